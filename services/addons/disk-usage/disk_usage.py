@@ -49,6 +49,8 @@ async def measure(socket, job, folder, limit):
     for files, place in enumerate(itertools.islice(places, limit), 1):
         with contextlib.suppress(OSError):
             size += os.lstat(place).st_size
+        if files % 100 == 0:
+            await asyncio.sleep(0)  # heartbeats go on meanwhile
         if files % 500 == 0:
             told = {"job_id": job, "phase": "reading", "percent": min(99, 100 * files / limit), "message": f"{files} files, {size} bytes"}
             await socket.send(frame("progress", told))
@@ -99,7 +101,7 @@ async def main():
     try:
         url, addon, token = (os.environ[f"VIGIL_{name}"] for name in ("SERVER_URL", "ADDON_ID", "ADDON_TOKEN"))
     except KeyError as missing:
-        sys.exit(f"disk-usage: {missing.args[0]} is not set; Add-ons → Add Add-on tells it")
+        sys.exit(f"disk-usage: {missing.args[0]} is not set; Add-ons → Add an add-on tells it")
     address = f"{url.rstrip('/').replace('http', 'ws', 1)}/api/addons/ws?addon_id={addon}"
     wait = 1
     while True:

@@ -26,7 +26,7 @@ struct Countdown {
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let word =
-        |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set; Add-ons → Add Add-on tells it"));
+        |name: &str| std::env::var(name).map_err(|_| format!("{name} is not set; Add-ons → Add an add-on tells it"));
     let server: Endpoint = word("VIGIL_SERVER_URL")?.parse()?;
     let id: u64 = word("VIGIL_ADDON_ID")?.parse()?;
     let token = word("VIGIL_ADDON_TOKEN")?;

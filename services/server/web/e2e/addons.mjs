@@ -354,8 +354,11 @@ export async function addons(browser, width, scheme, count) {
       });
       await page.goto(`/addons/${id}/main`);
       await page.getByText(/components of the type “hologram”/).waitFor();
-      addon.log("info", "and on it goes");
-      await panel("Live log").locator(".ln").first().waitFor();
+      // Until the page's stream has begun nobody hears a line of an add-on that keeps none.
+      await until("a line of the log", async () => {
+        addon.log("info", "and on it goes");
+        return (await panel("Live log").locator(".ln").count()) > 0;
+      }, 30);
       await page.unroute(`**/api/addons/${id}`);
     });
 

@@ -17,6 +17,15 @@ describe("a job", () => {
   });
 });
 
+describe("the time left", () => {
+  it("is in words of ours where it is a number of seconds, else in the add-on's", () => {
+    const of = (raw: Config) => update(undefined, { job_id: "a", percent: 1, ...raw }, 0).eta;
+    expect(of({ eta: "540s" })).toBe(of({ eta_sec: 540 }));
+    expect(of({ eta: 540 })).toBe(of({ eta_sec: 540 }));
+    expect([of({ eta: "2h13m" }), of({ eta: "0s" }), of({})]).toEqual(["2h13m", "", ""]);
+  });
+});
+
 describe("the list of what runs", () => {
   const here = { listens: true, hidden: false, busy: false, running: 1, heard: 10_000 };
   it("is asked while jobs run and nothing is heard of them", () => {

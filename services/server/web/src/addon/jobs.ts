@@ -45,7 +45,10 @@ const PHASES_MAX = 24;
 function eta(raw: Config): string {
   const seconds = num(at(raw, "eta_sec")) ?? num(at(raw, "eta_seconds")) ?? num(at(raw, "eta"));
   if (seconds !== null) return seconds > 0 ? timeLeft(seconds) : "";
-  return str(at(raw, "eta"));
+  const text = str(at(raw, "eta"));
+  // Seconds alone are what the box makes of a number; other words stay the add-on's.
+  const alone = /^(\d{1,9})s$/.exec(text);
+  return alone ? (Number(alone[1]) > 0 ? timeLeft(Number(alone[1])) : "") : text;
 }
 
 function speed(raw: Config): string {

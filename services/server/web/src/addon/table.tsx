@@ -185,7 +185,11 @@ export function TablePart(props: PartProps) {
       )}
       <AskedNote asked={asked} around={around} />
       {selectable && chosen.length > 0 && (
-        <div class="bulk" role="status"><b>{plural(chosen.length, "row")} chosen</b><span class="do">{actions.bulk.map((action: Action) => <ActionButton key={action.name} {...props} action={action} rows={chosen} bulk keyField={keyField} said={(words) => (said.value = words)} />)}
+        <div class="bulk" role="status"><b>{plural(chosen.length, "row")} chosen</b><span class="do">{actions.bulk.map((action: Action) => {
+            // Of what is chosen those rows for which it is offered; the question says how many.
+            const fit = chosen.filter((row) => offered(action, row));
+            return fit.length > 0 && <ActionButton key={action.name} {...props} action={action} rows={fit} bulk keyField={keyField} said={(words) => (said.value = words)} />;
+          })}
           <button class="btn small plain" type="button" onClick={() => (picked.value = new Set())}>Clear</button></span></div>
       )}
       <p class="told" role="status">{said.value}</p>

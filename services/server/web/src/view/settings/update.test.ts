@@ -56,6 +56,18 @@ test("only what the box lacks is sent, and a connection that breaks goes on", as
   expect(steps).toEqual([0, 4, 0, 2]);
 }, 20_000);
 
+test("an update that is given up elsewhere is not begun again", async () => {
+  const { file, head } = bundle("aaaa");
+  let begun = 0;
+  vi.stubGlobal("fetch", async (url: string) => {
+    if (!url.includes("begin")) return new Response(JSON.stringify({ type: "update-given-up", title: "The update was not taken", detail: "it was given up" }), { status: 409 });
+    begun += 1;
+    return new Response(JSON.stringify({ version: "2.0", slot: "b", chunks: 1, found: 0, copied: 0, need: [{ number: 0, offset: head, len: 4 }] }));
+  });
+  expect((await told(upload(file, false, () => {})))?.detail).toBe("it was given up");
+  expect(begun).toBe(1);
+});
+
 test("a network that stays away for a while costs no update", async () => {
   vi.useFakeTimers();
   const { file, head } = bundle("aaaa");

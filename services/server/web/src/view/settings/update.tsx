@@ -85,10 +85,10 @@ export async function upload(file: Blob, downgrade: boolean, told: (done: number
       }
       return await send<UpdateWritten>("POST", "/update/finish", new Blob());
     } catch (thrown) {
-      const { status } = asProblem(thrown);
+      const { status, type } = asProblem(thrown);
       // Only what a new try can mend: no answer, a writer that was lost, an update that somebody else has begun. Before the box
-      // has taken the head there is nothing to go on with.
-      if (!begun || !(status === 0 || status === 409 || status === 503) || (failed += 1) >= TRIES) throw thrown;
+      // has taken the head there is nothing to go on with, and what was given up meanwhile stays so.
+      if (!begun || type === "update-given-up" || !(status === 0 || status === 409 || status === 503) || (failed += 1) >= TRIES) throw thrown;
       await wait(2_000 * failed);
     }
   }
