@@ -186,7 +186,7 @@ pub async fn begin(
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 204, description = "It is written"), LoggedIn, Body,
         (status = 404, description = "`no-chunk`: this is no number", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`update-not-begun`, `update-busy`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`update-not-begun`, `update-busy`, `update-given-up`: by DELETE meanwhile", body = wire::Problem, content_type = "application/problem+json"),
         (status = 422, description = "`update-chunk`: its bytes are not the signed ones", body = wire::Problem, content_type = "application/problem+json"),
         (status = 503, description = "`writer-lost`, `update-medium`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn chunk(

@@ -79,6 +79,8 @@ pub struct Updates {
     talk: Mutex<Option<Talk>>,
     download: std::sync::Mutex<Option<Download>>,
     finishing: std::sync::Mutex<Option<Finishing>>,
+    /// Who gave up last: a page that is still sending must not take that for a connection to be made again.
+    given_up: std::sync::Mutex<Option<Owner>>,
     /// Ends the fetching.
     fetching: std::sync::Mutex<Option<AbortHandle>>,
     requests: AtomicU64,
@@ -106,6 +108,14 @@ impl Updates {
     fn finishing_of(&self, owner: &Owner) -> Option<oneshot::Sender<oneshot::Sender<bool>>> {
         let mut held = self.finishing.lock().unwrap_or_else(PoisonError::into_inner);
         held.take_if(|f| f.owner == *owner).map(|f| f.stop)
+    }
+
+    fn set_given_up(&self, owner: Option<&Owner>) {
+        *self.given_up.lock().unwrap_or_else(PoisonError::into_inner) = owner.cloned();
+    }
+
+    fn has_given_up(&self, owner: &Owner) -> bool {
+        self.given_up.lock().unwrap_or_else(PoisonError::into_inner).as_ref() == Some(owner)
     }
 
     /// The owner that one request is.
@@ -156,6 +166,9 @@ impl App {
         self.not_anothers(held.as_ref(), owner)?;
         // The old conversation ends before the new one begins: there is one writer.
         *held = None;
+        if self.update.has_given_up(owner) {
+            self.update.set_given_up(None);
+        }
         self.life
             .orders
             .send(Request::Update {})
@@ -214,7 +227,7 @@ impl App {
 
     async fn finish(&self, person: &str, owner: &Owner) -> Result<Answer, Problem> {
         let mut talk = self.talk().await?;
-        let Talk { mut writer, .. } = self.take_own(&mut talk, owner)?;
+        let Talk { mut writer, .. } = self.take_going(&mut talk, owner)?;
         let (stop, mut stopped) = oneshot::channel();
         let owner = owner.clone();
         self.update.set_finishing(Some(Finishing { owner, stop }));
@@ -288,6 +301,7 @@ impl App {
             late.map_or(Ok(()), Err)?;
         } else {
             self.stop(owner).await?;
+            self.update.set_given_up(Some(owner));
         }
         let message = format!("{person} gave an update up");
         self.record("box.update_given_up", Severity::Info, message, json!({ "by": person }))
@@ -376,11 +390,21 @@ impl App {
         })
     }
 
+    /// The same for who is in the middle of an update: one that was given up is told so.
+    fn take_going(&self, held: &mut Option<Talk>, owner: &Owner) -> Result<Talk, Problem> {
+        self.take_own(held, owner).map_err(|why| {
+            match why.kind == "update-not-begun" && self.update.has_given_up(owner) {
+                true => refused("given-up", "the update was given up".into()),
+                false => why,
+            }
+        })
+    }
+
     async fn ask_writer(&self, ask: &Ask, bytes: &[u8], owner: &Owner) -> Result<Answer, Problem> {
         let mut held = self.talk().await?;
         // Out of there until it is answered: a request whose sender hangs up leaves half a question, or an answer that nobody has
         // read, and who asks next must not go on behind that.
-        let mut talk = self.take_own(&mut held, owner)?;
+        let mut talk = self.take_going(&mut held, owner)?;
         let answer = talk.writer.ask(ask, bytes).await?;
         talk.heard = self.clock.now().mono;
         *held = Some(talk);

@@ -442,6 +442,9 @@ async fn two_people_who_send_at_once_get_a_precise_answer_and_neither_cuts_the_o
     assert_eq!(bench.bytes(Method::POST, "/begin", &head).await.status, 200);
     assert_eq!(bench.bytes(Method::DELETE, "", b"").await.status, 204);
     assert_eq!(bench.bytes(Method::DELETE, "", b"").await.problem(), "update-not-begun");
+    // A page that was still sending is not to begin again by itself.
+    let answer = bench.bytes(Method::PUT, "/chunks/0", b"x").await;
+    assert_eq!((answer.status, answer.problem().as_str()), (409, "update-given-up"));
     assert_eq!(bench.bytes(Method::POST, "/begin", &head).await.status, 200);
     bench._box.clock.advance(std::time::Duration::from_secs(61));
     let answer = other.raw(Method::POST, "/api/v1/update/begin", octets(&head)).await;
