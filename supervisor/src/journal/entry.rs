@@ -167,6 +167,35 @@ pub fn fields(bytes: &[u8]) -> (Vec<(&str, &[u8])>, &[u8]) {
     (out, rest)
 }
 
+/// How many bytes at the beginning of an exported log are whole entries: a power cut, or a full medium, ends a file anywhere.
+pub(super) fn whole(bytes: &[u8]) -> usize {
+    let (mut good, mut at) = (0, 0);
+    while let Some(end) = bytes[at..].iter().position(|b| *b == b'\n') {
+        let line = &bytes[at..at + end];
+        at += end + 1;
+        if line.is_empty() {
+            good = at;
+        } else if !line.contains(&b'=') {
+            let Some((head, value)) = bytes[at..].split_first_chunk::<8>() else {
+                break;
+            };
+            let len = usize::try_from(u64::from_le_bytes(*head)).unwrap_or(usize::MAX);
+            if value.get(len) != Some(&b'\n') {
+                break;
+            }
+            at += head.len() + len + 1;
+        }
+    }
+    good
+}
+
+/// The sequence number of a record of `/dev/kmsg`.
+pub(super) fn sequence(record: &[u8]) -> Option<u64> {
+    let head = record.split(|b| *b == b';').next()?;
+    let number = head.split(|b| *b == b',').nth(1)?;
+    std::str::from_utf8(number).ok()?.parse().ok()
+}
+
 fn is_field(name: &str) -> bool {
     (1..=64).contains(&name.len())
         && name.starts_with(|c: char| c.is_ascii_uppercase())
@@ -264,12 +293,40 @@ mod tests {
         );
     }
 
+    #[test]
+    fn only_whole_entries_count() {
+        let sender = Sender::default();
+        let mut d = b"MESSAGE=a\nLONG\n".to_vec();
+        d.extend_from_slice(&6u64.to_le_bytes());
+        d.extend_from_slice(b"x\n\n\n\ny\n");
+        let one: Vec<u8> = Entry::native(&d, &sender).flat_map(|e| e.0).collect();
+        let both = [one.clone(), Entry::line(b"second", &sender).0].concat();
+        for cut in 0..=both.len() {
+            let expected = match cut {
+                n if n == both.len() => n,
+                n if n >= one.len() => one.len(),
+                _ => 0,
+            };
+            assert_eq!(whole(&both[..cut]), expected, "{cut}");
+        }
+        let zeros = [one.clone(), vec![0; 4096]].concat();
+        assert_eq!(whole(&zeros), one.len());
+    }
+
+    #[test]
+    fn a_kernel_record_has_its_number() {
+        assert_eq!(sequence(b"4,812,5123456,-;sda: read, error\n"), Some(812));
+        assert_eq!(sequence(b"nothing"), None);
+    }
+
     proptest! {
         #[test]
         fn foreign_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = native(&bytes, &Sender::default());
             let _ = Entry::kernel(&bytes);
             let _ = Entry::line(&bytes, &Sender::default());
+            prop_assert!(whole(&bytes) <= bytes.len());
+            let _ = sequence(&bytes);
         }
     }
 }

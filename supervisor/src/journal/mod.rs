@@ -10,7 +10,7 @@ mod store;
 
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::net::{UnixDatagram, UnixListener};
+use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
@@ -29,7 +29,10 @@ const MEMFD_MAX: usize = 8 << 20;
 /// Datagrams taken in one turn from one socket.
 const BURST: usize = 512;
 
-/// Runs until SIGTERM.
+/// Turns in which what still waits in the sockets is taken once the journal is to end.
+const LAST_TURNS: u32 = 32;
+
+/// Runs until SIGTERM; then everything that has come is written.
 pub fn main() -> ExitCode {
     match run() {
         Ok(()) => ExitCode::SUCCESS,
@@ -63,6 +66,8 @@ fn run() -> io::Result<()> {
         .custom_flags_nonblock()
         .open("/dev/kmsg")
         .ok();
+    let stop = stop()?;
+    let mut stopping = 0;
     let mut store = Store::new();
     let notify = Notify::from_env();
     notify.say("READY=1");
@@ -73,6 +78,7 @@ fn run() -> io::Result<()> {
         let mut fds = vec![
             PollFd::new(sockets[native].as_fd(), PollFlags::POLLIN),
             PollFd::new(sockets[stdout].as_fd(), PollFlags::POLLIN),
+            PollFd::new(stop.as_fd(), PollFlags::POLLIN),
         ];
         fds.extend(kmsg.as_ref().map(|k| PollFd::new(k.as_fd(), PollFlags::POLLIN)));
         fds.extend(export.iter().flat_map(Export::fds).map(|(fd, writes)| {
@@ -83,10 +89,14 @@ fn run() -> io::Result<()> {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(e) => return Err(e.into()),
         }
+        // Its byte stays in the pipe, so that no later turn waits.
+        let stopped = fds[2].any() == Some(true);
+        let mut took = false;
         for _ in 0..BURST {
             let Some((sender, bytes)) = receive(sockets[native].as_fd(), &mut buf, &mut beside) else {
                 break;
             };
+            took = true;
             // A logger that starts sends an empty datagram, to see whether somebody listens.
             if !bytes.is_empty() {
                 Entry::native(&bytes, &sender).for_each(|e| store.add(e));
@@ -96,6 +106,7 @@ fn run() -> io::Result<()> {
             let Some((sender, bytes)) = receive(sockets[stdout].as_fd(), &mut buf, &mut beside) else {
                 break;
             };
+            took = true;
             for line in bytes.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
                 store.add(Entry::line(line, &sender));
             }
@@ -103,7 +114,10 @@ fn run() -> io::Result<()> {
         if let Some(k) = &mut kmsg {
             for _ in 0..BURST {
                 match k.read(&mut buf) {
-                    Ok(n) => store.add(Entry::kernel(&buf[..n])),
+                    Ok(n) => {
+                        took = true;
+                        store.add_kernel(&buf[..n]);
+                    }
                     // Records were overwritten before we came; the next read goes on.
                     Err(e) if e.raw_os_error() == Some(libc::EPIPE) => {}
                     Err(_) => break,
@@ -112,6 +126,13 @@ fn run() -> io::Result<()> {
         }
         if let Some(e) = &mut export {
             e.serve(&store);
+        }
+        if stopped {
+            stopping += 1;
+            if !took || stopping >= LAST_TURNS {
+                store.finish();
+                return Ok(());
+            }
         }
         store.settle();
         // Only now: the beat says that everything was read and written.
@@ -148,6 +169,15 @@ fn receive(socket: BorrowedFd<'_>, buf: &mut [u8], beside: &mut Beside) -> Optio
         return Some((sender, bytes));
     }
     None
+}
+
+/// Gets a byte when the journal is to end.
+fn stop() -> io::Result<UnixStream> {
+    let (rx, tx) = UnixStream::pair()?;
+    for signal in [signal_hook::consts::SIGTERM, signal_hook::consts::SIGINT] {
+        signal_hook::low_level::pipe::register(signal, tx.try_clone()?)?;
+    }
+    Ok(rx)
 }
 
 /// The sockets that PID 1 passed, with their names.

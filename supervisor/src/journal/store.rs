@@ -2,20 +2,22 @@
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use flate2::{Compression, write::GzEncoder};
 
-use super::entry::Entry;
+use super::entry::{self, Entry};
 use crate::boot::proof;
 
 /// Bytes of entries kept in memory: some twenty thousand lines.
 const RING_MAX: usize = 8 << 20;
 /// A file is closed and compressed at this size, in bytes.
 const FILE_MAX: u64 = 4 << 20;
+/// What a file may have beyond that, in bytes: all that is pending is written before its size is looked at.
+const READ_MORE: u64 = RING_MAX as u64 + 1;
 /// All files together, in bytes; the oldest go first.
 const TOTAL_MAX: u64 = 64 << 20;
 /// The same as a part of what DATA holds: a tenth.
@@ -29,6 +31,8 @@ const WRITE_AT: usize = 256 * 1024;
 const MODE: u32 = 0o600;
 /// PID 1 writes `disk` or `ram` here once it is settled.
 const STATE_WHERE: &str = "/run/kiln/state";
+/// The number of the last kernel record that has gone its way to the files: it begins anew with the kernel, as `/run` does.
+const KERNEL_KEPT: &str = "/run/kiln/journal-kernel";
 
 /// Ring and files.
 #[derive(Debug)]
@@ -46,6 +50,12 @@ pub(super) struct Store {
     /// After an error nothing is written until state is somewhere else.
     gave_up_on: Option<String>,
     boot: String,
+    /// Where [`KERNEL_KEPT`] is; another place for tests.
+    kernel_file: PathBuf,
+    /// Kernel records up to here are in the files: an earlier journal of this boot has read them.
+    kernel_kept: Option<u64>,
+    /// The last one that is pending.
+    kernel_pending: Option<u64>,
 }
 
 impl Store {
@@ -67,18 +77,61 @@ impl Store {
             file: None,
             gave_up_on: None,
             boot,
+            kernel_file: PathBuf::new(),
+            kernel_kept: None,
+            kernel_pending: None,
+        }
+        .going_on(Path::new(KERNEL_KEPT))
+    }
+
+    /// Reads how far an earlier journal of this boot has come with the kernel's records.
+    fn going_on(mut self, file: &Path) -> Store {
+        self.kernel_kept = fs::read_to_string(file).ok().and_then(|t| t.trim().parse().ok());
+        self.kernel_file = file.to_owned();
+        self
+    }
+
+    /// Takes a record of the kernel, whose ring is read from its beginning at each start: what an earlier journal of this boot
+    /// has written is shown again, and not written again.
+    pub(super) fn add_kernel(&mut self, record: &[u8]) {
+        let number = entry::sequence(record);
+        if number.is_some_and(|n| self.kernel_kept.is_some_and(|kept| n <= kept)) {
+            let entry = self.stamped(Entry::kernel(record));
+            self.show(entry);
+            return;
+        }
+        self.add(Entry::kernel(record));
+        self.kernel_pending = number.or(self.kernel_pending);
+    }
+
+    /// Nothing is pending any more: notes how far the kernel's records have come.
+    fn kept(&mut self) {
+        if let Some(n) = self.kernel_pending.take() {
+            self.kernel_kept = Some(n);
+            // Where it cannot be noted, the next journal writes some lines twice.
+            let _ = fs::write(&self.kernel_file, format!("{n}\n"));
         }
     }
 
     /// Takes one entry into the ring and, later, into the file.
-    pub(super) fn add(&mut self, mut entry: Entry) {
-        let at = entry.0.len().saturating_sub(1);
-        let id = format!("_BOOT_ID={}\n", self.boot);
-        entry.0.splice(at..at, id.into_bytes());
+    pub(super) fn add(&mut self, entry: Entry) {
+        let entry = self.stamped(entry);
         // Before the state folder is settled, entries wait here, but not without bound.
         if self.pending.len() + entry.0.len() <= RING_MAX {
             self.pending.extend_from_slice(&entry.0);
         }
+        self.show(entry);
+    }
+
+    fn stamped(&self, mut entry: Entry) -> Entry {
+        let at = entry.0.len().saturating_sub(1);
+        let id = format!("_BOOT_ID={}\n", self.boot);
+        entry.0.splice(at..at, id.into_bytes());
+        entry
+    }
+
+    /// Puts an entry into the ring.
+    fn show(&mut self, entry: Entry) {
         self.ring_bytes += entry.0.len();
         self.ring.push_back(entry);
         while self.ring_bytes > RING_MAX {
@@ -91,7 +144,21 @@ impl Store {
 
     /// Writes what is due.
     pub(super) fn settle(&mut self) {
-        if self.pending.is_empty() || (self.pending.len() < WRITE_AT && self.written.elapsed() < WRITE_EVERY) {
+        if self.pending.len() >= WRITE_AT || self.written.elapsed() >= WRITE_EVERY {
+            self.write();
+        }
+    }
+
+    /// Writes everything, to the medium: the journal ends.
+    pub(super) fn finish(&mut self) {
+        self.write();
+        if let Some(f) = &self.file {
+            let _ = f.sync_all();
+        }
+    }
+
+    fn write(&mut self) {
+        if self.pending.is_empty() {
             return;
         }
         let place = match self.on_disk {
@@ -104,6 +171,7 @@ impl Store {
             self.file = None;
             if place == "ram" {
                 self.pending.clear();
+                self.kept();
             }
             self.gave_up_on = None;
             return;
@@ -117,7 +185,7 @@ impl Store {
             .append(&pending)
             .and_then(|()| self.make_room((self.usage)(&self.dir)))
         {
-            Ok(()) => {}
+            Ok(()) => self.kept(),
             // Room may be made, by us first of all; what could not be written is still in the ring.
             Err(e) if e.kind() == io::ErrorKind::StorageFull => {
                 self.file = None;
@@ -152,7 +220,14 @@ impl Store {
         let current = self.dir.join("current.export");
         if self.file.is_none() {
             self.own()?;
-            self.file = Some(OpenOptions::new().create(true).append(true).mode(MODE).open(&current)?);
+            let file = OpenOptions::new()
+                .read(true)
+                .append(true)
+                .create(true)
+                .mode(MODE)
+                .open(&current)?;
+            mend(&file)?;
+            self.file = Some(file);
         }
         if let Some(f) = &mut self.file {
             f.write_all(bytes)?;
@@ -225,12 +300,27 @@ impl Store {
     }
 }
 
+/// Cuts a file back to its last whole entry: what is appended to half of one cannot be read.
+fn mend(file: &File) -> io::Result<()> {
+    let meta = file.metadata()?;
+    if !meta.is_file() || meta.len() == 0 {
+        return Ok(());
+    }
+    let mut bytes = Vec::new();
+    file.take(FILE_MAX + READ_MORE).read_to_end(&mut bytes)?;
+    let good = entry::whole(&bytes) as u64;
+    // A file that is longer than any of ours is not judged by its beginning.
+    if good < meta.len() && meta.len() < FILE_MAX + READ_MORE {
+        file.set_len(good)?;
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::super::entry::Sender;
     use super::*;
-    use std::io::Read;
 
     fn store(dir: &Path) -> Store {
         Store {
@@ -238,6 +328,68 @@ mod tests {
             on_disk: Some(true),
             usage: |_| (100 << 30, 50),
             ..Store::new()
+        }
+        .going_on(&dir.join("kernel"))
+    }
+
+    #[test]
+    fn what_waits_is_written_when_the_journal_ends() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut s = store(dir.path());
+        s.written = Instant::now() + WRITE_EVERY;
+        s.add(Entry::line(b"the last words", &Sender::default()));
+        s.settle();
+        assert!(!dir.path().join("current.export").exists());
+        s.finish();
+        let text = fs::read_to_string(dir.path().join("current.export")).unwrap();
+        assert!(text.contains("MESSAGE=the last words\n"), "{text}");
+    }
+
+    #[test]
+    fn the_kernels_lines_are_written_once_though_its_ring_is_read_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let records = |s: &mut Store, numbers: std::ops::Range<u64>| {
+            for n in numbers {
+                s.add_kernel(format!("6,{n},1,-;line {n} here\n").as_bytes());
+            }
+        };
+        let mut first = store(dir.path());
+        records(&mut first, 0..5);
+        first.finish();
+        // Killed before they were written.
+        records(&mut first, 5..7);
+        drop(first);
+        let mut second = store(dir.path());
+        records(&mut second, 0..9);
+        second.finish();
+        let text = fs::read_to_string(dir.path().join("current.export")).unwrap();
+        let shown = String::from_utf8(second.exported()).unwrap();
+        for n in 0..9 {
+            let line = format!("MESSAGE=line {n} here\n");
+            assert_eq!(text.matches(&line).count(), 1, "{n} in the file");
+            assert_eq!(shown.matches(&line).count(), 1, "{n} in memory");
+        }
+    }
+
+    #[test]
+    fn what_is_written_behind_a_torn_entry_can_be_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let current = dir.path().join("current.export");
+        let line = |text: &[u8]| Entry::line(text, &Sender::default());
+        for torn in [
+            &b"__REALTIME_TIMESTAMP=1\nMESS"[..],
+            b"LONG\n\x09\0\0\0\0\0\0\0ab",
+            &[0; 512],
+        ] {
+            fs::write(&current, [&line(b"whole").0[..], torn].concat()).unwrap();
+            let mut s = store(dir.path());
+            s.add(line(b"next"));
+            s.finish();
+            let bytes = fs::read(&current).unwrap();
+            assert_eq!(entry::whole(&bytes), bytes.len());
+            let text = String::from_utf8_lossy(&bytes).into_owned();
+            let (whole, next) = text.split_once("MESSAGE=whole\n\n").unwrap();
+            assert!(!whole.contains("MESSAGE") && next.starts_with("__REALTIME"), "{text}");
         }
     }
 
