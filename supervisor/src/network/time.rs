@@ -1,6 +1,7 @@
 //! `kiln-init time`: chrony with a configuration made from `kiln.toml`.
 //!
-//! Servers are the owner's, else those that DHCP names, else Debian's pool. The first three measurements may step the clock,
+//! Servers are the owner's, else those that DHCP names, else Debian's pool: the hook writes either of the latter, each time that an
+//! interface tells something. The first three measurements may step the clock,
 //! later ones slew it; the kernel then keeps the hardware clock in step by itself (`rtcsync`). It runs as a user of its
 //! own, with `CAP_SYS_TIME` alone, and answers only on a socket of its own folder, which the DHCP hook uses.
 
@@ -44,7 +45,6 @@ fn config(servers: &[String], state: &str) -> String {
     let mut text: String = servers.iter().map(|s| format!("server {s} iburst\n")).collect();
     if servers.is_empty() {
         text.push_str("sourcedir /run/kiln/ntp\n");
-        text.push_str(POOL);
     }
     text.push_str(&format!(
         "makestep 1.0 3\nrtcsync\nport 0\ncmdport 0\npidfile /\nbindcmdaddress {state}/chronyd.sock\ndriftfile {state}/drift\nmaxupdateskew 100\n"
@@ -52,11 +52,14 @@ fn config(servers: &[String], state: &str) -> String {
     text
 }
 
-/// Lines for chrony from what the hook has learnt.
+/// Lines for chrony from what the hook has learnt; the pool where nobody has named a server.
 pub(super) fn sources(lines: &[String]) -> String {
     let mut servers: Vec<&str> = lines.iter().filter_map(|l| l.strip_prefix("ntp ")).collect();
     servers.sort_unstable();
     servers.dedup();
+    if servers.is_empty() {
+        return POOL.to_owned();
+    }
     servers.iter().take(4).map(|s| format!("server {s} iburst\n")).collect()
 }
 
@@ -65,12 +68,18 @@ mod tests {
     use super::*;
 
     #[test]
+    fn the_pool_is_asked_only_where_dhcp_names_no_server() {
+        assert_eq!(sources(&["nameserver 10.0.0.1".into()]), POOL);
+        assert_eq!(sources(&["ntp 10.0.0.2".into()]), "server 10.0.0.2 iburst\n");
+    }
+
+    #[test]
     fn the_owners_servers_come_before_all_others() {
         let own = config(&["ntp.example".into()], "/s");
         assert!(own.starts_with("server ntp.example iburst\nmakestep"), "{own}");
         assert!(!own.contains("pool") && own.contains("driftfile /s/drift\n"), "{own}");
         let none = config(&[], "/s");
-        assert!(none.starts_with("sourcedir /run/kiln/ntp\npool "), "{none}");
+        assert!(none.starts_with("sourcedir /run/kiln/ntp\nmakestep"), "{none}");
         // Nobody on the network can ask it for anything.
         assert!(none.contains("\nport 0\n") && none.contains("\ncmdport 0\n"), "{none}");
     }
