@@ -38,6 +38,8 @@ pub enum Task {
     Console,
     /// Has dhcpcd look at an interface that has come.
     Network,
+    /// Asks for the box's addresses.
+    Addresses,
     /// Puts a debug bundle on the boot partition.
     Bundle,
     /// Writes an update.

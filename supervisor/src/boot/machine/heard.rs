@@ -7,7 +7,7 @@ use std::path::Path;
 use wire::event::Severity;
 use wire::supervisor::Medium;
 
-use super::{Machine, Moving, safe};
+use super::{Facts, Machine, Moving, name, safe};
 use crate::boot::record::{Record, Row, Traces};
 use crate::boot::{bundle, medium, site};
 use crate::console;
@@ -18,6 +18,28 @@ use crate::shell::log;
 
 /// Where other programs read the boot disk's device number.
 pub(super) const BOOT_DISK: &str = "/run/kiln/boot-disk";
+/// Where a PID 1 that has lost its notes reads the names that the medium was given since the boot loader told them.
+pub(super) const BOOT_NAMES: &str = "/run/kiln/boot-names";
+
+impl Facts {
+    /// The medium's own names, a line each.
+    fn names(&self) -> String {
+        let line =
+            |word: &str, name: &Option<String>| name.as_ref().map(|n| format!("{word} {n}\n")).unwrap_or_default();
+        line("part", &self.part) + &line("mark", &self.mark)
+    }
+
+    /// Takes the names from such lines.
+    pub(super) fn renamed_at(&mut self, names: &str) {
+        for l in names.lines() {
+            match l.split_once(' ') {
+                Some(("part", name)) => self.part = Some(name.to_owned()),
+                Some(("mark", name)) => self.mark = Some(name.to_owned()),
+                Some(_) | None => {}
+            }
+        }
+    }
+}
 
 impl Machine {
     /// A helper said something.
@@ -66,6 +88,17 @@ impl Machine {
                 desk.start(Task::Bundle, move |line| bundle::save(line, part.as_deref(), &secrets));
             }
             (Task::Bundle, "said") => desk.banner("bundle", Severity::Info, rest.to_owned()),
+            (Task::Addresses, "are") => {
+                let found: Vec<String> = rest.split_whitespace().map(str::to_owned).collect();
+                if found != desk.addresses {
+                    desk.inputs.push_back(Input::Milestone {
+                        which: Milestone::Network,
+                        holds: !found.is_empty(),
+                    });
+                    desk.addresses = found;
+                }
+                name(&self.site, desk);
+            }
             (Task::Medium, _) => self.heard_medium(now, word, rest, fd, desk),
             _ => {}
         }
@@ -113,10 +146,12 @@ impl Machine {
             "part" => {
                 log::info(&format!("the boot partition is {rest} from now on"));
                 self.facts.part = Some(rest.to_owned());
+                let _ = fs::write(BOOT_NAMES, self.facts.names());
                 self.renamed();
             }
             "mark" => {
                 self.facts.mark = Some(rest.to_owned());
+                let _ = fs::write(BOOT_NAMES, self.facts.names());
                 self.renamed();
             }
             "disk" => {
@@ -309,6 +344,7 @@ impl Machine {
             | Task::Medium
             | Task::Hotplug
             | Task::Network
+            | Task::Addresses
             | Task::Farewell
             | Task::Faults
             | Task::Bundle
@@ -324,7 +360,6 @@ mod tests {
     use super::*;
     use crate::boot::board::Board;
     use crate::boot::cmdline::Cmdline;
-    use crate::boot::machine::Facts;
     use crate::boot::site::Site;
 
     fn machine() -> Machine {
@@ -350,6 +385,13 @@ mod tests {
         );
         m.heard_medium(0, "part", "bb", None, &mut desk);
         m.heard_medium(0, "mark", "2beef", None, &mut desk);
+        let mut lost = Facts::default();
+        lost.renamed_at(&m.facts.names());
+        assert_eq!(
+            (&lost.part, &lost.mark),
+            (&m.facts.part, &m.facts.mark),
+            "without its notes, too"
+        );
         let handed = serde_json::to_string(&m.facts).unwrap();
         // The new PID 1 reads the boot loader's words again.
         let mut new = machine();
@@ -360,6 +402,25 @@ mod tests {
             (new.cmdline.part.as_deref(), new.cmdline.mark.as_deref()),
             (Some("bb"), Some("2beef"))
         );
+    }
+
+    #[test]
+    fn addresses_are_those_that_a_helper_has_told() {
+        let (mut m, mut desk) = (machine(), Desk::default());
+        desk.host = "named".into();
+        let network = |holds| Input::Milestone {
+            which: Milestone::Network,
+            holds,
+        };
+        for (told, addresses, inputs) in [
+            ("are 192.0.2.7 2001:db8::1", 2, vec![network(true)]),
+            ("are 192.0.2.7 2001:db8::1", 2, vec![]),
+            ("are ", 0, vec![network(false)]),
+        ] {
+            m.heard(0, Task::Addresses, told, None, &mut desk);
+            assert_eq!(desk.addresses.len(), addresses);
+            assert_eq!(desk.inputs.drain(..).collect::<Vec<_>>(), inputs, "{told}");
+        }
     }
 
     /// Nobody is told that nothing was lost where something was.

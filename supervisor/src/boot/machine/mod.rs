@@ -103,6 +103,9 @@ pub struct Facts {
     /// Whether interfaces that `kiln.toml` sets were looked for: at the latest when a slow adapter is there.
     #[serde(default)]
     interfaces_looked: bool,
+    /// An address or a link has changed since the addresses were asked for.
+    #[serde(default)]
+    addresses_changed: bool,
     /// The last writes have begun: no helper is started any more.
     #[serde(default)]
     ending: bool,
@@ -195,20 +198,13 @@ impl Machine {
     pub fn turn(&mut self, now: Millis, desk: &mut Desk) {
         self.read_uevents(now, desk);
         self.look_at_interfaces(now, desk);
-        if self.addresses.as_ref().is_none_or(net::Watch::changed)
-            || (desk.addresses.is_empty() && now.saturating_sub(self.facts.begun) < 5_000)
-        {
-            let found = net::addresses();
-            if found.is_empty() == desk.addresses.is_empty() && found == desk.addresses {
-                // Nothing new.
-            } else {
-                desk.inputs.push_back(Input::Milestone {
-                    which: Milestone::Network,
-                    holds: !found.is_empty(),
-                });
-                desk.addresses = found;
-            }
-            name(&self.site, desk);
+        self.look_at_addresses(desk);
+        if sysctl::never_before(self.board.built) {
+            desk.banner(
+                "clock",
+                Severity::Warning,
+                "The clock was put to a time before this system was made, by a time server or by the hardware clock; it stands at that day instead. Check the time server.".into(),
+            );
         }
         if !self.facts.listening && (desk.served || now.saturating_sub(self.facts.begun) >= LISTENS_WITHIN) {
             self.facts.listening = true;
@@ -248,6 +244,20 @@ impl Machine {
             } else {
                 desk.unbanner("silent");
             }
+        }
+    }
+
+    /// Has a helper ask for the addresses when one may have changed: the kernel answers under its network lock, which a driver
+    /// that hangs may hold.
+    fn look_at_addresses(&mut self, desk: &mut Desk) {
+        if self.addresses.as_ref().is_some_and(net::Watch::changed) {
+            self.facts.addresses_changed = true;
+        }
+        if self.facts.addresses_changed && !self.facts.ending && !desk.runs(Task::Addresses) {
+            self.facts.addresses_changed = !desk.start(Task::Addresses, |line| {
+                line.say(&format!("are {}", net::addresses().join(" ")));
+                0
+            });
         }
     }
 

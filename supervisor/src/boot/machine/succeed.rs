@@ -7,7 +7,7 @@ use std::path::Path;
 use wire::event::Severity;
 use wire::supervisor::Medium;
 
-use super::heard::BOOT_DISK;
+use super::heard::{BOOT_DISK, BOOT_NAMES};
 use super::{Facts, Machine, safe};
 use crate::boot::net;
 use crate::boot::uevents::Uevents;
@@ -40,6 +40,8 @@ impl Machine {
         machine.held = take(s.held);
         machine.uevents = take(s.uevents).map(Uevents::from);
         machine.addresses = take(s.addresses).map(net::Watch::from);
+        // Who was asked for them may have been lost on the way.
+        machine.facts.addresses_changed = true;
         machine.listen();
         machine
     }
@@ -53,6 +55,7 @@ impl Machine {
                 .ok();
         }
         if self.addresses.is_none() {
+            self.facts.addresses_changed = true;
             self.addresses = net::Watch::listen()
                 .inspect_err(|e| log::error(&format!("addresses: {e}")))
                 .ok();
@@ -66,6 +69,8 @@ impl Machine {
             begun: now,
             ..Facts::default()
         };
+        m.facts.renamed_at(&fs::read_to_string(BOOT_NAMES).unwrap_or_default());
+        m.renamed();
         m.listen();
         safe::begin(desk);
         let serial = console::serial_devices();
