@@ -3,7 +3,11 @@
 //! Counted from a head's first byte until the router has the request, on every turn of a connection: so whoever is idle, or
 //! listens, or has become a WebSocket counts nothing, and thousands of add-ons behind one address are no crowd. A connection
 //! whose bytes find no room is closed: who sends heads whole holds room for an instant only.
+//!
+//! Apart from that, connections on which no request is under way are counted for each address, with or without a byte: one
+//! address must not take every seat of a listener by saying nothing.
 
+use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
@@ -18,14 +22,25 @@ pub const LONGEST: usize = 64 << 10;
 /// What a head takes that has begun, beside its bytes: buffers of HTTP and TLS.
 const BEGUN: usize = 16 << 10;
 
-/// The budget of the heads on one listener: as large as that of the bodies, and beside it.
-#[derive(Clone, Debug, Default)]
-pub struct Heads(Bodies);
+/// Connections of one address that may wait for a head, or send an answer: three quarters of a listener's seats.
+pub const WAITING: usize = 6144;
 
-/// What one connection holds of the budget.
+/// What is held on one listener: bytes, in a budget as large as that of the bodies and beside it, and connections that wait.
+#[derive(Clone, Debug, Default)]
+pub struct Heads {
+    bytes: Bodies,
+    waiting: Waiting,
+}
+
+/// How many connections of each address wait.
+#[derive(Clone, Debug, Default)]
+struct Waiting(Arc<Mutex<HashMap<String, usize>>>);
+
+/// What one connection holds of it.
 #[derive(Debug)]
 pub struct Head {
     of: Bodies,
+    waiting: Waiting,
     peer: String,
     state: Mutex<State>,
 }
@@ -38,25 +53,60 @@ struct State {
     held: Option<Arc<Share>>,
 }
 
+impl Waiting {
+    fn one_more(&self, peer: &str) -> usize {
+        let mut all = lock(&self.0);
+        let of_it = all.entry(peer.to_owned()).or_default();
+        *of_it += 1;
+        *of_it
+    }
+
+    fn one_less(&self, peer: &str) {
+        let mut all = lock(&self.0);
+        if let Some(of_it) = all.get_mut(peer) {
+            *of_it -= 1;
+            if *of_it == 0 {
+                all.remove(peer);
+            }
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // What panicked while holding it was arithmetic; the counts are whole.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
 impl Heads {
-    /// Of a new connection, which waits for its first head.
-    pub fn of(&self, peer: String) -> Arc<Head> {
-        Arc::new(Head {
-            of: self.0.clone(),
+    /// Of a new connection, which waits for its first head; `None` where too many of its address do.
+    pub fn of(&self, peer: String) -> Option<Arc<Head>> {
+        let waiting = self.waiting.one_more(&peer);
+        // Made in any case: it counts itself out when it goes.
+        let head = Arc::new(Head {
+            of: self.bytes.clone(),
+            waiting: self.waiting.clone(),
             peer,
             state: Mutex::new(State {
                 awaited: true,
                 bytes: 0,
                 held: None,
             }),
-        })
+        });
+        (waiting <= WAITING).then_some(head)
+    }
+}
+
+impl Drop for Head {
+    fn drop(&mut self) {
+        if self.state().awaited {
+            self.waiting.one_less(&self.peer);
+        }
     }
 }
 
 impl Head {
     fn state(&self) -> MutexGuard<'_, State> {
-        // What panicked while holding it left a count that is at most too small.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.state)
     }
 
     /// Room for a handshake, which is given back with what is returned; `None` where there is none.
@@ -81,16 +131,19 @@ impl Head {
 
     /// The head is whole, and its request under way.
     pub fn is_whole(&self) {
-        *self.state() = State {
-            awaited: false,
-            bytes: 0,
-            held: None,
-        };
+        let mut state = self.state();
+        if std::mem::take(&mut state.awaited) {
+            self.waiting.one_less(&self.peer);
+        }
+        (state.bytes, state.held) = (0, None);
     }
 
     /// The request is answered: what comes next is a head again.
     pub fn is_awaited(&self) {
-        self.state().awaited = true;
+        let mut state = self.state();
+        if !std::mem::replace(&mut state.awaited, true) {
+            self.waiting.one_more(&self.peer);
+        }
     }
 }
 
@@ -149,29 +202,49 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]
     fn only_what_is_part_of_a_head_counts() {
         let heads = Heads::default();
-        let one = heads.of("a".to_owned());
-        assert_eq!(heads.0.held(), 0, "who says nothing counts nothing");
+        let one = heads.of("a".to_owned()).unwrap();
+        assert_eq!(heads.bytes.held(), 0, "who says nothing counts nothing");
         assert!(one.came(100) && one.came(100));
-        assert_eq!(heads.0.held(), BEGUN + 200);
+        assert_eq!(heads.bytes.held(), BEGUN + 200);
         one.is_whole();
         assert!(one.came(1 << 30), "a body");
-        assert_eq!(heads.0.held(), 0);
+        assert_eq!(heads.bytes.held(), 0);
         one.is_awaited();
         assert!(one.came(1 << 30));
-        assert_eq!(heads.0.held(), BEGUN + LONGEST, "more is not taken of one");
-        let mut crowd: Vec<_> = (0..1000).map(|_| heads.of("a".to_owned())).collect();
+        assert_eq!(heads.bytes.held(), BEGUN + LONGEST, "more is not taken of one");
+        let mut crowd: Vec<_> = (0..1000).filter_map(|_| heads.of("a".to_owned())).collect();
         crowd.retain(|head| head.came(1));
         assert!((100..600).contains(&crowd.len()), "{}", crowd.len());
         assert!(
-            heads.of("b".to_owned()).came(LONGEST),
+            heads.of("b".to_owned()).unwrap().came(LONGEST),
             "one address leaves room for others"
         );
         drop((one, crowd));
-        assert_eq!(heads.0.held(), 0);
+        assert_eq!(heads.bytes.held(), 0);
+    }
+
+    #[test]
+    fn one_address_takes_not_every_seat_by_saying_nothing() {
+        let heads = Heads::default();
+        let mut silent: Vec<_> = (0..WAITING + 9).filter_map(|_| heads.of("a".to_owned())).collect();
+        assert_eq!(silent.len(), WAITING);
+        assert!(heads.of("b".to_owned()).is_some());
+        let busy = silent.pop().unwrap();
+        busy.is_whole();
+        assert!(
+            heads.of("a".to_owned()).is_some(),
+            "a request that is under way is none of them"
+        );
+        busy.is_awaited();
+        busy.is_awaited();
+        assert!(heads.of("a".to_owned()).is_none());
+        drop((silent, busy));
+        assert!(lock(&heads.waiting.0).is_empty());
     }
 }

@@ -82,7 +82,14 @@ pub async fn serve(listener: Listener, router: Router, tls: Option<TlsAcceptor>,
         match accepted {
             Ok((stream, peer)) => {
                 let (router, tls, stopping) = (router.clone(), tls.clone(), stopping.clone());
-                let peer = (peer, heads.of(peer.key()));
+                let Some(head) = heads.of(peer.key()) else {
+                    tracing::debug!(
+                        from = peer.key(),
+                        "a connection was closed: too many of its address wait"
+                    );
+                    continue;
+                };
+                let peer = (peer, head);
                 connections.spawn(async move {
                     match (stream, tls) {
                         (Stream::Tcp(stream), Some(tls)) => either(stream, peer, tls, router, stopping).await,
