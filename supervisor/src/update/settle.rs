@@ -178,21 +178,7 @@ fn why_failed(traces: &Traces, slot: &str) -> String {
 /// The boot partition cannot be written.
 pub fn keep(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settled, String> {
     let mut slots = Slots::read(medium)?;
-    let env = match &slots.env {
-        Ok(env) => env.clone(),
-        Err(_) => {
-            let other = other(&start.slot);
-            let proven = slots.state(other) != SlotState::Empty && !failed_last(dir, other);
-            let word = if proven { "good" } else { "bad" };
-            Env::fresh().with(other, word)
-        }
-    };
-    let env = env
-        .with("prefer", &start.slot)
-        .with(&start.slot, "good")
-        .with("left", "0")
-        .with("once", "")
-        .with("kept", &start.slot);
+    let env = known_or_fresh(&slots, dir, start).with("kept", &start.slot);
     slots.set(medium, env)?;
     if let Some(version) = slots.version(&start.slot) {
         noted(floor::kept(dir, version));
@@ -223,6 +209,38 @@ pub fn keep(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settl
         heal: false,
         last: notes::last(dir),
     })
+}
+
+/// Writes a block anew that was not readable, for a system that cannot prove itself: GRUB judges as it did without one, but there
+/// is a way back again, and an update.
+///
+/// # Errors
+/// The boot partition cannot be written.
+pub fn mend(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settled, String> {
+    let mut slots = Slots::read(medium)?;
+    if slots.env.is_err() {
+        let env = known_or_fresh(&slots, dir, start);
+        slots.set(medium, env)?;
+    }
+    Ok(Settled {
+        on_trial: false,
+        heal: false,
+        last: notes::last(dir),
+    })
+}
+
+/// The block with the running slot as the good and preferred one; a new one where it is not readable.
+fn known_or_fresh(slots: &Slots, dir: &Path, start: &Start) -> Env {
+    let env = slots.env.clone().unwrap_or_else(|_| {
+        let other = other(&start.slot);
+        let proven = slots.state(other) != SlotState::Empty && !failed_last(dir, other);
+        let fresh = Env::fresh().with(other, if proven { "good" } else { "bad" });
+        fresh.with("kept", &start.slot)
+    });
+    env.with("prefer", &start.slot)
+        .with(&start.slot, "good")
+        .with("left", "0")
+        .with("once", "")
 }
 
 /// Makes the other slot, which has proven itself, the one that the next start takes. Says why the box restarts.

@@ -13,7 +13,7 @@ use super::slots::Slots;
 use super::trial::{self, Trial, Verdict};
 use super::{Facts, Here, block, serve};
 use crate::boot::record::Traces;
-use crate::core::{Ending, Input, Millis};
+use crate::core::{Ending, Input, Millis, REBOOTS_MAX};
 use crate::shell::desk::Desk;
 use crate::shell::helper::{Line, Task};
 use crate::shell::log;
@@ -171,29 +171,59 @@ impl Facts {
         let Some(mut trial) = desk.update.trial.take() else {
             return;
         };
-        match trial.step(now, status) {
-            Verdict::Given => {}
-            Verdict::Wait(text) => desk.update.view.trial = Some(text),
-            Verdict::Keep => {
+        let safe = known.is_some_and(|k| k.in_a_row >= REBOOTS_MAX);
+        let act = Act::of(trial.step(now, status), desk.update.heal, safe);
+        match act {
+            Act::Nothing => {}
+            Act::Wait(text) => desk.update.view.trial = Some(text),
+            Act::Keep | Act::Mend => {
                 let (here, start) = (here(desk, paths, known), start(desk, known));
+                let work = if act == Act::Keep { settle::keep } else { settle::mend };
                 let begun = desk.start(Task::Slots, move |line| {
-                    look(line, &here, |m| settle::keep(m, &here.notes(), &start))
+                    look(line, &here, |m| work(m, &here.notes(), &start))
                 });
                 if !begun {
                     trial.again();
                 }
             }
-            // A slot that is good but for its unreadable block has no other to go back to.
-            Verdict::Failed(why) if desk.update.heal => {
+            Act::Again(why) => {
                 log::warn(&format!("not proven: {why}"));
                 trial.again();
             }
-            Verdict::Failed(why) => desk.inputs.push_back(Input::Shutdown {
+            Act::Reboot(why) => desk.inputs.push_back(Input::Shutdown {
                 ending: Ending::Reboot,
                 why,
             }),
         }
         desk.update.trial = Some(trial);
+    }
+}
+
+/// What follows from a verdict.
+#[derive(Debug, PartialEq, Eq)]
+enum Act {
+    Nothing,
+    Wait(String),
+    Keep,
+    /// The block is written anew, and nothing is said of the running system.
+    Mend,
+    Again(String),
+    Reboot(String),
+}
+
+impl Act {
+    /// `heal`: the slot has to prove itself only because its block cannot be read. `safe`: burn-ins are off.
+    fn of(verdict: Verdict, heal: bool, safe: bool) -> Self {
+        match verdict {
+            Verdict::Given => Self::Nothing,
+            Verdict::Wait(text) => Self::Wait(text),
+            Verdict::Keep => Self::Keep,
+            // Without its agent it never proves itself, and without a block there is no way back and no update.
+            Verdict::Failed(_) if heal && safe => Self::Mend,
+            // A slot that is good but for its unreadable block has no other to go back to.
+            Verdict::Failed(why) if heal => Self::Again(why),
+            Verdict::Failed(why) => Self::Reboot(why),
+        }
     }
 }
 
@@ -261,6 +291,22 @@ fn look(
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+
+    #[test]
+    fn in_safe_mode_a_block_that_cannot_be_read_is_written_anew_all_the_same() {
+        let failed = || Verdict::Failed("agent not READY".into());
+        let why = || "agent not READY".to_owned();
+        for (heal, safe, act) in [
+            (false, false, Act::Reboot(why())),
+            (false, true, Act::Reboot(why())),
+            (true, false, Act::Again(why())),
+            (true, true, Act::Mend),
+        ] {
+            assert_eq!(Act::of(failed(), heal, safe), act, "{heal} {safe}");
+            assert_eq!(Act::of(Verdict::Keep, heal, safe), Act::Keep);
+            assert_eq!(Act::of(Verdict::Given, heal, safe), Act::Nothing);
+        }
+    }
 
     #[test]
     fn a_start_on_trial_whose_trial_never_begins_ends_in_one_reboot() {

@@ -186,6 +186,40 @@ fn an_environment_block_that_is_garbage_is_written_anew_once_the_start_has_prove
 }
 
 #[test]
+fn in_safe_mode_a_block_that_is_mended_opens_the_way_back_and_to_an_update() {
+    let dir = tempfile::tempdir().unwrap();
+    let this = start("a", "preferred", "0", Traces::default());
+    let damaged = || {
+        let mut disk = Disk::new(&partition(true, &env("good")));
+        let slots = Slots::read(&disk).unwrap();
+        let file = slots.volume.find("EFI/debian/grubenv").unwrap().chain[0];
+        disk.write_at(slots.volume.geometry().offset(file), &[0; 1024]).unwrap();
+        disk
+    };
+    let order = Order {
+        why: "asked for by ada".into(),
+        bad: true,
+    };
+    let mut disk = damaged();
+    assert_eq!(send(&mut disk).unwrap_err().kind, "on-trial");
+    assert!(settle::back(&mut disk, dir.path(), &this, &order).is_err());
+    let s = settle::mend(&mut disk, dir.path(), &this).unwrap();
+    assert!(!s.heal && s.last.is_none(), "nothing is said of the running system");
+    let view = Slots::read(&disk).unwrap().view("a");
+    assert_eq!(
+        (view[0].state, view[0].next, view[1].state),
+        (SlotState::Good, true, SlotState::Good)
+    );
+    let mut other = disk.clone();
+    send(&mut other).unwrap();
+    settle::back(&mut disk, dir.path(), &this, &order).unwrap();
+    // One that can be read is not touched.
+    let acts = other.acts;
+    settle::mend(&mut other, dir.path(), &this).unwrap();
+    assert_eq!(other.acts, acts);
+}
+
+#[test]
 fn a_block_that_is_made_anew_does_not_vouch_for_a_system_that_had_failed() {
     let dir = tempfile::tempdir().unwrap();
     let mut disk = Disk::new(&partition(true, &env("good")));
