@@ -1,4 +1,4 @@
-//! The name service in a network of its own: what it says must not come back to it.
+//! The name service in a network of its own: what it says must not come back to it, and at its end it says goodbye.
 //!
 //! A box alone once took its own announcement, heard while a further address was probed for, for a rival's, and called itself
 //! `-2`. Needs root and `ip`: the network is a namespace of the test's, with a pair of interfaces that are each other's wire.
@@ -100,6 +100,21 @@ fn announces(message: &[u8]) -> bool {
     message.len() > 12 && message[2] & 0x80 != 0 && message[6..8] != [0, 0]
 }
 
+/// Whether this takes an announcement back: its first record lives no longer.
+fn takes_back(message: &[u8]) -> bool {
+    let mut at = 12;
+    loop {
+        match message.get(at) {
+            Some(0) => break at += 1,
+            Some(0xc0..) => break at += 2,
+            Some(label) => at += 1 + usize::from(*label),
+            None => return false,
+        }
+    }
+    // Type and class come first, two bytes each.
+    announces(message) && message.get(at + 4..at + 8) == Some(&[0; 4])
+}
+
 /// Whether anything was heard.
 fn heard(ear: &UdpSocket) -> bool {
     match ear.recv(&mut [0; 9000]) {
@@ -126,7 +141,7 @@ fn a_box_alone_does_not_hear_itself_and_so_keeps_its_name() {
         notify.set_read_timeout(Some(LIMIT)).unwrap();
         let mut program = Command::new(env!("CARGO_BIN_EXE_kiln-mdns"));
         program.env("NOTIFY_SOCKET", dir.path().join("notify"));
-        let _running = Running(program.spawn().unwrap());
+        let mut running = Running(program.spawn().unwrap());
         let mut said = [0; 200];
         let len = notify.recv(&mut said).unwrap();
         assert!(said[..len].starts_with(b"READY=1\n"));
@@ -145,6 +160,16 @@ fn a_box_alone_does_not_hear_itself_and_so_keeps_its_name() {
             }
         }
         assert_eq!(own.each_ref().map(heard), [false, false], "it hears itself: IPv6, IPv4");
+
+        let pid = nix::unistd::Pid::from_raw(running.0.id().cast_signed());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        assert!(running.0.wait().unwrap().success(), "it ends in order");
+        let mut back = 0;
+        let mut message = [0; 9000];
+        while let Ok(len) = far.recv(&mut message) {
+            back += usize::from(takes_back(&message[..len]));
+        }
+        assert!(back >= 2, "both services are taken back, not {back}");
     })
     .join()
     .unwrap();

@@ -3,14 +3,17 @@
 //! It answers for `NAME.local`, where NAME is the machine's host name, and announces the dashboard as `_kiln._tcp` and
 //! `_http._tcp`, on every interface and over IPv4 and IPv6. Probing, defending and choosing another name when somebody has
 //! ours are the library's, by the standard; the name that holds in the end is this unit's status, which the console and the
-//! dashboard show. It runs without any privilege. Tested: `image/tests/boot/network.rs`, with Avahi as the other side.
+//! dashboard show. When it is to end it says goodbye, so that nobody is led to a box that is off. It runs without any privilege. Tested: `image/tests/boot/network.rs`, with Avahi as the other side.
 
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixDatagram;
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use mdns_sd::{DaemonEvent, ServiceDaemon, ServiceInfo};
+use nix::sys::signal::{SigSet, Signal};
 
 /// What is announced, and at which port. The first is ours, the second what every browser of services knows.
 const SERVICES: [(&str, u16); 2] = [("_kiln._tcp.local.", 80), ("_http._tcp.local.", 80)];
@@ -18,6 +21,8 @@ const SERVICES: [(&str, u16); 2] = [("_kiln._tcp.local.", 80), ("_http._tcp.loca
 const LOOK: u32 = 3;
 /// Longest silence between two heartbeats.
 const BEAT: Duration = Duration::from_secs(5);
+/// Longest wait for the responder to say goodbye: it sends a few messages.
+const GOODBYE: Duration = Duration::from_secs(2);
 
 fn main() -> ExitCode {
     match run() {
@@ -30,7 +35,22 @@ fn main() -> ExitCode {
 }
 
 fn run() -> Result<(), Box<dyn std::error::Error>> {
+    // Before there is a second thread, which inherits it.
+    let mut stop = SigSet::empty();
+    stop.add(Signal::SIGTERM);
+    stop.thread_block()?;
     let daemon = ServiceDaemon::new()?;
+    let ending = Arc::new(AtomicBool::new(false));
+    let (responder, ends) = (daemon.clone(), ending.clone());
+    std::thread::spawn(move || {
+        if stop.wait().is_ok() {
+            ends.store(true, Ordering::SeqCst);
+            say("STOPPING=1");
+            goodbye(&responder);
+            // Who waits for an event does not hear of the end.
+            std::process::exit(0);
+        }
+    });
     daemon.set_ip_check_interval(LOOK)?;
     // Our own words, heard again while a further address is probed for, would be taken for a rival's (RFC 6762 §8.1, §9): the
     // box would give up its name to itself. Nobody else in it listens.
@@ -54,6 +74,8 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             }
             Ok(DaemonEvent::Error(e)) => eprintln!("kiln-mdns: {e}"),
             Ok(_) => {}
+            // The goodbye is being said.
+            Err(_) if ending.load(Ordering::SeqCst) => std::thread::sleep(GOODBYE),
             Err(_) if events.is_disconnected() => return Err("the responder has ended".into()),
             Err(_) => {}
         }
@@ -61,6 +83,9 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             continue;
         }
         looked = Instant::now();
+        if ending.load(Ordering::SeqCst) {
+            continue;
+        }
         // The responder's own thread answers: the beat says that both live.
         let answer = daemon.status()?;
         if answer.recv_timeout(BEAT).is_ok() {
@@ -76,6 +101,14 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
             register(&daemon, &name)?;
             say(&format!("STATUS={name}.local"));
         }
+    }
+}
+
+/// Has the responder tell everybody that what it announced holds no more (RFC 6762 §10.1), and waits until it has.
+fn goodbye(daemon: &ServiceDaemon) {
+    match daemon.shutdown() {
+        Ok(done) => drop(done.recv_timeout(GOODBYE)),
+        Err(e) => eprintln!("kiln-mdns: saying goodbye: {e}"),
     }
 }
 
