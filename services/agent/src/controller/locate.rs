@@ -66,8 +66,9 @@ impl Controller {
     ) {
         self.located.retain(|_, locating| !locating.is_over());
         let told = result.map(|(told, locating)| {
-            if let Some(locating) = locating {
-                self.located.insert(drive, locating);
+            // Asked for twice, the first one ends elsewhere: that may wait for a dying drive, too.
+            if let Some(before) = locating.and_then(|locating| self.located.insert(drive, locating)) {
+                spawn_blocking(move || drop(before));
             }
             Answer::Done { told }
         });

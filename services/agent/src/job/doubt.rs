@@ -162,10 +162,23 @@ impl JobTask {
                 }
             }
             let since = self.since(held, formats).await;
-            let wished = self.record.paused.is_some() || !self.wishes.is_empty();
-            if since != Since::Ours || !formats || !wished {
+            if since != Since::Ours || !formats {
                 return since;
             }
+            if self.record.paused.is_some() || !self.wishes.is_empty() {
+                continue;
+            }
+            self.begin_format().await;
+            // That took as long as the medium does: what came meanwhile is heard before the first byte.
+            let stops = self.means.stop.is_asked();
+            if self.wishes.is_empty() && !stops {
+                return since;
+            }
+            self.record.formatting = false;
+            if stops {
+                return Since::Parked;
+            }
+            self.keep(None, Vec::new());
         }
     }
 

@@ -34,12 +34,7 @@ impl JobTask {
             return Own::Done;
         }
         let began = Instant::now();
-        self.record.formatting = true;
         self.set_format_steps(PhaseStatus::Running, 0.0);
-        // It must stand on the medium before the drive holds what is no pattern.
-        if let Err(cause) = self.means.jobs.save(&mut self.record, None, &[]).await {
-            warn!(job = %self.record.job.id, error = %cause, "that a drive is formatted was not written down");
-        }
         let (outbox, job) = (self.means.outbox.clone(), self.record.job.clone());
         let tell = move |what: &str| {
             let line = log_line(&job, "info", format!("Formatting: {what}"), Time::now());
@@ -81,6 +76,14 @@ impl JobTask {
         self.note_resets(true).await;
         self.formatted(formatted, began.elapsed().as_secs_f64());
         Own::Done
+    }
+
+    /// Writes down that the drive is formatted from now on: that must stand on the medium before it holds what is no pattern.
+    pub(super) async fn begin_format(&mut self) {
+        self.record.formatting = true;
+        if let Err(cause) = self.means.jobs.save(&mut self.record, None, &[]).await {
+            warn!(job = %self.record.job.id, error = %cause, "that a drive is formatted was not written down");
+        }
     }
 
     /// The end of a job that was interrupted while its drive was formatted.
