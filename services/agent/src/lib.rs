@@ -13,7 +13,7 @@
 //! - [`controller`]: one task that owns the gate and the jobs. [`books`]: the playbooks. [`bays`]: where drives are.
 //! - [`job`]: one task a job, from holding the drive to the verdict; [`worker`], [`sandbox`], [`cgroup`] are its process.
 //!   [`pacing`]: how fast each may go. [`notary`]: signs its certificate.
-//! - [`jobs`], [`outbox`]: LMDB. [`uplink`], [`enrol`], [`vigil`]: the server, also a foreign one. [`hands`],
+//! - [`jobs`], [`outbox`]: LMDB; [`unread`]: what of it cannot be read. [`uplink`], [`enrol`], [`vigil`]: the server, also a foreign one. [`hands`],
 //!   [`registry`]: the drives.
 //! - [`heartbeat`], [`cli`]: life as a service.
 //!
@@ -44,6 +44,7 @@ pub mod registry;
 pub mod run;
 pub mod sandbox;
 pub mod stop;
+pub mod unread;
 pub mod uplink;
 pub mod verdict;
 pub mod vigil;

@@ -308,6 +308,14 @@ impl Jobs {
     }
 }
 
+/// Whether every point of a time line can be read.
+///
+/// # Errors
+/// Names the first that cannot.
+pub(crate) fn samples_are_readable(view: &impl store::View) -> store::Result<()> {
+    SAMPLES.all(view).map(drop)
+}
+
 fn samples(view: &impl store::View, key: &str) -> store::Result<Vec<TimePoint>> {
     let points = SAMPLES.last_n_of(view, key, wire::job::TIMELINE_MAX)?;
     Ok(points.into_iter().map(|(_, point)| point).collect())
