@@ -6,7 +6,7 @@ use wire::job::Phase;
 
 use super::{Metrics, shingles};
 use crate::evidence::{Record, Zone};
-use crate::verdict::Case;
+use crate::verdict::{Case, heat};
 
 /// Zones to each side that make a zone's neighbourhood: one percent of the drive.
 const NEIGHBOURS: usize = 10;
@@ -49,14 +49,21 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         .iter()
         .filter(|record| matches!(record.phase, Phase::Verify | Phase::Scan));
     if let Some(share) = reads.filter_map(|record| of_first_part(record)).min_by(f64::total_cmp) {
-        let alone = "pace.percent_of_first";
-        let name = if case.shared {
+        let name = if is_held_back(case) {
+            "pace.percent_of_first_disturbed"
+        } else if case.shared {
             "pace.percent_of_first_shared"
         } else {
-            alone
+            "pace.percent_of_first"
         };
         metrics.put(name, share);
     }
+}
+
+/// Whether something else than the medium may have slowed the run from some point on: a link that was trained anew, or flash that
+/// grew so warm that it slows itself down.
+fn is_held_back(case: &Case<'_>) -> bool {
+    shingles::disturbed(case) || heat::over_warning(case).is_some_and(|(_, over)| over > 0)
 }
 
 /// Which accesses are long; where nobody knows what it is, as of a disk.

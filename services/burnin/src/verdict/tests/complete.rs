@@ -153,6 +153,11 @@ fn numbers() -> BTreeSet<String> {
         };
         known.extend(metrics(&case).names().map(str::to_owned));
     }
+    let disturbed = Case {
+        resets: 1,
+        ..Case::new(&evidence)
+    };
+    known.extend(metrics(&disturbed).names().map(str::to_owned));
     for (good, bad) in [(1, 0), (0, 1)] {
         let mut tested = long();
         (tested.memory.good, tested.memory.bad) = (good, bad);

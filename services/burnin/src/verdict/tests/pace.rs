@@ -129,6 +129,43 @@ fn a_mean_far_below_the_first_part_is_slow() {
     assert_eq!(with(9), (FAILED, WARN));
 }
 
+/// A link that was trained anew and flash that is too warm are slower from then on, and the medium is as good as before.
+#[test]
+fn a_slow_mean_of_a_disturbed_run_fails_no_drive() {
+    let mut evidence = long();
+    for zone in 512..1024_u64 {
+        let ms = Duration::from_millis(8);
+        evidence.phases[1]
+            .zones
+            .add((zone << 22, 1), 1 << 32, 0, 256 * ms * 8, ms);
+    }
+    let drive = snapshot();
+    let alone = both(&evidence, &drive);
+    assert_eq!(fired(&alone, "throughput"), FAILED);
+    let hot = Case {
+        paused_for_heat: true,
+        ..alone
+    };
+    let reset = Case { resets: 1, ..alone };
+    let mut flash = snapshot();
+    (flash.nvme, flash.heat_warning, flash.rpm) = (Some(NvmeHealth::default()), Some(75), Some(0));
+    let line = [TimePoint {
+        at: Time::UNIX_EPOCH,
+        step: 0,
+        temperature: Some(Celsius(76)),
+        rate: Bytes(0),
+        bad_sectors: 0,
+    }];
+    let throttled = Case {
+        timeline: &line,
+        ..both(&evidence, &flash)
+    };
+    for case in [hot, reset, throttled] {
+        assert_eq!(fired(&case, "throughput"), None);
+        assert_eq!(fired(&case, "throughput-disturbed"), WARN);
+    }
+}
+
 #[test]
 fn sporadic_long_accesses_are_counted_a_tebibyte() {
     let drive = snapshot();
