@@ -6,8 +6,9 @@ use wire::{Bytes, DriveId};
 
 /// What names a drive and what must not change under a job.
 ///
-/// The `id` is the world wide name, else model + serial + capacity ([`DriveId`]). Model, serial, capacity and sector
-/// size are compared besides, so that a bridge that answers with another drive's name does not pass.
+/// The `id` is the world wide name, else model + serial + capacity ([`DriveId`]). Serial, capacity and sector size are
+/// compared besides, so that a bridge that answers with another drive's name does not pass; the model is not, since a
+/// bridge may put its own in front of a drive that it names rightly.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// The identity; `None` where the device has none that could be trusted.
