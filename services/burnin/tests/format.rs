@@ -78,14 +78,23 @@ impl Loop {
         })
     }
 
-    /// As the guard opens it.
+    /// As the guard opens it, which waits a little, too: a child that another test forked holds a copy until it runs its program.
     fn open(&self) -> File {
-        File::options()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_EXCL | libc::O_DIRECT)
-            .open(&self.node)
-            .unwrap()
+        let begun = std::time::Instant::now();
+        let flags = libc::O_EXCL | libc::O_DIRECT;
+        loop {
+            match File::options()
+                .read(true)
+                .write(true)
+                .custom_flags(flags)
+                .open(&self.node)
+            {
+                Err(error) if error.raw_os_error() == Some(libc::EBUSY) && begun.elapsed().as_secs() < 20 => {
+                    std::thread::sleep(Duration::from_millis(50));
+                }
+                opened => return opened.unwrap(),
+            }
+        }
     }
 
     fn format_as(
