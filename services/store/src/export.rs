@@ -22,6 +22,14 @@ pub struct Row {
 }
 
 impl Row {
+    /// Its value without the checksum.
+    ///
+    /// # Errors
+    /// What is wrong with it, in words.
+    pub fn json(&self) -> Result<&[u8], String> {
+        value::json(&self.key, &self.value)
+    }
+
     /// Whether an import would take its value: the checksum matches, and it is JSON.
     ///
     /// # Errors

@@ -7,7 +7,8 @@
 //!
 //! The file holds password hashes and the secrets of alert channels, so it is encrypted with a passphrase
 //! ([`seal`]). Not in it: the box's id, its gate key and its TLS key, which are this very box's; sessions. The
-//! agent's part travels as rows of tables `agent/…` ([`agent`]) and goes back to it first. Putting it back replaces
+//! agent's part travels as rows of tables `agent/…` ([`agent`]) and goes back to it first. Nor are there jobs that are not over:
+//! the agent leaves them out, and what nobody is at would count as running for ever. Putting it back replaces
 //! everything or nothing of each: the rows become a store of their own at the next start, which takes the place of the old one
 //! before anything has read that, and a power cut in between leaves the one or the other. In one store there would have to be
 //! room for both, and nothing could be put back where more than half of it is in use.
@@ -28,6 +29,7 @@ use flate2::write::DeflateEncoder;
 use serde::{Deserialize, Serialize};
 use store::{Row, Store};
 use wire::Time;
+use wire::job::JobState;
 
 use crate::tables;
 
@@ -38,6 +40,16 @@ const ROWS_MAX: u64 = 2 * tables::MAP_SIZE as u64;
 /// Tables of what is under way at this moment: told again months later, on another box, it would only confuse.
 fn passing() -> Vec<&'static str> {
     [&notify::engine::PASSING, health::tables::PASSING].concat()
+}
+
+/// Whether a row is a job that is not over.
+fn goes_on(row: &Row) -> bool {
+    #[derive(Deserialize)]
+    struct Its {
+        state: JobState,
+    }
+    let its = || serde_json::from_slice::<Its>(row.json().ok()?).ok();
+    row.table == tables::JOBS.name() && its().is_some_and(|its| !its.state.is_over())
 }
 
 /// Rows that are being put in: found at a start, they have ended the start before.
@@ -124,7 +136,7 @@ pub fn take(store: &Store, agent: &[Row], head: &Head, passphrase: &str) -> Resu
     let mut sealed = DeflateEncoder::new(seal::Sealer::new(&text, passphrase)?, Compression::default());
     store.export(&passing(), |row| {
         let is_session = row.table == crate::auth::credential::CREDENTIALS.name() && row.key.starts_with(b"session:");
-        if is_session {
+        if is_session || goes_on(&row) {
             return Ok(());
         }
         // Into memory: nothing to fail.
@@ -195,7 +207,7 @@ pub fn open(file: &[u8], passphrase: &str, dir: &Path) -> Result<Opened, Error> 
                 version: opened.head.version.clone(),
                 table: row.table,
             });
-        } else if !passing().contains(&row.table.as_str()) {
+        } else if !passing().contains(&row.table.as_str()) && !goes_on(&row) {
             // Backups of earlier versions have more of it.
             row.check().map_err(|why| Error::Damaged {
                 table: row.table.clone(),
@@ -436,6 +448,37 @@ mod tests {
             value: b"{}".to_vec(),
         };
         assert!(rows(&take(&store, &[row], &head(), "a long passphrase").unwrap()).is_empty());
+    }
+
+    #[tokio::test]
+    async fn a_job_that_is_not_over_is_in_no_backup_and_comes_back_from_none() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open_store(dir.path());
+        let jobs = Table::<String, serde_json::Value>::new("jobs");
+        let waiting = JobState::Waiting { why: "x".into() };
+        let states = [JobState::Running, waiting, JobState::Finished, JobState::Aborted];
+        for (id, state) in ["a", "b", "c", "d"].into_iter().zip(states) {
+            let row = serde_json::json!({ "state": state });
+            store.write(move |w| jobs.put(w, id, &row)).await.unwrap();
+        }
+        let mut of = Vec::new();
+        store
+            .export(&[], |row| {
+                of.push(row);
+                Ok::<_, Error>(())
+            })
+            .unwrap();
+        let keys = |file: &[u8]| -> Vec<Vec<u8>> {
+            let rows = laid(&open(file, "a long passphrase", dir.path()).unwrap());
+            rows.into_iter().map(|row| row.key).collect()
+        };
+        let over = [b"c".to_vec(), b"d".to_vec()];
+        let now = take(&store, &[], &head(), "a long passphrase").unwrap();
+        assert_eq!(keys(&now), over);
+        // As an earlier version made it.
+        let empty = tempfile::tempdir().unwrap();
+        let earlier = take(&open_store(empty.path()), &of, &head(), "a long passphrase").unwrap();
+        assert_eq!(keys(&earlier), over);
     }
 
     #[tokio::test]
