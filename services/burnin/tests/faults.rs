@@ -15,9 +15,10 @@ use burnin::evidence::{Evidence, Stop};
 use burnin::playbook::{Step, plain};
 use burnin::runner;
 use burnin::sim::{Content, Fault, Origin, Plan, Sim};
+use burnin::verdict::{Case, judge};
 use burnin::worker::{Order, Report};
 use common::{Dice, bad_lbas, faults, geometry, seeds};
-use wire::job::{FaultKind, Phase, PhaseStatus};
+use wire::job::{FaultKind, Outcome, Phase, PhaseStatus};
 
 /// Without headers: what is on the drive in the end is then what was verified.
 fn order(geometry: Geometry, steps: Vec<Step>, dice: &mut Dice) -> Order {
@@ -293,6 +294,85 @@ fn hang_slow_and_disconnect_are_evidence_with_a_place() {
             evidence.defects.is_empty(),
             "a drive that went away has no bad sectors: {evidence:?}"
         );
+    }
+}
+
+/// A flush or a trim that fails is tried again like any other access: a drive that is being pulled fails all of them for a while.
+#[test]
+fn a_flush_or_a_trim_is_tried_again_before_it_is_held_against_the_drive() {
+    let geometry = Geometry {
+        sectors: 500,
+        sector: 512,
+        physical: 512,
+    };
+    let steps = plain(&[Phase::Trim, Phase::Write, Phase::Verify]);
+    let mut order = order(geometry, steps, &mut Dice(7));
+    order.limits.trim_bytes = 10 << 10;
+    let run = |fault, errno| {
+        let plan = Plan {
+            errno,
+            ..Plan::with(vec![fault])
+        };
+        let mut sim = Sim::new(geometry, plan, 3, order.io.block as usize, 7);
+        burn(&mut sim, &order)
+    };
+    let (eio, own_word) = (libc::EIO, libc::ENODATA);
+    for (fault, errno, kind, outcome) in [
+        (
+            Fault::FlushError { times: 1 },
+            eio,
+            FaultKind::Transient,
+            Outcome::Inconclusive,
+        ),
+        (
+            Fault::FlushError { times: 3 },
+            eio,
+            FaultKind::Transient,
+            Outcome::Inconclusive,
+        ),
+        (
+            Fault::FlushError { times: 4 },
+            eio,
+            FaultKind::WriteError,
+            Outcome::Failed,
+        ),
+        (
+            Fault::FlushError { times: 1 },
+            own_word,
+            FaultKind::WriteError,
+            Outcome::Failed,
+        ),
+        (
+            Fault::TrimErrorOnce { lba: 200 },
+            eio,
+            FaultKind::Transient,
+            Outcome::Inconclusive,
+        ),
+        (
+            Fault::TrimErrorOnce { lba: 200 },
+            own_word,
+            FaultKind::WriteError,
+            Outcome::Failed,
+        ),
+        (
+            Fault::DisconnectInFlush,
+            eio,
+            FaultKind::Disconnect,
+            Outcome::Inconclusive,
+        ),
+        (
+            Fault::Disconnect { lba: 200 },
+            eio,
+            FaultKind::Disconnect,
+            Outcome::Inconclusive,
+        ),
+    ] {
+        let evidence = run(fault, errno);
+        let kinds: Vec<FaultKind> = evidence.incidents.iter().map(|told| told.kind).collect();
+        assert_eq!(kinds, [kind], "{fault:?}: {evidence:#?}");
+        assert_eq!(evidence.stopped.is_some(), kind == FaultKind::Disconnect, "{fault:?}");
+        assert!(evidence.defects.is_empty(), "{fault:?}: {evidence:#?}");
+        assert_eq!(judge(&Case::new(&evidence)).outcome, outcome, "{fault:?}");
     }
 }
 

@@ -68,6 +68,7 @@ impl Pipeline {
             checkpoint_at: now,
             checkpoint_bytes: 0,
             unflushed: 0,
+            balked: None,
             spent: (0, 0),
             began: now,
             unsaved_findings: false,

@@ -5,15 +5,23 @@ use std::time::Duration;
 use wire::Bytes;
 use wire::job::{FaultKind, Phase, PhaseStatus};
 
+use super::detour::PATIENCE;
 use super::leg::{Area, closing, legs, opening};
-use super::{Outcome, Pipeline};
+use super::{Balked, Outcome, Pipeline, is_own_word};
 use crate::checkpoint::Holds;
 use crate::device::errno_text;
 use crate::evidence::Stop;
-use crate::findings::Fault;
+use crate::findings::{Fault, NOT_REPRODUCED, NOT_TRIED_AGAIN};
 use crate::header;
 use crate::playbook::{Fill, PASSES, moves_data};
 use crate::worker::Report;
+
+impl Balked {
+    /// The error in words, and what became of it.
+    pub(super) fn text(self, became: &str) -> String {
+        format!("flushing the drive's cache: {}; {became}", errno_text(self.errno))
+    }
+}
 
 impl Pipeline {
     pub(super) fn after_flush(&mut self, now: Duration, frontier: u64, complete: bool, outcome: &Outcome) {
@@ -25,6 +33,9 @@ impl Pipeline {
             | Outcome::Failed {
                 errno: libc::EOPNOTSUPP,
             } => {
+                if let Some(balked) = self.balked.take() {
+                    self.incident(FaultKind::Transient, None, 0, balked.text(NOT_REPRODUCED));
+                }
                 self.durable = self.durable.max(frontier);
                 self.flushed = complete;
                 if !self.flushed && self.checkpoint_due(now) {
@@ -32,13 +43,24 @@ impl Pipeline {
                 }
             }
             Outcome::Failed { errno } => {
+                self.errors += 1;
+                let times = self.balked.map_or(0, |balked| balked.times) + 1;
+                if times <= self.limits.rereads && !is_own_word(*errno) {
+                    self.balked = Some(Balked {
+                        times,
+                        errno: *errno,
+                        due: now + PATIENCE,
+                    });
+                    self.untold_findings = true;
+                    return;
+                }
+                self.balked = None;
                 self.incident(
                     FaultKind::WriteError,
                     None,
                     0,
                     format!("flushing the drive's cache: {}", errno_text(*errno)),
                 );
-                self.errors += 1;
                 self.checkpoint_at = now;
                 self.checkpoint_bytes = 0;
                 self.flushed = complete;
@@ -299,6 +321,9 @@ impl Pipeline {
                 record.status = PhaseStatus::Skipped;
                 record.unsupported = Some(why.to_owned());
             }
+        }
+        if let Some(balked) = self.balked.take() {
+            self.incident(FaultKind::Transient, None, 0, balked.text(NOT_TRIED_AGAIN));
         }
         self.detours.clear();
         self.groups.clear();

@@ -5,7 +5,7 @@ use std::time::Duration;
 use wire::Lba;
 use wire::job::{FaultKind, Phase};
 
-use super::{Access, Fault, Kind, Outcome, Pipeline};
+use super::{Access, Fault, Kind, Outcome, Pipeline, is_own_word};
 use crate::device::{Op, errno_text};
 use crate::evidence::Evidence;
 use crate::findings::{NOT_REPRODUCED, NOT_TRIED_AGAIN};
@@ -18,7 +18,7 @@ const LOCATE_ZONE: u64 = 1 << 30;
 ///
 /// A drive that is being pulled fails every access for some tenths of a second before the kernel
 /// takes it away; nothing may be called a bad sector in that time.
-const PATIENCE: Duration = Duration::from_millis(700);
+pub(super) const PATIENCE: Duration = Duration::from_millis(700);
 
 /// One access that examines a piece again.
 pub(super) struct Detour {
@@ -152,6 +152,25 @@ impl Pipeline {
         }
     }
 
+    /// A trim that failed and was not refused: it is tried again, since a drive that is being pulled fails it, too.
+    pub(super) fn trim_failed(&mut self, access: Access, errno: i32) {
+        self.errors += 1;
+        if self.limits.rereads == 0 || is_own_word(errno) {
+            self.untrimmed(access.lba, access.sectors, errno);
+        } else {
+            let group = self.open_group(access, Some(errno));
+            let left = self.limits.rereads;
+            self.push(Op::Trim, access.lba, access.sectors, group, Work::Retry { left });
+        }
+    }
+
+    /// A trim fails for good: the step is given up.
+    fn untrimmed(&mut self, lba: u64, sectors: u64, errno: i32) {
+        let text = format!("a trim: {}", errno_text(errno));
+        self.incident(FaultKind::WriteError, Some(lba), sectors, text);
+        self.skip("a trim failed");
+    }
+
     /// What came of a detour.
     pub(super) fn second_look(&mut self, detour: Detour, outcome: Outcome) {
         let Detour {
@@ -181,6 +200,10 @@ impl Pipeline {
                 self.errors += 1;
                 if left > 1 {
                     self.push(op, lba, sectors, group, Work::Retry { left: left - 1 });
+                } else if op == Op::Trim {
+                    // No group is left of it.
+                    self.groups.remove(&group);
+                    self.untrimmed(lba, sectors, errno);
                 } else {
                     self.unusable(op, lba, sectors, group, errno);
                 }
@@ -366,6 +389,9 @@ impl Pipeline {
                 evidence.incident(self.incident_at(group.kind(errno), Some(group.first), group.sectors, text));
             }
         }
+        if let Some(balked) = self.balked {
+            evidence.incident(self.incident_at(FaultKind::Transient, None, 0, balked.text(NOT_TRIED_AGAIN)));
+        }
         evidence
     }
 
@@ -415,6 +441,11 @@ impl Pipeline {
     pub(super) fn book_open_groups(&mut self) {
         for (_, group) in std::mem::take(&mut self.groups) {
             let Some(errno) = group.errno else { continue };
+            if group.op == Op::Trim {
+                let text = format!("a trim: {}", errno_text(errno));
+                self.incident(FaultKind::WriteError, Some(group.first), group.sectors, text);
+                continue;
+            }
             let fault = if group.op == Op::Write {
                 Fault::Write { errno }
             } else {

@@ -132,6 +132,17 @@ enum Kind {
     Flush { frontier: u64, complete: bool },
 }
 
+/// A flush that failed.
+#[derive(Clone, Copy)]
+struct Balked {
+    /// How often in a row.
+    times: u32,
+    /// The last error.
+    errno: i32,
+    /// When it is tried again.
+    due: Duration,
+}
+
 /// One burn-in under way.
 pub struct Pipeline {
     key: JobKey,
@@ -183,6 +194,8 @@ pub struct Pipeline {
     checkpoint_bytes: u64,
     /// Bytes of writes that were begun, and that no flush covers which has begun.
     unflushed: u64,
+    /// A flush that failed and is to be tried again.
+    balked: Option<Balked>,
     /// Bytes of all checkpoints of this session, and of the last.
     spent: (u64, u64),
     began: Duration,
@@ -215,8 +228,10 @@ impl Pipeline {
             return None;
         }
         let flushing = self.flights.values().any(|f| matches!(f.kind, Kind::Flush { .. }));
-        let due = (self.checkpoint_due(now) || self.flush_due()) && !self.opens_headers();
-        if self.writes_data() && !flushing && !self.flushed && (due || self.swept()) {
+        let asked = self.checkpoint_due(now) || self.flush_due() || self.balked.is_some();
+        let due = asked && !self.opens_headers();
+        let rests = self.balked.is_some_and(|balked| now < balked.due);
+        if self.writes_data() && !flushing && !rests && !self.flushed && (due || self.swept()) {
             let (frontier, complete) = (self.frontier(), self.swept());
             let access = Access {
                 slot,
@@ -246,8 +261,8 @@ impl Pipeline {
             };
             return Some(self.fly(now, Request { access, content }, Kind::Detour(detour)));
         }
-        // A flush that takes long is not outrun: what is written meanwhile belongs to the next one.
-        let outrun = flushing && self.unflushed >= self.limits.rewind_bytes && self.writes_data();
+        // A flush that takes long, or is tried again, is not outrun: what is written meanwhile belongs to the next one.
+        let outrun = (flushing || rests) && self.unflushed >= self.limits.rewind_bytes && self.writes_data();
         if !self.at_end() && self.groups.len() < DETOURS_MAX && !outrun {
             let (lba, sectors, cursor) = leg.area.piece(self.cursor, self.block, self.geometry);
             let access = Access {
@@ -319,12 +334,8 @@ impl Pipeline {
                     Outcome::Failed { errno } if access.op == Op::Trim && refuses(*errno) => {
                         self.skip(&format!("the drive refuses a trim ({})", errno_text(*errno)));
                     }
-                    // Not a refusal: the drive failed at it.
-                    Outcome::Failed { errno } if access.op == Op::Trim => {
-                        let text = format!("a trim: {}", errno_text(*errno));
-                        self.incident(FaultKind::WriteError, Some(access.lba), access.sectors, text);
-                        self.skip("a trim failed");
-                    }
+                    // Not a refusal: the drive failed at it, or is being pulled.
+                    Outcome::Failed { errno } if access.op == Op::Trim => self.trim_failed(access, *errno),
                     Outcome::Failed { .. } => {}
                     _ => self.measure(now, access, took),
                 }
@@ -583,6 +594,11 @@ impl Pipeline {
 /// Whether this is how a drive, or the kernel for it, says that it takes no trims.
 fn refuses(errno: i32) -> bool {
     matches!(errno, libc::EOPNOTSUPP | libc::ENOTTY | libc::EINVAL | libc::EREMOTEIO)
+}
+
+/// Whether an error is the drive's own word about its medium: trying again adds nothing to it.
+fn is_own_word(errno: i32) -> bool {
+    errno == libc::ENODATA
 }
 
 fn verb(op: Op) -> &'static str {

@@ -217,12 +217,11 @@ impl Sim {
         if self.gone.is_some() {
             return Err(libc::EIO);
         }
-        if self
-            .plan
-            .faults
-            .iter()
-            .any(|f| matches!(f, Fault::Disconnect { lba } if touches(access, *lba)))
-        {
+        if self.plan.faults.iter().any(|f| match f {
+            Fault::Disconnect { lba } => touches(access, *lba),
+            Fault::DisconnectInFlush => access.op == Op::Flush,
+            _ => false,
+        }) {
             self.gone = Some(self.clock);
             return Err(libc::EIO);
         }
@@ -233,6 +232,18 @@ impl Sim {
         }
         if matches!(access.op, Op::Read | Op::Write) {
             self.moved += access.sectors * u64::from(self.geometry.sector);
+        }
+        for index in 0..self.plan.faults.len() {
+            let fault = self.plan.faults[index];
+            match fault {
+                Fault::FlushError { times } if access.op == Op::Flush && self.count(index) <= times => {
+                    return Err(self.plan.errno);
+                }
+                Fault::TrimErrorOnce { lba } if access.op == Op::Trim && touches(access, lba) && self.once(index) => {
+                    return Err(self.plan.errno);
+                }
+                _ => {}
+            }
         }
         match access.op {
             Op::Flush => {

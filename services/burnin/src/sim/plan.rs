@@ -102,6 +102,12 @@ pub enum Fault {
     Slow { lba: u64, millis: u64 },
     /// Goes away when the sector is accessed.
     Disconnect { lba: u64 },
+    /// So many flushes fail.
+    FlushError { times: u32 },
+    /// Goes away when it is flushed.
+    DisconnectInFlush,
+    /// The first trim of the sector fails.
+    TrimErrorOnce { lba: u64 },
     /// The kernel takes it offline when the sector is accessed: it keeps its size, and every access fails at once.
     Offline { lba: u64 },
 }
