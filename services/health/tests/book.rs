@@ -37,6 +37,35 @@ fn form(host: &str, key: u8) -> Register {
     }
 }
 
+#[tokio::test]
+async fn a_drive_that_is_reported_no_more_can_be_forgotten_with_its_history() {
+    let dir = tempfile::tempdir().unwrap();
+    let book = open(dir.path());
+    let agent = enrol(&book, "nas", 1).await;
+    send(&book, agent, "nas", vec![drive("S1", 0), drive("S2", 0)], 0)
+        .await
+        .unwrap();
+    send(&book, agent, "nas", vec![drive("S1", 0)], 1).await.unwrap();
+    let id = |serial: &str| {
+        book.drives(|drive| drive.reading.serial == serial)
+            .unwrap()
+            .pop()
+            .map(|drive| drive.id)
+    };
+    let (here, gone) = (id("S1").unwrap(), id("S2").unwrap());
+    let forget = async |host: &str, id: &str| match book.drop_drive(host.to_owned(), id.to_owned()).await {
+        Ok(drive) => Ok(drive.map(|drive| drive.reading.serial)),
+        Err(Failure::Refused(problem)) => Err(problem.kind),
+        Err(Failure::Store(error)) => panic!("{error}"),
+    };
+    assert_eq!(forget("nas", &here).await, Err("drive-present".to_owned()));
+    assert_eq!(forget("other", &gone).await, Ok(None));
+    assert_eq!(forget("nas", &gone).await, Ok(Some("S2".to_owned())));
+    assert_eq!(forget("nas", &gone).await, Ok(None));
+    assert_eq!((id("S1"), id("S2")), (Some(here), None));
+    assert!(book.points(&gone, at(-1)).unwrap().is_empty());
+}
+
 async fn enrol(book: &Book, host: &str, key: u8) -> u64 {
     let hash = format!("token {key}");
     book.new_token("t".into(), hash.clone(), at(0), None).await.unwrap();

@@ -258,6 +258,7 @@ const TITLES: &[(&str, &str)] = &[
     ("gate.refused", "Gate stayed shut"),
     ("gate.started", "Burn-in was started"),
     ("host.cleaned", "Old histories were taken out"),
+    ("host.drive_removed", "Drive of a host was taken away"),
     ("host.enrolled", "Host was added"),
     ("host.identify", "Light of a host's drive"),
     ("host.pool_removed", "ZFS pool was taken away"),

@@ -69,6 +69,27 @@ impl Book {
         self.store.write(move |w| forget(w, &hostname)).await
     }
 
+    /// Takes a drive away that its host's last report had no more, with its history; its words, or `None` if there is none.
+    ///
+    /// # Errors
+    /// `drive-present` where the host still reports it; the medium.
+    pub async fn drop_drive(&self, hostname: String, id: String) -> Done<Option<Drive>> {
+        self.change(move |w| {
+            let known = DRIVES.get(w, id.as_str())?.filter(|drive| drive.hostname == hostname);
+            let Some(drive) = known else { return Ok(Ok(None)) };
+            if drive.present {
+                let problem = Problem::new("drive-present", 409, "The host still reports this drive");
+                return Ok(Err(problem.with(
+                    "it would be back with the next report; take it out of the computer first",
+                )));
+            }
+            POINTS.delete_of(w, &id)?;
+            DRIVES.delete(w, id.as_str())?;
+            Ok(Ok(Some(drive)))
+        })
+        .await
+    }
+
     /// Takes a ZFS pool out of what a host's last report told, with its alerts; false if there was none.
     ///
     /// # Errors

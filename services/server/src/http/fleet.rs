@@ -144,6 +144,36 @@ pub async fn drop_host(
     Ok(Answered(DELETED))
 }
 
+/// Takes a drive away that its host reports no more, with its history.
+#[utoipa::path(delete, path = "/api/hosts/{name}/drives/{id}", operation_id = "host_drive_remove", tag = "hosts", params(("name" = String, Path, description = "Host name"), ("id" = String, Path, description = "The drive's key")),
+    responses((status = 200, body = Deleted), LoggedIn, Stored, (status = 404, description = "`drive-unknown`: this host has no such drive", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`drive-present`: the host still reports it", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn drop_drive(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Path((name, id)): Path<(String, String)>,
+) -> Result<Answered<Deleted>, Refusal> {
+    let none = || Refusal::new("drive-unknown", 404, "This host has no such drive");
+    // What no key of ours looks like is none of the medium's business.
+    if id.len() > 128 || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err(none());
+    }
+    let drive = app.fleet.book.drop_drive(name, id).await?.ok_or_else(none)?;
+    let called = [&drive.reading.model, &drive.reading.serial]
+        .map(String::as_str)
+        .join(" ");
+    let message = format!(
+        "{} took away drive {} of host {} with its history",
+        person.name,
+        called.trim(),
+        drive.hostname
+    );
+    let data = json!({ "hostname": drive.hostname, "drive": drive.id, "serial": drive.reading.serial });
+    app.record_act(act("host.drive_removed", Severity::Info, message, data), &person.name)
+        .await?;
+    Ok(Answered(DELETED))
+}
+
 /// One score for everything: that of the worst drive, with how many are how well.
 #[utoipa::path(get, path = "/api/health/score", operation_id = "health_score", tag = "smart", responses((status = 200, body = HealthScore), LoggedIn, Stored))]
 pub async fn score(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HealthScore>, Refusal> {

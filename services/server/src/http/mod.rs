@@ -178,6 +178,7 @@ fn all() -> (Routes, Routes) {
         .routes(routes!(hosts::drop_token))
         .routes(routes!(fleet::hosts))
         .routes(routes!(fleet::drop_host))
+        .routes(routes!(fleet::drop_drive))
         .routes(routes!(fleet::last))
         .routes(routes!(fleet::history))
         .routes(routes!(fleet::score))

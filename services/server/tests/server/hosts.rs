@@ -126,6 +126,28 @@ async fn fault_8_a_failing_drive_is_told_of_and_once() {
     );
 }
 
+/// A drive that went is forgotten on a person's word; one that is still reported is not.
+#[tokio::test]
+async fn a_drive_of_a_host_can_be_forgotten_once_it_is_gone() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let mut nas = Host::enrol(&made, &mut admin, "nas", 1).await;
+    assert_eq!(nas.report("nas", vec![document("smart-ata.json")]).await.status, 200);
+    let id = admin.get("/api/smart/health/all").await.json()["drives"][0]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let path = format!("/api/hosts/nas/drives/{id}");
+    assert_eq!(admin.delete(&path).await.problem(), "drive-present");
+    assert_eq!(admin.delete("/api/hosts/nas/drives/..").await.status, 404);
+    let mut other = document("smart-ata.json");
+    other["serial_number"] = "ANOTHER".into();
+    assert_eq!(nas.report("nas", vec![other]).await.status, 200);
+    assert_eq!(admin.delete(&path).await.status, 200);
+    assert_eq!(admin.delete(&path).await.problem(), "drive-unknown");
+    assert_eq!(admin.get("/api/smart/health/all").await.json()["count"], 1);
+}
+
 /// Fault 9 of existing servers: a fresh database answered 500.
 #[tokio::test]
 async fn fault_9_a_fresh_box_answers_200_everywhere() {

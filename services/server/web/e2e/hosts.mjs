@@ -27,7 +27,7 @@ async function post(url, body, bearer) {
 
 export async function hosts(browser, width, scheme, count) {
   const box = new Box();
-  let page, context, complaints;
+  let page, context, complaints, session;
   const test = tester(width, count, () => ({ page, complaints, box }));
   try {
     await box.open();
@@ -47,6 +47,7 @@ export async function hosts(browser, width, scheme, count) {
       assert(`the agent's lines are there: ${lines}`, token && lines.includes(`SERVER=${box.url}`));
       const key = generateKeyPairSync("ed25519").publicKey.export({ format: "der", type: "spki" }).subarray(-32).toString("base64");
       const agent = await post(`${box.url}/api/v1/agents/register`, { token, hostname: "nas", fingerprint: "mid:1", public_key: key });
+      session = agent.session_token;
       for (let day = 10; day >= 0; day -= 1) {
         const timestamp = new Date(Date.now() - day * DAY).toISOString();
         const drives = [disk("9RK1WELL", 0, 30 + (day % 3)), disk("9RK1SICK", 2 * (10 - day), 34), disk("9RK1GONE", 0, 31, day > 0)];
@@ -68,6 +69,19 @@ export async function hosts(browser, width, scheme, count) {
       await row("GONE").getByText("failing (SMART status FAILED)", { exact: false }).waitFor();
       await row("GONE").getByRole("img", { name: /^Temperature over time/ }).waitFor();
       await inspect(page, `hosts-${width}`);
+    });
+
+    await test("hosts: a drive that is reported no more can be forgotten", async () => {
+      await post(`${box.url}/api/report`, { hostname: "nas", timestamp: new Date().toISOString(), agent_version: "3.0", drives: [disk("9RK1WELL", 0, 30), disk("9RK1SICK", 20, 34)] }, session);
+      await page.reload();
+      const row = page.locator(".hostdrive", { hasText: "GONE" });
+      await row.locator("summary").click();
+      await row.getByRole("button", { name: /^Forget/ }).click();
+      await page.getByRole("dialog").getByText("Serial 9RK1GONE").waitFor();
+      await page.getByRole("button", { name: "Forget it", exact: true }).click();
+      await row.waitFor({ state: "detached" });
+      assert("two drives are left", (await page.locator(".hostdrive").count()) === 2);
+      assert("none that is reported has the button", (await page.getByRole("button", { name: /^Forget/ }).count()) === 0);
     });
 
     await test("hosts: the interval is kept, and a host goes with all its histories", async () => {

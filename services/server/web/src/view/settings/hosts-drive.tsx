@@ -87,8 +87,11 @@ export function History({ drive }: { drive: HostDrive }) {
   );
 }
 
-/** One drive, folded until somebody wants its history. `page`: where it has a page of its own. */
-export function DriveRow({ drive, now, page }: { drive: HostDrive; now: number; page?: string }) {
+/** What people call a drive. */
+export const nameOf = (drive: Pick<HostDrive, "alias" | "model" | "device">): string => drive.alias || drive.model || drive.device;
+
+/** One drive, folded until somebody wants its history. `page`: where it has a page of its own; `forget`: asks whether one that is gone is to be forgotten. */
+export function DriveRow({ drive, now, page, forget }: { drive: HostDrive; now: number; page?: string; forget: () => void }) {
   const open = useSignal(false);
   const shape = shapeOf(drive.status);
   return (
@@ -96,7 +99,7 @@ export function DriveRow({ drive, now, page }: { drive: HostDrive; now: number; 
       <details onToggle={(event) => (open.value = event.currentTarget.open)}>
         <summary>
           <span class={`v is-${shape}`}><Shape of={shape} />{drive.score === null ? "no score" : `${drive.score} ${drive.status}`}</span>
-          <span class="who"><b>{drive.alias || drive.model || drive.device}</b><span class="mute"><Serial serial={drive.serial} /> {drive.device}</span></span>
+          <span class="who"><b>{nameOf(drive)}</b><span class="mute"><Serial serial={drive.serial} /> {drive.device}</span></span>
           <span class="mute">{drive.present ? celsius(drive.temperature) : `last seen ${ago(drive.last_seen, now)}`}</span>
         </summary>
         <dl class="facts">
@@ -107,6 +110,7 @@ export function DriveRow({ drive, now, page }: { drive: HostDrive; now: number; 
         </dl>
         {drive.alerts.map((alert) => <AlertLine key={alert.alert} alert={alert} now={now} />)}
         {open.value && <History drive={drive} />}
+        {!drive.present && <p><button class="btn small danger" type="button" aria-label={`Forget ${nameOf(drive)} ${drive.serial}…`} onClick={forget}>Forget it…</button></p>}
         {page && <p><a href={page}>Everything about this drive</a></p>}
       </details>
     </li>

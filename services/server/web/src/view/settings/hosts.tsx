@@ -10,7 +10,7 @@ import type { HostDrive, HostDrives, Hosts, HostToken, HostTokenMade, HostTokens
 import { drivePath } from "../../route";
 import { known } from "../../state/app";
 import { Dialog, Panel, ProblemNote, Shape } from "../bits";
-import { AlertLine, DriveRow } from "./hosts-drive";
+import { AlertLine, DriveRow, nameOf } from "./hosts-drive";
 import { plain } from "./hosts-line";
 
 /** How often the page asks while somebody looks: reports come a minute apart at most. */
@@ -27,6 +27,7 @@ function Known() {
   const drives = useSignal<HostDrive[]>([]);
   const problem = useSignal<Problem | null>(null);
   const leaving = useSignal<HostView | null>(null);
+  const forgetting = useSignal<HostDrive | null>(null);
   const now = Date.now();
   const look = async () => {
     try {
@@ -46,15 +47,30 @@ function Known() {
     const timer = setInterval(() => void look(), AGAIN_MS);
     return () => clearInterval(timer);
   }, []);
+  /** Takes something away; what is gone already is no refusal. */
+  const drop = (path: string) => call("DELETE", path).catch((thrown: unknown) => {
+    if (asProblem(thrown).status !== 404) throw thrown;
+  });
   const remove = async (host: HostView) => {
     try {
-      if (host.agent_id !== null) await call("DELETE", `/agents/${segment(String(host.agent_id))}`);
+      // An agent goes with its host; one that has none any more, or another's, goes by its name.
+      if (host.agent_id !== null) await drop(`/agents/${segment(String(host.agent_id))}`);
+      await drop(`/api/hosts/${segment(host.hostname)}`);
       leaving.value = null;
       await look();
     } catch (thrown) {
       problem.value = asProblem(thrown);
       leaving.value = null;
     }
+  };
+  const forget = async (drive: HostDrive) => {
+    try {
+      await drop(`/api/hosts/${segment(drive.hostname)}/drives/${segment(drive.id)}`);
+      await look();
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+    forgetting.value = null;
   };
   return (
     <>
@@ -71,7 +87,7 @@ function Known() {
           <Panel key={host.hostname} title={host.own ? "This box" : host.hostname} note={`${plural(own.length, "drive")}, ${host.own ? "read" : "reported"} ${ago(host.last_seen, now)}`}
             end={!host.own && <button class="btn plain" type="button" onClick={() => (leaving.value = host)}>Take away</button>}>
             {host.alerts.map((alert) => <AlertLine key={alert.alert} alert={alert} now={now} />)}
-            <ul class="hostdrives">{own.map((drive) => <DriveRow key={drive.id} drive={drive} now={now} {...(host.own && pageOf(drive))} />)}</ul>
+            <ul class="hostdrives">{own.map((drive) => <DriveRow key={drive.id} drive={drive} now={now} forget={() => (forgetting.value = drive)} {...(host.own && pageOf(drive))} />)}</ul>
             {host.rejected.length > 0 && <details><summary>{plural(host.rejected.length, "device")} told nothing of its health</summary><ul class="plain">{host.rejected.map((why, n) => <li key={n}>{why}</li>)}</ul></details>}
           </Panel>
         );
@@ -82,6 +98,15 @@ function Known() {
           <p class="do">
             <button class="btn" type="button" onClick={() => (leaving.value = null)}>Keep it</button>
             <button class="btn danger" type="button" onClick={() => leaving.value && void remove(leaving.value)}>Take it away</button>
+          </p>
+        </Dialog>
+      )}
+      {forgetting.value && (
+        <Dialog title={`Forget ${nameOf(forgetting.value)}?`} onClose={() => (forgetting.value = null)}>
+          <p>{forgetting.value.serial ? `Serial ${forgetting.value.serial}. ` : ""}Its history goes with it and cannot be brought back. Should the drive be plugged in again, it begins anew.</p>
+          <p class="do">
+            <button class="btn" type="button" onClick={() => (forgetting.value = null)}>Keep it</button>
+            <button class="btn danger" type="button" onClick={() => forgetting.value && void forget(forgetting.value)}>Forget it</button>
           </p>
         </Dialog>
       )}
