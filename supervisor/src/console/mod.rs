@@ -35,6 +35,8 @@ const LEAST: (u16, u16) = (25, 80);
 const ROWS: usize = 18;
 /// How often a page that is not the status is drawn anew: three seconds.
 const REFRESH: Timespec = Timespec { tv_sec: 3, tv_nsec: 0 };
+/// How long a terminal that takes nothing is waited for: a slow line takes some hundred bytes in that time.
+const PATIENCE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 /// What can be typed.
 const HELP: [&str; 2] = [
     "1 status  2 network  3 log  b debug bundle",
@@ -75,6 +77,8 @@ struct Terminal {
     keyboard: Option<File>,
     /// Draws whole screens; a serial line gets what has changed, and a page when somebody asks for one.
     screen: bool,
+    /// It took nothing for [`PATIENCE`] (Scroll Lock, a dead serial line): what it missed is drawn once it goes on.
+    stuck: bool,
     keys: Keys,
     page: Page,
 }
@@ -84,7 +88,7 @@ impl Terminal {
         let path = format!("/dev/{name}");
         let out = OpenOptions::new()
             .write(true)
-            .custom_flags(libc::O_NOCTTY)
+            .custom_flags(libc::O_NOCTTY | libc::O_NONBLOCK)
             .open(&path)
             .ok()?;
         let keyboard = OpenOptions::new()
@@ -97,6 +101,7 @@ impl Terminal {
             out,
             keyboard,
             screen,
+            stuck: false,
             keys: Keys::default(),
             page: Page::default(),
         })
@@ -140,14 +145,39 @@ impl Terminal {
         let text = text.join("\n");
         let clear = if self.screen { "\x1b[H\x1b[2J" } else { "\n" };
         let end = if self.screen { "" } else { "\n" };
-        let _ = self
-            .out
-            .write_all(format!("{clear}{text}{end}").replace('\n', "\r\n").as_bytes());
+        self.put(&format!("{clear}{text}{end}").replace('\n', "\r\n"));
     }
 
-    fn lines(&mut self, lines: &[String]) {
-        for l in lines {
-            let _ = self.out.write_all(format!("{}\r\n", Printable(l)).as_bytes());
+    /// Says what has changed; everything, where it missed something.
+    fn lines(&mut self, lines: &[String], screen: &Screen) {
+        if self.stuck {
+            self.draw(screen);
+        } else {
+            let text: String = lines.iter().map(|l| format!("{}\r\n", Printable(l))).collect();
+            self.put(&text);
+        }
+    }
+
+    /// Writes what the terminal takes: one that stands still must not keep the others from being drawn.
+    fn put(&mut self, text: &str) {
+        let mut rest = text.as_bytes();
+        while !rest.is_empty() {
+            match self.out.write(rest) {
+                Ok(n) if n > 0 => {
+                    rest = &rest[n..];
+                    self.stuck = false;
+                }
+                Err(e) if e.kind() == ErrorKind::Interrupted => {}
+                Err(e) if e.kind() == ErrorKind::WouldBlock => {
+                    let mut fds = [PollFd::new(&self.out, PollFlags::OUT)];
+                    let moves = !self.stuck && text::sleep(&mut fds, Some(&PATIENCE)).is_ok_and(|n| n > 0);
+                    if !moves {
+                        self.stuck = true;
+                        return;
+                    }
+                }
+                Ok(_) | Err(_) => return,
+            }
         }
     }
 }
@@ -184,7 +214,8 @@ pub fn draw(line: &Line, serial: &[String]) -> i32 {
     terminals.extend(serial.iter().filter_map(|s| Terminal::open(s, false)));
     let mut before: Option<Screen> = None;
     loop {
-        let moving = terminals.iter().any(|t| t.screen && t.page != Page::Status);
+        // A terminal that stood still does not say when it goes on.
+        let moving = terminals.iter().any(|t| t.stuck || t.screen && t.page != Page::Status);
         let mut fds = vec![PollFd::from_borrowed_fd(line.as_fd(), PollFlags::IN)];
         let keyboards: Vec<usize> = (0..terminals.len())
             .filter(|t| terminals[*t].keyboard.is_some())
@@ -215,7 +246,7 @@ pub fn draw(line: &Line, serial: &[String]) -> i32 {
                     if t.screen {
                         t.draw(&screen);
                     } else {
-                        t.lines(&said);
+                        t.lines(&said, &screen);
                     }
                 }
                 before = Some(screen);
@@ -237,7 +268,8 @@ pub fn draw(line: &Line, serial: &[String]) -> i32 {
             }
         }
         if let (true, 0, Some(screen)) = (moving, woken, &before) {
-            terminals.iter_mut().filter(|t| t.screen).for_each(|t| t.draw(screen));
+            let due = terminals.iter_mut().filter(|t| t.screen || t.stuck);
+            due.for_each(|t| t.draw(screen));
         }
     }
 }
@@ -439,12 +471,13 @@ mod tests {
             out: File::create(&path).unwrap(),
             keyboard: None,
             screen: false,
+            stuck: false,
             keys: Keys::default(),
             page: Page::default(),
         };
         terminal.draw(&s);
-        terminal.lines(&changes(None, &s));
-        terminal.lines(&["\u{1b}[2J\nclaim: EVIL".into()]);
+        terminal.lines(&changes(None, &s), &s);
+        terminal.lines(&["\u{1b}[2J\nclaim: EVIL".into()], &s);
         let seen = fs::read_to_string(&path).unwrap();
         assert!(seen.contains("ABCD1234") && seen.contains("other is"), "{seen:?}");
         assert!(!seen.lines().any(|l| l.trim().starts_with("claim: EVIL")), "{seen:?}");
@@ -452,6 +485,34 @@ mod tests {
         assert_eq!(name(&s), None);
         s.status.units[0].status = "kiln-2.local".into();
         assert_eq!(name(&s).as_deref(), Some("kiln-2.local"));
+    }
+
+    #[test]
+    fn a_terminal_that_stands_still_is_left_and_drawn_again_when_it_goes_on() {
+        let (reader, writer) = nix::unistd::pipe2(nix::fcntl::OFlag::O_NONBLOCK).unwrap();
+        let mut reader = File::from(reader);
+        let mut terminal = Terminal {
+            out: File::from(writer),
+            keyboard: None,
+            screen: false,
+            stuck: false,
+            keys: Keys::default(),
+            page: Page::default(),
+        };
+        let s = screen();
+        // More than any pipe takes.
+        terminal.lines(&["x".repeat(2 << 20)], &s);
+        assert!(terminal.stuck);
+        terminal.lines(&["missed".into()], &s);
+        assert!(terminal.stuck, "it does not wait again");
+        let mut seen = Vec::new();
+        let _ = reader.read_to_end(&mut seen);
+        terminal.lines(&["next".into()], &s);
+        assert!(!terminal.stuck);
+        seen.clear();
+        let _ = reader.read_to_end(&mut seen);
+        let seen = String::from_utf8_lossy(&seen).into_owned();
+        assert!(seen.contains("Claim code  ABCD1234"), "{seen}");
     }
 
     #[test]
