@@ -64,7 +64,7 @@ pub fn told(taken: &[TakenOut]) -> Option<Happening> {
         .collect();
     let data = json!({ "taken_out": rows });
     Some(Happening::new(
-        "agent.records_taken_out",
+        "agent.records_set_aside",
         Severity::Critical,
         None,
         message,
