@@ -222,7 +222,7 @@ fn cut(sheet: &mut Sheet, keep: usize) {
     if sheet.lines.len() > most && most > 0 {
         let more = sheet.lines.len() - (most - 1);
         sheet.lines.truncate(most - 1);
-        sheet.row(&format!("  … {more} more lines: the dashboard has them all"));
+        sheet.row(&format!("  {more} more lines: the dashboard has them all"));
     }
 }
 
