@@ -1,23 +1,30 @@
 //! Jobs: what they are, what they logged, and what a person may do to one that runs.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
 use http::StatusCode;
+use serde_json::Value;
 use wire::JobId;
 use wire::boxes::Told;
 use wire::command::{Answer, Command};
+use wire::event::Severity;
 use wire::frame::LogLine;
 use wire::job::{Job, TimePoint};
 
 use super::Refusal;
+use super::act::act;
 use super::agent::{odd_answer, told};
 use super::doc::{Agent, LoggedIn, OfJob, Stored};
 use super::person::Person;
 use crate::app::App;
-use crate::hub::Sample;
+use crate::hub::{Input, Sample};
 use crate::tables::{JOB_LOG, JOB_LOG_MAX};
+
+/// How long a job's end takes to come here after the agent knows of it.
+const END_WITHIN: Duration = Duration::from_secs(3);
 
 /// The jobs held in memory, the newest first, 200 at most.
 #[utoipa::path(get, path = "/jobs", tag = "jobs", responses((status = 200, body = Vec<Job>), LoggedIn))]
@@ -117,12 +124,33 @@ pub async fn abort(State(app): State<Arc<App>>, person: Person, Path(id): Path<S
     let job = running(&app, &id)?.id;
     let command = Command::Abort {
         job,
-        actor: person.name,
+        actor: person.name.clone(),
     };
-    match app.ask_agent(command).await? {
-        Answer::Aborted => Ok(StatusCode::NO_CONTENT),
-        Answer::Planned(_) | Answer::Started { .. } | Answer::Records { .. } | Answer::Done { .. } => Err(odd_answer()),
+    match app.ask_agent(command).await {
+        Ok(Answer::Aborted) => Ok(StatusCode::NO_CONTENT),
+        Ok(Answer::Planned(_) | Answer::Started { .. } | Answer::Records { .. } | Answer::Done { .. }) => {
+            Err(odd_answer())
+        }
+        Err(problem) if problem.kind == "job-over" => {
+            // One that has just ended tells its end in a moment.
+            tokio::time::sleep(END_WITHIN).await;
+            forgotten(&app, &person, running(&app, &id)?).await
+        }
+        Err(problem) => Err(problem.into()),
     }
+}
+
+/// Ends a job here that the agent does not know: it lost its store, or was reset. It would count as running for ever.
+async fn forgotten(app: &App, person: &Person, job: Job) -> Result<StatusCode, Refusal> {
+    app.feed(Input::JobGone(job.id)).await;
+    let message = format!(
+        "{} ended the burn-in of {} {}, which the agent does not know any more: there is no verdict",
+        person.name, job.model, job.serial
+    );
+    let mut event = act("job.forgotten", Severity::Warning, message, Value::Null);
+    (event.job, event.drive) = (Some(job.id), Some(job.drive));
+    app.record_act(event, &person.name).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Holds a job at its next checkpoint until it is resumed.

@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use wire::Time;
 use wire::boxes::Banner;
 use wire::frame::Frame;
 use wire::supervisor::Status;
+use wire::{JobId, Time};
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -59,6 +59,8 @@ pub enum Input {
     Recovering,
     /// The box was claimed.
     Claimed,
+    /// The agent says that a job is over or unknown to it, and has told no end of it.
+    JobGone(JobId),
     /// A banner of the server's own came or went.
     Banner {
         /// Which.

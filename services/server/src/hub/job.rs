@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 use utoipa::ToSchema;
 use wire::frame::{LogLine, ProgressFrame};
-use wire::job::{Job, Progress};
+use wire::job::{Job, JobState, Progress};
 use wire::{Bytes, DriveId, JobId, Time};
 
 use super::ring::Ring;
@@ -103,6 +103,20 @@ impl Hub {
             out.push(Effect::SaveJob(Box::new(held.job.clone())));
         }
         out.push(Effect::Stream(Stream::Job(Box::new(held.job.clone()))));
+    }
+
+    /// Ends a job that the agent does not know any more: nobody is at it, and nothing else would ever end it.
+    pub(super) fn job_gone(&mut self, now: Now, id: JobId, out: &mut Vec<Effect>) {
+        let Some(held) = self.jobs.get(&id).filter(|held| !held.job.state.is_over()) else {
+            return;
+        };
+        let job = Job {
+            state: JobState::Aborted,
+            ended: Some(now.wall),
+            progress: None,
+            ..held.job.clone()
+        };
+        self.job(now, job, out);
     }
 
     /// The jobs held in memory, newest first.

@@ -262,3 +262,30 @@ async fn playbooks_are_listed_saved_and_forgotten() {
         "known before the agent is back: {list}"
     );
 }
+
+/// Its store was damaged and set aside: nothing else would ever end the job, nor let the box be reset.
+#[tokio::test]
+async fn a_job_that_the_agent_does_not_know_any_more_is_ended_by_who_aborts_it() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let mut agent = Agent::connect(&made).await;
+    let mut job = crate::certificate::finished(7);
+    (job.state, job.verdict) = (wire::job::JobState::Running, None);
+    let id = job.id;
+    shown(&admin, &agent, Frame::Job(Box::new(job)), "job").await;
+    let abort = (Method::POST, &*format!("/api/v1/jobs/{id}/abort"), Value::Null);
+    let answer = asked(&admin, &mut agent, abort, |_| {
+        CallOutcome::Error(Problem::new("job-over", 409, "This job is over or unknown"))
+    })
+    .await;
+    assert_eq!(answer.status, 204, "{answer:?}");
+    let jobs = admin.get("/api/v1/jobs").await.json();
+    assert_eq!(jobs[0]["state"]["kind"], "aborted", "{jobs}");
+    let log = admin.get("/api/v1/events").await.json();
+    assert!(
+        log.as_array()
+            .unwrap()
+            .iter()
+            .any(|event| event["type"] == "job.forgotten")
+    );
+}
