@@ -322,6 +322,14 @@ async fn an_abort_ends_it_inconclusive() {
         })
         .await;
     assert_eq!(again.unwrap_err().kind, "job-over");
+    let other = bench
+        .server
+        .call(Command::Abort {
+            job: wire::JobId::now(),
+            actor: "bob".into(),
+        })
+        .await;
+    assert_eq!(other.unwrap_err().kind, "job-unknown", "it was never this agent's");
     assert!(bench.agent.workers().is_empty());
 }
 

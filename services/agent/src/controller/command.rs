@@ -12,7 +12,7 @@ use wire::event::Severity;
 use wire::options::PlanOptions;
 use wire::{DriveId, JobId, PlanId, Problem, Time};
 
-use super::{Back, Controller, answer, over};
+use super::{Back, Controller, answer, over, unknown};
 use crate::backup;
 use crate::events::Happening;
 use crate::gate::{Ask, Media, Members, Moment};
@@ -196,7 +196,13 @@ impl Controller {
 
     /// Hands a wish to its job; it is to be answered once it is kept, too: a kill in between must not take it back.
     pub(super) fn wish(&mut self, job: JobId, wish: Wish) -> Result<Pending<()>, Problem> {
-        let active = self.active.get_mut(&job).ok_or_else(|| over(job))?;
+        let Some(active) = self.active.get_mut(&job) else {
+            return Err(match self.means.jobs.newest(job) {
+                Ok(None) => unknown(job),
+                // One that nobody works on and that is not over is taken up at the next start.
+                Ok(Some(_)) | Err(_) => over(job),
+            });
+        };
         match active.wishes.try_send(wish.clone()) {
             Ok(()) => {
                 let kept = self.means.jobs.wish(job, &wish);

@@ -338,7 +338,12 @@ pub struct Inbox {
 }
 
 fn over(job: JobId) -> Problem {
-    Problem::new("job-over", 409, "This job is over or unknown").with(job.to_string())
+    Problem::new("job-over", 409, "This job is over, or not under way").with(job.to_string())
+}
+
+/// Nothing is kept of it here: it was never this agent's, or went with a store that was set aside.
+fn unknown(job: JobId) -> Problem {
+    Problem::new("job-unknown", 404, "The agent has no such job").with(job.to_string())
 }
 
 fn answer(reply: oneshot::Sender<CallOutcome>, result: Result<Answer, Problem>) {

@@ -1,7 +1,6 @@
 //! Jobs: what they are, what they logged, and what a person may do to one that runs.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::Json;
 use axum::extract::{Path, State};
@@ -22,9 +21,6 @@ use super::person::Person;
 use crate::app::App;
 use crate::hub::{Input, Sample};
 use crate::tables::{JOB_LOG, JOB_LOG_MAX};
-
-/// How long a job's end takes to come here after the agent knows of it.
-const END_WITHIN: Duration = Duration::from_secs(3);
 
 /// The jobs held in memory, the newest first, 200 at most.
 #[utoipa::path(get, path = "/jobs", tag = "jobs", responses((status = 200, body = Vec<Job>), LoggedIn))]
@@ -131,18 +127,15 @@ pub async fn abort(State(app): State<Arc<App>>, person: Person, Path(id): Path<S
         Ok(Answer::Planned(_) | Answer::Started { .. } | Answer::Records { .. } | Answer::Done { .. }) => {
             Err(odd_answer())
         }
-        Err(problem) if problem.kind == "job-over" => {
-            // One that has just ended tells its end in a moment.
-            tokio::time::sleep(END_WITHIN).await;
-            forgotten(&app, &person, running(&app, &id)?).await
-        }
+        // `job-over` says less: one that has just ended tells its end in a moment, one that failed is taken up again.
+        Err(problem) if problem.kind == "job-unknown" => forgotten(&app, &person, running(&app, &id)?).await,
         Err(problem) => Err(problem.into()),
     }
 }
 
 /// Ends a job here that the agent does not know: it lost its store, or was reset. It would count as running for ever.
 async fn forgotten(app: &App, person: &Person, job: Job) -> Result<StatusCode, Refusal> {
-    app.feed(Input::JobGone(job.id)).await;
+    app.feed(Input::JobGone(Box::new(job.clone()))).await;
     let message = format!(
         "{} ended the burn-in of {} {}, which the agent does not know any more: there is no verdict",
         person.name, job.model, job.serial

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
+use wire::Time;
 use wire::boxes::Banner;
 use wire::frame::Frame;
+use wire::job::Job;
 use wire::supervisor::Status;
-use wire::{JobId, Time};
 
 /// Something that happened.
 #[derive(Clone, Debug)]
@@ -60,7 +61,7 @@ pub enum Input {
     /// The box was claimed.
     Claimed,
     /// The agent says that a job is over or unknown to it, and has told no end of it.
-    JobGone(JobId),
+    JobGone(Box<Job>),
     /// A banner of the server's own came or went.
     Banner {
         /// Which.

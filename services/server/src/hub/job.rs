@@ -106,15 +106,18 @@ impl Hub {
     }
 
     /// Ends a job that the agent does not know any more: nobody is at it, and nothing else would ever end it.
-    pub(super) fn job_gone(&mut self, now: Now, id: JobId, out: &mut Vec<Effect>) {
-        let Some(held) = self.jobs.get(&id).filter(|held| !held.job.state.is_over()) else {
+    ///
+    /// `kept` is what the medium has of it, which counts where memory has let go of it.
+    pub(super) fn job_gone(&mut self, now: Now, kept: Job, out: &mut Vec<Effect>) {
+        let job = self.job_of(kept.id).cloned().unwrap_or(kept);
+        if job.state.is_over() {
             return;
-        };
+        }
         let job = Job {
             state: JobState::Aborted,
             ended: Some(now.wall),
             progress: None,
-            ..held.job.clone()
+            ..job
         };
         self.job(now, job, out);
     }

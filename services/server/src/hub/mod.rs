@@ -286,7 +286,7 @@ impl Hub {
                 out.push(Effect::Stream(Stream::Box));
                 out.push(Effect::Hello);
             }
-            Input::JobGone(job) => self.job_gone(now, job, &mut out),
+            Input::JobGone(job) => self.job_gone(now, *job, &mut out),
             Input::Banner { key, banner } => {
                 match banner {
                     Some(banner) => self.banners.insert(key, banner),

@@ -274,8 +274,15 @@ async fn a_job_that_the_agent_does_not_know_any_more_is_ended_by_who_aborts_it()
     let id = job.id;
     shown(&admin, &agent, Frame::Job(Box::new(job)), "job").await;
     let abort = (Method::POST, &*format!("/api/v1/jobs/{id}/abort"), Value::Null);
+    // It goes on with one that failed, or its end is on its way here.
+    let answer = asked(&admin, &mut agent, abort.clone(), |_| {
+        CallOutcome::Error(Problem::new("job-over", 409, "This job is over, or not under way"))
+    })
+    .await;
+    assert_eq!((answer.status, answer.problem().as_str()), (409, "job-over"));
+    assert_eq!(admin.get("/api/v1/jobs").await.json()[0]["state"]["kind"], "running");
     let answer = asked(&admin, &mut agent, abort, |_| {
-        CallOutcome::Error(Problem::new("job-over", 409, "This job is over or unknown"))
+        CallOutcome::Error(Problem::new("job-unknown", 404, "The agent has no such job"))
     })
     .await;
     assert_eq!(answer.status, 204, "{answer:?}");
