@@ -161,6 +161,20 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn numbers_go_on_behind_those_that_were_imported() {
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (one, other) = (store(one.path()), store(other.path()));
+        for text in ["a", "b", "c"] {
+            let text = text.to_owned();
+            one.write(move |w| B.append(w, &text)).await.unwrap();
+        }
+        other.import(vec![], given(&rows(&one, &[]))).await.unwrap();
+        let next = other.write(|w| B.append(w, &"d".to_owned())).await.unwrap();
+        assert_eq!(next, 4);
+        assert_eq!(other.read(|r| B.all(r)).unwrap().len(), 4);
+    }
+
+    #[tokio::test]
     async fn a_skipped_table_stays_as_it_is_and_a_foreign_one_changes_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let store = store(dir.path());

@@ -348,6 +348,12 @@ fn next_number(name: &'static str, write: &mut Write<'_, '_>) -> Result<u64> {
         Some(bytes) => value::decode(key.as_bytes(), bytes).map_err(wrong)?,
         None => 1,
     };
+    // A store made of a backup's rows has them, and not what they were numbered by.
+    let last = write.tables.get(name)?.last(write.txn).map_err(Error::lmdb(what))?;
+    let last = last
+        .and_then(|(key, _)| key.try_into().ok())
+        .map_or(0, u64::from_be_bytes);
+    let number = number.max(last.saturating_add(1));
     let next = value::encode(key.as_bytes(), &number.saturating_add(1)).map_err(|cause| Error::Encode {
         table: META,
         cause: Arc::new(cause),

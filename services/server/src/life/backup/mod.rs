@@ -259,7 +259,8 @@ pub async fn take_up(dir: &Path, options: &store::Options) -> Result<bool, Error
     let (waiting, path) = (dir.join(WAITING), dir.join(TRYING));
     let ended = path.exists();
     if ended {
-        // Once more would be for ever.
+        // Once more would be for ever, and what it made takes room.
+        let _absent = fs::remove_dir_all(dir.join(MAKING));
         fs::rename(&path, dir.join("restore.bad")).map_err(|error| Error::File(path.clone(), error))?;
     }
     match fs::rename(&waiting, &path) {
@@ -300,8 +301,12 @@ async fn replace(dir: &Path, rows: File, options: &store::Options) -> Result<(),
     clear()?;
     let made = fill(&making, rows, options).await.and_then(|()| {
         let place = dir.join(store::FILE_NAME);
-        let renamed = fs::rename(making.join(store::FILE_NAME), &place).and_then(|()| File::open(dir)?.sync_all());
-        renamed.map_err(|error| Error::File(place, error))
+        fs::rename(making.join(store::FILE_NAME), &place).map_err(|error| Error::File(place, error))?;
+        // It is in its place, whatever is said now: the old one has no name any more.
+        if let Err(error) = File::open(dir).and_then(|dir| dir.sync_all()) {
+            tracing::warn!(%error, "whether the store that came of a backup stays was not answered");
+        }
+        Ok(())
     });
     if let Err(error) = clear() {
         // It takes room until the next backup is put back, no more.
