@@ -2,7 +2,8 @@
 //!
 //! Counted from a head's first byte until the router has the request, on every turn of a connection: so whoever is idle, or
 //! listens, or has become a WebSocket counts nothing, and thousands of add-ons behind one address are no crowd. A connection
-//! whose bytes find no room is closed: who sends heads whole holds room for an instant only.
+//! whose bytes find no room is closed: who sends heads whole holds room for an instant only, and an address that holds nothing
+//! else finds room for one even where a few others have taken all of it.
 //!
 //! Apart from that, connections on which no request is under way are counted for each address, with or without a byte: one
 //! address must not take every seat of a listener by saying nothing.
@@ -112,7 +113,7 @@ impl Head {
     /// Room for a handshake, which is given back with what is returned; `None` where there is none.
     pub fn handshake(&self) -> Option<Arc<Share>> {
         let share = self.of.share(self.peer.clone());
-        share.grow(2 * BEGUN).then_some(share)
+        share.begin(2 * BEGUN).then_some(share)
     }
 
     /// Bytes came; false where there is no room for them.
@@ -124,7 +125,7 @@ impl Head {
         }
         let begun = if state.held.is_none() { BEGUN } else { 0 };
         let held = state.held.get_or_insert_with(|| self.of.share(self.peer.clone()));
-        let room = held.grow(begun + bytes);
+        let room = held.begin(begun + bytes);
         state.bytes += bytes;
         room
     }
@@ -226,6 +227,22 @@ mod tests {
             "one address leaves room for others"
         );
         drop((one, crowd));
+        assert_eq!(heads.bytes.held(), 0);
+    }
+
+    #[test]
+    fn a_few_addresses_that_take_all_of_it_shut_nobody_else_out() {
+        let heads = Heads::default();
+        let take = |peer: &str| {
+            let mut taken: Vec<_> = (0..200).filter_map(|_| heads.of(peer.to_owned())).collect();
+            taken.retain(|head| head.came(LONGEST));
+            taken
+        };
+        let few: Vec<_> = ["a", "b", "c", "d"].map(take).into();
+        let other = heads.of("e".to_owned()).unwrap();
+        assert!(other.came(LONGEST), "{} bytes are held", heads.bytes.held());
+        assert!(!heads.of("e".to_owned()).unwrap().came(LONGEST), "one head of it");
+        drop((few, other));
         assert_eq!(heads.bytes.held(), 0);
     }
 

@@ -150,7 +150,7 @@ fn declared(addon: &Addon, form: &Act) -> Result<Asked, Refusal> {
 /// Asks an add-on for an action: over its address, else down its socket.
 ///
 /// The action must be declared by the manifest for that component. One that destroys (a form with a gated field, or what is
-/// declared or called so) needs every gated field ticked, the person's password in `_password`, and `CONFIRM` in `confirm`.
+/// declared or called so) needs each gated field of a form ticked, the person's password in `_password`, and `CONFIRM` in `confirm`.
 /// The add-on's answer is passed back as it came, with its status.
 #[utoipa::path(post, path = "/api/addons/{id}/action", operation_id = "addon_action", tag = "addons", params(("id" = u64, Path, description = "Add-on")), request_body = Act,
     responses((status = 200, description = "The add-on's answer; it may have any status", content((AddonAnswer = "application/json"), (String = "text/plain"))), LoggedIn, OfAddon, Tries,
@@ -202,10 +202,18 @@ async fn act(app: &App, person: &Person, addon: Addon, mut form: Act) -> Result<
     let (password, confirm) = (inner(&mut form, "_password"), inner(&mut form, "confirm_destructive"));
     form.password = form.password.or(password);
     form.confirm = form.confirm.or(confirm);
-    let asked = declared(&addon, &form)?;
+    let mut asked = declared(&addon, &form)?;
     let flaws = asked::flaws(&asked.fields, &form.data);
     if !flaws.is_empty() {
         return Err(Refusal::new("bad-form", 422, "The form's values do not fit").with(flaws.join("; ")));
+    }
+    let origin = origin(&addon)?;
+    let road = origin.as_ref().map(|_| road(&asked, &form)).transpose()?;
+    if let (Some((method, path)), Some(manifest)) = (&road, asked::manifest(&addon.manifest.value())) {
+        // A value in the path may make it another action's, which has a gate.
+        asked.safety = asked
+            .safety
+            .max(asked::of_path(&manifest, method.as_str(), path).unwrap_or(asked.safety));
     }
     let missing = asked::missing(&asked, &form.data, form.password.as_deref(), form.confirm.as_deref());
     if !missing.is_empty() {
@@ -216,7 +224,6 @@ async fn act(app: &App, person: &Person, addon: Addon, mut form: Act) -> Result<
     if asked.safety == Safety::Destructive {
         check_password(app, person, form.password.take().unwrap_or_default()).await?;
     }
-    let origin = origin(&addon)?;
     let sender = app.addon_sender(addon.id);
     if origin.is_none() && sender.is_none() {
         return Err(replies::not_there().into());
@@ -234,7 +241,7 @@ async fn act(app: &App, person: &Person, addon: Addon, mut form: Act) -> Result<
         form.data.remove(secret);
     }
     let data = Value::Object(form.data);
-    let Some(origin) = origin else {
+    let Some((origin, (method, path))) = origin.zip(road) else {
         let sender = sender.ok_or_else(replies::not_there)?;
         let answered = app
             .replies
@@ -249,10 +256,18 @@ async fn act(app: &App, person: &Person, addon: Addon, mut form: Act) -> Result<
             .await?;
         return Ok(answer(answered.status, true, answered.body.to_string()));
     };
+    let body = Some(data.to_string().into_bytes());
+    let reply = app
+        .call_addon(addon.id, &origin, method, &path, body, replies::PATIENCE)
+        .await?;
+    Ok(answer(reply.status, reply.is_json, reply.body))
+}
+
+/// Method and path by which the add-on is asked over its address.
+fn road(asked: &Asked, form: &Act) -> Result<(Method, String), Refusal> {
     let (method, path) = match &asked.endpoint {
         Some((method, pattern)) => {
-            let fields = data.as_object().cloned().unwrap_or_default();
-            let path = asked::fill(pattern, &fields).ok_or_else(|| {
+            let path = asked::fill(pattern, &form.data).ok_or_else(|| {
                 Refusal::new("bad-form", 422, "The form's values do not fit")
                     .with(format!("{pattern}: expected a value for each {{…}}"))
             })?;
@@ -262,11 +277,7 @@ async fn act(app: &App, person: &Person, addon: Addon, mut form: Act) -> Result<
     };
     outcall::check_path(&path)
         .map_err(|what| Refusal::new("bad-path", 409, "The manifest names a path that is not asked").with(what))?;
-    let body = Some(data.to_string().into_bytes());
-    let reply = app
-        .call_addon(addon.id, &origin, method, &path, body, replies::PATIENCE)
-        .await?;
-    Ok(answer(reply.status, reply.is_json, reply.body))
+    Ok((method, path))
 }
 
 /// Query of the proxy.

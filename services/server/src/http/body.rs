@@ -76,12 +76,28 @@ impl Bodies {
     }
 }
 
+/// What an address may take by [`Share::begin`] though the budget is spent: a few others must not shut everybody out.
+const FIRST: usize = 80 << 10;
+
+/// Bytes beyond which that ends, too.
+const HARD: usize = 4 * ALL;
+
 impl Share {
     /// Takes room for more bytes; false where there is none.
     pub fn grow(&self, by: usize) -> bool {
+        self.take(by, 0)
+    }
+
+    /// As [`Self::grow`]; an address that holds next to nothing finds room for its first 80 KiB nearly always.
+    pub fn begin(&self, by: usize) -> bool {
+        self.take(by, FIRST)
+    }
+
+    fn take(&self, by: usize, always: usize) -> bool {
         let mut held = lock(&self.of.0);
         let of_one = held.peers.get(&self.peer).copied().unwrap_or(0);
-        if held.all + by > ALL || of_one + by > OF_ONE {
+        let first = of_one + by <= always && held.all + by <= HARD;
+        if held.all + by > ALL && !first || of_one + by > OF_ONE {
             return false;
         }
         held.all += by;

@@ -122,11 +122,12 @@ async fn feed(app: &Arc<App>, person: &Person, after: Option<u64>, send: &mpsc::
     // Listening begins before the snapshot is taken: what happens in between comes twice rather than never.
     let mut live = app.stream.subscribe();
     let mut stopping = app.stopping.subscribe();
-    put(send, RETRY.to_owned()).await?;
-    snapshot(app, send).await?;
+    // Before the snapshot, too, which waits for a slow listener: what is dropped meanwhile is told again.
     let newest = crate::app::events(&app.store, None, 1)
         .ok()
         .and_then(|events| events.last().map(|event| event.seq));
+    put(send, RETRY.to_owned()).await?;
+    snapshot(app, send).await?;
     // Numbers begin anew with a store that was set aside or put back: who asks beyond the end gets the end.
     let after = after.map(|after| {
         if after > newest.unwrap_or(0) {

@@ -241,7 +241,8 @@ impl App {
             })
             .await;
         self.update.set_finishing(None);
-        // One that came while the answer did is too late, and is told so.
+        // One that came while the answer did is too late, and is told so; none comes any more.
+        stopped.close();
         let tell = tell.or_else(|| stopped.try_recv().ok());
         // The conversation is over, however it ended.
         drop((writer, talk));

@@ -151,7 +151,15 @@ async fn road_a_get_that_destroys_or_a_path_in_other_letters_is_no_way_around() 
         let answer = admin.post(&format!("{proxy}{path}"), &json!({})).await;
         assert_eq!(answer.problem(), "gate", "{path}");
     }
+    // A button's own road, by the values of its row.
+    let act = |what: &str| json!({ "component_id": "t", "action": "other", "data": { "name": "a", "what": what } });
+    let action = format!("/api/addons/{id}/action");
+    for what in ["erase", "ERASE"] {
+        assert_eq!(admin.post(&action, &act(what)).await.problem(), "gate", "{what}");
+    }
     assert_eq!(listening.asked(), [], "nothing reached the add-on");
+    assert_eq!(admin.post(&action, &act("scrub")).await.status, 200);
+    assert_eq!(listening.asked().len(), 1);
     assert_eq!(
         admin
             .post(&format!("{proxy}/api/pools/a/scrub"), &json!({}))
