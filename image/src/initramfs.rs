@@ -45,7 +45,6 @@ const DIRS: &[(&str, u32)] = &[
     ("tmp", 0o1777),
     ("system", 0o755),
     ("var/lib/kiln", 0o755),
-    ("var/lib/dhcpcd", 0o755),
 ];
 
 /// Where Debian's programs look, all inside `/system`.

@@ -101,6 +101,12 @@ fn with_dhcp_its_address_is_on_the_console_its_name_opens_and_its_clock_is_right
     }
     let resolv = vm.probe().unwrap().read("/etc/resolv.conf").unwrap();
     assert_eq!(resolv, "nameserver 10.77.0.1\n");
+    // The network may write nothing else of the root: this is where dhcpcd's link leads.
+    let kept = Op::List {
+        path: "/run/kiln/dhcpcd".into(),
+    };
+    let kept = vm.probe().unwrap().op(kept).unwrap();
+    assert!(!kept.as_array().unwrap().is_empty(), "dhcpcd keeps nothing: {kept}");
 }
 
 #[test]

@@ -77,13 +77,21 @@ pub fn kernel() -> Vec<String> {
         }
     }
     for (at, to) in RUNTIME {
-        if let Err(e) = std::os::unix::fs::symlink(to, at)
-            && e.kind() != io::ErrorKind::AlreadyExists
-        {
+        if let Err(e) = lead(Path::new(at), Path::new(to)) {
             failed.push(format!("{at}: {e}"));
         }
     }
     failed
+}
+
+/// Makes a link; that it is there already is fine, and that something else is there is not.
+fn lead(at: &Path, to: &Path) -> io::Result<()> {
+    match std::os::unix::fs::symlink(to, at) {
+        Err(e) if e.kind() == io::ErrorKind::AlreadyExists && std::fs::read_link(at).is_ok_and(|now| now == to) => {
+            Ok(())
+        }
+        made => made,
+    }
 }
 
 /// Mounts the EROFS image that lies beside us: file-backed, no loop device.
@@ -145,4 +153,26 @@ pub fn source(at: &str) -> io::Result<std::path::PathBuf> {
         .last()
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("nothing is mounted on {at}")))?;
     Ok(device.into())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::*;
+
+    #[test]
+    fn a_link_is_made_once_and_nothing_else_in_its_place_passes_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (link, folder) = (dir.path().join("link"), dir.path().join("folder"));
+        let to = Path::new("/run/kiln/there");
+        for _ in 0..2 {
+            lead(&link, to).unwrap();
+        }
+        assert_eq!(std::fs::read_link(&link).unwrap(), to);
+        std::fs::create_dir(&folder).unwrap();
+        for (at, to) in [(&folder, to), (&link, Path::new("/run/kiln/elsewhere"))] {
+            let e = lead(at, to).unwrap_err();
+            assert_eq!(e.kind(), io::ErrorKind::AlreadyExists);
+        }
+    }
 }
