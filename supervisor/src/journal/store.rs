@@ -100,8 +100,9 @@ impl Store {
             self.show(entry);
             return;
         }
-        self.add(Entry::kernel(record));
-        self.kernel_pending = number.or(self.kernel_pending);
+        if self.take(Entry::kernel(record)) {
+            self.kernel_pending = number.or(self.kernel_pending);
+        }
     }
 
     /// Nothing is pending any more: notes how far the kernel's records have come.
@@ -115,12 +116,19 @@ impl Store {
 
     /// Takes one entry into the ring and, later, into the file.
     pub(super) fn add(&mut self, entry: Entry) {
+        self.take(entry);
+    }
+
+    /// The same, and whether it will come into the file.
+    fn take(&mut self, entry: Entry) -> bool {
         let entry = self.stamped(entry);
         // Before the state folder is settled, entries wait here, but not without bound.
-        if self.pending.len() + entry.0.len() <= RING_MAX {
+        let fits = self.pending.len() + entry.0.len() <= RING_MAX;
+        if fits {
             self.pending.extend_from_slice(&entry.0);
         }
         self.show(entry);
+        fits
     }
 
     fn stamped(&self, mut entry: Entry) -> Entry {
@@ -178,6 +186,7 @@ impl Store {
         }
         if self.gave_up_on.as_deref() == Some("disk") {
             self.pending.clear();
+            self.kernel_pending = None;
             return;
         }
         let pending = std::mem::take(&mut self.pending);
@@ -189,10 +198,12 @@ impl Store {
             // Room may be made, by us first of all; what could not be written is still in the ring.
             Err(e) if e.kind() == io::ErrorKind::StorageFull => {
                 self.file = None;
+                self.kernel_pending = None;
                 let _ = self.make_room((self.usage)(&self.dir));
             }
             Err(_) => {
                 self.file = None;
+                self.kernel_pending = None;
                 self.gave_up_on = Some(place);
             }
         }
@@ -368,6 +379,38 @@ mod tests {
             let line = format!("MESSAGE=line {n} here\n");
             assert_eq!(text.matches(&line).count(), 1, "{n} in the file");
             assert_eq!(shown.matches(&line).count(), 1, "{n} in memory");
+        }
+    }
+
+    #[test]
+    fn a_kernels_line_that_is_in_no_file_is_written_by_the_next_journal() {
+        let record = b"6,5,1,-;from the kernel\n";
+        let current = |dir: &Path| dir.join("current.export");
+        let full = |dir: &Path| {
+            let mut s = store(dir);
+            while s.take(Entry::line(&[b'x'; 60_000], &Sender::default())) {}
+            while s.take(Entry::line(b"", &Sender::default())) {}
+            s.add_kernel(record);
+            s.finish();
+        };
+        let refused = |dir: &Path| {
+            std::os::unix::fs::symlink("/dev/full", current(dir)).unwrap();
+            let mut s = store(dir);
+            s.add_kernel(record);
+            s.finish();
+            fs::remove_file(current(dir)).unwrap();
+            s.add(Entry::line(b"room again", &Sender::default()));
+            s.finish();
+        };
+        let earlier: [&dyn Fn(&Path); 2] = [&full, &refused];
+        for journal in earlier {
+            let dir = tempfile::tempdir().unwrap();
+            journal(dir.path());
+            let mut next = store(dir.path());
+            next.add_kernel(record);
+            next.finish();
+            let text = fs::read_to_string(current(dir.path())).unwrap();
+            assert_eq!(text.matches("MESSAGE=from the kernel\n").count(), 1, "{}", text.len());
         }
     }
 
