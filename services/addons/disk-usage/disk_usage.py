@@ -49,8 +49,7 @@ async def measure(socket, job, folder, limit):
     for files, place in enumerate(itertools.islice(places, limit), 1):
         with contextlib.suppress(OSError):
             size += os.lstat(place).st_size
-        if files % 100 == 0:
-            await asyncio.sleep(0)  # heartbeats go on meanwhile
+        await asyncio.sleep(0)  # heartbeats go on meanwhile
         if files % 500 == 0:
             told = {"job_id": job, "phase": "reading", "percent": min(99, 100 * files / limit), "message": f"{files} files, {size} bytes"}
             await socket.send(frame("progress", told))
