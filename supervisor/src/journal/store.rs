@@ -18,6 +18,9 @@ const RING_MAX: usize = 8 << 20;
 const FILE_MAX: u64 = 4 << 20;
 /// What a file may have beyond that, in bytes: all that is pending is written before its size is looked at.
 const READ_MORE: u64 = RING_MAX as u64 + 1;
+/// Most bytes that are cut from a torn file, about as many as the longest entry has: where more cannot be read, something in its
+/// middle is damaged, and what stands behind that is kept.
+const CUT_MAX: u64 = 1 << 20;
 /// All files together, in bytes; the oldest go first.
 const TOTAL_MAX: u64 = 64 << 20;
 /// The same as a part of what DATA holds: a tenth.
@@ -231,13 +234,15 @@ impl Store {
         let current = self.dir.join("current.export");
         if self.file.is_none() {
             self.own()?;
-            let file = OpenOptions::new()
-                .read(true)
-                .append(true)
-                .create(true)
-                .mode(MODE)
-                .open(&current)?;
-            mend(&file)?;
+            let mut file = open(&current)?;
+            match torn(&file)? {
+                Some(Torn { good, bytes }) if bytes <= CUT_MAX => file.set_len(good)?,
+                Some(_) => {
+                    self.rotate(&current)?;
+                    file = open(&current)?;
+                }
+                None => {}
+            }
             self.file = Some(file);
         }
         if let Some(f) = &mut self.file {
@@ -311,20 +316,34 @@ impl Store {
     }
 }
 
-/// Cuts a file back to its last whole entry: what is appended to half of one cannot be read.
-fn mend(file: &File) -> io::Result<()> {
+fn open(current: &Path) -> io::Result<File> {
+    let mut how = OpenOptions::new();
+    how.read(true).append(true).create(true).mode(MODE).open(current)
+}
+
+/// A file that does not end with a whole entry: what is appended to half of one cannot be read.
+#[derive(Debug, PartialEq, Eq)]
+struct Torn {
+    /// Bytes up to the end of its last whole entry.
+    good: u64,
+    /// Bytes behind that.
+    bytes: u64,
+}
+
+fn torn(file: &File) -> io::Result<Option<Torn>> {
     let meta = file.metadata()?;
     if !meta.is_file() || meta.len() == 0 {
-        return Ok(());
+        return Ok(None);
     }
     let mut bytes = Vec::new();
     file.take(FILE_MAX + READ_MORE).read_to_end(&mut bytes)?;
     let good = entry::whole(&bytes) as u64;
     // A file that is longer than any of ours is not judged by its beginning.
-    if good < meta.len() && meta.len() < FILE_MAX + READ_MORE {
-        file.set_len(good)?;
-    }
-    Ok(())
+    let torn = good < meta.len() && meta.len() < FILE_MAX + READ_MORE;
+    Ok(torn.then(|| Torn {
+        good,
+        bytes: meta.len() - good,
+    }))
 }
 
 #[cfg(test)]
@@ -434,6 +453,34 @@ mod tests {
             let (whole, next) = text.split_once("MESSAGE=whole\n\n").unwrap();
             assert!(!whole.contains("MESSAGE") && next.starts_with("__REALTIME"), "{text}");
         }
+    }
+
+    #[test]
+    fn what_stands_behind_a_damaged_place_is_kept_in_an_old_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let current = dir.path().join("current.export");
+        let line = |text: &[u8]| Entry::line(text, &Sender::default()).0;
+        let mut damaged = [line(b"whole"), vec![0; 512], b"\n".to_vec()].concat();
+        while damaged.len() as u64 <= 2 * CUT_MAX {
+            damaged.extend(line(&[b'x'; 60_000]));
+        }
+        fs::write(&current, &damaged).unwrap();
+        let mut s = store(dir.path());
+        s.add(Entry::line(b"next", &Sender::default()));
+        s.finish();
+        let [(1, old, _)] = &s.old().unwrap()[..] else {
+            panic!("{:?}", s.old())
+        };
+        let mut kept = Vec::new();
+        flate2::read::GzDecoder::new(File::open(old).unwrap())
+            .read_to_end(&mut kept)
+            .unwrap();
+        assert!(kept == damaged, "{} of {} bytes", kept.len(), damaged.len());
+        let text = fs::read_to_string(&current).unwrap();
+        assert!(
+            text.starts_with("__REALTIME") && text.contains("MESSAGE=next\n"),
+            "{text}"
+        );
     }
 
     #[test]
