@@ -32,11 +32,6 @@ impl Asked {
         self.0.contains_key(whom)
     }
 
-    /// How many have been asked and have not answered.
-    pub(super) fn open(&self) -> usize {
-        self.0.len()
-    }
-
     /// Asks `whom`: `work` runs in a process of its own and returns the answer. Returns whether there is such a process.
     ///
     /// Who asks has one thread, as every helper has.

@@ -42,14 +42,10 @@ pub(super) fn wait(line: &Line, part: &str, mark: Option<&str>, same: Option<&st
     let mut search = medium::Search::default();
     let found = loop {
         match search.look(part, mark) {
-            Some(found) if same.is_none_or(|same| found.is_same(same)) => break found,
+            Some(found) if same.is_none_or(|same| same == found.identity()) => break found,
             // A copy: looked at once.
             Some(other) => search.pass_over(&other),
             None => {}
-        }
-        let known = |found: &Found| same.is_some_and(|same| found.is_same(same));
-        if let Some(found) = search.unmarked().into_iter().find(known) {
-            break found;
         }
         match line.hear_within(LOOK_EVERY) {
             Heard::Closed => return 0,

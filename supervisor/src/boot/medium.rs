@@ -50,10 +50,6 @@ use crate::shell::log;
 
 /// How long the medium may take to appear before state goes on in RAM.
 const APPEARS_WITHIN: Duration = Duration::from_secs(60);
-/// How long one that carries the boot loader's mark is waited for; then one that does not may be it.
-const MARKED_WITHIN: Duration = Duration::from_secs(20);
-/// Behind the identity of a medium that did not carry the mark when it was found.
-const UNMARKED: &str = "|unmarked";
 /// Between two looks for it.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 /// How long one look waits for disks that do not answer.
@@ -78,8 +74,6 @@ pub(super) struct Found {
     disk: String,
     /// `/sys/devices/…/block/sda`
     sys: PathBuf,
-    /// It carries the mark, or there is none to carry.
-    marked: bool,
 }
 
 /// Goes on probing and holding copies after an earlier keeper of the disk at `path`, `/devices/…/block/sda`, has died.
@@ -88,8 +82,7 @@ pub fn watch(line: &Line, path: &str) -> i32 {
     let Some(disk) = sys.file_name().map(|n| n.to_string_lossy().into_owned()) else {
         return 1;
     };
-    let marked = true;
-    probe(line, &Found { disk, sys, marked })
+    probe(line, &Found { disk, sys })
 }
 
 /// Does all of it; returns only when the medium is gone or was never there.
@@ -117,12 +110,6 @@ fn find(line: &Line, part: &str, marked: Option<&str>) -> Option<Found> {
         if let Some(found) = search.look(part, marked) {
             return Some(found);
         }
-        if begun.elapsed() > MARKED_WITHIN
-            && let Some(found) = alone(search.unmarked(), search.asked.open())
-        {
-            line.say("progress the boot medium does not keep what the boot loader writes");
-            return Some(found);
-        }
         if !told && begun.elapsed() > Duration::from_secs(8) {
             line.say("progress waiting for the boot medium");
             told = true;
@@ -130,14 +117,6 @@ fn find(line: &Line, part: &str, marked: Option<&str>) -> Option<Found> {
         std::thread::sleep(LOOK_EVERY);
     }
     None
-}
-
-/// The one disk that may be the medium though it does not carry the mark: a stick that is worn out, or a virtual one, may
-/// acknowledge a write and not keep it. A disk that has not answered may be the one that carries it.
-fn alone<T>(unmarked: Vec<T>, unanswered: usize) -> Option<T> {
-    let mut all = unmarked.into_iter();
-    let one = all.next().filter(|_| unanswered == 0);
-    one.filter(|_| all.next().is_none())
 }
 
 /// A disk's name, which goes to the next one that comes, with its sequence number, which does not.
@@ -151,8 +130,6 @@ fn numbered(disk: &str) -> String {
 pub(super) struct Search {
     /// Disks that were read and are not it.
     others: BTreeSet<String>,
-    /// Disks that have the partition and do not carry the mark.
-    unmarked: BTreeSet<String>,
     asked: Asked,
 }
 
@@ -163,8 +140,6 @@ enum Is {
     Other = 2,
     /// It could not be read, or its partitions have no nodes yet.
     Unclear = 3,
-    /// It has the partition and does not carry the mark.
-    Unmarked = 4,
 }
 
 impl Search {
@@ -176,8 +151,7 @@ impl Search {
         for entry in fs::read_dir("/sys/class/block").into_iter().flatten().flatten() {
             let disk = entry.file_name().to_string_lossy().into_owned();
             let this = numbered(&disk);
-            let known = self.others.contains(&this) || self.unmarked.contains(&this) || self.asked.has(&this);
-            if known || entry.path().join("partition").exists() {
+            if entry.path().join("partition").exists() || self.others.contains(&this) || self.asked.has(&this) {
                 continue;
             }
             self.asked.ask(&this, || is(&disk, &entry.path(), part, marked) as u8);
@@ -185,23 +159,15 @@ impl Search {
         for (this, said) in self.asked.answers(ANSWERS_WITHIN) {
             if said == Some(Is::Other as u8) {
                 self.others.insert(this);
-            } else if said == Some(Is::Unmarked as u8) {
-                self.unmarked.insert(this);
             } else if said == Some(Is::Medium as u8)
-                && let Some(found) = Found::still(&this, true)
+                && let Some((disk, _)) = this.split_once(' ').filter(|(disk, _)| numbered(disk) == this)
+                && let Ok(sys) = fs::canonicalize(Path::new("/sys/class/block").join(disk))
             {
-                return Some(found);
+                let disk = disk.to_owned();
+                return Some(Found { disk, sys });
             }
         }
         None
-    }
-
-    /// Those that have the partition, do not carry the mark, and are still there.
-    pub(super) fn unmarked(&self) -> Vec<Found> {
-        self.unmarked
-            .iter()
-            .filter_map(|this| Found::still(this, false))
-            .collect()
     }
 
     /// Not to be looked at again.
@@ -217,28 +183,26 @@ fn is(disk: &str, sys: &Path, part: &str, marked: Option<&str>) -> Is {
         let f = File::open(Path::new("/dev").join(disk))?;
         let g = Gpt::read(&f, sectors.trim().parse().unwrap_or(0))?;
         let named = g.partitions.iter().find(|p| guid_text(&p.guid) == part);
-        let carries = match (named, marked) {
-            (None, _) => None,
-            (Some(_), None) => Some(true),
-            (Some(p), Some(mark)) => Some(mark::read(&f, p.first)?.as_deref() == Some(mark)),
+        let ours = match (named, marked) {
+            (None, _) => false,
+            (Some(_), None) => true,
+            (Some(p), Some(mark)) => mark::read(&f, p.first)?.as_deref() == Some(mark),
         };
-        Ok::<_, io::Error>((g, carries))
+        Ok::<_, io::Error>((g, ours))
     };
     match read() {
-        Ok((g, Some(marked))) => {
+        Ok((g, true)) => {
             // The kernel makes the disk's node first and the partitions' a moment later.
             let found = Found {
                 disk: disk.to_owned(),
                 sys: sys.to_owned(),
-                marked,
             };
             match g.partitions.iter().all(|p| found.partition(p.number).exists()) {
-                true if marked => Is::Medium,
-                true => Is::Unmarked,
+                true => Is::Medium,
                 false => Is::Unclear,
             }
         }
-        Ok((_, None)) => Is::Other,
+        Ok((_, false)) => Is::Other,
         Err(e) if e.kind() == io::ErrorKind::InvalidData => Is::Other,
         Err(_) => Is::Unclear,
     }
@@ -253,14 +217,6 @@ fn is_gone(e: &io::Error) -> bool {
 }
 
 impl Found {
-    /// The disk that [`numbered`] has named, if it is still that one.
-    fn still(this: &str, marked: bool) -> Option<Self> {
-        let (disk, _) = this.split_once(' ').filter(|(disk, _)| numbered(disk) == this)?;
-        let sys = fs::canonicalize(Path::new("/sys/class/block").join(disk)).ok()?;
-        let disk = disk.to_owned();
-        Some(Self { disk, sys, marked })
-    }
-
     fn node(&self) -> PathBuf {
         Path::new("/dev").join(&self.disk)
     }
@@ -280,13 +236,8 @@ impl Found {
         self.sys.exists() && !File::open(self.node()).is_err_and(|e| is_gone(&e))
     }
 
-    /// Whether it is the medium that was told as `same`.
-    pub(super) fn is_same(&self, same: &str) -> bool {
-        is_same(&self.identity(), self.marked, same)
-    }
-
     /// Size, model and serial number, as far as the medium has them: a copy with the same partitions differs in one.
-    fn identity(&self) -> String {
+    pub(super) fn identity(&self) -> String {
         let read = |p: PathBuf| fs::read_to_string(p).unwrap_or_default().trim().to_owned();
         let mut words = vec![read(self.sys.join("size"))];
         words.extend(
@@ -312,15 +263,6 @@ impl Found {
     }
 }
 
-/// Whether a disk with this identity is the one that was told as `same`. Without the mark only one that never kept it: a stick
-/// and its copy may have no serial number that tells them apart.
-fn is_same(identity: &str, marked: bool, same: &str) -> bool {
-    match same.strip_suffix(UNMARKED) {
-        Some(same) => identity == same,
-        None => marked && identity == same,
-    }
-}
-
 /// Tells PID 1 the disk, with a descriptor that keeps it from being opened exclusively, and what it is known by.
 pub(super) fn guard(line: &Line, found: &Found) {
     let read = |f: &str| {
@@ -340,8 +282,7 @@ pub(super) fn guard(line: &Line, found: &Found) {
         Some(f) => drop(line.give(&about, f.as_fd())),
         None => line.say(&about),
     }
-    let unmarked = if found.marked { "" } else { UNMARKED };
-    line.say(&format!("same {}{unmarked}", found.identity()));
+    line.say(&format!("same {}", found.identity()));
 }
 
 fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Result<(), String> {
@@ -613,22 +554,5 @@ mod tests {
             assert!(is_gone(&io::Error::from_raw_os_error(code)), "{code}");
         }
         assert!(!is_gone(&io::Error::from_raw_os_error(libc::EIO)));
-    }
-
-    #[test]
-    fn one_without_the_mark_is_taken_where_no_other_can_be_it() {
-        assert_eq!(alone(vec!["sda"], 0), Some("sda"));
-        assert_eq!(alone(vec!["sda"], 1), None, "the other may carry it");
-        assert_eq!(alone(vec!["sda", "sdb"], 0), None, "a stick and its copy");
-        assert_eq!(alone(Vec::<&str>::new(), 0), None);
-    }
-
-    #[test]
-    fn what_comes_back_without_the_mark_is_the_medium_where_it_never_kept_it() {
-        let unmarked = format!("8|stick{UNMARKED}");
-        assert!(is_same("8|stick", true, "8|stick"));
-        assert!(!is_same("8|stick", false, "8|stick"), "a copy of it");
-        assert!(is_same("8|stick", false, &unmarked) && is_same("8|stick", true, &unmarked));
-        assert!(!is_same("8|other", false, &unmarked) && !is_same("8|other", true, "8|stick"));
     }
 }
