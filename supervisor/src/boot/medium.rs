@@ -87,12 +87,12 @@ pub fn watch(line: &Line, path: &str) -> i32 {
 
 /// Does all of it; returns only when the medium is gone or was never there.
 pub fn keep(line: &Line, part: &str, mark: Option<&str>, reset: bool) -> i32 {
-    let Some(found) = find(line, part, mark) else {
-        line.say(&format!(
-            "ram the boot medium did not appear within {} s",
-            APPEARS_WITHIN.as_secs()
-        ));
-        return 1;
+    let found = match find(line, part, mark) {
+        Ok(found) => found,
+        Err(why) => {
+            line.say(&format!("ram {why}"));
+            return 1;
+        }
     };
     match settle(line, &found, part, reset) {
         Ok(()) => {}
@@ -101,14 +101,14 @@ pub fn keep(line: &Line, part: &str, mark: Option<&str>, reset: bool) -> i32 {
     probe(line, &found)
 }
 
-/// Waits for the medium for as long as a slow one takes.
-fn find(line: &Line, part: &str, marked: Option<&str>) -> Option<Found> {
+/// Waits for the medium for as long as a slow one takes; else tells why there is none.
+fn find(line: &Line, part: &str, marked: Option<&str>) -> Result<Found, String> {
     let begun = Instant::now();
     let mut told = false;
     let mut search = Search::default();
     while begun.elapsed() < APPEARS_WITHIN {
         if let Some(found) = search.look(part, marked) {
-            return Some(found);
+            return Ok(found);
         }
         if !told && begun.elapsed() > Duration::from_secs(8) {
             line.say("progress waiting for the boot medium");
@@ -116,7 +116,20 @@ fn find(line: &Line, part: &str, marked: Option<&str>) -> Option<Found> {
         }
         std::thread::sleep(LOOK_EVERY);
     }
-    None
+    Err(absent(&search.unmarked))
+}
+
+/// Why there is no medium, where these disks have its partitions and not the mark that the boot loader has just written. None of
+/// them is taken: on one that keeps no writes nothing could be kept, and a copy is not the box's.
+fn absent(unmarked: &[String]) -> String {
+    let within = format!("the boot medium did not appear within {} s", APPEARS_WITHIN.as_secs());
+    match unmarked {
+        [] => within,
+        some => format!(
+            "{within}; with its partitions, but without what the boot loader has written at this start, there is {}: a copy, or a medium that keeps no writes and has to be replaced",
+            some.join(", ")
+        ),
+    }
 }
 
 /// A disk's name, which goes to the next one that comes, with its sequence number, which does not.
@@ -130,6 +143,8 @@ fn numbered(disk: &str) -> String {
 pub(super) struct Search {
     /// Disks that were read and are not it.
     others: BTreeSet<String>,
+    /// Those of them that have the partition and not the mark, e.g. `sda`.
+    unmarked: Vec<String>,
     asked: Asked,
 }
 
@@ -140,6 +155,8 @@ enum Is {
     Other = 2,
     /// It could not be read, or its partitions have no nodes yet.
     Unclear = 3,
+    /// It has the partition and not the mark.
+    Unmarked = 4,
 }
 
 impl Search {
@@ -158,6 +175,9 @@ impl Search {
         }
         for (this, said) in self.asked.answers(ANSWERS_WITHIN) {
             if said == Some(Is::Other as u8) {
+                self.others.insert(this);
+            } else if said == Some(Is::Unmarked as u8) {
+                self.unmarked.extend(this.split(' ').next().map(str::to_owned));
                 self.others.insert(this);
             } else if said == Some(Is::Medium as u8)
                 && let Some((disk, _)) = this.split_once(' ').filter(|(disk, _)| numbered(disk) == this)
@@ -183,15 +203,15 @@ fn is(disk: &str, sys: &Path, part: &str, marked: Option<&str>) -> Is {
         let f = File::open(Path::new("/dev").join(disk))?;
         let g = Gpt::read(&f, sectors.trim().parse().unwrap_or(0))?;
         let named = g.partitions.iter().find(|p| guid_text(&p.guid) == part);
-        let ours = match (named, marked) {
-            (None, _) => false,
-            (Some(_), None) => true,
-            (Some(p), Some(mark)) => mark::read(&f, p.first)?.as_deref() == Some(mark),
+        let said = match (named, marked) {
+            (None, _) => Is::Other,
+            (Some(p), Some(mark)) if mark::read(&f, p.first)?.as_deref() != Some(mark) => Is::Unmarked,
+            (Some(_), _) => Is::Medium,
         };
-        Ok::<_, io::Error>((g, ours))
+        Ok::<_, io::Error>((g, said))
     };
     match read() {
-        Ok((g, true)) => {
+        Ok((g, Is::Medium)) => {
             // The kernel makes the disk's node first and the partitions' a moment later.
             let found = Found {
                 disk: disk.to_owned(),
@@ -202,7 +222,7 @@ fn is(disk: &str, sys: &Path, part: &str, marked: Option<&str>) -> Is {
                 false => Is::Unclear,
             }
         }
-        Ok((_, false)) => Is::Other,
+        Ok((_, said)) => said,
         Err(e) if e.kind() == io::ErrorKind::InvalidData => Is::Other,
         Err(_) => Is::Unclear,
     }
@@ -554,5 +574,15 @@ mod tests {
             assert!(is_gone(&io::Error::from_raw_os_error(code)), "{code}");
         }
         assert!(!is_gone(&io::Error::from_raw_os_error(libc::EIO)));
+    }
+
+    #[test]
+    fn what_only_looks_like_the_medium_is_named_where_there_is_none() {
+        assert!(absent(&[]).ends_with("within 60 s"));
+        let told = absent(&["sda".to_owned(), "sdb".to_owned()]);
+        assert!(
+            told.contains("there is sda, sdb: a copy") && told.contains("keeps no writes"),
+            "{told}"
+        );
     }
 }
