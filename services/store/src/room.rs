@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use crate::error::{Error, Result};
-use crate::store::Store;
+use crate::store::{Store, Write};
 
 /// The share of its limit that a store may use; what is above is room for writing while old entries go, because deleting
 /// needs free pages, too.
@@ -65,6 +65,16 @@ impl Store {
             // What only root may take is not counted as free.
             free: medium.blocks_available() * unit,
         })
+    }
+}
+
+impl Write<'_, '_> {
+    /// What the entries of all tables take, in bytes, with what this write has changed so far.
+    ///
+    /// # Errors
+    /// When LMDB cannot be asked.
+    pub fn used(&self) -> Result<u64> {
+        self.tables.used(self.txn)
     }
 }
 

@@ -8,6 +8,7 @@
 //! The time line's points are rows of their own ([`Jobs::sample`]), so that a checkpoint does not carry them all again.
 
 mod copies;
+mod full;
 pub mod past;
 
 use std::collections::BTreeMap;
@@ -15,7 +16,7 @@ use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use store::{Pending, Store, Table};
+use store::{Pending, Room, Store, Table};
 use tracing::{error, warn};
 use wire::job::TimePoint;
 use wire::{JobId, Time};
@@ -46,7 +47,7 @@ const SAMPLES_EVERY: i64 = 60;
 /// Finished jobs kept: two years of a bench that burns in a drive a day, at up to 100 kB each.
 pub const JOBS_MAX: usize = 700;
 
-/// Finished jobs that go with each that ends while the store is too full: one that ends needs more room than an old one gives back
+/// Finished jobs that go at most with each that ends while the store is too full: one that ends needs more room than an old one gives back
 /// where its playbook is longer.
 const TIGHT: usize = 8;
 
@@ -258,7 +259,7 @@ impl Jobs {
         self.copies.write(record, None, &end.told);
         let (key, record) = (record.job.id.to_string(), record.clone());
         // A store that is full keeps no result any more, and could not even forget one.
-        let tight = self.store.room().is_ok_and(|room| room.is_tight());
+        let room = self.store.room().ok();
         self.store.write(move |w| {
             outbox::spool(w, &end.told)?;
             CHECKPOINTS.delete(w, &key)?;
@@ -267,18 +268,25 @@ impl Jobs {
             JOBS.put(w, &key, &record)?;
             let revoked = past::note(w, &key, &record, &end)?;
             let mut gone = Vec::new();
-            let mut excess = usize::try_from(JOBS.len(w)?)
+            let excess = usize::try_from(JOBS.len(w)?)
                 .unwrap_or(usize::MAX)
-                .saturating_sub(JOBS_MAX)
-                .max(if tight { TIGHT } else { 0 });
-            if excess > 0 {
+                .saturating_sub(JOBS_MAX);
+            // Asked of this write: of many jobs that end together each sees what the ones before it gave back.
+            let is_full = |w: &store::Write<'_, '_>| match room {
+                Some(room) => w.used().map(|used| full::is_full(&Room { used, ..room })),
+                None => Ok(false),
+            };
+            if excess > 0 || is_full(w)? {
                 for (old, record) in JOBS.all(w)? {
-                    if excess > 0 && record.job.state.is_over() && old != key {
-                        JOBS.delete(w, &old)?;
-                        past::CERTIFICATES.delete(w, &old)?;
-                        gone.push(record.job.id);
-                        excess -= 1;
+                    if !record.job.state.is_over() || old == key {
+                        continue;
                     }
+                    if gone.len() >= excess && (gone.len() >= TIGHT || !is_full(w)?) {
+                        break;
+                    }
+                    JOBS.delete(w, &old)?;
+                    past::CERTIFICATES.delete(w, &old)?;
+                    gone.push(record.job.id);
                 }
             }
             Ok(Past { gone, revoked })
@@ -515,6 +523,42 @@ mod tests {
         let kept = jobs.load().unwrap().len();
         assert_eq!(kept + gone, 200);
         assert!(kept > 20, "{kept}");
+    }
+
+    /// Each of them is asked while the store is full; the first few make room for all.
+    #[test]
+    fn jobs_that_end_together_let_no_more_go_than_make_room() {
+        let (dir, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let small = Options {
+            map_size: 8 << 20,
+            check: Check::InProcess,
+            ..Options::new(&tables())
+        };
+        let store = store::open(dir.path(), &small).unwrap().store;
+        let jobs = Jobs::new(store, dir.path(), Some(ram.path()));
+        let end = |letters: usize| {
+            let mut record = record();
+            record.job.state = JobState::Finished;
+            let end = Ended {
+                certificate: Some("c".repeat(letters)),
+                ..Ended::default()
+            };
+            jobs.finish(&mut record, end)
+        };
+        for _ in 0..40 {
+            assert_eq!(end(60_000).wait().unwrap().gone, []);
+        }
+        let mut others = 0;
+        while !full::is_full(&jobs.store().room().unwrap()) {
+            others += 1;
+            let key = format!("other {others}");
+            let write = move |w: &mut store::Write<'_, '_>| CHECKPOINTS.put(w, &key, &"c".repeat(60_000));
+            jobs.store().write(write).wait().unwrap();
+        }
+        let together: Vec<_> = (0..24).map(|_| end(1_000)).collect();
+        let gone: usize = together.into_iter().map(|ended| ended.wait().unwrap().gone.len()).sum();
+        assert!((1..=8).contains(&gone), "{gone}");
+        assert!(!full::is_full(&jobs.store().room().unwrap()));
     }
 
     #[test]
