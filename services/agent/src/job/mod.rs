@@ -122,6 +122,15 @@ impl Wish {
             Self::Resume(_) => record.paused = None,
         }
     }
+
+    /// Whether the record says so already.
+    pub fn is_in(&self, record: &Record) -> bool {
+        match self {
+            Self::Abort(_) => record.aborted_by.is_some(),
+            Self::Pause(_) => record.paused.is_some(),
+            Self::Resume(_) => record.paused.is_none(),
+        }
+    }
 }
 
 /// One job.

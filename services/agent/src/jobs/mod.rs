@@ -180,7 +180,8 @@ impl Jobs {
             if matches!(JOBS.get(w, &key), Ok(Some(record)) if record.job.state.is_over()) {
                 return Ok(());
             }
-            let stands = wish.after(WISHES.get(w, &key)?);
+            // One that cannot be read keeps no later one from being kept.
+            let stands = wish.after(WISHES.get(w, &key).ok().flatten());
             WISHES.put(w, &key, &stands)
         })
     }
@@ -226,6 +227,12 @@ impl Jobs {
             keep_samples(w, &key, &timeline)?;
             if let Some(text) = &checkpoint {
                 CHECKPOINTS.put(w, &key, text)?;
+            }
+            // What the record says is not said again at each start: a later answer may stand in the record alone.
+            if let Ok(Some(wish)) = WISHES.get(w, &key)
+                && wish.is_in(&record)
+            {
+                WISHES.delete(w, &key)?;
             }
             JOBS.put(w, &key, &record)
         })
@@ -622,6 +629,33 @@ mod tests {
         jobs.finish(&mut record, Ended::default()).wait().unwrap();
         jobs.wish(id, &Wish::Pause(by("ann"))).wait().unwrap();
         assert!(jobs.store().read(|r| WISHES.is_empty(r)).unwrap());
+    }
+
+    #[test]
+    fn an_answer_that_the_record_has_is_not_given_again_after_a_later_one() {
+        let (dir, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let jobs = open(dir.path(), ram.path());
+        let mut record = record();
+        let id = record.job.id;
+        jobs.save(&mut record, Some("c"), &[]).wait().unwrap();
+        jobs.wish(id, &Wish::Pause("ann".into())).wait().unwrap();
+        // A save before the job hears it leaves it standing.
+        jobs.save(&mut record, None, &[]).wait().unwrap();
+        assert!(jobs.newest(id).unwrap().unwrap().record.paused.is_some());
+        record.paused = Some("ann".into());
+        jobs.save(&mut record, None, &[]).wait().unwrap();
+        assert!(jobs.store().read(|r| WISHES.is_empty(r)).unwrap());
+        // It went on by an answer that was not written down itself.
+        record.paused = None;
+        jobs.save(&mut record, None, &[]).wait().unwrap();
+        assert_eq!(jobs.newest(id).unwrap().unwrap().record.paused, None);
+        // What cannot be read there keeps no abort from being kept.
+        let strange = Table::<String, u64>::new(WISHES.name());
+        let key = id.to_string();
+        jobs.store().write(move |w| strange.put(w, &key, &1)).wait().unwrap();
+        jobs.save(&mut record, None, &[]).wait().unwrap();
+        jobs.wish(id, &Wish::Abort("eve".into())).wait().unwrap();
+        assert!(jobs.newest(id).unwrap().unwrap().record.aborted_by.is_some());
     }
 
     #[test]
