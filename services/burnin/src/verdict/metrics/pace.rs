@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wire::job::Phase;
+use wire::job::{FaultKind, Phase};
 
 use super::{Metrics, shingles};
 use crate::evidence::{Record, Zone};
@@ -48,22 +48,44 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let reads = records
         .iter()
         .filter(|record| matches!(record.phase, Phase::Verify | Phase::Scan));
-    if let Some(share) = reads.filter_map(|record| of_first_part(record)).min_by(f64::total_cmp) {
-        let name = if is_held_back(case) {
+    let warm = slows_itself_down(case);
+    for record in reads {
+        let Some(share) = of_first_part(record) else { continue };
+        let name = if warm || link_was_disturbed(case, record) {
             "pace.percent_of_first_disturbed"
         } else if case.shared {
             "pace.percent_of_first_shared"
         } else {
             "pace.percent_of_first"
         };
-        metrics.put(name, share);
+        metrics.put(name, metrics.get(name).map_or(share, |least| least.min(share)));
     }
 }
 
-/// Whether something else than the medium may have slowed the run from some point on: a link that was trained anew, or flash that
-/// grew so warm that it slows itself down.
-fn is_held_back(case: &Case<'_>) -> bool {
-    shingles::disturbed(case) || heat::over_warning(case).is_some_and(|(_, over)| over > 0)
+/// Whether it is flash that grew so warm that it slows itself down. A disk does not: it pauses, and the time of that is charged to
+/// nobody.
+fn slows_itself_down(case: &Case<'_>) -> bool {
+    let paused = case.too_hot.is_some() || case.paused_for_heat;
+    let warned = heat::over_warning(case).is_some_and(|(_, over)| over > 0);
+    case.spins() == Some(false) && (paused || warned)
+}
+
+/// Whether the link may have been trained anew while this was read, and be slower since. What came in another step slowed the first
+/// part as well; when the kernel's own resets were is not known, so they count for each.
+fn link_was_disturbed(case: &Case<'_>, record: &Record) -> bool {
+    let kinds = [
+        FaultKind::Transient,
+        FaultKind::Disconnect,
+        FaultKind::Reset,
+        FaultKind::Hang,
+    ];
+    let of = |kind: FaultKind| case.evidence.incidents.iter().filter(move |i| i.kind == kind);
+    let met = |kind: FaultKind| {
+        // Of very many only some are kept one by one: the others may have come here.
+        let lost = case.evidence.incidents_of(kind) > of(kind).count() as u64;
+        lost || of(kind).any(|i| i.step == record.step)
+    };
+    case.resets > 0 || kinds.into_iter().any(met)
 }
 
 /// Which accesses are long; where nobody knows what it is, as of a disk.

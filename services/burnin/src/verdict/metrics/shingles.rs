@@ -90,7 +90,7 @@ fn long(latency: &Latency) -> u64 {
 
 /// Whether the link or the heat disturbed the run. Going on after an interruption is no excuse: a worker knows its own
 /// pauses, and a drive has spun up before it is there.
-pub(super) fn disturbed(case: &Case<'_>) -> bool {
+fn disturbed(case: &Case<'_>) -> bool {
     let link = [
         FaultKind::Transient,
         FaultKind::Disconnect,

@@ -146,7 +146,20 @@ fn a_slow_mean_of_a_disturbed_run_fails_no_drive() {
         paused_for_heat: true,
         ..alone
     };
+    assert_eq!(fired(&hot, "throughput"), FAILED, "a disk does not slow down by heat");
     let reset = Case { resets: 1, ..alone };
+    let met = |step| {
+        let mut evidence = evidence.clone();
+        evidence.incident(Incident {
+            step,
+            ..incident(FaultKind::Transient)
+        });
+        evidence
+    };
+    let (written, read) = (met(evidence.phases[0].step), met(evidence.phases[1].step));
+    let before = fired(&both(&written, &drive), "throughput");
+    assert_eq!(before, FAILED, "what came before slowed the first part, too");
+    let erred = both(&read, &drive);
     let mut flash = snapshot();
     (flash.nvme, flash.heat_warning, flash.rpm) = (Some(NvmeHealth::default()), Some(75), Some(0));
     let line = [TimePoint {
@@ -160,10 +173,27 @@ fn a_slow_mean_of_a_disturbed_run_fails_no_drive() {
         timeline: &line,
         ..both(&evidence, &flash)
     };
-    for case in [hot, reset, throttled] {
+    let paused = Case {
+        paused_for_heat: true,
+        ..both(&evidence, &flash)
+    };
+    for case in [reset, erred, throttled, paused] {
         assert_eq!(fired(&case, "throughput"), None);
         assert_eq!(fired(&case, "throughput-disturbed"), WARN);
     }
+    // No narrower link explains a fiftieth.
+    let mut evidence = long();
+    for zone in 512..1024_u64 {
+        let ms = Duration::from_millis(8);
+        evidence.phases[1]
+            .zones
+            .add((zone << 22, 1), 1 << 32, 0, 256 * ms * 100, ms);
+    }
+    let reset = Case {
+        resets: 1,
+        ..both(&evidence, &drive)
+    };
+    assert_eq!(fired(&reset, "throughput-disturbed"), FAILED);
 }
 
 #[test]
