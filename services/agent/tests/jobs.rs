@@ -395,7 +395,8 @@ async fn a_worker_that_comes_no_further_is_given_up() {
     assert!(job.resumes.len() <= 8, "{:?}", job.resumes);
     let summary = job.verdict.unwrap().summary;
     assert!(
-        summary.contains("came no further") && summary.contains("signal: 9"),
+        // One that is killed while it starts is told as that.
+        summary.contains("came no further") && (summary.contains("signal: 9") || summary.contains("Broken pipe")),
         "{summary}"
     );
 }
