@@ -4,8 +4,8 @@
 mod common;
 
 use common::exchange::{
-    foreign_data, held_smartctl, in_step, is_untouched, kept_waiting, offers_a_job, own_playbook, put_below, script,
-    standstill, waiting, write_below,
+    SMART_AROUND, abort, foreign_data, held, held_smartctl, in_step, is_untouched, kept_waiting, let_go, offers_a_job,
+    own_playbook, pause, put_below, script, standstill, waiting, write_below,
 };
 use common::{Bench, outcome};
 use wire::command::{Answer, Command};
@@ -46,17 +46,14 @@ do = "verify"
     let last = TESTED_THEN_PARTITIONED;
     for (text, wanted) in [(between, "another drive"), (last, "another one came into its place")] {
         let dir = tempfile::tempdir().unwrap();
-        let program = held_smartctl(dir.path());
-        let books = own_playbook(dir.path(), text);
-        let arguments = ["--smartctl", program.to_str().unwrap(), "--playbooks", &books];
-        let Some(bench) = Bench::with(&[64], true, &arguments).await else {
+        let Some(bench) = held(dir.path(), text).await else {
             return;
         };
         let id = bench.job("mine").await;
         in_step(&bench, id, Phase::SelfTestShort).await;
         let data = foreign_data(64 << 20);
         put_below(&bench.drives[0], &data);
-        std::fs::write(dir.path().join("go"), "").unwrap();
+        let_go(dir.path());
         let job = bench.server.over(id).await;
         assert!(is_untouched(&bench.drives[0], &data), "{wanted}: written");
         assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
@@ -141,10 +138,7 @@ async fn a_drive_that_is_counted_anew_goes_on_where_it_holds_the_jobs_header_and
 #[tokio::test]
 async fn a_job_that_is_paused_in_its_last_self_test_formats_nothing_meanwhile() {
     let dir = tempfile::tempdir().unwrap();
-    let program = held_smartctl(dir.path());
-    let books = own_playbook(dir.path(), TESTED_THEN_PARTITIONED);
-    let arguments = ["--smartctl", program.to_str().unwrap(), "--playbooks", &books];
-    let Some(bench) = Bench::with(&[64], true, &arguments).await else {
+    let Some(bench) = held(dir.path(), TESTED_THEN_PARTITIONED).await else {
         return;
     };
     let id = bench.job("mine").await;
@@ -155,7 +149,7 @@ async fn a_job_that_is_paused_in_its_last_self_test_formats_nothing_meanwhile() 
         actor: actor(),
     };
     assert!(matches!(bench.server.call(pause).await, Ok(Answer::Done { .. })));
-    std::fs::write(dir.path().join("go"), "").unwrap();
+    let_go(dir.path());
     bench
         .server
         .until("the end of the self-test", |seen| {
@@ -187,10 +181,7 @@ async fn a_job_that_is_paused_in_its_last_self_test_formats_nothing_meanwhile() 
 #[tokio::test]
 async fn a_job_that_is_aborted_behind_its_last_self_test_is_not_formatted() {
     let dir = tempfile::tempdir().unwrap();
-    let program = held_smartctl(dir.path());
-    let books = own_playbook(dir.path(), TESTED_THEN_PARTITIONED);
-    let arguments = ["--smartctl", program.to_str().unwrap(), "--playbooks", &books];
-    let Some(bench) = Bench::with(&[64], true, &arguments).await else {
+    let Some(bench) = held(dir.path(), TESTED_THEN_PARTITIONED).await else {
         return;
     };
     for paused in [true, false] {
@@ -198,20 +189,12 @@ async fn a_job_that_is_aborted_behind_its_last_self_test_is_not_formatted() {
         let id = bench.job("mine").await;
         in_step(&bench, id, Phase::SelfTestShort).await;
         if paused {
-            let pause = Command::Pause {
-                job: id,
-                actor: "ann".to_owned(),
-            };
-            assert!(matches!(bench.server.call(pause).await, Ok(Answer::Done { .. })));
-            std::fs::write(dir.path().join("go"), "").unwrap();
+            pause(&bench, id).await;
+            let_go(dir.path());
             assert_eq!(waiting(&bench, id).await, "paused by ann");
         }
-        let abort = Command::Abort {
-            job: id,
-            actor: "bob".to_owned(),
-        };
-        assert_eq!(bench.server.call(abort).await, Ok(Answer::Aborted));
-        std::fs::write(dir.path().join("go"), "").unwrap();
+        abort(&bench, id).await;
+        let_go(dir.path());
         let job = bench.server.over(id).await;
         assert_eq!(job.state, JobState::Aborted, "{job:#?}");
         assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
@@ -223,23 +206,8 @@ async fn a_job_that_is_aborted_behind_its_last_self_test_is_not_formatted() {
 /// the drive stays.
 #[tokio::test]
 async fn what_is_wished_while_smart_is_read_is_heard_before_the_first_write() {
-    let text = r#"
-name = "mine"
-about = "SMART before the first write"
-[[step]]
-do = "smart_before"
-[[step]]
-do = "write"
-[[step]]
-do = "verify"
-[[step]]
-do = "smart_after"
-"#;
     let dir = tempfile::tempdir().unwrap();
-    let program = held_smartctl(dir.path());
-    let books = own_playbook(dir.path(), text);
-    let arguments = ["--smartctl", program.to_str().unwrap(), "--playbooks", &books];
-    let Some(bench) = Bench::with(&[64], true, &arguments).await else {
+    let Some(bench) = held(dir.path(), SMART_AROUND).await else {
         return;
     };
     let blank = vec![0; 64 << 20];
@@ -248,22 +216,14 @@ do = "smart_after"
         let id = bench.job("mine").await;
         in_step(&bench, id, Phase::SmartBefore).await;
         if paused {
-            let pause = Command::Pause {
-                job: id,
-                actor: "ann".to_owned(),
-            };
-            assert!(matches!(bench.server.call(pause).await, Ok(Answer::Done { .. })));
-            std::fs::write(dir.path().join("go"), "").unwrap();
+            pause(&bench, id).await;
+            let_go(dir.path());
             assert_eq!(waiting(&bench, id).await, "paused by ann");
             standstill(&bench.drives[0]).await;
             assert!(is_untouched(&bench.drives[0], &blank), "written in a pause");
         }
-        let abort = Command::Abort {
-            job: id,
-            actor: "bob".to_owned(),
-        };
-        assert_eq!(bench.server.call(abort).await, Ok(Answer::Aborted));
-        std::fs::write(dir.path().join("go"), "").unwrap();
+        abort(&bench, id).await;
+        let_go(dir.path());
         let job = bench.server.over(id).await;
         assert_eq!(job.state, JobState::Aborted, "{job:#?}");
         assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
@@ -284,13 +244,9 @@ async fn an_abort_that_was_answered_stands_though_the_agent_was_killed_before_it
     in_step(&bench, id, Phase::SmartBefore).await;
     // A child that is being started holds the store's lock for a moment.
     tokio::time::sleep(std::time::Duration::from_millis(500)).await;
-    let abort = Command::Abort {
-        job: id,
-        actor: "bob".to_owned(),
-    };
-    assert_eq!(bench.server.call(abort).await, Ok(Answer::Aborted));
+    abort(&bench, id).await;
     bench.agent.kill();
-    std::fs::write(dir.path().join("go"), "").unwrap();
+    let_go(dir.path());
     bench.restart();
     let job = bench.server.over(id).await;
     assert_eq!(job.state, JobState::Aborted, "{job:#?}");
@@ -305,16 +261,13 @@ async fn an_abort_that_was_answered_stands_though_the_agent_was_killed_before_it
 #[tokio::test]
 async fn a_drive_that_is_busy_for_a_moment_at_the_end_is_formatted() {
     let dir = tempfile::tempdir().unwrap();
-    let program = held_smartctl(dir.path());
-    let books = own_playbook(dir.path(), TESTED_THEN_PARTITIONED);
-    let arguments = ["--smartctl", program.to_str().unwrap(), "--playbooks", &books];
-    let Some(bench) = Bench::with(&[64], true, &arguments).await else {
+    let Some(bench) = held(dir.path(), TESTED_THEN_PARTITIONED).await else {
         return;
     };
     let id = bench.job("mine").await;
     in_step(&bench, id, Phase::SelfTestShort).await;
     let monitor = kept_waiting(&bench.drives[0].node);
-    std::fs::write(dir.path().join("go"), "").unwrap();
+    let_go(dir.path());
     // The guard's own patience is a second, its first pause five.
     tokio::time::sleep(std::time::Duration::from_secs(4)).await;
     drop(monitor);
@@ -343,12 +296,8 @@ async fn a_pause_keeps_no_bad_drives_verdict_back() {
         .unwrap();
     std::os::unix::fs::FileExt::write_all_at(&below, &[0x5a; 4096], 62 << 20).unwrap();
     in_step(&bench, id, Phase::SelfTestShort).await;
-    let pause = Command::Pause {
-        job: id,
-        actor: "ann".to_owned(),
-    };
-    assert!(matches!(bench.server.call(pause).await, Ok(Answer::Done { .. })));
-    std::fs::write(dir.path().join("go"), "").unwrap();
+    pause(&bench, id).await;
+    let_go(dir.path());
     let job = bench.server.over(id).await;
     assert_eq!(outcome(&job), Outcome::Failed, "{:#?}", job.verdict);
     assert_eq!(job.formatted, None, "a bad drive is not formatted");

@@ -156,22 +156,13 @@ async fn a_self_test_that_grows_too_hot_is_ended_and_starts_again_when_cool() {
 /// A bridge may answer the first command after hours of others with an error.
 #[tokio::test]
 async fn smart_that_fails_for_a_moment_after_the_job_is_asked_for_again() {
-    let text = r#"
-name = "mine"
-about = "SMART around one pass"
-[[step]]
-do = "smart_before"
-[[step]]
-do = "write"
-[[step]]
-do = "verify"
-[[step]]
-do = "smart_after"
-"#;
     for (times, rule) in [(1, None), (1000, Some("smart-went-silent"))] {
         let dir = tempfile::tempdir().unwrap();
         let smartctl = Smartctl::new(1);
-        let (program, books) = (smartctl.program(), common::exchange::own_playbook(dir.path(), text));
+        let (program, books) = (
+            smartctl.program(),
+            common::exchange::own_playbook(dir.path(), common::exchange::SMART_AROUND),
+        );
         let arguments = [
             "--smartctl",
             program.to_str().unwrap(),

@@ -4,12 +4,13 @@
 //! supervisor then starts the agent again over an empty state directory, and the jobs go on from the copy. After a
 //! power cut only LMDB counts. Of two copies the one with the higher revision is taken. Finished jobs are kept up to
 //! [`JOBS_MAX`], and fewer where the store or its medium gets full; the oldest go first.
-
+//!
 //! The time line's points are rows of their own ([`Jobs::sample`]), so that a checkpoint does not carry them all again.
 
 mod copies;
 mod full;
 pub mod past;
+mod wishes;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -17,15 +18,15 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use store::{Pending, Room, Store, Table};
-use tracing::{error, warn};
+use tracing::warn;
 use wire::job::TimePoint;
 use wire::{JobId, Time};
 
 use copies::Copies;
 pub use past::{Ended, PEERS_MAX, Past};
+use wishes::WISHES;
 
 use crate::events::{Happening, Known};
-use crate::job::Wish;
 use crate::outbox::{self, NUMBERS, SPOOL};
 use crate::record::Record;
 
@@ -34,8 +35,6 @@ pub(crate) const JOBS: Table<String, Record> = Table::new("jobs");
 /// Points of unfinished jobs' time lines, by job and number.
 const SAMPLES: Table<(String, u64), TimePoint> = Table::new("samples");
 const CHECKPOINTS: Table<String, String> = Table::new("checkpoints");
-/// What was answered to a person of a job that is not over: its task may be asking a sick drive, and hears it in minutes.
-const WISHES: Table<String, Wish> = Table::new("wishes");
 /// What was pinned at the first greeting: `gate_key`, `box_id`.
 pub const PINS: Table<String, String> = Table::new("pins");
 /// Drives that were present when last looked at.
@@ -172,32 +171,6 @@ impl Jobs {
         Ok(newest)
     }
 
-    /// Writes down what is answered to a person: it stands, whether the job's task hears it before the agent ends or not.
-    pub fn wish(&self, job: JobId, wish: &Wish) -> Pending<()> {
-        let (key, wish) = (job.to_string(), wish.clone());
-        self.store.write(move |w| {
-            // One that came too late to be heard is not kept for ever.
-            if matches!(JOBS.get(w, &key), Ok(Some(record)) if record.job.state.is_over()) {
-                return Ok(());
-            }
-            // One that cannot be read keeps no later one from being kept.
-            let stands = wish.after(WISHES.get(w, &key).ok().flatten());
-            WISHES.put(w, &key, &stands)
-        })
-    }
-
-    /// What was answered to a person last, written into a job that was found.
-    fn with_wish(&self, kept: &mut Kept) {
-        if kept.record.job.state.is_over() {
-            return;
-        }
-        let key = kept.record.job.id.to_string();
-        match self.store.read(|r| WISHES.get(r, &key)) {
-            Ok(wish) => wish.iter().for_each(|wish| wish.stands_in(&mut kept.record)),
-            Err(cause) => error!(job = key, error = %cause, "what was answered to a person last cannot be read"),
-        }
-    }
-
     /// Writes a record down, with its checkpoint where there is a new one and with the events that it changed by: all of
     /// it or none is on the medium, whenever the agent or the box ends.
     pub fn save(&self, record: &mut Record, checkpoint: Option<&str>, told: &[Happening]) -> Pending<()> {
@@ -228,12 +201,7 @@ impl Jobs {
             if let Some(text) = &checkpoint {
                 CHECKPOINTS.put(w, &key, text)?;
             }
-            // What the record says is not said again at each start: a later answer may stand in the record alone.
-            if let Ok(Some(wish)) = WISHES.get(w, &key)
-                && wish.is_in(&record)
-            {
-                WISHES.delete(w, &key)?;
-            }
+            wishes::settle(w, &key, &record)?;
             JOBS.put(w, &key, &record)
         })
     }
@@ -363,7 +331,7 @@ mod tests {
     use super::*;
     use crate::record::tests::record;
 
-    fn open(dir: &Path, copies: &Path) -> Jobs {
+    pub(super) fn open(dir: &Path, copies: &Path) -> Jobs {
         let options = Options {
             check: Check::InProcess,
             ..Options::new(&tables())
@@ -597,65 +565,6 @@ mod tests {
         let jobs = open(dir.path(), tempfile::tempdir().unwrap().path());
         assert_eq!(jobs.load().unwrap()[0].record.job.state, JobState::Finished);
         assert!(jobs.store().read(|r| CHECKPOINTS.is_empty(r)).unwrap());
-    }
-
-    #[test]
-    fn what_was_answered_to_a_person_stands_though_its_job_never_heard_it() {
-        let (dir, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let by = |name: &str| name.to_owned();
-        let mut record = record();
-        let id = record.job.id;
-        let mut jobs = open(dir.path(), ram.path());
-        jobs.save(&mut record, Some("c"), &[]).wait().unwrap();
-        for (wish, paused, aborted) in [
-            (Wish::Pause(by("ann")), true, false),
-            (Wish::Resume(by("bob")), false, false),
-            (Wish::Abort(by("eve")), false, true),
-            (Wish::Resume(by("bob")), false, true),
-        ] {
-            jobs.wish(id, &wish).wait().unwrap();
-            let newest = jobs.newest(id).unwrap().unwrap().record;
-            drop(jobs);
-            jobs = open(dir.path(), ram.path());
-            let kept = jobs.load().unwrap().remove(0).record;
-            assert_eq!(
-                (kept.paused.is_some(), kept.aborted_by.is_some()),
-                (paused, aborted),
-                "{wish:?}"
-            );
-            assert_eq!(kept, newest);
-        }
-        record.job.state = JobState::Aborted;
-        jobs.finish(&mut record, Ended::default()).wait().unwrap();
-        jobs.wish(id, &Wish::Pause(by("ann"))).wait().unwrap();
-        assert!(jobs.store().read(|r| WISHES.is_empty(r)).unwrap());
-    }
-
-    #[test]
-    fn an_answer_that_the_record_has_is_not_given_again_after_a_later_one() {
-        let (dir, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        let jobs = open(dir.path(), ram.path());
-        let mut record = record();
-        let id = record.job.id;
-        jobs.save(&mut record, Some("c"), &[]).wait().unwrap();
-        jobs.wish(id, &Wish::Pause("ann".into())).wait().unwrap();
-        // A save before the job hears it leaves it standing.
-        jobs.save(&mut record, None, &[]).wait().unwrap();
-        assert!(jobs.newest(id).unwrap().unwrap().record.paused.is_some());
-        record.paused = Some("ann".into());
-        jobs.save(&mut record, None, &[]).wait().unwrap();
-        assert!(jobs.store().read(|r| WISHES.is_empty(r)).unwrap());
-        // It went on by an answer that was not written down itself.
-        record.paused = None;
-        jobs.save(&mut record, None, &[]).wait().unwrap();
-        assert_eq!(jobs.newest(id).unwrap().unwrap().record.paused, None);
-        // What cannot be read there keeps no abort from being kept.
-        let strange = Table::<String, u64>::new(WISHES.name());
-        let key = id.to_string();
-        jobs.store().write(move |w| strange.put(w, &key, &1)).wait().unwrap();
-        jobs.save(&mut record, None, &[]).wait().unwrap();
-        jobs.wish(id, &Wish::Abort("eve".into())).wait().unwrap();
-        assert!(jobs.newest(id).unwrap().unwrap().record.aborted_by.is_some());
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use wire::JobId;
+use wire::command::{Answer, Command};
 use wire::job::{JobState, Phase, PhaseStatus};
 
 use super::{Bench, Loop};
@@ -15,6 +16,47 @@ pub fn held_smartctl(dir: &Path) -> PathBuf {
         dir,
         &format!("while [ ! -e {} ]; do sleep 0.1; done\nexit 1", go.display()),
     )
+}
+
+/// Lets [`held_smartctl`] go on.
+pub fn let_go(dir: &Path) {
+    std::fs::write(dir.join("go"), "").unwrap();
+}
+
+/// A bench of one drive of 64 MiB, whose smartctl is held, with `text` as the playbook `mine`; `None` where there is none here.
+pub async fn held(dir: &Path, text: &str) -> Option<Bench> {
+    let program = held_smartctl(dir);
+    let books = own_playbook(dir, text);
+    let arguments = ["--smartctl", program.to_str().unwrap(), "--playbooks", &books];
+    Bench::with(&[64], true, &arguments).await
+}
+
+/// One pass between two looks at SMART.
+pub const SMART_AROUND: &str = r#"
+name = "mine"
+about = "SMART around one pass"
+[[step]]
+do = "smart_before"
+[[step]]
+do = "write"
+[[step]]
+do = "verify"
+[[step]]
+do = "smart_after"
+"#;
+
+/// "ann" pauses a job, and is told that it is.
+pub async fn pause(bench: &Bench, job: JobId) {
+    let actor = "ann".to_owned();
+    let answer = bench.server.call(Command::Pause { job, actor }).await;
+    assert!(matches!(answer, Ok(Answer::Done { .. })), "{answer:?}");
+}
+
+/// "bob" ends a job, and is told that it is.
+pub async fn abort(bench: &Bench, job: JobId) {
+    let actor = "bob".to_owned();
+    let answer = bench.server.call(Command::Abort { job, actor }).await;
+    assert_eq!(answer, Ok(Answer::Aborted));
 }
 
 pub fn script(dir: &Path, text: &str) -> PathBuf {
