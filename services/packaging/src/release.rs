@@ -1,4 +1,5 @@
-//! The release archive: `vigil-burnin-linux-ARCH.tar.gz`, unpacked where one stands, with the binary beside its recipes.
+//! The release archive: `vigil-burnin-linux-ARCH.tar.gz`, unpacked where one stands, with the binary beside its manifest and
+//! its recipes.
 
 use crate::NAME;
 use crate::tar::{Entry, Tree, write};
@@ -8,6 +9,9 @@ pub const UNIT: &str = include_str!("../recipes/vigil-burnin.service");
 
 /// The compose file.
 pub const COMPOSE: &str = include_str!("../recipes/docker-compose.yml");
+
+/// What the agent shows of itself: to look at, to check with `kiln addon validate`, to upload.
+pub const MANIFEST: &str = include_str!("../../agent/manifest.json");
 
 const LICENSE: &str = include_str!("../../../LICENSE");
 
@@ -60,6 +64,7 @@ pub fn archive(binary: Vec<u8>, sbom: &str) -> anyhow::Result<Vec<u8>> {
         (NAME.to_owned(), Entry::File(binary, 0o755)),
         (format!("{NAME}.service"), file(UNIT)),
         ("docker-compose.yml".to_owned(), file(COMPOSE)),
+        ("manifest.json".to_owned(), file(MANIFEST)),
         ("LICENSE".to_owned(), file(LICENSE)),
         ("sbom.spdx.json".to_owned(), file(sbom)),
     ]);

@@ -174,6 +174,36 @@ fn whole(arch: &str, board: &str, target: &str) {
 }
 
 #[test]
+fn the_archive_has_everything_that_a_release_has_and_the_agent_s_own_manifest() {
+    let dir = tempfile::tempdir().unwrap();
+    let archive = dir.path().join("release.tar.gz");
+    std::fs::write(
+        &archive,
+        packaging::release::archive(b"program".to_vec(), "{}").unwrap(),
+    )
+    .unwrap();
+    let archive = archive.to_str().unwrap();
+    let mut names: Vec<String> = output("tar", &["-tzf", archive]).lines().map(str::to_owned).collect();
+    names.sort_unstable();
+    assert_eq!(
+        names,
+        [
+            "LICENSE",
+            "docker-compose.yml",
+            "manifest.json",
+            "sbom.spdx.json",
+            "vigil-burnin",
+            "vigil-burnin.service"
+        ]
+    );
+    let manifest = output("tar", &["-xOzf", archive, "manifest.json"]);
+    let agents = Path::new(env!("CARGO_MANIFEST_DIR")).join("../agent/manifest.json");
+    assert_eq!(manifest, std::fs::read_to_string(agents).unwrap());
+    let manifest: Value = serde_json::from_str(&manifest).unwrap();
+    assert_eq!(manifest["version"], env!("CARGO_PKG_VERSION"), "of the agent beside it");
+}
+
+#[test]
 fn amd64_is_read_back_and_runs() {
     whole("amd64", "x86-64", "x86_64-unknown-linux-gnu");
 }
