@@ -1,4 +1,5 @@
-//! The name service in a network of its own: what it says must not come back to it, and at its end it says goodbye.
+//! The name service in a network of its own: what it says must not come back to it, an address that comes or goes is told,
+//! and at its end it says goodbye.
 //!
 //! A box alone once took its own announcement, heard while a further address was probed for, for a rival's, and called itself
 //! `-2`. Needs root and `ip`: the network is a namespace of the test's, with a pair of interfaces that are each other's wire.
@@ -6,7 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::io::{ErrorKind, Write as _};
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
@@ -49,18 +50,20 @@ fn network() -> Result<(), String> {
         &["addr", "add", &own, "dev", "lan"],
         &["addr", "add", "fd77::5/64", "dev", "lan", "nodad"],
     ];
-    for step in steps {
-        let out = Command::new("ip")
-            .args(step)
-            .output()
-            .map_err(|e| format!("ip (package iproute2): {e}"))?;
-        if !out.status.success() {
-            return Err(format!(
-                "ip {}: {}",
-                step.join(" "),
-                String::from_utf8_lossy(&out.stderr).trim()
-            ));
-        }
+    steps.into_iter().try_for_each(ip)
+}
+
+fn ip(step: &[&str]) -> Result<(), String> {
+    let out = Command::new("ip")
+        .args(step)
+        .output()
+        .map_err(|e| format!("ip (package iproute2): {e}"))?;
+    if !out.status.success() {
+        return Err(format!(
+            "ip {}: {}",
+            step.join(" "),
+            String::from_utf8_lossy(&out.stderr).trim()
+        ));
     }
     Ok(())
 }
@@ -122,6 +125,66 @@ fn heard(ear: &UdpSocket) -> bool {
         Err(e) if e.kind() == ErrorKind::WouldBlock => false,
         Err(e) => panic!("{e}"),
     }
+}
+
+/// How long a message says that an address holds, in seconds.
+fn lifetime(message: &[u8], address: IpAddr) -> Option<u32> {
+    let (len, bytes) = match address {
+        IpAddr::V4(a) => (4, a.octets().to_vec()),
+        IpAddr::V6(a) => (16, a.octets().to_vec()),
+    };
+    // Time, length of the data, data.
+    let tail = [&[0, len], bytes.as_slice()].concat();
+    let at = message.windows(tail.len()).position(|w| w == tail)?;
+    let time = message.get(at.checked_sub(4)?..at)?;
+    Some(u32::from_be_bytes(time.try_into().ok()?))
+}
+
+/// Waits for word of an address that has a lifetime, or none any more; those of `stays` must not be taken back.
+fn told(ear: &UdpSocket, address: IpAddr, lives: bool, stays: &[IpAddr]) {
+    let begun = Instant::now();
+    loop {
+        assert!(
+            begun.elapsed() < LIMIT,
+            "{address}: lives {lives}: not told in {LIMIT:?}"
+        );
+        let mut message = [0; 9000];
+        let Ok(len) = ear.recv(&mut message) else {
+            std::thread::sleep(Duration::from_millis(20));
+            continue;
+        };
+        for stays in stays {
+            assert_ne!(lifetime(&message[..len], *stays), Some(0), "{stays} stays");
+        }
+        if lifetime(&message[..len], address).is_some_and(|time| (time > 0) == lives) {
+            return;
+        }
+    }
+}
+
+#[test]
+fn an_address_that_comes_is_announced_and_one_that_goes_is_taken_back() {
+    std::thread::spawn(|| {
+        if let Err(why) = network() {
+            let _ = writeln!(std::io::stderr(), "NOT RUN: addresses that come and go: {why}");
+            return;
+        }
+        let far = ear_v6("far");
+        let _running = Running(Command::new(env!("CARGO_BIN_EXE_kiln-mdns")).spawn().unwrap());
+        let (own, six) = (IpAddr::from(OWN_V4), "fd77::5".parse().unwrap());
+        told(&far, own, true, &[]);
+        told(&far, six, true, &[]);
+        let second = "10.77.0.9".parse().unwrap();
+        ip(&["addr", "add", "10.77.0.9/24", "dev", "lan"]).unwrap();
+        told(&far, second, true, &[own, six]);
+        ip(&["addr", "del", "10.77.0.9/24", "dev", "lan"]).unwrap();
+        told(&far, second, false, &[own, six]);
+        // The last of its family.
+        ip(&["addr", "del", "10.77.0.5/24", "dev", "lan"]).unwrap();
+        told(&far, own, false, &[six]);
+    })
+    .join()
+    .unwrap();
 }
 
 #[test]

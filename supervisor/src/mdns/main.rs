@@ -3,7 +3,11 @@
 //! It answers for `NAME.local`, where NAME is the machine's host name, and announces the dashboard as `_kiln._tcp` and
 //! `_http._tcp`, on every interface and over IPv4 and IPv6. Probing, defending and choosing another name when somebody has
 //! ours are the library's, by the standard; the name that holds in the end is this unit's status, which the console and the
-//! dashboard show. When it is to end it says goodbye, so that nobody is led to a box that is off. It runs without any privilege. Tested: `image/tests/boot/network.rs`, with Avahi as the other side.
+//! dashboard show. When it is to end it says goodbye, so that nobody is led to a box that is off; an address that goes is
+//! taken back (`retract`). It runs without any privilege. Tested: `tests/mdns.rs`; `image/tests/boot/network.rs`, with Avahi as
+//! the other side.
+
+mod retract;
 
 use std::collections::BTreeMap;
 use std::os::unix::net::UnixDatagram;
@@ -72,6 +76,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
                 renamed.insert(change.original, change.new_name);
                 say(&format!("STATUS={}", shown(&name, &renamed)));
             }
+            Ok(DaemonEvent::IpDel(ip)) => retract::address(&shown(&name, &renamed), ip),
             Ok(DaemonEvent::Error(e)) => eprintln!("kiln-mdns: {e}"),
             Ok(_) => {}
             // The goodbye is being said.
