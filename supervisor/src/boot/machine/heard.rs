@@ -423,6 +423,19 @@ mod tests {
         }
     }
 
+    #[test]
+    fn where_the_kernel_could_not_be_listened_to_it_is_tried_again_and_looked_in_the_meantime() {
+        let (mut m, mut desk) = (machine(), Desk::default());
+        // No helper is to be started here.
+        (m.facts.ending, m.facts.listening) = (true, true);
+        m.turn(9_000, &mut desk);
+        assert_eq!((m.facts.addresses_changed, m.facts.walk_again), (false, false));
+        m.turn(10_000, &mut desk);
+        assert_eq!((m.facts.addresses_changed, m.facts.walk_again), (true, true));
+        assert_eq!(m.fds().count(), 2);
+        assert_eq!(desk.banners.len(), 0);
+    }
+
     /// Nobody is told that nothing was lost where something was.
     #[test]
     fn backups_that_found_no_room_on_the_medium_are_told() {

@@ -38,6 +38,10 @@ const SILENCE: Millis = 15_000;
 /// slow, and a link takes seconds to come up.
 const LISTENS_WITHIN: Millis = 2_000;
 
+/// Between two tries to hear of devices and addresses from the kernel, in milliseconds; until it can be heard, everything is
+/// looked at as often.
+const LISTEN_EVERY: Millis = 10_000;
+
 /// The box.
 #[derive(Debug)]
 pub struct Machine {
@@ -106,6 +110,9 @@ pub struct Facts {
     /// An address or a link has changed since the addresses were asked for.
     #[serde(default)]
     addresses_changed: bool,
+    /// When it was last tried to hear of devices or addresses where that had failed.
+    #[serde(default)]
+    listened: Millis,
     /// The last writes have begun: no helper is started any more.
     #[serde(default)]
     ending: bool,
@@ -173,7 +180,9 @@ impl Machine {
     pub fn begin(&mut self, now: Millis, desk: &mut Desk) {
         self.facts.begun = now;
         safe::begin(desk);
-        self.listen();
+        if let Err(why) = self.listen() {
+            log::error(&why);
+        }
         // Nothing was missed: the first walk is still to come.
         self.facts.walk_again = false;
         if let Err(e) = net::up("lo") {
@@ -196,6 +205,7 @@ impl Machine {
 
     /// Looks at everything that has changed and starts what is due.
     pub fn turn(&mut self, now: Millis, desk: &mut Desk) {
+        self.listen_again(now, desk);
         self.read_uevents(now, desk);
         self.look_at_interfaces(now, desk);
         self.look_at_addresses(desk);

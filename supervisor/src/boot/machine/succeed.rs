@@ -8,7 +8,7 @@ use wire::event::Severity;
 use wire::supervisor::Medium;
 
 use super::heard::{BOOT_DISK, BOOT_NAMES};
-use super::{Facts, Machine, safe};
+use super::{Facts, LISTEN_EVERY, Machine, safe};
 use crate::boot::net;
 use crate::boot::uevents::Uevents;
 use crate::boot::{medium, work};
@@ -42,23 +42,48 @@ impl Machine {
         machine.addresses = take(s.addresses).map(net::Watch::from);
         // Who was asked for them may have been lost on the way.
         machine.facts.addresses_changed = true;
-        machine.listen();
+        if let Err(why) = machine.listen() {
+            log::error(&why);
+        }
         machine
     }
 
-    /// Opens what could not be taken over; events may have been missed then.
-    pub(super) fn listen(&mut self) {
+    /// Opens what tells of devices and addresses, where it is not open; something may have been missed then.
+    ///
+    /// # Errors
+    /// What could not be opened, and why.
+    pub(super) fn listen(&mut self) -> Result<(), String> {
+        let mut deaf = Vec::new();
         if self.uevents.is_none() {
             self.facts.walk_again = true;
-            self.uevents = Uevents::listen()
-                .inspect_err(|e| log::error(&format!("uevents: {e}")))
-                .ok();
+            self.uevents = Uevents::listen().map_err(|e| deaf.push(format!("devices ({e})"))).ok();
         }
         if self.addresses.is_none() {
             self.facts.addresses_changed = true;
             self.addresses = net::Watch::listen()
-                .inspect_err(|e| log::error(&format!("addresses: {e}")))
+                .map_err(|e| deaf.push(format!("addresses ({e})")))
                 .ok();
+        }
+        match deaf.is_empty() {
+            true => Ok(()),
+            false => Err(format!("The kernel cannot be heard of {}", deaf.join(" and "))),
+        }
+    }
+
+    /// Tries again, now and then, to hear what could not be heard.
+    pub(super) fn listen_again(&mut self, now: Millis, desk: &mut Desk) {
+        let deaf = self.uevents.is_none() || self.addresses.is_none();
+        if !deaf || now.saturating_sub(self.facts.listened) < LISTEN_EVERY {
+            return;
+        }
+        self.facts.listened = now;
+        match self.listen() {
+            Ok(()) => desk.unbanner("deaf"),
+            Err(why) => {
+                let every = LISTEN_EVERY / 1000;
+                let text = format!("{why}: what comes and goes is looked for every {every} s instead, and seen later.");
+                desk.banner("deaf", Severity::Warning, text);
+            }
         }
     }
 
@@ -71,7 +96,9 @@ impl Machine {
         };
         m.facts.renamed_at(&fs::read_to_string(BOOT_NAMES).unwrap_or_default());
         m.renamed();
-        m.listen();
+        if let Err(why) = m.listen() {
+            log::error(&why);
+        }
         safe::begin(desk);
         let serial = console::serial_devices();
         desk.start(Task::Console, move |line| console::draw(line, &serial));
