@@ -32,6 +32,11 @@ impl Asked {
         self.0.contains_key(whom)
     }
 
+    /// Whether everybody has answered.
+    pub(super) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// Asks `whom`: `work` runs in a process of its own and returns the answer. Returns whether there is such a process.
     ///
     /// Who asks has one thread, as every helper has.

@@ -24,7 +24,7 @@
 //! | `stays WHY` | state could not go back |
 
 use std::cell::Cell;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd};
@@ -48,8 +48,11 @@ use crate::crash;
 use crate::shell::helper::{Heard, Line};
 use crate::shell::log;
 
-/// How long the medium may take to appear before state goes on in RAM.
-const APPEARS_WITHIN: Duration = Duration::from_secs(60);
+/// How long the medium is waited for.
+const PATIENCE: Patience = Patience {
+    appears: Duration::from_secs(60),
+    alone: Duration::from_secs(15),
+};
 /// Between two looks for it.
 const LOOK_EVERY: Duration = Duration::from_millis(150);
 /// How long one look waits for disks that do not answer.
@@ -66,6 +69,15 @@ const BLKPG: libc::c_ulong = 0x1269;
 const BLKPG_RESIZE: libc::c_int = 3;
 
 nix::ioctl_read!(blk_size64, 0x12, 114, u64);
+
+/// How long a medium is waited for.
+#[derive(Debug, Clone, Copy)]
+struct Patience {
+    /// How long it may take to appear before state goes on in RAM.
+    appears: Duration,
+    /// How long others that are like it may take to appear, where no mark tells it from them: a slow USB hub's, too.
+    alone: Duration,
+}
 
 /// The medium's nodes.
 #[derive(Debug)]
@@ -87,7 +99,7 @@ pub fn watch(line: &Line, path: &str) -> i32 {
 
 /// Does all of it; returns only when the medium is gone or was never there.
 pub fn keep(line: &Line, part: &str, mark: Option<&str>, reset: bool) -> i32 {
-    let found = match find(line, part, mark) {
+    let found = match find(line, part, mark, PATIENCE) {
         Ok(found) => found,
         Err(why) => {
             line.say(&format!("ram {why}"));
@@ -102,13 +114,34 @@ pub fn keep(line: &Line, part: &str, mark: Option<&str>, reset: bool) -> i32 {
 }
 
 /// Waits for the medium for as long as a slow one takes; else tells why there is none.
-fn find(line: &Line, part: &str, marked: Option<&str>) -> Result<Found, String> {
+fn find(line: &Line, part: &str, marked: Option<&str>, patience: Patience) -> Result<Found, String> {
     let begun = Instant::now();
     let mut told = false;
     let mut search = Search::default();
-    while begun.elapsed() < APPEARS_WITHIN {
-        if let Some(found) = search.look(part, marked) {
-            return Ok(found);
+    // What fits where there is no mark: each may be a copy, which must not be written to.
+    let mut alike: BTreeMap<PathBuf, Found> = BTreeMap::new();
+    while begun.elapsed() < patience.appears {
+        match search.look(part, marked) {
+            Some(found) if marked.is_some() => return Ok(found),
+            Some(found) => {
+                line.say("progress the boot loader could not mark its medium: others like it are waited for");
+                search.pass_over(&found);
+                alike.insert(found.sys.clone(), found);
+                continue;
+            }
+            None => {}
+        }
+        // One that has not answered may be like it, too.
+        if !alike.is_empty() && begun.elapsed() >= patience.alone && search.asked.is_empty() {
+            alike.retain(|_, found| found.present());
+            match alike.pop_first() {
+                Some((_, found)) if alike.is_empty() => return Ok(found),
+                Some((_, found)) => {
+                    alike.insert(found.sys.clone(), found);
+                    break;
+                }
+                None => {}
+            }
         }
         if !told && begun.elapsed() > Duration::from_secs(8) {
             line.say("progress waiting for the boot medium");
@@ -116,17 +149,26 @@ fn find(line: &Line, part: &str, marked: Option<&str>) -> Result<Found, String> 
         }
         std::thread::sleep(LOOK_EVERY);
     }
-    Err(absent(&search.unmarked))
+    let alike: Vec<&str> = alike.values().map(|found| found.disk.as_str()).collect();
+    Err(absent(&alike, &search.unmarked, patience.appears))
 }
 
-/// Why there is no medium, where these disks have its partitions and not the mark that the boot loader has just written. None of
-/// them is taken: on one that keeps no writes nothing could be kept, and a copy is not the box's.
-fn absent(unmarked: &[String]) -> String {
-    let within = format!("the boot medium did not appear within {} s", APPEARS_WITHIN.as_secs());
-    match unmarked {
-        [] => within,
-        some => format!(
+/// Why there is no medium: these are alike, and the boot loader could mark none; or `unmarked` have its partitions and not the
+/// mark that the boot loader has just written. None of them is taken: on one that keeps no writes nothing could be kept, and a
+/// copy is not the box's.
+fn absent(alike: &[&str], unmarked: &[String], waited: Duration) -> String {
+    let within = format!("the boot medium did not appear within {} s", waited.as_secs());
+    match (alike, unmarked) {
+        ([], []) => within,
+        ([], some) => format!(
             "{within}; with its partitions, but without what the boot loader has written at this start, there is {}: a copy, or a medium that keeps no writes and has to be replaced",
+            some.join(", ")
+        ),
+        ([one], _) => format!(
+            "{one} has the boot medium's partitions, but the boot loader could write nothing to it, and another disk that does not answer may have them, too"
+        ),
+        (some, _) => format!(
+            "the boot loader could write nothing to its medium, and more than one disk has its partitions: {}. None is used; pull those that are copies and restart the box",
             some.join(", ")
         ),
     }
@@ -566,7 +608,107 @@ fn keep_row(json: &str) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use std::process::Command;
+
+    use nix::mount::{MsFlags, mount};
+    use nix::sys::stat::{Mode, SFlag, mknod, stat};
+
     use super::*;
+
+    /// A loop device; detached when dropped.
+    struct Loop(String);
+
+    impl Drop for Loop {
+        fn drop(&mut self) {
+            let _ = Command::new("losetup").args(["--detach", &self.0]).status();
+        }
+    }
+
+    fn done(program: &str, arguments: &[&str]) -> Result<String, String> {
+        let out = Command::new(program).args(arguments).output();
+        let out = out.map_err(|e| format!("{program}: {e}"))?;
+        match out.status.success() {
+            true => Ok(String::from_utf8_lossy(&out.stdout).trim().to_owned()),
+            false => Err(format!("{program}: {}", String::from_utf8_lossy(&out.stderr))),
+        }
+    }
+
+    /// Gives this thread a `/dev` of its own, with loop devices over these files alone and a node for each partition.
+    fn disks(files: &[PathBuf]) -> Result<Vec<Loop>, String> {
+        let told = |e: nix::Error| format!("mounts of its own: {e}");
+        let loops: Result<Vec<Loop>, String> = files
+            .iter()
+            .map(|f| done("losetup", &["--find", "--show", &f.to_string_lossy()]).map(Loop))
+            .collect();
+        let loops = loops?;
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS).map_err(told)?;
+        let none = None::<&str>;
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).map_err(told)?;
+        let numbers: Vec<u64> = loops.iter().map(|l| stat(l.0.as_str()).unwrap().st_rdev).collect();
+        mount(Some("none"), "/dev", Some("tmpfs"), MsFlags::empty(), none).map_err(told)?;
+        for (node, number) in loops.iter().zip(numbers) {
+            mknod(node.0.as_str(), SFlag::S_IFBLK, Mode::S_IRUSR, number).map_err(told)?;
+            for n in 1..=3 {
+                File::create(format!("{}p{n}", node.0)).unwrap();
+            }
+        }
+        Ok(loops)
+    }
+
+    /// What is found where the boot loader could not mark its medium and these are there.
+    fn unmarked(files: &[PathBuf], part: &str) -> Option<Result<String, String>> {
+        let (files, part) = (files.to_vec(), part.to_owned());
+        // A thread of its own: other tests keep the `/dev` that they have.
+        let look = move || {
+            let loops = match disks(&files) {
+                Ok(loops) => loops,
+                Err(why) => {
+                    let _ = io::Write::write_fmt(&mut io::stderr(), format_args!("\nNOT RUN: {why}\n"));
+                    return None;
+                }
+            };
+            let patience = Patience {
+                appears: Duration::from_secs(10),
+                alone: Duration::from_secs(1),
+            };
+            let found = find(&Line::unheard().unwrap(), &part, None, patience);
+            let place = |f: &Found| loops.iter().position(|l| l.0.ends_with(&f.disk)).unwrap().to_string();
+            Some(found.as_ref().map(place).map_err(Clone::clone))
+        };
+        std::thread::spawn(look).join().unwrap()
+    }
+
+    #[test]
+    fn of_two_that_no_mark_tells_apart_neither_is_taken() {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, copy, other] = ["one", "copy", "other"].map(|n| dir.path().join(n));
+        for file in [&one, &other] {
+            File::create(file).unwrap().set_len(8 << 20).unwrap();
+            let (parts, kinds) = (
+                ["1:2048:4095", "2:4096:8191", "3:8192:0"],
+                ["1:ef02", "2:ef00", "3:8300"],
+            );
+            let mut arguments = vec!["-o"];
+            for (part, kind) in parts.iter().zip(&kinds) {
+                arguments.extend(["-n", part, "-t", kind]);
+            }
+            let at = file.to_string_lossy();
+            arguments.push(&at);
+            done("sgdisk", &arguments).unwrap();
+        }
+        fs::copy(&one, &copy).unwrap();
+        let f = File::open(&one).unwrap();
+        let gpt = Gpt::read(&f, (8 << 20) / SECTOR).unwrap();
+        let part = guid_text(&gpt.partitions[1].guid);
+        if let Some(found) = unmarked(&[one.clone(), copy, other.clone()], &part) {
+            let why = found.unwrap_err();
+            assert!(why.contains("more than one"), "{why}");
+        }
+        if let Some(found) = unmarked(&[other, one], &part) {
+            assert_eq!(found, Ok("1".to_owned()));
+        }
+    }
 
     #[test]
     fn a_reader_without_a_card_is_empty_and_not_faulty() {
@@ -578,8 +720,13 @@ mod tests {
 
     #[test]
     fn what_only_looks_like_the_medium_is_named_where_there_is_none() {
-        assert!(absent(&[]).ends_with("within 60 s"));
-        let told = absent(&["sda".to_owned(), "sdb".to_owned()]);
+        let absent = |alike: &[&str], unmarked: &[&str]| {
+            let unmarked: Vec<String> = unmarked.iter().map(|u| (*u).to_owned()).collect();
+            absent(alike, &unmarked, PATIENCE.appears)
+        };
+        assert!(absent(&[], &[]).ends_with("within 60 s"));
+        assert!(absent(&["sda"], &[]).contains("sda has") && absent(&["sda", "sdb"], &[]).contains("sda, sdb. None"));
+        let told = absent(&[], &["sda", "sdb"]);
         assert!(
             told.contains("there is sda, sdb: a copy") && told.contains("keeps no writes"),
             "{told}"
