@@ -31,6 +31,17 @@ pub struct Slots {
     versions: [Option<String>; 2],
 }
 
+/// The block, if it says which slot is which. GRUB takes a slot of which it says nothing for a good one, as if it could not read
+/// the block at all.
+fn says_all(env: Env) -> Result<Env, String> {
+    match ["prefer", "a", "b"].into_iter().find(|name| env.get(name).is_none()) {
+        None => Ok(env),
+        Some(name) => Err(format!(
+            "the environment block does not say `{name}`; expected at least prefer, a and b"
+        )),
+    }
+}
+
 impl Slots {
     /// Reads everything.
     ///
@@ -60,7 +71,7 @@ impl Slots {
             Some(value.get("version")?.as_str()?.chars().take(32).collect())
         };
         let versions = [version("a"), version("b")];
-        let env = Env::parse(&bytes);
+        let env = Env::parse(&bytes).and_then(says_all);
         Ok(Self {
             env,
             at,

@@ -160,7 +160,12 @@ fn a_trial_that_is_won_is_kept_and_one_that_is_lost_tells_why() {
 #[test]
 fn an_environment_block_that_is_garbage_is_written_anew_once_the_start_has_proven_itself() {
     let dir = tempfile::tempdir().unwrap();
-    for garbage in [vec![0u8; 1024], vec![0xa5; 1024], {
+    // What `grub-editenv create` leaves, and a block in which a word is lost: GRUB takes what it does not name for good.
+    let empty = format!("{:#<1024}", "# GRUB Environment Block\n").into_bytes();
+    let lost = String::from_utf8(env("good").bytes())
+        .unwrap()
+        .replace("\na=good\n", "\nx=good\n");
+    for garbage in [vec![0u8; 1024], vec![0xa5; 1024], empty, lost.into_bytes(), {
         let mut half = env("good").bytes();
         half[512..].fill(0);
         half
@@ -172,6 +177,13 @@ fn an_environment_block_that_is_garbage_is_written_anew_once_the_start_has_prove
             .geometry()
             .offset(slots.volume.find("EFI/debian/grubenv").unwrap().chain[0]);
         disk.write_at(at, &garbage).unwrap();
+        assert!(
+            Slots::read(&disk)
+                .unwrap()
+                .env
+                .unwrap_err()
+                .contains("environment block")
+        );
         let this = start("a", "preferred", "0", Traces::default());
         let s = settle::settle(&mut disk, dir.path(), &this).unwrap();
         assert_eq!((s.on_trial, s.heal), (false, true));
