@@ -41,7 +41,12 @@ const CARRIED: &str = ".carried";
 pub(super) fn wait(line: &Line, part: &str, mark: Option<&str>, same: Option<&str>) -> i32 {
     let mut search = medium::Search::default();
     let found = loop {
-        match search.look(part, mark) {
+        // What it is known by tells it from a copy; where that is not known, its mark has to, or that there is no other.
+        let fits = match same {
+            Some(_) => search.look(part, mark),
+            None => search.sure(part, mark),
+        };
+        match fits {
             Some(found) if same.is_none_or(|same| same == found.identity()) => break found,
             // A copy: looked at once.
             Some(other) => search.pass_over(&other),

@@ -115,41 +115,26 @@ pub fn keep(line: &Line, part: &str, mark: Option<&str>, reset: bool) -> i32 {
 
 /// Waits for the medium for as long as a slow one takes; else tells why there is none.
 fn find(line: &Line, part: &str, marked: Option<&str>, patience: Patience) -> Result<Found, String> {
-    let begun = Instant::now();
     let mut told = false;
-    let mut search = Search::default();
-    // What fits where there is no mark: each may be a copy, which must not be written to.
-    let mut alike: BTreeMap<PathBuf, Found> = BTreeMap::new();
+    let mut search = Search::new(patience.alone);
+    let begun = search.begun;
     while begun.elapsed() < patience.appears {
-        match search.look(part, marked) {
-            Some(found) if marked.is_some() => return Ok(found),
-            Some(found) => {
-                line.say("progress the boot loader could not mark its medium: others like it are waited for");
-                search.pass_over(&found);
-                alike.insert(found.sys.clone(), found);
-                continue;
-            }
-            None => {}
+        if let Some(found) = search.sure(part, marked) {
+            return Ok(found);
         }
-        // One that has not answered may be like it, too.
-        if !alike.is_empty() && begun.elapsed() >= patience.alone && search.asked.is_empty() {
-            alike.retain(|_, found| found.present());
-            match alike.pop_first() {
-                Some((_, found)) if alike.is_empty() => return Ok(found),
-                Some((_, found)) => {
-                    alike.insert(found.sys.clone(), found);
-                    break;
-                }
-                None => {}
-            }
+        if search.alike.len() > 1 && begun.elapsed() >= patience.alone {
+            break;
         }
         if !told && begun.elapsed() > Duration::from_secs(8) {
-            line.say("progress waiting for the boot medium");
+            line.say(match search.alike.is_empty() {
+                true => "progress waiting for the boot medium",
+                false => "progress the boot loader could not mark its medium: waiting for others like it",
+            });
             told = true;
         }
         std::thread::sleep(LOOK_EVERY);
     }
-    let alike: Vec<&str> = alike.values().map(|found| found.disk.as_str()).collect();
+    let alike: Vec<&str> = search.alike.values().map(|found| found.disk.as_str()).collect();
     Err(absent(&alike, &search.unmarked, patience.appears))
 }
 
@@ -181,10 +166,15 @@ fn numbered(disk: &str) -> String {
 }
 
 /// The search for the medium: every disk is read in a process of its own, so that one that hangs hides no other.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Search {
+    begun: Instant,
+    /// How long others that are like one without a mark are waited for.
+    alone: Duration,
     /// Disks that were read and are not it.
     others: BTreeSet<String>,
+    /// Those that have the partition where there is no mark to tell them apart, by their place in `/sys`.
+    alike: BTreeMap<PathBuf, Found>,
     /// Those of them that have the partition and not the mark, e.g. `sda`.
     unmarked: Vec<String>,
     asked: Asked,
@@ -201,7 +191,45 @@ enum Is {
     Unmarked = 4,
 }
 
+impl Default for Search {
+    fn default() -> Self {
+        Self::new(PATIENCE.alone)
+    }
+}
+
 impl Search {
+    fn new(alone: Duration) -> Self {
+        Self {
+            begun: Instant::now(),
+            alone,
+            others: BTreeSet::new(),
+            alike: BTreeMap::new(),
+            unmarked: Vec::new(),
+            asked: Asked::default(),
+        }
+    }
+
+    /// The medium, once it is sure which disk that is: the one with the mark; without one, the only one that has the partition,
+    /// when others have had their time to come. The rest may be copies, which must not be written to.
+    pub(super) fn sure(&mut self, part: &str, marked: Option<&str>) -> Option<Found> {
+        while let Some(found) = self.look(part, marked) {
+            if marked.is_some() {
+                return Some(found);
+            }
+            self.pass_over(&found);
+            self.alike.insert(found.sys.clone(), found);
+        }
+        // One that has not answered may be like it, too.
+        if self.begun.elapsed() < self.alone || !self.asked.is_empty() {
+            return None;
+        }
+        self.alike.retain(|_, found| found.present());
+        match self.alike.len() {
+            1 => self.alike.pop_first().map(|(_, found)| found),
+            _ => None,
+        }
+    }
+
     /// The disk that has this partition and, where GRUB has left one, its mark: another stick may have the same image.
     /// Waits a short time for those that do not answer; they are heard at a later look.
     ///
