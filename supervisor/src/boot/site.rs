@@ -1,12 +1,21 @@
 //! `kiln.toml`: what the owner has set, read from the initramfs. A mistake is shown and the rest is used.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, Ipv4Addr};
+use std::fs::File;
+use std::io::Read;
+use std::net::IpAddr;
+use std::path::Path;
 
 use toml::{Table, Value};
 
+pub use super::interface::Interface;
+use super::interface::interface;
+use super::mistake::{Wrong, told, wrong_at};
+
 /// Where GRUB has put it.
 pub const FILE: &str = "/kiln/kiln.toml";
+/// Largest file that is read, in bytes: PID 1 holds it, and all that stands in it.
+const FILE_MAX: u64 = 64 << 10;
 
 /// What was understood.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -26,21 +35,6 @@ pub struct Site {
     pub factory_reset: bool,
     /// Section `[alerts]` as JSON, which the server reads; empty: none.
     pub alerts: String,
-}
-
-/// Settings of one network interface.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Interface {
-    /// Fixed addresses, at most one of each family, with the length of their network's prefix (0 to 32, 0 to 128); none: DHCP.
-    pub addresses: Vec<(IpAddr, u8)>,
-    /// Default gateway of the fixed IPv4 address; IPv6 routers announce themselves.
-    pub gateway: Option<Ipv4Addr>,
-    /// Name servers.
-    pub dns: Vec<IpAddr>,
-    /// No IPv6 on it.
-    pub no_ipv6: bool,
-    /// Left alone altogether.
-    pub off: bool,
 }
 
 /// Most ports of `listen`; `PORT` of `[env]` may add one. The box's own are [`OWN_PORTS`].
@@ -63,16 +57,6 @@ const OF_PID_1: [&str; 10] = [
     "WATCHDOG_PID",
     "WATCHDOG_USEC",
 ];
-/// Mistakes that are told; of more it is said how many there are.
-const TOLD_MAX: usize = 5;
-/// Longest key that is told, in characters.
-const KEY_MAX: usize = 60;
-
-/// What was wrong: the key on whose line it stands, and what is expected there.
-type Wrong = (String, &'static str);
-
-const ADDRESS: &str = "text like \"192.0.2.10/24\" or \"2001:db8::10/64\", or a list of such";
-const DNS: &str = "a list of addresses in quotes";
 const PORT: &str = "a port like 7000";
 const PORTS: &str = "a port like 7000, or a list of at most 8 ports";
 const NTP: &str = "a list of names or addresses in quotes";
@@ -80,8 +64,19 @@ const NTP: &str = "a list of names or addresses in quotes";
 impl Site {
     /// Reads the file, if there is one.
     pub fn read() -> (Site, Vec<String>) {
-        match std::fs::read(FILE) {
-            Ok(bytes) => Site::of(&bytes),
+        Self::at(Path::new(FILE))
+    }
+
+    fn at(file: &Path) -> (Site, Vec<String>) {
+        let mut bytes = Vec::new();
+        let read = File::open(file).and_then(|f| f.take(FILE_MAX + 1).read_to_end(&mut bytes));
+        match read {
+            Ok(_) if bytes.len() as u64 > FILE_MAX => {
+                let told =
+                    format!("kiln.toml has more than {FILE_MAX} bytes, which are expected at most: none of it is used");
+                (Site::default(), vec![told])
+            }
+            Ok(_) => Site::of(&bytes),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => (Site::default(), Vec::new()),
             Err(e) => (Site::default(), vec![format!("kiln.toml cannot be read: {e}")]),
         }
@@ -110,28 +105,28 @@ impl Site {
         for (key, value) in &table {
             match (key.as_str(), value) {
                 ("hostname", Value::String(s)) if is_hostname(s) => site.hostname = Some(s.clone()),
-                ("hostname", _) => wrong.push((
-                    key.clone(),
+                ("hostname", _) => wrong.push(wrong_at(
+                    &[key],
                     "text of 1 to 63 letters, digits and -, with no - at either end",
                 )),
                 ("env", Value::Table(t)) => site.environment(t, &mut wrong),
-                ("env", _) => wrong.push((key.clone(), "a section [env]")),
+                ("env", _) => wrong.push(wrong_at(&[key], "a section [env]")),
                 ("network", Value::Table(t)) => site.interfaces(t, &mut wrong),
-                ("network", _) => wrong.push((key.clone(), "a section [network]")),
+                ("network", _) => wrong.push(wrong_at(&[key], "a section [network]")),
                 ("time", Value::Table(t)) => site.time(t, &mut wrong),
-                ("time", _) => wrong.push((key.clone(), "a section [time]")),
+                ("time", _) => wrong.push(wrong_at(&[key], "a section [time]")),
                 ("listen", v) => match ports(v) {
                     Some(list) => site.listen_on(&list),
-                    None => wrong.push((key.clone(), PORTS)),
+                    None => wrong.push(wrong_at(&[key], PORTS)),
                 },
                 ("alerts", Value::Table(t)) => site.alerts = serde_json::to_string(t).unwrap_or_default(),
-                ("alerts", _) => wrong.push((key.clone(), "a section [alerts]")),
+                ("alerts", _) => wrong.push(wrong_at(&[key], "a section [alerts]")),
                 ("factory_reset", Value::Boolean(b)) => site.factory_reset = *b,
                 // What the box itself writes when it has done so.
                 ("factory_reset", Value::String(s)) if s == "ok" => {}
-                ("factory_reset", _) => wrong.push((key.clone(), "true or false")),
-                _ => wrong.push((
-                    key.clone(),
+                ("factory_reset", _) => wrong.push(wrong_at(&[key], "true or false")),
+                _ => wrong.push(wrong_at(
+                    &[key],
                     "one of hostname, listen, factory_reset, [network], [time], [alerts], [env]",
                 )),
             }
@@ -140,25 +135,7 @@ impl Site {
         if let Some(port) = site.env.get("PORT").and_then(|p| port_in(p)) {
             site.listen_on(&[port]);
         }
-        let line = |key: &str| {
-            text.lines()
-                .position(|l| {
-                    let l = l.trim_start().trim_start_matches('[');
-                    l.starts_with(key)
-                        || l.strip_prefix("network.")
-                            .is_some_and(|l| l.trim_start_matches(['"', '\'']).starts_with(key))
-                })
-                .map_or(0, |n| n + 1)
-        };
-        let told = |(key, expected): &Wrong| {
-            let shown: String = key.chars().take(KEY_MAX).collect();
-            format!("kiln.toml line {}, field `{shown}`: expected {expected}", line(key))
-        };
-        let mut all: Vec<String> = wrong.iter().take(TOLD_MAX).map(told).collect();
-        if let Some(more) = wrong.len().checked_sub(TOLD_MAX).filter(|n| *n > 0) {
-            all.push(format!("and {more} more mistakes in kiln.toml"));
-        }
-        (site, all)
+        (site, told(&wrong, text))
     }
 
     fn listen_on(&mut self, ports: &[u16]) {
@@ -173,19 +150,21 @@ impl Site {
         for (k, v) in t {
             match v {
                 Value::String(_) if OF_PID_1.contains(&k.as_str()) => {
-                    wrong.push((k.clone(), "no variable that the box sets itself"));
+                    wrong.push(wrong_at(&["env", k], "no variable that the box sets itself"));
                 }
                 // The server would end over it, and the box start anew for ever.
-                Value::String(s) if k == "PORT" && port_in(s).is_none() => wrong.push((k.clone(), PORT)),
-                Value::String(s) if s.len() > VALUE_MAX => wrong.push((k.clone(), "a text of at most 4096 bytes")),
+                Value::String(s) if k == "PORT" && port_in(s).is_none() => wrong.push(wrong_at(&["env", k], PORT)),
+                Value::String(s) if s.len() > VALUE_MAX => {
+                    wrong.push(wrong_at(&["env", k], "a text of at most 4096 bytes"))
+                }
                 Value::String(_) if self.env.len() == VARIABLES_MAX => {
-                    wrong.push((k.clone(), "at most 128 variables"));
+                    wrong.push(wrong_at(&["env", k], "at most 128 variables"));
                 }
                 Value::String(s) if is_variable(k) && !s.contains('\0') => {
                     self.env.insert(k.clone(), s.clone());
                 }
-                _ => wrong.push((
-                    k.clone(),
+                _ => wrong.push(wrong_at(
+                    &["env", k],
                     "a variable name of letters, digits and _, and a text in quotes",
                 )),
             }
@@ -196,8 +175,8 @@ impl Site {
         for (k, v) in t {
             match (k.as_str(), texts(v, is_host)) {
                 ("servers", Some(list)) => self.ntp = list,
-                ("servers", None) => wrong.push((k.clone(), NTP)),
-                _ => wrong.push((k.clone(), "servers")),
+                ("servers", None) => wrong.push(wrong_at(&["time", k], NTP)),
+                _ => wrong.push(wrong_at(&["time", k], "servers")),
             }
         }
     }
@@ -206,15 +185,17 @@ impl Site {
         let (named, general): (Vec<_>, Vec<_>) = t.iter().partition(|(_, v)| v.is_table());
         if !general.is_empty() {
             let general: Table = general.into_iter().map(|(k, v)| (k.clone(), v.clone())).collect();
-            self.network.insert(String::new(), interface(&general, wrong));
+            self.network
+                .insert(String::new(), interface(&general, &["network"], wrong));
         }
         for (name, v) in named {
             match v.as_table() {
                 Some(t) if is_interface(name) => {
-                    self.network.insert(name.to_ascii_lowercase(), interface(t, wrong));
+                    let read = interface(t, &["network", name], wrong);
+                    self.network.insert(name.to_ascii_lowercase(), read);
                 }
-                _ => wrong.push((
-                    name.clone(),
+                _ => wrong.push(wrong_at(
+                    &["network", name],
                     "an interface's name like eth0 or its hardware address like \"52:54:00:12:34:56\"",
                 )),
             }
@@ -244,55 +225,6 @@ pub fn text_of(bytes: &[u8]) -> Result<String, String> {
     })
 }
 
-/// What is right of one interface's settings.
-fn interface(t: &Table, wrong: &mut Vec<Wrong>) -> Interface {
-    let mut i = Interface::default();
-    for (key, value) in t {
-        let expected = match (key.as_str(), value) {
-            ("address", v) => match texts(v, |s| cidr(s).is_some()) {
-                Some(list) => {
-                    for a in list.iter().filter_map(|s| cidr(s)) {
-                        if i.addresses.iter().all(|(b, _)| b.is_ipv4() != a.0.is_ipv4()) {
-                            i.addresses.push(a);
-                        }
-                    }
-                    if i.addresses.len() == list.len() {
-                        continue;
-                    }
-                    "at most one IPv4 and one IPv6 address; the first of each is used"
-                }
-                None => ADDRESS,
-            },
-            ("gateway", v) => match v.as_str().and_then(|s| s.parse().ok()) {
-                Some(g) => {
-                    i.gateway = Some(g);
-                    continue;
-                }
-                None => "an IPv4 address in quotes (IPv6 routers announce themselves)",
-            },
-            ("dns", v) => match texts(v, |s| s.parse::<IpAddr>().is_ok()) {
-                Some(list) => {
-                    i.dns = list.iter().filter_map(|s| s.parse().ok()).collect();
-                    continue;
-                }
-                None => DNS,
-            },
-            ("ipv6", Value::Boolean(b)) => {
-                i.no_ipv6 = !b;
-                continue;
-            }
-            ("off", Value::Boolean(b)) => {
-                i.off = *b;
-                continue;
-            }
-            ("ipv6" | "off", _) => "true or false",
-            _ => "one of address, gateway, dns, ipv6, off",
-        };
-        wrong.push((key.clone(), expected));
-    }
-    i
-}
-
 /// The port that a text names.
 fn port_in(s: &str) -> Option<u16> {
     s.parse::<u16>().ok().filter(|n| *n > 0)
@@ -308,7 +240,7 @@ fn ports(v: &Value) -> Option<Vec<u16>> {
 }
 
 /// A text, or a list of at most 16 texts, each of which is `fit`.
-fn texts(v: &Value, fit: impl Fn(&str) -> bool) -> Option<Vec<String>> {
+pub(super) fn texts(v: &Value, fit: impl Fn(&str) -> bool) -> Option<Vec<String>> {
     let list = match v {
         Value::Array(a) if a.len() <= 16 => a.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?,
         Value::String(s) => vec![s.as_str()],
@@ -317,14 +249,6 @@ fn texts(v: &Value, fit: impl Fn(&str) -> bool) -> Option<Vec<String>> {
     list.iter()
         .all(|s| fit(s))
         .then(|| list.into_iter().map(str::to_owned).collect())
-}
-
-/// `192.0.2.10/24`: an address and its network's prefix.
-fn cidr(s: &str) -> Option<(IpAddr, u8)> {
-    let (address, prefix) = s.split_once('/')?;
-    let address: IpAddr = address.parse().ok()?;
-    let prefix: u8 = prefix.parse().ok()?;
-    (prefix <= if address.is_ipv4() { 32 } else { 128 }).then_some((address, prefix))
 }
 
 /// Name (15 characters at most, linux/if.h) or hardware address of an interface.
@@ -361,6 +285,7 @@ pub fn is_variable(s: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+    use std::net::Ipv4Addr;
 
     #[test]
     fn what_is_right_is_used_and_what_is_wrong_is_named() {
@@ -467,23 +392,6 @@ mod tests {
     }
 
     #[test]
-    fn mistakes_are_told_in_few_words_however_many_there_are() {
-        let other: String = (0..100).map(|n| format!("key{n} = 1\n")).collect();
-        let (_, e) = Site::parse(&other);
-        assert_eq!(e.len(), TOLD_MAX + 1);
-        assert_eq!(e[TOLD_MAX], "and 95 more mistakes in kiln.toml");
-        let long = "k".repeat(16_000);
-        for text in [
-            format!("{long} = 1\n"),
-            format!("hostname = {long}\n"),
-            format!("x = '''{long}\n"),
-        ] {
-            let (_, e) = Site::parse(&text);
-            assert!(e.len() == 1 && e[0].chars().count() < 400, "{e:?}");
-        }
-    }
-
-    #[test]
     fn a_file_is_read_as_windows_saves_it_or_told() {
         let text = "# B\u{fc}ro\r\nhostname = 'bench-3'\r\n";
         let wide = |mark: u16, bytes: fn(u16) -> [u8; 2]| -> Vec<u8> {
@@ -536,6 +444,20 @@ mod tests {
                 "line {l} in {e:?}"
             );
         }
+    }
+
+    #[test]
+    fn no_more_is_read_than_such_a_file_can_have() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("kiln.toml");
+        assert_eq!(Site::at(&file), (Site::default(), vec![]));
+        let text = |n: usize| format!("hostname = 'a'\n{}", "#".repeat(n));
+        std::fs::write(&file, text(1000)).unwrap();
+        assert_eq!(Site::at(&file).0.hostname.as_deref(), Some("a"));
+        std::fs::write(&file, text(FILE_MAX as usize)).unwrap();
+        let told = format!("kiln.toml has more than {FILE_MAX} bytes, which are expected at most: none of it is used");
+        assert_eq!(Site::at(&file), (Site::default(), vec![told]));
+        assert!(Site::at(dir.path()).1[0].starts_with("kiln.toml cannot be read: "));
     }
 
     #[test]
