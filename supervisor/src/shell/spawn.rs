@@ -21,7 +21,7 @@ use super::scratch::Scratch;
 use super::store::Stored;
 use super::users::User;
 use super::{limits, sandbox, signals, sockets};
-use crate::unit::{Devices, Unit};
+use crate::unit::{ARGS_MAX, Devices, Unit};
 
 /// Exit status of a child whose program could not be run (systemd's `EXIT_EXEC`).
 pub const EXIT_EXEC: i32 = 203;
@@ -29,8 +29,6 @@ pub const EXIT_EXEC: i32 = 203;
 pub const EXIT_SETUP: i32 = 226;
 /// Variable that tells a process, and PID 1's replacement, which unit it is.
 pub const UNIT_VARIABLE: &str = "KILN_UNIT";
-/// Most arguments of a unit.
-const ARGS_MAX: usize = 128;
 /// Most variables of a unit, those that are added for each run included.
 const ENV_MAX: usize = 256;
 /// Variables that are added for each run.

@@ -9,7 +9,7 @@ use super::capability::CAPABILITIES;
 use super::error::{line_of, one_line, place};
 use super::listen::{ListenFile, listen_of};
 use super::measure::{Seconds, Size};
-use super::{Devices, Kind, NAME_RULE, NOFILE_DEFAULT, Unit, UnitError, is_name};
+use super::{ARGS_MAX, Devices, Kind, NAME_RULE, NOFILE_DEFAULT, Unit, UnitError, VARIABLES_MAX, is_name};
 
 /// Descriptors that a process may be given: three are there from the start, and the kernel's own bound is `fs.nr_open`.
 const NOFILE: std::ops::RangeInclusive<u64> = 64..=1_048_576;
@@ -88,6 +88,21 @@ impl Unit {
                 return Err(at("exec", format!("expected an absolute path, found {p:?}")));
             }
             Some(_) => {}
+        }
+        if f.exec.len() > ARGS_MAX {
+            return Err(at(
+                "exec",
+                format!("expected at most {ARGS_MAX} words, found {}", f.exec.len()),
+            ));
+        }
+        if f.environment.len() > VARIABLES_MAX {
+            return Err(at(
+                "environment",
+                format!(
+                    "expected at most {VARIABLES_MAX} variables, found {}",
+                    f.environment.len()
+                ),
+            ));
         }
         if f.exec.iter().any(|a| a.contains('\0')) {
             return Err(at("exec", "expected text without NUL bytes".into()));
@@ -224,6 +239,10 @@ mod tests {
         Unit::from_toml(Path::new("/u/server.toml"), text).map_err(|e| e.to_string())
     }
 
+    fn variables(n: usize) -> String {
+        (0..n).map(|n| format!("V{n} = 'x'\n")).collect()
+    }
+
     #[test]
     fn a_whole_unit_is_read() {
         let u = parse(
@@ -257,6 +276,14 @@ mod tests {
                 "/u/server.toml line 1, field `exec`: expected an absolute path, found \"a\"",
             ),
             ("exec = []\n", "found an empty list"),
+            (
+                &format!("exec = ['/a'{}]\n", ", 'x'".repeat(128)),
+                "line 1, field `exec`: expected at most 128 words, found 129",
+            ),
+            (
+                &format!("exec = ['/a']\n[environment]\n{}", variables(101)),
+                "line 2, field `environment`: expected at most 100 variables, found 101",
+            ),
             (
                 "exec = ['/a']\ntype = 'x'\n",
                 "line 2, field `type`: unknown variant `x`, expected one of `simple`, `notify`, `oneshot`",

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read};
+use std::net::SocketAddr;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use super::{Address, Unit, UnitError};
+use super::{Address, Listen, Unit, UnitError};
 
 /// Largest unit file that is read, in bytes; real ones have a few hundred.
 const FILE_MAX: u64 = 64 * 1024;
@@ -64,35 +65,51 @@ pub fn load(dir: &Path) -> (Vec<Unit>, Vec<UnitError>) {
     (units, errors.into_iter().map(UnitError::cut).collect())
 }
 
-/// Units that want a socket of PID 1's own, or one that a unit before them has.
+/// Units that want a socket of PID 1's own, one that a unit before them has, or one twice.
 fn taken(units: &[Unit]) -> Vec<(String, String)> {
     let own = [
         "/run/kiln/notify.sock",
         wire::supervisor::CONTROL_SOCKET,
         wire::update::UPDATE_SOCKET,
     ];
-    let path = |a: &Address| match a {
-        Address::Tcp(_) => None,
-        Address::Stream(p) | Address::Datagram(p) => Some(p.clone()),
-    };
-    let mut seen: Vec<(&str, &Address)> = Vec::new();
+    let mut seen: Vec<(&str, &Listen)> = Vec::new();
     let mut wrong = Vec::new();
     for u in units {
-        let clash = u.listen.iter().find_map(|l| {
-            let at = path(&l.address);
-            if at.as_deref().is_some_and(|p| own.iter().any(|o| p == Path::new(o))) {
+        let clash = u.listen.iter().enumerate().find_map(|(n, l)| {
+            if path(&l.address).is_some_and(|p| own.iter().any(|o| p == Path::new(o))) {
                 return Some(format!("socket {:?} is at a path of the supervisor's own", l.name));
             }
-            let same = |other: &Address| *other == l.address || at.is_some() && path(other) == at;
-            let (other, _) = seen.iter().find(|(_, a)| same(a))?;
+            if let Some(other) = u.listen[..n].iter().find(|o| meet(&o.address, &l.address)) {
+                return Some(format!("socket {:?} is where socket {:?} is", l.name, other.name));
+            }
+            let (other, _) = seen.iter().find(|(_, o)| meet(&o.address, &l.address))?;
             Some(format!("socket {:?} is where unit {other} has one", l.name))
         });
         match clash {
             Some(what) => wrong.push((u.name.clone(), what)),
-            None => seen.extend(u.listen.iter().map(|l| (u.name.as_str(), &l.address))),
+            None => seen.extend(u.listen.iter().map(|l| (u.name.as_str(), l))),
         }
     }
     wrong
+}
+
+fn path(address: &Address) -> Option<&Path> {
+    match address {
+        Address::Tcp(_) => None,
+        Address::Stream(p) | Address::Datagram(p) => Some(p),
+    }
+}
+
+/// Whether there can be only one of these sockets. An address for all is that of each: `[::]` is IPv4, too.
+fn meet(a: &Address, b: &Address) -> bool {
+    match (a, b) {
+        (Address::Tcp(a), Address::Tcp(b)) => {
+            let for_all =
+                |at: &SocketAddr, other: &SocketAddr| at.ip().is_unspecified() && (at.is_ipv6() || other.is_ipv4());
+            a.port() == b.port() && (a == b || for_all(a, b) || for_all(b, a))
+        }
+        _ => path(a).is_some() && path(a) == path(b),
+    }
 }
 
 /// A unit file's text. PID 1 reads it: nothing that is no file, and no more than a unit file can have.
@@ -214,6 +231,38 @@ mod tests {
             told[0].contains("supervisor's own") && told[2].contains("where unit c has one"),
             "{told:?}"
         );
+    }
+
+    #[test]
+    fn no_unit_takes_a_socket_twice_and_an_address_for_all_is_every_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let w = |n: &str, more: &str| std::fs::write(dir.path().join(n), format!("exec = ['/a']\n{more}")).unwrap();
+        for (name, listen) in [
+            (
+                "a",
+                "{ name = 'x', stream = '/run/x' }, { name = 'y', datagram = '/run/x' }",
+            ),
+            (
+                "b",
+                "{ name = 'x', stream = '[::]:80' }, { name = 'y', stream = '[::]:80' }",
+            ),
+            (
+                "c",
+                "{ name = 'x', stream = '[::]:81' }, { name = 'y', stream = '192.0.2.1:81' }",
+            ),
+            (
+                "d",
+                "{ name = 'x', stream = '192.0.2.1:82' }, { name = 'y', stream = '192.0.2.2:82' }",
+            ),
+            ("e", "{ name = 'x', stream = '0.0.0.0:82' }"),
+        ] {
+            w(&format!("{name}.toml"), &format!("listen = [{listen}]"));
+        }
+        let (units, errors) = load(dir.path());
+        assert_eq!(units.iter().map(|u| u.name.as_str()).collect::<Vec<_>>(), ["d"]);
+        let told: String = errors.iter().map(|e| format!("{e}\n")).collect();
+        assert_eq!(told.matches("is where socket \"x\" is").count(), 3, "{told}");
+        assert!(told.contains("where unit d has one"), "{told}");
     }
 
     #[test]

@@ -110,6 +110,11 @@ fn nofile_default() -> u64 {
     NOFILE_DEFAULT
 }
 
+/// Most arguments of a unit, its program among them.
+pub const ARGS_MAX: usize = 128;
+/// Most variables of a unit's file: with those of `kiln.toml` and of PID 1 they are no more than a program is started with.
+const VARIABLES_MAX: usize = 100;
+
 /// Longest unit name, in bytes; it becomes a cgroup and a folder name.
 const NAME_MAX: usize = 48;
 const NAME_RULE: &str = "1 to 48 of a-z, 0-9 and -";
