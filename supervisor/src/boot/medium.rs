@@ -63,6 +63,8 @@ const TURN: Duration = Duration::from_secs(1);
 const LEAVES_WITHIN: Duration = Duration::from_secs(2);
 /// Looks between two probes of the medium.
 const PROBE_TURNS: u64 = 5;
+/// Files that memory does not hold: so many are named.
+const LOST_TOLD: usize = 16;
 /// `BLKPG` (linux/blkpg.h, linux/fs.h).
 const BLKPG: libc::c_ulong = 0x1269;
 /// `BLKPG_RESIZE_PARTITION`.
@@ -609,7 +611,8 @@ pub(super) fn probe(line: &Line, found: &Found) -> i32 {
                 line.say(&if lost.is_empty() {
                     format!("saved whole {saved} files")
                 } else {
-                    format!("saved part {saved} files; lost: {}", lost.join(", "))
+                    let named = lost[..lost.len().min(LOST_TOLD)].join(", ");
+                    format!("saved part {saved} files; lost are {}: {named}", lost.len())
                 });
                 return 0;
             }

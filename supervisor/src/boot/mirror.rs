@@ -14,8 +14,10 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-/// Most files that are held.
-const FILES_MAX: usize = 64;
+/// Most files that are held: a person's playbooks are 64 of them.
+const FILES_MAX: usize = 256;
+/// Most files and folders that are looked at, to find what comes first among them.
+const SEEN_MAX: usize = 4096;
 /// Bounds of the room for all files together, in bytes: the upper one is more than a store can grow to (256 MiB).
 const ROOM: RangeInclusive<u64> = 96 << 20..=320 << 20;
 /// The service whose store comes first.
@@ -159,15 +161,18 @@ impl Mirror {
     /// Looks at every file below `state`: takes new ones in, follows those that have grown, lets go of those that are gone.
     /// Calls `alive` again and again while a slow medium is read.
     pub fn refresh(&mut self, state: &Path, alive: &dyn Fn()) {
-        let mut found = BTreeMap::new();
-        let mut folders = BTreeMap::new();
-        walk(state, Path::new(""), 0, &mut found, &mut folders);
-        if found.is_empty() && !self.files.is_empty() && fs::read_dir(state).is_err() {
-            // The medium is gone; what is held is all there is.
+        let mut seen = Seen::default();
+        if seen.walk(state, Path::new(""), 0).is_err() && !self.files.is_empty() {
+            // The medium is going, or gone: what is held is all there is.
             return;
         }
+        let Seen {
+            files: found,
+            folders,
+            left,
+        } = seen;
         let mut total = 0;
-        self.left.clear();
+        self.left = left;
         self.folders = folders;
         self.files.retain(|path, held| match found.get(path) {
             // A replaced file has another inode.
@@ -253,24 +258,47 @@ fn give(path: &Path, (uid, gid, mode): (u32, u32, u32)) {
     let _ = fs::set_permissions(path, fs::Permissions::from_mode(mode));
 }
 
-type Files = BTreeMap<PathBuf, (u64, u64)>;
+/// What lies below the state folder, by its path there.
+#[derive(Default)]
+struct Seen {
+    /// Inode and size.
+    files: BTreeMap<PathBuf, (u64, u64)>,
+    /// Owner, group and mode.
+    folders: BTreeMap<PathBuf, (u32, u32, u32)>,
+    /// Not looked at: too deep, or too many.
+    left: Vec<PathBuf>,
+}
 
-fn walk(state: &Path, below: &Path, depth: usize, files: &mut Files, folders: &mut BTreeMap<PathBuf, (u32, u32, u32)>) {
-    for entry in fs::read_dir(state.join(below)).into_iter().flatten().flatten() {
-        let name = entry.file_name();
-        let (Ok(meta), false) = (entry.metadata(), LEFT_OUT.iter().any(|l| name == *l)) else {
-            continue;
+impl Seen {
+    /// Looks at everything in the folder `below`; what is removed meanwhile is not there.
+    fn walk(&mut self, state: &Path, below: &Path, depth: usize) -> io::Result<()> {
+        let is_there = |e: &io::Error| e.kind() != io::ErrorKind::NotFound;
+        let entries = match fs::read_dir(state.join(below)) {
+            Err(e) if depth > 0 && !is_there(&e) => return Ok(()),
+            entries => entries?,
         };
-        let path = below.join(&name);
-        if path == Path::new(SHELF) {
-            continue;
+        for entry in entries {
+            let entry = entry?;
+            let path = below.join(entry.file_name());
+            if LEFT_OUT.iter().any(|l| entry.file_name() == *l) || path == Path::new(SHELF) {
+                continue;
+            }
+            let meta = match entry.metadata() {
+                Err(e) if !is_there(&e) => continue,
+                meta => meta?,
+            };
+            let room = self.files.len() + self.folders.len() < SEEN_MAX;
+            if meta.is_dir() && depth < DEPTH_MAX && room {
+                self.folders
+                    .insert(path.clone(), (meta.uid(), meta.gid(), meta.mode() & 0o7777));
+                self.walk(state, &path, depth + 1)?;
+            } else if meta.is_file() && room {
+                self.files.insert(path, (meta.ino(), meta.len()));
+            } else if (meta.is_file() || meta.is_dir()) && self.left.len() < SEEN_MAX {
+                self.left.push(path);
+            }
         }
-        if meta.is_dir() && depth < DEPTH_MAX && folders.len() < FILES_MAX {
-            folders.insert(path.clone(), (meta.uid(), meta.gid(), meta.mode() & 0o7777));
-            walk(state, &path, depth + 1, files, folders);
-        } else if meta.is_file() && files.len() <= FILES_MAX {
-            files.insert(path, (meta.ino(), meta.len()));
-        }
+        Ok(())
     }
 }
 
@@ -336,6 +364,82 @@ mod tests {
         assert_eq!(
             fs::read_to_string(ram.path().join("server/kiln.mdb")).unwrap(),
             "history"
+        );
+    }
+
+    #[test]
+    fn many_small_files_push_no_store_out() {
+        for (books, all) in [(64, true), (2_000, false)] {
+            let (state, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let p = |n: &str| state.path().join(n);
+            // As many as a person may have, and what else is kept beside them.
+            fs::create_dir_all(p("agent/playbooks")).unwrap();
+            for n in 0..books {
+                fs::write(p(&format!("agent/playbooks/{n}.toml")), "x").unwrap();
+            }
+            fs::create_dir(p("server")).unwrap();
+            let others = [
+                "agent/agent.mdb",
+                "server/kiln.mdb",
+                "server/gate.key",
+                "server/tls.key",
+            ];
+            for other in others {
+                fs::write(p(other), "x").unwrap();
+            }
+            let mut m = Mirror::new(*ROOM.start());
+            m.refresh(state.path(), &|| {});
+            let (saved, lost) = m.save(ram.path());
+            assert_eq!(saved + lost.len(), books + others.len());
+            assert_eq!(lost.is_empty(), all, "{} are lost", lost.len());
+            assert!(others.iter().all(|other| ram.path().join(other).exists()), "{books}");
+        }
+    }
+
+    #[test]
+    fn what_lies_too_deep_is_told_as_lost() {
+        let (state, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let deep = state.path().join("a/b/c/d/e/f");
+        fs::create_dir_all(&deep).unwrap();
+        fs::write(deep.join("file"), "x").unwrap();
+        let mut m = Mirror::new(*ROOM.start());
+        m.refresh(state.path(), &|| {});
+        assert_eq!(
+            m.save(ram.path()),
+            (0, vec!["a/b/c/d/e (not held in memory)".to_owned()])
+        );
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_read_any_more_lets_nothing_go() {
+        let (dir, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        // A folder whose path is nearly as long as one can be: what lies in it is reached by its descriptor alone.
+        let mut long = dir.path().to_owned();
+        let mut at = File::open(dir.path()).unwrap();
+        while long.as_os_str().len() < 3_850 {
+            let name = "n".repeat(200);
+            let next = format!("/proc/self/fd/{}/{name}", at.as_raw_fd());
+            fs::create_dir(&next).unwrap();
+            at = File::open(next).unwrap();
+            long.push(name);
+        }
+        let short = PathBuf::from(format!("/proc/self/fd/{}", at.as_raw_fd()));
+        let server = "s".repeat(250);
+        for folder in [&server, "agent"] {
+            fs::create_dir(short.join(folder)).unwrap();
+            fs::write(short.join(folder).join("kiln.mdb"), folder).unwrap();
+        }
+        let mut m = Mirror::new(*ROOM.start());
+        m.refresh(&short, &|| {});
+        assert_eq!(
+            fs::read_dir(long.join(&server)).unwrap_err().raw_os_error(),
+            Some(libc::ENAMETOOLONG)
+        );
+        m.refresh(&long, &|| {});
+        assert_eq!(m.save(ram.path()), (2, vec![]));
+        assert_eq!(
+            fs::read_to_string(ram.path().join(&server).join("kiln.mdb")).unwrap(),
+            server
         );
     }
 
