@@ -36,7 +36,7 @@ impl Machine {
                 Next::Empty => return,
                 Next::Lost => {
                     log::warn("uevents were lost: walking /sys again");
-                    self.facts.walk_again = true;
+                    self.missed();
                 }
                 Next::Event(e) => {
                     self.facts.last_device = now;
@@ -54,6 +54,13 @@ impl Machine {
                 }
             }
         }
+    }
+
+    /// Devices may have come without a word: all are looked at again.
+    pub(super) fn missed(&mut self) {
+        self.facts.walk_again = true;
+        self.facts.interface_came = true;
+        self.facts.interfaces_looked = false;
     }
 
     /// Interfaces that `kiln.toml` sets: dhcpcd is told of one that has come, and everybody of one that does not come.

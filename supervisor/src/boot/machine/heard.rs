@@ -432,6 +432,10 @@ mod tests {
         assert_eq!((m.facts.addresses_changed, m.facts.walk_again), (false, false));
         m.turn(10_000, &mut desk);
         assert_eq!((m.facts.addresses_changed, m.facts.walk_again), (true, true));
+        assert!(
+            m.facts.interface_came,
+            "one that kiln.toml sets may be among what was missed"
+        );
         assert_eq!(m.fds().count(), 2);
         assert_eq!(desk.banners.len(), 0);
     }

@@ -184,7 +184,7 @@ impl Machine {
             log::error(&why);
         }
         // Nothing was missed: the first walk is still to come.
-        self.facts.walk_again = false;
+        (self.facts.walk_again, self.facts.interface_came) = (false, false);
         if let Err(e) = net::up("lo") {
             log::error(&format!("loopback: {e}"));
         }

@@ -55,7 +55,7 @@ impl Machine {
     pub(super) fn listen(&mut self) -> Result<(), String> {
         let mut deaf = Vec::new();
         if self.uevents.is_none() {
-            self.facts.walk_again = true;
+            self.missed();
             self.uevents = Uevents::listen().map_err(|e| deaf.push(format!("devices ({e})"))).ok();
         }
         if self.addresses.is_none() {
