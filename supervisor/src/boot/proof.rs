@@ -18,7 +18,8 @@ const WRITE_EVERY: Duration = Duration::from_secs(60);
 pub(crate) const SHARE_MAX: u8 = 80;
 /// From here on it counts as full, in percent.
 pub(crate) const SHARE_FULL: u8 = 97;
-/// Below PID 1's own folder.
+/// The file's name, and where it is below the state folder: in PID 1's own.
+pub(crate) const NAME: &str = "proof";
 const FILE: &str = "supervisor/proof";
 
 /// A block that direct I/O takes.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::whole;
+use super::{proof, whole};
 
 /// Folder of PID 1's own state, on DATA.
 pub const FOLDER: &str = "/var/lib/kiln/supervisor";
@@ -47,7 +47,11 @@ impl Row {
     /// # Errors
     /// The medium does not take it.
     pub fn keep(&self, dir: &Path) -> std::io::Result<()> {
-        whole::replace(&dir.join(RUNNING), &serde_json::to_vec(self).unwrap_or_default())
+        let (file, text) = (dir.join(RUNNING), serde_json::to_vec(self).unwrap_or_default());
+        match whole::replace(&file, &text) {
+            Err(e) if e.kind() == std::io::ErrorKind::StorageFull => whole::over(&file, &text),
+            done => done,
+        }
     }
 }
 
@@ -156,7 +160,11 @@ pub fn take(dir: &Path) -> Traces {
             slot: r.slot.clone(),
         },
     );
-    let _ = so_far.keep(dir);
+    if so_far.keep(dir).is_err() {
+        // Without room, and nobody else has been at work yet: its keeper makes that file anew.
+        let _ = fs::remove_file(dir.join(proof::NAME));
+        let _ = so_far.keep(dir);
+    }
     Traces {
         record,
         cut_short,
@@ -202,8 +210,16 @@ fn told_fault(dir: &Path) -> Option<String> {
 /// Leaves the record of an orderly end in `dir`.
 pub fn leave(dir: &Path, record: &Record) {
     let text = serde_json::to_vec(record).unwrap_or_default();
-    if whole::replace(&dir.join(LAST), &text).is_ok() {
-        let _ = fs::remove_file(dir.join(RUNNING));
+    let (last, running) = (dir.join(LAST), dir.join(RUNNING));
+    let done = match whole::replace(&last, &text) {
+        // The mark of life becomes the record: on a full medium, too, reboots in a row come to their end.
+        Err(e) if e.kind() == std::io::ErrorKind::StorageFull => {
+            whole::over(&running, &text).and_then(|()| fs::rename(&running, &last))
+        }
+        done => done,
+    };
+    if done.is_ok() {
+        let _ = fs::remove_file(running);
     }
     let _ = File::open(dir).and_then(|d| d.sync_all());
 }
@@ -276,6 +292,54 @@ mod tests {
         assert!(t.reason().starts_with("the hardware watchdog reset the box"));
     }
 
+    /// On a file system of its own without a byte of room, but for what the keeper's proof takes.
+    fn on_a_full_medium(dir: &Path) -> Result<(), nix::Error> {
+        use nix::mount::{MsFlags, mount};
+        nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS)?;
+        let none = None::<&str>;
+        mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none)?;
+        mount(Some("none"), dir, Some("tmpfs"), MsFlags::empty(), Some("size=64k"))?;
+        take(dir);
+        let _ = proof::Proof::new(dir.parent().unwrap()).look();
+        assert!(dir.join(proof::NAME).exists());
+        let mut file = File::create(dir.join("others")).unwrap();
+        while std::io::Write::write_all(&mut file, &[1; 4096]).is_ok() {}
+        for reboots in 1..=3 {
+            let why = "unit server failed: no room".to_owned();
+            let slot = "a".to_owned();
+            let ladder = true;
+            leave(
+                dir,
+                &Record {
+                    why,
+                    ladder,
+                    reboots,
+                    slot,
+                },
+            );
+            // The next boot; whatever it gives back is taken at once.
+            let traces = take(dir);
+            while std::io::Write::write_all(&mut file, &[1; 4096]).is_ok() {}
+            assert_eq!(traces.in_a_row("a"), reboots, "{}", traces.reason());
+        }
+        assert!(take(dir).cut_short, "a power cut is told from a power-on");
+        Ok(())
+    }
+
+    #[test]
+    fn reboots_are_counted_on_a_medium_without_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("supervisor");
+        fs::create_dir(&folder).unwrap();
+        let done = std::thread::spawn(move || on_a_full_medium(&folder)).join().unwrap();
+        if let Err(e) = done {
+            let _ = std::io::Write::write_fmt(
+                &mut std::io::stderr(),
+                format_args!("\nNOT RUN: a file system of its own: {e}\n"),
+            );
+        }
+    }
+
     #[test]
     fn a_fault_of_pid_1_is_kept_once_and_told_by_the_next_boot_alone() {
         let dir = tempfile::tempdir().unwrap();
@@ -318,8 +382,14 @@ mod tests {
         assert_eq!(take(dir.path()).record, Some(record.clone()));
         assert_eq!(before(dir.path()), 2, "for whoever has to count on in this boot");
         // The medium is full in the moment of the next one: half a record would be read as none, and lose the count.
-        std::os::unix::fs::symlink("/dev/full", dir.path().join("last-reboot.new")).unwrap();
-        leave(dir.path(), &Record { reboots: 3, ..record });
+        let beside = dir.path().join("last-reboot.new");
+        std::os::unix::fs::symlink("/dev/full", &beside).unwrap();
+        let next = Record { reboots: 3, ..record };
+        leave(dir.path(), &next);
+        assert_eq!(take(dir.path()).record, Some(next.clone()));
+        // It takes nothing at all.
+        fs::create_dir(&beside).unwrap();
+        leave(dir.path(), &next);
         let t = take(dir.path());
         assert_eq!((t.record, t.cut_short), (None, true));
         assert_eq!(before(dir.path()), 0, "an older record is not the last boot's");

@@ -1,12 +1,13 @@
 //! Files that are replaced whole: a power cut leaves the old one or the new one, never half of one.
 //!
 //! DATA is ext4, where a rename is one step; the new bytes are on the medium before it, and the folder's entry after it. What
-//! PID 1 knows of its own past (why the last boot ended, how many reboots in a row, what was told) is kept in no other way.
+//! PID 1 knows of its own past (why the last boot ended, how many reboots in a row, what was told) is kept in no other way, but for
+//! a medium without room ([`over`]).
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 /// Where the new bytes are until they are all there.
@@ -38,6 +39,23 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Some(dir) => File::open(dir)?.sync_all(),
         None => Ok(()),
     }
+}
+
+/// Most bytes that are written over others: a file that holds any has the place for them.
+const OVER_MAX: usize = 1024;
+
+/// Writes over what a file holds, where there is no room for a second one beside it. A power cut may leave neither.
+///
+/// # Errors
+/// There is no such file, it is too much, or the medium does not take it.
+pub fn over(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if bytes.len() > OVER_MAX {
+        return Err(io::Error::from(io::ErrorKind::StorageFull));
+    }
+    let f = OpenOptions::new().write(true).open(path)?;
+    f.write_all_at(bytes, 0)?;
+    f.set_len(bytes.len() as u64)?;
+    f.sync_all()
 }
 
 #[cfg(test)]
