@@ -204,6 +204,10 @@ impl LastWord<'_> {
                 libc::rename(self.new.as_ptr(), self.record.as_ptr());
                 libc::unlink(self.running.as_ptr());
             }
+        } else if written(self.running, 0, &[text.bytes()]) {
+            // There is no room for a file beside the mark of life, which has its place.
+            // SAFETY: paths that end with NUL.
+            unsafe { libc::rename(self.running.as_ptr(), self.record.as_ptr()) };
         }
         // SAFETY: takes nothing.
         unsafe { libc::sync() };
@@ -214,7 +218,8 @@ fn append(path: &CStr, text: &[u8]) {
     written(path, libc::O_APPEND, &[text, b"\n"]);
 }
 
-/// Writes these parts and flushes them; whether all of it is on the medium. System calls only.
+/// Writes these parts, `how` being to append them, to begin with an empty file, or 0: over what is there. Flushes them; whether
+/// all of it is on the medium. System calls only.
 fn written(path: &CStr, how: c_int, parts: &[&[u8]]) -> bool {
     let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_CLOEXEC | how;
     // SAFETY: a path that ends with NUL and plain numbers.
@@ -227,6 +232,11 @@ fn written(path: &CStr, how: c_int, parts: &[&[u8]]) -> bool {
         // SAFETY: a slice that outlives the call.
         let n = unsafe { libc::write(fd, part.as_ptr().cast(), part.len()) };
         whole &= usize::try_from(n) == Ok(part.len());
+    }
+    if how == 0 {
+        let len = parts.iter().map(|p| p.len()).sum::<usize>();
+        // SAFETY: our own descriptor.
+        whole &= unsafe { libc::ftruncate(fd, libc::off_t::try_from(len).unwrap_or(0)) } == 0;
     }
     // SAFETY: our own descriptor.
     whole &= unsafe { libc::fsync(fd) } == 0;
@@ -293,8 +303,21 @@ mod tests {
             assert!(!found.cut_short);
             assert_eq!(reboots().unwrap(), before.min(u32::MAX - 1));
         }
+        // A full medium: the mark of life becomes the word.
+        let beside = dir.path().join("last-reboot.new");
+        std::os::unix::fs::symlink("/dev/full", &beside).unwrap();
+        remember(2, "a");
+        std::fs::write(dir.path().join("running"), "x".repeat(500)).unwrap();
+        last.leave();
+        let found = take(dir.path());
+        assert_eq!(found.record.map(|r| (r.reboots, r.slot)), Some((3, "a".to_owned())));
+        assert!(!found.cut_short);
         // A medium that takes nothing: no half of a word, and the boot counts as cut short.
-        std::os::unix::fs::symlink("/dev/full", dir.path().join("last-reboot.new")).unwrap();
+        std::fs::remove_file(dir.path().join("running")).unwrap();
+        for nothing in [beside, dir.path().join("running")] {
+            drop(std::fs::remove_file(&nothing));
+            std::fs::create_dir(&nothing).unwrap();
+        }
         last.leave();
         let found = take(dir.path());
         assert_eq!((found.record, found.cut_short), (None, true));
