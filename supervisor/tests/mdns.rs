@@ -98,6 +98,33 @@ fn ear_v4(interface: &str) -> UdpSocket {
     ear
 }
 
+/// The other end's ear, which has no address of its own: what it hears comes from an address of this same machine.
+fn ear_v4_far() -> UdpSocket {
+    for (setting, value) in [
+        ("far/accept_local", "1"),
+        ("far/rp_filter", "0"),
+        ("all/rp_filter", "0"),
+    ] {
+        std::fs::write(format!("/proc/sys/net/ipv4/conf/{setting}"), value).unwrap();
+    }
+    let any = SockaddrIn::from(SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, PORT));
+    let ear = ear(AddressFamily::Inet, "far", &any);
+    let joined = libc::ip_mreqn {
+        imr_multiaddr: libc::in_addr {
+            s_addr: u32::from_ne_bytes(GROUP_V4.octets()),
+        },
+        imr_address: libc::in_addr { s_addr: 0 },
+        imr_ifindex: if_nametoindex("far").unwrap().cast_signed(),
+    };
+    let size = libc::socklen_t::try_from(size_of_val(&joined)).unwrap();
+    let fd = std::os::fd::AsRawFd::as_raw_fd(&ear);
+    let at = (&raw const joined).cast();
+    // SAFETY: the structure is the one that the option takes, and outlives the call.
+    let done = unsafe { libc::setsockopt(fd, libc::IPPROTO_IP, libc::IP_ADD_MEMBERSHIP, at, size) };
+    assert_eq!(done, 0, "{}", std::io::Error::last_os_error());
+    ear
+}
+
 /// Whether this is a response that answers something: an announcement, since nobody asks.
 fn announces(message: &[u8]) -> bool {
     message.len() > 12 && message[2] & 0x80 != 0 && message[6..8] != [0, 0]
@@ -179,6 +206,13 @@ fn an_address_that_comes_is_announced_and_one_that_goes_is_taken_back() {
         told(&far, second, true, &[own, six]);
         ip(&["addr", "del", "10.77.0.9/24", "dev", "lan"]).unwrap();
         told(&far, second, false, &[own, six]);
+        let sixth = "fd77::9".parse().unwrap();
+        ip(&["addr", "add", "fd77::9/64", "dev", "lan", "nodad"]).unwrap();
+        told(&far, sixth, true, &[own, six]);
+        let over_v4 = ear_v4_far();
+        ip(&["addr", "del", "fd77::9/64", "dev", "lan"]).unwrap();
+        told(&far, sixth, false, &[own, six]);
+        told(&over_v4, sixth, false, &[own, six]);
         // The last of its family.
         ip(&["addr", "del", "10.77.0.5/24", "dev", "lan"]).unwrap();
         told(&far, own, false, &[six]);
