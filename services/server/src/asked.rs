@@ -7,7 +7,7 @@ use wire::expression::When;
 use wire::manifest::{Component, Declared, Endpoint, Field, Manifest, Safety};
 
 pub use self::form::flaws;
-use self::readings::{is_strange, readings};
+use self::readings::{folded, is_strange, readings};
 
 mod form;
 mod readings;
@@ -56,14 +56,23 @@ pub fn find(manifest: &Manifest, component: &str, action: &str, data: &Map<Strin
         _ => Vec::new(),
     };
     let mut declared = manifest.declared_for(component, action, &data.clone().into_iter().collect())?;
+    let asks = if fields.is_empty() {
+        declared.asks.clone()
+    } else {
+        fields.clone()
+    };
     // What opens a gate in any reading is behind it.
-    for reading in readings(&fields, data) {
+    for reading in readings(&asks, data) {
         for gate in manifest.declared_for(component, action, &reading)?.gates {
             shut(&mut declared, &gate);
         }
-        for field in fields.iter().filter(|field| field.security_gate == Some(true)) {
+        for field in asks.iter().filter(|field| field.security_gate == Some(true)) {
             let when = field.visible_when.as_ref().and_then(|when| When::parse(when).ok());
-            if when.is_some_and(|when| when.fields().any(|name| reading.get(name).is_none_or(is_strange))) {
+            let doubted = |name: &str| {
+                let otherwise = data.keys().any(|key| key != name && folded(key) == folded(name));
+                otherwise || reading.get(name).is_none_or(is_strange)
+            };
+            if when.is_some_and(|when| when.fields().any(doubted)) {
                 shut(&mut declared, &field.name);
             }
         }
@@ -280,6 +289,48 @@ mod tests {
         assert_eq!(gates(json!("full"), json!({ "command": "full" })), ["sure"]);
         assert!(gates(json!("full"), json!({ "command": "status" })).is_empty());
         assert!(gates(json!("status"), json!({})).is_empty());
+    }
+
+    #[test]
+    fn a_gate_in_the_form_of_a_tables_button_is_held_shut() {
+        let raw = json!({ "name": "x", "version": "1", "pages": [{ "id": "p", "title": "P", "components": [
+            { "type": "smart-table", "id": "t", "config": { "columns": [{ "key": "a" }],
+                "row_actions": [
+                    { "id": "grow", "form": { "fields": [{ "key": "sure", "type": "checkbox", "security_gate": true }] } },
+                    { "id": "clear", "form": { "fields": [{ "name": "how", "type": "select", "default": "all" }],
+                        "sections": [{ "title": "All", "visible_when": "how=all", "fields": [
+                            { "name": "every", "type": "checkbox", "security_gate": "true" }] }] } },
+                    { "id": "plain", "form": { "fields": [{ "name": "note" }] } }],
+                "bulk_actions": [{ "id": "all", "action": "grow" }] } }] }] });
+        let manifest = manifest(&raw).unwrap();
+        let key = (Some("pw"), Some(CONFIRM));
+        let lacks = |action: &str, sent: Value| {
+            let sent = data(sent);
+            missing(&find(&manifest, "t", action, &sent).unwrap(), &sent, key.0, key.1)
+        };
+        assert_eq!(
+            lacks("grow", json!({ "name": "tank" })),
+            ["field \"sure\" must be ticked"]
+        );
+        assert_eq!(
+            lacks("grow", json!({ "sure": false })),
+            ["field \"sure\" must be ticked"]
+        );
+        assert!(lacks("grow", json!({ "sure": true })).is_empty());
+        for shown in [
+            json!({}),
+            json!({ "how": "all" }),
+            json!({ "how": " all " }),
+            json!({ "how": "some", "How": "all" }),
+        ] {
+            assert_eq!(
+                lacks("clear", shown.clone()),
+                ["field \"every\" must be ticked"],
+                "{shown}"
+            );
+        }
+        assert!(lacks("clear", json!({ "how": "some" })).is_empty());
+        assert!(lacks("plain", json!({})).is_empty());
     }
 
     #[test]

@@ -4,7 +4,8 @@
 //! [`LOOKS`] only look, unless the manifest says otherwise; one that begins with one of [`DESTROYS`] destroys, whatever the
 //! manifest says. The dashboard reads both the same way (`addon/safety.ts`), and both sides run `cases/safety.json`.
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Value, json};
 
 use super::{
     ActionSpec, Cancel, ColumnAction, ColumnSpec, Component, Endpoint, Field, Manifest, Safety, SafetyTier, TableAction,
@@ -38,6 +39,8 @@ pub struct Declared {
     pub safety: Safety,
     /// Fields of its form that must be true.
     pub gates: Vec<String>,
+    /// What the forms of a table's buttons ask, as far as a gate can hang on it; of a form itself none.
+    pub asks: Vec<Field>,
     /// The request to a path that stands for it, if the manifest names one; its method is filled in.
     pub endpoint: Option<Endpoint>,
 }
@@ -102,7 +105,33 @@ fn is_gated(form: &Value, depth: usize) -> bool {
     }
 }
 
+/// A field of a button's form, which may call its name `key`, as far as a gate can hang on it; `when` is its part's condition.
+fn asked(field: &Value, when: Option<&Value>) -> Option<Field> {
+    let text = |key: &str| field.get(key).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let gate = field.get("security_gate");
+    let kept = json!({
+        "name": text("name").or_else(|| text("key"))?,
+        "type": text("type").filter(|kind| matches!(*kind, "checkbox" | "toggle")),
+        "default": field.get("default"),
+        "visible_when": field.get("visible_when").or(when),
+        "security_gate": gate.is_some_and(|gate| *gate == Value::Bool(true) || *gate == "true"),
+    });
+    Field::deserialize(kept).ok()
+}
+
 impl TableAction {
+    /// What its form asks, in all its parts.
+    fn asks(&self) -> Vec<Field> {
+        let Some(form) = &self.form else { return Vec::new() };
+        let list = |of: &Value| of.get("fields").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut asks: Vec<Field> = list(form).iter().filter_map(|field| asked(field, None)).collect();
+        for part in form.get("sections").and_then(Value::as_array).into_iter().flatten() {
+            let when = part.get("visible_when");
+            asks.extend(list(part).iter().filter_map(|field| asked(field, when)));
+        }
+        asks
+    }
+
     /// How much it can do.
     pub fn safety(&self) -> Safety {
         // The id can be asked for as well as the name, and of a path it is all that is called by a name.
@@ -185,6 +214,7 @@ impl Component {
         let free = |safety, endpoint| Declared {
             safety,
             gates: Vec::new(),
+            asks: Vec::new(),
             endpoint,
         };
         match self {
@@ -203,6 +233,7 @@ impl Component {
                 Some(Declared {
                     safety,
                     gates,
+                    asks: Vec::new(),
                     endpoint: None,
                 })
             }
@@ -218,7 +249,10 @@ impl Component {
                 let of_table = self
                     .table_actions()
                     .filter(|table| is(table.name(), action) || is(&table.id, action));
-                let gravest = of_table.max_by_key(|table| table.safety());
+                let of_table: Vec<&TableAction> = of_table.collect();
+                // All their gates: nobody can tell by which of them it was asked.
+                let asks: Vec<Field> = of_table.iter().flat_map(|table| table.asks()).collect();
+                let gravest = of_table.into_iter().max_by_key(|table| table.safety());
                 let columns = part.config.as_ref()?.columns.iter().flatten();
                 let buttons = columns.filter_map(|column| match column {
                     ColumnSpec::Column(column) => column.actions.as_ref(),
@@ -227,7 +261,16 @@ impl Component {
                 let of_columns = buttons.flatten().filter(|button| is(&button.kind, action));
                 let safety = of_columns.map(ColumnAction::safety).max();
                 let safety = safety.max(gravest.map(TableAction::safety))?;
-                Some(free(safety, gravest.and_then(TableAction::endpoint)))
+                let shut = asks.iter().filter(|field| is_shut(field, data));
+                let mut gates: Vec<String> = shut.map(|field| field.name.clone()).collect();
+                gates.sort();
+                gates.dedup();
+                Some(Declared {
+                    safety,
+                    gates,
+                    asks,
+                    endpoint: gravest.and_then(TableAction::endpoint),
+                })
             }
             Self::DeployWizard(part) => {
                 let docker = part.config.as_ref()?.docker.as_ref()?;
