@@ -9,6 +9,9 @@
 //!     ▲                                                 └─ no:  Vigil's frames, events until a ping behind them
 //!     └── back-off with jitter ◄── lost                         was answered (then the server has read them)
 //! ```
+//!
+//! Some servers answer no ping. To one that never did, events count as read when it was still talking [`UNANSWERED`] after
+//! them; one that hangs says nothing, or has answered before, and what it was told is told again.
 
 use std::time::Duration;
 
@@ -33,7 +36,8 @@ const HEARTBEAT: Duration = Duration::from_secs(30);
 /// Longest wait for the server's `hello`; ours sends it at once.
 const HELLO: Duration = Duration::from_secs(5);
 
-/// How long a foreign server may take to answer a ping before what was sent counts as read all the same: some answer none.
+/// How long after its mark a foreign server that has never answered a ping must have said something for what was sent to count as
+/// read all the same.
 const UNANSWERED: Duration = Duration::from_secs(60);
 
 /// Commands that may wait for the controller; one more is refused as busy.
@@ -71,6 +75,7 @@ pub async fn run(uplink: Uplink, outbox: Outbox, to_controller: mpsc::Sender<Fro
         Backoff::network()
     };
     let mut said = String::new();
+    let mut answers = false;
     while !stop.is_asked() {
         let session = async {
             let (sender, receiver) = connect(&uplink, &outbox).await?;
@@ -84,7 +89,10 @@ pub async fn run(uplink: Uplink, outbox: Outbox, to_controller: mpsc::Sender<Fro
             Ok(session) => {
                 info!(server = %uplink.endpoint, "connected");
                 said.clear();
-                match session.run(&outbox, &to_controller, &mut stop, &mut backoff).await {
+                match session
+                    .run(&outbox, &to_controller, &mut stop, &mut backoff, &mut answers)
+                    .await
+                {
                     End::Stopped => return,
                     End::Closed(why) => warn!(server = %uplink.endpoint, %why, "connection lost"),
                 }
@@ -134,6 +142,12 @@ fn random() -> u32 {
     // Without random numbers everybody waits the whole time.
     let _unjittered = getrandom::fill(&mut bytes);
     u32::from_ne_bytes(bytes)
+}
+
+/// Whether what was sent before a mark counts as read without the mark's answer: by a server that never `answers` one, and that was
+/// heard long enough after it not to be one that hangs.
+fn counts_as_read(answers: bool, marked_at: Instant, heard: Instant) -> bool {
+    !answers && heard >= marked_at + UNANSWERED
 }
 
 async fn connect(uplink: &Uplink, outbox: &Outbox) -> Result<(Sender, Receiver), Failure> {
@@ -202,6 +216,7 @@ impl Session {
         to_controller: &mpsc::Sender<FromServer>,
         stop: &mut Stop,
         backoff: &mut Backoff,
+        answers: &mut bool,
     ) -> End {
         if self.introduce {
             self.send(&frames::manifest(outbox.manifest(&self.to.who))).await;
@@ -220,13 +235,14 @@ impl Session {
                 },
                 _ = heartbeat.tick() => {
                     self.send(&Frame::Heartbeat).await;
-                    if self.marked_at.elapsed() >= UNANSWERED {
+                    if counts_as_read(*answers, self.marked_at, self.sender.heard()) {
                         self.read_up_to(self.marked, outbox).await;
                     }
                 }
                 () = outbox.ready(), if self.greeted != Greeted::NotYet => self.flush(outbox).await,
                 Ok(()) = self.passed.changed() => {
                     let passed = *self.passed.borrow_and_update();
+                    *answers |= passed > 0;
                     self.read_up_to(passed, outbox).await;
                 }
                 () = sleep_until(hello_until), if self.greeted == Greeted::NotYet => {
@@ -370,6 +386,17 @@ pub async fn put(to_controller: &mpsc::Sender<FromServer>, wanted: Wanted, from:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_a_talking_server_that_answers_no_ping_has_read_what_it_did_not_confirm() {
+        let marked = Instant::now();
+        let after = |seconds| marked + Duration::from_secs(seconds);
+        assert!(counts_as_read(false, marked, after(60)));
+        // It hangs since the mark, or its last word was on its way when it began to.
+        assert!(!counts_as_read(false, marked, marked) && !counts_as_read(false, marked, after(30)));
+        // It has answered others: it hangs, though something in it goes on to send.
+        assert!(!counts_as_read(true, marked, after(60)));
+    }
 
     #[test]
     fn waits_are_between_four_fifths_and_the_whole() {

@@ -219,6 +219,33 @@ async fn what_happens_while_the_server_is_away_is_told_after_in_order_and_once_a
     assert_eq!(stage.server.events(), Vec::<String>::new());
 }
 
+/// Its pings go on, as those of a server do whose reader alone hangs, and the agent waits longer than any ping may take.
+#[tokio::test]
+async fn a_server_that_hangs_for_longer_than_a_minute_and_dies_has_read_nothing() {
+    let Some(mut stage) = Stage::at(48, true, "6M").await else {
+        return;
+    };
+    stage.burn().await;
+    stage.server.event("job_started").await;
+    let port = stage.server.port;
+    stage.server.order("deaf 600");
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let before = stage.server.events();
+    // A mark may count after 60 s, and is looked at each 30 s.
+    tokio::time::sleep(Duration::from_secs(110)).await;
+    let console = std::fs::read_to_string(stage.dir.path().join("console")).unwrap();
+    assert!(console.lines().any(|line| line.contains("job ended")), "{console}");
+    stage.server.order("stop");
+    stage.server = Existing::again(port, &["--documented", "7", "--ping", "1"]);
+    stage.server.event("job_complete").await;
+    let after = stage.server.events();
+    let all: Vec<&str> = before.iter().chain(&after).map(String::as_str).collect();
+    let phases = ["phase_complete"; 5];
+    let expected: Vec<&str> = [&["job_started"][..], &phases, &["burnin_passed", "job_complete"]].concat();
+    assert_eq!(all, expected, "before: {before:?}");
+    all_taken(&stage.server);
+}
+
 #[tokio::test]
 async fn on_a_foreign_server_every_command_is_refused_with_a_reason() {
     let Some(mut stage) = Stage::new(24, false).await else {

@@ -31,6 +31,7 @@ pub(crate) const GOING_AWAY: u16 = 1001;
 pub struct Sender {
     out: mpsc::Sender<Out>,
     passed: watch::Receiver<u64>,
+    heard: watch::Receiver<Instant>,
 }
 
 /// Takes frames. Dropping it closes the connection.
@@ -200,6 +201,11 @@ impl Sender {
         self.passed.clone()
     }
 
+    /// When anything came from the other end last, a pong among it; before the first, when the connection began.
+    pub fn heard(&self) -> Instant {
+        *self.heard.borrow()
+    }
+
     /// Closes the connection with a code and a reason, after the frames queued before.
     pub async fn close(&self, code: u16, reason: &str) {
         let reason = reason.chars().take(40).collect();
@@ -302,10 +308,16 @@ where
     let (out, orders) = mpsc::channel(limits::QUEUE_OUT);
     let (deliver, frames) = mpsc::channel(limits.queue);
     let (marks, passed) = watch::channel(0);
-    let ends = pump::Ends { orders, deliver, marks };
+    let (hears, heard) = watch::channel(Instant::now());
+    let ends = pump::Ends {
+        orders,
+        deliver,
+        marks,
+        heard: hears,
+    };
     let pump = tokio::spawn(pump::run(socket, limits, ends));
     (
-        Sender { out, passed },
+        Sender { out, passed, heard },
         Receiver {
             frames,
             pump,

@@ -42,6 +42,8 @@ pub(crate) struct Ends {
     pub(crate) deliver: mpsc::Sender<Received>,
     /// The greatest mark that came back.
     pub(crate) marks: watch::Sender<u64>,
+    /// When anything came last.
+    pub(crate) heard: watch::Sender<Instant>,
 }
 
 pub(crate) async fn run<S>(mut socket: WebSocketStream<Counted<S>>, limits: Limits, ends: Ends) -> Closed
@@ -52,6 +54,7 @@ where
         mut orders,
         deliver,
         marks,
+        heard,
     } = ends;
     let mut deaf_at = Instant::now() + limits.silence;
     let period = limits.ping.unwrap_or(limits.silence);
@@ -106,7 +109,9 @@ where
                     Some(None) => return Closed::Gone,
                     Some(Some(Err(error))) => return failed(socket, error, &limits).await,
                     Some(Some(Ok(message))) => {
-                        deaf_at = Instant::now() + limits.silence;
+                        let now = Instant::now();
+                        heard.send_replace(now);
+                        deaf_at = now + limits.silence;
                         match message {
                             Message::Text(text) => undelivered = Some(Received::new(text.into(), share.as_ref())),
                             Message::Binary(bytes) => undelivered = Some(Received::new(bytes, share.as_ref())),
@@ -347,16 +352,18 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_mark_comes_back_when_what_was_sent_before_has_been_read() {
         let (sender, _receiver, mut raw) = served(Limits::server()).await;
-        let mut passed = sender.passed();
+        let (mut passed, begun) = (sender.passed(), Instant::now());
         sender.send(&Frame::Heartbeat).await.unwrap();
         sender.mark(7).await;
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert_eq!(*passed.borrow_and_update(), 0, "nobody has read");
+        assert!(sender.heard() <= begun, "and nobody has said anything");
         assert!(matches!(raw.next().await, Some(Ok(Message::Text(_)))));
         assert!(matches!(raw.next().await, Some(Ok(Message::Ping(_)))));
         raw.flush().await.unwrap();
         passed.changed().await.unwrap();
         assert_eq!(*passed.borrow_and_update(), 7);
+        assert!(sender.heard() >= begun + Duration::from_secs(5));
         // Pongs that nobody asked for raise nothing.
         raw.send(Message::Pong(Bytes::from_static(b"x"))).await.unwrap();
         sender.mark(8).await;
