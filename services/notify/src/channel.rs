@@ -1,6 +1,6 @@
 //! A channel: one service with everything that is needed to reach it, checked.
 
-use lettre::message::Mailbox;
+use lettre::message::{Mailbox, Mailboxes};
 
 use crate::provider::{Fields, provider};
 use crate::rule::BadSetting;
@@ -8,6 +8,9 @@ use crate::url::Address;
 
 /// Recipients, topics, chats of one channel, at most.
 const TARGETS_MAX: usize = 20;
+
+/// Keys of an ntfy message that stand in it as they stand in the form. Source: ntfy, publish as JSON.
+const NTFY_MORE: [&str; 6] = ["click", "email", "delay", "attach", "filename", "icon"];
 
 /// How a mail server is spoken to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,7 +79,7 @@ pub enum Channel {
         server: Address,
         /// The bot's token.
         token: Secret,
-        /// Chats: number or @name.
+        /// Chats: number or @name, with a topic of their own behind a colon.
         chats: Vec<String>,
         /// Topic of a forum.
         thread: Option<i64>,
@@ -110,6 +113,8 @@ pub enum Channel {
         priority: Option<i64>,
         /// Beside the severity's.
         tags: Vec<String>,
+        /// Further keys of the message, `click` and the like, with their values.
+        more: Vec<(&'static str, String)>,
         /// Any certificate will do.
         insecure: bool,
     },
@@ -140,6 +145,8 @@ pub enum Channel {
         sound: String,
         /// Title, or empty.
         title: String,
+        /// Address and its words, instead of the box's own.
+        link: Option<(String, String)>,
         /// Seconds between repetitions of priority 2.
         retry: i64,
         /// Seconds for which priority 2 is repeated.
@@ -177,6 +184,10 @@ pub struct Email {
     pub to: Vec<Mailbox>,
     /// Copies.
     pub cc: Vec<Mailbox>,
+    /// Copies that nobody else sees.
+    pub bcc: Vec<Mailbox>,
+    /// Where answers go; none: to the sender.
+    pub reply_to: Vec<Mailbox>,
     /// First words of each subject.
     pub subject: String,
     /// Any certificate will do.
@@ -282,14 +293,15 @@ impl Form<'_> {
 
     fn mailboxes(&self, key: &str) -> Field<Vec<Mailbox>> {
         let all = self.list(key)?;
-        all.iter()
-            .map(|one| {
-                one.parse().map_err(|_| {
-                    let what = "expected addresses like bench@example.org or Bench <bench@example.org>";
-                    BadSetting::new(key, what)
-                })
-            })
-            .collect()
+        if all.is_empty() {
+            return Ok(Vec::new());
+        }
+        // Together again: a comma in quotes is part of a name.
+        let all: Mailboxes = all.join(", ").parse().map_err(|_| {
+            let what = "expected addresses like bench@example.org or Bench <bench@example.org>";
+            BadSetting::new(key, what)
+        })?;
+        Ok(all.into_iter().collect())
     }
 
     /// `name: value` lines.
@@ -348,6 +360,12 @@ impl Channel {
     }
 }
 
+/// A Telegram chat and the topic that stands behind its colon.
+pub(crate) fn chat_and_topic(chat: &str) -> (&str, Option<&str>) {
+    chat.rsplit_once(':')
+        .map_or((chat, None), |(chat, topic)| (chat, Some(topic)))
+}
+
 fn header_safe(key: &str, secret: Secret) -> Field<Secret> {
     if secret.0.bytes().all(|b| b.is_ascii_graphic()) {
         return Ok(secret);
@@ -392,6 +410,8 @@ impl Form<'_> {
             from: from.clone(),
             to,
             cc: self.mailboxes("cc")?,
+            bcc: self.mailboxes("bcc")?,
+            reply_to: self.mailboxes("reply_to")?,
             subject: self.text("subject"),
             insecure: self.flag("insecure"),
         })
@@ -436,6 +456,13 @@ impl Form<'_> {
         }
         let chats = self.some("chat_id")?;
         for chat in &chats {
+            let (chat, topic) = chat_and_topic(chat);
+            if topic.is_some_and(|topic| topic.parse::<u32>().is_err()) {
+                return Err(BadSetting::new(
+                    "chat_id",
+                    "expected a number as the topic behind a chat's colon",
+                ));
+            }
             let name = chat.strip_prefix('@').is_some_and(|name| !name.is_empty());
             let number = chat.strip_prefix('-').unwrap_or(chat);
             if !name && (number.is_empty() || !number.bytes().all(|b| b.is_ascii_digit())) {
@@ -499,6 +526,11 @@ impl Form<'_> {
             },
             priority: self.number("priority", 1, 5)?,
             tags: self.list("tags")?,
+            more: NTFY_MORE
+                .iter()
+                .map(|key| (*key, self.text(key)))
+                .filter(|(_, value)| !value.is_empty())
+                .collect(),
             insecure: self.flag("insecure"),
         })
     }
@@ -520,6 +552,7 @@ impl Form<'_> {
             priority: self.number("priority", -2, 2)?,
             sound: self.text("sound"),
             title: self.text("title"),
+            link: Some((self.text("url"), self.text("url_title"))).filter(|(url, _)| !url.is_empty()),
             retry: self.number("retry", 30, 10_800)?.unwrap_or(60),
             expire: self.number("expire", 30, 10_800)?.unwrap_or(3600),
         })

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use wire::Time;
 use wire::event::Severity;
 
-use crate::channel::{Channel, Format, Login, Secret, Webhook};
+use crate::channel::{Channel, Format, Login, Secret, Webhook, chat_and_topic};
 use crate::kinds;
 use crate::message::{Message, cut, severity_word};
 use crate::signature;
@@ -100,7 +100,9 @@ pub fn requests(channel: &Channel, message: &Message, now: Time) -> Vec<Request>
         } => chats
             .iter()
             .map(|chat| {
-                let mut body = json!({ "chat_id": chat_id(chat), "text": telegram_text(message),
+                let (id, topic) = chat_and_topic(chat);
+                let thread = topic.and_then(|topic| topic.parse().ok()).or(*thread);
+                let mut body = json!({ "chat_id": chat_id(id), "text": telegram_text(message),
                     "disable_notification": *silent, "protect_content": *protect,
                     "link_preview_options": { "is_disabled": true } });
                 if let Some(thread) = thread {
@@ -124,11 +126,12 @@ pub fn requests(channel: &Channel, message: &Message, now: Time) -> Vec<Request>
             login,
             priority,
             tags,
+            more,
             insecure,
         } => topics
             .iter()
             .map(|topic| {
-                let mut request = ntfy(server, topic, *priority, tags, message);
+                let mut request = ntfy(server, topic, *priority, (tags, more), message);
                 authorize(&mut request.headers, login);
                 request.insecure = *insecure;
                 request
@@ -294,7 +297,13 @@ fn slack(
 const NTFY_MAX: usize = 8192;
 
 /// Source: ntfy, "Publish as JSON": to the server's root, topic in the body, priority 1 to 5, message of 4096 bytes.
-fn ntfy(server: &Address, topic: &str, priority: Option<i64>, tags: &[String], message: &Message) -> Request {
+fn ntfy(
+    server: &Address,
+    topic: &str,
+    priority: Option<i64>,
+    (tags, more): (&[String], &[(&str, String)]),
+    message: &Message,
+) -> Request {
     let (usual, tag) = match message.severity {
         Severity::Info => (3, "information_source"),
         Severity::Warning => (4, "warning"),
@@ -306,6 +315,9 @@ fn ntfy(server: &Address, topic: &str, priority: Option<i64>, tags: &[String], m
         "priority": priority.unwrap_or(usual), "tags": all });
     if let Some(link) = &message.link {
         body["click"] = json!(link);
+    }
+    for (key, value) in more {
+        body[key] = json!(value);
     }
     // Quotes and control characters are longer as JSON.
     let mut room = 3900;
@@ -328,6 +340,7 @@ fn pushover(channel: &Channel, message: &Message) -> Request {
         priority,
         sound,
         title,
+        link,
         retry,
         expire,
     } = channel
@@ -354,9 +367,12 @@ fn pushover(channel: &Channel, message: &Message) -> Request {
     if !sound.is_empty() {
         pairs.push(("sound", sound.clone()));
     }
-    if let Some(link) = message.link.as_ref().filter(|link| link.len() <= 512) {
-        pairs.push(("url", link.clone()));
-        pairs.push(("url_title", "Open on the box".to_owned()));
+    let boxes = message.link.clone().map(|link| (link, "Open on the box".to_owned()));
+    if let Some((url, title)) = link.clone().or(boxes).filter(|(url, _)| url.len() <= 512) {
+        pairs.push(("url", url));
+        if !title.is_empty() {
+            pairs.push(("url_title", cut(&title, 100)));
+        }
     }
     if priority == 2 {
         pairs.push(("retry", retry.to_string()));
@@ -407,9 +423,26 @@ fn generic(webhook: &Webhook, message: &Message, now: Time) -> Request {
                 Severity::Warning => "warning",
                 Severity::Critical => "failure",
             };
-            let mut body = json!({ "version": "1.0", "title": message.title, "message": message.body, "attachments": [], "type": kind });
+            let own = [
+                ("version", json!("1.0")),
+                ("title", json!(message.title)),
+                ("message", json!(message.body)),
+                ("attachments", json!([])),
+                ("type", json!(kind)),
+            ];
+            let mut body = json!({});
+            // The name of one of Apprise's own keys gives it another one, or takes it out.
+            for (name, value) in &own {
+                let other = webhook.extra.iter().find(|(extra, _)| extra == name);
+                let name = other.map_or(*name, |(_, other)| other);
+                if !name.is_empty() {
+                    body[name] = value.clone();
+                }
+            }
             for (name, value) in &webhook.extra {
-                body[name] = json!(value);
+                if !own.iter().any(|(own, _)| own == name) {
+                    body[name] = json!(value);
+                }
             }
             ("application/json", body.to_string())
         }

@@ -161,21 +161,19 @@ fn is_drive(wanted: &str, event: &Event, facts: &Facts) -> bool {
 
 fn matches(rule: &Rule, event: &Event, facts: &Facts, names: &[&str]) -> bool {
     let text = |key: &str| event.data.get(key).and_then(serde_json::Value::as_str);
+    // What an add-on said of it.
+    let metadata = |key: &str| event.data.get("metadata")?.get(key)?.as_str();
     names.iter().any(|name| rule.names(name))
         && rule.min_severity.is_none_or(|least| event.severity >= least)
         && rule.drive.as_ref().is_none_or(|drive| is_drive(drive, event, facts))
-        && rule.job.as_ref().is_none_or(|job| {
-            event.job.is_some_and(|own| own.to_string() == *job)
-                || event
-                    .data
-                    .pointer("/metadata/job_id")
-                    .and_then(serde_json::Value::as_str)
-                    == Some(job)
-        })
         && rule
-            .workspace
+            .job
             .as_ref()
-            .is_none_or(|workspace| text("workspace").unwrap_or("default") == workspace)
+            .is_none_or(|job| event.job.is_some_and(|own| own.to_string() == *job) || metadata("job_id") == Some(job))
+        && rule.workspace.as_ref().is_none_or(|workspace| {
+            let own = text("workspace").or_else(|| metadata("workspace"));
+            own.unwrap_or("default") == workspace
+        })
 }
 
 /// `channel:event:host:serial`.
@@ -301,6 +299,16 @@ mod tests {
         assert!(!told(&|rule| rule.job = Some("x".into())));
         assert!(told(&|rule| rule.workspace = Some("lab".into())));
         assert!(!told(&|rule| rule.workspace = Some("default".into())));
+        let failed = Event {
+            data: serde_json::json!({ "metadata": { "workspace": "lab" } }),
+            ..failed.clone()
+        };
+        let of_addon = |name: &str| {
+            let mut rule = rule("job_failed", true, 0);
+            rule.workspace = Some(name.into());
+            matches(&rule, &failed, &facts, &kinds::names(&failed))
+        };
+        assert!(of_addon("lab") && !of_addon("default"));
         assert!(told(&|rule| rule.min_severity = Some(Severity::Critical)));
         let mut service = service();
         service.rules = vec![Rule {

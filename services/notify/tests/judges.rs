@@ -138,6 +138,10 @@ fn apprise_makes_the_same_requests_of_the_same_urls() {
         return;
     }
     let pushover = format!("pover://{KEY}@{KEY}/phone/watch?sound=siren");
+    let group = format!(
+        "pover://{KEY}@{KEY}/%23{}?url=https://x.test/&url_title=X",
+        KEY.replace('a', "z")
+    );
     let discord = format!("discord://{}/{}?image=no", "1".repeat(24), "t".repeat(64));
     // Which values of the body have to be the same.
     let cases: Vec<(&str, &[&str])> = vec![
@@ -160,6 +164,15 @@ fn apprise_makes_the_same_requests_of_the_same_urls() {
             &["channel", "username"],
         ),
         ("slack://xoxb-1234-1234-abc124/%23alerts?image=no", &["channel"]),
+        ("slack://xoxb-1234-1234-abc124/+U012345?image=no", &["channel"]),
+        (
+            "slack://?token=T1JJ3T3L2/A1BRTD4JD/TIiajkdnlazkcOXrIdevi7FQ&to=+C012345&image=no",
+            &["channel"],
+        ),
+        (
+            "tgram://123456789:AAHabcdefghijklmnopqrstuvwxyz012345/-10012345:55/?image=no",
+            &["chat_id", "message_thread_id"],
+        ),
         ("ntfy://bench-topic?image=no", &["topic", "title", "message"]),
         (
             "ntfys://user:pass@nas.local:8443/bench?image=no",
@@ -167,6 +180,7 @@ fn apprise_makes_the_same_requests_of_the_same_urls() {
         ),
         ("ntfy://tk_abcdefg@nas.local/bench?image=no", &["topic"]),
         ("ntfy://nas.local/one/two?image=no", &["topic"]),
+        ("ntfy://nas?to=one,two&image=no", &["topic"]),
         // `ntfy://ntfy.sh/…` goes out in plain words there, and by TLS here.
         ("https://ntfy.sh/bench", &["topic"]),
         ("gotify://nas.local:8080/Atoken", &["title", "message"]),
@@ -174,12 +188,26 @@ fn apprise_makes_the_same_requests_of_the_same_urls() {
             "gotifys://nas.local/sub/path/Atoken?priority=high",
             &["title", "message", "priority"],
         ),
+        (&group, &["token", "user", "device", "url", "url_title"]),
         (&pushover, &["token", "user", "device", "title", "message", "sound"]),
         (
             "json://user:pass@nas.local:9000/a/b?+X-Key=v&-q=1",
             &["version", "title", "message", "type", "attachments"],
         ),
         ("jsons://nas.local/hook?:extra=value", &["title", "message", "extra"]),
+        (
+            "json://nas.local/hook?:message=content&:title=subject&:type=&:title2=x&retry=1",
+            &[
+                "version",
+                "title",
+                "message",
+                "type",
+                "attachments",
+                "content",
+                "subject",
+                "title2",
+            ],
+        ),
         (
             "signal://nas.local:8080/+15551234567/+15557654321",
             &["number", "recipients"],

@@ -41,6 +41,9 @@ fn mail(email: &Email, message: &Message) -> Result<lettre::Message, Failed> {
     for cc in &email.cc {
         builder = builder.cc(cc.clone());
     }
+    for reply_to in &email.reply_to {
+        builder = builder.reply_to(reply_to.clone());
+    }
     let mut mail = builder
         .header(ContentType::TEXT_PLAIN)
         .body(format!("{}\n\n{}\n", message.title, message.body))
@@ -70,7 +73,8 @@ pub(super) async fn send(roots: &Roots, email: &Email, message: &Message, done: 
         done: done.clone(),
         ..Attempt::default()
     };
-    let everybody = email.to.iter().chain(&email.cc).map(|mailbox| mailbox.email.clone());
+    let everybody = email.to.iter().chain(&email.cc).chain(&email.bcc);
+    let everybody = everybody.map(|mailbox| mailbox.email.clone());
     // Who stands in To and in Cc gets one mail, also where each gets it by itself.
     let mut seen = done.clone();
     let left: Vec<Address> = everybody.filter(|to| seen.insert(to.to_string())).collect();

@@ -106,6 +106,13 @@ pub(super) fn slack(parts: &Parts) -> Read {
     };
     let word = parts.word();
     let mut channels: Vec<String> = Vec::new();
+    let mode = parts.get(&["mode"]).unwrap_or("").to_ascii_lowercase();
+    if mode.starts_with("wo") || mode.starts_with('t') {
+        return Err(BadUrl::new(
+            "mode",
+            "expected hook or bot; a workflow takes no such messages",
+        ));
+    }
     let token_word = parts.user.as_deref().unwrap_or("").to_ascii_lowercase();
     if let (true, Some(secret)) = (token_word == "hook", &parts.password) {
         // shoutrrr: slack://hook:A-B-C@webhook
@@ -122,6 +129,25 @@ pub(super) fn slack(parts: &Parts) -> Read {
         // shoutrrr: slack://xoxb:…@channel
         set(&mut fields, "bot_token", format!("{token_word}-{secret}"));
         channels.push(word);
+    } else if let Some(token) = parts.get(&["token"]) {
+        // Apprise: the token as a parameter; what is left of the path are channels.
+        let tokens: Vec<&str> = token
+            .split([' ', ',', '#', '/', '\\'])
+            .filter(|one| !one.is_empty())
+            .collect();
+        match tokens.as_slice() {
+            [bot, ..] if bot.starts_with("xo") => set(&mut fields, "bot_token", *bot),
+            [a, b, c, ..] => set(&mut fields, "webhook_url", hook(a, b, c)),
+            _ => {
+                return Err(BadUrl::new(
+                    "token",
+                    "expected xoxb-…, or the three parts of the webhook: A/B/C",
+                ));
+            }
+        }
+        let own = if word.starts_with("xo") { 0 } else { 2 };
+        channels.extend(parts.path.iter().skip(own).cloned());
+        set(&mut fields, "bot_name", parts.user.clone().unwrap_or_default());
     } else if word.starts_with("xo") {
         set(&mut fields, "bot_token", word);
         channels.extend(parts.path.iter().cloned());
@@ -138,7 +164,16 @@ pub(super) fn slack(parts: &Parts) -> Read {
         set(&mut fields, "bot_name", parts.user.clone().unwrap_or_default());
     }
     channels.extend(parts.get(&["to"]).map(str::to_owned));
-    set(&mut fields, "channel", channels.join(","));
+    let channels = channels.join(",");
+    // Apprise: a plus says that an id follows, of a channel or a person.
+    let channels = channels
+        .split([',', ' '])
+        .map(|one| one.strip_prefix('+').unwrap_or(one));
+    set(
+        &mut fields,
+        "channel",
+        channels.filter(|one| !one.is_empty()).collect::<Vec<_>>().join(","),
+    );
     params(
         parts,
         &mut fields,
@@ -147,7 +182,7 @@ pub(super) fn slack(parts: &Parts) -> Read {
             (&["icon"], "icon_emoji"),
             (&["channel"], "channel"),
         ],
-        &["to", "mode", "thread_ts"],
+        &["to", "mode", "token"],
     )?;
     Ok(("slack", fields))
 }

@@ -99,7 +99,12 @@ pub(super) fn mailto(parts: &Parts) -> Read {
     params(
         parts,
         &mut fields,
-        &[(&["cc"], "cc"), (&["subject"], "subject")],
+        &[
+            (&["cc"], "cc"),
+            (&["bcc"], "bcc"),
+            (&["reply"], "reply_to"),
+            (&["subject"], "subject"),
+        ],
         &["mode", "smtp", "from", "name", "to", "user", "pass", "password"],
     )?;
     Ok(("email", fields))

@@ -5,11 +5,11 @@
 //! | `mailto` `mailtos` | email | `mailtos://user:pass@example.org?smtp=…&from=…&to=…&mode=ssl` |
 //! | `smtp` | email | `smtp://user:pass@host:port/?from=…&to=…&encryption=…` |
 //! | `discord` | discord | `discord://ID/TOKEN`, `discord://TOKEN@ID` |
-//! | `tgram` `telegram` | telegram | `tgram://BOT:TOKEN/CHAT`, `telegram://BOT:TOKEN@telegram?chats=…` |
-//! | `slack` | slack | `slack://A/B/C`, `slack://xoxb-…/CHANNEL`, `slack://hook:A-B-C@webhook`, `slack://xoxb:…@CHANNEL` |
+//! | `tgram` `telegram` | telegram | `tgram://BOT:TOKEN/CHAT`, `tgram://BOT:TOKEN/CHAT:TOPIC`, `telegram://BOT:TOKEN@telegram?chats=…` |
+//! | `slack` | slack | `slack://A/B/C`, `slack://?token=A/B/C`, `slack://xoxb-…/CHANNEL`, `slack://hook:A-B-C@webhook`, `slack://xoxb:…@CHANNEL` |
 //! | `ntfy` `ntfys` | ntfy | `ntfy://TOPIC`, `ntfys://user:pass@host/TOPIC` |
 //! | `gotify` `gotifys` | gotify | `gotifys://host/TOKEN` |
-//! | `pover` `pushover` | pushover | `pover://USER@TOKEN/DEVICE`, `pushover://shoutrrr:TOKEN@USER` |
+//! | `pover` `pushover` | pushover | `pover://USER@TOKEN/DEVICE`, `pover://USER@TOKEN/#GROUP`, `pushover://shoutrrr:TOKEN@USER` |
 //! | `signal` `signals` | signal | `signal://host:8080/+FROM/+TO` |
 //! | `json` `jsons` | generic | `jsons://user:pass@host/path?+Header=…` |
 //! | `generic` `generic+http` `generic+https` | generic | `generic://host/path?template=json&@Header=…` |
@@ -60,6 +60,9 @@ const PASSED_OVER: &[&str] = &[
     "interpret",
     "redirect",
     "tz",
+    "retry",
+    "wait",
+    "optional",
     "color",
     "parsemode",
     "splitlines",

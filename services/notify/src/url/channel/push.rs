@@ -11,7 +11,8 @@ pub(super) fn ntfy(parts: &Parts) -> Read {
         Some("cloud") => true,
         Some("private") => false,
         Some(_) => return Err(BadUrl::new("mode", "expected cloud or private")),
-        None => parts.path.is_empty() || parts.place().is_ok_and(|(host, _)| host == "ntfy.sh"),
+        // A word alone is a topic; with topics beside it, also those of `to`, it is a server.
+        None => topics.is_empty() || parts.place().is_ok_and(|(host, _)| host == "ntfy.sh"),
     };
     if cloud {
         let word = parts.word();
@@ -64,22 +65,16 @@ pub(super) fn ntfy(parts: &Parts) -> Read {
     params(
         parts,
         &mut fields,
-        &[(&["tags", "xtags"], "tags")],
         &[
-            "mode",
-            "scheme",
-            "to",
-            "token",
-            "priority",
-            "disabletlsverification",
-            "click",
-            "email",
-            "delay",
-            "actions",
-            "attach",
-            "filename",
-            "avatar_url",
+            (&["tags", "xtags"], "tags"),
+            (&["click"], "click"),
+            (&["email"], "email"),
+            (&["delay"], "delay"),
+            (&["attach"], "attach"),
+            (&["filename"], "filename"),
+            (&["avatar_url"], "icon"),
         ],
+        &["mode", "scheme", "to", "token", "priority", "disabletlsverification"],
     )?;
     Ok(("ntfy", fields))
 }
@@ -131,10 +126,21 @@ pub(super) fn pushover(parts: &Parts) -> Read {
             ));
         }
     };
+    let to = parts.get(&["to", "devices"]).unwrap_or("").split(',').map(str::trim);
+    let to = parts
+        .path
+        .iter()
+        .map(String::as_str)
+        .chain(to.filter(|one| !one.is_empty()));
+    // A group has a key of its own, which stands in the place of a person's.
+    let (groups, devices): (Vec<&str>, Vec<&str>) = to.partition(|one| one.starts_with('#'));
+    let user = match (groups.as_slice(), devices.is_empty()) {
+        ([], _) => user,
+        ([group], true) => group[1..].to_owned(),
+        _ => return Err(BadUrl::new("path", "expected devices, or one #GROUP and nothing else")),
+    };
     set(&mut fields, "user_key", user);
     set(&mut fields, "api_token", token);
-    let mut devices = parts.path.clone();
-    devices.extend(parts.get(&["to", "devices"]).map(str::to_owned));
     set(&mut fields, "devices", devices.join(","));
     if let Some(word) = parts.get(&["priority"]) {
         let number = match word.to_ascii_lowercase().as_str() {
@@ -154,8 +160,10 @@ pub(super) fn pushover(parts: &Parts) -> Read {
             (&["sound"], "sound"),
             (&["expire"], "expire"),
             (&["interval", "retry"], "retry"),
+            (&["url"], "url"),
+            (&["url_title"], "url_title"),
         ],
-        &["to", "devices", "priority", "url", "url_title"],
+        &["to", "devices", "priority"],
     )?;
     Ok(("pushover", fields))
 }

@@ -15,7 +15,7 @@ const KEY30: &str = "abcdefghij0123456789abcdefghij";
 
 #[test]
 fn both_dialects_are_read() {
-    let p = KEY30;
+    let (p, q) = (KEY30, &KEY30.replace('a', "z"));
     for (url, want) in [
         ("discord://123/tok-en_1", "discord webhook_url=https://discord.com/api/webhooks/123/tok-en_1".to_owned()),
         ("discord://Kiln@123/tok?thread=9&image=no", "discord thread_id=9 username=Kiln webhook_url=https://discord.com/api/webhooks/123/tok".into()),
@@ -31,6 +31,18 @@ fn both_dialects_are_read() {
         ("slack://xoxb-1-2-abc/%23alerts", "slack bot_token=xoxb-1-2-abc channel=#alerts".into()),
         ("slack://xoxb:1-2-abc@C001", "slack bot_token=xoxb-1-2-abc channel=C001".into()),
         ("ntfy://bench", "ntfy server_url=https://ntfy.sh topic=bench".into()),
+        // With topics beside it a name is a server of one's own, never a topic on the public one.
+        ("ntfy://nas?to=a,b", "ntfy server_url=http://nas topic=a,b".into()),
+        ("ntfys://n.test:8443/?to=a&click=https://x.test/&delay=30m&email=a@b.c&attach=https://x.test/f&filename=f&avatar_url=https://x.test/i",
+         "ntfy attach=https://x.test/f click=https://x.test/ delay=30m email=a@b.c filename=f icon=https://x.test/i server_url=https://n.test:8443 topic=a".into()),
+        ("tgram://123456789:AbC-d_e/-100200:55/@bench:7", "telegram bot_token=123456789:AbC-d_e chat_id=-100200:55,@bench:7".into()),
+        ("slack://xoxb-1-2-abc/+U012345/%23alerts", "slack bot_token=xoxb-1-2-abc channel=U012345,#alerts".into()),
+        ("slack://TAAA/BBBB/CCCC/+C1?to=+U2", format!("slack channel=C1,U2 webhook_url={HOOK}")),
+        ("slack://?token=TAAA/BBBB/CCCC&to=%23c", format!("slack channel=#c webhook_url={HOOK}")),
+        ("slack://?token=xoxb-1-2-abc&to=%23c", "slack bot_token=xoxb-1-2-abc channel=#c".into()),
+        (&format!("pover://{p}@{p}/%23{q}?url=https://x.test&url_title=X"), format!("pushover api_token={p} url=https://x.test url_title=X user_key={q}")),
+        ("mailtos://me:pw@example.org?bcc=b@c.d&reply=r@c.d&retry=2&wait=1&tz=Europe/Berlin", "email bcc=b@c.d from=me@example.org host=example.org password=pw port=587 reply_to=r@c.d security=starttls to=me@example.org username=me".into()),
+        ("json://nas/hook?:message=text&:title=&retry=2", "generic extra=message: text|title:  format=apprise webhook_url=http://nas/hook".into()),
         ("ntfy://ntfy.sh/bench", "ntfy server_url=https://ntfy.sh topic=bench".into()),
         ("https://ntfy.sh/bench", "ntfy topic=bench".into()),
         ("ntfys://u:p%40@nas.local:8443/a/b?priority=high&tags=fire", "ntfy password=p@ priority=4 server_url=https://nas.local:8443 tags=fire topic=a,b username=u".into()),
@@ -82,6 +94,12 @@ fn what_is_wrong_is_named_and_no_secret_is_repeated() {
         ("gotify://nas/geheim?priority=11", "priority"),
         ("pover://geheim", "user"),
         ("pover://geheim@geheim", "user_key"),
+        ("pover://geheim@geheim/phone/%23geheim", "path"),
+        ("pover://geheim@geheim/%23a/%23b", "path"),
+        ("slack://?token=geheim", "token"),
+        ("slack://A/geheim/C?mode=workflow", "mode"),
+        ("tgram://123456789:geheim/12:x", "chat_id"),
+        ("ntfy://nas/a?actions=geheim", "actions"),
         ("mailto://example.org", "from"),
         ("mailtos://a:geheim@example.org?mode=geheim", "mode"),
         ("mailtos://a:geheim@example.org?to=nobody", "to"),
@@ -100,6 +118,21 @@ fn what_is_wrong_is_named_and_no_secret_is_repeated() {
         channel(&format!("ntfy://{}", "a".repeat(LONGEST))).unwrap_err().part,
         "url"
     );
+}
+
+#[test]
+fn a_comma_in_quotes_is_part_of_a_name() {
+    let (service, mut fields) = channel("mailtos://me:pw@example.org").unwrap();
+    fields.insert(
+        "to".into(),
+        "\"Doe, John\" <j@example.org>, b@example.org, c@example.org".into(),
+    );
+    let Channel::Email(email) = Channel::read(service, &fields).unwrap() else {
+        panic!("no mail")
+    };
+    let told: Vec<String> = email.to.iter().map(|to| to.email.to_string()).collect();
+    assert_eq!(told, ["j@example.org", "b@example.org", "c@example.org"]);
+    assert_eq!(email.to[0].name.as_deref(), Some("Doe, John"));
 }
 
 proptest! {
