@@ -7,7 +7,7 @@ use wire::job::{FaultKind, Phase, PhaseStatus};
 
 use super::detour::PATIENCE;
 use super::leg::{Area, closing, legs, opening};
-use super::{Balked, Outcome, Pipeline, is_own_word};
+use super::{Balked, Flush, Outcome, Pipeline, is_own_word};
 use crate::checkpoint::Holds;
 use crate::device::errno_text;
 use crate::evidence::Stop;
@@ -24,7 +24,12 @@ impl Balked {
 }
 
 impl Pipeline {
-    pub(super) fn after_flush(&mut self, now: Duration, frontier: u64, complete: bool, outcome: &Outcome) {
+    pub(super) fn after_flush(&mut self, now: Duration, flush: Flush, outcome: &Outcome) {
+        let Flush {
+            frontier,
+            complete,
+            covers,
+        } = flush;
         match outcome {
             Outcome::Done
             | Outcome::Differs(_)
@@ -51,6 +56,8 @@ impl Pipeline {
                         errno: *errno,
                         due: now + PATIENCE,
                     });
+                    // The next one has to cover it, too.
+                    self.unflushed += covers;
                     self.untold_findings = true;
                     return;
                 }
@@ -325,8 +332,7 @@ impl Pipeline {
         if let Some(balked) = self.balked.take() {
             self.incident(FaultKind::Transient, None, 0, balked.text(NOT_TRIED_AGAIN));
         }
-        self.detours.clear();
-        self.groups.clear();
+        self.give_up_open_groups();
         self.legs.truncate(self.leg + 1);
         self.cursor = self.legs[self.leg].area.end();
         self.flushed = true;

@@ -373,7 +373,7 @@ impl Pipeline {
         let at = self.step_at();
         let flying = self.flights.values().filter_map(|flight| match &flight.kind {
             Kind::Detour(detour) => Some(detour),
-            Kind::Sweep | Kind::Flush { .. } => None,
+            Kind::Sweep | Kind::Flush(_) => None,
         });
         for detour in self.detours.iter().chain(flying) {
             let Work::Again { suspects, .. } = &detour.work else {
@@ -455,6 +455,17 @@ impl Pipeline {
                 if !self.known(lba) {
                     self.defect(lba, fault);
                 }
+            }
+        }
+        self.detours.clear();
+    }
+
+    /// No more is examined, since the step is given up: what failed counts as seen once.
+    pub(super) fn give_up_open_groups(&mut self) {
+        for (_, group) in std::mem::take(&mut self.groups) {
+            if let Some(errno) = group.errno {
+                let text = group.text(errno, NOT_TRIED_AGAIN);
+                self.incident(group.kind(errno), Some(group.first), group.sectors, text);
             }
         }
         self.detours.clear();

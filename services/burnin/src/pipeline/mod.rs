@@ -128,8 +128,19 @@ enum Kind {
     Sweep,
     /// A second look at a piece.
     Detour(Detour),
-    /// A flush that makes everything below `frontier` durable, and the whole leg if it is `complete`.
-    Flush { frontier: u64, complete: bool },
+    /// A flush.
+    Flush(Flush),
+}
+
+/// What a flush makes durable.
+#[derive(Clone, Copy)]
+struct Flush {
+    /// Everything below.
+    frontier: u64,
+    /// Whether that is the whole leg.
+    complete: bool,
+    /// Bytes of writes that had come back, and that no flush before it covers.
+    covers: u64,
 }
 
 /// A flush that failed.
@@ -192,7 +203,7 @@ pub struct Pipeline {
     moved_at: Duration,
     checkpoint_at: Duration,
     checkpoint_bytes: u64,
-    /// Bytes of writes that were begun, and that no flush covers which has begun.
+    /// Bytes of writes that were begun, and that no flush covers which went well or is under way.
     unflushed: u64,
     /// A flush that failed and is to be tried again.
     balked: Option<Balked>,
@@ -227,7 +238,11 @@ impl Pipeline {
         if self.over || self.memory_doubted || self.flights.contains_key(&slot) {
             return None;
         }
-        let flushing = self.flights.values().any(|f| matches!(f.kind, Kind::Flush { .. }));
+        let covered = self.flights.values().find_map(|f| match f.kind {
+            Kind::Flush(flush) => Some(flush.covers),
+            Kind::Sweep | Kind::Detour(_) => None,
+        });
+        let flushing = covered.is_some();
         let asked = self.checkpoint_due(now) || self.flush_due() || self.balked.is_some();
         let due = asked && !self.opens_headers();
         let rests = self.balked.is_some_and(|balked| now < balked.due);
@@ -242,8 +257,14 @@ impl Pipeline {
             let content = Content::Any;
             // What is under way may be stored after the flush.
             let writes = self.flights.values().filter(|f| f.request.access.op == Op::Write);
-            self.unflushed = writes.map(|f| self.bytes(f.request.access)).sum();
-            return Some(self.fly(now, Request { access, content }, Kind::Flush { frontier, complete }));
+            let flying = writes.map(|f| self.bytes(f.request.access)).sum();
+            let flush = Flush {
+                frontier,
+                complete,
+                covers: self.unflushed.saturating_sub(flying),
+            };
+            self.unflushed = flying;
+            return Some(self.fly(now, Request { access, content }, Kind::Flush(flush)));
         }
         if self.stopping.is_some() || self.held.is_some() || self.awaiting.is_some() {
             return None;
@@ -262,7 +283,10 @@ impl Pipeline {
             return Some(self.fly(now, Request { access, content }, Kind::Detour(detour)));
         }
         // A flush that takes long, or is tried again, is not outrun: what is written meanwhile belongs to the next one.
-        let outrun = (flushing || rests) && self.unflushed >= self.limits.rewind_bytes && self.writes_data();
+        // Both together are what a drive may be behind ([`crate::header::recover`]).
+        let (ahead, rewind) = (self.unflushed, self.limits.rewind_bytes);
+        let far = covered.unwrap_or(0) + ahead >= self.limits.checkpoint_bytes.saturating_add(rewind);
+        let outrun = (flushing || rests) && (ahead >= rewind || far) && self.writes_data();
         if !self.at_end() && self.groups.len() < DETOURS_MAX && !outrun {
             let (lba, sectors, cursor) = leg.area.piece(self.cursor, self.block, self.geometry);
             let access = Access {
@@ -328,7 +352,7 @@ impl Pipeline {
             return;
         }
         match flight.kind {
-            Kind::Flush { frontier, complete } => self.after_flush(now, frontier, complete, &outcome),
+            Kind::Flush(flush) => self.after_flush(now, flush, &outcome),
             Kind::Sweep => {
                 match &outcome {
                     Outcome::Failed { errno } if access.op == Op::Trim && refuses(*errno) => {
@@ -497,7 +521,7 @@ impl Pipeline {
 
     /// Whether an access other than a flush is under way.
     fn busy(&self) -> bool {
-        self.flights.values().any(|f| !matches!(f.kind, Kind::Flush { .. }))
+        self.flights.values().any(|f| !matches!(f.kind, Kind::Flush(_)))
     }
 
     /// Sectors of the running step that are done, in the order of its sweep.

@@ -1,0 +1,159 @@
+//! The pipeline alone: its requests are answered by hand, so that what a drive does at which moment is exact.
+
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use burnin::device::{Geometry, Op};
+use burnin::pattern::JobKey;
+use burnin::pipeline::{Outcome, Pipeline, Request};
+use burnin::playbook::plain;
+use burnin::verdict::{Case, judge};
+use burnin::worker::{Io, Limits, Order};
+use wire::job::{FaultKind, Outcome as Verdict, Phase};
+
+const GEOMETRY: Geometry = Geometry {
+    sectors: 64 << 10,
+    sector: 512,
+    physical: 512,
+};
+const BLOCK: u64 = 64 << 10;
+const MIB: u64 = 1 << 20;
+
+fn order(phases: &[Phase], limits: Limits) -> Order {
+    Order {
+        key: JobKey([0x3b; 16]),
+        geometry: GEOMETRY,
+        header: None,
+        steps: plain(phases),
+        limits,
+        io: Io {
+            block: BLOCK as u32,
+            ..Io::default()
+        },
+        resume: None,
+        pace: None,
+    }
+}
+
+/// The most bytes that no flush covered which went well, while a drive takes 10 ms for a write and so long for a flush, of which
+/// these (counted from 0) fail.
+fn most_uncovered(limits: Limits, flush: Duration, fails: std::ops::Range<u32>) -> u64 {
+    let mut pipeline = Pipeline::new(
+        &order(&[Phase::Write, Phase::Verify], limits),
+        "by hand",
+        Duration::ZERO,
+    )
+    .unwrap();
+    let mut now = Duration::ZERO;
+    let mut flying: VecDeque<(usize, Request)> = VecDeque::new();
+    // Slot, when it comes back, and what had come back of the writes when it began.
+    let mut flushing: Option<(usize, Duration, u64)> = None;
+    let (mut begun, mut back, mut covered, mut flushes, mut most) = (0, 0, 0, 0, 0);
+    while !pipeline.is_over() {
+        assert!(now < Duration::from_secs(3_600), "it does not end");
+        for slot in 0..4 {
+            let busy = flying.iter().any(|(at, _)| *at == slot) || flushing.is_some_and(|(at, ..)| at == slot);
+            let Some(request) = (!busy).then(|| pipeline.next(now, slot)).flatten() else {
+                continue;
+            };
+            match request.access.op {
+                Op::Flush => flushing = Some((slot, now + flush, back)),
+                Op::Write => {
+                    begun += request.access.sectors * 512;
+                    flying.push_back((slot, request));
+                }
+                Op::Read | Op::Trim => flying.push_back((slot, request)),
+            }
+        }
+        most = most.max(begun - covered);
+        now += Duration::from_millis(10);
+        if let Some((slot, request)) = flying.pop_front() {
+            if request.access.op == Op::Write {
+                back += request.access.sectors * 512;
+            }
+            pipeline.complete(now, slot, Outcome::Done);
+        }
+        if let Some((slot, _, held)) = flushing.take_if(|(_, due, _)| *due <= now) {
+            let failed = fails.contains(&flushes);
+            flushes += 1;
+            pipeline.complete(
+                now,
+                slot,
+                match failed {
+                    true => Outcome::Failed { errno: libc::EIO },
+                    false => {
+                        covered = held;
+                        Outcome::Done
+                    }
+                },
+            );
+        }
+        pipeline.tick(now);
+    }
+    assert!(flushes > fails.end && covered == GEOMETRY.bytes(), "{flushes} flushes");
+    most
+}
+
+/// Whoever goes on without a checkpoint goes back by what may lie between two flushes ([`burnin::header::recover`]): by no more than that
+/// may the writes be ahead of what is stored, however long a flush takes and however often it is tried.
+#[test]
+fn what_no_flush_covers_is_bounded_whether_a_flush_is_slow_or_fails() {
+    for (checkpoint, rewind) in [(MIB, MIB), (MIB / 2, 2 * MIB), (2 * MIB, MIB / 2)] {
+        let limits = Limits {
+            checkpoint_bytes: checkpoint,
+            rewind_bytes: rewind,
+            ..Limits::default()
+        };
+        for (flush, fails) in [(10, 0..0), (3_000, 0..0), (300, 2..5), (10, 1..4)] {
+            let most = most_uncovered(limits, Duration::from_millis(flush), fails.clone());
+            // The last block may reach over the limit.
+            let bound = checkpoint + rewind + BLOCK;
+            assert!(
+                most <= bound,
+                "{most} bytes lay uncovered, of at most {bound}; flushes of {flush} ms, {fails:?} of them failed"
+            );
+        }
+    }
+}
+
+/// One trim failed and waited to be tried again when the drive refused another one: the error stays in the evidence.
+#[test]
+fn a_trim_that_failed_is_not_forgotten_where_the_drive_refuses_the_next() {
+    let limits = Limits {
+        trim_bytes: MIB,
+        ..Limits::default()
+    };
+    let order = order(&[Phase::Trim, Phase::Write, Phase::Verify], limits);
+    let mut pipeline = Pipeline::new(&order, "by hand", Duration::ZERO).unwrap();
+    let mut now = Duration::ZERO;
+    let mut trims = 0;
+    while !pipeline.is_over() {
+        now += Duration::from_millis(1);
+        assert!(now < Duration::from_secs(3_600), "it does not end");
+        pipeline.tick(now);
+        let Some(request) = pipeline.next(now, 0) else { continue };
+        let errno = match request.access.op {
+            Op::Trim => {
+                trims += 1;
+                [libc::EIO, libc::EOPNOTSUPP].get(trims - 1)
+            }
+            Op::Read | Op::Write | Op::Flush => None,
+        };
+        let outcome = errno.map_or(Outcome::Done, |errno| Outcome::Failed { errno: *errno });
+        pipeline.complete(now, 0, outcome);
+    }
+    assert_eq!(trims, 2, "the step was given up");
+    let evidence = pipeline.evidence();
+    let told: Vec<_> = evidence
+        .incidents
+        .iter()
+        .map(|told| (told.kind, &told.detail))
+        .collect();
+    assert!(
+        matches!(&told[..], [(FaultKind::Transient, detail)] if detail.contains("not tried again")),
+        "{told:?}"
+    );
+    assert_eq!(judge(&Case::new(evidence)).outcome, Verdict::Inconclusive);
+}
