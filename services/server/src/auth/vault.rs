@@ -330,23 +330,16 @@ impl Vault {
     }
 
     async fn bind_in_turn(&self, key: String, addon: u64) -> store::Result<bool> {
-        let bound = {
-            let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
-            match all.get_mut(&key) {
-                Some(Credential {
-                    kind: Kind::AddonToken { addon: bound, .. },
-                    expires,
-                    ends,
-                    ..
-                }) if bound.is_none() => {
-                    // In memory at once, so that of two that ask only one gets it.
-                    *bound = Some(addon);
-                    (*expires, *ends) = (None, Ends::Never);
-                    all.get(&key).cloned()
-                }
-                _ => None,
+        // Of two that ask only one has its turn; what the medium refuses leaves the token as it was.
+        let bound = self.with(|all| {
+            let mut credential = all.get(&key)?.clone();
+            match &mut credential.kind {
+                Kind::AddonToken { addon: bound, .. } if bound.is_none() => *bound = Some(addon),
+                Kind::AddonToken { .. } | Kind::User { .. } | Kind::Session { .. } => return None,
             }
-        };
+            (credential.expires, credential.ends) = (None, Ends::Never);
+            Some(credential)
+        });
         let Some(credential) = bound else { return Ok(false) };
         self.put_in_turn(key, credential).await?;
         Ok(true)
@@ -613,6 +606,55 @@ mod tests {
         let medium = vault.store.read(|r| CREDENTIALS.all(r)).unwrap();
         let medium: BTreeMap<String, Credential> = medium.into_iter().collect();
         assert_eq!(vault.with(rows), rows(&medium));
+    }
+
+    #[tokio::test]
+    async fn a_binding_that_the_medium_does_not_take_is_not_claimed_and_can_be_tried_again() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options {
+            check: Check::InProcess,
+            map_size: 1 << 20,
+            ..Options::new(crate::tables::NAMES)
+        };
+        let vault = Vault::open(store::open(dir.path(), &options).unwrap().store).unwrap();
+        let (secret, ..) = vault.new_token("shed", START).await.unwrap();
+        let token = vault.token(&secret, START).unwrap();
+        // While somebody reads, no page is used again, and each change takes new ones: in the end none is left.
+        let (reads, store) = (std::sync::Arc::new(std::sync::Barrier::new(2)), vault.store.clone());
+        let its = std::sync::Arc::clone(&reads);
+        let reader = std::thread::spawn(move || {
+            store.read(|_| {
+                its.wait();
+                its.wait();
+                Ok(())
+            })
+        });
+        reads.wait();
+        let (key, row) = vault.with(|all| all.iter().next().map(|(key, row)| (key.clone(), row.clone())).unwrap());
+        let mut changes = 0;
+        loop {
+            let (key, row) = (key.clone(), row.clone());
+            if vault
+                .store
+                .write(move |w| CREDENTIALS.put(w, &key, &row))
+                .await
+                .is_err()
+            {
+                break;
+            }
+            changes += 1;
+            assert!(changes < 5_000, "the store grows");
+        }
+        assert!(vault.bind(&token, 7).await.is_err());
+        assert_eq!(vault.token(&secret, START), Some(token.clone()), "bound to nobody");
+        reads.wait();
+        reader.join().unwrap().unwrap();
+        let (one, other) = tokio::join!(vault.bind(&token, 8), vault.bind(&token, 9));
+        assert!(one.unwrap() != other.unwrap(), "only one of two gets it");
+        let bound = vault.token(&secret, START).unwrap().addon;
+        assert!(bound.is_some());
+        let again = Vault::open(vault.store.clone()).unwrap();
+        assert_eq!(again.token(&secret, later(TOKEN_UNBOUND * 2)).unwrap().addon, bound);
     }
 
     #[tokio::test]

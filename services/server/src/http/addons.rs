@@ -237,9 +237,11 @@ pub async fn register(
         });
         addon = kept.await?.unwrap_or(addon);
     }
-    if !app.vault.bind(&token, addon.id).await? {
-        // Two asked for the same token at once: the other was first.
+    let bound = app.vault.bind(&token, addon.id).await;
+    if !matches!(bound, Ok(true)) {
+        // Two asked for the same token at once and the other was first, or the medium did not take it.
         app.addons.remove(addon.id).await?;
+        bound?;
         return Err(
             Refusal::new("token-used", 409, "The add-on token belongs to another add-on").with("make a new one"),
         );
