@@ -2,7 +2,8 @@
 //!
 //! For a person at a terminal a variable that cannot be used is a usage error. In the box the variables come from section
 //! `[env]` of `kiln.toml`, written on another computer: a server that ended over `PORT = "eighty"` would leave nobody a page
-//! that says so. There each bad variable is told and counts as not set. A wrong flag is an error everywhere.
+//! that says so. There each bad variable is told and counts as not set. A wrong flag is an error everywhere, and a blank variable, as a compose
+//! file leaves one, is none anywhere.
 
 pub mod log;
 
@@ -44,6 +45,12 @@ fn read_from<C: Parser>(
     in_a_box: bool,
     needed: &[&str],
 ) -> Result<Read<C>, clap::Error> {
+    let blank: Vec<String> = command
+        .get_arguments()
+        .filter(|arg| is_blank(arg))
+        .map(|arg| arg.get_id().to_string())
+        .collect();
+    let command = without(command, blank.iter());
     let first = match parse(command.clone(), &flags) {
         Ok(settings) => {
             let wrong = Vec::new();
@@ -88,6 +95,12 @@ fn is_of_a_value(error: &clap::Error) -> bool {
         error.kind(),
         ErrorKind::InvalidValue | ErrorKind::ValueValidation | ErrorKind::InvalidUtf8
     )
+}
+
+/// Whether its variable is set to nothing but blanks.
+fn is_blank(arg: &clap::Arg) -> bool {
+    let value = arg.get_env().and_then(std::env::var_os);
+    value.is_some_and(|value| value.to_str().is_some_and(|text| text.trim().is_empty()))
 }
 
 /// The command as if the variables of these arguments were not set.
@@ -165,6 +178,19 @@ mod tests {
             read_from::<Some>(command, flags(&[]), false, &[]).is_err(),
             "at a terminal it is an error"
         );
+    }
+
+    #[test]
+    fn a_blank_variable_is_none() {
+        const BLANK: &str = "CARGO_PKG_VERSION_PRE";
+        assert_eq!(std::env::var(BLANK).as_deref(), Ok(""));
+        let both = [("port", BLANK), ("data", BLANK), ("beat", NUMBER)];
+        let read: Read<Some> = read_from(command(&both), flags(&[]), false, &[]).unwrap();
+        assert_eq!(
+            (read.settings.port, read.settings.data, read.settings.beat),
+            (7000, None, 0)
+        );
+        assert!(read.wrong.is_empty());
     }
 
     #[test]
