@@ -228,8 +228,11 @@ impl Session {
             tokio::select! {
                 received = self.receiver.recv_raw() => match received {
                     Ok(received) => {
-                        backoff.reset();
                         self.take(received, outbox, to_controller).await;
+                        // A word is not yet a server that works: a proxy before a dead one says one, too.
+                        if self.greeted == Greeted::Home {
+                            backoff.reset();
+                        }
                     }
                     Err(why) => return End::Closed(why),
                 },
@@ -308,7 +311,8 @@ impl Session {
                 Err(problem) => Err(problem),
             };
             if let Err(problem) = &said {
-                warn!(action = ask.action, why = %problem, "what a server asked was refused");
+                // Whoever asked has the answer; the controller tells what it refuses, and how often.
+                debug!(action = ask.action, why = %problem, "what a server asked was refused");
             }
             if let Err(error) = sender.send(&frames::result(&ask.request_id, said)).await {
                 warn!(%error, "a result could not be sent");

@@ -58,6 +58,40 @@ async fn the_implemented_way_asks_again_while_the_token_is_not_bound_and_takes_i
     assert_eq!(first["type"], "heartbeat", "at once, and no manifest again");
 }
 
+/// A server that takes each connection, says a word and drops it is none that works: it is not tried each two seconds for ever.
+#[tokio::test]
+async fn a_server_that_drops_each_connection_is_tried_more_and_more_rarely() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut server = Existing::start(&[]);
+    server.order("bind");
+    let url = server.url();
+    // An empty variable is none, as a compose file leaves one.
+    let environment = [
+        ("VIGIL_URL", url.as_str()),
+        ("VIGIL_AGENT_TOKEN", TOKEN),
+        ("VIGIL_ADDON_ID", ""),
+    ];
+    let _agent = Agent::elsewhere(dir.path(), &environment, &["--smartctl", "/bin/false"]);
+    let (mut came, mut dropped) = (Vec::new(), Vec::new());
+    for count in 1..=3 {
+        server
+            .until("a connection", |said| {
+                let upgrades = said.iter().filter(|l| l["kind"] == "upgrade").count();
+                (upgrades >= count).then_some(())
+            })
+            .await;
+        came.push(std::time::Instant::now());
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        server.order(r#"send {"type":"welcome","payload":{}}"#);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        dropped.push(std::time::Instant::now());
+        server.order("kick");
+    }
+    let wait = |n: usize| (came[n + 1] - dropped[n]).as_secs_f64();
+    // 2 s, then 4 s, each shortened by a fifth at most; a slow machine only lengthens them.
+    assert!(wait(0) >= 1.5 && wait(1) >= 3.1, "{} s, {} s", wait(0), wait(1));
+}
+
 #[tokio::test]
 async fn the_documented_way_sends_the_manifest_first_then_a_heartbeat_and_answers_pings() {
     let dir = tempfile::tempdir().unwrap();

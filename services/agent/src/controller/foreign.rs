@@ -80,7 +80,11 @@ impl Controller {
         });
         match done {
             Err(problem) => {
-                warn!(actor, why = %problem, "refused");
+                match self.refusals.tell(Instant::now()) {
+                    Some(0) => warn!(actor, why = %problem, "refused"),
+                    Some(untold) => warn!(actor, untold, why = %problem, "refused, like others before it"),
+                    None => {}
+                }
                 say(reply, Err(problem));
             }
             Ok(Under::Kept(wish, value)) => drop(tokio::spawn(async {

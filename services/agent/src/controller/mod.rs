@@ -8,6 +8,7 @@ mod failed;
 mod foreign;
 mod locate;
 mod offer;
+mod refusals;
 mod start;
 mod trust;
 
@@ -26,6 +27,7 @@ use wire::drive::Drive;
 use wire::options::PlanOptions;
 use wire::{DriveId, JobId, Problem};
 
+use self::refusals::Refusals;
 use crate::bays::BayBook;
 use crate::books::Books;
 use crate::events::{self, Known};
@@ -106,6 +108,8 @@ pub struct Controller {
     foreign_gate: bool,
     /// When a code was shown last.
     coded: Option<Instant>,
+    /// What of the refusals is told.
+    refusals: Refusals,
     active: BTreeMap<JobId, Active>,
     /// Drives that are being opened for a granted start.
     opening: BTreeSet<DriveId>,
@@ -150,6 +154,7 @@ impl Controller {
             distrusted: false,
             foreign_gate,
             coded: None,
+            refusals: Refusals::new(Instant::now()),
             active: BTreeMap::new(),
             opening: BTreeSet::new(),
             known,

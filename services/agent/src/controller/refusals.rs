@@ -1,0 +1,62 @@
+//! Refusals in the log: who asks for what it may not have, over and over, must not push everything else out of it.
+
+use std::time::{Duration, Instant};
+
+/// Refusals that are told at once; after them one each [`EACH`].
+const BURST: u32 = 50;
+const EACH: Duration = Duration::from_secs(1);
+
+/// How many may be told, and how many were not.
+#[derive(Debug)]
+pub(super) struct Refusals {
+    left: u32,
+    filled: Instant,
+    untold: u64,
+}
+
+impl Refusals {
+    pub(super) fn new(now: Instant) -> Self {
+        Self {
+            left: BURST,
+            filled: now,
+            untold: 0,
+        }
+    }
+
+    /// Counts one; where it is to be told, how many before it were not.
+    pub(super) fn tell(&mut self, now: Instant) -> Option<u64> {
+        let earned = now.saturating_duration_since(self.filled).as_secs() / EACH.as_secs();
+        let earned = u32::try_from(earned).unwrap_or(u32::MAX);
+        self.filled += EACH.saturating_mul(earned);
+        self.left = self.left.saturating_add(earned).min(BURST);
+        if self.left == 0 {
+            self.untold += 1;
+            return None;
+        }
+        self.left -= 1;
+        Some(std::mem::take(&mut self.untold))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_flood_is_told_by_its_beginning_and_then_once_a_second_with_what_was_left_out() {
+        let begin = Instant::now();
+        let mut refusals = Refusals::new(begin);
+        // A thousand a second, for a minute.
+        let told: Vec<u64> = (0..60_000)
+            .filter_map(|n| refusals.tell(begin + Duration::from_millis(n)))
+            .collect();
+        assert_eq!(told.len(), 50 + 59);
+        assert!(told[..50].iter().all(|untold| *untold == 0));
+        let counted: u64 = told.iter().sum::<u64>() + told.len() as u64;
+        assert!((59_000..=60_000).contains(&counted), "{counted} of 60,000 counted");
+        // After a rest it tells all of them again.
+        let later = begin + Duration::from_secs(3_600);
+        assert!(refusals.tell(later).is_some_and(|untold| untold > 900));
+        assert_eq!((0..100).filter_map(|_| refusals.tell(later)).count(), 49);
+    }
+}
