@@ -1,5 +1,6 @@
 //! What the built-in agent says besides drives and jobs: events, playbooks, certificates.
 
+use certificate::Signed;
 use wire::boxes::Banner;
 use wire::certificate::CertificateText;
 use wire::event::{NewEvent, Severity};
@@ -7,9 +8,6 @@ use wire::playbook::PlaybookInfo;
 
 use super::effect::{agent_actor, cut};
 use super::{Effect, Hub, Stream};
-
-/// Longest certificate kept, in bytes; one with 1024 bins a step and a full SMART table has about a fifth of it.
-const CERTIFICATE_MAX: usize = 400_000;
 
 impl Hub {
     pub(super) fn agent_event(&mut self, mut event: NewEvent, out: &mut Vec<Effect>) {
@@ -46,17 +44,24 @@ impl Hub {
         }
     }
 
-    /// It is kept as it came: what it says is for its own signature to vouch for.
-    pub(super) fn certificate_told(&mut self, certificate: CertificateText, out: &mut Vec<Effect>) {
-        if certificate.text.len() <= CERTIFICATE_MAX {
-            out.push(Effect::SaveCertificate(certificate));
-        } else {
-            tracing::warn!(
-                job = %certificate.job,
-                bytes = certificate.text.len(),
-                "a certificate is longer than {CERTIFICATE_MAX} bytes and is not kept"
-            );
-        }
+    /// It is kept as it came, for its own signature to vouch for, and only under the job that it names.
+    pub(super) fn certificate_told(&mut self, told: CertificateText, out: &mut Vec<Effect>) {
+        let why = match Signed::parse(&told.text) {
+            Ok(signed) if signed.certificate().job == told.job => {
+                out.push(Effect::SaveCertificate(told));
+                return;
+            }
+            Ok(signed) => format!("it is of job {}", signed.certificate().job),
+            Err(bad) => bad.to_string(),
+        };
+        let message = cut(&format!(
+            "The certificate that the agent made of job {} is not kept: {why}",
+            told.job
+        ));
+        let data = serde_json::json!({ "why": cut(&why) });
+        let mut event = NewEvent::new("agent.certificate_refused", Severity::Warning, message, data);
+        event.job = Some(told.job);
+        out.push(Effect::Event(event, agent_actor()));
     }
 
     /// The playbooks, as the agent told them last.

@@ -356,3 +356,35 @@ async fn a_failure_revokes_what_the_agent_has_forgotten_and_nothing_later() {
         "nobody here remembers it"
     );
 }
+
+/// What an agent hands over in error must not stand under another job's name, nor with a signature that fits nothing.
+#[tokio::test]
+async fn a_certificate_is_kept_only_under_the_job_that_it_names_and_with_a_good_signature() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let agent = Agent::connect(&made).await;
+    let (other, damaged, good) = (finished(20), finished(21), finished(22));
+    for job in [&other, &damaged, &good] {
+        tell(&agent, &mut admin, job).await;
+    }
+    for (job, text) in [
+        (other.id, sign(&finished(23), 3).text().to_owned()),
+        (damaged.id, sign(&damaged, 3).text().replace("PASSED", "FAILED")),
+        (good.id, sign(&good, 3).text().to_owned()),
+    ] {
+        let frame = Frame::Certificate(CertificateText { job, text });
+        agent.sender.send(&frame).await.unwrap();
+    }
+    // They are taken in turn.
+    text_of(&mut admin, good.id).await;
+    for job in [&other, &damaged] {
+        let answer = admin.get(&format!("/api/v1/jobs/{}/certificate", job.id)).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (404, "certificate-unknown"));
+    }
+    let events = admin.get("/api/v1/events").await.text;
+    assert_eq!(events.matches("\"agent.certificate_refused\"").count(), 2, "{events}");
+    assert!(
+        events.contains(&format!("it is of job {}", finished(23).id)),
+        "{events}"
+    );
+}
