@@ -2,7 +2,7 @@
 
 use wire::job::{FINDINGS_MAX, FaultKind, Finding, Outcome, Phase};
 
-use super::{NOT_REPRODUCED, NOT_TRIED_AGAIN};
+use super::{GIVEN_UP, NOT_REPRODUCED, NOT_TRIED_AGAIN};
 
 /// What a finding alone makes of a drive: for those whose burn-in's record was lost.
 fn outcome(finding: &Finding) -> Outcome {
@@ -30,7 +30,7 @@ fn outcome(finding: &Finding) -> Outcome {
 /// Whether this was an error that may not show again, and no wrong data.
 fn is_error(finding: &Finding) -> bool {
     finding.kind == FaultKind::Transient
-        && [NOT_REPRODUCED, NOT_TRIED_AGAIN]
+        && [NOT_REPRODUCED, NOT_TRIED_AGAIN, GIVEN_UP]
             .iter()
             .any(|end| finding.detail.ends_with(end))
 }

@@ -28,6 +28,9 @@ pub(crate) const NOT_REPRODUCED: &str = "succeeded when tried again";
 /// How one ends of which that is not known, because the job was stopped or cut before it was tried again.
 pub(crate) const NOT_TRIED_AGAIN: &str = "not tried again before the job was interrupted";
 
+/// How one ends of which that is not known, because the step was given up before it was tried again.
+pub(crate) const GIVEN_UP: &str = "not tried again, since the step was given up";
+
 /// Inverted bits in 512 bytes up to which damage is called a bit flip rather than corruption.
 pub(crate) const FLIPS_MAX: u64 = 64;
 

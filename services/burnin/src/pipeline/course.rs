@@ -11,7 +11,7 @@ use super::{Balked, Flush, Outcome, Pipeline, is_own_word};
 use crate::checkpoint::Holds;
 use crate::device::errno_text;
 use crate::evidence::Stop;
-use crate::findings::{Fault, NOT_REPRODUCED, NOT_TRIED_AGAIN};
+use crate::findings::{Fault, GIVEN_UP, NOT_REPRODUCED};
 use crate::header;
 use crate::playbook::{Fill, PASSES, moves_data};
 use crate::worker::Report;
@@ -330,7 +330,7 @@ impl Pipeline {
             }
         }
         if let Some(balked) = self.balked.take() {
-            self.incident(FaultKind::Transient, None, 0, balked.text(NOT_TRIED_AGAIN));
+            self.incident(FaultKind::Transient, None, 0, balked.text(GIVEN_UP));
         }
         self.give_up_open_groups();
         self.legs.truncate(self.leg + 1);

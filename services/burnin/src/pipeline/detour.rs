@@ -8,7 +8,7 @@ use wire::job::{FaultKind, Phase};
 use super::{Access, Fault, Kind, Outcome, Pipeline, is_own_word};
 use crate::device::{Op, errno_text};
 use crate::evidence::Evidence;
-use crate::findings::{NOT_REPRODUCED, NOT_TRIED_AGAIN};
+use crate::findings::{GIVEN_UP, NOT_REPRODUCED, NOT_TRIED_AGAIN};
 use crate::playbook::PASSES;
 
 /// Bytes of a zone in which the number of located sectors is bounded.
@@ -464,7 +464,7 @@ impl Pipeline {
     pub(super) fn give_up_open_groups(&mut self) {
         for (_, group) in std::mem::take(&mut self.groups) {
             if let Some(errno) = group.errno {
-                let text = group.text(errno, NOT_TRIED_AGAIN);
+                let text = group.text(errno, GIVEN_UP);
                 self.incident(group.kind(errno), Some(group.first), group.sectors, text);
             }
         }
