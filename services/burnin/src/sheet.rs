@@ -109,7 +109,7 @@ impl Sheet {
             let data = &data[from * WORDS..to * WORDS];
             match fill.constant() {
                 Some(word) => data.iter().fold(0, |sum, w| sum | (w ^ word)) == 0,
-                None => self.pattern(fill).is_all(data, first + from as u64, pass),
+                None => self.pattern(fill).differs(data, 0, first + from as u64, pass).is_none(),
             }
         };
         let end = data.len() / WORDS;

@@ -8,7 +8,8 @@ use crate::playbook::PASSES;
 /// Units in each header.
 pub const UNITS: usize = BYTES as usize / UNIT;
 
-const MAGIC: &[u8; 8] = b"KILNHDR1";
+/// Its number goes up with the pattern: what an older engine wrote is nobody's to go on with.
+const MAGIC: &[u8; 8] = b"KILNHDR2";
 /// Stands instead where the job ended before its end: it is not gone on with.
 const ENDED: &[u8; 8] = b"KILNEND1";
 

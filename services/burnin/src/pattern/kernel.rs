@@ -22,17 +22,6 @@ pub enum Kernel {
 /// Words that are compared side by side: two 512-bit registers, so that one need not wait for the other.
 const LANES: usize = 16;
 
-/// Units of the base block that are used over and over before the next ones are: 8 KiB.
-///
-/// The whole base block fills many a first-level cache alone, and what streams through drives it out: then every word of
-/// it comes from the second level, beside the buffer's own. So a sweep takes all units of a stretch that need the same
-/// 8 KiB, then those that need the next. Measured: crate's README.
-const PART: usize = 16;
-
-/// Units of such a stretch: 64 KiB, near enough to the order of memory that the processor's own prefetching finds what is
-/// next. Comparing in 256 KiB, with the next stretch asked for by oneself, was a quarter slower on Zen 3 (crate's README).
-const STRETCH: usize = 2 * SLOTS;
-
 #[inline(always)]
 pub(super) fn tag(k0: u64, unit: u64, pass: u8) -> u64 {
     mix64((unit | u64::from(pass) << 56) ^ k0)
@@ -42,38 +31,13 @@ pub(super) fn tag(k0: u64, unit: u64, pass: u8) -> u64 {
 fn fill(out: &mut [u64], base: &Base, k0: u64, first: u64, pass: u8) {
     let (units, _) = out.as_chunks_mut::<WORDS>();
     let (slots, _) = base.as_chunks::<WORDS>();
-    for (units, first) in units.chunks_mut(STRETCH).zip((first..).step_by(STRETCH)) {
-        for part in (0..SLOTS.min(units.len())).step_by(PART) {
-            let laps = units[part..].chunks_mut(SLOTS);
-            for (lap, from) in laps.zip((first + part as u64..).step_by(SLOTS)) {
-                for (unit, n) in lap.iter_mut().take(PART).zip(from..) {
-                    // Opaque, else the compiler pulls the tag's last XOR into the loop and does two for each register.
-                    let tag = black_box(tag(k0, n, pass).to_le());
-                    for (word, base) in unit.iter_mut().zip(&slots[n as usize % SLOTS]) {
-                        *word = *base ^ tag;
-                    }
-                }
-            }
+    for (unit, n) in units.iter_mut().zip(first..) {
+        // Opaque, else the compiler pulls the tag's last XOR into the loop and does two for each register.
+        let tag = black_box(tag(k0, n, pass).to_le());
+        for (word, base) in unit.iter_mut().zip(&slots[n as usize % SLOTS]) {
+            *word = *base ^ tag;
         }
     }
-}
-
-#[inline(always)]
-fn is_all(data: &[u64], base: &Base, k0: u64, first: u64, pass: u8) -> bool {
-    let (units, _) = data.as_chunks::<WORDS>();
-    for (units, first) in units.chunks(STRETCH).zip((first..).step_by(STRETCH)) {
-        for part in (0..SLOTS.min(units.len())).step_by(PART) {
-            let laps = units[part..].chunks(SLOTS);
-            for (lap, from) in laps.zip((first + part as u64..).step_by(SLOTS)) {
-                for (unit, n) in lap.iter().take(PART).zip(from..) {
-                    if differs(unit, base, tag(k0, n, pass), n) {
-                        return false;
-                    }
-                }
-            }
-        }
-    }
-    true
 }
 
 #[inline(always)]
@@ -93,13 +57,18 @@ fn differs(unit: &[u64; WORDS], base: &Base, tag: u64, n: u64) -> bool {
     sum.into_iter().fold(0, |all, lane| all | lane) != 0
 }
 
-/// The index of the first unit that differs. What is right, nearly always, is seen by `is_all` alone.
-pub(super) fn first_difference(data: &[u64], base: &Base, k0: u64, first: u64, pass: u8) -> Option<usize> {
+/// The index of the first unit that differs.
+#[inline(always)]
+fn first_difference(data: &[u64], base: &Base, k0: u64, first: u64, pass: u8) -> Option<usize> {
     let (units, _) = data.as_chunks::<WORDS>();
-    units
-        .iter()
-        .zip(first..)
-        .position(|(unit, n)| differs(unit, base, tag(k0, n, pass), n))
+    // A loop: the closure of `position` would be compiled without the wider registers.
+    for (at, unit) in units.iter().enumerate() {
+        let n = first + at as u64;
+        if differs(unit, base, tag(k0, n, pass), n) {
+            return Some(at);
+        }
+    }
+    None
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -110,8 +79,8 @@ fn fill_avx512(out: &mut [u64], base: &Base, k0: u64, first: u64, pass: u8) {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx512f")]
-fn is_all_avx512(data: &[u64], base: &Base, k0: u64, first: u64, pass: u8) -> bool {
-    is_all(data, base, k0, first, pass)
+fn first_difference_avx512(data: &[u64], base: &Base, k0: u64, first: u64, pass: u8) -> Option<usize> {
+    first_difference(data, base, k0, first, pass)
 }
 
 #[cfg(target_arch = "x86_64")]
@@ -122,8 +91,8 @@ fn fill_avx2(out: &mut [u64], base: &Base, k0: u64, first: u64, pass: u8) {
 
 #[cfg(target_arch = "x86_64")]
 #[target_feature(enable = "avx2")]
-fn is_all_avx2(data: &[u64], base: &Base, k0: u64, first: u64, pass: u8) -> bool {
-    is_all(data, base, k0, first, pass)
+fn first_difference_avx2(data: &[u64], base: &Base, k0: u64, first: u64, pass: u8) -> Option<usize> {
+    first_difference(data, base, k0, first, pass)
 }
 
 impl Kernel {
@@ -165,15 +134,15 @@ impl Kernel {
     }
 
     #[inline]
-    pub(super) fn is_all(self, data: &[u64], base: &Base, k0: u64, first: u64, pass: u8) -> bool {
+    pub(super) fn first_difference(self, data: &[u64], base: &Base, k0: u64, first: u64, pass: u8) -> Option<usize> {
         match self {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `Pattern` holds this kernel only after `is_here` found the feature.
-            Self::Avx512 => unsafe { is_all_avx512(data, base, k0, first, pass) },
+            Self::Avx512 => unsafe { first_difference_avx512(data, base, k0, first, pass) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: as above.
-            Self::Avx2 => unsafe { is_all_avx2(data, base, k0, first, pass) },
-            _ => is_all(data, base, k0, first, pass),
+            Self::Avx2 => unsafe { first_difference_avx2(data, base, k0, first, pass) },
+            _ => first_difference(data, base, k0, first, pass),
         }
     }
 }
