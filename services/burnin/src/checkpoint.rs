@@ -204,6 +204,7 @@ impl Checkpoint {
             if moved > geometry.bytes().max(1 << 40)
                 || record.rounds > 1 << 24
                 || !record.zones.are_possible()
+                || !record.stretches.are_possible()
                 || !(0.0..1e12).contains(&record.seconds)
             {
                 return Err(format!("figures of {:?}", record.phase));

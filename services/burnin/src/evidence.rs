@@ -13,6 +13,7 @@ use wire::{Bytes, Lba};
 use crate::device::Geometry;
 use crate::findings::Defects;
 use crate::playbook::{Direction, Step, moves_data};
+use crate::stretches::Stretches;
 
 /// Zones in which throughput is kept: fine enough for a curve on any screen.
 pub const ZONES: usize = 1024;
@@ -87,6 +88,9 @@ pub struct Record {
     pub seconds: f64,
     /// Throughput over LBA.
     pub zones: Zones,
+    /// Short regions that may be slow.
+    #[serde(default)]
+    pub stretches: Stretches,
     /// Latencies of whole blocks.
     pub latency: Latency,
 }
@@ -161,6 +165,7 @@ impl Evidence {
                     total: Bytes(0),
                     seconds: 0.0,
                     zones: Zones::default(),
+                    stretches: Stretches::default(),
                     latency: Latency::default(),
                 })
                 .collect(),

@@ -31,6 +31,7 @@ pub mod playbook;
 pub mod runner;
 pub mod sheet;
 pub mod sim;
+pub mod stretches;
 pub mod timeline;
 pub mod verdict;
 pub mod worker;

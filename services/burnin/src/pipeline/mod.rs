@@ -578,10 +578,12 @@ impl Pipeline {
         self.moved += bytes;
         self.checkpoint_bytes += bytes;
         let sectors = self.geometry.sectors;
+        let at = access.lba * u64::from(self.geometry.sector);
         if let Some(record) = self.record() {
             record
                 .zones
                 .add((access.lba, access.sectors), sectors, bytes, since, took);
+            record.stretches.add(at, bytes, since, took);
             record.latency.add(took);
         }
     }

@@ -5,7 +5,9 @@ use std::time::Duration;
 use wire::job::{FaultKind, Phase};
 
 use super::{Metrics, shingles};
+use crate::device::Geometry;
 use crate::evidence::{Record, Zone};
+use crate::stretches::{PART, PARTS, STRETCH};
 use crate::verdict::{Case, heat};
 
 /// Zones to each side that make a zone's neighbourhood: one percent of the drive.
@@ -32,11 +34,16 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let counts = |record: &&Record| !(shingled && record.phase == Phase::Write);
     let records: Vec<&Record> = case.evidence.phases.iter().filter(counts).collect();
     let long = long(case.spins());
+    let geometry = case.evidence.geometry;
     let slow = records
         .iter()
-        .map(|record| slow_bytes(record.zones.zones(), long))
-        .max();
-    metrics.put("pace.slow_bytes", slow.unwrap_or(0) as f64);
+        .map(|record| (record, slow_regions(record, geometry, long)));
+    let slow = slow.max_by_key(|(_, regions)| regions.iter().map(|region| region.bytes).sum::<u64>());
+    metrics.put("pace.slow_bytes", 0.0);
+    if let Some((record, regions)) = slow.filter(|(_, regions)| !regions.is_empty()) {
+        let bytes = regions.iter().map(|region| region.bytes).sum::<u64>();
+        metrics.say("pace.slow_bytes", bytes as f64, in_words(record.phase, &regions));
+    }
     if let Some(outliers) = records
         .iter()
         .filter_map(|record| outliers(record, long))
@@ -93,23 +100,107 @@ fn long(spins: Option<bool>) -> Duration {
     if spins == Some(false) { OUTLIER.1 } else { OUTLIER.0 }
 }
 
-/// Bytes in zones that are much slower than their neighbourhood, and had a long access.
-fn slow_bytes(zones: &[Zone], long: Duration) -> u64 {
-    let pace = |zone: &Zone| (zone.0 > 0).then(|| zone.1 as f64 / zone.0 as f64);
-    let mut slow = 0;
-    for (at, zone) in zones.iter().enumerate() {
-        let around = &zones[at.saturating_sub(NEIGHBOURS)..(at + NEIGHBOURS + 1).min(zones.len())];
-        let mut paces: Vec<f64> = around.iter().filter_map(pace).collect();
-        if paces.len() <= NEIGHBOURS {
-            continue;
+/// A region that is much slower than its neighbourhood, and had a long access.
+#[derive(Clone, Debug, PartialEq)]
+struct Region {
+    /// First sector, and the one behind the last.
+    lba: (u64, u64),
+    bytes: u64,
+    /// Nanoseconds.
+    time: f64,
+    /// Nanoseconds a byte around it, the median.
+    usual: f64,
+}
+
+/// Joins regions, in the order of the drive, that lie side by side.
+fn join(mut regions: Vec<Region>, next: Region) -> Vec<Region> {
+    match regions.last_mut().filter(|last| last.lba.1 == next.lba.0) {
+        Some(last) => {
+            (last.lba.1, last.bytes, last.time) = (next.lba.1, last.bytes + next.bytes, last.time + next.time);
         }
-        paces.sort_by(f64::total_cmp);
-        let median = paces[paces.len() / 2];
-        if pace(zone).is_some_and(|own| own > median * SLOWER) && u128::from(zone.2) > long.as_nanos() {
-            slow += zone.0;
-        }
+        None => regions.push(next),
     }
-    slow
+    regions
+}
+
+/// Zones that are slow as a whole, and slow parts in a row that lie in a zone that is not.
+fn slow_regions(record: &Record, geometry: Geometry, long: Duration) -> Vec<Region> {
+    let zones = record.zones.zones();
+    let count = zones.len().max(1) as u128;
+    let pace = |zone: &Zone| (zone.0 > 0).then(|| zone.1 as f64 / zone.0 as f64);
+    let median = |zones: &[Zone], least: usize| {
+        let mut paces: Vec<f64> = zones.iter().filter_map(pace).collect();
+        paces.sort_by(f64::total_cmp);
+        (paces.len() >= least).then(|| paces[paces.len() / 2])
+    };
+    let around = |at: usize| at.saturating_sub(NEIGHBOURS)..(at + NEIGHBOURS + 1).min(zones.len());
+    let usual = |at: usize| median(&zones[around(at)], NEIGHBOURS + 1);
+    // Where it becomes slower for good (flash behind its cache, others on the same link) no region is slow: the slower side counts.
+    let beside = |at: usize| {
+        let sides = [&zones[around(at).start..at], &zones[at + 1..around(at).end]];
+        let sides = sides.into_iter().filter_map(|side| median(side, NEIGHBOURS / 2));
+        sides.max_by(f64::total_cmp)
+    };
+    let is_long = |longest: u64| u128::from(longest) > long.as_nanos();
+    let start = |at: usize| (u128::from(geometry.sectors) * at as u128 / count) as u64;
+    let slow = zones.iter().enumerate().filter_map(|(at, zone)| {
+        let (own, usual) = (pace(zone)?, usual(at)?);
+        (own > usual * SLOWER && is_long(zone.2)).then(|| Region {
+            lba: (start(at), start(at + 1)),
+            bytes: zone.0,
+            time: zone.1 as f64,
+            usual,
+        })
+    });
+    let mut regions = slow.fold(Vec::new(), join);
+    let sectors = PART / u64::from(geometry.sector);
+    let mut suspects: Vec<_> = record.stretches.suspects().filter(|s| is_long(s.longest)).collect();
+    suspects.sort_by_key(|stretch| stretch.number);
+    let parts = suspects
+        .iter()
+        .flat_map(|stretch| (0..PARTS).map(move |part| (stretch, part)));
+    let slow = parts.filter_map(|(stretch, part)| {
+        let first = (stretch.number * PARTS as u64 + part as u64) * sectors;
+        let at = (u128::from(first) * count / u128::from(geometry.sectors.max(1))) as usize;
+        // A zone that is no longer than a stretch tells by itself.
+        zones.get(at).filter(|zone| zone.0 > STRETCH)?;
+        let usual = beside(at).filter(|usual| stretch.pace(part) > usual * SLOWER)?;
+        let known = regions.iter().any(|zone| (zone.lba.0..zone.lba.1).contains(&first));
+        (!known).then(|| Region {
+            lba: (first, first + sectors),
+            bytes: PART,
+            time: stretch.parts[part] as f64,
+            usual,
+        })
+    });
+    let short: Vec<Region> = slow.fold(Vec::new(), join);
+    regions.extend(short.into_iter().filter(|region| region.bytes >= STRETCH));
+    regions
+}
+
+/// Where, how slow, and what is usual there; of more than three the slowest.
+fn in_words(phase: Phase, regions: &[Region]) -> String {
+    let mut told: Vec<&Region> = regions.iter().collect();
+    let slower = |region: &Region| region.time / region.bytes as f64 / region.usual;
+    told.sort_by(|a, b| slower(b).total_cmp(&slower(a)));
+    let words = told.iter().take(3).map(|region| {
+        format!(
+            "LBA {} to {}: {:.1} MB/s, around it {:.1}",
+            region.lba.0,
+            region.lba.1.saturating_sub(1),
+            // Bytes a nanosecond are a thousand MB/s.
+            region.bytes as f64 * 1000.0 / region.time,
+            1000.0 / region.usual
+        )
+    });
+    let words: Vec<String> = words.collect();
+    let more = regions.len().saturating_sub(3);
+    let more = if more > 0 {
+        format!("; {more} more")
+    } else {
+        String::new()
+    };
+    format!("{}, {}{more}", phase.label(), words.join("; "))
 }
 
 /// Accesses much longer than the median, a TiB; `None` where too little was moved.

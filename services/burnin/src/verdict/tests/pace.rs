@@ -238,3 +238,51 @@ fn a_slow_region_is_one_of_64_mib_with_accesses_that_are_long_for_its_kind() {
         assert_eq!(of(500..501, limit + 1, rpm), None, "{rpm} rpm: 32 MiB");
     }
 }
+
+/// The zones of a drive of 20 TB are of 20 GB: 64 MiB of weak tracks are a 300th of one.
+#[test]
+fn a_short_slow_region_of_a_large_drive_is_found_with_its_place() {
+    let (bytes, zones) = (20_000_000_000_000_u64, 1024);
+    let sectors = bytes / 512;
+    let geometry = crate::device::Geometry { sectors, ..GEOMETRY };
+    // In MiB.
+    let from = 11_000_000_000_000_u64 >> 26 << 6;
+    // `behind`: how many times slower the drive is behind the zone with the region.
+    let of_drive = |behind: u64, millis: &dyn Fn(u64) -> u64| {
+        let mut evidence = Evidence::new(geometry, &plain(&[Phase::Write, Phase::Verify]));
+        let verify = &mut evidence.phases[1];
+        for zone in 0..zones {
+            let first = zone * sectors / zones;
+            let times = if first << 9 > from << 20 { behind } else { 1 };
+            let time = Duration::from_millis((125_000 + zone * 50) * times);
+            let longest = Duration::from_millis(30);
+            let place = (first, sectors / zones);
+            verify.zones.add(place, sectors, bytes / zones, time, longest);
+        }
+        for n in 0..2_000 {
+            let took = Duration::from_millis(millis(n));
+            verify.stretches.add((from + n) << 20, 1 << 20, took, took);
+        }
+        let drive = snapshot();
+        let verdict = judge(&both(&evidence, &drive));
+        let hit = verdict.rules.iter().find(|hit| hit.id == "slow-region");
+        hit.map(|hit| (hit.outcome, hit.value.clone()))
+    };
+    let weak = |mib: std::ops::Range<u64>, ms| move |n| if mib.contains(&n) { ms } else { 9 };
+    let (outcome, told) = of_drive(1, &weak(700..860, 250)).unwrap();
+    assert_eq!(outcome, Outcome::Warn);
+    // By parts of 8 MiB; of the first stretch a single one was slow.
+    let (first, last) = ((from + 704) << 11, ((from + 864) << 11) - 1);
+    let due = format!("LBA {first} to {last}: 4.3 MB/s, around it 127.2");
+    assert!(told.contains(&due), "{told}");
+    for (why, behind, millis) in [
+        ("nothing is slow", 1, weak(0..0, 0)),
+        ("from there on all is slow", 30, weak(700..860, 250)),
+        ("one long access is no region", 1, weak(777..778, 9_000)),
+        ("seven times slower", 1, weak(700..860, 55)),
+        ("no access is long for a disk", 1, weak(700..860, 190)),
+        ("40 MiB", 1, weak(700..740, 250)),
+    ] {
+        assert_eq!(of_drive(behind, &millis), None, "{why}");
+    }
+}
