@@ -135,12 +135,14 @@ export function listen(url: string, listener: Listener): () => void {
   // A phone that wakes up does not wait out a pause that began in its sleep.
   const awake = () => document.visibilityState === "visible" && hurry();
   addEventListener("online", hurry);
-  document.addEventListener("visibilitychange", awake);
+  // A thread has no document: it is told by its page.
+  const seen = typeof document === "undefined" ? null : document;
+  seen?.addEventListener("visibilitychange", awake);
   void run();
   return () => {
     stopped = true;
     removeEventListener("online", hurry);
-    document.removeEventListener("visibilitychange", awake);
+    seen?.removeEventListener("visibilitychange", awake);
     current?.abort();
     wake?.();
   };

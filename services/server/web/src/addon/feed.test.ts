@@ -1,6 +1,8 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { Feed, isOf } from "./feed";
+import { Reading, type Frame } from "./reading";
+import type { Order, Told } from "./reading-worker";
 
 /** A page without pictures: asking for one is an error here. */
 const page = { hidden: false, visibilityState: "visible", addEventListener: () => {}, removeEventListener: () => {} };
@@ -9,8 +11,7 @@ let feed: Feed;
 
 beforeEach(() => {
   vi.useFakeTimers();
-  const body = new ReadableStream<Uint8Array>({ start: (controller) => (stream = controller) });
-  vi.stubGlobal("fetch", async () => new Response(body));
+  afresh();
   vi.stubGlobal("addEventListener", () => {});
   vi.stubGlobal("removeEventListener", () => {});
   vi.stubGlobal("document", page);
@@ -23,6 +24,11 @@ afterEach(() => {
   vi.useRealTimers();
 });
 
+/** Another stream for whoever asks next. */
+const afresh = () => {
+  const body = new ReadableStream<Uint8Array>({ start: (controller) => (stream = controller) });
+  vi.stubGlobal("fetch", async () => new Response(body));
+};
 const say = (...percents: number[]) => stream?.enqueue(new TextEncoder().encode(percents.map((percent) => `event: progress\ndata: {"payload":{"percent":${percent}}}\n\n`).join("")));
 const hear = () => {
   const heard: unknown[][] = [];
@@ -55,6 +61,14 @@ describe("the frames of an add-on", () => {
     await vi.advanceTimersByTimeAsync(100);
     expect(heard).toEqual([[1, 2]]);
   });
+  it("come after a piece of the stream that had none", async () => {
+    const heard = hear();
+    stream?.enqueue(new TextEncoder().encode(":\n\n"));
+    await vi.advanceTimersByTimeAsync(100);
+    say(1);
+    await vi.advanceTimersByTimeAsync(100);
+    expect(heard).toEqual([[1]]);
+  });
   it("are told to a hidden page by a timer, and are read all the while", async () => {
     page.hidden = true;
     const heard = hear();
@@ -65,5 +79,78 @@ describe("the frames of an add-on", () => {
     say(3);
     await vi.advanceTimersByTimeAsync(200);
     expect(heard).toEqual([[1, 2, 3]]);
+  });
+});
+
+describe("a thread that reads", () => {
+  /** A browser's worker, as far as the page sees it. */
+  class Thread {
+    static all: Thread[] = [];
+    onmessage: (event: { data: Told }) => void = () => {};
+    onerror: () => void = () => {};
+    orders: Order[] = [];
+    ended = false;
+    constructor() {
+      Thread.all.push(this);
+    }
+    postMessage(order: Order) {
+      this.orders.push(order);
+    }
+    terminate() {
+      this.ended = true;
+    }
+  }
+  const started = () => {
+    feed.close();
+    vi.stubGlobal("Worker", Thread);
+    feed = new Feed(7);
+    const thread = Thread.all.at(-1);
+    if (!thread) throw new Error("no thread");
+    return thread;
+  };
+  it("is told what to read, and that its frames are taken once they are handed on", () => {
+    const thread = started();
+    const heard = hear();
+    thread.onmessage({ data: { live: true } });
+    thread.onmessage({ data: { frames: [{ type: "progress", payload: { percent: 1 }, arrived: 0 }] } });
+    expect([heard, feed.live.value]).toEqual([[[1]], true]);
+    expect(thread.orders).toEqual([{ url: "/api/addons/7/telemetry", hidden: false }, "taken"]);
+    feed.close();
+    expect(thread.ended).toBe(true);
+  });
+  it("that cannot be had is none: the page reads by itself", async () => {
+    const thread = started();
+    const heard = hear();
+    afresh();
+    thread.onerror();
+    say(1);
+    await vi.advanceTimersByTimeAsync(1);
+    expect([heard, thread.ended]).toEqual([[[1]], true]);
+  });
+  it("reads on while it tells nothing, and tells no more before the page has taken what it was told", async () => {
+    feed.close();
+    const told: number[][] = [];
+    afresh();
+    const frames = (list: readonly Frame[]) => {
+      told.push(list.map(({ payload }) => (payload as { percent: number }).percent));
+      return false;
+    };
+    const reading = new Reading("/stream", { hidden: () => false, frames, live: () => {}, pauses: false });
+    say(1);
+    await vi.advanceTimersByTimeAsync(1);
+    say(2);
+    await vi.advanceTimersByTimeAsync(1);
+    say(3);
+    await vi.advanceTimersByTimeAsync(200);
+    expect(told).toEqual([[1]]);
+    reading.taken();
+    expect(told).toEqual([[1], [2, 3]]);
+    say(4);
+    reading.taken();
+    await vi.advanceTimersByTimeAsync(10);
+    expect(told).toEqual([[1], [2, 3]]);
+    await vi.advanceTimersByTimeAsync(40);
+    expect(told).toEqual([[1], [2, 3], [4]]);
+    reading.close();
   });
 });

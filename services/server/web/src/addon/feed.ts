@@ -1,42 +1,18 @@
 /**
  * The live frames of one add-on: one stream for the open page, handed on in one go and then none for a while.
  *
- * Sixty drives a second and a thousand log lines a second come as single messages; each component is told once, with all
- * that came since. For a while nothing more is read: what comes meanwhile waits outside the page, which is then woken once
- * and not by each message. No picture is asked for: what changes out of view needs none, and the browser makes one for the
- * rest. A hidden page draws nothing, so there the frames are handed on by a timer and the oldest log lines are let go when
- * too many wait.
+ * The stream is read by a thread of its own where the browser has any (`reading-worker.ts`), else here: to be woken by each
+ * piece of it and to take it apart cost the page's own thread nearly as much as to draw. Each component is told once, with
+ * all that came since. No picture is asked for: what changes out of view needs none, and the browser makes one for the rest.
  */
 import { signal } from "@preact/signals";
 
-import { listen } from "../sse";
-import { at, obj, str, type Config } from "./manifest";
-
-/** A frame as an add-on sent it. */
-export interface Frame { type: string; payload: unknown; arrived: number }
+import { at, str, type Config } from "./manifest";
+import { Reading, WAITING_MAX, type Frame } from "./reading";
+import type { Order, Told } from "./reading-worker";
 
 /** Event names of the stream. Source: the server's closed set. */
 export type Kind = "log" | "progress" | "notification" | "chart" | "metric" | "smart" | "attributes" | "telemetry" | "status" | "manifest" | "other";
-
-/** Most frames that wait for a picture: what comes on top pushes out the oldest. */
-const WAITING_MAX = 20_000;
-/**
- * Least time from one handing on to the next, in milliseconds: figures that change more often are not read any better, and
- * to be woken costs a slow processor more than what came meanwhile.
- */
-const REST_MS = 32;
-/** How often a hidden page is told, in milliseconds. */
-const HIDDEN_MS = 1000;
-
-/** Reads a message; `null`: it is none of an add-on's. */
-export function readFrame(event: string, data: string, arrived: number): Frame | null {
-  try {
-    const whole = obj(JSON.parse(data));
-    return at(whole, "payload") === undefined && event !== "connected" ? { type: event, payload: whole, arrived } : { type: event === "other" ? str(at(whole, "type"), event) : event, payload: at(whole, "payload"), arrived };
-  } catch {
-    return null;
-  }
-}
 
 type Hear = (frames: readonly Frame[]) => void;
 
@@ -48,64 +24,70 @@ export class Feed {
   readonly again = signal(0);
   #hearers = new Map<string, Set<Hear>>();
   #waiting: Frame[] = [];
-  #timer: ReturnType<typeof setTimeout> | null = null;
-  #open: (() => void) | null = null;
-  #stop: () => void;
+  #url: string;
+  #connected = 0;
+  #reading: Reading | null = null;
+  #thread: Worker | null = null;
 
   constructor(addon: number) {
-    let connected = 0;
-    document.addEventListener("visibilitychange", this.#turned);
-    this.#stop = listen(`/api/addons/${addon}/telemetry`, {
-      message: ({ event, data }) => {
-        if (event === "connected") return;
-        this.take(event, data);
-      },
-      live: () => {
-        this.live.value = true;
-        if (connected > 0) this.again.value += 1;
-        connected += 1;
-      },
-      lost: () => (this.live.value = false),
-      // The box's own stream finds out too, and shows the door.
-      unauthorized: () => (this.live.value = false),
-      pause: () => this.#heard(),
-    });
-  }
-
-  /** Takes one message in. */
-  take(event: string, data: string): void {
-    const frame = readFrame(event, data, performance.now());
-    if (!frame) return;
-    this.#waiting.push(frame);
-    if (this.#waiting.length > WAITING_MAX) this.#waiting.splice(0, WAITING_MAX / 10);
-  }
-
-  /** A piece of the stream was taken in: it is handed on now, and nothing more is read for a while. */
-  #heard(): Promise<void> | null {
-    // A hidden page draws nothing, and its timers may stand for a minute: it reads on.
-    if (document.hidden) {
-      this.#timer ??= setTimeout(this.#rung, HIDDEN_MS);
-      return null;
+    this.#url = `/api/addons/${addon}/telemetry`;
+    document.addEventListener("visibilitychange", this.#looked);
+    if (typeof Worker === "undefined") {
+      this.#readHere();
+      return;
     }
-    this.#flush();
-    return new Promise((open) => {
-      this.#open = open;
-      this.#timer ??= setTimeout(this.#rung, REST_MS);
+    const thread = (this.#thread = new Worker(new URL("./reading-worker.ts", import.meta.url), { type: "module" }));
+    thread.onmessage = ({ data }: MessageEvent<Told>) => {
+      if ("live" in data) {
+        this.#turned(data.live);
+        return;
+      }
+      try {
+        this.#take(data.frames);
+      } finally {
+        thread.postMessage("taken" satisfies Order);
+      }
+    };
+    // One that cannot be had, or that fails, is none.
+    thread.onerror = () => {
+      thread.terminate();
+      if (this.#thread !== thread) return;
+      this.#thread = null;
+      this.#readHere();
+    };
+    thread.postMessage({ url: this.#url, hidden: document.hidden } satisfies Order);
+  }
+
+  #readHere(): void {
+    this.#reading = new Reading(this.#url, {
+      hidden: () => document.hidden,
+      frames: (frames) => {
+        this.#take(frames);
+        return true;
+      },
+      live: (live) => this.#turned(live),
+      pauses: true,
     });
+  }
+
+  #take(frames: readonly Frame[]): void {
+    this.#waiting.push(...frames);
+    if (this.#waiting.length > WAITING_MAX) this.#waiting.splice(0, this.#waiting.length - WAITING_MAX);
+    this.#flush();
+  }
+
+  /** The stream answers, or is gone. */
+  #turned(live: boolean): void {
+    this.live.value = live;
+    if (!live) return;
+    if (this.#connected > 0) this.again.value += 1;
+    this.#connected += 1;
   }
 
   /** The page was hidden, or is shown again. */
-  #turned = () => {
-    if (this.#timer !== null) clearTimeout(this.#timer);
-    this.#rung();
-  };
-
-  /** Hands on what waits, and reads on. */
-  #rung = () => {
-    this.#timer = null;
-    this.#flush();
-    this.#open?.();
-    this.#open = null;
+  #looked = () => {
+    this.#reading?.turned();
+    this.#thread?.postMessage({ hidden: document.hidden } satisfies Order);
   };
 
   #flush(): void {
@@ -134,10 +116,11 @@ export class Feed {
 
   /** Ends the stream. */
   close(): void {
-    this.#stop();
-    document.removeEventListener("visibilitychange", this.#turned);
+    document.removeEventListener("visibilitychange", this.#looked);
+    this.#thread?.terminate();
+    this.#thread = null;
+    this.#reading?.close();
     this.#waiting = [];
-    this.#turned();
   }
 }
 

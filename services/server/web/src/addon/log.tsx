@@ -170,7 +170,8 @@ export function LogPart(props: PartProps) {
   const levels = arr(at(part.config, "levels")).map((one) => levelOf(str(one)));
   const offered = LEVELS.filter((level) => (levels.length === 0 ? level !== "debug" : levels.includes(level)));
   const named = useComputed(() => (void tick.value, ring.jobs.size)).value;
-  const jobs = bool(at(part.config, "filterable_by_job")) || named > 1 ? [...ring.jobs] : [];
+  // Where the manifest asks for it, it stands before the first line names a job: nothing moves, and no control is new, when data comes.
+  const byJob = bool(at(part.config, "filterable_by_job")) || named > 1;
   const showTime = bool(at(part.config, "show_timestamp"), true);
   const showSource = bool(at(part.config, "show_source"), true);
   const set = (change: Partial<Filter>) => (filter.value = { ...filter.peek(), ...change });
@@ -181,7 +182,7 @@ export function LogPart(props: PartProps) {
         <label class="find"><Icon name="find" /><span class="sr">Filter lines of {part.title}</span><input type="search" placeholder="Words in a line" value={filter.value.text} onInput={(e) => set({ text: e.currentTarget.value })} /></label>
         <label>At least <select value={filter.value.level} onChange={(e) => set({ level: e.currentTarget.value as Level | "" })}>
           <option value="">everything</option>{offered.filter((level) => level !== "debug" && level !== "info" || offered.includes("debug")).map((level) => <option key={level} value={level}>{level}</option>)}</select></label>
-        {jobs.length > 0 && <label>Job <select value={filter.value.job} onChange={(e) => set({ job: e.currentTarget.value })}><option value="">all</option>{jobs.map((job) => <option key={job} value={job}>{job}</option>)}</select></label>}
+        {byJob && <label>Job <select value={filter.value.job} onChange={(e) => set({ job: e.currentTarget.value })}><option value="">all</option>{[...ring.jobs].map((job) => <option key={job} value={job}>{job}</option>)}</select></label>}
         {ranges.length > 0 && <label>Since <select value={range.value} onChange={(e) => (range.value = e.currentTarget.value)}>{ranges.map((one) => <option key={one.value} value={one.value}>{one.label}</option>)}</select></label>}
       </div>
       <ProblemNote problem={asked.problem.value} />

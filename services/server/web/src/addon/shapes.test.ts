@@ -5,7 +5,7 @@ import { bodiesOf, bodyOf, offered, readAction, refusedWords, sectionsOf } from 
 import { readTold } from "./ask";
 import { cell, compare, phaseWords, readColumn, time, toneOf } from "./cell";
 import { compose, enrolment, environment, installer, masked, readAsked, readPlatforms, run, serviceOf, shell, yaml } from "./compose";
-import { readFrame } from "./feed";
+import { readFrame } from "./reading";
 import { records, roomOf, update } from "./jobs";
 import { deep, fill, readManifest } from "./manifest";
 import { flatten, matches, readTree, smartRows, sorted } from "./rows";
