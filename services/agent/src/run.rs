@@ -63,10 +63,11 @@ async fn serve(options: Options, wrong: &[String]) -> anyhow::Result<()> {
     let outbox = Outbox::new(opened.store.clone());
     let books = Books::open(options.data.join("playbooks"), options.playbooks.clone())
         .with_context(|| format!("opening the playbooks in {}", options.data.display()))?;
-    match unread::take_out(&opened.store) {
-        Ok(taken) => unread::told(&taken).into_iter().for_each(|told| outbox.event(told)),
+    let (taken, failed) = unread::take_out(&opened.store);
+    unread::told(&taken).into_iter().for_each(|told| outbox.event(told));
+    for cause in failed {
         // What cannot be read is told where it is missed.
-        Err(cause) => error!(error = %cause, "records that cannot be read stay where they are"),
+        error!(error = %cause, "records that cannot be read stay where they are");
     }
     // Before anything has read what would be replaced.
     if let Some(told) = restored(backup::take_up(&options.data, &opened.store, &books)) {

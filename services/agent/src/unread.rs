@@ -12,55 +12,44 @@ use crate::events::Happening;
 use crate::jobs::{self, JOBS, KNOWN, past};
 use crate::outbox::SPOOL;
 
-/// Rows of a table that are moved one by one; where more cannot be read, all of it is.
-const ONE_BY_ONE: usize = 20;
-
-/// Moves them; what became of them. Called before anything else is read.
-///
-/// # Errors
-/// When LMDB or the medium fails.
-pub fn take_out(store: &Store) -> store::Result<Vec<TakenOut>> {
-    let mut taken: Vec<TakenOut> = Vec::new();
-    loop {
-        let (table, key, why) = match read(store) {
-            Ok(()) => return Ok(taken),
-            Err(Error::Value { table, key, why }) => (table, key, why),
-            Err(other) => return Err(other),
-        };
-        let before = taken.iter().filter(|taken| taken.table == table).count();
-        if before > ONE_BY_ONE {
-            // The whole table is gone already.
-            return Err(Error::Value { table, key, why });
+/// Moves them; what became of them, and why others could not be moved. Called before anything else is read.
+pub fn take_out(store: &Store) -> (Vec<TakenOut>, Vec<Error>) {
+    let tables = [
+        store.take_out_unreadable(&JOBS),
+        jobs::take_out_samples(store),
+        store.take_out_unreadable(&past::CERTIFICATES),
+        store.take_out_unreadable(&past::PEERS),
+        store.take_out_unreadable(&BAYS),
+        store.take_out_unreadable(&KNOWN),
+        store.take_out_unreadable(&SPOOL),
+    ];
+    let (mut taken, mut failed) = (Vec::new(), Vec::new());
+    for table in tables {
+        match table {
+            Ok(some) => taken.extend(some),
+            Err(error) => failed.push(error),
         }
-        let key = (before < ONE_BY_ONE).then_some(key);
-        taken.push(store.take_out(table, key.as_deref(), &why)?);
     }
-}
-
-fn read(store: &Store) -> store::Result<()> {
-    store.read(|r| {
-        JOBS.all(r).map(drop)?;
-        jobs::samples_are_readable(r)?;
-        past::CERTIFICATES.all(r).map(drop)?;
-        past::PEERS.all(r).map(drop)?;
-        BAYS.all(r).map(drop)?;
-        KNOWN.all(r).map(drop)?;
-        SPOOL.all(r).map(drop)
-    })
+    (taken, failed)
 }
 
 /// What is told of it.
 pub fn told(taken: &[TakenOut]) -> Option<Happening> {
     let entries: usize = taken.iter().map(|taken| taken.entries).sum();
     let last = taken.last()?;
+    let cut: usize = taken.iter().map(|taken| taken.cut).sum();
+    let too_many = match cut {
+        0 => String::new(),
+        cut => format!("; they are so many that of {cut} only the keys were kept"),
+    };
     let message = format!(
-        "{entries} of the agent's records cannot be read by this version ({}) and lie beside its store now, in {}; the rest goes on",
+        "{entries} of the agent's records cannot be read by this version ({}) and lie beside its store now, in {}{too_many}; the rest goes on",
         last.why,
         last.path.display()
     );
     let rows: Vec<_> = taken
         .iter()
-        .map(|taken| json!({ "path": taken.path, "table": taken.table, "entries": taken.entries, "why": taken.why }))
+        .map(|taken| json!({ "path": taken.path, "table": taken.table, "entries": taken.entries, "only_keys": taken.cut, "why": taken.why }))
         .collect();
     let data = json!({ "taken_out": rows });
     Some(Happening::new(
@@ -102,7 +91,8 @@ mod tests {
         };
         jobs.store().write(newer).wait().unwrap();
         assert!(jobs.load().is_err());
-        let taken = take_out(jobs.store()).unwrap();
+        let (taken, failed) = take_out(jobs.store());
+        assert!(failed.is_empty(), "{failed:?}");
         assert_eq!(taken.len(), 3, "{taken:?}");
         assert!(taken.iter().all(|taken| taken.path.exists() && taken.entries == 1));
         let kept = jobs.load().unwrap();
@@ -115,16 +105,30 @@ mod tests {
                 .message
                 .contains("3 of the agent's records")
         );
-        assert_eq!(take_out(jobs.store()).unwrap(), []);
+        assert!(take_out(jobs.store()).0.is_empty());
         assert!(self::told(&[]).is_none());
-        // A table that is strange all over goes as a whole.
+    }
+
+    #[test]
+    fn of_a_table_of_which_many_rows_cannot_be_read_the_others_stay() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options {
+            check: Check::InProcess,
+            ..Options::new(&tables())
+        };
+        let jobs = Jobs::new(store::open(dir.path(), &options).unwrap().store, dir.path(), None);
+        let mut good = record();
+        jobs.save(&mut good, Some("c"), &[]).wait().unwrap();
         let many = |w: &mut store::Write<'_, '_>| {
-            let strange = Table::<String, Value>::new("known");
+            let strange = Table::<String, Value>::new("jobs");
             (0..50).try_for_each(|number| strange.put(w, &number.to_string(), &json!({ "of": "another shape" })))
         };
         jobs.store().write(many).wait().unwrap();
-        let taken = take_out(jobs.store()).unwrap();
-        assert_eq!(taken.iter().map(|taken| taken.entries).sum::<usize>(), 50);
-        assert_eq!(taken.len(), ONE_BY_ONE + 1);
+        let (taken, failed) = take_out(jobs.store());
+        assert!(failed.is_empty(), "{failed:?}");
+        assert_eq!(taken.len(), 1, "told in one line: {taken:?}");
+        assert_eq!(taken[0].entries, 50);
+        let kept = jobs.load().unwrap();
+        assert_eq!((kept.len(), &kept[0].record), (1, &good));
     }
 }

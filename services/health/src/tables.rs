@@ -45,6 +45,25 @@ pub const OUTBOX: Table<u64, NewEvent> = Table::new("health_outbox");
 /// Running numbers, shared with the rest of the store.
 pub(crate) const NUMBERS: Table<String, u64> = Table::new("numbers");
 
+/// Takes out of a table every entry that this version cannot read; the others stay. `None` where all can be read, or it is no table
+/// of this crate.
+///
+/// # Errors
+/// When the medium does not take them; then they stay.
+pub fn take_out(store: &store::Store, table: &str) -> store::Result<Option<store::TakenOut>> {
+    match table {
+        "health_agents" => store.take_out_unreadable(&AGENTS),
+        "health_drives" => store.take_out_unreadable(&DRIVES),
+        "health_hosts" => store.take_out_unreadable(&HOSTS),
+        "health_outbox" => store.take_out_unreadable(&OUTBOX),
+        "health_points" => store.take_out_unreadable(&POINTS),
+        "health_specs" => store.take_out_unreadable(&SPECS),
+        "health_tokens" => store.take_out_unreadable(&TOKENS),
+        "numbers" => store.take_out_unreadable(&NUMBERS),
+        _ => Ok(None),
+    }
+}
+
 /// Most hosts.
 pub const HOSTS_MAX: u64 = 200;
 /// Most drives of all hosts; with their histories of at most 600 points of 350 bytes they take 110 MB at worst.

@@ -16,7 +16,7 @@
 //! | `numbers` | word | running numbers |
 //! | `health_…` | | see [`health::tables`] |
 
-use store::Table;
+use store::{Store, Table, TakenOut};
 use wire::Event;
 use wire::boxes::CertificateEntry;
 use wire::frame::LogLine;
@@ -86,3 +86,27 @@ pub const SEALS: Table<String, CertificateEntry> = Table::new("seals");
 
 /// Entries kept in the list: each outlives its job, so that a revocation stays known; at 500 bytes each, 2 MB.
 pub const SEALS_MAX: u64 = 4000;
+
+/// Takes out of a table every entry that this version cannot read; the others stay. `None` where all can be read, or nobody knows
+/// what the table holds.
+///
+/// # Errors
+/// When the medium does not take them; then they stay.
+pub fn take_out(store: &Store, table: &str) -> store::Result<Option<TakenOut>> {
+    match table {
+        "addons" => store.take_out_unreadable(&crate::addon::ADDONS),
+        "addons-seen" => store.take_out_unreadable(&crate::addon::SEEN),
+        "certificates" => store.take_out_unreadable(&CERTIFICATES),
+        "credentials" => store.take_out_unreadable(&crate::auth::credential::CREDENTIALS),
+        "drive-groups" => store.take_out_unreadable(&crate::groups::GROUPS),
+        "events" => store.take_out_unreadable(&EVENTS),
+        "joblog" => store.take_out_unreadable(&JOB_LOG),
+        "jobs" => store.take_out_unreadable(&JOBS),
+        "seals" => store.take_out_unreadable(&SEALS),
+        "state" => store.take_out_unreadable(&STATE),
+        other => match notify::engine::take_out(store, other)? {
+            Some(taken) => Ok(Some(taken)),
+            None => health::tables::take_out(store, other),
+        },
+    }
+}

@@ -9,7 +9,7 @@
 //!   medium) and answers after that commit. The answer is waited for ([`Pending::wait`]) or awaited.
 //! - [`Store::read`] runs a closure over a snapshot. Keep it short: an open snapshot keeps old pages from being reused.
 //!
-//! - [`Store::take_out`] takes entries that nothing can read out of the way, and keeps them beside the store.
+//! - [`Store::take_out_unreadable`] takes entries that nothing can read out of the way, and keeps them beside the store.
 //! - [`Store::export`] and [`Store::import`] take the whole content out and put it back, for backups.
 //!
 //! What it does not do: no queries, no migrations (a file of another schema is set aside), no second process (the

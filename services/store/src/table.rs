@@ -80,6 +80,15 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
         Ok((read, value::decode(key, bytes).map_err(wrong)?))
     }
 
+    /// Why an entry cannot be read; `None` if it can.
+    pub(crate) fn unreadable(&self, key: &[u8], bytes: &[u8]) -> Option<String> {
+        match self.entry(key, bytes) {
+            Ok(_) => None,
+            Err(Error::Value { why, .. }) => Some(why),
+            Err(other) => Some(other.to_string()),
+        }
+    }
+
     /// Key and value of a row that was exported from this table.
     ///
     /// # Errors

@@ -291,12 +291,12 @@ impl Jobs {
     }
 }
 
-/// Whether every point of a time line can be read.
+/// Takes out what of the time lines cannot be read.
 ///
 /// # Errors
-/// Names the first that cannot.
-pub(crate) fn samples_are_readable(view: &impl store::View) -> store::Result<()> {
-    SAMPLES.all(view).map(drop)
+/// When the medium does not take it.
+pub(crate) fn take_out_samples(store: &Store) -> store::Result<Option<store::TakenOut>> {
+    store.take_out_unreadable(&SAMPLES)
 }
 
 fn samples(view: &impl store::View, key: &str) -> store::Result<Vec<TimePoint>> {

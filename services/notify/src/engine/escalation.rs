@@ -27,7 +27,7 @@ use crate::route::{Decision, Routed, is_cooling, remembered, when};
 use crate::service::{ESCALATE, Service};
 
 /// The alerts, by the number of their event.
-const ALERTS: Table<u64, Kept> = Table::new("alert-open");
+pub(super) const ALERTS: Table<u64, Kept> = Table::new("alert-open");
 
 /// Alerts kept; with its event one has about 3 kB, together 1.5 MB.
 const ALERTS_MAX: usize = 500;
@@ -79,7 +79,7 @@ pub struct Step {
 
 /// An alert with its event.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Kept {
+pub(super) struct Kept {
     alert: Alert,
     event: Event,
 }

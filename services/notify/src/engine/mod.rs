@@ -41,7 +41,7 @@ use tables::{
     COLLECTED, COLLECTED_MAX, CURSOR, HISTORY, HISTORY_MAX, Line, QUEUE, QUEUE_MAX, SERVICES, STATE, TOLD, TOLD_MAX,
     Waiting, dropped_key, due_key, recall,
 };
-pub use tables::{Delivery, NAMES, PASSING, Status};
+pub use tables::{Delivery, NAMES, PASSING, Status, take_out};
 
 /// Events looked at in one transaction.
 const BATCH: usize = 100;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
-use store::{Table, View};
+use store::{Store, Table, TakenOut, View};
 use utoipa::ToSchema;
 use wire::Time;
 use wire::event::Severity;
@@ -178,5 +178,23 @@ impl Delivery {
             next_at: Some(now),
             created_at: now,
         }
+    }
+}
+
+/// Takes out of a table every entry that this version cannot read; the others stay. `None` where all can be read, or it is no table
+/// of this crate.
+///
+/// # Errors
+/// When the medium does not take them; then they stay.
+pub fn take_out(store: &Store, table: &str) -> store::Result<Option<TakenOut>> {
+    match table {
+        "alert-collected" => store.take_out_unreadable(&COLLECTED),
+        "alert-history" => store.take_out_unreadable(&HISTORY),
+        "alert-open" => store.take_out_unreadable(&super::escalation::ALERTS),
+        "alert-queue" => store.take_out_unreadable(&QUEUE),
+        "alert-services" => store.take_out_unreadable(&SERVICES),
+        "alert-state" => store.take_out_unreadable(&STATE),
+        "alert-told" => store.take_out_unreadable(&TOLD),
+        _ => Ok(None),
     }
 }

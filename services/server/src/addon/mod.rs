@@ -20,7 +20,7 @@ pub use manifest::{Kept, MANIFEST_MAX, Sent, read_manifest};
 pub const ADDONS: Table<u64, Addon> = Table::new("addons");
 
 /// When each add-on was heard last, beside the rows with their manifests.
-const SEEN: Table<u64, Time> = Table::new("addons-seen");
+pub(crate) const SEEN: Table<u64, Time> = Table::new("addons-seen");
 
 /// Most add-ons of one box.
 const ADDONS_MAX: usize = 10_000;

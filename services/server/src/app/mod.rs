@@ -49,8 +49,9 @@ use past::past;
 /// Messages that a slow listener may lag behind; then it gets a fresh snapshot instead.
 const STREAM: usize = 1024;
 
-/// Entries of a table that are taken out one by one when nothing can read them; after them, the whole table.
-const ONE_BY_ONE: usize = 8;
+/// How often entries are taken out of tables because nothing can read them: once a table, and some that are not of their table's
+/// kind in another way.
+const ONE_BY_ONE: usize = 64;
 
 /// How a server is set up.
 #[derive(Clone, Debug)]
@@ -201,14 +202,15 @@ impl App {
             let Err(StartError::Store(store::Error::Value { table, key, why })) = begun else {
                 break begun?;
             };
-            let before = taken_out.iter().filter(|taken| taken.table == table).count();
-            if before > ONE_BY_ONE {
-                // The whole table is gone already.
+            // One that is taken out is not read again: more in a row are of tables that nobody can take out.
+            if taken_out.len() > ONE_BY_ONE {
                 return Err(store::Error::Value { table, key, why }.into());
             }
-            let key = (before < ONE_BY_ONE).then_some(key);
             let from = store.clone();
-            let taken = tokio::task::spawn_blocking(move || from.take_out(table, key.as_deref(), &why));
+            let taken = tokio::task::spawn_blocking(move || match tables::take_out(&from, table)? {
+                Some(all) => Ok(all),
+                None => from.take_out(table, &key, &why),
+            });
             taken_out.push(taken.await.map_err(|_| store::Error::Closed)??);
         };
         app.tell_what_was_set_aside(&setup.data, aside, &keys.set_aside).await;

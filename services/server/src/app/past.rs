@@ -47,13 +47,19 @@ impl App {
                 path,
                 table,
                 entries,
+                cut,
                 why,
             } = taken;
+            let too_many = match cut {
+                0 => String::new(),
+                cut => format!(" (so many that of {cut} only the keys were kept)"),
+            };
             let message = format!(
-                "{entries} records of table {table} could not be read and were moved to {}: {why}",
+                "{entries} records of table {table} could not be read and were moved to {}{too_many}: {why}",
                 path.display()
             );
-            let data = serde_json::json!({ "path": path, "table": table, "records": entries, "why": why });
+            let data =
+                serde_json::json!({ "path": path, "table": table, "records": entries, "only_keys": cut, "why": why });
             self.record("box.records_set_aside", Severity::Warning, message, data)
                 .await;
         }
