@@ -362,3 +362,47 @@ async fn smart_after_is_read_again_by_a_session_that_goes_on() {
     assert!(readings() > before, "{:#?}", smartctl.calls());
     assert_ne!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
 }
+
+/// Its task waits for a sick drive's answer meanwhile.
+#[tokio::test]
+async fn no_wish_for_a_job_that_hears_nothing_is_refused_and_the_abort_is_what_comes_of_them() {
+    let smartctl = Smartctl::new(3600);
+    let Some(bench) = bench(&smartctl).await else {
+        return;
+    };
+    let id = bench.job("between").await;
+    in_step(&bench, id, Phase::SelfTestShort).await;
+    smartctl.hang(true);
+    let asked = smartctl.calls().len();
+    while smartctl.calls().len() == asked {
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    }
+    let (job, actor) = (id, "ann".to_owned());
+    for n in 0..14 {
+        let wish = match n % 2 {
+            0 => Command::Pause {
+                job,
+                actor: actor.clone(),
+            },
+            _ => Command::Resume {
+                job,
+                actor: actor.clone(),
+            },
+        };
+        let done = bench.server.call(wish).await;
+        assert!(matches!(done, Ok(Answer::Done { .. })), "{n}: {done:?}");
+    }
+    let aborted = bench
+        .server
+        .call(Command::Abort {
+            job,
+            actor: actor.clone(),
+        })
+        .await;
+    assert!(matches!(aborted, Ok(Answer::Aborted)), "{aborted:?}");
+    let late = bench.server.call(Command::Resume { job, actor }).await;
+    assert!(matches!(late, Ok(Answer::Done { .. })), "{late:?}");
+    smartctl.hang(false);
+    let job = bench.server.over(id).await;
+    assert_eq!(job.state, JobState::Aborted);
+}

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use store::Pending;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 use wire::command::{Answer, BackupRow, CallOutcome, Command};
@@ -203,18 +203,12 @@ impl Controller {
                 Ok(Some(_)) | Err(_) => over(job),
             });
         };
-        match active.wishes.try_send(wish.clone()) {
-            Ok(()) => {
-                let kept = self.means.jobs.wish(job, &wish);
-                active.wished = Some(wish.after(active.wished.take()));
-                Ok(kept)
-            }
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                let problem = Problem::new("job-busy", 503, "The job has not answered the last command yet");
-                Err(problem.with("Try again in a moment."))
-            }
-            Err(mpsc::error::TrySendError::Closed(_)) => Err(over(job)),
+        if !active.wishes.put(wish.clone()) {
+            return Err(over(job));
         }
+        let kept = self.means.jobs.wish(job, &wish);
+        active.wished = Some(wish.after(active.wished.take()));
+        Ok(kept)
     }
 
     pub(super) fn books_changed(&self, kind: &str, message: String) {

@@ -34,6 +34,7 @@ use crate::events::{self, Known};
 use crate::gate::{Ledger, Media, Members, Trust};
 use crate::hands::Held;
 use crate::heartbeat;
+use crate::job::wishes::{self, Wished, Wishes};
 use crate::job::{JobTask, Means, Wish};
 use crate::jobs::{KNOWN, Kept};
 use crate::record::Record;
@@ -45,14 +46,11 @@ use start::Beginning;
 /// spinning up take time, and a restarted agent must not tell that all drives went and came back.
 const SETTLE: Duration = Duration::from_secs(15);
 
-/// Wishes that a job may not have heard yet; one more is refused as busy.
-const WISHES: usize = 8;
-
 /// A job that is not over.
 #[derive(Debug)]
 struct Active {
     drive: DriveId,
-    wishes: mpsc::Sender<Wish>,
+    wishes: Wishes,
     /// What of all that was answered stands: a task that fails takes along what it has not heard.
     wished: Option<Wish>,
     /// The task that works on it.
@@ -307,11 +305,11 @@ impl Controller {
     }
 
     /// Gives the job to a task of its own.
-    fn spawn<T>(&mut self, record: Record, task: impl FnOnce(Means, Record, mpsc::Receiver<Wish>) -> T)
+    fn spawn<T>(&mut self, record: Record, task: impl FnOnce(Means, Record, Wished) -> T)
     where
         T: Future<Output = JobId> + Send + 'static,
     {
-        let (wishes, receiver) = mpsc::channel(WISHES);
+        let (wishes, receiver) = wishes::channel();
         let (id, drive) = (record.job.id, record.job.drive.clone());
         let task = self.tasks.spawn(task(self.means.clone(), record, receiver)).id();
         let failures = 0;

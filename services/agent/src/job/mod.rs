@@ -26,6 +26,7 @@ mod selftest;
 mod session;
 mod steps;
 mod wait;
+pub mod wishes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -35,7 +36,7 @@ use burnin::evidence::Stop as Stopped;
 use burnin::worker::Limits;
 use drive::guard::Place;
 use serde::{Deserialize, Serialize};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::Instant;
 use tracing::warn;
 use wire::JobId;
@@ -141,7 +142,7 @@ pub struct JobTask {
     checkpoint: Option<String>,
     /// Why the next session is a resumption; `None` for the first one.
     why: Option<String>,
-    wishes: mpsc::Receiver<Wish>,
+    wishes: Wished,
     abort_by: Option<String>,
     /// What it may have left on the drive that it holds.
     trace: Trace,
@@ -158,6 +159,7 @@ pub struct JobTask {
 }
 
 use session::Reason;
+use wishes::Wished;
 
 /// How a session with one worker ended.
 enum Session {
@@ -205,13 +207,7 @@ enum NoDrive {
 
 impl JobTask {
     /// A job that `record` and `checkpoint` describe; `why` says why it was interrupted.
-    pub fn new(
-        means: Means,
-        record: Record,
-        checkpoint: Option<String>,
-        why: Option<String>,
-        wishes: mpsc::Receiver<Wish>,
-    ) -> Self {
+    pub fn new(means: Means, record: Record, checkpoint: Option<String>, why: Option<String>, wishes: Wished) -> Self {
         Self {
             means,
             record,

@@ -46,7 +46,7 @@ impl JobTask {
 
     /// Takes what was wished since somebody listened last; true once the job was aborted.
     pub(super) fn is_aborted(&mut self) -> bool {
-        while let Ok(wish) = self.wishes.try_recv() {
+        while let Some(wish) = self.wishes.try_recv() {
             match wish {
                 Wish::Abort(actor) => self.aborted(actor),
                 wish => drop(self.wish(&wish)),

@@ -54,6 +54,16 @@ impl Smartctl {
         std::fs::write(self.dir.path().join("silent"), times.to_string()).unwrap();
     }
 
+    /// From now on it does not answer, or does again.
+    pub fn hang(&self, hangs: bool) {
+        let path = self.dir.path().join("hang");
+        if hangs {
+            std::fs::write(path, "").unwrap();
+        } else {
+            std::fs::remove_file(path).unwrap();
+        }
+    }
+
     /// The running self-test is ended by a reset.
     pub fn cut(&self) {
         std::fs::write(self.dir.path().join("cut"), "").unwrap();
@@ -80,6 +90,7 @@ const SCRIPT: &str = r#"#!/bin/sh
 cd DIR || exit 2
 exec 9>lock; flock 9
 printf '%s\n' "$*" >> calls
+while [ -e hang ]; do sleep 0.1; done
 order=; prev=; node=
 for a; do
   [ "$prev" = -t ] && order="start $a"
