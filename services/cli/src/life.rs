@@ -1,7 +1,7 @@
 //! `kiln backup`, `kiln restore`, `kiln debug-bundle`: what the dashboard's page does, for scripts.
 
 use std::fs::File;
-use std::io::Write;
+use std::io::{Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -50,8 +50,11 @@ pub struct DebugArgs {
     out: PathBuf,
 }
 
-/// Longest backup that is sent, in bytes; the server takes no longer one.
-const BACKUP_MAX: u64 = 64 << 20;
+/// Longest backup that is sent out of a pipe, in bytes: that one is kept in memory. Of a file's length the box alone judges.
+const PIPED_MAX: u64 = 64 << 20;
+
+/// What every backup begins with.
+const MAGIC: &[u8] = b"KILN-BACKUP ";
 
 fn passphrase(file: Option<&Path>, twice: bool) -> Result<String> {
     const WAYS: [&str; 2] = ["--passphrase-file", "KILN_PASSPHRASE"];
@@ -85,6 +88,21 @@ fn new_file(path: &Path, fill: impl FnOnce(&mut File) -> Result<u64>) -> Result<
     done
 }
 
+/// A backup that is sent as it is read.
+fn backup_in(path: &Path) -> Result<remote::Body> {
+    let mut file = File::open(path)?;
+    if !file.metadata()?.is_file() {
+        return Ok(remote::whole(crate::file::bytes(path, PIPED_MAX)?));
+    }
+    let mut begin = [0; MAGIC.len()];
+    // A wrong file is told before it travels.
+    if file.read_exact(&mut begin).is_err() || begin != MAGIC {
+        bail!("this is no backup of Kiln: expected a file that begins with KILN-BACKUP");
+    }
+    file.rewind()?;
+    Ok(remote::streamed(file)?)
+}
+
 fn code(done: Result<()>) -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -112,10 +130,10 @@ pub fn backup(args: &BackupArgs) -> ExitCode {
 /// `kiln restore`.
 pub fn restore(args: &RestoreArgs) -> ExitCode {
     code((|| {
-        let bytes = crate::file::bytes(&args.file, BACKUP_MAX).with_context(|| args.file.display().to_string())?;
+        let body = backup_in(&args.file).with_context(|| args.file.display().to_string())?;
         let phrase = passphrase(args.passphrase_file.as_deref(), false)?;
         let remote = Remote::log_in(&args.remote)?;
-        let brought = remote.upload(Method::PUT, "/api/v1/restore", remote::whole(bytes))?;
+        let brought = remote.upload(Method::PUT, "/api/v1/restore", body)?;
         let text = |key: &str| brought[key].as_str().unwrap_or("?").to_owned();
         tell!(
             "{}: made on {} at {} by version {}",

@@ -12,9 +12,12 @@
 mod tls;
 
 use std::env::VarError;
-use std::io::Write;
+use std::fs::File;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
+use std::pin::Pin;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -23,7 +26,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, HOST};
 use http::{Method, Request, Response, StatusCode, Uri};
 use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
-use hyper::body::Incoming;
+use hyper::body::{Frame, Incoming, SizeHint};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
 use tokio::net::TcpStream;
@@ -160,6 +163,57 @@ where
 /// A body of JSON, or none.
 pub fn whole(bytes: impl Into<Bytes>) -> Body {
     Full::new(bytes.into()).map_err(|never| match never {}).boxed()
+}
+
+/// A file as a body, read as it is sent, its length told before.
+///
+/// # Errors
+/// When the file cannot be looked at.
+pub fn streamed(file: File) -> std::io::Result<Body> {
+    let left = file.metadata()?.len();
+    Ok(FileBody { file, left }.boxed())
+}
+
+/// Bytes of a file that are read in one go.
+const PIECE: u64 = 256 << 10;
+
+/// What is left of a file to be sent.
+struct FileBody {
+    file: File,
+    left: u64,
+}
+
+impl hyper::body::Body for FileBody {
+    type Data = Bytes;
+    type Error = std::io::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+        if self.left == 0 {
+            return Poll::Ready(None);
+        }
+        let mut piece = Vec::new();
+        // Nothing else runs in this runtime: reading may block it.
+        let most = self.left.min(PIECE);
+        Poll::Ready(Some(match (&self.file).take(most).read_to_end(&mut piece) {
+            Ok(0) => Err(std::io::Error::other("the file became shorter while it was sent")),
+            Ok(got) => {
+                self.left -= got as u64;
+                Ok(Frame::data(piece.into()))
+            }
+            Err(error) => Err(error),
+        }))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.left == 0
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        SizeHint::with_exact(self.left)
+    }
 }
 
 fn password(args: &RemoteArgs) -> Result<String> {

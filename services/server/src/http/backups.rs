@@ -8,7 +8,7 @@ use axum::response::Response;
 use axum::{Extension, Json as Answered};
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::CONTENT_TYPE;
+use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use multer::{Constraints, Multipart, SizeLimit};
 use serde::Serialize;
 use serde_json::json;
@@ -21,13 +21,17 @@ use super::arrival::{Stopped, steadily};
 use super::body::Json;
 use super::doc::{Body, Both, LoggedIn, Stored, Tries};
 use super::life::{
-    ARRIVAL, BACKUP_MAX, MakeBackup, Restore, blocking, broke_off, file, may_put_back, put_back, sealed, seat, slow,
-    stopped, too_long,
+    ARRIVAL, Arriving, MakeBackup, Restore, blocking, broke_off, held_file, may_put_back, put_back, sealed, seat, slow,
+    stopped,
 };
 use super::person::Person;
 use super::{Peer, Refusal};
 use crate::app::App;
+use crate::life::backup::Held;
 use crate::life::backup::shelf::{Kept, Shelf};
+
+/// Longest password or passphrase in a form, in bytes.
+const WORD_MAX: u64 = 4096;
 
 /// A backup that the box keeps.
 #[derive(Debug, Serialize, ToSchema)]
@@ -75,9 +79,9 @@ pub async fn make(
     Json(form): Json<MakeBackup>,
 ) -> Result<Answered<KeptBackup>, Refusal> {
     let _seat = seat(&app)?;
-    let bytes = sealed(&app, peer, &person, form).await?;
+    let made = sealed(&app, peer, &person, form).await?;
     let (shelf, now) = (Shelf::below(&app.life.data), app.clock.now().wall);
-    let kept = blocking(move || shelf.put(&bytes, now)).await??;
+    let kept = blocking(move || shelf.put(&made, now)).await??;
     Ok(Answered(kept.into()))
 }
 
@@ -99,9 +103,8 @@ pub async fn download(
     Path(filename): Path<String>,
 ) -> Result<Response, Refusal> {
     let (shelf, name) = (Shelf::below(&app.life.data), filename.clone());
-    let bytes = blocking(move || shelf.read(&name)).await??;
-    let bytes = bytes.ok_or_else(|| unknown(&filename))?;
-    Ok(file(&filename, "application/octet-stream", bytes))
+    let held = blocking(move || shelf.read(&name)).await??;
+    Ok(held_file(&filename, &held.ok_or_else(|| unknown(&filename))?))
 }
 
 /// Takes a backup away.
@@ -147,9 +150,9 @@ pub async fn restore(
     let _seat = seat(&app)?;
     may_put_back(&app, peer, &person, form.password).await?;
     let (shelf, name) = (Shelf::below(&app.life.data), filename.clone());
-    let bytes = blocking(move || shelf.read(&name)).await??;
-    let bytes = bytes.ok_or_else(|| unknown(&filename))?;
-    put_back(&app, &person, bytes, form.passphrase).await
+    let held = blocking(move || shelf.read(&name)).await??;
+    let held = held.ok_or_else(|| unknown(&filename))?;
+    put_back(&app, &person, held, form.passphrase).await
 }
 
 /// A form as a browser sends it, with a backup that somebody kept elsewhere.
@@ -175,7 +178,8 @@ pub struct BroughtForm {
         (status = 409, description = "`jobs-running`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 413, description = "`too-long`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 415, description = "`not-form`: Content-Type is not multipart/form-data", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`bad-form`: a field is missing; `bad-backup`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 422, description = "`bad-form`: a field is missing; `bad-backup`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 507, description = "`no-room`: the medium has less free than the backup takes", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn restore_brought(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
@@ -183,17 +187,13 @@ pub async fn restore_brought(
     request: Request,
 ) -> Result<StatusCode, Refusal> {
     let _seat = seat(&app)?;
-    let mut fields = brought(request).await?;
-    let mut field = |name: &str, what: &str| {
-        fields
-            .remove(name)
-            .ok_or_else(|| Refusal::new("bad-form", 422, "A field is missing").with(format!("{name}: expected {what}")))
-    };
+    let (file, mut fields) = brought(&app, request).await?;
+    let mut field = |name: &str, what: &str| fields.remove(name).ok_or_else(|| missing(name, what));
     let text = |name: &str, what: &str, bytes: Bytes| {
         String::from_utf8(bytes.into())
             .map_err(|_| Refusal::new("bad-form", 422, "A field is no text").with(format!("{name}: expected {what}")))
     };
-    let file = field("backup", "the file")?;
+    let file = file.ok_or_else(|| missing("backup", "the file"))?;
     let (own, sealed_with) = (
         "your own password on this box, as text",
         "what the backup is encrypted with, as text",
@@ -201,35 +201,63 @@ pub async fn restore_brought(
     let password = text("password", own, field("password", own)?)?;
     let passphrase = text("passphrase", sealed_with, field("passphrase", sealed_with)?)?;
     may_put_back(&app, peer, &person, password).await?;
-    put_back(&app, &person, file.into(), passphrase).await
+    put_back(&app, &person, file, passphrase).await
 }
 
-/// The fields of a form that brings a backup, by name; of two with one name the later one.
-async fn brought(request: Request) -> Result<BTreeMap<String, Bytes>, Refusal> {
+fn missing(name: &str, what: &str) -> Refusal {
+    Refusal::new("bad-form", 422, "A field is missing").with(format!("{name}: expected {what}"))
+}
+
+/// The file and the other fields of a form that brings a backup, by name; of two with one name the later one.
+async fn brought(app: &App, request: Request) -> Result<(Option<Held>, BTreeMap<String, Bytes>), Refusal> {
     let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
     let boundary = multer::parse_boundary(kind.unwrap_or("")).map_err(|error| {
         Refusal::new("not-form", 415, "The body must be a form").with(format!("expected multipart/form-data: {error}"))
     })?;
+    let words = SizeLimit::new()
+        .for_field("password", WORD_MAX)
+        .for_field("passphrase", WORD_MAX);
     let limits = Constraints::new()
         .allowed_fields(vec!["backup", "password", "passphrase"])
-        .size_limit(SizeLimit::new().whole_stream(BACKUP_MAX as u64));
+        .size_limit(words);
+    // The few bytes of the form beside the file are of no weight.
+    let announced = request.headers().get(CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse().ok());
+    drop(Arriving::new(app, announced)?);
     let mut form = Multipart::with_constraints(steadily(request.into_body()), boundary, limits);
     let read = async {
-        let mut fields = BTreeMap::new();
-        while let Some(field) = form.next_field().await? {
+        let (mut file, mut fields) = (None, BTreeMap::new());
+        while let Some(mut field) = form.next_field().await.map_err(odd)? {
             let name = field.name().unwrap_or_default().to_owned();
-            fields.insert(name, field.bytes().await?);
+            if name == "backup" {
+                // The one before gives its room back first.
+                drop(file.take());
+                let mut arriving = Arriving::new(app, None)?;
+                while let Some(bytes) = field.chunk().await.map_err(odd)? {
+                    arriving = arriving.push(&bytes).await?;
+                }
+                file = Some(arriving.finish().await?);
+            } else {
+                fields.insert(name, field.bytes().await.map_err(odd)?);
+            }
         }
-        Ok(fields)
+        Ok((file, fields))
     };
     let late = |_| slow(format!("it takes more than {} s", ARRIVAL.as_secs()));
-    let read = tokio::time::timeout(ARRIVAL, read).await.map_err(late)?;
-    read.map_err(|error: multer::Error| match error {
-        multer::Error::StreamSizeExceeded { .. } => too_long(),
+    tokio::time::timeout(ARRIVAL, read).await.map_err(late)?
+}
+
+/// Why a form was not read.
+fn odd(error: multer::Error) -> Refusal {
+    match error {
+        multer::Error::FieldSizeExceeded { limit, field_name } => {
+            let name = field_name.unwrap_or_default();
+            Refusal::new("too-long", 413, "A field is too long").with(format!("{name}: at most {limit} bytes"))
+        }
         multer::Error::StreamReadFailed(error) => match error.downcast::<Stopped>() {
-            Ok(why) => stopped(*why),
+            Ok(why) => stopped(*why, None),
             Err(error) => broke_off(&error),
         },
         error => Refusal::new("bad-form", 400, "The body is no such form").with(error.to_string()),
-    })
+    }
 }

@@ -1,14 +1,17 @@
 //! Backup, restore, factory reset: each asks for the password once more. Power, the certificate for TLS, the debug bundle.
 
+use std::io::{ErrorKind, Read, Write};
+use std::path::PathBuf;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use axum::body::Body as AnswerBody;
 use axum::extract::{Request, State};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json as Answered};
 use futures_util::StreamExt;
 use http::StatusCode;
-use http::header::{CONTENT_DISPOSITION, CONTENT_TYPE};
+use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::sync::MutexGuard;
@@ -25,16 +28,16 @@ use super::people::check_own;
 use super::person::Person;
 use super::{Peer, Refusal};
 use crate::app::App;
-use crate::life::backup::{self, Head};
+use crate::life::backup::{self, Full, Head, Held, Spool};
 use crate::life::debug::Seen;
 use crate::tables::SCHEMA;
 use crate::tls::Way;
 
-/// Longest backup that is taken, in bytes.
-pub(super) const BACKUP_MAX: usize = 64 << 20;
+/// Longest time for a backup to arrive, from who goes on sending: the longest one by a line of a megabit and a half.
+pub(super) const ARRIVAL: Duration = Duration::from_secs(3600);
 
-/// Longest time for a backup to arrive, from who goes on sending.
-pub(super) const ARRIVAL: Duration = Duration::from_secs(600);
+/// Bytes of a backup that go to or come from the medium in one go.
+const PIECE: usize = 256 << 10;
 
 pub(super) fn file(name: &str, kind: &'static str, bytes: Vec<u8>) -> Response {
     // Names are of letters, digits and hyphens; see `plain`.
@@ -44,6 +47,26 @@ pub(super) fn file(name: &str, kind: &'static str, bytes: Vec<u8>) -> Response {
         bytes,
     )
         .into_response()
+}
+
+/// A backup as a file, read as it leaves.
+pub(super) fn held_file(name: &str, held: &Held) -> Response {
+    let pieces = futures_util::stream::unfold(Some(held.reader()), async |reader| {
+        let mut reader = reader?;
+        let read = tokio::task::spawn_blocking(move || {
+            let mut piece = Vec::with_capacity(PIECE);
+            let read = (&mut reader).take(PIECE as u64).read_to_end(&mut piece);
+            read.map(|_| (piece, reader))
+        });
+        match read.await.map_err(std::io::Error::other).and_then(|read| read) {
+            Ok((piece, reader)) => (!piece.is_empty()).then_some((Ok(piece), Some(reader))),
+            Err(error) => Some((Err(error), None)),
+        }
+    });
+    let mut answer = file(name, "application/octet-stream", Vec::new());
+    answer.headers_mut().insert(CONTENT_LENGTH, held.len().into());
+    *answer.body_mut() = AnswerBody::from_stream(pieces);
+    answer
 }
 
 /// The box's name as part of a file's name.
@@ -65,6 +88,15 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
         .map_err(|_| Refusal::new("internal", 500, "It was not done"))
 }
 
+impl From<backup::agent::Failed> for Refusal {
+    fn from(failed: backup::agent::Failed) -> Self {
+        match failed {
+            backup::agent::Failed::Agent(problem) => problem.into(),
+            backup::agent::Failed::Here(error) => error.into(),
+        }
+    }
+}
+
 impl From<backup::Error> for Refusal {
     fn from(error: backup::Error) -> Self {
         use backup::{Error, seal};
@@ -74,7 +106,7 @@ impl From<backup::Error> for Refusal {
                 Self::new("bad-passphrase", 422, "This cannot be a backup's passphrase")
                     .with(format!("passphrase: {error}"))
             }
-            Error::Seal(error @ seal::Error::Opened(_)) => {
+            Error::Seal(error @ (seal::Error::Opened | seal::Error::Changed { .. })) => {
                 Self::new("backup-closed", 403, "The backup was not opened").with(error.to_string())
             }
             error @ (Error::Seal(_)
@@ -83,6 +115,16 @@ impl From<backup::Error> for Refusal {
             | Error::Damaged { .. }
             | Error::Rows(_)) => {
                 Self::new("bad-backup", 422, "This is no backup that can be put back").with(error.to_string())
+            }
+            Error::Full(full @ Full::TooLong { .. }) => {
+                Self::new("too-long", 413, "The backup is too long").with(full.to_string())
+            }
+            Error::Full(full @ Full::NoRoom { .. }) => {
+                Self::new("no-room", 507, "The medium has no room for the backup").with(full.to_string())
+            }
+            Error::File(path, error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {
+                Self::new("no-room", 507, "The medium has no room for the backup")
+                    .with(format!("{}: {error}", path.display()))
             }
             Error::File(..) | Error::Waits(..) | Error::Ended => {
                 Self::new("store", 503, "The medium failed").with(error.to_string())
@@ -101,7 +143,7 @@ pub struct MakeBackup {
 }
 
 /// Makes a backup for a person who has proved to be one, and tells of it.
-pub(super) async fn sealed(app: &Arc<App>, peer: Peer, person: &Person, form: MakeBackup) -> Result<Vec<u8>, Refusal> {
+pub(super) async fn sealed(app: &Arc<App>, peer: Peer, person: &Person, form: MakeBackup) -> Result<Held, Refusal> {
     check_own(app, peer, person, form.password).await?;
     backup::seal::check(&form.passphrase).map_err(backup::Error::from)?;
     let now = app.clock.now().wall;
@@ -117,22 +159,17 @@ pub(super) async fn sealed(app: &Arc<App>, peer: Peer, person: &Person, form: Ma
     let of_agent = if head.agent {
         backup::agent::gather(app).await?
     } else {
-        Vec::new()
+        backup::agent::none()?
     };
-    let store = app.store.clone();
-    let bytes = blocking(move || backup::take(&store, &of_agent, &head, &form.passphrase)).await??;
+    let (store, dir) = (app.store.clone(), app.life.data.clone());
+    let made = blocking(move || backup::take(&store, &of_agent, &head, &form.passphrase, &dir)).await??;
     let message = format!("{} made a backup of the box", person.name);
     app.record_way_out(
-        act(
-            "box.backed_up",
-            Severity::Info,
-            message,
-            json!({ "bytes": bytes.len() }),
-        ),
+        act("box.backed_up", Severity::Info, message, json!({ "bytes": made.len() })),
         &person.name,
     )
     .await;
-    Ok(bytes)
+    Ok(made)
 }
 
 /// Everything that the server keeps, as one encrypted file.
@@ -146,16 +183,13 @@ pub async fn make(
     Json(form): Json<MakeBackup>,
 ) -> Result<Response, Refusal> {
     let _seat = seat(&app)?;
-    let bytes = sealed(&app, peer, &person, form).await?;
+    let made = sealed(&app, peer, &person, form).await?;
     let name = app.hub(|hub| hub.name().to_owned());
-    Ok(file(
-        &format!("kiln-{}-{}.backup", plain(&name), day(app.clock.now().wall)),
-        "application/octet-stream",
-        bytes,
-    ))
+    let name = format!("kiln-{}-{}.backup", plain(&name), day(app.clock.now().wall));
+    Ok(held_file(&name, &made))
 }
 
-/// The one seat for who makes, brings or puts back a backup: each may take as much memory as a backup has, and what is
+/// The one seat for who makes, brings or puts back a backup: each may take as much of the medium as a backup has, and what is
 /// laid down for the next start has one place.
 pub(super) fn seat(app: &App) -> Result<MutexGuard<'_, ()>, Refusal> {
     app.life.bringing.try_lock().map_err(|_| {
@@ -164,34 +198,88 @@ pub(super) fn seat(app: &App) -> Result<MutexGuard<'_, ()>, Refusal> {
     })
 }
 
-/// The bytes of a backup.
-async fn arrived(request: Request) -> Result<Vec<u8>, Refusal> {
-    let mut body = std::pin::pin!(steadily(request.into_body()));
-    let read = async {
-        let mut all = Vec::new();
-        while let Some(bytes) = body.next().await {
-            let bytes = bytes.map_err(stopped)?;
-            if all.len() + bytes.len() > BACKUP_MAX {
-                return Err(too_long());
-            }
-            all.extend_from_slice(&bytes);
-        }
-        Ok(all)
-    };
-    let late = |_| slow(format!("it takes more than {} s", ARRIVAL.as_secs()));
-    tokio::time::timeout(ARRIVAL, read).await.map_err(late)?
+/// A backup as it arrives, at most so long as one can be.
+pub(super) struct Arriving {
+    spool: Spool,
+    dir: PathBuf,
+    /// What has come and was not written yet.
+    piece: Vec<u8>,
 }
 
-/// Why no more of a backup came.
-pub(super) fn stopped(why: Stopped) -> Refusal {
-    match why {
-        Stopped::Slow(why) => slow(why),
-        Stopped::Broken(error) => broke_off(&error),
+impl Arriving {
+    /// From its first byte on, where so many are announced.
+    pub(super) fn new(app: &App, announced: Option<u64>) -> Result<Self, Refusal> {
+        let dir = app.life.data.clone();
+        let spool = Spool::new(&dir, backup::BYTES_MAX).map_err(backup::Error::of(&dir))?;
+        if let Some(announced) = announced {
+            spool.expect(announced).map_err(backup::Error::from)?;
+        }
+        let piece = Vec::new();
+        Ok(Self { spool, dir, piece })
+    }
+
+    /// Takes more.
+    pub(super) async fn push(mut self, bytes: &[u8]) -> Result<Self, Refusal> {
+        self.piece.extend_from_slice(bytes);
+        match self.piece.len() < PIECE {
+            true => Ok(self),
+            false => self.write().await,
+        }
+    }
+
+    async fn write(mut self) -> Result<Self, Refusal> {
+        blocking(move || {
+            let written = self.spool.write_all(&self.piece);
+            written.map_err(backup::Error::of(&self.dir))?;
+            self.piece.clear();
+            Ok(self)
+        })
+        .await?
+    }
+
+    /// No more comes.
+    pub(super) async fn finish(self) -> Result<Held, Refusal> {
+        Ok(self.write().await?.spool.finish())
     }
 }
 
-pub(super) fn too_long() -> Refusal {
-    Refusal::new("too-long", 413, "The backup is too long").with(format!("at most {BACKUP_MAX} bytes are taken"))
+/// How long what is sent of a refused backup is read on: who sends all of it before reading would not hear the refusal else.
+const LINGER: Duration = Duration::from_secs(10);
+
+/// Silence after which nothing more is sent.
+const LINGERS: Duration = Duration::from_millis(500);
+
+/// A backup that is a request's body.
+async fn arrived(app: &App, request: Request) -> Result<Held, Refusal> {
+    let announced = request.headers().get(CONTENT_LENGTH);
+    let announced = announced.and_then(|length| length.to_str().ok()?.parse().ok());
+    let mut body = std::pin::pin!(steadily(request.into_body()));
+    let read = async {
+        let mut arriving = Arriving::new(app, announced)?;
+        let mut came = 0;
+        while let Some(bytes) = body.next().await {
+            let bytes = bytes.map_err(|why| stopped(why, announced.map(|all| (came, all))))?;
+            came += bytes.len() as u64;
+            arriving = arriving.push(&bytes).await?;
+        }
+        arriving.finish().await
+    };
+    let late = |_| slow(format!("it takes more than {} s", ARRIVAL.as_secs()));
+    let arrived = tokio::time::timeout(ARRIVAL, read).await.map_err(late).flatten();
+    if arrived.is_err() {
+        let rest = async { while let Ok(Some(Ok(_))) = tokio::time::timeout(LINGERS, body.next()).await {} };
+        let _enough = tokio::time::timeout(LINGER, rest).await;
+    }
+    arrived
+}
+
+/// Why no more of a backup came.
+pub(super) fn stopped(why: Stopped, at: Option<(u64, u64)>) -> Refusal {
+    match (why, at) {
+        (Stopped::Slow(why), _) => slow(why),
+        (Stopped::Broken(error), None) => broke_off(&error),
+        (Stopped::Broken(error), Some((came, all))) => broke_off(&format!("after {came} of {all} bytes: {error}")),
+    }
 }
 
 pub(super) fn broke_off(error: &dyn std::fmt::Display) -> Refusal {
@@ -219,7 +307,7 @@ pub struct Brought {
     /// Version of the server that made it.
     version: String,
     /// Its size in bytes.
-    bytes: usize,
+    bytes: u64,
     /// Whether the agent's records are in it, too.
     agent: bool,
 }
@@ -232,6 +320,7 @@ pub struct Brought {
         (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 413, description = "`too-long`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 422, description = "`bad-backup`", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 507, description = "`no-room`: the medium has less free than the backup takes", body = wire::Problem, content_type = "application/problem+json"),
         (status = 503, description = "`busy`: another backup is being made, brought or put back", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn bring(
     State(app): State<Arc<App>>,
@@ -240,16 +329,16 @@ pub async fn bring(
 ) -> Result<Answered<Brought>, Refusal> {
     let _seat = seat(&app)?;
     *app.life.brought.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    let bytes = arrived(request).await?;
-    let head = backup::look(&bytes)?;
+    let held = arrived(&app, request).await?;
+    let head = backup::look(&held)?;
     let brought = Brought {
         name: head.name,
         made: head.made,
         version: head.version,
-        bytes: bytes.len(),
+        bytes: held.len(),
         agent: head.agent,
     };
-    *app.life.brought.lock().unwrap_or_else(PoisonError::into_inner) = Some((person.name, bytes));
+    *app.life.brought.lock().unwrap_or_else(PoisonError::into_inner) = Some((person.name, held));
     Ok(Answered(brought))
 }
 
@@ -277,10 +366,10 @@ pub async fn restore(
     let _seat = seat(&app)?;
     may_put_back(&app, peer, &person, form.password).await?;
     let brought = app.life.brought.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let Some((_, bytes)) = brought.filter(|(whose, _)| *whose == person.name) else {
+    let Some((_, held)) = brought.filter(|(whose, _)| *whose == person.name) else {
         return Err(Refusal::new("nothing-brought", 409, "There is no backup to put back").with("PUT the file first"));
     };
-    let done = put_back(&app, &person, bytes, form.passphrase).await?;
+    let done = put_back(&app, &person, held, form.passphrase).await?;
     *app.life.brought.lock().unwrap_or_else(PoisonError::into_inner) = None;
     Ok(done)
 }
@@ -289,11 +378,11 @@ pub async fn restore(
 pub(super) async fn put_back(
     app: &Arc<App>,
     person: &Person,
-    bytes: Vec<u8>,
+    held: Held,
     passphrase: String,
 ) -> Result<StatusCode, Refusal> {
     let dir = app.life.data.clone();
-    let opened = blocking(move || backup::open(&bytes, &passphrase, &dir)).await??;
+    let opened = blocking(move || backup::open(&held, &passphrase, &dir)).await??;
     let head = opened.head.clone();
     if app.hub(crate::hub::Hub::has_agent) && head.agent {
         backup::agent::hand_over(app, &opened.of_agent, &person.name).await?;

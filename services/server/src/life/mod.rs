@@ -38,7 +38,7 @@ pub struct Life {
     /// Told when the server has to start again, because what it would read has changed.
     pub restart: Notify,
     /// A backup that was sent and waits for its passphrase: whose, and the file.
-    pub(crate) brought: std::sync::Mutex<Option<(String, Vec<u8>)>>,
+    pub(crate) brought: std::sync::Mutex<Option<(String, backup::Held)>>,
     /// Held while a backup is being made, brought or put back.
     pub(crate) bringing: Mutex<()>,
     /// How many wishes for recovery were seen; `u32::MAX` until the supervisor was heard first.

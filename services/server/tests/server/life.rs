@@ -156,6 +156,66 @@ async fn a_backup_of_one_box_is_put_back_on_another() {
     told(&mut restored, "box.restored").await;
 }
 
+/// Its records may be more than a small box has memory.
+#[tokio::test]
+async fn a_backup_of_more_than_64_mib_is_taken_and_one_that_cannot_be_is_told_its_bound() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let head = json!({ "made": "2026-11-20T10:00:00Z", "name": "large", "version": "0.1.0", "schema": server::tables::SCHEMA });
+    let mut file = format!("KILN-BACKUP 1\n{head}\n").into_bytes();
+    file.resize(70 << 20, 7);
+    let brought = put(&mut admin, &file).await;
+    assert_eq!(brought.status, 200, "{brought:?}");
+    assert_eq!(brought.json()["bytes"], 70 << 20);
+    let ask = json!({ "password": PASSWORD, "passphrase": PHRASE });
+    assert_eq!(admin.post("/api/v1/restore", &ask).await.problem(), "backup-closed");
+    let field = |name: &str, value: &[u8]| {
+        let head = format!("--B\r\ncontent-disposition: form-data; name={name}\r\n\r\n");
+        [head.as_bytes(), value, b"\r\n"].concat()
+    };
+    let form = [
+        field("password", PASSWORD.as_bytes()),
+        field("backup", &file),
+        field("passphrase", PHRASE.as_bytes()),
+        b"--B--".to_vec(),
+    ];
+    let body = Some(("multipart/form-data; boundary=B", Bytes::from(form.concat())));
+    let brought = admin.raw(Method::POST, "/api/backups/restore", body).await;
+    assert_eq!(brought.problem(), "backup-closed");
+
+    // Nothing of what is announced is waited for where it cannot be.
+    let cookie = admin.cookie.clone().unwrap();
+    let announced = async |bytes: u64| {
+        let mut stream = TcpStream::connect(made.address).await.unwrap();
+        let head = format!(
+            "PUT /api/v1/restore HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {cookie}\r\nconnection: close\r\ncontent-length: {bytes}\r\n\r\n",
+            made.address
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        stream
+    };
+    let mut answer = String::new();
+    announced(1 << 40).await.read_to_string(&mut answer).await.unwrap();
+    assert!(
+        answer.starts_with("HTTP/1.1 413") && answer.contains("too-long"),
+        "{answer}"
+    );
+    assert!(
+        answer.contains("it has 1099511627776 bytes; a backup of this box has at most 537"),
+        "{answer}"
+    );
+    // One that breaks off.
+    let mut stream = announced(100).await;
+    stream.write_all(b"KILN-BACKUP 1\n").await.unwrap();
+    stream.shutdown().await.unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).await.unwrap();
+    assert!(
+        answer.is_empty() || answer.contains("after 14 of 100 bytes"),
+        "{answer}"
+    );
+}
+
 /// At the paths of existing Vigil clients.
 #[tokio::test]
 async fn a_backup_that_the_box_keeps_is_listed_fetched_put_back_and_taken_away() {

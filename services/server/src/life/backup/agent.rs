@@ -1,9 +1,15 @@
 //! The agent's part of a backup: asked for page by page, and handed back the same way.
 
+use std::io::{BufReader, BufWriter};
+use std::path::Path;
+
 use store::Row;
 use wire::Problem;
 use wire::command::{Answer, BackupRow, Command};
 
+use super::row::{self, Rows};
+use super::spool::Reader;
+use super::{Error, Held, ROWS_MAX, Spool};
 use crate::app::App;
 
 /// What its tables are called in a backup.
@@ -17,29 +23,55 @@ fn odd() -> Problem {
         .with("server and agent are of different versions")
 }
 
-/// Everything that the agent gives for a backup.
+/// Why the agent's part was not gathered or not handed over.
+#[derive(Debug, thiserror::Error)]
+pub enum Failed {
+    /// The agent did not give or take it.
+    #[error(transparent)]
+    Agent(#[from] Problem),
+    /// There was no room for it, or it was not read again.
+    #[error(transparent)]
+    Here(#[from] Error),
+}
+
+/// Everything that the agent gives for a backup, as rows.
 ///
 /// # Errors
-/// When it is away, or its medium fails.
-pub async fn gather(app: &App) -> Result<Vec<Row>, Problem> {
-    let mut all = Vec::new();
+/// When it is away, its medium fails, or there is no room here.
+pub async fn gather(app: &App) -> Result<Held, Failed> {
+    let dir = &app.life.data;
+    let mut all = BufWriter::new(Spool::new(dir, ROWS_MAX).map_err(Error::of(dir))?);
     let mut from = Some(0);
     while let Some(number) = from {
         let Answer::Records { rows, next } = app.ask_agent(Command::Backup { from: number }).await? else {
-            return Err(odd());
+            return Err(odd().into());
         };
         for row in rows {
             let bytes = |text: &str| hex::decode(text).map_err(|_| odd());
-            all.push(Row {
+            let row = Row {
                 table: format!("{PREFIX}{}", row.table),
                 key: bytes(&row.key)?,
                 value: bytes(&row.value)?,
-            });
+            };
+            row::write(&mut all, &row).map_err(Error::of(dir))?;
         }
         // An agent that counts backwards would keep this going for ever.
         from = next.filter(|next| *next > number);
     }
-    Ok(all)
+    row::end(&mut all).map_err(Error::of(dir))?;
+    let all = all.into_inner().map_err(|error| Error::of(dir)(error.into_error()))?;
+    Ok(all.finish())
+}
+
+/// What a box without an agent has of it.
+///
+/// # Errors
+/// When the kernel gives no memory.
+pub fn none() -> Result<Held, Error> {
+    let here = Path::new("backup");
+    let mut none = Spool::new(here, ROWS_MAX).map_err(Error::of(here))?;
+    row::end(&mut none).map_err(Error::of(here))?;
+    Ok(none.finish())
 }
 
 /// Whether a row of a backup is the agent's.
@@ -51,33 +83,44 @@ pub fn is_its(row: &Row) -> bool {
 ///
 /// # Errors
 /// When it is away, tests drives, or its medium fails: then it goes on with what it had.
-pub async fn hand_over(app: &App, rows: &[Row], actor: &str) -> Result<(), Problem> {
-    let mut pages: Vec<Vec<BackupRow>> = vec![Vec::new()];
-    let mut bytes = 0;
-    for row in rows {
-        let length = row.key.len() + row.value.len();
-        if bytes + length > PAGE && bytes > 0 {
-            pages.push(Vec::new());
-            bytes = 0;
-        }
-        bytes += length;
-        if let Some(page) = pages.last_mut() {
-            page.push(BackupRow {
-                table: row.table.trim_start_matches(PREFIX).to_owned(),
-                key: hex::encode(&row.key),
-                value: hex::encode(&row.value),
-            });
-        }
-    }
-    let last = pages.len() - 1;
-    for (at, rows) in pages.into_iter().enumerate() {
+pub async fn hand_over(app: &App, rows: &Held, actor: &str) -> Result<(), Failed> {
+    let mut rows = row::read(BufReader::new(rows.reader()));
+    let mut before = None;
+    let mut first = true;
+    loop {
+        let rows = page(&mut rows, &mut before)?;
+        let last = before.is_none();
         let command = Command::Restore {
             rows,
-            first: at == 0,
-            last: at == last,
+            first,
+            last,
             actor: actor.to_owned(),
         };
         app.ask_agent(command).await?;
+        first = false;
+        if last {
+            return Ok(());
+        }
     }
-    Ok(())
+}
+
+/// The next rows that go together, `before` them what did not fit the page before; what does not fit this one is there then.
+fn page(rows: &mut Rows<BufReader<Reader>>, before: &mut Option<Row>) -> Result<Vec<BackupRow>, Error> {
+    let mut page = Vec::new();
+    let mut bytes = 0;
+    while let Some(row) = before.take().map(Ok).or_else(|| rows.next()) {
+        let row = row?;
+        let length = row.key.len() + row.value.len();
+        if bytes + length > PAGE && bytes > 0 {
+            *before = Some(row);
+            break;
+        }
+        bytes += length;
+        page.push(BackupRow {
+            table: row.table.trim_start_matches(PREFIX).to_owned(),
+            key: hex::encode(&row.key),
+            value: hex::encode(&row.value),
+        });
+    }
+    Ok(page)
 }

@@ -17,9 +17,10 @@ pub mod agent;
 mod row;
 pub mod seal;
 pub mod shelf;
+pub mod spool;
 
 use std::fs::{self, File};
-use std::io::Read;
+use std::io::{self, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -31,11 +32,15 @@ use store::{Row, Store};
 use wire::Time;
 use wire::job::JobState;
 
+pub use self::spool::{Full, Held, Spool};
 use crate::tables;
 
 /// Most bytes that the rows of a backup may have: what the two stores can hold. A file of a few kilobytes can promise
 /// terabytes.
 const ROWS_MAX: u64 = 2 * tables::MAP_SIZE as u64;
+
+/// Longest backup in bytes: those rows, as good as not packed, a thousandth for packing and sealing them, and the head.
+pub const BYTES_MAX: u64 = ROWS_MAX + ROWS_MAX / 1000 + (64 << 10);
 
 /// Tables of what is under way at this moment: told again months later, on another box, it would only confuse.
 fn passing() -> Vec<&'static str> {
@@ -89,6 +94,9 @@ pub enum Error {
     /// The encryption.
     #[error(transparent)]
     Seal(#[from] seal::Error),
+    /// There is no room for it.
+    #[error(transparent)]
+    Full(#[from] Full),
     /// It is of another schema.
     #[error(
         "it was made by version {version}, whose state this version does not read (schema {found}, expected {})",
@@ -127,36 +135,67 @@ pub enum Error {
     Rows(#[from] row::Bad),
 }
 
-/// Makes a backup of `store` and of what the `agent` keeps.
+impl Error {
+    /// What failed while `path` was written or read: the reason where one came along, else the file.
+    pub fn of(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+        let path = path.into();
+        move |error| {
+            let inner = error.get_ref();
+            if let Some(full) = inner.and_then(|inner| inner.downcast_ref::<Full>()) {
+                return Self::Full(full.clone());
+            }
+            match error.downcast::<seal::Error>() {
+                Ok(seal) => Self::Seal(seal),
+                Err(error) => Self::File(path, error),
+            }
+        }
+    }
+
+    /// What is wrong with rows; what failed below them counts more than that they end there.
+    fn rows(path: &Path) -> impl FnOnce(row::Bad) -> Self {
+        let below = |cause: &io::Error| {
+            cause.raw_os_error().is_some() || cause.get_ref().is_some_and(|inner| inner.is::<seal::Error>())
+        };
+        move |bad| match bad {
+            row::Bad::Short { cause, .. } if below(&cause) => Self::of(path)(cause),
+            bad => Self::Rows(bad),
+        }
+    }
+}
+
+/// Makes a backup of `store` and of the rows that the `agent` gave.
 ///
 /// # Errors
-/// When the store cannot be read, or the passphrase is none.
-pub fn take(store: &Store, agent: &[Row], head: &Head, passphrase: &str) -> Result<Vec<u8>, Error> {
+/// When the store cannot be read, the passphrase is none, or there is no room in `dir`.
+pub fn take(store: &Store, agent: &Held, head: &Head, passphrase: &str, dir: &Path) -> Result<Held, Error> {
     let text = serde_json::to_string(head).unwrap_or_default();
-    let mut sealed = DeflateEncoder::new(seal::Sealer::new(&text, passphrase)?, Compression::default());
+    let spool = Spool::new(dir, BYTES_MAX).map_err(Error::of(dir))?;
+    let sealer = seal::Sealer::new(io::BufWriter::new(spool), &text, passphrase).map_err(Error::of(dir))?;
+    let mut sealed = DeflateEncoder::new(sealer, Compression::default());
     store.export(&passing(), |row| {
         let is_session = row.table == crate::auth::credential::CREDENTIALS.name() && row.key.starts_with(b"session:");
         if is_session || goes_on(&row) {
             return Ok(());
         }
-        // Into memory: nothing to fail.
-        row::write(&mut sealed, &row).map_err(|error| Error::File(PathBuf::from("backup"), error))
+        row::write(&mut sealed, &row).map_err(Error::of(dir))
     })?;
-    let in_memory = |error| Error::File(PathBuf::from("backup"), error);
-    for row in agent {
-        row::write(&mut sealed, row).map_err(in_memory)?;
+    for row in row::read(io::BufReader::new(agent.reader())) {
+        row::write(&mut sealed, &row?).map_err(Error::of(dir))?;
     }
-    row::end(&mut sealed).map_err(in_memory)?;
-    Ok(sealed.finish().map_err(in_memory)?.finish()?)
+    row::end(&mut sealed).map_err(Error::of(dir))?;
+    let sealer = sealed.finish().map_err(Error::of(dir))?;
+    let spool = sealer.finish().map_err(Error::of(dir))?;
+    let spool = spool.into_inner().map_err(|error| Error::of(dir)(error.into_error()))?;
+    Ok(spool.finish())
 }
 
 /// What a backup says of itself, before the passphrase is asked for.
 ///
 /// # Errors
 /// When it is no backup, or of another schema.
-pub fn look(file: &[u8]) -> Result<Head, Error> {
-    let (text, _) = seal::head(file)?;
-    let head: Head = serde_json::from_str(text).map_err(|_| seal::Error::NoBackup)?;
+pub fn look(file: &Held) -> Result<Head, Error> {
+    let text = seal::look(file.reader()).map_err(Error::of("backup"))?;
+    let head: Head = serde_json::from_str(&text).map_err(|_| seal::Error::NoBackup)?;
     if head.schema != tables::SCHEMA {
         return Err(Error::Schema {
             version: head.version,
@@ -172,10 +211,9 @@ pub struct Opened {
     /// What it says of itself.
     pub head: Head,
     /// The agent's rows, which go back to it.
-    pub of_agent: Vec<Row>,
+    pub of_agent: Held,
     dir: PathBuf,
-    /// Whether the next start takes it up.
-    laid: bool,
+    unfinished: Unfinished,
 }
 
 /// Opens a backup and lays the server's rows into `dir`, not yet for the next start. They go there one by one: the rows
@@ -184,27 +222,27 @@ pub struct Opened {
 /// # Errors
 /// When it is not whole, not unchanged, the passphrase is another, a row is one that this version cannot put back, or the
 /// medium does not take them. Whatever is refused is refused here, before the agent has taken its part.
-pub fn open(file: &[u8], passphrase: &str, dir: &Path) -> Result<Opened, Error> {
+pub fn open(file: &Held, passphrase: &str, dir: &Path) -> Result<Opened, Error> {
     let head = look(file)?;
-    let packed = seal::open(file, passphrase)?;
-    let mut opened = Opened {
-        head,
-        of_agent: Vec::new(),
-        dir: dir.to_owned(),
+    let from = Path::new("backup");
+    let opener = seal::Opener::new(file.reader(), file.len(), passphrase).map_err(Error::of(from))?;
+    let mut of_agent = io::BufWriter::new(Spool::new(dir, ROWS_MAX).map_err(Error::of(dir))?);
+    let unfinished = Unfinished {
+        path: dir.join("restore.new"),
         laid: false,
     };
-    let path = opened.path();
-    let failed = |error| Error::File(path.clone(), error);
+    let path = &unfinished.path;
     let mut options = File::options();
     options.write(true).create(true).truncate(true).mode(0o600);
-    let mut out = std::io::BufWriter::new(options.open(&path).map_err(failed)?);
-    for row in row::read(DeflateDecoder::new(packed.as_slice()).take(ROWS_MAX)) {
-        let row = row?;
+    let mut out = io::BufWriter::new(options.open(path).map_err(Error::of(path))?);
+    let mut packed = DeflateDecoder::new(opener);
+    for row in row::read((&mut packed).take(ROWS_MAX)) {
+        let row = row.map_err(Error::rows(from))?;
         if agent::is_its(&row) {
-            opened.of_agent.push(row);
+            row::write(&mut of_agent, &row).map_err(Error::of(dir))?;
         } else if !tables::NAMES.contains(&row.table.as_str()) {
             return Err(Error::Table {
-                version: opened.head.version.clone(),
+                version: head.version,
                 table: row.table,
             });
         } else if !passing().contains(&row.table.as_str()) && !goes_on(&row) {
@@ -213,38 +251,54 @@ pub fn open(file: &[u8], passphrase: &str, dir: &Path) -> Result<Opened, Error> 
                 table: row.table.clone(),
                 why,
             })?;
-            row::write(&mut out, &row).map_err(failed)?;
+            row::write(&mut out, &row).map_err(Error::of(path))?;
         }
     }
-    row::end(&mut out).map_err(failed)?;
-    let file = out.into_inner().map_err(|error| failed(error.into_error()))?;
-    file.sync_all().map_err(failed)?;
-    Ok(opened)
+    // A file that was cut behind its last row was cut.
+    io::copy(&mut packed.into_inner(), &mut io::sink()).map_err(Error::of(from))?;
+    row::end(&mut of_agent).map_err(Error::of(dir))?;
+    let of_agent = of_agent
+        .into_inner()
+        .map_err(|error| Error::of(dir)(error.into_error()))?;
+    row::end(&mut out).map_err(Error::of(path))?;
+    let file = out.into_inner().map_err(|error| Error::of(path)(error.into_error()))?;
+    file.sync_all().map_err(Error::of(path))?;
+    Ok(Opened {
+        head,
+        of_agent: of_agent.finish(),
+        dir: dir.to_owned(),
+        unfinished,
+    })
 }
 
 impl Opened {
-    fn path(&self) -> PathBuf {
-        self.dir.join("restore.new")
-    }
-
     /// Has the next start take up the server's rows.
     ///
     /// # Errors
     /// When the medium does not take them.
     pub fn lay_down(mut self) -> Result<(), Error> {
         let path = self.dir.join(WAITING);
-        let failed = |error| Error::File(path.clone(), error);
-        fs::rename(self.path(), &path).map_err(failed)?;
-        self.laid = true;
-        File::open(&self.dir).and_then(|dir| dir.sync_all()).map_err(failed)
+        fs::rename(&self.unfinished.path, &path).map_err(Error::of(&path))?;
+        self.unfinished.laid = true;
+        File::open(&self.dir)
+            .and_then(|dir| dir.sync_all())
+            .map_err(Error::of(&path))
     }
 }
 
-impl Drop for Opened {
+/// The file of rows that is being written, or waits to be laid down; it goes with this.
+#[derive(Debug)]
+struct Unfinished {
+    path: PathBuf,
+    /// Whether the next start takes it up.
+    laid: bool,
+}
+
+impl Drop for Unfinished {
     fn drop(&mut self) {
         if !self.laid {
             // Left behind it takes room until the next backup is opened, no more.
-            let _ = fs::remove_file(self.path());
+            let _ = fs::remove_file(&self.path);
         }
     }
 }
@@ -326,6 +380,8 @@ async fn fill(dir: &Path, rows: File, options: &store::Options) -> Result<(), Er
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::io::Write;
+
     use store::{Check, Options, Table};
 
     use super::*;
@@ -361,8 +417,33 @@ mod tests {
         Credential::new(kind, None, now)
     }
 
+    /// Rows as the agent gives them.
+    fn rows(of: &[Row]) -> Held {
+        let mut spool = Spool::new(Path::new("/"), ROWS_MAX).unwrap();
+        of.iter().for_each(|row| row::write(&mut spool, row).unwrap());
+        row::end(&mut spool).unwrap();
+        spool.finish()
+    }
+
+    fn taken(store: &Store, agent: &[Row]) -> Held {
+        let dir = tempfile::tempdir().unwrap();
+        take(store, &rows(agent), &head(), "a long passphrase", dir.path()).unwrap()
+    }
+
+    fn bytes(held: &Held) -> Vec<u8> {
+        let mut all = Vec::new();
+        held.reader().read_to_end(&mut all).unwrap();
+        all
+    }
+
+    fn held(bytes: &[u8]) -> Held {
+        let mut spool = Spool::new(Path::new("/"), BYTES_MAX).unwrap();
+        spool.write_all(bytes).unwrap();
+        spool.finish()
+    }
+
     fn laid(opened: &Opened) -> Vec<Row> {
-        let file = File::open(opened.path()).unwrap();
+        let file = File::open(&opened.unfinished.path).unwrap();
         row::read(file).collect::<Result<_, _>>().unwrap()
     }
 
@@ -387,9 +468,9 @@ mod tests {
             })
             .await
             .unwrap();
-        let file = take(&store, &[], &head(), "a long passphrase").unwrap();
+        let file = taken(&store, &[]);
         assert!(
-            !file.windows(3).any(|three| three == b"ada"),
+            !bytes(&file).windows(3).any(|three| three == b"ada"),
             "nothing of it is in clear"
         );
         assert_eq!(look(&file).unwrap(), head());
@@ -444,15 +525,15 @@ mod tests {
             .write(move |w| open_alerts.put(w, &7, &serde_json::json!({ "id": 7 })))
             .await
             .unwrap();
-        let rows = |file: &[u8]| laid(&open(file, "a long passphrase", dir.path()).unwrap());
-        assert!(rows(&take(&store, &[], &head(), "a long passphrase").unwrap()).is_empty());
+        let rows = |file: &Held| laid(&open(file, "a long passphrase", dir.path()).unwrap());
+        assert!(rows(&taken(&store, &[])).is_empty());
         // As an earlier version made it.
         let row = Row {
             table: "alert-open".into(),
             key: 7_u64.to_be_bytes().to_vec(),
             value: b"{}".to_vec(),
         };
-        assert!(rows(&take(&store, &[row], &head(), "a long passphrase").unwrap()).is_empty());
+        assert!(rows(&taken(&store, &[row])).is_empty());
     }
 
     #[tokio::test]
@@ -473,16 +554,16 @@ mod tests {
                 Ok::<_, Error>(())
             })
             .unwrap();
-        let keys = |file: &[u8]| -> Vec<Vec<u8>> {
+        let keys = |file: &Held| -> Vec<Vec<u8>> {
             let rows = laid(&open(file, "a long passphrase", dir.path()).unwrap());
             rows.into_iter().map(|row| row.key).collect()
         };
         let over = [b"c".to_vec(), b"d".to_vec()];
-        let now = take(&store, &[], &head(), "a long passphrase").unwrap();
+        let now = taken(&store, &[]);
         assert_eq!(keys(&now), over);
         // As an earlier version made it.
         let empty = tempfile::tempdir().unwrap();
-        let earlier = take(&open_store(empty.path()), &of, &head(), "a long passphrase").unwrap();
+        let earlier = taken(&open_store(empty.path()), &of);
         assert_eq!(keys(&earlier), over);
     }
 
@@ -497,7 +578,7 @@ mod tests {
             let long = long.clone();
             store.write(move |w| state.put(w, &n, &long)).await.unwrap();
         }
-        let file = take(&store, &[], &head(), "a long passphrase").unwrap();
+        let file = taken(&store, &[]);
         let opened = open(&file, "a long passphrase", other.path()).unwrap();
         opened.lay_down().unwrap();
         // One that is as full itself.
@@ -513,9 +594,9 @@ mod tests {
     fn what_is_not_laid_down_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let store = open_store(dir.path());
-        let file = take(&store, &[], &head(), "a long passphrase").unwrap();
+        let file = taken(&store, &[]);
         let opened = open(&file, "a long passphrase", dir.path()).unwrap();
-        let path = opened.path();
+        let path = opened.unfinished.path.clone();
         assert!(path.exists());
         drop(opened);
         assert!(!path.exists() && !dir.path().join(WAITING).exists());
@@ -552,7 +633,7 @@ mod tests {
             value: b"0000{}".to_vec(),
         };
         let refused = |row: Row| {
-            let file = take(&store, &[row], &head(), "a long passphrase").unwrap();
+            let file = taken(&store, &[row]);
             open(&file, "a long passphrase", dir.path()).unwrap_err()
         };
         let newer = refused(row("of-a-later-version"));
@@ -570,8 +651,36 @@ mod tests {
     fn another_schema_is_named() {
         let other = Head { schema: 99, ..head() };
         let text = serde_json::to_string(&other).unwrap();
-        let file = seal::Sealer::new(&text, "a long passphrase").unwrap().finish().unwrap();
-        let why = look(&file).unwrap_err().to_string();
+        let file = seal::Sealer::new(Vec::new(), &text, "a long passphrase").unwrap();
+        let why = look(&held(&file.finish().unwrap())).unwrap_err().to_string();
         assert!(why.contains("99") && why.contains("0.1.0"), "{why}");
+    }
+
+    /// Behind the last row there is nothing to read, and still the end is looked for.
+    #[test]
+    fn a_cut_at_any_place_is_told_and_leaves_nothing() {
+        let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let store = open_store(dir.path());
+        // So much that nobody can pack it: it has several pieces.
+        let noise: Vec<Row> = (0..3)
+            .map(|n| Row {
+                table: "agent/jobs".into(),
+                key: vec![n],
+                value: (0..2000).flat_map(|_| crate::auth::secret::random::<32>()).collect(),
+            })
+            .collect();
+        let file = bytes(&taken(&store, &noise));
+        let refused = |bytes: &[u8]| open(&held(bytes), "a long passphrase", other.path()).unwrap_err();
+        for cut in [file.len() - 1, file.len() - 60_000, 100_000] {
+            let why = refused(&file[..cut]);
+            assert!(matches!(why, Error::Seal(seal::Error::Changed { .. })), "{cut}: {why}");
+            assert!(why.to_string().contains("the passphrase is right"), "{why}");
+        }
+        assert!(matches!(refused(&file[..50_000]), Error::Seal(seal::Error::Opened)));
+        let longer = [&file[..], b"x"].concat();
+        assert!(matches!(refused(&longer), Error::Seal(seal::Error::Changed { .. })));
+        assert_eq!(fs::read_dir(other.path()).unwrap().count(), 0);
+        let opened = open(&held(&file), "a long passphrase", other.path()).unwrap();
+        assert_eq!(bytes(&opened.of_agent), bytes(&rows(&noise)));
     }
 }

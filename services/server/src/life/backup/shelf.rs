@@ -3,12 +3,11 @@
 //! A box that burns with its medium takes them along: they are for going back, not for safety. The oldest give way.
 
 use std::fs::{self, File};
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use wire::Time;
 
-use super::Error;
+use super::{Error, Held};
 
 /// Backups kept. Source: Vigil, `max_backups`.
 const MOST: usize = 7;
@@ -88,14 +87,14 @@ impl Shelf {
     ///
     /// # Errors
     /// When the medium does not take it; nothing is kept of it then.
-    pub fn put(&self, bytes: &[u8], now: Time) -> Result<Kept, Error> {
+    pub fn put(&self, backup: &Held, now: Time) -> Result<Kept, Error> {
         fs::create_dir_all(&self.0).map_err(self.failed())?;
         let newest = self.list()?.first().map_or(0, |kept| number(&kept.filename));
         let next = newest.saturating_add(1);
         let filename = format!("kiln-{next:06}-{}{END}", now.strftime("%Y%m%d-%H%M%S-%3f"));
         let half = self.0.join("half");
         let written = File::create(&half).and_then(|mut file| {
-            file.write_all(bytes)?;
+            std::io::copy(&mut backup.reader(), &mut file)?;
             file.sync_all()?;
             fs::rename(&half, self.0.join(&filename))?;
             File::open(&self.0)?.sync_all()
@@ -116,7 +115,7 @@ impl Shelf {
         }
         Ok(Kept {
             filename,
-            bytes: bytes.len() as u64,
+            bytes: backup.len(),
             made: now,
         })
     }
@@ -131,9 +130,10 @@ impl Shelf {
     ///
     /// # Errors
     /// When the medium fails.
-    pub fn read(&self, filename: &str) -> Result<Option<Vec<u8>>, Error> {
+    pub fn read(&self, filename: &str) -> Result<Option<Held>, Error> {
         let place = self.place(filename)?;
-        place.map(|place| fs::read(place).map_err(self.failed())).transpose()
+        let held = |place| File::open(place).and_then(Held::of).map_err(self.failed());
+        place.map(held).transpose()
     }
 
     /// Takes the backup of this name away; false if there is none.
@@ -152,7 +152,22 @@ impl Shelf {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::io::{Read, Write};
+
+    use super::super::Spool;
     use super::*;
+
+    fn abc() -> Held {
+        let mut spool = Spool::new(Path::new("/"), 100).unwrap();
+        spool.write_all(b"abc").unwrap();
+        spool.finish()
+    }
+
+    fn read(shelf: &Shelf, name: &str) -> Option<Vec<u8>> {
+        let mut all = Vec::new();
+        shelf.read(name).unwrap()?.reader().read_to_end(&mut all).unwrap();
+        Some(all)
+    }
 
     #[test]
     fn the_oldest_give_way_and_only_what_is_listed_is_found() {
@@ -161,13 +176,13 @@ mod tests {
         assert_eq!(shelf.list().unwrap(), []);
         fs::write(dir.path().join("secret.backup"), "x").unwrap();
         for n in 0..9_i64 {
-            shelf.put(b"abc", Time::from_second(n).unwrap()).unwrap();
+            shelf.put(&abc(), Time::from_second(n).unwrap()).unwrap();
         }
         let names: Vec<String> = shelf.list().unwrap().into_iter().map(|kept| kept.filename).collect();
         assert_eq!(names.len(), MOST);
         assert_eq!(names[0], "kiln-000009-19700101-000008-000.backup");
         assert_eq!(names[6], "kiln-000003-19700101-000002-000.backup");
-        assert_eq!(shelf.read(&names[0]).unwrap().as_deref(), Some(&b"abc"[..]));
+        assert_eq!(read(&shelf, &names[0]).as_deref(), Some(&b"abc"[..]));
         for other in [
             "../secret.backup",
             "half",
@@ -175,7 +190,7 @@ mod tests {
             ".",
             "kiln-000001-19700101-000000-000.backup",
         ] {
-            assert_eq!(shelf.read(other).unwrap(), None, "{other}");
+            assert_eq!(read(&shelf, other), None, "{other}");
             assert!(!shelf.remove(other).unwrap(), "{other}");
         }
         assert!(shelf.remove(&names[0]).unwrap() && !shelf.remove(&names[0]).unwrap());
@@ -193,7 +208,7 @@ mod tests {
         let at = [5_000_000_000, 7, 1_800_000_000, 8, 9, 10];
         let made: Vec<String> = at
             .iter()
-            .map(|at| shelf.put(b"abc", Time::from_second(*at).unwrap()).unwrap().filename)
+            .map(|at| shelf.put(&abc(), Time::from_second(*at).unwrap()).unwrap().filename)
             .collect();
         let mut newest_first: Vec<String> = shelf.list().unwrap().into_iter().map(|kept| kept.filename).collect();
         assert_eq!(newest_first.pop().as_deref(), Some("kiln-20271120-101500-000.backup"));
@@ -206,11 +221,11 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let shelf = Shelf::below(dir.path());
         for n in 0..MOST as i64 {
-            shelf.put(b"abc", Time::from_second(n).unwrap()).unwrap();
+            shelf.put(&abc(), Time::from_second(n).unwrap()).unwrap();
         }
         let before = shelf.list().unwrap();
         fs::create_dir(dir.path().join("backups/half")).unwrap();
-        shelf.put(b"abc", Time::from_second(99).unwrap()).unwrap_err();
+        shelf.put(&abc(), Time::from_second(99).unwrap()).unwrap_err();
         assert_eq!(shelf.list().unwrap(), before);
     }
 
@@ -218,11 +233,11 @@ mod tests {
     fn together_they_take_no_more_than_their_room_and_the_newest_stays() {
         let dir = tempfile::tempdir().unwrap();
         let shelf = Shelf::below(dir.path());
-        shelf.put(b"abc", Time::from_second(1).unwrap()).unwrap();
-        let large = shelf.put(b"abc", Time::from_second(2).unwrap()).unwrap();
+        shelf.put(&abc(), Time::from_second(1).unwrap()).unwrap();
+        let large = shelf.put(&abc(), Time::from_second(2).unwrap()).unwrap();
         let path = dir.path().join("backups").join(&large.filename);
         File::options().write(true).open(path).unwrap().set_len(BYTES).unwrap();
-        let newest = shelf.put(b"abc", Time::from_second(3).unwrap()).unwrap();
+        let newest = shelf.put(&abc(), Time::from_second(3).unwrap()).unwrap();
         let names: Vec<String> = shelf.list().unwrap().into_iter().map(|kept| kept.filename).collect();
         assert_eq!(names, [newest.filename]);
     }

@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 
 import "../../style/gate.css";
 import "../../style/playbook.css";
-import { call, Refusal } from "../../api";
+import { call } from "../../api";
 import { bytes, clock } from "../../format";
 import { now } from "../../state/app";
 import { Icon, Panel } from "../bits";
@@ -11,9 +11,6 @@ import { Field, file, save, useDeed } from "./deed";
 
 /** Shortest passphrase, as the box says it. */
 const LEAST = 12;
-
-/** Longest backup that the box takes. */
-const FILE_MAX = 64 << 20;
 
 function Take() {
   const password = useSignal("");
@@ -53,7 +50,6 @@ function Bring() {
     if (!chosen) return;
     void run(async () => {
       brought.value = null;
-      if (chosen.size > FILE_MAX) throw new Refusal({ type: "page", status: 0, title: "This file is too long for a backup", detail: `${chosen.name} has ${bytes(chosen.size)}; at most ${bytes(FILE_MAX)} are taken.` });
       const { blob } = await file("PUT", "/restore", chosen);
       brought.value = JSON.parse(await blob.text()) as Brought;
       return "";
