@@ -3,6 +3,8 @@
 //! A listener first gets the box, the drives and every job as they are now, then the events it missed (after
 //! `Last-Event-ID`, or `?after=`), then everything as it happens. One that reads too slowly gets a fresh snapshot
 //! instead of a gap. Comments keep the way open; the session is looked at again every minute.
+//!
+//! Who wants one job's or one drive's alone says so in the query: then all of this, what was missed too, goes through that sieve.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -17,13 +19,15 @@ use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
 use utoipa::IntoParams;
+use wire::JobId;
+use wire::drive::Drive;
 
 use super::Refusal;
 use super::doc::LoggedIn;
 use super::person::Person;
 use crate::app::{self, App};
-use crate::hub::Stream;
-use crate::message::Message;
+use crate::hub::{Hub, Stream};
+use crate::message::{About, Message};
 
 /// How often a comment is sent: proxies and phones drop a silent connection after 30 s at the earliest.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -49,6 +53,81 @@ const PAGE: usize = 1000;
 pub struct From {
     /// Events after this number are sent first.
     after: Option<u64>,
+    /// What is about this job alone, and what is about none.
+    job: Option<String>,
+    /// What is about this drive alone, and what is about none: its id, or its serial number.
+    drive: Option<String>,
+}
+
+/// What somebody listens to.
+#[derive(Debug, Default)]
+struct Wanted {
+    job: Option<JobId>,
+    drive: Option<String>,
+}
+
+impl Wanted {
+    /// As a query says it; an empty word is none.
+    fn of(from: &From) -> Result<Self, Refusal> {
+        let word = |word: &Option<String>| word.clone().filter(|word| !word.is_empty());
+        let job = word(&from.job).map(|job| {
+            let unread = |_| {
+                let refusal = Refusal::new("bad-query", 400, "The query is not one");
+                refusal.with(format!("job: {job:?} is no job's id; GET /api/v1/jobs lists them"))
+            };
+            job.parse().map_err(unread)
+        });
+        Ok(Self {
+            job: job.transpose()?,
+            drive: word(&from.drive),
+        })
+    }
+
+    /// The message as somebody gets it who wants this; `None` if it is about another job or drive.
+    fn of_it(&self, hub: &Hub, message: &Message) -> Option<String> {
+        let (job, drive) = match &message.about {
+            About::Box => return Some(message.encode()),
+            About::Drives(drives) => {
+                let Some(word) = &self.drive else {
+                    return Some(message.encode());
+                };
+                let its: Vec<Drive> = drives.iter().filter(|drive| is(drive, word)).cloned().collect();
+                return Some(Message::drives(&its).encode());
+            }
+            About::One { job, drive } => (*job, drive.as_ref()),
+        };
+        if self.job.is_some() && job.is_some() && self.job != job {
+            return None;
+        }
+        let Some(word) = &self.drive else {
+            return Some(message.encode());
+        };
+        let known = job.and_then(|job| hub.job_of(job));
+        let Some(drive) = drive.or(known.map(|job| &job.drive)) else {
+            // Of a job that is not known any more nobody knows the drive; what is about none is about all.
+            return job.is_none().then(|| message.encode());
+        };
+        let fits = drive.as_str() == word
+            || known.is_some_and(|job| job.serial == *word)
+            || hub
+                .drives()
+                .iter()
+                .any(|its| its.id.as_ref() == Some(drive) && is(its, word));
+        fits.then(|| message.encode())
+    }
+
+    /// As [`Wanted::of_it`]; nobody is asked where everything is wanted.
+    fn encode(&self, app: &App, message: &Message) -> Option<String> {
+        match (&self.job, &self.drive) {
+            (None, None) => Some(message.encode()),
+            _ => app.hub(|hub| self.of_it(hub, message)),
+        }
+    }
+}
+
+/// Whether a drive is called so.
+fn is(drive: &Drive, word: &str) -> bool {
+    drive.id.as_ref().is_some_and(|id| id.as_str() == word) || (!drive.serial.is_empty() && drive.serial == word)
 }
 
 /// The number in `Last-Event-ID`.
@@ -89,6 +168,10 @@ pub(super) fn headers() -> [(HeaderName, HeaderValue); 3] {
 /// Everything as it happens, as server-sent events: `box`, `drives`, `playbooks`, `job`, `progress`, `log`, `event`.
 ///
 /// First the present state, then the events after `Last-Event-ID` or `after`, then what happens.
+///
+/// With `job` only what is about that job, with `drive` only what is about that drive (its id or its serial number; a job's
+/// progress and log are about its drive); with both, what fits both. What is about no job, or no drive, fits any: `box`,
+/// `playbooks`, events of the box. `drives` then lists that drive alone. The same holds for what is told again after `Last-Event-ID`.
 #[utoipa::path(get, path = "/stream", operation_id = "stream", tag = "events", params(From, ("Last-Event-ID" = Option<u64>, Header, description = "Number of the last event that was seen")),
     responses((status = 200, body = String, content_type = "text/event-stream"), LoggedIn, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn stream(
@@ -99,11 +182,12 @@ pub async fn stream(
 ) -> Result<Response, Refusal> {
     let Query(from) =
         from.map_err(|error| Refusal::new("bad-query", 400, "The query is not one").with(error.body_text()))?;
+    let wanted = Wanted::of(&from)?;
     let after = last_event_id(&headers).or(from.after);
     let (send, response) = open();
     tokio::spawn(async move {
         // Ends when the listener has gone, its session is over or the server stops.
-        let _over = feed(&app, &person, after, &send).await;
+        let _over = feed(&app, &person, after, &wanted, &send).await;
     });
     Ok(response)
 }
@@ -118,7 +202,13 @@ async fn put(send: &mpsc::Sender<String>, text: String) -> Result<(), Gone> {
 /// Events that are told again to a listener whose last one is not in this log.
 const BEYOND: u64 = 200;
 
-async fn feed(app: &Arc<App>, person: &Person, after: Option<u64>, send: &mpsc::Sender<String>) -> Result<(), Gone> {
+async fn feed(
+    app: &Arc<App>,
+    person: &Person,
+    after: Option<u64>,
+    wanted: &Wanted,
+    send: &mpsc::Sender<String>,
+) -> Result<(), Gone> {
     // Listening begins before the snapshot is taken: what happens in between comes twice rather than never.
     let mut live = app.stream.subscribe();
     let mut stopping = app.stopping.subscribe();
@@ -127,7 +217,7 @@ async fn feed(app: &Arc<App>, person: &Person, after: Option<u64>, send: &mpsc::
         .ok()
         .and_then(|events| events.last().map(|event| event.seq));
     put(send, RETRY.to_owned()).await?;
-    snapshot(app, send).await?;
+    snapshot(app, wanted, send).await?;
     // Numbers begin anew with a store that was set aside or put back: who asks beyond the end gets the end.
     let after = after.map(|after| {
         if after > newest.unwrap_or(0) {
@@ -139,7 +229,7 @@ async fn feed(app: &Arc<App>, person: &Person, after: Option<u64>, send: &mpsc::
     let before = newest.unwrap_or(0);
     let mut last = after.unwrap_or(0);
     if after.is_some() {
-        last = replay(app, person, last, send).await?;
+        last = replay(app, person, last, wanted, send).await?;
     }
     let mut keep_alive = tokio::time::interval(KEEP_ALIVE);
     let mut recheck = tokio::time::interval(RECHECK);
@@ -151,14 +241,16 @@ async fn feed(app: &Arc<App>, person: &Person, after: Option<u64>, send: &mpsc::
                 Ok(message) if message.id.is_some_and(|id| id <= last) => {}
                 Ok(message) => {
                     last = message.id.unwrap_or(last);
-                    put(send, message.encode()).await?;
+                    if let Some(text) = wanted.encode(app, &message) {
+                        put(send, text).await?;
+                    }
                 }
                 Err(RecvError::Lagged(missed)) => {
                     tracing::debug!(missed, "a listener lagged and gets a fresh snapshot");
                     live = live.resubscribe();
-                    snapshot(app, send).await?;
+                    snapshot(app, wanted, send).await?;
                     // One that has seen no event yet gets those since it began to listen.
-                    last = replay(app, person, last.max(before), send).await?;
+                    last = replay(app, person, last.max(before), wanted, send).await?;
                 }
                 Err(RecvError::Closed) => return Ok(()),
             },
@@ -175,19 +267,19 @@ async fn feed(app: &Arc<App>, person: &Person, after: Option<u64>, send: &mpsc::
 }
 
 /// The box, the drives and every job, as they are now.
-async fn snapshot(app: &App, send: &mpsc::Sender<String>) -> Result<(), Gone> {
+async fn snapshot(app: &App, wanted: &Wanted, send: &mpsc::Sender<String>) -> Result<(), Gone> {
     let now = app.clock.now();
     let messages: Vec<String> = app.hub(|hub| {
         let mut all = vec![
             Message::of(now, hub, &Stream::Box),
-            Message::new("drives", &hub.drives()),
-            Message::new("playbooks", &hub.playbooks()),
+            Message::drives(hub.drives()),
+            Message::playbooks(hub.playbooks()),
         ];
         // Oldest first, so that a page that keeps the order of arrival has the newest last.
-        let mut jobs: Vec<_> = hub.jobs().map(|job| Message::new("job", job)).collect();
+        let mut jobs: Vec<_> = hub.jobs().map(Message::job).collect();
         jobs.reverse();
         all.append(&mut jobs);
-        all.iter().map(Message::encode).collect()
+        all.iter().filter_map(|message| wanted.of_it(hub, message)).collect()
     });
     for message in messages {
         put(send, message).await?;
@@ -197,7 +289,13 @@ async fn snapshot(app: &App, send: &mpsc::Sender<String>) -> Result<(), Gone> {
 
 /// Every event after `after`, up to the newest; returns the number of the last. What comes meanwhile waits with the live
 /// ones, or is a reason to come here again where it was too much.
-async fn replay(app: &App, person: &Person, after: u64, send: &mpsc::Sender<String>) -> Result<u64, Gone> {
+async fn replay(
+    app: &App,
+    person: &Person,
+    after: u64,
+    wanted: &Wanted,
+    send: &mpsc::Sender<String>,
+) -> Result<u64, Gone> {
     let mut last = after;
     loop {
         let missed = match app::events(&app.store, Some(last), PAGE) {
@@ -212,7 +310,9 @@ async fn replay(app: &App, person: &Person, after: u64, send: &mpsc::Sender<Stri
         };
         for event in &missed {
             last = event.seq;
-            put(send, Message::event(event).encode()).await?;
+            if let Some(text) = wanted.encode(app, &Message::event(event)) {
+                put(send, text).await?;
+            }
         }
         if missed.len() < PAGE {
             return Ok(last);

@@ -410,6 +410,112 @@ async fn the_stream_begins_with_a_snapshot_replays_and_goes_on() {
     assert_eq!(page[0]["seq"], after + 1);
 }
 
+/// What somebody gets who listens to one drive or one job: names and what they are about, up to the event that says so.
+async fn until(stream: &mut crate::client::Events, kind: &str) -> Vec<String> {
+    let mut all = Vec::new();
+    loop {
+        let message = stream.next().await.unwrap();
+        let data = &message.data;
+        match message.name.as_str() {
+            "event" if data["type"] == kind => return all,
+            "event" => all.push(format!("event {}", data["message"].as_str().unwrap())),
+            "job" => all.push(format!("job of {}", data["serial"].as_str().unwrap())),
+            "log" => all.push(format!("log {}", data["line"]["message"].as_str().unwrap())),
+            "drives" => {
+                let drives = data.as_array().unwrap().iter();
+                let drives: Vec<&str> = drives.map(|drive| drive["serial"].as_str().unwrap()).collect();
+                all.push(format!("drives {}", drives.join(" ")));
+            }
+            _ => {}
+        }
+    }
+}
+
+#[tokio::test]
+async fn who_listens_to_one_drive_or_one_job_gets_theirs_now_then_and_again() {
+    use crate::acts::{shown, there};
+    use crate::agent::{Agent, drive};
+    use wire::Frame;
+    use wire::event::{Actor, NewEvent, Severity};
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let agent = Agent::connect(&made).await;
+    shown(
+        &admin,
+        &agent,
+        Frame::Drives(vec![there("WD-1234"), there("WD-2")]),
+        "drives",
+    )
+    .await;
+    let (one, mut other) = (crate::certificate::finished(7), crate::certificate::finished(8));
+    (other.drive, other.serial) = (drive("WD-2"), "WD-2".into());
+    for job in [&one, &other] {
+        shown(&admin, &agent, Frame::Job(Box::new(job.clone())), "job").await;
+    }
+    let log = async |what: &str, job: Option<wire::JobId>, of: Option<&str>| {
+        let mut event = NewEvent::new("test.of", Severity::Info, what.into(), Value::Null);
+        (event.job, event.drive) = (job, of.map(drive));
+        let keep = server::scribe::Keep::Event(event, Actor::new("server", "server"), made.app.clock.now().wall);
+        made.app.scribe.kept(vec![keep]).await.unwrap();
+    };
+    let end = async |kind: &str| made.app.record(kind, Severity::Info, "end".into(), Value::Null).await;
+    let before = server::app::events(&made.app.store, None, 1).unwrap()[0].seq;
+    let all = async || {
+        log("of drive 1", None, Some("WD-1234")).await;
+        log("of drive 2", None, Some("WD-2")).await;
+        log("of job 1", Some(one.id), None).await;
+        log("of job 2", Some(other.id), Some("WD-2")).await;
+        log("of none", None, None).await;
+    };
+    let first = ["drives WD-1234", "job of WD-1234"];
+    let then = ["event of drive 1", "event of job 1", "event of none"];
+    let by_id = format!("drive={}", drive("WD-1234"));
+    let by_both = format!("drive=WD-1234&job={}", other.id);
+    let by_job = format!("job={}&drive=", other.id);
+    let mut live = Vec::new();
+    for (query, first, then) in [
+        (by_id.as_str(), &first[..], &then[..]),
+        ("drive=WD-1234", &first, &then),
+        (&by_both, &first[..1], &["event of drive 1", "event of none"]),
+        (
+            &by_job,
+            &["drives WD-1234 WD-2", "job of WD-2"],
+            &[
+                "event of drive 1",
+                "event of drive 2",
+                "event of job 2",
+                "event of none",
+            ],
+        ),
+        ("drive=none", &["drives "], &["event of none"]),
+    ] {
+        let mut stream = admin.events(&format!("/api/v1/stream?{query}")).await;
+        stream.named("box").await;
+        live.push((query, stream, first, then));
+    }
+    for (number, (query, stream, first, _)) in live.iter_mut().enumerate() {
+        let kind = format!("test.end{number}");
+        end(&kind).await;
+        assert_eq!(until(stream, &kind).await[..first.len()], **first, "{query}");
+    }
+    end("test.begun").await;
+    all().await;
+    end("test.over").await;
+    for (query, stream, first, then) in &mut live {
+        until(stream, "test.begun").await;
+        assert_eq!(until(stream, "test.over").await, **then, "{query}");
+        let mut back = admin.clone();
+        back.headers.push(("last-event-id", before.to_string()));
+        let mut again = back.events(&format!("/api/v1/stream?{query}")).await;
+        assert_eq!(until(&mut again, "test.end0").await, **first, "{query}");
+        until(&mut again, "test.begun").await;
+        assert_eq!(until(&mut again, "test.over").await, **then, "again: {query}");
+    }
+    for bad in ["job=none", "drive=a&drive=b"] {
+        assert_eq!(admin.get(&format!("/api/v1/stream?{bad}")).await.problem(), "bad-query");
+    }
+}
+
 #[tokio::test]
 async fn whoever_missed_thousands_of_events_gets_each_of_them_once_and_then_the_live_ones() {
     let made = Box_::claimed().await;
