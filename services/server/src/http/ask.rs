@@ -312,25 +312,53 @@ fn must_listen(addon: &Addon) -> Result<Origin, Refusal> {
     })
 }
 
-/// Whether a GET of this path only looks, as far as the manifest says: a button may name a GET that does more.
+/// Whether a GET of this path only looks, as far as the manifest says: a button may name a GET that does more, and an add-on
+/// that does not look at the method does by GET what its action does by POST.
 ///
 /// # Errors
 /// `gate`.
 pub(super) fn only_looks(addon: &Addon, path: &str) -> Result<(), Refusal> {
-    // Most manifests name none, and reading one takes its time.
+    // Most manifests name neither, and reading one takes its time.
     let text = addon.manifest.text();
-    if !text.contains("GET") && !text.contains("\\u") {
+    let rest = path.strip_prefix("/api/").unwrap_or(path);
+    let word = rest
+        .split(|c: char| !c.is_ascii_alphanumeric() && !"_-".contains(c))
+        .next();
+    let word = word.unwrap_or("").to_ascii_lowercase();
+    if !text.contains("GET") && !text.contains("\\u") && !text.to_ascii_lowercase().contains(&word) {
         return Ok(());
     }
-    let declared = asked::manifest(&addon.manifest.value()).and_then(|manifest| asked::of_path(&manifest, "GET", path));
-    match declared {
-        None | Some(Safety::Read) => Ok(()),
-        Some(Safety::Write | Safety::Destructive) => {
-            Err(
-                Refusal::new("gate", 403, "The manifest declares this GET as more than a look")
-                    .with("POST /api/addons/{id}/action for the button that names it"),
-            )
-        }
+    let value = addon.manifest.value();
+    let Some(manifest) = asked::manifest(&value) else {
+        return Ok(());
+    };
+    let declared = asked::of_path(&manifest, "GET", path);
+    if declared.is_some_and(|safety| safety != Safety::Read) {
+        return Err(
+            Refusal::new("gate", 403, "The manifest declares this GET as more than a look")
+                .with("POST /api/addons/{id}/action for the button that names it"),
+        );
+    }
+    if manifest.declared_call(path) == Some(Safety::Destructive) && !is_looked_at(&value, path) {
+        return Err(
+            Refusal::new("gate", 403, "This is the path of an action that destroys something")
+                .with("POST /api/addons/{id}/action with the ticks, _password and confirm"),
+        );
+    }
+    Ok(())
+}
+
+/// Whether a manifest has a page look at this path, or a form be filled from it.
+fn is_looked_at(manifest: &Value, path: &str) -> bool {
+    const LOOKS: [&str; 4] = ["source", "prefill_endpoint", "expand_endpoint", "pools_endpoint"];
+    let path = path.split('?').next().unwrap_or(path);
+    match manifest {
+        Value::Object(parts) => parts.iter().any(|(name, value)| match value.as_str() {
+            Some(text) => LOOKS.contains(&name.as_str()) && text.split('?').next() == Some(path),
+            None => is_looked_at(value, path),
+        }),
+        Value::Array(parts) => parts.iter().any(|part| is_looked_at(part, path)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => path == "/api/config",
     }
 }
 
@@ -338,7 +366,7 @@ pub(super) fn only_looks(addon: &Addon, path: &str) -> Result<(), Refusal> {
 #[utoipa::path(get, path = "/api/addons/{id}/proxy", operation_id = "addon_proxy_read", tag = "addons", params(("id" = u64, Path, description = "Add-on"), Through),
     responses((status = 200, description = "The add-on's answer; it may have any status", content((AddonAnswer = "application/json"), (String = "text/plain"))), LoggedIn, OfAddon,
         (status = 400, description = "`bad-path`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`gate`: the manifest declares this GET as more than a look", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 403, description = "`gate`: the manifest declares this GET as more than a look, or the path is that of an action that destroys", body = wire::Problem, content_type = "application/problem+json"),
         (status = 405, description = "`method-in-query`: a GET only reads", body = wire::Problem, content_type = "application/problem+json"),
         (status = 409, description = "`no-address`, `addon-disabled`, `bad-url`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 502, description = "`addon-unreachable`, `addon-redirects`, `addon-too-long`", body = wire::Problem, content_type = "application/problem+json"),

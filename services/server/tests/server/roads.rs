@@ -113,6 +113,48 @@ async fn road_proxy_get_with_method_delete_is_refused() {
     );
 }
 
+/// An add-on that does not look at the method does by GET what its action does by POST.
+#[tokio::test]
+async fn road_a_get_of_the_path_of_an_action_that_destroys_is_no_way_around() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let listening = Listening::start().await;
+    let gate = json!([{ "name": "sure", "type": "checkbox", "security_gate": true }]);
+    let form = |id: &str, action: &str, fields: &Value| json!({ "type": "form", "id": id, "config": { "action": action, "fields": fields } });
+    let manifest = json!({ "name": "f", "version": "1", "pages": [{ "id": "p", "title": "P", "components": [
+        form("a", "start_job", &gate), form("b", "wipe_all", &json!([])), form("c", "set_rate", &json!([])),
+        form("d", "config", &gate), form("e", "pools", &gate),
+        { "type": "smart-table", "id": "t", "config": { "columns": ["a"], "source": "/api/pools" } },
+    ] }] });
+    let form = json!({ "name": "f", "url": listening.url(), "manifest": manifest });
+    let answer = admin.post("/api/addons/register", &form).await;
+    assert_eq!(answer.status, 201, "{answer:?}");
+    let id = answer.json()["addon"]["id"].as_u64().unwrap();
+    for path in [
+        "start_job",
+        "Start_Job",
+        "start_job/",
+        "start_job;x",
+        "start_job%3Fx=1",
+        "wipe_all",
+    ] {
+        let answer = admin.get(&format!("/api/addons/{id}/proxy?path=/api/{path}")).await;
+        assert_eq!(answer.problem(), "gate", "{path}");
+        let source = admin
+            .get(&format!(
+                "/api/v1/addons/{id}/sources/%2Fapi%2F{}",
+                path.replace('/', "%2F")
+            ))
+            .await;
+        assert_eq!(source.problem(), "gate", "{path}");
+    }
+    assert_eq!(listening.asked(), [], "nothing reached the add-on");
+    for path in ["set_rate", "config", "pools", "pools%3Fx=1", "start_jobs", "other"] {
+        let answer = admin.get(&format!("/api/addons/{id}/proxy?path=/api/{path}")).await;
+        assert_eq!(answer.status, 200, "{path}: {answer:?}");
+    }
+}
+
 #[tokio::test]
 async fn road_a_get_that_destroys_or_a_path_in_other_letters_is_no_way_around() {
     let made = Box_::claimed().await;
