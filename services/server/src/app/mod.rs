@@ -410,6 +410,7 @@ impl App {
                     Effect::Remember(remembered) => keep.push(Keep::Remember(remembered)),
                     Effect::Reply(reply) => self.calls.reply(reply),
                     Effect::AgentGone => self.calls.fail_all(),
+                    Effect::Refused { addon, what } => self.tell_sender(addon, what),
                     effect @ (Effect::Replace(_) | Effect::Dismiss(..) | Effect::Result { .. } | Effect::Hello) => {
                         later.push(effect)
                     }
@@ -440,6 +441,21 @@ impl App {
                 Effect::Hello => self.say_hello().await,
                 _ => {}
             }
+        }
+    }
+
+    /// Tells an add-on what of it was not taken. One that does not read has it in its log alone: nobody waits for it. The box's own
+    /// agent has its log in the journal.
+    fn tell_sender(&self, addon: u64, what: String) {
+        if addon == crate::hub::AGENT && self.has_agent {
+            return;
+        }
+        let frame = wire::Frame::Other {
+            kind: "error".to_owned(),
+            payload: serde_json::json!({ "message": what }),
+        };
+        for linked in lock(&self.links).values().filter(|linked| linked.addon == addon) {
+            let _full_or_over = linked.sender.try_send(&frame);
         }
     }
 

@@ -313,11 +313,22 @@ pub async fn connect(
     }
     if let Err(wait) = app.manifest_room(id) {
         let what = format!("{MANIFESTS}; the one that came by POST /api/addons/connect was not looked at");
-        app.feed(Input::Word { addon: id, what }).await;
+        app.feed(Input::Noted { addon: id, what }).await;
         return Err(Refusal::too_often(wait, MANIFESTS));
     }
-    let Json(form): Json<WithManifest> = Json::from_request(request, &()).await?;
-    let (_, version, description) = read_manifest(&form.manifest)?;
+    let read = async {
+        let Json(form): Json<WithManifest> = Json::from_request(request, &()).await?;
+        let read = read_manifest(&form.manifest)?;
+        Ok::<_, Refusal>((form, read))
+    };
+    let (form, (_, version, description)) = match read.await {
+        Ok(read) => read,
+        Err(refusal) => {
+            let what = format!("the manifest that came by POST /api/addons/connect was not taken: {refusal}");
+            app.feed(Input::Noted { addon: id, what }).await;
+            return Err(refusal);
+        }
+    };
     let (previous, now) = (known.version, app.clock.now().wall);
     let kept = app.addons.update(id, move |addon| {
         addon.version = version;

@@ -72,7 +72,7 @@ pub struct AddonAnswer(Value);
 /// Tells an add-on's page what was refused, as well as who asked.
 pub(super) async fn refuse(app: &App, addon: u64, refusal: Refusal) -> Refusal {
     let what = format!("what a person asked for was refused: {refusal}");
-    app.feed(Input::Word { addon, what }).await;
+    app.feed(Input::Noted { addon, what }).await;
     refusal
 }
 

@@ -12,10 +12,11 @@ use link::Limits;
 use super::addons::check_token;
 use super::doc::{OfAddon, Tries};
 use super::{Peer, Refusal, person};
-use crate::addon::MANIFEST_MAX;
+use crate::addon::{Addon, MANIFEST_MAX};
 use crate::app::App;
 use crate::auth::secret::Bearer;
-use crate::hub::AGENT;
+use crate::auth::vault::Token;
+use crate::hub::{AGENT, Input};
 
 /// Longest first message of an add-on that has not enrolled by `connect`: its manifest, with some room for the frame
 /// around it. Everything else that it sends has [`wire::frame::FRAME_MAX_SENT`], which the connection's loop sees to.
@@ -28,6 +29,26 @@ fn query<'a>(query: Option<&'a str>, key: &str) -> Option<&'a str> {
             .filter(|(name, _)| *name == key)
             .map(|(_, value)| value)
     })
+}
+
+/// The token that a connection comes with, and the add-on that it may speak for.
+fn admitted(app: &App, peer: Peer, given: Option<&str>, id: u64) -> Result<(Token, Addon), Refusal> {
+    let token = check_token(app, peer, given)?;
+    let addon = app
+        .addons
+        .get(id)
+        .ok_or_else(|| Refusal::new("addon-unknown", 404, "add-on not found"))?;
+    if token.addon != Some(id) {
+        return Err(Refusal::new(
+            "token-wrong",
+            401,
+            "The add-on token belongs to another add-on",
+        ));
+    }
+    if !addon.enabled {
+        return Err(Refusal::new("addon-disabled", 403, "add-on is disabled"));
+    }
+    Ok((token, addon))
 }
 
 /// The add-on's socket: frames of `frames.schema.json` as text messages.
@@ -44,22 +65,16 @@ pub async fn connect(State(app): State<Arc<App>>, mut request: Request<Body>) ->
         .parse()
         .map_err(|_| Refusal::new("bad-query", 400, "invalid addon_id").with("addon_id: expected a number"))?;
     let given = person::bearer(request.headers()).or_else(|| query(request.uri().query(), "token"));
-    let token = check_token(&app, peer, given)?;
     let bearer = Bearer::new(given.unwrap_or(""));
-    let addon = app
-        .addons
-        .get(id)
-        .ok_or_else(|| Refusal::new("addon-unknown", 404, "add-on not found"))?;
-    if token.addon != Some(id) {
-        return Err(Refusal::new(
-            "token-wrong",
-            401,
-            "The add-on token belongs to another add-on",
-        ));
-    }
-    if !addon.enabled {
-        return Err(Refusal::new("addon-disabled", 403, "add-on is disabled"));
-    }
+    let (token, addon) = match admitted(&app, peer, given, id) {
+        Ok(admitted) => admitted,
+        Err(refusal) => {
+            // Somebody used its number: a line in its log, as far as there is such an add-on.
+            let what = format!("a connection from {} was refused: {refusal}", peer.key());
+            app.feed(Input::Noted { addon: id, what }).await;
+            return Err(refusal);
+        }
+    };
     let answer = link::accept(request.headers()).map_err(|error| {
         Refusal::new("not-websocket", 400, "This path speaks WebSocket only").with(error.to_string())
     })?;

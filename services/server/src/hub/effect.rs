@@ -55,6 +55,13 @@ pub enum Effect {
     Replace(u64),
     /// Close this connection: its add-on may not be connected any more; 1008 with this reason.
     Dismiss(u64, &'static str),
+    /// An add-on is told what of it was not taken, or was corrected.
+    Refused {
+        /// Which.
+        addon: u64,
+        /// In words.
+        what: String,
+    },
     /// An add-on answered a command.
     Result {
         /// The add-on.

@@ -45,6 +45,13 @@ pub enum Input {
         /// In a sentence.
         what: String,
     },
+    /// A line for an add-on's log that is about what somebody else did: whoever that was is answered where it was asked.
+    Noted {
+        /// The add-on.
+        addon: u64,
+        /// What, in words.
+        what: String,
+    },
     /// A message came that is no frame.
     Malformed {
         /// The add-on.

@@ -167,6 +167,7 @@ impl Whom {
             | Input::Frame { addon, .. }
             | Input::Malformed { addon, .. }
             | Input::Word { addon, .. }
+            | Input::Noted { addon, .. }
             | Input::Known { addon, .. }
             | Input::Forgotten { addon } => Self::One(*addon),
             _ => Self::Everybody,
@@ -294,6 +295,7 @@ impl Hub {
                 };
             }
             Input::Word { addon, what } => self.complain(now, addon, &what, &mut out),
+            Input::Noted { addon, what } => drop(self.note(now, addon, &what, &mut out)),
             Input::Known {
                 addon,
                 name,
@@ -416,14 +418,20 @@ impl Hub {
         }
     }
 
-    /// A line at `warn` on the add-on's own page: what it sends wrong is never passed over in silence, and never said so
-    /// often that it drowns the rest.
+    /// Tells an add-on what of it was not taken, and notes it.
     fn complain(&mut self, now: Now, addon: u64, message: &str, out: &mut Vec<Effect>) {
+        if let Some(what) = self.note(now, addon, message, out) {
+            out.push(Effect::Refused { addon, what });
+        }
+    }
+
+    /// Puts a line of the server's own into an add-on's log, about one a second; the line. The others are counted.
+    fn note(&mut self, now: Now, addon: u64, message: &str, out: &mut Vec<Effect>) -> Option<String> {
         let share = history::share(self.peers.len());
-        let Some(peer) = self.peers.get_mut(&addon) else { return };
+        let peer = self.peers.get_mut(&addon)?;
         if !peer.words.take(now.mono, 1.0) {
             peer.unsaid += 1;
-            return;
+            return None;
         }
         let mut message = cut(message);
         match std::mem::take(&mut peer.unsaid) {
@@ -431,10 +439,11 @@ impl Hub {
             unsaid => message += &format!(" ({unsaid} more like this before)"),
         }
         let line =
-            serde_json::json!({ "level": "warn", "source": "server", "timestamp": now.wall, "message": message });
+            serde_json::json!({ "level": "warn", "source": "server", "timestamp": now.wall, "message": &message });
         let line: Arc<str> = line.to_string().into();
         peer.history.line(now.wall, Arc::clone(&line), share);
         self.telemetry(addon, "log", "log", line, out);
+        Some(message)
     }
 
     fn supervisor(&mut self, status: Option<Status>, out: &mut Vec<Effect>) {

@@ -265,7 +265,9 @@ fn an_add_on_cannot_speak_as_the_agent_or_the_server() {
     ] {
         let effects = hub.step(now(2), frame(2, 1, forged));
         assert!(
-            effects.iter().all(|e| matches!(e, Effect::Telemetry { .. })),
+            effects
+                .iter()
+                .all(|e| matches!(e, Effect::Telemetry { .. } | Effect::Refused { .. })),
             "{effects:?}"
         );
     }
