@@ -36,6 +36,7 @@ pub mod heartbeat;
 pub mod histories;
 pub mod job;
 pub mod jobs;
+pub mod names;
 pub mod notary;
 pub mod outbox;
 pub mod pacing;

@@ -18,6 +18,7 @@ fn main() -> ExitCode {
         };
         return agent::sandbox::worker(parent);
     }
+    agent::names::keep_to_what_is_linked_in();
     // Whom it believes and where it goes has no default to fall back to.
     let needed = ["server", "legacy_server", "fingerprint", "ca"];
     let read = match settings::read::<agent::cli::Options>(settings::is_in_a_box(), &needed) {
