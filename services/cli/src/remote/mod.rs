@@ -252,7 +252,7 @@ pub fn secret(file: Option<&Path>, [option, variable]: [&str; 2]) -> Result<Opti
 pub fn ask_hidden(prompt: &str, [option, variable]: [&str; 2]) -> Result<String> {
     use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
     use std::io::BufRead;
-    let tty = std::fs::File::options()
+    let tty = File::options()
         .read(true)
         .write(true)
         .open("/dev/tty")
