@@ -1,6 +1,7 @@
 //! Where the kernel's file systems are: `/` in service, a made-up tree in tests.
 
-use std::io;
+use std::fs::File;
+use std::io::{self, ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 /// Root under which `sys`, `proc`, `dev` and `run` lie.
@@ -36,7 +37,7 @@ impl System {
 }
 
 /// Longest attribute that is read: a sysfs attribute is one page; VPD pages are smaller.
-const ATTRIBUTE_MAX: u64 = 64 << 10;
+const ATTRIBUTE_MAX: usize = 64 << 10;
 
 /// Bytes of an attribute; `None` if it cannot be read.
 pub(crate) fn bytes(path: &Path) -> Option<Vec<u8>> {
@@ -44,9 +45,34 @@ pub(crate) fn bytes(path: &Path) -> Option<Vec<u8>> {
 }
 
 fn read(path: &Path) -> io::Result<Vec<u8>> {
-    use std::io::Read;
-    let mut bytes = Vec::new();
-    std::fs::File::open(path)?.take(ATTRIBUTE_MAX).read_to_end(&mut bytes)?;
+    table(path, ATTRIBUTE_MAX)
+}
+
+/// What the kernel makes at one read, at most: a page.
+const PAGE: usize = 4 << 10;
+
+/// A file that the kernel writes as it is read, at most `most` bytes of it.
+///
+/// Such a file tells no length, for which the standard library asks first and then reads 32 bytes and twice as many each time. The
+/// guard reads hundreds of them: half of its system calls were those.
+///
+/// # Errors
+/// Why it cannot be read.
+pub(crate) fn table(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    let mut file = File::open(path)?;
+    let (mut bytes, mut len) = (vec![0; PAGE], 0);
+    while len < most {
+        if len == bytes.len() {
+            bytes.resize(2 * len, 0);
+        }
+        match file.read(&mut bytes[len..]) {
+            Ok(0) => break,
+            Ok(more) => len += more,
+            Err(error) if error.kind() == ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    bytes.truncate(len.min(most));
     Ok(bytes)
 }
 
@@ -87,4 +113,31 @@ pub(crate) fn try_names(dir: &Path) -> io::Result<Vec<String>> {
     }
     names.sort();
     Ok(names)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn a_table_of_any_length_is_read_whole_and_no_further_than_asked() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("maps");
+        for length in [0, 1, PAGE - 1, PAGE, PAGE + 1, 3 * PAGE + 5] {
+            let bytes: Vec<u8> = (0..length).map(|n| (n % 251) as u8).collect();
+            std::fs::write(&path, &bytes).unwrap();
+            assert_eq!(table(&path, usize::MAX).unwrap(), bytes, "{length}");
+            for most in [0, 7, PAGE, 2 * PAGE] {
+                assert_eq!(
+                    table(&path, most).unwrap(),
+                    bytes[..length.min(most)],
+                    "{length}, {most}"
+                );
+            }
+        }
+        let own = table(Path::new("/proc/self/maps"), usize::MAX).unwrap();
+        assert!(String::from_utf8_lossy(&own).contains("[stack]"));
+        assert!(table(&dir.path().join("none"), 1).is_err());
+    }
 }

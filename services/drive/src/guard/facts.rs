@@ -324,7 +324,7 @@ fn mounts(system: &System, reader: &mut Reader) -> Vec<MountLine> {
             return;
         }
         let path = dir.join("mountinfo");
-        let table = match std::fs::read(&path) {
+        let table = match crate::system::table(&path, usize::MAX) {
             // A process that ended and was not waited for is in no namespace. Source: linux/fs/proc_namespace.c.
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => return,
             table => reader.kept(&path, table),

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use super::unknown::{Unknown, is_gone};
 use crate::sysfs::DevNum;
-use crate::system::{System, text, try_names};
+use crate::system::{self, System, text, try_names};
 
 /// `O_PATH`: a descriptor through which nothing can be read or written. Source: asm-generic/fcntl.h.
 const O_PATH: u32 = 0o10_000_000;
@@ -140,7 +140,7 @@ fn of<T>(file: &str, read: io::Result<T>) -> Result<Option<T>, Unread> {
 
 /// A table of a process, in which paths may be of any bytes; `None` where it is gone.
 fn table(process: &Path, file: &str) -> Result<Option<String>, Unread> {
-    let bytes = of(file, fs::read(process.join(file)))?;
+    let bytes = of(file, system::table(&process.join(file), usize::MAX))?;
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 

@@ -348,17 +348,21 @@ pub(super) fn only_looks(addon: &Addon, path: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
-/// Whether a manifest has a page look at this path, or a form be filled from it.
+/// Whether a page looks at this path: its settings, or what a manifest has it show or fill a form from.
 fn is_looked_at(manifest: &Value, path: &str) -> bool {
-    const LOOKS: [&str; 4] = ["source", "prefill_endpoint", "expand_endpoint", "pools_endpoint"];
     let path = path.split('?').next().unwrap_or(path);
+    path == "/api/config" || names_a_look(manifest, path)
+}
+
+fn names_a_look(manifest: &Value, path: &str) -> bool {
+    const LOOKS: [&str; 4] = ["source", "prefill_endpoint", "expand_endpoint", "pools_endpoint"];
     match manifest {
         Value::Object(parts) => parts.iter().any(|(name, value)| match value.as_str() {
             Some(text) => LOOKS.contains(&name.as_str()) && text.split('?').next() == Some(path),
-            None => is_looked_at(value, path),
+            None => names_a_look(value, path),
         }),
-        Value::Array(parts) => parts.iter().any(|part| is_looked_at(part, path)),
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => path == "/api/config",
+        Value::Array(parts) => parts.iter().any(|part| names_a_look(part, path)),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
     }
 }
 
