@@ -14,7 +14,7 @@ use wire::update::UPDATE_SOCKET;
 
 /// Sockets that stand in no unit file: where, which unit answers there, what for. Programs open them themselves, but for the
 /// first, which PID 1 opens for the server.
-const OWN: [(&str, &str, &str); 5] = [
+const OWN: [(&str, &str, &str); 11] = [
     (
         "tcp (ports of listen in kiln.toml)",
         "server",
@@ -31,6 +31,24 @@ const OWN: [(&str, &str, &str); 5] = [
         "udp (port by chance)",
         "time",
         "NTP answers, and of resolvers; connected to one server each",
+    ),
+    ("/run/dhcpcd/sock", "network", "dhcpcd's own requests: root (mode 660)"),
+    (
+        "/run/dhcpcd/unpriv.sock",
+        "network",
+        "what dhcpcd has been given, read only: every unit (mode 666)",
+    ),
+    ("raw socket", "network", "ICMP, while a lease is asked for"),
+    ("raw6 socket", "network", "ICMPv6: router advertisements and neighbours"),
+    (
+        "packet socket",
+        "network",
+        "DHCP and ARP on cards without an address yet",
+    ),
+    (
+        "/var/lib/kiln/time/chronyd.sock",
+        "time",
+        "chrony's own requests: chrony, root (mode 755, in a folder of theirs)",
     ),
 ];
 

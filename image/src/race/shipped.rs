@@ -91,7 +91,7 @@ pub fn shipped(ws: &Workspace, board: &Board, rounds: usize) -> Result<Shipped> 
     // The kernel wants each archive to begin at a multiple of four.
     whole.resize(whole.len().next_multiple_of(512), 0);
     let mut more = Archive::default();
-    more.add("system.erofs", Node::File(0o644, read(&parts.slot.system)?));
+    more.add("system.erofs/.", Node::File(0o644, read(&parts.slot.system)?));
     more.add("race/kiln-racer", Node::File(0o755, racer.clone()));
     more.add("etc/kiln/units/race.toml", Node::File(0o644, UNIT.into()));
     whole.extend(more.bytes());

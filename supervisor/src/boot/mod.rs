@@ -29,6 +29,7 @@ pub mod net;
 pub(crate) mod proof;
 pub mod record;
 pub mod reset;
+pub mod retained;
 pub mod rewrite;
 pub mod site;
 pub mod sysctl;

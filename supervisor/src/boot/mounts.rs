@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nix::mount::{MsFlags, mount};
 
-use super::grace;
+use super::{grace, retained};
 
 /// Files of the network's that programs look for on the root, which the network cannot write to, and where they are.
 const RUNTIME: [(&str, &str); 2] = [
@@ -94,13 +94,19 @@ fn lead(at: &Path, to: &Path) -> io::Result<()> {
     }
 }
 
-/// Mounts the EROFS image that lies beside us: file-backed, no loop device.
+/// Mounts the EROFS image that the boot loader brought: where it lies, or the copy that the kernel made of it.
 ///
 /// # Errors
-/// The kernel refused.
+/// There is neither, or the kernel refused.
 pub fn system() -> io::Result<()> {
+    // A loader's older configuration names it so that the kernel makes a file of it, which needs no loop device.
+    let copy = Path::new("/system.erofs");
+    let (source, _device) = match copy.is_file() {
+        true => (copy.to_owned(), None),
+        false => retained::device().map(|(node, open)| (node, Some(open)))?,
+    };
     mount(
-        Some("/system.erofs"),
+        Some(&source),
         "/system",
         Some("erofs"),
         MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID,

@@ -29,7 +29,7 @@ pub(super) fn early(line: &Line, board: &Board) -> i32 {
         }
     }
     if let Err(e) = mounts::system() {
-        line.say(&format!("broken /system.erofs: {e}"));
+        line.say(&format!("broken system.erofs: {e}"));
         return 1;
     }
     // Before "system": units are prepared with it.
