@@ -24,6 +24,7 @@ pub mod options;
 pub mod playbook;
 pub mod problem;
 pub mod quantity;
+pub mod secret;
 pub mod supervisor;
 pub mod uevent;
 pub mod update;

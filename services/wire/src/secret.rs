@@ -1,0 +1,496 @@
+//! Blackening: secrets that slipped into a text are overwritten, byte by byte, before somebody else reads it.
+//!
+//! Each byte of a secret becomes `*`, and a line end stays one. So lengths stay as they are, and what is read by them (the
+//! Journal Export Format has fields with a length before the value) is read as before. What is a secret: the value after a
+//! telling name (`token=`, `"password":`, also in JSON that stands as a string in JSON), the rest of a header that
+//! authorises, `password` of `user:password@` and every value of the query in a URL, every argon2 hash, and whatever the
+//! caller knows to be one. In doubt too much is blackened.
+
+/// Names that end so are those of secrets; `-` and `_` are the same, and so are small and capital letters.
+const NAMES: [&str; 15] = [
+    "password",
+    "passwd",
+    "passphrase",
+    "pwd",
+    "secret",
+    "token",
+    "psk",
+    "apikey",
+    "api_key",
+    "access_key",
+    "private_key",
+    "credential",
+    "session",
+    "claim",
+    AUTHORIZATION,
+];
+
+/// A header whose value is a scheme, then the secret.
+const AUTHORIZATION: &str = "authorization";
+
+/// A header whose whole value is secret, blanks and all.
+const COOKIE: &str = "cookie";
+
+/// Schemes of [`AUTHORIZATION`] that are followed by one word.
+const SCHEMES: [&str; 6] = ["bearer", "basic", "token", "apikey", "negotiate", "ntlm"];
+
+/// Words after which a secret follows behind a blank.
+const BEFORE: [&str; 2] = ["bearer", "claim code"];
+
+/// Values of a secret's name that tell none.
+const PLAIN: [&str; 4] = ["null", "true", "false", "None"];
+
+/// Bytes before a separator among which a name is looked for.
+const NAME_WITHIN: usize = 64;
+
+/// Shorter values are no secrets worth hiding wherever they stand: `80`, `info`. In bytes.
+const KNOWN_MIN: usize = 5;
+
+/// The text, as long as before, with its secrets blackened; `known` are some that are hidden wherever they stand.
+#[must_use]
+pub fn blacken<S: AsRef<str>>(text: &[u8], known: &[S]) -> Vec<u8> {
+    let mut out = text.to_vec();
+    values(text, &mut out);
+    urls(text, &mut out);
+    hashes(text, &mut out);
+    for secret in known.iter().map(AsRef::as_ref) {
+        let quoted = serde_json::to_string(secret).unwrap_or_default();
+        let escaped = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
+        for form in [secret, escaped] {
+            wherever(text, form.as_bytes(), &mut out);
+        }
+    }
+    out
+}
+
+/// Whether a value of this name is a secret.
+#[must_use]
+pub fn is_secret(name: &str) -> bool {
+    telling(name.as_bytes()).is_some()
+}
+
+fn hide(out: &mut [u8], from: usize, to: usize) {
+    for byte in out.get_mut(from..to).into_iter().flatten().filter(|b| **b != b'\n') {
+        *byte = b'*';
+    }
+}
+
+fn wherever(text: &[u8], secret: &[u8], out: &mut [u8]) {
+    if secret.len() < KNOWN_MIN {
+        return;
+    }
+    let mut at = 0;
+    while let Some(found) = find(&text[at..], secret) {
+        hide(out, at + found, at + found + secret.len());
+        at += found + secret.len();
+    }
+}
+
+fn find(text: &[u8], what: &[u8]) -> Option<usize> {
+    text.windows(what.len()).position(|w| w == what)
+}
+
+/// Whether `text` ends with `word`, where `-` is `_` and letters are small or capital.
+fn ends_with(text: &[u8], word: &str) -> bool {
+    let same = |a: &u8, b: &u8| a.eq_ignore_ascii_case(b) || (*a == b'-' && *b == b'_');
+    text.len()
+        .checked_sub(word.len())
+        .is_some_and(|at| text[at..].iter().zip(word.as_bytes()).all(|(a, b)| same(a, b)))
+}
+
+/// Which of the names of secrets this one ends with.
+fn telling(name: &[u8]) -> Option<&'static str> {
+    let header = ends_with(name, COOKIE).then_some(COOKIE);
+    header.or_else(|| NAMES.into_iter().find(|n| ends_with(name, n)))
+}
+
+fn is_blank(byte: u8) -> bool {
+    matches!(byte, b' ' | b'\t')
+}
+
+/// Where a line, and so every value in it, ends.
+fn is_end(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\r' | 0)
+}
+
+fn trimmed(mut text: &[u8], drop: impl Fn(u8) -> bool) -> &[u8] {
+    while let [rest @ .., last] = text
+        && drop(*last)
+    {
+        text = rest;
+    }
+    text
+}
+
+/// How many bytes at the beginning satisfy that.
+fn run(text: &[u8], is: impl Fn(u8) -> bool) -> usize {
+    text.iter().position(|b| !is(*b)).unwrap_or(text.len())
+}
+
+/// Values behind telling names and words.
+fn values(text: &[u8], out: &mut [u8]) {
+    let mut at = 0;
+    while at < text.len() {
+        let before = &text[at.saturating_sub(NAME_WITHIN)..at];
+        let end = match text[at] {
+            // `wire::secret` is a place in a program.
+            b':' if text.get(at + 1) == Some(&b':') => None,
+            b'=' | b':' => name_before(before).map(|(name, quoted)| value(text, at + 1, name, quoted, out)),
+            b' ' if BEFORE.iter().any(|w| ends_with(before, w)) => Some(word(text, at + 1, false, out)),
+            _ => None,
+        };
+        at = end.unwrap_or(0).max(at + 1);
+    }
+}
+
+/// The name before a separator, if it tells of a secret, and whether it stands in quotes, as in JSON.
+fn name_before(before: &[u8]) -> Option<(&'static str, bool)> {
+    let name = trimmed(before, is_blank);
+    match name.split_last() {
+        Some((b'"' | b'\'', inside)) => {
+            let name = trimmed(inside, |b| b == b'\\');
+            let one = name.strip_suffix(b"s").or_else(|| name.strip_suffix(b"S"));
+            Some((telling(name).or_else(|| one.and_then(telling))?, true))
+        }
+        _ => Some((telling(name)?, false)),
+    }
+}
+
+/// Hides the value that begins at `at`, behind the separator, and returns where it ends.
+fn value(text: &[u8], at: usize, name: &str, in_quotes: bool, out: &mut [u8]) -> usize {
+    let mut at = at + run(&text[at..], |b| is_blank(b) || matches!(b, b'=' | b'>'));
+    if text[at..].starts_with(b"Some(") {
+        at += 5;
+    }
+    if text[at..].starts_with(b"[") {
+        let within = |b| is_blank(b) || matches!(b, b'[' | b',');
+        loop {
+            let next = at + run(&text[at..], within);
+            match quoted(text, next, out) {
+                Some(end) if text.get(end) == Some(&b'"') => at = end + 1,
+                Some(end) => return end,
+                None => return next,
+            }
+        }
+    }
+    if let Some(end) = quoted(text, at, out) {
+        return end;
+    }
+    if in_quotes && text[at..].starts_with(b"{") {
+        // Each of its own values is judged by its name.
+        return at;
+    }
+    if let Some(plain) = PLAIN.iter().find(|p| text[at..].starts_with(p.as_bytes()))
+        && !text.get(at + plain.len()).is_some_and(u8::is_ascii_alphanumeric)
+    {
+        return at;
+    }
+    match name {
+        COOKIE => line(text, at, out),
+        AUTHORIZATION => {
+            let scheme = run(&text[at..], |b| b.is_ascii_alphanumeric());
+            let known = SCHEMES
+                .iter()
+                .any(|s| s.len() == scheme && ends_with(&text[at..at + scheme], s));
+            let behind = at + scheme + run(&text[at + scheme..], is_blank);
+            match known && behind > at + scheme {
+                true => word(text, behind, in_quotes, out),
+                false => line(text, at, out),
+            }
+        }
+        _ => word(text, at, in_quotes, out),
+    }
+}
+
+/// Hides what stands in quotes at `at`; returns where it ends. In JSON that is a string in JSON, and so on, a quote has
+/// backslashes before it: one, then three, then seven.
+fn quoted(text: &[u8], at: usize, out: &mut [u8]) -> Option<usize> {
+    let slashes = run(&text[at..], |b| b == b'\\');
+    let from = at + slashes + 1;
+    match text.get(at + slashes)? {
+        b'\'' => {
+            let len = text[from..].iter().position(|b| *b == b'\'' || is_end(*b))?;
+            (text[from + len] == b'\'').then(|| {
+                hide(out, from, from + len);
+                from + len
+            })
+        }
+        b'"' => {
+            let depth = (slashes.min(62) + 1).ilog2();
+            let mut before = 0;
+            for (n, byte) in text[from..].iter().enumerate() {
+                // The quote ends this string, or one around it; one of a string within has more before it.
+                let own = (0..=depth).find(|d| before % (2usize << d) == (1usize << d) - 1);
+                match (byte, own) {
+                    (b'"', Some(d)) => {
+                        hide(out, from, from + n - ((1usize << d) - 1));
+                        return Some(from + n);
+                    }
+                    (b, _) if is_end(*b) => {
+                        hide(out, from, from + n);
+                        return Some(from + n);
+                    }
+                    (b'\\', _) => before += 1,
+                    _ => before = 0,
+                }
+            }
+            hide(out, from, text.len());
+            Some(text.len())
+        }
+        _ => None,
+    }
+}
+
+/// Hides to the end of the line, or of the string that it stands in; returns where that is.
+fn line(text: &[u8], at: usize, out: &mut [u8]) -> usize {
+    until(text, at, |b| is_end(b) || b == b'"', out)
+}
+
+/// Hides one word, up to a blank, a quote or what separates it from the next; returns where it ends.
+fn word(text: &[u8], at: usize, in_json: bool, out: &mut [u8]) -> usize {
+    let stops =
+        |b| is_end(b) || is_blank(b) || matches!(b, b'"' | b'&' | b';') || (in_json && matches!(b, b',' | b'}' | b']'));
+    until(text, at, stops, out)
+}
+
+fn until(text: &[u8], at: usize, stops: impl Fn(u8) -> bool, out: &mut [u8]) -> usize {
+    let end = at + run(&text[at..], |b| !stops(b));
+    // Backslashes before a quote are the quote's.
+    let secret = match text.get(end) {
+        Some(b'"') => trimmed(&text[at..end], |b| b == b'\\').len(),
+        _ => end - at,
+    };
+    hide(out, at, at + secret);
+    end
+}
+
+/// Passwords and queries of URLs.
+fn urls(text: &[u8], out: &mut [u8]) {
+    let outside = |b: u8| b <= b' ' || matches!(b, b'"' | b'\'' | b'<' | b'>' | b'`' | b'\\');
+    let mut at = 0;
+    while at < text.len() {
+        let end = at + run(&text[at..], |b| !outside(b));
+        if let Some(scheme) = find(&text[at..end], b"://") {
+            url(text, at + scheme, end, out);
+        }
+        at = end + 1;
+    }
+}
+
+/// One URL, whose `://` is at `at`. It may have others in its path.
+fn url(text: &[u8], at: usize, end: usize, out: &mut [u8]) {
+    let first = |byte: u8, from: usize, to: usize| text[from..to].iter().position(|b| *b == byte).map(|n| from + n);
+    let query = first(b'?', at, end);
+    let path_end = query.or_else(|| first(b'#', at, end)).unwrap_or(end);
+    let mut from = at;
+    while from < path_end {
+        let begin = from + 3;
+        let next = text.get(begin..path_end).and_then(|rest| find(rest, b"://"));
+        let to = next.map_or(path_end, |n| begin + n);
+        if begin <= to {
+            authority(text, begin, to, out);
+        }
+        from = to;
+    }
+    let mut pair = path_end + 1;
+    while pair < end {
+        let to = pair + run(&text[pair..end], |b| !matches!(b, b'&' | b';'));
+        match (first(b'=', pair, to), query) {
+            (Some(equals), _) => hide(out, equals + 1, to),
+            (None, Some(_)) => hide(out, pair, to),
+            // A place in the page.
+            (None, None) => {}
+        }
+        pair = to + 1;
+    }
+}
+
+/// `user:password@host:port`, and the path behind it, up to `end`.
+fn authority(text: &[u8], begin: usize, end: usize, out: &mut [u8]) {
+    let host_end = begin + run(&text[begin..end], |b| b != b'/');
+    let last_at = |to: usize| text[begin..to].iter().rposition(|b| *b == b'@').map(|n| begin + n);
+    // `[::1]:80` has colons of its own.
+    let skip = match text[begin..host_end].first() {
+        Some(b'[') => run(&text[begin..host_end], |b| b != b']'),
+        _ => 0,
+    };
+    let colon = text[begin + skip..host_end]
+        .iter()
+        .position(|b| *b == b':')
+        .map(|n| begin + skip + n);
+    let is_port = |t: &[u8]| {
+        trimmed(t, |b| !b.is_ascii_alphanumeric())
+            .iter()
+            .all(u8::is_ascii_digit)
+    };
+    match (last_at(host_end), colon) {
+        (Some(at), Some(colon)) if colon < at => hide(out, colon + 1, at),
+        // A user alone is a token, as `https://ghp_…@github.com`.
+        (Some(at), _) => hide(out, begin, at),
+        // No port: a password with `/` in it, or one without a host.
+        (None, Some(colon)) if !is_port(&text[colon + 1..host_end]) => {
+            hide(out, colon + 1, last_at(end).unwrap_or(host_end));
+        }
+        (None, _) => {}
+    }
+}
+
+/// What argon2 has made of a password.
+fn hashes(text: &[u8], out: &mut [u8]) {
+    let mut at = 0;
+    while let Some(found) = find(&text[at..], b"$argon2") {
+        at = word(text, at + found, false, out);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn black(text: &str) -> String {
+        String::from_utf8(blacken::<&str>(text.as_bytes(), &[])).unwrap()
+    }
+
+    /// `want` has one `*` for each hidden byte; `~` stands for seven of them.
+    fn check(text: &str, want: &str) {
+        assert_eq!(black(text), want.replace('~', "*******"), "{text}");
+    }
+
+    #[test]
+    fn values_behind_telling_names_are_hidden() {
+        check("GET /ws?token=abcdefg&addon_id=1", "GET /ws?token=~&addon_id=1");
+        check(r#"{"password":"abc efg","x":1}"#, r#"{"password":"~","x":1}"#);
+        check(
+            r#"{ "Client-Secret" : "abc\"efg\\" }"#,
+            &format!(r#"{{ "Client-Secret" : "{}" }}"#, "*".repeat(10)),
+        );
+        check(
+            r#"{"tokens":["abcdefg", "abcdefg"],"n":[1]}"#,
+            r#"{"tokens":["~", "~"],"n":[1]}"#,
+        );
+        check(
+            r#"{"token":null,"has_password":true,"psk":1234567}"#,
+            r#"{"token":null,"has_password":true,"psk":~}"#,
+        );
+        check(
+            "Login { password: Some(\"abcdefg\"), n: 1 }",
+            "Login { password: Some(\"~\"), n: 1 }",
+        );
+        check("api_key = 'abc efg' # mine", "api_key = '~' # mine");
+        check("claim: 01AB9XY\nnext", "claim: ~\nnext");
+        check("the claim code 01AB9XY is shown", "the claim code ~ is shown");
+        check("kiln.admin_password=abcdefg quiet", "kiln.admin_password=~ quiet");
+        check("hash $argon2id$v=19$m=1$x$y.", &format!("hash {}", "*".repeat(23)));
+        for open in [
+            "no token here",
+            "token=",
+            "wire::secret::blacken",
+            "\"token\":{\"id\":1}",
+            "bypass=1",
+            "pass: 3",
+        ] {
+            check(open, open);
+        }
+        assert!(is_secret("ADMIN_PASSWORD") && is_secret("x-api-key") && !is_secret("PATH"));
+    }
+
+    #[test]
+    fn headers_that_authorise_are_hidden() {
+        check("Authorization: Bearer abcdefg next", "Authorization: Bearer ~ next");
+        check(
+            "proxy-authorization: Basic abcdefg\r\nHost: a",
+            "proxy-authorization: Basic ~\r\nHost: a",
+        );
+        check(
+            "Authorization: Digest a, b\nx",
+            &format!("Authorization: {}\nx", "*".repeat(11)),
+        );
+        check(
+            "Cookie: a=1; b=2\nAccept: x",
+            &format!("Cookie: {}\nAccept: x", "*".repeat(8)),
+        );
+        check(
+            r#"{"set-cookie": "a=1; b2", "x": 1}"#,
+            &format!(r#"{{"set-cookie": "{}", "x": 1}}"#, "*".repeat(7)),
+        );
+        check(
+            r#"{"message":"Cookie: a=1; b2","x":1}"#,
+            r#"{"message":"Cookie: ~","x":1}"#,
+        );
+        check(
+            r#"{"name":"x","value":"Bearer abcdefg"}"#,
+            r#"{"name":"x","value":"Bearer ~"}"#,
+        );
+    }
+
+    #[test]
+    fn passwords_and_queries_of_urls_are_hidden() {
+        check("mailtos://ada:abcdefg@host:25/x", "mailtos://ada:~@host:25/x");
+        check("see https://abcdefg@host/x.", "see https://~@host/x.");
+        check("redis://:abc/efg@host/0", "redis://:~@host/0");
+        check("a://b:abcd@fg@host c", "a://b:~@host c");
+        check("tgram://123:abcdefg/chat", "tgram://123:~/chat");
+        check("(https://h/p?key=abcdefg&x=1)", "(https://h/p?key=~&x=**");
+        check("https://h/p?abcdefg", "https://h/p?~");
+        check("https://h/to/http://u:abcdefg@h/", "https://h/to/http://u:~@h/");
+        check("https://h/?n=http://u:p@h&x=abcdefg", "https://h/?n=************&x=~");
+        for open in [
+            "http://10.0.0.1:80, http://[::1]:8080/.",
+            "http://h/#/drives/3",
+            "unix:///run/x.sock",
+            "a:b@c",
+        ] {
+            check(open, open);
+        }
+    }
+
+    #[test]
+    fn json_in_json_stays_json() {
+        let mut text =
+            serde_json::json!({ "password": "ab\"c\\", "url": "a://u:pw\"@h", "note": "Cookie: x" }).to_string();
+        for _ in 0..4 {
+            let out = black(&text);
+            let mut inner: serde_json::Value = serde_json::from_str(&out).unwrap();
+            while let Some(string) = inner.get("in").and_then(|s| s.as_str()) {
+                inner = serde_json::from_str(string).unwrap();
+            }
+            assert!(inner["password"].as_str().unwrap().chars().all(|c| c == '*'), "{out}");
+            assert_eq!(inner["note"], "Cookie: *", "{out}");
+            assert!(!out.contains("pw"), "{out}");
+            text = serde_json::json!({ "in": text, "z": 1 }).to_string();
+        }
+    }
+
+    #[test]
+    fn what_is_known_is_hidden_wherever_it_stands() {
+        let known = ["hunter2-\"x\"", "80"];
+        let text = br#"port 80 hunter2-"x"hunter2-"x" {"a":"hunter2-\"x\""}"#;
+        let out = String::from_utf8(blacken(text, &known)).unwrap();
+        assert_eq!(out, r#"port 80 ********************** {"a":"*************"}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn lengths_and_lines_stay_and_the_secret_does_not(before in "[a-z ]{0,20}", secret in "[A-Za-z0-9]{8,40}", after in "[a-z]{0,20}") {
+            let text = format!("{before} token={secret} {after}");
+            let out = black(&text);
+            prop_assert!(!out.contains(&secret));
+            prop_assert!(out.starts_with(&before) && out.ends_with(&after) && out.len() == text.len());
+        }
+
+        #[test]
+        fn any_bytes_are_read_without_harm(bytes in proptest::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(b"=:\"\\'[@/?& \n".to_vec())], 0..200), at in 0usize..200) {
+            let mut text = bytes;
+            let at = at.min(text.len());
+            text.splice(at..at, *b"://\"token\":");
+            let out = blacken(&text, &["known"]);
+            prop_assert_eq!(out.len(), text.len());
+            for (a, b) in text.iter().zip(&out) {
+                prop_assert!(a == b || (*b == b'*' && *a != b'\n'));
+            }
+        }
+    }
+}
