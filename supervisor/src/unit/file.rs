@@ -13,6 +13,8 @@ use super::{ARGS_MAX, Devices, Kind, NAME_RULE, NOFILE_DEFAULT, Unit, UnitError,
 
 /// Descriptors that a process may be given: three are there from the start, and the kernel's own bound is `fs.nr_open`.
 const NOFILE: std::ops::RangeInclusive<u64> = 64..=1_048_576;
+/// Least memory, in bytes: page tables, stack and the first pages of the smallest program need more.
+const MEMORY_MIN: u64 = 64 << 10;
 /// Most descriptors that a unit may have kept.
 const FD_STORE_MAX: usize = 64;
 
@@ -186,6 +188,40 @@ impl Unit {
         if watchdog > 0 && watchdog < 100 {
             return Err(at("watchdog_sec", "expected 0, or at least 0.1 s".into()));
         }
+        for (field, given, instead) in [
+            (
+                "start_timeout_sec",
+                f.start_timeout_sec,
+                "the time until READY=1 or, of a oneshot, its end; left out it is 60",
+            ),
+            (
+                "stop_timeout_sec",
+                f.stop_timeout_sec,
+                "the time from SIGTERM to the kill; left out it is 10",
+            ),
+        ] {
+            if given.is_some_and(|s| s.0 == 0) {
+                return Err(at(
+                    field,
+                    format!("expected more than 0 seconds, found 0: it is {instead}"),
+                ));
+            }
+        }
+        if let Some(Size(bytes)) = f.memory_max.filter(|s| s.0 < MEMORY_MIN) {
+            return Err(at(
+                "memory_max",
+                format!(
+                    "expected at least \"{}K\", found {bytes} bytes: no program starts with that; left out there is no limit",
+                    MEMORY_MIN >> 10
+                ),
+            ));
+        }
+        if f.pids_max == Some(0) {
+            return Err(at(
+                "pids_max",
+                "expected at least 1, found 0: the unit's own process is one; left out there is no limit".into(),
+            ));
+        }
         let mut listen = Vec::with_capacity(f.listen.len());
         for l in f.listen {
             listen.push(listen_of(l).map_err(|what| at("listen", what))?);
@@ -260,6 +296,16 @@ mod tests {
     }
 
     #[test]
+    fn the_least_that_can_work_is_taken() {
+        let u = parse(
+            "exec = ['/a']\nstart_timeout_sec = 0.001\nstop_timeout_sec = 0.001\nrestart_sec = 0\nmemory_max = '64K'\npids_max = 1\nstart_limit_burst = 1\n",
+        )
+        .unwrap();
+        assert_eq!((u.start_timeout, u.stop_timeout, u.restart), (100, 1, 10));
+        assert_eq!((u.memory_max, u.pids_max, u.burst), (Some(64 << 10), Some(1), 1));
+    }
+
+    #[test]
     fn errors_name_file_line_field_and_what_is_expected() {
         for (text, wanted) in [
             (
@@ -312,6 +358,34 @@ mod tests {
             (
                 "exec = ['/a']\nlimit_nofile = 3\n",
                 "line 2, field `limit_nofile`: expected a number from 64 to 1048576, found 3",
+            ),
+            (
+                "exec = ['/a']\nstart_timeout_sec = 0\n",
+                "/u/server.toml line 2, field `start_timeout_sec`: expected more than 0 seconds, found 0: it is the time until",
+            ),
+            (
+                "exec = ['/a']\nstop_timeout_sec = 0.0\n",
+                "line 2, field `stop_timeout_sec`: expected more than 0 seconds, found 0: it is the time from SIGTERM",
+            ),
+            (
+                "exec = ['/a']\nmemory_max = '63K'\n",
+                "line 2, field `memory_max`: expected at least \"64K\", found 64512 bytes",
+            ),
+            (
+                "exec = ['/a']\nmemory_max = 0\n",
+                "line 2, field `memory_max`: invalid value: integer `0`, expected bytes: a positive number",
+            ),
+            (
+                "exec = ['/a']\npids_max = 0\n",
+                "line 2, field `pids_max`: expected at least 1, found 0",
+            ),
+            (
+                "exec = ['/a']\ntype = 'notify'\nwatchdog_sec = 0.0001\n",
+                "line 3, field `watchdog_sec`: expected 0, or at least 0.1 s",
+            ),
+            (
+                "exec = ['/a']\nstart_limit_burst = 0\n",
+                "line 2, field `start_limit_burst`: expected a number from 1 to 1000, found 0",
             ),
             (
                 "exec = ['/a']\nfd_store_max = -1\n",

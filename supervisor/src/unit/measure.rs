@@ -25,7 +25,9 @@ impl<'de> Deserialize<'de> for Seconds {
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             fn visit_f64<E: serde::de::Error>(self, v: f64) -> Result<Seconds, E> {
                 if (0.0..=86_400.0).contains(&v) {
-                    Ok(Seconds((v * 1000.0).round() as u64))
+                    // The shortest time is not none at all, which would mean something else.
+                    let least = u64::from(v > 0.0);
+                    Ok(Seconds(((v * 1000.0).round() as u64).max(least)))
                 } else {
                     Err(E::invalid_value(serde::de::Unexpected::Float(v), &self))
                 }
