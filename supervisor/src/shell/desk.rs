@@ -54,13 +54,18 @@ pub struct Desk {
     pub back: Option<String>,
 }
 
+/// What the kernel calls this machine.
+pub fn hostname() -> String {
+    nix::unistd::gethostname()
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
 impl Desk {
     /// Below a root everything that a box has to bring up is there from the start.
     pub fn below_root() -> Desk {
         let mut desk = Desk {
-            host: nix::unistd::gethostname()
-                .map(|h| h.to_string_lossy().into_owned())
-                .unwrap_or_default(),
+            host: hostname(),
             ..Desk::default()
         };
         for (_, which) in Milestone::ALL {

@@ -367,24 +367,47 @@ fn may_reset(has_medium: bool, desk: &mut Desk) -> bool {
     may
 }
 
-/// Gives the box its name: the owner's, or the machine's own as soon as that is known.
+/// Gives the box its name, which it keeps from then on.
 fn name(site: &Site, desk: &mut Desk) {
-    let known = !desk.host.is_empty() && desk.host != identity::UNNAMED;
-    if known {
-        return;
+    if let Some(name) = new_name(&desk.host, site, || identity::name(Path::new("/"))) {
+        desk.host = name;
+        let _ = nix::unistd::sethostname(&desk.host);
     }
-    let own = || identity::name(Path::new("/"));
-    desk.host = site
-        .hostname
-        .clone()
-        .or_else(own)
-        .unwrap_or_else(|| identity::UNNAMED.into());
-    let _ = nix::unistd::sethostname(&desk.host);
+}
+
+/// The name for a box that has none yet: the owner's, or the machine's own as soon as that is known.
+fn new_name(now: &str, site: &Site, own: impl FnOnce() -> Option<String>) -> Option<String> {
+    let known = !now.is_empty() && now != identity::UNNAMED;
+    (!known).then(|| {
+        let name = site.hostname.clone().or_else(own);
+        name.unwrap_or_else(|| identity::UNNAMED.into())
+    })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_box_keeps_the_name_that_it_has_when_pid_1_is_replaced() {
+        let site = Site::default();
+        let own = |name: &'static str| move || Some(name.to_owned());
+        let first = new_name("", &site, own("kiln-0001"));
+        assert_eq!(first.as_deref(), Some("kiln-0001"));
+        // An adapter has come since, by which the box would be named now.
+        for kernels in ["kiln-0001", "bench-3"] {
+            let desk = succeed::named_desk(kernels);
+            assert_eq!(desk.host, kernels);
+            assert_eq!(new_name(&desk.host, &site, own("kiln-ffff")), None);
+        }
+        for unnamed in ["", "(none)", "localhost", identity::UNNAMED] {
+            let desk = succeed::named_desk(unnamed);
+            assert_eq!(
+                new_name(&desk.host, &site, own("kiln-0001")).as_deref(),
+                Some("kiln-0001")
+            );
+        }
+    }
 
     #[test]
     fn a_reset_that_would_erase_nothing_is_refused_and_told() {

@@ -16,7 +16,7 @@ use crate::console;
 use crate::core::{Input, Milestone, Millis};
 use crate::handover::fds::Inherited;
 use crate::handover::state;
-use crate::shell::desk::Desk;
+use crate::shell::desk::{self, Desk};
 use crate::shell::helper::Task;
 use crate::shell::log;
 
@@ -33,7 +33,7 @@ impl Machine {
 
     /// From plain data. What the image says is read again; what is wrong with it has been told.
     pub fn of(s: state::Machine, fds: &mut Inherited) -> Machine {
-        let mut machine = Machine::new(&mut Desk::default());
+        let mut machine = Machine::new(&mut named_desk(&desk::hostname()));
         let mut take = |fd: Option<i32>| fd.and_then(|fd| fds.take(fd).ok());
         machine.facts = s.facts;
         machine.renamed();
@@ -89,6 +89,7 @@ impl Machine {
 
     /// Without any data: what is mounted and written down tells how far the box had come.
     pub fn look_around(now: Millis, desk: &mut Desk, fds: &mut Inherited) -> Machine {
+        desk.host = named_desk(&desk::hostname()).host;
         let mut m = Machine::new(desk);
         m.facts = Facts {
             begun: now,
@@ -145,6 +146,16 @@ impl Machine {
             holds: true,
         });
         m
+    }
+}
+
+/// A desk that knows the name which an earlier image has given the box: others in the network know it by that, and by what it
+/// is named may have changed since. The kernel's own words for none are none.
+pub(super) fn named_desk(kernels: &str) -> Desk {
+    let named = !["(none)", "localhost"].contains(&kernels);
+    Desk {
+        host: if named { kernels.to_owned() } else { String::new() },
+        ..Desk::default()
     }
 }
 
