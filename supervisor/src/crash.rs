@@ -202,6 +202,16 @@ fn prune(dir: &Path, most: usize) -> io::Result<()> {
     Ok(())
 }
 
+/// Cores by name, with their bytes, which a bundle tells and does not hold.
+pub(crate) fn cores(dir: &Path) -> Vec<(String, u64)> {
+    let of = |name: String| {
+        let name = format!("{name}.core.gz");
+        let bytes = fs::metadata(dir.join(&name)).ok()?.len();
+        Some((name, bytes))
+    };
+    names(dir).into_iter().filter_map(of).collect()
+}
+
 /// Reports by name, for the debug bundle.
 pub(crate) fn reports(dir: &Path) -> Vec<PathBuf> {
     names(dir).into_iter().map(|n| dir.join(format!("{n}.txt"))).collect()

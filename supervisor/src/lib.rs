@@ -14,6 +14,8 @@ pub mod crash;
 pub mod handover;
 pub mod journal;
 pub mod network;
+pub(crate) mod remains;
 pub mod shell;
+pub(crate) mod tar;
 pub mod unit;
 pub mod update;

@@ -29,6 +29,38 @@ fn exported(init: &Init) -> Vec<u8> {
 }
 
 #[test]
+fn what_is_left_of_earlier_boots_is_given_before_and_after_pid_1_is_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join("var/lib/kiln/journal");
+    std::fs::create_dir_all(&state).unwrap();
+    let earlier = "MESSAGE=of an earlier boot\n_BOOT_ID=0123\n\n";
+    std::fs::write(state.join("current.export"), earlier).unwrap();
+    let unit = format!(
+        "exec = [{:?}, \"journal\"]\ntype = \"notify\"\nwatchdog_sec = 20\nlisten = [\n\
+         {{ name = \"native\", datagram = \"/run/native.sock\" }},\n{{ name = \"stdout\", datagram = \"/run/stdout.sock\" }},\n\
+         {{ name = \"remains\", stream = \"/run/remains.sock\" }} ]\nstate_directory = \"journal\"",
+        env!("CARGO_BIN_EXE_kiln-init")
+    );
+    let mut init = Init::start_in(dir, &[("journal", &unit)]);
+    init.wait_state("journal", UnitState::Ready);
+    for when in ["before", "after"] {
+        let mut s = UnixStream::connect(init.path("run/remains.sock")).unwrap();
+        s.set_read_timeout(Some(PATIENCE)).unwrap();
+        let mut bytes = Vec::new();
+        s.read_to_end(&mut bytes).unwrap();
+        let text = String::from_utf8_lossy(&bytes);
+        assert!(
+            text.starts_with("remains/remains.txt") && text.contains(earlier),
+            "{when}: {text}"
+        );
+        if when == "before" {
+            let answer = init.replace();
+            assert!(answer.contains("\"kept\":\"state\""), "{answer}");
+        }
+    }
+}
+
+#[test]
 fn what_goes_in_comes_out_in_a_format_that_systemds_tools_read() {
     let unit = format!(
         "exec = [{:?}, \"journal\"]\ntype = \"notify\"\nwatchdog_sec = 20\nlisten = [\n\

@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
+use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
@@ -123,6 +124,31 @@ impl Bench {
             .header("content-type", "application/octet-stream")
             .bytes(body.to_vec());
         request.send(self.address, Duration::from_secs(300))
+    }
+
+    /// The debug bundle's files by name, as the dashboard gives it.
+    pub(crate) fn bundle(&self) -> BTreeMap<String, String> {
+        let response = self.bytes("GET", "/debug-bundle", &[]).unwrap();
+        assert_eq!(response.status, 200, "{}", response.text());
+        let dir = tempfile::tempdir().unwrap();
+        std::fs::write(dir.path().join("bundle.tgz"), &response.body).unwrap();
+        let tar = Command::new("tar")
+            .args(["-xzf", "bundle.tgz", "--strip-components=1"])
+            .current_dir(dir.path())
+            .output()
+            .unwrap();
+        assert!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
+        let files = std::fs::read_dir(dir.path()).unwrap().map(|e| e.unwrap().path());
+        files
+            .filter(|path| path.is_file() && !path.ends_with("bundle.tgz"))
+            .map(|path| {
+                let name = path.file_name().unwrap().to_string_lossy().into_owned();
+                (
+                    name,
+                    String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned(),
+                )
+            })
+            .collect()
     }
 
     /// A GET that is tried again while the server is away or starting.

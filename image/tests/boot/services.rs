@@ -247,4 +247,12 @@ fn of_services_that_crash_the_last_four_reports_and_capped_cores_are_kept_and_to
         let counted = told.matches(&format!("{name} crashed: SIGSEGV at ")).count();
         assert_eq!(counted, times, "{name}: {told}");
     }
+    let bundle = bench.bundle();
+    let reports = bundle
+        .iter()
+        .filter(|(name, text)| name.starts_with("crash-") && text.contains(" crashed: SIGSEGV at "));
+    let left = &bundle["remains.txt"];
+    assert_eq!(reports.count(), 4, "{left}");
+    assert_eq!(left.matches(".core.gz: ").count(), 4, "{left}");
+    assert!(!bundle.keys().any(|name| name.contains(".core")), "{left}");
 }

@@ -211,4 +211,16 @@ fn faults_of_pid_1_that_do_not_stop_are_a_hard_reboot_and_a_kernel_crash_is_told
         }
     });
     assert!(told.message.contains("the kernel crashed"), "{told:?}");
+    // The server, which may read neither, gets the dump and the log of earlier boots for its debug bundle.
+    let bundle = bench.bundle();
+    let dumped =
+        |(name, text): (&String, &String)| name.starts_with("pstore-") && text.contains("Kernel panic - not syncing");
+    let left = &bundle["remains.txt"];
+    assert!(bundle.iter().any(dumped), "{left}");
+    let earlier = bundle.get("journal-earlier.export").map_or("", String::as_str);
+    let boot = |view: &BootView| format!("_BOOT_ID={}\n", view.boot_id.replace('-', ""));
+    assert!(
+        earlier.contains(&boot(&first)) && !earlier.contains(&boot(&third)),
+        "{left}"
+    );
 }

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use supervisor::journal::entry::{Entry, Sender, fields};
+use supervisor::journal::entry::{Entry, Moment, Sender, fields};
 
 /// Reads an entry back, as strictly as it was written: names and whether each may be trusted.
 fn names(entry: &[u8]) -> Vec<String> {
@@ -46,5 +46,5 @@ fuzz_target!(|bytes: &[u8]| {
     if !bytes.contains(&b'\n') {
         assert!(names(&Entry::line(bytes, &sender).0).contains(&"MESSAGE".to_owned()));
     }
-    names(&Entry::kernel(bytes).0);
+    names(&Entry::kernel(bytes, Moment::now(), 0).0.0);
 });

@@ -1,8 +1,9 @@
 //! The debug bundle that the console saves: one archive on the boot partition, which any computer reads, without secrets.
 //!
 //! For a box without network, server or password: state of the units, the log, what the kernel says of memory, mounts,
-//! devices and network, its crash dumps, and `kiln.toml` with hidden values. What the owner has put into `[env]` is blotted out
-//! wherever it stands. The dashboard has a bundle of its own with what the server knows.
+//! devices and network, what is left of crashes and of earlier boots (`remains`), and `kiln.toml` with hidden values. Secrets
+//! are blackened (`wire::secret`), and what the owner has put into `[env]` is, wherever it stands. The dashboard has a bundle
+//! of its own with what the server knows.
 
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
@@ -17,8 +18,9 @@ use super::gpt::{Gpt, guid_text};
 use super::mounts;
 use super::record;
 use crate::console::pages;
-use crate::crash;
+use crate::journal;
 use crate::shell::helper::Line;
+use crate::{remains, tar};
 
 /// The archive's name on the boot partition: a short one, for every FAT.
 const NAME: &str = "KILNDBG.TGZ";
@@ -41,8 +43,8 @@ const KERNEL: [&str; 12] = [
 ];
 /// Longest file that goes in, in bytes.
 const FILE_MAX: u64 = 8 << 20;
-/// Shorter values are no secrets worth hiding: `80`, `info`.
-const SECRET_MIN: usize = 5;
+/// Most lines of a log that go in as text, too.
+const LINES_MAX: usize = 20_000;
 
 /// In a helper: makes it and puts it on the boot partition `part`. Tells how that went in a sentence.
 pub(super) fn save(line: &Line, part: Option<&str>, secrets: &[String]) -> i32 {
@@ -103,12 +105,12 @@ fn collect(secrets: &[String]) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();
     let mut add = |name: &str, bytes: io::Result<Vec<u8>>| {
         let bytes = bytes.unwrap_or_else(|e| format!("not there: {e}\n").into_bytes());
-        files.push((name.to_owned(), hidden(bytes, secrets)));
+        files.push((name.to_owned(), wire::secret::blacken(&bytes, secrets)));
     };
     add("status.json", status());
     let log = pages::exported();
     if let Ok(log) = &log {
-        let text = pages::tail(log, 20_000).join("\n");
+        let text = pages::tail(log, LINES_MAX).join("\n");
         add("log.txt", Ok(text.into_bytes()));
     }
     add("journal.export", log);
@@ -123,24 +125,13 @@ fn collect(secrets: &[String]) -> Vec<(String, Vec<u8>)> {
                 .into_bytes()
         }),
     );
-    let folder = Path::new(record::FOLDER);
-    for f in ["last-reboot.before", record::FAULTS] {
-        add(f, read(&folder.join(f)));
-    }
-    // Never the cores beside them: memory holds secrets.
-    for path in crash::reports(&crash::folder()) {
-        add(
-            &format!("crash-{}", path.file_name().unwrap_or_default().to_string_lossy()),
-            read(&path),
-        );
-    }
-    for e in fs::read_dir(folder.join("pstore"))
-        .into_iter()
-        .flatten()
-        .flatten()
-        .take(64)
-    {
-        add(&format!("pstore-{}", e.file_name().to_string_lossy()), read(&e.path()));
+    let left = remains::collect(Path::new(record::FOLDER), &journal::folder(), &journal::boot());
+    for (name, bytes) in left {
+        if name == remains::EARLIER {
+            let text = pages::tail(&bytes, LINES_MAX).join("\n");
+            add("log-earlier.txt", Ok(text.into_bytes()));
+        }
+        add(&name, Ok(bytes));
     }
     files
 }
@@ -159,18 +150,6 @@ fn read(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     fs::File::open(path)?.take(FILE_MAX).read_to_end(&mut bytes)?;
     Ok(bytes)
-}
-
-/// Blots out every secret.
-fn hidden(mut bytes: Vec<u8>, secrets: &[String]) -> Vec<u8> {
-    for s in secrets.iter().map(String::as_bytes).filter(|s| s.len() >= SECRET_MIN) {
-        let mut from = 0;
-        while let Some(at) = bytes[from..].windows(s.len()).position(|w| w == s) {
-            bytes[from + at..from + at + s.len()].fill(b'*');
-            from += at + s.len();
-        }
-    }
-    bytes
 }
 
 /// `kiln.toml` with its keys, and values only of those that are known to hold no secret. By the parsed file: the same thing can
@@ -215,73 +194,43 @@ fn is_open(path: &str, key: &str) -> bool {
     }
 }
 
-/// A tar archive (POSIX ustar), compressed.
+/// All of it as one archive, compressed.
 fn archive(files: &[(String, Vec<u8>)]) -> io::Result<Vec<u8>> {
     let mut out = GzEncoder::new(Vec::new(), Compression::fast());
-    for (name, bytes) in files {
-        out.write_all(&header(name, bytes.len()))?;
-        out.write_all(bytes)?;
-        out.write_all(&vec![0u8; bytes.len().next_multiple_of(512) - bytes.len()])?;
-    }
-    out.write_all(&[0u8; 1024])?;
+    tar::write(&mut out, "kiln-debug", files)?;
     out.finish()
-}
-
-fn header(name: &str, size: usize) -> [u8; 512] {
-    let mut h = [0u8; 512];
-    let mut put = |at: usize, text: &str| {
-        for (to, from) in h[at..].iter_mut().zip(text.bytes()) {
-            *to = from;
-        }
-    };
-    let full = format!("kiln-debug/{name}");
-    put(0, full.get(..99).unwrap_or(&full));
-    put(100, "0000644\0");
-    put(108, "0000000\0");
-    put(116, "0000000\0");
-    put(124, &format!("{size:011o}\0"));
-    put(136, &format!("{:011o}\0", wire::Time::now().as_second().max(0)));
-    put(148, "        ");
-    put(156, "0");
-    put(257, "ustar\x0000");
-    let sum: u32 = h.iter().map(|b| u32::from(*b)).sum();
-    for (to, from) in h[148..].iter_mut().zip(format!("{sum:06o}\0 ").bytes()) {
-        *to = from;
-    }
-    h
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-
-    #[test]
-    fn tar_reads_the_archive() {
-        let dir = tempfile::tempdir().unwrap();
-        let files = vec![
-            ("a.txt".to_owned(), b"one".to_vec()),
-            ("b".repeat(200), vec![7u8; 1024]),
-            ("c".into(), Vec::new()),
-        ];
-        fs::write(dir.path().join("x.tgz"), archive(&files).unwrap()).unwrap();
-        let tar = std::process::Command::new("tar")
-            .args(["-xzf", "x.tgz"])
-            .current_dir(dir.path())
-            .output()
-            .unwrap();
-        assert!(tar.status.success(), "{}", String::from_utf8_lossy(&tar.stderr));
-        let at = dir.path().join("kiln-debug");
-        assert_eq!(fs::read(at.join("a.txt")).unwrap(), b"one");
-        assert_eq!(fs::read_dir(&at).unwrap().count(), 3);
-        assert_eq!(fs::read(at.join("c")).unwrap(), b"");
-    }
+    use crate::journal::entry::{self, Entry, Sender};
 
     #[test]
     fn secrets_are_in_no_file() {
         let secrets = ["hunter2-hunter2".to_owned(), "80".to_owned()];
-        let log = hidden(b"token hunter2-hunter2hunter2-hunter2 port 80".to_vec(), &secrets);
-        assert_eq!(log, b"token ****************************** port 80");
+        // The log's binary field keeps its length, and the entry behind it can be read.
+        let mut d = b"URL\n".to_vec();
+        let value = b"Cookie: a=b\nhttps://ada:hunter2@host/?x=hunter2\n{\"m\":\"{\\\"token\\\":\\\"hunter2\\\"}\"}";
+        d.extend_from_slice(&(value.len() as u64).to_le_bytes());
+        d.extend_from_slice(value);
+        d.extend_from_slice(b"\nMESSAGE=port 80, hunter2-hunter2\n");
+        let sender = Sender::default();
+        let entries: Vec<u8> = [&d[..], b"MESSAGE=password: hunter2\n", b"MESSAGE=last\n"]
+            .iter()
+            .flat_map(|d| Entry::native(d, &sender))
+            .flat_map(|e| e.0)
+            .collect();
+        let log = wire::secret::blacken(&entries, &secrets);
+        assert_eq!((log.len(), entry::whole(&log)), (entries.len(), log.len()));
+        assert!(!String::from_utf8_lossy(&log).contains("hunter2"));
+        let (fields, _) = entry::fields(&log);
+        assert_eq!(fields[0].1.len(), value.len());
+        assert_eq!(
+            pages::tail(&log, 9),
+            [": port 80, ***************", ": password: *******", ": last"]
+        );
         let toml = "hostname = 'a'\n[network]\naddress = '10.0.0.1/8'\n[network.eth1]\noff = true\n[env]\nADMIN_PASSWORD = 'hunter2'\nX = \'\'\'\n[network]\nmore\'\'\'\n[alerts.mail]\npassword='p'\n";
         let shown = masked(toml);
         for open in [

@@ -42,6 +42,7 @@ use super::mirror::{self, Mirror};
 use super::modules::Modules;
 use super::mounts;
 use super::proof::Proof;
+use super::pstore;
 use super::record;
 use super::reset;
 use crate::crash;
@@ -432,8 +433,9 @@ fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Result<(), Str
     let _ = fs::set_permissions(STATE, std::os::unix::fs::PermissionsExt::from_mode(0o755));
     let dir = Path::new(record::FOLDER);
     let mut traces = record::take(dir);
-    traces.panic = record::collect_pstore(Path::new("/sys/fs/pstore"), dir);
-    let json = serde_json::json!({ "record": traces.record, "cut_short": traces.cut_short, "panic": traces.panic, "fault": traces.fault, "row": traces.row });
+    let dumps = pstore::collect(Path::new(pstore::AT), dir, traces.since, None);
+    (traces.panic, traces.older) = (dumps.last, dumps.older);
+    let json = serde_json::json!({ "record": traces.record, "cut_short": traces.cut_short, "panic": traces.panic, "older": traces.older, "since": traces.since, "fault": traces.fault, "row": traces.row });
     line.say(&format!("traces {json}"));
     let crashes = crash::untold(&crash::folder());
     if !crashes.is_empty() {
@@ -619,6 +621,11 @@ pub(super) fn probe(line: &Line, found: &Found) -> i32 {
             Heard::Text(t) => {
                 if let Some(row) = t.strip_prefix("row ").filter(|_| on_disk && !gone && !faulty) {
                     keep_row(row);
+                }
+                if let Some(since) = t.strip_prefix("pstore").filter(|_| on_disk && !gone && !faulty) {
+                    let dir = Path::new(record::FOLDER);
+                    let found = pstore::collect(Path::new(pstore::AT), dir, since.trim().parse().ok(), pstore::began());
+                    line.say(&format!("dumps {}", serde_json::to_string(&found).unwrap_or_default()));
                 }
             }
             Heard::Nothing => {}

@@ -27,6 +27,7 @@ pub mod modules;
 pub mod mounts;
 pub mod net;
 pub(crate) mod proof;
+pub mod pstore;
 pub mod record;
 pub mod reset;
 pub mod retained;

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::{proof, whole};
+use super::{proof, pstore, whole};
 
 /// Folder of PID 1's own state, on DATA.
 pub const FOLDER: &str = "/var/lib/kiln/supervisor";
@@ -74,8 +74,14 @@ pub struct Traces {
     /// The row that the last boot stood in, where it did not end in order.
     #[serde(default)]
     pub row: Row,
-    /// A crash dump of the kernel was found: its first telling line.
+    /// A crash dump that the kernel has left in that boot was found: its most telling line.
     pub panic: Option<String>,
+    /// One of a boot before that was found.
+    #[serde(default)]
+    pub older: Option<String>,
+    /// When that boot left its mark of life, in seconds since 1970: a dump from before is of an older one.
+    #[serde(default)]
+    pub since: Option<u64>,
     /// The hardware watchdog says that it reset the box.
     pub watchdog: bool,
     /// PID 1 met a fault of its own in the boot before: the last of them.
@@ -97,6 +103,12 @@ impl Traces {
             None if self.row.slot.is_empty() => 1,
             None => 0,
         }
+    }
+
+    /// The line of a crash dump that the reason does not tell: of an older boot, or of one that ended in order all the same.
+    pub fn dump_beside(&self) -> Option<&str> {
+        let last = self.panic.as_ref().filter(|_| self.record.is_some());
+        last.or(self.older.as_ref()).map(String::as_str)
     }
 
     /// The reason in a sentence.
@@ -126,7 +138,7 @@ impl Traces {
 const RUNNING: &str = "running";
 /// The record of an orderly end, in [`FOLDER`], and the one that this boot has found.
 const LAST: &str = "last-reboot";
-const BEFORE: &str = "last-reboot.before";
+pub const BEFORE: &str = "last-reboot.before";
 
 /// Reboots by the ladder in a row before this boot, as [`take`] has found them.
 pub fn before(dir: &Path) -> u32 {
@@ -147,6 +159,8 @@ pub fn take(dir: &Path) -> Traces {
         let _ = fs::remove_file(dir.join(BEFORE));
     }
     let marker = fs::read(dir.join(RUNNING));
+    let since = fs::metadata(dir.join(RUNNING)).and_then(|m| m.modified());
+    let since = since.ok().and_then(pstore::seconds);
     let cut_short = !matches!(&marker, Err(e) if e.kind() == std::io::ErrorKind::NotFound);
     let row: Row = marker
         .ok()
@@ -171,6 +185,8 @@ pub fn take(dir: &Path) -> Traces {
         row,
         has_state: true,
         panic: None,
+        older: None,
+        since,
         fault: told_fault(dir),
         watchdog: false,
     }
@@ -222,35 +238,6 @@ pub fn leave(dir: &Path, record: &Record) {
         let _ = fs::remove_file(running);
     }
     let _ = File::open(dir).and_then(|d| d.sync_all());
-}
-
-/// What the line that tells most has, best first. (The kernel's command line, too, has a word `panic`.)
-const TELLING: [&str; 3] = ["Kernel panic - not syncing", "BUG: ", "Oops: "];
-
-/// How much a line of a dump tells, and the line; less is better.
-fn telling(text: &str) -> Option<(usize, String)> {
-    let rank = |l: &str| TELLING.iter().position(|t| l.contains(t));
-    let (rank, line) = text
-        .lines()
-        .filter_map(|l| Some((rank(l)?, l)))
-        .min_by_key(|(r, _)| *r)?;
-    Some((rank, line.chars().take(200).collect()))
-}
-
-/// Moves the kernel's crash dumps from pstore into `dir`; returns the line that tells most.
-pub fn collect_pstore(pstore: &Path, dir: &Path) -> Option<String> {
-    let mut best: Option<(usize, String)> = None;
-    for entry in fs::read_dir(pstore).into_iter().flatten().flatten().take(64) {
-        let Ok(bytes) = fs::read(entry.path()) else { continue };
-        let text = String::from_utf8_lossy(&bytes);
-        best = best.into_iter().chain(telling(&text)).min();
-        let _ = fs::create_dir_all(dir.join("pstore"));
-        let kept = &bytes[..bytes.len().min(64 * 1024)];
-        if whole::replace(&dir.join("pstore").join(entry.file_name()), kept).is_ok() {
-            let _ = fs::remove_file(entry.path());
-        }
-    }
-    best.map(|(_, line)| line)
 }
 
 #[cfg(test)]
@@ -462,26 +449,5 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("last-reboot"), "{").unwrap();
         assert_eq!(take(dir.path()).record, None);
-    }
-
-    #[test]
-    fn crash_dumps_are_collected_once() {
-        let (p, d) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-        // A dump has several parts; which one is read first is chance.
-        for part in ["dmesg-0", "dmesg-2"] {
-            let text = "Panic#1 Part2\n<5>Kernel command line: panic=10\n<1>BUG: unable to handle page fault\n";
-            fs::write(p.path().join(part), text).unwrap();
-        }
-        fs::write(
-            p.path().join("dmesg-1"),
-            "Panic#1\n<4>all is well\n<0>Kernel panic - not syncing: x\n",
-        )
-        .unwrap();
-        assert!(
-            collect_pstore(p.path(), d.path())
-                .unwrap()
-                .contains("Kernel panic - not syncing: x")
-        );
-        assert_eq!(collect_pstore(p.path(), d.path()), None);
     }
 }

@@ -17,6 +17,33 @@ const ENTRY_MAX: usize = 1 << 20;
 /// Most entries of one datagram.
 const ENTRIES_MAX: usize = 1024;
 
+/// A moment in microseconds: since 1970, and of the monotonic clock, which begins with the kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Moment {
+    pub real: u64,
+    pub mono: u64,
+}
+
+impl Moment {
+    /// This one.
+    pub fn now() -> Moment {
+        let real = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        Moment {
+            real: u64::try_from(real.as_micros()).unwrap_or(u64::MAX),
+            mono: crate::shell::clock::micros(),
+        }
+    }
+
+    /// The one at `mono` of the kernel's log, whose clock is another one: not before `from` and not after this one.
+    fn back_to(self, mono: u64, from: u64) -> Moment {
+        let mono = mono.max(from).min(self.mono);
+        Moment {
+            real: self.real.saturating_sub(self.mono - mono),
+            mono,
+        }
+    }
+}
+
 /// Who sent it, as the kernel says.
 #[derive(Debug, Clone, Default)]
 pub struct Sender {
@@ -44,7 +71,7 @@ impl Entry {
             None
         };
         std::iter::from_fn(next).take(ENTRIES_MAX).map(|fields| {
-            let mut out = stamp();
+            let mut out = stamp(Moment::now());
             trusted(&mut out, sender, "journal");
             for (name, value) in fields {
                 if out.len() + value.len().min(VALUE_MAX) <= ENTRY_MAX || name == "MESSAGE" {
@@ -57,7 +84,7 @@ impl Entry {
 
     /// From a line of a unit's standard output or error.
     pub fn line(line: &[u8], sender: &Sender) -> Entry {
-        let mut out = stamp();
+        let mut out = stamp(Moment::now());
         trusted(&mut out, sender, "stdout");
         push(&mut out, "PRIORITY", b"6");
         if let Some(u) = &sender.unit {
@@ -67,14 +94,17 @@ impl Entry {
         finish(out)
     }
 
-    /// From a record of `/dev/kmsg`: `priority,sequence,microseconds,flags;text`, then continuation lines.
-    pub fn kernel(record: &[u8]) -> Entry {
+    /// From a record of `/dev/kmsg`: `priority,sequence,microseconds,flags;text`, then continuation lines. It was when the kernel
+    /// says, which may be long before it is read: at `now`, where the last entry before it was at `from`.
+    pub fn kernel(record: &[u8], now: Moment, from: u64) -> (Entry, Moment) {
         let text = String::from_utf8_lossy(record);
         let (head, body) = text.split_once(';').unwrap_or(("6", &text));
         let mut numbers = head.split(',');
         let priority: u32 = numbers.next().and_then(|n| n.parse().ok()).unwrap_or(6);
         let message = body.lines().next().unwrap_or_default();
-        let mut out = stamp();
+        let source = numbers.nth(1).and_then(|us| us.parse().ok());
+        let at = source.map_or(now, |us| now.back_to(us, from));
+        let mut out = stamp(at);
         // Facility 0 is the kernel; PID 1 writes as a daemon.
         let (transport, message) = match message.split_once(": ") {
             Some(("kiln-init", rest)) if priority >> 3 != 0 => ("kiln-init", rest),
@@ -87,21 +117,17 @@ impl Entry {
         );
         push(&mut out, "SYSLOG_IDENTIFIER", transport.as_bytes());
         push(&mut out, "PRIORITY", (priority & 7).to_string().as_bytes());
-        if let Some(us) = numbers.nth(1) {
-            push(&mut out, "_SOURCE_MONOTONIC_TIMESTAMP", us.as_bytes());
+        if let Some(us) = source {
+            push(&mut out, "_SOURCE_MONOTONIC_TIMESTAMP", us.to_string().as_bytes());
         }
         push(&mut out, "MESSAGE", message.as_bytes());
-        finish(out)
+        (finish(out), at)
     }
 }
 
-fn stamp() -> Vec<u8> {
-    let now = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
-        .as_micros();
-    let mono = crate::shell::clock::now() * 1000;
-    format!("__REALTIME_TIMESTAMP={now}\n__MONOTONIC_TIMESTAMP={mono}\n").into_bytes()
+fn stamp(at: Moment) -> Vec<u8> {
+    let Moment { real, mono } = at;
+    format!("__REALTIME_TIMESTAMP={real}\n__MONOTONIC_TIMESTAMP={mono}\n").into_bytes()
 }
 
 fn trusted(out: &mut Vec<u8>, s: &Sender, transport: &str) {
@@ -168,7 +194,7 @@ pub fn fields(bytes: &[u8]) -> (Vec<(&str, &[u8])>, &[u8]) {
 }
 
 /// How many bytes at the beginning of an exported log are whole entries: a power cut, or a full medium, ends a file anywhere.
-pub(super) fn whole(bytes: &[u8]) -> usize {
+pub(crate) fn whole(bytes: &[u8]) -> usize {
     let (mut good, mut at) = (0, 0);
     while let Some(end) = bytes[at..].iter().position(|b| *b == b'\n') {
         let line = &bytes[at..at + end];
@@ -278,7 +304,17 @@ mod tests {
 
     #[test]
     fn kernel_records_and_our_own() {
-        let t = text(&Entry::kernel(b"4,812,5123456,-;sda: read error\n SUBSYSTEM=block\n"));
+        let now = Moment {
+            real: 1_700_000_100_000_000,
+            mono: 105_123_456,
+        };
+        let kernel = |record: &[u8]| Entry::kernel(record, now, 0).0;
+        let t = text(&kernel(b"4,812,5123456,-;sda: read error\n SUBSYSTEM=block\n"));
+        // Read a hundred seconds after it was written.
+        assert!(
+            t.starts_with("__REALTIME_TIMESTAMP=1700000000000000\n__MONOTONIC_TIMESTAMP=5123456\n"),
+            "{t}"
+        );
         assert!(
             t.contains("PRIORITY=4\n")
                 && t.contains("MESSAGE=sda: read error\n")
@@ -286,7 +322,7 @@ mod tests {
                 && t.contains("_SOURCE_MONOTONIC_TIMESTAMP=5123456\n"),
             "{t}"
         );
-        let t = text(&Entry::kernel(b"28,813,5123457,-;kiln-init: server: late\n"));
+        let t = text(&kernel(b"28,813,5123457,-;kiln-init: server: late\n"));
         assert!(
             t.contains("SYSLOG_IDENTIFIER=kiln-init\n") && t.contains("MESSAGE=server: late\n"),
             "{t}"
@@ -323,7 +359,7 @@ mod tests {
         #[test]
         fn foreign_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
             let _ = native(&bytes, &Sender::default());
-            let _ = Entry::kernel(&bytes);
+            let _ = Entry::kernel(&bytes, Moment::now(), 0);
             let _ = Entry::line(&bytes, &Sender::default());
             prop_assert!(whole(&bytes) <= bytes.len());
             let _ = sequence(&bytes);

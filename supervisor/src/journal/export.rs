@@ -14,7 +14,7 @@ use super::store::Store;
 /// Readers at a time; each holds a copy of the ring.
 const READERS_MAX: usize = 4;
 /// A reader that takes nothing for so long is left.
-const PATIENCE: Duration = Duration::from_secs(10);
+pub(super) const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The listening socket and its readers.
 #[derive(Debug)]

@@ -1,11 +1,14 @@
 //! `kiln-init journal`: the log unit. Native journal datagrams, standard output of units and the kernel's ring come in;
-//! a bounded ring in memory and rotated, compressed files on DATA come out, both in the Journal Export Format.
+//! a bounded ring in memory and rotated, compressed files on DATA come out, both in the Journal Export Format. What is left of
+//! crashes and of earlier boots comes out for the server's debug bundle (`remains`).
 //!
 //! Its sockets belong to PID 1, so a restart loses nothing that fits into their buffers. It never logs to itself. Files are
 //! written only while state is on disk; a medium that fails is left alone until PID 1 says where state is again.
 
+pub(crate) mod earlier;
 pub mod entry;
 mod export;
+mod remains;
 mod store;
 
 use std::io::{self, Read};
@@ -20,7 +23,9 @@ use crate::shell::datagram::{self, Beside};
 use crate::shell::{cgroup, log, sockets};
 use entry::{Entry, Sender};
 use export::Export;
+use remains::Remains;
 use store::Store;
+pub(crate) use store::{boot, folder};
 
 /// Longest datagram, in bytes.
 const DATAGRAM_MAX: usize = 256 * 1024;
@@ -28,6 +33,9 @@ const DATAGRAM_MAX: usize = 256 * 1024;
 const MEMFD_MAX: usize = 8 << 20;
 /// Datagrams taken in one turn from one socket.
 const BURST: usize = 512;
+
+/// Records of the kernel's ring that are taken before anything else at the start, where it has as many: they were there first.
+const FIRST: usize = 64 << 10;
 
 /// Turns in which what still waits in the sockets is taken once the journal is to end.
 const LAST_TURNS: u32 = 32;
@@ -55,10 +63,18 @@ fn run() -> io::Result<()> {
     };
     let native = find("native").ok_or_else(|| missing("native"))?;
     let stdout = find("stdout").ok_or_else(|| missing("stdout"))?;
-    let export = find("export");
+    let (export, remains) = (find("export"), find("remains"));
     let sockets: Vec<OwnedFd> = named.into_iter().map(|(_, fd)| fd).collect();
     let mut export = match export {
         Some(i) => Some(Export::new(UnixListener::from(sockets[i].try_clone()?))?),
+        None => None,
+    };
+    let mut remains = match remains {
+        Some(i) => Some(Remains::new(
+            UnixListener::from(sockets[i].try_clone()?),
+            &folder(),
+            &boot(),
+        )?),
         None => None,
     };
     let mut kmsg = std::fs::OpenOptions::new()
@@ -69,10 +85,13 @@ fn run() -> io::Result<()> {
     let stop = stop()?;
     let mut stopping = 0;
     let mut store = Store::new();
+    let mut buf = vec![0u8; DATAGRAM_MAX];
     let notify = Notify::from_env();
     notify.say("READY=1");
+    if let Some(k) = &mut kmsg {
+        read_kernel(k, &mut buf, FIRST, &mut store);
+    }
     let mut beaten = Instant::now();
-    let mut buf = vec![0u8; DATAGRAM_MAX];
     let mut beside = Beside::room(datagram::FDS_MAX);
     loop {
         let mut fds = vec![
@@ -85,6 +104,12 @@ fn run() -> io::Result<()> {
             let flags = if writes { PollFlags::POLLOUT } else { PollFlags::POLLIN };
             PollFd::new(fd, flags)
         }));
+        fds.extend(
+            remains
+                .iter()
+                .filter_map(Remains::fd)
+                .map(|fd| PollFd::new(fd, PollFlags::POLLIN)),
+        );
         match poll(&mut fds, PollTimeout::from(1000u16)) {
             Ok(_) | Err(nix::errno::Errno::EINTR) => {}
             Err(e) => return Err(e.into()),
@@ -92,6 +117,10 @@ fn run() -> io::Result<()> {
         // Its byte stays in the pipe, so that no later turn waits.
         let stopped = fds[2].any() == Some(true);
         let mut took = false;
+        // First, since its lines bear a time of their own.
+        if let Some(k) = &mut kmsg {
+            took |= read_kernel(k, &mut buf, BURST, &mut store);
+        }
         for _ in 0..BURST {
             let Some((sender, bytes)) = receive(sockets[native].as_fd(), &mut buf, &mut beside) else {
                 break;
@@ -111,21 +140,11 @@ fn run() -> io::Result<()> {
                 store.add(Entry::line(line, &sender));
             }
         }
-        if let Some(k) = &mut kmsg {
-            for _ in 0..BURST {
-                match k.read(&mut buf) {
-                    Ok(n) => {
-                        took = true;
-                        store.add_kernel(&buf[..n]);
-                    }
-                    // Records were overwritten before we came; the next read goes on.
-                    Err(e) if e.raw_os_error() == Some(libc::EPIPE) => {}
-                    Err(_) => break,
-                }
-            }
-        }
         if let Some(e) = &mut export {
             e.serve(&store);
+        }
+        if let Some(r) = &mut remains {
+            r.serve();
         }
         if stopped {
             stopping += 1;
@@ -141,6 +160,23 @@ fn run() -> io::Result<()> {
             notify.say("WATCHDOG=1");
         }
     }
+}
+
+/// Takes records of the kernel's, `most` at most, and tells whether there were any.
+fn read_kernel(kmsg: &mut std::fs::File, buf: &mut [u8], most: usize, store: &mut Store) -> bool {
+    let mut took = false;
+    for _ in 0..most {
+        match kmsg.read(buf) {
+            Ok(n) => {
+                took = true;
+                store.add_kernel(&buf[..n]);
+            }
+            // Records were overwritten before we came; the next read goes on.
+            Err(e) if e.raw_os_error() == Some(libc::EPIPE) => {}
+            Err(_) => break,
+        }
+    }
+    took
 }
 
 /// The next datagram and who sent it; a large message comes as a sealed memory file. What cannot be traced to its sender, or

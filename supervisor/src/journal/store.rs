@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use flate2::{Compression, write::GzEncoder};
 
-use super::entry::{self, Entry};
+use super::entry::{self, Entry, Moment};
 use crate::boot::proof;
 
 /// Bytes of entries kept in memory: some twenty thousand lines.
@@ -18,6 +18,10 @@ const RING_MAX: usize = 8 << 20;
 const FILE_MAX: u64 = 4 << 20;
 /// What a file may have beyond that, in bytes: all that is pending is written before its size is looked at.
 const READ_MORE: u64 = RING_MAX as u64 + 1;
+/// Longest file of the journal's, in bytes and before it is compressed.
+pub(super) const FILE_MOST: u64 = FILE_MAX + READ_MORE;
+/// The file that is written now.
+pub(super) const CURRENT: &str = "current.export";
 /// Most bytes that are cut from a torn file, about as many as the longest entry has: where more cannot be read, something in its
 /// middle is damaged, and what stands behind that is kept.
 const CUT_MAX: u64 = 1 << 20;
@@ -53,6 +57,8 @@ pub(super) struct Store {
     /// After an error nothing is written until state is somewhere else.
     gave_up_on: Option<String>,
     boot: String,
+    /// When the last entry was, in microseconds of the monotonic clock: none that comes later was before it.
+    last: u64,
     /// Where [`KERNEL_KEPT`] is; another place for tests.
     kernel_file: PathBuf,
     /// Kernel records up to here are in the files: an earlier journal of this boot has read them.
@@ -63,23 +69,18 @@ pub(super) struct Store {
 
 impl Store {
     pub(super) fn new() -> Store {
-        let dir =
-            std::env::var("STATE_DIRECTORY").map_or_else(|_| PathBuf::from("/var/lib/kiln/journal"), PathBuf::from);
-        let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id")
-            .unwrap_or_default()
-            .trim()
-            .replace('-', "");
         Store {
             ring: VecDeque::new(),
             ring_bytes: 0,
             pending: Vec::new(),
             written: Instant::now(),
-            dir,
+            dir: folder(),
             on_disk: None,
             usage: proof::usage,
             file: None,
             gave_up_on: None,
-            boot,
+            boot: boot(),
+            last: 0,
             kernel_file: PathBuf::new(),
             kernel_kept: None,
             kernel_pending: None,
@@ -98,12 +99,14 @@ impl Store {
     /// has written is shown again, and not written again.
     pub(super) fn add_kernel(&mut self, record: &[u8]) {
         let number = entry::sequence(record);
+        let (entry, at) = Entry::kernel(record, Moment::now(), self.last);
+        self.last = at.mono;
         if number.is_some_and(|n| self.kernel_kept.is_some_and(|kept| n <= kept)) {
-            let entry = self.stamped(Entry::kernel(record));
+            let entry = self.stamped(entry);
             self.show(entry);
             return;
         }
-        if self.take(Entry::kernel(record)) {
+        if self.take(entry) {
             self.kernel_pending = number.or(self.kernel_pending);
         }
     }
@@ -119,6 +122,7 @@ impl Store {
 
     /// Takes one entry into the ring and, later, into the file.
     pub(super) fn add(&mut self, entry: Entry) {
+        self.last = Moment::now().mono;
         self.take(entry);
     }
 
@@ -231,7 +235,7 @@ impl Store {
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        let current = self.dir.join("current.export");
+        let current = self.dir.join(CURRENT);
         if self.file.is_none() {
             self.own()?;
             let mut file = open(&current)?;
@@ -293,17 +297,8 @@ impl Store {
         Ok(())
     }
 
-    /// Compressed files: number, path, size; oldest first.
     fn old(&self) -> io::Result<Vec<(u64, PathBuf, u64)>> {
-        let mut files = Vec::new();
-        for e in fs::read_dir(&self.dir)?.flatten() {
-            let name = e.file_name().to_string_lossy().into_owned();
-            if let Some(n) = name.strip_suffix(".export.gz").and_then(|n| n.parse().ok()) {
-                files.push((n, e.path(), e.metadata()?.len()));
-            }
-        }
-        files.sort();
-        Ok(files)
+        old(&self.dir)
     }
 
     /// Everything in memory, oldest first.
@@ -314,6 +309,30 @@ impl Store {
         }
         bytes
     }
+}
+
+/// Where the journal's files are.
+pub(crate) fn folder() -> PathBuf {
+    std::env::var("STATE_DIRECTORY").map_or_else(|_| PathBuf::from("/var/lib/kiln/journal"), PathBuf::from)
+}
+
+/// This boot's id, as every entry has it.
+pub(crate) fn boot() -> String {
+    let id = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    id.trim().replace('-', "")
+}
+
+/// Compressed files: number, path, size; oldest first.
+pub(super) fn old(dir: &Path) -> io::Result<Vec<(u64, PathBuf, u64)>> {
+    let mut files = Vec::new();
+    for e in fs::read_dir(dir)?.flatten() {
+        let name = e.file_name().to_string_lossy().into_owned();
+        if let Some(n) = name.strip_suffix(".export.gz").and_then(|n| n.parse().ok()) {
+            files.push((n, e.path(), e.metadata()?.len()));
+        }
+    }
+    files.sort();
+    Ok(files)
 }
 
 fn open(current: &Path) -> io::Result<File> {
@@ -336,10 +355,10 @@ fn torn(file: &File) -> io::Result<Option<Torn>> {
         return Ok(None);
     }
     let mut bytes = Vec::new();
-    file.take(FILE_MAX + READ_MORE).read_to_end(&mut bytes)?;
+    file.take(FILE_MOST).read_to_end(&mut bytes)?;
     let good = entry::whole(&bytes) as u64;
     // A file that is longer than any of ours is not judged by its beginning.
-    let torn = good < meta.len() && meta.len() < FILE_MAX + READ_MORE;
+    let torn = good < meta.len() && meta.len() < FILE_MOST;
     Ok(torn.then(|| Torn {
         good,
         bytes: meta.len() - good,
@@ -399,6 +418,29 @@ mod tests {
             assert_eq!(text.matches(&line).count(), 1, "{n} in the file");
             assert_eq!(shown.matches(&line).count(), 1, "{n} in memory");
         }
+    }
+
+    #[test]
+    fn a_kernels_line_has_its_own_time_but_none_before_the_entry_that_was_taken_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut s = store(dir.path());
+        s.add_kernel(b"6,1,2000,-;early\n");
+        s.add_kernel(b"6,2,1000,-;of another processor\n");
+        s.add(Entry::line(b"a service", &Sender::default()));
+        let taken = s.last;
+        s.add_kernel(b"6,3,3000,-;read late\n");
+        s.add_kernel(format!("6,4,{},-;of a fast clock\n", u64::MAX).as_bytes());
+        let text = String::from_utf8(s.exported()).unwrap();
+        let times: Vec<u64> = text
+            .lines()
+            .filter_map(|l| l.strip_prefix("__MONOTONIC_TIMESTAMP=")?.parse().ok())
+            .collect();
+        assert_eq!(times[..2], [2000, 2000]);
+        assert!(
+            times[2] <= taken && times[3] == taken && times[4] <= Moment::now().mono,
+            "{times:?}"
+        );
+        assert!(text.contains("_SOURCE_MONOTONIC_TIMESTAMP=3000\n"), "{text}");
     }
 
     #[test]

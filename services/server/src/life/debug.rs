@@ -1,8 +1,9 @@
 //! The debug bundle: what somebody who helps needs to see of this box, in one `.tar.gz`, without secrets.
 //!
-//! What the server knows, its event log's end, the journal's end, and what the kernel tells of itself. Passwords, tokens,
-//! keys and the claim code are in none of it by construction (they are stored as hashes, in other tables); what slipped
-//! into a log line all the same is blacked out by [`without_secrets`].
+//! What the server knows, its event log's end, the journal's end, what the kernel tells of itself, and what is left of crashes
+//! and of earlier boots, which PID 1 alone may read and gives through a socket. Passwords, tokens, keys and the claim code are
+//! in none of it by construction (they are stored as hashes, in other tables); what slipped into a log line all the same is
+//! blackened ([`wire::secret`]), as in the bundle of the console.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -23,6 +24,21 @@ const JOURNAL_MOST: usize = 8 << 20;
 
 /// Longest time that the journal may take.
 const JOURNAL_WAIT: Duration = Duration::from_secs(20);
+
+/// The socket that gives what is left of crashes and of earlier boots, as a tar archive.
+const REMAINS: &str = "/run/kiln/remains.sock";
+
+/// In that archive: what there is, and what there is not and why.
+const REMAINS_TOLD: &str = "remains.txt";
+
+/// Most bytes of that archive: the log's end, 64 crash dumps of 64 KiB, some reports.
+const REMAINS_MOST: u64 = 16 << 20;
+
+/// Most files of it.
+const REMAINS_FILES: usize = 128;
+
+/// Longest silence of whoever gives it: a slow medium is read first.
+const REMAINS_WAIT: Duration = Duration::from_secs(60);
 
 /// Events at the end of the log.
 const EVENTS: usize = 5000;
@@ -55,7 +71,6 @@ pub struct Seen {
 }
 
 fn json<T: Serialize>(value: &T) -> Vec<u8> {
-    // Not indented: what blacks out secrets looks for a value right behind its name.
     serde_json::to_vec(value).unwrap_or_default()
 }
 
@@ -80,7 +95,7 @@ impl Seen {
             (hub.view(now, true), hub.drives().to_vec(), jobs, hub.lines())
         });
         let addons: Vec<_> = app.addons.list().into_iter().collect();
-        let mut files = vec![
+        let files = vec![
             ("box.json".to_owned(), json(&whole)),
             ("drives.json".to_owned(), json(&drives)),
             ("jobs.json".to_owned(), json(&jobs)),
@@ -92,32 +107,30 @@ impl Seen {
             ),
             ("store.json".to_owned(), json(&sizes(app)?)),
         ];
-        for (_, text) in &mut files {
-            *text = without_secrets(text);
-        }
         Ok(Self { files })
     }
 
-    /// Everything as one archive; reads journal and kernel, so it may take a while.
+    /// Everything as one archive; reads journal, kernel and what PID 1 keeps, so it may take a while.
     ///
     /// # Errors
     /// None that a person can cause: the archive is made in memory.
     pub fn pack(mut self, name: &str, made: u64) -> io::Result<Vec<u8>> {
-        let journal = match journal(Path::new(JOURNAL)) {
-            Ok(text) => without_secrets(&text),
-            Err(error) => format!("{JOURNAL}: {error}\n").into_bytes(),
-        };
+        let journal = journal(Path::new(JOURNAL));
+        let journal = journal.unwrap_or_else(|error| format!("{JOURNAL}: {error}\n").into_bytes());
         self.files.push(("journal.export".to_owned(), journal));
+        self.files.extend(remains(Path::new(REMAINS)));
         for path in KERNEL {
             // What this kernel has not is not in the bundle.
             if let Ok(text) = std::fs::read(path) {
                 let inside = format!("kernel/{}", path.trim_start_matches('/').replace('/', "-"));
-                self.files.push((inside, without_secrets(&text)));
+                self.files.push((inside, text));
             }
         }
+        let known = known();
         let folder = format!("kiln-debug-{name}");
         let mut archive = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::default()));
         for (file, text) in &self.files {
+            let text = wire::secret::blacken(text, &known);
             let mut header = tar::Header::new_ustar();
             header.set_size(text.len() as u64);
             header.set_mode(0o644);
@@ -163,113 +176,119 @@ fn journal(socket: &Path) -> io::Result<Vec<u8>> {
     }
 }
 
-/// Words after which a secret follows, up to a blank, a quote or the end of the line.
-const BEFORE_SECRETS: &[&str] = &[
-    "bearer ",
-    "token=",
-    "token\":\"",
-    "token: ",
-    "password=",
-    "password\":\"",
-    "password: ",
-    "passphrase\":\"",
-    "secret\":\"",
-    "psk\":\"",
-    "api_key\":\"",
-    "apikey\":\"",
-    "authorization\":\"",
-    "claim: ",
-    "claim code ",
-    "session=",
-    "kiln.admin_password=",
-];
-
-/// The text with secrets blacked out: what follows one of a few words, and every argon2 hash.
-pub fn without_secrets(text: &[u8]) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut at = 0;
-    while at < text.len() {
-        let rest = text.get(at..).unwrap_or_default();
-        let word = BEFORE_SECRETS.iter().find(|word| {
-            rest.get(..word.len())
-                .is_some_and(|start| start.eq_ignore_ascii_case(word.as_bytes()))
-        });
-        let begin = match word {
-            Some(word) => Some(word.len()),
-            None => rest.starts_with(b"$argon2").then_some(0),
-        };
-        match begin {
-            Some(begin) => {
-                out.extend_from_slice(&rest[..begin]);
-                let quoted = rest[..begin].ends_with(b"\"");
-                let secret = rest[begin..]
-                    .iter()
-                    .position(|byte| match byte {
-                        b'"' | b'\n' | 0 => true,
-                        b'\'' | b'&' | b';' | b' ' | b'\t' | b'\r' => !quoted,
-                        _ => false,
-                    })
-                    .unwrap_or(rest.len() - begin);
-                if secret > 0 {
-                    out.extend_from_slice(b"[secret]");
-                }
-                at += begin + secret;
-            }
-            None => {
-                out.push(rest[0]);
-                at += 1;
-            }
+/// What is left of crashes and of earlier boots: names and contents. What could not be had is told in one of them.
+fn remains(socket: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut files = Vec::new();
+    if let Err(error) = take_remains(socket, &mut files) {
+        let told = format!(
+            "{}: {error}. So reports of crashes, crash dumps of the kernel and the log of earlier boots are missing here, or not all of them are here.\n",
+            socket.display()
+        );
+        match files.iter_mut().find(|(name, _)| name == REMAINS_TOLD) {
+            Some((_, text)) => text.extend_from_slice(told.as_bytes()),
+            None => files.push((REMAINS_TOLD.to_owned(), told.into_bytes())),
         }
     }
-    out
+    files
+}
+
+fn take_remains(socket: &Path, files: &mut Vec<(String, Vec<u8>)>) -> io::Result<()> {
+    let wrong = |what: String| io::Error::new(io::ErrorKind::InvalidData, what);
+    let stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(REMAINS_WAIT))?;
+    let mut archive = tar::Archive::new(stream.take(REMAINS_MOST));
+    for entry in archive.entries()? {
+        let mut entry = entry?;
+        let path = entry.path()?.into_owned();
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        if name.is_empty() || files.len() >= REMAINS_FILES {
+            return Err(wrong(format!("it gave {}, which is not taken", path.display())));
+        }
+        let mut text = Vec::new();
+        entry.read_to_end(&mut text)?;
+        let whole = text.len() as u64 == entry.size();
+        files.push((name.to_owned(), text));
+        if !whole {
+            return Err(wrong(format!("it ended within {name}")));
+        }
+    }
+    match files.is_empty() {
+        true => Err(wrong("it gave nothing".to_owned())),
+        false => Ok(()),
+    }
+}
+
+/// Secrets that this process was started with.
+fn known() -> Vec<String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .filter(|(name, _)| wire::secret::is_secret(name))
+        .map(|(_, value)| value)
+        .collect()
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use proptest::prelude::*;
+    use std::os::unix::net::UnixListener;
 
     use super::*;
 
-    fn black(text: &str) -> String {
-        String::from_utf8(without_secrets(text.as_bytes())).unwrap()
+    /// What a server gets of whoever answers with these bytes.
+    fn got(bytes: Vec<u8>) -> Vec<(String, Vec<u8>)> {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("s");
+        let listener = UnixListener::bind(&socket).unwrap();
+        let gives = std::thread::spawn(move || {
+            let (mut stream, _) = listener.accept().unwrap();
+            // Whoever has read enough hangs up.
+            let _ = stream.write_all(&bytes);
+        });
+        let files = remains(&socket);
+        gives.join().unwrap();
+        files
+    }
+
+    fn archive(files: &[(&str, &[u8])]) -> Vec<u8> {
+        let mut archive = tar::Builder::new(Vec::new());
+        for (name, text) in files {
+            let mut header = tar::Header::new_ustar();
+            header.set_size(text.len() as u64);
+            archive
+                .append_data(&mut header, format!("remains/{name}"), *text)
+                .unwrap();
+        }
+        archive.into_inner().unwrap()
     }
 
     #[test]
-    fn secrets_are_blacked_out_and_the_rest_stays() {
-        for (text, want) in [
-            (
-                "Authorization: Bearer abc.def next",
-                "Authorization: Bearer [secret] next",
-            ),
-            (
-                "GET /api/addons/ws?token=12ab&addon_id=1",
-                "GET /api/addons/ws?token=[secret]&addon_id=1",
-            ),
-            (
-                "{\"password\":\"correct horse\",\"x\":1}",
-                "{\"password\":\"[secret]\",\"x\":1}",
-            ),
-            ("hash $argon2id$v=19$m=1$x$y.", "hash [secret]"),
-            ("claim: 01AB9XYZ\nnext", "claim: [secret]\nnext"),
-            ("no token here", "no token here"),
-            ("token=", "token="),
-        ] {
-            assert_eq!(black(text), want);
-        }
-    }
+    fn what_is_left_of_crashes_is_taken_and_what_is_missing_is_told() {
+        let long = vec![b'x'; 2000];
+        let files: [(&str, &[u8]); 3] = [
+            ("remains.txt", b"told\n"),
+            ("crash-1-server-7.txt", b"server crashed"),
+            ("journal-earlier.export", &long),
+        ];
+        let whole = archive(&files);
+        let owned = |(name, text): &(&str, &[u8])| ((*name).to_owned(), text.to_vec());
+        assert_eq!(got(whole.clone()), files.iter().map(owned).collect::<Vec<_>>());
 
-    proptest! {
-        #[test]
-        fn nothing_but_the_secret_is_lost(before in "[a-z ]{0,20}", secret in "[A-Za-z0-9]{8,40}", after in "[a-z]{0,20}") {
-            let out = black(&format!("{before} token={secret} {after}"));
-            prop_assert!(!out.contains(&secret));
-            prop_assert!(out.starts_with(&before) && out.ends_with(&after));
-        }
-
-        #[test]
-        fn any_bytes_are_read_without_harm(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = without_secrets(&bytes);
-        }
+        let told = |files: &[(String, Vec<u8>)], what: &str| {
+            let (_, text) = files.iter().find(|(name, _)| name == "remains.txt").unwrap();
+            let text = String::from_utf8_lossy(text).into_owned();
+            assert!(text.contains(what) && text.contains("missing here"), "{text}");
+        };
+        let cut = got(whole[..whole.len() - 2048].to_vec());
+        assert_eq!(cut.len(), 3);
+        assert!(cut[2].1.len() < long.len() && cut[0].1.starts_with(b"told\n"));
+        told(&cut, "ended within journal-earlier.export");
+        told(&got(Vec::new()), "it gave nothing");
+        told(&got(vec![b'x'; 4096]), "s: ");
+        told(&remains(Path::new("/nonexistent/s")), "/nonexistent/s: No such file");
+        let many: Vec<String> = (0..REMAINS_FILES + 9).map(|n| format!("crash-{n}")).collect();
+        let many: Vec<(&str, &[u8])> = many.iter().map(|name| (name.as_str(), &b""[..])).collect();
+        let some = got(archive(&many));
+        assert_eq!(some.len(), REMAINS_FILES + 1);
+        told(&some, "which is not taken");
     }
 }

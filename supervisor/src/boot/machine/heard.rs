@@ -9,7 +9,7 @@ use wire::supervisor::Medium;
 
 use super::{Facts, Machine, Moving, name, safe};
 use crate::boot::record::{Record, Row, Traces};
-use crate::boot::{bundle, medium, site};
+use crate::boot::{bundle, medium, pstore, site};
 use crate::console;
 use crate::core::{Exit, Input, Milestone, Millis, REBOOTS_MAX};
 use crate::shell::desk::Desk;
@@ -205,6 +205,7 @@ impl Machine {
                     format!("In an earlier boot {rest}. The debug bundle has the report."),
                 );
             }
+            "dumps" => self.heard_dumps(rest, desk),
             "noreset" => desk.banner(
                 "reset",
                 Severity::Warning,
@@ -234,6 +235,8 @@ impl Machine {
             record: Option<Record>,
             cut_short: bool,
             panic: Option<String>,
+            older: Option<String>,
+            since: Option<u64>,
             fault: Option<String>,
             #[serde(default)]
             row: Row,
@@ -243,6 +246,8 @@ impl Machine {
                 record: t.record,
                 cut_short: t.cut_short,
                 panic: t.panic,
+                older: t.older,
+                since: t.since,
                 fault: t.fault,
                 row: t.row,
                 has_state: true,
@@ -250,8 +255,53 @@ impl Machine {
             };
             // Before DATA is there, and so before anything waits for it.
             self.count(desk);
+            self.tell_dump(desk);
         }
         desk.boot.reason = self.facts.traces.reason();
+    }
+
+    /// Once every driver has been loaded: has the keeper look for crash dumps again, where the kernel keeps them may have a
+    /// driver that came late.
+    pub(super) fn look_at_dumps(&mut self, desk: &Desk) {
+        let f = &self.facts;
+        if f.dumps_looked || !f.late_done || !f.was_on_disk || desk.boot.medium != Medium::Disk || f.moving.is_some() {
+            return;
+        }
+        let since = f.traces.since.map(|s| s.to_string()).unwrap_or_default();
+        let text = format!("pstore {since}");
+        self.facts.dumps_looked = desk.helpers.iter().any(|h| h.task == Task::Medium && h.tell(&text));
+    }
+
+    /// Crash dumps that came late: they tell of the last boot's end as if they had been there at once.
+    fn heard_dumps(&mut self, json: &str, desk: &mut Desk) {
+        let Ok(found) = serde_json::from_str::<pstore::Found>(json) else {
+            return;
+        };
+        let traces = &mut self.facts.traces;
+        traces.older = traces.older.take().or(found.older);
+        if traces.panic.is_none() && found.last.is_some() {
+            traces.panic = found.last;
+            if self.facts.data_settled {
+                desk.boot.reason = self.facts.traces.reason();
+                log::warn(&format!(
+                    "a crash dump that came late tells why the last boot ended: {}",
+                    desk.boot.reason
+                ));
+            }
+            self.count(desk);
+        }
+        self.tell_dump(desk);
+    }
+
+    /// Tells of a crash dump that says nothing of why the last boot ended.
+    fn tell_dump(&self, desk: &mut Desk) {
+        if let Some(line) = self.facts.traces.dump_beside() {
+            desk.banner(
+                "dump",
+                Severity::Info,
+                format!("In an earlier boot the kernel met a fault: {line}. The debug bundle has its dump."),
+            );
+        }
     }
 
     /// Counts reboots in a row: once it is known what the last boot left behind, and again should the watchdog, whose driver
@@ -476,6 +526,41 @@ mod tests {
         is_at(&m, Medium::Ram, None);
         m.facts.moving = Some(Moving::Stopping(0));
         is_at(&m, Medium::Disk, None);
+    }
+
+    #[test]
+    fn a_crash_dump_whose_driver_comes_late_tells_of_its_boot() {
+        let (last, older) = ("Kernel panic - not syncing: new", "Kernel panic - not syncing: old");
+        let found =
+            |last: Option<&str>, older: Option<&str>| serde_json::json!({ "last": last, "older": older }).to_string();
+        let told = |desk: &Desk| {
+            desk.banners
+                .iter()
+                .any(|(k, b)| k == "dump" && b.text.contains("not syncing: "))
+        };
+        let row =
+            r#"{"record":null,"cut_short":true,"panic":null,"fault":null,"since":100,"row":{"reboots":2,"slot":"a"}}"#;
+        let mut desk = Desk::default();
+        let mut m = machine();
+        m.heard_traces(row, &mut desk);
+        assert_eq!(m.facts.traces.since, Some(100));
+        (m.facts.was_on_disk, m.facts.data_settled) = (true, true);
+        counted(&mut desk);
+        // One of an older boot says nothing of this one's end, and counts nothing.
+        m.heard_medium(0, "dumps", &found(None, Some(older)), None, &mut desk);
+        assert_eq!(counted(&mut desk), []);
+        assert!(told(&desk) && m.facts.traces.reason().starts_with("the power was cut"));
+        m.heard_medium(0, "dumps", &found(Some(last), None), None, &mut desk);
+        assert!(counted(&mut desk).contains(&Input::Reboots { in_a_row: 3 }));
+        assert_eq!(desk.boot.reason, format!("the kernel crashed: {last}"));
+        // After an orderly end it is told beside the reason.
+        let orderly = r#"{"record":{"why":"asked for"},"cut_short":false,"panic":null,"fault":null}"#;
+        let mut desk = Desk::default();
+        let mut m = machine();
+        m.heard_traces(orderly, &mut desk);
+        assert!(!told(&desk));
+        m.heard_medium(0, "dumps", &found(Some(last), None), None, &mut desk);
+        assert!(told(&desk) && m.facts.traces.reason() == "orderly end: asked for");
     }
 
     fn counted(desk: &mut Desk) -> Vec<Input> {

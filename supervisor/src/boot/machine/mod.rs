@@ -113,6 +113,9 @@ pub struct Facts {
     /// When it was last tried to hear of devices or addresses where that had failed.
     #[serde(default)]
     listened: Millis,
+    /// The keeper was asked to look for crash dumps once all drivers were loaded.
+    #[serde(default)]
+    dumps_looked: bool,
     /// The last writes have begun: no helper is started any more.
     #[serde(default)]
     ending: bool,
@@ -233,6 +236,7 @@ impl Machine {
         }
         self.move_state(now, desk);
         self.keep_row(desk);
+        self.look_at_dumps(desk);
         if let Some(by) = desk.reset.take().filter(|_| !self.facts.reset)
             && may_reset(self.cmdline.part.is_some(), desk)
         {
