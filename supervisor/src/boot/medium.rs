@@ -13,6 +13,7 @@
 //! | `noreset WHY` | a factory reset was asked for and not done |
 //! | `traces JSON` | what the last boot left behind |
 //! | `crash TEXT` | services crashed in an earlier boot; all that no boot has told yet |
+//! | `dumps JSON` | crash dumps of the kernel that came late (answer to PID 1's `pstore SINCE`, once all drivers were loaded) |
 //! | `ram WHY` | there is no usable medium |
 //! | `alive` | a probe came back, with data or with an error, or a long read gets on |
 //! | `same TEXT` | what the medium is known by when it comes back |
