@@ -48,7 +48,7 @@ pub struct Found {
 /// is of a boot before that one; where either time is not known, it is the last boot's. What this boot has left since `began`,
 /// where that is given, waits for the next one: but for a panic, which no boot outlives.
 pub fn collect(pstore: &Path, dir: &Path, since: Option<u64>, began: Option<u64>) -> Found {
-    let (mut last, mut older): (Option<(usize, String)>, Option<(usize, String)>) = (None, None);
+    let (mut last, mut older) = (None, None);
     let to = dir.join(FOLDER);
     for entry in fs::read_dir(pstore).into_iter().flatten().flatten().take(KEPT) {
         let mut bytes = Vec::new();
