@@ -7,7 +7,7 @@
 
 mod lost;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use wire::Lba;
@@ -17,7 +17,7 @@ pub use lost::{keep_untold, outcome_of_all};
 
 use crate::device::Geometry;
 use crate::header::HEADER_PASS;
-use crate::pipeline::{PROBE_PASS, SAMPLE_PASS};
+use crate::pipeline::{PROBE_PASS, SAMPLE_PASS, probe_places};
 
 /// Runs kept one by one; bad sectors beyond them are only counted.
 pub const RUNS_MAX: usize = 4096;
@@ -283,11 +283,39 @@ impl Defects {
     pub fn findings(&self, geometry: Geometry) -> Vec<Finding> {
         let wrap = self.wrap(geometry);
         let probed = self.probed();
+        let tail = self.unstored(geometry);
+        let in_tail = |run: &Run| {
+            tail.as_ref()
+                .is_some_and(|from| is_probed_empty(run) && run.first >= *from)
+        };
         let mut found: Vec<Finding> = self
             .runs
             .values()
+            .filter(|run| !in_tail(run))
             .map(|run| self.tell(run, geometry, wrap, probed))
             .collect();
+        let first = self.runs.values().find(|run| in_tail(run));
+        found.extend(first.map(|run| {
+            let mut of_tail = self.runs.values().filter(|other| in_tail(other));
+            let what = match run.fault {
+                fault if of_tail.any(|other| other.fault != fault) => "what was never written",
+                Fault::Zeros => "zeros",
+                Fault::Ones => "ones",
+                _ => "what was never written",
+            };
+            let bytes = wire::Bytes(run.first * u64::from(geometry.sector));
+            Finding {
+                step: run.step,
+                kind: FaultKind::Truncated,
+                lba: Some(Lba(run.first)),
+                sectors: geometry.sectors - run.first,
+                found: None,
+                phase: run.phase,
+                detail: format!(
+                    "every place that the probe wrote from here on reads as {what}: the drive stores at most {bytes}"
+                ),
+            }
+        }));
         found.sort_by_key(|f| (weight(f.kind), f.step, f.lba));
         found.truncate(FINDINGS_MAX);
         found
@@ -306,6 +334,38 @@ impl Defects {
             }
             _ => common,
         })
+    }
+
+    /// Physical sectors that the probe wrote and that hold nothing of it.
+    fn probed_empty(&self, geometry: Geometry) -> BTreeSet<u64> {
+        let grain = geometry.grain();
+        let empty = self.runs.values().filter(|run| is_probed_empty(run));
+        empty
+            .flat_map(|run| run.first / grain..run.end().div_ceil(grain))
+            .collect()
+    }
+
+    /// Where the end begins of which the probe found nothing stored, if there is one: two of its places at least, since one is a lost
+    /// write like any other.
+    fn unstored(&self, geometry: Geometry) -> Option<u64> {
+        let grain = geometry.grain();
+        let empty = self.probed_empty(geometry);
+        let mut places = probe_places(geometry);
+        let stored = places.iter().rposition(|lba| !empty.contains(&(lba / grain)));
+        let end = places.split_off(stored.map_or(0, |at| at + 1));
+        let after = places.last().map_or(0, |lba| lba / grain + 1);
+        // A place of the probe that only its key tells may lie before those that are known.
+        let first = empty.range(after..).next()?;
+        (end.len() > 1).then_some(first * grain)
+    }
+
+    /// Whether the probe proved that the drive stores less than it claims: it saw data that belongs elsewhere, an end that is not
+    /// stored, or nothing at a good part of its places. A place or two are defects like any other, of which a write tells.
+    pub(crate) fn proves_false_capacity(&self, geometry: Geometry) -> bool {
+        let mut probed = self.runs.values().filter(|run| run.phase == Phase::Probe);
+        probed.any(|run| matches!(run.fault, Fault::Moved { .. }))
+            || self.unstored(geometry).is_some()
+            || self.probed_empty(geometry).len() > (probe_places(geometry).len() / 8).max(1)
     }
 
     /// The real capacity in sectors, if the runs are those of a drive that wraps around.
@@ -353,7 +413,7 @@ impl Defects {
         let place = |shift: i64| run.first.checked_add_signed(shift);
         // A tail that holds nothing of ours is missing capacity once it is larger than any defect would be.
         let tail = run.end() == geometry.sectors
-            && run.count >= (geometry.sectors / 16).clamp(8, 2048)
+            && run.count >= (geometry.sectors / 16).min(2048).max(8 * geometry.grain())
             && run.count < geometry.sectors;
         let mut source = None;
         let (kind, detail) = match run.fault {
@@ -440,6 +500,11 @@ impl Defects {
             })
             .unwrap_or_default()
     }
+}
+
+/// Whether a run is of places that the probe wrote and that hold nothing of this job.
+fn is_probed_empty(run: &Run) -> bool {
+    run.phase == Phase::Probe && matches!(run.fault, Fault::Zeros | Fault::Ones | Fault::Foreign)
 }
 
 /// A pass as it is called in findings.

@@ -157,7 +157,8 @@ impl Pipeline {
         let step = self.steps[usize::from(checkpoint.step)].clone();
         let round = self.evidence.phases[self.at].rounds;
         self.legs = legs(&step, self.holding(), round, self.drive());
-        let rewind = checkpoint.frontier.saturating_sub(self.limits.rewind_bytes / sector);
+        let back = (self.limits.rewind_bytes / sector).next_multiple_of(self.geometry.grain());
+        let rewind = checkpoint.frontier.saturating_sub(back);
         let to = self.geometry.sectors;
         let order = step.order;
         let from = match step.phase {

@@ -11,7 +11,7 @@ use super::{Balked, Flush, Outcome, Pipeline, is_own_word};
 use crate::checkpoint::Holds;
 use crate::device::errno_text;
 use crate::evidence::Stop;
-use crate::findings::{Fault, GIVEN_UP, NOT_REPRODUCED};
+use crate::findings::{GIVEN_UP, NOT_REPRODUCED};
 use crate::header;
 use crate::playbook::{Fill, PASSES, moves_data};
 use crate::worker::Report;
@@ -277,7 +277,8 @@ impl Pipeline {
         self.unread &= phase != Phase::Verify;
         self.durable = 0;
         self.reports.push(Report::PhaseDone { step, state, surface });
-        if phase == Phase::Probe && self.limits.stop_on_fake && self.probe_says_fake() {
+        let fake = || self.evidence.defects.proves_false_capacity(self.geometry);
+        if phase == Phase::Probe && self.limits.stop_on_fake && fake() {
             self.finish(Some(Stop::FakeCapacity));
             return;
         }
@@ -350,14 +351,5 @@ impl Pipeline {
         (next..self.evidence.phases.len()).find(|at| {
             self.evidence.phases[*at].phase != Phase::TrimCheck || self.evidence.phases[*at].unsupported.is_none()
         })
-    }
-
-    /// Whether the probe saw data that belongs elsewhere, or several places that store nothing.
-    ///
-    /// A single lost write at a probed place is a defect like any other, and the write phase will tell of it.
-    pub(super) fn probe_says_fake(&self) -> bool {
-        let probed = || self.evidence.defects.runs().filter(|run| run.phase == Phase::Probe);
-        let empty = probed().filter(|run| matches!(run.fault, Fault::Zeros | Fault::Ones | Fault::Foreign));
-        probed().any(|run| matches!(run.fault, Fault::Moved { .. })) || empty.map(|run| run.count).sum::<u64>() > 1
     }
 }

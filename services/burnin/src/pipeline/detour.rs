@@ -76,11 +76,12 @@ impl Group {
         format!("{} within {sectors} sectors from {first}; {became}", errno_text(errno))
     }
 
-    /// What it is where it does not show again: what the medium could not give is the drive's own word about itself, all else blames
-    /// cable and controller as much.
+    /// What it is where it does not show again: what the medium could not give or take is the drive's own word about itself, all else
+    /// blames cable and controller as much.
     fn kind(&self, errno: i32) -> FaultKind {
         match (self.op, errno) {
             (Op::Read, libc::ENODATA) => FaultKind::ReadError,
+            (Op::Write, libc::ENODATA) => FaultKind::WriteError,
             _ => FaultKind::Transient,
         }
     }
@@ -251,14 +252,30 @@ impl Pipeline {
                     self.judge(&mut suspects);
                 }
             }
-            (Work::Again { mut suspects, .. }, Outcome::Failed { errno }) => {
-                // Unreadable now: what was seen is believed, and the piece is located like any failing one.
+            (Work::Again { left, mut suspects }, Outcome::Failed { errno }) => {
                 self.errors += 1;
-                for suspect in &mut suspects {
-                    suspect.again = true;
+                // Where it does not show again it is told all the same.
+                if let Some(group) = self.groups.get_mut(&group) {
+                    group.errno.get_or_insert(errno);
                 }
-                self.judge(&mut suspects);
-                self.examine(op, lba, sectors, group, errno);
+                if let Some(middle) = self.middle(lba, sectors).filter(|_| self.locates(lba)) {
+                    // Unreadable now, and most of it may be no part of that: each half is read again for itself.
+                    let (before, after): (Vec<_>, Vec<_>) = suspects.into_iter().partition(|s| s.lba < middle);
+                    for (from, to, suspects) in [(middle, lba + sectors, after), (lba, middle, before)] {
+                        let work = match suspects.is_empty() {
+                            true => Work::Halve,
+                            false => Work::Again { left, suspects },
+                        };
+                        self.push(op, from, to - from, group, work);
+                    }
+                } else {
+                    // What was seen there is believed, and the piece is located like any failing one.
+                    for suspect in &mut suspects {
+                        suspect.again = true;
+                    }
+                    self.judge(&mut suspects);
+                    self.examine(op, lba, sectors, group, errno);
+                }
             }
         }
         self.close_if_done(group);
@@ -291,26 +308,41 @@ impl Pipeline {
                 left: self.limits.rereads,
                 suspects,
             };
-            self.push(Op::Read, first, last - first + 1, group, work);
+            // Whole physical sectors of what was read: where they fail now, that is what fails.
+            let grain = self.geometry.grain();
+            let from = (first / grain * grain).max(access.lba);
+            let to = (last + 1).next_multiple_of(grain).min(access.lba + access.sectors);
+            self.push(Op::Read, from, to - from, group, work);
         }
         if own {
             self.close_if_done(group);
         }
     }
 
-    /// A piece that fails: halve it, try the smallest again, or give it up where too much is bad already.
-    fn examine(&mut self, op: Op, lba: u64, sectors: u64, group: u64, errno: i32) {
-        let grain = self.geometry.grain();
+    /// Whether failing pieces of the zone around this sector are located still: there is a budget for each.
+    fn locates(&mut self, lba: u64) -> bool {
         let zone = lba * u64::from(self.geometry.sector) / LOCATE_ZONE;
         if self.located.0 != zone {
             self.located = (zone, 0);
         }
-        if self.located.1 >= self.limits.located_per_gib {
+        self.located.1 < self.limits.located_per_gib
+    }
+
+    /// Where a piece is halved: at the beginning of a physical sector, wherever the piece begins; `None` of one that is no more than one.
+    fn middle(&self, lba: u64, sectors: u64) -> Option<u64> {
+        let grain = self.geometry.grain();
+        let middle = (lba + sectors / 2).next_multiple_of(grain);
+        let middle = if middle < lba + sectors { middle } else { middle - grain };
+        (middle > lba).then_some(middle)
+    }
+
+    /// A piece that fails: halve it, try the smallest again, or give it up where too much is bad already.
+    fn examine(&mut self, op: Op, lba: u64, sectors: u64, group: u64, errno: i32) {
+        if !self.locates(lba) {
             self.unusable(op, lba, sectors, group, errno);
-        } else if sectors > grain {
-            let half = (sectors / 2).next_multiple_of(grain).min(sectors - 1);
-            self.push(op, lba + half, sectors - half, group, Work::Halve);
-            self.push(op, lba, half, group, Work::Halve);
+        } else if let Some(middle) = self.middle(lba, sectors) {
+            self.push(op, middle, lba + sectors - middle, group, Work::Halve);
+            self.push(op, lba, middle - lba, group, Work::Halve);
         } else if self.limits.rereads == 0 {
             self.unusable(op, lba, sectors, group, errno);
         } else {

@@ -49,6 +49,7 @@ use detour::{Detour, Group};
 use leg::{Area, Leg};
 
 pub use leg::{Content, PROBE_PASS, SAMPLE_PASS, WRITE_PASS};
+pub(crate) use probe::places as probe_places;
 
 /// Longest time between two calls that is not taken for a pause of this process.
 ///

@@ -35,12 +35,28 @@ pub(super) struct Probe {
 
 /// Where the probe looks.
 pub(super) fn probe(geometry: Geometry, key: JobKey) -> Probe {
+    let seed = seed(key);
+    let stretch = stretch(geometry, &header::places(geometry));
+    let random = (1..=PROBE_RANDOM).map(|i| mix64(seed ^ mix64(i)) % geometry.sectors);
+    Probe {
+        points: points(geometry, stretch, random),
+        stretch,
+    }
+}
+
+/// First sectors of the places that the probe writes on every drive of this geometry, whatever its key is, in rising order.
+pub(crate) fn places(geometry: Geometry) -> Vec<u64> {
+    let stretch = stretch(geometry, &header::places(geometry));
+    let points = points(geometry, stretch, std::iter::empty());
+    points.into_iter().map(|(lba, _)| lba).collect()
+}
+
+/// The places beside the stretch: powers of two, both ends, the steps and these.
+fn points(geometry: Geometry, (base, long): (u64, u64), random: impl Iterator<Item = u64>) -> Vec<(u64, u64)> {
     let grain = geometry.grain();
     let sectors = geometry.sectors;
     let last = (sectors - 1) / grain * grain;
-    let seed = seed(key);
     let headers = header::places(geometry);
-    let (base, long) = stretch(geometry, &headers);
     // Where a header lies the step falls on the sector behind it: the steps are shorter by what that may be.
     let longest = headers.iter().map(|(_, long)| *long).max().unwrap_or(0);
     let step = (long.saturating_sub(longest + grain) / grain * grain).max(grain);
@@ -53,16 +69,13 @@ pub(super) fn probe(geometry: Geometry, key: JobKey) -> Probe {
     let places: Vec<u64> = (0..48)
         .map(|k| 1_u64 << k)
         .chain([0, last])
-        .chain((1..=PROBE_RANDOM).map(|i| mix64(seed ^ mix64(i)) % sectors))
+        .chain(random)
         .filter(|lba| *lba < sectors)
         .chain(steps)
         .map(|lba| beside(lba / grain * grain))
         .filter(|lba| (*lba + grain <= base || *lba >= base + long) && *lba < sectors)
         .collect();
-    Probe {
-        points: finish(places, grain, geometry),
-        stretch: (base, long),
-    }
+    finish(places, grain, geometry)
 }
 
 /// First sector and length of the stretch: as long as makes it take the time that the steps take, at most a 64th of the

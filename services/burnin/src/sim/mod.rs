@@ -183,6 +183,16 @@ impl Sim {
         Truth { sim: self }
     }
 
+    /// Whether two sectors are parts of one physical sector.
+    fn is_beside(&self, a: u64, b: u64) -> bool {
+        a / self.geometry.grain() == b / self.geometry.grain()
+    }
+
+    /// Whether an access needs the physical sector that `lba` is a part of.
+    fn meets(&self, access: Access, lba: u64) -> bool {
+        (access.lba..access.lba + access.sectors).any(|of| self.is_beside(of, lba))
+    }
+
     fn cell(&self, lba: u64) -> u64 {
         lba % self.stable.len() as u64
     }
@@ -291,8 +301,10 @@ impl Sim {
         for index in 0..self.plan.faults.len() {
             let fault = self.plan.faults[index];
             match fault {
-                Fault::WriteError { lba } if touches(access, lba) => return Err(libc::EIO),
-                Fault::WriteErrorOnce { lba } if touches(access, lba) && self.once(index) => return Err(libc::EIO),
+                Fault::WriteError { lba } if self.meets(access, lba) => return Err(libc::EIO),
+                Fault::WriteErrorOnce { lba } if self.meets(access, lba) && self.once(index) => {
+                    return Err(self.plan.errno);
+                }
                 _ => {}
             }
         }
@@ -311,7 +323,7 @@ impl Sim {
             let mut content = Cell { data, origin };
             for fault in &self.plan.faults {
                 match fault {
-                    Fault::DropWrite { lba: bad } if *bad == lba => cells.clear(),
+                    Fault::DropWrite { lba: bad } if self.is_beside(*bad, lba) => cells.clear(),
                     Fault::MisdirectWrite { from, to } if *from == lba => cells = vec![*to],
                     Fault::Shadow { from, to } if *from == lba => cells.push(*to),
                     Fault::Limbo { from } if lba >= *from => cells.clear(),
@@ -338,10 +350,11 @@ impl Sim {
         for index in 0..self.plan.faults.len() {
             let fault = self.plan.faults[index];
             match fault {
-                Fault::ReadError { lba } if touches(access, lba) => return Err(libc::EIO),
-                Fault::ReadErrorOnce { lba } if touches(access, lba) && self.once(index) => {
+                Fault::ReadError { lba } if self.meets(access, lba) => return Err(libc::EIO),
+                Fault::ReadErrorOnce { lba } if self.meets(access, lba) && self.once(index) => {
                     return Err(self.plan.errno);
                 }
+                Fault::Fades { lba } if self.meets(access, lba) && !self.once(index) => return Err(libc::EIO),
                 _ => {}
             }
         }

@@ -67,7 +67,7 @@ pub enum Content {
     Random,
 }
 
-/// One fault.
+/// One fault. What a drive cannot read or write, and each write that it forgets, is a whole physical sector; all else is a logical one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     /// Stores the sector with one bit inverted.
@@ -96,6 +96,8 @@ pub enum Fault {
     WriteError { lba: u64 },
     /// The first write of the sector fails.
     WriteErrorOnce { lba: u64 },
+    /// Reads of the sector fail after the first.
+    Fades { lba: u64 },
     /// Accesses of the sector never come back.
     Hang { lba: u64 },
     /// Accesses of the sector take so much longer.

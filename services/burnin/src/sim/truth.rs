@@ -43,10 +43,12 @@ impl Truth<'_> {
         matches!(due, Origin::Write { .. }) && self.origin(lba) == due
     }
 
-    /// Whether an access to the sector fails every time.
+    /// Whether an access to the sector fails every time, and did.
     pub fn fails(self, lba: u64) -> bool {
-        self.sim.plan.faults.iter().any(|fault| match fault {
-            Fault::ReadError { lba: bad } | Fault::WriteError { lba: bad } => *bad == lba,
+        let sim = self.sim;
+        sim.plan.faults.iter().zip(&sim.shown).any(|(fault, met)| match fault {
+            Fault::ReadError { lba: bad } | Fault::WriteError { lba: bad } => sim.is_beside(*bad, lba),
+            Fault::Fades { lba: bad } => *met > 1 && sim.is_beside(*bad, lba),
             _ => false,
         })
     }

@@ -39,9 +39,16 @@ impl Dice {
     }
 }
 
-/// A small drive; one in twelve has room for headers.
+/// A small drive; one in twelve has room for headers, of two in three a physical sector is several logical ones.
 pub fn geometry(dice: &mut Dice) -> Geometry {
-    let sector = dice.one_of(&[512, 512, 4096]);
+    let (sector, physical) = dice.one_of(&[
+        (512, 512),
+        (4096, 4096),
+        (512, 4096),
+        (512, 4096),
+        (512, 4096),
+        (4096, 16384),
+    ]);
     Geometry {
         sectors: if dice.below(12) == 0 {
             1_100 + dice.below(400)
@@ -49,7 +56,7 @@ pub fn geometry(dice: &mut Dice) -> Geometry {
             40 + dice.below(400)
         },
         sector,
-        physical: sector,
+        physical,
     }
 }
 
@@ -68,7 +75,7 @@ pub fn order(geometry: Geometry, steps: Vec<Step>, dice: &mut Dice) -> Order {
             ..Limits::default()
         },
         io: Io {
-            block: geometry.sector * (1 + dice.below(24)) as u32,
+            block: geometry.physical * (1 + dice.below((24 / geometry.grain()).max(1))) as u32,
             ..Io::default()
         },
         resume: None,
@@ -85,17 +92,18 @@ pub fn bad_lbas(evidence: &Evidence) -> BTreeSet<u64> {
         .collect()
 }
 
-/// Up to five faults at different places.
-pub fn faults(dice: &mut Dice, sectors: u64) -> Vec<Fault> {
+/// Up to five faults at different places, each in a physical sector of its own but for what fades where it was wrong.
+pub fn faults(dice: &mut Dice, geometry: Geometry) -> Vec<Fault> {
+    let (sectors, grain) = (geometry.sectors, geometry.grain());
     let mut places: BTreeSet<u64> = BTreeSet::new();
     let mut list = Vec::new();
     for _ in 0..1 + dice.below(5) {
         let (lba, to) = (dice.below(sectors), dice.below(sectors));
-        if lba == to || !places.insert(lba) || !places.insert(to) {
+        if lba / grain == to / grain || !places.insert(lba / grain) || !places.insert(to / grain) {
             continue;
         }
         let bit = dice.below(4096) as u32;
-        list.push(match dice.below(11) {
+        let fault = match dice.below(14) {
             0 => Fault::Flip { lba, bit },
             1 => Fault::FlipOnce { lba, bit },
             2 => Fault::Tear { lba },
@@ -106,8 +114,26 @@ pub fn faults(dice: &mut Dice, sectors: u64) -> Vec<Fault> {
             7 => Fault::ReadError { lba },
             8 => Fault::ReadErrorOnce { lba },
             9 => Fault::DropSecond { lba },
+            10 => Fault::WriteErrorOnce { lba },
+            // What is read again because it was wrong, and cannot be read any more.
+            11 => {
+                let near = lba / grain * grain + dice.below(grain);
+                let lba = near.min(sectors - 1);
+                list.push(Fault::Flip { lba, bit });
+                Fault::Fades { lba }
+            }
+            // What lies between two that were wrong, and cannot be read again with them.
+            12 => {
+                for near in [lba.saturating_sub(grain), lba + grain] {
+                    if near < sectors && places.insert(near / grain) {
+                        list.push(Fault::Flip { lba: near, bit });
+                    }
+                }
+                Fault::Fades { lba }
+            }
             _ => Fault::WriteError { lba },
-        });
+        };
+        list.push(fault);
     }
     list
 }

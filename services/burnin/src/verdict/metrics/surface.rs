@@ -4,7 +4,7 @@ use drive::kernel_log::Unheard;
 use wire::job::{FaultKind, Phase};
 
 use super::Metrics;
-use crate::evidence::{MemoryTests, Stop};
+use crate::evidence::{Incident, MemoryTests, Stop};
 use crate::findings::Fault;
 use crate::verdict::{Case, unfinished};
 
@@ -45,6 +45,10 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         .filter(|f| matches!(f.kind, FaultKind::WrapAround | FaultKind::Truncated))
         .count();
     let incidents = |kind| evidence.incidents_of(kind) as f64;
+    // A flush has no place and a trim has a phase of its own; each is tried a few times at most, so they are all kept one by one.
+    let is_flush = |i: &&Incident| i.kind == FaultKind::WriteError && (i.lba.is_none() || i.phase == Phase::Trim);
+    let flushes = evidence.incidents.iter().filter(is_flush).count() as f64;
+    let writes = incidents(FaultKind::WriteError) - flushes;
     let stop = evidence.stopped.as_ref();
     for (name, value) in [
         ("verify.mismatch", mismatch as f64),
@@ -56,9 +60,9 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         ),
         ("io.read_errors", read as f64),
         ("io.write_errors", write as f64),
-        ("io.flush_errors", incidents(FaultKind::WriteError)),
+        ("io.flush_errors", flushes),
         ("io.not_reproduced", incidents(FaultKind::Transient)),
-        ("io.medium_errors", incidents(FaultKind::ReadError)),
+        ("io.medium_errors", incidents(FaultKind::ReadError) + writes),
         ("run.resets", incidents(FaultKind::Reset) + case.resets as f64),
         ("coverage.hidden", case.hidden as f64),
         ("run.resumes", evidence.resumes.len() as f64),
