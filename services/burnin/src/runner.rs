@@ -346,7 +346,7 @@ fn inspect(
         && (access.op != Op::Read || sheet.is_right(&device.buffer(done.slot)[..words], access.lba, request.content));
     if sized || !right {
         let bytes = device.size();
-        if bytes != geometry.bytes() {
+        if !geometry.is_of(bytes) {
             return Outcome::Changed { bytes };
         }
     }

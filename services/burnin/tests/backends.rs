@@ -107,6 +107,29 @@ fn both_ways_write_the_same_bytes_and_find_the_same_faults() {
     assert!(content[0] == want);
 }
 
+/// Its last bytes are no sector: they are neither tested nor touched, and no other capacity.
+#[test]
+fn a_file_that_ends_within_a_sector_is_tested_up_to_there() {
+    for backend in [Backend::Uring, Backend::Sync] {
+        let io = Io {
+            backend,
+            block: 64 << 10,
+            depth: 2,
+        };
+        let file = drive();
+        file.set_len(BYTES + 511).unwrap();
+        file.write_all_at(&[7; 511], BYTES).unwrap();
+        assert_eq!(device::geometry(&file).unwrap().sectors, BYTES / 512);
+        let (evidence, way) = burn(&file, &[Phase::Probe, Phase::Write, Phase::Verify], io);
+        assert_eq!(evidence.stopped, None, "{way}: {evidence:?}");
+        assert!(evidence.defects.is_empty(), "{way}: {evidence:?}");
+        assert_eq!(evidence.verified().0, BYTES, "{way}");
+        let mut rest = [0; 511];
+        file.read_exact_at(&mut rest, BYTES).unwrap();
+        assert_eq!(rest, [7; 511], "{way}");
+    }
+}
+
 #[test]
 fn a_drive_that_shrinks_is_told_as_another_capacity() {
     for backend in [Backend::Uring, Backend::Sync] {

@@ -79,6 +79,12 @@ impl Geometry {
         self.sectors * u64::from(self.sector)
     }
 
+    /// Whether this is what a drive has that tells so many bytes: a file or a loop device may end within a sector, which is then
+    /// no part of what is tested.
+    pub fn is_of(self, bytes: u64) -> bool {
+        bytes / u64::from(self.sector.max(1)) == self.sectors
+    }
+
     /// Logical sectors in a physical one.
     pub fn grain(self) -> u64 {
         u64::from(self.physical / self.sector)

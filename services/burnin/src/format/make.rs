@@ -96,7 +96,7 @@ impl Maker<'_> {
         tool::available(filesystem).map_err(|e| e.to_string())?;
         mounted::alone().told("a mount namespace of its own")?;
         let found = crate::device::geometry(&drive).told("reading the drive's size")?;
-        if (found.bytes(), found.sector) != (order.capacity, order.sector) {
+        if found.sector != order.sector || !found.is_of(order.capacity) {
             return Err(format!(
                 "the drive has {} bytes now; nothing was written",
                 found.bytes()
