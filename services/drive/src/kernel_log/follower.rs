@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::event::Event;
 use super::records::{News, Records};
 use super::{Way, hidden, newest, oldest, read, resets};
 
@@ -51,6 +52,8 @@ pub struct Follower {
     seen: Option<Duration>,
     hidden: u64,
     unheard: Option<Unheard>,
+    /// The last reset, of which a later look may bring further lines.
+    event: Event,
 }
 
 impl Follower {
@@ -81,6 +84,7 @@ impl Follower {
             seen: None,
             hidden: 0,
             unheard: None,
+            event: Event::default(),
         };
         if let Ok(log) = &log {
             follower.hidden = hidden(log, &follower.way);
@@ -99,7 +103,7 @@ impl Follower {
         self.unheard.as_ref()
     }
 
-    /// Resets since the last look, in the kernel's words. Where none can be told, [`Follower::unheard`] says why.
+    /// Resets since the last look, each in the kernel's first words of it. Where none can be told, [`Follower::unheard`] says why.
     pub fn look(&mut self) -> Vec<String> {
         match &mut self.source {
             Source::Records(records) => {
@@ -125,9 +129,16 @@ impl Follower {
         if news.lost {
             self.miss(LOST.to_owned());
         }
-        let mut lines = news.lines;
-        lines.retain(|line| self.way.is_reset(line));
-        lines
+        self.resets(news.lines)
+    }
+
+    /// Of these lines the first of each reset.
+    fn resets(&mut self, lines: Vec<(Duration, String)>) -> Vec<String> {
+        let told = lines.into_iter().filter(|(at, text)| {
+            let words = self.way.reset(text);
+            words.is_some_and(|words| self.event.is_new(*at, words))
+        });
+        told.map(|(_, text)| text).collect()
     }
 
     /// Takes the whole log.
@@ -152,10 +163,8 @@ impl Follower {
             self.miss(LOST.to_owned());
         }
         self.seen = newest.max(Some(seen));
-        resets(&log, &self.way, seen)
-            .into_iter()
-            .map(|(_, text)| text)
-            .collect()
+        let lines = resets(&log, &self.way, seen);
+        self.resets(lines)
     }
 
     /// What was read, or a note that it was not.
@@ -210,7 +219,7 @@ fn is_controller(name: &str) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
 
-    use super::super::tests::{NVME, SATA};
+    use super::super::tests::{NVME, SATA, USB};
     use super::*;
 
     #[test]
@@ -257,7 +266,7 @@ mod tests {
         let mut hear = |news| (follower.take(news), follower.unheard().cloned());
         let news = |lines: &[&str], lost| {
             Ok(News {
-                lines: lines.iter().map(|line| (*line).to_owned()).collect(),
+                lines: lines.iter().map(|line| (Duration::ZERO, (*line).to_owned())).collect(),
                 lost,
             })
         };
@@ -270,6 +279,47 @@ mod tests {
             told.is_empty() && unheard == Some(Unheard::Log(LOST.to_owned())),
             "the earlier one stays"
         );
+    }
+
+    /// As a UAS bridge is reset, `drivers/usb/storage/uas.c`; the disk tells it with its next command, which another look may bring.
+    #[test]
+    fn the_lines_of_one_reset_count_once() {
+        let lines = |from: u64| {
+            let told = [
+                (0, "scsi host6: uas_eh_device_reset_handler start"),
+                (120, "usb 2-1.4: reset SuperSpeed USB device number 3 using xhci_hcd"),
+                (180, "scsi host6: uas_eh_device_reset_handler success"),
+                (2_400, "sd 6:0:0:0: Power-on or device reset occurred"),
+            ];
+            told.map(|(after, text)| (Duration::from_millis(from + after), text.to_owned()))
+        };
+        let heard = |looks: &[&[(Duration, String)]]| {
+            let mut follower = Follower::begin(Way::of(USB), has_link(USB), Ok(String::new()));
+            let news = looks.iter().map(|lines| News {
+                lines: lines.to_vec(),
+                lost: false,
+            });
+            news.map(|news| follower.take(Ok(news)).len()).sum::<usize>()
+        };
+        let (first, second, late) = (lines(5_000), lines(8_000), lines(60_000));
+        assert_eq!(heard(&[&first]), 1);
+        assert_eq!(
+            heard(&[&first[..1], &first[1..3], &first[3..]]),
+            1,
+            "over several looks"
+        );
+        assert_eq!(heard(&[&first, &late]), 2);
+        assert_eq!(heard(&[&first, &second]), 2, "the same words again");
+        let mut ring = Follower::begin(
+            Way::of(USB),
+            has_link(USB),
+            Ok("[    1.000000] usb 2-1.4: new\n".to_owned()),
+        );
+        let log = first
+            .iter()
+            .map(|(at, text)| format!("[{:12.6}] {text}\n", at.as_secs_f64()));
+        let log = format!("[    1.000000] usb 2-1.4: new\n{}", log.collect::<String>());
+        assert_eq!(ring.heed(Ok(log)).len(), 1);
     }
 
     #[test]

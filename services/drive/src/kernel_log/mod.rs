@@ -3,6 +3,7 @@
 //! A line names the way to a drive (`ata3`, `sd 2:0:0:0`, `usb 2-1.4`, `nvme nvme0`), and the drive's directory below
 //! `/sys` is that very way. Reading the log needs `CAP_SYSLOG` where `kernel.dmesg_restrict` is set.
 
+mod event;
 mod follower;
 mod records;
 
@@ -72,9 +73,16 @@ impl Way {
 
     /// Whether this line of the log is a reset of that drive.
     pub fn is_reset(&self, text: &str) -> bool {
-        let usb = |rest: &str| text.starts_with("usb ") && rest.starts_with(": reset ");
-        self.behind(text)
-            .is_some_and(|rest| usb(rest) || WORDS.iter().any(|word| rest.contains(word)))
+        self.reset(text).is_some()
+    }
+
+    /// By which words this line of the log tells a reset of that drive.
+    fn reset(&self, text: &str) -> Option<&'static str> {
+        let rest = self.behind(text)?;
+        if text.starts_with("usb ") && rest.starts_with(": reset ") {
+            return Some("reset");
+        }
+        WORDS.into_iter().find(|word| rest.contains(word))
     }
 
     /// How many sectors of 512 bytes this line says are hidden behind a host protected area. The kernel tells it once,
@@ -110,7 +118,7 @@ fn is_usb(part: &str) -> bool {
     number(bus) && ports.split('.').all(number)
 }
 
-/// The resets in the kernel's log after `since`, in its own words and time.
+/// The lines about resets in the kernel's log after `since`, in its own words and time; one reset may have several.
 pub fn resets(log: &str, way: &Way, since: Duration) -> Vec<(Duration, String)> {
     log.lines()
         .filter_map(stamped)
@@ -168,7 +176,7 @@ pub(super) mod tests {
     use super::*;
 
     pub(super) const SATA: &str = "/sys/devices/pci0000:00/0000:00:1f.2/ata3/host2/target2:0:0/2:0:0:0/block/sda";
-    const USB: &str =
+    pub(super) const USB: &str =
         "/sys/devices/pci0000:00/0000:00:14.0/usb2/2-1/2-1.4/2-1.4:1.0/host6/target6:0:0/6:0:0:0/block/sdb";
     const SAS: &str =
         "/sys/devices/pci0000:00/0000:01:00.0/host0/port-0:3/end_device-0:3/target0:0:3/0:0:3:0/block/sdc";

@@ -5,6 +5,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
+use std::time::Duration;
 
 /// Most bytes of a record. Source: `PRINTKRB_RECORD_MAX` and `CONSOLE_EXT_LOG_MAX`, `kernel/printk/printk.c`, linux 6.x.
 const RECORD: usize = 8 << 10;
@@ -24,8 +25,8 @@ pub(super) struct Records {
 /// What came since the last look.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct News {
-    /// The kernel's own lines, without time.
-    pub lines: Vec<String>,
+    /// The kernel's own lines with the time since it started.
+    pub lines: Vec<(Duration, String)>,
     /// Whether lines were overwritten before they were read.
     pub lost: bool,
 }
@@ -72,7 +73,7 @@ fn collect(log: &mut impl Read) -> io::Result<News> {
             Ok(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
             Ok(length) => {
                 let text = String::from_utf8_lossy(record.get(..length).unwrap_or_default());
-                news.lines.extend(line(&text).map(str::to_owned));
+                news.lines.extend(line(&text).map(|(at, text)| (at, text.to_owned())));
             }
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => break,
             Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
@@ -84,12 +85,14 @@ fn collect(log: &mut impl Read) -> io::Result<News> {
     Ok(news)
 }
 
-/// The text of `priority,sequence,microseconds,flags;text`, without the lines of its dictionary. A program's own words
+/// Time and text of `priority,sequence,microseconds,flags;text`, without the lines of its dictionary. A program's own words
 /// (their facility is never 0) are not the kernel's. Source: `Documentation/ABI/testing/dev-kmsg`.
-fn line(record: &str) -> Option<&str> {
+fn line(record: &str) -> Option<(Duration, &str)> {
     let (prefix, text) = record.split_once(';')?;
-    let priority: u32 = prefix.split(',').next()?.parse().ok()?;
-    (priority >> 3 == 0).then(|| text.lines().next().unwrap_or_default())
+    let mut fields = prefix.split(',');
+    let priority: u32 = fields.next()?.parse().ok()?;
+    let at = Duration::from_micros(fields.nth(1)?.parse().ok()?);
+    (priority >> 3 == 0).then(|| (at, text.lines().next().unwrap_or_default()))
 }
 
 #[cfg(test)]
@@ -128,15 +131,16 @@ mod tests {
             Ok("6,4,5140903,-;later\n"),
         ]));
         let first = collect(&mut told).unwrap();
+        let line = |micros, text: &str| (Duration::from_micros(micros), text.to_owned());
         assert_eq!(
             first.lines,
             [
-                "ata3: hard resetting link",
-                "sd 2:0:0:0: Power-on; or device reset occurred"
+                line(5_140_900, "ata3: hard resetting link"),
+                line(5_140_902, "sd 2:0:0:0: Power-on; or device reset occurred")
             ]
         );
         assert!(!first.lost);
-        assert_eq!(collect(&mut told).unwrap().lines, ["later"]);
+        assert_eq!(collect(&mut told).unwrap().lines, [line(5_140_903, "later")]);
     }
 
     #[test]
