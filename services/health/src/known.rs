@@ -43,27 +43,6 @@ impl Critical {
     }
 }
 
-/// An ATA attribute that tells wear. Numbers are reused by makers, so the name has to fit too.
-#[derive(Clone, Debug, Deserialize)]
-pub struct WearRow {
-    /// Number.
-    pub id: u16,
-    /// Names in smartctl's drive database.
-    pub names: Vec<String>,
-    /// How it tells it.
-    pub reads: Reads,
-}
-
-/// How an attribute tells wear.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Reads {
-    /// The normalised value is percent that is left.
-    Normalised,
-    /// The raw value is percent that is used.
-    RawUsed,
-}
-
 /// What a maker rates a model for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 #[schema(as = WearSpec)]
@@ -82,8 +61,6 @@ pub struct Spec {
 pub struct Known {
     /// Values whose count matters.
     pub critical: Vec<Critical>,
-    /// Attributes that tell wear, best first.
-    pub wear: Vec<WearRow>,
     /// Rated endurance of some models.
     pub specs: Vec<Spec>,
 }
@@ -114,6 +91,5 @@ mod tests {
             );
         }
         assert!(known().specs.iter().all(|spec| spec.tbw > 0 && !spec.source.is_empty()));
-        assert!(known().wear.iter().all(|row| !row.names.is_empty()));
     }
 }

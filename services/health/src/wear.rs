@@ -4,7 +4,7 @@ use serde::Serialize;
 use smart::Snapshot;
 use utoipa::ToSchema;
 
-use crate::known::{Reads, Spec, known};
+use crate::known::Spec;
 use crate::reading::{Attribute, Reading, Wear};
 
 /// Percent at which wear is worth a word. Source: makers rate endurance to 100.
@@ -19,15 +19,11 @@ pub(crate) fn told(told: &Snapshot, attributes: &[Attribute]) -> Option<Wear> {
     if let Some((used, source)) = told.percentage_used() {
         return wear(used, source.to_owned());
     }
-    known().wear.iter().find_map(|row| {
-        let id = row.id.to_string();
-        let attribute = attributes.iter().find(|a| a.key == id && row.names.contains(&a.name))?;
-        let used = match row.reads {
-            // Some begin at 200 or 253: as new.
-            Reads::Normalised => u64::from(100 - attribute.value?.min(100)),
-            Reads::RawUsed => attribute.count.min(255),
-        };
-        wear(used, format!("ATA attribute {id} {}", attribute.name))
+    smart::wear::NUMBERS.into_iter().find_map(|number| {
+        let key = number.to_string();
+        let attribute = attributes.iter().find(|a| a.key == key)?;
+        let used = smart::wear::used(number, &attribute.name, attribute.value, attribute.count)?;
+        wear(used, format!("ATA attribute {number} {}", attribute.name))
     })
 }
 

@@ -23,6 +23,7 @@ mod self_tests;
 mod snapshot;
 mod statistics;
 mod strange;
+pub mod wear;
 mod written;
 
 pub use delta::{Row, delta};

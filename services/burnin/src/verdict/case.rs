@@ -7,6 +7,7 @@ use drive::overlay::Overlay;
 use drive::smart::Snapshot;
 use wire::drive::Rotation;
 use wire::job::{Finding, Phase, SelfTest, TimePoint};
+use wire::meaning::Meaning;
 use wire::options::{Formatted, Profile};
 
 use super::Peer;
@@ -60,6 +61,13 @@ pub struct Case<'a> {
     pub lasted: Option<Duration>,
     /// Other drives of the same model that the box knows.
     pub peers: &'a [Peer],
+}
+
+/// What an attribute counts. 183 of a disk is how often its link went slower, though smartctl calls it as it calls that of flash where
+/// its database does not know the disk. Source: smartmontools `drivedb.h`, default entry and `SATA_Downshift_Count`.
+pub(super) fn meaning(id: u16, name: &str, spins: Option<bool>) -> Option<Meaning> {
+    let of_link = id == 183 && spins == Some(true);
+    Meaning::of(id, name).filter(|meaning| !(of_link && *meaning == Meaning::GrownBadBlocks))
 }
 
 impl<'a> Case<'a> {

@@ -9,7 +9,7 @@ use wire::{Bytes, DriveId};
 
 use wire::meaning::Meaning;
 
-use super::Case;
+use super::{Case, case};
 use crate::evidence::{Record, Zone};
 
 /// Zones in which drives are compared: fine enough for a bad head's stretch, coarse enough to be no noise.
@@ -60,7 +60,11 @@ impl Peer {
             write_p99_us: p99(write),
             read_p99_us: p99(read),
             temperature: super::heat::mean(case),
-            smart: case.last().or(case.first()).map(counters).unwrap_or_default(),
+            smart: case
+                .last()
+                .or(case.first())
+                .map(|of| counters(of, case.spins()))
+                .unwrap_or_default(),
         }
     }
 
@@ -86,9 +90,10 @@ fn rates(zones: &[Zone]) -> Vec<u64> {
         .collect()
 }
 
-fn counters(of: &Snapshot) -> BTreeMap<String, u64> {
+fn counters(of: &Snapshot, spins: Option<bool>) -> BTreeMap<String, u64> {
     let ata = of.attributes.iter().filter_map(|attribute| {
-        let meaning = Meaning::of(attribute.id, &attribute.name).filter(|meaning| *meaning != Meaning::Helium)?;
+        let meaning =
+            case::meaning(attribute.id, &attribute.name, spins).filter(|meaning| *meaning != Meaning::Helium)?;
         Some((format!("ata.{}", meaning.key()), attribute.count))
     });
     let nvme = of.nvme.as_ref().and_then(|nvme| nvme.media_errors);

@@ -8,6 +8,6 @@ pub mod run;
 pub use ::smart::{
     AtThreshold, Attribute, BackgroundScan, ErrorCounters, Farm, NotSmart, NvmeHealth, Protocol, Row, ScsiException,
     ScsiHealth, SctTemperature, SelfTest, SelfTestAbility, Snapshot, SnapshotMessage, Statistic, WriteCounter, delta,
-    exit, parse,
+    exit, parse, wear,
 };
 pub use run::{Answer, Smartctl, Unreadable, words};

@@ -9,7 +9,7 @@ use wire::meaning::Meaning;
 
 use super::Metrics;
 use super::changes::{own_hours, worked_hours};
-use crate::verdict::Case;
+use crate::verdict::{Case, case};
 
 /// What cannot be undone.
 const LASTING: [Meaning; 7] = [
@@ -56,7 +56,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     {
         fell.push(format!("power-on hours from {from} to {to}"));
     }
-    fell.extend(faults(before, after));
+    fell.extend(faults(before, after, case.spins()));
     // Alone it is a habit of some firmware; beside others it is one more sign.
     if let Some((from, to)) = before.power_cycles.zip(after.power_cycles)
         && to < from
@@ -86,10 +86,10 @@ fn hours_fell((from, to): (u64, u64), own: u64) -> bool {
 
 /// Counters of faults and wear that fell; one percent of wear is rounding. One that came to the end of its bits is no
 /// exception: what it counted meanwhile is a fault that no other rule sees.
-fn faults(before: &Snapshot, after: &Snapshot) -> Vec<String> {
+fn faults(before: &Snapshot, after: &Snapshot, spins: Option<bool>) -> Vec<String> {
     let rows = delta(before, after).into_iter();
     let rising = rows.filter(|row| match row.id {
-        Some(id) => Meaning::of(id, &row.name).is_some_and(|meaning| LASTING.contains(&meaning)),
+        Some(id) => case::meaning(id, &row.name, spins).is_some_and(|meaning| LASTING.contains(&meaning)),
         None => {
             let statistic = Meaning::of_statistic(&row.name);
             NAMED.contains(&row.name.as_str()) || statistic.is_some_and(|meaning| LASTING.contains(&meaning))

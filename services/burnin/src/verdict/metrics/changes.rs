@@ -6,9 +6,9 @@ use drive::smart::{Row, Snapshot, delta};
 use wire::job::{Phase, PhaseStatus};
 use wire::meaning::Meaning;
 
-use super::own_word::WEAR;
+use super::own_word::may_tell_wear;
 use super::{Metrics, backwards};
-use crate::verdict::{Case, Rules};
+use crate::verdict::{Case, Rules, case};
 
 /// Values that rules look at under another name, or folded into one number with others.
 const FOLDED: [&str; 9] = [
@@ -71,7 +71,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
                 rereads += change.max(0.0);
                 continue;
             }
-            _ => called(&row),
+            _ => called(&row, case.spins()),
         };
         // Without a baseline only what stands there now is known, and nothing about a change.
         if let Some(value) = row.before.filter(|_| before.is_some()) {
@@ -135,7 +135,7 @@ fn one_sided(case: &Case<'_>, metrics: &mut Metrics) {
         side.push("its own word on its health".to_owned());
     }
     for row in delta(before, after) {
-        let judged = is_judged(&row);
+        let judged = is_judged(&row, case.spins());
         match (row.before, row.after) {
             (Some(_), None) if judged => gone.push(row.name),
             (None, Some(_)) if judged => new.push(row.name),
@@ -182,9 +182,9 @@ fn was_written(case: &Case<'_>) -> bool {
 }
 
 /// The number that a row of the table of changes becomes; one that no rule knows where an attribute counts something else.
-fn called(row: &Row) -> String {
+fn called(row: &Row, spins: Option<bool>) -> String {
     match (row.id, row.name.as_str()) {
-        (Some(id), name) => match Meaning::of(id, name) {
+        (Some(id), name) => match case::meaning(id, name, spins) {
             Some(meaning) => format!("ata.{}", meaning.key()),
             None => format!("ata.other.{id}"),
         },
@@ -203,9 +203,9 @@ fn called(row: &Row) -> String {
     }
 }
 
-/// Whether a rule looks at this row.
-pub(super) fn is_judged(row: &Row) -> bool {
-    let prefix = called(row) + ".";
-    let wear = row.id.is_some_and(|id| WEAR.contains(&id));
+/// Whether a rule looks at this row of a drive with platters, without, or of which that is not known.
+pub(super) fn is_judged(row: &Row, spins: Option<bool>) -> bool {
+    let prefix = called(row, spins) + ".";
+    let wear = row.id.is_some_and(|id| may_tell_wear(id, &row.name));
     wear || FOLDED.contains(&row.name.as_str()) || Rules::built_in().iter().any(|rule| rule.metric.starts_with(&prefix))
 }

@@ -1,13 +1,14 @@
 //! What the drive says of itself now.
 
-use drive::smart::{Attribute, Farm, Snapshot};
+use drive::smart::{Attribute, Farm, Snapshot, wear};
 
 use wire::meaning::Meaning;
 
 use super::Metrics;
 
-/// Attributes that may tell the flash's remaining life, normalised: 100 is new.
-pub(super) const WEAR: [u16; 4] = [177, 202, 231, 233];
+/// Numbers under which most flash tells its remaining life, normalised: what one without a name there stands for on what is flash for
+/// sure.
+const WEAR: [u16; 4] = [177, 202, 231, 233];
 
 /// Numbers that are the worse the lower they are, and that no burn-in raises.
 const FALLING: [&str; 5] = [
@@ -26,10 +27,9 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
     let newest = snapshot.newest_self_test_failed() == Some(true);
     metrics.flag("smart.self_test_failed", newest);
     metrics.flag("smart.self_test_failed_before", !newest && snapshot.has_failed_a_test());
-    let wear: Vec<&Attribute> = WEAR.into_iter().filter_map(|id| snapshot.attribute(id)).collect();
-    let wear: Vec<&Attribute> = wear.into_iter().filter(|a| tells_wear(a, spins)).collect();
-    if let Some(left) = wear.iter().filter_map(|a| a.value).min() {
-        metrics.put("ata.wear_left", f64::from(left));
+    let wear: Vec<&Attribute> = snapshot.attributes.iter().filter(|a| tells_wear(a, spins)).collect();
+    if let Some(used) = wear.iter().filter_map(|a| wear_used(a)).max() {
+        metrics.put("ata.wear_left", 100_u64.saturating_sub(used) as f64);
     }
     if let Some(margin) = wear.iter().filter_map(|a| margin(a)).min() {
         metrics.put("ata.wear_margin", f64::from(margin));
@@ -142,25 +142,26 @@ fn margin(attribute: &Attribute) -> Option<i16> {
     Some(i16::from(attribute.value?) - i16::from(threshold))
 }
 
-/// Whether an attribute tells remaining life. Makers use the same numbers for other things, with normalised values that
-/// stand at 0: 177 wear range, 202 address mark errors of disks, 231 temperature, 233 gigabytes written. So the name that
-/// smartctl's database gives must say it, or be unknown on what is flash for sure.
+/// Whether an attribute tells the life of flash: by the name that smartctl's database gives, or without one by its number, on what is
+/// flash for sure and where the value does not stand at 0, as that of something else may.
 fn tells_wear(attribute: &Attribute, spins: Option<bool>) -> bool {
-    let name = attribute.name.to_ascii_lowercase();
-    let says = [
-        "wear_leveling",
-        "wearout",
-        "life_left",
-        "life_remain",
-        "lifetime_remain",
-        "lifetime_left",
-        "percent_life",
-        "remaining_life",
-        "remaining_lifetime",
-        "life_curve",
-    ];
-    let unknown = name.starts_with("unknown") && attribute.value.is_some_and(|value| value > 0);
-    spins != Some(true) && (says.iter().any(|word| name.contains(word)) || unknown && spins == Some(false))
+    let unnamed = WEAR.contains(&attribute.id) && attribute.name.to_ascii_lowercase().starts_with("unknown");
+    let unnamed = unnamed && attribute.value.is_some_and(|value| value > 0) && spins == Some(false);
+    spins != Some(true) && (wear::tells(attribute.id, &attribute.name) || unnamed)
+}
+
+/// Percent of its life that flash says is used.
+fn wear_used(attribute: &Attribute) -> Option<u64> {
+    let Attribute { id, value, count, .. } = *attribute;
+    match wear::tells(id, &attribute.name) {
+        true => wear::used(id, &attribute.name, value, count),
+        false => Some(u64::from(100 - value?.min(100))),
+    }
+}
+
+/// Whether an attribute may tell the life of flash.
+pub(super) fn may_tell_wear(id: u16, name: &str) -> bool {
+    WEAR.contains(&id) || wear::tells(id, name)
 }
 
 /// Hours by Seagate's field log, which on resold drives was not reset with the SMART attributes.

@@ -19,7 +19,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
             (None, Some(_)) => metrics.put("smart.baseline_lost", 1.0),
             // An ended job has no SMART after; that it was ended is told already.
             (Some(_), None) if case.evidence.stopped.is_none() => metrics.put("smart.went_silent", 1.0),
-            (Some(before), Some(after)) if !tells_counters(before) && !tells_counters(after) => {
+            (Some(before), Some(after)) if ![before, after].iter().any(|told| tells_counters(told, case.spins())) => {
                 metrics.put("smart.without_counters", 1.0);
             }
             (Some(_), None) | (Some(_), Some(_)) => {}
@@ -36,8 +36,8 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
 }
 
 /// Whether it tells a counter of faults or of wear that a rule looks at; without one nothing can be compared.
-fn tells_counters(snapshot: &Snapshot) -> bool {
+fn tells_counters(snapshot: &Snapshot, spins: Option<bool>) -> bool {
     let rows = delta(snapshot, snapshot);
     rows.iter()
-        .any(|row| is_judged(row) && (row.id.is_some() || !NO_FAULTS.contains(&row.name.as_str())))
+        .any(|row| is_judged(row, spins) && (row.id.is_some() || !NO_FAULTS.contains(&row.name.as_str())))
 }

@@ -164,6 +164,31 @@ fn wear_helium_and_attributes_that_only_share_the_number() {
     assert_eq!(of(231, "SSD_Life_Left", 10, 5, 0), Outcome::Failed);
     assert_eq!(of(202, "Percent_Lifetime_Remain", 30, 30, 0), Outcome::Failed);
     assert_eq!(of(233, "Media_Wearout_Indicator", 15, 0, 0), Outcome::Warn);
+    for (id, name) in [
+        (169, "Remaining_Lifetime_Perc"),
+        (173, "Wear_Leveling_Count"),
+        (201, "Lifetime_Remaining%"),
+        (209, "Remaining_Lifetime_Perc"),
+        (248, "PCT_Life_Remaining"),
+    ] {
+        for (value, outcome) in [(21, Outcome::Passed), (20, Outcome::Warn), (10, Outcome::Failed)] {
+            assert_eq!(of(id, name, value, 0, 0), outcome, "{id} {name}");
+        }
+    }
+    for name in ["Percent_Lifetime_Used", "Perc_Rated_Life_Used"] {
+        for (used, outcome) in [
+            (79, Outcome::Passed),
+            (80, Outcome::Warn),
+            (90, Outcome::Failed),
+            (120, Outcome::Failed),
+        ] {
+            let mut drive = with(202, used);
+            drive.attributes.last_mut().unwrap().name = name.into();
+            drive.rpm = Some(0);
+            assert_eq!(judge(&both(&clean(), &drive)).outcome, outcome, "{name} {used}");
+        }
+    }
+    assert_eq!(of(173, "Unknown_Attribute", 1, 0, 0), Outcome::Passed);
     assert_eq!(of(233, "Lifetime_Wts_to_Flsh_GB", 0, 0, 0), Outcome::Passed);
     assert_eq!(of(177, "Wear_Range_Delta", 0, 0, 0), Outcome::Passed);
     assert_eq!(of(202, "Data_Address_Mark_Errs", 1, 0, 7200), Outcome::Passed);
