@@ -468,6 +468,14 @@ impl Latency {
         self.0.value_at_quantile(share)
     }
 
+    /// How many accesses took at least so long, to the hundredth that latencies are kept to.
+    pub fn at_least(&self, long: Duration) -> u64 {
+        let long = long.as_micros() as u64;
+        let values = self.0.iter_recorded();
+        let longer = values.filter(|value| self.0.lowest_equivalent(value.value_iterated_to()) >= long);
+        longer.map(|value| u64::from(value.count_at_value())).sum()
+    }
+
     /// How many accesses took [2^i, 2^(i+1)) microseconds, from i = 0 to the last that is not empty.
     pub fn octaves(&self) -> Vec<u64> {
         let mut octaves = Vec::new();

@@ -209,10 +209,8 @@ fn outliers(record: &Record, long: Duration) -> Option<f64> {
     if moved < TIB_MIN {
         return None;
     }
-    let limit = (record.latency.quantile_us(0.5) as f64 * SLOWER).max(long.as_micros() as f64);
-    // Octaves: those that lie above the limit as a whole.
-    let first = (limit.max(1.0).log2().ceil()) as usize;
-    let count: u64 = record.latency.octaves().iter().skip(first).sum();
+    let usual = Duration::from_micros(record.latency.quantile_us(0.5));
+    let count = record.latency.at_least(usual.mul_f64(SLOWER).max(long));
     Some((count as f64 / moved).round())
 }
 

@@ -100,6 +100,12 @@ fn shingles_are_known_by_trim_and_by_behaviour() {
     }
     let verdict = judge(&both(&paused, &drive));
     assert_eq!(ids(&verdict), ["smr"], "{verdict:?}");
+    // What is flash, or may be, pauses for reasons of its own.
+    for rpm in [None, Some(0)] {
+        let drive = Snapshot { rpm, ..snapshot() };
+        let verdict = judge(&both(&paused, &drive));
+        assert!(!ids(&verdict).contains(&"smr"), "{verdict:?}");
+    }
     // Reads pause as well: then it is no house-keeping.
     paused.phases[1].latency.add(Duration::from_secs(3));
     assert_eq!(fired(&both(&paused, &drive), "smr"), None);
@@ -208,6 +214,8 @@ fn sporadic_long_accesses_are_counted_a_tebibyte() {
     };
     assert_eq!(with(20, Duration::from_millis(600)), None, "ten a TiB");
     assert_eq!(with(22, Duration::from_millis(600)), WARN);
+    assert_eq!(with(22, Duration::from_millis(202)), WARN, "from the limit on");
+    assert_eq!(with(22, Duration::from_millis(198)), None, "up to the limit");
     assert_eq!(with(500, Duration::from_millis(60)), None, "less than 200 ms on a disk");
 }
 
