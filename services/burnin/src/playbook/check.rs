@@ -100,11 +100,14 @@ fn sweep(steps: &[Step], named: &[Option<Fill>]) -> Option<Fault> {
             }
             Phase::Write | Phase::Trim => {
                 if let Some((write, _)) = unverified {
-                    return at(
-                        write,
-                        "do",
-                        "expected `verify` after `write`, before what it wrote is taken away".to_owned(),
+                    let round = if index <= write { " of the next round" } else { "" };
+                    let why = format!(
+                        "expected `verify` after `write` (step {}), before `{}` (step {}{round}) takes away what it wrote",
+                        write + 1,
+                        label(step.phase),
+                        index + 1,
                     );
+                    return at(write, "do", why);
                 }
                 if step.phase == Phase::Write {
                     (written, trimmed) = (Some((index, false)), None);

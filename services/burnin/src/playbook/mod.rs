@@ -88,7 +88,7 @@ pub enum Error {
         /// The hours asked for.
         hours: u32,
         /// What is expected.
-        why: &'static str,
+        why: String,
     },
 }
 
@@ -195,12 +195,13 @@ impl Playbook {
     /// The same, repeated for so many hours: its own repeated block gets that time, else its writes and verifies become one.
     ///
     /// # Errors
-    /// [`Error::Soak`] when there is nothing to repeat, or the hours are not 1 to 720.
+    /// [`Error::Soak`] when there is nothing to repeat, the hours are not 1 to 720, or a round would take away what the one before
+    /// wrote and nobody read back.
     pub fn soaked(&self, hours: u32) -> Result<Self, Error> {
-        let fail = |why| Error::Soak {
+        let fail = |why: &str| Error::Soak {
             name: self.name.clone(),
             hours,
-            why,
+            why: why.to_owned(),
         };
         if !(1..=720).contains(&hours) {
             return Err(fail("expected 1 to 720"));
@@ -221,21 +222,23 @@ impl Playbook {
         };
         // What the agent does between two steps cannot be repeated: the block ends before it.
         let count = book.steps[first..].iter().take_while(|step| works(step)).count();
-        let block = &mut book.steps[first..first + count];
-        if block.iter().any(|s| s.phase == Phase::Write) && block.last().is_some_and(|s| s.phase == Phase::Write) {
-            return Err(fail(
-                "its write and verify do not follow each other; expected a block of its own with `hours`",
-            ));
-        }
         let soak = Soak {
             first: first as u16,
             last: (first + count - 1) as u16,
             seconds,
         };
-        for step in block {
+        for step in &mut book.steps[first..first + count] {
             step.soak = Some(soak);
         }
-        Ok(book)
+        match check::fault(&book.steps, &[]) {
+            None => Ok(book),
+            Some((_, _, why)) => {
+                let (from, to) = (first + 1, first + count);
+                Err(fail(&format!(
+                    "repeating steps {from} to {to}: {why}; or a block of its own with `hours`"
+                )))
+            }
+        }
     }
 
     /// What is told of it; `own`: whether a person added it.

@@ -172,6 +172,34 @@ fn a_negative_number_is_told_with_what_is_expected() {
     }
 }
 
+/// A self-test cannot be repeated, so the block ends before it, and with it before the verify of what its last write wrote.
+#[test]
+fn a_soak_whose_rounds_write_over_what_nobody_read_back_is_refused() {
+    let step = |what: &str| format!("[[step]]\ndo = \"{what}\"\n");
+    let seek = "[[step]]\ndo = \"seek\"\nminutes = 1\n".to_owned();
+    let test = step("self_test_short");
+    let (write, verify) = (step("write"), step("verify"));
+    for (steps, words) in [
+        (
+            [&write, &verify, &write, &seek, &test, &verify],
+            "repeating steps 1 to 4: expected `verify` after `write` (step 3), before `write` (step 1 of the next round)",
+        ),
+        (
+            [&write, &test, &verify, &seek, &seek, &verify],
+            "repeating steps 1 to 1: expected `verify` after `write` (step 1), before `write` (step 1 of the next round)",
+        ),
+    ] {
+        let book = book(&steps.map(String::as_str).concat()).unwrap();
+        let told = book.soaked(2).unwrap_err().to_string();
+        assert!(told.contains(words), "{told}");
+    }
+    for (name, own) in Playbook::all() {
+        assert_eq!(own.soaked(2).is_ok(), name != "quick", "{name}");
+    }
+    let told = book("[[step]]\nhours = 2\nsteps = [ { do = \"write\" } ]\n[[step]]\ndo = \"verify\"\n").unwrap_err();
+    assert!(told.contains("(step 1 of the next round)"), "{told}");
+}
+
 #[test]
 fn blocks_are_unrolled_or_repeated_for_their_time() {
     let twice = book("[[step]]\nrepeat = 2\nsteps = [ { do = \"write\" }, { do = \"verify\" } ]\n").unwrap();
