@@ -107,6 +107,43 @@ fn pages_debug_bundle_recovery_and_reset_need_a_keyboard_alone() {
         .unwrap();
 }
 
+/// The next boot tells who has asked for the end: only an orderly one writes that down.
+#[test]
+fn the_box_restarts_by_a_word_at_its_console_and_is_switched_off_by_its_power_button() {
+    let lab = Lab::new();
+    let machine = lab.machine(Bus::Virtio, None).with_keyboard();
+    let mut vm = lab.up(&machine);
+    vm.wait_console("kiln: unit mdns is ready", BOOT).unwrap();
+    screen(&mut vm, "p power off or restart");
+    type_it(&mut vm, "p");
+    screen(&mut vm, "Type POWER OFF or RESTART");
+    type_it(&mut vm, "RESTART\n");
+    let told = |by: &str| format!("kiln: last boot ended by: orderly end: {by}");
+    vm.wait_console(&told("restart, asked for at the console"), BOOT)
+        .unwrap();
+
+    vm.wait_http("/api/v1/health", BOOT).unwrap();
+    // As a hypervisor shuts a machine down; nobody hears the button before its driver is there, so it is pressed again.
+    let begun = Instant::now();
+    let off = loop {
+        let _ = vm.qmp().execute("system_powerdown", json!({}));
+        match vm.wait_event("SHUTDOWN", Duration::from_secs(20)) {
+            Ok(event) => break event,
+            Err(e) => assert!(begun.elapsed() < BOOT, "the power button was not heard: {e:?}"),
+        }
+    };
+    assert_eq!(off["data"]["reason"], "guest-shutdown", "{off}");
+    while vm.alive().is_ok() {
+        assert!(begun.elapsed() < BOOT + SOON, "QEMU does not end");
+        std::thread::sleep(Duration::from_millis(200));
+    }
+    drop(vm);
+
+    let mut vm = lab.up(&machine);
+    vm.wait_console(&told("power-off, asked for by the power button"), BOOT)
+        .unwrap();
+}
+
 #[test]
 fn a_flag_in_kiln_toml_resets_the_box_once() {
     let lab = Lab::new();

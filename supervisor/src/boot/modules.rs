@@ -243,6 +243,8 @@ fn rank(file: &Path) -> u8 {
         "drivers/net/",
         "drivers/hwmon/",
         "drivers/hid/",
+        "drivers/input/",
+        "drivers/acpi/button.ko",
         "drivers/char/",
         "drivers/scsi/sg.ko",
     ];
@@ -389,6 +391,19 @@ mod tests {
             ["ext4"]
         );
         assert!(m.load("nothing").unwrap_err().contains("no such module"));
+    }
+
+    #[test]
+    fn what_no_medium_needs_comes_once_the_server_listens() {
+        for (file, later) in [
+            ("kernel/drivers/acpi/button.ko", true),
+            ("kernel/drivers/input/evdev.ko", true),
+            ("kernel/drivers/input/keyboard/gpio_keys.ko", true),
+            ("kernel/drivers/ata/ahci.ko", false),
+            ("kernel/drivers/usb/host/xhci-pci.ko", false),
+        ] {
+            assert_eq!(rank(Path::new(file)) == LATER, later, "{file}");
+        }
     }
 
     proptest::proptest! {

@@ -1,6 +1,6 @@
 //! What a person at the console types: pure, a byte at a time.
 //!
-//! `1` `2` `3` choose a page, `b` saves a debug bundle. What changes who owns the box asks for a word, written in full:
+//! `1` `2` `3` choose a page, `b` saves a debug bundle. What ends the box or changes who owns it asks for a word, written in full:
 //! a serial line without anybody at its end brings random bytes. A key that has no character (an arrow, F1, Delete) sends an
 //! escape sequence, whose letters are no commands: it is taken whole, and nothing of it is ever shown.
 
@@ -27,15 +27,21 @@ pub(super) enum Wish {
     Recover,
     /// Back to the system in the other slot.
     Back,
+    /// Switch off in order.
+    PowerOff,
+    /// Restart in order.
+    Restart,
     /// Factory reset.
     Reset,
 }
 
-/// What waits for its word.
+/// What waits for a word.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Asked {
-    wish: Wish,
-    word: &'static str,
+    /// What happens then.
+    what: &'static str,
+    /// Each word, and what it stands for.
+    words: &'static [(&'static str, Wish)],
 }
 
 /// One keyboard or serial line.
@@ -82,16 +88,20 @@ impl Sequence {
 }
 
 const RECOVER: Asked = Asked {
-    wish: Wish::Recover,
-    word: "RECOVER",
+    what: "Lost password: a new claim code is shown here; history and settings stay.",
+    words: &[("RECOVER", Wish::Recover)],
 };
 const BACK: Asked = Asked {
-    wish: Wish::Back,
-    word: "GO BACK",
+    what: "Back to the other system: the box restarts with it, if it has proven itself; history and settings stay.",
+    words: &[("GO BACK", Wish::Back)],
+};
+const POWER: Asked = Asked {
+    what: "Power: running jobs write down where they are, and go on at the next start.",
+    words: &[("POWER OFF", Wish::PowerOff), ("RESTART", Wish::Restart)],
 };
 const RESET: Asked = Asked {
-    wish: Wish::Reset,
-    word: "ERASE ALL",
+    what: "Factory reset: history, settings and owner of this box are erased.",
+    words: &[("ERASE ALL", Wish::Reset)],
 };
 
 impl Keys {
@@ -105,9 +115,9 @@ impl Keys {
         };
         match byte {
             b'\r' | b'\n' => {
-                let right = self.typed == asked.word;
+                let right = asked.words.iter().find(|(word, _)| self.typed == *word);
                 *self = Keys::default();
-                right.then_some(asked.wish)
+                right.map(|(_, wish)| *wish)
             }
             0x7f | 0x08 => {
                 self.typed.pop();
@@ -133,6 +143,7 @@ impl Keys {
             b'b' => return Some(Wish::Bundle),
             b'c' => self.asked = Some(RECOVER),
             b'g' => self.asked = Some(BACK),
+            b'p' => self.asked = Some(POWER),
             b'r' => self.asked = Some(RESET),
             _ => {}
         }
@@ -142,17 +153,12 @@ impl Keys {
     /// What is asked at the moment, with what was typed so far.
     pub(super) fn prompt(&self) -> Option<String> {
         let asked = self.asked?;
-        let what = match asked.wish {
-            Wish::Reset => "Factory reset: history, settings and owner of this box are erased.",
-            Wish::Back => {
-                "Back to the other system: the box restarts with it, if it has proven itself; history and settings stay."
-            }
-            Wish::Recover => "Lost password: a new claim code is shown here; history and settings stay.",
-            Wish::Show(_) | Wish::Bundle => "",
-        };
+        let words: Vec<&str> = asked.words.iter().map(|(word, _)| *word).collect();
         Some(format!(
-            "{what} Type {} and Enter, or Escape: {}",
-            asked.word, self.typed
+            "{} Type {} and Enter, or Escape: {}",
+            asked.what,
+            words.join(" or "),
+            self.typed
         ))
     }
 }
@@ -179,12 +185,21 @@ mod tests {
         assert_eq!(type_it(&mut k, "rERASE ALL\r"), [Wish::Reset]);
         assert_eq!(type_it(&mut k, "cRECOVEX\x7fR\r"), [Wish::Recover]);
         assert_eq!(type_it(&mut k, "gGO BACK\r"), [Wish::Back]);
+        assert_eq!(type_it(&mut k, "pPOWER OFF\r"), [Wish::PowerOff]);
+        assert_eq!(type_it(&mut k, "PRESTART\r"), [Wish::Restart]);
         assert_eq!(k, Keys::default());
         for wrong in [
             "g\r",
             "ggo back\r",
             "gERASE ALL\r",
             "rGO BACK\r",
+            "p\r",
+            "pp\r",
+            "pOFF\r",
+            "ppower off\r",
+            "pPOWER OFF\x1b\r",
+            "pERASE ALL\r",
+            "rRESTART\r",
             "r\r",
             "rerase all\r",
             "rRECOVER\r",
@@ -196,6 +211,13 @@ mod tests {
         }
         assert_eq!(type_it(&mut k, "rERA"), []);
         assert!(k.prompt().is_some_and(|p| p.ends_with("ERA")));
+        let mut k = Keys::default();
+        type_it(&mut k, "p");
+        let asked = k.prompt().unwrap_or_default();
+        assert!(
+            asked.ends_with("Type POWER OFF or RESTART and Enter, or Escape: "),
+            "{asked}"
+        );
     }
 
     #[test]
@@ -230,7 +252,7 @@ mod tests {
     }
 
     proptest! {
-        /// Noise on a line: without the whole word nothing is erased, and memory stays bounded.
+        /// Noise on a line: without the whole word nothing is erased or switched off, and memory stays bounded.
         #[test]
         fn noise_erases_nothing(bytes: Vec<u8>) {
             let mut k = Keys::default();
@@ -238,6 +260,8 @@ mod tests {
             prop_assert!(k.typed.len() <= 16);
             let has = |word: &str| bytes.windows(word.len()).any(|w| w == word.as_bytes());
             prop_assert!(!wishes.contains(&Wish::Reset) || has("ALL"));
+            prop_assert!(!wishes.contains(&Wish::PowerOff) || has("OFF"));
+            prop_assert!(!wishes.contains(&Wish::Restart) || has("START"));
         }
     }
 }

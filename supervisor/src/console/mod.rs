@@ -2,9 +2,10 @@
 //!
 //! Drawn by a helper, since a terminal may stop its output for ever (Ctrl-S, a dead serial line); PID 1 drops what the
 //! helper does not take. `dashboard: http://ADDRESS` and `claim: CODE` are printed on serial lines whenever they change.
-//! Keys (`keys`) choose a page (`pages`), save a debug bundle, open the claim again, or reset the box; none of it needs a
-//! network or the server. This file has the terminals.
+//! Keys (`keys`) choose a page (`pages`), save a debug bundle, open the claim again, switch the box off, or reset it; none of
+//! it needs a network or the server. The power button (`button`) is heard here, too. This file has the terminals.
 
+pub(crate) mod button;
 mod keys;
 pub(crate) mod pages;
 mod qr;
@@ -39,7 +40,7 @@ const REFRESH: Timespec = Timespec { tv_sec: 3, tv_nsec: 0 };
 const PATIENCE: Timespec = Timespec { tv_sec: 2, tv_nsec: 0 };
 /// What can be typed.
 const HELP: [&str; 2] = [
-    "1 status  2 network  3 log  b debug bundle",
+    "1 status  2 network  3 log  b debug bundle  p power off or restart",
     "c lost password  g other system  r factory reset",
 ];
 
@@ -260,6 +261,8 @@ pub fn draw(line: &Line, serial: &[String]) -> i32 {
                     Wish::Bundle => line.say("bundle"),
                     Wish::Recover => line.say("recover"),
                     Wish::Back => line.say("back"),
+                    Wish::PowerOff => line.say("power-off"),
+                    Wish::Restart => line.say("restart"),
                     Wish::Reset => line.say("reset"),
                 }
             }

@@ -36,6 +36,8 @@ pub enum Task {
     ToRam,
     /// Draws the console.
     Console,
+    /// Listens to the power button.
+    Button,
     /// Has dhcpcd look at an interface that has come.
     Network,
     /// Asks for the box's addresses.

@@ -6,13 +6,14 @@ use std::path::Path;
 use wire::event::Severity;
 use wire::uevent::{Action, Uevent};
 
-use super::Machine;
+use super::{LISTEN_EVERY, Machine};
 use crate::boot::uevents::{Next, Uevents};
 use crate::boot::work;
+use crate::console::button;
 use crate::core::{Input, Milestone, Millis};
 use crate::network;
 use crate::shell::desk::Desk;
-use crate::shell::helper::Task;
+use crate::shell::helper::{Helper, Task};
 use crate::shell::log;
 
 /// Modaliases remembered as served; a full box has a few hundred.
@@ -44,6 +45,7 @@ impl Machine {
                         self.facts.interface_came |= e.action == Action::Add;
                         self.facts.interfaces_looked = false;
                     }
+                    self.facts.button_came |= e.action == Action::Add && is_input(&e);
                     match (e.action, e.get("MODALIAS")) {
                         (Action::Add, Some(alias)) => self.want(alias),
                         (Action::Remove, _) if self.facts.disk_path.as_deref() == Some(e.devpath.as_str()) => {
@@ -61,6 +63,27 @@ impl Machine {
         self.facts.walk_again = true;
         self.facts.interface_came = true;
         self.facts.interfaces_looked = false;
+        self.facts.button_came = true;
+    }
+
+    /// Has a helper listen to the power button, once the server listens; it is told of input devices that come.
+    pub(super) fn look_at_button(&mut self, now: Millis, desk: &mut Desk) {
+        if !self.facts.listening || self.facts.ending {
+            return;
+        }
+        if desk.runs(Task::Button) {
+            let told = |h: &Helper| h.task == Task::Button && h.tell("look");
+            if self.facts.button_came && desk.helpers.iter().any(told) {
+                self.facts.button_came = false;
+            }
+            return;
+        }
+        // One that ends at once is not started without a pause.
+        let begun = self.facts.button_begun;
+        if begun.is_none_or(|at| now.saturating_sub(at) >= LISTEN_EVERY) {
+            self.facts.button_begun = Some(now);
+            self.facts.button_came = !desk.start(Task::Button, button::watch);
+        }
     }
 
     /// Interfaces that `kiln.toml` sets: dhcpcd is told of one that has come, and everybody of one that does not come.
@@ -154,6 +177,11 @@ fn is_interface(e: &Uevent) -> bool {
     e.subsystem == "net"
 }
 
+/// Whether an event is of an input device that programs can open.
+fn is_input(e: &Uevent) -> bool {
+    e.subsystem == "input" && e.get("DEVNAME").is_some_and(|n| n.starts_with("input/event"))
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
@@ -187,6 +215,15 @@ mod tests {
         m.facts.listening = true;
         assert!(m.drivers_may_load());
         assert!(started("kiln.part=0b1d").drivers_may_load());
+    }
+
+    #[test]
+    fn an_input_device_that_comes_late_is_looked_at() {
+        // As the kernel words it for ACPI's button once evdev is there; not recorded from one.
+        let node = b"add@/devices/LNXSYSTM:00/LNXPWRBN:00/input/input0/event0\0ACTION=add\0DEVPATH=/devices/LNXSYSTM:00/LNXPWRBN:00/input/input0/event0\0SUBSYSTEM=input\0MAJOR=13\0MINOR=64\0DEVNAME=input/event0\0SEQNUM=2002\0";
+        assert!(is_input(&Uevent::parse(node).unwrap()));
+        let device = b"add@/devices/LNXSYSTM:00/LNXPWRBN:00/input/input0\0ACTION=add\0DEVPATH=/devices/LNXSYSTM:00/LNXPWRBN:00/input/input0\0SUBSYSTEM=input\0SEQNUM=2001\0";
+        assert!(!is_input(&Uevent::parse(device).unwrap()), "it has no node yet");
     }
 
     #[test]

@@ -11,7 +11,7 @@ use super::{Facts, Machine, Moving, name, safe};
 use crate::boot::record::{Record, Row, Traces};
 use crate::boot::{bundle, medium, pstore, site};
 use crate::console;
-use crate::core::{Exit, Input, Milestone, Millis, REBOOTS_MAX};
+use crate::core::{Ending, Exit, Input, Milestone, Millis, REBOOTS_MAX};
 use crate::shell::desk::Desk;
 use crate::shell::helper::Task;
 use crate::shell::log;
@@ -81,6 +81,9 @@ impl Machine {
             }
             (Task::Console, "reset") => desk.reset = Some("asked for at the console".into()),
             (Task::Console, "back") => desk.back = Some("asked for at the console".into()),
+            (Task::Console, "power-off") => end(Ending::PowerOff, "power-off, asked for at the console", desk),
+            (Task::Console, "restart") => end(Ending::Reboot, "restart, asked for at the console", desk),
+            (Task::Button, "power") => end(Ending::PowerOff, "power-off, asked for by the power button", desk),
             (Task::Console, "bundle") if !desk.runs(Task::Bundle) => {
                 let part = self.cmdline.part.clone();
                 let secrets: Vec<String> = desk.env.iter().map(|(_, v)| v.clone()).collect();
@@ -392,6 +395,7 @@ impl Machine {
             }
             Task::Early
             | Task::Medium
+            | Task::Button
             | Task::Hotplug
             | Task::Network
             | Task::Addresses
@@ -402,6 +406,12 @@ impl Machine {
             | Task::Slots => {}
         }
     }
+}
+
+/// The box ends in order, as if the server had asked: services stop first, and with them jobs write down where they are.
+fn end(ending: Ending, why: &str, desk: &mut Desk) {
+    let why = why.to_owned();
+    desk.inputs.push_back(Input::Shutdown { ending, why });
 }
 
 #[cfg(test)]
@@ -470,6 +480,28 @@ mod tests {
             m.heard(0, Task::Addresses, told, None, &mut desk);
             assert_eq!(desk.addresses.len(), addresses);
             assert_eq!(desk.inputs.drain(..).collect::<Vec<_>>(), inputs, "{told}");
+        }
+    }
+
+    #[test]
+    fn console_and_power_button_end_the_box_in_order() {
+        let (mut m, mut desk) = (machine(), Desk::default());
+        for (task, word, ended) in [
+            (Task::Console, "power-off", Some((Ending::PowerOff, "at the console"))),
+            (Task::Console, "restart", Some((Ending::Reboot, "at the console"))),
+            (Task::Button, "power", Some((Ending::PowerOff, "by the power button"))),
+            (Task::Addresses, "power", None),
+            (Task::Console, "power", None),
+        ] {
+            m.heard(0, task, word, None, &mut desk);
+            match (desk.inputs.pop_front(), ended) {
+                (Some(Input::Shutdown { ending, why }), Some((wanted, by))) => {
+                    assert!(ending == wanted && why.ends_with(by), "{word}: {ending:?} {why}");
+                }
+                (None, None) => {}
+                (input, _) => panic!("{word}: {input:?}"),
+            }
+            assert!(desk.inputs.is_empty());
         }
     }
 

@@ -107,6 +107,12 @@ pub struct Facts {
     /// Whether interfaces that `kiln.toml` sets were looked for: at the latest when a slow adapter is there.
     #[serde(default)]
     interfaces_looked: bool,
+    /// An input device may have come since the power button's helper looked.
+    #[serde(default)]
+    button_came: bool,
+    /// When that helper was last started.
+    #[serde(default)]
+    button_begun: Option<Millis>,
     /// An address or a link has changed since the addresses were asked for.
     #[serde(default)]
     addresses_changed: bool,
@@ -212,6 +218,7 @@ impl Machine {
         self.read_uevents(now, desk);
         self.look_at_interfaces(now, desk);
         self.look_at_addresses(desk);
+        self.look_at_button(now, desk);
         if sysctl::never_before(self.board.built) {
             desk.banner(
                 "clock",
