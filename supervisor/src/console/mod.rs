@@ -296,13 +296,15 @@ fn changes(before: Option<&Screen>, now: &Screen) -> Vec<String> {
     {
         out.push(format!("certificate: SHA-256 {f}"));
     }
-    if before.and_then(|b| b.claim.clone()) != now.claim
-        && let Some(c) = &now.claim
-    {
+    let claim = before.and_then(|b| b.claim.clone()) != now.claim;
+    if let Some(c) = now.claim.as_ref().filter(|_| claim) {
         out.push(format!("claim: {c}"));
-        if let Some(u) = url(now) {
-            out.extend(qr::half_blocks(&u));
-        }
+    }
+    // Whichever of the two comes last, and again with another address.
+    if (claim || old(url) != url(now))
+        && let (Some(_), Some(u)) = (&now.claim, url(now))
+    {
+        out.extend(qr::half_blocks(&u));
     }
     if before.is_none_or(|b| b.progress != now.progress)
         && let Some(p) = &now.progress
@@ -411,12 +413,12 @@ fn drives() -> Vec<String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
     use wire::supervisor::{BootView, UnitView};
 
-    pub(super) fn screen() -> Screen {
+    pub(crate) fn screen() -> Screen {
         let boot = BootView {
             slot: "a".into(),
             reason: "power-on".into(),
@@ -449,6 +451,32 @@ mod tests {
         t.status.addresses = vec!["2001:db8::1".into()];
         t.claim = None;
         assert_eq!(changes(Some(&s), &t), ["dashboard: http://[2001:db8::1]"]);
+    }
+
+    #[test]
+    fn the_code_of_an_unclaimed_box_comes_with_claim_and_address_whichever_is_first() {
+        let code = |s: &Screen| qr::half_blocks(&url(s).unwrap());
+        let whole = screen();
+        let mut alone = whole.clone();
+        alone.status.addresses.clear();
+        let later = changes(Some(&alone), &whole);
+        assert_eq!(
+            later,
+            [vec!["dashboard: http://192.0.2.7".to_owned()], code(&whole)].concat()
+        );
+        let mut early = whole.clone();
+        early.claim = None;
+        let later = changes(Some(&early), &whole);
+        assert_eq!(later, [vec!["claim: ABCD1234".to_owned()], code(&whole)].concat());
+        let mut moved = whole.clone();
+        moved.status.addresses = vec!["192.0.2.8".into()];
+        assert!(changes(Some(&whole), &moved).ends_with(&code(&moved)));
+        assert_ne!(code(&moved), code(&whole));
+        assert_eq!(
+            changes(Some(&whole), &alone),
+            Vec::<String>::new(),
+            "no address, no code"
+        );
     }
 
     #[test]

@@ -11,7 +11,7 @@
 //!   drives, as many as there is room for       │
 //! ```
 //!
-//! Where the terminal is too small for the QR code, it is left out. What has no room is counted in the last row.
+//! The QR code says what the first row says, and comes and changes with it. Where the terminal is too small for it, it is left out. What has no room is counted in the last row.
 
 use wire::supervisor::{Medium, UnitState};
 
@@ -130,7 +130,8 @@ pub(super) fn render(screen: &Screen, drives: &[String], size: Size) -> String {
         }
         None => sheet.field("Dashboard", "no address yet: connect a network cable"),
     }
-    if let (Some(_), Some(u)) = (&screen.claim, &url) {
+    // With the address, whether or not the server has told a claim code by now: it says what the row above it says.
+    if let Some(u) = &url {
         let code = qr::half_blocks(u);
         let wide = code.first().map_or(0, |l| l.chars().count());
         sheet.top = sheet.lines.len();
@@ -296,6 +297,38 @@ mod tests {
                 if drives.len() == 64 {
                     assert!(t.contains(" more"), "{t}");
                 }
+            }
+        }
+    }
+
+    /// Whether the page shows just this address, in words and as code.
+    fn shows(page: &str, url: &str) -> bool {
+        let rows: Vec<&str> = page.lines().collect();
+        let code = qr::half_blocks(url);
+        page.contains(&format!("Dashboard   {url}"))
+            && rows
+                .windows(code.len())
+                .any(|w| w.iter().zip(&code).all(|(row, code)| row.ends_with(code.as_str())))
+    }
+
+    #[test]
+    fn the_code_comes_with_the_address_that_stands_beside_it_and_changes_with_it() {
+        let mut s = screen();
+        s.status.addresses.clear();
+        let none = render(&s, &[], SMALL);
+        assert!(none.contains("no address yet") && !none.contains('▄'), "{none}");
+        // The server tells the claim code later than the kernel the address, and none once the box has an owner.
+        for claim in [None, Some("ABCD1234".to_owned())] {
+            s.claim = claim;
+            for (address, url) in [
+                ("192.0.2.7", "http://192.0.2.7"),
+                ("192.0.2.8", "http://192.0.2.8"),
+                ("169.254.3.4", "http://169.254.3.4"),
+                ("2001:db8::1", "http://[2001:db8::1]"),
+            ] {
+                s.status.addresses = vec![address.into(), "2001:db8::9".into()];
+                let page = render(&s, &[], SMALL);
+                assert!(shows(&page, url) && !shows(&page, "http://192.0.2.9"), "{url}:\n{page}");
             }
         }
     }

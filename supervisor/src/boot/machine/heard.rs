@@ -392,6 +392,7 @@ impl Machine {
             Task::Console => {
                 let serial = console::serial_devices();
                 desk.start(Task::Console, move |line| console::draw(line, &serial));
+                self.facts.unshown = true;
             }
             Task::Early
             | Task::Medium
@@ -481,6 +482,26 @@ mod tests {
             assert_eq!(desk.addresses.len(), addresses);
             assert_eq!(desk.inputs.drain(..).collect::<Vec<_>>(), inputs, "{told}");
         }
+    }
+
+    #[test]
+    fn a_console_that_took_nothing_is_told_again() {
+        let (mut m, mut desk) = (machine(), Desk::default());
+        let status = crate::console::tests::screen().status;
+        let (ours, theirs) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        while ours.send(&[0; 512]).is_ok() {}
+        desk.helpers
+            .push(crate::shell::helper::Helper::of(Task::Console, 0, ours.into()));
+        m.show(&status, (Some("ABCD1234"), None), &desk);
+        assert!(m.is_unshown(), "it is full");
+        let mut buf = [0; 4096];
+        theirs.set_nonblocking(true).unwrap();
+        while theirs.recv(&mut buf).is_ok() {}
+        m.show(&status, (Some("ABCD1234"), None), &desk);
+        assert!(!m.is_unshown());
+        let told = theirs.recv(&mut buf).unwrap();
+        assert!(String::from_utf8_lossy(&buf[..told]).contains("ABCD1234"));
     }
 
     #[test]

@@ -113,6 +113,9 @@ pub struct Facts {
     /// When that helper was last started.
     #[serde(default)]
     button_begun: Option<Millis>,
+    /// The console has not taken what was last put on it.
+    #[serde(default)]
+    unshown: bool,
     /// An address or a link has changed since the addresses were asked for.
     #[serde(default)]
     addresses_changed: bool,
@@ -332,7 +335,7 @@ impl Machine {
     }
 
     /// Puts the present state on the console.
-    pub fn show(&self, status: &Status, (claim, fingerprint): (Option<&str>, Option<&str>), desk: &Desk) {
+    pub fn show(&mut self, status: &Status, (claim, fingerprint): (Option<&str>, Option<&str>), desk: &Desk) {
         let screen = console::Screen {
             status: status.clone(),
             claim: claim.map(str::to_owned),
@@ -340,9 +343,13 @@ impl Machine {
             progress: self.facts.progress.clone(),
         };
         let text = screen.told(LINE_MAX);
-        for h in desk.helpers.iter().filter(|h| h.task == Task::Console) {
-            h.tell(&text);
-        }
+        let consoles = desk.helpers.iter().filter(|h| h.task == Task::Console);
+        self.facts.unshown = consoles.fold(false, |missed, h| !h.tell(&text) || missed);
+    }
+
+    /// Whether the console has missed what was last put on it: it was busy, or was started since.
+    pub fn is_unshown(&self) -> bool {
+        self.facts.unshown
     }
 
     /// Last writes: the record, everything in the cache, the mount. `in_a_row`: the ladder reboots, for so many times.

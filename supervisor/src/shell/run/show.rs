@@ -19,16 +19,19 @@ impl Shell {
         // What is told has been kept: a fault in the next instant must not take it back.
         self.keep_snapshot();
         let line = serde_json::to_string(&status).unwrap_or_default();
-        if line != self.status_line && line.len() < wire::supervisor::LINE_MAX {
+        let changed = line != self.status_line && line.len() < wire::supervisor::LINE_MAX;
+        if changed {
             self.status_line = line;
             self.control.publish(&self.status_line);
-            if let Some(m) = &mut self.machine {
-                m.show(
-                    &status,
-                    (self.claim.as_deref(), self.fingerprint.as_deref()),
-                    &self.desk,
-                );
-            }
+        }
+        if let Some(m) = &mut self.machine
+            && (changed || m.is_unshown())
+        {
+            m.show(
+                &status,
+                (self.claim.as_deref(), self.fingerprint.as_deref()),
+                &self.desk,
+            );
         }
         for wish in self.control.serve(&self.status_line) {
             match wish {
