@@ -16,10 +16,48 @@ pub struct Interface {
     pub gateway: Option<Ipv4Addr>,
     /// Name servers.
     pub dns: Vec<IpAddr>,
-    /// No IPv6 on it.
-    pub no_ipv6: bool,
-    /// Left alone altogether.
-    pub off: bool,
+    /// Whether IPv6 is used on it; not said: it is.
+    pub ipv6: Option<bool>,
+    /// Whether it is left alone altogether; not said: it is not.
+    pub off: Option<bool>,
+}
+
+impl Interface {
+    /// Whether it is left alone altogether.
+    pub fn is_off(&self) -> bool {
+        self.off == Some(true)
+    }
+
+    /// What is expected in place of a gateway that no packet could take beside the fixed IPv4 address; `None` where it is possible.
+    /// Without such an address DHCP brings one, and anything may be right.
+    pub fn gateway_fault(&self) -> Option<String> {
+        let gateway = self.gateway?;
+        let (address, prefix) = self.addresses.iter().find_map(|(a, prefix)| match a {
+            IpAddr::V4(a) => Some((*a, u32::from(*prefix))),
+            IpAddr::V6(_) => None,
+        })?;
+        if gateway == address {
+            return Some(format!(
+                "the router's address: {gateway} is the box's own, by `address`"
+            ));
+        }
+        // A network of one address has its gateway elsewhere (dhcpcd makes the way to it).
+        let host = u32::MAX.checked_shr(prefix).filter(|host| *host != 0)?;
+        let first = Ipv4Addr::from_bits(address.to_bits() & !host);
+        if gateway.to_bits() & !host != first.to_bits() {
+            return Some(format!("an address in {first}/{prefix}, the network of `address`"));
+        }
+        let place = match gateway.to_bits() & host {
+            // A network of two has neither (RFC 3021).
+            _ if host == 1 => return None,
+            0 => "the network's own (the first)",
+            part if part == host => "the one for all (the last)",
+            _ => return None,
+        };
+        Some(format!(
+            "the router's address: {gateway} is {place} of {first}/{prefix}"
+        ))
+    }
 }
 
 const ADDRESS: &str = "text like \"192.0.2.10/24\" or \"2001:db8::10/64\", or a list of such";
@@ -66,17 +104,21 @@ pub(super) fn interface(t: &Table, at: &[&str], wrong: &mut Vec<Wrong>) -> Inter
                 None => DNS,
             },
             ("ipv6", Value::Boolean(b)) => {
-                i.no_ipv6 = !b;
+                i.ipv6 = Some(*b);
                 continue;
             }
             ("off", Value::Boolean(b)) => {
-                i.off = *b;
+                i.off = Some(*b);
                 continue;
             }
             ("ipv6" | "off", _) => "true or false",
             _ => "one of address, gateway, dns, ipv6, off",
         };
         wrong.push(wrong_at(&[at, &[key.as_str()]].concat(), expected));
+    }
+    if let Some(expected) = i.gateway_fault() {
+        i.gateway = None;
+        wrong.push(wrong_at(&[at, &["gateway"]].concat(), expected));
     }
     i
 }
@@ -108,6 +150,64 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
     use crate::boot::site::Site;
+
+    #[test]
+    fn a_gateway_that_no_packet_can_take_is_told_for_its_own_reason_and_not_used() {
+        for (address, gateway, expected) in [
+            (
+                "192.0.2.4/24",
+                "192.0.2.4",
+                Some("the router's address: 192.0.2.4 is the box's own, by `address`"),
+            ),
+            (
+                "192.0.2.4/24",
+                "192.0.3.1",
+                Some("an address in 192.0.2.0/24, the network of `address`"),
+            ),
+            (
+                "10.9.8.7/20",
+                "10.9.16.1",
+                Some("an address in 10.9.0.0/20, the network of `address`"),
+            ),
+            (
+                "192.0.2.4/24",
+                "192.0.2.0",
+                Some("the router's address: 192.0.2.0 is the network's own (the first) of 192.0.2.0/24"),
+            ),
+            (
+                "192.0.2.70/26",
+                "192.0.2.127",
+                Some("the router's address: 192.0.2.127 is the one for all (the last) of 192.0.2.64/26"),
+            ),
+            (
+                "192.0.2.4/31",
+                "192.0.2.6",
+                Some("an address in 192.0.2.4/31, the network of `address`"),
+            ),
+            (
+                "192.0.2.4/32",
+                "192.0.2.4",
+                Some("the router's address: 192.0.2.4 is the box's own, by `address`"),
+            ),
+            ("192.0.2.4/31", "192.0.2.5", None),
+            ("192.0.2.5/31", "192.0.2.4", None),
+            ("192.0.2.4/32", "10.0.0.1", None),
+            ("10.9.8.7/20", "10.9.15.254", None),
+            ("10.9.8.7/8", "10.255.255.254", None),
+            ("fd00::9/64", "192.0.2.1", None),
+        ] {
+            let text = format!("[network]\ngateway='{gateway}'\naddress='{address}'\n");
+            let (site, wrong) = Site::parse(&text);
+            let told = expected.map(|e| format!("kiln.toml line 2, field `gateway`: expected {e}"));
+            assert_eq!(wrong, told.into_iter().collect::<Vec<_>>(), "{text}");
+            let first = &site.network[""];
+            assert_eq!(
+                (first.gateway.is_none(), first.addresses.len()),
+                (expected.is_some(), 1),
+                "{text}"
+            );
+        }
+    }
 
     #[test]
     fn an_address_that_no_computer_has_is_told_and_not_used() {

@@ -1,5 +1,7 @@
 //! Mistakes in `kiln.toml`: each is told with its line, its key and what is expected there, in few words.
 
+use std::borrow::Cow;
+
 use toml::de::{DeTable, DeValue};
 
 /// Mistakes that are told; of more it is said how many there are.
@@ -8,11 +10,11 @@ const TOLD_MAX: usize = 5;
 const KEY_MAX: usize = 60;
 
 /// What was wrong: the tables and the key on whose line it stands, and what is expected there.
-pub(super) type Wrong = (Vec<String>, &'static str);
+pub(super) type Wrong = (Vec<String>, Cow<'static, str>);
 
 /// A mistake at a key below these tables.
-pub(super) fn wrong_at(path: &[&str], expected: &'static str) -> Wrong {
-    (path.iter().map(|k| (*k).to_owned()).collect(), expected)
+pub(super) fn wrong_at(path: &[&str], expected: impl Into<Cow<'static, str>>) -> Wrong {
+    (path.iter().map(|k| (*k).to_owned()).collect(), expected.into())
 }
 
 /// Line of the last key of a path, counted from 1.

@@ -190,6 +190,12 @@ impl Site {
         }
         for (name, v) in named {
             match v.as_table() {
+                Some(_) if self.network.contains_key(&name.to_ascii_lowercase()) => {
+                    wrong.push(wrong_at(
+                        &["network", name],
+                        "each interface once: large and small letters are the same here",
+                    ));
+                }
                 Some(t) if is_interface(name) => {
                     let read = interface(t, &["network", name], wrong);
                     self.network.insert(name.to_ascii_lowercase(), read);
@@ -430,7 +436,14 @@ mod tests {
         assert_eq!(e, Vec::<String>::new());
         assert!(s.factory_reset && s.ntp.len() == 2);
         assert_eq!(s.network["eth1"].addresses.len(), 2);
-        assert!(s.network["52:54:00:ab:cd:01"].off);
+        assert!(s.network["52:54:00:ab:cd:01"].is_off());
+        let (s, e) =
+            Site::parse("[network.\"52:54:00:AB:cd:01\"]\noff=true\n[network.\"52:54:00:ab:cd:01\"]\noff=false\n");
+        assert!(s.network["52:54:00:ab:cd:01"].is_off() && e.len() == 1, "{e:?}");
+        assert!(
+            e[0].starts_with("kiln.toml line 3, field `52:54:00:ab:cd:01`: expected each interface once"),
+            "{e:?}"
+        );
 
         let (s, e) = Site::parse(
             "factory_reset = 1\n[time]\nservers=['a b']\n[network.eth1]\naddress='10.0.0.2/33'\ngateway='fe80::1'\n[network.\"eth 2\"]\nipv6=1\n",

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read;
+use std::net::Ipv6Addr;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -14,6 +15,10 @@ use crate::shell::printable::Printable;
 
 /// Where the journal gives what it has.
 const JOURNAL: &str = "/run/kiln/journal.sock";
+/// Default gateways of IPv6 that are shown.
+const GATEWAYS_MAX: usize = 4;
+/// Flag of a route that leads to a router (linux/route.h).
+const RTF_GATEWAY: u128 = 0x2;
 /// Longest log that is read for the page, in bytes: what the journal keeps in memory.
 const LOG_MAX: u64 = 16 << 20;
 
@@ -50,6 +55,9 @@ pub(super) fn network() -> String {
     if let Some(gateway) = fs::read_to_string("/proc/net/route").ok().and_then(|r| gateway(&r)) {
         t.push_str(&format!("  Gateway     {gateway}\n"));
     }
+    for gateway in gateways6(&fs::read_to_string("/proc/net/ipv6_route").unwrap_or_default()) {
+        t.push_str(&format!("  Gateway     {gateway}\n"));
+    }
     for l in fs::read_to_string("/etc/resolv.conf")
         .unwrap_or_default()
         .lines()
@@ -68,6 +76,34 @@ fn gateway(routes: &str) -> Option<std::net::Ipv4Addr> {
         let via = u32::from_str_radix(via, 16).ok().filter(|v| *v != 0)?;
         (to == "00000000").then(|| via.to_le_bytes().into())
     })
+}
+
+/// The default gateways of IPv6, from the text of `/proc/net/ipv6_route`, the preferred one first; one that is good on a single
+/// link names its interface.
+fn gateways6(routes: &str) -> Vec<String> {
+    let mut found: Vec<(u32, String)> = routes.lines().filter_map(gateway6).collect();
+    found.sort();
+    found.dedup_by(|a, b| a.1 == b.1);
+    found.truncate(GATEWAYS_MAX);
+    found.into_iter().map(|(_, gateway)| gateway).collect()
+}
+
+/// Metric and gateway of a line that is a default route by a router (net/ipv6/route.c): destination, its prefix, source, its
+/// prefix, gateway, metric, two counts, flags, interface; all but the last hexadecimal.
+fn gateway6(line: &str) -> Option<(u32, String)> {
+    let w: Vec<&str> = line.split_whitespace().collect();
+    let [to, prefix, _, _, via, metric, _, _, flags, interface] = w.as_slice() else {
+        return None;
+    };
+    let number = |hex: &str| u128::from_str_radix(hex, 16).ok();
+    let is_default = number(to)? == 0 && number(prefix)? == 0 && number(flags)? & RTF_GATEWAY != 0;
+    let via = Ipv6Addr::from_bits(number(via).filter(|via| is_default && *via != 0)?);
+    let zone = if via.is_unicast_link_local() {
+        format!("%{interface}")
+    } else {
+        String::new()
+    };
+    Some((u32::from_str_radix(metric, 16).ok()?, format!("{via}{zone}")))
 }
 
 /// The last `rows` lines of the log, each cut to `columns`.
@@ -158,6 +194,48 @@ mod tests {
         );
         assert_eq!(tail(b"", 3), Vec::<String>::new());
         assert_eq!(tail(b"\n\n\nMESSAGE\n\xff", 3), Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_default_gateways_of_ipv6_are_found_the_preferred_one_first() {
+        let zero = "0".repeat(32);
+        let route = |to: &str, prefix: &str, via: &str, metric: &str, flags: &str, interface: &str| {
+            format!("{to} {prefix} {zero} 00 {via} {metric} 00000001 00000000 {flags} {interface:>8}\n")
+        };
+        let link = "fe8000000000000050540000fe123456";
+        let global = "20010db8000000000000000000000001";
+        let text = [
+            route(
+                "20010db8000000000000000000000000",
+                "40",
+                &zero,
+                "00000100",
+                "00000001",
+                "eth0",
+            ),
+            route(&zero, "00", link, "00000400", "00450003", "eth1"),
+            route(&zero, "00", link, "00000400", "00450003", "eth1"),
+            route(&zero, "00", global, "00000100", "00000003", "eth0"),
+            route(&zero, "01", global, "00000001", "00000003", "eth2"),
+            route(&zero, "00", &zero, "ffffffff", "00200200", "lo"),
+            "x 00\n".to_owned(),
+        ]
+        .concat();
+        assert_eq!(gateways6(&text), ["2001:db8::1", "fe80::5054:0:fe12:3456%eth1"]);
+        assert_eq!(gateways6(""), Vec::<String>::new());
+        let many: String = (1..=9u8)
+            .map(|n| {
+                route(
+                    &zero,
+                    "00",
+                    &format!("{:032x}", 0x2001_0db8_u128 << 96 | u128::from(n)),
+                    "00000001",
+                    "00000003",
+                    "eth0",
+                )
+            })
+            .collect();
+        assert_eq!(gateways6(&many).len(), GATEWAYS_MAX);
     }
 
     #[test]

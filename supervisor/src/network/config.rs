@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
+use super::card;
 use crate::boot::site::Interface;
 
 /// What holds on every interface.
@@ -28,21 +29,55 @@ pub fn dhcpcd(settings: &BTreeMap<String, Interface>, present: &[(String, String
     if let Some(name) = first_name.filter(|_| settings.contains_key("")) {
         let _ = writeln!(text, "{FIRST}{name}");
     }
-    let there = present.iter().filter_map(|(name, mac)| {
-        let first = settings.get("").filter(|_| first_name == Some(name.as_str()));
-        Some((name, settings.get(name).or_else(|| settings.get(mac)).or(first)?))
-    });
+    let (there, _) = cards(settings, present, before);
     let is_name = |key: &str| !key.is_empty() && !key.contains(':');
     let to_come = settings
         .iter()
         .filter(|(key, _)| is_name(key) && !present.iter().any(|(name, _)| name == *key));
-    let named = there.chain(to_come);
-    let (off, on): (Vec<_>, Vec<_>) = named.partition(|(_, i)| i.off);
+    let named = there.iter().map(|(name, i)| (name, i)).chain(to_come);
+    let (off, on): (Vec<_>, Vec<_>) = named.partition(|(_, i)| i.is_off());
     for (name, _) in off {
         let _ = writeln!(text, "denyinterfaces {name}");
     }
     for (name, i) in on {
         section(&mut text, name, i);
+    }
+    text
+}
+
+/// What `kiln.toml` sets of each interface that is there, all of its sections together, and what they contradict each other in.
+pub fn cards(
+    settings: &BTreeMap<String, Interface>,
+    present: &[(String, String)],
+    before: &str,
+) -> (Vec<(String, Interface)>, Vec<String>) {
+    let first_name = first(before).or(present.first().map(|(name, _)| name.as_str()));
+    let (mut cards, mut wrong) = (Vec::new(), Vec::new());
+    for (name, mac) in present {
+        let is_first = first_name == Some(name.as_str());
+        let keys = [name.as_str(), mac.as_str(), ""];
+        let sections: Vec<card::Section<'_>> = keys
+            .iter()
+            .filter(|key| !key.is_empty() || is_first)
+            .filter_map(|key| Some((card::section(key), settings.get(*key)?)))
+            .collect();
+        if !sections.is_empty() {
+            let (all, told) = card::together(name, &sections);
+            cards.push((name.clone(), all));
+            wrong.extend(told);
+        }
+    }
+    (cards, wrong)
+}
+
+/// The owner's own name servers: of every interface that is there and in use, each once, as lines for the resolver.
+pub fn own_servers(cards: &[(String, Interface)]) -> String {
+    let mut text = String::new();
+    for server in cards.iter().filter(|(_, i)| !i.is_off()).flat_map(|(_, i)| &i.dns) {
+        let line = format!("nameserver {server}\n");
+        if !text.contains(&line) {
+            text.push_str(&line);
+        }
     }
     text
 }
@@ -78,7 +113,7 @@ fn section(text: &mut String, name: &str, i: &Interface) {
         let list: Vec<String> = i.dns.iter().map(ToString::to_string).collect();
         let _ = writeln!(text, "static domain_name_servers={}", list.join(" "));
     }
-    if i.no_ipv6 {
+    if i.ipv6 == Some(false) {
         text.push_str("noipv6\nnoipv6rs\n");
     }
 }
@@ -123,6 +158,49 @@ mod tests {
         assert_eq!(
             sections,
             "static ip_address=192.0.2.4/24\nstatic routers=192.0.2.1\nstatic domain_name_servers=192.0.2.2 fd00::1\n\ninterface eth1\nstatic ip6_address=fd00::9/64\n"
+        );
+    }
+
+    #[test]
+    fn sections_for_one_interface_hold_together_also_for_the_first_one() {
+        let text = made(
+            "[network]\ndns=['192.0.2.2']\n[network.eth0]\naddress='192.0.2.4/24'\n[network.\"52:54:00:00:00:01\"]\nipv6=false\n[network.eth1]\ndns=['192.0.2.3']\n",
+        );
+        assert_eq!(
+            of(&text, "eth0"),
+            "interface eth0\nstatic ip_address=192.0.2.4/24\nstatic domain_name_servers=192.0.2.2\nnoipv6\nnoipv6rs\n"
+        );
+        assert_eq!(
+            of(&text, "eth1"),
+            "interface eth1\nstatic domain_name_servers=192.0.2.3\n"
+        );
+    }
+
+    #[test]
+    fn contradictions_between_sections_are_told_of_interfaces_that_are_there() {
+        let (site, _) = Site::parse(
+            "[network]\naddress='192.0.2.4/24'\n[network.eth0]\naddress='192.0.2.5/24'\n[network.eth9]\naddress='192.0.2.6/24'\n",
+        );
+        let (cards, wrong) = cards(&site.network, &present(), "");
+        assert_eq!(cards, [("eth0".to_owned(), Interface::default())]);
+        assert!(
+            wrong.len() == 1 && wrong[0].contains("[network.eth0] and [network] are both for eth0"),
+            "{wrong:?}"
+        );
+        // Which one is the first stays as it was noted.
+        let noted = format!("{FIRST}eth1\n");
+        assert_eq!(super::cards(&site.network, &present(), &noted).1, Vec::<String>::new());
+    }
+
+    #[test]
+    fn the_owners_name_servers_are_those_of_interfaces_in_use() {
+        let (site, _) = Site::parse(
+            "[network]\ndns=['192.0.2.2','fd00::1']\n[network.eth1]\ndns=['192.0.2.3','192.0.2.2']\n[network.eth2]\ndns=['192.0.2.9']\noff=true\n[network.eth9]\ndns=['192.0.2.10']\n",
+        );
+        let (cards, _) = cards(&site.network, &present(), "");
+        assert_eq!(
+            own_servers(&cards),
+            "nameserver 192.0.2.2\nnameserver fd00::1\nnameserver 192.0.2.3\n"
         );
     }
 

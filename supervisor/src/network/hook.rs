@@ -11,6 +11,9 @@ use std::process::{Command, ExitCode, Stdio};
 use super::{LEARNT, RESOLVER, replace, time};
 use crate::boot::site::is_host;
 
+/// The owner's name servers, among what the hook has learnt: it comes before all others, and no interface bears such a name.
+const OWN: &str = "+kiln.own";
+
 /// Most name servers that a resolver looks at (resolv.conf(5)).
 const NAMESERVERS_MAX: usize = 3;
 
@@ -171,6 +174,19 @@ fn apply(learnt: &Path, file: &str, reason: &str, change: &Change) -> io::Result
     Ok(())
 }
 
+/// Notes the owner's name servers, as lines for the resolver, and has them asked from now on, before any that somebody else names.
+///
+/// # Errors
+/// One of the files could not be written.
+pub(super) fn own(learnt: &Path, resolver: &Path, servers: &str) -> io::Result<()> {
+    let noted = learnt.join(OWN);
+    if servers.is_empty() && !noted.exists() {
+        return Ok(());
+    }
+    replace(&noted, servers)?;
+    replace(resolver, &resolv_conf(&all(learnt)))
+}
+
 /// Every file's lines, in the order of their names.
 fn all(learnt: &Path) -> Vec<String> {
     let mut files: Vec<_> = fs::read_dir(learnt)
@@ -296,6 +312,35 @@ mod tests {
                 ..Told::default()
             })
         );
+    }
+
+    #[test]
+    fn the_owners_name_servers_are_asked_first_and_without_a_lease() {
+        let dir = tempfile::tempdir().unwrap();
+        let (learnt, resolver) = (dir.path().join("net"), dir.path().join("resolv.conf"));
+        fs::create_dir(&learnt).unwrap();
+        let asked = || fs::read_to_string(&resolver).unwrap();
+        own(&learnt, &resolver, "nameserver 192.0.2.53\n").unwrap();
+        assert_eq!(asked(), "nameserver 192.0.2.53\n", "nobody has answered yet");
+        fs::write(learnt.join("-1.dhcp"), "nameserver 10.0.0.9\n").unwrap();
+        fs::write(learnt.join("eth0.dhcp"), "nameserver 10.0.0.1\nnameserver 192.0.2.53\n").unwrap();
+        fs::write(learnt.join("eth0.ra"), "nameserver fd00::1\n").unwrap();
+        let wanted = "nameserver 192.0.2.53\nnameserver 10.0.0.9\nnameserver 10.0.0.1\n";
+        assert_eq!(resolv_conf(&all(&learnt)), wanted);
+        own(&learnt, &resolver, "").unwrap();
+        assert_eq!(
+            asked(),
+            "nameserver 10.0.0.9\nnameserver 10.0.0.1\nnameserver 192.0.2.53\n"
+        );
+        assert!(
+            !is_name(OWN.split('.').next().unwrap()),
+            "an interface of that name would take it away"
+        );
+        let left = fs::read_dir(&learnt)
+            .unwrap()
+            .flatten()
+            .filter(|e| e.path().extension().is_some_and(|x| x == "new"));
+        assert_eq!(left.count(), 0);
     }
 
     #[test]

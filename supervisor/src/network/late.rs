@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{CONFIG, SYS, config, interfaces, replace};
+use super::{CONFIG, LEARNT, RESOLVER, SYS, config, hook, interfaces, replace};
 use crate::boot::site::Site;
 use crate::shell::{cgroup, log, process};
 
@@ -27,6 +27,11 @@ pub fn came(site: &Site) -> i32 {
         return 0;
     };
     let present = interfaces(Path::new(SYS));
+    let (cards, _) = config::cards(&site.network, &present, &before);
+    // Its name servers count from now on, whether or not it gets an address.
+    if let Err(e) = hook::own(Path::new(LEARNT), Path::new(RESOLVER), &config::own_servers(&cards)) {
+        log::warn(&format!("{RESOLVER}: {e}"));
+    }
     let now = config::dhcpcd(&site.network, &present, &before);
     let changes = changes(&before, &now, &present);
     if changes.is_empty() {

@@ -9,6 +9,7 @@
 //! `kiln.toml` names by name stands there from the start. One that is named by its hardware address gets its name only when it
 //! is there; a helper of PID 1 then writes it into the configuration ([`late`]) and has dhcpcd look at that interface alone.
 
+mod card;
 pub mod config;
 pub mod hook;
 pub mod late;
@@ -43,11 +44,19 @@ pub fn main() -> ExitCode {
     if let Some(text) = absent(&site, &present) {
         eprintln!("network: {text}");
     }
+    let (cards, wrong) = config::cards(&site.network, &present, "");
+    for text in wrong {
+        eprintln!("network: {text}");
+    }
     let text = config::dhcpcd(&site.network, &present, "");
     let prepared = fs::create_dir_all(LEARNT).and_then(|()| replace(Path::new(CONFIG), &text));
     if let Err(e) = prepared {
         eprintln!("network: {CONFIG}: {e}");
         return ExitCode::FAILURE;
+    }
+    // Before anybody has answered, and where nobody does.
+    if let Err(e) = hook::own(Path::new(LEARNT), Path::new(RESOLVER), &config::own_servers(&cards)) {
+        eprintln!("network: {RESOLVER}: {e}");
     }
     let args = [
         "--nobackground",
@@ -110,6 +119,12 @@ pub fn absent(site: &Site, found: &[(String, String)]) -> Option<String> {
     ))
 }
 
+/// Where sections of `kiln.toml` that are for one interface contradict each other.
+pub fn contradictions(site: &Site, found: &[(String, String)]) -> Vec<String> {
+    let before = fs::read_to_string(CONFIG).unwrap_or_default();
+    config::cards(&site.network, found, &before).1
+}
+
 /// Name and hardware address of each interface that is a device, in the order of the names.
 pub fn interfaces(sys: &Path) -> Vec<(String, String)> {
     let mut found: Vec<(String, String)> = fs::read_dir(sys)
@@ -129,9 +144,9 @@ pub fn interfaces(sys: &Path) -> Vec<(String, String)> {
     found
 }
 
-/// Writes a file whole or not at all.
+/// Writes a file whole or not at all; the hook and a helper of PID 1 may do so at the same time.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
-    let new = path.with_extension("new");
+    let new = path.with_extension(format!("{}.new", std::process::id()));
     fs::write(&new, text)?;
     fs::rename(new, path)
 }

@@ -108,6 +108,16 @@ impl Machine {
                 }
                 None => desk.unbanner("network"),
             }
+            let wrong = network::contradictions(&self.site, &found);
+            if wrong.is_empty() {
+                desk.unbanner("cards");
+            } else {
+                let text = format!(
+                    "A setting of the network is not used: {}. Correct it on the boot partition and restart the box.",
+                    wrong.join("; ")
+                );
+                desk.banner("cards", Severity::Warning, text);
+            }
         }
     }
 
