@@ -8,7 +8,7 @@ use std::time::Duration;
 use http::HeaderValue;
 use rustls::pki_types::ServerName;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
+use tokio::net::UnixStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 use tokio_tungstenite::client_async_with_config;
@@ -17,6 +17,7 @@ use tokio_tungstenite::tungstenite::{self, client::IntoClientRequest};
 use crate::connection::{self, Receiver, Sender};
 use crate::counted::Counted;
 use crate::limits::Limits;
+use crate::reach::reach_host;
 use crate::trust::{BadTrust, Stranger, Trust, speaks_no_tls};
 
 /// Longest time for a connection to be made and upgraded.
@@ -222,7 +223,7 @@ impl Endpoint {
             cause,
         };
         let tcp = async |host: &str, port: u16| {
-            let stream = TcpStream::connect((host, port)).await?;
+            let stream = reach_host(host, port, CONNECT).await?;
             stream.set_nodelay(true)?;
             Ok(stream)
         };

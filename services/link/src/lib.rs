@@ -7,6 +7,8 @@
 //! after [`accept`] has made the answer's headers. A malformed frame is logged and skipped, and the
 //! connection goes on.
 //!
+//! [`reach`] connects to whichever of a host's addresses answers; whoever calls out from the box uses it.
+//!
 //! What frames mean is decided elsewhere: nothing here looks into one. Tested beside the code with
 //! paused time, and in `tests/sockets.rs` over TCP, a Unix socket and a hyper upgrade.
 
@@ -17,6 +19,7 @@ mod counted;
 mod endpoint;
 mod limits;
 mod pump;
+mod reach;
 mod trust;
 mod upgrade;
 
@@ -25,5 +28,6 @@ pub use budget::Budget;
 pub use connection::{Closed, Received, Receiver, SendError, Sender, serve};
 pub use endpoint::{BadEndpoint, ConnectError, Endpoint, Stream};
 pub use limits::Limits;
+pub use reach::{Unreached, reach, reach_host};
 pub use trust::{BadFingerprint, BadTrust, Fingerprint, Stranger, Trust};
 pub use upgrade::{NotWebSocket, accept};

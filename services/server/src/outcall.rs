@@ -215,18 +215,19 @@ async fn connect(origin: &Origin) -> Result<TcpStream, Problem> {
         .await
         .map_err(unreachable)?;
     let mut last = unreachable("its name has no address");
+    let mut good = Vec::new();
     for place in places {
-        // Looked at after the name was resolved, and this address is the one that is connected to.
+        // Looked at after the name was resolved, and no other address is connected to.
         if let Some(why) = notify::guard::refused(place.ip()) {
             last = unreachable(format!("nothing is sent to {}: {why}", place.ip()));
             continue;
         }
-        match TcpStream::connect(place).await {
-            Ok(stream) => return Ok(stream),
-            Err(error) => last = unreachable(format!("{place}: {error}")),
-        }
+        good.push(place);
     }
-    Err(last)
+    if good.is_empty() {
+        return Err(last);
+    }
+    link::reach(good, CONNECT).await.map_err(unreachable)
 }
 
 /// The certificates that are trusted: Mozilla's list; a box has no other.

@@ -15,7 +15,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("health", &["wire", "store", "smart"]),
     ("certificate", &["wire"]),
     ("bundle", &[]),
-    ("notify", &["wire", "store"]),
+    ("notify", &["wire", "store", "link"]),
     ("drive", &["wire", "smart"]),
     ("burnin", &["wire", "drive"]),
     (

@@ -29,7 +29,6 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper_util::rt::TokioIo;
 use serde_json::{Value, json};
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
 
@@ -120,7 +119,7 @@ impl Place {
         let limit = (request.method() == Method::GET).then_some(READ_WITHIN);
         let late = || anyhow!("{} does not answer", self.authority());
         let bare = self.host.trim_start_matches('[').trim_end_matches(']');
-        let stream = timeout(CONNECTED_WITHIN, TcpStream::connect((bare, self.port)))
+        let stream = timeout(CONNECTED_WITHIN, link::reach_host(bare, self.port, CONNECTED_WITHIN))
             .await
             .map_err(|_| late())?
             .with_context(|| format!("connecting to {}", self.authority()))?;

@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use wire::Time;
 
-use super::{Roots, resolve};
+use super::{Roots, TIME_OUT, resolve};
 use crate::answer::{Failed, Head, judge};
 use crate::channel::Channel;
 use crate::request::Request;
@@ -19,16 +19,11 @@ const ANSWER_MAX: usize = 64 << 10;
 
 pub(super) async fn send(roots: &Roots, channel: &Channel, request: &Request, now: Time) -> Result<String, Failed> {
     let address = &request.address;
-    let mut last = None;
-    for place in resolve(&address.host, address.port).await? {
-        match TcpStream::connect(place).await {
-            Ok(stream) => return over(roots, channel, request, stream, now).await,
-            Err(error) => last = Some(format!("connecting to {} ({}): {error}", address.host, place.ip())),
-        }
-    }
-    Err(Failed::passing(
-        last.unwrap_or_else(|| format!("{} has no address", address.host)),
-    ))
+    let places = resolve(&address.host, address.port).await?;
+    let stream = link::reach(places, TIME_OUT)
+        .await
+        .map_err(|error| Failed::passing(format!("connecting to {}: {error}", address.host)))?;
+    over(roots, channel, request, stream, now).await
 }
 
 async fn over(

@@ -17,7 +17,7 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use wire::event::Severity;
 
-use super::{Attempt, Roots, TIME_OUT, bounded, resolve};
+use super::{Attempt, Roots, TIME_OUT, answering_first, bounded, resolve};
 use crate::answer::Failed;
 use crate::channel::{Email, Security};
 use crate::message::{Message, one_line};
@@ -182,7 +182,7 @@ async fn deliver(
         }
     };
     let mut last = None;
-    for place in resolve(&email.host, email.port).await? {
+    for place in answering_first(resolve(&email.host, email.port).await?).await {
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(place.ip().to_string())
             .port(email.port)
             .hello_name(ClientId::Domain("kiln.local".to_owned()))

@@ -92,6 +92,20 @@ async fn bounded(work: impl Future<Output = Result<String, Failed>>) -> Result<S
     }
 }
 
+/// The same addresses, the one that answers first in front: lettre tries one at a time, and a dead one takes all the time there is.
+async fn answering_first(mut places: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    if places.len() > 1
+        && let Ok(stream) = link::reach(places.clone(), TIME_OUT).await
+        && let Ok(peer) = stream.peer_addr()
+        && let Some(at) = places
+            .iter()
+            .position(|place| (place.ip(), place.port()) == (peer.ip(), peer.port()))
+    {
+        places[..=at].rotate_right(1);
+    }
+    places
+}
+
 /// The addresses of a host that the guard lets through, those of IPv4 and IPv6 mixed as the resolver orders them.
 async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failed> {
     let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
@@ -115,5 +129,24 @@ async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failed> {
     match why {
         Some(why) if good.is_empty() => Err(Failed::lasting(why)),
         _ => Ok(good),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[tokio::test]
+    async fn a_mail_goes_first_to_the_address_that_answers() {
+        let open = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let alive = open.local_addr().unwrap();
+        // Nobody listens on this port any more.
+        let closed = tokio::net::TcpListener::bind("127.0.0.2:0").await.unwrap();
+        let dead = closed.local_addr().unwrap();
+        drop(closed);
+        assert_eq!(answering_first(vec![dead, alive]).await, [alive, dead]);
+        assert_eq!(answering_first(vec![alive, dead]).await, [alive, dead]);
+        assert_eq!(answering_first(vec![dead]).await, [dead], "nothing to choose from");
     }
 }

@@ -12,7 +12,6 @@ use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming as Body;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
-use tokio::net::TcpStream;
 use wire::Problem;
 use wire::update::{HEAD_MAX, UpdateChunk};
 
@@ -198,6 +197,7 @@ async fn ask_once(Place(uri): &Place, range: &str) -> Result<Response<Body>, Str
         .body(Empty::<Bytes>::new())
         .map_err(|e| e.to_string())?;
     let mut last = format!("{host} has no address");
+    let mut good = Vec::new();
     for address in tokio::net::lookup_host((host.as_str(), port))
         .await
         .map_err(|e| format!("{host}: {e}"))?
@@ -206,25 +206,22 @@ async fn ask_once(Place(uri): &Place, range: &str) -> Result<Response<Body>, Str
             last = format!("nothing is fetched from {}: {why}", address.ip());
             continue;
         }
-        let stream = match TcpStream::connect(address).await {
-            Ok(stream) => stream,
-            Err(e) => {
-                last = format!("{address}: {e}");
-                continue;
-            }
-        };
-        if !tls {
-            return exchange(TokioIo::new(stream), request).await;
-        }
-        let trust = crate::outcall::trust().map_err(|p| p.title)?;
-        let name = ServerName::try_from(host.clone()).map_err(|e| e.to_string())?;
-        let stream = tokio_rustls::TlsConnector::from(trust)
-            .connect(name, stream)
-            .await
-            .map_err(|e| format!("{host}: {e}"))?;
+        good.push(address);
+    }
+    if good.is_empty() {
+        return Err(last);
+    }
+    let stream = link::reach(good, PATIENCE).await.map_err(|e| format!("{host}: {e}"))?;
+    if !tls {
         return exchange(TokioIo::new(stream), request).await;
     }
-    Err(last)
+    let trust = crate::outcall::trust().map_err(|p| p.title)?;
+    let name = ServerName::try_from(host.clone()).map_err(|e| e.to_string())?;
+    let stream = tokio_rustls::TlsConnector::from(trust)
+        .connect(name, stream)
+        .await
+        .map_err(|e| format!("{host}: {e}"))?;
+    exchange(TokioIo::new(stream), request).await
 }
 
 async fn exchange<S>(stream: S, request: http::Request<Empty<Bytes>>) -> Result<Response<Body>, String>
