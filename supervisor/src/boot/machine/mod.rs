@@ -343,8 +343,10 @@ impl Machine {
             progress: self.facts.progress.clone(),
         };
         let text = screen.told(LINE_MAX);
-        let consoles = desk.helpers.iter().filter(|h| h.task == Task::Console);
-        self.facts.unshown = consoles.fold(false, |missed, h| !h.tell(&text) || missed);
+        self.facts.unshown = false;
+        for h in desk.helpers.iter().filter(|h| h.task == Task::Console) {
+            self.facts.unshown |= !h.tell(&text);
+        }
     }
 
     /// Whether the console has missed what was last put on it: it was busy, or was started since.
