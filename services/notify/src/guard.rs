@@ -6,7 +6,7 @@
 //! The check is made on the address that is connected to, after the name was resolved, so that a name cannot change
 //! in between; redirects are never followed.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 /// Metadata addresses outside the link-local range. Source: the documentation of Alibaba Cloud, AWS (IPv6), Oracle.
 const METADATA_V4: [Ipv4Addr; 2] = [Ipv4Addr::new(100, 100, 100, 200), Ipv4Addr::new(192, 0, 0, 192)];
@@ -59,6 +59,23 @@ fn refused_v4(address: Ipv4Addr) -> Option<&'static str> {
     }
 }
 
+/// Those of a host's addresses that may be connected to, in their order.
+///
+/// # Errors
+/// None may: why the last one is refused, or nothing where there was none.
+pub fn let_through(
+    found: impl IntoIterator<Item = SocketAddr>,
+) -> Result<Vec<SocketAddr>, Option<(IpAddr, &'static str)>> {
+    let (mut good, mut bad) = (Vec::new(), None);
+    for place in found {
+        match refused(place.ip()) {
+            Some(why) => bad = Some((place.ip(), why)),
+            None => good.push(place),
+        }
+    }
+    if good.is_empty() { Err(bad) } else { Ok(good) }
+}
+
 /// Looks at a host as it was typed, so that the form can tell at once.
 ///
 /// # Errors
@@ -78,6 +95,16 @@ pub fn check_host(host: &str) -> Result<(), String> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    #[test]
+    fn only_addresses_that_are_let_through_are_left_to_connect_to() {
+        let places = |list: &[&str]| list.iter().map(|p| p.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let mixed = places(&["[fe80::1]:80", "192.0.2.1:80", "169.254.169.254:80", "[2001:db8::1]:80"]);
+        assert_eq!(let_through(mixed), Ok(places(&["192.0.2.1:80", "[2001:db8::1]:80"])));
+        let none = let_through(places(&["[fe80::1]:80", "[fd00:ec2::254]:80"]));
+        assert_eq!(none.unwrap_err().unwrap().0, IpAddr::V6(METADATA_V6));
+        assert_eq!(let_through([]), Err(None));
+    }
 
     #[test]
     fn metadata_is_refused_in_every_spelling_and_the_local_network_is_not() {

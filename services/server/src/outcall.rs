@@ -214,19 +214,11 @@ async fn connect(origin: &Origin) -> Result<TcpStream, Problem> {
     let places = tokio::net::lookup_host((origin.host.as_str(), origin.port))
         .await
         .map_err(unreachable)?;
-    let mut last = unreachable("its name has no address");
-    let mut good = Vec::new();
-    for place in places {
-        // Looked at after the name was resolved, and no other address is connected to.
-        if let Some(why) = notify::guard::refused(place.ip()) {
-            last = unreachable(format!("nothing is sent to {}: {why}", place.ip()));
-            continue;
-        }
-        good.push(place);
-    }
-    if good.is_empty() {
-        return Err(last);
-    }
+    // Looked at after the name was resolved, and no other address is connected to.
+    let good = notify::guard::let_through(places).map_err(|refused| match refused {
+        Some((address, why)) => unreachable(format!("nothing is sent to {address}: {why}")),
+        None => unreachable("its name has no address"),
+    })?;
     link::reach(good, CONNECT).await.map_err(unreachable)
 }
 

@@ -108,28 +108,13 @@ async fn answering_first(mut places: Vec<SocketAddr>) -> Vec<SocketAddr> {
 
 /// The addresses of a host that the guard lets through, those of IPv4 and IPv6 mixed as the resolver orders them.
 async fn resolve(host: &str, port: u16) -> Result<Vec<SocketAddr>, Failed> {
-    let found: Vec<SocketAddr> = tokio::net::lookup_host((host, port))
+    let found = tokio::net::lookup_host((host, port))
         .await
-        .map_err(|error| Failed::passing(format!("{host} was not found: {error}")))?
-        .collect();
-    if found.is_empty() {
-        return Err(Failed::passing(format!("{host} has no address")));
-    }
-    let mut why = None;
-    let good: Vec<SocketAddr> = found
-        .into_iter()
-        .filter(|address| match guard::refused(address.ip()) {
-            Some(reason) => {
-                why = Some(format!("nothing is sent to {host} ({}): {reason}", address.ip()));
-                false
-            }
-            None => true,
-        })
-        .collect();
-    match why {
-        Some(why) if good.is_empty() => Err(Failed::lasting(why)),
-        _ => Ok(good),
-    }
+        .map_err(|error| Failed::passing(format!("{host} was not found: {error}")))?;
+    guard::let_through(found).map_err(|refused| match refused {
+        Some((address, why)) => Failed::lasting(format!("nothing is sent to {host} ({address}): {why}")),
+        None => Failed::passing(format!("{host} has no address")),
+    })
 }
 
 #[cfg(test)]

@@ -196,21 +196,13 @@ async fn ask_once(Place(uri): &Place, range: &str) -> Result<Response<Body>, Str
         .header(RANGE, range)
         .body(Empty::<Bytes>::new())
         .map_err(|e| e.to_string())?;
-    let mut last = format!("{host} has no address");
-    let mut good = Vec::new();
-    for address in tokio::net::lookup_host((host.as_str(), port))
+    let found = tokio::net::lookup_host((host.as_str(), port))
         .await
-        .map_err(|e| format!("{host}: {e}"))?
-    {
-        if let Some(why) = notify::guard::refused(address.ip()) {
-            last = format!("nothing is fetched from {}: {why}", address.ip());
-            continue;
-        }
-        good.push(address);
-    }
-    if good.is_empty() {
-        return Err(last);
-    }
+        .map_err(|e| format!("{host}: {e}"))?;
+    let good = notify::guard::let_through(found).map_err(|refused| match refused {
+        Some((address, why)) => format!("nothing is fetched from {address}: {why}"),
+        None => format!("{host} has no address"),
+    })?;
     let stream = link::reach(good, PATIENCE).await.map_err(|e| format!("{host}: {e}"))?;
     if !tls {
         return exchange(TokioIo::new(stream), request).await;
