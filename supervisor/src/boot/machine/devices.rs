@@ -237,6 +237,44 @@ mod tests {
     }
 
     #[test]
+    fn the_buttons_helper_is_told_once_of_each_device_that_comes() {
+        let (ours, theirs) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        theirs.set_nonblocking(true).unwrap();
+        let heard = || {
+            let mut buf = [0; 16];
+            theirs.recv(&mut buf).map(|n| buf[..n].to_vec()).ok()
+        };
+        let mut desk = Desk::default();
+        desk.helpers.push(Helper::of(Task::Button, 0, ours.into()));
+        let mut m = Machine {
+            cmdline: Cmdline::parse("kiln.slot=a"),
+            board: Board::default(),
+            site: Site::default(),
+            uevents: None,
+            addresses: None,
+            held: None,
+            facts: Facts {
+                button_came: true,
+                ..Facts::default()
+            },
+        };
+        m.look_at_button(0, &mut desk);
+        assert_eq!(heard(), None, "not before the server listens");
+        m.facts.listening = true;
+        m.look_at_button(1, &mut desk);
+        m.look_at_button(2, &mut desk);
+        assert_eq!((heard(), heard()), (Some(b"look".to_vec()), None));
+        m.missed();
+        m.facts.ending = true;
+        m.look_at_button(3, &mut desk);
+        m.facts.ending = false;
+        assert_eq!(heard(), None);
+        m.look_at_button(4, &mut desk);
+        assert_eq!(heard(), Some(b"look".to_vec()));
+        assert_eq!(desk.helpers.len(), 1);
+    }
+
+    #[test]
     fn an_interface_that_comes_is_known_by_the_kernels_own_event() {
         // As the kernel words it for a USB adapter (lib/kobject_uevent.c, net/core/net-sysfs.c); not recorded from one.
         let net = b"add@/devices/pci0000:00/0000:00:04.0/usb1/1-1/1-1:1.0/net/usb0\0ACTION=add\0DEVPATH=/devices/pci0000:00/0000:00:04.0/usb1/1-1/1-1:1.0/net/usb0\0SUBSYSTEM=net\0INTERFACE=usb0\0IFINDEX=4\0SEQNUM=2001\0";
