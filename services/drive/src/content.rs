@@ -11,86 +11,8 @@ use serde::{Deserialize, Serialize};
 use wire::drive::{Content, Signature};
 
 use crate::blkid::{Outcome, Probe, Values};
+pub use crate::member::{ContentKind, Member};
 use crate::salvage::Salvage;
-
-/// Content that belongs to something larger than the drive: lost with it is more than the drive's own data.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ContentKind {
-    /// Member of an md array (also of a firmware RAID that md drives).
-    Md,
-    /// LVM physical volume.
-    Lvm,
-    /// ZFS label.
-    Zfs,
-    /// bcache backing or cache device.
-    Bcache,
-    /// LUKS container.
-    Luks,
-    /// One of several devices of a btrfs.
-    Btrfs,
-}
-
-impl ContentKind {
-    /// Each of them.
-    pub const ALL: [Self; 6] = [Self::Md, Self::Lvm, Self::Zfs, Self::Bcache, Self::Luks, Self::Btrfs];
-
-    /// The kind of a libblkid TYPE; `None` for what is only data.
-    pub fn of_type(kind: &str) -> Option<Self> {
-        Some(match kind {
-            "linux_raid_member" | "ddf_raid_member" | "isw_raid_member" => ContentKind::Md,
-            other if other.ends_with("_raid_member") => ContentKind::Md,
-            "LVM2_member" | "LVM1_member" => ContentKind::Lvm,
-            "zfs_member" => ContentKind::Zfs,
-            "bcache" => ContentKind::Bcache,
-            "crypto_LUKS" => ContentKind::Luks,
-            _ => return None,
-        })
-    }
-
-    /// A stable word for a drive that is refused for it.
-    pub fn refusal(self) -> &'static str {
-        match self {
-            ContentKind::Md => "md-member",
-            ContentKind::Lvm => "lvm-member",
-            ContentKind::Zfs => "zfs-member",
-            ContentKind::Bcache => "bcache-member",
-            ContentKind::Luks => "luks",
-            ContentKind::Btrfs => "btrfs-member",
-        }
-    }
-
-    /// The kind in words.
-    pub fn words(self) -> &'static str {
-        match self {
-            ContentKind::Md => "RAID member (md)",
-            ContentKind::Lvm => "LVM physical volume",
-            ContentKind::Zfs => "ZFS label",
-            ContentKind::Bcache => "bcache device",
-            ContentKind::Luks => "LUKS container",
-            ContentKind::Btrfs => "member of a btrfs with several devices",
-        }
-    }
-}
-
-/// Something on the drive that belongs to more than the drive.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Member {
-    /// Partition number; 0 for the whole disk.
-    pub partition: u32,
-    /// What it is.
-    pub kind: ContentKind,
-}
-
-impl Member {
-    /// What and where, in words.
-    pub fn words(&self) -> String {
-        match self.partition {
-            0 => self.kind.words().to_owned(),
-            n => format!("partition {n}: {}", self.kind.words()),
-        }
-    }
-}
 
 /// Everything one look at a drive tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -267,15 +189,13 @@ fn collect_members(
 ) -> io::Result<()> {
     for values in probe.every()? {
         let Some(kind) = values.get("TYPE") else { continue };
-        if let Some(kind) = ContentKind::of_type(kind) {
-            members.push(Member { partition, kind });
-        }
-        if kind == "btrfs" && btrfs_devices(file, start)? > 1 {
-            members.push(Member {
-                partition,
-                kind: ContentKind::Btrfs,
-            });
-        }
+        let usage = values.get("USAGE").map_or("", String::as_str);
+        let found = match kind.as_str() {
+            "btrfs" => (btrfs_devices(file, start)? > 1).then_some(ContentKind::Btrfs),
+            "bcachefs" => (bcachefs_devices(file, start)? > 1).then_some(ContentKind::Bcachefs),
+            kind => ContentKind::of(kind, usage),
+        };
+        members.extend(found.map(|kind| Member { partition, kind }));
     }
     Ok(())
 }
@@ -286,6 +206,14 @@ fn btrfs_devices(file: &File, start: u64) -> io::Result<u64> {
     let mut bytes = [0; 8];
     file.read_exact_at(&mut bytes, start + 0x1_0000 + 0x88)?;
     Ok(u64::from_le_bytes(bytes))
+}
+
+/// Number of devices that the bcachefs at `start` says it has. Source: `struct bch_sb`: superblock at 4 KiB, `nr_devices` at
+/// byte 123 of it.
+fn bcachefs_devices(file: &File, start: u64) -> io::Result<u8> {
+    let mut bytes = [0; 1];
+    file.read_exact_at(&mut bytes, start + 0x1000 + 123)?;
+    Ok(bytes[0])
 }
 
 /// TYPE of a superblock, else PTTYPE of a table.
@@ -411,15 +339,5 @@ mod tests {
             assert!(!is_the_drives(&io::Error::from_raw_os_error(errno)), "{errno}");
         }
         assert!(is_the_drives(&io::Error::from(io::ErrorKind::UnexpectedEof)));
-    }
-
-    #[test]
-    fn what_belongs_to_more_than_the_drive_is_known() {
-        assert_eq!(ContentKind::of_type("linux_raid_member"), Some(ContentKind::Md));
-        assert_eq!(
-            ContentKind::of_type("promise_fasttrack_raid_member"),
-            Some(ContentKind::Md)
-        );
-        assert_eq!(ContentKind::of_type("ext4"), None);
     }
 }

@@ -32,6 +32,7 @@ pub mod guard;
 pub mod identity;
 pub mod kernel_log;
 pub mod locate;
+mod member;
 pub mod overlay;
 pub mod probe;
 pub mod registry;

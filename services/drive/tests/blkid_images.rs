@@ -122,6 +122,12 @@ const IMAGES: &[Image] = &[
         "btrfs",
         ContentKind::Btrfs,
     ),
+    member("ceph", BY_HAND, "ceph_bluestore", ContentKind::Ceph),
+    member("drbd", BY_HAND, "drbd", ContentKind::Drbd),
+    member("vmfs-member", BY_HAND, "VMFS_volume_member", ContentKind::Vmfs),
+    member("vmfs", BY_HAND, "VMFS", ContentKind::Vmfs),
+    member("oracle-asm", BY_HAND, "oracleasm", ContentKind::Asm),
+    member("snapshot", BY_HAND, "DM_snapshot_cow", ContentKind::DeviceMapper),
     plain(
         "dos",
         64,
@@ -199,6 +205,21 @@ fn by_hand(name: &str, file: &File, size: u64) {
                     put(label + (128 << 10) + n * 1024, &uberblock);
                 }
             }
+        }
+        // Magics, where libblkid asks for no more. Source: `libblkid/src/superblocks/` of util-linux.
+        "ceph" => put(0, b"bluestore block device\n"),
+        "vmfs-member" => put(1 << 20, b"\x0d\xd0\x01\xc0"),
+        "vmfs" => put(2 << 20, b"\x5e\xf1\xab\x2f"),
+        "oracle-asm" => put(32, b"ORCLDISKDATA1"),
+        "snapshot" => put(0, b"SnAp\x01\0\0\0\x01\0\0\0\x08\0\0\0"),
+        // `struct md_on_disk_08` in the last 4 KiB: size, device's UUID, magic, its own sectors, bytes for a bit of the map.
+        "drbd" => {
+            let at = size - 4096;
+            put(at, &1000_u64.to_be_bytes());
+            put(at + 40, b"abcdefgh");
+            put(at + 60, &0x8374_026b_u32.to_be_bytes());
+            put(at + 64, &8_u32.to_be_bytes());
+            put(at + 76, &4096_u32.to_be_bytes());
         }
         other => panic!("{other} has no superblock by hand"),
     }

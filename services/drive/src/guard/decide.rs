@@ -349,6 +349,16 @@ mod tests {
                 "btrfs",
             ),
             (
+                refusal(|f| f.look = member(ContentKind::Ceph)),
+                "ceph-member",
+                "Ceph OSD",
+            ),
+            (
+                refusal(|f| f.look = member(ContentKind::Pool)),
+                "pool-member",
+                "member of a pool",
+            ),
+            (
                 refusal(|f| f.device.read_only = true),
                 "write-protected",
                 "write-protected",

@@ -207,11 +207,11 @@ export function canChoose(drive: Drive, job: Job | undefined): boolean {
 }
 
 /** Refusals that a person may override by giving up, drive by drive, what stands there and does not run. The box decides again. */
-const MEMBERSHIPS = new Set(["md-member", "lvm-member", "zfs-member", "bcache-member", "luks", "btrfs-member"]);
+const isMembership = (kind: string) => kind === "luks" || kind.endsWith("-member");
 
 /** Whether a drive is refused only because it is a member of something that does not run. */
 export function canGiveUp(drive: Drive, job: Job | undefined): boolean {
-  return drive.refused !== null && MEMBERSHIPS.has(drive.refused.kind) && canChoose({ ...drive, refused: null }, job);
+  return drive.refused !== null && isMembership(drive.refused.kind) && canChoose({ ...drive, refused: null }, job);
 }
 
 /** Whether a drive answers to what was typed into the search. */

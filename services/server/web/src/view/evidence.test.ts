@@ -84,7 +84,7 @@ describe("options", () => {
     expect(complete(of, { [id]: "1234", [giveUpKey(id)]: "  give  up " })).toBe(true);
   });
   it("only what does not run can be given up", () => {
-    expect(canGiveUp(drive({ refused: { kind: "lvm-member", reason: "" } }), undefined)).toBe(true);
+    for (const kind of ["lvm-member", "ceph-member", "luks"]) expect(canGiveUp(drive({ refused: { kind, reason: "" } }), undefined)).toBe(true);
     expect(canGiveUp(drive({ refused: { kind: "mounted", reason: "" } }), undefined)).toBe(false);
     expect(canGiveUp(drive(), undefined)).toBe(false);
     expect(canGiveUp(drive({ refused: { kind: "lvm-member", reason: "" } }), job())).toBe(false);
