@@ -16,6 +16,7 @@
 //! - [`content`], [`probe`]: signatures through libblkid, read-only, in a child that may hang without harm.
 //! - [`company`]: the controller that a drive hangs on, and who else is busy behind it.
 //! - [`kernel_log`]: resets of a drive, as the kernel tells them.
+//! - [`multipath`]: the controllers behind an NVMe drive that several lead to.
 //! - [`overlay`]: sectors that a device configuration overlay hides.
 //! - [`guard`]: refuses every drive that anything uses, on the very descriptor that will be written.
 //! - [`smart`]: snapshots and deltas through smartctl.
@@ -33,6 +34,7 @@ pub mod identity;
 pub mod kernel_log;
 pub mod locate;
 mod member;
+pub mod multipath;
 pub mod overlay;
 pub mod probe;
 pub mod registry;

@@ -91,7 +91,7 @@ fn the_slots_own_attribute_is_lit_and_put_out() {
     };
     assert_eq!(bay, "Slot 03");
     assert!(
-        matches!(&all[1], Means::Ses { index: 3, node, .. } if node.ends_with("dev/sg7")),
+        matches!(&all[1], Means::Ses { slot: 3, node, .. } if node.ends_with("dev/sg7")),
         "{all:?}"
     );
     assert_eq!(all.last(), Some(&Means::Rhythm));
@@ -135,10 +135,116 @@ fn sg_ses_lights_what_the_kernel_shows_without_an_attribute() {
     let calls = std::fs::read_to_string(root.path().join("calls")).unwrap();
     let node = root.path().join("dev/sg7");
     let want = format!(
-        "sg_ses --index=3 --set=ident {0}\nsg_ses --index=3 --clear=ident {0}\n",
+        "sg_ses --dev-slot-num=3 --set=ident {0}\nsg_ses --dev-slot-num=3 --clear=ident {0}\n",
         node.display()
     );
     assert_eq!(calls, want);
+}
+
+/// An enclosure whose slots `sg_ses` does not find by number: no element index is guessed, which could be the neighbour's.
+#[test]
+fn a_slot_that_sg_ses_does_not_find_is_shown_by_the_next_means() {
+    let root = tempfile::tempdir().unwrap();
+    let device = shelf(root.path(), false);
+    let system = System::at(root.path());
+    let tools = Tools {
+        ledctl: tools(root.path(), 0).ledctl,
+        sg_ses: root.path().join("failing"),
+    };
+    let calls = root.path().join("calls");
+    script(
+        &tools.sg_ses,
+        &format!("echo sg_ses \"$@\" >> {}; exit 50", calls.display()),
+    );
+    let locating = start(&system, &tools, &device, LONG).unwrap();
+    assert!(matches!(locating.means(), Means::Ledctl { .. }), "{locating:?}");
+    locating.stop();
+    let calls = std::fs::read_to_string(calls).unwrap();
+    let first = calls.lines().next().unwrap();
+    assert!(first.starts_with("sg_ses --dev-slot-num=3 --set=ident"), "{calls}");
+    assert!(
+        calls.contains("ledctl locate=") && !calls.contains("--index"),
+        "{calls}"
+    );
+}
+
+/// Two shelves behind one controller: a bay is one of both only with its shelf.
+#[test]
+fn a_bay_of_one_shelf_is_not_that_of_another() {
+    let root = tempfile::tempdir().unwrap();
+    let system = System::at(root.path());
+    let hba = "pci0000:00/0000:00:01.0/0000:01:00.0/host0";
+    let end = |port: &str, expander: &str, number: &str| {
+        format!("{hba}/{port}/expander-{expander}/port-{expander}:{number}/end_device-{expander}:{number}")
+    };
+    let drive = |name: &str, end: &str, enclosure: Option<&str>| {
+        let device = end.rsplit('/').next().unwrap();
+        let at = format!("sys/devices/{end}/sas_device/{device}");
+        put(root.path(), &format!("{at}/bay_identifier"), "3\n");
+        if let Some(id) = enclosure {
+            put(root.path(), &format!("{at}/enclosure_identifier"), &format!("{id}\n"));
+        }
+        place(&system, &disk(root.path(), name, &format!("{end}/target/0:0:4:0"))).path
+    };
+    let ids = ["0x500304800000aaaa", "0x500304800000bbbb"];
+    let told = [
+        drive("sda", &end("port-0:0", "0:0", "4"), Some(ids[0])),
+        drive("sdb", &end("port-0:1", "0:1", "4"), Some(ids[1])),
+        // Enclosures that tell no identity: the expanders do.
+        drive("sdc", &end("port-0:2", "0:2", "4"), Some("0x0")),
+        drive("sdd", &end("port-0:3", "0:3", "4"), None),
+    ];
+    for (port, expander, address) in [
+        ("port-0:2", "0:2", "0x5003048000000cfF"),
+        ("port-0:3", "0:3", "0x5003048000000dff"),
+    ] {
+        let at = format!("sys/devices/{hba}/{port}/expander-{expander}/sas_device/expander-{expander}/sas_address");
+        put(root.path(), &at, &format!("{address}\n"));
+    }
+    let again = |name: &str| place(&system, &sysfs::read(&system, name).unwrap()).path;
+    assert_eq!(told[0], "pci-0000:01:00.0-sas-enc-500304800000aaaa-bay3");
+    assert_eq!(told[1], "pci-0000:01:00.0-sas-enc-500304800000bbbb-bay3");
+    assert_eq!(again("sdc"), "pci-0000:01:00.0-sas-exp-5003048000000cff-bay3");
+    assert_eq!(again("sdd"), "pci-0000:01:00.0-sas-exp-5003048000000dff-bay3");
+    // A controller that has its bays itself, and tells no enclosure.
+    let direct = drive("sde", &format!("{hba}/port-0:9/end_device-0:9"), None);
+    assert_eq!(direct, "pci-0000:01:00.0-sas-bay3");
+}
+
+/// NVMe drives with two controllers lie below their subsystems, which are at no PCI address.
+#[test]
+fn an_nvme_drive_with_several_controllers_sits_at_the_first_of_them() {
+    let root = tempfile::tempdir().unwrap();
+    let system = System::at(root.path());
+    let drive = |subsystem: u32, pci: &[&str]| {
+        let dir = format!("virtual/nvme-subsystem/nvme-subsys{subsystem}");
+        for (number, pci) in (2 * subsystem..).zip(pci) {
+            let controller = format!("sys/devices/pci0000:00/{pci}/nvme/nvme{number}");
+            put(root.path(), &format!("{controller}/state"), "live\n");
+            std::fs::create_dir_all(root.path().join(format!("sys/devices/{dir}"))).unwrap();
+            symlink(
+                root.path().join(controller),
+                root.path().join(format!("sys/devices/{dir}/nvme{number}")),
+            )
+            .unwrap();
+        }
+        disk(root.path(), &format!("nvme{subsystem}n1"), &dir)
+    };
+    let two = drive(0, &["0000:03:00.0", "0000:02:00.0"]);
+    assert_eq!(place(&system, &two).path, "pci-0000:02:00.0-nvme-1");
+    assert_eq!(
+        place(&system, &drive(1, &["0000:04:00.0", "0000:05:00.0"])).path,
+        "pci-0000:04:00.0-nvme-1"
+    );
+    assert_eq!(
+        place(&system, &drive(2, &[])).path,
+        "",
+        "over a network it sits nowhere here"
+    );
+    // The light of the slot above any of its controllers.
+    let led = "sys/devices/pci0000:00/0000:03:00.0/leds/0000:03:00.0:enclosure:locate/brightness";
+    put(root.path(), led, "0\n");
+    assert!(matches!(&how(&system, &two)[0], Means::PciSlot { attribute } if attribute.ends_with(led)));
 }
 
 #[test]

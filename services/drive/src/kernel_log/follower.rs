@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::event::Event;
 use super::records::{News, Records};
 use super::{Way, hidden, newest, oldest, read, resets};
+use crate::multipath;
+use crate::system::System;
 
 /// Why resets of a drive, or some of them, cannot be known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,8 +66,7 @@ impl Follower {
 
     /// The same over a file with the log's lines, where there is one: what no test can have the kernel say.
     pub fn reading(syspath: &str, file: Option<&Path>) -> Self {
-        let mut way = Way::of(syspath);
-        way.0.extend(controllers(Path::new("/sys"), syspath));
+        let way = way(&System::default(), syspath);
         let source = match file {
             Some(file) => Source::File(file.to_owned()),
             // Before the ring is read, so that nothing can come between the two.
@@ -189,30 +190,13 @@ fn has_link(syspath: &str) -> bool {
     !(syspath.contains("/virtual/block/") || syspath.split('/').any(paravirtual))
 }
 
-/// The names of the controllers behind an NVMe drive that has several: its directory lies below its subsystem's, beside
-/// links to them (`drivers/nvme/host/multipath.c`).
-fn controllers(sys: &Path, syspath: &str) -> Vec<String> {
-    let Some(subsystem) = syspath
-        .contains("/nvme-subsystem/")
-        .then(|| syspath.rsplit_once('/'))
-        .flatten()
-    else {
-        return Vec::new();
-    };
-    let entries = std::fs::read_dir(sys.join(subsystem.0)).into_iter().flatten().flatten();
-    let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-    let mut names: Vec<String> = names
-        .filter(|name| is_controller(name))
-        .map(|name| format!("nvme {name}"))
-        .collect();
-    names.sort();
-    names
-}
-
-/// `nvme0`, and not `nvme0n1` or `nvme-subsys0`.
-fn is_controller(name: &str) -> bool {
-    let number = name.strip_prefix("nvme").unwrap_or_default();
-    !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit())
+/// The way to the drive at `syspath`, by every controller that leads to it.
+fn way(system: &System, syspath: &str) -> Way {
+    let mut way = Way::of(syspath);
+    for controller in multipath::controllers(system, syspath) {
+        way.0.extend(Way::of(&controller).0);
+    }
+    way
 }
 
 #[cfg(test)]
@@ -350,14 +334,20 @@ mod tests {
 
     #[test]
     fn an_nvme_drive_with_several_controllers_is_heard_by_each() {
-        let sys = tempfile::tempdir().unwrap();
-        let subsystem = sys.path().join("virtual/nvme-subsystem/nvme-subsys0");
-        for name in ["nvme0n1", "nvme0", "nvme1", "power"] {
-            std::fs::create_dir_all(subsystem.join(name)).unwrap();
-        }
+        let root = tempfile::tempdir().unwrap();
+        let system = System::at(root.path());
         // As `sysfs` tells it: below `/sys`.
-        let syspath = "virtual/nvme-subsystem/nvme-subsys0/nvme0n1";
-        assert_eq!(controllers(sys.path(), syspath), ["nvme nvme0", "nvme nvme1"]);
-        assert_eq!(controllers(sys.path(), NVME), [""; 0]);
+        let syspath = multipath::made_up(root.path(), 0, ["0000:02:00.0", "0000:03:00.0"]);
+        let other = multipath::made_up(root.path(), 1, ["0000:04:00.0", "0000:05:00.0"]);
+        let (way, other) = (way(&system, &syspath), way(&system, &other));
+        for (line, of) in [
+            ("nvme nvme0: resetting controller", [true, false]),
+            ("nvme nvme1: controller is down; will reset: CSTS=0x3", [true, false]),
+            ("nvme nvme2: resetting controller", [false, true]),
+            ("nvme nvme10: resetting controller", [false, false]),
+        ] {
+            assert_eq!([way.is_reset(line), other.is_reset(line)], of, "{line}");
+        }
+        assert_eq!(super::way(&system, NVME), Way::of(NVME));
     }
 }

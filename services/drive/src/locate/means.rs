@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use super::{Tools, tool};
+use crate::multipath;
 use crate::sysfs::{self, Device};
 use crate::system::{System, names, number};
 
@@ -23,8 +24,8 @@ pub enum Means {
         bay: String,
         /// The enclosure's node, `/dev/sg7`.
         node: PathBuf,
-        /// The slot's element index.
-        index: u32,
+        /// The slot's number, as the enclosure tells it: many count from 1, which no element index does.
+        slot: u32,
     },
     /// The LED of a PCI slot (NPEM).
     PciSlot {
@@ -62,11 +63,11 @@ impl Means {
         };
         match self {
             Self::Slot { attribute, .. } | Self::PciSlot { attribute } => write(attribute),
-            Self::Ses { node, index, .. } => {
+            Self::Ses { node, slot, .. } => {
                 let order = if on { "--set=ident" } else { "--clear=ident" };
                 tool(
                     Command::new(&tools.sg_ses)
-                        .arg(format!("--index={index}"))
+                        .arg(format!("--dev-slot-num={slot}"))
                         .arg(order)
                         .arg(node),
                 )
@@ -91,8 +92,8 @@ pub fn how(system: &System, device: &Device) -> Vec<Means> {
                 attribute,
             });
         }
-        if let Some((node, index)) = generic(system, &slot) {
-            all.push(Means::Ses { bay, node, index });
+        if let Some((node, slot)) = generic(system, &slot) {
+            all.push(Means::Ses { bay, node, slot });
         }
     }
     all.extend(pci_slot(system, device).map(|attribute| Means::PciSlot { attribute }));
@@ -114,21 +115,27 @@ pub(super) fn slot(system: &System, device: &Device) -> Option<(String, PathBuf)
     })
 }
 
-/// The enclosure's generic node and the slot's element index, for `sg_ses`.
+/// The enclosure's generic node and the slot's number, for `sg_ses`. Where the enclosure tells none the kernel puts the
+/// element's index there (`drivers/misc/enclosure.c`), which `sg_ses` then finds no slot by: the next means is tried, and no
+/// neighbour is lit.
 fn generic(system: &System, slot: &Path) -> Option<(PathBuf, u32)> {
     // …/enclosure/H:C:T:L/SLOT; its device's generic node stands at …/enclosure/H:C:T:L/device/scsi_generic/sgN.
-    let index = number(&slot.join("slot"))?;
+    let number = number(&slot.join("slot"))?;
     let generic = names(&slot.parent()?.join("device/scsi_generic"));
     let name = generic.into_iter().find(|name| name.starts_with("sg"))?;
-    Some((system.path("dev").join(name), index))
+    Some((system.path("dev").join(name), number))
 }
 
 /// The locate LED of the PCI slot above `device`. Source: Linux 6.13 `drivers/pci/npem.c`:
 /// `…/PORT/leds/PORT:enclosure:locate/brightness`.
 fn pci_slot(system: &System, device: &Device) -> Option<PathBuf> {
     let sys = system.path("sys");
-    let start = sys.join(&device.syspath);
-    start.ancestors().take_while(|at| at.starts_with(&sys)).find_map(|at| {
+    let starts = std::iter::once(device.syspath.clone()).chain(multipath::controllers(system, &device.syspath));
+    let starts: Vec<PathBuf> = starts.map(|start| sys.join(start)).collect();
+    let mut above = starts
+        .iter()
+        .flat_map(|start| start.ancestors().take_while(|at| at.starts_with(&sys)));
+    above.find_map(|at| {
         let leds = at.join("leds");
         let led = names(&leds)
             .into_iter()

@@ -1,6 +1,7 @@
 //! Where a drive sits: a name of the path to it that stays the same over reboots and drives, and its bay.
 
 use super::means;
+use crate::multipath;
 use crate::sysfs::Device;
 use crate::system::{System, number, text};
 
@@ -27,10 +28,18 @@ pub fn place(system: &System, device: &Device) -> Place {
 }
 
 fn path(system: &System, syspath: &str) -> Option<String> {
+    if multipath::is_shared(syspath) {
+        // By the first of its controllers; over a network it sits nowhere here.
+        let controllers = multipath::controllers(system, syspath);
+        let pci = controllers
+            .iter()
+            .filter_map(|at| at.split('/').rfind(|part| is_pci(part)))
+            .min()?;
+        return Some(format!("pci-{pci}-nvme-{}", namespace(syspath.rsplit('/').next()?)));
+    }
     let parts: Vec<&str> = syspath.split('/').collect();
     let pci = parts.iter().rev().find(|part| is_pci(part));
     let pci = pci.map(|pci| format!("pci-{pci}-")).unwrap_or_default();
-    let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
     let numbered = |prefix: &str| {
         parts
             .iter()
@@ -54,26 +63,21 @@ fn path(system: &System, syspath: &str) -> Option<String> {
         return Some(format!("{pci}ata-{port}"));
     }
     if let Some(end) = parts.iter().position(|part| part.starts_with("end_device-")) {
-        let address = format!("sys/{}/sas_device/{}/sas_address", parts[..=end].join("/"), parts[end]);
-        let bay = format!(
-            "sys/{}/sas_device/{}/bay_identifier",
-            parts[..=end].join("/"),
-            parts[end]
-        );
+        let attribute = |name: &str| sas(system, &parts, end, name);
         // By the port's number behind an expander, the phy's at the controller: the drive's own address goes with it.
-        let place = number::<u32>(&system.path(bay)).map(|bay| format!("bay{bay}"));
-        let place = place.or_else(|| Some(parts[end].strip_prefix("end_device-")?.to_owned()));
-        return place
-            .map(|place| format!("{pci}sas-{place}"))
-            .or_else(|| text(&system.path(address)));
+        let bay = attribute("bay_identifier").and_then(|bay| bay.parse::<u32>().ok());
+        let place = match bay {
+            Some(bay) => format!("{}bay{bay}", shelf(system, &parts, end)),
+            None => parts[end].strip_prefix("end_device-")?.to_owned(),
+        };
+        return Some(format!("{pci}sas-{place}"));
     }
     if let Some(nvme) = parts
         .iter()
         .rev()
         .find(|part| part.starts_with("nvme") && part.contains('n'))
     {
-        let namespace = nvme.rsplit('n').next().filter(|rest| digits(rest)).unwrap_or("1");
-        return Some(format!("{pci}nvme-{namespace}"));
+        return Some(format!("{pci}nvme-{}", namespace(nvme)));
     }
     let address = parts
         .iter()
@@ -83,6 +87,40 @@ fn path(system: &System, syspath: &str) -> Option<String> {
         return Some(format!("{pci}scsi-0:{rest}"));
     }
     (!pci.is_empty()).then(|| pci.trim_end_matches('-').to_owned())
+}
+
+/// An attribute of the SAS device whose directory is `parts[at]`. Source: Linux `drivers/scsi/scsi_transport_sas.c`.
+fn sas(system: &System, parts: &[&str], at: usize, attribute: &str) -> Option<String> {
+    let (dir, name) = (parts[..=at].join("/"), parts[at]);
+    text(&system.path(format!("sys/{dir}/sas_device/{name}/{attribute}")))
+}
+
+/// Which shelf the bays of the drive at `parts[end]` are counted in, as the beginning of a name: two behind one controller
+/// both have a bay 3. By the enclosure's own identity, else by the expander that the drive hangs on; empty where the
+/// controller tells neither, which then has but one.
+fn shelf(system: &System, parts: &[&str], end: usize) -> String {
+    let told = |hex: String| {
+        let digits = hex.trim_start_matches("0x").trim_start_matches('0').to_lowercase();
+        (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit())).then_some(digits)
+    };
+    let enclosure = sas(system, parts, end, "enclosure_identifier").and_then(told);
+    let expander = || {
+        let at = parts[..end].iter().rposition(|part| part.starts_with("expander-"))?;
+        sas(system, parts, at, "sas_address").and_then(told)
+    };
+    match enclosure {
+        Some(id) => format!("enc-{id}-"),
+        None => expander().map(|id| format!("exp-{id}-")).unwrap_or_default(),
+    }
+}
+
+fn digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// `2` of `nvme0n2`.
+fn namespace(name: &str) -> &str {
+    name.rsplit('n').next().filter(|rest| digits(rest)).unwrap_or("1")
 }
 
 fn is_pci(part: &str) -> bool {
