@@ -13,7 +13,7 @@ use crate::carrier;
 use crate::certificate::valid_until;
 use crate::key::{Fingerprint, PublicKey};
 use crate::signed::{Bad, Signed};
-use crate::stamp::{self, Stamp};
+use crate::stamp::{self, BadStamp, Stamp};
 use crate::trust::Trust;
 
 /// How far another clock may be ahead of ours before what it signed lies in the future: a day, so that no time zone and no
@@ -39,9 +39,12 @@ pub fn check(text: &str, trust: &Trust, now: Time, revocations: Revocations<'_>)
         };
     }
     if text.starts_with(stamp::FIRST) {
-        return match Stamp::parse(text).filter(Stamp::verifies) {
-            Some(stamp) => judge(of_stamp(&stamp), trust, now, revocations),
-            None => bad("The signature of this code is bad: it was damaged or changed.".to_owned()),
+        return match Stamp::parse(text) {
+            Ok(stamp) if stamp.verifies() => judge(of_stamp(&stamp), trust, now, revocations),
+            Err(why @ BadStamp::Control { .. }) => bad(format!("This is no good certificate: {why}.")),
+            Ok(_) | Err(BadStamp::Spelling) => {
+                bad("The signature of this code is bad: it was damaged or changed.".to_owned())
+            }
         };
     }
     match Signed::parse(text) {

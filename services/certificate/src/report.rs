@@ -66,6 +66,9 @@ impl Report {
         let c = signed.certificate();
         let serial = c.drive.serial.trim();
         let start = serial.char_indices().rev().nth(3).map_or(0, |(at, _)| at);
+        // It names the file in page and PDF besides, which write it as it is.
+        let id = wire::shown::line(&c.id).into_owned();
+        let command = format!("kiln cert verify {id}.json");
         let sections = [
             ("What was done", done(c)),
             ("Why it is not simply passed", rules(c)),
@@ -75,7 +78,7 @@ impl Report {
             ("Left on the drive", formatted(c)),
         ];
         Self {
-            id: c.id.clone(),
+            id,
             maker: format!("{}, {}", c.maker.name, c.maker.software),
             made: moment(c.made),
             valid_until: day(c.valid_until),
@@ -91,7 +94,7 @@ impl Report {
                 .collect(),
             fingerprint: signed.key().fingerprint().groups(),
             digest: groups(signed.digest()),
-            command: format!("kiln cert verify {}.json", c.id),
+            command,
         }
     }
 }

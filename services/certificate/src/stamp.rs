@@ -65,6 +65,22 @@ pub struct Says {
     pub digest: String,
 }
 
+/// Why a text is no stamp.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BadStamp {
+    /// Its lines are not those of a stamp.
+    #[error("it is not spelt as such a code is")]
+    Spelling,
+    /// A name holds what would command a terminal; no code of Kiln's has one.
+    #[error("its {name} holds the control character U+{:04X}, which no code that Kiln makes has", u32::from(*.character))]
+    Control {
+        /// Which.
+        name: &'static str,
+        /// The first one.
+        character: char,
+    },
+}
+
 impl Stamp {
     pub(crate) fn of(certificate: &Certificate, digest: &str, key: &Key) -> Self {
         let mut stamp = Self::with_signature(certificate, digest, "");
@@ -92,7 +108,22 @@ impl Stamp {
     }
 
     /// Reads the text of a scanned code. Blanks and line ends at its end are forgiven, nothing else.
-    pub fn parse(text: &str) -> Option<Self> {
+    ///
+    /// # Errors
+    /// When it is not spelt as a stamp is, or a name in it holds a control character.
+    pub fn parse(text: &str) -> Result<Self, BadStamp> {
+        let stamp = Self::spelt(text).ok_or(BadStamp::Spelling)?;
+        let says = &stamp.says;
+        let names = [("id", &says.id), ("model", &says.model), ("serial", &says.serial)];
+        let control = |(name, text): (_, &String)| Some((name, text.chars().find(|c| c.is_control())?));
+        let found = names.into_iter().find_map(control);
+        match found {
+            Some((name, character)) => Err(BadStamp::Control { name, character }),
+            None => Ok(stamp),
+        }
+    }
+
+    fn spelt(text: &str) -> Option<Self> {
         let all: Vec<&str> = text
             .trim_end()
             .split('\n')
@@ -187,4 +218,49 @@ fn seconds(time: Time) -> Time {
 fn upper_hex(text: &str) -> Option<String> {
     let digits = |b: u8| b.is_ascii_digit() || (b'A'..=b'F').contains(&b);
     text.bytes().all(digits).then(|| text.to_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// A code that anybody can make, with a key of their own.
+    fn signed(model: &str, serial: &str) -> String {
+        let key = Key::from_seed(&[9; 32]);
+        let made = seconds(Timestamp::from_second(1_800_000_000).unwrap());
+        let says = Says {
+            outcome: Outcome::Passed,
+            id: "KC-7Q2M-9F3K-XB4T".into(),
+            model: model.into(),
+            serial: serial.into(),
+            capacity: Bytes(1000),
+            made,
+            valid_until: made,
+            key: key.public().to_hex(),
+            digest: "ab".repeat(32),
+        };
+        let lines = lines(&says);
+        let signature = key.sign(PREFIX, &lines);
+        Stamp { lines, signature, says }.text()
+    }
+
+    #[test]
+    fn a_name_with_a_control_character_is_refused_though_its_signature_is_good() {
+        assert!(Stamp::parse(&signed("ST12000", "Z1")).unwrap().verifies());
+        for (model, serial, name, code) in [
+            ("\u{1b}[2J\u{1b}[HTRUSTED", "Z1", "model", "U+001B"),
+            ("ST12000", "Z\u{9b}31m", "serial", "U+009B"),
+            ("a\rTRUSTED", "Z1", "model", "U+000D"),
+        ] {
+            let text = signed(model, serial);
+            let why = Stamp::parse(&text).unwrap_err().to_string();
+            assert!(why.contains(name) && why.contains(code), "{why}");
+            let (trust, now) = (crate::Trust::none(), Time::from_second(1_800_000_100).unwrap());
+            let told = crate::check(&text, &trust, now, crate::Revocations::Unknown);
+            assert_eq!(told.standing, wire::certificate::Standing::Bad);
+            assert!(told.told.contains(&why) && told.says.is_none(), "{}", told.told);
+        }
+        assert_eq!(Stamp::parse("KILN CERTIFICATE 1\nPASSED"), Err(BadStamp::Spelling));
+    }
 }

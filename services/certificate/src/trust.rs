@@ -58,6 +58,8 @@ impl Trust {
     /// The first line that says nothing: a key that is passed over would be a surprise later.
     pub fn parse(text: &str) -> Result<Self, BadLine> {
         let mut trust = Self::default();
+        // Editors that write a byte order mark before UTF-8 are many.
+        let text = text.strip_prefix('\u{feff}').unwrap_or(text);
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -143,6 +145,10 @@ mod tests {
             ))
             .unwrap();
             assert_eq!(trust.name(print), Some("Mara's shop"), "{line}");
+            assert_eq!(
+                Trust::parse(&format!("\u{feff}{line}\r\n")).unwrap().name(print),
+                Some("Mara's shop")
+            );
             assert_eq!(trust.revoked("KC-0000-0000-0001"), Some("failed on 3 March"));
             assert_eq!(trust.revoked("KC-0000-0000-0002"), None);
             assert_eq!(trust.name(Key::from_seed(&[4; 32]).public().fingerprint()), None);

@@ -35,8 +35,11 @@ fn names_cannot_break_out_of_it() {
     assert!(html.contains("序列号"));
     let mut job = failed();
     job.model = "a\u{202e}DESSAP\u{0}".into();
+    job.serial = "\u{1b}[2J\u{200b}\u{ad}\u{9b}".into();
     let html = page::html(&sign(&job));
     assert!(html.contains("a[U+202E]DESSAP[U+0000]"));
+    assert!(html.contains("[U+001B][2J[U+200B][U+00AD][U+009B]"));
+    assert!(!html.contains(|c| wire::shown::is_hidden(c) && c != '\n'), "{html}");
 }
 
 #[test]

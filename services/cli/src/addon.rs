@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use wire::manifest::{self, Flaw, Manifest, SIZE_MAX};
+use wire::shown;
 
 /// Exit code of a manifest with flaws.
 pub const FLAWED: u8 = 2;
@@ -37,7 +38,7 @@ enum Command {
 pub fn main(args: &Args) -> ExitCode {
     match &args.command {
         Command::Schema => {
-            result!("{}", manifest::SCHEMA.trim_end());
+            manifest::SCHEMA.lines().for_each(|line| result!("{line}"));
             ExitCode::SUCCESS
         }
         Command::Validate { file, json } => match read(file) {
@@ -84,39 +85,30 @@ fn judge(bytes: &[u8]) -> Result<Manifest, Vec<Flaw>> {
     manifest::read_text(text)
 }
 
-/// A text for a terminal: what a file says gives it no commands.
-fn shown(text: &str) -> String {
-    let escaped = |c: char| {
-        if c.is_control() {
-            c.escape_unicode().collect()
-        } else {
-            c.to_string()
-        }
-    };
-    text.chars().map(escaped).collect()
-}
-
 fn validate(name: &str, bytes: &[u8], json: bool) -> ExitCode {
     let read = judge(bytes);
-    let name = shown(name);
     if json {
         let flaws = read.as_ref().err().map(Vec::as_slice).unwrap_or_default();
-        result!("{}", serde_json::json!({ "valid": read.is_ok(), "flaws": flaws }));
+        let told = serde_json::json!({ "valid": read.is_ok(), "flaws": flaws }).to_string();
+        result!("{}", shown::json(&told));
     }
     match read {
         Ok(manifest) => {
             if !json {
                 let components = manifest.components().count();
-                let (pages, name_of) = (manifest.pages.len(), shown(&manifest.name));
-                let version = shown(&manifest.version);
-                result!("{name}: {name_of} {version}: valid; pages: {pages}, components: {components}");
+                let pages = manifest.pages.len();
+                result!(
+                    "{name}: {} {}: valid; pages: {pages}, components: {components}",
+                    manifest.name,
+                    manifest.version
+                );
             }
             ExitCode::SUCCESS
         }
         Err(flaws) => {
             if !json {
                 for flaw in &flaws {
-                    result!("{name}: {}", shown(&flaw.to_string()));
+                    result!("{name}: {flaw}");
                 }
             }
             ExitCode::from(FLAWED)

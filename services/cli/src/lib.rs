@@ -9,20 +9,24 @@
 //! Exit codes are a contract (`tests/contract.rs`, `tests/cert.rs`): `burn` 0 PASSED, 1 WARN, 2 FAILED,
 //! 3 INCONCLUSIVE, 4 refused (nothing was written); `cert verify` 0 trusted, 1 unknown key, 2 bad; `addon validate` 0 valid, 2 flawed; 64 usage.
 
-/// Writes a line to standard error; one that nobody reads any more is no reason to stop a burn-in.
+/// Writes one line to standard error; one that nobody reads any more is no reason to stop a burn-in.
 macro_rules! tell {
-    ($($arg:tt)*) => {{
-        use std::io::Write as _;
-        let _ = writeln!(std::io::stderr(), $($arg)*);
-    }};
+    ($($arg:tt)*) => {
+        $crate::one_line(std::io::stderr(), format_args!($($arg)*))
+    };
 }
 
-/// Writes a line to standard output, likewise.
+/// Writes one line to standard output, likewise.
 macro_rules! result {
-    ($($arg:tt)*) => {{
-        use std::io::Write as _;
-        let _ = writeln!(std::io::stdout(), $($arg)*);
-    }};
+    ($($arg:tt)*) => {
+        $crate::one_line(std::io::stdout(), format_args!($($arg)*))
+    };
+}
+
+/// What is told may hold words from outside (a drive's model, a certificate, a box's answer): they give a terminal no commands,
+/// and begin no line of their own.
+fn one_line(mut out: impl std::io::Write, text: std::fmt::Arguments<'_>) {
+    let _ = writeln!(out, "{}", wire::shown::line(&text.to_string()));
 }
 
 /// Exit code of a usage error. Source: sysexits.h, `EX_USAGE`.

@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use burnin::Playbook;
 use wire::playbook::PlaybookInfo;
+use wire::shown;
 
 /// What `kiln playbook` takes.
 #[derive(Debug, clap::Args)]
@@ -49,7 +50,7 @@ pub fn main(args: &Args) -> ExitCode {
         },
         Command::Show { name } => match Playbook::named(name) {
             Ok(book) => {
-                result!("{}", book.text().trim_end());
+                book.text().trim_end().lines().for_each(|line| result!("{line}"));
                 ExitCode::SUCCESS
             }
             Err(why) => usage(&why.to_string()),
@@ -70,7 +71,7 @@ fn list(json: bool) -> ExitCode {
     if json {
         return match serde_json::to_string(&all) {
             Ok(text) => {
-                result!("{text}");
+                result!("{}", shown::json(&text));
                 ExitCode::SUCCESS
             }
             Err(error) => usage(&error.to_string()),
@@ -85,7 +86,7 @@ fn list(json: bool) -> ExitCode {
 fn show(info: &PlaybookInfo, json: bool) {
     if json {
         match serde_json::to_string(info) {
-            Ok(text) => result!("{text}"),
+            Ok(text) => result!("{}", shown::json(&text)),
             Err(error) => tell!("kiln playbook: {error}"),
         }
         return;
@@ -95,7 +96,9 @@ fn show(info: &PlaybookInfo, json: bool) {
     } else {
         "changes nothing"
     };
-    result!("{} ({kind})\n  {}\n  {}", info.name, info.about, info.steps.join(", "));
+    result!("{} ({kind})", info.name);
+    result!("  {}", info.about);
+    result!("  {}", info.steps.join(", "));
 }
 
 /// A built-in playbook by its name, or a file by its path (which has a `/` or ends in `.toml`).
@@ -110,7 +113,12 @@ pub fn load(name: &str) -> Result<Playbook, String> {
     }
 }
 
+/// An error on one line: the reader of TOML tells some on two.
+fn on_one_line(error: &burnin::playbook::Error) -> String {
+    error.to_string().lines().map(str::trim).collect::<Vec<_>>().join("; ")
+}
+
 fn load_file(path: &Path) -> Result<Playbook, String> {
     let text = crate::file::text(path)?;
-    Playbook::own(&path.display().to_string(), &text).map_err(|e| e.to_string())
+    Playbook::own(&path.display().to_string(), &text).map_err(|e| on_one_line(&e))
 }

@@ -19,10 +19,15 @@ fn key() -> Key {
 }
 
 fn signed(made: Time) -> Signed {
+    of("TEST MODEL", made)
+}
+
+/// Of a drive that tells this model.
+fn of(model: &str, made: Time) -> Signed {
     let job = Job {
         id: JobId::now(),
         drive: DriveId::from_wwn("5000c500a1b2c3d4").unwrap(),
-        model: "TEST MODEL".into(),
+        model: model.into(),
         serial: "T-1234".into(),
         capacity: Bytes(4_000_787_030_016),
         sector: 512,
@@ -126,6 +131,45 @@ fn trusted_is_0_unknown_is_1_in_every_form() {
         assert_eq!(json["says"]["outcome"], "FAILED");
         assert_eq!(json["revocation"]["kind"], "unknown");
     }
+}
+
+/// Whoever has a key can sign any model: here one that clears the screen and writes another result over the real one.
+#[test]
+fn what_a_certificate_says_gives_the_terminal_no_commands() {
+    let desk = Desk::new();
+    let model = "X\u{1b}[2J\u{1b}[HTRUSTED: good\r\nTRUSTED\u{9b}1A\u{202e}DETSURT";
+    let signed = of(model, Time::now());
+    let print = key().public().fingerprint();
+    let trust = desk.put("trust", format!("\u{feff}key {} \u{1b}[Hthe bench\n", print.groups()));
+    for (name, bytes) in [
+        ("c.json", signed.text().as_bytes().to_vec()),
+        ("c.html", page::html(&signed).into_bytes()),
+        ("c.pdf", pdf::pdf(&signed)),
+    ] {
+        let file = desk.put(name, bytes);
+        let unknown = verify(&[&file]);
+        assert_eq!(code(&unknown), 1, "{name}: {}{}", out(&unknown), text(&unknown));
+        let told = out(&unknown);
+        let hidden = |c: char| wire::shown::is_hidden(c) && c != '\n';
+        assert!(!told.contains(hidden), "{name}: {told:?}");
+        assert!(
+            told.contains("X\\u{1b}[2J\\u{1b}[HTRUSTED: good\\u{d}\\u{a}TRUSTED"),
+            "{told:?}"
+        );
+        let begins = |line: &&str| line.starts_with("TRUSTED");
+        assert_eq!(told.lines().filter(begins).count(), 0, "{told}");
+
+        let known = verify(&[&file, "--trust", &trust]);
+        assert_eq!(code(&known), 0, "{name}: {}{}", out(&known), text(&known));
+        assert!(!out(&known).contains(hidden), "{name}: {:?}", out(&known));
+        assert_eq!(out(&known).lines().filter(begins).count(), 1);
+        let json = verify(&[&file, "--json"]);
+        assert!(!out(&json).contains(hidden), "{name}: {:?}", out(&json));
+        assert_eq!(object(&json)["says"]["model"], model, "a program reads what was signed");
+    }
+    // What paper carries has none of them; see `certificate::stamp` for one that has.
+    let scanned = desk.put("scanned.txt", signed.stamp().text());
+    assert_eq!(code(&verify(&[&scanned])), 1);
 }
 
 #[test]

@@ -229,8 +229,19 @@ fn resume_of_a_foreign_drive_is_4_as_of_one_that_ended() {
         "surface",
         "--resume",
     ];
+    // A certificate of another day is not the refused burn-in's to replace.
+    let cert = drive.state().join("earlier.json");
+    fs::write(&cert, "of another day").unwrap();
     for more in [&both[3..], &both[..]] {
-        let output = drive.burn(more);
+        let mut command = drive.command(more);
+        let place = if more.len() == both.len() {
+            cert.with_extension("d")
+        } else {
+            cert.clone()
+        };
+        let output = command.arg("--cert").arg(&place).output().unwrap();
+        assert_eq!(fs::read_to_string(&cert).unwrap(), "of another day");
+        assert!(!cert.with_extension("d").exists(), "a folder was made for nothing");
         let told = text(&output);
         assert_eq!(code(&output), 4, "{told}");
         for part in [

@@ -25,6 +25,7 @@ pub mod playbook;
 pub mod problem;
 pub mod quantity;
 pub mod secret;
+pub mod shown;
 pub mod supervisor;
 pub mod uevent;
 pub mod update;

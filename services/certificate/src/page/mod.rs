@@ -11,6 +11,7 @@ use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use sha2::{Digest, Sha256};
 use wire::job::Outcome;
+use wire::shown::is_hidden;
 
 use crate::chart::charts;
 use crate::qr;
@@ -99,8 +100,8 @@ pub fn html(signed: &Signed) -> String {
     out
 }
 
-/// A text in an element or a quoted attribute. Control characters and those that turn the direction of
-/// writing are shown as what they are, so that a name cannot rearrange the page.
+/// A text in an element or a quoted attribute. Control and format characters are shown as what they are, so that a name
+/// cannot rearrange the page.
 pub(crate) fn text(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 8);
     for c in text.chars() {
@@ -110,10 +111,7 @@ pub(crate) fn text(text: &str) -> String {
             '>' => out += "&gt;",
             '"' => out += "&quot;",
             '\'' => out += "&#39;",
-            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => {
-                out += &format!("[U+{:04X}]", u32::from(c));
-            }
-            c if c.is_control() => out += &format!("[U+{:04X}]", u32::from(c)),
+            c if is_hidden(c) => out += &format!("[U+{:04X}]", u32::from(c)),
             c => out.push(c),
         }
     }

@@ -71,7 +71,8 @@ pub(super) fn encode(text: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(text.len());
     for c in text.chars() {
         match c {
-            ' '..='~' | '\u{a0}'..='\u{ff}' => bytes.push(c as u32 as u8),
+            // The soft hyphen would print as a real one.
+            ' '..='~' | '\u{a0}'..='\u{ac}' | '\u{ae}'..='\u{ff}' => bytes.push(c as u32 as u8),
             '€' => bytes.push(0x80),
             '…' => bytes.push(0x85),
             '‘' => bytes.push(0x91),
@@ -149,6 +150,7 @@ mod tests {
         assert_eq!(encode("µ°é“€"), [0xb5, 0xb0, 0xe9, 0x93, 0x80]);
         assert_eq!(encode("序"), b"[U+5E8F]");
         assert_eq!(encode("a\nb\u{202e}"), b"a[U+000A]b[U+202E]");
+        assert_eq!(encode("\u{1b}[2J\u{9b}\u{ad}"), b"[U+001B][2J[U+009B][U+00AD]");
     }
 
     #[test]

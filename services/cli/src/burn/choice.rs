@@ -70,7 +70,13 @@ impl Choice {
     /// Takes up `--give-up`: each names one of the targets.
     pub fn give_up(&mut self, targets: &[Target], names: &[String]) -> Result<(), Stop> {
         for name in names {
-            let target = targets.iter().find(|target| target.is_named(name));
+            let mut named = targets.iter().filter(|target| target.is_named(name));
+            let target = named.next();
+            if named.next().is_some() {
+                return Err(Stop::Usage(format!(
+                    "--give-up {name} names two of the drives: name each by its WWN"
+                )));
+            }
             let id = target.and_then(|target| target.device.as_ref().ok()?.identity.id.clone());
             let Some(id) = id else {
                 return Err(Stop::Usage(format!(

@@ -3,6 +3,7 @@
 use std::io::{BufRead, Write};
 
 use wire::gate::{PlanDrive, typed_matches};
+use wire::shown;
 
 use super::{Stop, target::Target};
 
@@ -13,6 +14,12 @@ pub(super) fn erasable(targets: &[Target], yes: &[String]) -> Result<(), Stop> {
         return Err(Stop::Usage(format!(
             "everything on {} will be lost: agree with --yes-erase {id} (nothing was written)",
             target.node.display()
+        )));
+    }
+    let names_two = |id: &&String| targets.iter().filter(|t| t.is_named(id)).count() > 1;
+    if let Some(id) = yes.iter().find(names_two) {
+        return Err(Stop::Usage(format!(
+            "--yes-erase {id} names two of the drives: burn them in one at a time, or name each by its WWN (nothing was written)"
         )));
     }
     match yes.iter().find(|id| !targets.iter().any(|t| t.is_named(id))) {
@@ -27,11 +34,10 @@ pub(super) fn erasable(targets: &[Target], yes: &[String]) -> Result<(), Stop> {
 pub(super) fn ask(drives: &[PlanDrive]) -> Result<(), Stop> {
     let mut input = std::io::stdin().lock();
     for drive in drives {
+        let (model, serial) = (shown::line(&drive.model), shown::line(&drive.serial));
         let _ = write!(
             std::io::stderr(),
-            "{} {}: type {} to erase it: ",
-            drive.model,
-            drive.serial,
+            "{model} {serial}: type {} to erase it: ",
             hint(drive)
         );
         let _ = std::io::stderr().flush();

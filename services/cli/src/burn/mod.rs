@@ -35,6 +35,7 @@ use drive::smart::Smartctl;
 use wire::drive::Refused;
 use wire::gate::{PlanDrive, digest};
 use wire::job::Outcome;
+use wire::shown;
 
 use crate::signing::Signing;
 use admit::{Ready, admit};
@@ -168,20 +169,22 @@ fn resumable(args: &Args, jobs: &[Job]) -> Result<(), Stop> {
         .collect();
     match refused.is_empty() {
         true => Ok(()),
-        false => Err(Stop::Refused(format!("{}; nothing was written", refused.join("\n")))),
+        false => Err(Stop::Refused(format!("{}; nothing was written", refused.join("; ")))),
     }
 }
 
-/// Where the certificates go must be known before hours are spent.
+/// Where the certificates go must be known before hours are spent; nothing is made there yet.
 fn certificate_place(args: &Args) -> Result<(), Stop> {
     let Some(path) = &args.cert else { return Ok(()) };
     if args.targets.len() > 1 {
-        return std::fs::create_dir_all(path).map_err(|e| {
-            Stop::Usage(format!(
-                "--cert {}: with several drives it is a folder: {e}",
-                path.display()
-            ))
-        });
+        return match path.ancestors().find(|at| at.exists()) {
+            Some(at) if !at.is_dir() => Err(Stop::Usage(format!(
+                "--cert {}: with several drives it is a folder, and {} is none",
+                path.display(),
+                at.display()
+            ))),
+            Some(_) | None => Ok(()),
+        };
     }
     if !path.is_dir() && crate::cert::Form::of(path).is_none() {
         return Err(Stop::Usage(format!(
@@ -209,7 +212,7 @@ fn jobs(
         ..Smartctl::default()
     };
     let job = |ready: Ready| Job {
-        names: names(args, &ready),
+        names: Names::of(args, &ready.target),
         drive: ready.plan,
         node: ready.target.node,
         held: ready.held,
@@ -231,7 +234,13 @@ fn jobs(
 fn burn_all(args: &Args, state: &StateDir, signals: &Signals, jobs: Vec<Job>) -> Result<u8, Stop> {
     state.make().map_err(Stop::Usage)?;
     let signing = match &args.cert {
-        Some(_) => Some(Signing::open(state.path()).map_err(Stop::Usage)?),
+        Some(path) => {
+            if args.targets.len() > 1 {
+                let failed = |e| Stop::Usage(format!("--cert {}: making the folder: {e}", path.display()));
+                std::fs::create_dir_all(path).map_err(failed)?;
+            }
+            Some(Signing::open(state.path()).map_err(Stop::Usage)?)
+        }
         None => None,
     };
     let screen = Screen::new(std::io::stderr().is_terminal());
@@ -259,7 +268,8 @@ fn burn_all(args: &Args, state: &StateDir, signals: &Signals, jobs: Vec<Job>) ->
             continue;
         };
         begun |= done.begun;
-        if let (Some(signing), Some(path)) = (&signing, &args.cert) {
+        // What was not begun says nothing of its drive, and replaces no certificate that does.
+        if let (Some(signing), Some(path), true) = (&signing, &args.cert, done.begun) {
             done.certify(signing, path);
         }
         worst = worst.max(done.outcome());
@@ -274,31 +284,45 @@ fn burn_all(args: &Args, state: &StateDir, signals: &Signals, jobs: Vec<Job>) ->
     }
     if signals.asked().load(Ordering::Relaxed) {
         let (over, open): (Vec<_>, Vec<_>) = names.into_iter().partition(|(id, _)| state.ended(id).is_some());
-        let over: Vec<String> = over.into_iter().flat_map(|(_, names)| names).collect();
+        let over: Vec<String> = over.into_iter().flat_map(|(_, names)| names.words).collect();
+        let instead: Vec<_> = open.iter().filter_map(|(_, names)| names.instead()).collect();
         if !open.is_empty() {
-            tell!("to go on: {}", again(std::env::args().skip(1), &over));
+            tell!("to go on: {}", again(std::env::args().skip(1), &over, &instead));
         }
     }
     Ok(code(worst))
 }
 
-/// The words of the command line that name this drive.
-fn names(args: &Args, ready: &Ready) -> Vec<String> {
-    let node = |name: &&String| {
-        name.contains('/') && std::fs::canonicalize(name).ok() == std::fs::canonicalize(&ready.target.node).ok()
-    };
-    let model = |name: &&String| name.eq_ignore_ascii_case(&ready.plan.model);
-    let targets = args.targets.iter().filter(|name| node(name) || model(name));
-    let ids = args.targets.iter().chain(&args.yes_erase).chain(&args.give_up);
-    targets
-        .chain(ids.filter(|id| ready.target.is_named(id)))
-        .cloned()
-        .collect()
+/// The words of the command line that name a drive.
+#[derive(Clone, Debug)]
+struct Names {
+    /// Each of them, the target's first.
+    words: Vec<String>,
+    /// What names the drive for good: its serial, else its WWN, else its path.
+    id: String,
 }
 
-/// The same command line, to go on: with `--resume`, without the digest of a plan that is gone, and without the drives that
-/// have come to their end, whose names are `over`.
-fn again(args: impl Iterator<Item = String>, over: &[String]) -> String {
+impl Names {
+    fn of(args: &Args, target: &target::Target) -> Self {
+        let ids = args.yes_erase.iter().chain(&args.give_up);
+        let ids = ids.filter(|id| target.is_named(id)).cloned();
+        Self {
+            words: std::iter::once(target.word.clone()).chain(ids).collect(),
+            id: target.id(),
+        }
+    }
+
+    /// The target's word, and what to say instead where that is (part of) a model: another drive of it may be here by then.
+    fn instead(&self) -> Option<(String, String)> {
+        let word = self.words.first()?;
+        let lasts = word.contains('/') || self.words[1..].contains(word) || word.eq_ignore_ascii_case(&self.id);
+        (!lasts).then(|| (word.clone(), self.id.clone()))
+    }
+}
+
+/// The same command line, to go on: with `--resume`, without the digest of a plan that is gone, without the drives that
+/// have come to their end, whose names are `over`, and with words that last `instead` of those that may not.
+fn again(args: impl Iterator<Item = String>, over: &[String], instead: &[(String, String)]) -> String {
     let mut words = vec!["kiln".to_owned()];
     let mut skip = false;
     let mut resumes = false;
@@ -317,7 +341,8 @@ fn again(args: impl Iterator<Item = String>, over: &[String]) -> String {
             continue;
         }
         resumes |= word == "--resume";
-        words.push(quote(&word));
+        let lasting = instead.iter().find(|(named, _)| *named == word).map(|(_, id)| id);
+        words.push(quote(lasting.unwrap_or(&word)));
         if word == "burn" && words.len() == 2 && !resumes {
             words.push("--resume".to_owned());
             resumes = true;
@@ -344,7 +369,7 @@ fn print_json(value: &impl serde::Serialize) -> bool {
     let mut out = std::io::stdout().lock();
     let written = serde_json::to_string(value)
         .map_err(std::io::Error::other)
-        .and_then(|line| writeln!(out, "{line}"))
+        .and_then(|line| writeln!(out, "{}", shown::json(&line)))
         .and_then(|()| out.flush());
     if let Err(error) = &written {
         tell!("kiln burn: a result could not be written: {error}");
@@ -366,7 +391,7 @@ mod tests {
 
     #[test]
     fn how_to_go_on_is_the_same_command_with_resume() {
-        let of = |words: &[&str]| again(words.iter().map(|w| (*w).to_owned()), &[]);
+        let of = |words: &[&str]| again(words.iter().map(|w| (*w).to_owned()), &[], &[]);
         assert_eq!(
             of(&[
                 "burn",
@@ -386,9 +411,20 @@ mod tests {
         let words = "burn /dev/a /dev/b --yes-erase WD-A --yes-erase=WD-B --give-up WD-A --format ext4";
         let over = ["/dev/a", "WD-A"].map(str::to_owned);
         assert_eq!(
-            again(words.split(' ').map(str::to_owned), &over),
+            again(words.split(' ').map(str::to_owned), &over, &[]),
             "kiln burn --resume /dev/b --yes-erase=WD-B --format ext4",
             "what came through is refused by --resume"
+        );
+        let words = "burn ST8000 hgst --yes-erase ZA1 --yes-erase V6H";
+        let instead = [("hgst".to_owned(), "V6H".to_owned())];
+        assert_eq!(
+            again(
+                words.split(' ').map(str::to_owned),
+                &["ST8000", "ZA1"].map(str::to_owned),
+                &instead
+            ),
+            "kiln burn --resume V6H --yes-erase V6H",
+            "what was named by a part of its model is named by its serial"
         );
     }
 }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 use wire::job::{Phase, Progress};
+use wire::shown;
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -32,7 +33,11 @@ impl Screen {
         let bar = self.bars.as_ref().map(|bars| {
             let style = ProgressStyle::with_template("{prefix} {msg:56!} {wide_bar} {percent:>3} %")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
-            bars.add(ProgressBar::new(1000).with_style(style).with_prefix(name.to_owned()))
+            bars.add(
+                ProgressBar::new(1000)
+                    .with_style(style)
+                    .with_prefix(shown::line(name).into_owned()),
+            )
         });
         Line {
             name: name.to_owned(),

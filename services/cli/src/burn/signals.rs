@@ -119,9 +119,11 @@ impl Signals {
             Act::Ask => self.asked.store(true, Ordering::Relaxed),
             Act::Leave => {
                 // The question on the terminal has no end of line.
-                let gap = if std::io::stdin().is_terminal() { "\n" } else { "" };
+                if std::io::stdin().is_terminal() {
+                    tell!("");
+                }
                 let name = signal_name(signal).unwrap_or("a signal");
-                tell!("{gap}kiln burn: ended by {name} before anything was begun; nothing was written");
+                tell!("kiln burn: ended by {name} before anything was begun; nothing was written");
                 exit(ABORTED);
             }
             Act::Exit => exit(ABORTED),

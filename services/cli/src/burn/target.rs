@@ -12,6 +12,8 @@ use super::Stop;
 /// One device that was asked for.
 #[derive(Debug)]
 pub(super) struct Target {
+    /// The word that asked for it.
+    pub word: String,
     /// Its node.
     pub node: PathBuf,
     /// The device as the kernel describes it, or why it cannot be one.
@@ -98,7 +100,11 @@ fn by_path(system: &System, name: &str) -> Result<Target, Stop> {
     } else {
         sysfs::read_number(system, number).ok_or(NoDevice::Unknown(number))
     };
-    Ok(Target { node, device })
+    Ok(Target {
+        word: name.to_owned(),
+        node,
+        device,
+    })
 }
 
 fn by_name(system: &System, name: &str, all: &[Device]) -> Result<Target, Stop> {
@@ -122,6 +128,7 @@ fn by_name(system: &System, name: &str, all: &[Device]) -> Result<Target, Stop> 
             "no drive has the serial number, WWN or model {name:?}"
         ))),
         [device] => Ok(Target {
+            word: name.to_owned(),
             node: sysfs::node(system, &device.name),
             device: Ok((*device).clone()),
         }),

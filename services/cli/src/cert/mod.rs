@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use certificate::{Revocations, Signed, Trust, carrier, check, page, pdf};
-use wire::Time;
 use wire::certificate::{CertificateCheck, RevocationState, Standing};
+use wire::{Time, shown};
 
 use crate::USAGE;
 
@@ -152,7 +152,7 @@ fn verify(file: &Path, trust: Option<&Path>, json: bool, now: Time) -> Result<u8
     };
     if json {
         let line = serde_json::to_string(&result).map_err(|e| e.to_string())?;
-        result!("{line}");
+        result!("{}", shown::json(&line));
     } else {
         tell_check(&result);
     }

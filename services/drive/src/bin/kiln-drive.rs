@@ -16,6 +16,7 @@ use drive::selftest::{self, Kind, Step};
 use drive::smart::Smartctl;
 use drive::{System, probe, sysfs};
 use wire::job::SelfTestOutcome;
+use wire::shown;
 
 fn main() -> ExitCode {
     drive::answer_child();
@@ -33,6 +34,11 @@ fn main() -> ExitCode {
     }
 }
 
+/// One line of JSON. What a drive tells gives a terminal no commands.
+fn print(value: &serde_json::Value) {
+    println!("{}", shown::json(&value.to_string()));
+}
+
 fn list() -> ExitCode {
     let guard = Guard::default();
     let usage = Usage::collect(&guard.system);
@@ -40,18 +46,15 @@ fn list() -> ExitCode {
         let node = sysfs::node(&guard.system, &device.name);
         let look = probe::probe_with_deadline(&guard.prober, &node, Some(device.number), guard.deadline);
         let refused = guard.view(&usage, device, look.as_ref().ok());
-        println!(
-            "{}",
-            serde_json::json!({
-                "name": device.name,
-                "identity": device.identity,
-                "location": device.location,
-                "rotation": device.rotation,
-                "temperature": drive::temperature::read(&guard.system, &device.name),
-                "content": look.map(|look| look.content.words()).unwrap_or_else(|error| error.to_string()),
-                "refused": refused.map(|refusal| refusal.view()),
-            })
-        );
+        print(&serde_json::json!({
+            "name": device.name,
+            "identity": device.identity,
+            "location": device.location,
+            "rotation": device.rotation,
+            "temperature": drive::temperature::read(&guard.system, &device.name),
+            "content": look.map(|look| look.content.words()).unwrap_or_else(|error| error.to_string()),
+            "refused": refused.map(|refusal| refusal.view()),
+        }));
     }
     ExitCode::SUCCESS
 }
@@ -66,11 +69,11 @@ fn smart(node: &Path) -> ExitCode {
     };
     match Smartctl::default().read(node, &device.identity) {
         Ok(snapshot) => match serde_json::to_string_pretty(&snapshot) {
-            Ok(text) => println!("{text}"),
+            Ok(text) => text.lines().for_each(|line| println!("{}", shown::json(line))),
             Err(error) => eprintln!("{error}"),
         },
         Err(error) => {
-            eprintln!("{}: {error}", device.identity.words());
+            eprintln!("{}", shown::line(&format!("{}: {error}", device.identity.words())));
             return ExitCode::FAILURE;
         }
     }
@@ -87,11 +90,11 @@ fn guard(node: &Path) -> ExitCode {
     };
     match drive::guard::open_for_erase(&device.identity, node, &[]) {
         Ok(_opened) => {
-            println!("{}", serde_json::json!({ "kind": "free", "reason": "nothing uses it" }));
+            print(&serde_json::json!({ "kind": "free", "reason": "nothing uses it" }));
             ExitCode::SUCCESS
         }
         Err(refusal) => {
-            println!("{}", serde_json::json!(refusal.view()));
+            print(&serde_json::json!(refusal.view()));
             // As `kiln burn` does: refused by the guard.
             ExitCode::from(4)
         }
@@ -120,7 +123,7 @@ fn self_test(kind: &str, node: &Path) -> ExitCode {
             }
         },
     };
-    println!("{}", serde_json::json!(test));
+    print(&serde_json::json!(test));
     match test.outcome {
         SelfTestOutcome::Passed => ExitCode::SUCCESS,
         SelfTestOutcome::Failed => ExitCode::from(2),

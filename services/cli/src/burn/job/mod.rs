@@ -42,7 +42,7 @@ use watch::{Seen, Watch};
 pub(super) struct Job {
     pub drive: PlanDrive,
     /// The words of the command line that name it.
-    pub names: Vec<String>,
+    pub names: super::Names,
     pub node: PathBuf,
     pub held: Held,
     pub guard: Guard,
