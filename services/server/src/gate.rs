@@ -138,6 +138,15 @@ impl Gate {
                     )),
                 );
             }
+            // The labels are the agent's; that none names two drives is not left to it.
+            let mut others = kept.plan.drives.iter().filter(|other| other.id != drive.id);
+            if let Some(other) = others.find(|other| typed_matches(&other.label, &other.serial, what)) {
+                let problem = Problem::new("label-wrong", 422, "What was typed names two drives of the plan");
+                return Err(problem.with(format!(
+                    "{} {} and {} {}: type all characters of each serial number, or plan them one at a time",
+                    drive.model, drive.serial, other.model, other.serial
+                )));
+            }
         }
         match typed
             .keys()
@@ -232,7 +241,7 @@ mod tests {
     }
 
     fn plan(serials: &[&str]) -> Plan {
-        let labels = labels(serials);
+        let labels = labels(serials, &[]);
         let drives: Vec<PlanDrive> = serials
             .iter()
             .zip(labels)
@@ -366,6 +375,22 @@ mod tests {
             gate.check(now(1), plan.id, "ada", &more).unwrap_err().kind,
             "label-wrong"
         );
+    }
+
+    #[test]
+    fn a_text_that_names_two_drives_confirms_neither() {
+        let (mut gate, mut plan) = (gate(), plan(&["ABCD", "XYZABCD"]));
+        // An agent that took the last four of both.
+        plan.drives[1].label = "ABCD".into();
+        gate.keep(now(0), plan.clone(), "ada");
+        let problem = gate.check(now(1), plan.id, "ada", &typed(&plan)).unwrap_err();
+        assert!(
+            problem.kind == "label-wrong" && problem.detail.contains("M ABCD and M XYZABCD"),
+            "{problem:?}"
+        );
+        let plan = self::plan(&["ABCD", "XYZABCD"]);
+        gate.keep(now(0), plan.clone(), "ada");
+        gate.check(now(1), plan.id, "ada", &typed(&plan)).unwrap();
     }
 
     #[test]

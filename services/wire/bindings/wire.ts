@@ -1129,7 +1129,7 @@ content: Content,
 given_up: Array<string>, 
 /**
  * What has to be typed for this drive: the last four of its serial, or the whole serial where
- * two drives of the plan end alike or the serial is shorter.
+ * the serial of another drive ends alike or the serial is shorter.
  */
 label: string, };
 

@@ -1,12 +1,12 @@
 //! The two-step gate: the plan that says what will be lost, and the ticket that a person armed.
 //!
 //! The agent makes the [`Plan`]; its [`digest`] covers every drive's identity and
-//! present content. A person types the last four of each serial and gives the
-//! password; the server then signs the text of a [`Ticket`]. The signature covers
-//! exactly the bytes that travel in [`Armed::ticket`], so no canonical form is
-//! needed on either side.
+//! present content. A person types the last four of each serial ([`labels`]: more,
+//! where they do not tell it from the others) and gives the password; the server then
+//! signs the text of a [`Ticket`]. The signature covers exactly the bytes that travel
+//! in [`Armed::ticket`], so no canonical form is needed on either side.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -68,7 +68,7 @@ pub struct PlanDrive {
     #[serde(default)]
     pub given_up: Vec<String>,
     /// What has to be typed for this drive: the last four of its serial, or the whole serial where
-    /// two drives of the plan end alike or the serial is shorter.
+    /// the serial of another drive ends alike or the serial is shorter.
     pub label: String,
 }
 
@@ -127,34 +127,43 @@ pub fn digest(playbook: &str, options: &PlanOptions, drives: &[PlanDrive]) -> St
     hex::encode(hash.finalize())
 }
 
-/// What has to be typed for each of `serials`, in their order: the last four characters, or the
-/// whole serial where that is ambiguous within the plan or the serial has fewer than four.
-pub fn labels(serials: &[&str]) -> Vec<String> {
-    let tail = |serial: &str| -> Option<String> {
-        let chars: Vec<char> = serial.trim().chars().collect();
-        (chars.len() > 4).then(|| chars[chars.len() - 4..].iter().collect::<String>().to_uppercase())
+/// What has to be typed for each of the `chosen` serials, in their order: the last four characters, or the whole serial
+/// where another serial (chosen, or of a `known` drive beside them) ends alike, a space is among the four, or the serial
+/// has no more than four. Chosen serials that differ get labels of which none names two; see [`doubled`].
+pub fn labels(chosen: &[&str], known: &[&str]) -> Vec<String> {
+    let chosen: Vec<String> = chosen.iter().map(|serial| as_typed(serial)).collect();
+    let known: Vec<String> = known.iter().map(|serial| as_typed(serial)).collect();
+    let label = |(index, serial): (usize, &String)| {
+        let others = chosen.iter().enumerate().filter(|(other, _)| *other != index);
+        let mut others = others.map(|(_, other)| other).chain(&known);
+        let last = last_four(serial).filter(|last| !others.any(|other| other.ends_with(last)));
+        last.unwrap_or(serial).to_owned()
     };
-    serials
-        .iter()
-        .enumerate()
-        .map(|(index, serial)| match tail(serial) {
-            Some(last)
-                if !serials
-                    .iter()
-                    .enumerate()
-                    .any(|(other, s)| other != index && tail(s).as_ref() == Some(&last)) =>
-            {
-                last
-            }
-            _ => serial.trim().to_uppercase(),
-        })
-        .collect()
+    chosen.iter().enumerate().map(label).collect()
+}
+
+/// A serial that two of `serials` share, whatever the case of its letters: nothing that can be typed tells them apart.
+pub fn doubled<'a>(serials: &[&'a str]) -> Option<&'a str> {
+    let mut seen = BTreeSet::new();
+    serials.iter().find(|serial| !seen.insert(as_typed(serial))).copied()
+}
+
+/// A serial as it is compared: letter case and spaces around it are free.
+fn as_typed(serial: &str) -> String {
+    serial.trim().to_ascii_uppercase()
+}
+
+/// The last four characters of a longer serial, unless what trims spaces would read them as fewer.
+fn last_four(serial: &str) -> Option<&str> {
+    let (at, _) = serial.char_indices().rev().nth(3).filter(|(at, _)| *at > 0)?;
+    let last = &serial[at..];
+    (!last.contains(char::is_whitespace)).then_some(last)
 }
 
 /// Whether what a person typed (or a scanner read) names this drive: its label, or the whole serial; letter case is free.
 pub fn typed_matches(label: &str, serial: &str, typed: &str) -> bool {
-    let typed = typed.trim();
-    !typed.is_empty() && (typed.eq_ignore_ascii_case(label) || typed.eq_ignore_ascii_case(serial.trim()))
+    let typed = as_typed(typed);
+    !typed.is_empty() && (typed == as_typed(label) || typed == as_typed(serial))
 }
 
 #[cfg(test)]
@@ -220,8 +229,23 @@ mod tests {
 
     #[test]
     fn equal_tails_ask_for_the_whole_serial() {
-        assert_eq!(labels(&["WD-1234", "ST-9F2K"]), ["1234", "9F2K"]);
-        assert_eq!(labels(&["AA-1234", "bb-1234", "x9"]), ["AA-1234", "BB-1234", "X9"]);
+        assert_eq!(labels(&["WD-1234", "ST-9F2K"], &[]), ["1234", "9F2K"]);
+        assert_eq!(labels(&["AA-1234", "bb-1234", "x9"], &[]), ["AA-1234", "BB-1234", "X9"]);
+        // A serial that is another's last four, chosen or only plugged in.
+        assert_eq!(labels(&["abcd", "XYZABCD"], &[]), ["ABCD", "XYZABCD"]);
+        assert_eq!(labels(&["XYZABCD"], &["ABCD"]), ["XYZABCD"]);
+        assert_eq!(labels(&["XYZABCD"], &["QABCd "]), ["XYZABCD"]);
+        assert_eq!(
+            labels(&["WD  12"], &[]),
+            ["WD  12"],
+            "what is typed is trimmed: the last four would name nothing"
+        );
+    }
+
+    #[test]
+    fn a_serial_that_two_drives_tell_is_found() {
+        assert_eq!(doubled(&["A1", "B2", "a1 "]), Some("a1 "));
+        assert_eq!(doubled(&["ABCD", "XYZABCD"]), None);
     }
 
     #[test]
@@ -232,18 +256,30 @@ mod tests {
         assert!(!typed_matches("", "", ""));
     }
 
+    /// Serials of few letters, so that they often end alike, in either case.
+    fn serials(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<String>> {
+        proptest::collection::vec("[ABb ]{0,3}[AaB]{1,5}", count)
+    }
+
     proptest! {
+        /// Whatever is typed: it confirms one of the chosen drives at most, and a label none but its own, known ones included.
         #[test]
-        fn labels_are_unique_when_serials_are(serials in proptest::collection::hash_set("[A-Z0-9]{1,9}", 1..9)) {
-            let serials: Vec<&str> = serials.iter().map(String::as_str).collect();
-            let labels = labels(&serials);
-            for (a, label) in labels.iter().enumerate() {
-                for (b, serial) in serials.iter().enumerate() {
-                    if a != b {
-                        prop_assert!(!(labels[b] == *label && !serial.is_empty()));
-                    }
-                }
+        fn one_text_never_confirms_two_drives(chosen in serials(1..7), known in serials(0..4), free in "[ABab ]{0,8}") {
+            let chosen: Vec<&str> = chosen.iter().map(String::as_str).collect();
+            let known: Vec<&str> = known.iter().map(String::as_str).collect();
+            prop_assume!(doubled(&chosen).is_none());
+            let labels = labels(&chosen, &known);
+            let confirmed = |text: &str| {
+                let named = labels.iter().zip(&chosen).filter(|(label, serial)| typed_matches(label, serial, text));
+                named.count()
+            };
+            for (label, serial) in labels.iter().zip(&chosen) {
+                prop_assert_eq!((confirmed(label), confirmed(serial)), (1, 1), "{:?} of {:?}", label, serial);
+                prop_assert!(typed_matches(label, serial, label));
+                let whole = as_typed(serial) == *label;
+                prop_assert!(whole || !known.iter().any(|other| as_typed(other).ends_with(label)));
             }
+            prop_assert!(confirmed(&free) <= 1);
         }
     }
 }

@@ -27,7 +27,7 @@ use burnin::Playbook;
 use drive::content::{ContentKind, Member};
 use ed25519_dalek::VerifyingKey;
 use wire::drive::Drive;
-use wire::gate::{Armed, PLAN_DRIVES_MAX, PLAN_SECONDS, Plan, PlanDrive, digest, labels};
+use wire::gate::{Armed, PLAN_DRIVES_MAX, PLAN_SECONDS, Plan, PlanDrive, digest, doubled, labels};
 use wire::options::PlanOptions;
 use wire::{DriveId, PlanId, Problem, Time};
 
@@ -160,7 +160,20 @@ impl Ledger {
         }
         options::fits(ask, &named)?;
         let serials: Vec<&str> = named.iter().map(|drive| drive.serial.as_str()).collect();
-        let labels = labels(&serials);
+        if let Some(serial) = doubled(&serials) {
+            let problem = Problem::new(
+                "serial-twice",
+                409,
+                "Two drives of the plan tell the same serial number",
+            );
+            return Err(problem.with(format!(
+                "Nothing that is typed tells them apart: {serial}. Plan them one at a time."
+            )));
+        }
+        let chosen = |drive: &&Drive| drive.id.as_ref().is_some_and(|id| seen.contains(id));
+        let beside = drives.iter().filter(|drive| !chosen(drive));
+        let known: Vec<&str> = beside.map(|drive| drive.serial.as_str()).collect();
+        let labels = labels(&serials, &known);
         let since = named.iter().map(|drive| drive.since).collect();
         let drives: Vec<PlanDrive> = named
             .iter()

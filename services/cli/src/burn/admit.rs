@@ -6,7 +6,7 @@ use burnin::format;
 use drive::content::ContentKind;
 use drive::guard::{GivenUp, Guard, Refusal};
 use drive::identity::Identity;
-use drive::sysfs::Device;
+use drive::sysfs::{self, Device};
 use wire::drive::Content;
 use wire::gate::{PlanDrive, labels};
 
@@ -48,7 +48,11 @@ pub(super) fn admit(args: &Args, guard: &Guard, choice: &Choice, targets: Vec<Ta
         }
     }
     let serials: Vec<String> = ready.iter().map(|r| r.plan.serial.clone()).collect();
-    let labels = labels(&serials.iter().map(String::as_str).collect::<Vec<_>>());
+    let chosen = |device: &Device| ready.iter().any(|r| r.held.device.number == device.number);
+    let mut known = sysfs::walk(&guard.system);
+    known.retain(|device| !chosen(device));
+    let known: Vec<&str> = known.iter().map(|device| device.identity.serial.as_str()).collect();
+    let labels = labels(&serials.iter().map(String::as_str).collect::<Vec<_>>(), &known);
     for (r, label) in ready.iter_mut().zip(labels) {
         r.plan.label = label;
     }

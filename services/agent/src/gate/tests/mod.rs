@@ -321,6 +321,40 @@ fn what_must_not_be_erased_is_not_planned() {
 }
 
 #[test]
+fn one_text_confirms_one_drive_and_no_other_that_is_plugged_in() {
+    let mut bench = Bench::new();
+    let empty = |serial| drive(serial, Content::Empty);
+    bench.drives = vec![empty("ABCD"), empty("XYZABCD"), empty("Q-9F2K")];
+    let labels = |plan: Plan| plan.drives.into_iter().map(|d| d.label).collect::<Vec<_>>();
+    assert_eq!(labels(bench.plan(&[0, 1, 2])), ["ABCD", "XYZABCD", "9F2K"]);
+    assert_eq!(
+        labels(bench.plan(&[1])),
+        ["XYZABCD"],
+        "another that is known ends alike"
+    );
+
+    // The same serial from another maker.
+    let mut twin = empty("q-9f2k");
+    twin.model = "N".into();
+    twin.id = DriveId::from_serial("N", "q-9f2k", 1_000_000);
+    bench.drives.push(twin);
+    assert_eq!(labels(bench.plan(&[2])), ["Q-9F2K"]);
+    let ids = [id(&bench.drives[2]), id(&bench.drives[3])];
+    let ask = Ask {
+        drives: &ids,
+        book: &Playbook::named("standard").unwrap(),
+        options: &PlanOptions::default(),
+        members: &Members::new(),
+        media: &Media::new(),
+    };
+    let problem = bench.ledger.plan(&ask, &bench.drives, &NOBODY, moment(0)).unwrap_err();
+    assert!(
+        problem.kind == "serial-twice" && problem.detail.contains("q-9f2k"),
+        "{problem}"
+    );
+}
+
+#[test]
 fn a_drive_that_a_job_took_meanwhile_is_refused_at_the_start() {
     let mut bench = Bench::new();
     let plan = bench.plan(&[0]);
