@@ -16,14 +16,12 @@ use std::time::Duration;
 use nix::mount::{MntFlags, umount2};
 use nix::sys::statvfs::statvfs;
 
-use super::data::{self, STATE};
+use super::data::{self, ASIDE, STATE};
 use super::medium::{self, Found};
 use super::mirror::SHELF;
 use super::mounts;
 use crate::shell::helper::{Heard, Line};
 
-/// Where DATA is mounted while state still lies in memory.
-const ASIDE: &str = "/run/kiln/data";
 /// Between two looks for the medium.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Deepest folder that is carried.

@@ -18,11 +18,15 @@ use nix::mount::{MntFlags, MsFlags, mount as mount_it, umount2};
 
 use super::lost::{self, Fate};
 use super::proof::Proof;
-use super::reset;
+use super::{reset, wipe};
 use crate::shell::helper::Line;
 
 /// Where DATA is mounted.
 pub(super) const STATE: &str = "/var/lib/kiln";
+/// Where DATA is mounted while no service may see it: state still lies in memory, or a reset writes over it.
+pub(super) const ASIDE: &str = "/run/kiln/data";
+/// How long a factory reset writes over what was there; a store of 256 MiB on a stick that takes 3 MB/s.
+const WIPES_WITHIN: Duration = Duration::from_secs(120);
 
 const E2FSCK: &str = "/usr/sbin/e2fsck";
 const MKE2FS: &str = "/usr/sbin/mke2fs";
@@ -80,7 +84,7 @@ fn superblock(part: &Path) -> io::Result<[u8; 1024]> {
 pub(super) fn mount(line: &Line, part: &Path) -> Result<&'static str, String> {
     let reset = reset::asked(part);
     let look = || superblock(part).map_err(|e| format!("reading {}: {e}", part.display()));
-    // What was there before a reset is of no interest, and is never mounted.
+    // What was there before a reset is of no interest, and is mounted for no service.
     let mut found = if reset { End::None } else { end(&look()?) };
     let node = part.to_string_lossy();
     let (mut repaired, mut anew) = (false, "remade");
@@ -135,6 +139,9 @@ pub(super) fn mount(line: &Line, part: &Path) -> Result<&'static str, String> {
             ));
         }
     }
+    if reset {
+        write_over(line, part);
+    }
     line.say("progress making DATA");
     // A power cut while it is made must not bring back what was there before.
     lost::forget(part).map_err(|e| format!("taking the old DATA's superblocks away: {e}"))?;
@@ -158,6 +165,47 @@ pub(super) fn mount(line: &Line, part: &Path) -> Result<&'static str, String> {
     try_mount(part)
         .map(|()| anew)
         .map_err(|e| format!("DATA could not be made (mke2fs status {status:?}) and mounted: {e}"))
+}
+
+/// Writes over what the owner before had. Nothing that hinders it hinders the reset: it is told, and DATA is made anew.
+fn write_over(line: &Line, part: &Path) {
+    line.say("progress factory reset: what was on DATA is written over");
+    let mounted = std::fs::create_dir_all(ASIDE)
+        .map_err(|e| e.to_string())
+        .and_then(|()| mount_at(part, ASIDE).map_err(|e| e.to_string()));
+    if let Err(e) = mounted {
+        return line.say(&format!(
+            "progress factory reset: what was on DATA is removed without being written over, it cannot be mounted: {e}"
+        ));
+    }
+    let (begun, mut told) = (Instant::now(), 0);
+    let mut go_on = || {
+        let seconds = begun.elapsed().as_secs();
+        if seconds / 5 > told {
+            told = seconds / 5;
+            line.say(&format!(
+                "progress writing over what was on DATA, {seconds} s so far, {} s at most",
+                WIPES_WITHIN.as_secs()
+            ));
+        }
+        begun.elapsed() < WIPES_WITHIN
+    };
+    let wipe::Wiped {
+        files,
+        left,
+        left_bytes,
+    } = wipe::below(Path::new(ASIDE), &mut go_on);
+    line.say(&match left {
+        0 => format!("progress factory reset: {files} files of DATA were written over"),
+        _ => format!(
+            "progress factory reset: {files} files of DATA were written over; {left} ({} MiB) are removed without that, the time was up or the medium did not take it",
+            left_bytes.div_ceil(1 << 20)
+        ),
+    });
+    // In use, it would not be made anew, and that is told there.
+    if let Err(e) = umount2(ASIDE, MntFlags::empty()) {
+        line.say(&format!("progress unmounting the old DATA: {e}"));
+    }
 }
 
 /// Runs `e2fsck` over a DATA without its first superblock.
@@ -358,7 +406,9 @@ mod tests {
         mount_it(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).map_err(told)?;
         // What the tools say is not for this machine's log.
         let _ = mount_it(Some("/dev/null"), "/dev/kmsg", none, MsFlags::MS_BIND, none);
-        mount_it(Some("none"), "/var/lib", Some("tmpfs"), plain, none).map_err(told)?;
+        for own in ["/var/lib", "/run"] {
+            mount_it(Some("none"), own, Some("tmpfs"), plain, none).map_err(told)?;
+        }
         std::fs::create_dir(STATE).map_err(|e| e.to_string())?;
         let out = Command::new("losetup").args(["--find", "--show"]).arg(file).output();
         let out = out.map_err(|e| format!("losetup: {e}"))?;
@@ -391,6 +441,12 @@ mod tests {
             disk.sync_all().unwrap();
         };
         let leave = || umount2(STATE, MntFlags::empty()).unwrap();
+        // The file below the loop device: what is on the medium, not what the cache of the device holds.
+        let holds = |what: &[u8]| {
+            File::open(part).unwrap().sync_all().unwrap();
+            let all = std::fs::read(file).unwrap();
+            all.windows(what.len()).any(|bytes| bytes == what)
+        };
         assert_eq!(begin(), "made", "blank");
         std::fs::write(&kept, "history").unwrap();
         leave();
@@ -410,11 +466,20 @@ mod tests {
         leave();
         write(0, &vec![0xA5; 40 << 20]);
         assert_eq!(begin(), "remade", "nothing left");
-        std::fs::write(&kept, "history").unwrap();
+        // Longer than what ext4 could keep in an inode, and on the medium once unmounted.
+        let secret = b"the key of the owner before. ".repeat(100);
+        std::fs::write(&kept, &secret).unwrap();
         leave();
+        assert!(holds(&secret[..64]), "or the next look would prove nothing");
         reset::ask(part).unwrap();
         assert_eq!(begin(), "reset");
         assert!(!kept.exists());
+        leave();
+        assert!(!holds(&secret[..64]), "it is not on the medium any more");
+        // One that cannot be mounted is made anew all the same.
+        write(1024, &[0; 1024]);
+        reset::ask(part).unwrap();
+        assert_eq!(begin(), "reset");
         leave();
     }
 

@@ -36,6 +36,7 @@ pub mod site;
 pub mod sysctl;
 pub mod uevents;
 pub mod whole;
+mod wipe;
 mod work;
 
 use std::path::Path;

@@ -2,8 +2,9 @@
 //!
 //! Whoever asks for it (dashboard, console, `factory_reset = true` in `kiln.toml`), a mark is written into the first sector
 //! of the DATA partition, which ext4 leaves to boot loaders. The keeper of the boot medium looks for it before it
-//! mounts DATA, and making the file system takes it away. So it is done once, whenever the power goes: the mark stands before
-//! `kiln.toml` loses its flag, and there is no moment in which half of the old state is mounted.
+//! mounts DATA, writes over what is there (`wipe`), and making the file system takes the mark away. So it is done once,
+//! whenever the power goes: the mark stands before `kiln.toml` loses its flag, and there is no moment in which a service sees
+//! half of the old state.
 
 use std::fs::{File, OpenOptions};
 use std::io;
