@@ -504,7 +504,7 @@ export type Docker = { image: string, default_tag?: string, container_name?: str
 
 export type Download = { 
 /**
- * From where.
+ * From where; as [`shown_address`] tells it, without what may be a secret.
  */
 url: string, 
 /**

@@ -17,6 +17,20 @@ pub const ASK_MAX: usize = 16 * 1024;
 /// Longest head of a bundle, in bytes.
 pub const HEAD_MAX: u32 = 600 * 1024;
 
+/// An address as it is kept, shown and logged: without user name and password, query and fragment, any of which may be a
+/// secret (a signed address of a file is good for whoever has it). What was left out stands there as `?…`.
+pub fn shown_address(address: &str) -> String {
+    let (place, more) = match address.find(['?', '#']) {
+        Some(at) => (&address[..at], "?…"),
+        None => (address, ""),
+    };
+    let begin = place.find("://").map_or(0, |at| at + 3);
+    let (scheme, rest) = place.split_at(begin);
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit('@').next().unwrap_or_default();
+    format!("{scheme}{host}{path}{more}")
+}
+
 /// What the box knows of its systems and updates.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct UpdateView {
@@ -193,7 +207,7 @@ pub struct UpdateState {
 /// An update that the box fetches itself.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Download {
-    /// From where.
+    /// From where; as [`shown_address`] tells it, without what may be a secret.
     pub url: String,
     /// Whether it is under way.
     pub running: bool,
@@ -229,4 +243,31 @@ pub struct UpdateChunk {
     pub offset: u64,
     /// Its bytes, at most a MiB.
     pub len: u32,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_shown_without_its_secrets() {
+        for (whole, shown) in [
+            ("https://example.org/kiln.kiln", "https://example.org/kiln.kiln"),
+            (
+                "https://ada:geheim@example.org:8443/a/b",
+                "https://example.org:8443/a/b",
+            ),
+            ("https://example.org/a?token=geheim", "https://example.org/a?…"),
+            ("https://example.org?token=geheim", "https://example.org?…"),
+            ("https://example.org/a#geheim", "https://example.org/a?…"),
+            (
+                "https://a@b:geheim@[fd00::1]:80/x@y?z=geheim@w",
+                "https://[fd00::1]:80/x@y?…",
+            ),
+            ("/b?token=geheim&u=https://c", "/b?…"),
+            ("", ""),
+        ] {
+            assert_eq!(shown_address(whole), shown);
+        }
+    }
 }

@@ -65,7 +65,10 @@ impl Place {
         match location.strip_prefix("//") {
             Some(rest) => Self::parse(&format!("{scheme}://{rest}")),
             None if location.starts_with('/') => Self::parse(&format!("{scheme}://{authority}{location}")),
-            None => Err(format!("a redirect to {location:?}; expected a whole address")),
+            None => Err(format!(
+                "a redirect to {:?}; expected a whole address",
+                wire::update::shown_address(location)
+            )),
         }
     }
 }
@@ -273,6 +276,8 @@ mod tests {
         assert_eq!(to("http://other.org/x").unwrap(), "http://other.org/x");
         assert_eq!(to("//other.org/x").unwrap(), "https://other.org/x");
         assert!(to("c").is_err() && to("file:///etc/passwd").is_err());
+        let why = to("c?token=geheim").unwrap_err();
+        assert!(why.contains("\"c?…\"") && !why.contains("geheim"), "{why}");
     }
 
     #[test]

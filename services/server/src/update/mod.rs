@@ -423,6 +423,8 @@ impl App {
         self.update_state()?;
         let place = download::Place::parse(url)
             .map_err(|e| Problem::new("bad-url", 422, "The update cannot be fetched from there").with(e))?;
+        // What is kept, shown and logged from here on; the address itself is the fetching's alone.
+        let url = wire::update::shown_address(url);
         {
             let mut state = self.update.download.lock().unwrap_or_else(PoisonError::into_inner);
             if state.as_ref().is_some_and(|d| d.running) {
@@ -433,12 +435,12 @@ impl App {
                 ));
             }
             *state = Some(Download {
-                url: url.to_owned(),
+                url: url.clone(),
                 running: true,
                 error: None,
             });
         }
-        let (app, url, person) = (Arc::clone(self), url.to_owned(), person.to_owned());
+        let (app, person) = (Arc::clone(self), person.to_owned());
         let own = Arc::clone(self);
         let fetching = tokio::spawn(async move {
             let error = download::fetch(&app, place, downgrade, &person).await.err();
