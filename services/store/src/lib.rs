@@ -10,6 +10,7 @@
 //! - [`Store::read`] runs a closure over a snapshot. Keep it short: an open snapshot keeps old pages from being reused.
 //!
 //! - [`Store::take_out_unreadable`] takes entries that nothing can read out of the way, and keeps them beside the store.
+//! - [`discard`] removes what nobody is to read again, and writes over its bytes before.
 //! - [`Store::export`] and [`Store::import`] take the whole content out and put it back, for backups.
 //!
 //! What it does not do: no queries, no migrations (a file of another schema is set aside), no second process (the
@@ -19,6 +20,7 @@
 //! commit's unflushed pages) and `tests/tables.rs` (tables against a model, order, batching, retention).
 
 pub mod check;
+mod discard;
 mod error;
 mod export;
 mod key;
@@ -33,6 +35,7 @@ mod value;
 mod writer;
 
 pub use check::{Check, answer_check};
+pub use discard::{WITHIN, discard, discard_all, write_over};
 pub use error::{Error, Result};
 pub use export::Row;
 pub use key::{Key, KeyBytes};

@@ -385,7 +385,12 @@ pub(super) async fn put_back(
     let opened = blocking(move || backup::open(&held, &passphrase, &dir)).await??;
     let head = opened.head.clone();
     if app.hub(crate::hub::Hub::has_agent) && head.agent {
-        backup::agent::hand_over(app, &opened.of_agent, &person.name).await?;
+        let handed = backup::agent::hand_over(app, &opened.of_agent, &person.name).await;
+        if let Err(why) = handed {
+            // Its rows are written over, which nobody else has to wait for.
+            blocking(move || drop(opened)).await?;
+            return Err(why.into());
+        }
     }
     blocking(move || opened.lay_down()).await??;
     let message = format!(

@@ -89,8 +89,11 @@ impl Identity {
             Some(key) => key,
             None => {
                 let key = KeyPair::generate()?;
-                // A certificate of the key before is none any more.
+                // A certificate of the key before is none any more; a key that is not whole may still be most of one.
                 drop(fs::remove_file(&note_at));
+                if let Err(error) = store::discard(&key_at) {
+                    tracing::warn!(%error, "{} is still there", key_at.display());
+                }
                 is_kept = kept(write(&key_at, &key.serialize_pem()));
                 key
             }
@@ -217,10 +220,17 @@ fn write(path: &Path, text: &str) -> Result<(), Error> {
         .mode(0o600)
         .open(&new)
         .map_err(failed)?;
-    file.write_all(text.as_bytes())
+    let written = file
+        .write_all(text.as_bytes())
         .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&new, path))
-        .map_err(failed)
+        .and_then(|()| fs::rename(&new, path));
+    if written.is_err()
+        && let Err(error) = store::discard(&new)
+    {
+        // What came of it may be the key.
+        tracing::warn!(%error, "{} is still there", new.display());
+    }
+    written.map_err(failed)
 }
 
 #[cfg(test)]
@@ -315,6 +325,18 @@ mod tests {
         Identity::open(other.path(), "kiln", at(0)).unwrap();
         fs::copy(other.path().join("tls.key"), dir.path().join("tls.key")).unwrap();
         Identity::open(dir.path(), "kiln", at(0)).unwrap();
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_used_goes_with_its_bytes() {
+        let dir = tempfile::tempdir().unwrap();
+        let (key, kept) = (dir.path().join("tls.key"), dir.path().join("witness"));
+        fs::write(&key, "half a key").unwrap();
+        // A second name shows what became of the bytes.
+        fs::hard_link(&key, &kept).unwrap();
+        Identity::open(dir.path(), "kiln", at(0)).unwrap();
+        assert_eq!(fs::read(&kept).unwrap(), [0; 10]);
+        assert!(fs::read_to_string(&key).unwrap().contains("PRIVATE KEY"));
     }
 
     #[test]

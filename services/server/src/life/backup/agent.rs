@@ -40,7 +40,18 @@ pub enum Failed {
 /// When it is away, its medium fails, or there is no room here.
 pub async fn gather(app: &App) -> Result<Held, Failed> {
     let dir = &app.life.data;
-    let mut all = BufWriter::new(Spool::new(dir, ROWS_MAX).map_err(Error::of(dir))?);
+    let mut all = BufWriter::new(Spool::in_clear(dir, ROWS_MAX).map_err(Error::of(dir))?);
+    if let Err(why) = pages(app, &mut all, dir).await {
+        // What has come is written over, which nobody else has to wait for.
+        let _gone = tokio::task::spawn_blocking(move || drop(all)).await;
+        return Err(why);
+    }
+    let all = all.into_inner().map_err(|error| Error::of(dir)(error.into_error()))?;
+    Ok(all.finish())
+}
+
+/// Asks for page after page.
+async fn pages(app: &App, all: &mut BufWriter<Spool>, dir: &Path) -> Result<(), Failed> {
     let mut from = Some(0);
     while let Some(number) = from {
         let Answer::Records { rows, next } = app.ask_agent(Command::Backup { from: number }).await? else {
@@ -53,14 +64,13 @@ pub async fn gather(app: &App) -> Result<Held, Failed> {
                 key: bytes(&row.key)?,
                 value: bytes(&row.value)?,
             };
-            row::write(&mut all, &row).map_err(Error::of(dir))?;
+            row::write(all, &row).map_err(Error::of(dir))?;
         }
         // An agent that counts backwards would keep this going for ever.
         from = next.filter(|next| *next > number);
     }
-    row::end(&mut all).map_err(Error::of(dir))?;
-    let all = all.into_inner().map_err(|error| Error::of(dir)(error.into_error()))?;
-    Ok(all.finish())
+    row::end(all).map_err(Error::of(dir))?;
+    Ok(())
 }
 
 /// What a box without an agent has of it.

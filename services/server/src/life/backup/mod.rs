@@ -66,6 +66,12 @@ const WAITING: &str = "restore.rows";
 /// Where the store that they become is made.
 const MAKING: &str = "restore.store";
 
+/// Rows that are being written, or wait to be laid down.
+const NEW: &str = "restore.new";
+
+/// Rows that were refused; earlier versions kept them, and a power cut may leave them.
+const REFUSED: &str = "restore.bad";
+
 /// What stands in clear at the head of a backup.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Head {
@@ -226,12 +232,14 @@ pub fn open(file: &Held, passphrase: &str, dir: &Path) -> Result<Opened, Error> 
     let head = look(file)?;
     let from = Path::new("backup");
     let opener = seal::Opener::new(file.reader(), file.len(), passphrase).map_err(Error::of(from))?;
-    let mut of_agent = io::BufWriter::new(Spool::new(dir, ROWS_MAX).map_err(Error::of(dir))?);
+    let mut of_agent = io::BufWriter::new(Spool::in_clear(dir, ROWS_MAX).map_err(Error::of(dir))?);
     let unfinished = Unfinished {
-        path: dir.join("restore.new"),
+        path: dir.join(NEW),
         laid: false,
     };
     let path = &unfinished.path;
+    // What a power cut left there: cutting it off would leave its bytes.
+    discard(path);
     let mut options = File::options();
     options.write(true).create(true).truncate(true).mode(0o600);
     let mut out = io::BufWriter::new(options.open(path).map_err(Error::of(path))?);
@@ -297,9 +305,15 @@ struct Unfinished {
 impl Drop for Unfinished {
     fn drop(&mut self) {
         if !self.laid {
-            // Left behind it takes room until the next backup is opened, no more.
-            let _ = fs::remove_file(&self.path);
+            discard(&self.path);
         }
+    }
+}
+
+/// Removes what a backup left in clear, bytes and all; what stays is tried again at the next start.
+fn discard(path: &Path) {
+    if let Err(error) = store::discard(path) {
+        tracing::warn!(%error, "{} is still there", path.display());
     }
 }
 
@@ -307,15 +321,19 @@ impl Drop for Unfinished {
 /// that one is open, which keeps others out, and before anything has read it; it is to be opened anew then.
 ///
 /// # Errors
-/// When the rows are damaged (they are set aside, the state stays as it was), the start before ended over them (they are set aside,
+/// When the rows are damaged (they are discarded, the state stays as it was), the start before ended over them (they are discarded,
 /// and may be in force), or the medium does not take them.
 pub async fn take_up(dir: &Path, options: &store::Options) -> Result<bool, Error> {
-    let (waiting, path) = (dir.join(WAITING), dir.join(TRYING));
+    let (waiting, path, refused) = (dir.join(WAITING), dir.join(TRYING), dir.join(REFUSED));
     let ended = path.exists();
     if ended {
-        // Once more would be for ever, and what it made takes room.
-        let _absent = fs::remove_dir_all(dir.join(MAKING));
-        fs::rename(&path, dir.join("restore.bad")).map_err(|error| Error::File(path.clone(), error))?;
+        // Once more would be for ever, however long discarding them takes.
+        fs::rename(&path, &refused).map_err(|error| Error::File(path.clone(), error))?;
+    }
+    // Of this one, of an earlier start, or of an order that a power cut ended: in the time of one.
+    let left = [MAKING, NEW, REFUSED].map(|name| dir.join(name));
+    if let Err(error) = store::discard_all(left.iter().map(PathBuf::as_path), store::WITHIN) {
+        tracing::warn!(%error, "the rest of a backup is still there");
     }
     match fs::rename(&waiting, &path) {
         Ok(()) if ended => tracing::warn!("{}; another backup waits", Error::Ended),
@@ -334,12 +352,13 @@ pub async fn take_up(dir: &Path, options: &store::Options) -> Result<bool, Error
     // Once in the store, or of no use: either way not again.
     let gone = match &done {
         Ok(()) => fs::remove_file(&path),
-        Err(_) => fs::rename(&path, dir.join("restore.bad")),
+        Err(_) => fs::rename(&path, &refused),
     };
     if let Err(error) = gone.and_then(|()| File::open(dir)?.sync_all()) {
         // What is in the store counts.
         tracing::warn!(%error, "{} is still there", path.display());
     }
+    discard(&refused);
     done?;
     Ok(true)
 }
@@ -347,10 +366,7 @@ pub async fn take_up(dir: &Path, options: &store::Options) -> Result<bool, Error
 /// Makes a store of `rows` beside the one in `dir`, and puts it in its place.
 async fn replace(dir: &Path, rows: File, options: &store::Options) -> Result<(), Error> {
     let making = dir.join(MAKING);
-    let clear = || match fs::remove_dir_all(&making) {
-        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::File(making.clone(), error)),
-        Ok(()) | Err(_) => Ok(()),
-    };
+    let clear = || store::discard(&making).map_err(|error| Error::File(making.clone(), error));
     // What a power cut left there.
     clear()?;
     let made = fill(&making, rows, options).await.and_then(|()| {
@@ -594,16 +610,23 @@ mod tests {
     fn what_is_not_laid_down_leaves_nothing() {
         let dir = tempfile::tempdir().unwrap();
         let store = open_store(dir.path());
+        let state = Table::<String, serde_json::Value>::new("state");
+        let put = store.write(move |w| state.put(w, "x", &serde_json::json!("secret")));
+        put.wait().unwrap();
         let file = taken(&store, &[]);
         let opened = open(&file, "a long passphrase", dir.path()).unwrap();
         let path = opened.unfinished.path.clone();
-        assert!(path.exists());
+        assert!(fs::read(&path).unwrap().windows(6).any(|six| six == b"secret"));
+        let kept = dir.path().join("witness");
+        fs::hard_link(&path, &kept).unwrap();
         drop(opened);
+        let bytes = fs::read(&kept).unwrap();
+        assert!(!bytes.is_empty() && bytes.iter().all(|byte| *byte == 0));
         assert!(!path.exists() && !dir.path().join(WAITING).exists());
     }
 
     #[tokio::test]
-    async fn damaged_rows_are_set_aside_and_the_state_stays() {
+    async fn damaged_rows_are_discarded_with_their_bytes_and_the_state_stays() {
         let dir = tempfile::tempdir().unwrap();
         let store = open_store(dir.path());
         let state = Table::<String, serde_json::Value>::new("state");
@@ -611,15 +634,23 @@ mod tests {
             .write(move |w| state.put(w, "x", &serde_json::json!(1)))
             .await
             .unwrap();
-        fs::write(dir.path().join(WAITING), b"\x05\0stat").unwrap();
+        let (waiting, kept) = (dir.path().join(WAITING), dir.path().join("witness"));
+        fs::write(&waiting, b"\x05\0stat").unwrap();
+        // A second name shows what became of the bytes.
+        fs::hard_link(&waiting, &kept).unwrap();
         assert!(take_up(dir.path(), &options()).await.is_err());
-        assert!(dir.path().join("restore.bad").exists());
+        assert!(!dir.path().join(REFUSED).exists() && !waiting.exists());
+        assert_eq!(fs::read(&kept).unwrap(), [0; 6]);
         assert!(store.read(|r| state.get(r, "x")).unwrap().is_some());
         assert!(!take_up(dir.path(), &options()).await.unwrap());
         // As after a power cut in the middle.
-        fs::rename(dir.path().join("restore.bad"), dir.path().join(TRYING)).unwrap();
+        fs::write(dir.path().join(TRYING), b"rows").unwrap();
+        fs::write(dir.path().join(NEW), b"rows").unwrap();
         assert!(matches!(take_up(dir.path(), &options()).await, Err(Error::Ended)));
         assert!(!take_up(dir.path(), &options()).await.unwrap(), "told once");
+        let left = fs::read_dir(dir.path()).unwrap().flatten();
+        let left = left.filter(|entry| entry.file_name().to_string_lossy().starts_with("restore"));
+        assert_eq!(left.count(), 0);
         assert!(store.read(|r| state.get(r, "x")).unwrap().is_some());
     }
 

@@ -1,5 +1,5 @@
 //! Bytes of a backup on their way in or out: a few stay in memory, more lie in a file of the box's state. That file has no name,
-//! so nothing of it outlives the process that needs it.
+//! so nothing of it outlives the process that needs it, and the bytes of what is not sealed are written over when it goes.
 //!
 //! A backup may be larger than the memory of a small box. What it may be is bounded by what two full stores make, and by the
 //! room that is left: the records of the box go on beside it. It takes no more than it needs: a box whose medium is full gives its
@@ -59,7 +59,8 @@ pub enum Full {
 #[derive(Debug)]
 pub struct Spool {
     dir: PathBuf,
-    file: File,
+    bytes: Lying,
+    in_clear: bool,
     len: u64,
     most: u64,
     /// Whether they lie on the medium, and at which length its room was looked at.
@@ -74,10 +75,27 @@ impl Spool {
     pub fn new(dir: &Path, most: u64) -> io::Result<Self> {
         Ok(Self {
             dir: dir.to_owned(),
-            file: File::from(memfd_create(c"backup", MFdFlags::MFD_CLOEXEC)?),
+            bytes: Lying {
+                file: File::from(memfd_create(c"backup", MFdFlags::MFD_CLOEXEC)?),
+                in_clear: false,
+            },
+            in_clear: false,
             len: 0,
             most,
             looked: None,
+        })
+    }
+
+    /// The same for bytes that are not sealed: they are written over when the last of whoever holds them goes, which takes as
+    /// long as [`store::write_over`].
+    ///
+    /// # Errors
+    /// When the kernel gives no memory.
+    pub fn in_clear(dir: &Path, most: u64) -> io::Result<Self> {
+        let sealed = Self::new(dir, most)?;
+        Ok(Self {
+            in_clear: true,
+            ..sealed
         })
     }
 
@@ -119,26 +137,47 @@ impl Spool {
     fn lay_out(&mut self, more: u64) -> io::Result<()> {
         self.room(self.len + more, self.len + more, false)
             .map_err(io::Error::other)?;
-        let file = unnamed(&self.dir)?;
+        let bytes = Lying {
+            file: unnamed(&self.dir)?,
+            in_clear: self.in_clear,
+        };
         let mut at = 0;
         let mut piece = vec![0; 64 << 10];
         while at < self.len {
-            let got = self.file.read_at(&mut piece, at)?;
+            let got = self.bytes.file.read_at(&mut piece, at)?;
             if got == 0 {
                 break;
             }
-            file.write_all_at(&piece[..got], at)?;
+            bytes.file.write_all_at(&piece[..got], at)?;
             at += got as u64;
         }
-        (self.file, self.looked) = (file, Some(self.len));
+        (self.bytes, self.looked) = (bytes, Some(self.len));
         Ok(())
     }
 
     /// What was taken.
     pub fn finish(self) -> Held {
         Held {
-            file: Arc::new(self.file),
+            bytes: Arc::new(self.bytes),
             len: self.len,
+        }
+    }
+}
+
+/// Where the bytes lie.
+#[derive(Debug)]
+struct Lying {
+    file: File,
+    /// On the medium, and not sealed.
+    in_clear: bool,
+}
+
+impl Drop for Lying {
+    fn drop(&mut self) {
+        if self.in_clear
+            && let Err(error) = store::write_over(&self.file)
+        {
+            tracing::warn!(%error, "rows of a backup were removed without being written over");
         }
     }
 }
@@ -175,7 +214,7 @@ impl Write for Spool {
             }
             None | Some(_) => {}
         }
-        let written = self.file.write_at(bytes, self.len)?;
+        let written = self.bytes.file.write_at(bytes, self.len)?;
         self.len += written as u64;
         Ok(written)
     }
@@ -188,7 +227,7 @@ impl Write for Spool {
 /// Bytes that were taken in; gone with the last of its copies.
 #[derive(Clone, Debug)]
 pub struct Held {
-    file: Arc<File>,
+    bytes: Arc<Lying>,
     len: u64,
 }
 
@@ -199,8 +238,9 @@ impl Held {
     /// When it cannot be looked at.
     pub fn of(file: File) -> io::Result<Self> {
         let len = file.metadata()?.len();
-        let file = Arc::new(file);
-        Ok(Self { file, len })
+        let in_clear = false;
+        let bytes = Arc::new(Lying { file, in_clear });
+        Ok(Self { bytes, len })
     }
 
     /// How many bytes they are.
@@ -229,7 +269,7 @@ impl Read for Reader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         let left = usize::try_from(self.held.len - self.at).unwrap_or(usize::MAX);
         let most = into.len().min(left);
-        let got = self.held.file.read_at(&mut into[..most], self.at)?;
+        let got = self.held.bytes.file.read_at(&mut into[..most], self.at)?;
         if got == 0 && most > 0 {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
@@ -265,6 +305,28 @@ mod tests {
         held.reader().read_to_end(&mut all).unwrap();
         assert!(all == bytes);
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0, "it has no name");
+    }
+
+    #[test]
+    fn of_what_is_not_sealed_the_bytes_go_with_the_last_who_holds_them() {
+        let dir = tempfile::tempdir().unwrap();
+        type Begin = fn(&Path, u64) -> io::Result<Spool>;
+        let ways: [(Begin, bool); 2] = [(Spool::new, false), (Spool::in_clear, true)];
+        for (begin, zeros) in ways {
+            let mut spool = begin(dir.path(), 64 << 20).unwrap();
+            spool.write_all(&vec![7; 5 << 20]).unwrap();
+            let witness = spool.bytes.file.try_clone().unwrap();
+            let all = |is: u8| {
+                let mut bytes = vec![1; 5 << 20];
+                witness.read_exact_at(&mut bytes, 0).unwrap();
+                bytes.iter().all(|byte| *byte == is)
+            };
+            let held = spool.finish();
+            drop(held.clone());
+            assert!(all(7));
+            drop(held);
+            assert!(all(if zeros { 0 } else { 7 }));
+        }
     }
 
     #[test]
