@@ -246,6 +246,7 @@ const TITLES: &[(&str, &str)] = &[
     ("box.reset", "Box begins anew"),
     ("box.restored", "Backup was put back"),
     ("box.restoring", "Backup is put back"),
+    ("box.set_aside_removed", "Stores set aside were removed"),
     ("box.store_recovered", "Store takes what happens again"),
     ("box.store_set_aside", "Records that cannot be used were set aside"),
     ("box.records_set_aside", "Unreadable records were set aside"),

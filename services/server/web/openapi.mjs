@@ -10,7 +10,7 @@ const OUT = new URL("./src/openapi.ts", import.meta.url);
 /** The schemas that the page uses; what they name comes with them. */
 export const WANTED = ["AlertProvider", "AlertKind", "AlertDelivery", "ServiceView", "ServiceDetail", "ServiceRequest", "AlertOpen", "SessionView", "TlsView",
   "AddonView", "AddonToken", "AddonTokenMade", "AddonTokenRotated", "AddonRegistered", "Hosts", "HostAgents", "HostTokens", "HostTokenMade",
-  "HealthSummary", "HostDrives", "HostDrivesAttributes", "HostDriveHistories", "HostDrivesTrends", "HostDrivesWear", "ReportInterval", "ServerKey"];
+  "HealthSummary", "HostDrives", "HostDrivesAttributes", "HostDriveHistories", "HostDrivesTrends", "HostDrivesWear", "ReportInterval", "ServerKey", "SetAsideFile"];
 
 const nameOf = (ref) => ref.replace("#/components/schemas/", "");
 const comment = (text, indent) => (text ? `${indent}/** ${text.replaceAll("\n", " ").replaceAll("*/", "* /")} */\n` : "");

@@ -2,8 +2,9 @@
 //!
 //! - [`open`] checks the file in a **child process** first, because LMDB maps it into memory and a truncated file is a
 //!   SIGBUS, not an error. A file that does not stand the check is renamed (`kiln.mdb.bad-20261120T151500Z`), never
-//!   deleted and never silently written over; [`Opened::set_aside`] says so, for a banner. One of another schema becomes
-//!   `kiln.mdb.schema-N`, and is `kiln.mdb` again once a program of schema N opens the store.
+//!   silently written over; [`Opened::set_aside`] says so, for a banner. Of many the last and the largest stay, and a person
+//!   removes them ([`clear`]). One of another schema becomes `kiln.mdb.schema-N`, and is `kiln.mdb` again once a program of
+//!   schema N opens the store.
 //! - [`Table`] is a typed table: keys are `u64`, `String` or `(String, u64)`, values are JSON under a checksum.
 //! - [`Store::write`] hands a closure to the writer thread, which runs many of them in one commit (one flush of the
 //!   medium) and answers after that commit. The answer is waited for ([`Pending::wait`]) or awaited.
@@ -42,7 +43,7 @@ pub use key::{Key, KeyBytes};
 pub use open::{FILE_NAME, Opened, Options, open};
 pub use pending::Pending;
 pub use room::Room;
-pub use set_aside::{SetAside, earlier};
+pub use set_aside::{Aside, SetAside, asides, clear, earlier};
 pub use store::{Health, Read, Store, View, Write};
 pub use table::Table;
 pub use take_out::{TakenOut, unread};

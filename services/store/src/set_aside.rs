@@ -1,11 +1,29 @@
-//! Environments out of the way: a bad one is renamed with the date, its reason beside it, and never deleted; one of another
+//! Environments out of the way: a bad one is renamed with the date, its reason beside it; one of another
 //! schema is renamed by it, and is there again for a program that knows it.
+//!
+//! What lies there never fills the medium: of bad environments, and of files with unreadable entries, four of each stay, the last
+//! and the largest among them ([`leave`]). A person removes all of them by [`clear`]; those of another schema stay for it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
+use crate::discard::discard_all;
 use crate::error::{Error, Result};
 use crate::open::FILE_NAME;
+use crate::take_out::unread;
+
+/// Most files of a kind that stay: the first damage and what came of it.
+const FILES_MAX: usize = 4;
+
+/// Most bytes of a kind, those of two full stores; the last and the largest stay whatever they have.
+const BYTES_MAX: u64 = 512 << 20;
+
+/// How long is spent on writing over what goes at a start, which may take 90 s in all.
+const AT_START: Duration = Duration::from_secs(10);
+
+/// The same for a person who waits for it.
+const ASKED_FOR: Duration = Duration::from_secs(30);
 
 /// An environment that did not stand the check, or of another schema, that was renamed. To be shown to the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,6 +59,10 @@ pub(crate) fn set_aside(file: &Path, why: String, now: jiff::Timestamp) -> Resul
     }
     sync(file)?;
     tracing::error!(path = %path.display(), why, "a store was set aside");
+    if let Some(dir) = file.parent() {
+        let all = earlier(dir).into_iter().map(|aside| aside.path).collect();
+        make_room(all, &path);
+    }
     Ok(SetAside { path, why })
 }
 
@@ -83,6 +105,90 @@ fn sync(file: &Path) -> Result<()> {
     sync.map_err(Error::file("syncing", dir))
 }
 
+/// Removes the files, oldest first, that are too many beside `last`, which has just come.
+pub(crate) fn make_room(all: Vec<PathBuf>, last: &Path) {
+    // By its name it may not be the last: the clock may have stood anywhere.
+    let (mut files, newest): (Vec<PathBuf>, Vec<PathBuf>) = all.into_iter().partition(|path| path != last);
+    files.extend(newest);
+    let sizes: Vec<u64> = files.iter().map(|path| bytes_of(path)).collect();
+    let gone: Vec<PathBuf> = leave(&sizes)
+        .into_iter()
+        .filter_map(|n| files.get(n).cloned())
+        .collect();
+    if gone.is_empty() {
+        return;
+    }
+    match discard_with_notes(&gone, AT_START) {
+        Ok(()) => tracing::warn!(?gone, "what was set aside earlier was removed: there were too many"),
+        Err(error) => tracing::warn!(%error, ?gone, "what was set aside earlier was not removed"),
+    }
+}
+
+/// Removes these files and the reasons beside them.
+fn discard_with_notes(files: &[PathBuf], within: Duration) -> std::io::Result<()> {
+    let notes: Vec<PathBuf> = files.iter().map(|path| note_of(path)).collect();
+    discard_all(files.iter().chain(&notes).map(PathBuf::as_path), within)
+}
+
+/// Which of these files, by their sizes in bytes and oldest first, have to go: the last stays, and the largest, which has the most
+/// history; of the others the newest, as far as number and bytes allow.
+fn leave(sizes: &[u64]) -> Vec<usize> {
+    let largest = (0..sizes.len()).max_by_key(|n| sizes.get(*n).copied().unwrap_or(0));
+    let always = |n: usize| n + 1 == sizes.len() || Some(n) == largest;
+    let stays = sizes.iter().enumerate().filter(|(n, _)| always(*n));
+    let (mut files, mut bytes) = stays.fold((0, 0_u64), |(files, bytes), (_, size)| {
+        (files + 1, bytes.saturating_add(*size))
+    });
+    let mut gone = Vec::new();
+    for (n, size) in sizes.iter().enumerate().rev().filter(|(n, _)| !always(*n)) {
+        let after = bytes.saturating_add(*size);
+        if files < FILES_MAX && after <= BYTES_MAX {
+            (files, bytes) = (files + 1, after);
+        } else {
+            gone.push(n);
+        }
+    }
+    gone
+}
+
+fn bytes_of(path: &Path) -> u64 {
+    fs::metadata(path).map_or(0, |about| about.len())
+}
+
+/// A file that a person may remove: a bad environment, or entries that nothing could read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aside {
+    /// Its name in the store's directory.
+    pub name: String,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// What was wrong, in words.
+    pub why: String,
+}
+
+/// What [`clear`] would remove from `dir`, oldest first, environments before entries.
+pub fn asides(dir: &Path) -> Vec<Aside> {
+    let of = |path: &Path, why: String| Aside {
+        name: path.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+        bytes: bytes_of(path),
+        why,
+    };
+    let stores = earlier(dir).into_iter().map(|aside| of(&aside.path, aside.why));
+    let entries = unread(dir).into_iter();
+    let entries = entries.map(|path| of(&path, "entries that could not be read; each line says why".to_owned()));
+    stores.chain(entries).collect()
+}
+
+/// Removes every environment that was set aside as bad, and every file with unreadable entries, bytes and all; how many.
+///
+/// # Errors
+/// What the medium said first; the others are removed all the same.
+pub fn clear(dir: &Path) -> Result<usize> {
+    let all: Vec<PathBuf> = asides(dir).iter().map(|aside| dir.join(&aside.name)).collect();
+    discard_with_notes(&all, ASKED_FOR).map_err(Error::file("removing what was set aside in", dir))?;
+    Ok(all.len())
+}
+
 fn note_of(path: &Path) -> PathBuf {
     let mut name = path.as_os_str().to_owned();
     name.push(".why");
@@ -111,4 +217,68 @@ pub fn earlier(dir: &Path) -> Vec<SetAside> {
         .collect();
     found.sort_by(|a, b| a.path.cmp(&b.path));
     found
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    #[test]
+    fn the_last_and_the_largest_stay_and_the_newest_beside_them() {
+        let mib = |sizes: &[u64]| sizes.iter().map(|size| size << 20).collect::<Vec<u64>>();
+        for (sizes, gone) in [
+            (&[][..], &[][..]),
+            (&[9], &[]),
+            (&[9, 1, 1, 1], &[]),
+            (&[9, 1, 1, 1, 1], &[1]),
+            (&[1, 9, 1, 1, 1, 1], &[2, 0]),
+            // Of two as large, the newer one.
+            (&[9, 9, 1, 1, 1], &[0]),
+            (&[256, 250, 10, 240], &[1]),
+            (&[600, 1, 600, 1], &[1, 0]),
+        ] {
+            assert_eq!(leave(&mib(sizes)), gone, "{sizes:?}");
+        }
+    }
+
+    #[test]
+    fn a_row_of_damages_leaves_four_with_their_reasons_and_a_person_removes_them() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(FILE_NAME);
+        let day = |n: i64| jiff::Timestamp::from_second(n * 86_400).unwrap();
+        // The clock stood in the future once: the last is not the last by its name.
+        let days = [1, 2, 3, 900, 4, 5];
+        let aside: Vec<SetAside> = days
+            .iter()
+            .map(|n| {
+                fs::write(&file, vec![7; if *n == 2 { 100 } else { 10 }]).unwrap();
+                set_aside(&file, format!("day {n}"), day(*n)).unwrap()
+            })
+            .collect();
+        let kept: Vec<String> = earlier(dir.path()).into_iter().map(|aside| aside.why).collect();
+        assert_eq!(kept, ["day 2", "day 4", "day 5", "day 900"]);
+        assert!(!note_of(&aside[0].path).exists());
+        keep_for(
+            7,
+            &{
+                fs::write(&file, "of a later version").unwrap();
+                file.clone()
+            },
+            1,
+        )
+        .unwrap();
+        fs::write(dir.path().join(format!("{FILE_NAME}.unread-19700101T000000Z")), "lines").unwrap();
+        let all = asides(dir.path());
+        assert_eq!(all.len(), 5);
+        assert_eq!((all[0].bytes, all[0].why.as_str()), (100, "day 2"));
+        assert!(all[4].name.contains(".unread-"));
+        assert_eq!(clear(dir.path()).unwrap(), 5);
+        let left: Vec<String> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        assert_eq!(left, [format!("{FILE_NAME}.schema-7")], "that is for its own schema");
+        assert_eq!(clear(dir.path()).unwrap(), 0);
+    }
 }

@@ -35,7 +35,7 @@ impl App {
     pub(super) async fn tell_what_was_taken_out(&self, dir: &std::path::Path, now: Vec<store::TakenOut>) {
         if let Some(path) = store::unread(dir).last() {
             let text = format!(
-                "Records of the server could not be read and lie in {}: an older system was started after a newer one, or they were damaged. Take the file away to clear this",
+                "Records of the server could not be read and lie in {}: an older system was started after a newer one, or they were damaged. Settings, Box removes the file and clears this",
                 path.display()
             );
             let severity = Severity::Warning;
@@ -80,7 +80,7 @@ impl App {
         };
         if let Some(aside) = store::earlier(dir).last() {
             let text = format!(
-                "The server's store was damaged and a new one was begun: history before it is in {} ({}). Take the file away to clear this",
+                "The server's store was damaged and a new one was begun: history before it is in {} ({}). Settings, Box removes the file and clears this",
                 aside.path.display(),
                 aside.why
             );

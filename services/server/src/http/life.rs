@@ -119,7 +119,7 @@ impl From<backup::Error> for Refusal {
             Error::Full(full @ Full::TooLong { .. }) => {
                 Self::new("too-long", 413, "The backup is too long").with(full.to_string())
             }
-            Error::Full(full @ Full::NoRoom { .. }) => {
+            Error::Full(full @ (Full::NoRoom { .. } | Full::Share { .. })) => {
                 Self::new("no-room", 507, "The medium has no room for the backup").with(full.to_string())
             }
             Error::File(path, error) if matches!(error.kind(), ErrorKind::StorageFull | ErrorKind::QuotaExceeded) => {

@@ -11,6 +11,7 @@ mod act;
 mod addons;
 mod agent;
 mod arrival;
+mod aside;
 mod ask;
 mod backups;
 mod body;
@@ -109,6 +110,7 @@ fn all() -> (Routes, Routes) {
         .routes(routes!(update::finish))
         .routes(routes!(update::reboot))
         .routes(routes!(update::back))
+        .routes(routes!(aside::list, aside::remove))
         .routes(routes!(view::log))
         .routes(routes!(view::events))
         .routes(routes!(sse::stream))

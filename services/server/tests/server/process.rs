@@ -324,6 +324,46 @@ async fn a_corrupt_store_is_set_aside_and_told() {
         length / 2,
         "kept as it was"
     );
+    // A person takes it away, by their password alone.
+    let listed = client.get("/api/v1/set-aside").await.json();
+    assert_eq!(listed[0]["bytes"], length / 2);
+    assert!(listed[0]["name"].as_str().unwrap().contains(".bad-"), "{listed}");
+    let wrong = json!({ "password": "another" });
+    assert_eq!(
+        client
+            .raw(
+                http::Method::DELETE,
+                "/api/v1/set-aside",
+                Some(("application/json", wrong.to_string().into()))
+            )
+            .await
+            .status,
+        403
+    );
+    assert!(aside[0].path.exists());
+    let own = json!({ "password": PASSWORD });
+    assert_eq!(
+        client
+            .raw(
+                http::Method::DELETE,
+                "/api/v1/set-aside",
+                Some(("application/json", own.to_string().into()))
+            )
+            .await
+            .status,
+        204
+    );
+    assert!(!aside[0].path.exists() && store::earlier(dir.path()).is_empty());
+    let after = client.get("/api/v1/box").await.json();
+    assert_eq!(after["banners"], json!([]), "the banner is taken back");
+    assert_eq!(client.get("/api/v1/set-aside").await.json(), json!([]));
+    assert!(
+        client
+            .get("/api/v1/events")
+            .await
+            .text
+            .contains("box.set_aside_removed")
+    );
 }
 
 #[tokio::test]

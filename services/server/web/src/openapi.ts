@@ -662,6 +662,16 @@ export type SessionView = {
   program: string;
 };
 
+/** A store that was damaged, or records that could not be read. */
+export type SetAsideFile = {
+  /** Its size in bytes. */
+  bytes: number;
+  /** Its name in the folder of the server's state. */
+  name: string;
+  /** What was wrong. */
+  why: string;
+};
+
 /** How much an event matters. */
 export type Severity = "info" | "warning" | "critical";
 

@@ -1,13 +1,14 @@
 //! The backups that the box keeps: files in one folder of its state, encrypted as those that people take away.
 //!
-//! A box that burns with its medium takes them along: they are for going back, not for safety. The oldest give way.
+//! A box that burns with its medium takes them along: they are for going back, not for safety. The oldest give way. On DATA they leave
+//! a fifth of the medium free: beyond that the store drops old events, and people are told that DATA is full.
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 
 use wire::Time;
 
-use super::{Error, Held};
+use super::{Error, Full, Held};
 
 /// Backups kept. Source: Vigil, `max_backups`.
 const MOST: usize = 7;
@@ -15,12 +16,35 @@ const MOST: usize = 7;
 /// Bytes that all of them may have together: what is beside them on a small stick must go on.
 const BYTES: u64 = 256 << 20;
 
+/// The share of DATA that they leave free: a fifth, from which on the store's own bounds are drawn (`store::Room`).
+const FREE_SHARE: u64 = 5;
+
 /// End of a backup's name.
 const END: &str = ".backup";
 
 /// The folder.
 #[derive(Debug)]
-pub struct Shelf(PathBuf);
+pub struct Shelf(PathBuf, Medium);
+
+/// How large the medium is and how much of it is free, in bytes.
+type Medium = fn(&Path) -> Option<(u64, u64)>;
+
+/// That of DATA. Elsewhere the medium is another's, who says how full it may be.
+fn data(dir: &Path) -> Option<(u64, u64)> {
+    settings::is_in_a_box().then(|| medium(dir)).flatten()
+}
+
+/// As the kernel tells it; what only root may take is not counted as free.
+fn medium(dir: &Path) -> Option<(u64, u64)> {
+    let medium = nix::sys::statvfs::statvfs(dir).ok()?;
+    let unit = medium.fragment_size();
+    Some((medium.blocks() * unit, medium.blocks_available() * unit))
+}
+
+/// Bytes that a backup may have on a medium of `all` bytes with `free` ones.
+fn share(all: u64, free: u64) -> u64 {
+    free.saturating_sub(all / FREE_SHARE)
+}
 
 /// The running number in a backup's name; 0 in the names that earlier versions gave, which have the time alone.
 ///
@@ -47,7 +71,7 @@ pub struct Kept {
 impl Shelf {
     /// Below the server's state in `data`.
     pub fn below(data: &Path) -> Self {
-        Self(data.join("backups"))
+        Self(data.join("backups"), self::data)
     }
 
     fn failed(&self) -> impl Fn(std::io::Error) -> Error + '_ {
@@ -86,9 +110,19 @@ impl Shelf {
     /// Keeps a backup that was made at `now`; the oldest give way to it.
     ///
     /// # Errors
-    /// When the medium does not take it; nothing is kept of it then.
+    /// When the medium does not take it, or it would leave less than a fifth of DATA free; nothing is kept of it then.
     pub fn put(&self, backup: &Held, now: Time) -> Result<Kept, Error> {
         fs::create_dir_all(&self.0).map_err(self.failed())?;
+        // What gives way to it goes when it is there, and is not counted.
+        if let Some((all, free)) = (self.1)(&self.0)
+            && backup.len() > share(all, free)
+        {
+            return Err(Error::Full(Full::Share {
+                bytes: backup.len(),
+                free,
+                kept: all / FREE_SHARE,
+            }));
+        }
         let newest = self.list()?.first().map_or(0, |kept| number(&kept.filename));
         let next = newest.saturating_add(1);
         let filename = format!("kiln-{next:06}-{}{END}", now.strftime("%Y%m%d-%H%M%S-%3f"));
@@ -157,6 +191,28 @@ mod tests {
     use super::super::Spool;
     use super::*;
 
+    fn on_roomy(data: &Path) -> Shelf {
+        Shelf(data.join("backups"), |_| Some((100 << 30, 90 << 30)))
+    }
+
+    #[test]
+    fn a_fifth_of_the_medium_stays_free_and_who_asks_for_more_is_told() {
+        for (all, free, fits) in [(100, 100, 80), (100, 21, 1), (100, 20, 0), (100, 3, 0), (0, 0, 0)] {
+            assert_eq!(share(all, free), fits, "{free} of {all}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let on = |medium: Medium| Shelf(dir.path().join("backups"), medium);
+        let why = on(|_| Some((100, 22))).put(&abc(), Time::UNIX_EPOCH).unwrap_err();
+        let why = why.to_string();
+        assert!(why.contains("3 bytes") && why.contains("22 bytes are free"), "{why}");
+        assert_eq!(on(medium).list().unwrap(), [], "nothing is kept of it");
+        assert_eq!(fs::read_dir(dir.path().join("backups")).unwrap().count(), 0);
+        on(|_| Some((100, 23))).put(&abc(), Time::UNIX_EPOCH).unwrap();
+        // A medium that does not answer is asked by writing.
+        on(|_| None).put(&abc(), Time::UNIX_EPOCH).unwrap();
+        assert!(medium(dir.path()).is_some_and(|(all, free)| all >= free && all > 0));
+    }
+
     fn abc() -> Held {
         let mut spool = Spool::new(Path::new("/"), 100).unwrap();
         spool.write_all(b"abc").unwrap();
@@ -172,7 +228,7 @@ mod tests {
     #[test]
     fn the_oldest_give_way_and_only_what_is_listed_is_found() {
         let dir = tempfile::tempdir().unwrap();
-        let shelf = Shelf::below(dir.path());
+        let shelf = on_roomy(dir.path());
         assert_eq!(shelf.list().unwrap(), []);
         fs::write(dir.path().join("secret.backup"), "x").unwrap();
         for n in 0..9_i64 {
@@ -199,7 +255,7 @@ mod tests {
     #[test]
     fn a_clock_that_stands_wrong_changes_no_order() {
         let dir = tempfile::tempdir().unwrap();
-        let shelf = Shelf::below(dir.path());
+        let shelf = on_roomy(dir.path());
         fs::create_dir(dir.path().join("backups")).unwrap();
         // As earlier versions named them.
         for old in ["kiln-20261120-101500-000.backup", "kiln-20271120-101500-000.backup"] {
@@ -219,7 +275,7 @@ mod tests {
     #[test]
     fn where_one_cannot_be_written_the_earlier_ones_stay() {
         let dir = tempfile::tempdir().unwrap();
-        let shelf = Shelf::below(dir.path());
+        let shelf = on_roomy(dir.path());
         for n in 0..MOST as i64 {
             shelf.put(&abc(), Time::from_second(n).unwrap()).unwrap();
         }
@@ -232,7 +288,7 @@ mod tests {
     #[test]
     fn together_they_take_no_more_than_their_room_and_the_newest_stays() {
         let dir = tempfile::tempdir().unwrap();
-        let shelf = Shelf::below(dir.path());
+        let shelf = on_roomy(dir.path());
         shelf.put(&abc(), Time::from_second(1).unwrap()).unwrap();
         let large = shelf.put(&abc(), Time::from_second(2).unwrap()).unwrap();
         let path = dir.path().join("backups").join(&large.filename);

@@ -37,6 +37,19 @@ pub enum Full {
         /// So many are taken.
         most: u64,
     },
+    /// Kept on the medium it would leave too little of it free.
+    #[error(
+        "it has {bytes} bytes; {free} bytes are free on the medium, {kept} of which (a fifth of it) stay free for the records of the box: \
+         take the backup away as a file, or remove kept ones that are not needed"
+    )]
+    Share {
+        /// So many it has.
+        bytes: u64,
+        /// So many are free.
+        free: u64,
+        /// So many stay free.
+        kept: u64,
+    },
     /// The medium has too little room.
     #[error(
         "it has {}{bytes} bytes; {} has {free} free, {} of which are kept for the records of the box",

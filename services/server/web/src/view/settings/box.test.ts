@@ -2,6 +2,7 @@
 import { expect, it } from "vitest";
 import type { CertificateEntry } from "@wire";
 
+import { asideWords } from "./aside";
 import { apart, settingsFile, urlOf } from "./box";
 import { inFours, needed, signingKeys } from "./keys";
 
@@ -22,6 +23,12 @@ it("the settings' file has the name and the first address that a router would kn
   expect(file).toContain('hostname = "kiln-7f3a"');
   expect(file).toContain('address = "192.0.2.77/24"');
   expect(file).toContain('gateway = "192.0.2.1"');
+});
+
+it("what was set aside is counted with its size", () => {
+  const file = (name: string, size: number) => ({ name, bytes: size, why: "cut short" });
+  expect(asideWords([file("kiln.mdb.bad-1", 4096)])).toMatch(/^1 file, 4\.1\skB$/);
+  expect(asideWords([file("a", 1), file("b", 2)])).toMatch(/^2 files, 3\sB$/);
 });
 
 it("keys are told once each, the one that signed last first", () => {

@@ -9,6 +9,7 @@ import { ago, bytes, duration, stamp } from "../../format";
 import { known, now } from "../../state/app";
 import { Dialog, Panel, Shape } from "../bits";
 import { Banners, systemWords, Units, unwell } from "../box";
+import { Aside } from "./aside";
 import { Field, file, save, useDeed } from "./deed";
 import { jobWords, running } from "./running";
 
@@ -203,6 +204,7 @@ export default function Page() {
       {box.supervisor && <Set box={box} />}
       {box.supervisor && <Power name={box.name} />}
       <Help />
+      <Aside />
       {box.supervisor && <Reset />}
     </>
   );

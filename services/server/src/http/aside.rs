@@ -1,0 +1,76 @@
+//! What was set aside beside the server's store: looked at, and removed for good by a person with a password.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::{Extension, Json as Answered};
+use http::StatusCode;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use utoipa::ToSchema;
+use wire::event::Severity;
+
+use super::act::act;
+use super::body::Json;
+use super::doc::{Body, LoggedIn, Stored, Tries};
+use super::life::blocking;
+use super::people::check_own;
+use super::person::Person;
+use super::{Peer, Refusal};
+use crate::app::App;
+use crate::hub::Input;
+
+/// A store that was damaged, or records that could not be read.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct SetAsideFile {
+    /// Its name in the folder of the server's state.
+    name: String,
+    /// Its size in bytes.
+    bytes: u64,
+    /// What was wrong.
+    why: String,
+}
+
+/// What was set aside beside the server's store, the oldest first; four of each kind stay, the last and the largest among them.
+#[utoipa::path(get, path = "/set-aside", operation_id = "set_aside", tag = "box", responses((status = 200, body = Vec<SetAsideFile>), LoggedIn))]
+pub async fn list(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec<SetAsideFile>>, Refusal> {
+    let dir = app.life.data.clone();
+    let all = blocking(move || store::asides(&dir)).await?;
+    let shown = |store::Aside { name, bytes, why }| SetAsideFile { name, bytes, why };
+    Ok(Answered(all.into_iter().map(shown).collect()))
+}
+
+/// Body of [`remove`].
+#[derive(Debug, Deserialize, ToSchema)]
+pub struct RemoveSetAside {
+    /// One's own password: nothing brings them back.
+    password: String,
+}
+
+/// Removes all of them, bytes and all, and takes their banners back.
+#[utoipa::path(delete, path = "/set-aside", operation_id = "set_aside_remove", tag = "box", request_body = RemoveSetAside,
+    responses((status = 204, description = "They are gone"), LoggedIn, Body, Tries, Stored,
+        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn remove(
+    State(app): State<Arc<App>>,
+    Extension(peer): Extension<Peer>,
+    person: Person,
+    Json(form): Json<RemoveSetAside>,
+) -> Result<StatusCode, Refusal> {
+    check_own(&app, peer, &person, form.password).await?;
+    let dir = app.life.data.clone();
+    let count = blocking(move || store::clear(&dir)).await??;
+    for key in ["store", "unread"] {
+        app.feed(Input::Banner { key, banner: None }).await;
+    }
+    if count > 0 {
+        let message = format!("{} removed what was set aside beside the server's store", person.name);
+        let data = json!({ "files": count });
+        app.record_act(
+            act("box.set_aside_removed", Severity::Warning, message, data),
+            &person.name,
+        )
+        .await?;
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
