@@ -60,3 +60,28 @@ fn hint(drive: &PlanDrive) -> &'static str {
         "its whole serial number"
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::super::target::made_up;
+    use super::*;
+
+    #[test]
+    fn an_id_that_names_two_drives_agrees_to_none() {
+        let (one, two) = ("5000c500a1b2c3d4", "5000c500a1b2c3d5");
+        let targets = [
+            made_up("/dev/sda", "M", "ABCD", one),
+            made_up("/dev/sdb", "N", "abcd", two),
+        ];
+        let agreed = |yes: &[&str]| erasable(&targets, &yes.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>());
+        for yes in [&["ABCD"][..], &["ABCD", one, two]] {
+            let Err(Stop::Usage(why)) = agreed(yes) else {
+                panic!("{yes:?}")
+            };
+            assert!(why.contains("ABCD names two of the drives"), "{why}");
+        }
+        agreed(&[one, two]).unwrap();
+        assert!(agreed(&[one]).is_err());
+    }
+}

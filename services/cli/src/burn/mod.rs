@@ -212,7 +212,7 @@ fn jobs(
         ..Smartctl::default()
     };
     let job = |ready: Ready| Job {
-        names: Names::of(args, &ready.target),
+        names: Names::of(&ready.target, args.yes_erase.iter().chain(&args.give_up)),
         drive: ready.plan,
         node: ready.target.node,
         held: ready.held,
@@ -300,23 +300,25 @@ struct Names {
     words: Vec<String>,
     /// What names the drive for good: its serial, else its WWN, else its path.
     id: String,
+    /// Whether the target's word is a path, a serial or a WWN.
+    lasts: bool,
 }
 
 impl Names {
-    fn of(args: &Args, target: &target::Target) -> Self {
-        let ids = args.yes_erase.iter().chain(&args.give_up);
-        let ids = ids.filter(|id| target.is_named(id)).cloned();
+    /// `ids` are those of `--yes-erase` and `--give-up`.
+    fn of<'a>(target: &target::Target, ids: impl IntoIterator<Item = &'a String>) -> Self {
+        let ids = ids.into_iter().filter(|id| target.is_named(id)).cloned();
         Self {
             words: std::iter::once(target.word.clone()).chain(ids).collect(),
             id: target.id(),
+            lasts: target.word.contains('/') || target.is_named(&target.word),
         }
     }
 
     /// The target's word, and what to say instead where that is (part of) a model: another drive of it may be here by then.
     fn instead(&self) -> Option<(String, String)> {
-        let word = self.words.first()?;
-        let lasts = word.contains('/') || self.words[1..].contains(word) || word.eq_ignore_ascii_case(&self.id);
-        (!lasts).then(|| (word.clone(), self.id.clone()))
+        let word = self.words.first().filter(|_| !self.lasts)?;
+        Some((word.clone(), self.id.clone()))
     }
 }
 
@@ -426,5 +428,18 @@ mod tests {
             "kiln burn --resume V6H --yes-erase V6H",
             "what was named by a part of its model is named by its serial"
         );
+    }
+
+    #[test]
+    fn a_word_that_may_name_another_drive_later_is_replaced() {
+        let instead = |word: &str| {
+            let target = target::made_up(word, "HGST HUS726040", "V6H", "5000c500a1b2c3d4");
+            Names::of(&target, &["v6h".to_owned(), "OTHER".to_owned()]).instead()
+        };
+        let serial = Some(("hgst".to_owned(), "V6H".to_owned()));
+        assert_eq!(instead("hgst"), serial, "a part of its model");
+        for word in ["/dev/disk/by-id/x", "V6H", "v6h", "5000c500a1b2c3d4"] {
+            assert_eq!(instead(word), None, "{word}");
+        }
     }
 }

@@ -63,6 +63,41 @@ impl Target {
     }
 }
 
+/// A drive that was asked for by this word.
+#[cfg(test)]
+pub(super) fn made_up(word: &str, model: &str, serial: &str, wwn: &str) -> Target {
+    use wire::drive::{Bus, Rotation};
+    let capacity = wire::Bytes(1 << 30);
+    let device = Device {
+        name: "sdx".into(),
+        syspath: String::new(),
+        number: DevNum { major: 8, minor: 16 },
+        sequence: 1,
+        identity: drive::Identity {
+            id: wire::DriveId::from_wwn(wwn),
+            model: model.into(),
+            serial: serial.into(),
+            wwn: Some(wwn.into()),
+            capacity,
+            logical_sector: 512,
+            bus: Bus::Sata,
+        },
+        physical_sector: 512,
+        rotation: Rotation::Unknown,
+        shingled: None,
+        host_managed: false,
+        location: String::new(),
+        removable: false,
+        read_only: false,
+        partitions: Vec::new(),
+    };
+    Target {
+        word: word.into(),
+        node: "/dev/sdx".into(),
+        device: Ok(device),
+    }
+}
+
 fn same_wwn(wwn: &str, typed: &str) -> bool {
     wire::DriveId::from_wwn(typed).is_some_and(|id| Some(id) == wire::DriveId::from_wwn(wwn))
 }
