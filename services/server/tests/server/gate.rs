@@ -17,7 +17,7 @@ use crate::client::{Client, PATIENCE};
 fn plan(serials: &[&str]) -> Plan {
     let drives: Vec<PlanDrive> = serials
         .iter()
-        .zip(labels(serials))
+        .zip(labels(serials, &[]))
         .map(|(serial, label)| PlanDrive {
             id: drive(serial),
             model: "M".into(),
