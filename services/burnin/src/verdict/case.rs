@@ -63,11 +63,15 @@ pub struct Case<'a> {
     pub peers: &'a [Peer],
 }
 
-/// What an attribute counts. 183 of a disk is how often its link went slower, though smartctl calls it as it calls that of flash where
-/// its database does not know the disk. Source: smartmontools `drivedb.h`, default entry and `SATA_Downshift_Count`.
+/// What an attribute counts, of a drive with platters, without, or of which that is not known.
 pub(super) fn meaning(id: u16, name: &str, spins: Option<bool>) -> Option<Meaning> {
-    let of_link = id == 183 && spins == Some(true);
-    Meaning::of(id, name).filter(|meaning| !(of_link && *meaning == Meaning::GrownBadBlocks))
+    Meaning::of(id, name).filter(|_| !is_of_link(id, name, spins))
+}
+
+/// Whether it is how often a disk's link went slower: that is 183 of disks, which smartctl calls as it calls that of flash where its
+/// database does not know the disk. Source: smartmontools `drivedb.h`, default entry and `SATA_Downshift_Count`.
+pub(super) fn is_of_link(id: u16, name: &str, spins: Option<bool>) -> bool {
+    id == 183 && spins == Some(true) && Meaning::of(id, name) == Some(Meaning::GrownBadBlocks)
 }
 
 impl<'a> Case<'a> {

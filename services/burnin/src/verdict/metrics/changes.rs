@@ -184,6 +184,7 @@ fn was_written(case: &Case<'_>) -> bool {
 /// The number that a row of the table of changes becomes; one that no rule knows where an attribute counts something else.
 fn called(row: &Row, spins: Option<bool>) -> String {
     match (row.id, row.name.as_str()) {
+        (Some(id), name) if case::is_of_link(id, name, spins) => "ata.link_slower".to_owned(),
         (Some(id), name) => match case::meaning(id, name, spins) {
             Some(meaning) => format!("ata.{}", meaning.key()),
             None => format!("ata.other.{id}"),

@@ -107,6 +107,8 @@ fn numbers() -> BTreeSet<String> {
     });
     let mut one_word = Snapshot::default();
     one_word.passed = Some(true);
+    let mut disk = with(183, 0);
+    disk.attributes.last_mut().unwrap().name = "Runtime_Bad_Block".into();
     let mut moved = talkative();
     moved.written.as_mut().unwrap().count = 9;
     let (evidence, samples) = (long(), Evidence::new(GEOMETRY, &plain(&[Phase::Sample])));
@@ -132,6 +134,7 @@ fn numbers() -> BTreeSet<String> {
         (Some(&absent), Some(&absent)),
         (Some(&silent), Some(&silent)),
         (Some(&all), Some(&moved)),
+        (Some(&disk), Some(&disk)),
         (Some(&one_word), Some(&one_word)),
         (Some(&one_word), Some(&all)),
         (Some(&all), Some(&one_word)),

@@ -97,7 +97,11 @@ fn the_same_fault_under_another_number_is_not_missed() {
         assert!(hits.iter().all(|hit| hit.1 <= outcome), "{id} {name}: {hits:?}");
     }
     // A disk has no blocks: there it is its link that went slower.
-    assert_eq!(grown(183, "Runtime_Bad_Block", 0, 7), []);
+    assert_eq!(
+        grown(183, "Runtime_Bad_Block", 0, 7),
+        [("link-slower".to_owned(), Outcome::Warn)]
+    );
+    assert_eq!(grown(183, "Runtime_Bad_Block", 7, 7), []);
     assert_eq!(grown(170, "Grown_Bad_Block_Ct", 300, 300), []);
     assert_eq!(grown(184, "Error_Correction_Count", 12, 99), []);
 }
