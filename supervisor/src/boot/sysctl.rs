@@ -165,9 +165,46 @@ pub fn never_before(floor: i64) -> bool {
     nix::time::clock_settime(nix::time::ClockId::CLOCK_REALTIME, time).is_ok()
 }
 
+/// Whether a time server has set the clock since it was last put anywhere else: the kernel forgets it with every step.
+pub fn is_synchronised() -> bool {
+    // SAFETY: all of its fields are numbers, for which zero is a value; no mode: nothing is changed.
+    let mut about: libc::timex = unsafe { std::mem::zeroed() };
+    // SAFETY: the kernel writes one `timex`, which outlives the call.
+    let state = unsafe { libc::adjtimex(&raw mut about) };
+    state >= 0 && state != libc::TIME_ERROR && about.status & libc::STA_UNSYNC == 0
+}
+
+/// What becomes of the banner of a clock that stood before this system was made.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Told {
+    /// It is told.
+    Is,
+    /// It is taken back.
+    No,
+    /// It stays as it is.
+    Stays,
+}
+
+/// `put`: the clock was put to the system's day just now; `synchronised`: a time server has set it since.
+pub fn told(put: bool, synchronised: bool) -> Told {
+    match (put, synchronised) {
+        (true, _) => Told::Is,
+        (false, true) => Told::No,
+        (false, false) => Told::Stays,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_clocks_banner_goes_when_a_time_server_has_set_it() {
+        assert_eq!(told(true, false), Told::Is);
+        assert_eq!(told(true, true), Told::Is, "what it was set to is not believed");
+        assert_eq!(told(false, false), Told::Stays);
+        assert_eq!(told(false, true), Told::No);
+    }
 
     #[test]
     fn the_reserve_is_the_kernels_own_and_no_more_than_that() {

@@ -161,6 +161,11 @@ impl Desk {
         self.banners.push((Cow::Borrowed(key), Banner { severity, text }));
     }
 
+    /// Whether there is such a banner.
+    pub fn is_told(&self, key: &str) -> bool {
+        self.banners.iter().any(|(k, _)| k == key)
+    }
+
     /// Takes a banner back.
     pub fn unbanner(&mut self, key: &'static str) {
         self.banners.retain(|(k, _)| *k != key);

@@ -222,12 +222,16 @@ impl Machine {
         self.look_at_interfaces(now, desk);
         self.look_at_addresses(desk);
         self.look_at_button(now, desk);
-        if sysctl::never_before(self.board.built) {
-            desk.banner(
+        let put = sysctl::never_before(self.board.built);
+        let told = put || desk.is_told("clock");
+        match sysctl::told(put, told && sysctl::is_synchronised()) {
+            sysctl::Told::Is => desk.banner(
                 "clock",
                 Severity::Warning,
                 "The clock was put to a time before this system was made, by a time server or by the hardware clock; it stands at that day instead. Check the time server.".into(),
-            );
+            ),
+            sysctl::Told::No => desk.unbanner("clock"),
+            sysctl::Told::Stays => {}
         }
         if !self.facts.listening && (desk.served || now.saturating_sub(self.facts.begun) >= LISTENS_WITHIN) {
             self.facts.listening = true;
