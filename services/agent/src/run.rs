@@ -69,6 +69,7 @@ async fn serve(options: Options, wrong: &[String]) -> anyhow::Result<()> {
         // What cannot be read is told where it is missed.
         error!(error = %cause, "records that cannot be read stay where they are");
     }
+    backup::clear(&options.data);
     // Before anything has read what would be replaced.
     if let Some(told) = restored(backup::take_up(&options.data, &opened.store, &books)) {
         outbox.event(told);

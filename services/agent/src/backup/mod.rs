@@ -41,6 +41,12 @@ const LAID_MAX: u64 = 256 << 20;
 /// Rows that wait for the next start.
 const WAITING: &str = "restore.rows";
 
+/// Rows of which not all have come.
+const COMING: &str = "restore.coming";
+
+/// Rows that were refused; earlier versions kept them, and a power cut may leave them.
+const REFUSED: &str = "restore.bad";
+
 /// The table's name for playbooks, which are files.
 const PLAYBOOKS: &str = "playbooks";
 
@@ -164,9 +170,30 @@ fn failed(what: &str, error: &std::io::Error) -> Problem {
 /// Lays rows down for the next start; `first` begins anew, `last` makes them count.
 ///
 /// # Errors
-/// When they are none, too many, or the medium does not take them.
+/// When they are none, too many, or the medium does not take them. Nothing of what has come stays then.
 pub fn lay_down(dir: &Path, rows: &[BackupRow], first: bool, last: bool) -> Result<(), Problem> {
-    let coming = dir.join("restore.coming");
+    let coming = dir.join(COMING);
+    let laid = lay(dir, &coming, rows, first, last);
+    if laid.is_err() {
+        discard(&coming);
+    }
+    laid
+}
+
+/// Discards what nobody comes back for: rows of which not all have come before this start, and refused ones.
+pub fn clear(dir: &Path) {
+    discard(&dir.join(COMING));
+    discard(&dir.join(REFUSED));
+}
+
+/// Removes rows that are of no use, bytes and all; what stays is tried again at the next start.
+fn discard(path: &Path) {
+    if let Err(error) = store::discard(path) {
+        warn!(%error, "{} is still there", path.display());
+    }
+}
+
+fn lay(dir: &Path, coming: &Path, rows: &[BackupRow], first: bool, last: bool) -> Result<(), Problem> {
     let bad = |at: usize, what: &str| {
         Problem::new("bad-backup", 422, "These are no rows of a backup").with(format!("row {at}: {what}"))
     };
@@ -182,6 +209,15 @@ pub fn lay_down(dir: &Path, rows: &[BackupRow], first: bool, last: bool) -> Resu
         text += &serde_json::to_string(row).map_err(|error| bad(at, &error.to_string()))?;
         text.push('\n');
     }
+    if first {
+        discard(coming);
+    } else if !coming.exists() {
+        // Without its beginning the rest would pass for the whole.
+        return Err(bad(
+            0,
+            "the rows before it are not here any more; bring the backup again",
+        ));
+    }
     let write = || {
         let mut file = File::options()
             .create(true)
@@ -189,14 +225,14 @@ pub fn lay_down(dir: &Path, rows: &[BackupRow], first: bool, last: bool) -> Resu
             .append(!first)
             .truncate(first)
             .mode(0o600)
-            .open(&coming)?;
+            .open(coming)?;
         if file.metadata()?.len() + text.len() as u64 > LAID_MAX {
             return Err(std::io::Error::other(format!("more than {LAID_MAX} bytes")));
         }
         file.write_all(text.as_bytes())?;
         if last {
             file.sync_all()?;
-            fs::rename(&coming, dir.join(WAITING))?;
+            fs::rename(coming, dir.join(WAITING))?;
             File::open(dir)?.sync_all()?;
         }
         Ok(())
@@ -255,14 +291,16 @@ fn is_taken(row: &Row) -> bool {
 /// Puts rows that wait into the store and the folder of playbooks; how many there were. Called before anything is read.
 ///
 /// # Errors
-/// When they are damaged (they are set aside, the state stays) or the medium does not take them.
+/// When they are damaged (they are discarded, the state stays) or the medium does not take them.
 pub fn take_up(dir: &Path, store: &Store, books: &Books) -> Result<Option<usize>, Error> {
-    let path = dir.join(WAITING);
+    let (path, refused) = (dir.join(WAITING), dir.join(REFUSED));
     let rows = match read(&path) {
         Ok(None) => return Ok(None),
         Ok(Some(rows)) => rows,
         Err(error) => {
-            fs::rename(&path, dir.join("restore.bad")).map_err(|cause| Error::File(path, cause))?;
+            // Renamed first: however long the rest takes, they are not tried again.
+            fs::rename(&path, &refused).map_err(|cause| Error::File(path, cause))?;
+            discard(&refused);
             return Err(error);
         }
     };
@@ -415,12 +453,56 @@ mod tests {
     }
 
     #[test]
-    fn damaged_rows_are_set_aside() {
+    fn damaged_rows_are_discarded_with_their_bytes() {
         let dir = tempfile::tempdir().unwrap();
         let (store, books) = place(dir.path());
-        fs::write(dir.path().join(WAITING), "{\"table\":\"jobs\"}\n").unwrap();
+        let path = dir.path().join(WAITING);
+        fs::write(&path, "{\"table\":\"jobs\"}\n").unwrap();
+        let kept = witness(dir.path(), &path);
         assert!(matches!(take_up(dir.path(), &store, &books), Err(Error::Line(1))));
-        assert!(dir.path().join("restore.bad").exists());
+        assert!(is_blank(&kept));
+        assert!(!path.exists() && !dir.path().join(REFUSED).exists());
         assert_eq!(take_up(dir.path(), &store, &books).unwrap(), None);
+    }
+
+    /// A second name for a file, which shows what became of its bytes.
+    fn witness(dir: &Path, of: &Path) -> PathBuf {
+        let kept = dir.join("witness");
+        fs::hard_link(of, &kept).unwrap();
+        kept
+    }
+
+    fn is_blank(path: &Path) -> bool {
+        let bytes = fs::read(path).unwrap();
+        !bytes.is_empty() && bytes.iter().all(|byte| *byte == 0)
+    }
+
+    #[test]
+    fn of_a_backup_that_is_refused_half_way_no_row_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, books) = place(dir.path());
+        let good = row(BAYS.name(), b"a", b"{}");
+        let begin = || {
+            let _ = fs::remove_file(dir.path().join("witness"));
+            lay_down(dir.path(), std::slice::from_ref(&good), true, false).unwrap();
+            witness(dir.path(), &dir.path().join(COMING))
+        };
+        let kept = begin();
+        let strange = row("pins", b"gate_key", b"x");
+        lay_down(dir.path(), &[strange], false, false).unwrap_err();
+        assert!(is_blank(&kept) && !dir.path().join(COMING).exists());
+        let rest = lay_down(dir.path(), std::slice::from_ref(&good), false, true);
+        assert!(rest.is_err_and(|why| why.kind == "bad-backup"), "it is no whole");
+        assert_eq!(take_up(dir.path(), &store, &books).unwrap(), None);
+        // One that broke off goes when another begins, and at the next start.
+        let kept = begin();
+        lay_down(dir.path(), std::slice::from_ref(&good), true, false).unwrap();
+        assert!(is_blank(&kept));
+        let kept = begin();
+        // As a version that kept them left it.
+        fs::write(dir.path().join(REFUSED), "rows").unwrap();
+        clear(dir.path());
+        assert!(is_blank(&kept));
+        assert!(!dir.path().join(COMING).exists() && !dir.path().join(REFUSED).exists());
     }
 }
