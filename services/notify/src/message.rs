@@ -57,6 +57,63 @@ pub struct Facts {
     pub reason: String,
 }
 
+impl Message {
+    /// Says the box's name and address of now where those of when the message was made stand in it: a box may find its name, or be
+    /// given another, while the message waits. A host that an add-on named stays.
+    pub(crate) fn readdress(&mut self, now: &Facts) {
+        let of_the_box = self
+            .event
+            .as_ref()
+            .is_none_or(|event| place(event, &Facts::default()).0.is_empty());
+        let was = self.host.clone();
+        if of_the_box && !now.host.is_empty() && was != now.host {
+            let line = |host: &str| format!("\nBox: {}", cut(host, 100));
+            if was.is_empty() {
+                let end = self.link.as_ref().map_or(self.body.len(), |link| {
+                    self.body
+                        .strip_suffix(link.as_str())
+                        .map_or(self.body.len(), |rest| rest.trim_end_matches('\n').len())
+                });
+                if self.event.is_some() {
+                    self.body.insert_str(end, &line(&now.host));
+                }
+            } else {
+                replace_line(&mut self.body, &line(&was), &line(&now.host));
+                if let Some(title) = self.title.strip_suffix(&format!(" from {was}")) {
+                    self.title = one_line(&format!("{title} from {}", now.host));
+                }
+            }
+            self.host.clone_from(&now.host);
+        }
+        if let Some(link) = &mut self.link
+            && let Some(fresh) = moved(link, &now.url)
+        {
+            replace_line(&mut self.body, &format!("\n{link}"), &format!("\n{fresh}"));
+            *link = fresh;
+        }
+    }
+}
+
+/// Puts a line in the place of the last one like `was`.
+fn replace_line(text: &mut String, was: &str, now: &str) {
+    let ends = |at: usize| text[at + was.len()..].is_empty() || text[at + was.len()..].starts_with('\n');
+    let last = text.rmatch_indices(was).map(|(at, _)| at).find(|at| ends(*at));
+    if let Some(at) = last {
+        text.replace_range(at..at + was.len(), now);
+    }
+}
+
+/// A link below the address of now, where it is below another one that was made of a name (`http://NAME.local`).
+fn moved(link: &str, url: &str) -> Option<String> {
+    let rest = link.strip_prefix("http://")?;
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let made = |url: &str| {
+        url.strip_prefix("http://")
+            .is_some_and(|host| host.ends_with(".local") && !host.contains('/'))
+    };
+    (host.ends_with(".local") && made(url) && url != &link[..link.len() - path.len()]).then(|| format!("{url}{path}"))
+}
+
 /// The last four characters of a serial, which is what stands on the label that people look for.
 pub fn last_four(serial: &str) -> String {
     let skip = serial.chars().count().saturating_sub(4);
@@ -294,5 +351,63 @@ mod tests {
         assert_eq!(cut("äöüß", 3), "äö…");
         assert_eq!(last_four("äöüßa"), "öüßa");
         assert_eq!(last_four("ab"), "ab");
+    }
+
+    fn of(host: &str) -> Facts {
+        Facts {
+            host: host.to_owned(),
+            url: format!("http://{host}.local"),
+            ..Facts::default()
+        }
+    }
+
+    #[test]
+    fn what_waits_tells_the_name_of_when_it_is_sent() {
+        let none = serde_json::Value::Null;
+        let event = event("job.failed", "a drive failed\nBox: kiln was its bay", none);
+        let mut waiting = of_event(&event, &of("kiln"), 1);
+        waiting.readdress(&of("kiln-7f3a"));
+        assert_eq!(waiting, of_event(&event, &of("kiln-7f3a"), 1), "as if it were made now");
+        let same = waiting.clone();
+        waiting.readdress(&of("kiln-7f3a"));
+        waiting.readdress(&Facts::default());
+        assert_eq!(waiting, same, "a name that is not known takes none away");
+    }
+
+    #[test]
+    fn one_without_a_name_gets_it_and_a_host_of_an_add_on_keeps_its_own() {
+        let none = serde_json::Value::Null;
+        let plain = event("job.failed", "a drive failed", none);
+        let mut waiting = of_event(&plain, &Facts::default(), 1);
+        waiting.readdress(&Facts {
+            host: "bench".into(),
+            ..Facts::default()
+        });
+        assert_eq!(waiting.host, "bench");
+        assert!(waiting.body.ends_with("\nBox: bench"), "{}", waiting.body);
+
+        let theirs = event("addon.notification", "hot", serde_json::json!({ "hostname": "kiln" }));
+        let mut waiting = of_event(&theirs, &of("kiln"), 1);
+        let body = waiting.body.clone();
+        waiting.readdress(&of("bench"));
+        assert_eq!(waiting.host, "kiln");
+        assert_eq!(waiting.body, body.replace("http://kiln.local", "http://bench.local"));
+    }
+
+    #[test]
+    fn an_address_that_the_owner_has_set_stays() {
+        let none = serde_json::Value::Null;
+        let set = |host: &str| Facts {
+            url: "https://bench.example/kiln".into(),
+            ..of(host)
+        };
+        let mut waiting = test(&set("kiln"), "ntfy", "", "1".into(), Time::UNIX_EPOCH);
+        assert_eq!(waiting.title, "Kiln test message from kiln");
+        waiting.readdress(&set("shed"));
+        assert_eq!(waiting.title, "Kiln test message from shed");
+        assert_eq!(waiting.link.as_deref(), Some("https://bench.example/kiln"));
+        let mut made = of_event(&event("job.failed", "x", none), &of("kiln"), 1);
+        made.readdress(&set("kiln"));
+        assert!(made.link.unwrap().starts_with("http://kiln.local/jobs/"));
     }
 }

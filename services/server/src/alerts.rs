@@ -48,7 +48,7 @@ pub struct Alerts {
     pub engine: Arc<Engine>,
     /// What `kiln.toml` has wrong, a sentence each.
     wrong: Vec<String>,
-    name: String,
+    /// The address that the owner has set; empty: made from the box's name.
     address: String,
     working: Mutex<Option<JoinHandle<()>>>,
 }
@@ -58,7 +58,7 @@ impl Alerts {
     ///
     /// # Errors
     /// When the store cannot be used. Certificates or URLs that cannot be read are told, and are no error.
-    pub async fn open(store: Store, settings: &Settings, name: &str, now: Time) -> store::Result<Self> {
+    pub async fn open(store: Store, settings: &Settings, now: Time) -> store::Result<Self> {
         let roots = match Roots::new(settings.roots.as_deref()) {
             Ok(roots) => roots,
             Err(error) => {
@@ -89,16 +89,10 @@ impl Alerts {
             }
         }
         let engine = Engine::open(store, EVENTS, Sender::new(roots), locked).await?;
-        let address = match settings.address.trim_end_matches('/') {
-            "" if name.is_empty() || name == "localhost" => String::new(),
-            "" => format!("http://{}.local", name.trim_end_matches(".local")),
-            set => set.to_owned(),
-        };
         Ok(Self {
             engine: Arc::new(engine),
             wrong: settings.site.wrong.clone(),
-            name: name.to_owned(),
-            address,
+            address: settings.address.trim_end_matches('/').to_owned(),
             working: Mutex::new(None),
         })
     }
@@ -160,13 +154,22 @@ impl Alerts {
         }
     }
 
-    /// What is known of the box.
-    pub fn facts(&self) -> Facts {
+    /// What is known of the box, which has this `name` now: it may find or get another while the server runs.
+    pub fn facts(&self, name: &str) -> Facts {
         Facts {
-            host: self.name.clone(),
-            url: self.address.clone(),
+            host: name.to_owned(),
+            url: address(&self.address, name),
             ..Facts::default()
         }
+    }
+}
+
+/// Under which address people reach a box of this name; `set`: what its owner says.
+fn address(set: &str, name: &str) -> String {
+    match set {
+        "" if name.is_empty() || name == "localhost" => String::new(),
+        "" => format!("http://{}.local", name.trim_end_matches(".local")),
+        set => set.to_owned(),
     }
 }
 
@@ -199,7 +202,8 @@ impl Host for AskedOf {
         let Some(app) = self.0.upgrade() else {
             return Facts::default();
         };
-        let mut facts = app.alerts.facts();
+        let name = app.hub(|hub| hub.name().to_owned());
+        let mut facts = app.alerts.facts(&name);
         let Some(event) = event else { return facts };
         if let Some(job) = event.job.and_then(|id| job(&app, id)) {
             of_job(&mut facts, event, &job);
@@ -253,6 +257,24 @@ fn of_job(facts: &mut Facts, event: &Event, job: &Job) {
         verdict.outcome.word().clone_into(&mut facts.verdict);
         if let Some(rule) = verdict.rules.first() {
             facts.reason = format!("{}: {} (limit {})", rule.id, rule.value, rule.limit);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_address_is_the_owners_or_made_from_the_name_of_now() {
+        for (set, name, is) in [
+            ("", "kiln-7f3a", "http://kiln-7f3a.local"),
+            ("", "bench.local", "http://bench.local"),
+            ("", "", ""),
+            ("", "localhost", ""),
+            ("https://bench.example", "kiln-7f3a", "https://bench.example"),
+        ] {
+            assert_eq!(address(set, name), is);
         }
     }
 }

@@ -276,7 +276,7 @@ impl Engine {
 
     /// One attempt at one message, settled.
     async fn attempt(&self, host: &dyn Host, id: u64) {
-        let waiting = match self.store.read(|r| QUEUE.get(r, &id)) {
+        let mut waiting = match self.store.read(|r| QUEUE.get(r, &id)) {
             Ok(Some(waiting)) => waiting,
             Ok(None) => {
                 lock(&self.index).remove(&id);
@@ -292,6 +292,8 @@ impl Engine {
                 return;
             }
         };
+        // The name may have come since: a box learns it from a network card, or its owner has given it another.
+        waiting.message.readdress(&host.facts(None));
         let attempt = match self.service(waiting.service) {
             None => given_up("the channel was removed"),
             Some(service) if !service.enabled => given_up("the channel is switched off"),

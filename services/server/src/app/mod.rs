@@ -290,7 +290,7 @@ impl App {
             },
         );
         // Before the scribe: what cannot be read ends this here.
-        let alerts = Alerts::open(store.clone(), &setup.alerts, &setup.name, now.wall).await?;
+        let alerts = Alerts::open(store.clone(), &setup.alerts, now.wall).await?;
         let stream = broadcast::channel(STREAM).0;
         let app = Arc::new(Self {
             scribe: Scribe::start(store.clone(), stream.clone(), clock.clone()),

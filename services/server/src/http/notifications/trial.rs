@@ -49,7 +49,8 @@ pub struct TestAnswer {
 
 async fn try_out(app: &App, service: &Service, words: &str) -> Result<Answered<TestAnswer>, Refusal> {
     let now = app.clock.now().wall;
-    let tried = app.alerts.engine.test(service, &app.alerts.facts(), words, now).await?;
+    let facts = app.alerts.facts(&app.hub(|hub| hub.name().to_owned()));
+    let tried = app.alerts.engine.test(service, &facts, words, now).await?;
     Ok(Answered(match tried {
         Ok(answer) => TestAnswer {
             success: true,
