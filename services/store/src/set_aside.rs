@@ -1,8 +1,8 @@
 //! Environments out of the way: a bad one is renamed with the date, its reason beside it; one of another
 //! schema is renamed by it, and is there again for a program that knows it.
 //!
-//! What lies there never fills the medium: of bad environments, and of files with unreadable entries, four of each stay, the last
-//! and the largest among them ([`leave`]). A person removes all of them by [`clear`]; those of another schema stay for it.
+//! What lies there never fills the medium: of bad environments four stay, of files with unreadable entries 64, the last and the
+//! largest among them ([`leave`]). A person removes all of them by [`clear`]; those of another schema stay for it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -13,8 +13,11 @@ use crate::error::{Error, Result};
 use crate::open::FILE_NAME;
 use crate::take_out::unread;
 
-/// Most files of a kind that stay: the first damage and what came of it.
-const FILES_MAX: usize = 4;
+/// Most bad environments that stay: the first damage and what came of it.
+const STORES_MAX: usize = 4;
+
+/// Most files with unreadable entries that stay: one start may make one for each table, which are some thirty.
+pub(crate) const UNREAD_MAX: usize = 64;
 
 /// Most bytes of a kind, those of two full stores; the last and the largest stay whatever they have.
 const BYTES_MAX: u64 = 512 << 20;
@@ -61,7 +64,7 @@ pub(crate) fn set_aside(file: &Path, why: String, now: jiff::Timestamp) -> Resul
     tracing::error!(path = %path.display(), why, "a store was set aside");
     if let Some(dir) = file.parent() {
         let all = earlier(dir).into_iter().map(|aside| aside.path).collect();
-        make_room(all, &path);
+        make_room(all, &path, STORES_MAX);
     }
     Ok(SetAside { path, why })
 }
@@ -105,13 +108,13 @@ fn sync(file: &Path) -> Result<()> {
     sync.map_err(Error::file("syncing", dir))
 }
 
-/// Removes the files, oldest first, that are too many beside `last`, which has just come.
-pub(crate) fn make_room(all: Vec<PathBuf>, last: &Path) {
+/// Removes the files, oldest first, that are too many (`most` stay) beside `last`, which has just come.
+pub(crate) fn make_room(all: Vec<PathBuf>, last: &Path, most: usize) {
     // By its name it may not be the last: the clock may have stood anywhere.
     let (mut files, newest): (Vec<PathBuf>, Vec<PathBuf>) = all.into_iter().partition(|path| path != last);
     files.extend(newest);
     let sizes: Vec<u64> = files.iter().map(|path| bytes_of(path)).collect();
-    let gone: Vec<PathBuf> = leave(&sizes)
+    let gone: Vec<PathBuf> = leave(&sizes, most)
         .into_iter()
         .filter_map(|n| files.get(n).cloned())
         .collect();
@@ -131,8 +134,8 @@ fn discard_with_notes(files: &[PathBuf], within: Duration) -> std::io::Result<()
 }
 
 /// Which of these files, by their sizes in bytes and oldest first, have to go: the last stays, and the largest, which has the most
-/// history; of the others the newest, as far as number and bytes allow.
-fn leave(sizes: &[u64]) -> Vec<usize> {
+/// history; of the others the newest, as far as their number (`most`) and bytes allow.
+fn leave(sizes: &[u64], most: usize) -> Vec<usize> {
     let largest = (0..sizes.len()).max_by_key(|n| sizes.get(*n).copied().unwrap_or(0));
     let always = |n: usize| n + 1 == sizes.len() || Some(n) == largest;
     let stays = sizes.iter().enumerate().filter(|(n, _)| always(*n));
@@ -142,7 +145,7 @@ fn leave(sizes: &[u64]) -> Vec<usize> {
     let mut gone = Vec::new();
     for (n, size) in sizes.iter().enumerate().rev().filter(|(n, _)| !always(*n)) {
         let after = bytes.saturating_add(*size);
-        if files < FILES_MAX && after <= BYTES_MAX {
+        if files < most && after <= BYTES_MAX {
             (files, bytes) = (files + 1, after);
         } else {
             gone.push(n);
@@ -238,8 +241,9 @@ mod tests {
             (&[256, 250, 10, 240], &[1]),
             (&[600, 1, 600, 1], &[1, 0]),
         ] {
-            assert_eq!(leave(&mib(sizes)), gone, "{sizes:?}");
+            assert_eq!(leave(&mib(sizes), 4), gone, "{sizes:?}");
         }
+        assert!(leave(&[1; 40], UNREAD_MAX).is_empty(), "what one start took out stays");
     }
 
     #[test]

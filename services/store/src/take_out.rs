@@ -227,7 +227,7 @@ impl Aside {
     /// What was kept, told once.
     fn told(self, table: &'static str, entries: usize, why: String) -> Option<TakenOut> {
         let (path, _) = self.open?;
-        crate::set_aside::make_room(unread(&self.dir), &path);
+        crate::set_aside::make_room(unread(&self.dir), &path, crate::set_aside::UNREAD_MAX);
         let cut = self.cut;
         tracing::error!(path = %path.display(), table, entries, only_keys = cut, why, "entries were taken out of a store");
         Some(TakenOut {

@@ -31,7 +31,7 @@ pub struct SetAsideFile {
     why: String,
 }
 
-/// What was set aside beside the server's store, the oldest first; four of each kind stay, the last and the largest among them.
+/// What was set aside beside the server's store, the oldest first. Of many the last and the largest stay.
 #[utoipa::path(get, path = "/set-aside", operation_id = "set_aside", tag = "box", responses((status = 200, body = Vec<SetAsideFile>), LoggedIn))]
 pub async fn list(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec<SetAsideFile>>, Refusal> {
     let dir = app.life.data.clone();
