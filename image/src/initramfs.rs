@@ -1,4 +1,4 @@
-//! The initramfs: PID 1, the server, and what both need before `/system` is mounted. Uncompressed: the kernel is into
+//! The initramfs: PID 1, and what it needs before `/system` is mounted. Uncompressed: the kernel is into
 //! PID 1 sooner, and the box has more memory free, than with any compressor (measured).
 
 use crate::{
@@ -85,8 +85,6 @@ pub fn make(
         Ok(())
     };
     file("init", &binaries.path("kiln-init"), 0o755)?;
-    // Read from EROFS it would be unpacked page by page on the way to its first answer.
-    file("kiln/bin/kiln-server", &binaries.path("kiln-server"), 0o755)?;
     for (path, from) in &content.etc {
         file(&path.to_string_lossy(), from, 0o644)?;
     }

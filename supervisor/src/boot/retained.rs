@@ -18,6 +18,8 @@ pub const MEMBER: &str = "system.erofs/.";
 const INITRD: &str = "/sys/firmware/initrd";
 /// Length of a member's head in the "newc" format, in bytes: a magic of 6, then 13 numbers of 8 hexadecimal digits.
 const HEAD: usize = 110;
+/// How much is read ahead, in KiB: nothing is waited for, and what a program never touches is not copied.
+const AHEAD_KIB: &str = "16";
 /// What is read at once: as much as the kernel gives of such a file.
 const PAGE: usize = 4096;
 
@@ -97,6 +99,8 @@ pub fn device() -> io::Result<(PathBuf, File)> {
     let config = request::Config::new(initrd.as_raw_fd(), &part);
     // SAFETY: an open descriptor and a structure of the kernel's shape that outlives the call.
     unsafe { request::configure(device.as_raw_fd(), &raw const config) }.map_err(|e| told(&node, &e.into()))?;
+    let ahead = format!("/sys/block/loop{number}/queue/read_ahead_kb");
+    std::fs::write(&ahead, AHEAD_KIB).map_err(|e| told(&ahead, &e))?;
     Ok((node, device))
 }
 
