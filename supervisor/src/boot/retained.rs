@@ -18,8 +18,8 @@ pub const MEMBER: &str = "system.erofs/.";
 const INITRD: &str = "/sys/firmware/initrd";
 /// Length of a member's head in the "newc" format, in bytes: a magic of 6, then 13 numbers of 8 hexadecimal digits.
 const HEAD: usize = 110;
-/// How much is read ahead, in KiB: nothing is waited for, and what a program never touches is not copied.
-const AHEAD_KIB: &str = "16";
+/// How much is read ahead, in KiB: there is no disk to wait for, and what a program never touches is not copied.
+const AHEAD_KIB: &str = "8";
 /// What is read at once: as much as the kernel gives of such a file.
 const PAGE: usize = 4096;
 

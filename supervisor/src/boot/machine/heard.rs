@@ -10,7 +10,6 @@ use wire::supervisor::Medium;
 use super::{Facts, Machine, Moving, name, safe};
 use crate::boot::record::{Record, Row, Traces};
 use crate::boot::{bundle, medium, pstore, site};
-use crate::console;
 use crate::core::{Ending, Exit, Input, Milestone, Millis, REBOOTS_MAX};
 use crate::shell::desk::Desk;
 use crate::shell::helper::Task;
@@ -389,11 +388,7 @@ impl Machine {
                     desk.start(Task::Medium, move |line| medium::watch(line, &path));
                 }
             }
-            Task::Console => {
-                let serial = console::serial_devices();
-                desk.start(Task::Console, move |line| console::draw(line, &serial));
-                self.facts.unshown = true;
-            }
+            Task::Console => self.start_console(desk),
             Task::Early
             | Task::Medium
             | Task::Button

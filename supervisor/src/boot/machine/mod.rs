@@ -202,8 +202,6 @@ impl Machine {
         }
         let board = self.board.clone();
         desk.start(Task::Early, move |line| work::early(line, &board));
-        let serial = console::serial_devices();
-        desk.start(Task::Console, move |line| console::draw(line, &serial));
         desk.boot.reason = "not known yet".into();
     }
 
@@ -235,6 +233,7 @@ impl Machine {
         }
         if !self.facts.listening && (desk.served || now.saturating_sub(self.facts.begun) >= LISTENS_WITHIN) {
             self.facts.listening = true;
+            self.start_console(desk);
             if let Err(e) = grace::hurry(Path::new("/"), false) {
                 log::warn(&format!(
                     "grace periods stay hurried, each interrupts every processor: {e}"
@@ -351,6 +350,13 @@ impl Machine {
         for h in desk.helpers.iter().filter(|h| h.task == Task::Console) {
             self.facts.unshown |= !h.tell(&text);
         }
+    }
+
+    /// Starts what draws the console. Nobody reads it in the first second, and drawing holds up the server.
+    fn start_console(&mut self, desk: &mut Desk) {
+        let serial = console::serial_devices();
+        desk.start(Task::Console, move |line| console::draw(line, &serial));
+        self.facts.unshown = true;
     }
 
     /// Whether the console has missed what was last put on it: it was busy, or was started since.

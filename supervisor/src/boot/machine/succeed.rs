@@ -12,7 +12,6 @@ use super::{Facts, LISTEN_EVERY, Machine, safe};
 use crate::boot::net;
 use crate::boot::uevents::Uevents;
 use crate::boot::{medium, work};
-use crate::console;
 use crate::core::{Input, Milestone, Millis};
 use crate::handover::fds::Inherited;
 use crate::handover::state;
@@ -101,8 +100,6 @@ impl Machine {
             log::error(&why);
         }
         safe::begin(desk);
-        let serial = console::serial_devices();
-        desk.start(Task::Console, move |line| console::draw(line, &serial));
         desk.boot.reason = "not known any more: PID 1 has lost its notes".into();
         desk.banner(
             "notes",
