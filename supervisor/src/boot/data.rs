@@ -175,7 +175,7 @@ fn write_over(line: &Line, part: &Path) {
         .and_then(|()| mount_at(part, ASIDE).map_err(|e| e.to_string()));
     if let Err(e) = mounted {
         return line.say(&format!(
-            "progress factory reset: what was on DATA is removed without being written over, it cannot be mounted: {e}"
+            "unwritten nothing of DATA was written over, it cannot be mounted: {e}"
         ));
     }
     let (begun, mut told) = (Instant::now(), 0);
@@ -198,7 +198,7 @@ fn write_over(line: &Line, part: &Path) {
     line.say(&match left {
         0 => format!("progress factory reset: {files} files of DATA were written over"),
         _ => format!(
-            "progress factory reset: {files} files of DATA were written over; {left} ({} MiB) are removed without that, the time was up or the medium did not take it",
+            "unwritten {files} files of DATA were written over, {left} ({} MiB) were removed without that, the time was up or the medium did not take it",
             left_bytes.div_ceil(1 << 20)
         ),
     });

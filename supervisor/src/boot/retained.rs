@@ -11,6 +11,8 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
+use crate::shell::log;
+
 /// The member that holds the system. Its parent is a directory, which it names once more: nothing can be written there.
 pub const MEMBER: &str = "system.erofs/.";
 
@@ -100,7 +102,9 @@ pub fn device() -> io::Result<(PathBuf, File)> {
     // SAFETY: an open descriptor and a structure of the kernel's shape that outlives the call.
     unsafe { request::configure(device.as_raw_fd(), &raw const config) }.map_err(|e| told(&node, &e.into()))?;
     let ahead = format!("/sys/block/loop{number}/queue/read_ahead_kb");
-    std::fs::write(&ahead, AHEAD_KIB).map_err(|e| told(&ahead, &e))?;
+    if let Err(e) = std::fs::write(&ahead, AHEAD_KIB) {
+        log::warn(&format!("{ahead}: {e}"));
+    }
     Ok((node, device))
 }
 

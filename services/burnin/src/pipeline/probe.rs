@@ -46,6 +46,10 @@ pub(super) fn probe(geometry: Geometry, key: JobKey) -> Probe {
 
 /// First sectors of the places that the probe writes on every drive of this geometry, whatever its key is, in rising order.
 pub(crate) fn places(geometry: Geometry) -> Vec<u64> {
+    // Of a job that never began nothing is known, its length neither.
+    if geometry.sectors == 0 {
+        return Vec::new();
+    }
     let stretch = stretch(geometry, &header::places(geometry));
     let points = points(geometry, stretch, std::iter::empty());
     points.into_iter().map(|(lba, _)| lba).collect()
@@ -140,6 +144,11 @@ mod tests {
             sector: 512,
             physical: if sectors > 10_000 { 4096 } else { 512 },
         }
+    }
+
+    #[test]
+    fn a_job_that_never_began_has_no_places() {
+        assert!(places(geometry(0)).is_empty());
     }
 
     /// Whether a drive that wraps at `real` shows it: the last write to some point's place was meant for another sector.

@@ -208,6 +208,14 @@ impl Machine {
                 );
             }
             "dumps" => self.heard_dumps(rest, desk),
+            "unwritten" => {
+                log::warn(&format!("factory reset: {rest}"));
+                desk.banner(
+                    "unwritten",
+                    Severity::Warning,
+                    format!("Of the factory reset: {rest}. Whoever gets this medium may read the rest with a recovery program; if that matters, destroy it."),
+                );
+            }
             "noreset" => desk.banner(
                 "reset",
                 Severity::Warning,
@@ -551,6 +559,25 @@ mod tests {
             assert_eq!(banner.severity, severity);
             assert!(banner.text.contains(words), "{}", banner.text);
         }
+    }
+
+    #[test]
+    fn what_a_reset_did_not_write_over_is_told_after_it() {
+        let (mut m, mut desk) = (machine(), Desk::default());
+        m.heard_medium(
+            0,
+            "unwritten",
+            "2 files of DATA were written over, 1 (7 MiB) removed",
+            None,
+            &mut desk,
+        );
+        m.heard_medium(0, "progress", "making DATA", None, &mut desk);
+        let (name, banner) = &desk.banners[0];
+        assert!(
+            *name == "unwritten" && banner.text.contains("(7 MiB)"),
+            "{}",
+            banner.text
+        );
     }
 
     #[test]

@@ -233,7 +233,6 @@ impl Machine {
         }
         if !self.facts.listening && (desk.served || now.saturating_sub(self.facts.begun) >= LISTENS_WITHIN) {
             self.facts.listening = true;
-            self.start_console(desk);
             if let Err(e) = grace::hurry(Path::new("/"), false) {
                 log::warn(&format!(
                     "grace periods stay hurried, each interrupts every processor: {e}"
@@ -243,6 +242,10 @@ impl Machine {
                 which: Milestone::Listening,
                 holds: true,
             });
+        }
+        // Also where it could not be started before, for want of memory.
+        if self.facts.listening && !self.facts.ending && !desk.runs(Task::Console) {
+            self.start_console(desk);
         }
         if self.facts.system {
             self.load_modules(now, desk);
