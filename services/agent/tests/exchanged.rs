@@ -7,7 +7,7 @@ use common::exchange::{
     SMART_AROUND, abort, foreign_data, held, held_smartctl, in_step, is_untouched, kept_waiting, let_go, offers_a_job,
     own_playbook, pause, put_below, script, standstill, waiting, write_below,
 };
-use common::{Bench, outcome};
+use common::{Bench, Seen, outcome};
 use wire::command::{Answer, Command};
 use wire::job::{JobState, Outcome, Phase, PhaseStatus};
 
@@ -62,7 +62,7 @@ do = "verify"
     }
 }
 
-/// The kernel tells a reset, and goes on with whatever answers by the name then.
+/// The kernel tells a reset, in several lines as a rule, and goes on with whatever answers by the name then.
 #[tokio::test]
 async fn after_a_told_reset_a_disk_without_the_jobs_header_ends_the_job() {
     let dir = tempfile::tempdir().unwrap();
@@ -83,13 +83,31 @@ async fn after_a_told_reset_a_disk_without_the_jobs_header_ends_the_job() {
                 (progress.done.0 > 4 << 20).then_some(())
             })
             .await;
-        if exchange {
-            write_below(&bench.drives[0], &foreign_data(mib << 20));
-        }
         let name = bench.drives[0].node.file_name().unwrap().to_str().unwrap();
-        let line = format!("[  {second}.000000] block {name}: hard resetting link\n");
         let mut log = std::fs::File::options().append(true).open(&log).unwrap();
-        std::io::Write::write_all(&mut log, line.as_bytes()).unwrap();
+        let mut tell = |second: u64, words: &str| {
+            let line = format!("[  {second}.000000] block {name}: {words}\n");
+            std::io::Write::write_all(&mut log, line.as_bytes()).unwrap();
+        };
+        tell(second, "hard resetting link");
+        if exchange {
+            bench
+                .server
+                .until("the first line", |seen| {
+                    let told = |line: &String| line.contains("The kernel reset the drive");
+                    seen.log.iter().any(told).then_some(())
+                })
+                .await;
+            let done = |seen: &Seen| Some(seen.jobs.get(&id)?.progress.as_ref()?.done.0);
+            let until = bench.server.until("progress", done).await + (3 << 20);
+            bench
+                .server
+                .until("that it goes on", |seen| done(seen).filter(|done| *done > until))
+                .await;
+            // Between two lines that count as one reset.
+            write_below(&bench.drives[0], &foreign_data(mib << 20));
+            tell(second + 3, "Power-on or device reset occurred");
+        }
         let job = bench.server.over(id).await;
         let verdict = job.verdict.as_ref().unwrap();
         if exchange {

@@ -32,13 +32,14 @@ impl JobTask {
         self.record.unheard = Unheard::worse(self.record.unheard.take(), resets.follower.unheard());
     }
 
-    /// Takes note of resets since the last look, where one is due; `now`: whether it is in any case. True if there were
-    /// any.
+    /// Takes note of resets since the last look, where one is due; `now`: whether it is in any case. True if any line told of one,
+    /// be it one that is counted: the drive may have been exchanged between the lines of one reset.
     pub(super) async fn note_resets(&mut self, now: bool) -> bool {
         let Some(mut resets) = self.resets.take() else {
             return false;
         };
         let (before, known) = (self.record.resets, self.record.unheard.clone());
+        let mut heard = false;
         if now || resets.looked.elapsed() >= LOOK {
             let looked = spawn_blocking(move || {
                 let told = resets.follower.look();
@@ -50,8 +51,9 @@ impl JobTask {
                 return false;
             };
             self.record.unheard = Unheard::worse(known.clone(), follower.unheard());
-            self.record.resets += told.len() as u64;
-            for text in &told {
+            heard = told.heard;
+            self.record.resets += told.resets.len() as u64;
+            for text in &told.resets {
                 self.log("warn", format!("The kernel reset the drive: {text}"));
             }
             resets = Resets {
@@ -64,6 +66,6 @@ impl JobTask {
         if self.record.resets > before || self.record.unheard != known {
             self.keep(None, Vec::new());
         }
-        self.record.resets > before
+        heard
     }
 }

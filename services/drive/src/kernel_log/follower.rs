@@ -33,6 +33,15 @@ impl Unheard {
     }
 }
 
+/// What a look brought.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Told {
+    /// Resets that none of the lines before told, each in the kernel's first words of it: these count.
+    pub resets: Vec<String>,
+    /// Whether any line told of a reset, be it one that counts already: the drive may have been exchanged between the two.
+    pub heard: bool,
+}
+
 /// Where lines come from.
 #[derive(Debug)]
 enum Source {
@@ -104,8 +113,8 @@ impl Follower {
         self.unheard.as_ref()
     }
 
-    /// Resets since the last look, each in the kernel's first words of it. Where none can be told, [`Follower::unheard`] says why.
-    pub fn look(&mut self) -> Vec<String> {
+    /// What the kernel told of resets since the last look. Where nothing can be told, [`Follower::unheard`] says why.
+    pub fn look(&mut self) -> Told {
         match &mut self.source {
             Source::Records(records) => {
                 let news = records.look();
@@ -120,12 +129,12 @@ impl Follower {
     }
 
     /// Takes what is new.
-    fn take(&mut self, news: io::Result<News>) -> Vec<String> {
+    fn take(&mut self, news: io::Result<News>) -> Told {
         if self.way == Way::default() {
-            return Vec::new();
+            return Told::default();
         }
         let Some(news) = self.readable(news) else {
-            return Vec::new();
+            return Told::default();
         };
         if news.lost {
             self.miss(LOST.to_owned());
@@ -133,23 +142,29 @@ impl Follower {
         self.resets(news.lines)
     }
 
-    /// Of these lines the first of each reset.
-    fn resets(&mut self, lines: Vec<(Duration, String)>) -> Vec<String> {
-        let told = lines.into_iter().filter(|(at, text)| {
-            let words = self.way.reset(text);
-            words.is_some_and(|words| self.event.is_new(*at, words))
-        });
-        told.map(|(_, text)| text).collect()
+    /// What these lines tell.
+    fn resets(&mut self, lines: Vec<(Duration, String)>) -> Told {
+        let mut told = Told::default();
+        for (at, text) in lines {
+            let Some(words) = self.way.reset(&text) else {
+                continue;
+            };
+            told.heard = true;
+            if self.event.is_new(at, words) {
+                told.resets.push(text);
+            }
+        }
+        told
     }
 
     /// Takes the whole log.
-    fn heed(&mut self, log: io::Result<String>) -> Vec<String> {
+    fn heed(&mut self, log: io::Result<String>) -> Told {
         if self.way == Way::default() {
             self.unheard = self.link.then_some(Unheard::Kind);
-            return Vec::new();
+            return Told::default();
         }
         let Some(log) = self.readable(log) else {
-            return Vec::new();
+            return Told::default();
         };
         let (oldest, newest) = (oldest(&log), newest(&log));
         if newest.is_none() && !log.trim().is_empty() {
@@ -157,7 +172,7 @@ impl Follower {
         }
         let Some(seen) = self.seen else {
             self.seen = newest.or(Some(Duration::ZERO));
-            return Vec::new();
+            return Told::default();
         };
         // The line that was read last stands in the ring until it is overwritten, or the log is cleared.
         if seen > Duration::ZERO && oldest.is_none_or(|oldest| oldest > seen) {
@@ -218,9 +233,9 @@ mod tests {
         };
 
         let mut open = begin(log(first));
-        assert_eq!(open.heed(log(first)), [""; 0]);
+        assert_eq!(open.heed(log(first)), Told::default());
         let more = format!("{first}[    2.000000][  T12] ata3: hard resetting link\n");
-        assert_eq!(open.heed(log(&more)), ["ata3: hard resetting link"]);
+        assert_eq!(open.heed(log(&more)).resets, ["ata3: hard resetting link"]);
         assert_eq!(open.unheard(), None);
         // What was missed stays missed.
         open.heed(denied());
@@ -229,10 +244,16 @@ mod tests {
 
         let mut never = begin(denied());
         assert!(unheard(&never).contains("Operation not permitted"), "{never:?}");
-        assert_eq!(never.heed(denied()), [""; 0]);
+        assert_eq!(never.heed(denied()), Told::default());
 
         let mut flooded = begin(log(&more));
-        assert_eq!(flooded.heed(log("[    9.000000] ata3: soft resetting link\n")).len(), 1);
+        assert_eq!(
+            flooded
+                .heed(log("[    9.000000] ata3: soft resetting link\n"))
+                .resets
+                .len(),
+            1
+        );
         assert!(unheard(&flooded).contains("were lost"), "{flooded:?}");
         let mut cleared = begin(log(first));
         cleared.heed(log(""));
@@ -240,7 +261,7 @@ mod tests {
         let untimed = begin(log("ata3: SATA link up\n"));
         assert!(unheard(&untimed).contains("no times"), "{untimed:?}");
         let mut young = begin(log(""));
-        assert_eq!(young.heed(log(first)), [""; 0]);
+        assert_eq!(young.heed(log(first)), Told::default());
         assert_eq!(young.unheard(), None, "a log without a line has lost none");
     }
 
@@ -255,12 +276,12 @@ mod tests {
             })
         };
         let (told, unheard) = hear(news(&["ata3: hard resetting link", "ata4: hard resetting link"], false));
-        assert_eq!((told.len(), unheard), (1, None));
+        assert_eq!((told.resets.len(), told.heard, unheard), (1, true, None));
         let (told, unheard) = hear(news(&[], true));
-        assert_eq!((told.len(), unheard), (0, Some(Unheard::Log(LOST.to_owned()))));
+        assert_eq!((told, unheard), (Told::default(), Some(Unheard::Log(LOST.to_owned()))));
         let (told, unheard) = hear(Err(io::Error::from_raw_os_error(libc::EIO)));
         assert!(
-            told.is_empty() && unheard == Some(Unheard::Log(LOST.to_owned())),
+            told == Told::default() && unheard == Some(Unheard::Log(LOST.to_owned())),
             "the earlier one stays"
         );
     }
@@ -283,7 +304,11 @@ mod tests {
                 lines: lines.to_vec(),
                 lost: false,
             });
-            news.map(|news| follower.take(Ok(news)).len()).sum::<usize>()
+            let told = news.map(|news| follower.take(Ok(news))).collect::<Vec<_>>();
+            // Between two lines the drive may have been exchanged, so that each look that brings one is to be heeded.
+            assert!(told.iter().all(|told| told.heard), "{told:?}");
+            assert_eq!(follower.take(Ok(News::default())), Told::default());
+            told.iter().map(|told| told.resets.len()).sum::<usize>()
         };
         let (first, second, late) = (lines(5_000), lines(8_000), lines(60_000));
         assert_eq!(heard(&[&first]), 1);
@@ -303,7 +328,10 @@ mod tests {
             .iter()
             .map(|(at, text)| format!("[{:12.6}] {text}\n", at.as_secs_f64()));
         let log = format!("[    1.000000] usb 2-1.4: new\n{}", log.collect::<String>());
-        assert_eq!(ring.heed(Ok(log)).len(), 1);
+        assert_eq!(ring.heed(Ok(log.clone())).resets.len(), 1);
+        assert_eq!(ring.heed(Ok(log.clone())), Told::default(), "nothing is new");
+        let log = format!("{log}[    8.000000] scsi host6: uas_eh_device_reset_handler start\n");
+        assert!(ring.heed(Ok(log)).heard);
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::ffi::c_char;
 use std::io;
 use std::time::Duration;
 
-pub use follower::{Follower, Unheard};
+pub use follower::{Follower, Told, Unheard};
 
 /// Most bytes of the log that are read: the kernel's ring is no larger by default (`CONFIG_LOG_BUF_SHIFT`, 18 to 20).
 const RING: usize = 1 << 20;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use drive::System;
 use drive::guard::{Place, Seat};
-use drive::kernel_log::{Follower, Unheard};
+use drive::kernel_log::{Follower, Told, Unheard};
 use drive::sysfs::Device;
 
 use super::watch::Seen;
@@ -135,10 +135,16 @@ impl Kernel {
 
 impl Heard {
     fn look(&mut self) {
-        let resets = self.follower.look().len() as u64;
-        self.resets += resets;
+        let told = self.follower.look();
+        self.heed(&told);
         self.unheard = Unheard::worse(self.unheard.take(), self.follower.unheard());
-        self.doubt |= resets > 0 || self.gone().is_some();
+        self.doubt |= self.gone().is_some();
+    }
+
+    /// Every line raises the doubt, and one reset may have several: the drive may be exchanged between two of them.
+    fn heed(&mut self, told: &Told) {
+        self.resets += told.resets.len() as u64;
+        self.doubt |= told.heard;
     }
 
     fn gone(&self) -> Option<&'static str> {
@@ -146,6 +152,25 @@ impl Heard {
             Place::Same => None,
             Place::Recounted | Place::Another => Some("another medium came into its place"),
             Place::Empty => Some("the drive went away"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::super::super::target::made_up;
+    use super::*;
+
+    #[test]
+    fn a_line_of_a_reset_that_counts_already_raises_the_doubt() {
+        let device = made_up("/dev/sdx", "M", "S", "5000c500a1b2c3d4").device.unwrap();
+        let kernel = Kernel::start(&System::at("/nowhere"), &device, &Seen::default());
+        for (resets, heard, want) in [(0, false, (0, false)), (1, true, (1, true)), (0, true, (1, true))] {
+            let resets = vec!["ata3: hard resetting link".to_owned(); resets];
+            kernel.lock().heed(&Told { resets, heard });
+            assert_eq!((kernel.resets(), kernel.doubts()), want);
         }
     }
 }
