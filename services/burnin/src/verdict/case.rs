@@ -68,10 +68,12 @@ pub(super) fn meaning(id: u16, name: &str, spins: Option<bool>) -> Option<Meanin
     Meaning::of(id, name).filter(|_| !is_of_link(id, name, spins))
 }
 
-/// Whether it is how often a disk's link went slower: that is 183 of disks, which smartctl calls as it calls that of flash where its
-/// database does not know the disk. Source: smartmontools `drivedb.h`, default entry and `SATA_Downshift_Count`.
+/// Whether it is how often a drive's link went slower: what smartctl calls a downshift, and 183 of disks, which it calls as it calls
+/// that of flash where its database does not know the disk. Source: smartmontools `drivedb.h`, default entry, `SATA_Downshift_Count`
+/// and its like (`SATA_Iface_Downshift`, `SATA_Interfac_Downshift`).
 pub(super) fn is_of_link(id: u16, name: &str, spins: Option<bool>) -> bool {
-    id == 183 && spins == Some(true) && Meaning::of(id, name) == Some(Meaning::GrownBadBlocks)
+    let of_disk = id == 183 && spins == Some(true) && Meaning::of(id, name) == Some(Meaning::GrownBadBlocks);
+    of_disk || name.to_ascii_lowercase().contains("downshift")
 }
 
 impl<'a> Case<'a> {

@@ -46,8 +46,12 @@ fn the_usual_and_the_unknown_names_go_by_their_number() {
 
 /// A healthy drive with one row more, and the same after the job with another count.
 fn grown(id: u16, name: &str, before: u64, after: u64) -> Vec<(String, Outcome)> {
+    grown_on(snapshot(), id, name, before, after)
+}
+
+fn grown_on(drive: Snapshot, id: u16, name: &str, before: u64, after: u64) -> Vec<(String, Outcome)> {
     let of = |count| {
-        let mut drive = snapshot();
+        let mut drive = drive.clone();
         drive.attributes.retain(|row| row.id != id);
         drive.attributes.push(Attribute {
             name: name.to_owned(),
@@ -104,6 +108,23 @@ fn the_same_fault_under_another_number_is_not_missed() {
     assert_eq!(grown(183, "Runtime_Bad_Block", 7, 7), []);
     assert_eq!(grown(170, "Grown_Bad_Block_Ct", 300, 300), []);
     assert_eq!(grown(184, "Error_Correction_Count", 12, 99), []);
+}
+
+/// Whatever kind of drive it is, and whatever number the count has.
+#[test]
+fn a_link_that_went_slower_is_told_by_its_name() {
+    for rpm in [Some(7200), Some(0), None] {
+        for (id, name) in [
+            (183, "SATA_Downshift_Count"),
+            (183, "SATA_Iface_Downshift"),
+            (250, "sata_interfac_downshift"),
+        ] {
+            let hits = |before, after| grown_on(Snapshot { rpm, ..snapshot() }, id, name, before, after);
+            let due = [("link-slower".to_owned(), Outcome::Warn)];
+            assert_eq!(hits(0, 7), due, "{id} {name} {rpm:?}");
+            assert_eq!(hits(7, 7), [], "{id} {name} {rpm:?}");
+        }
+    }
 }
 
 #[test]
