@@ -76,7 +76,13 @@ fn ctrl_c_is_3_tells_how_to_go_on_and_resume_passes() {
 fn only_slow(told: &serde_json::Value) -> bool {
     let rules = told["verdict"]["rules"].as_array().unwrap();
     let mut bad = rules.iter().filter(|rule| rule["outcome"] != "PASSED").peekable();
-    let speed = ["slow-region", "slow-outliers", "slow-access", "slow-access-disturbed"];
+    let speed = [
+        "slow-region",
+        "slow-outliers",
+        "slow-access",
+        "slow-access-disturbed",
+        "writes-pause",
+    ];
     bad.peek().is_some() && bad.all(|rule| speed.iter().any(|id| rule["id"] == *id))
 }
 

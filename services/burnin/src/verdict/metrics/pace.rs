@@ -29,9 +29,9 @@ const TIB_MIN: f64 = 0.25;
 const SECONDS_MIN: f64 = 600.0;
 
 pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
-    let shingled = shingles::found(metrics);
-    // House-keeping of shingled disks shows in writes; what reads slowly there is slow.
-    let counts = |record: &&Record| !(shingled && record.phase == Phase::Write);
+    let keeps_house = shingles::keeps_house(metrics);
+    // House-keeping shows in writes; what reads slowly there is slow.
+    let counts = |record: &&Record| !(keeps_house && record.phase == Phase::Write);
     let records: Vec<&Record> = case.evidence.phases.iter().filter(counts).collect();
     let long = long(case.spins());
     let geometry = case.evidence.geometry;

@@ -19,11 +19,17 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// Pauses of writes that it takes: one or two may be the host's.
 const PAUSES_MIN: u64 = 10;
 
+/// Writes that pause, of a drive that may have platters or be flash.
+const WRITES_PAUSE: &str = "pace.writes_pause";
+
 pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let declared = declared(case);
+    let pauses = behaves(case.evidence);
     // Flash pauses, too, while it clears its cache, and a bridge may hide which of both it is: only known platters are shingled.
-    let behaves = case.spins() == Some(true) && behaves(case.evidence);
+    let behaves = case.spins() == Some(true) && pauses;
     let shingled = declared.is_some() || behaves;
+    // Of neither is it a fault, as far as anybody can tell.
+    let unknown = !shingled && case.spins().is_none() && pauses;
     match (declared, behaves) {
         (Some(by), _) => metrics.say("smr.found", 1.0, format!("declared: {by}")),
         (None, true) => metrics.say(
@@ -33,12 +39,13 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         ),
         (None, false) => metrics.put("smr.found", 0.0),
     }
-    // What a shingled disk takes its time for is told as that.
+    metrics.put(WRITES_PAUSE, f64::from(u8::from(unknown)));
+    // What a drive takes its time for in writes alone is told as that.
     let slow = case.evidence.incidents_of(FaultKind::Slow);
     let told = || case.evidence.incidents.iter().filter(|i| i.kind == FaultKind::Slow);
     let writes = told().filter(|i| i.phase == Phase::Write).count();
     // Of very many only some are kept one by one; they stand for the others.
-    let excused = match (shingled, writes == told().count()) {
+    let excused = match (shingled || unknown, writes == told().count()) {
         (false, _) => 0,
         (true, true) => slow,
         (true, false) => writes as u64,
@@ -99,7 +106,9 @@ fn disturbed(case: &Case<'_>) -> bool {
     errors || case.resets > 0 || case.too_hot.is_some() || case.paused_for_heat
 }
 
-/// Whether the drive was found to be shingled.
-pub(super) fn found(metrics: &Metrics) -> bool {
-    metrics.get("smr.found") == Some(1.0)
+/// Whether its writes pause for house-keeping: it was found to be shingled, or pauses as such a disk or as flash does.
+pub(super) fn keeps_house(metrics: &Metrics) -> bool {
+    ["smr.found", WRITES_PAUSE]
+        .iter()
+        .any(|name| metrics.get(name) == Some(1.0))
 }

@@ -101,11 +101,38 @@ fn shingles_are_known_by_trim_and_by_behaviour() {
     let verdict = judge(&both(&paused, &drive));
     assert_eq!(ids(&verdict), ["smr"], "{verdict:?}");
     // What is flash, or may be, pauses for reasons of its own.
-    for rpm in [None, Some(0)] {
-        let drive = Snapshot { rpm, ..snapshot() };
-        let verdict = judge(&both(&paused, &drive));
-        assert!(!ids(&verdict).contains(&"smr"), "{verdict:?}");
+    let mut slow = paused.clone();
+    slow.incident(incident(FaultKind::Slow));
+    for evidence in [&paused, &slow] {
+        let drive = Snapshot {
+            rpm: None,
+            ..snapshot()
+        };
+        let verdict = judge(&both(evidence, &drive));
+        let outcome = (verdict.outcome, ids(&verdict));
+        assert_eq!(outcome, (Outcome::Warn, vec!["writes-pause"]), "{verdict:?}");
     }
+    let flash = Snapshot {
+        rpm: Some(0),
+        ..snapshot()
+    };
+    let verdict = judge(&both(&paused, &flash));
+    assert!(!ids(&verdict).contains(&"smr"), "{verdict:?}");
+    assert_eq!(fired(&both(&slow, &flash), "slow-access"), FAILED);
+    // What reads slowly is slow, whatever the drive is.
+    let unknown = Snapshot {
+        rpm: None,
+        ..snapshot()
+    };
+    let mut reads = slow.clone();
+    reads.incident(Incident {
+        phase: Phase::Verify,
+        ..incident(FaultKind::Slow)
+    });
+    assert_eq!(fired(&both(&reads, &unknown), "slow-access"), FAILED);
+    reads.phases[1].latency.add(Duration::from_secs(12));
+    assert_eq!(fired(&both(&reads, &unknown), "slow-access"), FAILED);
+    assert_eq!(fired(&both(&reads, &unknown), "writes-pause"), None);
     // Reads pause as well: then it is no house-keeping.
     paused.phases[1].latency.add(Duration::from_secs(3));
     assert_eq!(fired(&both(&paused, &drive), "smr"), None);
