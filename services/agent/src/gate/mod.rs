@@ -160,6 +160,16 @@ impl Ledger {
         }
         options::fits(ask, &named)?;
         let serials: Vec<&str> = named.iter().map(|drive| drive.serial.as_str()).collect();
+        // Before two of them are called alike: what is empty is no serial number that both tell.
+        let mut told = ask.drives.iter().zip(&serials);
+        if let Some((unnamed, _)) = told.find(|(_, serial)| serial.trim().is_empty()) {
+            let problem = Problem::new(
+                "drive-refused",
+                409,
+                "A drive without a serial number cannot be confirmed",
+            );
+            return Err(problem.with(format!("{unnamed} tells no serial number to type.")));
+        }
         if let Some(serial) = doubled(&serials) {
             let problem = Problem::new(
                 "serial-twice",
@@ -181,14 +191,6 @@ impl Ledger {
             .zip(labels)
             .map(|((drive, id), label)| plan_drive(id, drive, given_up(id, ask.options, ask.members), label))
             .collect();
-        if let Some(unnamed) = drives.iter().find(|drive| drive.label.is_empty()) {
-            let problem = Problem::new(
-                "drive-refused",
-                409,
-                "A drive without a serial number cannot be confirmed",
-            );
-            return Err(problem.with(format!("{} tells no serial number to type.", unnamed.id)));
-        }
         let plan = Plan {
             id: moment.id,
             playbook: ask.book.name.clone(),

@@ -355,6 +355,31 @@ fn one_text_confirms_one_drive_and_no_other_that_is_plugged_in() {
 }
 
 #[test]
+fn drives_without_a_serial_number_are_refused_as_that_and_not_as_alike() {
+    let mut bench = Bench::new();
+    let mute = |wwn: &str, serial| Drive {
+        id: DriveId::from_wwn(wwn),
+        ..drive(serial, Content::Empty)
+    };
+    bench.drives = vec![mute("5000c500a1b2c3d4", ""), mute("5000c500a1b2c3d5", " ")];
+    for chosen in [&[0][..], &[1], &[0, 1]] {
+        let ids: Vec<DriveId> = chosen.iter().map(|n| id(&bench.drives[*n])).collect();
+        let ask = Ask {
+            drives: &ids,
+            book: &Playbook::named("standard").unwrap(),
+            options: &PlanOptions::default(),
+            members: &Members::new(),
+            media: &Media::new(),
+        };
+        let problem = bench.ledger.plan(&ask, &bench.drives, &NOBODY, moment(0)).unwrap_err();
+        assert!(
+            problem.kind == "drive-refused" && problem.detail.contains(&ids[0].to_string()),
+            "{problem}"
+        );
+    }
+}
+
+#[test]
 fn a_drive_that_a_job_took_meanwhile_is_refused_at_the_start() {
     let mut bench = Bench::new();
     let plan = bench.plan(&[0]);
