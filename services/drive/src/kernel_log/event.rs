@@ -10,7 +10,7 @@ use std::time::Duration;
 /// `drivers/ata/libata-eh.c`.
 const TOGETHER: Duration = Duration::from_secs(10);
 
-/// The last reset of one drive.
+/// The last reset of one drive, or of one of its NVMe controllers.
 #[derive(Debug, Default)]
 pub(super) struct Event {
     /// Time of its first line.

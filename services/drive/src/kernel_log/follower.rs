@@ -1,5 +1,6 @@
 //! Follows the kernel's log for one drive, and knows what of it was missed: a reset that nobody could hear is not none.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -63,8 +64,8 @@ pub struct Follower {
     seen: Option<Duration>,
     hidden: u64,
     unheard: Option<Unheard>,
-    /// The last reset, of which a later look may bring further lines.
-    event: Event,
+    /// The last reset of each that has resets of its own, of which a later look may bring further lines.
+    events: BTreeMap<String, Event>,
 }
 
 impl Follower {
@@ -94,7 +95,7 @@ impl Follower {
             seen: None,
             hidden: 0,
             unheard: None,
-            event: Event::default(),
+            events: BTreeMap::new(),
         };
         if let Ok(log) = &log {
             follower.hidden = hidden(log, &follower.way);
@@ -146,11 +147,11 @@ impl Follower {
     fn resets(&mut self, lines: Vec<(Duration, String)>) -> Told {
         let mut told = Told::default();
         for (at, text) in lines {
-            let Some(words) = self.way.reset(&text) else {
+            let Some((of, words)) = self.way.reset(&text) else {
                 continue;
             };
             told.heard = true;
-            if self.event.is_new(at, words) {
+            if self.events.entry(of.to_owned()).or_default().is_new(at, words) {
                 told.resets.push(text);
             }
         }
@@ -377,5 +378,30 @@ mod tests {
             assert_eq!([way.is_reset(line), other.is_reset(line)], of, "{line}");
         }
         assert_eq!(super::way(&system, NVME), Way::of(NVME));
+    }
+
+    #[test]
+    fn the_controllers_of_a_drive_are_reset_each_by_itself() {
+        let way = Way(["nvme nvme1", "nvme nvme10"].map(str::to_owned).to_vec());
+        let mut follower = Follower::begin(way, true, Ok(String::new()));
+        let mut hear = |lines: &[(u64, &str)]| {
+            let lines = lines
+                .iter()
+                .map(|(at, text)| (Duration::from_secs(*at), (*text).to_owned()));
+            let news = News {
+                lines: lines.collect(),
+                lost: false,
+            };
+            follower.take(Ok(news)).resets.len()
+        };
+        let both = [
+            (20, "nvme nvme1: controller is down; will reset: CSTS=0x3"),
+            (21, "nvme nvme10: resetting controller"),
+            (22, "nvme nvme1: resetting controller"),
+            (23, "nvme nvme10: I/O 12 QID 3 timeout, reset controller"),
+        ];
+        assert_eq!(hear(&both), 2, "one of each, by other words");
+        assert_eq!(hear(&[(25, "nvme nvme10: resetting controller")]), 1);
+        assert_eq!(hear(&[(26, "nvme nvme1: I/O 12 QID 3 timeout, reset controller")]), 0);
     }
 }

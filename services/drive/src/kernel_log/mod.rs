@@ -76,27 +76,32 @@ impl Way {
         self.reset(text).is_some()
     }
 
-    /// By which words this line of the log tells a reset of that drive.
-    fn reset(&self, text: &str) -> Option<&'static str> {
-        let rest = self.behind(text)?;
+    /// What this line of the log resets, and by which words it tells it. That is the NVMe controller, of which a drive may have
+    /// several, each with resets of its own; whatever else is on the way to a drive is reset with it, and has no name here.
+    fn reset<'a>(&self, text: &'a str) -> Option<(&'a str, &'static str)> {
+        let (name, rest) = self.behind(text)?;
         if text.starts_with("usb ") && rest.starts_with(": reset ") {
-            return Some("reset");
+            return Some(("", "reset"));
         }
-        WORDS.into_iter().find(|word| rest.contains(word))
+        let words = WORDS.into_iter().find(|word| rest.contains(word))?;
+        Some((if name.starts_with("nvme ") { name } else { "" }, words))
     }
 
     /// How many sectors of 512 bytes this line says are hidden behind a host protected area. The kernel tells it once,
     /// when it finds the drive (`drivers/ata/libata-core.c`, `ata_hpa_resize`).
     pub fn hidden(&self, text: &str) -> Option<u64> {
-        let (_, sizes) = self.behind(text)?.split_once("HPA detected: current ")?;
+        let (_, sizes) = self.behind(text)?.1.split_once("HPA detected: current ")?;
         let (current, native) = sizes.split_once(", native ")?;
         native.trim().parse::<u64>().ok()?.checked_sub(current.parse().ok()?)
     }
 
-    /// What stands behind the name, if the line names something on this way.
-    fn behind<'a>(&self, text: &'a str) -> Option<&'a str> {
-        let rest = self.0.iter().find_map(|name| text.strip_prefix(name.as_str()))?;
-        (rest.starts_with(':') || rest.starts_with('.')).then_some(rest)
+    /// The name and what stands behind it, if the line names something on this way.
+    fn behind<'a>(&self, text: &'a str) -> Option<(&'a str, &'a str)> {
+        self.0.iter().find_map(|name| {
+            let (start, rest) = text.split_at_checked(name.len()).filter(|(start, _)| start == name)?;
+            // `nvme1` begins as `nvme10` does, which may be on the way, too.
+            (rest.starts_with(':') || rest.starts_with('.')).then_some((start, rest))
+        })
     }
 }
 
