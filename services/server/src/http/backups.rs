@@ -147,12 +147,12 @@ pub async fn restore(
     Path(filename): Path<String>,
     Json(form): Json<Restore>,
 ) -> Result<StatusCode, Refusal> {
-    let _seat = seat(&app)?;
+    let seat = seat(&app)?;
     may_put_back(&app, peer, &person, form.password).await?;
     let (shelf, name) = (Shelf::below(&app.life.data), filename.clone());
     let held = blocking(move || shelf.read(&name)).await??;
     let held = held.ok_or_else(|| unknown(&filename))?;
-    put_back(&app, &person, held, form.passphrase).await
+    put_back(&app, person, held, form.passphrase, seat).await
 }
 
 /// A form as a browser sends it, with a backup that somebody kept elsewhere.
@@ -186,7 +186,7 @@ pub async fn restore_brought(
     person: Person,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
-    let _seat = seat(&app)?;
+    let seat = seat(&app)?;
     let (file, mut fields) = brought(&app, request).await?;
     let mut field = |name: &str, what: &str| fields.remove(name).ok_or_else(|| missing(name, what));
     let text = |name: &str, what: &str, bytes: Bytes| {
@@ -201,7 +201,7 @@ pub async fn restore_brought(
     let password = text("password", own, field("password", own)?)?;
     let passphrase = text("passphrase", sealed_with, field("passphrase", sealed_with)?)?;
     may_put_back(&app, peer, &person, password).await?;
-    put_back(&app, &person, file, passphrase).await
+    put_back(&app, person, file, passphrase, seat).await
 }
 
 fn missing(name: &str, what: &str) -> Refusal {

@@ -14,7 +14,7 @@ use http::StatusCode;
 use http::header::{CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use tokio::sync::MutexGuard;
+use tokio::sync::OwnedMutexGuard;
 use utoipa::ToSchema;
 use wire::Time;
 use wire::event::Severity;
@@ -86,6 +86,15 @@ pub(super) async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send 
     tokio::task::spawn_blocking(work)
         .await
         .map_err(|_| Refusal::new("internal", 500, "It was not done"))
+}
+
+/// Does it whatever becomes of the request: who goes away midway must leave nothing half done.
+pub(super) async fn to_its_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Refusal>> + Send + 'static,
+) -> Result<T, Refusal> {
+    tokio::spawn(work)
+        .await
+        .map_err(|_| Refusal::new("internal", 500, "It was not done"))?
 }
 
 impl From<backup::agent::Failed> for Refusal {
@@ -189,10 +198,13 @@ pub async fn make(
     Ok(held_file(&name, &made))
 }
 
+/// Held by who makes, brings or puts back a backup.
+pub(super) type Seat = OwnedMutexGuard<()>;
+
 /// The one seat for who makes, brings or puts back a backup: each may take as much of the medium as a backup has, and what is
 /// laid down for the next start has one place.
-pub(super) fn seat(app: &App) -> Result<MutexGuard<'_, ()>, Refusal> {
-    app.life.bringing.try_lock().map_err(|_| {
+pub(super) fn seat(app: &App) -> Result<Seat, Refusal> {
+    Arc::clone(&app.life.bringing).try_lock_owned().map_err(|_| {
         Refusal::new("busy", 503, "Another backup is just being made, brought or put back")
             .with("try again in a moment")
     })
@@ -363,24 +375,36 @@ pub async fn restore(
     person: Person,
     Json(form): Json<Restore>,
 ) -> Result<StatusCode, Refusal> {
-    let _seat = seat(&app)?;
+    let seat = seat(&app)?;
     may_put_back(&app, peer, &person, form.password).await?;
     let brought = app.life.brought.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let Some((_, held)) = brought.filter(|(whose, _)| *whose == person.name) else {
         return Err(Refusal::new("nothing-brought", 409, "There is no backup to put back").with("PUT the file first"));
     };
-    let done = put_back(&app, &person, held, form.passphrase).await?;
-    *app.life.brought.lock().unwrap_or_else(PoisonError::into_inner) = None;
-    Ok(done)
+    put_back(&app, person, held, form.passphrase, seat).await
 }
 
-/// Lays a backup down for the next start, and orders that start. To be called after [`may_put_back`], in the [`seat`].
+/// Lays a backup down for the next start, and orders that start, whatever becomes of the request. To be called after
+/// [`may_put_back`], with the [`seat`].
 pub(super) async fn put_back(
     app: &Arc<App>,
-    person: &Person,
+    person: Person,
     held: Held,
     passphrase: String,
+    seat: Seat,
 ) -> Result<StatusCode, Refusal> {
+    let app = Arc::clone(app);
+    to_its_end(async move {
+        let of_agent = arm(&app, &person, held, passphrase).await?;
+        // Written over for seconds perhaps, which neither the answer nor the start waits for; nobody else sits down meanwhile.
+        tokio::task::spawn_blocking(move || drop((of_agent, seat)));
+        Ok(StatusCode::ACCEPTED)
+    })
+    .await
+}
+
+/// Lays a backup down, tells it and orders the start; gives what the agent has taken, in clear.
+async fn arm(app: &Arc<App>, person: &Person, held: Held, passphrase: String) -> Result<Held, Refusal> {
     let dir = app.life.data.clone();
     let opened = blocking(move || backup::open(&held, &passphrase, &dir)).await??;
     let head = opened.head.clone();
@@ -392,7 +416,7 @@ pub(super) async fn put_back(
             return Err(why.into());
         }
     }
-    blocking(move || opened.lay_down()).await??;
+    let of_agent = blocking(move || opened.lay_down()).await??;
     let message = format!(
         "{} put back the backup of {} of {}",
         person.name,
@@ -405,7 +429,8 @@ pub(super) async fn put_back(
     )
     .await;
     app.life.restart.notify_one();
-    Ok(StatusCode::ACCEPTED)
+    *app.life.brought.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    Ok(of_agent)
 }
 
 /// Refuses while a drive is being tested.

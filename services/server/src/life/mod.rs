@@ -7,8 +7,8 @@ pub mod backup;
 pub mod debug;
 
 use std::path::PathBuf;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 
 use serde_json::json;
 use tokio::sync::{Mutex, Notify, mpsc};
@@ -40,7 +40,7 @@ pub struct Life {
     /// A backup that was sent and waits for its passphrase: whose, and the file.
     pub(crate) brought: std::sync::Mutex<Option<(String, backup::Held)>>,
     /// Held while a backup is being made, brought or put back.
-    pub(crate) bringing: Mutex<()>,
+    pub(crate) bringing: Arc<Mutex<()>>,
     /// How many wishes for recovery were seen; `u32::MAX` until the supervisor was heard first.
     recoveries: AtomicU32,
 }
@@ -56,7 +56,7 @@ impl Life {
             ordered: Mutex::new(ordered),
             restart: Notify::new(),
             brought: std::sync::Mutex::default(),
-            bringing: Mutex::default(),
+            bringing: Arc::default(),
             recoveries: AtomicU32::new(u32::MAX),
         }
     }

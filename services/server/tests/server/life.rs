@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use wire::Frame;
-use wire::command::{Answer, BackupRow, CallOutcome, Command};
+use wire::command::{Answer, BackupRow, CallOutcome, Command, Reply};
 
 use crate::acts::shown;
 use crate::agent::Agent;
@@ -433,6 +433,53 @@ async fn no_road_puts_a_backup_back_while_a_drive_is_tested_or_another_does() {
     (job.state, job.verdict) = (wire::job::JobState::Running, None);
     shown(&admin, &agent, Frame::Job(Box::new(job)), "job").await;
     roads(&mut admin, "jobs-running").await;
+}
+
+/// A page that waits no longer, while the agent takes its part: from then on nothing may be left half done.
+#[tokio::test]
+async fn who_goes_away_midway_has_put_the_backup_back_all_the_same() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let mut agent = Agent::connect(&made).await;
+    let ask = json!({ "password": PASSWORD, "passphrase": PHRASE });
+    let giving = agent.serve(|_| {
+        CallOutcome::Ok(Answer::Records {
+            rows: vec![],
+            next: None,
+        })
+    });
+    let (kept, ()) = tokio::join!(admin.post("/api/backup", &ask), giving);
+    let kept = kept.json();
+    let path = format!("/api/backups/{}/restore", kept["filename"].as_str().unwrap());
+    let (cookie, body) = (admin.cookie.clone().unwrap(), ask.to_string());
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {cookie}\r\ncontent-type: application/json\r\ncontent-length: {}\r\n\r\n{body}",
+        made.address,
+        body.len()
+    );
+    let mut stream = TcpStream::connect(made.address).await.unwrap();
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let call = loop {
+        if let Frame::Command(call) = agent.next().await.unwrap() {
+            break call;
+        }
+    };
+    assert!(matches!(call.command, Command::Restore { .. }), "{call:?}");
+    drop(stream);
+    // Nobody else sits down meanwhile, however often the server has had time to see that nobody waits.
+    for _ in 0..20 {
+        assert_eq!(admin.post("/api/v1/restore", &ask).await.problem(), "busy");
+    }
+    let reply = Reply {
+        id: call.id,
+        outcome: CallOutcome::Ok(Answer::Done { told: String::new() }),
+    };
+    agent.sender.send(&Frame::Result(reply)).await.unwrap();
+    tokio::time::timeout(crate::client::PATIENCE, made.app.life.restart.notified())
+        .await
+        .unwrap();
+    told(&mut admin, "box.restoring").await;
+    assert!(made.app.life.data.join("restore.rows").exists());
 }
 
 /// Who ordered it was answered before the start that could not do it.

@@ -1,9 +1,10 @@
 //! The agent's part of a backup: asked for page by page, and handed back the same way.
 
-use std::io::{BufReader, BufWriter};
+use std::io::{self, BufReader, BufWriter, Write};
 use std::path::Path;
 
 use store::Row;
+use tokio::runtime::Handle;
 use wire::Problem;
 use wire::command::{Answer, BackupRow, Command};
 
@@ -40,18 +41,37 @@ pub enum Failed {
 /// When it is away, its medium fails, or there is no room here.
 pub async fn gather(app: &App) -> Result<Held, Failed> {
     let dir = &app.life.data;
-    let mut all = BufWriter::new(Spool::in_clear(dir, ROWS_MAX).map_err(Error::of(dir))?);
-    if let Err(why) = pages(app, &mut all, dir).await {
-        // What has come is written over, which nobody else has to wait for.
-        let _gone = tokio::task::spawn_blocking(move || drop(all)).await;
-        return Err(why);
-    }
+    let all = BufWriter::new(Spool::in_clear(dir, ROWS_MAX).map_err(Error::of(dir))?);
+    let mut all = Gathered(Some(all));
+    pages(app, &mut all, dir).await?;
+    let all = all.0.take().ok_or_else(odd)?;
     let all = all.into_inner().map_err(|error| Error::of(dir)(error.into_error()))?;
     Ok(all.finish())
 }
 
+/// What has come so far. Whoever waits for it may go away: then it is written over where nobody else has to wait for that.
+struct Gathered(Option<BufWriter<Spool>>);
+
+impl Write for Gathered {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.as_mut().map_or(Ok(0), |all| all.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.as_mut().map_or(Ok(()), Write::flush)
+    }
+}
+
+impl Drop for Gathered {
+    fn drop(&mut self) {
+        if let (Some(all), Ok(runtime)) = (self.0.take(), Handle::try_current()) {
+            runtime.spawn_blocking(move || drop(all));
+        }
+    }
+}
+
 /// Asks for page after page.
-async fn pages(app: &App, all: &mut BufWriter<Spool>, dir: &Path) -> Result<(), Failed> {
+async fn pages(app: &App, all: &mut Gathered, dir: &Path) -> Result<(), Failed> {
     let mut from = Some(0);
     while let Some(number) = from {
         let Answer::Records { rows, next } = app.ask_agent(Command::Backup { from: number }).await? else {

@@ -280,17 +280,21 @@ pub fn open(file: &Held, passphrase: &str, dir: &Path) -> Result<Opened, Error> 
 }
 
 impl Opened {
-    /// Has the next start take up the server's rows.
+    /// Has the next start take up the server's rows; gives the agent's, whose bytes are written over when they go.
     ///
     /// # Errors
-    /// When the medium does not take them.
-    pub fn lay_down(mut self) -> Result<(), Error> {
+    /// When the medium does not take them. Then there is nothing for the next start.
+    pub fn lay_down(self) -> Result<Held, Error> {
+        self.lay_down_by(|dir| File::open(dir)?.sync_all())
+    }
+
+    fn lay_down_by(mut self, sync: impl FnOnce(&Path) -> io::Result<()>) -> Result<Held, Error> {
         let path = self.dir.join(WAITING);
         fs::rename(&self.unfinished.path, &path).map_err(Error::of(&path))?;
+        self.unfinished.path.clone_from(&path);
+        sync(&self.dir).map_err(Error::of(&path))?;
         self.unfinished.laid = true;
-        File::open(&self.dir)
-            .and_then(|dir| dir.sync_all())
-            .map_err(Error::of(&path))
+        Ok(self.of_agent)
     }
 }
 
@@ -622,6 +626,11 @@ mod tests {
         drop(opened);
         let bytes = fs::read(&kept).unwrap();
         assert!(!bytes.is_empty() && bytes.iter().all(|byte| *byte == 0));
+        assert!(!path.exists() && !dir.path().join(WAITING).exists());
+        // Whether its name stays was not answered: it is no order then.
+        let opened = open(&file, "a long passphrase", dir.path()).unwrap();
+        let failing = |_: &Path| Err(io::Error::from(io::ErrorKind::Other));
+        assert!(matches!(opened.lay_down_by(failing), Err(Error::File(..))));
         assert!(!path.exists() && !dir.path().join(WAITING).exists());
     }
 
