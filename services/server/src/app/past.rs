@@ -33,13 +33,8 @@ impl App {
     }
 
     pub(super) async fn tell_what_was_taken_out(&self, dir: &std::path::Path, now: Vec<store::TakenOut>) {
-        if let Some(path) = store::unread(dir).last() {
-            let text = format!(
-                "Records of the server could not be read and lie in {}: an older system was started after a newer one, or they were damaged. Settings, Box removes the file and clears this",
-                path.display()
-            );
-            let severity = Severity::Warning;
-            let banner = Some(Banner { severity, text });
+        if let Some(banner) = of_unread(dir) {
+            let banner = Some(banner);
             self.feed(Input::Banner { key: "unread", banner }).await;
         }
         for taken in now {
@@ -72,23 +67,9 @@ impl App {
         now: Option<store::SetAside>,
         keys: &[PathBuf],
     ) {
-        let banner = |text| {
-            Some(Banner {
-                severity: Severity::Warning,
-                text,
-            })
-        };
-        if let Some(aside) = store::earlier(dir).last() {
-            let text = format!(
-                "The server's store was damaged and a new one was begun: history before it is in {} ({}). Settings, Box removes the file and clears this",
-                aside.path.display(),
-                aside.why
-            );
-            self.feed(Input::Banner {
-                key: "store",
-                banner: banner(text),
-            })
-            .await;
+        if let Some(banner) = of_stores(dir) {
+            let banner = Some(banner);
+            self.feed(Input::Banner { key: "store", banner }).await;
         }
         if let Some(aside) = now {
             let data = serde_json::json!({ "path": aside.path, "why": aside.why });
@@ -105,11 +86,15 @@ impl App {
                 "A key file of the server was malformed and lies in {}; the agent refuses new burn-ins until its own state is reset",
                 path.display()
             );
-            self.feed(Input::Banner {
-                key: "key",
-                banner: banner(text),
-            })
-            .await;
+            let banner = Some(warning(text));
+            self.feed(Input::Banner { key: "key", banner }).await;
+        }
+    }
+
+    /// Makes the banners of what was set aside those of what lies in `dir` now.
+    pub(crate) async fn tell_what_lies_aside(&self, dir: &std::path::Path) {
+        for (key, banner) in [("store", of_stores(dir)), ("unread", of_unread(dir))] {
+            self.feed(Input::Banner { key, banner }).await;
         }
     }
 
@@ -142,6 +127,31 @@ impl App {
         entries.sort_by_key(|entry| std::cmp::Reverse(entry.info.made));
         Ok(entries)
     }
+}
+
+fn warning(text: String) -> Banner {
+    let severity = Severity::Warning;
+    Banner { severity, text }
+}
+
+/// The banner of stores that were set aside.
+fn of_stores(dir: &std::path::Path) -> Option<Banner> {
+    let earlier = store::earlier(dir);
+    let aside = earlier.last()?;
+    Some(warning(format!(
+        "The server's store was damaged and a new one was begun: history before it is in {} ({}). Settings, Box removes the file and clears this",
+        aside.path.display(),
+        aside.why
+    )))
+}
+
+/// The banner of records that could not be read.
+fn of_unread(dir: &std::path::Path) -> Option<Banner> {
+    let unread = store::unread(dir);
+    Some(warning(format!(
+        "Records of the server could not be read and lie in {}: an older system was started after a newer one, or they were damaged. Settings, Box removes the file and clears this",
+        unread.last()?.display()
+    )))
 }
 
 /// What the medium knows from before.

@@ -13,12 +13,11 @@ use wire::event::Severity;
 use super::act::act;
 use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored, Tries};
-use super::life::blocking;
+use super::life::{blocking, to_its_end};
 use super::people::check_own;
 use super::person::Person;
 use super::{Peer, Refusal};
 use crate::app::App;
-use crate::hub::Input;
 
 /// A store that was damaged, or records that could not be read.
 #[derive(Debug, Serialize, ToSchema)]
@@ -58,19 +57,27 @@ pub async fn remove(
     Json(form): Json<RemoveSetAside>,
 ) -> Result<StatusCode, Refusal> {
     check_own(&app, peer, &person, form.password).await?;
-    let dir = app.life.data.clone();
-    let count = blocking(move || store::clear(&dir)).await??;
-    for key in ["store", "unread"] {
-        app.feed(Input::Banner { key, banner: None }).await;
-    }
-    if count > 0 {
-        let message = format!("{} removed what was set aside beside the server's store", person.name);
-        let data = json!({ "files": count });
-        app.record_act(
-            act("box.set_aside_removed", Severity::Warning, message, data),
-            &person.name,
-        )
+    // What is gone is told, also where the request has ended or not all of it went.
+    to_its_end(async move {
+        let dir = app.life.data.clone();
+        let (count, cleared) = blocking(move || {
+            let before = store::asides(&dir).len();
+            let cleared = store::clear(&dir);
+            (before.saturating_sub(store::asides(&dir).len()), cleared)
+        })
         .await?;
-    }
-    Ok(StatusCode::NO_CONTENT)
+        app.tell_what_lies_aside(&app.life.data).await;
+        if count > 0 {
+            let message = format!("{} removed what was set aside beside the server's store", person.name);
+            let data = json!({ "files": count });
+            app.record_act(
+                act("box.set_aside_removed", Severity::Warning, message, data),
+                &person.name,
+            )
+            .await?;
+        }
+        cleared?;
+        Ok(StatusCode::NO_CONTENT)
+    })
+    .await
 }

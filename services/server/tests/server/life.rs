@@ -482,6 +482,33 @@ async fn who_goes_away_midway_has_put_the_backup_back_all_the_same() {
     assert!(made.app.life.data.join("restore.rows").exists());
 }
 
+#[tokio::test]
+async fn of_what_was_set_aside_the_banner_stays_for_what_could_not_be_removed() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let dir = &made.app.life.data;
+    let unread = dir.join(format!("{}.unread-20260101T000000Z", store::FILE_NAME));
+    std::fs::write(&unread, "lines").unwrap();
+    // A folder whose paths are longer than the kernel takes: nobody removes that by its path, not even root.
+    let long = "x".repeat(250);
+    let stays = dir.join(format!("{}.bad-20260101T000000Z", store::FILE_NAME));
+    let (outer, inner) = (vec![long.as_str(); 8].join("/"), vec![long.as_str(); 12].join("/"));
+    std::fs::create_dir_all(stays.join(&outer)).unwrap();
+    std::fs::create_dir_all(dir.join("inner").join(inner)).unwrap();
+    std::fs::rename(dir.join("inner"), stays.join(outer).join("inner")).unwrap();
+
+    let own = json!({ "password": PASSWORD }).to_string();
+    let body = Some(("application/json", Bytes::from(own)));
+    let answer = admin.raw(Method::DELETE, "/api/v1/set-aside", body).await;
+    assert_eq!(answer.problem(), "store");
+    assert!(!unread.exists() && stays.exists());
+    let event = told(&mut admin, "box.set_aside_removed").await;
+    assert_eq!(event["data"]["files"], 1);
+    let banners = admin.get("/api/v1/box").await.json()["banners"].clone();
+    assert_eq!(banners.as_array().unwrap().len(), 1, "{banners}");
+    assert!(banners[0]["text"].as_str().unwrap().contains(".bad-"), "{banners}");
+}
+
 /// Who ordered it was answered before the start that could not do it.
 #[tokio::test]
 async fn a_backup_that_could_not_be_put_back_is_told() {
