@@ -1,7 +1,7 @@
 //! The box's key and certificate: `tls.key` and `tls.crt` in the data directory, mode 0600.
 
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -82,21 +82,31 @@ impl Identity {
     pub fn open(dir: &Path, name: &str, now: Time) -> Result<Self, Error> {
         let (key_at, cert_at, note_at) = (dir.join("tls.key"), dir.join("tls.crt"), dir.join("tls.json"));
         let mut is_kept = true;
-        let key = match fs::read_to_string(&key_at)
-            .ok()
-            .and_then(|pem| KeyPair::from_pem(&pem).ok())
-        {
-            Some(key) => key,
-            None => {
+        let read = match fs::read(&key_at) {
+            Ok(pem) => Some(
+                std::str::from_utf8(&pem)
+                    .ok()
+                    .and_then(|pem| KeyPair::from_pem(pem).ok()),
+            ),
+            Err(error) if error.kind() == ErrorKind::NotFound => Some(None),
+            // It may be whole, and read at the next start.
+            Err(error) => {
+                is_kept = kept(Err(Error::File(key_at.clone(), error)));
+                None
+            }
+        };
+        let key = match read {
+            Some(Some(key)) => key,
+            Some(None) => {
                 let key = KeyPair::generate()?;
-                // A certificate of the key before is none any more; a key that is not whole may still be most of one.
-                drop(fs::remove_file(&note_at));
-                if let Err(error) = store::discard(&key_at) {
-                    tracing::warn!(%error, "{} is still there", key_at.display());
+                is_kept = kept(replace(&key_at, &key.serialize_pem()));
+                if is_kept {
+                    // A certificate of the key before is none any more.
+                    drop(fs::remove_file(&note_at));
                 }
-                is_kept = kept(write(&key_at, &key.serialize_pem()));
                 key
             }
+            None => KeyPair::generate()?,
         };
         let note: Option<Note> = fs::read(&note_at)
             .ok()
@@ -131,7 +141,7 @@ impl Identity {
     pub fn forget(dir: &Path) -> Result<(), Error> {
         let note = dir.join("tls.json");
         match fs::remove_file(&note) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(Error::File(note, error)),
+            Err(error) if error.kind() != ErrorKind::NotFound => Err(Error::File(note, error)),
             _ => Ok(()),
         }
     }
@@ -208,6 +218,29 @@ fn kept(written: Result<(), Error>) -> bool {
         );
     }
     written.is_ok()
+}
+
+/// Writes a key in the place of one that cannot be used, if there is one. That may still be most of a key: it goes with its
+/// bytes, once the new one stands.
+fn replace(path: &Path, text: &str) -> Result<(), Error> {
+    let failed = |cause| Error::File(path.to_owned(), cause);
+    let old = path.with_extension("old");
+    match fs::rename(path, &old) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(failed(error)),
+        _ => {}
+    }
+    if let Err(error) = write(path, text) {
+        // As it was; where there was none, there is none to give back.
+        drop(fs::rename(&old, path));
+        return Err(error);
+    }
+    File::open(path.parent().unwrap_or(Path::new(".")))
+        .and_then(|dir| dir.sync_all())
+        .map_err(failed)?;
+    if let Err(error) = store::discard(&old) {
+        tracing::warn!(%error, "{} is still there", old.display());
+    }
+    Ok(())
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {
@@ -337,6 +370,37 @@ mod tests {
         Identity::open(dir.path(), "kiln", at(0)).unwrap();
         assert_eq!(fs::read(&kept).unwrap(), [0; 10]);
         assert!(fs::read_to_string(&key).unwrap().contains("PRIVATE KEY"));
+        assert!(!dir.path().join("tls.old").exists());
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_used_stays_until_another_one_stands() {
+        let dir = tempfile::tempdir().unwrap();
+        let key = dir.path().join("tls.key");
+        fs::write(&key, "half a key").unwrap();
+        // Nothing can be written where new files begin.
+        fs::create_dir(dir.path().join("tls.new")).unwrap();
+        Identity::open(dir.path(), "kiln", at(0)).unwrap();
+        assert_eq!(fs::read(&key).unwrap(), b"half a key");
+    }
+
+    #[test]
+    fn a_key_that_the_medium_does_not_give_is_left_alone_for_the_next_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || Identity::open(dir.path(), "kiln", at(0)).unwrap().shown;
+        let first = open();
+        let (key, away) = (dir.path().join("tls.key"), dir.path().join("away"));
+        fs::rename(&key, &away).unwrap();
+        // A folder is read by nobody, not even root.
+        fs::create_dir(&key).unwrap();
+        fs::write(key.join("witness"), "x").unwrap();
+        let meanwhile = open();
+        assert_ne!(meanwhile.fingerprint, first.fingerprint);
+        assert_ne!(open(), meanwhile, "for one run alone");
+        assert_eq!(fs::read(key.join("witness")).unwrap(), b"x");
+        fs::remove_dir_all(&key).unwrap();
+        fs::rename(&away, &key).unwrap();
+        assert_eq!(open(), first, "and so were its certificate and its note");
     }
 
     #[test]
