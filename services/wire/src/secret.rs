@@ -3,7 +3,7 @@
 //! Each byte of a secret becomes `*`, and a line end stays one. So lengths stay as they are, and what is read by them (the
 //! Journal Export Format has fields with a length before the value) is read as before. What is a secret: the value after a
 //! telling name (`token=`, `"password":`, also in JSON that stands as a string in JSON), the rest of a header that
-//! authorises, `password` of `user:password@` and every value of the query in a URL, every argon2 hash, and whatever the
+//! authorises, a private key in PEM, `password` of `user:password@` and every value of the query in a URL, every argon2 hash, and whatever the
 //! caller knows to be one. In doubt too much is blackened.
 
 /// Names that end so are those of secrets; `-` and `_` are the same, and so are small and capital letters.
@@ -43,6 +43,9 @@ const PLAIN: [&str; 4] = ["null", "true", "false", "None"];
 /// Bytes before a separator among which a name is looked for.
 const NAME_WITHIN: usize = 64;
 
+/// Longest private key in PEM, in bytes: its end is looked for so far.
+const PEM_WITHIN: usize = 64 << 10;
+
 /// Shorter values are no secrets worth hiding wherever they stand: `80`, `info`. In bytes.
 const KNOWN_MIN: usize = 5;
 
@@ -53,6 +56,7 @@ pub fn blacken<S: AsRef<str>>(text: &[u8], known: &[S]) -> Vec<u8> {
     values(text, &mut out);
     urls(text, &mut out);
     hashes(text, &mut out);
+    keys(text, &mut out);
     for secret in known.iter().map(AsRef::as_ref) {
         let quoted = serde_json::to_string(secret).unwrap_or_default();
         let escaped = quoted.get(1..quoted.len().saturating_sub(1)).unwrap_or_default();
@@ -130,17 +134,68 @@ fn run(text: &[u8], is: impl Fn(u8) -> bool) -> usize {
 /// Values behind telling names and words.
 fn values(text: &[u8], out: &mut [u8]) {
     let mut at = 0;
+    let mut strings = Strings::default();
     while at < text.len() {
+        strings.reach(text, at);
         let before = &text[at.saturating_sub(NAME_WITHIN)..at];
         let end = match text[at] {
             // `wire::secret` is a place in a program.
             b':' if text.get(at + 1) == Some(&b':') => None,
-            b'=' | b':' => name_before(before).map(|(name, quoted)| value(text, at + 1, name, quoted, out)),
+            b'=' | b':' => {
+                name_before(before).map(|(name, quoted)| value(text, at + 1, name, quoted, strings.depth(), out))
+            }
             b' ' if BEFORE.iter().any(|w| ends_with(before, w)) => Some(word(text, at + 1, false, out)),
             _ => None,
         };
         at = end.unwrap_or(0).max(at + 1);
     }
+}
+
+/// Which strings are open at a place of a line: of JSON, of JSON that stands as a string in it, and so on.
+#[derive(Default)]
+struct Strings {
+    at: usize,
+    slashes: usize,
+    /// A bit for each depth.
+    open: u64,
+}
+
+impl Strings {
+    /// Reads on, up to `to`.
+    fn reach(&mut self, text: &[u8], to: usize) {
+        for n in self.at..to {
+            match text[n] {
+                b'\\' => {
+                    self.slashes += 1;
+                    continue;
+                }
+                b'"' => {
+                    let own = 1_u64 << depth_of(self.slashes);
+                    let was_open = self.open & own != 0;
+                    // `3.5"` opens no string.
+                    let before = text[..n - self.slashes].last();
+                    let opens = before.is_none_or(|b| !b.is_ascii_alphanumeric() || matches!(b, b'b' | b'r'));
+                    if was_open || opens {
+                        self.open = (self.open & (own - 1)) | if was_open { 0 } else { own };
+                    }
+                }
+                b if is_end(b) => self.open = 0,
+                _ => {}
+            }
+            self.slashes = 0;
+        }
+        self.at = self.at.max(to);
+    }
+
+    /// Depth of the innermost one.
+    fn depth(&self) -> Option<u32> {
+        self.open.checked_ilog2()
+    }
+}
+
+/// Of how deep a string a quote is that has so many backslashes before it: none, then one, three, seven. Others are of the text.
+fn depth_of(slashes: usize) -> u32 {
+    slashes.trailing_ones().min(62)
 }
 
 /// The name before a separator, if it tells of a secret, and whether it stands in quotes, as in JSON.
@@ -157,21 +212,11 @@ fn name_before(before: &[u8]) -> Option<(&'static str, bool)> {
 }
 
 /// Hides the value that begins at `at`, behind the separator, and returns where it ends.
-fn value(text: &[u8], at: usize, name: &str, in_quotes: bool, out: &mut [u8]) -> usize {
-    let mut at = at + run(&text[at..], |b| is_blank(b) || matches!(b, b'=' | b'>'));
-    if text[at..].starts_with(b"Some(") {
-        at += 5;
-    }
+fn value(text: &[u8], at: usize, name: &str, in_quotes: bool, string: Option<u32>, out: &mut [u8]) -> usize {
+    let at = at + run(&text[at..], |b| is_blank(b) || matches!(b, b'=' | b'>'));
+    let at = unwrapped(text, at);
     if text[at..].starts_with(b"[") {
-        let within = |b| is_blank(b) || matches!(b, b'[' | b',');
-        loop {
-            let next = at + run(&text[at..], within);
-            match quoted(text, next, out) {
-                Some(end) if text.get(end) == Some(&b'"') => at = end + 1,
-                Some(end) => return end,
-                None => return next,
-            }
-        }
+        return list(text, at, out);
     }
     if let Some(end) = quoted(text, at, out) {
         return end;
@@ -180,13 +225,11 @@ fn value(text: &[u8], at: usize, name: &str, in_quotes: bool, out: &mut [u8]) ->
         // Each of its own values is judged by its name.
         return at;
     }
-    if let Some(plain) = PLAIN.iter().find(|p| text[at..].starts_with(p.as_bytes()))
-        && !text.get(at + plain.len()).is_some_and(u8::is_ascii_alphanumeric)
-    {
+    if is_plain(text, at) {
         return at;
     }
     match name {
-        COOKIE => line(text, at, out),
+        COOKIE => line(text, at, string, out),
         AUTHORIZATION => {
             let scheme = run(&text[at..], |b| b.is_ascii_alphanumeric());
             let known = SCHEMES
@@ -195,11 +238,77 @@ fn value(text: &[u8], at: usize, name: &str, in_quotes: bool, out: &mut [u8]) ->
             let behind = at + scheme + run(&text[at + scheme..], is_blank);
             match known && behind > at + scheme {
                 true => word(text, behind, in_quotes, out),
-                false => line(text, at, out),
+                false => line(text, at, string, out),
             }
         }
         _ => word(text, at, in_quotes, out),
     }
+}
+
+fn is_plain(text: &[u8], at: usize) -> bool {
+    let plain = PLAIN.iter().find(|p| text[at..].starts_with(p.as_bytes()));
+    plain.is_some_and(|p| !text.get(at + p.len()).is_some_and(u8::is_ascii_alphanumeric))
+}
+
+/// Where a value begins behind what programs write around it: `Some(`, `Ok(Token(`, the `b` of `b"abc"`.
+fn unwrapped(text: &[u8], at: usize) -> usize {
+    let mut inner = at;
+    loop {
+        let name = run(&text[inner..], |b| {
+            b.is_ascii_alphanumeric() || matches!(b, b'_' | b':')
+        });
+        match text.get(inner + name) {
+            Some(b'(') if name > 0 => inner += name + 1,
+            _ => break,
+        }
+    }
+    let begins = |at: usize| {
+        let slashes = run(&text[at..], |b| b == b'\\');
+        matches!(text.get(at + slashes), Some(b'"' | b'\''))
+    };
+    let prefix = run(&text[inner..], |b| matches!(b, b'b' | b'r'));
+    if prefix <= 2 && begins(inner + prefix) {
+        inner + prefix
+    } else if text[inner..].starts_with(b"[") {
+        inner
+    } else if text[at..].starts_with(b"Some(") {
+        at + 5
+    } else {
+        at
+    }
+}
+
+/// Hides the elements of the list that begins at `at`; returns where that ends. Only those in quotes are looked for on other
+/// lines: what else stands there may be anything.
+fn list(text: &[u8], mut at: usize, out: &mut [u8]) -> usize {
+    let (mut depth, mut on_its_line) = (0_usize, true);
+    while let Some(byte) = text.get(at) {
+        match byte {
+            b'[' => depth += 1,
+            b']' if depth <= 1 => return at,
+            b']' => depth -= 1,
+            b'\n' | b'\r' => on_its_line = false,
+            b',' | b')' => {}
+            b if is_blank(*b) => {}
+            _ => {
+                let element = unwrapped(text, at);
+                let end = match quoted(text, element, out) {
+                    Some(end) if matches!(text.get(end), Some(b'"' | b'\'')) => end + 1,
+                    Some(end) => return end,
+                    None if is_plain(text, at) => at + run(&text[at..], |b| b.is_ascii_alphanumeric()),
+                    None if on_its_line && *byte != b'{' => word(text, element, true, out),
+                    None => return at,
+                };
+                if end <= at {
+                    return at;
+                }
+                at = end;
+                continue;
+            }
+        }
+        at += 1;
+    }
+    at
 }
 
 /// Hides what stands in quotes at `at`; returns where it ends. In JSON that is a string in JSON, and so on, a quote has
@@ -241,9 +350,28 @@ fn quoted(text: &[u8], at: usize, out: &mut [u8]) -> Option<usize> {
     }
 }
 
-/// Hides to the end of the line, or of the string that it stands in; returns where that is.
-fn line(text: &[u8], at: usize, out: &mut [u8]) -> usize {
-    until(text, at, |b| is_end(b) || b == b'"', out)
+/// Hides to the end of the line, or of the string of this depth that it stands in; returns where that is. Quotes within are the
+/// value's: `Digest username="ada", response="…"`.
+fn line(text: &[u8], at: usize, string: Option<u32>, out: &mut [u8]) -> usize {
+    let mut slashes = 0;
+    for (n, byte) in text[at..].iter().enumerate() {
+        let of = depth_of(slashes);
+        match byte {
+            b'"' if string.is_some_and(|depth| of <= depth) => {
+                // Backslashes before the quote are the quote's.
+                hide(out, at, at + n - ((1 << of) - 1));
+                return at + n;
+            }
+            b if is_end(*b) => {
+                hide(out, at, at + n);
+                return at + n;
+            }
+            b'\\' => slashes += 1,
+            _ => slashes = 0,
+        }
+    }
+    hide(out, at, text.len());
+    text.len()
 }
 
 /// Hides one word, up to a blank, a quote or what separates it from the next; returns where it ends.
@@ -343,6 +471,26 @@ fn hashes(text: &[u8], out: &mut [u8]) {
     }
 }
 
+/// Private keys in PEM, between their first line and their last one; of one without an end what looks like it.
+fn keys(text: &[u8], out: &mut [u8]) {
+    let mut at = 0;
+    while let Some(found) = find(&text[at..], b"-----BEGIN ") {
+        at += found + 11;
+        let label = run(&text[at..], |b| {
+            b.is_ascii_uppercase() || b.is_ascii_digit() || b == b' '
+        });
+        if !text[at..at + label].ends_with(b"PRIVATE KEY") || !text[at + label..].starts_with(b"-----") {
+            continue;
+        }
+        at += label + 5;
+        let within = &text[at..text.len().min(at + PEM_WITHIN)];
+        let of_a_key = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'+' | b'/' | b'=' | b'\\' | b'\r' | b'\n');
+        let end = find(within, b"-----END ").unwrap_or_else(|| run(within, of_a_key));
+        hide(out, at, at + end);
+        at += end;
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
@@ -424,6 +572,70 @@ mod tests {
             r#"{"name":"x","value":"Bearer abcdefg"}"#,
             r#"{"name":"x","value":"Bearer ~"}"#,
         );
+    }
+
+    #[test]
+    fn quotes_in_a_header_end_it_only_in_a_string_of_their_own() {
+        let secret = r#"Digest username="ada", realm="x", response="66""#;
+        let stars = "*".repeat(secret.len());
+        check(
+            &format!("3.5\" Authorization: {secret}\nnext"),
+            &format!("3.5\" Authorization: {stars}\nnext"),
+        );
+        check(r#"Cookie: a="b c"; d=2"#, &format!("Cookie: {}", "*".repeat(12)));
+        let mut line = serde_json::json!({ "message": format!("Authorization: {secret}"), "x": "y" }).to_string();
+        for _ in 0..3 {
+            let out = black(&line);
+            let mut inner: serde_json::Value = serde_json::from_str(&out).unwrap();
+            while let Some(string) = inner.get("in").and_then(|s| s.as_str()) {
+                inner = serde_json::from_str(string).unwrap();
+            }
+            let message = inner["message"].as_str().unwrap();
+            assert!(message.trim_end_matches('*').ends_with("Authorization: "), "{out}");
+            assert_eq!(inner["x"], "y", "{out}");
+            line = serde_json::json!({ "in": line, "z": 1 }).to_string();
+        }
+    }
+
+    #[test]
+    fn what_programs_write_around_a_value_hides_none() {
+        check(r#"token=b"abcdefg" x"#, r#"token=b"~" x"#);
+        check(r#"{ password: Ok("abcdefg"), n: 1 }"#, r#"{ password: Ok("~"), n: 1 }"#);
+        check(r#"token: Some(Token("abcdefg"))"#, r#"token: Some(Token("~"))"#);
+        check(r#""m":"token: Token(\"abcdefg\")""#, r#""m":"token: Token(\"~\")""#);
+        check(
+            r#"token: [Some("abcdefg"), b"abcdefg"] x"#,
+            r#"token: [Some("~"), b"~"] x"#,
+        );
+        check("token=[abcdefg, abcdefg] x", "token=[~, ~] x");
+        check("token=['abcdefg', 'abcdefg'] x", "token=['~', '~'] x");
+        check(
+            "{\"tokens\": [\n  \"abcdefg\",\n  \"abcdefg\"\n], \"n\": [\"x\"]}",
+            "{\"tokens\": [\n  \"~\",\n  \"~\"\n], \"n\": [\"x\"]}",
+        );
+        check(
+            r#"{"tokens":[["abcdefg"],[null,"abcdefg"]],"n":["x"]}"#,
+            r#"{"tokens":[["~"],[null,"~"]],"n":["x"]}"#,
+        );
+    }
+
+    #[test]
+    fn private_keys_are_hidden_up_to_their_end() {
+        check(
+            "-----BEGIN EC PRIVATE KEY-----\nabcdefg\nabcdefg\n-----END EC PRIVATE KEY-----\nnext",
+            "-----BEGIN EC PRIVATE KEY-----\n~\n~\n-----END EC PRIVATE KEY-----\nnext",
+        );
+        check(
+            r#"{"k":"-----BEGIN PRIVATE KEY-----\nabcde\n-----END PRIVATE KEY-----"}"#,
+            r#"{"k":"-----BEGIN PRIVATE KEY-----~**-----END PRIVATE KEY-----"}"#,
+        );
+        check("-----BEGIN PRIVATE KEY-----\nabcdefg", "-----BEGIN PRIVATE KEY-----\n~");
+        for open in [
+            "-----BEGIN CERTIFICATE-----\nabcdefg\n-----END CERTIFICATE-----",
+            "expected -----BEGIN PRIVATE KEY----- in the file",
+        ] {
+            check(open, open);
+        }
     }
 
     #[test]
