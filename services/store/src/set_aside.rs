@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::discard::discard_all;
@@ -108,13 +109,22 @@ fn sync(file: &Path) -> Result<()> {
     sync.map_err(Error::file("syncing", dir))
 }
 
-/// Removes the files, oldest first, that are too many (`most` stay) beside `last`, which has just come.
+/// What this process has set aside. By their names these may not be the last: the clock may have stood anywhere.
+static MADE: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
+
+/// Removes the files, oldest first, that are too many (`most` stay) beside `last`, which has just come, and what else came in
+/// this run.
 pub(crate) fn make_room(all: Vec<PathBuf>, last: &Path, most: usize) {
-    // By its name it may not be the last: the clock may have stood anywhere.
-    let (mut files, newest): (Vec<PathBuf>, Vec<PathBuf>) = all.into_iter().partition(|path| path != last);
+    let made = {
+        let mut made = MADE.lock().unwrap_or_else(PoisonError::into_inner);
+        made.push(last.to_owned());
+        made.clone()
+    };
+    let (mut files, newest): (Vec<PathBuf>, Vec<PathBuf>) = all.into_iter().partition(|path| !made.contains(path));
+    let own = newest.len();
     files.extend(newest);
     let sizes: Vec<u64> = files.iter().map(|path| bytes_of(path)).collect();
-    let gone: Vec<PathBuf> = leave(&sizes, most)
+    let gone: Vec<PathBuf> = leave(&sizes, own, most)
         .into_iter()
         .filter_map(|n| files.get(n).cloned())
         .collect();
@@ -133,11 +143,11 @@ fn discard_with_notes(files: &[PathBuf], within: Duration) -> std::io::Result<()
     discard_all(files.iter().chain(&notes).map(PathBuf::as_path), within)
 }
 
-/// Which of these files, by their sizes in bytes and oldest first, have to go: the last stays, and the largest, which has the most
-/// history; of the others the newest, as far as their number (`most`) and bytes allow.
-fn leave(sizes: &[u64], most: usize) -> Vec<usize> {
+/// Which of these files, by their sizes in bytes and oldest first, have to go: the last stay, so many as are this run's `own`, and
+/// the largest, which has the most history; of the others the newest, as far as their number (`most`) and bytes allow.
+fn leave(sizes: &[u64], own: usize, most: usize) -> Vec<usize> {
     let largest = (0..sizes.len()).max_by_key(|n| sizes.get(*n).copied().unwrap_or(0));
-    let always = |n: usize| n + 1 == sizes.len() || Some(n) == largest;
+    let always = |n: usize| n + own >= sizes.len() || Some(n) == largest;
     let stays = sizes.iter().enumerate().filter(|(n, _)| always(*n));
     let (mut files, mut bytes) = stays.fold((0, 0_u64), |(files, bytes), (_, size)| {
         (files + 1, bytes.saturating_add(*size))
@@ -218,8 +228,18 @@ pub fn earlier(dir: &Path) -> Vec<SetAside> {
             SetAside { path, why }
         })
         .collect();
-    found.sort_by(|a, b| a.path.cmp(&b.path));
+    found.sort_by_key(|aside| age(&aside.path));
     found
+}
+
+/// What sorts them by age: the name with its date, then the number behind it (`-2`, `-10`), none being the first.
+pub(crate) fn age(path: &Path) -> (String, u64) {
+    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let (begin, rest) = name.rsplit_once('-').unwrap_or((&name, ""));
+    match rest.parse() {
+        Ok(number) => (begin.to_owned(), number),
+        Err(_) => (name, 1),
+    }
 }
 
 #[cfg(test)]
@@ -241,9 +261,54 @@ mod tests {
             (&[256, 250, 10, 240], &[1]),
             (&[600, 1, 600, 1], &[1, 0]),
         ] {
-            assert_eq!(leave(&mib(sizes), 4), gone, "{sizes:?}");
+            assert_eq!(leave(&mib(sizes), 1, 4), gone, "{sizes:?}");
         }
-        assert!(leave(&[1; 40], UNREAD_MAX).is_empty(), "what one start took out stays");
+        assert!(
+            leave(&[1; 40], 1, UNREAD_MAX).is_empty(),
+            "what one start took out stays"
+        );
+        assert_eq!(leave(&[1; 6], 5, 4), [0], "all of this run's own");
+    }
+
+    /// The next start of the program, as far as this folder goes.
+    fn start_again(dir: &Path) {
+        let mut made = MADE.lock().unwrap();
+        made.retain(|path| !path.starts_with(dir));
+    }
+
+    #[test]
+    fn what_came_at_this_start_stays_whatever_the_clock_says() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join(FILE_NAME);
+        let damaged = |day: i64| {
+            fs::write(&file, "damaged").unwrap();
+            set_aside(
+                &file,
+                String::new(),
+                jiff::Timestamp::from_second(day * 86_400).unwrap(),
+            )
+            .unwrap()
+        };
+        let old: Vec<SetAside> = (20_000..20_005).map(damaged).collect();
+        start_again(dir.path());
+        let now: Vec<SetAside> = (0..3).map(|_| damaged(0)).collect();
+        assert!(now.iter().all(|aside| aside.path.exists()));
+        assert_eq!(old.iter().filter(|aside| aside.path.exists()).count(), 1);
+    }
+
+    #[test]
+    fn numbers_behind_a_date_sort_as_numbers() {
+        let names = [
+            "20260101T000000Z",
+            "20260101T000000Z-2",
+            "20260101T000000Z-10",
+            "20260102T000000Z",
+        ];
+        let paths = names.map(|name| PathBuf::from(format!("/x/{FILE_NAME}{MARK}{name}")));
+        let mut sorted = paths.to_vec();
+        sorted.reverse();
+        sorted.sort_by_key(|path| age(path));
+        assert_eq!(sorted, paths);
     }
 
     #[test]
@@ -256,6 +321,7 @@ mod tests {
         let aside: Vec<SetAside> = days
             .iter()
             .map(|n| {
+                start_again(dir.path());
                 fs::write(&file, vec![7; if *n == 2 { 100 } else { 10 }]).unwrap();
                 set_aside(&file, format!("day {n}"), day(*n)).unwrap()
             })

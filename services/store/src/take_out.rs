@@ -249,7 +249,7 @@ pub fn unread(dir: &Path) -> Vec<PathBuf> {
         .filter(|entry| entry.file_name().to_string_lossy().starts_with(&begin))
         .map(|entry| entry.path())
         .collect();
-    found.sort();
+    found.sort_by_key(|path| crate::set_aside::age(path));
     found
 }
 
