@@ -85,7 +85,14 @@ impl Message {
             }
             self.host.clone_from(&now.host);
         }
-        if let Some(link) = &mut self.link
+        if self.link.is_none()
+            && let Some(event) = &self.event
+            && let Some(link) = link(event, now)
+        {
+            self.body.push('\n');
+            self.body.push_str(&link);
+            self.link = Some(link);
+        } else if let Some(link) = &mut self.link
             && let Some(fresh) = moved(link, &now.url)
         {
             replace_line(&mut self.body, &format!("\n{link}"), &format!("\n{fresh}"));
@@ -385,6 +392,13 @@ mod tests {
         });
         assert_eq!(waiting.host, "bench");
         assert!(waiting.body.ends_with("\nBox: bench"), "{}", waiting.body);
+        let mut waiting = of_event(&plain, &Facts::default(), 1);
+        waiting.readdress(&of("bench"));
+        assert_eq!(waiting, of_event(&plain, &of("bench"), 1), "as if it were made now");
+        let theirs = event("addon.notification", "hot", serde_json::json!({ "hostname": "kiln" }));
+        let mut waiting = of_event(&theirs, &Facts::default(), 1);
+        waiting.readdress(&of("bench"));
+        assert_eq!(waiting, of_event(&theirs, &of("bench"), 1));
 
         let theirs = event("addon.notification", "hot", serde_json::json!({ "hostname": "kiln" }));
         let mut waiting = of_event(&theirs, &of("kiln"), 1);
