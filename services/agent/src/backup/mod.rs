@@ -173,7 +173,7 @@ fn failed(what: &str, error: &std::io::Error) -> Problem {
 /// When they are none, too many, or the medium does not take them. Nothing of what has come stays then.
 pub fn lay_down(dir: &Path, rows: &[BackupRow], first: bool, last: bool) -> Result<(), Problem> {
     let coming = dir.join(COMING);
-    let laid = lay(dir, &coming, rows, first, last);
+    let laid = lay(dir, &coming, rows, first, last, |dir| File::open(dir)?.sync_all());
     if laid.is_err() {
         discard(&coming);
     }
@@ -193,7 +193,14 @@ fn discard(path: &Path) {
     }
 }
 
-fn lay(dir: &Path, coming: &Path, rows: &[BackupRow], first: bool, last: bool) -> Result<(), Problem> {
+fn lay(
+    dir: &Path,
+    coming: &Path,
+    rows: &[BackupRow],
+    first: bool,
+    last: bool,
+    sync: impl FnOnce(&Path) -> std::io::Result<()>,
+) -> Result<(), Problem> {
     let bad = |at: usize, what: &str| {
         Problem::new("bad-backup", 422, "These are no rows of a backup").with(format!("row {at}: {what}"))
     };
@@ -218,6 +225,7 @@ fn lay(dir: &Path, coming: &Path, rows: &[BackupRow], first: bool, last: bool) -
             "the rows before it are not here any more; bring the backup again",
         ));
     }
+    let waiting = dir.join(WAITING);
     let write = || {
         let mut file = File::options()
             .create(true)
@@ -232,8 +240,9 @@ fn lay(dir: &Path, coming: &Path, rows: &[BackupRow], first: bool, last: bool) -
         file.write_all(text.as_bytes())?;
         if last {
             file.sync_all()?;
-            fs::rename(coming, dir.join(WAITING))?;
-            File::open(dir)?.sync_all()?;
+            fs::rename(coming, &waiting)?;
+            // Whoever is told that it failed must not find it in force after the next start.
+            sync(dir).inspect_err(|_| discard(&waiting))?;
         }
         Ok(())
     };
@@ -375,6 +384,15 @@ mod tests {
         let (mut over, open) = (crate::record::tests::record(), crate::record::tests::record());
         over.job.state = wire::job::JobState::Finished;
         (over, open)
+    }
+
+    #[test]
+    fn rows_whose_name_may_not_stay_are_no_order_for_the_next_start() {
+        let dir = tempfile::tempdir().unwrap();
+        let (coming, rows) = (dir.path().join(COMING), [row(jobs::JOBS.name(), b"k", b"v")]);
+        let failing = |_: &Path| Err(std::io::Error::from(std::io::ErrorKind::Other));
+        assert!(lay(dir.path(), &coming, &rows, true, true, failing).is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
     }
 
     #[test]
