@@ -327,9 +327,9 @@ fn memory(probe: &mut Probe) {
             let line = text.lines().find_map(|l| l.strip_prefix(name)).unwrap();
             line.trim().trim_end_matches(" kB").trim().parse().unwrap()
         };
-        let used = kib("MemTotal:") - kib("MemAvailable:") + kept;
+        let used = kib("MemTotal:") - kib("MemAvailable:");
         if used < AT_REST_KIB {
-            println!("RAM in use at rest: {used} KiB");
+            println!("RAM in use at rest: {used} KiB of the kernel's total, {kept} KiB of initramfs below it");
             return;
         }
         assert!(begun.elapsed() < SOON, "{used} KiB in use at rest; {text}");
