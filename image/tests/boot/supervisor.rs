@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
-use image::qemu::{Bus, Vm};
+use image::qemu::{Bus, Firmware, Vm};
 use probe::Op;
 use wire::job::{Outcome, Phase};
 use wire::supervisor::{BootView, Rung, UnitState};
@@ -223,4 +223,49 @@ fn faults_of_pid_1_that_do_not_stop_are_a_hard_reboot_and_a_kernel_crash_is_told
         earlier.contains(&boot(&first)) && !earlier.contains(&boot(&third)),
         "{left}"
     );
+}
+
+/// What most PCs have, which have neither ERST nor memory that survives.
+#[test]
+fn uefi_keeps_a_kernel_crash_in_its_variables_and_the_next_boot_tells_it_and_frees_them() {
+    let lab = Lab::new();
+    let (mut vm, bench) = lab.start(lab.machine(Bus::Virtio, None).firmware(Firmware::Uefi));
+    let first = bench.status().supervisor.unwrap().boot;
+    // The driver comes with all others, once the server listens.
+    let backend = bench.until("the kernel's crash store", SOON, || {
+        let name = vm
+            .probe()
+            .unwrap()
+            .read("/sys/module/pstore/parameters/backend")
+            .unwrap();
+        if name.trim() == "(null)" { Err(name) } else { Ok(name) }
+    });
+    assert_eq!(backend.trim(), "efi_pstore");
+    vm.probe().unwrap().op(Op::Sync {}).unwrap();
+    let mark = vm.mark();
+    let _ = vm.probe().and_then(|p| p.write("/proc/sysrq-trigger", "c"));
+    let (bench, second) = next_boot(&mut vm, mark);
+    assert_ne!(second.boot_id, first.boot_id);
+    bench.until("word of the crash", SOON, || {
+        let boot = bench.status().supervisor.ok_or("no word from the supervisor")?.boot;
+        let told =
+            boot.reason.starts_with("the kernel crashed: ") && boot.reason.contains("Kernel panic - not syncing");
+        if told { Ok(()) } else { Err(format!("{boot:?}")) }
+    });
+    let bundle = bench.bundle();
+    let dumped =
+        |(name, text): (&String, &String)| name.starts_with("pstore-") && text.contains("Kernel panic - not syncing");
+    assert!(bundle.iter().any(dumped), "{}", bundle["remains.txt"]);
+    // The firmware's room is small, and a full one keeps no next crash.
+    bench.until("variables that are free again", SOON, || {
+        let list = Op::List {
+            path: "/sys/fs/pstore".into(),
+        };
+        let left = vm.probe().unwrap().op(list).unwrap();
+        if left == serde_json::json!([]) {
+            Ok(())
+        } else {
+            Err(left.to_string())
+        }
+    });
 }
