@@ -214,41 +214,49 @@ fn a_drive_in_standby_is_not_woken_by_a_glance() {
 #[test]
 fn seagates_field_log_is_asked_for_by_a_smartctl_that_knows_it() {
     let dir = tempfile::tempdir().unwrap();
-    let seagate = |version: &str| {
+    // `-x` asks for no FARM log and says whether there is one, as does `-l farm`.
+    let seagate = |version: &str, supported: &str, lines: &str| {
         document("ABC")
-            .replace(r#""exit_status":0"#, &format!(r#""version":{version},"exit_status":0"#))
+            .replace(
+                r#""exit_status":0"#,
+                &format!(r#""version":{version},"output":[{lines}],"exit_status":0"#),
+            )
             .replace(
                 r#""serial_number""#,
-                r#""model_name":"ST4000DM000-1F2168","serial_number""#,
+                &format!(r#""model_name":"ST4000DM000-1F2168","seagate_farm_log":{supported},"serial_number""#),
             )
     };
-    let farm = seagate("[7,4]").replace(
-        r#""serial_number""#,
-        r#""seagate_farm_log":{"supported":true,"page_1_drive_information":{"poh":31204}},"serial_number""#,
-    );
-    let none = seagate("[7,4]").replace(
-        r#""exit_status":0"#,
-        r#""output":["FARM log (GP Log 0xa6) not supported"],"exit_status":4"#,
-    );
-    let told = |version: &str, farm: &str| {
-        let script = format!(
-            "case \"$*\" in *'-l farm'*) printf '%s' '{farm}' ;; *) printf '%s' '{}' ;; esac",
-            seagate(version)
-        );
+    let (yes, no) = (r#"{"supported":true}"#, r#"{"supported":false}"#);
+    let hours = r#"{"supported":true,"page_1_drive_information":{"poh":31204}}"#;
+    let told = |everything: &str, farm: &str| {
+        let script =
+            format!("case \"$*\" in *'-l farm'*) printf '%s' '{farm}' ;; *) printf '%s' '{everything}' ;; esac");
         let tool = smartctl(dir.path(), &script);
         tool.read(Path::new(NODE), &expected("ABC", Bus::Sata)).unwrap().farm
     };
-    assert_eq!(told("[7,4]", &farm), Farm::Told { hours: 31204 });
-    assert_eq!(told("[7,4]", &none), Farm::Absent);
-    assert_eq!(told("[7,3]", &farm), Farm::NotAsked, "7.3 would only print its usage");
-    assert_eq!(told("[7,4]", "nonsense"), Farm::NotAsked);
-    assert_eq!(
-        told(
-            "[7,4]",
-            &none.replace("supported\"", "supported for non-Seagate drives\"")
-        ),
-        Farm::NotAsked
+    let has_one = seagate(
+        "[7,4]",
+        yes,
+        r#""Seagate FARM log (GP Log 0xa6) supported [try: -l farm]""#,
     );
+    let has_none = seagate("[7,4]", no, "");
+    let farm = |supported: &str, line: &str| seagate("[7,4]", supported, &format!("\"{line}\""));
+    let absent = farm(no, "FARM log (GP Log 0xa6) not supported");
+    assert_eq!(told(&has_one, &farm(hours, "")), Farm::Told { hours: 31204 });
+    assert_eq!(told(&has_none, &absent), Farm::Absent);
+    for unanswered in [
+        "Read FARM log (GP Log 0xa6) failed",
+        "Read GP Log Directory failed",
+        "FARM log (GP Log 0xa6) not supported for non-Seagate drives",
+    ] {
+        assert_eq!(told(&has_none, &farm(no, unanswered)), Farm::NotAsked, "{unanswered}");
+    }
+    for everything in [&has_one, &has_none] {
+        assert_eq!(told(everything, "nonsense"), Farm::NotAsked);
+    }
+    // 7.3 knows no such log, and to `-l farm` it would only print its usage.
+    let before = seagate("[7,3]", "null", "");
+    assert_eq!(told(&before, &farm(hours, "")), Farm::NotAsked);
 }
 
 #[test]

@@ -2,12 +2,19 @@
 //! been reset on used drives that were sold as new.
 //!
 //! Source: smartmontools `farmprint.cpp` (7.4: `page_1_drive_information.poh` for ATA, `drive_information.power_on_hour`
-//! for SAS, `supported`).
+//! for SAS, `supported`), `ataprint.cpp`, `scsiprint.cpp`.
 
 use serde_json::Value;
 
-use crate::parse::number;
+use crate::parse::{lines, number};
 use crate::snapshot::Farm;
+
+/// What is printed where the drive was not asked, or did not answer: `supported` is false then as well.
+const UNANSWERED: [&str; 3] = [
+    "not supported for non-Seagate drives",
+    "Read GP Log Directory failed",
+    "Read FARM log",
+];
 
 /// What a document tells of the log.
 pub(crate) fn of(json: &Value) -> Farm {
@@ -20,9 +27,13 @@ pub(crate) fn of(json: &Value) -> Farm {
     ];
     match hours.into_iter().find_map(number) {
         Some(hours) => Farm::Told { hours },
-        None if log["supported"].as_bool() == Some(false) => Farm::Absent,
+        None if log["supported"].as_bool() == Some(false) && !is_unanswered(json) => Farm::Absent,
         None => Farm::NotAsked,
     }
+}
+
+fn is_unanswered(json: &Value) -> bool {
+    lines(json).any(|line| UNANSWERED.iter().any(|said| line.contains(said)))
 }
 
 #[cfg(test)]
@@ -45,6 +56,30 @@ mod tests {
             (serde_json::json!(null), Farm::NotAsked),
         ] {
             assert_eq!(of(&serde_json::json!({"seagate_farm_log": log})), want);
+        }
+    }
+
+    #[test]
+    fn what_was_not_asked_or_not_answered_is_not_absent() {
+        for (line, want) in [
+            ("", Farm::Absent),
+            ("FARM log (GP Log 0xa6) not supported", Farm::Absent),
+            (
+                "FARM log (GP Log 0xa6) not supported for non-Seagate drives",
+                Farm::NotAsked,
+            ),
+            ("Read GP Log Directory failed", Farm::NotAsked),
+            ("Read FARM log (GP Log 0xa6) failed", Farm::NotAsked),
+            (
+                "Read FARM log (SCSI Log page 0x3d, sub-page 0x3) failed",
+                Farm::NotAsked,
+            ),
+        ] {
+            let told = serde_json::json!({
+                "smartctl": {"output": ["", line]},
+                "seagate_farm_log": {"supported": false},
+            });
+            assert_eq!(of(&told), want, "{line}");
         }
     }
 }

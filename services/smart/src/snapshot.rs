@@ -135,7 +135,7 @@ pub enum Farm {
     /// Nobody asked, or this smartctl (before 7.4) cannot ask.
     #[default]
     NotAsked,
-    /// The drive has none.
+    /// smartctl found none, of any other maker's drive as well: only a Seagate disk lacks it.
     Absent,
     /// It was read.
     Told {

@@ -206,7 +206,7 @@ impl Smartctl {
         let (told, kind) = self.find(node, expected, &["-x"])?;
         let (mut snapshot, document) = *told;
         if self.wants_farm(&snapshot) {
-            snapshot.farm = self.farm(node, kind.as_deref(), expected).unwrap_or(snapshot.farm);
+            snapshot.farm = self.farm(node, kind.as_deref(), expected).unwrap_or_default();
         }
         Ok((snapshot, document))
     }
@@ -363,26 +363,19 @@ impl Smartctl {
         }))
     }
 
-    /// Whether FARM is worth a call: Seagate's, on a smartctl that knows it, and not told yet.
+    /// Whether FARM is worth a call: Seagate's, on a smartctl that knows it, and not told yet. That it is absent `-x` says
+    /// also of drives that smartctl does not take for Seagate's, and only `-l farm` tells them apart.
     fn wants_farm(&self, snapshot: &Snapshot) -> bool {
         // Source: smartmontools NEWS, 7.4.
         let knows = snapshot.smartctl.is_some_and(|version| version >= (7, 4));
         let kind = matches!(snapshot.protocol, Protocol::Ata | Protocol::Scsi);
-        snapshot.seagate && snapshot.rpm != Some(0) && kind && knows && snapshot.farm == Farm::NotAsked
+        snapshot.seagate && snapshot.rpm != Some(0) && kind && knows && !matches!(snapshot.farm, Farm::Told { .. })
     }
 
     /// Seagate's field log; `None` where that could not be told.
     fn farm(&self, node: &Path, kind: Option<&str>, expected: &Identity) -> Option<Farm> {
         let output = self.call(node, kind, "--json=co", &["-i", "-l", "farm"]).ok()?;
-        let snapshot = accept(parse(&output.stdout).ok()?, expected).ok()?;
-        if snapshot.farm != Farm::NotAsked {
-            return Some(snapshot.farm);
-        }
-        let json: serde_json::Value = serde_json::from_slice(&output.stdout).ok()?;
-        let said = json["smartctl"]["output"].to_string() + &json["smartctl"]["messages"].to_string();
-        // "not supported for non-Seagate drives": then nobody asked the drive.
-        let absent = said.contains("FARM log") && said.contains("not supported") && !said.contains("non-Seagate");
-        absent.then_some(Farm::Absent)
+        Some(accept(parse(&output.stdout).ok()?, expected).ok()?.farm)
     }
 
     fn call(&self, node: &Path, kind: Option<&str>, json: &str, what: &[&str]) -> Result<child::Output, Failed> {

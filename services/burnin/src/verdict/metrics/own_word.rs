@@ -43,7 +43,7 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
             metrics.put("ata.helium.margin", f64::from(margin));
         }
     }
-    farm(snapshot, metrics);
+    farm(snapshot, spins, metrics);
     let exception = snapshot.scsi.as_ref().and_then(|scsi| scsi.exception.as_ref());
     if let Some(exception) = exception {
         let figures = format!(
@@ -164,8 +164,10 @@ pub(super) fn may_tell_wear(id: u16, name: &str) -> bool {
     WEAR.contains(&id) || wear::tells(id, name)
 }
 
-/// Hours by Seagate's field log, which on resold drives was not reset with the SMART attributes.
-fn farm(snapshot: &Snapshot, metrics: &mut Metrics) {
+/// Hours that Seagate's field log tells and SMART does not, and whether it is missing where it should be.
+fn farm(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
+    // Flash has none, and no other maker's disk.
+    let expected = snapshot.seagate && spins != Some(false) && snapshot.rpm != Some(0);
     match snapshot.farm {
         Farm::Told { hours } => {
             metrics.put("farm.hours", hours as f64);
@@ -175,8 +177,8 @@ fn farm(snapshot: &Snapshot, metrics: &mut Metrics) {
                 metrics.say("farm.hidden_hours", hidden as f64, figures);
             }
         }
-        Farm::Absent => metrics.put("farm.absent", 1.0),
-        // Nobody could ask: an older smartctl, or the call failed. Flash has none.
-        Farm::NotAsked => metrics.flag("farm.unknown", snapshot.seagate && snapshot.rpm != Some(0)),
+        Farm::Absent => metrics.flag("farm.absent", expected),
+        // Nobody could ask: an older smartctl, or the call failed.
+        Farm::NotAsked => metrics.flag("farm.unknown", expected),
     }
 }
