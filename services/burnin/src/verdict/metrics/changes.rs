@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drive::smart::{Row, Snapshot, delta};
+use drive::smart::{Farm, Row, Snapshot, delta};
 use wire::job::{Phase, PhaseStatus};
 use wire::meaning::Meaning;
 
@@ -92,11 +92,22 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     if let Some(hours) = before.and_then(hours_by_statistics) {
         raise(metrics, "smart.hours.before", hours as f64);
     }
+    let own = own_hours(case);
     let told = after.and_then(|after| after.power_on_hours.max(hours_by_statistics(after)));
     if let Some(hours) = told {
-        let own = own_hours(case);
-        let known = metrics.get("smart.hours.before").unwrap_or(0.0);
-        metrics.put("smart.hours.before", known.max(hours.saturating_sub(own) as f64));
+        raise(metrics, "smart.hours.before", hours.saturating_sub(own) as f64);
+    }
+    let by_farm = [
+        before.and_then(hours_by_farm),
+        after.and_then(hours_by_farm).map(|hours| hours.saturating_sub(own)),
+    ];
+    for hours in by_farm.into_iter().flatten() {
+        raise(metrics, "farm.hours.before", hours as f64);
+    }
+    // What the job itself wore off a new drive is none of its past.
+    let used = before.and_then(Snapshot::percentage_used).or(last.percentage_used());
+    if let Some((used, _)) = used {
+        metrics.put("flash.percentage_used.before", used as f64);
     }
     if let Some(cycles) = metrics.get("smart.power_cycles.delta") {
         let expected = case.evidence.resumes.len() as f64;
@@ -158,6 +169,14 @@ fn hours_by_statistics(told: &Snapshot) -> Option<u64> {
         .iter()
         .find(|s| s.name == "Power-on Hours" && !s.normalized)?;
     u64::try_from(hours.value).ok().filter(|hours| *hours <= HOURS_MAX)
+}
+
+/// Power-on hours by Seagate's field log, which on resold drives was not reset with the SMART attributes.
+fn hours_by_farm(told: &Snapshot) -> Option<u64> {
+    match told.farm {
+        Farm::Told { hours } => Some(hours),
+        Farm::Absent | Farm::NotAsked => None,
+    }
 }
 
 /// Hours that the job itself may have added: by the clock, else as long as the engine's steps took.

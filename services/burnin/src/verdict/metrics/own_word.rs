@@ -85,7 +85,8 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
 }
 
 /// What the drive said before the job and takes back after it was true nonetheless: its failing, a critical warning, its
-/// wear, hours by the field log, a self-test that failed, and a value that stood at its threshold, which after the job is one that did in the past.
+/// wear, a self-test that failed, and a value that stood at its threshold, which after the job is one that did in the
+/// past.
 pub(super) fn before(first: &Snapshot, last: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
     if first.has_failed_a_test() && metrics.get("smart.self_test_failed") != Some(1.0) {
         metrics.put("smart.self_test_failed_before", 1.0);
@@ -114,20 +115,12 @@ pub(super) fn before(first: &Snapshot, last: &Snapshot, spins: Option<bool>, met
             worse(name, value);
         }
     }
+    let (now, past) = first.at_threshold();
+    worse("smart.threshold_past", (now + past) as f64);
     // Spare blocks that were recorded before are not unrecorded after: both figures at 0 are then what is left.
     if gone_spare(first, last) {
         metrics.put("nvme.spare_margin", -1.0);
     }
-    let mut worse = |name: &str, value: f64| {
-        if value > metrics.get(name).unwrap_or(0.0) {
-            metrics.put(name, value);
-        }
-    };
-    if let Farm::Told { hours } = first.farm {
-        worse("farm.hours", hours as f64);
-    }
-    let (now, past) = first.at_threshold();
-    worse("smart.threshold_past", (now + past) as f64);
 }
 
 /// Whether spare blocks were told of before, and none is left after.
@@ -170,7 +163,6 @@ fn farm(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
     let expected = snapshot.seagate && spins != Some(false) && snapshot.rpm != Some(0);
     match snapshot.farm {
         Farm::Told { hours } => {
-            metrics.put("farm.hours", hours as f64);
             if let Some(smart) = snapshot.power_on_hours {
                 let hidden = hours.saturating_sub(smart);
                 let figures = format!("{hours} h by the field log, {smart} h by SMART");

@@ -235,7 +235,7 @@ const ROWS: &[Row] = &[
     ),
     (
         "percentage-used",
-        USED,
+        BOTH,
         |used| nvme(|told| told.percentage_used = count(used)),
         None,
         &[(79, None), (80, WARN), (99, WARN), (100, FAILED)],
@@ -245,7 +245,7 @@ const ROWS: &[Row] = &[
         NEW,
         |used| nvme(|told| told.percentage_used = count(used)),
         None,
-        &[(1, None), (2, WARN), (99, WARN), (100, FAILED)],
+        &[(1, None), (2, WARN), (100, WARN)],
     ),
     (
         "media-errors",

@@ -9,6 +9,59 @@ use wire::job::{SelfTest, SelfTestOutcome};
 use super::complete::long;
 use super::*;
 
+/// The field log and the wear count on while the job runs.
+#[test]
+fn hours_and_wear_of_the_job_itself_make_no_new_drive_a_used_one() {
+    let evidence = clean();
+    let farm = |hours| Snapshot {
+        farm: Farm::Told { hours },
+        ..snapshot()
+    };
+    let worn = |used| Snapshot {
+        nvme: Some(NvmeHealth {
+            percentage_used: Some(used),
+            ..NvmeHealth::default()
+        }),
+        ..snapshot()
+    };
+    let of = |before: Option<&Snapshot>, after: Option<&Snapshot>, hours: u64, rule| {
+        let case = Case {
+            wants_smart: true,
+            before,
+            after,
+            lasted: Some(Duration::from_secs(hours * 3600)),
+            profile: Profile::New,
+            ..Case::new(&evidence)
+        };
+        fired(&case, rule)
+    };
+    for (before, after, hours, want) in [
+        (Some(3), Some(225), 222, None),
+        (Some(3), Some(59), 56, None),
+        (None, Some(225), 222, None),
+        (Some(300), Some(522), 222, FAILED),
+        // What was read before the job may be what a former owner wrote.
+        (Some(3), Some(522), 222, FAILED),
+        (Some(300), None, 222, FAILED),
+        (Some(30), Some(86), 56, WARN),
+    ] {
+        let (first, last) = (before.map(farm), after.map(farm));
+        let got = of(first.as_ref(), last.as_ref(), hours, "farm-hours-on-new");
+        assert_eq!(got, want, "{before:?} to {after:?} in {hours} h");
+    }
+    for (before, after, want) in [
+        (Some(1), 4, None),
+        (Some(2), 4, WARN),
+        (Some(0), 90, None),
+        (None, 4, WARN),
+    ] {
+        let (first, last) = (before.map(worn), worn(after));
+        let got = of(first.as_ref(), Some(&last), 24, "percentage-used-new");
+        assert_eq!(got, want, "{before:?} to {after}");
+    }
+    assert_eq!(of(Some(&worn(0)), Some(&worn(90)), 24, "percentage-used"), WARN);
+}
+
 /// As smartctl 7.4 writes it with `-x`: the field log of whatever ATA drive has none.
 fn without_field_log(model: &str, family: &str, rpm: u32) -> Snapshot {
     let document = serde_json::json!({
