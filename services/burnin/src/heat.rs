@@ -106,6 +106,16 @@ impl Limits {
 }
 
 impl Limits {
+    /// The same by what is known of a drive: how the kernel says that it rotates, and its SMART from before the job, which
+    /// tells flash that a bridge hides from the kernel.
+    pub fn of_drive(rotation: Rotation, smart: Option<&Snapshot>) -> Self {
+        let rotation = match (rotation, smart.and_then(Snapshot::spins)) {
+            (Rotation::Unknown, Some(false)) => Rotation::SolidState,
+            (known, _) => known,
+        };
+        Self::of(rotation, &smart.map(Named::of).unwrap_or_default())
+    }
+
     /// Why a job is given up whose drive did not cool from `at`.
     pub fn gave_up(&self, at: Celsius) -> String {
         format!(
@@ -203,6 +213,7 @@ impl Heat {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use drive::smart::NvmeHealth;
     use proptest::prelude::*;
 
     use super::*;
@@ -239,6 +250,22 @@ mod tests {
             assert_eq!(got.pause, Celsius(pause), "{rotation:?} {limits:?} {warning:?}");
             assert_eq!(got.resume, Celsius(pause - 7));
         }
+    }
+
+    #[test]
+    fn flash_that_smart_alone_knows_pauses_as_flash() {
+        let told = |rpm, nvme: bool| Snapshot {
+            rpm,
+            nvme: nvme.then(NvmeHealth::default),
+            ..Snapshot::default()
+        };
+        let of = |rotation, rpm, nvme| Limits::of_drive(rotation, Some(&told(rpm, nvme))).pause;
+        assert_eq!(of(Rotation::Unknown, None, true), FLASH);
+        assert_eq!(of(Rotation::Unknown, Some(0), false), FLASH);
+        assert_eq!(of(Rotation::Unknown, Some(5400), false), PLATTERS);
+        assert_eq!(of(Rotation::Unknown, None, false), PLATTERS);
+        assert_eq!(of(DISK, Some(0), false), PLATTERS, "the kernel knows");
+        assert_eq!(Limits::of_drive(Rotation::Unknown, None).pause, PLATTERS);
     }
 
     #[test]

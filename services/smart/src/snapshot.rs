@@ -103,6 +103,15 @@ impl Snapshot {
         self.passed.is_some() || !self.attributes.is_empty() || self.nvme.is_some() || self.scsi.is_some()
     }
 
+    /// Whether it has platters, as far as it tells.
+    pub fn spins(&self) -> Option<bool> {
+        match (self.rpm, &self.nvme) {
+            (_, Some(_)) | (Some(0), None) => Some(false),
+            (Some(_), None) => Some(true),
+            (None, None) => None,
+        }
+    }
+
     /// Bytes the drive itself counts as written by hosts over its life, by the likeliest unit.
     pub fn bytes_written(&self) -> Option<u64> {
         self.written.as_ref()?.bytes()

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use burnin::heat::{Decision, Heat, Limits, Named};
+use burnin::heat::{Decision, Heat, Limits};
 use burnin::timeline;
 use drive::temperature::Waking;
 use wire::Bytes;
@@ -33,8 +33,7 @@ impl Holds {
 impl JobTask {
     /// At which temperatures this job's drive pauses and goes on.
     pub(super) fn heat_limits(&self) -> Limits {
-        let named = self.record.smart_before.as_ref().map(Named::of).unwrap_or_default();
-        Limits::of(self.record.rotation, &named)
+        Limits::of_drive(self.record.rotation, self.record.smart_before.as_ref())
     }
 
     /// Takes a reading of the temperature to heart; gives the reason to end the worker where it will not cool.

@@ -120,14 +120,7 @@ impl<'a> Case<'a> {
         match self.rotation {
             Rotation::Spinning { .. } => Some(true),
             Rotation::SolidState => Some(false),
-            Rotation::Unknown => {
-                let told = self.last().or(self.first())?;
-                match (told.rpm, &told.nvme) {
-                    (_, Some(_)) | (Some(0), None) => Some(false),
-                    (Some(_), None) => Some(true),
-                    (None, None) => None,
-                }
-            }
+            Rotation::Unknown => self.last().or(self.first())?.spins(),
         }
     }
 }

@@ -1,21 +1,14 @@
 //! Heat over a job: the mean of its time line, an NVMe drive's own warning temperature, and the limit at which it pauses.
 
 use wire::Celsius;
-use wire::drive::Rotation;
 use wire::job::TimePoint;
 
 use super::Case;
-use crate::heat::{Limits, Named};
+use crate::heat::Limits;
 
-/// The limits at which a drive pauses and goes on.
+/// The limits at which a drive pauses and goes on. The baseline is what the job itself went by.
 pub(super) fn limits(case: &Case<'_>) -> Limits {
-    let rotation = match (case.rotation, case.spins()) {
-        (Rotation::Unknown, Some(false)) => Rotation::SolidState,
-        (known, _) => known,
-    };
-    // The baseline is what the job itself went by.
-    let named = case.first().or(case.last()).map(Named::of).unwrap_or_default();
-    Limits::of(rotation, &named)
+    Limits::of_drive(case.rotation, case.before.or(case.last()))
 }
 
 /// The points of the time line at or above the limit.

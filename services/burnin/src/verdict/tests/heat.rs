@@ -61,6 +61,35 @@ fn a_drive_that_stands_at_its_limit_when_the_job_ends_is_inconclusive() {
     }
 }
 
+/// The job pauses by `Limits::of_drive` of what was read before it.
+#[test]
+fn the_verdict_goes_by_the_limits_that_the_job_went_by() {
+    let evidence = clean();
+    let mut flash = at(Some(40));
+    (flash.nvme, flash.rpm) = (Some(NvmeHealth::default()), None);
+    let (mut warns, disk) = (flash.clone(), at(Some(40)));
+    warns.heat_warning = Some(70);
+    for rotation in [Rotation::Unknown, Rotation::SolidState, DISK] {
+        for before in [&flash, &warns, &disk, &Snapshot::default()] {
+            let pause = crate::heat::Limits::of_drive(rotation, Some(before)).pause.0;
+            for (degrees, want) in [(pause - 1, None), (pause, INCONCLUSIVE)] {
+                let timeline = line(&[30, degrees]);
+                let after = Snapshot {
+                    temperature: None,
+                    ..flash.clone()
+                };
+                let case = Case {
+                    rotation,
+                    timeline: &timeline,
+                    before: Some(before),
+                    ..both(&evidence, &after)
+                };
+                assert_eq!(fired(&case, "hot-at-end"), want, "{rotation:?} {degrees} {before:?}");
+            }
+        }
+    }
+}
+
 #[test]
 fn limits_that_were_reached_are_told_with_their_times() {
     let (evidence, drive, timeline) = (clean(), snapshot(), line(&[30, 61, 63, 50, 30]));

@@ -3,7 +3,7 @@
 
 use std::time::{Duration, Instant};
 
-use burnin::heat::{Limits, Named, celsius};
+use burnin::heat::{Limits, celsius};
 use burnin::job::{TestAct, TestHeat, warmest};
 use drive::selftest::{self, Kind, NotStarted, Running, Step};
 use drive::smart::Snapshot;
@@ -52,7 +52,7 @@ struct Test<'a> {
 impl Job {
     /// At which temperatures its drive pauses and goes on.
     pub(super) fn heat_limits(&self, before: Option<&Snapshot>) -> Limits {
-        Limits::of(self.held.device.rotation, &before.map(Named::of).unwrap_or_default())
+        Limits::of_drive(self.held.device.rotation, before)
     }
 }
 
