@@ -15,7 +15,7 @@ use drive::guard::{Guard, Opened, Place, Refusal, Seat};
 use drive::overlay::{self, Overlay};
 use drive::selftest::{self, Kind, NotStarted, Running, Step};
 use drive::smart::{Smartctl, Snapshot, Unreadable};
-use drive::{Identity, sysfs};
+use drive::{Identity, sysfs, temperature};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -215,10 +215,15 @@ impl Hands {
     /// Why it could not be read.
     pub async fn smart(&self, held: &Held) -> Result<(Snapshot, Value), NoSmart> {
         let (smartctl, node, expected) = self.smartctl(held);
+        let (guard, name) = (self.guard.clone(), held.fresh.kernel_name.clone());
         let read = spawn_blocking(move || {
-            smartctl.read_whole(&node, &expected).map_err(|error| match error {
+            let read = smartctl.read_whole(&node, &expected).map_err(|error| match error {
                 Unreadable::OtherDrive { certain: true, .. } => NoSmart::OtherDrive(chain(&error)),
                 _ => NoSmart::Unreadable(chain(&error)),
+            });
+            read.map(|(mut snapshot, document)| {
+                temperature::add_warning(&guard.system, &name, &mut snapshot);
+                (snapshot, document)
             })
         });
         read.await

@@ -214,6 +214,7 @@ impl Heat {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use drive::smart::NvmeHealth;
+    use drive::system::System;
     use proptest::prelude::*;
 
     use super::*;
@@ -250,6 +251,38 @@ mod tests {
             assert_eq!(got.pause, Celsius(pause), "{rotation:?} {limits:?} {warning:?}");
             assert_eq!(got.resume, Celsius(pause - 7));
         }
+    }
+
+    /// As smartctl 7.4 tells of it, without a word of WCTEMP.
+    #[test]
+    fn flash_pauses_below_the_warning_temperature_that_the_kernel_alone_tells() {
+        let root = tempfile::tempdir().unwrap();
+        let sensor = root.path().join("sys/block/nvme0n1/device/hwmon1");
+        std::fs::create_dir_all(&sensor).unwrap();
+        let document = serde_json::json!({
+            "smartctl": {"version": [7, 4], "exit_status": 0},
+            "device": {"name": "/dev/nvme0", "type": "nvme", "protocol": "NVMe"},
+            "smart_status": {"passed": true},
+            "nvme_smart_health_information_log": {"critical_warning": 0, "temperature": 41, "available_spare": 100},
+        });
+        let read = |name: &str| {
+            let mut told = drive::smart::parse(document.to_string().as_bytes()).unwrap();
+            drive::temperature::add_warning(&System::at(root.path()), name, &mut told);
+            told
+        };
+        for (millidegrees, warning, pause) in [("69850", 70, 68), ("70000", 70, 68), ("84850", 85, 83)] {
+            std::fs::write(sensor.join("temp1_max"), millidegrees).unwrap();
+            let told = read("nvme0n1");
+            assert_eq!(told.heat_warning, Some(warning));
+            let limits = Limits::of_drive(Rotation::SolidState, Some(&told));
+            assert_eq!(limits.pause, Celsius(pause), "{millidegrees}");
+        }
+        assert_eq!(read("nvme1n1").heat_warning, None);
+        // What SMART tells itself counts.
+        let mut told = read("nvme1n1");
+        told.heat_warning = Some(80);
+        drive::temperature::add_warning(&System::at(root.path()), "nvme0n1", &mut told);
+        assert_eq!(told.heat_warning, Some(80));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use wire::Celsius;
 use wire::drive::Bus;
 
-use crate::smart::{Smartctl, Unreadable};
+use crate::smart::{Protocol, Smartctl, Snapshot, Unreadable};
 use crate::sysfs::{self, Device};
 use crate::system::{System, names, number};
 
@@ -113,6 +113,14 @@ pub fn warning(system: &System, name: &str) -> Option<Celsius> {
     value(system, name, "temp1_max").filter(|degrees| degrees.0 > 0)
 }
 
+/// Adds what the kernel tells of the temperature from which an NVMe drive warns, where its SMART does not: smartctl tells
+/// it since 7.5.
+pub fn add_warning(system: &System, name: &str, told: &mut Snapshot) {
+    if told.protocol == Protocol::Nvme && told.heat_warning.is_none() {
+        told.heat_warning = warning(system, name).map(|degrees| i64::from(degrees.0));
+    }
+}
+
 fn value(system: &System, name: &str, attribute: &str) -> Option<Celsius> {
     let device = system.path("sys/block").join(name).join("device");
     // The sensor hangs below the SCSI device, the NVMe controller (which a multipath namespace's subsystem links to), or
@@ -158,7 +166,6 @@ mod tests {
     use super::*;
     use crate::identity::Identity;
     use crate::sysfs::DevNum;
-    use smart::Snapshot;
 
     #[test]
     fn a_drive_without_a_sensor_is_asked_now_and_then() {

@@ -77,7 +77,7 @@ pub struct Snapshot {
     pub sct: Option<SctTemperature>,
     /// Temperatures that it names as its own limits, in degrees Celsius: highest in service (ATA SCT), trip (SCSI).
     pub heat_limits: Vec<i64>,
-    /// NVMe's warning temperature (WCTEMP), where smartctl tells it (7.5).
+    /// NVMe's warning temperature (WCTEMP), where smartctl tells it (7.5); a burn-in takes it from the kernel else.
     pub heat_warning: Option<i64>,
     /// Whether it takes trim commands; a disk that does is shingled.
     pub trim: Option<bool>,

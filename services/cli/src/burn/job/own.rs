@@ -9,6 +9,7 @@ use drive::overlay::{self, Overlay};
 use drive::selftest::Kind;
 use drive::smart::run::again;
 use drive::smart::{Snapshot, Unreadable, words};
+use drive::temperature;
 use wire::job::{Finding, Phase, PhaseState, PhaseStatus, SelfTest};
 use wire::{Bytes, job::SelfTestOutcome};
 
@@ -200,7 +201,8 @@ impl Own {
             result = read();
         }
         match result {
-            Ok(snapshot) => {
+            Ok(mut snapshot) => {
+                temperature::add_warning(&job.guard.system, &job.held.device.name, &mut snapshot);
                 watch.beside(step, celsius(snapshot.temperature));
                 Some(snapshot)
             }
