@@ -134,8 +134,41 @@ fn shingles_are_known_by_trim_and_by_behaviour() {
     assert_eq!(fired(&both(&reads, &unknown), "slow-access"), FAILED);
     assert_eq!(fired(&both(&reads, &unknown), "writes-pause"), None);
     // Reads pause as well: then it is no house-keeping.
-    paused.phases[1].latency.add(Duration::from_secs(3));
+    for _ in 0..2 {
+        paused.phases[1].latency.add(Duration::from_secs(3));
+    }
     assert_eq!(fired(&both(&paused, &drive), "smr"), None);
+}
+
+/// The verify begins while a disk that declares nothing still cleans up behind the last write.
+#[test]
+fn a_read_that_waits_for_the_house_keeping_of_shingles_fails_no_disk() {
+    let drive = snapshot();
+    let with = |reads| {
+        let mut evidence = long();
+        for _ in 0..40 {
+            evidence.phases[0].latency.add(Duration::from_secs(12));
+            evidence.incident(incident(FaultKind::Slow));
+        }
+        for _ in 0..reads {
+            evidence.phases[1].latency.add(Duration::from_millis(2_100));
+        }
+        evidence
+    };
+    for reads in [0, 1, 3] {
+        let verdict = judge(&both(&with(reads), &drive));
+        let outcome = (verdict.outcome, ids(&verdict));
+        assert_eq!(outcome, (Outcome::Warn, vec!["smr"]), "{reads}: {verdict:?}");
+    }
+    for reads in [5, 40, 400] {
+        let evidence = with(reads);
+        let sick = both(&evidence, &drive);
+        assert_eq!(
+            (fired(&sick, "smr"), fired(&sick, "slow-access")),
+            (None, FAILED),
+            "{reads}"
+        );
+    }
 }
 
 #[test]
