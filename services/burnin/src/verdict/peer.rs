@@ -34,6 +34,9 @@ pub struct Peer {
     pub read_p99_us: Option<u64>,
     /// Mean temperature over the job, in degrees Celsius.
     pub temperature: Option<f64>,
+    /// Whether other drives behind its controller were burned in meanwhile; `None` where nobody noted it.
+    #[serde(default)]
+    pub shared: Option<bool>,
     /// Counters of faults after the job: `ata.reallocated`, `nvme.media_errors`, `scsi.grown_defects` …
     pub smart: BTreeMap<String, u64>,
 }
@@ -60,12 +63,18 @@ impl Peer {
             write_p99_us: p99(write),
             read_p99_us: p99(read),
             temperature: super::heat::mean(case),
+            shared: Some(case.shared),
             smart: case
                 .last()
                 .or(case.first())
                 .map(|of| counters(of, case.spins()))
                 .unwrap_or_default(),
         }
+    }
+
+    /// Whether both had their link to themselves, or both shared it: rates and latencies are of one kind only then.
+    pub(super) fn is_linked_like(&self, other: &Self) -> bool {
+        self.shared.is_some() && self.shared == other.shared
     }
 
     /// The drive of a case against which others are held. Its identity plays no part in that.

@@ -1,7 +1,8 @@
 //! One drive against others of its model: what is unlike all of them is worth a look, though no limit is broken. Pure.
 //!
 //! At least [`PEERS_MIN`] others, each counted once and only with the same capacity. Everything is held against the
-//! median of the others, so that one bad drive among them moves nothing.
+//! median of the others, so that one bad drive among them moves nothing. Throughput and latency are the link's as well:
+//! who shared its controller is compared with those that did, and who had it alone with those that had.
 
 use std::collections::BTreeMap;
 
@@ -46,18 +47,19 @@ pub fn compare(own: &Peer, others: &[Peer]) -> Vec<Unlike> {
         return Vec::new();
     }
     let mut unlike = Vec::new();
+    let linked: Vec<&Peer> = others.iter().copied().filter(|peer| own.is_linked_like(peer)).collect();
     let throughput = [
         (
             "writing",
             &own.write,
-            others.iter().map(|p| &p.write).collect::<Vec<_>>(),
+            linked.iter().map(|p| &p.write).collect::<Vec<_>>(),
         ),
-        ("reading", &own.read, others.iter().map(|p| &p.read).collect()),
+        ("reading", &own.read, linked.iter().map(|p| &p.read).collect()),
     ];
     for (verb, own, others) in throughput {
         unlike.extend(slow(verb, own, &others));
     }
-    let of = |pick: fn(&Peer) -> Option<u64>| others.iter().filter_map(|p| pick(p)).map(|n| n as f64).collect();
+    let of = |pick: fn(&Peer) -> Option<u64>| linked.iter().filter_map(|p| pick(p)).map(|n| n as f64).collect();
     for (verb, own, others) in [
         ("writes", own.write_p99_us, of(|p| p.write_p99_us)),
         ("reads", own.read_p99_us, of(|p| p.read_p99_us)),
@@ -163,6 +165,7 @@ mod tests {
             write_p99_us: Some(9_000 + n),
             read_p99_us: Some(9_000 + n),
             temperature: Some(35.0 + (n % 3) as f64),
+            shared: Some(false),
             smart: [("ata.reallocated".to_owned(), n % 2), ("ata.crc".to_owned(), n)].into(),
         }
     }
@@ -219,6 +222,52 @@ mod tests {
         let mut own = peer(0);
         own.read = vec![1_000_000; 16];
         assert_eq!(metrics(&own, &others), ["population.throughput"]);
+    }
+
+    /// Of the same drive four at once on one link move a quarter each.
+    #[test]
+    fn what_a_shared_link_makes_slow_is_no_drives_fault() {
+        let at = |shared, n| {
+            let quarter = |rates: Vec<u64>| rates.into_iter().map(|rate| rate / 4).collect();
+            let alone = peer(n);
+            match shared {
+                Some(true) => Peer {
+                    write: quarter(alone.write),
+                    read: quarter(alone.read),
+                    write_p99_us: alone.write_p99_us.map(|us| us * 4),
+                    read_p99_us: alone.read_p99_us.map(|us| us * 4),
+                    shared,
+                    ..alone
+                },
+                Some(false) | None => Peer { shared, ..alone },
+            }
+        };
+        let alone: Vec<Peer> = (1..4).map(|n| at(Some(false), n)).collect();
+        let together: Vec<Peer> = (4..7).map(|n| at(Some(true), n)).collect();
+        // As they were kept before it was noted.
+        let unknown: Vec<Peer> = (7..10).map(|n| at(None, n)).collect();
+        let mut slow = at(Some(true), 0);
+        assert_eq!(metrics(&slow, &alone), [""; 0]);
+        assert_eq!(metrics(&slow, &unknown), [""; 0]);
+        slow.read[4] /= 2;
+        slow.temperature = Some(70.0);
+        assert_eq!(metrics(&slow, &alone), ["population.temperature"]);
+        let both = ["population.throughput", "population.temperature"];
+        assert_eq!(metrics(&slow, &together), both);
+        // Nor do the rates of a shared link excuse one that had it alone.
+        let mut slow = at(Some(false), 0);
+        slow.read[4] /= 2;
+        let all = [&alone[..], &together, &unknown].concat();
+        assert_eq!(metrics(&slow, &all), ["population.throughput"]);
+        assert_eq!(metrics(&slow, &together), [""; 0]);
+    }
+
+    #[test]
+    fn a_peer_that_was_kept_before_links_were_noted_is_read() {
+        let mut kept = serde_json::to_value(peer(1)).unwrap();
+        kept.as_object_mut().unwrap().remove("shared");
+        let read: Peer = serde_json::from_value(kept).unwrap();
+        assert_eq!(read.shared, None);
     }
 
     #[test]
