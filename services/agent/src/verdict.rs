@@ -95,6 +95,8 @@ fn is_of(evidence: &Evidence, record: &Record) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use burnin::JobKey;
+    use drive::smart::{Snapshot, WriteCounter};
     use wire::job::{FaultKind, Finding, JobState, PhaseStatus};
     use wire::{Bytes, Lba};
 
@@ -221,6 +223,37 @@ mod tests {
         conclude(&mut record, &evidence, &[], false, Time::UNIX_EPOCH);
         assert_eq!(word(&record), Outcome::Failed);
         assert_eq!(record.job.findings, [finding]);
+    }
+
+    #[test]
+    fn what_was_written_before_a_job_began_again_is_no_difference() {
+        let counted = |count| {
+            Some(Snapshot {
+                passed: Some(true),
+                written: Some(WriteCounter {
+                    source: "x".into(),
+                    count,
+                    units: vec![1],
+                }),
+                ..Snapshot::default()
+            })
+        };
+        let differs = |again: bool| {
+            let mut record = surface();
+            record.geometry.sectors = 1 << 20;
+            record.smart_before = counted(7);
+            if again {
+                record.restart();
+                record.begin_again(JobKey([2; 16]));
+            }
+            let evidence = clean(&record);
+            record.smart_after = counted(7 + record.geometry.bytes() / 10 * 16);
+            conclude(&mut record, &evidence, &[], false, Time::UNIX_EPOCH);
+            let rules = record.job.verdict.unwrap().rules;
+            rules.iter().any(|hit| hit.id == "written-differs")
+        };
+        assert!(differs(false));
+        assert!(!differs(true));
     }
 
     #[test]

@@ -27,9 +27,6 @@ const RECOVER: Duration = Duration::from_secs(300);
 /// Longest time for marking an ended job's headers.
 const RETIRE: Duration = Duration::from_secs(60);
 
-/// Earlier keys that are kept: a job that begins again more often has other troubles.
-const EARLIER_KEYS: usize = 8;
-
 /// What a drive tells of a job.
 struct Told {
     /// Whether some sector of it is a header of this very job.
@@ -209,14 +206,7 @@ impl JobTask {
     pub(super) fn begin_again(&mut self) -> Result<(), String> {
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(|error| format!("the kernel gives no random numbers: {error}"))?;
-        let old = std::mem::replace(&mut self.record.key, JobKey(key));
-        let keys = &mut self.record.earlier_keys;
-        keys.push(old);
-        keys.drain(..keys.len().saturating_sub(EARLIER_KEYS));
-        // The next first checkpoint is this key's.
-        self.record.saved = false;
-        self.record.doubted = false;
-        self.record.forget_told_baseline();
+        self.record.begin_again(JobKey(key));
         self.keep(None, Vec::new());
         Ok(())
     }

@@ -1,11 +1,15 @@
 //! What was once found stays found: over a lost checkpoint, and between a checkpoint and an interruption. Pure.
 
+use burnin::JobKey;
 use burnin::findings::keep_untold;
 use drive::selftest::Kind;
 use wire::Bytes;
 use wire::job::{Finding, Phase, PhaseState, PhaseStatus, SelfTestOutcome};
 
 use super::Record;
+
+/// Earlier keys that are kept: a job that begins again more often has other troubles.
+const EARLIER_KEYS: usize = 8;
 
 impl Record {
     /// Begins again from nothing, with the same baseline: its checkpoint could not be used.
@@ -63,9 +67,25 @@ impl Record {
         self.job.self_tests = entries;
     }
 
+    /// Begins again with another key.
+    pub fn begin_again(&mut self, key: JobKey) {
+        let old = std::mem::replace(&mut self.key, key);
+        self.earlier_keys.push(old);
+        let more = self.earlier_keys.len().saturating_sub(EARLIER_KEYS);
+        self.earlier_keys.drain(..more);
+        // The next first checkpoint is this key's.
+        self.saved = false;
+        self.doubted = false;
+        self.forget_told_baseline();
+        // The drive has counted what was written before as well, and nobody knows how much that was.
+        if let Some(before) = &mut self.smart_before {
+            before.written = None;
+        }
+    }
+
     /// What a header on the drive said of its SMART is whoever's wrote it. A job that begins again takes none of it: what is
     /// read now is the baseline of what is done now.
-    pub fn forget_told_baseline(&mut self) {
+    fn forget_told_baseline(&mut self) {
         if !std::mem::take(&mut self.told_baseline) {
             return;
         }
@@ -101,7 +121,7 @@ mod tests {
             record.smart_before = Some(Snapshot::default());
             record.step_mut(0).unwrap().status = PhaseStatus::Done;
             record.told_baseline = told;
-            record.forget_told_baseline();
+            record.begin_again(JobKey([2; 16]));
             assert_eq!(record.smart_before.is_none(), told);
             let want = if told { PhaseStatus::Pending } else { PhaseStatus::Done };
             assert_eq!(record.job.phases[0].status, want);
