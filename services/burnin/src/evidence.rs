@@ -12,7 +12,7 @@ use wire::{Bytes, Lba};
 
 use crate::device::Geometry;
 use crate::findings::Defects;
-use crate::playbook::{Direction, Step, moves_data};
+use crate::playbook::{Direction, Soak, Step, moves_data};
 use crate::stretches::Stretches;
 
 /// Zones in which throughput is kept: fine enough for a curve on any screen.
@@ -216,6 +216,17 @@ impl Evidence {
 
     pub(crate) fn step_mut(&mut self, step: u16) -> Option<&mut Record> {
         self.phases.iter_mut().find(|record| record.step == step)
+    }
+
+    /// The records of a block of steps that is repeated.
+    pub(crate) fn block(&self, soak: Soak) -> impl Iterator<Item = &Record> {
+        let steps = soak.first..=soak.last;
+        self.phases.iter().filter(move |record| steps.contains(&record.step))
+    }
+
+    /// Seconds that a block which is repeated for a time has left.
+    pub(crate) fn soak_left(&self, soak: Soak) -> f64 {
+        (soak.seconds as f64 - self.block(soak).map(|record| record.seconds).sum::<f64>()).max(0.0)
     }
 
     /// Bytes written and then read back without a difference, by the verify that read most.

@@ -235,6 +235,111 @@ fn a_soak_repeats_its_block_until_its_time_is_over_and_every_round_has_its_own_p
     assert!((0..evidence.geometry.sectors).all(|lba| sim.truth().is_right(lba)));
 }
 
+/// The time that the steps of a block took together.
+fn soaked(evidence: &Evidence, soak: Soak) -> f64 {
+    let block = evidence
+        .phases
+        .iter()
+        .filter(|r| (soak.first..=soak.last).contains(&r.step));
+    block.map(|r| r.seconds).sum()
+}
+
+/// What the drive cannot do ends no round: a block whose last step is skipped was done once, and passed as done for its hours.
+#[test]
+fn a_soak_that_ends_in_a_trim_check_takes_its_time_where_the_drive_refuses_trims() {
+    let soak = Soak {
+        first: 0,
+        last: 3,
+        seconds: 3,
+    };
+    let mut steps = plain(&[Phase::Write, Phase::Verify, Phase::Trim, Phase::TrimCheck, Phase::Scan]);
+    steps[..4].iter_mut().for_each(|step| step.soak = Some(soak));
+    let mut dice = Dice(5);
+    let mut plan = Plan::healthy(Content::Random);
+    plan.trim = Trim::Refused;
+    let geometry = geometry(&mut dice);
+    let (evidence, _) = burn(5, &mut dice, geometry, plan, steps);
+    let rounds: Vec<u32> = evidence.phases.iter().map(|r| r.rounds).collect();
+    assert!(rounds[0] > 5 && rounds == [rounds[0], rounds[0], 0, 0, 1], "{rounds:?}");
+    assert!(soaked(&evidence, soak) >= 3.0, "{evidence:?}");
+    assert_eq!(evidence.phases[2].status, PhaseStatus::Skipped);
+}
+
+/// Nothing of such a block can be done: it ends, and nobody says that it took its time.
+#[test]
+fn a_soak_of_trims_alone_ends_where_the_drive_refuses_them_and_is_not_passed() {
+    let soak = Soak {
+        first: 2,
+        last: 3,
+        seconds: 3_600,
+    };
+    let mut steps = plain(&[Phase::Write, Phase::Verify, Phase::Trim, Phase::TrimCheck]);
+    steps[2..].iter_mut().for_each(|step| step.soak = Some(soak));
+    let mut dice = Dice(5);
+    let mut plan = Plan::healthy(Content::Random);
+    plan.trim = Trim::Refused;
+    let geometry = geometry(&mut dice);
+    let (evidence, _) = burn(5, &mut dice, geometry, plan, steps);
+    assert!(soaked(&evidence, soak) < 1.0, "{evidence:?}");
+    let verdict = judge(&Case::new(&evidence));
+    let short = verdict.rules.iter().find(|hit| hit.id == "soak-short");
+    assert!(
+        short.is_some_and(|hit| hit.outcome == Outcome::Inconclusive),
+        "{verdict:?}"
+    );
+}
+
+#[test]
+fn a_healthy_drive_soaks_for_its_time_whatever_the_block_and_whatever_it_refuses() {
+    let (mut refused, mut together) = (0, 0);
+    for seed in seeds(150) {
+        let mut dice = Dice(seed ^ 0x50a_4ed);
+        let mut steps = steps(&mut dice);
+        let writes: Vec<usize> = (0..steps.len()).filter(|at| steps[*at].phase == Phase::Write).collect();
+        let first = writes[dice.below(writes.len() as u64) as usize];
+        let last = first + dice.below((steps.len() - first) as u64) as usize;
+        if steps[first..=last].iter().all(|step| step.phase != Phase::Trim) {
+            continue;
+        }
+        let soak = Soak {
+            first: first as u16,
+            last: last as u16,
+            seconds: 1,
+        };
+        steps[first..=last].iter_mut().for_each(|step| step.soak = Some(soak));
+        let mut plan = Plan::healthy(dice.one_of(&[Content::Zeros, Content::Ones, Content::Random]));
+        plan.trim = dice.one_of(&[Trim::Zeros, Trim::Ignored, Trim::Refused, Trim::Refused]);
+        let geometry = geometry(&mut dice);
+        let text = format!("{plan:?}\n{steps:?}");
+        let (evidence, _) = burn(seed, &mut dice, geometry, plan, steps);
+        assert!(
+            evidence.defects.is_empty() && evidence.incidents.is_empty() && evidence.stopped.is_none(),
+            "seed {seed}: {text}\n{evidence:?}"
+        );
+        assert!(
+            soaked(&evidence, soak) >= soak.seconds as f64,
+            "seed {seed}: {text}\n{evidence:?}"
+        );
+        let rounds = evidence.phases[first].rounds;
+        for (at, record) in evidence.phases.iter().enumerate() {
+            let due = match record.unsupported {
+                Some(_) => (PhaseStatus::Skipped, 0),
+                None if (first..=last).contains(&at) => (PhaseStatus::Done, rounds),
+                None => (PhaseStatus::Done, 1),
+            };
+            assert_eq!((record.status, record.rounds), due, "seed {seed}: {text}\n{record:?}");
+            refused += u32::from(record.unsupported.is_some() && record.work.soak.is_some());
+            together += u32::from(at == last && record.unsupported.is_some());
+        }
+        let short = judge(&Case::new(&evidence))
+            .rules
+            .into_iter()
+            .find(|hit| hit.id == "soak-short");
+        assert_eq!(short, None, "seed {seed}");
+    }
+    assert!(refused > 0 && together > 0, "{refused} {together}");
+}
+
 #[test]
 fn a_scan_of_a_drive_with_data_changes_nothing_and_tells_what_cannot_be_read() {
     let faults = vec![

@@ -293,20 +293,14 @@ impl Pipeline {
         self.checkpoint(now);
     }
 
-    /// Whether the step under way ends a block that is repeated and has time left.
+    /// Whether the step under way ends a block that is repeated and has time left. What the drive cannot do ends none.
     fn soaks_on(&self) -> bool {
         let Some(record) = self.evidence.phases.get(self.at) else {
             return false;
         };
-        let Some(soak) = record.work.soak.filter(|soak| soak.last == record.step) else {
-            return false;
-        };
-        let block = self
-            .evidence
-            .phases
-            .iter()
-            .filter(|r| (soak.first..=soak.last).contains(&r.step));
-        block.map(|r| r.seconds).sum::<f64>() < soak.seconds as f64
+        let Some(soak) = record.work.soak else { return false };
+        let mut done = self.evidence.block(soak).filter(|r| r.unsupported.is_none());
+        done.all(|r| r.step <= record.step) && self.evidence.soak_left(soak) > 0.0
     }
 
     /// The drive cannot do the step under way: it is skipped, and so is what looks at its result.
@@ -347,9 +341,7 @@ impl Pipeline {
             Some(soak) => self.evidence.phases.iter().position(|r| r.step == soak.first)?,
             None => self.at + 1,
         };
-        // A check of a trim that the drive refused has nothing to look at.
-        (next..self.evidence.phases.len()).find(|at| {
-            self.evidence.phases[*at].phase != Phase::TrimCheck || self.evidence.phases[*at].unsupported.is_none()
-        })
+        // What the drive refused once is not asked of it in each round, and a check of a trim that was none has nothing to look at.
+        (next..self.evidence.phases.len()).find(|at| self.evidence.phases[*at].unsupported.is_none())
     }
 }

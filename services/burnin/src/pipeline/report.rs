@@ -9,7 +9,6 @@ use super::Pipeline;
 use super::leg::Area;
 use crate::checkpoint::Checkpoint;
 use crate::evidence::{Record, Stop};
-use crate::playbook::Soak;
 use crate::worker::Report;
 
 /// How often progress is told.
@@ -157,27 +156,17 @@ impl Pipeline {
                 eta(left(record))
             },
             eta_job: match record.work.soak {
-                Some(soak) => Some(self.soak_left(soak)),
+                Some(soak) => Some(self.evidence.soak_left(soak)),
                 None => eta_job,
             },
             percent: match record.work.soak {
-                Some(soak) => 100.0 * (1.0 - self.soak_left(soak) / (soak.seconds.max(1)) as f64),
+                Some(soak) => 100.0 * (1.0 - self.evidence.soak_left(soak) / (soak.seconds.max(1)) as f64),
                 None if all > 0.0 => 100.0 * done / all,
                 None => 0.0,
             }
             .clamp(0.0, 100.0),
             temperature: None,
         })
-    }
-
-    /// Seconds that a block which is repeated for a time has left.
-    fn soak_left(&self, soak: Soak) -> f64 {
-        let block = self
-            .evidence
-            .phases
-            .iter()
-            .filter(|r| (soak.first..=soak.last).contains(&r.step));
-        (soak.seconds as f64 - block.map(|r| r.seconds).sum::<f64>()).max(0.0)
     }
 
     /// The end, early or not.

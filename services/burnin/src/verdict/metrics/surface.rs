@@ -4,7 +4,7 @@ use drive::kernel_log::Unheard;
 use wire::job::{FaultKind, Phase};
 
 use super::Metrics;
-use crate::evidence::{Incident, MemoryTests, Stop};
+use crate::evidence::{Evidence, Incident, MemoryTests, Stop};
 use crate::findings::Fault;
 use crate::verdict::{Case, unfinished};
 
@@ -67,6 +67,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         ("coverage.hidden", case.hidden as f64),
         ("run.resumes", evidence.resumes.len() as f64),
         ("coverage.skipped", unfinished(evidence) as f64),
+        ("coverage.soak_left", soak_left(evidence)),
         (
             "coverage.unsupported",
             evidence.phases.iter().filter(|r| r.unsupported.is_some()).count() as f64,
@@ -106,4 +107,13 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let probed = evidence.phase(Phase::Probe).is_some();
     metrics.flag("coverage.constant", evidence.constant_only() && !probed);
     metrics.flag("coverage.constant_probed", evidence.constant_only() && probed);
+}
+
+/// Whole seconds that blocks which were to be repeated for a time lack of it.
+fn soak_left(evidence: &Evidence) -> f64 {
+    let ends = evidence.phases.iter().filter_map(|record| {
+        let soak = record.work.soak?;
+        (soak.last == record.step).then_some(soak)
+    });
+    ends.map(|soak| evidence.soak_left(soak).floor()).sum()
 }
