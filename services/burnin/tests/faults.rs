@@ -553,6 +553,24 @@ fn a_dead_zone_is_bounded_in_work_and_told_as_a_whole() {
     assert_eq!(burn(&mut sim, &order).stopped, Some(Stop::TooManyErrors));
 }
 
+/// Half of a block was read again and was right when the errors ran out: only what nobody came to counts as bad with what is.
+#[test]
+fn what_was_read_is_not_told_as_unreadable_where_the_errors_run_out() {
+    let geometry = Geometry {
+        sectors: 256,
+        sector: 512,
+        physical: 512,
+    };
+    let mut order = order(geometry, plain(&SURFACE), &mut Dice(8));
+    order.io.block = 512 * 64;
+    order.limits.errors_max = 1;
+    let plan = Plan::with(vec![Fault::ReadError { lba: 60 }]);
+    let mut sim = Sim::new(geometry, plan, 1, order.io.block as usize, 8);
+    let evidence = burn(&mut sim, &order);
+    assert_eq!(evidence.stopped, Some(Stop::TooManyErrors));
+    assert_eq!(bad_lbas(&evidence), (32..64).collect());
+}
+
 #[test]
 fn what_shows_once_is_told_at_once() {
     // Who keeps what is told must have it before a cut, not a second later; the whole run takes less than one here.

@@ -469,27 +469,41 @@ impl Pipeline {
         });
     }
 
-    /// No more is examined: what failed and is not done counts as bad as it stands.
+    /// No more is examined: the pieces that failed and are not done count as bad as they stand, and what differed as it was seen.
     pub(super) fn book_open_groups(&mut self) {
-        for (_, group) in std::mem::take(&mut self.groups) {
-            let Some(errno) = group.errno else { continue };
-            if group.op == Op::Trim {
-                let text = format!("a trim: {}", errno_text(errno));
-                self.incident(FaultKind::WriteError, Some(group.first), group.sectors, text);
+        let flying = std::mem::take(&mut self.flights).into_values();
+        let flying = flying.filter_map(|flight| match flight.kind {
+            Kind::Detour(detour) => Some(detour),
+            Kind::Sweep | Kind::Flush(_) => None,
+        });
+        let open: Vec<Detour> = std::mem::take(&mut self.detours).into_iter().chain(flying).collect();
+        let groups = std::mem::take(&mut self.groups);
+        for detour in open {
+            let Some(group) = groups.get(&detour.group) else {
                 continue;
-            }
-            let fault = if group.op == Op::Write {
-                Fault::Write { errno }
-            } else {
-                Fault::Read { errno }
             };
-            for lba in group.first..group.first + group.sectors {
-                if !self.known(lba) {
-                    self.defect(lba, fault);
+            match (detour.work, group.errno) {
+                (Work::Again { mut suspects, .. }, _) => self.judge(&mut suspects),
+                (Work::Halve | Work::Retry { .. }, Some(errno)) if group.op != Op::Trim => {
+                    let fault = match group.op {
+                        Op::Write => Fault::Write { errno },
+                        Op::Read | Op::Flush | Op::Trim => Fault::Read { errno },
+                    };
+                    for lba in detour.lba..detour.lba + detour.sectors {
+                        if !self.known(lba) {
+                            self.defect(lba, fault);
+                        }
+                    }
                 }
+                (Work::Halve | Work::Retry { .. }, _) => {}
             }
         }
-        self.detours.clear();
+        for group in groups.values() {
+            if let (Op::Trim, Some(errno)) = (group.op, group.errno) {
+                let text = format!("a trim: {}", errno_text(errno));
+                self.incident(FaultKind::WriteError, Some(group.first), group.sectors, text);
+            }
+        }
     }
 
     /// No more is examined, since the step is given up: what failed counts as seen once.
