@@ -46,6 +46,16 @@ fn share(all: u64, free: u64) -> u64 {
     free.saturating_sub(all / FREE_SHARE)
 }
 
+/// Which of the backups that are kept, the newest first, give way to one of so many bytes.
+fn surplus(kept: &[Kept], bytes: u64) -> impl Iterator<Item = &Kept> {
+    let mut room = BYTES.saturating_sub(bytes);
+    kept.iter().enumerate().filter_map(move |(at, old)| {
+        let fits = room.checked_sub(old.bytes);
+        room = fits.unwrap_or(0);
+        (at + 1 >= MOST || fits.is_none()).then_some(old)
+    })
+}
+
 /// The running number in a backup's name; 0 in the names that earlier versions gave, which have the time alone.
 ///
 /// The order goes by it, not by the clock, which may have stood anywhere: a box without a battery begins in the past.
@@ -113,9 +123,15 @@ impl Shelf {
     /// When the medium does not take it, or it would leave less than a fifth of DATA free; nothing is kept of it then.
     pub fn put(&self, backup: &Held, now: Time) -> Result<Kept, Error> {
         fs::create_dir_all(&self.0).map_err(self.failed())?;
-        // What gives way to it goes when it is there, and is not counted.
+        let earlier = self.list()?;
+        // What gives way to it goes when it is there: until then there has to be room for both, and afterwards the fifth.
         if let Some((all, free)) = (self.1)(&self.0)
-            && backup.len() > share(all, free)
+            && backup.len()
+                > share(
+                    all,
+                    free + surplus(&earlier, backup.len()).map(|old| old.bytes).sum::<u64>(),
+                )
+                .min(free)
         {
             return Err(Error::Full(Full::Share {
                 bytes: backup.len(),
@@ -123,7 +139,7 @@ impl Shelf {
                 kept: all / FREE_SHARE,
             }));
         }
-        let newest = self.list()?.first().map_or(0, |kept| number(&kept.filename));
+        let newest = earlier.first().map_or(0, |kept| number(&kept.filename));
         let next = newest.saturating_add(1);
         let filename = format!("kiln-{next:06}-{}{END}", now.strftime("%Y%m%d-%H%M%S-%3f"));
         let half = self.0.join("half");
@@ -139,13 +155,8 @@ impl Shelf {
             return Err(self.failed()(error));
         }
         // Only now: where this one found no room, the earlier ones are all there is.
-        let mut room = BYTES;
-        for (at, old) in self.list()?.iter().enumerate() {
-            let fits = room.checked_sub(old.bytes);
-            room = fits.unwrap_or(0);
-            if old.filename != filename && (at >= MOST || fits.is_none()) {
-                fs::remove_file(self.0.join(&old.filename)).map_err(self.failed())?;
-            }
+        for old in surplus(&earlier, backup.len()) {
+            fs::remove_file(self.0.join(&old.filename)).map_err(self.failed())?;
         }
         Ok(Kept {
             filename,
@@ -211,6 +222,28 @@ mod tests {
         // A medium that does not answer is asked by writing.
         on(|_| None).put(&abc(), Time::UNIX_EPOCH).unwrap();
         assert!(medium(dir.path()).is_some_and(|(all, free)| all >= free && all > 0));
+    }
+
+    /// A box whose shelf is full makes one for one, though nothing is left above the fifth; but only where both have room for a while.
+    #[test]
+    fn what_gives_way_counts_as_room_for_what_comes() {
+        let dir = tempfile::tempdir().unwrap();
+        let on = |medium: Medium| Shelf(dir.path().join("backups"), medium);
+        for n in 0..6_i64 {
+            on_roomy(dir.path()).put(&abc(), Time::from_second(n).unwrap()).unwrap();
+        }
+        assert!(
+            on(|_| Some((100, 20))).put(&abc(), Time::UNIX_EPOCH).is_err(),
+            "none gives way yet"
+        );
+        on(|_| Some((100, 23))).put(&abc(), Time::UNIX_EPOCH).unwrap();
+        on(|_| Some((100, 20))).put(&abc(), Time::UNIX_EPOCH).unwrap();
+        assert!(on(|_| Some((100, 19))).put(&abc(), Time::UNIX_EPOCH).is_err());
+        assert!(
+            on(|_| Some((1, 2))).put(&abc(), Time::UNIX_EPOCH).is_err(),
+            "no room for both"
+        );
+        assert_eq!(on(medium).list().unwrap().len(), MOST);
     }
 
     fn abc() -> Held {
