@@ -5,12 +5,12 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use burnin::pace::{Governor, Limits};
 use drive::company::controller;
 use tokio::sync::watch;
-use tokio::time::{MissedTickBehavior, interval};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 use wire::JobId;
 
 use crate::stop::Stop;
@@ -78,6 +78,12 @@ impl Pacer {
         }
     }
 
+    /// How long a job waits until it touches its drive for the first time, which may be asleep: they spin up one after the other.
+    pub fn until_touch(&self) -> Duration {
+        let now = self.inner.epoch.elapsed();
+        self.state().governor.touch(now).saturating_sub(now)
+    }
+
     /// Tells each job its rate, where it changed.
     fn turn(&self) {
         let now = self.inner.epoch.elapsed();
@@ -135,6 +141,7 @@ impl Drop for Share {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]
@@ -156,5 +163,49 @@ mod tests {
         assert!(!share.measured(50_000_000));
         drop(share);
         assert!(pacer.state().rates.is_empty());
+    }
+
+    /// As jobs do whose playbook begins with a self-test of two minutes: all of them came to their workers in the same second.
+    #[tokio::test(start_paused = true)]
+    async fn drives_are_touched_one_after_the_other_and_so_their_workers_begin() {
+        let pacer = Pacer::new(Limits::default());
+        let began = Instant::now();
+        let jobs: Vec<_> = (0..24)
+            .map(|_| {
+                let pacer = pacer.clone();
+                tokio::spawn(async move {
+                    tokio::time::sleep(pacer.until_touch()).await;
+                    let touched = began.elapsed();
+                    tokio::time::sleep_until(began + Duration::from_secs(120)).await;
+                    let mut share = pacer.join(JobId::now(), "devices/virtual/block/loop0");
+                    while share.rate() == Some(0) {
+                        share.changed().await;
+                    }
+                    let begins = began.elapsed();
+                    // Until the others have begun, too.
+                    tokio::time::sleep(Duration::from_secs(600)).await;
+                    (touched, begins)
+                })
+            })
+            .collect();
+        let (_asks, stop) = crate::stop::pair();
+        let turning = tokio::spawn(pacer.run(stop));
+        let (mut touched, mut begun) = (Vec::new(), Vec::new());
+        for job in jobs {
+            let (first, worker) = job.await.unwrap();
+            touched.push(first);
+            begun.push(worker);
+        }
+        turning.abort();
+        for mut starts in [touched, begun] {
+            starts.sort();
+            // The pacer turns once a second.
+            let least = burnin::pace::STAGGER - PERIOD;
+            assert!(starts.windows(2).all(|two| two[1] - two[0] >= least), "{starts:?}");
+            assert!(
+                starts[23] - starts[0] >= 23 * burnin::pace::STAGGER - PERIOD,
+                "{starts:?}"
+            );
+        }
     }
 }

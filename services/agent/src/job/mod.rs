@@ -257,11 +257,24 @@ impl JobTask {
         self.record.read_smart_again();
         let mut held = held;
         let mut crashes = Crashes::default();
+        let mut had_its_turn = false;
         loop {
             match self.wait_while_paused().await {
                 Own::Done => {}
                 Own::Aborted => return self.conclude(None, None).await,
                 Own::Parked | Own::Gone | Own::Stranger => return self.park().await,
+            }
+            if !had_its_turn {
+                match self.breathe(self.means.pacer.until_touch()).await {
+                    Own::Aborted => return self.conclude(None, held).await,
+                    Own::Parked => return self.park().await,
+                    Own::Done | Own::Gone | Own::Stranger => {}
+                }
+                // Drives of jobs that were paused meanwhile are touched whenever a person lets these go on.
+                had_its_turn = self.record.paused.is_none();
+                if !had_its_turn {
+                    continue;
+                }
             }
             let drive = match held.take() {
                 Some(held) => held,
@@ -273,9 +286,6 @@ impl JobTask {
             };
             self.record.rotation = drive.fresh.rotation;
             self.record.shingled.clone_from(&drive.shingled);
-            if self.share.is_none() {
-                self.share = Some(self.means.pacer.join(self.record.job.id, &drive.syspath));
-            }
             self.count_resets(&drive);
             if let Err(why) = self.check_checkpoint(&drive).await {
                 return self.refuse(why).await;
@@ -305,6 +315,9 @@ impl JobTask {
             }
             if Hands::place(&drive) != Place::Same && self.doubt(&drive).await.is_some() {
                 return self.lost(None).await;
+            }
+            if self.share.is_none() {
+                self.share = Some(self.means.pacer.join(self.record.job.id, &drive.syspath));
             }
             let session = self.session(&drive).await;
             if self.note_resets(true).await {

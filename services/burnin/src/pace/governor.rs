@@ -41,6 +41,7 @@ pub struct Governor<K, C> {
     limits: Limits,
     drives: BTreeMap<K, Drive<C>>,
     begun: Option<Duration>,
+    touched: Option<Duration>,
     balanced: Option<Duration>,
     /// When rates may rise: everybody obeys the lower ones then.
     settled: Duration,
@@ -53,6 +54,7 @@ impl<K: Ord + Clone, C: Ord + Clone> Governor<K, C> {
             limits,
             drives: BTreeMap::new(),
             begun: None,
+            touched: None,
             balanced: None,
             settled: Duration::ZERO,
         }
@@ -79,8 +81,7 @@ impl<K: Ord + Clone, C: Ord + Clone> Governor<K, C> {
     /// One more drive. Its worker starts with a pace of 0 (nothing moves) and hears from [`Governor::step`] when it may
     /// begin and how fast; this tells the earliest moment.
     pub fn add(&mut self, now: Duration, key: K, controller: C) -> Duration {
-        let begins = self.begun.map_or(now, |last| now.max(last + STAGGER));
-        self.begun = Some(begins);
+        let begins = turn(&mut self.begun, now);
         let drive = Drive {
             controller,
             begins,
@@ -90,6 +91,12 @@ impl<K: Ord + Clone, C: Ord + Clone> Governor<K, C> {
         };
         self.drives.insert(key, drive);
         begins
+    }
+
+    /// When one more drive may be touched at all: reading its SMART spins it up as its worker would, and self-tests go on for hours
+    /// before that one begins.
+    pub fn touch(&mut self, now: Duration) -> Duration {
+        turn(&mut self.touched, now)
     }
 
     /// A drive is done, or its worker ended.
@@ -156,6 +163,13 @@ impl<K: Ord + Clone, C: Ord + Clone> Governor<K, C> {
             }
         }
     }
+}
+
+/// The next turn after the last one.
+fn turn(last: &mut Option<Duration>, now: Duration) -> Duration {
+    let turn = last.map_or(now, |last| now.max(last + STAGGER));
+    *last = Some(turn);
+    turn
 }
 
 /// What a drive can use: more than it has if it uses all it has, else a little more than it uses.
