@@ -1,4 +1,5 @@
-//! How fast each drive may go: the limits of the box shared among its jobs, and one start after the other.
+//! How fast each drive may go: the limits of the box shared among its jobs, and one start after the other. And when all take
+//! their checkpoints: at the same moments, so that one commit carries them.
 //!
 //! The shares themselves are `burnin::pace`, pure and tested there. Here is the clock that turns it once a second, and
 //! what belongs to one controller: everything below one device of the bus (a PCI function, a platform device).
@@ -82,6 +83,13 @@ impl Pacer {
     pub fn until_touch(&self) -> Duration {
         let now = self.inner.epoch.elapsed();
         self.state().governor.touch(now).saturating_sub(now)
+    }
+
+    /// Milliseconds until the next moment at which all jobs take their checkpoints, one every so many seconds.
+    pub fn until_checkpoints(&self, every: u64) -> u64 {
+        let every = every.max(1) * 1000;
+        let now = u64::try_from(self.inner.epoch.elapsed().as_millis()).unwrap_or(0);
+        every - now % every
     }
 
     /// Tells each job its rate, where it changed.

@@ -114,7 +114,7 @@ pub fn frame(json: &[u8]) -> String {
 }
 
 fn pack(write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> String {
-    let mut packed = BufWriter::with_capacity(16 << 10, DeflateEncoder::new(Vec::new(), Compression::default()));
+    let mut packed = BufWriter::with_capacity(16 << 10, DeflateEncoder::new(Vec::new(), Compression::best()));
     let body = write(&mut packed)
         .and_then(|()| packed.into_inner().map_err(|e| e.into_error()))
         .and_then(DeflateEncoder::finish)
@@ -267,7 +267,8 @@ mod tests {
         assert_eq!(Checkpoint::decode(&sample().encode()).unwrap(), sample());
     }
 
-    /// Twenty drives' checkpoints of a day stay below a gigabyte: at most every 30 seconds, and sooner only on a budget.
+    /// Twenty-four drives' checkpoints of a day stay below a gigabyte, each a part of everybody's commit: what that costs is measured over
+    /// texts of this length and others in the agent (`jobs`).
     #[test]
     fn a_checkpoint_of_a_long_burn_in_is_small() {
         let steps = crate::playbook::Playbook::named("thorough").unwrap().steps().to_vec();
@@ -302,8 +303,7 @@ mod tests {
             text.len(),
             "packing loses nothing more the second time"
         );
-        let a_day = text.len() as u64 * 86_400 / crate::worker::Limits::default().checkpoint_s;
-        assert!(a_day * 20 < 1_000_000_000, "{} bytes each, {a_day} a day", text.len());
+        assert!(text.len() < 12_200, "{} bytes", text.len());
     }
 
     #[test]

@@ -383,7 +383,7 @@ pub struct Zones(Vec<Zone>);
 
 /// One zone: bytes moved, nanoseconds taken, longest access in nanoseconds. Kept as a short array in checkpoints.
 ///
-/// There times are rounded to less than a percent, the longest to a sixteenth: more would be noise, and most of the checkpoint.
+/// There times are rounded to less than a percent, the longest to a tenth: more would be noise, and most of the checkpoint.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(from = "(u64, u64, u64)", into = "(u64, u64, u64)")]
 pub struct Zone(pub u64, pub u64, pub u64);
@@ -396,14 +396,15 @@ impl From<(u64, u64, u64)> for Zone {
 
 impl From<Zone> for (u64, u64, u64) {
     fn from(Zone(bytes, time, longest): Zone) -> Self {
-        (bytes, rounded(time, 8), rounded(longest, 4))
+        (bytes, rounded(time, 3), rounded(longest, 2))
     }
 }
 
-/// To so many binary digits, so that rounding it again changes nothing.
+/// To so many decimal digits, whose zeros pack well, so that rounding it again changes nothing.
 fn rounded(value: u64, digits: u32) -> u64 {
-    let spare = (64 - value.leading_zeros()).saturating_sub(digits);
-    value >> spare << spare
+    let has = value.checked_ilog10().map_or(0, |last| last + 1);
+    let spare = 10_u64.pow(has.saturating_sub(digits));
+    value / spare * spare
 }
 
 impl Zones {

@@ -80,7 +80,7 @@ fn cut_after(sim: &mut Sim, order: &Order, turns: u64) -> Option<(u16, u64)> {
     let mut last = None;
     for _ in 0..turns {
         for report in session.step(sim) {
-            if let Report::Checkpoint { text } = report {
+            if let Report::Checkpoint { text, .. } = report {
                 let told = burnin::Checkpoint::decode(&text).unwrap();
                 last = Some((told.step, told.frontier));
             }
@@ -586,7 +586,7 @@ fn from_its_first_checkpoint_on_a_job_knows_its_drive() {
     let mut session = Session::new(&sim, &order, "simulated").unwrap();
     let first = loop {
         let told = session.step(&mut sim).into_iter().find_map(|report| match report {
-            Report::Checkpoint { text } => Some(text),
+            Report::Checkpoint { text, .. } => Some(text),
             _ => None,
         });
         if let Some(text) = told {

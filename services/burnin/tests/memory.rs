@@ -227,7 +227,7 @@ fn a_finding_whose_test_was_interrupted_is_tested_after_the_resume() {
     );
     let mut kept = None;
     runner::run(&mut sim, &first, "simulated", &mut || None, &mut |report| {
-        if let Report::Checkpoint { text } = report {
+        if let Report::Checkpoint { text, .. } = report {
             let checkpoint = Checkpoint::decode(&text).unwrap();
             if !checkpoint.evidence.defects.is_empty() {
                 kept.get_or_insert(text);

@@ -10,7 +10,7 @@ use burnin::pattern::JobKey;
 use burnin::pipeline::{Outcome, Pipeline, Request};
 use burnin::playbook::plain;
 use burnin::verdict::{Case, judge};
-use burnin::worker::{Io, Limits, Order};
+use burnin::worker::{Io, Limits, Order, Report};
 use wire::job::{FaultKind, Outcome as Verdict, Phase};
 
 const GEOMETRY: Geometry = Geometry {
@@ -113,6 +113,68 @@ fn what_no_flush_covers_is_bounded_whether_a_flush_is_slow_or_fails() {
             assert!(
                 most <= bound,
                 "{most} bytes lay uncovered, of at most {bound}; flushes of {flush} ms, {fails:?} of them failed"
+            );
+        }
+    }
+}
+
+/// When a session that begins so late takes its checkpoints, by a clock that all jobs share; its drive takes half a second for anything.
+fn checkpoints(begins: Duration, limits: Limits) -> Vec<Duration> {
+    let every = Duration::from_secs(limits.checkpoint_s);
+    let limits = Limits {
+        checkpoint_in_ms: Some((every.as_millis() - begins.as_millis() % every.as_millis()) as u64),
+        ..limits
+    };
+    let mut pipeline = Pipeline::new(
+        &order(&[Phase::Write, Phase::Verify], limits),
+        "by hand",
+        Duration::ZERO,
+    )
+    .unwrap();
+    let (mut now, mut taken) = (Duration::ZERO, vec![begins]);
+    while !pipeline.is_over() {
+        let request = pipeline.next(now, 0);
+        now += Duration::from_millis(500);
+        if request.is_some() {
+            pipeline.complete(now, 0, Outcome::Done);
+        }
+        pipeline.tick(now);
+        let reports = pipeline.reports();
+        let begins_a_step = reports
+            .iter()
+            .any(|report| matches!(report, Report::PhaseStarted { .. }));
+        for report in reports {
+            if let Report::Checkpoint { waits, .. } = report {
+                // What is written next would belie an older one.
+                assert_eq!(waits, !begins_a_step, "at {now:?}");
+                taken.push(begins + now);
+            }
+        }
+    }
+    taken
+}
+
+/// Jobs that began at any time take their checkpoints at the same moments, for one commit, and none of them later than alone.
+#[test]
+fn jobs_take_their_checkpoints_together() {
+    let limits = Limits::default();
+    let every = Duration::from_secs(limits.checkpoint_s);
+    let flush = Duration::from_secs(1);
+    for begins in [0, 1_000, 13_500, 27_999, 95_000].map(Duration::from_millis) {
+        let taken = checkpoints(begins, limits);
+        assert!(
+            taken.windows(2).all(|two| two[1] - two[0] <= every + flush),
+            "{taken:?}"
+        );
+        let (first, last) = (
+            begins.div_duration_f64(every) as u32 + 1,
+            begins + Duration::from_secs(500),
+        );
+        for moment in (first..).map(|n| every * n).take_while(|moment| *moment < last) {
+            let soon = moment..=moment + flush;
+            assert!(
+                taken.iter().any(|at| soon.contains(at)),
+                "none at {moment:?}: {taken:?}"
             );
         }
     }

@@ -119,7 +119,7 @@ fn interrupted(seed: u64, plan: Plan, skip: Skip) -> (Evidence, Sim, u32) {
         };
         for _ in 0..steps {
             for report in session.step(&mut sim) {
-                if let Report::Checkpoint { text } = report {
+                if let Report::Checkpoint { text, .. } = report {
                     let told = Checkpoint::decode(&text).unwrap();
                     assert!(told.frontier <= GEOMETRY.sectors);
                     last = Some(text);
@@ -242,7 +242,9 @@ fn a_cut_just_after_a_write_began_fails_no_healthy_drive() {
         while begun < round.max(1) {
             for report in session.step(&mut sim) {
                 match report {
-                    Report::Checkpoint { text } if Checkpoint::decode(&text).unwrap().step == 1 => kept = Some(text),
+                    Report::Checkpoint { text, .. } if Checkpoint::decode(&text).unwrap().step == 1 => {
+                        kept = Some(text)
+                    }
                     Report::PhaseStarted { step: 2, .. } => begun += 1,
                     _ => {}
                 }
@@ -267,7 +269,7 @@ fn a_checkpoint_older_than_the_drive_fails_no_healthy_drive() {
         for report in session.step(&mut sim) {
             match report {
                 // Kept in the first verify; every later one is lost.
-                Report::Checkpoint { text } if Checkpoint::decode(&text).unwrap().step == 1 => {
+                Report::Checkpoint { text, .. } if Checkpoint::decode(&text).unwrap().step == 1 => {
                     kept.get_or_insert(text);
                 }
                 Report::PhaseStarted { step: 3, .. } => ahead = true,
@@ -321,7 +323,7 @@ fn what_shows_only_once_is_not_forgotten_by_a_stop_or_a_cut() {
             let mut keep = |reports: Vec<Report>| {
                 for report in reports {
                     match report {
-                        Report::Checkpoint { text } => last = Some(text),
+                        Report::Checkpoint { text, .. } => last = Some(text),
                         Report::Findings { findings, .. } => told = findings,
                         _ => {}
                     }
@@ -399,7 +401,7 @@ fn a_stopped_job_goes_on_where_it_stopped() {
                 }
                 steps = steps.saturating_sub(1);
                 for report in session.step(&mut sim) {
-                    if let Report::Checkpoint { text } = report {
+                    if let Report::Checkpoint { text, .. } = report {
                         last = Some(text);
                     }
                 }
@@ -442,7 +444,7 @@ fn no_checkpoint_is_told_before_the_headers_stand() {
                 _ => {}
             }
             for report in session.step(&mut sim) {
-                if let Report::Checkpoint { text } = report {
+                if let Report::Checkpoint { text, .. } = report {
                     last = Some(text);
                 }
             }
@@ -495,7 +497,7 @@ fn cut(sim: &mut Sim, order: &mut Order, turns: u64) {
     let mut last = None;
     for _ in 0..turns {
         for report in session.step(sim) {
-            if let Report::Checkpoint { text } = report {
+            if let Report::Checkpoint { text, .. } = report {
                 last = Some(text);
             }
         }
@@ -516,7 +518,7 @@ fn a_checkpoint_of_another_job_is_refused() {
     let mut last = None;
     while last.is_none() {
         for report in session.step(&mut sim) {
-            if let Report::Checkpoint { text } = report {
+            if let Report::Checkpoint { text, .. } = report {
                 last = Some(text);
             }
         }
@@ -564,7 +566,7 @@ fn what_is_done_again_is_bounded() {
             };
             for _ in 0..steps {
                 for report in session.step(&mut sim) {
-                    if let Report::Checkpoint { text } = report {
+                    if let Report::Checkpoint { text, .. } = report {
                         order.resume = Some(Resumption {
                             checkpoint: text,
                             why: "power cut".to_owned(),

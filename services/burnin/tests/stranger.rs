@@ -61,7 +61,7 @@ fn drive(plan: Plan) -> Sim {
 fn run(sim: &mut Sim, order: &Order) -> (Evidence, Vec<String>) {
     let mut checkpoints = Vec::new();
     let evidence = runner::run(sim, order, "simulated", &mut || None, &mut |report| {
-        if let Report::Checkpoint { text } = report {
+        if let Report::Checkpoint { text, .. } = report {
             checkpoints.push(text);
         }
     });
@@ -372,7 +372,7 @@ fn a_drive_that_was_counted_anew_shows_more_than_its_headers() {
             (turn > turns).then(|| "in the middle".to_owned())
         };
         let mut keep = |report: Report| {
-            if let Report::Checkpoint { text } = report {
+            if let Report::Checkpoint { text, .. } = report {
                 last = Some(burnin::Checkpoint::decode(&text).unwrap());
             }
         };

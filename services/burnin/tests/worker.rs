@@ -123,7 +123,7 @@ fn stop_gives_a_checkpoint_from_which_the_job_goes_on() {
     };
     let (mut last, mut told) = (None, 0);
     let evidence = work(&drive, &Input::Order(Box::new(order(limits))), |report, to| {
-        if let Report::Checkpoint { text } = report {
+        if let Report::Checkpoint { text, .. } = report {
             last = Some(text.clone());
             told += 1;
             if told == 20 {

@@ -138,7 +138,17 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Write<'_, '_>) -> Result<T> + Send + 'static,
     {
-        self.order(work, false)
+        self.order(work, false, None)
+    }
+
+    /// As [`Store::write`], but it can wait so long for other writes, for a commit that carries them together. The writes keep
+    /// their order: one that cannot wait, and the end of the store, bring it onto the medium at once.
+    pub fn write_within<T, F>(&self, within: Duration, work: F) -> Pending<T>
+    where
+        T: Send + 'static,
+        F: FnOnce(&mut Write<'_, '_>) -> Result<T> + Send + 'static,
+    {
+        self.order(work, false, Some(within))
     }
 
     /// As [`Store::write`], but [`Error::Full`] as soon as only the map's reserve is left: for what makes the store grow, so
@@ -148,16 +158,16 @@ impl Store {
         T: Send + 'static,
         F: FnOnce(&mut Write<'_, '_>) -> Result<T> + Send + 'static,
     {
-        self.order(work, true)
+        self.order(work, true, None)
     }
 
-    fn order<T, F>(&self, work: F, grows: bool) -> Pending<T>
+    fn order<T, F>(&self, work: F, grows: bool, within: Option<Duration>) -> Pending<T>
     where
         T: Send + 'static,
         F: FnOnce(&mut Write<'_, '_>) -> Result<T> + Send + 'static,
     {
         let slot = Slot::new();
-        let order = Box::new(Typed::new(work, grows, Arc::clone(&slot)));
+        let order = Box::new(Typed::new(work, grows, within, Arc::clone(&slot)));
         self.inner.core.queued.fetch_add(1, Ordering::Relaxed);
         if let Some(orders) = &self.inner.orders {
             // A send fails only after the writer ended; the order, dropped with the error, then answers Closed.

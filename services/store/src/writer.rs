@@ -1,13 +1,14 @@
 //! The one thread that writes: takes orders from a queue, runs as many as are waiting in one commit, answers.
 //!
 //! Each order runs in a nested transaction, so one that fails takes nothing else with it. While a commit flushes the
-//! medium the next orders gather; so the slower the medium, the larger the batch, without any timer.
+//! medium the next orders gather; so the slower the medium, the larger the batch. Only orders that said how long they can
+//! wait are waited with, for others to join them: a commit writes its own pages beside what is in it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::error::{Error, Result};
 use crate::pending::Slot;
@@ -33,6 +34,8 @@ pub(crate) trait Order: Send {
     fn run(&mut self, write: &mut Write<'_, '_>) -> bool;
     /// Whether it makes the store grow: then the reserve is not for it.
     fn grows(&self) -> bool;
+    /// By when it is to be committed; `None`: at once.
+    fn until(&self) -> Option<Instant>;
     /// Gives it up without running it.
     fn refuse(&mut self, error: Error);
     /// Answers after the commit.
@@ -46,13 +49,15 @@ pub(crate) struct Typed<F, T> {
     slot: Arc<Slot<T>>,
     answered: bool,
     grows: bool,
+    until: Option<Instant>,
 }
 
 impl<F, T> Typed<F, T> {
-    pub(crate) fn new(work: F, grows: bool, slot: Arc<Slot<T>>) -> Self {
+    pub(crate) fn new(work: F, grows: bool, within: Option<Duration>, slot: Arc<Slot<T>>) -> Self {
         Typed {
             work: Some(work),
             grows,
+            until: within.map(|within| Instant::now() + within),
             answer: None,
             slot,
             answered: false,
@@ -75,6 +80,10 @@ where
 
     fn grows(&self) -> bool {
         self.grows
+    }
+
+    fn until(&self) -> Option<Instant> {
+        self.until
     }
 
     fn refuse(&mut self, error: Error) {
@@ -107,12 +116,19 @@ impl<F, T> Drop for Typed<F, T> {
 /// The writer's loop: ends when every [`crate::Store`] is gone and the queue is empty.
 pub(crate) fn run(core: &Core, orders: &Receiver<Box<dyn Order>>) {
     while let Ok(first) = orders.recv() {
+        let mut until = first.until();
         let mut batch = vec![first];
         while batch.len() < BATCH {
-            match orders.try_recv() {
-                Ok(order) => batch.push(order),
-                Err(_) => break,
-            }
+            let next = match until {
+                Some(until) => orders
+                    .recv_timeout(until.saturating_duration_since(Instant::now()))
+                    .ok(),
+                None => orders.try_recv().ok(),
+            };
+            let Some(order) = next else { break };
+            // One that cannot wait takes all the others along.
+            until = until.zip(order.until()).map(|(a, b)| a.min(b));
+            batch.push(order);
         }
         core.queued.fetch_sub(batch.len() as u64, Ordering::Relaxed);
         set_busy(core, Some(Instant::now()));

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, mpsc};
+use std::time::Duration;
 
 use proptest::prelude::*;
 use serde::{Deserialize, Serialize};
@@ -87,6 +88,28 @@ fn waiting_writes_share_one_commit() {
     let health = store.health();
     assert_eq!(health.commits, 2, "100 waiting writes took more than one commit");
     assert_eq!(health.queued, 0);
+}
+
+/// What can wait is carried by the next commit, whoever asks for it, in its place; alone it is written when its time is over.
+#[test]
+fn a_write_that_can_wait_joins_the_next_one_and_waits_no_longer_than_it_can() {
+    let (_dir, store) = fresh();
+    let hour = Duration::from_secs(3_600);
+    let waiting: Vec<_> = (0..24)
+        .map(|n| store.write_within(hour, move |w| EVENTS.append(w, &n)))
+        .collect();
+    assert_eq!(store.write(|w| EVENTS.append(w, &24)).wait().unwrap(), 25);
+    for (n, pending) in waiting.into_iter().enumerate() {
+        assert_eq!(pending.wait().unwrap(), n as u64 + 1);
+    }
+    assert_eq!(store.health().commits, 1);
+    let late = store.write_within(hour, |w| EVENTS.append(w, &25));
+    let soon = store.write_within(Duration::from_millis(1), |w| EVENTS.append(w, &26));
+    assert_eq!((soon.wait().unwrap(), late.wait().unwrap()), (27, 26));
+    assert_eq!(store.health().commits, 2);
+    let last = store.write_within(hour, |w| EVENTS.append(w, &27));
+    drop(store);
+    assert_eq!(last.wait().unwrap(), 28, "the end of a store waits for nothing");
 }
 
 #[test]

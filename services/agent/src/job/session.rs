@@ -7,7 +7,7 @@ use burnin::evidence::Stop as Stopped;
 use burnin::header::Note;
 use burnin::heat::Heat;
 use burnin::timeline;
-use burnin::worker::{Io, Order, Report, Resumption};
+use burnin::worker::{Io, Limits, Order, Report, Resumption};
 use drive::guard::Place;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tracing::info;
@@ -52,6 +52,10 @@ impl JobTask {
             why: self.why.clone().unwrap_or_else(|| "worker ended".to_owned()),
             at: Time::now(),
         });
+        let limits = Limits {
+            checkpoint_in_ms: Some(self.means.pacer.until_checkpoints(self.means.limits.checkpoint_s)),
+            ..self.means.limits
+        };
         let job = &self.record.job;
         // A drive that is only read keeps nothing of the job.
         let header = self.record.erases().then(|| Note {
@@ -71,7 +75,7 @@ impl JobTask {
             geometry: self.record.geometry,
             steps: self.record.steps.clone(),
             header,
-            limits: self.means.limits,
+            limits,
             io: Io::for_drive(held.identity.bus, self.record.rotation),
             resume,
             pace: self.share.as_ref().and_then(crate::pacing::Share::rate),
@@ -341,9 +345,9 @@ impl JobTask {
         if let Some(phase) = effects.finished {
             told.push(events::phase_finished(&self.record.job, &phase));
         }
-        if let (Report::Checkpoint { text }, true) = (report, told.is_empty() && !first) {
+        if let (Report::Checkpoint { text, waits }, true) = (report, told.is_empty() && !first) {
             self.means.outbox.job(self.record.job.clone());
-            self.means.jobs.save_checkpoint(&mut self.record, text).forget();
+            self.means.jobs.save_checkpoint(&mut self.record, text, *waits).forget();
         } else if effects.checkpoint.is_some() || effects.changed || !told.is_empty() {
             self.keep(effects.checkpoint.as_deref(), told);
         }

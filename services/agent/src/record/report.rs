@@ -80,7 +80,7 @@ impl Record {
                 effects.progress = Some(progress_frame(&self.job, &progress));
                 self.job.progress = Some(progress);
             }
-            Report::Checkpoint { text } => {
+            Report::Checkpoint { text, .. } => {
                 self.saved = true;
                 effects.checkpoint = Some(text.clone());
             }

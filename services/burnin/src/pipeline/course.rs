@@ -44,7 +44,7 @@ impl Pipeline {
                 self.durable = self.durable.max(frontier);
                 self.flushed = complete;
                 if !self.flushed && self.checkpoint_due(now) {
-                    self.checkpoint(now);
+                    self.checkpoint_on_the_way(now);
                 }
             }
             Outcome::Failed { errno } => {
@@ -109,7 +109,7 @@ impl Pipeline {
         }
         if !self.writes_data() && self.checkpoint_due(now) {
             self.durable = self.durable.max(self.frontier());
-            self.checkpoint(now);
+            self.checkpoint_on_the_way(now);
         }
     }
 

@@ -208,7 +208,7 @@ pub struct Pipeline {
     unflushed: u64,
     /// A flush that failed and is to be tried again.
     balked: Option<Balked>,
-    /// Bytes of all checkpoints of this session, and of the last.
+    /// Bytes that all checkpoints of this session cost their medium, and the last.
     spent: (u64, u64),
     began: Duration,
     unsaved_findings: bool,

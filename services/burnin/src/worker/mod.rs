@@ -148,6 +148,9 @@ impl Default for Io {
 pub struct Limits {
     /// Longest time between two checkpoints, in seconds.
     pub checkpoint_s: u64,
+    /// Milliseconds from a session's beginning to the next moment at which all jobs of a box take their checkpoints, and every
+    /// [`Self::checkpoint_s`] from there on: one commit then carries them together. `None`: each takes its own.
+    pub checkpoint_in_ms: Option<u64>,
     /// Most bytes between two checkpoints, and between two flushes of the drive.
     pub checkpoint_bytes: u64,
     /// Bytes of checkpoints a day, sooner than every [`Self::checkpoint_s`] seconds they are taken only within it. The drive is flushed
@@ -182,7 +185,9 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            checkpoint_s: 30,
+            // Half a minute, less the two seconds that one may wait for those of other jobs.
+            checkpoint_s: 28,
+            checkpoint_in_ms: None,
             checkpoint_bytes: 8 << 30,
             // A gigabyte a day for 24 drives: what a cheap stick stands for ten years.
             checkpoint_day_bytes: 1_000_000_000 / 24,
@@ -248,6 +253,10 @@ pub enum Report {
     Checkpoint {
         /// Opaque; goes into [`Resumption::checkpoint`] as it is.
         text: String,
+        /// Whether it may wait for those of other jobs: only its own step goes on from it, so an older one costs no more than the time
+        /// between. One with which a step or the end begins may not: what is written next would belie the one before it.
+        #[serde(default)]
+        waits: bool,
     },
     /// All that has been found so far; replaces what an earlier report said.
     Findings {

@@ -327,7 +327,7 @@ impl Job {
                     None => waiting.set(Some(step)),
                 }
             }
-            Report::Checkpoint { text } => {
+            Report::Checkpoint { text, .. } => {
                 provable.set(true);
                 kernel.keep(&text);
                 own.checkpoint = Some(text);
