@@ -92,6 +92,7 @@ impl JobTask {
             told: told.clone(),
             certificate,
             peer,
+            late: false,
         };
         // Nobody is told PASSED before it is on the medium, nor of the event before the job's last state.
         let hold = self.means.outbox.hold();
@@ -104,8 +105,8 @@ impl JobTask {
                     self.means.outbox.certificate(id);
                 }
                 for revoked in past.revoked {
-                    warn!(job = %revoked.id, "its certificate no longer holds: the drive failed");
-                    self.means.outbox.job(revoked);
+                    warn!(job = %revoked.job.id, "its certificate no longer holds: the drive failed");
+                    self.means.outbox.job(revoked.job);
                 }
                 self.means.outbox.forget_jobs(&past.gone);
             }

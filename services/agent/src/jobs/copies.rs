@@ -1,7 +1,8 @@
 //! Copies of unfinished jobs in RAM: two files a job, for a medium that is pulled while they run.
 //!
 //! A copy is written before LMDB has committed the same change. So that a kill in between loses no event, it carries
-//! the last events with the revision that each belongs to; those that the medium does not have are spooled with it.
+//! the last events with the revision that each belongs to; those that the medium does not have are spooled with it. The
+//! copy of a job that has ended carries what its end leaves, too.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,12 +10,13 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use burnin::verdict::Peer;
 use serde::{Deserialize, Serialize};
 
 use tracing::{error, warn};
 use wire::JobId;
 
-use super::Kept;
+use super::{Ended, Kept};
 use crate::events::Happening;
 use crate::record::Record;
 
@@ -36,13 +38,21 @@ pub(super) type Told = Vec<(u64, Happening)>;
 struct Copy<R> {
     record: R,
     told: Told,
+    /// The certificate's text, once the job has ended; an older agent's copy has none.
+    #[serde(default)]
+    certificate: Option<String>,
+    /// What later verdicts may compare with, once it has ended.
+    #[serde(default)]
+    peer: Option<Peer>,
 }
 
-/// A copy with the events that the medium may lack.
+/// A copy with the events and the end that the medium may lack.
 #[derive(Debug)]
 pub(super) struct Found {
     pub(super) kept: Kept,
     pub(super) told: Told,
+    pub(super) certificate: Option<String>,
+    pub(super) peer: Option<Peer>,
 }
 
 impl Copies {
@@ -67,6 +77,15 @@ impl Copies {
 
     /// Writes a record, and its checkpoint where there is a new one, with the events that come with this revision.
     pub(super) fn write(&self, record: &Record, checkpoint: Option<&str>, new: &[Happening]) {
+        self.put(record, checkpoint, new, (None, None));
+    }
+
+    /// Writes the record of a job that has ended, with what its end leaves.
+    pub(super) fn end(&self, record: &Record, end: &Ended) {
+        self.put(record, None, &end.told, (end.certificate.as_deref(), end.peer.as_ref()));
+    }
+
+    fn put(&self, record: &Record, checkpoint: Option<&str>, new: &[Happening], left: (Option<&str>, Option<&Peer>)) {
         let Some(path) = self.of(record.job.id) else {
             return;
         };
@@ -88,7 +107,15 @@ impl Copies {
             .map_or(Ok(()), |text| {
                 write(&path.with_extension("checkpoint"), text.as_bytes())
             })
-            .and_then(|()| write(&path, &serde_json::to_vec(&Copy { record, told })?));
+            .and_then(|()| {
+                let copy = Copy {
+                    record,
+                    told,
+                    certificate: left.0.map(str::to_owned),
+                    peer: left.1.cloned(),
+                };
+                write(&path, &serde_json::to_vec(&copy)?)
+            });
         if let Err(error) = written {
             warn!(path = %path.display(), %error, "a job's copy in RAM was not written");
         }
@@ -106,12 +133,19 @@ impl Copies {
             .filter(|path| path.extension().is_some_and(|extension| extension == "json"))
             .filter_map(
                 |path| match fs::read(&path).and_then(|bytes| Ok(serde_json::from_slice(&bytes)?)) {
-                    Ok(Copy { record, told }) => Some(Found {
+                    Ok(Copy {
+                        record,
+                        told,
+                        certificate,
+                        peer,
+                    }) => Some(Found {
                         kept: Kept {
                             record,
                             checkpoint: fs::read_to_string(path.with_extension("checkpoint")).ok(),
                         },
                         told,
+                        certificate,
+                        peer,
                     }),
                     Err(error) => {
                         error!(path = %path.display(), %error, "a job's copy in RAM cannot be read");

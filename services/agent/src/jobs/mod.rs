@@ -2,8 +2,9 @@
 //!
 //! The copy (two files a job below `--run`, a tmpfs in the box) is for a medium that is pulled while jobs run: the
 //! supervisor then starts the agent again over an empty state directory, and the jobs go on from the copy. After a
-//! power cut only LMDB counts. Of two copies the one with the higher revision is taken. Finished jobs are kept up to
-//! [`JOBS_MAX`], and fewer where the store or its medium gets full; the oldest go first.
+//! power cut only LMDB counts. Of two copies the one with the higher revision is taken; an end that the medium did not take
+//! stays in its copy until it does. Finished jobs are kept up to [`JOBS_MAX`], and fewer where the store or its medium gets
+//! full; the oldest go first.
 //!
 //! The time line's points are rows of their own ([`Jobs::sample`]), so that a checkpoint does not carry them all again.
 
@@ -19,7 +20,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use store::{Pending, Room, Store, Table};
-use tracing::warn;
+use tracing::{error, warn};
 use wire::job::TimePoint;
 use wire::{JobId, Time};
 
@@ -127,7 +128,14 @@ impl Jobs {
                 })
                 .collect()
         })?;
-        for copies::Found { kept: mut copy, told } in self.copies.read() {
+        let mut pasts = Vec::new();
+        for copy in self.copies.read() {
+            let copies::Found {
+                kept: mut copy,
+                told,
+                certificate,
+                peer,
+            } = copy;
             let id = copy.record.job.id;
             let before = found.get(&id).map(|kept| kept.record.revision);
             if before.is_none_or(|before| before < copy.record.revision) {
@@ -137,14 +145,24 @@ impl Jobs {
                     .filter(|(revision, _)| before.is_none_or(|before| before < *revision));
                 let lacking = lacking.map(|(_, happening)| happening).collect();
                 if copy.record.job.state.is_over() {
-                    // The text was to be in the commit that failed.
-                    copy.record.job.certificate = None;
+                    // A certificate is told of only where it can be handed over.
+                    if certificate.is_none() {
+                        copy.record.job.certificate = None;
+                    }
                     copy.checkpoint = None;
                     let end = Ended {
                         told: lacking,
-                        ..Ended::default()
+                        certificate,
+                        peer,
+                        late: true,
                     };
-                    self.finish(&mut copy.record, end).forget();
+                    match self.finish(&mut copy.record, end).wait() {
+                        Ok(past) => {
+                            self.ended(id);
+                            pasts.push(past);
+                        }
+                        Err(cause) => error!(job = %id, error = %cause, "the end of a job was not written down"),
+                    }
                 } else {
                     self.write(&copy.record, copy.checkpoint.clone(), lacking).forget();
                 }
@@ -152,6 +170,14 @@ impl Jobs {
             } else if copy.record.job.state.is_over() {
                 self.copies.remove(id);
             }
+        }
+        for past in pasts {
+            for record in past.revoked {
+                if let Some(kept) = found.get_mut(&record.job.id) {
+                    kept.record = record;
+                }
+            }
+            found.retain(|id, _| !past.gone.contains(id));
         }
         found.values_mut().for_each(|kept| self.with_wish(kept));
         Ok(found.into_values().collect())
@@ -251,7 +277,7 @@ impl Jobs {
     /// in RAM stays until [`Self::ended`]: a commit that fails must not let the job before its end come back.
     pub fn finish(&self, record: &mut Record, end: Ended) -> Pending<Past> {
         record.revision += 1;
-        self.copies.write(record, None, &end.told);
+        self.copies.end(record, &end);
         let (key, record) = (record.job.id.to_string(), record.clone());
         // A store that is full keeps no result any more, and could not even forget one.
         let room = self.store.room().ok();

@@ -37,6 +37,8 @@ pub struct Ended {
     pub certificate: Option<String>,
     /// What later verdicts may compare with.
     pub peer: Option<Peer>,
+    /// Whether only a later start writes it down: other jobs have ended since.
+    pub late: bool,
 }
 
 /// What the end of a job changed of older ones.
@@ -44,12 +46,12 @@ pub struct Ended {
 pub struct Past {
     /// Jobs that retention dropped.
     pub gone: Vec<JobId>,
-    /// Jobs whose certificate no longer holds, as they are now.
-    pub revoked: Vec<Job>,
+    /// Records of jobs whose certificate no longer holds, as they are now.
+    pub revoked: Vec<Record>,
 }
 
 /// Notes what an ended job leaves; answers with the jobs whose certificates are revoked by it.
-pub(super) fn note(w: &mut Write<'_, '_>, key: &str, record: &Record, end: &Ended) -> store::Result<Vec<Job>> {
+pub(super) fn note(w: &mut Write<'_, '_>, key: &str, record: &Record, end: &Ended) -> store::Result<Vec<Record>> {
     if let Some(text) = &end.certificate {
         let certified = Certified {
             drive: record.job.drive.clone(),
@@ -61,10 +63,16 @@ pub(super) fn note(w: &mut Write<'_, '_>, key: &str, record: &Record, end: &Ende
         PEERS.put(w, key, peer)?;
         PEERS.keep_last(w, PEERS_MAX)?;
     }
-    match &record.job.verdict {
-        Some(verdict) if verdict.outcome == Outcome::Failed => revoke(w, record, |_| true),
-        Some(_) | None => Ok(Vec::new()),
+    match (end.late, has_failed(record)) {
+        (true, _) => revoke_by_clock(w, Some(record)),
+        (false, true) => revoke(w, record, |_| true),
+        (false, false) => Ok(Vec::new()),
     }
+}
+
+fn has_failed(record: &Record) -> bool {
+    let is = |verdict: &Verdict| verdict.outcome == Outcome::Failed;
+    record.job.verdict.as_ref().is_some_and(is)
 }
 
 /// Revokes what drives that failed here had been signed as good before, where that came to this box by a backup only after
@@ -73,18 +81,25 @@ pub(super) fn note(w: &mut Write<'_, '_>, key: &str, record: &Record, end: &Ende
 /// # Errors
 /// When the store cannot be read or written.
 pub(crate) fn revoke_again(w: &mut Write<'_, '_>) -> store::Result<()> {
+    revoke_by_clock(w, None).map(drop)
+}
+
+/// Revokes what the clock says was signed before its drive failed; only what has to do with one job where `of` names it.
+fn revoke_by_clock(w: &mut Write<'_, '_>, of: Option<&Record>) -> store::Result<Vec<Record>> {
+    let mut revoked = Vec::new();
     for (_, failed) in JOBS.all(w)? {
-        let is = |verdict: &Verdict| verdict.outcome == Outcome::Failed;
-        if failed.job.verdict.as_ref().is_some_and(is) {
-            revoke(w, &failed, |job| job.ended < failed.job.ended)?;
+        if has_failed(&failed) && of.is_none_or(|of| of.is_of_the_drive_of(&failed)) {
+            let concerned = |job: &Job| of.is_none_or(|of| [job.id, failed.job.id].contains(&of.job.id));
+            let earlier = |job: &Job| concerned(job) && job.ended < failed.job.ended;
+            revoked.extend(revoke(w, &failed, earlier)?);
         }
     }
-    Ok(())
+    Ok(revoked)
 }
 
 /// Revokes what was signed of this drive as good before it failed, whatever it was called then: certificates of its other
 /// jobs, of which `earlier` are.
-fn revoke(w: &mut Write<'_, '_>, failed: &Record, earlier: impl Fn(&Job) -> bool) -> store::Result<Vec<Job>> {
+fn revoke(w: &mut Write<'_, '_>, failed: &Record, earlier: impl Fn(&Job) -> bool) -> store::Result<Vec<Record>> {
     let mut revoked = Vec::new();
     let own = failed.job.id.to_string();
     for (key, _) in CERTIFICATES.all(w)?.into_iter().filter(|(key, _)| *key != own) {
@@ -109,7 +124,7 @@ fn revoke(w: &mut Write<'_, '_>, failed: &Record, earlier: impl Fn(&Job) -> bool
         record.revision += 1;
         JOBS.put(w, &key, &record)?;
         outbox::spool(w, &[events::revoked(&record.job, &failed.job)])?;
-        revoked.push(record.job);
+        revoked.push(record);
     }
     Ok(revoked)
 }
@@ -140,5 +155,157 @@ impl Jobs {
             }
         }
         Ok(newest.into_values().collect())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::path::Path;
+
+    use store::{Check, Options};
+    use wire::Bytes;
+    use wire::certificate::CertificateInfo;
+    use wire::job::JobState;
+
+    use super::*;
+    use crate::jobs::tests::open;
+    use crate::jobs::{CHECKPOINTS, tables};
+
+    /// A job of the one drive of these tests that ended in that second, and what its end leaves.
+    fn ended(outcome: Outcome, second: i64) -> (Record, Ended) {
+        let mut record = crate::record::tests::record();
+        record.job.state = JobState::Finished;
+        record.job.ended = Some(Time::from_second(second).unwrap());
+        record.job.verdict = Some(Verdict {
+            outcome,
+            rules: vec![],
+            summary: "so it went".into(),
+            verified: Bytes(0),
+            engine: "1".into(),
+        });
+        record.job.certificate = Some(CertificateInfo {
+            id: format!("KC-{second}"),
+            key: "k".into(),
+            made: Time::UNIX_EPOCH,
+            revoked: None,
+        });
+        let peer = Peer {
+            drive: record.job.drive.clone(),
+            model: record.job.model.clone(),
+            capacity: record.job.capacity,
+            write: vec![7],
+            read: vec![8],
+            write_p99_us: None,
+            read_p99_us: None,
+            temperature: None,
+            smart: std::collections::BTreeMap::new(),
+        };
+        let end = Ended {
+            told: vec![events::ended(&record.job)],
+            certificate: Some(format!("the text of KC-{second}")),
+            peer: Some(peer),
+            ..Ended::default()
+        };
+        (record, end)
+    }
+
+    /// Ends jobs on a medium that is full: no commit of it comes to anything.
+    fn end_on_a_full_medium(ram: &Path, jobs: impl IntoIterator<Item = (Record, Ended)>) {
+        let dir = tempfile::tempdir().unwrap();
+        let small = Options {
+            map_size: 1 << 20,
+            check: Check::InProcess,
+            ..Options::new(&tables())
+        };
+        let full = Jobs::new(store::open(dir.path(), &small).unwrap().store, dir.path(), Some(ram));
+        let filled = |n: u32| {
+            let text = "x".repeat(if n < 60 { 16_000 } else { 500 });
+            let put = move |w: &mut Write<'_, '_>| CHECKPOINTS.put(w, &n.to_string(), &text);
+            full.store().write(put).wait()
+        };
+        let mut failed = (0..10_000).filter(|n| filled(*n).is_err());
+        assert!(failed.any(|n| n >= 60), "the medium takes everything");
+        for (mut record, end) in jobs {
+            assert!(
+                full.finish(&mut record, end).wait().is_err(),
+                "the end was written down"
+            );
+        }
+    }
+
+    /// By which job the certificate of each is revoked, as the jobs are told after a start, and as they lie on the medium.
+    fn revoked(jobs: &Jobs) -> [Vec<(JobId, Option<JobId>)>; 2] {
+        let by = |job: &Job| {
+            (
+                job.id,
+                job.certificate.as_ref().unwrap().revoked.as_ref().map(|by| by.job),
+            )
+        };
+        let told = jobs.load().unwrap().iter().map(|kept| by(&kept.record.job)).collect();
+        let kept = jobs.store().read(|r| JOBS.all(r)).unwrap();
+        [told, kept.iter().map(|(_, record)| by(&record.job)).collect()]
+    }
+
+    #[test]
+    fn an_end_that_was_not_written_down_keeps_its_certificate_and_its_figures() {
+        let (dir, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (record, end) = ended(Outcome::Passed, 5);
+        let (id, info, peer) = (record.job.id, record.job.certificate.clone(), end.peer.clone());
+        end_on_a_full_medium(ram.path(), [(record, end)]);
+        // The server was told of it all the same, and lists it under this id.
+        let jobs = open(dir.path(), ram.path());
+        assert_eq!(jobs.load().unwrap()[0].record.job.certificate, info);
+        jobs.store().touch().wait().unwrap();
+        let text = certificate(jobs.store(), id)
+            .unwrap()
+            .expect("its certificate is lost")
+            .text;
+        assert_eq!(text, "the text of KC-5");
+        let others = DriveId::from_wwn("5000c500aaaaaaaa").unwrap();
+        assert_eq!(
+            jobs.peers(&peer.as_ref().unwrap().model, &others).unwrap(),
+            Vec::from_iter(peer)
+        );
+        drop(jobs);
+        // And the medium has it now.
+        let jobs = open(dir.path(), tempfile::tempdir().unwrap().path());
+        assert_eq!(jobs.load().unwrap()[0].record.job.certificate, info);
+        assert!(certificate(jobs.store(), id).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_is_written_down_late_revokes_and_is_revoked_by_what_came_after() {
+        for (late, then, takes_back) in [
+            (Outcome::Passed, Outcome::Failed, true),
+            (Outcome::Failed, Outcome::Passed, false),
+        ] {
+            let (dir, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+            let (first, first_end) = ended(late, 5);
+            let ((mut second, second_end), id) = (ended(then, 9), first.job.id);
+            end_on_a_full_medium(ram.path(), [(first, first_end)]);
+            let jobs = open(dir.path(), tempfile::tempdir().unwrap().path());
+            jobs.finish(&mut second, second_end).wait().unwrap();
+            drop(jobs);
+            let by = takes_back.then_some(second.job.id);
+            let expected = vec![(id, by), (second.job.id, None)];
+            let jobs = open(dir.path(), ram.path());
+            assert_eq!(revoked(&jobs), [expected.clone(), expected], "{late:?}, then {then:?}");
+        }
+        // A failure that is written down late takes back what lies on the medium, and what lies beside it.
+        let (dir, ram) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let ((mut first, first_end), second, third) = (
+            ended(Outcome::Warn, 1),
+            ended(Outcome::Passed, 5),
+            ended(Outcome::Failed, 9),
+        );
+        let ids = [first.job.id, second.0.job.id, third.0.job.id];
+        let jobs = open(dir.path(), tempfile::tempdir().unwrap().path());
+        jobs.finish(&mut first, first_end).wait().unwrap();
+        drop(jobs);
+        end_on_a_full_medium(ram.path(), [second, third]);
+        let expected = vec![(ids[0], Some(ids[2])), (ids[1], Some(ids[2])), (ids[2], None)];
+        let jobs = open(dir.path(), ram.path());
+        assert_eq!(revoked(&jobs), [expected.clone(), expected]);
     }
 }
