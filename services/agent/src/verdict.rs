@@ -312,6 +312,7 @@ mod tests {
             outcome,
             told: "its own entry".into(),
             lba: None,
+            step: None,
         };
         use wire::job::SelfTestOutcome::{Failed, Passed};
         record.job.self_tests = vec![

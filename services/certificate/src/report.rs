@@ -1,7 +1,7 @@
 //! What page and PDF both show, in words: sections of rows, made once from the certificate.
 
 use wire::certificate::Standing;
-use wire::job::{FaultKind, Outcome, Phase, PhaseState, PhaseStatus, SelfTestOutcome};
+use wire::job::{FaultKind, Outcome, Phase, PhaseState, PhaseStatus, SelfTest, SelfTestOutcome};
 use wire::options::{FileSystem, Profile, Table};
 use wire::{Bytes, Time};
 
@@ -169,12 +169,10 @@ fn phase_told(c: &Certificate, step: usize, phase: &PhaseState) -> String {
         PhaseStatus::Skipped => "not done",
         PhaseStatus::Interrupted => "interrupted",
     };
-    let test = c.self_tests.iter().find(|t| t.phase == phase.phase);
     let mut parts = Vec::new();
-    match (status, test) {
-        ("", Some(test)) => parts.push(format!("{}: {}", self_test(test.outcome), test.told)),
-        ("", None) => {}
-        (status, _) => parts.push(status.to_owned()),
+    match status {
+        "" => parts.extend(self_tests(c, step, phase).map(|t| format!("{}: {}", self_test(t.outcome), t.told))),
+        status => parts.push(status.to_owned()),
     }
     if phase.status != PhaseStatus::Pending && phase.seconds >= 0.0005 {
         parts.push(duration(phase.seconds));
@@ -196,6 +194,29 @@ fn phase_told(c: &Certificate, step: usize, phase: &PhaseState) -> String {
         parts.push("done".to_owned());
     }
     parts.join(", ")
+}
+
+/// The self-tests of a step that was done: more than one where it was done again and the first had failed.
+///
+/// Older certificates number none. There the ones with a result are those of the steps of their kind, in order.
+fn self_tests<'a>(c: &'a Certificate, step: usize, phase: &PhaseState) -> impl Iterator<Item = &'a SelfTest> {
+    let of = |step: usize| {
+        c.self_tests
+            .iter()
+            .filter(move |t| t.step.map(usize::from) == Some(step))
+    };
+    let alike = |(at, earlier): &(usize, &PhaseState)| {
+        earlier.phase == phase.phase && earlier.status == PhaseStatus::Done && of(*at).next().is_none()
+    };
+    let before = c.phases.iter().enumerate().take(step).filter(alike).count();
+    let kind = phase.phase;
+    let older = c.self_tests.iter().filter(move |t| {
+        let result = matches!(t.outcome, SelfTestOutcome::Passed | SelfTestOutcome::Failed);
+        t.step.is_none() && t.phase == kind && result
+    });
+    let numbered = of(step).count();
+    let (skip, take) = if numbered > 0 { (0, 0) } else { (before, 1) };
+    of(step).chain(older.skip(skip).take(take))
 }
 
 fn self_test(outcome: SelfTestOutcome) -> &'static str {

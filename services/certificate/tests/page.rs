@@ -7,6 +7,7 @@ use certificate::qr::Modules;
 use certificate::{Revocations, Trust, carrier, check, page};
 use common::{failed, passed, sign};
 use wire::certificate::Standing;
+use wire::job::{Job, SelfTest, SelfTestOutcome};
 
 #[test]
 fn it_fetches_and_runs_nothing() {
@@ -101,6 +102,76 @@ fn the_code_is_read_by_another_decoder_and_checked_without_the_file() {
         assert_eq!(result.standing, Standing::UnknownKey);
         assert_eq!(result.says.unwrap().digest, signed.digest());
     }
+}
+
+/// The page's words beside each row of that name.
+fn rows(job: &Job, name: &str) -> Vec<String> {
+    let (html, begin) = (page::html(&sign(job)), format!("<dt>{name}</dt><dd>"));
+    let rows = html.split(&begin).skip(1);
+    rows.map(|row| row.split("</dd>").next().unwrap().to_owned()).collect()
+}
+
+/// A job with a short test before and one behind its pass, and what came of tests: each with its step, and words.
+fn tested_twice(results: &[(Option<u16>, SelfTestOutcome, &str)]) -> Job {
+    let mut job = passed();
+    job.phases.push(job.phases[1].clone());
+    let result = |(step, outcome, told): &(Option<u16>, SelfTestOutcome, &str)| SelfTest {
+        step: *step,
+        outcome: *outcome,
+        told: (*told).to_owned(),
+        ..job.self_tests[0].clone()
+    };
+    job.self_tests = results.iter().map(result).collect();
+    job
+}
+
+#[test]
+fn each_self_test_has_its_own_word() {
+    use SelfTestOutcome::{Aborted, Failed, Passed};
+    let (first, second, foreign) = (Some(1), Some(8), None);
+    for (results, words) in [
+        (
+            vec![(first, Passed, "A"), (second, Failed, "B")],
+            ["passed: A, ", "FAILED: B, "],
+        ),
+        // Whatever came before the job, or was done again in it.
+        (
+            vec![(foreign, Failed, "X"), (second, Passed, "B"), (first, Passed, "A")],
+            ["passed: A, ", "passed: B, "],
+        ),
+        (
+            vec![(first, Passed, "A"), (second, Failed, "B"), (second, Passed, "C")],
+            ["passed: A, ", "FAILED: B, passed: C, "],
+        ),
+        // As older versions told it, also of the first half alone.
+        (
+            vec![(None, Passed, "A"), (None, Aborted, "X"), (None, Failed, "B")],
+            ["passed: A, ", "FAILED: B, "],
+        ),
+        (
+            vec![(None, Passed, "A"), (second, Failed, "B")],
+            ["passed: A, ", "FAILED: B, "],
+        ),
+    ] {
+        let told = rows(&tested_twice(&results), "Short self-test");
+        assert_eq!(told.len(), 2, "{told:?}");
+        for (told, words) in told.iter().zip(words) {
+            assert!(told.starts_with(words) && !told.contains('X'), "{results:?}: {told:?}");
+        }
+    }
+}
+
+/// Signed before self-tests had the numbers of their steps.
+#[test]
+fn an_older_certificate_stays_good_and_is_read() {
+    let text = include_str!("../fuzz/seeds/certificate/passed.json");
+    let certificate: certificate::Certificate = serde_json::from_str(text).unwrap();
+    assert_eq!(certificate.self_tests[0].step, None);
+    let signed = certificate::Signed::sign(&certificate, &common::key()).unwrap();
+    assert!(
+        signed.text().contains(text.trim()),
+        "what was signed is written otherwise now"
+    );
 }
 
 #[test]

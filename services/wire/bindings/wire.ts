@@ -1437,7 +1437,11 @@ told: string,
 /**
  * First failing sector, where the drive names one.
  */
-lba: Lba | null, };
+lba: Lba | null, 
+/**
+ * Place of its step among the job's phases; not told by older agents, nor of an earlier burn-in of the drive.
+ */
+step?: number, };
 
 export type SelfTestOutcome = "passed" | "failed" | "aborted" | "unsupported" | "unknown";
 

@@ -351,6 +351,10 @@ pub struct SelfTest {
     pub told: String,
     /// First failing sector, where the drive names one.
     pub lba: Option<Lba>,
+    /// Place of its step among the job's phases; not told by older agents, nor of an earlier burn-in of the drive.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub step: Option<u16>,
 }
 
 /// What came of a self-test.

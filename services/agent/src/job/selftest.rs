@@ -296,7 +296,10 @@ impl JobTask {
         self.record.self_test = None;
         self.log("info", format!("{}: {}", ended.phase.label(), ended.told));
         let status = selftest::status(ended.outcome);
-        self.record.job.self_tests.push(ended);
+        self.record.job.self_tests.push(SelfTest {
+            step: Some(step),
+            ..ended
+        });
         self.set_step(step, status, seconds);
     }
 

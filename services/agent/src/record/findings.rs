@@ -174,6 +174,7 @@ mod tests {
             outcome,
             told: told.into(),
             lba: None,
+            step: None,
         };
         let (short, passed) = (Phase::SelfTestShort, SelfTestOutcome::Passed);
         for (later, kept) in [

@@ -117,6 +117,7 @@ pub fn passed() -> Job {
             outcome: SelfTestOutcome::Passed,
             told: "Completed without error".into(),
             lba: None,
+            step: Some(1),
         }],
         timeline: (0..400)
             .map(|i| TimePoint {

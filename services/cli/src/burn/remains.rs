@@ -23,7 +23,7 @@ pub(super) struct Remains {
     pub fingerprint: Option<Fingerprint>,
     /// What it found.
     pub findings: Vec<Finding>,
-    /// Self-tests that failed.
+    /// Self-tests that failed, without their steps.
     pub failed: Vec<SelfTest>,
     /// Resets of the drive that the kernel told of.
     pub resets: u64,
@@ -48,12 +48,7 @@ impl Remains {
             started: Some(saved.started),
             fingerprint: saved.fingerprint.clone(),
             findings: saved.unkept(&[]),
-            failed: saved
-                .self_tests
-                .iter()
-                .filter(|test| is_failed(test))
-                .cloned()
-                .collect(),
+            failed: failed(&saved.self_tests),
             resets: saved.resets,
             unheard: saved.unheard.clone(),
             hidden: saved.hidden,
@@ -85,7 +80,7 @@ impl Remains {
             started: one(read("started")),
             fingerprint: one(read("fingerprint")),
             findings,
-            failed: tests.into_iter().filter(is_failed).collect(),
+            failed: failed(&tests),
             resets: one(read("resets")).unwrap_or_default(),
             unheard: one(read("unheard")),
             hidden: one(read("hidden")).unwrap_or_default(),
@@ -124,8 +119,15 @@ impl Remains {
     }
 }
 
-fn is_failed(test: &SelfTest) -> bool {
-    test.outcome == SelfTestOutcome::Failed
+/// Those that failed. They were of other steps than those of whatever begins anew.
+fn failed(tests: &[SelfTest]) -> Vec<SelfTest> {
+    let failed = tests.iter().filter(|test| test.outcome == SelfTestOutcome::Failed);
+    failed.cloned().map(stepless).collect()
+}
+
+/// A self-test as it is told of another burn-in.
+pub(super) fn stepless(test: SelfTest) -> SelfTest {
+    SelfTest { step: None, ..test }
 }
 
 fn one<T: DeserializeOwned>(value: Value) -> Option<T> {

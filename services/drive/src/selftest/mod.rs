@@ -211,6 +211,8 @@ fn ended(kind: Kind, outcome: SelfTestOutcome, told: String, lba: Option<u64>) -
         outcome,
         told,
         lba: lba.map(wire::Lba),
+        // Whoever runs the steps knows which one it was.
+        step: None,
     }
 }
 

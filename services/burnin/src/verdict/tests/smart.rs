@@ -216,6 +216,7 @@ fn self_tests_of_the_job_are_never_passed_silently() {
         outcome,
         told: "its own words".into(),
         lba: None,
+        step: None,
     };
     for (outcome, id, want) in [
         (SelfTestOutcome::Passed, "", Outcome::Passed),

@@ -271,6 +271,7 @@ fn each_self_test_that_is_due_is_looked_for_by_its_kind() {
                 outcome: SelfTestOutcome::Passed,
                 told: "x".into(),
                 lba: None,
+                step: None,
             })
             .collect();
         let case = Case {

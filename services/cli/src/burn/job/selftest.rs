@@ -94,7 +94,7 @@ impl Own {
                         Cooled::No(heat) => {
                             let told = format!("not started for heat: {heat}");
                             self.too_hot = Some(heat);
-                            return self.tested(SelfTest { told, ..why.told(kind) }, line);
+                            return self.tested(step, SelfTest { told, ..why.told(kind) }, line);
                         }
                         Cooled::Asked => return PhaseStatus::Interrupted,
                     }
@@ -103,11 +103,11 @@ impl Own {
                     if let NotStarted::OtherDrive(why) = &why {
                         self.other_drive(why);
                     }
-                    return self.tested(why.told(kind), line);
+                    return self.tested(step, why.told(kind), line);
                 }
             };
             let at = match test.follow(&mut running) {
-                Followed::Ended(ended) => return self.tested(ended, line),
+                Followed::Ended(ended) => return self.tested(step, ended, line),
                 Followed::Asked => {
                     line.say(&match test.end() {
                         Ok(()) => "ended by a signal".to_owned(),
@@ -131,17 +131,20 @@ impl Own {
                 Cooled::No(why) => {
                     let told = running.ended_by(&format!("ended for heat: {why}"));
                     self.too_hot = Some(why);
-                    return self.tested(told, line);
+                    return self.tested(step, told, line);
                 }
                 Cooled::Asked => return PhaseStatus::Interrupted,
             }
         }
     }
 
-    fn tested(&mut self, test: SelfTest, line: &Line) -> PhaseStatus {
+    fn tested(&mut self, step: u16, test: SelfTest, line: &Line) -> PhaseStatus {
         line.say(&format!("{}: {}", test.phase.label(), test.told));
         let status = selftest::status(test.outcome);
-        self.self_tests.push(test);
+        self.self_tests.push(SelfTest {
+            step: Some(step),
+            ..test
+        });
         status
     }
 }
