@@ -4,14 +4,13 @@
 //! know that key (trust), and does it still hold (time, revocation). Whether the *drive* is good is none
 //! of them: a certificate of a FAILED drive can be trusted, and says FAILED.
 
-use std::collections::BTreeMap;
-
 use wire::Time;
-use wire::certificate::{CertificateCheck, CertificateFacts, Revocation, RevocationState, Standing};
+use wire::certificate::{CertificateCheck, CertificateFacts, RevocationState, Standing};
 
 use crate::carrier;
 use crate::certificate::valid_until;
 use crate::key::{Fingerprint, PublicKey};
+use crate::revoke::Remembered;
 use crate::signed::{Bad, Signed};
 use crate::stamp::{self, BadStamp, Stamp};
 use crate::trust::Trust;
@@ -23,11 +22,11 @@ const AHEAD: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
 /// What is known of revocations, by certificate id.
 #[derive(Clone, Copy, Debug)]
 pub enum Revocations<'a> {
-    /// The box that signed was not asked.
+    /// Who signed was not asked.
     Unknown,
-    /// Every certificate that a box remembers by its id, with the key that signed it, revoked or not. Of another key's
-    /// certificate of that id, and of one that it no longer remembers, nothing is known.
-    Of(&'a BTreeMap<String, (Fingerprint, Option<Revocation>)>),
+    /// Every certificate that is remembered where it was signed, revoked or not. Of another key's certificate of that id, and
+    /// of one that is no longer remembered, nothing is known.
+    Of(&'a Remembered),
 }
 
 /// Checks a signed certificate, the page made of it, or the text of its QR code.
@@ -128,7 +127,7 @@ fn judge(
         (
             Standing::Bad,
             format!(
-                "The signature is good, but the box revoked it on {}: {}.",
+                "The signature is good, but it was revoked on {}: {}.",
                 day(revoked.at),
                 revoked.why
             ),

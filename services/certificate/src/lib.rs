@@ -24,6 +24,7 @@ pub mod page;
 pub mod pdf;
 pub mod qr;
 pub mod report;
+pub mod revoke;
 pub mod signed;
 pub mod stamp;
 pub mod trust;

@@ -1,8 +1,8 @@
 //! Files that a command is given, read to a bound: a device, a disk image or a pipe without an end is told, and not kept in
-//! memory. Tested below, and by whole commands in `tests/input.rs`.
+//! memory; and files that it keeps, replaced whole. Tested below, and by whole commands in `tests/input.rs`.
 
-use std::fs::File;
-use std::io::{self, Read};
+use std::fs::{self, File};
+use std::io::{self, Read, Write};
 use std::path::Path;
 
 /// Longest text file that is taken, in bytes: a playbook, a trust file, a password. The longest real one has some kilobytes.
@@ -35,6 +35,21 @@ pub fn bytes(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         ));
     }
     Ok(bytes)
+}
+
+/// Replaces a file whole, so that a kill or a power cut leaves the old one or the new one: written beside, synced, renamed,
+/// directory synced.
+///
+/// # Errors
+/// When it is not on the disk.
+pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let beside = path.with_extension("new");
+    let mut file = File::create(&beside)?;
+    file.write_all(bytes)?;
+    file.sync_all()?;
+    fs::rename(&beside, path)?;
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
 }
 
 #[cfg(test)]

@@ -1,7 +1,8 @@
 //! `kiln`: the operator's command line. It runs the same engine as the box, in its own process.
 //!
 //! - [`burn`]: `kiln burn`, from targets to exit code.
-//! - [`cert`]: `kiln cert verify` and `show`; [`playbook`]: `kiln playbook`; [`signing`]: the key of `kiln burn --cert`.
+//! - [`cert`]: `kiln cert verify` and `show`; [`playbook`]: `kiln playbook`; [`signing`]: the key of `kiln burn --cert`,
+//!   [`seals`]: the list of what it signed.
 //! - [`addon`]: `kiln addon validate`.
 //! - [`life`]: `kiln backup`, `restore`, `debug-bundle`, over [`remote`], a box across the network.
 //! - [`bench`]: the engine beside `badblocks` and `fio` on the same loop device (binary `kiln-bench`).
@@ -40,5 +41,6 @@ pub mod file;
 pub mod life;
 pub mod playbook;
 pub mod remote;
+pub mod seals;
 pub mod signing;
 pub mod update;

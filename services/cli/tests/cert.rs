@@ -4,13 +4,15 @@
 
 mod common;
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
 use certificate::{Certificate, Key, Maker, Signed, page, pdf};
-use common::{code, kiln, object, text};
+use common::{Loop, code, kiln, object, played, text};
+use rig::{PASSWORD, Server};
+use serde_json::{Value, json};
 use wire::job::{Job, JobState, Outcome, Verdict};
 use wire::{Bytes, DriveId, JobId, Time};
 
@@ -89,7 +91,12 @@ impl Desk {
 }
 
 fn verify(args: &[&str]) -> Output {
-    kiln(&[&["cert", "verify"], args].concat()).output().unwrap()
+    // Whatever the user of this computer has signed.
+    let mut command = kiln(&[&["cert", "verify"], args].concat());
+    let command = command
+        .env("XDG_STATE_HOME", "/nonexistent")
+        .env("KILN_PASSWORD", PASSWORD);
+    command.output().unwrap()
 }
 
 fn out(output: &Output) -> String {
@@ -117,7 +124,7 @@ fn trusted_is_0_unknown_is_1_in_every_form() {
             "the bench",
             &key().public().fingerprint().groups(),
             "valid until:",
-            "revocation:  unknown",
+            "revocation:  unknown: only who signed it can tell, and was not asked",
             "FAILED  TEST MODEL T-1234",
             &signed.certificate().id,
         ] {
@@ -227,6 +234,22 @@ fn usage_is_64() {
         (vec!["cert", "verify", &file, "--trust", "/nowhere/t"], "/nowhere/t"),
         (vec!["cert", "verify", &file, "--trust", &bad_trust], "line 1"),
         (vec!["cert", "verify", &file, "--what"], "--what"),
+        (
+            vec!["cert", "verify", &file, "--box", "kiln.local"],
+            "expected http:// or https://",
+        ),
+        (
+            vec![
+                "cert",
+                "verify",
+                &file,
+                "--box",
+                "https://kiln.local",
+                "--ca",
+                "/nowhere/ca",
+            ],
+            "/nowhere/ca",
+        ),
         (vec!["cert", "show", &file], "--html"),
     ] {
         let output = kiln(&args).output().unwrap();
@@ -273,4 +296,158 @@ fn standard_input_is_a_file_too() {
         .write_all(signed(Time::now()).text().as_bytes())
         .unwrap();
     assert_eq!(code(&child.wait_with_output().unwrap()), 1);
+}
+
+#[test]
+fn what_was_signed_here_is_revoked_once_the_drive_fails() {
+    let (Some(drive), Some(other)) = (Loop::new(32 << 20), Loop::new(16 << 20)) else {
+        return;
+    };
+    let desk = Desk::new();
+    let (state, elsewhere) = (drive.state(), desk.dir.path().join("elsewhere"));
+    let (state, elsewhere) = (state.to_str().unwrap(), elsewhere.to_str().unwrap());
+    let signed = |drive: &Loop, name: &str, playbook: &str| {
+        let file = desk.dir.path().join(name);
+        let file = file.to_str().unwrap();
+        let mut burn = kiln(&["burn", &drive.node, "--allow-loop", "--json", "--state", state]);
+        burn.args(["--playbook", playbook, "--cert", file]);
+        if playbook != "scan" {
+            burn.args(["--yes-erase", &drive.node]);
+        }
+        (burn.output().unwrap(), file.to_owned())
+    };
+    let (passed, good) = signed(&drive, "good.json", "surface");
+    assert_eq!(code(&passed), 0, "{}", text(&passed));
+    let (passed, others) = signed(&other, "other.json", "surface");
+    assert_eq!(code(&passed), 0, "{}", text(&passed));
+    let key = object(&verify(&[&good, "--json"]))["key"].as_str().unwrap().to_owned();
+    let trust = desk.put("trust", format!("key {key} my own\n"));
+    let check = |file: &str, state: &str| verify(&[file, "--trust", &trust, "--state", state]);
+    for file in [&good, &others] {
+        let told = check(file, state);
+        assert_eq!(code(&told), 0, "{}", out(&told));
+        assert!(out(&told).contains("revocation:  not revoked"), "{}", out(&told));
+    }
+
+    // Its second half is gone, which the kernel tells as read errors. A scan that nobody has certified tells it, too.
+    let half = File::options().write(true).open(drive.file()).unwrap();
+    half.set_len(16 << 20).unwrap();
+    let scan = [
+        "burn",
+        &drive.node,
+        "--allow-loop",
+        "--json",
+        "--playbook",
+        "scan",
+        "--state",
+        state,
+    ];
+    let failed = kiln(&scan).output().unwrap();
+    assert_eq!(code(&failed), 2, "{}", text(&failed));
+    let id = object(&verify(&[&good, "--json"]))["says"]["id"]
+        .as_str()
+        .unwrap()
+        .to_owned();
+    let told = format!("certificate {id} holds no longer: the drive failed");
+    assert!(text(&failed).contains(&told), "{}", text(&failed));
+    assert!(object(&failed)["notes"].as_array().unwrap().contains(&json!(told)));
+    let revoked = check(&good, state);
+    assert_eq!(code(&revoked), 2, "{}", out(&revoked));
+    assert!(
+        out(&revoked).contains("revocation:  REVOKED: the same drive failed a later burn-in"),
+        "{}",
+        out(&revoked)
+    );
+    let revoked = object(&verify(&[&good, "--json", "--state", state]));
+    assert_eq!(revoked["revocation"]["kind"], "revoked");
+    assert_eq!(revoked["revocation"]["job"], object(&failed)["id"]);
+
+    // Not the other drive's, not what says itself that the drive is bad, and elsewhere nobody knows.
+    assert_eq!(code(&check(&others, state)), 0);
+    let (failed, bad) = signed(&drive, "bad.json", "scan");
+    assert_eq!(code(&failed), 2, "{}", text(&failed));
+    assert_eq!(code(&check(&bad, state)), 0);
+    let unknown = check(&good, elsewhere);
+    assert_eq!(code(&unknown), 0);
+    assert!(out(&unknown).contains("revocation:  unknown"), "{}", out(&unknown));
+
+    // A list that cannot be read is told, and what is in it is no longer known.
+    fs::write(drive.state().join("certificates.json"), "[").unwrap();
+    let unread = check(&good, state);
+    assert_eq!(code(&unread), 0);
+    assert!(text(&unread).contains("certificates.json"), "{}", text(&unread));
+}
+
+/// A box that says this of the revocation of whatever certificate it is asked for.
+fn box_that_says(of: &Signed, revocation: Value) -> String {
+    let standing = if revocation["kind"] == "revoked" {
+        "bad"
+    } else {
+        "trusted"
+    };
+    let answer = json!({
+        "standing": standing, "told": "", "signature_good": true, "key": of.key().fingerprint().to_hex(),
+        "known_as": "kiln, this box", "expired": false, "revocation": revocation,
+        "says": {
+            "id": of.certificate().id, "drive": null, "model": "", "serial": "", "capacity": 1, "outcome": "PASSED",
+            "made": Time::now(), "valid_until": Time::now(), "digest": of.digest(),
+        },
+    });
+    let address = played(move |asked| match asked {
+        "POST /api/auth/login" => Some(json!({ "token": "t" })),
+        "POST /api/v1/certificates/check" => (answer["revocation"] != Value::Null).then(|| answer.clone()),
+        asked => panic!("{asked}"),
+    });
+    format!("http://{address}")
+}
+
+#[test]
+fn a_box_is_asked_whether_it_revoked_it() {
+    let desk = Desk::new();
+    let (own, trust) = (signed(Time::now()), desk.trust());
+    let file = desk.put("c.json", own.text());
+    let by = json!({ "kind": "revoked", "at": Time::now(), "job": JobId::now(), "why": "the same drive failed" });
+    let ask = |told_of: &Signed, revocation: Value| {
+        let box_ = box_that_says(told_of, revocation);
+        verify(&[&file, "--trust", &trust, "--box", &box_])
+    };
+    let other = signed(Time::now());
+    for (told_of, revocation, exit, word) in [
+        (&own, json!({ "kind": "standing" }), 0, "not revoked"),
+        (&own, by.clone(), 2, "REVOKED: the same drive failed"),
+        (
+            &own,
+            json!({ "kind": "unknown" }),
+            0,
+            "does not remember that it signed it",
+        ),
+        (&own, Value::Null, 0, "gave no answer"),
+        // What is told of another certificate says nothing of this one.
+        (&other, by, 0, "unknown"),
+    ] {
+        let told = ask(told_of, revocation);
+        assert_eq!(code(&told), exit, "{}{}", out(&told), text(&told));
+        assert!(out(&told).contains(word), "{word}: {}{}", out(&told), text(&told));
+    }
+
+    let data = tempfile::tempdir().unwrap();
+    let server = Server::over(data.path()).user("admin").listening();
+    let real = format!("http://{}", server.address);
+    for form in [own.text().to_owned(), page::html(&own), own.stamp().text()] {
+        let told = verify(&[&desk.put("form", form), "--box", &real]);
+        assert_eq!(code(&told), 1, "{}", text(&told));
+        assert!(
+            out(&told).contains("does not remember"),
+            "{}{}",
+            out(&told),
+            text(&told)
+        );
+    }
+    let refused = kiln(&["cert", "verify", &file, "--trust", &trust, "--box", &real])
+        .env("KILN_PASSWORD", "another")
+        .output()
+        .unwrap();
+    assert_eq!(code(&refused), 0);
+    assert!(out(&refused).contains("gave no answer"), "{}", out(&refused));
+    assert!(text(&refused).contains("password is wrong"), "{}", text(&refused));
 }

@@ -1,12 +1,14 @@
 //! `kiln update` against a played box that is out of reach for a while. (Against the real server and writer: `tests/boot`.)
 #![allow(clippy::unwrap_used, reason = "tests")]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{SocketAddr, TcpListener};
+mod common;
+
+use std::net::SocketAddr;
 use std::process::{Command, Output};
 use std::sync::{Arc, Mutex};
 
 use bundle::{CHUNK, Head, Key, Manifest};
+use common::played;
 use serde_json::{Value, json};
 
 /// A bundle, and where its chunks begin.
@@ -28,39 +30,6 @@ fn update() -> (Vec<u8>, Vec<Value>) {
         .collect();
     let all = files.iter().fold(head, |all, (_, bytes)| [&all, *bytes].concat());
     (all, chunks)
-}
-
-/// A box that answers each request by `answer`; `None`: the connection breaks.
-fn played(mut answer: impl FnMut(&str) -> Option<Value> + Send + 'static) -> SocketAddr {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let address = listener.local_addr().unwrap();
-    std::thread::spawn(move || {
-        for stream in listener.incoming() {
-            let mut stream = BufReader::new(stream.unwrap());
-            let (mut first, mut length) = (String::new(), 0);
-            stream.read_line(&mut first).unwrap();
-            loop {
-                let mut line = String::new();
-                stream.read_line(&mut line).unwrap();
-                if line.trim().is_empty() {
-                    break;
-                }
-                if let Some(n) = line.to_ascii_lowercase().strip_prefix("content-length:") {
-                    length = n.trim().parse().unwrap();
-                }
-            }
-            stream.read_exact(&mut vec![0; length]).unwrap();
-            if let Some(value) = answer(first.trim_end_matches(" HTTP/1.1\r\n")) {
-                let text = value.to_string();
-                let head = format!(
-                    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
-                    text.len()
-                );
-                stream.get_mut().write_all((head + &text).as_bytes()).unwrap();
-            }
-        }
-    });
-    address
 }
 
 fn kiln_update(address: SocketAddr, from: &str) -> Output {

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use wire::job::{Job, Outcome};
 
 use super::print_json;
+use super::screen::Line;
 use crate::cert::Form;
+use crate::seals;
 use crate::signing::Signing;
 
 /// A job that ended.
@@ -38,8 +40,24 @@ impl Ended {
         self.job.verdict.as_ref().map_or(Outcome::Inconclusive, |v| v.outcome)
     }
 
+    /// A drive that failed takes back what was signed here of it as good. A failure of that is told, and changes no verdict.
+    pub fn take_back(&mut self, state: &Path, line: &Line) {
+        if !certificate::revoke::has_failed(&self.job) {
+            return;
+        }
+        let told = seals::note(state, &self.job).unwrap_or_else(|why| {
+            vec![format!(
+                "{why}: what was signed of this drive as good is not revoked here"
+            )]
+        });
+        for text in told {
+            line.say(&text);
+            self.notes.push(text);
+        }
+    }
+
     /// Signs its certificate and writes it to a file, or into a folder under its id. A failure is told, and changes no verdict.
-    pub fn certify(&mut self, signing: &Signing, path: &Path) {
+    pub fn certify(&mut self, signing: &Signing, state: &Path, path: &Path) {
         match signing.sign(&self.job) {
             Ok(signed) => {
                 let info = signed.info();
@@ -49,6 +67,11 @@ impl Ended {
                     (path.to_owned(), Form::of(path).unwrap_or(Form::Json))
                 };
                 self.job.certificate = Some(info);
+                // First: one that is in nobody's list could never be revoked.
+                match seals::note(state, &self.job) {
+                    Ok(told) => self.notes.extend(told.into_iter().inspect(|text| tell!("{text}"))),
+                    Err(why) => return self.uncertified(why),
+                }
                 match fs::write(&path, form.bytes(&signed)) {
                     Ok(()) => tell!("certificate: {}", path.display()),
                     Err(error) => self.uncertified(format!("{}: {error}", path.display())),

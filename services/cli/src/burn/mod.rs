@@ -45,6 +45,7 @@ use job::Job;
 use screen::Screen;
 use signals::Signals;
 use state::StateDir;
+pub(crate) use state::folder;
 
 /// Exit code when a drive was refused, or no burn-in could begin; nothing was written.
 pub const REFUSED: u8 = 4;
@@ -270,7 +271,7 @@ fn burn_all(args: &Args, state: &StateDir, signals: &Signals, jobs: Vec<Job>) ->
         begun |= done.begun;
         // What was not begun says nothing of its drive, and replaces no certificate that does.
         if let (Some(signing), Some(path), true) = (&signing, &args.cert, done.begun) {
-            done.certify(signing, path);
+            done.certify(signing, state.path(), path);
         }
         worst = worst.max(done.outcome());
         if !done.tell(args.json) {

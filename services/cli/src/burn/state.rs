@@ -6,8 +6,8 @@
 //! be read is set aside under a dated name and told; what of it can be read counts nonetheless ([`Remains`]), and the burn-in begins
 //! anew.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use burnin::Checkpoint;
@@ -41,14 +41,19 @@ pub(super) enum Found {
     Unreadable(String),
 }
 
+/// The state folder: the one that is given, else this user's.
+pub(crate) fn folder(given: Option<PathBuf>) -> PathBuf {
+    let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
+    given
+        .or_else(|| from("XDG_STATE_HOME").map(|d| d.join("kiln")))
+        .or_else(|| from("HOME").map(|d| d.join(".local/state/kiln")))
+        .unwrap_or_else(|| PathBuf::from("/var/lib/kiln/burn"))
+}
+
 impl StateDir {
     /// Where it is; it may not be there yet.
     pub fn at(given: Option<PathBuf>, erases: bool) -> Self {
-        let from = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-        let dir = given
-            .or_else(|| from("XDG_STATE_HOME").map(|d| d.join("kiln")))
-            .or_else(|| from("HOME").map(|d| d.join(".local/state/kiln")))
-            .unwrap_or_else(|| PathBuf::from("/var/lib/kiln/burn"));
+        let dir = folder(given);
         Self { dir, erases }
     }
 
@@ -88,22 +93,12 @@ impl StateDir {
 
     /// Replaces the drive's file.
     pub fn save(&self, drive: &DriveId, saved: &Saved) -> io::Result<()> {
-        self.put(&self.file(drive), saved)
+        put(&self.file(drive), saved)
     }
 
     /// The same of a new burn-in that has not written yet; an earlier one's stays.
     pub fn save_begun(&self, drive: &DriveId, saved: &Saved) -> io::Result<()> {
-        self.put(&self.begun(drive), saved)
-    }
-
-    /// Written beside, synced, renamed, directory synced.
-    fn put(&self, path: &Path, saved: &Saved) -> io::Result<()> {
-        let beside = path.with_extension("new");
-        let mut file = File::create(&beside)?;
-        file.write_all(&serde_json::to_vec(saved)?)?;
-        file.sync_all()?;
-        fs::rename(&beside, path)?;
-        File::open(&self.dir)?.sync_all()
+        put(&self.begun(drive), saved)
     }
 
     /// What there is for the drive; what cannot be used is set aside. It stays where it is, too, until something is kept in its place:
@@ -203,6 +198,10 @@ impl StateDir {
     pub fn forget(&self, drive: &DriveId) {
         let _ = fs::remove_file(self.file(drive));
     }
+}
+
+fn put(path: &Path, saved: &Saved) -> io::Result<()> {
+    crate::file::replace(path, &serde_json::to_vec(saved)?)
 }
 
 /// A new file with the bytes of another.

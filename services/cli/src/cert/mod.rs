@@ -2,18 +2,24 @@
 //!
 //! FILE is the signed file, the page or PDF made of it, or the text of a scanned code. Exit codes of `verify`
 //! are a contract (`tests/cert.rs`): 0 trusted, 1 valid but by an unknown key, 2 bad, 64 usage (also a file that
-//! cannot be read).
+//! cannot be read). Whether a certificate was revoked is known where it was signed alone: here ([`crate::seals`]), or at the box
+//! that `--box` names.
+
+mod ask;
 
 use std::fs;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use ask::Asked;
 use certificate::{Revocations, Signed, Trust, carrier, check, page, pdf};
+use http::Uri;
 use wire::certificate::{CertificateCheck, RevocationState, Standing};
 use wire::{Time, shown};
 
 use crate::USAGE;
+use crate::remote::{Access, RemoteArgs};
 
 /// Longest file that is read: a PDF or page of the longest certificate is below it.
 const FILE_MAX: u64 = 8 << 20;
@@ -28,16 +34,7 @@ pub struct Args {
 #[derive(Debug, clap::Subcommand)]
 enum Command {
     /// Says whether a certificate may be relied on. Exit code 0 trusted, 1 valid but by an unknown key, 2 bad.
-    Verify {
-        /// The signed file, its page or PDF, or the text of a scanned code; `-` for standard input.
-        file: PathBuf,
-        /// Keys that you know: lines `key FINGERPRINT NAME` or `revoked ID WHY`.
-        #[arg(long, value_name = "FILE")]
-        trust: Option<PathBuf>,
-        /// As one JSON object on standard output.
-        #[arg(long)]
-        json: bool,
-    },
+    Verify(Verify),
     /// Makes page, PDF or the signed file of a certificate whose signature is good.
     Show {
         /// The signed file, its page or PDF; `-` for standard input.
@@ -52,6 +49,27 @@ enum Command {
         #[arg(long, value_name = "OUT")]
         json: Option<PathBuf>,
     },
+}
+
+/// What `kiln cert verify` takes.
+#[derive(Debug, clap::Args)]
+struct Verify {
+    /// The signed file, its page or PDF, or the text of a scanned code; `-` for standard input.
+    file: PathBuf,
+    /// Keys that you know: lines `key FINGERPRINT NAME` or `revoked ID WHY`.
+    #[arg(long, value_name = "FILE")]
+    trust: Option<PathBuf>,
+    /// As one JSON object on standard output.
+    #[arg(long)]
+    json: bool,
+    /// Where `kiln burn` keeps what it signed and revoked [default: $XDG_STATE_HOME/kiln or ~/.local/state/kiln].
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Asks this box, too, whether it revoked it: http://ADDRESS or https://ADDRESS.
+    #[arg(long = "box", value_name = "URL")]
+    url: Option<Uri>,
+    #[command(flatten)]
+    access: Access,
 }
 
 /// A form that a certificate can be written in.
@@ -89,7 +107,7 @@ impl Form {
 /// Runs the command.
 pub fn main(args: &Args) -> ExitCode {
     let done = match &args.command {
-        Command::Verify { file, trust, json } => verify(file, trust.as_deref(), *json, Time::now()),
+        Command::Verify(args) => verify(args, Time::now()),
         Command::Show { file, html, pdf, json } => {
             show(file, &[(Form::Html, html), (Form::Pdf, pdf), (Form::Json, json)])
         }
@@ -128,38 +146,52 @@ fn read(path: &Path) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
-fn verify(file: &Path, trust: Option<&Path>, json: bool, now: Time) -> Result<u8, String> {
-    let trust = match trust {
+fn verify(args: &Verify, now: Time) -> Result<u8, String> {
+    let trust = match &args.trust {
         None => Trust::none(),
         Some(path) => {
             let text = crate::file::text(path).map_err(|e| format!("--trust {e}"))?;
             Trust::parse(&text).map_err(|e| format!("--trust {}: {e}", path.display()))?
         }
     };
-    let bytes = read(file)?;
-    let result = match carrier::text(&bytes) {
-        Ok(text) => check(&text, &trust, now, Revocations::Unknown),
-        Err(why) => CertificateCheck {
-            standing: Standing::Bad,
-            told: format!("This is no good certificate: {why}."),
-            signature_good: false,
-            key: None,
-            known_as: None,
-            expired: false,
-            revocation: RevocationState::Unknown,
-            says: None,
-        },
+    let remote = args.url.clone().map(|url| RemoteArgs {
+        url,
+        access: args.access.clone(),
+    });
+    if let Some(remote) = &remote {
+        remote.check().map_err(|e| format!("{e:#}"))?;
+    }
+    let bytes = read(&args.file)?;
+    let (result, asked) = match carrier::text(&bytes) {
+        Ok(text) => {
+            let bare = check(&text, &trust, now, Revocations::Unknown);
+            let (remembered, asked) = ask::revocations(&bare, &text, args.state.clone(), remote.as_ref());
+            (check(&text, &trust, now, Revocations::Of(&remembered)), asked)
+        }
+        Err(why) => {
+            let bad = CertificateCheck {
+                standing: Standing::Bad,
+                told: format!("This is no good certificate: {why}."),
+                signature_good: false,
+                key: None,
+                known_as: None,
+                expired: false,
+                revocation: RevocationState::Unknown,
+                says: None,
+            };
+            (bad, Asked::Nobody)
+        }
     };
-    if json {
+    if args.json {
         let line = serde_json::to_string(&result).map_err(|e| e.to_string())?;
         result!("{}", shown::json(&line));
     } else {
-        tell_check(&result);
+        tell_check(&result, &asked);
     }
     Ok(code(result.standing))
 }
 
-fn tell_check(result: &CertificateCheck) {
+fn tell_check(result: &CertificateCheck, asked: &Asked) {
     let word = match result.standing {
         Standing::Trusted => "TRUSTED",
         Standing::UnknownKey => "VALID, BY AN UNKNOWN KEY",
@@ -178,9 +210,7 @@ fn tell_check(result: &CertificateCheck) {
         let late = if result.expired { " (passed)" } else { "" };
         result!("valid until: {}{late}", says.valid_until.strftime("%-d %B %Y"));
         let revocation = match &result.revocation {
-            RevocationState::Unknown => {
-                "unknown: only the box that signed it can tell, and it was not asked".to_owned()
-            }
+            RevocationState::Unknown => format!("unknown: {}", asked.words()),
             RevocationState::Standing => "not revoked".to_owned(),
             RevocationState::Revoked(revoked) => format!("REVOKED: {}", revoked.why),
         };

@@ -45,12 +45,19 @@ const CONNECTED_WITHIN: Duration = Duration::from_secs(20);
 /// Longest time until what is only read begins to come. What is ordered may take as long as the work does.
 const READ_WITHIN: Duration = Duration::from_secs(60);
 
-/// Which box, and who asks.
+/// Which box, and how one gets in.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RemoteArgs {
     /// The box: http://ADDRESS or https://ADDRESS.
     #[arg(long = "box", value_name = "URL", env = "KILN_BOX")]
     pub url: Uri,
+    #[command(flatten)]
+    pub access: Access,
+}
+
+/// How the box is known, and who asks.
+#[derive(Clone, Debug, clap::Args)]
+pub struct Access {
     /// SHA-256 of its certificate, as its console shows it.
     #[arg(long, value_name = "HEX", env = "KILN_FINGERPRINT")]
     pub fingerprint: Option<String>,
@@ -63,6 +70,16 @@ pub struct RemoteArgs {
     /// File with the password in its first line; without it KILN_PASSWORD, else it is asked for.
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
+}
+
+impl RemoteArgs {
+    /// Whether they name a box and how to know it.
+    ///
+    /// # Errors
+    /// What of the command line makes no sense.
+    pub fn check(&self) -> Result<()> {
+        Place::of(self).map(drop)
+    }
 }
 
 /// A box that one is logged in at.
@@ -85,6 +102,7 @@ struct Place {
 
 impl Place {
     fn of(args: &RemoteArgs) -> Result<Self> {
+        let access = &args.access;
         let host = args
             .url
             .host()
@@ -100,7 +118,10 @@ impl Place {
         }
         let (port, tls) = match args.url.scheme_str() {
             Some("http") => (80, None),
-            Some("https") => (443, Some(tls::config(args.fingerprint.as_deref(), args.ca.as_deref())?)),
+            Some("https") => (
+                443,
+                Some(tls::config(access.fingerprint.as_deref(), access.ca.as_deref())?),
+            ),
             _ => bail!("--box {}: expected http:// or https://", args.url),
         };
         Ok(Self {
@@ -217,10 +238,10 @@ impl hyper::body::Body for FileBody {
 
 fn password(args: &RemoteArgs) -> Result<String> {
     const WAYS: [&str; 2] = ["--password-file", "KILN_PASSWORD"];
-    if let Some(password) = secret(args.password_file.as_deref(), WAYS)? {
+    if let Some(password) = secret(args.access.password_file.as_deref(), WAYS)? {
         return Ok(password);
     }
-    let prompt = format!("Password of {} at {}: ", args.user, args.url);
+    let prompt = format!("Password of {} at {}: ", args.access.user, args.url);
     ask_hidden(&prompt, WAYS)
 }
 
@@ -294,7 +315,7 @@ impl Remote {
             token: String::new(),
             password,
         };
-        let body = json!({ "username": args.user, "password": remote.password });
+        let body = json!({ "username": args.access.user, "password": remote.password });
         let answer = remote.json(Method::POST, "/api/auth/login", &body)?;
         remote.token = answer["token"].as_str().context("the box gave no session")?.to_owned();
         Ok(remote)

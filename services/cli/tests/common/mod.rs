@@ -1,12 +1,15 @@
-//! Loop devices, and `kiln` over them.
+//! Loop devices and played boxes, and `kiln` over them.
 #![allow(clippy::unwrap_used, dead_code, reason = "tests")]
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
+
+use serde_json::Value;
 
 /// Longest wait for a burn-in to come to what is waited for.
 pub const PATIENCE: Duration = Duration::from_secs(120);
@@ -40,7 +43,7 @@ impl Loop {
             .output()
             .ok()?;
         if !out.status.success() {
-            drop(std::io::Write::write_fmt(
+            drop(Write::write_fmt(
                 &mut std::io::stderr(),
                 format_args!(
                     "\nNOT RUN: no loop device: {}\n",
@@ -216,4 +219,37 @@ pub fn has_checkpoint(drive: &Loop) -> bool {
         let kept: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
         kept["checkpoint"].as_str().is_some_and(|text| !text.is_empty())
     })
+}
+
+/// A box that answers each request by `answer`; `None`: the connection breaks.
+pub fn played(mut answer: impl FnMut(&str) -> Option<Value> + Send + 'static) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = BufReader::new(stream.unwrap());
+            let (mut first, mut length) = (String::new(), 0);
+            stream.read_line(&mut first).unwrap();
+            loop {
+                let mut line = String::new();
+                stream.read_line(&mut line).unwrap();
+                if line.trim().is_empty() {
+                    break;
+                }
+                if let Some(n) = line.to_ascii_lowercase().strip_prefix("content-length:") {
+                    length = n.trim().parse().unwrap();
+                }
+            }
+            stream.read_exact(&mut vec![0; length]).unwrap();
+            if let Some(value) = answer(first.trim_end_matches(" HTTP/1.1\r\n")) {
+                let text = value.to_string();
+                let head = format!(
+                    "HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+                    text.len()
+                );
+                stream.get_mut().write_all((head + &text).as_bytes()).unwrap();
+            }
+        }
+    });
+    address
 }

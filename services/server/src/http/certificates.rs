@@ -1,6 +1,6 @@
 //! Certificates: those that this box signed, byte for byte, as page and as PDF; and the check of any.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
@@ -160,12 +160,8 @@ pub async fn check(
     });
     let mut trust = Trust::parse(&request.trust)
         .map_err(|bad| Refusal::new("bad-trust", 422, "The list of keys is not one").with(format!("trust: {bad}")))?;
-    let entries = app.certificates()?;
     // A box may have had several keys: another one after its store was lost, an older one from a backup.
-    let remembered: BTreeMap<_, _> = entries
-        .into_iter()
-        .filter_map(|entry| Some((entry.info.id, (entry.info.key.parse().ok()?, entry.info.revoked))))
-        .collect();
+    let remembered = certificate::revoke::remembered(app.certificates()?);
     let name = format!("{}, this box", app.hub(|hub| Hub::name(hub).to_owned()));
     let own: BTreeSet<Fingerprint> = remembered.values().map(|(key, _)| *key).collect();
     own.into_iter().for_each(|key| trust.add(key, &name));

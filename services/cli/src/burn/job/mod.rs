@@ -157,7 +157,9 @@ impl Job {
             timeline: Vec::new(),
             ..self.saved(&birth, &own, seen.clone(), own.checkpoint.clone().unwrap_or_default())
         };
-        let (ended, goes_on) = self.end(&birth, evidence, own, (seen, Some(&kernel)), notes, line);
+        let (mut ended, goes_on) = self.end(&birth, evidence, own, (seen, Some(&kernel)), notes, line);
+        // Before its end is kept: whoever is killed in between has it end once more.
+        ended.take_back(state.path(), line);
         let early = over.is_some();
         let Some(mut saved) = over.or_else(|| (!goes_on).then_some(through)) else {
             return ended;

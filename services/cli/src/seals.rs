@@ -1,0 +1,255 @@
+//! The certificates that `kiln burn` signed on this computer, and which of them hold no longer: one list in the state folder.
+//!
+//! A certificate is listed before its file is written, and what a drive's failure takes back is, too, before that failure is
+//! told: a kill leaves no certificate behind that nobody could revoke. The list is replaced whole, by one burn-in at a time. The rule
+//! is [`certificate::revoke`]'s, as on a box. Tested below, and by whole burn-ins in `tests/cert.rs`.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use certificate::revoke::{self, Remembered};
+use wire::Time;
+use wire::boxes::CertificateEntry;
+use wire::job::Job;
+
+/// Name of the list.
+const FILE: &str = "certificates.json";
+
+/// Name of the file whose lock lets one process at a time replace the list.
+const LOCK: &str = "certificates.lock";
+
+/// Certificates listed; the ones that were made first go. As many as a box lists, two megabytes at 500 bytes each.
+const SEALS_MAX: usize = 4000;
+
+/// Longest list that is read, in bytes: four times the longest that is usual.
+const LIST_MAX: u64 = 8 << 20;
+
+/// Lists a job that ended: its certificate, where it has one, and what its failure takes back. What is to be told of that.
+///
+/// # Errors
+/// When it is not on the disk, in words.
+pub fn note(state: &Path, job: &Job) -> Result<Vec<String>, String> {
+    let path = state.join(FILE);
+    let failed = |error: io::Error| format!("the list of certificates {}: {error}", path.display());
+    // Nothing was ever signed here.
+    if job.certificate.is_none() && matches!(path.try_exists(), Ok(false)) {
+        return Ok(Vec::new());
+    }
+    let _held = lock(state).map_err(failed)?;
+    let mut told = Vec::new();
+    let mut entries = match read(&path) {
+        Ok(entries) => entries,
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+            let aside = set_aside(&path, Time::now()).map_err(failed)?;
+            told.push(format!(
+                "{}; set aside as {}: of the certificates in it nobody knows here whether they hold",
+                failed(error),
+                aside.display()
+            ));
+            Vec::new()
+        }
+        Err(error) => return Err(failed(error)),
+    };
+    let taken_back = list(&mut entries, job);
+    if !taken_back.is_empty() || job.certificate.is_some() {
+        let text = serde_json::to_vec(&entries).map_err(|error| failed(error.into()))?;
+        crate::file::replace(&path, &text).map_err(failed)?;
+    }
+    told.extend(
+        taken_back
+            .into_iter()
+            .map(|id| format!("certificate {id} holds no longer: the drive failed")),
+    );
+    Ok(told)
+}
+
+/// What was signed here, and whether it holds.
+///
+/// # Errors
+/// When the list is there and cannot be read, in words.
+pub fn known(state: &Path) -> Result<Remembered, String> {
+    let path = state.join(FILE);
+    let entries = read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    Ok(revoke::remembered(entries))
+}
+
+/// Brings a list up to a job that ended; the ids of the certificates that it takes back.
+fn list(entries: &mut Vec<CertificateEntry>, job: &Job) -> Vec<String> {
+    let mut taken_back = Vec::new();
+    for entry in entries.iter_mut() {
+        if revoke::take_back(entry, job) {
+            taken_back.push(entry.info.id.clone());
+        }
+    }
+    let Some(mut new) = revoke::entry(job) else {
+        return taken_back;
+    };
+    // One that was interrupted has a certificate, and another one of the same id once it has come to its end.
+    if let Some(at) = entries.iter().position(|entry| entry.info.id == new.info.id) {
+        new.info.revoked = entries.remove(at).info.revoked;
+    }
+    entries.push(new);
+    let excess = entries.len().saturating_sub(SEALS_MAX);
+    entries.drain(..excess);
+    taken_back
+}
+
+/// Held until it is dropped.
+fn lock(state: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    let file = options
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(state.join(LOCK))?;
+    match file.lock() {
+        // Some file systems have none; then two burn-ins must not end at the very same moment.
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
+        locked => locked.map(|()| file),
+    }
+}
+
+/// The list; none where there is no file. One that cannot be understood is `InvalidData`.
+fn read(path: &Path) -> io::Result<Vec<CertificateEntry>> {
+    match crate::file::bytes(path, LIST_MAX) {
+        Ok(text) => Ok(serde_json::from_slice(&text).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
+}
+
+fn set_aside(path: &Path, now: Time) -> io::Result<PathBuf> {
+    let aside = path.with_extension(format!("bad-{}", now.strftime("%Y%m%dT%H%M%SZ")));
+    fs::rename(path, &aside)?;
+    Ok(aside)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use certificate::Key;
+    use wire::certificate::CertificateInfo;
+    use wire::job::{JobState, Outcome, Verdict};
+    use wire::{Bytes, DriveId, JobId};
+
+    use super::*;
+
+    fn ended(wwn: &str, outcome: Outcome, id: Option<&str>) -> Job {
+        Job {
+            id: JobId::now(),
+            drive: DriveId::from_wwn(wwn).unwrap(),
+            model: "M".into(),
+            serial: wwn.into(),
+            capacity: Bytes(1),
+            sector: 512,
+            playbook: "surface".into(),
+            actor: "x".into(),
+            state: JobState::Finished,
+            phases: vec![],
+            progress: None,
+            findings: vec![],
+            bad_sectors: 0,
+            verdict: Some(Verdict {
+                outcome,
+                rules: vec![],
+                summary: "So it went.".into(),
+                verified: Bytes(0),
+                engine: "test".into(),
+            }),
+            resumes: vec![],
+            surface: vec![],
+            smart: vec![],
+            self_tests: vec![],
+            timeline: vec![],
+            options: Default::default(),
+            formatted: None,
+            certificate: id.map(|id| CertificateInfo {
+                id: id.into(),
+                key: Key::from_seed(&[5; 32]).public().fingerprint().to_hex(),
+                made: Time::UNIX_EPOCH,
+                revoked: None,
+            }),
+            started: Time::UNIX_EPOCH,
+            ended: Some(Time::UNIX_EPOCH),
+        }
+    }
+
+    const ONE: &str = "5000c500a1b2c3d4";
+    const OTHER: &str = "5000c500a1b2c3d5";
+
+    fn revoked(dir: &Path) -> Vec<(String, bool)> {
+        let known = known(dir).unwrap();
+        known.into_iter().map(|(id, (_, by))| (id, by.is_some())).collect()
+    }
+
+    #[test]
+    fn a_failure_takes_back_what_was_signed_of_the_same_drive() {
+        let dir = tempfile::tempdir().unwrap();
+        assert_eq!(note(dir.path(), &ended(ONE, Outcome::Failed, None)).unwrap(), [""; 0]);
+        assert_eq!(
+            fs::read_dir(dir.path()).unwrap().count(),
+            0,
+            "a list of nothing is kept"
+        );
+        for (wwn, outcome, id) in [
+            (ONE, Outcome::Passed, "A"),
+            (ONE, Outcome::Inconclusive, "B"),
+            (OTHER, Outcome::Passed, "C"),
+            (ONE, Outcome::Warn, "D"),
+        ] {
+            assert_eq!(note(dir.path(), &ended(wwn, outcome, Some(id))).unwrap(), [""; 0]);
+        }
+        let told = note(dir.path(), &ended(ONE, Outcome::Failed, Some("E"))).unwrap();
+        assert!(
+            told.len() == 2 && told[0].contains("certificate A holds no longer"),
+            "{told:?}"
+        );
+        let expected = [("A", true), ("B", false), ("C", false), ("D", true), ("E", false)];
+        assert_eq!(
+            revoked(dir.path()),
+            expected.map(|(id, revoked)| (id.to_owned(), revoked))
+        );
+        // Once.
+        assert_eq!(note(dir.path(), &ended(ONE, Outcome::Failed, None)).unwrap(), [""; 0]);
+    }
+
+    #[test]
+    fn a_job_that_is_gone_on_with_has_one_certificate() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut job = ended(ONE, Outcome::Failed, Some("A"));
+        note(dir.path(), &job).unwrap();
+        job.verdict.as_mut().unwrap().outcome = Outcome::Passed;
+        note(dir.path(), &job).unwrap();
+        note(dir.path(), &ended(ONE, Outcome::Failed, None)).unwrap();
+        assert_eq!(revoked(dir.path()), [("A".to_owned(), true)]);
+        // What was revoked stays so.
+        note(dir.path(), &job).unwrap();
+        assert_eq!(revoked(dir.path()), [("A".to_owned(), true)]);
+    }
+
+    #[test]
+    fn burn_ins_that_end_together_lose_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        std::thread::scope(|scope| {
+            for n in 0..16 {
+                let dir = dir.path();
+                scope.spawn(move || note(dir, &ended(ONE, Outcome::Passed, Some(&format!("{n:02}")))).unwrap());
+            }
+        });
+        assert_eq!(revoked(dir.path()).len(), 16);
+    }
+
+    #[test]
+    fn a_damaged_list_is_set_aside_and_told() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(FILE), "[{").unwrap();
+        assert!(known(dir.path()).unwrap_err().contains(FILE));
+        let told = note(dir.path(), &ended(ONE, Outcome::Passed, Some("A"))).unwrap();
+        assert!(
+            told[0].contains("set aside as") && told[0].contains(".bad-20"),
+            "{told:?}"
+        );
+        assert_eq!(revoked(dir.path()), [("A".to_owned(), false)]);
+    }
+}
