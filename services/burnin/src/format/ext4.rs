@@ -12,6 +12,8 @@ const LENGTH: usize = 1024;
 const MAGIC: u16 = 0xef53;
 /// `RO_COMPAT_SPARSE_SUPER`.
 const SPARSE: u32 = 1;
+/// Bytes of the largest page of Linux.
+const PAGE_MAX: u64 = 64 << 10;
 
 /// What a superblock says.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,8 +77,8 @@ pub(super) fn copies(file: &File, size: u64, reserved_percent: u8) -> io::Result
     if first.per_group == 0 || first.blocks == 0 {
         return Err(io::Error::other("the superblock tells no blocks"));
     }
-    let made = first.blocks.saturating_mul(first.block);
-    if made > size || size - made >= 64 << 10 {
+    if !fills(&first, size) {
+        let made = first.blocks.saturating_mul(first.block);
         return Err(io::Error::other(format!(
             "the file system has {made} bytes, the partition {size}"
         )));
@@ -109,6 +111,21 @@ pub(super) fn copies(file: &File, size: u64, reserved_percent: u8) -> io::Result
     Ok(copies)
 }
 
+/// Whether the file system has what mke2fs makes of a partition of `size` bytes.
+///
+/// Short of it is less than a page of the largest size, to which mke2fs rounds down; or a last group that would have been
+/// too small for its own tables, without which the file system ends on a whole group. Source: e2fsprogs
+/// `lib/ext2fs/initialize.c` (`rem < overhead + 50`).
+fn fills(made: &Super, size: u64) -> bool {
+    let Some(short) = size.checked_sub(made.blocks.saturating_mul(made.block)) else {
+        return false;
+    };
+    // A group's blocks have one bit each in one block: more of them are no group of mke2fs'.
+    let group = made.per_group.min(8 * made.block) * made.block;
+    let whole = made.blocks.saturating_sub(made.first).is_multiple_of(made.per_group);
+    short < PAGE_MAX || whole && short < group
+}
+
 /// Whether a group bears a copy: 0, 1 and the powers of 3, 5 and 7.
 fn has_copy(group: u64) -> bool {
     let power = |base: u64| {
@@ -123,7 +140,87 @@ fn has_copy(group: u64) -> bool {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::process::Command;
+
+    use wire::options::{FileSystem, FormatRequest, Table};
+
+    use super::super::tool;
     use super::*;
+
+    const MIB: u64 = 1 << 20;
+
+    /// A sparse file of `mib` MiB with the file system that a partition of that size gets; `None` without mke2fs.
+    fn made(mib: u64) -> Option<File> {
+        let request = FormatRequest {
+            table: Table::Auto,
+            filesystem: FileSystem::Ext4,
+            reserved_percent: 0,
+            label: String::new(),
+        };
+        let call = tool::maker(&request)?;
+        let program = tool::find(call.program)?;
+        let file = tempfile::NamedTempFile::new().unwrap();
+        file.as_file().set_len(mib * MIB).unwrap();
+        let done = Command::new(program)
+            .args(&call.args)
+            .arg(file.path())
+            .output()
+            .unwrap();
+        assert!(
+            done.status.success(),
+            "{mib}: {}",
+            String::from_utf8_lossy(&done.stderr)
+        );
+        Some(file.into_file())
+    }
+
+    /// A group has 128 MiB, of blocks of 1 KiB (below 512 MiB) 8.
+    #[test]
+    fn a_last_group_that_mke2fs_leaves_out_is_no_fault() {
+        let borders = [64, 256, 504, 512, 640, 1152, 1280, 3200, 32_768].map(|border| border - 2..border + 5);
+        // Partitions of drives of 480, 960 and 1920 GB (IDEMA LBA1-03).
+        let drives = [457_861, 915_714, 1_831_419].map(|mib| mib..mib + 1);
+        let mut shorter = 0;
+        for mib in borders.into_iter().flatten().chain(drives.into_iter().flatten()) {
+            let Some(file) = made(mib) else { return };
+            let told = copies(&file, mib * MIB, 0);
+            assert!(told.is_ok(), "{mib} MiB: {told:?}");
+            let first = read(&file, AT).unwrap();
+            shorter += u32::from(first.blocks * first.block + PAGE_MAX <= mib * MIB);
+        }
+        assert!(shorter >= 9, "{shorter}");
+    }
+
+    #[test]
+    fn a_file_system_that_is_too_short_or_too_long_is_told() {
+        for (mib, partition) in [
+            // A group is missing, and more; the end is within a group; it goes beyond the partition.
+            (1152, 1280),
+            (1152, 1281),
+            (1160, 1161),
+            (1160, 1288),
+            (1160, 1159),
+            (1152, 1151),
+        ] {
+            let Some(file) = made(mib) else { return };
+            let told = copies(&file, partition * MIB, 0).unwrap_err().to_string();
+            assert!(told.contains("the partition"), "{mib} MiB on {partition}: {told}");
+        }
+        // A group that is larger than any excuses nothing.
+        let made = Super {
+            blocks: 1 << 20,
+            reserved: 0,
+            block: 4096,
+            first: 0,
+            per_group: 1 << 20,
+            sparse: true,
+            group: 0,
+            uuid: [0; 16],
+            label: [0; 16],
+        };
+        assert!(!fills(&made, 6 << 30));
+    }
 
     /// As `mke2fs -n` lists them.
     #[test]
