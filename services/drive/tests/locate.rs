@@ -163,7 +163,7 @@ fn a_slot_that_sg_ses_does_not_find_is_shown_by_the_next_means() {
     let first = calls.lines().next().unwrap();
     assert!(first.starts_with("sg_ses --dev-slot-num=3 --set=ident"), "{calls}");
     assert!(
-        calls.contains("ledctl locate=") && !calls.contains("--index"),
+        calls.contains("ledctl --listed-only locate=") && !calls.contains("--index"),
         "{calls}"
     );
 }
@@ -271,7 +271,10 @@ fn without_an_enclosure_ledctl_is_tried_and_then_the_rhythm() {
     let node = root.path().join("dev/sda");
     assert_eq!(
         calls,
-        format!("ledctl locate={0}\nledctl locate_off={0}\n", node.display())
+        format!(
+            "ledctl --listed-only locate={0}\nledctl --listed-only locate_off={0}\n",
+            node.display()
+        )
     );
     let missing = Tools {
         ledctl: "/no/such/ledctl".into(),
@@ -285,6 +288,44 @@ fn without_an_enclosure_ledctl_is_tried_and_then_the_rhythm() {
         locating.stop();
         assert!(begun.elapsed() < LONG / 2);
     }
+}
+
+/// A `ledctl` with a file for each light that is on, which turns off what is not listed unless it is told to leave it.
+#[test]
+fn two_drives_are_lit_at_once_and_one_going_dark_leaves_the_other() {
+    let root = tempfile::tempdir().unwrap();
+    let system = System::at(root.path());
+    let port = |n: u32| format!("pci0000:00/0000:00:1f.2/ata{n}/host{n}/target{n}:0:0/{n}:0:0:0");
+    let drives = [("sda", 1), ("sdb", 2)].map(|(name, n)| disk(root.path(), name, &port(n)));
+    let lights = root.path().join("lights");
+    std::fs::create_dir(&lights).unwrap();
+    let tools = Tools {
+        ledctl: root.path().join("ledctl"),
+        sg_ses: "/no/such/sg_ses".into(),
+    };
+    let played = "others=off\n\
+        for word; do case $word in\n\
+        -x|--listed-only) others=stay ;;\n\
+        locate=*|locate_off=*) order=${word%%=*} light=${word##*/} ;;\n\
+        *) exit 1 ;; esac; done\n\
+        [ $others = stay ] || find . -type f ! -name \"$light\" -delete\n\
+        [ $order = locate ] && : > \"$light\" || rm -f \"$light\"";
+    script(&tools.ledctl, &format!("cd {} || exit 1\n{played}", lights.display()));
+    let lit = || {
+        let mut lit: Vec<_> = std::fs::read_dir(&lights)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        lit.sort();
+        lit
+    };
+    let [first, second] = drives.map(|drive| start(&system, &tools, &drive, LONG).unwrap());
+    assert!(matches!(first.means(), Means::Ledctl { .. }), "{first:?}");
+    assert_eq!(lit(), ["sda", "sdb"]);
+    first.stop();
+    assert_eq!(lit(), ["sdb"]);
+    second.stop();
+    assert!(lit().is_empty());
 }
 
 #[test]

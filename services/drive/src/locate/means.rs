@@ -74,7 +74,12 @@ impl Means {
             }
             Self::Ledctl { node } => {
                 let order = if on { "locate" } else { "locate_off" };
-                tool(Command::new(&tools.ledctl).arg(format!("{order}={}", node.display())))
+                // Without it the lights of all other drives are turned off (ledctl(8)).
+                tool(
+                    Command::new(&tools.ledctl)
+                        .arg("--listed-only")
+                        .arg(format!("{order}={}", node.display())),
+                )
             }
             Self::Rhythm => Ok(()),
         }
