@@ -4,6 +4,7 @@
 mod common;
 
 use common::{Bench, LARGE, outcome};
+use wire::DriveId;
 use wire::command::{Answer, Command};
 use wire::job::{JobState, Outcome, Phase, PhaseStatus};
 
@@ -179,15 +180,53 @@ async fn playbooks_are_told_kept_and_forgotten() {
     );
 }
 
+fn locate(drive: DriveId, on: bool) -> Command {
+    let actor = "ann".into();
+    Command::Locate { drive, on, actor }
+}
+
+/// Whoever is told that the light is on finds it on, however slow the tool is, and the last one who asked has their way.
+#[tokio::test]
+async fn a_light_that_is_asked_for_twice_is_on_and_one_that_is_put_out_meanwhile_is_off() {
+    let played = "echo \"begins $*\" >> log; sleep 0.7\n\
+        case $* in *locate=*) : > lit ;; *) rm -f lit ;; esac; echo ends >> log";
+    let Some(bench) = Bench::with_ledctl(32, played).await else {
+        return;
+    };
+    let drive = bench.drives[0].id();
+    let ask = |on| bench.server.call(locate(drive.clone(), on));
+    let is_lit = || bench.path().join("lit").exists();
+    let (first, second) = tokio::join!(ask(true), ask(true));
+    for answer in [first, second] {
+        assert!(
+            matches!(&answer, Ok(Answer::Done { told }) if told.contains("is on")),
+            "{answer:?}"
+        );
+    }
+    assert!(is_lit());
+    ask(false).await.unwrap();
+    assert!(!is_lit());
+    let (on, off) = tokio::join!(ask(true), ask(false));
+    assert!(
+        matches!(&on, Ok(Answer::Done { told }) if told.contains("is on")),
+        "{on:?}"
+    );
+    assert!(
+        matches!(&off, Ok(Answer::Done { told }) if told.contains("no longer")),
+        "{off:?}"
+    );
+    assert!(!is_lit());
+    let log = std::fs::read_to_string(bench.path().join("log")).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    for turn in lines.chunks(2) {
+        assert!(turn[0].starts_with("begins") && turn.get(1) == Some(&"ends"), "{log}");
+    }
+}
+
 #[tokio::test]
 async fn a_drive_is_shown_and_no_longer() {
     let Some(bench) = Bench::new(&[32]).await else {
         return;
-    };
-    let locate = |drive, on| Command::Locate {
-        drive,
-        on,
-        actor: "ann".into(),
     };
     let drive = bench.drives[0].id();
     let Ok(Answer::Done { told }) = bench.server.call(locate(drive.clone(), true)).await else {
@@ -196,7 +235,7 @@ async fn a_drive_is_shown_and_no_longer() {
     assert!(!told.is_empty());
     let over = bench.server.call(locate(drive, false)).await;
     assert!(matches!(over, Ok(Answer::Done { .. })), "{over:?}");
-    let nobody = wire::DriveId::from_serial("no", "such", 1).unwrap();
+    let nobody = DriveId::from_serial("no", "such", 1).unwrap();
     assert_eq!(
         bench.server.call(locate(nobody, true)).await.unwrap_err().kind,
         "drive-unknown"

@@ -57,7 +57,7 @@ impl Controller {
                 let told = "The job goes on.".to_owned();
                 answer_kept(reply, self.wish(job, Wish::Resume(actor)), Answer::Done { told });
             }
-            Command::Locate { drive, on, actor } => self.locate(drive, on, &actor, reply),
+            Command::Locate { drive, on, actor } => self.locate(drive, on, actor, reply),
             Command::SavePlaybook { text, actor } => {
                 let saved = self.books.save(&text).map(|name| {
                     self.books_changed("playbook.saved", format!("{actor} saved the playbook {name}"));

@@ -8,26 +8,55 @@ use wire::command::{Answer, CallOutcome};
 use wire::event::Severity;
 use wire::{DriveId, Problem};
 
+use super::lights::{Lights, Turn};
 use super::{Back, Controller, answer};
 use crate::events::Happening;
 
+/// What was asked of a drive's light.
+#[derive(Debug)]
+pub(super) struct Ask {
+    on: bool,
+    actor: String,
+    reply: oneshot::Sender<CallOutcome>,
+}
+
+/// The drives that are shown to somebody; a light goes out when its entry is dropped.
+pub(super) type Located = Lights<Ask, Locating>;
+
 impl Controller {
-    /// Begins or ends it, in a task of its own: tools of enclosures are slow.
-    pub(super) fn locate(&mut self, drive: DriveId, on: bool, actor: &str, reply: oneshot::Sender<CallOutcome>) {
-        let before = self.located.remove(&drive);
+    /// Begins or ends it, after what was asked for the same drive before.
+    pub(super) fn locate(&mut self, drive: DriveId, on: bool, actor: String, reply: oneshot::Sender<CallOutcome>) {
+        match self.located.ask(&drive, Ask { on, actor, reply }) {
+            Ok(Some(turn)) => self.turn(drive, turn),
+            Ok(None) => {}
+            Err(ask) => {
+                let problem = Problem::new("busy", 503, "This drive's light is still being turned");
+                answer(ask.reply, Err(problem.with("Try again in a moment.")));
+            }
+        }
+    }
+
+    /// Turns a light in a task of its own: tools of enclosures are slow.
+    fn turn(&mut self, drive: DriveId, turn: Turn<Ask, Locating>) {
+        let Turn { ask, before } = turn;
+        let Ask { on, actor, reply } = ask;
         let listed = self.means.drives.borrow();
         let listed = listed
             .iter()
             .find(|listed| listed.present && listed.id.as_ref() == Some(&drive))
             .cloned();
+        let back = self.back.clone();
         let Some(listed) = listed else {
-            // Ending it may wait for a dying drive.
-            spawn_blocking(move || drop(before));
             let problem = Problem::new("drive-unknown", 404, "No such drive is plugged in");
             answer(
                 reply,
                 Err(problem.with(format!("{drive} is not among the present drives."))),
             );
+            tokio::spawn(async move {
+                // Ending it may wait for a dying drive.
+                let _ended = spawn_blocking(move || drop(before)).await;
+                let _stopped = back.send(Back::Located { drive, lit: None }).await;
+            });
             return;
         };
         let name = format!("{} {}", listed.model, listed.serial);
@@ -37,7 +66,6 @@ impl Controller {
             let happening = Happening::new("drive.located", Severity::Info, Some(drive.clone()), message, data);
             self.means.outbox.event(happening);
         }
-        let back = self.back.clone();
         tokio::spawn(async move {
             let done = spawn_blocking(move || {
                 if let Some(before) = before {
@@ -45,34 +73,28 @@ impl Controller {
                 }
                 on.then(|| light(&listed.kernel_name)).transpose()
             });
-            let result = match done.await {
-                Ok(Ok(Some(locating))) => Ok((locating.words(), Some(locating))),
-                Ok(Ok(None)) => Ok((format!("{name} is no longer shown."), None)),
+            let (told, lit) = match done.await {
+                Ok(Ok(Some(locating))) => (Ok(locating.words()), Some(locating)),
+                Ok(Ok(None)) => (Ok(format!("{name} is no longer shown.")), None),
                 Ok(Err(why)) => {
                     let problem = Problem::new("locate-unsupported", 422, "This drive cannot be made findable");
-                    Err(problem.with(format!("{name}: {why}.")))
+                    (Err(problem.with(format!("{name}: {why}."))), None)
                 }
-                Err(error) => Err(Problem::new("agent-fault", 500, "The agent failed").with(error.to_string())),
+                Err(error) => {
+                    let problem = Problem::new("agent-fault", 500, "The agent failed").with(error.to_string());
+                    (Err(problem), None)
+                }
             };
-            let _stopped = back.send(Back::Located { drive, result, reply }).await;
+            answer(reply, told.map(|told| Answer::Done { told }));
+            let _stopped = back.send(Back::Located { drive, lit }).await;
         });
     }
 
-    pub(super) fn located(
-        &mut self,
-        drive: DriveId,
-        result: Result<(String, Option<Locating>), Problem>,
-        reply: oneshot::Sender<CallOutcome>,
-    ) {
-        self.located.retain(|_, locating| !locating.is_over());
-        let told = result.map(|(told, locating)| {
-            // Asked for twice, the first one ends elsewhere: that may wait for a dying drive, too.
-            if let Some(before) = locating.and_then(|locating| self.located.insert(drive, locating)) {
-                spawn_blocking(move || drop(before));
-            }
-            Answer::Done { told }
-        });
-        answer(reply, told);
+    /// A light was turned; the next one that waits for it has its turn.
+    pub(super) fn located(&mut self, drive: DriveId, lit: Option<Locating>) {
+        if let Some(turn) = self.located.turned(&drive, lit) {
+            self.turn(drive, turn);
+        }
     }
 }
 

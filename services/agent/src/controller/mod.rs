@@ -6,6 +6,7 @@
 mod command;
 mod failed;
 mod foreign;
+mod lights;
 mod locate;
 mod offer;
 mod refusals;
@@ -40,6 +41,7 @@ use crate::jobs::{KNOWN, Kept};
 use crate::record::Record;
 use crate::registry::Registry;
 use crate::uplink::FromServer;
+use locate::Located;
 use start::Beginning;
 
 /// How long after its start the agent believes that a drive which was known is still to be found: walking the buses and
@@ -85,12 +87,8 @@ enum Back {
         outcome: CallOutcome,
         reply: foreign::Reply,
     },
-    /// A drive is shown, or no longer.
-    Located {
-        drive: DriveId,
-        result: Result<(String, Option<Locating>), Problem>,
-        reply: oneshot::Sender<CallOutcome>,
-    },
+    /// A drive's light was turned.
+    Located { drive: DriveId, lit: Option<Locating> },
 }
 
 /// The centre.
@@ -115,8 +113,7 @@ pub struct Controller {
     /// Jobs that are over, as text.
     ended: BTreeSet<String>,
     bays: BayBook,
-    /// Drives that are shown to somebody; a light goes out when its entry is dropped.
-    located: BTreeMap<DriveId, Locating>,
+    located: Located,
     /// Drives that tell of burn-ins which this box does not know.
     offers: BTreeMap<DriveId, Header>,
     /// Drives that were looked at for that since they came.
@@ -158,7 +155,7 @@ impl Controller {
             known,
             ended: BTreeSet::new(),
             bays,
-            located: BTreeMap::new(),
+            located: Located::new(),
             offers: BTreeMap::new(),
             looked_at: BTreeSet::new(),
             looking: Arc::default(),
@@ -294,7 +291,7 @@ impl Controller {
             Back::Opened { beginning, held, reply } => self.opened(*beginning, held, reply).await,
             Back::Found { drive, header } => self.found(drive, *header),
             Back::Answered { outcome, reply } => self.answered(outcome, reply),
-            Back::Located { drive, result, reply } => self.located(drive, result, reply),
+            Back::Located { drive, lit } => self.located(drive, lit),
         }
     }
 

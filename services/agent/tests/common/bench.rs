@@ -1,5 +1,6 @@
 //! The set-up of most process tests: a directory, a server, an agent, and drives that it has listed.
 
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use tempfile::TempDir;
@@ -38,6 +39,22 @@ impl Bench {
                 "mount --bind {} /sys/block/{name}/diskseq && exec \"$0\" \"$@\"",
                 count.display()
             );
+            ["unshare", "--mount", "sh", "-c", &bind].map(str::to_owned).to_vec()
+        })
+        .await
+    }
+
+    /// One drive of this size, and a `ledctl` that runs these lines of `sh` in [`Bench::path`].
+    pub async fn with_ledctl(mib: u64, lines: &str) -> Option<Self> {
+        Self::begin(&[mib], true, &[], |dir, _| {
+            let (bin, here) = (dir.join("bin"), dir.display());
+            std::fs::create_dir(&bin).unwrap();
+            let program = bin.join("ledctl");
+            let script = format!("#!/bin/sh\ncd {here} || exit 1\n{lines}\n");
+            std::fs::write(&program, script).unwrap();
+            std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
+            // Tools are looked for in a fixed list of folders.
+            let bind = format!("mount --bind {} /usr/local/sbin && exec \"$0\" \"$@\"", bin.display());
             ["unshare", "--mount", "sh", "-c", &bind].map(str::to_owned).to_vec()
         })
         .await
