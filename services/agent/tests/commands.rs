@@ -4,6 +4,7 @@
 mod common;
 
 use common::{Bench, LARGE, outcome};
+use drive::locate::PERIOD;
 use wire::DriveId;
 use wire::command::{Answer, Command};
 use wire::job::{JobState, Outcome, Phase, PhaseStatus};
@@ -241,4 +242,46 @@ async fn a_drive_is_shown_and_no_longer() {
         "drive-unknown"
     );
     assert!(bench.drives[0].is_blank());
+}
+
+/// Its light is on anyway, and reads of ours are no evidence.
+#[tokio::test]
+async fn a_drive_under_test_is_not_read_to_show_it() {
+    let Some(bench) = Bench::with_ledctl(LARGE, "exit 1").await else {
+        return;
+    };
+    let drive = bench.drives[0].id();
+    let plays = || {
+        let tasks = std::fs::read_dir(format!("/proc/{}/task", bench.agent.pid())).unwrap();
+        tasks
+            .flatten()
+            .any(|task| std::fs::read_to_string(task.path().join("comm")).is_ok_and(|name| name == "drive-locate\n"))
+    };
+    let shown = bench.server.call(locate(drive.clone(), true)).await;
+    assert!(
+        matches!(&shown, Ok(Answer::Done { told }) if told.contains("three times")),
+        "{shown:?}"
+    );
+    assert!(plays());
+    let id = bench.job_in_the_middle("surface").await;
+    let actor = "ann".into();
+    bench.server.call(Command::Pause { job: id, actor }).await.unwrap();
+    // It may rest before it sees that.
+    tokio::time::sleep(PERIOD).await;
+    assert!(!plays(), "the job ended the rhythm");
+    let refused = bench.server.call(locate(drive.clone(), true)).await.unwrap_err();
+    assert!(
+        refused.kind == "locate-unsupported" && refused.detail.contains("being tested"),
+        "{refused}"
+    );
+    assert!(!plays());
+    bench.server.call(locate(drive.clone(), false)).await.unwrap();
+    let actor = "ann".into();
+    bench.server.call(Command::Abort { job: id, actor }).await.unwrap();
+    bench.server.over(id).await;
+    // The agent tells of the end before it has let go of the job.
+    while bench.server.call(locate(drive.clone(), true)).await.is_err() {
+        tokio::time::sleep(PERIOD).await;
+    }
+    assert!(plays(), "it may be read again");
 }

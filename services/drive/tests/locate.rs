@@ -9,10 +9,15 @@ use std::time::{Duration, Instant};
 
 use common::script;
 use drive::System;
-use drive::locate::{Failed, Means, Tools, how, place, start};
+use drive::locate::{Failed, Leave, Locating, Means, Tools, how, place};
 use drive::sysfs::{self, Device};
 
 const LONG: Duration = Duration::from_secs(60);
+
+/// Of a drive at rest.
+fn start(system: &System, tools: &Tools, device: &Device, longest: Duration) -> Result<Locating, Failed> {
+    drive::locate::start(system, tools, device, longest, &Leave::new(true))
+}
 
 fn put(root: &Path, path: &str, text: &str) {
     let path = root.join(path);
@@ -355,6 +360,34 @@ fn the_rhythm_leaves_every_byte_as_it_was() {
         "it played until its time was over"
     );
     assert_eq!(std::fs::read(&node).unwrap(), before);
+}
+
+/// Its light is on anyway, and reads of ours are no evidence.
+#[test]
+fn a_drive_that_is_tested_is_not_read() {
+    let root = tempfile::tempdir().unwrap();
+    let device = disk(
+        root.path(),
+        "sda",
+        "pci0000:00/0000:00:1f.2/ata5/host4/target4:0:0/4:0:0:0",
+    );
+    let system = System::at(root.path());
+    let start = |tools: &Tools, leave: &Leave| drive::locate::start(&system, tools, &device, LONG, leave);
+    let told = start(&tools(root.path(), 1), &Leave::new(false)).unwrap_err();
+    assert!(matches!(told, Failed::Tested), "{told}");
+    // A light of its bay is for all.
+    let lit = start(&tools(root.path(), 0), &Leave::new(false)).unwrap();
+    assert!(matches!(lit.means(), Means::Ledctl { .. }), "{lit:?}");
+    // A test that begins ends the rhythm.
+    let leave = Leave::new(true);
+    let locating = start(&tools(root.path(), 1), &leave).unwrap();
+    assert_eq!(locating.means(), &Means::Rhythm);
+    leave.take_back();
+    let begun = Instant::now();
+    while !locating.is_over() {
+        assert!(begun.elapsed() < LONG / 2);
+        std::thread::sleep(Duration::from_millis(10));
+    }
 }
 
 /// Nobody is sent to look for a light that cannot flicker.

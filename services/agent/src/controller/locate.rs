@@ -1,6 +1,6 @@
 //! Makes a drive findable for the eye. How is `drive::locate`'s.
 
-use drive::locate::{LONGEST, Locating, Tools, start};
+use drive::locate::{LONGEST, Leave, Locating, Tools, start};
 use drive::{System, sysfs};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
@@ -66,12 +66,20 @@ impl Controller {
             let happening = Happening::new("drive.located", Severity::Info, Some(drive.clone()), message, data);
             self.means.outbox.event(happening);
         }
+        let leave = match self.busy().contains(&drive) {
+            true => Leave::new(false),
+            false => self
+                .leaves
+                .entry(drive.clone())
+                .or_insert_with(|| Leave::new(true))
+                .clone(),
+        };
         tokio::spawn(async move {
             let done = spawn_blocking(move || {
                 if let Some(before) = before {
                     before.stop();
                 }
-                on.then(|| light(&listed.kernel_name)).transpose()
+                on.then(|| light(&listed.kernel_name, &leave)).transpose()
             });
             let (told, lit) = match done.await {
                 Ok(Ok(Some(locating))) => (Ok(locating.words()), Some(locating)),
@@ -98,8 +106,8 @@ impl Controller {
     }
 }
 
-fn light(kernel_name: &str) -> Result<Locating, String> {
+fn light(kernel_name: &str, leave: &Leave) -> Result<Locating, String> {
     let system = System::default();
     let device = sysfs::read(&system, kernel_name).ok_or("it is gone")?;
-    start(&system, &Tools::default(), &device, LONGEST).map_err(|error| error.to_string())
+    start(&system, &Tools::default(), &device, LONGEST, leave).map_err(|error| error.to_string())
 }

@@ -19,7 +19,7 @@ use std::time::{Duration, Instant};
 
 use burnin::Playbook;
 use burnin::header::Header;
-use drive::locate::Locating;
+use drive::locate::{Leave, Locating};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tracing::{error, info};
@@ -114,6 +114,8 @@ pub struct Controller {
     ended: BTreeSet<String>,
     bays: BayBook,
     located: Located,
+    /// Drives that may be read to show them, until a job opens them.
+    leaves: BTreeMap<DriveId, Leave>,
     /// Drives that tell of burn-ins which this box does not know.
     offers: BTreeMap<DriveId, Header>,
     /// Drives that were looked at for that since they came.
@@ -156,6 +158,7 @@ impl Controller {
             ended: BTreeSet::new(),
             bays,
             located: Located::new(),
+            leaves: BTreeMap::new(),
             offers: BTreeMap::new(),
             looked_at: BTreeSet::new(),
             looking: Arc::default(),

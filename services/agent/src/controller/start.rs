@@ -88,6 +88,11 @@ impl Controller {
 
     pub(super) fn open(&mut self, beginning: Beginning, list: &Arc<Vec<Drive>>, reply: oneshot::Sender<CallOutcome>) {
         self.opening.extend(beginning.drives.iter().cloned());
+        for drive in &beginning.drives {
+            if let Some(leave) = self.leaves.remove(drive) {
+                leave.take_back();
+            }
+        }
         let (hands, back, list) = (self.means.hands.clone(), self.back.clone(), Arc::clone(list));
         tokio::spawn(async move {
             let held = open_all(&hands, &beginning, &list).await;

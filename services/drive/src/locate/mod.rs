@@ -5,7 +5,7 @@
 //! | enclosure | the kernel's `locate` attribute of the slot (SES), or `sg_ses` where that attribute is missing |
 //! | PCI slot | the kernel's `*:enclosure:locate` LED of an NVMe slot (NPEM) |
 //! | controller | `ledctl --listed-only locate=…` for what ledmon drives (AHCI SGPIO, VMD, IBPI) |
-//! | rhythm | three short bursts of reads and a pause, over and over; reads alone, on a descriptor that cannot write |
+//! | rhythm | three short bursts of reads and a pause, over and over; reads alone, on a descriptor that cannot write, of a drive that is not being tested ([`Leave`]) |
 //!
 //! [`how`] says which there are, best first, from `/sys` alone; [`start`] takes the first that works. Whatever was begun
 //! ends by [`Locating::stop`], by dropping it, or by itself after [`LONGEST`].
@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 pub use bays::{Bay, Bays};
 pub use means::{Means, how};
 pub use place::{Place, place};
-pub use rhythm::{BURST, Beat, PERIOD, beat};
+pub use rhythm::{BURST, Beat, Leave, PERIOD, beat};
 
 use crate::child;
 use crate::sysfs::{self, Device};
@@ -45,6 +45,11 @@ pub enum Failed {
     /// Every means failed; the last one's reason.
     #[error("no light and no reading works ({0})")]
     All(String),
+    /// No light of its bay is known, and there is no leave to read it.
+    #[error(
+        "no light of its bay works, and its own light cannot tell it while it is being tested; ask again when its job is over"
+    )]
+    Tested,
     /// A thread could not be had.
     #[error("starting a thread")]
     Thread(#[source] std::io::Error),
@@ -116,15 +121,25 @@ impl Drop for Locating {
     }
 }
 
-/// Makes `device` findable by the best means that works, until it is stopped or `longest` (at most [`LONGEST`]) is over.
+/// Makes `device` findable by the best means that works, until it is stopped or `longest` (at most [`LONGEST`]) is over; by
+/// a rhythm while there is `leave` to read it.
 ///
 /// # Errors
-/// When no means works: a drive that cannot even be read has no light of its own.
-pub fn start(system: &System, tools: &Tools, device: &Device, longest: Duration) -> Result<Locating, Failed> {
+/// When no means works: a drive that cannot even be read, or must not be, has no light of its own.
+pub fn start(
+    system: &System,
+    tools: &Tools,
+    device: &Device,
+    longest: Duration,
+    leave: &Leave,
+) -> Result<Locating, Failed> {
     let mut last = String::new();
     for means in how(system, device) {
+        if means == Means::Rhythm && !leave.stands() {
+            return Err(Failed::Tested);
+        }
         match means.light(tools, true) {
-            Ok(()) => match run(system, tools.clone(), device, means, longest.min(LONGEST))? {
+            Ok(()) => match run(system, tools.clone(), device, means, (longest.min(LONGEST), leave))? {
                 Ok(locating) => return Ok(locating),
                 Err(why) => last = why,
             },
@@ -140,15 +155,15 @@ fn run(
     tools: Tools,
     device: &Device,
     means: Means,
-    longest: Duration,
+    (longest, leave): (Duration, &Leave),
 ) -> Result<Result<Locating, String>, Failed> {
     let (stop, stopped) = channel();
     let (began, heard) = channel();
-    let shown = means.clone();
+    let (shown, leave) = (means.clone(), leave.clone());
     let (node, bytes) = (sysfs::node(system, &device.name), device.identity.capacity.0);
     let work = move || {
         match &shown {
-            Means::Rhythm => rhythm::play(&node, bytes, longest, (&began, &stopped)),
+            Means::Rhythm => rhythm::play(&node, bytes, longest, &leave, (&began, &stopped)),
             Means::Slot { .. } | Means::Ses { .. } | Means::PciSlot { .. } | Means::Ledctl { .. } => {
                 if began.send(Ok(())).is_ok() {
                     wait(&stopped, longest);

@@ -5,6 +5,8 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, Sender};
 use std::time::{Duration, Instant};
 
@@ -24,6 +26,28 @@ const PLACES: u64 = 4;
 
 /// Bytes of one read: small, so that disks seek and can be heard.
 const READ: usize = 4096;
+
+/// The leave to read a drive for a rhythm, until it is taken back; clones are one.
+///
+/// It is for drives at rest: on one that is tested nobody sees a rhythm, and its reads would be in the test's evidence.
+#[derive(Debug, Clone)]
+pub struct Leave(Arc<AtomicBool>);
+
+impl Leave {
+    /// One that is given, or is not.
+    pub fn new(given: bool) -> Self {
+        Self(Arc::new(AtomicBool::new(given)))
+    }
+
+    /// Takes it back: no read begins after this.
+    pub fn take_back(&self) {
+        self.0.store(false, Ordering::SeqCst);
+    }
+
+    pub(super) fn stands(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
 
 /// What is to be done at a moment, and for how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,15 +73,16 @@ pub fn beat(elapsed: Duration) -> Beat {
     }
 }
 
-/// Plays the rhythm on the drive at `node` of `bytes` bytes until stopped or `longest` is over. Tells `began` first whether the
+/// Plays the rhythm on the drive at `node` of `bytes` bytes until stopped, `longest` is over or the leave is taken back. Tells `began` first whether the
 /// drive answers at all; from then on a read that fails is no reason to end: its light may flicker all the same.
 pub(super) fn play(
     node: &Path,
     bytes: u64,
     longest: Duration,
+    leave: &Leave,
     (began, stopped): (&Sender<io::Result<()>>, &Receiver<()>),
 ) {
-    let (drive, mut buffer) = match ready(node, bytes) {
+    let (drive, mut buffer) = match ready(node, bytes, leave) {
         Ok(ready) => ready,
         Err(error) => return drop(began.send(Err(error))),
     };
@@ -66,7 +91,7 @@ pub(super) fn play(
     }
     let begun = Instant::now();
     let mut place = 0x9E37_79B9_7F4A_7C15_u64;
-    while elapsed(begun) < longest {
+    while leave.stands() && elapsed(begun) < longest {
         match beat(elapsed(begun)) {
             Beat::Rest(time) => {
                 if wait(stopped, time) {
@@ -89,11 +114,14 @@ pub(super) fn play(
 }
 
 /// The drive, open, after a read to which it answered.
-fn ready(node: &Path, bytes: u64) -> io::Result<(File, Buffer)> {
+fn ready(node: &Path, bytes: u64, leave: &Leave) -> io::Result<(File, Buffer)> {
     let (drive, mut buffer) = (open(node)?, Buffer::new()?);
     let mut last = io::Error::from(io::ErrorKind::UnexpectedEof);
     // One bad sector at the beginning does not keep a drive from being found.
     for place in 0..PLACES {
+        if !leave.stands() {
+            return Err(io::Error::other("it is being tested now"));
+        }
         let at = bytes / PLACES / READ as u64 * READ as u64 * place;
         match buffer.read(&drive, at) {
             Ok(0) => {}
