@@ -1,19 +1,22 @@
 //! Where each drive is, or was last: bay and path, kept over restarts.
 //!
-//! So a drive that was pulled can still be looked for. What a bay is called is `drive::locate`'s.
+//! So a drive that was pulled can still be looked for: where it is missed, people are told where it sat. A person names a bay
+//! by the drive in it; what a bay is called then is `drive::locate`'s.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use drive::locate::{Bays, Place};
-use store::{Store, Table};
+use store::{Pending, Store, Table};
 use wire::DriveId;
 
 /// All bays, under `bays`.
 pub const BAYS: Table<String, Bays> = Table::new("bays");
 
-/// The bays of this box.
-#[derive(Debug)]
+/// The bays of this box; clones share them.
+#[derive(Clone, Debug)]
 pub struct BayBook {
     store: Store,
-    bays: Bays,
+    bays: Arc<Mutex<Bays>>,
 }
 
 impl BayBook {
@@ -23,26 +26,52 @@ impl BayBook {
     /// When the store cannot be read.
     pub fn open(store: Store) -> store::Result<Self> {
         let bays = store.read(|r| BAYS.get(r, "bays"))?.unwrap_or_default();
+        let bays = Arc::new(Mutex::new(bays));
         Ok(Self { store, bays })
     }
 
     /// A drive was seen at a place; news are written down.
-    pub fn saw(&mut self, place: &Place, drive: &DriveId) {
-        if self.bays.saw(place, drive) {
-            let bays = self.bays.clone();
-            self.store.write(move |w| BAYS.put(w, "bays", &bays)).forget();
+    pub fn saw(&self, place: &Place, drive: &DriveId) {
+        let mut bays = self.bays();
+        if bays.saw(place, drive) {
+            self.keep(&bays).forget();
         }
     }
 
-    /// Where the drive is or was last, as a sentence with a blank before it; empty where nobody knows.
+    /// Names the bay where the drive is or was last; an empty name takes the name away. `None` where nobody knows the bay.
+    pub fn name(&self, drive: &DriveId, name: &str) -> Option<Pending<()>> {
+        let mut bays = self.bays();
+        let path = bays.of(drive)?.0.to_owned();
+        bays.name(&path, name);
+        Some(self.keep(&bays))
+    }
+
+    /// What a person called the bay where the drive is or was last.
+    pub fn named(&self, drive: &DriveId) -> Option<String> {
+        let bays = self.bays();
+        let (_, bay) = bays.of(drive)?;
+        bay.name.clone().filter(|_| bay.by_person)
+    }
+
+    /// Where the drive is or was last, to follow a sentence; empty where nobody knows.
     pub fn words(&self, drive: &DriveId) -> String {
-        match self.bays.of(drive) {
+        match self.bays().of(drive) {
             Some((path, bay)) => match &bay.name {
-                Some(name) => format!(" It was last seen in bay {name} ({path})."),
-                None => format!(" It was last seen at {path}."),
+                Some(name) => format!("; it was last seen in bay {name} ({path})"),
+                None => format!("; it was last seen at {path}"),
             },
             None => String::new(),
         }
+    }
+
+    /// Under the lock, so that what was said last is written last.
+    fn keep(&self, bays: &Bays) -> Pending<()> {
+        let bays = bays.clone();
+        self.store.write(move |w| BAYS.put(w, "bays", &bays))
+    }
+
+    fn bays(&self) -> MutexGuard<'_, Bays> {
+        self.bays.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -66,13 +95,39 @@ mod tests {
             path: "pci-0000:03:00.0-sas-phy3".into(),
             bay: Some("Slot 03".into()),
         };
-        let mut book = open();
+        let book = open();
         assert_eq!(book.words(&drive), "");
         book.saw(&place, &drive);
         drop(book);
         assert_eq!(
             open().words(&drive),
-            " It was last seen in bay Slot 03 (pci-0000:03:00.0-sas-phy3)."
+            "; it was last seen in bay Slot 03 (pci-0000:03:00.0-sas-phy3)"
         );
+    }
+    #[test]
+    fn a_bay_that_a_person_named_keeps_its_name_over_an_exchange_and_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options {
+            check: Check::InProcess,
+            ..Options::new(&["bays"])
+        };
+        let open = || BayBook::open(store::open(dir.path(), &options).unwrap().store).unwrap();
+        let [old, new] = ["wwn-5000c500a1b2c3d4", "wwn-5000c500a1b2c3d5"].map(|id| DriveId::parse(id).unwrap());
+        let place = Place {
+            path: "pci-0000:00:1f.2-ata-3".into(),
+            bay: None,
+        };
+        let book = open();
+        assert!(book.name(&old, "front").is_none(), "nobody knows where it sits");
+        book.saw(&place, &old);
+        assert_eq!(book.named(&old), None);
+        book.name(&old, "front, second").unwrap().wait().unwrap();
+        book.saw(&place, &new);
+        drop(book);
+        let book = open();
+        assert_eq!(book.named(&new).as_deref(), Some("front, second"));
+        assert_eq!(book.named(&old), None);
+        book.name(&new, "").unwrap().wait().unwrap();
+        assert_eq!(book.named(&new), None);
     }
 }

@@ -259,14 +259,18 @@ pub fn known(drives: &[Drive]) -> BTreeMap<DriveId, Known> {
         .collect()
 }
 
-/// What came and went between two looks.
-pub fn comings_and_goings(before: &BTreeMap<DriveId, Known>, now: &BTreeMap<DriveId, Known>) -> Vec<Happening> {
+/// What came and went between two looks; `place` tells where a drive sat.
+pub fn comings_and_goings(
+    before: &BTreeMap<DriveId, Known>,
+    now: &BTreeMap<DriveId, Known>,
+    place: impl Fn(&DriveId) -> String,
+) -> Vec<Happening> {
     let ids: BTreeSet<&DriveId> = before.keys().chain(now.keys()).collect();
     ids.into_iter()
         .filter_map(|id| {
             match (before.get(id), now.get(id)) {
                 (None, Some(drive)) => Some(("drive.added", format!("{} was plugged in", drive.words))),
-                (Some(drive), None) => Some(("drive.removed", format!("{} is gone", drive.words))),
+                (Some(drive), None) => Some(("drive.removed", format!("{} is gone{}", drive.words, place(id)))),
                 (Some(_), Some(_)) | (None, None) => None,
             }
             .map(|(kind, message)| {
@@ -421,9 +425,12 @@ pub(crate) mod tests {
         let told = comings_and_goings(
             &known(&["wwn-aaaaaaaa", "wwn-bbbbbbbb"]),
             &known(&["wwn-bbbbbbbb", "wwn-cccccccc"]),
+            |_| "; it was last seen in bay 3".to_owned(),
         );
         let kinds: Vec<&str> = told.iter().map(|h| h.event.kind.as_str()).collect();
         assert_eq!(kinds, ["drive.removed", "drive.added"]);
-        assert!(comings_and_goings(&known(&["wwn-aaaaaaaa"]), &known(&["wwn-aaaaaaaa"])).is_empty());
+        assert_eq!(told[0].event.message, "M S is gone; it was last seen in bay 3");
+        let same = known(&["wwn-aaaaaaaa"]);
+        assert!(comings_and_goings(&same, &same, |_| String::new()).is_empty());
     }
 }

@@ -85,8 +85,18 @@ impl Registry {
 
     /// Where a drive is; `None` for one that is not there.
     pub fn place(&self, id: &DriveId) -> Option<Place> {
-        let found = self.watch.find(id)?;
-        Some(drive::locate::place(&System::default(), &found.device))
+        if let Some(found) = self.watch.find(id) {
+            return Some(drive::locate::place(&System::default(), &found.device));
+        }
+        // A loop device sits at its number.
+        let list = self.guard.as_ref().map(|_| self.drives.borrow())?;
+        let listed = list
+            .iter()
+            .find(|drive| drive.present && drive.id.as_ref() == Some(id))?;
+        Some(Place {
+            path: listed.kernel_name.clone(),
+            bay: None,
+        })
     }
 
     /// Looks at a drive's content again, whenever that comes.
@@ -247,6 +257,7 @@ fn loop_drive(guard: &Guard, system: &System, name: &str) -> Option<Drive> {
         present: true,
         since: Time::now(),
         as_of: None,
+        bay: None,
         heat_limit: None,
     })
 }

@@ -14,6 +14,7 @@ use tracing::{error, info};
 use wire::event::Severity;
 
 use crate::backup;
+use crate::bays::BayBook;
 use crate::books::Books;
 use crate::cli::{self, Options};
 use crate::controller::Controller;
@@ -98,6 +99,7 @@ async fn serve(options: Options, wrong: &[String]) -> anyhow::Result<()> {
         jobs: jobs.clone(),
         outbox: outbox.clone(),
         drives: registry.drives(),
+        bays: BayBook::open(opened.store.clone()).context("reading where drives sit")?,
         notary: Notary::open(opened.store.clone()).context("opening the key for certificates")?,
         pacer: pacer.clone(),
         stop: stop.clone(),

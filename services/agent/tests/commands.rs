@@ -244,6 +244,37 @@ async fn a_drive_is_shown_and_no_longer() {
     assert!(bench.drives[0].is_blank());
 }
 
+#[tokio::test]
+async fn a_bay_that_was_named_is_told_with_its_drive_and_where_that_is_missed() {
+    let Some(mut bench) = Bench::new(&[32]).await else {
+        return;
+    };
+    let drive = bench.drives[0].id();
+    let name = |drive: &DriveId, bay: &str| Command::NameBay {
+        drive: drive.clone(),
+        bay: bay.into(),
+        actor: "ann".into(),
+    };
+    let nobody = DriveId::from_serial("no", "such", 1).unwrap();
+    let unknown = bench.server.call(name(&nobody, "front")).await.unwrap_err();
+    assert_eq!(unknown.kind, "bay-unknown");
+    bench.server.call(name(&drive, "front, second")).await.unwrap();
+    bench.agent.terminate().await;
+    bench.restart_and_wait().await;
+    let named = |seen: &common::Seen| seen.drive(&drive)?.bay.clone();
+    assert_eq!(bench.server.until("the name", named).await, "front, second");
+    bench.drives.clear();
+    bench
+        .server
+        .until("its end", |seen| seen.drive(&drive).is_none().then_some(()))
+        .await;
+    let missed = bench.server.call(locate(drive.clone(), true)).await.unwrap_err();
+    assert!(
+        missed.kind == "drive-unknown" && missed.detail.contains("last seen in bay front, second ("),
+        "{missed}"
+    );
+}
+
 /// Its light is on anyway, and reads of ours are no evidence.
 #[tokio::test]
 async fn a_drive_under_test_is_not_read_to_show_it() {

@@ -326,6 +326,7 @@ fn view(entry: &Present, id: Option<DriveId>, against: Option<Refused>) -> Drive
         present: true,
         since: entry.since,
         as_of: None,
+        bay: None,
         heat_limit: None,
     }
 }

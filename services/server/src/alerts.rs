@@ -215,7 +215,7 @@ impl Host for AskedOf {
                         facts.model.clone_from(&drive.model);
                         facts.serial.clone_from(&drive.serial);
                     }
-                    facts.bay.clone_from(&drive.location);
+                    facts.bay = drive.place();
                 }
             });
         }

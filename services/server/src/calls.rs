@@ -33,6 +33,7 @@ fn patience(command: &Command) -> Duration {
         | Command::Pause { .. }
         | Command::Resume { .. }
         | Command::Locate { .. }
+        | Command::NameBay { .. }
         | Command::SavePlaybook { .. }
         | Command::ForgetPlaybook { .. } => Duration::from_secs(20),
         // Rows of a whole page are read or written at a medium that may be slow.

@@ -124,6 +124,13 @@ severity: Severity,
  */
 text: string, };
 
+export type BayRequest = { 
+/**
+ * What the bay where the drive sits, or sat last, is called from now on: one line of at most 64 characters; empty takes
+ * the name away.
+ */
+bay: string, };
+
 export type Binary = { install_url: string, platforms: unknown, };
 
 export type BootView = { 
@@ -426,6 +433,18 @@ on: boolean,
 /**
  * Who asked for it.
  */
+actor: string, } } | { "name": "name_bay", "args": { 
+/**
+ * The drive.
+ */
+drive: DriveId, 
+/**
+ * The bay's name, at most [`BAY_NAME_MAX`](crate::boxes::BAY_NAME_MAX) characters; empty takes it away.
+ */
+bay: string, 
+/**
+ * Who asked for it.
+ */
 actor: string, } } | { "name": "save_playbook", "args": { 
 /**
  * Its TOML text.
@@ -565,6 +584,10 @@ rotation: Rotation,
  * Where it sits: controller and port in words, e.g. `PCI 00:1f.2, port 3`.
  */
 location: string, 
+/**
+ * Name that a person gave to the bay where it sits, or sat last; it stays with the bay when the drive is exchanged.
+ */
+bay?: string, 
 /**
  * Temperature from the kernel's sensors; `None` where there is no sensor.
  */

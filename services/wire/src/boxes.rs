@@ -159,6 +159,17 @@ pub struct LocateRequest {
     pub on: bool,
 }
 
+/// Most characters of a bay's name: one line of a label.
+pub const BAY_NAME_MAX: usize = 64;
+
+/// `PUT /api/v1/drives/{id}/bay`; answered with [`Told`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct BayRequest {
+    /// What the bay where the drive sits, or sat last, is called from now on: one line of at most 64 characters; empty takes
+    /// the name away.
+    pub bay: String,
+}
+
 /// `PUT /api/v1/playbooks/{name}`; answered with [`Told`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct PlaybookText {

@@ -58,6 +58,15 @@ pub enum Command {
         /// Who asked for it.
         actor: String,
     },
+    /// Name the bay where a drive sits, or sat last.
+    NameBay {
+        /// The drive.
+        drive: DriveId,
+        /// The bay's name, at most [`BAY_NAME_MAX`](crate::boxes::BAY_NAME_MAX) characters; empty takes it away.
+        bay: String,
+        /// Who asked for it.
+        actor: String,
+    },
     /// Keep a person's playbook, replacing one of that name.
     SavePlaybook {
         /// Its TOML text.

@@ -33,6 +33,10 @@ pub struct Drive {
     pub rotation: Rotation,
     /// Where it sits: controller and port in words, e.g. `PCI 00:1f.2, port 3`.
     pub location: String,
+    /// Name that a person gave to the bay where it sits, or sat last; it stays with the bay when the drive is exchanged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub bay: Option<String>,
     /// Temperature from the kernel's sensors; `None` where there is no sensor.
     pub temperature: Option<Celsius>,
     /// What is on it now.
@@ -54,6 +58,17 @@ pub struct Drive {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub heat_limit: Option<Celsius>,
+}
+
+impl Drive {
+    /// Where it sits, in words: its bay's name, then controller and port.
+    pub fn place(&self) -> String {
+        match &self.bay {
+            Some(bay) if self.location.is_empty() => bay.clone(),
+            Some(bay) => format!("{bay} ({})", self.location),
+            None => self.location.clone(),
+        }
+    }
 }
 
 /// How a drive is attached.

@@ -136,6 +136,7 @@ fn generated() -> String {
         boxes::Started,
         boxes::ScanRequest,
         boxes::LocateRequest,
+        boxes::BayRequest,
         boxes::PlaybookText,
         boxes::Told,
         boxes::CheckRequest,

@@ -225,6 +225,7 @@ fn frames() -> Vec<Frame> {
         present: true,
         since: Time::UNIX_EPOCH,
         as_of: None,
+        bay: None,
         heat_limit: None,
     };
     let call = |command| {
@@ -307,6 +308,11 @@ fn frames() -> Vec<Frame> {
         call(Asked::Locate {
             drive: id(),
             on: true,
+            actor: actor(),
+        }),
+        call(Asked::NameBay {
+            drive: id(),
+            bay: "front".into(),
             actor: actor(),
         }),
         call(Asked::Pause {

@@ -58,6 +58,7 @@ impl Controller {
                 answer_kept(reply, self.wish(job, Wish::Resume(actor)), Answer::Done { told });
             }
             Command::Locate { drive, on, actor } => self.locate(drive, on, actor, reply),
+            Command::NameBay { drive, bay, actor } => self.name_bay(&drive, &bay, &actor, reply),
             Command::SavePlaybook { text, actor } => {
                 let saved = self.books.save(&text).map(|name| {
                     self.books_changed("playbook.saved", format!("{actor} saved the playbook {name}"));
@@ -220,7 +221,7 @@ impl Controller {
     }
 }
 
-fn answer_kept(reply: oneshot::Sender<CallOutcome>, wished: Result<Pending<()>, Problem>, told: Answer) {
+pub(super) fn answer_kept(reply: oneshot::Sender<CallOutcome>, wished: Result<Pending<()>, Problem>, told: Answer) {
     match wished {
         Ok(wish) => drop(tokio::spawn(async {
             kept(wish).await;

@@ -1,13 +1,17 @@
-//! Makes a drive findable for the eye. How is `drive::locate`'s.
+//! Makes a drive findable for the eye, and names its bay. How is `drive::locate`'s.
+
+use std::sync::Arc;
 
 use drive::locate::{LONGEST, Leave, Locating, Tools, start};
 use drive::{System, sysfs};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
+use tracing::info;
 use wire::command::{Answer, CallOutcome};
 use wire::event::Severity;
 use wire::{DriveId, Problem};
 
+use super::command::answer_kept;
 use super::lights::{Lights, Turn};
 use super::{Back, Controller, answer};
 use crate::events::Happening;
@@ -50,7 +54,10 @@ impl Controller {
             let problem = Problem::new("drive-unknown", 404, "No such drive is plugged in");
             answer(
                 reply,
-                Err(problem.with(format!("{drive} is not among the present drives."))),
+                Err(problem.with(format!(
+                    "{drive} is not among the present drives{}.",
+                    self.means.bays.words(&drive)
+                ))),
             );
             tokio::spawn(async move {
                 // Ending it may wait for a dying drive.
@@ -96,6 +103,26 @@ impl Controller {
             answer(reply, told.map(|told| Answer::Done { told }));
             let _stopped = back.send(Back::Located { drive, lit }).await;
         });
+    }
+
+    /// Names the bay where a drive sits, or sat last.
+    pub(super) fn name_bay(&self, drive: &DriveId, bay: &str, actor: &str, reply: oneshot::Sender<CallOutcome>) {
+        let kept = self.means.bays.name(drive, bay).ok_or_else(|| {
+            let problem = Problem::new("bay-unknown", 409, "Nobody knows where this drive sits");
+            problem.with(format!(
+                "{drive}: neither its bus nor its enclosure tells a place that could be named."
+            ))
+        });
+        let told = match self.means.bays.named(drive) {
+            Some(bay) => format!("Its bay is called {bay}."),
+            None => "Its bay has no name of a person's any more.".to_owned(),
+        };
+        if kept.is_ok() {
+            info!(%drive, bay, actor, "a bay was named");
+            let list = Arc::clone(&self.means.drives.borrow());
+            self.tell_drives(&list);
+        }
+        answer_kept(reply, kept, Answer::Done { told });
     }
 
     /// A light was turned; the next one that waits for it has its turn.

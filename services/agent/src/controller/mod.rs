@@ -29,7 +29,6 @@ use wire::options::PlanOptions;
 use wire::{DriveId, JobId, Problem};
 
 use self::refusals::Refusals;
-use crate::bays::BayBook;
 use crate::books::Books;
 use crate::events::{self, Known};
 use crate::gate::{Ledger, Media, Members, Trust};
@@ -112,7 +111,6 @@ pub struct Controller {
     known: BTreeMap<DriveId, Known>,
     /// Jobs that are over, as text.
     ended: BTreeSet<String>,
-    bays: BayBook,
     located: Located,
     /// Drives that may be read to show them, until a job opens them.
     leaves: BTreeMap<DriveId, Leave>,
@@ -140,7 +138,6 @@ impl Controller {
             .into_iter()
             .map(|(_, known)| (known.id.clone(), known));
         let known = known.collect();
-        let bays = BayBook::open(means.jobs.store().clone())?;
         let (back, backs) = mpsc::channel(64);
         let controller = Self {
             means,
@@ -156,7 +153,6 @@ impl Controller {
             opening: BTreeSet::new(),
             known,
             ended: BTreeSet::new(),
-            bays,
             located: Located::new(),
             leaves: BTreeMap::new(),
             offers: BTreeMap::new(),
@@ -228,20 +224,22 @@ impl Controller {
 
     fn drives_changed(&mut self, list: &[Drive]) {
         self.ledger.drives_changed(list);
-        self.means.outbox.drives(list.to_vec());
         let mut now = events::known(list);
         if self.epoch.elapsed() < SETTLE {
             for (id, drive) in &self.known {
                 now.entry(id.clone()).or_insert_with(|| drive.clone());
             }
         }
-        for happening in events::comings_and_goings(&self.known, &now) {
-            self.means.outbox.event(happening);
-        }
+        // Before another drive is seen in the place of one that is gone.
+        let happened = events::comings_and_goings(&self.known, &now, |id| self.means.bays.words(id));
         for id in now.keys() {
             if let Some(place) = self.registry.place(id) {
-                self.bays.saw(&place, id);
+                self.means.bays.saw(&place, id);
             }
+        }
+        self.tell_drives(list);
+        for happening in happened {
+            self.means.outbox.event(happening);
         }
         if now != self.known {
             self.known.clone_from(&now);
@@ -261,6 +259,15 @@ impl Controller {
             self.look_for_offers(list);
         }
         self.tell();
+    }
+
+    /// Tells the drives, each with the name of its bay.
+    fn tell_drives(&self, list: &[Drive]) {
+        let mut drives = list.to_vec();
+        for drive in &mut drives {
+            drive.bay = drive.id.as_ref().and_then(|id| self.means.bays.named(id));
+        }
+        self.means.outbox.drives(drives);
     }
 
     fn tell(&self) {

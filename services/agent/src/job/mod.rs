@@ -42,6 +42,7 @@ use tracing::warn;
 use wire::JobId;
 use wire::drive::Drive;
 
+use crate::bays::BayBook;
 use crate::hands::{Access, Hands, Held};
 use crate::jobs::Jobs;
 use crate::notary::Notary;
@@ -64,6 +65,8 @@ pub struct Means {
     pub jobs: Jobs,
     /// Where it is told.
     pub outbox: Outbox,
+    /// Where each drive sits, or sat last.
+    pub bays: BayBook,
     /// Who signs certificates.
     pub notary: Notary,
     /// Who shares the box's limits.

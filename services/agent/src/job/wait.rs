@@ -49,7 +49,11 @@ impl JobTask {
                         Err(problem) => Err(problem.to_string()),
                     }
                 }
-                None => Err(format!("{} is not plugged in", events::drive_words(&self.record.job))),
+                None => Err(format!(
+                    "{} is not plugged in{}",
+                    events::drive_words(&self.record.job),
+                    self.means.bays.words(&self.record.job.drive)
+                )),
             };
             let why = match opened {
                 Ok((held, trace)) if self.record.paused.is_none() => {

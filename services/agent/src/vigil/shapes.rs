@@ -172,6 +172,7 @@ pub(crate) mod tests {
             present: true,
             since: Time::UNIX_EPOCH,
             as_of: None,
+            bay: None,
             heat_limit: None,
         };
         (0..count).map(one).collect()

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use wire::DriveId;
+use wire::boxes::BAY_NAME_MAX;
 
 use super::Place;
 
@@ -65,7 +66,7 @@ impl Bays {
             }
         } else if self.0.len() < BAYS_MAX || self.0.contains_key(path) {
             let bay = self.0.entry(path.to_owned()).or_default();
-            (bay.name, bay.by_person) = (Some(name.chars().take(64).collect()), true);
+            (bay.name, bay.by_person) = (Some(name.chars().take(BAY_NAME_MAX).collect()), true);
         }
     }
 

@@ -1,4 +1,4 @@
-//! Drives: the list, making one findable, and playbooks that only read.
+//! Drives: the list, making one findable, naming its bay, and playbooks that only read.
 
 use std::sync::Arc;
 
@@ -6,7 +6,7 @@ use axum::Json as Answered;
 use axum::extract::{Path, State};
 use serde_json::json;
 use wire::DriveId;
-use wire::boxes::{LocateRequest, ScanRequest, Started, Told};
+use wire::boxes::{BAY_NAME_MAX, BayRequest, LocateRequest, ScanRequest, Started, Told};
 use wire::command::{Answer, Command};
 use wire::drive::Drive;
 use wire::event::Severity;
@@ -53,6 +53,18 @@ pub(super) fn check_list(drives: &[DriveId]) -> Result<(), Refusal> {
     }
 }
 
+/// The drive of this identity, where the box knows one.
+fn known(app: &App, id: &str) -> Result<DriveId, Refusal> {
+    let shown: String = id.chars().take(80).collect();
+    let unknown =
+        || Refusal::new("drive-unknown", 404, "No drive here has this identity").with(format!("drive {shown:?}"));
+    let drive = DriveId::parse(id).map_err(|_| unknown())?;
+    match app.hub(|hub| hub.drives().iter().any(|known| known.id.as_ref() == Some(&drive))) {
+        true => Ok(drive),
+        false => Err(unknown()),
+    }
+}
+
 /// Makes a drive findable: its enclosure's light, else a rhythm of reads; ends by itself after five minutes.
 #[utoipa::path(post, path = "/drives/{id}/locate", tag = "drives", params(("id" = String, Path, description = "Drive")),
     request_body = LocateRequest,
@@ -64,13 +76,7 @@ pub async fn locate(
     Json(request): Json<LocateRequest>,
 ) -> Result<Answered<Told>, Refusal> {
     claimed(&app)?;
-    let shown: String = id.chars().take(80).collect();
-    let unknown =
-        || Refusal::new("drive-unknown", 404, "No drive here has this identity").with(format!("drive {shown:?}"));
-    let drive = DriveId::parse(&id).map_err(|_| unknown())?;
-    if !app.hub(|hub| hub.drives().iter().any(|known| known.id.as_ref() == Some(&drive))) {
-        return Err(unknown());
-    }
+    let drive = known(&app, &id)?;
     let command = Command::Locate {
         drive: drive.clone(),
         on: request.on,
@@ -80,6 +86,42 @@ pub async fn locate(
     let word = if request.on { "makes" } else { "no longer makes" };
     let message = format!("{} {word} drive {drive} findable: {}", person.name, answer.told);
     let mut event = act("person.located", Severity::Info, message, json!({ "on": request.on }));
+    event.drive = Some(drive);
+    app.record_act(event, &person.name).await?;
+    Ok(answer)
+}
+
+/// Names the bay where a drive sits, or sat last; the name stays with the bay when the drive is exchanged.
+#[utoipa::path(put, path = "/drives/{id}/bay", tag = "drives", params(("id" = String, Path, description = "Drive")),
+    request_body = BayRequest,
+    responses((status = 200, body = Told), LoggedIn, Body, Agent, (status = 404, description = "`drive-unknown`: no drive here has this identity", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 409, description = "`bay-unknown`: nobody knows where the drive sits", body = wire::Problem, content_type = "application/problem+json"),
+        (status = 422, description = "`bad-bay`: the name is too long, or more than a line", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn name_bay(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Path(id): Path<String>,
+    Json(request): Json<BayRequest>,
+) -> Result<Answered<Told>, Refusal> {
+    claimed(&app)?;
+    let drive = known(&app, &id)?;
+    let bay = request.bay.trim().to_owned();
+    if bay.chars().count() > BAY_NAME_MAX || bay.chars().any(char::is_control) {
+        return Err(Refusal::new("bad-bay", 422, "This is no name of a bay")
+            .with(format!("expected one line of at most {BAY_NAME_MAX} characters")));
+    }
+    let command = Command::NameBay {
+        drive: drive.clone(),
+        bay: bay.clone(),
+        actor: person.name.clone(),
+    };
+    let answer = told(app.ask_agent(command).await?)?;
+    let name = words(&app, std::slice::from_ref(&drive));
+    let message = match bay.as_str() {
+        "" => format!("{} took the name of the bay of {name} away", person.name),
+        bay => format!("{} named the bay of {name} {bay}", person.name),
+    };
+    let mut event = act("person.bay_named", Severity::Info, message, json!({ "bay": bay }));
     event.drive = Some(drive);
     app.record_act(event, &person.name).await?;
     Ok(answer)

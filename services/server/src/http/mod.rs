@@ -85,6 +85,7 @@ fn all() -> (Routes, Routes) {
         .routes(routes!(life::debug_bundle))
         .routes(routes!(drives::drives))
         .routes(routes!(drives::locate))
+        .routes(routes!(drives::name_bay))
         .routes(routes!(drives::scan))
         .routes(routes!(jobs::jobs))
         .routes(routes!(jobs::job))

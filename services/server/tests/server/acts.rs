@@ -31,6 +31,7 @@ pub fn there(serial: &str) -> Drive {
         present: true,
         since: Time::UNIX_EPOCH,
         as_of: None,
+        bay: None,
         heat_limit: None,
     }
 }
@@ -104,6 +105,23 @@ async fn locate_and_scan_reach_the_agent_as_asked() {
         assert_eq!(answer.problem(), want);
     }
 
+    let path = format!("/api/v1/drives/{}/bay", drive("WD-1234"));
+    let named = json!({ "bay": " front, second " });
+    let answer = asked(&admin, &mut agent, (Method::PUT, &path, named), |command| {
+        assert!(matches!(command, Command::NameBay { drive: d, bay, actor } if d == drive("WD-1234") && bay == "front, second" && actor == "admin"));
+        done("Its bay is called front, second.")
+    })
+    .await;
+    assert_eq!(answer.json(), json!({ "told": "Its bay is called front, second." }));
+    for (bay, want) in [
+        (json!("x".repeat(65)), "bad-bay"),
+        (json!("two\nlines"), "bad-bay"),
+        (json!(3), "bad-json"),
+    ] {
+        let answer = admin.put(&path, &json!({ "bay": bay })).await;
+        assert_eq!(answer.problem(), want);
+    }
+
     let job = JobId::now();
     let scan = json!({ "drives": [drive("WD-1234")], "playbook": "scan" });
     let answer = asked(
@@ -137,7 +155,7 @@ async fn locate_and_scan_reach_the_agent_as_asked() {
         .filter_map(|e| e["type"].as_str())
         .collect();
     assert!(
-        kinds.contains(&"person.located") && kinds.contains(&"person.scanned"),
+        kinds.contains(&"person.located") && kinds.contains(&"person.bay_named") && kinds.contains(&"person.scanned"),
         "{kinds:?}"
     );
     let known = there("WD-1234");

@@ -3,7 +3,7 @@
  * that carries a problem with a title and a detail, so that a page can show it beside its cause.
  */
 import type {
-  Armed, ArmRequest, BoxView, CertificateCheck, CertificateEntry, CheckRequest, Claim, DriveId, Event, Job, JobId, LogLine, Login, Plan,
+  Armed, ArmRequest, BayRequest, BoxView, CertificateCheck, CertificateEntry, CheckRequest, Claim, DriveId, Event, Job, JobId, LogLine, Login, Plan,
   PlanId, PlanOptions, PlanRequest, Problem, ScanRequest, Session, Started, TimePoint, Told,
 } from "@wire";
 
@@ -102,6 +102,7 @@ export const api = {
   pause: (id: JobId) => call<Told>("POST", `/jobs/${segment(id)}/pause`),
   resume: (id: JobId) => call<Told>("POST", `/jobs/${segment(id)}/resume`),
   locate: (id: DriveId, on: boolean) => call<Told>("POST", `/drives/${segment(id)}/locate`, { on }),
+  nameBay: (id: DriveId, bay: string) => call<Told>("PUT", `/drives/${segment(id)}/bay`, { bay } satisfies BayRequest),
   scan: (drives: DriveId[], playbook: string) => call<Started>("POST", "/scans", { drives, playbook } satisfies ScanRequest),
   savePlaybook: (name: string, text: string) => call<Told>("PUT", `/playbooks/${segment(name)}`, { text }),
   forgetPlaybook: (name: string) => call<Told>("DELETE", `/playbooks/${segment(name)}`),

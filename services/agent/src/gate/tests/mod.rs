@@ -35,6 +35,7 @@ fn drive(serial: &str, content: Content) -> Drive {
         present: true,
         since: Time::UNIX_EPOCH,
         as_of: None,
+        bay: None,
         heat_limit: None,
     }
 }

@@ -98,5 +98,6 @@ describe("what follows from what is known", () => {
     expect(matches(drive(), "2b7h exos")).toBe(true);
     expect(matches(drive(), "00:1f.2")).toBe(true);
     expect(matches(drive(), "exos 9999")).toBe(false);
+    expect(matches(drive({ bay: "front, second" }), "second exos")).toBe(true);
   });
 });

@@ -181,10 +181,14 @@ export function byGroup(drives: readonly Drive[]): { name: string; note: string;
   return [...groups.values()].sort((a, b) => first(a) - first(b) || order(a.note, b.note));
 }
 
-/** What stands on a drive's plate: its place as short as a bay number, else its kernel name, which holds only while somebody watches the bus. */
+/** Most characters on a plate. */
+const PLATE = 8;
+
+/** What stands on a drive's plate: the bay's name or its place, as short as a bay number, else its kernel name, which holds only while somebody watches the bus. */
 export function plateOf(drive: Drive): string {
+  if (drive.bay && drive.bay.length <= PLATE) return drive.bay;
   const { place } = bayOf(drive);
-  if (place.length > 0 && place.length <= 8) return place;
+  if (place.length > 0 && place.length <= PLATE) return place;
   return drive.as_of ? `was ${drive.kernel_name}` : drive.kernel_name;
 }
 
@@ -216,6 +220,6 @@ export function canGiveUp(drive: Drive, job: Job | undefined): boolean {
 
 /** Whether a drive answers to what was typed into the search. */
 export function matches(drive: Drive, text: string): boolean {
-  const hay = [drive.model, drive.serial, drive.kernel_name, drive.location, drive.wwn ?? "", drive.bus].join(" ").toLowerCase();
+  const hay = [drive.model, drive.serial, drive.kernel_name, drive.location, drive.bay ?? "", drive.wwn ?? "", drive.bus].join(" ").toLowerCase();
   return text.toLowerCase().split(/\s+/).every((word) => hay.includes(word));
 }

@@ -52,6 +52,12 @@ function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
   return { kind: "idle", word: content.head, line: content.detail, foot: [temperature, "", "idle"] };
 }
 
+/** A card's first row: the bay's name where the plate has no room for it, and the model; pure. */
+export function title(drive: Drive): string {
+  const model = drive.model || "no model told";
+  return drive.bay && plateOf(drive) !== drive.bay ? `${drive.bay}: ${model}` : model;
+}
+
 function Ring({ job }: { job: Job }) {
   const p = job.progress;
   const share = p ? (p.total > 0 ? p.done / p.total : 0) : 0;
@@ -97,11 +103,12 @@ export class Card extends Still<CardProps> {
     const name = lastFour(drive.serial) || drive.kernel_name;
     const href = job ? jobPath(job.id) : drivePath(drive.key);
     const id = drive.id;
+    const what = title(drive);
     return (
       <li class={`bay ${words.kind} ${can ? "can" : ""} ${selected ? "sel" : ""}`} data-bay={id ?? drive.key} data-can={can ? "" : undefined}>
         <span class="hd">
           <span class="plate">{plateOf(drive)}</span>
-          <span class="md" title={drive.model}>{drive.model || "no model told"}</span>
+          <span class="md" title={what}>{what}</span>
           <span class="cap">{bytes(drive.capacity)}</span>
           {can && id !== null && (
             <label class="box">

@@ -114,6 +114,40 @@ function Locate({ drive }: { drive: Drive }) {
   );
 }
 
+/** Longest name of a bay, as the box takes it. */
+const BAY_MAX = 64;
+
+/** The bay's name, which a person gives once and which stays when the drive is exchanged. */
+function Bay({ drive }: { drive: Drive }) {
+  const text = useSignal<string | null>(null);
+  const busy = useSignal(false);
+  const problem = useSignal<Problem | null>(null);
+  const id = drive.id;
+  if (id === null) return <>{drive.bay ?? "not named"}</>;
+  const save = async () => {
+    busy.value = true;
+    problem.value = null;
+    try {
+      await api.nameBay(id, text.value ?? "");
+      text.value = null;
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+    busy.value = false;
+  };
+  if (text.value === null) {
+    return <>{drive.bay ?? "not named"} <button class="btn" type="button" disabled={drive.as_of !== undefined} onClick={() => { text.value = drive.bay ?? ""; }}>{drive.bay ? "Rename bay" : "Name bay"}</button></>;
+  }
+  return (
+    <form class="bayname" onSubmit={(event) => { event.preventDefault(); void save(); }}>
+      <input type="text" maxLength={BAY_MAX} aria-label="Name of its bay" placeholder="front, second from left" value={text.value} onInput={(event) => { text.value = event.currentTarget.value; }} />
+      <button class="btn" type="submit" disabled={busy.value}>Keep</button>
+      <button class="btn" type="button" onClick={() => { text.value = null; problem.value = null; }}>Cancel</button>
+      <ProblemNote problem={problem.value} />
+    </form>
+  );
+}
+
 /** The gate with this drive alone, for what its page offers. */
 function enter(asked: Wish): void {
   wish.value = asked;
@@ -177,6 +211,7 @@ export function DrivePage({ id }: { id: string }) {
               <dt>Capacity</dt><dd>{bytes(drive.capacity)} ({grouped(drive.capacity)} bytes)</dd>
               <dt>Sectors</dt><dd>{drive.logical_sector === drive.physical_sector ? `${drive.logical_sector} bytes` : `${drive.logical_sector} bytes, ${drive.physical_sector} inside`}</dd>
               <dt>Attached</dt><dd>{busName(drive.bus)}, {drive.location || "place not told"} ({drive.kernel_name} {unseen ? "then" : "now"})</dd>
+              <dt>Bay</dt><dd><Bay drive={drive} /></dd>
               <dt>Stores</dt><dd>{rotationName(drive.rotation)}</dd>
               <dt>Temperature</dt><dd>{drive.temperature === null ? "no sensor tells" : celsius(drive.temperature)}{unseen && drive.temperature !== null && " then"}</dd>
               <dt>{drive.present ? "Here" : "Out"}</dt><dd>since {clock(drive.since, now.value)}</dd>

@@ -8,7 +8,7 @@ import { neighbour } from "../keys";
 import { placeOf } from "../route";
 import { canChoose, plateOf } from "../state/store";
 import { banners } from "./box";
-import { say } from "./card";
+import { say, title } from "./card";
 import { fits } from "./events";
 import { lossWords } from "./gate/reading";
 import { headline, spoken } from "./job/head";
@@ -48,6 +48,12 @@ describe("a card", () => {
     expect(canChoose(then, undefined)).toBe(false);
     expect([plateOf(then), plateOf(drive({ kernel_name: "sdc", location: "" }))]).toEqual(["was sdc", "sdc"]);
     expect(face(then, undefined)).toMatchObject({ word: "Not seen" });
+  });
+  it("a bay's name stands on the plate, or before the model where it is longer", () => {
+    const [short, long] = [drive({ bay: "front 2" }), drive({ bay: "front, second from left" })];
+    expect([plateOf(short), title(short)]).toEqual(["front 2", "Exos X18"]);
+    expect([plateOf(long), title(long)]).toEqual(["1", "front, second from left: Exos X18"]);
+    expect(title(drive({ model: "" }))).toBe("no model told");
   });
   it("a failed drive shows where", () => {
     expect(say(drive(), done("FAILED", { findings: [finding({ lba: 77, sectors: 9 })] }), NOW)).toMatchObject({ word: "FAILED", foot: "LBA 77" });
