@@ -1,7 +1,7 @@
 //! `kiln backup`, `kiln restore`, `kiln debug-bundle`: what the dashboard's page does, for scripts.
 
 use std::fs::File;
-use std::io::{Read, Seek, Write};
+use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -68,6 +68,20 @@ fn passphrase(file: Option<&Path>, twice: bool) -> Result<String> {
     Ok(phrase)
 }
 
+/// Most bytes of the two lines in clear that a backup begins with.
+const CLEAR_MAX: u64 = 8 << 10;
+
+/// Whether the head of a backup, which stands in clear in its second line, says that the burn-in agent's records are missing.
+fn lacks_agent(file: impl Read) -> bool {
+    let mut line = Vec::new();
+    let mut clear = BufReader::new(file.take(CLEAR_MAX));
+    let read = clear.skip_until(b'\n').and_then(|_| clear.read_until(b'\n', &mut line));
+    let head = read
+        .ok()
+        .and_then(|_| serde_json::from_slice::<serde_json::Value>(&line).ok());
+    head.is_some_and(|head| head["agent"] == false)
+}
+
 /// Writes a new file of its owner alone; what was begun and failed does not stay.
 fn new_file(path: &Path, fill: impl FnOnce(&mut File) -> Result<u64>) -> Result<u64> {
     let mut file = File::options()
@@ -123,6 +137,12 @@ pub fn backup(args: &BackupArgs) -> ExitCode {
             remote.download(Method::POST, "/api/v1/backup", Some(&body), file)
         })?;
         result!("{}: {length} bytes", args.out.display());
+        if File::open(&args.out).is_ok_and(lacks_agent) {
+            tell!(
+                "{}: the burn-in agent's records are not in it (the key of certificates, bays, playbooks of one's own), because no agent was there",
+                args.out.display()
+            );
+        }
         Ok(())
     })())
 }
@@ -142,6 +162,9 @@ pub fn restore(args: &RestoreArgs) -> ExitCode {
             text("made"),
             text("version")
         );
+        if brought["agent"] == false {
+            tell!("the burn-in agent's records are not in it: what the agent of this box keeps stays as it is");
+        }
         if !args.yes {
             bail!("everything that the box keeps would be replaced: give --yes if that is meant. Nothing was changed");
         }
@@ -162,4 +185,23 @@ pub fn debug_bundle(args: &DebugArgs) -> ExitCode {
         result!("{}: {length} bytes", args.out.display());
         Ok(())
     })())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_backup_of_the_server_alone_says_so_in_its_second_line() {
+        let file = |head: &str| [b"KILN-BACKUP 1\n", head.as_bytes(), b"\n\xff\x00 sealed"].concat();
+        for (head, lacks) in [
+            (r#"{"name":"kiln","agent":false}"#, true),
+            (r#"{"name":"kiln","agent":true}"#, false),
+            (r#"{"name":"kiln"}"#, false),
+            ("no head", false),
+        ] {
+            assert_eq!(lacks_agent(file(head).as_slice()), lacks, "{head}");
+        }
+        assert!(!lacks_agent(&b""[..]));
+    }
 }

@@ -9,6 +9,8 @@ use wire::Problem;
 use wire::command::{Answer, Call, CallOutcome, Command, Reply};
 use wire::frame::Frame;
 
+use crate::hub::Presence;
+
 /// Calls that may wait for their reply at once.
 const WAITING_MAX: usize = 64;
 
@@ -19,9 +21,18 @@ pub struct Calls {
 }
 
 /// The problem of an agent that cannot be reached.
-pub fn away() -> Problem {
+pub fn away(agent: Option<Presence>) -> Problem {
+    let next = match agent {
+        Some(Presence::Here | Presence::Restarting) | None => {
+            "it is restarted by itself, so try again in a few seconds"
+        }
+        Some(Presence::Silent) => "it has been away for minutes: restart the box if it does not come back",
+        Some(Presence::Down) => {
+            "it does not run, and the box's banners say why: mend that, or restart the box to try again"
+        }
+    };
     Problem::new("agent-away", 503, "The burn-in agent is not connected")
-        .with("nothing was started; it is restarted by itself, so try again in a few seconds")
+        .with(format!("nothing was started or changed; {next}"))
 }
 
 /// How long an answer may take: an abort and a plan look at drives, a start opens and guards each of them.
@@ -69,12 +80,12 @@ impl Calls {
             link::SendError::TooLong { .. } => {
                 Problem::new("too-long", 413, "The request is too long").with(error.to_string())
             }
-            link::SendError::Full | link::SendError::Over => away(),
+            link::SendError::Full | link::SendError::Over => away(Some(Presence::Restarting)),
         })?;
         match tokio::time::timeout(patience, reply).await {
             Ok(Ok(CallOutcome::Ok(answer))) => Ok(answer),
             Ok(Ok(CallOutcome::Error(problem))) => Err(problem),
-            Ok(Err(_)) => Err(away()),
+            Ok(Err(_)) => Err(away(Some(Presence::Restarting))),
             Err(_) => Err(
                 Problem::new("agent-late", 504, "The burn-in agent did not answer in time").with(format!(
                     "{} s; look at the list of jobs before trying again",

@@ -16,7 +16,10 @@ impl App {
     /// # Errors
     /// Its refusal, or that it cannot be reached.
     pub async fn ask_agent(&self, command: Command) -> Result<Answer, Problem> {
-        let sender = self.agent_sender().ok_or_else(calls::away)?;
+        let sender = self.agent_sender().ok_or_else(|| {
+            let now = self.clock.now();
+            calls::away(self.hub(|hub| hub.presence(now)))
+        })?;
         self.calls.call(&sender, command).await
     }
 

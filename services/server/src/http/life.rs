@@ -28,6 +28,7 @@ use super::people::check_own;
 use super::person::Person;
 use super::{Peer, Refusal};
 use crate::app::App;
+use crate::hub::Presence;
 use crate::life::backup::{self, Full, Head, Held, Spool};
 use crate::life::debug::Seen;
 use crate::tables::SCHEMA;
@@ -162,26 +163,39 @@ pub(super) async fn sealed(app: &Arc<App>, peer: Peer, person: &Person, form: Ma
         name,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         schema: SCHEMA,
-        agent: app.hub(crate::hub::Hub::has_agent),
+        agent: app.hub(|hub| is_asked(hub.presence(app.clock.now()))),
     };
-    // Whole or not at all: an agent that is away is a reason to wait.
     let of_agent = if head.agent {
         backup::agent::gather(app).await?
     } else {
         backup::agent::none()?
     };
+    let agent = head.agent;
     let (store, dir) = (app.store.clone(), app.life.data.clone());
     let made = blocking(move || backup::take(&store, &of_agent, &head, &form.passphrase, &dir)).await??;
-    let message = format!("{} made a backup of the box", person.name);
-    app.record_way_out(
-        act("box.backed_up", Severity::Info, message, json!({ "bytes": made.len() })),
-        &person.name,
-    )
-    .await;
+    let without = if agent {
+        ""
+    } else {
+        " without the burn-in agent's records"
+    };
+    let message = format!("{} made a backup of the box{without}", person.name);
+    let data = json!({ "bytes": made.len(), "agent": agent });
+    app.record_way_out(act("box.backed_up", Severity::Info, message, data), &person.name)
+        .await;
     Ok(made)
 }
 
-/// Everything that the server keeps, as one encrypted file.
+/// Whether the agent is asked for its part of a backup. One that is restarted is a reason to wait; one that is gone for longer
+/// must not keep people from saving what the server has, in safe mode of all times.
+fn is_asked(agent: Option<Presence>) -> bool {
+    match agent {
+        Some(Presence::Here | Presence::Restarting) => true,
+        Some(Presence::Silent | Presence::Down) | None => false,
+    }
+}
+
+/// Everything that the box keeps, as one encrypted file. Where the burn-in agent does not run (safe mode, quarantine) or has been
+/// away for two minutes, it is the server's part alone: `agent` is false in the file's second line, which is JSON in clear.
 #[utoipa::path(post, path = "/backup", operation_id = "backup", tag = "box", request_body = MakeBackup,
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), LoggedIn, Body, Tries, Both,
         (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-passphrase`", body = wire::Problem, content_type = "application/problem+json")))]
@@ -364,7 +378,7 @@ pub struct Restore {
 }
 
 /// Puts the backup that was brought in place of everything the server keeps, and starts the server again. From then on
-/// the backup's users and passwords count.
+/// the backup's users and passwords count. One with the agent's part needs the agent; one without leaves alone what the agent has.
 #[utoipa::path(post, path = "/restore", operation_id = "restore", tag = "box", request_body = Restore,
     responses((status = 202, description = "The server starts again with the backup's state"), LoggedIn, Body, Tries, Both,
         (status = 403, description = "`password-wrong`, `backup-closed`", body = wire::Problem, content_type = "application/problem+json"),
@@ -433,14 +447,20 @@ async fn arm(app: &Arc<App>, person: &Person, held: Held, passphrase: String) ->
     Ok(of_agent)
 }
 
-/// Refuses while a drive is being tested.
+/// Refuses while a drive is being tested. Jobs of an agent that does not run stand still, and keep nobody from a way out.
 pub(super) fn nothing_runs(app: &App) -> Result<(), Refusal> {
-    let running = app.hub(|hub| hub.jobs().filter(|job| !job.state.is_over()).count());
+    let now = app.clock.now();
+    let (running, agent) = app.hub(|hub| (hub.testing(now), hub.presence(now)));
     if running == 0 {
         return Ok(());
     }
-    Err(Refusal::new("jobs-running", 409, "Drives are being tested")
-        .with(format!("{running} jobs; wait for them or abort them")))
+    let way_out = match agent {
+        Some(Presence::Here) | None => "wait for them or abort them",
+        Some(Presence::Restarting | Presence::Silent | Presence::Down) => {
+            "their agent is not connected and may be at them all the same: wait for it, or restart the box"
+        }
+    };
+    Err(Refusal::new("jobs-running", 409, "Drives are being tested").with(format!("{running} jobs; {way_out}")))
 }
 
 /// Body of [`reset`].
@@ -452,7 +472,8 @@ pub struct Reset {
     confirm: String,
 }
 
-/// Factory reset: the box reboots and forgets everything; the drives under test are left alone.
+/// Factory reset: the box reboots and forgets everything; the drives under test are left alone. Jobs that stand still because the
+/// agent does not run are forgotten unfinished.
 #[utoipa::path(post, path = "/reset", operation_id = "factory_reset", tag = "box", request_body = Reset,
     responses((status = 202, description = "The box reboots"), LoggedIn, Body, Tries, Supervised,
         (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"),
@@ -468,8 +489,14 @@ pub async fn reset(
     check_own(&app, peer, &person, form.password).await?;
     nothing_runs(&app)?;
     supervised(&app, "Nothing here can reset this box")?;
-    let message = format!("{} ordered a factory reset", person.name);
-    app.record_way_out(act("box.reset", Severity::Warning, message, json!({})), &person.name)
+    let unfinished = app.hub(|hub| hub.open_jobs().count());
+    let with = match unfinished {
+        0 => String::new(),
+        count => format!("; {count} burn-ins that stand still are forgotten with it"),
+    };
+    let message = format!("{} ordered a factory reset{with}", person.name);
+    let data = json!({ "unfinished": unfinished });
+    app.record_way_out(act("box.reset", Severity::Warning, message, data), &person.name)
         .await;
     order(&app, Order::Reset {})?;
     Ok(StatusCode::ACCEPTED)

@@ -16,6 +16,7 @@ pub mod history;
 mod input;
 mod job;
 pub mod liveness;
+mod presence;
 pub mod ring;
 pub mod throttle;
 pub mod told;
@@ -44,6 +45,7 @@ pub use input::Input;
 use job::Held;
 pub use job::Sample;
 use liveness::{Life, Watch};
+pub use presence::Presence;
 use ring::Ring;
 use told::Told;
 

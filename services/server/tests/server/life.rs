@@ -6,6 +6,7 @@ use bytes::Bytes;
 use http::Method;
 use http_body_util::BodyExt;
 use serde_json::json;
+use server::hub::Input;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use wire::Frame;
@@ -597,4 +598,70 @@ async fn a_reset_wants_the_name_the_password_and_a_supervisor() {
             .status,
         401
     );
+}
+
+/// PID 1 says that the agent's unit is in this state.
+async fn supervised(made: &Box_, agent: &str) {
+    let status = json!({ "host": "kiln", "addresses": [], "banners": [],
+        "boot": { "slot": "", "why": "", "via": "", "kernel": "", "medium": "disk", "reason": "power on", "boot_id": "1" },
+        "units": [{ "name": "agent", "state": agent, "rung": null, "reason": "", "status": "", "restarts": 3, "pid": null,
+            "since": "2026-11-20T15:00:00Z" }] });
+    let status = serde_json::from_value(status).unwrap();
+    made.app.feed(Input::Supervisor(Some(status))).await;
+}
+
+/// What the banner of safe mode tells people to do.
+#[tokio::test]
+async fn where_the_agent_does_not_run_the_servers_part_is_saved_and_no_job_bars_the_way_out() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let ask = json!({ "password": PASSWORD, "passphrase": PHRASE });
+    let reset = json!({ "password": PASSWORD, "confirm": "kiln" });
+    let head = |file: &[u8]| -> serde_json::Value {
+        let line = file.split(|byte| *byte == b'\n').nth(1).unwrap();
+        serde_json::from_slice(line).unwrap()
+    };
+    let mut agent = Agent::connect(&made).await;
+    let giving = agent.serve(|_| {
+        CallOutcome::Ok(Answer::Records {
+            rows: vec![],
+            next: None,
+        })
+    });
+    let making = bytes(&admin, Method::POST, "/api/v1/backup", Some(ask.clone()));
+    let ((_, whole), ()) = tokio::join!(making, giving);
+    assert_eq!(head(&whole)["agent"], true);
+    let mut job = crate::certificate::finished(7);
+    (job.state, job.verdict) = (wire::job::JobState::Running, None);
+    shown(&admin, &agent, Frame::Job(Box::new(job)), "job").await;
+
+    // A restart of some seconds: nobody saves the half, and its workers may be at the job.
+    let mut stream = admin.events("/api/v1/stream").await;
+    drop(agent);
+    while stream.named("box").await.data["agent"]["state"] != "offline" {}
+    supervised(&made, "backoff").await;
+    made.clock.advance(std::time::Duration::from_secs(60));
+    assert_eq!(admin.post("/api/v1/backup", &ask).await.problem(), "agent-away");
+    let barred = admin.post("/api/v1/reset", &reset).await;
+    assert_eq!(barred.problem(), "jobs-running");
+    assert!(barred.text.contains("not connected"), "{barred:?}");
+
+    supervised(&made, "stopped").await;
+    let making = bytes(&admin, Method::POST, "/api/v1/backup", Some(ask.clone()));
+    let (status, file) = making.await;
+    assert_eq!((status, &head(&file)["agent"]), (200, &json!(false)));
+    let event = told(&mut admin, "box.backed_up").await;
+    assert!(event["data"]["agent"].is_boolean(), "{event}");
+
+    // Its part of a backup only the agent can take; one without leaves alone what it has.
+    assert_eq!(put(&mut admin, &whole).await.status, 200);
+    let refused = admin.post("/api/v1/restore", &ask).await;
+    assert_eq!(refused.problem(), "agent-away");
+    assert!(refused.text.contains("does not run"), "{refused:?}");
+    assert_eq!(put(&mut admin, &file).await.json()["agent"], false);
+    assert_eq!(admin.post("/api/v1/restore", &ask).await.status, 202);
+
+    assert_eq!(admin.post("/api/v1/reset", &reset).await.status, 202);
+    let event = told(&mut admin, "box.reset").await;
+    assert_eq!(event["data"]["unfinished"], 1, "{event}");
 }

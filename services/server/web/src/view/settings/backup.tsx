@@ -12,6 +12,21 @@ import { Field, file, save, useDeed } from "./deed";
 /** Shortest passphrase, as the box says it. */
 const LEAST = 12;
 
+/** Bytes of a backup in which its two lines in clear end. */
+const CLEAR = 8192;
+
+/** What is missing in a backup, by the head that stands in clear in its second line; pure. */
+export function missing(clear: string): string {
+  let head: unknown;
+  try {
+    head = JSON.parse(clear.split("\n")[1] ?? "");
+  } catch {
+    return "";
+  }
+  const lacks = typeof head === "object" && head !== null && "agent" in head && head.agent === false;
+  return lacks ? "The burn-in agent’s records are not in it (the key of certificates, bays, playbooks of one’s own), because no agent was there." : "";
+}
+
 function Take() {
   const password = useSignal("");
   const phrase = useSignal("");
@@ -26,7 +41,7 @@ function Take() {
           const made = await file("POST", "/backup", { password: password.value, passphrase: phrase.value });
           save(made);
           password.value = phrase.value = "";
-          return `${made.name}, ${bytes(made.blob.size)}`;
+          return `${made.name}, ${bytes(made.blob.size)}. ${missing(await made.blob.slice(0, CLEAR).text())}`.trim();
         });
       }}>
         <Field id="b-pw" label="Your password" complete="current-password" value={password} />
@@ -39,7 +54,7 @@ function Take() {
   );
 }
 
-interface Brought { name: string; made: string; version: string; bytes: number }
+interface Brought { name: string; made: string; version: string; bytes: number; agent: boolean }
 
 function Bring() {
   const password = useSignal("");
@@ -75,6 +90,7 @@ function Bring() {
         }}>
           <dl class="facts says"><dt>Made on</dt><dd>{was.name}, version {was.version}</dd><dt>At</dt><dd>{clock(was.made, now.value)}</dd><dt>Size</dt><dd>{bytes(was.bytes)}</dd></dl>
           <p><b>Everything that this box keeps now is replaced</b>: its events, jobs, people and passwords. The drives are not touched.</p>
+          {!was.agent && <p>The burn-in agent’s records are not in it: what the agent of this box keeps stays as it is.</p>}
           <Field id="r-ph" label="The backup's passphrase" value={phrase} />
           <Field id="r-pw" label="Your password on this box" complete="current-password" value={password} />
           <button class="btn danger" type="submit" disabled={!ready || busy.value}>Replace everything with this backup</button>

@@ -11,7 +11,7 @@ import { Dialog, Panel, Shape } from "../bits";
 import { Banners, systemWords, Units, unwell } from "../box";
 import { Aside } from "./aside";
 import { Field, file, save, useDeed } from "./deed";
-import { jobWords, running } from "./running";
+import { jobWords, lostWords, running } from "./running";
 
 /** How far two clocks may be apart before it is worth a word, in milliseconds. */
 const APART_MS = 5_000;
@@ -182,7 +182,7 @@ function Reset() {
           return "The box reboots. Its console shows a new code.";
         });
       }}>
-        <p>The box reboots and forgets everything: people, events, jobs, certificates, add-ons. Take a backup first. Drives on test bays are not touched.</p>
+        <p>The box reboots and forgets everything: people, events, jobs, certificates, add-ons. Take a backup first. Drives on test bays are not touched. {lostWords(running())}</p>
         <Field id="x-nm" label={`Type the box's name: ${name}`} open value={typed} />
         <Field id="x-pw" label="Your password" complete="current-password" value={password} />
         {note}

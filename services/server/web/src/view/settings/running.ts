@@ -13,3 +13,9 @@ export function jobWords(jobs: number): string {
   if (jobs === 0) return "Nothing is under way.";
   return `${plural(jobs, "job")} under way ${jobs === 1 ? "writes" : "write"} a checkpoint first and ${jobs === 1 ? "goes" : "go"} on by ${jobs === 1 ? "itself" : "themselves"} after the next start.`;
 }
+
+/** What a person should know of them before the box forgets everything. */
+export function lostWords(jobs: number): string {
+  if (jobs === 0) return "";
+  return `${plural(jobs, "job")} not over. While the burn-in agent may be at ${jobs === 1 ? "it" : "them"} the box refuses; where the agent does not run, as in safe mode, ${jobs === 1 ? "it is" : "they are"} forgotten unfinished, and what was erased stays erased.`;
+}
