@@ -4,7 +4,7 @@
 //! with it: what is signed afterwards bears another one, and older certificates stay good for whoever trusts the old key.
 
 use certificate::{Certificate, Key, Maker, Signed};
-use store::Store;
+use store::{Store, Write};
 use tracing::{info, warn};
 use wire::Time;
 use wire::certificate::CertificateInfo;
@@ -93,14 +93,13 @@ pub(crate) fn seed_text(store: &Store) -> store::Result<Option<String>> {
 /// Puts the seed of a backup in the present one's place; a text that is none changes nothing.
 ///
 /// # Errors
-/// When it is not on the medium.
-pub(crate) fn keep_seed(store: &Store, text: &str) -> store::Result<()> {
+/// When the store does not take it.
+pub(crate) fn keep_seed(w: &mut Write<'_, '_>, text: &str) -> store::Result<()> {
     if seed(text).is_none() {
         warn!("the backup's key for certificates is none; the present one stays");
         return Ok(());
     }
-    let text = text.to_owned();
-    store.write(move |w| PINS.put(w, SEED, &text)).wait()
+    PINS.put(w, SEED, &text.to_owned())
 }
 
 fn seed(text: &str) -> Option<[u8; 32]> {

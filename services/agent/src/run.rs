@@ -8,13 +8,13 @@ use burnin::worker::Limits;
 use drive::guard::Guard;
 use drive::smart::Smartctl;
 use store::SetAside;
+use store::waiting::NotTaken;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::mpsc;
 use tracing::{error, info};
 use wire::event::Severity;
 
-use crate::backup;
-use crate::bays::BayBook;
+use crate::backup::{self, Taken};
 use crate::books::Books;
 use crate::cli::{self, Options};
 use crate::controller::Controller;
@@ -59,20 +59,30 @@ async fn serve(options: Options, wrong: &[String]) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
 
-    let opened = store::open(&options.data, &store::Options::new(&tables()))
-        .with_context(|| format!("opening the store in {}", options.data.display()))?;
-    let outbox = Outbox::new(opened.store.clone());
+    let open = || {
+        let opened = store::open(&options.data, &store::Options::new(&tables()));
+        opened.with_context(|| format!("opening the store in {}", options.data.display()))
+    };
+    let mut opened = open()?;
     let books = Books::open(options.data.join("playbooks"), options.playbooks.clone())
         .with_context(|| format!("opening the playbooks in {}", options.data.display()))?;
     let (taken, failed) = unread::take_out(&opened.store);
+    // Before anything has read what would be replaced.
+    let restored = backup::take_up(&options.data, &opened.store, &store::Options::new(&tables()), &books);
+    if matches!(restored, Ok(Some(_))) {
+        let aside = opened.set_aside.take();
+        // It is locked until it is closed.
+        drop(opened);
+        opened = open()?;
+        opened.set_aside = opened.set_aside.or(aside);
+    }
+    let outbox = Outbox::new(opened.store.clone());
     unread::told(&taken).into_iter().for_each(|told| outbox.event(told));
     for cause in failed {
         // What cannot be read is told where it is missed.
         error!(error = %cause, "records that cannot be read stay where they are");
     }
-    backup::clear(&options.data);
-    // Before anything has read what would be replaced.
-    if let Some(told) = restored(backup::take_up(&options.data, &opened.store, &books)) {
+    if let Some(told) = told_of(restored) {
         outbox.event(told);
     }
     if let Some(bad) = &opened.set_aside {
@@ -198,15 +208,31 @@ async fn glance(outbox: Outbox, mut stop: stop::Stop) {
 }
 
 /// What is told of a backup that waited.
-fn restored(done: Result<Option<usize>, backup::Error>) -> Option<Happening> {
-    let (severity, message) = match done {
+fn told_of(restored: Result<Option<Taken>, NotTaken>) -> Option<Happening> {
+    let (severity, message) = match restored {
         Ok(None) => return None,
-        Ok(Some(rows)) => (
-            Severity::Warning,
-            format!("The agent goes on with the state of a backup ({rows} entries)"),
-        ),
-        Err(error) => {
-            let message = format!("The agent's part of a backup was not put back: {error}; its state stays as it was");
+        Ok(Some(Taken { rows, dropped })) => {
+            let without = match dropped {
+                0 => String::new(),
+                dropped => format!("; there was no room for the oldest {dropped} jobs"),
+            };
+            (
+                Severity::Warning,
+                format!("The agent goes on with the state of a backup ({rows} entries{without})"),
+            )
+        }
+        Err(why) => {
+            let chain = std::iter::successors(Some(&why as &dyn std::error::Error), |error| error.source());
+            let words: Vec<String> = chain.map(ToString::to_string).collect();
+            let next = match why {
+                NotTaken::Ended => "look at its jobs and certificates: where they are not the backup's, bring it again",
+                NotTaken::Waits(..) => "its state stays as it was, and its next start tries again",
+                NotTaken::File(..) | NotTaken::Store(_) => "its state stays as it was; bring the backup again",
+            };
+            let message = format!(
+                "The agent's part of a backup was not put back: {}; {next}",
+                words.join(": ")
+            );
             (Severity::Critical, message)
         }
     };

@@ -7,7 +7,7 @@ use serde::de::IgnoredAny;
 
 use crate::error::{Error, Result};
 use crate::pending::Pending;
-use crate::store::{META, Store};
+use crate::store::{META, Store, Write};
 use crate::value;
 
 /// One entry of one table, as it lies on the medium.
@@ -94,21 +94,37 @@ impl Store {
                 if skip.contains(&row.table.as_str()) {
                     continue;
                 }
-                let Some((name, table)) = those.iter().find(|(name, _)| *name == row.table) else {
-                    return Err(Error::Foreign { table: row.table });
-                };
-                // What nothing could read back must not replace what can be.
-                row.check().map_err(|why| Error::Value {
-                    table: name,
-                    key: String::from_utf8_lossy(&row.key).escape_debug().to_string(),
-                    why,
-                })?;
-                table
-                    .put(write.txn, &row.key, &row.value)
-                    .map_err(Error::lmdb("putting an entry back"))?;
+                write.put_row(&row)?;
             }
             Ok(())
         })
+    }
+}
+
+impl Write<'_, '_> {
+    /// Puts an exported row into its table.
+    ///
+    /// # Errors
+    /// When the table is unknown, the value does not match its checksum or is no JSON, or there is no room.
+    pub fn put_row(&mut self, row: &Row) -> Result<()> {
+        let named = self
+            .tables
+            .0
+            .iter()
+            .find(|(name, _)| **name == row.table && **name != META);
+        let Some((name, table)) = named else {
+            let table = row.table.clone();
+            return Err(Error::Foreign { table });
+        };
+        // What nothing could read back must not replace what can be.
+        row.check().map_err(|why| Error::Value {
+            table: name,
+            key: String::from_utf8_lossy(&row.key).escape_debug().to_string(),
+            why,
+        })?;
+        table
+            .put(self.txn, &row.key, &row.value)
+            .map_err(Error::lmdb("putting an entry back"))
     }
 }
 

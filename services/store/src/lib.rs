@@ -12,7 +12,8 @@
 //!
 //! - [`Store::take_out_unreadable`] takes entries that nothing can read out of the way, and keeps them beside the store.
 //! - [`discard`] removes what nobody is to read again, and writes over its bytes before.
-//! - [`Store::export`] and [`Store::import`] take the whole content out and put it back, for backups.
+//! - [`Store::export`] and [`Store::import`] take the whole content out and put it back, for backups; [`waiting`] makes a
+//!   store of a backup's rows at a start, in place of the one that is there.
 //!
 //! What it does not do: no queries, no migrations (a file of another schema is set aside), no second process (the
 //! directory is locked).
@@ -33,6 +34,7 @@ mod store;
 mod table;
 mod take_out;
 mod value;
+pub mod waiting;
 mod writer;
 
 pub use check::{Check, answer_check};

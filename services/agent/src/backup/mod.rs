@@ -4,9 +4,10 @@
 //! drives of the same model, bays, a person's playbooks. Left out: unfinished jobs (a job that went on years later would
 //! write to a drive that holds somebody's data), checkpoints, the pinned gate key, what waits for the server.
 //!
-//! Rows travel in pages that fit a frame. What comes back is laid down in `restore.rows` beside the store and put in at the
-//! agent's next start, in one commit, before anything reads the store; a job in it that is not over is left out again. This box's own
-//! ended jobs, certificates and revocations stay beside it ([`union`]).
+//! Rows travel in pages that fit a frame. What comes back is laid down in `restore.rows` beside the store. At the agent's next
+//! start a store of its own is made of it, and of what the present one keeps beside it, and takes that one's place before anything
+//! reads it ([`store::waiting`]); a job in it that is not over is left out again. This box's own ended jobs, certificates and
+//! revocations stay beside it, as far as there is room ([`union`]).
 
 mod union;
 
@@ -14,11 +15,12 @@ use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
+use store::waiting::{self, NotTaken, ROWS as WAITING};
 use store::{Row, Store};
 use tracing::warn;
 use wire::Problem;
@@ -38,14 +40,8 @@ const VALUE_MAX: u64 = 4 << 20;
 /// Most bytes that may be laid down.
 const LAID_MAX: u64 = 256 << 20;
 
-/// Rows that wait for the next start.
-const WAITING: &str = "restore.rows";
-
 /// Rows of which not all have come.
 const COMING: &str = "restore.coming";
-
-/// Rows that were refused; earlier versions kept them, and a power cut may leave them.
-const REFUSED: &str = "restore.bad";
 
 /// The table's name for playbooks, which are files.
 const PLAYBOOKS: &str = "playbooks";
@@ -180,12 +176,6 @@ pub fn lay_down(dir: &Path, rows: &[BackupRow], first: bool, last: bool) -> Resu
     laid
 }
 
-/// Discards what nobody comes back for: rows of which not all have come before this start, and refused ones.
-pub fn clear(dir: &Path) {
-    discard(&dir.join(COMING));
-    discard(&dir.join(REFUSED));
-}
-
 /// Removes rows that are of no use, bytes and all; what stays is tried again at the next start.
 fn discard(path: &Path) {
     if let Err(error) = store::discard(path) {
@@ -249,37 +239,20 @@ fn lay(
     write().map_err(|error| failed("laying the backup down", &error))
 }
 
-/// Why rows that waited were not taken up.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// The store.
-    #[error(transparent)]
-    Store(#[from] store::Error),
-    /// A file.
-    #[error("{0}")]
-    File(PathBuf, #[source] std::io::Error),
-    /// A line that is no row.
-    #[error("line {0} is no row of a backup")]
-    Line(usize),
-}
-
-fn read(path: &Path) -> Result<Option<Vec<Row>>, Error> {
-    let file = match File::open(path) {
-        Ok(file) => file,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(Error::File(path.to_owned(), error)),
-    };
+/// The rows of a file that waited.
+fn read(file: File) -> store::Result<Vec<Row>> {
+    let no_row = |at: usize| store::Error::Rows(format!("line {at} is no row of a backup"));
     let mut rows = Vec::new();
-    for (at, line) in BufReader::new(file).lines().enumerate() {
-        let line = line.map_err(|error| Error::File(path.to_owned(), error))?;
-        let row: BackupRow = serde_json::from_str(&line).map_err(|_| Error::Line(at + 1))?;
+    for (at, line) in (1..).zip(BufReader::new(file).lines()) {
+        let line = line.map_err(|error| store::Error::Rows(error.to_string()))?;
+        let row: BackupRow = serde_json::from_str(&line).map_err(|_| no_row(at))?;
         rows.push(Row {
-            key: hex::decode(&row.key).map_err(|_| Error::Line(at + 1))?,
-            value: unpacked(&row.value).ok_or(Error::Line(at + 1))?,
+            key: hex::decode(&row.key).map_err(|_| no_row(at))?,
+            value: unpacked(&row.value).ok_or_else(|| no_row(at))?,
             table: row.table,
         });
     }
-    Ok(Some(rows))
+    Ok(rows)
 }
 
 /// Whether a row can be taken back: this version reads it, and it starts nothing.
@@ -297,64 +270,101 @@ fn is_taken(row: &Row) -> bool {
         || name == BAYS.name() && BAYS.read_row(row).is_ok()
 }
 
-/// Puts rows that wait into the store and the folder of playbooks; how many there were. Called before anything is read.
+/// What became of rows that waited.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// How many there were.
+    pub rows: usize,
+    /// The oldest jobs, of the backup or of this box, for which there was no room.
+    pub dropped: usize,
+}
+
+/// Makes a store of the rows that wait and of what `store` keeps beside them, in its place in `dir`; `None` where there are none.
+/// Called before anything is read; the store is to be opened anew then.
 ///
 /// # Errors
-/// When they are damaged (they are discarded, the state stays) or the medium does not take them.
-pub fn take_up(dir: &Path, store: &Store, books: &Books) -> Result<Option<usize>, Error> {
-    let (path, refused) = (dir.join(WAITING), dir.join(REFUSED));
-    let rows = match read(&path) {
-        Ok(None) => return Ok(None),
-        Ok(Some(rows)) => rows,
-        Err(error) => {
-            // Renamed first: however long the rest takes, they are not tried again.
-            fs::rename(&path, &refused).map_err(|cause| Error::File(path, cause))?;
-            discard(&refused);
-            return Err(error);
-        }
-    };
-    let count = rows.len();
-    let (files, tables): (Vec<Row>, Vec<Row>) = rows
+/// As [`NotTaken`]: `store` stays as it was.
+pub fn take_up(dir: &Path, store: &Store, options: &store::Options, books: &Books) -> Result<Option<Taken>, NotTaken> {
+    let mut taken = Taken { rows: 0, dropped: 0 };
+    let done = waiting::take_up(dir, COMING, options, |file, new| {
+        let rows = read(file)?;
+        taken.rows = rows.len();
+        taken.dropped = fill(rows, store, new, books)?;
+        Ok(())
+    })?;
+    Ok(done.then_some(taken))
+}
+
+/// Fills a new store; how many jobs there was no room for.
+fn fill(rows: Vec<Row>, store: &Store, new: &Store, books: &Books) -> store::Result<usize> {
+    let (files, rows): (Vec<Row>, Vec<Row>) = rows
         .into_iter()
         .partition(|row| matches!(row.table.as_str(), PLAYBOOKS | KEY));
-    let (tables, left): (Vec<Row>, Vec<Row>) = tables.into_iter().partition(is_taken);
+    let (rows, left): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(is_taken);
     if !left.is_empty() {
         warn!(
             rows = left.len(),
             "rows of the backup are unreadable or of unfinished jobs, and were left out"
         );
     }
-    let all = union::with(store, tables)?;
-    store.import(left_alone(), all.into_iter().map(Ok)).wait()?;
-    // Beside the import: until the rows are gone both are done again at every start.
-    store.write(past::revoke_again).wait()?;
-    for file in files {
-        let text = String::from_utf8_lossy(&file.value).into_owned();
-        match file.table.as_str() {
-            KEY => notary::keep_seed(store, &text)?,
-            // One that this version cannot use is refused and told where it is missed.
-            _ => drop(books.save(&text)),
+    let all = union::with(store, rows)?;
+    let mut beside = Vec::new();
+    store.export(&tables(), |row| {
+        beside.push(row);
+        Ok::<_, store::Error>(())
+    })?;
+    let text = |file: &Row| String::from_utf8_lossy(&file.value).into_owned();
+    let seed = files.iter().find(|file| file.table == KEY).map(text);
+    let room = new.room().ok();
+    let dropped = new.write(move |w| {
+        beside.iter().try_for_each(|row| w.put_row(row))?;
+        if let Some(seed) = seed {
+            notary::keep_seed(w, &seed)?;
         }
+        let dropped = union::put(w, all, room)?;
+        past::revoke_again(w)?;
+        Ok(dropped)
+    });
+    let dropped = dropped.wait()?;
+    for file in files.iter().filter(|file| file.table == PLAYBOOKS) {
+        // One that this version cannot use is refused and told where it is missed.
+        drop(books.save(&text(file)));
     }
-    fs::remove_file(&path).map_err(|error| Error::File(path, error))?;
-    Ok(Some(count))
+    Ok(dropped)
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::path::PathBuf;
+
+    use ::store::waiting::{MAKING, REFUSED, TRYING};
     use ::store::{Check, Options};
 
     use super::*;
     use crate::record::Record;
 
-    pub(super) fn place(dir: &Path) -> (Store, Books) {
-        let options = Options {
+    pub(super) fn options() -> Options {
+        Options {
             check: Check::InProcess,
             ..Options::new(&jobs::tables())
-        };
-        let store = ::store::open(dir, &options).unwrap().store;
+        }
+    }
+
+    pub(super) fn place(dir: &Path) -> (Store, Books) {
+        let store = ::store::open(dir, &options()).unwrap().store;
         (store, Books::open(dir.join("playbooks"), None).unwrap())
+    }
+
+    /// What a start does: takes up what waits, and opens the store anew.
+    pub(super) fn start(dir: &Path, store: Store, books: &Books) -> (Store, Option<Taken>) {
+        let taken = super::take_up(dir, &store, &options(), books).unwrap();
+        drop(store);
+        (place(dir).0, taken)
+    }
+
+    fn all(rows: usize) -> Option<Taken> {
+        Some(Taken { rows, dropped: 0 })
     }
 
     fn put(store: &Store, record: &Record) {
@@ -402,7 +412,8 @@ mod tests {
         let (over, open) = over_and_open();
         put(&store, &over);
         put(&store, &open);
-        notary::keep_seed(&store, &"ab".repeat(32)).unwrap();
+        let seed = "ab".repeat(32);
+        store.write(move |w| notary::keep_seed(w, &seed)).wait().unwrap();
         let text = "name = \"mine\"\n[[steps]]\nphase = \"scan\"\n";
         let saved = books.save(text);
         let rows = pages(&store, &books);
@@ -412,14 +423,17 @@ mod tests {
         let (target, its_books) = place(other.path());
         let half = rows.len() / 2;
         lay_down(other.path(), &rows[..half], true, false).unwrap();
-        assert_eq!(
-            take_up(other.path(), &target, &its_books).unwrap(),
-            None,
-            "not before the last row"
-        );
+        assert!(!other.path().join(WAITING).exists(), "not before the last row");
         lay_down(other.path(), &rows[half..], false, true).unwrap();
-        assert_eq!(take_up(other.path(), &target, &its_books).unwrap(), Some(rows.len()));
-        assert_eq!(take_up(other.path(), &target, &its_books).unwrap(), None, "once only");
+        let pinned = |w: &mut ::store::Write<'_, '_>| jobs::PINS.put(w, "gate_key", &"k".to_owned());
+        target.write(pinned).wait().unwrap();
+        let (target, taken) = start(other.path(), target, &its_books);
+        assert_eq!(taken, all(rows.len()));
+        let (target, taken) = start(other.path(), target, &its_books);
+        assert_eq!(taken, None, "once only");
+        assert!(!other.path().join(MAKING).exists());
+        let gate_key = target.read(|r| jobs::PINS.get(r, "gate_key")).unwrap();
+        assert_eq!(gate_key.as_deref(), Some("k"), "whom it obeys is no part of a backup");
         let kept = target.read(|r| jobs::JOBS.all(r)).unwrap();
         assert_eq!(kept.len(), 1);
         assert_eq!(kept[0].1.job.id, over.job.id);
@@ -443,7 +457,7 @@ mod tests {
         assert_eq!(rows.len(), 1);
         let (target, books) = place(other.path());
         lay_down(other.path(), &rows, true, true).unwrap();
-        take_up(other.path(), &target, &books).unwrap();
+        let (target, _) = start(other.path(), target, &books);
         assert!(target.read(|r| jobs::JOBS.all(r)).unwrap().is_empty());
         let pins = row("pins", b"gate_key", b"x");
         assert_eq!(
@@ -463,7 +477,7 @@ mod tests {
         rows.extend(tables().map(|table| row(table, b"a", b"{\"of\":\"another version\"}")));
         let (target, its_books) = place(other.path());
         lay_down(other.path(), &rows, true, true).unwrap();
-        take_up(other.path(), &target, &its_books).unwrap();
+        let (target, _) = start(other.path(), target, &its_books);
         assert_eq!(target.read(|r| jobs::JOBS.all(r)).unwrap().len(), 1);
         assert!(target.read(|r| past::CERTIFICATES.all(r)).unwrap().is_empty());
         assert!(target.read(|r| past::PEERS.all(r)).unwrap().is_empty());
@@ -477,10 +491,20 @@ mod tests {
         let path = dir.path().join(WAITING);
         fs::write(&path, "{\"table\":\"jobs\"}\n").unwrap();
         let kept = witness(dir.path(), &path);
-        assert!(matches!(take_up(dir.path(), &store, &books), Err(Error::Line(1))));
+        let why = take_up(dir.path(), &store, &options(), &books).unwrap_err();
+        assert!(why.to_string().contains("line 1 is no row"), "{why}");
         assert!(is_blank(&kept));
         assert!(!path.exists() && !dir.path().join(REFUSED).exists());
-        assert_eq!(take_up(dir.path(), &store, &books).unwrap(), None);
+        assert_eq!(take_up(dir.path(), &store, &options(), &books).unwrap(), None);
+        // A start that ended over them.
+        fs::write(dir.path().join(TRYING), "rows").unwrap();
+        let ended = take_up(dir.path(), &store, &options(), &books);
+        assert!(matches!(ended, Err(NotTaken::Ended)));
+        assert_eq!(
+            take_up(dir.path(), &store, &options(), &books).unwrap(),
+            None,
+            "told once"
+        );
     }
 
     /// A second name for a file, which shows what became of its bytes.
@@ -511,7 +535,6 @@ mod tests {
         assert!(is_blank(&kept) && !dir.path().join(COMING).exists());
         let rest = lay_down(dir.path(), std::slice::from_ref(&good), false, true);
         assert!(rest.is_err_and(|why| why.kind == "bad-backup"), "it is no whole");
-        assert_eq!(take_up(dir.path(), &store, &books).unwrap(), None);
         // One that broke off goes when another begins, and at the next start.
         let kept = begin();
         lay_down(dir.path(), std::slice::from_ref(&good), true, false).unwrap();
@@ -519,8 +542,78 @@ mod tests {
         let kept = begin();
         // As a version that kept them left it.
         fs::write(dir.path().join(REFUSED), "rows").unwrap();
-        clear(dir.path());
+        assert_eq!(take_up(dir.path(), &store, &options(), &books).unwrap(), None);
         assert!(is_blank(&kept));
         assert!(!dir.path().join(COMING).exists() && !dir.path().join(REFUSED).exists());
+    }
+
+    /// An ended job with so many bytes to tell, and its certificate.
+    fn long(store: &Store, bytes: usize) -> String {
+        let mut record = crate::record::tests::record();
+        record.job.state = wire::job::JobState::Finished;
+        record.job.playbook = "x".repeat(bytes);
+        put(store, &record);
+        record.job.id.to_string()
+    }
+
+    /// In the one store that is in use there is no room for the old and the new.
+    #[test]
+    fn what_a_store_has_room_for_comes_back_and_of_more_the_newest() {
+        let small = Options {
+            map_size: 8 << 20,
+            ..options()
+        };
+        let open = |dir: &Path| ::store::open(dir, &small).unwrap().store;
+        let (dir, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let books = Books::open(dir.path().join("playbooks"), None).unwrap();
+        let store = open(dir.path());
+        // Five of its eight MiB.
+        let own: Vec<String> = (0..50).map(|_| long(&store, 100 << 10)).collect();
+        let rows = pages(&store, &books);
+        lay_down(dir.path(), &rows, true, true).unwrap();
+        let taken = take_up(dir.path(), &store, &small, &books).unwrap();
+        assert_eq!(taken, all(rows.len()));
+        drop(store);
+        let store = open(dir.path());
+        let kept = |store: &Store| -> Vec<String> {
+            let all = store.read(|r| jobs::JOBS.all(r)).unwrap();
+            all.into_iter().map(|(key, _)| key).collect()
+        };
+        assert_eq!(kept(&store), own);
+        drop(store);
+
+        // Another box's own are as many: of both together the newest are kept.
+        let target = open(other.path());
+        let newer: Vec<String> = (0..50).map(|_| long(&target, 100 << 10)).collect();
+        lay_down(other.path(), &rows, true, true).unwrap();
+        let taken = take_up(other.path(), &target, &small, &books).unwrap().unwrap();
+        assert!((30..50).contains(&taken.dropped), "{taken:?}");
+        drop(target);
+        let left = kept(&open(other.path()));
+        assert_eq!(left.len() + taken.dropped, 100);
+        assert!(left.ends_with(&newer), "{}", left.len());
+    }
+
+    #[test]
+    fn rows_that_no_store_could_be_made_of_are_gone_and_the_state_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, books) = place(dir.path());
+        long(&store, 100 << 10);
+        let rows = pages(&store, &books);
+        lay_down(dir.path(), &rows, true, true).unwrap();
+        // A map in which that job has no room.
+        let none = Options {
+            map_size: 64 << 10,
+            ..options()
+        };
+        let kept = witness(dir.path(), &dir.path().join(WAITING));
+        let why = take_up(dir.path(), &store, &none, &books).unwrap_err();
+        assert!(matches!(why, NotTaken::Store(_)), "{why:?}");
+        assert!(is_blank(&kept));
+        for name in [WAITING, TRYING, REFUSED, MAKING] {
+            assert!(!dir.path().join(name).exists(), "{name}");
+        }
+        assert_eq!(store.read(|r| jobs::JOBS.all(r)).unwrap().len(), 1);
+        assert_eq!(take_up(dir.path(), &store, &options(), &books).unwrap(), None);
     }
 }

@@ -5,9 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use store::{Row, Store};
+use store::{Room, Row, Store, Write};
 
-use crate::jobs::{self, JOBS, past};
+use crate::jobs::{self, JOBS, JOBS_MAX, past};
 use crate::record::Record;
 
 /// The rows of a backup together with this box's own ended jobs and certificates. Of a job that both have, the one whose
@@ -34,6 +34,31 @@ pub(super) fn with(store: &Store, coming: Vec<Row>) -> store::Result<Vec<Row>> {
     Ok(all.into_values().collect())
 }
 
+/// Puts those rows into a store, with no more jobs than the agent keeps: the oldest go first with their certificates, as where one
+/// ends ([`jobs::Jobs::finish`]). How many; `room`: of the store before.
+///
+/// # Errors
+/// When the store does not take them.
+pub(super) fn put(w: &mut Write<'_, '_>, rows: Vec<Row>, room: Option<Room>) -> store::Result<usize> {
+    let is = |row: &Row, table: &str| row.table == table;
+    let (jobs, rows): (Vec<Row>, Vec<Row>) = rows.into_iter().partition(|row| is(row, JOBS.name()));
+    let (certificates, rows): (Vec<Row>, Vec<Row>) =
+        rows.into_iter().partition(|row| is(row, past::CERTIFICATES.name()));
+    let certificates: BTreeMap<Vec<u8>, Row> = certificates.into_iter().map(|row| (row.key.clone(), row)).collect();
+    rows.iter().try_for_each(|row| w.put_row(row))?;
+    // Their names rise with time.
+    for (kept, job) in jobs.iter().rev().enumerate() {
+        if kept == JOBS_MAX || jobs::is_full(w, room)? {
+            return Ok(jobs.len() - kept);
+        }
+        w.put_row(job)?;
+        if let Some(certificate) = certificates.get(&job.key) {
+            w.put_row(certificate)?;
+        }
+    }
+    Ok(0)
+}
+
 /// Whether the certificate of an ended job is revoked, and how often its record was written; `None` for any other row.
 fn ended(row: &Row) -> Option<(bool, u64)> {
     let (_, record) = JOBS.read_row(row).ok()?;
@@ -57,8 +82,8 @@ mod tests {
     use wire::job::{JobState, Outcome, Verdict};
 
     use super::*;
-    use crate::backup::tests::{pages, place};
-    use crate::backup::{lay_down, take_up};
+    use crate::backup::lay_down;
+    use crate::backup::tests::{pages, place, start};
     use crate::books::Books;
     use crate::jobs::{Ended, Jobs};
 
@@ -95,9 +120,11 @@ mod tests {
         record
     }
 
-    fn restore(rows: &[wire::command::BackupRow], dir: &Path, store: &Store, books: &Books) {
+    fn restore(rows: &[wire::command::BackupRow], dir: &Path, store: Store, books: &Books) -> Store {
         lay_down(dir, rows, true, true).unwrap();
-        assert_eq!(take_up(dir, store, books).unwrap(), Some(rows.len()));
+        let (store, taken) = start(dir, store, books);
+        assert_eq!(taken.map(|taken| taken.rows), Some(rows.len()));
+        store
     }
 
     /// Which jobs there are, and by which job the certificate of each is revoked.
@@ -114,14 +141,14 @@ mod tests {
     #[test]
     fn a_restore_keeps_what_was_revoked_and_ended_since_the_backup() {
         let dir = tempfile::tempdir().unwrap();
-        let (store, books) = place(dir.path());
+        let (mut store, books) = place(dir.path());
         let good = finish(&store, dir.path(), job(Outcome::Passed, 1_000));
         let backup = pages(&store, &books);
         let failed = finish(&store, dir.path(), job(Outcome::Failed, 2_000));
         let want = BTreeMap::from([(good.job.id, Some(failed.job.id)), (failed.job.id, None)]);
         assert_eq!(kept(&store), want);
         for _ in 0..2 {
-            restore(&backup, dir.path(), &store, &books);
+            store = restore(&backup, dir.path(), store, &books);
             assert_eq!(kept(&store), want);
             assert!(certified(&store, &good) && certified(&store, &failed));
         }
@@ -136,9 +163,9 @@ mod tests {
         let failed = finish(&store, dir.path(), job(Outcome::Failed, 2_000));
         let newer = pages(&store, &books);
         let other = tempfile::tempdir().unwrap();
-        let (target, its_books) = place(other.path());
+        let (mut target, its_books) = place(other.path());
         for backup in [&older, &newer, &older] {
-            restore(backup, other.path(), &target, &its_books);
+            target = restore(backup, other.path(), target, &its_books);
         }
         let want = BTreeMap::from([(good.job.id, Some(failed.job.id)), (failed.job.id, None)]);
         assert_eq!(kept(&target), want);
@@ -152,7 +179,7 @@ mod tests {
         let later = finish(&store, one.path(), job(Outcome::Passed, 3_000));
         let (target, its_books) = place(other.path());
         let failed = finish(&target, other.path(), job(Outcome::Failed, 2_000));
-        restore(&pages(&store, &books), other.path(), &target, &its_books);
+        let target = restore(&pages(&store, &books), other.path(), target, &its_books);
         let want = BTreeMap::from([
             (good.job.id, Some(failed.job.id)),
             (later.job.id, None),

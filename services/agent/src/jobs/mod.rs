@@ -292,17 +292,12 @@ impl Jobs {
             let excess = usize::try_from(JOBS.len(w)?)
                 .unwrap_or(usize::MAX)
                 .saturating_sub(JOBS_MAX);
-            // Asked of this write: of many jobs that end together each sees what the ones before it gave back.
-            let is_full = |w: &store::Write<'_, '_>| match room {
-                Some(room) => w.used().map(|used| full::is_full(&Room { used, ..room })),
-                None => Ok(false),
-            };
-            if excess > 0 || is_full(w)? {
+            if excess > 0 || is_full(w, room)? {
                 for (old, record) in JOBS.all(w)? {
                     if !record.job.state.is_over() || old == key {
                         continue;
                     }
-                    if gone.len() >= excess && (gone.len() >= TIGHT || !is_full(w)?) {
+                    if gone.len() >= excess && (gone.len() >= TIGHT || !is_full(w, room)?) {
                         break;
                     }
                     JOBS.delete(w, &old)?;
@@ -334,6 +329,20 @@ impl Jobs {
         self.store.write(move |w| CHECKPOINTS.delete(w, &key)).forget();
         self.copies.remove_checkpoint(job);
         Ok(path)
+    }
+}
+
+/// Whether finished jobs have to go, by the `room` before this write. Asked of the write: of many jobs that end together each sees
+/// what the ones before it gave back.
+pub(crate) fn is_full(w: &store::Write<'_, '_>, room: Option<Room>) -> store::Result<bool> {
+    match room {
+        Some(room) => {
+            let used = w.used()?;
+            // What the file has grown by is not free any more.
+            let free = room.free.saturating_sub(used.saturating_sub(room.file));
+            Ok(full::is_full(&Room { used, free, ..room }))
+        }
+        None => Ok(false),
     }
 }
 

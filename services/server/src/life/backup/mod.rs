@@ -29,13 +29,14 @@ use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use serde::{Deserialize, Serialize};
+use store::waiting::ROWS as WAITING;
 use store::{Row, Store};
 use wire::Time;
 use wire::job::JobState;
 
 pub use self::spool::{Full, Held, Spool};
 pub use self::waiting::take_up;
-use self::waiting::{NEW, WAITING, discard};
+use self::waiting::{NEW, discard};
 use crate::tables;
 
 /// Most bytes that the rows of a backup may have: what the two stores can hold. A file of a few kilobytes can promise
@@ -307,9 +308,9 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use std::io::Write;
 
+    use store::waiting::{MAKING, REFUSED, TRYING};
     use store::{Check, Options, Table};
 
-    use super::waiting::{MAKING, REFUSED, TRYING};
     use super::*;
     use crate::auth::credential::{CREDENTIALS, Credential, Kind};
 
