@@ -72,7 +72,7 @@ async fn talk(app: &App, path: &Path, had: &mut bool) -> Result<std::convert::In
                 let status: Status = serde_json::from_slice(&text)?;
                 text.clear();
                 *had = true;
-                app.recover(status.recovery).await;
+                app.recover(&status.boot.boot_id, status.recovery).await;
                 app.feed(Input::Supervisor(Some(status))).await;
             }
             changed = console.changed() => {

@@ -35,6 +35,7 @@ pub mod life;
 pub mod listen;
 pub mod logs;
 pub mod message;
+pub(crate) mod note;
 pub mod outcall;
 pub mod own;
 pub mod page;

@@ -12,9 +12,8 @@
 //!
 //! While it waits everybody is told (a banner), reading goes on, and what there is no room to hold is counted; when it
 //! writes again the log says so with the number. What still waits when the process ends, however it ends, is told by the
-//! next one ([`note`]). Above four fifths of its room the store lets the oldest go ([`retain`]).
+//! next one ([`crate::note`]). Above four fifths of its room the store lets the oldest go ([`retain`]).
 
-mod note;
 pub mod retain;
 mod seals;
 mod transaction;
@@ -23,6 +22,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
 use store::Store;
 use tokio::sync::{broadcast, mpsc, oneshot, watch};
 use tokio::time::Instant;
@@ -37,7 +37,7 @@ use wire::{Event, JobId, Time};
 use crate::clock::Clock;
 use crate::hub::units::Remembered;
 use crate::message::Message;
-use note::{Note, Waiting};
+use crate::note::Note;
 
 /// Orders that may wait; then their makers wait.
 const QUEUE: usize = 1024;
@@ -68,6 +68,18 @@ pub const PLAYBOOKS: &str = "playbooks";
 
 /// Key in the state table: what the supervisor said last.
 pub const SUPERVISOR: &str = "supervisor";
+
+/// The note of what waits in memory for the store, beside it, so that the next start can tell it as lost.
+const NOTE: &str = "waiting.json";
+
+/// What waits.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Waiting {
+    /// Events, job states and log lines.
+    entries: u64,
+    /// Since when the store takes nothing.
+    since: Time,
+}
 
 /// Something to keep.
 #[derive(Debug)]
@@ -190,7 +202,7 @@ impl Desk {
             return;
         }
         let note = self.note.clone();
-        let written = tokio::task::spawn_blocking(move || note.write(waiting)).await;
+        let written = tokio::task::spawn_blocking(move || note.write(&waiting)).await;
         let why = match written {
             Ok(Ok(())) => {
                 (self.noted, self.unnoted) = (waiting, false);
@@ -226,7 +238,7 @@ impl Desk {
             return self.note().await;
         }
         let note = self.note.clone();
-        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || note.write(None)).await {
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || note.write(&None::<Waiting>)).await {
             tracing::warn!(%error, "should the store take nothing, the next start will not know what was lost");
         }
     }
@@ -384,7 +396,7 @@ impl Scribe {
         let (orders, queue) = mpsc::channel::<Order>(QUEUE);
         let (say, trouble) = watch::channel(None);
         let now = Instant::now();
-        let note = Note::beside(store.path());
+        let note = Note(store.path().with_file_name(NOTE));
         let desk = Desk {
             note,
             noted: None,

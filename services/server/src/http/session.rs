@@ -117,6 +117,7 @@ pub async fn claim(
             };
             app.claim(|claim| claim.finish(done.is_ok()));
             if done.is_ok() {
+                app.recovered().await;
                 app.feed(Input::Claimed).await;
                 let event = act(
                     "box.claimed",

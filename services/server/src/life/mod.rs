@@ -5,10 +5,10 @@
 
 pub mod backup;
 pub mod debug;
+mod recovery;
 
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError};
 
 use serde_json::json;
 use tokio::sync::{Mutex, Notify, mpsc};
@@ -19,7 +19,9 @@ use crate::app::App;
 use crate::auth::claim::Code;
 use crate::auth::secret;
 use crate::hub::Input;
+use crate::note::Note;
 use crate::tls::Shown;
+use recovery::Recovery;
 
 /// Orders that may wait for the supervisor to listen.
 const ORDERS: usize = 8;
@@ -41,14 +43,15 @@ pub struct Life {
     pub(crate) brought: std::sync::Mutex<Option<(String, backup::Held)>>,
     /// Held while a backup is being made, brought or put back.
     pub(crate) bringing: Arc<Mutex<()>>,
-    /// How many wishes for recovery were seen; `u32::MAX` until the supervisor was heard first.
-    recoveries: AtomicU32,
+    /// Wishes at the console to get in without a password.
+    recovery: std::sync::Mutex<Recovery>,
 }
 
 impl Life {
     /// With its state in `data`.
     pub fn new(data: PathBuf) -> Self {
         let (orders, ordered) = mpsc::channel(ORDERS);
+        let answered = Note(data.join(recovery::NOTE)).read().unwrap_or_default();
         Self {
             data,
             certificate: OnceLock::new(),
@@ -57,22 +60,35 @@ impl Life {
             restart: Notify::new(),
             brought: std::sync::Mutex::default(),
             bringing: Arc::default(),
-            recoveries: AtomicU32::new(u32::MAX),
+            recovery: std::sync::Mutex::new(Recovery::of(answered)),
         }
     }
 
-    /// Whether `wished` is a new wish. The first count that is heard was answered by the server's run before.
-    fn is_new(&self, wished: u32) -> bool {
-        let before = self.recoveries.swap(wished, Ordering::Relaxed);
-        before != u32::MAX && wished > before
+    /// Looks at the wishes for recovery, and keeps which of them are answered where that has changed.
+    async fn recovery<T>(&self, work: impl FnOnce(&mut Recovery) -> T) -> T {
+        let (done, changed) = {
+            let mut recovery = self.recovery.lock().unwrap_or_else(PoisonError::into_inner);
+            let before = recovery.answered().clone();
+            let done = work(&mut recovery);
+            (done, Some(recovery.answered().clone()).filter(|now| *now != before))
+        };
+        if let Some(answered) = changed {
+            let note = Note(self.data.join(recovery::NOTE));
+            let written = tokio::task::spawn_blocking(move || note.write(&answered)).await;
+            if !matches!(written, Ok(Ok(()))) {
+                tracing::warn!(?written, "which wishes for recovery are answered is not noted");
+            }
+        }
+        done
     }
 }
 
 impl App {
     /// Somebody at the console has asked to get in without a password, `wished` times in this boot: the box gets a new
-    /// claim code, shown on the console alone. Who types it sets a password; nothing is lost, running jobs go on.
-    pub async fn recover(&self, wished: u32) {
-        if !self.life.is_new(wished) {
+    /// claim code, shown on the console alone. Who types it sets a password; nothing is lost, running jobs go on. A wish
+    /// that nobody has answered so stands when the server starts again.
+    pub async fn recover(&self, boot_id: &str, wished: u32) {
+        if !self.life.recovery(|recovery| recovery.hear(boot_id, wished)).await {
             return;
         }
         self.claim(|claim| claim.reopen(Code::from_random(secret::random())));
@@ -81,20 +97,9 @@ impl App {
         self.record("box.recovery", Severity::Warning, message.to_owned(), json!({}))
             .await;
     }
-}
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_wish_counts_once_and_not_those_of_the_run_before() {
-        let life = Life::new(PathBuf::new());
-        assert!(!life.is_new(2), "the run before has answered these");
-        assert!(!life.is_new(2));
-        assert!(life.is_new(3));
-        assert!(!life.is_new(3));
-        assert!(!life.is_new(0), "PID 1 was replaced and counts anew");
-        assert!(life.is_new(1));
+    /// Somebody has claimed the box: the wishes so far are answered.
+    pub(crate) async fn recovered(&self) {
+        self.life.recovery(Recovery::answer).await;
     }
 }

@@ -126,19 +126,28 @@ async fn a_name_is_changed_with_the_password_and_the_session_goes_on() {
 
 #[tokio::test]
 async fn whoever_stands_before_the_box_gets_in_again() {
-    let server = Box_::claimed().await;
+    let dir = tempfile::tempdir().unwrap();
+    let code = |server: &Box_| server.app.claim(|claim| claim.code().map(|code| code.text()));
+    let server = Box_::at(dir.path(), Some(("admin".into(), PASSWORD.into()))).await;
+    server.app.recover("boot", 0).await;
+    assert_eq!(code(&server), None);
+    // Typed while the server was still opening its store, or before it ended: it hears of it first of all.
+    server.app.recover("boot", 1).await;
+    let before = code(&server).unwrap();
+    let again = async |server: Box_| {
+        server.app.shut_down().await;
+        drop(server);
+        crate::gate::reopen(dir.path(), None).await
+    };
+    let server = again(server).await;
     let mut old = server.admin().await;
-    server.app.recover(0).await;
-    assert_eq!(
-        server.app.claim(|claim| claim.code().cloned()),
-        None,
-        "the first count is history"
-    );
-    server.app.recover(1).await;
-    let code = server.app.claim(|claim| claim.code().map(|code| code.text())).unwrap();
+    assert_eq!(code(&server), None, "until PID 1 is heard");
+    server.app.recover("boot", 1).await;
+    let code_now = code(&server).unwrap();
+    assert_ne!(code_now, before);
     let of_box = server.client().get("/api/v1/box").await;
     assert_eq!(of_box.json()["claimed"], false, "the page asks for the code");
-    let claim = json!({ "code": code, "username": "admin", "password": "battery staple" });
+    let claim = json!({ "code": code_now, "username": "admin", "password": "battery staple" });
     assert_eq!(server.client().post("/api/v1/claim", &claim).await.status, 200);
     assert_eq!(old.get("/api/v1/session").await.status, 401, "who was in is out");
     let login = |password: &str| json!({ "username": "admin", "password": password });
@@ -159,4 +168,9 @@ async fn whoever_stands_before_the_box_gets_in_again() {
         409,
         "the code is used up"
     );
+    let server = again(server).await;
+    server.app.recover("boot", 1).await;
+    assert_eq!(code(&server), None, "an answered wish opens nothing again");
+    server.app.recover("boot", 2).await;
+    assert!(code(&server).is_some());
 }
