@@ -107,7 +107,7 @@ pub(super) fn begin() -> OpenApi {
         "session",
         SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::with_description(
             COOKIE_NAME,
-            "Set by POST /api/v1/session or /api/v1/claim; good for 24 h. POST /api/auth/login sets it as `session`, too",
+            "Set by POST /api/v1/session or /api/v1/claim; good for 24 h. By TLS it is `__Host-kiln_session`. POST /api/auth/login sets it as `session`, too",
         ))),
     );
     components.add_security_scheme(

@@ -21,7 +21,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 
-use super::person::{COOKIE_NAME, VIGIL_COOKIE};
+use super::person::VIGIL_COOKIE;
 use super::{Refusal, person};
 use crate::app::App;
 use crate::tls::Way;
@@ -138,8 +138,7 @@ fn refused(
         ));
     }
     // Vigil's name for it is anybody's: what some other program has set there lets nobody act, and must keep nobody from logging in.
-    let has_cookie =
-        person::named(headers, COOKIE_NAME).next().is_some() || person::named(headers, VIGIL_COOKIE).any(opens);
+    let has_cookie = person::own(headers).next().is_some() || person::named(headers, VIGIL_COOKIE).any(opens);
     let by_cookie = has_cookie && !headers.contains_key(AUTHORIZATION);
     let asked = text(headers, HeaderName::from_static("x-requested-with"))
         .is_some_and(|value| value.eq_ignore_ascii_case("XMLHttpRequest"));
@@ -319,6 +318,11 @@ mod tests {
             (
                 Method::DELETE,
                 vec![HOST_, COOKIE, ("x-requested-with", "curl")],
+                Some("csrf"),
+            ),
+            (
+                Method::POST,
+                vec![HOST_, ("cookie", "__Host-kiln_session=x")],
                 Some("csrf"),
             ),
             (Method::POST, vec![HOST_, ("cookie", "session=ours")], Some("csrf")),

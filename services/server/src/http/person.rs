@@ -11,8 +11,12 @@ use wire::Time;
 use super::Refusal;
 use crate::app::App;
 
-/// Name of the session's cookie.
+/// Name of the session's cookie that goes in clear.
 pub const COOKIE_NAME: &str = "kiln_session";
+
+/// Its name by TLS. Another one, because a browser lets no cookie that goes in clear take the place of one of TLS, whatever the
+/// port; by its prefix it takes this one from this host by TLS alone. Source: RFC 6265bis §4.1.3.2, §5.7.
+pub const TLS_COOKIE: &str = "__Host-kiln_session";
 
 /// Its name for Vigil's clients.
 pub const VIGIL_COOKIE: &str = "session";
@@ -28,10 +32,15 @@ pub struct Person {
     pub secret: String,
 }
 
-/// The values of the session's cookie: under its own name, then under Vigil's, which a program behind another port of the
+/// The values of the session's cookie: under its own names, then under Vigil's, which a program behind another port of the
 /// same host may have used for its own.
 pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
-    named(headers, COOKIE_NAME).chain(named(headers, VIGIL_COOKIE))
+    own(headers).chain(named(headers, VIGIL_COOKIE))
+}
+
+/// The values under its own names: first the one that nobody else on the network can have set.
+pub fn own(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+    named(headers, TLS_COOKIE).chain(named(headers, COOKIE_NAME))
 }
 
 /// The values of the cookies of this name.
@@ -99,12 +108,12 @@ mod tests {
         assert_eq!(cookies(&headers).collect::<Vec<_>>(), ["abc"]);
         headers.insert(
             COOKIE,
-            HeaderValue::from_static("session=def; session=; kiln_session=abc"),
+            HeaderValue::from_static("session=def; session=; kiln_session=abc; __Host-kiln_session=tls"),
         );
         assert_eq!(
             cookies(&headers).collect::<Vec<_>>(),
-            ["abc", "def"],
-            "the own one counts first"
+            ["tls", "abc", "def"],
+            "the own ones count first"
         );
     }
 

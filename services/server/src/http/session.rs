@@ -15,7 +15,7 @@ use wire::event::Severity;
 use super::act::act;
 use super::body::{Json, SHORT};
 use super::doc::{Body, LoggedIn, Stored, Tries};
-use super::person::{self, COOKIE_NAME, Person, VIGIL_COOKIE};
+use super::person::{self, COOKIE_NAME, Person, TLS_COOKIE, VIGIL_COOKIE};
 use super::told::front;
 use super::{Peer, Refusal};
 use crate::app::App;
@@ -40,6 +40,14 @@ fn set_cookie(name: &str, value: &str, seconds: u64, way: Way) -> Result<HeaderV
     .map_err(|_| Refusal::new("internal", 500, "The session has no valid cookie"))
 }
 
+/// The name under which a browser is given the session's cookie.
+fn own_name(way: Way) -> &'static str {
+    match way {
+        Way::Tls => TLS_COOKIE,
+        Way::Plain | Way::PlainBesideTls => COOKIE_NAME,
+    }
+}
+
 /// The session's cookie under its names.
 type Cookies = AppendHeaders<Vec<(HeaderName, HeaderValue)>>;
 
@@ -52,7 +60,7 @@ fn set_cookies(names: &[&str], value: &str, seconds: u64, way: Way) -> Result<Co
 }
 
 fn with_cookie(username: String, expires: Time, cookie: &str, way: Way) -> Result<Response, Refusal> {
-    let header = set_cookie(COOKIE_NAME, cookie, SESSION.as_secs(), way)?;
+    let header = set_cookie(own_name(way), cookie, SESSION.as_secs(), way)?;
     Ok(([(SET_COOKIE, header)], axum::Json(Session { username, expires })).into_response())
 }
 
@@ -210,7 +218,7 @@ pub async fn vigil_log_in(
     Json(form): Json<Login, SHORT>,
 ) -> Result<Response, Refusal> {
     let (name, token, _) = enter(&app, peer, &headers, form).await?;
-    let cookies = set_cookies(&[COOKIE_NAME, VIGIL_COOKIE], &token, SESSION.as_secs(), way)?;
+    let cookies = set_cookies(&[own_name(way), VIGIL_COOKIE], &token, SESSION.as_secs(), way)?;
     let body = front::VigilLogin {
         success: true,
         token,
@@ -239,7 +247,8 @@ pub async fn log_out(
     Ok((StatusCode::NO_CONTENT, ended(&app, &headers, way).await?).into_response())
 }
 
-/// Ends the sessions that a request came with, under either name; the cookies that take them out of the browser.
+/// Ends the sessions that a request came with, under any name; the cookies that take them out of the browser. By TLS that is also
+/// the one of a login in clear, which would keep the person in.
 async fn ended(app: &App, headers: &HeaderMap, way: Way) -> Result<Cookies, Refusal> {
     // A cookie knows no port: that of Vigil's name may be another program's, which would log its own people out.
     let now = app.clock.now();
@@ -256,11 +265,14 @@ async fn ended(app: &App, headers: &HeaderMap, way: Way) -> Result<Cookies, Refu
             }
         }
     }
-    let names: &[&str] = match is_ours {
-        true => &[COOKIE_NAME, VIGIL_COOKIE],
-        false => &[COOKIE_NAME],
-    };
-    set_cookies(names, "", 0, way)
+    let mut names = vec![COOKIE_NAME];
+    if way == Way::Tls {
+        names.push(TLS_COOKIE);
+    }
+    if is_ours {
+        names.push(VIGIL_COOKIE);
+    }
+    set_cookies(&names, "", 0, way)
 }
 
 /// The same for existing Vigil clients.

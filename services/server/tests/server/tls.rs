@@ -87,7 +87,11 @@ async fn a_page_by_port_80_moves_and_the_cookie_of_tls_stays_there() {
         "a forwarded port is left alone: {forwarded}"
     );
     assert!(http.contains("kiln_session=") && !http.contains("; Secure"), "{http}");
-    assert!(https.contains("; Secure"), "{https}");
+    assert!(https.contains("set-cookie: __Host-kiln_session="), "{https}");
+    assert!(
+        https.contains("; Path=/;") && https.contains("; Secure") && !https.contains("Domain"),
+        "{https}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,4 +119,61 @@ async fn the_certificate_is_told_to_whoever_is_logged_in() {
     let now = server.app.clock.now().wall;
     assert!(time("begins") < now && now < time("ends"), "{told}");
     assert_eq!(server.client().get("/api/v1/tls").await.status, 401);
+}
+
+/// A browser lets no cookie of plain HTTP take the place of one of TLS, whatever the port; curl neither.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_login_in_clear_after_one_by_tls_is_one() {
+    let server = Box_::claimed().await;
+    let port = server.address.port();
+    let jar = tempfile::tempdir().unwrap();
+    let jar = jar.path().join("jar").display().to_string();
+    let login = serde_json::json!({ "username": "admin", "password": crate::box_::PASSWORD }).to_string();
+    let done = tokio::task::spawn_blocking(move || {
+        let session = |scheme: &str, more: &[&str]| {
+            let url = format!("{scheme}://127.0.0.1:{port}/api/v1/session");
+            // In curl's eyes 127.0.0.1 is as good as TLS.
+            let mut arguments = vec![
+                "--insecure",
+                "--cookie",
+                &jar,
+                "--cookie-jar",
+                &jar,
+                "--header",
+                "Host: 10.0.0.7",
+            ];
+            arguments.extend(["--header", "X-Requested-With: XMLHttpRequest"]);
+            arguments.extend(more);
+            arguments.push(&url);
+            curl(&arguments)
+                .unwrap()
+                .split(' ')
+                .nth(1)
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let log_in = ["--header", "Content-Type: application/json", "--data", &login];
+        let log_out = ["--request", "DELETE"];
+        [
+            session("https", &log_in),
+            session("https", &[]),
+            session("http", &[]),
+            session("http", &log_in),
+            session("http", &[]),
+            session("https", &[]),
+            // The one of TLS stays where the one in clear ends.
+            session("http", &log_out),
+            session("http", &[]),
+            session("https", &[]),
+            // By TLS both are sent, and neither keeps anybody in.
+            session("http", &log_in),
+            session("https", &log_out),
+            session("https", &[]),
+            session("http", &[]),
+        ]
+    });
+    let want = [
+        "200", "200", "401", "200", "200", "200", "204", "401", "200", "200", "204", "401", "401",
+    ];
+    assert_eq!(done.await.unwrap(), want);
 }
