@@ -26,7 +26,8 @@ pub enum Request {
         #[serde(default)]
         fingerprint: Option<String>,
     },
-    /// Factory reset: an orderly reboot, after which DATA is made anew. The server's user and root may ask.
+    /// Factory reset: DATA is marked, then an orderly reboot, after which it is made anew. A medium that does not take the mark is
+    /// told by a banner, and the box goes on. The server's user and root may ask.
     Reset {},
     /// Start the writer of updates; it listens on [`crate::update::UPDATE_SOCKET`] then. The server's user and root may ask.
     Update {},

@@ -12,8 +12,8 @@ use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
 use super::data::STATE;
+use super::mounts;
 use super::record::{self, Record};
-use super::{mounts, reset};
 use crate::shell::{cgroup, log};
 
 /// How long holders may take to die, of the ten seconds that PID 1 gives (a third of that before a hard end).
@@ -32,8 +32,8 @@ enum Left {
     Held,
 }
 
-/// In a helper: does all of it. `on_disk`: state is on the medium; `anew`: DATA is to be made anew at the next boot.
-pub(super) fn bid(record: &Record, on_disk: bool, anew: bool) -> i32 {
+/// In a helper: does all of it. `on_disk`: state is on the medium.
+pub(super) fn bid(record: &Record, on_disk: bool) -> i32 {
     cgroup::kill_all();
     if !on_disk {
         nix::unistd::sync();
@@ -41,11 +41,6 @@ pub(super) fn bid(record: &Record, on_disk: bool, anew: bool) -> i32 {
     }
     let device = mounts::source(STATE).ok();
     record::leave(Path::new(record::FOLDER), record);
-    if let Some(data) = device.as_ref().filter(|_| anew)
-        && let Err(e) = reset::ask(data)
-    {
-        log::error(&format!("factory reset: {e}"));
-    }
     if let Err(e) = mounts::flush(Path::new(STATE)) {
         log::error(&format!("flushing DATA: {e}"));
     }

@@ -23,6 +23,7 @@
 //! | `saved whole TEXT`, `saved part TEXT` | what was in memory of the state folder is in RAM now, all of it or not (answer to PID 1's `save`) |
 //! | `back` | the medium is there again, guarded (`comeback`); PID 1 answers `return` where state can go back |
 //! | `stays WHY` | state could not go back |
+//! | `marked`, `unmarked WHY` | DATA is marked to be made anew at the next start, or cannot be (answer to PID 1's `reset`) |
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -628,10 +629,25 @@ pub(super) fn probe(line: &Line, found: &Found) -> i32 {
                     let found = pstore::collect(Path::new(pstore::AT), dir, since.trim().parse().ok(), pstore::began());
                     line.say(&format!("dumps {}", serde_json::to_string(&found).unwrap_or_default()));
                 }
+                if t == reset::MARK_IT {
+                    line.say(&match mark_data() {
+                        Ok(()) => "marked".to_owned(),
+                        Err(e) => format!("unmarked {e}"),
+                    });
+                }
             }
             Heard::Nothing => {}
             Heard::Closed => return 0,
         }
+    }
+}
+
+/// Marks DATA to be made anew at the next start.
+fn mark_data() -> io::Result<()> {
+    let part = mounts::source(STATE)?;
+    match part.starts_with("/dev") {
+        true => reset::ask(&part),
+        false => Err(io::Error::new(io::ErrorKind::NotFound, "DATA is not in use")),
     }
 }
 

@@ -101,6 +101,7 @@ pub fn main(heir: Option<Heir>) -> ExitCode {
                     ladder: true,
                     reboots: before.saturating_add(1),
                     slot: cmdline::Cmdline::parse(&std::fs::read_to_string("/proc/cmdline").unwrap_or_default()).slot,
+                    ..Record::default()
                 },
             );
             RebootMode::RB_AUTOBOOT

@@ -29,6 +29,8 @@ pub struct Record {
     pub reboots: u32,
     /// The slot that ran.
     pub slot: String,
+    /// The next boot was to make DATA anew, and this record would be gone with the old one.
+    pub reset: bool,
 }
 
 /// The row of reboots that a boot stands in, kept in its mark of life: the hardware watchdog leaves no record.
@@ -105,6 +107,11 @@ impl Traces {
         }
     }
 
+    /// Whether the last boot ended for a factory reset that was not done: one that is done takes the record with it.
+    pub fn reset_undone(&self) -> bool {
+        self.record.as_ref().is_some_and(|r| r.reset)
+    }
+
     /// The line of a crash dump that the reason does not tell: of an older boot, or of one that ended in order all the same.
     pub fn dump_beside(&self) -> Option<&str> {
         let last = self.panic.as_ref().filter(|_| self.record.is_some());
@@ -124,6 +131,7 @@ impl Traces {
         match (&self.record, &self.panic) {
             (Some(r), _) if r.ladder && self.watchdog => format!("{}; then the hardware watchdog reset the box", r.why),
             (Some(r), _) if r.ladder => format!("reboot by the supervisor: {}", r.why),
+            (Some(r), _) if r.reset => format!("orderly end: {}; it was not done", r.why),
             (Some(r), _) => format!("orderly end: {}", r.why),
             (None, Some(line)) => format!("the kernel crashed: {line}"),
             (None, None) if self.watchdog => watchdog.into(),
@@ -257,6 +265,7 @@ mod tests {
                 ladder: true,
                 reboots: 1,
                 slot: "a".into(),
+                ..Record::default()
             },
         );
         let t = take(dir.path());
@@ -269,7 +278,24 @@ mod tests {
                 ..Record::default()
             },
         );
-        assert_eq!(take(dir.path()).reason(), "orderly end: asked for");
+        let t = take(dir.path());
+        assert_eq!(
+            (t.reason().as_str(), t.reset_undone()),
+            ("orderly end: asked for", false)
+        );
+        // Found at all: DATA was not made anew.
+        let why = "factory reset, asked for at the console".to_owned();
+        leave(
+            dir.path(),
+            &Record {
+                why: why.clone(),
+                reset: true,
+                ..Record::default()
+            },
+        );
+        let t = take(dir.path());
+        assert!(t.reset_undone());
+        assert_eq!(t.reason(), format!("orderly end: {why}; it was not done"));
         let t = Traces {
             watchdog: true,
             cut_short: true,
@@ -302,6 +328,7 @@ mod tests {
                     ladder,
                     reboots,
                     slot,
+                    ..Record::default()
                 },
             );
             // The next boot; whatever it gives back is taken at once.
@@ -364,6 +391,7 @@ mod tests {
             ladder: true,
             reboots: 2,
             slot: "b".into(),
+            ..Record::default()
         };
         leave(dir.path(), &record);
         assert_eq!(take(dir.path()).record, Some(record.clone()));
@@ -388,7 +416,7 @@ mod tests {
             slot: slot.into(),
             ladder,
             reboots: 3,
-            why: String::new(),
+            ..Record::default()
         };
         assert_eq!(record("a", true).in_a_row("a"), 3);
         assert_eq!(record("a", true).in_a_row("b"), 0, "the box went back");
@@ -428,6 +456,7 @@ mod tests {
             ladder: true,
             reboots: 2,
             slot: "a".into(),
+            ..Record::default()
         };
         leave(dir.path(), &ladder);
         assert_eq!(

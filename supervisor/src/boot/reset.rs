@@ -13,6 +13,9 @@ use std::path::Path;
 
 use super::fat::Fat;
 
+/// What PID 1 tells the keeper of the boot medium, so that DATA is marked.
+pub(super) const MARK_IT: &str = "reset";
+
 /// What stands at the beginning of a DATA partition that is to be made anew.
 const MARK: &[u8; 20] = b"KILN-FACTORY-RESET/1";
 /// The flag's value in `kiln.toml`, and what is put in its place: as many bytes, and a value that means nothing to do.
@@ -22,11 +25,12 @@ const DONE: &[u8] = b"\"ok\"";
 /// Marks DATA. It may be mounted: the sector is not the file system's.
 ///
 /// # Errors
-/// The medium does not take it.
+/// The medium does not take it; what stood there is put back, so that nothing is reset later by half a mark.
 pub fn ask(part: &Path) -> io::Result<()> {
     let mut sector = [0u8; 512];
     sector[..MARK.len()].copy_from_slice(MARK);
-    write(part, &sector)
+    let before = first_sector(part)?;
+    write(part, &sector).inspect_err(|_| drop(write(part, &before)))
 }
 
 /// Whether DATA is marked.

@@ -298,6 +298,7 @@ mod tests {
                     ladder: true,
                     reboots: reboots().unwrap().saturating_add(1),
                     slot: slot.into(),
+                    ..Record::default()
                 }
             );
             assert!(!found.cut_short);

@@ -475,7 +475,7 @@ pub struct Reset {
 /// Factory reset: the box reboots and forgets everything; the drives under test are left alone. Jobs that stand still because the
 /// agent does not run are forgotten unfinished.
 #[utoipa::path(post, path = "/reset", operation_id = "factory_reset", tag = "box", request_body = Reset,
-    responses((status = 202, description = "The box reboots"), LoggedIn, Body, Tries, Supervised,
+    responses((status = 202, description = "The box marks its medium and reboots; where the medium does not take the mark, a banner says so and it does not"), LoggedIn, Body, Tries, Supervised,
         (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 409, description = "`jobs-running`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`not-confirmed`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn reset(

@@ -7,6 +7,7 @@ use std::path::Path;
 use wire::event::Severity;
 use wire::supervisor::Medium;
 
+use super::reset::not_done;
 use super::{Facts, Machine, Moving, name, safe};
 use crate::boot::record::{Record, Row, Traces};
 use crate::boot::{bundle, medium, pstore, site};
@@ -216,11 +217,9 @@ impl Machine {
                     format!("Of the factory reset: {rest}. Whoever gets this medium may read the rest with a recovery program; if that matters, destroy it."),
                 );
             }
-            "noreset" => desk.banner(
-                "reset",
-                Severity::Warning,
-                format!("The factory reset was not done: {rest}."),
-            ),
+            "noreset" => not_done(rest, desk),
+            "marked" => self.marked(desk),
+            "unmarked" => self.unmarked(rest, desk),
             "ram" => self.to_ram(rest, desk),
             "gone" => self.medium_gone(now, rest, desk),
             "faulty" => self.medium_faulty(now, rest, desk),
@@ -266,6 +265,12 @@ impl Machine {
             // Before DATA is there, and so before anything waits for it.
             self.count(desk);
             self.tell_dump(desk);
+            if self.facts.traces.reset_undone() {
+                not_done(
+                    "the boot medium has not kept the mark that was written for it, and all that it held is still there. Ask again; if that does not help, destroy the medium and flash another",
+                    desk,
+                );
+            }
         }
         desk.boot.reason = self.facts.traces.reason();
     }
@@ -358,6 +363,9 @@ impl Machine {
         if self.facts.ending {
             return;
         }
+        if task == Task::Medium {
+            self.mark_again();
+        }
         match task {
             Task::Early if !self.facts.system => {
                 self.heard(now, Task::Early, "broken it could not be mounted", None, desk);
@@ -419,14 +427,14 @@ fn end(ending: Ending, why: &str, desk: &mut Desk) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
     use crate::boot::board::Board;
     use crate::boot::cmdline::Cmdline;
     use crate::boot::site::Site;
 
-    fn machine() -> Machine {
+    pub(in super::super) fn machine() -> Machine {
         Machine {
             cmdline: Cmdline::parse("kiln.slot=a"),
             board: Board::default(),

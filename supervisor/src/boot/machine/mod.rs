@@ -5,6 +5,7 @@
 
 mod devices;
 mod heard;
+mod reset;
 mod safe;
 mod state;
 mod succeed;
@@ -25,11 +26,12 @@ use super::site::Site;
 use super::uevents::Uevents;
 use super::{farewell, grace, identity, net, sysctl, work};
 use crate::console;
-use crate::core::{Ending, Input, Milestone, Millis};
+use crate::core::{Input, Milestone, Millis};
 use crate::shell::desk::Desk;
 use crate::shell::helper::{LINE_MAX, Task};
 use crate::shell::log;
 use crate::update::{Known, block};
+use reset::Marking;
 
 /// Silence of the medium's keeper that is reported, in milliseconds.
 const SILENCE: Millis = 15_000;
@@ -81,6 +83,9 @@ pub struct Facts {
     /// DATA is to be made anew after the reboot that is under way.
     #[serde(default)]
     reset: bool,
+    /// A reset that was asked for, until the medium has taken its mark.
+    #[serde(default)]
+    marking: Option<Marking>,
     /// The boot partition's name and mark, since the medium was given its own.
     #[serde(default)]
     part: Option<String>,
@@ -253,15 +258,7 @@ impl Machine {
         self.move_state(now, desk);
         self.keep_row(desk);
         self.look_at_dumps(desk);
-        if let Some(by) = desk.reset.take().filter(|_| !self.facts.reset)
-            && may_reset(self.cmdline.part.is_some(), desk)
-        {
-            self.facts.reset = true;
-            desk.inputs.push_back(Input::Shutdown {
-                ending: Ending::Reboot,
-                why: format!("factory reset, {by}"),
-            });
-        }
+        self.look_at_reset(desk);
         if let Some(at) = self.facts.heard_at {
             let silent = now.saturating_sub(at);
             desk.inputs.push_back(Input::MediumSilent { for_ms: silent });
@@ -374,30 +371,16 @@ impl Machine {
             ladder: in_a_row.is_some(),
             reboots: in_a_row.unwrap_or(0),
             slot: desk.boot.slot.clone(),
+            reset: self.facts.reset,
         };
         let on_disk = desk.boot.medium == Medium::Disk;
-        let anew = self.facts.reset && on_disk;
         self.facts.ending = true;
         // They hold files of DATA; nothing of theirs is worth more than an unmounted file system.
         for h in desk.helpers.iter().filter(|h| h.task != Task::Console) {
             h.kill();
         }
-        desk.start(Task::Farewell, move |_| farewell::bid(&record, on_disk, anew));
+        desk.start(Task::Farewell, move |_| farewell::bid(&record, on_disk));
     }
-}
-
-/// Whether all that the box keeps can be erased. A medium that is not used now would bring it back, so then nothing is done, and
-/// that is told. Without a medium of its own, a reboot erases everything.
-fn may_reset(has_medium: bool, desk: &mut Desk) -> bool {
-    let may = !has_medium || desk.boot.medium == Medium::Disk;
-    if !may {
-        desk.banner(
-            "reset",
-            Severity::Warning,
-            "The factory reset was not done: the boot medium is not in use, so what is on it cannot be erased. Put it back, or restart the box, and ask again.".into(),
-        );
-    }
-    may
 }
 
 /// Gives the box its name, which it keeps from then on.
@@ -439,20 +422,6 @@ mod tests {
                 new_name(&desk.host, &site, own("kiln-0001")).as_deref(),
                 Some("kiln-0001")
             );
-        }
-    }
-
-    #[test]
-    fn a_reset_that_would_erase_nothing_is_refused_and_told() {
-        let mut desk = Desk::default();
-        for (has_medium, medium, may) in [
-            (true, Medium::Disk, true),
-            (false, Medium::Ram, true),
-            (true, Medium::Ram, false),
-        ] {
-            desk.boot.medium = medium;
-            assert_eq!(may_reset(has_medium, &mut desk), may, "{has_medium} {medium:?}");
-            assert_eq!(desk.banners.len(), usize::from(!may));
         }
     }
 }

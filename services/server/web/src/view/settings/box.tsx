@@ -179,7 +179,7 @@ function Reset() {
         if (!ready) return;
         void run(async () => {
           await call("POST", "/reset", { password: password.value, confirm: typed.value });
-          return "The box reboots. Its console shows a new code.";
+          return "The box marks its medium and reboots; its console shows a new code then. Should it not reboot, a banner says why.";
         });
       }}>
         <p>The box reboots and forgets everything: people, events, jobs, certificates, add-ons. Take a backup first. Drives on test bays are not touched. {lostWords(running())}</p>
