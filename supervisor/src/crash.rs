@@ -74,7 +74,7 @@ pub fn main(words: &[&str]) -> ExitCode {
     let name = format!("{:012}-{}-{}", number(&dir, who.at), unit.replace(' ', "-"), who.pid);
     // A medium that is nearly full is for state that burn-ins need.
     let core = (on_disk && proof::usage(Path::new(record::FOLDER)).1 < proof::SHARE_MAX).then(io::stdin);
-    let kept = keep(&dir, &name, &report, core);
+    let kept = keep(&dir, &name, report.as_bytes(), core);
     match kept {
         Ok(bytes) => log::error(&format!("{head}; kept as {name} ({bytes} bytes of its memory)")),
         Err(e) => log::error(&format!("{head}; it could not be kept: {e}")),
@@ -142,7 +142,7 @@ fn place(maps: &str, ip: u64) -> Option<String> {
 }
 
 /// Keeps the report and, where there is one, the core; returns how many bytes of that. The oldest make room.
-fn keep(dir: &Path, name: &str, report: &str, core: Option<impl Read>) -> io::Result<u64> {
+fn keep(dir: &Path, name: &str, report: &[u8], core: Option<impl Read>) -> io::Result<u64> {
     fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
     prune(dir, KEPT - 1)?;
     let create = |name: String| {
@@ -154,7 +154,7 @@ fn keep(dir: &Path, name: &str, report: &str, core: Option<impl Read>) -> io::Re
             .open(dir.join(name))
     };
     let mut file = create(format!("{name}.txt"))?;
-    file.write_all(report.as_bytes())?;
+    file.write_all(report)?;
     file.sync_all()?;
     let Some(core) = core else {
         return Ok(0);
@@ -179,6 +179,28 @@ fn number(dir: &Path, at: i64) -> i64 {
         .last()
         .and_then(|name| name.split('-').next()?.parse::<i64>().ok());
     at.max(last.map_or(0, |last| last.saturating_add(1)))
+}
+
+/// Brings the reports in `from`, which were written while state was in memory, to those in `to`, behind all that are there: the
+/// next boot tells what it has not told yet by their order. What was brought before is not brought again.
+///
+/// # Errors
+/// One could not be read or written; those before it stay.
+pub(crate) fn bring(from: &Path, to: &Path) -> io::Result<usize> {
+    let mut there = reports(to).iter().map(fs::read).collect::<io::Result<Vec<_>>>()?;
+    let mut brought = 0;
+    for name in names(from) {
+        let report = fs::read(from.join(format!("{name}.txt")))?;
+        if there.contains(&report) {
+            continue;
+        }
+        let (at, who) = name.split_once('-').unwrap_or(("", &name));
+        let name = format!("{:012}-{who}", number(to, at.parse().unwrap_or(0)));
+        keep(to, &name, &report, None::<io::Empty>)?;
+        there.push(report);
+        brought += 1;
+    }
+    Ok(brought)
 }
 
 /// Names of what is kept, oldest first: they begin with its [`number`].
@@ -278,7 +300,7 @@ mod tests {
             let core = io::repeat(7).take(CORE_MAX + 5);
             let report = format!("server crashed: {n}\ntime: T{n}\n");
             assert_eq!(
-                keep(&dir, &format!("{n:012}-server-1"), &report, Some(core)).unwrap(),
+                keep(&dir, &format!("{n:012}-server-1"), report.as_bytes(), Some(core)).unwrap(),
                 CORE_MAX
             );
         }
@@ -299,7 +321,7 @@ mod tests {
             keep(
                 &dir,
                 "000000000009-agent-2",
-                "agent crashed\ntime: T9\n",
+                b"agent crashed\ntime: T9\n",
                 None::<io::Empty>
             )
             .unwrap(),
@@ -309,12 +331,38 @@ mod tests {
         // One whose clock was ahead hides none that comes after it.
         let crash = |at: i64, who: &str| {
             let name = format!("{:012}-{who}-1", number(&dir, at));
-            keep(&dir, &name, &format!("{who} crashed\ntime: T{at}\n"), None::<io::Empty>).unwrap();
+            let report = format!("{who} crashed\ntime: T{at}\n");
+            keep(&dir, &name, report.as_bytes(), None::<io::Empty>).unwrap();
             untold(&dir)
         };
         assert_eq!(crash(2_000_000_000, "server"), ["server crashed (T2000000000)"]);
         assert_eq!(crash(1_800_000_000, "agent"), ["agent crashed (T1800000000)"]);
         assert_eq!(crash(2_000_000_001, "server"), ["server crashed (T2000000001)"]);
+    }
+
+    #[test]
+    fn reports_from_memory_are_told_by_the_next_boot_though_the_clock_was_ahead_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let (ram, disk) = (dir.path().join("ram"), dir.path().join("disk"));
+        let crash = |dir: &Path, at: i64, who: &str| {
+            let report = format!("{who} crashed\ntime: T{at}\n");
+            let name = format!("{:012}-{who}-1", number(dir, at));
+            keep(dir, &name, report.as_bytes(), None::<io::Empty>).unwrap();
+        };
+        assert_eq!(bring(&ram, &disk).unwrap(), 0, "nothing has crashed");
+        for at in 0..3 {
+            crash(&disk, 2_000_000_000 + at, "server");
+        }
+        assert_eq!(untold(&disk).len(), 3);
+        crash(&ram, 1_800_000_000, "agent");
+        crash(&ram, 1_800_000_001, "mdns");
+        // A way back that was cut short brings nothing twice.
+        assert_eq!((bring(&ram, &disk).unwrap(), bring(&ram, &disk).unwrap()), (2, 0));
+        assert_eq!(
+            untold(&disk),
+            ["agent crashed (T1800000000)", "mdns crashed (T1800000001)"]
+        );
+        assert_eq!(names(&disk).len(), KEPT);
     }
 
     #[test]

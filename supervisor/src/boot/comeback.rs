@@ -3,7 +3,8 @@
 //! First of all it is guarded: held exclusively, and its number told to the agent, so that nobody erases it. It has to be the
 //! very same one: partition GUIDs, size, model and serial number; a copy is a drive like any other. Then, if memory holds all
 //! that was on it and what has happened since, PID 1 stops the services and what is in memory is carried back, each file
-//! whole or not at all. Where memory began empty, nothing is carried: an empty history must not replace a full one.
+//! whole or not at all. Where memory began empty, nothing is carried: an empty history must not replace a full one. Reports of
+//! crashes are added to the medium's own, and the journal brings its lines by itself.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -19,15 +20,18 @@ use nix::sys::statvfs::statvfs;
 use super::data::{self, ASIDE, STATE};
 use super::medium::{self, Found};
 use super::mirror::SHELF;
-use super::mounts;
+use super::{mounts, record};
+use crate::crash;
 use crate::shell::helper::{Heard, Line};
 
 /// Between two looks for the medium.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Deepest folder that is carried.
 const DEPTH_MAX: usize = 8;
-/// What the medium's own copy keeps: other writers', PID 1's notes, what LMDB makes anew.
+/// What the medium's own copy keeps: other writers', PID 1's notes (but for [`CRASHES`]), what LMDB makes anew.
 const LEFT_OUT: [&str; 4] = ["lost+found", "journal", "supervisor", "lock.mdb"];
+/// Reports of services that crashed.
+const CRASHES: &str = "supervisor/crashes";
 /// End of a backup's name.
 const BACKUP: &str = ".backup";
 /// The part of DATA that kept backups leave free: a tenth.
@@ -100,6 +104,7 @@ fn come_back(line: &Line, found: &Found) -> Result<Carried, String> {
     let tell = |text: &str| line.say(&format!("progress {text}"));
     let fits = |size| leaves_room(Path::new(ASIDE), size);
     let carried = carry(Path::new(STATE), Path::new(ASIDE), fits, tell).and_then(|n| {
+        record::keep_faults_now(&Path::new(ASIDE).join("supervisor"))?;
         mounts::flush(Path::new(ASIDE))?;
         Ok(n)
     });
@@ -140,7 +145,7 @@ pub(super) fn carry(from: &Path, to: &Path, fits: impl Fn(u64) -> bool, tell: im
             tell(&format!("removing {}: {e}", entry.path().display()));
         }
     }
-    let files = carry_folder((from, to), Path::new(""))?;
+    let files = carry_folder((from, to), Path::new(""))? + crash::bring(&from.join(CRASHES), &to.join(CRASHES))?;
     let backups = add_backups(&from.join(SHELF), &to.join(SHELF), fits, tell);
     Ok(Carried {
         files: files + backups.files,
@@ -307,11 +312,12 @@ mod tests {
         }
         fs::write(r("server/db/data.mdb"), "new and longer").unwrap();
         fs::set_permissions(r("server/db/data.mdb"), fs::Permissions::from_mode(0o600)).unwrap();
-        fs::create_dir(r("supervisor")).unwrap();
+        fs::create_dir_all(r(CRASHES)).unwrap();
         fs::write(r("supervisor/x"), "memory's").unwrap();
+        fs::write(r(CRASHES).join("000000000007-agent-1.txt"), "agent crashed\n").unwrap();
         fs::write(r("agent/new"), "n").unwrap();
 
-        let all = Carried { files: 2, left: 0 };
+        let all = Carried { files: 3, left: 0 };
         assert_eq!(carry(ram.path(), disk.path(), all_fits, nothing_told).unwrap(), all);
         assert_eq!(fs::read_to_string(d("server/db/data.mdb")).unwrap(), "new and longer");
         assert_eq!(fs::metadata(d("server/db/data.mdb")).unwrap().mode() & 0o777, 0o600);
@@ -321,6 +327,8 @@ mod tests {
             assert_eq!(fs::read_to_string(d(dir).join("x")).unwrap(), "the medium's");
         }
         assert!(d("server/db/lock.mdb").exists());
+        let report = d(CRASHES).join("000000000007-agent-1.txt");
+        assert_eq!(fs::read_to_string(report).unwrap(), "agent crashed\n");
     }
 
     #[test]

@@ -204,7 +204,7 @@ pub fn take(dir: &Path) -> Traces {
 ///
 /// # Errors
 /// The medium does not take it.
-pub fn keep_faults(now: &Path, dir: &Path, boot: &str) -> std::io::Result<()> {
+fn keep_faults(now: &Path, dir: &Path, boot: &str) -> std::io::Result<()> {
     let new = fs::read_to_string(now)?;
     let file = dir.join(FAULTS);
     let mut text = fs::read_to_string(&file).unwrap_or_default();
@@ -218,6 +218,19 @@ pub fn keep_faults(now: &Path, dir: &Path, boot: &str) -> std::io::Result<()> {
         text.drain(..=text.find('\n').unwrap_or(text.len() - 1));
     }
     whole::replace(&file, text.as_bytes())
+}
+
+/// Keeps those of this boot, if there are any: each once, however often it is asked.
+///
+/// # Errors
+/// The medium does not take it.
+pub fn keep_faults_now(dir: &Path) -> std::io::Result<()> {
+    let now = Path::new(FAULTS_NOW);
+    if !now.exists() {
+        return Ok(());
+    }
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
+    keep_faults(now, dir, boot.trim())
 }
 
 /// The last fault that no boot has told yet; it counts as told from now on.

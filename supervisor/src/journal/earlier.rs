@@ -84,7 +84,7 @@ fn text(path: &Path, into: &mut Vec<u8>) -> io::Result<()> {
 }
 
 /// Whole entries; halves, which a power cut leaves, are left out.
-fn entries(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn entries(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     let mut rest = bytes;
     std::iter::from_fn(move || {
         while !rest.is_empty() {

@@ -1,4 +1,8 @@
 //! Where entries go: a ring in memory, and files on DATA that are rotated, compressed and bounded.
+//!
+//! What is not in the files yet waits in the ring, and in nothing else: while the medium is away too, for as long as the ring holds
+//! it. Once state is on the medium again, all of that is written, and what was written shortly before the medium left is looked
+//! for: it may never have come out of the kernel's cache.
 
 use std::collections::VecDeque;
 use std::fs::{self, File, OpenOptions};
@@ -9,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use flate2::{Compression, write::GzEncoder};
 
+use super::earlier;
 use super::entry::{self, Entry, Moment};
 use crate::boot::proof;
 
@@ -16,7 +21,7 @@ use crate::boot::proof;
 const RING_MAX: usize = 8 << 20;
 /// A file is closed and compressed at this size, in bytes.
 const FILE_MAX: u64 = 4 << 20;
-/// What a file may have beyond that, in bytes: all that is pending is written before its size is looked at.
+/// What a file may have beyond that, in bytes: all that waits in the ring is written before its size is looked at.
 const READ_MORE: u64 = RING_MAX as u64 + 1;
 /// Longest file of the journal's, in bytes and before it is compressed.
 pub(super) const FILE_MOST: u64 = FILE_MAX + READ_MORE;
@@ -31,8 +36,10 @@ const TOTAL_MAX: u64 = 64 << 20;
 const TOTAL_PART: u64 = 10;
 /// Entries wait this long in memory before they are written, so that a stick is not worn by single lines.
 const WRITE_EVERY: Duration = Duration::from_secs(5);
-/// Pending bytes that are written at once.
+/// So many bytes that wait are written at once, where there is a file.
 const WRITE_AT: usize = 256 * 1024;
+/// What was written so long ago is on the medium: twice what the kernel's cache (30 s), its turns (5 s) and ext4's (5 s) take.
+const LANDS_WITHIN: Duration = Duration::from_secs(80);
 /// Of every file: addresses, names of people and what services say of them are nobody's but root's. The server asks PID 1's
 /// socket for what it shows.
 const MODE: u32 = 0o600;
@@ -44,9 +51,20 @@ const KERNEL_KEPT: &str = "/run/kiln/journal-kernel";
 /// Ring and files.
 #[derive(Debug)]
 pub(super) struct Store {
-    ring: VecDeque<Entry>,
+    ring: VecDeque<Shown>,
     ring_bytes: usize,
-    pending: Vec<u8>,
+    /// Number of the ring's first entry; they are counted from the start.
+    first: u64,
+    /// Entries before this one have been given to the files.
+    given: u64,
+    /// Entries before this one are on the medium, whatever becomes of the kernel's cache.
+    landed: u64,
+    /// When entries were given lately, and up to which one.
+    lately: VecDeque<(Instant, u64)>,
+    /// Bytes in the ring that wait for the files.
+    waiting: usize,
+    /// The ring has lost an entry that was in no file yet.
+    lost: bool,
     written: Instant,
     dir: PathBuf,
     /// Forced by tests; `None`: ask PID 1's file.
@@ -63,8 +81,23 @@ pub(super) struct Store {
     kernel_file: PathBuf,
     /// Kernel records up to here are in the files: an earlier journal of this boot has read them.
     kernel_kept: Option<u64>,
-    /// The last one that is pending.
+    /// The last one that waits.
     kernel_pending: Option<u64>,
+}
+
+/// An entry of the ring.
+#[derive(Debug)]
+struct Shown {
+    entry: Entry,
+    /// It is for the files, too: an earlier journal of this boot has not written it.
+    filed: bool,
+}
+
+impl Shown {
+    /// Bytes of it that the files get.
+    fn filed(&self) -> &[u8] {
+        if self.filed { &self.entry.0 } else { &[] }
+    }
 }
 
 impl Store {
@@ -72,7 +105,12 @@ impl Store {
         Store {
             ring: VecDeque::new(),
             ring_bytes: 0,
-            pending: Vec::new(),
+            first: 0,
+            given: 0,
+            landed: 0,
+            lately: VecDeque::new(),
+            waiting: 0,
+            lost: false,
             written: Instant::now(),
             dir: folder(),
             on_disk: None,
@@ -102,17 +140,18 @@ impl Store {
         let (entry, at) = Entry::kernel(record, Moment::now(), self.last);
         self.last = at.mono;
         if number.is_some_and(|n| self.kernel_kept.is_some_and(|kept| n <= kept)) {
-            let entry = self.stamped(entry);
-            self.show(entry);
-            return;
+            return self.show(entry, false);
         }
-        if self.take(entry) {
-            self.kernel_pending = number.or(self.kernel_pending);
-        }
+        self.show(entry, true);
+        self.kernel_pending = number.or(self.kernel_pending);
     }
 
-    /// Nothing is pending any more: notes how far the kernel's records have come.
+    /// Nothing waits any more: notes how far the kernel's records have come.
     fn kept(&mut self) {
+        // One of them may be what was lost: the next journal reads them again.
+        if self.lost {
+            return;
+        }
         if let Some(n) = self.kernel_pending.take() {
             self.kernel_kept = Some(n);
             // Where it cannot be noted, the next journal writes some lines twice.
@@ -123,19 +162,7 @@ impl Store {
     /// Takes one entry into the ring and, later, into the file.
     pub(super) fn add(&mut self, entry: Entry) {
         self.last = Moment::now().mono;
-        self.take(entry);
-    }
-
-    /// The same, and whether it will come into the file.
-    fn take(&mut self, entry: Entry) -> bool {
-        let entry = self.stamped(entry);
-        // Before the state folder is settled, entries wait here, but not without bound.
-        let fits = self.pending.len() + entry.0.len() <= RING_MAX;
-        if fits {
-            self.pending.extend_from_slice(&entry.0);
-        }
-        self.show(entry);
-        fits
+        self.show(entry, true);
     }
 
     fn stamped(&self, mut entry: Entry) -> Entry {
@@ -145,21 +172,72 @@ impl Store {
         entry
     }
 
-    /// Puts an entry into the ring.
-    fn show(&mut self, entry: Entry) {
-        self.ring_bytes += entry.0.len();
-        self.ring.push_back(entry);
+    /// Puts an entry into the ring; `filed`: it waits there for the files.
+    fn show(&mut self, entry: Entry, filed: bool) {
+        let shown = Shown {
+            entry: self.stamped(entry),
+            filed,
+        };
+        self.ring_bytes += shown.entry.0.len();
+        self.waiting += shown.filed().len();
+        self.ring.push_back(shown);
         while self.ring_bytes > RING_MAX {
-            match self.ring.pop_front() {
-                Some(e) => self.ring_bytes -= e.0.len(),
-                None => break,
+            let Some(old) = self.ring.pop_front() else { break };
+            self.ring_bytes -= old.entry.0.len();
+            if self.first == self.given {
+                self.given += 1;
+                self.waiting -= old.filed().len();
+                self.lost |= old.filed;
             }
+            self.first += 1;
+        }
+    }
+
+    /// Has entries wait for the files from this one on: the ring's first, where it has lost that one.
+    fn wait_from(&mut self, given: u64) {
+        self.given = given.max(self.first);
+        self.waiting = self.waits().map(<[u8]>::len).sum();
+    }
+
+    fn waits(&self) -> impl Iterator<Item = &[u8]> {
+        let at = usize::try_from(self.given - self.first).unwrap_or(usize::MAX);
+        self.ring.iter().skip(at).map(Shown::filed)
+    }
+
+    /// All of it is in a file; `synced`: on the medium, too.
+    fn gave(&mut self, synced: bool) {
+        let now = Instant::now();
+        self.given = self.first + self.ring.len() as u64;
+        self.waiting = 0;
+        self.lately.push_back((now, self.given));
+        while let Some((at, given)) = self.lately.front()
+            && (synced || now - *at >= LANDS_WITHIN || *given <= self.first)
+        {
+            self.landed = *given;
+            self.lately.pop_front();
+        }
+    }
+
+    /// The medium has left: what was given lately waits again.
+    fn take_back(&mut self) {
+        if self.lately.is_empty() {
+            return;
+        }
+        self.lately.clear();
+        self.wait_from(self.landed);
+    }
+
+    /// Passes over what a file that ends with the entry `last` has got after all.
+    fn pass_over(&mut self, last: &[u8]) {
+        let found = self.waits().position(|entry| entry == last);
+        if let Some(n) = found {
+            self.wait_from(self.given + n as u64 + 1);
         }
     }
 
     /// Writes what is due.
     pub(super) fn settle(&mut self) {
-        if self.pending.len() >= WRITE_AT || self.written.elapsed() >= WRITE_EVERY {
+        if (self.waiting >= WRITE_AT && self.file.is_some()) || self.written.elapsed() >= WRITE_EVERY {
             self.write();
         }
     }
@@ -173,7 +251,7 @@ impl Store {
     }
 
     fn write(&mut self) {
-        if self.pending.is_empty() {
+        if self.waiting == 0 {
             return;
         }
         let place = match self.on_disk {
@@ -184,33 +262,22 @@ impl Store {
         self.written = Instant::now();
         if place != "disk" {
             self.file = None;
-            if place == "ram" {
-                self.pending.clear();
-                self.kept();
-            }
+            self.take_back();
             self.gave_up_on = None;
             return;
         }
         if self.gave_up_on.as_deref() == Some("disk") {
-            self.pending.clear();
-            self.kernel_pending = None;
             return;
         }
-        let pending = std::mem::take(&mut self.pending);
-        match self
-            .append(&pending)
-            .and_then(|()| self.make_room((self.usage)(&self.dir)))
-        {
+        match self.append().and_then(|()| self.make_room((self.usage)(&self.dir))) {
             Ok(()) => self.kept(),
-            // Room may be made, by us first of all; what could not be written is still in the ring.
+            // Room may be made, by us first of all.
             Err(e) if e.kind() == io::ErrorKind::StorageFull => {
                 self.file = None;
-                self.kernel_pending = None;
                 let _ = self.make_room((self.usage)(&self.dir));
             }
             Err(_) => {
                 self.file = None;
-                self.kernel_pending = None;
                 self.gave_up_on = Some(place);
             }
         }
@@ -234,12 +301,13 @@ impl Store {
         Ok(())
     }
 
-    fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
+    fn append(&mut self) -> io::Result<()> {
         let current = self.dir.join(CURRENT);
         if self.file.is_none() {
             self.own()?;
             let mut file = open(&current)?;
-            match torn(&file)? {
+            let End { last, torn } = end(&file)?;
+            match torn {
                 Some(Torn { good, bytes }) if bytes <= CUT_MAX => file.set_len(good)?,
                 Some(_) => {
                     self.rotate(&current)?;
@@ -247,14 +315,20 @@ impl Store {
                 }
                 None => {}
             }
+            if let Some(last) = last {
+                self.pass_over(&last);
+            }
             self.file = Some(file);
         }
+        let bytes = self.waits().collect::<Vec<_>>().concat();
         if let Some(f) = &mut self.file {
-            f.write_all(bytes)?;
+            f.write_all(&bytes)?;
             if f.metadata()?.len() < FILE_MAX {
+                self.gave(false);
                 return Ok(());
             }
             f.sync_all()?;
+            self.gave(true);
         }
         self.file = None;
         self.rotate(&current)
@@ -304,8 +378,8 @@ impl Store {
     /// Everything in memory, oldest first.
     pub(super) fn exported(&self) -> Vec<u8> {
         let mut bytes = Vec::with_capacity(self.ring_bytes);
-        for e in &self.ring {
-            bytes.extend_from_slice(&e.0);
+        for shown in &self.ring {
+            bytes.extend_from_slice(&shown.entry.0);
         }
         bytes
     }
@@ -349,20 +423,31 @@ struct Torn {
     bytes: u64,
 }
 
-fn torn(file: &File) -> io::Result<Option<Torn>> {
+/// How a file ends.
+#[derive(Debug, Default)]
+struct End {
+    /// Its last whole entry.
+    last: Option<Vec<u8>>,
+    torn: Option<Torn>,
+}
+
+fn end(file: &File) -> io::Result<End> {
     let meta = file.metadata()?;
     if !meta.is_file() || meta.len() == 0 {
-        return Ok(None);
+        return Ok(End::default());
     }
     let mut bytes = Vec::new();
     file.take(FILE_MOST).read_to_end(&mut bytes)?;
     let good = entry::whole(&bytes) as u64;
     // A file that is longer than any of ours is not judged by its beginning.
     let torn = good < meta.len() && meta.len() < FILE_MOST;
-    Ok(torn.then(|| Torn {
-        good,
-        bytes: meta.len() - good,
-    }))
+    Ok(End {
+        last: earlier::entries(&bytes).last().map(<[u8]>::to_vec),
+        torn: torn.then(|| Torn {
+            good,
+            bytes: meta.len() - good,
+        }),
+    })
 }
 
 #[cfg(test)]
@@ -392,6 +477,62 @@ mod tests {
         s.finish();
         let text = fs::read_to_string(dir.path().join("current.export")).unwrap();
         assert!(text.contains("MESSAGE=the last words\n"), "{text}");
+    }
+
+    #[test]
+    fn what_came_while_state_was_in_memory_is_written_once_it_is_on_the_medium_again() {
+        // The medium has all that was written before it left, or the kernel's cache has lost it.
+        for lost in [false, true] {
+            let dir = tempfile::tempdir().unwrap();
+            let current = dir.path().join(CURRENT);
+            let mut s = store(dir.path());
+            let line = |text: &[u8]| Entry::line(text, &Sender::default());
+            s.add(line(b"before"));
+            s.add(line(b"just before"));
+            s.finish();
+            s.on_disk = Some(false);
+            s.add_kernel(b"4,7,1,-;usb 1-1: device descriptor read, error -71\n");
+            s.finish();
+            s.add(line(b"meanwhile"));
+            s.finish();
+            assert!(
+                !dir.path().join("kernel").exists(),
+                "a journal that starts now reads it again"
+            );
+            if lost {
+                let text = fs::read_to_string(&current).unwrap();
+                let cut = text.find("\n\n").unwrap() + 20;
+                open(&current).unwrap().set_len(cut as u64).unwrap();
+            }
+            s.on_disk = Some(true);
+            s.add(line(b"after"));
+            s.finish();
+            let text = fs::read_to_string(&current).unwrap();
+            let messages: Vec<&str> = text.lines().filter_map(|l| l.strip_prefix("MESSAGE=")).collect();
+            let kernels = "usb 1-1: device descriptor read, error -71";
+            let wanted = ["before", "just before", kernels, "meanwhile", "after"];
+            assert_eq!(messages, wanted, "lost: {lost}");
+            assert_eq!(fs::read_to_string(dir.path().join("kernel")).unwrap(), "7\n");
+        }
+    }
+
+    #[test]
+    fn what_a_medium_refuses_on_its_way_out_is_written_when_it_is_back() {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = dir.path().join("journal");
+        // In the folder's place stands what is none.
+        fs::write(&folder, "").unwrap();
+        let mut s = store(&folder);
+        s.add(Entry::line(b"why it failed", &Sender::default()));
+        s.finish();
+        assert!(s.gave_up_on.is_some());
+        s.on_disk = Some(false);
+        s.finish();
+        fs::remove_file(&folder).unwrap();
+        s.on_disk = Some(true);
+        s.finish();
+        let text = fs::read_to_string(folder.join(CURRENT)).unwrap();
+        assert_eq!(text.matches("MESSAGE=why it failed\n").count(), 1, "{text}");
     }
 
     #[test]
@@ -449,9 +590,11 @@ mod tests {
         let current = |dir: &Path| dir.join("current.export");
         let full = |dir: &Path| {
             let mut s = store(dir);
-            while s.take(Entry::line(&[b'x'; 60_000], &Sender::default())) {}
-            while s.take(Entry::line(b"", &Sender::default())) {}
             s.add_kernel(record);
+            while !s.lost {
+                s.add(Entry::line(&[b'x'; 60_000], &Sender::default()));
+            }
+            s.add_kernel(b"6,6,1,-;a later one\n");
             s.finish();
         };
         let refused = |dir: &Path| {
@@ -536,7 +679,7 @@ mod tests {
             s.add(Entry::line(&[b'x'; 60_000], &Sender::default()));
             s.settle();
         }
-        assert!(s.ring_bytes <= RING_MAX && s.pending.len() <= RING_MAX);
+        assert!(s.ring_bytes <= RING_MAX && s.waiting <= s.ring_bytes);
         let out = s.exported();
         assert!(out.len() <= RING_MAX && out.len() > RING_MAX / 2);
         assert_eq!(
@@ -637,7 +780,7 @@ mod tests {
         fs::remove_file(dir.path().join("current.export")).unwrap();
         write(&mut s, b"room again");
         let text = fs::read_to_string(dir.path().join("current.export")).unwrap();
-        assert!(text.contains("MESSAGE=room again"));
+        assert!(text.contains("MESSAGE=room again") && text.contains("MESSAGE=no room\n"));
     }
 
     #[test]
@@ -647,6 +790,6 @@ mod tests {
         s.written = Instant::now() - WRITE_EVERY;
         s.settle();
         assert_eq!(s.gave_up_on.as_deref(), Some("disk"));
-        assert!(s.pending.is_empty());
+        assert!(s.waiting > 0, "state may go on in memory and come back");
     }
 }

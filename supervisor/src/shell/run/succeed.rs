@@ -212,10 +212,9 @@ impl Shell {
             "The supervisor has met a fault of its own and goes on. Its log has the place; report it.".into(),
         );
         if self.machine.is_some() && self.desk.boot.medium == wire::supervisor::Medium::Disk {
-            let boot = self.desk.boot.boot_id.clone();
-            self.desk.start(Task::Faults, move |_| {
-                let (now, dir) = (Path::new(record::FAULTS_NOW), Path::new(record::FOLDER));
-                match record::keep_faults(now, dir, &boot) {
+            // One that is met while state is in memory comes to DATA with it (`boot::comeback`).
+            self.desk.start(Task::Faults, |_| {
+                match record::keep_faults_now(Path::new(record::FOLDER)) {
                     Ok(()) => 0,
                     Err(e) => {
                         log::error(&format!("keeping the fault on DATA: {e}"));
