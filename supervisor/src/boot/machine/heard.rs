@@ -228,11 +228,7 @@ impl Machine {
             "back" => self.medium_back(now, desk),
             "stays" => self.stays(rest, desk),
             "saved" if matches!(self.facts.moving, Some(Moving::Saving(_))) => {
-                log::warn(&format!("state has moved into memory: {rest}"));
-                self.facts.moving = None;
-                self.facts.whole = rest.starts_with("whole ");
-                desk.boot.medium = Medium::Ram;
-                self.settled("ram", desk);
+                self.saved(rest, desk);
             }
             _ => {}
         }
@@ -567,6 +563,30 @@ pub(super) mod tests {
             assert_eq!(banner.severity, severity);
             assert!(banner.text.contains(words), "{}", banner.text);
         }
+    }
+
+    #[test]
+    fn what_memory_could_not_hold_is_named_and_no_return_is_promised() {
+        let told = |line: &str| {
+            let (mut m, mut desk) = (machine(), Desk::default());
+            (m.facts.data_settled, desk.boot.medium) = (true, Medium::Disk);
+            m.facts.disk_path = Some("/devices/x".into());
+            m.medium_gone(0, "the boot medium was pulled", &mut desk);
+            m.facts.moving = Some(Moving::Saving(0));
+            m.heard_medium(0, "saved", line, None, &mut desk);
+            let (_, banner) = desk.banners.iter().find(|(k, _)| k == "ram").unwrap().clone();
+            (banner.severity, banner.text, m.facts.whole)
+        };
+        let (severity, text, whole) = told("whole 4 files");
+        assert!(severity == Severity::Warning && whole, "{text}");
+        assert!(text.contains("unless the medium is put back"), "{text}");
+        let (severity, text, whole) = told("part 3 files; lost are 1: agent/kiln.mdb (not held in memory)");
+        assert!(severity == Severity::Critical && !whole, "{text}");
+        assert!(
+            text.contains("(1: agent/kiln.mdb") && text.contains("is still on it"),
+            "{text}"
+        );
+        assert!(!text.contains("unless"), "{text}");
     }
 
     #[test]

@@ -28,14 +28,15 @@ impl Machine {
         self.facts.heard_at = None;
         self.facts.progress = None;
         self.facts.whole = false;
-        let text = if self.facts.data_settled {
-            format!(
-                "State is kept in memory: {why}. Running jobs go on; history since the start of this boot is lost with the power."
-            )
+        if self.facts.data_settled {
+            begun_without(&format!("all that was on the boot medium ({why})"), desk);
         } else {
-            format!("State is kept in memory: {why}. Settings and history are lost with the power.")
-        };
-        desk.banner("ram", Severity::Warning, text);
+            desk.banner(
+                "ram",
+                Severity::Warning,
+                format!("State is kept in memory: {why}. Settings and history are lost with the power."),
+            );
+        }
         desk.inputs.push_back(Input::Medium { present: false });
         desk.start(Task::ToRam, |_| match mounts::state_in_ram() {
             Ok(()) => 0,
@@ -233,6 +234,22 @@ impl Machine {
         });
     }
 
+    /// The keeper's copy is in RAM, `told` what of it: `whole …`, or `part … lost are N: FILES`.
+    pub(super) fn saved(&mut self, told: &str, desk: &mut Desk) {
+        log::warn(&format!("state has moved into memory: {told}"));
+        self.facts.moving = None;
+        self.facts.whole = told.starts_with("whole ");
+        if !self.facts.whole {
+            let (_, lost) = told.split_once("lost are ").unwrap_or(("", told));
+            begun_without(
+                &format!("what memory could not hold of the boot medium's files ({lost})"),
+                desk,
+            );
+        }
+        desk.boot.medium = Medium::Ram;
+        self.settled("ram", desk);
+    }
+
     /// The copy is lost: services start afresh.
     pub(super) fn start_empty(&mut self, desk: &mut Desk) {
         self.facts.moving = None;
@@ -251,6 +268,15 @@ impl Machine {
             holds: true,
         });
     }
+}
+
+/// State goes on in memory without `lost`: so nothing of it is written to a medium that comes back ([`Machine::medium_back`]).
+fn begun_without(lost: &str, desk: &mut Desk) {
+    desk.banner(
+        "ram",
+        Severity::Critical,
+        format!("State is kept in memory, and {lost} begins anew: burn-ins whose record that was have ended. What the medium has kept is still on it, but putting it back does not bring it into use. A restart with the medium goes on with what is on it; what has happened since it left is lost then, as with the power, so save a backup before."),
+    );
 }
 
 /// With a capital letter at its start.
