@@ -27,7 +27,7 @@ pub struct Site {
     /// Interfaces by name (`eth0`) or hardware address (`52:54:00:12:34:56`); under the empty name what `[network]` says of
     /// the first one. What is not named is configured by DHCP and router advertisements.
     pub network: BTreeMap<String, Interface>,
-    /// NTP servers, by name or address; none: those of DHCP, else Debian's pool.
+    /// NTP servers, by name or address, and no others; none: those of DHCP, and Debian's pool.
     pub ntp: Vec<String>,
     /// Ports that the dashboard listens on besides its own: clients of existing servers look for 7000 or 3000.
     pub ports: Vec<u16>,

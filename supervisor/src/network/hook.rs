@@ -360,6 +360,9 @@ mod tests {
             resolv_conf(&lines),
             "nameserver 10.0.0.1\nnameserver fd00::1\nnameserver fd00::2\nsearch lan\n"
         );
-        assert_eq!(time::sources(&lines), "server 10.0.0.2 iburst\n");
+        assert_eq!(
+            time::sources(&lines),
+            "server 10.0.0.2 iburst prefer\npool 2.debian.pool.ntp.org iburst maxsources 4\n"
+        );
     }
 }

@@ -1,7 +1,7 @@
 //! `kiln-init time`: chrony with a configuration made from `kiln.toml`.
 //!
-//! Servers are the owner's, else those that DHCP names, else Debian's pool: the hook writes either of the latter, each time that an
-//! interface tells something. The first three measurements may step the clock,
+//! Servers are the owner's alone; else those that DHCP names, which are preferred, and Debian's pool beside them: many a router
+//! names itself and answers nobody. The hook writes these, each time that an interface tells something. The first three measurements may step the clock,
 //! later ones slew it; the kernel then keeps the hardware clock in step by itself (`rtcsync`). It runs as a user of its
 //! own, with `CAP_SYS_TIME` alone, and answers only on a socket of its own folder, which the DHCP hook uses.
 
@@ -16,7 +16,7 @@ use crate::boot::site::Site;
 pub(super) const LEARNT: &str = "/run/kiln/ntp/dhcp.sources";
 /// Where chrony listens for `reload sources`.
 pub(super) const SOCKET: &str = "/var/lib/kiln/time/chronyd.sock";
-/// Used when nobody names a server.
+/// Asked unless the owner names servers.
 const POOL: &str = "pool 2.debian.pool.ntp.org iburst maxsources 4\n";
 
 /// Becomes chronyd.
@@ -53,15 +53,13 @@ fn config(servers: &[String], state: &str) -> String {
     text
 }
 
-/// Lines for chrony from what the hook has learnt; the pool where nobody has named a server.
+/// Lines for chrony from what the hook has learnt. Of servers that agree chrony follows those that are preferred.
 pub(super) fn sources(lines: &[String]) -> String {
     let mut servers: Vec<&str> = lines.iter().filter_map(|l| l.strip_prefix("ntp ")).collect();
     servers.sort_unstable();
     servers.dedup();
-    if servers.is_empty() {
-        return POOL.to_owned();
-    }
-    servers.iter().take(4).map(|s| format!("server {s} iburst\n")).collect()
+    let named = servers.iter().take(4).map(|s| format!("server {s} iburst prefer\n"));
+    named.chain([POOL.to_owned()]).collect()
 }
 
 #[cfg(test)]
@@ -69,9 +67,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_pool_is_asked_only_where_dhcp_names_no_server() {
+    fn the_pool_is_asked_beside_a_server_that_dhcp_names_and_may_never_answer() {
         assert_eq!(sources(&["nameserver 10.0.0.1".into()]), POOL);
-        assert_eq!(sources(&["ntp 10.0.0.2".into()]), "server 10.0.0.2 iburst\n");
+        let named = sources(&["ntp 10.0.0.2".into(), "ntp 10.0.0.2".into()]);
+        assert_eq!(named, format!("server 10.0.0.2 iburst prefer\n{POOL}"));
     }
 
     #[test]

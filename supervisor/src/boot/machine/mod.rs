@@ -3,6 +3,7 @@
 //! This file has its facts and its turn; `devices` loads drivers, `heard` takes what helpers say, `state` moves the
 //! services' state between disk and RAM.
 
+mod clock;
 mod devices;
 mod heard;
 mod reset;
@@ -24,7 +25,7 @@ use super::cmdline::Cmdline;
 use super::record::{Record, Traces};
 use super::site::Site;
 use super::uevents::Uevents;
-use super::{farewell, grace, identity, net, sysctl, work};
+use super::{farewell, grace, identity, net, work};
 use crate::console;
 use crate::core::{Input, Milestone, Millis};
 use crate::shell::desk::Desk;
@@ -164,9 +165,7 @@ impl Machine {
         if !errors.is_empty() {
             desk.banner("site", Severity::Warning, format!("A setting was not understood and is not used: {}. Correct it on the boot partition and restart the box.", errors.join("; ")));
         }
-        if sysctl::never_before(board.built) {
-            log::warn("the clock stood before the day this system was made, and was put to that day");
-        }
+        clock::begin(board.built, desk);
         if cmdline.why == "all-bad" {
             block::all_bad(&cmdline.slot, desk);
         }
@@ -225,17 +224,7 @@ impl Machine {
         self.look_at_interfaces(now, desk);
         self.look_at_addresses(desk);
         self.look_at_button(now, desk);
-        let put = sysctl::never_before(self.board.built);
-        let told = put || desk.is_told("clock");
-        match sysctl::told(put, told && sysctl::is_synchronised()) {
-            sysctl::Told::Is => desk.banner(
-                "clock",
-                Severity::Warning,
-                "The clock was put to a time before this system was made, by a time server or by the hardware clock; it stands at that day instead. Check the time server.".into(),
-            ),
-            sysctl::Told::No => desk.unbanner("clock"),
-            sysctl::Told::Stays => {}
-        }
+        self.look_at_clock(desk);
         if !self.facts.listening && (desk.served || now.saturating_sub(self.facts.begun) >= LISTENS_WITHIN) {
             self.facts.listening = true;
             if let Err(e) = grace::hurry(Path::new("/"), false) {
