@@ -77,13 +77,13 @@ fn pages_debug_bundle_recovery_and_reset_need_a_keyboard_alone() {
     vm.wait_console("kiln: A debug bundle is on the boot partition", SOON)
         .unwrap();
     let probe = vm.probe().unwrap();
-    let mount = Op::Mount {
+    let mount = || Op::Mount {
         source: "/dev/vda2".into(),
         target: "/tmp".into(),
         kind: "vfat".into(),
         read_only: true,
     };
-    probe.op(mount).unwrap();
+    probe.op(mount()).unwrap();
     let listed = probe.read("/tmp/KILNDBG.TGZ");
     assert!(!format!("{listed:?}").contains("No such file"), "{listed:?}");
     probe.op(Op::Unmount { target: "/tmp".into() }).unwrap();
@@ -102,6 +102,14 @@ fn pages_debug_bundle_recovery_and_reset_need_a_keyboard_alone() {
     type_it(&mut vm, "rERASE ALL\n");
     vm.wait_console_after(mark, "kiln: This box was reset", BOOT).unwrap();
     vm.wait_console_after(mark, "kiln: unit server is ready", BOOT).unwrap();
+    let probe = vm.probe().unwrap();
+    probe.op(mount()).unwrap();
+    let left = format!("{:?}", probe.read("/tmp/KILNDBG.TGZ"));
+    assert!(
+        left.contains("No such file"),
+        "the owner's debug bundle is still there: {left}"
+    );
+    probe.op(Op::Unmount { target: "/tmp".into() }).unwrap();
     // What was known of the last boot was erased, too.
     vm.wait_console_after(mark, "kiln: last boot ended by: power-on", SOON)
         .unwrap();

@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use flate2::{Compression, write::GzEncoder};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
@@ -17,15 +17,18 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use super::gpt::{Gpt, guid_text};
 use super::mounts;
 use super::record;
+use super::wipe;
 use crate::console::pages;
 use crate::journal;
 use crate::shell::helper::Line;
 use crate::{remains, tar};
 
 /// The archive's name on the boot partition: a short one, for every FAT.
-const NAME: &str = "KILNDBG.TGZ";
+pub(super) const NAME: &str = "KILNDBG.TGZ";
 /// Where the boot partition is mounted meanwhile.
 const AT: &str = "/run/kiln/boot";
+/// How long a factory reset writes over the archive: ten times what a stick that takes 3 MB/s needs.
+const FORGETS_WITHIN: Duration = Duration::from_secs(60);
 /// Files of the kernel's that go in as they are.
 const KERNEL: [&str; 12] = [
     "/proc/cmdline",
@@ -88,16 +91,49 @@ fn boot_partition(guid: &str) -> io::Result<PathBuf> {
     Err(absent())
 }
 
-/// Writes the file; the partition is mounted no longer than that takes.
+/// Writes the file.
 fn put(node: &Path, bytes: &[u8]) -> io::Result<()> {
+    with(node, |file| {
+        let mut f = fs::File::create(file)?;
+        f.write_all(bytes)?;
+        f.sync_all()
+    })
+}
+
+/// For a factory reset: writes over the archive of whoever had the box, and removes it. Clusters that an earlier, longer archive had
+/// stay as they are.
+///
+/// # Errors
+/// There is one, and it was not written over or not removed.
+pub(super) fn forget(node: &Path) -> io::Result<()> {
+    with(node, erase)
+}
+
+fn erase(file: &Path) -> io::Result<()> {
+    let begun = Instant::now();
+    let zeros = match wipe::over(file, &mut || begun.elapsed() < FORGETS_WITHIN) {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "it was removed, but not all of it was written over",
+        )),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(e) => Err(e),
+    };
+    // Also where nothing could be written over: no other program finds it then.
+    let removed = fs::remove_file(file);
+    zeros.and(removed)
+}
+
+/// Does something with the archive's file; the partition is mounted no longer than that takes.
+fn with(node: &Path, work: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<()> {
     fs::create_dir_all(AT)?;
     let flags = MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     mount(Some(node), AT, Some("vfat"), flags, None::<&str>)?;
-    let written =
-        fs::File::create(Path::new(AT).join(NAME)).and_then(|mut f| f.write_all(bytes).and_then(|()| f.sync_all()));
+    let done = work(&Path::new(AT).join(NAME));
     let flushed = mounts::flush(Path::new(AT));
     let left = umount2(AT, MntFlags::empty()).map_err(io::Error::from);
-    written.and(flushed).and(left)
+    done.and(flushed).and(left)
 }
 
 /// Names and contents.
@@ -206,6 +242,21 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::journal::entry::{self, Entry, Sender};
+
+    #[test]
+    fn a_reset_leaves_nothing_of_the_archive() {
+        let dir = tempfile::tempdir().unwrap();
+        let (file, bytes) = (dir.path().join(NAME), dir.path().join("where-it-lay"));
+        erase(&file).unwrap();
+        fs::write(&file, [7; 5000]).unwrap();
+        fs::hard_link(&file, &bytes).unwrap();
+        erase(&file).unwrap();
+        assert!(!file.exists());
+        assert_eq!(fs::read(&bytes).unwrap(), [0; 5000]);
+        // A folder of that name is nobody's archive, and is told.
+        fs::create_dir(&file).unwrap();
+        assert!(erase(&file).is_err() && file.exists());
+    }
 
     #[test]
     fn secrets_are_in_no_file() {

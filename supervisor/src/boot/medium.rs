@@ -11,6 +11,7 @@
 //! | `disk MAJ:MIN SYSPATH` | found; carries the descriptor that keeps the whole disk from being opened exclusively |
 //! | `mounted HOW` | state is on disk; `HOW` is plain, repaired, made, remade or reset |
 //! | `noreset WHY` | a factory reset was asked for and not done |
+//! | `bundle WHY` | a factory reset is done, but a debug bundle is still on the boot partition, or can be read there |
 //! | `traces JSON` | what the last boot left behind |
 //! | `crash TEXT` | services crashed in an earlier boot; all that no boot has told yet |
 //! | `dumps JSON` | crash dumps of the kernel that came late (answer to PID 1's `pstore SINCE`, once all drivers were loaded) |
@@ -35,6 +36,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use super::ask::Asked;
+use super::bundle;
 use super::data::{self, STATE};
 use super::gpt::{Gpt, SECTOR, guid_text};
 use super::guid::{self, Need};
@@ -68,6 +70,8 @@ const LEAVES_WITHIN: Duration = Duration::from_secs(2);
 const PROBE_TURNS: u64 = 5;
 /// Files that memory does not hold: so many are named.
 const LOST_TOLD: usize = 16;
+/// What mounting the boot partition takes, which otherwise comes later.
+const FAT: [&str; 3] = ["vfat", "nls_cp437", "nls_ascii"];
 /// `BLKPG` (linux/blkpg.h, linux/fs.h).
 const BLKPG: libc::c_ulong = 0x1269;
 /// `BLKPG_RESIZE_PARTITION`.
@@ -405,26 +409,29 @@ fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Result<(), Str
         .partitions
         .iter()
         .find(|p| guid_text(&p.guid) == part)
-        .map(|p| p.first);
+        .map(|p| (p.first, p.number));
     let gpt = grow_partition(line, &disk, &gpt, bytes).unwrap_or(gpt);
     note_new(line, found, &gpt);
     let gpt = own_names(line, &disk, gpt, bytes, part);
-    if let Some(first) = boot {
+    if let Some((first, _)) = boot {
         new_mark(line, &disk, first);
     }
     let Some(data) = gpt.data() else {
         return Err("DATA is gone".into());
     };
     let part = found.partition(data.number);
-    if let (true, Some(boot)) = (reset, boot)
-        && let Err(e) = reset::by_flag(&disk, boot, &part)
+    if let (true, Some((first, _))) = (reset, boot)
+        && let Err(e) = reset::by_flag(&disk, first, &part)
     {
         line.say(&format!("noreset {e}"));
     }
-    if let Ok(m) = Modules::read()
-        && let Err(e) = m.load("ext4")
-    {
-        line.say(&format!("progress module {e}"));
+    load(line, &["ext4"]);
+    if let (true, Some((_, number))) = (reset::asked(&part), boot) {
+        // Before DATA loses its mark: should the power go, it is done again.
+        load(line, &FAT);
+        if let Err(e) = bundle::forget(&found.partition(number)) {
+            line.say(&format!("bundle {e}"));
+        }
     }
     let how = data::mount(line, &part)?;
     let part_bytes = (data.last - data.first + 1) * SECTOR;
@@ -445,6 +452,18 @@ fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Result<(), Str
     }
     line.say(&format!("mounted {how}"));
     Ok(())
+}
+
+fn load(line: &Line, modules: &[&str]) {
+    let Ok(known) = Modules::read() else { return };
+    // What the kernel has built in is no module.
+    for e in modules
+        .iter()
+        .filter(|m| known.has(m))
+        .filter_map(|m| known.load(m).err())
+    {
+        line.say(&format!("progress module {e}"));
+    }
 }
 
 /// Notes that a fresh image has no DATA yet, before its GUIDs, by which that is known, are gone: the power may go before DATA

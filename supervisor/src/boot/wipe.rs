@@ -130,7 +130,7 @@ fn find(root: &Path, below: &Path, depth: usize, files: &mut Vec<Found>, unseen:
 }
 
 /// Fills a file with zeros where it lies, on the medium when this returns; false when `go_on` said no before its end.
-fn over(path: &Path, go_on: &mut dyn FnMut() -> bool) -> io::Result<bool> {
+pub(super) fn over(path: &Path, go_on: &mut dyn FnMut() -> bool) -> io::Result<bool> {
     let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
     let file = OpenOptions::new().write(true).custom_flags(flags).open(path)?;
     let length = file.metadata()?.len();

@@ -183,7 +183,7 @@ impl Machine {
                     desk.banner(
                         "data",
                         Severity::Info,
-                        "This box was reset: history, settings and owner are gone. Claim it with the code on its console.".into(),
+                        "This box was reset: history, settings and owner are gone; kiln.toml stays on its boot partition, with whatever passwords are in it. Claim the box with the code on its console.".into(),
                     );
                 } else if rest == "repaired" {
                     desk.banner(
@@ -218,6 +218,11 @@ impl Machine {
                 );
             }
             "noreset" => not_done(rest, desk),
+            "bundle" => desk.banner(
+                "unwritten-bundle",
+                Severity::Warning,
+                format!("Of the factory reset: the debug bundle {} on the boot partition, if one was saved, could not be erased ({rest}). Remove it with another computer; whoever gets this medium may read it with a recovery program.", bundle::NAME),
+            ),
             "marked" => self.marked(desk),
             "unmarked" => self.unmarked(rest, desk),
             "ram" => self.to_ram(rest, desk),
@@ -606,6 +611,15 @@ pub(super) mod tests {
             "{}",
             banner.text
         );
+    }
+
+    #[test]
+    fn a_bundle_that_a_reset_could_not_erase_is_told_beside_what_it_left_of_data() {
+        let (mut m, mut desk) = (machine(), Desk::default());
+        m.heard_medium(0, "bundle", "Read-only file system (os error 30)", None, &mut desk);
+        m.heard_medium(0, "unwritten", "1 (7 MiB) removed", None, &mut desk);
+        assert_eq!(desk.banners.len(), 2);
+        assert!(desk.banners[0].1.text.contains("KILNDBG.TGZ"), "{:?}", desk.banners);
     }
 
     #[test]
