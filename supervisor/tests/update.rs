@@ -237,6 +237,42 @@ fn who_hangs_up_before_the_last_answer_has_given_the_update_up() {
     );
 }
 
+/// What is noted in memory is lost with the start that the trial needs, and without DATA no trial is won.
+#[test]
+fn while_state_is_in_memory_no_update_is_taken_and_none_is_switched_to() {
+    let init = Init::start_in(root(), &[]);
+    let (head, all) = update();
+    let mut talk = Talk::begin(&init);
+    let state = |place: &str| std::fs::write(init.path("run/kiln/state"), format!("{place}\n")).unwrap();
+    let begin = Ask::Begin {
+        len: u32::try_from(head.len()).unwrap(),
+        downgrade: false,
+    };
+    let refused = |answer: Answer, kind: &str| match answer {
+        Answer::Refused { kind: k, text } => assert!(k == kind && text.contains("DATA is not in use"), "{k}: {text}"),
+        other => panic!("{other:?}"),
+    };
+    let slot = || {
+        let env = Env::parse(&file_of(init.dir.path(), "EFI/debian/grubenv")).unwrap();
+        (env.get("prefer").map(str::to_owned), env.get("b").map(str::to_owned))
+    };
+    let before = slot();
+    state("ram");
+    refused(talk.ask(&begin, &head), "no-data");
+    assert_eq!(slot(), before, "the other slot is as it was");
+    state("disk");
+    let needs = talk.needs(&head);
+    talk.chunks(&all, &needs, usize::MAX);
+    // The medium has turned read-only meanwhile, say.
+    state("ram");
+    refused(talk.ask(&Ask::Finish {}, &[]), "medium");
+    assert_eq!(slot(), (Some("a".into()), Some("bad".into())));
+    state("disk");
+    assert_eq!(talk.needs(&head).need.len(), 0, "it goes on where it was");
+    assert!(matches!(talk.ask(&Ask::Finish {}, &[]), Answer::Finished { .. }));
+    assert_eq!(slot(), (Some("b".into()), Some("trying".into())));
+}
+
 #[test]
 fn keys_that_a_bundle_brought_are_told_as_the_ones_that_count_from_then_on() {
     let dir = root();

@@ -7,6 +7,9 @@ use nix::mount::{MsFlags, mount};
 
 use super::{grace, retained};
 
+/// Where other programs read whether services' state is on the medium: `disk` or `ram`, once that is settled.
+pub(crate) const STATE_WHERE: &str = "/run/kiln/state";
+
 /// Files of the network's that programs look for on the root, which the network cannot write to, and where they are.
 const RUNTIME: [(&str, &str); 2] = [
     ("/etc/resolv.conf", crate::network::RESOLVER),

@@ -39,6 +39,7 @@ use bundle::KeySet;
 use serde::{Deserialize, Serialize};
 use wire::update::{TrustedKeys, UpdateView};
 
+use crate::boot::mounts::STATE_WHERE;
 use crate::shell::helper::Line;
 use crate::shell::paths::Paths;
 pub use trial::Trial;
@@ -131,6 +132,21 @@ impl Here {
 
     fn notes(&self) -> PathBuf {
         self.root.at(Path::new("/var/lib/kiln/supervisor/update"))
+    }
+
+    /// Whether the services' state, and so what is noted here, outlives this start; below a root it does.
+    ///
+    /// # Errors
+    /// It is kept in memory, and what to do.
+    fn lasts(&self) -> Result<(), String> {
+        let place = std::fs::read_to_string(self.root.at(Path::new(STATE_WHERE))).unwrap_or_default();
+        if place.trim() != "ram" {
+            return Ok(());
+        }
+        Err("DATA is not in use: state is kept in memory, where a new system cannot prove itself, so the box would leave it \
+             again. Put the boot medium back or restart the box, as the banner of the dashboard says; where DATA cannot be used \
+             after that either, write the image to the medium anew"
+            .into())
     }
 
     /// Opens the boot partition, for this process alone.

@@ -193,6 +193,7 @@ fn tell(line: &Line, writing: &Writing) {
 }
 
 fn begin(line: &Line, here: &Here, head: &[u8], downgrade: bool) -> Result<(Open, wire::update::UpdateNeeds), Refusal> {
+    here.lasts().map_err(|text| Refusal::new("no-data", text))?;
     let own = here.keys().map_err(|text| Refusal::new("no-keys", text))?;
     let (board, wrong) = Board::read(&here.board());
     if let Some(wrong) = wrong {
@@ -261,6 +262,8 @@ fn finish(line: &Line, here: &Here, open: Open, given_up: &dyn Fn() -> bool) -> 
             version: version.to_owned(),
             failed: Vec::new(),
         };
+        // It may have moved since.
+        here.lasts()?;
         let noted = notes::set_trial(&dir, Some(&note));
         noted
             .and_then(|()| {

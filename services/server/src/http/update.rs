@@ -97,7 +97,7 @@ pub struct UpdateFetching {
         (status = 202, description = "It is being fetched; see GET /api/v1/update", body = UpdateFetching), LoggedIn, Body,
         (status = 409, description = "`update-on-trial`, `update-incomplete`, `update-fetching`, `update-busy`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 422, description = "`update-truncated`, `update-wrong-key`, `update-too-few-signatures`, `update-bad-signature`, `update-older`, `update-other-board`, `update-chunk`, `bad-url` and the like", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`no-supervisor`, `no-writer`, `writer-lost`, `update-medium`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 503, description = "`no-supervisor`, `no-writer`, `writer-lost`, `update-medium`, `update-no-data`: the box keeps its state in memory, so no new system could prove itself", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn take(
     State(app): State<Arc<App>>,
     person: Person,
@@ -165,7 +165,7 @@ async fn whole(
     responses((status = 200, body = UpdateNeeds), LoggedIn, Body,
         (status = 409, description = "`update-on-trial`, `update-busy`: somebody else sends one", body = wire::Problem, content_type = "application/problem+json"),
         (status = 422, description = "why the bundle is refused, as POST /update", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`no-supervisor`, `no-writer`, `writer-lost`, `update-medium`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 503, description = "`no-supervisor`, `no-writer`, `writer-lost`, `update-medium`, `update-no-data`: the box keeps its state in memory, so no new system could prove itself", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn begin(
     State(app): State<Arc<App>>,
     person: Person,

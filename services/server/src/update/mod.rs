@@ -89,7 +89,7 @@ pub struct Updates {
 fn refused(kind: &str, text: String) -> Problem {
     let status = match kind {
         "on-trial" | "not-begun" | "incomplete" | "busy" | "given-up" | "written" => 409,
-        "medium" | "no-keys" | "no-board" => 503,
+        "medium" | "no-data" | "no-keys" | "no-board" => 503,
         _ => 422,
     };
     Problem::new(&format!("update-{kind}"), status, "The update was not taken").with(text)

@@ -19,8 +19,6 @@ const STOPS_WITHIN: Millis = 15_000;
 const SAVES_WITHIN: Millis = 15_000;
 /// Longest wait for the way back to the medium, in milliseconds: 320 MiB (`mirror::room`) at 2 MB/s.
 const CARRIES_WITHIN: Millis = 170_000;
-/// Where the journal reads whether state is on disk.
-const STATE_WHERE: &str = "/run/kiln/state";
 
 impl Machine {
     /// State goes on in RAM; the helper reports when it does.
@@ -260,7 +258,7 @@ impl Machine {
     }
 
     pub(super) fn settled(&mut self, place: &str, desk: &mut Desk) {
-        let _ = fs::write(STATE_WHERE, format!("{place}\n"));
+        let _ = fs::write(mounts::STATE_WHERE, format!("{place}\n"));
         desk.boot.reason = self.facts.traces.reason();
         self.facts.data_settled = true;
         desk.inputs.push_back(Input::Milestone {
