@@ -3,7 +3,7 @@
 //! It is kept once, for a minute without a break, server and agent are ready, no unit stands on a rung of the ladder, and the
 //! server says that it answers itself, that its store was written and read, and that the agent sees the bus. Where that minute
 //! has not begun three minutes after the kernel started (two after the first look), or is broken after that, the start has failed: the box restarts, and
-//! GRUB counts.
+//! GRUB counts. While state is not on the medium nobody looks; after it, the first look is one anew.
 
 use serde::{Deserialize, Serialize};
 use wire::supervisor::{Status, UnitState};

@@ -39,6 +39,8 @@ pub struct Known {
     pub lost: bool,
     /// The running slot is on trial: what it is at until its trial can begin.
     pub step: Option<String>,
+    /// State is on its way between the medium and memory, and the services that keep it are stopped.
+    pub moves: bool,
 }
 
 impl Facts {
@@ -142,6 +144,9 @@ impl Facts {
         }
         let lost = desk.boot.medium != Medium::Disk && known.is_some_and(|k| k.lost);
         let step = known.and_then(|k| k.step.as_deref()).filter(|_| !desk.update.looked);
+        if step.is_none() {
+            desk.update.step = trial::Step::default();
+        }
         if let Some(why) = trial::lost(now, lost).or_else(|| desk.update.step.stuck(now, step?))
             && !desk
                 .update
@@ -153,7 +158,16 @@ impl Facts {
             let ending = Ending::Reboot;
             desk.inputs.push_back(Input::Shutdown { ending, why });
         }
-        if desk.boot.medium != Medium::Disk || desk.runs(Task::Slots) {
+        if desk.boot.medium != Medium::Disk || known.is_some_and(|k| k.moves) {
+            // Services that stop, or start anew, because the medium was pulled or put back are no fault of the system's.
+            if let Some(t) = &mut desk.update.trial {
+                *t = Trial::default();
+                let text = "state is not on the boot medium; the trial begins anew once it is there again";
+                desk.update.view.trial = Some(text.into());
+            }
+            return;
+        }
+        if desk.runs(Task::Slots) {
             return;
         }
         // Below a root there is a boot partition only where a test has put one.
@@ -337,6 +351,50 @@ mod tests {
             let ending = Ending::Reboot;
             let wanted = [(180_000, Input::Shutdown { ending, why })];
             assert_eq!(reboots, &wanted[usize::from(looked)..], "{medium:?} {looked}");
+        }
+    }
+
+    /// Nothing of a pulled stick is the new system's fault: neither that its services stop, nor that they start anew when it is
+    /// put back long after the trial's time.
+    #[test]
+    fn a_stick_that_is_pulled_during_a_trial_and_put_back_costs_no_start_and_the_time_begins_anew() {
+        let json = serde_json::json!({ "host": "", "addresses": [], "units": [],
+            "boot": wire::supervisor::BootView::default(), "banners": [] });
+        let status: Status = serde_json::from_value(json).unwrap();
+        // In its trial, and just before it.
+        for looked in [true, false] {
+            let mut desk = Desk::default();
+            (desk.update.settled, desk.update.looked) = (true, looked);
+            desk.update.trial = looked.then(Trial::default);
+            let step = "looking at the slots";
+            for (now, medium, moves, reboots) in [
+                (50_000, Medium::Disk, false, false),
+                (179_000, Medium::Disk, true, false),
+                (200_000, Medium::Disk, true, false),
+                (201_000, Medium::Ram, false, false),
+                (600_000, Medium::Ram, true, false),
+                (601_000, Medium::Disk, false, false),
+                (720_999, Medium::Disk, false, false),
+                (721_000, Medium::Disk, false, true),
+            ] {
+                desk.boot.medium = medium;
+                let known = Known {
+                    step: (medium == Medium::Disk && !moves).then(|| step.to_owned()),
+                    moves,
+                    ..Known::default()
+                };
+                let root = Paths::new(Some("/nowhere".into()));
+                Facts::turn(now, &mut desk, &root, &status, Some(&known));
+                let ends = desk.inputs.drain(..).any(|i| matches!(i, Input::Shutdown { .. }));
+                assert_eq!(ends, reboots, "{looked} {now}");
+                let away = desk
+                    .update
+                    .view
+                    .trial
+                    .as_ref()
+                    .is_some_and(|t| t.contains("begins anew"));
+                assert_eq!(away, looked && (moves || medium == Medium::Ram), "{looked} {now}");
+            }
         }
     }
 }

@@ -641,8 +641,10 @@ pub(super) mod tests {
         is_at(&m, Medium::Disk, Some("looking at the slots"));
         // Pulled: no fault of the system's.
         is_at(&m, Medium::Ram, None);
+        assert!(!m.known(Medium::Disk).moves);
         m.facts.moving = Some(Moving::Stopping(0));
         is_at(&m, Medium::Disk, None);
+        assert!(m.known(Medium::Disk).moves);
     }
 
     #[test]

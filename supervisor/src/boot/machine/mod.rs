@@ -291,6 +291,7 @@ impl Machine {
             in_a_row: self.facts.in_a_row,
             lost: self.facts.data_settled && !self.facts.was_on_disk && self.cmdline.on_trial(),
             step: self.step(medium).map(str::to_owned),
+            moves: self.facts.moving.is_some(),
             traces: self.facts.traces.clone(),
         }
     }
