@@ -106,3 +106,24 @@ test("what the box refuses is not sent again", async () => {
   expect((await told(upload(file, false, () => {})))?.detail).toBe("signed by a stranger");
   expect(asked).toBe(1);
 });
+
+test("a medium that does not keep what is written is told, and a finish that never comes ends, too", async () => {
+  const { file, head } = bundle("aaaa");
+  const detail = "the boot medium gives back other bytes than were written, 1 times: replace it";
+  for (const [type, most] of [["update-medium", 3], ["writer-lost", 15]] as const) {
+    vi.useFakeTimers();
+    let asked = 0;
+    vi.stubGlobal("fetch", async (url: string) => {
+      if ((asked += 1) > 100) throw new Error("it goes on for ever");
+      // The piece is lacking again each time.
+      if (url.includes("begin")) return new Response(JSON.stringify({ version: "2.0", slot: "b", chunks: 1, found: 0, copied: 0, need: [{ number: 0, offset: head, len: 4 }] }));
+      if (url.includes("finish")) return new Response(JSON.stringify({ type, title: "The update was not taken", detail }), { status: 503 });
+      return new Response(null, { status: 204 });
+    });
+    const sent = told(upload(file, false, () => {}));
+    await vi.advanceTimersByTimeAsync(600_000);
+    vi.useRealTimers();
+    expect((await sent)?.detail).toBe(detail);
+    expect(asked).toBe(most);
+  }
+});

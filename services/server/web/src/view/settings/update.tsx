@@ -21,7 +21,7 @@ import { useDeed } from "./deed";
 const LOOK_MS = 2_000;
 /** Longest head of an update that is read, in bytes. */
 const HEAD_MAX = 600 * 1024;
-/** How often the head or a piece is sent again when the connection breaks. */
+/** How often in a row sending may fail without fewer pieces lacking than ever before. */
 const TRIES = 5;
 
 /** Sends bytes; JSON or nothing comes back. */
@@ -68,6 +68,8 @@ function wait(ms: number) {
 export async function upload(file: Blob, downgrade: boolean, told: (done: number, all: number) => void): Promise<UpdateWritten> {
   const head = await headOf(file);
   let begun = false;
+  // A piece that was sent before is no progress: a medium that keeps nothing takes it again and again.
+  let fewest = Infinity;
   for (let failed = 0; ; ) {
     try {
       const needs = await send<UpdateNeeds>("POST", `/update/begin?downgrade=${downgrade}`, head);
@@ -75,11 +77,12 @@ export async function upload(file: Blob, downgrade: boolean, told: (done: number
       const all = needs.need.reduce((sum, c) => sum + c.len, 0);
       let done = 0;
       told(done, all);
-      for (const c of needs.need) {
+      for (const [sent, c] of needs.need.entries()) {
         const piece = file.slice(c.offset, c.offset + c.len);
         if (piece.size !== c.len) throw new Refusal({ type: "page", status: 400, title: "The file is cut short", detail: "Download it again." });
         await send<undefined>("PUT", `/update/chunks/${c.number}`, piece);
-        failed = 0;
+        const lacking = needs.need.length - sent - 1;
+        if (lacking < fewest) [fewest, failed] = [lacking, 0];
         done += c.len;
         told(done, all);
       }
@@ -87,8 +90,8 @@ export async function upload(file: Blob, downgrade: boolean, told: (done: number
     } catch (thrown) {
       const { status, type } = asProblem(thrown);
       // Only what a new try can mend: no answer, a writer that was lost, an update that somebody else has begun. Before the box
-      // has taken the head there is nothing to go on with, and what was given up meanwhile stays so.
-      if (!begun || type === "update-given-up" || !(status === 0 || status === 409 || status === 503) || (failed += 1) >= TRIES) throw thrown;
+      // has taken the head there is nothing to go on with, what was given up meanwhile stays so, and so does a medium that fails.
+      if (!begun || type === "update-given-up" || type === "update-medium" || !(status === 0 || status === 409 || status === 503) || (failed += 1) >= TRIES) throw thrown;
       await wait(2_000 * failed);
     }
   }
