@@ -175,6 +175,8 @@ fn an_update_is_written_over_the_sockets_and_goes_on_after_the_writer_was_killed
     let needs = talk.needs(&head);
     assert_eq!((needs.found, needs.need.len()), (4, 4), "what was written is found");
 
+    // Who needs time says so, and is not answered.
+    talk.0.get_mut().write_all(b"\n\n").unwrap();
     // Refusals leave the conversation whole.
     let mut wrong = all[needs.need[0].offset as usize..][..needs.need[0].len as usize].to_vec();
     wrong[0] ^= 1;

@@ -2,7 +2,7 @@
 //!
 //! The writer is a helper of PID 1 that alone may write the boot partition; it listens on [`UPDATE_SOCKET`] once it was asked
 //! for over the control socket. The server sends lines of JSON ([`Ask`]), two of which are followed by bytes, and gets one line
-//! ([`Answer`]) for each.
+//! ([`Answer`]) for each. An empty line asks nothing and gets no answer: whoever sends is there, and what comes next takes time.
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;

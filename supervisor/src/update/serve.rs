@@ -23,7 +23,7 @@ use crate::shell::helper::Line;
 
 /// How long nobody may come.
 const IDLE: Duration = Duration::from_secs(60);
-/// How long a client may be silent: a person's upload over a bad link.
+/// How long a client may be silent: a person's upload over a bad link. An empty line is a word, too.
 const SILENT: Duration = Duration::from_secs(120);
 /// Shortest time between two words on how far it is.
 const TOLD_EVERY: Duration = Duration::from_millis(250);
@@ -112,6 +112,9 @@ fn client(line: &Line, here: &Here, stream: UnixStream) -> io::Result<()> {
         let mut text = String::new();
         if (&mut reader).take(ASK_MAX as u64).read_line(&mut text)? == 0 {
             return Ok(());
+        }
+        if text == "\n" {
+            continue;
         }
         let answer = match serde_json::from_str::<Ask>(&text) {
             Err(e) => Err(Refusal::new("bad-request", format!("line to the writer: {e}"))),

@@ -125,7 +125,8 @@ pub async fn take(
     }
     let owner = app.update.request();
     let _ends = Ends(Arc::clone(&app), owner.clone());
-    let answer = whole(&app, &person, asked.downgrade, &owner, request).await;
+    let sent = whole(&app, &person, asked.downgrade, &owner, request);
+    let answer = app.waited_for(&owner, sent).await;
     // Here and not only where the guard goes: whoever tries again finds the writer free.
     app.end_update(&owner).await;
     Ok(written(answer?)?.into_response())

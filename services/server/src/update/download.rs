@@ -1,17 +1,18 @@
 //! A bundle from an address: its head first, then only the ranges that the box lacks; what the box has is not asked for, and so
 //! not judged. A server that knows no ranges sends it whole, as far as the last chunk that is lacking. A connection that breaks is
-//! made again, from where it was.
+//! made again, from where it was, until nothing has come for ten minutes; an answer that will be no other is told at once.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_RANGE, HOST, LOCATION, RANGE, USER_AGENT};
-use http::{Response, Uri};
+use http::{Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming as Body;
 use hyper_util::rt::TokioIo;
 use rustls::pki_types::ServerName;
+use tokio::time::Instant;
 use wire::Problem;
 use wire::update::{HEAD_MAX, UpdateChunk};
 
@@ -22,8 +23,12 @@ use crate::app::App;
 const URL_MAX: usize = 2048;
 /// Redirects that are followed: downloads are often elsewhere.
 const REDIRECTS: usize = 5;
-/// How often a broken connection is made again without a single chunk having come.
+/// How often at least a broken connection is made again without a single chunk having come.
 const TRIES: u32 = 5;
+/// For how long, too, once the update's head was taken: a router restarts in minutes. Before, the address may be a wrong one.
+const AWAY: Duration = Duration::from_secs(600);
+/// Longest pause between two tries, in seconds; each is a second longer than the one before.
+const PAUSE_MAX: u32 = 30;
 /// How long connecting, an answer's head, or a silence may take.
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -73,14 +78,20 @@ impl Place {
     }
 }
 
-pub(super) fn broken(why: impl std::fmt::Display) -> Problem {
+/// The network, or a server that may do better the next time.
+fn broken(why: impl std::fmt::Display) -> Problem {
     Problem::new("update-unreachable", 502, "The update could not be fetched").with(why.to_string())
+}
+
+/// An answer that another try does not change.
+pub(super) fn unfit(why: impl std::fmt::Display) -> Problem {
+    Problem::new("update-unfit", 502, "The update could not be fetched").with(why.to_string())
 }
 
 /// Fetches it and hands it to the writer.
 pub async fn fetch(app: &Arc<App>, place: Place, downgrade: bool, person: &str) -> Result<(), Problem> {
     let mut incoming = Incoming::new(downgrade, person, Owner::Download);
-    let (mut failed, mut from) = (0, 0);
+    let (mut failed, mut from, mut came) = (0, 0, Instant::now());
     loop {
         let outcome = once(app, &place, from, &mut incoming).await;
         if incoming.is_whole() {
@@ -100,11 +111,15 @@ pub async fn fetch(app: &Arc<App>, place: Place, downgrade: bool, person: &str) 
             Err(problem) => return Err(problem),
         };
         let next = incoming.run().map_or(0, |r| r.0);
-        failed = if next > from { 0 } else { failed + 1 };
-        if failed >= TRIES {
+        (failed, came) = if next > from {
+            (0, Instant::now())
+        } else {
+            (failed + 1, came)
+        };
+        if failed >= TRIES && (!knows || came.elapsed() >= AWAY) {
             return Err(why);
         }
-        tokio::time::sleep(Duration::from_secs(u64::from(failed))).await;
+        tokio::time::sleep(Duration::from_secs(failed.min(PAUSE_MAX).into())).await;
         from = next;
         if !knows {
             incoming = Incoming::new(downgrade, person, Owner::Download);
@@ -122,9 +137,8 @@ async fn once(app: &App, place: &Place, from: u64, incoming: &mut Incoming) -> R
     };
     let answer = tokio::time::timeout(PATIENCE, ask(place, &range))
         .await
-        .map_err(|_| broken(format!("no answer within {} s", PATIENCE.as_secs())))?
-        .map_err(broken)?;
-    let partial = answer.status() == http::StatusCode::PARTIAL_CONTENT;
+        .map_err(|_| broken(format!("no answer within {} s", PATIENCE.as_secs())))??;
+    let partial = answer.status() == StatusCode::PARTIAL_CONTENT;
     let begins = answer.headers().get(CONTENT_RANGE).and_then(|v| {
         v.to_str()
             .ok()?
@@ -136,7 +150,7 @@ async fn once(app: &App, place: &Place, from: u64, incoming: &mut Incoming) -> R
     });
     let wanted = run.map_or(from, |r| r.0);
     if partial && begins != Some(wanted) {
-        return Err(broken("the server sent another range than was asked for"));
+        return Err(unfit("the server sent another range than was asked for"));
     }
     if partial {
         incoming.go_on();
@@ -146,7 +160,7 @@ async fn once(app: &App, place: &Place, from: u64, incoming: &mut Incoming) -> R
     }
     let mut body = answer.into_body();
     let mut taken = 0_u64;
-    let mut pace = Pace::new(tokio::time::Instant::now());
+    let mut pace = Pace::new(Instant::now());
     loop {
         let frame = tokio::time::timeout(PATIENCE, body.frame())
             .await
@@ -156,7 +170,7 @@ async fn once(app: &App, place: &Place, from: u64, incoming: &mut Incoming) -> R
             continue;
         };
         taken += data.len() as u64;
-        pace.took(tokio::time::Instant::now(), data.len()).map_err(broken)?;
+        pace.took(Instant::now(), data.len()).map_err(broken)?;
         incoming.push(app, &data).await?;
         // A head is known by now to be one, or never will be; what is lacking is asked for by itself then.
         if run.is_none() && (incoming.knows_head() && partial || taken > u64::from(HEAD_MAX) && !incoming.knows_head())
@@ -170,22 +184,28 @@ async fn once(app: &App, place: &Place, from: u64, incoming: &mut Incoming) -> R
     Ok(())
 }
 
-async fn ask(place: &Place, range: &str) -> Result<Response<Body>, String> {
+async fn ask(place: &Place, range: &str) -> Result<Response<Body>, Problem> {
     let mut place = place.clone();
     for _ in 0..=REDIRECTS {
-        let answer = ask_once(&place, range).await?;
+        let answer = ask_once(&place, range).await.map_err(broken)?;
         let status = answer.status();
         if status.is_redirection() {
             let location = answer.headers().get(LOCATION).and_then(|v| v.to_str().ok());
-            place = place.follow(location.ok_or("a redirect without an address")?)?;
+            let location = location.ok_or_else(|| broken("a redirect without an address"))?;
+            place = place.follow(location).map_err(broken)?;
             continue;
         }
         if !status.is_success() {
-            return Err(format!("{} answered {status}", place.0.host().unwrap_or_default()));
+            let told = format!("{} answered {status}", place.0.host().unwrap_or_default());
+            let later = matches!(status, StatusCode::REQUEST_TIMEOUT | StatusCode::TOO_MANY_REQUESTS);
+            return Err(match status.is_client_error() && !later {
+                true => unfit(told),
+                false => broken(told),
+            });
         }
         return Ok(answer);
     }
-    Err(format!("more than {REDIRECTS} redirects"))
+    Err(broken(format!("more than {REDIRECTS} redirects")))
 }
 
 async fn ask_once(Place(uri): &Place, range: &str) -> Result<Response<Body>, String> {

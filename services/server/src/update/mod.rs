@@ -36,6 +36,8 @@ const IDLE: Duration = Duration::from_secs(60);
 
 /// How long to wait for the writer to be free: a chunk takes a second, comparing everything minutes.
 const FREE_WITHIN: Duration = Duration::from_secs(5);
+/// How often the writer is told that what comes next takes its time: it leaves after two minutes without a word.
+const WAIT_EVERY: Duration = Duration::from_secs(30);
 /// How often whoever gives an update up looks whether comparing has begun.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
 
@@ -264,6 +266,28 @@ impl App {
         answer
     }
 
+    /// Does `work`, and has the writer wait for what the owner says next meanwhile: a wire may be slow, or away for minutes.
+    pub async fn waited_for<T>(&self, owner: &Owner, work: impl Future<Output = T>) -> T {
+        let mut work = Box::pin(work);
+        loop {
+            match tokio::time::timeout(WAIT_EVERY, &mut work).await {
+                Ok(done) => return done,
+                Err(_) => self.wait_for(owner).await,
+            }
+        }
+    }
+
+    async fn wait_for(&self, owner: &Owner) {
+        // Where somebody talks with the writer just now, it needs no other word.
+        let Ok(mut held) = self.update.talk.try_lock() else {
+            return;
+        };
+        if let Some(talk) = held.as_mut().filter(|talk| talk.owner == *owner) {
+            // Who asks next is told that it is lost.
+            let _lost = talk.writer.wait().await;
+        }
+    }
+
     /// Ends a conversation, if it is the owner's; what of the update is on the medium stays. False where it is not.
     pub async fn end_update(&self, owner: &Owner) -> bool {
         // Who compares for minutes is somebody else, or ends by itself: whoever was refused because of it is answered all the same.
@@ -443,7 +467,8 @@ impl App {
         let (app, person) = (Arc::clone(self), person.to_owned());
         let own = Arc::clone(self);
         let fetching = tokio::spawn(async move {
-            let error = download::fetch(&app, place, downgrade, &person).await.err();
+            let fetched = download::fetch(&app, place, downgrade, &person);
+            let error = app.waited_for(&Owner::Download, fetched).await.err();
             if let Some(problem) = &error {
                 let why = format!("{}: {}", problem.title, problem.detail);
                 let message = format!("The update was not fetched from {url}: {why}");

@@ -156,7 +156,7 @@ impl Incoming {
         let Some(t) = &mut self.taken else { return Ok(()) };
         let (head, rest) = bytes.split_at(bytes.len().min(t.bytes.len() - t.passed));
         if !t.bytes[t.passed..].starts_with(head) {
-            return Err(super::download::broken("the server sends another update than before"));
+            return Err(super::download::unfit("the server sends another update than before"));
         }
         t.passed += head.len();
         for piece in t.files.push(rest).map_err(|why| said(&why))? {

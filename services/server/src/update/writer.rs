@@ -55,6 +55,11 @@ impl Writer {
         .await
     }
 
+    /// Says that what comes next takes its time. There is no answer.
+    pub async fn wait(&mut self) -> io::Result<()> {
+        self.write.write_all(b"\n").await
+    }
+
     /// Asks for the end of an update. Where `given_up` comes before the answer, the writer is told that nobody wants it any
     /// more, and its answer says whether that was in time.
     pub async fn finish(&mut self, given_up: impl Future<Output = ()>) -> Result<Answer, Problem> {

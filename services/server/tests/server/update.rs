@@ -42,14 +42,18 @@ fn update() -> (Manifest, Vec<u8>, Vec<u8>) {
 }
 
 /// What the played box has of the update; it outlives a conversation.
-/// Its last parts are free while the writer may answer a chunk, and while it may end comparing.
+/// Its last parts are free while the writer may answer a head or a chunk, and while it may end comparing.
 #[derive(Clone, Default)]
 struct Kept(
     Arc<Mutex<BTreeMap<u32, Vec<u8>>>>,
     Arc<Mutex<Vec<u32>>>,
     Arc<tokio::sync::Mutex<()>>,
     Arc<tokio::sync::Mutex<()>>,
+    Arc<AtomicUsize>,
 );
+
+/// How long the real writer, too, waits for a word.
+const SILENT: std::time::Duration = std::time::Duration::from_secs(120);
 
 impl Kept {
     fn has(&self) -> BTreeSet<u32> {
@@ -59,6 +63,11 @@ impl Kept {
     /// Chunks as they came, in order.
     fn came(&self) -> Vec<u32> {
         self.1.lock().unwrap().clone()
+    }
+
+    /// How many heads have come.
+    fn begun(&self) -> usize {
+        self.4.load(Ordering::SeqCst)
     }
 
     fn whole(&self) -> Vec<u8> {
@@ -80,8 +89,11 @@ async fn converse(stream: UnixStream, kept: &Kept, leaves_after: &AtomicUsize) -
     let mut manifest: Option<Manifest> = None;
     loop {
         let mut line = String::new();
-        if stream.read_line(&mut line).await? == 0 {
+        if tokio::time::timeout(SILENT, stream.read_line(&mut line)).await?? == 0 {
             return Ok(());
+        }
+        if line.trim().is_empty() {
+            continue;
         }
         let refused = |kind: &str, text: String| Answer::Refused {
             kind: kind.into(),
@@ -91,6 +103,8 @@ async fn converse(stream: UnixStream, kept: &Kept, leaves_after: &AtomicUsize) -
             Ask::Begin { len, downgrade } => {
                 let mut head = vec![0; len as usize];
                 stream.read_exact(&mut head).await?;
+                kept.4.fetch_add(1, Ordering::SeqCst);
+                drop(kept.2.lock().await);
                 let target = Target {
                     board: "b".into(),
                     arch: "a".into(),
@@ -638,6 +652,39 @@ async fn a_download_takes_what_is_lacking_goes_on_after_breaks_and_tells_what_fa
     let (url, _) = files(all, true, vec![]).await;
     assert_eq!(bench.bytes(Method::POST, "/begin", &head).await.status, 200);
     assert_eq!(bench.fetch(&format!("{url}/kiln")).await, None);
+}
+
+/// A router that restarts, or a cable that is out: what was fetched stays, and the writer waits.
+#[tokio::test]
+async fn a_download_goes_on_when_the_network_was_away_for_minutes() {
+    let (_, head, all) = update();
+    let mut bench = Bench::new().await;
+    let app = Arc::clone(&bench._box.app);
+    // The head, one chunk, and then nothing: seconds between the tries grow by one each time, to three and a half minutes.
+    let breaks = [usize::MAX, 1_100_000].into_iter().chain([0; 20]).collect();
+    let (url, _) = files(all.clone(), true, breaks).await;
+    let answer = bench.admin.post("/api/v1/update", &json!({ "url": url })).await;
+    assert_eq!(answer.status, 202, "{answer:?}");
+    let begun = std::time::Instant::now();
+    while bench.kept.came().is_empty() {
+        assert!(begun.elapsed() < PATIENCE);
+        tokio::task::yield_now().await;
+    }
+    // From here the runtime's own time runs ahead whenever nothing else is to be done.
+    tokio::time::pause();
+    let away = tokio::time::Instant::now();
+    let fetched = loop {
+        let download = app.update_state().unwrap().download.unwrap();
+        if !download.running {
+            break download;
+        }
+        assert!(begun.elapsed() < PATIENCE);
+        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+    };
+    assert_eq!(fetched.error, None);
+    assert!(away.elapsed() > SILENT, "{:?}", away.elapsed());
+    assert_eq!(bench.kept.whole(), all[head.len()..]);
+    assert_eq!(bench.kept.begun(), 1, "it was one conversation");
 }
 
 #[tokio::test]
