@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_RANGE, HOST, LOCATION, RANGE, USER_AGENT};
+use http::header::{CONTENT_LENGTH, CONTENT_RANGE, HOST, LOCATION, RANGE, USER_AGENT};
 use http::{Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming as Body;
@@ -139,15 +139,17 @@ async fn once(app: &App, place: &Place, from: u64, incoming: &mut Incoming) -> R
         .await
         .map_err(|_| broken(format!("no answer within {} s", PATIENCE.as_secs())))??;
     let partial = answer.status() == StatusCode::PARTIAL_CONTENT;
-    let begins = answer.headers().get(CONTENT_RANGE).and_then(|v| {
-        v.to_str()
-            .ok()?
-            .strip_prefix("bytes ")?
-            .split('-')
-            .next()?
-            .parse::<u64>()
-            .ok()
+    let header = |name| answer.headers().get(name).and_then(|v| v.to_str().ok());
+    let begins = header(CONTENT_RANGE).and_then(|range| {
+        let range = range.strip_prefix("bytes ")?;
+        range.split('-').next()?.parse::<u64>().ok()
     });
+    // Of all of it, whichever part this is.
+    let size = match partial {
+        true => header(CONTENT_RANGE).and_then(|range| range.rsplit('/').next()),
+        false => header(CONTENT_LENGTH),
+    };
+    incoming.will_be(size.and_then(|bytes| bytes.parse().ok()));
     let wanted = run.map_or(from, |r| r.0);
     if partial && begins != Some(wanted) {
         return Err(unfit("the server sent another range than was asked for"));

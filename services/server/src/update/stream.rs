@@ -1,6 +1,7 @@
 //! A whole bundle that comes in one piece: its head begins the update, the chunks that the box lacks are passed on, the others
 //! are compared with their hashes and passed over. Nothing may be missing at its end, and nothing may follow.
 
+use std::cmp::Ordering;
 use std::collections::VecDeque;
 use std::time::Duration;
 
@@ -55,6 +56,8 @@ pub struct Incoming {
     owner: Owner,
     /// What has come of the head.
     buffer: Vec<u8>,
+    /// Bytes of all that will come, where that is known before.
+    size: Option<u64>,
     /// What is known once it was taken.
     taken: Option<Taken>,
 }
@@ -73,6 +76,15 @@ struct Taken {
     need: VecDeque<UpdateChunk>,
 }
 
+/// Whether a bundle of so many bytes can be whole.
+fn fits(got: u64, expected: u64) -> Result<(), Refused> {
+    match got.cmp(&expected) {
+        Ordering::Less => Err(Refused::Truncated { got, expected }),
+        Ordering::Equal => Ok(()),
+        Ordering::Greater => Err(Refused::Trailing { end: expected }),
+    }
+}
+
 fn said(why: &Refused) -> Problem {
     refused(why.kind(), why.to_string())
 }
@@ -85,8 +97,14 @@ impl Incoming {
             person: person.to_owned(),
             owner,
             buffer: Vec::new(),
+            size: None,
             taken: None,
         }
+    }
+
+    /// So many bytes will come in all, where that is known: what cannot be whole is refused before the other slot is emptied.
+    pub(super) fn will_be(&mut self, size: Option<u64>) {
+        self.size = size;
     }
 
     /// The next stretch that is lacking, from byte to byte; `None` while not even the head has come.
@@ -137,10 +155,14 @@ impl Incoming {
             return Ok(());
         };
         let rest = self.buffer.split_off(len);
+        let head = Head::parse(&self.buffer);
+        if let (Ok(head), Some(got)) = (&head, self.size) {
+            fits(got, head.total()).map_err(|why| said(&why))?;
+        }
         let needs = app
             .begin_update(&self.buffer, self.downgrade, &self.person, &self.owner)
             .await?;
-        let head = Head::parse(&self.buffer).map_err(|why| said(&why))?;
+        let head = head.map_err(|why| said(&why))?;
         self.taken = Some(Taken {
             files: Verifier::resume(&head, 0),
             head,

@@ -687,6 +687,24 @@ async fn a_download_goes_on_when_the_network_was_away_for_minutes() {
     assert_eq!(bench.kept.begun(), 1, "it was one conversation");
 }
 
+/// The slot that does not run may be a system to fall back to: it is emptied for no file that cannot be whole.
+#[tokio::test]
+async fn a_download_that_is_cut_short_is_told_so_before_the_other_slot_is_touched() {
+    let (_, _, all) = update();
+    for ranges in [true, false] {
+        for (file, word) in [
+            (all[..all.len() - 6000].to_vec(), "cut short"),
+            ([&all[..], b"x"].concat(), "after its end"),
+        ] {
+            let mut bench = Bench::new().await;
+            let (url, _) = files(file, ranges, vec![]).await;
+            let told = bench.fetch(&url).await.unwrap();
+            assert!(told.contains(word), "{ranges}: {told}");
+            assert_eq!(bench.kept.begun(), 0, "{ranges} {word}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn without_a_supervisor_there_is_nothing_to_update_and_nobody_else_may() {
     let box_ = Box_::claimed().await;
