@@ -152,7 +152,9 @@ async fn whole(
         if let Ok(data) = frame.into_data() {
             let slow = |why| Refusal::new("slow", 408, "The update comes too slowly").with(why);
             pace.took(Instant::now(), data.len()).map_err(slow)?;
+            let pushed = Instant::now();
             incoming.push(app, &data).await?;
+            pace.waited(pushed.elapsed());
         }
     }
     incoming.finish()?;

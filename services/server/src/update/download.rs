@@ -173,7 +173,9 @@ async fn once(app: &App, place: &Place, from: u64, incoming: &mut Incoming) -> R
         };
         taken += data.len() as u64;
         pace.took(Instant::now(), data.len()).map_err(broken)?;
+        let pushed = Instant::now();
         incoming.push(app, &data).await?;
+        pace.waited(pushed.elapsed());
         // A head is known by now to be one, or never will be; what is lacking is asked for by itself then.
         if run.is_none() && (incoming.knows_head() && partial || taken > u64::from(HEAD_MAX) && !incoming.knows_head())
         {

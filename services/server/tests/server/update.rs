@@ -705,6 +705,35 @@ async fn a_download_that_is_cut_short_is_told_so_before_the_other_slot_is_touche
     }
 }
 
+/// Copying what the running system has takes a slow stick minutes: that is no fault of the wire's.
+#[tokio::test]
+async fn a_whole_bundle_is_not_too_slow_because_the_writer_is() {
+    let (_, head, all) = update();
+    let bench = Bench::new().await;
+    let held = bench.kept.2.lock().await;
+    // By a clock of its own, since the server's is moved.
+    let (mut admin, body) = (bench.admin.clone(), Bytes::from(all.clone()));
+    let sent = tokio::task::spawn_blocking(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(admin.raw(Method::POST, "/api/v1/update", Some(("application/octet-stream", body))))
+    });
+    let begun = std::time::Instant::now();
+    while bench.kept.begun() == 0 {
+        assert!(begun.elapsed() < PATIENCE);
+        tokio::task::yield_now().await;
+    }
+    tokio::time::pause();
+    tokio::time::advance(std::time::Duration::from_secs(61)).await;
+    tokio::time::resume();
+    drop(held);
+    let answer = sent.await.unwrap();
+    assert_eq!(answer.status, 200, "{answer:?}");
+    assert_eq!(bench.kept.whole(), all[head.len()..]);
+}
+
 #[tokio::test]
 async fn without_a_supervisor_there_is_nothing_to_update_and_nobody_else_may() {
     let box_ = Box_::claimed().await;
