@@ -28,6 +28,8 @@ struct Outcome {
     /// The slot that was started.
     started: Option<String>,
     why: String,
+    /// What that slot's PID 1 is told of its own state.
+    state: String,
     said: String,
     /// Slots whose kernel was tried.
     tried: Vec<String>,
@@ -122,7 +124,8 @@ fn outcome(text: &str) -> Outcome {
         match word {
             "boot" => {
                 let value = |name: &str| rest.split(' ').find_map(|w| w.strip_prefix(name)).unwrap_or_default();
-                (o.started, o.why) = (Some(value("kiln.slot=").into()), value("kiln.why=").into());
+                o.started = Some(value("kiln.slot=").into());
+                (o.why, o.state) = (value("kiln.why=").into(), value("kiln.state=").into());
             }
             "try" => o.tried.push(rest.into()),
             "save" => drop(rest.split_once('=').map(|(k, v)| o.saved.insert(k.into(), v.into()))),
@@ -155,6 +158,10 @@ fn no_slot_that_is_bad_is_started_and_where_both_are_the_last_kept_one_is_and_it
         if ["a", "b"].iter().any(|s| may(s) && loads(s)) {
             assert!(o.started.is_some(), "one can be started: {told}");
         }
+        if let Some(slot) = &o.started {
+            let told_state = if may(slot) { word(slot) } else { "bad" };
+            assert_eq!(o.state, told_state, "of the slot that is started: {told}");
+        }
         if !any {
             let there = |slot: &str| !slot.is_empty() && slot != c.gone;
             let wanted = if there(c.kept) {
@@ -182,4 +189,23 @@ fn no_slot_that_is_bad_is_started_and_where_both_are_the_last_kept_one_is_and_it
         assert!(next.is_empty() || may(next), "{told}");
     }
     println!("{} states", cases.len());
+}
+
+#[test]
+fn a_proven_slot_that_starts_because_the_kernel_on_trial_is_refused_is_told_that_it_is_good() {
+    let case = Case {
+        prefer: "b",
+        a: "good",
+        b: "trying",
+        left: "3",
+        once: "",
+        kept: "a",
+        gone: "-",
+        refused: "b",
+    };
+    let o = &run(&[case])[0];
+    assert_eq!(
+        (o.started.as_deref(), o.why.as_str(), o.state.as_str()),
+        (Some("a"), "kernel-refused", "good")
+    );
 }
