@@ -15,7 +15,7 @@ use crate::handover::fds::Inherited;
 use crate::handover::state;
 
 /// Most helpers at a time.
-const HELPERS_MAX: usize = 16;
+pub(crate) const HELPERS_MAX: usize = 16;
 
 /// The desk between loop and machine.
 #[derive(Debug, Default)]

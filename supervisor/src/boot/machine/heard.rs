@@ -65,11 +65,7 @@ impl Machine {
                 }
             }
             (Task::Early, "broken") => {
-                desk.banner(
-                    "system",
-                    Severity::Critical,
-                    format!("The system image cannot be used: {rest}. Write the image to the stick again."),
-                );
+                desk.banner("system", Severity::Critical, broken(&self.cmdline.slot, rest));
                 self.start_keeper(now, desk);
             }
             (Task::Coldplug, "seen") => {
@@ -368,7 +364,7 @@ impl Machine {
             self.mark_again();
         }
         match task {
-            Task::Early if !self.facts.system => {
+            Task::Early if !self.facts.system && !desk.is_told("system") => {
                 self.heard(now, Task::Early, "broken it could not be mounted", None, desk);
             }
             Task::Coldplug => self.facts.coldplug_done = self.facts.whole_begun && !desk.runs(Task::Coldplug),
@@ -421,6 +417,17 @@ impl Machine {
     }
 }
 
+/// What a person reads on the console of a box that has nothing else: PID 1 can write no sector of the medium then, so nothing
+/// changes the slot by itself, and GRUB cannot tell such a start from one that the power was cut of.
+fn broken(slot: &str, why: &str) -> String {
+    let other = if slot == "a" { "b" } else { "a" };
+    format!(
+        "The system in slot {} cannot be used: {why}. Without it there are no drivers, no network and no dashboard. Switch the box off and on once: it may have been misread. If this comes again, let another computer start slot {}, if it holds a system: grub-editenv EFI/debian/grubenv set prefer={other} on the stick's boot partition; an update then mends this one. Else write the image to the stick again.",
+        slot.to_uppercase(),
+        other.to_uppercase()
+    )
+}
+
 /// The box ends in order, as if the server had asked: services stop first, and with them jobs write down where they are.
 fn end(ending: Ending, why: &str, desk: &mut Desk) {
     let why = why.to_owned();
@@ -434,6 +441,8 @@ pub(super) mod tests {
     use crate::boot::board::Board;
     use crate::boot::cmdline::Cmdline;
     use crate::boot::site::Site;
+    use crate::shell::desk::HELPERS_MAX;
+    use crate::shell::helper::Helper;
 
     pub(in super::super) fn machine() -> Machine {
         Machine {
@@ -514,6 +523,39 @@ pub(super) mod tests {
         assert!(!m.is_unshown());
         let told = theirs.recv(&mut buf).unwrap();
         assert!(String::from_utf8_lossy(&buf[..told]).contains("ABCD1234"));
+    }
+
+    #[test]
+    fn a_system_that_cannot_be_mounted_is_told_once_with_its_cause_and_the_way_out() {
+        // No place is left for helpers: one would mount.
+        let full = || {
+            let helper = || {
+                let (ours, _) = std::os::unix::net::UnixDatagram::pair().unwrap();
+                Helper::of(Task::Hotplug, 0, ours.into())
+            };
+            Desk {
+                helpers: std::iter::repeat_with(helper).take(HELPERS_MAX).collect(),
+                ..Desk::default()
+            }
+        };
+        let (mut m, mut desk) = (machine(), full());
+        m.cmdline = Cmdline::parse("kiln.slot=a kiln.part=0b1d kiln.state=good");
+        let why = "system.erofs: EUCLEAN: Structure needs cleaning";
+        m.heard(0, Task::Early, &format!("broken {why}"), None, &mut desk);
+        m.ended(1, Task::Early, Exit::Code(1), &mut desk);
+        let told: Vec<&str> = desk
+            .banners
+            .iter()
+            .filter(|(k, _)| *k == "system")
+            .map(|(_, b)| b.text.as_str())
+            .collect();
+        let [told] = told[..] else { panic!("{told:?}") };
+        for words in [why, "slot A", "set prefer=b", "write the image"] {
+            assert!(told.contains(words), "{words}: {told}");
+        }
+        let mut desk = full();
+        m.ended(1, Task::Early, Exit::Code(1), &mut desk);
+        assert!(desk.is_told("system"), "a helper that ended without a word");
     }
 
     #[test]
