@@ -5,6 +5,7 @@
 //! Beside it lies a report without any content of memory (unit, signal, thread, place in the program, maps), which the
 //! debug bundle takes and the next boot tells. At most [`KEPT`] of each. While state is in RAM there is only the report.
 
+use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
@@ -25,6 +26,8 @@ const CORE_MAX: u64 = 32 << 20;
 const KEPT: usize = 4;
 /// Longest report, in bytes.
 const REPORT_MAX: usize = 64 << 10;
+/// What the name of a core ends with.
+const CORE: &str = ".core.gz";
 /// The newest crash that has been told at a boot.
 const TOLD: &str = "told";
 
@@ -142,25 +145,25 @@ fn place(maps: &str, ip: u64) -> Option<String> {
 }
 
 /// Keeps the report and, where there is one, the core; returns how many bytes of that. The oldest make room.
-fn keep(dir: &Path, name: &str, report: &[u8], core: Option<impl Read>) -> io::Result<u64> {
-    fs::DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
+fn keep(dir: &Path, name: &str, report: &str, core: Option<impl Read>) -> io::Result<u64> {
+    fs::DirBuilder::new().recursive(true).mode(0o750).create(dir)?;
     prune(dir, KEPT - 1)?;
-    let create = |name: String| {
+    let create = |name: String, mode| {
         OpenOptions::new()
             .create(true)
             .truncate(true)
             .write(true)
-            .mode(0o600)
+            .mode(mode)
             .open(dir.join(name))
     };
-    let mut file = create(format!("{name}.txt"))?;
-    file.write_all(report)?;
+    let mut file = create(format!("{name}.txt"), 0o640)?;
+    file.write_all(report.as_bytes())?;
     file.sync_all()?;
     let Some(core) = core else {
         return Ok(0);
     };
-    let path = format!("{name}.core.gz");
-    let written = create(path.clone()).and_then(|f| {
+    let path = format!("{name}{CORE}");
+    let written = create(path.clone(), 0o600).and_then(|f| {
         let mut gz = GzEncoder::new(f, Compression::fast());
         let bytes = io::copy(&mut core.take(CORE_MAX), &mut gz)?;
         gz.finish()?.sync_all()?;
@@ -218,16 +221,21 @@ fn names(dir: &Path) -> Vec<String> {
 fn prune(dir: &Path, most: usize) -> io::Result<()> {
     let names = names(dir);
     for name in names.iter().take(names.len().saturating_sub(most)) {
-        let _ = fs::remove_file(dir.join(format!("{name}.core.gz")));
+        let _ = fs::remove_file(dir.join(format!("{name}{CORE}")));
         fs::remove_file(dir.join(format!("{name}.txt")))?;
     }
     Ok(())
 }
 
+/// Whether a file is a core: memory holds secrets, so it stays root's alone.
+pub(crate) fn is_core(name: &OsStr) -> bool {
+    name.to_string_lossy().ends_with(CORE)
+}
+
 /// Cores by name, with their bytes, which a bundle tells and does not hold.
 pub(crate) fn cores(dir: &Path) -> Vec<(String, u64)> {
     let of = |name: String| {
-        let name = format!("{name}.core.gz");
+        let name = format!("{name}{CORE}");
         let bytes = fs::metadata(dir.join(&name)).ok()?.len();
         Some((name, bytes))
     };

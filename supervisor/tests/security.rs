@@ -46,7 +46,7 @@ const OWN: [(&str, &str, &str); 11] = [
         "DHCP and ARP on cards without an address yet",
     ),
     (
-        "/var/lib/kiln/time/chronyd.sock",
+        "/run/kiln/time/chronyd.sock",
         "time",
         "chrony's own requests: chrony, root (mode 755, in a folder of theirs)",
     ),
@@ -69,7 +69,7 @@ fn of_pid_1() -> [(PathBuf, &'static str); 3] {
 }
 
 /// Every road to a drive's bytes that we know, and what closes it to everybody but the agent.
-const ROADS: [(&str, &str); 14] = [
+const ROADS: [(&str, &str); 17] = [
     (
         "A node in `/dev` (`/dev/sda`, `/dev/nvme0n1`, `/dev/sg0`, `/dev/bsg/…`, `/dev/dm-0`)",
         "Each unit but the agent has a `/dev` of its own in its mount namespace, without any block or SCSI node.",
@@ -91,6 +91,10 @@ const ROADS: [(&str, &str); 14] = [
         "`CAP_SYS_PTRACE` is the agent's alone; `kernel.yama.ptrace_scope=2`.",
     ),
     (
+        "Looking through another unit's process (`/proc/PID/root`, whose mounts are as they are)",
+        "It takes that process's user and all of its capabilities, or `CAP_SYS_PTRACE`. The network, with `CAP_SETUID`, may become dhcpcd's user and no other (a filter of system calls); a burn-in's worker is closed to all but `CAP_SYS_PTRACE` since it changed its user.",
+    ),
+    (
         "A descriptor handed over",
         "The agent sends none; PID 1 gives a stored descriptor back to the unit that stored it and to nobody else; a worker gets one, of its own drive.",
     ),
@@ -100,11 +104,19 @@ const ROADS: [(&str, &str); 14] = [
     ),
     (
         "sysfs (`/sys/block/…/device/delete`, `rescan`)",
-        "Root's files; the server, chrony and the name service are not root, and network and journal see `/sys` read-only, cgroups included.",
+        "Root's files; of the other units the network alone is root, and sees `/sys` read-only, cgroups included.",
     ),
     (
         "What root's programs and the kernel read or run (`/init`, `/etc`, `/proc/sys/kernel/core_pattern`, `/proc/sysrq-trigger`)",
-        "Network and journal, the units of root besides the agent, see `/` and `/proc` read-only; `/proc/sys/net` alone is the network's to write. Into PID 1's own view (`/proc/1/root`) only `CAP_SYS_PTRACE` leads.",
+        "The network, the only unit of root besides the agent, sees `/` and `/proc` read-only; `/proc/sys/net` alone is its to write. Into PID 1's own view (`/proc/1/root`) only `CAP_SYS_PTRACE` leads.",
+    ),
+    (
+        "Signing a start oneself: the gate's key (`/var/lib/kiln/server/gate.key`), or another one in the agent's store",
+        "The key is the server's file, the store root's. The network does not see `/var/lib/kiln`, whatever is mounted there; the journal, chrony and the name service are neither. The server itself has the key: a server that is taken over can erase.",
+    ),
+    (
+        "Being the server to the agent, or the agent to the server (`/run/kiln/server.sock`, `/run/kiln/credentials/…/agent-token`), or taking the note of the boot disk away (`/run/kiln/boot-disk`)",
+        "Root's folder and files. The network sees of `/run` its own folder, dhcpcd's, chrony's socket and PID 1's notify socket; the other units besides the agent are not root.",
     ),
     (
         "Asking the agent",
@@ -112,7 +124,7 @@ const ROADS: [(&str, &str); 14] = [
     ),
     (
         "Asking PID 1",
-        "Its control socket takes from root and the server: show a text, be replaced by the program on the stick (root alone), update, and reset, which makes the box's own DATA anew and no other disk.",
+        "Its control socket takes from root and the server, and the network does not see it: show a text, update, go back to the other system, reboot, power off, vouch for a system on trial, and reset, which makes the box's own DATA anew and no other disk; from root alone: be replaced by the program on the stick.",
     ),
     (
         "The boot disk itself",
@@ -269,7 +281,6 @@ fn no_unit_of_root_but_the_agent_can_write_the_root_proc_or_sys() {
     for u in units() {
         let uid = if user(&u) == "root (0)" { 0 } else { 900 };
         let wanted = match u.name.as_str() {
-            "journal" => Machine::ReadOnly,
             "network" => Machine::ButNetwork,
             _ => Machine::AsItIs,
         };
@@ -277,4 +288,19 @@ fn no_unit_of_root_but_the_agent_can_write_the_root_proc_or_sys() {
         assert_eq!(sees, wanted, "{}", u.name);
         assert!(uid != 0 || u.name == "agent" || sees != Machine::AsItIs, "{}", u.name);
     }
+}
+
+/// What is hidden from a unit of root's has to be nothing of its own.
+#[test]
+fn no_unit_of_root_but_the_agent_has_state_or_credentials_or_becomes_anothers_user() {
+    let all = units();
+    for u in all.iter().filter(|u| user(u) == "root (0)" && u.name != "agent") {
+        assert!(u.state_directory.is_none() && u.credentials.is_empty(), "{}", u.name);
+        for name in &u.becomes {
+            assert!(all.iter().all(|other| other.user != *name), "{} and {name}", u.name);
+        }
+    }
+    let users: Vec<String> = all.iter().filter(|u| u.name != "agent").map(user).collect();
+    let apart = users.iter().collect::<std::collections::BTreeSet<_>>().len();
+    assert_eq!(apart, users.len(), "each has a user of its own: {users:?}");
 }

@@ -18,7 +18,7 @@ use nix::unistd::Pid;
 use probe::Op;
 use serde_json::{Value, json};
 
-use crate::{Out, dm, module, stack, uevent};
+use crate::{Out, dm, module, stack, uevent, within};
 
 /// Most of a file or of a program's output that is sent, in bytes.
 const TEXT_MAX: usize = 1 << 20;
@@ -119,6 +119,7 @@ impl State {
                 Ok(Value::Null)
             }
             Op::MountElsewhere { source, target, kind } => Ok(json!(stack::mount_elsewhere(&source, &target, &kind)?)),
+            Op::Within { pid, act, path } => Ok(json!(within::attempt(pid, &act, &path)?)),
             Op::LoopOver { path } => Ok(json!(stack::loop_over(&path)?)),
             Op::BtrfsScan { path } => stack::btrfs_scan(&path).map(|()| Value::Null),
             Op::Unmount { target } => {

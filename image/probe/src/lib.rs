@@ -62,6 +62,9 @@ pub enum Op {
         target: String,
         kind: String,
     },
+    /// Reads, writes or removes a file (`act`) as a process would, with its mounts, user and capabilities: `done`, or the
+    /// kernel's error.
+    Within { pid: i32, act: String, path: String },
     /// Puts a loop device over a block device: its path.
     LoopOver { path: String },
     /// Makes a member of a btrfs known to the kernel.

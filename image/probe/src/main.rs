@@ -7,6 +7,7 @@ mod dm;
 mod module;
 mod stack;
 mod uevent;
+mod within;
 
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Write};
@@ -26,6 +27,11 @@ fn main() -> io::Result<()> {
         && word == stack::HOLD
     {
         return stack::hold(source, target, kind);
+    }
+    if let [_, word, pid, act, path] = arguments.as_slice()
+        && word == within::WITHIN
+    {
+        return within::tried(pid, act, path);
     }
     let path = port();
     let file = File::options().read(true).write(true).open(&path)?;

@@ -22,7 +22,9 @@ requires = ["system"]
 devices = "block"
 restart_sec = 0.2
 capabilities = ["CAP_SYS_ADMIN", "CAP_SYS_PTRACE", "CAP_SYS_MODULE", "CAP_SYS_RAWIO", "CAP_KILL", "CAP_NET_ADMIN",
-    "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_MKNOD", "CAP_SYS_RESOURCE", "CAP_SYS_NICE"]
+    "CAP_DAC_OVERRIDE", "CAP_DAC_READ_SEARCH", "CAP_MKNOD", "CAP_SYS_RESOURCE", "CAP_SYS_NICE",
+    "CAP_CHOWN", "CAP_FOWNER", "CAP_SETUID", "CAP_SETGID", "CAP_NET_BIND_SERVICE", "CAP_NET_RAW", "CAP_SYS_CHROOT",
+    "CAP_SYSLOG", "CAP_SYS_TIME"]
 "#;
 
 /// Room behind the image, in bytes: a stick is larger than what is written to it, and a DATA without it has no journal.

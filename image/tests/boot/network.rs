@@ -84,7 +84,7 @@ fn with_dhcp_its_address_is_on_the_console_its_name_opens_and_its_clock_is_right
             .duration_since(std::time::UNIX_EPOCH)
             .unwrap()
             .as_secs();
-        let tracking = probe.run(&["/usr/bin/chronyc", "-h", "/var/lib/kiln/time/chronyd.sock", "tracking"]);
+        let tracking = probe.run(&["/usr/bin/chronyc", "-h", "/run/kiln/time/chronyd.sock", "tracking"]);
         let synced = tracking.as_ref().is_ok_and(|t| t.contains("Leap status     : Normal"));
         if synced && clock.abs_diff(host) < 5 {
             break;
@@ -103,7 +103,7 @@ fn with_dhcp_its_address_is_on_the_console_its_name_opens_and_its_clock_is_right
     assert_eq!(resolv, "nameserver 10.77.0.1\n");
     // The network may write nothing else of the root: this is where dhcpcd's link leads.
     let kept = Op::List {
-        path: "/run/kiln/dhcpcd".into(),
+        path: "/run/kiln/network/dhcpcd".into(),
     };
     let kept = vm.probe().unwrap().op(kept).unwrap();
     assert!(!kept.as_array().unwrap().is_empty(), "dhcpcd keeps nothing: {kept}");
@@ -278,9 +278,16 @@ fn the_page_of_rights_is_what_the_running_box_has() {
                     .is_some_and(|options| options.split(',').any(|o| o == "ro"))
             };
             assert!(
-                block || is != "0" || ["/", "/proc", "/sys", "/sys/fs/cgroup"].into_iter().all(read_only),
+                block
+                    || is != "0"
+                    || ["/", "/proc", "/sys", "/sys/fs/cgroup", "/run", "/tmp"]
+                        .into_iter()
+                        .all(read_only),
                 "{unit} ({pid}) can write root's files: {mounts}"
             );
+            if !matches!(unit.as_str(), "agent" | "server") {
+                no_road_past_the_gate(probe, unit, pid);
+            }
             processes += 1;
         }
     }
@@ -304,6 +311,42 @@ fn the_page_of_rights_is_what_the_running_box_has() {
         assert!(line.split_whitespace().any(|w| w == word), "{word} is not in {line}");
     }
     memory(probe);
+}
+
+/// A unit's process gets neither at the gate's key nor at the agent's store, nor at what the agent and the server know each
+/// other by, nor at PID 1's notes.
+fn no_road_past_the_gate(probe: &mut Probe, unit: &str, pid: &str) {
+    for (act, path) in [
+        ("read", "/var/lib/kiln/server/gate.key"),
+        ("write", "/var/lib/kiln/agent/kiln.mdb"),
+        ("read", "/run/kiln/credentials/agent/agent-token"),
+        ("read", "/run/kiln/credentials/server/agent-token"),
+        ("remove", "/run/kiln/server.sock"),
+        ("remove", "/run/kiln/boot-disk"),
+        ("remove", "/var/lib/kiln/supervisor/running"),
+    ] {
+        let at = Path::new(path);
+        let folder = Op::List {
+            path: at.parent().unwrap().display().to_string(),
+        };
+        let there = probe.op(folder).unwrap();
+        let name = at.file_name().unwrap().to_str().unwrap();
+        assert!(
+            there.as_array().unwrap().iter().any(|f| f["name"] == name),
+            "{path} is not there: {there}"
+        );
+        let within = Op::Within {
+            pid: pid.parse().unwrap(),
+            act: act.into(),
+            path: path.into(),
+        };
+        let told = probe.op(within).unwrap();
+        let told = told.as_str().unwrap_or_default();
+        let refused = ["Permission denied", "No such file", "Read-only"]
+            .iter()
+            .any(|e| told.starts_with(e));
+        assert!(refused, "{unit} ({pid}) to {act} {path}: {told}");
+    }
 }
 
 /// The goal of RAM in use at rest, in KiB: a board with 1 GiB burns eight drives.

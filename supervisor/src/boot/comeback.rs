@@ -18,6 +18,7 @@ use nix::mount::{MntFlags, umount2};
 use nix::sys::statvfs::statvfs;
 
 use super::data::{self, ASIDE, STATE};
+use super::journals;
 use super::medium::{self, Found};
 use super::mirror::SHELF;
 use super::{mounts, record};
@@ -114,6 +115,7 @@ fn come_back(line: &Line, found: &Found) -> Result<Carried, String> {
     // Over what is in memory, which is there until this has succeeded.
     let memory = File::open(STATE).map_err(told("opening the state in memory"))?;
     data::mount_at(&part, STATE).map_err(|e| format!("mounting DATA: {e}"))?;
+    journals::give(Path::new(STATE));
     clear(Path::new(&format!("/proc/self/fd/{}", memory.as_raw_fd())));
     Ok(carried)
 }

@@ -40,6 +40,7 @@ use super::bundle;
 use super::data::{self, STATE};
 use super::gpt::{Gpt, SECTOR, guid_text};
 use super::guid::{self, Need};
+use super::journals;
 use super::lost;
 use super::mark;
 use super::mirror::{self, Mirror};
@@ -440,6 +441,7 @@ fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Result<(), Str
         let _ = data::run(line, "/usr/sbin/resize2fs", &[&part.to_string_lossy()], "growing DATA");
     }
     let _ = fs::set_permissions(STATE, std::os::unix::fs::PermissionsExt::from_mode(0o755));
+    journals::give(Path::new(STATE));
     let dir = Path::new(record::FOLDER);
     let mut traces = record::take(dir);
     let dumps = pstore::collect(Path::new(pstore::AT), dir, traces.since, None);

@@ -17,6 +17,7 @@ mod grace;
 pub mod guid;
 pub mod identity;
 mod interface;
+pub(crate) mod journals;
 mod lost;
 mod machine;
 pub mod mark;

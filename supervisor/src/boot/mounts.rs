@@ -5,7 +5,7 @@ use std::path::Path;
 
 use nix::mount::{MsFlags, mount};
 
-use super::{grace, retained};
+use super::{grace, journals, retained};
 
 /// Where other programs read whether services' state is on the medium: `disk` or `ram`, once that is settled.
 pub(crate) const STATE_WHERE: &str = "/run/kiln/state";
@@ -13,7 +13,7 @@ pub(crate) const STATE_WHERE: &str = "/run/kiln/state";
 /// Files of the network's that programs look for on the root, which the network cannot write to, and where they are.
 const RUNTIME: [(&str, &str); 2] = [
     ("/etc/resolv.conf", crate::network::RESOLVER),
-    ("/var/lib/dhcpcd", "/run/kiln/dhcpcd"),
+    ("/var/lib/dhcpcd", "/run/kiln/network/dhcpcd"),
 ];
 
 /// Mounts them in order; what is there already is left alone. Returns what could not be mounted.
@@ -68,10 +68,12 @@ pub fn kernel() -> Vec<String> {
     }
     for dir in [
         "/run/kiln/dev",
-        "/run/kiln/ntp",
+        "/run/kiln/time",
         "/run/systemd/journal",
         "/dev/shm",
-        "/run/kiln/dhcpcd",
+        "/run/kiln/network/dhcpcd",
+        "/run/kiln/network/ntp",
+        "/run/dhcpcd",
         "/var/lib/kiln",
         "/system",
     ] {
@@ -133,6 +135,7 @@ pub fn state_in_ram() -> io::Result<()> {
         // More than what the keeper holds (`mirror::room`): stores grow.
         Some("mode=755,size=33%"),
     )?;
+    journals::give(Path::new("/var/lib/kiln"));
     Ok(())
 }
 

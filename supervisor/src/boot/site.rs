@@ -45,7 +45,7 @@ const OWN_PORTS: [u16; 2] = [80, 443];
 const VARIABLES_MAX: usize = 128;
 const VALUE_MAX: usize = 4096;
 /// Variables that PID 1 sets itself.
-const OF_PID_1: [&str; 10] = [
+const OF_PID_1: [&str; 11] = [
     "CREDENTIALS_DIRECTORY",
     "KILN_CONTROL_SOCKET",
     "KILN_UNIT",
@@ -53,6 +53,7 @@ const OF_PID_1: [&str; 10] = [
     "LISTEN_FDS",
     "LISTEN_PID",
     "NOTIFY_SOCKET",
+    "RUNTIME_DIRECTORY",
     "STATE_DIRECTORY",
     "WATCHDOG_PID",
     "WATCHDOG_USEC",

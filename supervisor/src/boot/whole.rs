@@ -17,7 +17,7 @@ fn beside(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Replaces a file, or makes it; root's alone (0600). What an earlier try has left beside it is overwritten.
+/// Replaces a file, or makes it; root's, and its folder's group's to read (0640). What an earlier try has left beside it is overwritten.
 ///
 /// # Errors
 /// The medium does not take it; the old file stands then.
@@ -28,7 +28,7 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
             .write(true)
             .create(true)
             .truncate(true)
-            .mode(0o600)
+            .mode(0o640)
             .open(&new)?;
         f.write_all(bytes)?;
         f.sync_all()?;
@@ -71,7 +71,7 @@ mod tests {
         replace(&file, b"a longer old one").unwrap();
         replace(&file, b"new").unwrap();
         assert_eq!(fs::read(&file).unwrap(), b"new");
-        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o600);
+        assert_eq!(fs::metadata(&file).unwrap().permissions().mode() & 0o777, 0o640);
         // A medium without room takes the first bytes of what is written, or none.
         std::os::unix::fs::symlink("/dev/full", beside(&file)).unwrap();
         assert!(replace(&file, b"half").is_err());

@@ -223,7 +223,7 @@ fn append(path: &CStr, text: &[u8]) {
 fn written(path: &CStr, how: c_int, parts: &[&[u8]]) -> bool {
     let flags = libc::O_WRONLY | libc::O_CREAT | libc::O_CLOEXEC | how;
     // SAFETY: a path that ends with NUL and plain numbers.
-    let fd = unsafe { libc::open(path.as_ptr(), flags, 0o600) };
+    let fd = unsafe { libc::open(path.as_ptr(), flags, 0o640) };
     if fd < 0 {
         return false;
     }

@@ -1,7 +1,7 @@
 //! What is left of crashes and of earlier boots, for the server: it may read none of it itself. Who connects to the socket
 //! `remains` gets it as one tar archive, then the end.
 //!
-//! The journal gives it because it is root's, sees DATA, and may wait for a slow medium without PID 1 waiting. A thread of its
+//! The journal gives it because it may read it (`boot::journals`), and may wait for a slow medium without PID 1 waiting. A thread of its
 //! own reads, so the log goes on meanwhile; one reader at a time, the next ones wait in the socket.
 
 use std::os::fd::{AsFd, BorrowedFd};

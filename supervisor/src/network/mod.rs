@@ -15,8 +15,8 @@ pub mod hook;
 pub mod late;
 pub mod time;
 
-use std::fs;
-use std::io;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -25,13 +25,13 @@ use std::time::{Duration, Instant};
 use crate::boot::site::Site;
 
 /// What the hook has learnt, one file for each interface and protocol.
-pub const LEARNT: &str = "/run/kiln/net";
+pub const LEARNT: &str = "/run/kiln/network/net";
 /// Where name servers stand; `/etc/resolv.conf` leads there.
-pub const RESOLVER: &str = "/run/kiln/resolv.conf";
+pub const RESOLVER: &str = "/run/kiln/network/resolv.conf";
 /// Where the kernel lists interfaces.
 pub const SYS: &str = "/sys/class/net";
 /// dhcpcd's configuration.
-const CONFIG: &str = "/run/kiln/dhcpcd.conf";
+const CONFIG: &str = "/run/kiln/network/dhcpcd.conf";
 /// How long any interface is waited for, where `kiln.toml` sets the first one without naming it.
 const APPEARS_WITHIN: Duration = Duration::from_secs(10);
 
@@ -144,10 +144,12 @@ pub fn interfaces(sys: &Path) -> Vec<(String, String)> {
     found
 }
 
-/// Writes a file whole or not at all; the hook and a helper of PID 1 may do so at the same time.
+/// Writes a file whole or not at all; the hook and a helper of PID 1 may do so at the same time. The folder is the network's,
+/// who must not lead that helper elsewhere by a link.
 fn replace(path: &Path, text: &str) -> io::Result<()> {
     let new = path.with_extension(format!("{}.new", std::process::id()));
-    fs::write(&new, text)?;
+    let _ = fs::remove_file(&new);
+    File::create_new(&new)?.write_all(text.as_bytes())?;
     fs::rename(new, path)
 }
 
@@ -175,5 +177,17 @@ mod tests {
         );
         assert_eq!(absent(&site("[network.eth0]\noff=true\n"), &found), None);
         assert_eq!(absent(&Site::default(), &[]), None);
+    }
+
+    #[test]
+    fn a_link_in_the_networks_folder_leads_nobody_elsewhere() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (file, other) = (dir.path().join("dhcpcd.conf"), dir.path().join("boot-disk"));
+        fs::write(&other, "8:0\n").expect("writing");
+        let new = file.with_extension(format!("{}.new", std::process::id()));
+        std::os::unix::fs::symlink(&other, new).expect("a link");
+        replace(&file, "new").expect("replaced");
+        assert_eq!(fs::read_to_string(&file).expect("read"), "new");
+        assert_eq!(fs::read_to_string(&other).expect("read"), "8:0\n");
     }
 }

@@ -13,10 +13,10 @@ use std::process::{Command, ExitCode};
 use crate::boot::site::Site;
 
 /// What the DHCP hook writes, and chrony reads: files `*.sources` of this folder.
-pub(super) const LEARNT: &str = "/run/kiln/ntp/dhcp.sources";
+pub(super) const LEARNT: &str = "/run/kiln/network/ntp/dhcp.sources";
 /// Where chrony listens for `reload sources`.
-pub(super) const SOCKET: &str = "/var/lib/kiln/time/chronyd.sock";
-/// Asked unless the owner names servers.
+pub(super) const SOCKET: &str = "/run/kiln/time/chronyd.sock";
+/// Used when nobody names a server.
 const POOL: &str = "pool 2.debian.pool.ntp.org iburst maxsources 4\n";
 
 /// Becomes chronyd.
@@ -25,9 +25,13 @@ pub fn main() -> ExitCode {
     let state = std::env::var("STATE_DIRECTORY").unwrap_or_else(|_| "/var/lib/kiln/time".into());
     let file = Path::new(&state).join("chrony.conf");
     // chrony refuses a folder for its socket that others may look into.
-    let private = std::fs::Permissions::from_mode(0o700);
-    let prepared =
-        std::fs::set_permissions(&state, private).and_then(|()| std::fs::write(&file, config(&site.ntp, &state)));
+    let private = || std::fs::Permissions::from_mode(0o700);
+    let own = [Some(Path::new(&state)), Path::new(SOCKET).parent()];
+    let prepared = own
+        .into_iter()
+        .flatten()
+        .try_for_each(|dir| std::fs::set_permissions(dir, private()))
+        .and_then(|()| std::fs::write(&file, config(&site.ntp, &state)));
     if let Err(e) = prepared {
         eprintln!("time: {}: {e}", file.display());
         return ExitCode::FAILURE;
@@ -44,11 +48,11 @@ pub fn main() -> ExitCode {
 fn config(servers: &[String], state: &str) -> String {
     let mut text: String = servers.iter().map(|s| format!("server {s} iburst\n")).collect();
     if servers.is_empty() {
-        text.push_str("sourcedir /run/kiln/ntp\n");
+        text.push_str("sourcedir /run/kiln/network/ntp\n");
     }
     // Slewing bends the monotonic clock too, by which drives are timed: 500 ppm at most, where chrony's own limit is 8 %.
     text.push_str(&format!(
-        "makestep 1.0 3\nmaxslewrate 500\nrtcsync\nport 0\ncmdport 0\npidfile /\nbindcmdaddress {state}/chronyd.sock\ndriftfile {state}/drift\nmaxupdateskew 100\n"
+        "makestep 1.0 3\nmaxslewrate 500\nrtcsync\nport 0\ncmdport 0\npidfile /\nbindcmdaddress {SOCKET}\ndriftfile {state}/drift\nmaxupdateskew 100\n"
     ));
     text
 }
@@ -79,7 +83,7 @@ mod tests {
         assert!(own.starts_with("server ntp.example iburst\nmakestep"), "{own}");
         assert!(!own.contains("pool") && own.contains("driftfile /s/drift\n"), "{own}");
         let none = config(&[], "/s");
-        assert!(none.starts_with("sourcedir /run/kiln/ntp\nmakestep"), "{none}");
+        assert!(none.starts_with("sourcedir /run/kiln/network/ntp\nmakestep"), "{none}");
         assert!(
             none.contains("\nmaxslewrate 500\n"),
             "the clock that measures drives keeps its pace: {none}"

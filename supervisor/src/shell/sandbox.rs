@@ -1,8 +1,12 @@
-//! The sandbox of a unit, made by its own process between fork and exec: a private `/dev`, the machine to be read only, few
-//! capabilities, its user.
+//! The sandbox of a unit, made by its own process between fork and exec: a private `/dev`, the machine to be read only and
+//! without what is others', few capabilities, its user.
 
-use std::fs;
+mod users;
+
+use std::fs::{self, File};
 use std::io;
+use std::os::fd::AsRawFd;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::errno::Errno;
@@ -10,11 +14,21 @@ use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, SFlag, makedev, mknod};
 
-use super::users::User;
+pub use self::users::Users;
+use super::users::{self as names, User};
+use crate::boot::journals::JOURNAL;
 use crate::unit::{CAPABILITIES, Devices};
 
 /// The network's settings, and no others.
 const NETWORK: &str = "/proc/sys/net";
+/// What the network sees of `/run` besides its own folder: where dhcpcd listens to PID 1's helper, and chrony to the hook.
+const OF_NETWORK: [&str; 2] = ["/run/dhcpcd", "/run/kiln/time"];
+/// What every unit sees of it.
+const NOTIFY: &str = "/run/kiln/notify.sock";
+/// What is others': sockets, credentials and PID 1's notes; files in use; stores, keys and what is kept over restarts.
+const OTHERS: [&str; 3] = ["/run", "/tmp", "/var/lib/kiln"];
+/// Where users' names stand.
+const PASSWD: &str = "/etc/passwd";
 /// Where the `/dev` of units is put together.
 const DEV_STAGING: &str = "/run/kiln/dev";
 /// It is whole.
@@ -42,14 +56,14 @@ pub fn own_mounts() -> io::Result<()> {
     Ok(())
 }
 
-/// What a unit sees of the root, of `/proc` and of `/sys`.
+/// What a unit sees of the root, of `/proc` and of `/sys`, and whether it sees what is others' ([`OTHERS`]).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Machine {
     /// As it is: the agent, which has to write below `/sys`, and whoever is not root and so can write none of it.
     AsItIs,
-    /// To be read only.
+    /// To be read only, and nothing that is others'.
     ReadOnly,
-    /// To be read only but for `/proc/sys/net`.
+    /// The same but for `/proc/sys/net` and [`OF_NETWORK`].
     ButNetwork,
 }
 
@@ -65,20 +79,24 @@ impl Machine {
     }
 
     /// Makes it so in the mount namespace of the caller. Root's files are root's programs (`/init`) and the kernel's settings
-    /// (`core_pattern`, `sysrq-trigger`), whatever capabilities a unit of root's has.
+    /// (`core_pattern`, `sysrq-trigger`), whatever capabilities a unit of root's has; so are the gate's key, others'
+    /// credentials and the folder of the socket at which the agent looks for the server. `own`: its folder below `/run`.
     ///
     /// # Errors
     /// The kernel refused; the process must end then.
-    pub fn make(self) -> io::Result<()> {
+    pub fn make(self, own: Option<&Path>) -> io::Result<()> {
         let tight = MsFlags::MS_NOSUID | MsFlags::MS_NODEV;
         let to_read = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | tight;
         let read_only = |at: &str, more| mount(None::<&str>, at, None::<&str>, to_read | more, None::<&str>);
-        match self {
+        let others: &[&str] = match self {
             Self::AsItIs => return Ok(()),
-            Self::ReadOnly => {}
+            Self::ReadOnly => &[],
             // A mount of its own over that folder; what is done to `/proc` is not done to it.
-            Self::ButNetwork => mount(Some(NETWORK), NETWORK, None::<&str>, MsFlags::MS_BIND, None::<&str>)?,
-        }
+            Self::ButNetwork => {
+                mount(Some(NETWORK), NETWORK, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
+                &OF_NETWORK
+            }
+        };
         for (at, more) in [
             ("/", MsFlags::empty()),
             ("/proc", MsFlags::MS_NOEXEC),
@@ -93,8 +111,44 @@ impl Machine {
                 Err(e) => return Err(e.into()),
             }
         }
-        Ok(())
+        let shown = others.iter().map(|at| Path::new(*at)).chain(own);
+        hide(shown.chain([Path::new(NOTIFY)]))
     }
+}
+
+/// Covers what is others', but for what is shown of `/run`. What PID 1 mounts there later comes below the cover
+/// (`attach_recursive_mnt` in fs/namespace.c), so it stays hidden.
+fn hide<'a>(shown: impl Iterator<Item = &'a Path>) -> io::Result<()> {
+    let mut held = Vec::new();
+    for at in shown {
+        match File::options().read(true).custom_flags(libc::O_PATH).open(at) {
+            Ok(file) => held.push((at, file)),
+            // What is not there is not shown.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => return Err(e),
+        }
+    }
+    let tight = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
+    let empty = Some("mode=755,size=64k,nr_inodes=32");
+    for at in OTHERS {
+        mount(Some("tmpfs"), at, Some("tmpfs"), tight, empty)?;
+    }
+    for (at, file) in held {
+        if let Some(folder) = at.parent() {
+            fs::create_dir_all(folder)?;
+        }
+        match file.metadata()?.is_dir() {
+            true => fs::create_dir(at)?,
+            false => drop(File::create(at)?),
+        }
+        let source = format!("/proc/self/fd/{}", file.as_raw_fd());
+        mount(Some(source.as_str()), at, None::<&str>, MsFlags::MS_BIND, None::<&str>)?;
+    }
+    let to_read = MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY | tight;
+    for at in OTHERS {
+        mount(None::<&str>, at, None::<&str>, to_read, None::<&str>)?;
+    }
+    Ok(())
 }
 
 /// Takes every capability that is not in `mask` away from this process, makes it `user`, and closes the way back.
@@ -225,6 +279,10 @@ fn make_dev() -> io::Result<()> {
             makedev(major, minor),
         )?;
     }
+    // Reading it asks for CAP_SYSLOG besides (`kernel.dmesg_restrict`).
+    if let Some(journal) = names::find(Path::new(PASSWD), JOURNAL) {
+        std::os::unix::fs::chown(at("kmsg"), Some(journal.uid), Some(journal.gid))?;
+    }
     for dir in ["pts", "shm"] {
         fs::create_dir(at(dir))?;
     }
@@ -271,7 +329,7 @@ mod tests {
             // A thread has mounts of its own, too, and takes them along at its end.
             let seen = std::thread::spawn(move || {
                 own_mounts()?;
-                machine.make()?;
+                machine.make(None)?;
                 Ok::<_, io::Error>([SETTING, OF_SYS, OF_NETWORK].map(writes))
             });
             let [setting, sys, net] = match seen.join().unwrap() {
@@ -288,12 +346,77 @@ mod tests {
             assert_eq!(net.is_ok(), there && machine == Machine::ButNetwork, "{machine:?}");
             let (at, new) = ("/kiln-test-of-the-sandbox", move || {
                 own_mounts()?;
-                machine.make()?;
+                machine.make(None)?;
                 fs::write("/kiln-test-of-the-sandbox", "")
             });
             assert!(refused(std::thread::spawn(new).join().unwrap()), "{machine:?}");
             assert!(!Path::new(at).exists());
         }
         assert!(!refused(fs::metadata(SETTING).map(drop)));
+    }
+
+    #[test]
+    fn what_is_others_is_hidden_also_what_is_mounted_later_and_its_own_is_not() {
+        let seen = std::thread::spawn(|| {
+            own_mounts()?;
+            // A machine of its own below: nothing here is touched.
+            let tmpfs = |at: &str| mount(Some("tmpfs"), at, Some("tmpfs"), MsFlags::empty(), None::<&str>);
+            let shared = MsFlags::MS_REC | MsFlags::MS_SHARED;
+            tmpfs("/run")?;
+            tmpfs("/var/lib")?;
+            fs::create_dir("/var/lib/kiln")?;
+            tmpfs("/var/lib/kiln")?;
+            mount(None::<&str>, "/", None::<&str>, shared, None::<&str>)?;
+            fs::create_dir_all("/run/kiln/network")?;
+            fs::create_dir_all("/run/kiln/credentials/agent")?;
+            fs::write("/run/kiln/credentials/agent/agent-token", "")?;
+            fs::write("/run/kiln/server.sock", "")?;
+            fs::write(NOTIFY, "")?;
+            fs::create_dir_all("/var/lib/kiln/server")?;
+            fs::write("/var/lib/kiln/server/gate.key", "")?;
+            let (hidden, is_hidden) = std::sync::mpsc::channel();
+            let (moved, is_moved) = std::sync::mpsc::channel();
+            let unit = std::thread::spawn(move || {
+                let made =
+                    own_mounts().and_then(|()| hide([Path::new("/run/kiln/network"), Path::new(NOTIFY)].into_iter()));
+                hidden.send(()).unwrap();
+                is_moved.recv().unwrap();
+                made?;
+                let gone = [
+                    "/run/kiln/credentials",
+                    "/run/kiln/server.sock",
+                    "/run/kiln/data",
+                    "/var/lib/kiln/server",
+                ];
+                let gone = gone.map(|at| Path::new(at).exists());
+                let refused = ["/run/kiln/server.sock", "/var/lib/kiln/x", "/tmp/x"]
+                    .map(|at| fs::write(at, "").map_err(|e| e.kind()));
+                fs::write("/run/kiln/network/own", "")?;
+                fs::write(NOTIFY, "told")?;
+                Ok::<_, io::Error>((gone, refused))
+            });
+            is_hidden.recv().unwrap();
+            // DATA moves, and one is mounted aside.
+            nix::mount::umount2("/var/lib/kiln", nix::mount::MntFlags::MNT_DETACH)?;
+            tmpfs("/var/lib/kiln")?;
+            fs::create_dir_all("/var/lib/kiln/server")?;
+            fs::create_dir_all("/run/kiln/data")?;
+            tmpfs("/run/kiln/data")?;
+            moved.send(()).unwrap();
+            let seen = unit.join().unwrap()?;
+            let own = Path::new("/run/kiln/network/own").exists() && fs::read(NOTIFY)? == b"told";
+            Ok::<_, io::Error>((seen, own))
+        });
+        match seen.join().unwrap() {
+            Ok(((gone, refused), own)) => {
+                assert_eq!(gone, [false; 4]);
+                assert_eq!(refused, [Err(io::ErrorKind::ReadOnlyFilesystem); 3]);
+                assert!(own, "what it may write is the box's own");
+            }
+            Err(e) if matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput) => {
+                let _ = writeln!(io::stderr(), "NOT RUN: mounts of one's own: {e}");
+            }
+            Err(e) => panic!("{e}"),
+        }
     }
 }

@@ -16,7 +16,7 @@ use std::ptr;
 use nix::unistd::{ForkResult, Pid, fork};
 
 use super::cgroup::Group;
-use super::sandbox::Machine;
+use super::sandbox::{Machine, Users};
 use super::scratch::Scratch;
 use super::store::Stored;
 use super::users::User;
@@ -59,10 +59,13 @@ pub struct Prepared {
     capabilities: u64,
     private_dev: bool,
     machine: Machine,
+    /// Whom it may become; `None`: whomever its capabilities allow.
+    users: Option<Users>,
     /// `None`: what it has from PID 1 anyway.
     oom: Option<String>,
     nofile: u64,
     state: Option<PathBuf>,
+    runtime: Option<PathBuf>,
     /// Where its standard output goes; inherited when it cannot be connected.
     stdout: Option<PathBuf>,
     /// In the box: sandboxed. Below a root: an ordinary child.
@@ -80,6 +83,10 @@ pub struct Surroundings<'a> {
     pub user: User,
     /// Its state folder.
     pub state: Option<PathBuf>,
+    /// Its folder of runtime files.
+    pub runtime: Option<PathBuf>,
+    /// Numbers of the users that its file says it becomes.
+    pub becomes: Vec<u32>,
     /// The journal's standard-output socket.
     pub stdout: Option<&'a Path>,
     /// Whether this is the box.
@@ -127,6 +134,7 @@ impl Prepared {
             )));
         }
         let names: Vec<&str> = unit.listen.iter().map(|l| l.name.as_str()).collect();
+        let machine = Machine::of(around.user.uid, unit.capabilities, unit.devices);
         Ok(Prepared {
             argv: unit.exec.iter().map(|a| c(a)).collect::<io::Result<_>>()?,
             env: vars
@@ -139,10 +147,12 @@ impl Prepared {
             user: around.user,
             capabilities: unit.capabilities,
             private_dev: unit.devices == Devices::None,
-            machine: Machine::of(around.user.uid, unit.capabilities, unit.devices),
+            machine,
+            users: Users::of(machine, unit.capabilities, &around.becomes),
             oom: Some(unit.oom_score_adjust.to_string()).filter(|wanted| *wanted != own_oom()),
             nofile: unit.limit_nofile,
             state: around.state,
+            runtime: around.runtime,
             stdout: around.stdout.map(Path::to_owned),
             sandbox: around.sandbox,
         })
@@ -198,10 +208,10 @@ impl Prepared {
             let _ = fs::write(OOM, oom);
         }
         let _ = nix::sys::resource::setrlimit(nix::sys::resource::Resource::RLIMIT_CORE, 0, 0);
-        if let Some(dir) = &self.state {
-            fs::create_dir_all(dir).map_err(step("making its state folder"))?;
+        for dir in [&self.state, &self.runtime].into_iter().flatten() {
+            fs::create_dir_all(dir).map_err(step("making its folder"))?;
             if self.sandbox {
-                sandbox::own(dir, self.user).map_err(step("giving its state folder to its user"))?;
+                sandbox::own(dir, self.user).map_err(step("giving its folder to its user"))?;
             }
         }
         let null = fs::OpenOptions::new()
@@ -220,13 +230,18 @@ impl Prepared {
             if self.private_dev {
                 sandbox::private_dev().map_err(step("private /dev"))?;
             }
-            self.machine.make().map_err(step("read-only root, /proc and /sys"))?;
+            self.machine
+                .make(self.runtime.as_deref())
+                .map_err(step("read-only root, /proc and /sys, hidden /run and state"))?;
         }
         let passed = self.pass(stored).map_err(step("passing descriptors"))?;
         // Not before: what is passed goes over higher numbers than the unit may have.
         limits::set(self.nofile).map_err(step("its number of descriptors"))?;
         if self.sandbox {
             sandbox::drop_privileges(self.user, self.capabilities).map_err(step("dropping privileges"))?;
+            if let Some(users) = &self.users {
+                users.confine().map_err(step("confining it to its users"))?;
+            }
         }
         if stored.is_empty() {
             self.execute(passed, self.listen_names.as_ptr())

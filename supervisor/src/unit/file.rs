@@ -50,6 +50,9 @@ struct File {
     listen: Vec<ListenFile>,
     fd_store_max: Option<usize>,
     state_directory: Option<String>,
+    runtime_directory: Option<String>,
+    #[serde(default)]
+    becomes: Vec<String>,
     #[serde(default)]
     environment: BTreeMap<String, String>,
 }
@@ -121,8 +124,13 @@ impl Unit {
                 return Err(at(field, "a unit cannot depend on itself".into()));
             }
         }
-        if let Some(dir) = f.state_directory.as_deref().filter(|d| !is_name(d)) {
-            return Err(at("state_directory", format!("expected {NAME_RULE}, found {dir:?}")));
+        for (field, dir) in [
+            ("state_directory", &f.state_directory),
+            ("runtime_directory", &f.runtime_directory),
+        ] {
+            if let Some(dir) = dir.as_deref().filter(|d| !is_name(d)) {
+                return Err(at(field, format!("expected {NAME_RULE}, found {dir:?}")));
+            }
         }
         let mut capabilities = 0;
         for cap in &f.capabilities {
@@ -260,6 +268,8 @@ impl Unit {
             listen,
             fd_store_max: store,
             state_directory: f.state_directory,
+            runtime_directory: f.runtime_directory,
+            becomes: f.becomes,
             environment: f.environment,
         })
     }

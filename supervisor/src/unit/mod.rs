@@ -100,6 +100,12 @@ pub struct Unit {
     /// Descriptors that PID 1 keeps for it (`FDSTORE=1`), at most so many.
     pub fd_store_max: usize,
     pub state_directory: Option<String>,
+    /// A folder of its own below `/run/kiln`.
+    #[serde(default)]
+    pub runtime_directory: Option<String>,
+    /// Users that a unit of root's may become with `CAP_SETUID`, by name.
+    #[serde(default)]
+    pub becomes: Vec<String>,
     pub environment: BTreeMap<String, String>,
 }
 

@@ -44,6 +44,12 @@ impl Shell {
         if let Some(dir) = &state {
             env.push(("STATE_DIRECTORY".into(), dir.display().to_string()));
         }
+        let runtime = u.runtime_directory.as_ref().map(|d| self.paths.run().join(d));
+        if let Some(dir) = &runtime {
+            env.push(("RUNTIME_DIRECTORY".into(), dir.display().to_string()));
+        }
+        let becomes = u.becomes.iter().filter_map(|name| users::find(&passwd, name));
+        let becomes = becomes.map(|user| user.uid).collect();
         env.push(("KILN_CONTROL_SOCKET".into(), self.paths.control().display().to_string()));
         env.extend(u.environment.iter().map(|(k, v)| (k.clone(), v.clone())));
         env.extend(self.desk.env.iter().cloned());
@@ -70,6 +76,8 @@ impl Shell {
                 listen,
                 user,
                 state,
+                runtime,
+                becomes,
                 stdout: (!reads_it && read).then_some(stdout.as_path()),
                 sandbox: self.paths.is_box(),
             },
