@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::{CONFIG, LEARNT, RESOLVER, SYS, config, hook, interfaces, replace};
+use super::{CONFIG, LEARNT, RESOLVER, SYS, config, hook, interfaces, read, replace};
 use crate::boot::site::Site;
 use crate::shell::{cgroup, log, process};
 
@@ -23,7 +23,7 @@ enum Tell {
 
 /// Does it; nothing while dhcpcd has no configuration yet, which is made of what is there then.
 pub fn came(site: &Site) -> i32 {
-    let Ok(before) = fs::read_to_string(CONFIG) else {
+    let Ok(before) = read(Path::new(CONFIG)) else {
         return 0;
     };
     let present = interfaces(Path::new(SYS));
@@ -52,8 +52,18 @@ pub fn came(site: &Site) -> i32 {
             Tell::Exit(name) => ("--exit", name),
         };
         log::info(&format!("interface {name} is here: its settings are used from now on"));
+        // The running one reads its own file. Should it have ended just now, this becomes one with PID 1's rights, which must
+        // not go by a file that the network can write.
         let status = Command::new("/usr/sbin/dhcpcd")
-            .args(["--quiet", "--config", CONFIG, how, name])
+            .args([
+                "--quiet",
+                "--config",
+                "/dev/null",
+                "--script",
+                "/kiln/dhcp-hook",
+                how,
+                name,
+            ])
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .status();

@@ -16,7 +16,8 @@ pub mod late;
 pub mod time;
 
 use std::fs::{self, File};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
@@ -121,7 +122,7 @@ pub fn absent(site: &Site, found: &[(String, String)]) -> Option<String> {
 
 /// Where sections of `kiln.toml` that are for one interface contradict each other.
 pub fn contradictions(site: &Site, found: &[(String, String)]) -> Vec<String> {
-    let before = fs::read_to_string(CONFIG).unwrap_or_default();
+    let before = read(Path::new(CONFIG)).unwrap_or_default();
     config::cards(&site.network, found, &before).1
 }
 
@@ -142,6 +143,23 @@ pub fn interfaces(sys: &Path) -> Vec<(String, String)> {
         .collect();
     found.sort();
     found
+}
+
+/// Longest configuration that is read, in bytes.
+const CONFIG_MAX: u64 = 1 << 20;
+
+/// Reads a file of the network's folder: PID 1 must not wait at a pipe there, nor fill its memory.
+fn read(path: &Path) -> io::Result<String> {
+    let file = File::options()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK | libc::O_NOFOLLOW)
+        .open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::ErrorKind::InvalidInput.into());
+    }
+    let mut text = String::new();
+    file.take(CONFIG_MAX).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Writes a file whole or not at all; the hook and a helper of PID 1 may do so at the same time. The folder is the network's,
@@ -177,6 +195,19 @@ mod tests {
         );
         assert_eq!(absent(&site("[network.eth0]\noff=true\n"), &found), None);
         assert_eq!(absent(&Site::default(), &[]), None);
+    }
+
+    #[test]
+    fn what_is_no_file_in_the_networks_folder_is_not_waited_for() {
+        let dir = tempfile::tempdir().expect("a folder");
+        let (file, pipe) = (dir.path().join("dhcpcd.conf"), dir.path().join("pipe"));
+        fs::write(&file, "interface eth0\n").expect("a file");
+        nix::unistd::mkfifo(&pipe, nix::sys::stat::Mode::S_IRWXU).expect("a pipe");
+        assert_eq!(read(&file).expect("a file"), "interface eth0\n");
+        assert!(read(&pipe).is_err());
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&file, &link).expect("a link");
+        assert!(read(&link).is_err());
     }
 
     #[test]
