@@ -15,7 +15,7 @@ use std::process::ExitCode;
 use flate2::{Compression, write::GzEncoder};
 use nix::sys::signal::Signal;
 
-use crate::boot::{proof, record, whole};
+use crate::boot::{mounts, proof, record, whole};
 use crate::shell::{cgroup, log};
 
 /// What `kernel.core_pattern` says: process, thread, user, signal, seconds since 1970.
@@ -72,7 +72,7 @@ pub fn main(words: &[&str]) -> ExitCode {
     };
     let unit = cgroup::unit_of(who.pid).unwrap_or_else(|| "no unit".into());
     let (head, report) = describe(&who, &unit, Path::new("/proc"));
-    let on_disk = fs::read_to_string("/run/kiln/state").is_ok_and(|t| t.trim() == "disk");
+    let on_disk = fs::read_to_string(mounts::STATE_WHERE).is_ok_and(|t| t.trim() == "disk");
     let dir = folder();
     let name = format!("{:012}-{}-{}", number(&dir, who.at), unit.replace(' ', "-"), who.pid);
     // A medium that is nearly full is for state that burn-ins need.

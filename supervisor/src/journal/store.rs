@@ -15,6 +15,7 @@ use flate2::{Compression, write::GzEncoder};
 
 use super::earlier;
 use super::entry::{self, Entry, Moment};
+use crate::boot::mounts::STATE_WHERE;
 use crate::boot::proof;
 
 /// Bytes of entries kept in memory: some twenty thousand lines.
@@ -41,8 +42,6 @@ const WRITE_AT: usize = 256 * 1024;
 /// Of every file: addresses, names of people and what services say of them are nobody else's. The server asks PID 1's
 /// socket for what it shows.
 const MODE: u32 = 0o600;
-/// PID 1 writes `disk` or `ram` here once it is settled.
-const STATE_WHERE: &str = "/run/kiln/state";
 /// The number of the last kernel record that has gone its way to the files: it begins anew with the kernel, as `/run` does.
 const KERNEL_KEPT: &str = "/run/kiln/journal/kernel";
 
