@@ -145,7 +145,7 @@ fn place(maps: &str, ip: u64) -> Option<String> {
 }
 
 /// Keeps the report and, where there is one, the core; returns how many bytes of that. The oldest make room.
-fn keep(dir: &Path, name: &str, report: &str, core: Option<impl Read>) -> io::Result<u64> {
+fn keep(dir: &Path, name: &str, report: &[u8], core: Option<impl Read>) -> io::Result<u64> {
     fs::DirBuilder::new().recursive(true).mode(0o750).create(dir)?;
     prune(dir, KEPT - 1)?;
     let create = |name: String, mode| {
@@ -157,7 +157,7 @@ fn keep(dir: &Path, name: &str, report: &str, core: Option<impl Read>) -> io::Re
             .open(dir.join(name))
     };
     let mut file = create(format!("{name}.txt"), 0o640)?;
-    file.write_all(report.as_bytes())?;
+    file.write_all(report)?;
     file.sync_all()?;
     let Some(core) = core else {
         return Ok(0);

@@ -15,6 +15,7 @@ use tracing::{error, info};
 use wire::event::Severity;
 
 use crate::backup::{self, Taken};
+use crate::bays::BayBook;
 use crate::books::Books;
 use crate::cli::{self, Options};
 use crate::controller::Controller;

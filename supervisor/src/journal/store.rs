@@ -39,6 +39,8 @@ const TOTAL_PART: u64 = 10;
 const WRITE_EVERY: Duration = Duration::from_secs(5);
 /// So many bytes that wait are written at once, where there is a file.
 const WRITE_AT: usize = 256 * 1024;
+/// What was written so long ago is on the medium: twice what the kernel's cache (30 s), its turns (5 s) and ext4's (5 s) take.
+const LANDS_WITHIN: Duration = Duration::from_secs(80);
 /// Of every file: addresses, names of people and what services say of them are nobody else's. The server asks PID 1's
 /// socket for what it shows.
 const MODE: u32 = 0o600;

@@ -16,7 +16,7 @@ use crate::boot::site::Site;
 pub(super) const LEARNT: &str = "/run/kiln/network/ntp/dhcp.sources";
 /// Where chrony listens for `reload sources`.
 pub(super) const SOCKET: &str = "/run/kiln/time/chronyd.sock";
-/// Used when nobody names a server.
+/// Asked unless the owner names servers.
 const POOL: &str = "pool 2.debian.pool.ntp.org iburst maxsources 4\n";
 
 /// Becomes chronyd.

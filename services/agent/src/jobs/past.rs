@@ -199,6 +199,7 @@ mod tests {
             write_p99_us: None,
             read_p99_us: None,
             temperature: None,
+            shared: Some(false),
             smart: std::collections::BTreeMap::new(),
         };
         let end = Ended {

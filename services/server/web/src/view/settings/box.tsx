@@ -182,7 +182,7 @@ function Reset() {
           return "The box marks its medium and reboots; its console shows a new code then. Should it not reboot, a banner says why.";
         });
       }}>
-        <p>The box reboots and forgets everything: people, events, jobs, certificates, add-ons. Take a backup first. Drives on test bays are not touched, and kiln.toml on the boot partition stays.</p>
+        <p>The box reboots and forgets everything: people, events, jobs, certificates, add-ons. Take a backup first. Drives on test bays are not touched, and kiln.toml on the boot partition stays. {lostWords(running())}</p>
         <Field id="x-nm" label={`Type the box's name: ${name}`} open value={typed} />
         <Field id="x-pw" label="Your password" complete="current-password" value={password} />
         {note}
