@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Bench, LARGE, outcome};
+use common::{Bench, LARGE, Loop, outcome};
 use drive::locate::PERIOD;
 use wire::DriveId;
 use wire::command::{Answer, Command};
@@ -261,18 +261,32 @@ async fn a_bay_that_was_named_is_told_with_its_drive_and_where_that_is_missed() 
     bench.server.call(name(&drive, "front, second")).await.unwrap();
     bench.agent.terminate().await;
     bench.restart_and_wait().await;
-    let named = |seen: &common::Seen| seen.drive(&drive)?.bay.clone();
-    assert_eq!(bench.server.until("the name", named).await, "front, second");
-    bench.drives.clear();
-    bench
-        .server
-        .until("its end", |seen| seen.drive(&drive).is_none().then_some(()))
-        .await;
-    let missed = bench.server.call(locate(drive.clone(), true)).await.unwrap_err();
-    assert!(
-        missed.kind == "drive-unknown" && missed.detail.contains("last seen in bay front, second ("),
-        "{missed}"
+    let named = |seen: &common::Seen, drive: &DriveId| seen.drive(drive)?.bay.clone();
+    assert_eq!(
+        bench.server.until("the name", |seen| named(seen, &drive)).await,
+        "front, second"
     );
+    let mut told = Vec::new();
+    for _ in 0..5 {
+        let drive = bench.drives[0].id();
+        bench.drives.clear();
+        bench
+            .server
+            .until("its end", |seen| seen.drive(&drive).is_none().then_some(()))
+            .await;
+        let missed = bench.server.call(locate(drive, true)).await.unwrap_err();
+        assert_eq!(missed.kind, "drive-unknown", "{missed}");
+        if missed.detail.contains("last seen in bay front, second (") {
+            return;
+        }
+        // Another test's drive came to the same path, and is the one that is known there: once more with another.
+        told.push(missed.detail);
+        bench.drives.push(Loop::new(32));
+        let drive = bench.drives[0].id();
+        bench.server.drive(&drive).await;
+        bench.server.call(name(&drive, "front, second")).await.unwrap();
+    }
+    panic!("{told:#?}")
 }
 
 /// Its light is on anyway, and reads of ours are no evidence.
