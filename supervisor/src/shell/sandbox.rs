@@ -312,6 +312,17 @@ mod tests {
     use super::*;
     use std::io::Write as _;
 
+    fn tmpfs(at: &str) -> io::Result<()> {
+        Ok(mount(Some("tmpfs"), at, Some("tmpfs"), MsFlags::empty(), None::<&str>)?)
+    }
+
+    /// Mounts of the caller's own, with the state folder of a box, which another machine lacks.
+    fn mounts_of_a_box() -> io::Result<()> {
+        own_mounts()?;
+        tmpfs("/var/lib")?;
+        fs::create_dir("/var/lib/kiln")
+    }
+
     #[test]
     fn what_is_to_be_read_only_takes_no_writes_and_the_networks_settings_are_as_they_were() {
         const SETTING: &str = "/proc/sys/kernel/core_pattern";
@@ -328,7 +339,7 @@ mod tests {
             let there = writes(OF_NETWORK).is_ok();
             // A thread has mounts of its own, too, and takes them along at its end.
             let seen = std::thread::spawn(move || {
-                own_mounts()?;
+                mounts_of_a_box()?;
                 machine.make(None)?;
                 Ok::<_, io::Error>([SETTING, OF_SYS, OF_NETWORK].map(writes))
             });
@@ -345,7 +356,7 @@ mod tests {
             assert!(refused_if_there(OF_SYS, sys), "{machine:?}");
             assert_eq!(net.is_ok(), there && machine == Machine::ButNetwork, "{machine:?}");
             let (at, new) = ("/kiln-test-of-the-sandbox", move || {
-                own_mounts()?;
+                mounts_of_a_box()?;
                 machine.make(None)?;
                 fs::write("/kiln-test-of-the-sandbox", "")
             });
@@ -358,13 +369,10 @@ mod tests {
     #[test]
     fn what_is_others_is_hidden_also_what_is_mounted_later_and_its_own_is_not() {
         let seen = std::thread::spawn(|| {
-            own_mounts()?;
             // A machine of its own below: nothing here is touched.
-            let tmpfs = |at: &str| mount(Some("tmpfs"), at, Some("tmpfs"), MsFlags::empty(), None::<&str>);
+            mounts_of_a_box()?;
             let shared = MsFlags::MS_REC | MsFlags::MS_SHARED;
             tmpfs("/run")?;
-            tmpfs("/var/lib")?;
-            fs::create_dir("/var/lib/kiln")?;
             tmpfs("/var/lib/kiln")?;
             mount(None::<&str>, "/", None::<&str>, shared, None::<&str>)?;
             fs::create_dir_all("/run/kiln/network")?;
