@@ -1,5 +1,6 @@
 /** One drive: what it is, what is on it, what was done with it. */
 import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import type { Drive, Job, Outcome, Problem } from "@wire";
 
 import "../style/job.css";
@@ -122,6 +123,16 @@ function Bay({ drive }: { drive: Drive }) {
   const text = useSignal<string | null>(null);
   const busy = useSignal(false);
   const problem = useSignal<Problem | null>(null);
+  const field = useRef<HTMLInputElement>(null);
+  const opener = useRef<HTMLButtonElement>(null);
+  const was = useRef(false);
+  const open = text.value !== null;
+  // Whoever opens it writes at once, and who closes it is where he was.
+  useEffect(() => {
+    if (open) field.current?.focus();
+    else if (was.current) opener.current?.focus();
+    was.current = open;
+  }, [open]);
   const id = drive.id;
   if (id === null) return <>{drive.bay ?? "not named"}</>;
   const save = async () => {
@@ -136,11 +147,11 @@ function Bay({ drive }: { drive: Drive }) {
     busy.value = false;
   };
   if (text.value === null) {
-    return <>{drive.bay ?? "not named"} <button class="btn" type="button" disabled={drive.as_of !== undefined} onClick={() => { text.value = drive.bay ?? ""; }}>{drive.bay ? "Rename bay" : "Name bay"}</button></>;
+    return <>{drive.bay ?? "not named"} <button ref={opener} class="btn" type="button" disabled={drive.as_of !== undefined} onClick={() => { text.value = drive.bay ?? ""; }}>{drive.bay ? "Rename bay" : "Name bay"}</button></>;
   }
   return (
     <form class="bayname" onSubmit={(event) => { event.preventDefault(); void save(); }}>
-      <input type="text" maxLength={BAY_MAX} aria-label="Name of its bay" placeholder="front, second from left" value={text.value} onInput={(event) => { text.value = event.currentTarget.value; }} />
+      <input ref={field} type="text" maxLength={BAY_MAX} aria-label="Name of its bay" placeholder="front, second from left" value={text.value} onInput={(event) => { text.value = event.currentTarget.value; }} />
       <button class="btn" type="submit" disabled={busy.value}>Keep</button>
       <button class="btn" type="button" onClick={() => { text.value = null; problem.value = null; }}>Cancel</button>
       <ProblemNote problem={problem.value} />
