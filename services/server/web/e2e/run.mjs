@@ -126,6 +126,25 @@ async function round(browser, width, scheme) {
       await shot("drive");
     });
 
+    await test("a bay: named by keyboard, on its card, and its name is taken away again", async () => {
+      await page.goto("/");
+      await card("photos").getByRole("link").click();
+      await page.getByRole("button", { name: "Name bay" }).press("Enter");
+      await focus("[aria-label='Name of its bay']");
+      await page.keyboard.type("front, second");
+      await page.keyboard.press("Enter");
+      await page.getByRole("button", { name: "Rename bay" }).waitFor();
+      assert("the focus is back", await page.getByRole("button", { name: "Rename bay" }).evaluate((one) => one === document.activeElement));
+      await shot("bay");
+      await page.goto("/");
+      await card("photos").getByText("front, second").waitFor();
+      await card("photos").getByRole("link").click();
+      await page.getByRole("button", { name: "Rename bay" }).click();
+      await page.getByLabel("Name of its bay").fill("");
+      await page.getByRole("button", { name: "Keep" }).click();
+      await page.getByRole("button", { name: "Name bay" }).waitFor();
+    });
+
     await test("keys: search, arrows, choose, burn in, help", async () => {
       await page.goto("/");
       await card("photos").waitFor();
