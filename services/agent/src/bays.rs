@@ -82,14 +82,18 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn a_drive_that_was_pulled_is_known_by_its_bay_after_a_restart() {
-        let dir = tempfile::tempdir().unwrap();
+    fn book(dir: &std::path::Path) -> BayBook {
         let options = Options {
             check: Check::InProcess,
             ..Options::new(&["bays"])
         };
-        let open = || BayBook::open(store::open(dir.path(), &options).unwrap().store).unwrap();
+        BayBook::open(store::open(dir, &options).unwrap().store).unwrap()
+    }
+
+    #[test]
+    fn a_drive_that_was_pulled_is_known_by_its_bay_after_a_restart() {
+        let dir = tempfile::tempdir().unwrap();
+        let open = || book(dir.path());
         let drive = DriveId::parse("wwn-5000c500a1b2c3d4").unwrap();
         let place = Place {
             path: "pci-0000:03:00.0-sas-phy3".into(),
@@ -104,14 +108,11 @@ mod tests {
             "; it was last seen in bay Slot 03 (pci-0000:03:00.0-sas-phy3)"
         );
     }
+
     #[test]
     fn a_bay_that_a_person_named_keeps_its_name_over_an_exchange_and_a_restart() {
         let dir = tempfile::tempdir().unwrap();
-        let options = Options {
-            check: Check::InProcess,
-            ..Options::new(&["bays"])
-        };
-        let open = || BayBook::open(store::open(dir.path(), &options).unwrap().store).unwrap();
+        let open = || book(dir.path());
         let [old, new] = ["wwn-5000c500a1b2c3d4", "wwn-5000c500a1b2c3d5"].map(|id| DriveId::parse(id).unwrap());
         let place = Place {
             path: "pci-0000:00:1f.2-ata-3".into(),

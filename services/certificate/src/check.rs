@@ -4,6 +4,8 @@
 //! know that key (trust), and does it still hold (time, revocation). Whether the *drive* is good is none
 //! of them: a certificate of a FAILED drive can be trusted, and says FAILED.
 
+use std::fmt::Display;
+
 use wire::Time;
 use wire::certificate::{CertificateCheck, CertificateFacts, RevocationState, Standing};
 
@@ -34,13 +36,13 @@ pub fn check(text: &str, trust: &Trust, now: Time, revocations: Revocations<'_>)
     if text.starts_with("<!doctype html>") {
         return match carrier::text(text.as_bytes()) {
             Ok(inside) => check(&inside, trust, now, revocations),
-            Err(why) => bad(format!("This is no good certificate: {why}.")),
+            Err(why) => no_good(why),
         };
     }
     if text.starts_with(stamp::FIRST) {
         return match Stamp::parse(text) {
             Ok(stamp) if stamp.verifies() => judge(of_stamp(&stamp), trust, now, revocations),
-            Err(why @ BadStamp::Control { .. }) => bad(format!("This is no good certificate: {why}.")),
+            Err(why @ BadStamp::Control { .. }) => no_good(why),
             Ok(_) | Err(BadStamp::Spelling) => {
                 bad("The signature of this code is bad: it was damaged or changed.".to_owned())
             }
@@ -51,8 +53,13 @@ pub fn check(text: &str, trust: &Trust, now: Time, revocations: Revocations<'_>)
         Err(why @ (Bad::Signature | Bad::NotCanonical | Bad::Stamp)) => bad(format!(
             "The signature is bad: {why}. This certificate was damaged or changed."
         )),
-        Err(why) => bad(format!("This is no good certificate: {why}.")),
+        Err(why) => no_good(why),
     }
+}
+
+/// What is told of a file in which there is no certificate, and `why`.
+pub fn no_good(why: impl Display) -> CertificateCheck {
+    bad(format!("This is no good certificate: {why}."))
 }
 
 fn bad(told: String) -> CertificateCheck {

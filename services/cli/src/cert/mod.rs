@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ask::Asked;
+use certificate::check::no_good;
 use certificate::{Revocations, Signed, Trust, carrier, check, page, pdf};
 use http::Uri;
 use wire::certificate::{CertificateCheck, RevocationState, Standing};
@@ -168,19 +169,7 @@ fn verify(args: &Verify, now: Time) -> Result<u8, String> {
             let (remembered, asked) = ask::revocations(&bare, &text, args.state.clone(), remote.as_ref());
             (check(&text, &trust, now, Revocations::Of(&remembered)), asked)
         }
-        Err(why) => {
-            let bad = CertificateCheck {
-                standing: Standing::Bad,
-                told: format!("This is no good certificate: {why}."),
-                signature_good: false,
-                key: None,
-                known_as: None,
-                expired: false,
-                revocation: RevocationState::Unknown,
-                says: None,
-            };
-            (bad, Asked::Nobody)
-        }
+        Err(why) => (no_good(why), Asked::Nobody),
     };
     if args.json {
         let line = serde_json::to_string(&result).map_err(|e| e.to_string())?;
