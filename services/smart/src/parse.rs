@@ -96,10 +96,10 @@ pub fn read(json: &Value) -> Result<Snapshot, NotSmart> {
         wwn: wwn(&json["wwn"]),
         capacity: number(&json["user_capacity"]["bytes"]).max(number(&json["nvme_total_capacity"]).filter(|n| *n > 0)),
         rpm: number(&json["rotation_rate"]).and_then(|rpm| u32::try_from(rpm).ok()),
-        // Of NVMe smartctl reads it out of the log.
+        // Of NVMe smartctl reads it out of the log; of ATA out of the attributes where the drive's own word got lost.
         passed: json["smart_status"]["passed"]
             .as_bool()
-            .filter(|passed| !(silent && *passed)),
+            .filter(|passed| !(*passed && (silent || is_concluded(json, &messages)))),
         temperature: celsius(&json["temperature"]["current"])
             .or_else(|| celsius(&json["nvme_smart_health_information_log"]["temperature"]))
             .or_else(|| temperature(&attributes)),
@@ -189,6 +189,13 @@ const LINES_MAX: usize = 8192;
 pub(crate) fn lines(json: &Value) -> impl Iterator<Item = &str> {
     let printed = json["smartctl"]["output"].as_array().into_iter().flatten();
     printed.take(LINES_MAX).filter_map(Value::as_str)
+}
+
+/// Whether smartctl's word on the drive's health is its own conclusion from the attributes, since the way to the drive lost the answer
+/// (bridges and controllers that do not pass on the output registers). Source: smartmontools `ataprint.cpp`, `ataPrintMain`.
+fn is_concluded(json: &Value, messages: &[SnapshotMessage]) -> bool {
+    let mut said = messages.iter().map(|message| message.text.as_str()).chain(lines(json));
+    said.any(|text| text.contains("based on an Attribute check"))
 }
 
 /// Structures of which smartctl printed that their checksum is wrong. Source: smartmontools `smartctl.cpp`,

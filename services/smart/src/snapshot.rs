@@ -43,7 +43,7 @@ pub struct Snapshot {
     pub capacity: Option<u64>,
     /// Revolutions per minute; 0 for flash.
     pub rpm: Option<u32>,
-    /// The drive's own word on its health.
+    /// The drive's own word on its health; that of smartctl, which goes by attributes where the drive's got lost, only if it fails.
     pub passed: Option<bool>,
     /// Degrees Celsius.
     pub temperature: Option<i64>,

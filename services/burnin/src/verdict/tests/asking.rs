@@ -45,7 +45,7 @@ fn a_reading_that_failed_in_part_says_what_smartctl_said() {
         },
         SnapshotMessage {
             severity: "warning".into(),
-            text: "This result is based on an Attribute check.".into(),
+            text: "ATA error count 9 inconsistent with error log pointer 5.".into(),
         },
     ];
     let verdict = verdict(&clean(), Some(&told), Some(&told));
@@ -54,9 +54,9 @@ fn a_reading_that_failed_in_part_says_what_smartctl_said() {
         (Outcome::Passed, vec!["smart-failed-in-part"])
     );
     assert!(
-        verdict.rules[0]
-            .value
-            .contains("before: exit status 4, This result is based on an Attribute check; after: exit status 4"),
+        verdict.rules[0].value.contains(
+            "before: exit status 4, ATA error count 9 inconsistent with error log pointer 5; after: exit status 4"
+        ),
         "{}",
         verdict.rules[0].value
     );

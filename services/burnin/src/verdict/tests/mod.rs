@@ -6,6 +6,7 @@ use wire::{Lba, Time};
 
 mod asking;
 mod complete;
+mod documents;
 mod heat;
 mod limits;
 mod names;
