@@ -141,6 +141,10 @@ fn fault_11_nvme_and_sas_are_judged_by_their_own_values() {
     ata["ata_smart_self_test_log"] =
         serde_json::json!({ "standard": { "table": [entry(249), entry(24), entry(0x70), entry(0)] } });
     assert_eq!(kinds(&ata), ["smart_failed", "self_test_failed"]);
+    // Nor does a log that lacks the entry hide what the drive's status says.
+    ata["ata_smart_self_test_log"] = Value::Null;
+    ata["ata_smart_data"]["self_test"]["status"] = serde_json::json!({ "value": 121 });
+    assert_eq!(kinds(&ata), ["smart_failed", "self_test_failed"]);
 }
 
 /// A number alone does not say what is counted: makers of flash use those of disks for other things, and others for these.

@@ -88,8 +88,11 @@ impl Snapshot {
         )
     }
 
-    /// Whether the newest self-test that ended by itself failed; `None` where the log tells of none.
+    /// Whether the newest self-test that ended by itself failed, by the drive's status or by its log; `None` where both tell of none.
     pub fn newest_self_test_failed(&self) -> Option<bool> {
+        if self.self_test_failed {
+            return Some(true);
+        }
         self.self_tests
             .iter()
             .find_map(|test| test.passed)
@@ -98,7 +101,8 @@ impl Snapshot {
 
     /// Whether a self-test failed; by the exit status alone it is not told which.
     pub fn has_failed_a_test(&self) -> bool {
-        self.exited_with(exit::SELF_TEST) || self.self_tests.iter().any(|test| test.passed == Some(false))
+        let logged = self.self_tests.iter().any(|test| test.passed == Some(false));
+        logged || self.self_test_failed || self.exited_with(exit::SELF_TEST)
     }
 
     /// Percent of the rated endurance that is used, and where it stands.

@@ -32,6 +32,13 @@ pub(crate) fn remaining(json: &Value) -> Option<u8> {
         .map(|percent| u8::try_from(percent.min(100)).unwrap_or(100))
 }
 
+/// Whether the drive's status, apart from its log, says that the last test failed. Upper nibble 3 to 8: failed; the others are tests
+/// that passed, were ended by someone or run now, or are reserved (ACS-4 §9.16).
+pub(crate) fn last_failed(json: &Value) -> bool {
+    let status = json["ata_smart_data"]["self_test"]["status"]["value"].as_u64();
+    status.is_some_and(|value| matches!(value >> 4, 3..=8))
+}
+
 /// What the drive says of its self-tests.
 pub(crate) fn ability(json: &Value) -> SelfTestAbility {
     let minutes = |value: &Value| value.as_u64().and_then(|minutes| u32::try_from(minutes).ok());

@@ -61,6 +61,8 @@ pub struct Snapshot {
     pub self_tests: Vec<SelfTest>,
     /// Percent left of a self-test that is running now.
     pub self_test_remaining: Option<u8>,
+    /// Whether it says beside its log that the last self-test failed (ATA): the log may lack the entry.
+    pub self_test_failed: bool,
     /// What its self-tests can do.
     pub self_test: SelfTestAbility,
     /// Entries the drive has counted in its error log.

@@ -65,3 +65,41 @@ fn what_smartctl_concludes_from_attributes_is_not_the_drives_word() {
         assert_eq!(both_sides(&told(false, 0, printed)).0, Outcome::Failed);
     }
 }
+
+#[test]
+fn a_self_test_that_the_status_says_failed_is_one_without_its_entry() {
+    let with = |value: u16, log: Value| {
+        document(|json| {
+            json["ata_smart_data"]["self_test"]["status"] = json!({ "value": value });
+            json["ata_smart_self_test_log"] = log;
+        })
+    };
+    let logged = |values: &[u16]| {
+        let row =
+            |value| json!({ "type": { "string": "Short offline" }, "status": { "value": value }, "lifetime_hours": 4 });
+        let rows: Vec<Value> = values.iter().map(row).collect();
+        json!({ "standard": { "table": rows } })
+    };
+    let nothing = (Outcome::Passed, String::new());
+    for log in [Value::Null, logged(&[]), logged(&[0])] {
+        for value in [48, 64, 80, 96, 112, 121, 128] {
+            let told = with(value, log.clone());
+            assert_eq!(
+                both_sides(&told),
+                (Outcome::Failed, "self-test-failed".to_owned()),
+                "{value} {log}"
+            );
+            // A newer one that passed leaves it one of the past.
+            let after = of(&told, &with(0, logged(&[0])));
+            assert_eq!(after, (Outcome::Warn, "self-test-failed-before".to_owned()), "{value}");
+        }
+        // Passed, aborted, interrupted, reserved, running.
+        for value in [0, 25, 41, 144, 224, 249, 1904] {
+            assert_eq!(both_sides(&with(value, log.clone())), nothing, "{value} {log}");
+        }
+    }
+    for value in [0, 25, 41, 249] {
+        assert_eq!(both_sides(&with(value, logged(&[0, 112]))).1, "self-test-failed-before");
+        assert_eq!(both_sides(&with(value, logged(&[25, 112, 0]))).1, "self-test-failed");
+    }
+}
