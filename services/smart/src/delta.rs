@@ -148,6 +148,7 @@ fn values(of: &Snapshot) -> Vec<(&'static str, Option<i64>)> {
         ("verify.uncorrected", part(verify, |c| c.uncorrected).or(unverified)),
         ("phy_errors", n(scsi.and_then(|s| s.phy_errors))),
         ("pending_defects", n(scsi.and_then(|s| s.pending_defects))),
+        ("ata_pending_defects_log", n(of.pending_defects)),
         (
             "background_scan_errors",
             n(scsi.and_then(|s| s.scan.as_ref()).map(|scan| scan.errors)),

@@ -117,6 +117,7 @@ pub fn read(json: &Value) -> Result<Snapshot, NotSmart> {
         self_test: self_tests::ability(json),
         error_log_count: strange::plausible(&json["ata_smart_error_log"]["summary"]["count"])
             .or_else(|| strange::plausible(&json["ata_smart_error_log"]["extended"]["count"])),
+        pending_defects: strange::plausible(&json["ata_pending_defects_log"]["count"]),
         written: written::counter(json, &attributes, nvme.as_ref()),
         farm: farm::of(json),
         seagate: is_seagate(

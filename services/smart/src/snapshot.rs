@@ -67,6 +67,8 @@ pub struct Snapshot {
     pub self_test: SelfTestAbility,
     /// Entries the drive has counted in its error log.
     pub error_log_count: Option<u64>,
+    /// Logical sectors in the log of those that could not be read and were not written since (ATA, ACS-4, log 0Ch).
+    pub pending_defects: Option<u64>,
     /// What the drive itself counts as written by hosts over its life.
     pub written: Option<WriteCounter>,
     /// Seagate's field log, which counts hours apart from SMART.

@@ -103,6 +103,11 @@ pub(crate) fn all(json: &Value) -> Vec<String> {
             COUNT_MAX,
         ),
         (
+            "ata_pending_defects_log.count",
+            &json["ata_pending_defects_log"]["count"],
+            COUNT_MAX,
+        ),
+        (
             "ata_smart_error_log.summary.count",
             &json["ata_smart_error_log"]["summary"]["count"],
             COUNT_MAX,

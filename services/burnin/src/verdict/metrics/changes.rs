@@ -212,6 +212,7 @@ fn called(row: &Row, spins: Option<bool>) -> String {
         (None, "error_log_count") => "smart.error_log".to_owned(),
         (None, name) if name.starts_with("sct.") => name.to_owned(),
         (None, "power_cycles") => "smart.power_cycles".to_owned(),
+        (None, "ata_pending_defects_log") => format!("ata.{}", Meaning::Pending.key()),
         (
             None,
             name @ ("grown_defects" | "pending_defects" | "non_medium" | "phy_errors" | "background_scan_errors"),

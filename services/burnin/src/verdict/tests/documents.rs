@@ -103,3 +103,22 @@ fn a_self_test_that_the_status_says_failed_is_one_without_its_entry() {
         assert_eq!(both_sides(&with(value, logged(&[25, 112, 0]))).1, "self-test-failed");
     }
 }
+
+#[test]
+fn the_log_of_pending_defects_is_judged_as_pending_sectors_are() {
+    let counts =
+        |count: Value| document(|json| json["ata_pending_defects_log"] = json!({ "size": 65_535, "count": count }));
+    let (none, five, untold) = (counts(0.into()), counts(5.into()), document(|_| {}));
+    for (before, after, outcome, rules) in [
+        (&none, &none, Outcome::Passed, ""),
+        (&five, &five, Outcome::Failed, "pending-after pending-before"),
+        (&none, &five, Outcome::Failed, "pending-after"),
+        (&five, &none, Outcome::Warn, "pending-before"),
+        (&none, &untold, Outcome::Inconclusive, "smart-counters-gone"),
+        (&untold, &none, Outcome::Inconclusive, "smart-counters-new"),
+    ] {
+        assert_eq!(of(before, after), (outcome, rules.to_owned()));
+    }
+    let broken = counts("5".into());
+    assert_eq!(both_sides(&broken), (Outcome::Warn, "smart-strange".to_owned()));
+}
