@@ -7,6 +7,7 @@
 //! | 190, 194 temperature | minimum and maximum in the upper bytes | the low byte |
 //! | 9, 240 hours | Seagate and others: milliseconds in the upper bits | the low 32 bits |
 //! | 5, 196 reallocations | some: three 16-bit words | smartctl's leading number |
+//! | any, as `3/214539` | SandForce: errors over operations | the errors |
 //!
 //! Source: smartmontools `drivedb.h`, `atacmds.cpp` (raw formats); AnalogJ/scrutiny issues 260, 522, 734 (drives that
 //! were called failed because of 188).
@@ -18,8 +19,8 @@ const MIB: u64 = 1 << 20;
 
 /// Parts of names, in lower case, under which smartctl's database lists the numbers of faults (5, 10, 184, 187, 188, 196 to
 /// 199) for drives that count something else there: what the host read and wrote, blocks that were bad when the drive was
-/// made, nothing at all, or a number that flips by itself. Source: smartmontools, drivedb.h.
-pub(crate) const SOMETHING_ELSE: [&str; 8] = [
+/// made or are spare, nothing at all, or a number that flips by itself. Source: smartmontools, drivedb.h.
+pub(crate) const SOMETHING_ELSE: [&str; 9] = [
     "bogus",
     "not_in_use",
     "unknown_jmf",
@@ -28,6 +29,7 @@ pub(crate) const SOMETHING_ELSE: [&str; 8] = [
     "_sectors_tot_ct",
     "factory_bad",
     "initial_bad",
+    "spare_block",
 ];
 
 /// Whether an attribute of this name is not what its number says on most drives. An unknown name goes by its number.
@@ -39,6 +41,11 @@ pub fn is_something_else(name: &str) -> bool {
 
 /// The count in `raw` of attribute `id`. `text` is smartctl's rendering, which knows the drive's database entry.
 pub fn count(id: u16, raw: u64, text: &str, is_seagate: bool) -> u64 {
+    // No text makes a number more than its bits.
+    let told = |count: Option<u64>| count.filter(|count| *count <= raw);
+    if let Some(errors) = told(of_operations(text)) {
+        return errors;
+    }
     match id {
         188 if raw > 0xFFFF => raw & 0xFFFF,
         1 | 7 | 195 if is_seagate => raw >> 32,
@@ -47,7 +54,7 @@ pub fn count(id: u16, raw: u64, text: &str, is_seagate: bool) -> u64 {
             .filter(|hours| *hours <= u64::from(u32::MAX))
             .unwrap_or(raw & 0xFFFF_FFFF),
         // smartctl writes `3 (0 7)` where the database says that the words are apart.
-        _ if raw > u64::from(u32::MAX) || raw > 0xFFFF && text.contains(" (") => leading(text).unwrap_or(raw),
+        _ if raw > u64::from(u32::MAX) || raw > 0xFFFF && text.contains(" (") => told(leading(text)).unwrap_or(raw),
         _ => raw,
     }
 }
@@ -56,6 +63,13 @@ pub fn count(id: u16, raw: u64, text: &str, is_seagate: bool) -> u64 {
 fn leading(text: &str) -> Option<u64> {
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     text[..end].parse().ok()
+}
+
+/// The errors where `text` is errors over operations, as `3/214539`.
+fn of_operations(text: &str) -> Option<u64> {
+    let (errors, operations) = text.split_once('/')?;
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+    (is_number(errors) && is_number(operations)).then(|| errors.parse().ok())?
 }
 
 /// Whether a drive is Seagate's, by model and smartctl's family.
@@ -111,13 +125,15 @@ pub fn write_units(id: u16, name: &str, sector: u64) -> Option<Vec<u64>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
     fn packed_values_are_unpacked() {
         for (id, raw, text, seagate, want) in [
             // Seagate ST8000NM0055: no time-out counted, 5 commands over 5 s, 5 over 7.5 s.
-            (188, 0x0005_0005_0000, "0 5 5", true, 0),
+            (188, 0x0005_0005_0000, "5 5 0", true, 0),
             (188, 0x0000_0000_0003, "3", true, 3),
             (188, 0x0001_0001_0001, "4295032833", false, 1),
             (1, 0x0000_0CD4_1234, "215224884", true, 0),
@@ -127,8 +143,15 @@ mod tests {
             (190, 0x2626_0024, "36 (Min/Max 38/38)", true, 36),
             (9, 0x1122_0000_4D2A, "19754h+00m+00.000s", true, 19754),
             (9, 83425, "83425", false, 83425),
-            (5, 0x0001_0000_0003, "3 (0 1)", false, 3),
-            (5, 0x0007_0003, "3 (7 0)", false, 3),
+            (5, 0x0001_0000_0003, "3 (1 0)", false, 3),
+            (5, 0x0007_0003, "3 (0 7)", false, 3),
+            // SandForce: `raw24/raw32`, the operations in the low bits.
+            (198, 214_539, "0/214539", false, 0),
+            (198, 3 << 32 | 9, "3/9", false, 3),
+            (196, 120, "0/120", false, 0),
+            (198, 7, "7/", false, 7),
+            (198, 7, "9/7", false, 7),
+            (1, 3 << 32 | 9, "3/9", true, 3),
             (5, 7, "7", false, 7),
             (5, 70_000, "70000", false, 70_000),
             (240, 0xE8D1_0000_5A3C, "23100h+52m+41.135s", true, 23_100),
@@ -137,6 +160,40 @@ mod tests {
             (241, 0x0001_0000_0000, "4294967296", false, 4_294_967_296),
         ] {
             assert_eq!(count(id, raw, text, seagate), want, "attribute {id}, raw {raw:#x}");
+        }
+    }
+
+    proptest! {
+        /// In each of the formats that smartctl's database gives to numbers of faults, the highest word first.
+        #[test]
+        fn no_count_is_more_than_its_place_in_the_raw_bits(
+            id in prop::sample::select(vec![5_u16, 10, 184, 187, 188, 196, 197, 198, 199]),
+            words in any::<[u16; 3]>(),
+        ) {
+            let [low, middle, high] = words.map(u64::from);
+            let raw = high << 32 | middle << 16 | low;
+            let apart = match raw >> 16 {
+                0 => low.to_string(),
+                _ => format!("{low} ({high} {middle})"),
+            };
+            prop_assert_eq!(count(id, low, &low.to_string(), false), low);
+            if id != 188 {
+                prop_assert_eq!(count(id, raw, &raw.to_string(), false), raw);
+                prop_assert_eq!(count(id, raw, &apart, false), low);
+            }
+            for bits in [24, 32] {
+                let text = format!("{}/{}", raw >> bits, raw & ((1 << bits) - 1));
+                prop_assert_eq!(count(id, raw, &text, false), raw >> bits);
+            }
+        }
+
+        #[test]
+        fn no_text_makes_a_count_of_errors_more_than_the_raw_bits(
+            id in prop::sample::select(vec![5_u16, 184, 187, 188, 196, 197, 198, 199]),
+            raw in 0..1_u64 << 48,
+            text in "[0-9]{0,16}[/ (]{0,2}[0-9]{0,3}",
+        ) {
+            prop_assert!(count(id, raw, &text, false) <= raw);
         }
     }
 
