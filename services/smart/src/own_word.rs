@@ -50,7 +50,7 @@ impl Snapshot {
         let says = self.passed == Some(false) || self.exited_with(exit::FAILING);
         let exception = self.scsi.as_ref().and_then(|scsi| scsi.exception.as_ref());
         if let Some(exception) = exception {
-            return !exception.is_heat();
+            return !exception.is_temperature();
         }
         match &self.nvme {
             None => says,

@@ -360,9 +360,10 @@ pub struct ScsiException {
 }
 
 impl ScsiException {
-    /// Whether it tells of heat alone: "warning, specified temperature exceeded". Source: SPC-5 annex F, 0Bh/01h.
-    pub fn is_heat(&self) -> bool {
-        (self.asc, self.ascq) == (0x0b, 0x01)
+    /// Whether it tells of the temperature alone: "warning, specified temperature exceeded", and its high and low critical and
+    /// operating limits. Source: SPC-5 annex F, 0Bh/01h and 0Bh/0Ah to 0Dh.
+    pub fn is_temperature(&self) -> bool {
+        self.asc == 0x0b && matches!(self.ascq, 0x01 | 0x0a..=0x0d)
     }
 }
 

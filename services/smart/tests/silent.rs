@@ -104,7 +104,7 @@ fn what_sas_tells_of_defects_exceptions_and_other_errors_is_read() {
     );
     let exception = scsi.exception.unwrap();
     assert_eq!(
-        (exception.asc, exception.ascq, exception.is_heat()),
+        (exception.asc, exception.ascq, exception.is_temperature()),
         (0x5d, 0x10, false)
     );
 }

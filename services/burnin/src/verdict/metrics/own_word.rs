@@ -52,10 +52,10 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
         );
         metrics.say(
             "scsi.hot_after",
-            f64::from(u8::from(exception.is_heat())),
+            f64::from(u8::from(exception.is_temperature())),
             figures.clone(),
         );
-        if !exception.is_heat() {
+        if !exception.is_temperature() {
             metrics.say("smart.failing", 1.0, figures);
         }
     } else if snapshot.scsi.is_some() {

@@ -267,7 +267,7 @@ fn pending_defects_are_judged_as_pending_sectors_are() {
 }
 
 #[test]
-fn an_exception_fails_the_drive_unless_it_tells_of_heat() {
+fn an_exception_fails_the_drive_unless_it_tells_of_its_temperature() {
     let of = |asc, ascq| {
         let mut drive = sas(&|s| {
             s.exception = Some(ScsiException {
@@ -289,8 +289,17 @@ fn an_exception_fails_the_drive_unless_it_tells_of_heat() {
         "{predicted:?}"
     );
     assert_eq!(of(0x0b, 0x02).outcome, Outcome::Failed);
-    let hot = of(0x0b, 0x01);
-    assert_eq!((hot.outcome, ids(&hot)), (Outcome::Inconclusive, vec!["exception-hot"]));
+    assert_eq!(of(0x0b, 0x03).outcome, Outcome::Failed, "its own test failed");
+    // Exceeded, and the high and low critical and operating limits.
+    for ascq in [0x01, 0x0a, 0x0b, 0x0c, 0x0d] {
+        let hot = of(0x0b, ascq);
+        assert_eq!(
+            (hot.outcome, ids(&hot)),
+            (Outcome::Inconclusive, vec!["exception-hot"]),
+            "{ascq:#x}"
+        );
+    }
+    assert_eq!(of(0x0b, 0x0e).outcome, Outcome::Failed, "humidity");
 }
 
 #[test]
