@@ -73,15 +73,23 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
             }
             _ => called(&row, case.spins()),
         };
+        // The statistic counts logical sectors; beside attributes, whose rows come first, it is taken in their unit.
+        let logical = row.id.is_none() && Meaning::of_statistic(&row.name) == Some(Meaning::Reallocated);
+        let count = |metrics: &Metrics, value: i64, side: &str| match metrics.get(&format!("{name}.{side}")) {
+            Some(by_attribute) if logical && by_attribute > 0.0 => physical(value, case),
+            _ => value as f64,
+        };
         // Without a baseline only what stands there now is known, and nothing about a change.
         if let Some(value) = row.before.filter(|_| before.is_some()) {
-            raise(metrics, &format!("{name}.before"), value as f64);
+            let value = count(metrics, value, "before");
+            raise(metrics, &format!("{name}.before"), value);
         }
         if let Some(value) = row.after.filter(|_| after.is_some()) {
             // Writing clears what waits for it; where nothing was written, waiting after is as waiting before.
             let waits = WAITING.contains(&name.as_str()) && !was_written(case);
             let side = if waits { "before" } else { "after" };
-            raise(metrics, &format!("{name}.{side}"), value as f64);
+            let value = count(metrics, value, side);
+            raise(metrics, &format!("{name}.{side}"), value);
         }
         if both && row.change().is_some() {
             raise(metrics, &format!("{name}.delta"), change);
@@ -126,6 +134,12 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
             if tib > 0.0 { rereads / tib.max(1.0) } else { 0.0 },
         );
     }
+}
+
+/// At least how many physical sectors so many logical ones are: of 4 KiB, whatever the kernel is told of them, since bridges hide it.
+fn physical(logical: i64, case: &Case<'_>) -> f64 {
+    let each = (4096 / case.evidence.geometry.sector.max(1)).max(1);
+    (logical as f64 / f64::from(each)).ceil()
 }
 
 /// Puts a number, or leaves a greater one: several counters may mean one thing.

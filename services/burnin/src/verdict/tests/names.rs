@@ -165,3 +165,49 @@ fn device_statistics_count_as_attributes_do() {
     let gone = verdict(&clean(), Some(&of(name, 0, false)), Some(&snapshot()));
     assert_eq!(gone.outcome, Outcome::Inconclusive);
 }
+
+/// The statistic counts logical sectors, of which eight are one that attribute 5 counts on a disk of 4 KiB sectors.
+#[test]
+fn reallocated_logical_sectors_are_weighed_as_those_that_attribute_5_counts() {
+    use drive::smart::Statistic;
+    let of = |attribute: Option<u64>, statistic: Option<i64>| {
+        let mut drive = attribute.map_or_else(snapshot, |count| with(5, count));
+        if attribute.is_none() {
+            drive.attributes.retain(|row| row.id != 5);
+        }
+        drive.statistics = statistic
+            .map(|value| Statistic {
+                name: "Number of Reallocated Logical Sectors".to_owned(),
+                value,
+                normalized: false,
+            })
+            .into_iter()
+            .collect();
+        drive
+    };
+    for (attribute, statistic, want) in [
+        (Some(2), Some(16), Outcome::Warn),
+        (Some(15), Some(120), Outcome::Warn),
+        (Some(16), Some(16), Outcome::Failed),
+        // What the unit does not explain, attribute 5 does not excuse.
+        (Some(1), Some(121), Outcome::Failed),
+        (Some(0), Some(16), Outcome::Failed),
+        (Some(0), Some(15), Outcome::Warn),
+        (None, Some(16), Outcome::Failed),
+        (Some(16), None, Outcome::Failed),
+        (Some(0), Some(0), Outcome::Passed),
+    ] {
+        let drive = of(attribute, statistic);
+        let outcome = judge(&both(&clean(), &drive)).outcome;
+        assert_eq!(outcome, want, "{attribute:?} {statistic:?}");
+    }
+    // Of 4 KiB sectors one logical sector is one that was replaced.
+    let mut native = clean();
+    (native.geometry.sector, native.geometry.physical) = (4096, 4096);
+    assert_eq!(fired(&both(&native, &of(Some(2), Some(16))), "reallocated"), FAILED);
+    for (attribute, statistic) in [(3, 16), (2, 17)] {
+        let (before, after) = (of(Some(2), Some(16)), of(Some(attribute), Some(statistic)));
+        let verdict = verdict(&clean(), Some(&before), Some(&after));
+        assert!(ids(&verdict).contains(&"reallocated-grew"), "{verdict:?}");
+    }
+}
