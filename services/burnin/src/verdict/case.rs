@@ -65,7 +65,11 @@ pub struct Case<'a> {
 
 /// What an attribute counts, of a drive with platters, without, or of which that is not known.
 pub(super) fn meaning(id: u16, name: &str, spins: Option<bool>) -> Option<Meaning> {
-    Meaning::of(id, name).filter(|_| !is_of_link(id, name, spins))
+    // Flash has neither. A name that says so is believed, since a bridge may call a disk flash.
+    let of_platters = |meaning: &Meaning| matches!(meaning, Meaning::SpinRetry | Meaning::Helium);
+    let unnamed = spins == Some(false) && name.to_ascii_lowercase().starts_with("unknown");
+    let meaning = Meaning::of(id, name).filter(|_| !is_of_link(id, name, spins));
+    meaning.filter(|meaning| !(unnamed && of_platters(meaning)))
 }
 
 /// Whether it is how often a drive's link went slower: what smartctl calls a downshift, and 183 of disks, which it calls as it calls

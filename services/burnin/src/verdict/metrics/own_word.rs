@@ -5,6 +5,7 @@ use drive::smart::{Attribute, Farm, Snapshot, wear};
 use wire::meaning::Meaning;
 
 use super::Metrics;
+use crate::verdict::case;
 
 /// Numbers under which most flash tells its remaining life, normalised: what one without a name there stands for on what is flash for
 /// sure.
@@ -34,7 +35,7 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
     if let Some(margin) = wear.iter().filter_map(|a| margin(a)).min() {
         metrics.put("ata.wear_margin", f64::from(margin));
     }
-    let helium = |a: &&Attribute| Meaning::of(a.id, &a.name) == Some(Meaning::Helium);
+    let helium = |a: &&Attribute| case::meaning(a.id, &a.name, spins) == Some(Meaning::Helium);
     if let Some(helium) = snapshot.attributes.iter().find(helium)
         && let Some(value) = helium.value
     {

@@ -122,3 +122,32 @@ fn the_log_of_pending_defects_is_judged_as_pending_sectors_are() {
     let broken = counts("5".into());
     assert_eq!(both_sides(&broken), (Outcome::Warn, "smart-strange".to_owned()));
 }
+
+#[test]
+fn what_flash_counts_under_numbers_of_disks_is_not_known() {
+    let told = |name: &str, rpm: Value| {
+        document(|json| {
+            json["rotation_rate"] = rpm;
+            let row = |id, raw, value| {
+                json!({ "id": id, "name": name, "value": value, "worst": value, "thresh": 10,
+                    "raw": { "value": raw, "string": format!("{raw}") } })
+            };
+            let table = json["ata_smart_attributes"]["table"].as_array_mut().unwrap();
+            table.retain(|row| row["id"] != 10);
+            table.extend([row(10, 7, 100), row(22, 0, 50)]);
+        })
+    };
+    let fired = "spin-retry helium";
+    for (name, rpm, rules) in [
+        ("Unknown_SSD_Attribute", json!(0), ""),
+        ("Unknown_Attribute", json!(0), ""),
+        ("Unknown_Attribute", Value::Null, fired),
+        ("Unknown_HDD_Attribute", json!(7200), fired),
+    ] {
+        assert_eq!(both_sides(&told(name, rpm)).1, rules, "{name}");
+    }
+    // A name that smartctl knows is believed: a bridge may call a disk flash.
+    for name in ["Spin_Retry_Count", "Helium_Level"] {
+        assert_eq!(both_sides(&told(name, json!(0))).1, fired, "{name}");
+    }
+}
