@@ -33,10 +33,16 @@ pub(crate) fn sct(json: &Value) -> Option<SctTemperature> {
     })
 }
 
+/// Whether `temperature.op_limit_max` is NVMe's warning temperature: smartctl since 7.5 writes that under two keys.
+fn is_nvme(json: &Value) -> bool {
+    json["device"]["protocol"] == "NVMe"
+}
+
 /// Limits that a drive names; 0 stands for none.
 pub(crate) fn heat_limits(json: &Value) -> Vec<i64> {
+    let highest = &json["temperature"]["op_limit_max"];
     let told = [
-        &json["temperature"]["op_limit_max"],
+        if is_nvme(json) { &Value::Null } else { highest },
         &json["temperature"]["drive_trip"],
         &json["ata_sct_status"]["temperature"]["op_limit_max"],
     ];
@@ -52,6 +58,7 @@ pub(crate) fn heat_limits(json: &Value) -> Vec<i64> {
 
 /// NVMe's warning temperature.
 pub(crate) fn heat_warning(json: &Value) -> Option<i64> {
+    let other = || json["temperature"]["op_limit_max"].as_i64().filter(|_| is_nvme(json));
     let told = json["nvme_composite_temperature_threshold"]["warning"].as_i64();
-    told.filter(|t| (1..=200).contains(t))
+    told.or_else(other).filter(|t| (1..=200).contains(t))
 }

@@ -181,3 +181,17 @@ fn the_scan_of_a_sas_drives_own_is_read() {
     assert_eq!((scan.status, scan.errors, scan.not_reassigned), (4, 2, 1));
     assert!(scan.is_halted_by_errors() && scan.text.starts_with("halted due to a vendor"));
 }
+
+#[test]
+fn the_warning_temperature_of_nvme_is_no_second_limit() {
+    let log = json!({ "critical_warning": 0, "temperature": 30, "media_errors": 0 });
+    // smartctl since 7.5 tells it under both keys.
+    let told = nvme(
+        &log,
+        &json!({ "nvme_composite_temperature_threshold": { "warning": 70, "critical": 80 },
+            "temperature": { "current": 30, "op_limit_max": 70, "critical_limit_max": 80 } }),
+    );
+    assert_eq!((told.heat_limits, told.heat_warning), (vec![], Some(70)));
+    let told = nvme(&log, &json!({ "temperature": { "current": 30, "op_limit_max": 70 } }));
+    assert_eq!((told.heat_limits, told.heat_warning), (vec![], Some(70)));
+}
