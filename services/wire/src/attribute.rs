@@ -93,7 +93,10 @@ pub fn thousandths(text: &str) -> Option<u64> {
 /// Bytes that a count may stand for, likeliest first, of ATA attribute `id` with smartctl's `name`; `None` for one that counts something else.
 pub fn write_units(id: u16, name: &str, sector: u64) -> Option<Vec<u64>> {
     let unknown = name.starts_with("Unknown");
-    let of_writes = name.contains("Writ") && !name.contains("NAND") && !name.contains("Flash");
+    // What the flash writes itself (246 of some is `SLC_Writes_32MiB`), and entries of a log.
+    let own = ["nand", "flash", "slc_", "data_log"];
+    let lower = name.to_ascii_lowercase();
+    let of_writes = lower.contains("writ") && !own.iter().any(|word| lower.contains(word));
     // 225 is the load cycle count of disks, 246 is unknown to many: only by name.
     if !(of_writes || unknown && id == 241) {
         return None;
@@ -211,7 +214,14 @@ mod tests {
         assert_eq!(write_units(241, "Unknown_Attribute", 512).map(|u| u.len()), Some(8));
         assert_eq!(write_units(225, "Load_Cycle_Count", 512), None);
         assert_eq!(write_units(246, "Unknown_Attribute", 512), None);
-        assert_eq!(write_units(241, "NAND_Writes_GiB", 512), None);
+        for (id, name) in [
+            (241, "NAND_Writes_GiB"),
+            (241, "Nand_Sectors_Written"),
+            (246, "SLC_Writes_32MiB"),
+            (225, "Data_Log_Write_Count"),
+        ] {
+            assert_eq!(write_units(id, name, 512), None, "{name}");
+        }
     }
 
     #[test]
