@@ -6,7 +6,7 @@
 //! | 1, 7, 195 read, seek and ECC rates | Seagate: 16 bits of errors over 32 bits of operations | the errors |
 //! | 190, 194 temperature | minimum and maximum in the upper bytes | the low byte |
 //! | 9, 240 hours | Seagate and others: milliseconds in the upper bits | the low 32 bits |
-//! | 5, 196 reallocations | some: three 16-bit words | smartctl's leading number |
+//! | 5, 196 reallocations | some: three 16-bit words | smartctl's leading number; of 5 the low 32 bits where nothing is above them |
 //! | any, as `3/214539` | SandForce: errors over operations | the errors |
 //!
 //! Source: smartmontools `drivedb.h`, `atacmds.cpp` (raw formats); AnalogJ/scrutiny issues 260, 522, 734 (drives that
@@ -53,6 +53,9 @@ pub fn count(id: u16, raw: u64, text: &str, is_seagate: bool) -> u64 {
         9 | 240 => leading(text)
             .filter(|hours| *hours <= u64::from(u32::MAX))
             .unwrap_or(raw & 0xFFFF_FFFF),
+        // By default smartctl prints 65,539 sectors as `3 (0 1)`, as if the words were apart. Fujitsu packs 5 with the high word,
+        // `0 (2000 0)`; under 196 also with the middle one, `0 (0 6981)`, so that this is for 5 alone.
+        5 if raw <= u64::from(u32::MAX) => raw,
         // smartctl writes `3 (0 7)` where the database says that the words are apart.
         _ if raw > u64::from(u32::MAX) || raw > 0xFFFF && text.contains(" (") => told(leading(text)).unwrap_or(raw),
         _ => raw,
@@ -147,7 +150,11 @@ mod tests {
             (9, 0x1122_0000_4D2A, "19754h+00m+00.000s", true, 19754),
             (9, 83425, "83425", false, 83425),
             (5, 0x0001_0000_0003, "3 (1 0)", false, 3),
-            (5, 0x0007_0003, "3 (0 7)", false, 3),
+            (5, 0x0001_0000, "0 (0 1)", false, 65_536),
+            (5, 0x0001_0003, "3 (0 1)", false, 65_539),
+            (5, 2_000 << 32, "0 (2000 0)", false, 0),
+            (196, 6_981 << 16, "0 (0 6981)", false, 0),
+            (196, 0x0007_0003, "3 (0 7)", false, 3),
             // SandForce: `raw24/raw32`, the operations in the low bits.
             (198, 214_539, "0/214539", false, 0),
             (198, 3 << 32 | 9, "3/9", false, 3),
@@ -182,7 +189,8 @@ mod tests {
             prop_assert_eq!(count(id, low, &low.to_string(), false), low);
             if id != 188 {
                 prop_assert_eq!(count(id, raw, &raw.to_string(), false), raw);
-                prop_assert_eq!(count(id, raw, &apart, false), low);
+                let want = if id == 5 && high == 0 { raw } else { low };
+                prop_assert_eq!(count(id, raw, &apart, false), want);
             }
             for bits in [24, 32] {
                 let text = format!("{}/{}", raw >> bits, raw & ((1 << bits) - 1));
