@@ -306,6 +306,53 @@ fn a_device_behind_another_loop_device_is_refused() {
     assert_eq!(refused.0, "loop-backing", "{}", refused.1);
 }
 
+/// Attaches another loop device over this path, tells how the guard judges it, and detaches it.
+fn refused_over(path: &Path) -> (&'static str, String) {
+    let made = Command::new("losetup")
+        .args(["--find", "--show"])
+        .arg(path)
+        .output()
+        .unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let node = String::from_utf8(made.stdout).unwrap().trim().to_owned();
+    let name = node.trim_start_matches("/dev/");
+    let identity = sysfs::read(&System::default(), name).unwrap().identity;
+    let judged = match guard(true).open_for_erase(&identity, Path::new(&node), &[]) {
+        Ok(_) => ("free", String::new()),
+        Err(refusal) => (refusal.kind(), refusal.view().reason),
+    };
+    assert!(run("losetup", &["-d"], Path::new(&node)));
+    judged
+}
+
+/// What is mounted on the drive below is not mounted on this one.
+#[test]
+fn a_loop_device_over_a_drive_is_refused_and_names_that() {
+    let Some(device) = Loop::new(&[], "mke2fs -q -t ext4 $F") else {
+        return;
+    };
+    let refused = refused_over(&device.node);
+    assert_eq!(refused.0, "loop-backing", "{}", refused.1);
+    let below = device.node.file_name().unwrap().to_str().unwrap();
+    assert!(refused.1.contains(&format!("{below}; name that")), "{}", refused.1);
+}
+
+#[test]
+fn a_loop_device_over_the_file_of_another_one_is_refused_and_names_that() {
+    let Some(device) = Loop::new(&[], "") else { return };
+    let linked = device._dir.path().join("linked");
+    std::fs::hard_link(device._dir.path().join("image"), &linked).unwrap();
+    let refused = refused_over(&linked);
+    assert_eq!(refused.0, "loop-backing", "{}", refused.1);
+    let other = device.node.file_name().unwrap().to_str().unwrap();
+    assert!(
+        refused.1.starts_with(&format!("{other} is backed by the same file")),
+        "{}",
+        refused.1
+    );
+    assert_eq!(device.refused().0, "free", "once the other is gone");
+}
+
 /// A node may be made anywhere, and be gone again: the loop driver holds the device.
 #[test]
 fn a_device_behind_another_loop_device_by_another_node_is_refused() {

@@ -69,6 +69,19 @@ pub fn decide(facts: &Facts, expected: &Identity, allow_loop: bool, lose: &[Cont
             device: device.clone(),
         });
     }
+    // What uses that drive, or this file by the other device, is not seen on this device.
+    if let Some(over) = &facts.over {
+        return in_use(InUse::Over {
+            what: device.name.clone(),
+            over: over.clone(),
+        });
+    }
+    if let Some(other) = facts.same_file.first() {
+        return in_use(InUse::SameFile {
+            what: device.name.clone(),
+            other: other.clone(),
+        });
+    }
     if let Some((what, target)) = facts.exports.first() {
         return in_use(InUse::Exported {
             what: what.clone(),
@@ -172,6 +185,8 @@ mod tests {
             holders: Vec::new(),
             btrfs: Vec::new(),
             loops: Vec::new(),
+            over: None,
+            same_file: Vec::new(),
             exports: Vec::new(),
             openers: Vec::new(),
             unknown: Vec::new(),
@@ -293,6 +308,16 @@ mod tests {
                 refusal(|f| f.loops = vec![("sdb".into(), "loop3".into())]),
                 "loop-backing",
                 "loop3 is backed by sdb",
+            ),
+            (
+                refusal(|f| f.over = Some("sda1".into())),
+                "loop-backing",
+                "over sda1; name that",
+            ),
+            (
+                refusal(|f| f.same_file = vec!["loop3".into()]),
+                "loop-backing",
+                "loop3 is backed by the same file",
             ),
             (
                 refusal(|f| {

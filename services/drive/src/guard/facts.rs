@@ -154,6 +154,10 @@ pub struct Facts {
     pub btrfs: Vec<(String, String)>,
     /// Kernel names of the disk or partitions behind a loop device, with the loop device.
     pub loops: Vec<(String, String)>,
+    /// The block device that this loop device stands over: its kernel name, else its path.
+    pub over: Option<String>,
+    /// Kernel names of other loop devices over the same file.
+    pub same_file: Vec<String>,
     /// Kernel names of the disk or partitions that a target of this kernel exports, with the target in words.
     pub exports: Vec<(String, String)>,
     /// Other processes that have it open for writing, where that was asked for.
@@ -204,6 +208,20 @@ impl Facts {
                 let what = name_of(backed.number.unwrap_or(NONE), &backed.path)?;
                 Some((what, backed.name.clone()))
             })
+            .collect();
+        let own = usage.loops.iter().find(|backed| backed.name == device.name);
+        let over = own.and_then(|backed| {
+            let number = backed.number.filter(|number| *number != NONE)?;
+            let drive = usage.drives.iter().find(|drive| drive.number == number);
+            Some(drive.map_or_else(|| backed.path.clone(), |drive| drive.name.clone()))
+        });
+        let same_file = usage
+            .loops
+            .iter()
+            .filter(|backed| {
+                own.is_some_and(|own| backed.name != own.name && own.file.is_some() && backed.file == own.file)
+            })
+            .map(|backed| backed.name.clone())
             .collect();
         let exports = usage
             .exports
@@ -260,6 +278,8 @@ impl Facts {
                 .collect(),
             btrfs,
             loops,
+            over,
+            same_file,
             exports,
             openers,
             unknown,

@@ -72,6 +72,20 @@ pub enum InUse {
         /// The loop device.
         device: String,
     },
+    /// It is a loop device over a block device, which has uses of its own.
+    Over {
+        /// Its kernel name.
+        what: String,
+        /// Kernel name or path of the device behind it.
+        over: String,
+    },
+    /// It is a loop device whose file another one stands over, too.
+    SameFile {
+        /// Its kernel name.
+        what: String,
+        /// The other loop device.
+        other: String,
+    },
     /// A target of this kernel exports it to other computers.
     Exported {
         /// Kernel name of the disk or partition.
@@ -122,7 +136,7 @@ impl InUse {
             InUse::DeviceMapper { .. } => "device-mapper",
             InUse::BcacheActive { .. } => "bcache-active",
             InUse::BtrfsMounted { .. } => "btrfs-mounted",
-            InUse::Loop { .. } => "loop-backing",
+            InUse::Loop { .. } | InUse::Over { .. } | InUse::SameFile { .. } => "loop-backing",
             InUse::Exported { .. } => "exported",
             InUse::Open { .. } => "open-for-writing",
             InUse::Holder { .. } => "holder",
@@ -154,6 +168,10 @@ impl std::fmt::Display for InUse {
             InUse::BcacheActive { what, cache } => write!(f, "{what} is used by {cache}"),
             InUse::BtrfsMounted { what, uuid } => write!(f, "{what} belongs to the mounted btrfs {uuid}"),
             InUse::Loop { what, device } => write!(f, "{device} is backed by {what}"),
+            InUse::Over { what, over } => write!(f, "{what} is a loop device over {over}; name that one itself"),
+            InUse::SameFile { what, other } => {
+                write!(f, "{other} is backed by the same file as {what}; detach one of them")
+            }
             InUse::Exported { what, target } => {
                 write!(f, "{what} is exported to other computers by this one's {target}")
             }

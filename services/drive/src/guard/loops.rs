@@ -39,6 +39,15 @@ pub(super) struct Backed {
     pub path: String,
     /// Number of the device behind, 0:0 where that is a file; `None` if it could not be had.
     pub number: Option<DevNum>,
+    /// What the file system calls what is behind; `None` if it could not be had.
+    pub file: Option<Inode>,
+}
+
+/// A file by its file system's device and its number there, whatever path leads to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Inode {
+    device: u64,
+    number: u64,
 }
 
 /// All of them.
@@ -51,16 +60,25 @@ pub(super) fn backed(system: &System, reader: &mut Reader) -> Vec<Backed> {
             let path = reader.text(&system.path("sys/block").join(&name).join("loop/backing_file"))?;
             let by_path = || {
                 let behind = std::fs::metadata(system.path(&path)).ok()?;
-                Some(DevNum::from_raw(behind.rdev()))
+                let file = Inode {
+                    device: behind.dev(),
+                    number: behind.ino(),
+                };
+                Some((DevNum::from_raw(behind.rdev()), file))
             };
-            let number = asked(&system.path("dev").join(&name)).or_else(by_path);
-            Some(Backed { name, path, number })
+            let (number, file) = asked(&system.path("dev").join(&name)).or_else(by_path).unzip();
+            Some(Backed {
+                name,
+                path,
+                number,
+                file,
+            })
         })
         .collect()
 }
 
-/// What the loop driver says of the device behind.
-fn asked(node: &Path) -> Option<DevNum> {
+/// What the loop driver says of what is behind.
+fn asked(node: &Path) -> Option<(DevNum, Inode)> {
     let file = File::options()
         .read(true)
         .custom_flags(libc::O_NONBLOCK)
@@ -77,5 +95,9 @@ fn asked(node: &Path) -> Option<DevNum> {
     };
     // SAFETY: the descriptor is open for the call's length, and the pointer is to a structure of the kernel's layout.
     unsafe { ioctls::loop_get_status64(file.as_raw_fd(), &raw mut info) }.ok()?;
-    Some(DevNum::from_raw(info.rdevice))
+    let file = Inode {
+        device: info.device,
+        number: info.inode,
+    };
+    Some((DevNum::from_raw(info.rdevice), file))
 }
