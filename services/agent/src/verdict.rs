@@ -74,6 +74,7 @@ fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers:
         too_hot: record.too_hot.as_deref(),
         paused_for_heat: record.was_hot,
         shared: record.shared,
+        unreadable: record.content.unreadable(),
         resets: record.resets,
         unheard: record.unheard.as_ref(),
         hidden: record.hidden,
@@ -97,6 +98,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use burnin::JobKey;
     use drive::smart::{Snapshot, WriteCounter};
+    use wire::drive::Content;
     use wire::job::{FaultKind, Finding, JobState, PhaseStatus};
     use wire::{Bytes, Lba};
 
@@ -150,6 +152,25 @@ mod tests {
         );
         assert_eq!(of(Some(Overlay::Nothing)), (Outcome::Passed, None));
         assert_eq!(of(None), (Outcome::Passed, None));
+    }
+
+    /// The record keeps it, over each restart of the agent.
+    #[test]
+    fn a_drive_that_could_not_be_read_before_is_never_passed() {
+        let why = || "Input/output error (os error 5)".to_owned();
+        let record = Record {
+            content: Content::Unreadable { why: why() },
+            ..surface()
+        };
+        let kept = serde_json::to_vec(&record).unwrap();
+        for mut record in [record, serde_json::from_slice(&kept).unwrap()] {
+            let evidence = clean(&record);
+            conclude(&mut record, &evidence, &[], false, Time::UNIX_EPOCH);
+            let verdict = record.job.verdict.unwrap();
+            assert_eq!(verdict.outcome, Outcome::Warn);
+            assert_eq!(verdict.rules[0].id, "unreadable-before");
+            assert!(verdict.rules[0].value.contains(&why()), "{verdict:?}");
+        }
     }
 
     #[test]

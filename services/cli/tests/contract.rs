@@ -49,6 +49,21 @@ fn unreadable_smart_is_warn_and_1() {
     assert_eq!(told["playbook"], "standard");
 }
 
+/// Its file was cut, which the kernel tells as read errors; the writes make it whole again.
+#[test]
+fn what_could_not_be_read_before_is_warn_and_1_however_well_it_went_since() {
+    let Some(drive) = Loop::new(32 << 20) else { return };
+    let half = File::options().write(true).open(drive.file()).unwrap();
+    half.set_len(16 << 20).unwrap();
+    let output = drive.burn(&["--playbook", "surface"]);
+    let told = object(&output);
+    assert_eq!(code(&output), 1, "{told} {}", text(&output));
+    let rule = &told["verdict"]["rules"][0];
+    assert_eq!(rule["id"], "unreadable-before", "{told}");
+    assert!(rule["value"].as_str().unwrap().contains("Input/output error"), "{told}");
+    assert_eq!(told["verdict"]["verified"], 32 << 20);
+}
+
 #[test]
 fn usage_is_64_and_nothing_is_written() {
     let Some(drive) = Loop::new(1 << 20) else { return };

@@ -150,7 +150,13 @@ fn what_goes_on_from_the_drive_alone_is_never_passed() {
 }
 
 /// Rules about what an earlier session saw.
-const SEEN: [&str; 4] = ["findings-before-loss", "resets", "hidden-area", "hidden-overlay"];
+const SEEN: [&str; 5] = [
+    "findings-before-loss",
+    "resets",
+    "hidden-area",
+    "hidden-overlay",
+    "unreadable-before",
+];
 
 /// Goes on with a burn-in that a signal ended, after its state was changed: what is told then has these findings and rules.
 fn remembered(playbook: &str, rules: &[&str], change: impl FnOnce(&mut serde_json::Value)) {
@@ -165,6 +171,7 @@ fn remembered(playbook: &str, rules: &[&str], change: impl FnOnce(&mut serde_jso
     saved["hidden"] = 9.into();
     saved["overlay"] = json!({ "hidden": 2057 });
     change(&mut saved);
+    saved["unreadable"] = "Input/output error".into();
     fs::write(&path, saved.to_string()).unwrap();
     let output = drive.burn(&["--playbook", playbook, "--resume"]);
     assert_eq!(code(&output), 2, "{}", text(&output));

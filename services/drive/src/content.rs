@@ -26,7 +26,7 @@ pub struct Look {
 }
 
 impl Look {
-    /// A drive whose start cannot be read. It is offered all the same: that it cannot be read is a finding.
+    /// A drive whose start cannot be read. It is offered all the same: the verdict tells it (rule `unreadable-before`).
     pub fn unreadable(why: impl Into<String>) -> Self {
         Look {
             content: Content::Unreadable { why: why.into() },

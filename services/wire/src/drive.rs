@@ -164,4 +164,12 @@ impl Content {
             Self::Unreadable { why } => format!("what stands on it cannot be read ({why})"),
         }
     }
+
+    /// Why it could not be read, where that is so; in the kernel's words.
+    pub fn unreadable(&self) -> Option<&str> {
+        match self {
+            Self::Unreadable { why } => Some(why),
+            Self::Unknown | Self::Empty | Self::Found { .. } => None,
+        }
+    }
 }

@@ -47,6 +47,8 @@ pub struct Case<'a> {
     pub paused_for_heat: bool,
     /// Whether other drives behind its controller were burned in meanwhile: what they take is no fault of this one.
     pub shared: bool,
+    /// Why the drive could not be read when it was asked what stands on it; `None` where it could.
+    pub unreadable: Option<&'a str>,
     /// Resets of the drive that the kernel told of during the job, beside what the engine saw.
     pub resets: u64,
     /// Why some of them may not be known; `None` where all are, or where the drive has no link to reset.
@@ -99,6 +101,7 @@ impl<'a> Case<'a> {
             too_hot: None,
             paused_for_heat: false,
             shared: false,
+            unreadable: None,
             resets: 0,
             unheard: None,
             hidden: 0,

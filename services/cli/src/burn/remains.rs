@@ -33,6 +33,8 @@ pub(super) struct Remains {
     pub hidden: u64,
     /// What a device configuration overlay hides on its drive.
     pub overlay: Option<Overlay>,
+    /// Why its drive could not be read when it was asked what stands on it.
+    pub unreadable: Option<String>,
     /// Whether it ever paused for heat.
     pub paused: bool,
     /// Whether the drive was reset while its headers were written.
@@ -53,6 +55,7 @@ impl Remains {
             unheard: saved.unheard.clone(),
             hidden: saved.hidden,
             overlay: saved.overlay.clone(),
+            unreadable: saved.unreadable.clone(),
             paused: saved.paused,
             doubted: saved.doubted,
         }
@@ -85,6 +88,7 @@ impl Remains {
             unheard: one(read("unheard")),
             hidden: one(read("hidden")).unwrap_or_default(),
             overlay: one(read("overlay")),
+            unreadable: one(read("unreadable")),
             paused: one(read("paused")).unwrap_or_default(),
             doubted: one(read("doubted")).unwrap_or_default(),
         }))
@@ -102,6 +106,10 @@ impl Remains {
             count(self.findings.len(), "finding"),
             count(self.failed.len(), "failed self-test"),
             count(resets, "reset"),
+            count(
+                usize::from(self.unreadable.is_some()),
+                "look at its content that failed",
+            ),
         ]
         .into_iter()
         .flatten()

@@ -57,6 +57,9 @@ pub(super) struct Saved {
     /// What a device configuration overlay hides on it.
     #[serde(default)]
     pub overlay: Option<Overlay>,
+    /// Why the drive could not be read when it was asked what stands on it, once that was so.
+    #[serde(default)]
+    pub unreadable: Option<String>,
     /// Whether it ever paused for heat.
     #[serde(default)]
     pub paused: bool,
@@ -109,6 +112,7 @@ impl Saved {
         self.unheard = Unheard::worse(self.unheard.take(), left.unheard.as_ref());
         self.hidden = self.hidden.max(left.hidden);
         self.overlay = self.overlay.take().or_else(|| left.overlay.clone());
+        self.unreadable = self.unreadable.take().or_else(|| left.unreadable.clone());
         self.paused |= left.paused;
         self.doubted |= left.doubted;
     }
@@ -181,6 +185,7 @@ pub(super) mod tests {
             doubted: false,
             shared: false,
             findings: Vec::new(),
+            unreadable: None,
             findings_before_loss: Vec::new(),
             fingerprint: None,
             took_in: None,

@@ -1,4 +1,4 @@
-//! What was done beside the engine: self-tests, formatting, and the heat meanwhile.
+//! What was done and seen beside the engine: the look before the job, self-tests, formatting, and the heat meanwhile.
 
 use wire::job::{Phase, SelfTest, SelfTestOutcome};
 
@@ -42,6 +42,10 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         },
         Some(_) => metrics.put("format.failed", 0.0),
         None => metrics.flag("format.failed", case.wants_format),
+    }
+    match case.unreadable {
+        Some(why) => metrics.say("content.unreadable", 1.0, why.to_owned()),
+        None => metrics.put("content.unreadable", 0.0),
     }
     match case.too_hot {
         Some(why) => metrics.say("heat.gave_up", 1.0, why.to_owned()),

@@ -8,7 +8,7 @@
 //! | `pace.`, `smr.` | zones, latencies | [`pace`], [`shingles`] |
 //! | `smart.`, `ata.N.`, `nvme.`, `scsi.`, `farm.` | SMART: what stands there, and `.before`, `.after`, `.delta` | [`own_word`], [`changes`], [`backwards`], [`silence`], [`asking`] |
 //! | `written.` | the drive's own write counter against what was written | [`written`] |
-//! | `self_test.`, `format.`, `heat.` | what the agent did beside the engine | [`beside`] |
+//! | `content.`, `self_test.`, `format.`, `heat.` | what the agent did and saw beside the engine | [`beside`] |
 //! | `population.` | other drives of the model | [`super::population`] |
 
 mod asking;

@@ -50,6 +50,23 @@ fn constant_patterns_warn_with_a_probe_and_without() {
     }
 }
 
+/// All of it was written and read back since, and it was unreadable all the same.
+#[test]
+fn a_drive_that_could_not_be_read_before_is_a_warning_in_both_profiles() {
+    let evidence = clean();
+    for profile in [Profile::Used, Profile::New] {
+        for (unreadable, want) in [(None, None), (Some("Input/output error"), WARN)] {
+            let case = Case {
+                unreadable,
+                profile,
+                ..Case::new(&evidence)
+            };
+            assert_eq!(fired(&case, "unreadable-before"), want, "{profile:?}");
+            assert_eq!(judge(&case).outcome, want.unwrap_or(Outcome::Passed));
+        }
+    }
+}
+
 #[test]
 fn a_trim_that_is_not_done_or_does_nothing_is_told() {
     let (mut evidence, drive) = (clean(), snapshot());

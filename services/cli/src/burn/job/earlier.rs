@@ -201,6 +201,7 @@ impl Job {
         own.before = saved.smart_before;
         own.self_tests = saved.self_tests;
         own.overlay = saved.overlay;
+        own.unreadable = saved.unreadable;
         let resumption = resumption(saved.checkpoint, "stopped, killed or power cut");
         (birth, own, Some(resumption))
     }

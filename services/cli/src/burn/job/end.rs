@@ -277,6 +277,7 @@ impl Facts {
             paused_for_heat: seen.paused,
             shared: seen.shared,
             resets: seen.resets,
+            unreadable: own.unreadable.as_deref(),
             unheard: seen.unheard.as_ref(),
             hidden: seen.hidden,
             overlay: own.overlay.as_ref(),

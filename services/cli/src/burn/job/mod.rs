@@ -82,6 +82,9 @@ impl Job {
             Ok(begun) => begun,
             Err(why) => return self.not_begun(why, notes),
         };
+        own.unreadable = own
+            .unreadable
+            .or_else(|| self.drive.content.unreadable().map(str::to_owned));
         // Link resets during self-tests tell as much of drive and cable as those during the engine's work.
         let kernel = Kernel::start(&self.guard.system, &self.held.device, &own.earlier);
         // From here on what is found is kept, whatever becomes of this process.
@@ -398,6 +401,7 @@ impl Job {
             unheard: seen.unheard,
             paused: seen.paused || own.was_hot,
             doubted: own.doubted,
+            unreadable: own.unreadable.clone(),
             shared: seen.shared,
             findings: own.told.clone(),
             findings_before_loss: own.findings_before_loss.clone(),

@@ -34,6 +34,8 @@ pub(super) struct Own {
     pub self_tests: Vec<SelfTest>,
     /// What a device configuration overlay hides on the drive; `None` where nobody looked.
     pub overlay: Option<Overlay>,
+    /// Why the drive could not be read when it was asked what stands on it, in this session or an earlier one.
+    pub unreadable: Option<String>,
     /// Whether a self-test was ever ended for heat.
     pub was_hot: bool,
     /// Why a self-test was given up for heat.
@@ -74,6 +76,7 @@ impl Own {
             after: None,
             self_tests: Vec::new(),
             overlay: None,
+            unreadable: None,
             was_hot: false,
             too_hot: None,
             earlier: Seen::default(),
@@ -92,6 +95,7 @@ impl Own {
         self.earlier = Seen::left(left);
         self.self_tests.clone_from(&left.failed);
         self.overlay.clone_from(&left.overlay);
+        self.unreadable.clone_from(&left.unreadable);
     }
 
     /// Goes on with what an earlier session did; what it had not ended is done again, and so is SMART after: what it told is not kept.
@@ -124,7 +128,8 @@ impl Own {
     /// Whether anything bad is known of the drive.
     pub fn has_found(&self) -> bool {
         let failed = |test: &SelfTest| test.outcome == SelfTestOutcome::Failed;
-        !self.told.is_empty() || !self.findings_before_loss.is_empty() || self.self_tests.iter().any(failed)
+        let found = !self.told.is_empty() || !self.findings_before_loss.is_empty();
+        found || self.unreadable.is_some() || self.self_tests.iter().any(failed)
     }
 
     /// Adds what was seen of heat in self-tests.
