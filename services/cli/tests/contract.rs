@@ -407,6 +407,40 @@ fn a_result_that_nobody_could_read_is_not_0() {
     assert!(text(&output).contains("could not be written"), "{}", text(&output));
 }
 
+/// A path may hold any bytes.
+#[test]
+fn how_to_go_on_is_told_also_where_an_argument_is_no_text() {
+    use std::os::unix::ffi::OsStrExt;
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let state = dir.path().join(std::ffi::OsStr::from_bytes(b"st\xffate"));
+    let (output, told) = caught(|| {
+        let node = &drive.node;
+        let mut burn = kiln(&[
+            "burn",
+            node,
+            "--yes-erase",
+            node,
+            "--allow-loop",
+            "--playbook",
+            "surface",
+        ]);
+        burn.args(["--io", "sync", "--state"]).arg(&state);
+        let log = dir.path().join("log");
+        let mut burn = burn.stderr(File::create(&log).unwrap()).spawn().unwrap();
+        let told = || fs::read_to_string(&log).unwrap();
+        while !told().contains("Write") && burn.try_wait().unwrap().is_none() {
+            std::thread::sleep(std::time::Duration::from_millis(2));
+        }
+        common::signal(&burn, libc::SIGINT);
+        let output = burn.wait_with_output().unwrap();
+        (code(&output) != 0).then(|| (output, told()))
+    });
+    assert_eq!(code(&output), 3, "{told}");
+    assert!(told.contains("to go on: kiln burn --resume "), "{told}");
+    assert!(told.contains(r"st\xffate'"), "{told}");
+}
+
 #[test]
 fn a_drive_that_changes_its_data_is_failed_and_2() {
     let Some(drive) = Loop::new(900 << 20) else { return };

@@ -11,6 +11,7 @@
 //! ```
 
 mod admit;
+mod again;
 mod args;
 mod choice;
 mod consent;
@@ -288,7 +289,7 @@ fn burn_all(args: &Args, state: &StateDir, signals: &Signals, jobs: Vec<Job>) ->
         let over: Vec<String> = over.into_iter().flat_map(|(_, names)| names.words).collect();
         let instead: Vec<_> = open.iter().filter_map(|(_, names)| names.instead()).collect();
         if !open.is_empty() {
-            tell!("to go on: {}", again(std::env::args().skip(1), &over, &instead));
+            tell!("to go on: {}", again::line(std::env::args_os().skip(1), &over, &instead));
         }
     }
     Ok(code(worst))
@@ -323,50 +324,6 @@ impl Names {
     }
 }
 
-/// The same command line, to go on: with `--resume`, without the digest of a plan that is gone, without the drives that
-/// have come to their end, whose names are `over`, and with words that last `instead` of those that may not.
-fn again(args: impl Iterator<Item = String>, over: &[String], instead: &[(String, String)]) -> String {
-    let mut words = vec!["kiln".to_owned()];
-    let mut skip = false;
-    let mut resumes = false;
-    let mut args = args.peekable();
-    while let Some(word) = args.next() {
-        if std::mem::take(&mut skip) || word.starts_with("--plan-digest=") {
-            continue;
-        }
-        let names = ["--yes-erase", "--give-up"].contains(&word.as_str());
-        if word == "--plan-digest" || names && args.peek().is_some_and(|name| over.contains(name)) {
-            skip = true;
-            continue;
-        }
-        let given = word.strip_prefix("--yes-erase=").or(word.strip_prefix("--give-up="));
-        if over.iter().any(|name| *name == word || given == Some(name)) {
-            continue;
-        }
-        resumes |= word == "--resume";
-        let lasting = instead.iter().find(|(named, _)| *named == word).map(|(_, id)| id);
-        words.push(quote(lasting.unwrap_or(&word)));
-        if word == "burn" && words.len() == 2 && !resumes {
-            words.push("--resume".to_owned());
-            resumes = true;
-        }
-    }
-    let twice = words.iter().filter(|word| *word == "--resume").count();
-    if twice > 1 {
-        words.remove(2);
-    }
-    words.join(" ")
-}
-
-fn quote(word: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=".contains(c);
-    if !word.is_empty() && word.chars().all(plain) {
-        word.to_owned()
-    } else {
-        format!("'{}'", word.replace('\'', r"'\''"))
-    }
-}
-
 /// Writes a result on standard output; false, and told, where it does not take it.
 fn print_json(value: &impl serde::Serialize) -> bool {
     let mut out = std::io::stdout().lock();
@@ -391,45 +348,6 @@ fn short(node: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn how_to_go_on_is_the_same_command_with_resume() {
-        let of = |words: &[&str]| again(words.iter().map(|w| (*w).to_owned()), &[], &[]);
-        assert_eq!(
-            of(&[
-                "burn",
-                "/dev/sda",
-                "--yes-erase",
-                "WD 1",
-                "--plan-digest",
-                "ab",
-                "--format=ext4"
-            ]),
-            "kiln burn --resume /dev/sda --yes-erase 'WD 1' --format=ext4"
-        );
-        assert_eq!(
-            of(&["burn", "--plan-digest=ab", "x", "--resume"]),
-            "kiln burn x --resume"
-        );
-        let words = "burn /dev/a /dev/b --yes-erase WD-A --yes-erase=WD-B --give-up WD-A --format ext4";
-        let over = ["/dev/a", "WD-A"].map(str::to_owned);
-        assert_eq!(
-            again(words.split(' ').map(str::to_owned), &over, &[]),
-            "kiln burn --resume /dev/b --yes-erase=WD-B --format ext4",
-            "what came through is refused by --resume"
-        );
-        let words = "burn ST8000 hgst --yes-erase ZA1 --yes-erase V6H";
-        let instead = [("hgst".to_owned(), "V6H".to_owned())];
-        assert_eq!(
-            again(
-                words.split(' ').map(str::to_owned),
-                &["ST8000", "ZA1"].map(str::to_owned),
-                &instead
-            ),
-            "kiln burn --resume V6H --yes-erase V6H",
-            "what was named by a part of its model is named by its serial"
-        );
-    }
 
     #[test]
     fn a_word_that_may_name_another_drive_later_is_replaced() {
