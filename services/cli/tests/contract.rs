@@ -407,6 +407,24 @@ fn a_result_that_nobody_could_read_is_not_0() {
     assert!(text(&output).contains("could not be written"), "{}", text(&output));
 }
 
+/// Bars need a terminal that can move its cursor; on any other one lines tell how far it is.
+#[test]
+fn a_terminal_without_a_cursor_is_told_lines() {
+    let Some(drive) = Loop::new(16 << 20) else { return };
+    let name = drive.node.trim_start_matches("/dev/").to_owned();
+    let burn = format!(
+        "{} burn {} --allow-loop --playbook scan --state {}",
+        env!("CARGO_BIN_EXE_kiln"),
+        drive.node,
+        drive.state().display()
+    );
+    let mut script = Command::new("script");
+    script.args(["-qefc", &burn, "/dev/null"]).env("TERM", "dumb");
+    let output = script.stdin(Stdio::null()).output().unwrap();
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(shown.contains(&format!("{name}: Read scan")), "{shown}");
+}
+
 /// A path may hold any bytes.
 #[test]
 fn how_to_go_on_is_told_also_where_an_argument_is_no_text() {

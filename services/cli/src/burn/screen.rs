@@ -25,7 +25,7 @@ pub(super) struct Line {
 impl Screen {
     pub fn new(terminal: bool) -> Self {
         Self {
-            bars: terminal.then(MultiProgress::new),
+            bars: (terminal && !bars.is_hidden()).then_some(bars),
         }
     }
 
