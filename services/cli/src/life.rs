@@ -117,19 +117,9 @@ fn backup_in(path: &Path) -> Result<remote::Body> {
     Ok(remote::streamed(file)?)
 }
 
-fn code(done: Result<()>) -> ExitCode {
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tell!("kiln: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
-}
-
 /// `kiln backup`.
 pub fn backup(args: &BackupArgs) -> ExitCode {
-    code((|| {
+    args.remote.with("kiln", || {
         let phrase = passphrase(args.passphrase_file.as_deref(), true)?;
         let length = new_file(&args.out, |file| {
             let remote = Remote::log_in(&args.remote)?;
@@ -144,12 +134,12 @@ pub fn backup(args: &BackupArgs) -> ExitCode {
             );
         }
         Ok(())
-    })())
+    })
 }
 
 /// `kiln restore`.
 pub fn restore(args: &RestoreArgs) -> ExitCode {
-    code((|| {
+    args.remote.with("kiln", || {
         let body = backup_in(&args.file).with_context(|| args.file.display().to_string())?;
         let phrase = passphrase(args.passphrase_file.as_deref(), false)?;
         let remote = Remote::log_in(&args.remote)?;
@@ -172,19 +162,19 @@ pub fn restore(args: &RestoreArgs) -> ExitCode {
         remote.json(Method::POST, "/api/v1/restore", &body)?;
         result!("the box's server starts again with the backup's state");
         Ok(())
-    })())
+    })
 }
 
 /// `kiln debug-bundle`.
 pub fn debug_bundle(args: &DebugArgs) -> ExitCode {
-    code((|| {
+    args.remote.with("kiln", || {
         let length = new_file(&args.out, |file| {
             let remote = Remote::log_in(&args.remote)?;
             remote.download(Method::GET, "/api/v1/debug-bundle", None, file)
         })?;
         result!("{}: {length} bytes", args.out.display());
         Ok(())
-    })())
+    })
 }
 
 #[cfg(test)]

@@ -48,15 +48,9 @@ pub struct Args {
     while_testing: bool,
 }
 
-/// `kiln update`; exit code 0: done, 1: not.
+/// `kiln update`; exit code 0: done, 1: not, 64: usage.
 pub fn main(args: &Args) -> ExitCode {
-    match run(args) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            tell!("kiln update: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    args.remote.with("kiln update", || run(args))
 }
 
 fn run(args: &Args) -> Result<()> {

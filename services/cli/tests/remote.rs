@@ -106,3 +106,32 @@ fn a_backup_goes_from_box_to_box() {
         Some(0)
     );
 }
+
+/// An address that makes no sense is a usage error of each command, before anything is asked or read; a password in it is not repeated.
+#[test]
+fn an_address_with_a_password_or_without_a_scheme_is_64_everywhere() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().join("out");
+    let out = out.to_str().unwrap();
+    for (address, part) in [
+        ("http://bob:s3cret@127.0.0.1", "--user and --password-file"),
+        ("https://bob:s3cret@127.0.0.1:99999", "--user and --password-file"),
+        ("bob:s3cret@127.0.0.1", "--user and --password-file"),
+        ("foo", "expected http:// or https://"),
+    ] {
+        for line in [
+            &["backup", "--out", out][..],
+            &["restore", "/nowhere", "--yes"],
+            &["debug-bundle", "--out", out],
+            &["update", "/nowhere"],
+            &["update", "--back"],
+        ] {
+            let mut kiln = Command::new(env!("CARGO_BIN_EXE_kiln"));
+            let output = kiln.args(line).args(["--box", address]).output().unwrap();
+            assert_eq!(output.status.code(), Some(64), "{line:?}: {}", told(&output));
+            assert!(told(&output).contains(part), "{line:?}: {}", told(&output));
+            assert!(!told(&output).contains("s3cret"), "{line:?}: {}", told(&output));
+            assert!(!Path::new(out).exists());
+        }
+    }
+}

@@ -16,6 +16,7 @@ use std::fs::File;
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
@@ -80,6 +81,20 @@ impl RemoteArgs {
     pub fn check(&self) -> Result<()> {
         Place::of(self).map(drop)
     }
+
+    /// Does `act` where they do, and gives the exit code of `command`: 0, 1 where it failed, 64 where they do not. Whoever mistypes
+    /// the address is not asked for a passphrase before.
+    pub fn with(&self, command: &str, act: impl FnOnce() -> Result<()>) -> ExitCode {
+        let (error, code) = match self.check() {
+            Err(error) => (error, ExitCode::from(crate::USAGE)),
+            Ok(()) => match act() {
+                Ok(()) => return ExitCode::SUCCESS,
+                Err(error) => (error, ExitCode::FAILURE),
+            },
+        };
+        tell!("{command}: {error:#}");
+        code
+    }
 }
 
 /// A box that one is logged in at.
@@ -103,6 +118,11 @@ struct Place {
 impl Place {
     fn of(args: &RemoteArgs) -> Result<Self> {
         let access = &args.access;
+        // Before anything that repeats it: a password may stand there.
+        let authority = args.url.authority().map_or("", http::uri::Authority::as_str);
+        if authority.contains('@') {
+            bail!("--box: expected the address alone, without a name before an @; give --user and --password-file");
+        }
         let host = args
             .url
             .host()
@@ -111,9 +131,7 @@ impl Place {
             bail!("--box {}: expected the address alone, without a path", args.url);
         }
         // A port that is none is no port to `Uri`, too, and another box may listen on the usual one.
-        let authority = args.url.authority().map_or("", http::uri::Authority::as_str);
-        let told = authority.rsplit('@').next().unwrap_or(authority);
-        if args.url.port_u16().is_none() && told != host {
+        if args.url.port_u16().is_none() && authority != host {
             bail!("--box {}: expected a port from 1 to 65535 behind the colon", args.url);
         }
         let (port, tls) = match args.url.scheme_str() {
