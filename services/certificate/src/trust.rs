@@ -1,7 +1,7 @@
 //! The keys that a reader knows: a text file with one a line.
 //!
 //! ```text
-//! # fingerprint or public key, then a name; blanks, colons and dashes inside the digits are free
+//! # fingerprint, or public key and `public`, then a name; blanks, colons and dashes inside the digits are free
 //! key 8f31c9a2d07e44b619c05ae77b2df013…  kiln-bench-2, Mara's shop
 //! revoked KC-7Q2M-9F3K-XB4T  failed on 3 March
 //! ```
@@ -68,8 +68,8 @@ impl Trust {
             let bad = |why: String| BadLine { line: index + 1, why };
             match line.split_once(char::is_whitespace) {
                 Some(("key", rest)) => {
-                    let (key, name) = key(rest.trim()).ok_or_else(|| bad("no key of 64 hexadecimal digits".into()))?;
-                    trust.keys.insert(key, name);
+                    let keys = keys(rest.trim()).ok_or_else(|| bad("no key of 64 hexadecimal digits".into()))?;
+                    trust.keys.extend(keys);
                 }
                 Some(("revoked", rest)) => {
                     let (id, why) = rest.trim().split_once(char::is_whitespace).unwrap_or((rest.trim(), ""));
@@ -91,8 +91,9 @@ fn short(text: &str) -> String {
     text.chars().take(40).collect()
 }
 
-/// 64 digits with free separators between them, then a name. A public key counts as its fingerprint.
-fn key(text: &str) -> Option<(Fingerprint, String)> {
+/// 64 digits with free separators between them, then a name; each key that may be meant. With `public` before the name they are a
+/// public key, or the fingerprint of a key whose name begins so: nobody can make a key to fit the one that was not meant.
+fn keys(text: &str) -> Option<Vec<(Fingerprint, String)>> {
     let mut digits = String::with_capacity(64);
     let mut end = 0;
     for (at, c) in text.char_indices() {
@@ -110,18 +111,17 @@ fn key(text: &str) -> Option<(Fingerprint, String)> {
     if digits.len() < 64 || rest.starts_with(|c: char| !c.is_whitespace()) {
         return None;
     }
+    let called = |name: &str| match name.trim() {
+        "" => "a key without a name".to_owned(),
+        name => name.to_owned(),
+    };
     let name = rest.trim();
-    let (name, is_public) = match name.strip_prefix("public") {
-        Some(name) if name.is_empty() || name.starts_with(char::is_whitespace) => (name.trim(), true),
-        _ => (name, false),
-    };
-    let print = if is_public {
-        PublicKey::parse(&digits)?.fingerprint()
-    } else {
-        digits.parse().ok()?
-    };
-    let name = if name.is_empty() { "a key without a name" } else { name };
-    Some((print, name.to_owned()))
+    let mut keys = vec![(digits.parse().ok()?, called(name))];
+    let of_public = name.strip_prefix("public");
+    if let Some(name) = of_public.filter(|name| name.is_empty() || name.starts_with(char::is_whitespace)) {
+        keys.extend(PublicKey::parse(&digits).map(|public| (public.fingerprint(), called(name))));
+    }
+    Some(keys)
 }
 
 #[cfg(test)]
@@ -152,6 +152,16 @@ mod tests {
             assert_eq!(trust.revoked("KC-0000-0000-0001"), Some("failed on 3 March"));
             assert_eq!(trust.revoked("KC-0000-0000-0002"), None);
             assert_eq!(trust.name(Key::from_seed(&[4; 32]).public().fingerprint()), None);
+        }
+    }
+
+    /// A name that begins with the word makes no other key of it.
+    #[test]
+    fn a_fingerprint_whose_name_begins_with_public_stays_one() {
+        for seed in 0..16 {
+            let print = Key::from_seed(&[seed; 32]).public().fingerprint();
+            let trust = Trust::parse(&format!("key {} public library", print.groups())).unwrap();
+            assert_eq!(trust.name(print), Some("public library"));
         }
     }
 
