@@ -113,12 +113,35 @@ pub fn load(name: &str) -> Result<Playbook, String> {
     }
 }
 
-/// An error on one line: the reader of TOML tells some on two.
+/// An error on one line: place and message, without the excerpt that the reader of TOML draws below some.
 fn on_one_line(error: &burnin::playbook::Error) -> String {
-    error.to_string().lines().map(str::trim).collect::<Vec<_>>().join("; ")
+    let is_drawn = |line: &&str| {
+        line.trim_start_matches(|c: char| c.is_ascii_digit())
+            .trim_start()
+            .starts_with('|')
+    };
+    let text = error.to_string();
+    let told: Vec<&str> = text.lines().map(str::trim).filter(|line| !is_drawn(line)).collect();
+    told.join(": ")
 }
 
 fn load_file(path: &Path) -> Result<Playbook, String> {
     let text = crate::file::text(path)?;
     Playbook::own(&path.display().to_string(), &text).map_err(|e| on_one_line(&e))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_no_toml_is_told_by_line_column_and_message_alone() {
+        let told = Playbook::own("mine.toml", "name = \"x\"\nabout = = 3\n").map_err(|error| on_one_line(&error));
+        let Err(told) = told else { panic!("it was taken") };
+        assert!(
+            told.contains("mine.toml: TOML parse error at line 2, column 9: "),
+            "{told}"
+        );
+        assert!(!told.contains(['|', '^', '\n']), "{told}");
+    }
 }
