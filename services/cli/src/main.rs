@@ -31,7 +31,7 @@ enum Command {
     /// Gives a box a new system.
     Update(cli::update::Args),
     /// The process that partitions and formats; `kiln burn` starts it.
-    #[command(hide = true)]
+    #[command(hide = true, name = "internal-formatter")]
     Formatter,
 }
 

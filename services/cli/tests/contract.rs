@@ -114,10 +114,15 @@ fn usage_is_64_and_nothing_is_written() {
             "--profile: the playbook surface asks for no SMART",
         ),
         (vec!["bake"], "bake"),
+        (vec!["locate"], "unrecognized subcommand 'locate'"),
     ] {
         let output = kiln(&args).output().unwrap();
         assert_eq!(code(&output), 64, "{args:?}: {}", text(&output));
         assert!(text(&output).contains(part), "{args:?}: {}", text(&output));
+        assert!(
+            !text(&output).contains("formatter"),
+            "an inner command is offered: {args:?}"
+        );
     }
     assert!(fs::read(drive.file()).unwrap().iter().all(|b| *b == 0));
 }

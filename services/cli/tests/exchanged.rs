@@ -350,7 +350,7 @@ fn hold_formatters(parent: u32) -> bool {
             .next()
             .and_then(|rest| rest.split(' ').nth(1)?.parse().ok());
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if told == Some(parent) && line.split(|byte| *byte == 0).nth(1) == Some(b"formatter") {
+        if told == Some(parent) && line.split(|byte| *byte == 0).nth(1) == Some(b"internal-formatter") {
             // SAFETY: a signal to a child of a child of this process, which that has not waited for.
             held |= unsafe { libc::kill(pid, libc::SIGSTOP) } == 0;
         }

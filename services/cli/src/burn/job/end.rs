@@ -205,7 +205,7 @@ impl Job {
         };
         // Not current_exe(): its path is gone once an update has replaced the binary.
         let mut command = Command::new("/proc/self/exe");
-        command.arg("formatter");
+        command.arg("internal-formatter");
         let asked = self.asked;
         let ties = Ties {
             identity: &mut identity,
