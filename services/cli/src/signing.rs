@@ -63,12 +63,30 @@ fn make(state: &Path, path: &Path) -> io::Result<String> {
     let mut seed = [0; 32];
     getrandom::fill(&mut seed).map_err(io::Error::other)?;
     let text = hex::encode(seed);
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(path)?;
-    file.write_all(text.as_bytes())?;
-    file.write_all(b"\n")?;
-    file.sync_all()?;
-    File::open(state)?.sync_all()?;
-    Ok(text)
+    // Written beside and given its name whole: a power cut in between leaves no key, and not half of one.
+    let beside = path.with_extension(format!("key-{}", std::process::id()));
+    let _left_by_another_boot = fs::remove_file(&beside);
+    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&beside)?;
+    let named = file
+        .write_all(format!("{text}\n").as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| name(&beside, path));
+    let _moved_or_of_no_use = fs::remove_file(&beside);
+    match named {
+        Ok(()) => File::open(state)?.sync_all().map(|()| text),
+        // Another burn-in made one at this very moment: that one counts.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::read_to_string(path),
+        Err(error) => Err(error),
+    }
+}
+
+/// Gives it this name, where nothing has it.
+fn name(beside: &Path, path: &Path) -> io::Result<()> {
+    match fs::hard_link(beside, path) {
+        // Some file systems have no second names.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => fs::rename(beside, path),
+        linked => linked,
+    }
 }
 
 #[cfg(test)]
@@ -93,5 +111,26 @@ mod tests {
             "zz",
             "never replaced"
         );
+    }
+
+    #[test]
+    fn what_a_power_cut_left_of_a_key_is_no_key_and_several_at_once_make_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let beside = dir
+            .path()
+            .join(FILE)
+            .with_extension(format!("key-{}", std::process::id()));
+        fs::write(&beside, "").unwrap();
+        Signing::open(dir.path()).unwrap();
+        let left: Vec<_> = fs::read_dir(dir.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
+        assert_eq!(left, [FILE]);
+
+        let other = dir.path().join("other");
+        fs::write(&other, "another's").unwrap();
+        let taken = name(&other, &dir.path().join(FILE)).unwrap_err();
+        assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists, "nothing is replaced");
     }
 }
