@@ -119,7 +119,7 @@ fn trusted_is_0_unknown_is_1_in_every_form() {
         assert_eq!(code(&known), 0, "{name}: {}{}", out(&known), text(&known));
         let told = out(&known);
         for part in [
-            "TRUSTED",
+            "TRUSTED: it says FAILED of the drive. The signature is good, by a key that you know",
             "signature:   good",
             "the bench",
             &key().public().fingerprint().groups(),

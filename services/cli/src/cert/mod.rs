@@ -186,7 +186,14 @@ fn tell_check(result: &CertificateCheck, asked: &Asked) {
         Standing::UnknownKey => "VALID, BY AN UNKNOWN KEY",
         Standing::Bad => "BAD",
     };
-    result!("{word}: {}", result.told);
+    // It is the certificate that is trusted: what it says of the drive may be the worst.
+    let says = match (&result.says, result.standing) {
+        (Some(says), Standing::Trusted | Standing::UnknownKey) => {
+            format!("it says {} of the drive. ", says.outcome.word())
+        }
+        (Some(_), Standing::Bad) | (None, _) => String::new(),
+    };
+    result!("{word}: {says}{}", result.told);
     result!("signature:   {}", if result.signature_good { "good" } else { "bad" });
     if let Some(key) = &result.key {
         result!("fingerprint: {}", certificate::key::groups(key));
