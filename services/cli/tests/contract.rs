@@ -412,6 +412,16 @@ fn a_result_that_nobody_could_read_is_not_0() {
     assert!(text(&output).contains("could not be written"), "{}", text(&output));
 }
 
+#[test]
+fn a_plan_that_nobody_could_read_is_not_0() {
+    let Some(drive) = Loop::new(1 << 20) else { return };
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let mut command = drive.command(&["--playbook", "surface", "--dry-run"]);
+    let output = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+    let output = output.wait_with_output().unwrap();
+    assert_eq!(code(&output), 3, "{}", text(&output));
+}
+
 /// Bars need a terminal that can move its cursor; on any other one lines tell how far it is.
 #[test]
 fn a_terminal_without_a_cursor_is_told_lines() {

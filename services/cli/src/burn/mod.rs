@@ -128,7 +128,7 @@ fn run(args: &Args) -> Result<u8, Stop> {
         tell!("nothing was written; to do it: --plan-digest {digest}");
         if args.json {
             let name = &choice.playbook.name;
-            let _told = print_json(&serde_json::json!({
+            let told = print_json(&serde_json::json!({
                 "playbook": name, "options": choice.options, "steps": steps, "digest": digest, "drives": plans
             }));
         }
@@ -136,6 +136,9 @@ fn run(args: &Args) -> Result<u8, Stop> {
     }
     match &args.plan_digest {
         Some(given) if *given != digest => {
+            if !told {
+                return Ok(code(Outcome::Inconclusive));
+            }
             return Err(Stop::Refused(format!(
                 "what would be erased has changed since --dry-run: its digest is now {digest}; nothing was written"
             )));
