@@ -3,7 +3,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use wire::job::{Job, Outcome};
+use burnin::verdict::Rules;
+use wire::job::{Job, Outcome, RuleHit};
+use wire::options::{Formatted, Table};
 
 use super::print_json;
 use super::screen::Line;
@@ -107,13 +109,9 @@ impl Ended {
         );
         result!("  {}", verdict.summary);
         for hit in &verdict.rules {
-            result!(
-                "  {}: {} (limit {}): {}",
-                hit.outcome.word(),
-                hit.value,
-                hit.limit,
-                hit.id
-            );
+            for text in of_rule(hit) {
+                result!("  {text}");
+            }
         }
         for finding in self.job.findings.iter().take(20) {
             let place = finding
@@ -124,18 +122,45 @@ impl Ended {
         }
         if let Some(formatted) = &self.job.formatted {
             match &formatted.problem {
-                None => result!(
-                    "  {:?}, {:?} {:?} of {}",
-                    formatted.table,
-                    formatted.filesystem,
-                    formatted.label,
-                    formatted.size
-                ),
+                None => result!("  formatted: {}", of_format(formatted)),
                 Some(problem) => result!("  not formatted: {problem}"),
             }
         }
         true
     }
+}
+
+/// A rule that fired, what that means, and by what source: `WARN reallocated: 3 sectors (at least 1 sector is WARN)`, and below it.
+fn of_rule(hit: &RuleHit) -> Vec<String> {
+    let (word, id, value) = (hit.outcome.word(), &hit.id, &hit.value);
+    let means = Rules::built_in().means(id);
+    let first = match (hit.outcome, means) {
+        (Outcome::Passed, _) => format!("told {id}: {value}"),
+        (_, Some(_)) => format!("{word} {id}: {value} ({} is {word})", hit.limit),
+        (_, None) => format!("{word} {id}: {value}"),
+    };
+    let below = means.into_iter().chain([hit.source.as_str()]);
+    std::iter::once(first)
+        .chain(below.map(|text| format!("  {text}")))
+        .collect()
+}
+
+/// What stands on the drive now: `GPT, ext4 "photos", 66.1 MB`.
+fn of_format(formatted: &Formatted) -> String {
+    let table = match formatted.table {
+        Table::Gpt => "GPT",
+        Table::Mbr => "MBR",
+        Table::Auto => "no partition table",
+    };
+    let filesystem = match certificate::report::filesystem(formatted.filesystem) {
+        "none" => "no file system",
+        name => name,
+    };
+    let label = match formatted.label.as_str() {
+        "" => String::new(),
+        label => format!(" \"{label}\""),
+    };
+    format!("{table}, {filesystem}{label}, {}", formatted.size)
 }
 
 /// What `--json` prints: the job as everywhere else, where it was, and what is to be known besides.
@@ -145,4 +170,55 @@ struct Told<'a> {
     notes: &'a [String],
     #[serde(flatten)]
     job: &'a Job,
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::Bytes;
+    use wire::options::FileSystem;
+
+    use super::*;
+
+    #[test]
+    fn a_rule_is_told_by_what_it_means() {
+        let hit = |id: &str, outcome| RuleHit {
+            id: id.to_owned(),
+            outcome,
+            value: "1 playbook".to_owned(),
+            limit: "at least 1 playbook".to_owned(),
+            source: "The source.".to_owned(),
+        };
+        let told = of_rule(&hit("not-whole-drive", Outcome::Warn));
+        assert_eq!(
+            told[0],
+            "WARN not-whole-drive: 1 playbook (at least 1 playbook is WARN)"
+        );
+        assert!(
+            told[1].starts_with("  only a part of the drive was compared"),
+            "{told:?}"
+        );
+        assert_eq!(told[2], "  The source.");
+        let none = of_rule(&hit("findings-before-loss", Outcome::Failed));
+        assert_eq!(none, ["FAILED findings-before-loss: 1 playbook", "  The source."]);
+    }
+
+    #[test]
+    fn what_was_made_is_told_by_its_names() {
+        let made = |table, filesystem, label: &str| {
+            of_format(&Formatted {
+                table,
+                filesystem,
+                label: label.to_owned(),
+                uuid: None,
+                size: Bytes(66_100_000),
+                checks: Vec::new(),
+                problem: None,
+            })
+        };
+        assert_eq!(
+            made(Table::Mbr, FileSystem::Ext4, "photos"),
+            "MBR, ext4 \"photos\", 66.1 MB"
+        );
+        assert_eq!(made(Table::Gpt, FileSystem::Raw, ""), "GPT, no file system, 66.1 MB");
+    }
 }
