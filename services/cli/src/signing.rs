@@ -44,12 +44,12 @@ impl Signing {
         })
     }
 
-    /// The certificate of a job that is over.
+    /// The certificate of a job that is over, made when that ended: one that is signed again later vouches for no longer.
     ///
     /// # Errors
     /// When the job has none, or it cannot be signed; in words.
     pub fn sign(&self, job: &Job) -> Result<Signed, String> {
-        let certificate = Certificate::of(job, &self.maker, self.key.public(), Time::now())
+        let certificate = Certificate::of(job, &self.maker, self.key.public(), job.ended.unwrap_or_else(Time::now))
             .ok_or("a job that is not over has no certificate")?;
         Signed::sign(&certificate, &self.key).map_err(|e| drive::smart::words(&e))
     }

@@ -32,6 +32,7 @@ fn refused_as_ended(drive: &Loop, line: &[&str], outcome: &str) {
     for part in [
         &format!("ended {outcome} at"),
         "ran to its end",
+        "with --cert",
         "without --resume",
         "nothing was written",
     ] {
@@ -170,8 +171,8 @@ fn remembered(playbook: &str, rules: &[&str], change: impl FnOnce(&mut serde_jso
     saved["resets"] = 7.into();
     saved["hidden"] = 9.into();
     saved["overlay"] = json!({ "hidden": 2057 });
-    change(&mut saved);
     saved["unreadable"] = "Input/output error".into();
+    change(&mut saved);
     fs::write(&path, saved.to_string()).unwrap();
     let output = drive.burn(&["--playbook", playbook, "--resume"]);
     assert_eq!(code(&output), 2, "{}", text(&output));
@@ -442,4 +443,83 @@ fn a_new_burn_in_leaves_nothing_of_an_earlier_one_to_go_on_with() {
     child.wait().unwrap();
     let left = fs::read(&path).unwrap_or_default();
     assert_ne!(left, b"earlier", "its pattern is being overwritten");
+}
+
+/// The other drive may take days, and a kill then take with it what was never told.
+#[test]
+fn each_drive_is_told_and_signed_as_it_ends() {
+    use std::io::{BufRead, BufReader};
+    let (Some(first), Some(second)) = (Loop::new(48 << 20), Loop::new(48 << 20)) else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    // Of the second drive it never comes back.
+    let wait = format!(
+        "#!/bin/sh\nfor word; do [ \"$word\" = {} ] && while [ ! -e {} ]; do sleep 0.05; done; done\nexit 1\n",
+        second.node,
+        at("go")
+    );
+    fs::write(at("smartctl"), wait).unwrap();
+    fs::set_permissions(at("smartctl"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    fs::write(at("mine.toml"), TEST_FIRST).unwrap();
+    let (certs, book, smartctl) = (at("certs"), at("mine.toml"), at("smartctl"));
+    let both = [&second.node, "--yes-erase", &second.node];
+    let line = ["--playbook", &book, "--smartctl", &smartctl, "--cert", &certs];
+    let mut burn = start(&first, &[&both[..], &line].concat());
+    let mut told = String::new();
+    BufReader::new(burn.stdout.take().unwrap())
+        .read_line(&mut told)
+        .unwrap();
+    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
+    assert_eq!(told["path"], first.node.as_str());
+    let id = told["certificate"]["id"].as_str().unwrap();
+    let file = Path::new(&certs).join(format!("{id}.json"));
+    assert!(file.exists(), "{told}");
+    assert!(burn.try_wait().unwrap().is_none(), "the second one is held");
+    burn.kill().unwrap();
+    burn.wait().unwrap();
+    File::create(at("go")).unwrap();
+
+    // Lost all the same: it is told and signed again, and the other one goes on.
+    fs::remove_file(&file).unwrap();
+    let output = first.burn(&[&both[..], &line, &["--resume"]].concat());
+    let lines: Vec<serde_json::Value> = String::from_utf8(output.stdout.clone())
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 2, "{}", text(&output));
+    for name in ["id", "verdict", "phases", "ended", "certificate"] {
+        assert_eq!(lines[0][name], told[name], "{name}");
+    }
+    assert!(file.exists(), "{}", text(&output));
+    assert_eq!(lines[1]["path"], second.node.as_str());
+    assert_eq!(lines[1]["verdict"]["verified"], 48 << 20);
+}
+
+/// A verdict that is kept is had again, and nothing is written for it.
+#[test]
+fn what_ended_is_told_and_signed_again_where_a_certificate_is_asked_for() {
+    let Some(drive) = Loop::new(32 << 20) else { return };
+    let first = drive.burn(&["--playbook", "surface"]);
+    assert_eq!(code(&first), 0, "{}", text(&first));
+    let written = || fs::metadata(drive.file()).unwrap().modified().unwrap();
+    let before = written();
+    refused_as_ended(&drive, &["--playbook", "surface"], "PASSED");
+    let cert = drive.state().with_extension("pdf");
+    let again = ["--playbook", "surface", "--resume", "--cert", cert.to_str().unwrap()];
+    let other = drive.burn(&[&["--playbook", "quick"], &again[2..]].concat());
+    assert_eq!(code(&other), 4, "what was not done: {}", text(&other));
+    for _ in 0..2 {
+        let output = drive.burn(&again);
+        assert_eq!(code(&output), 0, "{}", text(&output));
+        let (told, first) = (object(&output), object(&first));
+        assert_eq!((&told["id"], &told["ended"]), (&first["id"], &first["ended"]));
+        assert_eq!(written(), before, "it was written");
+        let check = common::kiln(&["cert", "verify", cert.to_str().unwrap()])
+            .output()
+            .unwrap();
+        assert_eq!(code(&check), 1, "{}", text(&check));
+    }
 }

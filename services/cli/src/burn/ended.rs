@@ -1,17 +1,20 @@
 //! A job that ended: its word, its certificate, and how it is told.
 
-use std::fs;
 use std::path::{Path, PathBuf};
 
 use burnin::verdict::Rules;
+use certificate::Signed;
+use serde::{Deserialize, Serialize};
 use wire::job::{Job, Outcome, RuleHit};
 use wire::options::{Formatted, Table};
 
+use super::choice::Choice;
+use super::place::Place;
 use super::print_json;
 use super::screen::Line;
 use crate::cert::Form;
-use crate::seals;
 use crate::signing::Signing;
+use crate::{file, seals};
 
 /// A job that ended.
 pub(super) struct Ended {
@@ -30,6 +33,25 @@ impl Ended {
             notes,
             begun: true,
         }
+    }
+
+    /// All of it, to be kept until it is told and signed [`again`](Ended::again).
+    pub fn kept(&self) -> Option<serde_json::Value> {
+        let kept = Kept {
+            job: self.job.clone(),
+            notes: self.notes.clone(),
+        };
+        serde_json::to_value(kept).ok()
+    }
+
+    /// One that ended before, as it was kept; `None` where that cannot be read, or something else is asked for now.
+    pub fn again(node: PathBuf, kept: serde_json::Value, choice: &Choice) -> Option<Self> {
+        let Kept { job, notes } = serde_json::from_value(kept).ok()?;
+        let steps = choice.steps.iter().map(|step| step.phase);
+        let is_asked_for = job.playbook == choice.playbook.name
+            && job.options == choice.options
+            && job.phases.iter().map(|state| state.phase).eq(steps);
+        (is_asked_for && job.verdict.is_some()).then(|| Self::new(node, job, notes))
     }
 
     /// The same, of one that wrote nothing.
@@ -58,28 +80,46 @@ impl Ended {
         }
     }
 
-    /// Signs its certificate and writes it to a file, or into a folder under its id. A failure is told, and changes no verdict.
-    pub fn certify(&mut self, signing: &Signing, state: &Path, path: &Path) {
+    /// Signs its certificate and puts it in its place. A failure is told, and changes no verdict.
+    pub fn certify(&mut self, signing: &Signing, state: &Path, place: &Place) {
         match signing.sign(&self.job) {
             Ok(signed) => {
-                let info = signed.info();
-                let (path, form) = if path.is_dir() {
-                    (path.join(format!("{}.json", info.id)), Form::Json)
-                } else {
-                    (path.to_owned(), Form::of(path).unwrap_or(Form::Json))
-                };
-                self.job.certificate = Some(info);
+                self.job.certificate = Some(signed.info());
                 // First: one that is in nobody's list could never be revoked.
                 match seals::note(state, &self.job) {
                     Ok(told) => self.notes.extend(told.into_iter().inspect(|text| tell!("{text}"))),
                     Err(why) => return self.uncertified(why),
                 }
-                match fs::write(&path, form.bytes(&signed)) {
-                    Ok(()) => tell!("certificate: {}", path.display()),
-                    Err(error) => self.uncertified(format!("{}: {error}", path.display())),
-                }
+                self.put(&signed, state, place);
             }
             Err(why) => self.uncertified(why),
+        }
+    }
+
+    /// Into its place, else, whatever became of that since the beginning, into the state folder.
+    fn put(&mut self, signed: &Signed, state: &Path, place: &Place) {
+        let id = signed.info().id;
+        let (path, form) = place.file(&id);
+        let Err(error) = file::replace(&path, &form.bytes(signed)) else {
+            tell!("certificate: {}", path.display());
+            return;
+        };
+        let instead = state.join(format!("{id}.json"));
+        match file::replace(&instead, &Form::Json.bytes(signed)) {
+            Ok(()) => {
+                let note = format!(
+                    "the certificate could not be written to {}: {error}; it lies in {} (`kiln cert show` makes page and PDF of it)",
+                    path.display(),
+                    instead.display()
+                );
+                tell!("{note}");
+                self.notes.push(note);
+            }
+            Err(other) => self.uncertified(format!(
+                "{}: {error}; {}: {other}; once there is room, the same command with --resume signs it again",
+                path.display(),
+                instead.display()
+            )),
         }
     }
 
@@ -161,6 +201,13 @@ fn of_format(formatted: &Formatted) -> String {
         label => format!(" \"{label}\""),
     };
     format!("{table}, {filesystem}{label}, {}", formatted.size)
+}
+
+/// What is kept of it.
+#[derive(Serialize, Deserialize)]
+struct Kept {
+    job: Job,
+    notes: Vec<String>,
 }
 
 /// What `--json` prints: the job as everywhere else, where it was, and what is to be known besides.

@@ -17,6 +17,7 @@ mod choice;
 mod consent;
 mod ended;
 mod job;
+mod place;
 mod remains;
 mod saved;
 mod screen;
@@ -29,6 +30,7 @@ use std::io::{IsTerminal, Write};
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
+use std::sync::{Mutex, PoisonError};
 
 use burnin::worker::Limits;
 use drive::guard::Guard;
@@ -42,7 +44,9 @@ use crate::signing::Signing;
 use admit::{Ready, admit};
 pub use args::{Args, IoWay};
 use choice::Choice;
+use ended::Ended;
 use job::Job;
+use place::Place;
 use screen::Screen;
 use signals::Signals;
 use state::StateDir;
@@ -93,7 +97,7 @@ fn run(args: &Args) -> Result<u8, Stop> {
     };
     let mut choice = Choice::of(args)?;
     let targets = target::resolve(&guard.system, &args.targets)?;
-    certificate_place(args)?;
+    let place = Place::of(args)?;
     if choice.erases() && !args.dry_run {
         consent::erasable(&targets, &args.yes_erase)?;
     }
@@ -101,9 +105,10 @@ fn run(args: &Args) -> Result<u8, Stop> {
     let ready = admit(args, &guard, &choice, targets)?;
     let state = StateDir::at(args.state.clone(), choice.erases());
     let jobs = jobs(args, &choice, &guard, &state, &signals, ready);
-    if args.resume {
-        resumable(args, &jobs)?;
-    }
+    let (over, jobs) = match args.resume {
+        true => resumable(args, jobs)?,
+        false => (Vec::new(), jobs),
+    };
     let plans: Vec<PlanDrive> = jobs.iter().map(|job| job.drive.clone()).collect();
     // A person's playbook may have changed under its name.
     let steps = serde_json::to_string(&choice.steps).unwrap_or_default();
@@ -131,14 +136,14 @@ fn run(args: &Args) -> Result<u8, Stop> {
             let told = print_json(&serde_json::json!({
                 "playbook": name, "options": choice.options, "steps": steps, "digest": digest, "drives": plans
             }));
+            if !told {
+                return Ok(code(Outcome::Inconclusive));
+            }
         }
         return Ok(code(Outcome::Passed));
     }
     match &args.plan_digest {
         Some(given) if *given != digest => {
-            if !told {
-                return Ok(code(Outcome::Inconclusive));
-            }
             return Err(Stop::Refused(format!(
                 "what would be erased has changed since --dry-run: its digest is now {digest}; nothing was written"
             )));
@@ -147,60 +152,55 @@ fn run(args: &Args) -> Result<u8, Stop> {
         None if choice.erases() && std::io::stdin().is_terminal() => consent::ask(&plans)?,
         None => {}
     }
-    burn_all(args, &state, &signals, jobs)
+    burn_all(args, place.as_ref(), &state, &signals, (over, jobs))
 }
 
 /// What is not gone on with is told before anybody is asked, and then no drive is written to: a burn-in that has its verdict, and
 /// a drive that another burn-in or somebody's data stands on.
-fn resumable(args: &Args, jobs: &[Job]) -> Result<(), Stop> {
-    let refused: Vec<String> = jobs
-        .iter()
-        .filter_map(|job| Some((job, job.refusal()?)))
-        .map(|(job, reason)| {
-            if args.json {
-                let refused = Refused {
-                    kind: "not-resumed".to_owned(),
-                    reason: reason.clone(),
-                };
-                let _told = print_json(&serde_json::json!({ "path": job.node, "refused": refused }));
+///
+/// With `--cert` a verdict that is kept whole is no refusal: it is told and signed once more, and the other drives go on. Whoever was
+/// killed between a burn-in's end and its certificate could not come by that else.
+fn resumable(args: &Args, jobs: Vec<Job>) -> Result<(Vec<EndedBefore>, Vec<Job>), Stop> {
+    let (mut over, mut open, mut refused) = (Vec::new(), Vec::new(), Vec::new());
+    for job in jobs {
+        let Some(reason) = job.refusal() else {
+            open.push(job);
+            continue;
+        };
+        let kept = job.state.ended(&job.drive.id).and_then(|kept| kept.result);
+        let again = kept.and_then(|result| Ended::again(job.node.clone(), result, &job.choice));
+        let instead = match (again, args.cert.is_some()) {
+            (Some(ended), true) => {
+                over.push(EndedBefore { job, ended });
+                continue;
             }
-            format!(
-                "--resume: the burn-in of {} at {} is not gone on with: {reason}. Leave this drive out, or begin anew without \
-                 --resume",
-                job.held.identity.words(),
-                job.node.display()
-            )
-        })
-        .collect();
+            (Some(_), false) => "have its result and its certificate with --cert, ",
+            (None, _) => "",
+        };
+        if args.json {
+            let refused = Refused {
+                kind: "not-resumed".to_owned(),
+                reason: reason.clone(),
+            };
+            let _told = print_json(&serde_json::json!({ "path": job.node, "refused": refused }));
+        }
+        refused.push(format!(
+            "--resume: the burn-in of {} at {} is not gone on with: {reason}. Leave this drive out, {instead}or begin anew without \
+             --resume",
+            job.held.identity.words(),
+            job.node.display()
+        ));
+    }
     match refused.is_empty() {
-        true => Ok(()),
+        true => Ok((over, open)),
         false => Err(Stop::Refused(format!("{}; nothing was written", refused.join("; ")))),
     }
 }
 
-/// Where the certificates go must be known before hours are spent; nothing is made there yet.
-fn certificate_place(args: &Args) -> Result<(), Stop> {
-    let Some(path) = &args.cert else { return Ok(()) };
-    if args.targets.len() > 1 {
-        return match path.ancestors().find(|at| at.exists()) {
-            Some(at) if !at.is_dir() => Err(Stop::Usage(format!(
-                "--cert {}: with several drives it is a folder, and {} is none",
-                path.display(),
-                at.display()
-            ))),
-            Some(_) | None => Ok(()),
-        };
-    }
-    if !path.is_dir() && crate::cert::Form::of(path).is_none() {
-        return Err(Stop::Usage(format!(
-            "--cert {}: expected a name ending in .json, .html or .pdf, or a folder",
-            path.display()
-        )));
-    }
-    match path.parent().filter(|dir| !dir.as_os_str().is_empty()) {
-        Some(dir) if !dir.is_dir() => Err(Stop::Usage(format!("--cert: there is no folder {}", dir.display()))),
-        _ => Ok(()),
-    }
+/// A burn-in that had ended before, to be told and signed once more.
+struct EndedBefore {
+    job: Job,
+    ended: Ended,
 }
 
 /// One job a drive.
@@ -235,53 +235,79 @@ fn jobs(
     ready.into_iter().map(job).collect()
 }
 
-/// One thread a drive; the exit code of them all.
-fn burn_all(args: &Args, state: &StateDir, signals: &Signals, jobs: Vec<Job>) -> Result<u8, Stop> {
+/// What a burn-in's end is told and signed with.
+struct Notary<'a> {
+    /// Key and place, where a certificate is asked for.
+    signing: Option<(&'a Signing, &'a Place)>,
+    state: &'a StateDir,
+    json: bool,
+    /// One at a time: no result stands between the lines of another.
+    told: Mutex<()>,
+}
+
+impl Notary<'_> {
+    /// Signs and tells it; what it counts for the exit code.
+    fn end(&self, mut done: Ended) -> Outcome {
+        let _one = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        // What was not begun says nothing of its drive, and replaces no certificate that does.
+        if let (Some((signing, place)), true) = (self.signing, done.begun) {
+            done.certify(signing, self.state.path(), place);
+        }
+        match done.tell(self.json) {
+            true => done.outcome(),
+            // Whoever reads no result must not take the word of the exit code alone.
+            false => done.outcome().max(Outcome::Inconclusive),
+        }
+    }
+}
+
+/// One thread a drive; the exit code of them all. Each is told and signed as it ends: the others may take days, and be killed.
+fn burn_all(
+    args: &Args,
+    place: Option<&Place>,
+    state: &StateDir,
+    signals: &Signals,
+    (over, jobs): (Vec<EndedBefore>, Vec<Job>),
+) -> Result<u8, Stop> {
     state.make().map_err(Stop::Usage)?;
-    let signing = match &args.cert {
-        Some(path) => {
-            if args.targets.len() > 1 {
-                let failed = |e| Stop::Usage(format!("--cert {}: making the folder: {e}", path.display()));
-                std::fs::create_dir_all(path).map_err(failed)?;
-            }
-            Some(Signing::open(state.path()).map_err(Stop::Usage)?)
+    let signing = match place {
+        Some(place) => {
+            place.make()?;
+            Some((Signing::open(state.path()).map_err(Stop::Usage)?, place))
         }
         None => None,
     };
+    let notary = Notary {
+        signing: signing.as_ref().map(|(signing, place)| (signing, *place)),
+        state,
+        json: args.json,
+        told: Mutex::default(),
+    };
     let screen = Screen::new(std::io::stderr().is_terminal());
-    let names: Vec<_> = jobs
-        .iter()
-        .map(|job| (job.drive.id.clone(), job.names.clone()))
-        .collect();
+    let all = over.iter().map(|over| &over.job).chain(&jobs);
+    let names: Vec<_> = all.map(|job| (job.drive.id.clone(), job.names.clone())).collect();
     signals.begin();
+    let mut begun = !over.is_empty();
+    let mut worst = over.into_iter().map(|over| notary.end(over.ended)).max();
     let results: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = jobs
             .into_iter()
             .map(|job| {
-                let line = screen.job(&job.name());
-                scope.spawn(move || job.run(&line))
+                let (line, notary) = (screen.job(&job.name()), &notary);
+                scope.spawn(move || {
+                    let done = job.run(&line);
+                    let begun = done.begun;
+                    (begun, line.end(|| notary.end(done)))
+                })
             })
             .collect();
         threads.into_iter().map(|thread| thread.join()).collect()
     });
     screen.end();
-    let mut worst = Outcome::Passed;
-    let mut begun = false;
     for result in results {
-        let Ok(mut done) = result else {
-            (worst, begun) = (worst.max(Outcome::Inconclusive), true);
-            continue;
-        };
-        begun |= done.begun;
-        // What was not begun says nothing of its drive, and replaces no certificate that does.
-        if let (Some(signing), Some(path), true) = (&signing, &args.cert, done.begun) {
-            done.certify(signing, state.path(), path);
-        }
-        worst = worst.max(done.outcome());
-        if !done.tell(args.json) {
-            // Whoever reads no result must not take the word of the exit code alone.
-            worst = worst.max(Outcome::Inconclusive);
-        }
+        let (was_begun, outcome) = result.unwrap_or((true, Outcome::Inconclusive));
+        begun |= was_begun;
+        worst = worst.max(Some(outcome));
     }
     if !begun {
         tell!("kiln burn: no burn-in was begun; nothing was written");
@@ -292,10 +318,13 @@ fn burn_all(args: &Args, state: &StateDir, signals: &Signals, jobs: Vec<Job>) ->
         let over: Vec<String> = over.into_iter().flat_map(|(_, names)| names.words).collect();
         let instead: Vec<_> = open.iter().filter_map(|(_, names)| names.instead()).collect();
         if !open.is_empty() {
-            tell!("to go on: {}", again::line(std::env::args_os().skip(1), &over, &instead));
+            tell!(
+                "to go on: {}",
+                again::line(std::env::args_os().skip(1), &over, &instead)
+            );
         }
     }
-    Ok(code(worst))
+    Ok(code(worst.unwrap_or(Outcome::Inconclusive)))
 }
 
 /// The words of the command line that name a drive.

@@ -146,6 +146,10 @@ pub(super) struct Over {
     pub outcome: Option<Outcome>,
     /// Why it ended, in words.
     pub why: String,
+    /// Its whole result, to be told and signed again; `None` where it was not known yet, and in files of older versions. As any value:
+    /// what another version cannot read of it leaves it ended all the same.
+    #[serde(default)]
+    pub result: Option<serde_json::Value>,
 }
 
 impl Over {
@@ -181,11 +185,11 @@ pub(super) mod tests {
             unheard: None,
             hidden: 0,
             overlay: None,
+            unreadable: None,
             paused: false,
             doubted: false,
             shared: false,
             findings: Vec::new(),
-            unreadable: None,
             findings_before_loss: Vec::new(),
             fingerprint: None,
             took_in: None,

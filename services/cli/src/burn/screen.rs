@@ -24,6 +24,8 @@ pub(super) struct Line {
 
 impl Screen {
     pub fn new(terminal: bool) -> Self {
+        let bars = MultiProgress::new();
+        // On a terminal that cannot move its cursor (`TERM=dumb`) bars show nothing at all.
         Self {
             bars: (terminal && !bars.is_hidden()).then_some(bars),
         }
@@ -65,6 +67,17 @@ impl Line {
         match &self.bar {
             Some(bar) => bar.suspend(|| tell!("{line}")),
             None => tell!("{line}"),
+        }
+    }
+
+    /// It ended: `tell` writes its result, with no bar between the lines.
+    pub fn end<T>(&self, tell: impl FnOnce() -> T) -> T {
+        match &self.bar {
+            Some(bar) => {
+                bar.finish_and_clear();
+                bar.suspend(tell)
+            }
+            None => tell(),
         }
     }
 

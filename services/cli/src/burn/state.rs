@@ -283,6 +283,7 @@ pub(super) mod tests {
                 at: Time::UNIX_EPOCH,
                 outcome: Some(Outcome::Failed),
                 why: "so much failed".to_owned(),
+                result: None,
             }),
             ..saved
         };
@@ -354,6 +355,7 @@ pub(super) mod tests {
             at: Time::UNIX_EPOCH,
             outcome: Some(Outcome::Passed),
             why: format!("it ran to its end on {drive}"),
+            result: None,
         };
         let text = |saved: &Saved| Some(serde_json::to_string(saved).unwrap());
         [

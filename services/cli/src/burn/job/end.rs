@@ -168,6 +168,7 @@ impl Job {
                 at: Time::now(),
                 outcome: Some(outcome),
                 why: "it was interrupted while the drive was formatted, and may be formatted by hand".to_owned(),
+                result: None,
             }),
             ..self.saved(birth, own, seen.clone(), checkpoint)
         };
@@ -276,8 +277,8 @@ impl Facts {
             too_hot: seen.too_hot.as_deref(),
             paused_for_heat: seen.paused,
             shared: seen.shared,
-            resets: seen.resets,
             unreadable: own.unreadable.as_deref(),
+            resets: seen.resets,
             unheard: seen.unheard.as_ref(),
             hidden: seen.hidden,
             overlay: own.overlay.as_ref(),

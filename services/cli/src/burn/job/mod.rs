@@ -156,6 +156,7 @@ impl Job {
                 at: Time::now(),
                 outcome: None,
                 why: "it ran to its end".to_owned(),
+                result: None,
             }),
             timeline: Vec::new(),
             ..self.saved(&birth, &own, seen.clone(), own.checkpoint.clone().unwrap_or_default())
@@ -169,6 +170,7 @@ impl Job {
         };
         if let Some(over) = &mut saved.ended {
             (over.at, over.outcome) = (Time::now(), Some(ended.outcome()));
+            over.result = ended.kept();
         }
         // Where its end cannot be kept, the checkpoint that lies there would be gone on from.
         if state.save(&drive, &saved).is_err() && !early {
@@ -205,6 +207,7 @@ impl Job {
             at: Time::now(),
             outcome: None,
             why: why.to_owned(),
+            result: None,
         };
         let saved = Saved {
             ended: Some(over),
@@ -398,10 +401,10 @@ impl Job {
             resets: seen.resets,
             hidden: seen.hidden,
             overlay: own.overlay.clone(),
+            unreadable: own.unreadable.clone(),
             unheard: seen.unheard,
             paused: seen.paused || own.was_hot,
             doubted: own.doubted,
-            unreadable: own.unreadable.clone(),
             shared: seen.shared,
             findings: own.told.clone(),
             findings_before_loss: own.findings_before_loss.clone(),
