@@ -7,10 +7,22 @@ import { api } from "../../api";
 import { axis, line, type Point } from "../../curve";
 import { celsius, clock, duration, phaseName, plural, rate } from "../../format";
 import { known, now } from "../../state/app";
+import { isOver } from "../../state/store";
 import { Panel } from "../bits";
 
 const W = 1000;
 const H = 120;
+
+/**
+ * The points that the box kept, and those of the stream that are newer. The agent thins its own out, so that what came since
+ * is found by time alone: the longer list may well be the older one.
+ */
+export function since(kept: readonly TimePoint[], told: readonly TimePoint[]): TimePoint[] {
+  const last = kept.at(-1);
+  if (!last) return [...told];
+  const end = Date.parse(last.at);
+  return [...kept, ...told.filter((point) => Date.parse(point.at) > end)];
+}
 
 /** Points of one quantity between `from` and `to` as shares of that time; a time without a value leaves a gap. */
 export function over(points: readonly TimePoint[], from: number, to: number, value: (point: TimePoint) => number | null): Point[] {
@@ -60,13 +72,14 @@ function Lane(props: { name: string; points: Point[]; low: number; high: number;
 
 /** The panel; nothing while there is no point. */
 export function Timeline({ job }: { job: Job }) {
-  const kept = useSignal<readonly TimePoint[]>([]);
+  const kept = useSignal<{ of: string; points: readonly TimePoint[] } | null>(null);
   const cross = useSignal<number | null>(null);
   useEffect(() => {
     // What the stream brought is enough where this fails.
-    api.jobTimeline(job.id).then((points) => (kept.value = points), () => {});
-  }, [job.id]);
-  const points = kept.value.length > job.timeline.length ? [...kept.value] : [...job.timeline];
+    api.jobTimeline(job.id).then((points) => (kept.value = { of: job.id, points }), () => {});
+    // Once more when all is measured.
+  }, [job.id, isOver(job)]);
+  const points = since(kept.value?.of === job.id ? kept.value.points : [], job.timeline);
   const p = known.value.jobs.get(job.id)?.progress;
   const running = job.state.kind === "running" && p;
   if (running) points.push({ at: new Date(now.value).toISOString(), step: p.step, temperature: p.temperature, rate: p.rate, bad_sectors: job.bad_sectors });
