@@ -58,7 +58,7 @@ export async function evidence(at) {
     for (const fact of ["“bulk”", job.certificate.id, ...job.formatted.checks]) assert(`${fact} is on the page`, words.includes(fact));
   });
 
-  await test("certificate: as page, as PDF, as signed; its check says good, and bad when one letter differs", async () => {
+  await test("certificate: as page, as PDF, as signed; its check says genuine, and bad when one letter differs", async () => {
     const page = at.page();
     const signed = await (await page.request.get(`/api/v1/jobs/${first}/certificate`)).text();
     const pdf = await page.request.get(`/api/v1/jobs/${first}/certificate.pdf`);
@@ -76,14 +76,14 @@ export async function evidence(at) {
     await page.goto("/verify");
     await page.getByLabel(/^Or its text/).fill(signed);
     await page.getByRole("button", { name: "Check", exact: true }).click();
-    await page.locator(".bigverdict").getByText("Good", { exact: true }).waitFor();
+    await page.locator(".bigverdict").getByText("Genuine", { exact: true }).waitFor();
     await page.getByText("The signature is good").first().waitFor();
     await shot("verify-good");
     await page.getByLabel(/^Or its text/).fill(signed.replace(/"PASSED"/, '"FAILED"'));
     await page.getByRole("button", { name: "Check", exact: true }).click();
     await page.locator(".bigverdict").getByText("Not to be relied on").waitFor();
     await page.locator("input[type=file]").setInputFiles({ name: "c.json", mimeType: "application/json", buffer: Buffer.from(signed) });
-    await page.locator(".bigverdict").getByText("Good", { exact: true }).waitFor();
+    await page.locator(".bigverdict").getByText("Genuine", { exact: true }).waitFor();
     await page.goto("/certificates");
     await page.getByRole("row", { name: new RegExp(box.loops.get("blank").serial) }).first().waitFor();
     await shot("certificates");

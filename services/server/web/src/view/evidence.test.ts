@@ -1,6 +1,6 @@
 /** The pure parts of the pictures and forms: time line, latencies, SMART, options, playbook text, certificates. */
 import { describe, expect, it } from "vitest";
-import type { CertificateEntry, SmartRow, TimePoint } from "@wire";
+import type { CertificateCheck, CertificateEntry, Outcome, SmartRow, TimePoint } from "@wire";
 
 import { curves, isBackwards } from "../curve";
 import { job, OPTIONS, phase, plan, planDrive } from "../fixtures";
@@ -9,6 +9,7 @@ import { complete, GIVE_UP, giveUpKey } from "../state/gate";
 import { canGiveUp } from "../state/store";
 import { drive } from "../fixtures";
 import { answers } from "./certificate/list";
+import { head } from "./certificate/verify";
 import { formatWords, optionWords } from "./gate/options";
 import { height, micros, span } from "./job/latency";
 import { meaning, sorted, weightOf } from "./job/smart";
@@ -117,4 +118,18 @@ it("certificates are found by number, drive, verdict and whether they hold", () 
   const entry: CertificateEntry = { job: "j", drive: "d", model: "Exos X18", serial: "ZR5A4T9C", capacity: 1, playbook: "standard", outcome: "PASSED", info: { id: "KC-1234", key: "ab", made: "2026-11-20T06:00:00Z", revoked: null } };
   expect([answers(entry, "kc-12 exos"), answers(entry, "passed 4t9c"), answers(entry, "revoked")]).toEqual([true, true, false]);
   expect(answers({ ...entry, info: { ...entry.info, revoked: { at: "", job: "j", why: "failed" } } }, "revoked")).toBe(true);
+});
+
+describe("the check of a certificate", () => {
+  const check = (standing: CertificateCheck["standing"], outcome: Outcome) => ({ standing, told: "", says: { outcome } }) as unknown as CertificateCheck;
+  it("has the drive's verdict large, and no tick for one that did not pass", () => {
+    for (const [outcome, shape] of [["PASSED", "pass"], ["WARN", "warn"], ["FAILED", "fail"], ["INCONCLUSIVE", "inc"]] as const) {
+      expect(head(check("trusted", outcome))).toEqual({ shape, word: outcome, beneath: "Genuine" });
+    }
+    expect(head({ ...check("trusted", "PASSED"), says: null }).shape).toBe("inc");
+  });
+  it("has no verdict large that nobody here vouches for", () => {
+    expect(head(check("unknown_key", "PASSED"))).toEqual({ shape: "warn", word: "Whole, but by an unknown key", beneath: "" });
+    expect(head(check("bad", "PASSED"))).toEqual({ shape: "fail", word: "Not to be relied on", beneath: "" });
+  });
 });

@@ -7,24 +7,31 @@ import "../../style/job.css";
 import "../../style/lists.css";
 import "../../style/playbook.css";
 import { api, asProblem } from "../../api";
-import { bytes, clock } from "../../format";
+import { bytes, clock, verdictShape } from "../../format";
 import { now } from "../../state/app";
 import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
 import { grouped4 } from "../job/evidence";
 
-const STANDING: Record<Standing, { shape: "pass" | "warn" | "fail"; word: string }> = {
-  trusted: { shape: "pass", word: "Good" },
-  unknown_key: { shape: "warn", word: "Whole, but by an unknown key" },
-  bad: { shape: "fail", word: "Not to be relied on" },
+const STANDING: Record<Standing, string> = {
+  trusted: "Genuine",
+  unknown_key: "Whole, but by an unknown key",
+  bad: "Not to be relied on",
 };
 
+/** What stands large over the rest, and how; pure. A large tick is taken for the drive's: it has the colour of the drive's verdict, where that may be relied on. */
+export function head({ standing, says }: CertificateCheck): { shape: "pass" | "warn" | "inc" | "fail"; word: string; beneath: string } {
+  if (standing !== "trusted") return { shape: standing === "bad" ? "fail" : "warn", word: STANDING[standing], beneath: "" };
+  if (!says) return { shape: "inc", word: STANDING.trusted, beneath: "" };
+  return { shape: verdictShape(says.outcome), word: says.outcome, beneath: STANDING.trusted };
+}
+
 function Result({ check }: { check: CertificateCheck }) {
-  const { shape, word } = STANDING[check.standing];
+  const { shape, word, beneath } = head(check);
   const says = check.says;
   const revocation = { unknown: "not known here: only the box that signed it knows", standing: "not revoked", revoked: "revoked" }[check.revocation.kind];
   return (
     <div role="status">
-      <p class={`bigverdict is-${shape}`}><Shape of={shape} big /><span><b>{word}</b>{check.told}</span></p>
+      <p class={`bigverdict is-${shape}`}><Shape of={shape} big /><span><b>{word}</b>{beneath && <><strong>{beneath}</strong>: </>}{check.told}</span></p>
       <ul class="ev">
         <li class={check.signature_good ? "is-pass" : "is-fail"}><Shape of={check.signature_good ? "pass" : "fail"} /><div><b>{check.signature_good ? "The signature is good" : "The signature is not good"}</b><span class="rule">{check.signature_good ? "nothing in it was changed since it was signed" : "it was damaged, changed or never signed"}</span></div></li>
         {check.key && <li class={check.known_as ? "is-pass" : "is-warn"}><Shape of={check.known_as ? "pass" : "warn"} /><div><b>{check.known_as ? `By a key that is known: ${check.known_as}` : "By a key that is not known here"}</b><span class="rule mono print">{grouped4(check.key)}</span></div></li>}
