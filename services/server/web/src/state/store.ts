@@ -142,6 +142,11 @@ export function isOver(job: Job): boolean {
   return job.state.kind === "finished" || job.state.kind === "aborted";
 }
 
+/** Whether the box found a drive bad: that stays true of it whatever else is wrong with it, so it is told before a refusal. */
+export function hasFailed(job: Job | undefined): boolean {
+  return job !== undefined && isOver(job) && job.verdict?.outcome === "FAILED";
+}
+
 /** Where a drive sits: the piece of hardware, and the place on it as short as a bay number. */
 export function bayOf(drive: Drive): { group: string; note: string; place: string } {
   const parts = drive.location.split(", ");
@@ -212,6 +217,17 @@ export function canChoose(drive: Drive, job: Job | undefined): boolean {
 
 /** Refusals that a person may override by giving up, drive by drive, what stands there and does not run. The box decides again. */
 const isMembership = (kind: string) => kind === "luks" || kind.endsWith("-member");
+
+/** Refusals because something works with the drive now, as the box names them; any other says what the drive or its content is. */
+const USES: ReadonlySet<string> = new Set([
+  "boot-disk", "mounted", "swap", "md-active", "lvm-active", "dm-crypt", "device-mapper", "bcache-active", "btrfs-mounted", "loop-backing", "exported",
+  "open-for-writing", "holder", "exclusive",
+]);
+
+/** Whether a drive is refused because something works with it now. */
+export function inUse(drive: Drive): boolean {
+  return drive.refused !== null && USES.has(drive.refused.kind);
+}
 
 /** Whether a drive is refused only because it is a member of something that does not run. */
 export function canGiveUp(drive: Drive, job: Job | undefined): boolean {

@@ -5,7 +5,7 @@ import { area, ceiling, curves, line, placeOfFinding, thin } from "../curve";
 import { ago, bytes, celsius, clock, contentWords, findingPlace, lastFour, phaseName, plural, rate, timeLeft, verdictShape } from "../format";
 import { drivePath, jobPath } from "../route";
 import { toggle } from "../state/app";
-import { canChoose, heatOf, isOver, plateOf, type Trail } from "../state/store";
+import { canChoose, hasFailed, heatOf, isOver, plateOf, type Trail } from "../state/store";
 import { Icon, Shape, Still } from "./bits";
 
 /** What a card says in its second row and beneath. */
@@ -38,14 +38,15 @@ function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
     };
   }
   if (!drive.present) return { kind: "gone", word: "Pulled", line: `at ${clock(drive.since, now)}`, foot: "Nothing runs on it." };
-  if (drive.refused) return { kind: "locked", word: "Not offered", line: drive.refused.reason, foot: [temperature, "", "kept as it is"] };
+  if (drive.refused && !hasFailed(job)) return { kind: "locked", word: "Not offered", line: drive.refused.reason, foot: [temperature, "", "kept as it is"] };
   if (job?.verdict) {
     const first = job.findings.find((f) => f.lba !== null);
+    const place = first && job.verdict.outcome === "FAILED" ? findingPlace({ ...first, sectors: 1 }) : null;
     return {
       kind: `done is-${verdictShape(job.verdict.outcome)} ${job.verdict.outcome === "FAILED" ? "fail" : job.verdict.outcome === "INCONCLUSIVE" ? "inc" : ""}`,
       word: job.verdict.outcome,
       line: job.verdict.outcome === "PASSED" ? `${bytes(job.verdict.verified)} verified` : job.verdict.summary,
-      foot: first && job.verdict.outcome === "FAILED" ? findingPlace({ ...first, sectors: 1 }) : [temperature, "", job.ended ? ago(job.ended, now) : ""],
+      foot: drive.refused ? `Not offered: ${drive.refused.reason}` : place ?? [temperature, "", job.ended ? ago(job.ended, now) : ""],
     };
   }
   const content = contentWords(drive.content);
@@ -135,7 +136,7 @@ export class Card extends Still<CardProps> {
 /** The 64-pixel place at the right: ring, verdict, lock or dotted ring. */
 function Place({ drive, job, kind }: { drive: Drive; job: Job | undefined; kind: string }) {
   if (job && !isOver(job)) return kind.startsWith("hot") ? <Ring job={job} /> : <Shape of="inc" big />;
-  if (drive.refused || drive.id === null) return <span class="lockd rg"><Icon name="lock" /></span>;
+  if ((drive.refused && !hasFailed(job)) || drive.id === null) return <span class="lockd rg"><Icon name="lock" /></span>;
   if (job?.verdict && drive.present) return <Shape of={verdictShape(job.verdict.outcome)} big />;
   return <svg class="ring rg" viewBox="0 0 64 64" aria-hidden="true"><circle class="wait" cx="32" cy="32" r="29" /></svg>;
 }

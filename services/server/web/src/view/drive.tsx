@@ -11,7 +11,7 @@ import { busName, bytes, celsius, clock, contentWords, grouped, lastFour, rotati
 import { go, jobPath } from "../route";
 import { siblings, telling } from "../siblings";
 import { known, latest, now, wish, type Wish } from "../state/app";
-import { canChoose, canGiveUp, isOver } from "../state/store";
+import { canChoose, canGiveUp, hasFailed, isOver } from "../state/store";
 import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "./bits";
 import { Health } from "./health";
 import { SmartTable } from "./job/smart";
@@ -187,6 +187,7 @@ export function DrivePage({ id }: { id: string }) {
   const measured = jobs.find((one) => telling(one));
   const others = siblings({ drive: id, model: known_as.model, capacity: known_as.capacity }, all.values());
   const outcome = job && isOver(job) ? job.verdict?.outcome : undefined;
+  const refused = drive?.refused ? `${drive.refused.reason.charAt(0).toUpperCase()}${drive.refused.reason.slice(1)}.` : "";
   // Who reads a verdict that is not clear wants its reasons first; another test is the lesser step.
   const why = job && outcome && outcome !== "PASSED" ? job : null;
   return (
@@ -196,8 +197,9 @@ export function DrivePage({ id }: { id: string }) {
           <div class="sn">{known_as.model || "no model told"}, {bytes(known_as.capacity)}<br /><Serial serial={known_as.serial} /></div></div>
         <div class="mid">
           {outcome && <VerdictMark outcome={outcome} />}
-          <h1>{!drive ? "Not plugged in" : !drive.present ? `Out since ${clock(drive.since, now.value)}` : unseen ? `Last seen ${clock(unseen, now.value)}` : drive.refused ? "Not offered for a burn-in" : job && !isOver(job) ? "Being burned in" : outcome ? AFTER[outcome] : "Ready"}</h1>
-          <p class="sayit">{drive?.refused ? `${drive.refused.reason.charAt(0).toUpperCase()}${drive.refused.reason.slice(1)}.` : job?.verdict ? `Last verdict: ${job.verdict.outcome}. ${job.verdict.summary}` : job && !isOver(job) ? "Its job has a page of its own." : "No burn-in on this box yet."}</p>
+          <h1>{!drive ? "Not plugged in" : !drive.present ? `Out since ${clock(drive.since, now.value)}` : unseen ? `Last seen ${clock(unseen, now.value)}` : drive.refused && !hasFailed(job) ? "Not offered for a burn-in" : job && !isOver(job) ? "Being burned in" : outcome ? AFTER[outcome] : "Ready"}</h1>
+          <p class="sayit">{refused && !hasFailed(job) ? refused : job?.verdict ? `Last verdict: ${job.verdict.outcome}. ${job.verdict.summary}` : job && !isOver(job) ? "Its job has a page of its own." : "No burn-in on this box yet."}</p>
+          {refused && hasFailed(job) && <p class="mute">Not offered for another burn-in. {refused}</p>}
           {unseen && <p class="mute" id="unseen">The burn-in agent has not told this box's drives since then: it may be gone, or be another name to the kernel. Burning it in, scanning it and its light wait for the agent.</p>}
         </div>
         <div class="do">

@@ -62,7 +62,12 @@ describe("a tile", () => {
     }
     expect(face(drive(), job({ state: { kind: "finished" }, verdict: verdict("FAILED"), findings: [finding({ lba: 2_000_000 })] })).side).toBe("at 1.02\u00a0GB");
   });
-  it("a drive in use says so, whatever became of it before", () => {
+  it("a drive that failed says so, whatever refuses it since; one that is not in use is not called so", () => {
+    const locked = drive({ refused: { kind: "write-protected", reason: "it is write-protected" } });
+    expect(face(locked, job({ state: { kind: "finished" }, verdict: verdict("FAILED") }))).toMatchObject({ word: "FAILED", shape: "fail" });
+    expect([locked, drive({ refused: { kind: "lvm-member", reason: "" } })].map((one) => face(one, undefined).word)).toEqual(["Not offered", "Not offered"]);
+  });
+  it("a drive in use says so, although it passed before", () => {
     expect(face(drive({ refused: { kind: "mounted", reason: "mounted at /mnt" } }), job({ state: { kind: "finished" }, verdict: verdict("PASSED") })).word).toBe("In use");
   });
 });

@@ -11,7 +11,7 @@ import "../style/wall.css";
 import { bytes, clock, lastFour, phaseName, rate, timeLeft, verdictShape } from "../format";
 import { go } from "../route";
 import { known, latest, lostSince, now } from "../state/app";
-import { hottestOf, isOver, plateOf } from "../state/store";
+import { hasFailed, hottestOf, inUse, isOver, plateOf } from "../state/store";
 import { showTheme } from "../theme";
 import { Shape, Still } from "./bits";
 import { banners } from "./box";
@@ -34,7 +34,7 @@ export function face(drive: Drive, job: Job | undefined): Face {
     const phase = p ? phaseName(p.phase).toLowerCase() : "starting";
     return { ...plain, kind: "hot", word: share === null ? phase : `${Math.floor(share * 100)}\u202f%`, small: share === null ? "" : phase, side: p ? timeLeft(p.eta_job).replace("about ", "") : "", share: share ?? 0 };
   }
-  if (drive.refused) return { ...plain, kind: "idle", word: "In use" };
+  if (drive.refused && !hasFailed(job)) return { ...plain, kind: "idle", word: inUse(drive) ? "In use" : "Not offered" };
   if (drive.as_of && !job?.verdict) return { ...plain, kind: "idle", word: "Not seen", side: `since ${clock(drive.as_of, Date.parse(drive.as_of))}` };
   if (job?.verdict) {
     const { outcome } = job.verdict;

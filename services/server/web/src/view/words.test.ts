@@ -58,6 +58,13 @@ describe("a card", () => {
   it("a failed drive shows where", () => {
     expect(say(drive(), done("FAILED", { findings: [finding({ lba: 77, sectors: 9 })] }), NOW)).toMatchObject({ word: "FAILED", foot: "LBA 77" });
   });
+  it("a drive that failed into write protection says that it failed, and beneath why it is not offered", () => {
+    const refused = { kind: "write-protected", reason: "it is write-protected" };
+    const failed = say(drive({ refused }), done("FAILED", { findings: [finding({ lba: 77 })] }), NOW);
+    expect(failed).toMatchObject({ word: "FAILED", foot: "Not offered: it is write-protected" });
+    expect(failed.kind).toMatch(/^done is-fail/);
+    expect(say(drive({ refused }), done("PASSED"), NOW)).toMatchObject({ kind: "locked", word: "Not offered" });
+  });
   it.each(["PASSED", "WARN", "INCONCLUSIVE"] as const)("%s is its word", (outcome) => expect(say(drive(), done(outcome), NOW).word).toBe(outcome));
 });
 
