@@ -411,9 +411,11 @@ impl App {
                     Effect::Reply(reply) => self.calls.reply(reply),
                     Effect::AgentGone => self.calls.fail_all(),
                     Effect::Refused { addon, what } => self.tell_sender(addon, what),
-                    effect @ (Effect::Replace(_) | Effect::Dismiss(..) | Effect::Result { .. } | Effect::Hello) => {
-                        later.push(effect)
-                    }
+                    effect @ (Effect::Replace(_)
+                    | Effect::Dismiss(..)
+                    | Effect::Result { .. }
+                    | Effect::Recall(_)
+                    | Effect::Hello) => later.push(effect),
                 }
             }
         }
@@ -438,6 +440,7 @@ impl App {
                         Box::pin(self.feed(Input::Word { addon, what })).await;
                     }
                 }
+                Effect::Recall(drives) => Box::pin(self.recall(drives)).await,
                 Effect::Hello => self.say_hello().await,
                 _ => {}
             }

@@ -1,11 +1,14 @@
 //! What the medium knows from before, and what was set aside of it.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 
-use store::Store;
-use wire::JobId;
+use store::{Store, View};
 use wire::boxes::{Banner, CertificateEntry};
+use wire::drive::Drive;
 use wire::event::Severity;
+use wire::job::Job;
+use wire::{DriveId, JobId};
 
 use super::App;
 use crate::hub::told::{self, Told};
@@ -15,6 +18,9 @@ use crate::tables::{CERTIFICATES, EVENTS, JOBS, SEALS, STATE};
 
 /// Newest jobs read at start.
 const JOBS_READ: usize = 200;
+
+/// Jobs read at a time where all are looked through: together they may be tens of megabytes.
+const PAGE: usize = 32;
 
 impl App {
     /// Settings with which nothing could be done.
@@ -102,10 +108,50 @@ impl App {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn job(&self, id: JobId) -> store::Result<Option<wire::job::Job>> {
+    pub fn job(&self, id: JobId) -> store::Result<Option<Job>> {
         match self.hub(|hub| hub.job_of(id).cloned()) {
             Some(job) => Ok(Some(job)),
             None => self.store.read(|r| JOBS.get(r, id.to_string().as_str())),
+        }
+    }
+
+    /// The newest `most` jobs of a drive, by its id or its serial number, the newest first: as the hub holds each, else as the
+    /// medium has it. Looks through all jobs on the medium: not for a thread that others wait for.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub fn jobs_of(&self, drive: &str, most: usize) -> store::Result<Vec<Job>> {
+        let is = |job: &Job| job.drive.as_str() == drive || (!job.serial.is_empty() && job.serial == drive);
+        let mut found = BTreeMap::new();
+        let mut take = |job: Job| {
+            found.insert(job.id, job);
+            if found.len() > most {
+                found.pop_first();
+            }
+        };
+        self.store.read(|r| {
+            each_job(r, |job| {
+                if is(&job) {
+                    take(job)
+                }
+            })
+        })?;
+        self.hub(|hub| hub.jobs().filter(|job| is(job)).for_each(|job| take(job.clone())));
+        Ok(found.into_values().rev().collect())
+    }
+
+    /// Looks up the newest job of each of these drives that is over, and tells the hub.
+    pub(super) async fn recall(&self, drives: Vec<DriveId>) {
+        let store = self.store.clone();
+        let found = tokio::task::spawn_blocking(move || store.read(|r| newest_of(r, &drives.iter().collect()))).await;
+        match found {
+            Ok(Ok(jobs)) if jobs.is_empty() => {}
+            Ok(Ok(jobs)) => self.feed(Input::Recalled(jobs)).await,
+            Ok(Err(error)) => tracing::error!(
+                error = &error as &dyn std::error::Error,
+                "earlier jobs of drives could not be read"
+            ),
+            Err(error) => tracing::error!(%error, "earlier jobs of drives were not looked up"),
         }
     }
 
@@ -154,16 +200,49 @@ fn of_unread(dir: &std::path::Path) -> Option<Banner> {
     )))
 }
 
+/// Hands on every job on the medium, the oldest first.
+fn each_job(r: &impl View, mut each: impl FnMut(Job)) -> store::Result<()> {
+    let mut last = String::from("0");
+    loop {
+        let page = JOBS.after(r, last.as_str(), PAGE)?;
+        let Some((key, _)) = page.last() else { return Ok(()) };
+        last.clone_from(key);
+        page.into_iter().for_each(|(_, job)| each(job));
+    }
+}
+
+/// The newest job of each of these drives that is over. One that is not the agent tells itself, or nobody knows it.
+fn newest_of(r: &impl View, drives: &BTreeSet<&DriveId>) -> store::Result<Vec<Job>> {
+    let mut newest = BTreeMap::new();
+    if !drives.is_empty() {
+        each_job(r, |job| {
+            if job.state.is_over() && drives.contains(&job.drive) {
+                newest.insert(job.drive.clone(), job);
+            }
+        })?;
+    }
+    Ok(newest.into_values().collect())
+}
+
 /// What the medium knows from before.
 pub(super) fn past(store: &Store) -> store::Result<Past> {
     store.read(|r| {
         let word = |key| -> store::Result<serde_json::Value> { Ok(STATE.get(r, key)?.unwrap_or_default()) };
-        let drives = serde_json::from_value(word(scribe::DRIVES)?).unwrap_or_else(|error| {
+        let drives: Vec<Drive> = serde_json::from_value(word(scribe::DRIVES)?).unwrap_or_else(|error| {
             tracing::debug!(%error, "no list of drives from before");
             Vec::new()
         });
         let playbooks = serde_json::from_value(word(scribe::PLAYBOOKS)?).unwrap_or_default();
-        let jobs = JOBS.last_n(r, JOBS_READ)?.into_iter().map(|(_, job)| job).collect();
+        let mut jobs: Vec<Job> = JOBS.last_n(r, JOBS_READ)?.into_iter().map(|(_, job)| job).collect();
+        if jobs.len() == JOBS_READ {
+            let here = drives
+                .iter()
+                .filter(|drive| drive.present)
+                .filter_map(|drive| drive.id.as_ref());
+            let missing = here.filter(|id| jobs.iter().all(|job| job.drive != **id)).collect();
+            let older = newest_of(r, &missing)?;
+            jobs.extend(older);
+        }
         let remembered = serde_json::from_value(word(scribe::SUPERVISOR)?).ok();
         let newest = EVENTS.last_n(r, told::READ)?;
         Ok(Past {

@@ -3,9 +3,12 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::rejection::QueryRejection;
+use axum::extract::{Path, Query, State};
 use http::StatusCode;
+use serde::Deserialize;
 use serde_json::Value;
+use utoipa::IntoParams;
 use wire::JobId;
 use wire::boxes::Told;
 use wire::command::{Answer, Command};
@@ -22,10 +25,36 @@ use crate::app::App;
 use crate::hub::{Input, Sample};
 use crate::tables::{JOB_LOG, JOB_LOG_MAX};
 
-/// The jobs held in memory, the newest first, 200 at most.
-#[utoipa::path(get, path = "/jobs", tag = "jobs", responses((status = 200, body = Vec<Job>), LoggedIn))]
-pub async fn jobs(State(app): State<Arc<App>>, _: Person) -> Json<Vec<Job>> {
-    Json(app.hub(|hub| hub.jobs().cloned().collect()))
+/// Query of the list of jobs.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub struct Of {
+    /// Jobs of this drive alone, all that are kept of it: its id, or its serial number.
+    drive: Option<String>,
+}
+
+/// Jobs of one drive in an answer; a full one has some ten kilobytes.
+const OF_DRIVE_MAX: usize = 200;
+
+/// The jobs held in memory, the newest first: the newest 200, what runs, and the newest of each drive that is here.
+///
+/// With `drive` those of that drive, older ones that are on the medium alone among them, 200 at most.
+#[utoipa::path(get, path = "/jobs", tag = "jobs", params(Of), responses((status = 200, body = Vec<Job>), LoggedIn, Stored,
+    (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+pub async fn jobs(
+    State(app): State<Arc<App>>,
+    _: Person,
+    of: Result<Query<Of>, QueryRejection>,
+) -> Result<Json<Vec<Job>>, Refusal> {
+    let Query(of) =
+        of.map_err(|error| Refusal::new("bad-query", 400, "The query is not one").with(error.body_text()))?;
+    let Some(drive) = of.drive.filter(|drive| !drive.is_empty()) else {
+        return Ok(Json(app.hub(|hub| hub.jobs().cloned().collect())));
+    };
+    let found = tokio::task::spawn_blocking(move || app.jobs_of(&drive, OF_DRIVE_MAX))
+        .await
+        .map_err(|_| Refusal::new("internal", 500, "The jobs could not be looked through"))?;
+    Ok(Json(found?))
 }
 
 /// The job's id in a path.

@@ -40,6 +40,7 @@ impl Hub {
             out.push(Effect::SaveDrives(drives.clone()));
             out.push(Effect::Stream(Stream::Drives(drives.clone())));
             self.drives = drives;
+            self.recall(out);
         }
     }
 

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use wire::JobId;
 use wire::certificate::CertificateText;
 use wire::command::Reply;
 use wire::drive::Drive;
@@ -10,6 +9,7 @@ use wire::event::{Actor, NewEvent, Severity};
 use wire::frame::LogLine;
 use wire::job::{Job, Progress};
 use wire::playbook::PlaybookInfo;
+use wire::{DriveId, JobId};
 
 use super::units;
 
@@ -38,6 +38,8 @@ pub enum Effect {
     },
     /// Keep what the supervisor said last.
     Remember(units::Remembered),
+    /// Look up the newest job of each of these drives that is over: they are here, and none of theirs is held.
+    Recall(Vec<DriveId>),
     /// Tell everybody who listens to the box.
     Stream(Stream),
     /// Tell everybody who listens to this add-on.

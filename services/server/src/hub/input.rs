@@ -69,6 +69,8 @@ pub enum Input {
     Claimed,
     /// The agent says that a job is over or unknown to it, and has told no end of it.
     JobGone(Box<Job>),
+    /// What the medium has of drives that [`super::Effect::Recall`] names: the newest job of each that is over.
+    Recalled(Vec<Job>),
     /// A banner of the server's own came or went.
     Banner {
         /// Which.

@@ -1,5 +1,6 @@
 //! The jobs: the state that the agent told last, and the latest samples of their progress.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -22,7 +23,8 @@ const SAMPLE: Duration = Duration::from_secs(1);
 /// kilobytes, and the agent tells all of it anew whenever it connects.
 const LAG: Duration = Duration::from_secs(600);
 
-/// Jobs held in memory; older ones are on the medium only.
+/// Jobs held in memory, beside those that run and the newest of each listed drive: its card says what became of it. Other
+/// older ones are on the medium only.
 pub(super) const JOBS: usize = 200;
 
 /// One sample of a job's progress.
@@ -81,15 +83,8 @@ impl Hub {
     }
 
     pub(super) fn job(&mut self, now: Now, job: Job, out: &mut Vec<Effect>) {
-        if !self.jobs.contains_key(&job.id) && self.jobs.len() >= JOBS {
-            let oldest_over = self
-                .jobs
-                .iter()
-                .find(|(_, held)| held.job.state.is_over())
-                .map(|(id, _)| *id);
-            if let Some(oldest) = oldest_over {
-                self.jobs.remove(&oldest);
-            }
+        if !self.jobs.contains_key(&job.id) {
+            self.make_room();
         }
         let held = self.jobs.entry(job.id).or_insert_with(|| Held::new(job.clone()));
         if let Some(progress) = &job.progress {
@@ -103,6 +98,55 @@ impl Hub {
             out.push(Effect::SaveJob(Box::new(held.job.clone())));
         }
         out.push(Effect::Stream(Stream::Job(Box::new(held.job.clone()))));
+    }
+
+    /// Lets the oldest jobs go until there is room for one more, or none that may go.
+    fn make_room(&mut self) {
+        if self.jobs.len() < JOBS {
+            return;
+        }
+        let newest: BTreeMap<&DriveId, JobId> = self.jobs.values().map(|held| (&held.job.drive, held.job.id)).collect();
+        let listed = self.drives.iter().filter_map(|drive| newest.get(drive.id.as_ref()?));
+        let stay: BTreeSet<JobId> = listed.copied().collect();
+        let may_go = self
+            .jobs
+            .iter()
+            .filter(|(id, held)| held.job.state.is_over() && !stay.contains(id));
+        let go: Vec<JobId> = may_go.map(|(id, _)| *id).take(self.jobs.len() + 1 - JOBS).collect();
+        for id in go {
+            self.jobs.remove(&id);
+        }
+    }
+
+    /// Has the newest job looked up of each drive here of which none is held, once for as long as it is here.
+    pub(super) fn recall(&mut self, out: &mut Vec<Effect>) {
+        let here: BTreeSet<&DriveId> = self
+            .drives
+            .iter()
+            .filter(|drive| drive.present)
+            .filter_map(|drive| drive.id.as_ref())
+            .collect();
+        self.looked_up.retain(|id| here.contains(id));
+        let held: BTreeSet<&DriveId> = self.jobs.values().map(|held| &held.job.drive).collect();
+        let missing: Vec<DriveId> = here
+            .into_iter()
+            .filter(|id| !held.contains(id) && !self.looked_up.contains(*id))
+            .cloned()
+            .collect();
+        if !missing.is_empty() {
+            self.looked_up.extend(missing.iter().cloned());
+            out.push(Effect::Recall(missing));
+        }
+    }
+
+    /// Takes what was looked up; a job that has come meanwhile is the newer one.
+    pub(super) fn recalled(&mut self, jobs: Vec<Job>, out: &mut Vec<Effect>) {
+        for job in jobs {
+            if !self.jobs.contains_key(&job.id) {
+                out.push(Effect::Stream(Stream::Job(Box::new(job.clone()))));
+                self.jobs.insert(job.id, Held::new(job));
+            }
+        }
     }
 
     /// Ends a job that the agent does not know any more: nobody is at it, and nothing else would ever end it.

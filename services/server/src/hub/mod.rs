@@ -27,7 +27,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::JobId;
 use wire::boxes::{Banner, Liveness};
 use wire::drive::Drive;
 use wire::event::{Actor, Severity};
@@ -35,6 +34,7 @@ use wire::frame::LogLine;
 use wire::job::Job;
 use wire::playbook::PlaybookInfo;
 use wire::supervisor::Status;
+use wire::{DriveId, JobId};
 
 use crate::clock::Now;
 use bucket::Bucket;
@@ -189,6 +189,8 @@ pub struct Hub {
     drives: Vec<Drive>,
     playbooks: Vec<PlaybookInfo>,
     jobs: BTreeMap<JobId, Held>,
+    /// Drives here whose newest job was looked up, whether there was one or not.
+    looked_up: BTreeSet<DriveId>,
     lines: Ring<LogLine>,
     supervisor: Option<Status>,
     remembered: Option<units::Remembered>,
@@ -210,7 +212,7 @@ pub struct Past {
     pub heard: Option<wire::Time>,
     /// The playbooks as they were told last.
     pub playbooks: Vec<PlaybookInfo>,
-    /// The newest jobs.
+    /// The newest jobs, and the newest of each drive that was here.
     pub jobs: Vec<Job>,
     /// What the supervisor said last.
     pub remembered: Option<units::Remembered>,
@@ -239,6 +241,7 @@ impl Hub {
             told: past.told,
             playbooks: past.playbooks,
             jobs,
+            looked_up: BTreeSet::new(),
             lines: Ring::new(LINES),
             supervisor: None,
             remembered: past.remembered,
@@ -290,6 +293,7 @@ impl Hub {
                 out.push(Effect::Hello);
             }
             Input::JobGone(job) => self.job_gone(now, *job, &mut out),
+            Input::Recalled(jobs) => self.recalled(jobs, &mut out),
             Input::Banner { key, banner } => {
                 match banner {
                     Some(banner) => self.banners.insert(key, banner),

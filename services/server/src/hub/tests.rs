@@ -426,6 +426,60 @@ fn old_jobs_make_room_and_running_ones_never_do() {
     assert_eq!(hub.jobs().filter(|job| !job.state.is_over()).count(), 3);
 }
 
+fn drive(id: DriveId) -> Drive {
+    serde_json::from_value(serde_json::json!({
+        "id": id, "key": id, "kernel_name": "sda", "model": "M", "serial": "WD-1234", "wwn": null, "capacity": 1, "logical_sector": 512,
+        "physical_sector": 512, "bus": "sata", "rotation": {"kind": "spinning", "rpm": 7200}, "location": "", "temperature": null,
+        "content": {"state": "empty"}, "refused": null, "present": true, "since": "2026-11-20T15:00:00Z"
+    }))
+    .unwrap()
+}
+
+#[test]
+fn the_newest_job_of_a_listed_drive_stays_and_one_that_is_not_held_is_looked_up_once() {
+    let mut hub = hub();
+    let (addon, connection) = (AGENT, 1);
+    hub.step(now(1), Input::Connected { addon, connection });
+    let of = |letter: &str| DriveId::from_serial("M", &format!("WD-123{letter}"), 1).unwrap();
+    let finished = |n: u128, drive: DriveId| Job {
+        id: JobId(uuid::Uuid::from_u128(n)),
+        drive,
+        ..job(JobState::Finished)
+    };
+    let drives = |ids: &[&str]| frame(AGENT, 1, Frame::Drives(ids.iter().map(|id| drive(of(id))).collect()));
+    let recalls = |effects: Vec<Effect>| {
+        let asked = effects.into_iter().filter_map(|effect| match effect {
+            Effect::Recall(drives) => Some(drives),
+            _ => None,
+        });
+        asked.flatten().collect::<Vec<_>>()
+    };
+    for n in 1..3 {
+        hub.step(now(1), frame(AGENT, 1, Frame::Job(Box::new(finished(n, of("A"))))));
+    }
+    assert_eq!(recalls(hub.step(now(1), drives(&["A", "B"]))), [of("B")]);
+    assert_eq!(recalls(hub.step(now(1), drives(&["B", "A"]))), [], "once");
+    hub.step(now(2), Input::Recalled(vec![finished(0, of("B"))]));
+    for n in 10..(JOBS as u128 + 50) {
+        hub.step(now(2), frame(AGENT, 1, Frame::Job(Box::new(finished(n, of("X"))))));
+    }
+    assert_eq!(hub.jobs().count(), JOBS);
+    let held = |drive: &str| {
+        hub.jobs()
+            .filter(|job| job.drive == of(drive))
+            .map(|job| job.id.0.as_u128())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!([held("A"), held("B")], [vec![2], vec![0]]);
+    hub.step(now(3), drives(&["A"]));
+    hub.step(now(3), frame(AGENT, 1, Frame::Job(Box::new(finished(1_000, of("X"))))));
+    assert_eq!(
+        recalls(hub.step(now(3), drives(&["A", "B"]))),
+        [of("B")],
+        "it was out, and its job is not held any more"
+    );
+}
+
 /// The log has a bounded number of events; none of these is a way for one add-on to fill it.
 #[test]
 fn one_add_on_fills_the_log_only_to_its_share() {

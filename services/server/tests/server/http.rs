@@ -410,6 +410,52 @@ async fn the_stream_begins_with_a_snapshot_replays_and_goes_on() {
     assert_eq!(page[0]["seq"], after + 1);
 }
 
+#[tokio::test]
+async fn what_became_of_a_drive_is_known_after_two_hundred_newer_jobs() {
+    let dir = tempfile::tempdir().unwrap();
+    let owner = Some(("admin".into(), PASSWORD.into()));
+    let (first, mut other) = (crate::certificate::finished(7), crate::certificate::finished(8));
+    (other.drive, other.serial) = (crate::agent::drive("WD-2"), "WD-2".into());
+    let later = (0..201_u32).map(|n| wire::job::Job {
+        id: wire::JobId(uuid::Uuid::from_u128(first.id.0.as_u128() + 1 + u128::from(n))),
+        ..other.clone()
+    });
+    let keep = std::iter::once(first.clone()).chain(later);
+    let keep = keep.map(|job| server::scribe::Keep::Job(Box::new(job))).collect();
+    let of = async |made: &Box_, query: &str| -> Vec<wire::job::Job> {
+        let text = made.admin().await.get(&format!("/api/v1/jobs{query}")).await.text;
+        serde_json::from_str(&text).unwrap()
+    };
+    let held = async |made: &Box_| of(made, "").await.iter().any(|job| job.id == first.id);
+    let made = Box_::at(dir.path(), owner).await;
+    made.app.scribe.kept(keep).await.unwrap();
+    made.app.shut_down().await;
+    drop(made);
+    let made = Box_::at_once_free(dir.path()).await;
+    assert!(!held(&made).await, "it is one of the older ones");
+    for word in [first.drive.as_str(), &first.serial] {
+        assert_eq!(of(&made, &format!("?drive={word}")).await, [first.clone()], "{word}");
+    }
+    assert_eq!(of(&made, "?drive=WD-2").await.len(), 200);
+    assert_eq!(of(&made, "?drive=none").await, []);
+    // Its card says what became of it as soon as it is plugged in, and after a restart.
+    let admin = made.admin().await;
+    let agent = crate::agent::Agent::connect(&made).await;
+    let mut stream = admin.events("/api/v1/stream").await;
+    agent
+        .sender
+        .send(&wire::Frame::Drives(vec![crate::acts::there("WD-1234")]))
+        .await
+        .unwrap();
+    while stream.named("job").await.data["id"] != first.id.to_string() {}
+    assert!(held(&made).await);
+    drop((agent, stream));
+    made.app.shut_down().await;
+    drop(made);
+    let made = Box_::at_once_free(dir.path()).await;
+    assert!(held(&made).await);
+}
+
 /// What somebody gets who listens to one drive or one job: names and what they are about, up to the event that says so.
 async fn until(stream: &mut crate::client::Events, kind: &str) -> Vec<String> {
     let mut all = Vec::new();

@@ -108,7 +108,7 @@ export class Played {
   }
 
   #answer(request, answer) {
-    const { pathname } = new URL(request.url, "http://x");
+    const { pathname, searchParams } = new URL(request.url, "http://x");
     const json = (value, status = 200) => {
       answer.writeHead(status, { "content-type": status < 400 ? "application/json" : "application/problem+json" });
       answer.end(JSON.stringify(value));
@@ -132,7 +132,7 @@ export class Played {
       return undefined;
     }
     if (path === "/drives") return json(drives);
-    if (path === "/jobs") return json(jobs);
+    if (path === "/jobs") return json(jobs.filter((of) => !searchParams.has("drive") || of.drive === searchParams.get("drive")));
     if (one) {
       const found = jobs.find(({ id }) => id === one[1]);
       return found ? json(one[2] === "/timeline" ? found.timeline : one[2] === "/log" ? [{ at: ago(30), level: "info", message: "phase write began", job: found.id }] : found) : problem(404, "No such job");

@@ -95,6 +95,7 @@ export const api = {
   session: () => call<Session>("GET", "/session"),
   login: (body: Login) => call<Session>("POST", "/session", body),
   logout: () => call<unknown>("DELETE", "/session"),
+  jobsOf: (drive: DriveId) => call<Job[]>("GET", `/jobs?drive=${segment(drive)}`),
   job: (id: JobId) => call<Job>("GET", `/jobs/${segment(id)}`),
   jobLog: (id: JobId) => call<LogLine[]>("GET", `/jobs/${segment(id)}/log`),
   jobTimeline: (id: JobId) => call<TimePoint[]>("GET", `/jobs/${segment(id)}/timeline`),

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Bus, Event, Progress } from "@wire";
 
 import { drive, job } from "../fixtures";
-import { bayOf, byGroup, canChoose, decode, hottestOf, latestJobs, LOG_LINES, matches, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
+import { addJobs, bayOf, byGroup, canChoose, decode, hottestOf, latestJobs, LOG_LINES, matches, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
 
 const after = (...news: News[]): Known => news.reduce(reduce, NOTHING);
 const progress = (done: number, change: Partial<Progress> = {}): Progress => ({
@@ -27,6 +27,12 @@ describe("messages of the stream", () => {
     const two = reduce(one, { type: "drives", data: [drive(), drive({ serial: "OTHER", temperature: 31 })] });
     expect(two.drives?.[0]).toBe(one.drives?.[0]);
     expect(two.drives?.[1]).not.toBe(one.drives?.[1]);
+  });
+  it("jobs that were asked for come beside the stream's, and change none of them", () => {
+    const known = after({ type: "job", data: job({ bad_sectors: 3 }) });
+    const added = addJobs(known, [job(), job({ id: "0100-1" })]);
+    expect([...added.jobs.values()].map(({ id, bad_sectors }) => [id, bad_sectors])).toEqual([["0199-1", 3], ["0100-1", 0]]);
+    expect(addJobs(added, [job()])).toBe(added);
   });
   it("progress changes its job alone and leaves a trail over the surface", () => {
     const known = after(

@@ -127,6 +127,12 @@ export function reduce(known: Known, news: News): Known {
   }
 }
 
+/** Jobs that were asked for beside the stream; of a job that both told, the stream's stays: it goes on telling it. */
+export function addJobs(known: Known, jobs: readonly Job[]): Known {
+  const added = jobs.filter(({ id }) => !known.jobs.has(id));
+  return added.length === 0 ? known : { ...known, jobs: new Map([...known.jobs, ...added.map((job) => [job.id, job] as const)]) };
+}
+
 /** The newest job of each drive. Job ids made later sort later. */
 export function latestJobs(jobs: ReadonlyMap<JobId, Job>): ReadonlyMap<DriveId, Job> {
   const latest = new Map<DriveId, Job>();

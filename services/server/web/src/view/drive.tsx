@@ -11,7 +11,7 @@ import { busName, bytes, celsius, clock, contentWords, grouped, lastFour, rotati
 import { go, jobPath } from "../route";
 import { siblings, telling } from "../siblings";
 import { known, latest, now, wish, type Wish } from "../state/app";
-import { canChoose, canGiveUp, hasFailed, isOver } from "../state/store";
+import { addJobs, canChoose, canGiveUp, hasFailed, isOver } from "../state/store";
 import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "./bits";
 import { Health } from "./health";
 import { SmartTable } from "./job/smart";
@@ -57,13 +57,13 @@ function Mini({ job }: { job: Job }) {
   );
 }
 
-function Jobs({ jobs }: { jobs: readonly Job[] }) {
+function Jobs({ jobs, asked }: { jobs: readonly Job[]; asked: boolean }) {
   const { list, head } = useSort(jobs, "started", {
     started: ({ started }) => started, playbook: ({ playbook }) => playbook, by: ({ actor }) => actor, outcome: ({ verdict }) => verdict?.outcome ?? null, certificate: ({ certificate }) => certificate?.id ?? null,
   }, true);
   return (
     <Panel title="Its life on this box" span="c12 half" note={jobs.length > 0 ? "each job, its throughput over the surface, and its certificate" : undefined}>
-      {jobs.length === 0 ? <p class="mute">No job yet. Each burn-in and scan stays here, with its verdict and certificate.</p> : (
+      {jobs.length === 0 ? asked && <p class="mute">No job yet. Each burn-in and scan stays here, with its verdict and certificate.</p> : (
         <div class="scroll"><table class="tbl jobs">
           <thead><tr>{head("started", "Started")}{head("playbook", "Playbook")}{head("by", "By")}<th scope="col">Surface</th>{head("outcome", "Outcome")}<th scope="col">In a sentence</th>{head("certificate", "Certificate")}</tr></thead>
           <tbody>
@@ -171,10 +171,24 @@ const AFTER: Record<Outcome, string> = { PASSED: "Passed its test", WARN: "Keep 
 /** The page of one drive; `id` is its identity, or its key where it has none. */
 export function DrivePage({ id }: { id: string }) {
   const { drives, jobs: all, events } = known.value;
+  // The stream brings the newest jobs of the box; those of a drive that was here long ago are asked for.
+  const asked = useSignal<{ of: string; problem: Problem | null } | null>(null);
+  useEffect(() => {
+    api.jobsOf(id).then(
+      (told) => {
+        known.value = addJobs(known.peek(), told);
+        asked.value = { of: id, problem: null };
+      },
+      (thrown: unknown) => (asked.value = { of: id, problem: asProblem(thrown) }),
+    );
+  }, [id]);
+  const answer = asked.value?.of === id ? asked.value : null;
   if (drives === null) return <main id="main" tabIndex={-1}><p class="mute" role="status">Waiting for the box to tell its drives.</p></main>;
   const drive = drives.find((d) => d.id === id) ?? drives.find((d) => d.key === id);
   const jobs = [...all.values()].filter((job) => job.drive === id).sort((a, b) => (a.id < b.id ? 1 : -1));
   const known_as = drive ?? jobs[0];
+  if (!known_as && !answer) return <main id="main" tabIndex={-1}><p class="mute" role="status">Asking the box for this drive.</p></main>;
+  if (!known_as && answer?.problem) return <main id="main" class="door" tabIndex={-1}><div class="panel"><h1>This drive could not be asked for</h1><ProblemNote problem={answer.problem} /><a class="btn" href="/">To the bench</a></div></main>;
   if (!known_as) {
     return <main id="main" class="door" tabIndex={-1}><div class="panel"><h1>This box does not know that drive</h1><p class="lead">It may have been burned in elsewhere, or was plugged in before this box kept a history.</p><a class="btn" href="/">To the bench</a></div></main>;
   }
@@ -198,7 +212,8 @@ export function DrivePage({ id }: { id: string }) {
         <div class="mid">
           {outcome && <VerdictMark outcome={outcome} />}
           <h1>{!drive ? "Not plugged in" : !drive.present ? `Out since ${clock(drive.since, now.value)}` : unseen ? `Last seen ${clock(unseen, now.value)}` : drive.refused && !hasFailed(job) ? "Not offered for a burn-in" : job && !isOver(job) ? "Being burned in" : outcome ? AFTER[outcome] : "Ready"}</h1>
-          <p class="sayit">{refused && !hasFailed(job) ? refused : job?.verdict ? `Last verdict: ${job.verdict.outcome}. ${job.verdict.summary}` : job && !isOver(job) ? "Its job has a page of its own." : "No burn-in on this box yet."}</p>
+          <p class="sayit">{refused && !hasFailed(job) ? refused : job?.verdict ? `Last verdict: ${job.verdict.outcome}. ${job.verdict.summary}` : job && !isOver(job) ? "Its job has a page of its own." : answer?.problem ? "" : answer ? "No burn-in on this box yet." : "Asking the box for its jobs."}</p>
+          <ProblemNote problem={answer?.problem ?? null} />
           {refused && hasFailed(job) && <p class="mute">Not offered for another burn-in. {refused}</p>}
           {unseen && <p class="mute" id="unseen">The burn-in agent has not told this box's drives since then: it may be gone, or be another name to the kernel. Burning it in, scanning it and its light wait for the agent.</p>}
         </div>
@@ -232,7 +247,7 @@ export function DrivePage({ id }: { id: string }) {
           </Panel>
         )}
         {measured && <SurfaceMap job={measured} among={others} />}
-        <Jobs jobs={jobs} />
+        <Jobs jobs={jobs} asked={answer !== null && answer.problem === null} />
         <Siblings own={measured} others={others} model={known_as.model} />
         {known_as.serial && <Health serial={known_as.serial} />}
         {smart && <Panel title="SMART at the last burn-in" span="c7"><SmartTable rows={smart.smart} /></Panel>}

@@ -7,7 +7,7 @@ import "../../style/job.css";
 import "../../style/lists.css";
 import { api, asProblem } from "../../api";
 import { known } from "../../state/app";
-import { isOver } from "../../state/store";
+import { addJobs, isOver } from "../../state/store";
 import { Panel, ProblemNote } from "../bits";
 import { SurfacePlot } from "./plot";
 import { CertificatePanel, FormattedPanel, Resumes, SelfTests } from "./evidence";
@@ -28,7 +28,7 @@ export function JobPage({ id }: { id: string }) {
   useEffect(() => {
     if (!missing) return;
     api.job(id).then(
-      (told) => (known.value = { ...known.peek(), jobs: new Map(known.peek().jobs).set(told.id, told) }),
+      (told) => (known.value = addJobs(known.peek(), [told])),
       (thrown: unknown) => (problem.value = asProblem(thrown)),
     );
   }, [id, missing]);
