@@ -42,6 +42,14 @@ pub struct Message {
 }
 
 impl About {
+    /// A job and its drive.
+    pub fn job(job: &Job) -> Self {
+        Self::One {
+            job: Some(job.id),
+            drive: Some(job.drive.clone()),
+        }
+    }
+
     fn of_job(job: Option<JobId>) -> Self {
         Self::One { job, drive: None }
     }
@@ -82,11 +90,7 @@ impl Message {
 
     /// A job.
     pub fn job(job: &Job) -> Self {
-        let about = About::One {
-            job: Some(job.id),
-            drive: Some(job.drive.clone()),
-        };
-        Self::new("job", job, about)
+        Self::new("job", job, About::job(job))
     }
 
     /// What a stream effect of the hub says.

@@ -1,8 +1,9 @@
 //! Server-sent events: `GET /api/v1/stream`, the one stream that feeds the dashboard.
 //!
-//! A listener first gets the box, the drives and every job as they are now, then the events it missed (after
-//! `Last-Event-ID`, or `?after=`), then everything as it happens. One that reads too slowly gets a fresh snapshot
-//! instead of a gap. Comments keep the way open; the session is looked at again every minute.
+//! A listener first gets the box, the drives and every job as they are now, what runs before what is over, then the events it
+//! missed (after `Last-Event-ID`, or `?after=`), then `ready`, then everything as it happens. One that reads too slowly gets a
+//! fresh snapshot instead of a gap, and another `ready`: log lines are in no snapshot, so whoever shows them asks for them then.
+//! Comments keep the way open; the session is looked at again every minute.
 //!
 //! Who wants one job's or one drive's alone says so in the query: then all of this, what was missed too, goes through that sieve.
 
@@ -21,6 +22,7 @@ use tokio::sync::mpsc;
 use utoipa::IntoParams;
 use wire::JobId;
 use wire::drive::Drive;
+use wire::job::Job;
 
 use super::Refusal;
 use super::doc::LoggedIn;
@@ -37,6 +39,9 @@ pub(super) const RECHECK: Duration = Duration::from_secs(60);
 
 /// How long a browser waits before it comes back, in milliseconds.
 pub(super) const RETRY: &str = "retry: 2000\n\n";
+
+/// What a listener is told when it has all of the present, and all that it missed.
+const READY: &str = "event: ready\ndata: {}\n\n";
 
 /// What a listener is told last whose session is over.
 const LOGOUT: &str = "event: logout\ndata: {}\n\n";
@@ -85,35 +90,34 @@ impl Wanted {
 
     /// The message as somebody gets it who wants this; `None` if it is about another job or drive.
     fn of_it(&self, hub: &Hub, message: &Message) -> Option<String> {
-        let (job, drive) = match &message.about {
-            About::Box => return Some(message.encode()),
-            About::Drives(drives) => {
-                let Some(word) = &self.drive else {
-                    return Some(message.encode());
-                };
-                let its: Vec<Drive> = drives.iter().filter(|drive| is(drive, word)).cloned().collect();
-                return Some(Message::drives(&its).encode());
-            }
+        if let (About::Drives(drives), Some(word)) = (&message.about, &self.drive) {
+            let its: Vec<Drive> = drives.iter().filter(|drive| is(drive, word)).cloned().collect();
+            return Some(Message::drives(&its).encode());
+        }
+        self.takes(hub, &message.about).then(|| message.encode())
+    }
+
+    /// Whether what is about this is about no other job or drive than is wanted.
+    fn takes(&self, hub: &Hub, about: &About) -> bool {
+        let (job, drive) = match about {
+            About::Box | About::Drives(_) => return true,
             About::One { job, drive } => (*job, drive.as_ref()),
         };
         if self.job.is_some() && job.is_some() && self.job != job {
-            return None;
+            return false;
         }
-        let Some(word) = &self.drive else {
-            return Some(message.encode());
-        };
+        let Some(word) = &self.drive else { return true };
         let known = job.and_then(|job| hub.job_of(job));
         let Some(drive) = drive.or(known.map(|job| &job.drive)) else {
             // Of a job that is not known any more nobody knows the drive; what is about none is about all.
-            return job.is_none().then(|| message.encode());
+            return job.is_none();
         };
-        let fits = drive.as_str() == word
+        drive.as_str() == word
             || known.is_some_and(|job| job.serial == *word)
             || hub
                 .drives()
                 .iter()
-                .any(|its| its.id.as_ref() == Some(drive) && is(its, word));
-        fits.then(|| message.encode())
+                .any(|its| its.id.as_ref() == Some(drive) && is(its, word))
     }
 
     /// As [`Wanted::of_it`]; nobody is asked where everything is wanted.
@@ -165,9 +169,12 @@ pub(super) fn headers() -> [(HeaderName, HeaderValue); 3] {
     ]
 }
 
-/// Everything as it happens, as server-sent events: `box`, `drives`, `playbooks`, `job`, `progress`, `log`, `event`.
+/// Everything as it happens, as server-sent events: `box`, `drives`, `playbooks`, `job`, `progress`, `log`, `event`, `ready`.
 ///
-/// First the present state, then the events after `Last-Event-ID` or `after`, then what happens.
+/// First the present state, then the events after `Last-Event-ID` or `after`, then `ready`, then what happens. Of the jobs those
+/// that run come first, then the newest; one that is over comes with the hottest point of its time line alone, the whole of which
+/// is at `GET /jobs/{id}/timeline`. Who reads too slowly gets the present state anew, and another `ready`: log lines between are
+/// at `GET /jobs/{id}/log`.
 ///
 /// With `job` only what is about that job, with `drive` only what is about that drive (its id or its serial number; a job's
 /// progress and log are about its drive); with both, what fits both. What is about no job, or no drive, fits any: `box`,
@@ -231,6 +238,7 @@ async fn feed(
     if after.is_some() {
         last = replay(app, person, last, wanted, send).await?;
     }
+    put(send, READY.to_owned()).await?;
     let mut keep_alive = tokio::time::interval(KEEP_ALIVE);
     let mut recheck = tokio::time::interval(RECHECK);
     keep_alive.reset();
@@ -251,6 +259,7 @@ async fn feed(
                     snapshot(app, wanted, send).await?;
                     // One that has seen no event yet gets those since it began to listen.
                     last = replay(app, person, last.max(before), wanted, send).await?;
+                    put(send, READY.to_owned()).await?;
                 }
                 Err(RecvError::Closed) => return Ok(()),
             },
@@ -266,23 +275,39 @@ async fn feed(
     }
 }
 
-/// The box, the drives and every job, as they are now.
+/// A job as it is in a snapshot. The time line is most of one that is over, and is asked for by who shows it; how hot it was is
+/// shown beside other drives.
+fn brief(job: &Job) -> Job {
+    if !job.state.is_over() {
+        return job.clone();
+    }
+    let hottest = job.timeline.iter().max_by_key(|point| point.temperature);
+    Job {
+        timeline: hottest.into_iter().cloned().collect(),
+        ..job.clone()
+    }
+}
+
+/// The box, the drives and every job, as they are now. What runs comes first, then what ended last: a slow way brings early what
+/// is looked at. The hub is held for the copy alone.
 async fn snapshot(app: &App, wanted: &Wanted, send: &mpsc::Sender<String>) -> Result<(), Gone> {
     let now = app.clock.now();
-    let messages: Vec<String> = app.hub(|hub| {
-        let mut all = vec![
+    let (heads, mut jobs) = app.hub(|hub| {
+        let heads = [
             Message::of(now, hub, &Stream::Box),
             Message::drives(hub.drives()),
             Message::playbooks(hub.playbooks()),
         ];
-        // Oldest first, so that a page that keeps the order of arrival has the newest last.
-        let mut jobs: Vec<_> = hub.jobs().map(Message::job).collect();
-        jobs.reverse();
-        all.append(&mut jobs);
-        all.iter().filter_map(|message| wanted.of_it(hub, message)).collect()
+        let heads: Vec<String> = heads.iter().filter_map(|message| wanted.of_it(hub, message)).collect();
+        let jobs = hub.jobs().filter(|job| wanted.takes(hub, &About::job(job)));
+        (heads, jobs.map(brief).collect::<Vec<Job>>())
     });
-    for message in messages {
-        put(send, message).await?;
+    jobs.sort_by_key(|job| job.state.is_over());
+    for head in heads {
+        put(send, head).await?;
+    }
+    for job in &jobs {
+        put(send, Message::job(job).encode()).await?;
     }
     Ok(())
 }

@@ -456,6 +456,63 @@ async fn what_became_of_a_drive_is_known_after_two_hundred_newer_jobs() {
     assert!(held(&made).await);
 }
 
+#[tokio::test]
+async fn a_snapshot_of_two_hundred_jobs_begins_with_what_runs_and_is_no_larger_than_it_need_be() {
+    use wire::job::{Job, JobState, Surface, TIMELINE_MAX};
+    let made = Box_::claimed().await;
+    let agent = crate::agent::Agent::connect(&made).await;
+    let mut whole = crate::certificate::finished(1_000);
+    let surface = serde_json::json!({ "step": 2, "phase": "write", "zones": vec![231_456_789_u64; 256], "p50_us": 4_100, "p99_us": 15_200,
+        "max_us": 812_000, "latencies": vec![1_234_567_u64; 28] });
+    whole.surface = vec![serde_json::from_value::<Surface>(surface).unwrap(); 4];
+    whole.timeline = (0..TIMELINE_MAX)
+        .map(|n| wire::job::TimePoint {
+            at: wire::Time::from_second(1_700_000_000 + 60 * i64::try_from(n).unwrap()).unwrap(),
+            temperature: Some(wire::Celsius(if n == 99 { 61 } else { 40 })),
+            ..whole.timeline[0].clone()
+        })
+        .collect();
+    let mut running = whole.clone();
+    (running.id, running.state, running.verdict) = (wire::JobId(uuid::Uuid::from_u128(1)), JobState::Running, None);
+    running.ended = None;
+    let id = |n: u128| wire::JobId(uuid::Uuid::from_u128(1_000 + n));
+    let over = (0..199).map(|n| Job {
+        id: id(n),
+        ..whole.clone()
+    });
+    for job in std::iter::once(running.clone()).chain(over) {
+        agent.sender.send(&wire::Frame::Job(Box::new(job))).await.unwrap();
+    }
+    while made.app.hub(|hub| hub.jobs().count()) < 200 {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let mut stream = made.admin().await.events("/api/v1/stream?after=0").await;
+    let (mut bytes, mut jobs) = (0, Vec::<Job>::new());
+    loop {
+        let message = stream.next().await.unwrap();
+        bytes += message.text.len();
+        match message.name.as_str() {
+            "ready" => break,
+            "job" => jobs.push(serde_json::from_str(&message.text).unwrap()),
+            _ => {}
+        }
+    }
+    let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
+    assert_eq!(ids[..3], [running.id, id(198), id(197)], "what runs, then the newest");
+    assert_eq!(jobs.len(), 200);
+    assert_eq!(jobs[0].timeline.len(), TIMELINE_MAX, "what runs is whole");
+    let hottest = jobs[1]
+        .timeline
+        .iter()
+        .map(|point| point.temperature)
+        .collect::<Vec<_>>();
+    assert_eq!(hottest, [Some(wire::Celsius(61))]);
+    assert!(bytes < 3 << 20, "{bytes} bytes");
+    let path = format!("/api/v1/jobs/{}/timeline", id(0));
+    let line = made.admin().await.get(&path).await.json();
+    assert_eq!(line.as_array().unwrap().len(), TIMELINE_MAX);
+}
+
 /// What somebody gets who listens to one drive or one job: names and what they are about, up to the event that says so.
 async fn until(stream: &mut crate::client::Events, kind: &str) -> Vec<String> {
     let mut all = Vec::new();

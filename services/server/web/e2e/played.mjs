@@ -129,6 +129,7 @@ export class Played {
       this.#streams.add(answer);
       request.on("close", () => this.#streams.delete(answer));
       for (const [event, data] of [["box", { ...box, now: new Date().toISOString() }], ["playbooks", playbooks], ...jobs.map((of) => ["job", of]), ["drives", drives], ...events.map((of) => ["event", of])]) answer.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+      answer.write("event: ready\ndata: {}\n\n");
       return undefined;
     }
     if (path === "/drives") return json(drives);

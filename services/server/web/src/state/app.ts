@@ -23,6 +23,8 @@ export const visit = signal<Visit>({ kind: "opening" });
 export const known = signal<Known>(NOTHING);
 /** Since when the box does not answer, in milliseconds; `null` while it does. */
 export const lostSince = signal<number | null>(null);
+/** How often the box has told all of its present state: on each connection, and where this page read too slowly. What the stream alone does not bring again, log lines say, is asked for anew then. */
+export const connections = signal(0);
 /** The box's clock as far as the page knows it, in milliseconds; turns once a second. */
 export const now = signal(Date.now());
 /** What is typed into the search. */
@@ -95,12 +97,33 @@ function flush(): void {
 let stop: (() => void) | null = null;
 let lostTimer: ReturnType<typeof setTimeout> | undefined;
 
+let earlier: ReturnType<typeof setTimeout> | undefined;
+
+/** After so long the box has told all, in milliseconds: one that went back to an earlier version does not say `ready`. */
+const EARLIER_MS = 15_000;
+
+/** The box has told all that is. */
+function ready(): void {
+  clearTimeout(earlier);
+  clearTimeout(flushing);
+  flush();
+  clearTimeout(lostTimer);
+  lostTimer = undefined;
+  lostSince.value = null;
+  connections.value += 1;
+}
+
 function connect(): void {
   stop?.();
+  clearTimeout(earlier);
   stop = listen("/api/v1/stream", {
     message: ({ event, data }) => {
       if (event === "logout") {
         void open(true);
+        return;
+      }
+      if (event === "ready") {
+        ready();
         return;
       }
       const news = decode(event, data);
@@ -108,12 +131,10 @@ function connect(): void {
       queue.push(news);
       flushing ??= setTimeout(flush, known.value.drives === null ? 0 : 250);
     },
-    live: () => {
-      clearTimeout(lostTimer);
-      lostTimer = undefined;
-      lostSince.value = null;
-    },
+    // An answer is only the beginning: until the box is ready, what is shown is of before.
+    live: () => (earlier = setTimeout(ready, EARLIER_MS)),
     lost: (lastHeard) => {
+      clearTimeout(earlier);
       // A server that restarts under its supervisor is back before anybody needs to know.
       lostTimer ??= setTimeout(() => (lostSince.value = lastHeard + skew), 1500);
     },
