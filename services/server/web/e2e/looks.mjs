@@ -37,6 +37,18 @@ export async function looks(browser, width, scheme, count) {
       await page.getByText("Version 0.1.0 is written and waits for a restart").waitFor();
     });
 
+    await test("a job: what it logged while the connection was lost is there when that is back", async () => {
+      await at("/jobs/0199a-001");
+      const lines = page.getByRole("log");
+      await lines.getByText("phase write began").waitFor();
+      box.say("log", { job: "0199a-001", line: { timestamp: new Date().toISOString(), level: "info", message: "before the cut", source: "agent" } });
+      await lines.getByText("before the cut").waitFor();
+      box.log.push({ timestamp: new Date().toISOString(), level: "warn", message: "one sector was slow", source: "agent" });
+      box.cut();
+      await lines.getByText("one sector was slow").waitFor();
+      assert("nothing is told to be lost", (await page.locator(".app.lost").count()) === 0);
+    });
+
     await test("a drive: its surface with the slow and the faulty place located, in a picture and in words", async () => {
       await at(failed);
       const map = page.locator(".surfacemap");

@@ -92,6 +92,8 @@ export class Played {
   state = bench();
   /** What is answered instead, by "METHOD path": a status, or a function that gives an object. */
   instead = new Map();
+  /** What each job logged. */
+  log = [{ timestamp: ago(30), level: "info", message: "phase write began", source: "agent" }];
   #streams = new Set();
   session = { username: "mara", expires: new Date(NOW + 8.64e7).toISOString() };
 
@@ -105,6 +107,11 @@ export class Played {
   /** Sends one message down every stream that is open. */
   say(event, data) {
     for (const stream of this.#streams) stream.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+  }
+
+  /** Cuts every stream that is open; each page comes back by itself. */
+  cut() {
+    for (const stream of this.#streams) stream.destroy();
   }
 
   #answer(request, answer) {
@@ -136,7 +143,7 @@ export class Played {
     if (path === "/jobs") return json(jobs.filter((of) => !searchParams.has("drive") || of.drive === searchParams.get("drive")));
     if (one) {
       const found = jobs.find(({ id }) => id === one[1]);
-      return found ? json(one[2] === "/timeline" ? found.timeline : one[2] === "/log" ? [{ at: ago(30), level: "info", message: "phase write began", job: found.id }] : found) : problem(404, "No such job");
+      return found ? json(one[2] === "/timeline" ? found.timeline : one[2] === "/log" ? this.log : found) : problem(404, "No such job");
     }
     if (path === "/update") return json(update);
     if (path === "/events") return json(events);
@@ -155,7 +162,7 @@ export class Played {
   }
 
   async close() {
-    for (const stream of this.#streams) stream.destroy();
+    this.cut();
     this.http.closeAllConnections();
     await new Promise((done) => this.http.close(done));
   }

@@ -5,7 +5,7 @@ import type { Job, LogLine, Problem } from "@wire";
 
 import { api, asProblem } from "../../api";
 import { plural, stamp } from "../../format";
-import { known } from "../../state/app";
+import { connections, known } from "../../state/app";
 import { Panel, ProblemNote } from "../bits";
 
 /** Log lines of the box and those that came since, each once, newest first. */
@@ -20,8 +20,15 @@ export function Log({ job }: { job: Job }) {
   const told = useSignal<LogLine[] | null>(null);
   const problem = useSignal<Problem | null>(null);
   useEffect(() => {
-    api.jobLog(job.id).then((lines) => (told.value = lines), (thrown: unknown) => (problem.value = asProblem(thrown)));
-  }, [job.id]);
+    api.jobLog(job.id).then(
+      (lines) => {
+        told.value = lines;
+        problem.value = null;
+      },
+      (thrown: unknown) => (problem.value = asProblem(thrown)),
+    );
+    // What was logged while the stream was away is in no message of it.
+  }, [job.id, connections.value]);
   const lines = mergeLog(told.value ?? [], known.value.logs.get(job.id) ?? []);
   return (
     <Panel title="Log" note={lines.length > 0 ? `${plural(lines.length, "line")}, newest first` : undefined}>

@@ -6,7 +6,7 @@ import type { Job, TimePoint } from "@wire";
 import { api } from "../../api";
 import { axis, line, type Point } from "../../curve";
 import { celsius, clock, duration, phaseName, plural, rate } from "../../format";
-import { known, now } from "../../state/app";
+import { connections, known, now } from "../../state/app";
 import { isOver } from "../../state/store";
 import { Panel } from "../bits";
 
@@ -77,8 +77,8 @@ export function Timeline({ job }: { job: Job }) {
   useEffect(() => {
     // What the stream brought is enough where this fails.
     api.jobTimeline(job.id).then((points) => (kept.value = { of: job.id, points }), () => {});
-    // Once more when all is measured.
-  }, [job.id, isOver(job)]);
+    // Once more when all is measured, and when the stream has a gap.
+  }, [job.id, isOver(job), connections.value]);
   const points = since(kept.value?.of === job.id ? kept.value.points : [], job.timeline);
   const p = known.value.jobs.get(job.id)?.progress;
   const running = job.state.kind === "running" && p;
