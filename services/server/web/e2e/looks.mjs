@@ -49,6 +49,20 @@ export async function looks(browser, width, scheme, count) {
       assert("nothing is told to be lost", (await page.locator(".app.lost").count()) === 0);
     });
 
+    await test("events: older ones to the very first, and then there is no button for more", async () => {
+      box.state.events = Array.from({ length: 3000 }, (_, i) => ({ ...box.state.events[0], seq: i + 1, id: `e${i}`, message: `number ${i + 1} of the log` }));
+      await at("/events");
+      const older = page.getByRole("button", { name: "Older" });
+      const shown = page.locator(".events li");
+      for (let pressed = 1; pressed <= 5; pressed += 1) {
+        await older.click();
+        await until(`page ${pressed}`, async () => (await shown.count()) === 500 + 500 * pressed);
+      }
+      await page.getByText("number 1 of the log").waitFor();
+      await older.waitFor({ state: "hidden" });
+      box.state.events = new Played().state.events;
+    });
+
     await test("a drive: its surface with the slow and the faulty place located, in a picture and in words", async () => {
       await at(failed);
       const map = page.locator(".surfacemap");

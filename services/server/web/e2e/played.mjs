@@ -146,7 +146,10 @@ export class Played {
       return found ? json(one[2] === "/timeline" ? found.timeline : one[2] === "/log" ? this.log : found) : problem(404, "No such job");
     }
     if (path === "/update") return json(update);
-    if (path === "/events") return json(events);
+    if (path === "/events") {
+      const [after, limit] = [searchParams.get("after"), Number(searchParams.get("limit") ?? 100)];
+      return json(after === null ? events.slice(-limit) : events.filter(({ seq }) => seq > Number(after)).slice(0, limit));
+    }
     if (path === "/certificates") return json(jobs.filter(({ certificate }) => certificate).map((of) => ({ job: of.id, drive: of.drive, model: of.model, serial: of.serial, capacity: of.capacity, playbook: of.playbook, outcome: of.verdict?.outcome ?? null, info: of.certificate })));
     if (path === "/plans") return json({ id: "p1", playbook: "standard", options: OPTIONS, drives: drives.slice(6, 8).map((of) => ({ id: of.id, model: of.model, serial: of.serial, capacity: of.capacity, sector: 512, content: of.content, given_up: [], label: of.serial.slice(-4) })), digest: "d1", nonce: "n1", seconds: 120, made: new Date().toISOString() });
     if (path === "/api/smart/health/summary") return json({ drives: [], count: 0, total: 0, healthy: 0, warning: 0, critical: 0, unknown: 0 });

@@ -3,6 +3,7 @@
  * are applied in one go four times a second, so that sixty busy drives cost four redraws, not sixty.
  */
 import { computed, signal } from "@preact/signals";
+import type { Event } from "@wire";
 import type { BoxView, Credentials, DriveId, Problem, Session } from "./types";
 
 import { api, asProblem, onUnauthorized } from "../api";
@@ -198,11 +199,11 @@ export async function logout(): Promise<void> {
   await open();
 }
 
-/** Fetches events that the stream has not brought. */
-export async function loadEvents(after: number | null, limit: number): Promise<number> {
-  const events = await api.events(after, limit);
+/** Fetches the newest events, of which the stream brings only those since it began. */
+export async function newestEvents(limit: number): Promise<readonly Event[]> {
+  const events = await api.events(null, limit);
   known.value = { ...known.value, events: mergeEvents(known.value.events, events) };
-  return events.length;
+  return events;
 }
 
 /** Starts the page's clock. */

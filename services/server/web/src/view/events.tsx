@@ -1,14 +1,14 @@
 /** Everything that happened, newest first, filtered as one types. */
-import { useSignal } from "@preact/signals";
+import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Event, Problem, Severity } from "@wire";
 
 import "../style/lists.css";
 import "../style/playbook.css";
-import { asProblem } from "../api";
+import { api, asProblem } from "../api";
 import { plural, stamp } from "../format";
 import { drivePath, jobPath } from "../route";
-import { known, loadEvents } from "../state/app";
+import { known, newestEvents } from "../state/app";
 import { Icon, Panel, ProblemNote, Shape } from "./bits";
 import { follow, pieces, type Chain } from "./chain";
 import { file, save, useDeed } from "./settings/deed";
@@ -21,7 +21,35 @@ export function fits(event: Event, text: string, least: Severity): boolean {
   return text.toLowerCase().split(/\s+/).every((word) => hay.includes(word));
 }
 
+/** Events that are asked for at a time. */
 const PAGE = 500;
+
+/** Events that are drawn at first, and as many again where there are more. */
+const DRAWN = 1000;
+
+/** What the page holds of the log: the oldest first, none left out between, and whether the box has more before them. */
+export interface Held { events: readonly Event[]; more: boolean }
+
+/** The newest events, as the box answered with at most `limit`. */
+export function newest(answer: readonly Event[], limit: number): Held {
+  return { events: answer, more: answer.length >= limit && (answer[0]?.seq ?? 1) > 1 };
+}
+
+/** With those before them, as the box answered for what comes after `after`. */
+export function older({ events }: Held, after: number, answer: readonly Event[]): Held {
+  const first = events[0]?.seq ?? Infinity;
+  const before = answer.filter(({ seq }) => seq < first);
+  // Where the answer begins later than it might, the log begins there: the box keeps so many events.
+  return { events: [...before, ...events], more: before.length > 0 && after > 0 && before[0]?.seq === after + 1 };
+}
+
+/** With those that the stream has brought since; after a gap, which only a long silence makes, these alone. */
+export function newer(held: Held, stream: readonly Event[]): Held {
+  const last = held.events.at(-1)?.seq ?? 0;
+  const fresh = stream.filter(({ seq }) => seq > last);
+  if (fresh.length === 0) return held;
+  return last > 0 && fresh[0]?.seq !== last + 1 ? { events: fresh, more: true } : { ...held, events: [...held.events, ...fresh] };
+}
 
 /** Events in one answer of the box, at most. */
 const ANSWER = 1000;
@@ -75,21 +103,40 @@ export function EventsPage() {
   const least = useSignal<Severity>("info");
   const problem = useSignal<Problem | null>(null);
   const asked = useSignal(false);
-  const more = useSignal(true);
+  const busy = useSignal(false);
+  const held = useSignal<Held | null>(null);
+  const drawn = useSignal(DRAWN);
   const load = async () => {
     problem.value = null;
+    busy.value = true;
     // First the newest; then, from the oldest that is here, the page before it.
-    const first = asked.peek() ? known.peek().events[0]?.seq : undefined;
+    const first = held.peek()?.events[0]?.seq;
     try {
-      await loadEvents(first === undefined ? null : Math.max(0, first - 1 - PAGE), PAGE);
-      more.value = (known.peek().events[0]?.seq ?? 1) > 1;
+      if (first === undefined) {
+        held.value = newer(newest(await newestEvents(PAGE), PAGE), known.peek().events);
+      } else {
+        const after = Math.max(0, first - 1 - PAGE);
+        const answer = await api.events(after, PAGE);
+        const now = held.peek();
+        // Nothing, where the stream had a gap meanwhile and the page began anew.
+        if (now?.events[0]?.seq === first) held.value = older(now, after, answer);
+        drawn.value += PAGE;
+      }
     } catch (thrown) {
       problem.value = asProblem(thrown);
     }
     asked.value = true;
+    busy.value = false;
   };
   useEffect(() => void load(), []);
-  const list = known.value.events.filter((event) => fits(event, text.value, least.value)).reverse();
+  // What the stream brings is held here, too: its own list lets the oldest go.
+  useSignalEffect(() => {
+    const stream = known.value.events;
+    const now = held.peek();
+    if (now) held.value = newer(now, stream);
+  });
+  const list = (held.value?.events ?? known.value.events).filter((event) => fits(event, text.value, least.value)).reverse();
+  const hidden = list.length > drawn.value;
   return (
     <main id="main" tabIndex={-1}>
       <h1 class="sr">Events</h1>
@@ -102,7 +149,7 @@ export function EventsPage() {
         <ProblemNote problem={problem.value} />
         {list.length === 0 && <p class="mute">{asked.value ? "Nothing answers to this." : "Asking the box."}</p>}
         <ol class="events">
-          {list.slice(0, 1000).map((event) => (
+          {list.slice(0, drawn.value).map((event) => (
             <li key={event.seq} class={event.severity === "critical" ? "is-fail" : event.severity === "warning" ? "is-warn" : "is-info"}>
               {event.severity === "info" ? <Icon name="info" /> : <Shape of={event.severity === "critical" ? "fail" : "warn"} />}
               <time dateTime={event.ts}>{stamp(event.ts)}</time>
@@ -111,7 +158,7 @@ export function EventsPage() {
             </li>
           ))}
         </ol>
-        {more.value && list.length > 0 && <button class="btn" type="button" onClick={() => void load()}>Older</button>}
+        {asked.value && (hidden || (held.value?.more ?? true)) && <button class="btn" type="button" disabled={busy.value} onClick={() => (hidden ? void (drawn.value += DRAWN) : void load())}>Older</button>}
       </Panel>
       <WholeLog />
     </main>

@@ -1,6 +1,6 @@
 /** The pure parts of the views: what a card, a head line, a banner and the list of needs say. */
 import { describe, expect, it } from "vitest";
-import type { BoxView, Verdict } from "@wire";
+import type { BoxView, Event, Verdict } from "@wire";
 
 import { readProblem } from "../api";
 import { drive, finding, job, plan, planDrive } from "../fixtures";
@@ -9,7 +9,7 @@ import { placeOf } from "../route";
 import { canChoose, plateOf } from "../state/store";
 import { banners } from "./box";
 import { say, title } from "./card";
-import { fits } from "./events";
+import { fits, newer, newest, older } from "./events";
 import { lossWords } from "./gate/reading";
 import { headline, spoken } from "./job/head";
 import { mergeLog } from "./job/log";
@@ -125,6 +125,34 @@ it("paths name places, and what names none is told", () => {
 it("an error that is no problem+json still has a title", () => {
   expect(readProblem(409, '{"type":"drive-busy","title":"A job runs","detail":"wait"}')).toEqual({ type: "drive-busy", status: 409, title: "A job runs", detail: "wait" });
   expect(readProblem(502, "<html>Bad gateway")).toMatchObject({ status: 502, title: "The box answered 502", detail: "<html>Bad gateway" });
+});
+
+describe("the pages of the log", () => {
+  const event = (seq: number) => ({ seq }) as Event;
+  const span = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => event(from + i));
+  /** A box that keeps the events from `first` to 3000, and a page on which "Older" is pressed until it is gone. */
+  const read = (first: number) => {
+    const kept = span(first, 3000);
+    let held = newest(kept.slice(-500), 500);
+    let pressed = 0;
+    for (; held.more; pressed += 1) {
+      const after = Math.max(0, (held.events[0]?.seq ?? 1) - 501);
+      held = older(held, after, kept.filter(({ seq }) => seq > after).slice(0, 500));
+    }
+    return [pressed, held.events.length, held.events[0]?.seq];
+  };
+  it("go back to the first event that the box keeps, and end there", () => {
+    expect(read(1)).toEqual([5, 3000, 1]);
+    expect(read(1201)).toEqual([3, 1800, 1201]);
+    expect(read(2501)).toEqual([1, 500, 2501]);
+    expect(read(2990)).toEqual([0, 11, 2990]);
+  });
+  it("go on with the stream, and begin anew after a gap", () => {
+    const held = { events: span(1, 10), more: false };
+    expect(newer(held, span(5, 10))).toBe(held);
+    expect(newer(held, span(8, 12)).events.at(-1)?.seq).toBe(12);
+    expect(newer(held, span(15, 16))).toEqual({ events: span(15, 16), more: true });
+  });
 });
 
 it("events are filtered by words and by how much they matter", () => {
