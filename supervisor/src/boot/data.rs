@@ -76,7 +76,7 @@ fn superblock(part: &Path) -> io::Result<[u8; 1024]> {
     Ok(bytes)
 }
 
-/// Mounts DATA for writing. Says how: `plain`, `repaired`, `made` (there was none), `remade` (what was there is lost) or
+/// Mounts DATA for writing. What `e2fsck` finds whole is never made anew ([`is_beyond_repair`]). Says how: `plain`, `repaired`, `made` (there was none), `remade` (what was there is lost) or
 /// `reset`.
 ///
 /// # Errors
@@ -120,23 +120,16 @@ pub(super) fn mount(line: &Line, part: &Path) -> Result<&'static str, String> {
     }
     let how = if repaired { "repaired" } else { "plain" };
     if found != End::None {
-        if for_writing(line, part) == Mounted::Yes {
-            return Ok(how);
+        match for_writing(line, part) {
+            Mounted::Yes => return Ok(how),
+            // A repair changes nothing about that.
+            Mounted::No(Errno::ENODEV) => return Err(unknown()),
+            Mounted::ReadOnly(_) | Mounted::No(_) => {}
         }
         let status = repair(line, part);
         match for_writing(line, part) {
             Mounted::Yes => return Ok("repaired"),
-            // Nothing is wrong with what is on it: history that can be read is not given up for a stick that is worn out.
-            Mounted::ReadOnly(why) if status.is_some_and(|s| s < 4) => {
-                return Err(format!("the stick has to be replaced, its DATA can be read but {why}"));
-            }
-            Mounted::ReadOnly(_) | Mounted::No => {}
-        }
-        // Only when the repair really ran and could not help is DATA made anew.
-        if status.is_none_or(|s| s >= 8 && s != 12) {
-            return Err(format!(
-                "DATA cannot be mounted and e2fsck could not run (status {status:?})"
-            ));
+            still => is_beyond_repair(&still, status)?,
         }
     }
     if reset {
@@ -227,13 +220,54 @@ enum Mounted {
     Yes,
     /// It can be mounted, but takes no writes; it is not mounted any more.
     ReadOnly(String),
-    No,
+    /// The kernel refused, with this.
+    No(Errno),
+}
+
+/// Whether a DATA that is not mounted for writing after a repair with this exit status may be made anew: only where `e2fsck`
+/// has come to its end and says itself that faults are left (4).
+///
+/// What it calls whole (below 4) stays, and so does what it has just repaired (1 to 3), even where the kernel still speaks of
+/// damage (EUCLEAN, EINVAL): both read the same metadata, so where they differ it is this kernel or this moment that does not
+/// fit, and another system can have it all; what is made anew nobody can. Where it is damage after all, the way out is the
+/// person's: `factory_reset = true`, which is looked at before DATA is mounted.
+///
+/// # Errors
+/// Why it stays, in words.
+fn is_beyond_repair(mounted: &Mounted, status: Option<i32>) -> Result<(), String> {
+    let found = match status {
+        Some(0..4) => "is whole",
+        Some(4..8 | 12) => "has faults",
+        _ => {
+            return Err(format!(
+                "DATA cannot be mounted and e2fsck could not run (status {status:?})"
+            ));
+        }
+    };
+    match mounted {
+        // History that can be read is not given up for a stick that is worn out.
+        Mounted::ReadOnly(why) if found == "is whole" => {
+            Err(format!("the stick has to be replaced, its DATA can be read but {why}"))
+        }
+        Mounted::No(Errno::ENODEV) => Err(unknown()),
+        // No memory is no word about DATA, whatever e2fsck says of it.
+        Mounted::No(why) if found == "is whole" || *why == Errno::ENOMEM => Err(format!(
+            "DATA {found}, but this system cannot mount it ({why}) and leaves it as it is; restart the box, or let another system have it. `factory_reset = true` in kiln.toml makes it anew"
+        )),
+        Mounted::Yes | Mounted::ReadOnly(_) | Mounted::No(_) => Ok(()),
+    }
+}
+
+/// Why a kernel without ext4 does not mount DATA.
+fn unknown() -> String {
+    "this system's kernel has no ext4 (a module is missing, or was refused), so DATA is left as it is; the other system, or another version of this one, can use it".into()
 }
 
 /// Mounts it, and keeps it only if it can be written: an error that the kernel meets while mounting leaves it read-only.
 fn for_writing(line: &Line, part: &Path) -> Mounted {
-    if try_mount(part).is_err() {
-        return Mounted::No;
+    if let Err(why) = try_mount(part) {
+        line.say(&format!("progress DATA was not mounted: {why}"));
+        return Mounted::No(why);
     }
     let Err(why) = Proof::new(Path::new(STATE)).look() else {
         return Mounted::Yes;
@@ -481,6 +515,58 @@ mod tests {
         reset::ask(part).unwrap();
         assert_eq!(begin(), "reset");
         leave();
+        // Whole, but nothing that this kernel can mount: so is one whose module is missing.
+        assert!(tool("mke2fs", &["-q", "-F", "-t", "ext4", "-b", "65536"], part));
+        let before = std::fs::read(part).unwrap();
+        match mount(&line, part) {
+            Err(why) => {
+                assert!(why.contains("DATA is whole, but this system cannot mount it"), "{why}");
+                assert_eq!(end(&superblock(part).unwrap()), End::Clean);
+                let after = std::fs::read(part).unwrap();
+                let changed = before.chunks(1024).zip(after.chunks(1024)).filter(|(b, a)| b != a);
+                // e2fsck notes when it last looked.
+                assert!(changed.count() <= 8, "no more than superblocks");
+                reset::ask(part).unwrap();
+                assert_eq!(begin(), "reset", "the way out");
+            }
+            Ok(how) => {
+                let _ = io::Write::write_fmt(
+                    &mut io::stderr(),
+                    format_args!("\nNOT RUN: this kernel mounts blocks of 64 KiB\n"),
+                );
+                assert_eq!(how, "plain");
+            }
+        }
+        leave();
+    }
+
+    #[test]
+    fn only_what_a_repair_left_with_faults_is_made_anew() {
+        let no = |why| Mounted::No(why);
+        let only_read = || Mounted::ReadOnly("it takes no writes".into());
+        let stays = |mounted: Mounted, status: Option<i32>| is_beyond_repair(&mounted, status).unwrap_err();
+        for status in 0..4 {
+            for why in [Errno::EINVAL, Errno::EUCLEAN, Errno::EIO, Errno::ENOMEM] {
+                let told = stays(no(why), Some(status));
+                assert!(
+                    told.starts_with("DATA is whole") && told.contains("factory_reset"),
+                    "{told}"
+                );
+            }
+            assert!(stays(only_read(), Some(status)).contains("replaced"));
+        }
+        for status in [0, 4, 12] {
+            assert!(stays(no(Errno::ENODEV), Some(status)).contains("has no ext4"));
+        }
+        assert!(stays(no(Errno::ENOMEM), Some(4)).starts_with("DATA has faults"));
+        for status in [None, Some(8), Some(16), Some(32), Some(127)] {
+            assert!(stays(no(Errno::EINVAL), status).contains("could not run"));
+            assert!(stays(only_read(), status).contains("could not run"));
+        }
+        for status in [4, 5, 7, 12] {
+            assert_eq!(is_beyond_repair(&no(Errno::EUCLEAN), Some(status)), Ok(()));
+            assert_eq!(is_beyond_repair(&only_read(), Some(status)), Ok(()));
+        }
     }
 
     #[test]

@@ -457,7 +457,10 @@ fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Result<(), Str
 }
 
 fn load(line: &Line, modules: &[&str]) {
-    let Ok(known) = Modules::read() else { return };
+    let known = match Modules::read() {
+        Ok(known) => known,
+        Err(e) => return line.say(&format!("progress the list of modules: {e}")),
+    };
     // What the kernel has built in is no module.
     for e in modules
         .iter()
