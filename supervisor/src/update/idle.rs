@@ -8,7 +8,7 @@
 //! |---|---|---|
 //! | good | yes | yes |
 //! | trying | no: it is decided in minutes | no |
-//! | bad, or its files are gone | no: it is the only proven one | yes |
+//! | bad, or its files are gone or damaged | no: it is the only proven one | yes |
 //! | not known: no block | no: the block is written anew in minutes | no |
 
 use wire::update::SlotState;
@@ -61,7 +61,7 @@ pub(super) fn may_write(slots: &Slots, running: &str) -> Result<(), Refusal> {
         let text = match not {
             Not::OnTrial => format!("slot {this}, which runs, is not proven yet; wait until it is kept (a minute or two)"),
             Not::OnlyProven => format!(
-                "slot {this}, which runs, is marked bad, and the system in slot {that} is the only one that has proven itself; go back to that one first"
+                "slot {this}, which runs, is marked bad or damaged on the boot medium, and the system in slot {that} is the only one that has proven itself; go back to that one first"
             ),
             Not::NoBlock => format!(
                 "the boot loader's environment block cannot be read, so nobody knows which system has proven itself; it is written anew once slot {this}, which runs, has (a minute or two)"

@@ -15,6 +15,9 @@ use super::partition::Medium;
 use super::slots::{Slots, other};
 use crate::boot::record::Traces;
 
+/// Damaged files that are named at a start.
+const DAMAGE_TOLD: usize = 8;
+
 /// What is known of this start.
 #[derive(Debug, Clone, Default)]
 pub struct Start {
@@ -47,6 +50,11 @@ pub struct Settled {
 /// The boot partition cannot be read or written.
 pub fn settle(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settled, String> {
     let mut slots = Slots::read(medium)?;
+    for told in slots.damage().take(DAMAGE_TOLD) {
+        crate::shell::log::warn(&format!(
+            "the boot partition has a damaged file: {told}; repair the partition at another computer, or remove the file there"
+        ));
+    }
     let on_trial = slots.state(&start.slot) == SlotState::Trying;
     let note = notes::trial(dir);
     let heal = slots.env.is_err();
@@ -233,7 +241,7 @@ pub fn mend(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settl
 fn known_or_fresh(slots: &Slots, dir: &Path, start: &Start) -> Env {
     let env = slots.env.clone().unwrap_or_else(|_| {
         let other = other(&start.slot);
-        let proven = slots.state(other) != SlotState::Empty && !failed_last(dir, other);
+        let proven = slots.state(other) == SlotState::Good && !failed_last(dir, other);
         let fresh = Env::fresh().with(other, if proven { "good" } else { "bad" });
         fresh.with("kept", &start.slot)
     });

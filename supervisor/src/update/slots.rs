@@ -42,13 +42,31 @@ fn says_all(env: Env) -> Result<Env, String> {
     }
 }
 
+/// What is damaged, with its name and what is wrong.
+fn damage(volume: &Volume) -> impl Iterator<Item = (&Entry, String)> {
+    let entries = volume.entries().iter();
+    entries.filter_map(|e| Some((e, format!("{}: {}", e.path, e.damage.as_ref()?))))
+}
+
+/// Whether something is this folder of the root, or in it; FAT tells no case apart.
+fn is_within(e: &Entry, top: &str) -> bool {
+    e.path
+        .split('/')
+        .next()
+        .is_some_and(|first| first.eq_ignore_ascii_case(top))
+}
+
 impl Slots {
     /// Reads everything.
     ///
     /// # Errors
-    /// The medium cannot be read, or its file system is damaged.
+    /// The medium cannot be read, or its file system is damaged where the boot loader needs it. Elsewhere it may be: what people
+    /// save is theirs ([`Slots::damage`]), and a slot that is damaged is no good one.
     pub fn read(medium: &impl Medium) -> Result<Self, String> {
         let volume = Volume::read(medium)?;
+        if let Some(told) = damage(&volume).find_map(|(e, told)| is_within(e, "EFI").then_some(told)) {
+            return Err(format!("the boot partition is damaged: {told}"));
+        }
         let file = volume
             .find("EFI/debian/grubenv")
             .filter(|e| !e.is_dir && !e.chain.is_empty())
@@ -96,8 +114,21 @@ impl Slots {
         self.env.as_ref().ok().and_then(|e| e.get(name)).unwrap_or("")
     }
 
-    /// Whether a slot may be started, as GRUB judges.
+    /// What is damaged on the boot partition, each with its name, as far as it is read all the same.
+    pub fn damage(&self) -> impl Iterator<Item = String> {
+        damage(&self.volume).map(|(_, told)| told)
+    }
+
+    /// Whether a slot may be started: as GRUB judges, but one whose files are damaged is nothing to go back to.
     pub fn state(&self, slot: &str) -> SlotState {
+        match self.marked(slot) {
+            SlotState::Good if damage(&self.volume).any(|(e, _)| is_within(e, slot)) => SlotState::Bad,
+            state => state,
+        }
+    }
+
+    /// Whether a slot may be started, as GRUB judges: by the block, and by what its folder says.
+    fn marked(&self, slot: &str) -> SlotState {
         let there = STARTED.iter().all(|n| self.file(slot, n).is_some_and(|e| e.size > 0));
         match self.variable(slot) {
             _ if !there => SlotState::Empty,
@@ -117,9 +148,9 @@ impl Slots {
     /// The slot that the next start takes, as GRUB judges.
     fn next(&self) -> &'static str {
         let prefer = if self.variable("prefer") == "b" { "b" } else { "a" };
-        let there = |slot| self.state(slot) != SlotState::Empty;
-        let may = |slot| matches!(self.state(slot), SlotState::Good | SlotState::Trying);
-        let spent = self.state(prefer) == SlotState::Trying && self.left() == 0;
+        let there = |slot| self.marked(slot) != SlotState::Empty;
+        let may = |slot| matches!(self.marked(slot), SlotState::Good | SlotState::Trying);
+        let spent = self.marked(prefer) == SlotState::Trying && self.left() == 0;
         if may(prefer) && !spent {
             return prefer;
         }

@@ -160,8 +160,8 @@ impl Writer {
             let Some(e) = slots.file(&self.running, &f.name) else {
                 continue;
             };
-            // Ours lie in one piece; one that does not is not copied from.
-            if e.chain.windows(2).any(|w| w[0] + 1 != w[1]) {
+            // Ours lie in one piece; one that does not, or is damaged, is not copied from.
+            if e.damage.is_some() || e.chain.windows(2).any(|w| w[0] + 1 != w[1]) {
                 continue;
             }
             let Some(first) = e.chain.first() else { continue };

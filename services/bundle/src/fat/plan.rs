@@ -9,7 +9,8 @@
 //!
 //! The caller has marked the slot bad in the environment block before 1 and switches to it after 4, each one sector.
 //! A plan is made from the medium alone: after a cut the same bundle gets the same places, so what lies there is found again
-//! by its hashes. `supervisor/src/update/played/cuts.rs` cuts it everywhere.
+//! by its hashes. A damaged file outside of the slot keeps every cluster that it leads to; where a folder there is damaged,
+//! nobody knows what else is in use, and nothing is planned. `supervisor/src/update/played/cuts.rs` cuts it everywhere.
 
 use std::collections::BTreeSet;
 
@@ -57,12 +58,19 @@ pub struct Plan {
 /// Plans the replacement of `slot`'s files by these (name and bytes).
 ///
 /// # Errors
-/// The slot's folder is no folder, or there is no room in one piece.
+/// The slot's folder is no folder, a folder outside of it is damaged, or there is no room in one piece.
 pub fn plan(volume: &Volume, slot: &str, files: &[(&str, u64)]) -> Result<Plan, String> {
     let g = volume.geometry();
     let folder = volume.find(slot);
     if folder.is_some_and(|f| !f.is_dir || f.chain.is_empty()) {
         return Err(format!("/{slot} of the boot partition is a file; expected a folder"));
+    }
+    let mut others = volume.entries().iter().filter(|e| is_kept(e, slot));
+    if let Some((e, what)) = others.find_map(|e| Some((e, e.damage.as_ref().filter(|_| e.is_dir)?))) {
+        return Err(format!(
+            "the folder /{} of the boot partition is damaged ({what}), so nobody knows which files it has; repair the partition at another computer, or remove the folder there",
+            e.path
+        ));
     }
     let mut table = Table::without(volume, slot);
     let (at, root) = match folder {
@@ -130,6 +138,12 @@ fn cluster(entries: &[u8]) -> Result<Vec<u8>, String> {
     Ok(bytes)
 }
 
+/// Whether something stays: all but the slot's folder and what is in it.
+fn is_kept(e: &Entry, slot: &str) -> bool {
+    let top = e.path.split('/').next().unwrap_or_default();
+    !top.eq_ignore_ascii_case(slot)
+}
+
 /// The table to be.
 struct Table {
     geometry: Geometry,
@@ -141,23 +155,24 @@ impl Table {
     /// What everything but the slot's files uses.
     fn without(volume: &Volume, slot: &str) -> Self {
         let geometry = volume.geometry();
-        let inside = format!("{}/", slot.to_ascii_lowercase());
-        let is_kept =
-            |e: &&Entry| !e.path.to_ascii_lowercase().starts_with(&inside) && !e.path.eq_ignore_ascii_case(slot);
-        let mut used: BTreeSet<u32> = volume.root().iter().copied().collect();
-        for e in volume.entries().iter().filter(is_kept) {
-            used.extend(&e.chain);
+        let others = volume.entries().iter().filter(|e| is_kept(e, slot));
+        let firsts = others.filter_map(|e| e.chain.first());
+        // By the table, to its end or to what is known already: a damaged file may lead into the slot's.
+        let mut used = BTreeSet::new();
+        for first in volume.root().first().into_iter().chain(firsts) {
+            let mut at = *first;
+            while volume.is_cluster(at) && used.insert(at) {
+                at = volume.next(at);
+            }
         }
         let folder = volume.find(slot).and_then(|f| f.chain.first().copied());
         used.extend(folder);
         let mut next: Vec<u32> = (0..geometry.clusters as u32 + 2)
-            .map(|c| {
-                let value = volume.next(c);
-                if c < 2 || used.contains(&c) || value == BAD {
-                    value
-                } else {
-                    0
-                }
+            .map(|c| match volume.next(c) {
+                // A folder names it, so it is not free, whatever the table says.
+                0 if used.contains(&c) => END,
+                value if c < 2 || used.contains(&c) || value == BAD => value,
+                _ => 0,
             })
             .collect();
         if let Some(f) = folder {

@@ -1,4 +1,8 @@
 //! A FAT32 file system as it is now: its first table and every file and folder. Damage is told, never followed.
+//!
+//! Where it is one file's or folder's it stands at that [`Entry`], and the rest is read on: people save files here, and a stick that
+//! is pulled, or a power cut while the debug bundle is saved, leaves one without its chain. Whoever reads says which files have
+//! to be whole. What makes the whole file system unreadable (boot sector, root folder) is an error.
 
 use super::name::{PLACES, checksum};
 use super::{BAD, CLUSTER, CLUSTER_SECTORS, DIRECTORY, ENDS, ENTRY, Geometry, LONG, SECTOR};
@@ -28,10 +32,12 @@ pub struct Entry {
     pub path: String,
     /// Whether it is a folder.
     pub is_dir: bool,
-    /// Its clusters in order; none when it is empty.
+    /// Its clusters in order, up to where it is damaged; none when it is empty.
     pub chain: Vec<u32>,
-    /// Bytes.
+    /// Bytes, as its folder says.
     pub size: u32,
+    /// What is wrong with it, in words: then not all of it can be read, and of a folder not every file is known.
+    pub damage: Option<String>,
 }
 
 /// The file system.
@@ -44,20 +50,55 @@ pub struct Volume {
     /// The root folder's bytes.
     pub(super) root_bytes: Vec<u8>,
     entries: Vec<Entry>,
-    /// Clusters of all chains so far: each belongs to one file.
-    chained: u64,
+    /// Clusters of all chains so far, by number: each belongs to one file, so no damage makes more of them than there are.
+    claimed: Vec<bool>,
 }
 
-/// Deepest nesting that is followed: a damaged folder may contain itself.
+/// A file or folder as its folder names it.
+struct Named {
+    name: String,
+    is_dir: bool,
+    first: u32,
+    size: u32,
+}
+
+/// What ends a chain before its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Broken {
+    /// It leads to this, which is no cluster.
+    To(u32),
+    /// Another chain has this cluster.
+    Into(u32),
+}
+
+impl Broken {
+    fn text(self) -> String {
+        match self {
+            Self::To(at) => format!("its chain is broken at cluster {at}"),
+            Self::Into(at) => format!("its chain runs into another one at cluster {at}"),
+        }
+    }
+}
+
+/// What the box is started from: of a cluster that two files have, these have it.
+const FIRST: [&str; 3] = ["EFI", "a", "b"];
+
+/// Deepest nesting that is followed.
 const DEEPEST: usize = 16;
 /// Most files and folders.
 const MOST: usize = 65_536;
+/// Most clusters of a folder: FAT lets it have 65,536 entries.
+const FOLDER_MAX: usize = 65_536 * ENTRY / CLUSTER as usize;
+/// What is wrong with a folder that has more.
+const LONG_FOLDER: &str = "it is longer than a folder can be";
+/// Most units of a long name: 20 parts of 13. Garbage may look like parts without end.
+const LONG_MAX: usize = 260;
 
 impl Volume {
     /// Reads boot sector, tables and folders.
     ///
     /// # Errors
-    /// It is not FAT32 as we lay it out, its table and folders contradict each other, or the medium cannot be read.
+    /// It is not FAT32 as we lay it out, its root folder is damaged, it has too many files, or the medium cannot be read.
     pub fn read(disk: &(impl Read + ?Sized)) -> Result<Self, String> {
         let mut boot = [0u8; 512];
         read(disk, 0, &mut boot)?;
@@ -80,12 +121,18 @@ impl Volume {
             root: Vec::new(),
             root_bytes: Vec::new(),
             entries: Vec::new(),
-            chained: 0,
+            claimed: vec![false; geometry.clusters as usize + 2],
         };
-        this.root = this.chain(u32_at(44), "/")?;
+        let (root, broken) = this.chain(u32_at(44));
+        let long = (root.len() > FOLDER_MAX).then(|| LONG_FOLDER.to_owned());
+        if let Some(what) = broken.map(Broken::text).or(long) {
+            return Err(format!("the boot partition is damaged: its root folder: {what}"));
+        }
+        this.root = root;
         this.root_bytes = this.content(disk, &this.root)?;
-        let root = this.root_bytes.clone();
-        this.walk(disk, &root, "", 0)?;
+        let mut all = named(&this.root_bytes);
+        all.sort_by_key(|n| !FIRST.iter().any(|ours| n.name.eq_ignore_ascii_case(ours)));
+        this.walk(disk, all, "", 0)?;
         Ok(this)
     }
 
@@ -128,26 +175,26 @@ impl Volume {
             .map_or(BAD, |b| u32::from_le_bytes(*b) & 0x0fff_ffff)
     }
 
-    fn chain(&mut self, first: u32, of: &str) -> Result<Vec<u32>, String> {
+    /// Whether it can hold data.
+    pub(super) fn is_cluster(&self, number: u32) -> bool {
+        number >= 2 && u64::from(number) - 2 < self.geometry.clusters
+    }
+
+    /// The clusters from this one on, and what has ended them before their end. One that another chain has is the last: where
+    /// it leads is known by that.
+    fn chain(&mut self, first: u32) -> (Vec<u32>, Option<Broken>) {
         let (mut at, mut chain) = (first, Vec::new());
         while at < ENDS {
-            let broken = at < 2 || u64::from(at) - 2 >= self.geometry.clusters;
-            if broken || chain.len() as u64 >= self.geometry.clusters {
-                return Err(format!(
-                    "the boot partition is damaged: the chain of {of} is broken at cluster {at}"
-                ));
+            if !self.is_cluster(at) {
+                return (chain, Some(Broken::To(at)));
             }
             chain.push(at);
+            if std::mem::replace(&mut self.claimed[at as usize], true) {
+                return (chain, Some(Broken::Into(at)));
+            }
             at = self.next(at);
         }
-        // Else a damaged table could have every file drag the same long chain along: more than there is memory.
-        self.chained += chain.len() as u64;
-        if self.chained > self.geometry.clusters {
-            return Err(format!(
-                "the boot partition is damaged: up to {of} its files have more clusters than there are"
-            ));
-        }
-        Ok(chain)
+        (chain, None)
     }
 
     fn content(&self, disk: &(impl Read + ?Sized), chain: &[u32]) -> Result<Vec<u8>, String> {
@@ -162,76 +209,86 @@ impl Volume {
         Ok(all)
     }
 
-    fn walk(&mut self, disk: &(impl Read + ?Sized), folder: &[u8], prefix: &str, depth: usize) -> Result<(), String> {
-        if depth > DEEPEST || self.entries.len() > MOST {
-            return Err(format!(
-                "the boot partition is damaged: too many folders below {prefix}"
-            ));
-        }
-        let mut long: Vec<u16> = Vec::new();
-        let mut long_sum = 0;
-        for e in folder.chunks_exact(ENTRY) {
-            match (e[0], e[11]) {
-                (0, _) => break,
-                (0xe5, _) => long.clear(),
-                (_, LONG) => {
-                    if e[0] & 0x40 != 0 {
-                        long.clear();
-                    }
-                    let part: Vec<u16> = PLACES.iter().map(|p| u16::from_le_bytes([e[*p], e[*p + 1]])).collect();
-                    long.splice(0..0, part);
-                    long_sum = e[13];
-                }
-                (_, a) if a & 0x08 != 0 => long.clear(),
-                (b'.', _) => {}
-                (_, attribute) => {
-                    if self.entries.len() >= MOST {
-                        return Err(format!(
-                            "the boot partition is damaged: more than {MOST} files, below {prefix:?}"
-                        ));
-                    }
-                    let mut short = [0u8; 11];
-                    short.copy_from_slice(&e[..11]);
-                    // A stale long name, left by a tool that knows only short ones, is passed over as Linux does.
-                    let name = if long.is_empty() || checksum(&short) != long_sum {
-                        short_name(&short, e[12])
-                    } else {
-                        let end = long.iter().position(|u| *u == 0).unwrap_or(long.len());
-                        String::from_utf16_lossy(&long[..end])
-                    };
-                    long.clear();
-                    let path = format!("{prefix}{name}");
-                    let half = |at: usize| u32::from(u16::from_le_bytes([e[at], e[at + 1]]));
-                    let first = half(20) << 16 | half(26);
-                    let size = u32::from_le_bytes([e[28], e[29], e[30], e[31]]);
-                    let is_dir = attribute & DIRECTORY != 0;
-                    let chain = if first == 0 {
-                        Vec::new()
-                    } else {
-                        self.chain(first, &path)?
-                    };
-                    if !is_dir && (chain.len() as u64 * CLUSTER) < u64::from(size) {
-                        return Err(format!("the boot partition is damaged: {path} is shorter than it says"));
-                    }
-                    let inside = if is_dir {
-                        self.content(disk, &chain)?
-                    } else {
-                        Vec::new()
-                    };
-                    self.entries.push(Entry {
-                        path: path.clone(),
-                        is_dir,
-                        chain,
-                        size,
-                    });
-                    if is_dir {
-                        self.walk(disk, &inside, &format!("{path}/"), depth + 1)?;
-                    }
-                }
+    fn walk(&mut self, disk: &(impl Read + ?Sized), all: Vec<Named>, prefix: &str, depth: usize) -> Result<(), String> {
+        for n in all {
+            if self.entries.len() >= MOST {
+                return Err(format!(
+                    "the boot partition is damaged: more than {MOST} files, below {prefix:?}"
+                ));
             }
+            let path = format!("{prefix}{}", n.name);
+            let (chain, broken) = match n.first {
+                0 => (Vec::new(), None),
+                first => self.chain(first),
+            };
+            // What another has is not read as this one's: a folder may contain itself.
+            let own = chain.len() - usize::from(matches!(broken, Some(Broken::Into(_))));
+            let mut damage = broken.map(Broken::text);
+            let mut inside = Vec::new();
+            if !n.is_dir {
+                let short = (chain.len() as u64 * CLUSTER) < u64::from(n.size);
+                damage = damage.or(short.then(|| "it is shorter than it says".into()));
+            } else if depth == DEEPEST {
+                damage = Some(format!("it lies in {DEEPEST} folders, and deeper is not looked"));
+            } else if own > FOLDER_MAX {
+                damage = Some(LONG_FOLDER.into());
+            } else {
+                inside = named(&self.content(disk, &chain[..own])?);
+            }
+            self.entries.push(Entry {
+                path: path.clone(),
+                is_dir: n.is_dir,
+                chain,
+                size: n.size,
+                damage,
+            });
+            self.walk(disk, inside, &format!("{path}/"), depth + 1)?;
         }
         Ok(())
     }
+}
+
+/// What a folder names.
+fn named(folder: &[u8]) -> Vec<Named> {
+    let mut all = Vec::new();
+    let mut long: Vec<u16> = Vec::new();
+    let mut long_sum = 0;
+    for e in folder.chunks_exact(ENTRY) {
+        match (e[0], e[11]) {
+            (0, _) => break,
+            (0xe5, _) => long.clear(),
+            (_, LONG) => {
+                if e[0] & 0x40 != 0 || long.len() >= LONG_MAX {
+                    long.clear();
+                }
+                let part: Vec<u16> = PLACES.iter().map(|p| u16::from_le_bytes([e[*p], e[*p + 1]])).collect();
+                long.splice(0..0, part);
+                long_sum = e[13];
+            }
+            (_, a) if a & 0x08 != 0 => long.clear(),
+            (b'.', _) => {}
+            (_, attribute) => {
+                let mut short = [0u8; 11];
+                short.copy_from_slice(&e[..11]);
+                // A stale long name, left by a tool that knows only short ones, is passed over as Linux does.
+                let name = if long.is_empty() || checksum(&short) != long_sum {
+                    short_name(&short, e[12])
+                } else {
+                    let end = long.iter().position(|u| *u == 0).unwrap_or(long.len());
+                    String::from_utf16_lossy(&long[..end])
+                };
+                long.clear();
+                let half = |at: usize| u32::from(u16::from_le_bytes([e[at], e[at + 1]]));
+                all.push(Named {
+                    name,
+                    is_dir: attribute & DIRECTORY != 0,
+                    first: half(20) << 16 | half(26),
+                    size: u32::from_le_bytes([e[28], e[29], e[30], e[31]]),
+                });
+            }
+        }
+    }
+    all
 }
 
 fn read(disk: &(impl Read + ?Sized), offset: u64, buffer: &mut [u8]) -> Result<(), String> {

@@ -6,9 +6,11 @@
 //! | `writes` | a whole update, and what may not be written |
 //! | `cuts` | the power is cut at every write |
 //! | `settled` | how a start after an update ends |
+//! | `damaged` | files of people's, and of a slot, that are damaged |
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 mod cuts;
+mod damaged;
 mod settled;
 mod writes;
 

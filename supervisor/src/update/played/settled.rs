@@ -10,7 +10,7 @@ use super::super::slots::Slots;
 use super::{Disk, env, partition, send};
 use crate::boot::record::{Record, Traces};
 
-fn start(slot: &str, why: &str, left: &str, traces: Traces) -> Start {
+pub(super) fn start(slot: &str, why: &str, left: &str, traces: Traces) -> Start {
     Start {
         slot: slot.into(),
         why: why.into(),
