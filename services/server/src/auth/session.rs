@@ -126,17 +126,16 @@ impl Vault {
         self.remove(&session_key(cookie)).await
     }
 
-    /// Ends the sessions of `user` (of everybody for `None`), all but the one of the cookie `keep`; how many.
+    /// Ends the sessions of `user`, all but the one of the cookie `keep`; how many.
     ///
     /// # Errors
     /// When that is not on the medium.
-    pub async fn end_sessions(&self, user: Option<&str>, keep: Option<&str>) -> store::Result<usize> {
-        let kept = keep.map(session_key);
+    pub async fn end_sessions(&self, user: &str, keep: &str) -> store::Result<usize> {
+        let kept = session_key(keep);
         let keys: Vec<String> = self.with(|all| {
             let those = all.iter().filter(|(key, c)| {
-                let is_theirs =
-                    matches!(&c.kind, Kind::Session { user: its, .. } if user.is_none_or(|user| user == its));
-                is_theirs && Some(*key) != kept.as_ref()
+                let is_theirs = matches!(&c.kind, Kind::Session { user: its, .. } if user == its);
+                is_theirs && **key != kept
             });
             those.map(|(key, _)| key.clone()).collect()
         });

@@ -174,6 +174,45 @@ impl Vault {
         self.put(user_key(name), Credential::new(kind, None, now)).await
     }
 
+    /// Stores whoever claims the box as its only person, in one transaction: nobody who was there before gets in any more, by
+    /// password or session. Add-on tokens stay.
+    ///
+    /// # Errors
+    /// When it is not on the medium; nothing is changed then.
+    pub async fn claim(&self, name: &str, password: String, now: Now) -> store::Result<()> {
+        let kind = Kind::User {
+            name: name.to_owned(),
+            password,
+        };
+        let (its, key, owner) = (self.clone(), user_key(name), Credential::new(kind, None, now));
+        to_its_end(async move {
+            let _turn = its.turn.lock().await;
+            its.claim_in_turn(key, owner).await
+        })
+        .await
+    }
+
+    async fn claim_in_turn(&self, key: String, owner: Credential) -> store::Result<()> {
+        let stays = |row: &Credential| match row.kind {
+            Kind::AddonToken { .. } => true,
+            Kind::User { .. } | Kind::Session { .. } => false,
+        };
+        let (its, row) = (key.clone(), owner.clone());
+        self.store
+            .write(move |w| {
+                // What the medium has: a session that is just being ended is out of memory already.
+                for (old, _) in CREDENTIALS.all(w)?.iter().filter(|(_, row)| !stays(row)) {
+                    CREDENTIALS.delete(w, old.as_str())?;
+                }
+                CREDENTIALS.put(w, &its, &row)
+            })
+            .await?;
+        let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
+        all.retain(|_, row| stays(row));
+        all.insert(key, owner);
+        Ok(())
+    }
+
     /// Gives a person another password in place of `was`, both as hashes; false if it was changed meanwhile, or the person is
     /// called otherwise.
     ///
@@ -606,6 +645,23 @@ mod tests {
         let medium = vault.store.read(|r| CREDENTIALS.all(r)).unwrap();
         let medium: BTreeMap<String, Credential> = medium.into_iter().collect();
         assert_eq!(vault.with(rows), rows(&medium));
+    }
+
+    #[tokio::test]
+    async fn a_claim_leaves_its_owner_and_the_tokens_of_addons() {
+        let dir = tempfile::tempdir().unwrap();
+        let vault = vault(dir.path());
+        vault.add_user("ada", "old".into(), START).await.unwrap();
+        vault.add_user("bea", "hers".into(), START).await.unwrap();
+        let (cookie, _) = vault.log_in("ada", Origin::default(), START).await.unwrap();
+        let (token, ..) = vault.new_token("shed", START).await.unwrap();
+        vault.claim("Ada", "new".into(), START).await.unwrap();
+        for vault in [&vault, &Vault::open(vault.store.clone()).unwrap()] {
+            assert_eq!(vault.user("ada"), Some(("Ada".to_owned(), "new".to_owned())));
+            assert_eq!(vault.user("bea"), None);
+            assert_eq!(vault.session(&cookie, START), None);
+            assert!(vault.token(&token, START).is_some());
+        }
     }
 
     #[tokio::test]

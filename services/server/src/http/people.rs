@@ -65,7 +65,7 @@ pub async fn change_password(
     if !app.vault.change_password(&person.name, &was, hash, now).await? {
         return Err(not_yours().with("it was changed a moment ago"));
     }
-    let ended = app.vault.end_sessions(Some(&person.name), Some(&person.secret)).await?;
+    let ended = app.vault.end_sessions(&person.name, &person.secret).await?;
     let message = format!("{} changed the password", person.name);
     app.record_act(
         act(
@@ -149,7 +149,7 @@ pub async fn vigil_change_name(
 #[utoipa::path(delete, path = "/session/others", tag = "session",
     responses((status = 204, description = "Only this session is left"), LoggedIn, Stored))]
 pub async fn end_others(State(app): State<Arc<App>>, person: Person) -> Result<StatusCode, Refusal> {
-    let ended = app.vault.end_sessions(Some(&person.name), Some(&person.secret)).await?;
+    let ended = app.vault.end_sessions(&person.name, &person.secret).await?;
     let message = format!("{} logged out everywhere else", person.name);
     app.record_act(
         act(

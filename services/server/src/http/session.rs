@@ -76,7 +76,8 @@ pub(super) fn check_username(name: &str) -> Result<(), Refusal> {
         .with("username: 1 to 64 letters, digits, dots, underscores or hyphens"))
 }
 
-/// Claims the box: who reads the code on its console becomes the first user, and is logged in.
+/// Claims the box: who reads the code on its console becomes its one user, and is logged in. Where it was claimed before, that
+/// name, its password and all sessions end.
 #[utoipa::path(post, path = "/claim", tag = "session", security(()), request_body = Claim,
     responses((status = 200, body = Session), Body, Tries, Stored, (status = 403, description = "`code-wrong`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 409, description = "`claimed`, `being-claimed`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-username`, `bad-password`", body = wire::Problem, content_type = "application/problem+json")))]
@@ -120,7 +121,10 @@ pub async fn claim(
         let (app, name, password) = (Arc::clone(&app), form.username.clone(), form.password);
         async move {
             let done = match app.hasher.hash(password).await {
-                Ok(hash) => store_owner(&app, &name, hash).await.map_err(Refusal::from),
+                Ok(hash) => {
+                    let stored = app.vault.claim(&name, hash, app.clock.now()).await;
+                    stored.map_err(Refusal::from)
+                }
                 Err(error) => Err(error.into()),
             };
             app.claim(|claim| claim.finish(done.is_ok()));
@@ -148,12 +152,6 @@ pub async fn claim(
         .log_in(&form.username, origin(peer, &headers), app.clock.now())
         .await?;
     with_cookie(form.username, expires, &cookie, way)
-}
-
-/// Stores who has claimed the box; where it was claimed before, whoever was logged in no longer is.
-async fn store_owner(app: &App, name: &str, hash: String) -> store::Result<()> {
-    app.vault.add_user(name, hash, app.clock.now()).await?;
-    app.vault.end_sessions(None, None).await.map(|_| ())
 }
 
 fn wrong_code(what: &str) -> Refusal {

@@ -174,3 +174,28 @@ async fn whoever_stands_before_the_box_gets_in_again() {
     server.app.recover("boot", 2).await;
     assert!(code(&server).is_some());
 }
+
+/// Nobody could see or remove the account whose password was lost.
+#[tokio::test]
+async fn who_gets_in_again_under_another_name_is_the_only_owner() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Box_::at(dir.path(), Some(("admin".into(), PASSWORD.into()))).await;
+    let mut before = server.admin().await;
+    server.app.recover("boot", 1).await;
+    let code = server.app.claim(|claim| claim.code().map(|code| code.text())).unwrap();
+    let claim = json!({ "code": code, "username": "ada", "password": "battery staple" });
+    assert_eq!(server.client().post("/api/v1/claim", &claim).await.status, 200);
+    assert_eq!(before.get("/api/v1/session").await.status, 401);
+    let login = |name: &str, password: &str| json!({ "username": name, "password": password });
+    let enters = async |server: &Box_, login| server.client().post("/api/v1/session", &login).await.status;
+    assert_eq!(enters(&server, login("admin", PASSWORD)).await, 401);
+    assert_eq!(enters(&server, login("ada", "battery staple")).await, 200);
+    server.app.shut_down().await;
+    drop(server);
+    let server = crate::gate::reopen(dir.path(), None).await;
+    assert_eq!(enters(&server, login("admin", PASSWORD)).await, 401);
+    assert_eq!(enters(&server, login("ada", "battery staple")).await, 200);
+    let mut still = server.client();
+    still.cookie = before.cookie;
+    assert_eq!(still.get("/api/v1/session").await.status, 401);
+}

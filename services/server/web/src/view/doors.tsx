@@ -44,7 +44,7 @@ function Field(props: { id: string; label: string; secret?: boolean; hint?: stri
   );
 }
 
-/** First visit: the code on the console makes its reader the owner. */
+/** First visit, or the way back in: the code on the console makes its reader the owner. */
 export function ClaimDoor({ box }: { box: BoxView }) {
   const code = useSignal("");
   const username = useSignal("admin");
@@ -72,7 +72,7 @@ export function ClaimDoor({ box }: { box: BoxView }) {
   return (
     <Door
       name={box.name} title="Claim this box"
-      lead={<>Nobody owns it yet. Its console (screen or serial line) shows a code of eight characters; whoever reads it there becomes the owner.</>}
+      lead={<>Its console (screen or serial line) shows a code of eight characters; whoever reads it there becomes the owner. Where the box had one before, this name and password replace the earlier ones.</>}
     >
       <form onSubmit={submit}>
         <Field id="code" label="Claim code" className="code" autocomplete="one-time-code" value={code.value} onInput={(v) => (code.value = v)} hint="Eight letters and digits; letter case does not matter." />
