@@ -258,6 +258,7 @@ const TITLES: &[(&str, &str)] = &[
     ("gate.armed", "Erasure was armed"),
     ("gate.refused", "Gate stayed shut"),
     ("gate.started", "Burn-in was started"),
+    ("gate.unanswered", "Start was not answered"),
     ("host.cleaned", "Old histories were taken out"),
     ("host.drive_removed", "Drive of a host was taken away"),
     ("host.enrolled", "Host was added"),

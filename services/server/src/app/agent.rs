@@ -5,7 +5,7 @@ use wire::command::{Answer, Command};
 use wire::frame::{Frame, Hello};
 
 use super::App;
-use crate::calls;
+use crate::calls::{self, Asked};
 use crate::hub::{AGENT, Hub};
 use crate::scribe;
 use crate::tables::STATE;
@@ -14,13 +14,21 @@ impl App {
     /// Asks the burn-in agent.
     ///
     /// # Errors
-    /// Its refusal, or that it cannot be reached.
+    /// Its refusal, that it cannot be reached, or that its answer did not come.
     pub async fn ask_agent(&self, command: Command) -> Result<Answer, Problem> {
+        self.call_agent(command).await?.answer().await
+    }
+
+    /// Sends the burn-in agent a command; its answer is to be waited for.
+    ///
+    /// # Errors
+    /// When the command has not left.
+    pub(crate) async fn call_agent(&self, command: Command) -> Result<Asked<'_>, Problem> {
         let sender = self.agent_sender().ok_or_else(|| {
             let now = self.clock.now();
             calls::away(self.hub(|hub| hub.presence(now)))
         })?;
-        self.calls.call(&sender, command).await
+        self.calls.ask(&sender, command).await
     }
 
     pub(super) fn agent_sender(&self) -> Option<link::Sender> {

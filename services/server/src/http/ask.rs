@@ -163,7 +163,7 @@ fn declared(addon: &Addon, form: &Act) -> Result<Asked, Refusal> {
         (status = 422, description = "`bad-form`: the detail names each field", body = wire::Problem, content_type = "application/problem+json"),
         (status = 502, description = "`addon-unreachable`, `addon-redirects`, `addon-too-long`", body = wire::Problem, content_type = "application/problem+json"),
         (status = 503, description = "`addon-away`, `addon-busy`, `agent-away`, `store`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 504, description = "`addon-late`, `agent-late`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 504, description = "`addon-late`, `agent-late`, `agent-unsure`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn action(
     State(app): State<Arc<App>>,
     person: Person,

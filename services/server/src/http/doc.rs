@@ -68,7 +68,7 @@ problems! {
         "422": "Refused by the agent for what was asked: `playbook-unknown`, `playbook-bad`, `options-bad` and the like; the detail names what is wrong and what is expected",
         "502": "`agent-odd`: server and agent are of different versions",
         "503": "`agent-away`, `busy`, `store`: the agent or the medium cannot be used now",
-        "504": "`agent-late`: the agent did not answer in time; look before trying again",
+        "504": "`agent-late`, `agent-unsure`: the agent did not answer in time, or was gone before it answered; it may have done it, so look before trying again",
     }
     /// The medium is read or written.
     Stored { "503": "`store`: the medium failed; `busy`: too many bytes of requests are in hand" }
@@ -76,7 +76,7 @@ problems! {
     Both {
         "502": "`agent-odd`: server and agent are of different versions",
         "503": "`agent-away`, `agent-busy`: the agent cannot be asked for its part, or given it, now; `store`: the medium failed; `busy`: another backup is being made, brought or put back, or too many bytes of requests are in hand",
-        "504": "`agent-late`: the agent did not answer in time; look before trying again",
+        "504": "`agent-late`, `agent-unsure`: the agent did not answer in time, or was gone before it answered; it may have done it, so look before trying again",
     }
     /// The supervisor does it.
     Supervised { "503": "`no-supervisor`: this server does not run in a box, or its supervisor is away; `busy`: the supervisor does not listen just now; `store`: the medium failed" }

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use axum::Json as Answered;
 use axum::extract::{Path, State};
 use serde_json::json;
+use tokio::sync::oneshot;
 use wire::boxes::{ArmRequest, PlanRequest, StartRequest, Started};
 use wire::command::{Answer, Command};
 use wire::event::Severity;
 use wire::gate::{Armed, Plan};
-use wire::{PlanId, Problem};
+use wire::{JobId, PlanId, Problem};
 
 use super::Refusal;
 use super::act::act;
@@ -19,6 +20,7 @@ use super::doc::{Agent, Body, LoggedIn, OfPlan, Stored, Tries};
 use super::drives::{check_list, words};
 use super::person::Person;
 use crate::app::App;
+use crate::calls::is_unanswered;
 
 fn plan_id(text: &str) -> Result<PlanId, Refusal> {
     text.parse().map_err(|_| {
@@ -115,41 +117,67 @@ pub async fn start(
     let id = plan_id(&id)?;
     claimed(&app)?;
     let plan = app.gate(|gate| gate.start(app.clock.now(), id, &person.name, &armed))?;
+    let (tell, told) = oneshot::channel();
     // Not bound to this request: who closes the page in this moment has started it all the same.
-    let task = tokio::spawn({
-        let app = Arc::clone(&app);
-        async move {
-            let outcome = app.ask_agent(Command::Start(armed)).await;
-            let drives: Vec<_> = plan.drives.iter().map(|drive| drive.id.clone()).collect();
-            let event = match &outcome {
-                Ok(_) => act(
-                    "gate.started",
-                    Severity::Info,
-                    format!("{} started {} on {}", person.name, plan.playbook, words(&app, &drives)),
-                    json!({ "plan": id, "drives": drives }),
-                ),
-                Err(problem) => act(
-                    "gate.refused",
-                    Severity::Warning,
-                    format!(
-                        "The agent refused to start {} on {}: {problem}",
-                        plan.playbook,
-                        words(&app, &drives)
-                    ),
-                    json!({ "plan": id, "drives": drives, "problem": problem }),
-                ),
-            };
-            if let Err(error) = app.record_act(event, &person.name).await {
-                tracing::error!(%error, "a start was not recorded");
-            }
-            outcome
+    tokio::spawn(async move {
+        let mut asked = app.call_agent(Command::Start(armed)).await;
+        let outcome = match &mut asked {
+            Ok(asked) => started(asked.answer().await),
+            Err(problem) => Err(problem.clone()),
+        };
+        record(&app, &plan, &person.name, &outcome).await;
+        let is_late = outcome.as_ref().is_err_and(|problem| problem.kind == "agent-late");
+        // Who asked may be gone.
+        let _gone = tell.send(outcome);
+        if let (true, Ok(asked)) = (is_late, asked)
+            && let Some(outcome) = asked.late().await
+        {
+            record(&app, &plan, &person.name, &started(outcome)).await;
         }
     });
-    let outcome = task
-        .await
-        .map_err(|_| Refusal::new("internal", 500, "The start broke off"))?;
+    let broke_off = |_| {
+        Refusal::new("internal", 500, "The start broke off")
+            .with("it is not known whether it was started; look at the bench before trying again")
+    };
+    let jobs = told.await.map_err(broke_off)??;
+    Ok(Answered(Started { jobs }))
+}
+
+/// The jobs of an answer to a start.
+fn started(outcome: Result<Answer, Problem>) -> Result<Vec<JobId>, Problem> {
     match outcome? {
-        Answer::Started { jobs } => Ok(Answered(Started { jobs })),
-        Answer::Planned(_) | Answer::Aborted | Answer::Records { .. } | Answer::Done { .. } => Err(odd_answer()),
+        Answer::Started { jobs } => Ok(jobs),
+        Answer::Planned(_) | Answer::Aborted | Answer::Records { .. } | Answer::Done { .. } => {
+            Err(odd_answer().into_problem())
+        }
+    }
+}
+
+/// Records what came of a start. Only what the agent itself said, or what never left for it, is told as refused.
+async fn record(app: &App, plan: &Plan, actor: &str, outcome: &Result<Vec<JobId>, Problem>) {
+    let drives: Vec<_> = plan.drives.iter().map(|drive| drive.id.clone()).collect();
+    let (book, on) = (&plan.playbook, words(app, &drives));
+    let event = match outcome {
+        Ok(_) => act(
+            "gate.started",
+            Severity::Info,
+            format!("{actor} started {book} on {on}"),
+            json!({ "plan": plan.id, "drives": drives }),
+        ),
+        Err(problem) if is_unanswered(problem) => act(
+            "gate.unanswered",
+            Severity::Warning,
+            format!("{actor} asked the agent to start {book} on {on}: {problem}"),
+            json!({ "plan": plan.id, "drives": drives, "problem": problem }),
+        ),
+        Err(problem) => act(
+            "gate.refused",
+            Severity::Warning,
+            format!("The agent refused to start {book} on {on}: {problem}"),
+            json!({ "plan": plan.id, "drives": drives, "problem": problem }),
+        ),
+    };
+    if let Err(error) = app.record_act(event, actor).await {
+        tracing::error!(%error, "a start was not recorded");
     }
 }

@@ -31,6 +31,11 @@ impl Refusal {
         self
     }
 
+    /// The problem that it tells.
+    pub fn into_problem(self) -> Problem {
+        self.problem
+    }
+
     /// Too many tries: when the next is looked at.
     pub fn wait(time: std::time::Duration) -> Self {
         // Rounded up: a second early is one more refusal.

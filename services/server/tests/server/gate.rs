@@ -234,3 +234,42 @@ async fn the_agents_refusal_reaches_the_person_and_a_lost_agent_does_not_hang_th
     drop(agent);
     assert_eq!(asked.await.unwrap().problem(), "agent-away");
 }
+
+/// The armed plan's path for its start, and its ticket.
+async fn armed(admin: &mut Client, agent: &mut Agent) -> (String, Value) {
+    let plan = planned(admin, agent).await;
+    let path = format!("/api/v1/plans/{}/arm", plan.id);
+    let armed = admin.post(&path, &confirm(&plan, PASSWORD)).await.json();
+    (format!("/api/v1/plans/{}/start", plan.id), armed)
+}
+
+/// What the agent has read it may be doing already, whatever becomes of the connection.
+#[tokio::test]
+async fn a_start_whose_answer_is_lost_is_not_told_as_one_that_did_nothing() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let mut agent = Agent::connect(&made).await;
+    let (start, ticket) = armed(&mut admin, &mut agent).await;
+    let mut starter = admin.clone();
+    let starting = tokio::spawn(async move { starter.post(&start, &ticket).await });
+    while !matches!(agent.next().await.unwrap(), Frame::Command(_)) {}
+    drop(agent);
+    let answer = starting.await.unwrap();
+    assert_eq!((answer.status, answer.problem().as_str()), (504, "agent-unsure"));
+    assert!(!answer.text.contains("nothing was"), "{answer:?}");
+    assert!(answer.text.contains("look at the bench"), "{answer:?}");
+    let events = admin.get("/api/v1/events").await.text;
+    assert!(events.contains("gate.unanswered"), "{events}");
+    for kind in ["gate.refused", "gate.started"] {
+        assert!(!events.contains(kind), "{kind}: {events}");
+    }
+
+    let mut agent = Agent::connect(&made).await;
+    let mut scanner = admin.clone();
+    let body = json!({ "drives": [drive("WD-1234")], "playbook": "scan" });
+    let scanning = tokio::spawn(async move { scanner.post("/api/v1/scans", &body).await });
+    while !matches!(agent.next().await.unwrap(), Frame::Command(_)) {}
+    drop(agent);
+    let answer = scanning.await.unwrap();
+    assert_eq!((answer.status, answer.problem().as_str()), (504, "agent-unsure"));
+}

@@ -12,6 +12,9 @@ const ROOT = "/api/v1";
 /** Longest wait for an answer in milliseconds; a password check takes seconds on a small board. */
 const ANSWER_MS = 45_000;
 
+/** The same for what opens drives: the box waits 75 s for its agent, and what it says then is more than this page knows. */
+const START_MS = 90_000;
+
 /** The box refused, or did not answer (status 0). */
 export class Refusal extends Error {
   constructor(readonly problem: Problem) {
@@ -104,7 +107,7 @@ export const api = {
   resume: (id: JobId) => call<Told>("POST", `/jobs/${segment(id)}/resume`),
   locate: (id: DriveId, on: boolean) => call<Told>("POST", `/drives/${segment(id)}/locate`, { on }),
   nameBay: (id: DriveId, bay: string) => call<Told>("PUT", `/drives/${segment(id)}/bay`, { bay } satisfies BayRequest),
-  scan: (drives: DriveId[], playbook: string) => call<Started>("POST", "/scans", { drives, playbook } satisfies ScanRequest),
+  scan: (drives: DriveId[], playbook: string) => call<Started>("POST", "/scans", { drives, playbook } satisfies ScanRequest, START_MS),
   savePlaybook: (name: string, text: string) => call<Told>("PUT", `/playbooks/${segment(name)}`, { text }),
   forgetPlaybook: (name: string) => call<Told>("DELETE", `/playbooks/${segment(name)}`),
   certificates: () => call<CertificateEntry[]>("GET", "/certificates"),
@@ -112,7 +115,7 @@ export const api = {
   plan: (drives: DriveId[], playbook: string, options: PlanOptions) =>
     call<Plan>("POST", "/plans", { drives, playbook, options } satisfies PlanRequest),
   arm: (plan: PlanId, body: ArmRequest) => call<Armed>("POST", `/plans/${segment(plan)}/arm`, body),
-  start: (plan: PlanId, body: Armed) => call<Started>("POST", `/plans/${segment(plan)}/start`, body),
+  start: (plan: PlanId, body: Armed) => call<Started>("POST", `/plans/${segment(plan)}/start`, body, START_MS),
   /** Events after a number, oldest first; without one the newest. */
   events: (after: number | null, limit: number) =>
     call<Event[]>("GET", after === null ? `/events?limit=${limit}` : `/events?after=${after}&limit=${limit}`),

@@ -87,6 +87,30 @@ describe("the ways out", () => {
   it.each(["plan-changed", "drive-unknown", "drive-refused"])("%s asks for a fresh plan to show the difference", (type) => {
     expect(run(arming, { type: "submit" }, { type: "refused", problem: problem(type), now: 2000 })).toMatchObject({ step: "checking", problem: { type } });
   });
+  it.each(["agent-unsure", "agent-late", "unreachable", "about:blank", "internal"])("%s to a start never says that nothing was written", (type) => {
+    const unsure = run(arming, { type: "submit" }, { type: "starting" }, { type: "refused", problem: problem(type), now: 200_000 });
+    expect(unsure).toMatchObject({ step: "unsure", problem: { type }, plan: { id: "p2" } });
+    const later = run(unsure, { type: "tick", now: 1e9 }, { type: "submit" }, { type: "complete" }, { type: "refused", problem: problem("plan-expired"), now: 1e9 });
+    expect(later).toBe(unsure);
+    expect(JSON.stringify(later)).not.toContain("othing has been written");
+  });
+  it("a box that does not answer to the password has started nothing", () => {
+    expect(run(arming, { type: "submit" }, { type: "refused", problem: problem("unreachable"), now: 2000 })).toMatchObject({ step: "arming", busy: false });
+  });
+  it("only what was submitted starts, and while it does no clock ends it", () => {
+    expect(step(arming, { type: "starting" })).toBe(arming);
+    const starting = run(arming, { type: "submit" }, { type: "starting" });
+    expect(starting).toMatchObject({ step: "arming", busy: true, starting: true });
+    expect(step(starting, { type: "tick", now: 1e9 })).toBe(starting);
+  });
+  it.each(["agent-away", "drive-silent", "busy"])("%s to a start: the plan is spent, every label is typed again", (type) => {
+    expect(run(arming, { type: "submit" }, { type: "starting" }, { type: "refused", problem: problem(type), now: 2000 })).toMatchObject({
+      step: "reading", typed: {}, notice: { type },
+    });
+  });
+  it("a start that is refused for a drive asks for a fresh plan to show the difference", () => {
+    expect(run(arming, { type: "submit" }, { type: "starting" }, { type: "refused", problem: problem("drive-changed"), now: 2000 })).toMatchObject({ step: "checking" });
+  });
   it("no plan, no gate", () => {
     expect(step(loading, { type: "refused", problem: problem("agent-away"), now: 0 })).toMatchObject({ step: "refused" });
     expect(step(checking, { type: "refused", problem: problem("drive-refused"), now: 0 })).toMatchObject({ step: "refused" });

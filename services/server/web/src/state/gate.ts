@@ -3,10 +3,12 @@
  *
  * ```text
  *  loading ─► reading ─(last label right)─► checking ─(same digest)─► arming ─► started
- *     │          ▲ ▲                           │                        │
+ *     │          ▲ ▲                           │                        │ └─(no answer to the start)─► unsure
  *     ▼          │ └── accept ── changed ◄─────┘ (another digest)       │
  *  refused       └──────────── two minutes over, plan void ◄────────────┘
  * ```
+ *
+ * From `unsure` nothing leads on: the drives may be being erased, and only the bench shows whether they are.
  *
  * The box decides everything again; this only keeps a person from arming what they have not read.
  * Time is an argument. Tested in `gate.test.ts`.
@@ -25,7 +27,8 @@ export type Gate =
   | { step: "reading"; plan: Plan; typed: Typed; notice: Problem | null }
   | { step: "checking"; plan: Plan; typed: Typed; problem: Problem | null }
   | { step: "changed"; plan: Plan; changes: string[] }
-  | { step: "arming"; plan: Plan; typed: Typed; deadline: number; busy: boolean; problem: Problem | null }
+  | { step: "arming"; plan: Plan; typed: Typed; deadline: number; busy: boolean; starting: boolean; problem: Problem | null }
+  | { step: "unsure"; plan: Plan; problem: Problem }
   | { step: "started"; jobs: readonly JobId[] };
 
 /** What happens to it. Times are milliseconds of one clock. */
@@ -37,6 +40,7 @@ export type Input =
   | { type: "complete" }
   | { type: "accept" }
   | { type: "submit" }
+  | { type: "starting" }
   | { type: "started"; jobs: readonly JobId[] }
   | { type: "tick"; now: number };
 
@@ -125,6 +129,11 @@ export function differences(before: Plan, after: Plan): string[] {
 const VOID = new Set(["plan-expired", "plan-unknown", "ticket-used", "ticket-wrong", "ticket-forged", "not-armed"]);
 /** Problems that say that the drives are not what was read: ask again and show the difference. */
 const CHANGED = new Set(["plan-changed", "drive-changed", "drive-unknown", "drive-refused", "drive-busy", "content-unknown"]);
+/** Problems that do not say whether the box did what it was asked: it may be doing it. */
+const UNANSWERED = new Set(["agent-unsure", "agent-late", "agent-odd", "unreachable", "page-error", "about:blank", "internal"]);
+
+/** Whether a start that came to this may be under way all the same. */
+export const isUnanswered = (problem: Problem) => UNANSWERED.has(problem.type);
 
 /** Told when the two minutes are over. */
 export const OVER: Problem = {
@@ -146,7 +155,7 @@ export function step(gate: Gate, input: Input): Gate {
         return { step: "changed", plan: input.plan, changes: differences(gate.plan, input.plan) };
       }
       return {
-        step: "arming", plan: input.plan, typed: gate.typed, busy: false, problem: gate.problem,
+        step: "arming", plan: input.plan, typed: gate.typed, busy: false, starting: false, problem: gate.problem,
         deadline: input.asked + input.plan.seconds * 1000,
       };
     case "refused":
@@ -155,11 +164,15 @@ export function step(gate: Gate, input: Input): Gate {
         case "checking":
           return { step: "refused", problem: input.problem };
         case "arming":
-          if (VOID.has(input.problem.type) || input.now >= gate.deadline) {
-            return { step: "reading", plan: gate.plan, typed: {}, notice: input.problem };
+          if (gate.starting && isUnanswered(input.problem)) {
+            return { step: "unsure", plan: gate.plan, problem: input.problem };
           }
-          if (CHANGED.has(input.problem.type)) {
+          if (CHANGED.has(input.problem.type) && input.now < gate.deadline) {
             return { step: "checking", plan: gate.plan, typed: gate.typed, problem: input.problem };
+          }
+          // A plan that went to its start is good for no other one.
+          if (VOID.has(input.problem.type) || gate.starting || input.now >= gate.deadline) {
+            return { step: "reading", plan: gate.plan, typed: {}, notice: input.problem };
           }
           return { ...gate, busy: false, problem: input.problem };
         default:
@@ -175,6 +188,8 @@ export function step(gate: Gate, input: Input): Gate {
       return gate.step === "changed" ? { step: "reading", plan: gate.plan, typed: {}, notice: null } : gate;
     case "submit":
       return gate.step === "arming" && !gate.busy ? { ...gate, busy: true, problem: null } : gate;
+    case "starting":
+      return gate.step === "arming" && gate.busy ? { ...gate, starting: true } : gate;
     case "started":
       return gate.step === "arming" ? { step: "started", jobs: input.jobs } : gate;
     case "tick":

@@ -61,6 +61,12 @@ export function Arm(props: { gate: Gate; password: Signal<string>; left: number;
   const who = visit.value.kind === "in" ? visit.value.session.username : "";
   const act = plan ? `Erase and test ${plural(plan.drives.length, "drive")}` : "Erase and test";
   const busy = gate.step === "arming" && gate.busy;
+  const starting = gate.step === "arming" && gate.starting;
+  const beside = starting
+    ? "The box opens the drives, which can take a minute. From here on they may be written."
+    : open
+      ? "Left to arm. Then the plan is void and you start again; nothing will have been written."
+      : "Two minutes, from the moment all labels are typed.";
   // Also after a refusal: while the box was asked the field was shut.
   useEffect(() => {
     if (open && !busy) field.current?.focus();
@@ -71,8 +77,8 @@ export function Arm(props: { gate: Gate; password: Signal<string>; left: number;
       <h2 id="g3">Arm</h2>
       <div class="clock">
         <Clock left={open ? props.left : (plan?.seconds ?? 120)} total={plan?.seconds ?? 120} on={open} />
-        <p class="sr" role="status">{open && SPOKEN.find(({ within }) => props.left <= within)?.words}</p>
-        <p class={open ? "" : "mute"}>{open ? "Left to arm. Then the plan is void and you start again; nothing will have been written." : "Two minutes, from the moment all labels are typed."}</p>
+        <p class="sr" role="status">{open && !starting && SPOKEN.find(({ within }) => props.left <= within)?.words}</p>
+        <p class={open ? "" : "mute"}>{beside}</p>
       </div>
       <form onSubmit={(event) => event.preventDefault()}>
         <div class="field">
@@ -82,7 +88,7 @@ export function Arm(props: { gate: Gate; password: Signal<string>; left: number;
           <p class="h" id="arm-hint">{gate.step === "checking" ? "Asking the box whether anything has changed." : open ? "It signs what you have read." : missing > 0 ? `${plural(missing, "label")} to go.` : ""}</p>
         </div>
         <ProblemNote problem={gate.step === "arming" ? gate.problem : null} />
-        <button class="btn hot" type="button" disabled={!open || busy || props.password.value === ""} onClick={props.onArm}>{busy ? "Asking the box" : act}</button>
+        <button class="btn hot" type="button" disabled={!open || busy || props.password.value === ""} onClick={props.onArm}>{starting ? "Starting" : busy ? "Asking the box" : act}</button>
       </form>
       <div class="sum">Enter does not press this button.</div>
     </aside>

@@ -6,14 +6,15 @@
  */
 import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { PlanOptions } from "@wire";
+import type { Plan, PlanOptions, Problem } from "@wire";
 
 import "../../style/gate.css";
 import { api, asProblem } from "../../api";
+import { plural } from "../../format";
 import { go, jobPath, saveFocus } from "../../route";
 import { choose, chosen, known, monotonic, wish } from "../../state/app";
 import { complete, step, type Gate, type Input } from "../../state/gate";
-import { Shape } from "../bits";
+import { ProblemNote, Shape } from "../bits";
 import { Arm, Brief } from "./arm";
 import { PlaybookChoice } from "./choice";
 import { OptionsForm, PLAIN } from "./options";
@@ -30,6 +31,24 @@ function Changed({ changes, onAccept }: { changes: string[]; onAccept: () => voi
         <p class="lead">Between reading and arming, the box saw something else than what you were shown. Nothing has been written.</p>
         <ul class="changes">{changes.map((change) => <li key={change}>{change}</li>)}</ul>
         <div class="do"><button class="btn prime" type="button" onClick={onAccept}>Read it again</button><a class="btn" href="/">Back to the bench</a></div>
+      </div>
+    </main>
+  );
+}
+
+/** The box was told to start, and nobody knows whether it did. */
+function Unsure({ plan, problem }: { plan: Plan; problem: Problem }) {
+  useEffect(saveFocus, []);
+  const count = plural(plan.drives.length, "drive");
+  return (
+    <main id="main" class="door wide" tabIndex={-1}>
+      <div class="panel" role="alert">
+        <p class="v is-warn"><Shape of="warn" />No answer</p>
+        <h1>It is not known whether the test has started</h1>
+        <p class="lead">The box was told to erase and test {count}, and its answer did not come. It may be erasing already.</p>
+        <ProblemNote problem={problem} />
+        <p class="lead">Leave the drives where they are and look at the bench: what has started is shown there, within two minutes. Only where nothing has, choose the drives and type their labels again.</p>
+        <div class="do"><a class="btn prime" href="/">To the bench</a></div>
       </div>
     </main>
   );
@@ -105,6 +124,7 @@ export function GatePage() {
     try {
       const confirm = Object.fromEntries(before.plan.drives.map((drive) => [drive.id, before.typed[drive.id] ?? ""]));
       const armed = await api.arm(before.plan.id, { password: password.peek(), confirm });
+      dispatch({ type: "starting" });
       const { jobs } = await api.start(before.plan.id, armed);
       dispatch({ type: "started", jobs });
       choose([]);
@@ -135,6 +155,8 @@ export function GatePage() {
       return <main id="main" class="door" tabIndex={-1}><p class="mute" role="status">Started.</p></main>;
     case "changed":
       return <Changed changes={state.changes} onAccept={() => dispatch({ type: "accept" })} />;
+    case "unsure":
+      return <Unsure plan={state.plan} problem={state.problem} />;
     case "loading":
     case "refused":
     case "reading":
@@ -146,7 +168,7 @@ export function GatePage() {
             {state.step === "arming" ? <Brief plan={state.plan} /> : <StepOne gate={state} dispatch={dispatch} onAgain={() => { dispatch({ type: "reset" }); void ask(); }}>{choice}</StepOne>}
             <Arm gate={state} password={password} left={state.step === "arming" ? Math.max(0, (state.deadline - time.value) / 1000) : 0} onArm={() => void arm()} />
           </div>
-          <p class="leave"><a href="/">Leave the gate; nothing has been written</a></p>
+          <p class="leave"><a href="/">{state.step === "arming" && state.starting ? "Leave the gate; the start goes on" : "Leave the gate; nothing has been written"}</a></p>
         </main>
       );
   }

@@ -7,7 +7,8 @@ import { api, asProblem } from "../../api";
 import { bytes, contentWords, plural } from "../../format";
 import { go, jobPath } from "../../route";
 import { choose } from "../../state/app";
-import { ProblemNote, Serial, Shape } from "../bits";
+import { isUnanswered } from "../../state/gate";
+import { Icon, ProblemNote, Serial, Shape } from "../bits";
 import { titleOf } from "./choice";
 
 /** What will be read, and the button. */
@@ -47,6 +48,9 @@ export function ScanDoor({ drives, playbook, children }: { drives: readonly Driv
             })}
           </ol>
           <ProblemNote problem={problem.value} />
+          {problem.value && isUnanswered(problem.value) && (
+            <p class="note"><Icon name="info" />It is not known whether the scan has started. Look at the bench before you ask again: what has started is shown there, within two minutes.</p>
+          )}
           <div class="do">
             <button class="btn prime" type="button" disabled={busy.value || drives.length === 0} onClick={() => void start()}>{busy.value ? "Asking the box" : `${titleOf(playbook)}: read ${plural(drives.length, "drive")}`}</button>
             <a class="btn" href="/">Back to the bench</a>
