@@ -68,6 +68,41 @@ impl Store {
         failed.map_or(Ok(()), Err)
     }
 
+    /// Table and key of every entry of every declared table but those in `skip`, in the order of [`Self::export`]. No value is
+    /// looked at: of long ones nothing is read off the medium.
+    ///
+    /// # Errors
+    /// When the medium cannot be read.
+    pub fn keys(&self, skip: &[&str]) -> Result<Vec<(&'static str, Vec<u8>)>> {
+        self.read(|read| {
+            let mut all = Vec::new();
+            let tables = read.tables.0.iter();
+            for (name, table) in tables.filter(|(name, _)| **name != META && !skip.contains(*name)) {
+                for entry in table.iter(read.txn).map_err(Error::lmdb("listing a table"))? {
+                    let (key, _) = entry.map_err(Error::lmdb("listing an entry"))?;
+                    all.push((*name, key.to_vec()));
+                }
+            }
+            Ok(all)
+        })
+    }
+
+    /// The entry of a declared table at this key, as it lies there.
+    ///
+    /// # Errors
+    /// When the medium cannot be read.
+    pub fn row(&self, table: &'static str, key: &[u8]) -> Result<Option<Row>> {
+        self.read(|read| {
+            let value = read.table(table)?.get(read.txn, key);
+            let value = value.map_err(Error::lmdb("reading an entry"))?;
+            Ok(value.map(|value| Row {
+                table: table.to_owned(),
+                key: key.to_vec(),
+                value: value.to_vec(),
+            }))
+        })
+    }
+
     /// Empties every declared table but those in `skip` and puts `rows` there instead, in one commit: all or nothing.
     /// Rows of tables that are skipped are left out; a row of a table that nobody declared is an error. They are taken one
     /// by one, so that a whole store need not lie in memory twice.
@@ -170,6 +205,12 @@ mod tests {
         other.write(|w| A.put(w, "was here", &1)).await.unwrap();
         let exported = rows(&one, &[]);
         assert_eq!(exported.len(), 3);
+        let by_key = one.keys(&[]).unwrap().into_iter();
+        let by_key: Vec<Row> = by_key
+            .map(|(table, key)| one.row(table, &key).unwrap().unwrap())
+            .collect();
+        assert_eq!(by_key, exported);
+        assert_eq!(one.row("a", b"y").unwrap(), None);
         other.import(vec![], given(&exported)).await.unwrap();
         assert_eq!(rows(&other, &[]), exported);
         assert_eq!(other.read(|r| B.get(r, &300)).unwrap().unwrap(), "many");

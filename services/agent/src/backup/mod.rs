@@ -4,14 +4,14 @@
 //! drives of the same model, bays, a person's playbooks. Left out: unfinished jobs (a job that went on years later would
 //! write to a drive that holds somebody's data), checkpoints, the pinned gate key, what waits for the server.
 //!
-//! Rows travel in pages that fit a frame. What comes back is laid down in `restore.rows` beside the store. At the agent's next
+//! Rows travel in pages that fit a frame ([`Pages`]). What comes back is laid down in `restore.rows` beside the store. At the agent's next
 //! start a store of its own is made of it, and of what the present one keeps beside it, and takes that one's place before anything
 //! reads it ([`store::waiting`]); a job in it that is not over is left out again. This box's own ended jobs, certificates and
 //! revocations stay beside it, as far as there is room ([`union`]).
 
+mod pages;
 mod union;
 
-use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -24,15 +24,13 @@ use store::waiting::{self, NotTaken, ROWS as WAITING};
 use store::{Row, Store};
 use tracing::warn;
 use wire::Problem;
-use wire::command::{Answer, BackupRow};
+use wire::command::BackupRow;
 
 use crate::bays::BAYS;
 use crate::books::Books;
 use crate::jobs::{self, past};
 use crate::notary;
-
-/// Bytes of keys and values in one page; as hexadecimal digits they fit a frame of 512 KiB.
-const PAGE: usize = 150 << 10;
+pub use pages::Pages;
 
 /// Longest value; the longest that is written, a certificate, has 400 KiB.
 const VALUE_MAX: u64 = 4 << 20;
@@ -91,72 +89,6 @@ fn unpacked(text: &str) -> Option<Vec<u8>> {
         .take(VALUE_MAX + 1)
         .read_to_end(&mut value);
     (read.is_ok() && value.len() as u64 <= VALUE_MAX).then_some(value)
-}
-
-/// One page of the backup: rows from number `from` on, in an order that is the same as long as nothing changes. `over`:
-/// the jobs that are.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn page(store: &Store, books: &Books, over: &BTreeSet<String>, from: u64) -> Result<Answer, Problem> {
-    let (mut rows, mut bytes, mut number) = (Vec::new(), 0, 0);
-    let mut next = None;
-    // Only what is in this page is packed; the rest is passed over in memory that the medium has mapped.
-    let mut take = |row: &Row| {
-        if number >= from && next.is_none() {
-            let length = row.key.len() + row.value.len();
-            if !rows.is_empty() && bytes + length > PAGE {
-                next = Some(number);
-            } else {
-                bytes += length;
-                rows.push(self::row(&row.table, &row.key, &row.value));
-            }
-        }
-        number += 1;
-        next.is_none()
-    };
-    let exported = store.export(&left_alone(), |row| {
-        let open = row.table == jobs::JOBS.name() && !std::str::from_utf8(&row.key).is_ok_and(|key| over.contains(key));
-        if open || take(&row) { Ok(()) } else { Err(Stop::Full) }
-    });
-    let failed =
-        |error: store::Error| Problem::new("store", 503, "The agent's store cannot be read").with(error.to_string());
-    match exported {
-        Ok(()) | Err(Stop::Full) => {}
-        Err(Stop::Store(error)) => return Err(failed(error)),
-    }
-    let file = |table: &str, key: &str, value: &str| Row {
-        table: table.to_owned(),
-        key: key.as_bytes().to_vec(),
-        value: value.as_bytes().to_vec(),
-    };
-    let key = notary::seed_text(store)
-        .map_err(failed)?
-        .map(|seed| file(KEY, "seed", &seed));
-    let texts = books
-        .texts()
-        .into_iter()
-        .map(|(name, text)| file(PLAYBOOKS, &name, &text));
-    for row in texts.chain(key) {
-        if !take(&row) {
-            break;
-        }
-    }
-    Ok(Answer::Records { rows, next })
-}
-
-/// Why the passing over rows ended.
-enum Stop {
-    /// The page is full.
-    Full,
-    /// The store.
-    Store(store::Error),
-}
-
-impl From<store::Error> for Stop {
-    fn from(error: store::Error) -> Self {
-        Self::Store(error)
-    }
 }
 
 fn failed(what: &str, error: &std::io::Error) -> Problem {
@@ -340,6 +272,7 @@ mod tests {
 
     use ::store::waiting::{MAKING, REFUSED, TRYING};
     use ::store::{Check, Options};
+    use wire::command::Answer;
 
     use super::*;
     use crate::record::Record;
@@ -373,14 +306,14 @@ mod tests {
     }
 
     pub(super) fn pages(store: &Store, books: &Books) -> Vec<BackupRow> {
-        let (mut all, mut from) = (Vec::new(), Some(0));
+        let (mut all, mut from, mut pages) = (Vec::new(), Some(0), Pages::default());
         let over = store.read(|r| jobs::JOBS.all(r)).unwrap().into_iter();
         let over = over
             .filter(|(_, record)| record.job.state.is_over())
             .map(|(key, _)| key)
             .collect();
         while let Some(number) = from {
-            let Answer::Records { rows, next } = page(store, books, &over, number).unwrap() else {
+            let Answer::Records { rows, next } = pages.page(store, books, &over, number).unwrap() else {
                 panic!("no records")
             };
             assert!(!rows.is_empty() || next.is_none());

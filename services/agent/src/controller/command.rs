@@ -77,10 +77,10 @@ impl Controller {
                 });
                 answer(reply, forgotten);
             }
-            Command::Backup { from } => answer(
-                reply,
-                backup::page(self.means.jobs.store(), &self.books, &self.ended, from),
-            ),
+            Command::Backup { from } => {
+                let (store, ended) = (self.means.jobs.store(), &self.ended);
+                answer(reply, self.backup.page(store, &self.books, ended, from));
+            }
             Command::Restore {
                 rows,
                 first,

@@ -29,6 +29,7 @@ use wire::options::PlanOptions;
 use wire::{DriveId, JobId, Problem};
 
 use self::refusals::Refusals;
+use crate::backup::Pages;
 use crate::books::Books;
 use crate::events::{self, Known};
 use crate::gate::{Ledger, Media, Members, Trust};
@@ -111,6 +112,8 @@ pub struct Controller {
     known: BTreeMap<DriveId, Known>,
     /// Jobs that are over, as text.
     ended: BTreeSet<String>,
+    /// The backup that the server is taking.
+    backup: Pages,
     located: Located,
     /// Drives that may be read to show them, until a job opens them.
     leaves: BTreeMap<DriveId, Leave>,
@@ -153,6 +156,7 @@ impl Controller {
             opening: BTreeSet::new(),
             known,
             ended: BTreeSet::new(),
+            backup: Pages::default(),
             located: Located::new(),
             leaves: BTreeMap::new(),
             offers: BTreeMap::new(),
