@@ -1,5 +1,6 @@
 //! The jobs: the state that the agent told last, and the latest samples of their progress.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
@@ -142,9 +143,9 @@ impl Hub {
     /// Takes what was looked up; a job that has come meanwhile is the newer one.
     pub(super) fn recalled(&mut self, jobs: Vec<Job>, out: &mut Vec<Effect>) {
         for job in jobs {
-            if !self.jobs.contains_key(&job.id) {
+            if let Entry::Vacant(place) = self.jobs.entry(job.id) {
                 out.push(Effect::Stream(Stream::Job(Box::new(job.clone()))));
-                self.jobs.insert(job.id, Held::new(job));
+                place.insert(Held::new(job));
             }
         }
     }
