@@ -113,6 +113,8 @@ pub enum Stop {
     },
     /// An access did not come back.
     Hung,
+    /// Another computer has reserved the drive, which refuses accesses of this one for that.
+    Reserved,
     /// The capacity probe proved the capacity false; writing all of it could add nothing.
     FakeCapacity,
     /// So much is unreadable that going on would take weeks and add nothing.

@@ -451,6 +451,39 @@ fn hang_slow_and_disconnect_are_evidence_with_a_place() {
     }
 }
 
+#[test]
+fn a_drive_that_another_computer_has_reserved_is_not_blamed() {
+    let geometry = Geometry {
+        sectors: 500,
+        sector: 512,
+        physical: 512,
+    };
+    let mut dice = Dice(8);
+    // From the first write on, in the middle of them, and after all but the last.
+    for lba in [0, 250, 499] {
+        for (times, phases) in [(0, &SURFACE[..]), (1, &STANDARD), (1, &[Phase::Trim, Phase::TrimCheck])] {
+            let order = order(geometry, plain(phases), &mut dice);
+            // Flushes that fail before are tried again, and then refused.
+            let plan = Plan::with(vec![Fault::Reserved { lba }, Fault::FlushError { times }]);
+            let mut sim = Sim::new(geometry, plan, 3, order.io.block as usize, 8);
+            let evidence = burn(&mut sim, &order);
+            assert_eq!(evidence.stopped, Some(Stop::Reserved), "{lba} {phases:?}");
+            assert!(evidence.defects.is_empty(), "{evidence:?}");
+            assert!(
+                evidence.incidents.iter().all(|i| i.kind == FaultKind::Transient),
+                "{evidence:?}"
+            );
+            let verdict = judge(&Case::new(&evidence));
+            assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:?}");
+            assert!(
+                verdict.summary.contains("nother computer has reserved"),
+                "{}",
+                verdict.summary
+            );
+        }
+    }
+}
+
 /// A flush or a trim that fails is tried again like any other access: a drive that is being pulled fails all of them for a while.
 #[test]
 fn a_flush_or_a_trim_is_tried_again_before_it_is_held_against_the_drive() {

@@ -60,6 +60,11 @@ const PAUSE: Duration = Duration::from_secs(2);
 /// How many times longer than other accesses a trim may take: some drives erase while they do it.
 const TRIM_PATIENCE: u32 = 4;
 
+/// The kernel's error for an access that the drive refuses because another computer has reserved it, and for nothing else.
+///
+/// Source: `block/blk-core.c`, `BLK_STS_RESV_CONFLICT` (before 6.5 `BLK_STS_NEXUS`): SCSI's RESERVATION CONFLICT, NVMe's likewise.
+const RESERVED: i32 = libc::EBADE;
+
 /// Failing or differing blocks under examination at once; the sweep waits for the rest.
 const DETOURS_MAX: usize = 32;
 
@@ -350,6 +355,15 @@ impl Pipeline {
             };
             self.incident(kind, None, 0, text);
             self.finish(Some(stop));
+            return;
+        }
+        // It refused, and nothing failed: no error, and nothing to try again while another computer may be writing to it.
+        if outcome == (Outcome::Failed { errno: RESERVED }) {
+            let verb = verb(access.op);
+            self.reports.push(Report::Log {
+                text: format!("another computer has reserved the drive, which refuses {verb}"),
+            });
+            self.finish(Some(Stop::Reserved));
             return;
         }
         match flight.kind {

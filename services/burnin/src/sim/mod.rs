@@ -71,6 +71,8 @@ pub struct Sim {
     gone: Option<Duration>,
     /// Whether the kernel answers for it that it is offline.
     offline: bool,
+    /// Whether another computer has reserved it.
+    reserved: bool,
     /// Flushes that are acknowledged and not done: what an engine without them would see.
     pub skip: Skip,
 }
@@ -127,6 +129,7 @@ impl Sim {
             moved: 0,
             gone: None,
             offline: false,
+            reserved: false,
             skip: Skip::None,
         }
     }
@@ -239,6 +242,11 @@ impl Sim {
         self.offline |= self.plan.faults.iter().any(ends);
         if self.offline {
             return Err(libc::ENODEV);
+        }
+        let takes = |f: &Fault| matches!(f, Fault::Reserved { lba } if touches(access, *lba));
+        self.reserved |= self.plan.faults.iter().any(takes);
+        if self.reserved && access.op != Op::Read {
+            return Err(libc::EBADE);
         }
         if matches!(access.op, Op::Read | Op::Write) {
             self.moved += access.sectors * u64::from(self.geometry.sector);

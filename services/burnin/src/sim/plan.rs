@@ -112,6 +112,8 @@ pub enum Fault {
     TrimErrorOnce { lba: u64 },
     /// The kernel takes it offline when the sector is accessed: it keeps its size, and every access fails at once.
     Offline { lba: u64 },
+    /// Another computer has reserved it once the sector was accessed: it is read, and takes no writes.
+    Reserved { lba: u64 },
 }
 
 impl Plan {

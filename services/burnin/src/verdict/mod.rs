@@ -96,6 +96,9 @@ fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
         }
         Some(Stop::Asked { why }) => text += &format!(" It was ended before its end: {why}."),
         Some(Stop::Engine { why }) => text += &format!(" The engine failed: {why}."),
+        Some(Stop::Reserved) if worst.is_none_or(|hit| hit.id != "reserved-elsewhere") => {
+            text += " It was ended because another computer has reserved the drive.";
+        }
         _ => {}
     }
     match evidence.resumes.len() {

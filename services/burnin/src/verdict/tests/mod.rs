@@ -180,6 +180,7 @@ fn what_was_not_done_is_never_passed() {
     );
     assert!(told(&|e| e.stopped = Some(Stop::Disconnected)).contains("disconnect"));
     assert!(told(&|e| e.stopped = Some(Stop::Hung)).contains("hang"));
+    assert!(told(&|e| e.stopped = Some(Stop::Reserved)).contains("reserved-elsewhere"));
     assert!(told(&|e| e.stopped = Some(Stop::Resized { bytes: Bytes(1) })).contains("other-capacity"));
     let less = |e: &mut Evidence| (e.phases[1].rounds, e.phases[1].done) = (0, Bytes((512 << 20) - 512));
     assert!(told(&less).contains("not-covered"));

@@ -129,7 +129,7 @@ impl Job {
         let seen = heard(&watch, &kernel);
         let stopped = matches!(evidence.stopped, Some(Stop::Asked { .. } | Stop::Engine { .. }));
         let over = self.over(&birth, &own, &seen, evidence.stopped.as_ref().filter(|_| !stopped));
-        if !stopped && !matches!(evidence.stopped, Some(Stop::Disconnected | Stop::Hung)) {
+        if !stopped && !matches!(evidence.stopped, Some(Stop::Disconnected | Stop::Hung | Stop::Reserved)) {
             own.until(&self, u16::MAX, &watch, line, &mut |own| {
                 if over.is_none() {
                     self.keep(&birth, own, heard(&watch, &kernel), line);
@@ -199,6 +199,7 @@ impl Job {
             Stop::Disconnected => "the drive went away",
             Stop::Resized { .. } => "the drive told another capacity",
             Stop::Hung => "an access did not come back",
+            Stop::Reserved => "another computer has reserved the drive",
             Stop::FakeCapacity => "the drive stores less than it claims",
             Stop::TooManyErrors => "so much failed that going on could add nothing",
             Stop::Asked { .. } | Stop::Engine { .. } => return None,
