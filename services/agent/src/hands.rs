@@ -230,11 +230,12 @@ impl Hands {
             .unwrap_or_else(|error| Err(NoSmart::Unreadable(error.to_string())))
     }
 
-    /// What a device configuration overlay hides on the drive; `None` for those that have none.
+    /// What a setting of the drive hides on it; `None` for those that have none.
     pub async fn overlay(&self, held: &Held) -> Option<Overlay> {
         let (file, identity) = (held.file.try_clone(), held.identity.clone());
+        let system = self.guard.system.clone();
         let looked = spawn_blocking(move || match file {
-            Ok(file) => overlay::look(&file, &identity),
+            Ok(file) => overlay::look(&system, &file, &identity),
             Err(error) => Some(Overlay::NotLooked(error.to_string())),
         });
         looked

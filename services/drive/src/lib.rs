@@ -17,7 +17,7 @@
 //! - [`company`]: the controller that a drive hangs on, and who else is busy behind it.
 //! - [`kernel_log`]: resets of a drive, as the kernel tells them.
 //! - [`multipath`]: the controllers behind an NVMe drive that several lead to.
-//! - [`overlay`]: sectors that a device configuration overlay hides.
+//! - [`overlay`]: sectors that a setting of the drive hides.
 //! - [`guard`]: refuses every drive that anything uses, on the very descriptor that will be written.
 //! - [`smart`]: snapshots and deltas through smartctl.
 //!

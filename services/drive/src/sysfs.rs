@@ -209,6 +209,15 @@ pub fn is_partition(system: &System, number: DevNum) -> bool {
     system.path(format!("sys/dev/block/{number}/partition")).exists()
 }
 
+/// Whether the disk with device number `number` takes ATA commands behind a translation to SCSI: the one that libata makes, or
+/// a SAS controller for a SATA disk. A bridge may tell the same of itself; [`Bus::Usb`] knows it.
+pub fn speaks_ata(system: &System, number: DevNum) -> bool {
+    let device = system.path(format!("sys/dev/block/{number}/device"));
+    // SAT-4 §10.3.2: the vendor of a translated device is `ATA`.
+    text(&device.join("vendor")).as_deref() == Some("ATA")
+        || bytes(&device.join("vpd_pg89")).as_deref().and_then(vpd::ata).is_some()
+}
+
 fn bus(name: &str, syspath: &str) -> Bus {
     let has = |prefix: &str| {
         syspath.split('/').any(|part| {

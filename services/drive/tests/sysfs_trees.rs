@@ -131,6 +131,47 @@ fn fault_14_each_bus_tells_who_the_drive_is() {
 }
 
 #[test]
+fn a_sata_disk_behind_a_sas_controller_is_asked_for_hidden_sectors() {
+    let mut tree = Tree::new();
+    let mut page = vec![0; 572];
+    page[1] = 0x89;
+    let sas = |unit: u8| {
+        format!("pci0000:00/0000:01:00.0/host0/port-0:{unit}/end_device-0:{unit}/target0:0:{unit}/0:0:{unit}:0")
+    };
+    let usb = "pci0000:00/0000:00:14.0/usb2/2-1/2-1:1.0/host4/target4:0:0/4:0:0:0";
+    tree.disk(
+        "sda",
+        &sas(0),
+        1000,
+        &[("vendor", b"SEAGATE \n"), ("type", b"0\n"), ("vpd_pg89", &page)],
+    );
+    tree.disk("sdb", &sas(1), 1000, &[("vendor", b"ATA     \n"), ("type", b"0\n")]);
+    tree.disk("sdc", &sas(2), 1000, &[("vendor", b"SEAGATE \n"), ("type", b"0\n")]);
+    tree.disk(
+        "sdd",
+        usb,
+        1000,
+        &[("vendor", b"ATA     \n"), ("type", b"0\n"), ("vpd_pg89", &page)],
+    );
+    let file = tempfile::tempfile().unwrap();
+    for (name, bus, asked) in [
+        ("sda", Bus::Scsi, true),
+        ("sdb", Bus::Scsi, true),
+        ("sdc", Bus::Scsi, false),
+        ("sdd", Bus::Usb, false),
+    ] {
+        let device = sysfs::read(&tree.system(), name).unwrap();
+        assert_eq!(device.identity.bus, bus, "{name}");
+        // A plain file has the number of no device: here that is the disk's.
+        let number = tree.root.path().join("sys/dev/block/0:0");
+        symlink(tree.root.path().join("sys").join(&device.syspath), &number).unwrap();
+        let told = drive::overlay::look(&tree.system(), &file, &device.identity);
+        assert_eq!(told.is_some(), asked, "{name}: {told:?}");
+        std::fs::remove_file(number).unwrap();
+    }
+}
+
+#[test]
 fn what_is_no_drive_is_ignored() {
     let mut tree = Tree::new();
     tree.disk("sr0", SATA, 100, &[("type", b"5\n")]);

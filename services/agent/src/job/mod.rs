@@ -295,6 +295,10 @@ impl JobTask {
             }
             self.in_doubt = false;
             self.keep_findings();
+            // Before SMART: a drive that refuses may write that into its error log.
+            if self.record.overlay.is_none() && self.record.smart_before.is_none() {
+                self.record.overlay = self.means.hands.overlay(&drive).await;
+            }
             match self.own_steps(&drive, self.next_data()).await {
                 Own::Done => {}
                 Own::Parked => return self.park().await,

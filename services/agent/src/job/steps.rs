@@ -58,10 +58,6 @@ impl JobTask {
         let began = Instant::now();
         self.set_step(step, PhaseStatus::Running, 0.0);
         let told = phase != Phase::SmartBefore && self.record.smart_before.is_some();
-        // Before SMART: a drive that refuses may write that into its error log.
-        if phase == Phase::SmartBefore && self.record.overlay.is_none() {
-            self.record.overlay = self.means.hands.overlay(held).await;
-        }
         let mut pauses = again(held.identity.bus, told).iter();
         let result = loop {
             let result = tokio::select! {

@@ -109,7 +109,7 @@ pub struct Record {
     /// Sectors of 512 bytes that the kernel says are hidden on it.
     #[serde(default)]
     pub hidden: u64,
-    /// What a device configuration overlay hides on it; `None` where nobody looked.
+    /// What a setting of the drive hides on it; `None` where nobody looked.
     #[serde(default)]
     pub overlay: Option<Overlay>,
     /// What stood on its drive when a job that only reads began: nothing else tells it from another one.

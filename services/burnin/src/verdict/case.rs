@@ -55,7 +55,7 @@ pub struct Case<'a> {
     pub unheard: Option<&'a Unheard>,
     /// Sectors of 512 bytes that the kernel says are hidden behind a host protected area.
     pub hidden: u64,
-    /// What a device configuration overlay hides on it; `None` where nobody looked, or the drive is not ATA.
+    /// What a setting of the drive hides on it; `None` where nobody looked, or the drive is not ATA.
     pub overlay: Option<&'a Overlay>,
     /// What was found and is not in the evidence: by a session whose checkpoint was lost, or after the last checkpoint.
     pub findings_before_loss: &'a [Finding],

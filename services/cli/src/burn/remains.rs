@@ -31,7 +31,7 @@ pub(super) struct Remains {
     pub unheard: Option<Unheard>,
     /// Sectors of 512 bytes that it said are hidden.
     pub hidden: u64,
-    /// What a device configuration overlay hides on its drive.
+    /// What a setting of the drive hides on its drive.
     pub overlay: Option<Overlay>,
     /// Why its drive could not be read when it was asked what stands on it.
     pub unreadable: Option<String>,

@@ -54,7 +54,7 @@ pub(super) struct Saved {
     /// Sectors of 512 bytes that it said are hidden.
     #[serde(default)]
     pub hidden: u64,
-    /// What a device configuration overlay hides on it.
+    /// What a setting of the drive hides on it.
     #[serde(default)]
     pub overlay: Option<Overlay>,
     /// Why the drive could not be read when it was asked what stands on it, once that was so.

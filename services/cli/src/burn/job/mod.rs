@@ -92,6 +92,7 @@ impl Job {
         self.keep(&birth, &own, heard(&watch, &kernel), line);
         let first = self.choice.steps.iter().position(|step| moves_data(step.phase));
         let first = u16::try_from(first.unwrap_or(self.choice.steps.len())).unwrap_or(u16::MAX);
+        own.look(&self);
         own.until(&self, first, &watch, line, &mut |own| {
             self.keep(&birth, own, heard(&watch, &kernel), line);
         });

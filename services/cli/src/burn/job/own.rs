@@ -32,7 +32,7 @@ pub(super) struct Own {
     pub after: Option<Snapshot>,
     /// Self-tests that ended.
     pub self_tests: Vec<SelfTest>,
-    /// What a device configuration overlay hides on the drive; `None` where nobody looked.
+    /// What a setting of the drive hides on the drive; `None` where nobody looked.
     pub overlay: Option<Overlay>,
     /// Why the drive could not be read when it was asked what stands on it, in this session or an earlier one.
     pub unreadable: Option<String>,
@@ -146,6 +146,13 @@ impl Own {
         self.states.values().any(left)
     }
 
+    /// Asks for hidden sectors before SMART: a drive that refuses may write that into its error log.
+    pub fn look(&mut self, job: &Job) {
+        if self.overlay.is_none() && self.before.is_none() {
+            self.overlay = overlay::look(&job.guard.system, &job.held.file, &job.held.identity);
+        }
+    }
+
     /// Does every own step before `until` that is still to be done; `keep` is called after each.
     pub fn until(&mut self, job: &Job, until: u16, watch: &Watch, line: &Line, keep: &mut dyn FnMut(&Self)) {
         let due: Vec<(u16, Phase)> = self
@@ -163,10 +170,6 @@ impl Own {
             let began = Instant::now();
             let status = match phase {
                 Phase::SmartBefore => {
-                    // Before SMART: a drive that refuses may write that into its error log.
-                    if self.overlay.is_none() {
-                        self.overlay = overlay::look(&job.held.file, &job.held.identity);
-                    }
                     self.before = self.smart(job, step, watch, line);
                     read(self.before.is_some(), job.is_asked())
                 }
