@@ -19,9 +19,9 @@ use drive::{Identity, sysfs, temperature};
 use serde_json::Value;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
-use wire::Problem;
 use wire::drive::{Content, Drive};
 use wire::options::{FormatRequest, Formatted};
+use wire::{Bytes, Problem};
 
 /// Longest wait for a drive to be opened and guarded: two looks at its content of 20 s each at most, and the opening.
 const OPEN: Duration = Duration::from_secs(60);
@@ -69,6 +69,8 @@ pub struct Held {
     seat: Arc<Seat>,
     /// By what it declares itself shingled.
     pub shingled: Option<String>,
+    /// Bytes of the other parts of the same drive; see [`sysfs::Device::beside`].
+    pub beside: Bytes,
     /// The drive as it was listed, with identity and content as they are now.
     pub fresh: Drive,
     /// What of its content belongs to something larger.
@@ -416,6 +418,7 @@ fn held(opened: Opened, seat: Arc<Seat>, node: PathBuf, listed: Drive, access: A
         media: device.sequence,
         seat,
         shingled: device.shingled,
+        beside: device.beside,
         fresh,
         members: look.members,
     }

@@ -79,6 +79,7 @@ fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers:
         unheard: record.unheard.as_ref(),
         hidden: record.hidden,
         overlay: record.overlay.as_ref(),
+        beside: record.beside,
         findings_before_loss: &record.findings_before_loss,
         lasted: Duration::try_from(now.duration_since(job.started)).ok(),
         peers,

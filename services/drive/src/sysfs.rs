@@ -82,6 +82,8 @@ pub struct Device {
     pub removable: bool,
     /// Whether the kernel refuses writes to it.
     pub read_only: bool,
+    /// Bytes of the other parts of the same drive: logical units that each of its actuators has. 0 where it is all of it.
+    pub beside: Bytes,
     /// Partitions, in order.
     pub partitions: Vec<KernelPartition>,
 }
@@ -177,6 +179,7 @@ pub fn read(system: &System, name: &str) -> Option<Device> {
         },
         removable: number::<u8>(&attribute("removable")) == Some(1),
         read_only: number::<u8>(&attribute("ro")) == Some(1),
+        beside: beside(&dir, bus),
         partitions,
         syspath,
     })
@@ -195,6 +198,28 @@ fn shingled(dir: &Path, rotation: Rotation) -> Option<String> {
         }
         (None, Rotation::Spinning { rpm: None } | Rotation::Unknown) => None,
     }
+}
+
+/// Bytes of the other disks below the SCSI target of the one at `dir` that tell its serial number: a disk with two actuators
+/// has a logical unit for each, with names of their own and one label. Units of a bridge are several drives, which it may give one number.
+fn beside(dir: &Path, bus: Bus) -> Bytes {
+    let serial = |unit: &Path| bytes(&unit.join("vpd_pg80")).as_deref().and_then(vpd::serial);
+    // `target0:0:1/0:0:1:0/block/sda`.
+    let unit = dir.ancestors().nth(2).filter(|_| bus == Bus::Scsi);
+    let Some((unit, target)) = unit.and_then(|unit| Some((unit, unit.parent()?))) else {
+        return Bytes(0);
+    };
+    let Some(own) = serial(unit) else { return Bytes(0) };
+    let others = names(target).into_iter().map(|name| target.join(name));
+    let disks = others
+        .filter(|other| other != unit && serial(other).as_ref() == Some(&own))
+        .flat_map(|other| {
+            names(&other.join("block"))
+                .into_iter()
+                .map(move |name| other.join("block").join(name))
+        });
+    let sectors = disks.filter_map(|disk| number::<u64>(&disk.join("size")));
+    Bytes(sectors.fold(0, |all, sectors| all.saturating_add(sectors.saturating_mul(512))))
 }
 
 /// The whole disk with device number `number`; `None` if there is none or it is a partition.

@@ -359,6 +359,7 @@ mod tests {
             physical_sector: 512,
             rotation: Rotation::Unknown,
             shingled: None,
+            beside: Bytes(0),
             host_managed: false,
             location: String::new(),
             removable: false,

@@ -172,6 +172,49 @@ fn a_sata_disk_behind_a_sas_controller_is_asked_for_hidden_sectors() {
 }
 
 #[test]
+fn units_of_one_target_with_one_serial_number_are_one_drive() {
+    let mut tree = Tree::new();
+    let sas = "pci0000:00/0000:01:00.0/host0/port-0:1/end_device-0:1/target0:0:1";
+    let usb = "pci0000:00/0000:00:14.0/usb2/2-1/2-1:1.0/host4/target4:0:0";
+    for (name, parent, sectors, serial) in [
+        // Two actuators, and an enclosure's own unit beside them.
+        ("sda", format!("{sas}/0:0:1:0"), 1000, "ZBS0"),
+        ("sdb", format!("{sas}/0:0:1:1"), 3000, "ZBS0"),
+        ("sdc", format!("{sas}/0:0:1:2"), 500, "OTHER"),
+        // The same number behind another target, two cards in one reader, and two that tell none.
+        (
+            "sdd",
+            "pci0000:00/0000:01:00.0/host0/port-0:2/end_device-0:2/target0:0:2/0:0:2:0".to_owned(),
+            700,
+            "ZBS0",
+        ),
+        ("sde", format!("{usb}/4:0:0:0"), 100, "READER"),
+        ("sdf", format!("{usb}/4:0:0:1"), 100, "READER"),
+        (
+            "sdg",
+            "pci0000:00/0000:01:00.0/host0/target0:0:3/0:0:3:0".to_owned(),
+            90,
+            "    ",
+        ),
+        (
+            "sdh",
+            "pci0000:00/0000:01:00.0/host0/target0:0:3/0:0:3:1".to_owned(),
+            90,
+            "    ",
+        ),
+    ] {
+        tree.disk(name, &parent, sectors, &[("type", b"0\n"), ("vpd_pg80", &pg80(serial))]);
+    }
+    let beside = |name| sysfs::read(&tree.system(), name).unwrap().beside.0 / 512;
+    assert_eq!([beside("sda"), beside("sdb")], [3000, 1000]);
+    assert!(
+        ["sdc", "sdd", "sde", "sdf", "sdg", "sdh"]
+            .iter()
+            .all(|name| beside(name) == 0)
+    );
+}
+
+#[test]
 fn what_is_no_drive_is_ignored() {
     let mut tree = Tree::new();
     tree.disk("sr0", SATA, 100, &[("type", b"5\n")]);

@@ -289,6 +289,7 @@ impl JobTask {
             };
             self.record.rotation = drive.fresh.rotation;
             self.record.shingled.clone_from(&drive.shingled);
+            self.record.beside = self.record.beside.max(drive.beside);
             self.count_resets(&drive);
             if let Err(why) = self.check_checkpoint(&drive).await {
                 return self.refuse(why).await;

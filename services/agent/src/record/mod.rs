@@ -64,6 +64,9 @@ pub struct Record {
     /// By what the drive declares itself shingled.
     #[serde(default)]
     pub shingled: Option<String>,
+    /// Bytes of other logical units with its serial number, the most that were seen.
+    #[serde(default)]
+    pub beside: Bytes,
     /// Who paused it; `None` while it is not paused.
     #[serde(default)]
     pub paused: Option<String>,
@@ -227,6 +230,7 @@ impl Record {
             lose: begin.lose.to_vec(),
             rotation: drive.rotation,
             shingled: None,
+            beside: Bytes(0),
             paused: None,
             aborted_by: None,
             self_test: None,
@@ -404,6 +408,7 @@ pub(crate) mod tests {
             lose: vec![],
             rotation: Rotation::Unknown,
             shingled: None,
+            beside: Bytes(0),
             paused: None,
             aborted_by: None,
             self_test: None,

@@ -5,6 +5,7 @@ use std::time::Duration;
 use drive::kernel_log::Unheard;
 use drive::overlay::Overlay;
 use drive::smart::Snapshot;
+use wire::Bytes;
 use wire::drive::Rotation;
 use wire::job::{Finding, Phase, SelfTest, TimePoint};
 use wire::meaning::Meaning;
@@ -57,6 +58,8 @@ pub struct Case<'a> {
     pub hidden: u64,
     /// What a setting of the drive hides on it; `None` where nobody looked, or the drive is not ATA.
     pub overlay: Option<&'a Overlay>,
+    /// Bytes of other logical units that bear its serial number: parts of the same drive, of which this job knows nothing.
+    pub beside: Bytes,
     /// What was found and is not in the evidence: by a session whose checkpoint was lost, or after the last checkpoint.
     pub findings_before_loss: &'a [Finding],
     /// How long the job has lasted by this computer's clock, pauses and interruptions included; `None` where it is not known.
@@ -106,6 +109,7 @@ impl<'a> Case<'a> {
             unheard: None,
             hidden: 0,
             overlay: None,
+            beside: Bytes(0),
             findings_before_loss: &[],
             lasted: None,
             peers: &[],

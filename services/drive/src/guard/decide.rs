@@ -172,6 +172,7 @@ mod tests {
                 physical_sector: 4096,
                 rotation: Rotation::Spinning { rpm: Some(7200) },
                 shingled: None,
+                beside: Bytes(0),
                 host_managed: false,
                 location: "PCI 00:1f.2, SATA port 2".into(),
                 removable: false,

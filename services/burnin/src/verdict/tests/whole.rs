@@ -45,6 +45,33 @@ fn a_part_of_the_drive_that_this_box_cannot_reach_is_told() {
 }
 
 #[test]
+fn one_of_two_units_with_one_serial_number_is_not_the_drive() {
+    let evidence = clean();
+    let own = evidence.geometry.bytes();
+    let of = |smart: Option<&Snapshot>, beside: u64| {
+        let verdict = judge(&Case {
+            before: smart,
+            after: smart,
+            beside: Bytes(beside),
+            ..Case::new(&evidence)
+        });
+        let hit = verdict.rules.into_iter().find(|hit| hit.id == "size-untested");
+        (verdict.outcome, hit.map(|hit| hit.value))
+    };
+    let mut unit = snapshot();
+    unit.capacity = Some(own);
+    let mut all = snapshot();
+    all.capacity = Some(2 * own + (8 << 20));
+    for smart in [None, Some(&unit)] {
+        assert_eq!(of(smart, 0).1, None);
+        let (outcome, value) = of(smart, own);
+        assert_eq!(outcome, Outcome::Warn);
+        assert!(value.unwrap().contains("other logical units"));
+    }
+    assert!(of(Some(&all), own).1.unwrap().contains("the drive tells"));
+}
+
+#[test]
 fn sizes_that_differ_by_rounding_are_one_size() {
     const TB: u64 = 1_000_000_000_000;
     let mut large = clean();

@@ -248,6 +248,7 @@ struct Facts {
     due: Vec<Phase>,
     rotation: Rotation,
     shingled: Option<String>,
+    beside: Bytes,
     started: Time,
 }
 
@@ -259,6 +260,7 @@ impl Facts {
             due: job.choice.self_tests(),
             rotation: job.held.device.rotation,
             shingled: job.held.device.shingled.clone(),
+            beside: job.held.device.beside,
             started: birth.started,
         }
     }
@@ -282,6 +284,7 @@ impl Facts {
             unheard: seen.unheard.as_ref(),
             hidden: seen.hidden,
             overlay: own.overlay.as_ref(),
+            beside: self.beside,
             findings_before_loss: &own.findings_before_loss,
             lasted: Duration::try_from(Time::now().duration_since(self.started)).ok(),
             ..Case::new(evidence)
