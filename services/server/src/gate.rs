@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use ed25519_dalek::{Signer, SigningKey};
-use wire::gate::{Armed, PLAN_SECONDS, Plan, SIGNED_PREFIX, Ticket, Typed, typed_matches};
+use wire::gate::{Armed, PLAN_SECONDS, Plan, SIGNED_PREFIX, Ticket, Typed, is_by_wwn, typed_matches};
 use wire::{PlanId, Problem};
 
 use crate::clock::Now;
@@ -127,13 +127,15 @@ impl Gate {
             if !typed_matches(&drive.label, &drive.serial, what) {
                 return Err(
                     Problem::new("label-wrong", 422, "What was typed does not name the drive").with(format!(
-                        "{} {}: type {} characters of its serial number as on its label",
+                        "{} {}: type {} as on its label",
                         drive.model,
                         drive.serial,
-                        if drive.label.chars().count() == 4 {
-                            "the last four"
+                        if is_by_wwn(&drive.label, &drive.serial) {
+                            "its world wide name (another drive tells the same serial number)"
+                        } else if drive.label.chars().count() == 4 {
+                            "the last four characters of its serial number"
                         } else {
-                            "all"
+                            "all characters of its serial number"
                         }
                     )),
                 );
@@ -227,7 +229,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use ed25519_dalek::{Signature, Verifier};
     use proptest::prelude::*;
-    use wire::gate::{PlanDrive, digest, labels};
+    use wire::gate::{PlanDrive, Told, digest, labels};
     use wire::options::PlanOptions;
     use wire::{Bytes, DriveId, Time, drive::Content};
 
@@ -241,7 +243,8 @@ mod tests {
     }
 
     fn plan(serials: &[&str]) -> Plan {
-        let labels = labels(serials, &[]);
+        let told: Vec<Told<'_>> = serials.iter().map(|serial| Told { serial, wwn: None }).collect();
+        let labels = labels(&told, &[]).into_iter().map(Option::unwrap);
         let drives: Vec<PlanDrive> = serials
             .iter()
             .zip(labels)
@@ -391,6 +394,24 @@ mod tests {
         let plan = self::plan(&["ABCD", "XYZABCD"]);
         gate.keep(now(0), plan.clone(), "ada");
         gate.check(now(1), plan.id, "ada", &typed(&plan)).unwrap();
+    }
+
+    #[test]
+    fn where_another_drive_tells_the_same_serial_the_wwn_alone_confirms() {
+        let (mut gate, mut plan) = (gate(), plan(&["DOCK-0001"]));
+        let wwn = "5000C500A1B2C3D4";
+        plan.drives[0].label = wwn.into();
+        gate.keep(now(0), plan.clone(), "ada");
+        for wrong in ["DOCK-0001", "0001", "C3D4"] {
+            let typed = Typed::from([(plan.drives[0].id.clone(), wrong.into())]);
+            let problem = gate.check(now(1), plan.id, "ada", &typed).unwrap_err();
+            assert!(
+                problem.kind == "label-wrong" && problem.detail.contains("world wide name"),
+                "{problem:?}"
+            );
+        }
+        let typed = Typed::from([(plan.drives[0].id.clone(), wwn.to_lowercase())]);
+        gate.check(now(1), plan.id, "ada", &typed).unwrap();
     }
 
     #[test]

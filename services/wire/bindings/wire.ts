@@ -1152,7 +1152,8 @@ content: Content,
 given_up: Array<string>, 
 /**
  * What has to be typed for this drive: the last four of its serial, or the whole serial where
- * the serial of another drive ends alike or the serial is shorter.
+ * the serial of another drive ends alike or the serial is shorter. Where another drive tells the
+ * same serial it is the world wide name, and the serial confirms nothing.
  */
 label: string, };
 

@@ -2,11 +2,11 @@
 //!
 //! The agent makes the [`Plan`]; its [`digest`] covers every drive's identity and
 //! present content. A person types the last four of each serial ([`labels`]: more,
-//! where they do not tell it from the others) and gives the password; the server then
+//! or the world wide name, where they do not tell it from the others) and gives the password; the server then
 //! signs the text of a [`Ticket`]. The signature covers exactly the bytes that travel
 //! in [`Armed::ticket`], so no canonical form is needed on either side.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -68,7 +68,8 @@ pub struct PlanDrive {
     #[serde(default)]
     pub given_up: Vec<String>,
     /// What has to be typed for this drive: the last four of its serial, or the whole serial where
-    /// the serial of another drive ends alike or the serial is shorter.
+    /// the serial of another drive ends alike or the serial is shorter. Where another drive tells the
+    /// same serial it is the world wide name, and the serial confirms nothing.
     pub label: String,
 }
 
@@ -101,7 +102,7 @@ pub struct Armed {
     pub signature: String,
 }
 
-/// What a person typed: for each drive the label's last four, or the whole serial.
+/// What a person typed: for each drive its label, or the whole serial where that is its alone.
 pub type Typed = BTreeMap<DriveId, String>;
 
 /// Digest over what a plan would erase. Whatever a person must agree to again when it changes is in it.
@@ -127,25 +128,50 @@ pub fn digest(playbook: &str, options: &PlanOptions, drives: &[PlanDrive]) -> St
     hex::encode(hash.finalize())
 }
 
-/// What has to be typed for each of the `chosen` serials, in their order: the last four characters, or the whole serial
-/// where another serial (chosen, or of a `known` drive beside them) ends alike, a space is among the four, or the serial
-/// has no more than four. Chosen serials that differ get labels of which none names two; see [`doubled`].
-pub fn labels(chosen: &[&str], known: &[&str]) -> Vec<String> {
-    let chosen: Vec<String> = chosen.iter().map(|serial| as_typed(serial)).collect();
-    let known: Vec<String> = known.iter().map(|serial| as_typed(serial)).collect();
-    let label = |(index, serial): (usize, &String)| {
-        let others = chosen.iter().enumerate().filter(|(other, _)| *other != index);
-        let mut others = others.map(|(_, other)| other).chain(&known);
-        let last = last_four(serial).filter(|last| !others.any(|other| other.ends_with(last)));
-        last.unwrap_or(serial).to_owned()
-    };
-    chosen.iter().enumerate().map(label).collect()
+/// What a drive tells of itself that a person can type.
+#[derive(Clone, Copy, Debug)]
+pub struct Told<'a> {
+    /// Its serial number.
+    pub serial: &'a str,
+    /// Its world wide name.
+    pub wwn: Option<&'a str>,
 }
 
-/// A serial that two of `serials` share, whatever the case of its letters: nothing that can be typed tells them apart.
-pub fn doubled<'a>(serials: &[&'a str]) -> Option<&'a str> {
-    let mut seen = BTreeSet::new();
-    serials.iter().find(|serial| !seen.insert(as_typed(serial))).copied()
+/// What has to be typed for each of the `chosen` drives, in their order: the last four characters of its serial, or the whole serial
+/// where another serial (chosen, or of a `known` drive beside them) ends alike, a space is among the four, or the serial
+/// has no more than four. A drive whose serial another tells, too (a dock's own for each of its bays), or that has none, is named by its
+/// world wide name; `None` where nothing that can be typed tells it from the others. No label names two drives.
+pub fn labels(chosen: &[Told<'_>], known: &[Told<'_>]) -> Vec<Option<String>> {
+    let typed = |told: &Told<'_>| (as_typed(told.serial), told.wwn.map(as_typed).unwrap_or_default());
+    let all: Vec<(String, String)> = chosen.iter().chain(known).map(typed).collect();
+    let label = |index: usize| {
+        let (serial, wwn) = &all[index];
+        let others = || {
+            all.iter()
+                .enumerate()
+                .filter(|(other, _)| *other != index)
+                .map(|(_, other)| other)
+        };
+        if !serial.is_empty() && !others().any(|other| other.0 == *serial || other.1 == *serial) {
+            let last =
+                last_four(serial).filter(|last| !others().any(|other| other.0.ends_with(last) || other.1 == *last));
+            return Some(last.unwrap_or(serial).to_owned());
+        }
+        // A name that ends a serial would be taken for a part of that.
+        let shared = all.iter().any(|(serial, _)| serial.ends_with(wwn)) || others().any(|other| other.1 == *wwn);
+        (!wwn.is_empty() && !shared).then(|| wwn.clone())
+    };
+    (0..chosen.len()).map(label).collect()
+}
+
+/// Whether two drives tell one serial number, whatever the case of its letters: then it names neither.
+pub fn same_serial(one: &str, other: &str) -> bool {
+    as_typed(one) == as_typed(other)
+}
+
+/// Whether this label is the drive's world wide name, because another drive tells its serial, too.
+pub fn is_by_wwn(label: &str, serial: &str) -> bool {
+    !as_typed(serial).ends_with(&as_typed(label))
 }
 
 /// A serial as it is compared: letter case and spaces around it are free.
@@ -160,10 +186,12 @@ fn last_four(serial: &str) -> Option<&str> {
     (!last.contains(char::is_whitespace)).then_some(last)
 }
 
-/// Whether what a person typed (or a scanner read) names this drive: its label, or the whole serial; letter case is free.
+/// Whether what a person typed (or a scanner read) names this drive: its label, or the whole serial where that is its alone; letter
+/// case is free.
 pub fn typed_matches(label: &str, serial: &str, typed: &str) -> bool {
     let typed = as_typed(typed);
-    !typed.is_empty() && (typed == as_typed(label) || typed == as_typed(serial))
+    let by_serial = || !is_by_wwn(label, serial) && typed == as_typed(serial);
+    !typed.is_empty() && (typed == as_typed(label) || by_serial())
 }
 
 #[cfg(test)]
@@ -227,8 +255,19 @@ mod tests {
         );
     }
 
+    fn told<'a>(serial: &'a str, wwn: Option<&'a str>) -> Told<'a> {
+        Told { serial, wwn }
+    }
+
     #[test]
     fn equal_tails_ask_for_the_whole_serial() {
+        fn by_serial<'a>(serials: &[&'a str]) -> Vec<Told<'a>> {
+            serials.iter().map(|serial| told(serial, None)).collect()
+        }
+        let labels = |chosen: &[&str], known: &[&str]| -> Vec<String> {
+            let all = labels(&by_serial(chosen), &by_serial(known));
+            all.into_iter().map(Option::unwrap).collect()
+        };
         assert_eq!(labels(&["WD-1234", "ST-9F2K"], &[]), ["1234", "9F2K"]);
         assert_eq!(labels(&["AA-1234", "bb-1234", "x9"], &[]), ["AA-1234", "BB-1234", "X9"]);
         // A serial that is another's last four, chosen or only plugged in.
@@ -243,9 +282,21 @@ mod tests {
     }
 
     #[test]
-    fn a_serial_that_two_drives_tell_is_found() {
-        assert_eq!(doubled(&["A1", "B2", "a1 "]), Some("a1 "));
-        assert_eq!(doubled(&["ABCD", "XYZABCD"]), None);
+    fn a_serial_that_two_drives_tell_names_neither() {
+        const ONE: &str = "5000c500a1b2c3d4";
+        const TWO: &str = "5000c500a1b2c3d5";
+        let label = |me: Told<'_>, other: Told<'_>| labels(&[me], &[other]).remove(0);
+        let by_wwn = Some(ONE.to_uppercase());
+        assert_eq!(label(told("DOCK", Some(ONE)), told("dock ", Some(TWO))), by_wwn);
+        assert_eq!(label(told("DOCK", Some(ONE)), told("dock", None)), by_wwn);
+        assert_eq!(label(told("", Some(ONE)), told("", None)), by_wwn);
+        assert_eq!(label(told("DOCK", None), told("DOCK", Some(TWO))), None);
+        assert_eq!(label(told("DOCK", Some(ONE)), told("DOCK", Some(ONE))), None);
+        assert_eq!(label(told(ONE, Some(ONE)), told(ONE, Some(TWO))), None);
+        let both = [told("DOCK", Some(ONE)), told("DOCK", Some(TWO))];
+        assert_eq!(labels(&both, &[]), [by_wwn, Some(TWO.to_uppercase())]);
+        assert!(typed_matches(&ONE.to_uppercase(), "DOCK", ONE) && !typed_matches(ONE, "DOCK", "DOCK"));
+        assert!(is_by_wwn(ONE, "DOCK") && !is_by_wwn("OCK1", "dock1"));
     }
 
     #[test]
@@ -256,28 +307,42 @@ mod tests {
         assert!(!typed_matches("", "", ""));
     }
 
-    /// Serials of few letters, so that they often end alike, in either case.
-    fn serials(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<String>> {
-        proptest::collection::vec("[ABb ]{0,3}[AaB]{1,5}", count)
+    type Made = (String, Option<String>);
+
+    /// Serials and names of few letters, so that they often are or end alike, in either case.
+    fn drives(count: std::ops::Range<usize>) -> impl Strategy<Value = Vec<Made>> {
+        let one = ("[ABb ]{0,3}[AaB]{0,5}", proptest::option::of("[Aab]{1,4}"));
+        proptest::collection::vec(one, count)
+    }
+
+    fn view(made: &[Made]) -> Vec<Told<'_>> {
+        made.iter().map(|(serial, wwn)| told(serial, wwn.as_deref())).collect()
     }
 
     proptest! {
-        /// Whatever is typed: it confirms one of the chosen drives at most, and a label none but its own, known ones included.
+        /// Whatever is typed: it confirms one of the chosen drives at most, and a label or serial none that is only plugged in.
         #[test]
-        fn one_text_never_confirms_two_drives(chosen in serials(1..7), known in serials(0..4), free in "[ABab ]{0,8}") {
-            let chosen: Vec<&str> = chosen.iter().map(String::as_str).collect();
-            let known: Vec<&str> = known.iter().map(String::as_str).collect();
-            prop_assume!(doubled(&chosen).is_none());
+        fn one_text_never_confirms_two_drives(
+            chosen in drives(1..7), known in drives(0..4), free in "[ABab ]{0,8}"
+        ) {
+            let (chosen, known) = (view(&chosen), view(&known));
             let labels = labels(&chosen, &known);
             let confirmed = |text: &str| {
-                let named = labels.iter().zip(&chosen).filter(|(label, serial)| typed_matches(label, serial, text));
-                named.count()
+                let pairs = labels.iter().zip(&chosen);
+                pairs.filter(|(label, told)| label.as_ref().is_some_and(|label| typed_matches(label, told.serial, text))).count()
             };
-            for (label, serial) in labels.iter().zip(&chosen) {
-                prop_assert_eq!((confirmed(label), confirmed(serial)), (1, 1), "{:?} of {:?}", label, serial);
-                prop_assert!(typed_matches(label, serial, label));
-                let whole = as_typed(serial) == *label;
-                prop_assert!(whole || !known.iter().any(|other| as_typed(other).ends_with(label)));
+            for (label, me) in labels.iter().zip(&chosen) {
+                let Some(label) = label else { continue };
+                prop_assert_eq!(confirmed(label), 1, "{:?} of {:?}", label, me);
+                prop_assert!(typed_matches(label, me.serial, label));
+                let names = |text: &str| {
+                    let text = as_typed(text);
+                    let other = known.iter().find(|o| as_typed(o.serial) == text || o.wwn.is_some_and(|wwn| as_typed(wwn) == text));
+                    typed_matches(label, me.serial, &text) && other.is_some()
+                };
+                prop_assert!(!names(label) && !names(me.serial), "{:?} of {:?}", label, me);
+                let whole = as_typed(me.serial) == *label || is_by_wwn(label, me.serial);
+                prop_assert!(whole || !known.iter().any(|other| as_typed(other.serial).ends_with(label)));
             }
             prop_assert!(confirmed(&free) <= 1);
         }

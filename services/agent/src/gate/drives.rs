@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use drive::content::ContentKind;
 use drive::guard::GivenUp;
 use wire::drive::{Content, Drive};
-use wire::gate::{PLAN_DRIVES_MAX, Plan, PlanDrive, digest};
+use wire::gate::{PLAN_DRIVES_MAX, Plan, PlanDrive, digest, is_by_wwn, same_serial};
 use wire::options::PlanOptions;
 use wire::{DriveId, Problem, Time};
 
@@ -127,6 +127,12 @@ pub(super) fn changed(planned: &PlanDrive, drives: &[Drive]) -> Option<String> {
         != (&planned.model, &planned.serial, planned.capacity, planned.sector)
     {
         return Some(format!("{what} tells another model, serial, capacity or sector size"));
+    }
+    let is_twin = |other: &Drive| other.present && other.id != drive.id && same_serial(&other.serial, &planned.serial);
+    if !is_by_wwn(&planned.label, &planned.serial) && drives.iter().any(is_twin) {
+        return Some(format!(
+            "a second drive with the serial number of {what} was plugged in"
+        ));
     }
     match &drive.content {
         // Not read is not changed; the look on the open descriptor decides ([`fresh_matches`]).

@@ -6,6 +6,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use wire::drive::Drive;
+use wire::gate::is_by_wwn;
 use wire::{DriveId, PlanId, Problem};
 
 use super::{Granted, Ledger, State};
@@ -60,8 +61,8 @@ impl Ledger {
         }
     }
 
-    /// Grants a start, once: the code of the plan that stands, every drive's full serial and no other, in time, and nothing
-    /// changed.
+    /// Grants a start, once: the code of the plan that stands, every drive's full serial (its world wide name where another drive
+    /// tells that serial, too) and no other, in time, and nothing changed.
     ///
     /// # Errors
     /// Says which step does not hold, and what to do.
@@ -88,7 +89,10 @@ impl Ledger {
             .plan
             .drives
             .iter()
-            .map(|drive| drive.serial.trim().to_uppercase())
+            .map(|drive| match is_by_wwn(&drive.label, &drive.serial) {
+                true => drive.label.to_uppercase(),
+                false => drive.serial.trim().to_uppercase(),
+            })
             .collect();
         let refused = match (
             typed(code) == asked.text,

@@ -27,7 +27,7 @@ use burnin::Playbook;
 use drive::content::{ContentKind, Member};
 use ed25519_dalek::VerifyingKey;
 use wire::drive::Drive;
-use wire::gate::{Armed, PLAN_DRIVES_MAX, PLAN_SECONDS, Plan, PlanDrive, digest, doubled, labels};
+use wire::gate::{Armed, PLAN_DRIVES_MAX, PLAN_SECONDS, Plan, PlanDrive, Told, digest, labels};
 use wire::options::PlanOptions;
 use wire::{DriveId, PlanId, Problem, Time};
 
@@ -159,10 +159,9 @@ impl Ledger {
             named.push(offered(id, drives, busy, &ask.options.give_up)?);
         }
         options::fits(ask, &named)?;
-        let serials: Vec<&str> = named.iter().map(|drive| drive.serial.as_str()).collect();
         // Before two of them are called alike: what is empty is no serial number that both tell.
-        let mut told = ask.drives.iter().zip(&serials);
-        if let Some((unnamed, _)) = told.find(|(_, serial)| serial.trim().is_empty()) {
+        let mut told = ask.drives.iter().zip(&named);
+        if let Some((unnamed, _)) = told.find(|(_, drive)| drive.serial.trim().is_empty()) {
             let problem = Problem::new(
                 "drive-refused",
                 409,
@@ -170,20 +169,18 @@ impl Ledger {
             );
             return Err(problem.with(format!("{unnamed} tells no serial number to type.")));
         }
-        if let Some(serial) = doubled(&serials) {
-            let problem = Problem::new(
-                "serial-twice",
-                409,
-                "Two drives of the plan tell the same serial number",
-            );
+        let tells = |drive: &&'_ Drive| drive.present && !drive.id.as_ref().is_some_and(|id| seen.contains(id));
+        let known: Vec<Told<'_>> = drives.iter().filter(tells).map(told_by).collect();
+        let chosen: Vec<Told<'_>> = named.iter().map(|drive| told_by(drive)).collect();
+        let labels = labels(&chosen, &known);
+        if let Some((alike, _)) = named.iter().zip(&labels).find(|(_, label)| label.is_none()) {
+            let problem = Problem::new("serial-twice", 409, "Two drives tell the same serial number");
             return Err(problem.with(format!(
-                "Nothing that is typed tells them apart: {serial}. Plan them one at a time."
+                "Nothing that is typed tells {} {} from the other: unplug that.",
+                alike.model, alike.serial
             )));
         }
-        let chosen = |drive: &&Drive| drive.id.as_ref().is_some_and(|id| seen.contains(id));
-        let beside = drives.iter().filter(|drive| !chosen(drive));
-        let known: Vec<&str> = beside.map(|drive| drive.serial.as_str()).collect();
-        let labels = labels(&serials, &known);
+        let labels = labels.into_iter().flatten();
         let since = named.iter().map(|drive| drive.since).collect();
         let drives: Vec<PlanDrive> = named
             .iter()
@@ -274,6 +271,13 @@ impl Ledger {
             );
         }
         standing.grant(drives, busy, ticket.actor)
+    }
+}
+
+fn told_by(drive: &Drive) -> Told<'_> {
+    Told {
+        serial: &drive.serial,
+        wwn: drive.wwn.as_deref(),
     }
 }
 

@@ -8,7 +8,7 @@ use drive::guard::{GivenUp, Guard, Refusal};
 use drive::identity::Identity;
 use drive::sysfs::{self, Device};
 use wire::drive::Content;
-use wire::gate::{PlanDrive, labels};
+use wire::gate::{PlanDrive, Told, labels};
 
 use super::choice::Choice;
 use super::target::Target;
@@ -47,16 +47,10 @@ pub(super) fn admit(args: &Args, guard: &Guard, choice: &Choice, targets: Vec<Ta
                 .map_err(|e| Stop::Refused(format!("{}: {e}; nothing was written", r.target.node.display())))?;
         }
     }
-    let serials: Vec<String> = ready.iter().map(|r| r.plan.serial.clone()).collect();
-    let chosen = |device: &Device| ready.iter().any(|r| r.held.device.number == device.number);
-    let mut known = sysfs::walk(&guard.system);
-    known.retain(|device| !chosen(device));
-    let known: Vec<&str> = known.iter().map(|device| device.identity.serial.as_str()).collect();
-    let labels = labels(&serials.iter().map(String::as_str).collect::<Vec<_>>(), &known);
-    for (r, label) in ready.iter_mut().zip(labels) {
-        r.plan.label = label;
-    }
     if refused.is_empty() {
+        if choice.erases() {
+            label(guard, &mut ready)?;
+        }
         return Ok(ready);
     }
     let mut lines = Vec::new();
@@ -67,6 +61,32 @@ pub(super) fn admit(args: &Args, guard: &Guard, choice: &Choice, targets: Vec<Ta
         lines.push(format!("{} is refused: {}", target.node.display(), view.reason));
     }
     Err(Stop::Refused(format!("{}; nothing was written", lines.join("; "))))
+}
+
+/// What has to be typed for each drive, beside the others that are plugged in.
+fn label(guard: &Guard, ready: &mut [Ready]) -> Result<(), Stop> {
+    let mut beside = sysfs::walk(&guard.system);
+    beside.retain(|device| !ready.iter().any(|r| r.held.device.number == device.number));
+    let chosen: Vec<Told<'_>> = ready.iter().map(|r| told_by(&r.held.identity)).collect();
+    let known: Vec<Told<'_>> = beside.iter().map(|device| told_by(&device.identity)).collect();
+    let labels = labels(&chosen, &known);
+    for (r, label) in ready.iter_mut().zip(labels) {
+        r.plan.label = label.ok_or_else(|| {
+            Stop::Refused(format!(
+                "{} tells the serial number of another drive that is plugged in, and no WWN of its own: unplug the other; \
+                 nothing was written",
+                r.target.node.display()
+            ))
+        })?;
+    }
+    Ok(())
+}
+
+fn told_by(identity: &Identity) -> Told<'_> {
+    Told {
+        serial: &identity.serial,
+        wwn: identity.wwn.as_deref(),
+    }
 }
 
 fn one(guard: &Guard, choice: &Choice, target: &Target) -> Result<(Held, PlanDrive), Refusal> {

@@ -2,13 +2,16 @@
 
 use std::io::{BufRead, Write};
 
-use wire::gate::{PlanDrive, typed_matches};
+use drive::sysfs::Device;
+use wire::gate::{PlanDrive, is_by_wwn, typed_matches};
 use wire::shown;
 
-use super::{Stop, target::Target};
+use super::Stop;
+use super::target::{Target, is_named};
 
-/// Every drive is named by one `--yes-erase`, and none names a drive that is not a target.
-pub(super) fn erasable(targets: &[Target], yes: &[String]) -> Result<(), Stop> {
+/// Every drive is named by one `--yes-erase`, and none names a drive that is not a target, also beside one that is; `present` are all
+/// that are plugged in.
+pub(super) fn erasable(targets: &[Target], present: &[Device], yes: &[String]) -> Result<(), Stop> {
     if let Some(target) = targets.iter().find(|t| !yes.iter().any(|id| t.is_named(id))) {
         let id = target.id();
         return Err(Stop::Usage(format!(
@@ -22,12 +25,25 @@ pub(super) fn erasable(targets: &[Target], yes: &[String]) -> Result<(), Stop> {
             "--yes-erase {id} names two of the drives: burn them in one at a time, or name each by its WWN (nothing was written)"
         )));
     }
-    match yes.iter().find(|id| !targets.iter().any(|t| t.is_named(id))) {
-        Some(id) => Err(Stop::Usage(format!(
+    if let Some(id) = yes.iter().find(|id| !targets.iter().any(|t| t.is_named(id))) {
+        return Err(Stop::Usage(format!(
             "--yes-erase {id} names none of the drives to burn in (nothing was written)"
-        ))),
-        None => Ok(()),
+        )));
     }
+    let is_target = |device: &Device| {
+        targets
+            .iter()
+            .any(|t| t.device.as_ref().is_ok_and(|d| d.number == device.number))
+    };
+    let beside = |id: &String| present.iter().find(|device| !is_target(device) && is_named(device, id));
+    if let Some((id, other)) = yes.iter().find_map(|id| Some((id, beside(id)?))) {
+        return Err(Stop::Usage(format!(
+            "--yes-erase {id} names {}, too, which is not to be burnt in: name the drive by its WWN, or unplug the other \
+             (nothing was written)",
+            other.name
+        )));
+    }
+    Ok(())
 }
 
 /// Asks for each drive's label on the terminal.
@@ -54,7 +70,9 @@ pub(super) fn ask(drives: &[PlanDrive]) -> Result<(), Stop> {
 }
 
 fn hint(drive: &PlanDrive) -> &'static str {
-    if drive.label.len() == 4 {
+    if is_by_wwn(&drive.label, &drive.serial) {
+        "its world wide name"
+    } else if drive.label.len() == 4 {
         "the last four characters of its serial number"
     } else {
         "its whole serial number"
@@ -74,7 +92,13 @@ mod tests {
             made_up("/dev/sda", "M", "ABCD", one),
             made_up("/dev/sdb", "N", "abcd", two),
         ];
-        let agreed = |yes: &[&str]| erasable(&targets, &yes.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>());
+        let agreed = |yes: &[&str]| {
+            erasable(
+                &targets,
+                &[],
+                &yes.iter().map(|id| (*id).to_owned()).collect::<Vec<_>>(),
+            )
+        };
         for yes in [&["ABCD"][..], &["ABCD", one, two]] {
             let Err(Stop::Usage(why)) = agreed(yes) else {
                 panic!("{yes:?}")
@@ -83,5 +107,27 @@ mod tests {
         }
         agreed(&[one, two]).unwrap();
         assert!(agreed(&[one]).is_err());
+    }
+    /// A dock that tells its own serial number for both of its bays: after their names swapped, the same line erased the other drive.
+    #[test]
+    fn an_id_that_another_plugged_in_drive_tells_agrees_to_nothing() {
+        let (one, two) = ("5000c500a1b2c3d4", "5000c500a1b2c3d5");
+        let target = made_up("/dev/sdb", "M", "DOCK", one);
+        let mut other = made_up("", "M", "dock", two).device.unwrap();
+        other.name = "sdc".into();
+        other.number.minor += 16;
+        let present = [target.device.clone().unwrap(), other];
+        let targets = [target];
+        let agreed = |yes: &[&str]| {
+            let yes: Vec<String> = yes.iter().map(|id| (*id).to_owned()).collect();
+            erasable(&targets, &present, &yes)
+        };
+        for yes in [&["DOCK"][..], &["DOCK", one]] {
+            let Err(Stop::Usage(why)) = agreed(yes) else {
+                panic!("{yes:?}")
+            };
+            assert!(why.contains("names sdc, too"), "{why}");
+        }
+        agreed(&[one]).unwrap();
     }
 }

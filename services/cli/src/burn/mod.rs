@@ -99,7 +99,7 @@ fn run(args: &Args) -> Result<u8, Stop> {
     let targets = target::resolve(&guard.system, &args.targets)?;
     let place = Place::of(args)?;
     if choice.erases() && !args.dry_run {
-        consent::erasable(&targets, &args.yes_erase)?;
+        consent::erasable(&targets, &drive::sysfs::walk(&guard.system), &args.yes_erase)?;
     }
     choice.give_up(&targets, &args.give_up)?;
     let ready = admit(args, &guard, &choice, targets)?;

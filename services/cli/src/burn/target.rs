@@ -44,9 +44,7 @@ impl Target {
         let Ok(device) = &self.device else {
             return Path::new(id) == self.node;
         };
-        let identity = &device.identity;
-        let wwn = identity.wwn.as_deref().is_some_and(|wwn| same_wwn(wwn, id));
-        wwn || (!identity.serial.is_empty() && identity.serial.eq_ignore_ascii_case(id.trim()))
+        is_named(device, id)
     }
 
     /// What to give to `--yes-erase`.
@@ -61,6 +59,13 @@ impl Target {
             Err(_) => self.node.display().to_string(),
         }
     }
+}
+
+/// Whether `id` is this drive's serial or WWN.
+pub(super) fn is_named(device: &Device, id: &str) -> bool {
+    let identity = &device.identity;
+    let wwn = identity.wwn.as_deref().is_some_and(|wwn| same_wwn(wwn, id));
+    wwn || (!identity.serial.is_empty() && identity.serial.eq_ignore_ascii_case(id.trim()))
 }
 
 /// A drive that was asked for by this word.
@@ -149,11 +154,7 @@ fn by_name(system: &System, name: &str, all: &[Device]) -> Result<Target, Stop> 
         return Err(Stop::Usage("a drive's name is empty".to_owned()));
     }
     let pick = |matches: &dyn Fn(&Device) -> bool| all.iter().filter(|d| matches(d)).collect::<Vec<_>>();
-    let exact = pick(&|d| {
-        let identity = &d.identity;
-        let wwn = identity.wwn.as_deref().is_some_and(|wwn| same_wwn(wwn, name));
-        wwn || (!identity.serial.is_empty() && identity.serial.eq_ignore_ascii_case(name))
-    });
+    let exact = pick(&|d| is_named(d, name));
     let lower = name.to_lowercase();
     let whole = || pick(&|d| d.identity.model.to_lowercase() == lower);
     let part = || pick(&|d| d.identity.model.to_lowercase().contains(&lower));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use wire::boxes::Started;
 use wire::command::{Answer, CallOutcome, Command};
 use wire::drive::Content;
-use wire::gate::{Armed, PLAN_SECONDS, Plan, PlanDrive, digest, labels};
+use wire::gate::{Armed, PLAN_SECONDS, Plan, PlanDrive, Told, digest, labels};
 use wire::options::PlanOptions;
 use wire::{Bytes, Frame, JobId, PlanId, Problem, Time};
 
@@ -15,9 +15,10 @@ use crate::box_::{Box_, PASSWORD};
 use crate::client::{Client, PATIENCE};
 
 fn plan(serials: &[&str]) -> Plan {
+    let told: Vec<Told<'_>> = serials.iter().map(|serial| Told { serial, wwn: None }).collect();
     let drives: Vec<PlanDrive> = serials
         .iter()
-        .zip(labels(serials, &[]))
+        .zip(labels(&told, &[]).into_iter().map(Option::unwrap))
         .map(|(serial, label)| PlanDrive {
             id: drive(serial),
             model: "M".into(),

@@ -334,23 +334,44 @@ fn one_text_confirms_one_drive_and_no_other_that_is_plugged_in() {
         "another that is known ends alike"
     );
 
-    // The same serial from another maker.
+    // The same serial from another maker: what names both confirms neither.
     let mut twin = empty("q-9f2k");
     twin.model = "N".into();
     twin.id = DriveId::from_serial("N", "q-9f2k", 1_000_000);
     bench.drives.push(twin);
-    assert_eq!(labels(bench.plan(&[2])), ["Q-9F2K"]);
-    let ids = [id(&bench.drives[2]), id(&bench.drives[3])];
-    let ask = Ask {
-        drives: &ids,
-        book: &Playbook::named("standard").unwrap(),
-        options: &PlanOptions::default(),
-        members: &Members::new(),
-        media: &Media::new(),
+    let refused = |bench: &mut Bench, which: &[usize]| {
+        let ids: Vec<DriveId> = which.iter().map(|n| id(&bench.drives[*n])).collect();
+        let ask = Ask {
+            drives: &ids,
+            book: &Playbook::named("standard").unwrap(),
+            options: &PlanOptions::default(),
+            members: &Members::new(),
+            media: &Media::new(),
+        };
+        let problem = bench.ledger.plan(&ask, &bench.drives, &NOBODY, moment(0)).unwrap_err();
+        assert_eq!(problem.kind, "serial-twice", "{problem}");
+        assert!(problem.detail.to_uppercase().contains("Q-9F2K"), "{problem}");
     };
-    let problem = bench.ledger.plan(&ask, &bench.drives, &NOBODY, moment(0)).unwrap_err();
+    refused(&mut bench, &[2]);
+    refused(&mut bench, &[2, 3]);
+    bench.drives[2].wwn = Some("5000c500a1b2c3d4".into());
+    assert_eq!(labels(bench.plan(&[2])), ["5000C500A1B2C3D4"]);
+    refused(&mut bench, &[3]);
+    bench.drives[3].present = false;
+    assert_eq!(labels(bench.plan(&[2])), ["9F2K"], "it was unplugged");
+}
+
+#[test]
+fn a_second_drive_with_a_planned_serial_that_is_plugged_in_voids_the_plan() {
+    let mut bench = Bench::new();
+    let plan = bench.plan(&[0]);
+    let armed = bench.sign(&bench.ticket(&plan));
+    let mut twin = drive("aa11", Content::Empty);
+    twin.id = DriveId::from_serial("N", "aa11", 1_000_000);
+    bench.drives.push(twin);
+    let problem = bench.start(&armed, 1).unwrap_err();
     assert!(
-        problem.kind == "serial-twice" && problem.detail.contains("q-9f2k"),
+        problem.kind == "plan-changed" && problem.detail.contains("a second drive with the serial number"),
         "{problem}"
     );
 }

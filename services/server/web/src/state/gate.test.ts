@@ -31,6 +31,13 @@ describe("labels", () => {
     expect(match(whole, "ZRT02B7")).toBe("partial");
     expect(match(whole, "ZRT02B7H")).toBe("right");
   });
+  it("where another drive tells the same serial, the world wide name alone confirms", () => {
+    const twin = planDrive("DOCK0001", { label: "5000C500A1B2C3D4" });
+    expect(match(twin, "DOCK0001")).toBe("wrong");
+    expect(match(twin, "0001")).toBe("wrong");
+    expect(match(twin, "5000c5")).toBe("partial");
+    expect(match(twin, "5000c500a1b2c3d4")).toBe("right");
+  });
   it("a plan of no drives is never complete", () => expect(complete(plan([]), {})).toBe(false));
   it("a scan finds its drive from any field and moves on", () => {
     expect(scan(P, {}, A.id, "7PHAV8PK")).toEqual({ typed: { [A.id]: "", [B.id]: "7PHAV8PK" }, focus: A.id });

@@ -49,12 +49,16 @@ export type Match = "empty" | "partial" | "right" | "wrong";
 
 const same = (a: string, b: string) => a.trim().toUpperCase() === b.trim().toUpperCase();
 
-/** Compares what was typed with a drive's label or whole serial; letter case is free. */
+/** Whether a drive's label is its world wide name, because another drive tells its serial, too: then the serial confirms nothing. */
+export const isByWwn = (drive: PlanDrive): boolean => !drive.serial.trim().toUpperCase().endsWith(drive.label.trim().toUpperCase());
+
+/** Compares what was typed with a drive's label, or its whole serial where that is its alone; letter case is free. */
 export function match(drive: PlanDrive, text: string): Match {
   const typed = text.trim().toUpperCase();
   if (typed === "") return "empty";
-  if (same(typed, drive.label) || same(typed, drive.serial)) return "right";
-  const onTheWay = drive.label.toUpperCase().startsWith(typed) || drive.serial.trim().toUpperCase().startsWith(typed);
+  const whole = isByWwn(drive) ? drive.label : drive.serial;
+  if (same(typed, drive.label) || same(typed, whole)) return "right";
+  const onTheWay = drive.label.toUpperCase().startsWith(typed) || whole.trim().toUpperCase().startsWith(typed);
   return onTheWay || typed.length < Math.min(4, drive.label.length) ? "partial" : "wrong";
 }
 

@@ -5,7 +5,7 @@ import type { DriveId, Plan, PlanDrive } from "@wire";
 
 import { bytes, contentWords, lastFour, plural } from "../../format";
 import { known } from "../../state/app";
-import { GIVE_UP, giveUpKey, givenUp, match, scan, settled, type Gate, type Input, type Typed } from "../../state/gate";
+import { GIVE_UP, giveUpKey, givenUp, isByWwn, match, scan, settled, type Gate, type Input, type Typed } from "../../state/gate";
 import { Icon, ProblemNote, Serial, Shape } from "../bits";
 
 /** What a plan would lose, for the line under the heading. */
@@ -31,17 +31,18 @@ function Loss({ drive }: { drive: PlanDrive }) {
 function LabelField(props: { drive: PlanDrive; index: number; text: string; onInput: (text: string) => void; onScan: (text: string) => void }) {
   const { drive, text } = props;
   const state = match(drive, text);
-  const whole = drive.label.length > 4 || drive.label.length >= drive.serial.trim().length;
+  const wwn = isByWwn(drive);
+  const whole = wwn || drive.label.length > 4 || drive.label.length >= drive.serial.trim().length;
   const id = `label-${props.index}`;
   const message = {
     empty: "Type it from the label, or scan the bar code.",
-    partial: whole ? "The whole serial, please: four characters do not tell it from the others." : "Go on.",
+    partial: wwn ? "The whole world wide name, please: another drive tells the same serial." : whole ? "The whole serial, please: four characters do not tell it from the others." : "Go on.",
     right: "That is this drive.",
-    wrong: `This drive does not end in ${text.trim().toUpperCase()}. Read its label again.`,
+    wrong: wwn ? "Another drive tells this serial, too: type the world wide name (WWN) on the label." : `This drive does not end in ${text.trim().toUpperCase()}. Read its label again.`,
   }[state];
   return (
     <div class={`four ${state === "right" ? "ok" : state === "wrong" ? "no" : ""} ${whole ? "whole" : ""}`}>
-      <label for={id}>{whole ? "Whole serial on the label" : "Last four on the label"} of drive {props.index + 1}</label>
+      <label for={id}>{wwn ? `World wide name on the label, ${drive.label.toLowerCase()},` : whole ? "Whole serial on the label" : "Last four on the label"} of drive {props.index + 1}</label>
       <span class="in">
         <input
           id={id} value={text} placeholder={whole ? "" : "····"} data-drive={drive.id} autocomplete="off" autocapitalize="characters" spellcheck={false}
