@@ -337,6 +337,12 @@ fn a_drive_that_is_counted_anew_is_taken_up_where_it_proves_itself_and_else_is_a
     tree.put(&format!("{base}/size"), "4096\n");
     assert_eq!(seat.now(), Place::Another, "of another size");
     assert!(!seat.take_up(|_| true));
+    // A kernel before 5.15 counts none.
+    std::fs::remove_file(tree.root.path().join(&base).join("diskseq")).unwrap();
+    let seat = Seat::of(&tree.system(), &sysfs::read(&tree.system(), "sdc").unwrap());
+    assert_eq!(seat.now(), Place::Same);
+    tree.put(&format!("{base}/size"), "2048\n");
+    assert_eq!(seat.now(), Place::Another, "of another size, and not counted");
     std::fs::remove_file(tree.root.path().join("sys/dev/block/0:0")).unwrap();
     assert_eq!(seat.now(), Place::Empty);
     assert!(!seat.take_up(|_| true));

@@ -55,9 +55,10 @@ impl Seat {
     pub fn now(&self) -> Place {
         match sysfs::read_number(&self.system, self.number) {
             None => Place::Empty,
+            // Before the count: kernels before 5.15 count nothing, and each drive is then the 0th.
+            Some(now) if !self.answers(&now) => Place::Another,
             Some(now) if now.sequence == self.sequence.load(Ordering::Relaxed) => Place::Same,
-            Some(now) if self.answers(&now) => Place::Recounted,
-            Some(_) => Place::Another,
+            Some(_) => Place::Recounted,
         }
     }
 
