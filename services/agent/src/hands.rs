@@ -23,7 +23,7 @@ use wire::drive::{Content, Drive};
 use wire::options::{FormatRequest, Formatted};
 use wire::{Bytes, Problem};
 
-/// Longest wait for a drive to be opened and guarded: two looks at its content of 20 s each at most, and the opening.
+/// Longest wait for a drive to be opened and guarded: two looks at its content of 25 s each at most, and the opening.
 const OPEN: Duration = Duration::from_secs(60);
 
 /// Longest time for partitioning, making a file system and checking it: hours on a large disk without lazy tables.

@@ -143,7 +143,16 @@ impl<'f> Probe<'f> {
 
     /// The partition table's entries, in order; none where there is no table.
     pub fn partitions(&mut self) -> io::Result<Vec<Partition>> {
-        self.enable(false, true, 0);
+        self.entries(0)
+    }
+
+    /// The same of a disk whose first sector cannot be read: a GPT counts without its protective MBR, and has a copy at the end.
+    pub fn partitions_without_mbr(&mut self) -> io::Result<Vec<Partition>> {
+        self.entries(sys::BLKID_PARTS_FORCE_GPT)
+    }
+
+    fn entries(&mut self, flags: u32) -> io::Result<Vec<Partition>> {
+        self.enable(false, true, flags);
         nix::errno::Errno::clear();
         // SAFETY: `raw` is a live probe with its device set. The list belongs to the probe and lives until its next use.
         let list = unsafe { sys::blkid_probe_get_partitions(self.raw.as_ptr()) };

@@ -6,13 +6,14 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::time::Instant;
 
 use serde::{Deserialize, Serialize};
 use wire::drive::{Content, Signature};
 
-use crate::blkid::{Outcome, Probe, Values};
+use crate::blkid::{Outcome, Partition, Probe, Values};
 pub use crate::member::{ContentKind, Member};
-use crate::salvage::Salvage;
+use crate::salvage::{BEGIN, Salvage, Source};
 
 /// Everything one look at a drive tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -47,7 +48,8 @@ const START: usize = 4096;
 
 /// Looks at `size` bytes of an open device or image with logical `sector` size.
 ///
-/// What the drive cannot read hides nothing that stands elsewhere: then a copy of what it can is looked at.
+/// What the drive cannot read hides nothing that stands elsewhere: then a copy of what it can is looked at, and an end of the disk or a
+/// partition for which no time was left is told as [`ContentKind::Unseen`].
 ///
 /// # Errors
 /// When it could not be looked at for a reason that is not the drive's own.
@@ -55,28 +57,58 @@ pub fn look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
     // What the kernel remembers may be of the drive that was there before: docks exchange them without a word. Where it does
     // not forget, the look is as good as it was.
     let _ = nix::fcntl::posix_fadvise(file, 0, 0, nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED);
-    match try_look(file, size, sector) {
-        Err(error) if is_the_drives(&error) => salvaged(file, size, sector, &error),
+    let began = Instant::now();
+    let start = read_start(file, size);
+    let is_start_bad = start.is_err();
+    match start.and_then(|()| try_look(file, size, sector, Mbr::Counts)) {
+        Err(error) if is_the_drives(&error) => salvaged(file, (size, sector), is_start_bad, began, &error),
         looked => looked,
     }
 }
 
-/// The look at what can be read of a drive of which `why` could not.
-fn salvaged(file: &File, size: u64, sector: u32, why: &io::Error) -> io::Result<Look> {
-    let mut salvage = Salvage::new(size)?;
-    salvage.take(file, 0, size)?;
+fn read_start(file: &File, size: u64) -> io::Result<()> {
+    let mut start = vec![0; START.min(usize::try_from(size).unwrap_or(START))];
+    file.read_exact_at(&mut start, 0)
+}
+
+/// The look at what can be read of a drive of which `why` could not: its start, where `is_start_bad`. The look as a whole began then.
+fn salvaged(
+    from: &impl Source,
+    (size, sector): (u64, u32),
+    is_start_bad: bool,
+    began: Instant,
+    why: &io::Error,
+) -> io::Result<Look> {
+    let mut salvage = Salvage::new(size, began + BEGIN)?;
+    if is_start_bad {
+        salvage.failed(0..size.min(START as u64));
+    }
+    let mut unseen = Vec::new();
+    let mut take = |salvage: &mut Salvage, number, start, size| -> io::Result<()> {
+        if !salvage.take(from, start, size)? {
+            unseen.push(Member {
+                partition: number,
+                kind: ContentKind::Unseen,
+            });
+        }
+        Ok(())
+    };
+    take(&mut salvage, 0, 0, size)?;
     // A partition table that can be read names further places.
-    let partitions = Probe::new(salvage.copy(), 0, 0, sector)?.partitions()?;
+    let mbr = if is_start_bad { Mbr::Lost } else { Mbr::Counts };
+    let partitions = mbr.partitions(&mut Probe::new(salvage.copy(), 0, 0, sector)?)?;
     for partition in partitions {
         if partition
             .start
             .checked_add(partition.size)
             .is_some_and(|end| end <= size)
         {
-            salvage.take(file, partition.start, partition.size)?;
+            take(&mut salvage, partition.number, partition.start, partition.size)?;
         }
     }
-    let mut look = try_look(salvage.copy(), size, sector)?;
+    let mut look = try_look(salvage.copy(), size, sector, mbr)?;
+    look.members.extend(unseen);
+    look.members.sort_by_key(|member| (member.partition, member.kind));
     // What was found elsewhere says nothing of what the start held.
     if salvage.lost(START as u64) || look.content == Content::Empty {
         look.content = Content::Unreadable { why: why.to_string() };
@@ -97,10 +129,23 @@ pub(crate) fn is_the_drives(error: &io::Error) -> bool {
     }
 }
 
-fn try_look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
-    let mut start = vec![0; START.min(usize::try_from(size).unwrap_or(START))];
-    file.read_exact_at(&mut start, 0)?;
+/// Whether a disk's first sector says if it has a partition table.
+#[derive(Clone, Copy)]
+enum Mbr {
+    Counts,
+    Lost,
+}
 
+impl Mbr {
+    fn partitions(self, probe: &mut Probe<'_>) -> io::Result<Vec<Partition>> {
+        match self {
+            Mbr::Counts => probe.partitions(),
+            Mbr::Lost => probe.partitions_without_mbr(),
+        }
+    }
+}
+
+fn try_look(file: &File, size: u64, sector: u32, mbr: Mbr) -> io::Result<Look> {
     let mut signatures = Vec::new();
     let mut members = Vec::new();
     let mut kiln = false;
@@ -111,7 +156,7 @@ fn try_look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
     }
     collect_members(&mut whole, 0, (file, 0), &mut members)?;
 
-    let partitions = whole.partitions()?;
+    let partitions = mbr.partitions(&mut whole)?;
     let names: Vec<&str> = partitions
         .iter()
         .take(3)
@@ -289,6 +334,7 @@ fn kind_in_words(kind: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     fn of(partition: u32, kind: &str, label: Option<&str>) -> Signature {
@@ -339,5 +385,102 @@ mod tests {
             assert!(!is_the_drives(&io::Error::from_raw_os_error(errno)), "{errno}");
         }
         assert!(is_the_drives(&io::Error::from(io::ErrorKind::UnexpectedEof)));
+    }
+    /// An image with a bad place, each read of which takes 6.5 s of its clock.
+    struct Slow {
+        image: File,
+        bad: std::ops::Range<u64>,
+        now: std::cell::Cell<Instant>,
+    }
+
+    impl Source for Slow {
+        fn read(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
+            if at < self.bad.end && at + bytes.len() as u64 > self.bad.start {
+                self.now.set(self.now.get() + std::time::Duration::from_millis(6_500));
+                return Err(io::Error::from_raw_os_error(libc::EIO));
+            }
+            self.image.read_exact_at(bytes, at)
+        }
+
+        fn now(&self) -> Instant {
+            self.now.get()
+        }
+    }
+
+    const SIZE: u64 = 256 << 20;
+
+    /// The look at an image whose bad place took 6.5 s before.
+    fn looked(image: File, bad: std::ops::Range<u64>) -> Look {
+        let began = Instant::now();
+        let now = std::cell::Cell::new(began + std::time::Duration::from_millis(6_500));
+        let is_start_bad = bad.start < START as u64;
+        let from = Slow { image, bad, now };
+        let why = io::Error::from_raw_os_error(libc::EIO);
+        salvaged(&from, (SIZE, 512), is_start_bad, began, &why).unwrap()
+    }
+
+    fn image() -> File {
+        let image = tempfile::tempfile().unwrap();
+        image.set_len(SIZE).unwrap();
+        image
+    }
+
+    fn member(partition: u32, kind: ContentKind) -> Member {
+        Member { partition, kind }
+    }
+
+    #[test]
+    fn a_slow_bad_sector_at_the_start_hides_no_member_at_the_end() {
+        for bad in [0..512, 0..(64 << 10), (64 << 10)..(65 << 10)] {
+            let image = image();
+            // A firmware RAID's member. Source: libblkid/src/superblocks/isw_raid.c.
+            image
+                .write_all_at(b"Intel Raid ISM Cfg Sig. 1.0.00", SIZE - 1024)
+                .unwrap();
+            let look = looked(image, bad.clone());
+            assert_eq!(look.members, [member(0, ContentKind::Md)], "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_drive_that_reads_nothing_slowly_is_a_finding_and_what_was_never_tried_is_told() {
+        let look = looked(image(), 0..SIZE);
+        assert!(
+            matches!(look.content, Content::Unreadable { .. }) && look.members.is_empty(),
+            "{look:?}"
+        );
+        let image = image();
+        let late = Instant::now();
+        let from = Slow {
+            image,
+            bad: 0..0,
+            now: late.into(),
+        };
+        let why = io::Error::from_raw_os_error(libc::EIO);
+        let look = salvaged(&from, (SIZE, 512), true, late - BEGIN, &why).unwrap();
+        assert_eq!(look.members, [member(0, ContentKind::Unseen)], "{look:?}");
+    }
+
+    #[test]
+    fn a_bad_first_sector_hides_no_member_in_a_partition_of_a_gpt() {
+        let image = tempfile::NamedTempFile::new().unwrap();
+        image.as_file().set_len(SIZE).unwrap();
+        let made = std::process::Command::new("/usr/sbin/sgdisk")
+            .args(["-o", "-n", "1:2048:+16M", "-n", "2:0:+64M"])
+            .arg(image.path())
+            .output();
+        let Ok(made) = made else {
+            eprintln!("NOT RUN: a GPT with a bad first sector, for want of sgdisk");
+            return;
+        };
+        assert!(made.status.success(), "{made:?}");
+        let end = (1 << 20) + (16 << 20) + (64 << 20);
+        let file = File::options().read(true).write(true).open(image.path()).unwrap();
+        file.write_all_at(b"Intel Raid ISM Cfg Sig. 1.0.00", end - 1024)
+            .unwrap();
+        for bad in [0..512, 0..(64 << 10)] {
+            let look = looked(file.try_clone().unwrap(), bad.clone());
+            assert_eq!(look.members, [member(2, ContentKind::Md)], "{bad:?}");
+        }
     }
 }

@@ -40,6 +40,8 @@ pub enum ContentKind {
     DeviceMapper,
     /// Member of a pool or an array that has no row of its own.
     Pool,
+    /// An end of the disk or a partition that could not be looked at, because bad places took all the time: it may be any of these.
+    Unseen,
 }
 
 /// One kind of membership.
@@ -63,7 +65,7 @@ const fn row(kind: ContentKind, refusal: &'static str, words: &'static str, type
 }
 
 /// Every kind, in the order of [`ContentKind`].
-const TABLE: [Row; 16] = [
+const TABLE: [Row; 17] = [
     row(ContentKind::Md, "md-member", "RAID member (md)", &["linux_raid_member"]),
     row(
         ContentKind::Lvm,
@@ -135,6 +137,12 @@ const TABLE: [Row; 16] = [
         "pool-member",
         "member of a pool or an array",
         &["mpool"],
+    ),
+    row(
+        ContentKind::Unseen,
+        "unseen-member",
+        "not looked at for its bad sectors, maybe a member of something",
+        &[],
     ),
 ];
 
@@ -215,7 +223,7 @@ mod tests {
                 assert_eq!(ContentKind::of(kind, ""), Some(row.kind), "{kind}");
             }
         }
-        assert_eq!(ContentKind::ALL.last(), Some(&ContentKind::Pool));
+        assert_eq!(ContentKind::ALL.last(), Some(&ContentKind::Unseen));
         let words: BTreeSet<_> = TABLE.iter().map(|row| row.refusal).collect();
         assert_eq!(words.len(), TABLE.len());
     }

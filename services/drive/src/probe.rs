@@ -18,9 +18,9 @@ use crate::sysfs::DevNum;
 /// First argument of a child that probes: `PROGRAM drive-probe NODE`.
 const ARGUMENT: &str = "drive-probe";
 
-/// How long a look may take: longer than the kernel's 30 s for one command would make a dead drive's plan wait longer than
-/// people do.
-pub const DEADLINE: Duration = Duration::from_secs(20);
+/// How long a look may take: three bad sectors at 7 s each (what drives for arrays take), so that one of them hides neither end.
+/// Longer than the kernel's 30 s for one command would make a dead drive's plan wait longer than people do.
+pub const DEADLINE: Duration = Duration::from_secs(25);
 
 /// Longest answer: 256 partitions with labels.
 const ANSWER_MAX: usize = 1 << 20;

@@ -1,7 +1,8 @@
 //! What can be read of a drive with places that cannot: a sparse copy in memory of where signatures stand.
 //!
 //! libblkid looks for a hundred kinds and reads the same bad place for each of them; on a real drive every such read takes
-//! seconds. Here each place is read once, and a bad one is narrowed down for as long as that takes no time.
+//! seconds. Here each place is read once, and a bad one is narrowed down for as long as that takes no time. Each end of the disk and of
+//! each partition has a read of its own; of one that could not even have that, nobody knows what stands there.
 
 use std::fs::File;
 use std::io;
@@ -31,17 +32,43 @@ const NARROW: Duration = Duration::from_secs(1);
 /// How long one end is read when it has bad places; what is left of it then counts as bad.
 const GIVE_UP: Duration = Duration::from_secs(3);
 
-/// How long reads of bad places may take in all; what is left of the drive then counts as bad. A read of a bad sector takes
-/// 7 s on drives for arrays, and the look as a whole has 20 s (`probe`), of which the one that failed took 7 s before.
+/// How long reads of bad places may take in all; after that each end is read until its first bad place. A read of a bad sector takes
+/// 7 s on drives for arrays.
 const WASTED_MAX: Duration = Duration::from_secs(6);
+
+/// How long after the look began an end may be begun: a read of a bad sector more, and the answer, come before
+/// [`crate::probe::DEADLINE`].
+pub(crate) const BEGIN: Duration = Duration::from_secs(17);
 
 /// Most bytes that are copied: the ends of a disk and of a handful of partitions. The copy lies in memory.
 const COPY_MAX: u64 = 64 << 20;
 
+/// What is read, and the clock that goes on meanwhile.
+pub(crate) trait Source {
+    /// Reads all of `bytes` from `at`.
+    fn read(&self, bytes: &mut [u8], at: u64) -> io::Result<()>;
+
+    /// What the clock says.
+    fn now(&self) -> Instant {
+        Instant::now()
+    }
+}
+
+impl Source for File {
+    fn read(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
+        self.read_exact_at(bytes, at)
+    }
+}
+
 /// A copy with holes where nothing was read.
 pub(crate) struct Salvage {
     copy: File,
-    lost: Vec<Range<u64>>,
+    /// What was tried and could not be read.
+    bad: Vec<Range<u64>>,
+    /// What was left out, for want of time or memory.
+    skipped: Vec<Range<u64>>,
+    /// Until when an end may be begun.
+    until: Instant,
     /// Time that reads of bad places took.
     wasted: Duration,
     /// Bytes in the copy.
@@ -49,16 +76,18 @@ pub(crate) struct Salvage {
 }
 
 impl Salvage {
-    /// A copy of a drive of `size` bytes, all holes.
+    /// A copy of a drive of `size` bytes, all holes; no end of anything is begun after `until`.
     ///
     /// # Errors
     /// When the kernel has no memory for it.
-    pub fn new(size: u64) -> io::Result<Self> {
+    pub fn new(size: u64, until: Instant) -> io::Result<Self> {
         let copy = File::from(memfd_create("salvage", MFdFlags::MFD_CLOEXEC)?);
         copy.set_len(size)?;
         Ok(Self {
             copy,
-            lost: Vec::new(),
+            bad: Vec::new(),
+            skipped: Vec::new(),
+            until,
             wasted: Duration::ZERO,
             copied: 0,
         })
@@ -69,55 +98,78 @@ impl Salvage {
         &self.copy
     }
 
-    /// Whether something of the first `bytes` could not be read.
-    pub fn lost(&self, bytes: u64) -> bool {
-        self.lost.iter().any(|lost| lost.start < bytes)
+    /// Takes it that this could not be read: somebody tried.
+    pub fn failed(&mut self, range: Range<u64>) {
+        self.bad.push(range);
     }
 
-    /// Copies both ends of the disk or partition that begins at `start` and has `size` bytes.
+    /// Whether something of the first `bytes` could not be read.
+    pub fn lost(&self, bytes: u64) -> bool {
+        self.bad.iter().chain(&self.skipped).any(|lost| lost.start < bytes)
+    }
+
+    /// Copies both ends of the disk or partition that begins at `start` and has `size` bytes. Answers whether both were looked at: each
+    /// has one read at least, whatever the other took, and what could be read was not left out for want of memory.
     ///
     /// # Errors
     /// When something fails for a reason that is not the drive's own.
-    pub fn take(&mut self, from: &File, start: u64, size: u64) -> io::Result<()> {
+    pub fn take(&mut self, from: &impl Source, start: u64, size: u64) -> io::Result<bool> {
         let end = start + size;
         let head = start..end.min(start + HEAD);
         let tail = head.end.max(end.saturating_sub(TAIL))..end;
-        for range in [head, tail] {
-            let began = Instant::now();
-            let mut at = range.start;
-            while at < range.end {
-                if self.wasted >= WASTED_MAX || self.copied >= COPY_MAX {
-                    self.lost.push(at..range.end);
-                    break;
-                }
-                let (bad, wasted) = (self.lost.len(), self.wasted);
-                let long = PIECE.min(range.end - at);
-                self.piece(from, at..at + long, began)?;
-                at += long;
-                let slow = self.wasted - wasted >= NARROW;
-                if self.lost.len() > bad && (slow || began.elapsed() >= GIVE_UP) {
-                    self.lost.push(at..range.end);
-                    break;
-                }
-            }
-        }
-        Ok(())
+        // From the end on: most stands in its last pieces. What is known to be bad comes last: it may take all the time that there is.
+        let looked = match self.after_bad(start) > start {
+            true => [self.take_end(from, tail, true)?, self.take_end(from, head, false)?],
+            false => [self.take_end(from, head, false)?, self.take_end(from, tail, true)?],
+        };
+        Ok(looked == [true; 2])
     }
 
-    fn piece(&mut self, from: &File, range: Range<u64>, began: Instant) -> io::Result<()> {
+    fn take_end(&mut self, from: &impl Source, range: Range<u64>, backwards: bool) -> io::Result<bool> {
+        let began = from.now();
+        let at = self.after_bad(range.start).min(range.end);
+        // Who knows that it begins with a bad place has tried.
+        let mut begun = at > range.start;
+        let pieces = pieces(at..range.end, backwards);
+        for (n, piece) in pieces.iter().enumerate() {
+            let is_late = n == 0 && began >= self.until;
+            let is_full = n > 0 && self.copied >= COPY_MAX;
+            if is_late || is_full {
+                self.skipped.extend_from_slice(&pieces[n..]);
+                return Ok(begun && !is_full);
+            }
+            begun = true;
+            let (bad, wasted) = (self.bad.len(), self.wasted);
+            self.piece(from, piece.clone(), began)?;
+            let is_slow = self.wasted - wasted >= NARROW || self.wasted >= WASTED_MAX;
+            if self.bad.len() > bad && (is_slow || from.now() - began >= GIVE_UP) {
+                self.skipped.extend_from_slice(&pieces[n + 1..]);
+                break;
+            }
+        }
+        Ok(true)
+    }
+
+    /// The first byte from `at` on that is not known to be bad.
+    fn after_bad(&self, at: u64) -> u64 {
+        let over = self.bad.iter().find(|bad| bad.contains(&at));
+        over.map_or(at, |bad| self.after_bad(bad.end))
+    }
+
+    fn piece(&mut self, from: &impl Source, range: Range<u64>, began: Instant) -> io::Result<()> {
         if self
-            .lost
+            .bad
             .iter()
-            .any(|lost| lost.start <= range.start && range.end <= lost.end)
+            .any(|bad| bad.start <= range.start && range.end <= bad.end)
         {
             return Ok(());
         }
         let long = range.end - range.start;
         let mut bytes = vec![0; long as usize];
-        let asked = Instant::now();
-        let read = from.read_exact_at(&mut bytes, range.start);
+        let asked = from.now();
+        let read = from.read(&mut bytes, range.start);
         if read.is_err() {
-            self.wasted += asked.elapsed();
+            self.wasted += from.now() - asked;
         }
         match read {
             Ok(()) if bytes.iter().all(|byte| *byte == 0) => Ok(()),
@@ -126,23 +178,45 @@ impl Salvage {
                 self.copy.write_all_at(&bytes, range.start)
             }
             Err(error) if !is_the_drives(&error) => Err(error),
-            Err(_) if long > GRAIN && began.elapsed() < NARROW => {
+            Err(_) if long > GRAIN && from.now() - began < NARROW && self.wasted < WASTED_MAX => {
                 let middle = range.start + (long / 2).next_multiple_of(GRAIN);
                 self.piece(from, range.start..middle, began)?;
                 self.piece(from, middle..range.end, began)
             }
             Err(_) => {
-                self.lost.push(range);
+                self.bad.push(range);
                 Ok(())
             }
         }
     }
 }
 
+/// A range in the order in which it is read.
+fn pieces(mut range: Range<u64>, backwards: bool) -> Vec<Range<u64>> {
+    let mut pieces = Vec::new();
+    while !range.is_empty() {
+        let long = PIECE.min(range.end - range.start);
+        let piece = match backwards {
+            true => range.end - long..range.end,
+            false => range.start..range.start + long,
+        };
+        match backwards {
+            true => range.end = piece.start,
+            false => range.start = piece.end,
+        }
+        pieces.push(piece);
+    }
+    pieces
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    fn made(size: u64) -> Salvage {
+        Salvage::new(size, Instant::now() + Duration::from_secs(600)).unwrap()
+    }
 
     #[test]
     fn what_can_be_read_stands_at_its_place_and_the_rest_is_told() {
@@ -154,8 +228,8 @@ mod tests {
         bytes[..4096].fill(0);
         std::fs::write(&path, &bytes).unwrap();
         let from = File::open(&path).unwrap();
-        let mut salvage = Salvage::new(size).unwrap();
-        salvage.take(&from, 0, size).unwrap();
+        let mut salvage = made(size);
+        assert!(salvage.take(&from, 0, size).unwrap());
         let mut got = [0; 2];
         for (at, there) in [
             (0, 0),
@@ -173,25 +247,94 @@ mod tests {
     }
 
     #[test]
-    fn what_bad_places_take_and_what_is_copied_is_bounded_for_the_whole_drive() {
+    fn what_is_copied_is_bounded_for_the_whole_drive_and_what_is_left_out_is_told() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("image");
-        std::fs::write(&path, vec![0xa5; (HEAD + TAIL) as usize]).unwrap();
-        let from = File::open(&path).unwrap();
         let size = HEAD + TAIL;
-        let mut full = Salvage::new(size).unwrap();
+        std::fs::write(&path, vec![0xa5; size as usize]).unwrap();
+        let from = File::open(&path).unwrap();
+        let mut full = made(size);
         full.copied = COPY_MAX;
-        let mut tired = Salvage::new(size).unwrap();
-        tired.wasted = WASTED_MAX;
-        for mut salvage in [full, tired] {
-            salvage.take(&from, 0, size).unwrap();
-            assert!(salvage.lost(1) && salvage.copy().metadata().unwrap().len() == size);
-            let bytes: u64 = salvage.lost.iter().map(|lost| lost.end - lost.start).sum();
-            assert_eq!(bytes, size, "nothing more is read");
-        }
-        let mut whole = Salvage::new(size).unwrap();
-        whole.take(&from, 0, size).unwrap();
+        assert!(!full.take(&from, 0, size).unwrap());
+        assert!(full.lost(PIECE + 1) && full.copy().metadata().unwrap().len() == size);
+        let left: u64 = full.skipped.iter().map(|range| range.end - range.start).sum();
+        assert_eq!(
+            (left, full.copied),
+            (size - 2 * PIECE, COPY_MAX + 2 * PIECE),
+            "one read for each end"
+        );
+        let mut late = Salvage::new(size, Instant::now()).unwrap();
+        assert!(!late.take(&from, 0, size).unwrap());
+        assert_eq!(late.copied, 0, "nothing is begun");
+        let mut whole = made(size);
+        assert!(whole.take(&from, 0, size).unwrap());
         assert_eq!((whole.copied, whole.lost(size)), (size, false));
+    }
+
+    /// Ones, but for a bad place that takes 6.5 s each time.
+    struct Slow {
+        bad: Range<u64>,
+        now: std::cell::Cell<Instant>,
+    }
+
+    impl Source for Slow {
+        fn read(&self, bytes: &mut [u8], at: u64) -> io::Result<()> {
+            if at < self.bad.end && at + bytes.len() as u64 > self.bad.start {
+                self.now.set(self.now.get() + Duration::from_millis(6_500));
+                return Err(io::Error::from_raw_os_error(libc::EIO));
+            }
+            bytes.fill(1);
+            Ok(())
+        }
+
+        fn now(&self) -> Instant {
+            self.now.get()
+        }
+    }
+
+    fn slow(bad: Range<u64>) -> (Slow, Instant) {
+        let now = Instant::now();
+        (Slow { bad, now: now.into() }, now)
+    }
+
+    #[test]
+    fn a_slow_bad_place_at_one_end_hides_nothing_at_the_others() {
+        const SIZE: u64 = 1 << 30;
+        const PART: u64 = 256 << 20;
+        let is_there = |salvage: &Salvage, at: u64| {
+            let mut got = [0];
+            salvage.copy().read_exact_at(&mut got, at).unwrap();
+            got == [1]
+        };
+        for bad in [0..4096, (64 << 10)..(65 << 10), SIZE - 512..SIZE] {
+            let (from, now) = slow(bad.clone());
+            let mut salvage = Salvage::new(SIZE, now + BEGIN).unwrap();
+            assert!(salvage.take(&from, 0, SIZE).unwrap());
+            assert!(salvage.take(&from, PART, PART).unwrap());
+            for at in [PART, PART + HEAD - 1, 2 * PART - 1] {
+                assert!(is_there(&salvage, at), "{bad:?} hides {at}");
+            }
+            assert!(salvage.lost(SIZE), "{bad:?}");
+            assert_eq!(is_there(&salvage, SIZE - 1), bad.end < SIZE, "{bad:?}");
+            assert_eq!(is_there(&salvage, HEAD - 1), bad.start > HEAD, "{bad:?}");
+            assert_eq!(is_there(&salvage, 0), bad.start > 0, "{bad:?}");
+        }
+        // What failed before is not asked again, and what stands behind it is read.
+        let (from, now) = slow(0..4096);
+        let mut salvage = Salvage::new(SIZE, now + BEGIN).unwrap();
+        salvage.failed(0..4096);
+        assert!(salvage.take(&from, 0, SIZE).unwrap());
+        assert!(is_there(&salvage, 4096) && is_there(&salvage, HEAD - 1) && from.now() == now);
+    }
+
+    #[test]
+    fn an_end_that_comes_too_late_is_told() {
+        const SIZE: u64 = 1 << 30;
+        let (from, now) = slow(0..SIZE);
+        let mut salvage = Salvage::new(SIZE, now + BEGIN).unwrap();
+        assert!(salvage.take(&from, 0, SIZE).unwrap());
+        assert!(salvage.take(&from, 256 << 20, 256 << 20).is_ok_and(|looked| !looked));
+        assert!(from.now() - now < BEGIN + Duration::from_secs(7));
     }
 
     #[test]
@@ -200,9 +343,10 @@ mod tests {
         let path = dir.path().join("image");
         std::fs::write(&path, b"").unwrap();
         let size = 20 << 40;
-        let mut salvage = Salvage::new(size).unwrap();
-        salvage.take(&File::open(&path).unwrap(), 0, size).unwrap();
-        let bytes: u64 = salvage.lost.iter().map(|lost| lost.end - lost.start).sum();
+        let mut salvage = made(size);
+        assert!(salvage.take(&File::open(&path).unwrap(), 0, size).unwrap());
+        let lost = salvage.bad.iter().chain(&salvage.skipped);
+        let bytes: u64 = lost.map(|lost| lost.end - lost.start).sum();
         assert_eq!(bytes, HEAD + TAIL);
     }
 }

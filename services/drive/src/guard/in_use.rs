@@ -179,6 +179,13 @@ impl std::fmt::Display for InUse {
                 write!(f, "process {pid} ({program}) has {what} open for writing")
             }
             InUse::Holder { what, holder } => write!(f, "{what} is used by {holder}"),
+            InUse::Member {
+                what,
+                kind: ContentKind::Unseen,
+            } => write!(
+                f,
+                "{what} has bad sectors that take so long that nobody could look whether it belongs to something"
+            ),
             InUse::Member { what, kind } => {
                 write!(f, "{what} is a {}; its other parts would lose it, too", kind.words())
             }
