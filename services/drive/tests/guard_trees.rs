@@ -362,3 +362,99 @@ fn a_drive_that_this_kernel_exports_is_refused() {
         std::fs::remove_dir_all(tree.root.path().join(config)).unwrap();
     }
 }
+
+/// The number of `/dev/null`, which stands for a node that takes commands.
+const NULL: &str = "1:3\n";
+
+/// A virtual machine that was given a whole drive holds its `/dev/sgN` and never opens the block device.
+#[test]
+fn a_drive_of_which_a_node_that_takes_commands_is_open_for_writing_is_refused() {
+    let nvme = "pci0000:00/0000:01:00.0/nvme/nvme0";
+    let both = "virtual/nvme-subsystem/nvme-subsys0";
+    for (name, parent, node, what) in [
+        ("sda", SATA, "scsi_generic/sg0/dev", "sg0"),
+        ("sda", SATA, "bsg/2:0:0:0/dev", "bsg/2:0:0:0"),
+        ("nvme0n1", nvme, "ng0n1/dev", "ng0n1"),
+        ("nvme0n1", nvme, "dev", "nvme0"),
+        ("nvme0n1", both, "nvme3/dev", "nvme3"),
+    ] {
+        let mut tree = Tree::new();
+        tree.disk(
+            name,
+            parent,
+            1 << 20,
+            &[("vpd_pg80", &pg80("AB12")), ("serial", b"AB12\n"), ("model", b"M\n")],
+        );
+        let node = format!("sys/devices/{parent}/{node}");
+        tree.put(&node, NULL);
+        tree.put("proc/77/comm", "qemu\n");
+        tree.put("proc/77/stat", "77 (qemu) S 1 77");
+        let flags = |octal: &str| tree.put("proc/77/fdinfo/9", format!("pos:\t0\nflags:\t{octal}\nmnt_id:\t3\n"));
+        std::fs::create_dir_all(tree.root.path().join("proc/77/fd")).unwrap();
+        symlink("/dev/null", tree.root.path().join("proc/77/fd/9")).unwrap();
+        let system = tree.system();
+        let guard = Guard {
+            system: system.clone(),
+            ..Guard::default()
+        };
+        let asked = || {
+            let device = sysfs::read(&system, name).unwrap();
+            let usage = Usage::collect(&system).with_writers(&system);
+            let refusal = guard.view(&usage, &device, None);
+            refusal.map(|refusal| (refusal.kind(), refusal.to_string()))
+        };
+        flags("0100002");
+        let (kind, reason) = asked().unwrap_or_else(|| panic!("{what} is not seen"));
+        assert_eq!(kind, "open-for-writing", "{reason}");
+        assert!(
+            reason.contains(&format!("process 77 (qemu) has {what} open for writing")),
+            "{reason}"
+        );
+        // Monitors read; and block devices are numbered apart.
+        flags("0100000");
+        assert_eq!(asked(), None, "{what}");
+        flags("0100002");
+        tree.put(&node, "1:4\n");
+        assert_eq!(asked(), None, "{what}");
+    }
+}
+
+/// nvmet hands over a controller with all that hangs below it, and has no descriptor of it.
+#[test]
+fn a_drive_whose_controller_this_kernel_exports_is_refused() {
+    for (parent, controller) in [
+        ("pci0000:00/0000:01:00.0/nvme/nvme0", "dev"),
+        ("virtual/nvme-subsystem/nvme-subsys0", "nvme0/dev"),
+    ] {
+        let mut tree = Tree::new();
+        tree.disk("nvme0n1", parent, 1 << 20, &[("serial", b"AB12\n"), ("model", b"M\n")]);
+        tree.put(&format!("sys/devices/{parent}/{controller}"), "240:0\n");
+        tree.put("dev/nvme0", "");
+        let passthru = "sys/kernel/config/nvmet/subsystems/nqn/passthru";
+        tree.put(&format!("{passthru}/device_path"), "/dev/nvme0\n");
+        tree.put(&format!("{passthru}/enable"), "1\n");
+        let system = tree.system();
+        let guard = Guard {
+            system: system.clone(),
+            ..Guard::default()
+        };
+        let asked = || {
+            let device = sysfs::read(&system, "nvme0n1").unwrap();
+            let refusal = guard.view(&Usage::collect(&system), &device, None);
+            refusal.map(|refusal| (refusal.kind(), refusal.to_string()))
+        };
+        let (kind, reason) = asked().expect("passed over");
+        assert_eq!(kind, "exported", "{reason}");
+        assert!(
+            reason.contains("nvme0 is exported to other computers by this one's NVMe target (nqn, a whole controller)"),
+            "{reason}"
+        );
+        tree.put(&format!("{passthru}/enable"), "0\n");
+        assert_eq!(asked(), None, "{controller}");
+        tree.put(&format!("{passthru}/enable"), "1\n");
+        for (path, kind) in [("(null)\n", None), ("/dev/nvme7\n", Some("use-unknown"))] {
+            tree.put(&format!("{passthru}/device_path"), path);
+            assert_eq!(asked().map(|(kind, _)| kind), kind, "{path}");
+        }
+    }
+}

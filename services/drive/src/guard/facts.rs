@@ -7,6 +7,7 @@ use std::io;
 use std::os::unix::fs::MetadataExt;
 
 use super::loops::{Backed, backed};
+use super::nodes::{Node, commanding};
 use super::open::{self, Writer, writers};
 use super::targets::{Export, exports};
 use super::unknown::{Reader, Unknown};
@@ -38,7 +39,7 @@ pub struct Usage {
     exports: Vec<Export>,
     boot_disk: Option<DevNum>,
     drives: Vec<Device>,
-    /// Other processes that have a block device open for writing.
+    /// Other processes that have a device open for writing.
     writers: Vec<Writer>,
     /// What would tell of a use of any drive, and could not be read.
     unknown: Vec<Unknown>,
@@ -96,10 +97,10 @@ pub struct Mount {
     pub pid: Option<u32>,
 }
 
-/// A process that has the device or a partition of it open for writing.
+/// A process that has the device, a partition of it or a node that takes commands for it open for writing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Opener {
-    /// Kernel name of the disk or partition.
+    /// Kernel name of the disk, partition or node.
     pub what: String,
     /// The process.
     pub pid: u32,
@@ -223,15 +224,27 @@ impl Facts {
             })
             .map(|backed| backed.name.clone())
             .collect();
-        let exports = usage
-            .exports
-            .iter()
-            .filter_map(|export| {
-                let what = name_of(export.number.unwrap_or(NONE), &export.path)?;
-                Some((what, export.target.clone()))
-            })
+        let mut reader = Reader::default();
+        let mut nodes: Vec<(String, Node)> = parts.iter().map(|(name, n)| (name.clone(), Node::Block(*n))).collect();
+        // For a list that is told every few seconds only where something may be there.
+        if !usage.writers.is_empty() || !usage.exports.is_empty() {
+            nodes.extend(commanding(system, &device, &mut reader));
+        }
+        let exported = |export: &Export| {
+            let by_node = nodes.iter().find(|(_, node)| Some(*node) == export.node);
+            let by_path = || {
+                nodes
+                    .iter()
+                    .find(|(name, _)| export.path.strip_prefix("/dev/") == Some(name))
+            };
+            by_node.or_else(by_path).map(|(name, _)| name.clone())
+        };
+        let exports = usage.exports.iter();
+        let exports = exports
+            .filter_map(|export| Some((exported(export)?, export.target.clone())))
             .collect();
         let mut unknown = usage.unknown.clone();
+        unknown.extend(reader.unknown);
         let is_unknown = |number: Option<DevNum>, path: &str| number.is_none() && name_of(NONE, path).is_none();
         unknown.extend(usage.loops.iter().filter_map(|backed| {
             is_unknown(backed.number, &backed.path).then(|| Unknown::Loop {
@@ -242,7 +255,7 @@ impl Facts {
         unknown.extend(usage.exports.iter().filter_map(|export| {
             // A description that is no path names nothing that could be looked for.
             let is_path = export.path.starts_with('/');
-            (is_path && is_unknown(export.number, &export.path)).then(|| Unknown::Export {
+            (is_path && !export.is_there && exported(export).is_none()).then(|| Unknown::Export {
                 target: export.target.clone(),
                 path: export.path.clone(),
             })
@@ -251,7 +264,7 @@ impl Facts {
             .writers
             .iter()
             .filter_map(|writer| {
-                let (what, _) = parts.iter().find(|(_, number)| *number == writer.number)?;
+                let (what, _) = nodes.iter().find(|(_, node)| *node == writer.node)?;
                 Some(Opener {
                     what: what.clone(),
                     pid: writer.pid,

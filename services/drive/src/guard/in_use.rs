@@ -88,14 +88,14 @@ pub enum InUse {
     },
     /// A target of this kernel exports it to other computers.
     Exported {
-        /// Kernel name of the disk or partition.
+        /// Kernel name of the disk, partition or controller.
         what: String,
         /// The target, in words.
         target: String,
     },
     /// Another process has it open for writing, though not exclusively.
     Open {
-        /// Kernel name of the disk or partition.
+        /// Kernel name of the disk or partition, or of a node that takes commands for it.
         what: String,
         /// The process.
         pid: u32,

@@ -5,7 +5,7 @@
 //! kernel itself refuse what it uses (a mount in any namespace, swap, md, dm, bcache), so the facts exist to give the
 //! reason, and to refuse what the kernel does not use *now*: members of arrays and volumes that are not running, a
 //! second Kiln stick, another drive in the same place; and what it does not exclude: processes that have it open without
-//! `O_EXCL`, loop devices and exports. What would tell of a use and cannot be read is refused like one ([`Unknown`]).
+//! `O_EXCL` or reach it by a node that takes commands, loop devices and exports. What would tell of a use and cannot be read is refused like one ([`Unknown`]).
 //!
 //! Tested by the tables in [`mod@decide`], over made-up trees in [`facts`], on loop devices in `tests/guard_loop.rs`, and
 //! in QEMU by the image's boot tests.
@@ -15,6 +15,7 @@ pub mod facts;
 mod given_up;
 mod in_use;
 mod loops;
+mod nodes;
 mod open;
 mod refusal;
 mod seat;

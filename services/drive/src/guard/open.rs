@@ -1,8 +1,8 @@
-//! Block devices that other processes have open for writing: what the kernel's exclusive open does not exclude. A mapping outlives
-//! the descriptor that it was made of, and counts like one.
+//! Devices that other processes have open for writing: what the kernel's exclusive open does not exclude. A mapping of a block device
+//! outlives the descriptor that it was made of, and counts like one.
 //!
 //! A virtual machine over a whole disk, a database on a raw device, an iSCSI target in user space or a `dd` under way open
-//! without `O_EXCL`, so that only their descriptors tell. They are read from `/proc`, without touching a device; a process of which
+//! without `O_EXCL`, or by a node that takes commands ([`super::nodes`]), so that only their descriptors tell. They are read from `/proc`, without touching a device; a process of which
 //! they cannot be read, or not in time, is [`Unknown`], and one that ended meanwhile has nothing open. Descriptors for reading are no use that forbids writing: udev,
 //! smartctl and monitors open every drive now and then.
 
@@ -10,11 +10,12 @@ use std::cell::OnceCell;
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::{self, ErrorKind};
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
+use super::nodes::Node;
 use super::unknown::{Unknown, is_gone};
 use crate::sysfs::DevNum;
 use crate::system::{self, System, text, try_names};
@@ -31,15 +32,15 @@ const ANCESTORS_MAX: usize = 64;
 /// would hold up whoever asks.
 pub(super) const LONGEST: Duration = Duration::from_secs(5);
 
-/// A process that has a block device open for writing.
+/// A process that has a device open for writing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Writer {
-    pub(super) number: DevNum,
+    pub(super) node: Node,
     pub(super) pid: u32,
     pub(super) program: String,
 }
 
-/// Every block device that another process than `own` and its descendants has open for writing; and of whom that is not known,
+/// Every device that another process than `own` and its descendants has open for writing; and of whom that is not known,
 /// having waited for `longest` for each.
 pub(super) fn writers(system: &System, own: u32, longest: Duration) -> (Vec<Writer>, Vec<Unknown>) {
     let (mut all, mut unknown) = (Vec::new(), Vec::new());
@@ -60,11 +61,15 @@ pub(super) fn writers(system: &System, own: u32, longest: Duration) -> (Vec<Writ
     for pid in others {
         let program = || text(&proc.join(pid.to_string()).join("comm")).unwrap_or_else(|| "?".to_owned());
         match told.recv_timeout(longest) {
-            Ok(Ok(numbers)) => all.extend(numbers.into_iter().map(|number| Writer {
-                number,
-                pid,
-                program: program(),
-            })),
+            Ok(Ok(nodes)) if nodes.is_empty() => {}
+            Ok(Ok(nodes)) => {
+                let program = program();
+                all.extend(nodes.into_iter().map(|node| Writer {
+                    node,
+                    pid,
+                    program: program.clone(),
+                }));
+            }
             Ok(Err(unread)) if unread.cause.kind() == ErrorKind::PermissionDenied => {
                 let program = program();
                 unknown.push(Unknown::Forbidden { pid, program });
@@ -97,7 +102,7 @@ struct Unread {
 }
 
 /// Asks each of these processes in turn what it has open for writing. Without the thread nothing is told, and the channel is closed.
-fn ask(proc: PathBuf, pids: Vec<u32>) -> Receiver<Result<Vec<DevNum>, Unread>> {
+fn ask(proc: PathBuf, pids: Vec<u32>) -> Receiver<Result<Vec<Node>, Unread>> {
     let (tell, told) = channel();
     let asks = move || {
         for pid in pids {
@@ -110,20 +115,20 @@ fn ask(proc: PathBuf, pids: Vec<u32>) -> Receiver<Result<Vec<DevNum>, Unread>> {
     told
 }
 
-/// The block devices that a process has open or mapped for writing, each once; none of one that ended.
-fn open_for_writing(process: &Path) -> Result<Vec<DevNum>, Unread> {
-    let found = described(process).and_then(|mut numbers| {
-        numbers.extend(mapped(process)?);
-        Ok(numbers)
+/// The devices that a process has open or mapped for writing, each once; none of one that ended.
+fn open_for_writing(process: &Path) -> Result<Vec<Node>, Unread> {
+    let found = described(process).and_then(|mut nodes| {
+        nodes.extend(mapped(process)?);
+        Ok(nodes)
     });
-    let mut numbers = match found {
+    let mut nodes = match found {
         // The kernel forbids, too, what is asked of a process that just ended.
         Err(_) if !process.exists() => Vec::new(),
         found => found?,
     };
-    numbers.sort_unstable();
-    numbers.dedup();
-    Ok(numbers)
+    nodes.sort_unstable();
+    nodes.dedup();
+    Ok(nodes)
 }
 
 /// What was read of `file`; `None` where that is gone.
@@ -144,20 +149,20 @@ fn table(process: &Path, file: &str) -> Result<Option<String>, Unread> {
     Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).into_owned()))
 }
 
-/// The block devices behind a process's descriptors that take writes.
-fn described(process: &Path) -> Result<Vec<DevNum>, Unread> {
+/// The devices behind a process's descriptors that take writes.
+fn described(process: &Path) -> Result<Vec<Node>, Unread> {
     let mounts = OnceCell::new();
-    let mut numbers = Vec::new();
+    let mut nodes = Vec::new();
     for fd in of("fd", try_names(&process.join("fd")))?.unwrap_or_default() {
-        numbers.extend(written_by(process, &fd, &mounts)?);
+        nodes.extend(written_by(process, &fd, &mounts)?);
     }
-    Ok(numbers)
+    Ok(nodes)
 }
 
-/// The block device behind a descriptor that takes writes; `mounts` keeps the process's `mountinfo`, once it is asked for.
+/// The device behind a descriptor that takes writes; `mounts` keeps the process's `mountinfo`, once it is asked for.
 ///
 /// A node may lie anywhere: a container is given a drive by a path of its own.
-fn written_by(process: &Path, fd: &str, mounts: &OnceCell<String>) -> Result<Option<DevNum>, Unread> {
+fn written_by(process: &Path, fd: &str, mounts: &OnceCell<String>) -> Result<Option<Node>, Unread> {
     let name = format!("fd/{fd}");
     let link = process.join(&name);
     // What is no file (`socket:[7]`) has no path; asking costs no access to what lies behind.
@@ -173,18 +178,11 @@ fn written_by(process: &Path, fd: &str, mounts: &OnceCell<String>) -> Result<Opt
         return Ok(None);
     }
     let node = of(&name, fs::metadata(&link))?;
-    Ok(node.as_ref().and_then(block_device))
-}
-
-/// The number of a file that is a block device.
-fn block_device(file: &fs::Metadata) -> Option<DevNum> {
-    file.file_type()
-        .is_block_device()
-        .then(|| DevNum::from_raw(file.rdev()))
+    Ok(node.as_ref().and_then(Node::of))
 }
 
 /// Block devices that a process has mapped in common with others, by a file that takes writes.
-fn mapped(process: &Path) -> Result<Vec<DevNum>, Unread> {
+fn mapped(process: &Path) -> Result<Vec<Node>, Unread> {
     let table_of = |file| table(process, file).map(Option::unwrap_or_default);
     let maps = table_of("maps")?;
     let shared: Vec<Mapping<'_>> = maps.lines().filter_map(Mapping::read).collect();
@@ -192,7 +190,7 @@ fn mapped(process: &Path) -> Result<Vec<DevNum>, Unread> {
         return Ok(Vec::new());
     }
     let mounts = table_of("mountinfo").unwrap_or_default();
-    let mut numbers = Vec::new();
+    let mut nodes = Vec::new();
     for mapping in shared {
         if !mapping.path.starts_with("/dev/") && kind_of(&mounts, 2, mapping.device).is_some_and(is_remote_kind) {
             continue;
@@ -203,10 +201,15 @@ fn mapped(process: &Path) -> Result<Vec<DevNum>, Unread> {
         let made_of = of(&name, fs::symlink_metadata(&link))?;
         if mapping.writes || made_of.is_some_and(|link| link.mode() & 0o200 != 0) {
             let node = of(&name, fs::metadata(&link))?;
-            numbers.extend(node.as_ref().and_then(block_device));
+            // A command needs the descriptor: what is mapped of a character device reaches no drive.
+            nodes.extend(
+                node.as_ref()
+                    .and_then(Node::of)
+                    .filter(|node| matches!(node, Node::Block(_))),
+            );
         }
     }
-    Ok(numbers)
+    Ok(nodes)
 }
 
 /// A mapping of a file that is shared, so that what is stored reaches the file.

@@ -3,16 +3,15 @@
 //! ```text
 //!  /sys/kernel/config/target/core/iblock_0/disk/{enable,udev_path,info}          LIO: iblock, fileio, pscsi
 //!  /sys/kernel/config/nvmet/subsystems/NQN/namespaces/1/{enable,device_path}     nvmet
+//!  /sys/kernel/config/nvmet/subsystems/NQN/passthru/{enable,device_path}         nvmet: a whole controller, /dev/nvme0
 //! ```
 //!
 //! LIO's iblock claims its drive, so that the exclusive open fails; nvmet and fileio merely open it, and nothing else shows
 //! that they do: they are no processes. Without configfs nothing is known. Tested over made-up trees; it never ran beside a real
 //! target.
 
-use std::os::unix::fs::MetadataExt;
-
+use super::nodes::Node;
 use super::unknown::Reader;
-use crate::sysfs::DevNum;
 use crate::system::System;
 
 /// One backing store.
@@ -20,8 +19,10 @@ use crate::system::System;
 pub(super) struct Export {
     /// What the target was given, with links resolved where they are.
     pub path: String,
-    /// Its device number, where it could be had.
-    pub number: Option<DevNum>,
+    /// Whether it was found.
+    pub is_there: bool,
+    /// Which device that is.
+    pub node: Option<Node>,
     /// Which target, in words.
     pub target: String,
 }
@@ -34,9 +35,11 @@ pub(super) fn exports(system: &System, reader: &mut Reader) -> Vec<Export> {
         let resolved = found
             .as_ref()
             .and_then(|found| found.strip_prefix(system.path("")).ok());
+        let there = found.as_ref().and_then(|found| std::fs::metadata(found).ok());
         all.push(Export {
             path: resolved.map_or_else(|| path.to_owned(), |found| format!("/{}", found.display())),
-            number: found.and_then(|found| Some(DevNum::from_raw(std::fs::metadata(found).ok()?.rdev()))),
+            is_there: there.is_some(),
+            node: there.as_ref().and_then(Node::of),
             target,
         });
     };
@@ -57,11 +60,14 @@ pub(super) fn exports(system: &System, reader: &mut Reader) -> Vec<Export> {
     }
     let subsystems = system.path("sys/kernel/config/nvmet/subsystems");
     for subsystem in reader.names(&subsystems) {
-        let spaces = subsystems.join(&subsystem).join("namespaces");
-        for space in reader.names(&spaces) {
-            let mut of = |attribute: &str| reader.text(&spaces.join(&space).join(attribute));
+        let dir = subsystems.join(&subsystem);
+        let spaces = reader.names(&dir.join("namespaces")).into_iter();
+        let spaces = spaces.map(|space| (format!("namespaces/{space}"), format!("name space {space}")));
+        let whole = ("passthru".to_owned(), "a whole controller".to_owned());
+        for (place, words) in spaces.chain([whole]) {
+            let mut of = |attribute: &str| reader.text(&dir.join(&place).join(attribute));
             if let (Some(path), true) = (of("device_path"), of("enable").as_deref() != Some("0")) {
-                add(format!("NVMe target ({subsystem}, name space {space})"), &path);
+                add(format!("NVMe target ({subsystem}, {words})"), &path);
             }
         }
     }
