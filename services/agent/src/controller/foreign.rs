@@ -10,7 +10,7 @@ use tokio::sync::oneshot;
 use tracing::warn;
 use wire::command::{Answer, CallOutcome};
 use wire::drive::Drive;
-use wire::gate::Plan;
+use wire::gate::{Plan, is_by_wwn};
 use wire::{DriveId, Problem};
 
 use super::command::kept;
@@ -154,8 +154,12 @@ impl Controller {
             .drives
             .iter()
             .map(|drive| {
+                let wwn = match is_by_wwn(&drive.label, &drive.serial) {
+                    true => format!(", WWN {}", drive.label),
+                    false => String::new(),
+                };
                 format!(
-                    "{} {} ({}): {}",
+                    "{} {}{wwn} ({}): {}",
                     drive.model,
                     drive.serial,
                     drive.capacity,
@@ -187,7 +191,7 @@ impl Controller {
             value: json!({ "status": "code-needed", "plan": plan.id.to_string(), "playbook": plan.playbook,
                 "drives": shown, "seconds": plan.seconds,
                 "message": "Nothing was started. The agent shows a code on its console and in its log: send it as `code`, with \
-                            the full serial number of each drive as `serials`." }),
+                            the full serial number of each drive as `serials`, or its WWN where the console shows one." }),
         })
     }
 }

@@ -34,6 +34,18 @@ fn code_and_full_serials_start_it_once() {
 }
 
 #[test]
+fn a_serial_that_another_drive_tells_starts_nothing_and_the_wwn_does() {
+    let mut bench = Bench::new();
+    let mut twin = drive("aa11", Content::Empty);
+    twin.id = DriveId::from_serial("N", "aa11", 1_000_000);
+    bench.drives.push(twin);
+    bench.drives[0].wwn = Some("5000c500a1b2c3d4".into());
+    bench.asked(&[0]);
+    assert_eq!(bench.refused(CODE, &["AA11"], 1), "serial-wrong");
+    bench.by_code(CODE, &["5000c500A1B2C3D4"], 1).unwrap();
+}
+
+#[test]
 fn without_a_plan_or_with_a_plan_of_the_own_servers_no_code_starts_anything() {
     let mut bench = Bench::new();
     assert_eq!(bench.refused(CODE, &["AA11"], 0), "plan-unknown");
