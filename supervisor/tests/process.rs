@@ -229,6 +229,46 @@ fn a_unit_that_ignores_sigterm_does_not_hold_up_the_end() {
 }
 
 #[test]
+fn who_floods_the_control_socket_holds_up_no_restart() {
+    let unit = "exec = [\"/bin/sh\", \"-c\", \"echo $$ >> DIR/runs; exec sleep 1000\"]\nstart_limit_burst = 100";
+    let mut init = Init::start(&[("a", unit)]);
+    init.wait_state("a", UnitState::Ready);
+    let runs = || -> Vec<i32> {
+        let text = std::fs::read_to_string(init.path("runs")).unwrap_or_default();
+        text.lines().filter_map(|l| l.parse().ok()).collect()
+    };
+    init.until("the first run", || runs().len() == 1);
+    let (path, over) = (
+        init.path("run/kiln/control.sock"),
+        std::sync::atomic::AtomicBool::new(false),
+    );
+    let restarted = std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                    drop(UnixStream::connect(&path));
+                }
+            });
+        }
+        // Each time in the middle of it; the flood ends only behind all of them.
+        let restarted = (1..=3).all(|n| {
+            kill(runs()[n - 1], libc::SIGKILL);
+            let begun = Instant::now();
+            while runs().len() == n && begun.elapsed() < Duration::from_secs(15) {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            runs().len() > n
+        });
+        over.store(true, std::sync::atomic::Ordering::Relaxed);
+        restarted
+    });
+    assert!(
+        restarted,
+        "a unit that was killed is started again only when the flood is over"
+    );
+}
+
+#[test]
 fn a_wrong_request_is_answered_with_what_is_expected() {
     let mut init = Init::start(&[("a", "exec = [\"/bin/sleep\", \"1000\"]")]);
     init.wait_state("a", UnitState::Ready);

@@ -19,6 +19,9 @@ use crate::handover::state;
 const CLIENTS_MAX: usize = 32;
 /// Of these, clients of one user other than root: a plug-in that opens many takes nobody else's place.
 const CLIENTS_OF_ONE: usize = 4;
+/// Connections accepted in one turn: the socket is everybody's, and who connects without end must not keep the loop. The next
+/// turn goes on with those that wait.
+const ACCEPTED_MAX: usize = 32;
 /// Longest request line, in bytes; ours have a hundred.
 const REQUEST_MAX: usize = 4096;
 
@@ -104,7 +107,10 @@ impl Control {
 
     /// Accepts, reads and answers whatever is there. `status` is the present status line.
     pub fn serve(&mut self, status: &str) -> Vec<Wish> {
-        while let Ok((stream, _)) = self.listener.accept() {
+        for _ in 0..ACCEPTED_MAX {
+            let Ok((stream, _)) = self.listener.accept() else {
+                break;
+            };
             let uid = nix::sys::socket::getsockopt(&stream, nix::sys::socket::sockopt::PeerCredentials)
                 .ok()
                 .map(|c| c.uid());
@@ -309,7 +315,7 @@ mod tests {
     use super::*;
     use crate::shell::store::tests::lingering;
     use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
-    use std::io::IoSlice;
+    use std::io::{IoSlice, Read};
     use std::time::{Duration, Instant};
 
     #[test]
@@ -338,6 +344,53 @@ mod tests {
         }
         assert_eq!(control.clients.len(), 1, "the second has no place any more");
         assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn who_connects_without_end_is_served_a_bounded_part_in_a_turn_and_nobody_is_left_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.sock");
+        let mut control = Control::bind(&path).unwrap();
+        let waiting: Vec<UnixStream> = (0..2 * ACCEPTED_MAX + 1)
+            .map(|_| UnixStream::connect(&path).unwrap())
+            .collect();
+        // A connection that was judged was hung up on, or is a client's.
+        let mut answered = || {
+            control.serve("{}");
+            let hung_up = |s: &&UnixStream| {
+                s.set_nonblocking(true).unwrap();
+                (&**s).read(&mut [0]).is_ok_and(|n| n == 0)
+            };
+            waiting.iter().filter(hung_up).count() + control.clients.len()
+        };
+        let turns = [answered(), answered(), answered()];
+        assert_eq!(turns, [ACCEPTED_MAX, 2 * ACCEPTED_MAX, 2 * ACCEPTED_MAX + 1]);
+    }
+
+    #[test]
+    fn who_connects_and_closes_in_a_loop_does_not_keep_the_turn() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.sock");
+        let mut control = Control::bind(&path).unwrap();
+        let over = std::sync::atomic::AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            for _ in 0..4 {
+                scope.spawn(|| {
+                    while !over.load(std::sync::atomic::Ordering::Relaxed) {
+                        drop(UnixStream::connect(&path));
+                    }
+                });
+            }
+            // The socket goes with it: who waits there to connect is let off.
+            let turns = scope.spawn(move || (0..100).for_each(|_| drop(control.serve("{}"))));
+            let begun = Instant::now();
+            while !turns.is_finished() && begun.elapsed() < Duration::from_secs(10) {
+                std::thread::sleep(Duration::from_millis(5));
+            }
+            let in_time = turns.is_finished();
+            over.store(true, std::sync::atomic::Ordering::Relaxed);
+            assert!(in_time, "a turn ends only with the flood");
+        });
     }
 
     #[test]

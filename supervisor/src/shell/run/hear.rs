@@ -6,7 +6,7 @@ use nix::errno::Errno;
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::Pid;
 
-use super::{BURST, Shell};
+use super::{BURST, REAPED_MAX, Shell};
 use crate::core::{Exit, Input, Millis, UnitId};
 use crate::shell::helper::Task;
 use crate::shell::notify::{Message, Note};
@@ -17,9 +17,14 @@ use crate::shell::{cgroup, log, process};
 const STORED_MAX: usize = 512;
 
 impl Shell {
-    /// Takes every child that has ended, whoever it was.
+    /// Takes children that have ended, whoever they were.
     pub(super) fn reap(&mut self, now: Millis) {
-        loop {
+        self.unreaped = false;
+        for n in 0.. {
+            if n == REAPED_MAX {
+                self.unreaped = true;
+                break;
+            }
             let status = match waitpid(Pid::from_raw(-1), Some(WaitPidFlag::WNOHANG | WaitPidFlag::__WALL)) {
                 Ok(WaitStatus::StillAlive) | Err(Errno::ECHILD) => break,
                 Ok(s) => s,

@@ -47,6 +47,8 @@ use process::Process;
 const TURN_MAX: Millis = 1_000;
 /// Datagrams read from one socket in one turn, so that a babbling service cannot keep the loop.
 const BURST: usize = 1_024;
+/// Children taken in one turn: a unit whose processes end as fast as they are made must not keep the loop either.
+const REAPED_MAX: usize = 4_096;
 /// Malformed unit files that are told one by one.
 const MALFORMED_MAX: usize = 5;
 /// Inputs and actions for which there is room from the start, so that none of them asks for memory when it matters.
@@ -79,6 +81,8 @@ pub struct Shell {
     slept_on: Option<Epoll>,
     /// Stored descriptors that were found hung up.
     hung_up: Vec<RawFd>,
+    /// Children may have ended that this turn has not taken.
+    unreaped: bool,
     /// Units whose stack is to be described.
     dumps: Vec<UnitId>,
     snapshot: Snapshot,
@@ -125,6 +129,7 @@ impl Shell {
             end: None,
             slept_on: None,
             hung_up: Vec::new(),
+            unreaped: false,
             dumps: Vec::with_capacity(unit::UNITS_MAX),
             snapshot: Snapshot::default(),
             unread,
@@ -283,7 +288,7 @@ impl Shell {
         /// Marks a stored descriptor; the number is in the lower half.
         const STORED: u64 = 1 << 32;
         let due = self.core.next_deadline().map_or(TURN_MAX, |at| at.saturating_sub(now));
-        let ms = if self.desk.inputs.is_empty() {
+        let ms = if self.desk.inputs.is_empty() && !self.unreaped {
             due.min(self.drain_due().unwrap_or(TURN_MAX))
         } else {
             0

@@ -170,6 +170,8 @@ impl Shell {
             end,
             slept_on: None,
             hung_up: Vec::new(),
+            // Some may have ended in between, whose signal the image before has taken.
+            unreaped: true,
             dumps: Vec::with_capacity(unit::UNITS_MAX),
             snapshot: Snapshot::default(),
             beside: Beside::room(datagram::FDS_MAX),
