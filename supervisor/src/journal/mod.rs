@@ -192,19 +192,25 @@ fn receive(socket: BorrowedFd<'_>, buf: &mut [u8], beside: &mut Beside) -> Optio
             uid: c.uid,
             unit: cgroup::unit_of(c.pid),
         };
-        let bytes = match got.fds.pop().map(std::fs::File::from) {
-            // Only a regular file: reading from a pipe could wait for ever.
-            Some(f) if f.metadata().is_ok_and(|m| m.is_file()) => {
-                let mut bytes = Vec::new();
-                let _ = io::Seek::seek(&mut &f, io::SeekFrom::Start(0));
-                let _ = f.take(MEMFD_MAX as u64).read_to_end(&mut bytes);
-                bytes
-            }
-            Some(_) | None => buf[..got.len.min(buf.len())].to_vec(),
-        };
+        let large = got.fds.pop().and_then(|fd| large(fd.as_fd()));
+        let bytes = large.unwrap_or_else(|| buf[..got.len.min(buf.len())].to_vec());
         return Some((sender, bytes));
     }
     None
+}
+
+/// What a memory file holds, from its beginning. Only a regular file: reading from a pipe could wait for ever.
+fn large(fd: BorrowedFd<'_>) -> Option<Vec<u8>> {
+    let kind = nix::sys::stat::fstat(fd).ok()?.st_mode & libc::S_IFMT;
+    if kind != libc::S_IFREG {
+        return None;
+    }
+    // A second number for what is no socket: its end waits for nobody.
+    let mut file = std::fs::File::from(fd.try_clone_to_owned().ok()?);
+    let mut bytes = Vec::new();
+    let _ = io::Seek::seek(&mut file, io::SeekFrom::Start(0));
+    let _ = file.take(MEMFD_MAX as u64).read_to_end(&mut bytes);
+    Some(bytes)
 }
 
 /// Gets a byte when the journal is to end.
@@ -275,6 +281,7 @@ impl NonBlocking for std::fs::OpenOptions {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+    use crate::shell::store::tests::lingering;
     use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg, setsockopt, sockopt};
     use std::io::{IoSlice, Write};
     use std::os::fd::AsRawFd;
@@ -295,14 +302,26 @@ mod tests {
         for count in [2, 64, 253] {
             send("MESSAGE=forged", count);
         }
+        // Whoever closes these last would wait for as long as their sender likes: alone, and as one too many.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        for count in [1, 2] {
+            let sockets: Vec<_> = (0..count).map(|_| lingering(&listener)).collect();
+            let fds: Vec<_> = sockets.iter().map(AsRawFd::as_raw_fd).collect();
+            let iov = [IoSlice::new(b"MESSAGE=lingers")];
+            let rights = [ControlMessage::ScmRights(&fds)];
+            sendmsg::<UnixAddr>(from.as_raw_fd(), &iov, &rights, MsgFlags::empty(), None).unwrap();
+            drop(sockets);
+        }
+        let begun = Instant::now();
         send("MESSAGE=small", 0);
         send("", 1);
         let (mut buf, mut beside) = (vec![0; 1024], Beside::room(datagram::FDS_MAX));
-        for expected in ["MESSAGE=small", "MESSAGE=large"] {
+        for expected in ["MESSAGE=lingers", "MESSAGE=small", "MESSAGE=large"] {
             let (sender, bytes) = receive(to.as_fd(), &mut buf, &mut beside).unwrap();
             assert_eq!(String::from_utf8(bytes).unwrap(), expected);
             assert_eq!(sender.pid.unsigned_abs(), std::process::id());
         }
         assert!(receive(to.as_fd(), &mut buf, &mut beside).is_none());
+        assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     }
 }

@@ -1,7 +1,8 @@
 //! One datagram with all that came beside it: who sent it, as the kernel says, and descriptors.
 //!
 //! `nix` shows nothing of a message whose control part was cut off, although the kernel has opened what did fit. Here every
-//! descriptor has its owner before anything is judged, so nobody can fill this process's table.
+//! descriptor has its owner before anything is judged, so nobody can fill this process's table; and one that waits for nobody
+//! when it is closed ([`Given`]), so nobody can make this process stand.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
@@ -36,7 +37,7 @@ pub struct Received {
     /// Who sent it, where the socket asks for that (`SO_PASSCRED`).
     pub sender: Option<libc::ucred>,
     /// What it carried; without any, this asks for no memory.
-    pub fds: Vec<OwnedFd>,
+    pub fds: Vec<Given>,
     /// More came beside it than there was room for.
     pub cut: bool,
 }
@@ -88,7 +89,9 @@ pub fn receive(socket: BorrowedFd<'_>, buf: &mut [u8], beside: &mut Beside) -> i
                     let numbers =
                         (0..length / size_of::<RawFd>()).map(|n| data.cast::<RawFd>().add(n).read_unaligned());
                     // The kernel has just opened them for this process; nobody else owns them.
-                    received.fds.extend(numbers.map(|fd| OwnedFd::from_raw_fd(fd)));
+                    received
+                        .fds
+                        .extend(numbers.map(|fd| Given::from(OwnedFd::from_raw_fd(fd))));
                 }
                 _ => {}
             }
@@ -104,9 +107,7 @@ pub fn receive(socket: BorrowedFd<'_>, buf: &mut [u8], beside: &mut Beside) -> i
 /// # Errors
 /// As [`receive`].
 pub fn text(socket: BorrowedFd<'_>, buf: &mut [u8], beside: &mut Beside) -> io::Result<usize> {
-    let got = receive(socket, buf, beside)?;
-    got.fds.into_iter().map(Given::from).for_each(drop);
-    Ok(got.len)
+    Ok(receive(socket, buf, beside)?.len)
 }
 
 #[cfg(test)]
@@ -144,11 +145,11 @@ mod tests {
             assert_eq!(got.sender.map(|s| s.pid.unsigned_abs()), Some(std::process::id()));
             assert_eq!(got.fds.len() == count, whole, "{} of {count}", got.fds.len());
             // They are open, each its own.
-            assert!(
-                got.fds
-                    .iter()
-                    .all(|fd| std::fs::File::from(fd.try_clone().unwrap()).metadata().is_ok())
-            );
+            assert!(got.fds.iter().all(|fd| {
+                std::fs::File::from(fd.as_fd().try_clone_to_owned().unwrap())
+                    .metadata()
+                    .is_ok()
+            }));
             if !whole {
                 assert!(
                     (1..=2).contains(&got.fds.len()),

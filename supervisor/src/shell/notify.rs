@@ -154,8 +154,6 @@ impl NotifySocket {
     pub fn receive(&mut self) -> Option<Message> {
         loop {
             let got = datagram::receive(self.socket.as_fd(), &mut self.buf, &mut self.beside).ok()?;
-            // Before anything is dropped, be it unseen.
-            let fds: Vec<Given> = got.fds.into_iter().map(Given::from).collect();
             if got.cut {
                 log::warn("a notification carried more than this process has room for; the rest of it is lost");
             }
@@ -165,7 +163,7 @@ impl NotifySocket {
                 return Some(Message {
                     pid: sender.pid,
                     notes: parse(&self.buf[..got.len.min(MESSAGE_MAX)]),
-                    fds,
+                    fds: got.fds,
                 });
             }
         }

@@ -130,12 +130,12 @@ fn same(a: RawFd, b: RawFd) -> bool {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
 
     /// A connection whose other end takes no more bytes: who closes it last waits for 20 s, unless that is switched off.
-    pub(in crate::shell) fn lingering(listener: &std::net::TcpListener) -> OwnedFd {
+    pub(crate) fn lingering(listener: &std::net::TcpListener) -> OwnedFd {
         let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let linger = libc::linger {
             l_onoff: 1,
