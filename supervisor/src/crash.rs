@@ -4,6 +4,9 @@
 //! [`CORE_MAX`] bytes go onto DATA, compressed, for root alone: memory holds secrets, so a core leaves the box in no bundle.
 //! Beside it lies a report without any content of memory (unit, signal, thread, place in the program, maps), which the
 //! debug bundle takes and the next boot tells. At most [`KEPT`] of each. While state is in RAM there is only the report.
+//!
+//! A process is not dead, and so not started again, until its core is read: that comes first, into memory; the medium, which may
+//! hang, comes after.
 
 use std::ffi::OsStr;
 use std::fs::{self, File, OpenOptions};
@@ -16,12 +19,16 @@ use flate2::{Compression, write::GzEncoder};
 use nix::sys::signal::Signal;
 
 use crate::boot::{mounts, proof, record, whole};
-use crate::shell::{cgroup, log};
+use crate::shell::{cgroup, log, sockets};
 
 /// What `kernel.core_pattern` says: process, thread, user, signal, seconds since 1970.
 pub const PATTERN: &str = "|/init core %P %I %u %s %t";
 /// Most of a core that is kept, in bytes before compression: stacks and heads of heaps are in the first of them.
 const CORE_MAX: u64 = 32 << 20;
+/// Most of it in memory, compressed, in bytes: what shrinks little is cut there, since the box may have a GiB in all.
+const HELD_MAX: usize = 16 << 20;
+/// Read at once, in bytes: what a pipe holds.
+const CHUNK: usize = 64 << 10;
 /// Crashes that are kept.
 const KEPT: usize = 4;
 /// Longest report, in bytes.
@@ -73,16 +80,60 @@ pub fn main(words: &[&str]) -> ExitCode {
     let unit = cgroup::unit_of(who.pid).unwrap_or_else(|| "no unit".into());
     let (head, report) = describe(&who, &unit, Path::new("/proc"));
     let on_disk = fs::read_to_string(mounts::STATE_WHERE).is_ok_and(|t| t.trim() == "disk");
-    let dir = folder();
-    let name = format!("{:012}-{}-{}", number(&dir, who.at), unit.replace(' ', "-"), who.pid);
+    // A descriptor of its own: what is left unread is given up with it.
+    let core = sockets::inherited(0).ok().map(File::from).filter(|_| on_disk);
     // A medium that is nearly full is for state that burn-ins need.
-    let core = (on_disk && proof::usage(Path::new(record::FOLDER)).1 < proof::SHARE_MAX).then(io::stdin);
-    let kept = keep(&dir, &name, report.as_bytes(), core);
-    match kept {
-        Ok(bytes) => log::error(&format!("{head}; kept as {name} ({bytes} bytes of its memory)")),
+    let room = || proof::usage(Path::new(record::FOLDER)).1 < proof::SHARE_MAX;
+    match settle(&who, &unit, &report, &folder(), core, room) {
+        Ok((name, bytes)) => log::error(&format!("{head}; kept as {name} ({bytes} bytes of its memory)")),
         Err(e) => log::error(&format!("{head}; it could not be kept: {e}")),
     }
     ExitCode::SUCCESS
+}
+
+/// Keeps a crash in `dir`; returns its name and how many bytes of its memory. The core is read and closed before anything of the
+/// medium is touched, `room` (whether the medium has any for it) included.
+fn settle(
+    who: &Who,
+    unit: &str,
+    report: &str,
+    dir: &Path,
+    core: Option<impl Read>,
+    room: impl FnOnce() -> bool,
+) -> io::Result<(String, u64)> {
+    let core = core.map(Core::read);
+    let name = format!("{:012}-{}-{}", number(dir, who.at), unit.replace(' ', "-"), who.pid);
+    let core = core.filter(|_| room());
+    keep(dir, &name, report.as_bytes(), core).map(|bytes| (name, bytes))
+}
+
+/// The beginning of a process's memory, compressed.
+struct Core {
+    /// How much of it, in bytes before compression.
+    bytes: u64,
+    gz: Vec<u8>,
+}
+
+impl Core {
+    /// Reads no more than is kept, and closes what it reads.
+    fn read(from: impl Read) -> io::Result<Core> {
+        let mut from = from.take(CORE_MAX);
+        let mut gz = GzEncoder::new(Vec::new(), Compression::fast());
+        let (mut bytes, mut chunk) = (0, vec![0; CHUNK]);
+        while gz.get_ref().len() < HELD_MAX {
+            match from.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(n) => {
+                    gz.write_all(&chunk[..n])?;
+                    bytes += n as u64;
+                }
+                Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
+                Err(e) => return Err(e),
+            }
+        }
+        let gz = gz.finish()?;
+        Ok(Core { bytes, gz })
+    }
 }
 
 /// In a sentence, and at length.
@@ -145,7 +196,7 @@ fn place(maps: &str, ip: u64) -> Option<String> {
 }
 
 /// Keeps the report and, where there is one, the core; returns how many bytes of that. The oldest make room.
-fn keep(dir: &Path, name: &str, report: &[u8], core: Option<impl Read>) -> io::Result<u64> {
+fn keep(dir: &Path, name: &str, report: &[u8], core: Option<io::Result<Core>>) -> io::Result<u64> {
     fs::DirBuilder::new().recursive(true).mode(0o750).create(dir)?;
     prune(dir, KEPT - 1)?;
     let create = |name: String, mode| {
@@ -163,11 +214,11 @@ fn keep(dir: &Path, name: &str, report: &[u8], core: Option<impl Read>) -> io::R
         return Ok(0);
     };
     let path = format!("{name}{CORE}");
-    let written = create(path.clone(), 0o600).and_then(|f| {
-        let mut gz = GzEncoder::new(f, Compression::fast());
-        let bytes = io::copy(&mut core.take(CORE_MAX), &mut gz)?;
-        gz.finish()?.sync_all()?;
-        Ok(bytes)
+    let written = core.and_then(|core| {
+        let mut file = create(path.clone(), 0o600)?;
+        file.write_all(&core.gz)?;
+        file.sync_all()?;
+        Ok(core.bytes)
     });
     if written.is_err() {
         let _ = fs::remove_file(dir.join(path));
@@ -199,7 +250,7 @@ pub(crate) fn bring(from: &Path, to: &Path) -> io::Result<usize> {
         }
         let (at, who) = name.split_once('-').unwrap_or(("", &name));
         let name = format!("{:012}-{who}", number(to, at.parse().unwrap_or(0)));
-        keep(to, &name, &report, None::<io::Empty>)?;
+        keep(to, &name, &report, None)?;
         there.push(report);
         brought += 1;
     }
@@ -268,6 +319,7 @@ pub(crate) fn untold(dir: &Path) -> Vec<String> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+    use std::cell::Cell;
 
     #[test]
     fn a_crash_is_told_with_its_place_and_without_anything_of_its_memory() {
@@ -300,6 +352,73 @@ mod tests {
         );
     }
 
+    /// A core that says whether the medium was touched before all of it was read and it was closed.
+    struct Piped<'a> {
+        left: usize,
+        dir: &'a Path,
+        closed: &'a Cell<Option<&'static str>>,
+    }
+
+    impl Read for Piped<'_> {
+        fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+            let n = self.left.min(buf.len());
+            buf[..n].fill(7);
+            self.left -= n;
+            Ok(n)
+        }
+    }
+
+    impl Drop for Piped<'_> {
+        fn drop(&mut self) {
+            self.closed.set(Some(match (self.left, self.dir.exists()) {
+                (0, false) => "read, before the medium was touched",
+                (0, true) => "read, after the medium was touched",
+                _ => "not read",
+            }));
+        }
+    }
+
+    #[test]
+    fn a_core_is_read_and_closed_before_the_medium_is_touched() {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path().join("crashes");
+        let who = Who::parse(&["42", "43", "900", "11", "1700000000"]).unwrap();
+        for room in [true, false] {
+            let closed = Cell::new(None);
+            let core = Piped {
+                left: 3 * CHUNK,
+                dir: &dir,
+                closed: &closed,
+            };
+            let asked = || {
+                assert_eq!(closed.get(), Some("read, before the medium was touched"));
+                room
+            };
+            let (name, bytes) = settle(&who, "server", "server crashed\n", &dir, Some(core), asked).unwrap();
+            assert_eq!(bytes, if room { 3 * CHUNK as u64 } else { 0 });
+            assert_eq!(dir.join(format!("{name}{CORE}")).exists(), room);
+            fs::remove_dir_all(&dir).unwrap();
+        }
+    }
+
+    #[test]
+    fn what_shrinks_little_is_cut_where_it_would_fill_memory_and_can_be_read() {
+        let mut seed = 1_u64;
+        let noise = std::iter::from_fn(|| {
+            seed = seed.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+            Some((seed >> 56) as u8)
+        });
+        let noise: Vec<u8> = noise.take(HELD_MAX + (2 << 20)).collect();
+        let core = Core::read(&noise[..]).unwrap();
+        assert!(core.gz.len() < HELD_MAX + 2 * CHUNK, "{}", core.gz.len());
+        let mut back = Vec::new();
+        flate2::read::GzDecoder::new(&core.gz[..])
+            .read_to_end(&mut back)
+            .unwrap();
+        assert_eq!(back.len() as u64, core.bytes);
+        assert!(noise.starts_with(&back));
+    }
+
     #[test]
     fn the_newest_are_kept_their_cores_are_capped_and_for_root_alone() {
         let dir = tempfile::tempdir().unwrap();
@@ -308,7 +427,13 @@ mod tests {
             let core = io::repeat(7).take(CORE_MAX + 5);
             let report = format!("server crashed: {n}\ntime: T{n}\n");
             assert_eq!(
-                keep(&dir, &format!("{n:012}-server-1"), report.as_bytes(), Some(core)).unwrap(),
+                keep(
+                    &dir,
+                    &format!("{n:012}-server-1"),
+                    report.as_bytes(),
+                    Some(Core::read(core))
+                )
+                .unwrap(),
                 CORE_MAX
             );
         }
@@ -326,13 +451,7 @@ mod tests {
         assert_eq!(untold(&dir), [] as [String; 0], "told once");
         // While state is in RAM there is no core.
         assert_eq!(
-            keep(
-                &dir,
-                "000000000009-agent-2",
-                b"agent crashed\ntime: T9\n",
-                None::<io::Empty>
-            )
-            .unwrap(),
+            keep(&dir, "000000000009-agent-2", b"agent crashed\ntime: T9\n", None).unwrap(),
             0
         );
         assert_eq!(untold(&dir), ["agent crashed (T9)"]);
@@ -340,7 +459,7 @@ mod tests {
         let crash = |at: i64, who: &str| {
             let name = format!("{:012}-{who}-1", number(&dir, at));
             let report = format!("{who} crashed\ntime: T{at}\n");
-            keep(&dir, &name, report.as_bytes(), None::<io::Empty>).unwrap();
+            keep(&dir, &name, report.as_bytes(), None).unwrap();
             untold(&dir)
         };
         assert_eq!(crash(2_000_000_000, "server"), ["server crashed (T2000000000)"]);
@@ -355,7 +474,7 @@ mod tests {
         let crash = |dir: &Path, at: i64, who: &str| {
             let report = format!("{who} crashed\ntime: T{at}\n");
             let name = format!("{:012}-{who}-1", number(dir, at));
-            keep(dir, &name, report.as_bytes(), None::<io::Empty>).unwrap();
+            keep(dir, &name, report.as_bytes(), None).unwrap();
         };
         assert_eq!(bring(&ram, &disk).unwrap(), 0, "nothing has crashed");
         for at in 0..3 {
