@@ -14,6 +14,7 @@ pub mod crash;
 pub mod handover;
 pub mod journal;
 pub mod network;
+pub(crate) mod quota;
 pub(crate) mod remains;
 pub mod shell;
 pub(crate) mod tar;

@@ -34,6 +34,32 @@ fn a_service_that_forks_names_its_main_process_and_it_is_kept_over_a_replacement
 }
 
 #[test]
+fn who_babbles_is_told_a_few_times_and_is_heard_all_the_same() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = dir.path().join("etc/kiln/units");
+    std::fs::create_dir_all(&folder).unwrap();
+    let unit = service("babbles", "watchdog_sec = 2").replace("DIR", dir.path().to_str().unwrap());
+    std::fs::write(folder.join("a.toml"), unit).unwrap();
+    let log = dir.path().join("log");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_kiln-init"));
+    command
+        .arg("--root")
+        .arg(dir.path())
+        .stderr(std::fs::File::create(&log).unwrap());
+    let mut init = Init::run(dir, command);
+    // Its words in between counted.
+    let s = init.wait("all said", |s| {
+        s.units[0].status == "said" && s.units[0].state == UnitState::Ready
+    });
+    assert_eq!(s.units[0].restarts, 0);
+    init.stop();
+    let text = std::fs::read_to_string(&log).unwrap();
+    let lines = |what: &str| text.lines().filter(|l| l.contains(what)).count();
+    assert!((1..=20).contains(&lines("MAINPID=2")), "{} lines", lines("MAINPID=2"));
+    assert!((1..=20).contains(&lines("reloading")), "{} lines", lines("reloading"));
+}
+
+#[test]
 fn nobody_names_a_main_process_that_is_not_its_own() {
     let sleeper = "exec = [\"/bin/sh\", \"-c\", \"echo $$ > DIR/victim; exec sleep 1000\"]";
     let mut init = Init::start(&[("evil", &service("names", "after = [\"victim\"]")), ("victim", sleeper)]);

@@ -2,12 +2,19 @@
 
 use super::text::text;
 use super::{Action, Core, Ending, Input, Milestone, Millis, Need, Phase, SHUTDOWN_MAX, State, Text, UnitId};
+use crate::quota::Rate;
 use crate::unit::Kind;
 
 /// Longest prolongation by `EXTEND_TIMEOUT_USEC`, in milliseconds.
 const EXTEND_MAX: Millis = 600_000;
 /// Shortest and longest time between heartbeats that a service may choose (`WATCHDOG_USEC`), in milliseconds.
 const INTERVAL: std::ops::RangeInclusive<Millis> = 100..=600_000;
+
+/// How often a unit's word that it reloads is told.
+const RELOADS: Rate = Rate {
+    most: 10,
+    within: 60_000,
+};
 
 impl Core {
     /// Moves a unit. Every move is in the table of [`State::may_become`].
@@ -87,7 +94,17 @@ impl Core {
         let Some(r) = self.units.get_mut(unit) else { return };
         if matches!(r.state, State::Ready { .. }) && self.specs[unit].kind == Kind::Notify {
             r.reloading = Some(now + self.specs[unit].start_timeout);
-            self.log(Some(unit), text!("reloading"), out);
+            let more = r.reloads.left_out(RELOADS, now).unwrap_or(0);
+            if r.reloads.takes(RELOADS, now, 1) {
+                match more {
+                    0 => self.log(Some(unit), text!("reloading"), out),
+                    n => self.log(
+                        Some(unit),
+                        text!("reloading, and {n} times before that was not told"),
+                        out,
+                    ),
+                }
+            }
         }
     }
 

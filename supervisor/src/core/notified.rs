@@ -95,6 +95,29 @@ fn who_reloads_stays_ready_and_has_the_time_of_a_start() {
 }
 
 #[test]
+fn who_reloads_without_end_is_told_a_few_times_and_then_how_often() {
+    let mut w = ready("");
+    for _ in 0..5_000 {
+        w.step(Input::Reloading { unit: 0 });
+        w.step(Input::Ready { unit: 0 });
+    }
+    let told = |w: &World| {
+        let lines = w.seen.iter().filter_map(|a| match a {
+            Action::Log { text, .. } if text.starts_with("reloading") => Some(text.to_string()),
+            _ => None,
+        });
+        lines.collect::<Vec<_>>()
+    };
+    assert_eq!(told(&w).len(), 10);
+    w.tick(60_000);
+    w.step(Input::Reloading { unit: 0 });
+    assert_eq!(
+        told(&w).last().unwrap(),
+        "reloading, and 4990 times before that was not told"
+    );
+}
+
+#[test]
 fn what_a_service_says_of_its_failure_is_told_with_its_end_and_once() {
     let mut w = ready("");
     w.step(Input::Said {

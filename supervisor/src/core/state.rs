@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use wire::supervisor::{Rung, UnitState};
 
 use super::Text;
+use crate::quota::Quota;
 
 /// Milliseconds of the monotonic clock.
 pub type Millis = u64;
@@ -221,6 +222,9 @@ pub(super) struct Record {
     /// What it has said of its failure (`ERRNO=`, `BUSERROR=`).
     #[serde(default)]
     pub said: Text,
+    /// How often it has told that it reloads.
+    #[serde(default)]
+    pub reloads: Quota,
 }
 
 impl Record {
@@ -239,6 +243,7 @@ impl Record {
             watchdog: None,
             reloading: None,
             said: Text::new(),
+            reloads: Quota::default(),
         }
     }
 }

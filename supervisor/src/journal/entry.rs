@@ -94,6 +94,19 @@ impl Entry {
         finish(out)
     }
 
+    /// What the journal itself has to say of a sender.
+    pub fn of_journal(text: &str, sender: &Sender) -> Entry {
+        let mut out = stamp(Moment::now());
+        push(&mut out, "_TRANSPORT", b"driver");
+        push(&mut out, "SYSLOG_IDENTIFIER", b"journal");
+        push(&mut out, "PRIORITY", b"4");
+        if let Some(u) = &sender.unit {
+            push(&mut out, "_KILN_UNIT", u.as_bytes());
+        }
+        push(&mut out, "MESSAGE", text.as_bytes());
+        finish(out)
+    }
+
     /// From a record of `/dev/kmsg`: `priority,sequence,microseconds,flags;text`, then continuation lines. It was when the kernel
     /// says, which may be long before it is read: at `now`, where the last entry before it was at `from`.
     pub fn kernel(record: &[u8], now: Moment, from: u64) -> (Entry, Moment) {

@@ -9,6 +9,7 @@ pub(crate) mod earlier;
 pub mod entry;
 mod export;
 mod remains;
+mod senders;
 mod store;
 
 use std::io::{self, Read};
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use crate::shell::datagram::{self, Beside};
-use crate::shell::{cgroup, log, sockets};
+use crate::shell::{cgroup, clock, log, sockets};
 use entry::{Entry, Sender};
 use export::Export;
 use remains::Remains;
@@ -128,7 +129,7 @@ fn run() -> io::Result<()> {
             took = true;
             // A logger that starts sends an empty datagram, to see whether somebody listens.
             if !bytes.is_empty() {
-                Entry::native(&bytes, &sender).for_each(|e| store.add(e));
+                Entry::native(&bytes, &sender).for_each(|e| store.add_of(&sender, clock::now(), e));
             }
         }
         for _ in 0..BURST {
@@ -137,7 +138,7 @@ fn run() -> io::Result<()> {
             };
             took = true;
             for line in bytes.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
-                store.add(Entry::line(line, &sender));
+                store.add_of(&sender, clock::now(), Entry::line(line, &sender));
             }
         }
         if let Some(e) = &mut export {

@@ -14,9 +14,11 @@ use std::time::{Duration, Instant};
 use flate2::{Compression, write::GzEncoder};
 
 use super::earlier;
-use super::entry::{self, Entry, Moment};
+use super::entry::{self, Entry, Moment, Sender};
+use super::senders::Senders;
 use crate::boot::mounts::STATE_WHERE;
 use crate::boot::proof;
+use crate::shell::clock;
 
 /// Bytes of entries kept in memory: some twenty thousand lines.
 const RING_MAX: usize = 8 << 20;
@@ -52,6 +54,7 @@ const KERNEL_KEPT: &str = "/run/kiln/journal/kernel";
 pub(super) struct Store {
     ring: VecDeque<Shown>,
     ring_bytes: usize,
+    senders: Senders,
     /// Number of the ring's first entry; they are counted from the start.
     first: u64,
     /// Entries before this one have been given to the files.
@@ -104,6 +107,7 @@ impl Store {
         Store {
             ring: VecDeque::new(),
             ring_bytes: 0,
+            senders: Senders::default(),
             first: 0,
             given: 0,
             landed: 0,
@@ -162,6 +166,21 @@ impl Store {
     pub(super) fn add(&mut self, entry: Entry) {
         self.last = Moment::now().mono;
         self.show(entry, true);
+    }
+
+    /// The same of a sender that may write no more than its part; `now` in milliseconds.
+    pub(super) fn add_of(&mut self, sender: &Sender, now: u64, entry: Entry) {
+        if self.senders.takes(sender, now, entry.0.len()) {
+            self.add(entry);
+        }
+    }
+
+    /// Tells what was left out until `now`.
+    fn tell_left_out(&mut self, now: u64) {
+        for left in self.senders.left_out(now) {
+            let who = left.sender.unit.as_deref().unwrap_or("no unit");
+            self.add(Entry::of_journal(&format!("{who}: {left}"), &left.sender));
+        }
     }
 
     fn stamped(&self, mut entry: Entry) -> Entry {
@@ -236,6 +255,7 @@ impl Store {
 
     /// Writes what is due.
     pub(super) fn settle(&mut self) {
+        self.tell_left_out(clock::now());
         if (self.waiting >= WRITE_AT && self.file.is_some()) || self.written.elapsed() >= WRITE_EVERY {
             self.write();
         }
@@ -243,6 +263,7 @@ impl Store {
 
     /// Writes everything, to the medium: the journal ends.
     pub(super) fn finish(&mut self) {
+        self.tell_left_out(u64::MAX);
         self.write();
         if let Some(f) = &self.file {
             let _ = f.sync_all();
@@ -452,7 +473,6 @@ fn end(file: &File) -> io::Result<End> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-    use super::super::entry::Sender;
     use super::*;
 
     fn store(dir: &Path) -> Store {
@@ -686,6 +706,39 @@ mod tests {
             0,
             "nothing is written while state is in RAM"
         );
+    }
+
+    #[test]
+    fn who_babbles_pushes_nobody_else_out() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut s = store(dir.path());
+        s.written = Instant::now() + WRITE_EVERY;
+        let of = |unit: &str| Sender {
+            unit: Some(unit.into()),
+            ..Sender::default()
+        };
+        let (a, b) = (of("a"), of("b"));
+        s.add_of(&b, 5_000, Entry::line(b"drive 3 is failing", &b));
+        for n in 0..50_000 {
+            s.add_of(&a, 5_000 + n / 1_000, Entry::line(b"again", &a));
+        }
+        s.add_of(&b, 5_100, Entry::line(b"and drive 4", &b));
+        let told = |s: &Store| {
+            let text = String::from_utf8(s.exported()).unwrap();
+            assert!(text.contains("MESSAGE=drive 3 is failing\n") && text.contains("MESSAGE=and drive 4\n"));
+            let babbled = text.matches("MESSAGE=again\n").count();
+            (babbled, text.matches("messages suppressed").count(), text)
+        };
+        let (babbled, suppressed, _) = told(&s);
+        assert!((1_000..20_000).contains(&babbled) && suppressed == 0, "{babbled}");
+        s.tell_left_out(5_000 + 60_000);
+        s.tell_left_out(5_000 + 60_001);
+        let (_, suppressed, text) = told(&s);
+        let line = format!("MESSAGE=a: {} messages suppressed", 50_000 - babbled);
+        assert!(suppressed == 1 && text.contains(&line), "{line}");
+        // The next minute is its own again.
+        s.add_of(&a, 70_000, Entry::line(b"well again", &a));
+        assert!(told(&s).2.contains("MESSAGE=well again\n"));
     }
 
     #[test]

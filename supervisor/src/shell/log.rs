@@ -45,6 +45,11 @@ pub fn warn(text: &str) {
     write(4, format_args!("{text}"));
 }
 
+/// Someone should know of a unit.
+pub fn warn_of(unit: &str, text: std::fmt::Arguments<'_>) {
+    write(4, format_args!("{unit}: {text}"));
+}
+
 /// Someone must act.
 pub fn error(text: &str) {
     write(3, format_args!("{text}"));

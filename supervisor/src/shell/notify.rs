@@ -9,7 +9,6 @@ use std::path::Path;
 use nix::sys::socket::{setsockopt, sockopt};
 
 use super::datagram::{self, Beside};
-use super::log;
 use super::store::{self, Given};
 
 /// Longest datagram understood, in bytes; systemd's own limit is a page. One that is longer is dropped: its last word may be cut.
@@ -55,6 +54,8 @@ pub struct Message {
     pub notes: Vec<Note>,
     /// What it carried.
     pub fds: Vec<Given>,
+    /// What of it was not taken.
+    pub wrong: Option<&'static str>,
 }
 
 /// Reads a datagram; what is not understood is left out, as systemd does, and of two equal words the first counts. So there
@@ -154,18 +155,22 @@ impl NotifySocket {
     pub fn receive(&mut self) -> Option<Message> {
         loop {
             let got = datagram::receive(self.socket.as_fd(), &mut self.buf, &mut self.beside).ok()?;
-            if got.cut {
-                log::warn("a notification carried more than this process has room for; the rest of it is lost");
-            }
-            if got.len > MESSAGE_MAX {
-                log::warn("a notification was longer than 4096 bytes and is dropped");
-            } else if let Some(sender) = got.sender {
-                return Some(Message {
-                    pid: sender.pid,
-                    notes: parse(&self.buf[..got.len.min(MESSAGE_MAX)]),
-                    fds: got.fds,
-                });
-            }
+            let Some(sender) = got.sender else { continue };
+            let (notes, wrong) = if got.len > MESSAGE_MAX {
+                (
+                    Vec::new(),
+                    Some("a notification was longer than 4096 bytes and is dropped"),
+                )
+            } else {
+                let cut = "a notification carried more than the supervisor has room for; the rest of it is lost";
+                (parse(&self.buf[..got.len]), got.cut.then_some(cut))
+            };
+            return Some(Message {
+                pid: sender.pid,
+                notes,
+                fds: got.fds,
+                wrong,
+            });
         }
     }
 }
@@ -259,7 +264,9 @@ mod tests {
         long.extend(b"12345");
         from.send(&long).expect("sent");
         from.send(b"READY=1").expect("sent");
-        assert_eq!(socket.receive().map(|m| m.notes), Some(vec![Note::Ready]));
+        let mut told = || socket.receive().map(|m| (m.notes, m.wrong.is_some()));
+        assert_eq!(told(), Some((Vec::new(), true)), "whoever it was is told of");
+        assert_eq!(told(), Some((vec![Note::Ready], false)));
     }
 
     #[test]

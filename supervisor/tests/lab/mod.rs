@@ -232,6 +232,26 @@ pub fn helper() {
             say("WATCHDOG=1");
             std::thread::sleep(Duration::from_millis(200));
         },
+        // Names a main process that is none, again and again, and is well all the while.
+        "babbles" => {
+            say("READY=1");
+            let begun = std::time::Instant::now();
+            for n in 0.. {
+                if n < 5_000 {
+                    say("MAINPID=2\nRELOADING=1");
+                }
+                say("READY=1\nWATCHDOG=1");
+                if n == 5_000 {
+                    say("STATUS=said");
+                }
+                if n > 5_000 {
+                    std::thread::sleep(Duration::from_millis(200));
+                }
+                if begun.elapsed() > PATIENCE * 10 {
+                    break;
+                }
+            }
+        }
         "names" => {
             let mark = PathBuf::from(std::env::var("MARK").unwrap());
             let victim = loop {

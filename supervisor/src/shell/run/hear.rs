@@ -82,13 +82,25 @@ impl Shell {
 
     pub(super) fn read_notes(&mut self) {
         for _ in 0..BURST {
-            let Some(Message { pid, notes, mut fds }) = self.notify.receive() else {
+            let Some(message) = self.notify.receive() else {
                 return;
             };
+            let Message {
+                pid,
+                notes,
+                mut fds,
+                wrong,
+            } = message;
             let Some(unit) = self.unit_of(pid) else {
-                log::info(&format!("a notification from process {pid}, which belongs to no unit"));
+                self.complain(
+                    None,
+                    format_args!("a notification from process {pid}, which belongs to no unit"),
+                );
                 continue;
             };
+            if let Some(wrong) = wrong {
+                self.complain(Some(unit), format_args!("{wrong}"));
+            }
             for note in notes {
                 let input = match note {
                     Note::Ready => Input::Ready { unit },
@@ -130,10 +142,7 @@ impl Shell {
                 polled,
             };
             if let Err(why) = self.processes[unit].store.add(max, stored) {
-                log::warn(&format!(
-                    "{}: a descriptor {name:?} was not kept: {why}",
-                    self.units[unit].name
-                ));
+                self.complain(Some(unit), format_args!("a descriptor {name:?} was not kept: {why}"));
                 // One datagram may carry hundreds, and the store stays full.
                 return;
             }

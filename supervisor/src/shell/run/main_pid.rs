@@ -6,7 +6,7 @@
 
 use super::Shell;
 use crate::core::{Exit, UnitId};
-use crate::shell::{cgroup, log, process};
+use crate::shell::{cgroup, process};
 
 impl Shell {
     /// The unit names its main process.
@@ -16,14 +16,12 @@ impl Shell {
         }
         match self.fits(unit, pid) {
             Ok(foreign) => {
-                log::of_unit(
-                    &self.units[unit].name,
-                    &format!("its main process is {pid} from now on"),
-                );
+                // As often as it likes: no more lines than complaints.
+                self.complain(Some(unit), format_args!("its main process is {pid} from now on"));
                 let p = &mut self.processes[unit];
                 (p.pid, p.foreign) = (Some(pid), foreign);
             }
-            Err(why) => log::warn(&format!("{}: MAINPID={pid} is not taken: {why}", self.units[unit].name)),
+            Err(why) => self.complain(Some(unit), format_args!("MAINPID={pid} is not taken: {why}")),
         }
     }
 

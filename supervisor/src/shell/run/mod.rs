@@ -8,6 +8,7 @@
 
 mod act;
 mod adopt;
+mod complain;
 mod hear;
 mod main_pid;
 mod process;
@@ -40,6 +41,7 @@ use super::{clock, log, pressure, text};
 use crate::boot::Machine;
 use crate::core::{Action, Core, Ending, Input, Millis, State, UnitId};
 use crate::handover::fault::{self, Snapshot};
+use crate::quota::Quota;
 use crate::unit::{self, Unit, UnitError};
 use process::Process;
 
@@ -90,6 +92,8 @@ pub struct Shell {
     unread: Vec<(UnitId, usize, Drain)>,
     /// Kept, since dropping what stands in them must not ask for memory.
     beside: Beside,
+    /// Complaints about those who belong to no unit.
+    strangers: Quota,
     /// Somebody has asked for a fresh image of PID 1.
     replace: bool,
 }
@@ -134,6 +138,7 @@ impl Shell {
             snapshot: Snapshot::default(),
             unread,
             beside: Beside::room(datagram::FDS_MAX),
+            strangers: Quota::default(),
             replace: false,
             paths,
         };
@@ -253,6 +258,7 @@ impl Shell {
 
     /// Feeds the watchdog, tells others, and keeps a copy of all that is known.
     pub fn tell(&mut self, now: Millis) {
+        self.tell_all_left_out(now);
         fault::remember(self.core.reboots(), &self.desk.boot.slot);
         self.feed(now);
         self.describe();
@@ -336,12 +342,12 @@ impl Shell {
 
     fn drop_hung_up(&mut self) {
         while let Some(fd) = self.hung_up.pop() {
-            for (p, u) in self.processes.iter_mut().zip(&self.units) {
-                if let Some(s) = p.store.hung_up(fd) {
-                    log::info(&format!(
-                        "{}: stored descriptor {:?} hung up and is dropped",
-                        u.name, s.name
-                    ));
+            for unit in 0..self.processes.len() {
+                if let Some(s) = self.processes[unit].store.hung_up(fd) {
+                    self.complain(
+                        Some(unit),
+                        format_args!("stored descriptor {:?} hung up and is dropped", s.name),
+                    );
                 }
             }
         }

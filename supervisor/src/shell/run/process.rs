@@ -1,6 +1,7 @@
 //! One unit's process, as the loop knows it.
 
 use crate::core::Millis;
+use crate::quota::Quota;
 use crate::shell::cgroup::Group;
 use crate::shell::spawn::Prepared;
 use crate::shell::store::Store;
@@ -22,4 +23,6 @@ pub(super) struct Process {
     pub store: Store,
     /// `since` of the core's record, and the wall-clock time that was shown for it.
     pub shown_since: Option<(Millis, wire::Time)>,
+    /// Complaints about what it says.
+    pub complaints: Quota,
 }

@@ -82,7 +82,7 @@ impl Shell {
     }
 
     /// Whether a process of this user may command the box: root, the server, and whoever we run as.
-    pub(super) fn is_servers(&self, uid: Option<u32>, what: &str) -> bool {
+    pub(super) fn is_servers(&mut self, uid: Option<u32>, what: &str) -> bool {
         let mine = nix::unistd::getuid().as_raw();
         let mut servers = self
             .units
@@ -91,7 +91,7 @@ impl Shell {
             .filter_map(|u| users::find(&self.paths.at(Path::new("/etc/passwd")), &u.user));
         let may = uid == Some(0) || uid == Some(mine) || servers.any(|u| uid == Some(u.uid));
         if !may {
-            log::warn(&format!("a process of user {uid:?} wanted to {what}"));
+            self.complain(None, format_args!("a process of user {uid:?} wanted to {what}"));
         }
         may
     }

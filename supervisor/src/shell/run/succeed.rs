@@ -15,6 +15,7 @@ use crate::handover::fault::{self, Snapshot};
 use crate::handover::fds::{self, Inherited};
 use crate::handover::state::{self, State};
 use crate::handover::{Refused, exec, memfd};
+use crate::quota::Quota;
 use crate::shell::cgroup::Group;
 use crate::shell::control::Control;
 use crate::shell::credentials::Credentials;
@@ -175,6 +176,7 @@ impl Shell {
             dumps: Vec::with_capacity(unit::UNITS_MAX),
             snapshot: Snapshot::default(),
             beside: Beside::room(datagram::FDS_MAX),
+            strangers: Quota::default(),
             replace: false,
         };
         shell.desk.inputs.reserve(ROOM);
@@ -256,6 +258,7 @@ impl Estate {
                 store: p.store.into_iter().filter_map(stored).collect::<Store>(),
                 prepared: None,
                 shown_since: p.shown_since,
+                complaints: Quota::default(),
             });
         }
         Ok(Estate {
