@@ -20,6 +20,15 @@ fn helper_notify() {
     lab::helper();
 }
 
+/// Nothing where the journal does not listen yet.
+fn try_exported(init: &Init) -> Vec<u8> {
+    if init.path("run/export.sock").exists() {
+        exported(init)
+    } else {
+        Vec::new()
+    }
+}
+
 fn exported(init: &Init) -> Vec<u8> {
     let mut s = UnixStream::connect(init.path("run/export.sock")).unwrap();
     s.set_read_timeout(Some(PATIENCE)).unwrap();
@@ -58,6 +67,24 @@ fn what_is_left_of_earlier_boots_is_given_before_and_after_pid_1_is_replaced() {
             assert!(answer.contains("\"kept\":\"state\""), "{answer}");
         }
     }
+}
+
+#[test]
+fn what_a_process_writes_in_pieces_is_one_line() {
+    let unit = format!(
+        "exec = [{:?}, \"journal\"]\ntype = \"notify\"\nwatchdog_sec = 20\nlisten = [\n\
+         {{ name = \"native\", datagram = \"/run/native.sock\" }},\n{{ name = \"stdout\", datagram = \"/run/kiln/stdout.sock\" }},\n\
+         {{ name = \"export\", stream = \"/run/export.sock\" }} ]",
+        env!("CARGO_BIN_EXE_kiln-init")
+    );
+    let pieces = service("pieces", "after = [\"journal\"]");
+    let init = Init::start(&[("journal", &unit), ("p", &pieces), ("q", &pieces)]);
+    init.until("both lines", || {
+        let text = String::from_utf8_lossy(&try_exported(&init)).into_owned();
+        ["p", "q"]
+            .iter()
+            .all(|n| text.contains(&format!("MESSAGE={n} a b c\n")))
+    });
 }
 
 #[test]

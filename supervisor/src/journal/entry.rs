@@ -9,7 +9,7 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Longest value kept, in bytes.
-const VALUE_MAX: usize = 64 * 1024;
+pub(super) const VALUE_MAX: usize = 64 * 1024;
 /// Most fields of one entry.
 const FIELDS_MAX: usize = 1024;
 /// Bytes of one entry from which on only its message is taken: one entry must not push all others out of the ring.

@@ -8,6 +8,7 @@
 pub(crate) mod earlier;
 pub mod entry;
 mod export;
+mod lines;
 mod remains;
 mod senders;
 mod store;
@@ -24,6 +25,7 @@ use crate::shell::datagram::{self, Beside};
 use crate::shell::{cgroup, clock, log, sockets};
 use entry::{Entry, Sender};
 use export::Export;
+use lines::Lines;
 use remains::Remains;
 use store::Store;
 pub(crate) use store::{boot, folder};
@@ -85,7 +87,7 @@ fn run() -> io::Result<()> {
         .ok();
     let stop = stop()?;
     let mut stopping = 0;
-    let mut store = Store::new();
+    let (mut store, mut lines) = (Store::new(), Lines::default());
     let mut buf = vec![0u8; DATAGRAM_MAX];
     let notify = Notify::from_env();
     notify.say("READY=1");
@@ -137,10 +139,11 @@ fn run() -> io::Result<()> {
                 break;
             };
             took = true;
-            for line in bytes.split(|b| *b == b'\n').filter(|l| !l.is_empty()) {
-                store.add_of(&sender, clock::now(), Entry::line(line, &sender));
-            }
+            let now = clock::now();
+            lines.take(sender, &bytes, now, |s, l| store.add_of(s, now, Entry::line(l, s)));
         }
+        let now = clock::now();
+        lines.due(now, |s, l| store.add_of(s, now, Entry::line(l, s)));
         if let Some(e) = &mut export {
             e.serve(&store);
         }
@@ -150,6 +153,7 @@ fn run() -> io::Result<()> {
         if stopped {
             stopping += 1;
             if !took || stopping >= LAST_TURNS {
+                lines.due(u64::MAX, |s, l| store.add_of(s, now, Entry::line(l, s)));
                 store.finish();
                 return Ok(());
             }

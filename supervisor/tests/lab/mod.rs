@@ -252,6 +252,17 @@ pub fn helper() {
                 }
             }
         }
+        // Writes a line in pieces, as an unbuffered standard error does, the other way round with the next unit of this kind.
+        "pieces" => {
+            let name = std::env::var("KILN_UNIT").unwrap();
+            for piece in ["\n", &name, " a ", "b", " c\n"] {
+                let mut out = std::io::stderr();
+                out.write_all(piece.as_bytes()).unwrap();
+                std::thread::sleep(Duration::from_millis(20));
+            }
+            say("READY=1");
+            std::thread::sleep(Duration::from_secs(3600));
+        }
         "names" => {
             let mark = PathBuf::from(std::env::var("MARK").unwrap());
             let victim = loop {
