@@ -16,11 +16,13 @@ mod store;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::{UnixDatagram, UnixListener, UnixStream};
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use crate::handover::fds;
 use crate::shell::datagram::{self, Beside};
 use crate::shell::{cgroup, clock, log, sockets};
 use entry::{Entry, Sender};
@@ -80,6 +82,8 @@ fn run() -> io::Result<()> {
         )?),
         None => None,
     };
+    // What PID 1 gives to units as their standard output is bound there, below each one's name.
+    let outputs = fds::unix_path(sockets[stdout].as_fd()).map(|p| sockets::outputs(&p));
     let mut kmsg = std::fs::OpenOptions::new()
         .read(true)
         .custom_flags_nonblock()
@@ -125,7 +129,8 @@ fn run() -> io::Result<()> {
             took |= read_kernel(k, &mut buf, BURST, &mut store);
         }
         for _ in 0..BURST {
-            let Some((sender, bytes)) = receive(sockets[native].as_fd(), &mut buf, &mut beside) else {
+            let Some((sender, bytes)) = receive(sockets[native].as_fd(), &mut buf, &mut beside, outputs.as_deref())
+            else {
                 break;
             };
             took = true;
@@ -135,7 +140,8 @@ fn run() -> io::Result<()> {
             }
         }
         for _ in 0..BURST {
-            let Some((sender, bytes)) = receive(sockets[stdout].as_fd(), &mut buf, &mut beside) else {
+            let Some((sender, bytes)) = receive(sockets[stdout].as_fd(), &mut buf, &mut beside, outputs.as_deref())
+            else {
                 break;
             };
             took = true;
@@ -185,8 +191,14 @@ fn read_kernel(kmsg: &mut std::fs::File, buf: &mut [u8], most: usize, store: &mu
 }
 
 /// The next datagram and who sent it; a large message comes as a sealed memory file. What cannot be traced to its sender, or
-/// carries more than that one file, is left out, as systemd does.
-fn receive(socket: BorrowedFd<'_>, buf: &mut [u8], beside: &mut Beside) -> Option<(Sender, Vec<u8>)> {
+/// carries more than that one file, is left out, as systemd does. Its unit is that by whose name its socket is bound in `outputs`:
+/// its process may be gone, and its number another's. Other sockets' processes are asked for.
+fn receive(
+    socket: BorrowedFd<'_>,
+    buf: &mut [u8],
+    beside: &mut Beside,
+    outputs: Option<&Path>,
+) -> Option<(Sender, Vec<u8>)> {
     for _ in 0..BURST {
         let mut got = datagram::receive(socket, buf, beside).ok()?;
         let Some(c) = got.sender.filter(|_| !got.cut && got.fds.len() <= 1) else {
@@ -195,13 +207,19 @@ fn receive(socket: BorrowedFd<'_>, buf: &mut [u8], beside: &mut Beside) -> Optio
         let sender = Sender {
             pid: c.pid,
             uid: c.uid,
-            unit: cgroup::unit_of(c.pid),
+            unit: bound_in(outputs, beside.from()).or_else(|| cgroup::unit_of(c.pid)),
         };
         let large = got.fds.pop().and_then(|fd| large(fd.as_fd()));
         let bytes = large.unwrap_or_else(|| buf[..got.len.min(buf.len())].to_vec());
         return Some((sender, bytes));
     }
     None
+}
+
+/// The unit that a socket is named after.
+fn bound_in(outputs: Option<&Path>, from: Option<&Path>) -> Option<String> {
+    let from = from.filter(|from| from.parent() == outputs)?;
+    Some(from.file_name()?.to_str()?.to_owned())
 }
 
 /// What a memory file holds, from its beginning. Only a regular file: reading from a pipe could wait for ever.
@@ -292,6 +310,36 @@ mod tests {
     use std::os::fd::AsRawFd;
 
     #[test]
+    fn the_last_words_of_a_process_that_was_reaped_have_its_unit() {
+        let dir = tempfile::tempdir().unwrap();
+        let stdout = dir.path().join("stdout.sock");
+        let to = UnixDatagram::bind(&stdout).unwrap();
+        setsockopt(&to, sockopt::PassCred, &true).unwrap();
+        sockets::make_outputs(&stdout).unwrap();
+        let outputs = sockets::outputs(&stdout);
+        // Twice: the next process's socket takes the name of the one before.
+        for text in ["first", "second"] {
+            let out = sockets::connected(&stdout, &outputs.join("server")).unwrap();
+            let mut echo = std::process::Command::new("/bin/echo");
+            echo.arg(text).stdout(out);
+            assert!(echo.status().unwrap().success());
+        }
+        // One that is bound elsewhere is no unit's by its name.
+        let other = UnixDatagram::bind(dir.path().join("agent")).unwrap();
+        other.send_to(b"third\n", &stdout).unwrap();
+        let (mut buf, mut beside) = (vec![0; 1024], Beside::room(datagram::FDS_MAX));
+        for (text, unit) in [
+            ("first\n", Some("server")),
+            ("second\n", Some("server")),
+            ("third\n", None),
+        ] {
+            let (sender, bytes) = receive(to.as_fd(), &mut buf, &mut beside, Some(&outputs)).unwrap();
+            assert_eq!(String::from_utf8(bytes).unwrap(), text);
+            assert_eq!(sender.unit.as_deref(), unit);
+        }
+    }
+
+    #[test]
     fn no_sender_is_made_up_and_more_than_one_file_is_left_out() {
         let (from, to) = UnixDatagram::pair().unwrap();
         setsockopt(&to, sockopt::PassCred, &true).unwrap();
@@ -322,11 +370,11 @@ mod tests {
         send("", 1);
         let (mut buf, mut beside) = (vec![0; 1024], Beside::room(datagram::FDS_MAX));
         for expected in ["MESSAGE=lingers", "MESSAGE=small", "MESSAGE=large"] {
-            let (sender, bytes) = receive(to.as_fd(), &mut buf, &mut beside).unwrap();
+            let (sender, bytes) = receive(to.as_fd(), &mut buf, &mut beside, None).unwrap();
             assert_eq!(String::from_utf8(bytes).unwrap(), expected);
             assert_eq!(sender.pid.unsigned_abs(), std::process::id());
         }
-        assert!(receive(to.as_fd(), &mut buf, &mut beside).is_none());
+        assert!(receive(to.as_fd(), &mut buf, &mut beside, None).is_none());
         assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
     }
 }

@@ -4,17 +4,26 @@
 //! descriptor has its owner before anything is judged, so nobody can fill this process's table; and one that waits for nobody
 //! when it is closed ([`Given`]), so nobody can make this process stand.
 
+use std::ffi::OsStr;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStrExt;
+use std::path::Path;
 
 use super::store::Given;
 
 /// Most descriptors that the kernel lets one message carry (`SCM_MAX_FD`, net/scm.h).
 pub const FDS_MAX: usize = 253;
 
-/// Room for what comes beside the bytes, as words: headers want that alignment.
+/// Room for what comes beside the bytes.
 #[derive(Debug)]
-pub struct Beside(Vec<u64>);
+pub struct Beside {
+    /// As words: headers want that alignment.
+    control: Vec<u64>,
+    /// The sender's address, as the kernel writes it (`sockaddr_un`), and its length.
+    from: [u8; size_of::<libc::sockaddr_un>()],
+    from_len: usize,
+}
 
 impl Beside {
     /// For the sender, and so many descriptors.
@@ -25,7 +34,20 @@ impl Beside {
         let bytes = unsafe {
             libc::CMSG_SPACE(size(size_of::<libc::ucred>())) + libc::CMSG_SPACE(size(fds * size_of::<RawFd>()))
         };
-        Beside(vec![0; (bytes as usize).div_ceil(size_of::<u64>())])
+        Beside {
+            control: vec![0; (bytes as usize).div_ceil(size_of::<u64>())],
+            from: [0; size_of::<libc::sockaddr_un>()],
+            from_len: 0,
+        }
+    }
+
+    /// The path that the sender of the last datagram is bound to; most are bound to none.
+    pub fn from(&self) -> Option<&Path> {
+        let path = self
+            .from
+            .get(std::mem::offset_of!(libc::sockaddr_un, sun_path)..self.from_len)?;
+        let path = path.split(|b| *b == 0).next()?;
+        (!path.is_empty()).then(|| Path::new(OsStr::from_bytes(path)))
     }
 }
 
@@ -56,8 +78,10 @@ pub fn receive(socket: BorrowedFd<'_>, buf: &mut [u8], beside: &mut Beside) -> i
     message.msg_iov = &raw mut iov;
     message.msg_iovlen = 1;
     let len = loop {
-        message.msg_control = beside.0.as_mut_ptr().cast();
-        message.msg_controllen = size_of_val(beside.0.as_slice()) as _;
+        message.msg_control = beside.control.as_mut_ptr().cast();
+        message.msg_controllen = size_of_val(beside.control.as_slice()) as _;
+        message.msg_name = beside.from.as_mut_ptr().cast();
+        message.msg_namelen = libc::socklen_t::try_from(beside.from.len()).unwrap_or(0);
         let flags = libc::MSG_CMSG_CLOEXEC | libc::MSG_DONTWAIT;
         // SAFETY: all that the message points to outlives the call, with the lengths given.
         match unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) } {
@@ -68,6 +92,7 @@ pub fn receive(socket: BorrowedFd<'_>, buf: &mut [u8], beside: &mut Beside) -> i
             },
         }
     };
+    beside.from_len = message.msg_namelen as usize;
     let mut received = Received {
         len,
         sender: None,
@@ -118,6 +143,21 @@ mod tests {
     use std::io::IoSlice;
     use std::os::fd::AsFd;
     use std::os::unix::net::UnixDatagram;
+
+    #[test]
+    fn who_is_bound_to_a_path_is_known_by_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let to = UnixDatagram::bind(dir.path().join("to")).unwrap();
+        let mut beside = Beside::room(1);
+        assert_eq!(beside.from(), None);
+        let bound = UnixDatagram::bind(dir.path().join("from")).unwrap();
+        let unbound = UnixDatagram::unbound().unwrap();
+        for (socket, path) in [(&bound, Some(dir.path().join("from"))), (&unbound, None)] {
+            socket.send_to(b"text", dir.path().join("to")).unwrap();
+            receive(to.as_fd(), &mut [0; 8], &mut beside).unwrap();
+            assert_eq!(beside.from().map(Path::to_owned), path);
+        }
+    }
 
     #[test]
     fn what_came_has_an_owner_also_where_it_was_cut_off() {

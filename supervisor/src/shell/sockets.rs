@@ -2,9 +2,9 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
-use std::os::unix::fs::{FileTypeExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, PermissionsExt};
 use std::os::unix::net::{UnixDatagram, UnixListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::paths::Paths;
 use super::users;
@@ -106,9 +106,29 @@ fn tcp(addr: std::net::SocketAddr) -> io::Result<OwnedFd> {
     Ok(fd)
 }
 
-/// A datagram socket connected to `path`: becomes a unit's standard output.
-pub fn connected(path: &Path) -> io::Result<OwnedFd> {
-    let s = UnixDatagram::unbound()?;
+/// Where the sockets that become units' standard outputs are bound, each to its unit's name: beside the one that they are
+/// connected to. A process that has ended, and was reaped, before the log reads its last words is known by that alone.
+pub fn outputs(stdout: &Path) -> PathBuf {
+    stdout.with_file_name("out")
+}
+
+/// Makes that folder, in which nobody but root may bind or look.
+///
+/// # Errors
+/// It could not be made.
+pub fn make_outputs(stdout: &Path) -> io::Result<()> {
+    std::fs::DirBuilder::new()
+        .recursive(true)
+        .mode(0o700)
+        .create(outputs(stdout))
+}
+
+/// A datagram socket connected to `path` and bound to `name`: becomes a unit's standard output. Asks for no memory.
+pub fn connected(path: &Path, name: &Path) -> io::Result<OwnedFd> {
+    // That of the process before, which keeps its name.
+    let _ = std::fs::remove_file(name);
+    // Without a name the log asks whose process it is, for as long as that is there.
+    let s = UnixDatagram::bind(name).or_else(|_| UnixDatagram::unbound())?;
     s.connect(path)?;
     Ok(s.into())
 }

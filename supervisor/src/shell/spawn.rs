@@ -66,8 +66,8 @@ pub struct Prepared {
     nofile: u64,
     state: Option<PathBuf>,
     runtime: Option<PathBuf>,
-    /// Where its standard output goes; inherited when it cannot be connected.
-    stdout: Option<PathBuf>,
+    /// Where its standard output goes, and what its end of that is named; inherited when it cannot be connected.
+    stdout: Option<(PathBuf, PathBuf)>,
     /// In the box: sandboxed. Below a root: an ordinary child.
     sandbox: bool,
 }
@@ -153,7 +153,9 @@ impl Prepared {
             nofile: unit.limit_nofile,
             state: around.state,
             runtime: around.runtime,
-            stdout: around.stdout.map(Path::to_owned),
+            stdout: around
+                .stdout
+                .map(|p| (p.to_owned(), sockets::outputs(p).join(&unit.name))),
             sandbox: around.sandbox,
         })
     }
@@ -163,7 +165,8 @@ impl Prepared {
     /// # Errors
     /// No process could be made. What fails in the child is its exit status.
     pub fn start(&self, group: Option<&Group>, stored: &[Stored]) -> io::Result<i32> {
-        let stdout = self.stdout.as_deref().and_then(|p| sockets::connected(p).ok());
+        let connect = |(path, name): &(PathBuf, PathBuf)| sockets::connected(path, name).ok();
+        let stdout = self.stdout.as_ref().and_then(connect);
         let blocked = signals::Blocked::all();
         // SAFETY: PID 1 has one thread, so the child may use everything that the parent could.
         match unsafe { fork() }? {

@@ -66,6 +66,9 @@ impl Shell {
             }
         }
         let stdout = self.paths.stdout();
+        if let Err(e) = sockets::make_outputs(&stdout) {
+            log::warn(&format!("{}: {e}", sockets::outputs(&stdout).display()));
+        }
         // Whoever reads that socket must not write to it. Below a root there may be nobody who does.
         let reads_it = unread::reads_output(u, &self.paths);
         let read = self.paths.is_box() || self.units.iter().any(|u| unread::reads_output(u, &self.paths));
