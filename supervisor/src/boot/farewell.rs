@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
+use serde::{Deserialize, Serialize};
 
 use super::data::STATE;
 use super::mounts;
@@ -32,29 +33,73 @@ enum Left {
     Held,
 }
 
-/// In a helper: does all of it. `on_disk`: state is on the medium.
-pub(super) fn bid(record: &Record, on_disk: bool) -> i32 {
-    cgroup::kill_all();
-    if !on_disk {
+/// The last writes, which nobody has begun yet.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Last {
+    pub record: Record,
+    /// State is on the medium.
+    pub on_disk: bool,
+}
+
+impl Last {
+    /// In a helper: does all of it.
+    pub(super) fn bid(&self) -> i32 {
+        cgroup::kill_all();
+        if !self.on_disk {
+            nix::unistd::sync();
+            return 0;
+        }
+        let device = mounts::source(STATE).ok();
+        record::leave(Path::new(record::FOLDER), &self.record);
+        if let Err(e) = mounts::flush(Path::new(STATE)) {
+            log::error(&format!("flushing DATA: {e}"));
+        }
+        let left = let_go(HOLDERS, || umount2(STATE, MntFlags::empty()), read_only);
+        match left {
+            Left::Clean => log::info("DATA is unmounted"),
+            Left::ReadOnly => log::warn(&format!("DATA is held by {} and was made read-only", holders())),
+            Left::Held => log::error(&format!("DATA is held by {} and could not be unmounted", holders())),
+        }
+        // What was written is past the medium's own cache, too.
+        if let Some(Err(e)) = device.map(|d| File::open(d).and_then(|f| f.sync_all())) {
+            log::error(&format!("flushing the boot medium: {e}"));
+        }
+        0
+    }
+
+    /// In PID 1 itself, where no helper could be started: what the next boot must know. A medium that hangs now is the watchdog's,
+    /// which is armed and not fed meanwhile.
+    pub(super) fn keep(&self) {
+        log::error("no helper could be started for the last writes: the supervisor makes them itself");
+        if self.on_disk {
+            record::leave(Path::new(record::FOLDER), &self.record);
+        }
         nix::unistd::sync();
-        return 0;
     }
-    let device = mounts::source(STATE).ok();
-    record::leave(Path::new(record::FOLDER), record);
-    if let Err(e) = mounts::flush(Path::new(STATE)) {
-        log::error(&format!("flushing DATA: {e}"));
+}
+
+/// One turn of the end: whether the machine may end. `over`: the time of the last writes is up; `runs`: a helper makes them.
+/// Where `start` can start none (no memory, no process), it is tried again in each turn; at last they are made by `ourselves`.
+pub(super) fn may_end(
+    waiting: &mut Option<Last>,
+    over: bool,
+    runs: bool,
+    start: impl FnOnce(&Last) -> bool,
+    ourselves: impl FnOnce(&Last),
+) -> bool {
+    match waiting.take() {
+        None => over || !runs,
+        Some(last) if over => {
+            ourselves(&last);
+            true
+        }
+        Some(last) => {
+            if !start(&last) {
+                *waiting = Some(last);
+            }
+            false
+        }
     }
-    let left = let_go(HOLDERS, || umount2(STATE, MntFlags::empty()), read_only);
-    match left {
-        Left::Clean => log::info("DATA is unmounted"),
-        Left::ReadOnly => log::warn(&format!("DATA is held by {} and was made read-only", holders())),
-        Left::Held => log::error(&format!("DATA is held by {} and could not be unmounted", holders())),
-    }
-    // What was written is past the medium's own cache, too.
-    if let Some(Err(e)) = device.map(|d| File::open(d).and_then(|f| f.sync_all())) {
-        log::error(&format!("flushing the boot medium: {e}"));
-    }
-    0
 }
 
 /// Tries `unmount` until nobody holds the place or `within` is over; then `read_only`.
@@ -122,6 +167,29 @@ fn holders() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn last_writes_that_no_helper_can_make_are_tried_again_and_at_last_made_by_pid_1() {
+        let last = Last {
+            record: Record::default(),
+            on_disk: true,
+        };
+        let never = |_: &Last| panic!("nobody makes them twice");
+        let mut waiting = Some(last.clone());
+        for _ in 0..5 {
+            assert!(!may_end(&mut waiting, false, false, |_| false, never));
+        }
+        let mut kept = None;
+        assert!(may_end(&mut waiting, true, false, |_| true, |l| kept = Some(l.clone())));
+        assert_eq!((kept, waiting), (Some(last.clone()), None));
+        // A helper that could be started makes them, for as long as there is time.
+        let mut waiting = Some(last);
+        assert!(!may_end(&mut waiting, false, false, |_| true, never));
+        let start = |_: &Last| panic!("one is enough");
+        assert!(!may_end(&mut waiting, false, true, start, never));
+        assert!(may_end(&mut waiting, false, false, start, never), "it has ended");
+        assert!(may_end(&mut waiting, true, true, start, never), "its time is up");
+    }
 
     #[test]
     fn it_is_tried_until_nothing_is_mounted_there() {

@@ -22,6 +22,7 @@ use wire::supervisor::{Medium, Status};
 
 use super::board::Board;
 use super::cmdline::Cmdline;
+use super::farewell::Last;
 use super::record::{Record, Traces};
 use super::site::Site;
 use super::uevents::Uevents;
@@ -134,6 +135,9 @@ pub struct Facts {
     /// The last writes have begun: no helper is started any more.
     #[serde(default)]
     ending: bool,
+    /// The last writes, until a helper makes them.
+    #[serde(default)]
+    last: Option<Last>,
 }
 
 /// State on its way from a medium that has left into RAM, or back.
@@ -354,7 +358,7 @@ impl Machine {
         self.facts.unshown
     }
 
-    /// Last writes: the record, everything in the cache, the mount. `in_a_row`: the ladder reboots, for so many times.
+    /// Prepares the last writes: the record, everything in the cache, the mount. `in_a_row`: the ladder reboots, for so many times.
     pub fn farewell(&mut self, why: &str, in_a_row: Option<u32>, desk: &mut Desk) {
         let record = Record {
             why: why.to_owned(),
@@ -365,11 +369,21 @@ impl Machine {
         };
         let on_disk = desk.boot.medium == Medium::Disk;
         self.facts.ending = true;
+        self.facts.last = Some(Last { record, on_disk });
         // They hold files of DATA; nothing of theirs is worth more than an unmounted file system.
         for h in desk.helpers.iter().filter(|h| h.task != Task::Console) {
             h.kill();
         }
-        desk.start(Task::Farewell, move |_| farewell::bid(&record, on_disk));
+    }
+
+    /// Has the last writes made; whether they are done, or `over`: their time is up.
+    pub fn may_end(&mut self, over: bool, desk: &mut Desk) -> bool {
+        let runs = desk.runs(Task::Farewell);
+        let start = |last: &Last| {
+            let last = last.clone();
+            desk.start(Task::Farewell, move |_| last.bid())
+        };
+        farewell::may_end(&mut self.facts.last, over, runs, start, Last::keep)
     }
 }
 

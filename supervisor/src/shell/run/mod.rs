@@ -32,7 +32,6 @@ use super::credentials::Credentials;
 use super::datagram::{self, Beside};
 use super::desk::Desk;
 use super::drain::Drain;
-use super::helper::Task;
 use super::notify::NotifySocket;
 use super::paths::Paths;
 use super::signals::Signals;
@@ -390,11 +389,12 @@ impl Shell {
 
     /// Whether the end has come: the last writes are done, or their time is up.
     fn farewell(&mut self, now: Millis) -> Option<Ending> {
-        let (ending, at) = self.end.as_ref()?;
-        if self.desk.runs(Task::Farewell) && now < *at {
+        let (ending, at) = self.end?;
+        if let Some(m) = &mut self.machine
+            && !m.may_end(now >= at, &mut self.desk)
+        {
             return None;
         }
-        let ending = *ending;
         if let Some(w) = self.watchdog.take() {
             match ending {
                 Ending::PowerOff => w.disarm(),
