@@ -133,9 +133,26 @@ impl Entry {
         if let Some(us) = source {
             push(&mut out, "_SOURCE_MONOTONIC_TIMESTAMP", us.to_string().as_bytes());
         }
-        push(&mut out, "MESSAGE", message.as_bytes());
+        push(&mut out, "MESSAGE", &unescaped(message));
         (finish(out), at)
     }
+}
+
+/// Undoes what the kernel does to a record's text: a control byte, a backslash and every byte from 127 on is `\xNN` there
+/// (`append_char` of kernel/printk/printk.c).
+fn unescaped(text: &str) -> Vec<u8> {
+    let (mut out, mut rest) = (Vec::with_capacity(text.len()), text);
+    while let Some(at) = rest.find("\\x") {
+        let (before, escape) = rest.split_at(at);
+        out.extend_from_slice(before.as_bytes());
+        let digits = escape.get(2..4).filter(|d| d.bytes().all(|b| b.is_ascii_hexdigit()));
+        let byte = digits.and_then(|d| u8::from_str_radix(d, 16).ok());
+        let (taken, len) = byte.map_or((b'\\', 1), |byte| (byte, 4));
+        out.push(taken);
+        rest = &escape[len..];
+    }
+    out.extend_from_slice(rest.as_bytes());
+    out
 }
 
 fn stamp(at: Moment) -> Vec<u8> {
@@ -340,6 +357,21 @@ mod tests {
             t.contains("SYSLOG_IDENTIFIER=kiln-init\n") && t.contains("MESSAGE=server: late\n"),
             "{t}"
         );
+    }
+
+    #[test]
+    fn the_kernels_escapes_are_undone() {
+        let kernel = |record: &[u8]| Entry::kernel(record, Moment::now(), 0).0;
+        let t = text(&kernel(br"28,1,5,-;kiln-init: b\xc3\xbcro \x5c x"));
+        assert!(t.contains("MESSAGE=büro \\ x\n"), "{t}");
+        let t = text(&kernel(br"6,1,5,-;rcu: \x09RCU \xz \x4"));
+        assert!(t.contains("MESSAGE=rcu: \tRCU \\xz \\x4\n"), "what is none stays: {t}");
+        // A backslash of the text's own begins nothing.
+        let t = text(&kernel(br"6,1,5,-;\x5cx41"));
+        assert!(t.contains("MESSAGE=\\x41\n"), "{t}");
+        let two = kernel(br"6,1,5,-;one\x0atwo").0;
+        assert_eq!(whole(&two), two.len());
+        assert!(text(&Entry(two)).contains("MESSAGE\n\u{7}\0\0\0\0\0\0\0one\ntwo\n"));
     }
 
     #[test]
