@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use wire::meaning::Meaning;
 
-use crate::snapshot::{ErrorCounters, Farm, Snapshot};
+use crate::snapshot::{Attribute, ErrorCounters, Farm, Snapshot};
 
 /// One value before and after. `None` where the drive did not tell it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -38,6 +38,9 @@ impl From<Row> for wire::job::SmartRow {
     }
 }
 
+/// Name of the row of ATA's log of pending defects.
+pub const PENDING_LOG: &str = "ata_pending_defects_log";
+
 /// All values of both snapshots: attributes by number, then the others in a fixed order. Values that neither tells are
 /// left out.
 pub fn delta(before: &Snapshot, after: &Snapshot) -> Vec<Row> {
@@ -50,13 +53,18 @@ pub fn delta(before: &Snapshot, after: &Snapshot) -> Vec<Row> {
         .collect();
     ids.sort_unstable();
     ids.dedup();
+    // Both sides are counted by one way of counting.
+    let then = |a: &Attribute| match before.is_of_older(after) {
+        true => wire::attribute::count(a.id, a.raw, &a.text, before.seagate),
+        false => a.count,
+    };
     for id in ids {
         let (old, new) = (before.attribute(id), after.attribute(id));
         let Some(named) = new.or(old) else { continue };
         rows.push(Row {
             id: Some(id),
             name: named.name.clone(),
-            before: old.map(|a| clamp(a.count)),
+            before: old.map(|a| clamp(then(a))),
             after: new.map(|a| clamp(a.count)),
         });
     }
@@ -148,7 +156,7 @@ fn values(of: &Snapshot) -> Vec<(&'static str, Option<i64>)> {
         ("verify.uncorrected", part(verify, |c| c.uncorrected).or(unverified)),
         ("phy_errors", n(scsi.and_then(|s| s.phy_errors))),
         ("pending_defects", n(scsi.and_then(|s| s.pending_defects))),
-        ("ata_pending_defects_log", n(of.pending_defects)),
+        (PENDING_LOG, n(of.pending_defects)),
         (
             "background_scan_errors",
             n(scsi.and_then(|s| s.scan.as_ref()).map(|scan| scan.errors)),

@@ -26,7 +26,7 @@ mod strange;
 pub mod wear;
 mod written;
 
-pub use delta::{Row, delta};
+pub use delta::{PENDING_LOG, Row, delta};
 pub use own_word::exit;
 pub use parse::{DOCUMENT_MAX, NotSmart, parse, read};
 pub use snapshot::{

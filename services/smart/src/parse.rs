@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 use wire::attribute::{count, is_seagate, is_something_else};
 
 use crate::snapshot::{
-    Attribute, ErrorCounters, NvmeHealth, Protocol, ScsiException, ScsiHealth, Snapshot, SnapshotMessage,
+    Attribute, ErrorCounters, NvmeHealth, Protocol, READING, ScsiException, ScsiHealth, Snapshot, SnapshotMessage,
 };
 use crate::{background_scan, farm, self_tests, statistics, strange, written};
 
@@ -80,6 +80,7 @@ pub fn read(json: &Value) -> Result<Snapshot, NotSmart> {
             .map(|attribute| attribute.count)
     };
     Ok(Snapshot {
+        reading: READING,
         device: text(&json["device"]["name"]).unwrap_or_default(),
         family: text(&json["model_family"]),
         protocol: match json["device"]["protocol"].as_str() {

@@ -19,10 +19,15 @@ pub enum Protocol {
     Unknown,
 }
 
+/// How documents are read now: raised when a value is read that was not before, or otherwise than before.
+pub(crate) const READING: u16 = 1;
+
 /// What a drive said at one moment. A field is `None` where it said nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct Snapshot {
+    /// How its document was read; 0 of a version that did not note it. A baseline may be older than the program that judges it.
+    pub reading: u16,
     /// Name by which smartctl was asked for it, as `/dev/sda`: of the computer that asked, and no address.
     pub device: String,
     /// Command set.
@@ -102,6 +107,11 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
+    /// Whether an older version read it, which knew no log of pending defects and took smartctl's word for the drive's.
+    pub fn is_of_older(&self, than: &Self) -> bool {
+        self.reading < than.reading
+    }
+
     /// Whether anything about health is in it; a bridge may answer with an identity alone.
     pub fn tells_health(&self) -> bool {
         self.passed.is_some() || !self.attributes.is_empty() || self.nvme.is_some() || self.scsi.is_some()

@@ -6,8 +6,8 @@
 pub mod run;
 
 pub use ::smart::{
-    AtThreshold, Attribute, BackgroundScan, ErrorCounters, Farm, NotSmart, NvmeHealth, Protocol, Row, ScsiException,
-    ScsiHealth, SctTemperature, SelfTest, SelfTestAbility, Snapshot, SnapshotMessage, Statistic, WriteCounter, delta,
-    exit, parse, wear,
+    AtThreshold, Attribute, BackgroundScan, ErrorCounters, Farm, NotSmart, NvmeHealth, PENDING_LOG, Protocol, Row,
+    ScsiException, ScsiHealth, SctTemperature, SelfTest, SelfTestAbility, Snapshot, SnapshotMessage, Statistic,
+    WriteCounter, delta, exit, parse, wear,
 };
 pub use run::{Answer, Smartctl, Unreadable, words};

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drive::smart::{Farm, Row, Snapshot, delta};
+use drive::smart::{Farm, PENDING_LOG, Row, Snapshot, delta};
 use wire::job::{Phase, PhaseStatus};
 use wire::meaning::Meaning;
 
@@ -155,12 +155,14 @@ fn one_sided(case: &Case<'_>, metrics: &mut Metrics) {
         return;
     };
     let (mut gone, mut new) = (Vec::new(), Vec::new());
-    if before.passed.is_some() != after.passed.is_some() {
+    // What an older version did not read was not untold: what stands there now is judged by itself.
+    let older = before.is_of_older(after);
+    if !older && before.passed.is_some() != after.passed.is_some() {
         let side = if after.passed.is_none() { &mut gone } else { &mut new };
         side.push("its own word on its health".to_owned());
     }
     for row in delta(before, after) {
-        let judged = is_judged(&row, case.spins());
+        let judged = is_judged(&row, case.spins()) && !(older && row.name == PENDING_LOG);
         match (row.before, row.after) {
             (Some(_), None) if judged => gone.push(row.name),
             (None, Some(_)) if judged => new.push(row.name),
@@ -226,7 +228,7 @@ fn called(row: &Row, spins: Option<bool>) -> String {
         (None, "error_log_count") => "smart.error_log".to_owned(),
         (None, name) if name.starts_with("sct.") => name.to_owned(),
         (None, "power_cycles") => "smart.power_cycles".to_owned(),
-        (None, "ata_pending_defects_log") => format!("ata.{}", Meaning::Pending.key()),
+        (None, PENDING_LOG) => format!("ata.{}", Meaning::Pending.key()),
         (
             None,
             name @ ("grown_defects" | "pending_defects" | "non_medium" | "phy_errors" | "background_scan_errors"),

@@ -123,6 +123,32 @@ fn the_log_of_pending_defects_is_judged_as_pending_sectors_are() {
     assert_eq!(both_sides(&broken), (Outcome::Warn, "smart-strange".to_owned()));
 }
 
+/// A burn-in of days goes over an update of the box: its baseline was read by the older version.
+#[test]
+fn what_an_older_version_did_not_read_is_no_change() {
+    let now = document(|json| {
+        json["ata_pending_defects_log"] = json!({ "size": 65_535, "count": 0 });
+        let table = json["ata_smart_attributes"]["table"].as_array_mut().unwrap();
+        let row = table.iter_mut().find(|row| row["id"] == 198).unwrap();
+        row["name"] = "Uncorrectable_Sector_Ct".into();
+        row["raw"] = json!({ "value": 214_539, "string": "0/214539" });
+    });
+    let mut kept = serde_json::to_value(&now).unwrap();
+    let older = kept.as_object_mut().unwrap();
+    older.remove("reading");
+    older.remove("pending_defects");
+    let rows = older["attributes"].as_array_mut().unwrap();
+    rows.iter_mut().find(|row| row["id"] == 198).unwrap()["count"] = 214_539.into();
+    let before: Snapshot = serde_json::from_value(kept.clone()).unwrap();
+    assert_eq!(of(&before, &now), (Outcome::Passed, String::new()));
+    // It took what smartctl concludes for the drive's own word.
+    let silent = Snapshot { passed: None, ..now };
+    assert_eq!(
+        of(&before, &silent),
+        (Outcome::Warn, "smart-without-verdict".to_owned())
+    );
+}
+
 #[test]
 fn what_flash_counts_under_numbers_of_disks_is_not_known() {
     let told = |name: &str, rpm: Value| {
