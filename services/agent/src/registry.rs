@@ -121,7 +121,7 @@ impl Registry {
     }
 
     /// Looks at these drives' content now, all at once, and waits a while for it; returns the list as it is then, and
-    /// what stands on them that belongs to something larger.
+    /// what stands on them that belongs to something larger: of a drive that is slower, what was seen before.
     pub async fn look_now(&self, ids: &[DriveId]) -> (Arc<Vec<Drive>>, Members) {
         let looks: Vec<_> = ids
             .iter()
@@ -159,6 +159,17 @@ impl Registry {
                 drive.content = look.content.clone();
             }
             members.insert(id, look.members);
+        }
+        // Else nothing on a slow drive could be given up, and it would be refused for what stands on it at every start.
+        for id in ids
+            .iter()
+            .filter(|id| !members.contains_key(*id))
+            .cloned()
+            .collect::<Vec<_>>()
+        {
+            if let Some(look) = self.watch.seen(&id) {
+                members.insert(id, look.members);
+            }
         }
         (Arc::new(drives), members)
     }

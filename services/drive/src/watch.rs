@@ -162,6 +162,12 @@ impl Watch {
         Some((found, look))
     }
 
+    /// What was seen last of a drive's content; `None` for one that is absent or was not looked at yet.
+    pub fn seen(&self, id: &DriveId) -> Option<Look> {
+        let registry = lock(&self.registry);
+        registry.look(&Plug::of(registry.find(id)?)).cloned()
+    }
+
     /// Why the drive would be refused now, with everything read again but its content.
     pub fn refusal(&self, id: &DriveId, look: Option<&Look>) -> Option<crate::guard::Refusal> {
         let device = lock(&self.registry).find(id)?.clone();

@@ -49,6 +49,9 @@ fn the_first_lists_show_every_drive_and_what_is_on_it() {
             for drive in drives.iter().filter(|drive| drive.id.is_some()) {
                 let found = watch.find(drive.id.as_ref().unwrap()).unwrap();
                 assert_eq!(found.device.name, drive.kernel_name);
+                // What a plan rests on where a new look takes too long.
+                let seen = watch.seen(drive.id.as_ref().unwrap()).unwrap();
+                assert_eq!(seen.content, drive.content);
             }
             break;
         }
