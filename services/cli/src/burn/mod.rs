@@ -47,7 +47,7 @@ use choice::Choice;
 use ended::Ended;
 use job::Job;
 use place::Place;
-use screen::Screen;
+use screen::{Line, Screen};
 use signals::Signals;
 use state::StateDir;
 pub(crate) use state::folder;
@@ -247,13 +247,19 @@ struct Notary<'a> {
 
 impl Notary<'_> {
     /// Signs and tells it; what it counts for the exit code.
-    fn end(&self, mut done: Ended) -> Outcome {
+    fn end(&self, mut done: Ended, line: &Line) -> Outcome {
         let _one = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        line.end();
         // What was not begun says nothing of its drive, and replaces no certificate that does.
         if let (Some((signing, place)), true) = (self.signing, done.begun) {
-            done.certify(signing, self.state.path(), place);
+            line.apart(|| done.certify(signing, self.state.path(), place));
         }
-        match done.tell(self.json) {
+        // Who reads a pipe may take its time: it holds up results alone.
+        let told = match std::io::stdout().is_terminal() {
+            true => line.apart(|| done.tell(self.json)),
+            false => done.tell(self.json),
+        };
+        match told {
             true => done.outcome(),
             // Whoever reads no result must not take the word of the exit code alone.
             false => done.outcome().max(Outcome::Inconclusive),
@@ -288,7 +294,10 @@ fn burn_all(
     let names: Vec<_> = all.map(|job| (job.drive.id.clone(), job.names.clone())).collect();
     signals.begin();
     let mut begun = !over.is_empty();
-    let mut worst = over.into_iter().map(|over| notary.end(over.ended)).max();
+    let mut worst = over
+        .into_iter()
+        .map(|over| notary.end(over.ended, &Line::silent()))
+        .max();
     let results: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = jobs
             .into_iter()
@@ -297,7 +306,7 @@ fn burn_all(
                 scope.spawn(move || {
                     let done = job.run(&line);
                     let begun = done.begun;
-                    (begun, line.end(|| notary.end(done)))
+                    (begun, notary.end(done, &line))
                 })
             })
             .collect();

@@ -47,8 +47,7 @@ impl Place {
                 false => told(format!("there is no folder {}", dir.display())),
             };
         }
-        let trial = dir.join(format!(".kiln-certificate-{}", std::process::id()));
-        if let Err(error) = File::create(&trial).and_then(|_| fs::remove_file(&trial)) {
+        if let Err(error) = try_out(&dir) {
             return told(format!("no file can be written in {}: {error}", dir.display()));
         }
         Ok(Some(Self { path, is_folder }))
@@ -72,5 +71,44 @@ impl Place {
             true => (self.path.join(format!("{id}.json")), Form::Json),
             false => (self.path.clone(), Form::of(&self.path).unwrap_or(Form::Json)),
         }
+    }
+}
+
+/// Names of a trial file, before the folder is given up.
+const TRIALS: u32 = 100;
+
+/// Makes a file in a folder and removes it. One that is there, or a link that somebody laid, is left alone.
+fn try_out(dir: &Path) -> std::io::Result<()> {
+    let mut made = Err(std::io::ErrorKind::AlreadyExists.into());
+    for n in 0..TRIALS {
+        let trial = dir.join(format!(".kiln-certificate-{}-{n}", std::process::id()));
+        made = File::create_new(&trial).and_then(|_| fs::remove_file(&trial));
+        match &made {
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
+            Ok(()) | Err(_) => break,
+        }
+    }
+    made
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use super::*;
+
+    #[test]
+    fn a_trial_touches_nothing_that_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let theirs = dir.path().join("theirs");
+        fs::write(&theirs, "precious").unwrap();
+        for n in 0..3 {
+            let name = format!(".kiln-certificate-{}-{n}", std::process::id());
+            std::os::unix::fs::symlink(&theirs, dir.path().join(name)).unwrap();
+        }
+        try_out(dir.path()).unwrap();
+        assert_eq!(fs::read_to_string(&theirs).unwrap(), "precious");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 4);
+        assert!(try_out(&dir.path().join("none")).is_err());
     }
 }

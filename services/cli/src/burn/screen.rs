@@ -70,13 +70,18 @@ impl Line {
         }
     }
 
-    /// It ended: `tell` writes its result, with no bar between the lines.
-    pub fn end<T>(&self, tell: impl FnOnce() -> T) -> T {
+    /// It ended: its bar goes.
+    pub fn end(&self) {
+        if let Some(bar) = &self.bar {
+            bar.finish_and_clear();
+        }
+    }
+
+    /// With no bar between the lines that `tell` writes to this terminal. Nobody's bar moves meanwhile, and no drive goes on that
+    /// has something to show: `tell` waits for no reader.
+    pub fn apart<T>(&self, tell: impl FnOnce() -> T) -> T {
         match &self.bar {
-            Some(bar) => {
-                bar.finish_and_clear();
-                bar.suspend(tell)
-            }
+            Some(bar) => bar.suspend(tell),
             None => tell(),
         }
     }
