@@ -25,6 +25,14 @@ pub(super) struct LeftOut {
     pub count: u64,
 }
 
+impl LeftOut {
+    fn of(sender: &Sender, quota: &mut Quota, now: u64) -> Option<Self> {
+        let count = quota.left_out(OF_ONE, now)?;
+        let sender = sender.clone();
+        Some(Self { sender, count })
+    }
+}
+
 impl std::fmt::Display for LeftOut {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let (kib, seconds) = (OF_ONE.most >> 10, OF_ONE.within / 1000);
@@ -34,25 +42,24 @@ impl std::fmt::Display for LeftOut {
 }
 
 impl Senders {
-    /// Whether an entry of so many bytes is taken at `now`, in milliseconds. All processes of a unit are one sender; those of no
-    /// unit are one by their user.
-    pub(super) fn takes(&mut self, sender: &Sender, now: u64, bytes: usize) -> bool {
+    /// Whether an entry of so many bytes is taken at `now`, in milliseconds, and what was left out in a minute that it ends: to be
+    /// told before it. All processes of a unit are one sender; those of no unit are one by their user.
+    pub(super) fn takes(&mut self, sender: &Sender, now: u64, bytes: usize) -> (Option<LeftOut>, bool) {
         let mut name = sender.unit.clone().unwrap_or_else(|| format!("user {}", sender.uid));
         if self.0.len() >= SENDERS_MAX && !self.0.contains_key(&name) {
             name = "others".into();
         }
-        let (_, quota) = self.0.entry(name).or_insert_with(|| (sender.clone(), Quota::default()));
-        quota.takes(OF_ONE, now, bytes as u64)
+        let (sender, quota) = self.0.entry(name).or_insert_with(|| (sender.clone(), Quota::default()));
+        // Who babbles on begins a new minute with this one, and nobody could ask for the old one's any more.
+        let left_out = LeftOut::of(sender, quota, now);
+        (left_out, quota.takes(OF_ONE, now, bytes as u64))
     }
 
     /// What was left out in minutes that are over, and told by nobody yet. Who has been silent since is forgotten.
     pub(super) fn left_out(&mut self, now: u64) -> Vec<LeftOut> {
         let mut left_out = Vec::new();
         self.0.retain(|_, (sender, quota)| {
-            if let Some(count) = quota.left_out(OF_ONE, now) {
-                let sender = sender.clone();
-                left_out.push(LeftOut { sender, count });
-            }
+            left_out.extend(LeftOut::of(sender, quota, now));
             !quota.is_over(OF_ONE, now)
         });
         left_out
@@ -71,7 +78,7 @@ mod tests {
             ..Sender::default()
         };
         for uid in 0..1_000 {
-            assert!(s.takes(&of(uid), 5_000, 100));
+            assert!(s.takes(&of(uid), 5_000, 100).1);
         }
         assert!(s.0.len() <= SENDERS_MAX + 1);
         assert!(s.left_out(5_000 + OF_ONE.within).is_empty());

@@ -15,7 +15,7 @@ use flate2::{Compression, write::GzEncoder};
 
 use super::earlier;
 use super::entry::{self, Entry, Moment, Sender};
-use super::senders::Senders;
+use super::senders::{LeftOut, Senders};
 use crate::boot::mounts::STATE_WHERE;
 use crate::boot::proof;
 use crate::shell::clock;
@@ -170,14 +170,21 @@ impl Store {
 
     /// The same of a sender that may write no more than its part; `now` in milliseconds.
     pub(super) fn add_of(&mut self, sender: &Sender, now: u64, entry: Entry) {
-        if self.senders.takes(sender, now, entry.0.len()) {
+        let (left_out, takes) = self.senders.takes(sender, now, entry.0.len());
+        self.tell(left_out);
+        if takes {
             self.add(entry);
         }
     }
 
-    /// Tells what was left out until `now`.
+    /// Tells what was left out until `now` of those who have fallen silent.
     fn tell_left_out(&mut self, now: u64) {
-        for left in self.senders.left_out(now) {
+        let left_out = self.senders.left_out(now);
+        self.tell(left_out);
+    }
+
+    fn tell(&mut self, left_out: impl IntoIterator<Item = LeftOut>) {
+        for left in left_out {
             let who = left.sender.unit.as_deref().unwrap_or("no unit");
             self.add(Entry::of_journal(&format!("{who}: {left}"), &left.sender));
         }
@@ -739,6 +746,27 @@ mod tests {
         // The next minute is its own again.
         s.add_of(&a, 70_000, Entry::line(b"well again", &a));
         assert!(told(&s).2.contains("MESSAGE=well again\n"));
+    }
+
+    #[test]
+    fn who_babbles_on_over_the_minute_is_told_of_all_the_same() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut s = store(dir.path());
+        let a = Sender {
+            unit: Some("a".into()),
+            ..Sender::default()
+        };
+        for n in 0..50_000 {
+            s.add_of(&a, 5_000 + n / 1_000, Entry::line(b"again", &a));
+        }
+        // Its next line comes before anybody has asked what was left out.
+        s.add_of(&a, 66_000, Entry::line(b"and again", &a));
+        s.tell_left_out(66_001);
+        let text = String::from_utf8(s.exported()).unwrap();
+        assert_eq!(text.matches("messages suppressed").count(), 1);
+        let left_out = 50_000 - text.matches("MESSAGE=again\n").count();
+        let line = text.find(&format!("MESSAGE=a: {left_out} messages suppressed"));
+        assert!(line.is_some() && line < text.find("MESSAGE=and again\n"), "{left_out}");
     }
 
     #[test]
