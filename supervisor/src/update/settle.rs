@@ -5,6 +5,7 @@
 use std::path::Path;
 
 use bundle::env::Env;
+use bundle::fat::Entry;
 use wire::Time;
 use wire::update::{LastUpdate, SlotState, UpdateOutcome};
 
@@ -44,16 +45,24 @@ pub struct Settled {
     pub last: Option<LastUpdate>,
 }
 
+/// What the log says of something damaged: a system is the box's, all else a person's, who may do with it what they like.
+pub(super) fn warning(e: &Entry, told: &str) -> String {
+    let ending = if e.is_of_system() {
+        "it is part of a system of the box, so leave it as it is and send an update; where none is taken, go back to the other system first, or write the image to another stick"
+    } else {
+        "repair the partition at another computer, or remove the file there"
+    };
+    format!("the boot partition has a damaged file: {told}; {ending}")
+}
+
 /// Looks, notes, and marks a slot that GRUB could not start.
 ///
 /// # Errors
 /// The boot partition cannot be read or written.
 pub fn settle(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settled, String> {
     let mut slots = Slots::read(medium)?;
-    for told in slots.damage().take(DAMAGE_TOLD) {
-        crate::shell::log::warn(&format!(
-            "the boot partition has a damaged file: {told}; repair the partition at another computer, or remove the file there"
-        ));
+    for (e, told) in slots.damage().take(DAMAGE_TOLD) {
+        crate::shell::log::warn(&warning(e, &told));
     }
     let on_trial = slots.state(&start.slot) == SlotState::Trying;
     let note = notes::trial(dir);

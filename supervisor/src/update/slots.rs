@@ -48,14 +48,6 @@ fn damage(volume: &Volume) -> impl Iterator<Item = (&Entry, String)> {
     entries.filter_map(|e| Some((e, format!("{}: {}", e.path, e.damage.as_ref()?))))
 }
 
-/// Whether something is this folder of the root, or in it; FAT tells no case apart.
-fn is_within(e: &Entry, top: &str) -> bool {
-    e.path
-        .split('/')
-        .next()
-        .is_some_and(|first| first.eq_ignore_ascii_case(top))
-}
-
 impl Slots {
     /// Reads everything.
     ///
@@ -64,7 +56,7 @@ impl Slots {
     /// save is theirs ([`Slots::damage`]), and a slot that is damaged is no good one.
     pub fn read(medium: &impl Medium) -> Result<Self, String> {
         let volume = Volume::read(medium)?;
-        if let Some(told) = damage(&volume).find_map(|(e, told)| is_within(e, "EFI").then_some(told)) {
+        if let Some(told) = damage(&volume).find_map(|(e, told)| e.is_within("EFI").then_some(told)) {
             return Err(format!("the boot partition is damaged: {told}"));
         }
         let file = volume
@@ -115,14 +107,14 @@ impl Slots {
     }
 
     /// What is damaged on the boot partition, each with its name, as far as it is read all the same.
-    pub fn damage(&self) -> impl Iterator<Item = String> {
-        damage(&self.volume).map(|(_, told)| told)
+    pub fn damage(&self) -> impl Iterator<Item = (&Entry, String)> {
+        damage(&self.volume)
     }
 
     /// Whether a slot may be started: as GRUB judges, but one whose files are damaged is nothing to go back to.
     pub fn state(&self, slot: &str) -> SlotState {
         match self.marked(slot) {
-            SlotState::Good if damage(&self.volume).any(|(e, _)| is_within(e, slot)) => SlotState::Bad,
+            SlotState::Good if damage(&self.volume).any(|(e, _)| e.is_within(slot)) => SlotState::Bad,
             state => state,
         }
     }

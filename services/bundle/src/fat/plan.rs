@@ -67,8 +67,13 @@ pub fn plan(volume: &Volume, slot: &str, files: &[(&str, u64)]) -> Result<Plan, 
     }
     let mut others = volume.entries().iter().filter(|e| is_kept(e, slot));
     if let Some((e, what)) = others.find_map(|e| Some((e, e.damage.as_ref().filter(|_| e.is_dir)?))) {
+        let ending = if e.is_of_system() {
+            "it holds a system of the box, so leave it as it is, save a backup and write the image to another stick"
+        } else {
+            "repair the partition at another computer, or remove the folder there"
+        };
         return Err(format!(
-            "the folder /{} of the boot partition is damaged ({what}), so nobody knows which files it has; repair the partition at another computer, or remove the folder there",
+            "the folder /{} of the boot partition is damaged ({what}), so nobody knows which files it has; {ending}",
             e.path
         ));
     }
@@ -140,8 +145,7 @@ fn cluster(entries: &[u8]) -> Result<Vec<u8>, String> {
 
 /// Whether something stays: all but the slot's folder and what is in it.
 fn is_kept(e: &Entry, slot: &str) -> bool {
-    let top = e.path.split('/').next().unwrap_or_default();
-    !top.eq_ignore_ascii_case(slot)
+    !e.is_within(slot)
 }
 
 /// The table to be.

@@ -40,6 +40,19 @@ pub struct Entry {
     pub damage: Option<String>,
 }
 
+impl Entry {
+    /// Whether it is this folder of the root, or something in it; FAT tells no case apart.
+    pub fn is_within(&self, top: &str) -> bool {
+        let first = self.path.split('/').next();
+        first.is_some_and(|first| first.eq_ignore_ascii_case(top))
+    }
+
+    /// Whether it is one of the box's two systems, or a part of one: the box may be running from it.
+    pub fn is_of_system(&self) -> bool {
+        self.is_within("a") || self.is_within("b")
+    }
+}
+
 /// The file system.
 #[derive(Debug, Clone)]
 pub struct Volume {

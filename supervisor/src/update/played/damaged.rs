@@ -98,7 +98,10 @@ fn all_goes_on(mut d: Damaged, kept: &[u32], case: &str) {
     let before: Vec<_> = kept.iter().map(|c| d.content(*c)).collect();
     let slots = Slots::read(&d.disk).unwrap();
     assert_eq!(slots.damage().count(), 1, "{case}");
-    assert!(slots.damage().all(|told| told.starts_with("KILNDBG.TGZ: ")), "{case}");
+    assert!(
+        slots.damage().all(|(_, told)| told.starts_with("KILNDBG.TGZ: ")),
+        "{case}"
+    );
     send(&mut d.disk).unwrap_or_else(|e| panic!("{case}: {e:?}"));
     let slots = Slots::read(&d.disk).unwrap();
     assert_eq!(
@@ -187,7 +190,7 @@ fn a_damaged_folder_of_a_persons_hinders_an_update_alone() {
     let inside = entry(b"AGAIN      ", DIRECTORY, 0, s, 0);
     d.over(d.volume.geometry().offset(s), &inside);
     let slots = Slots::read(&d.disk).unwrap();
-    let told: Vec<String> = slots.damage().collect();
+    let told: Vec<String> = slots.damage().map(|(_, told)| told).collect();
     assert_eq!(
         told,
         [format!("PHOTOS/AGAIN: its chain runs into another one at cluster {s}")]
@@ -220,6 +223,34 @@ fn a_damaged_slot_is_no_good_one_and_can_be_replaced() {
         );
         assert!(taken || d.disk.acts == 0);
     }
+}
+
+#[test]
+fn nobody_is_told_to_take_a_system_of_the_box_away() {
+    let mut d = Damaged::new(true, "bad");
+    let (file, folder) = (d.chain("a/initrd"), d.chain("a"));
+    d.set_next(file[1], 0);
+    d.set_next(folder[0], 0);
+    d.done();
+    let slots = Slots::read(&d.disk).unwrap();
+    let told: Vec<String> = slots.damage().map(|(e, told)| settle::warning(e, &told)).collect();
+    assert_eq!(told.len(), 2);
+    for text in &told {
+        assert!(text.contains("send an update") && !text.contains("remove"), "{text}");
+    }
+    let refused = send(&mut d.disk).unwrap_err();
+    assert_eq!((refused.kind, d.disk.acts), ("medium", 0));
+    assert!(
+        refused.text.contains("folder /a ") && !refused.text.contains("remove"),
+        "{refused:?}"
+    );
+    // What a person has put there is theirs to remove.
+    let mut d = Damaged::new(true, "good");
+    let s = d.free();
+    d.name(b"KILNDBG TGZ", 0x20, s, 5000);
+    let slots = Slots::read(&d.disk).unwrap();
+    let told: Vec<String> = slots.damage().map(|(e, told)| settle::warning(e, &told)).collect();
+    assert!(told.len() == 1 && told[0].contains("or remove the file"), "{told:?}");
 }
 
 #[test]
