@@ -49,6 +49,24 @@ export async function looks(browser, width, scheme, count) {
       assert("nothing is told to be lost", (await page.locator(".app.lost").count()) === 0);
     });
 
+    await test("a job that is over: the box does not tell its time line, and the page says so", async () => {
+      // The stream brings one point of it.
+      const [job, path] = [box.state.jobs[2], "GET /api/v1/jobs/0199a-002/timeline"];
+      const whole = job.timeline;
+      job.timeline = whole.slice(0, 1);
+      box.instead.set(path, 503);
+      await at("/jobs/0199a-002");
+      const panel = page.getByRole("region", { name: "Heat, speed and errors" });
+      await panel.getByText("The box answered 503").waitFor();
+      await inspect(page, `timeline-away-${width}`);
+      box.instead.set(path, () => whole);
+      box.cut();
+      await panel.getByRole("img", { name: /^Temperature between/ }).waitFor();
+      assert("the problem is over", (await panel.getByText("The box answered 503").count()) === 0);
+      box.instead.clear();
+      job.timeline = whole;
+    });
+
     await test("events: older ones to the very first, and then there is no button for more", async () => {
       box.state.events = Array.from({ length: 3000 }, (_, i) => ({ ...box.state.events[0], seq: i + 1, id: `e${i}`, message: `number ${i + 1} of the log` }));
       await at("/events");

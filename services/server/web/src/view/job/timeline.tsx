@@ -1,15 +1,16 @@
 /** Heat, speed and errors over the time of a job, under the steps that ran. One time axis for all three. */
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { Job, TimePoint } from "@wire";
+import type { Job, Problem, TimePoint } from "@wire";
 
-import { api } from "../../api";
+import { api, asProblem } from "../../api";
 import { axis, line, type Point } from "../../curve";
 import { celsius, clock, duration, phaseName, plural, rate } from "../../format";
 import { connections, known, now } from "../../state/app";
 import { isOver } from "../../state/store";
-import { Panel } from "../bits";
+import { Panel, ProblemNote } from "../bits";
 
+const TITLE = "Heat, speed and errors";
 const W = 1000;
 const H = 120;
 
@@ -70,20 +71,28 @@ function Lane(props: { name: string; points: Point[]; low: number; high: number;
   );
 }
 
-/** The panel; nothing while there is no point. */
+/** The panel; nothing while there are too few points for a line. */
 export function Timeline({ job }: { job: Job }) {
   const kept = useSignal<{ of: string; points: readonly TimePoint[] } | null>(null);
+  const failed = useSignal<{ of: string; problem: Problem } | null>(null);
   const cross = useSignal<number | null>(null);
   useEffect(() => {
-    // What the stream brought is enough where this fails.
-    api.jobTimeline(job.id).then((points) => (kept.value = { of: job.id, points }), () => {});
+    api.jobTimeline(job.id).then(
+      (points) => {
+        kept.value = { of: job.id, points };
+        failed.value = null;
+      },
+      (thrown: unknown) => (failed.value = { of: job.id, problem: asProblem(thrown) }),
+    );
     // Once more when all is measured, and when the stream has a gap.
   }, [job.id, isOver(job), connections.value]);
   const points = since(kept.value?.of === job.id ? kept.value.points : [], job.timeline);
   const p = known.value.jobs.get(job.id)?.progress;
   const running = job.state.kind === "running" && p;
   if (running) points.push({ at: new Date(now.value).toISOString(), step: p.step, temperature: p.temperature, rate: p.rate, bad_sectors: job.bad_sectors });
-  if (points.length < 4) return null;
+  // While a job runs, what the stream brings is enough; of one that is over it brings a single point.
+  const problem = isOver(job) && failed.value?.of === job.id ? failed.value.problem : null;
+  if (points.length < 4) return problem && <Panel title={TITLE} span="c12 half"><ProblemNote problem={problem} /></Panel>;
   const from = Date.parse(job.started);
   const to = Math.max(from + 1, job.ended ? Date.parse(job.ended) : Date.parse(points.at(-1)?.at ?? job.started));
   const heat = over(points, from, to, (point) => point.temperature);
@@ -103,7 +112,8 @@ export function Timeline({ job }: { job: Job }) {
     : `over ${duration((to - from) / 1000)}`;
   const resumes = job.resumes.map((resume) => ({ x: Math.min(1, Math.max(0, (Date.parse(resume.at) - from) / (to - from))), resume }));
   return (
-    <Panel title="Heat, speed and errors" note={note} span="c12 half">
+    <Panel title={TITLE} note={note} span="c12 half">
+      <ProblemNote problem={problem} />
       <div
         class="timeline" onPointerMove={(event) => {
           const box = (event.currentTarget.querySelector(".plot") ?? event.currentTarget).getBoundingClientRect();
