@@ -15,10 +15,10 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use store::{Check, Store};
-use tokio::sync::{broadcast, watch};
-use wire::Problem;
+use tokio::sync::{broadcast, mpsc, watch};
 use wire::boxes::Banner;
 use wire::event::{Actor, NewEvent, Severity};
+use wire::{DriveId, Problem};
 
 use crate::addon::Addons;
 use crate::alerts::{self, Alerts};
@@ -155,6 +155,8 @@ pub struct App {
     logins: Mutex<Limit>,
     tokens: Mutex<Limit>,
     calls: Calls,
+    /// Drives whose newest job is to be looked up, see [`past::recall_each`].
+    recalls: mpsc::Sender<Vec<DriveId>>,
     links: Mutex<HashMap<u64, Linked>>,
     connections: AtomicU64,
     /// Bytes that the throttles of all add-ons hold back.
@@ -197,7 +199,7 @@ impl App {
         }
         let keys = Keys::open(&setup.data)?;
         let mut taken_out: Vec<store::TakenOut> = Vec::new();
-        let app = loop {
+        let (app, recalls) = loop {
             let begun = Self::begin(&setup, &store, &keys).await;
             let Err(StartError::Store(store::Error::Value { table, key, why })) = begun else {
                 break begun?;
@@ -217,7 +219,7 @@ impl App {
         app.tell_what_was_taken_out(&setup.data, taken_out).await;
         app.tell_what_is_not_used(&setup.wrong).await;
         app.tell_what_was_put_back(restored).await;
-        app.spawn_tasks();
+        app.spawn_tasks(recalls);
         Ok(app)
     }
 
@@ -249,8 +251,13 @@ impl App {
             .await;
     }
 
-    /// Reads what is kept and makes of it what all requests share; nothing runs yet but the scribe.
-    async fn begin(setup: &Setup, store: &Store, keys: &Keys) -> Result<Arc<Self>, StartError> {
+    /// Reads what is kept and makes of it what all requests share; nothing runs yet but the scribe. The other value is what
+    /// [`past::recall_each`] is asked.
+    async fn begin(
+        setup: &Setup,
+        store: &Store,
+        keys: &Keys,
+    ) -> Result<(Arc<Self>, mpsc::Receiver<Vec<DriveId>>), StartError> {
         let clock = setup.clock.clone();
         let now = clock.now();
         let vault = Vault::open(store.clone())?;
@@ -292,6 +299,7 @@ impl App {
         // Before the scribe: what cannot be read ends this here.
         let alerts = Alerts::open(store.clone(), &setup.alerts, now.wall).await?;
         let stream = broadcast::channel(STREAM).0;
+        let (recalls, asked) = mpsc::channel(past::RECALLS);
         let app = Arc::new(Self {
             scribe: Scribe::start(store.clone(), stream.clone(), clock.clone()),
             clock,
@@ -315,6 +323,7 @@ impl App {
             logins: Mutex::new(Limit::new(5, Duration::from_secs(60))),
             tokens: Mutex::new(Limit::new(10, Duration::from_secs(60))),
             calls: Calls::default(),
+            recalls,
             links: Mutex::default(),
             connections: AtomicU64::new(1),
             held: Room::default(),
@@ -331,11 +340,12 @@ impl App {
             })
             .await;
         }
-        Ok(app)
+        Ok((app, asked))
     }
 
-    fn spawn_tasks(self: &Arc<Self>) {
+    fn spawn_tasks(self: &Arc<Self>, recalls: mpsc::Receiver<Vec<DriveId>>) {
         tokio::spawn(fleet::watch(Arc::downgrade(self)));
+        tokio::spawn(past::recall_each(Arc::downgrade(self), recalls));
         self.alerts.start(self);
         let app = Arc::downgrade(self);
         tokio::spawn(async move {
@@ -440,7 +450,11 @@ impl App {
                         Box::pin(self.feed(Input::Word { addon, what })).await;
                     }
                 }
-                Effect::Recall(drives) => Box::pin(self.recall(drives)).await,
+                Effect::Recall(drives) => {
+                    if self.recalls.send(drives).await.is_err() {
+                        tracing::error!("nobody looks up earlier jobs of drives any more");
+                    }
+                }
                 Effect::Hello => self.say_hello().await,
                 _ => {}
             }

@@ -2,8 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Weak;
 
 use store::{Store, View};
+use tokio::sync::mpsc;
 use wire::boxes::{Banner, CertificateEntry};
 use wire::drive::Drive;
 use wire::event::Severity;
@@ -12,12 +14,16 @@ use wire::{DriveId, JobId};
 
 use super::App;
 use crate::hub::told::{self, Told};
-use crate::hub::{Input, Past};
+use crate::hub::{self, Input, Past};
 use crate::scribe;
 use crate::tables::{CERTIFICATES, EVENTS, JOBS, SEALS, STATE};
 
-/// Newest jobs read at start.
-const JOBS_READ: usize = 200;
+/// Newest jobs read at start: the hub takes fewer for all that there are.
+const JOBS_READ: usize = hub::JOBS;
+
+/// Lists of drives that wait until their newest jobs are looked up. All of them become one look-up, so more wait only where the
+/// agent tells that many new drives during one; then it is waited for room, and nothing is lost.
+pub(super) const RECALLS: usize = 64;
 
 /// Jobs read at a time where all are looked through: together they may be tens of megabytes.
 const PAGE: usize = 32;
@@ -141,7 +147,7 @@ impl App {
     }
 
     /// Looks up the newest job of each of these drives that is over, and tells the hub.
-    pub(super) async fn recall(&self, drives: Vec<DriveId>) {
+    async fn recall(&self, drives: BTreeSet<DriveId>) {
         let store = self.store.clone();
         let found = tokio::task::spawn_blocking(move || store.read(|r| newest_of(r, &drives.iter().collect()))).await;
         match found {
@@ -198,6 +204,16 @@ fn of_unread(dir: &std::path::Path) -> Option<Banner> {
         "Records of the server could not be read and lie in {}: an older system was started after a newer one, or they were damaged. Settings, Box removes the file and clears this",
         unread.last()?.display()
     )))
+}
+
+/// Looks up what the hub wants to know of drives, for as long as the server lives: all jobs on the medium are read for it, and the
+/// agent's connection must not wait for that.
+pub(super) async fn recall_each(app: Weak<App>, mut asked: mpsc::Receiver<Vec<DriveId>>) {
+    let mut lists = Vec::new();
+    while asked.recv_many(&mut lists, RECALLS).await > 0 {
+        let Some(app) = app.upgrade() else { return };
+        app.recall(lists.drain(..).flatten().collect()).await;
+    }
 }
 
 /// Hands on every job on the medium, the oldest first.

@@ -25,8 +25,8 @@ const SAMPLE: Duration = Duration::from_secs(1);
 const LAG: Duration = Duration::from_secs(600);
 
 /// Jobs held in memory, beside those that run and the newest of each listed drive: its card says what became of it. Other
-/// older ones are on the medium only.
-pub(super) const JOBS: usize = 200;
+/// older ones are on the medium only. As many are read at start, so fewer than these are all that there are.
+pub(crate) const JOBS: usize = 200;
 
 /// One sample of a job's progress.
 #[derive(Clone, Debug, PartialEq, Serialize, ToSchema)]
@@ -119,8 +119,12 @@ impl Hub {
         }
     }
 
-    /// Has the newest job looked up of each drive here of which none is held, once for as long as it is here.
+    /// Has the newest job looked up of each drive here of which none is held, once for as long as it is here. Before as many
+    /// are held as may be, none was ever let go, and the medium has no others.
     pub(super) fn recall(&mut self, out: &mut Vec<Effect>) {
+        if self.jobs.len() < JOBS {
+            return;
+        }
         let here: BTreeSet<&DriveId> = self
             .drives
             .iter()

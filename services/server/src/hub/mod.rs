@@ -43,6 +43,7 @@ use effect::{cut, server_event};
 use history::History;
 pub use input::Input;
 use job::Held;
+pub(crate) use job::JOBS;
 pub use job::Sample;
 use liveness::{Life, Watch};
 pub use presence::Presence;

@@ -457,10 +457,19 @@ fn the_newest_job_of_a_listed_drive_stays_and_one_that_is_not_held_is_looked_up_
     for n in 1..3 {
         hub.step(now(1), frame(AGENT, 1, Frame::Job(Box::new(finished(n, of("A"))))));
     }
-    assert_eq!(recalls(hub.step(now(1), drives(&["A", "B"]))), [of("B")]);
-    assert_eq!(recalls(hub.step(now(1), drives(&["B", "A"]))), [], "once");
+    assert_eq!(
+        recalls(hub.step(now(1), drives(&["A", "B"]))),
+        [],
+        "the medium has no others"
+    );
+    let full = JOBS as u128 + 8;
+    for n in 10..full {
+        hub.step(now(1), frame(AGENT, 1, Frame::Job(Box::new(finished(n, of("X"))))));
+    }
+    assert_eq!(recalls(hub.step(now(1), drives(&["B", "A"]))), [of("B")]);
+    assert_eq!(recalls(hub.step(now(1), drives(&["A", "B"]))), [], "once");
     hub.step(now(2), Input::Recalled(vec![finished(0, of("B"))]));
-    for n in 10..(JOBS as u128 + 50) {
+    for n in full..(JOBS as u128 + 50) {
         hub.step(now(2), frame(AGENT, 1, Frame::Job(Box::new(finished(n, of("X"))))));
     }
     assert_eq!(hub.jobs().count(), JOBS);

@@ -456,6 +456,53 @@ async fn what_became_of_a_drive_is_known_after_two_hundred_newer_jobs() {
     assert!(held(&made).await);
 }
 
+/// One thread for what blocks, and it is taken: nothing is looked up until it is let go.
+#[test]
+fn the_agent_is_heard_while_old_jobs_are_looked_up() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(1)
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        let made = Box_::claimed().await;
+        let admin = made.admin().await;
+        let agent = crate::agent::Agent::connect(&made).await;
+        let (first, mut other) = (crate::certificate::finished(7), crate::certificate::finished(8));
+        (other.drive, other.serial) = (crate::agent::drive("WD-2"), "WD-2".into());
+        let mut later: Vec<_> = (0..200_u32)
+            .map(|n| wire::job::Job {
+                id: wire::JobId(uuid::Uuid::from_u128(first.id.0.as_u128() + 1 + u128::from(n))),
+                ..other.clone()
+            })
+            .collect();
+        let running = later.last_mut().unwrap();
+        (running.state, running.verdict, running.ended) = (wire::job::JobState::Running, None, None);
+        let running = running.id.to_string();
+        let mut stream = admin.events("/api/v1/stream").await;
+        for job in std::iter::once(first.clone()).chain(later) {
+            agent.sender.send(&wire::Frame::Job(Box::new(job))).await.unwrap();
+        }
+        while stream.named("job").await.data["id"] != running {}
+        made.app.scribe.kept(Vec::new()).await.unwrap();
+        assert!(made.app.hub(|hub| hub.job_of(first.id).is_none()), "it was let go");
+
+        let (go, wait) = std::sync::mpsc::channel::<()>();
+        let held_up = tokio::task::spawn_blocking(move || wait.recv());
+        let drives = wire::Frame::Drives(vec![crate::acts::there("WD-1234")]);
+        agent.sender.send(&drives).await.unwrap();
+        let progress = serde_json::from_value(serde_json::json!({ "job_id": running, "kiln": {
+            "phase": "write", "done": 1, "total": 2, "rate": 1, "eta": null, "eta_job": null, "percent": 50.0, "temperature": null
+        } }));
+        agent.sender.send(&wire::Frame::Progress(progress.unwrap())).await.unwrap();
+        while stream.next().await.unwrap().name != "progress" {}
+        assert!(made.app.hub(|hub| hub.job_of(first.id).is_none()), "it is not looked up yet");
+        drop(go);
+        let _over = held_up.await.unwrap();
+        while stream.named("job").await.data["id"] != first.id.to_string() {}
+    });
+}
+
 #[tokio::test]
 async fn a_snapshot_of_two_hundred_jobs_begins_with_what_runs_and_is_no_larger_than_it_need_be() {
     use wire::job::{Job, JobState, Surface, TIMELINE_MAX};
