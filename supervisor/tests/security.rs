@@ -199,6 +199,17 @@ fn page() -> String {
     for (socket, who) in of_pid_1() {
         writeln!(t, "| `{}` | PID 1 | {who} |", socket.display()).unwrap();
     }
+    // The log itself has no such output.
+    let stdout = Paths::new(None).stdout();
+    let has_one = |u: &&Unit| {
+        let mut listens = u.listen.iter();
+        !listens.any(|l| matches!(&l.address, Address::Datagram(p) if *p == stdout))
+    };
+    for u in units.iter().filter(has_one) {
+        let output = supervisor::shell::sockets::outputs(&stdout).join(&u.name);
+        let what = "what it writes to its standard output leaves there, and nobody reads what comes; root, in a folder of root's";
+        writeln!(t, "| `{}` | {} | {what} |", output.display(), u.name).unwrap();
+    }
     t.push_str("\nThere is no shell and no SSH in the image.\n\n## Who runs, with which rights\n\nEvery unit: a cgroup and mount namespace of its own, `no_new_privs`, nothing in its bounding set but what stands here.\n\n| unit | user | capabilities | block devices | memory |\n|---|---|---|---|---|\n");
     for u in &units {
         let devices = if u.devices == Devices::Block { "yes" } else { "no" };
