@@ -18,7 +18,8 @@ use crate::sysfs::DevNum;
 /// First argument of a child that probes: `PROGRAM drive-probe NODE`.
 const ARGUMENT: &str = "drive-probe";
 
-/// How long a look may take: three bad sectors at 7 s each (what drives for arrays take), so that one of them hides neither end.
+/// How long a look may take: three reads of bad sectors at 7 s each (what drives for arrays take), so that one hides neither end.
+/// The kernel's cache may read a bad place twice; a drive with several such places is not looked at in time, and refused.
 /// Longer than the kernel's 30 s for one command would make a dead drive's plan wait longer than people do.
 pub const DEADLINE: Duration = Duration::from_secs(25);
 

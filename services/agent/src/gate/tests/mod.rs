@@ -89,22 +89,24 @@ impl Bench {
         }
     }
 
-    fn plan(&mut self, which: &[usize]) -> Plan {
+    fn ask(&mut self, which: &[usize]) -> Result<Plan, Problem> {
         let ids: Vec<DriveId> = which.iter().map(|n| id(&self.drives[*n])).collect();
-        self.ledger
-            .plan(
-                &Ask {
-                    drives: &ids,
-                    book: &Playbook::named("standard").unwrap(),
-                    options: &self.options,
-                    members: &self.members,
-                    media: &self.media,
-                },
-                &self.drives,
-                &NOBODY,
-                moment(0),
-            )
-            .unwrap()
+        let ask = Ask {
+            drives: &ids,
+            book: &Playbook::named("standard").unwrap(),
+            options: &self.options,
+            members: &self.members,
+            media: &self.media,
+        };
+        self.ledger.plan(&ask, &self.drives, &NOBODY, moment(0))
+    }
+
+    fn plan(&mut self, which: &[usize]) -> Plan {
+        self.ask(which).unwrap()
+    }
+
+    fn not_planned(&mut self, which: &[usize]) -> Problem {
+        self.ask(which).unwrap_err()
     }
 
     fn ticket(&self, plan: &Plan) -> Ticket {
@@ -340,15 +342,7 @@ fn one_text_confirms_one_drive_and_no_other_that_is_plugged_in() {
     twin.id = DriveId::from_serial("N", "q-9f2k", 1_000_000);
     bench.drives.push(twin);
     let refused = |bench: &mut Bench, which: &[usize]| {
-        let ids: Vec<DriveId> = which.iter().map(|n| id(&bench.drives[*n])).collect();
-        let ask = Ask {
-            drives: &ids,
-            book: &Playbook::named("standard").unwrap(),
-            options: &PlanOptions::default(),
-            members: &Members::new(),
-            media: &Media::new(),
-        };
-        let problem = bench.ledger.plan(&ask, &bench.drives, &NOBODY, moment(0)).unwrap_err();
+        let problem = bench.not_planned(which);
         assert_eq!(problem.kind, "serial-twice", "{problem}");
         assert!(problem.detail.to_uppercase().contains("Q-9F2K"), "{problem}");
     };
@@ -385,17 +379,10 @@ fn drives_without_a_serial_number_are_refused_as_that_and_not_as_alike() {
     };
     bench.drives = vec![mute("5000c500a1b2c3d4", ""), mute("5000c500a1b2c3d5", " ")];
     for chosen in [&[0][..], &[1], &[0, 1]] {
-        let ids: Vec<DriveId> = chosen.iter().map(|n| id(&bench.drives[*n])).collect();
-        let ask = Ask {
-            drives: &ids,
-            book: &Playbook::named("standard").unwrap(),
-            options: &PlanOptions::default(),
-            members: &Members::new(),
-            media: &Media::new(),
-        };
-        let problem = bench.ledger.plan(&ask, &bench.drives, &NOBODY, moment(0)).unwrap_err();
+        let problem = bench.not_planned(chosen);
+        let first = id(&bench.drives[chosen[0]]).to_string();
         assert!(
-            problem.kind == "drive-refused" && problem.detail.contains(&ids[0].to_string()),
+            problem.kind == "drive-refused" && problem.detail.contains(&first),
             "{problem}"
         );
     }
