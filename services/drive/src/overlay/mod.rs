@@ -8,16 +8,18 @@
 //!
 //! It never ran on a device: tested over pages and registers made by the standards.
 //! Source: ATA/ATAPI-7 §6.16.9 (IDENTIFY), §6.9 (DEVICE CONFIGURATION), §6.33 (READ NATIVE MAX ADDRESS EXT); ACS-4, ACCESSIBLE MAX
-//! ADDRESS CONFIGURATION (78h) and words 119 and 120; SAT-4 §12.2.3 (ATA PASS-THROUGH (16)), §12.2.6 (ATA Status Return).
+//! ADDRESS CONFIGURATION (78h) and words 119 and 120.
+
+mod pass_through;
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::MetadataExt;
 
 use serde::{Deserialize, Serialize};
 use wire::drive::Bus;
 
+use self::pass_through::{Order, PAGE, native, page};
 use crate::System;
 use crate::identity::Identity;
 use crate::sysfs::{DevNum, speaks_ata};
@@ -47,24 +49,6 @@ impl Overlay {
         }
     }
 }
-
-/// Bytes of a page.
-const PAGE: usize = 512;
-
-/// Command and feature of an order.
-type Order = [u8; 2];
-
-/// IDENTIFY DEVICE.
-const IDENTIFY: Order = [0xec, 0];
-
-/// DEVICE CONFIGURATION IDENTIFY.
-const CONFIGURATION_IDENTIFY: Order = [0xb1, 0xc2];
-
-/// GET NATIVE MAX ADDRESS EXT, of ACCESSIBLE MAX ADDRESS CONFIGURATION. Its other features set an address, or freeze it.
-const GET_NATIVE_MAX: Order = [0x78, 0];
-
-/// READ NATIVE MAX ADDRESS EXT, of the host protected area.
-const READ_NATIVE_MAX: Order = [0x27, 0];
 
 /// Asks the drive that `file` holds; `None` for one that is not ATA, which has no such settings, and for one behind a bridge,
 /// which may do anything with a command that it does not know.
@@ -98,7 +82,7 @@ fn told(
     native: impl Fn(Order) -> io::Result<u64>,
     size: Size,
 ) -> Overlay {
-    let known = match page(IDENTIFY).map(|page| Known::of(&page)) {
+    let known = match page(Order::IDENTIFY).map(|page| Known::of(&page)) {
         Err(error) => return Overlay::NotLooked(format!("it was not asked: {error}")),
         Ok(None) => return Overlay::NotLooked("its IDENTIFY page says nothing of it".to_owned()),
         Ok(Some(known)) => known,
@@ -115,7 +99,7 @@ fn told(
     };
     let overlay = match known.overlays {
         false => Overlay::Nothing,
-        true => match page(CONFIGURATION_IDENTIFY) {
+        true => match page(Order::CONFIGURATION_IDENTIFY) {
             // A frozen overlay is refused with the same words.
             Err(error) => Overlay::NotLooked(format!("it has overlays, and refused to tell: {error}")),
             Ok(page) => hidden(&page, size),
@@ -154,9 +138,9 @@ impl Known {
         let supported = valid(83)?;
         let bit = |word: u16, bit: u32| word >> bit & 1 == 1;
         let native = match () {
-            () if valid(119).is_some_and(|word| bit(word, 8)) => Native::Asked(GET_NATIVE_MAX),
+            () if valid(119).is_some_and(|word| bit(word, 8)) => Native::Asked(Order::GET_NATIVE_MAX),
             () if !bit(word(page, 82), 10) => Native::None,
-            () if bit(supported, 10) => Native::Asked(READ_NATIVE_MAX),
+            () if bit(supported, 10) => Native::Asked(Order::READ_NATIVE_MAX),
             () => Native::Short,
         };
         Some(Self {
@@ -193,168 +177,6 @@ fn beyond(highest: u64, size: Size) -> Overlay {
         // Some disks tell one too many. Source: `drivers/ata/libata-core.c`, `ATA_QUIRK_HPA_SIZE`.
         Some(0 | 1) => Overlay::Nothing,
         Some(sectors) => Overlay::Hidden(sectors * (size.sector / 512)),
-    }
-}
-
-/// An order that brings one page, as bytes of ATA PASS-THROUGH (16).
-fn page_order([command, feature]: Order) -> [u8; 16] {
-    let mut cdb = [0; 16];
-    cdb[0] = 0x85;
-    // PIO data-in.
-    cdb[1] = 4 << 1;
-    // From the device, in blocks, whose number stands in the count.
-    cdb[2] = 0b1110;
-    cdb[4] = feature;
-    cdb[6] = 1;
-    cdb[14] = command;
-    cdb
-}
-
-/// An order without data, of which the drive's registers are asked back.
-fn register_order([command, feature]: Order) -> [u8; 16] {
-    let mut cdb = [0; 16];
-    cdb[0] = 0x85;
-    // No data, addresses of 48 bits.
-    cdb[1] = 3 << 1 | 1;
-    // CK_COND: the registers come as sense data, though nothing failed.
-    cdb[2] = 1 << 5;
-    cdb[4] = feature;
-    // LBA, as READ NATIVE MAX ADDRESS EXT wants it.
-    cdb[13] = 1 << 6;
-    cdb[14] = command;
-    cdb
-}
-
-/// The address in the registers that came as sense data.
-///
-/// ```text
-/// 0  72h or 73h    7  length behind it    8  descriptor 09h, 0Ch, EXTEND, error, count (2),
-///                                            LBA 31:24, 7:0, 39:32, 15:8, 47:40, 23:16, device, status
-/// ```
-///
-/// # Errors
-/// Why there is none, in words.
-fn registers(sense: &[u8]) -> Result<u64, &'static str> {
-    let format = sense.first().map(|byte| byte & 0x7f);
-    // Other descriptors, and sense data of the old format, in which no address of 48 bits has room.
-    let Some(&[9, 12, extend, _, _, _, b3, b0, b4, b1, b5, b2, _, status]) =
-        sense.get(8..22).filter(|_| matches!(format, Some(0x72 | 0x73)))
-    else {
-        return Err("the controller did not hand its answer on");
-    };
-    // ERR and DF.
-    if status & 0b10_0001 != 0 {
-        return Err("the drive refused the command");
-    }
-    if extend & 1 == 0 {
-        return Err("the controller handed on a part of its answer");
-    }
-    Ok(u64::from_be_bytes([0, 0, b5, b4, b3, b2, b1, b0]))
-}
-
-/// `struct sg_io_hdr` of the kernel's `scsi/sg.h`.
-#[repr(C)]
-struct SgIo {
-    interface_id: libc::c_int,
-    dxfer_direction: libc::c_int,
-    cmd_len: u8,
-    mx_sb_len: u8,
-    iovec_count: u16,
-    dxfer_len: u32,
-    dxferp: *mut libc::c_void,
-    cmdp: *mut u8,
-    sbp: *mut u8,
-    timeout: u32,
-    flags: u32,
-    pack_id: libc::c_int,
-    usr_ptr: *mut libc::c_void,
-    status: u8,
-    masked_status: u8,
-    msg_status: u8,
-    sb_len_wr: u8,
-    host_status: u16,
-    driver_status: u16,
-    resid: libc::c_int,
-    duration: u32,
-    info: u32,
-}
-
-impl SgIo {
-    /// How it ended.
-    fn words(&self) -> String {
-        format!(
-            "status {}, host {}, driver {}, {} bytes missing",
-            self.status, self.host_status, self.driver_status, self.resid
-        )
-    }
-}
-
-/// `SG_IO`. Source: `scsi/sg.h`.
-const SG_IO: libc::c_ulong = 0x2285;
-
-/// `SG_DXFER_FROM_DEV`.
-const FROM_DEVICE: libc::c_int = -3;
-
-/// `SG_DXFER_NONE`.
-const NO_DATA: libc::c_int = -1;
-
-/// Milliseconds that a drive may take; one that spins up takes 20 s.
-const PATIENCE: u32 = 30_000;
-
-/// Sends an order; what it brings stands in `data`, sense data in the second of what is returned.
-fn send(file: &File, mut cdb: [u8; 16], data: &mut [u8]) -> io::Result<(SgIo, [u8; 32])> {
-    let mut sense = [0_u8; 32];
-    let mut request = SgIo {
-        interface_id: libc::c_int::from(b'S'),
-        dxfer_direction: if data.is_empty() { NO_DATA } else { FROM_DEVICE },
-        cmd_len: cdb.len() as u8,
-        mx_sb_len: sense.len() as u8,
-        iovec_count: 0,
-        dxfer_len: data.len() as u32,
-        dxferp: data.as_mut_ptr().cast(),
-        cmdp: cdb.as_mut_ptr(),
-        sbp: sense.as_mut_ptr(),
-        timeout: PATIENCE,
-        flags: 0,
-        pack_id: 0,
-        usr_ptr: std::ptr::null_mut(),
-        status: 0,
-        masked_status: 0,
-        msg_status: 0,
-        sb_len_wr: 0,
-        host_status: 0,
-        driver_status: 0,
-        resid: 0,
-        duration: 0,
-        info: 0,
-    };
-    // SAFETY: the header is the kernel's `sg_io_hdr`; the three buffers that it names have the lengths that it names and
-    // outlive the call, which is over when it returns.
-    if unsafe { libc::ioctl(file.as_raw_fd(), SG_IO as _, &raw mut request) } < 0 {
-        return Err(io::Error::last_os_error());
-    }
-    Ok((request, sense))
-}
-
-/// The page that an order brings.
-fn page(file: &File, what: Order) -> io::Result<[u8; PAGE]> {
-    let mut page = [0; PAGE];
-    let (request, _) = send(file, page_order(what), &mut page)?;
-    if request.status != 0 || request.host_status != 0 || request.driver_status != 0 || request.resid != 0 {
-        return Err(io::Error::other(request.words()));
-    }
-    Ok(page)
-}
-
-/// The highest address that an order brings.
-fn native(file: &File, what: Order) -> io::Result<u64> {
-    let (request, sense) = send(file, register_order(what), &mut [])?;
-    let sense = &sense[..usize::from(request.sb_len_wr).min(sense.len())];
-    match registers(sense) {
-        // Sense data alone says that a command went well, under a status that is none of success.
-        Ok(highest) if request.host_status == 0 => Ok(highest),
-        Ok(_) => Err(io::Error::other(request.words())),
-        Err(why) => Err(io::Error::other(format!("{why} ({})", request.words()))),
     }
 }
 
@@ -427,72 +249,24 @@ mod tests {
             // As a disk of ATA-7, and one whose addresses have 28 bits.
             (
                 &[(82, 0x7c6b), (83, 0x7f09)],
-                known(true, Native::Asked(READ_NATIVE_MAX)),
+                known(true, Native::Asked(Order::READ_NATIVE_MAX)),
             ),
             (&[(82, 0x7c6b), (83, 0x4b09)], known(true, Native::Short)),
             // As a disk of ACS-4; where its word is not valid, and where it knows both.
             (
                 &[(82, 0x706b), (83, 0x7569), (119, 0x41de)],
-                known(false, Native::Asked(GET_NATIVE_MAX)),
+                known(false, Native::Asked(Order::GET_NATIVE_MAX)),
             ),
             (&[(82, 0x706b), (83, 0x7569), (119, 0xc1de)], known(false, Native::None)),
             (
                 &[(82, 0x746b), (83, 0x7569), (119, 0x41de)],
-                known(false, Native::Asked(GET_NATIVE_MAX)),
+                known(false, Native::Asked(Order::GET_NATIVE_MAX)),
             ),
             // Not reported, all ones.
             (&[(82, 0x746b), (119, 0x41de)], None),
             (&[(83, 0xffff), (119, 0x41de)], None),
         ] {
             assert_eq!(Known::of(&identify(words)), want, "{words:x?}");
-        }
-    }
-
-    #[test]
-    fn orders_only_read() {
-        assert_eq!(
-            page_order(IDENTIFY),
-            [0x85, 8, 14, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0xec, 0]
-        );
-        let overlay = [0x85, 8, 14, 0, 0xc2, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0xb1, 0];
-        assert_eq!(page_order(CONFIGURATION_IDENTIFY), overlay);
-        let native = |command| [0x85, 7, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x40, command, 0];
-        assert_eq!(register_order(GET_NATIVE_MAX), native(0x78));
-        assert_eq!(register_order(READ_NATIVE_MAX), native(0x27));
-    }
-
-    /// Sense data with the registers that name `highest`, as libata makes it.
-    fn sense(highest: u64) -> [u8; 22] {
-        let b = highest.to_le_bytes();
-        let (head, tail) = ([0x72, 1, 0, 0x1d, 0, 0, 0, 14], [0x40, 0x50]);
-        let answer = [9, 12, 1, 0, 0, 0, b[3], b[0], b[4], b[1], b[5], b[2]];
-        [&head[..], &answer, &tail].concat().try_into().unwrap()
-    }
-
-    #[test]
-    fn the_highest_address_is_taken_from_a_whole_answer_alone() {
-        let good = sense(0x1234_5678_9abc);
-        assert_eq!(registers(&good), Ok(0x1234_5678_9abc));
-        assert_eq!(
-            registers(&[good[..].to_vec(), vec![0; 10]].concat()),
-            Ok(0x1234_5678_9abc)
-        );
-        let bent = |at: usize, byte: u8| {
-            let mut sense = good;
-            sense[at] = byte;
-            registers(&sense)
-        };
-        // The old format, another descriptor; an abort, a device fault; 28 bits.
-        for (told, why) in [
-            (bent(0, 0x70), "did not hand"),
-            (bent(8, 0), "did not hand"),
-            (registers(&good[..21]), "did not hand"),
-            (registers(&[]), "did not hand"),
-            (bent(21, 0x51), "refused"),
-            (bent(21, 0x70), "refused"),
-            (bent(10, 0), "a part"),
-        ] {
-            assert!(told.is_err_and(|told| told.contains(why)), "{why}");
         }
     }
 
@@ -508,10 +282,10 @@ mod tests {
         let answers = std::cell::RefCell::new((Some(known), overlay, highest));
         let page = |what| {
             let mut answers = answers.borrow_mut();
-            if what == IDENTIFY {
+            if what == Order::IDENTIFY {
                 return Ok(identify(answers.0.take().expect("asked once")?));
             }
-            assert_eq!(what, CONFIGURATION_IDENTIFY);
+            assert_eq!(what, Order::CONFIGURATION_IDENTIFY);
             Ok(overlay_page(answers.1.take().expect("not to be asked")?))
         };
         let native = |what| {
@@ -551,7 +325,7 @@ mod tests {
     #[test]
     fn a_drive_is_asked_for_its_highest_address_only_where_it_may_show_less() {
         let (amac, hpa) = (&[(83, 0x7400), (119, 0x4100)][..], &[(82, 0x0400), (83, 0x7400)][..]);
-        for (known, order) in [(amac, GET_NATIVE_MAX), (hpa, READ_NATIVE_MAX)] {
+        for (known, order) in [(amac, Order::GET_NATIVE_MAX), (hpa, Order::READ_NATIVE_MAX)] {
             let of = |highest| drive(Ok(known), None, Some((order, highest)));
             assert_eq!(of(Ok(WHOLE - 1)), Overlay::Hidden(WHOLE - CUT));
             assert_eq!(of(Ok(CUT - 1)), Overlay::Nothing);
@@ -569,7 +343,7 @@ mod tests {
     #[test]
     fn of_two_settings_the_one_that_hides_counts_and_one_that_was_not_looked_at_is_not_none() {
         let both = &[(82, 0x0400), (83, 0x7c00)][..];
-        let of = |overlay, highest| drive(Ok(both), Some(overlay), Some((READ_NATIVE_MAX, highest)));
+        let of = |overlay, highest| drive(Ok(both), Some(overlay), Some((Order::READ_NATIVE_MAX, highest)));
         assert_eq!(of(Ok(CUT - 1), Ok(CUT - 1)), Overlay::Nothing);
         assert_eq!(of(Ok(WHOLE - 1), Ok(CUT + 9)), Overlay::Hidden(WHOLE - CUT));
         assert_eq!(of(Err(refused()), Ok(CUT + 9)), Overlay::Hidden(10));
@@ -595,7 +369,6 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         let told = told(|what| page(&file, what), |what| native(&file, what), of(1));
         assert!(is_unknown(&told, "not asked"), "{told:?}");
-        assert!(native(&file, GET_NATIVE_MAX).is_err());
     }
 
     /// The made-up tree has the number of no device, 0:0, which is what a plain file tells.
@@ -640,7 +413,7 @@ mod tests {
         fn any_page_is_decoded(bytes in prop::collection::vec(any::<u8>(), PAGE), shown in any::<u64>()) {
             let size = Size { bytes: shown, sector: 512 };
             let page: [u8; PAGE] = bytes.clone().try_into().unwrap();
-            let _ = (hidden(&page, size), Known::of(&page), registers(&bytes[..32]), beyond(shown, size));
+            let _ = (hidden(&page, size), Known::of(&page), beyond(shown, size));
         }
     }
 }
