@@ -35,6 +35,7 @@ use burnin::Evidence;
 use burnin::evidence::Stop as Stopped;
 use burnin::worker::Limits;
 use drive::guard::Place;
+use drive::overlay::Overlay;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -297,8 +298,9 @@ impl JobTask {
             self.in_doubt = false;
             self.keep_findings();
             // Before SMART: a drive that refuses may write that into its error log.
-            if self.record.overlay.is_none() && self.record.smart_before.is_none() {
-                self.record.overlay = self.means.hands.overlay(&drive).await;
+            if Overlay::is_open(self.record.overlay.as_ref()) && self.record.smart_before.is_none() {
+                let told = self.means.hands.overlay(&drive).await;
+                self.record.overlay = Overlay::over_time(self.record.overlay.take(), told);
             }
             match self.own_steps(&drive, self.next_data()).await {
                 Own::Done => {}

@@ -111,7 +111,7 @@ impl Saved {
         self.resets += left.resets;
         self.unheard = Unheard::worse(self.unheard.take(), left.unheard.as_ref());
         self.hidden = self.hidden.max(left.hidden);
-        self.overlay = self.overlay.take().or_else(|| left.overlay.clone());
+        self.overlay = Overlay::over_time(self.overlay.take(), left.overlay.clone());
         self.unreadable = self.unreadable.take().or_else(|| left.unreadable.clone());
         self.paused |= left.paused;
         self.doubted |= left.doubted;

@@ -48,6 +48,26 @@ impl Overlay {
             (Self::Nothing, Self::Nothing) => Self::Nothing,
         }
     }
+
+    /// What two looks at one drive at different times come to: what one found hidden counts, and where one could not look
+    /// the other's word does.
+    #[must_use]
+    pub fn over_time(known: Option<Self>, told: Option<Self>) -> Option<Self> {
+        match (known, told) {
+            (Some(Self::Hidden(one)), Some(Self::Hidden(other))) => Some(Self::Hidden(one.max(other))),
+            (hidden @ Some(Self::Hidden(_)), _) | (_, hidden @ Some(Self::Hidden(_))) => hidden,
+            (nothing @ Some(Self::Nothing), _) | (_, nothing @ Some(Self::Nothing)) => nothing,
+            (known, told) => known.or(told),
+        }
+    }
+
+    /// Whether a further look could tell more than what is known.
+    pub fn is_open(known: Option<&Self>) -> bool {
+        match known {
+            None | Some(Self::NotLooked(_)) => true,
+            Some(Self::Nothing | Self::Hidden(_)) => false,
+        }
+    }
 }
 
 /// Asks the drive that `file` holds; `None` for one that is not ATA, which has no such settings, and for one behind a bridge,
@@ -351,6 +371,25 @@ mod tests {
         assert!(is_unknown(&of(Ok(CUT - 1), Err(refused())), "did not tell"));
         assert!(is_unknown(&of(Err(refused()), Ok(CUT - 1)), "refused to tell"));
         assert!(is_unknown(&of(Err(refused()), Err(refused())), "refused to tell"));
+    }
+
+    #[test]
+    fn what_was_hidden_once_is_not_forgotten_by_a_look_that_saw_less() {
+        let refused = || Some(Overlay::NotLooked("frozen".to_owned()));
+        for less in [None, refused(), Some(Overlay::Nothing), Some(Overlay::Hidden(3))] {
+            let hidden = Some(Overlay::Hidden(7));
+            assert_eq!(Overlay::over_time(less.clone(), hidden.clone()), hidden, "{less:?}");
+            assert_eq!(Overlay::over_time(hidden.clone(), less.clone()), hidden, "{less:?}");
+        }
+        for less in [None, refused()] {
+            assert!(Overlay::is_open(less.as_ref()));
+            assert_eq!(
+                Overlay::over_time(less.clone(), Some(Overlay::Nothing)),
+                Some(Overlay::Nothing)
+            );
+            assert_eq!(Overlay::over_time(less, refused()), refused());
+        }
+        assert!(!Overlay::is_open(Some(&Overlay::Nothing)));
     }
 
     #[test]

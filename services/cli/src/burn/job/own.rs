@@ -148,8 +148,9 @@ impl Own {
 
     /// Asks for hidden sectors before SMART: a drive that refuses may write that into its error log.
     pub fn look(&mut self, job: &Job) {
-        if self.overlay.is_none() && self.before.is_none() {
-            self.overlay = overlay::look(&job.guard.system, &job.held.file, &job.held.identity);
+        if Overlay::is_open(self.overlay.as_ref()) && self.before.is_none() {
+            let told = overlay::look(&job.guard.system, &job.held.file, &job.held.identity);
+            self.overlay = Overlay::over_time(self.overlay.take(), told);
         }
     }
 
