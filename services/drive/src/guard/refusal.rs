@@ -20,10 +20,10 @@ pub enum Refusal {
     #[error("whether something uses it could not be found out: {0}")]
     UseUnknown(Unknown),
     /// It has no identity that could be trusted.
-    #[error("it tells neither a serial number nor a world wide name, so it cannot be told from another drive")]
+    #[error("it reports neither a serial number nor a WWN, so it cannot be told from another drive")]
     NoIdentity,
     /// Another device tells the same identity.
-    #[error("it tells the same identity as {}", .others.join(" and "))]
+    #[error("it reports the same identity as {}", .others.join(" and "))]
     SameIdentity {
         /// Kernel names of the others.
         others: Vec<String>,

@@ -103,7 +103,7 @@ export async function alerts(browser, width, scheme, count) {
       await page.getByLabel("After so many minutes").fill("20");
       await page.getByRole("button", { name: "Save" }).click();
       await channel("boss").getByText("second line, after 20 min").waitFor();
-      await page.getByText("Nothing waits for anybody.").waitFor();
+      await page.getByText("No alert is waiting.").waitFor();
       // A refused login is a warning.
       const before = hook.got.length;
       const refused = await page.request.post("/api/v1/session", { headers: { "X-Requested-With": "XMLHttpRequest" }, data: { username: "mara", password: "not this one" } });
@@ -115,7 +115,7 @@ export async function alerts(browser, width, scheme, count) {
       await page.getByText(/Goes on to boss at .*\d\d:\d\d/).waitFor();
       await inspect(page, `alerts-open-${width}`);
       await page.getByRole("button", { name: /^Acknowledge/ }).click();
-      await page.getByText("Nothing waits for anybody.").waitFor();
+      await page.getByText("No alert is waiting.").waitFor();
       assert("the second line was not told", !hook.got.some(({ path }) => path === "/boss"));
       await channel("boss").getByRole("button", { name: /^Settings/ }).click();
       await page.getByRole("button", { name: "Remove…" }).click();

@@ -104,7 +104,7 @@ impl Machine {
         desk.banner(
             "notes",
             Severity::Warning,
-            "PID 1 was replaced without its notes: units go on, counts and reasons since the start are lost.".into(),
+            "PID 1 restarted and could not read its saved state: services keep running, restart counts and reasons since boot are lost.".into(),
         );
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         m.facts.system = mounted(&mounts, "/system").is_some();

@@ -191,7 +191,7 @@ impl Shell {
             shell.desk.banner(
                 "notes",
                 Severity::Warning,
-                "PID 1 was replaced without its notes: units go on, counts and reasons since the start are lost."
+                "PID 1 restarted and could not read its saved state: services keep running, restart counts and reasons since boot are lost."
                     .into(),
             );
         }

@@ -27,8 +27,8 @@ export function lazy<P extends object>(load: () => Promise<ComponentType<P>>, wa
     return (
       <Frame {...(Frame === "main" ? { id: "main", class: "door", tabIndex: -1 } : {})}>
         {failed.value ? (
-          <div class="panel"><Title>This page did not arrive</Title><p class="lead">The box may have been updated or be away. What runs on it goes on.</p>
-            <div class="do"><button class="btn prime" type="button" onClick={fetchIt}>Ask again</button><button class="btn" type="button" onClick={() => location.reload()}>Load everything anew</button></div></div>
+          <div class="panel"><Title>This page could not be loaded</Title><p class="lead">The box may have been updated or be away. What runs on it goes on.</p>
+            <div class="do"><button class="btn prime" type="button" onClick={fetchIt}>Ask again</button><button class="btn" type="button" onClick={() => location.reload()}>Reload</button></div></div>
         ) : <p class="mute" role="status">{waiting}</p>}
       </Frame>
     );

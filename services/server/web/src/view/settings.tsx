@@ -39,7 +39,7 @@ const THEMES: readonly (readonly [Theme, string])[] = [["system", "As the system
 function Look() {
   return (
     <fieldset class="looks">
-      <legend class="sect">Look of this browser</legend>
+      <legend class="sect">Appearance (this browser only)</legend>
       {THEMES.map(([name, label]) => (
         <label key={name}><input type="radio" name="theme" value={name} checked={theme.value === name} onChange={() => chooseTheme(name)} /><span>{label}</span></label>
       ))}

@@ -73,7 +73,7 @@ function Foot({ drives, list }: { drives: readonly Drive[]; list: readonly Need[
         return <span key={need.key} class={`is-${need.shape}`}><Shape of={need.shape} /><span><b>{drive ? `${plateOf(drive)} …${need.four}` : "The box"}</b> {need.short}</span></span>;
       })}
       {list.length > 3 && <span>and {list.length - 3} more</span>}
-      {list.length === 0 && told.length === 0 && <span class="calm">Nothing needs anybody.</span>}
+      {list.length === 0 && told.length === 0 && <span class="calm">Nothing needs attention.</span>}
     </div>
   );
 }

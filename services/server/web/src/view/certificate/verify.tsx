@@ -83,7 +83,7 @@ export function VerifyPage() {
   };
   return (
     <main id="main" tabIndex={-1}>
-      <div class="pagehd"><div><p class="mute"><a href="/certificates">Certificates</a></p><h1>Check a certificate</h1><p class="mute">Of any box. Nothing is kept of what you bring.</p></div></div>
+      <div class="pagehd"><div><p class="mute"><a href="/certificates">Certificates</a></p><h1>Check a certificate</h1><p class="mute">From any box. The file is checked and not stored.</p></div></div>
       <div class="cols">
         <Panel title="What you have" span="c7">
           <form onSubmit={(event) => { event.preventDefault(); void check(); }}>

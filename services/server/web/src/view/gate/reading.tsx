@@ -36,7 +36,7 @@ function LabelField(props: { drive: PlanDrive; index: number; text: string; onIn
   const id = `label-${props.index}`;
   const message = {
     empty: "Type it from the label, or scan the bar code.",
-    partial: wwn ? "The whole world wide name, please: another drive tells the same serial." : whole ? "The whole serial, please: four characters do not tell it from the others." : "Go on.",
+    partial: wwn ? "Type the whole world wide name: another drive here reports the same serial." : whole ? "Type the whole serial: another drive here ends in the same four characters." : "Go on.",
     right: "That is this drive.",
     wrong: wwn ? "Another drive tells this serial, too: type the world wide name (WWN) on the label." : `This drive does not end in ${text.trim().toUpperCase()}. Read its label again.`,
   }[state];
@@ -88,7 +88,7 @@ export function StepOne(props: { gate: Gate & { step: "loading" | "refused" | "r
   return (
     <section class="panel" aria-labelledby="g1">
       <div class="step"><i class="on" /><i />Step 1 of 2</div>
-      <h1 id="g1">{gate.step === "refused" ? "The box makes no plan for this" : "What will be lost"}</h1>
+      <h1 id="g1">{gate.step === "refused" ? "These drives cannot be tested" : "What will be lost"}</h1>
       <p class="lead" role="status">{gate.step === "loading" ? "The box reads what is on the drives." : gate.step === "refused" ? "Choose something else, or put right what it names." : lossWords(gate.plan, known.value.playbooks?.find((book) => book.name === gate.plan.playbook)?.sweeps)}</p>
       <ProblemNote problem={gate.step === "reading" ? gate.notice : gate.step === "refused" ? gate.problem : null} />
       {props.children}

@@ -126,7 +126,7 @@ function Editor({ book, fresh }: { book: PlaybookInfo | undefined; fresh: boolea
             <Steps steps={book.steps} />
           </>
         )}
-        <details class="help"><summary>What can stand in it</summary>
+        <details class="help"><summary>Reference: keys and values</summary>
           <dl class="facts">
             <dt class="mono">do</dt><dd>smart_before, self_test_short, probe, sample, write, verify, seek, trim, trim_check, scan, self_test_extended, smart_after, partition, format</dd>
             <dt class="mono">pattern</dt><dd>for write and verify: keyed (default), complement, aa, 55, ff, 00</dd>

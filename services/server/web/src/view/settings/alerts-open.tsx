@@ -27,7 +27,7 @@ export function OpenAlerts(props: { alerts: readonly Alert[]; onChange: () => vo
   return (
     <Panel title="Not acknowledged" note="Whoever acknowledges an alert looks after it; it goes on to nobody else." end={props.alerts.length > 1 && <button class="btn plain" type="button" disabled={busy.value} onClick={() => void take(props.alerts)}>Acknowledge all</button>}>
       <ProblemNote problem={problem.value} />
-      {props.alerts.length === 0 && <p class="mute">Nothing waits for anybody.</p>}
+      {props.alerts.length === 0 && <p class="mute">No alert is waiting.</p>}
       <ul>
         {props.alerts.map((alert) => (
           <li key={alert.id} class="chan">
