@@ -17,7 +17,6 @@ pub struct Machine {
     memory_mib: u32,
     port: u16,
     offline: bool,
-    watchdog: bool,
     probe: bool,
     crash_store: bool,
     tap: Option<String>,
@@ -51,7 +50,6 @@ impl Machine {
             memory_mib: 768,
             port: 0,
             offline: true,
-            watchdog: true,
             probe: false,
             crash_store: false,
             tap: None,
@@ -89,13 +87,6 @@ impl Machine {
     #[must_use]
     pub fn online(mut self) -> Self {
         self.offline = false;
-        self
-    }
-
-    /// Leaves the hardware watchdog out.
-    #[must_use]
-    pub fn without_watchdog(mut self) -> Self {
-        self.watchdog = false;
         self
     }
 
@@ -276,10 +267,8 @@ impl Machine {
                 format!("pcie-root-port,id=port{n},chassis={},slot={}", n + 1, n + 1),
             );
         }
-        if self.watchdog {
-            add("-device", "i6300esb".into());
-            add("-action", "watchdog=reset".into());
-        }
+        add("-device", "i6300esb".into());
+        add("-action", "watchdog=reset".into());
         if self.probe {
             add("-device", "virtio-serial-pci,id=vserial".into());
             add(

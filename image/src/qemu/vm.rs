@@ -199,18 +199,6 @@ impl Vm {
         }
     }
 
-    /// Waits until `GET path` has stopped answering, as it does when the box goes down.
-    pub fn wait_silence(&mut self, path: &str, limit: Duration) -> Result<(), Error> {
-        let deadline = Instant::now() + limit;
-        while Request::new("GET", path).send(self.address(), TRY).is_ok() {
-            if Instant::now() > deadline {
-                return Err(self.late(format!("silence on {path}"), limit));
-            }
-            std::thread::sleep(LOOK);
-        }
-        Ok(())
-    }
-
     /// The helper in the guest; the first call waits for it.
     pub fn probe(&mut self) -> Result<&mut Probe, Error> {
         if self.probe.is_none() {

@@ -40,19 +40,6 @@ pub struct Differs {
 }
 
 impl Identity {
-    /// What is to be compared of a drive in a plan, which carries no WWN and no bus.
-    pub fn of_plan(drive: &wire::gate::PlanDrive) -> Self {
-        Identity {
-            id: Some(drive.id.clone()),
-            model: drive.model.clone(),
-            serial: drive.serial.clone(),
-            wwn: None,
-            capacity: drive.capacity,
-            logical_sector: drive.sector,
-            bus: Bus::Other,
-        }
-    }
-
     /// Whether `found` is the same drive.
     ///
     /// # Errors

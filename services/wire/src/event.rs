@@ -172,22 +172,6 @@ impl Event {
     }
 }
 
-/// The event type under which the Vigil add-on protocol knows an event, if it does.
-///
-/// Severities are the event's own. `job.passed` is also a `job_complete`, for whoever listens for that.
-pub fn vigil_name(kind: &str) -> Option<&'static str> {
-    Some(match kind {
-        "job.started" => "job_started",
-        "job.phase_finished" | "addon.phase_complete" => "phase_complete",
-        "job.passed" => "burnin_passed",
-        "job.warned" | "job.inconclusive" | "job.aborted" | "job.cancelled" => "job_complete",
-        "job.failed" => "job_failed",
-        "addon.degraded" => "addon_degraded",
-        "addon.online" => "addon_online",
-        _ => return None,
-    })
-}
-
 /// Event types that the server alone tells. Source: Vigil, event types.
 const SERVER_ONLY: [&str; 2] = ["addon_degraded", "addon_online"];
 
@@ -267,8 +251,8 @@ mod tests {
         ] {
             assert!(!server_only(word), "{word}");
         }
-        for kind in ["addon.degraded", "addon.online"] {
-            assert!(vigil_name(kind).is_some_and(server_only));
+        for kind in SERVER_ONLY {
+            assert!(server_only(kind), "{kind}");
         }
     }
 

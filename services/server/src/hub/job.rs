@@ -188,14 +188,6 @@ impl Hub {
             .map(|held| held.samples.iter().cloned().collect())
             .unwrap_or_default()
     }
-
-    /// The running job of a drive.
-    pub fn job_on(&self, drive: &DriveId) -> Option<JobId> {
-        self.jobs
-            .values()
-            .find(|held| held.job.drive == *drive && !held.job.state.is_over())
-            .map(|held| held.job.id)
-    }
 }
 
 impl Held {

@@ -4,9 +4,6 @@ import type { AlertDelivery, AlertDigest, AlertKind, AlertOpen, AlertProvider, A
 
 const ROOT = "/api/notifications";
 
-/** What stands in the place of a secret that is kept. */
-export const MASK = "********";
-
 /** Longest wait for a test: the box gives a service 15 s for each of up to twenty targets. */
 const TEST_MS = 120_000;
 
@@ -69,13 +66,6 @@ export function filled(provider: Provider, values: Record<string, string>): Reco
   const out: Record<string, string> = {};
   for (const { key } of provider.fields) if (values[key] !== undefined) out[key] = values[key];
   return out;
-}
-
-/** A rule in words. */
-export function ruleWords(rule: Rule, kinds: readonly Kind[]): string {
-  const kind = kinds.find(({ type }) => type === rule.event_type)?.label ?? rule.event_type;
-  const about = [rule.drive && `drive ${rule.drive}`, rule.job && `job ${rule.job}`, rule.workspace && `workspace ${rule.workspace}`].filter(Boolean);
-  return `${rule.enabled ? "Tell" : "Keep back"}: ${kind}${about.length > 0 ? ` (${about.join(", ")})` : ""}`;
 }
 
 /** To whom an alert goes on, and when: the next step that nobody has been told, else that all were. */
