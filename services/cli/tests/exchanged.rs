@@ -102,6 +102,33 @@ fn what_another_drive_says_in_its_self_test_is_nobodys_verdict() {
     exchanged(TEST_LAST, &[]);
 }
 
+/// After hours of a self-test its headers cannot be read, as those of a drive that is being exchanged: nobody knows which one would
+/// be written to.
+#[test]
+fn a_drive_that_cannot_show_whose_it_is_after_a_self_test_is_not_written() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    waiting_smartctl(dir.path());
+    let mut burn = of(&drive, dir.path(), TWO_WRITES);
+    let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until_called(dir.path());
+    // Reads past the end of what lies below a loop device fail, and a write would make it longer.
+    let below = File::options().write(true).open(drive.file()).unwrap();
+    below.set_len(0).unwrap();
+    File::create(dir.path().join("go")).unwrap();
+    let output = burn.wait_with_output().unwrap();
+    assert_eq!(
+        below.metadata().unwrap().len(),
+        0,
+        "it was written to: {}",
+        text(&output)
+    );
+    assert_eq!(code(&output), 3, "{}", text(&output));
+    let told = object(&output);
+    let summary = told["verdict"]["summary"].as_str().unwrap();
+    assert!(summary.contains("could not be read whether"), "{summary}");
+}
+
 /// The same command where the kernel seems to have counted the drive as often as this file says.
 fn counted(command: &Command, drive: &Loop, count: &Path) -> Command {
     let name = drive.node.trim_start_matches("/dev/");

@@ -20,6 +20,10 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(super) const RECOUNTED: &str =
     "the kernel counted the drive anew, as after a reset; it holds this job's header and data, and was gone on with";
 
+/// What is said of a drive whose headers could not be read.
+const UNSHOWN: &str = "it could not be read whether the drive is still the one that was chosen; nothing more is written to it. \
+                       Once it can be read again, `--resume` goes on";
+
 /// What a drive of which all was written and read back is, before its verdict stands.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Since {
@@ -77,7 +81,13 @@ impl Job {
             let taken = self.takes_up(birth, kernel, false);
             return (!taken).then(|| format!("{why}; nothing more is written to it"));
         }
-        (self.shown(birth, false) == Shown::Not).then(|| another.to_owned())
+        match self.shown(birth, false) {
+            Shown::Ours => None,
+            // Without room for headers nothing could show it.
+            Shown::Unknown if !self.keeps_headers() => None,
+            Shown::Unknown => Some(UNSHOWN.to_owned()),
+            Shown::Not => Some(another.to_owned()),
+        }
     }
 
     /// The same in a session that goes on: while it writes its headers again, all of them stand on the job's drive, and some on one
