@@ -9,6 +9,7 @@ use std::process::{Command, Output};
 
 use certificate::{carrier, pdf};
 use common::{failed, passed, sign};
+use wire::Bytes;
 
 /// Runs a reader; `None`, told, where it is not installed.
 fn reader(program: &str, args: &[&str]) -> Option<Output> {
@@ -128,6 +129,36 @@ fn the_signed_file_hangs_on_it() {
     if reader("pdfdetach", &args).is_some() {
         assert_eq!(fs::read_to_string(out).unwrap(), signed.text());
     }
+}
+
+/// A drive that dies in its first zone, and one that tells its temperature at every second look.
+#[test]
+fn what_was_measured_without_a_neighbour_is_drawn() {
+    let mut job = failed();
+    for surface in &mut job.surface {
+        surface.zones.iter_mut().skip(1).for_each(|zone| *zone = Bytes(0));
+        surface.latencies.clear();
+    }
+    for point in job.timeline.iter_mut() {
+        point.bad_sectors = 0;
+    }
+    for point in job.timeline.iter_mut().skip(1).step_by(2) {
+        point.temperature = None;
+    }
+    let file = file(&pdf::pdf(&sign(&job)));
+    let plain = file.dir.path().join("plain.pdf");
+    let args = [
+        "--qdf",
+        "--object-streams=disable",
+        file.path.to_str().unwrap(),
+        plain.to_str().unwrap(),
+    ];
+    if reader("qpdf", &args).is_none() {
+        return;
+    }
+    let plain = String::from_utf8_lossy(&fs::read(plain).unwrap()).into_owned();
+    let dots = plain.lines().filter(|line| line.ends_with(" 1.6 1.6 re")).count();
+    assert_eq!(dots, 2 + 200, "two surfaces, half of 400 temperatures");
 }
 
 #[test]

@@ -111,6 +111,8 @@ fn shape(sheet: &mut Sheet, outcome: Outcome, x: f32, y: f32) {
 
 fn plot(sheet: &mut Sheet, chart: &Chart) {
     const H: f32 = 84.0;
+    /// Side of what stands for a measurement without a neighbour: twice a line's width.
+    const DOT: f32 = 1.6;
     sheet.need(H + 44.0);
     sheet.y -= 18.0;
     let title = encode(chart.title);
@@ -149,9 +151,18 @@ fn plot(sheet: &mut Sheet, chart: &Chart) {
             Tone::Bad => BAD,
         };
         page.set_stroke_rgb(color.0, color.1, color.2).set_line_width(0.8);
+        let place = |(x, y): &(f64, f64)| (round(left + *x as f32 * width), round(base + *y as f32 * H));
         for run in &line.runs {
-            for (index, (px, py)) in run.iter().enumerate() {
-                let (px, py) = (round(left + *px as f32 * width), round(base + *py as f32 * H));
+            if let [alone] = run.as_slice() {
+                // A path of one point has no length: a stroke paints nothing of it (ISO 32000-1 §8.5.3.2).
+                let (px, py) = place(alone);
+                page.set_fill_rgb(color.0, color.1, color.2)
+                    .rect(round(px - DOT / 2.0), round(py - DOT / 2.0), DOT, DOT)
+                    .fill_nonzero();
+                continue;
+            }
+            for (index, point) in run.iter().enumerate() {
+                let (px, py) = place(point);
                 if index == 0 {
                     page.move_to(px, py);
                 } else {
