@@ -3,10 +3,10 @@
 
 use std::collections::BTreeMap;
 
-use wire::DriveId;
 use wire::boxes::CertificateEntry;
 use wire::certificate::Revocation;
 use wire::job::{Job, Outcome};
+use wire::{Bytes, DriveId, JobId, Time};
 
 use crate::key::Fingerprint;
 
@@ -39,23 +39,57 @@ pub fn has_failed(job: &Job) -> bool {
     job.verdict.as_ref().is_some_and(failed)
 }
 
-/// Revokes a certificate that calls the drive of another job good which has failed in that; false where nothing of it changes.
+/// Revokes a certificate that calls the drive of another job good which failed in that later on; false where nothing of it changes.
 pub fn take_back(entry: &mut CertificateEntry, failed: &Job) -> bool {
-    let good = matches!(entry.outcome, Some(Outcome::Passed | Outcome::Warn));
-    let stands = good && entry.info.revoked.is_none() && entry.job != failed.id;
-    let takes_back = stands && has_failed(failed) && is_of_its_drive(entry, failed);
+    let word = Word {
+        job: entry.job,
+        said: Some(entry.info.made),
+        outcome: entry.outcome,
+        drive: &entry.drive,
+        model: &entry.model,
+        serial: &entry.serial,
+        capacity: entry.capacity,
+    };
+    let takes_back = entry.info.revoked.is_none() && word.is_refuted(failed);
     if takes_back {
         entry.info.revoked = Some(Revocation::by(failed, entry.info.made));
     }
     takes_back
 }
 
-/// Whether a certificate is of a job's drive: by its id, or, behind a bridge that hides the world wide name, by its serial
-/// number. A bridge may leave the maker out of the model, and a dock's own serial is that of many drives.
-fn is_of_its_drive(entry: &CertificateEntry, job: &Job) -> bool {
-    let named = |serial: &str| DriveId::from_serial("", &serial.to_ascii_uppercase(), job.capacity.0);
-    let serial = named(&job.serial).filter(|own| named(&entry.serial).as_ref() == Some(own));
-    let (one, other) = (entry.model.as_str(), job.model.as_str());
-    let model = !one.is_empty() && !other.is_empty() && (one.ends_with(other) || other.ends_with(one));
-    entry.drive == job.drive || serial.is_some() && model && entry.capacity == job.capacity
+/// What a certificate or a job says of a drive, and when.
+struct Word<'a> {
+    job: JobId,
+    said: Option<Time>,
+    outcome: Option<Outcome>,
+    drive: &'a DriveId,
+    model: &'a str,
+    serial: &'a str,
+    capacity: Bytes,
+}
+
+impl Word<'_> {
+    fn is_refuted(&self, failed: &Job) -> bool {
+        let good = matches!(self.outcome, Some(Outcome::Passed | Outcome::Warn));
+        good && has_failed(failed) && self.was_before(failed) && self.is_of_the_drive_of(failed)
+    }
+
+    /// Whether it was said before that job ended, so that an older failure that is told again takes back nothing newer.
+    ///
+    /// Job ids rise with time, whatever the clock does; one that was interrupted and gone on with keeps its id, and ends later than
+    /// another one of a higher id.
+    fn was_before(&self, failed: &Job) -> bool {
+        let ended_later = |ended: Time| self.said.is_none_or(|said| said < ended);
+        self.job < failed.id || self.job != failed.id && failed.ended.is_some_and(ended_later)
+    }
+
+    /// Whether it is of a job's drive: by its id, or, behind a bridge that hides the world wide name, by its serial number. A
+    /// bridge may leave the maker out of the model, and a dock's own serial is that of many drives.
+    fn is_of_the_drive_of(&self, job: &Job) -> bool {
+        let named = |serial: &str| DriveId::from_serial("", &serial.to_ascii_uppercase(), job.capacity.0);
+        let serial = named(&job.serial).filter(|own| named(self.serial).as_ref() == Some(own));
+        let (one, other) = (self.model, job.model.as_str());
+        let model = !one.is_empty() && !other.is_empty() && (one.ends_with(other) || other.ends_with(one));
+        *self.drive == job.drive || serial.is_some() && model && self.capacity == job.capacity
+    }
 }

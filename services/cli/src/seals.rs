@@ -215,6 +215,21 @@ mod tests {
     }
 
     #[test]
+    fn an_older_failure_that_is_told_again_takes_back_nothing_newer() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut failed = ended(ONE, Outcome::Failed, None);
+        note(dir.path(), &failed).unwrap();
+        let passed = ended(ONE, Outcome::Passed, Some("A"));
+        note(dir.path(), &passed).unwrap();
+        assert_eq!(note(dir.path(), &failed).unwrap(), [""; 0]);
+        assert_eq!(revoked(dir.path()), [("A".to_owned(), false)]);
+        // It was interrupted only, and fails when it is gone on with.
+        failed.ended = Time::from_second(1).ok();
+        assert_eq!(note(dir.path(), &failed).unwrap().len(), 1);
+        assert_eq!(revoked(dir.path()), [("A".to_owned(), true)]);
+    }
+
+    #[test]
     fn a_job_that_is_gone_on_with_has_one_certificate() {
         let dir = tempfile::tempdir().unwrap();
         let mut job = ended(ONE, Outcome::Failed, Some("A"));

@@ -32,8 +32,7 @@ pub(super) fn list(w: &mut Write<'_, '_>, job: &Job) -> store::Result<()> {
 /// Revokes what was signed of this drive as good before it failed.
 fn take_back(w: &mut Write<'_, '_>, failed: &Job) -> store::Result<()> {
     for (id, mut entry) in SEALS.all(w)? {
-        // Job ids rise with time: a later success is not taken back by an older failure that is told again.
-        if entry.job < failed.id && revoke::take_back(&mut entry, failed) {
+        if revoke::take_back(&mut entry, failed) {
             SEALS.put(w, &id, &entry)?;
         }
     }
