@@ -57,6 +57,20 @@ pub fn take_back(entry: &mut CertificateEntry, failed: &Job) -> bool {
     takes_back
 }
 
+/// Whether a job calls its drive good which failed in another one later on: it has no certificate any more, also where it had none.
+pub fn is_refuted(job: &Job, failed: &Job) -> bool {
+    let word = Word {
+        job: job.id,
+        said: job.ended,
+        outcome: job.verdict.as_ref().map(|verdict| verdict.outcome),
+        drive: &job.drive,
+        model: &job.model,
+        serial: &job.serial,
+        capacity: job.capacity,
+    };
+    word.is_refuted(failed)
+}
+
 /// What a certificate or a job says of a drive, and when.
 struct Word<'a> {
     job: JobId,

@@ -9,9 +9,10 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use certificate::revoke::{self, Remembered};
-use wire::Time;
 use wire::boxes::CertificateEntry;
+use wire::certificate::Revocation;
 use wire::job::Job;
+use wire::{JobId, Time};
 
 /// Name of the list.
 const FILE: &str = "certificates.json";
@@ -74,6 +75,17 @@ pub fn known(state: &Path) -> Result<Remembered, String> {
     Ok(revoke::remembered(entries))
 }
 
+/// By what the certificate of a job that was signed here was revoked; `None` where it was not, or there is none.
+///
+/// # Errors
+/// When the list is there and cannot be read, in words.
+pub fn revoked(state: &Path, job: JobId) -> Result<Option<Revocation>, String> {
+    let path = state.join(FILE);
+    let entries = read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
+    let mut revoked = entries.into_iter().filter(|entry| entry.job == job);
+    Ok(revoked.find_map(|entry| entry.info.revoked))
+}
+
 /// Brings a list up to a job that ended; the ids of the certificates that it takes back.
 fn list(entries: &mut Vec<CertificateEntry>, job: &Job) -> Vec<String> {
     let mut taken_back = Vec::new();
@@ -126,16 +138,17 @@ fn set_aside(path: &Path, now: Time) -> io::Result<PathBuf> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use certificate::Key;
     use wire::certificate::CertificateInfo;
     use wire::job::{JobState, Outcome, Verdict};
-    use wire::{Bytes, DriveId, JobId};
+    use wire::{Bytes, DriveId};
 
     use super::*;
 
-    fn ended(wwn: &str, outcome: Outcome, id: Option<&str>) -> Job {
+    /// A burn-in that came to this, with a certificate of this id.
+    pub(crate) fn ended(wwn: &str, outcome: Outcome, id: Option<&str>) -> Job {
         Job {
             id: JobId::now(),
             drive: DriveId::from_wwn(wwn).unwrap(),
@@ -175,8 +188,8 @@ mod tests {
         }
     }
 
-    const ONE: &str = "5000c500a1b2c3d4";
-    const OTHER: &str = "5000c500a1b2c3d5";
+    pub(crate) const ONE: &str = "5000c500a1b2c3d4";
+    pub(crate) const OTHER: &str = "5000c500a1b2c3d5";
 
     fn revoked(dir: &Path) -> Vec<(String, bool)> {
         let known = known(dir).unwrap();

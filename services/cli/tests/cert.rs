@@ -378,6 +378,70 @@ fn what_was_signed_here_is_revoked_once_the_drive_fails() {
     assert!(text(&unread).contains("certificates.json"), "{}", text(&unread));
 }
 
+/// Neither what was kept to be signed later, nor what was signed and revoked.
+#[test]
+fn a_result_is_signed_no_more_once_the_drive_failed() {
+    for is_certified in [false, true] {
+        let Some(drive) = Loop::new(32 << 20) else { return };
+        let desk = Desk::new();
+        let path = |name: &str| desk.dir.path().join(name).to_str().unwrap().to_owned();
+        let (good, late, state) = (path("good.json"), path("late.pdf"), drive.state());
+        let cert = ["--cert", &good];
+        let cert = if is_certified { &cert[..] } else { &[] };
+        let passed = drive.burn(&[&["--playbook", "surface"], cert].concat());
+        assert_eq!(code(&passed), 0, "{}", text(&passed));
+        let files = || fs::read_dir(&state).unwrap().map(|file| file.unwrap().path());
+        let list = state.join("certificates.json");
+        let kept = files().find(|file| file.extension().is_some_and(|ending| ending == "json") && *file != list);
+        let (kept, before) = (kept.clone().unwrap(), fs::read(kept.unwrap()).unwrap());
+
+        let half = File::options().write(true).open(drive.file()).unwrap();
+        half.set_len(16 << 20).unwrap();
+        let mut scan = kiln(&[
+            "burn",
+            &drive.node,
+            "--allow-loop",
+            "--json",
+            "--playbook",
+            "scan",
+            "--state",
+        ]);
+        let failed = scan.arg(&state).output().unwrap();
+        assert_eq!(code(&failed), 2, "{}", text(&failed));
+
+        let again = || drive.burn(&["--playbook", "surface", "--resume", "--cert", &late]);
+        let refused = again();
+        assert_eq!(code(&refused), 4, "{}", text(&refused));
+        assert!(
+            text(&refused).contains("since then the drive failed `scan`"),
+            "{}",
+            text(&refused)
+        );
+        if is_certified {
+            // As a folder that holds the result still.
+            fs::write(&kept, before).unwrap();
+            let refused = again();
+            assert_eq!(code(&refused), 4, "{}", text(&refused));
+            assert!(
+                text(&refused).contains("its certificate was revoked on"),
+                "{}",
+                text(&refused)
+            );
+            let show = |state: &str| {
+                let shown = kiln(&["cert", "show", &good, "--pdf", &late, "--state", state]).output();
+                shown.unwrap()
+            };
+            let shown = show(state.to_str().unwrap());
+            assert_eq!(code(&shown), 2, "{}", text(&shown));
+            assert!(text(&shown).contains("it was revoked on"), "{}", text(&shown));
+            assert!(!PathBuf::from(&late).exists());
+            assert_eq!(code(&show(&path("elsewhere"))), 0, "elsewhere nobody knows");
+        } else {
+            assert!(!PathBuf::from(&late).exists());
+        }
+    }
+}
+
 /// A folder that takes no file; unmounted when dropped.
 struct ReadOnly(tempfile::TempDir);
 

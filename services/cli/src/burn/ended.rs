@@ -11,6 +11,7 @@ use wire::options::{Formatted, Table};
 use super::choice::Choice;
 use super::place::Place;
 use super::print_json;
+use super::refuted;
 use super::screen::Line;
 use crate::cert::Form;
 use crate::signing::Signing;
@@ -54,6 +55,24 @@ impl Ended {
         (is_asked_for && job.verdict.is_some()).then(|| Self::new(node, job, notes))
     }
 
+    /// The job of one that ended before, as it was kept; `None` where that cannot be read.
+    pub fn job(kept: &serde_json::Value) -> Option<Job> {
+        Kept::deserialize(kept).ok().map(|kept| kept.job)
+    }
+
+    /// Why it is not signed again, in words; `None` where it may be.
+    pub fn revoked(&self, state: &Path) -> Option<String> {
+        match seals::revoked(state, self.job.id) {
+            Ok(None) => None,
+            Ok(Some(by)) => Some(format!(
+                "its certificate was revoked on {}: {}",
+                by.at.strftime("%-d %B %Y"),
+                by.why
+            )),
+            Err(why) => Some(format!("whether its certificate was revoked is not known: {why}")),
+        }
+    }
+
     /// The same, of one that wrote nothing.
     pub fn unbegun(self) -> Self {
         Self { begun: false, ..self }
@@ -64,7 +83,8 @@ impl Ended {
         self.job.verdict.as_ref().map_or(Outcome::Inconclusive, |v| v.outcome)
     }
 
-    /// A drive that failed takes back what was signed here of it as good. A failure of that is told, and changes no verdict.
+    /// A drive that failed takes back what was signed here of it as good, and what could be still. A failure of that is told, and
+    /// changes no verdict.
     pub fn take_back(&mut self, state: &Path, line: &Line) {
         if !certificate::revoke::has_failed(&self.job) {
             return;
@@ -74,7 +94,7 @@ impl Ended {
                 "{why}: what was signed of this drive as good is not revoked here"
             )]
         });
-        for text in told {
+        for text in told.into_iter().chain(refuted::take_back(state, &self.job)) {
             line.say(&text);
             self.notes.push(text);
         }

@@ -18,6 +18,7 @@ mod consent;
 mod ended;
 mod job;
 mod place;
+mod refuted;
 mod remains;
 mod saved;
 mod screen;
@@ -159,7 +160,7 @@ fn run(args: &Args) -> Result<u8, Stop> {
 /// a drive that another burn-in or somebody's data stands on.
 ///
 /// With `--cert` a verdict that is kept whole is no refusal: it is told and signed once more, and the other drives go on. Whoever was
-/// killed between a burn-in's end and its certificate could not come by that else.
+/// killed between a burn-in's end and its certificate could not come by that else. What was revoked stays so: no second one is signed.
 fn resumable(args: &Args, jobs: Vec<Job>) -> Result<(Vec<EndedBefore>, Vec<Job>), Stop> {
     let (mut over, mut open, mut refused) = (Vec::new(), Vec::new(), Vec::new());
     for job in jobs {
@@ -169,13 +170,15 @@ fn resumable(args: &Args, jobs: Vec<Job>) -> Result<(Vec<EndedBefore>, Vec<Job>)
         };
         let kept = job.state.ended(&job.drive.id).and_then(|kept| kept.result);
         let again = kept.and_then(|result| Ended::again(job.node.clone(), result, &job.choice));
-        let instead = match (again, args.cert.is_some()) {
-            (Some(ended), true) => {
+        let revoked = again.as_ref().and_then(|ended| ended.revoked(job.state.path()));
+        let (instead, reason) = match (again, revoked, args.cert.is_some()) {
+            (Some(ended), None, true) => {
                 over.push(EndedBefore { job, ended });
                 continue;
             }
-            (Some(_), false) => "have its result and its certificate with --cert, ",
-            (None, _) => "",
+            (Some(_), None, false) => ("have its result and its certificate with --cert, ", reason),
+            (Some(_), Some(why), _) => ("", format!("{reason}, and {why}")),
+            (None, ..) => ("", reason),
         };
         if args.json {
             let refused = Refused {

@@ -41,10 +41,7 @@ pub(super) fn revocations(
     state: Option<PathBuf>,
     remote: Option<&RemoteArgs>,
 ) -> (Remembered, Asked) {
-    let mut remembered = seals::known(&burn::folder(state)).unwrap_or_else(|why| {
-        tell!("kiln cert: what was revoked on this computer is not known: {why}");
-        Remembered::new()
-    });
+    let mut remembered = here(state);
     let Some(remote) = remote.filter(|_| bare.signature_good) else {
         return (remembered, Asked::Nobody);
     };
@@ -58,6 +55,14 @@ pub(super) fn revocations(
             (remembered, Asked::Silent(remote.url.clone()))
         }
     }
+}
+
+/// What is known on this computer; what keeps it from being known is told.
+pub(super) fn here(state: Option<PathBuf>) -> Remembered {
+    seals::known(&burn::folder(state)).unwrap_or_else(|why| {
+        tell!("kiln cert: what was revoked on this computer is not known: {why}");
+        Remembered::new()
+    })
 }
 
 fn told_by(remote: &RemoteArgs, text: &str) -> anyhow::Result<CertificateCheck> {

@@ -36,7 +36,8 @@ pub struct Args {
 enum Command {
     /// Says whether a certificate may be relied on. Exit code 0 trusted, 1 valid but by an unknown key, 2 bad.
     Verify(Verify),
-    /// Makes page, PDF or the signed file of a certificate whose signature is good.
+    /// Makes page, PDF or the signed file of a certificate whose signature is good, and that was not revoked here: none of them
+    /// could say so. Exit code 2 where it is bad or revoked.
     Show {
         /// The signed file, its page or PDF; `-` for standard input.
         file: PathBuf,
@@ -49,6 +50,9 @@ enum Command {
         /// Write the signed file here.
         #[arg(long, value_name = "OUT")]
         json: Option<PathBuf>,
+        /// Where `kiln burn` keeps what it signed and revoked [default: $XDG_STATE_HOME/kiln or ~/.local/state/kiln].
+        #[arg(long, value_name = "DIR")]
+        state: Option<PathBuf>,
     },
 }
 
@@ -109,8 +113,15 @@ impl Form {
 pub fn main(args: &Args) -> ExitCode {
     let done = match &args.command {
         Command::Verify(args) => verify(args, Time::now()),
-        Command::Show { file, html, pdf, json } => {
-            show(file, &[(Form::Html, html), (Form::Pdf, pdf), (Form::Json, json)])
+        Command::Show {
+            file,
+            html,
+            pdf,
+            json,
+            state,
+        } => {
+            let outs = [(Form::Html, html), (Form::Pdf, pdf), (Form::Json, json)];
+            show(file, state.clone(), &outs)
         }
     };
     match done {
@@ -227,7 +238,7 @@ fn tell_check(result: &CertificateCheck, asked: &Asked) {
     }
 }
 
-fn show(file: &Path, outs: &[(Form, &Option<PathBuf>)]) -> Result<u8, String> {
+fn show(file: &Path, state: Option<PathBuf>, outs: &[(Form, &Option<PathBuf>)]) -> Result<u8, String> {
     let wanted: Vec<(Form, &PathBuf)> = outs
         .iter()
         .filter_map(|(form, out)| Some((*form, out.as_ref()?)))
@@ -246,6 +257,18 @@ fn show(file: &Path, outs: &[(Form, &Option<PathBuf>)]) -> Result<u8, String> {
             return Ok(code(Standing::Bad));
         }
     };
+    let remembered = ask::here(state).remove(&signed.certificate().id);
+    if let Some((by, Some(revoked))) = remembered
+        && by == signed.key().fingerprint()
+    {
+        tell!(
+            "kiln cert: {}: it was revoked on {}: {}; nothing is made of it",
+            file.display(),
+            revoked.at.strftime("%-d %B %Y"),
+            revoked.why
+        );
+        return Ok(code(Standing::Bad));
+    }
     for (form, out) in wanted {
         fs::write(out, form.bytes(&signed)).map_err(|e| format!("{}: {e}", out.display()))?;
     }

@@ -1,0 +1,114 @@
+//! Kept results of a drive that has failed since: they are told and signed no more.
+//!
+//! What writes a drive and what reads it are kept apart, and behind a bridge a drive has another name: each result in the state
+//! folder is looked at, by the rule that revokes certificates ([`certificate::revoke`]). The drive is held meanwhile, so that no
+//! other burn-in replaces what is kept of it. Tested below, and by whole burn-ins in `tests/cert.rs`.
+
+use std::path::Path;
+use std::{fs, io};
+
+use certificate::revoke;
+use wire::job::Job;
+
+use super::ended::Ended;
+use super::saved::Saved;
+use crate::file;
+
+/// Takes the results that a failure refutes out of what is kept; what is to be told of those that stay.
+pub(super) fn take_back(state: &Path, failed: &Job) -> Vec<String> {
+    let files = match fs::read_dir(state) {
+        Ok(files) => files,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
+        Err(error) => return vec![stays(state, &error)],
+    };
+    let paths = files.flatten().map(|file| file.path());
+    let kept = paths.filter(|path| path.extension().is_some_and(|ending| ending == "json"));
+    kept.filter_map(|path| replace(&path, failed).err().map(|error| stays(&path, &error)))
+        .collect()
+}
+
+fn stays(path: &Path, error: &io::Error) -> String {
+    format!(
+        "{}: {error}: where a result is kept there that calls this drive good, --resume --cert still signs it; remove that file",
+        path.display()
+    )
+}
+
+/// Replaces one file, where a result in it is refuted. On a full disk the file goes: nobody signs what is not there.
+fn replace(path: &Path, failed: &Job) -> io::Result<()> {
+    // What cannot be read is not signed, either.
+    let Ok(text) = fs::read(path) else { return Ok(()) };
+    let Some(refuted) = refuted(&text, failed) else {
+        return Ok(());
+    };
+    let text = serde_json::to_vec(&refuted)?;
+    file::replace(path, &text).or_else(|_| fs::remove_file(path))
+}
+
+/// What is kept instead of this text; `None` where nothing in it is refuted.
+fn refuted(text: &[u8], failed: &Job) -> Option<Saved> {
+    let mut saved: Saved = serde_json::from_slice(text).ok()?;
+    let over = saved.ended.as_mut()?;
+    let job = Ended::job(over.result.as_ref()?)?;
+    if !revoke::is_refuted(&job, failed) {
+        return None;
+    }
+    over.result = None;
+    let when = failed.ended.map(|at| format!(" at {at}")).unwrap_or_default();
+    over.why += &format!("; since then the drive failed `{}`{when}", failed.playbook);
+    Some(saved)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use wire::Time;
+    use wire::job::Outcome;
+
+    use super::*;
+    use crate::burn::saved::Over;
+    use crate::burn::saved::tests::saved;
+    use crate::seals::tests::{ONE, OTHER, ended};
+
+    fn kept(job: &Job) -> Saved {
+        Saved {
+            ended: Some(Over {
+                at: Time::UNIX_EPOCH,
+                outcome: Some(Outcome::Passed),
+                why: "it ran to its end".to_owned(),
+                result: Ended::new("/dev/x".into(), job.clone(), Vec::new()).kept(),
+            }),
+            ..saved()
+        }
+    }
+
+    #[test]
+    fn what_calls_a_drive_good_is_signed_no_more_once_it_failed() {
+        let dir = tempfile::tempdir().unwrap();
+        let older = ended(ONE, Outcome::Failed, None);
+        let jobs = [
+            ("good.json", ended(ONE, Outcome::Passed, None)),
+            ("bad.json", ended(ONE, Outcome::Failed, None)),
+            ("other.json", ended(OTHER, Outcome::Passed, None)),
+        ];
+        for (name, job) in &jobs {
+            fs::write(dir.path().join(name), serde_json::to_vec(&kept(job)).unwrap()).unwrap();
+        }
+        fs::write(dir.path().join("certificates.json"), "[]").unwrap();
+        let signs = |name: &str| {
+            let saved: Saved = serde_json::from_slice(&fs::read(dir.path().join(name)).unwrap()).unwrap();
+            let over = saved.ended.unwrap();
+            (over.result.is_some(), over.words())
+        };
+        assert_eq!(take_back(dir.path(), &older), [""; 0]);
+        assert!(signs("good.json").0, "it passed after that");
+        assert_eq!(take_back(dir.path(), &ended(ONE, Outcome::Failed, None)), [""; 0]);
+        let (is_signed, words) = signs("good.json");
+        assert!(
+            !is_signed && words.contains("since then the drive failed `surface`"),
+            "{words}"
+        );
+        assert!(signs("bad.json").0 && signs("other.json").0);
+        assert_eq!(take_back(&dir.path().join("nowhere"), &older), [""; 0]);
+    }
+}
