@@ -75,6 +75,15 @@ pub fn known(state: &Path) -> Result<Remembered, String> {
     Ok(revoke::remembered(entries))
 }
 
+/// The jobs whose certificates are listed.
+///
+/// # Errors
+/// When the list is there and cannot be read.
+pub fn jobs(state: &Path) -> io::Result<Vec<JobId>> {
+    let entries = read(&state.join(FILE))?;
+    Ok(entries.into_iter().map(|entry| entry.job).collect())
+}
+
 /// By what the certificate of a job that was signed here was revoked; `None` where it was not, or there is none.
 ///
 /// # Errors

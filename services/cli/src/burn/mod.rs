@@ -17,6 +17,7 @@ mod choice;
 mod consent;
 mod ended;
 mod job;
+mod newest;
 mod place;
 mod refuted;
 mod remains;

@@ -6,13 +6,14 @@ use burnin::job::{Again, Asker, Asks, Begin, Kept, Told, Whose, Why};
 use burnin::worker::{Backend, Io, Resumption};
 use burnin::{Checkpoint, JobKey, Shown, device};
 use drive::smart::Snapshot;
+use wire::Time;
 use wire::drive::Content;
-use wire::{JobId, Time};
 
 use super::own::Own;
 use super::watch::Seen;
 use super::{Birth, Job};
 use crate::burn::admit::Held;
+use crate::burn::newest;
 use crate::burn::remains::Remains;
 use crate::burn::saved::Saved;
 use crate::burn::screen::Line;
@@ -211,7 +212,7 @@ impl Job {
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(|e| format!("the kernel gives no random numbers: {e}"))?;
         let birth = Birth {
-            id: JobId::now(),
+            id: newest::job(self.state.path()),
             key: JobKey(key),
             started: Time::now(),
             fingerprint: self.fingerprint(),
@@ -258,7 +259,7 @@ impl Job {
         }
         own.checkpoint = Some(checkpoint.encode());
         let birth = Birth {
-            id: JobId::now(),
+            id: newest::job(self.state.path()),
             key: header.key,
             started: Time::now(),
             fingerprint: None,
