@@ -31,9 +31,16 @@ pub enum Revocations<'a> {
     Of(&'a Remembered),
 }
 
-/// Checks a signed certificate, the page made of it, or the text of its QR code.
+/// Checks a signed certificate, the page made of it, its PDF in a `data:` URL, or the text of its QR code.
 pub fn check(text: &str, trust: &Trust, now: Time, revocations: Revocations<'_>) -> CertificateCheck {
-    if text.starts_with("<!doctype html>") {
+    if text.starts_with("%PDF-") {
+        return bad(
+            "This is a PDF that was sent as text, which changes it: nothing can be said of it. Send the file itself, take out \
+             the signed file attached to it, or paste the text of its QR code."
+                .to_owned(),
+        );
+    }
+    if text.starts_with("<!doctype html>") || text.starts_with(carrier::PDF_URL) {
         return match carrier::text(text.as_bytes()) {
             Ok(inside) => check(&inside, trust, now, revocations),
             Err(why) => no_good(why),

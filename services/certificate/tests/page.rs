@@ -75,6 +75,15 @@ fn it_carries_the_signed_file_and_any_change_is_told() {
         assert_ne!(changed, html, "{from}");
         assert!(carrier::text(changed.as_bytes()).is_err(), "{from}");
     }
+    let bare = html.trim_end();
+    assert_eq!(
+        carrier::text(bare.as_bytes()).unwrap(),
+        signed.text(),
+        "a form takes its line end"
+    );
+    for changed in [format!("{html}\n"), bare.replacen("PASSED", "passed", 1)] {
+        assert!(carrier::text(changed.as_bytes()).is_err());
+    }
     let now = signed.certificate().made;
     let standing = |text: &str| check(text, &Trust::none(), now, Revocations::Unknown).standing;
     assert_eq!(standing(&html), Standing::UnknownKey);

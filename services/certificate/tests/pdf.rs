@@ -7,9 +7,12 @@ use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
-use certificate::{carrier, pdf};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
+use certificate::{Revocations, Trust, carrier, check, pdf};
 use common::{failed, passed, sign};
 use wire::Bytes;
+use wire::certificate::Standing;
 
 /// Runs a reader; `None`, told, where it is not installed.
 fn reader(program: &str, args: &[&str]) -> Option<Output> {
@@ -159,6 +162,30 @@ fn what_was_measured_without_a_neighbour_is_drawn() {
     let plain = String::from_utf8_lossy(&fs::read(plain).unwrap()).into_owned();
     let dots = plain.lines().filter(|line| line.ends_with(" 1.6 1.6 re")).count();
     assert_eq!(dots, 2 + 200, "two surfaces, half of 400 temperatures");
+}
+
+/// As the web page of a box sends it.
+#[test]
+fn it_is_checked_as_text_too() {
+    let signed = sign(&passed());
+    let url = |bytes: &[u8]| format!("data:application/pdf;base64,{}", STANDARD.encode(bytes));
+    let now = signed.certificate().made;
+    let told = |text: &str| check(text, &Trust::none(), now, Revocations::Unknown);
+    let bytes = pdf::pdf(&signed);
+    assert_eq!(told(&url(&bytes)), told(signed.text()));
+    let mut changed = bytes.clone();
+    changed[bytes.len() / 2] ^= 1;
+    for bad in [
+        &url(&changed),
+        "data:application/pdf;base64,%",
+        &url(b"%PDF-1.7"),
+        &url(signed.text().as_bytes()),
+    ] {
+        assert_eq!(told(bad).standing, Standing::Bad, "{bad}");
+    }
+    // It is neither damaged nor forged.
+    let read_as_text = told(&String::from_utf8_lossy(&bytes));
+    assert!(read_as_text.told.starts_with("This is a PDF"), "{}", read_as_text.told);
 }
 
 #[test]

@@ -144,7 +144,8 @@ pub async fn pdf(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>)
 }
 
 /// Checks a certificate of any box: its signature, whether its key is known here, until when it holds, whether it was
-/// revoked as far as this box can know. The body is a [`CheckRequest`], or the certificate itself.
+/// revoked as far as this box can know. The body is a [`CheckRequest`], or the certificate itself: the signed file, its page, or
+/// its PDF as a URL `data:application/pdf;base64,…`.
 #[utoipa::path(post, path = "/certificates/check", operation_id = "certificate_check", tag = "certificates", request_body = CheckRequest,
     responses((status = 200, body = CertificateCheck), LoggedIn, Body, Stored,
         (status = 422, description = "`bad-trust`: a line of `trust` says nothing", body = wire::Problem, content_type = "application/problem+json")))]

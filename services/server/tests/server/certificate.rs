@@ -1,5 +1,7 @@
 //! Certificates: kept byte for byte, shown, listed, checked, revoked, and still there after a restart.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use certificate::certificate::Maker;
 use certificate::{Certificate, Key, Signed};
 use serde_json::{Value, json};
@@ -172,6 +174,15 @@ async fn a_certificate_from_signature_to_revocation_and_over_a_restart() {
         own,
         "the body may be the certificate"
     );
+    let in_url = format!(
+        "data:application/pdf;base64,{}",
+        STANDARD.encode(certificate::pdf::pdf(&signed))
+    );
+    for form in [in_url, page.text] {
+        assert_eq!(check(&mut admin, &form, "").await, own, "its PDF and its page");
+    }
+    let as_text = check(&mut admin, &pdf.text, "").await;
+    assert!(as_text.told.starts_with("This is a PDF"), "{as_text:?}");
     let forged = signed.text().replace("PASSED", "FAILED");
     assert_eq!(check(&mut admin, &forged, "").await.standing, Standing::Bad);
 

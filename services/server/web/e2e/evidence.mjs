@@ -84,6 +84,10 @@ export async function evidence(at) {
     await page.locator(".bigverdict").getByText("Not to be relied on").waitFor();
     await page.locator("input[type=file]").setInputFiles({ name: "c.json", mimeType: "application/json", buffer: Buffer.from(signed) });
     await page.locator(".bigverdict").getByText("Genuine", { exact: true }).waitFor();
+    await page.getByLabel(/^Or its text/).fill("");
+    await page.locator(".bigverdict").waitFor({ state: "detached" });
+    await page.locator("input[type=file]").setInputFiles({ name: "c.pdf", mimeType: "application/pdf", buffer: await pdf.body() });
+    await page.locator(".bigverdict").getByText("Genuine", { exact: true }).waitFor();
     await page.goto("/certificates");
     await page.getByRole("row", { name: new RegExp(box.loops.get("blank").serial) }).first().waitFor();
     await shot("certificates");

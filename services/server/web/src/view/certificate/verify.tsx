@@ -51,8 +51,27 @@ function Result({ check }: { check: CertificateCheck }) {
   );
 }
 
-/** Longest file that is read; a certificate is far shorter. */
-const FILE_MAX = 900_000;
+/** Longest file that is read; a certificate is far shorter, and in base64 this fits the megabyte that the box takes. */
+const FILE_MAX = 750_000;
+
+/** How each PDF begins. */
+const PDF = "%PDF-";
+
+/** What the box is sent of a file: its text, or a PDF's bytes as a URL, since text does not hold them; pure. */
+export async function sent(file: Blob): Promise<string> {
+  if ((await file.slice(0, PDF.length).text()) !== PDF) return file.text();
+  const bytes = new Uint8Array(await file.arrayBuffer());
+  let letters = "";
+  // A call takes some ten thousand arguments.
+  for (let at = 0; at < bytes.length; at += 8192) letters += String.fromCharCode(...bytes.subarray(at, at + 8192));
+  return `data:application/pdf;base64,${btoa(letters)}`;
+}
+
+/** Why the box is not asked about a text that was pasted: it could call it damaged alone; pure. */
+export function unasked(text: string): Problem | null {
+  if (!text.startsWith(PDF)) return null;
+  return { type: "page", status: 0, title: "This is a PDF, which text does not hold", detail: "Choose its file, take out the signed file attached to it, or paste the text of its QR code." };
+}
 
 /** The page. */
 export function VerifyPage() {
@@ -62,9 +81,10 @@ export function VerifyPage() {
   const problem = useSignal<Problem | null>(null);
   const result = useSignal<CertificateCheck | null>(null);
   const check = async () => {
-    busy.value = true;
-    problem.value = null;
     result.value = null;
+    problem.value = unasked(text.value);
+    if (problem.value) return;
+    busy.value = true;
     try {
       result.value = await api.checkCertificate(text.value.replace(/[\r\n]+$/, ""), trust.value);
     } catch (thrown) {
@@ -78,7 +98,7 @@ export function VerifyPage() {
       problem.value = { type: "page", status: 0, title: "This file is too long for a certificate", detail: `${file.name} has ${file.size} bytes; at most ${FILE_MAX} are read.` };
       return;
     }
-    text.value = await file.text();
+    text.value = await sent(file);
     await check();
   };
   return (
@@ -88,8 +108,8 @@ export function VerifyPage() {
         <Panel title="What you have" span="c7">
           <form onSubmit={(event) => { event.preventDefault(); void check(); }}>
             <label class="drop" onDragOver={(event) => event.preventDefault()} onDrop={(event) => { event.preventDefault(); void take(event.dataTransfer?.files[0]); }}>
-              <Icon name="file" /><span><b>Choose its file</b>, or drop it here: the signed JSON</span>
-              <input class="sr" type="file" accept=".json,application/json,text/plain" onChange={(event) => void take(event.currentTarget.files?.[0])} />
+              <Icon name="file" /><span><b>Choose its file</b>, or drop it here: the signed JSON, its page or its PDF</span>
+              <input class="sr" type="file" accept=".json,.html,.pdf,application/json,text/html,application/pdf,text/plain" onChange={(event) => void take(event.currentTarget.files?.[0])} />
             </label>
             <div class="field"><label for="c-text">Or its text, or that of its QR code</label>
               <textarea id="c-text" rows={6} spellcheck={false} autocomplete="off" value={text.value} onInput={(event) => { text.value = event.currentTarget.value; result.value = null; }} /></div>
