@@ -6,7 +6,7 @@
 //! else finds room for one even where a few others have taken all of it.
 //!
 //! Apart from that, connections on which no request is under way are counted for each address, with or without a byte: one
-//! address must not take every seat of a listener by saying nothing.
+//! address must not take every seat by saying nothing.
 
 use std::collections::HashMap;
 use std::pin::Pin;
@@ -23,10 +23,10 @@ pub const LONGEST: usize = 64 << 10;
 /// What a head takes that has begun, beside its bytes: buffers of HTTP and TLS.
 const BEGUN: usize = 16 << 10;
 
-/// Connections of one address that may wait for a head, or send an answer: three quarters of a listener's seats.
+/// Connections of one address that may wait for a head, or send an answer: three quarters of [`crate::seats::NETWORK`].
 pub const WAITING: usize = 6144;
 
-/// What is held on one listener: bytes, in a budget as large as that of the bodies and beside it, and connections that wait.
+/// What is held in one room of [`crate::seats`]: bytes, in a budget as large as that of the bodies and beside it, and connections that wait.
 #[derive(Clone, Debug, Default)]
 pub struct Heads {
     bytes: Bodies,

@@ -41,6 +41,7 @@ pub mod own;
 pub mod page;
 pub mod replies;
 pub mod scribe;
+pub mod seats;
 pub mod serve;
 pub mod tables;
 pub mod tls;

@@ -11,6 +11,7 @@ use server::auth::password;
 use server::clock::Clock;
 use server::config::{Config, Tls};
 use server::http::{Hosts, router};
+use server::seats::{self, Seats};
 use server::serve::{Listener, serve};
 use server::update::proof;
 use server::{beat, control, listen, logs, tables, tls};
@@ -101,15 +102,23 @@ async fn run(config: Config, mut wrong: Vec<String>) -> anyhow::Result<()> {
         tokio::spawn(renew(Arc::clone(&app)));
     }
     let router = router(Arc::clone(&app), Hosts(config.hosts.clone()));
+    // Before anybody can take the last free file.
+    let supervisor = beat::Supervisor::of_environment();
+    let (network, local) = (Seats::new(seats::NETWORK), Seats::new(seats::LOCAL));
     let mut serving = JoinSet::new();
     for (name, listener) in listeners.drain(..) {
         tracing::info!(name, listener = ?listener, "listening");
         if let Some(own) = listener.own_address() {
             let _known = app.update.own.set(own);
         }
-        serving.spawn(serve(listener, router.clone(), tls.clone(), app.stopping.subscribe()));
+        let seats = match &listener {
+            Listener::Tcp(_) => network.clone(),
+            Listener::Unix(_) => local.clone(),
+        };
+        let stopping = app.stopping.subscribe();
+        serving.spawn(serve(listener, seats, router.clone(), tls.clone(), stopping));
     }
-    let beating = tokio::spawn(beat::run(Arc::clone(&app)));
+    let beating = tokio::spawn(beat::run(Arc::clone(&app), supervisor));
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = term.recv() => {}

@@ -14,21 +14,18 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::heads::{self, Counted, Head, Heads};
+use crate::heads::{self, Counted, Head};
 use crate::http::Peer;
+use crate::seats::Seats;
 use crate::tls::{self, PATIENCE, Way};
 
 /// Longest time for a request's headers, and for an idle connection to send the next one.
 const HEADERS: Duration = Duration::from_secs(30);
-
-/// Requests and streams at once on one listener (a WebSocket leaves its place once it is one): a page uses two, and a page or
-/// a program may listen to each of thousands of add-ons. Each costs about 20 kB.
-const CONNECTIONS: usize = 8192;
 
 /// Time for requests under way to end once the server stops.
 const DRAIN: Duration = Duration::from_secs(5);
@@ -65,15 +62,20 @@ impl Listener {
 }
 
 /// Serves `listener` until `stopping` turns true, then drains. With `tls` a TCP listener takes TLS and plain HTTP.
-pub async fn serve(listener: Listener, router: Router, tls: Option<TlsAcceptor>, mut stopping: watch::Receiver<bool>) {
-    let room = Arc::new(Semaphore::new(CONNECTIONS));
-    let heads = Heads::default();
+pub async fn serve(
+    listener: Listener,
+    seats: Seats,
+    router: Router,
+    tls: Option<TlsAcceptor>,
+    mut stopping: watch::Receiver<bool>,
+) {
     let mut connections = JoinSet::new();
     loop {
-        // A full house stops accepting: the kernel's backlog waits.
-        let Ok(seat) = Arc::clone(&room).acquire_owned().await else {
-            return;
+        let seat = tokio::select! {
+            seat = seats.one() => seat,
+            () = crate::app::stopped(&mut stopping) => break,
         };
+        let Ok(seat) = seat else { break };
         while connections.try_join_next().is_some() {}
         let accepted = tokio::select! {
             accepted = accept(&listener) => accepted,
@@ -82,7 +84,7 @@ pub async fn serve(listener: Listener, router: Router, tls: Option<TlsAcceptor>,
         match accepted {
             Ok((stream, peer)) => {
                 let (router, tls, stopping) = (router.clone(), tls.clone(), stopping.clone());
-                let Some(head) = heads.of(peer.key()) else {
+                let Some(head) = seats.heads.of(peer.key()) else {
                     tracing::debug!(
                         from = peer.key(),
                         "a connection was closed: too many of its address wait"

@@ -23,7 +23,7 @@ pub const ADDONS: Table<u64, Addon> = Table::new("addons");
 pub(crate) const SEEN: Table<u64, Time> = Table::new("addons-seen");
 
 /// Most add-ons of one box.
-const ADDONS_MAX: usize = 10_000;
+pub(crate) const ADDONS_MAX: usize = 10_000;
 
 /// What is kept of an add-on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

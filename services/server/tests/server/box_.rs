@@ -8,6 +8,7 @@ use server::app::{App, Setup};
 use server::clock::Clock;
 use server::http::{Hosts, router};
 use server::listen;
+use server::seats::{self, Seats};
 use server::serve::serve;
 use server::tls::Identity;
 
@@ -70,6 +71,7 @@ impl Box_ {
         let (address, listener) = listen::tcp(([127, 0, 0, 1], 0).into()).await.unwrap();
         tokio::spawn(serve(
             listener,
+            Seats::new(seats::NETWORK),
             router(Arc::clone(&app), Hosts::default()),
             tls,
             app.stopping.subscribe(),

@@ -452,6 +452,53 @@ async fn it_tells_its_supervisor_when_it_serves_and_that_it_lives() {
 }
 
 #[tokio::test]
+async fn it_beats_on_while_no_file_is_free() {
+    const FILES: usize = 220;
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("notify.sock");
+    let socket = UnixDatagram::bind(&path).unwrap();
+    let (data, few) = (
+        dir.path().join("data"),
+        format!("ulimit -n {FILES}; exec \"$0\" \"$@\""),
+    );
+    let plain = command(&data);
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &few])
+        .arg(plain.get_program())
+        .args(plain.get_args());
+    command.env_clear().stdout(Stdio::piped());
+    command.env("NOTIFY_SOCKET", &path).env("WATCHDOG_USEC", "1000000");
+    let server = Server::start(command, true);
+    let (mut buffer, mut crowd) = ([0; 4096], Vec::new());
+    let mut heard = |within: std::time::Duration| {
+        socket.set_read_timeout(Some(within)).unwrap();
+        socket.recv(&mut buffer).is_ok()
+    };
+    assert!(heard(PATIENCE), "it serves");
+    let open = || std::fs::read_dir(format!("/proc/{}/fd", server.id())).unwrap().count();
+    let end = std::time::Instant::now() + PATIENCE;
+    while open() < FILES {
+        assert!(std::time::Instant::now() < end, "{} are open", open());
+        use std::io::Write;
+        let mut half = std::net::TcpStream::connect(server.address).unwrap();
+        // A head that has begun has half a minute.
+        half.write_all(b"GET /").unwrap();
+        crowd.push(half);
+    }
+    // What was sent before they were all taken.
+    while heard(std::time::Duration::from_millis(1)) {}
+    for beat in 0..6 {
+        assert!(
+            heard(std::time::Duration::from_secs(10)),
+            "silence after {beat} messages of {} open files",
+            open()
+        );
+    }
+    assert!(open() >= FILES - 1, "{} are open", open());
+}
+
+#[tokio::test]
 async fn passed_sockets_are_served_and_the_unix_one_is_open_to_any_host() {
     use std::os::fd::AsRawFd;
     let dir = tempfile::tempdir().unwrap();
