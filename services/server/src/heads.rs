@@ -6,14 +6,17 @@
 //! else finds room for one even where a few others have taken all of it.
 //!
 //! Apart from that, connections on which no request is under way are counted for each address, with or without a byte: one
-//! address must not take every seat by saying nothing.
+//! address must not take every seat by saying nothing. And whoever asks and then takes nothing of the answer for half a
+//! minute is cut off: what waits for it is memory, too. A WebSocket has deadlines of its own.
 
 use std::collections::HashMap;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::Sleep;
 
 use crate::http::{Bodies, Share};
 
@@ -26,7 +29,11 @@ const BEGUN: usize = 16 << 10;
 /// Connections of one address that may wait for a head, or send an answer: three quarters of [`crate::seats::NETWORK`].
 pub const WAITING: usize = 6144;
 
-/// What is held in one room of [`crate::seats`]: bytes, in a budget as large as that of the bodies and beside it, and connections that wait.
+/// Longest time in which a client takes nothing of what it is sent: one that changes its network is back sooner.
+pub const STALLED: Duration = Duration::from_secs(30);
+
+/// What is held in one room of [`crate::seats`]: bytes, in a budget as large as that of the bodies and beside it, and connections
+/// that wait.
 #[derive(Clone, Debug, Default)]
 pub struct Heads {
     bytes: Bodies,
@@ -50,6 +57,8 @@ pub struct Head {
 struct State {
     /// What comes is part of a head.
     awaited: bool,
+    /// It speaks WebSocket now.
+    upgraded: bool,
     bytes: usize,
     held: Option<Arc<Share>>,
 }
@@ -89,6 +98,7 @@ impl Heads {
             peer,
             state: Mutex::new(State {
                 awaited: true,
+                upgraded: false,
                 bytes: 0,
                 held: None,
             }),
@@ -139,6 +149,11 @@ impl Head {
         (state.bytes, state.held) = (0, None);
     }
 
+    /// The connection becomes a WebSocket: no head comes any more, and its deadlines are its own.
+    pub fn is_upgraded(&self) {
+        self.state().upgraded = true;
+    }
+
     /// The request is answered: what comes next is a head again.
     pub fn is_awaited(&self) {
         let mut state = self.state();
@@ -148,17 +163,37 @@ impl Head {
     }
 }
 
-/// A connection whose bytes count towards its head.
+/// A connection whose bytes count towards its head, and whose client takes what it is sent.
 #[derive(Debug)]
 pub struct Counted<S> {
     stream: S,
     head: Arc<Head>,
+    /// When it is cut off; only while it takes nothing.
+    stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Counted<S> {
     /// Counts the bytes of `stream`.
     pub fn new(stream: S, head: Arc<Head>) -> Self {
-        Self { stream, head }
+        Self {
+            stream,
+            head,
+            stalled: None,
+        }
+    }
+
+    /// What came of sending; an error where nothing was taken for [`STALLED`].
+    fn in_time<T>(&mut self, cx: &mut Context<'_>, sent: Poll<std::io::Result<T>>) -> Poll<std::io::Result<T>> {
+        if sent.is_ready() || self.head.state().upgraded {
+            self.stalled = None;
+            return sent;
+        }
+        let stalled = self
+            .stalled
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(STALLED)));
+        ready!(stalled.as_mut().poll(cx));
+        let error = std::io::Error::new(std::io::ErrorKind::TimedOut, "the client takes nothing of its answer");
+        Poll::Ready(Err(error))
     }
 }
 
@@ -177,15 +212,18 @@ impl<S: AsyncRead + Unpin> AsyncRead for Counted<S> {
 
 impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write(cx, buf)
+        let sent = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.in_time(cx, sent)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let sent = Pin::new(&mut self.stream).poll_flush(cx);
+        self.in_time(cx, sent)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<std::io::Result<()>> {
-        Pin::new(&mut self.stream).poll_shutdown(cx)
+        let sent = Pin::new(&mut self.stream).poll_shutdown(cx);
+        self.in_time(cx, sent)
     }
 
     fn poll_write_vectored(
@@ -193,7 +231,8 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Counted<S> {
         cx: &mut Context<'_>,
         bufs: &[std::io::IoSlice<'_>],
     ) -> Poll<std::io::Result<usize>> {
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bufs)
+        let sent = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.in_time(cx, sent)
     }
 
     fn is_write_vectored(&self) -> bool {
@@ -244,6 +283,21 @@ mod tests {
         assert!(!heads.of("e".to_owned()).unwrap().came(LONGEST), "one head of it");
         drop((few, other));
         assert_eq!(heads.bytes.held(), 0);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_takes_nothing_is_cut_off_but_as_a_websocket() {
+        use tokio::io::AsyncWriteExt;
+        let heads = Heads::default();
+        let begun = tokio::time::Instant::now();
+        let head = heads.of("a".to_owned()).unwrap();
+        let (near, _far) = tokio::io::duplex(16);
+        let mut stalled = Counted::new(near, Arc::clone(&head));
+        let error = stalled.write_all(&[0; 17]).await.unwrap_err();
+        assert_eq!((error.kind(), begun.elapsed()), (std::io::ErrorKind::TimedOut, STALLED));
+        head.is_upgraded();
+        let later = tokio::time::timeout(10 * STALLED, stalled.write_all(b"x"));
+        assert!(later.await.is_err(), "it waits");
     }
 
     #[test]

@@ -5,7 +5,10 @@
 //! may be kept for ever; the rest is asked for again with its ETag. Compressed bytes are made at build time (`vite.config.ts`).
 //! A debug build reads `web/dist` at run time instead. Tested here, and in a browser by `web/e2e`.
 
+use std::borrow::Cow;
+
 use axum::body::Body;
+use bytes::Bytes;
 use http::header::{self, HeaderMap, HeaderValue};
 use http::{Method, Response, StatusCode, Uri};
 use rust_embed::{EmbeddedFile, RustEmbed};
@@ -46,7 +49,7 @@ pub async fn page(method: Method, uri: Uri, headers: HeaderMap) -> Response<Body
     let body = if status == StatusCode::NOT_MODIFIED || method == Method::HEAD {
         Body::empty()
     } else {
-        Body::from(file.data.into_owned())
+        Body::from(bytes(file.data))
     };
     let mut answer = Response::new(body);
     *answer.status_mut() = status;
@@ -124,6 +127,14 @@ fn fetch(name: &str, gzip: bool) -> Option<(EmbeddedFile, bool)> {
     compressed
         .map(|file| (file, true))
         .or_else(|| Dist::get(name).map(|file| (file, false)))
+}
+
+/// A file's bytes; those that are embedded stay where they are, however many read them slowly.
+fn bytes(data: Cow<'static, [u8]>) -> Bytes {
+    match data {
+        Cow::Borrowed(embedded) => Bytes::from_static(embedded),
+        Cow::Owned(read) => read.into(),
+    }
 }
 
 fn content_type(name: &str) -> &'static str {
@@ -254,6 +265,13 @@ mod tests {
         );
         let (answer, _) = get("/", &[]).await;
         assert_eq!(answer.headers()[header::CACHE_CONTROL], "no-cache");
+    }
+
+    #[test]
+    fn what_is_embedded_is_not_copied() {
+        static EMBEDDED: &[u8] = b"page";
+        assert_eq!(bytes(Cow::Borrowed(EMBEDDED)).as_ptr(), EMBEDDED.as_ptr());
+        assert_eq!(bytes(Cow::Owned(b"page".to_vec())), EMBEDDED);
     }
 
     #[tokio::test]

@@ -1,8 +1,8 @@
 //! The accept loop: connections in, requests to the router, an orderly end.
 //!
 //! hyper speaks HTTP/1.1 with time-outs for headers and upgrades to WebSocket; heads that have come in part have a budget
-//! ([`crate::heads`]). On the way out listening stops first, then idle connections close, requests under way are finished, and
-//! what is left after five seconds is cut.
+//! ([`crate::heads`]), and whoever takes nothing of its answer is cut off. On the way out listening stops first, then idle
+//! connections close, requests under way are finished, and what is left after five seconds is cut.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -35,6 +35,9 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 
 /// Pause until a handshake that found no room looks again.
 const CROWDED: Duration = Duration::from_millis(200);
+
+/// Most bytes that TLS holds for a client that does not take them: one record. Source: RFC 8446 §5.1.
+const UNSENT: usize = 16 << 10;
 
 /// Who is at the other end, and what it holds of the heads' budget.
 type Remote = (Peer, Arc<Head>);
@@ -150,7 +153,8 @@ async fn either(
                 None => tokio::time::sleep(CROWDED).await,
             }
         };
-        tls.accept(stream).await.map(|shaken| (Some(shaken), None))
+        let accepted = tls.accept_with(stream, |tls| tls.set_buffer_limit(Some(UNSENT)));
+        accepted.await.map(|shaken| (Some(shaken), None))
     };
     let begun = tokio::select! {
         begun = tokio::time::timeout(PATIENCE, begun) => begun,
@@ -178,9 +182,9 @@ where
         request.map(axum::body::Body::new)
     });
     let service = service.map_response(move |answer: axum::response::Response| {
-        // What comes on a WebSocket is no head.
-        if answer.status() != http::StatusCode::SWITCHING_PROTOCOLS {
-            answered.is_awaited();
+        match answer.status() {
+            http::StatusCode::SWITCHING_PROTOCOLS => answered.is_upgraded(),
+            _ => answered.is_awaited(),
         }
         answer
     });
@@ -204,5 +208,59 @@ where
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "a connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    use tokio::time::Instant;
+
+    use super::*;
+    use crate::heads::{Heads, STALLED};
+
+    /// What an answer has here, in bytes: more than the connection holds.
+    const LONG: usize = 10_000;
+
+    /// A connection that holds 1000 bytes, to a server of long answers; its request is sent.
+    async fn asked() -> (
+        tokio::io::DuplexStream,
+        tokio::task::JoinHandle<()>,
+        watch::Sender<bool>,
+    ) {
+        let router = Router::new().fallback(|| async { vec![b'x'; LONG] });
+        let (mut client, server) = tokio::io::duplex(1000);
+        let (stop, stopping) = watch::channel(false);
+        let head = Heads::default().of("a".to_owned()).unwrap();
+        let serving = tokio::spawn(one(server, ((Peer::Local, head), Way::Plain), router, stopping));
+        client.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        (client, serving, stop)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_asks_and_does_not_read_is_cut_off() {
+        let (client, serving, _stop) = asked().await;
+        let begun = Instant::now();
+        serving.await.unwrap();
+        assert_eq!(begun.elapsed(), STALLED);
+        drop(client);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_reads_slowly_gets_all_of_it() {
+        let (mut client, serving, _stop) = asked().await;
+        let begun = Instant::now();
+        let mut came = Vec::new();
+        while came.len() < LONG {
+            tokio::time::sleep(STALLED - Duration::from_secs(1)).await;
+            let mut some = [0; 500];
+            let read = client.read(&mut some).await.unwrap();
+            assert!(read > 0, "cut off after {} bytes", came.len());
+            came.extend_from_slice(&some[..read]);
+        }
+        assert!(begun.elapsed() > 10 * STALLED);
+        drop(client);
+        serving.await.unwrap();
     }
 }

@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 /// Settings below `/proc/sys`, and what each is for. One that the kernel does not have is passed over.
-pub const SETTINGS: [(&str, &str, &str); 40] = [
+pub const SETTINGS: [(&str, &str, &str); 41] = [
     ("kernel/panic", "10", "a crashed kernel restarts the machine after 10 s"),
     (
         "kernel/panic_on_oops",
@@ -111,6 +111,11 @@ pub const SETTINGS: [(&str, &str, &str); 40] = [
         "a flood of openings does not fill memory",
     ),
     ("net/ipv4/icmp_echo_ignore_broadcasts", "1", "no part in floods"),
+    (
+        "net/ipv4/tcp_notsent_lowat",
+        "16384",
+        "who asks and does not read holds little of the kernel's memory",
+    ),
     ("net/ipv4/tcp_rfc1337", "1", "old packets end no new connection"),
     (
         "net/unix/max_dgram_qlen",

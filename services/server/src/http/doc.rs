@@ -6,8 +6,11 @@
 //! asks every route in it.
 
 use std::collections::BTreeMap;
+use std::sync::LazyLock;
 
-use axum::Json;
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
 use utoipa::openapi::header::HeaderBuilder;
 use utoipa::openapi::path::{Operation, ParameterBuilder, ParameterIn, PathItem};
 use utoipa::openapi::schema::{ObjectBuilder, SchemaType, Type};
@@ -203,8 +206,33 @@ pub(super) fn finish(mut doc: OpenApi) -> OpenApi {
     doc
 }
 
+/// The document as it is sent: made once, for anybody may ask for it as often as they like.
+static TEXT: LazyLock<Bytes> = LazyLock::new(|| {
+    let text = serde_json::to_vec(&super::openapi());
+    text.expect("a document of texts, numbers and lists is JSON").into()
+});
+
 /// This document.
 #[utoipa::path(get, path = "/openapi.json", tag = "box", security(()), responses((status = 200, body = serde_json::Value)))]
-pub async fn openapi_json() -> Json<OpenApi> {
-    Json(super::openapi())
+pub async fn openapi_json() -> ([(http::HeaderName, HeaderValue); 1], Bytes) {
+    let kind = HeaderValue::from_static("application/json");
+    ([(CONTENT_TYPE, kind)], TEXT.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn who_asks_again_and_again_is_given_the_same_bytes() {
+        let (_, first) = openapi_json().await;
+        let (kind, again) = openapi_json().await;
+        assert_eq!(first.as_ptr(), again.as_ptr());
+        assert!(
+            first.len() > 100_000 && first.starts_with(b"{"),
+            "{} bytes",
+            first.len()
+        );
+        assert_eq!(kind[0].1, "application/json");
+    }
 }
