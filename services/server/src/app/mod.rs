@@ -23,6 +23,7 @@ use wire::{DriveId, Problem};
 use crate::addon::Addons;
 use crate::alerts::{self, Alerts};
 use crate::auth::claim::{Claim, Code};
+use crate::auth::known::Known;
 use crate::auth::limit::Limit;
 use crate::auth::password::{self, Hasher};
 use crate::auth::secret::{self, Bearer};
@@ -153,6 +154,7 @@ pub struct App {
     claim: Mutex<Claim>,
     gate: Mutex<Gate>,
     logins: Mutex<Limit>,
+    known: Mutex<Known>,
     tokens: Mutex<Limit>,
     calls: Calls,
     /// Drives whose newest job is to be looked up, see [`past::recall_each`].
@@ -321,6 +323,7 @@ impl App {
             gate: Mutex::new(Gate::new(keys.gate.clone(), keys.box_id.clone())),
             // Five wrong passwords a minute from one address; ten wrong tokens.
             logins: Mutex::new(Limit::new(5, Duration::from_secs(60))),
+            known: Mutex::default(),
             tokens: Mutex::new(Limit::new(10, Duration::from_secs(60))),
             calls: Calls::default(),
             recalls,
@@ -502,6 +505,11 @@ impl App {
     /// The limit of wrong passwords.
     pub fn logins<T>(&self, work: impl FnOnce(&mut Limit) -> T) -> T {
         work(&mut lock(&self.logins))
+    }
+
+    /// The addresses from which a password was right.
+    pub fn known<T>(&self, work: impl FnOnce(&mut Known) -> T) -> T {
+        work(&mut lock(&self.known))
     }
 
     /// The limit of wrong tokens.

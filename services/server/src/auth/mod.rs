@@ -2,6 +2,7 @@
 
 pub mod claim;
 pub mod credential;
+pub mod known;
 pub mod limit;
 pub mod password;
 pub mod secret;

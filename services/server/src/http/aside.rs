@@ -2,21 +2,21 @@
 
 use std::sync::Arc;
 
+use axum::Json as Answered;
 use axum::extract::State;
-use axum::{Extension, Json as Answered};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use wire::event::Severity;
 
+use super::Refusal;
 use super::act::act;
 use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored, Tries};
 use super::life::{blocking, to_its_end};
 use super::people::check_own;
 use super::person::Person;
-use super::{Peer, Refusal};
 use crate::app::App;
 
 /// A store that was damaged, or records that could not be read.
@@ -52,11 +52,10 @@ pub struct RemoveSetAside {
         (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn remove(
     State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
     person: Person,
     Json(form): Json<RemoveSetAside>,
 ) -> Result<StatusCode, Refusal> {
-    check_own(&app, peer, &person, form.password).await?;
+    check_own(&app, &person, form.password).await?;
     // What is gone is told, also where the request has ended or not all of it went.
     to_its_end(async move {
         let dir = app.life.data.clone();

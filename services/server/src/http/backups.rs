@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use axum::Json as Answered;
 use axum::extract::{Path, Request, State};
 use axum::response::Response;
-use axum::{Extension, Json as Answered};
 use bytes::Bytes;
 use http::StatusCode;
 use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use wire::Time;
 use wire::event::Severity;
 
+use super::Refusal;
 use super::act::act;
 use super::arrival::{Stopped, steadily};
 use super::body::Json;
@@ -25,7 +26,6 @@ use super::life::{
     stopped,
 };
 use super::person::Person;
-use super::{Peer, Refusal};
 use crate::app::App;
 use crate::life::backup::Held;
 use crate::life::backup::shelf::{Kept, Shelf};
@@ -74,12 +74,11 @@ fn unknown(name: &str) -> Refusal {
         (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-passphrase`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn make(
     State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
     person: Person,
     Json(form): Json<MakeBackup>,
 ) -> Result<Answered<KeptBackup>, Refusal> {
     let _seat = seat(&app)?;
-    let made = sealed(&app, peer, &person, form).await?;
+    let made = sealed(&app, &person, form).await?;
     let (shelf, now) = (Shelf::below(&app.life.data), app.clock.now().wall);
     let kept = blocking(move || shelf.put(&made, now)).await??;
     Ok(Answered(kept.into()))
@@ -142,13 +141,12 @@ pub async fn remove(
         (status = 409, description = "`jobs-running`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-backup`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn restore(
     State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
     person: Person,
     Path(filename): Path<String>,
     Json(form): Json<Restore>,
 ) -> Result<StatusCode, Refusal> {
     let seat = seat(&app)?;
-    may_put_back(&app, peer, &person, form.password).await?;
+    may_put_back(&app, &person, form.password).await?;
     let (shelf, name) = (Shelf::below(&app.life.data), filename.clone());
     let held = blocking(move || shelf.read(&name)).await??;
     let held = held.ok_or_else(|| unknown(&filename))?;
@@ -182,7 +180,6 @@ pub struct BroughtForm {
         (status = 507, description = "`no-room`: the medium has less free than the backup takes", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn restore_brought(
     State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
     person: Person,
     request: Request,
 ) -> Result<StatusCode, Refusal> {
@@ -200,7 +197,7 @@ pub async fn restore_brought(
     );
     let password = text("password", own, field("password", own)?)?;
     let passphrase = text("passphrase", sealed_with, field("passphrase", sealed_with)?)?;
-    may_put_back(&app, peer, &person, password).await?;
+    may_put_back(&app, &person, password).await?;
     put_back(&app, person, file, passphrase, seat).await
 }
 

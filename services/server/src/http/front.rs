@@ -40,17 +40,23 @@ pub enum Peer {
 }
 
 impl Peer {
+    /// Its address; an IPv4 one as such, however it came.
+    pub fn address(&self) -> Option<IpAddr> {
+        match self {
+            Self::Local => None,
+            Self::Tcp(address) => Some(address.ip().to_canonical()),
+        }
+    }
+
     /// The key under which its failures are counted. An IPv6 network is one: its hosts have 2^64 addresses each.
     pub fn key(&self) -> String {
-        match self {
-            Self::Local => "local".to_owned(),
-            Self::Tcp(address) => match address.ip().to_canonical() {
-                IpAddr::V4(ip) => ip.to_string(),
-                IpAddr::V6(ip) => {
-                    let [a, b, c, d, ..] = ip.segments();
-                    format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
-                }
-            },
+        match self.address() {
+            None => "local".to_owned(),
+            Some(IpAddr::V4(ip)) => ip.to_string(),
+            Some(IpAddr::V6(ip)) => {
+                let [a, b, c, d, ..] = ip.segments();
+                format!("{a:x}:{b:x}:{c:x}:{d:x}::/64")
+            }
         }
     }
 }

@@ -20,13 +20,13 @@ use wire::Time;
 use wire::event::Severity;
 use wire::supervisor::Request as Order;
 
+use super::Refusal;
 use super::act::act;
 use super::arrival::{Stopped, steadily};
 use super::body::Json;
 use super::doc::{Body, Both, LoggedIn, Stored, Supervised, Tries};
 use super::people::check_own;
 use super::person::Person;
-use super::{Peer, Refusal};
 use crate::app::App;
 use crate::hub::Presence;
 use crate::life::backup::{self, Full, Head, Held, Spool};
@@ -153,8 +153,8 @@ pub struct MakeBackup {
 }
 
 /// Makes a backup for a person who has proved to be one, and tells of it.
-pub(super) async fn sealed(app: &Arc<App>, peer: Peer, person: &Person, form: MakeBackup) -> Result<Held, Refusal> {
-    check_own(app, peer, person, form.password).await?;
+pub(super) async fn sealed(app: &Arc<App>, person: &Person, form: MakeBackup) -> Result<Held, Refusal> {
+    check_own(app, person, form.password).await?;
     backup::seal::check(&form.passphrase).map_err(backup::Error::from)?;
     let now = app.clock.now().wall;
     let name = app.hub(|hub| hub.name().to_owned());
@@ -201,12 +201,11 @@ fn is_asked(agent: Option<Presence>) -> bool {
         (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-passphrase`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn make(
     State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
     person: Person,
     Json(form): Json<MakeBackup>,
 ) -> Result<Response, Refusal> {
     let _seat = seat(&app)?;
-    let made = sealed(&app, peer, &person, form).await?;
+    let made = sealed(&app, &person, form).await?;
     let name = app.hub(|hub| hub.name().to_owned());
     let name = format!("kiln-{}-{}.backup", plain(&name), day(app.clock.now().wall));
     Ok(held_file(&name, &made))
@@ -317,8 +316,8 @@ pub(super) fn slow(why: String) -> Refusal {
 }
 
 /// What every road that puts a backup back begins with: one's own password, and no drive under test.
-pub(super) async fn may_put_back(app: &App, peer: Peer, person: &Person, password: String) -> Result<(), Refusal> {
-    check_own(app, peer, person, password).await?;
+pub(super) async fn may_put_back(app: &App, person: &Person, password: String) -> Result<(), Refusal> {
+    check_own(app, person, password).await?;
     nothing_runs(app)
 }
 
@@ -385,12 +384,11 @@ pub struct Restore {
         (status = 409, description = "`nothing-brought`, `jobs-running`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-backup`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn restore(
     State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
     person: Person,
     Json(form): Json<Restore>,
 ) -> Result<StatusCode, Refusal> {
     let seat = seat(&app)?;
-    may_put_back(&app, peer, &person, form.password).await?;
+    may_put_back(&app, &person, form.password).await?;
     let brought = app.life.brought.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let Some((_, held)) = brought.filter(|(whose, _)| *whose == person.name) else {
         return Err(Refusal::new("nothing-brought", 409, "There is no backup to put back").with("PUT the file first"));
@@ -480,13 +478,12 @@ pub struct Reset {
         (status = 409, description = "`jobs-running`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`not-confirmed`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn reset(
     State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
     person: Person,
     Json(form): Json<Reset>,
 ) -> Result<StatusCode, Refusal> {
     let name = app.hub(|hub| hub.name().to_owned());
     confirmed(&form.confirm, &name)?;
-    check_own(&app, peer, &person, form.password).await?;
+    check_own(&app, &person, form.password).await?;
     nothing_runs(&app)?;
     supervised(&app, "Nothing here can reset this box")?;
     let unfinished = app.hub(|hub| hub.open_jobs().count());

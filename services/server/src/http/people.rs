@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
+use axum::Json as Answered;
 use axum::extract::{Path, State};
-use axum::{Extension, Json as Answered};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -11,12 +11,12 @@ use utoipa::ToSchema;
 use wire::Time;
 use wire::event::Severity;
 
+use super::Refusal;
 use super::act::act;
 use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored, Tries};
 use super::person::Person;
 use super::session::check_username;
-use super::{Peer, Refusal};
 use crate::app::App;
 use crate::auth::password;
 
@@ -35,9 +35,10 @@ fn not_yours() -> Refusal {
     Refusal::new("password-wrong", 403, "This is not your password")
 }
 
-/// Whether `password` is the one of `person`, and its hash; wrong ones count as wrong logins do.
-pub(super) async fn check_own(app: &App, peer: Peer, person: &Person, password: String) -> Result<String, Refusal> {
-    let (key, now) = (peer.key(), app.clock.now().mono);
+/// Whether `password` is the one of `person`, and its hash. Wrong ones count per person, not per address: a neighbour who
+/// guesses at the login keeps nobody from this, and who holds a stolen session must not guess from many places.
+pub(super) async fn check_own(app: &App, person: &Person, password: String) -> Result<String, Refusal> {
+    let (key, now) = (format!("own:{}", person.name), app.clock.now().mono);
     app.logins(|limit| limit.allow(now, &key)).map_err(Refusal::wait)?;
     app.logins(|limit| limit.failed(now, &key));
     let hash = app.vault.user(&person.name).map(|(_, hash)| hash);
@@ -54,12 +55,11 @@ pub(super) async fn check_own(app: &App, peer: Peer, person: &Person, password: 
         (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-password`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn change_password(
     State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
     person: Person,
     Json(form): Json<ChangePassword>,
 ) -> Result<StatusCode, Refusal> {
     password::check_length(&form.new)?;
-    let was = check_own(&app, peer, &person, form.old).await?;
+    let was = check_own(&app, &person, form.old).await?;
     let hash = app.hasher.hash(form.new).await?;
     let now = app.clock.now();
     if !app.vault.change_password(&person.name, &was, hash, now).await? {
@@ -86,11 +86,10 @@ pub async fn change_password(
         (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-password`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn vigil_change_password(
     app: State<Arc<App>>,
-    peer: Extension<Peer>,
     person: Person,
     form: Json<ChangePassword>,
 ) -> Result<StatusCode, Refusal> {
-    change_password(app, peer, person, form).await
+    change_password(app, person, form).await
 }
 
 /// Body of [`vigil_change_name`].
@@ -118,12 +117,11 @@ pub struct NameChanged {
         (status = 422, description = "`bad-username`", body = wire::Problem, content_type = "application/problem+json")))]
 pub async fn vigil_change_name(
     State(app): State<Arc<App>>,
-    Extension(peer): Extension<Peer>,
     person: Person,
     Json(form): Json<ChangeName>,
 ) -> Result<Answered<NameChanged>, Refusal> {
     check_username(&form.new_username)?;
-    check_own(&app, peer, &person, form.current_password).await?;
+    check_own(&app, &person, form.current_password).await?;
     let name = form.new_username;
     if !app.vault.rename(&person.name, &name).await? {
         return Err(Refusal::new("username-taken", 409, "Somebody else has this name").with("choose another one"));

@@ -151,11 +151,27 @@ pub async fn claim(
         .vault
         .log_in(&form.username, origin(peer, &headers), app.clock.now())
         .await?;
+    was_right(&app, peer);
     with_cookie(form.username, expires, &cookie, way)
 }
 
 fn wrong_code(what: &str) -> Refusal {
     Refusal::new("code-wrong", 403, "This is not the claim code").with(what)
+}
+
+/// Under which key a login's failures are counted: the peer's, but for an address from which a password was right before.
+fn login_key(app: &App, peer: Peer) -> String {
+    match peer.address() {
+        Some(address) if app.known(|known| known.knows(address)) => address.to_string(),
+        Some(_) | None => peer.key(),
+    }
+}
+
+/// Somebody has come in from there.
+fn was_right(app: &App, peer: Peer) {
+    if let Some(address) = peer.address() {
+        app.known(|known| known.remember(address));
+    }
 }
 
 /// Logs in by user name and password, and counts failures of the peer: the name, the cookie's value, and when it ends.
@@ -165,7 +181,7 @@ async fn enter(
     headers: &HeaderMap,
     form: Login,
 ) -> Result<(String, String, Time), Refusal> {
-    let key = peer.key();
+    let key = login_key(app, peer);
     let now = app.clock.now();
     app.logins(|limit| limit.allow(now.mono, &key)).map_err(Refusal::wait)?;
     // Counted before the hash and forgiven after it: many at once are no way around the limit.
@@ -181,6 +197,7 @@ async fn enter(
             .log_in_by(&name, &hash, origin(peer, headers), app.clock.now())
             .await?;
         if let Some((cookie, expires)) = entered {
+            was_right(app, peer);
             return Ok((name, cookie, expires));
         }
         app.logins(|limit| limit.failed(now.mono, &key));

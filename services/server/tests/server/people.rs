@@ -1,8 +1,75 @@
 //! Passwords: changed by their owner, lost and found again by whoever stands before the box.
 
-use serde_json::json;
+use std::sync::Arc;
+
+use http::{Method, Request};
+use serde_json::{Value, json};
+use server::http::{Hosts, Peer, router};
+use server::tls::Way;
+use tower::ServiceExt;
 
 use crate::box_::{Box_, PASSWORD};
+
+/// What the box answers to whoever has this address: status, and the session's value where it gives one.
+async fn from(server: &Box_, address: &str, way: (Method, &str), body: &Value, session: &str) -> (u16, Option<String>) {
+    let mut request = Request::builder().method(way.0).uri(way.1);
+    request = request
+        .header("host", "kiln.local")
+        .header("content-type", "application/json");
+    if !session.is_empty() {
+        request = request.header("authorization", format!("Bearer {session}"));
+    }
+    let mut request = request.body(axum::body::Body::from(body.to_string())).unwrap();
+    let at = std::net::SocketAddr::new(address.parse().unwrap(), 50_000);
+    request.extensions_mut().insert(Peer::Tcp(at));
+    request.extensions_mut().insert(Way::Plain);
+    let router = router(Arc::clone(&server.app), Hosts::default());
+    let answer = router.oneshot(request).await.unwrap();
+    let cookie = answer.headers().get("set-cookie").map(|value| {
+        let (_, rest) = value.to_str().unwrap().split_once('=').unwrap();
+        rest.split(';').next().unwrap().to_owned()
+    });
+    (answer.status().as_u16(), cookie)
+}
+
+async fn log_in(server: &Box_, address: &str, password: &str) -> (u16, Option<String>) {
+    let form = json!({ "username": "admin", "password": password });
+    from(server, address, (Method::POST, "/api/v1/session"), &form, "").await
+}
+
+#[tokio::test]
+async fn a_neighbour_who_guesses_locks_nobody_out_who_was_right_before() {
+    const OWN: &str = "2001:db8::1";
+    let server = Box_::claimed().await;
+    let (status, session) = log_in(&server, OWN, PASSWORD).await;
+    assert_eq!(status, 200);
+    for _ in 0..5 {
+        assert_eq!(log_in(&server, "2001:db8::bad", "wrong horse").await.0, 401);
+    }
+    for stranger in ["2001:db8::bad", "2001:db8::2"] {
+        let refused = log_in(&server, stranger, PASSWORD).await.0;
+        assert_eq!(refused, 429, "one network, one count: {stranger}");
+    }
+    assert_eq!(log_in(&server, OWN, PASSWORD).await.0, 200);
+    // Who is in goes on, also from an address that nobody knows.
+    let change = (Method::PUT, "/api/v1/session/password");
+    let form = |old: &str| json!({ "old": old, "new": PASSWORD });
+    let session = session.unwrap();
+    let changed = from(&server, "2001:db8::3", change.clone(), &form(PASSWORD), &session).await;
+    assert_eq!(changed.0, 204);
+    // An address that was right has five tries as every other.
+    for _ in 0..5 {
+        assert_eq!(log_in(&server, OWN, "wrong horse").await.0, 401);
+    }
+    assert_eq!(log_in(&server, OWN, PASSWORD).await.0, 429);
+    // One's own password is counted by the person, wherever the tries come from.
+    for n in 0..6 {
+        let address = format!("10.0.0.{n}");
+        let wrong = from(&server, &address, change.clone(), &form("wrong"), &session).await;
+        assert_eq!(wrong.0, if n < 5 { 403 } else { 429 }, "try {n}");
+    }
+    assert_eq!(log_in(&server, "10.0.0.9", PASSWORD).await.0, 200);
+}
 
 #[tokio::test]
 async fn a_changed_password_ends_all_other_sessions() {
