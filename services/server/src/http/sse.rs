@@ -3,7 +3,8 @@
 //! A listener first gets the box, the drives and every job as they are now, what runs before what is over, then the events it
 //! missed (after `Last-Event-ID`, or `?after=`), then `ready`, then everything as it happens. One that reads too slowly gets a
 //! fresh snapshot instead of a gap, and another `ready`: log lines are in no snapshot, so whoever shows them asks for them then.
-//! Comments keep the way open; the session is looked at again every minute.
+//! Comments keep the way open; the session is looked at again every minute, also while a listener reads slowly, and one that
+//! takes nothing for a minute is given up.
 //!
 //! Who wants one job's or one drive's alone says so in the query: then all of this, what was missed too, goes through that sieve.
 
@@ -194,28 +195,82 @@ pub async fn stream(
     let (send, response) = open();
     tokio::spawn(async move {
         // Ends when the listener has gone, its session is over or the server stops.
-        let _over = feed(&app, &person, after, &wanted, &send).await;
+        let _over = feed(&app, person, after, &wanted, &send).await;
     });
     Ok(response)
 }
 
-/// The listener is gone.
+/// The listener is gone, or must not hear more.
 struct Gone;
 
-async fn put(send: &mpsc::Sender<String>, text: String) -> Result<(), Gone> {
-    send.send(text).await.map_err(|_| Gone)
+/// When a listener's session was looked at last.
+pub(super) struct Look {
+    /// The session's secret.
+    session: String,
+    /// By the clock that only goes forward.
+    at: Duration,
+}
+
+impl Look {
+    /// Of a session that is good at this moment.
+    pub(super) fn new(app: &App, session: String) -> Self {
+        let at = app.clock.now().mono;
+        Self { session, at }
+    }
+
+    /// Whether the session is over.
+    pub(super) fn is_over(&mut self, app: &App) -> bool {
+        let now = app.clock.now();
+        self.at = now.mono;
+        app.vault.session(&self.session, now).is_none()
+    }
+
+    /// The same, looked at once in [`RECHECK`].
+    pub(super) fn is_known_over(&mut self, app: &App) -> bool {
+        app.clock.now().mono.saturating_sub(self.at) >= RECHECK && self.is_over(app)
+    }
+}
+
+/// The line to a listener.
+struct Line<'a> {
+    app: &'a App,
+    send: &'a mpsc::Sender<String>,
+    look: Look,
+}
+
+impl Line<'_> {
+    /// Sends what is next, unless the session is over meanwhile: who reads slowly reads for long.
+    async fn put(&mut self, text: String) -> Result<(), Gone> {
+        if self.look.is_known_over(self.app) {
+            return self.end().await;
+        }
+        self.hand(text).await
+    }
+
+    /// Tells that the session is over, and nothing after that.
+    async fn end(&mut self) -> Result<(), Gone> {
+        self.hand(LOGOUT.to_owned()).await?;
+        Err(Gone)
+    }
+
+    async fn hand(&mut self, text: String) -> Result<(), Gone> {
+        let taken = tokio::time::timeout(RECHECK, self.send.send(text)).await;
+        taken.map_err(|_| Gone)?.map_err(|_| Gone)
+    }
 }
 
 /// Events that are told again to a listener whose last one is not in this log.
 const BEYOND: u64 = 200;
 
 async fn feed(
-    app: &Arc<App>,
-    person: &Person,
+    app: &App,
+    person: Person,
     after: Option<u64>,
     wanted: &Wanted,
     send: &mpsc::Sender<String>,
 ) -> Result<(), Gone> {
+    let look = Look::new(app, person.secret);
+    let mut line = Line { app, send, look };
     // Listening begins before the snapshot is taken: what happens in between comes twice rather than never.
     let mut live = app.stream.subscribe();
     let mut stopping = app.stopping.subscribe();
@@ -223,8 +278,8 @@ async fn feed(
     let newest = crate::app::events(&app.store, None, 1)
         .ok()
         .and_then(|events| events.last().map(|event| event.seq));
-    put(send, RETRY.to_owned()).await?;
-    snapshot(app, wanted, send).await?;
+    line.put(RETRY.to_owned()).await?;
+    snapshot(wanted, &mut line).await?;
     // Numbers begin anew with a store that was set aside or put back: who asks beyond the end gets the end.
     let after = after.map(|after| {
         if after > newest.unwrap_or(0) {
@@ -236,9 +291,9 @@ async fn feed(
     let before = newest.unwrap_or(0);
     let mut last = after.unwrap_or(0);
     if after.is_some() {
-        last = replay(app, person, last, wanted, send).await?;
+        last = replay(last, wanted, &mut line).await?;
     }
-    put(send, READY.to_owned()).await?;
+    line.put(READY.to_owned()).await?;
     let mut keep_alive = tokio::time::interval(KEEP_ALIVE);
     let mut recheck = tokio::time::interval(RECHECK);
     keep_alive.reset();
@@ -250,23 +305,23 @@ async fn feed(
                 Ok(message) => {
                     last = message.id.unwrap_or(last);
                     if let Some(text) = wanted.encode(app, &message) {
-                        put(send, text).await?;
+                        line.put(text).await?;
                     }
                 }
                 Err(RecvError::Lagged(missed)) => {
                     tracing::debug!(missed, "a listener lagged and gets a fresh snapshot");
                     live = live.resubscribe();
-                    snapshot(app, wanted, send).await?;
+                    snapshot(wanted, &mut line).await?;
                     // One that has seen no event yet gets those since it began to listen.
-                    last = replay(app, person, last.max(before), wanted, send).await?;
-                    put(send, READY.to_owned()).await?;
+                    last = replay(last.max(before), wanted, &mut line).await?;
+                    line.put(READY.to_owned()).await?;
                 }
                 Err(RecvError::Closed) => return Ok(()),
             },
-            _ = keep_alive.tick() => put(send, ":\n\n".to_owned()).await?,
+            _ = keep_alive.tick() => line.put(":\n\n".to_owned()).await?,
             _ = recheck.tick() => {
-                if app.vault.session(&person.secret, app.clock.now()).is_none() {
-                    return put(send, LOGOUT.to_owned()).await;
+                if line.look.is_over(app) {
+                    return line.end().await;
                 }
             }
             () = crate::app::stopped(&mut stopping) => return Ok(()),
@@ -290,7 +345,8 @@ fn brief(job: &Job) -> Job {
 
 /// The box, the drives and every job, as they are now. What runs comes first, then what ended last: a slow way brings early what
 /// is looked at. The hub is held for the copy alone.
-async fn snapshot(app: &App, wanted: &Wanted, send: &mpsc::Sender<String>) -> Result<(), Gone> {
+async fn snapshot(wanted: &Wanted, line: &mut Line<'_>) -> Result<(), Gone> {
+    let app = line.app;
     let now = app.clock.now();
     let (heads, mut jobs) = app.hub(|hub| {
         let heads = [
@@ -304,23 +360,18 @@ async fn snapshot(app: &App, wanted: &Wanted, send: &mpsc::Sender<String>) -> Re
     });
     jobs.sort_by_key(|job| job.state.is_over());
     for head in heads {
-        put(send, head).await?;
+        line.put(head).await?;
     }
     for job in &jobs {
-        put(send, Message::job(job).encode()).await?;
+        line.put(Message::job(job).encode()).await?;
     }
     Ok(())
 }
 
 /// Every event after `after`, up to the newest; returns the number of the last. What comes meanwhile waits with the live
 /// ones, or is a reason to come here again where it was too much.
-async fn replay(
-    app: &App,
-    person: &Person,
-    after: u64,
-    wanted: &Wanted,
-    send: &mpsc::Sender<String>,
-) -> Result<u64, Gone> {
+async fn replay(after: u64, wanted: &Wanted, line: &mut Line<'_>) -> Result<u64, Gone> {
+    let app = line.app;
     let mut last = after;
     loop {
         let missed = match app::events(&app.store, Some(last), PAGE) {
@@ -336,16 +387,11 @@ async fn replay(
         for event in &missed {
             last = event.seq;
             if let Some(text) = wanted.encode(app, &Message::event(event)) {
-                put(send, text).await?;
+                line.put(text).await?;
             }
         }
         if missed.len() < PAGE {
             return Ok(last);
-        }
-        // Who reads slowly reads for long, and may be logged out meanwhile.
-        if app.vault.session(&person.secret, app.clock.now()).is_none() {
-            put(send, LOGOUT.to_owned()).await?;
-            return Err(Gone);
         }
     }
 }

@@ -20,7 +20,7 @@ use super::Refusal;
 use super::addons::find;
 use super::doc::{LoggedIn, OfAddon};
 use super::person::Person;
-use super::sse::{self, KEEP_ALIVE, RECHECK};
+use super::sse::{self, KEEP_ALIVE, Look, RECHECK};
 use crate::app::{App, Hearing};
 use crate::hub::{Hub, Telemetry};
 
@@ -96,8 +96,7 @@ struct Listening {
     app: Arc<App>,
     addon: u64,
     wanted: Wanted,
-    /// Its session's secret.
-    session: String,
+    look: Look,
     live: Hearing,
     last: u64,
     /// Chunks that wait.
@@ -140,6 +139,10 @@ impl Listening {
 
     /// The next chunk; `None` at the end.
     async fn next(&mut self) -> Option<String> {
+        // Nobody asks for a chunk while the listener takes none.
+        if self.look.is_known_over(&self.app) {
+            return None;
+        }
         if let Some(chunk) = self.waiting.pop_front() {
             return Some(chunk);
         }
@@ -158,7 +161,9 @@ impl Listening {
                 }
                 _ = self.keep_alive.tick() => return Some(":\n\n".to_owned()),
                 _ = self.recheck.tick() => {
-                    self.app.vault.session(&self.session, self.app.clock.now())?;
+                    if self.look.is_over(&self.app) {
+                        return None;
+                    }
                 }
                 () = crate::app::stopped(&mut self.stopping) => return None,
             }
@@ -202,7 +207,7 @@ pub async fn stream(
     let mut listening = Listening {
         addon,
         wanted: of.into(),
-        session: person.secret,
+        look: Look::new(&app, person.secret),
         live,
         last,
         waiting: VecDeque::new(),

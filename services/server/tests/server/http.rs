@@ -714,6 +714,50 @@ async fn a_stream_ends_within_a_minute_of_its_session() {
 }
 
 #[tokio::test]
+async fn a_stream_that_stood_still_tells_nothing_of_what_came_after_its_session() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    // More than all sockets hold, so that the listener's task waits.
+    let long = "x".repeat(16 << 10);
+    let one = wire::event::NewEvent::new("test.many", wire::event::Severity::Info, long, Value::Null);
+    let (by, at) = (wire::event::Actor::new("server", "server"), made.app.clock.now().wall);
+    let many = (0..900).map(|_| server::scribe::Keep::Event(one.clone(), by.clone(), at));
+    made.app.scribe.kept(many.collect()).await.unwrap();
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.set_recv_buffer_size(4096).unwrap();
+    let mut stolen = socket.connect(made.address).await.unwrap();
+    let head = format!(
+        "GET /api/v1/stream?after=1 HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {}\r\n\r\n",
+        made.address,
+        admin.cookie.clone().unwrap()
+    );
+    stolen.write_all(head.as_bytes()).await.unwrap();
+    stolen.read_exact(&mut [0; 4096]).await.unwrap();
+    assert_eq!(admin.delete("/api/v1/session").await.status, 204);
+    made.app
+        .record("test.after", wire::event::Severity::Info, "secret".into(), Value::Null)
+        .await;
+    made.clock.advance(Duration::from_secs(61));
+    let mut rest = Vec::new();
+    let reading = async {
+        // The chunk of length nothing ends the body.
+        while !rest.ends_with(b"\r\n0\r\n\r\n") {
+            let mut some = [0; 64 << 10];
+            let read = stolen.read(&mut some).await.unwrap();
+            assert!(read > 0, "cut off");
+            rest.extend_from_slice(&some[..read]);
+            let tail = String::from_utf8_lossy(&rest[rest.len().saturating_sub(80 << 10)..]).into_owned();
+            assert!(!tail.contains("test.after"), "told to a session that is over");
+        }
+    };
+    tokio::time::timeout(crate::client::PATIENCE, reading).await.unwrap();
+    let rest = String::from_utf8_lossy(&rest);
+    assert!(rest.contains("event: logout"), "the listener is told why");
+    assert!(!rest.contains("event: ready"), "it stood still before it had all");
+}
+
+#[tokio::test]
 async fn an_unclaimed_box_has_no_door_but_the_claim() {
     let made = Box_::unclaimed().await;
     let mut client = made.client();

@@ -54,6 +54,25 @@ async fn a_page_of_one_drive_gets_its_frames_as_they_come_and_again() {
     assert_eq!(bad.problem(), "bad-query");
 }
 
+#[tokio::test]
+async fn a_page_whose_session_is_over_is_given_no_more_frames() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let shed = Shed::new(&mut admin, "").await;
+    let mut page = admin.events(&shed.path("telemetry")).await;
+    page.named("connected").await;
+    let mut socket = shed.socket(&made).await;
+    assert_eq!(admin.delete("/api/v1/session").await.status, 204);
+    made.clock.advance(std::time::Duration::from_secs(61));
+    // It waited for this one already; before the next the session is looked at.
+    send(&mut socket, &json!({ "type": "telemetry", "payload": { "n": 1 } })).await;
+    assert_eq!(page.named("telemetry").await.data["payload"]["n"], 1);
+    send(&mut socket, &json!({ "type": "telemetry", "payload": { "n": 2 } })).await;
+    while let Some(sent) = page.next().await {
+        assert_ne!(sent.data["payload"]["n"], 2, "told to a session that is over");
+    }
+}
+
 /// What is not taken goes back to who sent it, in words, and stands in its log; the next frame is taken.
 #[tokio::test]
 async fn a_sender_is_told_what_of_its_frames_was_not_taken() {
