@@ -10,7 +10,7 @@ use crate::hub::Hub;
 
 /// Server and agent do not understand each other.
 pub(super) fn odd_answer() -> Refusal {
-    Refusal::new("agent-odd", 502, "The burn-in agent answered something else")
+    Refusal::new("agent-odd", 502, "The burn-in agent's answer was not understood")
         .with("server and agent are of different versions")
 }
 

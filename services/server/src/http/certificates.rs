@@ -159,8 +159,9 @@ pub async fn check(
         text: body.trim_end_matches(['\r', '\n']).to_owned(),
         trust: String::new(),
     });
-    let mut trust = Trust::parse(&request.trust)
-        .map_err(|bad| Refusal::new("bad-trust", 422, "The list of keys is not one").with(format!("trust: {bad}")))?;
+    let mut trust = Trust::parse(&request.trust).map_err(|bad| {
+        Refusal::new("bad-trust", 422, "The list of trusted keys cannot be read").with(format!("trust: {bad}"))
+    })?;
     // A box may have had several keys: another one after its store was lost, an older one from a backup.
     let remembered = certificate::revoke::remembered(app.certificates()?);
     let name = format!("{}, this box", app.hub(|hub| Hub::name(hub).to_owned()));

@@ -46,8 +46,7 @@ pub async fn jobs(
     _: Person,
     of: Result<Query<Of>, QueryRejection>,
 ) -> Result<Json<Vec<Job>>, Refusal> {
-    let Query(of) =
-        of.map_err(|error| Refusal::new("bad-query", 400, "The query is not one").with(error.body_text()))?;
+    let Query(of) = of.map_err(|error| Refusal::bad_query(error.body_text()))?;
     let Some(drive) = of.drive.filter(|drive| !drive.is_empty()) else {
         return Ok(Json(app.hub(|hub| hub.jobs().cloned().collect())));
     };

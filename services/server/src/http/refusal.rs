@@ -31,6 +31,11 @@ impl Refusal {
         self
     }
 
+    /// The query string is not what the path takes: what is wrong with it.
+    pub fn bad_query(what: impl Into<String>) -> Self {
+        Self::new("bad-query", 400, "The query string cannot be read").with(what)
+    }
+
     /// The problem that it tells.
     pub fn into_problem(self) -> Problem {
         self.problem

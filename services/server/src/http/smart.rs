@@ -64,7 +64,7 @@ pub struct Of {
 pub type Asked = Result<Query<Of>, QueryRejection>;
 
 pub(super) fn of(asked: Asked) -> Result<Of, Refusal> {
-    let bad = |what: String| Refusal::new("bad-query", 400, "The query is not one").with(what);
+    let bad = |what: String| Refusal::bad_query(what);
     let Query(of) = asked.map_err(|error| bad(error.body_text()))?;
     match of.days {
         Some(days) if !(1..=DAYS_MAX).contains(&days) => Err(bad(format!("days: {days}; expected 1 to {DAYS_MAX}"))),
@@ -366,7 +366,7 @@ pub async fn cleanup(
 ) -> Result<Answered<HistoriesCleaned>, Refusal> {
     if !(1..=DAYS_MAX).contains(&form.days) {
         let what = format!("days: {}; expected 1 to {DAYS_MAX}", form.days);
-        return Err(Refusal::new("bad-days", 422, "This is no age").with(what));
+        return Err(Refusal::new("bad-days", 422, "Not a valid number of days").with(what));
     }
     let before = Of {
         days: Some(form.days),

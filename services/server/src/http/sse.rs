@@ -77,10 +77,7 @@ impl Wanted {
     fn of(from: &From) -> Result<Self, Refusal> {
         let word = |word: &Option<String>| word.clone().filter(|word| !word.is_empty());
         let job = word(&from.job).map(|job| {
-            let unread = |_| {
-                let refusal = Refusal::new("bad-query", 400, "The query is not one");
-                refusal.with(format!("job: {job:?} is no job's id; GET /api/v1/jobs lists them"))
-            };
+            let unread = |_| Refusal::bad_query(format!("job: {job:?} is no job's id; GET /api/v1/jobs lists them"));
             job.parse().map_err(unread)
         });
         Ok(Self {
@@ -188,8 +185,7 @@ pub async fn stream(
     headers: HeaderMap,
     from: Result<Query<From>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Refusal> {
-    let Query(from) =
-        from.map_err(|error| Refusal::new("bad-query", 400, "The query is not one").with(error.body_text()))?;
+    let Query(from) = from.map_err(|error| Refusal::bad_query(error.body_text()))?;
     let wanted = Wanted::of(&from)?;
     let after = last_event_id(&headers).or(from.after);
     let (send, response) = open();

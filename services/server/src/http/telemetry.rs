@@ -190,8 +190,7 @@ pub async fn stream(
     of: Result<Query<Of>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Response, Refusal> {
     let addon = find(&app, &id)?.id;
-    let Query(of) =
-        of.map_err(|error| Refusal::new("bad-query", 400, "The query is not one").with(error.body_text()))?;
+    let Query(of) = of.map_err(|error| Refusal::bad_query(error.body_text()))?;
     let after = sse::last_event_id(&headers);
     let hello = serde_json::json!({ "addon_id": addon });
     let mut waiting = VecDeque::from([format!("{}event: connected\ndata: {hello}\n\n", sse::RETRY)]);

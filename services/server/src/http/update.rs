@@ -60,17 +60,17 @@ fn owner(person: &Person) -> Owner {
 }
 
 fn query(asked: Result<Query<Asked>, QueryRejection>) -> Result<Asked, Refusal> {
-    let Query(asked) =
-        asked.map_err(|error| Refusal::new("bad-query", 400, "The query is not one").with(error.body_text()))?;
+    let Query(asked) = asked.map_err(|error| Refusal::bad_query(error.body_text()))?;
     Ok(asked)
 }
 
 fn written(answer: Answer) -> Result<Answered<UpdateWritten>, Refusal> {
     match answer {
         Answer::Finished { slot, version } => Ok(Answered(UpdateWritten { slot, version })),
-        other => {
-            Err(Refusal::new("writer-odd", 502, "The box's writer answered something else").with(format!("{other:?}")))
-        }
+        other => Err(
+            Refusal::new("writer-odd", 502, "The answer of the box's writer was not understood")
+                .with(format!("{other:?}")),
+        ),
     }
 }
 

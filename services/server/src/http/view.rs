@@ -52,8 +52,7 @@ pub async fn events(
     _: Person,
     window: Result<Query<Window>, axum::extract::rejection::QueryRejection>,
 ) -> Result<Json<Vec<Event>>, Refusal> {
-    let Query(window) =
-        window.map_err(|error| Refusal::new("bad-query", 400, "The query is not one").with(error.body_text()))?;
+    let Query(window) = window.map_err(|error| Refusal::bad_query(error.body_text()))?;
     let limit = window.limit.unwrap_or(EVENTS_DEFAULT).clamp(1, EVENTS_MAX);
     Ok(Json(app::events(&app.store, window.after, limit)?))
 }

@@ -35,8 +35,7 @@ pub struct OfHost {
 pub type Asked = Result<Query<OfHost>, QueryRejection>;
 
 fn of(asked: Asked) -> Result<OfHost, Refusal> {
-    let Query(of) =
-        asked.map_err(|error| Refusal::new("bad-query", 400, "The query is not one").with(error.body_text()))?;
+    let Query(of) = asked.map_err(|error| Refusal::bad_query(error.body_text()))?;
     Ok(of)
 }
 

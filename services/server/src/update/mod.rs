@@ -504,5 +504,5 @@ fn no_writer() -> Problem {
 }
 
 fn odd(answer: &Answer) -> Problem {
-    Problem::new("writer-odd", 502, "The box's writer answered something else").with(format!("{answer:?}"))
+    Problem::new("writer-odd", 502, "The answer of the box's writer was not understood").with(format!("{answer:?}"))
 }

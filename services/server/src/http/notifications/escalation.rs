@@ -36,8 +36,7 @@ pub async fn alerts(
     _: Person,
     which: Result<Query<Open>, QueryRejection>,
 ) -> Result<Answered<Vec<Alert>>, Refusal> {
-    let Query(which) =
-        which.map_err(|error| Refusal::new("bad-query", 400, "The query is not one").with(error.body_text()))?;
+    let Query(which) = which.map_err(|error| Refusal::bad_query(error.body_text()))?;
     let mut alerts = app.alerts.engine.alerts()?;
     alerts.retain(|alert| !which.open || alert.acknowledged_at.is_none());
     Ok(Answered(alerts))

@@ -124,9 +124,7 @@ pub async fn history(
     _: Person,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Result<Answered<Vec<Delivery>>, Refusal> {
-    let Query(which) = which.map_err(|error| {
-        Refusal::new("bad-query", 400, "The query is not what was expected").with(error.body_text())
-    })?;
+    let Query(which) = which.map_err(|error| Refusal::bad_query(error.body_text()))?;
     let limit = which.limit.unwrap_or(50).clamp(1, HISTORY_MAX);
     Ok(Answered(app.alerts.engine.history(which.service_id, limit)?))
 }

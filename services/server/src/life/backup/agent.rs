@@ -20,7 +20,7 @@ const PREFIX: &str = "agent/";
 const PAGE: usize = 150 << 10;
 
 fn odd() -> Problem {
-    Problem::new("agent-odd", 502, "The agent answered something else")
+    Problem::new("agent-odd", 502, "The burn-in agent's answer was not understood")
         .with("server and agent are of different versions")
 }
 
