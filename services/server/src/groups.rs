@@ -6,6 +6,8 @@ use store::{Store, Table};
 use utoipa::ToSchema;
 use wire::{Problem, Time};
 
+use crate::tables::NUMBERS;
+
 /// The groups, by number.
 pub const GROUPS: Table<u64, Group> = Table::new("drive-groups");
 
@@ -119,7 +121,7 @@ pub async fn put(store: &Store, id: Option<u64>, name: String, color: &str, now:
                 return Ok(Err(many.with(format!("at most {GROUPS_MAX}"))));
             }
             None => Group {
-                id: Table::<String, u64>::new("numbers").bump(w, "drive-group")?,
+                id: NUMBERS.bump(w, "drive-group")?,
                 name: String::new(),
                 color: String::new(),
                 created_at: now,
@@ -169,7 +171,7 @@ pub async fn assign(store: &Store, id: u64, hostname: String, serial: String) ->
             return Ok(Err(many.with(format!("at most {MEMBERS_MAX}"))));
         }
         let mut changed = take_out(w, &is_it)?;
-        let member = Table::<String, u64>::new("numbers").bump(w, "drive-group-member")?;
+        let member = NUMBERS.bump(w, "drive-group-member")?;
         group.members.push(Member {
             id: member,
             group_id: id,

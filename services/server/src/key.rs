@@ -1,6 +1,7 @@
 //! The box's own secrets in the data directory: the Ed25519 key that signs tickets, and the box's id.
 //!
-//! Made once, mode 0600, written to a new file, synced and renamed. A file that is not a key is set aside with a dated
+//! Made once, mode 0600, written to a new file, synced and renamed; what came of it on a medium that fails is removed, bytes and
+//! all. A file that is not a key is set aside with a dated
 //! name, and told: the agent has pinned the old key and refuses until it is enrolled anew.
 
 use std::fs::{self, File};
@@ -106,7 +107,11 @@ fn put_aside(path: &Path, set_aside: &mut Vec<PathBuf>) -> std::io::Result<()> {
     Ok(())
 }
 
-fn write(path: &Path, text: &str) -> std::io::Result<()> {
+/// Writes a secret in the place of what is there: all of it, or nothing.
+///
+/// # Errors
+/// When the medium fails; then no part of it stays, or that is told.
+pub(crate) fn write(path: &Path, text: &str) -> std::io::Result<()> {
     let new = path.with_extension("new");
     let mut file = File::options()
         .write(true)
@@ -114,9 +119,17 @@ fn write(path: &Path, text: &str) -> std::io::Result<()> {
         .truncate(true)
         .mode(0o600)
         .open(&new)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()?;
-    fs::rename(&new, path)?;
+    let written = file
+        .write_all(text.as_bytes())
+        .and_then(|()| file.sync_all())
+        .and_then(|()| fs::rename(&new, path));
+    if written.is_err()
+        && let Err(error) = store::discard(&new)
+    {
+        // What came of it may be the key.
+        tracing::warn!(%error, "{} is still there", new.display());
+    }
+    written?;
     path.parent().map_or(Ok(()), |dir| File::open(dir)?.sync_all())
 }
 
@@ -138,6 +151,15 @@ mod tests {
         );
         let mode = fs::metadata(dir.path().join("gate.key")).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_key_that_cannot_be_put_in_its_place_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        // Nothing is renamed over a folder.
+        fs::create_dir(dir.path().join("gate.key")).unwrap();
+        write(&dir.path().join("gate.key"), "secret").unwrap_err();
+        assert!(!dir.path().join("gate.new").exists());
     }
 
     #[test]

@@ -75,6 +75,9 @@ pub const JOB_LOG: Table<(String, u64), LogLine> = Table::new("joblog");
 /// Log lines kept of one job.
 pub const JOB_LOG_MAX: u64 = 2000;
 
+/// Running numbers, by what they count; none comes twice.
+pub const NUMBERS: Table<String, u64> = Table::new("numbers");
+
 /// Single values.
 pub const STATE: Table<String, serde_json::Value> = Table::new("state");
 

@@ -13,6 +13,7 @@ use store::{Store, Table};
 use wire::{Problem, Time};
 
 use crate::hub::AGENT;
+use crate::tables::NUMBERS;
 
 pub use manifest::{Kept, MANIFEST_MAX, Sent, read_manifest};
 
@@ -170,9 +171,8 @@ impl Addons {
                 .with(format!("at most {ADDONS_MAX}; take one away first"))
                 .into());
         }
-        let numbers = Table::<String, u64>::new("numbers");
         // Number 1 is the built-in agent's, whether this box has one or not.
-        let id = AGENT + self.store.write(move |w| numbers.bump(w, "addon")).await?;
+        let id = AGENT + self.store.write(move |w| NUMBERS.bump(w, "addon")).await?;
         let addon = Addon {
             id,
             name: name.to_owned(),

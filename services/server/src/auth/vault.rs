@@ -12,12 +12,13 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use store::{Store, Table};
+use store::Store;
 use wire::Time;
 
 use super::credential::{CREDENTIALS, Credential, Ends, Kind, TOKEN_UNBOUND};
 use super::secret;
 use crate::clock::Now;
+use crate::tables::NUMBERS;
 
 /// Most unbound add-on tokens kept.
 const TOKENS_MAX: usize = 1000;
@@ -310,10 +311,7 @@ impl Vault {
     pub async fn new_token(&self, name: &str, now: Now) -> store::Result<(String, u64, Time)> {
         let token = secret::new();
         self.make_room("addon-token:", TOKENS_MAX).await?;
-        let id = self
-            .store
-            .write(|w| Table::<String, u64>::new("numbers").bump(w, "addon-token"))
-            .await?;
+        let id = self.store.write(|w| NUMBERS.bump(w, "addon-token")).await?;
         let kind = Kind::AddonToken {
             id,
             name: name.to_owned(),
@@ -390,10 +388,7 @@ impl Vault {
     /// When it is not on the medium.
     pub async fn rotate(&self, addon: u64, name: &str, now: Now) -> store::Result<(String, u64)> {
         let token = secret::new();
-        let id = self
-            .store
-            .write(|w| Table::<String, u64>::new("numbers").bump(w, "addon-token"))
-            .await?;
+        let id = self.store.write(|w| NUMBERS.bump(w, "addon-token")).await?;
         // The old ones first: should the medium fail in between, the add-on has none rather than two.
         self.revoke_of(addon).await?;
         let kind = Kind::AddonToken {

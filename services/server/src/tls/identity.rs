@@ -1,9 +1,8 @@
 //! The box's key and certificate: `tls.key` and `tls.crt` in the data directory, mode 0600.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::fs;
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -234,9 +233,6 @@ fn replace(path: &Path, text: &str) -> Result<(), Error> {
         drop(fs::rename(&old, path));
         return Err(error);
     }
-    File::open(path.parent().unwrap_or(Path::new(".")))
-        .and_then(|dir| dir.sync_all())
-        .map_err(failed)?;
     if let Err(error) = store::discard(&old) {
         tracing::warn!(%error, "{} is still there", old.display());
     }
@@ -244,26 +240,7 @@ fn replace(path: &Path, text: &str) -> Result<(), Error> {
 }
 
 fn write(path: &Path, text: &str) -> Result<(), Error> {
-    let failed = |cause| Error::File(path.to_owned(), cause);
-    let new = path.with_extension("new");
-    let mut file = File::options()
-        .write(true)
-        .create(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&new)
-        .map_err(failed)?;
-    let written = file
-        .write_all(text.as_bytes())
-        .and_then(|()| file.sync_all())
-        .and_then(|()| fs::rename(&new, path));
-    if written.is_err()
-        && let Err(error) = store::discard(&new)
-    {
-        // What came of it may be the key.
-        tracing::warn!(%error, "{} is still there", new.display());
-    }
-    written.map_err(failed)
+    crate::key::write(path, text).map_err(|cause| Error::File(path.to_owned(), cause))
 }
 
 #[cfg(test)]
