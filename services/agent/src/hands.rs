@@ -21,7 +21,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use wire::drive::{Content, Drive};
 use wire::options::{FormatRequest, Formatted};
-use wire::{Bytes, Problem};
+use wire::{Bytes, Celsius, Problem};
 
 /// Longest wait for a drive to be opened and guarded: two looks at its content of 25 s each at most, and the opening.
 const OPEN: Duration = Duration::from_secs(60);
@@ -230,6 +230,14 @@ impl Hands {
         });
         read.await
             .unwrap_or_else(|error| Err(NoSmart::Unreadable(error.to_string())))
+    }
+
+    /// The temperature that the kernel's sensor of the drive tells now; `None` where there is none.
+    pub async fn sensed(&self, held: &Held) -> Option<Celsius> {
+        let (guard, name) = (Arc::clone(&self.guard), held.fresh.kernel_name.clone());
+        // It is a command to the drive.
+        let sensed = spawn_blocking(move || temperature::read(&guard.system, &name));
+        sensed.await.ok().flatten()
     }
 
     /// What a setting of the drive hides on it; `None` for those that have none.

@@ -153,6 +153,31 @@ async fn a_self_test_that_grows_too_hot_is_ended_and_starts_again_when_cool() {
     assert!(rules.iter().any(|id| id == "heat-paused"), "{rules:?}");
 }
 
+/// What the list tells of a drive without a sensor is some minutes old.
+#[tokio::test]
+async fn a_self_test_starts_again_when_the_drive_itself_tells_that_it_has_cooled() {
+    let smartctl = Smartctl::new(1);
+    smartctl.cools_in(3);
+    let Some(bench) = hot_bench(&smartctl, "100").await else {
+        return;
+    };
+    let mut listed = bench.drives[0].file.clone().into_os_string();
+    listed.push(".temperature");
+    std::fs::write(listed, "50").unwrap();
+    let drive = bench.drives[0].id();
+    let warm = |seen: &common::Seen| seen.drive(&drive)?.temperature;
+    bench.server.until("the list's temperature", warm).await;
+    let id = bench.job("between").await;
+    let job = bench.server.over(id).await;
+    assert_eq!(told(&job), [(Phase::SelfTestShort, SelfTestOutcome::Passed)]);
+    assert_eq!(smartctl.orders(), ["start short", "abort", "start short"]);
+    let calls = smartctl.calls();
+    let cooling = calls.iter().skip_while(|call| !call.contains(" -X ")).skip(1);
+    let readings = cooling.take_while(|call| !call.contains(" -t "));
+    // Three hot ones, the one that says that it is cool, and the one that each start begins with.
+    assert!(readings.count() >= 5, "{calls:#?}");
+}
+
 /// A bridge may answer the first command after hours of others with an error.
 #[tokio::test]
 async fn smart_that_fails_for_a_moment_after_the_job_is_asked_for_again() {

@@ -165,11 +165,13 @@ impl JobTask {
                 .await;
             test.running = running;
             self.record.self_test = Some(test.clone());
-            match looked {
+            let percent = match looked {
                 Step::Ended(ended) => return Ok(Followed::Ended(ended)),
-                Step::Running { percent } => self.self_test_progress(test, phase, percent, elapsed),
-            }
-            if let Some(TestAct::End { at }) = heat.step(self.heat_time(), warmest(self.temperature(), &test.running)) {
+                Step::Running { percent } => percent,
+            };
+            let reading = warmest(self.means.hands.sensed(held).await, &test.running);
+            self.self_test_progress(test, phase, percent, elapsed, reading);
+            if let Some(TestAct::End { at }) = heat.step(self.heat_time(), reading) {
                 return Ok(Followed::Hot(at));
             }
             self.note_resets(false).await;
@@ -243,9 +245,10 @@ impl JobTask {
         }
     }
 
-    /// The temperature by the sensor, else by SMART, which wakes a drive in standby.
+    /// The temperature of this moment: by the kernel's sensor, else by SMART, which wakes a drive in standby. What the list tells of a
+    /// drive without a sensor may be ten minutes old.
     pub(super) async fn reading(&self, held: &Held) -> Option<Celsius> {
-        if let Some(sensed) = self.temperature() {
+        if let Some(sensed) = self.means.hands.sensed(held).await {
             return Some(sensed);
         }
         let (told, _) = self.means.hands.smart(held).await.ok()?;
@@ -303,8 +306,15 @@ impl JobTask {
         self.set_step(step, status, seconds);
     }
 
-    fn self_test_progress(&mut self, test: &SelfTestUnderWay, phase: Phase, percent: f64, elapsed: Duration) {
-        let temperature = warmest(self.temperature(), &test.running);
+    fn self_test_progress(
+        &mut self,
+        test: &SelfTestUnderWay,
+        phase: Phase,
+        percent: f64,
+        elapsed: Duration,
+        reading: Option<Celsius>,
+    ) {
+        let temperature = reading.or(self.temperature());
         let progress = Progress {
             phase,
             step: test.step,

@@ -49,6 +49,11 @@ impl Smartctl {
         std::fs::write(self.dir.path().join("hot"), format!("{degrees} {tests}\n")).unwrap();
     }
 
+    /// It is still as hot in the first so many readings after such a test.
+    pub fn cools_in(&self, readings: u32) {
+        std::fs::write(self.dir.path().join("cools"), readings.to_string()).unwrap();
+    }
+
     /// The next so many readings fail.
     pub fn silent(&self, times: u32) {
         std::fs::write(self.dir.path().join("silent"), times.to_string()).unwrap();
@@ -138,7 +143,12 @@ warm=
 if [ -f hot ]; then
   read -r degrees tests < hot
   warm='"temperature":{"current":31},'
-  [ -f running ] && [ "$(grep -c ^start orders)" -le "$tests" ] && warm="\"temperature\":{\"current\":$degrees},"
+  hot=; [ -f running ] && [ "$(grep -c ^start orders)" -le "$tests" ] && hot=y
+  if [ -f cools ] && ! [ -f running ] && [ -f orders ]; then
+    read -r left < cools
+    if [ "$left" -gt 0 ]; then echo $((left - 1)) > cools; hot=y; fi
+  fi
+  [ -n "$hot" ] && warm="\"temperature\":{\"current\":$degrees},"
 fi
 printf '{"smartctl":{"exit_status":0,"version":[7,4]},"device":{"name":"x","type":"sat","protocol":"ATA"},"serial_number":"%s",%s"smart_status":{"passed":true},"power_on_time":{"hours":100},"ata_smart_attributes":{"table":[{"id":5,"name":"Reallocated_Sector_Ct","value":100,"worst":100,"thresh":10,"flags":{"prefailure":true},"raw":{"value":0,"string":"0"}}]},"ata_smart_data":{"capabilities":{"self_tests_supported":true},"self_test":{"status":{%s},"polling_minutes":{"short":1,"extended":1}}},"ata_smart_self_test_log":{"standard":{"table":[%s],"count":1}}}' "$node" "$warm" "$status" "$log"
 "#;

@@ -30,8 +30,8 @@ pub struct TestHeat {
     anothers: bool,
 }
 
-/// What sensor and SMART tell of the temperature of a drive that tests itself, the higher of both: the sensor's reading may be some
-/// minutes old.
+/// What sensor and SMART tell of the temperature of a drive that tests itself, the higher of both. Both have to be of this moment: an
+/// old one ends a test that has just begun, or begins one too early.
 pub fn warmest(sensed: Option<Celsius>, running: &Running) -> Option<Celsius> {
     sensed.max(celsius(running.temperature()))
 }
