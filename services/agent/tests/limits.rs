@@ -6,6 +6,7 @@ mod common;
 use std::time::{Duration, Instant};
 
 use common::{Bench, outcome};
+use wire::command::Command;
 use wire::job::{JobState, Outcome};
 
 fn heat(bench: &Bench, degrees: i32) {
@@ -96,4 +97,48 @@ async fn a_drive_that_does_not_cool_ends_inconclusive() {
             .any(|rule| rule.id.contains("hot") || rule.id.contains("heat")),
         "{verdict:#?}"
     );
+}
+
+/// A person who holds it knows why it stands still.
+#[tokio::test]
+async fn a_job_that_a_person_holds_is_not_given_up_for_heat() {
+    // Half an hour is ten seconds.
+    let Some(bench) = Bench::with(&[192], true, &["--rate-drive", "15M", "--heat-clock", "180"]).await else {
+        return;
+    };
+    heat(&bench, 66);
+    let id = bench.job("surface").await;
+    let actor = || "ann".to_owned();
+    bench.server.event(id, "job.too_hot").await;
+    bench
+        .server
+        .call(Command::Pause {
+            job: id,
+            actor: actor(),
+        })
+        .await
+        .unwrap();
+    let waits = |why: &'static str| {
+        move |seen: &common::Seen| {
+            let job = seen.jobs.get(&id)?;
+            let held = matches!(&job.state, JobState::Waiting { why: told } if told.contains(why));
+            assert!(!job.state.is_over(), "{:#?}", job.verdict);
+            held.then_some(())
+        }
+    };
+    bench.server.until("the pause", waits("paused by ann")).await;
+    tokio::time::sleep(Duration::from_secs(35)).await;
+    bench.server.until("the pause still", waits("paused by ann")).await;
+    bench
+        .server
+        .call(Command::Resume {
+            job: id,
+            actor: actor(),
+        })
+        .await
+        .unwrap();
+    bench.server.until("the heat", waits("too hot")).await;
+    heat(&bench, 45);
+    let job = bench.server.over(id).await;
+    assert_ne!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
 }

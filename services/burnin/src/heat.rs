@@ -182,6 +182,13 @@ impl Heat {
         }
     }
 
+    /// Begins [`PATIENCE`] anew: a job that a person holds is not given up meanwhile, and has all of it when it is let go.
+    pub fn restart_patience(&mut self, now: Duration) {
+        if let State::Paused { since, .. } = &mut self.state {
+            *since = now;
+        }
+    }
+
     /// Takes a reading, or hears that there is none, and says what is to be done now; `None`: go on as before.
     ///
     /// To be called at least once a minute, with `now` on any clock that never goes back.
@@ -324,6 +331,23 @@ mod tests {
         let end = heat.step(Duration::from_secs(1900), Some(Celsius(58)));
         assert_eq!(end, Some(Decision::GiveUp { at: Celsius(58) }));
         assert_eq!(heat.step(Duration::from_secs(2000), Some(Celsius(20))), None);
+    }
+
+    #[test]
+    fn a_job_that_a_person_holds_is_not_given_up_and_has_all_its_patience_when_it_is_let_go() {
+        let mut heat = Heat::new(Limits::of(DISK, &Named::default()));
+        let mut now = Duration::ZERO;
+        assert!(heat.step(now, Some(Celsius(66))).is_some());
+        for _ in 0..600 {
+            now += Duration::from_secs(10);
+            heat.restart_patience(now);
+            assert_eq!(heat.step(now, Some(Celsius(66))), None, "{now:?}");
+        }
+        assert_eq!(heat.step(now + PATIENCE / 2, Some(Celsius(66))), None);
+        let end = heat.step(now + PATIENCE, Some(Celsius(66)));
+        assert_eq!(end, Some(Decision::GiveUp { at: Celsius(66) }));
+        heat.restart_patience(now + PATIENCE);
+        assert_eq!(heat.paused(), None, "what was given up stays so");
     }
 
     #[test]

@@ -45,6 +45,9 @@ impl JobTask {
         worker: &mut Worker,
     ) -> Option<Reason> {
         let now = self.began.elapsed() * self.means.heat_clock;
+        if self.record.paused.is_some() {
+            heat.restart_patience(now);
+        }
         let mut reading = self.temperature();
         if holds.waking.is_due(now, holds.hot.is_some(), reading) {
             reading = self.reading(held).await;

@@ -228,6 +228,9 @@ impl JobTask {
             self.rest(Instant::now() + LOOK / self.means.heat_clock.max(1), held)
                 .await?;
             let reading = self.reading(held).await;
+            if self.record.paused.is_some() {
+                heat.restart_patience(self.heat_time());
+            }
             match heat.step(self.heat_time(), reading) {
                 Some(TestAct::Again { at }) => {
                     self.log("info", format!("Cooled to {at}"));

@@ -68,6 +68,11 @@ impl TestHeat {
         self.heat.limits()
     }
 
+    /// As [`Heat::restart_patience`].
+    pub fn restart_patience(&mut self, now: Duration) {
+        self.heat.restart_patience(now);
+    }
+
     /// Why it is ended, or not started, at `at`, in words.
     pub fn words(&self, at: Celsius, phase: Phase) -> String {
         let (phase, resume) = (phase.label(), self.limits().resume);
