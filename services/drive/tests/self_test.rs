@@ -223,7 +223,7 @@ fn one_that_runs_already_is_not_ended_for_ours() {
     let stage = Stage::new(Bus::Sata, &[ata(0xF7, &[OLD])], BEGUN);
     assert!(matches!(
         stage.start(Kind::Short),
-        Err(NotStarted::Busy { remaining: 70 })
+        Err(NotStarted::Busy { remaining: 70, .. })
     ));
     assert!(!stage.calls().contains("-t "), "{}", stage.calls());
 }

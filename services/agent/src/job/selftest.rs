@@ -44,7 +44,7 @@ impl JobTask {
         let before = self.record.step_mut(step).map_or(0.0, |state| state.seconds);
         self.set_step(step, PhaseStatus::Running, before);
         let mut heat = TestHeat::new(self.heat_limits());
-        // What another's self-test was last said to have left: it is asked for up to a day.
+        // What another's self-test was last said to have left: it is asked for a day and more.
         let mut said = String::new();
         let mut taken_up = self.record.self_test.as_ref().is_some_and(|test| test.step == step);
         loop {

@@ -118,7 +118,8 @@ pub enum Step {
 /// How often a drive is asked that runs another self-test.
 const BUSY: Duration = Duration::from_secs(10);
 
-/// How long another self-test's end is waited for: an extended one of a large disk takes a day.
+/// How long another self-test's end is waited for at least: an extended one of a large disk takes a day. One that the drive
+/// announces for longer is waited for as long as our own would be.
 const OTHERS: Duration = Duration::from_secs(24 * 3600);
 
 /// How long a drive is asked whose SMART was read before and does not come now: as long as for any other reading of it
@@ -141,6 +142,8 @@ pub enum NotStarted {
     Busy {
         /// Share left, in percent.
         remaining: u8,
+        /// After this an extended one of this drive counts as never ending.
+        longest: Duration,
     },
     /// Another drive answers in its place: nothing may be done to it.
     #[error("another drive answers: {0}")]
@@ -170,7 +173,7 @@ impl NotStarted {
     /// Another one that runs may be the job's own, started a moment before its process was killed.
     pub fn again(&self, waited: Duration) -> Option<Duration> {
         match self {
-            Self::Busy { .. } => (waited < OTHERS).then_some(BUSY),
+            Self::Busy { longest, .. } => (waited < OTHERS.max(*longest)).then_some(BUSY),
             Self::Silent(_) => (waited < UNTOLD).then_some(BUSY),
             Self::Unsupported { .. } | Self::OtherDrive(_) | Self::Failed(_) => None,
         }
@@ -354,7 +357,7 @@ pub fn start(smartctl: &Smartctl, node: &Path, expected: &Identity, kind: Kind) 
         Unreadable::Run(_) | Unreadable::OtherDrive { .. } | Unreadable::Asleep => NotStarted::Failed(words(&error)),
     })?;
     if let Some(remaining) = before.self_test_remaining {
-        return Err(NotStarted::Busy { remaining });
+        return Err(busy(remaining, &before));
     }
     if let Some(why) = lacks(&before) {
         return Err(NotStarted::Unsupported { kind, why });
@@ -362,7 +365,13 @@ pub fn start(smartctl: &Smartctl, node: &Path, expected: &Identity, kind: Kind) 
     let answer = smartctl
         .order(node, expected, &["-t", kind.argument()])
         .map_err(|error| NotStarted::Failed(words(&error)))?;
-    understood(kind, &answer).map(|begun| Running::new(kind, &before, begun))
+    understood(kind, &before, &answer).map(|begun| Running::new(kind, &before, begun))
+}
+
+/// Which one runs no drive tells: it may be the longest.
+fn busy(remaining: u8, before: &Snapshot) -> NotStarted {
+    let longest = limits(Kind::Extended, before).longest;
+    NotStarted::Busy { remaining, longest }
 }
 
 /// Looks at a running test, `elapsed` after its start.
@@ -426,14 +435,15 @@ fn lacks(before: &Snapshot) -> Option<String> {
     None
 }
 
-/// Whether smartctl's answer to `-t` says that the test began; `Ok(false)` where it says neither yes nor no.
-fn understood(kind: Kind, answer: &crate::smart::Answer) -> Result<bool, NotStarted> {
+/// Whether smartctl's answer to `-t` says that the test began; `Ok(false)` where it says neither yes nor no. `before`: what the
+/// drive told last.
+fn understood(kind: Kind, before: &Snapshot, answer: &crate::smart::Answer) -> Result<bool, NotStarted> {
     let text = answer.text();
     let lower = text.to_ascii_lowercase();
     if lower.contains("can't start self-test without aborting") {
         let left = lower.split_once('(').and_then(|(_, rest)| rest.split_once('%'));
         let remaining = left.and_then(|(number, _)| number.trim().parse().ok()).unwrap_or(100);
-        return Err(NotStarted::Busy { remaining });
+        return Err(busy(remaining, before));
     }
     let refused = [
         "not support",

@@ -157,10 +157,10 @@ fn smartctls_answers_to_an_order_are_understood() {
         status,
         lines: text.lines().map(str::to_owned).collect(),
     };
-    let of = |status, text| match understood(Kind::Short, &answer(status, text)) {
+    let of = |status, text| match understood(Kind::Short, &drive(&[], None), &answer(status, text)) {
         Ok(begun) => format!("begun {begun}"),
         Err(NotStarted::Unsupported { .. }) => "unsupported".into(),
-        Err(NotStarted::Busy { remaining }) => format!("busy {remaining}"),
+        Err(NotStarted::Busy { remaining, .. }) => format!("busy {remaining}"),
         Err(NotStarted::Failed(why)) => format!("failed: {why}"),
         Err(NotStarted::OtherDrive(why)) => format!("another drive: {why}"),
         Err(NotStarted::Silent(why)) => format!("silent: {why}"),
@@ -240,10 +240,15 @@ fn an_entry_of_a_log_with_a_wrong_checksum_is_no_result() {
 
 #[test]
 fn another_ones_end_and_a_drive_that_was_read_before_are_waited_for_and_no_other_reason() {
-    let busy = NotStarted::Busy { remaining: 90 };
-    assert_eq!(busy.again(Duration::ZERO), Some(BUSY));
-    assert_eq!(busy.again(OTHERS - BUSY), Some(BUSY));
-    assert_eq!(busy.again(OTHERS), None);
+    let hour = |hours: u64| Duration::from_secs(3600 * hours);
+    for (minutes, waits) in [(Some(60), OTHERS), (None, OTHERS), (Some(2400), hour(120) + at(600))] {
+        let mut told = drive(&[], Some(90));
+        told.self_test.extended_minutes = minutes;
+        let busy = busy(90, &told);
+        assert_eq!(busy.again(Duration::ZERO), Some(BUSY));
+        assert_eq!(busy.again(waits - BUSY), Some(BUSY), "{minutes:?}");
+        assert_eq!(busy.again(waits), None, "{minutes:?}");
+    }
     let silent = NotStarted::Silent("x".into());
     assert_eq!(silent.again(UNTOLD - BUSY), Some(BUSY));
     assert_eq!(silent.again(UNTOLD), None);

@@ -68,7 +68,7 @@ impl Own {
             heat: TestHeat::new(job.heat_limits(self.before.as_ref())),
             began: Instant::now(),
         };
-        // What another's self-test was last said to have left: it is asked for up to a day.
+        // What another's self-test was last said to have left: it is asked for a day and more.
         let mut said = String::new();
         loop {
             let mut running = match selftest::start(&job.smartctl, &job.node, &job.held.identity, kind) {
