@@ -21,6 +21,8 @@ use drive::smart::Snapshot;
 use wire::Celsius;
 use wire::drive::Rotation;
 
+use crate::platters::spins;
+
 /// Where a drive with platters pauses at the latest. Source: makers state 60 °C as the highest operating temperature of
 /// most disks (e.g. WD Red and Seagate IronWolf data sheets).
 pub const PLATTERS: Celsius = Celsius(60);
@@ -107,11 +109,12 @@ impl Limits {
 
 impl Limits {
     /// The same by what is known of a drive: how the kernel says that it rotates, and its SMART from before the job, which
-    /// tells flash that a bridge hides from the kernel.
+    /// tells what a bridge hides from the kernel ([`spins`]).
     pub fn of_drive(rotation: Rotation, smart: Option<&Snapshot>) -> Self {
-        let rotation = match (rotation, smart.and_then(Snapshot::spins)) {
-            (Rotation::Unknown, Some(false)) => Rotation::SolidState,
-            (known, _) => known,
+        let rotation = match spins(rotation, smart) {
+            Some(false) => Rotation::SolidState,
+            Some(true) => Rotation::Spinning { rpm: None },
+            None => Rotation::Unknown,
         };
         Self::of(rotation, &smart.map(Named::of).unwrap_or_default())
     }
@@ -293,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn flash_that_smart_alone_knows_pauses_as_flash() {
+    fn what_smart_alone_knows_pauses_as_what_it_is() {
         let told = |rpm, nvme: bool| Snapshot {
             rpm,
             nvme: nvme.then(NvmeHealth::default),
@@ -305,6 +308,12 @@ mod tests {
         assert_eq!(of(Rotation::Unknown, Some(5400), false), PLATTERS);
         assert_eq!(of(Rotation::Unknown, None, false), PLATTERS);
         assert_eq!(of(DISK, Some(0), false), PLATTERS, "the kernel knows");
+        assert_eq!(
+            of(Rotation::SolidState, Some(5400), false),
+            PLATTERS,
+            "its bridge says flash"
+        );
+        assert_eq!(of(Rotation::SolidState, None, false), FLASH);
         assert_eq!(Limits::of_drive(Rotation::Unknown, None).pause, PLATTERS);
     }
 

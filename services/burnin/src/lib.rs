@@ -27,6 +27,7 @@ mod ours;
 pub mod pace;
 pub mod pattern;
 pub mod pipeline;
+pub mod platters;
 pub mod playbook;
 pub mod runner;
 pub mod sheet;

@@ -13,6 +13,7 @@ use wire::options::{Formatted, Profile};
 
 use super::Peer;
 use crate::evidence::Evidence;
+use crate::platters::spins;
 
 /// What a verdict is about. Begin with [`Case::new`] and set what is known; what is left out is not known, or was not
 /// asked for.
@@ -128,10 +129,6 @@ impl<'a> Case<'a> {
 
     /// Whether it has platters, as far as anybody knows.
     pub(super) fn spins(&self) -> Option<bool> {
-        match self.rotation {
-            Rotation::Spinning { .. } => Some(true),
-            Rotation::SolidState => Some(false),
-            Rotation::Unknown => self.last().or(self.first())?.spins(),
-        }
+        spins(self.rotation, self.last().or(self.first()))
     }
 }

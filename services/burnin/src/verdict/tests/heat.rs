@@ -41,7 +41,8 @@ fn a_drive_that_stands_at_its_limit_when_the_job_ends_is_inconclusive() {
         (Rotation::Unknown, Some(60), vec![], INCONCLUSIVE),
         (DISK, None, vec![], None),
     ] {
-        let (timeline, drive) = (line(&readings), at(after));
+        let (timeline, mut drive) = (line(&readings), at(after));
+        drive.rpm = drive.rpm.filter(|_| rotation != Rotation::SolidState);
         let case = Case {
             rotation,
             timeline: &timeline,
@@ -49,6 +50,13 @@ fn a_drive_that_stands_at_its_limit_when_the_job_ends_is_inconclusive() {
         };
         assert_eq!(fired(&case, "hot-at-end"), want, "{rotation:?} {after:?} {readings:?}");
     }
+    // Its bridge calls a disk flash.
+    let drive = at(Some(60));
+    let case = Case {
+        rotation: Rotation::SolidState,
+        ..both(&evidence, &drive)
+    };
+    assert_eq!(fired(&case, "hot-at-end"), INCONCLUSIVE);
     // A limit that the drive names itself counts, and one below 50 °C is its firmware's mistake.
     for (named, want) in [(60, INCONCLUSIVE), (40, None)] {
         let mut drive = at(Some(56));

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use wire::Celsius;
+use wire::drive::Rotation;
 use wire::job::TimePoint;
 
 use super::complete::long;
@@ -99,6 +100,15 @@ fn shingles_are_known_by_trim_and_by_behaviour() {
         paused.phases[0].latency.add(Duration::from_secs(12));
     }
     let verdict = judge(&both(&paused, &drive));
+    assert_eq!(ids(&verdict), ["smr"], "{verdict:?}");
+    // Its bridge may call it flash.
+    let mut bridged = paused.clone();
+    bridged.incident(incident(FaultKind::Slow));
+    let case = Case {
+        rotation: Rotation::SolidState,
+        ..both(&bridged, &drive)
+    };
+    let verdict = judge(&case);
     assert_eq!(ids(&verdict), ["smr"], "{verdict:?}");
     // What is flash, or may be, pauses for reasons of its own.
     let mut slow = paused.clone();
