@@ -225,6 +225,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use drive::smart::NvmeHealth;
     use drive::system::System;
+    use drive::temperature::Waking;
     use proptest::prelude::*;
 
     use super::*;
@@ -340,6 +341,40 @@ mod tests {
         let end = heat.step(Duration::from_secs(1900), Some(Celsius(58)));
         assert_eq!(end, Some(Decision::GiveUp { at: Celsius(58) }));
         assert_eq!(heat.step(Duration::from_secs(2000), Some(Celsius(20))), None);
+    }
+
+    /// Behind USB the thermometer is read every ten minutes. What it told last would end the job, or hold the drive at once again.
+    #[test]
+    fn a_drive_behind_usb_that_cools_between_two_readings_goes_on_and_is_not_held_again_for_an_old_one() {
+        for (hot_for, resumes) in [(20, 25), (22, 22)] {
+            let minute = |now: Duration| now.as_secs() / 60;
+            let is = |now: Duration| match minute(now) {
+                m if m < hot_for => Celsius(60),
+                m if m < resumes => Celsius(55),
+                _ => Celsius(52),
+            };
+            let (mut heat, mut waking) = (Heat::new(Limits::of(DISK, &Named::default())), Waking::default());
+            let mut decisions = Vec::new();
+            for second in (0..60 * 60).step_by(10) {
+                let now = Duration::from_secs(second);
+                let told = Some(is(Duration::from_secs(second / 600 * 600)));
+                if waking.is_due(now, heat.paused().is_some(), told) {
+                    waking.took(Some(is(now)), told);
+                }
+                decisions.extend(
+                    heat.step(now, waking.newest(now, told))
+                        .map(|decision| (minute(now), decision)),
+                );
+            }
+            let (paused, resumed) = (
+                Decision::Pause { at: Celsius(60) },
+                Decision::Resume { at: Celsius(52) },
+            );
+            assert_eq!(decisions[0], (0, paused));
+            assert_eq!(decisions[1].1, resumed);
+            assert!((resumes..=resumes + 1).contains(&decisions[1].0), "{decisions:?}");
+            assert_eq!(decisions.len(), 2, "{decisions:?}");
+        }
     }
 
     #[test]

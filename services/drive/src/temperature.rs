@@ -22,6 +22,10 @@ const USB_ASK_PERIOD: Duration = Duration::from_secs(600);
 /// How often at most a drive that is held for heat is woken to tell its temperature.
 const WAKE_PERIOD: Duration = Duration::from_secs(300);
 
+/// How often one that is held for heat and awake is asked beside its [`Thermometer`]: half an hour without cooling ends its job, and
+/// three answers in it are no watch. It does no work that this would hold up.
+const HELD_PERIOD: Duration = Duration::from_secs(60);
+
 /// The thermometer of one drive: the kernel's sensor, else what the drive's SMART tells now and then.
 #[derive(Debug)]
 pub struct Thermometer {
@@ -83,23 +87,40 @@ impl Thermometer {
     }
 }
 
-/// When a drive that is held for heat is read in a way that wakes it: one that its enclosure put to standby would never show
-/// that it cooled, and its job would be given up.
+/// Readings of a drive that is held for heat, beside those of its [`Thermometer`], which are up to [`USB_ASK_PERIOD`] old and leave a
+/// drive asleep: one that its enclosure put to standby would never show that it cooled, and its job would be given up.
 #[derive(Clone, Debug, Default)]
 pub struct Waking {
     last: Option<Duration>,
+    /// A reading of that moment, and what the thermometer told at it.
+    fresh: Option<(Celsius, Option<Celsius>)>,
 }
 
 impl Waking {
-    /// Whether to read it so at `now`, on any clock that never goes back. `hot`: whether it is held for heat; `reading`: what
-    /// was told without waking it.
-    pub fn is_due(&mut self, now: Duration, hot: bool, reading: Option<Celsius>) -> bool {
-        let rested = self.last.is_none_or(|last| now.saturating_sub(last) >= WAKE_PERIOD);
-        let due = hot && reading.is_none() && rested;
+    /// Whether to read it at `now`, on any clock that never goes back, in a way that wakes it. `hot`: whether it is held for heat;
+    /// `told`: by its thermometer.
+    pub fn is_due(&mut self, now: Duration, hot: bool, told: Option<Celsius>) -> bool {
+        let period = if told.is_some() { HELD_PERIOD } else { WAKE_PERIOD };
+        let due = hot && self.last.is_none_or(|last| now.saturating_sub(last) >= period);
         if due {
             self.last = Some(now);
         }
         due
+    }
+
+    /// Takes what it was found to have when that [was due](Self::is_due), `told` by its thermometer meanwhile.
+    pub fn took(&mut self, fresh: Option<Celsius>, told: Option<Celsius>) {
+        self.fresh = fresh.map(|fresh| (fresh, told));
+    }
+
+    /// What counts at `now`: the fresh reading until the thermometer tells something else, or must have been read since; else what it
+    /// tells. An old one would hold a drive again that has just cooled.
+    pub fn newest(&self, now: Duration, told: Option<Celsius>) -> Option<Celsius> {
+        let is_new = self.last.is_some_and(|last| now.saturating_sub(last) < USB_ASK_PERIOD);
+        match self.fresh {
+            Some((fresh, then)) if is_new && then == told => Some(fresh),
+            Some(_) | None => told,
+        }
     }
 }
 
@@ -332,13 +353,41 @@ mod tests {
         let mut waking = Waking::default();
         let at = Duration::from_secs;
         assert!(!waking.is_due(at(0), false, None), "it works");
-        assert!(!waking.is_due(at(10), true, Some(Celsius(58))), "it tells by itself");
         assert!(waking.is_due(at(20), true, None));
         assert!(!waking.is_due(at(319), true, None));
         assert!(waking.is_due(at(320), true, None));
         assert!(!waking.is_due(at(400), false, None));
         assert!(!waking.is_due(at(410), true, None), "also not in another pause");
         assert!(waking.is_due(at(620), true, None));
+    }
+
+    #[test]
+    fn a_drive_held_for_heat_is_read_each_minute_and_an_older_reading_does_not_count_beside_that() {
+        let mut waking = Waking::default();
+        let (at, told) = (Duration::from_secs, Some(Celsius(60)));
+        assert!(!waking.is_due(at(0), false, told), "it works");
+        assert_eq!(waking.newest(at(0), told), told);
+        assert!(waking.is_due(at(10), true, told));
+        waking.took(Some(Celsius(57)), told);
+        assert_eq!(waking.newest(at(10), told), Some(Celsius(57)));
+        assert!(!waking.is_due(at(69), true, told));
+        assert!(waking.is_due(at(70), true, told));
+        waking.took(Some(Celsius(52)), told);
+        assert!(!waking.is_due(at(700), false, told), "it goes on");
+        assert_eq!(waking.newest(at(669), told), Some(Celsius(52)));
+        assert_eq!(
+            waking.newest(at(670), told),
+            told,
+            "it was read again meanwhile, and is as hot"
+        );
+        assert_eq!(
+            waking.newest(at(80), Some(Celsius(61))),
+            Some(Celsius(61)),
+            "it was read since"
+        );
+        assert!(waking.is_due(at(710), true, told));
+        waking.took(None, told);
+        assert_eq!(waking.newest(at(710), told), told, "it did not answer");
     }
 
     fn device(bus: Bus) -> Device {

@@ -48,10 +48,11 @@ impl JobTask {
         if self.record.paused.is_some() {
             heat.restart_patience(now);
         }
-        let mut reading = self.temperature();
-        if holds.waking.is_due(now, holds.hot.is_some(), reading) {
-            reading = self.reading(held).await;
+        let told = self.temperature();
+        if holds.waking.is_due(now, holds.hot.is_some(), told) {
+            holds.waking.took(self.reading(held).await, told);
         }
+        let reading = holds.waking.newest(now, told);
         let decision = heat.step(now, reading)?;
         let step = self.record.job.progress.as_ref().map_or(0, |progress| progress.step);
         let point = self.record.point(step, Bytes(0), reading);

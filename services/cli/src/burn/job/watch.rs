@@ -15,7 +15,7 @@ use burnin::runner::Ask;
 use burnin::timeline;
 use drive::company::Company;
 use drive::kernel_log::Unheard;
-use drive::temperature::{Thermometer, Waking};
+use drive::temperature::{self, Thermometer, Waking};
 use wire::job::{Progress, TimePoint};
 use wire::{Bytes, Celsius, Time};
 
@@ -72,15 +72,18 @@ impl Watch {
         let mut company = Company::of(&job.guard.system, &job.held.device.syspath);
         let (system, smartctl, shared) = (job.guard.system.clone(), job.smartctl.clone(), Arc::clone(&seen));
         let (node, identity, mut waking) = (job.node.clone(), job.held.identity.clone(), Waking::default());
+        let name = job.held.device.name.clone();
         let began = Instant::now();
         let look = move || {
             loop {
-                let mut reading = thermometer.read(&system, &smartctl, Instant::now());
+                let told = thermometer.read(&system, &smartctl, Instant::now());
                 let hot = lock(&shared).is_held_for_heat();
-                if waking.is_due(began.elapsed(), hot, reading) {
-                    let told = smartctl.read(&node, &identity).ok();
-                    reading = told.and_then(|told| celsius(told.temperature));
+                let now = began.elapsed();
+                if waking.is_due(now, hot, told) {
+                    let by_smart = || celsius(smartctl.read(&node, &identity).ok()?.temperature);
+                    waking.took(temperature::read(&system, &name).or_else(by_smart), told);
                 }
+                let reading = waking.newest(now, told);
                 let busy = company.look();
                 let mut seen = lock(&shared);
                 seen.shared |= busy;
