@@ -45,6 +45,8 @@ const DIRS: &[(&str, u32)] = &[
     ("tmp", 0o1777),
     ("system", 0o755),
     ("var/lib/kiln", 0o755),
+    // `ledctl` 0.97 resolves its default log's folder before it heeds `--log`, and lights nothing without it.
+    ("var/log", 0o755),
 ];
 
 /// Where Debian's programs look, all inside `/system`.
@@ -70,16 +72,8 @@ pub fn make(
     binaries: &Binaries,
     trusted: &KeySet,
 ) -> Result<Vec<u8>> {
-    let mut a = Archive::default();
+    let mut a = bare();
     a.add(crate::update_keys::IN_IMAGE, Node::File(0o644, trusted.bytes()));
-    for (path, mode) in DIRS {
-        a.add(path, Node::Dir(*mode));
-    }
-    for (path, target) in LINKS {
-        a.add(path, Node::Link((*target).to_owned()));
-    }
-    a.add("dev/console", Node::Char(0o600, 5, 1));
-    a.add("dev/null", Node::Char(0o666, 1, 3));
     let mut file = |path: &str, from: &Path, mode| -> Result<()> {
         a.add(path, Node::File(mode, fs::read(from).at("reading", from)?));
         Ok(())
@@ -130,6 +124,20 @@ pub fn make(
     Ok(a.bytes())
 }
 
+/// Folders, links and nodes, before any file.
+fn bare() -> Archive {
+    let mut a = Archive::default();
+    for (path, mode) in DIRS {
+        a.add(path, Node::Dir(*mode));
+    }
+    for (path, target) in LINKS {
+        a.add(path, Node::Link((*target).to_owned()));
+    }
+    a.add("dev/console", Node::Char(0o600, 5, 1));
+    a.add("dev/null", Node::Char(0o666, 1, 3));
+    a
+}
+
 /// When the tree was committed last, in seconds since 1970: the same for everybody who builds it. No clock of a box is before.
 pub(crate) fn built(tree: &Path) -> u64 {
     let git = std::process::Command::new("git")
@@ -151,4 +159,19 @@ fn file_name(path: &Path) -> String {
         .unwrap_or_default()
         .display()
         .to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+
+    /// That the programs get along with it is `image/tests/boot`'s.
+    #[test]
+    fn the_tree_has_the_folders_that_programs_of_the_image_look_for() {
+        let paths = crate::cpio::list(&bare().bytes()).unwrap();
+        for folder in ["run", "tmp", "sys", "proc", "dev", "var/lib/kiln", "var/log", "var/run"] {
+            assert!(paths.iter().any(|(path, _)| path == folder), "{folder}: {paths:?}");
+        }
+    }
 }

@@ -50,6 +50,16 @@ fn bios_boots_to_a_box_that_is_claimed_with_the_code_on_its_console() {
     let expedited = vm.probe().unwrap().read("/sys/kernel/rcu_expedited").unwrap();
     assert_eq!(expedited.trim(), "0", "grace periods are still hurried");
 
+    // It drives no light of such a disk, which is another word than that it cannot even begin (8).
+    let ledctl = [
+        "/usr/sbin/ledctl",
+        "--listed-only",
+        "--log=/dev/null",
+        "locate=/dev/vda",
+    ];
+    let said = vm.probe().unwrap().run(&ledctl).unwrap_err().to_string();
+    assert!(said.contains("ended with 33"), "{said}");
+
     // The boot disk is on the list, and never offered.
     let boot = bench.drive("KILNBOOT", "present", |d| d.present);
     assert_eq!(boot.refused.map(|r| r.kind).as_deref(), Some("boot-disk"));

@@ -168,7 +168,7 @@ fn a_slot_that_sg_ses_does_not_find_is_shown_by_the_next_means() {
     let first = calls.lines().next().unwrap();
     assert!(first.starts_with("sg_ses --dev-slot-num=3 --set=ident"), "{calls}");
     assert!(
-        calls.contains("ledctl --listed-only locate=") && !calls.contains("--index"),
+        calls.contains("ledctl --listed-only --log=/dev/null locate=") && !calls.contains("--index"),
         "{calls}"
     );
 }
@@ -277,7 +277,7 @@ fn without_an_enclosure_ledctl_is_tried_and_then_the_rhythm() {
     assert_eq!(
         calls,
         format!(
-            "ledctl --listed-only locate={0}\nledctl --listed-only locate_off={0}\n",
+            "ledctl --listed-only --log=/dev/null locate={0}\nledctl --listed-only --log=/dev/null locate_off={0}\n",
             node.display()
         )
     );
@@ -311,6 +311,7 @@ fn two_drives_are_lit_at_once_and_one_going_dark_leaves_the_other() {
     let played = "others=off\n\
         for word; do case $word in\n\
         -x|--listed-only) others=stay ;;\n\
+        --log=/dev/null) ;;\n\
         locate=*|locate_off=*) order=${word%%=*} light=${word##*/} ;;\n\
         *) exit 1 ;; esac; done\n\
         [ $others = stay ] || find . -type f ! -name \"$light\" -delete\n\

@@ -42,7 +42,16 @@ pub fn tree(binary: Vec<u8>, tools: Tree, sbom: &str) -> Tree {
         tree.insert(path.to_owned(), Entry::Link(to.to_owned()));
         tree.entry(to.to_owned()).or_insert(Entry::Folder(0o755));
     }
-    for path in ["dev", "proc", "sys", "run/kiln/agent", "var/lib/kiln/agent", "root"] {
+    // `ledctl` lights nothing without `var/log`.
+    for path in [
+        "dev",
+        "proc",
+        "sys",
+        "run/kiln/agent",
+        "var/lib/kiln/agent",
+        "var/log",
+        "root",
+    ] {
         tree.entry(path.to_owned()).or_insert(Entry::Folder(0o755));
     }
     tree.insert("tmp".to_owned(), Entry::Folder(0o1777));

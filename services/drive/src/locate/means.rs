@@ -74,10 +74,12 @@ impl Means {
             }
             Self::Ledctl { node } => {
                 let order = if on { "locate" } else { "locate_off" };
-                // Without it the lights of all other drives are turned off (ledctl(8)).
                 tool(
                     Command::new(&tools.ledctl)
+                        // Without it the lights of all other drives are turned off (ledctl(8)).
                         .arg("--listed-only")
+                        // Its own log would grow for ever, in memory on the box; it still asks for its default's folder.
+                        .arg("--log=/dev/null")
                         .arg(format!("{order}={}", node.display())),
                 )
             }

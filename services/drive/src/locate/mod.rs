@@ -4,7 +4,7 @@
 //! |---|---|
 //! | enclosure | the kernel's `locate` attribute of the slot (SES), or `sg_ses` where that attribute is missing |
 //! | PCI slot | the kernel's `*:enclosure:locate` LED of an NVMe slot (NPEM) |
-//! | controller | `ledctl --listed-only locate=…` for what ledmon drives (AHCI SGPIO, VMD, IBPI) |
+//! | controller | `ledctl --listed-only locate=…` (it needs a folder `/var/log`) for what ledmon drives (AHCI SGPIO, VMD, IBPI) |
 //! | rhythm | three short bursts of reads and a pause, over and over; reads alone, on a descriptor that cannot write, of a drive that is not being tested ([`Leave`]) |
 //!
 //! [`how`] says which there are, best first, from `/sys` alone; [`start`] takes the first that works. Whatever was begun
