@@ -8,6 +8,7 @@ use store::{Error, Store, TakenOut};
 use wire::event::Severity;
 
 use crate::bays::BAYS;
+use crate::controller::LIT;
 use crate::events::Happening;
 use crate::jobs::{self, JOBS, KNOWN, past};
 use crate::outbox::SPOOL;
@@ -21,6 +22,7 @@ pub fn take_out(store: &Store) -> (Vec<TakenOut>, Vec<Error>) {
         store.take_out_unreadable(&past::PEERS),
         store.take_out_unreadable(&BAYS),
         store.take_out_unreadable(&KNOWN),
+        store.take_out_unreadable(&LIT),
         store.take_out_unreadable(&SPOOL),
     ];
     let (mut taken, mut failed) = (Vec::new(), Vec::new());

@@ -224,6 +224,42 @@ async fn a_light_that_is_asked_for_twice_is_on_and_one_that_is_put_out_meanwhile
     }
 }
 
+/// An agent that is killed puts nothing out, and the next one has nothing of it in memory.
+#[tokio::test]
+async fn a_light_that_a_killed_agent_left_on_is_put_out_by_the_next_one() {
+    let played = "case $* in *locate=*) : > lit ;; *locate_off=*) rm lit ;; esac";
+    let Some(mut bench) = Bench::with_ledctl(32, played).await else {
+        return;
+    };
+    let drive = bench.drives[0].id();
+    let lit = bench.path().join("lit");
+    let told = |answer| match answer {
+        Ok(Answer::Done { told }) => told,
+        other => panic!("{other:?}"),
+    };
+    bench.server.call(locate(drive.clone(), true)).await.unwrap();
+    assert!(lit.exists());
+    bench.agent.kill();
+    bench.restart_and_wait().await;
+    bench.server.until("the dark", |_| (!lit.exists()).then_some(())).await;
+    // What stands on without anybody's word is put out when that is asked for, and nothing is said that was not done.
+    std::fs::write(&lit, "").unwrap();
+    let out = told(bench.server.call(locate(drive.clone(), false)).await);
+    assert!(!lit.exists() && out.contains("no longer"), "{out}");
+    let nothing = told(bench.server.call(locate(drive.clone(), false)).await);
+    assert!(nothing.contains("no light of its bay answers"), "{nothing}");
+    // It is not put out again and again.
+    bench.server.call(locate(drive.clone(), true)).await.unwrap();
+    bench.server.call(locate(drive, false)).await.unwrap();
+    std::fs::write(&lit, "").unwrap();
+    // That it is out is written down after the answer.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    bench.agent.kill();
+    bench.restart_and_wait().await;
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    assert!(lit.exists(), "it was put out again");
+}
+
 #[tokio::test]
 async fn a_drive_is_shown_and_no_longer() {
     let Some(bench) = Bench::new(&[32]).await else {

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::script;
 use drive::System;
-use drive::locate::{Failed, Leave, Locating, Means, Tools, how, place};
+use drive::locate::{Failed, Leave, Locating, Means, Tools, how, place, put_out};
 use drive::sysfs::{self, Device};
 
 const LONG: Duration = Duration::from_secs(60);
@@ -293,6 +293,35 @@ fn without_an_enclosure_ledctl_is_tried_and_then_the_rhythm() {
         locating.stop();
         assert!(begun.elapsed() < LONG / 2);
     }
+}
+
+/// Nobody knows which of them a killed process had lit.
+#[test]
+fn what_somebody_else_lit_is_put_out_by_every_means_and_told_only_where_one_took_it() {
+    let root = tempfile::tempdir().unwrap();
+    let device = shelf(root.path(), true);
+    let system = System::at(root.path());
+    let Means::Slot { attribute, .. } = &how(&system, &device)[0] else {
+        panic!("no slot")
+    };
+    std::fs::write(attribute, "1").unwrap();
+    assert!(put_out(&system, &tools(root.path(), 1), &device));
+    assert_eq!(std::fs::read_to_string(attribute).unwrap(), "0");
+    let calls = std::fs::read_to_string(root.path().join("calls")).unwrap();
+    assert!(
+        calls.contains("--clear=ident") && calls.contains("locate_off="),
+        "{calls}"
+    );
+    let bare = disk(
+        root.path(),
+        "sda",
+        "pci0000:00/0000:00:1f.2/ata5/host4/target4:0:0/4:0:0:0",
+    );
+    assert!(
+        !put_out(&system, &tools(root.path(), 1), &bare),
+        "no light of its bay answers"
+    );
+    assert!(put_out(&system, &tools(root.path(), 0), &bare));
 }
 
 /// A `ledctl` with a file for each light that is on, which turns off what is not listed unless it is told to leave it.

@@ -1,17 +1,19 @@
-//! Makes a drive findable for the eye, and names its bay. How is `drive::locate`'s.
+//! Makes a drive findable for the eye, and names its bay. How is `drive::locate`'s; whose light is on is known over restarts
+//! ([`super::lit`]).
 
 use std::sync::Arc;
 
-use drive::locate::{LONGEST, Leave, Locating, Tools, start};
+use drive::locate::{LONGEST, Leave, Locating, Tools, put_out, start};
 use drive::{System, sysfs};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
 use tracing::info;
 use wire::command::{Answer, CallOutcome};
+use wire::drive::Drive;
 use wire::event::Severity;
 use wire::{DriveId, Problem};
 
-use super::command::answer_kept;
+use super::command::{answer_kept, kept};
 use super::lights::{Lights, Turn};
 use super::{Back, Controller, answer};
 use crate::events::Happening;
@@ -22,6 +24,14 @@ pub(super) struct Ask {
     on: bool,
     actor: String,
     reply: oneshot::Sender<CallOutcome>,
+}
+
+/// What became of a turn.
+enum Turned {
+    On(Locating),
+    Out,
+    /// Nothing was shown, and no light takes an order.
+    Nothing,
 }
 
 /// The drives that are shown to somebody; a light goes out when its entry is dropped.
@@ -37,6 +47,16 @@ impl Controller {
                 let problem = Problem::new("busy", 503, "This drive's light is still being turned");
                 answer(ask.reply, Err(problem.with("Try again in a moment.")));
             }
+        }
+    }
+
+    /// Puts out the lights that an earlier agent left on, once their drives are seen.
+    pub(super) fn put_out_what_was_left(&mut self, list: &[Drive]) {
+        for drive in self.lit.left_on(list) {
+            info!(%drive, "a light that may be on since an earlier agent is put out");
+            // Nobody waits for the answer.
+            let (reply, _unheard) = oneshot::channel();
+            self.locate(drive, false, String::new(), reply);
         }
     }
 
@@ -73,6 +93,7 @@ impl Controller {
             let happening = Happening::new("drive.located", Severity::Info, Some(drive.clone()), message, data);
             self.means.outbox.event(happening);
         }
+        let written = self.lit.turns(&drive, on);
         let leave = match self.busy().contains(&drive) {
             true => Leave::new(false),
             false => self
@@ -82,15 +103,24 @@ impl Controller {
                 .clone(),
         };
         tokio::spawn(async move {
+            if let Some(written) = written {
+                kept(written).await;
+            }
             let done = spawn_blocking(move || {
-                if let Some(before) = before {
-                    before.stop();
+                let was_shown = before.map(Locating::stop).is_some();
+                match on {
+                    true => light(&listed.kernel_name, &leave).map(Turned::On),
+                    false if was_shown || dark(&listed.kernel_name) => Ok(Turned::Out),
+                    false => Ok(Turned::Nothing),
                 }
-                on.then(|| light(&listed.kernel_name, &leave)).transpose()
             });
             let (told, lit) = match done.await {
-                Ok(Ok(Some(locating))) => (Ok(locating.words()), Some(locating)),
-                Ok(Ok(None)) => (Ok(format!("{name} is no longer shown.")), None),
+                Ok(Ok(Turned::On(locating))) => (Ok(locating.words()), Some(locating)),
+                Ok(Ok(Turned::Out)) => (Ok(format!("{name} is no longer shown.")), None),
+                Ok(Ok(Turned::Nothing)) => {
+                    let told = format!("{name} was not being shown, and no light of its bay answers.");
+                    (Ok(told), None)
+                }
                 Ok(Err(why)) => {
                     let problem = Problem::new("locate-unsupported", 422, "This drive cannot be made findable");
                     (Err(problem.with(format!("{name}: {why}."))), None)
@@ -127,6 +157,9 @@ impl Controller {
 
     /// A light was turned; the next one that waits for it has its turn.
     pub(super) fn located(&mut self, drive: DriveId, lit: Option<Locating>) {
+        if lit.is_none() {
+            self.lit.is_out(&drive);
+        }
         if let Some(turn) = self.located.turned(&drive, lit) {
             self.turn(drive, turn);
         }
@@ -137,4 +170,10 @@ fn light(kernel_name: &str, leave: &Leave) -> Result<Locating, String> {
     let system = System::default();
     let device = sysfs::read(&system, kernel_name).ok_or("it is gone")?;
     start(&system, &Tools::default(), &device, LONGEST, leave).map_err(|error| error.to_string())
+}
+
+/// Puts out the light of its bay, which this process need not have lit; whether there is one that takes the order.
+fn dark(kernel_name: &str) -> bool {
+    let system = System::default();
+    sysfs::read(&system, kernel_name).is_some_and(|device| put_out(&system, &Tools::default(), &device))
 }

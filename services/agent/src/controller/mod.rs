@@ -7,6 +7,7 @@ mod command;
 mod failed;
 mod foreign;
 mod lights;
+mod lit;
 mod locate;
 mod offer;
 mod refusals;
@@ -41,8 +42,11 @@ use crate::jobs::{KNOWN, Kept};
 use crate::record::Record;
 use crate::registry::Registry;
 use crate::uplink::FromServer;
+use lit::Lit;
 use locate::Located;
 use start::Beginning;
+
+pub(crate) use lit::LIT;
 
 /// How long after its start the agent believes that a drive which was known is still to be found: walking the buses and
 /// spinning up take time, and a restarted agent must not tell that all drives went and came back.
@@ -115,6 +119,8 @@ pub struct Controller {
     /// The backup that the server is taking.
     backup: Pages,
     located: Located,
+    /// Whose light may be on, over restarts.
+    lit: Lit,
     /// Drives that may be read to show them, until a job opens them.
     leaves: BTreeMap<DriveId, Leave>,
     /// Drives that tell of burn-ins which this box does not know.
@@ -141,6 +147,7 @@ impl Controller {
             .into_iter()
             .map(|(_, known)| (known.id.clone(), known));
         let known = known.collect();
+        let lit = Lit::open(means.jobs.store().clone())?;
         let (back, backs) = mpsc::channel(64);
         let controller = Self {
             means,
@@ -158,6 +165,7 @@ impl Controller {
             ended: BTreeSet::new(),
             backup: Pages::default(),
             located: Located::new(),
+            lit,
             leaves: BTreeMap::new(),
             offers: BTreeMap::new(),
             looked_at: BTreeSet::new(),
@@ -262,6 +270,7 @@ impl Controller {
         if self.epoch.elapsed() >= SETTLE {
             self.look_for_offers(list);
         }
+        self.put_out_what_was_left(list);
         self.tell();
     }
 

@@ -28,6 +28,7 @@ use copies::Copies;
 pub use past::{Ended, PEERS_MAX, Past};
 use wishes::WISHES;
 
+use crate::controller::LIT;
 use crate::events::{Happening, Known};
 use crate::outbox::{self, NUMBERS, SPOOL};
 use crate::record::Record;
@@ -61,7 +62,7 @@ pub const JOBS_MAX: usize = 700;
 const TIGHT: usize = 8;
 
 /// Names of all tables of the agent's store.
-pub fn tables() -> [&'static str; 11] {
+pub fn tables() -> [&'static str; 12] {
     [
         JOBS.name(),
         SAMPLES.name(),
@@ -72,6 +73,7 @@ pub fn tables() -> [&'static str; 11] {
         WISHES.name(),
         PINS.name(),
         KNOWN.name(),
+        LIT.name(),
         SPOOL.name(),
         NUMBERS.name(),
     ]

@@ -15,6 +15,8 @@ pub struct Bench {
     pub agent: Agent,
     pub drives: Vec<Loop>,
     arguments: Vec<String>,
+    /// Behind which words the agent is started again.
+    again: Vec<String>,
     dir: TempDir,
 }
 
@@ -46,18 +48,26 @@ impl Bench {
 
     /// One drive of this size, and a `ledctl` that runs these lines of `sh` in [`Bench::path`].
     pub async fn with_ledctl(mib: u64, lines: &str) -> Option<Self> {
-        Self::begin(&[mib], true, &[], |dir, _| {
+        let behind = |dir: &Path| {
+            // Tools are looked for in a fixed list of folders.
+            let bind = format!(
+                "mount --bind {} /usr/local/sbin && exec \"$0\" \"$@\"",
+                dir.join("bin").display()
+            );
+            ["unshare", "--mount", "sh", "-c", &bind].map(str::to_owned).to_vec()
+        };
+        let bench = Self::begin(&[mib], true, &[], |dir, _| {
             let (bin, here) = (dir.join("bin"), dir.display());
             std::fs::create_dir(&bin).unwrap();
             let program = bin.join("ledctl");
             let script = format!("#!/bin/sh\ncd {here} || exit 1\n{lines}\n");
             std::fs::write(&program, script).unwrap();
             std::fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
-            // Tools are looked for in a fixed list of folders.
-            let bind = format!("mount --bind {} /usr/local/sbin && exec \"$0\" \"$@\"", bin.display());
-            ["unshare", "--mount", "sh", "-c", &bind].map(str::to_owned).to_vec()
+            behind(dir)
         })
-        .await
+        .await?;
+        let again = behind(bench.dir.path());
+        Some(Self { again, ..bench })
     }
 
     /// Lets the kernel seem to have counted the first drive of [`Bench::counted`] so often.
@@ -87,6 +97,7 @@ impl Bench {
             agent,
             drives,
             arguments: arguments.iter().map(|argument| (*argument).to_owned()).collect(),
+            again: Vec::new(),
             dir,
         })
     }
@@ -151,7 +162,7 @@ impl Bench {
     /// Starts the agent again after its end.
     pub fn restart(&mut self) {
         let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
-        self.agent = Agent::with(self.dir.path(), &arguments);
+        self.agent = Agent::behind(&self.again, self.dir.path(), &arguments);
     }
 }
 

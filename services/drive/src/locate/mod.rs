@@ -8,7 +8,7 @@
 //! | rhythm | three short bursts of reads and a pause, over and over; reads alone, on a descriptor that cannot write, of a drive that is not being tested ([`Leave`]) |
 //!
 //! [`how`] says which there are, best first, from `/sys` alone; [`start`] takes the first that works. Whatever was begun
-//! ends by [`Locating::stop`], by dropping it, or by itself after [`LONGEST`].
+//! ends by [`Locating::stop`], by dropping it, or by itself after [`LONGEST`]; what a process left on that was killed, by [`put_out`].
 //!
 //! Tested over made-up trees of `/sys` in the layout of Linux 6.12 and with tools that are scripts (`tests/locate.rs`);
 //! the rhythm is read from loop devices. **No light of a real enclosure has been lit by it.**
@@ -147,6 +147,14 @@ pub fn start(
         }
     }
     Err(Failed::All(last))
+}
+
+/// Puts out whatever light of its bay `device` has, whoever lit it: a process that was killed put none out. Whether any means took the
+/// order. May take as long as each tool may.
+pub fn put_out(system: &System, tools: &Tools, device: &Device) -> bool {
+    let lights = how(system, device).into_iter().filter(|means| *means != Means::Rhythm);
+    // Each of them: which one was lit nobody knows. What is not there gives an error.
+    lights.filter(|means| means.light(tools, false).is_ok()).count() > 0
 }
 
 /// Begins what `means` asks for; the reason in words where the drive does not answer to it.
