@@ -162,7 +162,8 @@ fn is_file_name(name: &str) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// The playbooks of a folder by name; of one whose text does not say its name, the file's.
+/// The playbooks of a folder by name; of one whose text does not say its name, the file's. Two of one name are none: nobody knows
+/// which of them is meant, and they may erase.
 fn read(dir: &Path) -> BTreeMap<String, Own> {
     let Ok(entries) = fs::read_dir(dir) else {
         return BTreeMap::new();
@@ -170,7 +171,7 @@ fn read(dir: &Path) -> BTreeMap<String, Own> {
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.retain(|path| path.extension().is_some_and(|extension| extension == "toml"));
     paths.sort();
-    let mut all = BTreeMap::new();
+    let mut all: BTreeMap<String, (String, Own)> = BTreeMap::new();
     for path in paths.into_iter().take(OWN_MAX) {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
         let file = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -184,12 +185,22 @@ fn read(dir: &Path) -> BTreeMap<String, Own> {
                 let book = Playbook::own(&file, &text);
                 (text, book)
             }
-            Err(cause) => (String::new(), Err(BadPlaybook::Syntax { name: file, cause })),
+            Err(cause) => {
+                let name = file.clone();
+                (String::new(), Err(BadPlaybook::Syntax { name, cause }))
+            }
         };
         let name = book.as_ref().map_or(stem, |book| book.name.clone());
-        all.insert(name, Own { text, book });
+        match all.get_mut(&name) {
+            Some((first, own)) => {
+                let cause = format!("{file} is called {name}, too; give one of them another name");
+                let name = first.clone();
+                own.book = Err(BadPlaybook::Syntax { name, cause });
+            }
+            None => drop(all.insert(name, (file, Own { text, book }))),
+        }
     }
-    all
+    all.into_iter().map(|(name, (_, own))| (name, own)).collect()
 }
 
 #[cfg(test)]
@@ -249,6 +260,27 @@ mod tests {
         }
         assert_eq!(books.save(MINE).unwrap_err().kind, "playbooks-full");
         books.save(&MINE.replace("mine", "mine-7")).unwrap();
+    }
+
+    #[test]
+    fn of_two_files_with_one_name_none_is_used_and_both_are_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let brought = dir.path().join("brought");
+        fs::create_dir(&brought).unwrap();
+        fs::write(brought.join("a.toml"), MINE).unwrap();
+        fs::write(brought.join("b.toml"), MINE.replace("One pass.", "Another.")).unwrap();
+        let books = open(dir.path());
+        let why = books.find("mine").unwrap_err();
+        assert_eq!(why.kind, "playbook-unusable");
+        for file in ["a.toml", "b.toml"] {
+            assert!(why.detail.contains(file), "{why}");
+        }
+        let infos = books.infos();
+        let mine: Vec<_> = infos.iter().filter(|info| info.name == "mine").collect();
+        assert!(matches!(mine.as_slice(), [info] if info.problem.is_some()), "{mine:?}");
+        // One of a person's own goes before both.
+        books.save(MINE).unwrap();
+        assert!(books.find("mine").is_ok());
     }
 
     #[test]
