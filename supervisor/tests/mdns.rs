@@ -1,19 +1,21 @@
 //! The name service in a network of its own: what it says must not come back to it, an address that comes or goes is told,
-//! and at its end it says goodbye.
+//! what a router brings is not heard, and at its end it says goodbye.
 //!
 //! A box alone once took its own announcement, heard while a further address was probed for, for a rival's, and called itself
 //! `-2`. Needs root and `ip`: the network is a namespace of the test's, with a pair of interfaces that are each other's wire.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
+use std::fs::File;
 use std::io::{ErrorKind, Write as _};
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
+use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixDatagram;
 use std::process::{Child, Command};
 use std::time::{Duration, Instant};
 
 use nix::net::if_::if_nametoindex;
-use nix::sched::{CloneFlags, unshare};
+use nix::sched::{CloneFlags, setns, unshare};
 use nix::sys::socket::{
     AddressFamily, SockFlag, SockType, SockaddrIn, SockaddrIn6, SockaddrLike, bind, setsockopt, socket, sockopt,
 };
@@ -24,6 +26,14 @@ const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
 /// The box's own address on the wire.
 const OWN_V4: Ipv4Addr = Ipv4Addr::new(10, 77, 0, 5);
+const OWN_V6: Ipv6Addr = Ipv6Addr::new(0xfd77, 0, 0, 0, 0, 0, 0, 5);
+/// The router's on the same wire, and its others, which are on no link of the box.
+const ROUTER: [&str; 2] = ["10.77.0.1", "fd77::1"];
+const AFAR: [&str; 2] = ["203.0.113.7", "2001:db8:9::7"];
+/// Asks who is a `_kiln._tcp.local`, from any port, as a program that is no responder does (RFC 6762 §6.7).
+const QUESTION: &[u8] = b"\0\x01\0\0\0\x01\0\0\0\0\0\0\x05_kiln\x04_tcp\x05local\0\0\x0c\0\x01";
+/// How long an answer is waited for that must not come; one that comes takes milliseconds.
+const SILENT: Duration = Duration::from_secs(2);
 /// Probing takes a second; the rest is for a machine that has much else to do.
 const LIMIT: Duration = Duration::from_secs(60);
 
@@ -267,6 +277,144 @@ fn a_box_alone_does_not_hear_itself_and_so_keeps_its_name() {
             back += usize::from(takes_back(&message[..len]));
         }
         assert!(back >= 2, "both services are taken back, not {back}");
+    })
+    .join()
+    .unwrap();
+}
+
+/// This thread's network.
+fn here() -> File {
+    File::open("/proc/thread-self/ns/net").unwrap()
+}
+
+/// Does something in another network, and comes back.
+fn within<T>(network: &File, work: impl FnOnce() -> T) -> T {
+    let own = here();
+    setns(network, CloneFlags::CLONE_NEWNET).unwrap();
+    let done = work();
+    setns(&own, CloneFlags::CLONE_NEWNET).unwrap();
+    done
+}
+
+/// Moves this thread into a network of its own, with a router at the other end of its wire; answers with the router's.
+fn routed() -> Result<File, String> {
+    let own_network = || unshare(CloneFlags::CLONE_NEWNET).map_err(|e| format!("a network namespace: {e}"));
+    own_network()?;
+    let router = here();
+    own_network()?;
+    let there = format!("/proc/{}/fd/{}", std::process::id(), router.as_raw_fd());
+    let own = [format!("{OWN_V4}/24"), format!("{OWN_V6}/64")];
+    let steps: [&[&str]; 6] = [
+        &["link", "add", "lan", "type", "veth", "peer", "name", "far"],
+        &["link", "set", "lan", "addrgenmode", "none"],
+        &["link", "set", "far", "netns", &there],
+        &["link", "set", "lan", "up"],
+        &["addr", "add", &own[0], "dev", "lan"],
+        &["addr", "add", &own[1], "dev", "lan", "nodad"],
+    ];
+    steps.into_iter().try_for_each(ip)?;
+    let of = ROUTER.map(|a| format!("{a}/{}", if a.contains(':') { 64 } else { 24 }));
+    let routers: [&[&str]; 6] = [
+        &["link", "set", "lo", "up"],
+        &["link", "set", "far", "up"],
+        &["addr", "add", &of[0], "dev", "far"],
+        &["addr", "add", &of[1], "dev", "far", "nodad"],
+        &["addr", "add", AFAR[0], "dev", "lo"],
+        &["addr", "add", AFAR[1], "dev", "lo", "nodad"],
+    ];
+    within(&router, || routers.into_iter().try_for_each(ip))?;
+    ip(&["route", "add", "default", "via", ROUTER[0]])?;
+    ip(&["route", "add", "default", "via", ROUTER[1]])?;
+    Ok(router)
+}
+
+/// A socket at one of the router's addresses, at any port; what it sends to one address alone has this time to live.
+fn asker(from: &str, lives: u8) -> UdpSocket {
+    let from: IpAddr = from.parse().unwrap();
+    let socket = UdpSocket::bind((from, 0)).unwrap();
+    if from.is_ipv4() {
+        socket.set_ttl(lives.into()).unwrap();
+    } else {
+        setsockopt(&socket, sockopt::Ipv6Ttl, &lives.into()).unwrap();
+    }
+    socket
+}
+
+/// Whether the service answers a question that is sent there, within `time`.
+fn answers(asker: &UdpSocket, to: SocketAddr, time: Duration) -> bool {
+    asker.set_read_timeout(Some(time)).unwrap();
+    asker.send_to(QUESTION, to).unwrap();
+    asker.recv(&mut [0; 9000]).is_ok()
+}
+
+/// Addresses of as many names that nobody has asked for, as one message, to be kept for years.
+fn unasked(n: u32) -> Vec<u8> {
+    let names = 45u8;
+    let mut message = vec![0, 0, 0x84, 0, 0, 0, 0, names, 0, 0, 0, 0];
+    for i in 0..names {
+        message.extend([8]);
+        message.extend(format!("{n:05x}{i:03x}").bytes());
+        message.extend(b"\x05local\0\0\x01\0\x01\x7f\xff\xff\xff\0\x04");
+        message.extend(n.to_be_bytes());
+    }
+    message
+}
+
+/// Memory of a process that is its own to fill, in KiB.
+fn memory(pid: u32) -> u64 {
+    let text = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let line = text.lines().find_map(|l| l.strip_prefix("RssAnon:")).unwrap();
+    line.trim().trim_end_matches(" kB").parse().unwrap()
+}
+
+#[test]
+fn who_is_not_on_its_link_is_neither_answered_nor_believed() {
+    std::thread::spawn(|| {
+        let router = match routed() {
+            Ok(router) => router,
+            Err(why) => {
+                let _ = writeln!(std::io::stderr(), "NOT RUN: the name service behind a router: {why}");
+                return;
+            }
+        };
+        let running = Running(Command::new(env!("CARGO_BIN_EXE_kiln-mdns")).spawn().unwrap());
+        let link = within(&router, || if_nametoindex("far").unwrap());
+        let groups: [SocketAddr; 2] = [
+            (GROUP_V4, PORT).into(),
+            SocketAddrV6::new(GROUP_V6, PORT, 0, link).into(),
+        ];
+        let own: [SocketAddr; 2] = [(OWN_V4, PORT).into(), (OWN_V6, PORT).into()];
+        for ((group, own), (near, afar)) in groups.into_iter().zip(own).zip(ROUTER.into_iter().zip(AFAR)) {
+            let [near, next, afar] =
+                [(near, 64), (near, 255), (afar, 64)].map(|(from, lives)| within(&router, || asker(from, lives)));
+            let begun = Instant::now();
+            while !answers(&near, group, Duration::from_secs(1)) {
+                assert!(begun.elapsed() < LIMIT, "{group}: no answer within {LIMIT:?}");
+            }
+            assert!(answers(&next, own, LIMIT), "{own}: a neighbour's question");
+            assert!(!answers(&afar, own, SILENT), "{own}: a question from afar is answered");
+            assert!(
+                !answers(&near, own, SILENT),
+                "{own}: a question that could be from afar"
+            );
+        }
+
+        let before = memory(running.0.id());
+        let afar = within(&router, || asker(AFAR[0], 64));
+        for n in 0..1000 {
+            afar.send_to(&unasked(n), own[0]).unwrap();
+            if n % 20 == 0 {
+                std::thread::sleep(Duration::from_millis(20));
+            }
+        }
+        // Its turn comes after all that it has heard.
+        let near = within(&router, || asker(ROUTER[0], 64));
+        assert!(answers(&near, groups[0], LIMIT));
+        let after = memory(running.0.id());
+        assert!(
+            after < before + 2048,
+            "{before} KiB, and {after} KiB after answers from afar"
+        );
     })
     .join()
     .unwrap();

@@ -25,7 +25,7 @@ const OWN: [(&str, &str, &str); 11] = [
     (
         "udp :5353",
         "mdns",
-        "multicast DNS: the box's name; answers who asks, takes nothing",
+        "multicast DNS: the box's name; hears and answers the local link alone",
     ),
     (
         "udp (port by chance)",

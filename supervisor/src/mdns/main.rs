@@ -3,10 +3,11 @@
 //! It answers for `NAME.local`, where NAME is the machine's host name, and announces the dashboard as `_kiln._tcp` and
 //! `_http._tcp`, on every interface and over IPv4 and IPv6. Probing, defending and choosing another name when somebody has
 //! ours are the library's, by the standard; the name that holds in the end is this unit's status, which the console and the
-//! dashboard show. When it is to end it says goodbye, so that nobody is led to a box that is off; an address that goes is
-//! taken back (`retract`). It runs without any privilege. Tested: `tests/mdns.rs`; `image/tests/boot/network.rs`, with Avahi as
-//! the other side.
+//! dashboard show. Only the local link is heard (`filter`). When it is to end it says goodbye, so that nobody is led to a box
+//! that is off; an address that goes is taken back (`retract`). It runs without any privilege. Tested: `tests/mdns.rs`;
+//! `image/tests/boot/network.rs`, with Avahi as the other side.
 
+mod filter;
 mod retract;
 
 use std::collections::BTreeMap;
@@ -61,6 +62,9 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     daemon.set_multicast_loop_v4(false)?;
     daemon.set_multicast_loop_v6(false)?;
     let events = daemon.monitor()?;
+    // Its sockets are there once it answers, and it makes no others; what has come in before is little.
+    daemon.status()?.recv_timeout(BEAT)?;
+    filter::local_link_alone(retract::PORT).map_err(|e| format!("hearing the local link alone: {e}"))?;
     let mut name = hostname();
     register(&daemon, &name)?;
     let mut renamed: BTreeMap<String, String> = BTreeMap::new();

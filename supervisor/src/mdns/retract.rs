@@ -13,8 +13,8 @@ use nix::net::if_::{InterfaceFlags, if_nametoindex};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrStorage, bind, setsockopt, socket, sockopt};
 
 /// Port and groups of multicast DNS (RFC 6762 §3).
-const PORT: u16 = 5353;
-const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
+pub(crate) const PORT: u16 = 5353;
+pub(crate) const GROUP_V4: Ipv4Addr = Ipv4Addr::new(224, 0, 0, 251);
 const GROUP_V6: Ipv6Addr = Ipv6Addr::new(0xff02, 0, 0, 0, 0, 0, 0, 0xfb);
 /// A response with authority (RFC 6762 §18.2, §18.4).
 const RESPONSE: [u8; 2] = [0x84, 0];
