@@ -21,12 +21,22 @@ pub(super) const BOOT_DISK: &str = "/run/kiln/boot-disk";
 /// Where a PID 1 that has lost its notes reads the names that the medium was given since the boot loader told them.
 pub(super) const BOOT_NAMES: &str = "/run/kiln/boot-names";
 
+/// From the end of one debug bundle until a key at the console begins the next, in milliseconds: a line that brings noise, or its
+/// own echo, would else have the boot partition written to for as long as the box runs.
+const BUNDLE_EVERY: Millis = 60_000;
+
 impl Facts {
     /// The medium's own names, a line each.
     fn names(&self) -> String {
         let line =
             |word: &str, name: &Option<String>| name.as_ref().map(|n| format!("{word} {n}\n")).unwrap_or_default();
         line("part", &self.part) + &line("mark", &self.mark)
+    }
+
+    /// Whether the console may have a debug bundle made.
+    fn may_bundle(&self, now: Millis) -> bool {
+        self.bundled
+            .is_none_or(|ended| now.saturating_sub(ended) >= BUNDLE_EVERY)
     }
 
     /// Takes the names from such lines.
@@ -80,7 +90,7 @@ impl Machine {
             (Task::Console, "power-off") => end(Ending::PowerOff, "power-off, asked for at the console", desk),
             (Task::Console, "restart") => end(Ending::Reboot, "restart, asked for at the console", desk),
             (Task::Button, "power") => end(Ending::PowerOff, "power-off, asked for by the power button", desk),
-            (Task::Console, "bundle") if !desk.runs(Task::Bundle) => {
+            (Task::Console, "bundle") if !desk.runs(Task::Bundle) && self.facts.may_bundle(now) => {
                 let part = self.cmdline.part.clone();
                 let secrets: Vec<String> = desk.env.iter().map(|(_, v)| v.clone()).collect();
                 desk.banner("bundle", Severity::Info, "A debug bundle is being saved.".into());
@@ -402,6 +412,7 @@ impl Machine {
                 }
             }
             Task::Console => self.start_console(desk),
+            Task::Bundle => self.facts.bundled = Some(now),
             Task::Early
             | Task::Medium
             | Task::Button
@@ -410,7 +421,6 @@ impl Machine {
             | Task::Addresses
             | Task::Farewell
             | Task::Faults
-            | Task::Bundle
             | Task::Update
             | Task::Slots => {}
         }
@@ -578,6 +588,24 @@ pub(super) mod tests {
             }
             assert!(desk.inputs.is_empty());
         }
+    }
+
+    #[test]
+    fn a_console_that_asks_without_end_gets_a_bundle_a_minute() {
+        let (mut m, mut desk) = (machine(), Desk::default());
+        // Nothing can be saved without a medium; how many helpers were started is all that counts.
+        let mut begun = |m: &mut Machine, now| {
+            m.heard(now, Task::Console, "bundle", None, &mut desk);
+            let helpers = desk.helpers.len();
+            for h in desk.helpers.drain(..) {
+                h.kill();
+                m.ended(now, h.task, Exit::Signal(9), &mut Desk::default());
+            }
+            helpers
+        };
+        assert_eq!(begun(&mut m, 1_000), 1);
+        assert_eq!([1_001, 30_000, 60_999].map(|now| begun(&mut m, now)), [0, 0, 0]);
+        assert_eq!(begun(&mut m, 62_000), 1);
     }
 
     #[test]

@@ -132,6 +132,9 @@ pub struct Facts {
     /// The keeper was asked to look for crash dumps once all drivers were loaded.
     #[serde(default)]
     dumps_looked: bool,
+    /// When the last debug bundle's helper ended.
+    #[serde(default)]
+    bundled: Option<Millis>,
     /// The last writes have begun: no helper is started any more.
     #[serde(default)]
     ending: bool,
