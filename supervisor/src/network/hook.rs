@@ -165,13 +165,27 @@ fn apply(learnt: &Path, file: &str, reason: &str, change: &Change) -> io::Result
     replace(Path::new(time::LEARNT), &time::sources(&all))?;
     // chrony may not be there yet; it reads the file when it starts.
     if Path::new(time::SOCKET).exists() {
-        let _ = Command::new("/usr/bin/chronyc")
-            .args(["-h", time::SOCKET, "reload", "sources"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .status();
+        for order in orders(change) {
+            let _ = Command::new("/usr/bin/chronyc")
+                .args(["-h", time::SOCKET])
+                .args(*order)
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .status();
+        }
     }
     Ok(())
+}
+
+/// What chrony is told, in this order. The first has it look up the names of sources that are new; one that it looked up in
+/// vain before there was a network it would look up again up to an hour later (chrony.conf(5), `server`), if it were not told
+/// that there is one now.
+fn orders(change: &Change) -> &'static [&'static [&'static str]] {
+    match change {
+        Change::Set(_) => &[&["reload", "sources"], &["online"]],
+        Change::Gone => &[&["reload", "sources"]],
+        Change::None => &[],
+    }
 }
 
 /// Notes the owner's name servers, as lines for the resolver, and has them asked from now on, before any that somebody else names.
@@ -253,6 +267,14 @@ mod tests {
         };
         assert_eq!(t, Told::default());
         assert_eq!(change("PREINIT", &lease), Change::None);
+    }
+
+    #[test]
+    fn a_network_that_has_come_has_chrony_look_up_every_source_at_once() {
+        let told = |change: &Change| orders(change).concat().join(" ");
+        assert_eq!(told(&Change::Set(Told::default())), "reload sources online");
+        assert_eq!(told(&Change::Gone), "reload sources");
+        assert_eq!(told(&Change::None), "");
     }
 
     #[test]
