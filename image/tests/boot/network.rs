@@ -121,6 +121,59 @@ fn with_ipv6_alone_its_name_opens() {
     wire.found(&["open", &name], "fd77:", SETTLES);
 }
 
+/// Writes `kiln.toml` and restarts the box; returns where the console is from then on.
+fn restart_with(vm: &mut Vm, toml: &str) -> usize {
+    let probe = vm.probe().unwrap();
+    let mount = Op::Mount {
+        source: "/dev/vda2".into(),
+        target: "/tmp".into(),
+        kind: "vfat".into(),
+        read_only: false,
+    };
+    probe.op(mount).unwrap();
+    probe.write("/tmp/kiln.toml", toml).unwrap();
+    probe.op(Op::Unmount { target: "/tmp".into() }).unwrap();
+    probe.op(Op::Sync {}).unwrap();
+    let mark = vm.mark();
+    vm.reset().unwrap();
+    mark
+}
+
+/// Where dhcpcd leaves IPv6 alone the kernel would still do as a router says that advertises itself.
+#[test]
+fn a_card_without_ipv6_has_no_address_of_it_beside_a_router() {
+    let Some(mut wire) = wire() else { return };
+    wire.address("10.77.0.1/24");
+    wire.address("fd77::1/64");
+    wire.dnsmasq(&[
+        "--dhcp-range=10.77.0.50,10.77.0.60,5m",
+        "--enable-ra",
+        "--dhcp-range=fd77::,ra-only,64",
+        "--ra-param=lan,10",
+    ]);
+    let lab = Lab::new();
+    let mut vm = boot(&lab, machine(&lab, &wire));
+    vm.wait_console("kiln: unit server is ready", BOOT).unwrap();
+    // The kernel's own list: address, number, prefix, scope, flags, interface.
+    let addresses = |vm: &mut Vm| vm.probe().unwrap().read("/proc/net/if_inet6").unwrap();
+    let begun = Instant::now();
+    while !addresses(&mut vm).contains("fd77") {
+        assert!(
+            begun.elapsed() < SETTLES,
+            "no address by the router: {}",
+            addresses(&mut vm)
+        );
+        std::thread::sleep(Duration::from_millis(500));
+    }
+    let mark = restart_with(&mut vm, "[network]\nipv6 = false\n");
+    vm.wait_console_after(mark, "dashboard: http://10.77.0.5", BOOT)
+        .unwrap();
+    // One more round of the router's, which come every ten seconds.
+    std::thread::sleep(Duration::from_secs(15));
+    let left = addresses(&mut vm);
+    assert!(left.lines().all(|l| l.ends_with(" lo")), "{left}");
+}
+
 #[test]
 fn without_dhcp_it_takes_a_link_local_address_and_its_name_opens() {
     let Some(wire) = wire() else { return };
@@ -427,19 +480,7 @@ fn an_interface_that_kiln_toml_names_is_told_while_it_is_away_and_set_up_when_it
     let machine = lab.machine(Bus::Virtio, None).with_keyboard();
     let mut vm = lab.up(&machine);
     vm.wait_console("kiln: unit server is ready", BOOT).unwrap();
-    let probe = vm.probe().unwrap();
-    let mount = Op::Mount {
-        source: "/dev/vda2".into(),
-        target: "/tmp".into(),
-        kind: "vfat".into(),
-        read_only: false,
-    };
-    probe.op(mount).unwrap();
-    probe.write("/tmp/kiln.toml", &toml).unwrap();
-    probe.op(Op::Unmount { target: "/tmp".into() }).unwrap();
-    probe.op(Op::Sync {}).unwrap();
-    let mark = vm.mark();
-    vm.reset().unwrap();
+    let mark = restart_with(&mut vm, &toml);
     vm.wait_console_after(mark, "which is not there, so these settings are not used", BOOT)
         .unwrap();
     vm.wait_http("/api/v1/health", BOOT).unwrap();

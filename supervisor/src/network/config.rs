@@ -17,6 +17,9 @@ slaac hwaddr
 timeout 10
 ";
 
+/// Has dhcpcd leave an interface's IPv6 alone; the hook switches the kernel's own off there.
+pub(super) const NO_IPV6: &str = "noipv6";
+
 /// Begins the line that notes the first interface.
 const FIRST: &str = "# The first interface: ";
 
@@ -114,7 +117,7 @@ fn section(text: &mut String, name: &str, i: &Interface) {
         let _ = writeln!(text, "static domain_name_servers={}", list.join(" "));
     }
     if i.ipv6 == Some(false) {
-        text.push_str("noipv6\nnoipv6rs\n");
+        let _ = writeln!(text, "{NO_IPV6}\nnoipv6rs");
     }
 }
 

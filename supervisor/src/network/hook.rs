@@ -1,5 +1,6 @@
 //! dhcpcd's hook: our own program in place of its shell scripts. dhcpcd itself sets addresses and routes; here name servers
-//! and time servers of all interfaces are put together, for the resolver and for chrony.
+//! and time servers of all interfaces are put together, for the resolver and for chrony, and the kernel's own IPv6 is switched
+//! off where `kiln.toml` says so.
 
 use std::ffi::OsString;
 use std::fs;
@@ -8,11 +9,14 @@ use std::net::{IpAddr, Ipv6Addr};
 use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
-use super::{LEARNT, RESOLVER, replace, time};
+use super::{CONFIG, LEARNT, RESOLVER, config, read, replace, time};
 use crate::boot::site::is_host;
 
 /// The owner's name servers, among what the hook has learnt: it comes before all others, and no interface bears such a name.
 const OWN: &str = "+kiln.own";
+
+/// The kernel's settings of IPv6, a folder for each interface (Documentation/networking/ip-sysctl.rst).
+const SETTINGS_V6: &str = "/proc/sys/net/ipv6/conf";
 
 /// Most name servers that a resolver looks at (resolv.conf(5)).
 const NAMESERVERS_MAX: usize = 3;
@@ -47,18 +51,35 @@ pub fn main() -> ExitCode {
     if interface.is_empty() || !is_name(interface) || !is_name(protocol) {
         return ExitCode::SUCCESS;
     }
-    let change = change(var("reason"), &vars);
-    match apply(
-        Path::new(LEARNT),
-        &format!("{interface}.{protocol}"),
-        var("reason"),
-        &change,
-    ) {
+    let reason = var("reason");
+    let done = match reason {
+        // It is there, before anything of it is used; or its section of the configuration is read again.
+        "PREINIT" | "RECONFIGURE" => read(Path::new(CONFIG))
+            .map_err(|e| format!("{CONFIG}: {e}"))
+            .and_then(|config| ipv6(Path::new(SETTINGS_V6), interface, &config)),
+        _ => {
+            let file = format!("{interface}.{protocol}");
+            apply(Path::new(LEARNT), &file, reason, &change(reason, &vars)).map_err(|e| e.to_string())
+        }
+    };
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(e) => {
             eprintln!("dhcp-hook: {e}");
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Switches the kernel's IPv6 of an interface off or on, as `config` says: by `noipv6` dhcpcd leaves it alone, and the kernel
+/// would go on to give it addresses of its own and those that routers advertise.
+fn ipv6(settings: &Path, interface: &str, config: &str) -> Result<(), String> {
+    let off = config::of(config, interface).lines().any(|l| l == config::NO_IPV6);
+    let at = settings.join(interface).join("disable_ipv6");
+    match fs::write(&at, if off { "1" } else { "0" }) {
+        // A kernel without IPv6, or an interface that has gone.
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(()),
+        done => done.map_err(|e| format!("{}: {e}", at.display())),
     }
 }
 
@@ -267,6 +288,26 @@ mod tests {
         };
         assert_eq!(t, Told::default());
         assert_eq!(change("PREINIT", &lease), Change::None);
+    }
+
+    #[test]
+    fn an_interface_without_ipv6_has_none_of_the_kernels_either() {
+        let dir = tempfile::tempdir().unwrap();
+        for interface in ["eth0", "eth1"] {
+            fs::create_dir(dir.path().join(interface)).unwrap();
+        }
+        let is = |interface: &str| fs::read_to_string(dir.path().join(interface).join("disable_ipv6")).unwrap();
+        let (site, _) = crate::boot::site::Site::parse("[network.eth0]\nipv6=false\n[network.eth1]\nipv6=true\n");
+        let config = config::dhcpcd(&site.network, &[], "");
+        for interface in ["eth0", "eth1", "gone"] {
+            ipv6(dir.path(), interface, &config).unwrap();
+        }
+        assert_eq!((is("eth0"), is("eth1")), ("1".to_owned(), "0".to_owned()));
+        ipv6(dir.path(), "eth0", "").unwrap();
+        assert_eq!(is("eth0"), "0", "kiln.toml says so no more");
+        fs::remove_file(dir.path().join("eth1/disable_ipv6")).unwrap();
+        fs::create_dir(dir.path().join("eth1/disable_ipv6")).unwrap();
+        assert!(ipv6(dir.path(), "eth1", "").unwrap_err().contains("eth1/disable_ipv6"));
     }
 
     #[test]
