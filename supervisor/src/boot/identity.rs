@@ -31,8 +31,9 @@ const FILLERS: [&str; 8] = [
     "123456789",
 ];
 
-/// `kiln-XXXX`; `None` while nothing of the machine's own is known.
-pub fn name(root: &Path) -> Option<String> {
+/// `kiln-XXXX`; `None` while nothing of the machine's own is known. `settled`: interfaces are there, as far as their drivers come
+/// with the box; before that the lowest hardware address so far would be that of the driver which was first at this start.
+pub fn name(root: &Path, settled: bool) -> Option<String> {
     let told = SOURCES.iter().find_map(|s| {
         let text = fs::read_to_string(root.join(s)).ok()?;
         let text = text
@@ -40,11 +41,8 @@ pub fn name(root: &Path) -> Option<String> {
             .to_ascii_lowercase();
         is_own(&text).then_some(text)
     });
-    let own = told.or_else(|| {
-        let mut addresses = interfaces(&root.join("sys/class/net")).into_iter().map(|(_, mac)| mac);
-        let first = addresses.next()?;
-        Some(addresses.fold(first, Ord::min))
-    })?;
+    let lowest = || interfaces(&root.join("sys/class/net")).into_iter().map(|(_, mac)| mac).min();
+    let own = told.or_else(|| lowest().filter(|_| settled))?;
     Some(format!("{UNNAMED}-{:04x}", hash(&own)))
 }
 
@@ -65,11 +63,11 @@ fn hash(text: &str) -> u32 {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
-    fn machine(uuid: &str, macs: &[&str]) -> tempfile::TempDir {
+    pub(in super::super) fn machine(uuid: &str, macs: &[&str]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().unwrap();
         let at = |p: &str, text: &str| {
             let p = dir.path().join(p);
@@ -88,9 +86,9 @@ mod tests {
     fn a_machine_keeps_its_name_and_another_has_another() {
         let a = machine("4c4c4544-0042-3510-8052-b4c04f4b5931\n", &["52:54:00:00:00:01\n"]);
         let b = machine("4c4c4544-0042-3510-8052-b4c04f4b5932\n", &[]);
-        let (na, nb) = (name(a.path()).unwrap(), name(b.path()).unwrap());
+        let (na, nb) = (name(a.path(), false).unwrap(), name(b.path(), false).unwrap());
         assert!(na != nb && na.len() == 9 && na.starts_with("kiln-"), "{na} {nb}");
-        assert_eq!(name(a.path()), Some(na), "again");
+        assert_eq!(name(a.path(), true), Some(na), "again");
     }
 
     #[test]
@@ -101,13 +99,15 @@ mod tests {
             "00000000-0000-0000-0000-000000000000",
             "03000200-0400-0500-0006-000700080009",
         ] {
-            assert_eq!(name(machine(filler, &[]).path()), None, "{filler}");
+            assert_eq!(name(machine(filler, &[]).path(), true), None, "{filler}");
         }
-        let one = name(machine("0", &["52:54:00:00:00:02", "52:54:00:00:00:01"]).path());
-        let other = name(machine("0", &["52:54:00:00:00:01", "52:54:00:00:00:02"]).path());
+        let of = |macs: &[&str], settled| name(machine("0", macs).path(), settled);
+        let (low, high) = ("52:54:00:00:00:01", "52:54:00:00:00:02");
+        let one = of(&[high, low], true);
         assert!(
-            one.is_some() && one == other,
+            one.is_some() && one == of(&[low, high], true),
             "the kernel's order of interfaces is chance"
         );
+        assert_eq!([of(&[high], false), of(&[high, low], false)], [None, None], "so is which comes first");
     }
 }

@@ -162,6 +162,11 @@ impl Machine {
         }
     }
 
+    /// Whether the interfaces are there whose drivers come with the box, or were waited for long enough: a driver may hang.
+    pub(super) fn interfaces_settled(&self, now: Millis) -> bool {
+        self.facts.modules_done || now.saturating_sub(self.facts.begun) > SETTLE_MAX
+    }
+
     /// Without a medium nobody waits for a driver before the server listens: neither for those that are there nor for those
     /// that have just come.
     pub(super) fn drivers_may_load(&self) -> bool {

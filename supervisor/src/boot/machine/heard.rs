@@ -106,7 +106,7 @@ impl Machine {
                     });
                     desk.addresses = found;
                 }
-                name(&self.site, desk);
+                name(&self.site, self.interfaces_settled(now), desk);
             }
             (Task::Medium, _) => self.heard_medium(now, word, rest, fd, desk),
             _ => {}

@@ -135,6 +135,9 @@ pub struct Facts {
     /// When the last debug bundle's helper ended.
     #[serde(default)]
     bundled: Option<Millis>,
+    /// Whether the box was named after its interfaces, where nothing else names it.
+    #[serde(default)]
+    name_looked: bool,
     /// The last writes have begun: no helper is started any more.
     #[serde(default)]
     ending: bool,
@@ -180,7 +183,7 @@ impl Machine {
             // DATA, and the block itself, are read much later, if ever.
             block::unread(&cmdline.slot, desk);
         }
-        name(&site, desk);
+        name(&site, false, desk);
         desk.env = site.env.clone().into_iter().collect();
         let read = |p: &str| fs::read_to_string(p).unwrap_or_default().trim().to_owned();
         desk.boot.slot.clone_from(&cmdline.slot);
@@ -251,6 +254,7 @@ impl Machine {
         if self.facts.system {
             self.load_modules(now, desk);
         }
+        self.look_at_name(now, desk);
         self.move_state(now, desk);
         self.keep_row(desk);
         self.look_at_dumps(desk);
@@ -281,6 +285,14 @@ impl Machine {
                 line.say(&format!("are {}", net::addresses().join(" ")));
                 0
             });
+        }
+    }
+
+    /// Names a box that has no number of its own, once its interfaces are there.
+    fn look_at_name(&mut self, now: Millis, desk: &mut Desk) {
+        if !self.facts.name_looked && self.interfaces_settled(now) {
+            self.facts.name_looked = true;
+            name(&self.site, true, desk);
         }
     }
 
@@ -390,9 +402,9 @@ impl Machine {
     }
 }
 
-/// Gives the box its name, which it keeps from then on.
-fn name(site: &Site, desk: &mut Desk) {
-    if let Some(name) = new_name(&desk.host, site, || identity::name(Path::new("/"))) {
+/// Gives the box its name, which it keeps from then on. `settled`: its interfaces are there.
+fn name(site: &Site, settled: bool, desk: &mut Desk) {
+    if let Some(name) = new_name(&desk.host, site, || identity::name(Path::new("/"), settled)) {
         desk.host = name;
         let _ = nix::unistd::sethostname(&desk.host);
     }
@@ -409,7 +421,29 @@ fn new_name(now: &str, site: &Site, own: impl FnOnce() -> Option<String>) -> Opt
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+
+    #[test]
+    fn the_name_by_interfaces_waits_until_they_are_there_and_no_longer_than_a_bound() {
+        let mut m = heard::tests::machine();
+        let settled = |m: &Machine, now| m.interfaces_settled(now);
+        assert_eq!([0, 20_000, 20_001].map(|now| settled(&m, now)), [false, false, true]);
+        m.facts.modules_done = true;
+        assert!(settled(&m, 0));
+        // Two drivers, of which either may be the first.
+        let (low, high) = ("52:54:00:00:00:01", "52:54:00:00:00:02");
+        let named = |now: &str, macs: &[&str], settled| {
+            let machine = identity::tests::machine("0", macs);
+            new_name(now, &Site::default(), || identity::name(machine.path(), settled)).unwrap()
+        };
+        let [one, other] = [low, high].map(|first| {
+            let before = named("", &[first], false);
+            assert_eq!(before, identity::UNNAMED);
+            named(&before, &[high, low], true)
+        });
+        assert!(one == other && one != identity::UNNAMED, "{one} {other}");
+    }
 
     #[test]
     fn a_box_keeps_the_name_that_it_has_when_pid_1_is_replaced() {
