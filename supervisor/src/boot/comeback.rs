@@ -21,6 +21,7 @@ use super::data::{self, ASIDE, STATE};
 use super::journals;
 use super::medium::{self, Found};
 use super::mirror::SHELF;
+use super::said::{Said, progress};
 use super::{mounts, record};
 use crate::crash;
 use crate::shell::helper::{Heard, Line};
@@ -61,14 +62,14 @@ pub(super) fn wait(line: &Line, part: &str, mark: Option<&str>, same: Option<&st
         }
     };
     medium::guard(line, &found);
-    line.say("back");
+    Said::Back.over(line);
     loop {
         match line.hear_within(LOOK_EVERY) {
             Heard::Closed => return 0,
             Heard::Text(t) if t == "return" => break,
             Heard::Text(_) | Heard::Nothing => {
                 if !found.present() {
-                    line.say("gone the boot medium was pulled");
+                    Said::Gone(medium::PULLED.to_owned()).over(line);
                     return 0;
                 }
             }
@@ -76,11 +77,11 @@ pub(super) fn wait(line: &Line, part: &str, mark: Option<&str>, same: Option<&st
     }
     match come_back(line, &found) {
         Ok(Carried { files, left }) => {
-            line.say(&format!("mounted returned {files} {left}"));
+            Said::Mounted(format!("returned {files} {left}")).over(line);
             medium::probe(line, &found)
         }
         Err(e) => {
-            line.say(&format!("stays {e}"));
+            Said::Stays(e).over(line);
             1
         }
     }
@@ -102,7 +103,7 @@ fn come_back(line: &Line, found: &Found) -> Result<Carried, String> {
     let told = |what: &'static str| move |e: io::Error| format!("{what}: {e}");
     fs::create_dir_all(ASIDE).map_err(told("making a place for DATA"))?;
     data::mount_at(&part, ASIDE).map_err(|e| format!("mounting DATA: {e}"))?;
-    let tell = |text: &str| line.say(&format!("progress {text}"));
+    let tell = |text: &str| progress(line, text);
     let fits = |size| leaves_room(Path::new(ASIDE), size);
     let carried = carry(Path::new(STATE), Path::new(ASIDE), fits, tell).and_then(|n| {
         record::keep_faults_now(&Path::new(ASIDE).join("supervisor"))?;

@@ -18,6 +18,7 @@ use nix::mount::{MntFlags, MsFlags, mount as mount_it, umount2};
 
 use super::lost::{self, Fate};
 use super::proof::Proof;
+use super::said::{Said, progress};
 use super::{reset, wipe};
 use crate::shell::helper::Line;
 
@@ -90,7 +91,7 @@ pub(super) fn mount(line: &Line, part: &Path) -> Result<&'static str, String> {
     let (mut repaired, mut anew) = (false, "remade");
     if found == End::None && !reset {
         let mut again = || {
-            line.say("progress DATA shows no file system: it is read again");
+            progress(line, "DATA shows no file system: it is read again");
             lost::ask_again(part);
         };
         match lost::settle(part, &mut again, &mut |options| revive(line, options, &node))? {
@@ -110,7 +111,7 @@ pub(super) fn mount(line: &Line, part: &Path) -> Result<&'static str, String> {
         End::Clean => {}
         // Replays the journal and, where that was all, is done in no time. Status: 1 and 2 repaired, 4 could not by itself.
         End::Cut => {
-            line.say("progress DATA was not unmounted at the last end: its journal is replayed");
+            progress(line, "DATA was not unmounted at the last end: its journal is replayed");
             // Otherwise mounted all the same: without the tool the kernel's own replay is what there is.
             if let Some(4..8) = run(line, E2FSCK, &["-p", &node], "checking DATA") {
                 repaired = repair(line, part).is_some_and(|status| status < 4);
@@ -135,7 +136,7 @@ pub(super) fn mount(line: &Line, part: &Path) -> Result<&'static str, String> {
     if reset {
         write_over(line, part);
     }
-    line.say("progress making DATA");
+    progress(line, "making DATA");
     // A power cut while it is made must not bring back what was there before.
     lost::forget(part).map_err(|e| format!("taking the old DATA's superblocks away: {e}"))?;
     let mut args = MAKING.to_vec();
@@ -153,7 +154,7 @@ pub(super) fn mount(line: &Line, part: &Path) -> Result<&'static str, String> {
     if status == Some(0)
         && let Err(e) = lost::made(part)
     {
-        line.say(&format!("progress DATA is made, but still noted as new: {e}"));
+        progress(line, format_args!("DATA is made, but still noted as new: {e}"));
     }
     try_mount(part)
         .map(|()| anew)
@@ -162,24 +163,26 @@ pub(super) fn mount(line: &Line, part: &Path) -> Result<&'static str, String> {
 
 /// Writes over what the owner before had. Nothing that hinders it hinders the reset: it is told, and DATA is made anew.
 fn write_over(line: &Line, part: &Path) {
-    line.say("progress factory reset: what was on DATA is written over");
+    progress(line, "factory reset: what was on DATA is written over");
     let mounted = std::fs::create_dir_all(ASIDE)
         .map_err(|e| e.to_string())
         .and_then(|()| mount_at(part, ASIDE).map_err(|e| e.to_string()));
     if let Err(e) = mounted {
-        return line.say(&format!(
-            "unwritten nothing of DATA was written over, it cannot be mounted: {e}"
-        ));
+        let why = format!("nothing of DATA was written over, it cannot be mounted: {e}");
+        return Said::Unwritten(why).over(line);
     }
     let (begun, mut told) = (Instant::now(), 0);
     let mut go_on = || {
         let seconds = begun.elapsed().as_secs();
         if seconds / 5 > told {
             told = seconds / 5;
-            line.say(&format!(
-                "progress writing over what was on DATA, {seconds} s so far, {} s at most",
-                WIPES_WITHIN.as_secs()
-            ));
+            progress(
+                line,
+                format_args!(
+                    "writing over what was on DATA, {seconds} s so far, {} s at most",
+                    WIPES_WITHIN.as_secs()
+                ),
+            );
         }
         begun.elapsed() < WIPES_WITHIN
     };
@@ -188,29 +191,30 @@ fn write_over(line: &Line, part: &Path) {
         left,
         left_bytes,
     } = wipe::below(Path::new(ASIDE), &mut go_on);
-    line.say(&match left {
-        0 => format!("progress factory reset: {files} files of DATA were written over"),
-        _ => format!(
-            "unwritten {files} files of DATA were written over, {left} ({} MiB) were removed without that, the time was up or the medium did not take it",
+    match left {
+        0 => progress(line, format_args!("factory reset: {files} files of DATA were written over")),
+        _ => Said::Unwritten(format!(
+            "{files} files of DATA were written over, {left} ({} MiB) were removed without that, the time was up or the medium did not take it",
             left_bytes.div_ceil(1 << 20)
-        ),
-    });
+        ))
+        .over(line),
+    }
     // In use, it would not be made anew, and that is told there.
     if let Err(e) = umount2(ASIDE, MntFlags::empty()) {
-        line.say(&format!("progress unmounting the old DATA: {e}"));
+        progress(line, format_args!("unmounting the old DATA: {e}"));
     }
 }
 
 /// Runs `e2fsck` over a DATA without its first superblock.
 fn revive(line: &Line, options: &[&str], node: &str) -> Option<i32> {
-    line.say("progress DATA has lost its superblock: a copy is looked for");
+    progress(line, "DATA has lost its superblock: a copy is looked for");
     let mut args = options.to_vec();
     args.push(node);
     run(line, E2FSCK, &args, "repairing DATA")
 }
 
 fn repair(line: &Line, part: &Path) -> Option<i32> {
-    line.say("progress repairing DATA");
+    progress(line, "repairing DATA");
     run(line, E2FSCK, &["-f", "-y", &part.to_string_lossy()], "repairing DATA")
 }
 
@@ -266,13 +270,13 @@ fn unknown() -> String {
 /// Mounts it, and keeps it only if it can be written: an error that the kernel meets while mounting leaves it read-only.
 fn for_writing(line: &Line, part: &Path) -> Mounted {
     if let Err(why) = try_mount(part) {
-        line.say(&format!("progress DATA was not mounted: {why}"));
+        progress(line, format_args!("DATA was not mounted: {why}"));
         return Mounted::No(why);
     }
     let Err(why) = Proof::new(Path::new(STATE)).look() else {
         return Mounted::Yes;
     };
-    line.say(&format!("progress DATA was mounted, but {why}"));
+    progress(line, format_args!("DATA was mounted, but {why}"));
     // What cannot be unmounted is no worse than it was.
     if umount2(STATE, MntFlags::empty()).is_err() {
         return Mounted::Yes;
@@ -346,7 +350,7 @@ pub(super) fn run(line: &Line, tool: &str, args: &[&str], what: &str) -> Option<
     let mut child = match child {
         Ok(c) => c,
         Err(e) => {
-            line.say(&format!("progress {tool}: {e}"));
+            progress(line, format_args!("{tool}: {e}"));
             return None;
         }
     };
@@ -361,9 +365,10 @@ pub(super) fn run(line: &Line, tool: &str, args: &[&str], what: &str) -> Option<
         if seconds / 5 > told {
             told = seconds / 5;
             let mib = moved(child.id());
-            line.say(&format!(
-                "progress {what}, {seconds} s so far, {mib} MiB read and written"
-            ));
+            progress(
+                line,
+                format_args!("{what}, {seconds} s so far, {mib} MiB read and written"),
+            );
         }
         std::thread::sleep(Duration::from_millis(20));
     }

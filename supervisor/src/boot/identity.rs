@@ -41,7 +41,12 @@ pub fn name(root: &Path, settled: bool) -> Option<String> {
             .to_ascii_lowercase();
         is_own(&text).then_some(text)
     });
-    let lowest = || interfaces(&root.join("sys/class/net")).into_iter().map(|(_, mac)| mac).min();
+    let lowest = || {
+        interfaces(&root.join("sys/class/net"))
+            .into_iter()
+            .map(|(_, mac)| mac)
+            .min()
+    };
     let own = told.or_else(|| lowest().filter(|_| settled))?;
     Some(format!("{UNNAMED}-{:04x}", hash(&own)))
 }
@@ -108,6 +113,10 @@ pub(super) mod tests {
             one.is_some() && one == of(&[low, high], true),
             "the kernel's order of interfaces is chance"
         );
-        assert_eq!([of(&[high], false), of(&[high, low], false)], [None, None], "so is which comes first");
+        assert_eq!(
+            [of(&[high], false), of(&[high, low], false)],
+            [None, None],
+            "so is which comes first"
+        );
     }
 }

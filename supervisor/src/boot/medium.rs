@@ -1,30 +1,7 @@
 //! The boot medium's keeper: one helper that finds it, flushes it, guards it, mounts DATA, and then probes it for ever.
 //!
 //! DATA is mounted, else repaired, else made and grown: first boot and repair are the same path. The keeper may hang on a
-//! bad stick; PID 1 only hears its lines, the first word of which says what they are:
-//!
-//! | line | meaning |
-//! |---|---|
-//! | `progress TEXT` | what takes time, for the console |
-//! | `part PARTUUID` | the boot partition has this name from now on: the image's were made the medium's own |
-//! | `mark TEXT` | the boot partition carries this mark from now on (`mark`) |
-//! | `disk MAJ:MIN SYSPATH` | found; carries the descriptor that keeps the whole disk from being opened exclusively |
-//! | `mounted HOW` | state is on disk; `HOW` is plain, repaired, made, remade or reset |
-//! | `noreset WHY` | a factory reset was asked for and not done |
-//! | `bundle WHY` | a factory reset is done, but a debug bundle is still on the boot partition, or can be read there |
-//! | `traces JSON` | what the last boot left behind |
-//! | `crash TEXT` | services crashed in an earlier boot; all that no boot has told yet |
-//! | `dumps JSON` | crash dumps of the kernel that came late (answer to PID 1's `pstore SINCE`, once all drivers were loaded) |
-//! | `ram WHY` | there is no usable medium |
-//! | `alive` | a probe came back, with data or with an error, or a long read gets on |
-//! | `same TEXT` | what the medium is known by when it comes back |
-//! | `room PERCENT` | how much of DATA is used |
-//! | `gone WHY` | the medium has left |
-//! | `faulty WHY` | it is there, and nothing can be kept on it any more |
-//! | `saved whole TEXT`, `saved part TEXT` | what was in memory of the state folder is in RAM now, all of it or not (answer to PID 1's `save`) |
-//! | `back` | the medium is there again, guarded (`comeback`); PID 1 answers `return` where state can go back |
-//! | `stays WHY` | state could not go back |
-//! | `marked`, `unmarked WHY` | DATA is marked to be made anew at the next start, or cannot be (answer to PID 1's `reset`) |
+//! bad stick; PID 1 only hears its lines ([`Said`]).
 
 use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -50,6 +27,7 @@ use super::proof::Proof;
 use super::pstore;
 use super::record;
 use super::reset;
+use super::said::{Said, progress};
 use crate::crash;
 use crate::shell::helper::{Heard, Line};
 use crate::shell::log;
@@ -69,6 +47,8 @@ const TURN: Duration = Duration::from_secs(1);
 const LEAVES_WITHIN: Duration = Duration::from_secs(2);
 /// Looks between two probes of the medium.
 const PROBE_TURNS: u64 = 5;
+/// Why it is gone, as a person would say it.
+pub(super) const PULLED: &str = "the boot medium was pulled";
 /// Files that memory does not hold: so many are named.
 const LOST_TOLD: usize = 16;
 /// What mounting the boot partition takes, which otherwise comes later.
@@ -112,13 +92,13 @@ pub fn keep(line: &Line, part: &str, mark: Option<&str>, reset: bool) -> i32 {
     let found = match find(line, part, mark, PATIENCE) {
         Ok(found) => found,
         Err(why) => {
-            line.say(&format!("ram {why}"));
+            Said::Ram(why).over(line);
             return 1;
         }
     };
     match settle(line, &found, part, reset) {
         Ok(()) => {}
-        Err(e) => line.say(&format!("ram {e}")),
+        Err(e) => Said::Ram(e).over(line),
     }
     probe(line, &found)
 }
@@ -136,10 +116,11 @@ fn find(line: &Line, part: &str, marked: Option<&str>, patience: Patience) -> Re
             break;
         }
         if !told && begun.elapsed() > Duration::from_secs(8) {
-            line.say(match search.alike.is_empty() {
-                true => "progress waiting for the boot medium",
-                false => "progress the boot loader could not mark its medium: waiting for others like it",
-            });
+            let waits = match search.alike.is_empty() {
+                true => "waiting for the boot medium",
+                false => "the boot loader could not mark its medium: waiting for others like it",
+            };
+            progress(line, waits);
             told = true;
         }
         std::thread::sleep(LOOK_EVERY);
@@ -377,12 +358,12 @@ pub(super) fn guard(line: &Line, found: &Found) {
         .and_then(|gpt| gpt.bios_boot().cloned())
         .map(|p| found.partition(p.number))
         .and_then(|p| OpenOptions::new().read(true).custom_flags(libc::O_EXCL).open(&p).ok());
-    let about = format!("disk {} {}", read("dev"), found.sys.display());
+    let about = Said::Disk(format!("{} {}", read("dev"), found.sys.display()));
     match &held {
-        Some(f) => drop(line.give(&about, f.as_fd())),
-        None => line.say(&about),
+        Some(f) => drop(line.give(&about.to_string(), f.as_fd())),
+        None => about.over(line),
     }
-    line.say(&format!("same {}", found.identity()));
+    Said::Same(found.identity()).over(line);
 }
 
 fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Result<(), String> {
@@ -424,20 +405,20 @@ fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Result<(), Str
     if let (true, Some((first, _))) = (reset, boot)
         && let Err(e) = reset::by_flag(&disk, first, &part)
     {
-        line.say(&format!("noreset {e}"));
+        Said::NoReset(e.to_string()).over(line);
     }
     load(line, &["ext4"]);
     if let (true, Some((_, number))) = (reset::asked(&part), boot) {
         // Before DATA loses its mark: should the power go, it is done again.
         load(line, &FAT);
         if let Err(e) = bundle::forget(&found.partition(number)) {
-            line.say(&format!("bundle {e}"));
+            Said::Bundle(e.to_string()).over(line);
         }
     }
     let how = data::mount(line, &part)?;
     let part_bytes = (data.last - data.first + 1) * SECTOR;
     if how == "plain" && data::file_system_bytes(&part).is_some_and(|fs| fs + (16 << 20) < part_bytes) {
-        line.say("progress growing DATA");
+        progress(line, "growing DATA");
         let _ = data::run(line, "/usr/sbin/resize2fs", &[&part.to_string_lossy()], "growing DATA");
     }
     let _ = fs::set_permissions(STATE, std::os::unix::fs::PermissionsExt::from_mode(0o755));
@@ -447,19 +428,19 @@ fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Result<(), Str
     let dumps = pstore::collect(Path::new(pstore::AT), dir, traces.since, None);
     (traces.panic, traces.older) = (dumps.last, dumps.older);
     let json = serde_json::json!({ "record": traces.record, "cut_short": traces.cut_short, "panic": traces.panic, "older": traces.older, "since": traces.since, "fault": traces.fault, "row": traces.row });
-    line.say(&format!("traces {json}"));
+    Said::Traces(json.to_string()).over(line);
     let crashes = crash::untold(&crash::folder());
     if !crashes.is_empty() {
-        line.say(&format!("crash {}", crashes.join("; ")));
+        Said::Crash(crashes.join("; ")).over(line);
     }
-    line.say(&format!("mounted {how}"));
+    Said::Mounted(how.to_owned()).over(line);
     Ok(())
 }
 
 fn load(line: &Line, modules: &[&str]) {
     let known = match Modules::read() {
         Ok(known) => known,
-        Err(e) => return line.say(&format!("progress the list of modules: {e}")),
+        Err(e) => return progress(line, format_args!("the list of modules: {e}")),
     };
     // What the kernel has built in is no module.
     for e in modules
@@ -467,7 +448,7 @@ fn load(line: &Line, modules: &[&str]) {
         .filter(|m| known.has(m))
         .filter_map(|m| known.load(m).err())
     {
-        line.say(&format!("progress module {e}"));
+        progress(line, format_args!("module {e}"));
     }
 }
 
@@ -477,7 +458,7 @@ fn note_new(line: &Line, found: &Found, gpt: &Gpt) {
     if let (Need::Names, Some(data)) = (guid::need(gpt, true), gpt.data())
         && let Err(e) = lost::note_new(&found.partition(data.number))
     {
-        line.say(&format!("progress noting that DATA is new: {e}"));
+        progress(line, format_args!("noting that DATA is new: {e}"));
     }
 }
 
@@ -495,16 +476,20 @@ fn own_names(line: &Line, disk: &File, gpt: Gpt, bytes: u64, part: &str) -> Gpt 
         Ok(Some((need, new))) => {
             let named = new.partitions.iter().find(|p| Some(p.number) == number);
             if let (Need::Names, Some(p)) = (need, named) {
-                line.say(&format!("part {}", guid_text(&p.guid)));
+                Said::Part(guid_text(&p.guid)).over(line);
             } else {
-                line.say("progress the boot medium's partition table was damaged and was mended from its backup");
+                progress(
+                    line,
+                    "the boot medium's partition table was damaged and was mended from its backup",
+                );
             }
             new
         }
         Err(e) => {
-            line.say(&format!(
-                "progress giving the boot medium's partitions names of their own: {e}"
-            ));
+            progress(
+                line,
+                format_args!("giving the boot medium's partitions names of their own: {e}"),
+            );
             gpt
         }
     }
@@ -516,9 +501,9 @@ fn new_mark(line: &Line, disk: &File, first: u64) {
     let drawn = File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut word));
     let who = format!("{:016x}", u64::from_le_bytes(word));
     match drawn.and_then(|()| mark::renew(disk, first, &who)) {
-        Ok(Some(mark)) => line.say(&format!("mark {mark}")),
+        Ok(Some(mark)) => Said::Mark(mark).over(line),
         Ok(None) => {}
-        Err(e) => line.say(&format!("progress giving the boot medium a mark of its own: {e}")),
+        Err(e) => progress(line, format_args!("giving the boot medium a mark of its own: {e}")),
     }
 }
 
@@ -543,7 +528,7 @@ fn grow_partition(line: &Line, disk: &File, gpt: &Gpt, bytes: u64) -> Option<Gpt
         Ok(Some(last)) => last,
         Ok(None) => return None,
         Err(e) => {
-            line.say(&format!("progress growing the DATA partition: {e}"));
+            progress(line, format_args!("growing the DATA partition: {e}"));
             return None;
         }
     };
@@ -562,10 +547,10 @@ fn grow_partition(line: &Line, disk: &File, gpt: &Gpt, bytes: u64) -> Option<Gpt
     };
     // SAFETY: both structures have the layout of linux/blkpg.h and outlive the call.
     if unsafe { libc::ioctl(disk.as_raw_fd(), BLKPG as _, &raw mut a) } < 0 {
-        line.say(&format!(
-            "progress telling the kernel of the larger DATA: {}",
-            io::Error::last_os_error()
-        ));
+        progress(
+            line,
+            format_args!("telling the kernel of the larger DATA: {}", io::Error::last_os_error()),
+        );
         return None;
     }
     Gpt::read(disk, bytes / SECTOR).ok()
@@ -589,7 +574,7 @@ pub(super) fn probe(line: &Line, found: &Found) -> i32 {
             match proof.look() {
                 Ok(share) if room != Some(share) => {
                     room = Some(share);
-                    line.say(&format!("room {share}"));
+                    Said::Room(share).over(line);
                 }
                 Ok(_) => {}
                 Err(why) => {
@@ -597,7 +582,7 @@ pub(super) fn probe(line: &Line, found: &Found) -> i32 {
                     std::thread::sleep(LEAVES_WITHIN);
                     if found.present() {
                         faulty = true;
-                        line.say(&format!("faulty {why}"));
+                        Said::Faulty(why).over(line);
                     }
                 }
             }
@@ -609,7 +594,7 @@ pub(super) fn probe(line: &Line, found: &Found) -> i32 {
                 mirror.refresh(Path::new(STATE), &|| {
                     if said.get().elapsed() >= TURN {
                         said.set(Instant::now());
-                        line.say("alive");
+                        Said::Alive.over(line);
                     }
                 });
             }
@@ -621,27 +606,27 @@ pub(super) fn probe(line: &Line, found: &Found) -> i32 {
                     .open(found.node());
                 let result = file.and_then(|f| f.read_at(&mut block.0, (turn % 64) * 4096));
                 gone = !found.sys.exists() || result.is_err_and(|e| is_gone(&e));
-                line.say(if gone {
-                    "gone the boot medium was pulled"
-                } else {
-                    "alive"
-                });
+                match gone {
+                    true => Said::Gone(PULLED.to_owned()).over(line),
+                    false => Said::Alive.over(line),
+                }
             }
             turn += 1;
         }
         match line.hear_within(TURN) {
             Heard::Text(t) if t == "save" => {
                 if let Err(e) = mounts::state_in_ram() {
-                    line.say(&format!("failed {e}"));
+                    Said::Failed(e.to_string()).over(line);
                     return 1;
                 }
                 let (saved, lost) = mirror.save(Path::new(STATE));
-                line.say(&if lost.is_empty() {
-                    format!("saved whole {saved} files")
+                let told = if lost.is_empty() {
+                    format!("whole {saved} files")
                 } else {
                     let named = lost[..lost.len().min(LOST_TOLD)].join(", ");
-                    format!("saved part {saved} files; lost are {}: {named}", lost.len())
-                });
+                    format!("part {saved} files; lost are {}: {named}", lost.len())
+                };
+                Said::Saved(told).over(line);
                 return 0;
             }
             Heard::Text(t) => {
@@ -651,13 +636,13 @@ pub(super) fn probe(line: &Line, found: &Found) -> i32 {
                 if let Some(since) = t.strip_prefix("pstore").filter(|_| on_disk && !gone && !faulty) {
                     let dir = Path::new(record::FOLDER);
                     let found = pstore::collect(Path::new(pstore::AT), dir, since.trim().parse().ok(), pstore::began());
-                    line.say(&format!("dumps {}", serde_json::to_string(&found).unwrap_or_default()));
+                    Said::Dumps(serde_json::to_string(&found).unwrap_or_default()).over(line);
                 }
                 if t == reset::MARK_IT {
-                    line.say(&match mark_data() {
-                        Ok(()) => "marked".to_owned(),
-                        Err(e) => format!("unmarked {e}"),
-                    });
+                    match mark_data() {
+                        Ok(()) => Said::Marked.over(line),
+                        Err(e) => Said::Unmarked(e.to_string()).over(line),
+                    }
                 }
             }
             Heard::Nothing => {}

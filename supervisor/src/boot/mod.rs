@@ -33,6 +33,7 @@ pub mod record;
 pub mod reset;
 pub mod retained;
 pub mod rewrite;
+mod said;
 pub mod site;
 pub mod sysctl;
 pub mod uevents;

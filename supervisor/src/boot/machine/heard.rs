@@ -10,6 +10,7 @@ use wire::supervisor::Medium;
 use super::reset::not_done;
 use super::{Facts, Machine, Moving, name, safe};
 use crate::boot::record::{Record, Row, Traces};
+use crate::boot::said::Said;
 use crate::boot::{bundle, medium, pstore, site};
 use crate::core::{Ending, Exit, Input, Milestone, Millis, REBOOTS_MAX};
 use crate::shell::desk::Desk;
@@ -108,7 +109,10 @@ impl Machine {
                 }
                 name(&self.site, self.interfaces_settled(now), desk);
             }
-            (Task::Medium, _) => self.heard_medium(now, word, rest, fd, desk),
+            (Task::Medium, _) => match Said::parse(line) {
+                Some(said) => self.heard_medium(now, said, fd, desk),
+                None => log::error(&format!("the boot medium's keeper said what nobody knows: {line}")),
+            },
             _ => {}
         }
     }
@@ -143,28 +147,29 @@ impl Machine {
         }
     }
 
-    pub(super) fn heard_medium(&mut self, now: Millis, word: &str, rest: &str, fd: Option<OwnedFd>, desk: &mut Desk) {
+    /// The boot medium's keeper, or who waits for the medium, said something.
+    pub(super) fn heard_medium(&mut self, now: Millis, said: Said, fd: Option<OwnedFd>, desk: &mut Desk) {
         if self.facts.heard_at.is_some() {
             self.facts.heard_at = Some(now);
         }
-        match word {
-            "progress" => {
-                log::warn(rest);
-                self.facts.progress = Some(rest.to_owned());
+        match said {
+            Said::Progress(text) => {
+                log::warn(&text);
+                self.facts.progress = Some(text);
             }
-            "part" => {
-                log::info(&format!("the boot partition is {rest} from now on"));
-                self.facts.part = Some(rest.to_owned());
+            Said::Part(name) => {
+                log::info(&format!("the boot partition is {name} from now on"));
+                self.facts.part = Some(name);
                 let _ = fs::write(BOOT_NAMES, self.facts.names());
                 self.renamed();
             }
-            "mark" => {
-                self.facts.mark = Some(rest.to_owned());
+            Said::Mark(mark) => {
+                self.facts.mark = Some(mark);
                 let _ = fs::write(BOOT_NAMES, self.facts.names());
                 self.renamed();
             }
-            "disk" => {
-                if let Some((number, path)) = rest.split_once(' ') {
+            Said::Disk(told) => {
+                if let Some((number, path)) = told.split_once(' ') {
                     log::info(&format!("boot disk {number} {path}"));
                     self.facts.disk_path = Some(path.strip_prefix("/sys").unwrap_or(path).to_owned());
                     let _ = fs::write(BOOT_DISK, format!("{number}\n"));
@@ -179,26 +184,26 @@ impl Machine {
                 }
                 self.held = fd;
             }
-            "traces" => self.heard_traces(rest, desk),
-            "mounted" => {
-                log::info(&format!("DATA is mounted ({rest})"));
+            Said::Traces(json) => self.heard_traces(&json, desk),
+            Said::Mounted(how) => {
+                log::info(&format!("DATA is mounted ({how})"));
                 self.facts.progress = None;
-                if rest == "remade" {
+                if how == "remade" {
                     desk.banner("data", Severity::Warning, "The DATA partition could not be repaired and was made anew: history and settings of this box are lost.".into());
-                } else if rest == "reset" {
+                } else if how == "reset" {
                     desk.banner(
                         "data",
                         Severity::Info,
                         "This box was reset: history, settings and owner are gone; kiln.toml stays on its boot partition, with whatever passwords are in it. Claim the box with the code on its console.".into(),
                     );
-                } else if rest == "repaired" {
+                } else if how == "repaired" {
                     desk.banner(
                         "data",
                         Severity::Info,
                         "The DATA partition was repaired at this start.".into(),
                     );
                 }
-                if let Some(told) = rest.strip_prefix("returned ") {
+                if let Some(told) = how.strip_prefix("returned ") {
                     self.returned(told, desk);
                 }
                 desk.boot.medium = Medium::Disk;
@@ -206,42 +211,47 @@ impl Machine {
                 self.facts.heard_at = Some(now);
                 self.settled("disk", desk);
             }
-            "crash" => {
-                log::warn(&format!("in an earlier boot: {rest}"));
+            Said::Crash(told) => {
+                log::warn(&format!("in an earlier boot: {told}"));
                 desk.banner(
                     "crash",
                     Severity::Info,
-                    format!("In an earlier boot {rest}. The debug bundle has the report."),
+                    format!("In an earlier boot {told}. The debug bundle has the report."),
                 );
             }
-            "dumps" => self.heard_dumps(rest, desk),
-            "unwritten" => {
-                log::warn(&format!("factory reset: {rest}"));
+            Said::Dumps(json) => self.heard_dumps(&json, desk),
+            Said::Unwritten(told) => {
+                log::warn(&format!("factory reset: {told}"));
                 desk.banner(
                     "unwritten",
                     Severity::Warning,
-                    format!("Of the factory reset: {rest}. Whoever gets this medium may read the rest with a recovery program; if that matters, destroy it."),
+                    format!("Of the factory reset: {told}. Whoever gets this medium may read the rest with a recovery program; if that matters, destroy it."),
                 );
             }
-            "noreset" => not_done(rest, desk),
-            "bundle" => desk.banner(
+            Said::NoReset(why) => not_done(&why, desk),
+            Said::Bundle(why) => desk.banner(
                 "unwritten-bundle",
                 Severity::Warning,
-                format!("Of the factory reset: the debug bundle {} on the boot partition, if one was saved, could not be erased ({rest}). Remove it with another computer; whoever gets this medium may read it with a recovery program.", bundle::NAME),
+                format!("Of the factory reset: the debug bundle {} on the boot partition, if one was saved, could not be erased ({why}). Remove it with another computer; whoever gets this medium may read it with a recovery program.", bundle::NAME),
             ),
-            "marked" => self.marked(desk),
-            "unmarked" => self.unmarked(rest, desk),
-            "ram" => self.to_ram(rest, desk),
-            "gone" => self.medium_gone(now, rest, desk),
-            "faulty" => self.medium_faulty(now, rest, desk),
-            "same" => self.facts.same = Some(rest.to_owned()),
-            "room" => self.room(rest.parse().unwrap_or(0), desk),
-            "back" => self.medium_back(now, desk),
-            "stays" => self.stays(rest, desk),
-            "saved" if matches!(self.facts.moving, Some(Moving::Saving(_))) => {
-                self.saved(rest, desk);
+            Said::Marked => self.marked(desk),
+            Said::Unmarked(why) => self.unmarked(&why, desk),
+            Said::Ram(why) => self.to_ram(&why, desk),
+            Said::Alive => {}
+            Said::Gone(why) => self.medium_gone(now, &why, desk),
+            Said::Faulty(why) => self.medium_faulty(now, &why, desk),
+            Said::Same(text) => self.facts.same = Some(text),
+            Said::Room(percent) => self.room(percent, desk),
+            Said::Back => self.medium_back(now, desk),
+            Said::Stays(why) => self.stays(&why, desk),
+            Said::Saved(told) => {
+                // Else its time is up, and the services have begun without it.
+                if matches!(self.facts.moving, Some(Moving::Saving(_))) {
+                    self.saved(&told, desk);
+                }
             }
-            _ => {}
+            // It ends with that, and services start afresh (`move_state`).
+            Said::Failed(why) => log::error(&format!("state could not move into memory: {why}")),
         }
     }
 
@@ -475,8 +485,8 @@ pub(super) mod tests {
             (m.cmdline.part.as_deref(), m.cmdline.mark.as_deref()),
             (Some("aa"), Some("2"))
         );
-        m.heard_medium(0, "part", "bb", None, &mut desk);
-        m.heard_medium(0, "mark", "2beef", None, &mut desk);
+        m.heard_medium(0, Said::Part("bb".into()), None, &mut desk);
+        m.heard_medium(0, Said::Mark("2beef".into()), None, &mut desk);
         let mut lost = Facts::default();
         lost.renamed_at(&m.facts.names());
         assert_eq!(
@@ -648,7 +658,7 @@ pub(super) mod tests {
             m.facts.disk_path = Some("/devices/x".into());
             m.medium_gone(0, "the boot medium was pulled", &mut desk);
             m.facts.moving = Some(Moving::Saving(0));
-            m.heard_medium(0, "saved", line, None, &mut desk);
+            m.heard_medium(0, Said::Saved(line.into()), None, &mut desk);
             let (_, banner) = desk.banners.iter().find(|(k, _)| k == "ram").unwrap().clone();
             (banner.severity, banner.text, m.facts.whole)
         };
@@ -669,12 +679,11 @@ pub(super) mod tests {
         let (mut m, mut desk) = (machine(), Desk::default());
         m.heard_medium(
             0,
-            "unwritten",
-            "2 files of DATA were written over, 1 (7 MiB) removed",
+            Said::Unwritten("2 files of DATA were written over, 1 (7 MiB) removed".into()),
             None,
             &mut desk,
         );
-        m.heard_medium(0, "progress", "making DATA", None, &mut desk);
+        m.heard_medium(0, Said::Progress("making DATA".into()), None, &mut desk);
         let (name, banner) = &desk.banners[0];
         assert!(
             *name == "unwritten" && banner.text.contains("(7 MiB)"),
@@ -686,8 +695,13 @@ pub(super) mod tests {
     #[test]
     fn a_bundle_that_a_reset_could_not_erase_is_told_beside_what_it_left_of_data() {
         let (mut m, mut desk) = (machine(), Desk::default());
-        m.heard_medium(0, "bundle", "Read-only file system (os error 30)", None, &mut desk);
-        m.heard_medium(0, "unwritten", "1 (7 MiB) removed", None, &mut desk);
+        m.heard_medium(
+            0,
+            Said::Bundle("Read-only file system (os error 30)".into()),
+            None,
+            &mut desk,
+        );
+        m.heard_medium(0, Said::Unwritten("1 (7 MiB) removed".into()), None, &mut desk);
         assert_eq!(desk.banners.len(), 2);
         assert!(desk.banners[0].1.text.contains("KILNDBG.TGZ"), "{:?}", desk.banners);
     }
@@ -705,7 +719,7 @@ pub(super) mod tests {
         is_at(&m, Medium::Ram, Some("looking for the boot medium"));
         m.facts.disk_path = Some("/devices/x".into());
         is_at(&m, Medium::Ram, Some("mounting DATA"));
-        m.heard_medium(0, "progress", "repairing DATA", None, &mut desk);
+        m.heard_medium(0, Said::Progress("repairing DATA".into()), None, &mut desk);
         is_at(&m, Medium::Ram, Some("repairing DATA"));
         m.facts.data_settled = true;
         is_at(&m, Medium::Disk, Some("looking at the slots"));
@@ -736,10 +750,10 @@ pub(super) mod tests {
         (m.facts.was_on_disk, m.facts.data_settled) = (true, true);
         counted(&mut desk);
         // One of an older boot says nothing of this one's end, and counts nothing.
-        m.heard_medium(0, "dumps", &found(None, Some(older)), None, &mut desk);
+        m.heard_medium(0, Said::Dumps(found(None, Some(older))), None, &mut desk);
         assert_eq!(counted(&mut desk), []);
         assert!(told(&desk) && m.facts.traces.reason().starts_with("the power was cut"));
-        m.heard_medium(0, "dumps", &found(Some(last), None), None, &mut desk);
+        m.heard_medium(0, Said::Dumps(found(Some(last), None)), None, &mut desk);
         assert!(counted(&mut desk).contains(&Input::Reboots { in_a_row: 3 }));
         assert_eq!(desk.boot.reason, format!("the kernel crashed: {last}"));
         // After an orderly end it is told beside the reason.
@@ -748,7 +762,7 @@ pub(super) mod tests {
         let mut m = machine();
         m.heard_traces(orderly, &mut desk);
         assert!(!told(&desk));
-        m.heard_medium(0, "dumps", &found(Some(last), None), None, &mut desk);
+        m.heard_medium(0, Said::Dumps(found(Some(last), None)), None, &mut desk);
         assert!(told(&desk) && m.facts.traces.reason() == "orderly end: asked for");
     }
 

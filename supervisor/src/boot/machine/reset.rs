@@ -113,6 +113,7 @@ mod tests {
     use super::super::heard::tests::machine;
     use super::*;
     use crate::boot::cmdline::Cmdline;
+    use crate::boot::said::Said;
     use crate::core::Exit;
     use crate::shell::helper::Helper;
 
@@ -152,7 +153,7 @@ mod tests {
         }
         assert_eq!(heard(&keeper).as_deref(), Some(MARK_IT));
         assert_eq!((heard(&keeper), desk.inputs.len()), (None, 0), "once, and nothing else");
-        m.heard_medium(0, "marked", "", None, &mut desk);
+        m.heard_medium(0, Said::Marked, None, &mut desk);
         let why = "factory reset, asked for at the console".to_owned();
         let ending = Ending::Reboot;
         assert_eq!(desk.inputs.pop_back(), Some(Input::Shutdown { ending, why }));
@@ -165,7 +166,12 @@ mod tests {
         let (mut m, keeper) = in_use(&mut desk);
         desk.reset = Some("asked for in the dashboard".into());
         m.look_at_reset(&mut desk);
-        m.heard_medium(0, "unmarked", "Input/output error (os error 5)", None, &mut desk);
+        m.heard_medium(
+            0,
+            Said::Unmarked("Input/output error (os error 5)".into()),
+            None,
+            &mut desk,
+        );
         assert_eq!((desk.inputs.len(), m.facts.reset), (0, false));
         let (severity, text) = told(&desk);
         assert!(severity == Severity::Critical && text.contains("was not done") && text.contains("os error 5"));
@@ -182,7 +188,7 @@ mod tests {
             let (mut m, mut desk) = (machine(), Desk::default());
             let record = serde_json::json!({ "why": "factory reset, asked for in the dashboard", "reset": reset });
             let found = serde_json::json!({ "record": record, "cut_short": false, "panic": null, "fault": null });
-            m.heard_medium(0, "traces", &found.to_string(), None, &mut desk);
+            m.heard_medium(0, Said::Traces(found.to_string()), None, &mut desk);
             assert_eq!(desk.is_told(RESET), is_told);
             assert_eq!(desk.boot.reason.ends_with("; it was not done"), is_told);
             if is_told {
