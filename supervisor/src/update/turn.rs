@@ -18,6 +18,7 @@ use crate::shell::desk::Desk;
 use crate::shell::helper::{Line, Task};
 use crate::shell::log;
 use crate::shell::paths::Paths;
+use crate::text::sentence;
 
 /// How often the slots are looked at in vain.
 const LOOKS: u32 = 3;
@@ -122,7 +123,8 @@ impl Facts {
     pub fn turn(now: Millis, desk: &mut Desk, paths: &Paths, status: &Status, known: Option<&Known>) {
         match desk.update.view.last.clone() {
             Some(last) if last.outcome == UpdateOutcome::FellBack => {
-                desk.banner("update", Severity::Warning, sentence(&last.text));
+                // A note's text has no full stop.
+                desk.banner("update", Severity::Warning, format!("{}.", sentence(&last.text)));
             }
             _ => desk.unbanner("update"),
         }
@@ -239,13 +241,6 @@ impl Act {
             Verdict::Failed(why) => Self::Reboot(why),
         }
     }
-}
-
-/// As a sentence: a text of a note begins with a small letter and has no full stop.
-fn sentence(text: &str) -> String {
-    let mut chars = text.chars();
-    let first: String = chars.next().into_iter().flat_map(char::to_uppercase).collect();
-    format!("{first}{}.", chars.as_str())
 }
 
 fn here(desk: &Desk, paths: &Paths, known: Option<&Known>) -> Here {

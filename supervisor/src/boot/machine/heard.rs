@@ -66,7 +66,7 @@ impl Machine {
                 if self.drivers_may_load() {
                     self.start_coldplug(desk);
                 }
-                self.start_keeper(now, desk);
+                self.start_keeper(desk);
             }
             (Task::Early, "env") => {
                 if let Some((k, v)) = rest.split_once('=').filter(|(k, _)| site::is_variable(k)) {
@@ -77,7 +77,7 @@ impl Machine {
             }
             (Task::Early, "broken") => {
                 desk.banner("system", Severity::Critical, broken(&self.cmdline.slot, rest));
-                self.start_keeper(now, desk);
+                self.start_keeper(desk);
             }
             (Task::Coldplug, "seen") => {
                 self.facts.seen.extend(rest.split('\n').map(str::to_owned));
@@ -117,12 +117,11 @@ impl Machine {
         }
     }
 
-    pub(super) fn start_keeper(&mut self, now: Millis, desk: &mut Desk) {
+    pub(super) fn start_keeper(&mut self, desk: &mut Desk) {
         match &self.cmdline.part {
             Some(part) if self.facts.system => {
                 let (part, mark, reset) = (part.clone(), self.cmdline.mark.clone(), self.site.factory_reset);
                 self.facts.heard_at = None;
-                let _ = now;
                 if desk.start(Task::Medium, move |line| {
                     medium::keep(line, &part, mark.as_deref(), reset)
                 }) {

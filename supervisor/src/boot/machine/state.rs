@@ -12,6 +12,7 @@ use crate::core::{Input, Milestone, Millis};
 use crate::shell::desk::Desk;
 use crate::shell::helper::Task;
 use crate::shell::log;
+use crate::text::sentence;
 
 /// Longest wait for the services to stop when the medium was pulled, in milliseconds.
 const STOPS_WITHIN: Millis = 15_000;
@@ -275,11 +276,4 @@ fn begun_without(lost: &str, desk: &mut Desk) {
         Severity::Critical,
         format!("State is kept in memory, and {lost} begins anew: burn-ins whose record that was have ended. What the medium has kept is still on it, but putting it back does not bring it into use. A restart with the medium goes on with what is on it; what has happened since it left is lost then, as with the power, so save a backup before."),
     );
-}
-
-/// With a capital letter at its start.
-fn sentence(text: &str) -> String {
-    let mut c = text.chars();
-    c.next()
-        .map_or_else(String::new, |first| first.to_uppercase().chain(c).collect())
 }

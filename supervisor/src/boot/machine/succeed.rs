@@ -101,11 +101,6 @@ impl Machine {
         }
         safe::begin(desk);
         desk.boot.reason = "not known any more: PID 1 has lost its notes".into();
-        desk.banner(
-            "notes",
-            Severity::Warning,
-            "PID 1 restarted and could not read its saved state: services keep running, restart counts and reasons since boot are lost.".into(),
-        );
         let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
         m.facts.system = mounted(&mounts, "/system").is_some();
         if !m.facts.system {
@@ -120,7 +115,7 @@ impl Machine {
         m.start_coldplug(desk);
         m.held = fds.find(is_block_device);
         let Some(kind) = mounted(&mounts, "/var/lib/kiln") else {
-            m.start_keeper(now, desk);
+            m.start_keeper(desk);
             return m;
         };
         if kind == "tmpfs" {
