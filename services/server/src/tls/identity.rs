@@ -7,12 +7,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use rcgen::{CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, SanType};
+use rcgen::{
+    CertificateParams, DistinguishedName, DnType, ExtendedKeyUsagePurpose, KeyPair, KeyUsagePurpose, SanType,
+    SerialNumber,
+};
 use rustls::ServerConfig;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use sha2::{Digest, Sha256};
 use wire::Time;
+
+use crate::auth::secret;
 
 /// How long a certificate holds. Browsers take none that holds longer than 825 days.
 const HOLDS: Duration = Duration::from_secs(820 * 86_400);
@@ -199,6 +204,9 @@ fn params(name: &str, now: Time, ends: Time) -> Result<CertificateParams, rcgen:
     subject.push(DnType::CommonName, name);
     subject.push(DnType::OrganizationName, "Kiln");
     params.distinguished_name = subject;
+    // The key outlives certificates, and by the key alone each would have the number of the one before: Firefox refuses a box
+    // whose certificate it knows by the same issuer and number, and offers no way on (RFC 5280 §4.1.2.2).
+    params.serial_number = Some(serial(secret::random()));
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     let seconds = |time: Time| time::OffsetDateTime::from_unix_timestamp(time.as_second());
@@ -206,6 +214,12 @@ fn params(name: &str, now: Time, ends: Time) -> Result<CertificateParams, rcgen:
     params.not_before = seconds(now.checked_sub(BEFORE).unwrap_or(now)).map_err(bad)?;
     params.not_after = seconds(ends).map_err(bad)?;
     Ok(params)
+}
+
+/// A number that is positive and not zero, whatever bytes it is made of.
+fn serial(mut bytes: [u8; 16]) -> SerialNumber {
+    bytes[0] = bytes[0] & 0x7f | 0x40;
+    SerialNumber::from_slice(&bytes)
 }
 
 /// Whether it is on the medium; what is not is told.
@@ -292,6 +306,21 @@ mod tests {
         }
     }
 
+    /// A certificate's number, which comes behind its version (RFC 5280 §4.1).
+    fn serial_of(cert: &[u8]) -> Vec<u8> {
+        let version_3 = [0xa0, 3, 2, 1, 2, 2];
+        let at = cert.windows(6).position(|w| w == version_3).unwrap() + 6;
+        cert[at + 1..][..cert[at].into()].to_vec()
+    }
+
+    #[test]
+    fn a_number_is_positive_and_not_zero_whatever_was_drawn() {
+        for drawn in [[0; 16], [0xff; 16]] {
+            let number = serial(drawn).to_bytes();
+            assert!(number.len() == 16 && number[0] != 0 && number[0] < 0x80, "{number:?}");
+        }
+    }
+
     #[test]
     fn it_is_made_once_and_renewed_in_time_with_the_same_key() {
         let dir = tempfile::tempdir().unwrap();
@@ -307,8 +336,11 @@ mod tests {
             first.shown.fingerprint,
             "a name that is found later changes nothing"
         );
+        let number = || serial_of(&CertificateDer::from_pem_file(dir.path().join("tls.crt")).unwrap());
+        let before = number();
         let named = fingerprint("bench", 791);
         assert_ne!(named, first.shown.fingerprint);
+        assert_ne!(number(), before, "Firefox takes no two of one issuer and number");
         assert_eq!(
             fingerprint("kiln", 791),
             named,
