@@ -295,7 +295,9 @@ fn without_a_usable_state_every_child_is_found_and_that_is_told() {
         let pids: Vec<i32> = pids.split(' ').map(|p| p.parse().unwrap()).collect();
         assert_eq!(pid_of(&s, "a"), pids[0], "{state}: the main process was not found");
         assert!(
-            s.banners.iter().any(|b| b.text.contains("without its notes")),
+            s.banners
+                .iter()
+                .any(|b| b.text.contains("could not read its saved state")),
             "{state}: {:?}",
             s.banners
         );
