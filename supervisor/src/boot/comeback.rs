@@ -18,10 +18,12 @@ use nix::mount::{MntFlags, umount2};
 use nix::sys::statvfs::statvfs;
 
 use super::data::{self, ASIDE, STATE};
+use super::found::{Found, PULLED, guard};
 use super::journals;
-use super::medium::{self, Found};
+use super::keeper;
 use super::mirror::SHELF;
 use super::said::{Said, progress};
+use super::search::Search;
 use super::{mounts, record};
 use crate::crash;
 use crate::shell::helper::{Heard, Line};
@@ -43,7 +45,7 @@ const CARRIED: &str = ".carried";
 
 /// In a helper: waits for the medium, guards it, and carries state back when PID 1 says so; then it is the keeper.
 pub(super) fn wait(line: &Line, part: &str, mark: Option<&str>, same: Option<&str>) -> i32 {
-    let mut search = medium::Search::default();
+    let mut search = Search::default();
     let found = loop {
         // What it is known by tells it from a copy; where that is not known, its mark has to, or that there is no other.
         let fits = match same {
@@ -61,7 +63,7 @@ pub(super) fn wait(line: &Line, part: &str, mark: Option<&str>, same: Option<&st
             Heard::Text(_) | Heard::Nothing => {}
         }
     };
-    medium::guard(line, &found);
+    guard(line, &found);
     Said::Back.over(line);
     loop {
         match line.hear_within(LOOK_EVERY) {
@@ -69,7 +71,7 @@ pub(super) fn wait(line: &Line, part: &str, mark: Option<&str>, same: Option<&st
             Heard::Text(t) if t == "return" => break,
             Heard::Text(_) | Heard::Nothing => {
                 if !found.present() {
-                    Said::Gone(medium::PULLED.to_owned()).over(line);
+                    Said::Gone(PULLED.to_owned()).over(line);
                     return 0;
                 }
             }
@@ -78,7 +80,7 @@ pub(super) fn wait(line: &Line, part: &str, mark: Option<&str>, same: Option<&st
     match come_back(line, &found) {
         Ok(Carried { files, left }) => {
             Said::Mounted(format!("returned {files} {left}")).over(line);
-            medium::probe(line, &found)
+            keeper::probe(line, &found)
         }
         Err(e) => {
             Said::Stays(e).over(line);

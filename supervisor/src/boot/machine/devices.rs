@@ -7,7 +7,7 @@ use wire::event::Severity;
 use wire::uevent::{Action, Uevent};
 
 use super::{LISTEN_EVERY, Machine};
-use crate::boot::medium;
+use crate::boot::found::PULLED;
 use crate::boot::uevents::{Next, Uevents};
 use crate::boot::work;
 use crate::console::button;
@@ -50,7 +50,7 @@ impl Machine {
                     match (e.action, e.get("MODALIAS")) {
                         (Action::Add, Some(alias)) => self.want(alias),
                         (Action::Remove, _) if self.facts.disk_path.as_deref() == Some(e.devpath.as_str()) => {
-                            self.medium_gone(now, medium::PULLED, desk);
+                            self.medium_gone(now, PULLED, desk);
                         }
                         _ => {}
                     }

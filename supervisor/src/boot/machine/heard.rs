@@ -11,7 +11,7 @@ use super::reset::not_done;
 use super::{Facts, Machine, Moving, name, safe};
 use crate::boot::record::{Record, Row, Traces};
 use crate::boot::said::Said;
-use crate::boot::{bundle, medium, pstore, site};
+use crate::boot::{bundle, keeper, pstore, site};
 use crate::core::{Ending, Exit, Input, Milestone, Millis, REBOOTS_MAX};
 use crate::shell::desk::Desk;
 use crate::shell::helper::Task;
@@ -123,7 +123,7 @@ impl Machine {
                 let (part, mark, reset) = (part.clone(), self.cmdline.mark.clone(), self.site.factory_reset);
                 self.facts.heard_at = None;
                 if desk.start(Task::Medium, move |line| {
-                    medium::keep(line, &part, mark.as_deref(), reset)
+                    keeper::keep(line, &part, mark.as_deref(), reset)
                 }) {
                     return;
                 }
@@ -417,7 +417,7 @@ impl Machine {
                 // It ends by itself only when PID 1 wants it to; this was a mishap.
                 self.facts.heard_at = Some(now);
                 if let Some(path) = self.facts.disk_path.clone() {
-                    desk.start(Task::Medium, move |line| medium::watch(line, &path));
+                    desk.start(Task::Medium, move |line| keeper::watch(line, &path));
                 }
             }
             Task::Console => self.start_console(desk),

@@ -11,7 +11,7 @@ use super::heard::{BOOT_DISK, BOOT_NAMES};
 use super::{Facts, LISTEN_EVERY, Machine, safe};
 use crate::boot::net;
 use crate::boot::uevents::Uevents;
-use crate::boot::{medium, work};
+use crate::boot::{keeper, work};
 use crate::core::{Input, Milestone, Millis};
 use crate::handover::fds::Inherited;
 use crate::handover::state;
@@ -129,7 +129,7 @@ impl Machine {
             m.facts.disk_path = path.and_then(|p| Some(p.to_str()?.strip_prefix("/sys")?.to_owned()));
             m.facts.heard_at = Some(now);
             if let Some(path) = m.facts.disk_path.clone() {
-                desk.start(Task::Medium, move |line| medium::watch(line, &path));
+                desk.start(Task::Medium, move |line| keeper::watch(line, &path));
             }
         }
         m.facts.data_settled = true;
