@@ -16,18 +16,21 @@
 //!   store of a backup's rows at a start, in place of the one that is there.
 //!
 //! What it does not do: no queries, no migrations (a file of another schema is set aside), no second process (the
-//! directory is locked).
+//! directory is locked; the lock ends with a process that is killed, even where the kernel holds one of its threads, unless that
+//! thread may still write here).
 //!
-//! Tested by `tests/open.rs` (truncated, corrupt, foreign, other schema), `tests/power_cut.rs` (every subset of a
-//! commit's unflushed pages) and `tests/tables.rs` (tables against a model, order, batching, retention).
+//! Tested by `tests/open.rs` (truncated, corrupt, foreign, other schema), `tests/stuck.rs` (a killed process that the kernel
+//! holds), `tests/power_cut.rs` (every subset of a commit's unflushed pages) and `tests/tables.rs` (tables against a model, order, batching, retention).
 
 pub mod check;
 mod discard;
 mod error;
 mod export;
+mod keeper;
 mod key;
 mod open;
 mod pending;
+mod predecessor;
 mod room;
 mod set_aside;
 mod store;

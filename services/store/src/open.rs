@@ -1,8 +1,8 @@
-//! Opening a store: lock the directory, check the file in a child, set one aside that is bad or of another schema, map it,
-//! start the writer.
+//! Opening a store: lock the directory, see that nobody who was killed still writes there, check the file in a child, set one aside
+//! that is bad or of another schema, map it, start the writer.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File};
+use std::fs::{self, File, TryLockError};
 use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use heed::{CommitOrAbort, EnvFlags, EnvOpenOptions};
-use nix::fcntl::{Flock, FlockArg};
 
 use crate::check::{self, Check, Finding};
 use crate::error::{Error, Result};
+use crate::keeper::Keeper;
+use crate::predecessor::{self, Left};
 use crate::set_aside::{SetAside, bring_back, keep_for, set_aside};
 use crate::store::{META, Store, Tables};
 use crate::value;
@@ -81,9 +82,11 @@ pub fn open(dir: &Path, options: &Options) -> Result<Opened> {
     fs::create_dir_all(dir).map_err(Error::file("creating", dir))?;
     let lock = lock(dir)?;
     let path = dir.join(FILE_NAME);
+    let lmdb_lock = dir.join(format!("{FILE_NAME}-lock"));
+    refuse_a_predecessor(dir, &lmdb_lock)?;
 
     let aside = make_way(&path, options)?;
-    room_for_lock(&dir.join(format!("{FILE_NAME}-lock")))?;
+    room_for_lock(&lmdb_lock)?;
 
     let mut names = options.tables.clone();
     names.push(META);
@@ -123,7 +126,7 @@ pub fn open(dir: &Path, options: &Options) -> Result<Opened> {
         .unwrap_commit();
     let tables = Tables(names.into_iter().zip(tables).collect::<BTreeMap<_, _>>());
     Ok(Opened {
-        store: Store::start(env, tables, path, lock)?,
+        store: Store::start(env, tables, path, Keeper::hold(lock))?,
         set_aside: aside,
     })
 }
@@ -185,7 +188,8 @@ fn room_for_lock(path: &Path) -> Result<()> {
     .map_err(Error::file("making room for the lock file", path))
 }
 
-fn lock(dir: &Path) -> Result<Flock<File>> {
+/// Takes the lock on the directory. It goes with the last copy of the file's descriptor.
+fn lock(dir: &Path) -> Result<File> {
     let path = dir.join(LOCK_NAME);
     let file = File::options()
         .create(true)
@@ -193,8 +197,26 @@ fn lock(dir: &Path) -> Result<Flock<File>> {
         .truncate(false)
         .open(&path)
         .map_err(Error::file("opening the lock", &path))?;
-    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
-        nix::errno::Errno::EWOULDBLOCK => Error::InUse(dir.to_owned()),
-        errno => Error::file("locking", &path)(errno.into()),
-    })
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(Error::InUse(dir.to_owned())),
+        Err(TryLockError::Error(cause)) => Err(Error::file("locking", &path)(cause)),
+    }
+}
+
+/// Refuses as long as a process that was killed over this store may still write to it. Where it only holds LMDB's lock file, that
+/// loses its name: LMDB would wait for it, or believe what is in it.
+fn refuse_a_predecessor(dir: &Path, lmdb_lock: &Path) -> Result<()> {
+    let told = |what| Error::file(what, lmdb_lock);
+    match predecessor::left(lmdb_lock).map_err(told("looking who holds"))? {
+        Left::Nothing => Ok(()),
+        Left::Writes => Err(Error::InUse(dir.to_owned())),
+        Left::Locked => {
+            tracing::warn!(
+                dir = %dir.display(),
+                "the process that had this store before was killed and is stuck in the kernel; it writes nothing here any more"
+            );
+            fs::remove_file(lmdb_lock).map_err(told("removing"))
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! [`Store`]: the handle that services hold, its readers and its writer.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{SyncSender, sync_channel};
@@ -10,9 +9,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use heed::{AnyTls, Database, Env, RoTxn, RwTxn, WithoutTls};
-use nix::fcntl::Flock;
 
 use crate::error::{Error, Result};
+use crate::keeper::Keeper;
 use crate::pending::{Pending, Slot};
 use crate::writer::{self, Order, QUEUE, Typed};
 
@@ -59,7 +58,7 @@ struct Inner {
     writer: Option<JoinHandle<()>>,
     path: PathBuf,
     /// Keeps other processes out for as long as the environment is mapped.
-    _lock: Flock<File>,
+    _lock: Keeper,
 }
 
 impl Drop for Inner {
@@ -94,7 +93,7 @@ pub struct Health {
 }
 
 impl Store {
-    pub(crate) fn start(env: Env<WithoutTls>, tables: Tables, path: PathBuf, lock: Flock<File>) -> Result<Store> {
+    pub(crate) fn start(env: Env<WithoutTls>, tables: Tables, path: PathBuf, lock: Keeper) -> Result<Store> {
         let core = Arc::new(Core {
             env,
             tables,
@@ -105,7 +104,7 @@ impl Store {
         let (orders, queue) = sync_channel(QUEUE);
         let its = Arc::clone(&core);
         let writer = std::thread::Builder::new()
-            .name("store-writer".to_owned())
+            .name(writer::NAME.to_owned())
             .spawn(move || writer::run(&its, &queue))
             .map_err(Error::file("starting the writer of", &path))?;
         Ok(Store {

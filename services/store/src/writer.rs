@@ -14,6 +14,9 @@ use crate::error::{Error, Result};
 use crate::pending::Slot;
 use crate::store::{Core, Write};
 
+/// The thread's name, by which another process knows it ([`crate::predecessor`]); at most 15 bytes.
+pub(crate) const NAME: &str = "store-writer";
+
 /// Most orders in one commit. Bounds the time a single answer can be kept waiting by others.
 const BATCH: usize = 256;
 
