@@ -1,13 +1,26 @@
 //! A child process with a deadline: what may hang on a drive hangs there, not here.
 //!
 //! A child in the kernel's hands (state D) cannot be killed; it is killed as soon as the drive lets go, and reaped by a
-//! thread that waits for nothing else. Its caller has its answer long before.
+//! thread that waits for nothing else. Its caller has its answer long before. As long as one hangs so on a drive no other one is started
+//! for that drive: each would hang beside it, until there are no processes left for the others.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
+
+/// How long a child that was killed may take to end before its drive counts as one that holds it.
+const ENDS: Duration = Duration::from_millis(200);
+
+/// Nodes of drives that hold a child which was killed.
+static HOLDING: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+
+fn holding() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+    HOLDING.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// What a child printed and how it ended.
 #[derive(Debug)]
@@ -33,14 +46,21 @@ pub enum Failed {
     /// No end within the deadline.
     #[error("no answer in {} s", .0.as_secs_f32())]
     Late(Duration),
+    /// Nothing was started: another child still hangs on the drive.
+    #[error("the drive still holds a process that was ended because it did not answer")]
+    Held,
     /// It printed more than the limit.
     #[error("it printed more than {0} bytes")]
     TooMuch(usize),
 }
 
 /// Runs `command` with no input and an environment of `PATH` alone; gives its output if it ends within `deadline` and
-/// prints at most `limit` bytes.
-pub fn run(command: &mut Command, deadline: Duration, limit: usize) -> Result<Output, Failed> {
+/// prints at most `limit` bytes. `node`: of the drive that it may hang on.
+pub fn run(command: &mut Command, node: &Path, deadline: Duration, limit: usize) -> Result<Output, Failed> {
+    if holding().contains(node) {
+        return Err(Failed::Held);
+    }
+    let abandon = |child| abandon(child, node);
     let end = Instant::now() + deadline;
     let program = command.get_program().to_string_lossy().into_owned();
     let start = |cause| Failed::Start {
@@ -104,17 +124,35 @@ pub fn run(command: &mut Command, deadline: Duration, limit: usize) -> Result<Ou
     }
 }
 
-/// Kills `child` and leaves the waiting to a thread of its own.
-fn abandon(mut child: Child) {
+/// Kills `child`; where it does not end by that, leaves the waiting to a thread of its own, and nothing is started for its drive until
+/// it has ended.
+fn abandon(child: Child, node: &Path) {
+    abandon_by(child, node, |child| drop(child.kill()));
+}
+
+fn abandon_by(mut child: Child, node: &Path, kill: impl FnOnce(&mut Child)) {
     // It may have ended by itself.
-    let _gone = child.kill();
+    kill(&mut child);
+    let end = Instant::now() + ENDS;
+    while Instant::now() < end {
+        match child.try_wait() {
+            Ok(Some(_)) | Err(_) => return,
+            Ok(None) => std::thread::sleep(Duration::from_millis(2)),
+        }
+    }
+    tracing::warn!(node = %node.display(), "a drive holds a process that was killed; nothing more is asked of it until it lets go");
+    holding().insert(node.to_owned());
+    let its = node.to_owned();
     let reaper = std::thread::Builder::new()
         .name("child-reaper".to_owned())
         .spawn(move || {
             let _status = child.wait();
+            holding().remove(&its);
         });
     if let Err(error) = reaper {
         tracing::warn!(%error, "a killed child stays unreaped");
+        // Nobody would take it out again.
+        holding().remove(node);
     }
 }
 
@@ -124,7 +162,12 @@ mod tests {
     use super::*;
 
     fn sh(script: &str, deadline: Duration, limit: usize) -> Result<Output, Failed> {
-        run(Command::new("sh").args(["-c", script]), deadline, limit)
+        run(
+            Command::new("sh").args(["-c", script]),
+            Path::new("/dev/none"),
+            deadline,
+            limit,
+        )
     }
 
     const LONG: Duration = Duration::from_secs(60);
@@ -174,7 +217,33 @@ mod tests {
 
     #[test]
     fn one_that_is_missing_is_named() {
-        let error = run(&mut Command::new("/no/such/tool"), LONG, 10).unwrap_err();
+        let error = run(&mut Command::new("/no/such/tool"), Path::new("/dev/none"), LONG, 10).unwrap_err();
         assert!(error.to_string().contains("/no/such/tool"), "{error}");
+    }
+
+    #[test]
+    fn a_drive_that_holds_a_child_is_not_asked_until_it_lets_go() {
+        let dir = tempfile::tempdir().unwrap();
+        let (begun, node) = (dir.path().join("begun"), Path::new("/dev/that-hangs"));
+        let ask = |node: &Path| {
+            let script = format!("echo x >> {}", begun.display());
+            run(Command::new("sh").args(["-c", &script]), node, LONG, 100)
+        };
+        // One that no signal ends, until its input is closed.
+        let mut held = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let lets_go = held.stdin.take();
+        abandon_by(held, node, |_| {});
+        for _ in 0..2 {
+            assert!(matches!(ask(node), Err(Failed::Held)));
+        }
+        assert!(!begun.exists(), "nothing was started");
+        ask(Path::new("/dev/another")).unwrap();
+        drop(lets_go);
+        let end = Instant::now() + LONG;
+        while matches!(ask(node), Err(Failed::Held)) {
+            assert!(Instant::now() < end, "it is asked again");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        assert_eq!(std::fs::read_to_string(&begun).unwrap().lines().count(), 2);
     }
 }

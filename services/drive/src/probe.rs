@@ -37,6 +37,17 @@ pub enum Prober {
     InProcess,
 }
 
+impl Prober {
+    /// The program that answers as a child; `None` where this process does it itself.
+    pub(crate) fn program(&self) -> Option<&Path> {
+        match self {
+            Self::Reexec => Some(Path::new("/proc/self/exe")),
+            Self::Program(program) => Some(program),
+            Self::InProcess => None,
+        }
+    }
+}
+
 /// Why there is no look.
 #[derive(Debug, thiserror::Error)]
 pub enum NoLook {
@@ -77,10 +88,9 @@ pub fn probe_with_deadline(
     expected: Option<DevNum>,
     deadline: Duration,
 ) -> Result<Look, NoLook> {
-    let answer = match prober {
-        Prober::InProcess => inspect(node),
-        Prober::Reexec => ask(Path::new("/proc/self/exe"), node, deadline)?,
-        Prober::Program(program) => ask(program, node, deadline)?,
+    let answer = match prober.program() {
+        None => inspect(node),
+        Some(program) => ask(program, node, deadline)?,
     };
     match answer {
         Answer::Failed(why) => Err(NoLook::Open(why)),
@@ -98,7 +108,8 @@ pub fn probe_with_deadline(
 }
 
 fn ask(program: &Path, node: &Path, deadline: Duration) -> Result<Answer, NoLook> {
-    let output = child::run(Command::new(program).arg(ARGUMENT).arg(node), deadline, ANSWER_MAX)?;
+    let mut command = Command::new(program);
+    let output = child::run(command.arg(ARGUMENT).arg(node), node, deadline, ANSWER_MAX)?;
     serde_json::from_slice(&output.stdout).map_err(|_| NoLook::NotAProber(program.to_owned()))
 }
 

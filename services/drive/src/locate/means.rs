@@ -70,6 +70,7 @@ impl Means {
                         .arg(format!("--dev-slot-num={slot}"))
                         .arg(order)
                         .arg(node),
+                    node,
                 )
             }
             Self::Ledctl { node } => {
@@ -81,6 +82,7 @@ impl Means {
                         // Its own log would grow for ever, in memory on the box; it still asks for its default's folder.
                         .arg("--log=/dev/null")
                         .arg(format!("{order}={}", node.display())),
+                    node,
                 )
             }
             Self::Rhythm => Ok(()),

@@ -18,7 +18,7 @@ mod means;
 mod place;
 mod rhythm;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::JoinHandle;
@@ -206,10 +206,10 @@ fn wait(stopped: &Receiver<()>, time: Duration) -> bool {
     !matches!(stopped.recv_timeout(time), Err(RecvTimeoutError::Timeout))
 }
 
-/// Runs a tool; an error in words unless it exits with 0.
-fn tool(command: &mut Command) -> Result<(), String> {
+/// Runs a tool on `node`; an error in words unless it exits with 0.
+fn tool(command: &mut Command, node: &Path) -> Result<(), String> {
     let name = command.get_program().to_string_lossy().into_owned();
-    match child::run(command, TOOL, 64 << 10) {
+    match child::run(command, node, TOOL, 64 << 10) {
         Ok(output) if output.status.success() => Ok(()),
         Ok(output) => Err(format!("{name}: {}", output.status)),
         Err(error) => Err(crate::smart::words(&error)),

@@ -385,7 +385,7 @@ impl Smartctl {
         if let Some(kind) = kind {
             command.args(["-d", kind]);
         }
-        child::run(command.arg(node), self.deadline, DOCUMENT_MAX)
+        child::run(command.arg(node), node, self.deadline, DOCUMENT_MAX)
     }
 }
 
