@@ -235,9 +235,9 @@ impl Hands {
     /// The temperature that the kernel's sensor of the drive tells now; `None` where there is none.
     pub async fn sensed(&self, held: &Held) -> Option<Celsius> {
         let (guard, name) = (Arc::clone(&self.guard), held.fresh.kernel_name.clone());
-        // It is a command to the drive.
-        let sensed = spawn_blocking(move || temperature::read(&guard.system, &name));
-        sensed.await.ok().flatten()
+        // It is a command to the drive, which may hang there.
+        let sensed = spawn_blocking(move || temperature::sensed(&guard, &name));
+        sensed.await.ok()?.ok().flatten()
     }
 
     /// What a setting of the drive hides on it; `None` for those that have none.

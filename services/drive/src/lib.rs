@@ -54,10 +54,11 @@ pub use system::System;
 
 /// Answers as a child of this crate and exits, if this process was started for that; else returns at once.
 ///
-/// To be called first thing in `main` by every program that uses [`watch::watch`] or [`probe::probe_with_deadline`]
-/// with [`probe::Prober::Reexec`].
+/// To be called first thing in `main` by every program that uses [`watch::watch`], [`probe::probe_with_deadline`] or a
+/// [`temperature::Thermometer`] with [`probe::Prober::Reexec`].
 pub fn answer_child() {
     probe::answer();
+    temperature::answer();
 }
 
 /// Shared with the tests beside this crate.

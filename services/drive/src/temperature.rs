@@ -1,14 +1,18 @@
 //! A drive's temperature from the kernel's sensors (hwmon: `drivetemp` for ATA and SCSI, `nvme`), else from its SMART.
 //!
 //! Reading one sends a command to the drive, so it can block as long as the drive does: [`crate::watch`] gives each drive
-//! a thread of its own for it.
+//! a thread of its own for it, and a [`Thermometer`] has a child read it. A thread of ours that the drive holds would keep the whole
+//! process from ending, with all that it holds of other drives.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use wire::Celsius;
 use wire::drive::Bus;
 
+use crate::child::{self, Failed};
+use crate::guard::Guard;
 use crate::smart::{Protocol, Smartctl, Snapshot, Unreadable};
 use crate::sysfs::{self, Device};
 use crate::system::{System, names, number};
@@ -25,6 +29,12 @@ const WAKE_PERIOD: Duration = Duration::from_secs(300);
 /// How often one that is held for heat and awake is asked beside its [`Thermometer`]: half an hour without cooling ends its job, and
 /// three answers in it are no watch. It does no work that this would hold up.
 const HELD_PERIOD: Duration = Duration::from_secs(60);
+
+/// First argument of a child that reads a sensor: `PROGRAM drive-heat ATTRIBUTE`.
+const ARGUMENT: &str = "drive-heat";
+
+/// Longest answer of that child in bytes.
+const ANSWER_MAX: usize = 64;
 
 /// The thermometer of one drive: the kernel's sensor, else what the drive's SMART tells now and then.
 #[derive(Debug)]
@@ -53,10 +63,18 @@ impl Thermometer {
         }
     }
 
-    /// The temperature now, or the one last told; may block as long as the drive does, up to smartctl's deadline.
-    pub fn read(&mut self, system: &System, smartctl: &Smartctl, now: Instant) -> Option<Celsius> {
-        if let Some(degrees) = read(system, &self.device.name) {
-            return Some(degrees);
+    /// The temperature now, or the one last told; `None` while the drive does not answer. May block as long as the drive does, up to
+    /// the deadlines of `guard` and smartctl.
+    pub fn read(&mut self, guard: &Guard, smartctl: &Smartctl, now: Instant) -> Option<Celsius> {
+        let node = sysfs::node(&guard.system, &self.device.name);
+        match sensed(guard, &self.device.name) {
+            Ok(Some(degrees)) => return Some(degrees),
+            Ok(None) => {}
+            // smartctl would hang there, too.
+            Err(why) => {
+                tracing::debug!(node = %node.display(), %why, "a drive's sensor was not read");
+                return None;
+            }
         }
         let identity = &self.device.identity;
         let usb = identity.bus == Bus::Usb;
@@ -66,11 +84,11 @@ impl Thermometer {
             return None;
         }
         if self.ask.is_some_and(|when| when <= now) {
-            let node = sysfs::node(system, &self.device.name);
             let answer = smartctl.glance(&node, identity);
             // Standing still it is cool, and waking it only to ask would wear it. The way through a bridge is known from a good
             // reading: where it fails the bridge may be busy.
-            let later = matches!(answer, Err(Unreadable::Asleep)) || (usb && answer.is_err());
+            let late = matches!(answer, Err(Unreadable::Run(Failed::Late(_) | Failed::Held)));
+            let later = late || matches!(answer, Err(Unreadable::Asleep)) || (usb && answer.is_err());
             self.told = answer
                 .ok()
                 .and_then(|snapshot| snapshot.temperature)
@@ -143,6 +161,47 @@ pub fn add_warning(system: &System, name: &str, told: &mut Snapshot) {
 }
 
 fn value(system: &System, name: &str, attribute: &str) -> Option<Celsius> {
+    sensors(system, name, attribute)
+        .iter()
+        .find_map(|path| degrees(number(path)?))
+}
+
+/// As [`read`], but what may hang on the drive hangs in a child.
+///
+/// # Errors
+/// When the child came to nothing, as beside a drive that hangs.
+pub fn sensed(guard: &Guard, name: &str) -> Result<Option<Celsius>, Failed> {
+    let Some(program) = guard.prober.program() else {
+        return Ok(read(&guard.system, name));
+    };
+    let node = sysfs::node(&guard.system, name);
+    for path in sensors(&guard.system, name, "temp1_input") {
+        let mut command = Command::new(program);
+        let output = child::run(command.arg(ARGUMENT).arg(path), &node, guard.deadline, ANSWER_MAX)?;
+        let told = String::from_utf8_lossy(&output.stdout).trim().parse().ok();
+        if let Some(degrees) = told.and_then(degrees) {
+            return Ok(Some(degrees));
+        }
+    }
+    Ok(None)
+}
+
+/// See [`crate::answer_child`].
+pub(crate) fn answer() {
+    let mut arguments = std::env::args_os().skip(1);
+    if arguments.next().is_none_or(|first| first != ARGUMENT) {
+        return;
+    }
+    let Some(path) = arguments.next() else { return };
+    // What tells nothing is answered with nothing.
+    if let Some(millidegrees) = number::<i32>(Path::new(&path)) {
+        println!("{millidegrees}");
+    }
+    std::process::exit(0);
+}
+
+/// Where sensors of the drive tell `attribute`. Listing them asks the kernel alone.
+fn sensors(system: &System, name: &str, attribute: &str) -> Vec<PathBuf> {
     let device = system.path("sys/block").join(name).join("device");
     // The sensor hangs below the SCSI device, the NVMe controller (which a multipath namespace's subsystem links to), or
     // the controller itself.
@@ -158,24 +217,23 @@ fn value(system: &System, name: &str, attribute: &str) -> Option<Celsius> {
             .filter(|entry| entry.starts_with("nvme"))
             .map(|entry| device.join(entry)),
     );
-    places.iter().find_map(|place| sensor(place, attribute))
+    let is_sensor = |entry: &String| {
+        entry
+            .strip_prefix("hwmon")
+            .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()) && !n.is_empty())
+    };
+    let of = |place: &PathBuf| {
+        let entries = names(place).into_iter().filter(is_sensor);
+        let paths = entries.map(|entry| place.join(entry).join(attribute));
+        paths.filter(|path| path.exists()).collect::<Vec<_>>()
+    };
+    places.iter().flat_map(of).collect()
 }
 
-/// A temperature of the first sensor in `place`.
-fn sensor(place: &Path, attribute: &str) -> Option<Celsius> {
-    names(place)
-        .iter()
-        .filter(|entry| {
-            entry
-                .strip_prefix("hwmon")
-                .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()) && !n.is_empty())
-        })
-        .find_map(|entry| {
-            let millidegrees: i32 = number(&PathBuf::from(place).join(entry).join(attribute))?;
-            // Sensors that are not there answer with absolute zero or 255 °C.
-            let degrees = (millidegrees + 500).div_euclid(1000);
-            (-60..=150).contains(&degrees).then_some(Celsius(degrees))
-        })
+/// A sensor's answer in thousandths; those that are not there answer with absolute zero or 255 °C.
+fn degrees(millidegrees: i32) -> Option<Celsius> {
+    let degrees = (millidegrees + 500).div_euclid(1000);
+    (-60..=150).contains(&degrees).then_some(Celsius(degrees))
 }
 
 #[cfg(test)]
@@ -186,6 +244,7 @@ mod tests {
 
     use super::*;
     use crate::identity::Identity;
+    use crate::probe::Prober;
     use crate::sysfs::DevNum;
 
     #[test]
@@ -201,6 +260,7 @@ mod tests {
             r#"{"smartctl":{"exit_status":0},"device":{"type":"sat","protocol":"ATA"},"serial_number":"S1","smart_status":{"passed":true},"temperature":{"current":37}}"#
         );
         crate::common::script(&program, &script);
+        let guard = guard(system);
         let smartctl = Smartctl {
             program,
             deadline: Duration::from_secs(30),
@@ -209,32 +269,29 @@ mod tests {
         let times = || std::fs::read_to_string(&asked).map_or(0, |text| text.lines().count());
         let now = Instant::now();
         let mut thermometer = Thermometer::new(device(Bus::Sata), now);
-        assert_eq!(thermometer.read(&system, &smartctl, now), Some(Celsius(37)));
+        assert_eq!(thermometer.read(&guard, &smartctl, now), Some(Celsius(37)));
         assert_eq!(
-            thermometer.read(&system, &smartctl, now + Duration::from_secs(299)),
+            thermometer.read(&guard, &smartctl, now + Duration::from_secs(299)),
             Some(Celsius(37))
         );
         assert_eq!(times(), 1);
-        assert_eq!(
-            thermometer.read(&system, &smartctl, now + ASK_PERIOD),
-            Some(Celsius(37))
-        );
+        assert_eq!(thermometer.read(&guard, &smartctl, now + ASK_PERIOD), Some(Celsius(37)));
         assert_eq!(times(), 2);
         std::fs::write(root.path().join("asleep"), "").unwrap();
         assert_eq!(
-            thermometer.read(&system, &smartctl, now + 2 * ASK_PERIOD),
+            thermometer.read(&guard, &smartctl, now + 2 * ASK_PERIOD),
             None,
             "it sleeps"
         );
         std::fs::remove_file(root.path().join("asleep")).unwrap();
         assert_eq!(
-            thermometer.read(&system, &smartctl, now + 3 * ASK_PERIOD),
+            thermometer.read(&guard, &smartctl, now + 3 * ASK_PERIOD),
             Some(Celsius(37)),
             "it is asked again"
         );
         assert_eq!(times(), 4);
         let mut virtual_disk = Thermometer::new(device(Bus::Virtio), now);
-        assert_eq!(virtual_disk.read(&system, &smartctl, now), None);
+        assert_eq!(virtual_disk.read(&guard, &smartctl, now), None);
         let mut another = Thermometer::new(
             Device {
                 identity: Identity {
@@ -246,11 +303,11 @@ mod tests {
             now,
         );
         assert_eq!(
-            another.read(&system, &smartctl, now),
+            another.read(&guard, &smartctl, now),
             None,
             "the answer is of another drive"
         );
-        assert_eq!(another.read(&system, &smartctl, now + ASK_PERIOD), None);
+        assert_eq!(another.read(&guard, &smartctl, now + ASK_PERIOD), None);
         assert_eq!(times(), 5);
     }
 
@@ -269,6 +326,7 @@ mod tests {
             r#"{"smartctl":{"exit_status":0},"device":{"type":"sntrealtek","protocol":"NVMe"},"serial_number":"S1","smart_status":{"passed":true},"temperature":{"current":58}}"#
         );
         crate::common::script(&program, &script);
+        let guard = guard(system);
         let smartctl = Smartctl {
             program,
             ..Smartctl::default()
@@ -276,27 +334,27 @@ mod tests {
         let times = || std::fs::read_to_string(&asked).map_or(0, |text| text.lines().count());
         let now = Instant::now();
         let mut thermometer = Thermometer::new(device(Bus::Usb), now);
-        assert_eq!(thermometer.read(&system, &smartctl, now), None);
+        assert_eq!(thermometer.read(&guard, &smartctl, now), None);
         let mut read = Snapshot {
             device_type: "sat --set=security-freeze".into(),
             ..Snapshot::default()
         };
         smartctl.recall(&device(Bus::Usb).identity, &read);
-        assert_eq!(thermometer.read(&system, &smartctl, now), None, "no type of ours");
+        assert_eq!(thermometer.read(&guard, &smartctl, now), None, "no type of ours");
         assert_eq!(times(), 0);
         read.device_type = "sntrealtek".into();
         smartctl.recall(&device(Bus::Usb).identity, &read);
-        assert_eq!(thermometer.read(&system, &smartctl, now), Some(Celsius(58)));
+        assert_eq!(thermometer.read(&guard, &smartctl, now), Some(Celsius(58)));
         let soon = now + USB_ASK_PERIOD - Duration::from_secs(1);
-        assert_eq!(thermometer.read(&system, &smartctl, soon), Some(Celsius(58)));
+        assert_eq!(thermometer.read(&guard, &smartctl, soon), Some(Celsius(58)));
         assert_eq!(times(), 1, "each time costs its drive a moment");
         std::fs::write(&busy, "").unwrap();
-        assert_eq!(thermometer.read(&system, &smartctl, now + USB_ASK_PERIOD), None);
+        assert_eq!(thermometer.read(&guard, &smartctl, now + USB_ASK_PERIOD), None);
         assert_eq!(times(), 2, "no other way is tried");
         std::fs::remove_file(&busy).unwrap();
         let later = now + 2 * USB_ASK_PERIOD;
         assert_eq!(
-            thermometer.read(&system, &smartctl, later),
+            thermometer.read(&guard, &smartctl, later),
             Some(Celsius(58)),
             "it told one before and is asked again"
         );
@@ -305,15 +363,15 @@ mod tests {
             ..Smartctl::default()
         };
         assert_eq!(
-            thermometer.read(&system, &forgetful, later),
+            thermometer.read(&guard, &forgetful, later),
             None,
             "the way is not known any more: what it told may be hours old"
         );
         assert_eq!(times(), 3);
         std::fs::write(&mute, "").unwrap();
         let mut mute_one = Thermometer::new(device(Bus::Usb), now);
-        assert_eq!(mute_one.read(&system, &smartctl, now), None);
-        assert_eq!(mute_one.read(&system, &smartctl, later), None);
+        assert_eq!(mute_one.read(&guard, &smartctl, now), None);
+        assert_eq!(mute_one.read(&guard, &smartctl, later), None);
         assert_eq!(times(), 4, "it answered without a temperature: it has none");
     }
 
@@ -328,6 +386,7 @@ mod tests {
             r#"{"smartctl":{"exit_status":0},"device":{"type":"sat","protocol":"ATA"},"serial_number":"S1","smart_status":{"passed":true},"temperature":{"current":41}}"#
         );
         crate::common::script(&program, &script);
+        let guard = guard(system);
         let smartctl = Smartctl {
             program,
             ..Smartctl::default()
@@ -340,10 +399,10 @@ mod tests {
         std::fs::write(&busy, "").unwrap();
         let now = Instant::now();
         let mut thermometer = Thermometer::new(device(Bus::Usb), now);
-        assert_eq!(thermometer.read(&system, &smartctl, now), None);
+        assert_eq!(thermometer.read(&guard, &smartctl, now), None);
         std::fs::remove_file(&busy).unwrap();
         assert_eq!(
-            thermometer.read(&system, &smartctl, now + USB_ASK_PERIOD),
+            thermometer.read(&guard, &smartctl, now + USB_ASK_PERIOD),
             Some(Celsius(41))
         );
     }
@@ -388,6 +447,49 @@ mod tests {
         assert!(waking.is_due(at(710), true, told));
         waking.took(None, told);
         assert_eq!(waking.newest(at(710), told), told, "it did not answer");
+    }
+
+    fn guard(system: System) -> Guard {
+        Guard {
+            system,
+            prober: Prober::InProcess,
+            ..Guard::default()
+        }
+    }
+
+    /// A drive that hangs holds what reads its sensor, and nothing of it is asked meanwhile.
+    #[test]
+    fn a_sensor_that_does_not_answer_is_read_by_a_child_that_is_given_up() {
+        let root = tempfile::tempdir().unwrap();
+        let place = root.path().join("sys/block/sda/device/hwmon/hwmon3");
+        std::fs::create_dir_all(&place).unwrap();
+        std::fs::write(place.join("temp1_input"), "34600\n").unwrap();
+        let [prober, hangs, program, asked] =
+            ["prober", "hangs", "smartctl", "asked"].map(|name| root.path().join(name));
+        let script = format!("[ -e {} ] && exec sleep 300\ncat \"$2\"\n", hangs.display());
+        crate::common::script(&prober, &script);
+        crate::common::script(&program, &format!("echo x >> {}; exit 2", asked.display()));
+        let guard = Guard {
+            prober: Prober::Program(prober),
+            deadline: Duration::from_secs(30),
+            ..guard(System::at(root.path()))
+        };
+        let smartctl = Smartctl {
+            program,
+            ..Smartctl::default()
+        };
+        let now = Instant::now();
+        let mut thermometer = Thermometer::new(device(Bus::Sata), now);
+        assert_eq!(thermometer.read(&guard, &smartctl, now), Some(Celsius(35)));
+        std::fs::write(&hangs, "").unwrap();
+        let hasty = Guard {
+            deadline: Duration::from_millis(100),
+            ..guard.clone()
+        };
+        assert_eq!(thermometer.read(&hasty, &smartctl, now), None);
+        assert!(!asked.exists(), "smartctl would hang there, too");
+        std::fs::remove_file(&hangs).unwrap();
+        assert_eq!(thermometer.read(&guard, &smartctl, now), Some(Celsius(35)));
     }
 
     fn device(bus: Bus) -> Device {

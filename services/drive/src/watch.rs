@@ -406,12 +406,12 @@ impl Owner {
     /// Starts a drive's thermometer.
     fn sense(&mut self, plug: Plug, device: Device) {
         let (alive, ended) = sync_channel::<()>(0);
-        let (to, system, smartctl) = (self.messages.clone(), self.guard.system.clone(), self.smartctl.clone());
+        let (to, guard, smartctl) = (self.messages.clone(), self.guard.clone(), self.smartctl.clone());
         let its = plug.clone();
         let started = thread("drive-heat", move || {
             let mut thermometer = Thermometer::new(device, Instant::now());
             loop {
-                let degrees = thermometer.read(&system, &smartctl, Instant::now());
+                let degrees = thermometer.read(&guard, &smartctl, Instant::now());
                 if to.send(Message::Heat(its.clone(), degrees)).is_err() {
                     return;
                 }

@@ -70,18 +70,18 @@ impl Watch {
         let (end, ended) = channel();
         let mut thermometer = Thermometer::new(job.held.device.clone(), Instant::now());
         let mut company = Company::of(&job.guard.system, &job.held.device.syspath);
-        let (system, smartctl, shared) = (job.guard.system.clone(), job.smartctl.clone(), Arc::clone(&seen));
+        let (guard, smartctl, shared) = (job.guard.clone(), job.smartctl.clone(), Arc::clone(&seen));
         let (node, identity, mut waking) = (job.node.clone(), job.held.identity.clone(), Waking::default());
         let name = job.held.device.name.clone();
         let began = Instant::now();
         let look = move || {
             loop {
-                let told = thermometer.read(&system, &smartctl, Instant::now());
+                let told = thermometer.read(&guard, &smartctl, Instant::now());
                 let hot = lock(&shared).is_held_for_heat();
                 let now = began.elapsed();
                 if waking.is_due(now, hot, told) {
                     let by_smart = || celsius(smartctl.read(&node, &identity).ok()?.temperature);
-                    waking.took(temperature::read(&system, &name).or_else(by_smart), told);
+                    waking.took(temperature::read(&guard.system, &name).or_else(by_smart), told);
                 }
                 let reading = waking.newest(now, told);
                 let busy = company.look();
