@@ -337,6 +337,37 @@ async fn a_reading_under_a_clock_that_was_ahead_does_not_freeze_a_drive() {
     assert_eq!(book.drives(|_| true).unwrap()[0].last_seen, at(3));
 }
 
+/// Each sixteenth reading thins the history.
+#[tokio::test]
+async fn readings_under_a_wrong_clock_cost_a_drive_no_history() {
+    let years = 9 * 365 * 24;
+    // Two hours apart and within a week nothing is thinned out.
+    for (before, wrong, after) in [
+        (40, years, 1),
+        (47, years, 1),
+        (45, years, 3),
+        (46, years, 3),
+        (40, -years, 20),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let book = open(dir.path());
+        let right = (0..before).chain(before..before + 20).map(|n| 2 * n);
+        let under = (0..after).map(|n| wrong + 2 * n);
+        let hours = right
+            .clone()
+            .take(before as usize)
+            .chain(under)
+            .chain(right.clone().skip(before as usize));
+        for hour in hours {
+            assert!(book.take_own(own("S1", 0, &["S1"], hour), at(hour)).await.unwrap());
+        }
+        let id = book.drives(|_| true).unwrap()[0].id.clone();
+        let kept: Vec<i64> = book.points(&id, at(0)).unwrap().into_iter().map(|(at, _)| at).collect();
+        let right: Vec<i64> = right.map(|hour| at(hour).as_second()).collect();
+        assert_eq!(kept, right, "{wrong} h after {before} readings");
+    }
+}
+
 #[tokio::test]
 async fn drives_that_are_long_gone_make_place() {
     let dir = tempfile::tempdir().unwrap();

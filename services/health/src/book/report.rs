@@ -227,6 +227,25 @@ fn is_ours(kept: Time, now: Time) -> bool {
     kept.duration_since(now) <= AHEAD
 }
 
+/// Which points (seconds, rising) of a history go: those that a clock wrote which was ahead, and what a thinning leaves out.
+///
+/// It is thinned as seen from before the last [`THIN_EVERY`] points: a clock that is ahead for some readings, `now` among them, must
+/// make no history too old. What such a clock wrote goes once it is right again; more than so many points that lie ahead stay, for
+/// then it is `now` that is wrong, and they are the history.
+fn outdated(moments: &[i64], now: Time) -> Vec<i64> {
+    let border = now.as_second().saturating_add(AHEAD.as_secs());
+    let (ours, beyond) = moments.split_at(moments.partition_point(|at| *at <= border));
+    let recent = usize::try_from(THIN_EVERY).unwrap_or(usize::MAX);
+    let mut gone = match ours.iter().rev().nth(recent) {
+        Some(from) => thin::gone(ours, *from),
+        None => Vec::new(),
+    };
+    if beyond.len() <= recent {
+        gone.extend(beyond);
+    }
+    gone
+}
+
 /// Writes what one drive said `at` a moment; its key, or `None` where there is no room for it.
 fn drive(
     w: &mut Write<'_, '_>,
@@ -258,8 +277,7 @@ fn drive(
             .into_iter()
             .map(|(at, _)| i64::try_from(at).unwrap_or(i64::MAX))
             .collect();
-        let newest = moments.last().copied().unwrap_or(0).max(at.as_second());
-        for gone in thin::gone(&moments, newest) {
+        for gone in outdated(&moments, now) {
             POINTS.delete(w, &(id.clone(), u64::try_from(gone).unwrap_or(0)))?;
         }
     }
