@@ -142,6 +142,25 @@ impl<K: Key, V: Serialize + DeserializeOwned> Table<K, V> {
         found.map(|(key, bytes)| self.entry(key, bytes)).transpose()
     }
 
+    /// All keys in order; no value is read.
+    pub fn keys(&self, view: &impl View) -> Result<Vec<K>> {
+        let read = view.as_read();
+        let entries = read
+            .table(self.name)?
+            .iter(read.txn)
+            .map_err(Error::lmdb("reading keys"))?;
+        let mut out = Vec::new();
+        for entry in entries.remap_data_type::<heed::types::DecodeIgnore>() {
+            let (key, ()) = entry.map_err(Error::lmdb("reading keys"))?;
+            out.push(K::read(key).ok_or_else(|| Error::Value {
+                table: self.name,
+                key: printable(key),
+                why: "its key is of another type".to_owned(),
+            })?);
+        }
+        Ok(out)
+    }
+
     /// All entries in key order: for tables that are kept short.
     pub fn all(&self, view: &impl View) -> Result<Vec<(K, V)>> {
         self.range(view, Bound::Unbounded, usize::MAX)

@@ -179,7 +179,7 @@ macro_rules! uuid_id {
         pub struct $name(pub uuid::Uuid);
 
         impl $name {
-            /// A new id; ids made later sort later (UUID version 7).
+            /// A new id (UUID version 7): of two that one process makes the later sorts later, as long as the clock does not go back.
             pub fn now() -> Self {
                 Self(uuid::Uuid::now_v7())
             }
@@ -208,6 +208,30 @@ uuid_id!(
     /// One plan of what is to be erased: the first step of the gate.
     PlanId
 );
+
+impl JobId {
+    /// A new id that sorts after all with these milliseconds ([`Self::millis`]) or fewer, whatever the clock says.
+    ///
+    /// Which of a drive's jobs is the newest is told by their ids: a box whose clock went back must not make one that sorts before
+    /// the jobs that it has. Its milliseconds are the clock's then, or one more than `last`.
+    pub fn after(last: u64) -> Self {
+        let fresh = Self::now();
+        let millis = fresh.millis().max(last.saturating_add(1)).min(MILLIS_MAX);
+        let mut bytes = fresh.0.into_bytes();
+        bytes[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
+        Self(uuid::Uuid::from_bytes(bytes))
+    }
+
+    /// Milliseconds since 1970 of its making, or what [`Self::after`] made of them; `0..2^48`.
+    ///
+    /// Source: RFC 9562 §5.7, the first 48 bits of a version 7.
+    pub fn millis(self) -> u64 {
+        u64::try_from(self.0.as_u128() >> 80).unwrap_or(MILLIS_MAX)
+    }
+}
+
+/// Most milliseconds that an id can tell.
+const MILLIS_MAX: u64 = (1 << 48) - 1;
 
 #[cfg(test)]
 mod tests {
@@ -272,6 +296,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_job_id_sorts_after_all_that_it_was_made_after(last in 0..MILLIS_MAX) {
+            let before = JobId(uuid::Uuid::from_u128((u128::from(last) << 80) | (u128::MAX >> 48)));
+            prop_assert_eq!(before.millis(), last);
+            let id = JobId::after(last);
+            prop_assert!(id > before && id.to_string() > before.to_string());
+            prop_assert_eq!(id.0.get_version_num(), 7);
+            prop_assert!(id.millis() >= last + 1);
+        }
+
         #[test]
         fn what_from_serial_makes_parses(model in ".{0,60}", serial in ".{0,60}", capacity: u64) {
             if let Some(id) = DriveId::from_serial(&model, &serial, capacity) {

@@ -141,6 +141,7 @@ impl Controller {
                 Access::Read => Vec::new(),
             };
             let begin = Begin {
+                id: self.means.jobs.next_id(),
                 book: &beginning.book,
                 options,
                 lose: &lose,

@@ -10,6 +10,7 @@
 
 mod copies;
 mod full;
+mod ids;
 pub mod past;
 mod wishes;
 
@@ -25,6 +26,7 @@ use wire::job::TimePoint;
 use wire::{JobId, Time};
 
 use copies::Copies;
+use ids::Ids;
 pub use past::{Ended, PEERS_MAX, Past};
 use wishes::WISHES;
 
@@ -94,12 +96,14 @@ pub struct Jobs {
     store: Store,
     data: PathBuf,
     copies: Copies,
+    ids: Ids,
 }
 
 impl Jobs {
     /// Jobs in `store` below `data`, with copies in `copies` where that directory can be made.
     pub fn new(store: Store, data: &Path, copies: Option<&Path>) -> Self {
         Self {
+            ids: Ids::of(&store),
             store,
             data: data.to_owned(),
             copies: Copies::new(copies),
@@ -109,6 +113,16 @@ impl Jobs {
     /// The store below.
     pub fn store(&self) -> &Store {
         &self.store
+    }
+
+    /// An id for a new job, above those of all jobs before it.
+    pub fn next_id(&self) -> JobId {
+        self.ids.next()
+    }
+
+    /// There are jobs with these ids.
+    pub fn saw(&self, ids: &[JobId]) {
+        ids.iter().for_each(|id| self.ids.saw(*id));
     }
 
     /// All jobs, oldest first.
@@ -139,6 +153,7 @@ impl Jobs {
                 peer,
             } = copy;
             let id = copy.record.job.id;
+            self.ids.saw(id);
             let before = found.get(&id).map(|kept| kept.record.revision);
             if before.is_none_or(|before| before < copy.record.revision) {
                 warn!(job = %id, "taken from its copy in RAM: the medium does not have it");
@@ -303,6 +318,7 @@ impl Jobs {
                         break;
                     }
                     JOBS.delete(w, &old)?;
+                    ids::outlive(w, record.job.id)?;
                     past::CERTIFICATES.delete(w, &old)?;
                     gone.push(record.job.id);
                 }

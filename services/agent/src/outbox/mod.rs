@@ -35,7 +35,8 @@ use crate::vigil::{Who, inventory, manifest};
 /// Events waiting for the server, by number.
 pub const SPOOL: Table<u64, Happening> = Table::new("spool");
 
-/// The last number given out, under `last`; how many events were given up and not told of, under `lost`.
+/// The last number given out, under `last`; how many events were given up and not told of, under `lost`; the greatest id of a job
+/// that was dropped, under `job` (milliseconds).
 pub const NUMBERS: Table<String, u64> = Table::new("numbers");
 
 /// Most events kept: a day of a box with a hundred drives.

@@ -130,6 +130,8 @@ pub struct Record {
 /// What a job begins with, beside its drive.
 #[derive(Clone, Copy, Debug)]
 pub struct Begin<'a> {
+    /// Its id, that sorts after those of all jobs before it.
+    pub id: JobId,
     /// The playbook as it was planned.
     pub book: &'a Playbook,
     /// What was chosen beside it.
@@ -191,7 +193,7 @@ impl Record {
         };
         let steps = burnin::job::steps(begin.book, begin.options);
         let job = Job {
-            id: JobId::now(),
+            id: begin.id,
             drive: drive.id.clone()?,
             model: drive.model.clone(),
             serial: drive.serial.clone(),
