@@ -3,6 +3,7 @@
 //! Whatever may wait for a drive (a look before a plan, opening at a start) runs in a task of its own and comes back as
 //! a message, so that one slow drive holds up neither another plan nor the heartbeat.
 
+mod comings;
 mod command;
 mod failed;
 mod foreign;
@@ -10,6 +11,7 @@ mod lights;
 mod lit;
 mod locate;
 mod offer;
+mod ration;
 mod refusals;
 mod start;
 mod trust;
@@ -29,10 +31,11 @@ use wire::drive::Drive;
 use wire::options::PlanOptions;
 use wire::{DriveId, JobId, Problem};
 
+use self::comings::Comings;
 use self::refusals::Refusals;
 use crate::backup::Pages;
 use crate::books::Books;
-use crate::events::{self, Known};
+use crate::events;
 use crate::gate::{Ledger, Media, Members, Trust};
 use crate::hands::Held;
 use crate::heartbeat;
@@ -113,7 +116,7 @@ pub struct Controller {
     active: BTreeMap<JobId, Active>,
     /// Drives that are being opened for a granted start.
     opening: BTreeSet<DriveId>,
-    known: BTreeMap<DriveId, Known>,
+    comings: Comings,
     /// Jobs that are over, as text.
     ended: BTreeSet<String>,
     /// The backup that the server is taking.
@@ -146,8 +149,8 @@ impl Controller {
             .read(|r| KNOWN.all(r))?
             .into_iter()
             .map(|(_, known)| (known.id.clone(), known));
-        let known = known.collect();
         let lit = Lit::open(means.jobs.store().clone())?;
+        let comings = Comings::new(known.collect());
         let (back, backs) = mpsc::channel(64);
         let controller = Self {
             means,
@@ -161,7 +164,7 @@ impl Controller {
             refusals: Refusals::new(Instant::now()),
             active: BTreeMap::new(),
             opening: BTreeSet::new(),
-            known,
+            comings,
             ended: BTreeSet::new(),
             backup: Pages::default(),
             located: Located::new(),
@@ -200,7 +203,13 @@ impl Controller {
         tokio::pin!(settled);
         let mut settling = true;
         loop {
+            let due = self.comings.due();
+            let untold = tokio::time::sleep_until(due.unwrap_or_else(Instant::now).into());
             tokio::select! {
+                () = untold, if due.is_some() => {
+                    let list = Arc::clone(&drives.borrow_and_update());
+                    self.drives_changed(&list);
+                }
                 () = &mut settled, if settling => {
                     settling = false;
                     let list = Arc::clone(&drives.borrow_and_update());
@@ -238,13 +247,15 @@ impl Controller {
         self.ledger.drives_changed(list);
         let mut now = events::known(list);
         if self.epoch.elapsed() < SETTLE {
-            for (id, drive) in &self.known {
+            for (id, drive) in self.comings.seen() {
                 now.entry(id.clone()).or_insert_with(|| drive.clone());
             }
         }
         // Before another drive is seen in the place of one that is gone.
-        let happened = events::comings_and_goings(&self.known, &now, |id| self.means.bays.words(id));
-        for id in now.keys() {
+        let told = self.comings.told().clone();
+        let bays = &self.means.bays;
+        let happened = self.comings.are(now, Instant::now(), |id| bays.words(id));
+        for id in self.comings.seen().keys() {
             if let Some(place) = self.registry.place(id) {
                 self.means.bays.saw(&place, id);
             }
@@ -253,8 +264,8 @@ impl Controller {
         for happening in happened {
             self.means.outbox.event(happening);
         }
-        if now != self.known {
-            self.known.clone_from(&now);
+        if told != *self.comings.told() {
+            let now = self.comings.told().clone();
             self.means
                 .jobs
                 .store()
@@ -286,7 +297,7 @@ impl Controller {
     fn tell(&self) {
         heartbeat::status(&format!(
             "{} drives, {} jobs under way",
-            self.known.len(),
+            self.comings.seen().len(),
             self.active.len()
         ));
     }

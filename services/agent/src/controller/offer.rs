@@ -76,7 +76,8 @@ impl Controller {
             return;
         }
         let words = self
-            .known
+            .comings
+            .seen()
             .get(&drive)
             .map_or_else(|| drive.to_string(), |known| known.words.clone());
         let message = format!(

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use super::ration::Ration;
+
 /// Refusals that are told at once; after them one each [`EACH`].
 const BURST: u32 = 50;
 const EACH: Duration = Duration::from_secs(1);
@@ -9,31 +11,24 @@ const EACH: Duration = Duration::from_secs(1);
 /// How many may be told, and how many were not.
 #[derive(Debug)]
 pub(super) struct Refusals {
-    left: u32,
-    filled: Instant,
+    ration: Ration,
     untold: u64,
 }
 
 impl Refusals {
     pub(super) fn new(now: Instant) -> Self {
         Self {
-            left: BURST,
-            filled: now,
+            ration: Ration::new(BURST, EACH, now),
             untold: 0,
         }
     }
 
     /// Counts one; where it is to be told, how many before it were not.
     pub(super) fn tell(&mut self, now: Instant) -> Option<u64> {
-        let earned = now.saturating_duration_since(self.filled).as_secs() / EACH.as_secs();
-        let earned = u32::try_from(earned).unwrap_or(u32::MAX);
-        self.filled += EACH.saturating_mul(earned);
-        self.left = self.left.saturating_add(earned).min(BURST);
-        if self.left == 0 {
+        if !self.ration.take(now) {
             self.untold += 1;
             return None;
         }
-        self.left -= 1;
         Some(std::mem::take(&mut self.untold))
     }
 }
