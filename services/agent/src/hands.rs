@@ -275,6 +275,11 @@ impl Hands {
         self.smartctl.knows(&identity(listed))
     }
 
+    /// Whether this drive ever told anything of its health.
+    pub fn has_told(&self, listed: &Drive) -> bool {
+        self.smartctl.has_told(&identity(listed))
+    }
+
     /// Starts a self-test.
     ///
     /// # Errors

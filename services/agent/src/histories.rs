@@ -8,6 +8,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use drive::child::Failed;
 use drive::smart::Unreadable;
 use serde_json::{Map, Value, json};
 use tokio::time::{Instant, sleep_until};
@@ -95,6 +96,16 @@ fn is_asked(drive: &Drive, hands: &Hands) -> bool {
     }
 }
 
+/// Whether a drive is asked again after such a reading. One that never told anything has nothing to tell; one that did, or that was
+/// only late, was busy.
+fn is_asked_again(read: &Result<Value, Unreadable>, has_told: bool) -> bool {
+    match read {
+        Ok(_) | Err(Unreadable::Asleep | Unreadable::OtherDrive { .. }) => true,
+        Err(Unreadable::Run(Failed::Late(_) | Failed::Held)) => true,
+        Err(Unreadable::Run(Failed::Start { .. } | Failed::TooMuch(_)) | Unreadable::Nothing(_)) => has_told,
+    }
+}
+
 /// Reads drives at rest until `stop`.
 pub async fn run(registry: Registry, hands: Hands, outbox: Outbox, mut stop: Stop) {
     let mut drives = registry.drives();
@@ -127,17 +138,14 @@ pub async fn run(registry: Registry, hands: Hands, outbox: Outbox, mut stop: Sto
                 read = hands.at_rest(&drive) => read,
                 () = stop.asked() => return,
             };
-            match read {
-                Ok(document) => {
-                    outbox.reading(&id, document, Time::now());
-                    later
-                }
-                Err(Unreadable::Asleep | Unreadable::OtherDrive { .. }) => later,
-                Err(why @ (Unreadable::Run(_) | Unreadable::Nothing(_))) => {
-                    debug!(drive = %id, %why, "no SMART for the histories; it is not asked again");
-                    None
-                }
+            if let Ok(document) = &read {
+                outbox.reading(&id, document.clone(), Time::now());
             }
+            let again = is_asked_again(&read, hands.has_told(&drive));
+            if let (Err(why), false) = (&read, again) {
+                debug!(drive = %id, %why, "no SMART for the histories; it is not asked again");
+            }
+            later.filter(|_| again)
         };
         due.0.insert(id, next);
     }
@@ -196,5 +204,45 @@ mod tests {
         drives[own].present = true;
         due.keep(&drives, now + PERIOD);
         assert_eq!(due.0[&first], Some(now + PERIOD + FIRST));
+    }
+
+    #[tokio::test]
+    async fn a_drive_that_was_busy_once_is_asked_again() {
+        use std::io::Write as _;
+        use std::process::{Command, Stdio};
+
+        let root = tempfile::tempdir().unwrap();
+        let [program, busy] = ["smartctl", "busy"].map(|name| root.path().join(name));
+        let mut drive = crate::vigil::shapes::tests::drives(1).remove(0);
+        drive.bus = Bus::Sata;
+        let document = json!({ "smartctl": { "exit_status": 0 }, "device": { "type": "sat", "protocol": "ATA" },
+            "serial_number": drive.serial, "smart_status": { "passed": true } });
+        let script = format!("#!/bin/sh\n[ -e {} ] && exit 2\necho '{document}'\n", busy.display());
+        // A child writes it: a descriptor of ours that is open for writing would be inherited by what other tests start.
+        let mut write = Command::new("sh");
+        write.args(["-c", "cat > \"$0\" && chmod 755 \"$0\""]).arg(&program);
+        let mut write = write.stdin(Stdio::piped()).spawn().unwrap();
+        write.stdin.take().unwrap().write_all(script.as_bytes()).unwrap();
+        assert!(write.wait().unwrap().success());
+        let hands = || {
+            let smartctl = drive::smart::Smartctl {
+                program: program.clone(),
+                ..drive::smart::Smartctl::default()
+            };
+            Hands::new(drive::guard::Guard::default(), smartctl)
+        };
+        let (told, never) = (hands(), hands());
+        let asked_again = async |hands: &Hands| {
+            let read = hands.at_rest(&drive).await;
+            (read.is_ok(), is_asked_again(&read, hands.has_told(&drive)))
+        };
+        assert_eq!(asked_again(&told).await, (true, true));
+        std::fs::write(&busy, "").unwrap();
+        assert_eq!(asked_again(&told).await, (false, true), "it told before");
+        assert_eq!(asked_again(&never).await, (false, false), "it never told anything");
+        std::fs::remove_file(&busy).unwrap();
+        assert_eq!(asked_again(&told).await, (true, true));
+        let late = Err(Unreadable::Run(Failed::Late(PERIOD)));
+        assert!(is_asked_again(&late, false), "that says nothing of what it can tell");
     }
 }
