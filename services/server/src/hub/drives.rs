@@ -4,12 +4,18 @@
 //! gone or be under another kernel name. Each of them says so (`as_of`) until the agent has told them again. How hot each
 //! may be (`heat_limit`) is said here, too, so that page and alerts go by one table.
 
+use std::time::Duration;
+
 use health::alert::usual_limit;
 use health::reading::Medium;
 use wire::drive::Drive;
 use wire::{Celsius, Time};
 
-use super::{Effect, Hub, Stream};
+use super::{Effect, Hub, Now, Stream};
+
+/// Longest that the list on the medium may lag behind in temperatures: a commit for each would be gigabytes a day on a stick, and
+/// they are shown again only until the agent has told them anew.
+const LAG: Duration = Duration::from_secs(600);
 
 /// Says of each drive how hot it may be, by the limits that the alerts go by.
 pub(super) fn limit(drives: &mut [Drive]) {
@@ -29,19 +35,36 @@ pub(super) fn date(drives: &mut [Drive], heard: Option<Time>) {
     }
 }
 
+/// What of the drives is written down at once: all but their temperatures, of which some change with every list.
+fn lasting(drives: &[Drive]) -> Vec<Drive> {
+    let without = |drive: &Drive| Drive {
+        temperature: None,
+        ..drive.clone()
+    };
+    drives.iter().map(without).collect()
+}
+
 impl Hub {
-    /// Takes the agent's list; what it says of dates and limits is the server's to say.
-    pub(super) fn drives_told(&mut self, mut drives: Vec<Drive>, out: &mut Vec<Effect>) {
+    /// Takes the agent's list; what it says of dates and limits is the server's to say. Temperatures alone are shown at once and
+    /// written down seldom.
+    pub(super) fn drives_told(&mut self, now: Now, mut drives: Vec<Drive>, out: &mut Vec<Effect>) {
         for drive in &mut drives {
             drive.as_of = None;
         }
         limit(&mut drives);
-        if self.drives != drives {
-            out.push(Effect::SaveDrives(drives.clone()));
-            out.push(Effect::Stream(Stream::Drives(drives.clone())));
-            self.drives = drives;
-            self.recall(out);
+        if self.drives == drives {
+            return;
         }
+        let lags = self
+            .drives_saved
+            .is_none_or(|saved| now.mono.saturating_sub(saved) >= LAG);
+        if lags || lasting(&self.drives) != lasting(&drives) {
+            self.drives_saved = Some(now.mono);
+            out.push(Effect::SaveDrives(drives.clone()));
+        }
+        out.push(Effect::Stream(Stream::Drives(drives.clone())));
+        self.drives = drives;
+        self.recall(out);
     }
 
     /// Nobody watches the bus any more; `heard`: when the agent was heard last.

@@ -86,7 +86,7 @@ impl Hub {
                     self.foreign_notification(now, addon, notification, out);
                 }
             }
-            Frame::Drives(drives) if built_in => self.drives_told(drives, out),
+            Frame::Drives(drives) if built_in => self.drives_told(now, drives, out),
             Frame::Job(job) if built_in => self.job(now, *job, out),
             Frame::Event(event) if built_in => self.agent_event(event, out),
             Frame::Playbooks(playbooks) if built_in => self.playbooks_told(playbooks, out),

@@ -188,6 +188,8 @@ pub struct Hub {
     started: Duration,
     peers: BTreeMap<u64, Peer>,
     drives: Vec<Drive>,
+    /// When they were written down last since this start.
+    drives_saved: Option<Duration>,
     playbooks: Vec<PlaybookInfo>,
     jobs: BTreeMap<JobId, Held>,
     /// Drives here whose newest job was looked up, whether there was one or not.
@@ -239,6 +241,7 @@ impl Hub {
             started: now.mono,
             peers: BTreeMap::new(),
             drives,
+            drives_saved: None,
             told: past.told,
             playbooks: past.playbooks,
             jobs,

@@ -426,6 +426,30 @@ fn old_jobs_make_room_and_running_ones_never_do() {
     assert_eq!(hub.jobs().filter(|job| !job.state.is_over()).count(), 3);
 }
 
+#[test]
+fn temperatures_are_shown_at_once_and_written_down_seldom() {
+    let mut hub = hub();
+    let (addon, connection) = (AGENT, 1);
+    hub.step(now(1), Input::Connected { addon, connection });
+    let mut told = |at: u64, degrees: i32, name: &str| {
+        let mut drive = drive(DriveId::from_serial("M", "WD-1234", 1).unwrap());
+        drive.temperature = Some(wire::Celsius(degrees));
+        drive.kernel_name = name.to_owned();
+        let effects = hub.step(now(at), frame(AGENT, 1, Frame::Drives(vec![drive])));
+        let is = |wanted: fn(&Effect) -> bool| effects.iter().any(wanted);
+        (
+            is(|effect| matches!(effect, Effect::Stream(Stream::Drives(_)))),
+            is(|effect| matches!(effect, Effect::SaveDrives(_))),
+        )
+    };
+    assert_eq!(told(1, 30, "sda"), (true, true));
+    assert_eq!(told(2, 31, "sda"), (true, false));
+    assert_eq!(told(3, 31, "sda"), (false, false));
+    assert_eq!(told(4, 32, "sdb"), (true, true), "it is elsewhere");
+    assert_eq!(told(603, 33, "sdb"), (true, false));
+    assert_eq!(told(604, 34, "sdb"), (true, true), "not for ever");
+}
+
 fn drive(id: DriveId) -> Drive {
     serde_json::from_value(serde_json::json!({
         "id": id, "key": id, "kernel_name": "sda", "model": "M", "serial": "WD-1234", "wwn": null, "capacity": 1, "logical_sector": 512,
