@@ -791,7 +791,7 @@ gate_key: string,
  */
 claimed: boolean, 
 /**
- * Jobs whose log lines and samples the server already has, none today.
+ * Jobs whose certificate the server has: the agent does not send it again. A certificate never changes; what is revoked the job tells.
  */
 known_jobs: Array<JobId>, 
 /**

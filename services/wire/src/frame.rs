@@ -153,7 +153,7 @@ pub struct Hello {
     pub gate_key: String,
     /// Whether somebody has claimed the box; nothing destructive before that.
     pub claimed: bool,
-    /// Jobs whose log lines and samples the server already has, none today.
+    /// Jobs whose certificate the server has: the agent does not send it again. A certificate never changes; what is revoked the job tells.
     #[serde(default)]
     pub known_jobs: Vec<JobId>,
     /// Greatest [`NewEvent::origin`] of this agent that is in the event log; 0 for none. Up to it the agent

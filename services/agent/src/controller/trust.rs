@@ -47,6 +47,8 @@ impl Controller {
             }
             info!(box_id = hello.box_id, "gate key pinned");
         }
+        // After a store was lost only the server knows them.
+        self.means.jobs.saw(&hello.known_jobs);
         self.trust = Some(Trust {
             key: new,
             box_id: hello.box_id.clone(),

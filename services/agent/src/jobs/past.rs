@@ -102,7 +102,7 @@ fn revoke_by_clock(w: &mut Write<'_, '_>, of: Option<&Record>) -> store::Result<
 fn revoke(w: &mut Write<'_, '_>, failed: &Record, earlier: impl Fn(&Job) -> bool) -> store::Result<Vec<Record>> {
     let mut revoked = Vec::new();
     let own = failed.job.id.to_string();
-    for (key, _) in CERTIFICATES.all(w)?.into_iter().filter(|(key, _)| *key != own) {
+    for key in CERTIFICATES.keys(w)?.into_iter().filter(|key| *key != own) {
         let is = |record: &Record| record.is_of_the_drive_of(failed) && earlier(&record.job);
         let Some(mut record) = JOBS.get(w, &key)?.filter(is) else {
             continue;

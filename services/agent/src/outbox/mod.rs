@@ -222,9 +222,9 @@ impl Outbox {
 
     /// The server has the certificates of these jobs; it gets those of all others.
     pub fn certificates_but(&self, known: &[JobId]) {
-        match self.inner.store.read(|r| past::CERTIFICATES.all(r)) {
-            Ok(all) => {
-                let ids = all.into_iter().filter_map(|(key, _)| key.parse::<JobId>().ok());
+        match self.inner.store.read(|r| past::CERTIFICATES.keys(r)) {
+            Ok(keys) => {
+                let ids = keys.into_iter().filter_map(|key| key.parse::<JobId>().ok());
                 self.state().certificates = ids.filter(|id| !known.contains(id)).collect();
                 self.inner.wake.notify_one();
             }

@@ -143,6 +143,32 @@ async fn what_a_full_spool_gave_up_is_told_with_its_number_once() {
 }
 
 #[tokio::test]
+async fn only_certificates_that_the_server_lacks_are_told() {
+    const TEXTS: store::Table<String, serde_json::Value> = store::Table::new("certificates");
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let ids = [JobId::after(1), JobId::after(2)];
+    let put = store.write(move |w| {
+        let text = serde_json::json!({ "drive": "wwn-5000c500a1b2c3d4", "text": "signed" });
+        ids.iter().try_for_each(|id| TEXTS.put(w, &id.to_string(), &text))
+    });
+    put.wait().unwrap();
+    let outbox = Outbox::new(store);
+    let told = |known: &[JobId]| -> Vec<JobId> {
+        outbox.certificates_but(known);
+        let frames = outbox.take(&mut 0, &home()).into_iter();
+        let of = |frame| match frame {
+            Frame::Certificate(certificate) => Some(certificate.job),
+            _ => None,
+        };
+        frames.filter_map(of).collect()
+    };
+    assert_eq!(told(&[]), ids);
+    assert_eq!(told(&ids[..1]), ids[1..]);
+    assert_eq!(told(&ids), []);
+}
+
+#[tokio::test]
 async fn a_foreign_server_hears_notifications_in_order_and_nothing_of_ours() {
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());

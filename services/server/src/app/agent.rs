@@ -8,7 +8,7 @@ use super::App;
 use crate::calls::{self, Asked};
 use crate::hub::{AGENT, Hub};
 use crate::scribe;
-use crate::tables::STATE;
+use crate::tables::{CERTIFICATES, STATE};
 
 impl App {
     /// Asks the burn-in agent.
@@ -45,11 +45,13 @@ impl App {
         let seen = self.store.read(|r| STATE.get(r, scribe::EVENTS_SEEN));
         let events_seen = seen.ok().flatten().and_then(|v| v.as_u64()).unwrap_or(0);
         let claimed = self.hub(Hub::is_claimed);
+        // What cannot be read the agent tells again.
+        let certified = self.store.read(|r| CERTIFICATES.keys(r)).unwrap_or_default();
         let hello = Hello {
             box_id,
             gate_key,
             claimed,
-            known_jobs: Vec::new(),
+            known_jobs: certified.iter().filter_map(|key| key.parse().ok()).collect(),
             events_seen,
         };
         if let Err(error) = sender.send(&Frame::Hello(hello)).await {

@@ -296,6 +296,31 @@ async fn only_the_built_in_agent_can_hand_certificates_in_and_nobody_reads_them_
     assert_eq!(admin.get("/api/v1/certificates").await.json(), json!([]));
 }
 
+#[tokio::test]
+async fn an_agent_hears_which_certificates_it_need_not_send_again() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let agent = Agent::connect(&made).await;
+    assert_eq!(agent.hello.known_jobs, []);
+    let mut job = finished(7);
+    let signed = sign(&job, 3);
+    job.certificate = Some(signed.info());
+    tell(&agent, &mut admin, &job).await;
+    let frame = Frame::Certificate(CertificateText {
+        job: job.id,
+        text: signed.text().into(),
+    });
+    agent.sender.send(&frame).await.unwrap();
+    text_of(&mut admin, job.id).await;
+    drop(agent);
+    let agent = Agent::connect(&made).await;
+    assert_eq!(agent.hello.known_jobs, [job.id]);
+    // One that comes again all the same stays as it is.
+    agent.sender.send(&frame).await.unwrap();
+    tell(&agent, &mut admin, &finished(8)).await;
+    assert_eq!(text_of(&mut admin, job.id).await, signed.text());
+}
+
 /// An agent forgets its oldest jobs; what it told of them must not stand as good when the drive fails.
 #[tokio::test]
 async fn a_failure_revokes_what_the_agent_has_forgotten_and_nothing_later() {
