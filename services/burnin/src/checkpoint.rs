@@ -18,6 +18,7 @@ use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use serde::{Deserialize, Serialize};
+use wire::job::Phase;
 
 use crate::device::Geometry;
 use crate::evidence::{Evidence, INCIDENTS_MAX};
@@ -35,6 +36,12 @@ pub const TEXT_MAX: usize = 4 << 20;
 
 /// Longest content once unpacked.
 const JSON_MAX: u64 = 32 << 20;
+
+/// Fewest bytes that the limit of what a step may have moved is taken from; the capacity where that is more.
+const MOVED_MIN: u64 = 1 << 40;
+
+/// Bytes that no seeks move: 144 PB, a hundred times what a day of them has over the widest link.
+const SOUGHT_MAX: u64 = 1 << 57;
 
 /// Where a burn-in stands.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -200,8 +207,12 @@ impl Checkpoint {
             return Err(format!("sector {} lies behind the end", self.frontier));
         }
         for record in &evidence.phases {
-            let moved = record.done.0.max(record.total.0) / 4;
-            if moved > geometry.bytes().max(1 << 40)
+            // Seeks come by again and again until their time is over, however small the drive.
+            let most = match record.phase {
+                Phase::Seek => SOUGHT_MAX,
+                _ => geometry.bytes().max(MOVED_MIN).saturating_mul(4),
+            };
+            if record.done.0.max(record.total.0) > most
                 || record.rounds > 1 << 24
                 || !record.zones.are_possible()
                 || !record.stretches.are_possible()
@@ -229,8 +240,6 @@ impl Checkpoint {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use proptest::prelude::*;
-
-    use wire::job::Phase;
 
     use super::*;
     use crate::findings::Fault;
@@ -323,6 +332,43 @@ mod tests {
         assert!(matches!(Checkpoint::decode(&outside.encode()), Err(Error::Content(_))));
         let nowhere = Checkpoint { step: 0, ..sample() };
         assert!(matches!(Checkpoint::decode(&nowhere.encode()), Err(Error::Content(_))));
+    }
+
+    /// Half an hour of a fast SSD's seeks is many times its capacity: a checkpoint that refuses them takes a good drive for a lost one.
+    #[test]
+    fn what_seeks_move_is_bounded_by_no_capacity() {
+        let seek = Step {
+            seconds: 1_800,
+            ..Step::from(Phase::Seek)
+        };
+        let steps = [plain(&[Phase::Write, Phase::Verify]), vec![seek]].concat();
+        let geometry = Geometry {
+            sectors: 250_000_000_000 / 512,
+            sector: 512,
+            physical: 4096,
+        };
+        let with = |step: usize, done: u64| {
+            let mut evidence = Evidence::new(geometry, &steps);
+            evidence.phases[step].seconds = 1_700.0;
+            evidence.phases[step].done.0 = done;
+            let checkpoint = Checkpoint {
+                geometry,
+                steps: steps.clone(),
+                step: 2,
+                frontier: 0,
+                evidence,
+                ..sample()
+            };
+            Checkpoint::decode(&checkpoint.encode()).map(|read| read == checkpoint)
+        };
+        for done in [0, 250_000_000_000, 4_398_046_511_104 + 65_536, 13_000_000_000_000_000] {
+            assert!(with(2, done).unwrap(), "{done}");
+        }
+        assert!(matches!(with(2, u64::MAX), Err(Error::Content(_))));
+        assert!(
+            matches!(with(1, 4_398_046_511_104 + 65_536), Err(Error::Content(_))),
+            "a sweep comes by once"
+        );
     }
 
     proptest! {

@@ -128,7 +128,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         }
     }
     if last.scsi.is_some() && both {
-        let tib = case.evidence.phases.iter().map(|p| p.done.0).sum::<u64>() as f64 / TIB;
+        let tib = case.evidence.phases.iter().map(|p| p.done.0 as f64).sum::<f64>() / TIB;
         metrics.put(
             "scsi.rereads_per_tib",
             if tib > 0.0 { rereads / tib.max(1.0) } else { 0.0 },
