@@ -5,7 +5,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use burnin::device::{Geometry, Op};
+use burnin::device::{Access, Geometry, Op};
+use burnin::evidence::Evidence;
 use burnin::pattern::JobKey;
 use burnin::pipeline::{Outcome, Pipeline, Request};
 use burnin::playbook::plain;
@@ -180,6 +181,21 @@ fn jobs_take_their_checkpoints_together() {
     }
 }
 
+/// What is seen of a drive that answers at once, each access with the error that it is given.
+fn seen(order: &Order, mut errno: impl FnMut(Access) -> Option<i32>) -> Evidence {
+    let mut pipeline = Pipeline::new(order, "by hand", Duration::ZERO).unwrap();
+    let mut now = Duration::ZERO;
+    while !pipeline.is_over() {
+        now += Duration::from_millis(1);
+        assert!(now < Duration::from_secs(3_600), "it does not end");
+        pipeline.tick(now);
+        let Some(request) = pipeline.next(now, 0) else { continue };
+        let outcome = errno(request.access).map_or(Outcome::Done, |errno| Outcome::Failed { errno });
+        pipeline.complete(now, 0, outcome);
+    }
+    pipeline.evidence().clone()
+}
+
 /// One trim failed and waited to be tried again when the drive refused another one: the error stays in the evidence.
 #[test]
 fn a_trim_that_failed_is_not_forgotten_where_the_drive_refuses_the_next() {
@@ -188,26 +204,16 @@ fn a_trim_that_failed_is_not_forgotten_where_the_drive_refuses_the_next() {
         ..Limits::default()
     };
     let order = order(&[Phase::Trim, Phase::Write, Phase::Verify], limits);
-    let mut pipeline = Pipeline::new(&order, "by hand", Duration::ZERO).unwrap();
-    let mut now = Duration::ZERO;
     let mut trims = 0;
-    while !pipeline.is_over() {
-        now += Duration::from_millis(1);
-        assert!(now < Duration::from_secs(3_600), "it does not end");
-        pipeline.tick(now);
-        let Some(request) = pipeline.next(now, 0) else { continue };
-        let errno = match request.access.op {
-            Op::Trim => {
-                trims += 1;
-                [libc::EIO, libc::EOPNOTSUPP].get(trims - 1)
-            }
-            Op::Read | Op::Write | Op::Flush => None,
-        };
-        let outcome = errno.map_or(Outcome::Done, |errno| Outcome::Failed { errno: *errno });
-        pipeline.complete(now, 0, outcome);
-    }
+    let evidence = seen(&order, |access| {
+        trims += usize::from(access.op == Op::Trim);
+        let errors = [libc::EIO, libc::EOPNOTSUPP];
+        errors
+            .get(trims.wrapping_sub(1))
+            .copied()
+            .filter(|_| access.op == Op::Trim)
+    });
     assert_eq!(trims, 2, "the step was given up");
-    let evidence = pipeline.evidence();
     let told: Vec<_> = evidence
         .incidents
         .iter()
@@ -217,5 +223,34 @@ fn a_trim_that_failed_is_not_forgotten_where_the_drive_refuses_the_next() {
         matches!(&told[..], [(FaultKind::Transient, detail)] if detail.ends_with("not tried again, since the step was given up")),
         "{told:?}"
     );
-    assert_eq!(judge(&Case::new(evidence)).outcome, Verdict::Inconclusive);
+    assert_eq!(judge(&Case::new(&evidence)).outcome, Verdict::Inconclusive);
+}
+
+/// A block fails by the link's error, and in one of the looks at its parts the medium itself gives up, once: that is the drive's word.
+#[test]
+fn what_the_medium_could_not_do_at_a_second_look_fails_the_drive() {
+    let lba = 3 * BLOCK / 512;
+    // Halved from 128 sectors down to one, which is tried again.
+    let at_the_end = [[libc::EIO; 8].as_slice(), &[libc::ENODATA]].concat();
+    for (errors, kinds, outcome) in [
+        (vec![libc::EIO, libc::ENODATA], None, Verdict::Failed),
+        (at_the_end, None, Verdict::Failed),
+        (vec![libc::ENODATA, libc::EIO], None, Verdict::Failed),
+        (
+            vec![libc::EIO, libc::ETIMEDOUT],
+            Some(FaultKind::Transient),
+            Verdict::Inconclusive,
+        ),
+    ] {
+        for (op, kind) in [(Op::Read, FaultKind::ReadError), (Op::Write, FaultKind::WriteError)] {
+            let mut left = errors.iter().copied();
+            let evidence = seen(&order(&[Phase::Write, Phase::Verify], Limits::default()), |access| {
+                ((access.op, access.lba) == (op, lba)).then(|| left.next()).flatten()
+            });
+            let told: Vec<_> = evidence.incidents.iter().map(|told| told.kind).collect();
+            assert_eq!(told, [kinds.unwrap_or(kind)], "{op:?} {errors:?}");
+            assert!(evidence.defects.is_empty(), "{op:?} {errors:?}");
+            assert_eq!(judge(&Case::new(&evidence)).outcome, outcome, "{op:?} {errors:?}");
+        }
+    }
 }

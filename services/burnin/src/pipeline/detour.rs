@@ -63,14 +63,14 @@ pub(super) struct Group {
     open: usize,
     /// Sectors that stayed unusable.
     unusable: u64,
-    /// The error that began it.
+    /// The error that began it, or the medium's own word that came later.
     errno: Option<i32>,
     /// The access that met it.
     op: Op,
 }
 
 impl Group {
-    /// The error that began it, in words, and what became of it.
+    /// Its error in words, and what became of it.
     fn text(&self, errno: i32, became: &str) -> String {
         let (sectors, first) = (self.sectors, Lba(self.first));
         format!("{} within {sectors} sectors from {first}; {became}", errno_text(errno))
@@ -194,11 +194,11 @@ impl Pipeline {
             (Work::Halve | Work::Retry { .. }, Outcome::Done | Outcome::Gone | Outcome::Kept(_)) => {}
             (Work::Halve | Work::Retry { .. }, Outcome::Differs(bad)) => self.doubt(access, bad, Some(group)),
             (Work::Halve, Outcome::Failed { errno }) => {
-                self.errors += 1;
+                self.failed_again(group, errno);
                 self.examine(op, lba, sectors, group, errno);
             }
             (Work::Retry { left }, Outcome::Failed { errno }) => {
-                self.errors += 1;
+                self.failed_again(group, errno);
                 if left > 1 {
                     self.push(op, lba, sectors, group, Work::Retry { left: left - 1 });
                 } else if op == Op::Trim {
@@ -253,11 +253,7 @@ impl Pipeline {
                 }
             }
             (Work::Again { left, mut suspects }, Outcome::Failed { errno }) => {
-                self.errors += 1;
-                // Where it does not show again it is told all the same.
-                if let Some(group) = self.groups.get_mut(&group) {
-                    group.errno.get_or_insert(errno);
-                }
+                self.failed_again(group, errno);
                 if let Some(middle) = self.middle(lba, sectors).filter(|_| self.locates(lba)) {
                     // Unreadable now, and most of it may be no part of that: each half is read again for itself.
                     let (before, after): (Vec<_>, Vec<_>) = suspects.into_iter().partition(|s| s.lba < middle);
@@ -279,6 +275,18 @@ impl Pipeline {
             }
         }
         self.close_if_done(group);
+    }
+
+    /// A further look at a block failed: where that does not show again it is told all the same. What the medium itself could not do
+    /// outranks the error that began it, which blames the link as much.
+    fn failed_again(&mut self, group: u64, errno: i32) {
+        self.errors += 1;
+        if let Some(group) = self.groups.get_mut(&group) {
+            group.errno = match group.errno {
+                Some(first) if !is_own_word(errno) => Some(first),
+                _ => Some(errno),
+            };
+        }
     }
 
     /// Sectors that differ: read them again while there is budget, else believe it.
