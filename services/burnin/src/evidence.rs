@@ -12,6 +12,7 @@ use wire::{Bytes, Lba};
 
 use crate::device::Geometry;
 use crate::findings::Defects;
+use crate::pace::Allowed;
 use crate::playbook::{Direction, Soak, Step, moves_data};
 use crate::stretches::Stretches;
 
@@ -93,6 +94,9 @@ pub struct Record {
     pub stretches: Stretches,
     /// Latencies of whole blocks.
     pub latency: Latency,
+    /// How fast it was allowed to go.
+    #[serde(default, skip_serializing_if = "Allowed::is_untold")]
+    pub allowed: Allowed,
 }
 
 /// Why a burn-in ended early.
@@ -169,6 +173,7 @@ impl Evidence {
                     zones: Zones::default(),
                     stretches: Stretches::default(),
                     latency: Latency::default(),
+                    allowed: Allowed::default(),
                 })
                 .collect(),
             defects: Defects::default(),

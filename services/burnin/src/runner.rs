@@ -99,7 +99,10 @@ impl Session {
     pub fn ask(&mut self, now: Duration, ask: Ask) {
         match ask {
             Ask::Stop(why) => self.pipeline.stop(now, &why),
-            Ask::Pace(rate) => self.bucket.set_rate(now, rate),
+            Ask::Pace(rate) => {
+                self.bucket.set_rate(now, rate);
+                self.pipeline.allow(rate);
+            }
             Ask::Hold(why) => {
                 self.held = true;
                 self.pipeline.hold(now, &why);

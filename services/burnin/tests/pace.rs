@@ -142,7 +142,12 @@ fn a_paced_job_keeps_its_rate_over_every_window_and_reaches_it() {
             "{:?}",
             phase.zones.rates()
         );
+        let allowed = phase.allowed.rate().unwrap() * 1e9;
+        assert!((allowed - rate as f64).abs() < 1.0, "{allowed}");
     }
+    let mut drive = Watched::new();
+    let (evidence, _) = run(&mut drive, &order(None), Vec::new());
+    assert!(evidence.phases.iter().all(|phase| !phase.allowed.limited));
 }
 
 #[test]

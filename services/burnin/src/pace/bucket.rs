@@ -63,7 +63,7 @@ impl Bucket {
 }
 
 /// Time that `bytes` take at `rate`, rounded up so that rounding never makes it faster.
-fn time(bytes: u64, rate: u64) -> Duration {
+pub(super) fn time(bytes: u64, rate: u64) -> Duration {
     let nanos = (u128::from(bytes) * 1_000_000_000).div_ceil(u128::from(rate.max(1)));
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))
 }

@@ -10,15 +10,18 @@
 //! |---|---|
 //! | [`bucket`] | a token bucket: when the next access may start |
 //! | [`shares`] | who may have how much: max-min fair under the three limits |
+//! | [`allowed`] | what a limit leaves of the speed that is measured |
 //! | [`governor`] | the same over time: staggered start, what a slow drive leaves over, no moment above a limit |
 //!
 //! All of it is pure: time is an argument, nothing sleeps. A worker obeys its own bucket, so that a parent that is busy
 //! or gone cannot make a drive run faster than it was told. Property tests are beside the code.
 
+pub mod allowed;
 pub mod bucket;
 pub mod governor;
 pub mod shares;
 
+pub use allowed::Allowed;
 pub use bucket::Bucket;
 pub use governor::{Governor, STAGGER};
 pub use shares::{Claim, Limits, share};

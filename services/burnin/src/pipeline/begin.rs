@@ -60,6 +60,7 @@ impl Pipeline {
             unread: order.resume.is_some(),
             stopping: None,
             held: None,
+            limit: None,
             over: false,
             evidence,
             reports: Vec::new(),

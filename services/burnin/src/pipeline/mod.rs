@@ -202,6 +202,8 @@ pub struct Pipeline {
     stopping: Option<String>,
     /// Why nothing new is begun for now: heat, or a person.
     held: Option<String>,
+    /// The limit of pace in force, in bytes a second above 0.
+    limit: Option<u64>,
     over: bool,
     evidence: Evidence,
     reports: Vec<Report>,
@@ -447,6 +449,14 @@ impl Pipeline {
         }
     }
 
+    /// Notes how fast the shell lets it go from now on, in bytes a second; 0: not at all.
+    pub fn allow(&mut self, rate: Option<u64>) {
+        // What comes back while nothing may begin was begun at the rate before.
+        if rate != Some(0) {
+            self.limit = rate;
+        }
+    }
+
     /// Whether somebody asked for the end: only flushes are begun from then on.
     pub fn is_stopping(&self) -> bool {
         self.stopping.is_some()
@@ -594,7 +604,9 @@ impl Pipeline {
         self.checkpoint_bytes += bytes;
         let sectors = self.geometry.sectors;
         let at = access.lba * u64::from(self.geometry.sector);
+        let limit = self.limit;
         if let Some(record) = self.record() {
+            record.allowed.add(access.lba, sectors, bytes, since, limit);
             record
                 .zones
                 .add((access.lba, access.sectors), sectors, bytes, since, took);

@@ -24,13 +24,14 @@ pub struct Peer {
     pub model: String,
     /// Its capacity.
     pub capacity: Bytes,
-    /// Bytes a second of writes in [`PEER_ZONES`] zones, 0 where nothing was measured; empty where nothing was written.
+    /// Bytes a second of writes in [`PEER_ZONES`] zones, 0 where nothing was measured; empty where nothing was written, and where a
+    /// limit of pace was in force: what is measured then is the interface's speed here and the medium's there.
     pub write: Vec<u64>,
     /// The same of the read-back.
     pub read: Vec<u64>,
-    /// 99th percentile of one write, in microseconds.
+    /// 99th percentile of one write, in microseconds; `None` where there are no rates.
     pub write_p99_us: Option<u64>,
-    /// 99th percentile of one read, in microseconds.
+    /// 99th percentile of one read, likewise.
     pub read_p99_us: Option<u64>,
     /// Mean temperature over the job, in degrees Celsius.
     pub temperature: Option<f64>,
@@ -49,7 +50,8 @@ impl Peer {
     }
 
     fn measured(case: &Case<'_>, drive: DriveId, model: &str, capacity: Bytes) -> Self {
-        let (write, read) = (case.evidence.phase(Phase::Write), case.evidence.phase(Phase::Verify));
+        let of = |phase| case.evidence.phase(phase).filter(|record| !record.allowed.limited);
+        let (write, read) = (of(Phase::Write), of(Phase::Verify));
         let p99 = |record: Option<&Record>| {
             let latency = &record?.latency;
             (latency.count() > 0).then(|| latency.quantile_us(0.99))

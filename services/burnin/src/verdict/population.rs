@@ -2,7 +2,8 @@
 //!
 //! At least [`PEERS_MIN`] others, each counted once and only with the same capacity. Everything is held against the
 //! median of the others, so that one bad drive among them moves nothing. Throughput and latency are the link's as well:
-//! who shared its controller is compared with those that did, and who had it alone with those that had.
+//! who shared its controller is compared with those that did, and who had it alone with those that had. What ran under a limit of pace
+//! is in no comparison of them.
 
 use std::collections::BTreeMap;
 

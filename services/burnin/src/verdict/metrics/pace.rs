@@ -214,7 +214,7 @@ fn outliers(record: &Record, long: Duration) -> Option<f64> {
     Some((count as f64 / moved).round())
 }
 
-/// Mean throughput in percent of that of the first twentieth of the drive.
+/// Mean throughput in percent of that of the first twentieth of the drive, or of what that was allowed where it is less.
 fn of_first_part(record: &Record) -> Option<f64> {
     let zones = record.zones.zones();
     let rate = |zones: &[Zone]| {
@@ -226,7 +226,9 @@ fn of_first_part(record: &Record) -> Option<f64> {
     if zones.len() < 20 || record.seconds < SECONDS_MIN {
         return None;
     }
+    let first = rate(&zones[..zones.len() / 20])?;
+    let first = record.allowed.rate().map_or(first, |allowed| first.min(allowed));
     // Down to a tenth: what is below a limit must not be rounded up to it.
-    let percent = rate(zones)? / rate(&zones[..zones.len() / 20])? * 100.0;
+    let percent = rate(zones)? / first * 100.0;
     Some((percent * 10.0).floor() / 10.0)
 }

@@ -4,6 +4,7 @@ use drive::smart::{Attribute, NvmeHealth, Protocol, Snapshot};
 use wire::job::{FaultKind, Phase, Resume};
 use wire::{Lba, Time};
 
+mod allowed;
 mod asking;
 mod complete;
 mod documents;

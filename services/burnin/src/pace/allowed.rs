@@ -1,0 +1,78 @@
+//! How fast a step was allowed to go, and so what its measured speed is worth.
+//!
+//! While an access waits for its turn no time is charged to the drive, and a disk reads ahead meanwhile: where the medium is faster than
+//! a limit, the speed of the interface is measured, and where it is slower its own. The mean of a paced step is held against no more than
+//! its first part was allowed (`verdict/metrics/pace.rs`), and between drives nothing paced is compared (`verdict/peer.rs`).
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::bucket::time;
+
+/// The first of so many parts of a drive is what the mean is held against.
+const PARTS: u64 = 20;
+
+/// What a step was allowed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Allowed {
+    /// Whether a limit was in force while some of it was moved.
+    pub limited: bool,
+    /// Bytes that were moved in the first twentieth of the drive.
+    pub bytes: u64,
+    /// Nanoseconds that those may take at least: by the limit in force at each, and without one what it took.
+    pub nanos: u64,
+}
+
+impl Allowed {
+    /// Adds `bytes` from sector `lba` on, of a drive of `sectors`, that took `took` of its time; `limit`: bytes a second, above 0.
+    pub fn add(&mut self, lba: u64, sectors: u64, bytes: u64, took: Duration, limit: Option<u64>) {
+        self.limited |= limit.is_some();
+        if lba < sectors / PARTS {
+            let least = limit.map_or(took, |limit| time(bytes, limit));
+            self.bytes = self.bytes.saturating_add(bytes);
+            self.nanos = self
+                .nanos
+                .saturating_add(u64::try_from(least.as_nanos()).unwrap_or(u64::MAX));
+        }
+    }
+
+    /// Bytes a nanosecond that the first twentieth was allowed; `None` where nothing held the step back.
+    pub fn rate(&self) -> Option<f64> {
+        (self.limited && self.nanos > 0).then(|| self.bytes as f64 / self.nanos as f64)
+    }
+
+    /// Whether it says nothing.
+    pub fn is_untold(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Moves the first twentieth in a hundred accesses, of which each takes 5 ms.
+    fn first(limit: impl Fn(u64) -> Option<u64>) -> Option<f64> {
+        let mut allowed = Allowed::default();
+        for n in 0..100 {
+            allowed.add(n, 2_000, 1_000_000, Duration::from_millis(5), limit(n));
+        }
+        // What follows is of no weight.
+        allowed.add(100, 2_000, 1_000_000, Duration::from_millis(5), Some(1));
+        allowed.rate().map(|rate| (rate * 1e9).round())
+    }
+
+    #[test]
+    fn the_first_part_counts_with_the_limit_in_force() {
+        assert_eq!(first(|_| Some(50_000_000)), Some(50e6));
+        assert_eq!(first(|_| Some(1_000_000_000)), Some(1e9));
+        assert_eq!(first(|_| None), Some(200e6), "a limit came later");
+        // Half of it at 50 MB/s, half as fast as it went: 200 MB/s.
+        assert_eq!(first(|n| (n < 50).then_some(50_000_000)), Some(80e6));
+        let mut free = Allowed::default();
+        free.add(0, 2_000, 1_000_000, Duration::from_millis(5), None);
+        assert_eq!(free.rate(), None);
+    }
+}

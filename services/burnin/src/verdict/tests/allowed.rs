@@ -1,0 +1,85 @@
+//! A limit of pace: what the interface gave meanwhile is not held against the drive, and does not hide it either.
+
+use std::time::Duration;
+
+use super::complete::{long, peers};
+use super::*;
+
+const MB: u64 = 1_000_000;
+
+/// A verify of two TiB: MB/s that were measured in each half, and the limit of each.
+fn read(halves: [(u64, Option<u64>); 2]) -> Evidence {
+    let mut evidence = long();
+    let sectors = evidence.geometry.sectors;
+    let verify = &mut evidence.phases[1];
+    (verify.zones, verify.latency) = Default::default();
+    for zone in 0..1024 {
+        let (rate, limit) = halves[zone as usize / 512];
+        let (at, bytes) = ((zone << 22, 1 << 22), 2_u64 << 30);
+        let took = Duration::from_nanos(bytes * 1_000 / rate);
+        let longest = Duration::from_millis(8);
+        verify.zones.add(at, sectors, bytes, took, longest);
+        verify.allowed.add(at.0, sectors, bytes, took, limit.map(|mb| mb * MB));
+        verify.latency.add(longest);
+    }
+    evidence
+}
+
+/// A disk reads ahead while its worker waits: up to the limit it is measured at the interface's speed, below it at its own.
+#[test]
+fn a_limit_makes_no_drive_slow_and_hides_none() {
+    let drive = snapshot();
+    let throughput = |halves| fired(&both(&read(halves), &drive), "throughput");
+    for (halves, due, why) in [
+        (
+            [(909, Some(200)), (160, Some(200))],
+            None,
+            "slower than the limit on its inner tracks",
+        ),
+        (
+            [(909, Some(200)), (909, Some(50))],
+            None,
+            "a lower limit, since others came",
+        ),
+        ([(909, Some(50)), (160, None)], None, "the limit was taken away"),
+        ([(250, None), (909, Some(50))], None, "a limit came"),
+        ([(909, Some(200)), (40, Some(200))], WARN, "slow"),
+        (
+            [(909, Some(200)), (20, Some(30))],
+            FAILED,
+            "slow, and let off with less",
+        ),
+        ([(200, Some(900)), (20, Some(900))], FAILED, "no limit held it back"),
+        (
+            [(909, None), (150, None)],
+            FAILED,
+            "without a limit the first part is its own",
+        ),
+    ] {
+        assert_eq!(throughput(halves), due, "{why}");
+    }
+}
+
+#[test]
+fn what_ran_under_a_limit_is_compared_with_no_other_drive() {
+    let drive = snapshot();
+    let (free, paced) = (
+        read([(160, None), (120, None)]),
+        read([(909, Some(200)), (120, Some(200))]),
+    );
+    let case = both(&paced, &drive);
+    let told = &peers(&case, 1)[0];
+    assert!(told.read.is_empty() && told.read_p99_us.is_none() && !told.write.is_empty());
+    for (own, others) in [(&free, &paced), (&paced, &free)] {
+        let others = peers(&both(others, &drive), 5);
+        let case = Case {
+            peers: &others,
+            ..both(own, &drive)
+        };
+        let verdict = judge(&case);
+        assert!(
+            !ids(&verdict).iter().any(|id| id.starts_with("population")),
+            "{verdict:?}"
+        );
+    }
+}
