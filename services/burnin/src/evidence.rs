@@ -79,8 +79,11 @@ pub struct Record {
     pub lost: bool,
     /// Why the drive cannot do it; then it is skipped.
     pub unsupported: Option<String>,
-    /// Trim check: sectors that still hold what stood there before the trim.
+    /// Trim check: the most sectors that still held what stood there before the trim, of all its rounds.
     pub kept: u64,
+    /// The same of the round under way; in a checkpoint, of what lies before its frontier.
+    #[serde(default)]
+    pub keeps: u64,
     /// Bytes done; in the verify phase, bytes read back.
     pub done: Bytes,
     /// Bytes in all.
@@ -167,6 +170,7 @@ impl Evidence {
                     lost: false,
                     unsupported: None,
                     kept: 0,
+                    keeps: 0,
                     done: Bytes(0),
                     total: Bytes(0),
                     seconds: 0.0,

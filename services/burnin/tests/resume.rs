@@ -16,7 +16,7 @@ use burnin::header;
 use burnin::pattern::JobKey;
 use burnin::playbook::{Direction, Fill, Soak, Step, plain};
 use burnin::runner::{Ask, Session};
-use burnin::sim::{Content, Fault, Plan, Sim, Skip, next_random};
+use burnin::sim::{Content, Fault, Plan, Sim, Skip, Trim, next_random};
 use burnin::verdict::{Case, judge};
 use burnin::worker::{Io, Limits, Order, Report, Resumption};
 use common::note;
@@ -156,6 +156,26 @@ fn volatile() -> Plan {
         volatile: true,
         ..Plan::healthy(Content::Random)
     }
+}
+
+/// What was counted before an interruption is not counted again behind it.
+#[test]
+fn an_interrupted_check_of_a_trim_counts_each_sector_once() {
+    let spared: u64 = header::places(GEOMETRY).iter().map(|(_, long)| long).sum();
+    let mut cut = 0;
+    for seed in (4..200).step_by(5).filter(|seed| seed % 40 != 39) {
+        let mut plan = Plan::healthy(Content::Random);
+        (plan.volatile, plan.trim) = (seed % 2 == 0, Trim::Ignored);
+        let (evidence, _, _) = interrupted(seed, plan, Skip::None);
+        let check = evidence.phases.iter().find(|record| record.phase == Phase::TrimCheck);
+        let kept = check.map(|record| record.kept);
+        assert_eq!(kept, Some(GEOMETRY.sectors - spared), "seed {seed}");
+        let resumes = evidence.resumes.iter();
+        cut += resumes
+            .filter(|at| at.phase == Phase::TrimCheck && at.from.0 > 0)
+            .count();
+    }
+    assert!(cut > 5, "only {cut} checks went on");
 }
 
 #[test]

@@ -265,6 +265,29 @@ fn a_soak_that_ends_in_a_trim_check_takes_its_time_where_the_drive_refuses_trims
     assert_eq!(evidence.phases[2].status, PhaseStatus::Skipped);
 }
 
+/// Each round counts for itself: no drive keeps more sectors than it has.
+#[test]
+fn a_soak_over_a_drive_that_ignores_trims_tells_the_sectors_of_its_worst_round() {
+    let soak = Soak {
+        first: 0,
+        last: 3,
+        seconds: 3,
+    };
+    let mut steps = plain(&[Phase::Write, Phase::Verify, Phase::Trim, Phase::TrimCheck]);
+    steps.iter_mut().for_each(|step| step.soak = Some(soak));
+    let mut dice = Dice(5);
+    let mut plan = Plan::healthy(Content::Random);
+    plan.trim = Trim::Ignored;
+    let geometry = geometry(&mut dice);
+    let (evidence, _) = burn(5, &mut dice, geometry, plan, steps);
+    let check = &evidence.phases[3];
+    assert!(check.rounds > 5, "{check:?}");
+    assert!((1..=geometry.sectors).contains(&check.kept), "{check:?}");
+    let verdict = judge(&Case::new(&evidence));
+    let told = verdict.rules.iter().find(|hit| hit.id == "trim-kept");
+    assert!(told.is_some_and(|hit| hit.value.starts_with("100")), "{verdict:?}");
+}
+
 /// Nothing of such a block can be done: it ends, and nobody says that it took its time.
 #[test]
 fn a_soak_of_trims_alone_ends_where_the_drive_refuses_them_and_is_not_passed() {

@@ -50,6 +50,7 @@ impl Pipeline {
             detours: Vec::new(),
             groups: BTreeMap::new(),
             group_next: 0,
+            kept_ahead: BTreeMap::new(),
             durable: 0,
             flushed: false,
             errors: 0,
@@ -183,12 +184,13 @@ impl Pipeline {
                 from
             }
             Phase::Verify | Phase::Scan | Phase::TrimCheck => {
-                self.legs[0].area = Area::Range {
-                    from: rewind,
-                    to,
-                    order,
+                // What a check of a trim has counted is not to be counted again.
+                let from = match step.phase {
+                    Phase::TrimCheck => checkpoint.frontier,
+                    _ => rewind,
                 };
-                rewind
+                self.legs[0].area = Area::Range { from, to, order };
+                from
             }
             // The probe, the samples and a trim take seconds: they begin again. Seeks have no place to go on at.
             _ => 0,

@@ -152,6 +152,8 @@ impl Pipeline {
         if record.rounds > 0 {
             record.done = Bytes(0);
         }
+        record.keeps = 0;
+        self.kept_ahead.clear();
         let (step, round, work) = (record.step, record.rounds, record.work.clone());
         if work.phase == Phase::Write {
             let pass = self.holds.map_or(0, |holds| holds.pass) % PASSES + 1;

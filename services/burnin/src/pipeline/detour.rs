@@ -92,11 +92,7 @@ impl Pipeline {
     pub(super) fn first_look(&mut self, access: Access, outcome: Outcome) {
         match outcome {
             Outcome::Done | Outcome::Gone | Outcome::Changed { .. } => {}
-            Outcome::Kept(sectors) => {
-                if let Some(record) = self.record() {
-                    record.kept += sectors;
-                }
-            }
+            Outcome::Kept(sectors) => self.keeps(access, sectors),
             Outcome::Differs(bad) if bad.iter().any(|(_, fault)| self.is_ahead(*fault)) => {
                 let why = "the drive holds data of a later pass than its checkpoint knows of, so the checkpoint is older \
                            than what was done: burn it in anew";

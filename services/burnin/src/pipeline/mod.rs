@@ -186,6 +186,8 @@ pub struct Pipeline {
     detours: Vec<Detour>,
     groups: BTreeMap<u64, Group>,
     group_next: u64,
+    /// Trim check: sectors that kept their data in pieces that came back before one in front of them, by position in the sweep.
+    kept_ahead: BTreeMap<u64, u64>,
     /// Frontier of the running step that the last flush made durable.
     durable: u64,
     /// Whether the end of the running write leg has been flushed.
@@ -612,6 +614,19 @@ impl Pipeline {
                 .add((access.lba, access.sectors), sectors, bytes, since, took);
             record.stretches.add(at, bytes, since, took);
             record.latency.add(took);
+        }
+    }
+
+    /// Trimmed sectors were read, and so many of them kept their data.
+    fn keeps(&mut self, access: Access, sectors: u64) {
+        let Some(leg) = self.legs.get(self.leg) else { return };
+        let position = leg.area.position(access.lba, access.sectors, self.geometry);
+        self.kept_ahead.insert(position, sectors);
+        // Each further checkpoint has the others before its frontier.
+        self.kept_ahead = self.kept_ahead.split_off(&self.frontier());
+        if let Some(record) = self.record() {
+            record.keeps = record.keeps.saturating_add(sectors);
+            record.kept = record.kept.max(record.keeps);
         }
     }
 

@@ -83,6 +83,8 @@ impl Pipeline {
         let mut evidence = self.as_it_stands();
         if sweeps && let Some(record) = evidence.phases.get_mut(self.at) {
             record.done = Bytes(frontier * u64::from(self.geometry.sector)).min(record.total);
+            let ahead = self.kept_ahead.range(frontier..).map(|(_, sectors)| sectors).sum();
+            record.keeps = record.keeps.saturating_sub(ahead);
         }
         let checkpoint = Checkpoint {
             key: self.key,
