@@ -1,7 +1,7 @@
 //! A burn-in's durable progress: one line of head with a checksum, then packed JSON.
 //!
 //! ```text
-//!  kiln-checkpoint 3 CRC32C-IN-HEX LENGTH\n
+//!  kiln-checkpoint 4 CRC32C-IN-HEX LENGTH\n
 //!  base64 of deflated {"key":…,"geometry":…,"steps":[…],"step":1,"frontier":123456,"holds":{…},"evidence":{…}}
 //! ```
 //!
@@ -28,8 +28,9 @@ use crate::playbook::{Fill, STEPS_MAX, Step, moves_data};
 
 /// Version of the layout. An older or newer one is refused, not guessed at.
 ///
-/// 1 knew phases instead of steps, and no second pass; what 2 tells of was written with another base block of the pattern.
-pub const VERSION: u32 = 3;
+/// 1 knew phases instead of steps, and no second pass; what 2 tells of was written with another base block of the pattern,
+/// and what 3 tells of with other tags of a complement.
+pub const VERSION: u32 = 4;
 
 /// Longest accepted text in bytes: 64 steps' zones and latencies and 4096 runs take less.
 pub const TEXT_MAX: usize = 4 << 20;
@@ -318,10 +319,11 @@ mod tests {
     #[test]
     fn another_version_and_impossible_content_are_told() {
         let text = sample().encode();
-        let told = Checkpoint::decode(&text.replacen(" 3 ", " 9 ", 1))
-            .unwrap_err()
-            .to_string();
-        assert!(told.contains("version 9"), "{told}");
+        for other in [VERSION - 1, VERSION + 1] {
+            let text = text.replacen(&format!(" {VERSION} "), &format!(" {other} "), 1);
+            let told = Checkpoint::decode(&text).unwrap_err().to_string();
+            assert!(told.contains(&format!("version {other}")), "{told}");
+        }
         let beyond = Checkpoint {
             frontier: 5_001,
             ..sample()

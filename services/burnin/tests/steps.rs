@@ -12,8 +12,12 @@ use std::collections::BTreeSet;
 
 use burnin::device::Geometry;
 use burnin::evidence::Evidence;
+use burnin::header;
+use burnin::pattern::Kernel;
+use burnin::pipeline;
 use burnin::playbook::{Direction, Fill, Playbook, Soak, Step, plain};
 use burnin::runner;
+use burnin::sheet::Sheet;
 use burnin::sim::{Content, Fault, Plan, Sim, Trim};
 use burnin::verdict::{Case, judge};
 use common::{Dice, bad_lbas, faults, geometry, order, seeds};
@@ -210,6 +214,79 @@ fn a_built_in_playbook_of_each_kind_runs_to_its_end() {
             let accesses: u64 = surface.latencies.iter().sum();
             assert!(accesses > 0 && surface.latencies.len() < 40, "{name}");
         }
+    }
+}
+
+/// Every bit both ways: what the second pass writes is the inverse of the first, wherever no header stands.
+#[test]
+fn the_second_write_of_thorough_inverts_every_bit_of_the_first() {
+    for sector in [512, 4096] {
+        let geometry = Geometry {
+            sectors: 4_096,
+            sector,
+            physical: 4096,
+        };
+        let steps = Playbook::named("thorough").unwrap().steps().to_vec();
+        let order = order(geometry, steps, &mut Dice(3));
+        let sheet = Sheet::new(&order, Kernel::best());
+        let words = geometry.sector as usize / 8;
+        let written = |step: &Step| {
+            let mut out = vec![0; words * geometry.sectors as usize];
+            let (fill, pass) = (step.fill, step.pass);
+            sheet.fill(&mut out, 0, pipeline::Content::Pattern { fill, pass });
+            out
+        };
+        let writes: Vec<_> = order.steps.iter().filter(|step| step.phase == Phase::Write).collect();
+        let [first, second] = writes[..] else {
+            panic!("{writes:?}");
+        };
+        let (first, second) = (written(first), written(second));
+        let places = header::places(geometry);
+        let is_header = |lba: u64| places.iter().any(|(at, long)| (*at..at + long).contains(&lba));
+        let mut inverse = 0;
+        for (lba, (first, second)) in (0..).zip(first.chunks(words).zip(second.chunks(words))) {
+            if !is_header(lba) {
+                assert!(first.iter().zip(second).all(|(a, b)| *a == !*b), "LBA {lba}");
+                inverse += 1;
+            }
+        }
+        assert_eq!(
+            inverse,
+            geometry.sectors - places.iter().map(|(_, long)| long).sum::<u64>()
+        );
+    }
+}
+
+/// A write of a later pass that is lost leaves the pass before it, which is told as that, also where it is the bitwise inverse.
+#[test]
+fn a_lost_write_of_the_second_pass_is_told_as_the_first() {
+    use Fill::{Complement, Keyed};
+    for fills in [
+        [Keyed, Complement],
+        [Complement, Keyed],
+        [Complement, Complement],
+        [Keyed, Keyed],
+    ] {
+        let mut steps = Vec::new();
+        for (fill, pass) in fills.into_iter().zip(1..) {
+            let with = |step| Step { fill, pass, ..step };
+            steps.extend(plain(&[Phase::Write, Phase::Verify]).into_iter().map(with));
+        }
+        let mut dice = Dice(4);
+        let geometry = geometry(&mut dice);
+        let lba = 30 / geometry.grain() * geometry.grain();
+        let plan = Plan::with(vec![Fault::DropSecond { lba }]);
+        let (evidence, _) = burn(4, &mut dice, geometry, plan, steps);
+        let runs: Vec<_> = evidence
+            .defects
+            .runs()
+            .map(|run| (run.step, run.first, run.fault))
+            .collect();
+        assert_eq!(
+            runs,
+            [(3, lba, burnin::findings::Fault::Stale { pass: 1 })],
+            "{fills:?}"
+        );
     }
 }
 

@@ -9,7 +9,7 @@ use crate::playbook::PASSES;
 pub const UNITS: usize = BYTES as usize / UNIT;
 
 /// Its number goes up with the pattern: what an older engine wrote is nobody's to go on with.
-const MAGIC: &[u8; 8] = b"KILNHDR2";
+const MAGIC: &[u8; 8] = b"KILNHDR3";
 /// Stands instead where the job ended before its end: it is not gone on with.
 const ENDED: &[u8; 8] = b"KILNEND1";
 

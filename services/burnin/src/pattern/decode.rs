@@ -124,10 +124,14 @@ mod tests {
     proptest! {
         #[test]
         fn damage_is_named(
-            key: [u8; 16], at in 0..UNITS_MAX, other in 0..UNITS_MAX, pass: u8, old: u8,
+            key: [u8; 16], at in 0..UNITS_MAX, other in 0..UNITS_MAX, pass: u8, old: u8, inverted: bool,
             flips in proptest::collection::btree_set(0_usize..4096, 1..30), noise: [u64; 8],
         ) {
-            let pattern = Pattern::new(JobKey(key));
+            let of = |key| match inverted {
+                true => Pattern::new(key).complemented(),
+                false => Pattern::new(key),
+            };
+            let pattern = of(JobKey(key));
             let own = unit(&pattern, at, pass);
             prop_assert_eq!(pattern.decode(&own, at, pass), None);
             let flip = |data: &[u64]| {
@@ -151,7 +155,7 @@ mod tests {
             let mut torn = noise.clone();
             torn[..20].copy_from_slice(&own[..20]);
             prop_assert_eq!(pattern.decode(&torn, at, pass), Some(Seen::Torn { right: 20 }));
-            let alien = Pattern::new(JobKey(key.map(|b| b ^ 0x5a)));
+            let alien = of(JobKey(key.map(|b| b ^ 0x5a)));
             prop_assert_eq!(pattern.decode(&unit(&alien, at, pass), at, pass), Some(Seen::Foreign));
         }
     }

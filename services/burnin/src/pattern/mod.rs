@@ -10,6 +10,9 @@
 //!  base[j]            =  mix64( k1 + (j + 1) · 0x9E3779B97F4A7C15 )       j in 0..1024
 //! ```
 //!
+//! A complement in pass p has all bits of pass p − 1 inverted: its base block is, and its tag is that pass's. So two writes in a row, keyed
+//! and complemented, put each cell through both values, and of 200 writes in a row no two bear the same base and tag.
+//!
 //! `k0` and `k1` are the two little-endian halves of the job key, `mix64` is SplitMix64's
 //! finaliser, words lie in memory little-endian: the bytes are the same on every machine.
 //!
@@ -27,6 +30,8 @@ mod kernel;
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+
+use crate::playbook::PASSES;
 
 pub use decode::Seen;
 pub use kernel::Kernel;
@@ -106,6 +111,7 @@ pub struct Pattern {
     base: Box<Base>,
     k0: u64,
     kernel: Kernel,
+    inverted: bool,
 }
 
 impl fmt::Debug for Pattern {
@@ -140,16 +146,36 @@ impl Pattern {
             base,
             k0,
             kernel: if kernel.is_here() { kernel } else { Kernel::Portable },
+            inverted: false,
         }
     }
 
-    /// The same pattern with every bit inverted: its base block is, so the same kernels make it.
+    /// The same pattern with every bit inverted, in each pass that of the pass before it: its base block is, so the same kernels make it.
     #[must_use]
     pub fn complemented(mut self) -> Self {
         for word in self.base.iter_mut() {
             *word = !*word;
         }
+        self.inverted = !self.inverted;
         self
+    }
+
+    /// The pass that tags what `pass` writes. Behind the last pass comes the first again.
+    fn tagged(&self, pass: u8) -> u8 {
+        match pass {
+            1 if self.inverted => PASSES,
+            2..=PASSES if self.inverted => pass - 1,
+            _ => pass,
+        }
+    }
+
+    /// The pass that writes what `tagged` tags: the inverse of [`Self::tagged`].
+    fn of_tagged(&self, tagged: u8) -> u8 {
+        match tagged {
+            PASSES if self.inverted => 1,
+            1..PASSES if self.inverted => tagged + 1,
+            _ => tagged,
+        }
     }
 
     /// Which kernel does the work.
@@ -160,7 +186,7 @@ impl Pattern {
     /// Writes the units `first..` of `pass` into `out`, whose length is a multiple of 64 words.
     pub fn fill(&self, out: &mut [u64], first: u64, pass: u8) {
         debug_assert!(out.len().is_multiple_of(WORDS) && first + (out.len() / WORDS) as u64 <= UNITS_MAX);
-        self.kernel.fill(out, &self.base, self.k0, first, pass);
+        self.kernel.fill(out, &self.base, self.k0, first, self.tagged(pass));
     }
 
     /// The index of the first unit at or after `from` that differs from the units `first..` of `pass`.
@@ -169,9 +195,10 @@ impl Pattern {
     pub fn differs(&self, data: &[u64], from: usize, first: u64, pass: u8) -> Option<usize> {
         debug_assert!(data.len().is_multiple_of(WORDS));
         let rest = data.get(from * WORDS..)?;
+        let tagged = self.tagged(pass);
         let at = self
             .kernel
-            .first_difference(rest, &self.base, self.k0, first + from as u64, pass);
+            .first_difference(rest, &self.base, self.k0, first + from as u64, tagged);
         at.map(|at| at + from)
     }
 
@@ -182,13 +209,13 @@ impl Pattern {
 
     /// Tag of a unit: what every word of it is XORed with.
     pub(crate) fn tag(&self, unit: u64, pass: u8) -> u64 {
-        kernel::tag(self.k0, unit, pass)
+        kernel::tag(self.k0, unit, self.tagged(pass))
     }
 
-    /// Position and pass of a tag; `None` for a number that no unit has as its tag.
+    /// Position and pass of what bears this tag; `None` for a number that no unit has as its tag.
     pub(crate) fn untag(&self, tag: u64) -> Option<(u64, u8)> {
         let plain = unmix64(tag) ^ self.k0;
-        let (unit, pass) = (plain & (UNITS_MAX - 1), (plain >> 56) as u8);
+        let (unit, pass) = (plain & (UNITS_MAX - 1), self.of_tagged((plain >> 56) as u8));
         (plain >> 48 & 0xff == 0).then_some((unit, pass))
     }
 
@@ -248,6 +275,30 @@ mod tests {
     }
 
     #[test]
+    fn a_complement_inverts_every_bit_of_the_pass_before_and_each_is_told_from_the_other() {
+        let (keyed, complement) = (Pattern::new(KEY), Pattern::new(KEY).complemented());
+        for (pass, next) in (1..PASSES).map(|pass| (pass, pass + 1)).chain([(PASSES, 1)]) {
+            let (mut first, mut second) = (vec![0; WORDS * 40], vec![0; WORDS * 40]);
+            keyed.fill(&mut first, 1000, pass);
+            complement.fill(&mut second, 1000, next);
+            assert!(first.iter().zip(&second).all(|(a, b)| *a == !*b), "pass {pass}");
+            assert_eq!(complement.differs(&second, 0, 1000, next), None);
+            let (first, second) = (&first[..WORDS], &second[..WORDS]);
+            // Read as what it is, by whoever expects something else.
+            for (of, data, pass) in [(&keyed, first, pass), (&complement, second, next)] {
+                assert_eq!(of.decode(data, 7, 0xff), Some(Seen::Of { unit: 1000, pass }));
+            }
+            // Not a bit of the one is right where the other is expected.
+            for told in [complement.decode(first, 1000, next), keyed.decode(second, 1000, pass)] {
+                assert!(
+                    matches!(told, Some(Seen::Foreign | Seen::Of { .. })),
+                    "pass {pass}: {told:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
     fn sixteen_mebibytes_do_not_compress_and_no_4k_block_repeats() {
         let pattern = Pattern::new(KEY);
         let mut out = vec![0; 16 << 17];
@@ -296,8 +347,9 @@ mod tests {
 
         #[test]
         fn untag_inverts_tag(key: [u8; 16], unit in 0..UNITS_MAX, pass: u8) {
-            let pattern = Pattern::new(JobKey(key));
-            prop_assert_eq!(pattern.untag(pattern.tag(unit, pass)), Some((unit, pass)));
+            for pattern in [Pattern::new(JobKey(key)), Pattern::new(JobKey(key)).complemented()] {
+                prop_assert_eq!(pattern.untag(pattern.tag(unit, pass)), Some((unit, pass)));
+            }
         }
     }
 }

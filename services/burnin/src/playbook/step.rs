@@ -48,7 +48,7 @@ pub enum Fill {
     /// The job's own pattern: every word tells its position and pass.
     #[default]
     Keyed,
-    /// The same with every bit inverted.
+    /// The job's pattern of the pass before with every bit inverted: after a keyed write each cell holds the other value.
     Complement,
     /// 0xAA everywhere.
     Aa,
