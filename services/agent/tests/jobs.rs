@@ -5,6 +5,7 @@ mod common;
 
 use std::os::unix::fs::FileExt;
 
+use common::exchange::put_below;
 use common::{Bench, LARGE, outcome};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -206,18 +207,7 @@ async fn a_checkpoint_that_cannot_be_used_is_set_aside_told_and_begun_again() {
     };
     let id = bench.job_in_the_middle("surface").await;
     bench.agent.terminate().await;
-    {
-        let options = store::Options {
-            check: store::Check::InProcess,
-            ..store::Options::new(&agent::jobs::tables())
-        };
-        let store = store::open(&bench.path().join("data"), &options).unwrap().store;
-        let checkpoints = store::Table::<String, String>::new("checkpoints");
-        let key = id.to_string();
-        let text = store.read(|r| checkpoints.get(r, &key)).unwrap().unwrap();
-        let cut = text[..text.len() - 7].to_owned();
-        store.write(move |w| checkpoints.put(w, &key, &cut)).wait().unwrap();
-    }
+    change_checkpoint(bench.path(), id, |text| text[..text.len() - 7].to_owned());
     std::fs::remove_dir_all(bench.path().join("run")).unwrap();
     bench.restart();
     let event = bench
@@ -246,6 +236,53 @@ async fn a_checkpoint_that_cannot_be_used_is_set_aside_told_and_begun_again() {
         verdict.verified, job.capacity,
         "all of it was read back in the new start"
     );
+}
+
+/// Changes what an agent that does not run has kept of where a job stands.
+fn change_checkpoint(bench: &std::path::Path, id: wire::JobId, change: impl Fn(&str) -> String) {
+    let options = store::Options {
+        check: store::Check::InProcess,
+        ..store::Options::new(&agent::jobs::tables())
+    };
+    let store = store::open(&bench.join("data"), &options).unwrap().store;
+    let checkpoints = store::Table::<String, String>::new("checkpoints");
+    let key = id.to_string();
+    let changed = change(&store.read(|r| checkpoints.get(r, &key)).unwrap().unwrap());
+    store.write(move |w| checkpoints.put(w, &key, &changed)).wait().unwrap();
+}
+
+/// After an update that writes another pattern: neither checkpoint nor headers are known, which says nothing of the drive.
+#[tokio::test]
+async fn a_job_of_another_version_ends_with_that_said_and_no_word_of_another_drive() {
+    let Some(mut bench) = Bench::new(&[LARGE]).await else {
+        return;
+    };
+    let id = bench.job_in_the_middle("surface").await;
+    bench.agent.terminate().await;
+    change_checkpoint(bench.path(), id, |text| {
+        let (head, rest) = text.split_once('\n').unwrap();
+        let sum = head.split(' ').skip(2).collect::<Vec<_>>().join(" ");
+        format!("kiln-checkpoint 1 {sum}\n{rest}")
+    });
+    std::fs::remove_dir_all(bench.path().join("run")).unwrap();
+    let mut data = std::fs::read(&bench.drives[0].file).unwrap();
+    let magic = b"KILNHDR";
+    let headers: Vec<usize> = data
+        .windows(magic.len())
+        .enumerate()
+        .filter_map(|(at, bytes)| (bytes == magic).then_some(at))
+        .collect();
+    assert!(!headers.is_empty());
+    for at in headers {
+        data[at + magic.len()] = b'1';
+    }
+    put_below(&bench.drives[0], &data);
+    bench.restart();
+    let job = bench.server.over(id).await;
+    assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+    let words = format!("{:?}", job.verdict);
+    assert!(words.contains("another version of Kiln"), "{words}");
+    assert!(!words.contains("another drive"), "{words}");
 }
 
 #[tokio::test]

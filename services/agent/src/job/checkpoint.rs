@@ -99,6 +99,7 @@ impl JobTask {
         if !self.record.erases() {
             self.check_what_is_read(held).await?;
         }
+        let mut of_another_version = None;
         match self.checkpoint.take() {
             Some(text) => match Checkpoint::decode(&text) {
                 Ok(checkpoint) if checkpoint.steps != self.record.steps => {
@@ -112,14 +113,18 @@ impl JobTask {
                     };
                 }
                 Ok(_) => self.set_checkpoint_aside(&text, "it belongs to another job or drive"),
-                Err(cause) => self.set_checkpoint_aside(&text, &cause.to_string()),
+                Err(cause) => {
+                    self.set_checkpoint_aside(&text, &cause.to_string());
+                    of_another_version =
+                        matches!(cause, burnin::checkpoint::Error::Version(_)).then(|| cause.to_string());
+                }
             },
             // A worker that ended before its first checkpoint may have written, and the drive stood by itself since.
             None if self.has_begun() || self.record.saved || self.trace == Trace::Written => self.record.restart(),
             None => return Ok(()),
         }
         match self.record.erases() {
-            true => self.recover(held).await,
+            true => self.recover(held, of_another_version).await,
             false => Ok(()),
         }
     }
@@ -164,15 +169,22 @@ impl JobTask {
         }
     }
 
-    /// Goes on from what the drive tells of this job, if it does.
-    async fn recover(&mut self, held: &Held) -> Result<(), String> {
+    /// Goes on from what the drive tells of this job, if it does. `of_another_version`: its checkpoint is, so its headers may be, too,
+    /// and that this version finds none says nothing of the drive.
+    async fn recover(&mut self, held: &Held, of_another_version: Option<String>) -> Result<(), String> {
         let told = self.told(held, Some(self.means.limits)).await?;
         let kept = if self.record.saved { Kept::Lost } else { Kept::Begun };
         let begin = self.again(kept).begins(told.answer(&self.record));
         let (Begin::FromDrive, Some(checkpoint)) = (begin, &told.place) else {
             let message = match begin {
                 Begin::Refused(why @ Why::NoTrace) => {
-                    return Err(format!("{}. Arm it again to begin anew", why.words()));
+                    let why = match of_another_version {
+                        Some(cause) => format!(
+                            "it was begun by another version of Kiln, whose data this one does not know ({cause}); nothing is written"
+                        ),
+                        None => why.words().to_owned(),
+                    };
+                    return Err(format!("{why}. Arm it again to begin anew"));
                 }
                 Begin::Refused(why) => return Err(told.words(why, &self.record)),
                 Begin::Anew { proven: true } | Begin::GoesOn | Begin::FromDrive => {
