@@ -37,18 +37,54 @@ impl Drop for Freezer {
     }
 }
 
+/// A freezer of this test's own; `None`, and told, where there is none.
+fn freezer(what: &str) -> Option<Freezer> {
+    let name = format!("kiln-test-{}-{}", std::process::id(), what.len());
+    let dir = Path::new("/sys/fs/cgroup/freezer").join(name);
+    match std::fs::create_dir(&dir) {
+        Ok(()) => Some(Freezer(dir)),
+        Err(e) => {
+            let _ = writeln!(
+                std::io::stderr(),
+                "NOT RUN: {what}: no cgroup v1 freezer here ({}: {e})",
+                dir.display()
+            );
+            None
+        }
+    }
+}
+
+#[test]
+fn a_process_that_the_kernel_holds_is_known_and_one_that_only_waits_is_not() {
+    let Some(freezer) = freezer("a held process") else {
+        return;
+    };
+    let mut child = std::process::Command::new("sleep").arg("300").spawn().unwrap();
+    let pid = i32::try_from(child.id()).unwrap();
+    let is_held = || supervisor::shell::process::is_held(pid);
+    assert!(!is_held());
+    std::fs::write(freezer.0.join("cgroup.procs"), pid.to_string()).unwrap();
+    freezer.set("FROZEN");
+    let until = |held: bool| {
+        let begun = std::time::Instant::now();
+        while is_held() != held {
+            assert!(begun.elapsed() < lab::PATIENCE * 10, "held: {}", !held);
+            std::thread::sleep(std::time::Duration::from_millis(10));
+        }
+    };
+    until(true);
+    freezer.set("THAWED");
+    until(false);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    assert!(!is_held(), "it is gone");
+}
+
 #[test]
 fn what_survives_sigkill_is_abandoned_and_replaced_and_reaped_once_it_is_let_go() {
-    let dir = Path::new("/sys/fs/cgroup/freezer").join(format!("kiln-test-{}", std::process::id()));
-    if let Err(e) = std::fs::create_dir(&dir) {
-        let _ = writeln!(
-            std::io::stderr(),
-            "NOT RUN: the abandoned process: no cgroup v1 freezer here ({}: {e})",
-            dir.display()
-        );
+    let Some(freezer) = freezer("the abandoned process") else {
         return;
-    }
-    let freezer = Freezer(dir);
+    };
     let mut init = Init::start(&[
         ("stuck", &service("beats", "watchdog_sec = 1")),
         ("other", &service("beats", "watchdog_sec = 20")),

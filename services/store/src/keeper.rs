@@ -3,7 +3,9 @@
 //! An `flock` is let go of when the last copy of its descriptor is closed. The threads of a process share one table of descriptors, and
 //! a process that is killed closes it only with its last thread: one that the kernel holds (state D: a drive that hangs) would keep the
 //! store shut until the box is reset, though nothing of that process runs any more. So the only copy lies in a table of its own, of a
-//! thread that touches no device and ends at once when it is killed.
+//! thread that touches no device and ends at once when it is killed. (Not where the process crashes first, by SIGABRT or a fault of its
+//! own: the kernel waits for the held thread with its core, and what is killed then ends no sooner. So the supervisor aborts none that
+//! is held.)
 //!
 //! That alone does not say that the killed process writes nothing more: [`crate::predecessor`] looks for a write of its that is still
 //! under way. Tested by `tests/stuck.rs`.

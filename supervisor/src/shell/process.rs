@@ -50,6 +50,16 @@ pub fn describe(pid: i32) -> String {
     }
 }
 
+/// Whether the kernel holds a thread of it (state D). The file never blocks.
+pub fn is_held(pid: i32) -> bool {
+    let threads = fs::read_dir(format!("/proc/{pid}/task"));
+    threads.into_iter().flatten().flatten().any(|thread| {
+        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
+        // Behind the name, which may hold anything.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('D'))
+    })
+}
+
 /// Session of a process; every unit's main process leads its own.
 pub fn session(pid: i32) -> Option<i32> {
     nix::unistd::getsid(Some(nix::unistd::Pid::from_raw(pid)))

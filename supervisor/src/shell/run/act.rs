@@ -36,7 +36,14 @@ impl Shell {
                 }
             }
             Action::Terminate(unit) => self.signal(unit, Signal::SIGTERM),
-            Action::Abort(unit) => self.signal(unit, Signal::SIGABRT),
+            // A core is written once every thread has ended. While the kernel holds one, the others wait for it where no SIGKILL
+            // reaches them, with all that they hold (a store's lock): then the kill comes next, without a core.
+            Action::Abort(unit) => {
+                let p = &self.processes[unit];
+                if p.held.is_none() || p.held != p.pid {
+                    self.signal(unit, Signal::SIGABRT);
+                }
+            }
             Action::Kill(unit) => {
                 if let Some(pid) = self.processes[unit].pid {
                     self.kill_rest(unit, pid);
@@ -79,6 +86,8 @@ impl Shell {
     pub(super) fn describe(&mut self) {
         while let Some(unit) = self.dumps.pop() {
             if let Some(pid) = self.processes[unit].pid {
+                // Now, since nothing asks for memory between a deadline and what is done about it.
+                self.processes[unit].held = process::is_held(pid).then_some(pid);
                 log::warn(&format!("{}: {}", self.units[unit].name, process::describe(pid)));
             }
         }

@@ -253,6 +253,7 @@ impl Estate {
                 // An earlier image knew no other.
                 leader: p.leader.or(p.pid),
                 foreign: p.foreign,
+                held: None,
                 generation: p.generation,
                 group: p.group.then(|| Group::of(&u.name, p.generation)),
                 store: p.store.into_iter().filter_map(stored).collect::<Store>(),
