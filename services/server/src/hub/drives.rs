@@ -26,12 +26,20 @@ pub(super) fn limit(drives: &mut [Drive]) {
 }
 
 /// Marks drives as known from before; `heard`: when the agent was heard last.
-pub(super) fn date(drives: &mut [Drive], heard: Option<Time>) {
+fn date(drives: &mut [Drive], heard: Option<Time>) {
     // When the agent was heard is kept once a minute; a change of a drive that was told later is proof of a later time.
     let newest = drives.iter().map(|drive| drive.since).max();
     let as_of = heard.max(newest);
     for drive in drives {
         drive.as_of = as_of;
+    }
+}
+
+/// The list as it was kept, at a start: dated, and without temperatures, which may be [`LAG`] older than the rest.
+pub(super) fn recalled(drives: &mut [Drive], heard: Option<Time>) {
+    date(drives, heard);
+    for drive in drives {
+        drive.temperature = None;
     }
 }
 

@@ -231,7 +231,7 @@ impl Hub {
     pub fn new(now: Now, name: &str, claimed: bool, built_in: bool, past: Past) -> Self {
         let jobs = past.jobs.into_iter().map(|job| (job.id, Held::new(job))).collect();
         let mut drives = past.drives;
-        drives::date(&mut drives, past.heard);
+        drives::recalled(&mut drives, past.heard);
         drives::limit(&mut drives);
         Self {
             name: name.to_owned(),

@@ -450,6 +450,20 @@ fn temperatures_are_shown_at_once_and_written_down_seldom() {
     assert_eq!(told(604, 34, "sdb"), (true, true), "not for ever");
 }
 
+/// What is kept lags behind in temperatures, so after a start one would be dated too late.
+#[test]
+fn after_a_start_drives_are_of_before_and_tell_no_temperature() {
+    let mut kept = drive(DriveId::from_serial("M", "WD-1234", 1).unwrap());
+    kept.temperature = Some(wire::Celsius(52));
+    let past = Past {
+        drives: vec![kept],
+        ..Past::default()
+    };
+    let hub = Hub::new(now(0), "kiln", true, true, past);
+    let [told] = hub.drives() else { panic!("one drive") };
+    assert!(told.as_of.is_some() && told.temperature.is_none(), "{told:?}");
+}
+
 fn drive(id: DriveId) -> Drive {
     serde_json::from_value(serde_json::json!({
         "id": id, "key": id, "kernel_name": "sda", "model": "M", "serial": "WD-1234", "wwn": null, "capacity": 1, "logical_sector": 512,

@@ -36,7 +36,7 @@ function LabelField(props: { drive: PlanDrive; index: number; text: string; onIn
   const id = `label-${props.index}`;
   const message = {
     empty: "Type it from the label, or scan the bar code.",
-    partial: wwn ? "Type the whole world wide name: another drive here reports the same serial." : whole ? "Type the whole serial: another drive here ends in the same four characters." : "Go on.",
+    partial: wwn ? "Type the whole world wide name: another drive here reports the same serial." : whole ? "Type the whole serial: its last four characters are not enough." : "Go on.",
     right: "That is this drive.",
     wrong: wwn ? "Another drive tells this serial, too: type the world wide name (WWN) on the label." : `This drive does not end in ${text.trim().toUpperCase()}. Read its label again.`,
   }[state];
