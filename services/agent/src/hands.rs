@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use burnin::device::Geometry;
 use burnin::{Checkpoint, Proof, Shown, format};
+use drive::child::Failed;
 use drive::content::{ContentKind, Member};
 use drive::guard::{Guard, Opened, Place, Refusal, Seat};
 use drive::overlay::{self, Overlay};
@@ -233,11 +234,19 @@ impl Hands {
     }
 
     /// The temperature that the kernel's sensor of the drive tells now; `None` where there is none.
-    pub async fn sensed(&self, held: &Held) -> Option<Celsius> {
+    ///
+    /// # Errors
+    /// When its reader came to nothing: smartctl would hang there, too.
+    pub async fn sensed(&self, held: &Held) -> Result<Option<Celsius>, Failed> {
         let (guard, name) = (Arc::clone(&self.guard), held.fresh.kernel_name.clone());
         // It is a command to the drive, which may hang there.
         let sensed = spawn_blocking(move || temperature::sensed(&guard, &name));
-        sensed.await.ok()?.ok().flatten()
+        sensed.await.unwrap_or_else(|error| {
+            Err(Failed::Start {
+                program: "a thread that reads a sensor".to_owned(),
+                cause: std::io::Error::other(error),
+            })
+        })
     }
 
     /// What a setting of the drive hides on it; `None` for those that have none.

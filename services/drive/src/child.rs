@@ -2,7 +2,8 @@
 //!
 //! A child in the kernel's hands (state D) cannot be killed; it is killed as soon as the drive lets go, and reaped by a
 //! thread that waits for nothing else. Its caller has its answer long before. As long as one hangs so on a drive no other one is started
-//! for that drive: each would hang beside it, until there are no processes left for the others.
+//! for that drive: each would hang beside it, until there are no processes left for the others. Their callers wait, each for its own
+//! deadline: a disk that recovers a bad sector lets go later than a sensor's reader may take, and sooner than a self-test gives up.
 
 use std::collections::BTreeSet;
 use std::io::{self, Read};
@@ -11,6 +12,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError, mpsc};
 use std::time::{Duration, Instant};
+
+/// How often it is looked whether a drive let go.
+const LOOK: Duration = Duration::from_millis(50);
 
 /// How long a child that was killed may take to end before its drive counts as one that holds it.
 const ENDS: Duration = Duration::from_millis(200);
@@ -46,7 +50,7 @@ pub enum Failed {
     /// No end within the deadline.
     #[error("no answer in {} s", .0.as_secs_f32())]
     Late(Duration),
-    /// Nothing was started: another child still hangs on the drive.
+    /// Nothing was started: another child hung on the drive all the while.
     #[error("the drive still holds a process that was ended because it did not answer")]
     Held,
     /// It printed more than the limit.
@@ -55,13 +59,18 @@ pub enum Failed {
 }
 
 /// Runs `command` with no input and an environment of `PATH` alone; gives its output if it ends within `deadline` and
-/// prints at most `limit` bytes. `node`: of the drive that it may hang on.
+/// prints at most `limit` bytes. `node`: of the drive that it may hang on. Where that still holds another child, the wait for it is part of
+/// `deadline`.
 pub fn run(command: &mut Command, node: &Path, deadline: Duration, limit: usize) -> Result<Output, Failed> {
-    if holding().contains(node) {
-        return Err(Failed::Held);
+    let end = Instant::now() + deadline;
+    while holding().contains(node) {
+        let left = end.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Err(Failed::Held);
+        }
+        std::thread::sleep(LOOK.min(left));
     }
     let abandon = |child| abandon(child, node);
-    let end = Instant::now() + deadline;
     let program = command.get_program().to_string_lossy().into_owned();
     let start = |cause| Failed::Start {
         program: program.clone(),
@@ -222,28 +231,28 @@ mod tests {
     }
 
     #[test]
-    fn a_drive_that_holds_a_child_is_not_asked_until_it_lets_go() {
+    fn a_drive_that_holds_a_child_is_not_asked_until_it_lets_go_and_then_it_is() {
         let dir = tempfile::tempdir().unwrap();
         let (begun, node) = (dir.path().join("begun"), Path::new("/dev/that-hangs"));
-        let ask = |node: &Path| {
+        let ask = |node: &Path, deadline: Duration| {
             let script = format!("echo x >> {}", begun.display());
-            run(Command::new("sh").args(["-c", &script]), node, LONG, 100)
+            run(Command::new("sh").args(["-c", &script]), node, deadline, 100)
         };
         // One that no signal ends, until its input is closed.
         let mut held = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
         let lets_go = held.stdin.take();
         abandon_by(held, node, |_| {});
         for _ in 0..2 {
-            assert!(matches!(ask(node), Err(Failed::Held)));
+            assert!(matches!(ask(node, Duration::from_millis(100)), Err(Failed::Held)));
         }
         assert!(!begun.exists(), "nothing was started");
-        ask(Path::new("/dev/another")).unwrap();
-        drop(lets_go);
-        let end = Instant::now() + LONG;
-        while matches!(ask(node), Err(Failed::Held)) {
-            assert!(Instant::now() < end, "it is asked again");
-            std::thread::sleep(Duration::from_millis(10));
-        }
+        ask(Path::new("/dev/another"), LONG).unwrap();
+        let later = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(300));
+            drop(lets_go);
+        });
+        ask(node, LONG).unwrap();
+        later.join().unwrap();
         assert_eq!(std::fs::read_to_string(&begun).unwrap().lines().count(), 2);
     }
 }

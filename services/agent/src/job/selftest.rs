@@ -169,7 +169,8 @@ impl JobTask {
                 Step::Ended(ended) => return Ok(Followed::Ended(ended)),
                 Step::Running { percent } => percent,
             };
-            let reading = warmest(self.means.hands.sensed(held).await, &test.running);
+            let sensed = self.means.hands.sensed(held).await.ok().flatten();
+            let reading = warmest(sensed, &test.running);
             self.self_test_progress(test, phase, percent, elapsed, reading);
             if let Some(TestAct::End { at }) = heat.step(self.heat_time(), reading) {
                 return Ok(Followed::Hot(at));
@@ -249,10 +250,11 @@ impl JobTask {
     }
 
     /// The temperature of this moment: by the kernel's sensor, else by SMART, which wakes a drive in standby. What the list tells of a
-    /// drive without a sensor may be ten minutes old.
+    /// drive without a sensor may be ten minutes old. One whose sensor does not answer is not asked for more: smartctl would hang, too.
     pub(super) async fn reading(&self, held: &Held) -> Option<Celsius> {
-        if let Some(sensed) = self.means.hands.sensed(held).await {
-            return Some(sensed);
+        let sensed = self.means.hands.sensed(held).await.ok()?;
+        if sensed.is_some() {
+            return sensed;
         }
         let (told, _) = self.means.hands.smart(held).await.ok()?;
         celsius(told.temperature)
