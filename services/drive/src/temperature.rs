@@ -110,14 +110,19 @@ impl Thermometer {
 #[derive(Clone, Debug, Default)]
 pub struct Waking {
     last: Option<Duration>,
+    /// What the thermometer tells, and when it first did.
+    told: (Option<Celsius>, Duration),
     /// A reading of that moment, and what the thermometer told at it.
     fresh: Option<(Celsius, Option<Celsius>)>,
 }
 
 impl Waking {
     /// Whether to read it at `now`, on any clock that never goes back, in a way that wakes it. `hot`: whether it is held for heat;
-    /// `told`: by its thermometer.
+    /// `told`: by its thermometer. To be asked each time that this was looked at.
     pub fn is_due(&mut self, now: Duration, hot: bool, told: Option<Celsius>) -> bool {
+        if self.told.0 != told {
+            self.told = (told, now);
+        }
         let period = if told.is_some() { HELD_PERIOD } else { WAKE_PERIOD };
         let due = hot && self.last.is_none_or(|last| now.saturating_sub(last) >= period);
         if due {
@@ -131,10 +136,18 @@ impl Waking {
         self.fresh = fresh.map(|fresh| (fresh, told));
     }
 
-    /// What counts at `now`: the fresh reading until the thermometer tells something else, or must have been read since; else what it
-    /// tells. An old one would hold a drive again that has just cooled.
+    /// What counts at `now`: the fresh reading until the thermometer tells something else, or must have been read since, a whole number of
+    /// [`USB_ASK_PERIOD`] after it first told this; else what it tells. An old one would hold a drive again that has just cooled, and a
+    /// fresh one that has become old would let it go on as hot as before.
     pub fn newest(&self, now: Duration, told: Option<Celsius>) -> Option<Celsius> {
-        let is_new = self.last.is_some_and(|last| now.saturating_sub(last) < USB_ASK_PERIOD);
+        let readings = |until: Duration| {
+            let told_for = until.checked_sub(self.told.1)?;
+            Some(told_for.as_secs() / USB_ASK_PERIOD.as_secs())
+        };
+        let is_new = self
+            .last
+            .and_then(readings)
+            .is_some_and(|then| Some(then) == readings(now));
         match self.fresh {
             Some((fresh, then)) if is_new && then == told => Some(fresh),
             Some(_) | None => told,
@@ -432,18 +445,31 @@ mod tests {
         assert!(!waking.is_due(at(69), true, told));
         assert!(waking.is_due(at(70), true, told));
         waking.took(Some(Celsius(52)), told);
-        assert!(!waking.is_due(at(700), false, told), "it goes on");
-        assert_eq!(waking.newest(at(669), told), Some(Celsius(52)));
-        assert_eq!(
-            waking.newest(at(670), told),
-            told,
-            "it was read again meanwhile, and is as hot"
-        );
         assert_eq!(
             waking.newest(at(80), Some(Celsius(61))),
             Some(Celsius(61)),
             "it was read since"
         );
+        assert!(waking.is_due(at(540), true, told));
+        waking.took(Some(Celsius(52)), told);
+        assert!(!waking.is_due(at(550), false, told), "it goes on");
+        assert_eq!(waking.newest(at(599), told), Some(Celsius(52)));
+        assert!(!waking.is_due(at(600), false, told));
+        assert_eq!(
+            waking.newest(at(600), told),
+            told,
+            "it was read again meanwhile, and is as hot"
+        );
+        assert!(waking.is_due(at(610), true, told));
+        waking.took(Some(Celsius(52)), told);
+        assert_eq!(waking.newest(at(1199), told), Some(Celsius(52)));
+        assert_eq!(waking.newest(at(1200), told), told);
+        assert!(
+            !waking.is_due(at(630), true, Some(Celsius(61))),
+            "it tells something else"
+        );
+        assert!(!waking.is_due(at(650), true, told), "and the same again");
+        assert_eq!(waking.newest(at(650), told), told, "it was read since");
         assert!(waking.is_due(at(710), true, told));
         waking.took(None, told);
         assert_eq!(waking.newest(at(710), told), told, "it did not answer");
