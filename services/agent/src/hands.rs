@@ -225,7 +225,7 @@ impl Hands {
                 _ => NoSmart::Unreadable(chain(&error)),
             });
             read.map(|(mut snapshot, document)| {
-                temperature::add_warning(&guard.system, &name, &mut snapshot);
+                temperature::add_warning(&guard, &name, &mut snapshot);
                 (snapshot, document)
             })
         });

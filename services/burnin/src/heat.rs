@@ -223,6 +223,8 @@ impl Heat {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use drive::guard::Guard;
+    use drive::probe::Prober;
     use drive::smart::NvmeHealth;
     use drive::system::System;
     use drive::temperature::Waking;
@@ -276,9 +278,14 @@ mod tests {
             "smart_status": {"passed": true},
             "nvme_smart_health_information_log": {"critical_warning": 0, "temperature": 41, "available_spare": 100},
         });
+        let guard = Guard {
+            system: System::at(root.path()),
+            prober: Prober::InProcess,
+            ..Guard::default()
+        };
         let read = |name: &str| {
             let mut told = drive::smart::parse(document.to_string().as_bytes()).unwrap();
-            drive::temperature::add_warning(&System::at(root.path()), name, &mut told);
+            drive::temperature::add_warning(&guard, name, &mut told);
             told
         };
         for (millidegrees, warning, pause) in [("69850", 70, 68), ("70000", 70, 68), ("84850", 85, 83)] {
@@ -292,7 +299,7 @@ mod tests {
         // What SMART tells itself counts.
         let mut told = read("nvme1n1");
         told.heat_warning = Some(80);
-        drive::temperature::add_warning(&System::at(root.path()), "nvme0n1", &mut told);
+        drive::temperature::add_warning(&guard, "nvme0n1", &mut told);
         assert_eq!(told.heat_warning, Some(80));
     }
 

@@ -54,8 +54,8 @@ pub use system::System;
 
 /// Answers as a child of this crate and exits, if this process was started for that; else returns at once.
 ///
-/// To be called first thing in `main` by every program that uses [`watch::watch`], [`probe::probe_with_deadline`] or a
-/// [`temperature::Thermometer`] with [`probe::Prober::Reexec`].
+/// To be called first thing in `main` by every program that uses [`watch::watch`], [`probe::probe_with_deadline`] or what reads a sensor
+/// in [`temperature`] with [`probe::Prober::Reexec`].
 pub fn answer_child() {
     probe::answer();
     temperature::answer();

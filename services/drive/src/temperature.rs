@@ -1,8 +1,8 @@
 //! A drive's temperature from the kernel's sensors (hwmon: `drivetemp` for ATA and SCSI, `nvme`), else from its SMART.
 //!
 //! Reading one sends a command to the drive, so it can block as long as the drive does: [`crate::watch`] gives each drive
-//! a thread of its own for it, and a [`Thermometer`] has a child read it. A thread of ours that the drive holds would keep the whole
-//! process from ending, with all that it holds of other drives.
+//! a thread of its own for it, and a child reads it. A thread of ours that the drive holds would keep the whole process from ending,
+//! with all that it holds of other drives.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -155,43 +155,41 @@ impl Waking {
     }
 }
 
-/// The temperature of the drive with this kernel name; `None` where there is no sensor or it does not answer.
-pub fn read(system: &System, name: &str) -> Option<Celsius> {
-    value(system, name, "temp1_input")
+/// The temperature of the drive with this kernel name; `None` where there is no sensor or it tells nothing. May block as long as the
+/// drive does, up to the deadline of `guard` for each sensor.
+///
+/// # Errors
+/// When the child that reads it came to nothing, as beside a drive that hangs.
+pub fn sensed(guard: &Guard, name: &str) -> Result<Option<Celsius>, Failed> {
+    value(guard, name, "temp1_input")
 }
 
-/// The temperature from which the drive with this kernel name warns: NVMe's WCTEMP, SCT's highest in service for ATA.
-pub fn warning(system: &System, name: &str) -> Option<Celsius> {
-    value(system, name, "temp1_max").filter(|degrees| degrees.0 > 0)
+/// The temperature from which the drive with this kernel name warns: NVMe's WCTEMP (a command to the drive, too), SCT's highest in
+/// service for ATA.
+fn warning(guard: &Guard, name: &str) -> Option<Celsius> {
+    value(guard, name, "temp1_max").ok()?.filter(|degrees| degrees.0 > 0)
 }
 
 /// Adds what the kernel tells of the temperature from which an NVMe drive warns, where its SMART does not: smartctl tells
-/// it since 7.5.
-pub fn add_warning(system: &System, name: &str, told: &mut Snapshot) {
+/// it since 7.5. May block as [`sensed`] does.
+pub fn add_warning(guard: &Guard, name: &str, told: &mut Snapshot) {
     if told.protocol == Protocol::Nvme && told.heat_warning.is_none() {
-        told.heat_warning = warning(system, name).map(|degrees| i64::from(degrees.0));
+        told.heat_warning = warning(guard, name).map(|degrees| i64::from(degrees.0));
     }
 }
 
-fn value(system: &System, name: &str, attribute: &str) -> Option<Celsius> {
-    sensors(system, name, attribute)
-        .iter()
-        .find_map(|path| degrees(number(path)?))
-}
-
-/// As [`read`], but what may hang on the drive hangs in a child.
-///
-/// # Errors
-/// When the child came to nothing, as beside a drive that hangs.
-pub fn sensed(guard: &Guard, name: &str) -> Result<Option<Celsius>, Failed> {
-    let Some(program) = guard.prober.program() else {
-        return Ok(read(&guard.system, name));
-    };
+/// What a sensor of the drive tells: what may hang on the drive hangs in a child.
+fn value(guard: &Guard, name: &str, attribute: &str) -> Result<Option<Celsius>, Failed> {
     let node = sysfs::node(&guard.system, name);
-    for path in sensors(&guard.system, name, "temp1_input") {
-        let mut command = Command::new(program);
-        let output = child::run(command.arg(ARGUMENT).arg(path), &node, guard.deadline, ANSWER_MAX)?;
-        let told = String::from_utf8_lossy(&output.stdout).trim().parse().ok();
+    for path in sensors(&guard.system, name, attribute) {
+        let told = match guard.prober.program() {
+            None => number(&path),
+            Some(program) => {
+                let mut command = Command::new(program);
+                let output = child::run(command.arg(ARGUMENT).arg(path), &node, guard.deadline, ANSWER_MAX)?;
+                String::from_utf8_lossy(&output.stdout).trim().parse().ok()
+            }
+        };
         if let Some(degrees) = told.and_then(degrees) {
             return Ok(Some(degrees));
         }
@@ -490,6 +488,7 @@ mod tests {
         let place = root.path().join("sys/block/sda/device/hwmon/hwmon3");
         std::fs::create_dir_all(&place).unwrap();
         std::fs::write(place.join("temp1_input"), "34600\n").unwrap();
+        std::fs::write(place.join("temp1_max"), "70000\n").unwrap();
         let [prober, hangs, program, asked] =
             ["prober", "hangs", "smartctl", "asked"].map(|name| root.path().join(name));
         let script = format!("[ -e {} ] && exec sleep 300\ncat \"$2\"\n", hangs.display());
@@ -507,12 +506,14 @@ mod tests {
         let now = Instant::now();
         let mut thermometer = Thermometer::new(device(Bus::Sata), now);
         assert_eq!(thermometer.read(&guard, &smartctl, now), Some(Celsius(35)));
+        assert_eq!(warning(&guard, "sda"), Some(Celsius(70)));
         std::fs::write(&hangs, "").unwrap();
         let hasty = Guard {
             deadline: Duration::from_millis(100),
             ..guard.clone()
         };
         assert_eq!(thermometer.read(&hasty, &smartctl, now), None);
+        assert_eq!(warning(&hasty, "sda"), None);
         assert!(!asked.exists(), "smartctl would hang there, too");
         std::fs::remove_file(&hangs).unwrap();
         assert_eq!(thermometer.read(&guard, &smartctl, now), Some(Celsius(35)));
@@ -559,12 +560,12 @@ mod tests {
         put("nvme1n1/device/nvme1/hwmon2/temp1_input", "-5000\n");
         put("sdb/device/hwmon/hwmon4/temp1_input", "-273150\n");
         put("sdc/device/model", "x");
-        let system = System::at(root.path());
+        let guard = guard(System::at(root.path()));
         let all: Vec<Option<i32>> = ["sda", "nvme0n1", "nvme1n1", "sdb", "sdc", "sdz"]
-            .map(|n| read(&system, n).map(|c| c.0))
+            .map(|n| sensed(&guard, n).unwrap().map(|c| c.0))
             .into();
-        assert_eq!(warning(&system, "nvme0n1"), Some(Celsius(82)));
-        assert_eq!(warning(&system, "sda"), None);
+        assert_eq!(warning(&guard, "nvme0n1"), Some(Celsius(82)));
+        assert_eq!(warning(&guard, "sda"), None);
         assert_eq!(all, [Some(35), Some(41), Some(-5), None, None, None]);
     }
 }

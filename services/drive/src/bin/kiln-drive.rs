@@ -51,7 +51,7 @@ fn list() -> ExitCode {
             "identity": device.identity,
             "location": device.location,
             "rotation": device.rotation,
-            "temperature": drive::temperature::read(&guard.system, &device.name),
+            "temperature": drive::temperature::sensed(&guard, &device.name).ok().flatten(),
             "content": look.map(|look| look.content.words()).unwrap_or_else(|error| error.to_string()),
             "refused": refused.map(|refusal| refusal.view()),
         }));

@@ -80,11 +80,12 @@ impl Job {
                 }
                 Since::Ours | Since::Another(_) | Since::Asked => {
                     self.mark_formatting(birth, &own, &seen, verdict.outcome);
-                    let (system, name) = (self.guard.system.clone(), self.held.device.name.clone());
+                    let (guard, name) = (self.guard.clone(), self.held.device.name.clone());
                     let mut steps = (0..).zip(&self.choice.steps);
                     let first = steps.find(|(_, step)| matches!(step.phase, Phase::Partition | Phase::Format));
                     let step = first.map_or(0, |(at, _)| at);
-                    let mut mark = || seen.beside(step, temperature::read(&system, &name), Time::now());
+                    let sensed = || temperature::sensed(&guard, &name).ok().flatten();
+                    let mut mark = || seen.beside(step, sensed(), Time::now());
                     mark();
                     let made = self.format(request, line);
                     mark();

@@ -211,7 +211,7 @@ impl Own {
         }
         match result {
             Ok(mut snapshot) => {
-                temperature::add_warning(&job.guard.system, &job.held.device.name, &mut snapshot);
+                temperature::add_warning(&job.guard, &job.held.device.name, &mut snapshot);
                 watch.beside(step, celsius(snapshot.temperature));
                 Some(snapshot)
             }

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use burnin::heat::{Limits, celsius};
 use burnin::job::{TestAct, TestHeat, warmest};
+use drive::child::Failed;
 use drive::selftest::{self, Kind, NotStarted, Running, Step};
 use drive::smart::Snapshot;
 use drive::temperature;
@@ -164,7 +165,7 @@ impl Test<'_> {
                 Step::Running { percent } => percent,
                 Step::Ended(test) => return Followed::Ended(test),
             };
-            let temperature = warmest(self.sensed(), running);
+            let temperature = warmest(self.sensed().ok().flatten(), running);
             self.watch.beside(self.step, temperature);
             self.line.progress(&Progress {
                 phase: self.kind.phase(),
@@ -209,16 +210,16 @@ impl Test<'_> {
         selftest::abort(smartctl, node, &held.identity).map_err(|why| why.to_string())
     }
 
-    /// The temperature by the kernel's sensor, else by SMART.
+    /// The temperature by the kernel's sensor, else by SMART. Where the sensor does not answer smartctl would hang, too.
     fn reading(&self) -> Option<Celsius> {
-        let reading = self.sensed().or_else(|| self.told());
+        let reading = self.sensed().ok().and_then(|sensed| sensed.or_else(|| self.told()));
         self.watch.beside(self.step, reading);
         reading
     }
 
     /// The temperature by the kernel's sensor.
-    fn sensed(&self) -> Option<Celsius> {
-        temperature::read(&self.job.guard.system, &self.job.held.device.name)
+    fn sensed(&self) -> Result<Option<Celsius>, Failed> {
+        temperature::sensed(&self.job.guard, &self.job.held.device.name)
     }
 
     /// The temperature by SMART, of a drive without a sensor.

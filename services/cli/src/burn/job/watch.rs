@@ -81,7 +81,9 @@ impl Watch {
                 let now = began.elapsed();
                 if waking.is_due(now, hot, told) {
                     let by_smart = || celsius(smartctl.read(&node, &identity).ok()?.temperature);
-                    waking.took(temperature::read(&guard.system, &name).or_else(by_smart), told);
+                    // Where its sensor does not answer smartctl would hang, too.
+                    let sensed = temperature::sensed(&guard, &name).ok();
+                    waking.took(sensed.and_then(|sensed| sensed.or_else(by_smart)), told);
                 }
                 let reading = waking.newest(now, told);
                 let busy = company.look();
