@@ -7,7 +7,7 @@ use std::io::Write as _;
 use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use heed::{CommitOrAbort, EnvFlags, EnvOpenOptions};
 
@@ -188,6 +188,10 @@ fn room_for_lock(path: &Path) -> Result<()> {
     .map_err(Error::file("making room for the lock file", path))
 }
 
+/// How long a lock is tried for: a child of this process that is just being started, and a keeper that is, hold for a moment a copy of a
+/// lock that was let go of.
+const COPIES: Duration = Duration::from_secs(1);
+
 /// Takes the lock on the directory. It goes with the last copy of the file's descriptor.
 fn lock(dir: &Path) -> Result<File> {
     let path = dir.join(LOCK_NAME);
@@ -197,10 +201,14 @@ fn lock(dir: &Path) -> Result<File> {
         .truncate(false)
         .open(&path)
         .map_err(Error::file("opening the lock", &path))?;
-    match file.try_lock() {
-        Ok(()) => Ok(file),
-        Err(TryLockError::WouldBlock) => Err(Error::InUse(dir.to_owned())),
-        Err(TryLockError::Error(cause)) => Err(Error::file("locking", &path)(cause)),
+    let until = Instant::now() + COPIES;
+    loop {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            Err(TryLockError::WouldBlock) if Instant::now() < until => std::thread::sleep(Duration::from_millis(10)),
+            Err(TryLockError::WouldBlock) => return Err(Error::InUse(dir.to_owned())),
+            Err(TryLockError::Error(cause)) => return Err(Error::file("locking", &path)(cause)),
+        }
     }
 }
 
