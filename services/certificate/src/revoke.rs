@@ -40,7 +40,9 @@ pub fn has_failed(job: &Job) -> bool {
 }
 
 /// Revokes a certificate that calls the drive of another job good which failed in that later on; false where nothing of it changes.
-pub fn take_back(entry: &mut CertificateEntry, failed: &Job) -> bool {
+///
+/// `again`: that failure was heard before, in this place; job ids alone say then what came after it.
+pub fn take_back(entry: &mut CertificateEntry, failed: &Job, again: bool) -> bool {
     let word = Word {
         job: entry.job,
         said: Some(entry.info.made),
@@ -50,7 +52,7 @@ pub fn take_back(entry: &mut CertificateEntry, failed: &Job) -> bool {
         serial: &entry.serial,
         capacity: entry.capacity,
     };
-    let takes_back = entry.info.revoked.is_none() && word.is_refuted(failed);
+    let takes_back = entry.info.revoked.is_none() && word.is_refuted(failed, again);
     if takes_back {
         entry.info.revoked = Some(Revocation::by(failed, entry.info.made));
     }
@@ -58,7 +60,8 @@ pub fn take_back(entry: &mut CertificateEntry, failed: &Job) -> bool {
 }
 
 /// Whether a job calls its drive good which failed in another one later on: it has no certificate any more, also where it had none.
-pub fn is_refuted(job: &Job, failed: &Job) -> bool {
+/// `again` as with [`take_back`].
+pub fn is_refuted(job: &Job, failed: &Job, again: bool) -> bool {
     let word = Word {
         job: job.id,
         said: job.ended,
@@ -68,7 +71,7 @@ pub fn is_refuted(job: &Job, failed: &Job) -> bool {
         serial: &job.serial,
         capacity: job.capacity,
     };
-    word.is_refuted(failed)
+    word.is_refuted(failed, again)
 }
 
 /// What a certificate or a job says of a drive, and when.
@@ -83,18 +86,19 @@ struct Word<'a> {
 }
 
 impl Word<'_> {
-    fn is_refuted(&self, failed: &Job) -> bool {
+    fn is_refuted(&self, failed: &Job, again: bool) -> bool {
         let good = matches!(self.outcome, Some(Outcome::Passed | Outcome::Warn));
-        good && has_failed(failed) && self.was_before(failed) && self.is_of_the_drive_of(failed)
+        good && has_failed(failed) && self.was_before(failed, again) && self.is_of_the_drive_of(failed)
     }
 
     /// Whether it was said before that job ended, so that an older failure that is told again takes back nothing newer.
     ///
     /// Job ids rise with time, whatever the clock does; one that was interrupted and gone on with keeps its id, and ends later than
-    /// another one of a higher id.
-    fn was_before(&self, failed: &Job) -> bool {
+    /// another one of a higher id. That is asked of the clock once, when the failure is heard first: a clock that starts anew at each
+    /// boot puts before it what was said days after.
+    fn was_before(&self, failed: &Job, again: bool) -> bool {
         let ended_later = |ended: Time| self.said.is_none_or(|said| said < ended);
-        self.job < failed.id || self.job != failed.id && failed.ended.is_some_and(ended_later)
+        self.job < failed.id || !again && self.job != failed.id && failed.ended.is_some_and(ended_later)
     }
 
     /// Whether it is of a job's drive: by its id, or, behind a bridge that hides the world wide name, by its serial number. A

@@ -26,11 +26,12 @@ const SEALS_MAX: usize = 4000;
 /// Longest list that is read, in bytes: four times the longest that is usual.
 const LIST_MAX: u64 = 8 << 20;
 
-/// Lists a job that ended: its certificate, where it has one, and what its failure takes back. What is to be told of that.
+/// Lists a job that ended: its certificate, where it has one, and what its failure takes back. What is to be told of that. `again`: it
+/// ended before, and was listed then.
 ///
 /// # Errors
 /// When it is not on the disk, in words.
-pub fn note(state: &Path, job: &Job) -> Result<Vec<String>, String> {
+pub fn note(state: &Path, job: &Job, again: bool) -> Result<Vec<String>, String> {
     let path = state.join(FILE);
     let failed = |error: io::Error| format!("the list of certificates {}: {error}", path.display());
     // Nothing was ever signed here.
@@ -52,7 +53,7 @@ pub fn note(state: &Path, job: &Job) -> Result<Vec<String>, String> {
         }
         Err(error) => return Err(failed(error)),
     };
-    let taken_back = list(&mut entries, job);
+    let taken_back = list(&mut entries, job, again);
     if !taken_back.is_empty() || job.certificate.is_some() {
         let text = serde_json::to_vec(&entries).map_err(|error| failed(error.into()))?;
         crate::file::replace(&path, &text).map_err(failed)?;
@@ -96,10 +97,10 @@ pub fn revoked(state: &Path, job: JobId) -> Result<Option<Revocation>, String> {
 }
 
 /// Brings a list up to a job that ended; the ids of the certificates that it takes back.
-fn list(entries: &mut Vec<CertificateEntry>, job: &Job) -> Vec<String> {
+fn list(entries: &mut Vec<CertificateEntry>, job: &Job, again: bool) -> Vec<String> {
     let mut taken_back = Vec::new();
     for entry in entries.iter_mut() {
-        if revoke::take_back(entry, job) {
+        if revoke::take_back(entry, job, again) {
             taken_back.push(entry.info.id.clone());
         }
     }
@@ -208,7 +209,10 @@ pub(crate) mod tests {
     #[test]
     fn a_failure_takes_back_what_was_signed_of_the_same_drive() {
         let dir = tempfile::tempdir().unwrap();
-        assert_eq!(note(dir.path(), &ended(ONE, Outcome::Failed, None)).unwrap(), [""; 0]);
+        assert_eq!(
+            note(dir.path(), &ended(ONE, Outcome::Failed, None), false).unwrap(),
+            [""; 0]
+        );
         assert_eq!(
             fs::read_dir(dir.path()).unwrap().count(),
             0,
@@ -220,9 +224,12 @@ pub(crate) mod tests {
             (OTHER, Outcome::Passed, "C"),
             (ONE, Outcome::Warn, "D"),
         ] {
-            assert_eq!(note(dir.path(), &ended(wwn, outcome, Some(id))).unwrap(), [""; 0]);
+            assert_eq!(
+                note(dir.path(), &ended(wwn, outcome, Some(id)), false).unwrap(),
+                [""; 0]
+            );
         }
-        let told = note(dir.path(), &ended(ONE, Outcome::Failed, Some("E"))).unwrap();
+        let told = note(dir.path(), &ended(ONE, Outcome::Failed, Some("E")), false).unwrap();
         assert!(
             told.len() == 2 && told[0].contains("certificate A holds no longer"),
             "{told:?}"
@@ -233,21 +240,28 @@ pub(crate) mod tests {
             expected.map(|(id, revoked)| (id.to_owned(), revoked))
         );
         // Once.
-        assert_eq!(note(dir.path(), &ended(ONE, Outcome::Failed, None)).unwrap(), [""; 0]);
+        assert_eq!(
+            note(dir.path(), &ended(ONE, Outcome::Failed, None), false).unwrap(),
+            [""; 0]
+        );
     }
 
     #[test]
     fn an_older_failure_that_is_told_again_takes_back_nothing_newer() {
         let dir = tempfile::tempdir().unwrap();
         let mut failed = ended(ONE, Outcome::Failed, None);
-        note(dir.path(), &failed).unwrap();
-        let passed = ended(ONE, Outcome::Passed, Some("A"));
-        note(dir.path(), &passed).unwrap();
-        assert_eq!(note(dir.path(), &failed).unwrap(), [""; 0]);
+        failed.ended = Time::from_second(100).ok();
+        note(dir.path(), &failed, false).unwrap();
+        // The clock began anew meanwhile.
+        let mut passed = ended(ONE, Outcome::Passed, Some("A"));
+        passed.ended = Time::from_second(50).ok();
+        passed.certificate.as_mut().unwrap().made = Time::from_second(50).unwrap();
+        note(dir.path(), &passed, true).unwrap();
+        assert_eq!(note(dir.path(), &failed, true).unwrap(), [""; 0]);
         assert_eq!(revoked(dir.path()), [("A".to_owned(), false)]);
         // It was interrupted only, and fails when it is gone on with.
-        failed.ended = Time::from_second(1).ok();
-        assert_eq!(note(dir.path(), &failed).unwrap().len(), 1);
+        failed.ended = Time::from_second(101).ok();
+        assert_eq!(note(dir.path(), &failed, false).unwrap().len(), 1);
         assert_eq!(revoked(dir.path()), [("A".to_owned(), true)]);
     }
 
@@ -255,13 +269,13 @@ pub(crate) mod tests {
     fn a_job_that_is_gone_on_with_has_one_certificate() {
         let dir = tempfile::tempdir().unwrap();
         let mut job = ended(ONE, Outcome::Failed, Some("A"));
-        note(dir.path(), &job).unwrap();
+        note(dir.path(), &job, false).unwrap();
         job.verdict.as_mut().unwrap().outcome = Outcome::Passed;
-        note(dir.path(), &job).unwrap();
-        note(dir.path(), &ended(ONE, Outcome::Failed, None)).unwrap();
+        note(dir.path(), &job, false).unwrap();
+        note(dir.path(), &ended(ONE, Outcome::Failed, None), false).unwrap();
         assert_eq!(revoked(dir.path()), [("A".to_owned(), true)]);
         // What was revoked stays so.
-        note(dir.path(), &job).unwrap();
+        note(dir.path(), &job, false).unwrap();
         assert_eq!(revoked(dir.path()), [("A".to_owned(), true)]);
     }
 
@@ -271,7 +285,7 @@ pub(crate) mod tests {
         std::thread::scope(|scope| {
             for n in 0..16 {
                 let dir = dir.path();
-                scope.spawn(move || note(dir, &ended(ONE, Outcome::Passed, Some(&format!("{n:02}")))).unwrap());
+                scope.spawn(move || note(dir, &ended(ONE, Outcome::Passed, Some(&format!("{n:02}"))), false).unwrap());
             }
         });
         assert_eq!(revoked(dir.path()).len(), 16);
@@ -282,7 +296,7 @@ pub(crate) mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join(FILE), "[{").unwrap();
         assert!(known(dir.path()).unwrap_err().contains(FILE));
-        let told = note(dir.path(), &ended(ONE, Outcome::Passed, Some("A"))).unwrap();
+        let told = note(dir.path(), &ended(ONE, Outcome::Passed, Some("A")), false).unwrap();
         assert!(
             told[0].contains("set aside as") && told[0].contains(".bad-20"),
             "{told:?}"

@@ -83,13 +83,13 @@ impl Ended {
         self.job.verdict.as_ref().map_or(Outcome::Inconclusive, |v| v.outcome)
     }
 
-    /// A drive that failed takes back what was signed here of it as good, and what could be still. A failure of that is told, and
-    /// changes no verdict.
+    /// A drive that has just failed takes back what was signed here of it as good, and what could be still. A failure of that is told,
+    /// and changes no verdict.
     pub fn take_back(&mut self, state: &Path, line: &Line) {
         if !certificate::revoke::has_failed(&self.job) {
             return;
         }
-        let told = seals::note(state, &self.job).unwrap_or_else(|why| {
+        let told = seals::note(state, &self.job, false).unwrap_or_else(|why| {
             vec![format!(
                 "{why}: what was signed of this drive as good is not revoked here"
             )]
@@ -106,7 +106,7 @@ impl Ended {
             Ok(signed) => {
                 self.job.certificate = Some(signed.info());
                 // First: one that is in nobody's list could never be revoked.
-                match seals::note(state, &self.job) {
+                match seals::note(state, &self.job, true) {
                     Ok(told) => self.notes.extend(told.into_iter().inspect(|text| tell!("{text}"))),
                     Err(why) => return self.uncertified(why),
                 }

@@ -75,7 +75,7 @@ mod tests {
         assert!(ahead(1) < second && second < ahead(2), "{second}");
         let mut signed = ended(ONE, Outcome::Passed, Some("A"));
         signed.id = ahead(3);
-        seals::note(dir.path(), &signed).unwrap();
+        seals::note(dir.path(), &signed, false).unwrap();
         let third = job(dir.path());
         assert!(ahead(3) < third && third < ahead(4), "{third}");
         assert_ne!(

@@ -50,7 +50,7 @@ fn refuted(text: &[u8], failed: &Job) -> Option<Saved> {
     let mut saved: Saved = serde_json::from_slice(text).ok()?;
     let over = saved.ended.as_mut()?;
     let job = Ended::job(over.result.as_ref()?)?;
-    if !revoke::is_refuted(&job, failed) {
+    if !revoke::is_refuted(&job, failed, false) {
         return None;
     }
     over.result = None;

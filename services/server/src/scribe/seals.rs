@@ -4,14 +4,17 @@ use certificate::revoke;
 use store::Write;
 use wire::job::Job;
 
-use crate::tables::{SEALS, SEALS_MAX};
+use crate::tables::{JOBS, SEALS, SEALS_MAX};
 
 /// Lists the job's certificate, where it has one and the list does not say so yet; of a drive that failed no earlier one holds.
 ///
-/// The list outlives the jobs, here and at the agent: who forgot a job still knows that its certificate was revoked.
+/// The list outlives the jobs, here and at the agent: who forgot a job still knows that its certificate was revoked. Asks [`JOBS`] for
+/// what was known of the job, and so comes before it is put there.
 pub(super) fn list(w: &mut Write<'_, '_>, job: &Job) -> store::Result<()> {
     if revoke::has_failed(job) {
-        take_back(w, job)?;
+        let known = JOBS.get(w, &job.id.to_string())?;
+        let again = known.is_some_and(|known| known.ended == job.ended && revoke::has_failed(&known));
+        take_back(w, job, again)?;
     }
     let Some(mut entry) = revoke::entry(job) else {
         return Ok(());
@@ -29,10 +32,10 @@ pub(super) fn list(w: &mut Write<'_, '_>, job: &Job) -> store::Result<()> {
     SEALS.put(w, entry.info.id.as_str(), &entry)
 }
 
-/// Revokes what was signed of this drive as good before it failed.
-fn take_back(w: &mut Write<'_, '_>, failed: &Job) -> store::Result<()> {
+/// Revokes what was signed of this drive as good before it failed; the agent tells that `again` whenever it connects.
+fn take_back(w: &mut Write<'_, '_>, failed: &Job, again: bool) -> store::Result<()> {
     for (id, mut entry) in SEALS.all(w)? {
-        if revoke::take_back(&mut entry, failed) {
+        if revoke::take_back(&mut entry, failed, again) {
             SEALS.put(w, &id, &entry)?;
         }
     }

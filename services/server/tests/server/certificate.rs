@@ -5,6 +5,7 @@ use base64::engine::general_purpose::STANDARD;
 use certificate::certificate::Maker;
 use certificate::{Certificate, Key, Signed};
 use serde_json::{Value, json};
+use server::scribe;
 use wire::boxes::CertificateEntry;
 use wire::certificate::{CertificateCheck, CertificateText, Revocation, RevocationState, Standing};
 use wire::job::{Job, JobState, Outcome, Phase, PhaseState, PhaseStatus, TimePoint, Verdict};
@@ -319,6 +320,31 @@ async fn an_agent_hears_which_certificates_it_need_not_send_again() {
     agent.sender.send(&frame).await.unwrap();
     tell(&agent, &mut admin, &finished(8)).await;
     assert_eq!(text_of(&mut admin, job.id).await, signed.text());
+}
+
+/// An agent tells its jobs again whenever it connects, and a clock that starts anew at each boot dates a later one before.
+#[tokio::test]
+async fn a_failure_that_is_told_again_revokes_nothing_later_whatever_the_clock_says() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let mut failed = finished(1);
+    failed.verdict.as_mut().unwrap().outcome = Outcome::Failed;
+    failed.ended = Time::from_second(Time::now().as_second() + 3 * 86_400).ok();
+    let mut passed = finished(2);
+    let signed = sign(&passed, 3);
+    passed.certificate = Some(signed.info());
+    for job in [&failed, &passed, &failed, &failed] {
+        let keep = scribe::Keep::Job(Box::new(job.clone()));
+        made.app.scribe.kept(vec![keep]).await.unwrap();
+    }
+    let told = check(&mut admin, signed.text(), "").await;
+    assert_eq!(told.revocation, RevocationState::Standing);
+    // It was interrupted only, and failed when it was gone on with: that is new.
+    failed.ended = Time::from_second(Time::now().as_second() + 4 * 86_400).ok();
+    let keep = scribe::Keep::Job(Box::new(failed));
+    made.app.scribe.kept(vec![keep]).await.unwrap();
+    let told = check(&mut admin, signed.text(), "").await;
+    assert!(matches!(told.revocation, RevocationState::Revoked(_)), "{told:?}");
 }
 
 /// An agent forgets its oldest jobs; what it told of them must not stand as good when the drive fails.
