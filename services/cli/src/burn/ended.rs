@@ -63,7 +63,8 @@ impl Ended {
     /// Why it is not signed again, in words; `None` where it may be.
     pub fn revoked(&self, state: &Path) -> Option<String> {
         match seals::revoked(state, self.job.id) {
-            Ok(None) => None,
+            // A state folder of an earlier version, or one that was copied back, may hold what a failure refutes.
+            Ok(None) => refuted::by(state, &self.job).map(|failed| refuted::words(&failed)),
             Ok(Some(by)) => Some(format!(
                 "its certificate was revoked on {}: {}",
                 by.at.strftime("%-d %B %Y"),

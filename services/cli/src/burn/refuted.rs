@@ -1,10 +1,11 @@
 //! Kept results of a drive that has failed since: they are told and signed no more.
 //!
 //! What writes a drive and what reads it are kept apart, and behind a bridge a drive has another name: each result in the state
-//! folder is looked at, by the rule that revokes certificates ([`certificate::revoke`]). The drive is held meanwhile, so that no
-//! other burn-in replaces what is kept of it. Tested below, and by whole burn-ins in `tests/cert.rs`.
+//! folder is looked at, by the rule that revokes certificates ([`certificate::revoke`]): when a drive fails, and once more before one
+//! is signed. The drive is held meanwhile, so that no other burn-in replaces what is kept of it. Tested below, and by whole burn-ins in
+//! `tests/cert.rs`.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{fs, io};
 
 use certificate::revoke;
@@ -16,15 +17,36 @@ use crate::file;
 
 /// Takes the results that a failure refutes out of what is kept; what is to be told of those that stay.
 pub(super) fn take_back(state: &Path, failed: &Job) -> Vec<String> {
-    let files = match fs::read_dir(state) {
-        Ok(files) => files,
+    let paths = match kept(state) {
+        Ok(paths) => paths,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Vec::new(),
         Err(error) => return vec![stays(state, &error)],
     };
-    let paths = files.flatten().map(|file| file.path());
-    let kept = paths.filter(|path| path.extension().is_some_and(|ending| ending == "json"));
-    kept.filter_map(|path| replace(&path, failed).err().map(|error| stays(&path, &error)))
+    paths
+        .filter_map(|path| replace(&path, failed).err().map(|error| stays(&path, &error)))
         .collect()
+}
+
+/// The kept failure of a job's drive that came after it, by the ids: it is long heard.
+pub(super) fn by(state: &Path, job: &Job) -> Option<Job> {
+    let results = kept(state).ok()?.filter_map(|path| {
+        let saved: Saved = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        Ended::job(saved.ended?.result.as_ref()?)
+    });
+    let mut failed = results.filter(|failed| revoke::is_refuted(job, failed, true));
+    failed.next()
+}
+
+/// What is told of a result that this failure refutes.
+pub(super) fn words(failed: &Job) -> String {
+    let when = failed.ended.map(|at| format!(" at {at}")).unwrap_or_default();
+    format!("since then the drive failed `{}`{when}", failed.playbook)
+}
+
+/// The files of a state folder that may keep a result.
+fn kept(state: &Path) -> io::Result<impl Iterator<Item = PathBuf>> {
+    let paths = fs::read_dir(state)?.flatten().map(|file| file.path());
+    Ok(paths.filter(|path| path.extension().is_some_and(|ending| ending == "json")))
 }
 
 fn stays(path: &Path, error: &io::Error) -> String {
@@ -54,8 +76,7 @@ fn refuted(text: &[u8], failed: &Job) -> Option<Saved> {
         return None;
     }
     over.result = None;
-    let when = failed.ended.map(|at| format!(" at {at}")).unwrap_or_default();
-    over.why += &format!("; since then the drive failed `{}`{when}", failed.playbook);
+    over.why += &format!("; {}", words(failed));
     Some(saved)
 }
 
@@ -70,7 +91,7 @@ mod tests {
     use crate::burn::saved::tests::saved;
     use crate::seals::tests::{ONE, OTHER, ended};
 
-    fn kept(job: &Job) -> Saved {
+    fn saved_with(job: &Job) -> Saved {
         Saved {
             ended: Some(Over {
                 at: Time::UNIX_EPOCH,
@@ -92,7 +113,7 @@ mod tests {
             ("other.json", ended(OTHER, Outcome::Passed, None)),
         ];
         for (name, job) in &jobs {
-            fs::write(dir.path().join(name), serde_json::to_vec(&kept(job)).unwrap()).unwrap();
+            fs::write(dir.path().join(name), serde_json::to_vec(&saved_with(job)).unwrap()).unwrap();
         }
         fs::write(dir.path().join("certificates.json"), "[]").unwrap();
         let signs = |name: &str| {
@@ -100,6 +121,13 @@ mod tests {
             let over = saved.ended.unwrap();
             (over.result.is_some(), over.words())
         };
+        let by = |job: &Job| by(dir.path(), job).map(|failed| failed.id);
+        let [good, bad, other] = &jobs;
+        assert_eq!(by(&good.1), Some(bad.1.id));
+        assert_eq!(by(&bad.1), None, "it says so itself");
+        assert_eq!(by(&other.1), None);
+        assert_eq!(by(&ended(ONE, Outcome::Passed, None)), None, "it passed after that");
+        assert_eq!(super::by(&dir.path().join("nowhere"), &good.1), None);
         assert_eq!(take_back(dir.path(), &older), [""; 0]);
         assert!(signs("good.json").0, "it passed after that");
         assert_eq!(take_back(dir.path(), &ended(ONE, Outcome::Failed, None)), [""; 0]);
