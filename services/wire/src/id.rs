@@ -210,6 +210,10 @@ uuid_id!(
 );
 
 impl JobId {
+    /// Most milliseconds since 1970 that new ids are made after ([`Self::after`]), in the year 2255: an id beyond is damaged, and would
+    /// leave none above it.
+    pub const HIGHEST: u64 = (1 << 53) / 1000;
+
     /// A new id that sorts after all with these milliseconds ([`Self::millis`]) or fewer, whatever the clock says.
     ///
     /// Which of a drive's jobs is the newest is told by their ids: a box whose clock went back must not make one that sorts before

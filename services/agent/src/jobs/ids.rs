@@ -16,9 +16,6 @@ use crate::outbox::NUMBERS;
 /// Where [`NUMBERS`] has the milliseconds of the greatest id of a job that was dropped.
 const GREATEST: &str = "job";
 
-/// Most milliseconds that are counted on from, the year 2255: an id beyond is damaged, and would leave none above it.
-const HIGHEST: u64 = (1 << 53) / 1000;
-
 /// The greatest id that was given, by its milliseconds; clones share it.
 #[derive(Clone, Debug)]
 pub(super) struct Ids(Arc<Mutex<u64>>);
@@ -30,7 +27,7 @@ impl Ids {
             let kept = NUMBERS.get(r, GREATEST)?.unwrap_or(0);
             let jobs = JOBS.keys(r)?.into_iter().filter_map(|key| key.parse().ok());
             let all = jobs.map(JobId::millis).chain([kept]);
-            Ok(all.filter(|millis| *millis <= HIGHEST).max().unwrap_or(0))
+            Ok(all.filter(|millis| *millis <= JobId::HIGHEST).max().unwrap_or(0))
         });
         let greatest = read.unwrap_or_else(|cause| {
             error!(error = %cause, "the ids of earlier jobs cannot be read; the clock alone orders new ones");
@@ -50,7 +47,7 @@ impl Ids {
     /// A job has this one.
     pub(super) fn saw(&self, id: JobId) {
         let mut greatest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if id.millis() <= HIGHEST {
+        if id.millis() <= JobId::HIGHEST {
             *greatest = id.millis().max(*greatest);
         }
     }
@@ -60,7 +57,7 @@ impl Ids {
 /// full may drop all others.
 pub(super) fn outlive(w: &mut Write<'_, '_>, id: JobId) -> store::Result<()> {
     let (kept, millis) = (NUMBERS.get(w, GREATEST)?.unwrap_or(0), id.millis());
-    match millis > kept && millis <= HIGHEST {
+    match millis > kept && millis <= JobId::HIGHEST {
         true => NUMBERS.put(w, GREATEST, &millis),
         false => Ok(()),
     }
@@ -124,7 +121,7 @@ mod tests {
         jobs.store.write(move |w| outlive(w, record.job.id)).wait().unwrap();
         jobs.ids.saw(record.job.id);
         for ids in [jobs.ids.clone(), Ids::of(&jobs.store)] {
-            assert!(ids.next().millis() < HIGHEST);
+            assert!(ids.next().millis() < JobId::HIGHEST);
         }
     }
 }

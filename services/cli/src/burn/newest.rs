@@ -6,13 +6,9 @@ use std::fs;
 use std::path::Path;
 
 use serde::Deserialize;
-use uuid::Uuid;
 use wire::JobId;
 
 use crate::seals;
-
-/// Bits of an id below its time in milliseconds. Source: RFC 9562 §5.7.
-const BELOW: u32 = 80;
 
 /// The id of a job that begins now.
 pub(super) fn job(state: &Path) -> JobId {
@@ -20,23 +16,14 @@ pub(super) fn job(state: &Path) -> JobId {
     let kept = files.filter_map(|file| Some(serde_json::from_slice::<Kept>(&fs::read(file.path()).ok()?).ok()?.job));
     // A list that cannot be read is told where it is written.
     let listed = seals::jobs(state).unwrap_or_default();
-    above(kept.chain(listed).max(), JobId::now())
+    let known = kept.chain(listed).map(JobId::millis);
+    JobId::after(known.filter(|millis| *millis <= JobId::HIGHEST).max().unwrap_or(0))
 }
 
 /// What is asked of a file that is kept, whatever else stands in it.
 #[derive(Deserialize)]
 struct Kept {
     job: JobId,
-}
-
-/// `now`, or, where the clock is behind, the same a millisecond after what is known.
-fn above(known: Option<JobId>, now: JobId) -> JobId {
-    let Some(known) = known.filter(|known| *known >= now) else {
-        return now;
-    };
-    let time = (known.0.as_u128() >> BELOW) + 1;
-    let rest = now.0.as_u128() & ((1 << BELOW) - 1);
-    JobId(Uuid::from_u128(time << BELOW | rest))
 }
 
 #[cfg(test)]
@@ -47,24 +34,12 @@ mod tests {
     use super::*;
     use crate::seals::tests::{ONE, ended};
 
-    fn of(time: u128) -> JobId {
-        JobId(Uuid::from_u128(time << BELOW | 0x7abc_8000_0000_0000_1234))
-    }
-
-    #[test]
-    fn a_later_job_has_a_higher_id_whatever_the_clock_says() {
-        assert_eq!(above(None, of(5)), of(5));
-        assert_eq!(above(Some(of(4)), of(5)), of(5));
-        assert_eq!(above(Some(of(5)), of(5)), of(6));
-        assert_eq!(above(Some(of(900)), of(5)), of(901));
-    }
-
     #[test]
     fn what_is_kept_and_what_is_listed_is_known() {
         let dir = tempfile::tempdir().unwrap();
         let now = JobId::now();
         assert!(job(&dir.path().join("nowhere")) >= now);
-        let ahead = |years: u128| of((now.0.as_u128() >> BELOW) + years * 31_557_600_000);
+        let ahead = |years: u64| JobId::after(now.millis() + years * 31_557_600_000);
         fs::write(
             dir.path().join("x-read.json"),
             format!("{{\"job\":\"{}\",\"a\":1}}", ahead(1)),
@@ -83,5 +58,19 @@ mod tests {
             job(dir.path()),
             "drives that begin together have ids of their own"
         );
+    }
+
+    #[test]
+    fn an_id_that_no_clock_has_made_is_not_counted_on_from() {
+        let dir = tempfile::tempdir().unwrap();
+        let now = JobId::now();
+        for damaged in [
+            "ffffffff-ffff-7fff-bfff-ffffffffffff".to_owned(),
+            JobId::after(JobId::HIGHEST).to_string(),
+        ] {
+            fs::write(dir.path().join("x.json"), format!("{{\"job\":\"{damaged}\"}}")).unwrap();
+            let made = job(dir.path());
+            assert!(now <= made && made.millis() < JobId::HIGHEST, "{damaged}: {made}");
+        }
     }
 }
