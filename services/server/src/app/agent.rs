@@ -1,8 +1,10 @@
 //! The built-in agent: who the box is goes to it first, commands after that.
 
-use wire::Problem;
+use certificate::Signed;
+use store::Store;
 use wire::command::{Answer, Command};
 use wire::frame::{Frame, Hello};
+use wire::{JobId, Problem};
 
 use super::App;
 use crate::calls::{self, Asked};
@@ -45,17 +47,33 @@ impl App {
         let seen = self.store.read(|r| STATE.get(r, scribe::EVENTS_SEEN));
         let events_seen = seen.ok().flatten().and_then(|v| v.as_u64()).unwrap_or(0);
         let claimed = self.hub(Hub::is_claimed);
-        // What cannot be read the agent tells again.
-        let certified = self.store.read(|r| CERTIFICATES.keys(r)).unwrap_or_default();
+        let store = self.store.clone();
+        let known = tokio::task::spawn_blocking(move || known_jobs(&store)).await;
         let hello = Hello {
             box_id,
             gate_key,
             claimed,
-            known_jobs: certified.iter().filter_map(|key| key.parse().ok()).collect(),
+            known_jobs: known.unwrap_or_default(),
             events_seen,
         };
         if let Err(error) = sender.send(&Frame::Hello(hello)).await {
             tracing::warn!(%error, "the agent was not told who the box is");
         }
     }
+}
+
+/// The jobs whose certificates are here. What cannot be read, or is damaged, the agent tells again.
+fn known_jobs(store: &Store) -> Vec<JobId> {
+    let sound = |text: &String| Signed::parse(text).is_ok();
+    let read = store.read(|r| {
+        let mut keys = CERTIFICATES.keys(r)?;
+        keys.retain(|key| {
+            CERTIFICATES
+                .get(r, key)
+                .is_ok_and(|text| text.as_ref().is_some_and(sound))
+        });
+        Ok(keys)
+    });
+    let keys = read.unwrap_or_default();
+    keys.iter().filter_map(|key| key.parse().ok()).collect()
 }

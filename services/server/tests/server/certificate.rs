@@ -322,6 +322,51 @@ async fn an_agent_hears_which_certificates_it_need_not_send_again() {
     assert_eq!(text_of(&mut admin, job.id).await, signed.text());
 }
 
+#[tokio::test]
+async fn a_certificate_that_was_damaged_here_is_sent_again() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let agent = Agent::connect(&made).await;
+    let jobs = [7, 8].map(|number| {
+        let mut job = finished(number);
+        let signed = sign(&job, 3);
+        job.certificate = Some(signed.info());
+        (job, signed)
+    });
+    let certificate = |(job, signed): &(Job, Signed)| {
+        Frame::Certificate(CertificateText {
+            job: job.id,
+            text: signed.text().into(),
+        })
+    };
+    for told in &jobs {
+        tell(&agent, &mut admin, &told.0).await;
+        agent.sender.send(&certificate(told)).await.unwrap();
+        text_of(&mut admin, told.0.id).await;
+    }
+    let [damaged, sound] = jobs;
+    let (key, text) = (damaged.0.id.to_string(), damaged.1.text().replace("WD-1234", "WD-1235"));
+    let write = made
+        .app
+        .store
+        .write(move |w| server::tables::CERTIFICATES.put(w, &key, &text));
+    write.await.unwrap();
+    let page = format!("/api/v1/jobs/{}/certificate.html", damaged.0.id);
+    let told = admin.get(&page).await;
+    assert_eq!((told.status, told.problem().as_str()), (500, "certificate-bad"));
+    drop(agent);
+    let agent = Agent::connect(&made).await;
+    assert_eq!(agent.hello.known_jobs, [sound.0.id]);
+    agent.sender.send(&certificate(&damaged)).await.unwrap();
+    tell(&agent, &mut admin, &finished(9)).await;
+    let end = std::time::Instant::now() + crate::client::PATIENCE;
+    while admin.get(&page).await.status != 200 {
+        assert!(std::time::Instant::now() < end, "it is damaged still");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    assert_eq!(text_of(&mut admin, damaged.0.id).await, damaged.1.text());
+}
+
 /// An agent tells its jobs again whenever it connects, and a clock that starts anew at each boot dates a later one before.
 #[tokio::test]
 async fn a_failure_that_is_told_again_revokes_nothing_later_whatever_the_clock_says() {
