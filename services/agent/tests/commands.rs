@@ -260,6 +260,29 @@ async fn a_light_that_a_killed_agent_left_on_is_put_out_by_the_next_one() {
     assert!(lit.exists(), "it was put out again");
 }
 
+/// What was not done is not called done, neither to the person nor in what the next agent reads.
+#[tokio::test]
+async fn a_light_whose_tool_is_late_to_put_it_out_is_put_out_by_the_next_agent() {
+    let played = "case $* in *locate=*) : > lit ;; *locate_off=*) \
+        if [ ! -e once ]; then : > once; exec sleep 300; fi; rm lit ;; esac";
+    let Some(mut bench) = Bench::with_ledctl(32, played).await else {
+        return;
+    };
+    let drive = bench.drives[0].id();
+    let lit = bench.path().join("lit");
+    bench.server.call(locate(drive.clone(), true)).await.unwrap();
+    let late = bench.server.call(locate(drive, false)).await.unwrap_err();
+    assert!(
+        late.kind == "locate-late" && late.detail.contains("once more"),
+        "{late:?}"
+    );
+    // What is written down is written after the answer.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
+    bench.agent.kill();
+    bench.restart_and_wait().await;
+    bench.server.until("the dark", |_| (!lit.exists()).then_some(())).await;
+}
+
 #[tokio::test]
 async fn a_drive_is_shown_and_no_longer() {
     let Some(bench) = Bench::new(&[32]).await else {

@@ -103,7 +103,7 @@ fn the_slots_own_attribute_is_lit_and_put_out() {
     let locating = start(&system, &tools(root.path(), 0), &device, LONG).unwrap();
     assert_eq!(std::fs::read_to_string(attribute).unwrap(), "1");
     assert_eq!(locating.words(), "the enclosure's light of bay Slot 03 is on");
-    locating.stop();
+    assert!(locating.stop());
     assert_eq!(std::fs::read_to_string(attribute).unwrap(), "0");
     assert_eq!(place(&system, &device).bay.as_deref(), Some("Slot 03"));
     assert!(place(&system, &device).path.starts_with("pci-0000:01:00.0-sas-"));
@@ -144,6 +144,21 @@ fn sg_ses_lights_what_the_kernel_shows_without_an_attribute() {
         node.display()
     );
     assert_eq!(calls, want);
+}
+
+#[test]
+fn a_light_whose_tool_refuses_to_put_it_out_is_not_called_out() {
+    let root = tempfile::tempdir().unwrap();
+    let device = shelf(root.path(), false);
+    let system = System::at(root.path());
+    let tools = Tools {
+        sg_ses: root.path().join("refusing"),
+        ..tools(root.path(), 0)
+    };
+    script(&tools.sg_ses, "case $* in *--clear*) exit 5 ;; esac");
+    let locating = start(&system, &tools, &device, LONG).unwrap();
+    assert!(matches!(locating.means(), Means::Ses { .. }), "{locating:?}");
+    assert!(!locating.stop());
 }
 
 /// An enclosure whose slots `sg_ses` does not find by number: no element index is guessed, which could be the neighbour's.

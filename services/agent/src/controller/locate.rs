@@ -30,6 +30,8 @@ pub(super) struct Ask {
 enum Turned {
     On(Locating),
     Out,
+    /// The tool that puts it out is late, or has failed.
+    Late,
     /// Nothing was shown, and no light takes an order.
     Nothing,
 }
@@ -81,8 +83,9 @@ impl Controller {
             );
             tokio::spawn(async move {
                 // Ending it may wait for a dying drive.
-                let _ended = spawn_blocking(move || drop(before)).await;
-                let _stopped = back.send(Back::Located { drive, lit: None }).await;
+                let ended = spawn_blocking(move || before.is_some_and(Locating::stop)).await;
+                let out = ended.unwrap_or(false);
+                let _stopped = back.send(Back::Located { drive, lit: None, out }).await;
             });
             return;
         };
@@ -107,16 +110,28 @@ impl Controller {
                 kept(written).await;
             }
             let done = spawn_blocking(move || {
-                let was_shown = before.map(Locating::stop).is_some();
-                match on {
-                    true => light(&listed.kernel_name, &leave).map(Turned::On),
-                    false if was_shown || dark(&listed.kernel_name) => Ok(Turned::Out),
-                    false => Ok(Turned::Nothing),
-                }
+                let ended = before.map(Locating::stop);
+                let turned = match (on, ended) {
+                    (true, _) => light(&listed.kernel_name, &leave).map(Turned::On),
+                    (false, Some(true)) => Ok(Turned::Out),
+                    (false, Some(false)) => Ok(Turned::Late),
+                    (false, None) if dark(&listed.kernel_name) => Ok(Turned::Out),
+                    (false, None) => Ok(Turned::Nothing),
+                };
+                (turned, ended != Some(false))
             });
-            let (told, lit) = match done.await {
+            let (turned, out) = match done.await {
+                Ok((turned, out)) => (Ok(turned), out),
+                Err(error) => (Err(error), false),
+            };
+            let (told, lit) = match turned {
                 Ok(Ok(Turned::On(locating))) => (Ok(locating.words()), Some(locating)),
                 Ok(Ok(Turned::Out)) => (Ok(format!("{name} is no longer shown.")), None),
+                Ok(Ok(Turned::Late)) => {
+                    let problem = Problem::new("locate-late", 503, "This drive's light may still be on");
+                    let why = "what puts it out is late, or has failed; put it out once more in a moment";
+                    (Err(problem.with(format!("{name}: {why}."))), None)
+                }
                 Ok(Ok(Turned::Nothing)) => {
                     let told = format!("{name} was not being shown, and no light of its bay answers.");
                     (Ok(told), None)
@@ -131,7 +146,7 @@ impl Controller {
                 }
             };
             answer(reply, told.map(|told| Answer::Done { told }));
-            let _stopped = back.send(Back::Located { drive, lit }).await;
+            let _stopped = back.send(Back::Located { drive, lit, out }).await;
         });
     }
 
@@ -155,9 +170,9 @@ impl Controller {
         answer_kept(reply, kept, Answer::Done { told });
     }
 
-    /// A light was turned; the next one that waits for it has its turn.
-    pub(super) fn located(&mut self, drive: DriveId, lit: Option<Locating>) {
-        if lit.is_none() {
+    /// A light was turned; the next one that waits for it has its turn. One that may still be on the next agent puts out.
+    pub(super) fn located(&mut self, drive: DriveId, lit: Option<Locating>, out: bool) {
+        if lit.is_none() && out {
             self.lit.is_out(&drive);
         }
         if let Some(turn) = self.located.turned(&drive, lit) {

@@ -94,8 +94,12 @@ enum Back {
         outcome: CallOutcome,
         reply: foreign::Reply,
     },
-    /// A drive's light was turned.
-    Located { drive: DriveId, lit: Option<Locating> },
+    /// A drive's light was turned; `out`: it is, as far as it can be put out.
+    Located {
+        drive: DriveId,
+        lit: Option<Locating>,
+        out: bool,
+    },
 }
 
 /// The centre.
@@ -325,7 +329,7 @@ impl Controller {
             Back::Opened { beginning, held, reply } => self.opened(*beginning, held, reply).await,
             Back::Found { drive, header } => self.found(drive, *header),
             Back::Answered { outcome, reply } => self.answered(outcome, reply),
-            Back::Located { drive, lit } => self.located(drive, lit),
+            Back::Located { drive, lit, out } => self.located(drive, lit, out),
         }
     }
 

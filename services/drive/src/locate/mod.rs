@@ -78,7 +78,8 @@ impl Default for Tools {
 pub struct Locating {
     means: Means,
     stop: Option<Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    /// Whether the light took the order to go out.
+    thread: Option<JoinHandle<bool>>,
 }
 
 impl Locating {
@@ -97,27 +98,26 @@ impl Locating {
         self.thread.as_ref().is_none_or(JoinHandle::is_finished)
     }
 
-    /// Ends it: the light is out when this returns, or its tool is late.
-    pub fn stop(mut self) {
-        self.end();
+    /// Ends it; whether the light is out when this returns. Else its tool is late, or has failed, and it may still be on.
+    pub fn stop(mut self) -> bool {
+        self.end()
     }
 
-    fn end(&mut self) {
+    fn end(&mut self) -> bool {
         drop(self.stop.take());
         let begun = Instant::now();
         // A read of a dying drive may hold the rhythm up for half a minute: then it ends without us.
         while !self.is_over() && begun.elapsed() < TOOL {
             std::thread::sleep(Duration::from_millis(5));
         }
-        if let Some(thread) = self.thread.take().filter(JoinHandle::is_finished) {
-            let _panicked = thread.join();
-        }
+        let thread = self.thread.take().filter(JoinHandle::is_finished);
+        thread.is_some_and(|thread| thread.join().unwrap_or(false))
     }
 }
 
 impl Drop for Locating {
     fn drop(&mut self) {
-        self.end();
+        let _out = self.end();
     }
 }
 
@@ -178,9 +178,11 @@ fn run(
                 }
             }
         }
-        if let Err(why) = shown.light(&tools, false) {
+        let out = shown.light(&tools, false);
+        if let Err(why) = &out {
             tracing::warn!(why, "a locate light may still be on");
         }
+        out.is_ok()
     };
     let thread = std::thread::Builder::new()
         .name("drive-locate".to_owned())
