@@ -441,6 +441,90 @@ fn a_result_is_signed_no_more_once_the_drive_failed() {
     }
 }
 
+/// The self-tests that are left may take hours, and a kill then must not lose what is known of the drive.
+#[test]
+fn a_failure_that_ends_the_engine_early_counts_before_the_self_tests_that_are_left() {
+    const SIZE: u64 = 600 << 20;
+    let Some(drive) = Loop::new(SIZE) else { return };
+    let desk = Desk::new();
+    let dir = desk.dir.path();
+    let (late, state) = (dir.join("late.pdf"), drive.state());
+    let scan = |more: &[&str]| {
+        let mut scan = kiln(&["burn", &drive.node, "--allow-loop", "--json", "--playbook", "scan"]);
+        scan.arg("--state").arg(&state).args(more).output().unwrap()
+    };
+    // A WARN, since nothing was compared; that calls a drive good, too.
+    let passed = scan(&[]);
+    assert_eq!(code(&passed), 1, "{}", text(&passed));
+
+    common::waiting_smartctl(dir);
+    let (book, program) = (desk.put("mine.toml", TEST_LAST), dir.join("smartctl"));
+    let line = [
+        "--playbook",
+        &book,
+        "--smartctl",
+        program.to_str().unwrap(),
+        "--io",
+        "sync",
+    ];
+    // Of what erases.
+    let kept = || -> Option<Value> {
+        let files = fs::read_dir(&state).unwrap().map(|file| file.unwrap().path());
+        let is = |path: &PathBuf| {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.ends_with(".json") && !name.ends_with("-read.json") && name != "certificates.json"
+        };
+        serde_json::from_slice(&fs::read(files.into_iter().find(is)?).ok()?).ok()
+    };
+    common::caught(|| {
+        common::resize(&drive, SIZE);
+        let _none = fs::remove_file(dir.join("called"));
+        let mut burn = common::start(&drive, &line);
+        common::until(&mut burn, "Read back and verify");
+        common::damage(&drive.file(), SIZE / 2);
+        let has_found = || kept().is_some_and(|kept| kept["findings"].as_array().is_some_and(|all| !all.is_empty()));
+        while !has_found() && !dir.join("called").exists() {
+            std::thread::sleep(std::time::Duration::from_millis(1));
+        }
+        std::thread::sleep(std::time::Duration::from_millis(50));
+        common::resize(&drive, 8 << 20);
+        common::until_called(dir);
+        common::signal(&burn, libc::SIGKILL);
+        burn.wait().unwrap();
+        // What it did not come to read again says nothing of the drive.
+        kept().filter(|kept| {
+            let ended = &kept["ended"];
+            ended["why"] == "the drive told another capacity" && ended["outcome"] == "FAILED"
+        })
+    });
+    common::resize(&drive, SIZE);
+    let again = ["--resume", "--cert", late.to_str().unwrap()];
+    let refused = scan(&again);
+    assert_eq!(code(&refused), 4, "{}", text(&refused));
+    assert!(
+        text(&refused).contains("since then the drive failed `last`"),
+        "{}",
+        text(&refused)
+    );
+    assert!(!late.exists());
+    // And it can be told and signed, as what it is.
+    let told = drive.burn(&[&["--playbook", &book], &again[..]].concat());
+    assert_eq!(code(&told), 2, "{}", text(&told));
+    assert!(late.exists());
+}
+
+/// A playbook whose self-test comes after the engine's work.
+const TEST_LAST: &str = r#"
+name = "last"
+about = "a self-test after the last read"
+[[step]]
+do = "write"
+[[step]]
+do = "verify"
+[[step]]
+do = "self_test_short"
+"#;
+
 /// A folder that takes no file; unmounted when dropped.
 struct ReadOnly(tempfile::TempDir);
 

@@ -14,7 +14,7 @@ use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
 
-use common::{Loop, caught, code, foreign_data, interrupted_by, kiln, object, start, text, until};
+use common::{Loop, caught, code, damage, foreign_data, interrupted_by, kiln, object, resize, start, text, until};
 
 #[test]
 fn passed_is_0_and_everything_was_verified() {
@@ -492,24 +492,6 @@ fn a_drive_that_changes_its_data_is_failed_and_2() {
     assert_eq!(told["findings"][0]["kind"], "bit_flip");
     assert_eq!(told["findings"][0]["lba"], ((900 << 20) - 4096 * 3) / 512);
     assert_eq!(told["bad_sectors"], 1);
-}
-
-/// Inverts one bit of the file.
-fn damage(file: &Path, at: u64) {
-    use std::os::unix::fs::FileExt;
-    let file = File::options().read(true).write(true).open(file).unwrap();
-    let mut byte = [0];
-    file.read_exact_at(&mut byte, at).unwrap();
-    file.write_all_at(&[byte[0] ^ 4], at).unwrap();
-    file.sync_all().unwrap();
-}
-
-/// Gives the device another capacity.
-fn resize(drive: &Loop, bytes: u64) {
-    let file = File::options().write(true).open(drive.file()).unwrap();
-    file.set_len(bytes).unwrap();
-    let told = Command::new("losetup").args(["--set-capacity", &drive.node]).status();
-    assert!(told.unwrap().success());
 }
 
 #[test]

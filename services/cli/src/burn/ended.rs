@@ -21,7 +21,8 @@ use crate::{file, seals};
 pub(super) struct Ended {
     node: PathBuf,
     job: Job,
-    notes: Vec<String>,
+    /// What is to be known besides.
+    pub notes: Vec<String>,
     /// Whether it was begun; else nothing was written.
     pub begun: bool,
 }

@@ -102,10 +102,11 @@ pub fn object(output: &Output) -> serde_json::Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(output)))
 }
 
-/// A smartctl that says by a file that it was called, and then waits for `go`; it never knows a drive.
+/// A smartctl that says by a file that it was called, and then waits for `go`; it never knows a drive. It ends with
+/// the directory, too: it outlives whoever was killed.
 pub fn waiting_smartctl(dir: &std::path::Path) {
     let text = format!(
-        "#!/bin/sh\n: > {0}/called\nwhile [ ! -e {0}/go ]; do sleep 0.05; done\nexit 1\n",
+        "#!/bin/sh\n: > {0}/called\nwhile [ -e {0}/smartctl ] && [ ! -e {0}/go ]; do sleep 0.05; done\nexit 1\n",
         dir.display()
     );
     let program = dir.join("smartctl");
@@ -252,4 +253,22 @@ pub fn played(mut answer: impl FnMut(&str) -> Option<Value> + Send + 'static) ->
         }
     });
     address
+}
+
+/// Inverts one bit of the file.
+pub fn damage(file: &std::path::Path, at: u64) {
+    use std::os::unix::fs::FileExt;
+    let file = File::options().read(true).write(true).open(file).unwrap();
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, at).unwrap();
+    file.write_all_at(&[byte[0] ^ 4], at).unwrap();
+    file.sync_all().unwrap();
+}
+
+/// Gives the device another capacity.
+pub fn resize(drive: &Loop, bytes: u64) {
+    let file = File::options().write(true).open(drive.file()).unwrap();
+    file.set_len(bytes).unwrap();
+    let told = Command::new("losetup").args(["--set-capacity", &drive.node]).status();
+    assert!(told.unwrap().success());
 }

@@ -140,6 +140,19 @@ impl Job {
         (Ended::new(ended.node, job, notes), goes_on)
     }
 
+    /// What it comes to by what is known so far, with own steps still to be done.
+    pub(super) fn so_far(&self, birth: &Birth, evidence: &Evidence, own: &Own, seen: &Seen, notes: &[String]) -> Ended {
+        let mut seen = seen.clone();
+        own.tell(&mut seen);
+        let mut job = EndedParts::of(self, birth).job;
+        job.phases = self.phases(evidence, own);
+        job.resumes.clone_from(&evidence.resumes);
+        End::of(&Facts::of(self, birth).case(evidence, own, &seen)).tell(&mut job, false, Time::now());
+        job.self_tests.clone_from(&own.self_tests);
+        job.timeline = seen.timeline;
+        Ended::new(self.node.clone(), job, notes.to_vec())
+    }
+
     /// All steps with their states: the engine's, this process's, and those of the formatter, which are still to come.
     fn phases(&self, evidence: &Evidence, own: &Own) -> Vec<PhaseState> {
         (0..)

@@ -25,7 +25,7 @@ use burnin::{Checkpoint, Fingerprint, JobKey, device};
 use drive::guard::Guard;
 use drive::smart::Smartctl;
 use wire::gate::PlanDrive;
-use wire::job::Phase;
+use wire::job::{Outcome, Phase};
 use wire::{JobId, Time};
 
 use super::admit::Held;
@@ -129,7 +129,7 @@ impl Job {
         watch.engine_is_done();
         let seen = heard(&watch, &kernel);
         let stopped = matches!(evidence.stopped, Some(Stop::Asked { .. } | Stop::Engine { .. }));
-        let over = self.over(&birth, &own, &seen, evidence.stopped.as_ref().filter(|_| !stopped));
+        let over = self.over(&birth, &own, &seen, &evidence, (&mut notes, line));
         if !stopped && !matches!(evidence.stopped, Some(Stop::Disconnected | Stop::Hung | Stop::Reserved)) {
             own.until(&self, u16::MAX, &watch, line, &mut |own| {
                 if over.is_none() {
@@ -194,9 +194,17 @@ impl Job {
         }
     }
 
-    /// What is kept of a job that ended for good before its end, and is kept at once: nobody goes on with it.
-    fn over(&self, birth: &Birth, own: &Own, seen: &Seen, stop: Option<&Stop>) -> Option<Saved> {
-        let why = match stop? {
+    /// What is kept of a job that ended for good before its end, and is kept at once: nobody goes on with it. Where its drive failed,
+    /// that counts from now on, too: the self-tests that are left may take hours, and a kill then would lose it.
+    fn over(
+        &self,
+        birth: &Birth,
+        own: &Own,
+        seen: &Seen,
+        evidence: &Evidence,
+        (notes, line): (&mut Vec<String>, &Line),
+    ) -> Option<Saved> {
+        let why = match evidence.stopped.as_ref()? {
             Stop::Disconnected => "the drive went away",
             Stop::Resized { .. } => "the drive told another capacity",
             Stop::Hung => "an access did not come back",
@@ -205,11 +213,15 @@ impl Job {
             Stop::TooManyErrors => "so much failed that going on could add nothing",
             Stop::Asked { .. } | Stop::Engine { .. } => return None,
         };
+        let mut early = self.so_far(birth, evidence, own, seen, notes);
+        early.take_back(self.state.path(), line);
+        let failed = early.outcome() == Outcome::Failed;
+        notes.clone_from(&early.notes);
         let over = Over {
             at: Time::now(),
-            outcome: None,
+            outcome: failed.then_some(Outcome::Failed),
             why: why.to_owned(),
-            result: None,
+            result: early.kept().filter(|_| failed),
         };
         let saved = Saved {
             ended: Some(over),
