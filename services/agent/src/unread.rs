@@ -17,7 +17,7 @@ use crate::outbox::SPOOL;
 pub fn take_out(store: &Store) -> (Vec<TakenOut>, Vec<Error>) {
     let tables = [
         store.take_out_unreadable(&JOBS),
-        jobs::take_out_samples(store),
+        jobs::samples::take_out_unreadable(store),
         store.take_out_unreadable(&past::CERTIFICATES),
         store.take_out_unreadable(&past::PEERS),
         store.take_out_unreadable(&BAYS),

@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use common::{Loop, code, object, signal, start, text, until, until_called};
+use common::{Loop, TEST_LAST, code, object, signal, start, text, until, until_called};
 use played::Smartctl;
 
 const SMART_AROUND: &str = r#"
@@ -141,17 +141,6 @@ fn the_terminals_signal_ends_no_tool_that_asks_the_drive() {
     assert_eq!(told["phases"][3]["status"], "done", "{told}");
     assert!(code(&output) < 2, "{told}");
 }
-
-const TEST_LAST: &str = r#"
-name = "mine"
-about = "a pass and a self-test"
-[[step]]
-do = "write"
-[[step]]
-do = "verify"
-[[step]]
-do = "self_test_short"
-"#;
 
 /// A burn-in whose self-tests grow too hot, so many of them: its exit code, what it told, and what the drive was ordered to do.
 fn hot(tests: u32) -> Option<(i32, serde_json::Value, Vec<String>)> {

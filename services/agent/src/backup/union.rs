@@ -48,7 +48,7 @@ pub(super) fn put(w: &mut Write<'_, '_>, rows: Vec<Row>, room: Option<Room>) -> 
     rows.iter().try_for_each(|row| w.put_row(row))?;
     // Their names rise with time.
     for (kept, job) in jobs.iter().rev().enumerate() {
-        if kept == JOBS_MAX || jobs::is_full(w, room)? {
+        if kept == JOBS_MAX || jobs::full::is_full_in(w, room)? {
             return Ok(jobs.len() - kept);
         }
         w.put_row(job)?;

@@ -5,77 +5,16 @@ use std::time::Duration;
 use wire::Bytes;
 use wire::job::{FaultKind, Phase, PhaseStatus};
 
-use super::detour::PATIENCE;
+use super::Pipeline;
 use super::leg::{Area, closing, legs, opening};
-use super::{Balked, Flush, Outcome, Pipeline, is_own_word};
 use crate::checkpoint::Holds;
-use crate::device::errno_text;
 use crate::evidence::Stop;
-use crate::findings::{GIVEN_UP, NOT_REPRODUCED};
+use crate::findings::GIVEN_UP;
 use crate::header;
 use crate::playbook::{Fill, PASSES, moves_data};
 use crate::worker::Report;
 
-impl Balked {
-    /// The error in words, and what became of it.
-    pub(super) fn text(self, became: &str) -> String {
-        format!("flushing the drive's cache: {}; {became}", errno_text(self.errno))
-    }
-}
-
 impl Pipeline {
-    pub(super) fn after_flush(&mut self, now: Duration, flush: Flush, outcome: &Outcome) {
-        let Flush {
-            frontier,
-            complete,
-            covers,
-        } = flush;
-        match outcome {
-            Outcome::Done
-            | Outcome::Differs(_)
-            | Outcome::Gone
-            | Outcome::Kept(_)
-            | Outcome::Failed {
-                errno: libc::EOPNOTSUPP,
-            } => {
-                if let Some(balked) = self.balked.take() {
-                    self.incident(FaultKind::Transient, None, 0, balked.text(NOT_REPRODUCED));
-                }
-                self.durable = self.durable.max(frontier);
-                self.flushed = complete;
-                if !self.flushed && self.checkpoint_due(now) {
-                    self.checkpoint_on_the_way(now);
-                }
-            }
-            Outcome::Failed { errno } => {
-                self.errors += 1;
-                let times = self.balked.map_or(0, |balked| balked.times) + 1;
-                if times <= self.limits.rereads && !is_own_word(*errno) {
-                    self.balked = Some(Balked {
-                        times,
-                        errno: *errno,
-                        due: now + PATIENCE,
-                    });
-                    // The next one has to cover it, too.
-                    self.unflushed += covers;
-                    self.untold_findings = true;
-                    return;
-                }
-                self.balked = None;
-                self.incident(
-                    FaultKind::WriteError,
-                    None,
-                    0,
-                    format!("flushing the drive's cache: {}", errno_text(*errno)),
-                );
-                self.checkpoint_at = now;
-                self.checkpoint_bytes = 0;
-                self.flushed = complete;
-            }
-            Outcome::Changed { .. } => {}
-        }
-    }
-
     /// Moves on where nothing more is awaited: next leg, checkpoint, end.
     pub(super) fn proceed(&mut self, now: Duration) {
         if self.over {

@@ -5,7 +5,8 @@ use std::time::Duration;
 use wire::Lba;
 use wire::job::{FaultKind, Phase};
 
-use super::{Access, Fault, Kind, Outcome, Pipeline, is_own_word};
+use super::incident::is_own_word;
+use super::{Access, Fault, Kind, Outcome, Pipeline};
 use crate::device::{Op, errno_text};
 use crate::evidence::Evidence;
 use crate::findings::{GIVEN_UP, NOT_REPRODUCED, NOT_TRIED_AGAIN};

@@ -27,29 +27,35 @@
 mod begin;
 mod course;
 mod detour;
+mod flush;
+mod incident;
 mod leg;
 mod memory;
 mod probe;
 mod report;
+mod request;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use wire::Bytes;
 use wire::job::{FaultKind, Phase};
-use wire::{Bytes, Lba};
 
-use crate::checkpoint::{self, Holds};
-use crate::device::{Access, BadGeometry, Geometry, Op, errno_text};
-use crate::evidence::{Evidence, Incident, Stop};
+use crate::checkpoint::Holds;
+use crate::device::{Access, Geometry, Op, errno_text};
+use crate::evidence::{Evidence, Stop};
 use crate::findings::Fault;
 use crate::pattern::JobKey;
 use crate::playbook::Step;
 use crate::worker::{Limits, Report};
 use detour::{Detour, Group};
+use flush::{Balked, Flush};
+use incident::{refuses, verb};
 use leg::{Area, Leg};
 
 pub use leg::{Content, PROBE_PASS, SAMPLE_PASS, WRITE_PASS};
 pub(crate) use probe::places as probe_places;
+pub use request::{Error, Outcome, Request};
 
 /// Longest time between two calls that is not taken for a pause of this process.
 ///
@@ -68,61 +74,6 @@ const RESERVED: i32 = libc::EBADE;
 /// Failing or differing blocks under examination at once; the sweep waits for the rest.
 const DETOURS_MAX: usize = 32;
 
-/// What the shell is to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// The access; its slot is one that [`Pipeline::next`] was offered.
-    pub access: Access,
-    /// What to write or to expect.
-    pub content: Content,
-}
-
-/// What came of a request.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Outcome {
-    /// It came back; what was read is what was expected.
-    Done,
-    /// It was read, and these sectors differ, in rising order.
-    Differs(Vec<(u64, Fault)>),
-    /// It was read and differed, and at the second look at the same bytes nothing did: memory or the way to it, and nothing
-    /// of the drive. The shell tells it with [`Pipeline::memory_tested`].
-    Gone,
-    /// Trimmed sectors were read, and so many hold what stood there before.
-    Kept(u64),
-    /// The kernel told an error.
-    Failed {
-        /// Its number.
-        errno: i32,
-    },
-    /// It failed, and the drive is gone or tells another capacity.
-    Changed {
-        /// Capacity in bytes as told now; 0 when gone.
-        bytes: u64,
-    },
-}
-
-/// Why an order cannot be begun.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Its sectors cannot be tested.
-    #[error("geometry: {0}")]
-    Geometry(#[from] BadGeometry),
-    /// Its checkpoint cannot be used.
-    #[error(transparent)]
-    Checkpoint(#[from] checkpoint::Error),
-    /// It has nothing to do.
-    #[error("steps: expected at least one that moves data")]
-    Steps,
-    /// Its block does not fit the drive's sectors.
-    #[error("io.block of {block} bytes: expected a multiple of the physical sector of {physical}")]
-    Block {
-        /// Block in bytes.
-        block: u32,
-        /// Physical sector in bytes.
-        physical: u32,
-    },
-}
-
 struct Flight {
     request: Request,
     began: Duration,
@@ -136,28 +87,6 @@ enum Kind {
     Detour(Detour),
     /// A flush.
     Flush(Flush),
-}
-
-/// What a flush makes durable.
-#[derive(Clone, Copy)]
-struct Flush {
-    /// Everything below.
-    frontier: u64,
-    /// Whether that is the whole leg.
-    complete: bool,
-    /// Bytes of writes that had come back, and that no flush before it covers.
-    covers: u64,
-}
-
-/// A flush that failed.
-#[derive(Clone, Copy)]
-struct Balked {
-    /// How often in a row.
-    times: u32,
-    /// The last error.
-    errno: i32,
-    /// When it is tried again.
-    due: Duration,
 }
 
 /// One burn-in under way.
@@ -248,33 +177,8 @@ impl Pipeline {
         if self.over || self.memory_doubted || self.flights.contains_key(&slot) {
             return None;
         }
-        let covered = self.flights.values().find_map(|f| match f.kind {
-            Kind::Flush(flush) => Some(flush.covers),
-            Kind::Sweep | Kind::Detour(_) => None,
-        });
-        let flushing = covered.is_some();
-        let asked = self.checkpoint_due(now) || self.flush_due() || self.balked.is_some();
-        let due = asked && !self.opens_headers();
-        let rests = self.balked.is_some_and(|balked| now < balked.due);
-        if self.writes_data() && !flushing && !rests && !self.flushed && (due || self.swept()) {
-            let (frontier, complete) = (self.frontier(), self.swept());
-            let access = Access {
-                slot,
-                op: Op::Flush,
-                lba: 0,
-                sectors: 0,
-            };
-            let content = Content::Any;
-            // What is under way may be stored after the flush.
-            let writes = self.flights.values().filter(|f| f.request.access.op == Op::Write);
-            let flying = writes.map(|f| self.bytes(f.request.access)).sum();
-            let flush = Flush {
-                frontier,
-                complete,
-                covers: self.unflushed.saturating_sub(flying),
-            };
-            self.unflushed = flying;
-            return Some(self.fly(now, Request { access, content }, Kind::Flush(flush)));
+        if let Some(flush) = self.next_flush(now, slot) {
+            return Some(flush);
         }
         if self.stopping.is_some() || self.held.is_some() || self.awaiting.is_some() {
             return None;
@@ -292,12 +196,7 @@ impl Pipeline {
             };
             return Some(self.fly(now, Request { access, content }, Kind::Detour(detour)));
         }
-        // A flush that takes long, or is tried again, is not outrun: what is written meanwhile belongs to the next one.
-        // Both together are what a drive may be behind ([`crate::header::recover`]).
-        let (ahead, rewind) = (self.unflushed, self.limits.rewind_bytes);
-        let far = covered.unwrap_or(0) + ahead >= self.limits.checkpoint_bytes.saturating_add(rewind);
-        let outrun = (flushing || rests) && (ahead >= rewind || far) && self.writes_data();
-        if !self.at_end() && self.groups.len() < DETOURS_MAX && !outrun {
+        if !self.at_end() && self.groups.len() < DETOURS_MAX && !self.outruns_flush(now) {
             let (lba, sectors, cursor) = leg.area.piece(self.cursor, self.block, self.geometry);
             let access = Access {
                 slot,
@@ -628,52 +527,5 @@ impl Pipeline {
             record.keeps = record.keeps.saturating_add(sectors);
             record.kept = record.kept.max(record.keeps);
         }
-    }
-
-    fn incident(&mut self, kind: FaultKind, lba: Option<u64>, sectors: u64, detail: String) {
-        let phase = self.phase();
-        self.reports.push(Report::Log {
-            text: match lba {
-                Some(lba) => format!("{}: {}: {detail}", phase.label(), Lba(lba)),
-                None => format!("{}: {detail}", phase.label()),
-            },
-        });
-        let incident = self.incident_at(kind, lba, sectors, detail);
-        self.evidence.incident(incident);
-        self.unsaved_findings = true;
-        self.untold_findings = true;
-    }
-
-    /// An incident of now.
-    fn incident_at(&self, kind: FaultKind, lba: Option<u64>, sectors: u64, detail: String) -> Incident {
-        let (step, phase) = self.step_at();
-        Incident {
-            at_ms: self.turned.as_millis() as u64,
-            kind,
-            step,
-            phase,
-            lba: lba.map(Lba),
-            sectors,
-            detail,
-        }
-    }
-}
-
-/// Whether this is how a drive, or the kernel for it, says that it takes no trims.
-fn refuses(errno: i32) -> bool {
-    matches!(errno, libc::EOPNOTSUPP | libc::ENOTTY | libc::EINVAL | libc::EREMOTEIO)
-}
-
-/// Whether an error is the drive's own word about its medium: trying again adds nothing to it.
-fn is_own_word(errno: i32) -> bool {
-    errno == libc::ENODATA
-}
-
-fn verb(op: Op) -> &'static str {
-    match op {
-        Op::Read => "a read",
-        Op::Write => "a write",
-        Op::Flush => "a flush",
-        Op::Trim => "a trim",
     }
 }

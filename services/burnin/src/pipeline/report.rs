@@ -51,12 +51,6 @@ impl Pipeline {
         moments(now) > moments(self.checkpoint_at)
     }
 
-    /// Whether so much was written that the drive is to be flushed, whether the medium of the checkpoints takes one or not: what a
-    /// drive is believed whose checkpoint is lost ([`crate::header::recover`]) rests on it.
-    pub(super) fn flush_due(&self) -> bool {
-        self.unflushed >= self.limits.checkpoint_bytes
-    }
-
     /// Whether the budget of the medium that keeps the checkpoints allows one beyond the regular ones.
     fn affords(&self) -> bool {
         let seconds = self.turned.saturating_sub(self.began).as_secs();

@@ -26,6 +26,17 @@ do = "write"
 do = "verify"
 "#;
 
+pub const TEST_LAST: &str = r#"
+name = "last"
+about = "a self-test after the last read"
+[[step]]
+do = "write"
+[[step]]
+do = "verify"
+[[step]]
+do = "self_test_short"
+"#;
+
 /// A loop device over a file; detached when dropped.
 pub struct Loop {
     pub node: String,

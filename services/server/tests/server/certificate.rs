@@ -99,6 +99,14 @@ async fn tell(agent: &Agent, admin: &mut Client, job: &Job) {
     }
 }
 
+/// The frame that hands a job's certificate in.
+fn handed(job: &Job, signed: &Signed) -> Frame {
+    Frame::Certificate(CertificateText {
+        job: job.id,
+        text: signed.text().into(),
+    })
+}
+
 async fn text_of(admin: &mut Client, job: JobId) -> String {
     let end = std::time::Instant::now() + crate::client::PATIENCE;
     loop {
@@ -132,10 +140,7 @@ async fn a_certificate_from_signature_to_revocation_and_over_a_restart() {
     let signed = sign(&job, 3);
     job.certificate = Some(signed.info());
     tell(&agent, &mut admin, &job).await;
-    let frame = Frame::Certificate(CertificateText {
-        job: job.id,
-        text: signed.text().into(),
-    });
+    let frame = handed(&job, &signed);
     agent.sender.send(&frame).await.unwrap();
     assert_eq!(text_of(&mut admin, job.id).await, signed.text(), "byte for byte");
     let page = admin.get(&format!("{at}/certificate.html")).await;
@@ -232,11 +237,7 @@ async fn a_certificate_from_signature_to_revocation_and_over_a_restart() {
     let second = sign(&later, 5);
     later.certificate = Some(second.info());
     tell(&agent, &mut admin, &later).await;
-    let frame = Frame::Certificate(CertificateText {
-        job: later.id,
-        text: second.text().into(),
-    });
-    agent.sender.send(&frame).await.unwrap();
+    agent.sender.send(&handed(&later, &second)).await.unwrap();
     text_of(&mut admin, later.id).await;
     assert_eq!(check(&mut admin, second.text(), "").await.standing, Standing::Trusted);
     revoked(&check(&mut admin, signed.text(), "").await);
@@ -307,10 +308,7 @@ async fn an_agent_hears_which_certificates_it_need_not_send_again() {
     let signed = sign(&job, 3);
     job.certificate = Some(signed.info());
     tell(&agent, &mut admin, &job).await;
-    let frame = Frame::Certificate(CertificateText {
-        job: job.id,
-        text: signed.text().into(),
-    });
+    let frame = handed(&job, &signed);
     agent.sender.send(&frame).await.unwrap();
     text_of(&mut admin, job.id).await;
     drop(agent);
@@ -333,15 +331,9 @@ async fn a_certificate_that_was_damaged_here_is_sent_again() {
         job.certificate = Some(signed.info());
         (job, signed)
     });
-    let certificate = |(job, signed): &(Job, Signed)| {
-        Frame::Certificate(CertificateText {
-            job: job.id,
-            text: signed.text().into(),
-        })
-    };
     for told in &jobs {
         tell(&agent, &mut admin, &told.0).await;
-        agent.sender.send(&certificate(told)).await.unwrap();
+        agent.sender.send(&handed(&told.0, &told.1)).await.unwrap();
         text_of(&mut admin, told.0.id).await;
     }
     let [damaged, sound] = jobs;
@@ -357,7 +349,7 @@ async fn a_certificate_that_was_damaged_here_is_sent_again() {
     drop(agent);
     let agent = Agent::connect(&made).await;
     assert_eq!(agent.hello.known_jobs, [sound.0.id]);
-    agent.sender.send(&certificate(&damaged)).await.unwrap();
+    agent.sender.send(&handed(&damaged.0, &damaged.1)).await.unwrap();
     tell(&agent, &mut admin, &finished(9)).await;
     let end = std::time::Instant::now() + crate::client::PATIENCE;
     while admin.get(&page).await.status != 200 {

@@ -1,0 +1,59 @@
+//! Where a certificate is put: asked for before anything is written, and what becomes of one whose place is gone.
+
+use super::*;
+
+/// A folder that takes no file; unmounted when dropped.
+struct ReadOnly(tempfile::TempDir);
+
+impl ReadOnly {
+    fn new() -> Option<Self> {
+        let dir = tempfile::tempdir().unwrap();
+        let mut mount = std::process::Command::new("mount");
+        let mounted = mount.args(["-t", "tmpfs", "-o", "ro", "none"]).arg(dir.path()).status();
+        mounted.is_ok_and(|status| status.success()).then_some(Self(dir))
+    }
+}
+
+impl Drop for ReadOnly {
+    fn drop(&mut self) {
+        let _ = std::process::Command::new("umount").arg(self.0.path()).status();
+    }
+}
+
+/// Hours later it would be told of nobody's use.
+#[test]
+fn a_place_that_takes_no_file_is_told_before_anything_is_written() {
+    let (Some(drive), Some(folder)) = (Loop::new(4 << 20), ReadOnly::new()) else {
+        return;
+    };
+    for place in [folder.0.path().to_owned(), folder.0.path().join("c.json")] {
+        let output = drive.burn(&["--playbook", "surface", "--cert", place.to_str().unwrap()]);
+        assert_eq!(code(&output), 64, "{}", text(&output));
+        assert!(text(&output).contains("no file can be written"), "{}", text(&output));
+    }
+    assert!(fs::read(drive.file()).unwrap().iter().all(|byte| *byte == 0));
+    assert!(!drive.state().exists());
+}
+
+#[test]
+fn a_certificate_whose_place_is_gone_lies_in_the_state_folder() {
+    let Some(drive) = Loop::new(16 << 20) else { return };
+    let desk = Desk::new();
+    let dir = desk.dir.path();
+    common::waiting_smartctl(dir);
+    let (book, program) = (desk.put("mine.toml", common::TEST_FIRST), dir.join("smartctl"));
+    let gone = dir.join("gone");
+    fs::create_dir(&gone).unwrap();
+    let cert = gone.join("c.html");
+    let line = ["--playbook", &book, "--smartctl", program.to_str().unwrap(), "--cert"];
+    let burn = common::start(&drive, &[&line[..], &[cert.to_str().unwrap()]].concat());
+    common::until_called(dir);
+    fs::remove_dir_all(&gone).unwrap();
+    File::create(dir.join("go")).unwrap();
+    let output = burn.wait_with_output().unwrap();
+    let told = object(&output);
+    let id = told["certificate"]["id"].as_str().unwrap();
+    let file = drive.state().join(format!("{id}.json"));
+    assert!(told["notes"].to_string().contains(file.to_str().unwrap()), "{told}");
+    assert_eq!(code(&verify(&[file.to_str().unwrap()])), 1);
+}
