@@ -221,7 +221,7 @@ fn look_at_loop(guard: &Guard, id: &DriveId) -> Option<Look> {
     let system = System::default();
     let listed = loops(guard).into_iter().find(|drive| drive.id.as_ref() == Some(id))?;
     let node = sysfs::node(&system, &listed.kernel_name);
-    probe::probe_with_deadline(&guard.prober, &node, None, guard.deadline).ok()
+    probe::probe_with_deadline(&guard.prober, (&node, &node), None, guard.deadline).ok()
 }
 
 /// A loop device has no sensor: a test writes degrees Celsius into a file beside the backing one.
@@ -240,7 +240,7 @@ fn backing(system: &System, name: &str) -> Option<PathBuf> {
 fn loop_drive(guard: &Guard, system: &System, name: &str) -> Option<Drive> {
     let device = sysfs::read(system, name)?;
     let node = sysfs::node(system, name);
-    let look = match probe::probe_with_deadline(&guard.prober, &node, Some(device.number), guard.deadline) {
+    let look = match probe::probe_with_deadline(&guard.prober, (&node, &node), Some(device.number), guard.deadline) {
         Ok(look) => look,
         Err(error) => Look::unreadable(error.to_string()),
     };

@@ -5,7 +5,6 @@
 //! for that drive: each would hang beside it, until there are no processes left for the others. Their callers wait, each for its own
 //! deadline: a disk that recovers a bad sector lets go later than a sensor's reader may take, and sooner than a self-test gives up.
 
-use std::collections::BTreeSet;
 use std::io::{self, Read};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -19,10 +18,10 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long a child that was killed may take to end before its drive counts as one that holds it.
 const ENDS: Duration = Duration::from_millis(200);
 
-/// Nodes of drives that hold a child which was killed.
-static HOLDING: Mutex<BTreeSet<PathBuf>> = Mutex::new(BTreeSet::new());
+/// Nodes of drives that hold a child which was killed, each as often as it holds one: several may have been under way.
+static HOLDING: Mutex<Vec<PathBuf>> = Mutex::new(Vec::new());
 
-fn holding() -> MutexGuard<'static, BTreeSet<PathBuf>> {
+fn holding() -> MutexGuard<'static, Vec<PathBuf>> {
     HOLDING.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
@@ -63,7 +62,7 @@ pub enum Failed {
 /// `deadline`.
 pub fn run(command: &mut Command, node: &Path, deadline: Duration, limit: usize) -> Result<Output, Failed> {
     let end = Instant::now() + deadline;
-    while holding().contains(node) {
+    while holding().iter().any(|held| held == node) {
         let left = end.saturating_duration_since(Instant::now());
         if left.is_zero() {
             return Err(Failed::Held);
@@ -150,23 +149,31 @@ fn abandon_by(mut child: Child, node: &Path, kill: impl FnOnce(&mut Child)) {
         }
     }
     tracing::warn!(node = %node.display(), "a drive holds a process that was killed; nothing more is asked of it until it lets go");
-    holding().insert(node.to_owned());
+    holding().push(node.to_owned());
     let its = node.to_owned();
     let reaper = std::thread::Builder::new()
         .name("child-reaper".to_owned())
         .spawn(move || {
             let _status = child.wait();
-            holding().remove(&its);
+            lets_go(&its);
         });
     if let Err(error) = reaper {
         tracing::warn!(%error, "a killed child stays unreaped");
         // Nobody would take it out again.
-        holding().remove(node);
+        lets_go(node);
+    }
+}
+
+/// A drive holds one child less.
+fn lets_go(node: &Path) {
+    let mut holding = holding();
+    if let Some(at) = holding.iter().position(|held| held == node) {
+        holding.swap_remove(at);
     }
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
@@ -230,6 +237,14 @@ mod tests {
         assert!(error.to_string().contains("/no/such/tool"), "{error}");
     }
 
+    /// A child that no signal ends, until what is returned is dropped.
+    pub(crate) fn held_by(node: &Path) -> impl Send + 'static {
+        let mut held = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
+        let lets_go = held.stdin.take();
+        abandon_by(held, node, |_| {});
+        lets_go
+    }
+
     #[test]
     fn a_drive_that_holds_a_child_is_not_asked_until_it_lets_go_and_then_it_is() {
         let dir = tempfile::tempdir().unwrap();
@@ -238,10 +253,10 @@ mod tests {
             let script = format!("echo x >> {}", begun.display());
             run(Command::new("sh").args(["-c", &script]), node, deadline, 100)
         };
-        // One that no signal ends, until its input is closed.
-        let mut held = Command::new("cat").stdin(Stdio::piped()).spawn().unwrap();
-        let lets_go = held.stdin.take();
-        abandon_by(held, node, |_| {});
+        let (first, lets_go) = (held_by(node), held_by(node));
+        drop(first);
+        // By then the thread that waits for it has done so.
+        std::thread::sleep(Duration::from_millis(200));
         for _ in 0..2 {
             assert!(matches!(ask(node, Duration::from_millis(100)), Err(Failed::Held)));
         }

@@ -78,19 +78,20 @@ enum Answer {
     Failed(String),
 }
 
-/// Looks at the device or image at `node`; `expected` is the device number it must have.
+/// Looks at the device or image that opens as `node`; `expected` is the device number it must have. `drive`: the node of the drive that
+/// the look may hang on, also where it is opened by another name.
 ///
 /// # Errors
 /// When there was no look. What the drive itself refuses is not an error but [`wire::drive::Content::Unreadable`].
 pub fn probe_with_deadline(
     prober: &Prober,
-    node: &Path,
+    (node, drive): (&Path, &Path),
     expected: Option<DevNum>,
     deadline: Duration,
 ) -> Result<Look, NoLook> {
     let answer = match prober.program() {
         None => inspect(node),
-        Some(program) => ask(program, node, deadline)?,
+        Some(program) => ask(program, (node, drive), deadline)?,
     };
     match answer {
         Answer::Failed(why) => Err(NoLook::Open(why)),
@@ -107,9 +108,9 @@ pub fn probe_with_deadline(
     }
 }
 
-fn ask(program: &Path, node: &Path, deadline: Duration) -> Result<Answer, NoLook> {
+fn ask(program: &Path, (node, drive): (&Path, &Path), deadline: Duration) -> Result<Answer, NoLook> {
     let mut command = Command::new(program);
-    let output = child::run(command.arg(ARGUMENT).arg(node), node, deadline, ANSWER_MAX)?;
+    let output = child::run(command.arg(ARGUMENT).arg(node), drive, deadline, ANSWER_MAX)?;
     serde_json::from_slice(&output.stdout).map_err(|_| NoLook::NotAProber(program.to_owned()))
 }
 
@@ -157,4 +158,28 @@ pub(crate) fn answer() {
         Err(error) => eprintln!("drive-probe: {error}"),
     }
     std::process::exit(0);
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::child::Failed;
+    use crate::child::tests::held_by;
+
+    /// The guard opens a drive by its descriptor, whose number is another drive's a moment later.
+    #[test]
+    fn a_drive_that_holds_a_child_is_not_looked_at_by_any_name_and_another_by_that_name_is() {
+        let dir = tempfile::tempdir().unwrap();
+        let script = dir.path().join("prober");
+        crate::common::script(&script, r#"echo '{"failed":"asked"}'"#);
+        let prober = Prober::Program(script);
+        let (hangs, number) = (Path::new("/dev/that-hangs-there"), Path::new("/proc/self/fd/7"));
+        let look = |drive: &str, deadline| probe_with_deadline(&prober, (number, Path::new(drive)), None, deadline);
+        let _held = held_by(hangs);
+        let told = look("/dev/that-hangs-there", Duration::from_millis(100));
+        assert!(matches!(told, Err(NoLook::Child(Failed::Held))), "{told:?}");
+        let told = look("/dev/that-does-not", DEADLINE);
+        assert!(matches!(&told, Err(NoLook::Open(why)) if why == "asked"), "{told:?}");
+    }
 }

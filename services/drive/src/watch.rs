@@ -231,7 +231,7 @@ fn listen(mut listener: Listener, to: &Sender<Message>, stop: &AtomicBool) {
 /// A look in a child; a drive that does not answer is unreadable, not absent.
 fn look(guard: &Guard, device: &Device) -> Look {
     let node = sysfs::node(&guard.system, &device.name);
-    match probe::probe_with_deadline(&guard.prober, &node, Some(device.number), guard.deadline) {
+    match probe::probe_with_deadline(&guard.prober, (&node, &node), Some(device.number), guard.deadline) {
         Ok(look) => look,
         Err(error) => Look::unreadable(error.to_string()),
     }

@@ -44,7 +44,7 @@ fn list() -> ExitCode {
     let usage = Usage::collect(&guard.system);
     for device in usage.drives() {
         let node = sysfs::node(&guard.system, &device.name);
-        let look = probe::probe_with_deadline(&guard.prober, &node, Some(device.number), guard.deadline);
+        let look = probe::probe_with_deadline(&guard.prober, (&node, &node), Some(device.number), guard.deadline);
         let refused = guard.view(&usage, device, look.as_ref().ok());
         print(&serde_json::json!({
             "name": device.name,

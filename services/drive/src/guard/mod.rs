@@ -251,7 +251,8 @@ impl Guard {
         // The child opens this very descriptor's device again, read-only and buffered.
         let node = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
         // What the drive itself cannot read is a finding; without a look nobody knows what would be lost.
-        let look = probe::probe_with_deadline(&self.prober, &node, Some(device.number), self.deadline)
+        let drive = crate::sysfs::node(&self.system, &device.name);
+        let look = probe::probe_with_deadline(&self.prober, (&node, &drive), Some(device.number), self.deadline)
             .map_err(Refusal::NoLook)?;
         let usage = Usage::collect(&self.system).with_writers(&self.system);
         let mut facts = Facts::of(&self.system, &usage, device, Some(look.clone()));
