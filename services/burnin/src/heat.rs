@@ -360,7 +360,10 @@ mod tests {
                 m if m < resumes => Celsius(55),
                 _ => Celsius(52),
             };
-            let (mut heat, mut waking) = (Heat::new(Limits::of(DISK, &Named::default())), Waking::default());
+            let (mut heat, mut waking) = (
+                Heat::new(Limits::of(DISK, &Named::default())),
+                Waking::of(wire::drive::Bus::Usb),
+            );
             let mut decisions = Vec::new();
             for second in (0..60 * 60).step_by(10) {
                 let now = Duration::from_secs(second);

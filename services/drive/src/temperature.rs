@@ -98,17 +98,26 @@ impl Thermometer {
                 .map(Celsius);
             // What does not tell its temperature at first never will; what did may fail to answer once.
             self.tells |= self.told.is_some();
-            let period = if usb { USB_ASK_PERIOD } else { ASK_PERIOD };
-            self.ask = (self.tells || later).then_some(now + period);
+            self.ask = (self.tells || later).then_some(now + ask_period(identity.bus));
         }
         self.told
     }
 }
 
+/// How often a [`Thermometer`] asks a drive without a sensor on this bus.
+fn ask_period(bus: Bus) -> Duration {
+    match bus {
+        Bus::Usb => USB_ASK_PERIOD,
+        Bus::Sata | Bus::Scsi | Bus::Nvme | Bus::Virtio | Bus::Mmc | Bus::Loop | Bus::Other => ASK_PERIOD,
+    }
+}
+
 /// Readings of a drive that is held for heat, beside those of its [`Thermometer`], which are up to [`USB_ASK_PERIOD`] old and leave a
 /// drive asleep: one that its enclosure put to standby would never show that it cooled, and its job would be given up.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Waking {
+    /// How often the thermometer reads.
+    period: Duration,
     last: Option<Duration>,
     /// What the thermometer tells, and when it first did.
     told: (Option<Celsius>, Duration),
@@ -117,6 +126,16 @@ pub struct Waking {
 }
 
 impl Waking {
+    /// Of a drive on this bus.
+    pub fn of(bus: Bus) -> Self {
+        Self {
+            period: ask_period(bus),
+            last: None,
+            told: (None, Duration::ZERO),
+            fresh: None,
+        }
+    }
+
     /// Whether to read it at `now`, on any clock that never goes back, in a way that wakes it. `hot`: whether it is held for heat;
     /// `told`: by its thermometer. To be asked each time that this was looked at.
     pub fn is_due(&mut self, now: Duration, hot: bool, told: Option<Celsius>) -> bool {
@@ -137,12 +156,12 @@ impl Waking {
     }
 
     /// What counts at `now`: the fresh reading until the thermometer tells something else, or must have been read since, a whole number of
-    /// [`USB_ASK_PERIOD`] after it first told this; else what it tells. An old one would hold a drive again that has just cooled, and a
+    /// its periods after it first told this; else what it tells. An old one would hold a drive again that has just cooled, and a
     /// fresh one that has become old would let it go on as hot as before.
     pub fn newest(&self, now: Duration, told: Option<Celsius>) -> Option<Celsius> {
         let readings = |until: Duration| {
             let told_for = until.checked_sub(self.told.1)?;
-            Some(told_for.as_secs() / USB_ASK_PERIOD.as_secs())
+            Some(told_for.as_secs() / self.period.as_secs())
         };
         let is_new = self
             .last
@@ -420,7 +439,7 @@ mod tests {
 
     #[test]
     fn a_drive_held_for_heat_that_tells_nothing_is_woken_once_in_five_minutes() {
-        let mut waking = Waking::default();
+        let mut waking = Waking::of(Bus::Usb);
         let at = Duration::from_secs;
         assert!(!waking.is_due(at(0), false, None), "it works");
         assert!(waking.is_due(at(20), true, None));
@@ -433,7 +452,7 @@ mod tests {
 
     #[test]
     fn a_drive_held_for_heat_is_read_each_minute_and_an_older_reading_does_not_count_beside_that() {
-        let mut waking = Waking::default();
+        let mut waking = Waking::of(Bus::Usb);
         let (at, told) = (Duration::from_secs, Some(Celsius(60)));
         assert!(!waking.is_due(at(0), false, told), "it works");
         assert_eq!(waking.newest(at(0), told), told);
@@ -471,6 +490,18 @@ mod tests {
         assert!(waking.is_due(at(710), true, told));
         waking.took(None, told);
         assert_eq!(waking.newest(at(710), told), told, "it did not answer");
+    }
+
+    /// Its thermometer reads it twice as often as one behind USB.
+    #[test]
+    fn a_fresh_reading_of_a_sas_drive_ends_with_its_own_thermometers_next() {
+        let mut waking = Waking::of(Bus::Scsi);
+        let (at, told) = (Duration::from_secs, Some(Celsius(60)));
+        assert!(!waking.is_due(at(0), false, told));
+        assert!(waking.is_due(at(240), true, told));
+        waking.took(Some(Celsius(52)), told);
+        assert_eq!(waking.newest(at(299), told), Some(Celsius(52)));
+        assert_eq!(waking.newest(at(300), told), told);
     }
 
     fn guard(system: System) -> Guard {

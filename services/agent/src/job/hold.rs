@@ -6,6 +6,7 @@ use burnin::heat::{Decision, Heat, Limits};
 use burnin::timeline;
 use drive::temperature::Waking;
 use wire::Bytes;
+use wire::drive::Bus;
 use wire::job::JobState;
 
 use super::{JobTask, Reason};
@@ -17,7 +18,7 @@ use crate::worker::Worker;
 pub(super) const LOOK: Duration = Duration::from_secs(10);
 
 /// Why a worker does not move at present.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Holds {
     paused: bool,
     hot: Option<String>,
@@ -25,6 +26,15 @@ pub(super) struct Holds {
 }
 
 impl Holds {
+    /// Of a drive on this bus.
+    pub(super) fn of(bus: Bus) -> Self {
+        Self {
+            paused: false,
+            hot: None,
+            waking: Waking::of(bus),
+        }
+    }
+
     pub(super) fn any(&self) -> bool {
         self.paused || self.hot.is_some()
     }

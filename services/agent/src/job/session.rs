@@ -101,7 +101,7 @@ impl JobTask {
         let mut until = Instant::now() + SILENCE;
         self.settled = false;
         let mut checkpoints = 0_u32;
-        let (mut heat, mut holds) = (Heat::new(self.heat_limits()), Holds::default());
+        let (mut heat, mut holds) = (Heat::new(self.heat_limits()), Holds::of(held.identity.bus));
         self.mind_pause(&mut holds, &mut worker).await;
         let mut look = interval(LOOK);
         look.set_missed_tick_behavior(MissedTickBehavior::Delay);

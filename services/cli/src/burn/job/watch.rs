@@ -71,7 +71,8 @@ impl Watch {
         let mut thermometer = Thermometer::new(job.held.device.clone(), Instant::now());
         let mut company = Company::of(&job.guard.system, &job.held.device.syspath);
         let (guard, smartctl, shared) = (job.guard.clone(), job.smartctl.clone(), Arc::clone(&seen));
-        let (node, identity, mut waking) = (job.node.clone(), job.held.identity.clone(), Waking::default());
+        let (node, identity) = (job.node.clone(), job.held.identity.clone());
+        let mut waking = Waking::of(identity.bus);
         let name = job.held.device.name.clone();
         let began = Instant::now();
         let look = move || {
