@@ -1,6 +1,5 @@
 //! The built-in agent: who the box is goes to it first, commands after that.
 
-use certificate::Signed;
 use store::Store;
 use wire::command::{Answer, Command};
 use wire::frame::{Frame, Hello};
@@ -62,16 +61,12 @@ impl App {
     }
 }
 
-/// The jobs whose certificates are here. What cannot be read, or is damaged, the agent tells again.
+/// The jobs whose certificates are here. What is damaged, which the store's checksum tells, the agent tells again. Signatures were
+/// checked before anything was kept: all of them once more took 2.7 ms each, before each greeting.
 fn known_jobs(store: &Store) -> Vec<JobId> {
-    let sound = |text: &String| Signed::parse(text).is_ok();
     let read = store.read(|r| {
         let mut keys = CERTIFICATES.keys(r)?;
-        keys.retain(|key| {
-            CERTIFICATES
-                .get(r, key)
-                .is_ok_and(|text| text.as_ref().is_some_and(sound))
-        });
+        keys.retain(|key| CERTIFICATES.get(r, key).is_ok_and(|text| text.is_some()));
         Ok(keys)
     });
     let keys = read.unwrap_or_default();
