@@ -102,6 +102,12 @@ fn what_survives_sigkill_is_abandoned_and_replaced_and_reaped_once_it_is_let_go(
     assert_eq!(u.rung, Some(Rung::Restart).max(Some(Rung::Abandoned)), "{u:?}");
     assert!(u.reason.contains("stuck in the kernel and abandoned"), "{u:?}");
     assert!(alive(old), "it should not have died");
+    // What it is to be sent once it is let go: a core would have been waited for. Source: proc_pid_status(5).
+    let status = std::fs::read_to_string(format!("/proc/{old}/status")).unwrap();
+    let pending = status.lines().find_map(|line| line.strip_prefix("ShdPnd:")).unwrap();
+    let pending = u64::from_str_radix(pending.trim(), 16).unwrap();
+    let is_sent = |signal: i32| pending >> (signal - 1) & 1 == 1;
+    assert!(is_sent(libc::SIGKILL) && !is_sent(libc::SIGABRT), "{status}");
     assert_ne!(u.pid, Some(old));
     assert_eq!(pid_of(&s, "other"), other, "the others go on");
     freezer.set("THAWED");

@@ -53,10 +53,15 @@ impl Found {
     /// Size, model and serial number, as far as the medium has them: a copy with the same partitions differs in one.
     pub(super) fn identity(&self) -> String {
         let read = |p: PathBuf| fs::read_to_string(p).unwrap_or_default().trim().to_owned();
-        let mut words = vec![read(self.sys.join("size"))];
-        words.extend(
-            ["device/vendor", "device/model", "device/cid", "wwid", "device/wwid"].map(|f| read(self.sys.join(f))),
-        );
+        let told = [
+            "size",
+            "device/vendor",
+            "device/model",
+            "device/cid",
+            "wwid",
+            "device/wwid",
+        ];
+        let mut words = told.map(|attribute| self.told(attribute)).to_vec();
         // A stick's own number is its USB device's, some folders up.
         let serial = self.sys.ancestors().take(10).map(|dir| read(dir.join("serial")));
         words.extend(serial.filter(|s| !s.is_empty()).take(1));
@@ -66,32 +71,37 @@ impl Found {
     /// Node of its DATA partition.
     pub(super) fn data(&self) -> Result<PathBuf, String> {
         let node = self.node();
-        let sectors = fs::read_to_string(self.sys.join("size")).unwrap_or_default();
-        let gpt = File::open(&node)
-            .and_then(|f| Gpt::read(&f, sectors.trim().parse().unwrap_or(0)))
+        let gpt = self
+            .gpt()
             .map_err(|e| format!("partition table of {}: {e}", node.display()))?;
         let data = gpt
             .data()
             .ok_or_else(|| format!("{} has no DATA partition", node.display()))?;
         Ok(self.partition(data.number))
     }
+
+    /// What the kernel tells of it; empty where it tells nothing.
+    fn told(&self, attribute: &str) -> String {
+        fs::read_to_string(self.sys.join(attribute))
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    }
+
+    fn gpt(&self) -> io::Result<Gpt> {
+        File::open(self.node()).and_then(|f| Gpt::read(&f, self.told("size").parse().unwrap_or(0)))
+    }
 }
 
 /// Tells PID 1 the disk, with a descriptor that keeps it from being opened exclusively, and what it is known by.
 pub(super) fn guard(line: &Line, found: &Found) {
-    let read = |f: &str| {
-        fs::read_to_string(found.sys.join(f))
-            .unwrap_or_default()
-            .trim()
-            .to_owned()
-    };
-    let held = File::open(found.node())
-        .and_then(|f| Gpt::read(&f, read("size").parse().unwrap_or(0)))
+    let held = found
+        .gpt()
         .ok()
         .and_then(|gpt| gpt.bios_boot().cloned())
         .map(|p| found.partition(p.number))
         .and_then(|p| OpenOptions::new().read(true).custom_flags(libc::O_EXCL).open(&p).ok());
-    let about = Said::Disk(format!("{} {}", read("dev"), found.sys.display()));
+    let about = Said::Disk(format!("{} {}", found.told("dev"), found.sys.display()));
     match &held {
         Some(f) => drop(line.give(&about.to_string(), f.as_fd())),
         None => about.over(line),

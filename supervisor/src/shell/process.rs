@@ -20,10 +20,7 @@ pub fn describe(pid: i32) -> String {
                 .to_owned()
         };
         let stat = read("stat");
-        let state = stat
-            .rsplit_once(')')
-            .and_then(|(_, r)| r.trim().chars().next())
-            .unwrap_or('?');
+        let state = state(&stat).unwrap_or('?');
         let syscall = read("syscall").split(' ').next().unwrap_or_default().to_owned();
         let stack: Vec<String> = read("stack")
             .lines()
@@ -54,9 +51,8 @@ pub fn describe(pid: i32) -> String {
 pub fn is_held(pid: i32) -> bool {
     let threads = fs::read_dir(format!("/proc/{pid}/task"));
     threads.into_iter().flatten().flatten().any(|thread| {
-        let stat = fs::read_to_string(thread.path().join("stat")).unwrap_or_default();
-        // Behind the name, which may hold anything.
-        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('D'))
+        let stat = fs::read_to_string(thread.path().join("stat"));
+        stat.is_ok_and(|stat| state(&stat) == Some('D'))
     })
 }
 
@@ -109,12 +105,19 @@ pub fn each(mut f: impl FnMut(i32)) {
     }
 }
 
+/// What stands in a `stat` file behind the name, which may hold anything: the state letter, the parent, more.
+fn fields(stat: &str) -> Option<std::str::SplitWhitespace<'_>> {
+    Some(stat.rsplit_once(')')?.1.split_whitespace())
+}
+
+fn state(stat: &str) -> Option<char> {
+    fields(stat)?.next()?.chars().next()
+}
+
 /// Parent of a process, and its state letter.
 pub fn parent(pid: i32) -> Option<(i32, char)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_whitespace();
-    let state = fields.next()?.chars().next()?;
-    Some((fields.next()?.parse().ok()?, state))
+    Some((fields(&stat)?.nth(1)?.parse().ok()?, state(&stat)?))
 }
 
 #[cfg(test)]

@@ -39,9 +39,16 @@ impl Shell {
             // A core is written once every thread has ended. While the kernel holds one, the others wait for it where no SIGKILL
             // reaches them, with all that they hold (a store's lock): then the kill comes next, without a core.
             Action::Abort(unit) => {
+                // Asked for in the same step (`WATCHDOG=trigger`), and not late: it has just spoken.
+                if self.dumps.contains(&unit) {
+                    self.describe();
+                }
                 let p = &self.processes[unit];
                 if p.held.is_none() || p.held != p.pid {
                     self.signal(unit, Signal::SIGABRT);
+                } else {
+                    let name = &self.units[unit].name;
+                    log::of_unit(name, "no SIGABRT: the kernel holds a thread of it; the kill comes next");
                 }
             }
             Action::Kill(unit) => {

@@ -15,7 +15,7 @@ pub(super) struct Process {
     pub leader: Option<i32>,
     /// The main process is still another's child, who would be told of its end in our place.
     pub foreign: bool,
-    /// The main process of which the kernel held a thread when it was late.
+    /// The main process of which the kernel held a thread when it was last described.
     pub held: Option<i32>,
     pub prepared: Option<Prepared>,
     /// Groups that had to be left behind.
