@@ -6,7 +6,7 @@ use image::qemu::{Bus, Vm};
 use probe::Op;
 use serde_json::{Value, json};
 
-use crate::lab::{BOOT, Lab, SOON};
+use crate::lab::{BOOT, Lab, SOON, on_boot_partition};
 
 /// Types on the box's keyboard.
 pub(crate) fn type_it(vm: &mut Vm, text: &str) {
@@ -76,17 +76,8 @@ fn pages_debug_bundle_recovery_and_reset_need_a_keyboard_alone() {
     type_it(&mut vm, "1b");
     vm.wait_console("kiln: A debug bundle is on the boot partition", SOON)
         .unwrap();
-    let probe = vm.probe().unwrap();
-    let mount = || Op::Mount {
-        source: "/dev/vda2".into(),
-        target: "/tmp".into(),
-        kind: "vfat".into(),
-        read_only: true,
-    };
-    probe.op(mount()).unwrap();
-    let listed = probe.read("/tmp/KILNDBG.TGZ");
+    let listed = on_boot_partition(&mut vm, true, |probe, boot| probe.read(&format!("{boot}/KILNDBG.TGZ")));
     assert!(!format!("{listed:?}").contains("No such file"), "{listed:?}");
-    probe.op(Op::Unmount { target: "/tmp".into() }).unwrap();
 
     // Half a word, or the wrong one, does nothing.
     type_it(&mut vm, "cERASE ALL\nrRECOVER\n");
@@ -102,14 +93,12 @@ fn pages_debug_bundle_recovery_and_reset_need_a_keyboard_alone() {
     type_it(&mut vm, "rERASE ALL\n");
     vm.wait_console_after(mark, "kiln: This box was reset", BOOT).unwrap();
     vm.wait_console_after(mark, "kiln: unit server is ready", BOOT).unwrap();
-    let probe = vm.probe().unwrap();
-    probe.op(mount()).unwrap();
-    let left = format!("{:?}", probe.read("/tmp/KILNDBG.TGZ"));
+    let left = on_boot_partition(&mut vm, true, |probe, boot| probe.read(&format!("{boot}/KILNDBG.TGZ")));
+    let left = format!("{left:?}");
     assert!(
         left.contains("No such file"),
         "the owner's debug bundle is still there: {left}"
     );
-    probe.op(Op::Unmount { target: "/tmp".into() }).unwrap();
     // What was known of the last boot was erased, too.
     vm.wait_console_after(mark, "kiln: last boot ended by: power-on", SOON)
         .unwrap();
@@ -157,22 +146,13 @@ fn a_flag_in_kiln_toml_resets_the_box_once() {
     let lab = Lab::new();
     let mut vm = lab.up(&lab.machine(Bus::Virtio, None));
     vm.wait_console("kiln: unit server is ready", BOOT).unwrap();
-    let probe = vm.probe().unwrap();
-    let mount = || Op::Mount {
-        source: "/dev/vda2".into(),
-        target: "/tmp".into(),
-        kind: "vfat".into(),
-        read_only: false,
-    };
-    probe.op(mount()).unwrap();
-    probe
-        .write(
-            "/tmp/kiln.toml",
-            "# mine\nfactory_reset = true\n[env]\nKILN_X = \"1\"\n",
-        )
-        .unwrap();
-    probe.op(Op::Unmount { target: "/tmp".into() }).unwrap();
+    let flag = "# mine\nfactory_reset = true\n[env]\nKILN_X = \"1\"\n";
+    on_boot_partition(&mut vm, false, |probe, boot| {
+        probe.write(&format!("{boot}/kiln.toml"), flag)
+    })
+    .unwrap();
     // State that has to go.
+    let probe = vm.probe().unwrap();
     probe.write("/var/lib/kiln/old", "x").unwrap();
     probe.op(Op::Sync {}).unwrap();
     let mark = vm.mark();
@@ -181,11 +161,8 @@ fn a_flag_in_kiln_toml_resets_the_box_once() {
     vm.wait_console_after(mark, "kiln: unit server is ready", BOOT).unwrap();
     let probe = vm.probe().unwrap();
     assert!(probe.read("/var/lib/kiln/old").is_err(), "old state is still there");
-    probe.op(mount()).unwrap();
-    assert_eq!(
-        probe.read("/tmp/kiln.toml").unwrap(),
-        "# mine\nfactory_reset = \"ok\"\n[env]\nKILN_X = \"1\"\n"
-    );
+    let left = on_boot_partition(&mut vm, false, |probe, boot| probe.read(&format!("{boot}/kiln.toml")));
+    assert_eq!(left.unwrap(), "# mine\nfactory_reset = \"ok\"\n[env]\nKILN_X = \"1\"\n");
 }
 
 /// A reset button.

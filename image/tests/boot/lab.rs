@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use image::nbd::{Disk, Server};
 use image::qemu::machine::{blank_file, overlay};
+use image::qemu::probe::Probe;
 use image::qemu::{Arch, Bus, Drive, Error, Machine, Source, Vm};
+use probe::Op;
 use tempfile::TempDir;
 
 use crate::bench::{Bench, PASSWORD};
@@ -120,4 +122,20 @@ impl Lab {
         let machine = drives.into_iter().fold(self.machine(Bus::Virtio, None), Machine::drive);
         self.start(machine)
     }
+}
+
+/// Does something with the boot partition of the running box, which lies at this path in it meanwhile.
+pub fn on_boot_partition<T>(vm: &mut Vm, read_only: bool, act: impl FnOnce(&mut Probe, &str) -> T) -> T {
+    let probe = vm.probe().unwrap();
+    let target = "/test/boot";
+    let mount = Op::Mount {
+        source: "/dev/vda2".into(),
+        target: target.into(),
+        kind: "vfat".into(),
+        read_only,
+    };
+    probe.op(mount).unwrap();
+    let done = act(probe, target);
+    probe.op(Op::Unmount { target: target.into() }).unwrap();
+    done
 }

@@ -11,7 +11,7 @@ use image::qemu::{Bus, Machine, Vm};
 use probe::Op;
 
 use crate::bench::Bench;
-use crate::lab::{BOOT, Lab, SOON};
+use crate::lab::{BOOT, Lab, SOON, on_boot_partition};
 use crate::wire_lab::Wire;
 
 /// A lease or an advertisement, or their absence; the name has to be probed for after that.
@@ -123,17 +123,8 @@ fn with_ipv6_alone_its_name_opens() {
 
 /// Writes `kiln.toml` and restarts the box; returns where the console is from then on.
 fn restart_with(vm: &mut Vm, toml: &str) -> usize {
-    let probe = vm.probe().unwrap();
-    let mount = Op::Mount {
-        source: "/dev/vda2".into(),
-        target: "/tmp".into(),
-        kind: "vfat".into(),
-        read_only: false,
-    };
-    probe.op(mount).unwrap();
-    probe.write("/tmp/kiln.toml", toml).unwrap();
-    probe.op(Op::Unmount { target: "/tmp".into() }).unwrap();
-    probe.op(Op::Sync {}).unwrap();
+    on_boot_partition(vm, false, |probe, boot| probe.write(&format!("{boot}/kiln.toml"), toml)).unwrap();
+    vm.probe().unwrap().op(Op::Sync {}).unwrap();
     let mark = vm.mark();
     vm.reset().unwrap();
     mark

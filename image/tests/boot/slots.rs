@@ -15,7 +15,7 @@ use image::qemu::{Arch, Bus, Firmware, Machine, Source, Vm};
 use crate::bench::{Bench, PASSWORD};
 use crate::boot::{healthy, healthy_in};
 use crate::images::image;
-use crate::lab::{BOOT, Lab, SOON};
+use crate::lab::{BOOT, Lab, SOON, on_boot_partition};
 
 /// The test image with a slot b that is slot a with something changed, on trial with `left` tries.
 pub(crate) fn with_slot_b(lab: &Lab, left: &str, change: impl Fn(&mut BTreeMap<String, Vec<u8>>)) -> PathBuf {
@@ -74,18 +74,9 @@ fn told(bench: &Bench) -> String {
 
 /// Does something with the environment block of the box's medium, at this path in the guest.
 fn at_block<T>(vm: &mut Vm, read_only: bool, act: impl FnOnce(&mut Probe, &str) -> T) -> T {
-    let probe = vm.probe().unwrap();
-    let target = "/test/boot";
-    let mount = probe::Op::Mount {
-        source: "/dev/vda2".into(),
-        target: target.into(),
-        kind: "vfat".into(),
-        read_only,
-    };
-    probe.op(mount).unwrap();
-    let done = act(probe, &format!("{target}/EFI/debian/grubenv"));
-    probe.op(probe::Op::Unmount { target: target.into() }).unwrap();
-    done
+    on_boot_partition(vm, read_only, |probe, boot| {
+        act(probe, &format!("{boot}/EFI/debian/grubenv"))
+    })
 }
 
 /// The environment block as the box's medium has it now.
