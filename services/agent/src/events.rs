@@ -14,7 +14,7 @@
 //!
 //! `burnin_passed` is said for PASSED and nothing else.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 use wire::drive::Drive;
@@ -259,25 +259,24 @@ pub fn known(drives: &[Drive]) -> BTreeMap<DriveId, Known> {
         .collect()
 }
 
-/// What came and went between two looks; `place` tells where a drive sat.
-pub fn comings_and_goings(
-    before: &BTreeMap<DriveId, Known>,
-    now: &BTreeMap<DriveId, Known>,
-    place: impl Fn(&DriveId) -> String,
-) -> Vec<Happening> {
-    let ids: BTreeSet<&DriveId> = before.keys().chain(now.keys()).collect();
-    ids.into_iter()
-        .filter_map(|id| {
-            match (before.get(id), now.get(id)) {
-                (None, Some(drive)) => Some(("drive.added", format!("{} was plugged in", drive.words))),
-                (Some(drive), None) => Some(("drive.removed", format!("{} is gone{}", drive.words, place(id)))),
-                (Some(_), Some(_)) | (None, None) => None,
-            }
-            .map(|(kind, message)| {
-                Happening::new(kind, Severity::Info, Some(id.clone()), message, serde_json::Value::Null)
-            })
-        })
-        .collect()
+/// A drive is there that was not.
+pub fn came(drive: &Known) -> Happening {
+    of_drive("drive.added", drive, format!("{} was plugged in", drive.words))
+}
+
+/// A drive is there no more; `place` tells where it sat.
+pub fn went(drive: &Known, place: &str) -> Happening {
+    of_drive("drive.removed", drive, format!("{} is gone{place}", drive.words))
+}
+
+fn of_drive(kind: &str, drive: &Known, message: String) -> Happening {
+    Happening::new(
+        kind,
+        Severity::Info,
+        Some(drive.id.clone()),
+        message,
+        serde_json::Value::Null,
+    )
 }
 
 #[cfg(test)]
@@ -404,33 +403,5 @@ pub(crate) mod tests {
             severity(ended(&over(Outcome::Failed, JobState::Finished))),
             Severity::Critical
         );
-    }
-
-    #[test]
-    fn drives_that_came_and_went_are_told_once() {
-        let known = |ids: &[&str]| -> BTreeMap<DriveId, Known> {
-            ids.iter()
-                .map(|id| {
-                    let id = DriveId::parse(id).unwrap();
-                    (
-                        id.clone(),
-                        Known {
-                            id,
-                            words: "M S".into(),
-                        },
-                    )
-                })
-                .collect()
-        };
-        let told = comings_and_goings(
-            &known(&["wwn-aaaaaaaa", "wwn-bbbbbbbb"]),
-            &known(&["wwn-bbbbbbbb", "wwn-cccccccc"]),
-            |_| "; it was last seen in bay 3".to_owned(),
-        );
-        let kinds: Vec<&str> = told.iter().map(|h| h.event.kind.as_str()).collect();
-        assert_eq!(kinds, ["drive.removed", "drive.added"]);
-        assert_eq!(told[0].event.message, "M S is gone; it was last seen in bay 3");
-        let same = known(&["wwn-aaaaaaaa"]);
-        assert!(comings_and_goings(&same, &same, |_| String::new()).is_empty());
     }
 }

@@ -138,12 +138,11 @@ pub async fn run(registry: Registry, hands: Hands, outbox: Outbox, mut stop: Sto
                 read = hands.at_rest(&drive) => read,
                 () = stop.asked() => return,
             };
-            if let Ok(document) = &read {
-                outbox.reading(&id, document.clone(), Time::now());
-            }
             let again = is_asked_again(&read, hands.has_told(&drive));
-            if let (Err(why), false) = (&read, again) {
-                debug!(drive = %id, %why, "no SMART for the histories; it is not asked again");
+            match read {
+                Ok(document) => outbox.reading(&id, document, Time::now()),
+                Err(why) if !again => debug!(drive = %id, %why, "no SMART for the histories; it is not asked again"),
+                Err(_) => {}
             }
             later.filter(|_| again)
         };

@@ -12,6 +12,7 @@ use wire::certificate::{CertificateCheck, CertificateFacts, RevocationState, Sta
 use crate::carrier;
 use crate::certificate::valid_until;
 use crate::key::{Fingerprint, PublicKey};
+use crate::report::day;
 use crate::revoke::Remembered;
 use crate::signed::{Bad, Signed};
 use crate::stamp::{self, BadStamp, Stamp};
@@ -191,8 +192,4 @@ fn judge(
         revocation,
         says: Some(says),
     }
-}
-
-fn day(time: Time) -> String {
-    time.strftime("%-d %B %Y").to_string()
 }

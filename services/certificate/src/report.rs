@@ -390,6 +390,7 @@ pub fn moment(time: Time) -> String {
     time.strftime("%-d %B %Y, %H:%M UTC").to_string()
 }
 
-fn day(time: Time) -> String {
+/// A day as people read it.
+pub fn day(time: Time) -> String {
     time.strftime("%-d %B %Y").to_string()
 }

@@ -7,19 +7,12 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use common::{failed, passed, sign};
+use common::{failed, passed, run, sign};
 use serde_json::Value;
 
 /// Runs openssl; `None`, told, where it is not installed.
 fn openssl(dir: &Path, args: &[&str]) -> Option<Output> {
-    match Command::new("openssl").current_dir(dir).args(args).output() {
-        Ok(output) => Some(output),
-        Err(error) => {
-            let told = format!("\nNOT RUN: openssl: {error}\n");
-            drop(std::io::Write::write_all(&mut std::io::stderr(), told.as_bytes()));
-            None
-        }
-    }
+    run(Command::new("openssl").current_dir(dir).args(args))
 }
 
 fn sha256(dir: &Path, bytes: &[u8]) -> Option<Vec<u8>> {

@@ -10,20 +10,13 @@ use std::process::{Command, Output};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use certificate::{Revocations, Trust, carrier, check, pdf};
-use common::{failed, passed, sign};
+use common::{failed, passed, run, sign};
 use wire::Bytes;
 use wire::certificate::Standing;
 
 /// Runs a reader; `None`, told, where it is not installed.
 fn reader(program: &str, args: &[&str]) -> Option<Output> {
-    match Command::new(program).args(args).output() {
-        Ok(output) => Some(output),
-        Err(error) => {
-            let told = format!("\nNOT RUN: {program}: {error}\n");
-            drop(std::io::Write::write_all(&mut std::io::stderr(), told.as_bytes()));
-            None
-        }
-    }
+    run(Command::new(program).args(args))
 }
 
 struct File {

@@ -7,7 +7,7 @@
 //! - [`life`]: `kiln backup`, `restore`, `debug-bundle`, over [`remote`], a box across the network.
 //! - [`bench`]: the engine beside `badblocks` and `fio` on the same loop device (binary `kiln-bench`).
 //!
-//! Exit codes are a contract (`tests/contract.rs`, `tests/cert.rs`): `burn` 0 PASSED, 1 WARN, 2 FAILED,
+//! Exit codes are a contract (`tests/contract.rs`, `tests/cert/`): `burn` 0 PASSED, 1 WARN, 2 FAILED,
 //! 3 INCONCLUSIVE, 4 refused (nothing was written); `cert verify` 0 trusted, 1 unknown key, 2 bad; `addon validate` 0 valid, 2 flawed; 64 usage.
 
 /// Writes one line to standard error; one that nobody reads any more is no reason to stop a burn-in.

@@ -2,7 +2,7 @@
 //!
 //! A certificate is listed before its file is written, and what a drive's failure takes back is, too, before that failure is
 //! told: a kill leaves no certificate behind that nobody could revoke. The list is replaced whole, by one burn-in at a time. The rule
-//! is [`certificate::revoke`]'s, as on a box. Tested below, and by whole burn-ins in `tests/cert.rs`.
+//! is [`certificate::revoke`]'s, as on a box. Tested below, and by whole burn-ins in `tests/cert/`.
 
 use std::fs::{self, File};
 use std::io;

@@ -27,7 +27,7 @@ pub const LONGEST: usize = 64 << 10;
 const BEGUN: usize = 16 << 10;
 
 /// Connections of one address that may wait for a head, or send an answer: three quarters of [`crate::seats::NETWORK`].
-pub const WAITING: usize = 6144;
+pub const WAITING: usize = crate::seats::NETWORK / 4 * 3;
 
 /// Longest time in which a client takes nothing of what it is sent: one that changes its network is back sooner.
 pub const STALLED: Duration = Duration::from_secs(30);

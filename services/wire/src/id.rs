@@ -214,7 +214,7 @@ impl JobId {
     /// leave none above it.
     pub const HIGHEST: u64 = (1 << 53) / 1000;
 
-    /// A new id that sorts after all with these milliseconds ([`Self::millis`]) or fewer, whatever the clock says.
+    /// A new id that sorts after all with these milliseconds ([`Self::counted`]) or fewer, whatever the clock says.
     ///
     /// Which of a drive's jobs is the newest is told by their ids: a box whose clock went back must not make one that sorts before
     /// the jobs that it has. Its milliseconds are the clock's then, or one more than `last`.
@@ -231,6 +231,13 @@ impl JobId {
     /// Source: RFC 9562 §5.7, the first 48 bits of a version 7.
     pub fn millis(self) -> u64 {
         u64::try_from(self.0.as_u128() >> 80).unwrap_or(MILLIS_MAX)
+    }
+
+    /// The same for [`Self::after`]: 0 beyond [`Self::HIGHEST`].
+    pub fn counted(self) -> u64 {
+        Some(self.millis())
+            .filter(|millis| *millis <= Self::HIGHEST)
+            .unwrap_or(0)
     }
 }
 

@@ -74,7 +74,7 @@ impl Comings {
         for (id, (known, times)) in std::mem::take(&mut self.untold) {
             let ration = self.rations.entry(id.clone());
             if ration.or_insert_with(|| Ration::new(BURST, EACH, at)).take(at) {
-                happened.extend(self.tell(known, times, &place));
+                happened.push(self.tell(known, times, &place));
             } else {
                 self.untold.insert(id, (known, times));
             }
@@ -91,27 +91,25 @@ impl Comings {
 
     /// Tells how it is with a drive that came or went so many times since it was told last; also where it is as it was then, for of
     /// what was in between nobody heard.
-    fn tell(&mut self, known: Known, times: u64, place: impl Fn(&DriveId) -> String) -> Option<Happening> {
-        let id = known.id.clone();
-        let (one, none) = (BTreeMap::from([(id.clone(), known.clone())]), BTreeMap::new());
-        let told = match self.seen.contains_key(&id) {
+    fn tell(&mut self, known: Known, times: u64, place: impl Fn(&DriveId) -> String) -> Happening {
+        let mut told = match self.seen.contains_key(&known.id) {
             true => {
-                self.told.insert(id, known);
-                events::comings_and_goings(&none, &one, place)
+                let told = events::came(&known);
+                self.told.insert(known.id.clone(), known);
+                told
             }
             false => {
-                self.told.remove(&id);
-                events::comings_and_goings(&one, &none, place)
+                self.told.remove(&known.id);
+                events::went(&known, &place(&known.id))
             }
         };
-        let mut told = told.into_iter().next()?;
         if times > 1 {
             told.event.severity = Severity::Warning;
             told.event.data = serde_json::json!({ "times": times });
             told.event.message +=
                 &format!("; it came and went {times} times meanwhile: look at its contact, cable and power");
         }
-        Some(told)
+        told
     }
 }
 

@@ -37,17 +37,10 @@ impl Lit {
         on.then(|| self.store.write(move |w| LIT.put(w, &key, &())))
     }
 
-    /// A drive's light is out, as far as it can be put out; one that an earlier agent left on is not by that of a drive that is away.
+    /// A drive's light is out, as far as it can be put out.
     pub(super) fn is_out(&self, drive: &DriveId) {
-        if self.left.contains(drive) {
-            return;
-        }
         let key = drive.to_string();
-        let written = self.store.write(move |w| match LIT.get(w, &key)? {
-            Some(()) => LIT.delete(w, &key).map(drop),
-            None => Ok(()),
-        });
-        written.forget();
+        self.store.write(move |w| LIT.delete(w, &key)).forget();
     }
 
     /// The drives in the list whose light an earlier agent left on.
@@ -92,8 +85,6 @@ mod tests {
         let mut away = list.clone();
         away[1].present = false;
         assert_eq!(lit.left_on(&away), ids[..1]);
-        // Asked for in vain while it is away.
-        lit.is_out(&ids[1]);
         assert!(lit.turns(&ids[0], false).is_none());
         lit.is_out(&ids[0]);
         assert_eq!(lit.left_on(&list), ids[1..2]);

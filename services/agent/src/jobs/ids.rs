@@ -26,8 +26,7 @@ impl Ids {
         let read = store.read(|r| {
             let kept = NUMBERS.get(r, GREATEST)?.unwrap_or(0);
             let jobs = JOBS.keys(r)?.into_iter().filter_map(|key| key.parse().ok());
-            let all = jobs.map(JobId::millis).chain([kept]);
-            Ok(all.filter(|millis| *millis <= JobId::HIGHEST).max().unwrap_or(0))
+            Ok(jobs.map(JobId::counted).chain([kept]).max().unwrap_or(0))
         });
         let greatest = read.unwrap_or_else(|cause| {
             error!(error = %cause, "the ids of earlier jobs cannot be read; the clock alone orders new ones");
@@ -47,17 +46,15 @@ impl Ids {
     /// A job has this one.
     pub(super) fn saw(&self, id: JobId) {
         let mut greatest = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if id.millis() <= JobId::HIGHEST {
-            *greatest = id.millis().max(*greatest);
-        }
+        *greatest = id.counted().max(*greatest);
     }
 }
 
 /// Keeps the id of a job, where it is the greatest that was dropped, as part of the commit that drops it. Those that end while the store is
 /// full may drop all others.
 pub(super) fn outlive(w: &mut Write<'_, '_>, id: JobId) -> store::Result<()> {
-    let (kept, millis) = (NUMBERS.get(w, GREATEST)?.unwrap_or(0), id.millis());
-    match millis > kept && millis <= JobId::HIGHEST {
+    let (kept, millis) = (NUMBERS.get(w, GREATEST)?.unwrap_or(0), id.counted());
+    match millis > kept {
         true => NUMBERS.put(w, GREATEST, &millis),
         false => Ok(()),
     }

@@ -202,3 +202,15 @@ pub fn sign(job: &Job) -> Signed {
     let certificate = Certificate::of(job, &maker(), key.public(), made).unwrap();
     Signed::sign(&certificate, &key).unwrap()
 }
+
+/// Runs another's program; `None`, told, where it is not installed.
+pub fn run(command: &mut std::process::Command) -> Option<std::process::Output> {
+    match command.output() {
+        Ok(output) => Some(output),
+        Err(error) => {
+            let told = format!("\nNOT RUN: {}: {error}\n", command.get_program().display());
+            drop(std::io::Write::write_all(&mut std::io::stderr(), told.as_bytes()));
+            None
+        }
+    }
+}

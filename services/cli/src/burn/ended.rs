@@ -68,7 +68,7 @@ impl Ended {
             Ok(None) => refuted::by(state, &self.job).map(|failed| refuted::words(&failed)),
             Ok(Some(by)) => Some(format!(
                 "its certificate was revoked on {}: {}",
-                by.at.strftime("%-d %B %Y"),
+                certificate::report::day(by.at),
                 by.why
             )),
             Err(why) => Some(format!("whether its certificate was revoked is not known: {why}")),

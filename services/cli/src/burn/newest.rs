@@ -16,8 +16,7 @@ pub(super) fn job(state: &Path) -> JobId {
     let kept = files.filter_map(|file| Some(serde_json::from_slice::<Kept>(&fs::read(file.path()).ok()?).ok()?.job));
     // A list that cannot be read is told where it is written.
     let listed = seals::jobs(state).unwrap_or_default();
-    let known = kept.chain(listed).map(JobId::millis);
-    JobId::after(known.filter(|millis| *millis <= JobId::HIGHEST).max().unwrap_or(0))
+    JobId::after(kept.chain(listed).map(JobId::counted).max().unwrap_or(0))
 }
 
 /// What is asked of a file that is kept, whatever else stands in it.

@@ -3,7 +3,7 @@
 //! What writes a drive and what reads it are kept apart, and behind a bridge a drive has another name: each result in the state
 //! folder is looked at, by the rule that revokes certificates ([`certificate::revoke`]): when a drive fails, and once more before one
 //! is signed. The drive is held meanwhile, so that no other burn-in replaces what is kept of it. Tested below, and by whole burn-ins in
-//! `tests/cert.rs`.
+//! `tests/cert/`.
 
 use std::path::{Path, PathBuf};
 use std::{fs, io};

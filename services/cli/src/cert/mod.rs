@@ -1,7 +1,7 @@
 //! `kiln cert verify FILE` and `kiln cert show FILE`: certificates without a box.
 //!
 //! FILE is the signed file, the page or PDF made of it, or the text of a scanned code. Exit codes of `verify`
-//! are a contract (`tests/cert.rs`): 0 trusted, 1 valid but by an unknown key, 2 bad, 64 usage (also a file that
+//! are a contract (`tests/cert/`): 0 trusted, 1 valid but by an unknown key, 2 bad, 64 usage (also a file that
 //! cannot be read). Whether a certificate was revoked is known where it was signed alone: here ([`crate::seals`]), or at the box
 //! that `--box` names.
 
@@ -215,7 +215,7 @@ fn tell_check(result: &CertificateCheck, asked: &Asked) {
     }
     if let Some(says) = &result.says {
         let late = if result.expired { " (passed)" } else { "" };
-        result!("valid until: {}{late}", says.valid_until.strftime("%-d %B %Y"));
+        result!("valid until: {}{late}", certificate::report::day(says.valid_until));
         let revocation = match &result.revocation {
             RevocationState::Unknown => format!("unknown: {}", asked.words()),
             RevocationState::Standing => "not revoked".to_owned(),
@@ -257,14 +257,17 @@ fn show(file: &Path, state: Option<PathBuf>, outs: &[(Form, &Option<PathBuf>)]) 
             return Ok(code(Standing::Bad));
         }
     };
-    let remembered = ask::here(state).remove(&signed.certificate().id);
-    if let Some((by, Some(revoked))) = remembered
-        && by == signed.key().fingerprint()
-    {
+    let told = check(
+        signed.text(),
+        &Trust::none(),
+        Time::now(),
+        Revocations::Of(&ask::here(state)),
+    );
+    if let RevocationState::Revoked(revoked) = told.revocation {
         tell!(
             "kiln cert: {}: it was revoked on {}: {}; nothing is made of it",
             file.display(),
-            revoked.at.strftime("%-d %B %Y"),
+            certificate::report::day(revoked.at),
             revoked.why
         );
         return Ok(code(Standing::Bad));

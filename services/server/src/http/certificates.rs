@@ -51,7 +51,7 @@ async fn drawable(app: &Arc<App>, id: &str) -> Result<String, Refusal> {
         return Err(
             Refusal::new("certificate-revoked", 409, "This certificate was revoked").with(format!(
                 "on {}: {why}. What was signed is kept as /jobs/{id}/certificate, and no page is made of it",
-                at.strftime("%-d %B %Y")
+                certificate::report::day(at)
             )),
         );
     }

@@ -3,8 +3,8 @@
 //! A listener first gets the box, the drives and every job as they are now, what runs before what is over, then the events it
 //! missed (after `Last-Event-ID`, or `?after=`), then `ready`, then everything as it happens. One that reads too slowly gets a
 //! fresh snapshot instead of a gap, and another `ready`: log lines are in no snapshot, so whoever shows them asks for them then.
-//! Comments keep the way open; the session is looked at again every minute, also while a listener reads slowly, and one that
-//! takes nothing for a minute is given up.
+//! Comments keep the way open; the session is looked at again every minute, also while a listener reads slowly, and one of which
+//! no chunk goes for a minute is given up (one that takes nothing at all: [`crate::heads`]).
 //!
 //! Who wants one job's or one drive's alone says so in the query: then all of this, what was missed too, goes through that sieve.
 
@@ -35,7 +35,7 @@ use crate::message::{About, Message};
 /// How often a comment is sent: proxies and phones drop a silent connection after 30 s at the earliest.
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// How often the session is looked at again.
+/// How often the session is looked at again, and longest wait for a chunk to be taken.
 pub(super) const RECHECK: Duration = Duration::from_secs(60);
 
 /// How long a browser waits before it comes back, in milliseconds.
