@@ -83,6 +83,7 @@ fn failed(command: &Command, status: &str, output: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]

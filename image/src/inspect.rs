@@ -84,7 +84,7 @@ impl<'a> Image<'a> {
         let _ = writeln!(
             out,
             "{} MiB, disk {}",
-            self.total * SECTOR >> 20,
+            (self.total * SECTOR) >> 20,
             guid_text(self.table.guid)
         );
         for p in &self.table.partitions {

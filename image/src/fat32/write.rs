@@ -132,7 +132,7 @@ impl Writer<'_> {
                 file: self.path.to_owned(),
                 what: format!(
                     "the boot partition is full: it holds {} MiB and its files need more",
-                    self.geometry.clusters * CLUSTER >> 20
+                    (self.geometry.clusters * CLUSTER) >> 20
                 ),
             });
         }

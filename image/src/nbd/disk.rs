@@ -229,7 +229,7 @@ impl Disk {
     fn whole(&self, offset: u64, len: usize) -> Result<Sectors, Refusal> {
         let unit = SECTOR as u64;
         let end = offset.checked_add(len as u64).ok_or(Refusal::Invalid)?;
-        if offset % unit != 0 || end % unit != 0 || end > self.claimed * unit {
+        if !offset.is_multiple_of(unit) || !end.is_multiple_of(unit) || end > self.claimed * unit {
             return Err(Refusal::Invalid);
         }
         Ok(offset / unit..end / unit)

@@ -159,7 +159,8 @@ mod tests {
 
     #[test]
     fn each_fault_acts_where_it_says_and_nowhere_else() {
-        let cases: [(Fault, u64, Option<u64>, Result<Option<u64>, ()>); 8] = [
+        type Case = (Fault, u64, Option<u64>, Result<Option<u64>, ()>);
+        let cases: [Case; 8] = [
             (Fault::DropWrites(8..16), 9, Some(9), Ok(None)),
             (
                 Fault::MisdirectWrites { from: 8..16, by: 100 },

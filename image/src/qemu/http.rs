@@ -114,7 +114,7 @@ impl Request {
         )))
     }
 
-    fn open(&self, address: SocketAddr, limit: Duration) -> io::Result<(u16, Vec<(String, String)>, Body)> {
+    fn open(&self, address: SocketAddr, limit: Duration) -> io::Result<Answer> {
         let mut stream = TcpStream::connect_timeout(&address, limit)?;
         stream.set_read_timeout(Some(limit))?;
         stream.set_write_timeout(Some(limit))?;
@@ -135,8 +135,11 @@ impl Request {
     }
 }
 
+/// Status, headers, and what is left to be read.
+type Answer = (u16, Vec<(String, String)>, Body);
+
 /// Reads status line and headers; what is left is the body.
-fn answer(mut stream: BufReader<TcpStream>) -> io::Result<(u16, Vec<(String, String)>, Body)> {
+fn answer(mut stream: BufReader<TcpStream>) -> io::Result<Answer> {
     let first = line(&mut stream)?;
     let status = first
         .split(' ')
@@ -227,7 +230,7 @@ pub struct Events {
 
 impl Events {
     /// The next event; `None` when the stream has ended. Comments (keep-alives) are skipped.
-    pub fn next(&mut self) -> io::Result<Option<Event>> {
+    pub fn read(&mut self) -> io::Result<Option<Event>> {
         let mut event = Event {
             kind: "message".into(),
             ..Event::default()
@@ -314,7 +317,7 @@ mod tests {
             : hi\n\nevent: job\nid: 7\ndata: {\ndata: }\n\ndata:x\n\n";
         let mut events = Request::new("GET", "/").events(server(stream), LIMIT).unwrap();
         assert_eq!(
-            events.next().unwrap().unwrap(),
+            events.read().unwrap().unwrap(),
             Event {
                 kind: "job".into(),
                 id: Some("7".into()),
@@ -322,14 +325,14 @@ mod tests {
             }
         );
         assert_eq!(
-            events.next().unwrap().unwrap(),
+            events.read().unwrap().unwrap(),
             Event {
                 kind: "message".into(),
                 id: None,
                 data: "x".into()
             }
         );
-        assert_eq!(events.next().unwrap(), None);
+        assert_eq!(events.read().unwrap(), None);
     }
 
     #[test]

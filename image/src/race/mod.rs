@@ -65,8 +65,8 @@ pub fn run(ws: &Workspace, board: &Board, rounds: usize, only: &[String]) -> Res
         false,
         &[("probe", "kiln-racer"), ("supervisor", "kiln-init")],
     )?;
-    let racer = fs::read(ours.path("kiln-racer")).at("reading", &ours.path("kiln-racer"))?;
-    let init = fs::read(ours.path("kiln-init")).at("reading", &ours.path("kiln-init"))?;
+    let racer = fs::read(ours.path("kiln-racer")).at("reading", ours.path("kiln-racer"))?;
+    let init = fs::read(ours.path("kiln-init")).at("reading", ours.path("kiln-init"))?;
     let dir = tempfile::tempdir().map_err(|e| Error::Incomplete(format!("a folder for the race: {e}")))?;
 
     let mut results = Vec::new();

@@ -350,7 +350,7 @@ impl Bench {
         let mut events = request.events(self.address, Duration::from_secs(120)).unwrap();
         let (send, receive) = channel();
         std::thread::spawn(move || {
-            while let Ok(Some(event)) = events.next() {
+            while let Ok(Some(event)) = events.read() {
                 if send.send((Instant::now(), event)).is_err() {
                     return;
                 }

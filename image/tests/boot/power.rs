@@ -47,7 +47,7 @@ fn a_power_cut_while_writing_loses_caches_and_the_next_boot_resumes_and_says_so(
     };
     let (vm, bench) = lab.start(machine(SPEED));
     let jobs = bench.burn(&["CUTDRIVE", "FLUSHLIE"], "surface");
-    let job = jobs[0].clone();
+    let job = jobs[0];
     for job in &jobs {
         bench.wait_bytes(job, Phase::Write, LOOK_AT);
     }

@@ -342,11 +342,8 @@ async fn a_foreign_start_with_a_forged_step_erases_nothing() {
         !planned.to_string().contains(&code),
         "the code goes to the console alone"
     );
-    let wrong = if code.starts_with('0') {
-        format!("1{}", &code[1..])
-    } else {
-        format!("0{}", &code[1..])
-    };
+    let digit = if code.starts_with('0') { '1' } else { '0' };
+    let wrong = format!("{digit}{}", &code[1..]);
     for (code, serials, why) in [
         (&wrong, node.as_str(), "code-wrong"),
         (&code, &node[node.len() - 4..], "serial-wrong"),

@@ -121,7 +121,7 @@ fn word(n: u64, at: u64) -> u64 {
         64..WALKS => !(1 << ((n + at) % 64)),
         _ => {
             let mixed = mix64((n / 2) << 48 ^ at);
-            if n % 2 == 0 { mixed } else { !mixed }
+            if n.is_multiple_of(2) { mixed } else { !mixed }
         }
     }
 }

@@ -240,7 +240,7 @@ fn a_drive_whose_accesses_go_well_is_asked_for_its_size_now_and_then() {
     assert_eq!((evidence.verified().0, evidence.stopped), (BYTES, None));
     let tenths = drive.now().as_millis() as usize / 100;
     // Ten times a second, every 8 MiB, at the end of each leg, and where it happened to have nothing else to do.
-    let stretches = (2 * BYTES >> 23) as usize;
+    let stretches = ((2 * BYTES) >> 23) as usize;
     assert!(
         (stretches..=tenths + stretches + 8).contains(&drive.sized) && drive.sized * 8 < drive.began.len(),
         "{} times in {tenths} tenths of a second, {} accesses",

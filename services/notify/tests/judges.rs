@@ -48,11 +48,11 @@ fn has(package: &str) -> bool {
         .status();
     let there = found.is_ok_and(|status| status.success());
     if !there {
-        writeln!(
+        // Not `eprintln!`, which is kept from whoever counts what was not run.
+        let _ = writeln!(
             std::io::stderr(),
             "NOT RUN: the Python package {package} is missing; scripts/setup installs it"
-        )
-        .unwrap();
+        );
     }
     there
 }

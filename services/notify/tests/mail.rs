@@ -86,11 +86,11 @@ impl Server {
             status.is_ok_and(|status| status.success())
         };
         if !there(&python(), &["-c", "import aiosmtpd"]) || !there("openssl", &["version"]) {
-            writeln!(
+            // Not `eprintln!`, which is kept from whoever counts what was not run.
+            let _ = writeln!(
                 std::io::stderr(),
                 "NOT RUN: aiosmtpd or openssl is missing; scripts/setup installs them"
-            )
-            .unwrap();
+            );
             return None;
         }
         let dir = tempfile::tempdir().unwrap();

@@ -34,10 +34,11 @@ pub fn discard(path: &Path) -> io::Result<()> {
 /// The first, after all were tried.
 pub fn discard_all<'p>(paths: impl IntoIterator<Item = &'p Path>, within: Duration) -> io::Result<()> {
     let end = Instant::now() + within;
-    paths.into_iter().fold(Ok(()), |done, path| {
-        let this = until(path, end);
-        done.and(this)
-    })
+    let mut done = Ok(());
+    for path in paths {
+        done = done.and(until(path, end));
+    }
+    done
 }
 
 fn until(path: &Path, end: Instant) -> io::Result<()> {

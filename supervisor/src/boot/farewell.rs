@@ -137,11 +137,11 @@ fn read_only() -> bool {
 
 /// Whether the topmost mount of a place takes no writes.
 fn is_read_only(mounts: &str, at: &str) -> bool {
-    let options = mounts.lines().filter_map(|l| {
+    let mut options = mounts.lines().filter_map(|l| {
         let words: Vec<&str> = l.split(' ').collect();
         (words.get(1) == Some(&at)).then(|| words.get(3).copied().unwrap_or_default())
     });
-    options.last().is_some_and(|o| o.split(',').any(|o| o == "ro"))
+    options.next_back().is_some_and(|o| o.split(',').any(|o| o == "ro"))
 }
 
 /// Processes that have a file of DATA open, for the log.

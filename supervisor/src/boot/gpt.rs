@@ -283,7 +283,10 @@ pub(super) mod tests {
         assert_eq!(g.bios_boot().unwrap().number, 1);
         assert_eq!((g.data().unwrap().number, g.data().unwrap().last), (3, 12_287));
         let last = g.grow_data(&f, sectors).unwrap().unwrap();
-        assert!(last > 40_900 && last <= sectors - 35 && (last + 1) % 8 == 0, "{last}");
+        assert!(
+            last > 40_900 && last <= sectors - 35 && (last + 1).is_multiple_of(8),
+            "{last}"
+        );
         let primary = Gpt::at(&f, 1).unwrap();
         let backup = Gpt::at(&f, sectors - 1).unwrap();
         assert_eq!(primary.partitions, backup.partitions);

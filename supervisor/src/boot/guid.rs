@@ -238,7 +238,8 @@ mod tests {
         assert_eq!(steps.iter().filter(|s| **s == Step::Flush).count(), 3);
         for done in 0..=steps.len() {
             for kind in 0..4 {
-                let arrives = |step: usize, sector: usize| [true, false, step % 2 == 0, sector % 2 == 0][kind];
+                let arrives =
+                    |step: usize, sector: usize| [true, false, step.is_multiple_of(2), sector.is_multiple_of(2)][kind];
                 assert_boots_and_heals(&cut(&bytes, &steps, done, arrives), &before);
             }
         }

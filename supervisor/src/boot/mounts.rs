@@ -155,14 +155,14 @@ pub fn flush(at: &Path) -> io::Result<()> {
 /// Nothing is, or the kernel's list cannot be read.
 pub fn source(at: &str) -> io::Result<std::path::PathBuf> {
     let mounts = std::fs::read_to_string("/proc/self/mounts")?;
-    let found = mounts.lines().filter_map(|l| {
+    let mut found = mounts.lines().filter_map(|l| {
         let mut words = l.split(' ');
         let device = words.next()?;
         (words.next() == Some(at)).then_some(device)
     });
     // The topmost one.
     let device = found
-        .last()
+        .next_back()
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("nothing is mounted on {at}")))?;
     Ok(device.into())
 }

@@ -105,7 +105,7 @@ pub fn receive(socket: BorrowedFd<'_>, buf: &mut [u8], beside: &mut Beside) -> i
         let mut header = libc::CMSG_FIRSTHDR(&raw const message);
         while let Some(h) = header.as_ref() {
             let data = libc::CMSG_DATA(h);
-            let length = (h.cmsg_len as usize).saturating_sub(libc::CMSG_LEN(0) as usize);
+            let length = h.cmsg_len.saturating_sub(libc::CMSG_LEN(0) as usize);
             match (h.cmsg_level, h.cmsg_type) {
                 (libc::SOL_SOCKET, libc::SCM_CREDENTIALS) if length >= size_of::<libc::ucred>() => {
                     received.sender = Some(data.cast::<libc::ucred>().read_unaligned());

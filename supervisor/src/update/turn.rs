@@ -150,12 +150,12 @@ impl Facts {
             desk.update.step = trial::Step::default();
         }
         if let Some(why) = trial::lost(now, lost).or_else(|| desk.update.step.stuck(now, step?))
-            && !desk
+            && desk
                 .update
                 .view
                 .trial
                 .replace(why.clone())
-                .is_some_and(|told| told == why)
+                .is_none_or(|told| told != why)
         {
             let ending = Ending::Reboot;
             desk.inputs.push_back(Input::Shutdown { ending, why });

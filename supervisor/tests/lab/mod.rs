@@ -221,6 +221,7 @@ pub fn helper() {
         "forks" => {
             let mark = PathBuf::from(std::env::var("MARK").unwrap());
             std::fs::write(mark.join("first"), std::process::id().to_string()).unwrap();
+            #[allow(clippy::zombie_processes, reason = "the supervisor reaps it")]
             let child = Command::new(std::env::current_exe().unwrap())
                 .args(["helper_notify", "--exact", "--nocapture"])
                 .env("MODE", "beats on")

@@ -246,12 +246,16 @@ impl Facts {
         let mut unknown = usage.unknown.clone();
         unknown.extend(reader.unknown);
         let is_unknown = |number: Option<DevNum>, path: &str| number.is_none() && name_of(NONE, path).is_none();
-        unknown.extend(usage.loops.iter().filter_map(|backed| {
-            is_unknown(backed.number, &backed.path).then(|| Unknown::Loop {
-                device: backed.name.clone(),
-                path: backed.path.clone(),
-            })
-        }));
+        unknown.extend(
+            usage
+                .loops
+                .iter()
+                .filter(|&backed| is_unknown(backed.number, &backed.path))
+                .map(|backed| Unknown::Loop {
+                    device: backed.name.clone(),
+                    path: backed.path.clone(),
+                }),
+        );
         unknown.extend(usage.exports.iter().filter_map(|export| {
             // A description that is no path names nothing that could be looked for.
             let is_path = export.path.starts_with('/');

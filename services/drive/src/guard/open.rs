@@ -260,7 +260,7 @@ fn is_remote_kind(kind: &str) -> bool {
 }
 
 /// Kind of the mounted file system of which this field (0: id, 2: number) is told.
-fn kind_of<'a>(mountinfo: &'a str, field: usize, is: impl ToString) -> Option<&'a str> {
+fn kind_of(mountinfo: &str, field: usize, is: impl ToString) -> Option<&str> {
     let is = is.to_string();
     // `36 35 98:0 /root /mount options [fields] - type source super-options`. Source: proc_pid_mountinfo(5).
     mountinfo

@@ -504,7 +504,8 @@ mod tests {
             .await
             .unwrap();
         let set = |targets: &[&str]| -> BTreeSet<String> { targets.iter().map(|&target| target.to_owned()).collect() };
-        let cases: [(&str, &[&str], &[&str], bool, bool); 6] = [
+        type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str], bool, bool);
+        let cases: [Case<'_>; 6] = [
             ("nobody got it", &[], &[], true, true),
             ("only earlier did somebody", &["a"], &["a"], true, true),
             ("one of two got it", &[], &["a"], true, false),

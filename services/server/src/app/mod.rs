@@ -454,7 +454,8 @@ impl App {
                     }
                 }
                 Effect::Recall(drives) => {
-                    if self.recalls.send(drives).await.is_err() {
+                    let sent = self.recalls.send(drives).await;
+                    if sent.is_err() {
                         tracing::error!("nobody looks up earlier jobs of drives any more");
                     }
                 }

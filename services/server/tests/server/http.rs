@@ -434,7 +434,11 @@ async fn what_became_of_a_drive_is_known_after_two_hundred_newer_jobs() {
     let made = Box_::at_once_free(dir.path()).await;
     assert!(!held(&made).await, "it is one of the older ones");
     for word in [first.drive.as_str(), &first.serial] {
-        assert_eq!(of(&made, &format!("?drive={word}")).await, [first.clone()], "{word}");
+        assert_eq!(
+            of(&made, &format!("?drive={word}")).await,
+            std::slice::from_ref(&first),
+            "{word}"
+        );
     }
     assert_eq!(of(&made, "?drive=WD-2").await.len(), 200);
     assert_eq!(of(&made, "?drive=none").await, []);

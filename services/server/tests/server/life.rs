@@ -493,7 +493,7 @@ async fn of_what_was_set_aside_the_banner_stays_for_what_could_not_be_removed() 
     // A folder whose paths are longer than the kernel takes: nobody removes that by its path, not even root.
     let long = "x".repeat(250);
     let stays = dir.join(format!("{}.bad-20260101T000000Z", store::FILE_NAME));
-    let (outer, inner) = (vec![long.as_str(); 8].join("/"), vec![long.as_str(); 12].join("/"));
+    let (outer, inner) = ([long.as_str(); 8].join("/"), [long.as_str(); 12].join("/"));
     std::fs::create_dir_all(stays.join(&outer)).unwrap();
     std::fs::create_dir_all(dir.join("inner").join(inner)).unwrap();
     std::fs::rename(dir.join("inner"), stays.join(outer).join("inner")).unwrap();

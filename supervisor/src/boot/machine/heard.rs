@@ -127,10 +127,10 @@ impl Machine {
                 }) {
                     return;
                 }
-                self.to_ram("no process for the boot medium", desk);
+                self.go_to_ram("no process for the boot medium", desk);
             }
-            Some(_) => self.to_ram("without the system image there are no tools for the boot medium", desk),
-            None => self.to_ram("the box was started without a boot medium of its own", desk),
+            Some(_) => self.go_to_ram("without the system image there are no tools for the boot medium", desk),
+            None => self.go_to_ram("the box was started without a boot medium of its own", desk),
         }
     }
 
@@ -235,7 +235,7 @@ impl Machine {
             ),
             Said::Marked => self.marked(desk),
             Said::Unmarked(why) => self.unmarked(&why, desk),
-            Said::Ram(why) => self.to_ram(&why, desk),
+            Said::Ram(why) => self.go_to_ram(&why, desk),
             Said::Alive => {}
             Said::Gone(why) => self.medium_gone(now, &why, desk),
             Said::Faulty(why) => self.medium_faulty(now, &why, desk),
@@ -407,7 +407,7 @@ impl Machine {
                     && !desk.runs(Task::ToRam)
                     && desk.boot.medium == Medium::Ram =>
             {
-                self.to_ram("the keeper of the boot medium ended", desk);
+                self.go_to_ram("the keeper of the boot medium ended", desk);
             }
             Task::Medium
                 if self.facts.disk_path.is_some()

@@ -23,7 +23,7 @@ const CARRIES_WITHIN: Millis = 170_000;
 
 impl Machine {
     /// State goes on in RAM; the helper reports when it does.
-    pub(super) fn to_ram(&mut self, why: &str, desk: &mut Desk) {
+    pub(super) fn go_to_ram(&mut self, why: &str, desk: &mut Desk) {
         self.facts.heard_at = None;
         self.facts.progress = None;
         self.facts.whole = false;
@@ -255,7 +255,7 @@ impl Machine {
         for h in desk.helpers.iter().filter(|h| h.task == Task::Medium) {
             h.kill();
         }
-        self.to_ram("no copy of what was on the boot medium could be made", desk);
+        self.go_to_ram("no copy of what was on the boot medium could be made", desk);
     }
 
     pub(super) fn settled(&mut self, place: &str, desk: &mut Desk) {

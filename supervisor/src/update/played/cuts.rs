@@ -53,7 +53,7 @@ fn a_cut_at_each_write_leaves_whole_systems_and_the_update_goes_on() {
         let mut switched = 0;
         for at in 0..acts {
             for kind in 0..4 {
-                let arrives = |n: usize| [true, false, n % 2 == 0, n % 2 == 1][kind];
+                let arrives = |n: usize| [true, false, n.is_multiple_of(2), n % 2 == 1][kind];
                 match cut_and_resume(&base, at, arrives) {
                     Err(e) if e == "switched" => switched += 1,
                     Err(e) => panic!("cut after act {at} of {acts}, kind {kind}: {e}"),
@@ -91,7 +91,7 @@ proptest! {
         });
         let (base, acts) = BASE.with(Clone::clone);
         let at = (acts as f64 * place) as usize;
-        let arrives = |n: usize| (lost ^ n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17) % density == 0;
+        let arrives = |n: usize| (lost ^ n as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17).is_multiple_of(density);
         match cut_and_resume(&base, at, arrives) {
             Err(e) if e != "switched" => prop_assert!(false, "{e}"),
             _ => {}

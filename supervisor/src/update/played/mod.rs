@@ -149,7 +149,10 @@ impl Read for Disk {
 
 impl Medium for Disk {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
-        assert!(offset % SECTOR == 0 && bytes.len() % 512 == 0, "whole sectors");
+        assert!(
+            offset.is_multiple_of(SECTOR) && bytes.len().is_multiple_of(512),
+            "whole sectors"
+        );
         self.act()?;
         for (n, b) in bytes.chunks_exact(512).enumerate() {
             let (sector, bytes) = (offset / SECTOR + n as u64, b.try_into().unwrap());

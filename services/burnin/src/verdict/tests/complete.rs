@@ -105,8 +105,10 @@ fn numbers() -> BTreeSet<String> {
         count: 0,
         units: vec![512],
     });
-    let mut one_word = Snapshot::default();
-    one_word.passed = Some(true);
+    let one_word = Snapshot {
+        passed: Some(true),
+        ..Snapshot::default()
+    };
     let mut disk = with(183, 0);
     disk.attributes.last_mut().unwrap().name = "Runtime_Bad_Block".into();
     let mut moved = talkative();

@@ -80,7 +80,7 @@ impl Clock {
         let gap = Duration::from_secs(1) / u32::try_from(self.addons).unwrap_or(1);
         for _ in 0..seconds {
             let second = self.next.max(Instant::now());
-            for n in 0..self.addons {
+            for (n, socket) in sockets.iter_mut().enumerate().take(self.addons) {
                 let due = second + gap * u32::try_from(n).unwrap_or(0);
                 let now = Instant::now();
                 if due > now + Duration::from_millis(1) {
@@ -90,7 +90,7 @@ impl Clock {
                 }
                 let sent = u64::try_from(self.epoch.elapsed().as_micros()).unwrap_or(u64::MAX);
                 let frame = message(&progress(sent, n));
-                sockets[n]
+                socket
                     .write_all(&frame)
                     .await
                     .context("an add-on's frame was not taken")?;

@@ -73,7 +73,7 @@ impl Job {
             (Begin::GoesOn, Some(found), _) => Ok(self.go_on(found.0, &found.1, &mut note)),
             (Begin::FromDrive, _, Ok(found)) => {
                 note(format!("{lost}; the drive itself tells where to go on"));
-                Ok(self.from_drive(found, left.as_ref()))
+                Ok(self.begun_from_drive(found, left.as_ref()))
             }
             (Begin::Refused(why), ..) => Err(format!(
                 "the burn-in of this drive is not gone on with: {}; nothing was written to it. Begin anew without --resume, if that is \
@@ -246,7 +246,7 @@ impl Job {
 
     /// What was known of SMART is in the header; a baseline that is not there is not made up. It is a job of its own, with
     /// another id: what the lost one saw is not in its certificate. What is `left` of that job's state counts nonetheless.
-    fn from_drive(&self, (header, checkpoint): FromDrive, left: Option<&Remains>) -> Begun {
+    fn begun_from_drive(&self, (header, checkpoint): FromDrive, left: Option<&Remains>) -> Begun {
         let mut own = Own::new(&self.choice.steps);
         own.before = header
             .note
