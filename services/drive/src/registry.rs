@@ -3,7 +3,7 @@
 //! ```text
 //!            Seen ┌──────────► present ──── Gone ───► absent (kept while it has an identity)
 //!                 │              │  ▲                    │
-//!   (another sequence: plugged in again) └── Looked, Used, Warmth, Rate
+//!   (another sequence: plugged in again) └── Looked, Used, Warmth
 //! ```
 //!
 //! A device is one *plugging in*: its place in `/sys` and the kernel's sequence number. An answer about an earlier one
@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use wire::drive::{Content, Drive, Refused, Rotation};
+use wire::drive::{Content, Drive, Refused};
 use wire::{Celsius, DriveId, Time};
 
 use crate::content::Look;
@@ -58,8 +58,6 @@ pub enum Input {
     Used(Plug, Option<Refused>),
     /// Its temperature.
     Warmth(Plug, Option<Celsius>),
-    /// Its rotation as SMART tells it, where the kernel does not.
-    Rate(Plug, Rotation),
 }
 
 /// What a step changed.
@@ -82,7 +80,6 @@ struct Present {
     looked: Option<Instant>,
     refused: Option<Refused>,
     temperature: Option<Celsius>,
-    rotation: Option<Rotation>,
     since: Time,
 }
 
@@ -126,11 +123,6 @@ impl Registry {
             Input::Warmth(plug, degrees) => {
                 self.set(&plug, &mut changes, |entry| replace(&mut entry.temperature, degrees));
             }
-            Input::Rate(plug, rotation) => {
-                self.set(&plug, &mut changes, |entry| {
-                    replace(&mut entry.rotation, Some(rotation))
-                });
-            }
         }
         changes
     }
@@ -168,7 +160,6 @@ impl Registry {
             looked: None,
             refused: None,
             temperature: None,
-            rotation: None,
             since: now,
         };
         self.present.insert(entry.device.syspath.clone(), entry);
@@ -312,10 +303,7 @@ fn view(entry: &Present, id: Option<DriveId>, against: Option<Refused>) -> Drive
         logical_sector: identity.logical_sector,
         physical_sector: entry.device.physical_sector,
         bus: identity.bus,
-        rotation: match entry.device.rotation {
-            Rotation::Unknown | Rotation::Spinning { rpm: None } => entry.rotation.unwrap_or(entry.device.rotation),
-            told @ (Rotation::Spinning { rpm: Some(_) } | Rotation::SolidState) => told,
-        },
+        rotation: entry.device.rotation,
         location: entry.device.location.clone(),
         temperature: entry.temperature,
         content: entry

@@ -18,7 +18,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use wire::drive::{Drive, Rotation};
+use wire::drive::Drive;
 use wire::uevent::{Action, Uevent};
 use wire::{DriveId, Time};
 
@@ -54,7 +54,6 @@ enum Message {
     Saw(Plug, Look, Instant),
     Heat(Plug, Option<wire::Celsius>),
     Refresh(Option<DriveId>),
-    Rate(DriveId, Rotation),
     Stop,
 }
 
@@ -142,11 +141,6 @@ impl Watch {
     /// Looks at a drive's content again (all drives without `id`): after a job, and before a plan.
     pub fn refresh(&self, id: Option<&DriveId>) {
         let _stopped = self.messages.send(Message::Refresh(id.cloned()));
-    }
-
-    /// Tells a drive's rotation as SMART gave it, for drives of which the kernel does not know.
-    pub fn set_rotation(&self, id: &DriveId, rotation: Rotation) {
-        let _stopped = self.messages.send(Message::Rate(id.clone(), rotation));
     }
 
     /// Looks at a drive's content now and waits for it: for a plan, which must not rest on an old look.
@@ -310,10 +304,6 @@ impl Owner {
                     .collect();
                 plugs.into_iter().for_each(|plug| self.look(plug));
                 false
-            }
-            Message::Rate(id, rotation) => {
-                let plug = lock(&self.registry).find(&id).map(Plug::of);
-                plug.is_some_and(|plug| self.step(Input::Rate(plug, rotation)))
             }
             Message::Stop => false,
         }

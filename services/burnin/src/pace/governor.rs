@@ -72,12 +72,6 @@ impl<K: Ord + Clone, C: Ord + Clone> Governor<K, C> {
         self.limits
     }
 
-    /// Other limits, obeyed from the next [`Governor::step`] on.
-    pub fn set_limits(&mut self, limits: Limits) {
-        self.limits = limits;
-        self.balanced = None;
-    }
-
     /// One more drive. Its worker starts with a pace of 0 (nothing moves) and hears from [`Governor::step`] when it may
     /// begin and how fast; this tells the earliest moment.
     pub fn add(&mut self, now: Duration, key: K, controller: C) -> Duration {

@@ -9,6 +9,7 @@ use wire::drive::Bus;
 use super::*;
 use crate::identity::Identity;
 use crate::sysfs::DevNum;
+use wire::drive::Rotation;
 
 fn device(place: u8, serial: u8, sequence: u64) -> Device {
     let serial = if serial == 0 {

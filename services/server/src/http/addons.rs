@@ -44,7 +44,7 @@ pub(super) fn find(app: &App, id: &str) -> Result<Addon, Refusal> {
 }
 
 fn act(kind: &str, message: String, data: Value) -> NewEvent {
-    super::act::act(kind, Severity::Info, message, data)
+    NewEvent::new(kind, Severity::Info, message, data)
 }
 
 /// Checks the add-on token of a request; counts wrong ones of the peer.
@@ -160,7 +160,7 @@ pub async fn tokens(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<Addo
 
 /// Takes an add-on token away.
 #[utoipa::path(delete, path = "/api/addons/tokens/{id}", operation_id = "addon_token_revoke", tag = "addons", params(("id" = u64, Path, description = "Token")),
-    responses((status = 204, description = "It is gone"), LoggedIn, Stored, (status = 404, description = "`token-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 204, description = "It is gone"), LoggedIn, Stored, (status = 404, description = "`token-unknown`")))]
 pub async fn revoke_token(
     State(app): State<Arc<App>>,
     person: Person,
@@ -202,7 +202,7 @@ pub struct Register {
 
 /// Registers an add-on with a token, which belongs to it from then on; gives its number and the token that the daemon needs.
 #[utoipa::path(post, path = "/api/addons/register", operation_id = "addon_register", tag = "addons", request_body = Register,
-    responses((status = 201, body = AddonRegistered), LoggedIn, Body, Stored, (status = 409, description = "`token-used`: the token belongs to another add-on; `addons-full`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 201, body = AddonRegistered), LoggedIn, Body, Stored, (status = 409, description = "`token-used`: the token belongs to another add-on; `addons-full`")))]
 pub async fn register(
     State(app): State<Arc<App>>,
     person: Person,
@@ -293,7 +293,7 @@ pub struct WithManifest {
 /// The add-on brings its manifest, with its own token.
 #[utoipa::path(post, path = "/api/addons/connect", operation_id = "addon_connect", tag = "addons", request_body = WithManifest, security(("bearer" = [])),
     responses((status = 200, body = AddonConnected), Body, Tries, Stored, OfAddon,
-        (status = 401, description = "`token-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 412, description = "`token-unbound`: register first", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 401, description = "`token-wrong`"), (status = 412, description = "`token-unbound`: register first")))]
 pub async fn connect(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
@@ -352,7 +352,7 @@ pub async fn connect(
 
 /// Uploads a manifest; an add-on of that name gets it, else there is a new one.
 #[utoipa::path(post, path = "/api/addons", operation_id = "addon_upsert", tag = "addons", request_body = WithManifest,
-    responses((status = 200, body = AddonView), (status = 201, body = AddonView), LoggedIn, Body, Stored, (status = 404, description = "`addon-unknown`: it was taken away meanwhile", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = AddonView), (status = 201, body = AddonView), LoggedIn, Body, Stored, (status = 404, description = "`addon-unknown`: it was taken away meanwhile")))]
 pub async fn upsert(
     State(app): State<Arc<App>>,
     person: Person,
@@ -424,7 +424,7 @@ fn not_the_agent(addon: &Addon) -> Result<(), Refusal> {
 /// Lets an add-on connect, or no longer.
 #[utoipa::path(put, path = "/api/addons/{id}/enabled", operation_id = "addon_enable", tag = "addons", params(("id" = u64, Path, description = "Add-on")), request_body = Enable,
     responses((status = 200, body = AddonView), LoggedIn, Body, OfAddon, Tries, Stored,
-        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 409, description = "`built-in`: the agent is part of the box", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 403, description = "`password-wrong`"), (status = 409, description = "`built-in`: the agent is part of the box")))]
 pub async fn enable(
     State(app): State<Arc<App>>,
     person: Person,
@@ -457,7 +457,7 @@ pub async fn enable(
 /// Takes an add-on away, with its tokens.
 #[utoipa::path(delete, path = "/api/addons/{id}", operation_id = "addon_remove", tag = "addons", params(("id" = u64, Path, description = "Add-on")), request_body = Remove,
     responses((status = 204, description = "It is gone"), LoggedIn, Body, OfAddon, Tries, Stored,
-        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 409, description = "`built-in`: the agent is part of the box", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 403, description = "`password-wrong`"), (status = 409, description = "`built-in`: the agent is part of the box")))]
 pub async fn remove(
     State(app): State<Arc<App>>,
     person: Person,
@@ -484,7 +484,7 @@ pub async fn remove(
 
 /// Gives an add-on a new token; the old one opens nothing any more. A connection that stands is not touched.
 #[utoipa::path(post, path = "/api/addons/{id}/rotate-token", operation_id = "addon_token_rotate", tag = "addons", params(("id" = u64, Path, description = "Add-on")),
-    responses((status = 200, body = AddonTokenRotated), LoggedIn, OfAddon, Stored, (status = 409, description = "`built-in`: the agent's token is made at each boot", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = AddonTokenRotated), LoggedIn, OfAddon, Stored, (status = 409, description = "`built-in`: the agent's token is made at each boot")))]
 pub async fn rotate_token(
     State(app): State<Arc<App>>,
     person: Person,

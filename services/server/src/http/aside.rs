@@ -8,10 +8,9 @@ use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 
 use super::Refusal;
-use super::act::act;
 use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored, Tries};
 use super::life::{blocking, to_its_end};
@@ -49,7 +48,7 @@ pub struct RemoveSetAside {
 /// Removes all of them, bytes and all, and takes their banners back.
 #[utoipa::path(delete, path = "/set-aside", operation_id = "set_aside_remove", tag = "box", request_body = RemoveSetAside,
     responses((status = 204, description = "They are gone"), LoggedIn, Body, Tries, Stored,
-        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 403, description = "`password-wrong`")))]
 pub async fn remove(
     State(app): State<Arc<App>>,
     person: Person,
@@ -70,7 +69,7 @@ pub async fn remove(
             let message = format!("{} removed what was set aside beside the server's store", person.name);
             let data = json!({ "files": count });
             app.record_act(
-                act("box.set_aside_removed", Severity::Warning, message, data),
+                NewEvent::new("box.set_aside_removed", Severity::Warning, message, data),
                 &person.name,
             )
             .await?;

@@ -19,7 +19,7 @@ use serde::Deserialize;
 use serde_json::{Map, Value, json};
 use utoipa::{IntoParams, ToSchema};
 use wire::command::Command;
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 use wire::manifest::Safety;
 
 use super::Refusal;
@@ -154,16 +154,16 @@ fn declared(addon: &Addon, form: &Act) -> Result<Asked, Refusal> {
 /// The add-on's answer is passed back as it came, with its status.
 #[utoipa::path(post, path = "/api/addons/{id}/action", operation_id = "addon_action", tag = "addons", params(("id" = u64, Path, description = "Add-on")), request_body = Act,
     responses((status = 200, description = "The add-on's answer; it may have any status", content((AddonAnswer = "application/json"), (String = "text/plain"))), LoggedIn, OfAddon, Tries,
-        (status = 400, description = "`bad-action`, `bad-json`, `bad-body`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`too-long`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`not-json`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`gate`: the detail names what is missing; `not-declared`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`use-the-gate`: the box's own drives; `addon-disabled`, `bad-manifest`, `bad-url`; or refused by the agent", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`bad-form`: the detail names each field", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 502, description = "`addon-unreachable`, `addon-redirects`, `addon-too-long`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`addon-away`, `addon-busy`, `agent-away`, `store`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 504, description = "`addon-late`, `agent-late`, `agent-unsure`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 400, description = "`bad-action`, `bad-json`, `bad-body`"),
+        (status = 408, description = "`slow`"),
+        (status = 413, description = "`too-long`"),
+        (status = 415, description = "`not-json`"),
+        (status = 403, description = "`gate`: the detail names what is missing; `not-declared`"),
+        (status = 409, description = "`use-the-gate`: the box's own drives; `addon-disabled`, `bad-manifest`, `bad-url`; or refused by the agent"),
+        (status = 422, description = "`bad-form`: the detail names each field"),
+        (status = 502, description = "`addon-unreachable`, `addon-redirects`, `addon-too-long`"),
+        (status = 503, description = "`addon-away`, `addon-busy`, `agent-away`, `store`"),
+        (status = 504, description = "`addon-late`, `agent-late`, `agent-unsure`")))]
 pub async fn action(
     State(app): State<Arc<App>>,
     person: Person,
@@ -234,7 +234,7 @@ async fn act(app: &App, person: &Person, addon: Addon, mut form: Act) -> Result<
         let severity = if grave { Severity::Warning } else { Severity::Info };
         let message = format!("{} asked add-on {} for {}", person.name, addon.name, form.action);
         let data = json!({ "addon_id": addon.id, "component_id": form.component_id, "action": form.action, "destructive": grave });
-        app.record_act(super::act::act("addon.action", severity, message, data), &person.name)
+        app.record_act(NewEvent::new("addon.action", severity, message, data), &person.name)
             .await?;
     }
     for secret in ["_password", "confirm_destructive"] {
@@ -369,12 +369,12 @@ fn names_a_look(manifest: &Value, path: &str) -> bool {
 /// Reads from an add-on's own API.
 #[utoipa::path(get, path = "/api/addons/{id}/proxy", operation_id = "addon_proxy_read", tag = "addons", params(("id" = u64, Path, description = "Add-on"), Through),
     responses((status = 200, description = "The add-on's answer; it may have any status", content((AddonAnswer = "application/json"), (String = "text/plain"))), LoggedIn, OfAddon,
-        (status = 400, description = "`bad-path`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`gate`: the manifest declares this GET as more than a look, or the path is that of an action that destroys", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 405, description = "`method-in-query`: a GET only reads", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`no-address`, `addon-disabled`, `bad-url`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 502, description = "`addon-unreachable`, `addon-redirects`, `addon-too-long`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 504, description = "`addon-late`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 400, description = "`bad-path`"),
+        (status = 403, description = "`gate`: the manifest declares this GET as more than a look, or the path is that of an action that destroys"),
+        (status = 405, description = "`method-in-query`: a GET only reads"),
+        (status = 409, description = "`no-address`, `addon-disabled`, `bad-url`"),
+        (status = 502, description = "`addon-unreachable`, `addon-redirects`, `addon-too-long`"),
+        (status = 504, description = "`addon-late`")))]
 pub async fn read(
     State(app): State<Arc<App>>,
     _: Person,
@@ -405,14 +405,14 @@ pub async fn read(
 /// Writes through an add-on's own API what its manifest declares and does not gate.
 #[utoipa::path(post, path = "/api/addons/{id}/proxy", operation_id = "addon_proxy_write", tag = "addons", params(("id" = u64, Path, description = "Add-on"), Through), request_body(content = String, content_type = "application/json"),
     responses((status = 200, description = "The add-on's answer; it may have any status", content((AddonAnswer = "application/json"), (String = "text/plain"))), LoggedIn, OfAddon, Stored,
-        (status = 400, description = "`bad-path`, `bad-body`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`not-declared`: the manifest declares no such request; `gate`: it is gated, ask for the action", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 405, description = "`method-in-query`: none of POST, PUT, PATCH, DELETE", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`use-the-gate`, `no-address`, `addon-disabled`, `bad-url`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`too-long`: the body has more than 64 KiB", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 502, description = "`addon-unreachable`, `addon-redirects`, `addon-too-long`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 504, description = "`addon-late`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 400, description = "`bad-path`, `bad-body`"),
+        (status = 403, description = "`not-declared`: the manifest declares no such request; `gate`: it is gated, ask for the action"),
+        (status = 405, description = "`method-in-query`: none of POST, PUT, PATCH, DELETE"),
+        (status = 408, description = "`slow`"),
+        (status = 409, description = "`use-the-gate`, `no-address`, `addon-disabled`, `bad-url`"),
+        (status = 413, description = "`too-long`: the body has more than 64 KiB"),
+        (status = 502, description = "`addon-unreachable`, `addon-redirects`, `addon-too-long`"),
+        (status = 504, description = "`addon-late`")))]
 pub async fn write(
     State(app): State<Arc<App>>,
     person: Person,
@@ -465,7 +465,7 @@ async fn write_through(
     let message = format!("{} sent {method} {path} to add-on {}", person.name, addon.name);
     let data = json!({ "addon_id": addon.id, "method": method, "path": path });
     app.record_act(
-        super::act::act("addon.action", Severity::Info, message, data),
+        NewEvent::new("addon.action", Severity::Info, message, data),
         &person.name,
     )
     .await?;

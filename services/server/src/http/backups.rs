@@ -14,10 +14,9 @@ use serde::Serialize;
 use serde_json::json;
 use utoipa::ToSchema;
 use wire::Time;
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 
 use super::Refusal;
-use super::act::act;
 use super::arrival::{Stopped, steadily};
 use super::body::Json;
 use super::doc::{Body, Both, LoggedIn, Stored, Tries};
@@ -71,7 +70,7 @@ fn unknown(name: &str) -> Refusal {
 /// Makes a backup that stays on the box, encrypted as one that is taken away; seven are kept, the oldest give way.
 #[utoipa::path(post, path = "/api/backup", operation_id = "vigil_backup", tag = "box", request_body = MakeBackup,
     responses((status = 200, body = KeptBackup), LoggedIn, Body, Tries, Both,
-        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-passphrase`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 403, description = "`password-wrong`"), (status = 422, description = "`bad-passphrase`")))]
 pub async fn make(
     State(app): State<Arc<App>>,
     person: Person,
@@ -95,7 +94,7 @@ pub async fn list(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec
 /// A backup as a file.
 #[utoipa::path(get, path = "/api/backups/{filename}/download", operation_id = "vigil_backup_download", tag = "box", params(("filename" = String, Path, description = "Its name")),
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), LoggedIn, Stored,
-        (status = 404, description = "`backup-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 404, description = "`backup-unknown`")))]
 pub async fn download(
     State(app): State<Arc<App>>,
     _: Person,
@@ -109,7 +108,7 @@ pub async fn download(
 /// Takes a backup away.
 #[utoipa::path(delete, path = "/api/backups/{filename}", operation_id = "vigil_backup_remove", tag = "box", params(("filename" = String, Path, description = "Its name")),
     responses((status = 200, body = BackupDeleted), LoggedIn, Stored,
-        (status = 404, description = "`backup-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 404, description = "`backup-unknown`")))]
 pub async fn remove(
     State(app): State<Arc<App>>,
     person: Person,
@@ -121,7 +120,7 @@ pub async fn remove(
     }
     let message = format!("{} took away the backup {filename}", person.name);
     app.record_act(
-        act(
+        NewEvent::new(
             "box.backup_removed",
             Severity::Info,
             message,
@@ -136,9 +135,9 @@ pub async fn remove(
 /// Puts a kept backup in place of everything the server keeps, as `POST /api/v1/restore` does with one that was brought.
 #[utoipa::path(post, path = "/api/backups/{filename}/restore", operation_id = "vigil_backup_restore", tag = "box", request_body = Restore, params(("filename" = String, Path, description = "Its name")),
     responses((status = 202, description = "The server starts again with the backup's state"), LoggedIn, Body, Tries, Both,
-        (status = 403, description = "`password-wrong`, `backup-closed`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 404, description = "`backup-unknown`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`jobs-running`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-backup`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 403, description = "`password-wrong`, `backup-closed`"),
+        (status = 404, description = "`backup-unknown`"),
+        (status = 409, description = "`jobs-running`"), (status = 422, description = "`bad-backup`")))]
 pub async fn restore(
     State(app): State<Arc<App>>,
     person: Person,
@@ -170,14 +169,14 @@ pub struct BroughtForm {
 #[utoipa::path(post, path = "/api/backups/restore", operation_id = "vigil_backup_restore_brought", tag = "box",
     request_body(content = BroughtForm, content_type = "multipart/form-data"),
     responses((status = 202, description = "The server starts again with the backup's state"), LoggedIn, Tries, Both,
-        (status = 400, description = "`bad-body`: the body broke off; `bad-form`: it is no such form", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`password-wrong`, `backup-closed`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`jobs-running`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`too-long`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`not-form`: Content-Type is not multipart/form-data", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`bad-form`: a field is missing; `bad-backup`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 507, description = "`no-room`: the medium has less free than the backup takes", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 400, description = "`bad-body`: the body broke off; `bad-form`: it is no such form"),
+        (status = 403, description = "`password-wrong`, `backup-closed`"),
+        (status = 408, description = "`slow`"),
+        (status = 409, description = "`jobs-running`"),
+        (status = 413, description = "`too-long`"),
+        (status = 415, description = "`not-form`: Content-Type is not multipart/form-data"),
+        (status = 422, description = "`bad-form`: a field is missing; `bad-backup`"),
+        (status = 507, description = "`no-room`: the medium has less free than the backup takes")))]
 pub async fn restore_brought(
     State(app): State<Arc<App>>,
     person: Person,

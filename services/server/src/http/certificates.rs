@@ -100,7 +100,7 @@ async fn make<T: Send + 'static>(
 /// A job's certificate as canonical JSON with its signature, byte for byte as it was signed.
 #[utoipa::path(get, path = "/jobs/{id}/certificate", operation_id = "certificate", tag = "certificates", params(("id" = String, Path, description = "Job")),
     responses((status = 200, body = String, content_type = "application/json"), LoggedIn, Stored,
-        (status = 404, description = "`job-unknown`, or `certificate-unknown`: the job has none", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 404, description = "`job-unknown`, or `certificate-unknown`: the job has none")))]
 pub async fn json(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Response, Refusal> {
     let text = text_of(&app, &id).await?;
     let name = Signed::parse(&text).map_or(id, |signed| signed.certificate().id.clone());
@@ -115,9 +115,9 @@ pub async fn json(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>
 /// A job's certificate as a page for print.
 #[utoipa::path(get, path = "/jobs/{id}/certificate.html", operation_id = "certificate_page", tag = "certificates", params(("id" = String, Path, description = "Job")),
     responses((status = 200, body = String, content_type = "text/html"), LoggedIn, Stored,
-        (status = 404, description = "`job-unknown`, or `certificate-unknown`: the job has none", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`certificate-revoked`: it was, and a page could not say so", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 500, description = "`certificate-bad`: what is kept here is damaged", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 404, description = "`job-unknown`, or `certificate-unknown`: the job has none"),
+        (status = 409, description = "`certificate-revoked`: it was, and a page could not say so"),
+        (status = 500, description = "`certificate-bad`: what is kept here is damaged")))]
 pub async fn html(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Response, Refusal> {
     let (name, page) = make(drawable(&app, &id).await?, certificate::page::html).await?;
     let mut response = file(
@@ -135,9 +135,9 @@ pub async fn html(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>
 /// A job's certificate as PDF, to hand over with the drive.
 #[utoipa::path(get, path = "/jobs/{id}/certificate.pdf", operation_id = "certificate_pdf", tag = "certificates", params(("id" = String, Path, description = "Job")),
     responses((status = 200, body = Vec<u8>, content_type = "application/pdf"), LoggedIn, Stored,
-        (status = 404, description = "`job-unknown`, or `certificate-unknown`: the job has none", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`certificate-revoked`: it was, and a page could not say so", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 500, description = "`certificate-bad`: what is kept here is damaged", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 404, description = "`job-unknown`, or `certificate-unknown`: the job has none"),
+        (status = 409, description = "`certificate-revoked`: it was, and a page could not say so"),
+        (status = 500, description = "`certificate-bad`: what is kept here is damaged")))]
 pub async fn pdf(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Response, Refusal> {
     let (name, bytes) = make(drawable(&app, &id).await?, certificate::pdf::pdf).await?;
     Ok(file("application/pdf", &format!("{name}.pdf"), "attachment", bytes))
@@ -148,7 +148,7 @@ pub async fn pdf(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>)
 /// its PDF as a URL `data:application/pdf;base64,…`.
 #[utoipa::path(post, path = "/certificates/check", operation_id = "certificate_check", tag = "certificates", request_body = CheckRequest,
     responses((status = 200, body = CertificateCheck), LoggedIn, Body, Stored,
-        (status = 422, description = "`bad-trust`: a line of `trust` says nothing", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 422, description = "`bad-trust`: a line of `trust` says nothing")))]
 pub async fn check(
     State(app): State<Arc<App>>,
     _: Person,

@@ -30,17 +30,19 @@ pub const CHECKED_IN: &str = "../wire/bindings/openapi.json";
 
 type Responses = BTreeMap<String, RefOr<Response>>;
 
-/// An answer that is a problem, with its stable words and what they mean.
+/// An answer that is a problem, with its stable words and what they mean; [`finish`] says of what form.
 fn problem(words: &str) -> RefOr<Response> {
+    RefOr::T(ResponseBuilder::new().description(words).build())
+}
+
+/// The form of a problem.
+fn is_problem(response: &mut Response) {
     let content = ContentBuilder::new()
         .schema(Some(RefOr::Ref(Ref::from_schema_name("Problem"))))
         .build();
-    RefOr::T(
-        ResponseBuilder::new()
-            .description(words)
-            .content("application/problem+json", content)
-            .build(),
-    )
+    response
+        .content
+        .insert("application/problem+json".to_owned(), RefOr::T(content));
 }
 
 macro_rules! problems {
@@ -168,8 +170,11 @@ pub(super) fn finish(mut doc: OpenApi) -> OpenApi {
                 .responses
                 .responses
                 .insert("403".to_owned(), problem(&refused));
-            for response in operation.responses.responses.values_mut() {
+            for (status, response) in &mut operation.responses.responses {
                 match response {
+                    RefOr::T(response) if status.starts_with(['4', '5']) && response.content.is_empty() => {
+                        is_problem(response);
+                    }
                     // OpenAPI wants one, and what was asked for needs no words.
                     RefOr::T(response) if response.description.is_empty() => {
                         "As asked".clone_into(&mut response.description)

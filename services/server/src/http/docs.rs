@@ -37,7 +37,7 @@ pub async fn index() -> Response {
 
 /// A guide as a page; `style.css` is how they look.
 #[utoipa::path(get, path = "/docs/{name}", operation_id = "guide", tag = "box", security(()), params(("name" = String, Path, description = "Its name, with .md or without")),
-    responses((status = 200, body = String, content_type = "text/html"), (status = 404, description = "`guide-unknown`; a page to whoever accepts text/html", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = String, content_type = "text/html"), (status = 404, description = "`guide-unknown`; a page to whoever accepts text/html")))]
 pub async fn show(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Refusal> {
     if name == "style.css" {
         return Ok(([(CONTENT_TYPE, "text/css"), (CACHE_CONTROL, "no-cache")], docs::STYLE).into_response());
@@ -47,7 +47,7 @@ pub async fn show(Path(name): Path<String>, headers: HeaderMap) -> Result<Respon
 
 /// A guide about a plug-in.
 #[utoipa::path(get, path = "/docs/plugins/{name}", operation_id = "plugin_guide", tag = "box", security(()), params(("name" = String, Path, description = "Its name, with .md or without")),
-    responses((status = 200, body = String, content_type = "text/html"), (status = 404, description = "`guide-unknown`; a page to whoever accepts text/html", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = String, content_type = "text/html"), (status = 404, description = "`guide-unknown`; a page to whoever accepts text/html")))]
 pub async fn of_plugin(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Refusal> {
     guide(&format!("plugins/{name}"), &headers)
 }

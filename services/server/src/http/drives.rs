@@ -9,11 +9,10 @@ use wire::DriveId;
 use wire::boxes::{BAY_NAME_MAX, BayRequest, LocateRequest, ScanRequest, Started, Told};
 use wire::command::{Answer, Command};
 use wire::drive::Drive;
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 use wire::gate::PLAN_DRIVES_MAX;
 
 use super::Refusal;
-use super::act::act;
 use super::agent::{claimed, odd_answer, told};
 use super::body::Json;
 use super::doc::{Agent, Body, LoggedIn};
@@ -68,7 +67,7 @@ fn known(app: &App, id: &str) -> Result<DriveId, Refusal> {
 /// Makes a drive findable: its enclosure's light, else a rhythm of reads; ends by itself after five minutes.
 #[utoipa::path(post, path = "/drives/{id}/locate", tag = "drives", params(("id" = String, Path, description = "Drive")),
     request_body = LocateRequest,
-    responses((status = 200, body = Told), LoggedIn, Body, Agent, (status = 404, description = "`drive-unknown`: no drive here has this identity", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Told), LoggedIn, Body, Agent, (status = 404, description = "`drive-unknown`: no drive here has this identity")))]
 pub async fn locate(
     State(app): State<Arc<App>>,
     person: Person,
@@ -85,7 +84,7 @@ pub async fn locate(
     let answer = told(app.ask_agent(command).await?)?;
     let word = if request.on { "makes" } else { "no longer makes" };
     let message = format!("{} {word} drive {drive} findable: {}", person.name, answer.told);
-    let mut event = act("person.located", Severity::Info, message, json!({ "on": request.on }));
+    let mut event = NewEvent::new("person.located", Severity::Info, message, json!({ "on": request.on }));
     event.drive = Some(drive);
     app.record_act(event, &person.name).await?;
     Ok(answer)
@@ -94,9 +93,9 @@ pub async fn locate(
 /// Names the bay where a drive sits, or sat last; the name stays with the bay when the drive is exchanged.
 #[utoipa::path(put, path = "/drives/{id}/bay", tag = "drives", params(("id" = String, Path, description = "Drive")),
     request_body = BayRequest,
-    responses((status = 200, body = Told), LoggedIn, Body, Agent, (status = 404, description = "`drive-unknown`: no drive here has this identity", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`bay-unknown`: nobody knows where the drive sits", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`bad-bay`: the name is too long, or more than a line", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Told), LoggedIn, Body, Agent, (status = 404, description = "`drive-unknown`: no drive here has this identity"),
+        (status = 409, description = "`bay-unknown`: nobody knows where the drive sits"),
+        (status = 422, description = "`bad-bay`: the name is too long, or more than a line")))]
 pub async fn name_bay(
     State(app): State<Arc<App>>,
     person: Person,
@@ -121,7 +120,7 @@ pub async fn name_bay(
         "" => format!("{} took the name of the bay of {name} away", person.name),
         bay => format!("{} named the bay of {name} {bay}", person.name),
     };
-    let mut event = act("person.bay_named", Severity::Info, message, json!({ "bay": bay }));
+    let mut event = NewEvent::new("person.bay_named", Severity::Info, message, json!({ "bay": bay }));
     event.drive = Some(drive);
     app.record_act(event, &person.name).await?;
     Ok(answer)
@@ -153,7 +152,7 @@ pub async fn scan(
         person.name,
         words(&app, &drives)
     );
-    let event = act(
+    let event = NewEvent::new(
         "person.scanned",
         Severity::Info,
         message,

@@ -14,10 +14,9 @@ use http::header::{CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 
 use super::Refusal;
-use super::act::act;
 use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored};
 use super::notifications::{Done, done};
@@ -80,7 +79,7 @@ pub async fn last(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Hos
 
 /// A host's reports: score and temperature of each drive over time.
 #[utoipa::path(get, path = "/api/hosts/{name}/history", operation_id = "host_history", tag = "hosts", params(("name" = String, Path, description = "Host name"), Of),
-    responses((status = 200, body = HostHistory), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json"), (status = 404, description = "`host-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = HostHistory), LoggedIn, Stored, (status = 400, description = "`bad-query`"), (status = 404, description = "`host-unknown`")))]
 pub async fn history(
     State(app): State<Arc<App>>,
     _: Person,
@@ -120,8 +119,8 @@ pub async fn history(
 
 /// Takes a host away, with its drives and their histories. Its agent stays and may report it anew.
 #[utoipa::path(delete, path = "/api/hosts/{name}", operation_id = "host_remove", tag = "hosts", params(("name" = String, Path, description = "Host name")),
-    responses((status = 200, body = Deleted), LoggedIn, Stored, (status = 404, description = "`host-unknown`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`built-in`: this is the box itself", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Deleted), LoggedIn, Stored, (status = 404, description = "`host-unknown`"),
+        (status = 409, description = "`built-in`: this is the box itself")))]
 pub async fn drop_host(
     State(app): State<Arc<App>>,
     person: Person,
@@ -137,7 +136,7 @@ pub async fn drop_host(
     }
     let message = format!("{} took away host {name} with its histories", person.name);
     app.record_act(
-        act("host.removed", Severity::Info, message, json!({ "hostname": name })),
+        NewEvent::new("host.removed", Severity::Info, message, json!({ "hostname": name })),
         &person.name,
     )
     .await?;
@@ -146,8 +145,8 @@ pub async fn drop_host(
 
 /// Takes a drive away that its host reports no more, with its history.
 #[utoipa::path(delete, path = "/api/hosts/{name}/drives/{id}", operation_id = "host_drive_remove", tag = "hosts", params(("name" = String, Path, description = "Host name"), ("id" = String, Path, description = "The drive's key")),
-    responses((status = 200, body = Deleted), LoggedIn, Stored, (status = 404, description = "`drive-unknown`: this host has no such drive", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`drive-present`: the host still reports it", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Deleted), LoggedIn, Stored, (status = 404, description = "`drive-unknown`: this host has no such drive"),
+        (status = 409, description = "`drive-present`: the host still reports it")))]
 pub async fn drop_drive(
     State(app): State<Arc<App>>,
     person: Person,
@@ -169,8 +168,11 @@ pub async fn drop_drive(
         drive.hostname
     );
     let data = json!({ "hostname": drive.hostname, "drive": drive.id, "serial": drive.reading.serial });
-    app.record_act(act("host.drive_removed", Severity::Info, message, data), &person.name)
-        .await?;
+    app.record_act(
+        NewEvent::new("host.drive_removed", Severity::Info, message, data),
+        &person.name,
+    )
+    .await?;
     Ok(Answered(DELETED))
 }
 
@@ -277,9 +279,9 @@ pub struct Alias {
 /// Gives a drive a name.
 #[utoipa::path(post, path = "/api/aliases", operation_id = "alias_put", tag = "hosts", request_body = Alias,
     responses((status = 200, body = Done), LoggedIn, Body, Stored,
-        (status = 404, description = "`drive-unknown`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`drive-ambiguous`: two drives share the serial; tell the model", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`bad-alias`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 404, description = "`drive-unknown`"),
+        (status = 409, description = "`drive-ambiguous`: two drives share the serial; tell the model"),
+        (status = 422, description = "`bad-alias`")))]
 pub async fn name(State(app): State<Arc<App>>, _: Person, Json(form): Json<Alias>) -> Result<Answered<Done>, Refusal> {
     let alias = form.alias.trim().to_owned();
     if alias.chars().count() > 64 || alias.chars().any(char::is_control) {

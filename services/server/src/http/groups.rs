@@ -10,10 +10,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use wire::Time;
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 
 use super::Refusal;
-use super::act::act;
 use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored};
 use super::notifications::{Done, done};
@@ -84,7 +83,7 @@ async fn follow(app: &App, changed: &[Group]) -> Result<(), Refusal> {
 
 async fn told(app: &App, person: &Person, what: &str, id: u64) -> Result<(), Refusal> {
     let message = format!("{} {what}", person.name);
-    let event = act(
+    let event = NewEvent::new(
         "person.changed_drive_group",
         Severity::Info,
         message,
@@ -111,8 +110,8 @@ pub struct Wanted {
 
 /// Makes a group.
 #[utoipa::path(post, path = "/api/drive-groups", operation_id = "drive_group_make", tag = "drives", request_body = Wanted,
-    responses((status = 201, body = View), LoggedIn, Body, Stored, (status = 400, description = "`bad-json`, `bad-body`, `bad-field`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`group-taken`: there is one of this name; `too-many`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 201, body = View), LoggedIn, Body, Stored, (status = 400, description = "`bad-json`, `bad-body`, `bad-field`"),
+        (status = 409, description = "`group-taken`: there is one of this name; `too-many`")))]
 pub async fn make(
     State(app): State<Arc<App>>,
     person: Person,
@@ -131,7 +130,7 @@ pub async fn make(
 
 /// One group with its drives.
 #[utoipa::path(get, path = "/api/drive-groups/{id}", operation_id = "drive_group", tag = "drives", params(("id" = String, Path, description = "Group")),
-    responses((status = 200, body = Whole), LoggedIn, Stored, (status = 404, description = "`group-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Whole), LoggedIn, Stored, (status = 404, description = "`group-unknown`")))]
 pub async fn show(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Answered<Whole>, Refusal> {
     let group = groups::one(&app.store, number(&id)?)?;
     Ok(Answered(Whole {
@@ -142,8 +141,8 @@ pub async fn show(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>
 
 /// Changes name and colour of a group.
 #[utoipa::path(put, path = "/api/drive-groups/{id}", operation_id = "drive_group_change", tag = "drives", params(("id" = String, Path, description = "Group")), request_body = Wanted,
-    responses((status = 200, body = Done), LoggedIn, Body, Stored, (status = 400, description = "`bad-json`, `bad-body`, `bad-field`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 404, description = "`group-unknown`", body = wire::Problem, content_type = "application/problem+json"), (status = 409, description = "`group-taken`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Done), LoggedIn, Body, Stored, (status = 400, description = "`bad-json`, `bad-body`, `bad-field`"),
+        (status = 404, description = "`group-unknown`"), (status = 409, description = "`group-taken`")))]
 pub async fn change(
     State(app): State<Arc<App>>,
     person: Person,
@@ -171,7 +170,7 @@ pub async fn change(
 
 /// Takes a group away; rules of alert channels for it go with it.
 #[utoipa::path(delete, path = "/api/drive-groups/{id}", operation_id = "drive_group_remove", tag = "drives", params(("id" = String, Path, description = "Group")),
-    responses((status = 200, body = Done), LoggedIn, Stored, (status = 404, description = "`group-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Done), LoggedIn, Stored, (status = 404, description = "`group-unknown`")))]
 pub async fn remove(
     State(app): State<Arc<App>>,
     person: Person,
@@ -208,8 +207,8 @@ pub struct Drive {
 
 /// Puts a drive into a group, out of the one that it was in.
 #[utoipa::path(post, path = "/api/drive-groups/{id}/members", operation_id = "drive_group_assign", tag = "drives", params(("id" = String, Path, description = "Group")), request_body = Drive,
-    responses((status = 200, body = Done), LoggedIn, Body, Stored, (status = 400, description = "`bad-json`, `bad-body`, `bad-field`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 404, description = "`group-unknown`", body = wire::Problem, content_type = "application/problem+json"), (status = 409, description = "`too-many`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Done), LoggedIn, Body, Stored, (status = 400, description = "`bad-json`, `bad-body`, `bad-field`"),
+        (status = 404, description = "`group-unknown`"), (status = 409, description = "`too-many`")))]
 pub async fn assign(
     State(app): State<Arc<App>>,
     person: Person,

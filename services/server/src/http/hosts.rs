@@ -16,7 +16,6 @@ use serde_json::{Value, json};
 use utoipa::ToSchema;
 use wire::event::{NewEvent, Severity};
 
-use super::act::act;
 use super::body::{Json, SHORT};
 use super::doc::{Body, LoggedIn, Stored, Tries};
 use super::person::{Person, bearer};
@@ -132,12 +131,12 @@ fn prove(
 /// Enrols a host agent with a person's token, or knows it again by its key.
 #[utoipa::path(post, path = "/api/v1/agents/register", operation_id = "host_agent_register", tag = "hosts", security(()), request_body = Register,
     responses((status = 200, body = HostAgentAdmitted), Tries, Stored,
-        (status = 400, description = "`bad-json`, `bad-body`, `bad-field`: the detail names the field", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`token-wrong`: the token is wrong, used or expired, and the key is not known; `proof-needed`: the key is known with another fingerprint; `signature-wrong`, `clock-off`, `replayed`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`fingerprint-taken`: this machine is enrolled with another key; `full`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`too-long`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`not-json`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 400, description = "`bad-json`, `bad-body`, `bad-field`: the detail names the field"),
+        (status = 401, description = "`token-wrong`: the token is wrong, used or expired, and the key is not known; `proof-needed`: the key is known with another fingerprint; `signature-wrong`, `clock-off`, `replayed`"),
+        (status = 408, description = "`slow`"),
+        (status = 409, description = "`fingerprint-taken`: this machine is enrolled with another key; `full`"),
+        (status = 413, description = "`too-long`"),
+        (status = 415, description = "`not-json`")))]
 pub async fn register(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
@@ -209,12 +208,12 @@ pub struct Authenticate {
 /// Gives a host agent a session of an hour for a signature.
 #[utoipa::path(post, path = "/api/v1/agents/auth", operation_id = "host_agent_auth", tag = "hosts", security(()), request_body = Authenticate,
     responses((status = 200, body = HostAgentAdmitted), Tries, Stored,
-        (status = 400, description = "`bad-json`, `bad-body`, `bad-field`: the detail names the field", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`agent-unknown`, `signature-wrong`, `clock-off`: more than five minutes apart, `replayed`: used before", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`fingerprint-taken`: another agent has this fingerprint", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`too-long`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`not-json`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 400, description = "`bad-json`, `bad-body`, `bad-field`: the detail names the field"),
+        (status = 401, description = "`agent-unknown`, `signature-wrong`, `clock-off`: more than five minutes apart, `replayed`: used before"),
+        (status = 403, description = "`fingerprint-taken`: another agent has this fingerprint"),
+        (status = 408, description = "`slow`"),
+        (status = 413, description = "`too-long`"),
+        (status = 415, description = "`not-json`")))]
 pub async fn authenticate(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
@@ -255,12 +254,12 @@ fn session_of(app: &App, headers: &HeaderMap) -> Result<Agent, Refusal> {
 /// A drive that says nothing of its health is named in `rejected` and costs the others nothing.
 #[utoipa::path(post, path = "/api/report", operation_id = "host_report", tag = "hosts", security(("bearer" = [])), request_body = HostReport,
     responses((status = 200, body = HostReportTaken), Stored, Tries,
-        (status = 400, description = "`bad-json`, `bad-body`, `bad-report`: the detail names every field", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 401, description = "`session-wrong`: no session or an ended one; `agent-unknown`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`host-taken`: another agent reports for this host; `full`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`too-long`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`not-json`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 400, description = "`bad-json`, `bad-body`, `bad-report`: the detail names every field"),
+        (status = 401, description = "`session-wrong`: no session or an ended one; `agent-unknown`"),
+        (status = 408, description = "`slow`"),
+        (status = 409, description = "`host-taken`: another agent reports for this host; `full`"),
+        (status = 413, description = "`too-long`"),
+        (status = 415, description = "`not-json`")))]
 pub async fn report(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
@@ -322,7 +321,7 @@ fn number(text: &str, unknown: impl Fn() -> Refusal) -> Result<u64, Refusal> {
 
 /// Takes a host agent away, with its host, drives and histories.
 #[utoipa::path(delete, path = "/api/v1/agents/{id}", operation_id = "host_agent_remove", tag = "hosts", params(("id" = String, Path, description = "Number of the agent")),
-    responses((status = 200, body = Value), LoggedIn, Stored, (status = 404, description = "`agent-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Value), LoggedIn, Stored, (status = 404, description = "`agent-unknown`")))]
 pub async fn drop_agent(
     State(app): State<Arc<App>>,
     person: Person,
@@ -332,7 +331,7 @@ pub async fn drop_agent(
     let id = number(&id, unknown)?;
     let hostname = app.fleet.book.drop_agent(id).await?.ok_or_else(unknown)?;
     let message = format!("{} took away the agent of host {hostname}", person.name);
-    let event = act(
+    let event = NewEvent::new(
         "host.removed",
         Severity::Info,
         message,
@@ -374,11 +373,11 @@ pub struct HostLit {
 /// Asks a host's agent to light a bay; only where the agent said that it can and listens.
 #[utoipa::path(post, path = "/api/v1/agents/{id}/identify", operation_id = "host_identify", tag = "hosts", params(("id" = String, Path, description = "Host name")), request_body = Identify,
     responses((status = 200, body = HostLit), LoggedIn, Body, Stored,
-        (status = 404, description = "`host-unknown`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`identify-absent`: its agent cannot, or does not listen", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`bad-device`: the detail names the field", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 502, description = "`agent-odd`: its agent could not be reached or refused", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 504, description = "`agent-late`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 404, description = "`host-unknown`"),
+        (status = 409, description = "`identify-absent`: its agent cannot, or does not listen"),
+        (status = 422, description = "`bad-device`: the detail names the field"),
+        (status = 502, description = "`agent-odd`: its agent could not be reached or refused"),
+        (status = 504, description = "`agent-late`")))]
 pub async fn blink(
     State(app): State<Arc<App>>,
     person: Person,
@@ -403,7 +402,7 @@ pub async fn blink(
     let answer = identify::ask(&host, &form.device, &mode).await?;
     let message = format!("{} asked {hostname} to light {}", person.name, form.device);
     app.record_act(
-        act(
+        NewEvent::new(
             "host.identify",
             Severity::Info,
             message,
@@ -443,11 +442,11 @@ pub async fn tokens(State(app): State<Arc<App>>, _: Person) -> Result<Answered<H
 /// Makes a token that admits one host agent; it is shown this once.
 #[utoipa::path(post, path = "/api/v1/tokens", operation_id = "host_token_make", tag = "hosts", request_body = NewToken,
     responses((status = 200, body = HostTokenMade), LoggedIn, Stored,
-        (status = 400, description = "`bad-json`, `bad-body`, `bad-field`: the detail names the field", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`full`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`too-long`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 415, description = "`not-json`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 400, description = "`bad-json`, `bad-body`, `bad-field`: the detail names the field"),
+        (status = 408, description = "`slow`"),
+        (status = 409, description = "`full`"),
+        (status = 413, description = "`too-long`"),
+        (status = 415, description = "`not-json`")))]
 pub async fn new_token(
     State(app): State<Arc<App>>,
     person: Person,
@@ -478,7 +477,7 @@ pub async fn new_token(
     }
     let message = format!("{} made token {} for a host agent", person.name, token.id);
     app.record_act(
-        act(
+        NewEvent::new(
             "host.token_made",
             Severity::Info,
             message,
@@ -493,7 +492,7 @@ pub async fn new_token(
 
 /// Takes a token away; an agent that used it stays.
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", operation_id = "host_token_remove", tag = "hosts", params(("id" = String, Path, description = "Number of the token")),
-    responses((status = 200, body = Value), LoggedIn, Stored, (status = 404, description = "`token-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Value), LoggedIn, Stored, (status = 404, description = "`token-unknown`")))]
 pub async fn drop_token(
     State(app): State<Arc<App>>,
     person: Person,
@@ -506,7 +505,7 @@ pub async fn drop_token(
     }
     let message = format!("{} took away token {id} for host agents", person.name);
     app.record_act(
-        act("host.token_removed", Severity::Info, message, json!({ "token_id": id })),
+        NewEvent::new("host.token_removed", Severity::Info, message, json!({ "token_id": id })),
         &person.name,
     )
     .await?;

@@ -12,12 +12,11 @@ use utoipa::IntoParams;
 use wire::JobId;
 use wire::boxes::Told;
 use wire::command::{Answer, Command};
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 use wire::frame::LogLine;
 use wire::job::{Job, TimePoint};
 
 use super::Refusal;
-use super::act::act;
 use super::agent::{odd_answer, told};
 use super::doc::{Agent, LoggedIn, OfJob, Stored};
 use super::person::Person;
@@ -40,7 +39,7 @@ const OF_DRIVE_MAX: usize = 200;
 ///
 /// With `drive` those of that drive, older ones that are on the medium alone among them, 200 at most.
 #[utoipa::path(get, path = "/jobs", tag = "jobs", params(Of), responses((status = 200, body = Vec<Job>), LoggedIn, Stored,
-    (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+    (status = 400, description = "`bad-query`")))]
 pub async fn jobs(
     State(app): State<Arc<App>>,
     _: Person,
@@ -168,7 +167,7 @@ async fn forgotten(app: &App, person: &Person, job: Job) -> Result<StatusCode, R
         "{} ended the burn-in of {} {}, which the agent does not know any more: there is no verdict",
         person.name, job.model, job.serial
     );
-    let mut event = act("job.forgotten", Severity::Warning, message, Value::Null);
+    let mut event = NewEvent::new("job.forgotten", Severity::Warning, message, Value::Null);
     (event.job, event.drive) = (Some(job.id), Some(job.drive));
     app.record_act(event, &person.name).await?;
     Ok(StatusCode::NO_CONTENT)

@@ -17,11 +17,10 @@ use serde_json::json;
 use tokio::sync::OwnedMutexGuard;
 use utoipa::ToSchema;
 use wire::Time;
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 use wire::supervisor::Request as Order;
 
 use super::Refusal;
-use super::act::act;
 use super::arrival::{Stopped, steadily};
 use super::body::Json;
 use super::doc::{Body, Both, LoggedIn, Stored, Supervised, Tries};
@@ -180,8 +179,11 @@ pub(super) async fn sealed(app: &Arc<App>, person: &Person, form: MakeBackup) ->
     };
     let message = format!("{} made a backup of the box{without}", person.name);
     let data = json!({ "bytes": made.len(), "agent": agent });
-    app.record_way_out(act("box.backed_up", Severity::Info, message, data), &person.name)
-        .await;
+    app.record_way_out(
+        NewEvent::new("box.backed_up", Severity::Info, message, data),
+        &person.name,
+    )
+    .await;
     Ok(made)
 }
 
@@ -198,7 +200,7 @@ fn is_asked(agent: Option<Presence>) -> bool {
 /// away for two minutes, it is the server's part alone: `agent` is false in the file's second line, which is JSON in clear.
 #[utoipa::path(post, path = "/backup", operation_id = "backup", tag = "box", request_body = MakeBackup,
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), LoggedIn, Body, Tries, Both,
-        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-passphrase`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 403, description = "`password-wrong`"), (status = 422, description = "`bad-passphrase`")))]
 pub async fn make(
     State(app): State<Arc<App>>,
     person: Person,
@@ -341,12 +343,12 @@ pub struct Brought {
 #[utoipa::path(put, path = "/restore", operation_id = "restore_bring", tag = "box",
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 200, body = Brought), LoggedIn,
-        (status = 400, description = "`bad-body`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 408, description = "`slow`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 413, description = "`too-long`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`bad-backup`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 507, description = "`no-room`: the medium has less free than the backup takes", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`busy`: another backup is being made, brought or put back", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 400, description = "`bad-body`"),
+        (status = 408, description = "`slow`"),
+        (status = 413, description = "`too-long`"),
+        (status = 422, description = "`bad-backup`"),
+        (status = 507, description = "`no-room`: the medium has less free than the backup takes"),
+        (status = 503, description = "`busy`: another backup is being made, brought or put back")))]
 pub async fn bring(
     State(app): State<Arc<App>>,
     person: Person,
@@ -380,8 +382,8 @@ pub struct Restore {
 /// the backup's users and passwords count. One with the agent's part needs the agent; one without leaves alone what the agent has.
 #[utoipa::path(post, path = "/restore", operation_id = "restore", tag = "box", request_body = Restore,
     responses((status = 202, description = "The server starts again with the backup's state"), LoggedIn, Body, Tries, Both,
-        (status = 403, description = "`password-wrong`, `backup-closed`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`nothing-brought`, `jobs-running`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-backup`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 403, description = "`password-wrong`, `backup-closed`"),
+        (status = 409, description = "`nothing-brought`, `jobs-running`"), (status = 422, description = "`bad-backup`")))]
 pub async fn restore(
     State(app): State<Arc<App>>,
     person: Person,
@@ -436,7 +438,7 @@ async fn arm(app: &Arc<App>, person: &Person, held: Held, passphrase: String) ->
         day(head.made)
     );
     app.record_way_out(
-        act("box.restoring", Severity::Warning, message, json!({})),
+        NewEvent::new("box.restoring", Severity::Warning, message, json!({})),
         &person.name,
     )
     .await;
@@ -474,8 +476,8 @@ pub struct Reset {
 /// agent does not run are forgotten unfinished.
 #[utoipa::path(post, path = "/reset", operation_id = "factory_reset", tag = "box", request_body = Reset,
     responses((status = 202, description = "The box marks its medium and reboots; where the medium does not take the mark, a banner says so and it does not"), LoggedIn, Body, Tries, Supervised,
-        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`jobs-running`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`not-confirmed`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 403, description = "`password-wrong`"),
+        (status = 409, description = "`jobs-running`"), (status = 422, description = "`not-confirmed`")))]
 pub async fn reset(
     State(app): State<Arc<App>>,
     person: Person,
@@ -493,8 +495,11 @@ pub async fn reset(
     };
     let message = format!("{} ordered a factory reset{with}", person.name);
     let data = json!({ "unfinished": unfinished });
-    app.record_way_out(act("box.reset", Severity::Warning, message, data), &person.name)
-        .await;
+    app.record_way_out(
+        NewEvent::new("box.reset", Severity::Warning, message, data),
+        &person.name,
+    )
+    .await;
     order(&app, Order::Reset {})?;
     Ok(StatusCode::ACCEPTED)
 }
@@ -533,8 +538,8 @@ pub struct PowerOff {
 /// Switches the box off, in order.
 #[utoipa::path(post, path = "/power-off", operation_id = "power_off", tag = "box", request_body = PowerOff,
     responses((status = 202, description = "The box switches itself off"), LoggedIn, Body, Supervised,
-        (status = 409, description = "`jobs-running`: say `while_testing` if they shall wait for the next start", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`not-confirmed`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 409, description = "`jobs-running`: say `while_testing` if they shall wait for the next start"),
+        (status = 422, description = "`not-confirmed`")))]
 pub async fn power_off(
     State(app): State<Arc<App>>,
     person: Person,
@@ -547,8 +552,11 @@ pub async fn power_off(
     supervised(&app, "Nothing here can switch this box off")?;
     let message = format!("{} switched the box off", person.name);
     let data = json!({ "while_testing": form.while_testing });
-    app.record_way_out(act("box.power_off", Severity::Warning, message, data), &person.name)
-        .await;
+    app.record_way_out(
+        NewEvent::new("box.power_off", Severity::Warning, message, data),
+        &person.name,
+    )
+    .await;
     let why = format!("power-off, asked for by {}", person.name);
     order(&app, Order::PowerOff { why })?;
     Ok(StatusCode::ACCEPTED)
@@ -572,7 +580,7 @@ pub struct TlsView {
 /// The certificate that the box shows on its HTTPS ports.
 #[utoipa::path(get, path = "/tls", operation_id = "tls", tag = "box",
     responses((status = 200, body = TlsView), LoggedIn,
-        (status = 404, description = "`no-tls`: this server speaks no TLS", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 404, description = "`no-tls`: this server speaks no TLS")))]
 pub async fn tls(
     State(app): State<Arc<App>>,
     Extension(way): Extension<Way>,
@@ -602,7 +610,7 @@ pub async fn debug_bundle(State(app): State<Arc<App>>, person: Person) -> Result
         packed.map_err(|error| Refusal::new("internal", 500, "The archive was not made").with(error.to_string()))?;
     let message = format!("{} took a debug bundle", person.name);
     app.record_way_out(
-        act("box.debug_bundle", Severity::Info, message, json!({})),
+        NewEvent::new("box.debug_bundle", Severity::Info, message, json!({})),
         &person.name,
     )
     .await;

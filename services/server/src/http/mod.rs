@@ -7,7 +7,6 @@
 //!
 //! Every error is `application/problem+json` with the fields of [`wire::Problem`], and both its texts in one line as `error`.
 
-mod act;
 mod addons;
 mod agent;
 mod arrival;

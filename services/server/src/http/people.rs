@@ -9,10 +9,9 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
 use wire::Time;
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 
 use super::Refusal;
-use super::act::act;
 use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored, Tries};
 use super::person::Person;
@@ -52,7 +51,7 @@ pub(super) async fn check_own(app: &App, person: &Person, password: String) -> R
 /// Changes one's own password and ends all one's other sessions.
 #[utoipa::path(put, path = "/session/password", tag = "session", request_body = ChangePassword,
     responses((status = 204, description = "It is changed"), LoggedIn, Body, Tries, Stored,
-        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-password`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 403, description = "`password-wrong`"), (status = 422, description = "`bad-password`")))]
 pub async fn change_password(
     State(app): State<Arc<App>>,
     person: Person,
@@ -68,7 +67,7 @@ pub async fn change_password(
     let ended = app.vault.end_sessions(&person.name, &person.secret).await?;
     let message = format!("{} changed the password", person.name);
     app.record_act(
-        act(
+        NewEvent::new(
             "person.password_changed",
             Severity::Info,
             message,
@@ -83,7 +82,7 @@ pub async fn change_password(
 /// The same on the path of existing Vigil clients.
 #[utoipa::path(post, path = "/api/users/password", tag = "session", request_body = ChangePassword,
     responses((status = 204, description = "It is changed"), LoggedIn, Body, Tries, Stored,
-        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-password`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 403, description = "`password-wrong`"), (status = 422, description = "`bad-password`")))]
 pub async fn vigil_change_password(
     app: State<Arc<App>>,
     person: Person,
@@ -112,9 +111,9 @@ pub struct NameChanged {
 /// Changes one's own user name; one's sessions go on.
 #[utoipa::path(post, path = "/api/users/username", tag = "session", request_body = ChangeName,
     responses((status = 200, body = NameChanged), LoggedIn, Body, Tries, Stored,
-        (status = 403, description = "`password-wrong`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`username-taken`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`bad-username`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 403, description = "`password-wrong`"),
+        (status = 409, description = "`username-taken`"),
+        (status = 422, description = "`bad-username`")))]
 pub async fn vigil_change_name(
     State(app): State<Arc<App>>,
     person: Person,
@@ -128,7 +127,7 @@ pub async fn vigil_change_name(
     }
     let message = format!("{} is called {name} now", person.name);
     app.record_act(
-        act(
+        NewEvent::new(
             "person.renamed",
             Severity::Info,
             message,
@@ -150,7 +149,7 @@ pub async fn end_others(State(app): State<Arc<App>>, person: Person) -> Result<S
     let ended = app.vault.end_sessions(&person.name, &person.secret).await?;
     let message = format!("{} logged out everywhere else", person.name);
     app.record_act(
-        act(
+        NewEvent::new(
             "session.others_ended",
             Severity::Info,
             message,
@@ -199,7 +198,7 @@ pub async fn sessions(State(app): State<Arc<App>>, person: Person) -> Answered<V
 /// Ends one of one's own sessions.
 #[utoipa::path(delete, path = "/sessions/{id}", tag = "session", params(("id" = String, Path, description = "Session")),
     responses((status = 204, description = "It is ended"), LoggedIn, Stored,
-        (status = 404, description = "`session-unknown`: it has ended, or is somebody else's", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 404, description = "`session-unknown`: it has ended, or is somebody else's")))]
 pub async fn end_session(
     State(app): State<Arc<App>>,
     person: Person,
@@ -209,7 +208,10 @@ pub async fn end_session(
         return Err(Refusal::new("session-unknown", 404, "You have no such session").with("it may have ended"));
     }
     let message = format!("{} ended a session", person.name);
-    app.record_act(act("session.ended", Severity::Info, message, json!({})), &person.name)
-        .await?;
+    app.record_act(
+        NewEvent::new("session.ended", Severity::Info, message, json!({})),
+        &person.name,
+    )
+    .await?;
     Ok(StatusCode::NO_CONTENT)
 }

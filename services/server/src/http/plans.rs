@@ -8,12 +8,11 @@ use serde_json::json;
 use tokio::sync::oneshot;
 use wire::boxes::{ArmRequest, PlanRequest, StartRequest, Started};
 use wire::command::{Answer, Command};
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 use wire::gate::{Armed, Plan};
 use wire::{JobId, PlanId, Problem};
 
 use super::Refusal;
-use super::act::act;
 use super::agent::{claimed, odd_answer};
 use super::body::Json;
 use super::doc::{Agent, Body, LoggedIn, OfPlan, Stored, Tries};
@@ -56,9 +55,9 @@ pub async fn plan(
 /// The last four of each serial and the password against a signed ticket, good for one start.
 #[utoipa::path(post, path = "/plans/{id}/arm", tag = "gate", params(("id" = String, Path, description = "Plan")), request_body = ArmRequest,
     responses((status = 200, body = Armed), LoggedIn, Body, OfPlan, Tries, Stored,
-        (status = 403, description = "`password-wrong`: nothing was armed", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`not-claimed`: nobody owns the box; `ticket-used`: it was started", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`label-wrong`: what was typed does not name the drive that the detail names", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 403, description = "`password-wrong`: nothing was armed"),
+        (status = 409, description = "`not-claimed`: nobody owns the box; `ticket-used`: it was started"),
+        (status = 422, description = "`label-wrong`: what was typed does not name the drive that the detail names")))]
 pub async fn arm(
     State(app): State<Arc<App>>,
     person: Person,
@@ -77,7 +76,7 @@ pub async fn arm(
     if !app.hasher.verify(request.password, hash).await? {
         let message = format!("{} gave a wrong password at the gate; nothing was armed", person.name);
         app.record_act(
-            act("gate.refused", Severity::Warning, message, json!({ "plan": id })),
+            NewEvent::new("gate.refused", Severity::Warning, message, json!({ "plan": id })),
             &person.name,
         )
         .await?;
@@ -91,7 +90,7 @@ pub async fn arm(
     // On the medium before the ticket leaves: what can erase is never handed out unrecorded.
     let message = format!("{} armed the erasure of {}", person.name, words(&app, &drives));
     app.record_act(
-        act(
+        NewEvent::new(
             "gate.armed",
             Severity::Warning,
             message,
@@ -106,8 +105,8 @@ pub async fn arm(
 /// Starts what was armed: the ticket goes to the agent, once.
 #[utoipa::path(post, path = "/plans/{id}/start", tag = "gate", params(("id" = String, Path, description = "Plan")), request_body = Armed,
     responses((status = 200, body = Started), LoggedIn, Body, OfPlan, Agent,
-        (status = 403, description = "`ticket-wrong`: it is not this plan's; `ticket-forged`: its signature is not this box's", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`not-armed`: the plan has to be armed first; `ticket-used`: it was started already; or refused by the agent as things are: `drive-refused`, `drive-busy`, `drive-changed`, `plan-changed` and the like", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 403, description = "`ticket-wrong`: it is not this plan's; `ticket-forged`: its signature is not this box's"),
+        (status = 409, description = "`not-armed`: the plan has to be armed first; `ticket-used`: it was started already; or refused by the agent as things are: `drive-refused`, `drive-busy`, `drive-changed`, `plan-changed` and the like")))]
 pub async fn start(
     State(app): State<Arc<App>>,
     person: Person,
@@ -158,19 +157,19 @@ async fn record(app: &App, plan: &Plan, actor: &str, outcome: &Result<Vec<JobId>
     let drives: Vec<_> = plan.drives.iter().map(|drive| drive.id.clone()).collect();
     let (book, on) = (&plan.playbook, words(app, &drives));
     let event = match outcome {
-        Ok(_) => act(
+        Ok(_) => NewEvent::new(
             "gate.started",
             Severity::Info,
             format!("{actor} started {book} on {on}"),
             json!({ "plan": plan.id, "drives": drives }),
         ),
-        Err(problem) if is_unanswered(problem) => act(
+        Err(problem) if is_unanswered(problem) => NewEvent::new(
             "gate.unanswered",
             Severity::Warning,
             format!("{actor} asked the agent to start {book} on {on}: {problem}"),
             json!({ "plan": plan.id, "drives": drives, "problem": problem }),
         ),
-        Err(problem) => act(
+        Err(problem) => NewEvent::new(
             "gate.refused",
             Severity::Warning,
             format!("The agent refused to start {book} on {on}: {problem}"),

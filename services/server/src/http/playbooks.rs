@@ -7,11 +7,10 @@ use axum::extract::{Path, State};
 use serde_json::json;
 use wire::boxes::{PlaybookText, Told};
 use wire::command::Command;
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 use wire::playbook::PlaybookInfo;
 
 use super::Refusal;
-use super::act::act;
 use super::agent::{claimed, told};
 use super::body::Json;
 use super::doc::{Agent, Body, LoggedIn};
@@ -85,7 +84,7 @@ pub async fn save(
     };
     let answer = told(app.ask_agent(command).await?)?;
     let message = format!("{} saved playbook {name}", person.name);
-    let event = act(
+    let event = NewEvent::new(
         "person.saved_playbook",
         Severity::Info,
         message,
@@ -97,7 +96,7 @@ pub async fn save(
 
 /// Forgets a person's playbook; a built-in one is refused.
 #[utoipa::path(delete, path = "/playbooks/{name}", tag = "playbooks", params(("name" = String, Path, description = "Playbook")),
-    responses((status = 200, body = Told), LoggedIn, Agent, (status = 404, description = "`playbook-unknown`: there is none of that name", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Told), LoggedIn, Agent, (status = 404, description = "`playbook-unknown`: there is none of that name")))]
 pub async fn forget(
     State(app): State<Arc<App>>,
     person: Person,
@@ -124,7 +123,7 @@ pub async fn forget(
     };
     let answer = told(app.ask_agent(command).await?)?;
     let message = format!("{} took away playbook {name}", person.name);
-    let event = act(
+    let event = NewEvent::new(
         "person.forgot_playbook",
         Severity::Info,
         message,

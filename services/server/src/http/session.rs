@@ -10,9 +10,8 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::json;
 use wire::Time;
 use wire::boxes::{Claim, Login, Session};
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 
-use super::act::act;
 use super::body::{Json, SHORT};
 use super::doc::{Body, LoggedIn, Stored, Tries};
 use super::person::{self, COOKIE_NAME, Person, TLS_COOKIE, VIGIL_COOKIE};
@@ -79,8 +78,8 @@ pub(super) fn check_username(name: &str) -> Result<(), Refusal> {
 /// Claims the box: who reads the code on its console becomes its one user, and is logged in. Where it was claimed before, that
 /// name, its password and all sessions end.
 #[utoipa::path(post, path = "/claim", tag = "session", security(()), request_body = Claim,
-    responses((status = 200, body = Session), Body, Tries, Stored, (status = 403, description = "`code-wrong`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`claimed`, `being-claimed`", body = wire::Problem, content_type = "application/problem+json"), (status = 422, description = "`bad-username`, `bad-password`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Session), Body, Tries, Stored, (status = 403, description = "`code-wrong`"),
+        (status = 409, description = "`claimed`, `being-claimed`"), (status = 422, description = "`bad-username`, `bad-password`")))]
 pub async fn claim(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
@@ -131,7 +130,7 @@ pub async fn claim(
             if done.is_ok() {
                 app.recovered().await;
                 app.feed(Input::Claimed).await;
-                let event = act(
+                let event = NewEvent::new(
                     "box.claimed",
                     Severity::Info,
                     format!("{name} claimed the box"),
@@ -210,7 +209,7 @@ async fn enter(
 
 /// Logs in: sets the session's cookie, good for 24 h.
 #[utoipa::path(post, path = "/session", tag = "session", security(()), request_body = Login,
-    responses((status = 200, body = Session), Body, Tries, Stored, (status = 401, description = "`login-wrong`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Session), Body, Tries, Stored, (status = 401, description = "`login-wrong`")))]
 pub async fn log_in(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
@@ -224,7 +223,7 @@ pub async fn log_in(
 
 /// The same for existing Vigil clients, which take the token out of the body, or a cookie of Vigil's name.
 #[utoipa::path(post, path = "/api/auth/login", tag = "session", security(()), request_body = Login,
-    responses((status = 200, body = front::VigilLogin), Body, Tries, Stored, (status = 401, description = "`login-wrong`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = front::VigilLogin), Body, Tries, Stored, (status = 401, description = "`login-wrong`")))]
 pub async fn vigil_log_in(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,

@@ -7,10 +7,9 @@ use axum::extract::{Path, State};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 
 use super::Refusal;
-use super::act::act;
 use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored};
 use super::notifications::Done;
@@ -61,7 +60,7 @@ pub struct SettingValue {
 /// Sets a setting that is not known: every one that is has a path of its own.
 #[utoipa::path(put, path = "/api/settings/{category}/{key}", operation_id = "setting_put", tag = "box", request_body = SettingValue,
     params(("category" = String, Path, description = "Category"), ("key" = String, Path, description = "Key")),
-    responses((status = 200, body = Done), LoggedIn, Body, (status = 404, description = "`setting-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Done), LoggedIn, Body, (status = 404, description = "`setting-unknown`")))]
 pub async fn set(
     _: Person,
     Path((category, key)): Path<(String, String)>,
@@ -99,7 +98,7 @@ enum Seconds {
 
 /// Chooses how often host agents report; each learns it with its next report.
 #[utoipa::path(put, path = "/api/settings/agents/report_interval", operation_id = "report_interval_put", tag = "hosts", request_body = Interval,
-    responses((status = 200, body = ReportInterval), LoggedIn, Body, Stored, (status = 422, description = "`bad-interval`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = ReportInterval), LoggedIn, Body, Stored, (status = 422, description = "`bad-interval`")))]
 pub async fn set_interval(
     State(app): State<Arc<App>>,
     person: Person,
@@ -119,7 +118,7 @@ pub async fn set_interval(
     app.set_report_interval(seconds).await?;
     let message = format!("{} had host agents report every {seconds} s", person.name);
     app.record_act(
-        act("host.interval", Severity::Info, message, json!({ "seconds": seconds })),
+        NewEvent::new("host.interval", Severity::Info, message, json!({ "seconds": seconds })),
         &person.name,
     )
     .await?;

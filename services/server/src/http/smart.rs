@@ -17,10 +17,9 @@ use serde::Deserialize;
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use wire::Time;
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 
 use super::Refusal;
-use super::act::act;
 use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored};
 use super::person::Person;
@@ -102,7 +101,7 @@ impl Of {
 
 /// The newest values of each drive, with what is known of those that matter.
 #[utoipa::path(get, path = "/api/smart/attributes", operation_id = "smart_attributes", tag = "smart", params(Of),
-    responses((status = 200, body = HostDrivesAttributes), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = HostDrivesAttributes), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
 pub async fn attributes(
     State(app): State<Arc<App>>,
     _: Person,
@@ -175,7 +174,7 @@ fn series(points: &[(i64, Point)], only: Option<&str>) -> BTreeMap<String, Vec<(
 /// Histories: `[seconds since 1970, value]` pairs by value; besides the drive's own values `temperature`, `score`,
 /// `wear` and `written`.
 #[utoipa::path(get, path = "/api/smart/attributes/history", operation_id = "smart_history", tag = "smart", params(Of),
-    responses((status = 200, body = HostDriveHistories), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = HostDriveHistories), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
 pub async fn history(
     State(app): State<Arc<App>>,
     _: Person,
@@ -250,7 +249,7 @@ pub(super) fn trend_of(drive: &Drive, key: &str, points: &[(i64, f64)]) -> Optio
 
 /// Trends: a straight line by least squares for each value, how sure it is, and when it crosses a limit.
 #[utoipa::path(get, path = "/api/smart/attributes/trend", operation_id = "smart_trend", tag = "smart", params(Of),
-    responses((status = 200, body = HostDrivesTrends), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = HostDrivesTrends), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
 pub async fn trends(
     State(app): State<Arc<App>>,
     _: Person,
@@ -291,7 +290,7 @@ pub async fn critical(_: Person) -> Answered<CriticalAttributes> {
 
 /// Score, parts and alerts of the drives asked for.
 #[utoipa::path(get, path = "/api/smart/health/summary", operation_id = "smart_summary", tag = "smart", params(Of),
-    responses((status = 200, body = HealthSummary), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = HealthSummary), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
 pub async fn summary(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<HealthSummary>, Refusal> {
     let drives = of(asked)?.drives(&app)?;
     Ok(Answered(HealthSummary {
@@ -317,7 +316,7 @@ pub async fn issues(State(app): State<Arc<App>>, _: Person) -> Result<Answered<H
 
 /// Temperatures over time, lowest, highest and mean.
 #[utoipa::path(get, path = "/api/smart/temperature/history", operation_id = "smart_temperature", tag = "smart", params(Of),
-    responses((status = 200, body = HostDrivesTemperatures), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = HostDrivesTemperatures), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
 pub async fn temperature(
     State(app): State<Arc<App>>,
     _: Person,
@@ -358,7 +357,7 @@ pub struct Cleanup {
 
 /// Takes old points out of the histories.
 #[utoipa::path(post, path = "/api/smart/cleanup", operation_id = "smart_cleanup", tag = "smart", request_body = Cleanup,
-    responses((status = 200, body = HistoriesCleaned), LoggedIn, Body, Stored, (status = 422, description = "`bad-days`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = HistoriesCleaned), LoggedIn, Body, Stored, (status = 422, description = "`bad-days`")))]
 pub async fn cleanup(
     State(app): State<Arc<App>>,
     person: Person,
@@ -379,7 +378,7 @@ pub async fn cleanup(
         person.name, form.days
     );
     app.record_act(
-        act("host.cleaned", Severity::Info, message, json!({ "points": gone })),
+        NewEvent::new("host.cleaned", Severity::Info, message, json!({ "points": gone })),
         &person.name,
     )
     .await?;

@@ -293,11 +293,11 @@ fn remembered(app: &App, addon: &Addon, source: &str, of: &Of) -> Result<Source,
 #[utoipa::path(get, path = "/addons/{id}/sources/{source}", operation_id = "addon_source", tag = "addons",
     params(("id" = u64, Path, description = "Add-on"), ("source" = String, Path, description = "active_jobs, job_history, chart_history, log_history, smart_deltas, addon_agents, agent_drives, config, or any word of letters, digits, _ and - (disk_status: GET /api/disk_status of the add-on), or a percent-encoded path from /api/"), Of),
     responses((status = 200, body = Source), LoggedIn, OfAddon,
-        (status = 400, description = "`bad-source`: the detail says what is expected", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`gate`: the manifest declares this GET as more than a look", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`no-address`, `bad-url`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 502, description = "`addon-unreachable`, `addon-refused`, `addon-odd`, `addon-redirects`, `addon-too-long`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 504, description = "`addon-late`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 400, description = "`bad-source`: the detail says what is expected"),
+        (status = 403, description = "`gate`: the manifest declares this GET as more than a look"),
+        (status = 409, description = "`no-address`, `bad-url`"),
+        (status = 502, description = "`addon-unreachable`, `addon-refused`, `addon-odd`, `addon-redirects`, `addon-too-long`"),
+        (status = 504, description = "`addon-late`")))]
 pub async fn source(
     State(app): State<Arc<App>>,
     _: Person,

@@ -178,7 +178,7 @@ pub(super) fn headers() -> [(HeaderName, HeaderValue); 3] {
 /// progress and log are about its drive); with both, what fits both. What is about no job, or no drive, fits any: `box`,
 /// `playbooks`, events of the box. `drives` then lists that drive alone. The same holds for what is told again after `Last-Event-ID`.
 #[utoipa::path(get, path = "/stream", operation_id = "stream", tag = "events", params(From, ("Last-Event-ID" = Option<u64>, Header, description = "Number of the last event that was seen")),
-    responses((status = 200, body = String, content_type = "text/event-stream"), LoggedIn, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = String, content_type = "text/event-stream"), LoggedIn, (status = 400, description = "`bad-query`")))]
 pub async fn stream(
     State(app): State<Arc<App>>,
     person: Person,

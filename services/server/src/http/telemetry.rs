@@ -181,7 +181,7 @@ impl Listening {
 /// `drive`, `target` or `metadata.serial` is that word; with both kinds, frames that fit both. A frame that names no job, or no
 /// drive, fits any: what an add-on says of itself reaches everybody. Other names in the query count for nothing.
 #[utoipa::path(get, path = "/api/addons/{id}/telemetry", operation_id = "addon_telemetry", tag = "addons", params(("id" = u64, Path, description = "Add-on"), Of, ("Last-Event-ID" = Option<u64>, Header, description = "Number of the last frame that was seen")),
-    responses((status = 200, body = String, content_type = "text/event-stream"), LoggedIn, OfAddon, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = String, content_type = "text/event-stream"), LoggedIn, OfAddon, (status = 400, description = "`bad-query`")))]
 pub async fn stream(
     State(app): State<Arc<App>>,
     person: Person,

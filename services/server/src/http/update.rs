@@ -14,12 +14,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::Instant;
 use utoipa::{IntoParams, ToSchema};
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 use wire::supervisor::Request as Order;
 use wire::update::{Answer, HEAD_MAX, SlotState, UpdateFetch, UpdateNeeds, UpdateState, UpdateView, UpdateWritten};
 
 use super::Refusal;
-use super::act::act;
 use super::body::{Json, read};
 use super::doc::{Body, LoggedIn, Stored};
 use super::life::nothing_runs;
@@ -76,7 +75,7 @@ fn written(answer: Answer) -> Result<Answered<UpdateWritten>, Refusal> {
 
 /// Both slots, the update that is being written, and how the last one ended.
 #[utoipa::path(get, path = "/update", tag = "box", responses((status = 200, body = UpdateState), LoggedIn,
-    (status = 503, description = "`no-supervisor`: this is no box", body = wire::Problem, content_type = "application/problem+json")))]
+    (status = 503, description = "`no-supervisor`: this is no box")))]
 pub async fn state(State(app): State<Arc<App>>, _: Person) -> Result<Answered<UpdateState>, Refusal> {
     Ok(Answered(app.update_state()?))
 }
@@ -95,9 +94,9 @@ pub struct UpdateFetching {
     request_body(content((UpdateFetch = "application/json"), (Vec<u8> = "application/octet-stream"))),
     responses((status = 200, description = "It is written; the next start tries it", body = UpdateWritten),
         (status = 202, description = "It is being fetched; see GET /api/v1/update", body = UpdateFetching), LoggedIn, Body,
-        (status = 409, description = "`update-on-trial`, `update-incomplete`, `update-fetching`, `update-busy`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`update-truncated`, `update-wrong-key`, `update-too-few-signatures`, `update-bad-signature`, `update-older`, `update-other-board`, `update-chunk`, `bad-url` and the like", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`no-supervisor`, `no-writer`, `writer-lost`, `update-medium`, `update-no-data`: the box keeps its state in memory, so no new system could prove itself", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 409, description = "`update-on-trial`, `update-incomplete`, `update-fetching`, `update-busy`"),
+        (status = 422, description = "`update-truncated`, `update-wrong-key`, `update-too-few-signatures`, `update-bad-signature`, `update-older`, `update-other-board`, `update-chunk`, `bad-url` and the like"),
+        (status = 503, description = "`no-supervisor`, `no-writer`, `writer-lost`, `update-medium`, `update-no-data`: the box keeps its state in memory, so no new system could prove itself")))]
 pub async fn take(
     State(app): State<Arc<App>>,
     person: Person,
@@ -166,9 +165,9 @@ async fn whole(
 #[utoipa::path(post, path = "/update/begin", operation_id = "update_begin", tag = "box", params(Asked),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 200, body = UpdateNeeds), LoggedIn, Body,
-        (status = 409, description = "`update-on-trial`, `update-busy`: somebody else sends one", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "why the bundle is refused, as POST /update", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`no-supervisor`, `no-writer`, `writer-lost`, `update-medium`, `update-no-data`: the box keeps its state in memory, so no new system could prove itself", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 409, description = "`update-on-trial`, `update-busy`: somebody else sends one"),
+        (status = 422, description = "why the bundle is refused, as POST /update"),
+        (status = 503, description = "`no-supervisor`, `no-writer`, `writer-lost`, `update-medium`, `update-no-data`: the box keeps its state in memory, so no new system could prove itself")))]
 pub async fn begin(
     State(app): State<Arc<App>>,
     person: Person,
@@ -188,10 +187,10 @@ pub async fn begin(
     params(("number" = String, Path, description = "Its number")),
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 204, description = "It is written"), LoggedIn, Body,
-        (status = 404, description = "`no-chunk`: this is no number", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 409, description = "`update-not-begun`, `update-busy`, `update-given-up`: by DELETE meanwhile", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`update-chunk`: its bytes are not the signed ones", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`writer-lost`, `update-medium`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 404, description = "`no-chunk`: this is no number"),
+        (status = 409, description = "`update-not-begun`, `update-busy`, `update-given-up`: by DELETE meanwhile"),
+        (status = 422, description = "`update-chunk`: its bytes are not the signed ones"),
+        (status = 503, description = "`writer-lost`, `update-medium`")))]
 pub async fn chunk(
     State(app): State<Arc<App>>,
     person: Person,
@@ -209,8 +208,8 @@ pub async fn chunk(
 /// Compares everything that was written, and makes the new system the one that the next start tries.
 #[utoipa::path(post, path = "/update/finish", operation_id = "update_finish", tag = "box",
     responses((status = 200, body = UpdateWritten), LoggedIn,
-        (status = 409, description = "`update-not-begun`, `update-incomplete`, `update-busy`, `update-given-up`: by DELETE meanwhile", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`writer-lost`, `update-medium`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 409, description = "`update-not-begun`, `update-incomplete`, `update-busy`, `update-given-up`: by DELETE meanwhile"),
+        (status = 503, description = "`writer-lost`, `update-medium`")))]
 pub async fn finish(State(app): State<Arc<App>>, person: Person) -> Result<Answered<UpdateWritten>, Refusal> {
     written(app.finish_update(&person.name, &owner(&person)).await?)
 }
@@ -218,7 +217,7 @@ pub async fn finish(State(app): State<Arc<App>>, person: Person) -> Result<Answe
 /// Gives up the download that is under way, or else one's own upload. What of it is on the medium counts the next time.
 #[utoipa::path(delete, path = "/update", operation_id = "update_give_up", tag = "box",
     responses((status = 204, description = "It is given up"), LoggedIn,
-        (status = 409, description = "`update-not-begun`, `update-busy`: it is somebody else's; `update-written`: it is the next system already", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 409, description = "`update-not-begun`, `update-busy`: it is somebody else's; `update-written`: it is the next system already")))]
 pub async fn give_up(State(app): State<Arc<App>>, person: Person) -> Result<StatusCode, Refusal> {
     app.give_up_update(&owner(&person), &person.name).await?;
     Ok(StatusCode::NO_CONTENT)
@@ -227,7 +226,7 @@ pub async fn give_up(State(app): State<Arc<App>>, person: Person) -> Result<Stat
 /// Restarts the box; running jobs write a checkpoint first and go on after it.
 #[utoipa::path(post, path = "/update/reboot", operation_id = "update_reboot", tag = "box",
     responses((status = 202, description = "It restarts"), LoggedIn, Stored,
-        (status = 503, description = "`no-supervisor`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 503, description = "`no-supervisor`")))]
 pub async fn reboot(State(app): State<Arc<App>>, person: Person) -> Result<StatusCode, Refusal> {
     let state = app.update_state()?;
     let next = state.view.slots.iter().find(|s| s.next && !s.running);
@@ -235,7 +234,7 @@ pub async fn reboot(State(app): State<Arc<App>>, person: Person) -> Result<Statu
         Some(version) => format!("reboot into version {version}, asked for by {}", person.name),
         None => format!("reboot, asked for by {}", person.name),
     };
-    let event = act(
+    let event = NewEvent::new(
         "box.reboot",
         Severity::Info,
         format!("{} restarted the box", person.name),
@@ -262,8 +261,8 @@ pub struct GoBack {
 /// it is, unless it is on trial: then it is not tried again.
 #[utoipa::path(post, path = "/update/back", operation_id = "update_back", tag = "box", request_body = GoBack,
     responses((status = 202, description = "It restarts with its other system"), LoggedIn, Body, Stored,
-        (status = 409, description = "`no-way-back`: the other slot is empty, bad or on trial, or an update is being written; `jobs-running`: say `while_testing` if they shall go on after the restart", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 503, description = "`no-supervisor`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 409, description = "`no-way-back`: the other slot is empty, bad or on trial, or an update is being written; `jobs-running`: say `while_testing` if they shall go on after the restart"),
+        (status = 503, description = "`no-supervisor`")))]
 pub async fn back(
     State(app): State<Arc<App>>,
     person: Person,
@@ -275,7 +274,7 @@ pub async fn back(
     if !form.while_testing {
         nothing_runs(&app)?;
     }
-    let event = act(
+    let event = NewEvent::new(
         "box.back",
         Severity::Warning,
         format!("{} sent the box back to the system in slot {slot}", person.name),

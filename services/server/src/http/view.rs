@@ -46,7 +46,7 @@ pub struct Window {
 
 /// Events of the hash-chained log in ascending order; without `after` the newest.
 #[utoipa::path(get, path = "/events", tag = "events", params(Window),
-    responses((status = 200, body = Vec<Event>), LoggedIn, Stored, (status = 400, description = "`bad-query`: a number is none", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Vec<Event>), LoggedIn, Stored, (status = 400, description = "`bad-query`: a number is none")))]
 pub async fn events(
     State(app): State<Arc<App>>,
     _: Person,

@@ -10,10 +10,9 @@ use health::wear;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::ToSchema;
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 
 use super::Refusal;
-use super::act::act;
 use super::body::Json;
 use super::doc::{Body, LoggedIn, Stored};
 use super::person::Person;
@@ -52,14 +51,14 @@ async fn wears(app: &App, asked: Asked, all: bool) -> Result<Answered<HostDrives
 
 /// Wear of the drives asked for, also of those that tell none.
 #[utoipa::path(get, path = "/api/wearout/drive", operation_id = "wearout_drive", tag = "smart", params(super::smart::Of),
-    responses((status = 200, body = HostDrivesWear), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = HostDrivesWear), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
 pub async fn drive(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<HostDrivesWear>, Refusal> {
     wears(&app, asked, true).await
 }
 
 /// Wear of every drive that tells it or whose rating is known.
 #[utoipa::path(get, path = "/api/wearout/all", operation_id = "wearout_all", tag = "smart", params(super::smart::Of),
-    responses((status = 200, body = HostDrivesWear), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = HostDrivesWear), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
 pub async fn all(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<HostDrivesWear>, Refusal> {
     wears(&app, asked, false).await
 }
@@ -74,7 +73,7 @@ fn points(app: &App, drive: &Drive, of: &Of) -> Result<Vec<(i64, f64)>, Refusal>
 
 /// Percent of the rated life used, over time.
 #[utoipa::path(get, path = "/api/wearout/history", operation_id = "wearout_history", tag = "smart", params(super::smart::Of),
-    responses((status = 200, body = HostDrivesWearHistory), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = HostDrivesWearHistory), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
 pub async fn history(
     State(app): State<Arc<App>>,
     _: Person,
@@ -96,7 +95,7 @@ pub async fn history(
 
 /// Where the wear goes, and when 90 and 100 % are reached.
 #[utoipa::path(get, path = "/api/wearout/trend", operation_id = "wearout_trend", tag = "smart", params(super::smart::Of),
-    responses((status = 200, body = HostDrivesWearTrend), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = HostDrivesWearTrend), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
 pub async fn trend(
     State(app): State<Arc<App>>,
     _: Person,
@@ -158,8 +157,8 @@ fn model(told: &str) -> Option<String> {
 /// Tells what a model is rated for.
 #[utoipa::path(post, path = "/api/wearout/specs", operation_id = "wearout_spec_put", tag = "smart", request_body = PutSpec,
     responses((status = 200, body = Spec), LoggedIn, Body, Stored,
-        (status = 409, description = "`full`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 422, description = "`bad-spec`: the detail names the field", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 409, description = "`full`"),
+        (status = 422, description = "`bad-spec`: the detail names the field")))]
 pub async fn put_spec(
     State(app): State<Arc<App>>,
     person: Person,
@@ -185,14 +184,17 @@ pub async fn put_spec(
     };
     app.fleet.book.put_spec(spec.clone()).await?;
     let message = format!("{} told the rating of {}: {} TB", person.name, spec.model, spec.tbw);
-    app.record_act(act("host.spec", Severity::Info, message, json!(spec)), &person.name)
-        .await?;
+    app.record_act(
+        NewEvent::new("host.spec", Severity::Info, message, json!(spec)),
+        &person.name,
+    )
+    .await?;
     Ok(Answered(spec))
 }
 
 /// Forgets a rating that a person told.
 #[utoipa::path(delete, path = "/api/wearout/specs", operation_id = "wearout_spec_remove", tag = "smart", request_body = DropSpec,
-    responses((status = 200, body = Deleted), LoggedIn, Body, Stored, (status = 404, description = "`spec-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Deleted), LoggedIn, Body, Stored, (status = 404, description = "`spec-unknown`")))]
 pub async fn drop_spec(
     State(app): State<Arc<App>>,
     _: Person,

@@ -55,8 +55,8 @@ fn admitted(app: &App, peer: Peer, given: Option<&str>, id: u64) -> Result<(Toke
 #[utoipa::path(get, path = "/api/addons/ws", operation_id = "addon_socket", tag = "addons", security(("bearer" = [])),
     params(("addon_id" = u64, Query, description = "The add-on"), ("token" = Option<String>, Query, description = "Its token, where no header can be sent")),
     responses((status = 101, description = "WebSocket"), OfAddon, Tries,
-        (status = 400, description = "`bad-query`, `not-websocket`", body = wire::Problem, content_type = "application/problem+json"), (status = 401, description = "`token-wrong`", body = wire::Problem, content_type = "application/problem+json"),
-        (status = 403, description = "`addon-disabled`", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 400, description = "`bad-query`, `not-websocket`"), (status = 401, description = "`token-wrong`"),
+        (status = 403, description = "`addon-disabled`")))]
 pub async fn connect(State(app): State<Arc<App>>, mut request: Request<Body>) -> Result<Response, Refusal> {
     let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Local);
     let id = query(request.uri().query(), "addon_id").filter(|id| !id.is_empty());

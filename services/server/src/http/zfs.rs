@@ -10,10 +10,9 @@ use health::tables::Host;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 
 use super::Refusal;
-use super::act::act;
 use super::doc::{LoggedIn, Stored};
 use super::person::Person;
 use super::told::zfs::read::{Told, datasets as datasets_of, pools as pools_of};
@@ -92,7 +91,7 @@ fn by_serial(app: &App, hostname: &str, serial: &str) -> Result<Option<ZfsDevice
 
 /// The pools of all hosts, or of one.
 #[utoipa::path(get, path = "/api/zfs/pools", operation_id = "zfs_pools", tag = "hosts", params(OfHost),
-    responses((status = 200, body = Vec<ZfsPoolListed>), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Vec<ZfsPoolListed>), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
 pub async fn pools(
     State(app): State<Arc<App>>,
     _: Person,
@@ -106,7 +105,7 @@ pub async fn pools(
 
 /// A pool with its devices, its datasets and its newest scan.
 #[utoipa::path(get, path = "/api/zfs/pools/{hostname}/{poolname}", operation_id = "zfs_pool", tag = "hosts", params(("hostname" = String, Path, description = "Host name"), ("poolname" = String, Path, description = "Its name")),
-    responses((status = 200, body = ZfsPoolWhole), LoggedIn, Stored, (status = 404, description = "`pool-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = ZfsPoolWhole), LoggedIn, Stored, (status = 404, description = "`pool-unknown`")))]
 pub async fn pool(
     State(app): State<Arc<App>>,
     _: Person,
@@ -118,7 +117,7 @@ pub async fn pool(
 
 /// Takes a pool out of what its host's last report told. Does nothing to the pool: a later report may tell it again.
 #[utoipa::path(delete, path = "/api/zfs/pools/{hostname}/{poolname}", operation_id = "zfs_pool_remove", tag = "hosts", params(("hostname" = String, Path, description = "Host name"), ("poolname" = String, Path, description = "Its name")),
-    responses((status = 200, body = ZfsPoolDeleted), LoggedIn, Stored, (status = 404, description = "`pool-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = ZfsPoolDeleted), LoggedIn, Stored, (status = 404, description = "`pool-unknown`")))]
 pub async fn drop_pool(
     State(app): State<Arc<App>>,
     person: Person,
@@ -135,7 +134,7 @@ pub async fn drop_pool(
         person.name
     );
     app.record_act(
-        act(
+        NewEvent::new(
             "host.pool_removed",
             Severity::Info,
             message,
@@ -153,7 +152,7 @@ pub async fn drop_pool(
 
 /// A pool's devices.
 #[utoipa::path(get, path = "/api/zfs/pools/{hostname}/{poolname}/devices", operation_id = "zfs_pool_devices", tag = "hosts", params(("hostname" = String, Path, description = "Host name"), ("poolname" = String, Path, description = "Its name")),
-    responses((status = 200, body = Vec<ZfsDevice>), LoggedIn, Stored, (status = 404, description = "`pool-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Vec<ZfsDevice>), LoggedIn, Stored, (status = 404, description = "`pool-unknown`")))]
 pub async fn pool_devices(
     State(app): State<Arc<App>>,
     _: Person,
@@ -164,7 +163,7 @@ pub async fn pool_devices(
 
 /// A pool's scans: the one that the last report tells, or none.
 #[utoipa::path(get, path = "/api/zfs/pools/{hostname}/{poolname}/scrubs", operation_id = "zfs_pool_scrubs", tag = "hosts", params(("hostname" = String, Path, description = "Host name"), ("poolname" = String, Path, description = "Its name")),
-    responses((status = 200, body = Vec<ZfsScan>), LoggedIn, Stored, (status = 404, description = "`pool-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Vec<ZfsScan>), LoggedIn, Stored, (status = 404, description = "`pool-unknown`")))]
 pub async fn pool_scrubs(
     State(app): State<Arc<App>>,
     _: Person,
@@ -175,7 +174,7 @@ pub async fn pool_scrubs(
 
 /// A pool's newest scan.
 #[utoipa::path(get, path = "/api/zfs/pools/{hostname}/{poolname}/scrubs/last", operation_id = "zfs_pool_last_scrub", tag = "hosts", params(("hostname" = String, Path, description = "Host name"), ("poolname" = String, Path, description = "Its name")),
-    responses((status = 200, body = ZfsLastScan), LoggedIn, Stored, (status = 404, description = "`pool-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = ZfsLastScan), LoggedIn, Stored, (status = 404, description = "`pool-unknown`")))]
 pub async fn pool_last_scrub(
     State(app): State<Arc<App>>,
     _: Person,
@@ -191,7 +190,7 @@ pub async fn pool_last_scrub(
 
 /// The devices of all pools.
 #[utoipa::path(get, path = "/api/zfs/devices", operation_id = "zfs_devices", tag = "hosts", params(OfHost),
-    responses((status = 200, body = Vec<ZfsDevice>), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Vec<ZfsDevice>), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
 pub async fn devices(
     State(app): State<Arc<App>>,
     _: Person,
@@ -209,7 +208,7 @@ pub async fn devices(
 
 /// The device with a serial number, and its pool.
 #[utoipa::path(get, path = "/api/zfs/devices/serial/{hostname}/{serial}", operation_id = "zfs_device", tag = "hosts", params(("hostname" = String, Path, description = "Host name"), ("serial" = String, Path, description = "Serial number; blanks, signs and case do not matter")),
-    responses((status = 200, body = ZfsDeviceFound), LoggedIn, Stored, (status = 404, description = "`device-unknown`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = ZfsDeviceFound), LoggedIn, Stored, (status = 404, description = "`device-unknown`")))]
 pub async fn device(
     State(app): State<Arc<App>>,
     _: Person,
@@ -223,7 +222,7 @@ pub async fn device(
 
 /// The file systems and volumes of all pools.
 #[utoipa::path(get, path = "/api/zfs/datasets", operation_id = "zfs_datasets", tag = "hosts", params(OfHost),
-    responses((status = 200, body = Vec<ZfsDataset>), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Vec<ZfsDataset>), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
 pub async fn datasets(
     State(app): State<Arc<App>>,
     _: Person,
@@ -235,7 +234,7 @@ pub async fn datasets(
 
 /// The newest scan of each pool that has had one, the newest first.
 #[utoipa::path(get, path = "/api/zfs/scrubs", operation_id = "zfs_scrubs", tag = "hosts", params(OfHost),
-    responses((status = 200, body = Vec<ZfsScan>), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = Vec<ZfsScan>), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
 pub async fn scrubs(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Vec<ZfsScan>>, Refusal> {
     let hosts = hosts(&app, &of(asked)?)?;
     let mut scans: Vec<ZfsScan> = hosts.iter().flat_map(pools_of).filter_map(|told| told.scan()).collect();
@@ -245,7 +244,7 @@ pub async fn scrubs(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Res
 
 /// Numbers of all pools, or of those of one host.
 #[utoipa::path(get, path = "/api/zfs/summary", operation_id = "zfs_summary", tag = "hosts", params(OfHost),
-    responses((status = 200, body = ZfsSummary), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = ZfsSummary), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
 pub async fn summary(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<ZfsSummary>, Refusal> {
     let of = of(asked)?;
     let hosts = hosts(&app, &of)?;
@@ -256,7 +255,7 @@ pub async fn summary(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Re
 
 /// The pools that want somebody to look.
 #[utoipa::path(get, path = "/api/zfs/health", operation_id = "zfs_health", tag = "hosts", params(OfHost),
-    responses((status = 200, body = ZfsHealth), LoggedIn, Stored, (status = 400, description = "`bad-query`", body = wire::Problem, content_type = "application/problem+json")))]
+    responses((status = 200, body = ZfsHealth), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
 pub async fn health(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<ZfsHealth>, Refusal> {
     let hosts = hosts(&app, &of(asked)?)?;
     let all: Vec<Told<'_>> = hosts.iter().flat_map(pools_of).collect();

@@ -9,11 +9,10 @@ use notify::engine::Alert;
 use serde::Deserialize;
 use serde_json::json;
 use utoipa::IntoParams;
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 
 use crate::app::App;
 use crate::http::Refusal;
-use crate::http::act::act;
 use crate::http::doc::{LoggedIn, Stored};
 use crate::http::person::Person;
 
@@ -30,7 +29,7 @@ pub struct Open {
 /// that were acknowledged, 500 at most.
 #[utoipa::path(get, path = "/api/notifications/alerts", operation_id = "alerts_open", tag = "alerts", params(Open),
     responses((status = 200, body = Vec<Alert>), LoggedIn, Stored,
-        (status = 400, description = "`bad-query`: `open` is neither true nor false", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 400, description = "`bad-query`: `open` is neither true nor false")))]
 pub async fn alerts(
     State(app): State<Arc<App>>,
     _: Person,
@@ -45,7 +44,7 @@ pub async fn alerts(
 /// Acknowledges an alert: somebody looks after it, and it goes on to nobody else. A second time changes nothing.
 #[utoipa::path(post, path = "/api/notifications/alerts/{id}/ack", tag = "alerts", params(("id" = u64, Path, description = "Alert: the number of its event")),
     responses((status = 200, body = Alert), LoggedIn, Stored,
-        (status = 404, description = "`alert-unknown`: there is no such alert", body = wire::Problem, content_type = "application/problem+json")))]
+        (status = 404, description = "`alert-unknown`: there is no such alert")))]
 pub async fn acknowledge(
     State(app): State<Arc<App>>,
     person: Person,
@@ -65,7 +64,7 @@ pub async fn acknowledge(
         let message = format!("{} acknowledged the alert {:?}", person.name, alert.title);
         let data = json!({ "alert": alert.id, "event_type": alert.event_type });
         app.record_act(
-            act("person.acknowledged_alert", Severity::Info, message, data),
+            NewEvent::new("person.acknowledged_alert", Severity::Info, message, data),
             &person.name,
         )
         .await?;

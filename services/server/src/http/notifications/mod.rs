@@ -22,10 +22,9 @@ use notify::{BadSetting, Service};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
-use wire::event::Severity;
+use wire::event::{NewEvent, Severity};
 
 use super::Refusal;
-use super::act::act;
 use super::doc::{LoggedIn, Stored};
 use super::person::Person;
 use crate::app::App;
@@ -79,7 +78,7 @@ async fn told(app: &App, person: &Person, kind: &str, words: &str, service: &Ser
     );
     let data = json!({ "service_id": service.id, "service_type": service.service_type });
     Ok(app
-        .record_act(act(kind, Severity::Info, message, data), &person.name)
+        .record_act(NewEvent::new(kind, Severity::Info, message, data), &person.name)
         .await?)
 }
 

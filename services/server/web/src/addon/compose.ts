@@ -1,4 +1,4 @@
-/** Texts to deploy an add-on or one of its agents: compose files, environment lines, commands. Pure; `compose.test.ts`. */
+/** Texts to deploy an add-on or one of its agents: compose files, environment lines, commands. Pure; `shapes.test.ts`. */
 import { arr, at, bool, obj, str, type Config } from "./manifest";
 
 /** A text as YAML reads it back, whatever is in it. */

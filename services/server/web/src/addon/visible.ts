@@ -1,6 +1,6 @@
 /**
  * `visible_when`: whether a field is shown, by what other fields hold; the same as `wire::expression::When` in Rust.
- * Both sides run `services/wire/cases/visible.json` (`visible.test.ts`).
+ * Both sides run `services/wire/cases/visible.json` (`expression.test.ts`).
  */
 import { LENGTH_MAX } from "./expression";
 

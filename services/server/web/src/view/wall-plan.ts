@@ -1,4 +1,4 @@
-/** What the wall shows and how it is cut into screens. Pure; tested in `wall-plan.test.ts`. */
+/** What the wall shows and how it is cut into screens. Pure; tested in `wall.test.ts`. */
 import type { Drive, Job } from "@wire";
 
 import { byGroup } from "../state/store";
