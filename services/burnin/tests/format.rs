@@ -245,6 +245,42 @@ fn another_identity_stops_it_before_a_file_system_is_made() {
     assert!(!String::from_utf8_lossy(&part.stdout).contains("ext4"));
 }
 
+/// udevd reads a table again whenever a writer of the whole drive closes, unless somebody holds its lock: each partition vanishes for
+/// that moment.
+#[test]
+fn the_drives_lock_keeps_udev_away_while_it_is_formatted() {
+    let Some(drive) = Loop::new(64 << 20, 512) else { return };
+    let mut locked = None;
+    let (formatted, _) = drive.format_as(&request(FileSystem::Ext4, Table::Gpt, 0, "x"), &mut || {
+        locked = Some(File::open(&drive.node).unwrap().try_lock());
+        Ok(())
+    });
+    assert!(formatted.problem.is_none(), "{formatted:?}");
+    assert!(
+        matches!(locked, Some(Err(std::fs::TryLockError::WouldBlock))),
+        "{locked:?}"
+    );
+    File::open(&drive.node).unwrap().try_lock().unwrap();
+}
+
+/// Who does not know that lock may do the same.
+#[test]
+fn a_partition_that_vanishes_for_a_moment_is_waited_for() {
+    let Some(drive) = Loop::new(64 << 20, 512) else { return };
+    let partx = |how: &str| drop(Command::new("partx").args([how, &drive.node]).output().unwrap());
+    let (formatted, _) = std::thread::scope(|scope| {
+        drive.format_as(&request(FileSystem::Ext4, Table::Gpt, 0, "x"), &mut || {
+            partx("-d");
+            scope.spawn(|| {
+                std::thread::sleep(Duration::from_millis(300));
+                partx("-a");
+            });
+            Ok(())
+        })
+    });
+    assert!(formatted.problem.is_none(), "{formatted:?}");
+}
+
 #[test]
 fn another_size_or_a_failing_tool_is_a_problem_and_never_a_pass() {
     let Some(mut drive) = Loop::new(64 << 20, 512) else {

@@ -94,6 +94,17 @@ pub(super) fn same_device(a: &File, b: &File) -> io::Result<bool> {
     Ok(a.metadata()?.rdev() == b.metadata()?.rdev())
 }
 
+/// Takes the drive's lock, for as long as the descriptor is open: without it udev reads the table again as soon as a writer of the
+/// whole drive closes, and each partition vanishes for a moment. Source: systemd.io/BLOCK_DEVICE_LOCKING.
+///
+/// Whoever holds it longer than the patience is not asked: the table is written through a descriptor that nobody else may have.
+pub(super) fn lock(drive: &File) {
+    let deadline = Instant::now() + PATIENCE;
+    while drive.try_lock().is_err() && Instant::now() < deadline {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+}
+
 /// Drops what the kernel keeps in memory of the device.
 pub(super) fn drop_cache(file: &File) -> io::Result<()> {
     // SAFETY: the descriptor is open; the call takes no argument.
@@ -199,10 +210,11 @@ pub(super) fn partition(drive: &File, layout: &Layout) -> io::Result<PathBuf> {
     Err(io::Error::other(told))
 }
 
-/// Waits until nobody holds the node: the kernel lets go of a ring's files some 40 ms after the ring.
+/// Waits until the node is there and nobody holds it: the kernel lets go of a ring's files some 40 ms after the ring, and whoever reads
+/// the table again takes each partition away for a moment.
 ///
 /// # Errors
-/// When somebody still does after 20 s.
+/// When somebody still holds it after 20 s, or it is not there.
 pub(super) fn wait_until_free(node: &Path) -> io::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
@@ -213,7 +225,12 @@ pub(super) fn wait_until_free(node: &Path) -> io::Result<()> {
             .open(node)
         {
             Ok(_) => return Ok(()),
-            Err(error) if error.raw_os_error() == Some(nix::libc::EBUSY) && Instant::now() < deadline => {
+            Err(error)
+                if matches!(
+                    error.raw_os_error(),
+                    Some(nix::libc::EBUSY | nix::libc::ENOENT | nix::libc::ENXIO)
+                ) && Instant::now() < deadline =>
+            {
                 std::thread::sleep(Duration::from_millis(50));
             }
             Err(error) => return Err(error),

@@ -114,6 +114,7 @@ impl Maker<'_> {
                 order.node.display()
             ));
         }
+        disk::lock(&watch);
         write(&drive, &layout, filesystem, &encoded).told("writing the table")?;
         disk::tell_kernel(&drive, &layout).told("telling the kernel")?;
         // From here on `watch` alone keeps the device number from passing to another drive.
