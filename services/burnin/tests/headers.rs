@@ -499,6 +499,24 @@ fn a_job_that_ended_before_its_end_leaves_nothing_to_go_on_with() {
 }
 
 #[test]
+fn the_end_of_a_job_is_told_though_a_mark_of_it_hangs() {
+    let mut order = order(plain(&[Phase::Write, Phase::Verify]));
+    order.limits.errors_max = 0;
+    let (lba, _) = header::places(GEOMETRY)[1];
+    let faults = vec![
+        Fault::WriteError { lba: lba + 200 },
+        Fault::Slow { lba, millis: 90_000 },
+    ];
+    let mut sim = Sim::new(GEOMETRY, Plan::with(faults), 3, 16 << 10, 7);
+    let mut told = false;
+    let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |report| {
+        told |= matches!(report, Report::Done { .. });
+    });
+    assert_eq!(evidence.unwrap().stopped, Some(Stop::TooManyErrors));
+    assert!(told);
+}
+
+#[test]
 fn one_mark_of_the_end_is_enough_and_no_other_job_is_marked() {
     let order = order(surface(Fill::Keyed, Direction::Forward));
     let mut sim = drive(Content::Random, 2);

@@ -113,6 +113,29 @@ fn another_drive_of_the_same_name_and_size_is_not_written_to() {
     }
 }
 
+/// A place of the headers may lie where a dying drive tries for minutes, or for ever; the others tell whose it is.
+#[test]
+fn a_slow_place_of_the_headers_ends_no_job_and_one_that_hangs_does_with_its_reason() {
+    let order = Order {
+        header: Some(note()),
+        ..order(ALL)
+    };
+    let mut own = drive(Plan::healthy(Content::Random));
+    let (_, checkpoints) = run(&mut own, &order);
+    let text = checkpoints.iter().find(|text| provable(text)).unwrap();
+    let (lba, _) = burnin::header::places(GEOMETRY)[1];
+    own.ages(Fault::Slow { lba, millis: 90_000 });
+    let (evidence, _) = run(&mut own, &going_on(&order, text));
+    assert_eq!(evidence.stopped, None, "{:?}", evidence.incidents);
+    own.ages(Fault::Hang { lba });
+    let (evidence, _) = run(&mut own, &going_on(&order, text));
+    assert!(
+        matches!(&evidence.stopped, Some(Stop::Engine { why }) if why.contains("not come back")),
+        "{:?}",
+        evidence.stopped
+    );
+}
+
 /// Probe and samples leave gaps, and erase nevertheless: such a job keeps headers, too.
 #[test]
 fn a_job_without_a_write_knows_its_drive_from_its_first_checkpoint_on() {

@@ -138,6 +138,11 @@ pub struct Done {
     pub result: Result<u64, i32>,
 }
 
+/// What a slot answers whose access has not come back.
+pub(crate) fn not_back(slot: usize) -> io::Error {
+    io::Error::other(format!("the access before, in slot {slot}, has not come back"))
+}
+
 /// What the engine needs of a drive.
 pub trait Device: std::fmt::Debug {
     /// Time since some fixed moment; never goes back.
@@ -153,7 +158,7 @@ pub trait Device: std::fmt::Debug {
     /// Starts an access.
     ///
     /// # Errors
-    /// When the machinery fails; a failing drive is told by its [`Done`].
+    /// When the machinery fails, or an earlier access of this slot has not come back; a failing drive is told by its [`Done`].
     fn submit(&mut self, access: Access) -> io::Result<()>;
     /// Waits for an access to come back, at most so long.
     ///

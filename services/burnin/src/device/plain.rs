@@ -126,7 +126,9 @@ impl Device for Plain {
     }
 
     fn submit(&mut self, access: Access) -> io::Result<()> {
-        assert!(!self.busy[access.slot], "slot {} is busy", access.slot);
+        if self.busy[access.slot] {
+            return Err(super::not_back(access.slot));
+        }
         self.busy[access.slot] = true;
         self.requests
             .try_send(access)

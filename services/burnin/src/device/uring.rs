@@ -95,7 +95,6 @@ impl Uring {
 
 impl Uring {
     fn trim(&mut self, slot: usize, offset: u64, length: u64) -> io::Result<()> {
-        assert!(!self.busy[slot], "slot {slot} is busy");
         let (file, results) = (self.file.try_clone()?, self.trims.0.clone());
         std::thread::Builder::new()
             .name("trim".to_owned())
@@ -173,11 +172,14 @@ impl Device for Uring {
     fn submit(&mut self, access: Access) -> io::Result<()> {
         let Access { slot, op, lba, sectors } = access;
         let (offset, length) = (lba * self.sector.0, sectors * self.sector.0);
+        if self.busy[slot] {
+            return Err(super::not_back(slot));
+        }
         if op == Op::Trim {
             return self.trim(slot, offset, length);
         }
         assert!(
-            !self.busy[slot] && length <= self.arena.block() as u64,
+            length <= self.arena.block() as u64,
             "{access:?} does not fit slot {slot}"
         );
         let (length, index) = (length as u32, slot as u16);

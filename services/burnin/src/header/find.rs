@@ -6,15 +6,19 @@ use std::time::Duration;
 use super::{Header, places, unit};
 use crate::device::{Access, Device, Geometry, Op};
 use crate::pattern::{JobKey, UNIT};
+use crate::worker::HANG_MS;
 
 /// Longest single wait.
 const WAIT: Duration = Duration::from_millis(250);
 
-/// Longest time for one read.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Longest time for one read: a place that errs after minutes is unreadable, and the others tell.
+const PATIENCE: Duration = Duration::from_millis(HANG_MS);
 
 /// How long a drive is asked to take the marks of an ended job: one is enough, and a verdict waits.
 const RETIRE: Duration = Duration::from_secs(10);
+
+/// Longest time for one access of those.
+const MARK: Duration = Duration::from_secs(60);
 
 /// What the units of one job told.
 #[derive(Default)]
@@ -36,7 +40,7 @@ pub fn find(device: &mut dyn Device, geometry: Geometry) -> Option<Header> {
     let mut jobs: BTreeMap<([u8; 16], usize), Heard> = BTreeMap::new();
     let mut ended = BTreeSet::new();
     for (lba, long) in places(geometry) {
-        for (offset, bytes) in (0_u64..).zip(read(device, geometry, lba, long)) {
+        for (offset, bytes) in (0_u64..).zip(read(device, geometry, (lba, long), PATIENCE)) {
             let here = lba * geometry.units() + offset;
             ended.extend(
                 unit::read_ended(&bytes)
@@ -63,23 +67,22 @@ pub fn find(device: &mut dyn Device, geometry: Geometry) -> Option<Header> {
 /// Whether some header unit of this job, or the mark of its end, stands where it belongs; `None` where no place could be
 /// read.
 pub fn holds_ours(device: &mut dyn Device, geometry: Geometry, key: JobKey) -> Option<bool> {
-    let told = ours_at(device, geometry, key);
-    told.into_iter().flatten().reduce(|one, other| one || other)
+    let told = places(geometry)
+        .into_iter()
+        .filter_map(|place| ours_at(device, geometry, key, place));
+    told.reduce(|one, other| one || other)
 }
 
-/// The same of each place, in the order of [`places`].
-pub(crate) fn ours_at(device: &mut dyn Device, geometry: Geometry, key: JobKey) -> Vec<Option<bool>> {
-    let ours = |(lba, long)| {
-        let units = read(device, geometry, lba, long);
-        (!units.is_empty()).then(|| is_ours(&units, lba * geometry.units(), key))
-    };
-    places(geometry).into_iter().map(ours).collect()
+/// The same of one of [`places`].
+pub(crate) fn ours_at(device: &mut dyn Device, geometry: Geometry, key: JobKey, place: (u64, u64)) -> Option<bool> {
+    let units = read(device, geometry, place, PATIENCE);
+    (!units.is_empty()).then(|| is_ours(&units, place.0 * geometry.units(), key))
 }
 
 /// In which pass each place was written, in the order of [`places`]; `None` where no unit of this job's tells it.
 pub(super) fn passes(device: &mut dyn Device, geometry: Geometry, key: JobKey) -> Vec<Option<u8>> {
     let pass = |(lba, long)| {
-        let units = read(device, geometry, lba, long);
+        let units = read(device, geometry, (lba, long), PATIENCE);
         let told = units.iter().zip(lba * geometry.units()..).filter_map(|(bytes, here)| {
             let told = unit::read(bytes)?;
             (told.unit == here && told.key == key).then_some(told.pass)
@@ -108,7 +111,7 @@ pub fn retire(device: &mut dyn Device, geometry: Geometry, key: JobKey) -> usize
         if device.now() >= until {
             break;
         }
-        let units = read(device, geometry, lba, long);
+        let units = read(device, geometry, (lba, long), MARK);
         if is_ours(&units, lba * geometry.units(), key) && mark(device, geometry, (lba, long), key) {
             marked += 1;
         }
@@ -120,7 +123,7 @@ pub fn retire(device: &mut dyn Device, geometry: Geometry, key: JobKey) -> usize
             lba: 0,
             sectors: 0,
         };
-        once(device, flush);
+        once(device, flush, MARK);
     }
     marked
 }
@@ -144,7 +147,7 @@ fn mark(device: &mut dyn Device, geometry: Geometry, (lba, sectors): (u64, u64),
             lba: at,
             sectors: count,
         };
-        if once(device, access) != Some(words as u64 * 8) {
+        if once(device, access, MARK) != Some(words as u64 * 8) {
             return false;
         }
         at += count;
@@ -153,14 +156,14 @@ fn mark(device: &mut dyn Device, geometry: Geometry, (lba, sectors): (u64, u64),
 }
 
 /// The 512-byte units of some sectors; none where they cannot be read.
-fn read(device: &mut dyn Device, geometry: Geometry, lba: u64, sectors: u64) -> Vec<Vec<u8>> {
+fn read(device: &mut dyn Device, geometry: Geometry, (lba, sectors): (u64, u64), patience: Duration) -> Vec<Vec<u8>> {
     let mut units = Vec::new();
     let each = (device.block() as u64 / u64::from(geometry.sector)).max(1);
     let mut at = lba;
     while at < lba + sectors {
         let count = each.min(lba + sectors - at);
         let words = (count * u64::from(geometry.sector)) as usize / 8;
-        match read_once(device, at, count) {
+        match read_within(device, (at, count), patience) {
             Some(bytes) if bytes == words as u64 * 8 => {
                 let data = &device.buffer(0)[..words];
                 let chunks = data.chunks(UNIT / 8);
@@ -180,19 +183,23 @@ fn read(device: &mut dyn Device, geometry: Geometry, lba: u64, sectors: u64) -> 
 
 /// Reads into slot 0; bytes moved, `None` for an error or a read that does not come back.
 pub(super) fn read_once(device: &mut dyn Device, lba: u64, sectors: u64) -> Option<u64> {
+    read_within(device, (lba, sectors), PATIENCE)
+}
+
+fn read_within(device: &mut dyn Device, (lba, sectors): (u64, u64), patience: Duration) -> Option<u64> {
     let access = Access {
         slot: 0,
         op: Op::Read,
         lba,
         sectors,
     };
-    once(device, access)
+    once(device, access, patience)
 }
 
-/// One access of slot 0; bytes moved, `None` for an error or one that does not come back.
-fn once(device: &mut dyn Device, access: Access) -> Option<u64> {
+/// One access of slot 0; bytes moved, `None` for an error or one that does not come back, and for each that is asked for after that.
+fn once(device: &mut dyn Device, access: Access, patience: Duration) -> Option<u64> {
     device.submit(access).ok()?;
-    let until = device.now() + PATIENCE;
+    let until = device.now() + patience;
     loop {
         match device.wait(WAIT).ok()? {
             Some(done) => return done.result.ok(),

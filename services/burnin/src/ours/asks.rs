@@ -90,18 +90,19 @@ impl Asks {
         Ok((told.read > 0).then_some(told.read))
     }
 
-    /// Asks at the headers' places.
+    /// Asks at the headers' places, until the time is over.
     ///
     /// # Errors
     /// As for [`Asks::at`].
     pub fn at_headers(&self, device: &mut dyn Device) -> Result<Told, String> {
         let mut told = Told::default();
-        let places = header::places(self.reads.geometry);
-        for ((lba, _), ours) in places
-            .into_iter()
-            .zip(header::ours_at(device, self.reads.geometry, self.key))
-        {
-            let sector = self.at(device, vec![lba])?;
+        for place in header::places(self.reads.geometry) {
+            if self.reads.is_late(device) {
+                break;
+            }
+            let ours = header::ours_at(device, self.reads.geometry, self.key, place);
+            let mut sector = Told::default();
+            self.ask(device, place.0, &mut sector)?;
             told.read += u64::from(ours.is_some() || sector.read > 0);
             told.ours += u64::from(ours == Some(true) || sector.ours > 0);
         }
@@ -127,15 +128,21 @@ impl Asks {
             if self.reads.is_late(device) {
                 break;
             }
-            if self.reads.read(device, lba, 1)? {
-                let data = &device.buffer(0)[..self.reads.geometry.sector as usize / 8];
-                told.read += 1;
-                told.ours += u64::from(self.is_ours(data, lba));
-                let one = data.first().filter(|word| data.iter().all(|other| other == *word));
-                told.words.extend(one);
-            }
+            self.ask(device, lba, &mut told)?;
         }
         Ok(told)
+    }
+
+    /// Asks at one place.
+    fn ask(&self, device: &mut dyn Device, lba: u64, told: &mut Told) -> Result<(), String> {
+        if self.reads.read(device, lba, 1)? {
+            let data = &device.buffer(0)[..self.reads.geometry.sector as usize / 8];
+            told.read += 1;
+            told.ours += u64::from(self.is_ours(data, lba));
+            let one = data.first().filter(|word| data.iter().all(|other| other == *word));
+            told.words.extend(one);
+        }
+        Ok(())
     }
 
     /// What a drive shows whose constant was trimmed: the headers' places were spared, and hold it whole.

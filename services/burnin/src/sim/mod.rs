@@ -164,6 +164,12 @@ impl Sim {
         self.gone = None;
     }
 
+    /// From here on it has this fault, too.
+    pub fn ages(&mut self, fault: Fault) {
+        self.plan.faults.push(fault);
+        self.shown.push(0);
+    }
+
     /// Bytes that reads and writes have moved so far.
     pub fn moved(&self) -> u64 {
         self.moved
@@ -499,11 +505,9 @@ impl Device for Sim {
     }
 
     fn submit(&mut self, access: Access) -> io::Result<()> {
-        assert!(
-            self.queue.iter().all(|(_, other)| other.slot != access.slot),
-            "slot {} is busy",
-            access.slot
-        );
+        if self.queue.iter().any(|(_, other)| other.slot == access.slot) {
+            return Err(crate::device::not_back(access.slot));
+        }
         assert!(
             access.lba + access.sectors <= self.geometry.sectors,
             "{access:?} is outside the drive"

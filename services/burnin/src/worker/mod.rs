@@ -182,6 +182,9 @@ pub struct Limits {
     pub seeks_max: u64,
 }
 
+/// [`Limits::hang_ms`] where nobody names another: the kernel gives a SCSI command 30 s and five retries before it tells an error.
+pub const HANG_MS: u64 = 240_000;
+
 impl Default for Limits {
     fn default() -> Self {
         Self {
@@ -194,8 +197,7 @@ impl Default for Limits {
             checkpoint_credit_bytes: 8 << 20,
             rewind_bytes: 1 << 30,
             slow_ms: 10_000,
-            // The kernel gives a SCSI command 30 s and five retries before it tells an error.
-            hang_ms: 240_000,
+            hang_ms: HANG_MS,
             rereads: 3,
             reread_blocks: 256,
             memory_tests: 16,
