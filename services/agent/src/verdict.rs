@@ -70,6 +70,7 @@ fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers:
         formatted: job.formatted.as_ref(),
         timeline: &job.timeline,
         rotation: record.rotation,
+        bus: record.identity.bus,
         smr: record.shingled.as_deref(),
         too_hot: record.too_hot.as_deref(),
         paused_for_heat: record.was_hot,

@@ -255,14 +255,11 @@ impl Evidence {
     fn verified_by(&self, record: &Record) -> u64 {
         let sector = u64::from(self.geometry.sector);
         let sectors = record.read(self.geometry) / sector;
-        let bad = match record.work.order {
-            Direction::Forward => self.defects.bad_sectors_below(sectors),
-            Direction::Reverse => self
-                .defects
-                .bad_sectors()
-                .saturating_sub(self.defects.bad_sectors_below(self.geometry.sectors - sectors)),
+        let read = match record.work.order {
+            Direction::Forward => 0..sectors,
+            Direction::Reverse => self.geometry.sectors - sectors..self.geometry.sectors,
         };
-        (sectors.saturating_sub(bad)) * sector
+        sectors.saturating_sub(self.defects.bad_sectors_in(read)) * sector
     }
 
     /// Whether some verify step is part of the playbook; else only samples or reads are asked for.

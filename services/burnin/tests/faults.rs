@@ -430,6 +430,16 @@ fn hang_slow_and_disconnect_are_evidence_with_a_place() {
     );
     assert_eq!(evidence.phase(Phase::Write).unwrap().status, PhaseStatus::Interrupted);
 
+    let trim = Order {
+        steps: plain(&[Phase::Trim]),
+        ..order.clone()
+    };
+    let mut sim = Sim::new(geometry, Plan::with(vec![Fault::Hang { lba: 250 }]), 3, 8 << 10, 7);
+    let told = self::burn(&mut sim, &trim).incidents[0].detail.clone();
+    // Four times the patience of any other access.
+    let waited = trim.limits.hang_ms * 4 / 1000;
+    assert_eq!(told, format!("a trim has not come back for {waited} s"));
+
     let (stopped, incidents, _) = burn(Fault::Slow {
         lba: 99,
         millis: 12_000,

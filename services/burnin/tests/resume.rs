@@ -279,6 +279,48 @@ fn a_cut_just_after_a_write_began_fails_no_healthy_drive() {
     }
 }
 
+/// What a trim emptied that the lost checkpoint knew of is no fault of the drive; without a trim to come, it is.
+#[test]
+fn a_cut_just_after_a_trim_fails_no_healthy_drive() {
+    for direction in [Direction::Forward, Direction::Reverse] {
+        let step = |phase: Phase, pass| Step {
+            pass,
+            order: if phase == Phase::Verify {
+                direction
+            } else {
+                Direction::Forward
+            },
+            ..phase.into()
+        };
+        let steps = vec![
+            step(Phase::Write, 1),
+            step(Phase::Verify, 1),
+            step(Phase::Trim, 1),
+            step(Phase::TrimCheck, 1),
+            step(Phase::Write, 2),
+            step(Phase::Verify, 2),
+        ];
+        let mut order = order(steps, 2);
+        let mut sim = Sim::new(GEOMETRY, Plan::healthy(Content::Random), 3, order.io.block as usize, 2);
+        let (mut kept, mut trimmed) = (None, false);
+        let mut session = Session::new(&sim, &order, "simulated").unwrap();
+        while !trimmed {
+            for report in session.step(&mut sim) {
+                match report {
+                    Report::Checkpoint { text, .. } if Checkpoint::decode(&text).unwrap().step == 1 => {
+                        kept = Some(text)
+                    }
+                    Report::PhaseStarted { step: 3, .. } => trimmed = true,
+                    _ => {}
+                }
+            }
+            assert!(!session.is_over());
+        }
+        drop(session);
+        finds_itself_further(&mut order, &mut sim, kept.unwrap(), &format!("{direction:?}"));
+    }
+}
+
 #[test]
 fn a_checkpoint_older_than_the_drive_fails_no_healthy_drive() {
     let mut order = order(steps(2), 2);

@@ -4,6 +4,8 @@
 //! job, the other drives of its plan, paths) is left out. Limits keep the text below [`TEXT_MAX`]: a
 //! certificate travels in one frame.
 
+use std::collections::BTreeMap;
+
 use jiff::ToSpan;
 use serde::{Deserialize, Serialize};
 use wire::job::{
@@ -147,7 +149,7 @@ pub struct KindCount {
     pub kind: FaultKind,
     /// Findings.
     pub findings: u64,
-    /// Their sectors.
+    /// Their different sectors: each pass tells of a bad one anew.
     pub sectors: u64,
 }
 
@@ -242,20 +244,23 @@ fn milliseconds(seconds: f64) -> f64 {
 }
 
 fn findings(job: &Job) -> Findings {
-    let mut kinds: Vec<KindCount> = Vec::new();
+    let mut of_kind: BTreeMap<FaultKind, Vec<&Finding>> = BTreeMap::new();
     for finding in &job.findings {
-        match kinds.iter_mut().find(|k| k.kind == finding.kind) {
-            Some(count) => {
-                count.findings += 1;
-                count.sectors = count.sectors.saturating_add(finding.sectors);
-            }
-            None => kinds.push(KindCount {
-                kind: finding.kind,
-                findings: 1,
-                sectors: finding.sectors,
-            }),
-        }
+        of_kind.entry(finding.kind).or_default().push(finding);
     }
+    let count = |(kind, findings): (FaultKind, Vec<&Finding>)| {
+        let placed = findings.iter().filter_map(|finding| {
+            let first = finding.lba?.0;
+            Some(first..first.saturating_add(finding.sectors))
+        });
+        let unplaced = findings.iter().filter(|finding| finding.lba.is_none());
+        KindCount {
+            kind,
+            findings: findings.len() as u64,
+            sectors: wire::different(placed).saturating_add(unplaced.map(|finding| finding.sectors).sum()),
+        }
+    };
+    let mut kinds: Vec<KindCount> = of_kind.into_iter().map(count).collect();
     kinds.sort_by_key(|k| (std::cmp::Reverse(k.findings), k.kind));
     Findings {
         bad_sectors: job.bad_sectors,

@@ -11,7 +11,7 @@ use common::{failed, key, maker, passed, sign, time};
 use proptest::prelude::*;
 use wire::Time;
 use wire::certificate::{Revocation, RevocationState, Standing};
-use wire::job::{JobState, Outcome};
+use wire::job::{Finding, Job, JobState, Outcome};
 
 fn now() -> Time {
     time("2026-12-24T18:00:00Z")
@@ -246,6 +246,19 @@ fn a_job_of_many_steps_still_fits_a_frame() {
     let frame = serde_json::to_string(signed.text()).unwrap();
     assert!(frame.len() < 480 * 1024, "{}", frame.len());
     assert_eq!(signed.certificate().surface.len(), 40);
+}
+
+/// Each pass tells of a bad sector anew.
+#[test]
+fn sectors_of_one_kind_are_counted_once_however_many_passes_told_of_them() {
+    let mut job = failed();
+    let told = job.findings.clone();
+    job.findings
+        .extend(told.into_iter().map(|finding| Finding { step: 6, ..finding }));
+    let kinds = |job: &Job| sign(job).certificate().findings.kinds.clone();
+    let sectors = |job: &Job| kinds(job).iter().map(|kind| kind.sectors).collect::<Vec<u64>>();
+    assert_eq!(sectors(&job), sectors(&failed()));
+    assert_eq!(kinds(&job).iter().map(|kind| kind.findings).sum::<u64>(), 140);
 }
 
 #[test]

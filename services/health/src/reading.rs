@@ -77,12 +77,14 @@ pub struct Attribute {
 
 impl Attribute {
     /// Whether it counts what `key` (`5`, `media_errors`) counts on most drives. Makers give one number to different things,
-    /// and one thing different numbers.
+    /// and one thing different numbers; what flash counts as pending is pending here, too.
     #[must_use]
     pub fn is_of(&self, key: &str) -> bool {
         let number = |key: &str| key.parse::<u16>().ok();
         match number(key).and_then(Meaning::of_number) {
-            Some(meaning) => number(&self.key).is_some_and(|id| Meaning::of(id, &self.name) == Some(meaning)),
+            Some(meaning) => number(&self.key)
+                .and_then(|id| Meaning::of(id, &self.name))
+                .is_some_and(|own| own == meaning || (own, meaning) == (Meaning::PendingEcc, Meaning::Pending)),
             None => self.key == key && !is_something_else(&self.name),
         }
     }
@@ -279,6 +281,8 @@ fn limit(told: &Snapshot) -> Option<i64> {
 fn attributes(told: &Snapshot) -> Vec<Attribute> {
     let garbled = told.garbled_attributes().next().is_some();
     let rows = told.attributes.iter().filter(|_| !garbled).take(LIST_MAX);
+    // One that comes and goes by itself is none.
+    let flips = |row: &smart::Attribute| row.count == 1 && Meaning::of(row.id, &row.name) == Some(Meaning::PendingEcc);
     let rows = rows.map(|row| Attribute {
         key: row.id.to_string(),
         name: short(&row.name),
@@ -288,7 +292,7 @@ fn attributes(told: &Snapshot) -> Vec<Attribute> {
         prefail: row.prefail,
         when_failed: row.when_failed.clone(),
         raw: row.raw,
-        count: row.count,
+        count: if flips(row) { 0 } else { row.count },
         text: short(&row.text),
     });
     rows.chain(nvme(told)).chain(scsi(told)).collect()

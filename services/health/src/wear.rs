@@ -22,8 +22,15 @@ pub(crate) fn told(told: &Snapshot, attributes: &[Attribute]) -> Option<Wear> {
     smart::wear::NUMBERS.into_iter().find_map(|number| {
         let key = number.to_string();
         let attribute = attributes.iter().find(|a| a.key == key)?;
-        let used = smart::wear::used(number, &attribute.name, attribute.value, attribute.count)?;
-        wear(used, format!("ATA attribute {number} {}", attribute.name))
+        let Attribute {
+            name,
+            value,
+            threshold,
+            count,
+            ..
+        } = attribute;
+        let used = smart::wear::used(number, name, *value, *threshold, *count)?;
+        wear(used, format!("ATA attribute {number} {name}"))
     })
 }
 

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use health::alert::{Alerts, judge};
+use health::alert::{Alerts, Kind, judge};
 use health::reading::{Medium, Protocol};
 use health::{read, score};
 use serde_json::Value;
@@ -98,6 +98,26 @@ fn every_recorded_document_has_its_score_and_alerts() {
     }
     let files = std::fs::read_dir(golden()).unwrap().count();
     assert_eq!(files, TABLE.len(), "a document has no row");
+}
+
+/// The firmware of an MX500 counts one while it moves data, which is no sector.
+#[test]
+fn a_pending_ecc_count_is_told_from_two_on_and_over_at_one() {
+    let mut json = document("WDC_WD20EFRX-68EUZN0_17.json");
+    let mut alerts = Alerts::new();
+    let mut told = Vec::new();
+    for count in [0, 1, 2, 1, 0] {
+        let rows = json["ata_smart_attributes"]["table"].as_array_mut().unwrap();
+        let row = rows.iter_mut().find(|row| row["id"] == 197).unwrap();
+        row["name"] = "Current_Pending_ECC_Cnt".into();
+        row["raw"] = serde_json::json!({ "value": count, "string": count.to_string() });
+        let reading = read(&json).unwrap();
+        let (after, changes) = judge(&alerts, &reading, None, Time::UNIX_EPOCH);
+        alerts = after;
+        told.extend(changes.into_iter().map(|c| (count, c.kind, c.resolved)));
+        assert_eq!(score::score(&reading, None).parts.is_empty(), count < 2, "{count}");
+    }
+    assert_eq!(told, [(2, Kind::Pending, false), (1, Kind::Pending, true)]);
 }
 
 /// Fault 12 of existing servers: rotation rate 0 or missing was taken for an SSD.

@@ -2,14 +2,16 @@
 //!
 //! Makers use the same numbers for other things (177 wear range, 202 address mark errors of disks, 231 temperature, 233 gigabytes
 //! written), so the name that smartctl's database gives has to say it, too. Verdict and alerts take this one table. What stands for
-//! a life that is left is normalised and falls from 100; what stands for one that is used has the percentage as its count.
+//! a life that is left is normalised and falls from 100; what stands for one that is used has the percentage as its count, but for
+//! 230 of WD's flash, whose normalised value it is.
 //!
 //! Source: smartmontools `drivedb.h` (7.5): 169 and 209 `Remaining_Lifetime_Perc`, 173 `Percent_Life_Used` and `Drive_Life_Used%`, 201
 //! and 248 `Lifetime_Remaining%`, 248 `PCT_Life_Remaining`, 202 of Micron (`Percent_Lifetime_Used`, `Perc_Rated_Life_Used`, later
-//! `Percent_Lifetime_Remain`).
+//! `Percent_Lifetime_Remain`), 245 `Percent_Life_Remaining`, `Drive_Life_Remaining%`, `DriveLife_Used%` and `SSD_Life_Left`, 230
+//! `Media_Wearout_Indicator`. Left out: 178 `SSD_LifeLeft(0.01%)` of SanDisk, whose unit no drive has shown.
 
 /// Numbers that may tell it, best first.
-pub const NUMBERS: [u16; 9] = [169, 202, 231, 233, 209, 248, 201, 177, 173];
+pub const NUMBERS: [u16; 11] = [169, 202, 231, 233, 209, 248, 245, 201, 177, 230, 173];
 
 /// Parts of names, in lower case, of a life that is used.
 const USED: [&str; 2] = ["life_used", "lifetime_used"];
@@ -28,33 +30,51 @@ const LEFT: [&str; 9] = [
     "percent_life",
 ];
 
+/// What smartctl calls these numbers of any flash that it does not know: of many a row of zeros, while worn ones of Samsung and
+/// Intel, which they are named after, end at 1. Source: drivedb.h, default entry; OCZ Vertex 2, Toshiba THNSNS256GMCP.
+const BY_DEFAULT: [(u16, &str); 2] = [(177, "Wear_Leveling_Count"), (233, "Media_Wearout_Indicator")];
+
+/// How an attribute tells wear.
+#[derive(Clone, Copy)]
+enum Way {
+    /// Its normalised value is what is left.
+    Left,
+    /// Its count is what is used.
+    UsedByCount,
+    /// Its normalised value is what is used.
+    UsedByValue,
+}
+
 /// Percent of the rated life that attribute `id` called `name` says is used, 0 to 255; `None` where it tells something else.
 ///
-/// `value` is its normalised value, `count` its unpacked raw one.
-pub fn used(id: u16, name: &str, value: Option<u8>, count: u64) -> Option<u64> {
+/// `value` is its normalised value, `threshold` the maker's for that, `count` its unpacked raw one.
+pub fn used(id: u16, name: &str, value: Option<u8>, threshold: Option<u8>, count: u64) -> Option<u64> {
     // Some begin at 200 or 253: as new.
     let by_value = || Some(u64::from(100 - value?.min(100)));
-    match is_of_use(id, name)? {
-        true => u8::try_from(count).map_or_else(|_| by_value(), |percent| Some(u64::from(percent))),
-        false => by_value(),
+    match way(id, name)? {
+        Way::Left if value == Some(0) && threshold.unwrap_or(0) == 0 && BY_DEFAULT.contains(&(id, name)) => None,
+        Way::Left => by_value(),
+        Way::UsedByCount => u8::try_from(count).map_or_else(|_| by_value(), |percent| Some(u64::from(percent))),
+        Way::UsedByValue => value.map(u64::from),
     }
 }
 
 /// Whether attribute `id` called `name` tells wear.
 pub fn tells(id: u16, name: &str) -> bool {
-    is_of_use(id, name).is_some()
+    way(id, name).is_some()
 }
 
-/// Whether it counts the life that is used, rather than what is left; `None`: neither.
-fn is_of_use(id: u16, name: &str) -> Option<bool> {
+/// How it tells wear; `None`: it does not.
+fn way(id: u16, name: &str) -> Option<Way> {
     if !NUMBERS.contains(&id) {
         return None;
     }
     let name = name.to_ascii_lowercase();
     let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
     match (has(&USED), has(&LEFT)) {
-        (true, _) => Some(true),
-        (false, true) => Some(false),
+        (true, _) => Some(Way::UsedByCount),
+        (false, true) if id == 230 => Some(Way::UsedByValue),
+        (false, true) => Some(Way::Left),
         (false, false) => None,
     }
 }
@@ -85,6 +105,16 @@ mod tests {
             (248, "PCT_Life_Remaining", 55, 55, Some(45)),
             (248, "Perc_Rated_Life_Remain", 55, 55, Some(45)),
             (248, "Remaining_Life", 55, 55, Some(45)),
+            (245, "Percent_Life_Remaining", 2, 2, Some(98)),
+            (245, "Drive_Life_Remaining%", 55, 55, Some(45)),
+            (245, "SSD_Life_Left", 55, 55, Some(45)),
+            (245, "DriveLife_Used%", 100, 30, Some(30)),
+            // WD Blue: 1 when new.
+            (230, "Media_Wearout_Indicator", 28, 0x0AF0_020C_0AF0, Some(28)),
+            (230, "Head_Amplitude", 100, 0, None),
+            (230, "Life_Curve_Status", 100, 0, None),
+            (245, "TLC_Writes_32MiB", 100, 0, None),
+            (245, "Timed_Workld_Media_Wear", 100, 0, None),
             (169, "Bad_Block_Count", 100, 8, None),
             (173, "Erase_Count", 100, 8, None),
             (177, "Wear_Range_Delta", 0, 8, None),
@@ -97,9 +127,19 @@ mod tests {
             (248, "Bckgnd_Program_Page_Cnt", 100, 999, None),
             (178, "SSD_Life_Left", 50, 0, None),
         ] {
-            assert_eq!(used(id, name, Some(value), count), percent, "{id} {name}");
+            assert_eq!(used(id, name, Some(value), Some(0), count), percent, "{id} {name}");
             assert_eq!(tells(id, name), percent.is_some(), "{id} {name}");
         }
-        assert_eq!(used(231, "SSD_Life_Left", None, 5), None);
+        assert_eq!(used(231, "SSD_Life_Left", None, None, 5), None);
+    }
+
+    #[test]
+    fn a_row_of_zeros_under_a_name_that_smartctl_gives_to_any_flash_tells_no_wear() {
+        for (id, name) in [(177, "Wear_Leveling_Count"), (233, "Media_Wearout_Indicator")] {
+            let of = |value, threshold| used(id, name, Some(value), threshold, 2_944);
+            assert_eq!((of(0, Some(0)), of(0, None)), (None, None), "{name}");
+            assert_eq!((of(1, Some(0)), of(0, Some(5))), (Some(99), Some(100)), "{name}");
+        }
+        assert_eq!(used(231, "SSD_Life_Left", Some(0), Some(0), 0), Some(100));
     }
 }

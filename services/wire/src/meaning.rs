@@ -14,6 +14,8 @@ pub enum Meaning {
     Reallocated,
     /// Sectors that could not be read and wait for being written.
     Pending,
+    /// The same of Micron's flash, whose firmware counts one while it moves data and takes it back: from two on it tells something.
+    PendingEcc,
     /// Sectors that the drive's own scan could not read.
     OfflineUncorrectable,
     /// Reads that could not be corrected, over the drive's life.
@@ -41,6 +43,7 @@ impl Meaning {
         match self {
             Self::Reallocated => "reallocated",
             Self::Pending => "pending",
+            Self::PendingEcc => "pending_ecc",
             Self::OfflineUncorrectable => "offline_uncorrectable",
             Self::ReportedUncorrectable => "reported_uncorrectable",
             Self::ReallocationEvents => "reallocation_events",
@@ -126,7 +129,10 @@ pub fn table() -> serde_json::Value {
 
 /// Parts of names, in lower case, and what they count wherever they stand; the first that fits counts. `None`: nothing that a
 /// rule knows.
-const NAMES: [(&str, Option<Meaning>); 33] = [
+const NAMES: [(&str, Option<Meaning>); 36] = [
+    // 197 and 198 of disks that do not take a sector back once it is written or replaced. Source: smartctl(8), `197,increasing`.
+    ("total_pending", Some(Meaning::ReportedUncorrectable)),
+    ("total_offl_unc", Some(Meaning::ReportedUncorrectable)),
     // 197 and 198 of some flash: failed reads of a life, which no write clears.
     ("read_failure_blk", Some(Meaning::ReportedUncorrectable)),
     ("total_unc_read", Some(Meaning::ReportedUncorrectable)),
@@ -139,6 +145,8 @@ const NAMES: [(&str, Option<Meaning>); 33] = [
     ("power_on_uncorr", None),
     ("retried_blk", None),
     ("read_disturb_realloc", None),
+    // MX100 to BX500, of which the MX500's flips between 0 and 1. Source: drivedb.h, smartmontools ticket 1227.
+    ("current_pending_ecc", Some(Meaning::PendingEcc)),
     ("current_pending", Some(Meaning::Pending)),
     ("pending_sector", Some(Meaning::Pending)),
     ("offline_uncorrectable", Some(Meaning::OfflineUncorrectable)),

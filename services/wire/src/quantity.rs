@@ -1,6 +1,7 @@
 //! Quantities that must not be mixed up: a logical block address, a count of bytes, a temperature.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use ts_rs::TS;
@@ -11,6 +12,18 @@ use utoipa::ToSchema;
 #[serde(transparent)]
 #[ts(as = "f64")]
 pub struct Lba(pub u64);
+
+/// Number of different sectors in these ranges, which may overlap.
+pub fn different(ranges: impl IntoIterator<Item = Range<u64>>) -> u64 {
+    let mut ranges: Vec<(u64, u64)> = ranges.into_iter().map(|range| (range.start, range.end)).collect();
+    ranges.sort_unstable();
+    let (mut sum, mut upto) = (0, 0);
+    for (first, end) in ranges {
+        sum += end.saturating_sub(first.max(upto));
+        upto = upto.max(end);
+    }
+    sum
+}
 
 /// A number of bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS, ToSchema)]

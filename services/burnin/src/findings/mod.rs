@@ -8,6 +8,7 @@
 mod lost;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 use wire::Lba;
@@ -259,24 +260,23 @@ impl Defects {
 
     /// Number of different bad sectors.
     pub fn bad_sectors(&self) -> u64 {
-        self.bad_sectors_below(u64::MAX)
+        self.bad_sectors_in(0..u64::MAX)
     }
 
-    /// Number of different bad sectors below `end`.
-    pub fn bad_sectors_below(&self, end: u64) -> u64 {
-        let mut runs: Vec<(u64, u64)> = self
-            .runs
-            .values()
-            .map(|run| (run.first, run.end().min(end)))
-            .filter(|(a, b)| a < b)
-            .collect();
-        runs.sort_unstable();
-        let (mut sum, mut upto) = (0, 0);
-        for (first, end) in runs {
-            sum += end.saturating_sub(first.max(upto));
-            upto = upto.max(end);
-        }
-        u64::saturating_add(sum, self.beyond)
+    /// Number of different bad sectors in this range; those of which no place is kept may lie in any.
+    pub fn bad_sectors_in(&self, range: Range<u64>) -> u64 {
+        self.different(range, |_| true).saturating_add(self.beyond)
+    }
+
+    /// Bad sectors of which no place is kept, each as often as a step saw it.
+    pub fn beyond(&self) -> u64 {
+        self.beyond
+    }
+
+    /// Number of different sectors in this range that such runs tell of: several steps may have seen the same.
+    pub fn different(&self, range: Range<u64>, such: impl Fn(&Run) -> bool) -> u64 {
+        let runs = self.runs.values().filter(|run| such(run));
+        wire::different(runs.map(|run| run.first.max(range.start)..run.end().min(range.end)))
     }
 
     /// What the runs mean, the most telling first; at most [`FINDINGS_MAX`].

@@ -24,7 +24,7 @@ fn neighbours_join_in_any_order_and_count_once() {
     }
     defects.add((1, Phase::Write), 8, 3, Fault::Write { errno: 5 });
     assert_eq!(defects.bad_sectors(), 7);
-    assert_eq!(defects.bad_sectors_below(8), 3);
+    assert_eq!(defects.bad_sectors_in(0..8), 3);
     assert_eq!(
         kinds(&defects),
         [

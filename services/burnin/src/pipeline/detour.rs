@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wire::Lba;
-use wire::job::{FaultKind, Phase};
+use wire::job::{FaultKind, Phase, PhaseStatus};
 
 use super::incident::is_own_word;
 use super::{Access, Fault, Kind, Outcome, Pipeline};
@@ -95,8 +95,8 @@ impl Pipeline {
             Outcome::Done | Outcome::Gone | Outcome::Changed { .. } => {}
             Outcome::Kept(sectors) => self.keeps(access, sectors),
             Outcome::Differs(bad) if bad.iter().any(|(_, fault)| self.is_ahead(*fault)) => {
-                let why = "the drive holds data of a later pass than its checkpoint knows of, so the checkpoint is older \
-                           than what was done: burn it in anew";
+                let why = "the drive holds data of a later pass than its checkpoint knows of, or what a later trim left, so \
+                           the checkpoint is older than what was done: burn it in anew";
                 self.broke(why.to_owned());
             }
             Outcome::Differs(bad) => self.doubt(access, bad, None),
@@ -109,8 +109,8 @@ impl Pipeline {
         }
     }
 
-    /// Whether this is data of a write that is still to come: after an interruption that is no fault of the drive, the job
-    /// had come further than the checkpoint that was kept.
+    /// Whether this is data of a write that is still to come, or what a trim that is still to come left: after an interruption that is no
+    /// fault of the drive, the job had come further than the checkpoint that was kept.
     ///
     /// A pass tells it. A constant stood there in every round of a block that is repeated, and a drive that lost its data reads as one,
     /// too: that counts as ahead only until all was read back once since the interruption.
@@ -134,9 +134,17 @@ impl Pipeline {
             let mut later = writes().filter(|(at, record)| *at > self.at || again(record.step));
             self.unread && later.any(|(_, record)| record.work.fill.constant() == Some(word))
         };
+        let trims = || {
+            self.unread
+                && steps.iter().enumerate().any(|(at, record)| {
+                    record.phase == Phase::Trim
+                        && record.status != PhaseStatus::Skipped
+                        && (at > self.at || again(record.step))
+                })
+        };
         match fault {
-            Fault::Zeros => comes(0),
-            Fault::Ones => comes(u64::MAX),
+            Fault::Zeros => comes(0) || trims(),
+            Fault::Ones => comes(u64::MAX) || trims(),
             Fault::Stale { pass } => {
                 let mut of_pass = writes().filter(|(_, record)| record.work.pass == pass).peekable();
                 let word = of_pass.peek().and_then(|(_, record)| record.work.fill.constant());

@@ -304,7 +304,8 @@ impl Pipeline {
             .find(|f| now.saturating_sub(f.began) >= patience(f.request.access.op))
             .map(|f| f.request.access);
         if let Some(access) = hung {
-            let text = format!("{} has not come back for {} s", verb(access.op), limit.as_secs());
+            let waited = patience(access.op).as_secs();
+            let text = format!("{} has not come back for {waited} s", verb(access.op));
             self.incident(
                 FaultKind::Hang,
                 (access.op != Op::Flush).then_some(access.lba),

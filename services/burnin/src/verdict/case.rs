@@ -6,7 +6,7 @@ use drive::kernel_log::Unheard;
 use drive::overlay::Overlay;
 use drive::smart::Snapshot;
 use wire::Bytes;
-use wire::drive::Rotation;
+use wire::drive::{Bus, Rotation};
 use wire::job::{Finding, Phase, SelfTest, TimePoint};
 use wire::meaning::Meaning;
 use wire::options::{Formatted, Profile};
@@ -41,6 +41,8 @@ pub struct Case<'a> {
     pub timeline: &'a [TimePoint],
     /// Platters or flash, as the kernel knows it.
     pub rotation: Rotation,
+    /// How it is attached; [`Bus::Other`] where nobody says.
+    pub bus: Bus,
     /// By what the drive declares itself shingled: `zoned=host-aware`, `trim on a disk`.
     pub smr: Option<&'a str>,
     /// Why the job was given up for heat.
@@ -101,6 +103,7 @@ impl<'a> Case<'a> {
             formatted: None,
             timeline: &[],
             rotation: Rotation::Unknown,
+            bus: Bus::Other,
             smr: None,
             too_hot: None,
             paused_for_heat: false,

@@ -6,7 +6,7 @@ use drive::smart::{Farm, PENDING_LOG, Row, Snapshot, delta};
 use wire::job::{Phase, PhaseStatus};
 use wire::meaning::Meaning;
 
-use super::own_word::may_tell_wear;
+use super::own_word::{may_tell_wear, used_by_name};
 use super::{Metrics, backwards};
 use crate::verdict::{Case, Rules, case};
 
@@ -24,7 +24,12 @@ const FOLDED: [&str; 9] = [
 ];
 
 /// Sectors that wait for being written.
-const WAITING: [&str; 3] = ["ata.pending", "ata.offline_uncorrectable", "scsi.pending_defects"];
+const WAITING: [&str; 4] = [
+    "ata.pending",
+    "ata.pending_ecc",
+    "ata.offline_uncorrectable",
+    "scsi.pending_defects",
+];
 
 /// Bytes of a tebibyte.
 const TIB: f64 = (1_u64 << 40) as f64;
@@ -114,7 +119,8 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     }
     // What the job itself wore off a new drive is none of its past.
     let used = before.and_then(Snapshot::percentage_used).or(last.percentage_used());
-    if let Some((used, _)) = used {
+    let used = used.map(|(used, _)| used);
+    if let Some(used) = used.or_else(|| used_by_name(first, case.spins())) {
         metrics.put("flash.percentage_used.before", used as f64);
     }
     if let Some(cycles) = metrics.get("smart.power_cycles.delta") {

@@ -146,11 +146,23 @@ fn tells_wear(attribute: &Attribute, spins: Option<bool>) -> bool {
 
 /// Percent of its life that flash says is used.
 fn wear_used(attribute: &Attribute) -> Option<u64> {
-    let Attribute { id, value, count, .. } = *attribute;
+    let Attribute {
+        id,
+        value,
+        threshold,
+        count,
+        ..
+    } = *attribute;
     match wear::tells(id, &attribute.name) {
-        true => wear::used(id, &attribute.name, value, count),
+        true => wear::used(id, &attribute.name, value, threshold, count),
         false => Some(u64::from(100 - value?.min(100))),
     }
+}
+
+/// Percent of its life that flash says is used by the attributes whose names tell it; of several the worse counts.
+pub(super) fn used_by_name(snapshot: &Snapshot, spins: Option<bool>) -> Option<u64> {
+    let named = snapshot.attributes.iter().filter(|a| wear::tells(a.id, &a.name));
+    named.filter(|_| spins != Some(true)).filter_map(wear_used).max()
 }
 
 /// Whether an attribute may tell the life of flash.

@@ -1,12 +1,14 @@
-//! Throughput and latency: slow regions, outliers, and the mean against the drive's own first part.
+//! Throughput and latency: slow regions, outliers, and the mean against the drive's own first part; of large disks also by itself.
 
 use std::time::Duration;
 
-use wire::job::{FaultKind, Phase};
+use wire::drive::{Bus, Rotation};
+use wire::job::{FaultKind, Phase, PhaseStatus};
 
 use super::{Metrics, shingles};
 use crate::device::Geometry;
 use crate::evidence::{Record, Zone};
+use crate::playbook::Direction;
 use crate::stretches::{PART, PARTS, STRETCH};
 use crate::verdict::{Case, heat};
 
@@ -25,13 +27,17 @@ const TIB: f64 = (1_u64 << 40) as f64;
 /// Share of a tebibyte that must have been moved before outliers are counted a TiB: on less a single one would be many.
 const TIB_MIN: f64 = 0.25;
 
-/// Seconds of reading before the mean is held against the first part: less is the host's mood.
+/// Seconds of reading before the mean counts: less is the host's mood.
 const SECONDS_MIN: f64 = 600.0;
+
+/// Bytes from which on a disk's mean is judged by itself: smaller ones are older, and some were that slow when new.
+const LARGE: u64 = 2_000_000_000_000;
 
 pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let keeps_house = shingles::keeps_house(metrics);
     // House-keeping shows in writes; what reads slowly there is slow.
-    let counts = |record: &&Record| !(keeps_house && record.phase == Phase::Write);
+    // How long firmware takes to unmap a gigabyte tells nothing of a place, and the kernel carries trims one after the other.
+    let counts = |record: &&Record| record.phase != Phase::Trim && !(keeps_house && record.phase == Phase::Write);
     let records: Vec<&Record> = case.evidence.phases.iter().filter(counts).collect();
     let long = long(case.spins());
     let geometry = case.evidence.geometry;
@@ -57,6 +63,9 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         .filter(|record| matches!(record.phase, Phase::Verify | Phase::Scan));
     let warm = slows_itself_down(case);
     for record in reads {
+        if let Some(mean) = mean_of_large_disk(case, record) {
+            lower(metrics, "pace.mean_mb_s", mean);
+        }
         let Some(share) = of_first_part(record) else { continue };
         let name = if warm || link_was_disturbed(case, record) {
             "pace.percent_of_first_disturbed"
@@ -65,8 +74,13 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         } else {
             "pace.percent_of_first"
         };
-        metrics.put(name, metrics.get(name).map_or(share, |least| least.min(share)));
+        lower(metrics, name, share);
     }
+}
+
+/// Puts a number, or leaves a smaller one: of several reads the slowest counts.
+fn lower(metrics: &mut Metrics, name: &str, value: f64) {
+    metrics.put(name, metrics.get(name).map_or(value, |least| least.min(value)));
 }
 
 /// Whether it is flash that grew so warm that it slows itself down. A disk does not: it pauses, and the time of that is charged to
@@ -217,18 +231,37 @@ fn outliers(record: &Record, long: Duration) -> Option<f64> {
 /// Mean throughput in percent of that of the first twentieth of the drive, or of what that was allowed where it is less.
 fn of_first_part(record: &Record) -> Option<f64> {
     let zones = record.zones.zones();
-    let rate = |zones: &[Zone]| {
-        let (bytes, time) = zones
-            .iter()
-            .fold((0.0, 0.0), |(b, t), z| (b + z.0 as f64, t + z.1 as f64));
-        (time > 0.0 && bytes > 0.0).then(|| bytes / time)
-    };
     if zones.len() < 20 || record.seconds < SECONDS_MIN {
         return None;
     }
     let first = rate(&zones[..zones.len() / 20])?;
     let first = record.allowed.rate().map_or(first, |allowed| first.min(allowed));
-    // Down to a tenth: what is below a limit must not be rounded up to it.
-    let percent = rate(zones)? / first * 100.0;
-    Some((percent * 10.0).floor() / 10.0)
+    Some(tenths(rate(zones)? / first * 100.0))
+}
+
+/// Mean throughput in MB/s of a large disk over its whole surface; `None` where something else may have set the pace: another
+/// interface than a controller's port, others behind it, a limit, a disturbed link, or a sweep that no disk reads ahead of.
+fn mean_of_large_disk(case: &Case<'_>, record: &Record) -> Option<f64> {
+    // Virtual disks and parts of arrays turn as well, by the kernel's word, and tell no rate.
+    let is_disk = matches!(case.rotation, Rotation::Spinning { rpm: Some(_) });
+    let is_large = case.evidence.geometry.bytes() >= LARGE;
+    let is_alone = matches!(case.bus, Bus::Sata | Bus::Scsi) && !case.shared && !link_was_disturbed(case, record);
+    let is_whole = record.status == PhaseStatus::Done && record.seconds >= SECONDS_MIN;
+    let is_free = !record.allowed.limited && record.work.order == Direction::Forward;
+    let rate = rate(record.zones.zones())?;
+    // Bytes a nanosecond are a thousand MB/s.
+    (is_disk && is_large && is_alone && is_whole && is_free).then(|| tenths(rate * 1000.0))
+}
+
+/// Bytes a nanosecond; `None` where nothing was measured.
+fn rate(zones: &[Zone]) -> Option<f64> {
+    let (bytes, time) = zones
+        .iter()
+        .fold((0.0, 0.0), |(b, t), z| (b + z.0 as f64, t + z.1 as f64));
+    (time > 0.0 && bytes > 0.0).then(|| bytes / time)
+}
+
+/// Down to a tenth: what is below a limit must not be rounded up to it.
+fn tenths(value: f64) -> f64 {
+    (value * 10.0).floor() / 10.0
 }

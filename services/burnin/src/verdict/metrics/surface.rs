@@ -5,31 +5,51 @@ use wire::job::{FaultKind, Phase};
 
 use super::Metrics;
 use crate::evidence::{Evidence, Incident, MemoryTests, Stop};
-use crate::findings::Fault;
+use crate::findings::{Fault, Run};
 use crate::verdict::{Case, unfinished};
+
+/// What the rules tell apart of bad sectors.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Class {
+    Mismatch,
+    Misplaced,
+    Transient,
+    Read,
+    Write,
+}
+
+impl Class {
+    fn of(fault: Fault) -> Self {
+        match fault {
+            Fault::Flips { .. } | Fault::Torn | Fault::Zeros | Fault::Ones | Fault::Foreign | Fault::Stale { .. } => {
+                Self::Mismatch
+            }
+            Fault::Moved { .. } => Self::Misplaced,
+            Fault::Transient => Self::Transient,
+            Fault::Read { .. } => Self::Read,
+            Fault::Write { .. } => Self::Write,
+        }
+    }
+}
 
 pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let evidence = case.evidence;
-    let (mut mismatch, mut misplaced, mut transient, mut read, mut write) = (0, 0, 0, 0, 0);
     // Wrong bits that came through memory which is bad itself say nothing of the drive.
     let host_bad = evidence.memory.bad > 0;
-    let mut unattributed = 0;
-    for run in evidence.defects.runs() {
-        match run.fault {
-            fault if host_bad && fault.may_be_memory() => unattributed += run.count,
-            Fault::Flips { .. } | Fault::Torn | Fault::Zeros | Fault::Ones | Fault::Foreign | Fault::Stale { .. } => {
-                mismatch += run.count;
-            }
-            Fault::Moved { .. } => misplaced += run.count,
-            Fault::Transient => transient += run.count,
-            Fault::Read { .. } => read += run.count,
-            Fault::Write { .. } => write += run.count,
-        }
-    }
-    let kept = mismatch + misplaced + transient + read + write + unattributed;
+    let defects = &evidence.defects;
+    let is_blamed = |run: &Run| !(host_bad && run.fault.may_be_memory());
+    let of = |class| defects.different(0..u64::MAX, |run| is_blamed(run) && Class::of(run.fault) == class);
+    let [mut mismatch, misplaced, transient, read, write] = [
+        Class::Mismatch,
+        Class::Misplaced,
+        Class::Transient,
+        Class::Read,
+        Class::Write,
+    ]
+    .map(of);
+    let mut unattributed = defects.different(0..u64::MAX, |run| !is_blamed(run));
     // Runs beyond the limit are counted without their kind; differing data is what makes so many.
-    let beyond = evidence.defects.bad_sectors().saturating_sub(kept);
-    *if host_bad { &mut unattributed } else { &mut mismatch } += beyond;
+    *if host_bad { &mut unattributed } else { &mut mismatch } += defects.beyond();
     let MemoryTests { good, bad } = evidence.memory;
     match bad {
         0 => metrics.put("host.memory_bad", 0.0),

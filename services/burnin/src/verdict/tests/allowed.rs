@@ -8,7 +8,7 @@ use super::*;
 const MB: u64 = 1_000_000;
 
 /// A verify of two TiB: MB/s that were measured in each half, and the limit of each.
-fn read(halves: [(u64, Option<u64>); 2]) -> Evidence {
+pub(super) fn read(halves: [(u64, Option<u64>); 2]) -> Evidence {
     let mut evidence = long();
     let sectors = evidence.geometry.sectors;
     let verify = &mut evidence.phases[1];

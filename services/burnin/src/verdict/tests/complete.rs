@@ -6,6 +6,7 @@ use std::time::Duration;
 use drive::kernel_log::Unheard;
 use drive::overlay::Overlay;
 use drive::smart::{BackgroundScan, ErrorCounters, Farm, NvmeHealth, ScsiHealth, SctTemperature, WriteCounter};
+use wire::drive::{Bus, Rotation};
 use wire::job::TimePoint;
 use wire::{Celsius, DriveId};
 
@@ -21,6 +22,10 @@ fn talkative() -> Snapshot {
     all.attributes.push(Attribute {
         name: "Grown_Bad_Block_Ct".into(),
         ..attribute(170, 0)
+    });
+    all.attributes.push(Attribute {
+        name: "Current_Pending_ECC_Cnt".into(),
+        ..attribute(200, 0)
     });
     all.heat_warning = Some(80);
     all.error_log_count = Some(0);
@@ -149,6 +154,12 @@ fn numbers() -> BTreeSet<String> {
         let overlay = Some(overlay);
         known.extend(metrics(&Case { overlay, ..case }).names().map(str::to_owned));
     }
+    let disk = Case {
+        bus: Bus::Sata,
+        rotation: Rotation::Spinning { rpm: Some(7200) },
+        ..case
+    };
+    known.extend(metrics(&disk).names().map(str::to_owned));
     let shared = Case { shared: true, ..case };
     known.extend(metrics(&shared).names().map(str::to_owned));
     for unheard in [Unheard::Kind, Unheard::Log("why".to_owned())] {

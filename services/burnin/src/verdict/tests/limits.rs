@@ -15,6 +15,12 @@ fn ata<const ID: u16>(count: i64) -> Snapshot {
     with(ID, count.unsigned_abs())
 }
 
+fn pending_ecc(count: i64) -> Snapshot {
+    let mut drive = ata::<197>(count);
+    drive.attributes.last_mut().unwrap().name = "Current_Pending_ECC_Cnt".into();
+    drive
+}
+
 /// Attribute 22 normalised, of a threshold of 25.
 fn helium(value: i64) -> Snapshot {
     let mut drive = with(22, 0);
@@ -129,6 +135,20 @@ const ROWS: &[Row] = &[
     ("reallocated-grew", BOTH, ata::<5>, Some(1), &[(1, None), (2, FAILED)]),
     ("pending-before", BOTH, ata::<197>, None, &[(0, None), (1, WARN)]),
     ("pending-after", BOTH, ata::<197>, Some(0), &[(0, None), (1, FAILED)]),
+    (
+        "pending-ecc-before",
+        BOTH,
+        pending_ecc,
+        None,
+        &[(0, None), (1, TOLD), (2, WARN)],
+    ),
+    (
+        "pending-ecc-after",
+        BOTH,
+        pending_ecc,
+        Some(0),
+        &[(0, None), (1, TOLD), (2, FAILED)],
+    ),
     ("uncorrectable-before", BOTH, ata::<198>, None, &[(0, None), (1, WARN)]),
     ("uncorrectable-after", BOTH, ata::<198>, None, &[(0, None), (1, FAILED)]),
     (

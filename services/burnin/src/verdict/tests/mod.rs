@@ -151,6 +151,25 @@ fn what_differs_fails_and_outranks_everything() {
     }
 }
 
+/// Each pass sees a bad sector anew.
+#[test]
+fn bad_sectors_are_counted_once_however_many_passes_saw_them() {
+    let mut evidence = clean();
+    for step in [1, 3, 5] {
+        evidence.defects.add((step, Phase::Verify), 160, 16, Fault::Zeros);
+    }
+    for lba in 0..4_200 {
+        evidence
+            .defects
+            .add((7, Phase::Verify), 1_000 + lba * 2, 1, Fault::Read { errno: 5 });
+    }
+    let told = verdict(&evidence, None, None);
+    let value = |id| told.rules.iter().find(|hit| hit.id == id).map(|hit| hit.value.clone());
+    // Three runs and 4,093 sectors are kept with their place; of the others the kind is not.
+    assert_eq!(value("verify-mismatch").as_deref(), Some("123 sectors"), "{told:?}");
+    assert_eq!(value("read-error").as_deref(), Some("4093 sectors"));
+}
+
 #[test]
 fn what_was_not_done_is_never_passed() {
     let good = snapshot();

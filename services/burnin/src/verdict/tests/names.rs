@@ -110,6 +110,35 @@ fn the_same_fault_under_another_number_is_not_missed() {
     assert_eq!(grown(184, "Error_Correction_Count", 12, 99), []);
 }
 
+/// The firmware of an MX500 counts one while it moves data.
+#[test]
+fn one_pending_ecc_count_is_told_and_two_fail_the_drive() {
+    for (before, after, worst) in [
+        (0, 0, None),
+        (0, 1, TOLD),
+        (1, 0, TOLD),
+        (1, 1, TOLD),
+        (2, 0, WARN),
+        (0, 2, FAILED),
+        (2, 2, FAILED),
+    ] {
+        let hits = grown(197, "Current_Pending_ECC_Cnt", before, after);
+        let found = hits.iter().map(|hit| hit.1).max();
+        assert_eq!(found, worst, "{before} to {after}: {hits:?}");
+    }
+}
+
+/// smartctl(8), `197,increasing` and `198,increasing`: neither is reset when the sector is reallocated.
+#[test]
+fn counts_of_waiting_sectors_that_never_clear_are_a_lifes() {
+    for (id, name) in [(197, "Total_Pending_Sectors"), (198, "Total_Offl_Uncorrectabl")] {
+        let stood = ("reported-uncorrect".to_owned(), Outcome::Warn);
+        let grew = ("reported-uncorrect-grew".to_owned(), Outcome::Failed);
+        assert_eq!(grown(id, name, 3, 4), [grew, stood.clone()], "{name}");
+        assert_eq!(grown(id, name, 3, 3), [stood], "{name}");
+    }
+}
+
 /// Whatever kind of drive it is, and whatever number the count has.
 #[test]
 fn a_link_that_went_slower_is_told_by_its_name() {

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use wire::Celsius;
-use wire::drive::Rotation;
+use wire::drive::{Bus, Rotation};
 use wire::job::TimePoint;
 
+use super::allowed::read;
 use super::complete::long;
 use super::*;
+use crate::playbook::Direction;
 
 #[test]
 fn heat_on_average_and_heat_that_ended_the_job() {
@@ -205,6 +207,56 @@ fn a_mean_far_below_the_first_part_is_slow() {
     assert_eq!(with(9), (FAILED, WARN));
 }
 
+/// A disk at a port of its own, as the kernel knows it.
+fn disk<'a>(evidence: &'a Evidence, drive: &'a Snapshot) -> Case<'a> {
+    Case {
+        bus: Bus::Sata,
+        rotation: Rotation::Spinning { rpm: Some(7200) },
+        ..both(evidence, drive)
+    }
+}
+
+/// One that is slow from its first track on has no first part that is better.
+#[test]
+fn a_large_disk_that_is_slow_throughout_is_told_where_nothing_else_sets_the_pace() {
+    let drive = snapshot();
+    let of = |rate, limit| read([(rate, limit), (rate, limit)]);
+    let told = |evidence: &Evidence| fired(&disk(evidence, &drive), "slow-throughout");
+    for (rate, want) in [(1, WARN), (15, WARN), (59, WARN), (60, None), (100, None)] {
+        assert_eq!(told(&of(rate, None)), want, "{rate} MB/s");
+    }
+    let slow = of(15, None);
+    let case = disk(&slow, &drive);
+    assert_eq!(judge(&case).outcome, Outcome::Warn);
+    let on = |bus| Case { bus, ..case };
+    let of_kind = |rotation| Case { rotation, ..case };
+    let quiet = [
+        ("shared", Case { shared: true, ..case }),
+        ("reset", Case { resets: 1, ..case }),
+        ("USB", on(Bus::Usb)),
+        ("virtual", on(Bus::Virtio)),
+        ("a loop device", on(Bus::Loop)),
+        ("attached in some way", on(Bus::Other)),
+        ("flash", of_kind(Rotation::SolidState)),
+        // Those of QEMU and of RAID controllers.
+        ("no rate of revolutions", of_kind(Rotation::Spinning { rpm: None })),
+        ("of some kind", of_kind(Rotation::Unknown)),
+        ("nothing is said of it", both(&slow, &drive)),
+    ];
+    for (why, case) in quiet {
+        assert_eq!(fired(&case, "slow-throughout"), None, "{why}");
+    }
+    let mut others = ["1 TiB", "a short read", "backwards", "a part"].map(|why| (why, slow.clone()));
+    others[0].1.geometry.sectors = 1 << 31;
+    others[1].1.phases[1].seconds = 599.0;
+    others[2].1.phases[1].work.order = Direction::Reverse;
+    others[3].1.phases[1].status = PhaseStatus::Interrupted;
+    for (why, slow) in &others {
+        assert_eq!(told(slow), None, "{why}");
+    }
+    assert_eq!(told(&of(15, Some(200))), None, "a limit");
+}
+
 /// A link that was trained anew and flash that is too warm are slower from then on, and the medium is as good as before.
 #[test]
 fn a_slow_mean_of_a_disturbed_run_fails_no_drive() {
@@ -287,6 +339,30 @@ fn sporadic_long_accesses_are_counted_a_tebibyte() {
     assert_eq!(with(22, Duration::from_millis(202)), WARN, "from the limit on");
     assert_eq!(with(22, Duration::from_millis(198)), None, "up to the limit");
     assert_eq!(with(500, Duration::from_millis(60)), None, "less than 200 ms on a disk");
+}
+
+/// How long firmware takes to unmap a gigabyte tells nothing of a place, and trims queue behind each other.
+#[test]
+fn a_trim_that_takes_its_time_is_neither_a_slow_region_nor_an_outlier() {
+    let drive = snapshot();
+    let phase = |phase| {
+        let mut evidence = long();
+        let record = &mut evidence.phases[1];
+        record.phase = phase;
+        for _ in 0..500 {
+            record.latency.add(Duration::from_millis(600));
+        }
+        record.zones.add(
+            (100 << 22, 1),
+            1 << 30,
+            0,
+            Duration::from_secs(600),
+            Duration::from_millis(600),
+        );
+        ["slow-region", "slow-outliers"].map(|rule| fired(&both(&evidence, &drive), rule))
+    };
+    assert_eq!(phase(Phase::Verify), [WARN; 2]);
+    assert_eq!(phase(Phase::Trim), [None; 2]);
 }
 
 /// The limit of a long access is that of outliers, so flash's is another one than a disk's.

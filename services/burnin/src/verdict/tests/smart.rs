@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drive::smart::{Farm, SelfTest as LogEntry, WriteCounter};
+use drive::smart::{Farm, SelfTest as LogEntry, Statistic, WriteCounter};
 use wire::drive::Rotation;
 use wire::job::{SelfTest, SelfTestOutcome};
 
@@ -60,6 +60,51 @@ fn hours_and_wear_of_the_job_itself_make_no_new_drive_a_used_one() {
         assert_eq!(got, want, "{before:?} to {after}");
     }
     assert_eq!(of(Some(&worn(0)), Some(&worn(90)), 24, "percentage-used"), WARN);
+}
+
+/// Hours can be set back; the life of its flash cannot.
+#[test]
+fn flash_that_tells_its_wear_by_attributes_alone_is_new_only_while_it_is_unworn() {
+    let evidence = clean();
+    let worn = |id, name: &str, value| {
+        let mut drive = with(id, 0);
+        let last = drive.attributes.last_mut().unwrap();
+        (last.name, last.value, last.threshold) = (name.into(), Some(value), Some(0));
+        drive.rpm = Some(0);
+        drive
+    };
+    let of = |before: &Snapshot, after: &Snapshot, profile| {
+        let case = Case {
+            before: Some(before),
+            profile,
+            ..both(&evidence, after)
+        };
+        fired(&case, "percentage-used-new")
+    };
+    for (id, name, value, want) in [
+        (231, "SSD_Life_Left", 45, WARN),
+        (177, "Wear_Leveling_Count", 30, WARN),
+        (202, "Percent_Lifetime_Remain", 40, WARN),
+        (202, "Percent_Lifetime_Remain", 98, WARN),
+        (202, "Percent_Lifetime_Remain", 99, None),
+        (231, "Unknown_SSD_Attribute", 45, None),
+        (231, "Temperature_Celsius", 45, None),
+    ] {
+        let drive = worn(id, name, value);
+        assert_eq!(of(&drive, &drive, Profile::New), want, "{id} {name} {value}");
+        assert_eq!(of(&drive, &drive, Profile::Used), None, "{id} {name} {value}");
+    }
+    // What the job itself wore off is none of its past.
+    let (new, after) = (worn(231, "SSD_Life_Left", 100), worn(231, "SSD_Life_Left", 95));
+    assert_eq!(of(&new, &after, Profile::New), None);
+    // Its own word outranks the attributes.
+    let mut told = worn(231, "SSD_Life_Left", 45);
+    told.statistics = vec![Statistic {
+        name: "Percentage Used Endurance Indicator".into(),
+        value: 1,
+        normalized: false,
+    }];
+    assert_eq!(of(&told, &told, Profile::New), None);
 }
 
 /// As smartctl 7.4 writes it with `-x`: the field log of whatever ATA drive has none.
@@ -284,6 +329,16 @@ fn wear_helium_and_attributes_that_only_share_the_number() {
             assert_eq!(judge(&both(&clean(), &drive)).outcome, outcome, "{name} {used}");
         }
     }
+    assert_eq!(of(245, "Percent_Life_Remaining", 2, 0, 0), Outcome::Failed);
+    assert_eq!(of(230, "Media_Wearout_Indicator", 28, 0, 0), Outcome::Passed);
+    assert_eq!(of(230, "Media_Wearout_Indicator", 90, 0, 0), Outcome::Failed);
+    // smartctl gives these names to any flash that it does not know.
+    for (id, name) in [(177, "Wear_Leveling_Count"), (233, "Media_Wearout_Indicator")] {
+        assert_eq!(of(id, name, 0, 0, 0), Outcome::Passed, "{id} {name}");
+        assert_eq!(of(id, name, 0, 1, 0), Outcome::Failed, "{id} {name}: at its threshold");
+        assert_eq!(of(id, name, 1, 0, 0), Outcome::Failed, "{id} {name}");
+    }
+    assert_eq!(of(231, "SSD_Life_Left", 0, 0, 0), Outcome::Failed);
     assert_eq!(of(173, "Unknown_Attribute", 1, 0, 0), Outcome::Passed);
     assert_eq!(of(233, "Lifetime_Wts_to_Flsh_GB", 0, 0, 0), Outcome::Passed);
     assert_eq!(of(177, "Wear_Range_Delta", 0, 0, 0), Outcome::Passed);

@@ -12,7 +12,7 @@ use burnin::verdict::{Case, judge};
 use drive::sysfs::{self, DevNum};
 use drive::temperature;
 use std::os::unix::fs::MetadataExt;
-use wire::drive::Rotation;
+use wire::drive::{Bus, Rotation};
 use wire::job::{JobState, Outcome, Phase, PhaseState, PhaseStatus};
 use wire::options::{FormatRequest, Formatted, Profile};
 use wire::{Bytes, JobId, Time};
@@ -261,6 +261,7 @@ struct Facts {
     profile: Profile,
     due: Vec<Phase>,
     rotation: Rotation,
+    bus: Bus,
     shingled: Option<String>,
     beside: Bytes,
     started: Time,
@@ -273,6 +274,7 @@ impl Facts {
             profile: job.choice.options.profile,
             due: job.choice.self_tests(),
             rotation: job.held.device.rotation,
+            bus: job.held.device.identity.bus,
             shingled: job.held.device.shingled.clone(),
             beside: job.held.device.beside,
             started: birth.started,
@@ -289,6 +291,7 @@ impl Facts {
             self_tests: &own.self_tests,
             timeline: &seen.timeline,
             rotation: self.rotation,
+            bus: self.bus,
             smr: self.shingled.as_deref(),
             too_hot: seen.too_hot.as_deref(),
             paused_for_heat: seen.paused,

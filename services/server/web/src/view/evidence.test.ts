@@ -60,6 +60,9 @@ describe("SMART", () => {
   it("goes by what the name tells, not by the number alone", () => {
     const of = (id: number, name: string) => weightOf(row(id, 0, 7, name));
     expect([of(198, "Host_Reads_GiB"), of(184, "Factory_Bad_Block_Count"), of(160, "Uncorrectable_Error_Cnt"), of(210, "SATA_CRC_Error_Count"), of(197, "Current_Pending_Sector")]).toEqual(["", "", "fail", "warn", "fail"]);
+    // One flips by itself.
+    const ecc = (before: number, after: number) => weightOf(row(197, before, after, "Current_Pending_ECC_Cnt"));
+    expect([ecc(0, 1), ecc(0, 2), ecc(1, 2), ecc(2, 1)]).toEqual(["", "fail", "fail", ""]);
     expect([meaning(row(198, 0, 7, "Host_Reads_GiB")), meaning(row(1, 0, 7, "Raw_Read_Error_Rate")), meaning(row(160, 0, 7, "Uncorrectable_Error_Cnt"))]).toEqual([undefined, "Its maker's own count; only comparable with itself.", "Reads that the drive could not correct."]);
   });
 });

@@ -9,7 +9,7 @@ import { Shape } from "../bits";
 
 /** What is counted, by `wire`'s table of names. */
 const BY_MEANING: Record<Meaning, string> = {
-  reallocated: "Spare sectors used up.", pending: "Sectors that it could not read and waits to retry.", offline_uncorrectable: "Sectors given up.",
+  reallocated: "Spare sectors used up.", pending: "Sectors that it could not read and waits to retry.", pending_ecc: "Sectors that it waits to correct; one comes and goes by itself.", offline_uncorrectable: "Sectors given up.",
   reported_uncorrectable: "Reads that the drive could not correct.", reallocation_events: "Attempts to move a sector.", grown_bad_blocks: "Blocks of flash gone bad since it was made.",
   command_timeout: "Commands that took too long.", end_to_end: "Errors between its own cache and the host.", spin_retry: "Times the motor had to try again.",
   crc: "Errors on the cable: blames the link, not the drive.", helium: "Helium left.",
@@ -43,7 +43,7 @@ export function meaning(row: SmartRow): string | undefined {
 }
 
 /** What tells of a sector or a command lost with any rise, and what blames what is around the drive or is daily life of flash. */
-const GRAVE = new Set<Meaning>(["reallocated", "spin_retry", "end_to_end", "reported_uncorrectable", "reallocation_events", "pending", "offline_uncorrectable"]);
+const GRAVE = new Set<Meaning>(["reallocated", "spin_retry", "end_to_end", "reported_uncorrectable", "reallocation_events", "pending", "pending_ecc", "offline_uncorrectable"]);
 const ODD = new Set<Meaning>(["command_timeout", "crc", "grown_bad_blocks"]);
 const GRAVE_BY_NAME = new Set(["media errors", "critical warning", "grown defects", "pending defects", "read.uncorrected", "write.uncorrected", "verify.uncorrected"]);
 const ODD_BY_NAME = new Set(["non medium", "phy errors", "background scan errors", "num err log entries"]);
@@ -54,6 +54,8 @@ export function weightOf(row: SmartRow): "fail" | "warn" | "" {
   if (change <= 0) return "";
   if (row.id === null) return GRAVE_BY_NAME.has(nameOf(row)) ? "fail" : ODD_BY_NAME.has(nameOf(row)) ? "warn" : "";
   const known = meaningOf(row.id, row.name);
+  // One comes and goes by itself.
+  if (known === "pending_ecc" && row.after === 1) return "";
   return known === null ? "" : GRAVE.has(known) ? "fail" : ODD.has(known) ? "warn" : "";
 }
 

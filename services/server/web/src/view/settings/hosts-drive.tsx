@@ -16,7 +16,7 @@ export const shapeOf = (status: HostDrive["status"]) => ({ healthy: "pass", warn
 /** Values that people know by a name, in the order in which they are shown. */
 const NAMES: Record<string, string> = {
   score: "Score", temperature: "Temperature", wear: "Wear", written: "Written", reallocated: "Reallocated", reported_uncorrectable: "Uncorrectable",
-  command_timeout: "Time-outs", reallocation_events: "Reallocation events", pending: "Pending", offline_uncorrectable: "Offline uncorrectable", crc: "CRC errors",
+  command_timeout: "Time-outs", reallocation_events: "Reallocation events", pending: "Pending", pending_ecc: "Pending", offline_uncorrectable: "Offline uncorrectable", crc: "CRC errors",
   end_to_end: "End-to-end errors", spin_retry: "Spin retries", media_errors: "Media errors", grown_defects: "Grown defects", pending_defects: "Pending defects",
   available_spare: "Spare", read_uncorrected: "Read errors", write_uncorrected: "Write errors", verify_uncorrected: "Verify errors",
 };
