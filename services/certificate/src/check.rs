@@ -13,7 +13,7 @@ use crate::carrier;
 use crate::certificate::valid_until;
 use crate::key::{Fingerprint, PublicKey};
 use crate::report::day;
-use crate::revoke::Remembered;
+use crate::revoke::{Remembered, reason};
 use crate::signed::{Bad, Signed};
 use crate::stamp::{self, BadStamp, Stamp};
 use crate::trust::Trust;
@@ -144,13 +144,16 @@ fn judge(
             format!(
                 "The signature is good, but it was revoked on {}: {}.",
                 day(revoked.at),
-                revoked.why
+                reason(&revoked.why)
             ),
         )
     } else if let Some(why) = told_revoked {
         (
             Standing::Bad,
-            format!("The signature is good, but your trust file says that it is revoked: {why}."),
+            format!(
+                "The signature is good, but your trust file says that it is revoked: {}.",
+                reason(why)
+            ),
         )
     } else if early {
         (

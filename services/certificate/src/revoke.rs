@@ -33,6 +33,14 @@ pub fn remembered(entries: impl IntoIterator<Item = CertificateEntry>) -> Rememb
     entries.into_iter().filter_map(told).collect()
 }
 
+/// Why a certificate was revoked, within a sentence: a verdict's summary, and whatever a person wrote, may be one itself.
+pub fn reason(why: &str) -> &str {
+    match why.trim_end_matches('.') {
+        "" => "no reason is given",
+        why => why,
+    }
+}
+
 /// Whether a job's drive failed in it.
 pub fn has_failed(job: &Job) -> bool {
     let failed = |verdict: &wire::job::Verdict| verdict.outcome == Outcome::Failed;

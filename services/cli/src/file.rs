@@ -3,7 +3,7 @@
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// Longest text file that is taken, in bytes: a playbook, a trust file, a password. The longest real one has some kilobytes.
 const TEXT_MAX: u64 = 1 << 20;
@@ -37,19 +37,64 @@ pub fn bytes(path: &Path, most: u64) -> io::Result<Vec<u8>> {
     Ok(bytes)
 }
 
-/// Replaces a file whole, so that a kill or a power cut leaves the old one or the new one: written beside, synced, renamed,
-/// directory synced.
+/// Replaces a file of the state folder whole, so that a kill or a power cut leaves the old one or the new one: written beside, synced,
+/// renamed, directory synced. The name beside is always the same, so that what kills leave there does not gather.
 ///
 /// # Errors
 /// When it is not on the disk.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let beside = path.with_extension("new");
-    let mut file = File::create(&beside)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&beside, path)?;
+    if let Err(error) = fs::remove_file(&beside)
+        && error.kind() != io::ErrorKind::NotFound
+    {
+        return Err(error);
+    }
+    put(File::create_new(&beside)?, &beside, path, bytes)
+}
+
+/// The same in somebody's own folder, where nothing else is touched.
+///
+/// # Errors
+/// When it is not on the disk.
+pub fn replace_among_others(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let (file, beside) = create_in(folder(path))?;
+    put(file, &beside, path, bytes)
+}
+
+/// The folder of a file.
+pub fn folder(path: &Path) -> &Path {
     let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    File::open(dir.unwrap_or(Path::new(".")))?.sync_all()
+    dir.unwrap_or(Path::new("."))
+}
+
+/// Names that are tried for a new file, before the folder is given up.
+const TRIALS: u32 = 100;
+
+/// Makes a file of a new name in a folder. One that is there, or a link that somebody laid, is left alone.
+///
+/// # Errors
+/// When the folder takes none.
+pub fn create_in(dir: &Path) -> io::Result<(File, PathBuf)> {
+    let mut made = Err(io::ErrorKind::AlreadyExists.into());
+    for n in 0..TRIALS {
+        let path = dir.join(format!(".kiln-{}-{n}.new", std::process::id()));
+        made = File::create_new(&path).map(|file| (file, path));
+        match &made {
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            Ok(_) | Err(_) => break,
+        }
+    }
+    made
+}
+
+/// Puts a new file, once it holds the bytes, in the place of another; it goes where that fails.
+fn put(mut file: File, beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let written = file.write_all(bytes).and_then(|()| file.sync_all());
+    if let Err(error) = written.and_then(|()| fs::rename(beside, path)) {
+        let _ = fs::remove_file(beside);
+        return Err(error);
+    }
+    File::open(folder(path))?.sync_all()
 }
 
 #[cfg(test)]
@@ -69,6 +114,45 @@ mod tests {
                 .to_string()
                 .starts_with("more than 4 bytes")
         );
+    }
+
+    #[test]
+    fn a_new_file_touches_nothing_that_is_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let theirs = dir.path().join("theirs");
+        fs::write(&theirs, "precious").unwrap();
+        for n in 0..3 {
+            let name = format!(".kiln-{}-{n}.new", std::process::id());
+            std::os::unix::fs::symlink(&theirs, dir.path().join(name)).unwrap();
+        }
+        replace_among_others(&dir.path().join("c.json"), b"new").unwrap();
+        assert_eq!(fs::read_to_string(dir.path().join("c.json")).unwrap(), "new");
+        assert_eq!(fs::read_to_string(&theirs).unwrap(), "precious");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 5);
+        assert!(create_in(&dir.path().join("none")).is_err());
+    }
+
+    #[test]
+    fn what_could_not_be_put_in_its_place_leaves_nothing_behind() {
+        let dir = tempfile::tempdir().unwrap();
+        let taken = dir.path().join("taken");
+        fs::create_dir_all(taken.join("full")).unwrap();
+        assert!(replace(&taken, b"x").is_err());
+        assert!(replace_among_others(&taken, b"x").is_err());
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    /// As a kill leaves it, or somebody who may write there.
+    #[test]
+    fn what_lies_beside_a_file_of_the_state_folder_goes() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = |name| dir.path().join(name);
+        fs::write(path("theirs"), "precious").unwrap();
+        std::os::unix::fs::symlink(path("theirs"), path("drive.new")).unwrap();
+        replace(&path("drive.json"), b"new").unwrap();
+        assert_eq!(fs::read_to_string(path("drive.json")).unwrap(), "new");
+        assert_eq!(fs::read_to_string(path("theirs")).unwrap(), "precious");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
     }
 
     #[test]

@@ -8,7 +8,10 @@
 //! - [`bench`]: the engine beside `badblocks` and `fio` on the same loop device (binary `kiln-bench`).
 //!
 //! Exit codes are a contract (`tests/contract.rs`, `tests/cert/`): `burn` 0 PASSED, 1 WARN, 2 FAILED,
-//! 3 INCONCLUSIVE, 4 refused (nothing was written); `cert verify` 0 trusted, 1 unknown key, 2 bad; `addon validate` 0 valid, 2 flawed; 64 usage.
+//! 3 INCONCLUSIVE, 4 refused (nothing was written); `cert verify` 0 trusted, 1 unknown key, 2 bad; `addon validate` 0 valid, 2 flawed; 64 usage,
+//! also a result of `playbook` or `cert verify --json` that could not be written.
+
+use std::io::Write;
 
 /// Writes one line to standard error; one that nobody reads any more is no reason to stop a burn-in.
 macro_rules! tell {
@@ -26,8 +29,27 @@ macro_rules! result {
 
 /// What is told may hold words from outside (a drive's model, a certificate, a box's answer): they give a terminal no commands,
 /// and begin no line of their own.
-fn one_line(mut out: impl std::io::Write, text: std::fmt::Arguments<'_>) {
+fn one_line(mut out: impl Write, text: std::fmt::Arguments<'_>) {
     let _ = writeln!(out, "{}", wire::shown::line(&text.to_string()));
+}
+
+/// Writes lines that are [shown](wire::shown) already to standard output.
+fn write_out(text: &str) -> std::io::Result<()> {
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{text}").and_then(|()| out.flush())
+}
+
+/// The same for a command that gives nothing else. Whoever closed the pipe, as `head` does, has read what they wanted.
+///
+/// # Errors
+/// Why it was not written, in words.
+fn give(text: &str) -> Result<(), String> {
+    match write_out(text) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+            Err(format!("the result could not be written: {error}"))
+        }
+        Ok(()) | Err(_) => Ok(()),
+    }
 }
 
 /// Exit code of a usage error. Source: sysexits.h, `EX_USAGE`.

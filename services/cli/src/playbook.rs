@@ -39,66 +39,65 @@ enum Command {
 
 /// Runs the command.
 pub fn main(args: &Args) -> ExitCode {
-    match &args.command {
+    let text = match &args.command {
         Command::List { json } => list(*json),
-        Command::Check { file, json } => match load_file(file) {
-            Ok(book) => {
-                show(&book.info(true), *json);
-                ExitCode::SUCCESS
-            }
-            Err(why) => usage(&why),
-        },
+        Command::Check { file, json } => load_file(file).and_then(|book| show(&book.info(true), *json)),
         Command::Show { name } => match Playbook::named(name) {
-            Ok(book) => {
-                book.text().trim_end().lines().for_each(|line| result!("{line}"));
-                ExitCode::SUCCESS
-            }
-            Err(why) => usage(&why.to_string()),
+            Ok(book) => Ok(lines(book.text().trim_end().lines())),
+            Err(why) => Err(why.to_string()),
         },
+    };
+    match text.and_then(|text| crate::give(&text)) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            tell!("kiln playbook: {why}");
+            ExitCode::from(crate::USAGE)
+        }
     }
 }
 
-fn usage(why: &str) -> ExitCode {
-    tell!("kiln playbook: {why}");
-    ExitCode::from(crate::USAGE)
-}
-
-fn list(json: bool) -> ExitCode {
+fn list(json: bool) -> Result<String, String> {
     let all: Vec<PlaybookInfo> = Playbook::built_in()
         .iter()
         .filter_map(|(name, _)| Some(Playbook::named(name).ok()?.info(false)))
         .collect();
     if json {
-        return match serde_json::to_string(&all) {
-            Ok(text) => {
-                result!("{}", shown::json(&text));
-                ExitCode::SUCCESS
-            }
-            Err(error) => usage(&error.to_string()),
-        };
+        return as_json(&all);
     }
-    for info in &all {
-        show(info, false);
-    }
-    ExitCode::SUCCESS
+    Ok(lines(all.iter().flat_map(words)))
 }
 
-fn show(info: &PlaybookInfo, json: bool) {
+fn show(info: &PlaybookInfo, json: bool) -> Result<String, String> {
     if json {
-        match serde_json::to_string(info) {
-            Ok(text) => result!("{}", shown::json(&text)),
-            Err(error) => tell!("kiln playbook: {error}"),
-        }
-        return;
+        return as_json(info);
     }
+    Ok(lines(words(info)))
+}
+
+fn as_json(value: &impl serde::Serialize) -> Result<String, String> {
+    let text = serde_json::to_string(value).map_err(|error| error.to_string())?;
+    Ok(shown::json(&text).into_owned())
+}
+
+fn words(info: &PlaybookInfo) -> [String; 3] {
     let kind = if info.erases {
         "erases the drive"
     } else {
         "changes nothing"
     };
-    result!("{} ({kind})", info.name);
-    result!("  {}", info.about);
-    result!("  {}", info.steps.join(", "));
+    [
+        format!("{} ({kind})", info.name),
+        format!("  {}", info.about),
+        format!("  {}", info.steps.join(", ")),
+    ]
+}
+
+fn lines(texts: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let lines: Vec<String> = texts
+        .into_iter()
+        .map(|text| shown::line(text.as_ref()).into_owned())
+        .collect();
+    lines.join("\n")
 }
 
 /// A built-in playbook by its name, or a file by its path (which has a `/` or ends in `.toml`).

@@ -10,9 +10,13 @@ mod common;
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
+
+use nix::fcntl::OFlag;
+use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 
 use common::{Loop, caught, code, damage, foreign_data, interrupted_by, kiln, object, resize, start, text, until};
 
@@ -138,7 +142,7 @@ impl Asked {
     fn of(drive: &Loop) -> Self {
         let node = &drive.node;
         let burn = format!(
-            "{} burn {node} --allow-loop --yes-erase {node} --playbook surface --state {}",
+            "{} burn {node} --allow-loop --yes-erase {node} --playbook surface --json --state {}",
             env!("CARGO_BIN_EXE_kiln"),
             drive.state().display()
         );
@@ -194,6 +198,17 @@ fn what_came_while_the_prompt_stood_stays_and_is_refused() {
         "{shown}"
     );
     assert!(fs::read(drive.file()).unwrap() == before, "it was written to");
+}
+
+#[test]
+fn what_was_not_confirmed_is_refused() {
+    let Some(drive) = Loop::new(4 << 20) else { return };
+    let mut asked = Asked::of(&drive);
+    writeln!(asked.child.stdin.take().unwrap(), "no").unwrap();
+    let (code, shown) = asked.end();
+    assert_eq!(code, Some(4), "{shown}");
+    assert!(shown.contains(r#""kind":"not-confirmed""#), "{shown}");
+    assert!(fs::read(drive.file()).unwrap().iter().all(|b| *b == 0));
 }
 
 /// Who does not agree after all is told that nothing happened, and a script that runs it ends as it would by any other program.
@@ -304,7 +319,6 @@ fn refused_is_4_and_nothing_is_written_to_any_drive() {
     refuse(&["burn", file, "--yes-erase", file], "not a block device");
 
     // Somebody else holds the second one exclusively.
-    use std::os::unix::fs::OpenOptionsExt;
     let held = File::options()
         .read(true)
         .write(true)
@@ -328,6 +342,35 @@ fn refused_is_4_and_nothing_is_written_to_any_drive() {
 
     // What would be erased is not what the dry run told.
     refuse(&[&both[..], &["--plan-digest", "0123"]].concat(), "has changed");
+}
+
+/// A script reads why, of each drive.
+#[test]
+fn with_json_each_refused_drive_has_an_object() {
+    let (Some(one), Some(two)) = (Loop::new(4 << 20), Loop::new(4 << 20)) else {
+        return;
+    };
+    for (more, kind) in [
+        (&["--playbook", "preclear"][..], "format"),
+        (&["--playbook", "surface", "--plan-digest", "0123"], "plan-changed"),
+    ] {
+        let both = [&[two.node.as_str(), "--yes-erase", &two.node], more].concat();
+        let output = one.burn(&both);
+        assert_eq!(code(&output), 4, "{}", text(&output));
+        assert!(text(&output).contains("nothing was written"), "{}", text(&output));
+        let told: Vec<serde_json::Value> = output
+            .stdout
+            .split(|byte| *byte == b'\n')
+            .filter(|line| !line.is_empty())
+            .map(|line| serde_json::from_slice(line).unwrap())
+            .collect();
+        let paths: Vec<_> = told.iter().map(|told| &told["path"]).collect();
+        assert_eq!(paths, [one.node.as_str(), &two.node], "{kind}");
+        for told in &told {
+            assert_eq!(told["refused"]["kind"], kind);
+            assert!(!told["refused"]["reason"].as_str().unwrap().is_empty());
+        }
+    }
 }
 
 #[test]
@@ -401,6 +444,72 @@ fn a_hang_up_is_heard_as_ctrl_c_is() {
     assert_eq!(told["state"]["kind"], "aborted");
 }
 
+/// Begins a burn-in on a terminal of its own that takes a hang-up so, agrees to it, and closes the terminal once it writes.
+fn hung_up(drive: &Loop, on_hang_up: libc::sighandler_t, more: &[&str]) -> Child {
+    let node = &drive.node;
+    let mut burn = kiln(&["burn", node, "--yes-erase", node, "--allow-loop"]);
+    burn.args(["--playbook", "surface", "--state"]).arg(drive.state());
+    burn.args(more).env("TERM", "xterm");
+    let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
+    grantpt(&master).unwrap();
+    unlockpt(&master).unwrap();
+    let mut terminal = File::options();
+    let terminal = terminal.read(true).write(true).custom_flags(libc::O_NOCTTY);
+    let terminal = terminal.open(ptsname_r(&master).unwrap()).unwrap();
+    let side = || Stdio::from(terminal.try_clone().unwrap());
+    burn.stdin(side()).stdout(side()).stderr(side());
+    // SAFETY: setsid(2), ioctl(2) of standard input and signal(2) alone between fork and exec.
+    unsafe {
+        burn.pre_exec(move || {
+            libc::setsid();
+            libc::ioctl(0, libc::TIOCSCTTY, 0);
+            libc::signal(libc::SIGHUP, on_hang_up);
+            Ok(())
+        });
+    }
+    let child = burn.spawn().unwrap();
+    drop((burn, terminal));
+    let master = File::from(std::os::fd::OwnedFd::from(master));
+    let mut shown = Vec::new();
+    let mut until = |part: &str| {
+        while !String::from_utf8_lossy(&shown).contains(part) {
+            let mut some = [0; 4096];
+            let read = (&master).read(&mut some).unwrap();
+            shown.extend(&some[..read]);
+        }
+    };
+    until("to erase it: ");
+    writeln!(&master, "{node}").unwrap();
+    until("Write");
+    child
+}
+
+/// Nobody sees its bars any more; what they are drawn on is no reason to lose what was done.
+#[test]
+fn a_terminal_that_is_closed_costs_no_certificate_and_no_file_system() {
+    let Some(drive) = Loop::new(200 << 20) else { return };
+    let cert = drive.file().with_file_name("c.json");
+    let cert = cert.to_str().unwrap();
+    let mut burn = hung_up(&drive, libc::SIG_DFL, &["--soak", "1", "--cert", cert]);
+    assert_eq!(burn.wait().unwrap().code(), Some(3));
+    let verified = kiln(&["cert", "verify", cert]).output().unwrap();
+    assert_eq!(
+        code(&verified),
+        1,
+        "signed, by a key that nobody knows: {}",
+        text(&verified)
+    );
+
+    let mut burn = hung_up(&drive, libc::SIG_IGN, &["--format", "ext4", "--table", "gpt"]);
+    assert_eq!(burn.wait().unwrap().code(), Some(0));
+    let image = drive.file();
+    let mut probe = Command::new("blkid");
+    // The first partition begins at 1 MiB.
+    let probe = probe.args(["--probe", "--offset", "1048576", "-s", "TYPE", "-o", "value"]);
+    let found = probe.arg(image).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&found.stdout).trim(), "ext4");
+}
+
 #[test]
 fn a_result_that_nobody_could_read_is_not_0() {
     let Some(drive) = Loop::new(32 << 20) else { return };
@@ -420,6 +529,32 @@ fn a_plan_that_nobody_could_read_is_not_0() {
     let output = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap();
     let output = output.wait_with_output().unwrap();
     assert_eq!(code(&output), 3, "{}", text(&output));
+}
+
+#[test]
+fn playbooks_that_nobody_could_read_are_not_0() {
+    let dir = tempfile::tempdir().unwrap();
+    let book = dir.path().join("mine.toml");
+    fs::write(&book, common::TEST_FIRST).unwrap();
+    let book = book.to_str().unwrap();
+    for args in [
+        &["playbook", "list"][..],
+        &["playbook", "list", "--json"],
+        &["playbook", "show", "standard"],
+        &["playbook", "check", book],
+        &["playbook", "check", book, "--json"],
+    ] {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        let output = kiln(args).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+        let output = output.wait_with_output().unwrap();
+        assert_eq!(code(&output), 64, "{args:?}: {}", text(&output));
+        assert!(text(&output).contains("could not be written"), "{}", text(&output));
+        // Whoever closes a pipe has read what they wanted, as `head` does.
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let mut closed = kiln(args).stdout(writer).spawn().unwrap();
+        assert_eq!(closed.wait().unwrap().code(), Some(0), "{args:?}");
+    }
 }
 
 /// Bars need a terminal that can move its cursor; on any other one lines tell how far it is.

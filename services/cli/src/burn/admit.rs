@@ -1,18 +1,19 @@
 //! Every target through the guard: one refusal refuses all.
 
 use std::fs::File;
+use std::path::PathBuf;
 
 use burnin::format;
 use drive::content::ContentKind;
 use drive::guard::{GivenUp, Guard, Refusal};
 use drive::identity::Identity;
 use drive::sysfs::{self, Device};
-use wire::drive::Content;
+use wire::drive::{Content, Refused};
 use wire::gate::{PlanDrive, Told, labels};
 
 use super::choice::Choice;
 use super::target::Target;
-use super::{Args, Stop, print_json};
+use super::{Args, Stop, print_refused};
 
 /// A target that passed the guard.
 pub(super) struct Ready {
@@ -34,52 +35,59 @@ pub(super) struct Held {
 /// Guards every target.
 pub(super) fn admit(args: &Args, guard: &Guard, choice: &Choice, targets: Vec<Target>) -> Result<Vec<Ready>, Stop> {
     let mut ready = Vec::new();
-    let mut refused = Vec::new();
+    let mut refused: Vec<(PathBuf, Refused)> = Vec::new();
     for target in targets {
         match one(guard, choice, &target) {
             Ok((held, plan)) => ready.push(Ready { target, held, plan }),
-            Err(refusal) => refused.push((target, refusal.view())),
+            Err(refusal) => refused.push((target.node, refusal.view())),
         }
     }
     if let (true, Some(request)) = (refused.is_empty(), choice.request()) {
-        for r in &ready {
-            format::plan(r.plan.capacity.0, r.plan.sector, &request)
-                .map_err(|e| Stop::Refused(format!("{}: {e}; nothing was written", r.target.node.display())))?;
-        }
+        let misfit = |r: &Ready| {
+            let error = format::plan(r.plan.capacity.0, r.plan.sector, &request).err()?;
+            Some(refusal(r, "format", error.to_string()))
+        };
+        refused.extend(ready.iter().filter_map(misfit));
+    }
+    if refused.is_empty() && choice.erases() {
+        refused = label(guard, &mut ready);
     }
     if refused.is_empty() {
-        if choice.erases() {
-            label(guard, &mut ready)?;
-        }
         return Ok(ready);
     }
     let mut lines = Vec::new();
-    for (target, view) in refused {
-        if args.json {
-            let _told = print_json(&serde_json::json!({ "path": target.node, "refused": view }));
-        }
-        lines.push(format!("{} is refused: {}", target.node.display(), view.reason));
+    for (node, refused) in refused {
+        lines.push(format!("{} is refused: {}", node.display(), refused.reason));
+        print_refused(args, &node, &refused.kind, &refused.reason);
     }
     Err(Stop::Refused(format!("{}; nothing was written", lines.join("; "))))
 }
 
-/// What has to be typed for each drive, beside the others that are plugged in.
-fn label(guard: &Guard, ready: &mut [Ready]) -> Result<(), Stop> {
+fn refusal(ready: &Ready, kind: &str, reason: String) -> (PathBuf, Refused) {
+    let kind = kind.to_owned();
+    (ready.target.node.clone(), Refused { kind, reason })
+}
+
+/// What has to be typed for each drive, beside the others that are plugged in; the drives for which nothing tells them apart.
+fn label(guard: &Guard, ready: &mut [Ready]) -> Vec<(PathBuf, Refused)> {
     let mut beside = sysfs::walk(&guard.system);
     beside.retain(|device| !ready.iter().any(|r| r.held.device.number == device.number));
     let chosen: Vec<Told<'_>> = ready.iter().map(|r| told_by(&r.held.identity)).collect();
     let known: Vec<Told<'_>> = beside.iter().map(|device| told_by(&device.identity)).collect();
     let labels = labels(&chosen, &known);
+    let mut refused = Vec::new();
     for (r, label) in ready.iter_mut().zip(labels) {
-        r.plan.label = label.ok_or_else(|| {
-            Stop::Refused(format!(
-                "{} tells the serial number of another drive that is plugged in, and no WWN of its own: unplug the other; \
-                 nothing was written",
-                r.target.node.display()
-            ))
-        })?;
+        match label {
+            Some(label) => r.plan.label = label,
+            None => refused.push(refusal(
+                r,
+                "same-serial",
+                "it tells the serial number of another drive that is plugged in, and no WWN of its own: unplug the other"
+                    .to_owned(),
+            )),
+        }
     }
-    Ok(())
+    refused
 }
 
 fn told_by(identity: &Identity) -> Told<'_> {

@@ -47,7 +47,10 @@ pub(super) fn erasable(targets: &[Target], present: &[Device], yes: &[String]) -
 }
 
 /// Asks for each drive's label on the terminal.
-pub(super) fn ask(drives: &[PlanDrive]) -> Result<(), Stop> {
+///
+/// # Errors
+/// Which drive was not agreed to, in words.
+pub(super) fn ask(drives: &[PlanDrive]) -> Result<(), String> {
     let mut input = std::io::stdin().lock();
     for drive in drives {
         let (model, serial) = (shown::line(&drive.model), shown::line(&drive.serial));
@@ -60,10 +63,7 @@ pub(super) fn ask(drives: &[PlanDrive]) -> Result<(), Stop> {
         let mut typed = String::new();
         let read = input.read_line(&mut typed);
         if read.is_err() || !typed_matches(&drive.label, &drive.serial, &typed) {
-            return Err(Stop::Refused(format!(
-                "{} was not confirmed; nothing was written",
-                drive.serial
-            )));
+            return Err(format!("{} was not confirmed", drive.serial));
         }
     }
     Ok(())

@@ -69,7 +69,7 @@ impl Ended {
             Ok(Some(by)) => Some(format!(
                 "its certificate was revoked on {}: {}",
                 certificate::report::day(by.at),
-                by.why
+                certificate::revoke::reason(&by.why)
             )),
             Err(why) => Some(format!("whether its certificate was revoked is not known: {why}")),
         }
@@ -122,7 +122,7 @@ impl Ended {
     fn put(&mut self, signed: &Signed, state: &Path, place: &Place) {
         let id = signed.info().id;
         let (path, form) = place.file(&id);
-        let Err(error) = file::replace(&path, &form.bytes(signed)) else {
+        let Err(error) = file::replace_among_others(&path, &form.bytes(signed)) else {
             tell!("certificate: {}", path.display());
             return;
         };

@@ -28,7 +28,7 @@ mod state;
 mod target;
 mod union;
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
@@ -146,12 +146,13 @@ fn run(args: &Args) -> Result<u8, Stop> {
     }
     match &args.plan_digest {
         Some(given) if *given != digest => {
-            return Err(Stop::Refused(format!(
-                "what would be erased has changed since --dry-run: its digest is now {digest}; nothing was written"
-            )));
+            let reason = format!("what would be erased has changed since --dry-run: its digest is now {digest}");
+            return Err(refuse(args, &jobs, "plan-changed", &reason));
         }
         Some(_) => {}
-        None if choice.erases() && std::io::stdin().is_terminal() => consent::ask(&plans)?,
+        None if choice.erases() && std::io::stdin().is_terminal() => {
+            consent::ask(&plans).map_err(|reason| refuse(args, &jobs, "not-confirmed", &reason))?
+        }
         None => {}
     }
     burn_all(args, place.as_ref(), &state, &signals, (over, jobs))
@@ -181,13 +182,7 @@ fn resumable(args: &Args, jobs: Vec<Job>) -> Result<(Vec<EndedBefore>, Vec<Job>)
             (Some(_), Some(why), _) => ("", format!("{reason}, and {why}")),
             (None, ..) => ("", reason),
         };
-        if args.json {
-            let refused = Refused {
-                kind: "not-resumed".to_owned(),
-                reason: reason.clone(),
-            };
-            let _told = print_json(&serde_json::json!({ "path": job.node, "refused": refused }));
-        }
+        print_refused(args, &job.node, "not-resumed", &reason);
         refused.push(format!(
             "--resume: the burn-in of {} at {} is not gone on with: {reason}. Leave this drive out, {instead}or begin anew without \
              --resume",
@@ -369,13 +364,30 @@ impl Names {
     }
 }
 
+/// Refuses all drives alike.
+fn refuse(args: &Args, jobs: &[Job], kind: &str, reason: &str) -> Stop {
+    for job in jobs {
+        print_refused(args, &job.node, kind, reason);
+    }
+    Stop::Refused(format!("{reason}; nothing was written"))
+}
+
+/// The result of a drive that is refused, with `--json`.
+fn print_refused(args: &Args, node: &Path, kind: &str, reason: &str) {
+    if args.json {
+        let refused = Refused {
+            kind: kind.to_owned(),
+            reason: reason.to_owned(),
+        };
+        let _told = print_json(&serde_json::json!({ "path": node, "refused": refused }));
+    }
+}
+
 /// Writes a result on standard output; false, and told, where it does not take it.
 fn print_json(value: &impl serde::Serialize) -> bool {
-    let mut out = std::io::stdout().lock();
     let written = serde_json::to_string(value)
         .map_err(std::io::Error::other)
-        .and_then(|line| writeln!(out, "{}", shown::json(&line)))
-        .and_then(|()| out.flush());
+        .and_then(|line| crate::write_out(&shown::json(&line)));
     if let Err(error) = &written {
         tell!("kiln burn: a result could not be written: {error}");
     }

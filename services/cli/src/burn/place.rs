@@ -1,10 +1,11 @@
 //! Where `--cert` puts the certificates: known, and tried, before anybody is asked and hours are spent.
 
-use std::fs::{self, File};
+use std::fs;
 use std::path::{Path, PathBuf};
 
 use super::{Args, Stop};
 use crate::cert::Form;
+use crate::file;
 
 /// A file, or a folder in which each certificate is named by its id.
 #[derive(Clone, Debug)]
@@ -22,10 +23,11 @@ impl Place {
         let Some(path) = args.cert.clone() else { return Ok(None) };
         let is_folder = args.targets.len() > 1 || path.is_dir();
         let told = |why: String| Err(Stop::Usage(format!("--cert {}: {why}", path.display())));
-        let parent = |path: &Path| match path.parent() {
-            Some(dir) if !dir.as_os_str().is_empty() => dir.to_owned(),
-            Some(_) | None => PathBuf::from("."),
-        };
+        // `x.json/` is a folder's name to the kernel, and that of `x.json` to `Path`.
+        let ends_in_name = path.file_name().is_some_and(|name| {
+            let (path, name) = (path.as_os_str().as_encoded_bytes(), name.as_encoded_bytes());
+            path.ends_with(name)
+        });
         let dir = match is_folder {
             // It is made once all is agreed to.
             true => {
@@ -33,10 +35,10 @@ impl Place {
                 let there = there.filter(|at| !at.as_os_str().is_empty());
                 there.map_or_else(|| PathBuf::from("."), Path::to_owned)
             }
-            false if Form::of(&path).is_none() => {
+            false if Form::of(&path).is_none() || !ends_in_name => {
                 return told("expected a name ending in .json, .html or .pdf, or a folder".to_owned());
             }
-            false => parent(&path),
+            false => file::folder(&path).to_owned(),
         };
         if !dir.is_dir() {
             return match is_folder {
@@ -74,41 +76,8 @@ impl Place {
     }
 }
 
-/// Names of a trial file, before the folder is given up.
-const TRIALS: u32 = 100;
-
-/// Makes a file in a folder and removes it. One that is there, or a link that somebody laid, is left alone.
+/// Makes a file in a folder and removes it.
 fn try_out(dir: &Path) -> std::io::Result<()> {
-    let mut made = Err(std::io::ErrorKind::AlreadyExists.into());
-    for n in 0..TRIALS {
-        let trial = dir.join(format!(".kiln-certificate-{}-{n}", std::process::id()));
-        made = File::create_new(&trial).and_then(|_| fs::remove_file(&trial));
-        match &made {
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {}
-            Ok(()) | Err(_) => break,
-        }
-    }
-    made
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-
-    use super::*;
-
-    #[test]
-    fn a_trial_touches_nothing_that_is_there() {
-        let dir = tempfile::tempdir().unwrap();
-        let theirs = dir.path().join("theirs");
-        fs::write(&theirs, "precious").unwrap();
-        for n in 0..3 {
-            let name = format!(".kiln-certificate-{}-{n}", std::process::id());
-            std::os::unix::fs::symlink(&theirs, dir.path().join(name)).unwrap();
-        }
-        try_out(dir.path()).unwrap();
-        assert_eq!(fs::read_to_string(&theirs).unwrap(), "precious");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 4);
-        assert!(try_out(&dir.path().join("none")).is_err());
-    }
+    let (_, trial) = file::create_in(dir)?;
+    fs::remove_file(trial)
 }

@@ -1,14 +1,19 @@
 //! Progress on standard error: bars on a terminal, lines elsewhere.
 
+use std::io;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use console::Term;
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use wire::job::{Phase, Progress};
 use wire::shown;
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
+
+/// How often bars are drawn at most, in a second. Source: indicatif, `ProgressDrawTarget::stderr`.
+const DRAWS: u8 = 20;
 
 /// All jobs' progress.
 pub(super) struct Screen {
@@ -24,10 +29,14 @@ pub(super) struct Line {
 
 impl Screen {
     pub fn new(terminal: bool) -> Self {
-        let bars = MultiProgress::new();
         // On a terminal that cannot move its cursor (`TERM=dumb`) bars show nothing at all.
+        let is_drawn = terminal && !ProgressDrawTarget::stderr().is_hidden();
+        let bars = || {
+            let terminal = Box::new(Quiet(Term::stderr()));
+            MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(terminal, DRAWS))
+        };
         Self {
-            bars: (terminal && !bars.is_hidden()).then_some(bars),
+            bars: is_drawn.then(bars),
         }
     }
 
@@ -120,6 +129,61 @@ impl Line {
                 self.say(&format!("{rate}, {:.1} %{eta}", progress.percent));
             }
         }
+    }
+}
+
+/// A terminal that may be closed: what is drawn on it then is lost, as what `tell!` writes. `suspend` of indicatif 0.18.6 would panic
+/// (multi.rs), and that ends the whole process, for the next bar finds its lock poisoned. Without a buffer: `console` keeps in one
+/// whatever could not be written.
+#[derive(Debug)]
+struct Quiet(Term);
+
+impl Quiet {
+    #[allow(clippy::unnecessary_wraps, reason = "the form that `TermLike` asks for")]
+    fn drawn(_result: io::Result<()>) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl TermLike for Quiet {
+    fn width(&self) -> u16 {
+        TermLike::width(&self.0)
+    }
+
+    fn height(&self) -> u16 {
+        TermLike::height(&self.0)
+    }
+
+    fn move_cursor_up(&self, n: usize) -> io::Result<()> {
+        Self::drawn(self.0.move_cursor_up(n))
+    }
+
+    fn move_cursor_down(&self, n: usize) -> io::Result<()> {
+        Self::drawn(self.0.move_cursor_down(n))
+    }
+
+    fn move_cursor_right(&self, n: usize) -> io::Result<()> {
+        Self::drawn(self.0.move_cursor_right(n))
+    }
+
+    fn move_cursor_left(&self, n: usize) -> io::Result<()> {
+        Self::drawn(self.0.move_cursor_left(n))
+    }
+
+    fn write_line(&self, s: &str) -> io::Result<()> {
+        Self::drawn(self.0.write_line(s))
+    }
+
+    fn write_str(&self, s: &str) -> io::Result<()> {
+        Self::drawn(self.0.write_str(s))
+    }
+
+    fn clear_line(&self) -> io::Result<()> {
+        Self::drawn(self.0.clear_line())
+    }
+
+    fn flush(&self) -> io::Result<()> {
+        Self::drawn(self.0.flush())
     }
 }
 

@@ -14,6 +14,7 @@ use std::process::ExitCode;
 
 use ask::Asked;
 use certificate::check::no_good;
+use certificate::revoke::reason;
 use certificate::{Revocations, Signed, Trust, carrier, check, page, pdf};
 use http::Uri;
 use wire::certificate::{CertificateCheck, RevocationState, Standing};
@@ -184,7 +185,7 @@ fn verify(args: &Verify, now: Time) -> Result<u8, String> {
     };
     if args.json {
         let line = serde_json::to_string(&result).map_err(|e| e.to_string())?;
-        result!("{}", shown::json(&line));
+        crate::give(&shown::json(&line))?;
     } else {
         tell_check(&result, &asked);
     }
@@ -268,7 +269,7 @@ fn show(file: &Path, state: Option<PathBuf>, outs: &[(Form, &Option<PathBuf>)]) 
             "kiln cert: {}: it was revoked on {}: {}; nothing is made of it",
             file.display(),
             certificate::report::day(revoked.at),
-            revoked.why
+            reason(&revoked.why)
         );
         return Ok(code(Standing::Bad));
     }

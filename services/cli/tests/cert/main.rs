@@ -198,6 +198,14 @@ fn bad_is_2_however_it_was_made_bad() {
     );
     let good = desk.put("good.json", now.text());
     assert_eq!(code(&verify(&[&good, "--trust", &revoked])), 2);
+    let id = &now.certificate().id;
+    for (why, told) in [("", "no reason is given."), (" it failed.", "it failed.")] {
+        let revoked = desk.put("revoked", format!("revoked {id}{why}\n"));
+        let output = verify(&[&good, "--trust", &revoked]);
+        assert_eq!(code(&output), 2);
+        let first = out(&output).lines().next().unwrap().to_owned();
+        assert!(first.ends_with(&format!("it is revoked: {told}")), "{first}");
+    }
     for (name, bytes) in [
         ("verdict.json", now.text().replace("FAILED", "PASSED").into_bytes()),
         ("serial.json", now.text().replace("T-1234", "T-1235").into_bytes()),
@@ -223,6 +231,19 @@ fn bad_is_2_however_it_was_made_bad() {
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;
     assert_eq!(code(&verify(&[&desk.put("c.pdf", bytes), "--trust", &trust])), 2);
+}
+
+#[test]
+fn a_check_that_nobody_could_read_is_64() {
+    let desk = Desk::new();
+    let file = desk.put("c.json", signed(Time::now()).text());
+    let trust = desk.trust();
+    let mut command = kiln(&["cert", "verify", &file, "--trust", &trust, "--json"]);
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+    let output = output.wait_with_output().unwrap();
+    assert_eq!(code(&output), 64, "{}", text(&output));
+    assert!(text(&output).contains("could not be written"), "{}", text(&output));
 }
 
 #[test]

@@ -57,3 +57,37 @@ fn a_certificate_whose_place_is_gone_lies_in_the_state_folder() {
     assert!(told["notes"].to_string().contains(file.to_str().unwrap()), "{told}");
     assert_eq!(code(&verify(&[file.to_str().unwrap()])), 1);
 }
+
+/// Whatever lies beside it is somebody's.
+#[test]
+fn a_certificate_is_written_over_nothing_that_lies_beside_its_place() {
+    let Some(drive) = Loop::new(16 << 20) else { return };
+    let desk = Desk::new();
+    let dir = desk.dir.path();
+    let (notes, theirs) = (desk.put("drive.new", "mine"), desk.put("theirs", "precious"));
+    std::os::unix::fs::symlink(&theirs, dir.join("two.new")).unwrap();
+    for name in ["drive.pdf", "two.json"] {
+        let cert = dir.join(name);
+        let output = drive.burn(&["--playbook", "surface", "--cert", cert.to_str().unwrap()]);
+        assert_eq!(code(&output), 0, "{}", text(&output));
+        assert!(fs::symlink_metadata(&cert).unwrap().is_file(), "{name}");
+        assert_eq!(code(&verify(&[cert.to_str().unwrap()])), 1, "{name}");
+    }
+    assert_eq!(fs::read_to_string(&notes).unwrap(), "mine");
+    assert_eq!(fs::read_to_string(&theirs).unwrap(), "precious");
+    assert_eq!(fs::read_dir(dir).unwrap().count(), 5, "something is left behind");
+}
+
+/// The kernel takes such a name for a folder.
+#[test]
+fn a_name_with_a_slash_behind_it_is_no_file() {
+    let Some(drive) = Loop::new(4 << 20) else { return };
+    let desk = Desk::new();
+    for name in ["x.json/", "x.json/."] {
+        let place = desk.dir.path().join(name);
+        let output = drive.burn(&["--playbook", "surface", "--cert", place.to_str().unwrap()]);
+        assert_eq!(code(&output), 64, "{name}: {}", text(&output));
+        assert!(text(&output).contains("expected a name ending in"), "{}", text(&output));
+    }
+    assert!(fs::read(drive.file()).unwrap().iter().all(|byte| *byte == 0));
+}

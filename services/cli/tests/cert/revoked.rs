@@ -52,6 +52,7 @@ fn what_was_signed_here_is_revoked_once_the_drive_fails() {
         "{}",
         out(&revoked)
     );
+    assert!(!out(&revoked).contains(".."), "{}", out(&revoked));
     let revoked = object(&verify(&[&good, "--json", "--state", state]));
     assert_eq!(revoked["revocation"]["kind"], "revoked");
     assert_eq!(revoked["revocation"]["job"], object(&failed)["id"]);
@@ -111,6 +112,7 @@ fn a_result_is_signed_no_more_once_the_drive_failed() {
             false => "since then the drive failed `scan`",
         };
         assert!(text(&refused).contains(why), "{}", text(&refused));
+        assert!(!text(&refused).contains(".."), "{}", text(&refused));
         assert!(!PathBuf::from(&late).exists());
         if is_certified {
             let show = |state: &str| {
@@ -120,6 +122,7 @@ fn a_result_is_signed_no_more_once_the_drive_failed() {
             let shown = show(state.to_str().unwrap());
             assert_eq!(code(&shown), 2, "{}", text(&shown));
             assert!(text(&shown).contains("it was revoked on"), "{}", text(&shown));
+            assert!(!text(&shown).contains(".;"), "{}", text(&shown));
             assert!(!PathBuf::from(&late).exists());
             assert_eq!(code(&show(&path("elsewhere"))), 0, "elsewhere nobody knows");
         }
