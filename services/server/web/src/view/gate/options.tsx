@@ -5,11 +5,17 @@ import type { FileSystem, FormatRequest, PlanOptions, PlaybookInfo, Profile, Tab
 /** Nothing chosen. */
 export const PLAIN: PlanOptions = { profile: "used", format: null, give_up: [], soak_hours: null };
 
-/** File systems as people call them, with how long a label each takes. Source: mke2fs(8), mkfs.xfs(8), mkfs.btrfs(8), exFAT specification §7.3, mkswap(8). */
+/** File systems as people call them, with how long a label each takes. Source: mke2fs(8), mkfs.xfs(8), mkfs.btrfs(8), exFAT specification §7.3, mkswap(8), whose 16 include a NUL. */
 export const FILE_SYSTEMS: Record<FileSystem, { name: string; label: number }> = {
   ext4: { name: "ext4", label: 16 }, xfs: { name: "XFS", label: 12 }, btrfs: { name: "Btrfs", label: 255 }, exfat: { name: "exFAT", label: 11 },
-  swap: { name: "swap", label: 16 }, raw: { name: "no file system", label: 0 },
+  swap: { name: "swap", label: 15 }, raw: { name: "no file system", label: 0 },
 };
+
+/** As many whole characters of a text as fit into so many UTF-16 units: half an emoji is no text that could be sent. */
+export function shortened(text: string, most: number): string {
+  let left = most;
+  return [...text].filter((character) => (left -= character.length) >= 0).join("");
+}
 
 const TABLES: Record<Table, string> = { auto: "automatic: GPT above 2 TiB", mbr: "MBR", gpt: "GPT" };
 
@@ -95,7 +101,7 @@ export function OptionsForm(props: { options: Signal<PlanOptions>; book: Playboo
                 <label class="small">File system
                   <select value={format.filesystem} onChange={(event) => {
                     const filesystem = event.currentTarget.value as FileSystem;
-                    setFormat({ filesystem, label: format.label.slice(0, FILE_SYSTEMS[filesystem].label), reserved_percent: filesystem === "ext4" ? format.reserved_percent : 0 });
+                    setFormat({ filesystem, label: shortened(format.label, FILE_SYSTEMS[filesystem].label), reserved_percent: filesystem === "ext4" ? format.reserved_percent : 0 });
                   }}>
                     {Object.entries(FILE_SYSTEMS).map(([value, { name }]) => <option key={value} value={value}>{name}</option>)}
                   </select>
