@@ -1,6 +1,8 @@
 //! One unit file: TOML in, a checked [`Unit`] out, or the first thing that is wrong with it.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -12,7 +14,7 @@ use super::measure::{Seconds, Size};
 use super::{ARGS_MAX, Devices, Kind, NAME_RULE, NOFILE_DEFAULT, Unit, UnitError, VARIABLES_MAX, is_name};
 
 /// Descriptors that a process may be given: three are there from the start, and the kernel's own bound is `fs.nr_open`.
-const NOFILE: std::ops::RangeInclusive<u64> = 64..=1_048_576;
+const NOFILE: RangeInclusive<u64> = 64..=1_048_576;
 /// Least memory, in bytes: page tables, stack and the first pages of the smallest program need more.
 const MEMORY_MIN: u64 = 64 << 10;
 /// Most descriptors that a unit may have kept.
@@ -57,166 +59,161 @@ struct File {
     environment: BTreeMap<String, String>,
 }
 
-impl Unit {
-    /// Reads one unit from the text of its file; the unit is named after the file.
-    ///
-    /// # Errors
-    /// The first thing that is wrong, with its line and field.
-    pub fn from_toml(file: &Path, text: &str) -> Result<Unit, UnitError> {
-        let fail = |line: Option<usize>, field: Option<&str>, what: String| UnitError {
-            file: file.to_owned(),
+/// A unit file as it was read, for errors that name a place in it.
+struct Source<'a> {
+    file: &'a Path,
+    text: &'a str,
+}
+
+impl Source<'_> {
+    fn fail(&self, line: Option<usize>, field: Option<&str>, what: String) -> UnitError {
+        UnitError {
+            file: self.file.to_owned(),
             line,
             field: field.map(str::to_owned),
             what,
-        };
-        let name = file.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
-        if !is_name(name) {
-            return Err(fail(
-                None,
-                None,
-                format!("the file name gives the unit's name: expected {NAME_RULE}, then .toml"),
-            ));
         }
-        let f: File = toml::from_str(text).map_err(|e| {
-            let (line, field) = e.span().map_or((None, None), |s| place(text, s.start));
-            fail(line, field.as_deref(), one_line(e.message()))
-        })?;
-        let at = |field: &str, what: String| fail(line_of(text, field), Some(field), what);
-        match f.exec.first() {
-            None => {
-                return Err(at(
-                    "exec",
-                    "expected a program and its arguments, found an empty list".into(),
-                ));
-            }
-            Some(p) if !p.starts_with('/') => {
-                return Err(at("exec", format!("expected an absolute path, found {p:?}")));
-            }
-            Some(_) => {}
-        }
-        if f.exec.len() > ARGS_MAX {
-            return Err(at(
-                "exec",
-                format!("expected at most {ARGS_MAX} words, found {}", f.exec.len()),
-            ));
-        }
-        if f.environment.len() > VARIABLES_MAX {
-            return Err(at(
-                "environment",
+    }
+
+    fn at(&self, field: &str, what: impl Into<String>) -> UnitError {
+        self.fail(line_of(self.text, field), Some(field), what.into())
+    }
+
+    /// A number that has bounds.
+    fn within<T: PartialOrd + Display>(
+        &self,
+        field: &str,
+        number: T,
+        bounds: RangeInclusive<T>,
+    ) -> Result<T, UnitError> {
+        match bounds.contains(&number) {
+            true => Ok(number),
+            false => Err(self.at(
+                field,
                 format!(
-                    "expected at most {VARIABLES_MAX} variables, found {}",
-                    f.environment.len()
+                    "expected a number from {} to {}, found {number}",
+                    bounds.start(),
+                    bounds.end()
                 ),
-            ));
+            )),
         }
-        if f.exec.iter().any(|a| a.contains('\0')) {
-            return Err(at("exec", "expected text without NUL bytes".into()));
+    }
+}
+
+impl File {
+    fn read(source: &Source<'_>) -> Result<Self, UnitError> {
+        toml::from_str(source.text).map_err(|e| {
+            let (line, field) = e.span().map_or((None, None), |s| place(source.text, s.start));
+            source.fail(line, field.as_deref(), one_line(e.message()))
+        })
+    }
+
+    fn check_exec(&self, source: &Source<'_>) -> Result<(), UnitError> {
+        let wrong = match self.exec.first() {
+            None => "expected a program and its arguments, found an empty list".into(),
+            Some(program) if !program.starts_with('/') => format!("expected an absolute path, found {program:?}"),
+            Some(_) if self.exec.len() > ARGS_MAX => {
+                format!("expected at most {ARGS_MAX} words, found {}", self.exec.len())
+            }
+            Some(_) if self.exec.iter().any(|a| a.contains('\0')) => "expected text without NUL bytes".into(),
+            Some(_) => return Ok(()),
+        };
+        Err(source.at("exec", wrong))
+    }
+
+    fn check_environment(&self, source: &Source<'_>) -> Result<(), UnitError> {
+        let count = self.environment.len();
+        if count > VARIABLES_MAX {
+            let wrong = format!("expected at most {VARIABLES_MAX} variables, found {count}");
+            return Err(source.at("environment", wrong));
         }
+        let is_bad = |(k, v): &(&String, &String)| k.is_empty() || k.contains(['=', '\0']) || v.contains('\0');
+        match self.environment.iter().find(is_bad) {
+            None => Ok(()),
+            Some((k, _)) => {
+                let wrong = format!("expected variable names without = or NUL, found {k:?}");
+                Err(source.at("environment", wrong))
+            }
+        }
+    }
+
+    /// Names of units, credentials and directories; `own` is the unit's.
+    fn check_names(&self, own: &str, source: &Source<'_>) -> Result<(), UnitError> {
+        let directory = |name: &Option<String>| name.iter().cloned().collect();
         for (field, names) in [
-            ("after", &f.after),
-            ("requires", &f.requires),
-            ("credentials", &f.credentials),
+            ("after", self.after.clone()),
+            ("requires", self.requires.clone()),
+            ("credentials", self.credentials.clone()),
+            ("state_directory", directory(&self.state_directory)),
+            ("runtime_directory", directory(&self.runtime_directory)),
         ] {
             if let Some(bad) = names.iter().find(|n| !is_name(n)) {
-                return Err(at(field, format!("expected {NAME_RULE}, found {bad:?}")));
+                return Err(source.at(field, format!("expected {NAME_RULE}, found {bad:?}")));
             }
-            if names.iter().any(|n| n == name) && field != "credentials" {
-                return Err(at(field, "a unit cannot depend on itself".into()));
-            }
-        }
-        for (field, dir) in [
-            ("state_directory", &f.state_directory),
-            ("runtime_directory", &f.runtime_directory),
-        ] {
-            if let Some(dir) = dir.as_deref().filter(|d| !is_name(d)) {
-                return Err(at(field, format!("expected {NAME_RULE}, found {dir:?}")));
+            if ["after", "requires"].contains(&field) && names.iter().any(|n| n == own) {
+                return Err(source.at(field, "a unit cannot depend on itself"));
             }
         }
-        let mut capabilities = 0;
-        for cap in &f.capabilities {
+        Ok(())
+    }
+
+    /// The capabilities as bits.
+    fn capabilities(&self, source: &Source<'_>) -> Result<u64, UnitError> {
+        self.capabilities.iter().try_fold(0, |bits, cap| {
             let number = CAPABILITIES.iter().position(|c| cap == c);
-            let number = number.ok_or_else(|| {
-                at(
-                    "capabilities",
-                    format!("expected names like \"CAP_NET_ADMIN\", found {cap:?}"),
-                )
-            })?;
-            capabilities |= 1 << number;
-        }
-        let user = f.user.unwrap_or_else(|| "root".into());
-        if user.is_empty() || user.contains([':', '\n', '\0']) {
-            return Err(at(
+            let wrong = || format!("expected names like \"CAP_NET_ADMIN\", found {cap:?}");
+            let number = number.ok_or_else(|| source.at("capabilities", wrong()))?;
+            Ok(bits | 1 << number)
+        })
+    }
+
+    fn user(&self, source: &Source<'_>) -> Result<String, UnitError> {
+        let user = self.user.clone().unwrap_or_else(|| "root".into());
+        match user.is_empty() || user.contains([':', '\n', '\0']) {
+            false => Ok(user),
+            true => Err(source.at(
                 "user",
                 format!("expected a name from /etc/passwd or a number, found {user:?}"),
-            ));
+            )),
         }
-        let oom = f.oom_score_adjust.unwrap_or(0);
-        if !(-1000..=1000).contains(&oom) {
-            return Err(at(
-                "oom_score_adjust",
-                format!("expected a number from -1000 to 1000, found {oom}"),
-            ));
+    }
+
+    /// The watchdog's period in milliseconds, 0 for none.
+    fn watchdog(&self, source: &Source<'_>) -> Result<u64, UnitError> {
+        let watchdog = self.watchdog_sec.map_or(0, |s| s.0);
+        match watchdog {
+            1.. if self.kind != Some(Kind::Notify) => {
+                Err(source.at("watchdog_sec", "expected only together with type = \"notify\""))
+            }
+            1..100 => Err(source.at("watchdog_sec", "expected 0, or at least 0.1 s")),
+            _ => Ok(watchdog),
         }
-        let nofile = f.limit_nofile.unwrap_or(NOFILE_DEFAULT);
-        if !NOFILE.contains(&nofile) {
-            return Err(at(
-                "limit_nofile",
-                format!(
-                    "expected a number from {} to {}, found {nofile}",
-                    NOFILE.start(),
-                    NOFILE.end()
-                ),
-            ));
-        }
-        let burst = f.start_limit_burst.unwrap_or(5);
-        if burst == 0 || burst > 1000 {
-            return Err(at(
-                "start_limit_burst",
-                format!("expected a number from 1 to 1000, found {burst}"),
-            ));
-        }
-        if let Some((k, _)) = f
-            .environment
-            .iter()
-            .find(|(k, v)| k.is_empty() || k.contains(['=', '\0']) || v.contains('\0'))
-        {
-            return Err(at(
-                "environment",
-                format!("expected variable names without = or NUL, found {k:?}"),
-            ));
-        }
-        let kind = f.kind.unwrap_or(Kind::Simple);
-        let watchdog = f.watchdog_sec.map_or(0, |s| s.0);
-        if watchdog > 0 && kind != Kind::Notify {
-            return Err(at(
-                "watchdog_sec",
-                "expected only together with type = \"notify\"".into(),
-            ));
-        }
-        if watchdog > 0 && watchdog < 100 {
-            return Err(at("watchdog_sec", "expected 0, or at least 0.1 s".into()));
-        }
+    }
+
+    fn check_times(&self, source: &Source<'_>) -> Result<(), UnitError> {
         for (field, given, instead) in [
             (
                 "start_timeout_sec",
-                f.start_timeout_sec,
+                self.start_timeout_sec,
                 "the time until READY=1 or, of a oneshot, its end; left out it is 60",
             ),
             (
                 "stop_timeout_sec",
-                f.stop_timeout_sec,
+                self.stop_timeout_sec,
                 "the time from SIGTERM to the kill; left out it is 10",
             ),
         ] {
             if given.is_some_and(|s| s.0 == 0) {
-                return Err(at(
-                    field,
-                    format!("expected more than 0 seconds, found 0: it is {instead}"),
-                ));
+                let wrong = format!("expected more than 0 seconds, found 0: it is {instead}");
+                return Err(source.at(field, wrong));
             }
         }
-        if let Some(Size(bytes)) = f.memory_max.filter(|s| s.0 < MEMORY_MIN) {
-            return Err(at(
+        Ok(())
+    }
+
+    fn check_limits(&self, source: &Source<'_>) -> Result<(), UnitError> {
+        if let Some(Size(bytes)) = self.memory_max.filter(|s| s.0 < MEMORY_MIN) {
+            return Err(source.at(
                 "memory_max",
                 format!(
                     "expected at least \"{}K\", found {bytes} bytes: no program starts with that; left out there is no limit",
@@ -224,31 +221,51 @@ impl Unit {
                 ),
             ));
         }
-        if f.pids_max == Some(0) {
-            return Err(at(
+        if self.pids_max == Some(0) {
+            return Err(source.at(
                 "pids_max",
-                "expected at least 1, found 0: the unit's own process is one; left out there is no limit".into(),
+                "expected at least 1, found 0: the unit's own process is one; left out there is no limit",
             ));
         }
-        let mut listen = Vec::with_capacity(f.listen.len());
-        for l in f.listen {
-            listen.push(listen_of(l).map_err(|what| at("listen", what))?);
+        Ok(())
+    }
+}
+
+impl Unit {
+    /// Reads one unit from the text of its file; the unit is named after the file.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its line and field.
+    pub fn from_toml(file: &Path, text: &str) -> Result<Unit, UnitError> {
+        let source = &Source { file, text };
+        let name = file.file_stem().and_then(|s| s.to_str()).unwrap_or_default();
+        if !is_name(name) {
+            let wrong = format!("the file name gives the unit's name: expected {NAME_RULE}, then .toml");
+            return Err(source.fail(None, None, wrong));
         }
+        let f = File::read(source)?;
+        f.check_exec(source)?;
+        f.check_names(name, source)?;
+        let capabilities = f.capabilities(source)?;
+        let user = f.user(source)?;
+        let oom_score_adjust = source.within("oom_score_adjust", f.oom_score_adjust.unwrap_or(0), -1000..=1000)?;
+        let limit_nofile = source.within("limit_nofile", f.limit_nofile.unwrap_or(NOFILE_DEFAULT), NOFILE)?;
+        let burst = source.within("start_limit_burst", f.start_limit_burst.unwrap_or(5), 1..=1000)?;
+        f.check_environment(source)?;
+        let watchdog = f.watchdog(source)?;
+        f.check_times(source)?;
+        f.check_limits(source)?;
+        let listen = f.listen.into_iter().map(listen_of).collect::<Result<Vec<_>, _>>();
+        let listen = listen.map_err(|what| source.at("listen", what))?;
         if listen.len() > 16 {
-            return Err(at("listen", "expected at most 16 sockets".into()));
+            return Err(source.at("listen", "expected at most 16 sockets"));
         }
-        let store = f.fd_store_max.unwrap_or(0);
-        if store > FD_STORE_MAX {
-            return Err(at(
-                "fd_store_max",
-                format!("expected a number from 0 to {FD_STORE_MAX}, found {store}"),
-            ));
-        }
+        let fd_store_max = source.within("fd_store_max", f.fd_store_max.unwrap_or(0), 0..=FD_STORE_MAX)?;
         Ok(Unit {
             description: f.description.unwrap_or_else(|| name.to_owned()),
             name: name.to_owned(),
             exec: f.exec,
-            kind,
+            kind: f.kind.unwrap_or(Kind::Simple),
             after: f.after,
             requires: f.requires,
             watchdog,
@@ -261,12 +278,12 @@ impl Unit {
             capabilities,
             memory_max: f.memory_max.map(|s| s.0),
             pids_max: f.pids_max,
-            oom_score_adjust: oom,
-            limit_nofile: nofile,
+            oom_score_adjust,
+            limit_nofile,
             devices: f.devices.unwrap_or(Devices::None),
             credentials: f.credentials,
             listen,
-            fd_store_max: store,
+            fd_store_max,
             state_directory: f.state_directory,
             runtime_directory: f.runtime_directory,
             becomes: f.becomes,

@@ -31,6 +31,8 @@ pub use report::{Effects, progress_frame};
 pub use spent::Spent;
 pub use strange::Trace;
 
+/// All that is kept of a job: what the server is told, and what only its own task and the verdict need. One row of the table of jobs,
+/// written whole; [`Record::revision`] tells a later one from an earlier one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
     /// What is told.
@@ -219,6 +221,16 @@ impl Record {
             ended: None,
         };
         Some(Self {
+            content: drive.content.clone(),
+            lose: begin.lose.to_vec(),
+            rotation: drive.rotation,
+            ..Self::of(job, steps, key, geometry, identity)
+        })
+    }
+
+    /// Of a job of which nothing was done yet, on a drive of which nobody told more than this.
+    fn of(job: Job, steps: Vec<Step>, key: JobKey, geometry: Geometry, identity: Identity) -> Self {
+        Self {
             job,
             key,
             geometry,
@@ -227,10 +239,10 @@ impl Record {
             parked: false,
             smart_before: None,
             smart_trouble: None,
-            content: drive.content.clone(),
+            content: Content::Empty,
             steps,
-            lose: begin.lose.to_vec(),
-            rotation: drive.rotation,
+            lose: Vec::new(),
+            rotation: Rotation::Unknown,
             shingled: None,
             beside: Bytes(0),
             paused: None,
@@ -253,7 +265,7 @@ impl Record {
             overlay: None,
             findings_before_loss: Vec::new(),
             revision: 0,
-        })
+        }
     }
 
     /// Whether the job changes what its drive holds. One that does not is given a descriptor that takes no writes.
@@ -392,45 +404,14 @@ pub(crate) mod tests {
         .map(Step::from)
         .to_vec();
         let phases = steps.iter().map(|step| pending(step.phase)).collect();
+        let geometry = Geometry {
+            sectors: 1000,
+            sector: 512,
+            physical: 512,
+        };
         Record {
-            job: Job { phases, ..job },
-            key: JobKey([1; 16]),
-            geometry: Geometry {
-                sectors: 1000,
-                sector: 512,
-                physical: 512,
-            },
-            identity,
             boot_id: "now".into(),
-            parked: false,
-            smart_before: None,
-            smart_trouble: None,
-            content: Content::Empty,
-            steps,
-            lose: vec![],
-            rotation: Rotation::Unknown,
-            shingled: None,
-            beside: Bytes(0),
-            paused: None,
-            aborted_by: None,
-            self_test: None,
-            too_hot: None,
-            was_hot: false,
-            shared: false,
-            formatting: false,
-            smart_after: None,
-            saved: false,
-            doubted: false,
-            told_baseline: false,
-            earlier_keys: Vec::new(),
-            fingerprint: None,
-            medium: None,
-            resets: 0,
-            unheard: None,
-            hidden: 0,
-            overlay: None,
-            findings_before_loss: vec![],
-            revision: 0,
+            ..Record::of(Job { phases, ..job }, steps, JobKey([1; 16]), geometry, identity)
         }
     }
 

@@ -177,6 +177,19 @@ impl Pipeline {
         self.skip("a trim failed");
     }
 
+    /// Reads what is suspected once more, or judges it.
+    fn again(&mut self, access: Access, group: u64, left: u32, mut suspects: Vec<Suspect>) {
+        if left > 1 {
+            let work = Work::Again {
+                left: left - 1,
+                suspects,
+            };
+            self.push(access.op, access.lba, access.sectors, group, work);
+        } else {
+            self.judge(&mut suspects);
+        }
+    }
+
     /// What came of a detour.
     pub(super) fn second_look(&mut self, detour: Detour, outcome: Outcome) {
         let Detour {
@@ -214,21 +227,8 @@ impl Pipeline {
                     self.unusable(op, lba, sectors, group, errno);
                 }
             }
-            (Work::Again { left, mut suspects }, Outcome::Done | Outcome::Gone | Outcome::Kept(_)) => {
-                if left > 1 {
-                    self.push(
-                        op,
-                        lba,
-                        sectors,
-                        group,
-                        Work::Again {
-                            left: left - 1,
-                            suspects,
-                        },
-                    );
-                } else {
-                    self.judge(&mut suspects);
-                }
+            (Work::Again { left, suspects }, Outcome::Done | Outcome::Gone | Outcome::Kept(_)) => {
+                self.again(access, group, left, suspects);
             }
             (Work::Again { left, mut suspects }, Outcome::Differs(bad)) => {
                 for (lba, fault) in bad {
@@ -242,20 +242,7 @@ impl Pipeline {
                         }),
                     }
                 }
-                if left > 1 {
-                    self.push(
-                        op,
-                        lba,
-                        sectors,
-                        group,
-                        Work::Again {
-                            left: left - 1,
-                            suspects,
-                        },
-                    );
-                } else {
-                    self.judge(&mut suspects);
-                }
+                self.again(access, group, left, suspects);
             }
             (Work::Again { left, mut suspects }, Outcome::Failed { errno }) => {
                 self.failed_again(group, errno);
