@@ -120,6 +120,36 @@ async fn after_a_told_reset_a_disk_without_the_jobs_header_ends_the_job() {
     }
 }
 
+/// What the other one holds is no fault of the job's drive.
+#[tokio::test]
+async fn what_another_disk_holds_is_held_against_no_drive() {
+    let dir = tempfile::tempdir().unwrap();
+    let log = dir.path().join("kernel.log");
+    std::fs::write(&log, "[    1.000000] loop: module loaded\n").unwrap();
+    let arguments = ["--kernel-log", log.to_str().unwrap(), "--rate-drive", "6M"];
+    let Some(bench) = Bench::with(&[64], true, &arguments).await else {
+        return;
+    };
+    let id = bench.job("surface").await;
+    bench
+        .server
+        .until("half of the verify", |seen| {
+            let progress = seen.jobs.get(&id)?.progress.as_ref()?;
+            (progress.phase == Phase::Verify && progress.done.0 > 16 << 20).then_some(())
+        })
+        .await;
+    let name = bench.drives[0].node.file_name().unwrap().to_str().unwrap();
+    let mut log = std::fs::File::options().append(true).open(&log).unwrap();
+    let line = format!("[  100.000000] block {name}: hard resetting link\n");
+    std::io::Write::write_all(&mut log, line.as_bytes()).unwrap();
+    put_below(&bench.drives[0], &foreign_data(64 << 20));
+    let job = bench.server.over(id).await;
+    let verdict = job.verdict.as_ref().unwrap();
+    assert_eq!(outcome(&job), Outcome::Inconclusive, "{verdict:#?}");
+    assert!(verdict.summary.contains("another drive"), "{}", verdict.summary);
+    assert!(job.findings.is_empty() && job.bad_sectors == 0, "{:?}", job.findings);
+}
+
 /// A removable drive that is reset once is counted anew, as if another medium had come. Its header and what was written to it tell
 /// that none did.
 #[tokio::test]

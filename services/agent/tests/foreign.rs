@@ -37,6 +37,25 @@ async fn what_was_put_on_a_drive_since_is_not_erased_by_its_old_job() {
         })
         .await;
     assert!(why.contains("ext4"), "{why}");
+    let actor = || "ann".to_owned();
+    let pause = Command::Pause {
+        job: id,
+        actor: actor(),
+    };
+    bench.server.call(pause).await.unwrap();
+    let resume = Command::Resume {
+        job: id,
+        actor: actor(),
+    };
+    bench.server.call(resume).await.unwrap();
+    bench
+        .server
+        .until("the job to say again what it waits for", |seen| {
+            let waits = |why: &String| why.contains("when it was armed");
+            let is = |state: &JobState| matches!(state, JobState::Waiting { why } if waits(why));
+            is(&seen.jobs.get(&id)?.state).then_some(())
+        })
+        .await;
     let answer = bench
         .server
         .call(Command::Abort {

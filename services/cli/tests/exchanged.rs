@@ -172,6 +172,35 @@ fn a_drive_that_is_counted_anew_is_gone_on_with_where_it_holds_the_jobs_header_a
     }
 }
 
+/// What the other one holds is no fault of the drive that was tested, though it was read before anybody looked.
+#[test]
+fn what_another_drive_holds_is_held_against_no_drive() {
+    let bytes = 192 << 20;
+    let Some(drive) = Loop::new(bytes) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (count, said) = (dir.path().join("diskseq"), dir.path().join("said"));
+    fs::write(&count, "1000001\n").unwrap();
+    let mut burn = counted(&drive.command(&["--playbook", "surface"]), &drive, &count);
+    let burn = burn.stdout(Stdio::piped()).stderr(File::create(&said).unwrap());
+    let burn = burn.spawn().unwrap();
+    let signal = |signal| assert_eq!(unsafe { libc::kill(burn.id() as i32, signal) }, 0);
+    let end = Instant::now() + PATIENCE;
+    while !fs::read_to_string(&said).unwrap().contains("Read back") {
+        assert!(Instant::now() < end);
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    signal(libc::SIGSTOP);
+    let mut below = File::options().write(true).open(drive.file()).unwrap();
+    below.write_all(&foreign_data(bytes)).unwrap();
+    fs::write(&count, "1000002\n").unwrap();
+    signal(libc::SIGCONT);
+    let output = burn.wait_with_output().unwrap();
+    let told = object(&output);
+    let summary = told["verdict"]["summary"].as_str().unwrap();
+    assert!(summary.contains("came into its place"), "{summary}");
+    assert_eq!(code(&output), 3, "{summary}");
+}
+
 /// Blank drives look alike, and a dock gives them one name. Capacity and the kernel's count tell them apart.
 #[test]
 fn another_blank_drive_that_comes_before_the_first_write_is_not_written() {

@@ -105,6 +105,23 @@ impl JobTask {
         (self.shown(held, false).await != Shown::Ours).then_some(Reason::Doubt)
     }
 
+    /// Whether another drive is in the place of the job's for certain: what is read of it counts for nothing. One that cannot be read may be
+    /// the job's, and be dying.
+    pub(super) async fn is_another(&mut self, held: &Held) -> bool {
+        match Hands::place(held) {
+            Place::Another => true,
+            Place::Recounted => !self.took_up(held, false).await,
+            Place::Empty => false,
+            Place::Same if !self.record.erases() => self.known(held).await == Shown::Not,
+            Place::Same => match Proves::of(&self.record, self.settled) {
+                Proves::Nothing | Proves::Later => false,
+                Proves::EveryHeader | Proves::Rewritten | Proves::Headers => {
+                    self.shown(held, false).await == Shown::Not
+                }
+            },
+        }
+    }
+
     /// Something happened of which the drive cannot be asked yet: it is, as soon as its headers stand, by whichever session.
     pub(super) fn doubt_later(&mut self) {
         if !self.record.doubted && Proves::of(&self.record, self.settled) == Proves::Later {

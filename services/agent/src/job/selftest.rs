@@ -224,10 +224,15 @@ impl JobTask {
     ) -> Result<Cooled, Own> {
         self.record.was_hot = true;
         let told = vec![events::too_hot(&self.record.job, at, heat.limits().resume)];
-        self.set_state(JobState::Waiting { why }, told);
+        let waits = JobState::Waiting { why };
+        self.set_state(waits.clone(), told);
         loop {
             self.rest(Instant::now() + LOOK / self.means.heat_clock.max(1), held)
                 .await?;
+            // Who let it go on meanwhile did not cool it.
+            if self.record.paused.is_none() && self.record.job.state != waits {
+                self.set_state(waits.clone(), Vec::new());
+            }
             let reading = self.reading(held).await;
             if self.record.paused.is_some() {
                 heat.restart_patience(self.heat_time());

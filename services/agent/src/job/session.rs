@@ -98,6 +98,8 @@ impl JobTask {
         };
         info!(job = %self.record.job.id, pid = worker.pid(), "worker started");
         let mut reason = Reason::None;
+        // Whether another drive is in its place: what the worker saw of that counts for nothing.
+        let mut strange = false;
         let mut until = Instant::now() + SILENCE;
         self.settled = false;
         let mut checkpoints = 0_u32;
@@ -110,6 +112,22 @@ impl JobTask {
             tokio::select! {
                 report = worker.report() => match report {
                     Some(Report::Done { evidence }) => {
+                        let exchanged = match reason {
+                            Reason::None => {
+                                (self.note_resets(true).await || Hands::place(held) != Place::Same)
+                                    && self.is_another(held).await
+                            }
+                            Reason::Doubt | Reason::Gone => strange || self.is_another(held).await,
+                            Reason::Stop | Reason::Abort | Reason::Hot | Reason::Stranger => false,
+                        };
+                        if exchanged {
+                            let word = worker.end(Duration::from_secs(5)).await;
+                            info!(job = %self.record.job.id, word, "worker done, with another drive");
+                            return match Hands::place(held) {
+                                Place::Same => self.without_evidence(Reason::Doubt, word),
+                                Place::Recounted | Place::Another | Place::Empty => Session::Gone(None),
+                            };
+                        }
                         self.take(&Report::Done { evidence: evidence.clone() }, None);
                         let word = worker.end(Duration::from_secs(5)).await;
                         info!(job = %self.record.job.id, word, stopped = ?evidence.stopped, "worker done");
@@ -150,6 +168,21 @@ impl JobTask {
                         until = Instant::now() + if asks.is_none() { SILENCE } else { STOPPING };
                     }
                     Some(report) => {
+                        if matches!(report, Report::Checkpoint { .. } | Report::Findings { .. }) {
+                            // The kernel tells a reset before anything is read behind it.
+                            if !asked {
+                                let reset = self.note_resets(true).await;
+                                if let Some(doubt) = self.whose(held, reset, &holds, &mut worker).await {
+                                    reason = doubt;
+                                    until = Instant::now() + STOPPING;
+                                }
+                            }
+                            strange = strange
+                                || matches!(reason, Reason::Doubt | Reason::Gone) && self.is_another(held).await;
+                            if strange {
+                                continue;
+                            }
+                        }
                         self.take(&report, why.as_deref());
                         if matches!(report, Report::Started { .. }) && holds.any() {
                             // It may have been too hot before its worker's first word.

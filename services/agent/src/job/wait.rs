@@ -83,7 +83,8 @@ impl JobTask {
                         self.aborted(actor);
                         return Err(NoDrive::Aborted);
                     }
-                    Some(wish) => drop(self.wish(&wish)),
+                    // Paused or let go on, it says so, and then anew what it waits for.
+                    Some(wish) => if self.wish(&wish) { told = None },
                     None => return Err(NoDrive::Parked),
                 },
                 () = self.means.stop.asked() => return Err(NoDrive::Parked),

@@ -21,7 +21,7 @@ pub(super) const RECOUNTED: &str =
     "the kernel counted the drive anew, as after a reset; it holds this job's header and data, and was gone on with";
 
 /// What is said of a drive whose headers could not be read.
-const UNSHOWN: &str = "it could not be read whether the drive is still the one that was chosen; nothing more is written to it. \
+pub(super) const UNSHOWN: &str = "it could not be read whether the drive is still the one that was chosen; nothing more is written to it. \
                        Once it can be read again, `--resume` goes on";
 
 /// What a drive of which all was written and read back is, before its verdict stands.

@@ -90,6 +90,13 @@ impl Kernel {
         std::mem::take(&mut heard.doubt)
     }
 
+    /// The same, looked at now and left to be asked again.
+    pub fn is_doubted(&self) -> bool {
+        let mut heard = self.lock();
+        heard.look();
+        heard.doubt
+    }
+
     /// In words, where another medium is in the drive's place, or none. One that was counted anew may be taken up.
     pub fn gone(&self) -> Option<&'static str> {
         self.lock().gone()

@@ -283,8 +283,18 @@ impl Job {
         let stranger = std::cell::Cell::new(None);
         // The headers are flushed before the first checkpoint.
         let provable = std::cell::Cell::new(order.resume.is_some());
-        let doubt = std::cell::RefCell::new(None);
+        let doubted = std::cell::RefCell::new(None);
         let early = std::cell::Cell::new(own.doubted);
+        // Whether another drive is in its place: what the engine saw of that counts for nothing.
+        let strange = std::cell::Cell::new(false);
+        let counts = || {
+            // The kernel tells a reset before anything is read behind it.
+            if provable.get() && !strange.get() && kernel.is_doubted() {
+                let why = self.doubt_by_session(birth, kernel);
+                strange.set(why.is_some_and(|why| why != doubt::UNSHOWN));
+            }
+            !strange.get()
+        };
         let mut stopping = false;
         let mut asked = || {
             if stopping {
@@ -315,7 +325,8 @@ impl Job {
             };
             if let Some(why) = why {
                 stopping = true;
-                doubt.replace(Some(why.clone()));
+                strange.set(strange.get() || why != doubt::UNSHOWN);
+                doubted.replace(Some(why.clone()));
                 return Some(Ask::Stop(why));
             }
             ask
@@ -349,6 +360,7 @@ impl Job {
                     None => waiting.set(Some(step)),
                 }
             }
+            Report::Checkpoint { .. } | Report::Findings { .. } | Report::Done { .. } if !counts() => {}
             Report::Checkpoint { text, .. } => {
                 provable.set(true);
                 kernel.keep(&text);
@@ -369,8 +381,26 @@ impl Job {
         };
         let evidence =
             runner::run_asked(device.as_mut(), order, &way, &mut asked, &mut emit).map_err(|e| e.to_string())?;
-        own.stranger = own.stranger.take().or_else(|| doubt.take());
+        if strange.get() {
+            let why = doubted.take().or_else(|| self.doubt_by_session(birth, kernel));
+            own.stranger = own.stranger.take().or(why);
+            return Ok(self.before(own.checkpoint.as_deref(), evidence));
+        }
+        own.stranger = own.stranger.take().or_else(|| doubted.take());
         Ok(evidence)
+    }
+
+    /// What was seen until the last checkpoint that counts.
+    fn before(&self, checkpoint: Option<&str>, evidence: Evidence) -> Evidence {
+        let kept = checkpoint.and_then(|text| Checkpoint::decode(text).ok());
+        let kept = kept.map_or_else(
+            || Evidence::new(self.geometry(), &self.choice.steps),
+            |checkpoint| checkpoint.evidence,
+        );
+        Evidence {
+            stopped: evidence.stopped,
+            ..kept
+        }
     }
 
     /// Keeps what is known for `--resume`. Where that fails it is told at once: after a kill there is nobody to tell it.
