@@ -321,6 +321,51 @@ fn a_cut_just_after_a_trim_fails_no_healthy_drive() {
     }
 }
 
+/// What was read back in this session shows that no trim came there, nor behind it.
+#[test]
+fn a_drive_that_lost_data_before_its_trim_fails_also_after_an_interruption() {
+    let steps = [Phase::Write, Phase::Verify, Phase::Trim, Phase::TrimCheck]
+        .map(Step::from)
+        .to_vec();
+    let mut order = order(steps, 2);
+    order.limits.trim_bytes = 50 << 10;
+    let lost = Fault::DropWrite { lba: 1_400 };
+    let plan = Plan {
+        faults: vec![lost],
+        ..Plan::healthy(Content::Zeros)
+    };
+    let mut sim = Sim::new(GEOMETRY, plan, 3, order.io.block as usize, 2);
+    let mut kept = None;
+    let mut session = Session::new(&sim, &order, "simulated").unwrap();
+    while kept.is_none() {
+        let reports = session.step(&mut sim);
+        kept = reports.into_iter().find_map(|report| match report {
+            Report::Checkpoint { text, .. } if Checkpoint::decode(&text).unwrap().step == 1 => Some(text),
+            _ => None,
+        });
+        assert!(!session.is_over());
+    }
+    drop(session);
+    sim.kill();
+    order.resume = Some(Resumption {
+        checkpoint: kept.unwrap(),
+        why: "power cut".to_owned(),
+        at: Time::UNIX_EPOCH,
+    });
+    let mut session = Session::new(&sim, &order, "simulated").unwrap();
+    while !session.is_over() {
+        session.step(&mut sim);
+    }
+    let evidence = session.evidence();
+    assert_eq!(evidence.stopped, None);
+    assert_eq!(
+        judge(&Case::new(evidence)).outcome,
+        Outcome::Failed,
+        "{:?}",
+        evidence.findings()
+    );
+}
+
 #[test]
 fn a_checkpoint_older_than_the_drive_fails_no_healthy_drive() {
     let mut order = order(steps(2), 2);

@@ -195,7 +195,9 @@ fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
         );
     }
     let (names, prefail) = failing(reading);
-    if !names.is_empty() || reading.attributes.iter().any(|a| a.value.is_some()) {
+    // What a table of attributes has no row of does not hold, though an earlier version took another row for it.
+    let has_attributes = reading.attributes.iter().any(|a| a.value.is_some());
+    if !names.is_empty() || has_attributes {
         let words = format!("at or below the drive's own threshold: {}", names.join(", "));
         let severity = if prefail { critical } else { warning };
         told(
@@ -211,7 +213,7 @@ fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
             .iter()
             .filter(|row| row.alert == Some(kind) && row.protocol == reading.protocol);
         let counts: Vec<_> = rows.filter_map(|row| Some((row, of(&row.key)?))).collect();
-        if counts.is_empty() {
+        if counts.is_empty() && !has_attributes {
             continue;
         }
         let sum = counts.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
@@ -249,7 +251,8 @@ fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
             (bits != 0).then_some((critical, words)),
         );
     }
-    if let Some(used) = wear::view(reading, spec).percent_used {
+    let used = wear::view(reading, spec).percent_used;
+    if let Some(used) = used.or(has_attributes.then_some(0.0)) {
         let severity = if used >= 100.0 { critical } else { warning };
         let words = format!("{used:.0} % of its rated life is used");
         told(
@@ -451,6 +454,32 @@ mod tests {
         reading.attributes[0].name = "Host_Reads_GiB".to_owned();
         assert_eq!(alerts(&reading), []);
         assert_eq!(parts(&reading), 0);
+    }
+
+    /// A table of attributes that lacks one is no silence: another row was taken for it, by an earlier version or for another reason.
+    #[test]
+    fn what_a_whole_table_does_not_tell_is_over() {
+        let mut reading = ata(&[("177", 0), ("197", 3)]);
+        (reading.medium, reading.attributes[0].value) = (Medium::Flash, Some(0));
+        reading.attributes[0].name = "Wear_Leveling_Count".to_owned();
+        reading.attributes[1].name = "Total_Pending_Sectors".to_owned();
+        let kept = |kind, value| {
+            let active = Active {
+                since: Time::UNIX_EPOCH,
+                value,
+                severity: Severity::Critical,
+                message: "100 % of its rated life is used".to_owned(),
+            };
+            (kind, active)
+        };
+        let before = Alerts::from([kept(Kind::Wear, 100.0), kept(Kind::Pending, 3.0)]);
+        let (after, changes) = judge(&before, &reading, None, Time::UNIX_EPOCH);
+        let told = kinds(&changes);
+        assert!(
+            told.contains(&(Kind::Wear, true)) && told.contains(&(Kind::Pending, true)),
+            "{told:?}"
+        );
+        assert!(!after.contains_key(&Kind::Wear) && !after.contains_key(&Kind::Pending));
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! Makers use the same numbers for other things (177 wear range, 202 address mark errors of disks, 231 temperature, 233 gigabytes
 //! written), so the name that smartctl's database gives has to say it, too. Verdict and alerts take this one table. What stands for
 //! a life that is left is normalised and falls from 100; what stands for one that is used has the percentage as its count, but for
-//! 230 of WD's flash, whose normalised value it is.
+//! 230 of WD's flash, whose count has it in a word.
 //!
 //! Source: smartmontools `drivedb.h` (7.5): 169 and 209 `Remaining_Lifetime_Perc`, 173 `Percent_Life_Used` and `Drive_Life_Used%`, 201
 //! and 248 `Lifetime_Remaining%`, 248 `PCT_Life_Remaining`, 202 of Micron (`Percent_Lifetime_Used`, `Perc_Rated_Life_Used`, later
@@ -41,8 +41,8 @@ enum Way {
     Left,
     /// Its count is what is used.
     UsedByCount,
-    /// Its normalised value is what is used.
-    UsedByValue,
+    /// The lower word of its raw value is what is used, in one of two forms.
+    UsedByWord,
 }
 
 /// Percent of the rated life that attribute `id` called `name` says is used, 0 to 255; `None` where it tells something else.
@@ -55,7 +55,18 @@ pub fn used(id: u16, name: &str, value: Option<u8>, threshold: Option<u8>, count
         Way::Left if value == Some(0) && threshold.unwrap_or(0) == 0 && BY_DEFAULT.contains(&(id, name)) => None,
         Way::Left => by_value(),
         Way::UsedByCount => u8::try_from(count).map_or_else(|_| by_value(), |percent| Some(u64::from(percent))),
-        Way::UsedByValue => value.map(u64::from),
+        Way::UsedByWord => used_by_word(value, count & 0xffff),
+    }
+}
+
+/// What WD's and SanDisk's flash says under 230: hundredths of a percent where its normalised value is the percentage of them, else the
+/// percentage in the upper byte and its hundredths in the lower one, while the value stays at 100. Source: smartctl of a WD Blue (28,
+/// 0x0AF0) and of WDS240G2G0A (100, 0x2F24, 176 of some 500 erasures; smartmontools-support, March 2021).
+fn used_by_word(value: Option<u8>, word: u64) -> Option<u64> {
+    let (percent, hundredths) = (word >> 8, word & 0xff);
+    match value.map(u64::from) {
+        Some(value) if value.abs_diff(word / 100) <= 1 => Some(value),
+        Some(_) | None => (percent <= 100 && hundredths < 100).then_some(percent),
     }
 }
 
@@ -73,7 +84,7 @@ fn way(id: u16, name: &str) -> Option<Way> {
     let has = |words: &[&str]| words.iter().any(|word| name.contains(word));
     match (has(&USED), has(&LEFT)) {
         (true, _) => Some(Way::UsedByCount),
-        (false, true) if id == 230 => Some(Way::UsedByValue),
+        (false, true) if id == 230 => Some(Way::UsedByWord),
         (false, true) => Some(Way::Left),
         (false, false) => None,
     }
@@ -109,8 +120,11 @@ mod tests {
             (245, "Drive_Life_Remaining%", 55, 55, Some(45)),
             (245, "SSD_Life_Left", 55, 55, Some(45)),
             (245, "DriveLife_Used%", 100, 30, Some(30)),
-            // WD Blue: 1 when new.
             (230, "Media_Wearout_Indicator", 28, 0x0AF0_020C_0AF0, Some(28)),
+            (230, "Media_Wearout_Indicator", 1, 0x0041_0000_0041, Some(1)),
+            (230, "Media_Wearout_Indicator", 100, 0x2F24_2314_2F24, Some(47)),
+            (230, "Media_Wearout_Indicator", 100, 0x0523_023C_0523, Some(5)),
+            (230, "Media_Wearout_Indicator", 100, 0, Some(0)),
             (230, "Head_Amplitude", 100, 0, None),
             (230, "Life_Curve_Status", 100, 0, None),
             (245, "TLC_Writes_32MiB", 100, 0, None),

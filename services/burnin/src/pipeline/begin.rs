@@ -38,6 +38,7 @@ impl Pipeline {
             limits: order.limits,
             steps: order.steps.clone(),
             block: u64::from(block / geometry.sector),
+            slots: u64::from(order.io.depth),
             headed: order.header.is_some(),
             at: 0,
             holds: None,

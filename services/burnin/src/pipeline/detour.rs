@@ -8,9 +8,9 @@ use wire::job::{FaultKind, Phase, PhaseStatus};
 use super::incident::is_own_word;
 use super::{Access, Fault, Kind, Outcome, Pipeline};
 use crate::device::{Op, errno_text};
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Record};
 use crate::findings::{GIVEN_UP, NOT_REPRODUCED, NOT_TRIED_AGAIN};
-use crate::playbook::PASSES;
+use crate::playbook::{Direction, PASSES};
 
 /// Bytes of a zone in which the number of located sectors is bounded.
 const LOCATE_ZONE: u64 = 1 << 30;
@@ -94,7 +94,7 @@ impl Pipeline {
         match outcome {
             Outcome::Done | Outcome::Gone | Outcome::Changed { .. } => {}
             Outcome::Kept(sectors) => self.keeps(access, sectors),
-            Outcome::Differs(bad) if bad.iter().any(|(_, fault)| self.is_ahead(*fault)) => {
+            Outcome::Differs(bad) if bad.iter().any(|(lba, fault)| self.is_ahead(*lba, *fault)) => {
                 let why = "the drive holds data of a later pass than its checkpoint knows of, or what a later trim left, so \
                            the checkpoint is older than what was done: burn it in anew";
                 self.broke(why.to_owned());
@@ -114,7 +114,7 @@ impl Pipeline {
     ///
     /// A pass tells it. A constant stood there in every round of a block that is repeated, and a drive that lost its data reads as one,
     /// too: that counts as ahead only until all was read back once since the interruption.
-    fn is_ahead(&self, fault: Fault) -> bool {
+    fn is_ahead(&self, lba: u64, fault: Fault) -> bool {
         let steps = &self.evidence.phases;
         let (Some(here), Some(holds)) = (steps.get(self.at), self.holds) else {
             return false;
@@ -136,6 +136,7 @@ impl Pipeline {
         };
         let trims = || {
             self.unread
+                && self.may_be_trimmed(here, lba)
                 && steps.iter().enumerate().any(|(at, record)| {
                     record.phase == Phase::Trim
                         && record.status != PhaseStatus::Skipped
@@ -156,6 +157,15 @@ impl Pipeline {
             }
             _ => false,
         }
+    }
+
+    /// Whether a trim that the checkpoint knows nothing of may have come to a sector: trims go forward, so none did where this session has
+    /// read back, further in front of it than what may be under way at once.
+    fn may_be_trimmed(&self, here: &Record, lba: u64) -> bool {
+        let resumed = self.evidence.resumes.last().filter(|resume| resume.step == here.step);
+        let from = resumed.map_or(0, |resume| resume.from.0 / u64::from(self.geometry.sector));
+        let under_way = self.slots * self.block.max(self.drive().trim);
+        here.work.order == Direction::Reverse || lba < from + under_way
     }
 
     /// A trim that failed and was not refused: it is tried again, since a drive that is being pulled fails it, too.

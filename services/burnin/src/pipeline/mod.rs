@@ -97,6 +97,8 @@ pub struct Pipeline {
     steps: Vec<Step>,
     /// Sectors of one access.
     block: u64,
+    /// Accesses that may be under way at once.
+    slots: u64,
     /// Whether the order gave a header to keep on the drive.
     headed: bool,
     /// The step under way: index into the evidence's records.

@@ -330,8 +330,18 @@ fn wear_helium_and_attributes_that_only_share_the_number() {
         }
     }
     assert_eq!(of(245, "Percent_Life_Remaining", 2, 0, 0), Outcome::Failed);
-    assert_eq!(of(230, "Media_Wearout_Indicator", 28, 0, 0), Outcome::Passed);
-    assert_eq!(of(230, "Media_Wearout_Indicator", 90, 0, 0), Outcome::Failed);
+    for (value, raw, outcome) in [
+        (28, 0x0AF0_020C_0AF0, Outcome::Passed),
+        (100, 0x2F24_2314_2F24, Outcome::Passed),
+        (90, 0x2328_020C_2328, Outcome::Failed),
+        (100, 0x5A1E_5A1E_5A1E, Outcome::Failed),
+    ] {
+        let mut drive = with(230, raw);
+        let attribute = drive.attributes.last_mut().unwrap();
+        (attribute.name, attribute.value) = ("Media_Wearout_Indicator".into(), Some(value));
+        drive.rpm = Some(0);
+        assert_eq!(judge(&both(&clean(), &drive)).outcome, outcome, "{value} {raw:#x}");
+    }
     // smartctl gives these names to any flash that it does not know.
     for (id, name) in [(177, "Wear_Leveling_Count"), (233, "Media_Wearout_Indicator")] {
         assert_eq!(of(id, name, 0, 0, 0), Outcome::Passed, "{id} {name}");
