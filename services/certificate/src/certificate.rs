@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 
 use jiff::ToSpan;
 use serde::{Deserialize, Serialize};
+use wire::certificate::VALID_DAYS;
 use wire::job::{
     FaultKind, Finding, Job, JobState, Outcome, PhaseState, Resume, SelfTest, SmartRow, Surface, TimePoint, Verdict,
 };
@@ -21,12 +22,6 @@ pub const FORMAT: &str = "kiln-certificate";
 
 /// The version that this code writes and reads.
 pub const VERSION: u32 = 1;
-
-/// How long a certificate speaks for a drive, in days.
-///
-/// A choice, not a measurement: drives fail at 1–2 % a year (Backblaze, drive stats), and what a
-/// surface test saw says little about a drive that worked on for longer than that.
-pub const VALID_DAYS: i64 = 365;
 
 /// Until when a certificate of this moment speaks for its drive.
 pub(crate) fn valid_until(made: Time) -> Time {

@@ -7,6 +7,12 @@ use utoipa::ToSchema;
 use crate::job::{Job, Outcome};
 use crate::{Bytes, DriveId, JobId, Time};
 
+/// How long a certificate speaks for a drive, in days.
+///
+/// A choice, not a measurement: drives fail at 1–2 % a year (Backblaze, drive stats), and what a
+/// surface test saw says little about a drive that worked on for longer than that.
+pub const VALID_DAYS: i64 = 365;
+
 /// What a job says of its certificate; the certificate itself is fetched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct CertificateInfo {

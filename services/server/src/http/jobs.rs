@@ -164,7 +164,7 @@ pub async fn abort(State(app): State<Arc<App>>, person: Person, Path(id): Path<S
 async fn forgotten(app: &App, person: &Person, job: Job) -> Result<StatusCode, Refusal> {
     app.feed(Input::JobGone(Box::new(job.clone()))).await;
     let message = format!(
-        "{} ended the burn-in of {} {}, which the agent does not know any more: there is no verdict",
+        "{} ended the burn-in of {} {}, which the agent does not know any more: INCONCLUSIVE",
         person.name, job.model, job.serial
     );
     let mut event = NewEvent::new("job.forgotten", Severity::Warning, message, Value::Null);

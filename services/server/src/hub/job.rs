@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 use utoipa::ToSchema;
 use wire::frame::{LogLine, ProgressFrame};
-use wire::job::{Job, JobState, Progress};
+use wire::job::{Job, JobState, Outcome, PhaseStatus, Progress, Verdict};
 use wire::{Bytes, DriveId, JobId, Time};
 
 use super::ring::Ring;
@@ -162,12 +162,30 @@ impl Hub {
         if job.state.is_over() {
             return;
         }
-        let job = Job {
+        let mut job = Job {
             state: JobState::Aborted,
             ended: Some(now.wall),
             progress: None,
             ..job
         };
+        for phase in &mut job.phases {
+            phase.status = match phase.status {
+                PhaseStatus::Pending => PhaseStatus::Skipped,
+                PhaseStatus::Running => PhaseStatus::Interrupted,
+                over @ (PhaseStatus::Done | PhaseStatus::Skipped | PhaseStatus::Interrupted) => over,
+            };
+        }
+        let bad = match job.bad_sectors {
+            0 => String::new(),
+            count => format!(" {count} bad sectors had been found."),
+        };
+        job.verdict.get_or_insert_with(|| Verdict {
+            outcome: Outcome::Inconclusive,
+            rules: Vec::new(),
+            summary: format!("It was ended after the agent had lost it: nobody knows what it had done.{bad}"),
+            verified: Bytes(0),
+            engine: String::new(),
+        });
         self.job(now, job, out);
     }
 

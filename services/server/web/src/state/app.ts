@@ -8,7 +8,7 @@ import type { BoxView, Credentials, DriveId, Problem, Session } from "./types";
 
 import { api, asProblem, onUnauthorized } from "../api";
 import { listen } from "../sse";
-import { canChoose, decode, latestJobs, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
+import { canChoose, decode, lastWords, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
 
 /** Who is looking, and how far the page has come. */
 export type Visit =
@@ -33,8 +33,8 @@ export const search = signal("");
 /** Whether the list of keys is open. */
 export const helpOpen = signal(false);
 
-/** Newest job of each drive. */
-export const latest = computed(() => latestJobs(known.value.jobs));
+/** The job that has the last word on each drive. */
+export const latest = computed(() => lastWords(known.value.jobs));
 
 const CHOSEN = "kiln-chosen";
 /** The drives that were chosen on the bench; survives a reload of this tab, never a new one. */
@@ -89,7 +89,7 @@ function flush(): void {
   known.value = next;
   if (next.drives) {
     // A drive that was pulled or came into use is not chosen any more.
-    const jobs = latestJobs(next.jobs);
+    const jobs = lastWords(next.jobs);
     const open = new Set(next.drives.filter((d) => d.id !== null && canChoose(d, jobs.get(d.id))).map((d) => d.id));
     if (chosen.value.some((id) => !open.has(id))) choose(chosen.value.filter((id) => open.has(id)));
   }

@@ -1,8 +1,8 @@
 import { describe, expect, it } from "vitest";
-import type { Bus, Event, Progress } from "@wire";
+import type { Bus, Event, Outcome, Phase, Progress } from "@wire";
 
 import { drive, job } from "../fixtures";
-import { addJobs, bayOf, byGroup, canChoose, decode, hottestOf, latestJobs, LOG_LINES, matches, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
+import { addJobs, bayOf, byGroup, canChoose, decode, hottestOf, lastWords, LOG_LINES, matches, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
 
 const after = (...news: News[]): Known => news.reduce(reduce, NOTHING);
 const progress = (done: number, change: Partial<Progress> = {}): Progress => ({
@@ -71,7 +71,17 @@ describe("messages of the stream", () => {
 describe("what follows from what is known", () => {
   it("the newest job of a drive counts", () => {
     const jobs = after({ type: "job", data: job({ id: "0199-2" }) }, { type: "job", data: job({ id: "0199-1" }) }).jobs;
-    expect(latestJobs(jobs).get(job().drive)?.id).toBe("0199-2");
+    expect(lastWords(jobs).get(job().drive)?.id).toBe("0199-2");
+  });
+  it("a failure has the last word until a later job has written and read back everything", () => {
+    const over = (id: string, outcome: Outcome, phases: Phase[] = ["write", "verify"], kind: "finished" | "aborted" = "finished") =>
+      ({ type: "job" as const, data: job({ id, state: { kind }, verdict: { ...job().verdict!, outcome }, phases: phases.map((phase) => ({ ...job().phases[0]!, phase, status: "done" as const })) }) });
+    const last = (...news: News[]) => lastWords(after(over("0199-1", "FAILED"), ...news).jobs).get(job().drive)?.id;
+    expect(last(over("0199-2", "WARN", ["scan"]))).toBe("0199-1");
+    expect(last(over("0199-2", "INCONCLUSIVE", ["write"], "aborted"))).toBe("0199-1");
+    expect(last(over("0199-2", "PASSED"))).toBe("0199-2");
+    expect(last(over("0199-2", "FAILED", ["scan"]))).toBe("0199-2");
+    expect(last(over("0199-2", "WARN", ["scan"]), { type: "job", data: job({ id: "0199-3", state: { kind: "running" }, verdict: null }) })).toBe("0199-3");
   });
   it("only a present, named, unused drive may be chosen", () => {
     expect(canChoose(drive(), undefined)).toBe(true);

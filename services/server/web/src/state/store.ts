@@ -5,7 +5,7 @@
  * does not touch keep their identity, so that a card whose drive did not change is not drawn again.
  * Tested in `store.test.ts`.
  */
-import type { BoxView, Drive, DriveId, Event, Job, JobId, JobLine, JobProgress, LogLine, Phase, PlaybookInfo } from "@wire";
+import type { BoxView, Drive, DriveId, Event, FaultKind, Job, JobId, JobLine, JobProgress, LogLine, Phase, PlaybookInfo } from "@wire";
 
 /** Throughput of the running phase as the page saw it, for phases whose surface has not come yet. */
 export interface Trail {
@@ -133,14 +133,19 @@ export function addJobs(known: Known, jobs: readonly Job[]): Known {
   return added.length === 0 ? known : { ...known, jobs: new Map([...known.jobs, ...added.map((job) => [job.id, job] as const)]) };
 }
 
-/** The newest job of each drive. Job ids made later sort later. */
-export function latestJobs(jobs: ReadonlyMap<JobId, Job>): ReadonlyMap<DriveId, Job> {
-  const latest = new Map<DriveId, Job>();
-  for (const job of jobs.values()) {
-    const other = latest.get(job.drive);
-    if (!other || job.id > other.id) latest.set(job.drive, job);
+/** The job that has the last word on each drive: the newest, but a failure stands until a later job has disproved it. Job ids made later sort later. */
+export function lastWords(jobs: ReadonlyMap<JobId, Job>): ReadonlyMap<DriveId, Job> {
+  const last = new Map<DriveId, Job>();
+  for (const job of [...jobs.values()].sort((a, b) => (a.id < b.id ? -1 : 1))) {
+    if (!hasFailed(last.get(job.drive)) || !isOver(job) || hasFailed(job) || disproves(job)) last.set(job.drive, job);
   }
-  return latest;
+  return last;
+}
+
+/** Whether a job showed that its drive keeps what is written to it: one that only read, or was ended, showed nothing of that. */
+function disproves(job: Job): boolean {
+  const outcome = job.verdict?.outcome;
+  return (outcome === "PASSED" || outcome === "WARN") && job.phases.some(({ phase, status }) => phase === "verify" && status === "done");
 }
 
 /** Whether nothing more will happen to a job. */
@@ -151,6 +156,12 @@ export function isOver(job: Job): boolean {
 /** Whether the box found a drive bad: that stays true of it whatever else is wrong with it, so it is told before a refusal. */
 export function hasFailed(job: Job | undefined): boolean {
   return job !== undefined && isOver(job) && job.verdict?.outcome === "FAILED";
+}
+
+/** Whether all that a job has found may be the box's own memory, which failed its test: then nothing is blamed on the drive. */
+export function isHosts(job: Job): boolean {
+  const may: readonly FaultKind[] = ["host_memory", "bit_flip", "corrupt", "transient"];
+  return job.findings.some(({ kind }) => kind === "host_memory") && job.findings.every(({ kind }) => may.includes(kind));
 }
 
 /** Where a drive sits: the piece of hardware, and the place on it as short as a bay number. */

@@ -9,6 +9,7 @@ import { complete, GIVE_UP, giveUpKey } from "../state/gate";
 import { canGiveUp } from "../state/store";
 import { drive } from "../fixtures";
 import { answers } from "./certificate/list";
+import { outOfDate } from "./job/evidence";
 import { head } from "./certificate/verify";
 import { formatWords, optionWords } from "./gate/options";
 import { height, micros, span } from "./job/latency";
@@ -134,5 +135,9 @@ describe("the check of a certificate", () => {
   it("has no verdict large that nobody here vouches for", () => {
     expect(head(check("unknown_key", "PASSED"))).toEqual({ shape: "warn", word: "Whole, but by an unknown key", beneath: "" });
     expect(head(check("bad", "PASSED"))).toEqual({ shape: "fail", word: "Not to be relied on", beneath: "" });
+  });
+  it("a certificate is out of date a year after it was signed, as every check says", () => {
+    const info = { id: "K", key: "", made: "2026-01-01T00:00:00Z", revoked: null };
+    expect([364, 365, 366].map((days) => outOfDate(info, Date.parse(info.made) + days * 86_400_000))).toEqual([false, false, true]);
   });
 });

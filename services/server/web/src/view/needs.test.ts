@@ -53,4 +53,11 @@ describe("needs you", () => {
     expect(told([], box({ trial: null, slots: [slot("a", { running: true }), slot("b", { next: true })] })).map(({ what }) => what)).toEqual(["Version 2.0 is written and waits for a restart"]);
     expect(told([], box({ trial: null, slots: [slot("a", { running: true, next: true }), slot("b")] }))).toEqual([]);
   });
+  it("bad memory of the box is told as that, and heads no drive for FAILED", () => {
+    const finding = (kind: "host_memory" | "bit_flip" | "lost_write") => ({ kind, lba: 1, sectors: 1, found: null, phase: "verify" as const, step: 1, detail: "" });
+    const running = (kinds: Parameters<typeof finding>[0][]) => pair("MEMO0001", { state: { kind: "running" }, verdict: null, bad_sectors: 1, findings: kinds.map(finding) });
+    expect(told([running(["host_memory", "bit_flip"])])[0]?.what).toContain("memory is bad");
+    expect(told([running(["host_memory", "lost_write"])])[0]?.what).toContain("heading for FAILED");
+    expect(told([running(["bit_flip"])])[0]?.what).toContain("heading for FAILED");
+  });
 });

@@ -10,7 +10,7 @@ import { bytes, clock, plural } from "../../format";
 import { drivePath, jobPath } from "../../route";
 import { known, now } from "../../state/app";
 import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
-import { grouped4 } from "../job/evidence";
+import { grouped4, outOfDate } from "../job/evidence";
 import { useSort } from "../sort";
 
 /** Whether an entry answers to what is searched for: id, model, serial, playbook. */
@@ -31,7 +31,7 @@ export function CertificatesPage() {
   }, [told]);
   const shown = (list.value ?? []).filter((entry) => answers(entry, text.value));
   const { list: order, head } = useSort(shown, "signed", {
-    number: ({ info }) => info.id, drive: ({ model, serial }) => `${model} ${serial}`, outcome: ({ outcome }) => outcome, signed: ({ info }) => info.made, holds: ({ info }) => (info.revoked ? 1 : 0),
+    number: ({ info }) => info.id, drive: ({ model, serial }) => `${model} ${serial}`, outcome: ({ outcome }) => outcome, signed: ({ info }) => info.made, holds: ({ info }) => (info.revoked ? 2 : outOfDate(info, now.value) ? 1 : 0),
   }, true);
   const key = list.value?.[0]?.info.key;
   return (
@@ -56,6 +56,7 @@ export function CertificatesPage() {
                     <td data-k="Signed"><a href={jobPath(entry.job)}>{clock(entry.info.made, now.value)}</a></td>
                     <td data-k="Holds">{entry.info.revoked
                       ? <><span class="v is-fail"><Shape of="fail" />revoked</span><span class="rule"><a href={jobPath(entry.info.revoked.job)}>{entry.info.revoked.why}</a></span></>
+                      : outOfDate(entry.info, now.value) ? <span class="v is-warn"><Shape of="warn" />out of date</span>
                       // A green tick beside FAILED would be read as the drive's.
                       : entry.outcome === "PASSED" ? <span class="v is-pass"><Shape of="pass" />yes</span> : "yes"}</td>
                     <td class="files">{!entry.info.revoked && <a href={certificateUrl(entry.job, ".pdf")} download aria-label={`PDF of ${entry.info.id}`}>PDF</a>} <a href={certificateUrl(entry.job, "")} download={`${entry.info.id}.json`} aria-label={`JSON, signed, of ${entry.info.id}`}>JSON</a></td>

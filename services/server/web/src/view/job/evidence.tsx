@@ -1,5 +1,5 @@
 /** Smaller pieces of evidence: interruptions, self-tests, what formatting came to, the certificate. */
-import type { Job, SelfTestOutcome } from "@wire";
+import { VALID_DAYS, type CertificateInfo, type Job, type SelfTestOutcome } from "@wire";
 
 import { certificateUrl } from "../../api";
 import { bytes, clock, grouped, phaseName, stamp } from "../../format";
@@ -82,6 +82,11 @@ export function grouped4(key: string): string {
   return (key.match(/.{1,4}/g) ?? []).join(" ");
 }
 
+/** Whether a certificate speaks for its drive no more, as every check of it will say. */
+export function outOfDate(info: CertificateInfo, at: number): boolean {
+  return at > Date.parse(info.made) + VALID_DAYS * 86_400_000;
+}
+
 /** The certificate: to look at, to hand over, and whether it still holds. */
 export function CertificatePanel({ job }: { job: Job }) {
   const info = job.certificate;
@@ -90,7 +95,8 @@ export function CertificatePanel({ job }: { job: Job }) {
     <Panel title="Certificate" span={job.formatted || job.options.format ? "c7" : "c12"} note={info.id}>
       {info.revoked ? (
         <p class="bigverdict is-fail slim"><Shape of="fail" /><span><b>Revoked {clock(info.revoked.at, now.value)}</b>{info.revoked.why.replace(/\.*$/, "")}. <a href={jobPath(info.revoked.job)}>The job that found it</a></span></p>
-      ) : job.verdict?.outcome === "PASSED" ? <p class="v is-pass"><Shape of="pass" />holds as far as this box knows</p>
+      ) : outOfDate(info, now.value) ? <p class="v is-warn"><Shape of="warn" />out of date: what it says is more than {VALID_DAYS} days old</p>
+        : job.verdict?.outcome === "PASSED" ? <p class="v is-pass"><Shape of="pass" />holds as far as this box knows</p>
         // A green tick beside another verdict would be read as the drive's.
         : <p>It says {job.verdict?.outcome ?? "what was found"}, and holds as far as this box knows.</p>}
       <dl class="facts">
@@ -99,7 +105,7 @@ export function CertificatePanel({ job }: { job: Job }) {
       </dl>
       <div class="do">
         {!info.revoked && <a class="btn prime" href={certificateUrl(job.id, ".html")} target="_blank" rel="noopener"><Icon name="cert" />Open</a>}
-        {!info.revoked && <a class="btn" href={certificateUrl(job.id, ".pdf")} download><Icon name="file" />PDF to hand over</a>}
+        {!info.revoked && !outOfDate(info, now.value) && <a class="btn" href={certificateUrl(job.id, ".pdf")} download><Icon name="file" />PDF to hand over</a>}
         <a class="btn" href={certificateUrl(job.id, "")} download={`${info.id}.json`}><Icon name="file" />Signed JSON</a>
       </div>
     </Panel>

@@ -7,7 +7,7 @@ import { api, asProblem } from "../../api";
 import { bytes, clock, duration, lastFour, plural, timeLeft, verifiedWords } from "../../format";
 import { drivePath, saveFocus } from "../../route";
 import { now } from "../../state/app";
-import { isOver } from "../../state/store";
+import { isHosts, isOver } from "../../state/store";
 import { Dialog, Icon, ProblemNote, Serial, VerdictMark } from "../bits";
 import { shareOf, stepName } from "./steps";
 
@@ -23,7 +23,7 @@ export function headline(job: Job, at: number): { title: string; line: string } 
   }
   if (job.state.kind === "waiting") return { title: isPaused(job) ? "Paused" : "Waiting, goes on by itself", line: `${job.state.why}. ${done}` };
   if (isOver(job)) return { title: "Ended", line: "The verdict has not come yet." };
-  const found = job.bad_sectors > 0 ? `${plural(job.bad_sectors, "bad sector")} so far: heading for FAILED.` : job.findings.length > 0 ? `${plural(job.findings.length, "finding")} so far.` : "Nothing wrong so far.";
+  const found = isHosts(job) ? "The box's own memory is bad: nothing can be said of the drive." : job.bad_sectors > 0 ? `${plural(job.bad_sectors, "bad sector")} so far: heading for FAILED.` : job.findings.length > 0 ? `${plural(job.findings.length, "finding")} so far.` : "Nothing wrong so far.";
   const left = job.progress?.eta_job;
   const title = left === null || left === undefined ? "Under way, time left not known yet" : `Done in ${timeLeft(left)}, near ${clock(new Date(at + left * 1000).toISOString(), at)}`;
   return { title, line: [done, found].filter(Boolean).join(". ") };
