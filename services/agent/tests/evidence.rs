@@ -187,6 +187,36 @@ async fn an_aborted_burn_in_is_marked_on_its_drive_and_never_offered() {
     assert_eq!(look(), None, "it is offered");
 }
 
+/// Also where the agent was begun anew meanwhile and holds no drive.
+#[tokio::test]
+async fn a_paused_burn_in_that_is_aborted_after_a_restart_is_marked_on_its_drive() {
+    let Some(mut bench) = Bench::new(&[LARGE]).await else {
+        return;
+    };
+    let id = bench.job_in_the_middle("surface").await;
+    let actor = || "ann".to_owned();
+    let pause = Command::Pause {
+        job: id,
+        actor: actor(),
+    };
+    bench.server.call(pause).await.unwrap();
+    bench.agent.kill();
+    bench.restart_and_wait().await;
+    let abort = Command::Abort {
+        job: id,
+        actor: actor(),
+    };
+    assert_eq!(bench.server.call(abort).await, Ok(Answer::Aborted));
+    bench.server.over(id).await;
+    let geometry = Geometry {
+        sectors: (LARGE << 20) / 512,
+        sector: 512,
+        physical: 512,
+    };
+    let drive = std::fs::File::open(&bench.drives[0].file).unwrap();
+    assert_eq!(agent::job::read_header(drive, geometry), None, "it is offered");
+}
+
 /// What was told as found stands in the verdict also where no worker and no checkpoint tells it any more.
 #[tokio::test]
 async fn what_was_found_stands_where_a_job_is_ended_before_its_drive_is_asked_again() {

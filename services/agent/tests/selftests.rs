@@ -26,6 +26,22 @@ do = "self_test_extended"
 do = "smart_after"
 "#;
 
+/// A self-test right behind SMART before.
+const TEST_FIRST: &str = r#"
+name = "test-first"
+about = "A self-test before anything is written."
+[[step]]
+do = "smart_before"
+[[step]]
+do = "self_test_short"
+[[step]]
+do = "write"
+[[step]]
+do = "verify"
+[[step]]
+do = "smart_after"
+"#;
+
 /// SMART after with something behind it that may have to wait.
 const THEN_PARTITIONED: &str = r#"
 name = "then-partitioned"
@@ -301,6 +317,67 @@ async fn an_abort_ends_the_self_test_too() {
     assert_eq!(smartctl.orders(), ["start short", "abort"]);
     assert!(!smartctl.is_running());
     bench.server.event(id, "job.aborted").await;
+}
+
+/// Also where the agent was begun anew meanwhile and holds no drive.
+#[tokio::test]
+async fn an_abort_in_a_pause_ends_the_self_test_of_an_earlier_session() {
+    let smartctl = Smartctl::new(600);
+    let Some(mut bench) = bench(&smartctl).await else {
+        return;
+    };
+    let id = bench.job("between").await;
+    bench
+        .server
+        .until("the self-test's progress", |seen| {
+            let progress = seen.jobs.get(&id)?.progress.as_ref()?;
+            (progress.step == 2 && progress.phase_percent.is_some()).then_some(())
+        })
+        .await;
+    let actor = || "bob".to_owned();
+    let pause = Command::Pause {
+        job: id,
+        actor: actor(),
+    };
+    bench.server.call(pause).await.unwrap();
+    bench.agent.kill();
+    bench.restart_and_wait().await;
+    let abort = Command::Abort {
+        job: id,
+        actor: actor(),
+    };
+    assert_eq!(bench.server.call(abort).await, Ok(Answer::Aborted));
+    bench.server.over(id).await;
+    assert_eq!(smartctl.orders(), ["start short", "abort"]);
+    assert!(!smartctl.is_running());
+}
+
+/// A person may be about to take the drive out.
+#[tokio::test]
+async fn no_self_test_begins_in_a_pause() {
+    let smartctl = Smartctl::new(1);
+    let Some(bench) = bench_with(&smartctl, TEST_FIRST).await else {
+        return;
+    };
+    smartctl.hang(true);
+    let id = bench.job("test-first").await;
+    in_step(&bench, id, Phase::SmartBefore).await;
+    let actor = || "ann".to_owned();
+    let pause = Command::Pause {
+        job: id,
+        actor: actor(),
+    };
+    bench.server.call(pause).await.unwrap();
+    smartctl.hang(false);
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    assert!(smartctl.orders().is_empty(), "{:?}", smartctl.orders());
+    let resume = Command::Resume {
+        job: id,
+        actor: actor(),
+    };
+    bench.server.call(resume).await.unwrap();
+    let job = bench.server.over(id).await;
+    assert_eq!(smartctl.orders(), ["start short"], "{job:?}");
 }
 
 /// It is nobody's here to end; the job says why it waits.

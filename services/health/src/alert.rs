@@ -13,7 +13,7 @@ use wire::event::Severity;
 
 use crate::known::{Spec, known};
 use crate::pool::{self, Pool};
-use crate::reading::{Medium, Reading};
+use crate::reading::{Attribute, Medium, Reading};
 use crate::wear;
 
 /// Degrees that a drive must cool below its limit before the alert ends.
@@ -252,7 +252,10 @@ fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
         );
     }
     let used = wear::view(reading, spec).percent_used;
-    if let Some(used) = used.or(has_attributes.then_some(0.0)) {
+    // A row of wear that tells none, as those zeros do that smartctl names so by default.
+    let is_silent = |a: &Attribute| a.key.parse().is_ok_and(|id| smart::wear::tells(id, &a.name));
+    let none = reading.attributes.iter().any(is_silent).then_some(0.0);
+    if let Some(used) = used.or(none) {
         let severity = if used >= 100.0 { critical } else { warning };
         let words = format!("{used:.0} % of its rated life is used");
         told(
@@ -396,7 +399,7 @@ fn step(alerts: &mut Alerts, told: Told, now: Time) -> Option<Change> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reading::{Attribute, Protocol};
+    use crate::reading::Protocol;
 
     fn ata(pairs: &[(&str, u64)]) -> Reading {
         let attributes = pairs.iter().map(|(key, count)| Attribute {
@@ -473,6 +476,9 @@ mod tests {
             (kind, active)
         };
         let before = Alerts::from([kept(Kind::Wear, 100.0), kept(Kind::Pending, 3.0)]);
+        // Without a row of wear nothing is said of it: what told it may be the log of statistics, missing once.
+        let (after, _) = judge(&before, &ata(&[("5", 0)]), None, Time::UNIX_EPOCH);
+        assert!(after.contains_key(&Kind::Wear) && !after.contains_key(&Kind::Pending));
         let (after, changes) = judge(&before, &reading, None, Time::UNIX_EPOCH);
         let told = kinds(&changes);
         assert!(

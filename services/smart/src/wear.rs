@@ -64,9 +64,12 @@ pub fn used(id: u16, name: &str, value: Option<u8>, threshold: Option<u8>, count
 /// 0x0AF0) and of WDS240G2G0A (100, 0x2F24, 176 of some 500 erasures; smartmontools-support, March 2021).
 fn used_by_word(value: Option<u8>, word: u64) -> Option<u64> {
     let (percent, hundredths) = (word >> 8, word & 0xff);
-    match value.map(u64::from) {
-        Some(value) if value.abs_diff(word / 100) <= 1 => Some(value),
-        Some(_) | None => (percent <= 100 && hundredths < 100).then_some(percent),
+    let by_value = value.map(u64::from).filter(|value| value.abs_diff(word / 100) <= 1);
+    let by_bytes = (percent <= 100 && hundredths < 100).then_some(percent);
+    match (by_value, by_bytes) {
+        // Under a value of 100 one word may be either form's: 39 percent, or 100.
+        (Some(value), Some(percent)) if value.abs_diff(percent) > 1 => None,
+        (by_value, by_bytes) => by_value.or(by_bytes),
     }
 }
 
@@ -125,6 +128,7 @@ mod tests {
             (230, "Media_Wearout_Indicator", 100, 0x2F24_2314_2F24, Some(47)),
             (230, "Media_Wearout_Indicator", 100, 0x0523_023C_0523, Some(5)),
             (230, "Media_Wearout_Indicator", 100, 0, Some(0)),
+            (230, "Media_Wearout_Indicator", 100, 0x2724_2314_2724, None),
             (230, "Head_Amplitude", 100, 0, None),
             (230, "Life_Curve_Status", 100, 0, None),
             (245, "TLC_Writes_32MiB", 100, 0, None),
@@ -142,7 +146,11 @@ mod tests {
             (178, "SSD_Life_Left", 50, 0, None),
         ] {
             assert_eq!(used(id, name, Some(value), Some(0), count), percent, "{id} {name}");
-            assert_eq!(tells(id, name), percent.is_some(), "{id} {name}");
+            assert_eq!(
+                tells(id, name),
+                percent.is_some() || count == 0x2724_2314_2724,
+                "{id} {name}"
+            );
         }
         assert_eq!(used(231, "SSD_Life_Left", None, None, 5), None);
     }

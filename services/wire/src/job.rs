@@ -98,6 +98,16 @@ pub enum JobState {
     Aborted,
 }
 
+impl Job {
+    /// Whether it showed that its drive keeps what is written to it, though an earlier one failed: one that only read, or was ended, showed
+    /// nothing of that.
+    pub fn disproves_failure(&self) -> bool {
+        let is_good = |verdict: &Verdict| matches!(verdict.outcome, Outcome::Passed | Outcome::Warn);
+        let verified = |state: &PhaseState| state.phase == Phase::Verify && state.status == PhaseStatus::Done;
+        self.state.is_over() && self.verdict.as_ref().is_some_and(is_good) && self.phases.iter().any(verified)
+    }
+}
+
 impl JobState {
     /// Whether nothing more will happen.
     pub fn is_over(&self) -> bool {

@@ -107,18 +107,20 @@ impl JobTask {
 
     /// Whether another drive is in the place of the job's for certain: what is read of it counts for nothing. One that cannot be read may be
     /// the job's, and be dying.
-    pub(super) async fn is_another(&mut self, held: &Held) -> bool {
-        match Hands::place(held) {
-            Place::Another => true,
-            Place::Recounted => !self.took_up(held, false).await,
-            Place::Empty => false,
-            Place::Same if !self.record.erases() => self.known(held).await == Shown::Not,
-            Place::Same => match Proves::of(&self.record, self.settled) {
-                Proves::Nothing | Proves::Later => false,
-                Proves::EveryHeader | Proves::Rewritten | Proves::Headers => {
-                    self.shown(held, false).await == Shown::Not
-                }
-            },
+    pub(super) async fn is_another(&self, held: &Held) -> bool {
+        // Another one by its size may be the job's, which tells another now.
+        if Hands::place(held) == Place::Empty {
+            return false;
+        }
+        if !self.record.erases() {
+            return self.known(held).await == Shown::Not;
+        }
+        match Proves::of(&self.record, self.settled) {
+            Proves::Nothing | Proves::Later => false,
+            Proves::EveryHeader | Proves::Rewritten | Proves::Headers => {
+                let proof = self.proof(false);
+                self.asked(held, move |file| proof.of_exchanged_file(file)).await == Shown::Not
+            }
         }
     }
 

@@ -239,24 +239,7 @@ impl JobTask {
         }
         if let Some(actor) = self.record.aborted_by.clone() {
             self.abort_by = Some(actor);
-            // Only its headers are marked, where they are there: no other box is to go on with it.
-            let listed = match self.record.erases() {
-                true => self.listed_soon().await,
-                false => Ok(None),
-            };
-            let Ok(listed) = listed else {
-                return self.park().await;
-            };
-            if let Some(listed) = listed {
-                let opened = self
-                    .means
-                    .hands
-                    .open(self.record.identity.clone(), listed, self.access());
-                if let Ok(held) = opened.await {
-                    self.retire(&held).await;
-                }
-            }
-            return self.conclude(None, None).await;
+            return self.end_aborted(None).await;
         }
         self.record.read_smart_again();
         let mut held = held;
@@ -265,12 +248,12 @@ impl JobTask {
         loop {
             match self.wait_while_paused().await {
                 Own::Done => {}
-                Own::Aborted => return self.conclude(None, None).await,
+                Own::Aborted => return self.end_aborted(held).await,
                 Own::Parked | Own::Gone | Own::Stranger => return self.park().await,
             }
             if !had_its_turn {
                 match self.breathe(self.means.pacer.until_touch()).await {
-                    Own::Aborted => return self.conclude(None, held).await,
+                    Own::Aborted => return self.end_aborted(held).await,
                     Own::Parked => return self.park().await,
                     Own::Done | Own::Gone | Own::Stranger => {}
                 }
@@ -285,7 +268,7 @@ impl JobTask {
                 None => match self.wait_for_drive().await {
                     Ok(held) => held,
                     Err(NoDrive::Parked) => return self.park().await,
-                    Err(NoDrive::Aborted) => return self.conclude(None, None).await,
+                    Err(NoDrive::Aborted) => return self.end_aborted(None).await,
                 },
             };
             self.record.rotation = drive.fresh.rotation;
@@ -419,6 +402,35 @@ impl JobTask {
     }
 
     /// The drive went away: the job ends with what is known.
+    /// Ends a job that was aborted while nothing was under way. Its headers are marked, where its drive is there, so that no other box goes
+    /// on with it, and a self-test that an earlier session of it began is ended.
+    async fn end_aborted(mut self, held: Option<Held>) -> JobId {
+        if held.is_some() {
+            return self.conclude(None, held).await;
+        }
+        let asks = self.record.erases() || self.record.self_test.is_some();
+        let listed = match asks {
+            true => self.listed_soon().await,
+            false => Ok(None),
+        };
+        let Ok(listed) = listed else {
+            return self.park().await;
+        };
+        if let Some(listed) = listed {
+            let opened = self
+                .means
+                .hands
+                .open(self.record.identity.clone(), listed, self.access());
+            if let Ok(held) = opened.await {
+                self.end_self_test(&held).await;
+                if self.record.erases() {
+                    self.retire(&held).await;
+                }
+            }
+        }
+        self.conclude(None, None).await
+    }
+
     async fn lost(mut self, evidence: Option<Box<Evidence>>) -> JobId {
         let mut evidence = evidence.unwrap_or_else(|| self.all_evidence());
         evidence.stopped = Some(Stopped::Disconnected);

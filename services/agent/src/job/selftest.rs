@@ -48,7 +48,15 @@ impl JobTask {
         let mut said = String::new();
         let mut taken_up = self.record.self_test.as_ref().is_some_and(|test| test.step == step);
         loop {
-            let mut test = match self.record.self_test.clone().filter(|test| test.step == step) {
+            let under_way = self.record.self_test.clone().filter(|test| test.step == step);
+            // A test of hours begins in no pause: a person may be about to take the drive out.
+            if under_way.is_none() {
+                match self.heed_wishes().await {
+                    Own::Done => {}
+                    ended => return ended,
+                }
+            }
+            let mut test = match under_way {
                 Some(test) => test,
                 None => match self.means.hands.start_self_test(held, kind).await {
                     Ok(running) => {

@@ -98,8 +98,8 @@ impl JobTask {
         };
         info!(job = %self.record.job.id, pid = worker.pid(), "worker started");
         let mut reason = Reason::None;
-        // Whether another drive is in its place: what the worker saw of that counts for nothing.
-        let mut strange = false;
+        // Whether another drive is in its place, once that was asked: what the worker saw of that counts for nothing.
+        let mut strange = None;
         let mut until = Instant::now() + SILENCE;
         self.settled = false;
         let mut checkpoints = 0_u32;
@@ -117,7 +117,10 @@ impl JobTask {
                                 (self.note_resets(true).await || Hands::place(held) != Place::Same)
                                     && self.is_another(held).await
                             }
-                            Reason::Doubt | Reason::Gone => strange || self.is_another(held).await,
+                            Reason::Doubt | Reason::Gone => match strange {
+                                Some(strange) => strange,
+                                None => self.is_another(held).await,
+                            },
                             Reason::Stop | Reason::Abort | Reason::Hot | Reason::Stranger => false,
                         };
                         if exchanged {
@@ -171,15 +174,22 @@ impl JobTask {
                         if matches!(report, Report::Checkpoint { .. } | Report::Findings { .. }) {
                             // The kernel tells a reset before anything is read behind it.
                             if !asked {
-                                let reset = self.note_resets(true).await;
-                                if let Some(doubt) = self.whose(held, reset, &holds, &mut worker).await {
-                                    reason = doubt;
+                                if self.note_resets(true).await {
+                                    reason = self.whose(held, true, &holds, &mut worker).await.unwrap_or(reason);
+                                } else if Hands::place(held) != Place::Same && self.is_another(held).await {
+                                    worker.stop(DOUBT).await;
+                                    (reason, strange) = (Reason::Gone, Some(true));
+                                }
+                                if reason != Reason::None {
                                     until = Instant::now() + STOPPING;
                                 }
                             }
-                            strange = strange
-                                || matches!(reason, Reason::Doubt | Reason::Gone) && self.is_another(held).await;
-                            if strange {
+                            if strange.is_none() && matches!(reason, Reason::Doubt | Reason::Gone) {
+                                strange = Some(self.is_another(held).await);
+                                // A sick drive takes its time to answer, in which its worker has said all.
+                                until = Instant::now() + STOPPING;
+                            }
+                            if strange == Some(true) {
                                 continue;
                             }
                         }
@@ -192,7 +202,7 @@ impl JobTask {
                         if checkpoints == SETTLED {
                             self.settled |= Hands::place(held) == Place::Same;
                         }
-                        if !asked {
+                        if reason == Reason::None {
                             until = Instant::now() + SILENCE;
                             if self.record.doubted
                                 && self.record.saved

@@ -68,6 +68,24 @@ impl Proof {
         }
     }
 
+    /// Whether another drive is behind this descriptor for certain: [`Shown::Not`] where none of the headers' places that can be read holds
+    /// anything of the job's. One that stores only a part of what it claims keeps the first of them.
+    pub fn of_exchanged_file(&self, file: File) -> Shown {
+        let io = Io {
+            backend: Backend::Sync,
+            ..Io::default()
+        };
+        let Ok((mut device, _)) = device::open(file, io) else {
+            return Shown::Unknown;
+        };
+        let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
+        match asks.at_headers(device.as_mut()) {
+            Ok(told) if told.ours > 0 => Shown::Ours,
+            Ok(told) if told.read > 0 => Shown::Not,
+            Ok(_) | Err(_) => Shown::Unknown,
+        }
+    }
+
     /// [`Self::of_recounted`] of the drive behind this descriptor.
     pub fn of_recounted_file(&self, file: File, checkpoint: Option<&Checkpoint>) -> Shown {
         let io = Io {

@@ -6,6 +6,7 @@ use wire::Lba;
 use wire::job::{FaultKind, Phase, PhaseStatus};
 
 use super::incident::is_own_word;
+use super::leg::trim_piece;
 use super::{Access, Fault, Kind, Outcome, Pipeline};
 use crate::device::{Op, errno_text};
 use crate::evidence::{Evidence, Record};
@@ -164,7 +165,7 @@ impl Pipeline {
     fn may_be_trimmed(&self, here: &Record, lba: u64) -> bool {
         let resumed = self.evidence.resumes.last().filter(|resume| resume.step == here.step);
         let from = resumed.map_or(0, |resume| resume.from.0 / u64::from(self.geometry.sector));
-        let under_way = self.slots * self.block.max(self.drive().trim);
+        let under_way = self.slots * self.block.max(trim_piece(self.geometry, self.drive().trim));
         here.work.order == Direction::Reverse || lba < from + under_way
     }
 

@@ -236,13 +236,16 @@ pub(super) fn legs(step: &Step, holds: Holds, round: u32, on: Drive) -> Vec<Leg>
     }
 }
 
+/// Sectors of one trim: of a drive of any size there is a list of them that fits the memory.
+pub(super) fn trim_piece(geometry: Geometry, trim: u64) -> u64 {
+    trim.max(geometry.sectors >> 14)
+        .max(1)
+        .next_multiple_of(geometry.grain())
+}
+
 /// The drive but for the headers' places, in pieces of one trim: what proves whose drive it is stays.
 fn trim_points(geometry: Geometry, trim: u64) -> Vec<(u64, u64)> {
-    // Of a drive of any size a list that fits the memory.
-    let trim = trim
-        .max(geometry.sectors >> 14)
-        .max(1)
-        .next_multiple_of(geometry.grain());
+    let trim = trim_piece(geometry, trim);
     let mut points = Vec::new();
     let mut lba = 0;
     for (place, long) in header::places(geometry).into_iter().chain([(geometry.sectors, 0)]) {

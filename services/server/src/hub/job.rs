@@ -4,6 +4,7 @@ use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use certificate::revoke;
 use serde::Serialize;
 use utoipa::ToSchema;
 use wire::frame::{LogLine, ProgressFrame};
@@ -107,8 +108,18 @@ impl Hub {
             return;
         }
         let newest: BTreeMap<&DriveId, JobId> = self.jobs.values().map(|held| (&held.job.drive, held.job.id)).collect();
-        let listed = self.drives.iter().filter_map(|drive| newest.get(drive.id.as_ref()?));
-        let stay: BTreeSet<JobId> = listed.copied().collect();
+        // A failure has the last word on its drive until a later job has disproved it.
+        let mut failed: BTreeMap<&DriveId, JobId> = BTreeMap::new();
+        for job in self.jobs.values().map(|held| &held.job) {
+            if revoke::has_failed(job) {
+                failed.insert(&job.drive, job.id);
+            } else if job.disproves_failure() {
+                failed.remove(&job.drive);
+            }
+        }
+        let listed = self.drives.iter().filter_map(|drive| drive.id.as_ref());
+        let of = |id| [newest.get(id), failed.get(id)].into_iter().flatten();
+        let stay: BTreeSet<JobId> = listed.flat_map(of).copied().collect();
         let may_go = self
             .jobs
             .iter()

@@ -3,7 +3,7 @@
 
 use proptest::prelude::*;
 use wire::Bytes;
-use wire::job::{JobState, Phase};
+use wire::job::{JobState, Outcome, Phase, Verdict};
 
 use wire::event::NewEvent;
 use wire::frame::{Frame, Notification, ProgressFrame};
@@ -492,8 +492,19 @@ fn the_newest_job_of_a_listed_drive_stays_and_one_that_is_not_held_is_looked_up_
         });
         asked.flatten().collect::<Vec<_>>()
     };
-    for n in 1..3 {
-        hub.step(now(1), frame(AGENT, 1, Frame::Job(Box::new(finished(n, of("A"))))));
+    let failed = Job {
+        verdict: Some(Verdict {
+            outcome: Outcome::Failed,
+            rules: vec![],
+            summary: String::new(),
+            verified: Bytes(0),
+            engine: String::new(),
+        }),
+        ..finished(1, of("A"))
+    };
+    // What fails has the last word until it is disproved.
+    for job in [failed, finished(2, of("A"))] {
+        hub.step(now(1), frame(AGENT, 1, Frame::Job(Box::new(job))));
     }
     assert_eq!(
         recalls(hub.step(now(1), drives(&["A", "B"]))),
@@ -517,7 +528,7 @@ fn the_newest_job_of_a_listed_drive_stays_and_one_that_is_not_held_is_looked_up_
             .map(|job| job.id.0.as_u128())
             .collect::<Vec<_>>()
     };
-    assert_eq!([held("A"), held("B")], [vec![2], vec![0]]);
+    assert_eq!([held("A"), held("B")], [vec![2, 1], vec![0]]);
     hub.step(now(3), drives(&["A"]));
     hub.step(now(3), frame(AGENT, 1, Frame::Job(Box::new(finished(1_000, of("X"))))));
     assert_eq!(

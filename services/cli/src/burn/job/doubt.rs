@@ -21,7 +21,7 @@ pub(super) const RECOUNTED: &str =
     "the kernel counted the drive anew, as after a reset; it holds this job's header and data, and was gone on with";
 
 /// What is said of a drive whose headers could not be read.
-pub(super) const UNSHOWN: &str = "it could not be read whether the drive is still the one that was chosen; nothing more is written to it. \
+const UNSHOWN: &str = "it could not be read whether the drive is still the one that was chosen; nothing more is written to it. \
                        Once it can be read again, `--resume` goes on";
 
 /// What a drive of which all was written and read back is, before its verdict stands.
@@ -97,6 +97,16 @@ impl Job {
             let half = !kernel.is_settled() && self.keeps_headers() && self.every_header(birth.key) == Shown::Not;
             half.then(|| Why::HalfWritten.words().to_owned())
         })
+    }
+
+    /// Whether another drive is in its place for certain: what is read of it counts for nothing. One that cannot be read may be the job's,
+    /// and be dying.
+    pub(super) fn is_another(&self, birth: &Birth) -> bool {
+        if !self.choice.erases() {
+            return self.known(birth) == Shown::Not;
+        }
+        let file = self.held.file.try_clone().ok().filter(|_| self.keeps_headers());
+        file.is_some_and(|file| self.proof(birth.key, false).of_exchanged_file(file) == Shown::Not)
     }
 
     /// The same of what happened while the headers were written, once they stand: another drive may hold some of them.

@@ -17,6 +17,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use burnin::evidence::{Evidence, Stop};
+use burnin::findings::keep_untold;
 use burnin::header::Note;
 use burnin::playbook::moves_data;
 use burnin::runner::{self, Ask};
@@ -290,8 +291,7 @@ impl Job {
         let counts = || {
             // The kernel tells a reset before anything is read behind it.
             if provable.get() && !strange.get() && kernel.is_doubted() {
-                let why = self.doubt_by_session(birth, kernel);
-                strange.set(why.is_some_and(|why| why != doubt::UNSHOWN));
+                strange.set(self.is_another(birth));
             }
             !strange.get()
         };
@@ -325,7 +325,7 @@ impl Job {
             };
             if let Some(why) = why {
                 stopping = true;
-                strange.set(strange.get() || why != doubt::UNSHOWN);
+                strange.set(strange.get() || self.is_another(birth));
                 doubted.replace(Some(why.clone()));
                 return Some(Ask::Stop(why));
             }
@@ -384,7 +384,10 @@ impl Job {
         if strange.get() {
             let why = doubted.take().or_else(|| self.doubt_by_session(birth, kernel));
             own.stranger = own.stranger.take().or(why);
-            return Ok(self.before(own.checkpoint.as_deref(), evidence));
+            let kept = self.before(own.checkpoint.as_deref(), evidence);
+            // Told since, and before the other one came.
+            keep_untold(&mut own.findings_before_loss, &own.told, &kept.findings());
+            return Ok(kept);
         }
         own.stranger = own.stranger.take().or_else(|| doubted.take());
         Ok(evidence)

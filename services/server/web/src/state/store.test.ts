@@ -81,6 +81,7 @@ describe("what follows from what is known", () => {
     expect(last(over("0199-2", "INCONCLUSIVE", ["write"], "aborted"))).toBe("0199-1");
     expect(last(over("0199-2", "PASSED"))).toBe("0199-2");
     expect(last(over("0199-2", "FAILED", ["scan"]))).toBe("0199-2");
+    expect(last({ type: "job", data: job({ id: "0199-2", state: { kind: "running" }, verdict: null }) }, over("0199-3", "WARN", ["scan"]))).toBe("0199-1");
     expect(last(over("0199-2", "WARN", ["scan"]), { type: "job", data: job({ id: "0199-3", state: { kind: "running" }, verdict: null }) })).toBe("0199-3");
   });
   it("only a present, named, unused drive may be chosen", () => {

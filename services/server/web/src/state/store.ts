@@ -136,9 +136,13 @@ export function addJobs(known: Known, jobs: readonly Job[]): Known {
 /** The job that has the last word on each drive: the newest, but a failure stands until a later job has disproved it. Job ids made later sort later. */
 export function lastWords(jobs: ReadonlyMap<JobId, Job>): ReadonlyMap<DriveId, Job> {
   const last = new Map<DriveId, Job>();
-  for (const job of [...jobs.values()].sort((a, b) => (a.id < b.id ? -1 : 1))) {
-    if (!hasFailed(last.get(job.drive)) || !isOver(job) || hasFailed(job) || disproves(job)) last.set(job.drive, job);
+  const inOrder = [...jobs.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
+  for (const job of inOrder.filter(isOver)) {
+    if (!hasFailed(last.get(job.drive)) || hasFailed(job) || disproves(job)) last.set(job.drive, job);
   }
+  // What runs is told first, but not what a later job has left behind.
+  const newest = new Map(inOrder.map((job) => [job.drive, job]));
+  for (const job of newest.values()) if (!isOver(job)) last.set(job.drive, job);
   return last;
 }
 
