@@ -67,8 +67,8 @@ fn used_by_word(value: Option<u8>, word: u64) -> Option<u64> {
     let by_value = value.map(u64::from).filter(|value| value.abs_diff(word / 100) <= 1);
     let by_bytes = (percent <= 100 && hundredths < 100).then_some(percent);
     match (by_value, by_bytes) {
-        // Under a value of 100 one word may be either form's: 39 percent, or 100.
-        (Some(value), Some(percent)) if value.abs_diff(percent) > 1 => None,
+        // Where the value stands at 100 one word may be either form's: 39 percent, or 100.
+        (Some(100), Some(percent)) if percent < 99 => None,
         (by_value, by_bytes) => by_value.or(by_bytes),
     }
 }
@@ -129,6 +129,7 @@ mod tests {
             (230, "Media_Wearout_Indicator", 100, 0x0523_023C_0523, Some(5)),
             (230, "Media_Wearout_Indicator", 100, 0, Some(0)),
             (230, "Media_Wearout_Indicator", 100, 0x2724_2314_2724, None),
+            (230, "Media_Wearout_Indicator", 90, 0x2328_020C_2328, Some(90)),
             (230, "Head_Amplitude", 100, 0, None),
             (230, "Life_Curve_Status", 100, 0, None),
             (245, "TLC_Writes_32MiB", 100, 0, None),
