@@ -183,7 +183,11 @@ fn what_another_drive_holds_is_held_against_no_drive() {
     let mut burn = counted(&drive.command(&["--playbook", "surface"]), &drive, &count);
     let burn = burn.stdout(Stdio::piped()).stderr(File::create(&said).unwrap());
     let burn = burn.spawn().unwrap();
-    let signal = |signal| assert_eq!(unsafe { libc::kill(burn.id() as i32, signal) }, 0);
+    let pid = i32::try_from(burn.id()).unwrap();
+    let signal = |signal| {
+        // SAFETY: a plain call; the process is a child that nobody has waited for.
+        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
+    };
     let end = Instant::now() + PATIENCE;
     while !fs::read_to_string(&said).unwrap().contains("Read back") {
         assert!(Instant::now() < end);
