@@ -12,6 +12,13 @@ use wire::command::{Answer, Command};
 use wire::event::NewEvent;
 use wire::job::{Outcome, Phase, PhaseStatus};
 
+/// Of a loop device of [`LARGE`].
+const GEOMETRY: Geometry = Geometry {
+    sectors: (LARGE << 20) / 512,
+    sector: 512,
+    physical: 512,
+};
+
 #[tokio::test]
 async fn a_certificate_is_signed_told_and_revoked_when_the_drive_fails_later() {
     let Some(bench) = Bench::with(&[64], true, &["--rate-drive", "30M"]).await else {
@@ -170,12 +177,7 @@ async fn an_aborted_burn_in_is_marked_on_its_drive_and_never_offered() {
         return;
     };
     let id = bench.job_in_the_middle("surface").await;
-    let geometry = Geometry {
-        sectors: (LARGE << 20) / 512,
-        sector: 512,
-        physical: 512,
-    };
-    let look = || agent::job::read_header(std::fs::File::open(&bench.drives[0].file).unwrap(), geometry);
+    let look = || agent::job::read_header(std::fs::File::open(&bench.drives[0].file).unwrap(), GEOMETRY);
     assert_eq!(look().unwrap().note.job, id.to_string());
     let abort = Command::Abort {
         job: id,
@@ -208,13 +210,8 @@ async fn a_paused_burn_in_that_is_aborted_after_a_restart_is_marked_on_its_drive
     };
     assert_eq!(bench.server.call(abort).await, Ok(Answer::Aborted));
     bench.server.over(id).await;
-    let geometry = Geometry {
-        sectors: (LARGE << 20) / 512,
-        sector: 512,
-        physical: 512,
-    };
     let drive = std::fs::File::open(&bench.drives[0].file).unwrap();
-    assert_eq!(agent::job::read_header(drive, geometry), None, "it is offered");
+    assert_eq!(agent::job::read_header(drive, GEOMETRY), None, "it is offered");
 }
 
 /// What was told as found stands in the verdict also where no worker and no checkpoint tells it any more.

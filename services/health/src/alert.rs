@@ -112,7 +112,8 @@ pub struct Change {
     pub since: Time,
 }
 
-/// What a reading says of one condition. Conditions that it says nothing of are not there.
+/// What a reading says of one condition. Conditions that it says nothing of are not there; a table of attributes says of each that it has no
+/// row of that it does not hold.
 #[derive(Clone, Debug, PartialEq)]
 struct Told {
     kind: Kind,

@@ -401,7 +401,6 @@ impl JobTask {
         self.conclude(Some(evidence), None).await
     }
 
-    /// The drive went away: the job ends with what is known.
     /// Ends a job that was aborted while nothing was under way. Its headers are marked, where its drive is there, so that no other box goes
     /// on with it, and a self-test that an earlier session of it began is ended.
     async fn end_aborted(mut self, held: Option<Held>) -> JobId {
@@ -431,6 +430,7 @@ impl JobTask {
         self.conclude(None, None).await
     }
 
+    /// The drive went away: the job ends with what is known.
     async fn lost(mut self, evidence: Option<Box<Evidence>>) -> JobId {
         let mut evidence = evidence.unwrap_or_else(|| self.all_evidence());
         evidence.stopped = Some(Stopped::Disconnected);
