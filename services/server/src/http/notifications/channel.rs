@@ -19,9 +19,9 @@ use super::form::ServiceRequest;
 use super::{Done, done, find, keep, told};
 use crate::app::App;
 use crate::http::Refusal;
-use crate::http::body::Json;
 use crate::http::doc::{Body, LoggedIn, OfChannel, Stored};
-use crate::http::person::Person;
+use crate::http::door::body::Json;
+use crate::http::people::person::Person;
 
 /// A channel, without its secrets.
 #[derive(Debug, Serialize, ToSchema)]

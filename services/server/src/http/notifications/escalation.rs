@@ -14,7 +14,7 @@ use wire::event::{NewEvent, Severity};
 use crate::app::App;
 use crate::http::Refusal;
 use crate::http::doc::{LoggedIn, Stored};
-use crate::http::person::Person;
+use crate::http::people::person::Person;
 
 /// Which alerts.
 #[derive(Debug, Deserialize, IntoParams)]

@@ -6,35 +6,42 @@
 mod channel;
 mod escalation;
 mod form;
+mod history;
+mod kinds;
 mod rules;
 mod trial;
 
-use std::collections::BTreeMap;
-use std::sync::Arc;
-
 use axum::Json as Answered;
-use axum::extract::rejection::QueryRejection;
-use axum::extract::{Query, State};
-use notify::engine::{Delivery, Refused};
-use notify::kinds::{KINDS, Kind};
-use notify::provider::{PROVIDERS, Provider};
+use notify::engine::Refused;
 use notify::{BadSetting, Service};
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use wire::event::{NewEvent, Severity};
 
-use super::Refusal;
-use super::doc::{LoggedIn, Stored};
-use super::person::Person;
 use crate::app::App;
-pub use channel::*;
-pub use escalation::*;
-pub use rules::*;
-pub use trial::*;
+use crate::http::Refusal;
+use crate::http::doc::routes::{Routes, routes};
+use crate::http::people::person::Person;
 
-/// Most lines of the history in one answer.
-const HISTORY_MAX: usize = 500;
+/// Those on the paths of existing Vigil clients.
+pub(super) fn vigil() -> Routes {
+    Routes::default()
+        .routes(routes!(kinds::providers))
+        .routes(routes!(kinds::event_types))
+        .routes(routes!(channel::services, channel::add))
+        .routes(routes!(channel::service, channel::change, channel::remove))
+        .routes(routes!(rules::rules))
+        .routes(routes!(rules::quiet_hours))
+        .routes(routes!(rules::digest))
+        .routes(routes!(rules::group_rules))
+        .routes(routes!(rules::set_group_rules, rules::drop_group_rules))
+        .routes(routes!(trial::test))
+        .routes(routes!(trial::test_url))
+        .routes(routes!(history::history))
+        .routes(routes!(escalation::alerts))
+        .routes(routes!(escalation::acknowledge))
+}
 
 /// That it is done.
 #[derive(Debug, Serialize, ToSchema)]
@@ -89,41 +96,4 @@ async fn keep(app: &App, person: &Person, mut service: Service) -> Result<Answer
     app.alerts.engine.replace(service.clone(), now).await?;
     told(app, person, "person.changed_alert_channel", "changed", &service).await?;
     Ok(done("updated"))
-}
-
-/// The services that messages can go to, and the form of each.
-#[utoipa::path(get, path = "/api/notifications/providers", tag = "alerts",
-    responses((status = 200, body = BTreeMap<String, Provider>), LoggedIn))]
-pub async fn providers(_: Person) -> Answered<BTreeMap<&'static str, &'static Provider>> {
-    Answered(PROVIDERS.iter().map(|provider| (provider.name, provider)).collect())
-}
-
-/// The kinds of events that are known by name; a rule may name others, too.
-#[utoipa::path(get, path = "/api/notifications/event-types", tag = "alerts",
-    responses((status = 200, body = Vec<Kind>), LoggedIn))]
-pub async fn event_types(_: Person) -> Answered<&'static [Kind]> {
-    Answered(KINDS)
-}
-
-/// Which lines of the history.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
-pub struct Which {
-    /// How many, the newest first; 1 to 500, 50 without it.
-    limit: Option<usize>,
-    /// Of this channel alone.
-    service_id: Option<u64>,
-}
-
-/// What was sent, or not, the newest first.
-#[utoipa::path(get, path = "/api/notifications/history", tag = "alerts", params(Which),
-    responses((status = 200, body = Vec<Delivery>), LoggedIn, Stored))]
-pub async fn history(
-    State(app): State<Arc<App>>,
-    _: Person,
-    which: Result<Query<Which>, QueryRejection>,
-) -> Result<Answered<Vec<Delivery>>, Refusal> {
-    let Query(which) = which.map_err(|error| Refusal::bad_query(error.body_text()))?;
-    let limit = which.limit.unwrap_or(50).clamp(1, HISTORY_MAX);
-    Ok(Answered(app.alerts.engine.history(which.service_id, limit)?))
 }

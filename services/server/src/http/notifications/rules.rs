@@ -14,9 +14,9 @@ use utoipa::ToSchema;
 use super::{Done, done, find, keep};
 use crate::app::App;
 use crate::http::Refusal;
-use crate::http::body::Json;
 use crate::http::doc::{Body, LoggedIn, OfChannel, Stored};
-use crate::http::person::Person;
+use crate::http::door::body::Json;
+use crate::http::people::person::Person;
 
 /// Sets all rules of a channel; the first that matches decides.
 #[utoipa::path(put, path = "/api/notifications/services/{id}/rules", tag = "alerts", params(("id" = u64, Path, description = "Channel")),

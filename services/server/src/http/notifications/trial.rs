@@ -15,9 +15,9 @@ use super::form::ServiceRequest;
 use super::{bad, find};
 use crate::app::App;
 use crate::http::Refusal;
-use crate::http::body::Json;
 use crate::http::doc::{Body, LoggedIn, OfChannel, Stored};
-use crate::http::person::Person;
+use crate::http::door::body::Json;
+use crate::http::people::person::Person;
 
 /// A channel that is to be tried.
 #[derive(Debug, Default, Deserialize, ToSchema)]

@@ -1,0 +1,157 @@
+//! Playbooks: those that the agent knows, and a person's own.
+
+use std::sync::Arc;
+
+use axum::Json as Answered;
+use axum::extract::{Path, State};
+use serde_json::json;
+use wire::boxes::{PlaybookText, Told};
+use wire::command::Command;
+use wire::event::{NewEvent, Severity};
+use wire::playbook::PlaybookInfo;
+
+use super::answer::{claimed, told};
+use crate::app::App;
+use crate::http::Refusal;
+use crate::http::doc::{Agent, Body, LoggedIn};
+use crate::http::door::body::Json;
+use crate::http::people::person::Person;
+
+/// Longest text of a playbook in bytes: many times the longest that makes sense, and small beside a frame.
+const TEXT_MAX: usize = 65_536;
+
+/// Longest name of a playbook in characters.
+const NAME_MAX: usize = 64;
+
+/// The playbooks, as the agent told them last; one that cannot be used says why.
+#[utoipa::path(get, path = "/playbooks", tag = "playbooks", responses((status = 200, body = Vec<PlaybookInfo>), LoggedIn))]
+pub async fn playbooks(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<PlaybookInfo>> {
+    Answered(app.hub(|hub| hub.playbooks().to_vec()))
+}
+
+fn check_name(name: &str) -> Result<(), Refusal> {
+    let fits = (1..=NAME_MAX).contains(&name.len())
+        && name
+            .bytes()
+            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-' || b == b'_');
+    if fits {
+        return Ok(());
+    }
+    Err(
+        Refusal::new("bad-name", 422, "This cannot be a playbook's name").with(format!(
+            "name: 1 to {NAME_MAX} small letters, digits, hyphens and underscores"
+        )),
+    )
+}
+
+/// The `name` that a playbook's text gives itself, where it can be read.
+fn named(text: &str) -> Option<String> {
+    let line = text.lines().map(str::trim).find_map(|line| {
+        let rest = line.strip_prefix("name")?.trim_start();
+        rest.strip_prefix('=')
+    })?;
+    let quoted = line.trim();
+    let quote = quoted.chars().next().filter(|c| matches!(c, '"' | '\''))?;
+    quoted[1..].split_once(quote).map(|(name, _)| name.to_owned())
+}
+
+/// Keeps a person's playbook, replacing one of that name; the agent checks it and names line and field of an error.
+#[utoipa::path(put, path = "/playbooks/{name}", tag = "playbooks", params(("name" = String, Path, description = "Playbook")),
+    request_body = PlaybookText, responses((status = 200, body = Told), LoggedIn, Body, Agent))]
+pub async fn save(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Path(name): Path<String>,
+    Json(request): Json<PlaybookText>,
+) -> Result<Answered<Told>, Refusal> {
+    claimed(&app)?;
+    check_name(&name)?;
+    if request.text.len() > TEXT_MAX {
+        return Err(Refusal::new("too-long", 413, "The playbook is too long").with(format!(
+            "text: {} bytes; at most {TEXT_MAX} are taken",
+            request.text.len()
+        )));
+    }
+    if let Some(inside) = named(&request.text).filter(|inside| *inside != name) {
+        return Err(
+            Refusal::new("bad-name", 422, "The playbook calls itself something else")
+                .with(format!("name: {inside:?} in the text, {name:?} in the path")),
+        );
+    }
+    let command = Command::SavePlaybook {
+        text: request.text,
+        actor: person.name.clone(),
+    };
+    let answer = told(app.ask_agent(command).await?)?;
+    let message = format!("{} saved playbook {name}", person.name);
+    let event = NewEvent::new(
+        "person.saved_playbook",
+        Severity::Info,
+        message,
+        json!({ "playbook": name }),
+    );
+    app.record_act(event, &person.name).await?;
+    Ok(answer)
+}
+
+/// Forgets a person's playbook; a built-in one is refused.
+#[utoipa::path(delete, path = "/playbooks/{name}", tag = "playbooks", params(("name" = String, Path, description = "Playbook")),
+    responses((status = 200, body = Told), LoggedIn, Agent, (status = 404, description = "`playbook-unknown`: there is none of that name")))]
+pub async fn forget(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Path(name): Path<String>,
+) -> Result<Answered<Told>, Refusal> {
+    claimed(&app)?;
+    check_name(&name)?;
+    let known = app.hub(|hub| hub.playbooks().iter().find(|one| one.name == name).map(|one| one.own));
+    match known {
+        Some(true) => {}
+        Some(false) => {
+            return Err(
+                Refusal::new("playbook-built-in", 409, "This playbook is part of the box")
+                    .with(format!("{name:?} cannot be taken away")),
+            );
+        }
+        None => {
+            return Err(Refusal::new("playbook-unknown", 404, "There is no such playbook").with(format!("{name:?}")));
+        }
+    }
+    let command = Command::ForgetPlaybook {
+        playbook: name.clone(),
+        actor: person.name.clone(),
+    };
+    let answer = told(app.ask_agent(command).await?)?;
+    let message = format!("{} took away playbook {name}", person.name);
+    let event = NewEvent::new(
+        "person.forgot_playbook",
+        Severity::Info,
+        message,
+        json!({ "playbook": name }),
+    );
+    app.record_act(event, &person.name).await?;
+    Ok(answer)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_name_inside_is_read() {
+        assert_eq!(named("# x\n name = \"mine\" # y\n").as_deref(), Some("mine"));
+        assert_eq!(named("about = \"name = x\"\nname='a'\n").as_deref(), Some("a"));
+        assert_eq!(named("name = 3"), None);
+        assert_eq!(named("named = \"x\""), None);
+    }
+
+    #[test]
+    fn names_are_plain() {
+        for good in ["a", "my-soak_2"] {
+            assert!(check_name(good).is_ok(), "{good}");
+        }
+        for bad in ["", "A", "a b", "../a", "ä"] {
+            assert!(check_name(bad).is_err(), "{bad}");
+        }
+    }
+}
