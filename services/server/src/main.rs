@@ -11,10 +11,12 @@ use server::auth::password;
 use server::clock::Clock;
 use server::config::{Config, Tls};
 use server::http::{Hosts, router};
-use server::seats::{self, Seats};
+use server::serve::listen;
+use server::serve::seats::{self, Seats};
 use server::serve::{Listener, serve};
+use server::supervisor::{control, heartbeat};
 use server::update::proof;
-use server::{beat, control, listen, logs, tables, tls};
+use server::{logs, tables, tls};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -103,7 +105,7 @@ async fn run(config: Config, mut wrong: Vec<String>) -> anyhow::Result<()> {
     }
     let router = router(Arc::clone(&app), Hosts(config.hosts.clone()));
     // Before anybody can take the last free file.
-    let supervisor = beat::Supervisor::of_environment();
+    let supervisor = heartbeat::Supervisor::of_environment();
     let (network, local) = (Seats::new(seats::NETWORK), Seats::new(seats::LOCAL));
     let mut serving = JoinSet::new();
     for (name, listener) in listeners.drain(..) {
@@ -118,7 +120,7 @@ async fn run(config: Config, mut wrong: Vec<String>) -> anyhow::Result<()> {
         let stopping = app.stopping.subscribe();
         serving.spawn(serve(listener, seats, router.clone(), tls.clone(), stopping));
     }
-    let beating = tokio::spawn(beat::run(Arc::clone(&app), supervisor));
+    let beating = tokio::spawn(heartbeat::run(Arc::clone(&app), supervisor));
     let (mut term, mut int) = (signal(SignalKind::terminate())?, signal(SignalKind::interrupt())?);
     tokio::select! {
         _ = term.recv() => {}

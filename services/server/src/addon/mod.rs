@@ -3,7 +3,10 @@
 //! The built-in agent is add-on 1 and is made by the server itself. Everything else is registered by a person. How an
 //! add-on is at this moment (online, degraded, offline) is the hub's business, not the record's.
 
+pub mod asked;
 mod manifest;
+pub mod outcall;
+pub mod replies;
 
 use std::collections::BTreeMap;
 use std::sync::{PoisonError, RwLock};

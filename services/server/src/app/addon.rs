@@ -15,11 +15,11 @@ use wire::frame::{FRAME_MAX_SENT, Read};
 use wire::{Frame, Problem};
 
 use super::{App, Linked, lock};
+use crate::addon::outcall::{self, Origin, Reply};
 use crate::addon::{Kept, Sent, read_manifest};
 use crate::auth::secret::Bearer;
 use crate::hub::throttle::{self, Throttle, Verdict};
 use crate::hub::{AGENT, Input, MANIFESTS};
-use crate::outcall::{self, Origin, Reply};
 use crate::own;
 
 /// A day: how long an add-on without held frames waits for nothing.

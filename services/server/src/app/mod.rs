@@ -21,6 +21,7 @@ use wire::event::{Actor, NewEvent, Severity};
 use wire::{DriveId, Problem};
 
 use crate::addon::Addons;
+use crate::addon::replies::Replies;
 use crate::alerts::{self, Alerts};
 use crate::auth::claim::{Claim, Code};
 use crate::auth::known::Known;
@@ -39,7 +40,6 @@ use crate::hub::{AGENT, Effect, Hub, Input, Past};
 use crate::key::Keys;
 use crate::life::{self, Life};
 use crate::message::Message;
-use crate::replies::Replies;
 use crate::scribe::{self, Keep, Scribe};
 use crate::tables;
 use crate::update::Updates;

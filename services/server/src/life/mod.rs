@@ -1,7 +1,7 @@
 //! The life of the box as far as the server has a hand in it: who may get in again, backup, reset, what is sent to
 //! whoever helps.
 //!
-//! What only PID 1 can do (reset, reboot) is ordered over its control socket, which [`crate::control`] holds.
+//! What only PID 1 can do (reset, reboot) is ordered over its control socket, which [`crate::supervisor::control`] holds.
 
 pub mod backup;
 pub mod debug;
@@ -35,7 +35,7 @@ pub struct Life {
     pub certificate: OnceLock<Shown>,
     /// Orders to PID 1.
     pub orders: mpsc::Sender<Request>,
-    /// Where [`crate::control`] takes them from.
+    /// Where [`crate::supervisor::control`] takes them from.
     pub(crate) ordered: Mutex<mpsc::Receiver<Request>>,
     /// Told when the server has to start again, because what it would read has changed.
     pub restart: Notify,

@@ -214,7 +214,7 @@ async fn ask(place: &Place, range: &str) -> Result<Response<Body>, Problem> {
 
 async fn ask_once(Place(uri): &Place, range: &str) -> Result<Response<Body>, String> {
     let tls = uri.scheme_str() == Some("https");
-    let port = crate::outcall::port(uri)?;
+    let port = crate::addon::outcall::port(uri)?;
     let host = uri.host().unwrap_or_default().trim_matches(['[', ']']).to_owned();
     let path = uri.path_and_query().map_or("/", http::uri::PathAndQuery::as_str);
     let request = http::Request::get(path)
@@ -234,7 +234,7 @@ async fn ask_once(Place(uri): &Place, range: &str) -> Result<Response<Body>, Str
     if !tls {
         return exchange(TokioIo::new(stream), request).await;
     }
-    let trust = crate::outcall::trust().map_err(|p| p.title)?;
+    let trust = crate::addon::outcall::trust().map_err(|p| p.title)?;
     let name = ServerName::try_from(host.clone()).map_err(|e| e.to_string())?;
     let stream = tokio_rustls::TlsConnector::from(trust)
         .connect(name, stream)

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use server::app::{App, Setup};
 use server::clock::Clock;
 use server::http::{Hosts, router};
-use server::listen;
-use server::seats::{self, Seats};
+use server::serve::listen;
+use server::serve::seats::{self, Seats};
 use server::serve::serve;
 use server::tls::Identity;
 

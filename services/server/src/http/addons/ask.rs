@@ -24,15 +24,15 @@ use wire::manifest::Safety;
 
 use super::registry::{check_password, find};
 use crate::addon::Addon;
+use crate::addon::asked::{self, Asked};
+use crate::addon::outcall::{self, Origin};
+use crate::addon::replies;
 use crate::app::App;
-use crate::asked::{self, Asked};
 use crate::http::Refusal;
 use crate::http::doc::{LoggedIn, OfAddon, Stored, Tries};
 use crate::http::door::body::{Json, Text};
 use crate::http::people::person::Person;
 use crate::hub::{AGENT, Input};
-use crate::outcall::{self, Origin};
-use crate::replies;
 
 /// Longest body that the proxy sends on, in bytes. Source: Vigil, proxy.
 const BODY_MAX: usize = 64 << 10;

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use wire::boxes::Liveness;
 use wire::event::{NewEvent, Severity};
 
+use crate::addon::outcall::Origin;
 use crate::addon::{Addon, Sent, check_name, read_manifest};
 use crate::app::App;
 use crate::auth::credential::Kind;
@@ -29,7 +30,6 @@ use crate::http::told::addon::{
     AddonConnected, AddonRegistered, AddonShown, AddonToken, AddonTokenMade, AddonTokenRotated, AddonUpdates, AddonView,
 };
 use crate::hub::{AGENT, Input, MANIFESTS};
-use crate::outcall::Origin;
 
 fn unknown(id: &str) -> Refusal {
     let shown: String = id.chars().take(40).collect();

@@ -18,12 +18,12 @@ use wire::Time;
 use super::ask::{only_looks, origin, refuse};
 use super::registry::find;
 use crate::addon::Addon;
+use crate::addon::outcall;
 use crate::app::App;
 use crate::http::Refusal;
 use crate::http::doc::{LoggedIn, OfAddon};
 use crate::http::people::person::Person;
 use crate::hub::AGENT;
-use crate::outcall;
 
 /// How long an add-on may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);

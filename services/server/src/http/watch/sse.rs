@@ -4,7 +4,7 @@
 //! missed (after `Last-Event-ID`, or `?after=`), then `ready`, then everything as it happens. One that reads too slowly gets a
 //! fresh snapshot instead of a gap, and another `ready`: log lines are in no snapshot, so whoever shows them asks for them then.
 //! Comments keep the way open; the session is looked at again every minute, also while a listener reads slowly, and one of which
-//! no chunk goes for a minute is given up (one that takes nothing at all: [`crate::heads`]).
+//! no chunk goes for a minute is given up (one that takes nothing at all: [`crate::serve::heads`]).
 //!
 //! Who wants one job's or one drive's alone says so in the query: then all of this, what was missed too, goes through that sieve.
 

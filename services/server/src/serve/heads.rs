@@ -26,13 +26,13 @@ pub const LONGEST: usize = 64 << 10;
 /// What a head takes that has begun, beside its bytes: buffers of HTTP and TLS.
 const BEGUN: usize = 16 << 10;
 
-/// Connections of one address that may wait for a head, or send an answer: three quarters of [`crate::seats::NETWORK`].
-pub const WAITING: usize = crate::seats::NETWORK / 4 * 3;
+/// Connections of one address that may wait for a head, or send an answer: three quarters of [`crate::serve::seats::NETWORK`].
+pub const WAITING: usize = crate::serve::seats::NETWORK / 4 * 3;
 
 /// Longest time in which a client takes nothing of what it is sent: one that changes its network is back sooner.
 pub const STALLED: Duration = Duration::from_secs(30);
 
-/// What is held in one room of [`crate::seats`]: bytes, in a budget as large as that of the bodies and beside it, and connections
+/// What is held in one room of [`crate::serve::seats`]: bytes, in a budget as large as that of the bodies and beside it, and connections
 /// that wait.
 #[derive(Clone, Debug, Default)]
 pub struct Heads {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
-use crate::heads::Heads;
+use crate::serve::heads::Heads;
 
 /// Requests and streams at once from all networks (a WebSocket leaves its seat once it is one): a page uses two, and a page or
 /// a program may listen to each of thousands of add-ons. Each costs about 20 kB.
@@ -53,7 +53,7 @@ mod tests {
 
     #[test]
     fn the_unit_may_open_a_file_for_every_seat_and_every_add_on() {
-        let unit = include_str!("../../../rootfs/etc/kiln/units/server.toml");
+        let unit = include_str!("../../../../rootfs/etc/kiln/units/server.toml");
         let limit = unit.lines().find_map(|line| line.strip_prefix("limit_nofile = "));
         let limit: usize = limit.unwrap().parse().unwrap();
         let needed = NETWORK + LOCAL + crate::addon::ADDONS_MAX + RESERVE;

@@ -1,8 +1,12 @@
 //! The accept loop: connections in, requests to the router, an orderly end.
 //!
 //! hyper speaks HTTP/1.1 with time-outs for headers and upgrades to WebSocket; heads that have come in part have a budget
-//! ([`crate::heads`]), and whoever takes nothing of its answer is cut off. On the way out listening stops first, then idle
+//! ([`heads`]), and whoever takes nothing of its answer is cut off. On the way out listening stops first, then idle
 //! connections close, requests under way are finished, and what is left after five seconds is cut.
+
+pub mod heads;
+pub mod listen;
+pub mod seats;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -19,9 +23,9 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 use tower::ServiceExt;
 
-use crate::heads::{self, Counted, Head};
+use self::heads::{Counted, Head};
+use self::seats::Seats;
 use crate::http::Peer;
-use crate::seats::Seats;
 use crate::tls::{self, PATIENCE, Way};
 
 /// Longest time for a request's headers, and for an idle connection to send the next one.
@@ -217,8 +221,8 @@ mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     use tokio::time::Instant;
 
+    use self::heads::{Heads, STALLED};
     use super::*;
-    use crate::heads::{Heads, STALLED};
 
     /// What an answer has here, in bytes: more than the connection holds.
     const LONG: usize = 10_000;
