@@ -20,7 +20,7 @@ use crate::device::Geometry;
 use crate::header::HEADER_PASS;
 use crate::pipeline::{PROBE_PASS, SAMPLE_PASS, probe_places};
 
-/// Runs kept one by one; bad sectors beyond them are only counted.
+/// Runs kept one by one; bad sectors beyond them are only counted, by step and class.
 pub const RUNS_MAX: usize = 4096;
 
 /// How an incident ends that was an error and did not show again; it blames the link as much as the drive.
@@ -83,15 +83,18 @@ impl Fault {
     ///
     /// Other sectors' data, old data, zeros and errors are nothing that a bad cell makes.
     pub fn may_be_memory(self) -> bool {
+        self.class().may_be_memory()
+    }
+
+    /// What the rules tell apart of it.
+    pub fn class(self) -> Class {
         match self {
-            Self::Flips { .. } | Self::Torn | Self::Transient => true,
-            Self::Zeros
-            | Self::Ones
-            | Self::Foreign
-            | Self::Stale { .. }
-            | Self::Moved { .. }
-            | Self::Read { .. }
-            | Self::Write { .. } => false,
+            Self::Flips { .. } | Self::Torn => Class::Bits,
+            Self::Zeros | Self::Ones | Self::Foreign | Self::Stale { .. } => Class::Content,
+            Self::Moved { .. } => Class::Misplaced,
+            Self::Transient => Class::Transient,
+            Self::Read { .. } => Class::Read,
+            Self::Write { .. } => Class::Write,
         }
     }
 
@@ -102,6 +105,34 @@ impl Fault {
                 (u64::from(a) <= FLIPS_MAX) == (u64::from(b) <= FLIPS_MAX)
             }
             (a, b) => a == b,
+        }
+    }
+}
+
+/// Faults that the rules tell apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Class {
+    /// Its own data with wrong bits.
+    Bits,
+    /// Other content than what was written: zeros, ones, old or foreign data.
+    Content,
+    /// Another sector's data.
+    Misplaced,
+    /// Wrong once.
+    Transient,
+    /// Unreadable.
+    Read,
+    /// Unwritable.
+    Write,
+}
+
+impl Class {
+    /// See [`Fault::may_be_memory`].
+    pub fn may_be_memory(self) -> bool {
+        match self {
+            Self::Bits | Self::Transient => true,
+            Self::Content | Self::Misplaced | Self::Read | Self::Write => false,
         }
     }
 }
@@ -132,13 +163,17 @@ impl Run {
 #[serde(from = "Stored", into = "Stored")]
 pub struct Defects {
     runs: BTreeMap<(u16, u64), Run>,
-    beyond: u64,
+    /// Sectors of which no place is kept, by step and class. Those that another step's run covers are not among them.
+    beyond: BTreeMap<(u16, Class), u64>,
 }
 
 #[derive(Serialize, Deserialize)]
 struct Stored {
     runs: Vec<Run>,
+    /// All of them, for engines that know no classes.
     beyond: u64,
+    #[serde(default)]
+    beyond_by: Vec<(u16, Class, u64)>,
 }
 
 impl From<Stored> for Defects {
@@ -149,7 +184,15 @@ impl From<Stored> for Defects {
                 .into_iter()
                 .map(|run| ((run.step, run.first), run))
                 .collect(),
-            beyond: stored.beyond,
+            beyond: match stored.beyond_by.is_empty() && stored.beyond > 0 {
+                // Of an engine that counted them without their class: differing data is what makes so many.
+                true => [((0, Class::Content), stored.beyond)].into(),
+                false => stored
+                    .beyond_by
+                    .into_iter()
+                    .map(|(step, class, n)| ((step, class), n))
+                    .collect(),
+            },
         }
     }
 }
@@ -157,8 +200,13 @@ impl From<Stored> for Defects {
 impl From<Defects> for Stored {
     fn from(defects: Defects) -> Self {
         Self {
+            beyond: defects.beyond.values().fold(0, |all, n| all.saturating_add(*n)),
+            beyond_by: defects
+                .beyond
+                .into_iter()
+                .map(|((step, class), n)| (step, class, n))
+                .collect(),
             runs: defects.runs.into_values().collect(),
-            beyond: defects.beyond,
         }
     }
 }
@@ -168,13 +216,19 @@ impl Defects {
     /// once: what shows again is worse.
     pub fn add(&mut self, at: (u16, Phase), first: u64, count: u64, fault: Fault) {
         for lba in first..first.saturating_add(count) {
-            self.add_one(at, lba, fault);
+            self.add_one(at, lba, fault, false);
         }
     }
 
-    fn add_one(&mut self, (step, phase): (u16, Phase), lba: u64, fault: Fault) {
-        if fault != Fault::Transient {
-            self.forget_once(step, lba);
+    /// The same for a sector to which the step has come before, perhaps: by a seek, or where it reads the headers once more. Of
+    /// those without a place it is not known which they are, so that only the first of a class counts.
+    pub fn add_again(&mut self, at: (u16, Phase), lba: u64, fault: Fault) {
+        self.add_one(at, lba, fault, true);
+    }
+
+    fn add_one(&mut self, (step, phase): (u16, Phase), lba: u64, fault: Fault, again: bool) {
+        if fault != Fault::Transient && !self.forget_once(step, lba) {
+            return self.count(step, fault.class(), again);
         }
         let before = self
             .runs
@@ -194,7 +248,11 @@ impl Defects {
         let first = match first {
             Some(first) => first,
             None if self.runs.len() >= RUNS_MAX => {
-                self.beyond += 1;
+                // What another step saw with its place is one bad sector, however many steps see it; but each class is told.
+                let new = |run: &Run| run.fault.class() != fault.class();
+                if self.at(lba).all(new) {
+                    self.count(step, fault.class(), again);
+                }
                 return;
             }
             None => {
@@ -221,15 +279,43 @@ impl Defects {
         }
     }
 
-    /// Takes a sector out of a run of those that were wrong once.
-    fn forget_once(&mut self, step: u16, lba: u64) {
+    /// Counts one of which no place is kept.
+    fn count(&mut self, step: u16, class: Class, again: bool) {
+        let counted = self.beyond.entry((step, class)).or_default();
+        if !again || *counted == 0 {
+            *counted += 1;
+        }
+    }
+
+    /// The run of each step that covers this sector.
+    fn at(&self, lba: u64) -> impl Iterator<Item = &Run> {
+        let mut step = self.runs.keys().next().map(|(step, _)| *step);
+        std::iter::from_fn(move || {
+            let now = step?;
+            step = self
+                .runs
+                .range((now.checked_add(1)?, 0)..)
+                .next()
+                .map(|((step, _), _)| *step);
+            Some(self.runs.range((now, 0)..=(now, lba)).next_back())
+        })
+        .flatten()
+        .map(|(_, run)| run)
+        .filter(move |run| lba < run.end())
+    }
+
+    /// Takes a sector out of a run of those that were wrong once; false where there is no room to keep it as anything else.
+    fn forget_once(&mut self, step: u16, lba: u64) -> bool {
         let Some((key, run)) = self.runs.range((step, 0)..=(step, lba)).next_back() else {
-            return;
+            return true;
         };
         let (key, run) = (*key, *run);
-        // Two halves and what takes its place: where there is no room for them, it stays as it is.
-        if run.fault != Fault::Transient || lba >= run.end() || self.runs.len() + 2 > RUNS_MAX {
-            return;
+        if run.fault != Fault::Transient || lba >= run.end() {
+            return true;
+        }
+        // Two halves and what takes its place.
+        if self.runs.len() + 2 > RUNS_MAX {
+            return false;
         }
         self.runs.remove(&key);
         for (first, end) in [(run.first, lba), (lba + 1, run.end())] {
@@ -238,11 +324,12 @@ impl Defects {
                 self.runs.insert((step, first), Run { first, count, ..run });
             }
         }
+        true
     }
 
     /// Whether nothing is bad.
     pub fn is_empty(&self) -> bool {
-        self.runs.is_empty() && self.beyond == 0
+        self.runs.is_empty() && self.beyond.is_empty()
     }
 
     /// All runs by step and place.
@@ -263,14 +350,24 @@ impl Defects {
         self.bad_sectors_in(0..u64::MAX)
     }
 
-    /// Number of different bad sectors in this range; those of which no place is kept may lie in any.
+    /// Number of different bad sectors in this range; those of which no place is kept may lie in any. Of several steps they may be
+    /// the same, so that it is no more than that.
     pub fn bad_sectors_in(&self, range: Range<u64>) -> u64 {
-        self.different(range, |_| true).saturating_add(self.beyond)
+        let length = range.end.saturating_sub(range.start);
+        let placed = self.different(range, |_| true);
+        placed.saturating_add(self.beyond(|_| true)).min(length)
     }
 
-    /// Bad sectors of which no place is kept, each as often as a step saw it.
-    pub fn beyond(&self) -> u64 {
-        self.beyond
+    /// Bad sectors of such classes of which no place is kept, as the step saw them that saw most.
+    pub fn beyond(&self, such: impl Fn(Class) -> bool) -> u64 {
+        let mut steps: BTreeMap<u16, u64> = BTreeMap::new();
+        for ((step, class), count) in &self.beyond {
+            if such(*class) {
+                let sum = steps.entry(*step).or_default();
+                *sum = sum.saturating_add(*count);
+            }
+        }
+        steps.into_values().max().unwrap_or(0)
     }
 
     /// Number of different sectors in this range that such runs tell of: several steps may have seen the same.
@@ -484,7 +581,16 @@ impl Defects {
 
     fn truncated(&self, run: &Run, what: &str, geometry: Geometry) -> String {
         let bytes = wire::Bytes(run.first * u64::from(geometry.sector));
-        format!("from here to the end reads as {what}: the drive stores only {bytes}")
+        let before = self.runs.range((run.step, 0)..(run.step, run.first));
+        let stores = match before
+            .into_iter()
+            .any(|(_, other)| other.fault.class() == Class::Content)
+        {
+            // As one that compresses, or that lost what its cache held.
+            true => format!("at most {bytes}, and not all of that"),
+            false => format!("only {bytes}"),
+        };
+        format!("from here to the end reads as {what}: the drive stores {stores}")
     }
 
     /// Where the data that belongs into a run turned up, if it did.

@@ -182,3 +182,60 @@ fn a_hostile_drive_does_not_fill_the_memory() {
     let text = serde_json::to_string(&defects).unwrap();
     assert_eq!(serde_json::from_str::<Defects>(&text).unwrap(), defects);
 }
+
+#[test]
+fn beyond_the_runs_that_are_kept_a_bad_sector_is_one_however_often_it_is_seen_and_of_its_own_class() {
+    let mut defects = Defects::default();
+    for step in [1, 3, 5] {
+        for lba in 0..20_000 {
+            defects.add((step, Phase::Verify), lba * 2, 1, Fault::Flips { bits: 1 });
+        }
+        // The headers' places, and seeks.
+        for lba in [0, 2, 30_000, 30_000] {
+            defects.add_again((step, Phase::Verify), lba, Fault::Flips { bits: 1 });
+        }
+    }
+    assert_eq!(defects.bad_sectors(), 20_000);
+    assert_eq!(
+        defects.bad_sectors_in(0..15_000),
+        15_000,
+        "they may lie anywhere, but no more than there are"
+    );
+    for lba in 0..7_000 {
+        defects.add((7, Phase::Verify), 50_001 + lba * 2, 1, Fault::Read { errno: 5 });
+    }
+    defects.add_again((8, Phase::Seek), 60_000, Fault::Foreign);
+    defects.add_again((8, Phase::Seek), 60_000, Fault::Foreign);
+    let of = |class| defects.beyond(|other| other == class);
+    assert_eq!(
+        (of(Class::Bits), of(Class::Read), of(Class::Content)),
+        (15_904, 7_000, 1)
+    );
+    let text = serde_json::to_string(&defects).unwrap();
+    assert_eq!(serde_json::from_str::<Defects>(&text).unwrap(), defects);
+    let older = r#"{"runs":[],"beyond":9}"#;
+    assert_eq!(serde_json::from_str::<Defects>(older).unwrap().bad_sectors(), 9);
+}
+
+#[test]
+fn what_shows_again_as_worse_is_told_also_where_nothing_more_is_kept() {
+    let mut defects = Defects::default();
+    for lba in 0..5_000 {
+        defects.add((1, Phase::Verify), lba * 2, 1, Fault::Transient);
+    }
+    defects.add((1, Phase::Verify), 8, 1, Fault::Zeros);
+    assert_eq!(defects.beyond(|class| class == Class::Content), 1);
+}
+
+#[test]
+fn a_tail_behind_other_holes_is_no_figure_of_what_is_stored() {
+    let mut defects = Defects::default();
+    defects.add((2, Phase::Verify), 2_048, 32, Fault::Zeros);
+    defects.add((2, Phase::Verify), 6_000, 4_000, Fault::Zeros);
+    let told = defects.findings(GEOMETRY);
+    assert_eq!(told[0].kind, FaultKind::Truncated);
+    assert!(
+        told[0].detail.contains("at most 3.07 MB, and not all of that"),
+        "{told:?}"
+    );
+}

@@ -6,7 +6,7 @@ use wire::Lba;
 use wire::job::{FaultKind, Phase, PhaseStatus};
 
 use super::incident::is_own_word;
-use super::leg::trim_piece;
+use super::leg::{Area, trim_piece};
 use super::{Access, Fault, Kind, Outcome, Pipeline};
 use crate::device::{Op, errno_text};
 use crate::evidence::{Evidence, Record};
@@ -404,9 +404,18 @@ impl Pipeline {
 
     fn defect(&mut self, lba: u64, fault: Fault) {
         let at = self.step_at();
-        self.evidence.defects.add(at, lba, 1, fault);
+        match self.revisits() {
+            true => self.evidence.defects.add_again(at, lba, fault),
+            false => self.evidence.defects.add(at, lba, 1, fault),
+        }
         self.unsaved_findings = true;
         self.untold_findings = true;
+    }
+
+    /// Whether the leg under way may come to sectors that its step has looked at before.
+    fn revisits(&self) -> bool {
+        let leg = self.legs.get(self.leg);
+        leg.is_some_and(|leg| leg.aside || matches!(leg.area, Area::Random { .. }))
     }
 
     /// What was seen so far, with what is under examination as it was seen: what may show only once is not forgotten where the job is

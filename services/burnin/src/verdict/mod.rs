@@ -14,7 +14,7 @@ mod population;
 mod rules;
 
 use wire::Bytes;
-use wire::job::{FaultKind, Outcome, PhaseStatus, RuleHit, Verdict};
+use wire::job::{FaultKind, Finding, Outcome, PhaseStatus, RuleHit, Verdict};
 
 use crate::evidence::{Evidence, Stop};
 use crate::findings::outcome_of_all;
@@ -36,7 +36,10 @@ pub fn judge(case: &Case<'_>) -> Verdict {
     if let Some(hit) = before_loss(case) {
         if hit.outcome > outcome {
             outcome = hit.outcome;
-            summary = format!("{}, found before the checkpoint was lost. {summary}", hit.value);
+            summary = format!(
+                "{}, found before an interruption and not met again. {summary}",
+                hit.value
+            );
         }
         let place = hits.partition_point(|rule| rule.outcome >= hit.outcome);
         hits.insert(place, hit);
@@ -77,12 +80,7 @@ fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
     let mut text = match worst {
         None => format!("All {whole} were written, read back and equal."),
         Some(hit) => {
-            let findings = evidence.findings().into_iter();
-            let mut placed = findings.filter(|finding| finding.lba.is_some() && shows(&hit.id, finding.kind));
-            let place = match placed.next() {
-                Some(finding) => format!("; first at {}: {}", finding.lba.unwrap_or_default(), finding.detail),
-                None => String::new(),
-            };
+            let place = place(&evidence.findings(), &hit.id);
             let mut means = means(hit);
             if let Some(first) = means.get_mut(..1) {
                 first.make_ascii_uppercase();
@@ -107,6 +105,20 @@ fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
         n => text += &format!(" It went on after {n} interruptions."),
     }
     text
+}
+
+/// Where what the rule counts begins, and what its most telling finding says; `findings` are in the order of telling.
+fn place(findings: &[Finding], rule: &str) -> String {
+    let of_rule = || findings.iter().filter(|finding| shows(rule, finding.kind));
+    let placed = of_rule().filter_map(|finding| Some((finding.lba?, finding)));
+    let (Some((first, _)), Some((at, telling))) = (placed.clone().min_by_key(|(lba, _)| *lba), placed.clone().next())
+    else {
+        return String::new();
+    };
+    match first == at {
+        true => format!("; first at {first}: {}", telling.detail),
+        false => format!("; first at {first}; at {at}: {}", telling.detail),
+    }
 }
 
 /// Whether a finding of this kind is one of those that the rule counts, so that its place belongs to the rule's number.

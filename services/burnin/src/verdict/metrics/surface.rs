@@ -5,51 +5,26 @@ use wire::job::{FaultKind, Phase};
 
 use super::Metrics;
 use crate::evidence::{Evidence, Incident, MemoryTests, Stop};
-use crate::findings::{Fault, Run};
+use crate::findings::Class;
 use crate::verdict::{Case, unfinished};
-
-/// What the rules tell apart of bad sectors.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Class {
-    Mismatch,
-    Misplaced,
-    Transient,
-    Read,
-    Write,
-}
-
-impl Class {
-    fn of(fault: Fault) -> Self {
-        match fault {
-            Fault::Flips { .. } | Fault::Torn | Fault::Zeros | Fault::Ones | Fault::Foreign | Fault::Stale { .. } => {
-                Self::Mismatch
-            }
-            Fault::Moved { .. } => Self::Misplaced,
-            Fault::Transient => Self::Transient,
-            Fault::Read { .. } => Self::Read,
-            Fault::Write { .. } => Self::Write,
-        }
-    }
-}
 
 pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let evidence = case.evidence;
     // Wrong bits that came through memory which is bad itself say nothing of the drive.
     let host_bad = evidence.memory.bad > 0;
     let defects = &evidence.defects;
-    let is_blamed = |run: &Run| !(host_bad && run.fault.may_be_memory());
-    let of = |class| defects.different(0..u64::MAX, |run| is_blamed(run) && Class::of(run.fault) == class);
-    let [mut mismatch, misplaced, transient, read, write] = [
-        Class::Mismatch,
-        Class::Misplaced,
-        Class::Transient,
-        Class::Read,
-        Class::Write,
-    ]
-    .map(of);
-    let mut unattributed = defects.different(0..u64::MAX, |run| !is_blamed(run));
-    // Runs beyond the limit are counted without their kind; differing data is what makes so many.
-    *if host_bad { &mut unattributed } else { &mut mismatch } += defects.beyond();
+    let is_blamed = |class: Class| !(host_bad && class.may_be_memory());
+    let of = |such: &dyn Fn(Class) -> bool| {
+        let placed = defects.different(0..u64::MAX, |run| such(run.fault.class()));
+        placed.saturating_add(defects.beyond(such))
+    };
+    let blamed = |classes: &[Class]| of(&|class| is_blamed(class) && classes.contains(&class));
+    let mismatch = blamed(&[Class::Bits, Class::Content]);
+    let misplaced = blamed(&[Class::Misplaced]);
+    let transient = blamed(&[Class::Transient]);
+    let read = blamed(&[Class::Read]);
+    let write = blamed(&[Class::Write]);
+    let unattributed = of(&|class| !is_blamed(class));
     let MemoryTests { good, bad } = evidence.memory;
     match bad {
         0 => metrics.put("host.memory_bad", 0.0),

@@ -165,9 +165,21 @@ fn bad_sectors_are_counted_once_however_many_passes_saw_them() {
     }
     let told = verdict(&evidence, None, None);
     let value = |id| told.rules.iter().find(|hit| hit.id == id).map(|hit| hit.value.clone());
-    // Three runs and 4,093 sectors are kept with their place; of the others the kind is not.
-    assert_eq!(value("verify-mismatch").as_deref(), Some("123 sectors"), "{told:?}");
-    assert_eq!(value("read-error").as_deref(), Some("4093 sectors"));
+    // Three runs and 4,093 sectors are kept with their place; the others count by their class.
+    assert_eq!(value("verify-mismatch").as_deref(), Some("16 sectors"), "{told:?}");
+    assert_eq!(value("read-error").as_deref(), Some("4200 sectors"));
+}
+
+/// A drive that compresses has holes before the end that it does not store.
+#[test]
+fn the_first_place_is_the_lowest_and_the_words_are_of_the_most_telling_one() {
+    let mut evidence = clean();
+    let end = evidence.geometry.sectors;
+    evidence.defects.add((1, Phase::Verify), 2_048, 32, Fault::Zeros);
+    evidence.defects.add((1, Phase::Verify), end / 2, end / 2, Fault::Zeros);
+    let told = verdict(&evidence, None, None).summary;
+    let words = format!("first at LBA 2048; at LBA {}: from here to the end", end / 2);
+    assert!(told.contains(&words) && !told.contains("stores only"), "{told}");
 }
 
 #[test]
