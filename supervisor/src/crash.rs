@@ -18,7 +18,8 @@ use std::process::ExitCode;
 use flate2::{Compression, write::GzEncoder};
 use nix::sys::signal::Signal;
 
-use crate::boot::{mounts, proof, record, whole};
+use crate::boot::data::{place, proof, whole};
+use crate::boot::end::record;
 use crate::shell::{cgroup, log, sockets};
 
 /// What `kernel.core_pattern` says: process, thread, user, signal, seconds since 1970.
@@ -79,7 +80,7 @@ pub fn main(words: &[&str]) -> ExitCode {
     };
     let unit = cgroup::unit_of(who.pid).unwrap_or_else(|| "no unit".into());
     let (head, report) = describe(&who, &unit, Path::new("/proc"));
-    let on_disk = fs::read_to_string(mounts::STATE_WHERE).is_ok_and(|t| t.trim() == "disk");
+    let on_disk = fs::read_to_string(place::STATE_WHERE).is_ok_and(|t| t.trim() == "disk");
     // A descriptor of its own: what is left unread is given up with it.
     let core = sockets::inherited(0).ok().map(File::from).filter(|_| on_disk);
     // A medium that is nearly full is for state that burn-ins need.

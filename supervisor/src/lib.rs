@@ -18,6 +18,6 @@ pub(crate) mod quota;
 pub(crate) mod remains;
 pub mod shell;
 pub(crate) mod tar;
-pub(crate) mod text;
 pub mod unit;
 pub mod update;
+pub(crate) mod words;

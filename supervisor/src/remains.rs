@@ -9,7 +9,7 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::Path;
 
-use crate::boot::{pstore, record};
+use crate::boot::end::{pstore, record};
 use crate::crash;
 use crate::journal::earlier;
 

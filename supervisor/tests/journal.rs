@@ -121,11 +121,7 @@ fn what_goes_in_comes_out_in_a_format_that_systemds_tools_read() {
         String::from_utf8_lossy(&bytes).matches(&mark).count() >= 3
     });
     if !Path::new(REMOTE).exists() {
-        let _ = writeln!(
-            std::io::stderr(),
-            "NOT RUN: systemd's reading of the export: no {REMOTE}"
-        );
-        return;
+        return rig::not_run(&format!("systemd's reading of the export: no {REMOTE}"));
     }
     let file = init.path("out.journal");
     let mut remote = Command::new(REMOTE)

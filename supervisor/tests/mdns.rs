@@ -7,7 +7,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use std::fs::File;
-use std::io::{ErrorKind, Write as _};
+use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, SocketAddrV4, SocketAddrV6, UdpSocket};
 use std::os::fd::AsRawFd as _;
 use std::os::unix::net::UnixDatagram;
@@ -203,8 +203,7 @@ fn told(ear: &UdpSocket, address: IpAddr, lives: bool, stays: &[IpAddr]) {
 fn an_address_that_comes_is_announced_and_one_that_goes_is_taken_back() {
     std::thread::spawn(|| {
         if let Err(why) = network() {
-            let _ = writeln!(std::io::stderr(), "NOT RUN: addresses that come and go: {why}");
-            return;
+            return rig::not_run(&format!("addresses that come and go: {why}"));
         }
         let far = ear_v6("far");
         let _running = Running(Command::new(env!("CARGO_BIN_EXE_kiln-mdns")).spawn().unwrap());
@@ -236,11 +235,7 @@ fn a_box_alone_does_not_hear_itself_and_so_keeps_its_name() {
     // A thread of its own goes into the namespace; the others stay where they are.
     std::thread::spawn(|| {
         if let Err(why) = network() {
-            let _ = writeln!(
-                std::io::stderr(),
-                "NOT RUN: the name service alone in its network: {why}"
-            );
-            return;
+            return rig::not_run(&format!("the name service alone in its network: {why}"));
         }
         let (far, own) = (ear_v6("far"), [ear_v6("lan"), ear_v4("lan")]);
         let dir = tempfile::tempdir().unwrap();
@@ -372,10 +367,7 @@ fn who_is_not_on_its_link_is_neither_answered_nor_believed() {
     std::thread::spawn(|| {
         let router = match routed() {
             Ok(router) => router,
-            Err(why) => {
-                let _ = writeln!(std::io::stderr(), "NOT RUN: the name service behind a router: {why}");
-                return;
-            }
+            Err(why) => return rig::not_run(&format!("the name service behind a router: {why}")),
         };
         let running = Running(Command::new(env!("CARGO_BIN_EXE_kiln-mdns")).spawn().unwrap());
         let link = within(&router, || if_nametoindex("far").unwrap());

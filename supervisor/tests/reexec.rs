@@ -5,7 +5,7 @@
 
 mod lab;
 
-use std::io::{Read, Write};
+use std::io::Read;
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::process::Command;
@@ -119,8 +119,7 @@ fn after_a_fatal_signal_nothing_restarts_and_no_connection_is_lost() {
 #[test]
 fn after_a_panic_nothing_restarts_and_no_connection_is_lost() {
     if !cfg!(debug_assertions) {
-        let _ = writeln!(std::io::stderr(), "NOT RUN: only a debug build can be made to panic");
-        return;
+        return rig::not_run("only a debug build can be made to panic");
     }
     // Debug builds panic at this signal (`shell::run::Shell::provoked`).
     survives(true, |init| kill(init.pid(), libc::SIGUSR2));
@@ -193,8 +192,7 @@ fn a_stream_of_faults_ends_it() {
 #[test]
 fn only_root_and_its_own_user_may_ask() {
     if !nix::unistd::getuid().is_root() {
-        let _ = writeln!(std::io::stderr(), "NOT RUN: asking as another user needs root");
-        return;
+        return rig::not_run("asking as another user needs root");
     }
     let mut init = Init::start(&[("a", "exec = [\"/bin/sleep\", \"1000\"]")]);
     init.wait_state("a", UnitState::Ready);

@@ -6,7 +6,7 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use supervisor::boot::sysctl;
+use supervisor::boot::kernel::sysctl;
 use supervisor::shell::paths::Paths;
 use supervisor::shell::sandbox::Machine;
 use supervisor::unit::{Address, CAPABILITIES, Devices, Unit, load};

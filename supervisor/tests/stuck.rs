@@ -5,7 +5,6 @@
 
 mod lab;
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use lab::{Init, alive, pid_of, service};
@@ -44,11 +43,7 @@ fn freezer(what: &str) -> Option<Freezer> {
     match std::fs::create_dir(&dir) {
         Ok(()) => Some(Freezer(dir)),
         Err(e) => {
-            let _ = writeln!(
-                std::io::stderr(),
-                "NOT RUN: {what}: no cgroup v1 freezer here ({}: {e})",
-                dir.display()
-            );
+            rig::not_run(&format!("{what}: no cgroup v1 freezer here ({}: {e})", dir.display()));
             None
         }
     }

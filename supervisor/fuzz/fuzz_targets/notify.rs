@@ -2,8 +2,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
+use supervisor::shell::fdstore::is_name;
 use supervisor::shell::notify::{Note, parse};
-use supervisor::shell::store::is_name;
 
 fuzz_target!(|bytes: &[u8]| {
     let notes = parse(bytes);

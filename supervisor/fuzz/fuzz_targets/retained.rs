@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use supervisor::boot::retained;
+use supervisor::boot::kernel::retained;
 
 fuzz_target!(|bytes: &[u8]| {
     let read = |into: &mut [u8], at: u64| {

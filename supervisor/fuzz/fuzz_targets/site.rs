@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use supervisor::boot::site::{Site, is_variable};
+use supervisor::boot::config::site::{Site, is_variable};
 use supervisor::network::config;
 
 fuzz_target!(|text: &str| {

@@ -14,10 +14,10 @@ use std::time::{Duration, Instant};
 use flate2::{Compression, write::GzEncoder};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 
-use super::gpt::{Gpt, guid_text};
-use super::mounts;
-use super::record;
-use super::wipe;
+use super::data::wipe;
+use super::end::record;
+use super::kernel::mounts;
+use super::table::gpt::{Gpt, guid_text};
 use crate::console::pages;
 use crate::journal;
 use crate::shell::helper::Line;
@@ -181,8 +181,8 @@ fn collect(secrets: &[String]) -> Vec<(String, Vec<u8>)> {
     }
     add(
         "kiln.toml",
-        read(Path::new(super::site::FILE)).map(|b| {
-            super::site::text_of(&b)
+        read(Path::new(super::config::site::FILE)).map(|b| {
+            super::config::site::text_of(&b)
                 .map_or_else(|why| why, |text| masked(&text))
                 .into_bytes()
         }),

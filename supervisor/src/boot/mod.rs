@@ -3,46 +3,26 @@
 //! [`Machine`] is a small state machine fed by the loop: helpers report, uevents arrive, and each report starts the next
 //! step. Order: kernel file systems; the board's watchdog; EROFS and `/system`; then, at the same time, modules for every
 //! device and the keeper of the boot medium. Units wait for milestones, so the server starts as soon as its state is there.
+//!
+//! ```text
+//!  config ─► machine ─┬─► kernel                      settings, mounts, drivers, uevents
+//!                     ├─► keeper ─┬─► medium ─► table which disk it is; its partitions
+//!                     │           ├─► data            DATA: mended, mounted, proven
+//!                     │           └─► end             why the last boot ended
+//!                     └─► end                         the last writes of this one
+//! ```
+//!
+//! `bundle` is the debug bundle that the console saves: it takes from all of them.
 
-mod ask;
-pub mod board;
 mod bundle;
-pub mod cmdline;
-mod comeback;
-mod data;
-mod farewell;
-mod fat;
-mod found;
-pub mod gpt;
-mod grace;
-pub mod guid;
-pub mod identity;
-mod interface;
-pub(crate) mod journals;
-mod keeper;
-mod lost;
+pub mod config;
+pub mod data;
+pub mod end;
+pub mod keeper;
+pub mod kernel;
 mod machine;
-pub mod mark;
-pub mod mirror;
-mod mistake;
-pub mod modules;
-pub mod mounts;
-pub mod net;
-pub(crate) mod proof;
-pub mod pstore;
-mod ready;
-pub mod record;
-pub mod reset;
-pub mod retained;
-pub mod rewrite;
-mod said;
-mod search;
-pub mod site;
-pub mod sysctl;
-pub mod uevents;
-pub mod whole;
-mod wipe;
-mod work;
+pub mod medium;
+pub mod table;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -55,8 +35,10 @@ use crate::shell::desk::Desk;
 use crate::shell::paths::Paths;
 use crate::shell::run::Shell;
 use crate::shell::{clock, log};
+use config::cmdline::Cmdline;
+use end::record::{self, Record};
+use kernel::{mounts, sysctl};
 pub use machine::{Facts, Machine};
-use record::Record;
 
 /// What the kernel gives, once a boot.
 fn prepare() {
@@ -98,14 +80,14 @@ pub fn main(heir: Option<Heir>) -> ExitCode {
         Err(e) => {
             log::error(&format!("PID 1 cannot go on: {e}"));
             let dir = Path::new(record::FOLDER);
-            let before = handover::fault::reboots().unwrap_or_else(|| record::before(dir));
+            let before = handover::fatal::reboots().unwrap_or_else(|| record::before(dir));
             record::leave(
                 dir,
                 &Record {
                     why: format!("PID 1 could not go on: {e}"),
                     ladder: true,
                     reboots: before.saturating_add(1),
-                    slot: cmdline::Cmdline::parse(&std::fs::read_to_string("/proc/cmdline").unwrap_or_default()).slot,
+                    slot: Cmdline::parse(&std::fs::read_to_string("/proc/cmdline").unwrap_or_default()).slot,
                     ..Record::default()
                 },
             );

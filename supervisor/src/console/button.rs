@@ -14,7 +14,7 @@ use std::path::Path;
 use rustix::event::{PollFd, PollFlags};
 
 use crate::shell::helper::Line;
-use crate::shell::text;
+use crate::shell::sleep::sleep;
 
 /// Where the kernel lists input devices with what each can tell.
 const CLASS: &str = "/sys/class/input";
@@ -120,7 +120,7 @@ pub(crate) fn watch(line: &Line) -> i32 {
         // The line first: whoever is heard to have a new device's name is seen to be gone in the same turn.
         let mut fds = vec![PollFd::from_borrowed_fd(line.as_fd(), PollFlags::IN)];
         fds.extend(open.iter().map(|d| PollFd::new(&d.file, PollFlags::IN)));
-        match text::sleep(&mut fds, None) {
+        match sleep(&mut fds, None) {
             Ok(_) => {}
             Err(e) if e.kind() == ErrorKind::Interrupted => continue,
             Err(_) => return 1,

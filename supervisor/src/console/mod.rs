@@ -23,10 +23,10 @@ use serde::{Deserialize, Serialize};
 use status::Size;
 use wire::supervisor::{Status, UnitState};
 
-use crate::boot::site::is_host;
+use crate::boot::config::site::is_host;
 use crate::shell::helper::Line;
 use crate::shell::printable::Printable;
-use crate::shell::text;
+use crate::shell::sleep::sleep;
 
 /// Width of a banner on the screen, in characters: what the smallest terminal has, less the margin.
 const COLUMNS: usize = 74;
@@ -171,7 +171,7 @@ impl Terminal {
                 Err(e) if e.kind() == ErrorKind::Interrupted => {}
                 Err(e) if e.kind() == ErrorKind::WouldBlock => {
                     let mut fds = [PollFd::new(&self.out, PollFlags::OUT)];
-                    let moves = !self.stuck && text::sleep(&mut fds, Some(&PATIENCE)).is_ok_and(|n| n > 0);
+                    let moves = !self.stuck && sleep(&mut fds, Some(&PATIENCE)).is_ok_and(|n| n > 0);
                     if !moves {
                         self.stuck = true;
                         return;
@@ -226,7 +226,7 @@ pub fn draw(line: &Line, serial: &[String]) -> i32 {
                 .iter()
                 .filter_map(|t| Some(PollFd::new(t.keyboard.as_ref()?, PollFlags::IN))),
         );
-        let woken = match text::sleep(&mut fds, moving.then_some(&REFRESH)) {
+        let woken = match sleep(&mut fds, moving.then_some(&REFRESH)) {
             Ok(n) => n,
             Err(e) if e.kind() == ErrorKind::Interrupted => continue,
             Err(_) => return 1,

@@ -61,8 +61,9 @@ pub enum Input {
     SpawnFailed { unit: UnitId, why: String },
     /// `READY=1`.
     Ready { unit: UnitId },
-    /// `WATCHDOG=1`.
-    Beat { unit: UnitId },
+    /// `WATCHDOG=1`. An earlier image hands it on as `Beat`.
+    #[serde(rename = "Beat")]
+    Heartbeat { unit: UnitId },
     /// `STOPPING=1`.
     Stopping { unit: UnitId },
     /// `STATUS=…`.

@@ -25,7 +25,7 @@ impl Core {
                         self.units[unit].fails = 0;
                         self.units[unit].rung = None;
                     }
-                    let silence = now.saturating_sub(self.units[unit].beat);
+                    let silence = now.saturating_sub(self.units[unit].heartbeat);
                     let watchdog = self.watchdog_of(unit);
                     let allowed = silence_allowed(watchdog, pressure);
                     let reloading = self.units[unit].reloading.is_some_and(|until| now >= until);

@@ -47,7 +47,7 @@ impl Core {
             _ => return,
         }
         r.ready_at = Some(now);
-        r.beat = now;
+        r.heartbeat = now;
         r.again = false;
         if r.fails == 0 {
             r.rung = None;
@@ -57,9 +57,9 @@ impl Core {
         self.log(Some(unit), text!("ready"), out);
     }
 
-    pub(super) fn beat(&mut self, now: Millis, unit: UnitId, out: &mut Vec<Action>) {
+    pub(super) fn heartbeat(&mut self, now: Millis, unit: UnitId, out: &mut Vec<Action>) {
         let Some(r) = self.units.get_mut(unit) else { return };
-        r.beat = r.beat.max(now);
+        r.heartbeat = r.heartbeat.max(now);
         match r.state {
             State::Late { .. } | State::Degraded { .. } if r.ready_at.is_some() => {
                 if r.fails == 0 {
@@ -76,7 +76,7 @@ impl Core {
     pub(super) fn stopping(&mut self, now: Millis, unit: UnitId) {
         let Some(r) = self.units.get_mut(unit) else { return };
         if matches!(r.state, State::Ready { .. }) {
-            r.beat = r.beat.max(now + self.specs[unit].stop_timeout);
+            r.heartbeat = r.heartbeat.max(now + self.specs[unit].stop_timeout);
         }
     }
 
@@ -85,7 +85,7 @@ impl Core {
         let Some(r) = self.units.get_mut(unit) else { return };
         if self.specs[unit].kind == Kind::Notify && r.state.runs() {
             r.watchdog = Some(every.clamp(*INTERVAL.start(), *INTERVAL.end()));
-            r.beat = r.beat.max(now);
+            r.heartbeat = r.heartbeat.max(now);
         }
     }
 
@@ -145,7 +145,7 @@ impl Core {
     /// The unit has a process from now on.
     pub(super) fn begin(&mut self, now: Millis, unit: UnitId, until: Millis) {
         let r = &mut self.units[unit];
-        r.beat = now;
+        r.heartbeat = now;
         r.ready_at = None;
         (r.watchdog, r.reloading, r.said) = (None, None, Text::new());
         if r.reason.starts_with("waits for ") {
@@ -260,7 +260,7 @@ impl Core {
             }
 
             Input::Ready { unit } => self.ready(now, unit, out),
-            Input::Beat { unit } => self.beat(now, unit, out),
+            Input::Heartbeat { unit } => self.heartbeat(now, unit, out),
             Input::Stopping { unit } => self.stopping(now, unit),
             Input::Status { unit, text } => {
                 if let Some(r) = self.units.get_mut(unit) {

@@ -169,9 +169,9 @@ impl Core {
     pub fn next_deadline(&self) -> Option<Millis> {
         let beats = (0..self.units.len()).filter_map(|unit| {
             let (r, watchdog) = (&self.units[unit], self.watchdog_of(unit));
-            let beat = (watchdog > 0).then(|| r.beat + silence_allowed(watchdog, self.pressure) + 1);
+            let heartbeat = (watchdog > 0).then(|| r.heartbeat + silence_allowed(watchdog, self.pressure) + 1);
             match r.state {
-                State::Ready { .. } => beat.into_iter().chain(r.reloading).min(),
+                State::Ready { .. } => heartbeat.into_iter().chain(r.reloading).min(),
                 _ => r.state.deadline(),
             }
         });
@@ -224,7 +224,7 @@ impl Core {
     /// Whether a unit has been ready in this boot, and its last heartbeat.
     pub fn beats(&self, unit: UnitId) -> (bool, Millis) {
         self.units.get(unit).map_or((false, 0), |r| {
-            (r.ready_at.is_some() || r.restarts > 0 || r.fails > 0, r.beat)
+            (r.ready_at.is_some() || r.restarts > 0 || r.fails > 0, r.heartbeat)
         })
     }
 

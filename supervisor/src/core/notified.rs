@@ -30,8 +30,8 @@ fn who_reports_its_own_failure_climbs_at_once_from_wherever_it_is() {
             "{:?}",
             w.core.state(0)
         );
-        // A beat of another of its threads takes nothing back.
-        w.step(Input::Beat { unit: 0 });
+        // A heartbeat of another of its threads takes nothing back.
+        w.step(Input::Heartbeat { unit: 0 });
         assert!(matches!(w.core.state(0), State::Aborting { .. }));
         assert_eq!(w.seen.iter().filter(|a| **a == Action::Abort(0)).count(), 1);
         w.exit(0, Exit::Signal(6));

@@ -11,7 +11,7 @@ use state::{LEGAL, Place};
 #[derive(Debug, Clone, Copy)]
 enum Step {
     Ready,
-    Beat,
+    Heartbeat,
     Fails,
     Succeeds,
     NextDeadline,
@@ -27,7 +27,7 @@ enum Step {
 
 const ALL: [Step; 13] = [
     Step::Ready,
-    Step::Beat,
+    Step::Heartbeat,
     Step::Fails,
     Step::Succeeds,
     Step::NextDeadline,
@@ -46,7 +46,7 @@ fn take(w: &mut World, step: Step) -> bool {
     let runs = w.alive.contains(&0);
     match step {
         Step::Ready if runs && w.units[0].kind == Kind::Notify => w.step(Input::Ready { unit: 0 }),
-        Step::Beat if runs && w.units[0].watchdog > 0 => w.step(Input::Beat { unit: 0 }),
+        Step::Heartbeat if runs && w.units[0].watchdog > 0 => w.step(Input::Heartbeat { unit: 0 }),
         Step::Fails if runs => w.exit(0, Exit::Code(1)),
         Step::Succeeds if runs => w.exit(0, Exit::Code(0)),
         Step::NextDeadline => match w.core.next_deadline() {
@@ -105,7 +105,7 @@ fn all_works(mut w: World) {
                 match w.units[0].kind {
                     Kind::Notify => {
                         w.step(Input::Ready { unit: 0 });
-                        w.step(Input::Beat { unit: 0 });
+                        w.step(Input::Heartbeat { unit: 0 });
                     }
                     Kind::Oneshot => w.exit(0, Exit::Code(0)),
                     Kind::Simple => w.tick(1_000),

@@ -203,8 +203,9 @@ pub(super) struct Record {
     pub fails: u32,
     /// Restarts since boot.
     pub restarts: u32,
-    /// Last heartbeat, or the moment of READY.
-    pub beat: Millis,
+    /// Last heartbeat, or the moment of READY. An earlier image hands it on as `beat`.
+    #[serde(rename = "beat")]
+    pub heartbeat: Millis,
     /// When this run became ready.
     pub ready_at: Option<Millis>,
     /// Set when the end of this run was asked for: it starts again at once and nothing is counted.
@@ -235,7 +236,7 @@ impl Record {
             reason: Text::new(),
             fails: 0,
             restarts: 0,
-            beat: 0,
+            heartbeat: 0,
             ready_at: None,
             again: false,
             status: Text::new(),

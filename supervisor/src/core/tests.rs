@@ -286,6 +286,12 @@ fn a_silent_unit_climbs_every_rung_and_comes_back() {
 }
 
 #[test]
+fn a_heartbeat_that_an_earlier_image_hands_on_is_understood() {
+    let handed = serde_json::from_str::<Input>(r#"{"Beat":{"unit":3}}"#).unwrap();
+    assert_eq!(handed, Input::Heartbeat { unit: 3 });
+}
+
+#[test]
 fn a_late_heartbeat_is_forgiven_before_the_abort() {
     let mut w = World::new(vec![unit("a", "type='notify'\nwatchdog_sec=4")]);
     w.step(Input::Ready { unit: 0 });
@@ -293,7 +299,7 @@ fn a_late_heartbeat_is_forgiven_before_the_abort() {
     assert!(matches!(w.core.state(0), State::Late { .. }));
     w.tick(1_100);
     assert!(matches!(w.core.state(0), State::Degraded { .. }));
-    w.step(Input::Beat { unit: 0 });
+    w.step(Input::Heartbeat { unit: 0 });
     assert!(matches!(w.core.state(0), State::Ready { .. }));
     assert_eq!(w.core.view(0).unwrap().rung, None);
 }
@@ -334,7 +340,7 @@ fn who_says_that_it_stops_is_given_the_time_of_a_stop() {
     let mut w = World::new(vec![unit("a", text)]);
     w.step(Input::Ready { unit: 0 });
     w.step(Input::Stopping { unit: 0 });
-    w.step(Input::Beat { unit: 0 });
+    w.step(Input::Heartbeat { unit: 0 });
     w.tick(5_900);
     assert!(matches!(w.core.state(0), State::Ready { .. }), "{:?}", w.core.state(0));
     // Not for ever.
@@ -603,7 +609,7 @@ enum Event {
     Pass(u16),
     Exit(u8, bool),
     Ready(u8),
-    Beat(u8),
+    Heartbeat(u8),
     Restart(u8),
     Medium(bool),
     Silent(u32),
@@ -621,7 +627,7 @@ fn events() -> impl Strategy<Value = Vec<Event>> {
         6 => any::<u16>().prop_map(Event::Pass),
         4 => (any::<u8>(), any::<bool>()).prop_map(|(u, ok)| Event::Exit(u, ok)),
         4 => any::<u8>().prop_map(Event::Ready),
-        3 => any::<u8>().prop_map(Event::Beat),
+        3 => any::<u8>().prop_map(Event::Heartbeat),
         1 => any::<u8>().prop_map(Event::Restart),
         1 => any::<bool>().prop_map(Event::Medium),
         1 => (0u32..200_000).prop_map(Event::Silent),
@@ -674,7 +680,7 @@ proptest! {
                 Event::Exit(u, ok) => w.exit(pick(u), Exit::Code(i32::from(!ok))),
                 Event::Ready(u) if w.alive.contains(&pick(u)) && w.units[pick(u)].kind == Kind::Notify => w.step(Input::Ready { unit: pick(u) }),
                 Event::Ready(_) => {}
-                Event::Beat(u) => w.step(Input::Beat { unit: pick(u) }),
+                Event::Heartbeat(u) => w.step(Input::Heartbeat { unit: pick(u) }),
                 Event::Restart(u) => w.step(Input::Restart { unit: pick(u), why: "test".into() }),
                 Event::Medium(present) => w.step(Input::Medium { present }),
                 Event::Silent(ms) => w.step(Input::MediumSilent { for_ms: u64::from(ms) }),

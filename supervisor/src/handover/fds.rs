@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 
 use super::Refused;
-use crate::shell::store::Given;
+use crate::shell::fdstore::Given;
 
 /// What is open and not taken yet.
 #[derive(Debug, Default)]

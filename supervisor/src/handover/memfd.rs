@@ -45,7 +45,7 @@ fn give_up(fd: RawFd) -> c_int {
     e
 }
 
-/// Reads a file that was written by [`write`].
+/// Reads a file that was written by [`write()`].
 ///
 /// # Errors
 /// It is not sealed, too large, or cannot be read.

@@ -5,13 +5,13 @@
 //! and counts are as they were. A file that is damaged, of another version or of another process is refused, and the new
 //! image looks around instead: units' processes by cgroup or environment, sockets by address (`shell::run::succeed`).
 //!
-//! Ways in: a panic in the loop (state as it is), a fatal signal (state as at the end of the last turn, [`fault`]), a
+//! Ways in: a panic in the loop (state as it is), a fatal signal (state as at the end of the last turn, [`fatal`]), a
 //! request of root over the control socket. More than [`faults::FAULTS_MAX`] faults within a minute are a hard reboot.
 //! Tests: beside each file, and `tests/reexec.rs` over real children.
 
 pub mod envelope;
 pub mod exec;
-pub mod fault;
+pub mod fatal;
 pub mod faults;
 pub mod fds;
 pub mod memfd;
@@ -94,14 +94,14 @@ pub fn begin(
     // The loop survives a panic (see `Shell::run`); what happened must be in the log either way.
     std::panic::set_hook(Box::new(|info| {
         log::error(&format!("PID 1 panicked: {info}"));
-        fault::note(&info.to_string().replace('\n', ": "));
+        fatal::note(&info.to_string().replace('\n', ": "));
     }));
     exec::remember(root)?;
-    fault::install()?;
+    fatal::install()?;
     let Some(heir) = heir else {
         return fresh(paths)?.run();
     };
-    fault::set_faults(heir.faults);
+    fatal::set_faults(heir.faults);
     // SAFETY: this image has opened nothing so far that it keeps.
     let fds = unsafe { Inherited::all() }?;
     if paths.is_box() {
@@ -111,10 +111,10 @@ pub fn begin(
     match taken {
         Ok(shell) => shell?.run(),
         // With this state it cannot go on; without it, it can.
-        Err(_) if fault::again(clock::now()) => Err(io::Error::from_raw_os_error(exec::replace(
+        Err(_) if fatal::again(clock::now()) => Err(io::Error::from_raw_os_error(exec::replace(
             false,
             None,
-            &fault::faults(),
+            &fatal::faults(),
         ))),
         Err(_) => Err(io::Error::other(
             "taking over from an earlier image failed again and again",

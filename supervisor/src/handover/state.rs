@@ -180,7 +180,7 @@ mod tests {
             let unit = usize::from(*which) % units.len();
             let input = match what % 6 {
                 0 => Input::Ready { unit },
-                1 => Input::Beat { unit },
+                1 => Input::Heartbeat { unit },
                 2 if core.state(unit).runs() => Input::Exited {
                     unit,
                     exit: crate::core::Exit::Signal(9),

@@ -165,7 +165,7 @@ fn run() -> io::Result<()> {
             }
         }
         store.settle();
-        // Only now: the beat says that everything was read and written.
+        // Only now: the heartbeat says that everything was read and written.
         if beaten.elapsed() >= notify.every {
             beaten = Instant::now();
             notify.say("WATCHDOG=1");
@@ -304,7 +304,7 @@ impl NonBlocking for std::fs::OpenOptions {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
-    use crate::shell::store::tests::lingering;
+    use crate::shell::fdstore::tests::lingering;
     use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg, setsockopt, sockopt};
     use std::io::{IoSlice, Write};
     use std::os::fd::AsRawFd;

@@ -1,8 +1,8 @@
 //! What is left of crashes and of earlier boots, for the server: it may read none of it itself. Who connects to the socket
 //! `remains` gets it as one tar archive, then the end.
 //!
-//! The journal gives it because it may read it (`boot::journals`), and may wait for a slow medium without PID 1 waiting. A thread of its
-//! own reads, so the log goes on meanwhile; one reader at a time, the next ones wait in the socket.
+//! The journal gives it because it may read it (`boot::data::journals`), and may wait for a slow medium without PID 1 waiting. A
+//! thread of its own reads, so the log goes on meanwhile; one reader at a time, the next ones wait in the socket.
 
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 
 use super::export::PATIENCE;
-use crate::boot::record;
+use crate::boot::end::record;
 use crate::{remains, tar};
 
 /// The listening socket and the one who reads.

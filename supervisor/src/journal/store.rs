@@ -16,8 +16,8 @@ use flate2::{Compression, write::GzEncoder};
 use super::earlier;
 use super::entry::{self, Entry, Moment, Sender};
 use super::senders::{LeftOut, Senders};
-use crate::boot::mounts::STATE_WHERE;
-use crate::boot::proof;
+use crate::boot::data::place::STATE_WHERE;
+use crate::boot::data::proof;
 use crate::shell::clock;
 
 /// Bytes of entries kept in memory: some twenty thousand lines.

@@ -25,7 +25,7 @@ const SERVICES: [(&str, u16); 2] = [("_kiln._tcp.local.", 80), ("_http._tcp.loca
 /// How often interfaces and the machine's name are looked at, in seconds.
 const LOOK: u32 = 3;
 /// Longest silence between two heartbeats.
-const BEAT: Duration = Duration::from_secs(5);
+const HEARTBEAT: Duration = Duration::from_secs(5);
 /// Longest wait for the responder to say goodbye: it sends a few messages.
 const GOODBYE: Duration = Duration::from_secs(2);
 
@@ -63,7 +63,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     daemon.set_multicast_loop_v6(false)?;
     let events = daemon.monitor()?;
     // Its sockets are there once it answers, and it makes no others; what has come in before is little.
-    daemon.status()?.recv_timeout(BEAT)?;
+    daemon.status()?.recv_timeout(HEARTBEAT)?;
     filter::local_link_alone(retract::PORT).map_err(|e| format!("hearing the local link alone: {e}"))?;
     let mut name = hostname();
     register(&daemon, &name)?;
@@ -71,7 +71,7 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
     say(&format!("READY=1\nSTATUS={name}.local"));
     let mut looked = Instant::now();
     loop {
-        match events.recv_timeout(BEAT) {
+        match events.recv_timeout(HEARTBEAT) {
             Ok(DaemonEvent::NameChange(change)) => {
                 println!(
                     "{} is taken on {}: {} from now on",
@@ -95,9 +95,9 @@ fn run() -> Result<(), Box<dyn std::error::Error>> {
         if ending.load(Ordering::SeqCst) {
             continue;
         }
-        // The responder's own thread answers: the beat says that both live.
+        // The responder's own thread answers: the heartbeat says that both live.
         let answer = daemon.status()?;
-        if answer.recv_timeout(BEAT).is_ok() {
+        if answer.recv_timeout(HEARTBEAT).is_ok() {
             say("WATCHDOG=1");
         }
         let now = hostname();

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::boot::site::Interface;
+use crate::boot::config::site::Interface;
 
 /// A section of `kiln.toml` as a person knows it, and what it sets.
 pub(super) type Section<'a> = (String, &'a Interface);
@@ -72,7 +72,7 @@ fn agreed<T: PartialEq>(
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
-    use crate::boot::site::Site;
+    use crate::boot::config::site::Site;
 
     const MAC: &str = "52:54:00:00:00:01";
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::card;
-use crate::boot::site::Interface;
+use crate::boot::config::site::Interface;
 
 /// What holds on every interface.
 const GENERAL: &str = "\
@@ -124,7 +124,7 @@ fn section(text: &mut String, name: &str, i: &Interface) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::boot::site::Site;
+    use crate::boot::config::site::Site;
 
     fn present() -> Vec<(String, String)> {
         [

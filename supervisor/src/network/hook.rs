@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 
 use super::{CONFIG, LEARNT, RESOLVER, config, read, replace, time};
-use crate::boot::site::is_host;
+use crate::boot::config::site::is_host;
 
 /// The owner's name servers, among what the hook has learnt: it comes before all others, and no interface bears such a name.
 const OWN: &str = "+kiln.own";
@@ -297,7 +297,8 @@ mod tests {
             fs::create_dir(dir.path().join(interface)).unwrap();
         }
         let is = |interface: &str| fs::read_to_string(dir.path().join(interface).join("disable_ipv6")).unwrap();
-        let (site, _) = crate::boot::site::Site::parse("[network.eth0]\nipv6=false\n[network.eth1]\nipv6=true\n");
+        let (site, _) =
+            crate::boot::config::site::Site::parse("[network.eth0]\nipv6=false\n[network.eth1]\nipv6=true\n");
         let config = config::dhcpcd(&site.network, &[], "");
         for interface in ["eth0", "eth1", "gone"] {
             ipv6(dir.path(), interface, &config).unwrap();

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use super::{CONFIG, LEARNT, RESOLVER, SYS, config, hook, interfaces, read, replace};
-use crate::boot::site::Site;
+use crate::boot::config::site::Site;
 use crate::shell::{cgroup, log, process};
 
 /// The unit that becomes dhcpcd.

@@ -23,7 +23,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode};
 use std::time::{Duration, Instant};
 
-use crate::boot::site::Site;
+use crate::boot::config::site::Site;
 
 /// What the hook has learnt, one file for each interface and protocol.
 pub const LEARNT: &str = "/run/kiln/network/net";

@@ -10,7 +10,7 @@ use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
-use crate::boot::site::Site;
+use crate::boot::config::site::Site;
 
 /// What the DHCP hook writes, and chrony reads: files `*.sources` of this folder.
 pub(super) const LEARNT: &str = "/run/kiln/network/ntp/dhcp.sources";

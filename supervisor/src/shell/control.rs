@@ -313,7 +313,7 @@ fn has_room(users: &[Option<u32>], uid: Option<u32>) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
-    use crate::shell::store::tests::lingering;
+    use crate::shell::fdstore::tests::lingering;
     use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
     use std::io::{IoSlice, Read};
     use std::time::{Duration, Instant};

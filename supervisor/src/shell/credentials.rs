@@ -10,7 +10,7 @@ use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
 use super::users::User;
-use crate::boot::site::Site;
+use crate::boot::config::site::Site;
 use crate::unit::Unit;
 
 /// What the owner has set about alerts.

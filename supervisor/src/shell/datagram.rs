@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
-use super::store::Given;
+use super::fdstore::Given;
 
 /// Most descriptors that the kernel lets one message carry (`SCM_MAX_FD`, net/scm.h).
 pub const FDS_MAX: usize = 253;

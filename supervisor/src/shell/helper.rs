@@ -132,7 +132,7 @@ impl Line {
         let mut fds = [PollFd::new(&self.0, PollFlags::IN)];
         // A time beyond what the kernel counts is none.
         let time = Timespec::try_from(time).ok();
-        match super::text::sleep(&mut fds, time.as_ref()) {
+        match super::sleep::sleep(&mut fds, time.as_ref()) {
             Ok(0) | Err(_) => Heard::Nothing,
             Ok(_) => self.hear().map_or(Heard::Closed, Heard::Text),
         }

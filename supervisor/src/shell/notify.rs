@@ -9,7 +9,7 @@ use std::path::Path;
 use nix::sys::socket::{setsockopt, sockopt};
 
 use super::datagram::{self, Beside};
-use super::store::{self, Given};
+use super::fdstore::{self, Given};
 
 /// Longest datagram understood, in bytes; systemd's own limit is a page. One that is longer is dropped: its last word may be cut.
 const MESSAGE_MAX: usize = 4096;
@@ -22,7 +22,7 @@ pub enum Note {
     /// `READY=1`
     Ready,
     /// `WATCHDOG=1`
-    Beat,
+    Heartbeat,
     /// `STOPPING=1`
     Stopping,
     /// `STATUS=text`
@@ -72,7 +72,7 @@ pub fn parse(bytes: &[u8]) -> Vec<Note> {
     for line in text.lines() {
         match line.split_once('=') {
             Some(("READY", "1")) => put(Some(Note::Ready)),
-            Some(("WATCHDOG", "1")) => put(Some(Note::Beat)),
+            Some(("WATCHDOG", "1")) => put(Some(Note::Heartbeat)),
             Some(("WATCHDOG", "trigger")) => put(Some(Note::Trigger)),
             Some(("STOPPING", "1")) => put(Some(Note::Stopping)),
             Some(("RELOADING", "1")) => put(Some(Note::Reloading)),
@@ -84,7 +84,7 @@ pub fn parse(bytes: &[u8]) -> Vec<Note> {
             Some(("BUSERROR", name)) if is_bus_error(name) => put(Some(Note::Said(format!("it said: {name}")))),
             Some(("FDSTORE", "1")) => stores = true,
             Some(("FDSTOREREMOVE", "1")) => removes = true,
-            Some(("FDNAME", n)) if store::is_name(n) => name = Some(n.to_owned()),
+            Some(("FDNAME", n)) if fdstore::is_name(n) => name = Some(n.to_owned()),
             Some(("FDPOLL", "0")) => polled = false,
             _ => {}
         }
@@ -93,7 +93,7 @@ pub fn parse(bytes: &[u8]) -> Vec<Note> {
         // systemd, too, drops nothing without a name, and removing goes before keeping.
         (_, true, Some(name)) => notes.push(Note::Unstore { name }),
         (true, false, name) => notes.push(Note::Store {
-            name: name.unwrap_or_else(|| store::NAME_DEFAULT.into()),
+            name: name.unwrap_or_else(|| fdstore::NAME_DEFAULT.into()),
             polled,
         }),
         (_, true, None) | (false, false, _) => {}
@@ -192,7 +192,7 @@ mod tests {
             [
                 Note::Ready,
                 Note::Status("all well = good".into()),
-                Note::Beat,
+                Note::Heartbeat,
                 Note::Extend(5000),
                 Note::Main(4),
                 Note::Trigger
@@ -249,7 +249,7 @@ mod tests {
         let many = "WATCHDOG=1\nSTATUS=x\nMAINPID=7\n".repeat(100);
         assert_eq!(
             parse(many.as_bytes()),
-            [Note::Beat, Note::Status("x".into()), Note::Main(7)],
+            [Note::Heartbeat, Note::Status("x".into()), Note::Main(7)],
             "one datagram asks for a thing once"
         );
     }

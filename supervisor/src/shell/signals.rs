@@ -8,7 +8,7 @@ use libc::SIGPWR;
 use nix::sys::signal::SigSet;
 use signal_hook::consts::{SIGCHLD, SIGINT, SIGTERM};
 
-use crate::handover::fault;
+use crate::handover::fatal;
 
 /// The reading ends, one a meaning; a byte in one says that at least one such signal came.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ pub fn reset_in_child() {
         Signal::SIGPIPE,
     ]
     .into_iter()
-    .chain(fault::FATAL)
+    .chain(fatal::FATAL)
     {
         // SAFETY: the default action replaces the handler; no handler of ours runs after this.
         let _ = unsafe { signal(s, SigHandler::SigDfl) };

@@ -16,9 +16,9 @@ use std::ptr;
 use nix::unistd::{ForkResult, Pid, fork};
 
 use super::cgroup::Group;
+use super::fdstore::Stored;
 use super::sandbox::{Machine, Users};
 use super::scratch::Scratch;
-use super::store::Stored;
 use super::users::User;
 use super::{limits, sandbox, signals, sockets};
 use crate::unit::{ARGS_MAX, Devices, Unit};

@@ -39,7 +39,7 @@ use bundle::KeySet;
 use serde::{Deserialize, Serialize};
 use wire::update::{TrustedKeys, UpdateView};
 
-use crate::boot::mounts::STATE_WHERE;
+use crate::boot::data::place::STATE_WHERE;
 use crate::shell::helper::Line;
 use crate::shell::paths::Paths;
 pub use trial::Trial;

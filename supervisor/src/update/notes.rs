@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use wire::update::LastUpdate;
 
 use super::floor::Floor;
-use crate::boot::whole;
+use crate::boot::data::whole;
 
 /// A new system's trial, from before the switch until it is kept or left.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]

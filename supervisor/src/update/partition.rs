@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use bundle::fat::{Read, SECTOR};
 
-use crate::boot::gpt::{Gpt, guid_text};
+use crate::boot::table::gpt::{Gpt, guid_text};
 
 /// What a medium must be able to do.
 pub trait Medium: Read {

@@ -18,7 +18,7 @@ use super::notes::{self, TrialNote};
 use super::partition::Partition;
 use super::slots::{Slots, other};
 use super::writer::{Refusal, Writer};
-use crate::boot::board::Board;
+use crate::boot::config::board::Board;
 use crate::shell::helper::Line;
 
 /// How long nobody may come.

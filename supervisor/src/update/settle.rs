@@ -14,7 +14,7 @@ use super::floor;
 use super::notes::{self, TrialNote};
 use super::partition::Medium;
 use super::slots::{Slots, other};
-use crate::boot::record::Traces;
+use crate::boot::end::record::Traces;
 
 /// Damaged files that are named at a start.
 const DAMAGE_TOLD: usize = 8;

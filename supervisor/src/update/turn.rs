@@ -12,13 +12,13 @@ use super::settle::{self, Settled, Start};
 use super::slots::Slots;
 use super::trial::{self, Trial, Verdict};
 use super::{Facts, Here, block, serve};
-use crate::boot::record::Traces;
+use crate::boot::end::record::Traces;
 use crate::core::{Ending, Input, Millis, REBOOTS_MAX};
 use crate::shell::desk::Desk;
 use crate::shell::helper::{Line, Task};
 use crate::shell::log;
 use crate::shell::paths::Paths;
-use crate::text::sentence;
+use crate::words::sentence;
 
 /// How often the slots are looked at in vain.
 const LOOKS: u32 = 3;

@@ -4,7 +4,7 @@
 use wire::event::Severity;
 
 use super::Machine;
-use crate::boot::sysctl::{self, Told};
+use crate::boot::kernel::sysctl::{self, Told};
 use crate::shell::desk::Desk;
 
 /// Key of the banner.

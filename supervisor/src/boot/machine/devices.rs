@@ -6,10 +6,10 @@ use std::path::Path;
 use wire::event::Severity;
 use wire::uevent::{Action, Uevent};
 
+use super::work;
 use super::{LISTEN_EVERY, Machine};
-use crate::boot::found::PULLED;
-use crate::boot::uevents::{Next, Uevents};
-use crate::boot::work;
+use crate::boot::kernel::uevents::{Next, Uevents};
+use crate::boot::medium::found::PULLED;
 use crate::console::button;
 use crate::core::{Input, Milestone, Millis};
 use crate::network;
@@ -202,10 +202,10 @@ fn is_input(e: &Uevent) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
-    use crate::boot::board::Board;
-    use crate::boot::cmdline::Cmdline;
+    use crate::boot::config::board::Board;
+    use crate::boot::config::cmdline::Cmdline;
+    use crate::boot::config::site::Site;
     use crate::boot::machine::Facts;
-    use crate::boot::site::Site;
 
     #[test]
     fn without_a_medium_no_driver_comes_before_the_server_listens() {

@@ -1,15 +1,21 @@
 //! The box, a small state machine fed by the loop: helpers report, uevents arrive, and each report starts the next step.
 //!
-//! This file has its facts and its turn; `devices` loads drivers, `heard` takes what helpers say, `state` moves the
-//! services' state between disk and RAM.
+//! This file has its facts and its turn. `heard` takes what helpers say, of whom `work` has those that load and mount, and leads
+//! it on: `devices` to drivers, `medium` to the boot medium, `traces` to why the last boot ended (after too many such ends
+//! `safe` mode begins), `state` to moving the services' state between disk and RAM, `reset` to a factory reset. `clock` and
+//! `identity` look after time and name; `succeed` makes this machine of a replaced PID 1's.
 
 mod clock;
 mod devices;
 mod heard;
+mod identity;
+mod medium;
 mod reset;
 mod safe;
 mod state;
 mod succeed;
+mod traces;
+mod work;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -20,13 +26,14 @@ use serde::{Deserialize, Serialize};
 use wire::event::Severity;
 use wire::supervisor::{Medium, Status};
 
-use super::board::Board;
-use super::cmdline::Cmdline;
-use super::farewell::Last;
-use super::record::{Record, Traces};
-use super::site::Site;
-use super::uevents::Uevents;
-use super::{farewell, grace, identity, net, work};
+use crate::boot::config::board::Board;
+use crate::boot::config::cmdline::Cmdline;
+use crate::boot::config::site::Site;
+use crate::boot::end::farewell;
+use crate::boot::end::farewell::Last;
+use crate::boot::end::record::{Record, Traces};
+use crate::boot::kernel::uevents::Uevents;
+use crate::boot::kernel::{grace, net};
 use crate::console;
 use crate::core::{Input, Milestone, Millis};
 use crate::shell::desk::Desk;
@@ -423,10 +430,24 @@ fn new_name(now: &str, site: &Site, own: impl FnOnce() -> Option<String>) -> Opt
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+    use crate::boot::medium::said::Said;
+    use crate::shell::helper::Helper;
+
+    pub(super) fn machine() -> Machine {
+        Machine {
+            cmdline: Cmdline::parse("kiln.slot=a"),
+            board: Board::default(),
+            site: Site::default(),
+            uevents: None,
+            addresses: None,
+            held: None,
+            facts: Facts::default(),
+        }
+    }
 
     #[test]
     fn the_name_by_interfaces_waits_until_they_are_there_and_no_longer_than_a_bound() {
-        let mut m = heard::tests::machine();
+        let mut m = machine();
         let settled = |m: &Machine, now| m.interfaces_settled(now);
         assert_eq!([0, 20_000, 20_001].map(|now| settled(&m, now)), [false, false, true]);
         m.facts.modules_done = true;
@@ -464,5 +485,49 @@ mod tests {
                 Some("kiln-0001")
             );
         }
+    }
+
+    #[test]
+    fn a_console_that_took_nothing_is_told_again() {
+        let (mut m, mut desk) = (machine(), Desk::default());
+        let status = crate::console::tests::screen().status;
+        let (ours, theirs) = std::os::unix::net::UnixDatagram::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        while ours.send(&[0; 512]).is_ok() {}
+        desk.helpers.push(Helper::of(Task::Console, 0, ours.into()));
+        m.show(&status, (Some("ABCD1234"), None), &desk);
+        assert!(m.is_unshown(), "it is full");
+        let mut buf = [0; 4096];
+        theirs.set_nonblocking(true).unwrap();
+        while theirs.recv(&mut buf).is_ok() {}
+        m.show(&status, (Some("ABCD1234"), None), &desk);
+        assert!(!m.is_unshown());
+        let told = theirs.recv(&mut buf).unwrap();
+        assert!(String::from_utf8_lossy(&buf[..told]).contains("ABCD1234"));
+    }
+
+    #[test]
+    fn a_start_on_trial_says_what_it_is_at_and_a_proven_one_has_all_its_time() {
+        let (mut m, mut desk) = (machine(), Desk::default());
+        assert_eq!(m.known(Medium::Ram).step, None);
+        m.cmdline = Cmdline::parse("kiln.slot=b kiln.state=trying");
+        let is_at = |m: &Machine, medium: Medium, what: Option<&str>| {
+            assert_eq!(m.known(medium).step.as_deref(), what);
+        };
+        is_at(&m, Medium::Ram, Some("mounting the system image"));
+        m.facts.system = true;
+        is_at(&m, Medium::Ram, Some("looking for the boot medium"));
+        m.facts.disk_path = Some("/devices/x".into());
+        is_at(&m, Medium::Ram, Some("mounting DATA"));
+        m.heard_medium(0, Said::Progress("repairing DATA".into()), None, &mut desk);
+        is_at(&m, Medium::Ram, Some("repairing DATA"));
+        m.facts.data_settled = true;
+        is_at(&m, Medium::Disk, Some("looking at the slots"));
+        // Pulled: no fault of the system's.
+        is_at(&m, Medium::Ram, None);
+        assert!(!m.known(Medium::Disk).moves);
+        m.facts.moving = Some(Moving::Stopping(0));
+        is_at(&m, Medium::Disk, None);
+        assert!(m.known(Medium::Disk).moves);
     }
 }

@@ -1,15 +1,15 @@
 //! A factory reset that was asked for: DATA is marked while everything runs, and only then does the box restart.
 //!
-//! The keeper of the boot medium writes the mark (`crate::boot::reset`), since that may hang. A medium that does not take it is
-//! told to whoever has asked, and nothing is stopped: nobody hands on a box that only says that it was reset. Once the mark
-//! stands, the reset is done at the next start, however this boot ends.
+//! The keeper of the boot medium writes the mark (`boot::data::reset`), since that may hang. A medium that does not take it is told
+//! to whoever has asked, and nothing is stopped: nobody hands on a box that only says that it was reset. Once the mark stands,
+//! the reset is done at the next start, however this boot ends.
 
 use serde::{Deserialize, Serialize};
 use wire::event::Severity;
 use wire::supervisor::Medium;
 
 use super::Machine;
-use crate::boot::reset::MARK_IT;
+use crate::boot::data::reset::MARK_IT;
 use crate::core::{Ending, Input};
 use crate::shell::desk::Desk;
 use crate::shell::helper::Task;
@@ -110,10 +110,10 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use std::os::unix::net::UnixDatagram;
 
-    use super::super::heard::tests::machine;
+    use super::super::tests::machine;
     use super::*;
-    use crate::boot::cmdline::Cmdline;
-    use crate::boot::said::Said;
+    use crate::boot::config::cmdline::Cmdline;
+    use crate::boot::medium::said::Said;
     use crate::core::Exit;
     use crate::shell::helper::Helper;
 

@@ -5,14 +5,15 @@ use std::fs;
 use wire::event::Severity;
 use wire::supervisor::Medium;
 
-use super::heard::BOOT_DISK;
+use super::medium::BOOT_DISK;
 use super::{Machine, Moving};
-use crate::boot::{comeback, mounts, proof};
+use crate::boot::data::{place, proof};
+use crate::boot::keeper::comeback;
 use crate::core::{Input, Milestone, Millis};
 use crate::shell::desk::Desk;
 use crate::shell::helper::Task;
 use crate::shell::log;
-use crate::text::sentence;
+use crate::words::sentence;
 
 /// Longest wait for the services to stop when the medium was pulled, in milliseconds.
 const STOPS_WITHIN: Millis = 15_000;
@@ -37,7 +38,7 @@ impl Machine {
             );
         }
         desk.inputs.push_back(Input::Medium { present: false });
-        desk.start(Task::ToRam, |_| match mounts::state_in_ram() {
+        desk.start(Task::ToRam, |_| match place::state_in_ram() {
             Ok(()) => 0,
             Err(e) => {
                 log::error(&format!("state in RAM: {e}"));
@@ -259,7 +260,7 @@ impl Machine {
     }
 
     pub(super) fn settled(&mut self, place: &str, desk: &mut Desk) {
-        let _ = fs::write(mounts::STATE_WHERE, format!("{place}\n"));
+        let _ = fs::write(place::STATE_WHERE, format!("{place}\n"));
         desk.boot.reason = self.facts.traces.reason();
         self.facts.data_settled = true;
         desk.inputs.push_back(Input::Milestone {
@@ -276,4 +277,51 @@ fn begun_without(lost: &str, desk: &mut Desk) {
         Severity::Critical,
         format!("State is kept in memory, and {lost} begins anew: burn-ins whose record that was have ended. What the medium has kept is still on it, but putting it back does not bring it into use. A restart with the medium goes on with what is on it; what has happened since it left is lost then, as with the power, so save a backup before."),
     );
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use super::super::tests::machine;
+    use super::*;
+    use crate::boot::medium::said::Said;
+
+    /// Nobody is told that nothing was lost where something was.
+    #[test]
+    fn backups_that_found_no_room_on_the_medium_are_told() {
+        for (told, severity, words) in [
+            ("12 0", Severity::Info, "nothing was lost (12 files)."),
+            ("12 2", Severity::Warning, "nothing was lost but 2 of the backups"),
+        ] {
+            let mut desk = Desk::default();
+            machine().returned(told, &mut desk);
+            let (_, banner) = &desk.banners[0];
+            assert_eq!(banner.severity, severity);
+            assert!(banner.text.contains(words), "{}", banner.text);
+        }
+    }
+
+    #[test]
+    fn what_memory_could_not_hold_is_named_and_no_return_is_promised() {
+        let told = |line: &str| {
+            let (mut m, mut desk) = (machine(), Desk::default());
+            (m.facts.data_settled, desk.boot.medium) = (true, Medium::Disk);
+            m.facts.disk_path = Some("/devices/x".into());
+            m.medium_gone(0, "the boot medium was pulled", &mut desk);
+            m.facts.moving = Some(Moving::Saving(0));
+            m.heard_medium(0, Said::Saved(line.into()), None, &mut desk);
+            let (_, banner) = desk.banners.iter().find(|(k, _)| k == "ram").unwrap().clone();
+            (banner.severity, banner.text, m.facts.whole)
+        };
+        let (severity, text, whole) = told("whole 4 files");
+        assert!(severity == Severity::Warning && whole, "{text}");
+        assert!(text.contains("unless the medium is put back"), "{text}");
+        let (severity, text, whole) = told("part 3 files; lost are 1: agent/kiln.mdb (not held in memory)");
+        assert!(severity == Severity::Critical && !whole, "{text}");
+        assert!(
+            text.contains("(1: agent/kiln.mdb") && text.contains("is still on it"),
+            "{text}"
+        );
+        assert!(!text.contains("unless"), "{text}");
+    }
 }

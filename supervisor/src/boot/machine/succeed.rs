@@ -7,11 +7,12 @@ use std::path::Path;
 use wire::event::Severity;
 use wire::supervisor::Medium;
 
-use super::heard::{BOOT_DISK, BOOT_NAMES};
+use super::medium::{BOOT_DISK, BOOT_NAMES};
+use super::work;
 use super::{Facts, LISTEN_EVERY, Machine, safe};
-use crate::boot::net;
-use crate::boot::uevents::Uevents;
-use crate::boot::{keeper, work};
+use crate::boot::keeper;
+use crate::boot::kernel::net;
+use crate::boot::kernel::uevents::Uevents;
 use crate::core::{Input, Milestone, Millis};
 use crate::handover::fds::Inherited;
 use crate::handover::state;
@@ -168,7 +169,25 @@ fn is_block_device(fd: BorrowedFd<'_>) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::mounted;
+    use super::super::tests::machine;
+    use super::*;
+
+    #[test]
+    fn where_the_kernel_could_not_be_listened_to_it_is_tried_again_and_looked_in_the_meantime() {
+        let (mut m, mut desk) = (machine(), Desk::default());
+        // No helper is to be started here.
+        (m.facts.ending, m.facts.listening) = (true, true);
+        m.turn(9_000, &mut desk);
+        assert_eq!((m.facts.addresses_changed, m.facts.walk_again), (false, false));
+        m.turn(10_000, &mut desk);
+        assert_eq!((m.facts.addresses_changed, m.facts.walk_again), (true, true));
+        assert!(
+            m.facts.interface_came,
+            "one that kiln.toml sets may be among what was missed"
+        );
+        assert_eq!(m.fds().count(), 2);
+        assert_eq!(desk.banners.len(), 0);
+    }
 
     #[test]
     fn the_topmost_mount_counts() {

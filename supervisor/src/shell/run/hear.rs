@@ -8,9 +8,9 @@ use nix::unistd::Pid;
 
 use super::{BURST, REAPED_MAX, Shell};
 use crate::core::{Exit, Input, Millis, UnitId};
+use crate::shell::fdstore::{Given, Stored};
 use crate::shell::helper::Task;
 use crate::shell::notify::{Message, Note};
-use crate::shell::store::{Given, Stored};
 use crate::shell::{cgroup, log, process};
 
 /// Most descriptors that are kept for all units together: half of what a process may have open.
@@ -104,7 +104,7 @@ impl Shell {
             for note in notes {
                 let input = match note {
                     Note::Ready => Input::Ready { unit },
-                    Note::Beat => Input::Beat { unit },
+                    Note::Heartbeat => Input::Heartbeat { unit },
                     Note::Stopping => Input::Stopping { unit },
                     Note::Status(text) => Input::Status { unit, text },
                     Note::Extend(by) => Input::Extend { unit, by },

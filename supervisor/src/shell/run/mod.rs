@@ -35,11 +35,12 @@ use super::drain::Drain;
 use super::notify::NotifySocket;
 use super::paths::Paths;
 use super::signals::Signals;
+use super::sleep::sleep;
 use super::watchdog::Watchdog;
-use super::{clock, log, pressure, text};
+use super::{clock, log, pressure};
 use crate::boot::Machine;
 use crate::core::{Action, Core, Ending, Input, Millis, State, UnitId};
-use crate::handover::fault::{self, Snapshot};
+use crate::handover::fatal::{self, Snapshot};
 use crate::quota::Quota;
 use crate::unit::{self, Unit, UnitError};
 use process::Process;
@@ -184,7 +185,7 @@ impl Shell {
     /// A fault of our own: a fresh image takes over. Comes back when that could not be made, to go on with this one.
     fn failed(&mut self, why: &str) -> io::Result<()> {
         log::error(why);
-        if !fault::again(clock::now()) {
+        if !fatal::again(clock::now()) {
             log::error("the supervisor's faults do not stop: hard reboot");
             return Err(io::Error::other(format!("{why}, again and again")));
         }
@@ -258,7 +259,7 @@ impl Shell {
     /// Feeds the watchdog, tells others, and keeps a copy of all that is known.
     pub fn tell(&mut self, now: Millis) {
         self.tell_all_left_out(now);
-        fault::remember(self.core.reboots(), &self.desk.boot.slot);
+        fatal::remember(self.core.reboots(), &self.desk.boot.slot);
         self.feed(now);
         self.describe();
         self.publish(now);
@@ -320,7 +321,7 @@ impl Shell {
         let epoll = &*self.slept_on.insert(epoll);
         if ms > 0 {
             let at_most = Timespec::try_from(Duration::from_millis(ms)).unwrap_or_default();
-            match text::sleep(&mut [PollFd::new(&epoll.0, PollFlags::IN)], Some(&at_most)) {
+            match sleep(&mut [PollFd::new(&epoll.0, PollFlags::IN)], Some(&at_most)) {
                 Ok(_) => {}
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => return Ok(()),
                 Err(e) => return Err(e),

@@ -3,8 +3,8 @@
 use crate::core::Millis;
 use crate::quota::Quota;
 use crate::shell::cgroup::Group;
+use crate::shell::fdstore::Store;
 use crate::shell::spawn::Prepared;
-use crate::shell::store::Store;
 
 /// One unit's process.
 #[derive(Debug, Default)]

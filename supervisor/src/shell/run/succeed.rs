@@ -9,9 +9,10 @@ use wire::event::Severity;
 
 use super::process::Process;
 use super::{ROOM, Shell, seed, unread};
-use crate::boot::{Machine, record};
+use crate::boot::Machine;
+use crate::boot::end::record;
 use crate::core::{Core, Millis};
-use crate::handover::fault::{self, Snapshot};
+use crate::handover::fatal::{self, Snapshot};
 use crate::handover::fds::{self, Inherited};
 use crate::handover::state::{self, State};
 use crate::handover::{Refused, exec, memfd};
@@ -21,11 +22,11 @@ use crate::shell::control::Control;
 use crate::shell::credentials::Credentials;
 use crate::shell::datagram::{self, Beside};
 use crate::shell::desk::Desk;
+use crate::shell::fdstore::{Store, Stored};
 use crate::shell::helper::Task;
 use crate::shell::notify::NotifySocket;
 use crate::shell::paths::Paths;
 use crate::shell::signals::{Blocked, Signals};
-use crate::shell::store::{Store, Stored};
 use crate::shell::watchdog::Watchdog;
 use crate::shell::{clock, log, sockets};
 use crate::unit::{self, Unit, UnitError};
@@ -82,7 +83,7 @@ impl Shell {
             claim: self.claim.clone(),
             fingerprint: self.fingerprint.clone(),
             end: self.end,
-            faults: fault::faults(),
+            faults: fatal::faults(),
         }
     }
 
@@ -116,7 +117,7 @@ impl Shell {
             }
             Err(_) => None,
         };
-        let e = exec::replace(newest, heir, &fault::faults());
+        let e = exec::replace(newest, heir, &fatal::faults());
         if let Some(fd) = heir {
             let _ = nix::unistd::close(fd);
         }
@@ -195,7 +196,7 @@ impl Shell {
                     .into(),
             );
         }
-        if now.saturating_sub(fault::faults().0.into_iter().max().unwrap_or(0)) < FAULT_RECENT {
+        if now.saturating_sub(fatal::faults().0.into_iter().max().unwrap_or(0)) < FAULT_RECENT {
             shell.tell_fault();
         }
         let kept = if kept { "state" } else { "found" };
@@ -216,7 +217,7 @@ impl Shell {
             "The supervisor has met a fault of its own and goes on. Its log has the place; report it.".into(),
         );
         if self.machine.is_some() && self.desk.boot.medium == wire::supervisor::Medium::Disk {
-            // One that is met while state is in memory comes to DATA with it (`boot::comeback`).
+            // One that is met while state is in memory comes to DATA with it (`boot::keeper::comeback`).
             self.desk.start(Task::Faults, |_| {
                 match record::keep_faults_now(Path::new(record::FOLDER)) {
                     Ok(()) => 0,

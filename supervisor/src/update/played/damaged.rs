@@ -12,7 +12,7 @@ use super::super::settle;
 use super::super::slots::Slots;
 use super::settled::start;
 use super::{Disk, SECTORS, checked, env, partition, send, whole};
-use crate::boot::record::Traces;
+use crate::boot::end::record::Traces;
 
 /// A boot partition that is damaged by hand.
 struct Damaged {

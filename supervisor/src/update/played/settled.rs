@@ -8,7 +8,7 @@ use super::super::partition::Medium;
 use super::super::settle::{self, Start};
 use super::super::slots::Slots;
 use super::{Disk, env, partition, send};
-use crate::boot::record::{Record, Traces};
+use crate::boot::end::record::{Record, Traces};
 
 pub(super) fn start(slot: &str, why: &str, left: &str, traces: Traces) -> Start {
     Start {

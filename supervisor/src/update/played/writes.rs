@@ -1,7 +1,7 @@
 //! A whole update: written, copied from what runs, found sound by another reader; and what is refused.
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::rc::Rc;
 
@@ -55,11 +55,7 @@ fn fsck(disk: &Disk) {
         .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
         .output();
     let Ok(out) = run else {
-        let _ = writeln!(
-            io::stderr(),
-            "NOT RUN: fsck.vfat over the updated boot partition: it is not installed"
-        );
-        return;
+        return rig::not_run("fsck.vfat over the updated boot partition: it is not installed");
     };
     let text = String::from_utf8_lossy(&out.stdout);
     assert!(out.status.success(), "{text}");

@@ -1,0 +1,123 @@
+//! The boot medium once it is found: its nodes, what it is known by, and what keeps others off it.
+
+use std::fs::{self, File, OpenOptions};
+use std::io;
+use std::os::fd::AsFd;
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::said::Said;
+use crate::boot::table::gpt::Gpt;
+use crate::shell::helper::Line;
+
+/// Why it is gone, as a person would say it.
+pub(in crate::boot) const PULLED: &str = "the boot medium was pulled";
+
+/// The medium's nodes.
+#[derive(Debug)]
+pub(in crate::boot) struct Found {
+    /// Whole disk, e.g. `sda`.
+    pub(in crate::boot) disk: String,
+    /// `/sys/devices/…/block/sda`
+    pub(in crate::boot) sys: PathBuf,
+}
+
+/// Whether an error says that there is no disk any more: it was pulled, or its reader has no card.
+pub(in crate::boot) fn is_gone(e: &io::Error) -> bool {
+    matches!(
+        e.raw_os_error(),
+        Some(libc::ENXIO | libc::ENODEV | libc::ENOENT | libc::ENOMEDIUM)
+    )
+}
+
+impl Found {
+    pub(in crate::boot) fn node(&self) -> PathBuf {
+        Path::new("/dev").join(&self.disk)
+    }
+
+    /// Node of a partition: `sda3`, `nvme0n1p3`.
+    pub(in crate::boot) fn partition(&self, number: u32) -> PathBuf {
+        let p = if self.disk.ends_with(|c: char| c.is_ascii_digit()) {
+            "p"
+        } else {
+            ""
+        };
+        Path::new("/dev").join(format!("{}{p}{number}", self.disk))
+    }
+
+    /// Whether it has not left. A card reader stays when its card is pulled.
+    pub(in crate::boot) fn present(&self) -> bool {
+        self.sys.exists() && !File::open(self.node()).is_err_and(|e| is_gone(&e))
+    }
+
+    /// Size, model and serial number, as far as the medium has them: a copy with the same partitions differs in one.
+    pub(in crate::boot) fn identity(&self) -> String {
+        let read = |p: PathBuf| fs::read_to_string(p).unwrap_or_default().trim().to_owned();
+        let told = [
+            "size",
+            "device/vendor",
+            "device/model",
+            "device/cid",
+            "wwid",
+            "device/wwid",
+        ];
+        let mut words = told.map(|attribute| self.told(attribute)).to_vec();
+        // A stick's own number is its USB device's, some folders up.
+        let serial = self.sys.ancestors().take(10).map(|dir| read(dir.join("serial")));
+        words.extend(serial.filter(|s| !s.is_empty()).take(1));
+        words.join("|")
+    }
+
+    /// Node of its DATA partition.
+    pub(in crate::boot) fn data(&self) -> Result<PathBuf, String> {
+        let node = self.node();
+        let gpt = self
+            .gpt()
+            .map_err(|e| format!("partition table of {}: {e}", node.display()))?;
+        let data = gpt
+            .data()
+            .ok_or_else(|| format!("{} has no DATA partition", node.display()))?;
+        Ok(self.partition(data.number))
+    }
+
+    /// What the kernel tells of it; empty where it tells nothing.
+    fn told(&self, attribute: &str) -> String {
+        fs::read_to_string(self.sys.join(attribute))
+            .unwrap_or_default()
+            .trim()
+            .to_owned()
+    }
+
+    fn gpt(&self) -> io::Result<Gpt> {
+        File::open(self.node()).and_then(|f| Gpt::read(&f, self.told("size").parse().unwrap_or(0)))
+    }
+}
+
+/// Tells PID 1 the disk, with a descriptor that keeps it from being opened exclusively, and what it is known by.
+pub(in crate::boot) fn guard(line: &Line, found: &Found) {
+    let held = found
+        .gpt()
+        .ok()
+        .and_then(|gpt| gpt.bios_boot().cloned())
+        .map(|p| found.partition(p.number))
+        .and_then(|p| OpenOptions::new().read(true).custom_flags(libc::O_EXCL).open(&p).ok());
+    let about = Said::Disk(format!("{} {}", found.told("dev"), found.sys.display()));
+    match &held {
+        Some(f) => drop(line.give(&about.to_string(), f.as_fd())),
+        None => about.over(line),
+    }
+    Said::Same(found.identity()).over(line);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reader_without_a_card_is_empty_and_not_faulty() {
+        for code in [libc::ENOMEDIUM, libc::ENXIO, libc::ENODEV, libc::ENOENT] {
+            assert!(is_gone(&io::Error::from_raw_os_error(code)), "{code}");
+        }
+        assert!(!is_gone(&io::Error::from_raw_os_error(libc::EIO)));
+    }
+}
