@@ -194,11 +194,7 @@ mod tests {
             .stdout(std::process::Stdio::piped())
             .spawn()
         else {
-            drop(std::io::Write::write_fmt(
-                &mut std::io::stderr(),
-                format_args!("\nNOT RUN: cpio is not installed\n"),
-            ));
-            return;
+            return rig::not_run("cpio is not installed");
         };
         child.stdin.take().unwrap().write_all(&some().bytes()).unwrap();
         let out = child.wait_with_output().unwrap();

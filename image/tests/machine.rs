@@ -13,10 +13,7 @@ use serde_json::json;
 fn installed(program: &str) -> bool {
     let there = Path::new("/usr/bin").join(program).exists();
     if !there {
-        drop(std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!("\nNOT RUN: {program} is not installed (scripts/setup installs it)\n"),
-        ));
+        rig::not_run(&format!("{program} is not installed (scripts/setup installs it)"));
     }
     there
 }

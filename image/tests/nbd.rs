@@ -16,10 +16,7 @@ fn qemu_io(server: &Server, commands: &[&str]) -> Option<String> {
     match command.output() {
         Ok(output) => Some(String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()),
         Err(_) => {
-            drop(std::io::Write::write_fmt(
-                &mut std::io::stderr(),
-                format_args!("\nNOT RUN: qemu-io is not installed (scripts/setup installs qemu-utils)\n"),
-            ));
+            rig::not_run("qemu-io is not installed (scripts/setup installs qemu-utils)");
             None
         }
     }

@@ -47,8 +47,7 @@ impl Freezer {
         match std::fs::create_dir(&dir) {
             Ok(()) => Some(Self(dir)),
             Err(error) => {
-                let told = format!("\nNOT RUN: no cgroup v1 freezer here ({}: {error})\n", dir.display());
-                drop(std::io::Write::write_all(&mut std::io::stderr(), told.as_bytes()));
+                rig::not_run(&format!("no cgroup v1 freezer here ({}: {error})", dir.display()));
                 None
             }
         }
