@@ -26,7 +26,7 @@ use crate::{
 pub struct Making {
     /// Private keys that sign it; the development update key where there are none.
     pub keys: Vec<Key>,
-    /// Newer key sets that it brings, as [`rotate`] makes them.
+    /// Newer key sets that it brings, as [`rotate`](crate::update_keys::rotate) makes them.
     pub rotations: Vec<PathBuf>,
     /// The oldest version that it can be installed from.
     pub min_version: Option<String>,
