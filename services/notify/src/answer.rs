@@ -85,7 +85,7 @@ pub fn judge(channel: &Channel, head: Head<'_>, body: &[u8], now: Time) -> Resul
         Channel::Slack { token: Some(_), .. } | Channel::Telegram { .. } => {
             json.as_ref().and_then(|json| json.get("ok")).and_then(Value::as_bool) != Some(true)
         }
-        Channel::Pushover { .. } => {
+        Channel::Pushover(_) => {
             json.as_ref()
                 .and_then(|json| json.get("status"))
                 .and_then(Value::as_i64)

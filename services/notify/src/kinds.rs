@@ -3,7 +3,7 @@
 //! The native name is the event log's (`job.failed`), the Vigil name is what existing add-ons and rules say
 //! (`job_failed`). A rule may use either. Names that are not listed are told like any other; the list is for forms.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
 use wire::event::{Event, Severity};
 
@@ -18,12 +18,24 @@ pub struct Kind {
     pub category: &'static str,
     /// In words.
     pub label: &'static str,
-    /// As which severity it comes, mostly.
+    /// As which severity it comes, mostly: 0 info, 1 warning, 2 critical, as existing dashboards read it.
+    #[serde(serialize_with = "number")]
+    #[schema(value_type = u8, maximum = 2)]
     pub default_severity: Severity,
     /// Seconds between two of the same that make sense.
     pub default_cooldown: i64,
     /// Whether a new rule for it is on.
     pub default_enabled: bool,
+}
+
+/// A severity by its number.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn number<S: Serializer>(severity: &Severity, to: S) -> Result<S::Ok, S::Error> {
+    to.serialize_u8(match severity {
+        Severity::Info => 0,
+        Severity::Warning => 1,
+        Severity::Critical => 2,
+    })
 }
 
 const fn kind(

@@ -101,6 +101,41 @@ impl Message {
     }
 }
 
+impl Message {
+    /// The one line of existing servers: `[severity] [host] message`, with the event's own sentence; what is about no event has its
+    /// title. An add-on's words stand as it told them, and with no host where it named none.
+    pub fn line(&self) -> String {
+        let (host, words) = match &self.event {
+            None => (self.host.clone(), self.title.as_str()),
+            Some(event) if event.kind == "addon.notification" => {
+                let name = event.data["addon_name"].as_str().unwrap_or_default();
+                let own = event
+                    .message
+                    .strip_prefix(name)
+                    .and_then(|rest| rest.strip_prefix(": "));
+                (place(event, &Facts::default()).0, own.unwrap_or(&event.message))
+            }
+            Some(event) => (self.host.clone(), event.message.as_str()),
+        };
+        let host = match host.as_str() {
+            "" => String::new(),
+            host => format!("[{}] ", cut(host, 100)),
+        };
+        let words = cut(words, BODY_MAX / 2);
+        one_line(&format!("[{}] {host}{words}", severity_word(self.severity)))
+    }
+
+    /// [`Self::line`], and below it what the line does not say.
+    pub fn text(&self) -> String {
+        let Some(event) = &self.event else {
+            return format!("{}\n{}", self.line(), self.body);
+        };
+        let said = cut(&event.message, BODY_MAX / 2);
+        let rest = self.body.strip_prefix(&said).unwrap_or(&self.body);
+        format!("{}\n{}\n{}", self.line(), self.title, rest.trim_start_matches('\n'))
+    }
+}
+
 /// Puts a line in the place of the last one like `was`.
 fn replace_line(text: &mut String, was: &str, now: &str) {
     let ends = |at: usize| text[at + was.len()..].is_empty() || text[at + was.len()..].starts_with('\n');
@@ -350,6 +385,34 @@ mod tests {
         for word in ["", "two words", "a\r\nb", &"x".repeat(65)] {
             assert_eq!(of("addon.notification", word), "addon.notification", "{word:?}");
         }
+    }
+
+    #[test]
+    fn the_line_has_the_events_own_sentence_and_no_bracket_without_a_host() {
+        let facts = Facts {
+            host: "kiln".into(),
+            url: "http://kiln.local".into(),
+            ..Facts::default()
+        };
+        let failed = |words: &str| of_event(&event("job.failed", words, serde_json::Value::Null), &facts, 1);
+        let told = failed("A 1\nB");
+        assert_eq!(told.line(), "[critical] [kiln] A 1 B");
+        assert_ne!(failed("A 2\nB").line(), told.line(), "two drives are two lines");
+        let text = told.text();
+        let lines: Vec<&str> = text.lines().collect();
+        assert_eq!(
+            lines[..3],
+            ["[critical] [kiln] A 1 B", told.title.as_str(), "Box: kiln"]
+        );
+        assert!(lines[3].starts_with("http://kiln.local/jobs/"), "{text}");
+        let add_on = |host: &str| {
+            let data = serde_json::json!({ "addon_name": "burnin", "event_type": "job_failed", "host": host });
+            of_event(&event("addon.notification", "burnin: it is forged", data), &facts, 1).line()
+        };
+        assert_eq!(add_on("evil"), "[critical] [evil] it is forged");
+        assert_eq!(add_on(""), "[critical] it is forged");
+        let tried = test(&facts, "hook", "", "1".into(), Time::UNIX_EPOCH);
+        assert_eq!(tried.line(), "[info] [kiln] Kiln test message from kiln");
     }
 
     #[test]

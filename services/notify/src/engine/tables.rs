@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use wire::Time;
 use wire::event::Severity;
 
-use crate::message::Message;
+use crate::message::{Message, cut};
 use crate::service::Service;
 
 /// Names of the tables, for the store's list.
@@ -39,8 +39,11 @@ pub(super) const QUEUE_MAX: usize = 500;
 /// What was sent, or not.
 pub(super) const HISTORY: Table<u64, Delivery> = Table::new("alert-history");
 
-/// Entries kept of the history; at about 400 bytes each, 1 MB.
+/// Entries kept of the history; at about 500 bytes each, 1 MB.
 pub(super) const HISTORY_MAX: u64 = 2000;
+
+/// Longest line of the history about a message, in characters.
+const LINE_MAX: usize = 500;
 
 /// What a digest collects, by channel.
 pub(super) const COLLECTED: Table<(String, u64), Line> = Table::new("alert-collected");
@@ -134,7 +137,7 @@ pub struct Delivery {
     pub hostname: String,
     /// Of which drive.
     pub serial_number: String,
-    /// The title.
+    /// In a line: `[severity] [host] message`, as existing dashboards show it; at most 500 characters.
     pub message: String,
     /// What became of it.
     pub status: Status,
@@ -169,7 +172,7 @@ impl Delivery {
             event_type: message.event_type.clone(),
             hostname: message.host.clone(),
             serial_number: message.serial.clone(),
-            message: message.title.clone(),
+            message: cut(&message.line(), LINE_MAX),
             status: Status::Pending,
             attempts: 0,
             error_message: String::new(),
