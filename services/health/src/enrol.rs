@@ -323,6 +323,18 @@ mod tests {
     }
 
     #[test]
+    fn a_clock_that_is_set_back_signs_in_again_and_the_same_bytes_do_not() {
+        let key = SigningKey::from_bytes(&[7; 32]);
+        let now = Time::from_second(1_000_000).unwrap();
+        let mut agent = agent(&key);
+        let word = |result: Result<(), Problem>| result.map_err(|p| p.kind).err();
+        assert_eq!(word(agent.believe(&signed(&key, 7, 1_000_200), now)), None);
+        let earlier = signed(&key, 7, 1_000_000);
+        assert_eq!(word(agent.believe(&earlier, now)), None, "earlier than the last one");
+        assert_eq!(word(agent.believe(&earlier, now)), Some("replayed".into()));
+    }
+
+    #[test]
     fn clocks_may_differ_by_five_minutes_and_no_second_more() {
         let key = SigningKey::from_bytes(&[7; 32]);
         let now = Time::from_second(1_000_000).unwrap();

@@ -17,6 +17,7 @@
 
 pub mod alert;
 pub mod book;
+mod document;
 pub mod enrol;
 pub mod known;
 pub mod pool;
@@ -29,5 +30,6 @@ pub mod trend;
 pub mod wear;
 
 pub use book::{Book, Failure, Own, THIS_BOX};
+pub use document::document;
 pub use reading::{Reading, read};
 pub use report::{AHEAD, Flaw, Report, report};

@@ -133,136 +133,148 @@ pub fn report(body: &Value, now: Time) -> Result<Report, Vec<Flaw>> {
     if !body.is_object() {
         return Err(vec![flaw("body", format!("is {}; expected an object", kind_of(body)))]);
     }
-    let mut flaws = Vec::new();
-    let mut warnings = Vec::new();
-    let hostname = match body["hostname"].as_str() {
-        Some(name) => check_host(name)
-            .map(|()| name.to_owned())
-            .map_err(|what| flaw("hostname", what)),
-        None => Err(flaw(
-            "hostname",
-            format!("is {}; expected a text", kind_of(&body["hostname"])),
-        )),
-    };
-    let hostname = hostname.unwrap_or_else(|flaw| {
-        flaws.push(flaw);
-        String::new()
-    });
-    let at = match &body["timestamp"] {
-        Value::Null => now,
-        Value::String(text) => match text.parse::<Time>() {
-            Ok(at) => at,
-            Err(error) => {
-                flaws.push(flaw("timestamp", format!("is no RFC 3339 time: {error}")));
-                now
-            }
-        },
-        other => {
-            flaws.push(flaw(
-                "timestamp",
-                format!("is {}; expected a text as 2026-11-20T12:00:00Z", kind_of(other)),
-            ));
-            now
+    let mut told = Told::default();
+    let hostname = told.hostname(&body["hostname"]);
+    let at = told.time(&body["timestamp"], now);
+    let (drives, rejected) = told.drives(&body["drives"]);
+    let zfs = told.zfs(&body["zfs"]);
+    let Told { flaws, warnings } = told;
+    if !flaws.is_empty() {
+        return Err(flaws);
+    }
+    let capabilities = &body["capabilities"];
+    Ok(Report {
+        hostname,
+        at,
+        agent_version: short(&body["agent_version"]),
+        drives,
+        rejected,
+        led_identify: capabilities["led_identify"].as_bool().unwrap_or(false),
+        listen_addr: short(&capabilities["listen_addr"]),
+        zfs,
+        warnings,
+    })
+}
+
+/// What is wrong with a report, and what was put right, as its fields are read. A field with a flaw is read as if it were not there,
+/// so that those behind it are looked at, too.
+#[derive(Default)]
+struct Told {
+    flaws: Vec<Flaw>,
+    warnings: Vec<String>,
+}
+
+impl Told {
+    fn hostname(&mut self, name: &Value) -> String {
+        let checked = match name.as_str() {
+            Some(name) => check_host(name).map(|()| name.to_owned()),
+            None => Err(format!("is {}; expected a text", kind_of(name))),
+        };
+        checked.unwrap_or_else(|what| {
+            self.flaws.push(flaw("hostname", what));
+            String::new()
+        })
+    }
+
+    fn time(&mut self, stamp: &Value, now: Time) -> Time {
+        let what = match stamp {
+            Value::Null => return now,
+            Value::String(text) => match text.parse::<Time>() {
+                Ok(at) => return self.sane_time(at, now),
+                Err(error) => format!("is no RFC 3339 time: {error}"),
+            },
+            other => format!("is {}; expected a text as 2026-11-20T12:00:00Z", kind_of(other)),
+        };
+        self.flaws.push(flaw("timestamp", what));
+        now
+    }
+
+    fn sane_time(&mut self, at: Time, now: Time) -> Time {
+        let age = now.duration_since(at);
+        if (-AHEAD..=OLDEST).contains(&age) {
+            return at;
         }
-    };
-    let age = now.duration_since(at);
-    let at = if age < -AHEAD || age > OLDEST {
-        warnings.push(format!(
+        self.warnings.push(format!(
             "timestamp {at} is too far from the server's clock; taken as {now}"
         ));
         now
-    } else {
-        at
-    };
-    let empty = Vec::new();
-    let documents = match &body["drives"] {
-        // An agent that finds no drive sends null.
-        Value::Null => &empty,
-        Value::Array(drives) if drives.len() <= DRIVES_MAX => drives,
-        Value::Array(drives) => {
-            flaws.push(flaw(
-                "drives",
-                format!("has {} entries; at most {DRIVES_MAX}", drives.len()),
-            ));
-            &empty
-        }
-        other => {
-            flaws.push(flaw(
-                "drives",
-                format!("is {}; expected a list of smartctl documents", kind_of(other)),
-            ));
-            &empty
-        }
-    };
-    let (mut drives, mut rejected): (Vec<Reading>, Vec<Rejected>) = (Vec::new(), Vec::new());
-    for (index, document) in documents.iter().enumerate() {
-        match read(document) {
-            Ok(reading) => {
-                let twin = |d: &Reading| {
-                    (&d.serial, &d.model) == (&reading.serial, &reading.model)
-                        && (!d.serial.is_empty() || d.device == reading.device)
-                };
-                match drives.iter().find(|d| twin(d)) {
-                    // A SAS drive on two paths comes twice.
-                    Some(first) => rejected.push(Rejected {
-                        index,
-                        why: format!("{}: the same model and serial as {}", reading.device, first.device),
-                    }),
-                    None => {
-                        warnings.extend(doubts(index, &reading));
-                        drives.push(reading);
-                    }
+    }
+
+    fn drives(&mut self, list: &Value) -> (Vec<Reading>, Vec<Rejected>) {
+        let what = match list {
+            // An agent that finds no drive sends null.
+            Value::Null => return (Vec::new(), Vec::new()),
+            Value::Array(documents) if documents.len() <= DRIVES_MAX => return self.documents(documents),
+            Value::Array(documents) => format!("has {} entries; at most {DRIVES_MAX}", documents.len()),
+            other => format!("is {}; expected a list of smartctl documents", kind_of(other)),
+        };
+        self.flaws.push(flaw("drives", what));
+        (Vec::new(), Vec::new())
+    }
+
+    fn documents(&mut self, documents: &[Value]) -> (Vec<Reading>, Vec<Rejected>) {
+        let (mut drives, mut rejected): (Vec<Reading>, Vec<Rejected>) = (Vec::new(), Vec::new());
+        for (index, document) in documents.iter().enumerate() {
+            let taken = read(document).map_err(|why| why.to_string()).and_then(|reading| {
+                // A SAS drive on two paths comes twice.
+                match drives.iter().find(|first| is_twin(first, &reading)) {
+                    Some(first) => Err(format!(
+                        "{}: the same model and serial as {}",
+                        reading.device, first.device
+                    )),
+                    None => Ok(reading),
                 }
+            });
+            match taken {
+                Ok(reading) => {
+                    self.warnings.extend(doubts(index, &reading));
+                    drives.push(reading);
+                }
+                Err(why) => rejected.push(Rejected { index, why }),
             }
-            Err(why) => rejected.push(Rejected {
-                index,
-                why: why.to_string(),
-            }),
         }
+        if drives.is_empty() {
+            let flaws = rejected.iter().take(20);
+            self.flaws
+                .extend(flaws.map(|r| flaw(&format!("drives[{}]", r.index), r.why.clone())));
+        }
+        (drives, rejected)
     }
-    if drives.is_empty() && !rejected.is_empty() {
-        flaws.extend(
-            rejected
-                .iter()
-                .take(20)
-                .map(|r| flaw(&format!("drives[{}]", r.index), r.why.clone())),
-        );
+
+    fn zfs(&mut self, part: &Value) -> Value {
+        let mut zfs = part.clone();
+        let long = |zfs: &Value| zfs.to_string().len() > ZFS_MAX;
+        // File systems may be thousands; that a pool is ill is not to be lost for them.
+        if long(&zfs)
+            && let Some(parts) = zfs.as_object_mut()
+            && parts.remove("datasets").is_some()
+        {
+            self.warnings
+                .push(format!("zfs: has more than {ZFS_MAX} bytes; its datasets are not kept"));
+        }
+        if long(&zfs) {
+            self.warnings
+                .push(format!("zfs: has more than {ZFS_MAX} bytes and is not kept"));
+            zfs = Value::Null;
+        }
+        if !zfs.is_null() && !zfs.is_object() {
+            self.flaws
+                .push(flaw("zfs", format!("is {}; expected an object", kind_of(&zfs))));
+        }
+        zfs
     }
-    let mut zfs = body["zfs"].clone();
-    // File systems may be thousands; that a pool is ill is not to be lost for them.
-    if zfs.to_string().len() > ZFS_MAX
-        && let Some(parts) = zfs.as_object_mut()
-        && parts.remove("datasets").is_some()
-    {
-        warnings.push(format!("zfs: has more than {ZFS_MAX} bytes; its datasets are not kept"));
-    }
-    if zfs.to_string().len() > ZFS_MAX {
-        warnings.push(format!("zfs: has more than {ZFS_MAX} bytes and is not kept"));
-        zfs = Value::Null;
-    }
-    if !zfs.is_null() && !zfs.is_object() {
-        flaws.push(flaw("zfs", format!("is {}; expected an object", kind_of(&zfs))));
-    }
-    let short = |value: &Value| {
-        value
-            .as_str()
-            .map(|t| t.chars().filter(|c| !c.is_control()).take(100).collect())
-    };
-    if flaws.is_empty() {
-        Ok(Report {
-            hostname,
-            at,
-            agent_version: short(&body["agent_version"]).unwrap_or_default(),
-            drives,
-            rejected,
-            led_identify: body["capabilities"]["led_identify"].as_bool().unwrap_or(false),
-            listen_addr: short(&body["capabilities"]["listen_addr"]).unwrap_or_default(),
-            zfs,
-            warnings,
-        })
-    } else {
-        Err(flaws)
-    }
+}
+
+/// Whether two readings are of one drive.
+fn is_twin(first: &Reading, other: &Reading) -> bool {
+    (&first.serial, &first.model) == (&other.serial, &other.model)
+        && (!first.serial.is_empty() || first.device == other.device)
+}
+
+/// A text without control characters, 100 at most; empty where it is none.
+fn short(value: &Value) -> String {
+    let text = value.as_str().unwrap_or_default();
+    text.chars().filter(|c| !c.is_control()).take(100).collect()
 }
 
 #[cfg(test)]

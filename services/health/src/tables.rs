@@ -9,6 +9,7 @@ use wire::Time;
 use wire::event::NewEvent;
 
 use crate::alert::Alerts;
+use crate::book::Packed;
 use crate::enrol::{Agent, Token};
 use crate::known::Spec;
 use crate::reading::Reading;
@@ -19,17 +20,20 @@ pub const NAMES: &[&str] = &[
     "health_agents",
     "health_drives",
     "health_hosts",
+    "health_last",
     "health_outbox",
     "health_points",
     "health_specs",
     "health_tokens",
 ];
 
-/// Of these, what is on its way at this moment: no backup takes it along.
-pub const PASSING: &[&str] = &["health_outbox"];
+/// Of these, what is on its way at this moment, or comes anew with each host's next report: no backup takes it along.
+pub const PASSING: &[&str] = &["health_last", "health_outbox"];
 
 /// Hosts by name.
 pub const HOSTS: Table<String, Host> = Table::new("health_hosts");
+/// The last report of each host as it came, by the host's name.
+pub const LAST: Table<String, Packed> = Table::new("health_last");
 /// Drives by [`drive_id`].
 pub const DRIVES: Table<String, Drive> = Table::new("health_drives");
 /// Histories: drive, seconds since 1970.
@@ -55,6 +59,7 @@ pub fn take_out(store: &store::Store, table: &str) -> store::Result<Option<store
         "health_agents" => store.take_out_unreadable(&AGENTS),
         "health_drives" => store.take_out_unreadable(&DRIVES),
         "health_hosts" => store.take_out_unreadable(&HOSTS),
+        "health_last" => store.take_out_unreadable(&LAST),
         "health_outbox" => store.take_out_unreadable(&OUTBOX),
         "health_points" => store.take_out_unreadable(&POINTS),
         "health_specs" => store.take_out_unreadable(&SPECS),

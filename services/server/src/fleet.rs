@@ -3,6 +3,8 @@
 //! What a report changes is written in one commit together with the events that tell of it; those wait in an outbox
 //! until the event log has them, so that a cut of power between the two loses none.
 
+mod intake;
+
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -18,6 +20,8 @@ use crate::clock::Now;
 use crate::hub::bucket::Bucket;
 use crate::scribe::Keep;
 use crate::tables::STATE;
+pub use intake::Counted;
+use intake::Intake;
 
 /// Registrations and authentications a minute from one address. Source: Vigil, rate limits of the agent routes.
 const A_MINUTE: usize = 10;
@@ -54,6 +58,8 @@ const LOOK: Duration = Duration::from_secs(30);
 pub struct Fleet {
     /// Agents, hosts, drives, histories.
     pub book: Book,
+    /// How their reports are taken in.
+    pub intake: Intake,
     registrations: Mutex<Limit>,
     authentications: Mutex<Limit>,
     reports: Mutex<Limit>,
@@ -82,6 +88,7 @@ impl Fleet {
         let limit = || Mutex::new(Limit::new(A_MINUTE, Duration::from_secs(60)));
         Self {
             book: Book::new(store),
+            intake: Intake::default(),
             registrations: limit(),
             authentications: limit(),
             reports: Mutex::new(Limit::new(REPORTS, Duration::from_secs(60))),

@@ -182,7 +182,7 @@ serials = {drive["serial"]: drive for drive in issues["drives"]}
 check("the worn-out SCSI disk is critical", any(d["model"] == "SEAGATE ST373453LC" and d["score"] == 0 for d in issues["drives"]))
 check("parts explain the score", 100 - sum(p["cost"] for p in serials["RISING"]["parts"]) == serials["RISING"]["score"])
 
-for path in ["/api/hosts", "/api/history", "/api/hosts/nas/history", "/api/health/score", "/api/reports/health", "/api/stats"]:
+for path in ["/api/hosts", "/api/v1/hosts", "/api/history", "/api/hosts/nas/history", "/api/health/score", "/api/reports/health", "/api/stats"]:
     expect(path, ask("GET", path, bearer=person), 200)
 expect("removal", ask("DELETE", f"/api/v1/agents/{agent.id}", bearer=person), 200)
 expect("the agent is gone", agent.report([], today), 401, "session-wrong")

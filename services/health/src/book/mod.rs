@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `enrolment.rs` | tokens and agents: who may report |
 //! | `report.rs` | what a report, or a reading of this box's own drives, changes |
+//! | `last.rs` | the last report of each host as it came |
 //! | `ratings.rs` | what drives are rated for, told by people or built in |
 //! | `told.rs` | the events that follow, which wait in an outbox until they are logged |
 
 mod enrolment;
+mod last;
 mod ratings;
 mod report;
 mod told;
@@ -16,9 +18,10 @@ use serde_json::Value;
 use store::{Store, Write};
 use wire::{Problem, Time};
 
-use crate::tables::{DRIVES, Drive, HOSTS, Host, POINTS, Point};
+use crate::tables::{DRIVES, Drive, HOSTS, Host, LAST, POINTS, Point};
 use crate::{pool, thin};
 pub use enrolment::Admitted;
+pub use last::Packed;
 pub use report::{Own, Taken};
 pub use told::event;
 
@@ -228,5 +231,6 @@ fn forget(w: &mut Write<'_, '_>, hostname: &str) -> store::Result<bool> {
             DRIVES.delete(w, id.as_str())?;
         }
     }
+    LAST.delete(w, hostname)?;
     HOSTS.delete(w, hostname)
 }

@@ -16,8 +16,8 @@ use crate::client::PATIENCE;
 
 /// A webhook's receiver that answers with `status` and keeps what came.
 #[derive(Clone)]
-struct Receiver {
-    address: SocketAddr,
+pub struct Receiver {
+    pub address: SocketAddr,
     status: Arc<Mutex<u16>>,
     /// The topic that is answered 403.
     dead: &'static str,
@@ -25,7 +25,7 @@ struct Receiver {
 }
 
 impl Receiver {
-    async fn start() -> Self {
+    pub async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let receiver = Self {
             address: listener.local_addr().unwrap(),

@@ -158,6 +158,7 @@ async fn fault_9_a_fresh_box_answers_200_everywhere() {
         "/api/reports/health",
         "/api/history",
         "/api/hosts",
+        "/api/v1/hosts",
         "/api/stats",
         "/api/version",
         "/api/auth/status",
@@ -289,7 +290,7 @@ async fn a_host_that_falls_silent_is_told_of_and_sessions_end_after_an_hour() {
         made.app.look_for_silence().await.unwrap();
     }
     assert_eq!(alerts(&mut admin).await, ["drive.alert host_silent critical"]);
-    assert_eq!(admin.get("/api/hosts").await.json()["hosts"][0]["silent"], true);
+    assert_eq!(admin.get("/api/v1/hosts").await.json()["hosts"][0]["silent"], true);
     assert_eq!(nas.report("nas", vec![]).await.status, 200);
     assert_eq!(alerts(&mut admin).await[1..], ["drive.alert_resolved host_silent info"]);
     made.clock.advance(Duration::from_secs(900));

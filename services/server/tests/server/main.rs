@@ -14,6 +14,7 @@ mod client;
 mod faults;
 mod full;
 mod gate;
+mod golden;
 mod groups;
 mod hosts;
 mod http;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use axum::extract::{Path, State};
 use axum::{Extension, Json as Answered};
-use health::book::Admitted;
+use health::book::{Admitted, Packed};
 use health::enrol::{self, Agent, Auth};
 use http::HeaderMap;
 use serde::{Deserialize, Serialize};
@@ -273,6 +273,7 @@ pub async fn report(
     use axum::extract::FromRequest;
     // Before the body is read: a stranger's megabyte is not waited for.
     let agent = session_of(&app, &headers)?;
+    let seat = app.fleet.intake.seat(app.clock.now().mono);
     if let Err(wait) = app.fleet.count_report(app.clock.now(), agent.id) {
         tracing::warn!(
             agent = agent.id,
@@ -291,14 +292,18 @@ pub async fn report(
         Peer::Tcp(address) => Some(address.ip().to_canonical()),
         Peer::Local => None,
     };
-    let (hostname, rejected, warnings) = (
+    let (hostname, at, rejected, warnings) = (
         report.hostname.clone(),
+        report.at,
         report.rejected.clone(),
         report.warnings.clone(),
     );
     let taken = app.fleet.book.take(agent.id, report, address, now.wall).await?;
+    let whole = Packed::of(&body.to_string());
+    app.fleet.book.keep_last(hostname.clone(), at, whole).await?;
     app.fleet.heard(&hostname, now);
     app.tell_of_drives().await?;
+    seat.taken(app.clock.now().mono);
     let warnings: Vec<String> = warnings.into_iter().chain(taken.full).collect();
     Ok(Answered(HostReportTaken {
         status: "ok",

@@ -23,17 +23,18 @@ use crate::http::doc::{Body, LoggedIn, Stored};
 use crate::http::door::body::Json;
 use crate::http::notifications::{Done, done};
 use crate::http::people::person::Person;
-use crate::http::told::drive::{HealthTotals, HostDrive, HostDriveIdentity, HostDrives, alerts};
+use crate::http::told::drive::{HealthTotals, HostDriveIdentity, HostDrives, alerts};
 use crate::http::told::front::{AuthStatus, Version, VersionCheck};
-use crate::http::told::host::{HostDriveLines, HostHistory, HostLast, HostView, Hosts, HostsLast, lowest};
-use crate::http::told::smart::{ActiveAlerts, DELETED, Deleted, HealthScore, HostAlerts, HostStats};
+use crate::http::told::host::{HostDriveLines, HostHistory, HostView, Hosts, lowest};
+use crate::http::told::smart::{ActiveAlerts, DELETED, Deleted, HealthScore, HostAlerts};
+use crate::http::told::vigil::HostRow;
 
 fn unknown() -> Refusal {
     Refusal::new("host-unknown", 404, "There is no such host")
 }
 
 /// The hosts: this box before those that report to it.
-fn known(app: &App) -> store::Result<Vec<Host>> {
+pub(super) fn known(app: &App) -> store::Result<Vec<Host>> {
     let mut all: Vec<Host> = app
         .fleet
         .book
@@ -44,36 +45,22 @@ fn known(app: &App) -> store::Result<Vec<Host>> {
     Ok(all)
 }
 
+/// The names of this box and the hosts that report to it, with when each was heard and how often, as existing dashboards read
+/// them.
+#[utoipa::path(get, path = "/api/hosts", operation_id = "host_rows", tag = "hosts", responses((status = 200, body = Vec<HostRow>), LoggedIn, Stored))]
+pub async fn rows(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec<HostRow>>, Refusal> {
+    Ok(Answered(known(&app)?.iter().map(HostRow::from).collect()))
+}
+
 /// This box and the hosts that report to it, with how their drives are. The box itself is `own` and has no `agent_id`; it
 /// stands here as soon as one of its drives has said something.
-#[utoipa::path(get, path = "/api/hosts", operation_id = "hosts", tag = "hosts", responses((status = 200, body = Hosts), LoggedIn, Stored))]
+#[utoipa::path(get, path = "/api/v1/hosts", operation_id = "hosts", tag = "hosts", responses((status = 200, body = Hosts), LoggedIn, Stored))]
 pub async fn hosts(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Hosts>, Refusal> {
     let drives = Of::default().drives(&app)?;
     let hosts: Vec<HostView> = known(&app)?.iter().map(|host| HostView::of(host, &drives)).collect();
     Ok(Answered(Hosts {
         count: hosts.len(),
         hosts,
-    }))
-}
-
-/// The last report of each host: the host with what each of its drives said.
-#[utoipa::path(get, path = "/api/history", operation_id = "hosts_last", tag = "hosts", responses((status = 200, body = HostsLast), LoggedIn, Stored))]
-pub async fn last(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostsLast>, Refusal> {
-    let drives = Of::default().drives(&app)?;
-    let history: Vec<HostLast> = known(&app)?
-        .iter()
-        .map(|host| HostLast {
-            host: HostView::of(host, &drives),
-            drives: drives
-                .iter()
-                .filter(|drive| drive.hostname == host.hostname && drive.present)
-                .map(HostDrive::from)
-                .collect(),
-        })
-        .collect();
-    Ok(Answered(HostsLast {
-        count: history.len(),
-        history,
     }))
 }
 
@@ -190,26 +177,6 @@ pub async fn score(State(app): State<Arc<App>>, _: Person) -> Result<Answered<He
         status: Status::of(score),
         mean: mean.map(|mean| (mean * 10.0).round() / 10.0),
         hosts: app.fleet.book.hosts()?.len(),
-    }))
-}
-
-/// Numbers of everything that is kept of hosts.
-#[utoipa::path(get, path = "/api/stats", operation_id = "stats", tag = "hosts", responses((status = 200, body = HostStats), LoggedIn, Stored))]
-pub async fn stats(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostStats>, Refusal> {
-    let (hosts, drives) = (app.fleet.book.hosts()?, Of::default().drives(&app)?);
-    let active: usize = drives
-        .iter()
-        .map(|d| d.alerts.len())
-        .chain(hosts.iter().map(|h| h.alerts.len()))
-        .sum();
-    Ok(Answered(HostStats {
-        totals: HealthTotals::of(&drives),
-        hosts: hosts.len(),
-        reports: hosts.iter().map(|host| host.reports).sum(),
-        alerts: active,
-        agents: app.fleet.book.agents()?.len(),
-        addons: app.addons.list().len(),
-        uptime_seconds: app.clock.now().mono.as_secs(),
     }))
 }
 
@@ -398,7 +365,7 @@ pub async fn health_page(State(app): State<Arc<App>>, _: Person) -> Result<Respo
     Ok((headers, page).into_response())
 }
 
-/// Drives with an alert, as [`HostDrive`] has them, and hosts with one.
+/// Drives with an alert, as [`HostDrives`] has them, and hosts with one.
 #[utoipa::path(get, path = "/api/v1/alerts", operation_id = "alerts", tag = "hosts", responses((status = 200, body = ActiveAlerts), LoggedIn, Stored))]
 pub async fn active(State(app): State<Arc<App>>, _: Person) -> Result<Answered<ActiveAlerts>, Refusal> {
     let mut drives = Of::default().drives(&app)?;

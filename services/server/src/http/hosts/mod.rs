@@ -1,15 +1,17 @@
 //! Hosts whose agents report: enrolment and reports, and what is read of them, on the paths of Vigil.
 //!
 //! ```text
-//!  agents (register, report) ─► (crate::fleet) ─► fleet, smart, wearout, zfs; groups and settings beside them
+//!  agents (register, report) ─► (crate::fleet) ─► fleet, last, smart, stats, wearout, zfs; groups and settings beside them
 //! ```
 
 mod agents;
 mod fleet;
 mod groups;
 mod identify;
+mod last;
 mod settings;
 mod smart;
+mod stats;
 mod wearout;
 mod zfs;
 
@@ -32,14 +34,15 @@ pub(super) fn vigil() -> Routes {
         .routes(routes!(agents::blink))
         .routes(routes!(agents::tokens, agents::new_token))
         .routes(routes!(agents::drop_token))
+        .routes(routes!(fleet::rows))
         .routes(routes!(fleet::hosts))
         .routes(routes!(fleet::drop_host))
         .routes(routes!(fleet::drop_drive))
-        .routes(routes!(fleet::last))
+        .routes(routes!(last::reports))
         .routes(routes!(fleet::history))
         .routes(routes!(fleet::score))
         .routes(routes!(fleet::health_page))
-        .routes(routes!(fleet::stats))
+        .routes(routes!(stats::stats))
         .routes(routes!(fleet::version))
         .routes(routes!(fleet::version_check))
         .routes(routes!(fleet::auth_status))

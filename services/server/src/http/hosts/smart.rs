@@ -10,7 +10,7 @@ use axum::Json as Answered;
 use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use health::known::known;
-use health::reading::plain_serial;
+use health::reading::{Attribute, plain_serial};
 use health::tables::{Drive, Point};
 use health::trend;
 use serde::Deserialize;
@@ -32,6 +32,7 @@ use crate::http::told::smart::{
     CriticalAttributes, HistoriesCleaned, HostDriveAttribute, HostDriveAttributes, HostDriveTemperatures,
     HostDrivesAttributes, HostDrivesTemperatures,
 };
+use crate::http::told::vigil::{HealthAll, OneDriveAttributes};
 
 /// Most points in one answer.
 const POINTS_MAX: usize = 20_000;
@@ -99,7 +100,8 @@ impl Of {
     }
 }
 
-/// The newest values of each drive, with what is known of those that matter.
+/// The newest values of each drive, with what is known of those that matter; of one drive also in the keys of existing
+/// dashboards.
 #[utoipa::path(get, path = "/api/smart/attributes", operation_id = "smart_attributes", tag = "smart", params(Of),
     responses((status = 200, body = HostDrivesAttributes), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
 pub async fn attributes(
@@ -109,13 +111,11 @@ pub async fn attributes(
 ) -> Result<Answered<HostDrivesAttributes>, Refusal> {
     let of = of(asked)?;
     let drives = of.drives(&app)?;
+    let wanted = |a: &Attribute| of.attribute.as_ref().is_none_or(|key| *key == a.key);
     let rows = |drive: &Drive| -> Vec<HostDriveAttribute> {
         let r = &drive.reading;
-        let wanted = r
-            .attributes
-            .iter()
-            .filter(|a| of.attribute.as_ref().is_none_or(|key| *key == a.key));
-        wanted
+        let those = r.attributes.iter().filter(|a| wanted(a));
+        those
             .map(|a| {
                 let critical = known()
                     .critical
@@ -139,6 +139,7 @@ pub async fn attributes(
                 attributes: rows(drive),
             })
             .collect(),
+        one: OneDriveAttributes::of(&drives, wanted),
     }))
 }
 
@@ -299,10 +300,10 @@ pub async fn summary(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Re
     }))
 }
 
-/// The same of all drives.
-#[utoipa::path(get, path = "/api/smart/health/all", operation_id = "smart_health_all", tag = "smart", responses((status = 200, body = HostDrives), LoggedIn, Stored))]
-pub async fn health_all(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostDrives>, Refusal> {
-    Ok(Answered(HostDrives::of(&Of::default().drives(&app)?)))
+/// The same of all drives, and in `summaries` in the rows of existing dashboards.
+#[utoipa::path(get, path = "/api/smart/health/all", operation_id = "smart_health_all", tag = "smart", responses((status = 200, body = HealthAll), LoggedIn, Stored))]
+pub async fn health_all(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HealthAll>, Refusal> {
+    Ok(Answered(HealthAll::of(&Of::default().drives(&app)?)))
 }
 
 /// Drives that lost points or have an alert.

@@ -1,4 +1,4 @@
-//! Wear of flash drives: how much of the rated life is used, since when, and when it will be.
+//! Wear of drives: how much of the rated life is used, since when, and when it will be.
 
 use std::sync::Arc;
 
@@ -22,6 +22,7 @@ use crate::http::told::drive::{HostDriveWear, HostDrivesWear};
 use crate::http::told::smart::{
     DELETED, Deleted, HostDriveWearHistory, HostDriveWearTrend, HostDrivesWearHistory, HostDrivesWearTrend, WearSpecs,
 };
+use crate::http::told::vigil::{DriveWearRow, DrivesWear};
 
 /// Terabytes that a model may be rated for, at most.
 const TBW_MAX: u64 = 1_000_000;
@@ -29,38 +30,47 @@ const TBW_MAX: u64 = 1_000_000;
 /// Longest model name.
 const MODEL_MAX: usize = 80;
 
-async fn wears(app: &App, asked: Asked, all: bool) -> Result<Answered<HostDrivesWear>, Refusal> {
+/// Wear of the drives asked for, also of those that tell none.
+#[utoipa::path(get, path = "/api/wearout/drive", operation_id = "wearout_drive", tag = "smart", params(super::smart::Of),
+    responses((status = 200, body = HostDrivesWear), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
+pub async fn drive(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<HostDrivesWear>, Refusal> {
     let specs = app.fleet.book.specs()?;
-    let mut drives = Vec::new();
-    for drive in of(asked)?.drives(app)? {
-        let spec = specs.iter().find(|spec| spec.model == drive.reading.model);
-        let wear = wear::view(&drive.reading, spec);
-        if all || wear.percent_used.is_some() {
-            drives.push(HostDriveWear {
-                who: (&drive).into(),
-                wear,
-                power_on_hours: drive.reading.power_on_hours,
-            });
-        }
-    }
+    let drives: Vec<HostDriveWear> = of(asked)?
+        .drives(&app)?
+        .iter()
+        .map(|drive| HostDriveWear {
+            who: drive.into(),
+            wear: wear::view(&drive.reading, spec_of(&specs, drive)),
+            power_on_hours: drive.reading.power_on_hours,
+        })
+        .collect();
     Ok(Answered(HostDrivesWear {
         count: drives.len(),
         drives,
     }))
 }
 
-/// Wear of the drives asked for, also of those that tell none.
-#[utoipa::path(get, path = "/api/wearout/drive", operation_id = "wearout_drive", tag = "smart", params(super::smart::Of),
-    responses((status = 200, body = HostDrivesWear), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
-pub async fn drive(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<HostDrivesWear>, Refusal> {
-    wears(&app, asked, true).await
+/// The rating of a drive's model.
+fn spec_of<'s>(specs: &'s [Spec], drive: &Drive) -> Option<&'s Spec> {
+    specs.iter().find(|spec| spec.model == drive.reading.model)
 }
 
-/// Wear of every drive that tells it or whose rating is known.
+/// Wear in one percentage of every drive that tells something of it, in the rows of existing dashboards: of flash the rated life
+/// used, of platters what hours and counters weigh.
 #[utoipa::path(get, path = "/api/wearout/all", operation_id = "wearout_all", tag = "smart", params(super::smart::Of),
-    responses((status = 200, body = HostDrivesWear), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
-pub async fn all(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<HostDrivesWear>, Refusal> {
-    wears(&app, asked, false).await
+    responses((status = 200, body = DrivesWear), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
+pub async fn all(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<DrivesWear>, Refusal> {
+    let specs = app.fleet.book.specs()?;
+    let mut drives = Vec::new();
+    for drive in of(asked)?.drives(&app)? {
+        if let Some(told) = wear::weighed(&drive.reading, spec_of(&specs, &drive)) {
+            drives.push(DriveWearRow::of(drives.len() + 1, &drive, &told));
+        }
+    }
+    Ok(Answered(DrivesWear {
+        count: drives.len(),
+        drives,
+    }))
 }
 
 fn points(app: &App, drive: &Drive, of: &Of) -> Result<Vec<(i64, f64)>, Refusal> {

@@ -8,7 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use wire::Time;
 
-use super::drive::{HealthTotals, HostAlert, HostDrive, HostDriveIdentity, Line, alerts};
+use super::drive::{HealthTotals, HostAlert, HostDriveIdentity, Line, alerts};
 
 /// A computer whose drives are known: this box, or one that reports to it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
@@ -96,25 +96,6 @@ pub struct Hosts {
     pub hosts: Vec<HostView>,
 }
 
-/// A host with what each of its drives said last.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct HostLast {
-    /// The host.
-    #[serde(flatten)]
-    pub host: HostView,
-    /// Its drives.
-    pub drives: Vec<HostDrive>,
-}
-
-/// The last report of each host.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct HostsLast {
-    /// How many.
-    pub count: usize,
-    /// The hosts.
-    pub history: Vec<HostLast>,
-}
-
 /// A drive over time, in pairs of seconds since 1970 and a value.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct HostDriveLines {
@@ -151,8 +132,10 @@ pub struct HostAgent {
     pub hostname: String,
     /// Name for people.
     pub name: String,
-    /// The beginning of what it calls its machine.
+    /// What it calls its machine.
     pub fingerprint: String,
+    /// Its Ed25519 public key in base64.
+    pub public_key: String,
     /// Always true.
     pub enabled: bool,
     /// When it was enrolled.
@@ -172,7 +155,8 @@ impl From<&Agent> for HostAgent {
             id: agent.id,
             hostname: agent.hostname.clone(),
             name: agent.name.clone(),
-            fingerprint: agent.fingerprint.chars().take(16).collect(),
+            fingerprint: agent.fingerprint.clone(),
+            public_key: agent.public_key.clone(),
             enabled: true,
             registered_at: agent.registered_at,
             last_auth_at: agent.last_auth_at,

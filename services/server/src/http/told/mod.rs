@@ -6,4 +6,5 @@ pub(super) mod drive;
 pub(super) mod front;
 pub(super) mod host;
 pub(super) mod smart;
+pub(super) mod vigil;
 pub(super) mod zfs;

@@ -8,6 +8,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::drive::{HealthTotals, HostAlert, HostDriveIdentity, HostDriveTrend, HostDrives};
+use super::vigil::{Counters, OneDriveAttributes};
 
 /// One value of a drive, with what is known of it.
 #[derive(Debug, Serialize, ToSchema)]
@@ -42,6 +43,9 @@ pub struct HostDrivesAttributes {
     pub count: usize,
     /// The drives.
     pub drives: Vec<HostDriveAttributes>,
+    /// The same of one drive, as existing dashboards read it.
+    #[serde(flatten)]
+    pub one: OneDriveAttributes,
 }
 
 /// The values whose count matters.
@@ -191,6 +195,9 @@ pub struct HostStats {
     pub addons: usize,
     /// Seconds since this server's machine started.
     pub uptime_seconds: u64,
+    /// What is taken in and told.
+    #[serde(flatten)]
+    pub counters: Counters,
 }
 
 /// Alerts of a host itself.

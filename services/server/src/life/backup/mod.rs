@@ -428,7 +428,13 @@ mod tests {
     #[tokio::test]
     async fn what_was_under_way_is_in_no_backup_and_comes_back_from_none() {
         // Of each table it is decided here whether it is a record or under way.
-        const UNDER_WAY: [&str; 4] = ["alert-collected", "alert-open", "alert-queue", "health_outbox"];
+        const UNDER_WAY: [&str; 5] = [
+            "alert-collected",
+            "alert-open",
+            "alert-queue",
+            "health_last",
+            "health_outbox",
+        ];
         const RECORDS: [&str; 10] = [
             "alert-history",
             "alert-services",
