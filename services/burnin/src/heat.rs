@@ -13,6 +13,9 @@
 //! decides nothing twice. A thermometer that falls silent leaves things as they are: a drive that was hot stays paused
 //! and its thirty minutes go on, because nothing says that it cooled.
 //!
+//! The alert that a drive is too hot has a limit of its own (`health::alert::limit`), below this one or above it: it tells a person,
+//! and works on drives that rest, too.
+//!
 //! It never ran on a drive that was really hot: the tests here are tables and random walks.
 
 use std::time::Duration;

@@ -27,6 +27,7 @@ pub mod groups;
 pub mod http;
 pub mod hub;
 pub mod key;
+pub mod last_words;
 pub mod life;
 pub mod logs;
 pub mod message;

@@ -1,12 +1,13 @@
 //! SMART of the box's own drives: what the built-in agent read of them goes into the same book as the reports of other
 //! computers, so that histories, trends, wear, scores and alerts are the same for both.
 
-use health::Own;
+use health::{Book, Own, THIS_BOX, alert};
 use serde::Deserialize;
 use serde_json::Value;
 use wire::{DriveId, Time};
 
 use crate::app::App;
+use crate::hub::{HeatLimits, Input};
 
 /// Type of the agent's frame.
 pub const KIND: &str = "smart_report";
@@ -17,6 +18,18 @@ struct Report {
     drive: DriveId,
     at: Time,
     document: Value,
+}
+
+/// How hot the box's own drives may be, as their newest SMART in the book has it.
+///
+/// # Errors
+/// The medium.
+pub fn heat_limits(book: &Book) -> store::Result<HeatLimits> {
+    let mut limits = HeatLimits::default();
+    for drive in book.drives(|drive| drive.hostname == THIS_BOX)? {
+        limits.note(&drive.reading.serial, alert::limit(&drive.reading));
+    }
+    Ok(limits)
 }
 
 impl App {
@@ -35,6 +48,8 @@ impl App {
             let here = hub.drives().iter().filter(|drive| drive.present);
             here.map(|drive| drive.serial.clone()).collect()
         });
+        let (serial, limit) = (reading.serial.clone(), alert::limit(&reading));
+        self.feed(Input::HeatLimit { serial, limit }).await;
         let now = self.clock.now().wall;
         let own = Own {
             reading,

@@ -40,6 +40,7 @@ pub const NAMES: &[&str] = &[
     "health_agents",
     "health_drives",
     "health_hosts",
+    "health_last",
     "health_outbox",
     "health_points",
     "health_specs",
@@ -66,7 +67,8 @@ pub const EVENTS_MAX: u64 = 50_000;
 /// The jobs.
 pub const JOBS: Table<String, Job> = Table::new("jobs");
 
-/// Jobs kept; with full findings one takes up to 60 kB, mostly far less.
+/// Jobs kept; with full findings one takes up to 60 kB, mostly far less. Past it the oldest go, failures that stand the last of them
+/// ([`crate::last_words::to_go`]).
 pub const JOBS_MAX: u64 = 1000;
 
 /// Log lines of the jobs.

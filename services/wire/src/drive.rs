@@ -54,7 +54,8 @@ pub struct Drive {
     #[ts(optional)]
     #[schema(value_type = Option<String>, format = DateTime)]
     pub as_of: Option<Time>,
-    /// The highest temperature that counts as well for it; above, it needs a person. The server alone sets it.
+    /// The highest temperature that counts as well for it; above, its alert comes and it needs a person. A burn-in pauses at a limit
+    /// of its own, which is another one. The server alone sets it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub heat_limit: Option<Celsius>,

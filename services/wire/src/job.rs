@@ -102,10 +102,21 @@ impl Job {
     /// Whether it showed that its drive keeps what is written to it, though an earlier one failed: one that only read, or was ended, showed
     /// nothing of that.
     pub fn disproves_failure(&self) -> bool {
-        let is_good = |verdict: &Verdict| matches!(verdict.outcome, Outcome::Passed | Outcome::Warn);
-        let verified = |state: &PhaseState| state.phase == Phase::Verify && state.status == PhaseStatus::Done;
-        self.state.is_over() && self.verdict.as_ref().is_some_and(is_good) && self.phases.iter().any(verified)
+        let outcome = self.verdict.as_ref().map(|verdict| verdict.outcome);
+        let phases = self.phases.iter().map(|state| (state.phase, state.status));
+        disproves_failure(&self.state, outcome, phases)
     }
+}
+
+/// [`Job::disproves_failure`] by what it asks of a job.
+pub fn disproves_failure(
+    state: &JobState,
+    outcome: Option<Outcome>,
+    phases: impl IntoIterator<Item = (Phase, PhaseStatus)>,
+) -> bool {
+    let is_good = matches!(outcome, Some(Outcome::Passed | Outcome::Warn));
+    let verified = |(phase, status)| phase == Phase::Verify && status == PhaseStatus::Done;
+    state.is_over() && is_good && phases.into_iter().any(verified)
 }
 
 impl JobState {

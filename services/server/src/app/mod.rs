@@ -21,7 +21,6 @@ use wire::event::{Actor, NewEvent, Severity};
 use wire::{DriveId, Problem};
 
 use crate::addon::Addons;
-use crate::addon::replies::Replies;
 use crate::alerts::{self, Alerts};
 use crate::auth::claim::{Claim, Code};
 use crate::auth::known::Known;
@@ -40,6 +39,8 @@ use crate::hub::{AGENT, Effect, Hub, Input, Past};
 use crate::key::Keys;
 use crate::life::{self, Life};
 use crate::message::Message;
+use crate::own;
+use crate::addon::replies::Replies;
 use crate::scribe::{self, Keep, Scribe};
 use crate::tables;
 use crate::update::Updates;
@@ -283,6 +284,7 @@ impl App {
             Claim::open(Code::from_random(secret::random()))
         };
         let code = claim.code().map(Code::text);
+        let fleet = Fleet::new(store.clone());
         let hub = Hub::new(
             now,
             &setup.name,
@@ -290,6 +292,7 @@ impl App {
             setup.agent_token.is_some(),
             Past {
                 watch: setup.watch,
+                heat_limits: own::heat_limits(&fleet.book)?,
                 heard: addons
                     .list()
                     .into_iter()
@@ -314,7 +317,7 @@ impl App {
             has_agent: setup.agent_token.is_some(),
             life: Life::new(setup.data.clone()),
             update: Updates::default(),
-            fleet: Fleet::new(store.clone()),
+            fleet,
             alerts,
             stopping: watch::channel(false).0,
             console: watch::channel(code).0,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Weak;
 
-use store::{Store, View};
+use store::Store;
 use tokio::sync::mpsc;
 use wire::boxes::{Banner, CertificateEntry};
 use wire::drive::Drive;
@@ -15,18 +15,16 @@ use wire::{DriveId, JobId};
 use super::App;
 use crate::hub::told::{self, Told};
 use crate::hub::{self, Input, Past};
+use crate::last_words::{self, Word};
 use crate::scribe;
 use crate::tables::{CERTIFICATES, EVENTS, JOBS, SEALS, STATE};
 
 /// Newest jobs read at start: the hub takes fewer for all that there are.
 const JOBS_READ: usize = hub::JOBS;
 
-/// Lists of drives that wait until their newest jobs are looked up. All of them become one look-up, so more wait only where the
+/// Lists of drives that wait until their last words are looked up. All of them become one look-up, so more wait only where the
 /// agent tells that many new drives during one; then it is waited for room, and nothing is lost.
 pub(super) const RECALLS: usize = 64;
-
-/// Jobs read at a time where all are looked through: together they may be tens of megabytes.
-const PAGE: usize = 32;
 
 impl App {
     /// Settings with which nothing could be done.
@@ -121,35 +119,26 @@ impl App {
         }
     }
 
-    /// The newest `most` jobs of a drive, by its id or its serial number, the newest first: as the hub holds each, else as the
-    /// medium has it. Looks through all jobs on the medium: not for a thread that others wait for.
+    /// The newest `most` jobs of a drive, by its id or its serial number, the newest first, and an older failure that still stands:
+    /// as the hub holds each, else as the medium has it. Looks through all jobs on the medium: not for a thread that others wait for.
     ///
     /// # Errors
     /// When the store cannot be read.
     pub fn jobs_of(&self, drive: &str, most: usize) -> store::Result<Vec<Job>> {
-        let is = |job: &Job| job.drive.as_str() == drive || (!job.serial.is_empty() && job.serial == drive);
-        let mut found = BTreeMap::new();
-        let mut take = |job: Job| {
-            found.insert(job.id, job);
-            if found.len() > most {
-                found.pop_first();
-            }
-        };
-        self.store.read(|r| {
-            each_job(r, |job| {
-                if is(&job) {
-                    take(job)
-                }
-            })
-        })?;
-        self.hub(|hub| hub.jobs().filter(|job| is(job)).for_each(|job| take(job.clone())));
-        Ok(found.into_values().rev().collect())
+        let kept = self.store.read(|r| last_words::kept(r))?;
+        let held: Vec<Word> = self.hub(|hub| hub.jobs().map(Word::from).collect());
+        let is = |word: &Word| word.drive.as_str() == drive || (!word.serial.is_empty() && word.serial == drive);
+        let words = kept.into_iter().chain(held).filter(is);
+        let by_id: BTreeMap<JobId, Word> = words.map(|word| (word.job, word)).collect();
+        let words: Vec<Word> = by_id.into_values().collect();
+        let jobs = last_words::newest(&words, most).into_iter().map(|id| self.job(id));
+        Ok(jobs.collect::<store::Result<Vec<_>>>()?.into_iter().flatten().collect())
     }
 
-    /// Looks up the newest job of each of these drives that is over, and tells the hub.
+    /// Looks up the jobs that have the last word on these drives, and tells the hub.
     async fn recall(&self, drives: BTreeSet<DriveId>) {
         let store = self.store.clone();
-        let found = tokio::task::spawn_blocking(move || store.read(|r| newest_of(r, &drives.iter().collect()))).await;
+        let found = tokio::task::spawn_blocking(move || store.read(|r| last_words::jobs_of(r, &drives))).await;
         match found {
             Ok(Ok(jobs)) if jobs.is_empty() => {}
             Ok(Ok(jobs)) => self.feed(Input::Recalled(jobs)).await,
@@ -216,30 +205,6 @@ pub(super) async fn recall_each(app: Weak<App>, mut asked: mpsc::Receiver<Vec<Dr
     }
 }
 
-/// Hands on every job on the medium, the oldest first.
-fn each_job(r: &impl View, mut each: impl FnMut(Job)) -> store::Result<()> {
-    let mut last = String::from("0");
-    loop {
-        let page = JOBS.after(r, last.as_str(), PAGE)?;
-        let Some((key, _)) = page.last() else { return Ok(()) };
-        last.clone_from(key);
-        page.into_iter().for_each(|(_, job)| each(job));
-    }
-}
-
-/// The newest job of each of these drives that is over. One that is not the agent tells itself, or nobody knows it.
-fn newest_of(r: &impl View, drives: &BTreeSet<&DriveId>) -> store::Result<Vec<Job>> {
-    let mut newest = BTreeMap::new();
-    if !drives.is_empty() {
-        each_job(r, |job| {
-            if job.state.is_over() && drives.contains(&job.drive) {
-                newest.insert(job.drive.clone(), job);
-            }
-        })?;
-    }
-    Ok(newest.into_values().collect())
-}
-
 /// What the medium knows from before.
 pub(super) fn past(store: &Store) -> store::Result<Past> {
     store.read(|r| {
@@ -251,12 +216,8 @@ pub(super) fn past(store: &Store) -> store::Result<Past> {
         let playbooks = serde_json::from_value(word(scribe::PLAYBOOKS)?).unwrap_or_default();
         let mut jobs: Vec<Job> = JOBS.last_n(r, JOBS_READ)?.into_iter().map(|(_, job)| job).collect();
         if jobs.len() == JOBS_READ {
-            let here = drives
-                .iter()
-                .filter(|drive| drive.present)
-                .filter_map(|drive| drive.id.as_ref());
-            let missing = here.filter(|id| jobs.iter().all(|job| job.drive != **id)).collect();
-            let older = newest_of(r, &missing)?;
+            let here = drives.iter().filter(|drive| drive.present);
+            let older = last_words::jobs_of(r, &here.filter_map(|drive| drive.id.clone()).collect())?;
             jobs.extend(older);
         }
         let remembered = serde_json::from_value(word(scribe::SUPERVISOR)?).ok();

@@ -2,12 +2,14 @@
 //!
 //! After a start of the server, and while the agent is not connected, the list is what was told last: a drive in it may be
 //! gone or be under another kernel name. Each of them says so (`as_of`) until the agent has told them again. How hot each
-//! may be (`heat_limit`) is said here, too, so that page and alerts go by one table.
+//! may be (`heat_limit`) is said here, too: the limit at which its alert comes, [`health::alert::limit`] of its newest SMART.
+//! A burn-in pauses at a limit of its own (`burnin::heat`), which is no alert's.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use health::alert::usual_limit;
-use health::reading::Medium;
+use health::reading::{Medium, plain_serial};
 use wire::drive::Drive;
 use wire::{Celsius, Time};
 
@@ -17,11 +19,49 @@ use super::{Effect, Hub, Now, Stream};
 /// they are shown again only until the agent has told them anew.
 const LAG: Duration = Duration::from_secs(600);
 
-/// Says of each drive how hot it may be, by the limits that the alerts go by.
-pub(super) fn limit(drives: &mut [Drive]) {
-    for drive in drives {
-        let limit = usual_limit(Medium::from(drive.rotation));
-        drive.heat_limit = i32::try_from(limit).ok().map(Celsius);
+/// Most limits that are remembered; past it those of drives that are not listed go. The book of SMART has 256 drives of this box.
+const LIMITS: usize = 1024;
+
+/// Above which temperature each drive has its alert, by the SMART that it told last.
+#[derive(Clone, Debug, Default)]
+pub struct HeatLimits(BTreeMap<String, Celsius>);
+
+impl HeatLimits {
+    /// Notes the limit of the drive with this serial; false where it is known already, or the drive has no serial.
+    pub fn note(&mut self, serial: &str, limit: i64) -> bool {
+        let (serial, Ok(limit)) = (plain_serial(serial), i32::try_from(limit).map(Celsius)) else {
+            return false;
+        };
+        if serial.is_empty() || self.0.get(&serial) == Some(&limit) {
+            return false;
+        }
+        self.0.insert(serial, limit);
+        true
+    }
+
+    /// The limit of a drive; of one that has told no SMART, that of its kind.
+    fn of(&self, drive: &Drive) -> Option<Celsius> {
+        let usual = || {
+            i32::try_from(usual_limit(Medium::from(drive.rotation)))
+                .ok()
+                .map(Celsius)
+        };
+        self.0.get(&plain_serial(&drive.serial)).copied().or_else(usual)
+    }
+
+    /// Lets those go that are of none of these drives, where there are too many.
+    fn make_room(&mut self, drives: &[Drive]) {
+        if self.0.len() > LIMITS {
+            let listed: Vec<String> = drives.iter().map(|drive| plain_serial(&drive.serial)).collect();
+            self.0.retain(|serial, _| listed.contains(serial));
+        }
+    }
+
+    /// Says of each drive how hot it may be.
+    pub(super) fn tell(&self, drives: &mut [Drive]) {
+        for drive in drives {
+            drive.heat_limit = self.of(drive);
+        }
     }
 }
 
@@ -59,7 +99,7 @@ impl Hub {
         for drive in &mut drives {
             drive.as_of = None;
         }
-        limit(&mut drives);
+        self.heat_limits.tell(&mut drives);
         if self.drives == drives {
             return;
         }
@@ -73,6 +113,21 @@ impl Hub {
         out.push(Effect::Stream(Stream::Drives(drives.clone())));
         self.drives = drives;
         self.recall(out);
+    }
+
+    /// Takes the limit that a drive's SMART names.
+    pub(super) fn heat_limit(&mut self, serial: &str, limit: i64, out: &mut Vec<Effect>) {
+        if !self.heat_limits.note(serial, limit) {
+            return;
+        }
+        self.heat_limits.make_room(&self.drives);
+        let mut drives = self.drives.clone();
+        self.heat_limits.tell(&mut drives);
+        if self.drives != drives {
+            out.push(Effect::SaveDrives(drives.clone()));
+            out.push(Effect::Stream(Stream::Drives(drives.clone())));
+            self.drives = drives;
+        }
     }
 
     /// Nobody watches the bus any more; `heard`: when the agent was heard last.

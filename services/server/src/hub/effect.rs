@@ -38,7 +38,7 @@ pub enum Effect {
     },
     /// Keep what the supervisor said last.
     Remember(units::Remembered),
-    /// Look up the newest job of each of these drives that is over: they are here, and none of theirs is held.
+    /// Look up the jobs that have the last word on each of these drives, which are here: they may not be held.
     Recall(Vec<DriveId>),
     /// Tell everybody who listens to the box.
     Stream(Stream),

@@ -18,6 +18,11 @@ pub enum Input {
         /// The connection's number; never used twice.
         connection: u64,
     },
+    /// An add-on came over HTTP with its own token.
+    Met {
+        /// Its number.
+        addon: u64,
+    },
     /// A connection is over.
     Closed {
         /// The add-on.
@@ -69,8 +74,15 @@ pub enum Input {
     Claimed,
     /// The agent says that a job is over or unknown to it, and has told no end of it.
     JobGone(Box<Job>),
-    /// What the medium has of drives that [`super::Effect::Recall`] names: the newest job of each that is over.
+    /// What the medium has of drives that [`super::Effect::Recall`] names: the jobs with the last word on each.
     Recalled(Vec<Job>),
+    /// A drive here told by its SMART how hot it may be before its alert comes.
+    HeatLimit {
+        /// Its serial, however it is written.
+        serial: String,
+        /// Degrees Celsius, [`health::alert::limit`].
+        limit: i64,
+    },
     /// A banner of the server's own came or went.
     Banner {
         /// Which.

@@ -1,10 +1,9 @@
 //! The jobs: the state that the agent told last, and the latest samples of their progress.
 
+use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use certificate::revoke;
 use serde::Serialize;
 use utoipa::ToSchema;
 use wire::frame::{LogLine, ProgressFrame};
@@ -14,6 +13,7 @@ use wire::{Bytes, DriveId, JobId, Time};
 use super::ring::Ring;
 use super::{Effect, Hub, Stream};
 use crate::clock::Now;
+use crate::last_words::{LastWords, Word};
 
 /// Samples of progress kept of one job: at most one each [`SAMPLE`], so ten minutes at least.
 pub(super) const SAMPLES: usize = 600;
@@ -25,8 +25,8 @@ const SAMPLE: Duration = Duration::from_secs(1);
 /// kilobytes, and the agent tells all of it anew whenever it connects.
 const LAG: Duration = Duration::from_secs(600);
 
-/// Jobs held in memory, beside those that run and the newest of each listed drive: its card says what became of it. Other
-/// older ones are on the medium only. As many are read at start, so fewer than these are all that there are.
+/// Jobs held in memory, beside those that run and those with the last word on each listed drive: its card says what became of it.
+/// Other older ones are on the medium only. As many are read at start, so fewer than these are all that there are.
 pub(crate) const JOBS: usize = 200;
 
 /// One sample of a job's progress.
@@ -107,19 +107,10 @@ impl Hub {
         if self.jobs.len() < JOBS {
             return;
         }
-        let newest: BTreeMap<&DriveId, JobId> = self.jobs.values().map(|held| (&held.job.drive, held.job.id)).collect();
-        // A failure has the last word on its drive until a later job has disproved it.
-        let mut failed: BTreeMap<&DriveId, JobId> = BTreeMap::new();
-        for job in self.jobs.values().map(|held| &held.job) {
-            if revoke::has_failed(job) {
-                failed.insert(&job.drive, job.id);
-            } else if job.disproves_failure() {
-                failed.remove(&job.drive);
-            }
-        }
+        let words: Vec<Word> = self.jobs.values().map(|held| Word::from(&held.job)).collect();
+        let last = LastWords::of_all(&words);
         let listed = self.drives.iter().filter_map(|drive| drive.id.as_ref());
-        let of = |id| [newest.get(id), failed.get(id)].into_iter().flatten();
-        let stay: BTreeSet<JobId> = listed.flat_map(of).copied().collect();
+        let stay: BTreeSet<JobId> = listed.flat_map(|id| last.of(id)).collect();
         let may_go = self
             .jobs
             .iter()
@@ -130,8 +121,8 @@ impl Hub {
         }
     }
 
-    /// Has the newest job looked up of each drive here of which none is held, once for as long as it is here. Before as many
-    /// are held as may be, none was ever let go, and the medium has no others.
+    /// Has the jobs looked up that have the last word on each drive here, once for as long as it is here: though a newer one is held, a
+    /// failure may stand that is older. Before as many are held as may be, none was ever let go, and the medium has no others.
     pub(super) fn recall(&mut self, out: &mut Vec<Effect>) {
         if self.jobs.len() < JOBS {
             return;
@@ -143,12 +134,8 @@ impl Hub {
             .filter_map(|drive| drive.id.as_ref())
             .collect();
         self.looked_up.retain(|id| here.contains(id));
-        let held: BTreeSet<&DriveId> = self.jobs.values().map(|held| &held.job.drive).collect();
-        let missing: Vec<DriveId> = here
-            .into_iter()
-            .filter(|id| !held.contains(id) && !self.looked_up.contains(*id))
-            .cloned()
-            .collect();
+        let new = here.into_iter().filter(|id| !self.looked_up.contains(*id));
+        let missing: Vec<DriveId> = new.cloned().collect();
         if !missing.is_empty() {
             self.looked_up.extend(missing.iter().cloned());
             out.push(Effect::Recall(missing));

@@ -9,7 +9,8 @@
 //! ```
 //!
 //! Only heartbeats feed it; connecting counts as one. A connection that was replaced by a newer one changes nothing
-//! when it closes at last.
+//! when it closes at last. An add-on that has brought its manifest over HTTP is online without a connection until its
+//! socket takes over, or until it has missed its beats.
 
 use std::time::Duration;
 
@@ -59,6 +60,8 @@ pub struct Life {
     connection: Option<u64>,
     last_beat: Duration,
     last_seen: Option<Time>,
+    /// It came over HTTP and has opened no socket since.
+    announced: bool,
     /// Since when it is not connected.
     away_since: Duration,
     /// What the event log was told last.
@@ -77,15 +80,22 @@ impl Life {
             connection: None,
             last_beat: now.mono,
             last_seen,
+            announced: false,
             away_since: now.mono,
             told: Liveness::Offline,
         }
     }
 
+    /// It came over HTTP with its own token; a socket may follow.
+    pub fn met(&mut self, now: Now) {
+        self.heard(now, true);
+        self.announced = self.connection.is_none();
+    }
+
     /// A connection was made; returns the older one that has to go.
     pub fn connected(&mut self, now: Now, connection: u64) -> Option<u64> {
-        self.last_beat = now.mono;
-        self.last_seen = Some(now.wall);
+        self.heard(now, true);
+        self.announced = false;
         self.connection.replace(connection)
     }
 
@@ -142,10 +152,11 @@ impl Life {
     }
 
     /// How it is now, in Vigil's words: one that has beaten before and has missed its beats is degraded, connected or
-    /// not. One that nobody has heard yet, or that is disabled, is offline.
+    /// not; one that came over HTTP is online until then. One that nobody has heard yet, or that is disabled, is offline.
     pub fn status(&self, now: Now) -> Liveness {
         match self.state(now) {
             Liveness::Offline if self.enabled && self.last_seen.is_some() && self.is_late(now) => Liveness::Degraded,
+            Liveness::Offline if self.enabled && self.announced => Liveness::Online,
             state => state,
         }
     }
@@ -245,6 +256,26 @@ mod tests {
         life.closed(now(131), 2);
         life.enable(false);
         assert_eq!(life.status(now(900)), Liveness::Offline);
+    }
+
+    #[test]
+    fn one_that_came_over_http_is_online_until_its_socket_closes_or_its_beats_are_missed() {
+        let mut life = Life::new(now(0), None, Watch::default());
+        life.met(now(1));
+        assert_eq!(life.news(now(1)), Some((Liveness::Offline, Liveness::Online)));
+        assert_eq!((life.news(now(180)), life.last_seen()), (None, Some(Time::UNIX_EPOCH)));
+        assert_eq!(life.news(now(181)), Some((Liveness::Online, Liveness::Degraded)));
+        assert_eq!(life.news(now(1000)), None, "told once");
+        life.met(now(1001));
+        assert_eq!(life.news(now(1001)), Some((Liveness::Degraded, Liveness::Online)));
+        life.connected(now(1002), 1);
+        life.met(now(1003));
+        life.closed(now(1004), 1);
+        assert_eq!(
+            life.status(now(1004)),
+            Liveness::Offline,
+            "its socket is what counts now"
+        );
     }
 
     #[test]

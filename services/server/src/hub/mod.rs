@@ -38,6 +38,7 @@ use wire::{DriveId, JobId};
 
 use crate::clock::Now;
 use bucket::Bucket;
+pub use drives::HeatLimits;
 pub use effect::{Effect, Stream, Telemetry};
 use effect::{cut, server_event};
 use history::History;
@@ -166,6 +167,7 @@ impl Whom {
     fn of(input: &Input) -> Self {
         match input {
             Input::Connected { addon, .. }
+            | Input::Met { addon }
             | Input::Closed { addon, .. }
             | Input::Frame { addon, .. }
             | Input::Malformed { addon, .. }
@@ -188,11 +190,12 @@ pub struct Hub {
     started: Duration,
     peers: BTreeMap<u64, Peer>,
     drives: Vec<Drive>,
+    heat_limits: HeatLimits,
     /// When they were written down last since this start.
     drives_saved: Option<Duration>,
     playbooks: Vec<PlaybookInfo>,
     jobs: BTreeMap<JobId, Held>,
-    /// Drives here whose newest job was looked up, whether there was one or not.
+    /// Drives here whose last words were looked up, whether there were any or not.
     looked_up: BTreeSet<DriveId>,
     lines: Ring<LogLine>,
     supervisor: Option<Status>,
@@ -211,11 +214,13 @@ pub struct Hub {
 pub struct Past {
     /// The drives as they were told last.
     pub drives: Vec<Drive>,
+    /// How hot drives may be by what they told.
+    pub heat_limits: HeatLimits,
     /// When the agent was heard last.
     pub heard: Option<wire::Time>,
     /// The playbooks as they were told last.
     pub playbooks: Vec<PlaybookInfo>,
-    /// The newest jobs, and the newest of each drive that was here.
+    /// The newest jobs, and those with the last word on each drive that was here.
     pub jobs: Vec<Job>,
     /// What the supervisor said last.
     pub remembered: Option<units::Remembered>,
@@ -232,7 +237,9 @@ impl Hub {
         let jobs = past.jobs.into_iter().map(|job| (job.id, Held::new(job))).collect();
         let mut drives = past.drives;
         drives::recalled(&mut drives, past.heard);
-        drives::limit(&mut drives);
+        past.heat_limits.tell(&mut drives);
+        let here = drives.iter().filter(|drive| drive.present);
+        let looked_up = here.filter_map(|drive| drive.id.clone()).collect();
         Self {
             name: name.to_owned(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -241,11 +248,12 @@ impl Hub {
             started: now.mono,
             peers: BTreeMap::new(),
             drives,
+            heat_limits: past.heat_limits,
             drives_saved: None,
             told: past.told,
             playbooks: past.playbooks,
             jobs,
-            looked_up: BTreeSet::new(),
+            looked_up,
             lines: Ring::new(LINES),
             supervisor: None,
             remembered: past.remembered,
@@ -262,6 +270,11 @@ impl Hub {
         let whom = Whom::of(&input);
         match input {
             Input::Connected { addon, connection } => self.connected(now, addon, connection, &mut out),
+            Input::Met { addon } => {
+                if let Some(peer) = self.peers.get_mut(&addon) {
+                    peer.life.met(now);
+                }
+            }
             Input::Closed { addon, connection, why } => self.closed(now, addon, connection, &why, &mut out),
             Input::Frame {
                 addon,
@@ -297,6 +310,7 @@ impl Hub {
                 out.push(Effect::Hello);
             }
             Input::JobGone(job) => self.job_gone(now, *job, &mut out),
+            Input::HeatLimit { serial, limit } => self.heat_limit(&serial, limit, &mut out),
             Input::Recalled(jobs) => self.recalled(jobs, &mut out),
             Input::Banner { key, banner } => {
                 match banner {

@@ -1,10 +1,11 @@
 //! One transaction of the scribe: what it was handed, and what must go for it.
 
 use store::Write;
-use wire::{Event, Time};
+use wire::{Event, JobId, Time};
 
 use super::retain::Log;
 use super::{DRIVES, EVENTS_SEEN, Keep, PLAYBOOKS, SUPERVISOR, json, seals};
+use crate::last_words;
 use crate::tables::{CERTIFICATES, JOB_LOG, JOB_LOG_MAX, JOBS, JOBS_MAX, STATE};
 
 /// Writes what is to be kept, all of it or nothing, and gives the events that are in the log by it.
@@ -54,13 +55,29 @@ pub(super) fn write<'k>(
         STATE.put(w, EVENTS_SEEN, &seen.into())?;
     }
     log.keep_to_its_number(w, now)?;
-    while JOBS.len(w)? > JOBS_MAX {
-        let Some((oldest, _)) = JOBS.after(w, "0", 1)?.into_iter().next() else {
-            break;
-        };
-        JOB_LOG.delete_of(w, &oldest)?;
-        CERTIFICATES.delete(w, &oldest)?;
-        JOBS.delete(w, &oldest)?;
+    let excess = usize::try_from(JOBS.len(w)?.saturating_sub(JOBS_MAX)).unwrap_or(0);
+    for job in too_many(w, excess)? {
+        JOB_LOG.delete_of(w, &job)?;
+        CERTIFICATES.delete(w, &job)?;
+        JOBS.delete(w, &job)?;
     }
     Ok(log.events)
+}
+
+/// Keys of the jobs that go: the oldest, and failures that still stand last.
+fn too_many(w: &Write<'_, '_>, excess: usize) -> store::Result<Vec<String>> {
+    if excess == 0 {
+        return Ok(Vec::new());
+    }
+    match last_words::kept(w) {
+        Ok(words) => Ok(last_words::to_go(&words, excess).iter().map(JobId::to_string).collect()),
+        // One row that cannot be read must not keep everything else from being written: then the oldest go.
+        Err(error) => {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "jobs could not be read before some were let go"
+            );
+            Ok(JOBS.keys(w)?.into_iter().take(excess).collect())
+        }
+    }
 }

@@ -134,7 +134,7 @@ async fn enrolment_in_two_phases_answers_as_documented() {
             .as_array()
             .unwrap()
             .iter()
-            .any(|addon| addon["id"] == id && addon["status"] == "offline"),
+            .any(|addon| addon["id"] == id && addon["status"] == "online" && addon["connected"] == false),
         "{listed}"
     );
     assert!(!listed.to_string().contains(&token), "secrets are shown once");
@@ -609,6 +609,37 @@ async fn three_missed_heartbeats_degrade_an_add_on() {
     );
     socket.send(Message::text(r#"{"type":"heartbeat"}"#)).await.unwrap();
     stream.logged("addon.online").await;
+}
+
+#[tokio::test]
+async fn an_add_on_that_came_over_http_alone_is_online_and_degrades_once() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let (id, token) = registered(&mut admin).await;
+    let path = format!("/api/addons/{id}");
+    let mut stream = admin.events("/api/v1/stream").await;
+    let mut add_on = made.client();
+    add_on.headers.push(("authorization", format!("Bearer {token}")));
+    let answer = add_on.post("/api/addons/connect", &manifest()).await;
+    assert_eq!(answer.json()["addon"]["status"], "online", "{answer:?}");
+    stream.logged("addon.connected").await;
+    let kept = admin.get(&path).await.json();
+    assert_eq!((&kept["status"], &kept["connected"]), (&json!("online"), &json!(false)));
+    assert_eq!(kept["last_seen"], answer.json()["addon"]["last_seen"]);
+    made.clock.advance(Duration::from_secs(181));
+    stream.logged("addon.degraded").await;
+    assert_eq!(admin.get(&path).await.json()["status"], "degraded");
+    made.clock.advance(Duration::from_secs(600));
+    // Its socket comes at last: what the log has by then is all there was.
+    let _socket = raw(&made, id, &token).await.unwrap();
+    stream.logged("addon.online").await;
+    let events = admin.get("/api/v1/events?limit=100").await.json();
+    let degraded = events
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["type"] == "addon.degraded");
+    assert_eq!(degraded.count(), 1, "{events}");
 }
 
 #[tokio::test]

@@ -187,13 +187,24 @@ async fn each_drive_says_how_hot_it_may_be_whatever_the_agent_says_of_it() {
     let limits = told.as_array().unwrap().iter().map(|drive| drive["heat_limit"].clone());
     assert_eq!(json!(limits.collect::<Vec<_>>()), json!([55, 70, 60]));
     assert_eq!(client.get("/api/v1/drives").await.json(), told);
+    // What a drive names itself is the limit of its alert, and so of the page.
+    let document = json!({
+        "device": { "name": "/dev/sdb", "type": "sat", "protocol": "ATA" }, "model_name": "M", "serial_number": drives[0].serial,
+        "rotation_rate": 5400, "smart_status": { "passed": true }, "temperature": { "current": 31, "op_limit_max": 65 },
+    });
+    let report = Frame::Other {
+        kind: "smart_report".into(),
+        payload: json!({ "drive": drives[0].id, "at": made.app.clock.now().wall, "document": document }),
+    };
+    agent.sender.send(&report).await.unwrap();
+    while stream.named("drives").await.data[0]["heat_limit"] != 65 {}
 }
 
 #[tokio::test]
 async fn the_box_is_a_host_among_the_others_once_its_own_drives_have_said_something() {
     let made = Box_::claimed().await;
     let mut admin = made.admin().await;
-    assert_eq!(admin.get("/api/hosts").await.json()["count"], 0);
+    assert_eq!(admin.get("/api/v1/hosts").await.json()["count"], 0);
     let agent = Agent::connect(&made).await;
     let report = |days_ago: i64, pending: u64| {
         let at = made
@@ -241,7 +252,7 @@ async fn the_box_is_a_host_among_the_others_once_its_own_drives_have_said_someth
         [0.0, 1.0, 2.0],
         "the serial is the drive's, however it is written"
     );
-    let hosts = admin.get("/api/hosts").await.json();
+    let hosts = admin.get("/api/v1/hosts").await.json();
     let this = &hosts["hosts"][0];
     assert_eq!(
         (
@@ -255,7 +266,15 @@ async fn the_box_is_a_host_among_the_others_once_its_own_drives_have_said_someth
     );
     let history = admin.get("/api/hosts/this%20box/history").await.json();
     assert_eq!(history["drives"][0]["temperature"].as_array().unwrap().len(), 3);
+    // It sends no report: what existing dashboards draw is made of what is known.
+    let last = admin.get("/api/history").await.json();
+    let told = &last[0]["details"]["drives"][0];
+    assert_eq!(
+        (&last[0]["hostname"], &told["serial_number"]),
+        (&json!("this box"), &history["drives"][0]["serial"]),
+        "{last}"
+    );
     let refused = admin.delete("/api/hosts/this%20box").await;
     assert_eq!((refused.status, refused.problem().as_str()), (409, "built-in"));
-    assert_eq!(admin.get("/api/hosts").await.json()["hosts"][0]["drives_count"], 1);
+    assert_eq!(admin.get("/api/v1/hosts").await.json()["hosts"][0]["drives_count"], 1);
 }

@@ -460,6 +460,67 @@ async fn what_became_of_a_drive_is_known_after_two_hundred_newer_jobs() {
     assert!(held(&made).await);
 }
 
+/// A drive that failed long ago and was only read since: its newest job is held, and says nothing against it.
+#[tokio::test]
+async fn a_failure_older_than_two_hundred_jobs_is_told_after_a_start_and_when_its_drive_is_plugged_in() {
+    use wire::job::{Job, Outcome, Phase};
+    let dir = tempfile::tempdir().unwrap();
+    let number = |n: u32| wire::JobId(uuid::Uuid::from_u128(7 + u128::from(n)));
+    let mut failed = crate::certificate::finished(7);
+    failed.verdict.as_mut().unwrap().outcome = Outcome::Failed;
+    let mut read = crate::certificate::finished(8);
+    read.phases.retain(|state| state.phase == Phase::Write);
+    read.phases[0].phase = Phase::Scan;
+    let later = (1..=210).map(|n| {
+        let mut job = Job {
+            id: number(n),
+            ..read.clone()
+        };
+        if n < 205 {
+            (job.drive, job.serial) = (crate::agent::drive("WD-2"), "WD-2".into());
+        }
+        job
+    });
+    let keep = std::iter::once(failed.clone()).chain(later);
+    let keep = keep.map(|job| server::scribe::Keep::Job(Box::new(job))).collect();
+    let of = async |made: &Box_, query: &str| -> Vec<Job> {
+        let text = made.admin().await.get(&format!("/api/v1/jobs{query}")).await.text;
+        serde_json::from_str(&text).unwrap()
+    };
+    let held = async |made: &Box_| of(made, "").await.contains(&failed);
+    let made = Box_::at(dir.path(), Some(("admin".into(), PASSWORD.into()))).await;
+    made.app.scribe.kept(keep).await.unwrap();
+    made.app.shut_down().await;
+    drop(made);
+    let made = Box_::at_once_free(dir.path()).await;
+    assert!(!held(&made).await, "its drive is not here");
+    assert!(of(&made, "?drive=WD-1234").await.contains(&failed));
+    let admin = made.admin().await;
+    let agent = crate::agent::Agent::connect(&made).await;
+    let mut stream = admin.events("/api/v1/stream").await;
+    agent
+        .sender
+        .send(&wire::Frame::Drives(vec![crate::acts::there("WD-1234")]))
+        .await
+        .unwrap();
+    while stream.named("job").await.data["id"] != failed.id.to_string() {}
+    drop((agent, stream));
+    made.app.shut_down().await;
+    drop(made);
+    let made = Box_::at_once_free(dir.path()).await;
+    assert!(held(&made).await, "known before anybody asks");
+    // As many jobs of its own do not hide it, and it is not among those that make room.
+    let more = (211..=1_200).map(|n| {
+        server::scribe::Keep::Job(Box::new(Job {
+            id: number(n),
+            ..read.clone()
+        }))
+    });
+    made.app.scribe.kept(more.collect()).await.unwrap();
+    let all = of(&made, "?drive=WD-1234").await;
+    assert_eq!((all.len(), all.last()), (201, Some(&failed)));
+}
+
 /// One thread for what blocks, and it is taken: nothing is looked up until it is let go.
 #[test]
 fn the_agent_is_heard_while_old_jobs_are_looked_up() {

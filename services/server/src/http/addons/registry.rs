@@ -13,7 +13,6 @@ use http::StatusCode;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use wire::boxes::Liveness;
 use wire::event::{NewEvent, Severity};
 
 use crate::addon::outcall::Origin;
@@ -340,13 +339,11 @@ pub async fn connect(
     });
     let addon = kept.await?.ok_or_else(|| unknown(&id.to_string()))?;
     let session: String = secret.unwrap_or("").chars().take(16).collect();
-    let mut view = AddonView::of(&app, &addon);
-    // It is heard by this very request; its socket follows.
-    (view.status, view.last_seen) = (Liveness::Online, Some(now));
+    app.feed(Input::Met { addon: id }).await;
     Ok(Answered(AddonConnected {
         addon_id: id,
         session_id: session,
-        addon: view,
+        addon: AddonView::of(&app, &addon),
         previous_version: (previous != addon.version && previous != "0.0.0").then_some(previous),
     }))
 }

@@ -32,12 +32,14 @@ pub struct Of {
     drive: Option<String>,
 }
 
-/// Jobs of one drive in an answer; a full one has some ten kilobytes.
+/// Jobs of one drive in an answer, beside an older failure that stands; a full one has some ten kilobytes.
 const OF_DRIVE_MAX: usize = 200;
 
-/// The jobs held in memory, the newest first: the newest 200, what runs, and the newest of each drive that is here.
+/// The jobs held in memory, the newest first: the newest 200, what runs, and of each drive that is here the newest and a failure
+/// that none after it has disproved.
 ///
-/// With `drive` those of that drive, older ones that are on the medium alone among them, 200 at most.
+/// With `drive` those of that drive, older ones that are on the medium alone among them: the newest 200, and an older failure that
+/// stands.
 #[utoipa::path(get, path = "/jobs", tag = "jobs", params(Of), responses((status = 200, body = Vec<Job>), LoggedIn, Stored,
     (status = 400, description = "`bad-query`")))]
 pub async fn jobs(
