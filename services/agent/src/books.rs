@@ -91,12 +91,6 @@ impl Books {
             )));
         }
         let book = Playbook::own("playbook", text).map_err(|error| wrong(error.to_string()))?;
-        if !is_file_name(&book.name) {
-            return Err(wrong(format!(
-                "name: {:?}; expected 1 to 40 letters, digits, dashes and underscores, so that it can be a file's name.",
-                book.name
-            )));
-        }
         let own = read(&self.own);
         if !own.contains_key(&book.name) && own.len() >= OWN_MAX {
             let problem = Problem::new("playbooks-full", 409, "There are too many playbooks");
@@ -155,6 +149,8 @@ fn kept_not(detail: &str) -> Problem {
     Problem::new("agent-fault", 500, "The agent's medium does not take it").with(detail)
 }
 
+/// Whether it can be the name of a file here, as also somebody else may have put it here: nothing that leads elsewhere.
+/// What a playbook may be called is [`wire::playbook::check_name`]'s to say.
 fn is_file_name(name: &str) -> bool {
     (1..=40).contains(&name.len())
         && name

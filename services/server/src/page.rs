@@ -196,7 +196,7 @@ mod tests {
             ("/events", 200),
             ("/burn", 200),
             ("/playbooks", 200),
-            ("/playbooks/new", 200),
+            ("/playbooks/+", 200),
             ("/certificates", 200),
             ("/verify", 200),
             ("/jobs/0199", 200),

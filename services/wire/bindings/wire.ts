@@ -614,7 +614,8 @@ since: string,
  */
 as_of?: string, 
 /**
- * The highest temperature that counts as well for it; above, it needs a person. The server alone sets it.
+ * The highest temperature that counts as well for it; above, its alert comes and it needs a person. A burn-in pauses at a limit
+ * of its own, which is another one. The server alone sets it.
  */
 heat_limit?: Celsius, };
 
@@ -1213,9 +1214,21 @@ own: boolean,
  */
 steps: Array<string>, 
 /**
- * How often the whole drive is written or read, for an estimate of its time; soaks are counted once.
+ * How often the whole drive is written or read; steps of [`Self::soaks`] are counted once.
  */
 sweeps: number, 
+/**
+ * Extended self-tests: in each the drive reads itself once more.
+ */
+self_tests: number, 
+/**
+ * Seconds of the steps that end by their time; steps of [`Self::soaks`] are counted once.
+ */
+timed_seconds: number, 
+/**
+ * Blocks of steps that are repeated for a time: those that it has, else the one that a soak asked for beside it would repeat.
+ */
+soaks: Array<SoakInfo>, 
 /**
  * Whether a drive that passes it can be formatted afterwards.
  */
@@ -1550,6 +1563,20 @@ before: number | null,
 after: number | null, };
 
 export type SmartTableConfig = { source?: string, columns?: Array<ColumnSpec>, highlight_deltas?: boolean, critical_ids: Array<number | string>, sortable?: boolean, default_sort?: Sort, filterable?: boolean, filter_keys?: Array<string>, expandable?: boolean, expand_key?: string, child_columns?: Array<ColumnSpec>, tree: boolean | { [key: string]: unknown }, selectable?: boolean, key_field?: string, page_size?: number, time_filter?: TimeFilter, progress_indicator?: ProgressIndicator, row_actions?: Array<TableAction>, toolbar_actions?: Array<TableAction>, bulk_actions?: Array<TableAction>, };
+
+export type SoakInfo = { 
+/**
+ * How often one round writes or reads the whole drive.
+ */
+sweeps: number, 
+/**
+ * Seconds of those of its steps that end by their time, in one round.
+ */
+timed_seconds: number, 
+/**
+ * For how many seconds it is repeated; 0: it is done once, unless a person asks for a soak.
+ */
+seconds: number, };
 
 export type Sort = { key: string, direction?: string, };
 

@@ -60,6 +60,7 @@ fn generated() -> String {
         certificate::CertificateFacts,
         certificate::RevocationState,
         certificate::Standing,
+        playbook::SoakInfo,
         playbook::PlaybookInfo,
         job::Outcome,
         job::RuleHit,

@@ -12,6 +12,7 @@
 //! steps = [ { do = "write", pattern = "complement", order = "reverse" }, { do = "verify", order = "reverse" } ]
 //! ```
 //!
+//! What it may be called is [`wire::playbook::check_name`]'s to say; built-in names are no person's ([`Playbook::own`]).
 //! `pattern` is one of `keyed` (the default), `complement`, `aa`, `55`, `ff`, `00`; `verify` expects what was written
 //! last. The built-in ones are parsed by the same code as a person's, and an error names file, line, field and what is
 //! expected. What a step does to the drive is [`crate::pipeline`]'s.
@@ -23,7 +24,7 @@ mod step;
 use std::collections::BTreeMap;
 
 use wire::job::Phase;
-use wire::playbook::PlaybookInfo;
+use wire::playbook::{PlaybookInfo, SoakInfo};
 
 pub use step::{Direction, Fill, PASSES, Soak, Step, erases, moves_data, plain};
 
@@ -214,19 +215,12 @@ impl Playbook {
             }
             return Ok(book);
         }
-        let works = |step: &Step| moves_data(step.phase) && !matches!(step.phase, Phase::Probe | Phase::Sample);
-        let Some(first) = book.steps.iter().position(works) else {
+        let Some(soak) = book.repeatable(seconds) else {
             return Err(fail(
                 "nothing in it can be repeated; expected write and verify, or scan",
             ));
         };
-        // What the agent does between two steps cannot be repeated: the block ends before it.
-        let count = book.steps[first..].iter().take_while(|step| works(step)).count();
-        let soak = Soak {
-            first: first as u16,
-            last: (first + count - 1) as u16,
-            seconds,
-        };
+        let (first, count) = (usize::from(soak.first), usize::from(soak.last - soak.first) + 1);
         for step in &mut book.steps[first..first + count] {
             step.soak = Some(soak);
         }
@@ -241,16 +235,49 @@ impl Playbook {
         }
     }
 
+    /// The block that a soak repeats where the playbook has none of its own: the first steps that move data, one behind the other.
+    fn repeatable(&self, seconds: u64) -> Option<Soak> {
+        let works = |step: &Step| moves_data(step.phase) && !matches!(step.phase, Phase::Probe | Phase::Sample);
+        let first = self.steps.iter().position(works)?;
+        // What the agent does between two steps cannot be repeated: the block ends before it.
+        let count = self.steps[first..].iter().take_while(|step| works(step)).count();
+        Some(Soak {
+            first: first as u16,
+            last: (first + count - 1) as u16,
+            seconds,
+        })
+    }
+
+    /// The blocks that are repeated for a time, or would be.
+    fn soaks(&self) -> Vec<SoakInfo> {
+        let mut blocks: Vec<Soak> = self.steps.iter().filter_map(|step| step.soak).collect();
+        blocks.dedup();
+        if blocks.is_empty() {
+            blocks.extend(self.repeatable(0));
+        }
+        let told = |soak: Soak| {
+            let steps = &self.steps[usize::from(soak.first)..=usize::from(soak.last)];
+            SoakInfo {
+                sweeps: sweeps(steps),
+                timed_seconds: timed(steps),
+                seconds: u32::try_from(soak.seconds).unwrap_or(u32::MAX),
+            }
+        };
+        blocks.into_iter().map(told).collect()
+    }
+
     /// What is told of it; `own`: whether a person added it.
     pub fn info(&self, own: bool) -> PlaybookInfo {
-        let sweeps = |p: &Phase| matches!(p, Phase::Write | Phase::Verify | Phase::Scan | Phase::TrimCheck);
         PlaybookInfo {
             name: self.name.clone(),
             about: self.about.clone(),
             erases: self.erases(),
             own,
             steps: self.steps.iter().map(Step::words).collect(),
-            sweeps: self.phases().filter(sweeps).count() as u32,
+            sweeps: sweeps(&self.steps),
+            self_tests: self.phases().filter(|p| *p == Phase::SelfTestExtended).count() as u32,
+            timed_seconds: timed(&self.steps),
+            soaks: self.soaks(),
             formats: self.formats(),
             judges_new: self.wants_smart(),
             text: self.text.clone(),
@@ -267,6 +294,9 @@ impl Playbook {
             own: true,
             steps: Vec::new(),
             sweeps: 0,
+            self_tests: 0,
+            timed_seconds: 0,
+            soaks: Vec::new(),
             formats: false,
             judges_new: false,
             text: text.to_owned(),
@@ -281,6 +311,23 @@ impl Playbook {
             .filter_map(|(name, text)| Some((name, Self::from_toml(name, text).ok()?)))
             .collect()
     }
+}
+
+/// How often these steps write or read the whole drive.
+fn sweeps(steps: &[Step]) -> u32 {
+    let sweeps = |step: &&Step| {
+        matches!(
+            step.phase,
+            Phase::Write | Phase::Verify | Phase::Scan | Phase::TrimCheck
+        )
+    };
+    steps.iter().filter(sweeps).count() as u32
+}
+
+/// Seconds of those of these steps that end by their time.
+fn timed(steps: &[Step]) -> u32 {
+    let seconds = steps.iter().map(|step| step.seconds).sum::<u64>();
+    u32::try_from(seconds).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

@@ -71,10 +71,8 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Parsed, Error> {
         },
     };
     let name = raw.name.get_ref();
-    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
-    if name.is_empty() || name.len() > 40 || !name.chars().all(plain) {
-        let why = format!("{name:?}; expected 1 to 40 lower-case letters, digits and hyphens");
-        return Err(flat.fault(raw.name.span().start, "name", &why));
+    if let Err(expected) = wire::playbook::check_name(name) {
+        return Err(flat.fault(raw.name.span().start, "name", &format!("{name:?}; {expected}")));
     }
     if raw.about.get_ref().len() > 400 || raw.about.get_ref().chars().any(char::is_control) {
         let why = "expected one line of at most 400 bytes";

@@ -201,6 +201,34 @@ fn a_soak_whose_rounds_write_over_what_nobody_read_back_is_refused() {
 }
 
 #[test]
+fn what_is_told_of_a_playbook_holds_its_whole_time() {
+    let told = |steps: &str| book(steps).unwrap().info(true);
+    let block = |sweeps, timed_seconds, seconds| SoakInfo {
+        sweeps,
+        timed_seconds,
+        seconds,
+    };
+    let day = told(
+        "[[step]]\ndo = \"probe\"\n[[step]]\ndo = \"scan\"\n[[step]]\nhours = 24\nsteps = [ { do = \"write\" }, { do = \"verify\" }, { do = \"seek\", minutes = 5 } ]\n",
+    );
+    assert_eq!(
+        (day.sweeps, day.timed_seconds, day.soaks),
+        (3, 300, vec![block(2, 300, 86_400)])
+    );
+    let two = "[[step]]\nhours = 1\nsteps = [ { do = \"write\" }, { do = \"verify\" } ]\n";
+    assert_eq!(told(&two.repeat(2)).soaks, [block(2, 0, 3_600); 2]);
+    // What a soak that is asked for beside it would repeat.
+    for (name, soaks, self_tests) in [
+        ("standard", vec![block(2, 0, 0)], 0),
+        ("thorough", vec![block(4, 1_800, 0)], 1),
+        ("quick", vec![], 0),
+    ] {
+        let info = Playbook::named(name).unwrap().info(false);
+        assert_eq!((info.soaks, info.self_tests), (soaks, self_tests), "{name}");
+    }
+}
+
+#[test]
 fn blocks_are_unrolled_or_repeated_for_their_time() {
     let twice = book("[[step]]\nrepeat = 2\nsteps = [ { do = \"write\" }, { do = \"verify\" } ]\n").unwrap();
     let passes: Vec<u8> = twice.steps().iter().map(|s| s.pass).collect();

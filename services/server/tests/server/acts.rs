@@ -44,6 +44,9 @@ fn book(name: &str, own: bool) -> PlaybookInfo {
         own,
         steps: vec!["Write".into()],
         sweeps: 1,
+        self_tests: 0,
+        timed_seconds: 0,
+        soaks: Vec::new(),
         formats: false,
         judges_new: false,
         text: String::new(),
@@ -244,7 +247,9 @@ async fn playbooks_are_listed_saved_and_forgotten() {
             .await
             .problem()
     };
-    assert_eq!(put("Mine", text.into()).await, "bad-name");
+    for name in ["Mine", "my_soak"] {
+        assert_eq!(put(name, text.into()).await, "bad-name", "{name}");
+    }
     assert_eq!(put("other", text.into()).await, "bad-name", "text and path must agree");
     assert_eq!(put("mine", "#".repeat(70_000)).await, "too-long");
 

@@ -50,5 +50,5 @@ export function plan(drives: PlanDrive[], change: Partial<Plan> = {}): Plan {
 
 /** A playbook that erases. */
 export function playbook(change: Partial<PlaybookInfo> = {}): PlaybookInfo {
-  return { name: "standard", about: "About it.", erases: true, own: false, steps: ["Write", "Read back and verify"], sweeps: 2, formats: true, judges_new: true, text: "", problem: null, ...change };
+  return { name: "standard", about: "About it.", erases: true, own: false, steps: ["Write", "Read back and verify"], sweeps: 2, self_tests: 0, timed_seconds: 0, soaks: [{ sweeps: 2, timed_seconds: 0, seconds: 0 }], formats: true, judges_new: true, text: "", problem: null, ...change };
 }

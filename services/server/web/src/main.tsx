@@ -7,13 +7,13 @@ import { arrivals, place, saveFocus, startRouting, toContent, type Place } from 
 import { open, startClock, visit } from "./state/app";
 import { startPrinting } from "./printing";
 import { startTheme } from "./theme";
-import { Bench } from "./view/bench";
+import { Bench } from "./view/bench/page";
 import { ClaimDoor, LoginDoor, Opening } from "./view/doors";
 import { lazy } from "./view/lazy";
 import { Shell } from "./view/shell";
 
-const DrivePage = lazy(() => import("./view/drive").then((m) => m.DrivePage));
-const EventsPage = lazy(() => import("./view/events").then((m) => m.EventsPage));
+const DrivePage = lazy(() => import("./view/drive/page").then((m) => m.DrivePage));
+const EventsPage = lazy(() => import("./view/events/page").then((m) => m.EventsPage));
 const GatePage = lazy(() => import("./view/gate/page").then((m) => m.GatePage));
 const JobPage = lazy(() => import("./view/job/page").then((m) => m.JobPage));
 const PlaybooksPage = lazy(() => import("./view/playbook/list").then((m) => m.PlaybooksPage));
@@ -22,7 +22,7 @@ const CertificatesPage = lazy(() => import("./view/certificate/list").then((m) =
 const AddonsPage = lazy(() => import("./addon/list").then((m) => m.AddonsPage));
 const AddonPage = lazy(() => import("./addon/page").then((m) => m.AddonPage));
 const SettingsPage = lazy(() => import("./view/settings").then((m) => m.SettingsPage));
-const WallPage = lazy(() => import("./view/wall").then((m) => m.WallPage));
+const WallPage = lazy(() => import("./view/wall/page").then((m) => m.WallPage));
 const VerifyPage = lazy(() => import("./view/certificate/verify").then((m) => m.VerifyPage));
 
 function Here({ at }: { at: Exclude<Place, { name: "wall" }> }) {
@@ -48,7 +48,7 @@ function Here({ at }: { at: Exclude<Place, { name: "wall" }> }) {
 }
 
 const TITLES: Record<Place["name"], string> = {
-  bench: "Bench", gate: "Gate", events: "Events", playbooks: "Playbooks", playbook: "Playbook", certificates: "Certificates", verify: "Check a certificate", drive: "Drive", job: "Burn-in", nowhere: "Nothing here",
+  bench: "Bench", gate: "Erase and test", events: "Events", playbooks: "Playbooks", playbook: "Playbook", certificates: "Certificates", verify: "Check a certificate", drive: "Drive", job: "Test", nowhere: "Nothing here",
   addons: "Add-ons", addon: "Add-on", settings: "Settings", wall: "Wall",
 };
 

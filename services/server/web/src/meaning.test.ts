@@ -5,7 +5,7 @@ import { describe, expect, it } from "vitest";
 
 import { isCritical } from "./addon/table";
 import { meaningOf, usualNumber } from "./meaning";
-import { known } from "./view/settings/hosts-drive";
+import { known } from "./view/settings/hosts/drive";
 
 interface Case { id: number; name: string; meaning: string | null }
 const cases = JSON.parse(readFileSync(fileURLToPath(new URL("../../../wire/cases/meaning.json", import.meta.url)), "utf8")) as Case[];

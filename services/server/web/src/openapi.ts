@@ -98,7 +98,7 @@ export type AlertDelivery = {
   hostname: string;
   /** Number. */
   id: number;
-  /** The title. */
+  /** In a line: `[severity] [host] message`, as existing dashboards show it; at most 500 characters. */
   message: string;
   /** When it is tried next. */
   next_at?: string | null;
@@ -174,8 +174,8 @@ export type AlertKind = {
   default_cooldown: number;
   /** Whether a new rule for it is on. */
   default_enabled: boolean;
-  /** As which severity it comes, mostly. */
-  default_severity: Severity;
+  /** As which severity it comes, mostly: 0 info, 1 warning, 2 critical, as existing dashboards read it. */
+  default_severity: number;
   /** In words. */
   label: string;
   /** The name that a rule gives. */
@@ -258,6 +258,26 @@ export type AlertStep = {
   told_at?: string | null;
 };
 
+/** A value of an ATA drive, by its number. */
+export type AttributeRow = {
+  /** Always empty. */
+  flags: string;
+  /** Number. */
+  id: number;
+  /** Name as smartctl gives it. */
+  name: string;
+  /** Raw value. */
+  raw_value: number;
+  /** At or below it the attribute counts as failed. */
+  thresh: number | null;
+  /** When it was read. */
+  timestamp: string;
+  /** Normalised value. */
+  value: number | null;
+  /** The lowest ever. */
+  worst: number | null;
+};
+
 /** One finding and what it costs. */
 export type HealthPart = {
   /** Points that it costs. */
@@ -292,7 +312,7 @@ export type HealthTotals = {
 export type HostAgent = {
   /** Always true. */
   enabled: boolean;
-  /** The beginning of what it calls its machine. */
+  /** What it calls its machine. */
   fingerprint: string;
   /** Its computer. */
   hostname: string;
@@ -304,6 +324,8 @@ export type HostAgent = {
   last_seen_at: string | null;
   /** Name for people. */
   name: string;
+  /** Its Ed25519 public key in base64. */
+  public_key: string;
   /** When it was enrolled. */
   registered_at: string;
 };
@@ -464,7 +486,7 @@ export type HostDrives = {
 };
 
 /** The newest values of drives. */
-export type HostDrivesAttributes = {
+export type HostDrivesAttributes = OneDriveAttributes & {
   /** How many drives. */
   count: number;
   /** The drives. */
@@ -561,6 +583,24 @@ export type Hosts = {
 
 /** Liveness of an add-on, from its heartbeats. */
 export type Liveness = "online" | "degraded" | "offline";
+
+/** The values of the one drive that was asked for; null where it is none or several. */
+export type OneDriveAttributes = {
+  /** How many have a number; those of NVMe and SCSI have none. */
+  attribute_count: number | null;
+  /** They. */
+  attributes: AttributeRow[] | null;
+  /** `HDD`, `SSD`, `NVMe` or `Unknown`. */
+  drive_type: string | null;
+  /** Its host. */
+  hostname: string | null;
+  /** Its model. */
+  model_name: string | null;
+  /** Its serial number. */
+  serial_number: string | null;
+  /** Its own word. */
+  smart_passed: boolean | null;
+};
 
 /** How often host agents report. */
 export type ReportInterval = {

@@ -51,7 +51,10 @@ export const drivePath = (id: string) => `/drives/${encodeURIComponent(id)}`;
 /** Path of a job's page. */
 export const jobPath = (id: string) => `/jobs/${encodeURIComponent(id)}`;
 
-/** Path of a playbook's page; `new` is where one is written. */
+/** Id in the path of the page where a playbook is written: no playbook can bear it as its name. */
+export const FRESH = "+";
+
+/** Path of a playbook's page. */
 export const playbookPath = (name: string) => `/playbooks/${encodeURIComponent(name)}`;
 
 /** Path of an add-on, or of one of its pages. */

@@ -40,12 +40,26 @@ function seen(model: string, jobs: Iterable<Job>): number | null {
   return seconds > 0 ? bytes / seconds : null;
 }
 
-/** The estimate for these drives; `null` where the playbook moves over no whole drive, or no drive is named. */
-export function estimate(book: PlaybookInfo, drives: readonly Drive[], jobs: readonly Job[]): Estimate | null {
-  if (book.sweeps === 0 || drives.length === 0) return null;
+/**
+ * Seconds that a playbook takes where one sweep over the drive takes `sweep`; a self-test reads about as fast. A block that is repeated
+ * for a time ends the round that it has begun. `soak`: hours that were asked for beside the playbook, which count instead of its own.
+ */
+function whole(book: PlaybookInfo, sweep: number, soak: number | null): number {
+  const once = (book.sweeps + book.self_tests) * sweep + book.timed_seconds;
+  return book.soaks.reduce((sum, block) => {
+    const round = block.sweeps * sweep + block.timed_seconds;
+    const due = soak === null ? block.seconds : soak * 3600;
+    return sum + (round > 0 ? Math.max(0, Math.ceil(due / round) - 1) * round : due);
+  }, once);
+}
+
+/** The estimate for these drives; `null` where the playbook moves over no whole drive and waits for no time, or no drive is named. */
+export function estimate(book: PlaybookInfo, drives: readonly Drive[], jobs: readonly Job[], soak: number | null = null): Estimate | null {
+  if (drives.length === 0) return null;
   const each = drives.map((drive) => {
     const rate = seen(drive.model, jobs);
-    return { seconds: (book.sweeps * drive.capacity) / (rate ?? usual(drive)), measured: rate !== null };
+    return { seconds: whole(book, drive.capacity / (rate ?? usual(drive)), soak), measured: rate !== null };
   });
-  return each.reduce((a, b) => (b.seconds > a.seconds ? b : a));
+  const longest = each.reduce((a, b) => (b.seconds > a.seconds ? b : a));
+  return longest.seconds > 0 ? longest : null;
 }

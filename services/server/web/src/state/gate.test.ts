@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Problem } from "@wire";
 
 import { plan, planDrive } from "../fixtures";
-import { complete, differences, match, scan, step, type Gate, type Input } from "./gate";
+import { complete, differences, GIVE_UP, giveUpKey, match, scan, step, type Gate, type Input } from "./gate";
 
 const A = planDrive("ZRT02B7H");
 const B = planDrive("7PHAV8PK");
@@ -133,4 +133,13 @@ describe("differences in sentences", () => {
     const found = (uuid: string) => ({ ...A, content: { state: "found" as const, summary: "ext4", signatures: [{ partition: 0, kind: "ext4", label: null, uuid, name: null }] } });
     expect(differences(plan([found("1")]), plan([found("2")]))[0]).toMatch(/identifiers/);
   });
+});
+
+it("a member is given up only in words, beside its label", () => {
+  const of = plan([planDrive("WD-1234", { given_up: ["md member of 7f3a"] })]);
+  const id = of.drives[0]?.id ?? "";
+  expect(complete(of, { [id]: "1234" })).toBe(false);
+  expect(complete(of, { [id]: "1234", [giveUpKey(id)]: "give" })).toBe(false);
+  expect(complete(of, { [giveUpKey(id)]: GIVE_UP })).toBe(false);
+  expect(complete(of, { [id]: "1234", [giveUpKey(id)]: "  give  up " })).toBe(true);
 });

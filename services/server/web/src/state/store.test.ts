@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Bus, Event, Outcome, Phase, Progress } from "@wire";
 
 import { drive, job } from "../fixtures";
-import { addJobs, bayOf, byGroup, canChoose, decode, hottestOf, lastWords, LOG_LINES, matches, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
+import { addJobs, bayOf, byGroup, canChoose, canGiveUp, decode, hottestOf, lastWords, LOG_LINES, matches, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
 
 const after = (...news: News[]): Known => news.reduce(reduce, NOTHING);
 const progress = (done: number, change: Partial<Progress> = {}): Progress => ({
@@ -117,4 +117,11 @@ describe("what follows from what is known", () => {
     expect(matches(drive(), "exos 9999")).toBe(false);
     expect(matches(drive({ bay: "front, second" }), "second exos")).toBe(true);
   });
+});
+
+it("only what does not run can be given up", () => {
+  for (const kind of ["lvm-member", "ceph-member", "luks"]) expect(canGiveUp(drive({ refused: { kind, reason: "" } }), undefined)).toBe(true);
+  expect(canGiveUp(drive({ refused: { kind: "mounted", reason: "" } }), undefined)).toBe(false);
+  expect(canGiveUp(drive(), undefined)).toBe(false);
+  expect(canGiveUp(drive({ refused: { kind: "lvm-member", reason: "" } }), job())).toBe(false);
 });

@@ -42,9 +42,9 @@ function Help() {
       <dl class="keylist">
         <dt><kbd>/</kbd></dt><dd>search drives by model, serial, place</dd>
         <dt><kbd>← → ↑ ↓</kbd></dt><dd>move over the bays</dd>
-        <dt><kbd>Enter</kbd></dt><dd>open the drive or its job</dd>
+        <dt><kbd>Enter</kbd></dt><dd>open the drive or its test</dd>
         <dt><kbd>x</kbd></dt><dd>choose the drive, or let it go</dd>
-        <dt><kbd>b</kbd></dt><dd>go to the gate with the chosen drives</dd>
+        <dt><kbd>b</kbd></dt><dd>burn in the chosen drives, once you have confirmed</dd>
         <dt><kbd>Esc</kbd></dt><dd>close, or clear the search</dd>
         <dt><kbd>?</kbd></dt><dd>this list</dd>
       </dl>

@@ -1,12 +1,13 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
+import type { CertificateCheck, Outcome } from "@wire";
 
-import { sent, unasked } from "./verify";
+import { head, sent, unasked } from "./verify";
 
 it("a PDF is sent with each of its bytes, and everything else as its text", async () => {
   const bytes = Uint8Array.from({ length: 20_000 }, (_, at) => at % 256);
   bytes.set(new TextEncoder().encode("%PDF-1.7\n"));
-  const [head, data] = (await sent(new Blob([bytes]))).split(",");
-  expect(head).toBe("data:application/pdf;base64");
+  const [kind, data] = (await sent(new Blob([bytes]))).split(",");
+  expect(kind).toBe("data:application/pdf;base64");
   expect(Uint8Array.from(atob(data ?? ""), (letter) => letter.charCodeAt(0))).toEqual(bytes);
   for (const text of ['{"certificate":{}}', "<!doctype html>\n<p>ü</p>\n", "KILN CERTIFICATE 1\nPASSED", ""]) expect(await sent(new Blob([text]))).toBe(text);
 });
@@ -14,4 +15,18 @@ it("a PDF is sent with each of its bytes, and everything else as its text", asyn
 it("of a PDF that was pasted the box is not asked: words instead of a verdict", () => {
   expect(unasked("%PDF-1.7\n\ufffd")?.detail).toContain("Choose its file");
   expect(unasked("{}")).toBeNull();
+});
+
+describe("the check of a certificate", () => {
+  const check = (standing: CertificateCheck["standing"], outcome: Outcome) => ({ standing, told: "", says: { outcome } }) as unknown as CertificateCheck;
+  it("has the drive's verdict large, and no tick for one that did not pass", () => {
+    for (const [outcome, shape] of [["PASSED", "pass"], ["WARN", "warn"], ["FAILED", "fail"], ["INCONCLUSIVE", "inc"]] as const) {
+      expect(head(check("trusted", outcome))).toEqual({ shape, word: outcome, beneath: "Genuine" });
+    }
+    expect(head({ ...check("trusted", "PASSED"), says: null }).shape).toBe("inc");
+  });
+  it("has no verdict large that nobody here vouches for", () => {
+    expect(head(check("unknown_key", "PASSED"))).toEqual({ shape: "warn", word: "Whole, but by an unknown key", beneath: "" });
+    expect(head(check("bad", "PASSED"))).toEqual({ shape: "fail", word: "Not to be relied on", beneath: "" });
+  });
 });

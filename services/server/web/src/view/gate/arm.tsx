@@ -65,7 +65,7 @@ export function Arm(props: { gate: Gate; password: Signal<string>; left: number;
   const beside = starting
     ? "The box opens the drives, which can take a minute. From here on they may be written."
     : open
-      ? "Left to arm. Then the plan is void and you start again; nothing will have been written."
+      ? "Left to arm. After that you start again; nothing will have been written."
       : "Two minutes, from the moment all labels are typed.";
   // Also after a refusal: while the box was asked the field was shut.
   useEffect(() => {
@@ -85,7 +85,7 @@ export function Arm(props: { gate: Gate; password: Signal<string>; left: number;
           <label for="arm-password">Your password{who && `, ${who}`}</label>
           <input id="arm-password" ref={field} type="password" autocomplete="current-password" disabled={!open || busy} value={props.password.value}
             aria-describedby="arm-hint" onInput={(event) => (props.password.value = event.currentTarget.value)} />
-          <p class="h" id="arm-hint">{gate.step === "checking" ? "Asking the box whether anything has changed." : open ? "It signs what you have read." : missing > 0 ? `${plural(missing, "label")} to go.` : ""}</p>
+          <p class="h" id="arm-hint">{gate.step === "checking" ? "Asking the box whether anything has changed." : open ? "It confirms what you have read; the button then begins to erase at once." : missing > 0 ? `${plural(missing, "label")} to go.` : ""}</p>
         </div>
         <ProblemNote problem={gate.step === "arming" ? gate.problem : null} />
         <button class="btn hot" type="button" disabled={!open || busy || props.password.value === ""} onClick={props.onArm}>{starting ? "Starting" : busy ? "Asking the box" : act}</button>

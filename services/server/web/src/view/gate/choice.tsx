@@ -19,9 +19,9 @@ export function Effect({ book }: { book: PlaybookInfo }) {
   return book.erases ? <span class="effect is-fail"><i />erases everything</span> : <span class="effect is-pass"><i />only reads</span>;
 }
 
-/** How long it takes, said as roughly as it is known. */
-export function timeWords(book: PlaybookInfo, drives: readonly Drive[]): string {
-  const told = estimate(book, drives, [...known.value.jobs.values()]);
+/** How long it takes, said as roughly as it is known; `soak`: hours that were asked for beside it. */
+export function timeWords(book: PlaybookInfo, drives: readonly Drive[], soak: number | null = null): string {
+  const told = estimate(book, drives, [...known.value.jobs.values()], soak);
   if (!told) return book.sweeps === 0 ? "minutes" : "";
   const words = duration(told.seconds < 60 ? 60 : told.seconds);
   return told.measured ? `about ${words}` : `roughly ${words}`;
@@ -32,8 +32,8 @@ export function Steps({ steps }: { steps: readonly string[] }) {
   return <ol class="steps">{steps.map((step, index) => <li key={index}>{step}</li>)}</ol>;
 }
 
-/** The list to choose from. `readOnly`: only those that need no gate. */
-export function PlaybookChoice(props: { chosen: Signal<string>; drives: readonly Drive[]; readOnly: boolean }) {
+/** The list to choose from. `readOnly`: only those that need no gate; `soak`: hours of a soak that was asked for. */
+export function PlaybookChoice(props: { chosen: Signal<string>; drives: readonly Drive[]; readOnly: boolean; soak: number | null }) {
   const all = known.value.playbooks;
   if (all === null || all.length === 0) {
     return <p class="mute" role="status">The box has not told its playbooks yet; “{props.chosen.value}” is asked for.</p>;
@@ -48,7 +48,7 @@ export function PlaybookChoice(props: { chosen: Signal<string>; drives: readonly
     <details class="books">
       <summary>
         <span class="one"><span class="k">What is done with {props.drives.length === 1 ? "it" : "them"}</span><b>{titleOf(props.chosen.value)}</b><span class="what">{chosen?.about}</span></span>
-        {chosen && <span class="meta"><Effect book={chosen} /><span class="time">{timeWords(chosen, props.drives)}</span></span>}
+        {chosen && <span class="meta"><Effect book={chosen} /><span class="time">{timeWords(chosen, props.drives, props.soak)}</span></span>}
         <span class="change">Change</span>
       </summary>
       <fieldset>
@@ -62,7 +62,7 @@ export function PlaybookChoice(props: { chosen: Signal<string>; drives: readonly
               <input id={id} type="radio" name="playbook" value={book.name} checked={on} disabled={book.problem !== null} onChange={() => (props.chosen.value = book.name)} aria-describedby={`${id}-a`} />
               <b>{titleOf(book.name)}</b>
             </label>
-            <span class="meta"><Effect book={book} /><span class="time">{timeWords(book, props.drives)}</span></span>
+            <span class="meta"><Effect book={book} /><span class="time">{timeWords(book, props.drives, props.soak)}</span></span>
             <p id={`${id}-a`}>{book.problem ? <span class="v is-warn"><Shape of="warn" />{book.problem}</span> : book.about}</p>
             {on && <Steps steps={book.steps} />}
             {on && <p class="more">{book.sweeps > 0 && `Moves over the whole drive ${plural(book.sweeps, "time")}. `}<a href={playbookPath(book.name)}>Look at its text</a></p>}

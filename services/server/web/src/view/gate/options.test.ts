@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
-import { FILE_SYSTEMS, shortened } from "./options";
+
+import { OPTIONS } from "../../fixtures";
+import { FILE_SYSTEMS, formatWords, optionWords, shortened } from "./options";
 
 describe("labels", () => {
   it("are as long as the engine takes them", () =>
@@ -10,4 +12,11 @@ describe("labels", () => {
     expect(shortened("0123456789🌵", 12)).toBe("0123456789🌵");
     expect(shortened("x", 0)).toBe("");
   });
+});
+
+it("options say only what is not as usual", () => {
+  expect(optionWords(OPTIONS)).toEqual([]);
+  const format = { table: "auto", filesystem: "ext4", reserved_percent: 2, label: "bulk" } as const;
+  expect(optionWords({ ...OPTIONS, profile: "new", soak_hours: 24, format })).toEqual(["judged as sold new", "soak for 24 h", "formatted afterwards: ext4 “bulk”, 2 % kept for root"]);
+  expect(formatWords({ ...format, filesystem: "exfat", table: "gpt", label: "" })).toBe("exFAT, GPT");
 });

@@ -79,7 +79,7 @@ export function OptionsForm(props: { options: Signal<PlanOptions>; book: Playboo
         <div class="row">
           <label class="check">
             <input type="checkbox" checked={now.soak_hours !== null} onChange={(event) => set({ soak_hours: event.currentTarget.checked ? 24 : null })} />
-            <span><b>Soak</b><span>repeat what the playbook repeats for so many hours</span></span>
+            <span><b>Soak</b><span>go on writing and reading, round after round, for so many hours</span></span>
           </label>
           {now.soak_hours !== null && (
             <label class="small">Hours, 1 to 720

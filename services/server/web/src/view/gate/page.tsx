@@ -145,7 +145,7 @@ export function GatePage() {
   const named = (known.value.drives ?? []).filter((drive) => drive.id !== null && drives.includes(drive.id));
   const choice = (
     <>
-      <PlaybookChoice chosen={playbook} drives={named} readOnly={readOnly} />
+      <PlaybookChoice chosen={playbook} drives={named} readOnly={readOnly} soak={onlyReads ? null : options.value.soak_hours} />
       {!onlyReads && <OptionsForm options={options} book={book} />}
     </>
   );
@@ -168,7 +168,7 @@ export function GatePage() {
             {state.step === "arming" ? <Brief plan={state.plan} /> : <StepOne gate={state} dispatch={dispatch} onAgain={() => { dispatch({ type: "reset" }); void ask(); }}>{choice}</StepOne>}
             <Arm gate={state} password={password} left={state.step === "arming" ? Math.max(0, (state.deadline - time.value) / 1000) : 0} onArm={() => void arm()} />
           </div>
-          <p class="leave"><a href="/">{state.step === "arming" && state.starting ? "Leave the gate; the start goes on" : "Leave the gate; nothing has been written"}</a></p>
+          <p class="leave"><a href="/">{state.step === "arming" && state.starting ? "Back to the bench; the start goes on" : "Back to the bench; nothing has been written"}</a></p>
         </main>
       );
   }

@@ -94,7 +94,7 @@ export function CertificatePanel({ job }: { job: Job }) {
   return (
     <Panel title="Certificate" span={job.formatted || job.options.format ? "c7" : "c12"} note={info.id}>
       {info.revoked ? (
-        <p class="bigverdict is-fail slim"><Shape of="fail" /><span><b>Revoked {clock(info.revoked.at, now.value)}</b>{info.revoked.why.replace(/\.*$/, "")}. <a href={jobPath(info.revoked.job)}>The job that found it</a></span></p>
+        <p class="bigverdict is-fail slim"><Shape of="fail" /><span><b>Revoked {clock(info.revoked.at, now.value)}</b>{info.revoked.why.replace(/\.*$/, "")}. <a href={jobPath(info.revoked.job)}>The test that found it</a></span></p>
       ) : outOfDate(info, now.value) ? <p class="v is-warn"><Shape of="warn" />out of date: what it says is more than {VALID_DAYS} days old</p>
         : job.verdict?.outcome === "PASSED" ? <p class="v is-pass"><Shape of="pass" />holds as far as this box knows</p>
         // A green tick beside another verdict would be read as the drive's.

@@ -36,8 +36,8 @@ export function JobPage({ id }: { id: string }) {
     return (
       <main id="main" class="door" tabIndex={-1}>
         {problem.value ? (
-          <div class="panel"><h1>No such job</h1><ProblemNote problem={problem.value} /><a class="btn" href="/">To the bench</a></div>
-        ) : <p class="mute" role="status">Asking the box for this job.</p>}
+          <div class="panel"><h1>No such test</h1><ProblemNote problem={problem.value} /><a class="btn" href="/">To the bench</a></div>
+        ) : <p class="mute" role="status">Asking the box for this test.</p>}
       </main>
     );
   }

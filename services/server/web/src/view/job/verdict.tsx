@@ -32,7 +32,7 @@ export function VerdictPanel({ job }: { job: Job }) {
           </tbody>
         </table>
       )}
-      {verdict.rules.length === 0 && <p class="mute">No rule fired.</p>}
+      {verdict.rules.length === 0 && <p class="mute">No limit was passed.</p>}
     </Panel>
   );
 }

@@ -6,7 +6,7 @@ import type { PlaybookInfo, Problem } from "@wire";
 import "../../style/gate.css";
 import "../../style/playbook.css";
 import { api, asProblem } from "../../api";
-import { go, playbookPath } from "../../route";
+import { FRESH, go, playbookPath } from "../../route";
 import { known } from "../../state/app";
 import { Dialog, Icon, ProblemNote, Shape } from "../bits";
 import { Effect, Steps, titleOf } from "../gate/choice";
@@ -146,10 +146,10 @@ function Editor({ book, fresh }: { book: PlaybookInfo | undefined; fresh: boolea
   );
 }
 
-/** The page; `id` is the playbook's name, or `new`. */
+/** The page; `id` is the playbook's name, or [`FRESH`]. */
 export function PlaybookPage({ id }: { id: string }) {
   const { playbooks } = known.value;
-  const fresh = id === "new";
+  const fresh = id === FRESH;
   const book = playbooks?.find((one) => one.name === id);
   if (!fresh && !book) {
     return (

@@ -4,7 +4,7 @@ import type { Drive, PlaybookInfo } from "@wire";
 import "../../style/gate.css";
 import "../../style/playbook.css";
 import { plural } from "../../format";
-import { playbookPath } from "../../route";
+import { FRESH, playbookPath } from "../../route";
 import { known } from "../../state/app";
 import { Shape } from "../bits";
 import { Effect, Steps, timeWords, titleOf } from "../gate/choice";
@@ -31,7 +31,7 @@ export function PlaybooksPage() {
   return (
     <main id="main" tabIndex={-1}>
       <div class="pagehd"><div><h1>Playbooks</h1><p class="mute">What is done with a drive, step by step. Write your own as a few lines of TOML; the box checks it and names the line where something is wrong.</p></div>
-        <a class="btn prime" href="/playbooks/new">Write one</a></div>
+        <a class="btn prime" href={`/playbooks/${FRESH}`}>Write one</a></div>
       {playbooks === null || playbooks.length === 0 ? <p class="mute" role="status">The box has not told its playbooks yet.</p> : (
         <>
           {own.length > 0 && <><h2 class="sect">Yours</h2><ul class="cards">{own.map((book) => <Book key={book.name} book={book} largest={largest} />)}</ul></>}

@@ -10,10 +10,10 @@ import { clock, duration } from "../../format";
 import { known } from "../../state/app";
 import { Panel, ProblemNote, Shape } from "../bits";
 import { useSort } from "../sort";
-import { ChannelSettings } from "./alerts-channel";
-import { alerts, filled, type Alert, type Delivery, type Draft, type Kind, type Provider, type Service, type Tried } from "./alerts-data";
-import { ServiceForm } from "./alerts-form";
-import { OpenAlerts } from "./alerts-open";
+import { ChannelSettings } from "./alerts/channel";
+import { alerts, filled, type Alert, type Delivery, type Draft, type Kind, type Provider, type Service, type Tried } from "./alerts/data";
+import { ServiceForm } from "./alerts/form";
+import { OpenAlerts } from "./alerts/open";
 
 const when = (text: string) => clock(text, Date.now());
 

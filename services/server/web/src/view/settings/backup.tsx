@@ -33,7 +33,7 @@ function Take() {
   const { busy, run, note } = useDeed();
   const ready = password.value !== "" && phrase.value.length >= LEAST;
   return (
-    <Panel title="Take a backup" note="Events, jobs, certificates, people, add-ons, alerts: one encrypted file.">
+    <Panel title="Take a backup" note="Events, tests, certificates, people, add-ons, alerts: one encrypted file.">
       <form onSubmit={(event) => {
         event.preventDefault();
         if (!ready) return;
@@ -49,7 +49,7 @@ function Take() {
         {note}
         <button class="btn prime" type="submit" disabled={!ready || busy.value}>{busy.value ? "Making it" : "Take a backup"}</button>
       </form>
-      <p class="mute foot">Jobs under way and the keys that make this box this box are not in it.</p>
+      <p class="mute foot">Tests under way and the keys that make this box this box are not in it.</p>
     </Panel>
   );
 }
@@ -89,7 +89,7 @@ function Bring() {
           });
         }}>
           <dl class="facts says"><dt>Made on</dt><dd>{was.name}, version {was.version}</dd><dt>At</dt><dd>{clock(was.made, now.value)}</dd><dt>Size</dt><dd>{bytes(was.bytes)}</dd></dl>
-          <p><b>Everything that this box keeps now is replaced</b>: its events, jobs, people and passwords. The drives are not touched.</p>
+          <p><b>Everything that this box keeps now is replaced</b>: its events, tests, people and passwords. The drives are not touched.</p>
           {!was.agent && <p>The burn-in agent’s records are not in it: what the agent of this box keeps stays as it is.</p>}
           <Field id="r-ph" label="The backup's passphrase" value={phrase} />
           <Field id="r-pw" label="Your password on this box" complete="current-password" value={password} />

@@ -119,7 +119,7 @@ function Power({ name }: { name: string }) {
     return "The box switches itself off.";
   });
   return (
-    <Panel title="Power" note="Jobs write down where they are and go on after the next start.">
+    <Panel title="Power" note="Tests write down where they are and go on after the next start.">
       {note}
       <div class="do">
         <button class="btn" type="button" disabled={busy.value} onClick={() => ask("restart")}>Restart the box…</button>

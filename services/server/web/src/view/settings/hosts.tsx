@@ -10,8 +10,8 @@ import type { HostDrive, HostDrives, Hosts, HostToken, HostTokenMade, HostTokens
 import { drivePath } from "../../route";
 import { known } from "../../state/app";
 import { Dialog, Panel, ProblemNote, Shape } from "../bits";
-import { AlertLine, DriveRow, nameOf } from "./hosts-drive";
-import { plain } from "./hosts-line";
+import { AlertLine, DriveRow, nameOf } from "./hosts/drive";
+import { plain } from "./hosts/line";
 
 /** How often the page asks while somebody looks: reports come a minute apart at most. */
 const AGAIN_MS = 60_000;
@@ -32,7 +32,7 @@ function Known() {
   const look = async () => {
     try {
       const [told, all] = await Promise.all([
-        call<Hosts>("GET", "/api/hosts"),
+        call<Hosts>("GET", "/api/v1/hosts"),
         call<HostDrives>("GET", "/api/smart/health/all"),
       ]);
       drives.value = all.drives;

@@ -188,7 +188,7 @@ export default function Page() {
       <ProblemNote problem={asked.value} />
       {known && <Slots state={known} />}
       {known && next && (
-        <Panel title="Restart" note="Running jobs write down where they are and go on after it.">
+        <Panel title="Restart" note="Tests write down where they are and go on after it.">
           <p>The next start takes slot {next.name.toUpperCase()}{next.version ? `, version ${next.version}` : ""}. It has three starts to prove itself; if it does not, the box goes back to the system that runs now.</p>
           <button class="btn prime" type="button" disabled={busy} onClick={() => void run(async () => { await call("POST", "/update/reboot"); return "The box restarts. This page comes back by itself."; })}>Restart into it</button>
         </Panel>

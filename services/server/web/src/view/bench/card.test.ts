@@ -1,0 +1,50 @@
+import { describe, expect, it } from "vitest";
+import type { Verdict } from "@wire";
+
+import { drive, finding, job } from "../../fixtures";
+import { canChoose, plateOf } from "../../state/store";
+import { say, title } from "./card";
+
+const NOW = Date.parse("2026-11-20T12:00:00Z");
+const verdict = (outcome: Verdict["outcome"]): Verdict => ({ outcome, rules: [], summary: `${outcome} because.`, verified: 1e9, engine: "0.1.0" });
+const done = (outcome: Verdict["outcome"], change = {}) => job({ state: { kind: "finished" }, verdict: verdict(outcome), ended: "2026-11-20T11:46:00Z", ...change });
+
+describe("a card", () => {
+  it("says what is on an idle drive", () => expect(say(drive(), undefined, NOW)).toMatchObject({ kind: "idle", word: "Looks blank" }));
+  it("says why a drive is not offered", () => {
+    expect(say(drive({ refused: { kind: "mounted", reason: "mounted at /mnt" } }), undefined, NOW)).toMatchObject({ kind: "locked", line: "mounted at /mnt" });
+  });
+  it("a running job wins over a refusal that the job itself causes", () => {
+    expect(say(drive({ refused: { kind: "busy", reason: "being burned in" } }), job(), NOW)).toMatchObject({ kind: "hot", word: "Verify" });
+  });
+  it("bad sectors are told while they are found", () => expect(say(drive(), job({ bad_sectors: 3 }), NOW).line).toBe("3 bad sectors"));
+  it("a pulled drive with an open job waits, and an old verdict is not shown for a drive that is out", () => {
+    expect(say(drive({ present: false }), job(), NOW)).toMatchObject({ word: "Waiting" });
+    expect(say(drive({ present: false }), done("PASSED"), NOW)).toMatchObject({ word: "Pulled" });
+  });
+  it("a drive that nobody watches says of when it is, and cannot be chosen", () => {
+    const then = drive({ as_of: "2026-11-20T06:05:00Z", kernel_name: "sdc", location: "" });
+    expect(say(then, undefined, NOW)).toMatchObject({ kind: "idle stale", word: "Looks blank", foot: expect.stringMatching(/^As of \d\d:05; not seen since$/) as string });
+    expect(say(then, job(), NOW)).toMatchObject({ kind: "hot stale", word: "Verify" });
+    expect(say(then, done("PASSED"), NOW).word).toBe("PASSED");
+    expect(canChoose(then, undefined)).toBe(false);
+    expect([plateOf(then), plateOf(drive({ kernel_name: "sdc", location: "" }))]).toEqual(["was sdc", "sdc"]);
+  });
+  it("a bay's name stands on the plate, or before the model where it is longer", () => {
+    const [short, long] = [drive({ bay: "front 2" }), drive({ bay: "front, second from left" })];
+    expect([plateOf(short), title(short)]).toEqual(["front 2", "Exos X18"]);
+    expect([plateOf(long), title(long)]).toEqual(["1", "front, second from left: Exos X18"]);
+    expect(title(drive({ model: "" }))).toBe("no model told");
+  });
+  it("a failed drive shows where", () => {
+    expect(say(drive(), done("FAILED", { findings: [finding({ lba: 77, sectors: 9 })] }), NOW)).toMatchObject({ word: "FAILED", foot: "LBA 77" });
+  });
+  it("a drive that failed into write protection says that it failed, and beneath why it is not offered", () => {
+    const refused = { kind: "write-protected", reason: "it is write-protected" };
+    const failed = say(drive({ refused }), done("FAILED", { findings: [finding({ lba: 77 })] }), NOW);
+    expect(failed).toMatchObject({ word: "FAILED", foot: "Not offered: it is write-protected" });
+    expect(failed.kind).toMatch(/^done is-fail/);
+    expect(say(drive({ refused }), done("PASSED"), NOW)).toMatchObject({ kind: "locked", word: "Not offered" });
+  });
+  it.each(["PASSED", "WARN", "INCONCLUSIVE"] as const)("%s is its word", (outcome) => expect(say(drive(), done(outcome), NOW).word).toBe(outcome));
+});

@@ -1,0 +1,142 @@
+/** One bay: four fixed rows, so that no change of state moves a neighbour. */
+import type { Drive, Job } from "@wire";
+
+import { area, ceiling, curves, line, placeOfFinding, thin } from "../../curve";
+import { ago, bytes, celsius, clock, contentWords, findingPlace, lastFour, phaseName, plural, rate, timeLeft, verdictShape } from "../../format";
+import { drivePath, jobPath } from "../../route";
+import { toggle } from "../../state/app";
+import { canChoose, hasFailed, heatOf, isOver, plateOf, type Trail } from "../../state/store";
+import { Icon, Shape, Still } from "../bits";
+
+/** What a card says in its second row and beneath. */
+interface Say { kind: string; word: string; line: string; foot: [string, string, string] | string }
+
+/** A drive's state in words; pure. */
+export function say(drive: Drive, job: Job | undefined, now: number): Say {
+  const words = sayNow(drive, job, now);
+  if (!drive.as_of || !drive.present) return words;
+  // What was measured then is no news; what was found out about the drive is still true of it.
+  return { ...words, kind: `${words.kind} stale`, foot: `As of ${clock(drive.as_of, now)}; not seen since` };
+}
+
+function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
+  const temperature = celsius(heatOf(drive, job));
+  if (job && !isOver(job)) {
+    // Progress comes more often than the whole job, so it knows first that a phase has begun.
+    const at = job.progress?.step ?? job.phases.findIndex((p) => p.status === "running" || p.status === "interrupted");
+    if (job.state.kind === "waiting" || !drive.present) {
+      return {
+        kind: "inc is-inc", word: "Waiting", line: job.state.kind === "waiting" ? job.state.why : "drive is out",
+        foot: drive.present ? [temperature, "", "goes on by itself"] : `Out since ${clock(drive.since, now)}`,
+      };
+    }
+    const phase = job.progress?.phase ?? job.phases[at]?.phase;
+    const bad = job.bad_sectors > 0 ? plural(job.bad_sectors, "bad sector") : job.findings.length > 0 ? plural(job.findings.length, "finding") : "";
+    return {
+      kind: "hot", word: phase ? phaseName(phase) : "Starting", line: bad || `step ${Math.max(0, at) + 1} of ${job.phases.length}`,
+      foot: [temperature, rate(job.progress?.rate), job.progress ? timeLeft(job.progress.eta_job) : "starting"],
+    };
+  }
+  if (!drive.present) return { kind: "gone", word: "Pulled", line: `at ${clock(drive.since, now)}`, foot: "Nothing runs on it." };
+  if (drive.refused && !hasFailed(job)) return { kind: "locked", word: "Not offered", line: drive.refused.reason, foot: [temperature, "", "kept as it is"] };
+  if (job?.verdict) {
+    const first = job.findings.find((f) => f.lba !== null);
+    const place = first && job.verdict.outcome === "FAILED" ? findingPlace({ ...first, sectors: 1 }) : null;
+    return {
+      kind: `done is-${verdictShape(job.verdict.outcome)} ${job.verdict.outcome === "FAILED" ? "fail" : job.verdict.outcome === "INCONCLUSIVE" ? "inc" : ""}`,
+      word: job.verdict.outcome,
+      line: job.verdict.outcome === "PASSED" ? `${bytes(job.verdict.verified)} verified` : job.verdict.summary,
+      foot: drive.refused ? `Not offered: ${drive.refused.reason}` : place ?? [temperature, "", job.ended ? ago(job.ended, now) : ""],
+    };
+  }
+  const content = contentWords(drive.content);
+  return { kind: "idle", word: content.head, line: content.detail, foot: [temperature, "", "idle"] };
+}
+
+/** A card's first row: the bay's name where the plate has no room for it, and the model; pure. */
+export function title(drive: Drive): string {
+  const model = drive.model || "no model told";
+  return drive.bay && plateOf(drive) !== drive.bay ? `${drive.bay}: ${model}` : model;
+}
+
+function Ring({ job }: { job: Job }) {
+  const p = job.progress;
+  const share = p ? (p.total > 0 ? p.done / p.total : 0) : 0;
+  const percent = Math.floor(share * 100);
+  const round = 2 * Math.PI * 28;
+  const label = p && p.total > 0 ? `${percent} percent of this phase` : "this phase has no measure";
+  return (
+    <svg class="ring rg" viewBox="0 0 64 64" role="img" aria-label={label}>
+      <circle cx="32" cy="32" r="28" />
+      <circle class="p" cx="32" cy="32" r="28" stroke-dasharray={round.toFixed(1)} stroke-dashoffset={(round * (1 - share)).toFixed(1)} />
+      <text x="32" y="38">{p && p.total > 0 ? `${percent}%` : "…"}</text>
+    </svg>
+  );
+}
+
+function Spark({ job, trail }: { job: Job; trail: Trail | undefined }) {
+  const all = curves(job, trail);
+  const max = Math.max(1, ceiling(all.flatMap((c) => c.points.map(([, y]) => y))).top) * 1.1;
+  const now = all.find((c) => c.running);
+  const grey = all.filter((c) => c !== now).at(-1);
+  const hot = now && thin(now.points, 100);
+  const tick = job.findings.map((f) => placeOfFinding(job, f)).find((x) => x !== null);
+  return (
+    <span class="spark">
+      <svg viewBox="0 0 300 40" preserveAspectRatio="none" aria-hidden="true">
+        {grey && <path class={hot ? "gh" : "ln"} d={line(thin(grey.points, 100), 300, 40, max)} />}
+        {hot && <path class="ar" d={area(hot, 300, 40, max)} />}
+        {hot && <path class="hot" d={line(hot, 300, 40, max, 2)} />}
+        <path class="base" d="M0 39.5H300" />
+      </svg>
+      {tick !== undefined && tick !== null && <span class="tick is-fail" style={{ left: `${(tick * 100).toFixed(1)}%` }} />}
+    </span>
+  );
+}
+
+interface CardProps { drive: Drive; job: Job | undefined; trail: Trail | undefined; selected: boolean; minute: number }
+
+/** One bay's card. `minute` is the present minute in milliseconds: ages on it are no finer. */
+export class Card extends Still<CardProps> {
+  override render({ drive, job, trail, selected, minute }: CardProps) {
+    const words = say(drive, job, Math.max(minute, Date.parse(job?.ended ?? "") || 0));
+    const can = canChoose(drive, job);
+    const name = lastFour(drive.serial) || drive.kernel_name;
+    const href = job ? jobPath(job.id) : drivePath(drive.key);
+    const id = drive.id;
+    const what = title(drive);
+    return (
+      <li class={`bay ${words.kind} ${can ? "can" : ""} ${selected ? "sel" : ""}`} data-bay={id ?? drive.key} data-can={can ? "" : undefined}>
+        <span class="hd">
+          <span class="plate">{plateOf(drive)}</span>
+          <span class="md" title={what}>{what}</span>
+          <span class="cap">{bytes(drive.capacity)}</span>
+          {can && id !== null && (
+            <label class="box">
+              <input type="checkbox" checked={selected} onChange={() => toggle(id)} aria-label={`Choose ${name}, ${drive.model}`} />
+              <Icon name="tick" />
+            </label>
+          )}
+        </span>
+        <span class="id">
+          <a class="l4" href={href} aria-label={`${name}, ${drive.model}, ${words.word} ${words.line}`}>{name}</a>
+          <span class="st" title={words.word}>{words.word}</span>
+          <span class="st" title={words.line}>{words.line}</span>
+        </span>
+        <Place drive={drive} job={job} kind={words.kind} />
+        {job ? <Spark job={job} trail={trail} /> : <span class="spark blank" />}
+        <span class="ft">
+          {typeof words.foot === "string" ? <span class="wide">{words.foot}</span> : words.foot.map((text, i) => <span key={i}>{text}</span>)}
+        </span>
+      </li>
+    );
+  }
+}
+
+/** The 64-pixel place at the right: ring, verdict, lock or dotted ring. */
+function Place({ drive, job, kind }: { drive: Drive; job: Job | undefined; kind: string }) {
+  if (job && !isOver(job)) return kind.startsWith("hot") ? <Ring job={job} /> : <Shape of="inc" big />;
+  if ((drive.refused && !hasFailed(job)) || drive.id === null) return <span class="lockd rg"><Icon name="lock" /></span>;
+  if (job?.verdict && drive.present) return <Shape of={verdictShape(job.verdict.outcome)} big />;
+  return <svg class="ring rg" viewBox="0 0 64 64" aria-hidden="true"><circle class="wait" cx="32" cy="32" r="29" /></svg>;
+}

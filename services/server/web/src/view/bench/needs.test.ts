@@ -1,0 +1,63 @@
+import { describe, expect, it } from "vitest";
+import type { BoxView, Drive, Job, Verdict } from "@wire";
+
+import { drive, job } from "../../fixtures";
+import { needs } from "./needs";
+
+const verdict = (outcome: Verdict["outcome"]): Verdict => ({ outcome, rules: [], summary: "It is said.", verified: 0, engine: "" });
+/** A drive of its own with a job of its own. */
+const pair = (serial: string, of: Partial<Job>, change: Partial<Drive> = {}): [Drive, Job] => {
+  const one = drive({ serial, ...change });
+  return [one, job({ id: `j-${serial}`, drive: one.id ?? "", serial, ...of })];
+};
+const over = (serial: string, outcome: Verdict["outcome"]) => pair(serial, { state: { kind: "finished" }, verdict: verdict(outcome) });
+const told = (pairs: [Drive, Job][], box: BoxView | null = null, picked: string[] = []) =>
+  needs(pairs.map(([one]) => one), new Map(pairs.map(([one, of]) => [one.id ?? "", of])), box, picked);
+const box = (update: object) => ({ supervisor: { update } }) as unknown as BoxView;
+const slot = (name: string, change = {}) => ({ name, state: "good", version: "2.0", running: false, next: false, tries_left: 0, ...change });
+
+describe("needs you", () => {
+  it("by urgency: heat, a drive that is out, the gate, FAILED, a trial, INCONCLUSIVE, what waits, WARN; PASSED never", () => {
+    const free = drive({ serial: "FREE0001" });
+    const pairs = [
+      over("WARN0001", "WARN"), over("PASS0001", "PASSED"), over("FAIL0001", "FAILED"), over("INCO0001", "INCONCLUSIVE"),
+      pair("WAIT0001", { state: { kind: "waiting", why: "the drive answers nothing" } }),
+      pair("HOT00001", {}, { temperature: 56 }), pair("GONE0001", {}, { present: false }), pair("FINE0001", {}), pair("BAD00001", { bad_sectors: 2 }),
+    ];
+    const list = needs([...pairs.map(([one]) => one), free], new Map(pairs.map(([one, of]) => [one.id ?? "", of])), box({ trial: "ten minutes are not over", slots: [slot("b", { running: true })] }), [free.id ?? ""]);
+
+    expect(list.map(({ short }) => short)).toEqual(["cool it: 56\u00a0°C", "heads for FAILED", "put it back", "confirm it", "take it out", "on trial: leave it on", "look at it", "waits", "keep it or send it back"]);
+    expect(list.map(({ shape }) => shape)).toEqual(["warn", "fail", "inc", "inc", "fail", "warn", "inc", "inc", "warn"]);
+  });
+
+  it("a drive at the limit that the box tells is fine, above it too hot; one of which it tells none is left alone", () => {
+    const of = (temperature: number, change: Partial<Drive> = {}) => needs([drive({ temperature, heat_limit: 70, ...change })], new Map(), null);
+    expect(of(70)).toEqual([]);
+    expect(of(71).map(({ what }) => what)).toEqual(["…2B7H is at 71\u00a0°C; above 70\u00a0°C it is too hot"]);
+    expect(of(71, { as_of: "2026-11-20T06:00:00Z" })).toEqual([]);
+    const { heat_limit: _, ...untold } = drive({ temperature: 99 });
+    expect(needs([untold], new Map(), null)).toEqual([]);
+  });
+
+  it("the progress of a job knows the heat before the drive's own line does", () => {
+    const progress = { phase: "write", step: 0, done: 1, total: 2, rate: 1, phase_percent: null, percent: 1, eta: null, eta_job: null, temperature: 61 } as Job["progress"];
+    expect(told([pair("HOT00001", { progress }, { temperature: 40 })]).map(({ act }) => act)).toEqual(["Its test"]);
+  });
+
+  it("a paused job asks for a person, one that waits for its drive does not", () => {
+    expect(told([pair("P0000001", { state: { kind: "waiting", why: "paused by mara" } })])[0]).toMatchObject({ what: "…0001 is paused by mara", next: "It goes on when somebody presses Go on." });
+    expect(told([pair("P0000001", { state: { kind: "waiting", why: "it is busy." } })])[0]).toMatchObject({ what: "…0001 waits: it is busy", next: expect.stringMatching(/by itself/) as string });
+  });
+
+  it("an update that waits for a restart is told, one that runs and is kept is not", () => {
+    expect(told([], box({ trial: null, slots: [slot("a", { running: true }), slot("b", { next: true })] })).map(({ what }) => what)).toEqual(["Version 2.0 is written and waits for a restart"]);
+    expect(told([], box({ trial: null, slots: [slot("a", { running: true, next: true }), slot("b")] }))).toEqual([]);
+  });
+  it("bad memory of the box is told as that, and heads no drive for FAILED", () => {
+    const finding = (kind: "host_memory" | "bit_flip" | "lost_write") => ({ kind, lba: 1, sectors: 1, found: null, phase: "verify" as const, step: 1, detail: "" });
+    const running = (kinds: Parameters<typeof finding>[0][]) => pair("MEMO0001", { state: { kind: "running" }, verdict: null, bad_sectors: 1, findings: kinds.map(finding) });
+    expect(told([running(["host_memory", "bit_flip"])])[0]?.what).toContain("memory is bad");
+    expect(told([running(["host_memory", "lost_write"])])[0]?.what).toContain("heading for FAILED");
+    expect(told([running(["bit_flip"])])[0]?.what).toContain("heading for FAILED");
+  });
+});

@@ -1,0 +1,116 @@
+/** What needs a person, the most urgent first; long lists are folded, so that the bays stay in view. */
+import { useSignal } from "@preact/signals";
+import type { BoxView, Drive, Job } from "@wire";
+
+import { bytes, celsius, lastFour, plural, verdictShape } from "../../format";
+import { chosen, known, latest } from "../../state/app";
+import { drivePath, jobPath, settingsPath } from "../../route";
+import { printing } from "../../printing";
+import { heatOf, isHosts, isOver } from "../../state/store";
+import { Shape } from "../bits";
+
+/** One thing that needs a person. */
+export interface Need {
+  /** The same thing has the same key the next time. */
+  key: string;
+  shape: "fail" | "inc" | "warn";
+  /** Whose last four it is about; empty for the box itself. */
+  four: string;
+  /** Id of the drive that it is about. */
+  drive: string | null;
+  what: string;
+  next: string;
+  /** What to do, in a word or three, for a screen across the room. */
+  short: string;
+  /** Where more is, and what the link is called. */
+  href: string;
+  act: string;
+}
+
+/**
+ * Urgency, the first first: what gets worse by the minute, then what a person is waited for, then what stays as it is.
+ */
+const ORDER = ["hot", "failing", "gone", "gate", "failed", "trial", "inconclusive", "update", "waiting", "paused", "warn"] as const;
+type Kind = (typeof ORDER)[number];
+
+/** A sentence that may come with or without its stop. */
+const stopped = (text: string) => text.replace(/\.*$/, "");
+
+/** Everything that needs a person; pure. `picked`: drives that were chosen and wait for the gate. */
+export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, box: BoxView | null, picked: readonly string[] = []): Need[] {
+  const list: (Need & { kind: Kind })[] = [];
+  const add = (kind: Kind, need: Need) => list.push({ ...need, kind });
+  for (const drive of drives) {
+    if (drive.id === null) continue;
+    const job = jobs.get(drive.id);
+    const four = lastFour(drive.serial);
+    const of = { four, drive: drive.id };
+    const heat = heatOf(drive, job);
+    if (drive.present && !drive.as_of && heat !== null && drive.heat_limit !== undefined && heat > drive.heat_limit) {
+      add("hot", { ...of, key: `hot ${drive.id}`, shape: "warn", what: `…${four} is at ${celsius(heat)}; above ${celsius(drive.heat_limit)} it is too hot`, next: job && !isOver(job) ? "Give it air, or pause it. At a limit of its own the test pauses by itself." : "Give it air before it is tested.", short: `cool it: ${celsius(heat)}`, href: job && !isOver(job) ? jobPath(job.id) : drivePath(drive.id), act: job && !isOver(job) ? "Its test" : "The drive" });
+    }
+    if (!job) continue;
+    const link = { href: jobPath(job.id), act: isOver(job) ? "Evidence" : "Its test" };
+    if (!isOver(job)) {
+      if (!drive.present) add("gone", { ...of, ...link, key: `gone ${job.id}`, shape: "inc", what: `…${four} was taken out in the middle of its test`, next: "Put it back: the test goes on where it was. The others go on meanwhile.", short: "put it back" });
+      else if (job.state.kind === "waiting" && /^paused/i.test(job.state.why)) add("paused", { ...of, ...link, key: `waits ${job.id}`, shape: "inc", what: `…${four} is ${stopped(job.state.why)}`, next: "It goes on when somebody presses Go on.", short: "paused" });
+      else if (job.state.kind === "waiting" && list.some(({ key }) => key === `hot ${drive.id}`)) continue;
+      else if (job.state.kind === "waiting") add("waiting", { ...of, ...link, key: `waits ${job.id}`, shape: "inc", what: `…${four} waits: ${stopped(job.state.why)}`, next: "It goes on by itself; the others go on meanwhile.", short: "waits" });
+      else if (isHosts(job)) add("failing", { ...of, ...link, key: `bad ${job.id}`, shape: "inc", what: `The box's own memory is bad: the test of …${four} can tell nothing of the drive`, next: "Test the drive in another computer.", short: "the box's memory is bad" });
+      else if (job.bad_sectors > 0) add("failing", { ...of, ...link, key: `bad ${job.id}`, shape: "fail", what: `…${four} is heading for FAILED: ${plural(job.bad_sectors, "bad sector")} so far`, next: "It goes on to tell how many there are. End it if that is of no use.", short: "heads for FAILED" });
+      continue;
+    }
+    const verdict = job.verdict;
+    if (!verdict || verdict.outcome === "PASSED") continue;
+    const said = `…${four}: ${stopped(verdict.summary)}`;
+    const shape = verdictShape(verdict.outcome) as Need["shape"];
+    switch (verdict.outcome) {
+      case "FAILED": add("failed", { ...of, ...link, key: job.id, shape, what: said, next: "Take it out; do not put data on it.", short: "take it out" }); break;
+      case "INCONCLUSIVE": add("inconclusive", { ...of, ...link, key: job.id, shape, what: said, next: "Test it again, or look at what stopped it.", short: "look at it" }); break;
+      case "WARN": add("warn", { ...of, ...link, key: job.id, shape, what: said, next: "Keep it or send it back.", short: "keep it or send it back" }); break;
+    }
+  }
+  const here = drives.filter((drive) => drive.id !== null && picked.includes(drive.id));
+  if (here.length > 0) {
+    add("gate", { key: "gate", four: "", drive: null, shape: "inc", what: `${plural(here.length, "chosen drive")} (${bytes(here.reduce((sum, drive) => sum + drive.capacity, 0))}) ${here.length === 1 ? "waits" : "wait"} to be confirmed`, next: "Nothing is erased before labels and password are typed.", short: "confirm it", href: "/burn", act: "Confirm…" });
+  }
+  const update = box?.supervisor?.update;
+  const system = { four: "", drive: null, href: settingsPath("update"), act: "Updates" };
+  if (update?.trial) {
+    const version = update.slots.find((slot) => slot.running)?.version;
+    add("trial", { ...system, key: "trial", shape: "warn", what: `The update${version ? ` to ${version}` : ""} is not kept yet: ${stopped(update.trial)}`, next: "Leave the box on until then; otherwise it goes back.", short: "on trial: leave it on" });
+  } else if (update) {
+    const next = update.slots.find((slot) => slot.next && !slot.running);
+    if (next) add("update", { ...system, key: "update", shape: "warn", what: `${next.version ? `Version ${next.version}` : "An update"} is written and waits for a restart`, next: "Tests write down where they are and go on after it.", short: "restart into the update" });
+  }
+  return list
+    .sort((a, b) => ORDER.indexOf(a.kind) - ORDER.indexOf(b.kind) || (a.key < b.key ? 1 : -1))
+    .map(({ kind: _kind, ...need }) => need);
+}
+
+/** Lines that are shown before the rest is asked for. */
+const SHOWN = 4;
+
+/** The list above the bays. */
+export function Needs({ drives }: { drives: readonly Drive[] }) {
+  const all = useSignal(false);
+  const list = needs(drives, latest.value, known.value.box, chosen.value);
+  const shown = all.value || printing.value || list.length <= SHOWN + 1 ? list : list.slice(0, SHOWN);
+  return (
+    <div class="needs">
+      <h2>Needs you{list.length > 0 && <span class="sr">: {plural(list.length, "thing")}, the most urgent first</span>}</h2>
+      <ul aria-live="polite" aria-relevant="additions">
+        {list.length === 0 && <li class="calm"><span>Nothing. This line says so when that changes.</span></li>}
+        {shown.map(({ key, shape, what, next, href, act, four }) => (
+          <li key={key} class={`is-${shape}`}>
+            <Shape of={shape} /><span><b>{what}.</b> {next}</span>
+            <span class="act"><a href={href} aria-label={four ? `${act} of …${four}` : act}>{act}</a></span>
+          </li>
+        ))}
+      </ul>
+      {(shown.length < list.length || (all.value && list.length > SHOWN + 1)) && (
+        <button class="btn plain rest" type="button" aria-expanded={all.value} onClick={() => (all.value = !all.value)}>{all.value ? "Fewer" : `${list.length - SHOWN} more`}</button>
+      )}
+    </div>
+  );
+}

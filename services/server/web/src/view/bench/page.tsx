@@ -1,0 +1,108 @@
+/** The bench: every bay at one glance, what needs a person, and what was chosen. */
+import { computed } from "@preact/signals";
+import type { Drive } from "@wire";
+
+import { bytes, lastFour, plural, rate, timeLeft } from "../../format";
+import { choose, chosen, known, latest, now, search } from "../../state/app";
+import { byGroup, hottestOf, isOver, matches } from "../../state/store";
+import { Icon } from "../bits";
+import { Card } from "./card";
+import { Banners, TheBox } from "../box";
+import { Needs } from "./needs";
+
+const minute = computed(() => Math.floor(now.value / 60_000) * 60_000);
+
+function Figures({ drives }: { drives: readonly Drive[] }) {
+  const here = drives.filter((drive) => drive.present);
+  const running = [...latest.value.values()].filter((job) => !isOver(job));
+  const moving = running.reduce((sum, job) => sum + (job.state.kind === "running" ? (job.progress?.rate ?? 0) : 0), 0);
+  const next = Math.min(...running.map((job) => job.progress?.eta_job ?? Infinity));
+  const hottest = hottestOf(here, latest.value);
+  const [amount, unit] = rate(moving).split("\u00a0");
+  return (
+    <div class="figs">
+      <div class="fig"><span class="k">Testing</span><span class="n">{running.length} <small>of {here.filter((drive) => drive.refused?.kind !== "boot-disk").length}</small></span>
+        <span class="s">{running.length === 0 ? "nothing runs" : Number.isFinite(next) ? `next done in ${timeLeft(next)}` : "time left not known yet"}</span></div>
+      <div class="fig"><span class="k">Throughput</span><span class="n">{amount} <small>{unit}</small></span>
+        <span class="s">all drives together</span></div>
+      <div class="fig"><span class="k">Hottest</span><span class="n">{hottest ? hottest.heat : "–"} <small>{hottest ? "°C" : ""}</small></span>
+        <span class="s">{hottest ? `…${lastFour(hottest.drive.serial)}` : "no sensor tells"}</span></div>
+    </div>
+  );
+}
+
+function Empty() {
+  // An empty list from an agent that never spoke says nothing about drives.
+  if (known.value.box?.agent.state !== "online") {
+    return (
+      <section class="chassis first">
+        <h2>Waiting for the burn-in agent</h2>
+        <p class="mute">It is the part of the box that sees the drives, and it has not told them yet. They show here as soon as it does.</p>
+      </section>
+    );
+  }
+  return (
+    <section class="chassis first">
+      <h2>No drive is plugged in</h2>
+      <ol>
+        <li><b>Plug one in.</b> SATA, SAS, NVMe or USB; it shows here within two seconds. Nothing is written to it.</li>
+        <li><b>Choose it</b> and press “Burn in”. You read what is on it and type the last four of its serial.</li>
+        <li><b>Give your password</b> within two minutes. Every sector is then written, read back and compared; you get PASSED, WARN, FAILED or INCONCLUSIVE with the evidence.</li>
+      </ol>
+    </section>
+  );
+}
+
+function ActBar({ drives }: { drives: readonly Drive[] }) {
+  const picked = drives.filter((drive) => drive.id !== null && chosen.value.includes(drive.id));
+  if (picked.length === 0) return null;
+  const total = bytes(picked.reduce((sum, drive) => sum + drive.capacity, 0));
+  return (
+    <div class="actbar" role="region" aria-label="Chosen drives">
+      <b>{plural(picked.length, "drive")} chosen</b>
+      <span class="sub">{total} in all: {picked.map((drive) => `…${lastFour(drive.serial)}`).join(", ")}</span>
+      <span class="r">
+        <button class="btn clr" type="button" onClick={() => choose([])}>Clear</button>
+        <a class="btn hot" href="/burn">Burn in…</a>
+      </span>
+    </div>
+  );
+}
+
+/** The bench. */
+export function Bench() {
+  const { drives, jobs: _jobs, trails } = known.value;
+  if (drives === null) return <main id="main" tabIndex={-1}><p class="mute" role="status">Waiting for the box to tell its drives.</p></main>;
+  const shown = search.value ? drives.filter((drive) => matches(drive, search.value)) : drives;
+  const jobs = latest.value;
+  return (
+    <main id="main" tabIndex={-1}>
+      <h1 class="sr">Bench</h1>
+      <Banners />
+      <div class="now"><Figures drives={drives} /><Needs drives={drives} /></div>
+      {drives.length === 0 && <Empty />}
+      {drives.length > 0 && shown.length === 0 && <p class="mute none" role="status">No drive answers to “{search.value}”. <button class="btn plain" type="button" onClick={() => (search.value = "")}>Show all</button></p>}
+      {shown.length > 0 && shown.every((drive) => drive.refused !== null) && (
+        <p class="note all" role="status"><Icon name="lock" /><span><b>None of these drives is offered.</b> Each says why. What is in use stays untouched: free it (unmount it, take it out of its pool), or plug in another; it shows here within two seconds.</span></p>
+      )}
+      <div class="box-all">
+        {byGroup(shown).map((group) => (
+          <section key={`${group.name} ${group.note}`} class="chassis" aria-label={`${group.name} ${group.note}`} style={{ "--n4": Math.min(4, group.drives.length), "--n3": Math.min(3, group.drives.length), "--n2": Math.min(2, group.drives.length), "--n8": Math.min(8, group.drives.length) }}>
+            <header><h2>{group.name}</h2><span>{group.note}</span><span class="r">{plural(group.drives.length, "drive")}</span></header>
+            <ul class="bays">
+              {group.drives.map((drive) => {
+                const job = drive.id === null ? undefined : jobs.get(drive.id);
+                return <Card key={drive.key} drive={drive} job={job} trail={job && trails.get(job.id)} selected={drive.id !== null && chosen.value.includes(drive.id)} minute={minute.value} />;
+              })}
+            </ul>
+          </section>
+        ))}
+      </div>
+      <TheBox />
+      <div class="keys" aria-hidden="true">
+        <span><kbd>←→↑↓</kbd> over bays</span><span><kbd>x</kbd> choose</span><span><kbd>b</kbd> burn in</span><span><kbd>/</kbd> search</span><span><kbd>?</kbd> all keys</span>
+      </div>
+      <ActBar drives={drives} />
+    </main>
+  );
+}

@@ -1,0 +1,260 @@
+/** One drive: what it is, what is on it, what was done with it. */
+import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
+import type { Drive, Job, Outcome, Problem } from "@wire";
+
+import "../../style/job.css";
+import "../../style/lists.css";
+import { api, asProblem, certificateUrl } from "../../api";
+import { curves, line, placeOfFinding, thin } from "../../curve";
+import { busName, bytes, celsius, clock, contentWords, grouped, lastFour, rotationName, stamp } from "../../format";
+import { go, jobPath } from "../../route";
+import { siblings, telling } from "../../siblings";
+import { known, latest, now, wish, type Wish } from "../../state/app";
+import { addJobs, canChoose, canGiveUp, hasFailed, isOver } from "../../state/store";
+import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
+import { Health } from "./health";
+import { SmartTable } from "../job/smart";
+import { Siblings } from "./siblings";
+import { useSort } from "../sort";
+import { SurfaceMap } from "./surface-map";
+
+function Content({ drive }: { drive: Drive }) {
+  const { head, detail } = contentWords(drive.content);
+  const { list, head: column } = useSort(drive.content.state === "found" ? drive.content.signatures : [], null, {
+    where: ({ partition }) => partition, kind: ({ kind }) => kind, label: ({ label, name }) => label ?? name, uuid: ({ uuid }) => uuid,
+  });
+  return (
+    <Panel title="What is on it" span="c7">
+      <p class="what">{head}</p>
+      {detail && <p class="mute">{detail}</p>}
+      {drive.content.state === "found" && (
+        <table class="tbl sigs">
+          <thead><tr>{column("where", "Where")}{column("kind", "Kind")}{column("label", "Label")}{column("uuid", "UUID")}</tr></thead>
+          <tbody>
+            {list.map((s, i) => (
+              <tr key={i}><td data-k="Where">{s.partition === 0 ? "whole disk" : `partition ${s.partition}`}</td><td data-k="Kind" class="mono">{s.kind}</td><td data-k="Label">{s.label ?? s.name ?? "–"}</td><td data-k="UUID" class="mono uuid">{s.uuid ?? "–"}</td></tr>
+            ))}
+          </tbody>
+        </table>
+      )}
+    </Panel>
+  );
+}
+
+/** Throughput over the surface as a small picture: the last step that moved over the whole drive. */
+function Mini({ job }: { job: Job }) {
+  const curve = curves(job, undefined).at(-1);
+  if (!curve) return <span class="mini" />;
+  const points = thin(curve.points, 60);
+  const max = Math.max(1, ...points.map(([, y]) => y)) * 1.1;
+  const bad = job.findings.map((finding) => placeOfFinding(job, finding)).filter((x) => x !== null).slice(0, 20);
+  return (
+    <svg class="mini" viewBox="0 0 120 28" preserveAspectRatio="none" aria-hidden="true">
+      {bad.map((x, i) => <line key={i} class="bad" x1={x * 120} x2={x * 120} y1="0" y2="28" />)}
+      <path d={line(points, 120, 28, max)} />
+    </svg>
+  );
+}
+
+function Jobs({ jobs, asked }: { jobs: readonly Job[]; asked: boolean }) {
+  const { list, head } = useSort(jobs, "started", {
+    started: ({ started }) => started, playbook: ({ playbook }) => playbook, by: ({ actor }) => actor, outcome: ({ verdict }) => verdict?.outcome ?? null, certificate: ({ certificate }) => certificate?.id ?? null,
+  }, true);
+  return (
+    <Panel title="Its life on this box" span="c12 half" note={jobs.length > 0 ? "each test, its throughput over the surface, and its certificate" : undefined}>
+      {jobs.length === 0 ? asked && <p class="mute">No test yet. Each burn-in and read scan stays here, with its verdict and certificate.</p> : (
+        <div class="scroll"><table class="tbl jobs">
+          <thead><tr>{head("started", "Started")}{head("playbook", "Playbook")}{head("by", "By")}<th scope="col">Surface</th>{head("outcome", "Outcome")}<th scope="col">In a sentence</th>{head("certificate", "Certificate")}</tr></thead>
+          <tbody>
+            {list.map((job) => (
+              <tr key={job.id}>
+                <td data-k="Started"><a href={jobPath(job.id)}>{clock(job.started, now.value)}</a></td><td data-k="Playbook">{job.playbook}</td><td data-k="By">{job.actor}</td>
+                <td class="pic"><Mini job={job} /></td>
+                <td data-k="Outcome">{job.verdict ? <VerdictMark outcome={job.verdict.outcome} /> : isOver(job) ? "ended" : `running, ${Math.floor(job.progress?.percent ?? 0)} %`}</td>
+                <td data-k="In a sentence">{job.verdict?.summary ?? (job.state.kind === "waiting" ? job.state.why : "")}</td>
+                <td data-k="Certificate">{job.certificate ? (job.certificate.revoked
+                  ? <span class="v is-fail"><Shape of="fail" />revoked</span>
+                  : <a href={certificateUrl(job.id, ".html")} target="_blank" rel="noopener">{job.certificate.id}</a>) : "–"}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table></div>
+      )}
+    </Panel>
+  );
+}
+
+/** Makes the drive findable among its neighbours; what the box did about it is told beside the button. */
+function Locate({ drive }: { drive: Drive }) {
+  const on = useSignal(false);
+  const busy = useSignal(false);
+  const told = useSignal("");
+  const problem = useSignal<Problem | null>(null);
+  const id = drive.id;
+  if (id === null || !drive.present) return null;
+  if (drive.as_of) return <button class="btn" type="button" disabled aria-describedby="unseen"><Icon name="bulb" />Show me which</button>;
+  const turn = async () => {
+    busy.value = true;
+    problem.value = null;
+    try {
+      told.value = (await api.locate(id, !on.value)).told;
+      on.value = !on.value;
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+      told.value = "";
+    }
+    busy.value = false;
+  };
+  return (
+    <>
+      <button class={`btn ${on.value ? "lit" : ""}`} type="button" aria-pressed={on.value} disabled={busy.value} onClick={() => void turn()}><Icon name="bulb" />{on.value ? "Stop showing it" : "Show me which"}</button>
+      <span class="told" role="status">{told.value}</span>
+      <ProblemNote problem={problem.value} />
+    </>
+  );
+}
+
+/** Longest name of a bay, as the box takes it. */
+const BAY_MAX = 64;
+
+/** The bay's name, which a person gives once and which stays when the drive is exchanged. */
+function Bay({ drive }: { drive: Drive }) {
+  const text = useSignal<string | null>(null);
+  const busy = useSignal(false);
+  const problem = useSignal<Problem | null>(null);
+  const field = useRef<HTMLInputElement>(null);
+  const opener = useRef<HTMLButtonElement>(null);
+  const was = useRef(false);
+  const open = text.value !== null;
+  // Whoever opens it writes at once, and who closes it is where he was.
+  useEffect(() => {
+    if (open) field.current?.focus();
+    else if (was.current) opener.current?.focus();
+    was.current = open;
+  }, [open]);
+  const id = drive.id;
+  if (id === null) return <>{drive.bay ?? "not named"}</>;
+  const save = async () => {
+    busy.value = true;
+    problem.value = null;
+    try {
+      await api.nameBay(id, text.value ?? "");
+      text.value = null;
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+    busy.value = false;
+  };
+  if (text.value === null) {
+    return <>{drive.bay ?? "not named"} <button ref={opener} class="btn" type="button" disabled={drive.as_of !== undefined} onClick={() => { text.value = drive.bay ?? ""; }}>{drive.bay ? "Rename bay" : "Name bay"}</button></>;
+  }
+  return (
+    <form class="bayname" onSubmit={(event) => { event.preventDefault(); void save(); }}>
+      <input ref={field} type="text" maxLength={BAY_MAX} aria-label="Name of its bay" placeholder="front, second from left" value={text.value} onInput={(event) => { text.value = event.currentTarget.value; }} />
+      <button class="btn" type="submit" disabled={busy.value}>Keep</button>
+      <button class="btn" type="button" onClick={() => { text.value = null; problem.value = null; }}>Cancel</button>
+      <ProblemNote problem={problem.value} />
+    </form>
+  );
+}
+
+/** The gate with this drive alone, for what its page offers. */
+function enter(asked: Wish): void {
+  wish.value = asked;
+  go("/burn");
+}
+
+/** What a drive is after its last test, in a word to the one who holds it. */
+const AFTER: Record<Outcome, string> = { PASSED: "Passed its test", WARN: "Keep it or send it back", FAILED: "Take it out; put no data on it", INCONCLUSIVE: "Not known yet whether it is good" };
+
+/** The page of one drive; `id` is its identity, or its key where it has none. */
+export function DrivePage({ id }: { id: string }) {
+  const { drives, jobs: all, events } = known.value;
+  // The stream brings the newest jobs of the box; those of a drive that was here long ago are asked for.
+  const asked = useSignal<{ of: string; problem: Problem | null } | null>(null);
+  useEffect(() => {
+    api.jobsOf(id).then(
+      (told) => {
+        known.value = addJobs(known.peek(), told);
+        asked.value = { of: id, problem: null };
+      },
+      (thrown: unknown) => (asked.value = { of: id, problem: asProblem(thrown) }),
+    );
+  }, [id]);
+  const answer = asked.value?.of === id ? asked.value : null;
+  if (drives === null) return <main id="main" tabIndex={-1}><p class="mute" role="status">Waiting for the box to tell its drives.</p></main>;
+  const drive = drives.find((d) => d.id === id) ?? drives.find((d) => d.key === id);
+  const jobs = [...all.values()].filter((job) => job.drive === id).sort((a, b) => (a.id < b.id ? 1 : -1));
+  const known_as = drive ?? jobs[0];
+  if (!known_as && !answer) return <main id="main" tabIndex={-1}><p class="mute" role="status">Asking the box for this drive.</p></main>;
+  if (!known_as && answer?.problem) return <main id="main" class="door" tabIndex={-1}><div class="panel"><h1>This drive could not be asked for</h1><ProblemNote problem={answer.problem} /><a class="btn" href="/">To the bench</a></div></main>;
+  if (!known_as) {
+    return <main id="main" class="door" tabIndex={-1}><div class="panel"><h1>This box does not know that drive</h1><p class="lead">It may have been burned in elsewhere, or was plugged in before this box kept a history.</p><a class="btn" href="/">To the bench</a></div></main>;
+  }
+  const job = latest.value.get(id);
+  const can = drive !== undefined && canChoose(drive, job);
+  // What needs the drive itself waits until somebody watches the bus; the page says why.
+  const unseen = drive?.present && drive.as_of ? drive.as_of : null;
+  const lately = events.filter((event) => event.drive === id).slice(-30).reverse();
+  const smart = jobs.find((j) => j.smart.length > 0);
+  const measured = jobs.find((one) => telling(one));
+  const others = siblings({ drive: id, model: known_as.model, capacity: known_as.capacity }, all.values());
+  const outcome = job && isOver(job) ? job.verdict?.outcome : undefined;
+  const refused = drive?.refused ? `${drive.refused.reason.charAt(0).toUpperCase()}${drive.refused.reason.slice(1)}.` : "";
+  // Who reads a verdict that is not clear wants its reasons first; another test is the lesser step.
+  const why = job && outcome && outcome !== "PASSED" ? job : null;
+  return (
+    <main id="main" tabIndex={-1}>
+      <div class="jobhd">
+        <div class="who"><span class="l4">{lastFour(known_as.serial) || drive?.kernel_name}</span>
+          <div class="sn">{known_as.model || "no model told"}, {bytes(known_as.capacity)}<br /><Serial serial={known_as.serial} /></div></div>
+        <div class="mid">
+          {outcome && <VerdictMark outcome={outcome} />}
+          <h1>{!drive ? "Not plugged in" : !drive.present ? `Out since ${clock(drive.since, now.value)}` : unseen ? `Last seen ${clock(unseen, now.value)}` : drive.refused && !hasFailed(job) ? "Not offered for a burn-in" : job && !isOver(job) ? "Being tested" : outcome ? AFTER[outcome] : "Ready"}</h1>
+          <p class="sayit">{refused && !hasFailed(job) ? refused : job?.verdict ? `Last verdict: ${job.verdict.outcome}. ${job.verdict.summary}` : job && !isOver(job) ? "Its test has a page of its own." : answer?.problem ? "" : answer ? "No test on this box yet." : "Asking the box for its tests."}</p>
+          <ProblemNote problem={answer?.problem ?? null} />
+          {refused && hasFailed(job) && <p class="mute">Not offered for another burn-in. {refused}</p>}
+          {unseen && <p class="mute" id="unseen">The burn-in agent has not told this box's drives since then: it may be gone, or be another name to the kernel. Burning it in, scanning it and its light wait for the agent.</p>}
+        </div>
+        <div class="do">
+          {job && <a class={`btn ${why ? "prime" : ""}`} href={jobPath(job.id)}>{why ? "Read why" : isOver(job) ? "Last test" : "Its test"}</a>}
+          {why?.certificate && !why.certificate.revoked && <a class="btn" href={certificateUrl(why.id, ".html")} target="_blank" rel="noopener"><Icon name="cert" />Certificate</a>}
+          {why && drive && <Locate drive={drive} />}
+          {unseen && (!job || isOver(job)) && <button class={`btn ${why ? "" : "prime"}`} type="button" disabled aria-describedby="unseen">{why ? "Burn in again…" : "Burn in…"}</button>}
+          {can && <button class={`btn ${why ? "" : "prime"}`} type="button" onClick={() => enter({ drives: [id] })}>{why ? "Burn in again…" : "Burn in…"}</button>}
+          {drive && drive.present && drive.id !== null && (!job || isOver(job)) && <button class="btn" type="button" disabled={unseen !== null} aria-describedby={unseen ? "unseen" : undefined} onClick={() => enter({ drives: [id], readOnly: true })}>Read scan…</button>}
+          {drive && canGiveUp(drive, job) && <button class="btn danger" type="button" onClick={() => enter({ drives: [id], giveUp: [id] })}>Give it up and burn in…</button>}
+          {!why && drive && <Locate drive={drive} />}
+          {drive?.refused && !canGiveUp(drive, job) && <span class="mute"><Icon name="lock" /></span>}
+        </div>
+      </div>
+      <div class="cols">
+        {drive && <Content drive={drive} />}
+        {drive && (
+          <Panel title="Identity" span="c5">
+            <dl class="facts">
+              <dt>Serial</dt><dd class="mono">{drive.serial || "not told"}</dd>
+              <dt>World wide name</dt><dd class="mono">{drive.wwn ?? "not told"}</dd>
+              <dt>Capacity</dt><dd>{bytes(drive.capacity)} ({grouped(drive.capacity)} bytes)</dd>
+              <dt>Sectors</dt><dd>{drive.logical_sector === drive.physical_sector ? `${drive.logical_sector} bytes` : `${drive.logical_sector} bytes, ${drive.physical_sector} inside`}</dd>
+              <dt>Attached</dt><dd>{busName(drive.bus)}, {drive.location || "place not told"} ({drive.kernel_name} {unseen ? "then" : "now"})</dd>
+              <dt>Bay</dt><dd><Bay drive={drive} /></dd>
+              <dt>Kind</dt><dd>{rotationName(drive.rotation)}</dd>
+              <dt>Temperature</dt><dd>{drive.temperature === null ? "no sensor tells" : celsius(drive.temperature)}{unseen && drive.temperature !== null && " then"}</dd>
+              <dt>{drive.present ? "Here" : "Out"}</dt><dd>since {clock(drive.since, now.value)}</dd>
+            </dl>
+          </Panel>
+        )}
+        {measured && <SurfaceMap job={measured} among={others} />}
+        <Jobs jobs={jobs} asked={answer !== null && answer.problem === null} />
+        <Siblings own={measured} others={others} model={known_as.model} />
+        {known_as.serial && <Health serial={known_as.serial} />}
+        {smart && <Panel title="SMART at the last burn-in" span="c7"><SmartTable rows={smart.smart} /></Panel>}
+        <Panel title="What happened to it" span={smart ? "c5" : "c12"}>
+          {lately.length === 0 ? <p class="mute">Nothing in the events that this page holds.</p> : <ul class="plain">{lately.map((event) => <li key={event.seq}><span class="mute">{stamp(event.ts)}</span> {event.message}</li>)}</ul>}
+        </Panel>
+      </div>
+    </main>
+  );
+}

@@ -1,0 +1,39 @@
+import { describe, expect, it } from "vitest";
+import type { Event } from "@wire";
+
+import { fits, newer, newest, older } from "./page";
+
+describe("the pages of the log", () => {
+  const event = (seq: number) => ({ seq }) as Event;
+  const span = (from: number, to: number) => Array.from({ length: to - from + 1 }, (_, i) => event(from + i));
+  /** A box that keeps the events from `first` to 3000, and a page on which "Older" is pressed until it is gone. */
+  const read = (first: number) => {
+    const kept = span(first, 3000);
+    let held = newest(kept.slice(-500), 500);
+    let pressed = 0;
+    for (; held.more; pressed += 1) {
+      const after = Math.max(0, (held.events[0]?.seq ?? 1) - 501);
+      held = older(held, after, kept.filter(({ seq }) => seq > after).slice(0, 500));
+    }
+    return [pressed, held.events.length, held.events[0]?.seq];
+  };
+  it("go back to the first event that the box keeps, and end there", () => {
+    expect(read(1)).toEqual([5, 3000, 1]);
+    expect(read(1201)).toEqual([3, 1800, 1201]);
+    expect(read(2501)).toEqual([1, 500, 2501]);
+    expect(read(2990)).toEqual([0, 11, 2990]);
+  });
+  it("go on with the stream, and begin anew after a gap", () => {
+    const held = { events: span(1, 10), more: false };
+    expect(newer(held, span(5, 10))).toBe(held);
+    expect(newer(held, span(8, 12)).events.at(-1)?.seq).toBe(12);
+    expect(newer(held, span(15, 16))).toEqual({ events: span(15, 16), more: true });
+  });
+});
+
+it("events are filtered by words and by how much they matter", () => {
+  const event = { seq: 1, id: "", type: "job.failed", ts: "", severity: "warning", actor: { kind: "agent", name: "agent" }, message: "…C3DX failed", data: null, prev_hash: "", hash: "" } as const;
+  expect(fits(event, "c3dx job", "info")).toBe(true);
+  expect(fits(event, "", "critical")).toBe(false);
+  expect(fits(event, "2b7h", "info")).toBe(false);
+});

@@ -1,0 +1,166 @@
+/** Everything that happened, newest first, filtered as one types. */
+import { useSignal, useSignalEffect } from "@preact/signals";
+import { useEffect } from "preact/hooks";
+import type { Event, Problem, Severity } from "@wire";
+
+import "../../style/lists.css";
+import "../../style/playbook.css";
+import { api, asProblem } from "../../api";
+import { plural, stamp } from "../../format";
+import { drivePath, jobPath } from "../../route";
+import { known, newestEvents } from "../../state/app";
+import { Icon, Panel, ProblemNote, Shape } from "../bits";
+import { follow, pieces, type Chain } from "./chain";
+import { file, save, useDeed } from "../settings/deed";
+
+/** Whether an event answers to a filter; pure. */
+export function fits(event: Event, text: string, least: Severity): boolean {
+  const rank: Record<Severity, number> = { info: 0, warning: 1, critical: 2 };
+  if (rank[event.severity] < rank[least]) return false;
+  const hay = `${event.type} ${event.message} ${event.actor.kind} ${event.actor.name} ${event.drive ?? ""} ${event.job ?? ""}`.toLowerCase();
+  return text.toLowerCase().split(/\s+/).every((word) => hay.includes(word));
+}
+
+/** Events that are asked for at a time. */
+const PAGE = 500;
+
+/** Events that are drawn at first, and as many again where there are more. */
+const DRAWN = 1000;
+
+/** What the page holds of the log: the oldest first, none left out between, and whether the box has more before them. */
+export interface Held { events: readonly Event[]; more: boolean }
+
+/** The newest events, as the box answered with at most `limit`. */
+export function newest(answer: readonly Event[], limit: number): Held {
+  return { events: answer, more: answer.length >= limit && (answer[0]?.seq ?? 1) > 1 };
+}
+
+/** With those before them, as the box answered for what comes after `after`. */
+export function older({ events }: Held, after: number, answer: readonly Event[]): Held {
+  const first = events[0]?.seq ?? Infinity;
+  const before = answer.filter(({ seq }) => seq < first);
+  // Where the answer begins later than it might, the log begins there: the box keeps so many events.
+  return { events: [...before, ...events], more: before.length > 0 && after > 0 && before[0]?.seq === after + 1 };
+}
+
+/** With those that the stream has brought since; after a gap, which only a long silence makes, these alone. */
+export function newer(held: Held, stream: readonly Event[]): Held {
+  const last = held.events.at(-1)?.seq ?? 0;
+  const fresh = stream.filter(({ seq }) => seq > last);
+  if (fresh.length === 0) return held;
+  return last > 0 && fresh[0]?.seq !== last + 1 ? { events: fresh, more: true } : { ...held, events: [...held.events, ...fresh] };
+}
+
+/** Events in one answer of the box, at most. */
+const ANSWER = 1000;
+
+/** Brings the whole log as the box wrote it, the oldest first; `heard` gets each portion. */
+async function wholeLog(heard: (texts: string[]) => void): Promise<void> {
+  for (let after = 0; ; ) {
+    const texts = pieces(await (await file("GET", `/events?after=${after}&limit=${ANSWER}`)).blob.text());
+    heard(texts);
+    const last = texts.at(-1);
+    if (last === undefined || texts.length < ANSWER) return;
+    after = (JSON.parse(last) as Event).seq;
+  }
+}
+
+/** Taking the log away, and looking whether anybody has changed it. */
+function WholeLog() {
+  const { busy, run, note } = useDeed();
+  const broken = useSignal<Chain["broken"]>(null);
+  const take = () => run(async () => {
+    broken.value = null;
+    const lines: string[] = [];
+    await wholeLog((texts) => lines.push(...texts));
+    save({ name: `${known.peek().box?.name ?? "kiln"}-events.jsonl`, blob: new Blob(lines.map((line) => `${line}\n`), { type: "application/jsonl" }) });
+    return `${plural(lines.length, "event")}, a line each`;
+  });
+  const check = () => run(async () => {
+    broken.value = null;
+    let chain: Chain | null = null;
+    await wholeLog((texts) => (chain = follow(chain, texts)));
+    const found = chain as Chain | null;
+    if (!found) return "The log is empty.";
+    broken.value = found.broken;
+    return found.broken ? "" : `${plural(found.count, "event")} from ${found.first} to ${found.last}: each is as it was written, and none is missing between them.${found.earlier ? ` The first ${found.earlier} are in the form of an earlier version.` : ""}`;
+  });
+  return (
+    <Panel title="The whole log" note="Each event carries the hash of the one before it.">
+      <div class="do">
+        <button class="btn" type="button" disabled={busy.value} onClick={() => void check()}>{busy.value ? "Reading" : "Check the chain"}</button>
+        <button class="btn" type="button" disabled={busy.value} onClick={() => void take()}>Export</button>
+      </div>
+      {note}
+      {broken.value && <p class="v is-fail wrap" role="alert"><Shape of="fail" /><span><b>The log does not hold at event {broken.value.seq}</b>: {broken.value.why}. Keep an export of it, and do not rely on what it says from there on.</span></p>}
+    </Panel>
+  );
+}
+
+/** The log of events. */
+export function EventsPage() {
+  const text = useSignal("");
+  const least = useSignal<Severity>("info");
+  const problem = useSignal<Problem | null>(null);
+  const asked = useSignal(false);
+  const busy = useSignal(false);
+  const held = useSignal<Held | null>(null);
+  const drawn = useSignal(DRAWN);
+  const load = async () => {
+    problem.value = null;
+    busy.value = true;
+    // First the newest; then, from the oldest that is here, the page before it.
+    const first = held.peek()?.events[0]?.seq;
+    try {
+      if (first === undefined) {
+        held.value = newer(newest(await newestEvents(PAGE), PAGE), known.peek().events);
+      } else {
+        const after = Math.max(0, first - 1 - PAGE);
+        const answer = await api.events(after, PAGE);
+        const now = held.peek();
+        // Nothing, where the stream had a gap meanwhile and the page began anew.
+        if (now?.events[0]?.seq === first) held.value = older(now, after, answer);
+        drawn.value += PAGE;
+      }
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+    asked.value = true;
+    busy.value = false;
+  };
+  useEffect(() => void load(), []);
+  // What the stream brings is held here, too: its own list lets the oldest go.
+  useSignalEffect(() => {
+    const stream = known.value.events;
+    const now = held.peek();
+    if (now) held.value = newer(now, stream);
+  });
+  const list = (held.value?.events ?? known.value.events).filter((event) => fits(event, text.value, least.value)).reverse();
+  const hidden = list.length > drawn.value;
+  return (
+    <main id="main" tabIndex={-1}>
+      <h1 class="sr">Events</h1>
+      <Panel title="Events" note={`${plural(list.length, "event")}, newest first`}>
+        <div class="filter">
+          <label class="find"><Icon name="find" /><span class="sr">Filter</span><input type="search" placeholder="Word, drive, person" value={text.value} onInput={(e) => (text.value = e.currentTarget.value)} /></label>
+          <label>At least <select value={least.value} onChange={(e) => (least.value = e.currentTarget.value as Severity)}>
+            <option value="info">everything</option><option value="warning">warnings</option><option value="critical">critical</option></select></label>
+        </div>
+        <ProblemNote problem={problem.value} />
+        {list.length === 0 && <p class="mute">{asked.value ? "Nothing answers to this." : "Asking the box."}</p>}
+        <ol class="events">
+          {list.slice(0, drawn.value).map((event) => (
+            <li key={event.seq} class={event.severity === "critical" ? "is-fail" : event.severity === "warning" ? "is-warn" : "is-info"}>
+              {event.severity === "info" ? <Icon name="info" /> : <Shape of={event.severity === "critical" ? "fail" : "warn"} />}
+              <time dateTime={event.ts}>{stamp(event.ts)}</time>
+              <span class="msg">{event.message}<span class="rule">{event.type}, by {event.actor.name || event.actor.kind}
+                {event.job && <>, <a href={jobPath(event.job)}>job</a></>}{event.drive && <>, <a href={drivePath(event.drive)}>drive</a></>}</span></span>
+            </li>
+          ))}
+        </ol>
+        {asked.value && (hidden || (held.value?.more ?? true)) && <button class="btn" type="button" disabled={busy.value} onClick={() => (hidden ? void (drawn.value += DRAWN) : void load())}>Older</button>}
+      </Panel>
+      <WholeLog />
+    </main>
+  );
+}

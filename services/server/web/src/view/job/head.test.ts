@@ -1,0 +1,27 @@
+import { describe, expect, it } from "vitest";
+import type { Verdict } from "@wire";
+
+import { job } from "../../fixtures";
+import { headline, spoken } from "./head";
+
+const NOW = Date.parse("2026-11-20T12:00:00Z");
+const verdict = (outcome: Verdict["outcome"]): Verdict => ({ outcome, rules: [], summary: `${outcome} because.`, verified: 1e9, engine: "0.1.0" });
+const done = (outcome: Verdict["outcome"], change = {}) => job({ state: { kind: "finished" }, verdict: verdict(outcome), ended: "2026-11-20T11:46:00Z", ...change });
+
+it("what is read out of a job turns with its step, each tenth of it, and once with the verdict", () => {
+  const at = (done: number, change = {}) => spoken(job({ progress: { phase: "verify", step: 1, done, total: 1000, rate: 1, phase_percent: null, percent: 1, eta: null, eta_job: null, temperature: null }, ...change }));
+  expect([at(0), at(99), at(100), at(199), at(1000)]).toEqual(["Verify, 0 %.", "Verify, 0 %.", "Verify, 10 %.", "Verify, 10 %.", "Verify, 100 %."]);
+  expect(at(500, { state: { kind: "waiting", why: "the drive is out" } })).toBe("Waiting; it goes on by itself.");
+  expect(at(500, { state: { kind: "waiting", why: "paused by mara" } })).toBe("Paused.");
+  expect(at(500, { verdict: verdict("FAILED") })).toBe("Verdict: FAILED.");
+});
+
+describe("a job's head", () => {
+  it("does not invent a time left", () => expect(headline(job(), NOW).title).toMatch(/not known yet/));
+  it("says where it heads as soon as a sector is bad", () => expect(headline(job({ bad_sectors: 1 }), NOW).line).toMatch(/1 bad sector so far: heading for FAILED/));
+  it("gives the span and what was verified", () => {
+    const { title, line } = headline(done("PASSED"), NOW);
+    expect(title).toMatch(/^Ended at .* after 5.h 46.min$/);
+    expect(line).toMatch(/^All 1.GB written and read back/);
+  });
+});

@@ -1,0 +1,77 @@
+/** Alerts as the box tells them: what `/api/notifications` sends and takes (its document is at `/api/v1/openapi.json`). */
+import { call, segment } from "../../../api";
+import type { AlertDelivery, AlertDigest, AlertKind, AlertOpen, AlertProvider, AlertQuietHours, AlertRule, ServiceDetail, ServiceView } from "../../../openapi";
+
+const ROOT = "/api/notifications";
+
+/** Longest wait for a test: the box gives a service 15 s for each of up to twenty targets. */
+const TEST_MS = 120_000;
+
+/** One service with its form. */
+export type Provider = AlertProvider;
+/** One kind of event. */
+export type Kind = AlertKind;
+/** A channel, without its secrets. */
+export type Service = ServiceView;
+/** One rule; the first that matches decides. */
+export type Rule = AlertRule;
+/** Hours in which only criticals are told, as the box sends them: with every field. */
+export type QuietHours = Required<AlertQuietHours>;
+/** A summary instead of single messages, as the box sends it: with every field. */
+export type Digest = Required<AlertDigest>;
+/** A channel with everything that is set for it. */
+export type Detail = Omit<ServiceDetail, "quiet_hours" | "digest"> & { quiet_hours: QuietHours | null; digest: Digest | null };
+/** What became of one message. */
+export type Delivery = AlertDelivery;
+
+/** An alert that waits for somebody to acknowledge it. */
+export type Alert = AlertOpen;
+
+/** How a test went. */
+export interface Tried { success: boolean; message?: string; error?: string }
+
+/** What a channel is to be made of. */
+export interface Draft { name?: string; url?: string; service_type?: string; config_fields?: Record<string, string> }
+
+const of = (id: number) => `${ROOT}/services/${segment(String(id))}`;
+
+/** One function a request. */
+export const alerts = {
+  providers: () => call<Record<string, Provider>>("GET", `${ROOT}/providers`),
+  kinds: () => call<Kind[]>("GET", `${ROOT}/event-types`),
+  list: () => call<Service[]>("GET", `${ROOT}/services`),
+  detail: (id: number) => call<Detail>("GET", of(id)),
+  add: (draft: Draft) => call<Service>("POST", `${ROOT}/services`, draft),
+  change: (id: number, change: Partial<Service> & Draft) => call<unknown>("PUT", of(id), change),
+  remove: (id: number) => call<unknown>("DELETE", of(id)),
+  rules: (id: number, rules: Rule[]) => call<unknown>("PUT", `${of(id)}/rules`, rules),
+  quiet: (id: number, hours: QuietHours) => call<unknown>("PUT", `${of(id)}/quiet-hours`, hours),
+  digest: (id: number, digest: Digest) => call<unknown>("PUT", `${of(id)}/digest`, digest),
+  test: (id: number) => call<Tried>("POST", `${ROOT}/test`, { service_id: id }, TEST_MS),
+  tryOut: (draft: Draft, id?: number) => call<Tried>("POST", `${ROOT}/test-url`, { ...draft, service_id: id }, TEST_MS),
+  open: () => call<Alert[]>("GET", `${ROOT}/alerts?open=true`),
+  acknowledge: (id: number) => call<Alert>("POST", `${ROOT}/alerts/${segment(String(id))}/ack`),
+  history: () => call<Delivery[]>("GET", `${ROOT}/history?limit=50`),
+};
+
+/** This browser's place as an offset that the box understands, for those who do not know theirs: `+01:00`. */
+export function offset(minutesWest: number): string {
+  const east = -minutesWest;
+  const two = (n: number) => String(Math.trunc(n)).padStart(2, "0");
+  return east === 0 ? "UTC" : `${east < 0 ? "-" : "+"}${two(Math.abs(east) / 60)}:${two(Math.abs(east) % 60)}`;
+}
+
+/** The fields of a form as they are sent: what the form shows and is empty is sent empty, so that it is taken out. */
+export function filled(provider: Provider, values: Record<string, string>): Record<string, string> {
+  const out: Record<string, string> = {};
+  for (const { key } of provider.fields) if (values[key] !== undefined) out[key] = values[key];
+  return out;
+}
+
+/** To whom an alert goes on, and when: the next step that nobody has been told, else that all were. */
+export function goesOn(alert: Alert, when: (iso: string) => string): string {
+  const next = alert.steps.filter((step) => step.told_at === null).sort((a, b) => (a.due_at < b.due_at ? -1 : 1))[0];
+  if (next) return `Goes on to ${next.service_name} at ${when(next.due_at)}.`;
+  const told = alert.steps.map((step) => step.service_name).join(" and ");
+  return `Went on to ${told}.`;
+}

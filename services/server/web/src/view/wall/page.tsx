@@ -1,0 +1,131 @@
+/**
+ * The bench for a screen across the room: no controls, readable from three metres, on any size of screen.
+ *
+ * `?theme=dark` or `light` for screens that have no wish of their own. Escape leads back to the bench.
+ */
+import { signal } from "@preact/signals";
+import type { Drive, Job } from "@wire";
+import { useEffect } from "preact/hooks";
+
+import "../../style/wall.css";
+import { bytes, clock, lastFour, phaseName, rate, timeLeft, verdictShape } from "../../format";
+import { go } from "../../route";
+import { known, latest, lostSince, now } from "../../state/app";
+import { hasFailed, hottestOf, inUse, isOver, plateOf } from "../../state/store";
+import { showTheme } from "../../theme";
+import { Shape, Still } from "../bits";
+import { banners } from "../box";
+import { needs, type Need } from "../bench/needs";
+import { plan, screens, shown, standing } from "./plan";
+
+/** The window, in pixels; measured when the page opens. */
+const room = signal<readonly [width: number, height: number]>([1920, 1080]);
+
+/** A tile: how it looks, its large word, what stands beside it, and the share of the phase that is done. */
+interface Face { kind: string; shape: "pass" | "warn" | "fail" | "inc" | null; word: string; small: string; side: string; share: number | null }
+
+/** What a tile says; pure. */
+export function face(drive: Drive, job: Job | undefined): Face {
+  const plain = { shape: null, small: "", side: "", share: null };
+  if (job && !isOver(job)) {
+    if (job.state.kind === "waiting" || !drive.present) return { ...plain, kind: "vd is-inc", shape: "inc", word: "WAITS", side: job.state.kind === "waiting" ? job.state.why : "drive is out" };
+    const p = job.progress;
+    const share = p && p.total > 0 ? p.done / p.total : null;
+    const phase = p ? phaseName(p.phase).toLowerCase() : "starting";
+    return { ...plain, kind: "hot", word: share === null ? phase : `${Math.floor(share * 100)}\u202f%`, small: share === null ? "" : phase, side: p ? timeLeft(p.eta_job).replace("about ", "") : "", share: share ?? 0 };
+  }
+  if (drive.refused && !hasFailed(job)) return { ...plain, kind: "idle", word: inUse(drive) ? "In use" : "Not offered" };
+  if (drive.as_of && !job?.verdict) return { ...plain, kind: "idle", word: "Not seen", side: `since ${clock(drive.as_of, Date.parse(drive.as_of))}` };
+  if (job?.verdict) {
+    const { outcome } = job.verdict;
+    const first = outcome === "FAILED" ? job.findings.find((finding) => finding.lba !== null) : undefined;
+    return { ...plain, kind: `vd is-${verdictShape(outcome)}`, shape: verdictShape(outcome), word: outcome, side: first?.lba != null ? `at ${bytes(first.lba * job.sector)}` : "" };
+  }
+  return { ...plain, kind: "idle", word: drive.id === null ? "No identity" : "Idle" };
+}
+
+class Tile extends Still<{ drive: Drive; job: Job | undefined }> {
+  override render({ drive, job }: { drive: Drive; job: Job | undefined }) {
+    const { kind, shape, word, small, side, share } = face(drive, job);
+    return (
+      <li class={`w ${kind}`}>
+        {share !== null && <i class="fl" style={{ transform: `scaleX(${share.toFixed(4)})` }} />}
+        {share !== null && <i class="bar" style={{ transform: `scaleX(${share.toFixed(4)})` }} />}
+        <span class="id"><span class="plate">{plateOf(drive)}</span>{lastFour(drive.serial)}</span>
+        <span class="cp">{bytes(drive.capacity)}</span>
+        <span class="bg">{shape && <Shape of={shape} />}<span>{word}{small && <small> {small}</small>}</span></span>
+        <span class="tm">{side}</span>
+      </li>
+    );
+  }
+}
+
+function Foot({ drives, list }: { drives: readonly Drive[]; list: readonly Need[] }) {
+  const box = known.value.box;
+  const told = box ? banners(box).filter(({ severity }) => severity !== "info") : [];
+  const lost = lostSince.value;
+  if (lost !== null) return <div class="say" role="status"><span class="is-inc"><Shape of="inc" /><b>No answer since {clock(new Date(lost).toISOString(), now.value)}.</b> What you see is from then; what runs goes on.</span></div>;
+  return (
+    <div class="say" role="status">
+      {told[0] && <span class={told[0].severity === "critical" ? "is-fail" : "is-warn"}><Shape of={told[0].severity === "critical" ? "fail" : "warn"} /><span>{told[0].text}</span></span>}
+      {list.slice(0, 3).map((need) => {
+        const drive = drives.find((one) => one.id === need.drive);
+        return <span key={need.key} class={`is-${need.shape}`}><Shape of={need.shape} /><span><b>{drive ? `${plateOf(drive)} …${need.four}` : "The box"}</b> {need.short}</span></span>;
+      })}
+      {list.length > 3 && <span>and {list.length - 3} more</span>}
+      {list.length === 0 && told.length === 0 && <span class="calm">Nothing needs attention.</span>}
+    </div>
+  );
+}
+
+/** The page. */
+export function WallPage() {
+  useEffect(() => {
+    const measure = () => (room.value = [innerWidth, innerHeight]);
+    const leave = (event: KeyboardEvent) => event.key === "Escape" && go("/");
+    const theme = new URLSearchParams(location.search).get("theme");
+    if (theme === "dark" || theme === "light") showTheme(theme);
+    // A screen that nobody touches goes dark; browsers allow to stop that on HTTPS alone, and forget it with each hiding.
+    const awake = () => void navigator.wakeLock?.request("screen").catch(() => {});
+    awake();
+    measure();
+    addEventListener("resize", measure);
+    addEventListener("keydown", leave);
+    document.addEventListener("visibilitychange", awake);
+    return () => {
+      removeEventListener("resize", measure);
+      removeEventListener("keydown", leave);
+      document.removeEventListener("visibilitychange", awake);
+      showTheme();
+    };
+  }, []);
+  const { drives, box } = known.value;
+  const jobs = latest.value;
+  const list = shown(drives ?? [], jobs);
+  const { unit, tile, columns, rows } = plan(...room.value, list.length);
+  const all = screens(list, columns * rows);
+  const at = standing(all.length, now.value);
+  const screen = all[at];
+  const here = new Set(list.map((drive) => drive.id));
+  const running = [...jobs.values()].filter((job) => here.has(job.drive) && !isOver(job));
+  const moving = running.reduce((sum, job) => sum + (job.state.kind === "running" ? (job.progress?.rate ?? 0) : 0), 0);
+  const [amount, per] = rate(moving).split("\u00a0");
+  const hottest = hottestOf(list, latest.value);
+  return (
+    <main id="main" class={`wall ${lostSince.value !== null ? "lost" : ""}`} tabIndex={-1} style={{ "--u": `${unit}px` }}>
+      <a class="skip" href="/">To the bench</a>
+      <header class="hd">
+        <h1 class="nm"><svg aria-hidden="true"><use href="#kiln" /></svg>{box?.name ?? "Kiln"}</h1>
+        <span class="q"><b>{running.length}</b> burning</span>
+        {moving > 0 && <span class="q"><b>{amount}</b> {per}</span>}
+        {hottest && <span class="q"><b>{hottest.heat} °C</b> {plateOf(hottest.drive)}</span>}
+        {all.length > 1 && <span class="q pg">{screen?.name} <b>{at + 1}</b> of {all.length}</span>}
+        <time class="t">{new Date(now.value).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}</time>
+      </header>
+      {drives === null && <p class="none" role="status">Waiting for the box to tell its drives.</p>}
+      {drives !== null && list.length === 0 && <p class="none">No drive is plugged in. It shows here within two seconds.</p>}
+      {screen && <ul class="rows" style={{ "--u": `${tile}px`, "--wc": columns, "--wr": Math.min(rows, Math.ceil(screen.drives.length / columns)) }}>{screen.drives.map((drive) => <Tile key={drive.key} drive={drive} job={drive.id === null ? undefined : jobs.get(drive.id)} />)}</ul>}
+      <Foot drives={list} list={needs(list, jobs, box)} />
+    </main>
+  );
+}

@@ -1,0 +1,54 @@
+/** What the wall shows and how it is cut into screens. Pure; tested in `wall.test.ts`. */
+import type { Drive, Job } from "@wire";
+
+import { byGroup } from "../../state/store";
+
+/** How long one of several screens stands, in milliseconds: long enough to find a bay and read it from three metres. */
+export const STANDS_MS = 12_000;
+
+/** A window's division. Both are pixels of this window for one of a wall of 1920 × 1080: of head and foot, and of tiles, which grow where there are few. */
+export interface Plan { unit: number; tile: number; columns: number; rows: number }
+
+/** Least letters are 30 units; below half a pixel for one nobody reads them on any screen. */
+const LEAST_UNIT = 0.5;
+/** A tile's least width and height, head and foot together, both margins, and the gap: units of {@link Plan}. */
+const TILE = { width: 440, height: 172, ends: 200, sides: 56, gap: 10 };
+/** How much larger than needed tiles may be, largest first: two drives fill a wall, but are no posters. */
+const GROWN = [2.2, 1.9, 1.6, 1.4, 1.2, 1] as const;
+
+/** How a window of so many pixels is divided for so many tiles. */
+export function plan(width: number, height: number, count: number): Plan {
+  const unit = Math.max(LEAST_UNIT, Math.min(Math.max(width, height) / 1920, Math.min(width, height) / 1080));
+  const divide = (tile: number) => {
+    const fit = (room: number, each: number) => Math.max(1, Math.floor((room / tile + TILE.gap) / (each + TILE.gap)));
+    return { unit, tile, columns: fit(width - TILE.sides * unit, TILE.width), rows: fit(height - TILE.ends * unit, TILE.height) };
+  };
+  const all = GROWN.map((grown) => divide(unit * grown));
+  return all.find(({ columns, rows }) => columns * rows >= count) ?? divide(unit);
+}
+
+/** Drives worth a tile: those that are here, and those that are missed by a job. */
+export function shown(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>): Drive[] {
+  return drives.filter((drive) => drive.present || (drive.id !== null && jobs.get(drive.id)?.state.kind === "waiting"));
+}
+
+/** A screen: what it is called, and its drives. */
+export interface Screen { name: string; drives: readonly Drive[] }
+
+/** Cuts drives into screens of at most `places` tiles, by enclosure: one that fits on a screen stays on one. */
+export function screens(drives: readonly Drive[], places: number): Screen[] {
+  const out: { names: string[]; drives: Drive[] }[] = [];
+  for (const group of byGroup(drives)) {
+    let last = out.at(-1);
+    if (!last || (last.drives.length + group.drives.length > places && last.drives.length > 0)) out.push((last = { names: [], drives: [] }));
+    last.names.push(group.name);
+    for (const drive of group.drives) {
+      if (last.drives.length === places) out.push((last = { names: [group.name], drives: [] }));
+      last.drives.push(drive);
+    }
+  }
+  return out.map(({ names, drives: list }) => ({ name: [...new Set(names)].join(", "), drives: list }));
+}
+
+/** Which of so many screens stands at a moment. */
+export const standing = (count: number, now: number) => (count > 0 ? Math.floor(now / STANDS_MS) % count : 0);
