@@ -200,8 +200,8 @@ impl Listener {
             };
             match path {
                 "/api/agents" => Some(shapes::agents(drives, &jobs, &self.who, self.since, now)),
-                "/api/jobs/active" => Some(shapes::active(&jobs, &self.who, now)),
-                "/api/jobs/history" => Some(shapes::history(&jobs, &self.who, since, now)),
+                "/api/jobs/active" => Some(shapes::active(&jobs, drives, &self.who, now)),
+                "/api/jobs/history" => Some(shapes::history(&jobs, drives, &self.who, since, now)),
                 "/api/smart/deltas" => Some(shapes::deltas(&jobs, now)),
                 "/api/chart/history" => {
                     let mut readings = window.readings(since);
@@ -216,7 +216,7 @@ impl Listener {
                 _ => {
                     let id = path.strip_prefix("/api/jobs/")?.parse::<JobId>().ok()?;
                     let job = jobs.iter().find(|job| job.id == id)?;
-                    Some(shapes::job(job, &self.who, now))
+                    Some(shapes::job(job, drives, &self.who, now))
                 }
             }
         });

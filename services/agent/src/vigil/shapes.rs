@@ -2,8 +2,9 @@
 
 use serde_json::{Value, json};
 use wire::Time;
-use wire::drive::{Bus, Drive};
+use wire::drive::{Bus, Drive, Refused};
 use wire::job::Job;
+use wire::options::{FileSystem, FormatRequest};
 
 use super::Who;
 use super::frames::{elapsed, rows, second, status, verdict};
@@ -49,18 +50,55 @@ fn drive(drive: &Drive, who: &Who) -> Value {
         Bus::Other => "",
     };
     let refused = drive.refused.as_ref();
-    json!({
-        "agent_id": who.host, "path": format!("/dev/{}", drive.kernel_name), "id": drive.id, "model": drive.model,
+    let mut value = json!({
+        "agent_id": who.host, "path": path(drive), "id": drive.id, "model": drive.model,
         "serial": drive.serial, "capacity_bytes": drive.capacity.0, "transport": transport,
         "is_os_drive": refused.is_some_and(|r| matches!(r.kind.as_str(), "mounted" | "swap" | "boot-disk")),
-        "mount_points": refused.filter(|r| r.kind == "mounted").map(|r| r.reason.clone()),
         "refused": refused.map_or("", |r| r.reason.as_str()), "content": drive.content.words(),
         "temperature": drive.temperature,
-    })
+    });
+    if let Some(at) = refused.and_then(mounted_at) {
+        value["mount_points"] = json!([at]);
+    }
+    value
 }
 
-/// One job, as `/api/jobs/{id}` and the lists tell it.
-pub fn job(job: &Job, who: &Who, now: Time) -> Value {
+/// The drive's node, as it is called now.
+fn path(drive: &Drive) -> String {
+    format!("/dev/{}", drive.kernel_name)
+}
+
+/// Where a drive is mounted, by the sentence with which it is refused: the first place found, for no other is looked for.
+fn mounted_at(refused: &Refused) -> Option<&str> {
+    let (_, rest) = refused
+        .reason
+        .split_once("mounted at ")
+        .filter(|_| refused.kind == "mounted")?;
+    let at = rest.split(" in the mount namespace of process ").next().unwrap_or(rest);
+    at.starts_with('/').then_some(at)
+}
+
+/// What was asked for beside the burn-in, in the words of existing clients; empty where nothing was.
+fn params(format: Option<&FormatRequest>) -> Value {
+    let Some(format) = format else { return json!({}) };
+    let file_system = match format.filesystem {
+        FileSystem::Ext4 => "ext4",
+        FileSystem::Xfs => "xfs",
+        FileSystem::Btrfs => "btrfs",
+        FileSystem::Exfat => "exfat",
+        FileSystem::Swap => "linux-swap",
+        FileSystem::Raw => "raw",
+    };
+    json!({ "file_system": file_system, "reserved_percent": format.reserved_percent })
+}
+
+/// One job, as `/api/jobs/{id}` and the lists tell it. Its drive is told by the path while it is among `drives`, as the list
+/// of drives has it, and else by its identity.
+pub fn job(job: &Job, drives: &[Drive], who: &Who, now: Time) -> Value {
+    let node = drives
+        .iter()
+        .find(|drive| drive.present && drive.id.as_ref() == Some(&job.drive));
+    let node = node.map(path);
     let progress = job.progress.as_ref();
     let running = job
         .phases
@@ -82,10 +120,13 @@ pub fn job(job: &Job, who: &Who, now: Time) -> Value {
         "job_id": job.id.to_string(), "agent_id": who.host, "command": job.playbook, "status": status(job),
         "phase": phase, "phase_detail": waits(job), "progress_percent": percent, "percent": percent,
         "message": summary, "elapsed_sec": elapsed(job, now), "elapsed": elapsed(job, now),
-        "target": job.drive.as_str(), "model": job.model, "serial": job.serial, "verdict": verdict(job),
+        "target": node.as_deref().unwrap_or(job.drive.as_str()),         "drive": job.drive, "params": params(job.options.format.as_ref()), "model": job.model, "serial": job.serial, "verdict": verdict(job),
         "summary": summary, "started_at": second(job.started), "completed_at": job.ended.map(second),
         "burnin_passed": verdict(job) == "PASSED", "bad_sectors": job.bad_sectors,
     });
+    if let Some(node) = node {
+        value["device_path"] = json!(node);
+    }
     if failed {
         value["fail_reason"] = json!(summary);
     }
@@ -107,16 +148,16 @@ fn waits(job: &Job) -> &str {
 }
 
 /// `/api/jobs/active`.
-pub fn active(jobs: &[Job], who: &Who, now: Time) -> Value {
+pub fn active(jobs: &[Job], drives: &[Drive], who: &Who, now: Time) -> Value {
     let active = jobs.iter().filter(|job| !job.state.is_over());
-    active.map(|active| job(active, who, now)).collect()
+    active.map(|active| job(active, drives, who, now)).collect()
 }
 
 /// `/api/jobs/history`: those that began since then, newest first.
-pub fn history(jobs: &[Job], who: &Who, since: Time, now: Time) -> Value {
+pub fn history(jobs: &[Job], drives: &[Drive], who: &Who, since: Time, now: Time) -> Value {
     let mut jobs: Vec<&Job> = jobs.iter().filter(|job| job.started >= since).collect();
     jobs.sort_by_key(|job| std::cmp::Reverse(job.started));
-    jobs.into_iter().map(|one| job(one, who, now)).collect()
+    jobs.into_iter().map(|one| job(one, drives, who, now)).collect()
 }
 
 /// `/api/smart/deltas`: rows of the jobs under way and of the last day's.
@@ -187,7 +228,7 @@ pub(crate) mod tests {
         let mut list = drives(2);
         list[1].refused = Some(Refused {
             kind: "mounted".into(),
-            reason: "mounted at /".into(),
+            reason: "sd1 is mounted at /".into(),
         });
         let running = events::tests::job();
         let told = agents(&list, &[running], &who, Time::UNIX_EPOCH, Time::UNIX_EPOCH);
@@ -196,6 +237,16 @@ pub(crate) mod tests {
             (&json!("busy"), &json!(true))
         );
         assert_eq!(told[0]["drives"][0]["is_os_drive"], false);
+        let held = &told[0]["drives"];
+        assert_eq!(
+            held[1]["mount_points"],
+            json!(["/"]),
+            "paths, as existing agents have them"
+        );
+        assert!(
+            held[0].get("mount_points").is_none(),
+            "and no key where nothing is mounted"
+        );
         let told = agents(
             &list,
             &[events::tests::passed()],
@@ -213,8 +264,8 @@ pub(crate) mod tests {
             gate: false,
         };
         let jobs = [events::tests::job(), events::tests::passed()];
-        assert_eq!(active(&jobs, &who, Time::UNIX_EPOCH).as_array().unwrap().len(), 1);
-        let all = history(&jobs, &who, Time::UNIX_EPOCH, Time::UNIX_EPOCH);
+        assert_eq!(active(&jobs, &[], &who, Time::UNIX_EPOCH).as_array().unwrap().len(), 1);
+        let all = history(&jobs, &[], &who, Time::UNIX_EPOCH, Time::UNIX_EPOCH);
         for job in all.as_array().unwrap() {
             for column in [
                 "job_id",
@@ -231,11 +282,85 @@ pub(crate) mod tests {
                 assert!(!job[column].is_null(), "{column}");
             }
         }
-        let passed = job(&jobs[1], &who, Time::UNIX_EPOCH);
+        let passed = job(&jobs[1], &[], &who, Time::UNIX_EPOCH);
         assert_eq!(
             (&passed["burnin_passed"], &passed["status"]),
             (&json!(true), &json!("completed"))
         );
-        assert_eq!(job(&jobs[0], &who, Time::UNIX_EPOCH)["burnin_passed"], false);
+        assert_eq!(job(&jobs[0], &[], &who, Time::UNIX_EPOCH)["burnin_passed"], false);
+    }
+
+    #[test]
+    fn a_mount_point_is_the_path_of_the_sentence_alone() {
+        let at = |kind: &str, reason: &str| {
+            let refused = Refused {
+                kind: kind.into(),
+                reason: reason.into(),
+            };
+            mounted_at(&refused).map(str::to_owned)
+        };
+        let elsewhere = "sdb is mounted at /mnt/a b in the mount namespace of process 77";
+        assert_eq!(at("mounted", elsewhere).as_deref(), Some("/mnt/a b"));
+        assert_eq!(at("mounted", "sdb1 is mounted at /mnt").as_deref(), Some("/mnt"));
+        assert_eq!(at("mounted", "another sentence"), None);
+        assert_eq!(at("btrfs-mounted", "sdb belongs to the mounted btrfs 1"), None);
+    }
+
+    /// The row of a finished job that an existing agent told.
+    fn golden_row() -> Value {
+        let here = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+        let golden = std::env::var_os("KILN_GOLDEN").map_or_else(|| here.join("../../../shared/golden"), Into::into);
+        let text = std::fs::read_to_string(golden.join("vigil-full-job.jsonl")).unwrap();
+        let mut asked = std::collections::BTreeSet::new();
+        for line in text.lines() {
+            let line: Value = serde_json::from_str(line).unwrap();
+            if line["kind"] != "http" || line["link"] != "hub->addonagent" {
+                continue;
+            }
+            match line["dir"] == "c2s" {
+                true if line["start"].as_str().unwrap().starts_with("GET /api/jobs/history ") => {
+                    asked.insert(line["conn"].as_u64());
+                }
+                false if asked.contains(&line["conn"].as_u64()) => return line["body"][0].clone(),
+                true | false => {}
+            }
+        }
+        panic!("the golden record has no job history");
+    }
+
+    #[test]
+    fn a_row_of_the_history_has_every_key_of_an_existing_agents() {
+        let who = Who {
+            host: "box".into(),
+            gate: false,
+        };
+        let (mut job, mut list) = (events::tests::passed(), drives(2));
+        list[1].id = Some(job.drive.clone());
+        job.options.format = Some(FormatRequest {
+            table: wire::options::Table::Auto,
+            filesystem: FileSystem::Swap,
+            reserved_percent: 2,
+            label: String::new(),
+        });
+        let row = history(&[job.clone()], &list, &who, Time::UNIX_EPOCH, Time::UNIX_EPOCH)[0].clone();
+        for (key, golden) in golden_row().as_object().unwrap() {
+            let ours = row.get(key).unwrap_or_else(|| panic!("{key} is not told: {row}"));
+            assert_eq!(
+                std::mem::discriminant(ours),
+                std::mem::discriminant(golden),
+                "{key}: {ours} beside {golden}"
+            );
+        }
+        assert_eq!(
+            (&row["target"], &row["device_path"]),
+            (&json!("/dev/sd1"), &json!("/dev/sd1"))
+        );
+        assert_eq!(
+            row["params"],
+            json!({ "file_system": "linux-swap", "reserved_percent": 2 })
+        );
+        list[1].present = false;
+        let row = history(&[job.clone()], &list, &who, Time::UNIX_EPOCH, Time::UNIX_EPOCH)[0].clone();
+        assert_eq!((&row["target"], row.get("device_path")), (&json!(job.drive), None));
     }
 }
