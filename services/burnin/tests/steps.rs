@@ -20,6 +20,7 @@ use burnin::runner;
 use burnin::sheet::Sheet;
 use burnin::sim::{Content, Fault, Plan, Sim, Trim};
 use burnin::verdict::{Case, judge};
+use burnin::worker::Report;
 use common::{Dice, bad_lbas, faults, geometry, order, seeds};
 use wire::job::{FaultKind, Outcome, Phase, PhaseStatus};
 
@@ -310,6 +311,37 @@ fn a_soak_repeats_its_block_until_its_time_is_over_and_every_round_has_its_own_p
     assert!((3.0..4.0).contains(&seconds), "{seconds}");
     assert!(evidence.defects.is_empty() && evidence.stopped.is_none());
     assert!((0..evidence.geometry.sectors).all(|lba| sim.truth().is_right(lba)));
+}
+
+#[test]
+fn what_is_left_of_a_job_holds_what_comes_after_its_soak() {
+    let soak = Some(Soak {
+        first: 0,
+        last: 1,
+        seconds: 10,
+    });
+    let mut steps = plain(&[Phase::Write, Phase::Verify, Phase::Seek]);
+    steps[0].soak = soak;
+    steps[1].soak = soak;
+    steps[2].seconds = 5;
+    let mut dice = Dice(6);
+    let geometry = geometry(&mut dice);
+    let mut order = order(geometry, steps, &mut dice);
+    order.limits.seeks_max = 40;
+    let mut sim = Sim::new(geometry, Plan::healthy(Content::Zeros), 2, order.io.block as usize, 6);
+    let mut left = Vec::new();
+    let mut keep = |report| {
+        if let Report::Progress(progress) = report
+            && progress.step < 2
+        {
+            left.push(progress.eta_job);
+        }
+    };
+    runner::run(&mut sim, &order, "simulated", &mut || None, &mut keep).unwrap();
+    assert!(left.len() > 5, "{left:?}");
+    for (now, then) in left.iter().zip(&left[1..]) {
+        assert!(now > then && *then >= Some(5.0) && *now <= Some(15.0), "{left:?}");
+    }
 }
 
 /// The time that the steps of a block took together.

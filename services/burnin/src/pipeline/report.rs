@@ -9,6 +9,7 @@ use super::Pipeline;
 use super::leg::Area;
 use crate::checkpoint::Checkpoint;
 use crate::evidence::{Record, Stop};
+use crate::playbook::Soak;
 use crate::worker::Report;
 
 /// How often progress is told.
@@ -159,15 +160,18 @@ impl Pipeline {
         let left = |r: &Record| r.total.0.saturating_sub(r.done.0);
         let rate = self.rate();
         let eta = |left: u64| rate.filter(|r| *r > 0.0).map(|r| left as f64 / r);
-        let timed_left: f64 = records
-            .iter()
-            .filter(|r| r.status != PhaseStatus::Done)
-            .map(|r| (r.work.seconds as f64 - r.seconds).max(0.0))
-            .sum();
-        let open = records
-            .iter()
-            .filter(|r| r.status != PhaseStatus::Done && r.work.seconds == 0);
-        let eta_job = eta(open.map(left).sum()).map(|seconds| seconds + timed_left);
+        // A block that is repeated for a time takes that time, however often its steps come again.
+        let to_come = || records.iter().filter(|r| r.status != PhaseStatus::Done);
+        let once = || to_come().filter(|r| r.work.soak.is_none());
+        let timed_left: f64 = once().map(|r| (r.work.seconds as f64 - r.seconds).max(0.0)).sum();
+        let mut soaks: Vec<Soak> = to_come().filter_map(|r| r.work.soak).collect();
+        soaks.dedup();
+        let soaks_left: f64 = soaks.iter().map(|soak| self.evidence.soak_left(*soak)).sum();
+        let moves = match once().filter(|r| r.work.seconds == 0).map(left).sum() {
+            0 => Some(0.0),
+            bytes => eta(bytes),
+        };
+        let eta_job = moves.map(|seconds| seconds + timed_left + soaks_left);
         Some(Progress {
             step: record.step,
             phase_percent: timed.then(|| 100.0 * share(record)),
@@ -180,10 +184,7 @@ impl Pipeline {
             } else {
                 eta(left(record))
             },
-            eta_job: match record.work.soak {
-                Some(soak) => Some(self.evidence.soak_left(soak)),
-                None => eta_job,
-            },
+            eta_job,
             percent: match record.work.soak {
                 Some(soak) => 100.0 * (1.0 - self.evidence.soak_left(soak) / (soak.seconds.max(1)) as f64),
                 None if all > 0.0 => 100.0 * done / all,
