@@ -1,7 +1,7 @@
 //! `kiln addon validate FILE`: whether a manifest holds to the rules, by the same reader as the server's.
 //!
-//! Exit codes: 0 it does, 2 it does not (every flaw on a line of standard output, or `--json`), 64 usage, and a file that
-//! cannot be read. Tested in `tests/addon.rs`.
+//! Exit codes: 0 it does, 2 it does not (every flaw on a line of standard output, or `--json`), 64 usage, a file that
+//! cannot be read, and a result that cannot be written. Tested in `tests/addon.rs`.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -36,18 +36,19 @@ enum Command {
 
 /// Runs the command.
 pub fn main(args: &Args) -> ExitCode {
-    match &args.command {
-        Command::Schema => {
-            manifest::SCHEMA.lines().for_each(|line| result!("{line}"));
-            ExitCode::SUCCESS
-        }
+    let told = match &args.command {
+        Command::Schema => Ok((crate::lines(manifest::SCHEMA.lines()), 0)),
         Command::Validate { file, json } => match read(file) {
-            Ok(bytes) => validate(&file.display().to_string(), &bytes, *json),
-            Err(error) => {
-                tell!("kiln addon: {}: {error}", file.display());
-                ExitCode::from(crate::USAGE)
-            }
+            Ok(bytes) => Ok(validate(&file.display().to_string(), &bytes, *json)),
+            Err(error) => Err(format!("{}: {error}", file.display())),
         },
+    };
+    match told.and_then(|(text, code)| crate::give(&text).map(|()| code)) {
+        Ok(code) => ExitCode::from(code),
+        Err(why) => {
+            tell!("kiln addon: {why}");
+            ExitCode::from(crate::USAGE)
+        }
     }
 }
 
@@ -85,33 +86,24 @@ fn judge(bytes: &[u8]) -> Result<Manifest, Vec<Flaw>> {
     manifest::read_text(text)
 }
 
-fn validate(name: &str, bytes: &[u8], json: bool) -> ExitCode {
+/// What there is to tell of a manifest, and the exit code.
+fn validate(name: &str, bytes: &[u8], json: bool) -> (String, u8) {
     let read = judge(bytes);
-    if json {
-        let flaws = read.as_ref().err().map(Vec::as_slice).unwrap_or_default();
-        let told = serde_json::json!({ "valid": read.is_ok(), "flaws": flaws }).to_string();
-        result!("{}", shown::json(&told));
-    }
-    match read {
-        Ok(manifest) => {
-            if !json {
-                let components = manifest.components().count();
-                let pages = manifest.pages.len();
-                result!(
-                    "{name}: {} {}: valid; pages: {pages}, components: {components}",
-                    manifest.name,
-                    manifest.version
-                );
-            }
-            ExitCode::SUCCESS
+    let code = if read.is_ok() { 0 } else { FLAWED };
+    let text = match (&read, json) {
+        (_, true) => {
+            let flaws = read.as_ref().err().map(Vec::as_slice).unwrap_or_default();
+            let told = serde_json::json!({ "valid": read.is_ok(), "flaws": flaws }).to_string();
+            shown::json(&told).into_owned()
         }
-        Err(flaws) => {
-            if !json {
-                for flaw in &flaws {
-                    result!("{name}: {flaw}");
-                }
-            }
-            ExitCode::from(FLAWED)
+        (Ok(manifest), false) => {
+            let (pages, components) = (manifest.pages.len(), manifest.components().count());
+            crate::lines([format!(
+                "{name}: {} {}: valid; pages: {pages}, components: {components}",
+                manifest.name, manifest.version
+            )])
         }
-    }
+        (Err(flaws), false) => crate::lines(flaws.iter().map(|flaw| format!("{name}: {flaw}"))),
+    };
+    (text, code)
 }

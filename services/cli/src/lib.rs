@@ -7,9 +7,9 @@
 //! - [`life`]: `kiln backup`, `restore`, `debug-bundle`, over [`remote`], a box across the network.
 //! - [`bench`]: the engine beside `badblocks` and `fio` on the same loop device (binary `kiln-bench`).
 //!
-//! Exit codes are a contract (`tests/contract.rs`, `tests/cert/`): `burn` 0 PASSED, 1 WARN, 2 FAILED,
+//! Exit codes are a contract (`tests/contract/`, `tests/cert/`): `burn` 0 PASSED, 1 WARN, 2 FAILED,
 //! 3 INCONCLUSIVE, 4 refused (nothing was written); `cert verify` 0 trusted, 1 unknown key, 2 bad; `addon validate` 0 valid, 2 flawed; 64 usage,
-//! also a result of `playbook` or `cert verify --json` that could not be written.
+//! also a result of any command but `burn` that could not be written.
 
 use std::io::Write;
 
@@ -20,7 +20,7 @@ macro_rules! tell {
     };
 }
 
-/// Writes one line to standard output, likewise.
+/// Writes one line to standard output, likewise: more of the same follows, and whoever gives the last of it tells that it was not written.
 macro_rules! result {
     ($($arg:tt)*) => {
         $crate::one_line(std::io::stdout(), format_args!($($arg)*))
@@ -31,6 +31,15 @@ macro_rules! result {
 /// and begin no line of their own.
 fn one_line(mut out: impl Write, text: std::fmt::Arguments<'_>) {
     let _ = writeln!(out, "{}", wire::shown::line(&text.to_string()));
+}
+
+/// Lines as they are [shown](wire::shown), each of its own.
+fn lines(texts: impl IntoIterator<Item = impl AsRef<str>>) -> String {
+    let lines: Vec<String> = texts
+        .into_iter()
+        .map(|text| wire::shown::line(text.as_ref()).into_owned())
+        .collect();
+    lines.join("\n")
 }
 
 /// Writes lines that are [shown](wire::shown) already to standard output.

@@ -126,14 +126,13 @@ pub fn backup(args: &BackupArgs) -> ExitCode {
             let body = json!({ "password": remote.password, "passphrase": phrase });
             remote.download(Method::POST, "/api/v1/backup", Some(&body), file)
         })?;
-        result!("{}: {length} bytes", args.out.display());
         if File::open(&args.out).is_ok_and(lacks_agent) {
             tell!(
                 "{}: the burn-in agent's records are not in it (the key of certificates, bays, playbooks of one's own), because no agent was there",
                 args.out.display()
             );
         }
-        Ok(())
+        Ok(format!("{}: {length} bytes", args.out.display()))
     })
 }
 
@@ -160,8 +159,7 @@ pub fn restore(args: &RestoreArgs) -> ExitCode {
         }
         let body = json!({ "password": remote.password, "passphrase": phrase });
         remote.json(Method::POST, "/api/v1/restore", &body)?;
-        result!("the box's server starts again with the backup's state");
-        Ok(())
+        Ok("the box's server starts again with the backup's state".to_owned())
     })
 }
 
@@ -172,8 +170,7 @@ pub fn debug_bundle(args: &DebugArgs) -> ExitCode {
             let remote = Remote::log_in(&args.remote)?;
             remote.download(Method::GET, "/api/v1/debug-bundle", None, file)
         })?;
-        result!("{}: {length} bytes", args.out.display());
-        Ok(())
+        Ok(format!("{}: {length} bytes", args.out.display()))
     })
 }
 

@@ -43,7 +43,7 @@ pub fn main(args: &Args) -> ExitCode {
         Command::List { json } => list(*json),
         Command::Check { file, json } => load_file(file).and_then(|book| show(&book.info(true), *json)),
         Command::Show { name } => match Playbook::named(name) {
-            Ok(book) => Ok(lines(book.text().trim_end().lines())),
+            Ok(book) => Ok(crate::lines(book.text().trim_end().lines())),
             Err(why) => Err(why.to_string()),
         },
     };
@@ -64,14 +64,14 @@ fn list(json: bool) -> Result<String, String> {
     if json {
         return as_json(&all);
     }
-    Ok(lines(all.iter().flat_map(words)))
+    Ok(crate::lines(all.iter().flat_map(words)))
 }
 
 fn show(info: &PlaybookInfo, json: bool) -> Result<String, String> {
     if json {
         return as_json(info);
     }
-    Ok(lines(words(info)))
+    Ok(crate::lines(words(info)))
 }
 
 fn as_json(value: &impl serde::Serialize) -> Result<String, String> {
@@ -90,14 +90,6 @@ fn words(info: &PlaybookInfo) -> [String; 3] {
         format!("  {}", info.about),
         format!("  {}", info.steps.join(", ")),
     ]
-}
-
-fn lines(texts: impl IntoIterator<Item = impl AsRef<str>>) -> String {
-    let lines: Vec<String> = texts
-        .into_iter()
-        .map(|text| shown::line(text.as_ref()).into_owned())
-        .collect();
-    lines.join("\n")
 }
 
 /// A built-in playbook by its name, or a file by its path (which has a `/` or ends in `.toml`).

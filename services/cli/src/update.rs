@@ -48,12 +48,13 @@ pub struct Args {
     while_testing: bool,
 }
 
-/// `kiln update`; exit code 0: done, 1: not, 64: usage.
+/// `kiln update`; exit code 0: done, 1: not, 64: usage, or done and that could not be written.
 pub fn main(args: &Args) -> ExitCode {
     args.remote.with("kiln update", || run(args))
 }
 
-fn run(args: &Args) -> Result<()> {
+/// Gives the last line to tell.
+fn run(args: &Args) -> Result<String> {
     let Some(from) = args.from.as_deref() else {
         return back(&Remote::log_in(&args.remote)?, args.while_testing);
     };
@@ -71,19 +72,17 @@ fn run(args: &Args) -> Result<()> {
     };
     result!("version {} is written to slot {}", written.version, written.slot);
     if !args.reboot {
-        result!("the box tries it at its next start; --reboot, or its dashboard, restarts it");
-        return Ok(());
+        return Ok("the box tries it at its next start; --reboot, or its dashboard, restarts it".to_owned());
     }
     remote.json(Method::POST, "/api/v1/update/reboot", &Value::Null)?;
     kept(&remote, &written)
 }
 
 /// Sends the box back to its other system.
-fn back(remote: &Remote, while_testing: bool) -> Result<()> {
+fn back(remote: &Remote, while_testing: bool) -> Result<String> {
     let body = json!({ "while_testing": while_testing });
     remote.json(Method::POST, "/api/v1/update/back", &body)?;
-    result!("the box restarts with its other system");
-    Ok(())
+    Ok("the box restarts with its other system".to_owned())
 }
 
 /// A bundle in a file.
@@ -254,8 +253,8 @@ fn fetch(remote: &Remote, url: &str, downgrade: bool) -> Result<UpdateWritten> {
     )
 }
 
-/// Waits until the new system is kept, or was left.
-fn kept(remote: &Remote, written: &UpdateWritten) -> Result<()> {
+/// Waits until the new system is kept, or was left; what the box says of it.
+fn kept(remote: &Remote, written: &UpdateWritten) -> Result<String> {
     tell!("the box restarts; it proves itself for a minute before the new system is kept");
     let begun = Instant::now();
     let mut waits_for = String::new();
@@ -265,10 +264,7 @@ fn kept(remote: &Remote, written: &UpdateWritten) -> Result<()> {
         let Ok(state) = state(remote) else { continue };
         let last = state.view.last.as_ref().filter(|l| l.slot == written.slot);
         match last.map(|l| (l.outcome, &l.text)) {
-            Some((UpdateOutcome::Kept, text)) => {
-                result!("{text}");
-                return Ok(());
-            }
+            Some((UpdateOutcome::Kept, text)) => return Ok(text.clone()),
             Some((UpdateOutcome::FellBack | UpdateOutcome::Failed, text)) => bail!("{text}"),
             _ => {}
         }

@@ -141,3 +141,23 @@ fn a_file_that_is_damaged_anywhere_is_told_before_a_box_is_asked() {
         );
     }
 }
+
+/// It is done all the same, and a script that reads the answer has to know that it has none.
+#[test]
+fn what_was_done_and_could_not_be_told_is_64() {
+    let address = played(|asked| {
+        Some(match asked.ends_with("login") {
+            true => json!({ "token": "t" }),
+            false => Value::Null,
+        })
+    });
+    let mut kiln = Command::new(env!("CARGO_BIN_EXE_kiln"));
+    kiln.args(["update", "--back", "--box", &format!("http://{address}")]);
+    kiln.env("KILN_PASSWORD", "a password");
+    let output = kiln
+        .stdout(std::fs::File::options().write(true).open("/dev/full").unwrap())
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(64), "{}", said(&output));
+    assert!(said(&output).contains("the box restarts with its other system; but the result could not be written"));
+}

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! A thread waits for them, since a look at a drive and a question on the terminal wait for other things. Tested in
-//! `tests/contract.rs`.
+//! `tests/contract/`.
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};

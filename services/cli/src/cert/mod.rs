@@ -2,7 +2,7 @@
 //!
 //! FILE is the signed file, the page or PDF made of it, or the text of a scanned code. Exit codes of `verify`
 //! are a contract (`tests/cert/`): 0 trusted, 1 valid but by an unknown key, 2 bad, 64 usage (also a file that
-//! cannot be read). Whether a certificate was revoked is known where it was signed alone: here ([`crate::seals`]), or at the box
+//! cannot be read, and a result that cannot be written). Whether a certificate was revoked is known where it was signed alone: here ([`crate::seals`]), or at the box
 //! that `--box` names.
 
 mod ask;
@@ -183,16 +183,18 @@ fn verify(args: &Verify, now: Time) -> Result<u8, String> {
         }
         Err(why) => (no_good(why), Asked::Nobody),
     };
-    if args.json {
+    let text = if args.json {
         let line = serde_json::to_string(&result).map_err(|e| e.to_string())?;
-        crate::give(&shown::json(&line))?;
+        shown::json(&line).into_owned()
     } else {
-        tell_check(&result, &asked);
-    }
+        crate::lines(words(&result, &asked))
+    };
+    crate::give(&text)?;
     Ok(code(result.standing))
 }
 
-fn tell_check(result: &CertificateCheck, asked: &Asked) {
+/// What became of a check, line by line.
+fn words(result: &CertificateCheck, asked: &Asked) -> Vec<String> {
     let word = match result.standing {
         Standing::Trusted => "TRUSTED",
         Standing::UnknownKey => "VALID, BY AN UNKNOWN KEY",
@@ -205,38 +207,40 @@ fn tell_check(result: &CertificateCheck, asked: &Asked) {
         }
         (Some(_), Standing::Bad) | (None, _) => String::new(),
     };
-    result!("{word}: {says}{}", result.told);
-    result!("signature:   {}", if result.signature_good { "good" } else { "bad" });
+    let mut lines = vec![
+        format!("{word}: {says}{}", result.told),
+        format!("signature:   {}", if result.signature_good { "good" } else { "bad" }),
+    ];
     if let Some(key) = &result.key {
-        result!("fingerprint: {}", certificate::key::groups(key));
-        result!(
-            "key:         {}",
-            result.known_as.as_deref().unwrap_or("not known to you")
-        );
+        let known_as = result.known_as.as_deref().unwrap_or("not known to you");
+        lines.extend([
+            format!("fingerprint: {}", certificate::key::groups(key)),
+            format!("key:         {known_as}"),
+        ]);
     }
     if let Some(says) = &result.says {
         let late = if result.expired { " (passed)" } else { "" };
-        result!("valid until: {}{late}", certificate::report::day(says.valid_until));
         let revocation = match &result.revocation {
             RevocationState::Unknown => format!("unknown: {}", asked.words()),
             RevocationState::Standing => "not revoked".to_owned(),
             RevocationState::Revoked(revoked) => format!("REVOKED: {}", revoked.why),
         };
-        result!("revocation:  {revocation}");
-        result!(
-            "says:        {}  {} {}, {}",
-            says.outcome.word(),
-            says.model,
-            says.serial,
-            says.capacity
-        );
-        result!(
-            "certificate: {}, made {}",
-            says.id,
-            says.made.strftime("%-d %B %Y, %H:%M UTC")
-        );
-        result!("digest:      {}", certificate::key::groups(&says.digest));
+        let made = says.made.strftime("%-d %B %Y, %H:%M UTC");
+        lines.extend([
+            format!("valid until: {}{late}", certificate::report::day(says.valid_until)),
+            format!("revocation:  {revocation}"),
+            format!(
+                "says:        {}  {} {}, {}",
+                says.outcome.word(),
+                says.model,
+                says.serial,
+                says.capacity
+            ),
+            format!("certificate: {}, made {made}", says.id),
+            format!("digest:      {}", certificate::key::groups(&says.digest)),
+        ]);
     }
+    lines
 }
 
 fn show(file: &Path, state: Option<PathBuf>, outs: &[(Form, &Option<PathBuf>)]) -> Result<u8, String> {

@@ -82,13 +82,16 @@ impl RemoteArgs {
         Place::of(self).map(drop)
     }
 
-    /// Does `act` where they do, and gives the exit code of `command`: 0, 1 where it failed, 64 where they do not. Whoever mistypes
-    /// the address is not asked for a passphrase before.
-    pub fn with(&self, command: &str, act: impl FnOnce() -> Result<()>) -> ExitCode {
+    /// Does `act` where they do, tells the line that it answers with, and gives the exit code of `command`: 0, 1 where it failed, 64 where
+    /// they do not, or where it was done and that could not be written. Whoever mistypes the address is not asked for a passphrase before.
+    pub fn with(&self, command: &str, act: impl FnOnce() -> Result<String>) -> ExitCode {
         let (error, code) = match self.check() {
             Err(error) => (error, ExitCode::from(crate::USAGE)),
             Ok(()) => match act() {
-                Ok(()) => return ExitCode::SUCCESS,
+                Ok(done) => match crate::give(&crate::lines([&done])) {
+                    Ok(()) => return ExitCode::SUCCESS,
+                    Err(why) => (anyhow!("{done}; but {why}"), ExitCode::from(crate::USAGE)),
+                },
                 Err(error) => (error, ExitCode::FAILURE),
             },
         };

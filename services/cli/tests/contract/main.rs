@@ -3,20 +3,19 @@
 //! Needs root and loop devices; prints `NOT RUN` and passes without them. FAILED and
 //! INCONCLUSIVE need a drive that lies or stops, which a loop device does when its file
 //! is changed or cut under it; the lies themselves are tested over the simulated drive.
+//! [`terminal`]: what is asked and shown there; [`output`]: what cannot be written.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod output;
+mod terminal;
 
 use std::fs::{self, File};
-use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, ChildStdout, Command, Stdio};
-
-use nix::fcntl::OFlag;
-use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
+use std::process::{Command, Stdio};
 
 use common::{Loop, caught, code, damage, foreign_data, interrupted_by, kiln, object, resize, start, text, until};
 
@@ -129,121 +128,6 @@ fn usage_is_64_and_nothing_is_written() {
         );
     }
     assert!(fs::read(drive.file()).unwrap().iter().all(|b| *b == 0));
-}
-
-/// A burn-in that asks on a terminal, and what that showed until then.
-struct Asked {
-    child: Child,
-    screen: ChildStdout,
-    shown: Vec<u8>,
-}
-
-impl Asked {
-    fn of(drive: &Loop) -> Self {
-        let node = &drive.node;
-        let burn = format!(
-            "{} burn {node} --allow-loop --yes-erase {node} --playbook surface --json --state {}",
-            env!("CARGO_BIN_EXE_kiln"),
-            drive.state().display()
-        );
-        // `script` gives it the terminal on which it asks.
-        let mut script = Command::new("script");
-        script.args(["-qefc", &burn, "/dev/null"]);
-        // SAFETY: signal(2) alone between fork and exec. Whoever runs the tests may ignore it.
-        unsafe {
-            script.pre_exec(|| {
-                libc::signal(libc::SIGHUP, libc::SIG_DFL);
-                Ok(())
-            });
-        }
-        let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-        let mut asked = Self {
-            screen: child.stdout.take().unwrap(),
-            child,
-            shown: Vec::new(),
-        };
-        while !String::from_utf8_lossy(&asked.shown).contains("to erase it: ") {
-            let mut byte = [0];
-            let read = asked.screen.read(&mut byte).unwrap();
-            assert_eq!(read, 1, "{}", String::from_utf8_lossy(&asked.shown));
-            asked.shown.push(byte[0]);
-        }
-        asked
-    }
-
-    /// Its exit code, and all that was shown.
-    fn end(mut self) -> (Option<i32>, String) {
-        self.screen.read_to_end(&mut self.shown).unwrap();
-        let code = self.child.wait().unwrap().code();
-        (code, String::from_utf8_lossy(&self.shown).into_owned())
-    }
-}
-
-/// While a person types, the drive may be exchanged in its dock. What is erased is what they were told of, or nothing.
-#[test]
-fn what_came_while_the_prompt_stood_stays_and_is_refused() {
-    let Some(drive) = Loop::new(64 << 20) else { return };
-    let mut asked = Asked::of(&drive);
-    let made = Command::new("mkfs.ext4")
-        .args(["-q", "-F", "-L", "photos"])
-        .arg(drive.file())
-        .status();
-    assert!(made.unwrap().success());
-    let before = fs::read(drive.file()).unwrap();
-    writeln!(asked.child.stdin.take().unwrap(), "{}", drive.node).unwrap();
-    let (code, shown) = asked.end();
-    assert_eq!(code, Some(4), "{shown}");
-    assert!(
-        shown.contains("photos") && shown.contains("nothing was written"),
-        "{shown}"
-    );
-    assert!(fs::read(drive.file()).unwrap() == before, "it was written to");
-}
-
-#[test]
-fn what_was_not_confirmed_is_refused() {
-    let Some(drive) = Loop::new(4 << 20) else { return };
-    let mut asked = Asked::of(&drive);
-    writeln!(asked.child.stdin.take().unwrap(), "no").unwrap();
-    let (code, shown) = asked.end();
-    assert_eq!(code, Some(4), "{shown}");
-    assert!(shown.contains(r#""kind":"not-confirmed""#), "{shown}");
-    assert!(fs::read(drive.file()).unwrap().iter().all(|b| *b == 0));
-}
-
-/// Who does not agree after all is told that nothing happened, and a script that runs it ends as it would by any other program.
-#[test]
-fn a_signal_before_anything_is_begun_ends_it_with_nothing_written() {
-    let Some(drive) = Loop::new(4 << 20) else { return };
-    for (signal, name) in [
-        (libc::SIGINT, "SIGINT"),
-        (libc::SIGTERM, "SIGTERM"),
-        (libc::SIGHUP, "SIGHUP"),
-    ] {
-        let asked = Asked::of(&drive);
-        // SAFETY: a signal to a child of `script`, which waits for it.
-        unsafe { libc::kill(burning(&drive.node), signal) };
-        let (code, shown) = asked.end();
-        assert_eq!(code, Some(3), "{shown}");
-        assert!(
-            shown.contains(&format!("ended by {name}")) && shown.contains("nothing was written"),
-            "{shown}"
-        );
-    }
-    assert!(fs::read(drive.file()).unwrap().iter().all(|b| *b == 0));
-    assert!(!drive.state().exists(), "nothing is kept of what was not begun");
-}
-
-/// The process that burns this drive in.
-fn burning(node: &str) -> i32 {
-    let is = |pid: &i32| {
-        let line = fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
-        let mut words = line.split(|byte| *byte == 0);
-        words.nth(1) == Some(b"burn") && words.next() == Some(node.as_bytes())
-    };
-    let names = fs::read_dir("/proc").unwrap().flatten();
-    let mut pids = names.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.find(is).unwrap()
 }
 
 /// What another burn-in left on a drive is nothing to go on with, and no other drive is begun beside it.
@@ -433,180 +317,6 @@ fn a_playbook_that_was_changed_under_its_name_is_not_what_was_agreed_to() {
     steps("");
     let output = drive.burn(&burn);
     assert_eq!(code(&output), 0, "{}", text(&output));
-}
-
-/// A terminal that is closed or a connection that is cut is no reason to lose what was done.
-#[test]
-fn a_hang_up_is_heard_as_ctrl_c_is() {
-    let Some(drive) = Loop::new(600 << 20) else { return };
-    let (output, told) = interrupted_by(&drive, libc::SIGHUP);
-    assert_eq!(code(&output), 3, "{told}");
-    assert_eq!(told["state"]["kind"], "aborted");
-}
-
-/// Begins a burn-in on a terminal of its own that takes a hang-up so, agrees to it, and closes the terminal once it writes.
-fn hung_up(drive: &Loop, on_hang_up: libc::sighandler_t, more: &[&str]) -> Child {
-    let node = &drive.node;
-    let mut burn = kiln(&["burn", node, "--yes-erase", node, "--allow-loop"]);
-    burn.args(["--playbook", "surface", "--state"]).arg(drive.state());
-    burn.args(more).env("TERM", "xterm");
-    let master = posix_openpt(OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC).unwrap();
-    grantpt(&master).unwrap();
-    unlockpt(&master).unwrap();
-    let mut terminal = File::options();
-    let terminal = terminal.read(true).write(true).custom_flags(libc::O_NOCTTY);
-    let terminal = terminal.open(ptsname_r(&master).unwrap()).unwrap();
-    let side = || Stdio::from(terminal.try_clone().unwrap());
-    burn.stdin(side()).stdout(side()).stderr(side());
-    // SAFETY: setsid(2), ioctl(2) of standard input and signal(2) alone between fork and exec.
-    unsafe {
-        burn.pre_exec(move || {
-            libc::setsid();
-            libc::ioctl(0, libc::TIOCSCTTY, 0);
-            libc::signal(libc::SIGHUP, on_hang_up);
-            Ok(())
-        });
-    }
-    let child = burn.spawn().unwrap();
-    drop((burn, terminal));
-    let master = File::from(std::os::fd::OwnedFd::from(master));
-    let mut shown = Vec::new();
-    let mut until = |part: &str| {
-        while !String::from_utf8_lossy(&shown).contains(part) {
-            let mut some = [0; 4096];
-            let read = (&master).read(&mut some).unwrap();
-            shown.extend(&some[..read]);
-        }
-    };
-    until("to erase it: ");
-    writeln!(&master, "{node}").unwrap();
-    until("Write");
-    child
-}
-
-/// Nobody sees its bars any more; what they are drawn on is no reason to lose what was done.
-#[test]
-fn a_terminal_that_is_closed_costs_no_certificate_and_no_file_system() {
-    let Some(drive) = Loop::new(200 << 20) else { return };
-    let cert = drive.file().with_file_name("c.json");
-    let cert = cert.to_str().unwrap();
-    let mut burn = hung_up(&drive, libc::SIG_DFL, &["--soak", "1", "--cert", cert]);
-    assert_eq!(burn.wait().unwrap().code(), Some(3));
-    let verified = kiln(&["cert", "verify", cert]).output().unwrap();
-    assert_eq!(
-        code(&verified),
-        1,
-        "signed, by a key that nobody knows: {}",
-        text(&verified)
-    );
-
-    let mut burn = hung_up(&drive, libc::SIG_IGN, &["--format", "ext4", "--table", "gpt"]);
-    assert_eq!(burn.wait().unwrap().code(), Some(0));
-    let image = drive.file();
-    let mut probe = Command::new("blkid");
-    // The first partition begins at 1 MiB.
-    let probe = probe.args(["--probe", "--offset", "1048576", "-s", "TYPE", "-o", "value"]);
-    let found = probe.arg(image).output().unwrap();
-    assert_eq!(String::from_utf8_lossy(&found.stdout).trim(), "ext4");
-}
-
-#[test]
-fn a_result_that_nobody_could_read_is_not_0() {
-    let Some(drive) = Loop::new(32 << 20) else { return };
-    let full = File::options().write(true).open("/dev/full").unwrap();
-    let mut command = drive.command(&["--playbook", "surface"]);
-    let output = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap();
-    let output = output.wait_with_output().unwrap();
-    assert_eq!(code(&output), 3, "{}", text(&output));
-    assert!(text(&output).contains("could not be written"), "{}", text(&output));
-}
-
-#[test]
-fn a_plan_that_nobody_could_read_is_not_0() {
-    let Some(drive) = Loop::new(1 << 20) else { return };
-    let full = File::options().write(true).open("/dev/full").unwrap();
-    let mut command = drive.command(&["--playbook", "surface", "--dry-run"]);
-    let output = command.stdout(full).stderr(Stdio::piped()).spawn().unwrap();
-    let output = output.wait_with_output().unwrap();
-    assert_eq!(code(&output), 3, "{}", text(&output));
-}
-
-#[test]
-fn playbooks_that_nobody_could_read_are_not_0() {
-    let dir = tempfile::tempdir().unwrap();
-    let book = dir.path().join("mine.toml");
-    fs::write(&book, common::TEST_FIRST).unwrap();
-    let book = book.to_str().unwrap();
-    for args in [
-        &["playbook", "list"][..],
-        &["playbook", "list", "--json"],
-        &["playbook", "show", "standard"],
-        &["playbook", "check", book],
-        &["playbook", "check", book, "--json"],
-    ] {
-        let full = File::options().write(true).open("/dev/full").unwrap();
-        let output = kiln(args).stdout(full).stderr(Stdio::piped()).spawn().unwrap();
-        let output = output.wait_with_output().unwrap();
-        assert_eq!(code(&output), 64, "{args:?}: {}", text(&output));
-        assert!(text(&output).contains("could not be written"), "{}", text(&output));
-        // Whoever closes a pipe has read what they wanted, as `head` does.
-        let (reader, writer) = std::io::pipe().unwrap();
-        drop(reader);
-        let mut closed = kiln(args).stdout(writer).spawn().unwrap();
-        assert_eq!(closed.wait().unwrap().code(), Some(0), "{args:?}");
-    }
-}
-
-/// Bars need a terminal that can move its cursor; on any other one lines tell how far it is.
-#[test]
-fn a_terminal_without_a_cursor_is_told_lines() {
-    let Some(drive) = Loop::new(16 << 20) else { return };
-    let name = drive.node.trim_start_matches("/dev/").to_owned();
-    let burn = format!(
-        "{} burn {} --allow-loop --playbook scan --state {}",
-        env!("CARGO_BIN_EXE_kiln"),
-        drive.node,
-        drive.state().display()
-    );
-    let mut script = Command::new("script");
-    script.args(["-qefc", &burn, "/dev/null"]).env("TERM", "dumb");
-    let output = script.stdin(Stdio::null()).output().unwrap();
-    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(shown.contains(&format!("{name}: Read scan")), "{shown}");
-}
-
-/// A path may hold any bytes.
-#[test]
-fn how_to_go_on_is_told_also_where_an_argument_is_no_text() {
-    use std::os::unix::ffi::OsStrExt;
-    let Some(drive) = Loop::new(600 << 20) else { return };
-    let dir = tempfile::tempdir().unwrap();
-    let state = dir.path().join(std::ffi::OsStr::from_bytes(b"st\xffate"));
-    let (output, told) = caught(|| {
-        let node = &drive.node;
-        let mut burn = kiln(&[
-            "burn",
-            node,
-            "--yes-erase",
-            node,
-            "--allow-loop",
-            "--playbook",
-            "surface",
-        ]);
-        burn.args(["--io", "sync", "--state"]).arg(&state);
-        let log = dir.path().join("log");
-        let mut burn = burn.stderr(File::create(&log).unwrap()).spawn().unwrap();
-        let told = || fs::read_to_string(&log).unwrap();
-        while !told().contains("Write") && burn.try_wait().unwrap().is_none() {
-            std::thread::sleep(std::time::Duration::from_millis(2));
-        }
-        common::signal(&burn, libc::SIGINT);
-        let output = burn.wait_with_output().unwrap();
-        (code(&output) != 0).then(|| (output, told()))
-    });
-    assert_eq!(code(&output), 3, "{told}");
-    assert!(told.contains("to go on: kiln burn --resume "), "{told}");
-    assert!(told.contains(r"st\xffate'"), "{told}");
 }
 
 #[test]
