@@ -1,40 +1,31 @@
-//! A drive's temperature from the kernel's sensors (hwmon: `drivetemp` for ATA and SCSI, `nvme`), else from its SMART.
+//! A drive's temperature: from the kernel's `sensor`, else from its SMART now and then ([`Thermometer`]), and more often where it is
+//! held for heat ([`Waking`]).
 //!
-//! Reading one sends a command to the drive, so it can block as long as the drive does: [`crate::watch`] gives each drive
-//! a thread of its own for it, and a child reads it. A thread of ours that the drive holds would keep the whole process from ending,
-//! with all that it holds of other drives.
+//! Reading it sends commands to the drive, so it can block as long as the drive does: [`crate::watch`] gives each drive a thread of its
+//! own for it.
 
-use std::path::{Path, PathBuf};
-use std::process::Command;
+mod sensor;
+mod waking;
+
 use std::time::{Duration, Instant};
 
 use wire::Celsius;
 use wire::drive::Bus;
 
-use crate::child::{self, Failed};
+use crate::child::Failed;
 use crate::guard::Guard;
-use crate::smart::{Protocol, Smartctl, Snapshot, Unreadable};
+use crate::smart::{Smartctl, Unreadable};
 use crate::sysfs::{self, Device};
-use crate::system::{System, names, number};
+
+pub(crate) use sensor::answer;
+pub use sensor::{add_warning, sensed};
+pub use waking::Waking;
 
 /// How often a drive without a sensor is asked through smartctl: a process and a handful of commands each time.
 const ASK_PERIOD: Duration = Duration::from_secs(300);
 
 /// The same behind USB: the commands hold the drive's queue for a moment, which counts in its latencies.
 const USB_ASK_PERIOD: Duration = Duration::from_secs(600);
-
-/// How often at most a drive that is held for heat is woken to tell its temperature.
-const WAKE_PERIOD: Duration = Duration::from_secs(300);
-
-/// How often one that is held for heat and awake is asked beside its [`Thermometer`]: half an hour without cooling ends its job, and
-/// three answers in it are no watch. It does no work that this would hold up.
-const HELD_PERIOD: Duration = Duration::from_secs(60);
-
-/// First argument of a child that reads a sensor: `PROGRAM drive-heat ATTRIBUTE`.
-const ARGUMENT: &str = "drive-heat";
-
-/// Longest answer of that child in bytes.
-const ANSWER_MAX: usize = 64;
 
 /// The thermometer of one drive: the kernel's sensor, else what the drive's SMART tells now and then.
 #[derive(Debug)]
@@ -112,170 +103,19 @@ fn ask_period(bus: Bus) -> Duration {
     }
 }
 
-/// Readings of a drive that is held for heat, beside those of its [`Thermometer`], which are up to [`USB_ASK_PERIOD`] old and leave a
-/// drive asleep: one that its enclosure put to standby would never show that it cooled, and its job would be given up.
-#[derive(Clone, Debug)]
-pub struct Waking {
-    /// How often the thermometer reads.
-    period: Duration,
-    last: Option<Duration>,
-    /// What the thermometer tells, and when it first did.
-    told: (Option<Celsius>, Duration),
-    /// A reading of that moment, and what the thermometer told at it.
-    fresh: Option<(Celsius, Option<Celsius>)>,
-}
-
-impl Waking {
-    /// Of a drive on this bus.
-    pub fn of(bus: Bus) -> Self {
-        Self {
-            period: ask_period(bus),
-            last: None,
-            told: (None, Duration::ZERO),
-            fresh: None,
-        }
-    }
-
-    /// Whether to read it at `now`, on any clock that never goes back, in a way that wakes it. `hot`: whether it is held for heat;
-    /// `told`: by its thermometer. To be asked each time that this was looked at.
-    pub fn is_due(&mut self, now: Duration, hot: bool, told: Option<Celsius>) -> bool {
-        if self.told.0 != told {
-            self.told = (told, now);
-        }
-        let period = if told.is_some() { HELD_PERIOD } else { WAKE_PERIOD };
-        let due = hot && self.last.is_none_or(|last| now.saturating_sub(last) >= period);
-        if due {
-            self.last = Some(now);
-        }
-        due
-    }
-
-    /// Takes what it was found to have when that [was due](Self::is_due), `told` by its thermometer meanwhile.
-    pub fn took(&mut self, fresh: Option<Celsius>, told: Option<Celsius>) {
-        self.fresh = fresh.map(|fresh| (fresh, told));
-    }
-
-    /// What counts at `now`: the fresh reading until the thermometer tells something else, or must have been read since, a whole number of
-    /// its periods after it first told this; else what it tells. An old one would hold a drive again that has just cooled, and a
-    /// fresh one that has become old would let it go on as hot as before.
-    pub fn newest(&self, now: Duration, told: Option<Celsius>) -> Option<Celsius> {
-        let readings = |until: Duration| {
-            let told_for = until.checked_sub(self.told.1)?;
-            Some(told_for.as_secs() / self.period.as_secs())
-        };
-        let is_new = self
-            .last
-            .and_then(readings)
-            .is_some_and(|then| Some(then) == readings(now));
-        match self.fresh {
-            Some((fresh, then)) if is_new && then == told => Some(fresh),
-            Some(_) | None => told,
-        }
-    }
-}
-
-/// The temperature of the drive with this kernel name; `None` where there is no sensor or it tells nothing. May block as long as the
-/// drive does, up to the deadline of `guard` for each sensor.
-///
-/// # Errors
-/// When the child that reads it came to nothing, as beside a drive that hangs.
-pub fn sensed(guard: &Guard, name: &str) -> Result<Option<Celsius>, Failed> {
-    value(guard, name, "temp1_input")
-}
-
-/// The temperature from which the drive with this kernel name warns: NVMe's WCTEMP (a command to the drive, too), SCT's highest in
-/// service for ATA.
-fn warning(guard: &Guard, name: &str) -> Option<Celsius> {
-    value(guard, name, "temp1_max").ok()?.filter(|degrees| degrees.0 > 0)
-}
-
-/// Adds what the kernel tells of the temperature from which an NVMe drive warns, where its SMART does not: smartctl tells
-/// it since 7.5. May block as [`sensed`] does.
-pub fn add_warning(guard: &Guard, name: &str, told: &mut Snapshot) {
-    if told.protocol == Protocol::Nvme && told.heat_warning.is_none() {
-        told.heat_warning = warning(guard, name).map(|degrees| i64::from(degrees.0));
-    }
-}
-
-/// What a sensor of the drive tells: what may hang on the drive hangs in a child.
-fn value(guard: &Guard, name: &str, attribute: &str) -> Result<Option<Celsius>, Failed> {
-    let node = sysfs::node(&guard.system, name);
-    for path in sensors(&guard.system, name, attribute) {
-        let told = match guard.prober.program() {
-            None => number(&path),
-            Some(program) => {
-                let mut command = Command::new(program);
-                let output = child::run(command.arg(ARGUMENT).arg(path), &node, guard.deadline, ANSWER_MAX)?;
-                String::from_utf8_lossy(&output.stdout).trim().parse().ok()
-            }
-        };
-        if let Some(degrees) = told.and_then(degrees) {
-            return Ok(Some(degrees));
-        }
-    }
-    Ok(None)
-}
-
-/// See [`crate::answer_child`].
-pub(crate) fn answer() {
-    let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_none_or(|first| first != ARGUMENT) {
-        return;
-    }
-    let Some(path) = arguments.next() else { return };
-    // What tells nothing is answered with nothing.
-    if let Some(millidegrees) = number::<i32>(Path::new(&path)) {
-        println!("{millidegrees}");
-    }
-    std::process::exit(0);
-}
-
-/// Where sensors of the drive tell `attribute`. Listing them asks the kernel alone.
-fn sensors(system: &System, name: &str, attribute: &str) -> Vec<PathBuf> {
-    let device = system.path("sys/block").join(name).join("device");
-    // The sensor hangs below the SCSI device, the NVMe controller (which a multipath namespace's subsystem links to), or
-    // the controller itself.
-    let mut places = vec![
-        device.join("hwmon"),
-        device.clone(),
-        device.join("device/hwmon"),
-        device.join("device"),
-    ];
-    places.extend(
-        names(&device)
-            .iter()
-            .filter(|entry| entry.starts_with("nvme"))
-            .map(|entry| device.join(entry)),
-    );
-    let is_sensor = |entry: &String| {
-        entry
-            .strip_prefix("hwmon")
-            .is_some_and(|n| n.bytes().all(|b| b.is_ascii_digit()) && !n.is_empty())
-    };
-    let of = |place: &PathBuf| {
-        let entries = names(place).into_iter().filter(is_sensor);
-        let paths = entries.map(|entry| place.join(entry).join(attribute));
-        paths.filter(|path| path.exists()).collect::<Vec<_>>()
-    };
-    places.iter().flat_map(of).collect()
-}
-
-/// A sensor's answer in thousandths; those that are not there answer with absolute zero or 255 °C.
-fn degrees(millidegrees: i32) -> Option<Celsius> {
-    let degrees = (millidegrees + 500).div_euclid(1000);
-    (-60..=150).contains(&degrees).then_some(Celsius(degrees))
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use wire::drive::Rotation;
     use wire::{Bytes, DriveId};
 
+    use super::sensor::warning;
     use super::*;
     use crate::identity::Identity;
     use crate::probe::Prober;
+    use crate::smart::Snapshot;
     use crate::sysfs::DevNum;
+    use crate::system::System;
 
     #[test]
     fn a_drive_without_a_sensor_is_asked_now_and_then() {
@@ -437,73 +277,6 @@ mod tests {
         );
     }
 
-    #[test]
-    fn a_drive_held_for_heat_that_tells_nothing_is_woken_once_in_five_minutes() {
-        let mut waking = Waking::of(Bus::Usb);
-        let at = Duration::from_secs;
-        assert!(!waking.is_due(at(0), false, None), "it works");
-        assert!(waking.is_due(at(20), true, None));
-        assert!(!waking.is_due(at(319), true, None));
-        assert!(waking.is_due(at(320), true, None));
-        assert!(!waking.is_due(at(400), false, None));
-        assert!(!waking.is_due(at(410), true, None), "also not in another pause");
-        assert!(waking.is_due(at(620), true, None));
-    }
-
-    #[test]
-    fn a_drive_held_for_heat_is_read_each_minute_and_an_older_reading_does_not_count_beside_that() {
-        let mut waking = Waking::of(Bus::Usb);
-        let (at, told) = (Duration::from_secs, Some(Celsius(60)));
-        assert!(!waking.is_due(at(0), false, told), "it works");
-        assert_eq!(waking.newest(at(0), told), told);
-        assert!(waking.is_due(at(10), true, told));
-        waking.took(Some(Celsius(57)), told);
-        assert_eq!(waking.newest(at(10), told), Some(Celsius(57)));
-        assert!(!waking.is_due(at(69), true, told));
-        assert!(waking.is_due(at(70), true, told));
-        waking.took(Some(Celsius(52)), told);
-        assert_eq!(
-            waking.newest(at(80), Some(Celsius(61))),
-            Some(Celsius(61)),
-            "it was read since"
-        );
-        assert!(waking.is_due(at(540), true, told));
-        waking.took(Some(Celsius(52)), told);
-        assert!(!waking.is_due(at(550), false, told), "it goes on");
-        assert_eq!(waking.newest(at(599), told), Some(Celsius(52)));
-        assert!(!waking.is_due(at(600), false, told));
-        assert_eq!(
-            waking.newest(at(600), told),
-            told,
-            "it was read again meanwhile, and is as hot"
-        );
-        assert!(waking.is_due(at(610), true, told));
-        waking.took(Some(Celsius(52)), told);
-        assert_eq!(waking.newest(at(1199), told), Some(Celsius(52)));
-        assert_eq!(waking.newest(at(1200), told), told);
-        assert!(
-            !waking.is_due(at(630), true, Some(Celsius(61))),
-            "it tells something else"
-        );
-        assert!(!waking.is_due(at(650), true, told), "and the same again");
-        assert_eq!(waking.newest(at(650), told), told, "it was read since");
-        assert!(waking.is_due(at(710), true, told));
-        waking.took(None, told);
-        assert_eq!(waking.newest(at(710), told), told, "it did not answer");
-    }
-
-    /// Its thermometer reads it twice as often as one behind USB.
-    #[test]
-    fn a_fresh_reading_of_a_sas_drive_ends_with_its_own_thermometers_next() {
-        let mut waking = Waking::of(Bus::Scsi);
-        let (at, told) = (Duration::from_secs, Some(Celsius(60)));
-        assert!(!waking.is_due(at(0), false, told));
-        assert!(waking.is_due(at(240), true, told));
-        waking.took(Some(Celsius(52)), told);
-        assert_eq!(waking.newest(at(299), told), Some(Celsius(52)));
-        assert_eq!(waking.newest(at(300), told), told);
-    }
-
     fn guard(system: System) -> Guard {
         Guard {
             system,
@@ -575,28 +348,5 @@ mod tests {
             read_only: false,
             partitions: Vec::new(),
         }
-    }
-
-    #[test]
-    fn sensors_of_ata_and_nvme_are_found_and_absurd_ones_ignored() {
-        let root = tempfile::tempdir().unwrap();
-        let put = |path: &str, text: &str| {
-            let path = root.path().join("sys/block").join(path);
-            std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-            std::fs::write(path, text).unwrap();
-        };
-        put("sda/device/hwmon/hwmon3/temp1_input", "34600\n");
-        put("nvme0n1/device/hwmon1/temp1_input", "41000\n");
-        put("nvme0n1/device/hwmon1/temp1_max", "81850\n");
-        put("nvme1n1/device/nvme1/hwmon2/temp1_input", "-5000\n");
-        put("sdb/device/hwmon/hwmon4/temp1_input", "-273150\n");
-        put("sdc/device/model", "x");
-        let guard = guard(System::at(root.path()));
-        let all: Vec<Option<i32>> = ["sda", "nvme0n1", "nvme1n1", "sdb", "sdc", "sdz"]
-            .map(|n| sensed(&guard, n).unwrap().map(|c| c.0))
-            .into();
-        assert_eq!(warning(&guard, "nvme0n1"), Some(Celsius(82)));
-        assert_eq!(warning(&guard, "sda"), None);
-        assert_eq!(all, [Some(35), Some(41), Some(-5), None, None, None]);
     }
 }
