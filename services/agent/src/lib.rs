@@ -13,7 +13,7 @@
 //! - [`controller`]: one task that owns the gate and the jobs. [`books`]: the playbooks. [`bays`]: where drives are.
 //! - [`job`]: one task a job, from holding the drive to the verdict; [`worker`], [`sandbox`], [`cgroup`] are its process.
 //!   [`pacing`]: how fast each may go. [`notary`]: signs its certificate.
-//! - [`jobs`], [`outbox`]: LMDB; [`unread`]: what of it cannot be read. [`uplink`], [`enrol`], [`vigil`]: the server, also a foreign one. [`hands`],
+//! - [`jobs`], [`outbox`]: LMDB; [`opened`]: as it is found, [`unread`]: what of it cannot be read. [`uplink`], [`enrol`], [`vigil`]: the server, also a foreign one. [`hands`],
 //!   [`registry`]: the drives.
 //! - [`heartbeat`], [`cli`]: life as a service.
 //!
@@ -38,6 +38,7 @@ pub mod job;
 pub mod jobs;
 pub mod names;
 pub mod notary;
+pub mod opened;
 pub mod outbox;
 pub mod pacing;
 pub mod record;
