@@ -141,8 +141,10 @@ async fn what_another_disk_holds_is_held_against_no_drive() {
     let name = bench.drives[0].node.file_name().unwrap().to_str().unwrap();
     let mut log = std::fs::File::options().append(true).open(&log).unwrap();
     let line = format!("[  100.000000] block {name}: hard resetting link\n");
+    // Made before: in the seconds that takes the reset would be heard and its drive asked, which is still the job's.
+    let data = foreign_data(64 << 20);
     std::io::Write::write_all(&mut log, line.as_bytes()).unwrap();
-    put_below(&bench.drives[0], &foreign_data(64 << 20));
+    put_below(&bench.drives[0], &data);
     let job = bench.server.over(id).await;
     let verdict = job.verdict.as_ref().unwrap();
     assert_eq!(outcome(&job), Outcome::Inconclusive, "{verdict:#?}");
