@@ -130,8 +130,13 @@ impl Share {
         *self.rate.borrow_and_update()
     }
 
-    /// What the drive moves now, in bytes a second; 0 while it is held. Tells whether it shares its controller with
-    /// another job's.
+    /// Whether the drive moves nothing for now: others have its share meanwhile. Before it goes on its worker is to be told the
+    /// [rate](Share::rate) of that moment.
+    pub fn rests(&self, rests: bool) {
+        self.pacer.state().governor.rests(&self.job, rests);
+    }
+
+    /// What the drive moves now, in bytes a second. Tells whether it shares its controller with another job's.
     pub fn measured(&self, rate: u64) -> bool {
         let mut state = self.pacer.state();
         state.governor.measured(&self.job, rate);
@@ -151,6 +156,32 @@ impl Drop for Share {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
+
+    /// A drive that tests itself between two of its worker's steps kept its share for hours.
+    #[tokio::test(start_paused = true)]
+    async fn what_a_drive_that_rests_leaves_goes_to_the_others_until_it_goes_on() {
+        let pacer = Pacer::new(Limits {
+            total: Some(100_000_000),
+            ..Limits::default()
+        });
+        let [rests, other] = ["loop0", "loop1"].map(|name| pacer.join(JobId::now(), name));
+        for (until, is_resting, share) in [
+            (30, false, 50_000_000),
+            (60, true, 100_000_000),
+            (90, false, 50_000_000),
+        ] {
+            rests.rests(is_resting);
+            while pacer.inner.epoch.elapsed().as_secs() < until {
+                tokio::time::advance(PERIOD).await;
+                pacer.turn();
+                for share in [&rests, &other].into_iter().skip(usize::from(is_resting)) {
+                    share.measured(share.rate().unwrap());
+                }
+            }
+            assert_eq!(other.rate(), Some(share), "after {until} s");
+            assert_eq!(rests.rate(), Some(100_000_000 - share), "after {until} s");
+        }
+    }
 
     #[test]
     fn a_share_waits_for_its_turn_and_is_given_back() {

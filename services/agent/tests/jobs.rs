@@ -4,6 +4,7 @@
 mod common;
 
 use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
 
 use common::exchange::put_below;
 use common::{Bench, LARGE, outcome};
@@ -198,6 +199,52 @@ async fn a_stopped_agent_parks_its_job_and_takes_it_up_again() {
         job.resumes[0].from.0 > 0 || job.resumes[0].phase != wire::job::Phase::Write,
         "it did not begin again"
     );
+}
+
+/// A drive that sleeps was woken every five seconds for as long as nobody let its job go on.
+#[tokio::test]
+async fn a_job_that_is_paused_while_it_waits_for_its_drive_does_not_touch_it() {
+    let Some(mut bench) = Bench::new(&[LARGE]).await else {
+        return;
+    };
+    let id = bench.job_in_the_middle("surface").await;
+    bench.agent.kill();
+    let somebodys = bench.drives[0].alone();
+    bench.restart();
+    let drive = &bench.drives[0];
+    let waits = |words: &'static str| {
+        move |seen: &common::Seen| {
+            let job = seen.jobs.get(&id)?;
+            matches!(&job.state, JobState::Waiting { why } if why.contains(words)).then_some(())
+        }
+    };
+    let taken_up = waits("taken up again: the agent ended without warning");
+    bench.server.until("the job to be taken up", taken_up).await;
+    bench
+        .server
+        .until("the job to wait for its drive", waits("is in use"))
+        .await;
+    let actor = || "ann".to_owned();
+    let pause = Command::Pause {
+        job: id,
+        actor: actor(),
+    };
+    bench.server.call(pause).await.unwrap();
+    bench.server.until("the job to be paused", waits("paused by ann")).await;
+    drop(somebodys);
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    let until = Instant::now() + Duration::from_secs(7);
+    while Instant::now() < until {
+        assert!(!drive.is_held(), "it was opened in a pause");
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    let go_on = Command::Resume {
+        job: id,
+        actor: actor(),
+    };
+    bench.server.call(go_on).await.unwrap();
+    let job = bench.server.over(id).await;
+    assert_eq!(outcome(&job), Outcome::Passed, "{:#?}", job.verdict);
 }
 
 #[tokio::test]

@@ -5,8 +5,8 @@ mod common;
 
 use std::time::{Duration, Instant};
 
-use common::{Bench, outcome};
-use wire::command::Command;
+use common::{Bench, LARGE, Smartctl, outcome};
+use wire::command::{Answer, Command};
 use wire::job::{JobState, Outcome};
 
 fn heat(bench: &Bench, degrees: i32) {
@@ -28,6 +28,51 @@ async fn drives_share_the_rate_of_the_box() {
     // Each is written and read: 203 MB in all, of which the first bursts may go free.
     let least = Duration::from_secs_f64(203.0 / 20.0 * 0.7);
     assert!(begun.elapsed() > least, "{:?} is faster than 20 MB/s", begun.elapsed());
+}
+
+/// A self-test between two of the worker's steps, which may take hours.
+const BETWEEN: &str = r#"
+name = "between"
+about = "A self-test where the worker waits for it."
+[[step]]
+do = "write"
+[[step]]
+do = "self_test_short"
+[[step]]
+do = "verify"
+"#;
+
+/// It kept its share for as long as its self-test ran.
+#[tokio::test]
+async fn a_drive_that_tests_itself_leaves_its_share_to_the_others() {
+    let smartctl = Smartctl::new(600);
+    let program = smartctl.program();
+    let arguments = ["--smartctl", program.to_str().unwrap(), "--rate-total", "16M"];
+    let Some(bench) = Bench::with(&[32, LARGE], true, &arguments).await else {
+        return;
+    };
+    let playbook = Command::SavePlaybook {
+        text: BETWEEN.into(),
+        actor: "ann".into(),
+    };
+    assert!(matches!(bench.server.call(playbook).await, Ok(Answer::Done { .. })));
+    let tested = bench.job("between").await;
+    let other = bench.server.start_jobs(&bench.ids()[1..], "surface").await[0];
+    bench
+        .server
+        .until("the self-test's progress", |seen| {
+            let progress = seen.jobs.get(&tested)?.progress.as_ref()?;
+            (progress.step == 1 && progress.phase_percent.is_some()).then_some(())
+        })
+        .await;
+    bench
+        .server
+        .until("the other drive to have its share, too", |seen| {
+            let job = seen.jobs.get(&other)?;
+            assert!(!job.state.is_over(), "it was over before it had it");
+            (job.progress.as_ref()?.rate.0 > 13_000_000).then_some(())
+        })
+        .await;
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@
 mod common;
 
 use common::exchange::{in_step, kept_waiting, step_is};
-use common::{Bench, Smartctl, outcome};
+use common::{Bench, LARGE, Smartctl, outcome};
 use wire::command::{Answer, Command};
 use wire::job::{Job, JobState, Outcome, Phase, PhaseStatus, SelfTestOutcome};
 
@@ -65,8 +65,12 @@ async fn bench(smartctl: &Smartctl) -> Option<Bench> {
 }
 
 async fn bench_with(smartctl: &Smartctl, playbook: &str) -> Option<Bench> {
+    bench_of(48, smartctl, playbook).await
+}
+
+async fn bench_of(mib: u64, smartctl: &Smartctl, playbook: &str) -> Option<Bench> {
     let program = smartctl.program();
-    let bench = Bench::with(&[48], true, &["--smartctl", program.to_str().unwrap()]).await?;
+    let bench = Bench::with(&[mib], true, &["--smartctl", program.to_str().unwrap()]).await?;
     let saved = bench
         .server
         .call(Command::SavePlaybook {
@@ -287,6 +291,35 @@ async fn a_self_test_is_followed_on_after_the_agents_end_and_started_anew_after_
             (Phase::SelfTestExtended, SelfTestOutcome::Passed)
         ]
     );
+    assert!(
+        matches!(outcome(&job), Outcome::Passed | Outcome::Warn),
+        "{:#?}",
+        job.verdict
+    );
+}
+
+/// What the host had cut short stood beside the one that was made again, and made every such burn-in INCONCLUSIVE.
+#[tokio::test]
+async fn a_self_test_that_the_host_ended_is_made_again_after_a_restart_and_that_one_counts() {
+    let smartctl = Smartctl::new(8);
+    let Some(mut bench) = bench_of(LARGE, &smartctl, TEST_FIRST).await else {
+        return;
+    };
+    let id = bench.job("test-first").await;
+    bench
+        .server
+        .until("the self-test's progress", |seen| {
+            let progress = seen.jobs.get(&id)?.progress.as_ref()?;
+            (progress.step == 1 && progress.phase_percent.is_some()).then_some(())
+        })
+        .await;
+    smartctl.cut();
+    bench.in_the_middle(id).await;
+    bench.agent.kill();
+    bench.restart();
+    let job = bench.server.over(id).await;
+    assert_eq!(smartctl.orders(), ["start short", "start short"]);
+    assert_eq!(told(&job), [(Phase::SelfTestShort, SelfTestOutcome::Passed)]);
     assert!(
         matches!(outcome(&job), Outcome::Passed | Outcome::Warn),
         "{:#?}",

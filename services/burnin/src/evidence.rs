@@ -190,6 +190,22 @@ impl Evidence {
         }
     }
 
+    /// Ends it for this reason. What the drive itself ended it by stands: a lie about its size that is proven stays proven, whoever
+    /// pulls the drive or answers in its place afterwards.
+    pub fn end_by(&mut self, stop: Stop) {
+        match self.stopped {
+            None | Some(Stop::Asked { .. } | Stop::Engine { .. }) => self.stopped = Some(stop),
+            Some(
+                Stop::Disconnected
+                | Stop::Resized { .. }
+                | Stop::Hung
+                | Stop::Reserved
+                | Stop::FakeCapacity
+                | Stop::TooManyErrors,
+            ) => {}
+        }
+    }
+
     /// Keeps an incident; of too many the least telling kinds are only counted.
     pub fn incident(&mut self, incident: Incident) {
         *self.incident_counts.entry(incident.kind).or_default() += 1;
@@ -559,6 +575,30 @@ mod tests {
         let mut tiny = Zones::default();
         tiny.add((2, 1), 3, 512, Duration::ZERO, Duration::ZERO);
         assert_eq!(tiny.rates(), [Bytes(0)]);
+    }
+
+    #[test]
+    fn what_the_drive_itself_ended_stands_whatever_happens_to_it_afterwards() {
+        let why = || Stop::Engine { why: "another".into() };
+        for (first, then, stands) in [
+            (None, Stop::Disconnected, Stop::Disconnected),
+            (Some(Stop::Asked { why: "ann".into() }), why(), why()),
+            (Some(Stop::FakeCapacity), Stop::Disconnected, Stop::FakeCapacity),
+            (Some(Stop::FakeCapacity), why(), Stop::FakeCapacity),
+            (Some(Stop::TooManyErrors), why(), Stop::TooManyErrors),
+        ] {
+            let geometry = Geometry {
+                sectors: 1,
+                sector: 512,
+                physical: 512,
+            };
+            let mut evidence = Evidence {
+                stopped: first,
+                ..Evidence::new(geometry, &[])
+            };
+            evidence.end_by(then);
+            assert_eq!(evidence.stopped, Some(stands));
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
-use common::{Loop, TEST_LAST, code, object, signal, start, text, until, until_called};
+use common::{Loop, TEST_LAST, caught, code, object, resize, signal, start, text, until, until_called};
 use played::Smartctl;
 
 const SMART_AROUND: &str = r#"
@@ -140,6 +140,42 @@ fn the_terminals_signal_ends_no_tool_that_asks_the_drive() {
     let told = object(&output);
     assert_eq!(told["phases"][3]["status"], "done", "{told}");
     assert!(code(&output) < 2, "{told}");
+}
+
+/// Hours of a self-test behind a burn-in that ended before its end could change nothing; what SMART tells may.
+#[test]
+fn behind_a_burn_in_that_its_drive_ended_smart_is_read_and_no_self_test_begins() {
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    let smartctl = Smartctl::new(1);
+    let program = smartctl.program();
+    let book = program.with_file_name("mine.toml");
+    let steps = ["self_test_extended", "smart_after"].map(|step| format!("[[step]]\ndo = \"{step}\"\n"));
+    let before = SMART_AROUND.replace("[[step]]\ndo = \"smart_after\"\n", "");
+    fs::write(&book, before + &steps.concat()).unwrap();
+    let line = [
+        "--io",
+        "sync",
+        "--playbook",
+        book.to_str().unwrap(),
+        "--smartctl",
+        program.to_str().unwrap(),
+    ];
+    let output = caught(|| {
+        resize(&drive, 600 << 20);
+        let mut burn = start(&drive, &line);
+        until(&mut burn, "Write");
+        // One that was through before this came to its self-test.
+        let _earlier = fs::remove_file(program.with_file_name("orders"));
+        resize(&drive, 8 << 20);
+        let output = burn.wait_with_output().unwrap();
+        (code(&output) != 0).then_some(output)
+    });
+    let told = object(&output);
+    assert_eq!(code(&output), 3, "{told}");
+    assert!(rules(&told).contains(&"other-capacity"), "{told}");
+    assert_eq!(told["phases"][3]["status"], "skipped", "{told}");
+    assert_eq!(told["phases"][4]["status"], "done", "{told}");
+    assert!(smartctl.orders().is_empty(), "{:?}", smartctl.orders());
 }
 
 /// A burn-in whose self-tests grow too hot, so many of them: its exit code, what it told, and what the drive was ordered to do.

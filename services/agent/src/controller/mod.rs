@@ -186,13 +186,14 @@ impl Controller {
 
     /// Takes up the jobs that were not over, and tells of all.
     pub fn take_up(&mut self, kept: Vec<Kept>) {
-        for Kept { record, checkpoint } in kept {
+        for Kept { mut record, checkpoint } in kept {
+            let why = record.interruption(&self.means.boot_id);
+            record.taken_up_after(&why);
             self.means.outbox.job(record.job.clone());
             if record.job.state.is_over() {
                 self.ended.insert(record.job.id.to_string());
                 continue;
             }
-            let why = record.interruption(&self.means.boot_id);
             info!(job = %record.job.id, drive = %record.job.drive, why, "taking up a job");
             self.run_job(record, checkpoint, Some(why), None);
         }

@@ -241,9 +241,9 @@ impl JobTask {
         }
     }
 
-    /// What was told after the checkpoint was taken stays told, but for what may be another drive's.
+    /// What was told after the checkpoint was taken stays told: of another drive's nothing is taken.
     pub(super) fn keep_findings(&mut self) {
-        if !self.in_doubt && !self.record.job.findings.is_empty() {
+        if !self.record.job.findings.is_empty() {
             let saved = self.evidence_so_far().findings();
             self.record.keep_findings(&saved);
         }
@@ -293,8 +293,8 @@ impl JobTask {
         self.evidence_so_far()
     }
 
-    /// The last checkpoint's evidence: all that counts where another drive may have been read since.
-    pub(super) fn evidence_so_far(&self) -> Box<Evidence> {
+    /// The last checkpoint's evidence.
+    fn evidence_so_far(&self) -> Box<Evidence> {
         let checkpoint = self
             .checkpoint
             .as_deref()

@@ -6,7 +6,7 @@
 //! middle of a job a drive without it ends the worker, and the next session asks all of what was written before it goes on;
 //! at the end it ends the job, and nothing is formatted.
 
-use burnin::job::{Begin, Kept, Told, Why};
+use burnin::job::{self, Begin, Kept, Told, Why};
 use burnin::{Fingerprint, Proof, Shown, header};
 use drive::guard::{LOOK_AGAIN, Place};
 use tokio::task::spawn_blocking;
@@ -226,14 +226,8 @@ impl JobTask {
             return may;
         }
         match self.shown(held, true).await {
-            Shown::Not => Since::Another(
-                "the drive no longer holds what was written to it: another one came into its place after it was read back; \
-                 nothing more is written to it"
-                    .to_owned(),
-            ),
-            Shown::Unknown if formats && may == Since::Ours => {
-                Since::Refused("the drive does not show that it is the one that was tested".to_owned())
-            }
+            Shown::Not => Since::Another(job::NO_LONGER_HELD.to_owned()),
+            Shown::Unknown if formats && may == Since::Ours => Since::Refused(job::UNSHOWN.to_owned()),
             Shown::Ours | Shown::Unknown => may,
         }
     }

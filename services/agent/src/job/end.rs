@@ -3,6 +3,7 @@
 
 use burnin::Evidence;
 use burnin::evidence::Stop as Stopped;
+use burnin::job::Left;
 use tracing::{error, info, warn};
 use wire::job::{JobState, Outcome, Phase, PhaseStatus};
 use wire::{JobId, Time};
@@ -19,20 +20,31 @@ impl JobTask {
     pub(super) async fn conclude(mut self, evidence: Option<Box<Evidence>>, held: Option<Held>) -> JobId {
         self.means.fail_if_asked("before a verdict");
         let mut evidence = evidence.unwrap_or_else(|| self.all_evidence());
+        let held = match held {
+            // That may be why the engine failed: what another drive tells is nobody's verdict.
+            Some(held) if matches!(evidence.stopped, Some(Stopped::Engine { .. })) && self.is_another(&held).await => {
+                None
+            }
+            held => held,
+        };
         if let Some(held) = &held {
-            let own = match evidence.stopped.is_none() && self.abort_by.is_none() {
-                true => self.own_steps(held, self.record.behind_all()).await,
-                // What was stopped is not tested for hours more; but what SMART says of it is worth a look.
-                false => self.smart_after(held).await,
+            let left = match self.abort_by {
+                None => Left::of(evidence.stopped.as_ref()),
+                Some(_) => Left::SmartAfter,
+            };
+            let own = match left {
+                Left::All => self.own_steps(held, self.record.behind_all()).await,
+                Left::SmartAfter => self.smart_after(held).await,
+                Left::Nothing => Own::Done,
             };
             match own {
                 Own::Done | Own::Aborted => {}
                 // The last checkpoint brings it back here in no time.
                 Own::Parked => return self.park().await,
-                Own::Gone => evidence.stopped = Some(Stopped::Disconnected),
+                Own::Gone => evidence.end_by(Stopped::Disconnected),
                 Own::Stranger => {
                     let why = self.stranger.take().unwrap_or_default();
-                    evidence.stopped = Some(Stopped::Engine { why });
+                    evidence.end_by(Stopped::Engine { why });
                 }
             }
         }
@@ -73,7 +85,7 @@ impl JobTask {
             }
         }
         if let Some(actor) = &self.abort_by {
-            evidence.stopped = Some(Stopped::Asked {
+            evidence.end_by(Stopped::Asked {
                 why: format!("aborted by {actor}"),
             });
         }

@@ -117,11 +117,23 @@ impl JobTask {
         match self.held_state(holds) {
             JobState::Waiting { why } => {
                 worker.hold(&why).await;
-                if let Some(share) = &self.share {
-                    share.measured(0);
-                }
+                self.rests(true);
             }
-            JobState::Running | JobState::Finished | JobState::Aborted => worker.release().await,
+            JobState::Running | JobState::Finished | JobState::Aborted => {
+                self.rests(false);
+                // While nobody listened others may have got its share.
+                if let Some(rate) = self.share.as_ref().map(crate::pacing::Share::rate) {
+                    worker.pace(rate).await;
+                }
+                worker.release().await;
+            }
+        }
+    }
+
+    /// Whether its drive moves nothing for now, so that others have its share of the box's limits.
+    pub(super) fn rests(&self, rests: bool) {
+        if let Some(share) = &self.share {
+            share.rests(rests);
         }
     }
 

@@ -42,6 +42,7 @@ use tokio::time::Instant;
 use tracing::warn;
 use wire::JobId;
 use wire::drive::Drive;
+use wire::job::JobState;
 
 use crate::bays::BayBook;
 use crate::hands::{Access, Hands, Held};
@@ -53,7 +54,6 @@ use crate::record::{Record, Trace};
 use crate::stop::Stop;
 
 use crashes::{Crashes, Next};
-use doubt::DOUBT;
 
 pub use checkpoint::read_header;
 
@@ -152,8 +152,6 @@ pub struct JobTask {
     trace: Trace,
     /// Whether the last worker's headers are known to have gone to the medium that is held.
     settled: bool,
-    /// Whether the last session ended in doubt whose drive it had: what it told last is not this drive's for certain.
-    in_doubt: bool,
     /// Why the drive that it holds is another one.
     stranger: Option<String>,
     share: Option<Share>,
@@ -221,7 +219,6 @@ impl JobTask {
             abort_by: None,
             trace: Trace::Armed,
             settled: false,
-            in_doubt: false,
             stranger: None,
             share: None,
             resets: None,
@@ -241,7 +238,7 @@ impl JobTask {
             self.abort_by = Some(actor);
             return self.end_aborted(None).await;
         }
-        self.record.read_smart_again();
+        self.record.work_again();
         let mut held = held;
         let mut crashes = Crashes::default();
         let mut had_its_turn = false;
@@ -271,6 +268,9 @@ impl JobTask {
                     Err(NoDrive::Aborted) => return self.end_aborted(None).await,
                 },
             };
+            if self.record.job.state != JobState::Running {
+                self.set_state(JobState::Running, Vec::new());
+            }
             self.record.rotation = drive.fresh.rotation;
             self.record.shingled.clone_from(&drive.shingled);
             self.record.beside = self.record.beside.max(drive.beside);
@@ -278,7 +278,6 @@ impl JobTask {
             if let Err(why) = self.check_checkpoint(&drive).await {
                 return self.refuse(why).await;
             }
-            self.in_doubt = false;
             self.keep_findings();
             // Before SMART: a drive that refuses may write that into its error log.
             if Overlay::is_open(self.record.overlay.as_ref()) && self.record.smart_before.is_none() {
@@ -309,10 +308,10 @@ impl JobTask {
             if Hands::place(&drive) != Place::Same && self.doubt(&drive).await.is_some() {
                 return self.lost(None).await;
             }
-            if self.share.is_none() {
-                self.share = Some(self.means.pacer.join(self.record.job.id, &drive.syspath));
-            }
+            self.share = Some(self.means.pacer.join(self.record.job.id, &drive.syspath));
             let session = self.session(&drive).await;
+            // What comes now moves nothing, and may take hours: self-tests, a format, waiting for the drive.
+            self.share = None;
             if self.note_resets(true).await {
                 self.doubt_later();
             }
@@ -326,7 +325,6 @@ impl JobTask {
                 Session::Gone(evidence) => return self.lost(evidence).await,
                 Session::Parked => return self.park().await,
                 Session::Crashed(why) => {
-                    self.in_doubt = why == DOUBT;
                     let next = crashes.next(self.place(), self.record.job.resumes.len());
                     warn!(job = %self.record.job.id, why, ?next, "a worker ended without a result");
                     let Next::After(pause) = next else {
@@ -394,10 +392,10 @@ impl JobTask {
     }
 
     /// The drive must not be written: the job ends with what is known.
-    async fn refuse(self, why: String) -> JobId {
+    async fn refuse(mut self, why: String) -> JobId {
         self.log("error", format!("Nothing is written to the drive: {why}"));
-        let mut evidence = self.evidence_so_far();
-        evidence.stopped = Some(Stopped::Engine { why });
+        let mut evidence = self.all_evidence();
+        evidence.end_by(Stopped::Engine { why });
         self.conclude(Some(evidence), None).await
     }
 
@@ -433,7 +431,7 @@ impl JobTask {
     /// The drive went away: the job ends with what is known.
     async fn lost(mut self, evidence: Option<Box<Evidence>>) -> JobId {
         let mut evidence = evidence.unwrap_or_else(|| self.all_evidence());
-        evidence.stopped = Some(Stopped::Disconnected);
+        evidence.end_by(Stopped::Disconnected);
         self.conclude(Some(evidence), None).await
     }
 

@@ -150,6 +150,7 @@ impl JobTask {
                         };
                     }
                     Some(Report::Yield { step }) if !asked => {
+                        self.rests(true);
                         let asks = match self.own_steps(held, step).await {
                             Own::Done => self.doubt(held).await,
                             Own::Parked => Some(Reason::Stop),
@@ -322,7 +323,7 @@ impl JobTask {
             Reason::Abort => Session::Aborted(None),
             Reason::Gone => Session::Gone(None),
             Reason::Stranger => {
-                let evidence = self.evidence_so_far();
+                let evidence = self.all_evidence();
                 self.with_a_stranger(evidence)
             }
             Reason::Hot => {
@@ -338,7 +339,7 @@ impl JobTask {
     /// How a session ended in which another drive answered.
     fn with_a_stranger(&mut self, mut evidence: Box<Evidence>) -> Session {
         let why = self.stranger.take().unwrap_or_default();
-        evidence.stopped = Some(Stopped::Engine { why });
+        evidence.end_by(Stopped::Engine { why });
         Session::Refused(evidence)
     }
 

@@ -6,7 +6,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use wire::drive::Drive;
 use wire::job::JobState;
 
-use super::{JobTask, NoDrive, Wish};
+use super::{JobTask, NoDrive, Own, Wish};
 use crate::events;
 use crate::hands::Held;
 
@@ -41,6 +41,12 @@ impl JobTask {
         let began = Instant::now();
         let mut told = None;
         loop {
+            // A pause is not the time to wake a drive; what it waits for is told anew behind it.
+            match self.wait_while_paused().await {
+                Own::Done => {}
+                Own::Aborted => return Err(NoDrive::Aborted),
+                Own::Parked | Own::Gone | Own::Stranger => return Err(NoDrive::Parked),
+            }
             let opened = match self.listed() {
                 Some(listed) => {
                     let identity = self.record.identity.clone();
@@ -56,21 +62,13 @@ impl JobTask {
                 )),
             };
             let why = match opened {
-                Ok((held, trace)) if self.record.paused.is_none() => {
+                Ok((held, trace)) => {
                     self.trace = trace;
-                    if told.is_some() {
-                        self.set_state(JobState::Running, Vec::new());
-                    }
                     return Ok(held);
                 }
-                // Paused meanwhile: the drive is let go until a person lets the job go on.
-                Ok(_) => match &self.record.paused {
-                    Some(actor) => format!("paused by {actor}"),
-                    None => continue,
-                },
                 Err(why) => why,
             };
-            if self.record.paused.is_none() && told.as_ref() != Some(&why) && began.elapsed() >= PATIENCE {
+            if told.as_ref() != Some(&why) && began.elapsed() >= PATIENCE {
                 let happening = events::waiting(&self.record.job, &why);
                 self.set_state(JobState::Waiting { why: why.clone() }, vec![happening]);
                 told = Some(why);
@@ -83,7 +81,7 @@ impl JobTask {
                         self.aborted(actor);
                         return Err(NoDrive::Aborted);
                     }
-                    // Paused or let go on, it says so, and then anew what it waits for.
+                    // Paused, it says so, and then anew what it waits for.
                     Some(wish) => if self.wish(&wish) { told = None },
                     None => return Err(NoDrive::Parked),
                 },

@@ -306,26 +306,30 @@ impl Record {
         .to_owned()
     }
 
-    /// Begins another session: a step of the agent's own that was cut short is taken again.
+    /// Begins another session.
     pub fn take_up(&mut self, boot_id: &str) {
         boot_id.clone_into(&mut self.boot_id);
         self.parked = false;
         if self.steps.is_empty() {
             self.steps = self.job.phases.iter().map(|state| Step::from(state.phase)).collect();
         }
-        let cut = |state: &&mut PhaseState| {
-            !moves_data(state.phase) && matches!(state.status, PhaseStatus::Running | PhaseStatus::Interrupted)
-        };
-        for state in self.job.phases.iter_mut().filter(cut) {
-            state.status = PhaseStatus::Pending;
-        }
     }
 
-    /// The drive is worked on again: what SMART told when it was through is not what it tells after this session.
-    pub fn read_smart_again(&mut self) {
-        let after = |state: &&mut PhaseState| state.phase == Phase::SmartAfter;
-        for state in self.job.phases.iter_mut().filter(after) {
-            state.status = PhaseStatus::Pending;
+    /// The drive is worked on again, and what the agent does itself and was cut short is taken again.
+    pub fn work_again(&mut self) {
+        let own = (0..).zip(&mut self.job.phases);
+        let own = own.filter(|(_, state)| !moves_data(state.phase));
+        burnin::job::take_again(own, &mut self.job.self_tests);
+        // So is what was given up for heat; that it was hot stands.
+        self.too_hot = None;
+    }
+
+    /// The state of a job that is taken up after an interruption, until it has its drive.
+    pub fn taken_up_after(&mut self, interruption: &str) {
+        if self.paused.is_none() && !self.job.state.is_over() {
+            self.job.state = JobState::Waiting {
+                why: format!("taken up again: {interruption}"),
+            };
         }
     }
 
@@ -437,6 +441,7 @@ pub(crate) mod tests {
             for step in [0, 4] {
                 record.step_mut(step).unwrap().status = cut;
                 record.take_up("later");
+                record.work_again();
                 assert_eq!(
                     record.step_mut(step).unwrap().status,
                     PhaseStatus::Pending,
@@ -447,7 +452,7 @@ pub(crate) mod tests {
         assert!(!record.parked && record.boot_id == "later");
         record.step_mut(0).unwrap().status = PhaseStatus::Done;
         record.step_mut(2).unwrap().status = PhaseStatus::Running;
-        record.take_up("later");
+        record.work_again();
         assert_eq!(record.due(2), None);
         assert_eq!(record.due(5), Some((4, Phase::SmartAfter)));
         assert_eq!(record.step_mut(2).unwrap().status, PhaseStatus::Running);
@@ -462,9 +467,54 @@ pub(crate) mod tests {
             state.status = PhaseStatus::Done;
         }
         record.take_up("later");
-        record.read_smart_again();
+        record.work_again();
         assert_eq!(record.due(5), Some((4, Phase::SmartAfter)));
         assert_eq!(record.step_mut(0).unwrap().status, PhaseStatus::Done);
+    }
+
+    #[test]
+    fn a_self_test_that_is_made_again_leaves_neither_its_entry_nor_its_heat() {
+        let mut record = record();
+        let state = PhaseState {
+            phase: Phase::SelfTestShort,
+            status: PhaseStatus::Interrupted,
+            ..record.job.phases[0].clone()
+        };
+        record.job.phases.push(state);
+        record.too_hot = Some("it did not cool".to_owned());
+        record.was_hot = true;
+        record.job.self_tests = vec![wire::job::SelfTest {
+            step: Some(5),
+            phase: Phase::SelfTestShort,
+            outcome: wire::job::SelfTestOutcome::Aborted,
+            told: "ended for heat".to_owned(),
+            lba: None,
+        }];
+        record.work_again();
+        assert!(record.job.self_tests.is_empty() && record.too_hot.is_none() && record.was_hot);
+        assert_eq!(record.job.phases[5].status, PhaseStatus::Pending);
+    }
+
+    #[test]
+    fn a_job_that_is_taken_up_says_so_until_it_has_its_drive() {
+        let stopped = JobState::Waiting {
+            why: "the agent stops".to_owned(),
+        };
+        for (paused, state, want) in [
+            (None, stopped.clone(), "taken up again: the agent was restarted"),
+            (None, JobState::Running, "taken up again: the agent was restarted"),
+            (Some("ann".to_owned()), stopped, "the agent stops"),
+        ] {
+            let mut record = record();
+            (record.paused, record.job.state) = (paused, state);
+            record.taken_up_after("the agent was restarted");
+            let told = &record.job.state;
+            assert!(matches!(told, JobState::Waiting { why } if why == want), "{told:?}");
+        }
+        let mut record = record();
+        record.job.state = JobState::Aborted;
+        record.taken_up_after("power cut or reset");
+        assert_eq!(record.job.state, JobState::Aborted);
     }
 
     #[test]

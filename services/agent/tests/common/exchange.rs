@@ -84,7 +84,9 @@ pub async fn waiting(bench: &Bench, id: JobId) -> String {
     bench
         .server
         .until("the job to wait", |seen| match &seen.jobs.get(&id)?.state {
-            JobState::Waiting { why } if why != "the agent stops" => Some(why.clone()),
+            JobState::Waiting { why } if why != "the agent stops" && !why.starts_with("taken up again") => {
+                Some(why.clone())
+            }
             state => {
                 assert!(!state.is_over(), "{:#?}", seen.jobs[&id]);
                 None

@@ -64,8 +64,15 @@ impl Loop {
     ///
     /// The device stays attached: a number that is free for a moment is taken by another test.
     pub fn exchange_for(&self, data: &[u8]) {
+        let alone = self.alone();
+        alone.write_all_at(data, 0).unwrap();
+        alone.sync_all().unwrap();
+    }
+
+    /// Holds it exclusively.
+    pub fn alone(&self) -> File {
         let begun = Instant::now();
-        let alone = loop {
+        loop {
             let mut options = File::options();
             match options
                 .read(true)
@@ -73,14 +80,22 @@ impl Loop {
                 .custom_flags(libc::O_EXCL)
                 .open(&self.node)
             {
-                Ok(alone) => break alone,
+                Ok(alone) => return alone,
                 // A worker that was killed lets go of it a moment later.
                 Err(error) => assert!(begun.elapsed() < PATIENCE, "{}: {error}", self.node.display()),
             }
             std::thread::sleep(Duration::from_millis(20));
-        };
-        alone.write_all_at(data, 0).unwrap();
-        alone.sync_all().unwrap();
+        }
+    }
+
+    /// Whether somebody holds it exclusively, as an agent does while it looks whether a job may go on.
+    pub fn is_held(&self) -> bool {
+        let mut alone = File::options();
+        alone
+            .read(true)
+            .custom_flags(libc::O_EXCL)
+            .open(&self.node)
+            .is_err_and(|error| error.raw_os_error() == Some(libc::EBUSY))
     }
 
     /// Makes an ext4 signature without a file system behind it: the magic number and a plausible superblock come from mkfs.

@@ -121,7 +121,7 @@ impl Why {
             }
             Self::HalfWritten => {
                 "the drive was reset while this job's headers were written to it, and does not hold all of them: another drive may \
-                 have come into its place; nothing more is written to it"
+                 have come into its place, or it stores less than it claims; nothing more is written to it"
             }
             Self::Exchanged => {
                 "the drive holds something else than when this job began to read it: another one came into its place, or much was \

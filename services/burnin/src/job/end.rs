@@ -6,6 +6,13 @@ use wire::job::{FINDINGS_MAX, Finding, Job, JobState, PhaseStatus, SmartRow, Sur
 
 use crate::verdict::{Case, judge};
 
+/// Why nothing is passed of a drive that was written and read back, and does not show that any more before its verdict.
+pub const NO_LONGER_HELD: &str = "the drive no longer holds what was written to it: another one came into its place after it was read \
+                                  back; nothing more is written to it";
+
+/// Why one that cannot be asked for it then is not formatted.
+pub const UNSHOWN: &str = "the drive does not show that it is the one that was tested";
+
 /// The end of a job.
 #[derive(Clone, Debug)]
 pub struct End {

@@ -69,8 +69,12 @@ impl Proof {
     }
 
     /// Whether another drive is behind this descriptor for certain: [`Shown::Not`] where none of the headers' places that can be read holds
-    /// anything of the job's. One that stores only a part of what it claims keeps the first of them.
+    /// anything of the job's. One that stores only a part of what it claims keeps the first of them. The caller knows that the headers were
+    /// written; of a job that keeps none nothing is known.
     pub fn of_exchanged_file(&self, file: File) -> Shown {
+        if !header::kept_by(&self.steps, self.geometry) {
+            return Shown::Unknown;
+        }
         let io = Io {
             backend: Backend::Sync,
             ..Io::default()

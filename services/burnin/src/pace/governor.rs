@@ -27,6 +27,8 @@ const HEADROOM: u64 = 4_000_000;
 struct Drive<C> {
     controller: C,
     begins: Duration,
+    /// Whether it moves nothing for as long as others do something to it: a self-test, a pause.
+    rests: bool,
     /// What it moved lately, since its rate last changed.
     measured: Option<u64>,
     /// The rate it was told; `None`: no limit.
@@ -79,6 +81,7 @@ impl<K: Ord + Clone, C: Ord + Clone> Governor<K, C> {
         let drive = Drive {
             controller,
             begins,
+            rests: false,
             measured: None,
             granted: Some(0),
             target: Some(0),
@@ -100,7 +103,19 @@ impl<K: Ord + Clone, C: Ord + Clone> Governor<K, C> {
         }
     }
 
-    /// What a drive moved lately, in bytes a second: its worker's progress tells it. A paused drive moves 0.
+    /// Whether a drive moves nothing for now. One that rests leaves its share to the others, and is told what is left of it meanwhile;
+    /// before its worker goes on it is to be told the rate that [is granted](Governor::granted) now.
+    pub fn rests(&mut self, key: &K, rests: bool) {
+        if let Some(drive) = self.drives.get_mut(key)
+            && drive.rests != rests
+        {
+            drive.rests = rests;
+            drive.measured = None;
+            self.balanced = None;
+        }
+    }
+
+    /// What a drive moved lately, in bytes a second: its worker's progress tells it.
     pub fn measured(&mut self, key: &K, rate: u64) {
         if let Some(drive) = self.drives.get_mut(key) {
             drive.measured = Some(rate);
@@ -114,7 +129,7 @@ impl<K: Ord + Clone, C: Ord + Clone> Governor<K, C> {
 
     /// What is to be told to which worker now: a rate in bytes a second, `None` for no limit. To be called once a second.
     pub fn step(&mut self, now: Duration) -> Vec<(K, Option<u64>)> {
-        let waits = |drive: &Drive<C>| drive.granted == Some(0) && drive.target == Some(0);
+        let waits = |drive: &Drive<C>| drive.granted == Some(0) && drive.target == Some(0) && !drive.rests;
         let begins = self.drives.values().any(|drive| waits(drive) && drive.begins <= now);
         if begins || self.balanced.is_none_or(|at| now.saturating_sub(at) >= BALANCE) {
             self.balance(now);
@@ -168,6 +183,9 @@ fn turn(last: &mut Option<Duration>, now: Duration) -> Duration {
 
 /// What a drive can use: more than it has if it uses all it has, else a little more than it uses.
 fn wants<C>(drive: &Drive<C>) -> Option<u64> {
+    if drive.rests {
+        return Some(0);
+    }
     let (measured, granted) = (drive.measured?, drive.granted?);
     (measured < granted / 10 * 9).then(|| measured + measured / 4 + HEADROOM)
 }
@@ -191,6 +209,7 @@ mod tests {
 
     /// A worker and its drive: moves as fast as the drive and its pace allow; hears messages a little late.
     struct Worker {
+        rests: bool,
         bucket: Bucket,
         speed: u64,
         done: Duration,
@@ -198,8 +217,15 @@ mod tests {
         inbox: Vec<(Duration, Option<u64>)>,
     }
 
-    /// Runs drives of these controllers and speeds (MB/s; 0 hangs) under limits; their accesses in order of time.
-    fn run(drives: &[(u8, u64)], limits: Limits, seconds: u64, delay: Duration) -> Vec<Vec<(Duration, u64)>> {
+    /// Runs drives of these controllers and speeds (MB/s; 0 hangs) under limits; their accesses in order of time. `rests`: for each
+    /// drive the second in which a self-test of it begins and the one in which it ends.
+    fn run(
+        drives: &[(u8, u64)],
+        rests: &[(u64, u64)],
+        limits: Limits,
+        seconds: u64,
+        delay: Duration,
+    ) -> Vec<Vec<(Duration, u64)>> {
         let mut governor = Governor::new(limits);
         let mut workers: Vec<Worker> = drives
             .iter()
@@ -207,6 +233,7 @@ mod tests {
             .map(|(n, (controller, speed))| {
                 governor.add(Duration::ZERO, n, *controller);
                 Worker {
+                    rests: false,
                     bucket: Bucket::new(Some(0)),
                     speed: speed * MB,
                     done: Duration::ZERO,
@@ -218,7 +245,18 @@ mod tests {
         let mut now = Duration::ZERO;
         while now < Duration::from_secs(seconds) {
             if now.subsec_nanos() == 0 {
-                for (n, worker) in workers.iter().enumerate() {
+                for (n, (from, to)) in rests.iter().enumerate() {
+                    let (second, worker) = (now.as_secs(), &mut workers[n]);
+                    let rests = (*from..*to).contains(&second);
+                    governor.rests(&n, rests);
+                    // It hears nothing meanwhile, and the rate of now before it goes on.
+                    if worker.rests && !rests {
+                        worker.inbox.clear();
+                        worker.bucket.set_rate(now, governor.granted(&n));
+                    }
+                    worker.rests = rests;
+                }
+                for (n, worker) in workers.iter().enumerate().filter(|(_, worker)| !worker.rests) {
                     let lately = worker
                         .moved
                         .iter()
@@ -231,11 +269,16 @@ mod tests {
                 }
             }
             for worker in &mut workers {
-                if let Some((_, rate)) = worker.inbox.first().copied().filter(|(at, _)| *at <= now) {
+                let heard = worker
+                    .inbox
+                    .first()
+                    .copied()
+                    .filter(|(at, _)| *at <= now && !worker.rests);
+                if let Some((_, rate)) = heard {
                     worker.bucket.set_rate(now, rate);
                     worker.inbox.remove(0);
                 }
-                while worker.speed > 0 && worker.done <= now && worker.bucket.wait(now).is_none() {
+                while worker.speed > 0 && !worker.rests && worker.done <= now && worker.bucket.wait(now).is_none() {
                     worker.bucket.take(now, BLOCK);
                     worker.moved.push((now, BLOCK));
                     let took = Duration::from_nanos(BLOCK * 1_000_000_000 / worker.speed);
@@ -304,7 +347,7 @@ mod tests {
             ..Limits::default()
         };
         let drives = [(0, 300), (0, 300), (1, 0), (1, 10)];
-        let moved = run(&drives, limits, 60, Duration::from_millis(250));
+        let moved = run(&drives, &[], limits, 60, Duration::from_millis(250));
         let last_half = |n: usize| -> u64 {
             let late = moved[n].iter().filter(|(at, _)| at.as_secs() >= 30);
             late.map(|(_, bytes)| bytes).sum::<u64>() / 30 / MB
@@ -316,12 +359,44 @@ mod tests {
         }
     }
 
+    /// It kept its share for the hours of an extended self-test.
+    #[test]
+    fn a_drive_that_rests_leaves_its_share_to_the_others_and_has_it_again_when_it_goes_on() {
+        let limits = Limits {
+            total: Some(400 * MB),
+            ..Limits::default()
+        };
+        let moved = run(
+            &[(0, 300), (0, 300)],
+            &[(20, 60)],
+            limits,
+            90,
+            Duration::from_millis(250),
+        );
+        let between = |n: usize, from: u64, to: u64| -> u64 {
+            let inside = moved[n].iter().filter(|(at, _)| (from..to).contains(&at.as_secs()));
+            inside.map(|(_, bytes)| bytes).sum::<u64>() / (to - from) / MB
+        };
+        for (n, from, to, rate) in [
+            (0, 10, 20, 180..=200),
+            (1, 10, 20, 180..=200),
+            (0, 20, 60, 0..=0),
+            (1, 25, 60, 280..=300),
+            (0, 70, 90, 180..=200),
+            (1, 70, 90, 180..=200),
+        ] {
+            let told = between(n, from, to);
+            assert!(rate.contains(&told), "drive {n} from {from} s: {told} MB/s");
+        }
+    }
+
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(24))]
         /// Over any window, whatever the drives do and however late (up to [`SETTLE`]) the workers hear.
         #[test]
         fn no_window_is_above_any_limit(
             drives in prop::collection::vec((0_u8..3, 0_u64..400), 1..8),
+            rests in prop::collection::vec((0_u64..40, 0_u64..40), 8),
             drive in prop::option::of(10_u64..300), controller in prop::option::of(20_u64..500),
             total in prop::option::of(30_u64..900), delay in 0_u64..1000,
         ) {
@@ -330,7 +405,8 @@ mod tests {
                 controller: controller.map(|mb| mb * MB),
                 total: total.map(|mb| mb * MB),
             };
-            let moved = run(&drives, limits, 40, Duration::from_millis(delay));
+            let rests = &rests[..drives.len()];
+            let moved = run(&drives, rests, limits, 40, Duration::from_millis(delay));
             for window in [TICK, Duration::from_millis(500), Duration::from_secs(1), Duration::from_secs(7), Duration::from_secs(40)] {
                 let most = |limit: u64, of: &dyn Fn(usize) -> bool| {
                     let some: Vec<_> = (0..drives.len()).filter(|n| of(*n)).map(|n| &moved[n]).collect();

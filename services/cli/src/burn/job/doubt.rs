@@ -4,7 +4,7 @@
 use std::time::{Duration, Instant};
 
 use burnin::device::Device;
-use burnin::job::Why;
+use burnin::job::{self, Why};
 use burnin::{Checkpoint, Fingerprint, JobKey, Proof, Shown, header};
 use drive::guard::{LOOK_AGAIN, same_content};
 
@@ -105,8 +105,8 @@ impl Job {
         if !self.choice.erases() {
             return self.known(birth) == Shown::Not;
         }
-        let file = self.held.file.try_clone().ok().filter(|_| self.keeps_headers());
-        file.is_some_and(|file| self.proof(birth.key, false).of_exchanged_file(file) == Shown::Not)
+        let file = self.held.file.try_clone();
+        file.is_ok_and(|file| self.proof(birth.key, false).of_exchanged_file(file) == Shown::Not)
     }
 
     /// The same of what happened while the headers were written, once they stand: another drive may hold some of them.
@@ -151,14 +151,8 @@ impl Job {
             return may;
         }
         match self.shown(birth, true) {
-            Shown::Not => Since::Another(
-                "the drive no longer holds what was written to it: another one came into its place after it was read back; \
-                 nothing more is written to it"
-                    .to_owned(),
-            ),
-            Shown::Unknown if formats && may == Since::Ours => {
-                Since::Refused("the drive does not show that it is the one that was tested".to_owned())
-            }
+            Shown::Not => Since::Another(job::NO_LONGER_HELD.to_owned()),
+            Shown::Unknown if formats && may == Since::Ours => Since::Refused(job::UNSHOWN.to_owned()),
             Shown::Ours | Shown::Unknown if formats && self.is_asked() => Since::Asked,
             Shown::Ours | Shown::Unknown => may,
         }

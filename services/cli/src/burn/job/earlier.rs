@@ -198,9 +198,8 @@ impl Job {
         own.findings_before_loss = saved.unkept(&checkpoint.evidence.findings());
         own.earlier = Seen::of(&saved);
         own.checkpoint = Some(saved.checkpoint.clone());
-        own.take_up(saved.own);
+        own.take_up(saved.own, saved.self_tests);
         own.before = saved.smart_before;
-        own.self_tests = saved.self_tests;
         own.overlay = saved.overlay;
         own.unreadable = saved.unreadable;
         let resumption = resumption(saved.checkpoint, "stopped, killed or power cut");

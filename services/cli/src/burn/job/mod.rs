@@ -19,6 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use burnin::evidence::{Evidence, Stop};
 use burnin::findings::keep_untold;
 use burnin::header::Note;
+use burnin::job::Left;
 use burnin::playbook::moves_data;
 use burnin::runner::{self, Ask};
 use burnin::worker::{Backend, Io, Limits, Order, Report};
@@ -129,10 +130,11 @@ impl Job {
         };
         watch.engine_is_done();
         let seen = heard(&watch, &kernel);
-        let stopped = matches!(evidence.stopped, Some(Stop::Asked { .. } | Stop::Engine { .. }));
         let over = self.over(&birth, &own, &seen, &evidence, (&mut notes, line));
-        if !stopped && !matches!(evidence.stopped, Some(Stop::Disconnected | Stop::Hung | Stop::Reserved)) {
-            own.until(&self, u16::MAX, &watch, line, &mut |own| {
+        let left = Left::of(evidence.stopped.as_ref());
+        // Where the engine failed that may be why: what another drive tells is nobody's verdict.
+        if !(matches!(evidence.stopped, Some(Stop::Engine { .. })) && self.is_another(&birth)) {
+            own.rest(&self, left, &watch, line, &mut |own| {
                 if over.is_none() {
                     self.keep(&birth, own, heard(&watch, &kernel), line);
                 }
@@ -148,7 +150,7 @@ impl Job {
         }
         if let Some(why) = own.stranger.take() {
             line.say(&why);
-            evidence.stopped = Some(Stop::Engine { why });
+            evidence.end_by(Stop::Engine { why });
         }
         notes.append(&mut own.notes);
         notes.extend(self.unkept.take());
@@ -196,7 +198,7 @@ impl Job {
     }
 
     /// What is kept of a job that ended for good before its end, and is kept at once: nobody goes on with it. Where its drive failed,
-    /// that counts from now on, too: the self-tests that are left may take hours, and a kill then would lose it.
+    /// that counts from now on, too: SMART after may take minutes on a sick drive, and a kill then would lose it.
     fn over(
         &self,
         birth: &Birth,

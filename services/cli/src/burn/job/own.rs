@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use burnin::heat::celsius;
+use burnin::job::{Left, take_again};
 use burnin::playbook::Step;
 use drive::overlay::{self, Overlay};
 use drive::selftest::Kind;
@@ -98,16 +99,15 @@ impl Own {
         self.unreadable.clone_from(&left.unreadable);
     }
 
-    /// Goes on with what an earlier session did; what it had not ended is done again, and so is SMART after: what it told is not kept.
-    pub fn take_up(&mut self, earlier: BTreeMap<u16, PhaseState>) {
+    /// Goes on with what an earlier session did, but for what is taken again.
+    pub fn take_up(&mut self, mut earlier: BTreeMap<u16, PhaseState>, self_tests: Vec<SelfTest>) {
+        self.self_tests = self_tests;
+        let states = earlier.iter_mut().map(|(step, state)| (*step, state));
+        take_again(states, &mut self.self_tests);
         for (step, state) in earlier {
             let ended = matches!(state.status, PhaseStatus::Done | PhaseStatus::Skipped);
-            let ended = ended && state.phase != Phase::SmartAfter;
-            if let Some(mine) = self
-                .states
-                .get_mut(&step)
-                .filter(|mine| ended && mine.phase == state.phase)
-            {
+            let mine = self.states.get_mut(&step);
+            if let Some(mine) = mine.filter(|mine| ended && mine.phase == state.phase) {
                 *mine = state;
             }
         }
@@ -156,10 +156,26 @@ impl Own {
 
     /// Does every own step before `until` that is still to be done; `keep` is called after each.
     pub fn until(&mut self, job: &Job, until: u16, watch: &Watch, line: &Line, keep: &mut dyn FnMut(&Self)) {
+        self.work(job, &|step, _| step < until, watch, line, keep);
+    }
+
+    /// The same of what is left once the engine has ended.
+    pub fn rest(&mut self, job: &Job, left: Left, watch: &Watch, line: &Line, keep: &mut dyn FnMut(&Self)) {
+        self.work(job, &|_, phase| left.has(phase), watch, line, keep);
+    }
+
+    fn work(
+        &mut self,
+        job: &Job,
+        which: &dyn Fn(u16, Phase) -> bool,
+        watch: &Watch,
+        line: &Line,
+        keep: &mut dyn FnMut(&Self),
+    ) {
         let due: Vec<(u16, Phase)> = self
             .states
-            .range(..until)
-            .filter(|(_, state)| state.status == PhaseStatus::Pending)
+            .iter()
+            .filter(|(step, state)| state.status == PhaseStatus::Pending && which(**step, state.phase))
             .map(|(step, state)| (*step, state.phase))
             .collect();
         for (step, phase) in due {
@@ -248,28 +264,42 @@ fn read(told: bool, asked: bool) -> PhaseStatus {
 mod tests {
     use super::*;
 
-    /// What it told is kept nowhere, and it may have told of a fault.
+    /// What SMART told is kept nowhere, and it may have told of a fault.
     #[test]
-    fn smart_after_is_read_again_by_a_session_that_goes_on() {
+    fn smart_after_and_a_self_test_that_was_cut_short_are_taken_again_by_a_session_that_goes_on() {
         let steps = [
             Phase::SmartBefore,
             Phase::Write,
             Phase::SelfTestShort,
+            Phase::SelfTestExtended,
             Phase::SmartAfter,
         ]
         .map(Step::from);
         let mut earlier = Own::new(&steps).states;
         for state in earlier.values_mut() {
-            state.status = PhaseStatus::Done;
+            state.status = match state.phase {
+                Phase::SelfTestExtended => PhaseStatus::Interrupted,
+                _ => PhaseStatus::Done,
+            };
         }
+        let entry = |step, phase, outcome| SelfTest {
+            phase,
+            outcome,
+            told: String::new(),
+            lba: None,
+            step: Some(step),
+        };
+        let passed = entry(2, Phase::SelfTestShort, SelfTestOutcome::Passed);
+        let cut = entry(3, Phase::SelfTestExtended, SelfTestOutcome::Aborted);
         let mut own = Own::new(&steps);
-        own.take_up(earlier);
+        own.take_up(earlier, vec![passed.clone(), cut]);
+        assert_eq!(own.self_tests, [passed]);
         let left: Vec<Phase> = own
             .states
             .values()
             .filter(|state| state.status == PhaseStatus::Pending)
             .map(|state| state.phase)
             .collect();
-        assert_eq!(left, [Phase::SmartAfter]);
+        assert_eq!(left, [Phase::SelfTestExtended, Phase::SmartAfter]);
     }
 }
