@@ -159,7 +159,7 @@ fn stanza(text: &str, wanted: &str) -> Option<Stanza> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]

@@ -138,7 +138,7 @@ fn members(bytes: &[u8]) -> Result<Vec<(String, &[u8])>, String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use std::io::Write;
 

@@ -1,5 +1,7 @@
 //! Building, running and writing Kiln's disk image; see `README.md` for what lies where in it.
 
+#![warn(unreachable_pub)]
+
 pub mod apt;
 pub mod assemble;
 pub mod board;

@@ -196,7 +196,7 @@ fn choose(board: &Board, package: &Path, version: &str, into: &Path) -> Result<(
     std::os::unix::fs::symlink(package.join("usr/lib"), view.path().join("lib")).at("linking", view.path())?;
     let all = exec::output(
         Command::new("depmod")
-            .env("PATH", crate::exec::path())
+            .env("PATH", exec::path())
             .arg("-n")
             .arg("-b")
             .arg(view.path())
@@ -248,7 +248,7 @@ fn choose(board: &Board, package: &Path, version: &str, into: &Path) -> Result<(
     }
     exec::run(
         Command::new("depmod")
-            .env("PATH", crate::exec::path())
+            .env("PATH", exec::path())
             .arg("-b")
             .arg(into)
             .arg(version),
@@ -273,7 +273,7 @@ fn choose(board: &Board, package: &Path, version: &str, into: &Path) -> Result<(
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     const DEP: &str = "kernel/fs/erofs/erofs.ko.xz: kernel/lib/libcrc32c.ko.xz\nkernel/lib/libcrc32c.ko.xz:\n\

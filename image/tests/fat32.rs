@@ -1,6 +1,6 @@
 //! The boot partition's file system over random trees: what is written is read back, whole and contiguous, and
 //! `fsck.vfat` (where it is installed) finds nothing to say.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use image::fat32::{Reader, SECTOR, Source, write};
 use proptest::prelude::*;

@@ -1,5 +1,5 @@
 //! `kiln-image` as a person meets it: damage, wrong files and wrong flags are named with what is expected.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::{fs, os::unix::fs::FileExt, path::Path, process::Command};
 

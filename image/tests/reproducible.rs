@@ -3,7 +3,7 @@
 //! The first test does it with made-up files through every writer of ours (file system, tables, archive, environment
 //! block), in a second. The second makes both boards' whole images twice in empty folders, mkfs.erofs and grub-mkimage
 //! included; it needs the packages (`--features boot-tests`).
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use image::{
     assemble::{Parts, Slot, write_disk},

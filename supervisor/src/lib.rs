@@ -5,6 +5,7 @@
 //! `update` writes and judges new systems.
 //! See `README.md` beside this crate for unit keys, files and how it is tested.
 
+#![warn(unreachable_pub)]
 #![allow(clippy::doc_markdown, reason = "systemd's words are not Rust items")]
 
 pub mod boot;

@@ -120,7 +120,7 @@ fn unexpected(file: &Path, what: &str) -> Error {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::workspace::Workspace;
 

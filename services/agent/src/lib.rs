@@ -22,6 +22,8 @@
 //!
 //! Tested beside the code, and as processes over loop devices in `tests/`.
 
+#![warn(unreachable_pub)]
+
 pub mod backup;
 pub mod bays;
 pub mod books;

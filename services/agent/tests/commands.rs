@@ -124,7 +124,7 @@ async fn a_scan_reads_a_drive_with_data_through_a_descriptor_that_takes_no_write
         .unwrap()
         .trim();
     let flags = i32::from_str_radix(flags, 8).unwrap();
-    assert_eq!(flags & nix::libc::O_ACCMODE, nix::libc::O_RDONLY, "{info}");
+    assert_eq!(flags & libc::O_ACCMODE, libc::O_RDONLY, "{info}");
     let job = bench.server.over(jobs[0]).await;
     // It reads only, so its best word is WARN.
     assert_eq!(outcome(&job), Outcome::Warn, "{:#?}", job.verdict);

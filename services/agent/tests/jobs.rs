@@ -126,7 +126,7 @@ async fn a_killed_worker_and_a_killed_agent_cost_nothing() {
     };
     bench.agent.kill();
     while std::path::Path::new(&format!("/proc/{worker}/exe")).exists() {
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     bench.restart();
     let job = bench.server.over(id).await;
@@ -339,10 +339,10 @@ async fn what_happens_while_the_server_is_away_is_told_when_it_is_back() {
     };
     let id = bench.job_in_the_middle("surface").await;
     bench.server.hang_up().await;
-    let patience = std::time::Instant::now() + std::time::Duration::from_secs(120);
+    let patience = Instant::now() + Duration::from_secs(120);
     while !bench.agent.workers().is_empty() {
-        assert!(std::time::Instant::now() < patience, "the job goes on without a server");
-        tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        assert!(Instant::now() < patience, "the job goes on without a server");
+        tokio::time::sleep(Duration::from_millis(100)).await;
     }
     // This one has seen nothing, so all is told again, in order and once.
     let bench = bench.with_another_server().await;
@@ -465,14 +465,14 @@ async fn a_worker_that_comes_no_further_is_given_up() {
             (progress.done.0 > 16 << 20).then_some(())
         })
         .await;
-    let patience = std::time::Instant::now() + common::PATIENCE;
+    let patience = Instant::now() + common::PATIENCE;
     while !bench.server.look(|seen| seen.jobs[&id].state.is_over()) {
-        assert!(std::time::Instant::now() < patience, "it is started for ever");
+        assert!(Instant::now() < patience, "it is started for ever");
         for pid in bench.agent.workers() {
             // It may have ended.
             let _gone = kill(Pid::from_raw(pid), Signal::SIGKILL);
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let job = bench.server.over(id).await;
     assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);

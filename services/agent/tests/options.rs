@@ -211,7 +211,7 @@ async fn an_abort_ends_the_formatter_and_the_drive_is_free() {
         // Whoever looks at it for the list holds it for a moment.
         let exclusive = || {
             let mut open = std::fs::File::options();
-            open.read(true).write(true).custom_flags(nix::libc::O_EXCL);
+            open.read(true).write(true).custom_flags(libc::O_EXCL);
             open.open(&bench.drives[0].node)
         };
         let limit = std::time::Instant::now() + common::PATIENCE;

@@ -220,7 +220,7 @@ async fn smart_that_fails_for_a_moment_after_the_job_is_asked_for_again() {
             return;
         };
         let id = bench.job("mine").await;
-        common::exchange::in_step(&bench, id, Phase::Write).await;
+        in_step(&bench, id, Phase::Write).await;
         smartctl.silent(times);
         let job = bench.server.over(id).await;
         let rules: Vec<&str> = job

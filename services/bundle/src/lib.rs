@@ -10,6 +10,8 @@
 //! sends use this one description. Held by `tests/tampering.rs`, and the plan by `supervisor/src/update/played/cuts.rs`; fuzz targets
 //! are in `fuzz/`, that of the environment block in `image/fuzz`.
 
+#![warn(unreachable_pub)]
+
 pub mod env;
 pub mod fat;
 mod hash;

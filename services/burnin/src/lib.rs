@@ -14,6 +14,8 @@
 //! descriptor that has passed the guard. `README.md` beside this crate tells what each
 //! fault looks like; `tests/faults.rs` proves it against an independent oracle.
 
+#![warn(unreachable_pub)]
+
 pub mod checkpoint;
 pub mod device;
 pub mod evidence;

@@ -256,10 +256,7 @@ fn the_drives_lock_keeps_udev_away_while_it_is_formatted() {
         Ok(())
     });
     assert!(formatted.problem.is_none(), "{formatted:?}");
-    assert!(
-        matches!(locked, Some(Err(std::fs::TryLockError::WouldBlock))),
-        "{locked:?}"
-    );
+    assert!(matches!(locked, Some(Err(fs::TryLockError::WouldBlock))), "{locked:?}");
     File::open(&drive.node).unwrap().try_lock().unwrap();
 }
 

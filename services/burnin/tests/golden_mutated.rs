@@ -1,6 +1,6 @@
 //! Every recorded document, spoiled in each place in turn, as SMART after a run in which nothing else was seen: what is
 //! missing, broken or bad there is never PASSED.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod recorded;
 

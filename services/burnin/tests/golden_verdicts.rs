@@ -1,5 +1,5 @@
 //! Every recorded smartctl document of a real drive, with the verdict that it must lead to (`golden_verdicts.toml`).
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod recorded;
 

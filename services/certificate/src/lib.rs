@@ -13,6 +13,8 @@
 //! alone, which exists only after its signature was checked. Tested in `tests/` (tampering, page, PDF by
 //! independent readers, QR by two decoders) and beside the code.
 
+#![warn(unreachable_pub)]
+
 pub use wire::canonical;
 pub mod carrier;
 pub mod certificate;

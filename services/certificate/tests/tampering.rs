@@ -225,7 +225,7 @@ fn parts_of_other_certificates_do_not_fit() {
 #[test]
 fn a_job_that_is_not_over_gets_none() {
     let made = now();
-    let of = |job: &wire::job::Job| Certificate::of(job, &maker(), key().public(), made);
+    let of = |job: &Job| Certificate::of(job, &maker(), key().public(), made);
     let mut job = passed();
     job.state = JobState::Running;
     assert!(of(&job).is_none());

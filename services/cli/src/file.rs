@@ -106,7 +106,7 @@ mod tests {
     fn a_file_is_read_up_to_its_bound() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("some");
-        std::fs::write(&path, b"12345").unwrap();
+        fs::write(&path, b"12345").unwrap();
         assert_eq!(bytes(&path, 5).unwrap(), b"12345");
         assert!(
             bytes(&path, 4)
@@ -159,7 +159,7 @@ mod tests {
     fn what_is_no_text_is_told_with_its_place() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("some");
-        std::fs::write(&path, b"ab\xff").unwrap();
+        fs::write(&path, b"ab\xff").unwrap();
         let told = text(&path).unwrap_err();
         assert!(
             told.ends_with("some: byte 2 is no UTF-8; expected a text file"),

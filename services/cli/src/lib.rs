@@ -11,6 +11,8 @@
 //! 3 INCONCLUSIVE, 4 refused (nothing was written); `cert verify` 0 trusted, 1 unknown key, 2 bad; `addon validate` 0 valid, 2 flawed; 64 usage,
 //! also a result of any command but `burn` that could not be written.
 
+#![warn(unreachable_pub)]
+
 use std::io::Write;
 
 /// Writes one line to standard error; one that nobody reads any more is no reason to stop a burn-in.

@@ -25,6 +25,8 @@
 //!
 //! Everything that reads `/sys`, `/proc`, `/dev` and `/run` takes a [`System`], so that tests read made-up trees.
 
+#![warn(unreachable_pub)]
+
 pub mod blkid;
 pub mod child;
 pub mod company;

@@ -80,7 +80,7 @@ impl Salvage {
     ///
     /// # Errors
     /// When the kernel has no memory for it.
-    pub fn new(size: u64, until: Instant) -> io::Result<Self> {
+    pub(crate) fn new(size: u64, until: Instant) -> io::Result<Self> {
         let copy = File::from(memfd_create("salvage", MFdFlags::MFD_CLOEXEC)?);
         copy.set_len(size)?;
         Ok(Self {
@@ -94,17 +94,17 @@ impl Salvage {
     }
 
     /// What was read so far, at its place.
-    pub fn copy(&self) -> &File {
+    pub(crate) fn copy(&self) -> &File {
         &self.copy
     }
 
     /// Takes it that this could not be read: somebody tried.
-    pub fn failed(&mut self, range: Range<u64>) {
+    pub(crate) fn failed(&mut self, range: Range<u64>) {
         self.bad.push(range);
     }
 
     /// Whether something of the first `bytes` could not be read.
-    pub fn lost(&self, bytes: u64) -> bool {
+    pub(crate) fn lost(&self, bytes: u64) -> bool {
         self.bad.iter().chain(&self.skipped).any(|lost| lost.start < bytes)
     }
 
@@ -113,7 +113,7 @@ impl Salvage {
     ///
     /// # Errors
     /// When something fails for a reason that is not the drive's own.
-    pub fn take(&mut self, from: &impl Source, start: u64, size: u64) -> io::Result<bool> {
+    pub(crate) fn take(&mut self, from: &impl Source, start: u64, size: u64) -> io::Result<bool> {
         let end = start + size;
         let head = start..end.min(start + HEAD);
         let tail = head.end.max(end.saturating_sub(TAIL))..end;

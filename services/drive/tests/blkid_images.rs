@@ -2,7 +2,7 @@
 //! prints, for the whole image and for every partition.
 //!
 //! An image whose tool is missing is counted and named in the last line; on a machine after `scripts/setup` none is.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::fs::File;

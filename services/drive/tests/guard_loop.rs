@@ -2,7 +2,7 @@
 //!
 //! Needs root and loop devices; says so where it has none. md, device-mapper, bcache and btrfs over real devices are in
 //! the image's boot tests.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
@@ -472,7 +472,7 @@ fn a_device_that_another_process_has_open_for_writing_is_refused_and_one_that_is
     let minor = device.node.to_str().unwrap().trim_start_matches("/dev/loop");
     assert!(run("sh", &["-c", &format!("mknod \"$0\" b 7 {minor}")], &elsewhere));
     let mut nodes = vec![device.node.as_path(), elsewhere.as_path()];
-    if let Err(error) = std::fs::File::open(&elsewhere) {
+    if let Err(error) = File::open(&elsewhere) {
         // Temporary folders may be mounted without devices.
         println!("\nNOT RUN: a node of its own in {}: {error}", elsewhere.display());
         nodes.pop();

@@ -1,5 +1,5 @@
 //! What the guard finds of uses in made-up `/sys`, `/proc` and `/run` trees, each refused with its reason.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 #[path = "common/tree.rs"]
 mod tree;

@@ -1,5 +1,5 @@
 //! Finding a drive's light in made-up trees of `/sys`, in the layout of Linux 6.12, and with tools that are scripts.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

@@ -1,5 +1,5 @@
 //! Self-tests followed with a smartctl that plays recorded sequences: it is a real process, called by the real runner.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

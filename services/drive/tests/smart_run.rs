@@ -1,5 +1,5 @@
 //! smartctl replaced by scripts that hang, lie, print nonsense, or only answer to one `-d` type.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 mod common;
 

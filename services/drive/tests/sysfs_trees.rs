@@ -1,6 +1,6 @@
 //! Identity from made-up `/sys` trees: SATA behind AHCI, SAS, USB bridge, NVMe (plain and multipath), virtio, SD card, and
 //! what must be ignored. The attribute names and layouts are those of Linux 6.12.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 #[path = "common/tree.rs"]
 mod tree;

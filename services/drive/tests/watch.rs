@@ -1,5 +1,5 @@
 //! The watch over this machine's `/sys` and netlink: the list comes at once, is that of a walk, and the threads end.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::sync::mpsc::channel;

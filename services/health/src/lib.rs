@@ -15,6 +15,8 @@
 //! (`tests/golden.rs`), with properties (`tests/properties.rs`), and fuzzed (`fuzz/`). What no drive here has ever
 //! shown it is a real change of a counter: those are made by editing recorded documents.
 
+#![warn(unreachable_pub)]
+
 pub mod alert;
 pub mod book;
 mod document;

@@ -12,6 +12,8 @@
 //! What frames mean is decided elsewhere: nothing here looks into one. Tested beside the code with
 //! paused time, and in `tests/sockets.rs` over TCP, a Unix socket and a hyper upgrade.
 
+#![warn(unreachable_pub)]
+
 mod backoff;
 mod budget;
 mod connection;

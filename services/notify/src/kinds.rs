@@ -32,9 +32,9 @@ pub struct Kind {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn number<S: Serializer>(severity: &Severity, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_u8(match severity {
-        Severity::Info => 0,
-        Severity::Warning => 1,
-        Severity::Critical => 2,
+        Info => 0,
+        Warning => 1,
+        Critical => 2,
     })
 }
 

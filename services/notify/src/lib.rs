@@ -16,6 +16,8 @@
 //! `tests/recipients.rs` against one that refuses some, in `tests/judges.rs` against Apprise and Standard Webhooks;
 //! `fuzz/` has the parser of URLs.
 
+#![warn(unreachable_pub)]
+
 pub mod answer;
 pub mod channel;
 pub mod engine;

@@ -14,7 +14,7 @@ use wire::Time;
 use crate::channel::Secret;
 
 /// The three headers.
-pub fn headers(secrets: &[Secret], id: &str, now: Time, body: &[u8]) -> Vec<(String, String)> {
+pub(crate) fn headers(secrets: &[Secret], id: &str, now: Time, body: &[u8]) -> Vec<(String, String)> {
     let timestamp = now.as_second().to_string();
     let signatures: Vec<String> = secrets
         .iter()

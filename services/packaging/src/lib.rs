@@ -12,6 +12,8 @@
 //! `tests/` by reading everything back with other programs (tar, skopeo, umoci) and running the entry point from the
 //! unpacked layer.
 
+#![warn(unreachable_pub)]
+
 pub mod oci;
 pub mod release;
 pub mod sbom;

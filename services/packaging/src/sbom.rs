@@ -65,7 +65,7 @@ pub fn document(name: &str, version: &str, mut parts: Vec<Part>) -> String {
                 "relatedSpdxElement": format!("SPDXRef-Package-{n}") })
         })
         .collect();
-    let digest = crate::sha256(serde_json::Value::Array(packages.clone()).to_string().as_bytes());
+    let digest = crate::sha256(Value::Array(packages.clone()).to_string().as_bytes());
     json!({ "spdxVersion": "SPDX-2.3", "dataLicense": "CC0-1.0", "SPDXID": "SPDXRef-DOCUMENT",
         "name": format!("{name}-{version}"), "documentNamespace": format!("https://spdx.invalid/{name}/{version}/{digest}"),
         "creationInfo": { "created": "1970-01-01T00:00:00Z", "creators": ["Tool: kiln-package"] },

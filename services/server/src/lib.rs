@@ -13,6 +13,8 @@
 //! Tested beside the code and in `tests/server`: the real router on a clock that tests move, add-ons over real
 //! WebSockets, the real binary killed and started again.
 
+#![warn(unreachable_pub)]
+
 pub mod addon;
 pub mod alerts;
 pub mod app;

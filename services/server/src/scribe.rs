@@ -448,7 +448,7 @@ impl Scribe {
     }
 }
 
-fn json<T: serde::Serialize>(value: &T) -> store::Result<serde_json::Value> {
+fn json<T: Serialize>(value: &T) -> store::Result<serde_json::Value> {
     serde_json::to_value(value).map_err(|error| store::Error::GivenUp(error.to_string()))
 }
 

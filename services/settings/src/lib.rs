@@ -5,6 +5,8 @@
 //! that says so. There each bad variable is told and counts as not set. A wrong flag is an error everywhere, and a blank variable, as a compose
 //! file leaves one, is none anywhere.
 
+#![warn(unreachable_pub)]
+
 pub mod log;
 
 use std::ffi::OsString;
@@ -165,9 +167,9 @@ mod tests {
         let read: Read<Some> = read_from(command.clone(), flags(&["--data", "3"]), true, &[]).unwrap();
         assert_eq!(
             (read.settings.port, read.settings.beat, read.settings.data),
-            (7000, 60, Option::Some(3))
+            (7000, 60, Some(3))
         );
-        assert_eq!(read.settings.print, Option::Some(0));
+        assert_eq!(read.settings.print, Some(0));
         assert_eq!(read.wrong.len(), 2, "{:?}", read.wrong);
         assert!(
             read.wrong[0].starts_with("CARGO_PKG_NAME is not used: invalid value 'settings'"),

@@ -14,6 +14,8 @@
 //! `burnin/tests/golden_verdicts.toml`, the alerts in `health/tests/golden.rs`), and fuzzed in `fuzz/`. Attribute changes of
 //! a real device have never been seen by it.
 
+#![warn(unreachable_pub)]
+
 mod background_scan;
 mod delta;
 mod farm;

@@ -1,5 +1,5 @@
 //! Every recorded smartctl document of a real drive, read: its protocol, identity, and the values that rules look at.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::PathBuf;
 

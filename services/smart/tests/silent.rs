@@ -1,5 +1,5 @@
 //! Documents in which smartctl printed much and the drive said nothing, and sizes that the drive alone tells.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use serde_json::{Value, json};
 use smart::{Snapshot, parse};

@@ -292,7 +292,7 @@ mod tests {
         assert!(matches!(ended, Err(Error::Closed)));
     }
 
-    fn futures_block<T>(pending: crate::Pending<T>) -> T {
+    fn futures_block<T>(pending: Pending<T>) -> T {
         tokio::runtime::Builder::new_current_thread()
             .build()
             .unwrap()

@@ -22,6 +22,8 @@
 //! Tested by `tests/open.rs` (truncated, corrupt, foreign, other schema), `tests/stuck.rs` (a killed process that the kernel
 //! holds), `tests/power_cut.rs` (every subset of a commit's unflushed pages) and `tests/tables.rs` (tables against a model, order, batching, retention).
 
+#![warn(unreachable_pub)]
+
 pub mod check;
 mod discard;
 mod error;

@@ -1,5 +1,5 @@
 //! Opening: good, absent, truncated, corrupt, foreign, of another schema, in use; each through the real child.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

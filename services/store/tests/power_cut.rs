@@ -2,7 +2,7 @@
 //!
 //! LMDB writes a commit's pages, flushes, and only then writes the meta page that makes them valid. So a cut before the
 //! meta page leaves the old state whole, whichever pages arrived; a cut after it leaves the new one whole.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs;
 use std::path::{Path, PathBuf};

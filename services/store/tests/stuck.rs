@@ -1,6 +1,6 @@
 //! A process that was killed while the kernel holds one of its threads: shown with one that the freezer (cgroup v1) holds, which, like
 //! one in D state, dies only when it is let go.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

@@ -1,5 +1,5 @@
 //! Tables against a model, order of writes, rollback, batching, retention, and use from tasks.
-#![allow(clippy::unwrap_used)]
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -140,7 +140,7 @@ pub type StartRequest = Armed;
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct Started {
     /// The jobs, in the order of the plan's drives.
-    pub jobs: Vec<crate::JobId>,
+    pub jobs: Vec<JobId>,
 }
 
 /// `POST /api/v1/scans`: playbooks that only read; answered with [`Started`].

@@ -6,6 +6,8 @@
 //! come in through `parse`/`decode` functions that name what was wrong, and never
 //! panic. `tests/bindings.rs` fails when the generated TypeScript is stale.
 
+#![warn(unreachable_pub)]
+
 pub mod attribute;
 pub mod boxes;
 pub mod canonical;

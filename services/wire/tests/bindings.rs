@@ -174,7 +174,7 @@ fn generated() -> String {
     }
     let meanings = serde_json::to_string(&wire::meaning::table()).unwrap();
     text.push_str(&format!("\nexport const MEANINGS = {meanings} as const;\n"));
-    let days = wire::certificate::VALID_DAYS;
+    let days = certificate::VALID_DAYS;
     text.push_str(&format!("\nexport const VALID_DAYS = {days};\n"));
     text
 }

@@ -481,7 +481,7 @@ fn a_name_of_blanks_is_none() {
         ("\u{a0}\t\u{2003}", false),
     ] {
         let text = json!({ "name": name, "version": "1", "pages": [{ "id": "p", "title": "t" }] }).to_string();
-        let flaws = wire::manifest::read_text(&text).err().unwrap_or_default();
+        let flaws = manifest::read_text(&text).err().unwrap_or_default();
         assert_eq!(flaws.is_empty(), good, "{name:?}: {flaws:?}");
         assert!(
             flaws.iter().all(|flaw| flaw.to_string().starts_with("name: ")),

@@ -56,7 +56,7 @@ fn generated() -> Value {
     macro_rules! frames {
         ($($kind:literal: $type:ty $([$list:ident])?),* $(,)?) => { $(
             let name = collect::<$type>(&mut defs);
-            #[allow(unused_mut)]
+            #[allow(unused_mut, reason = "only lists set it again")]
             let mut payload = json!({ "$ref": format!("#/$defs/{name}") });
             $( let _ = stringify!($list); payload = json!({ "type": "array", "items": payload }); )?
             kinds.push(frame_of($kind, payload));

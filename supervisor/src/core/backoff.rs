@@ -9,7 +9,7 @@ pub const BACKOFF_MAX: Millis = 30_000;
 
 /// A pause that doubles with each failed run in a row: `first · 2^(fails−1)`, at most [`BACKOFF_MAX`], or `first` where that is
 /// longer, ±10 % jitter so that two units that fail together do not keep failing together.
-pub fn pause(first: Millis, fails: u32, jitter: &mut Jitter) -> Millis {
+pub(super) fn pause(first: Millis, fails: u32, jitter: &mut Jitter) -> Millis {
     let doublings = fails.saturating_sub(1).min(20);
     let most = BACKOFF_MAX.max(first);
     let base = first.saturating_mul(1 << doublings).clamp(1, most);

@@ -73,7 +73,7 @@ pub enum Place {
 }
 
 /// Every move of a unit that there is, from one place to the others. The tests show that each of them happens.
-pub const LEGAL: [(Place, &[Place]); 12] = {
+pub(super) const LEGAL: [(Place, &[Place]); 12] = {
     use Place::{
         Aborting, Backoff, Degraded, Done, Killing, Late, Quarantine, Ready, Starting, Stopped, Stopping, Waiting,
     };
@@ -229,7 +229,7 @@ pub(super) struct Record {
 }
 
 impl Record {
-    pub fn new(now: Millis) -> Record {
+    pub(super) fn new(now: Millis) -> Record {
         Record {
             state: State::Waiting,
             rung: None,

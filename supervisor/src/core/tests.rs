@@ -53,7 +53,7 @@ struct Limit {
 }
 
 impl World {
-    pub fn new(units: Vec<Unit>) -> World {
+    pub(super) fn new(units: Vec<Unit>) -> World {
         Self::after_reboots(units, 0)
     }
 
@@ -74,7 +74,7 @@ impl World {
     }
 
     /// A process of the unit is there although the core did not start it.
-    pub fn find(&mut self, unit: UnitId) {
+    pub(super) fn find(&mut self, unit: UnitId) {
         self.alive.insert(unit);
         self.limits[unit] = Limit::default();
         let mut out = Vec::new();
@@ -83,7 +83,7 @@ impl World {
     }
 
     /// The process could not be made after all.
-    pub fn fails_to_start(&mut self, unit: UnitId) {
+    pub(super) fn fails_to_start(&mut self, unit: UnitId) {
         if self.alive.remove(&unit) {
             self.note_end(unit);
             self.step(Input::SpawnFailed {
@@ -129,7 +129,7 @@ impl World {
         );
     }
 
-    pub fn step(&mut self, input: Input) {
+    pub(super) fn step(&mut self, input: Input) {
         let mut out = Vec::new();
         if let Input::Restart { unit, .. } = &input {
             self.limits[*unit].asked = true;
@@ -218,14 +218,14 @@ impl World {
         self.seen.extend(out);
     }
 
-    pub fn exit(&mut self, unit: UnitId, exit: Exit) {
+    pub(super) fn exit(&mut self, unit: UnitId, exit: Exit) {
         if self.alive.remove(&unit) {
             self.note_end(unit);
             self.step(Input::Exited { unit, exit });
         }
     }
 
-    pub fn tick(&mut self, ms: Millis) {
+    pub(super) fn tick(&mut self, ms: Millis) {
         self.now += ms;
         self.step(Input::Tick { pressure: 0 });
     }

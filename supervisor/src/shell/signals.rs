@@ -79,13 +79,13 @@ fn drain(mut s: &UnixStream) -> bool {
 
 /// Blocks every signal until dropped: around `fork`, so that no handler runs in the child.
 #[derive(Debug)]
-pub struct Blocked(nix::sys::signal::SigSet);
+pub struct Blocked(SigSet);
 
 impl Blocked {
     /// Blocks.
     pub fn all() -> Blocked {
-        let old = nix::sys::signal::SigSet::thread_get_mask().unwrap_or_else(|_| nix::sys::signal::SigSet::empty());
-        let _ = nix::sys::signal::SigSet::all().thread_block();
+        let old = SigSet::thread_get_mask().unwrap_or_else(|_| SigSet::empty());
+        let _ = SigSet::all().thread_block();
         Blocked(old)
     }
 }

@@ -115,7 +115,7 @@ fn trim() {
 fn trim() {}
 
 /// One loaded object.
-extern "C" fn segment(info: *mut libc::dl_phdr_info, _: libc::size_t, found: *mut libc::c_void) -> c_int {
+extern "C" fn segment(info: *mut libc::dl_phdr_info, _: libc::size_t, found: *mut c_void) -> c_int {
     // SAFETY: `ranges` passes this, and nobody else has it meanwhile.
     let found = unsafe { &mut *found.cast::<Found>() };
     // SAFETY: the loader gives a valid description for the time of this call.

@@ -54,7 +54,7 @@ pub fn is(fd: BorrowedFd<'_>, listen: &Listen, paths: &Paths) -> bool {
     }
 }
 
-fn fresh(path: &Path) -> io::Result<std::path::PathBuf> {
+fn fresh(path: &Path) -> io::Result<PathBuf> {
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir)?;
     }

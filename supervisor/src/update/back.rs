@@ -16,7 +16,7 @@ use crate::shell::helper::Task;
 
 /// How far it is.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Back {
+pub(super) struct Back {
     /// The ladder has tried it in this boot.
     by_ladder: bool,
     /// It is written: why the box restarts.

@@ -13,7 +13,7 @@ use crate::boot::data::whole;
 
 /// A new system's trial, from before the switch until it is kept or left.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TrialNote {
+pub(super) struct TrialNote {
     /// Its slot.
     pub slot: String,
     /// Its version.
@@ -28,12 +28,12 @@ const LAST: &str = "last.json";
 const FLOOR: &str = "floor.json";
 
 /// The trial under way.
-pub fn trial(dir: &Path) -> Option<TrialNote> {
+pub(super) fn trial(dir: &Path) -> Option<TrialNote> {
     read(&dir.join(TRIAL))
 }
 
 /// How the last update ended.
-pub fn last(dir: &Path) -> Option<LastUpdate> {
+pub(super) fn last(dir: &Path) -> Option<LastUpdate> {
     read(&dir.join(LAST))
 }
 
@@ -41,7 +41,7 @@ pub fn last(dir: &Path) -> Option<LastUpdate> {
 ///
 /// # Errors
 /// The medium does not take it.
-pub fn set_trial(dir: &Path, note: Option<&TrialNote>) -> io::Result<()> {
+pub(super) fn set_trial(dir: &Path, note: Option<&TrialNote>) -> io::Result<()> {
     match note {
         Some(note) => write(dir, TRIAL, note),
         None => match fs::remove_file(dir.join(TRIAL)) {
@@ -68,7 +68,7 @@ pub(super) fn set_floor(dir: &Path, floor: &Floor) -> io::Result<()> {
 ///
 /// # Errors
 /// The medium does not take it.
-pub fn set_last(dir: &Path, last: &LastUpdate) -> io::Result<()> {
+pub(super) fn set_last(dir: &Path, last: &LastUpdate) -> io::Result<()> {
     write(dir, LAST, last)
 }
 

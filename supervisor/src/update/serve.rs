@@ -37,7 +37,7 @@ struct Open {
 }
 
 /// Serves until nobody comes any more; `uids` may come besides root.
-pub fn serve(line: &Line, here: &Here, uids: &[u32]) -> i32 {
+pub(super) fn serve(line: &Line, here: &Here, uids: &[u32]) -> i32 {
     let path = here.socket();
     let _ = fs::remove_file(&path);
     let listener = match UnixListener::bind(&path) {

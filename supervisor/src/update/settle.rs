@@ -21,7 +21,7 @@ const DAMAGE_TOLD: usize = 8;
 
 /// What is known of this start.
 #[derive(Debug, Clone, Default)]
-pub struct Start {
+pub(super) struct Start {
     /// The slot that runs.
     pub slot: String,
     /// Why GRUB took it.
@@ -36,7 +36,7 @@ pub struct Start {
 
 /// What follows from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Settled {
+pub(super) struct Settled {
     /// The running slot has to prove itself.
     pub on_trial: bool,
     /// The environment block is not readable.
@@ -59,7 +59,7 @@ pub(super) fn warning(e: &Entry, told: &str) -> String {
 ///
 /// # Errors
 /// The boot partition cannot be read or written.
-pub fn settle(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settled, String> {
+pub(super) fn settle(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settled, String> {
     let mut slots = Slots::read(medium)?;
     for (e, told) in slots.damage().take(DAMAGE_TOLD) {
         crate::shell::log::warn(&warning(e, &told));
@@ -193,7 +193,7 @@ fn why_failed(traces: &Traces, slot: &str) -> String {
 ///
 /// # Errors
 /// The boot partition cannot be written.
-pub fn keep(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settled, String> {
+pub(super) fn keep(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settled, String> {
     let mut slots = Slots::read(medium)?;
     let env = known_or_fresh(&slots, dir, start).with("kept", &start.slot);
     slots.set(medium, env)?;
@@ -233,7 +233,7 @@ pub fn keep(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settl
 ///
 /// # Errors
 /// The boot partition cannot be written.
-pub fn mend(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settled, String> {
+pub(super) fn mend(medium: &mut impl Medium, dir: &Path, start: &Start) -> Result<Settled, String> {
     let mut slots = Slots::read(medium)?;
     if slots.env.is_err() {
         let env = known_or_fresh(&slots, dir, start);
@@ -264,7 +264,7 @@ fn known_or_fresh(slots: &Slots, dir: &Path, start: &Start) -> Env {
 ///
 /// # Errors
 /// It is no such slot, or the boot partition cannot be read or written; nothing has changed then.
-pub fn back(medium: &mut impl Medium, dir: &Path, start: &Start, order: &Order) -> Result<String, String> {
+pub(super) fn back(medium: &mut impl Medium, dir: &Path, start: &Start, order: &Order) -> Result<String, String> {
     let mut slots = Slots::read(medium)?;
     let (this, other) = (start.slot.as_str(), other(&start.slot));
     let name = other.to_uppercase();

@@ -14,13 +14,13 @@ const MANIFEST_MAX: u32 = 1 << 20;
 const SECTOR: usize = 512;
 
 /// The slot that is not this one.
-pub fn other(slot: &str) -> &'static str {
+pub(super) fn other(slot: &str) -> &'static str {
     if slot == "b" { "a" } else { "b" }
 }
 
 /// What the boot partition says.
 #[derive(Debug)]
-pub struct Slots {
+pub(super) struct Slots {
     /// Its file system.
     pub volume: Volume,
     /// The environment block, or what is wrong with it.
@@ -54,7 +54,7 @@ impl Slots {
     /// # Errors
     /// The medium cannot be read, or its file system is damaged where the boot loader needs it. Elsewhere it may be: what people
     /// save is theirs ([`Slots::damage`]), and a slot that is damaged is no good one.
-    pub fn read(medium: &impl Medium) -> Result<Self, String> {
+    pub(super) fn read(medium: &impl Medium) -> Result<Self, String> {
         let volume = Volume::read(medium)?;
         if let Some(told) = damage(&volume).find_map(|(e, told)| e.is_within("EFI").then_some(told)) {
             return Err(format!("the boot partition is damaged: {told}"));
@@ -92,27 +92,27 @@ impl Slots {
     }
 
     /// Version of the system in a slot.
-    pub fn version(&self, slot: &str) -> Option<&str> {
+    pub(super) fn version(&self, slot: &str) -> Option<&str> {
         self.versions[usize::from(slot == "b")].as_deref()
     }
 
     /// A file of a slot.
-    pub fn file(&self, slot: &str, name: &str) -> Option<&Entry> {
+    pub(super) fn file(&self, slot: &str, name: &str) -> Option<&Entry> {
         self.volume.find(&format!("{slot}/{name}")).filter(|e| !e.is_dir)
     }
 
     /// A variable; empty where there is none.
-    pub fn variable(&self, name: &str) -> &str {
+    pub(super) fn variable(&self, name: &str) -> &str {
         self.env.as_ref().ok().and_then(|e| e.get(name)).unwrap_or("")
     }
 
     /// What is damaged on the boot partition, each with its name, as far as it is read all the same.
-    pub fn damage(&self) -> impl Iterator<Item = (&Entry, String)> {
+    pub(super) fn damage(&self) -> impl Iterator<Item = (&Entry, String)> {
         damage(&self.volume)
     }
 
     /// Whether a slot may be started: as GRUB judges, but one whose files are damaged is nothing to go back to.
-    pub fn state(&self, slot: &str) -> SlotState {
+    pub(super) fn state(&self, slot: &str) -> SlotState {
         match self.marked(slot) {
             SlotState::Good if damage(&self.volume).any(|(e, _)| e.is_within(slot)) => SlotState::Bad,
             state => state,
@@ -156,7 +156,7 @@ impl Slots {
     }
 
     /// What everybody sees of them.
-    pub fn view(&self, running: &str) -> Vec<SlotView> {
+    pub(super) fn view(&self, running: &str) -> Vec<SlotView> {
         let (next, left) = (self.next(), self.left());
         ["a", "b"]
             .map(|slot| SlotView {
@@ -174,7 +174,7 @@ impl Slots {
     ///
     /// # Errors
     /// The medium does not take it.
-    pub fn set(&mut self, medium: &mut impl Medium, env: Env) -> Result<(), String> {
+    pub(super) fn set(&mut self, medium: &mut impl Medium, env: Env) -> Result<(), String> {
         let told = |e: std::io::Error| format!("writing the environment block: {e}");
         let bytes = env.bytes();
         if self.env.is_ok() && self.bytes == bytes {
@@ -203,7 +203,7 @@ impl Slots {
 ///
 /// # Errors
 /// The first that failed.
-pub fn carry_out(medium: &mut impl Medium, steps: &[Step]) -> Result<(), String> {
+pub(super) fn carry_out(medium: &mut impl Medium, steps: &[Step]) -> Result<(), String> {
     for step in steps {
         match step {
             Step::Write { offset, bytes } => medium.write_at(*offset, bytes),

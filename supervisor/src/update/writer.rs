@@ -19,7 +19,7 @@ const TRIES: &str = "3";
 
 /// Why something was not done: a word for programs, and a sentence.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Refusal {
+pub(super) struct Refusal {
     /// The word.
     pub kind: &'static str,
     /// The sentence.
@@ -28,7 +28,7 @@ pub struct Refusal {
 
 impl Refusal {
     /// One.
-    pub fn new(kind: &'static str, text: impl Into<String>) -> Self {
+    pub(super) fn new(kind: &'static str, text: impl Into<String>) -> Self {
         Self {
             kind,
             text: text.into(),
@@ -51,7 +51,7 @@ impl From<String> for Refusal {
 
 /// An update that is being written.
 #[derive(Debug)]
-pub struct Writer {
+pub(super) struct Writer {
     manifest: Manifest,
     plan: Plan,
     slot: &'static str,
@@ -64,7 +64,7 @@ impl Writer {
     ///
     /// # Errors
     /// The bundle is refused, the other slot has to stay as it is (`super::idle`), or the medium does not do it.
-    pub fn begin(
+    pub(super) fn begin(
         medium: &mut impl Medium,
         head: &[u8],
         target: &Target,
@@ -210,7 +210,7 @@ impl Writer {
     }
 
     /// How far it is.
-    pub fn writing(&self) -> Writing {
+    pub(super) fn writing(&self) -> Writing {
         Writing {
             version: self.manifest.version.clone(),
             done: count(&self.done, true),
@@ -222,7 +222,7 @@ impl Writer {
     ///
     /// # Errors
     /// There is none of that number, its bytes are not the signed ones, or the medium does not take it.
-    pub fn chunk(&mut self, medium: &mut impl Medium, number: u32, bytes: &[u8]) -> Result<(), Refusal> {
+    pub(super) fn chunk(&mut self, medium: &mut impl Medium, number: u32, bytes: &[u8]) -> Result<(), Refusal> {
         let n = number as usize;
         let Some(c) = self.manifest.chunks().nth(n) else {
             return Err(Refusal::new("no-chunk", format!("the update has no chunk {number}")));
@@ -247,7 +247,7 @@ impl Writer {
     /// # Errors
     /// Something is missing, it was given up, or the medium did not keep what was written; what runs is what the next start
     /// takes, then.
-    pub fn finish(
+    pub(super) fn finish(
         mut self,
         medium: &mut impl Medium,
         given_up: &dyn Fn() -> bool,

@@ -236,7 +236,7 @@ pub fn helper() {
         // Names a main process that is none, again and again, and is well all the while.
         "babbles" => {
             say("READY=1");
-            let begun = std::time::Instant::now();
+            let begun = Instant::now();
             for n in 0.. {
                 if n < 5_000 {
                     say("MAINPID=2\nRELOADING=1");

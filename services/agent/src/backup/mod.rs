@@ -291,7 +291,7 @@ mod tests {
 
     /// What a start does: takes up what waits, and opens the store anew.
     pub(super) fn start(dir: &Path, store: Store, books: &Books) -> (Store, Option<Taken>) {
-        let taken = super::take_up(dir, &store, &options(), books).unwrap();
+        let taken = take_up(dir, &store, &options(), books).unwrap();
         drop(store);
         (place(dir).0, taken)
     }

@@ -101,7 +101,7 @@ mod tests {
             jobs.save(&mut record, None, &[]).wait().unwrap();
             for second in 0..5_000 {
                 let now = Time::from_second(second).unwrap();
-                let point = wire::job::TimePoint {
+                let point = TimePoint {
                     at: now,
                     ..record.point(1, wire::Bytes(7), None)
                 };
@@ -119,7 +119,7 @@ mod tests {
         assert!(lost.iter().all(|point| (point.at - last).get_seconds() < SAMPLES_EVERY));
         // A checkpoint brings the rest, once it is as much.
         let later = Time::from_second(5_000 + SAMPLES_EVERY).unwrap();
-        let point = wire::job::TimePoint {
+        let point = TimePoint {
             at: later,
             ..record.point(1, wire::Bytes(7), None)
         };

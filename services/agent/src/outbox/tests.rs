@@ -144,7 +144,7 @@ async fn what_a_full_spool_gave_up_is_told_with_its_number_once() {
 
 #[tokio::test]
 async fn only_certificates_that_the_server_lacks_are_told() {
-    const TEXTS: store::Table<String, serde_json::Value> = store::Table::new("certificates");
+    const TEXTS: Table<String, serde_json::Value> = Table::new("certificates");
     let dir = tempfile::tempdir().unwrap();
     let store = open(dir.path());
     let ids = [JobId::after(1), JobId::after(2)];
@@ -182,7 +182,7 @@ async fn a_foreign_server_hears_notifications_in_order_and_nothing_of_ours() {
     outbox.glance(Time::UNIX_EPOCH);
     let mut cursor = 0;
     let frames = outbox.take(&mut cursor, &to(false));
-    let all: Vec<(String, serde_json::Value)> = frames.iter().map(super::tests::told).collect();
+    let all: Vec<(String, serde_json::Value)> = frames.iter().map(told).collect();
     let kinds: Vec<&str> = all.iter().map(|(kind, _)| kind.as_str()).collect();
     assert_eq!(
         kinds,
@@ -255,7 +255,7 @@ async fn only_the_newest_state_is_told_and_logs_are_a_ring() {
         panic!("no job first")
     };
     assert_eq!(told.bad_sectors, 3);
-    let all: Vec<(String, serde_json::Value)> = frames.iter().map(super::tests::told).collect();
+    let all: Vec<(String, serde_json::Value)> = frames.iter().map(tests::told).collect();
     let of = |kind: &str| {
         all.iter()
             .filter(|(k, _)| k == kind)

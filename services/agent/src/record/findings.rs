@@ -184,7 +184,7 @@ mod tests {
             let mut record = record();
             let state = |phase| PhaseState {
                 phase,
-                status: PhaseStatus::Done,
+                status: Done,
                 ..record.job.phases[0].clone()
             };
             record.job.phases = [short, Phase::Write, Phase::Verify, short].map(state).to_vec();

@@ -139,7 +139,7 @@ fn long_entry(units: &[u16], index: usize, last: bool, sum: u8) -> [u8; ENTRY] {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used)]
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[test]

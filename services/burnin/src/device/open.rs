@@ -14,7 +14,7 @@ nix::ioctl_read!(
 );
 nix::ioctl_read_bad!(
     /// Logical sector of a block device in bytes. Source: linux/fs.h.
-    blksszget, nix::libc::BLKSSZGET, i32
+    blksszget, libc::BLKSSZGET, i32
 );
 nix::ioctl_read_bad!(
     /// Physical sector of a block device in bytes. Source: linux/fs.h.

@@ -21,7 +21,7 @@ mod ioctls {
 
     /// `struct blkpg_ioctl_arg`. Source: linux/blkpg.h.
     #[repr(C)]
-    pub struct Blkpg {
+    pub(super) struct Blkpg {
         pub op: c_int,
         pub flags: c_int,
         pub datalen: c_int,
@@ -30,7 +30,7 @@ mod ioctls {
 
     /// `struct blkpg_partition`.
     #[repr(C)]
-    pub struct Partition {
+    pub(super) struct Partition {
         pub start: i64,
         pub length: i64,
         pub pno: c_int,
@@ -38,8 +38,8 @@ mod ioctls {
         pub volname: [u8; 64],
     }
 
-    pub const ADD: c_int = 1;
-    pub const DEL: c_int = 2;
+    pub(super) const ADD: c_int = 1;
+    pub(super) const DEL: c_int = 2;
 }
 
 /// Buffers of direct access begin on a page.
@@ -56,23 +56,23 @@ pub(super) struct Aligned {
 }
 
 impl Aligned {
-    pub fn zeroed(length: usize) -> Self {
+    pub(super) fn zeroed(length: usize) -> Self {
         let bytes = vec![0; length + PAGE];
         let start = bytes.as_ptr().align_offset(PAGE).min(PAGE);
         Self { bytes, start, length }
     }
 
-    pub fn of(content: &[u8]) -> Self {
+    pub(super) fn of(content: &[u8]) -> Self {
         let mut buffer = Self::zeroed(content.len());
         buffer.as_mut().copy_from_slice(content);
         buffer
     }
 
-    pub fn as_mut(&mut self) -> &mut [u8] {
+    pub(super) fn as_mut(&mut self) -> &mut [u8] {
         &mut self.bytes[self.start..self.start + self.length]
     }
 
-    pub fn as_ref(&self) -> &[u8] {
+    pub(super) fn as_ref(&self) -> &[u8] {
         &self.bytes[self.start..self.start + self.length]
     }
 }
@@ -86,7 +86,7 @@ pub(super) fn read(file: &File, at: u64, length: usize) -> io::Result<Vec<u8>> {
 
 /// Opens a node for reading past the cache, without claiming it.
 pub(super) fn reader(node: &Path) -> io::Result<File> {
-    File::options().read(true).custom_flags(nix::libc::O_DIRECT).open(node)
+    File::options().read(true).custom_flags(libc::O_DIRECT).open(node)
 }
 
 /// Whether two descriptors are the same device.
@@ -135,7 +135,7 @@ pub(super) fn tell_kernel(drive: &File, layout: &Layout) -> io::Result<()> {
     partition_call(drive, layout, ioctls::ADD)
 }
 
-fn partition_call(drive: &File, layout: &Layout, op: nix::libc::c_int) -> io::Result<()> {
+fn partition_call(drive: &File, layout: &Layout, op: libc::c_int) -> io::Result<()> {
     let signed = |n: u64| i64::try_from(n).map_err(io::Error::other);
     let mut partition = ioctls::Partition {
         start: signed(layout.start())?,
@@ -147,7 +147,7 @@ fn partition_call(drive: &File, layout: &Layout, op: nix::libc::c_int) -> io::Re
     let argument = ioctls::Blkpg {
         op,
         flags: 0,
-        datalen: size_of::<ioctls::Partition>() as nix::libc::c_int,
+        datalen: size_of::<ioctls::Partition>() as libc::c_int,
         data: (&raw mut partition).cast(),
     };
     // SAFETY: the descriptor is open; the argument and what it points to live through the call.
@@ -160,8 +160,8 @@ fn shown(drive: &File, layout: &Layout) -> io::Result<Option<(String, u64)>> {
     let number = drive.metadata()?.rdev();
     let dir = PathBuf::from(format!(
         "/sys/dev/block/{}:{}",
-        nix::libc::major(number),
-        nix::libc::minor(number)
+        libc::major(number),
+        libc::minor(number)
     ));
     let whole = |path: PathBuf| {
         fs::read_to_string(path)
@@ -182,7 +182,7 @@ fn shown(drive: &File, layout: &Layout) -> io::Result<Option<(String, u64)>> {
             .split_once(':')
             .and_then(|(a, b)| Some((a.parse().ok()?, b.parse().ok()?)));
         if let (true, Some((major, minor)), Some(name)) = (is, parts, entry.file_name()) {
-            let number = nix::libc::makedev(major, minor);
+            let number = libc::makedev(major, minor);
             return Ok(Some((name.to_string_lossy().into_owned(), number)));
         }
     }
@@ -221,15 +221,13 @@ pub(super) fn wait_until_free(node: &Path) -> io::Result<()> {
         match File::options()
             .read(true)
             .write(true)
-            .custom_flags(nix::libc::O_EXCL)
+            .custom_flags(libc::O_EXCL)
             .open(node)
         {
             Ok(_) => return Ok(()),
             Err(error)
-                if matches!(
-                    error.raw_os_error(),
-                    Some(nix::libc::EBUSY | nix::libc::ENOENT | nix::libc::ENXIO)
-                ) && Instant::now() < deadline =>
+                if matches!(error.raw_os_error(), Some(libc::EBUSY | libc::ENOENT | libc::ENXIO))
+                    && Instant::now() < deadline =>
             {
                 std::thread::sleep(Duration::from_millis(50));
             }

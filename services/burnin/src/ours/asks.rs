@@ -32,17 +32,17 @@ pub(super) struct Told {
 
 impl Told {
     /// Whether all that could be read hold this word and nothing else.
-    pub fn holds(&self, word: u64) -> bool {
+    pub(super) fn holds(&self, word: u64) -> bool {
         self.read > 0 && self.words.len() as u64 == self.read && self.words.iter().all(|told| *told == word)
     }
 
-    pub fn at_least_half(&self) -> bool {
+    pub(super) fn at_least_half(&self) -> bool {
         self.read > 0 && self.ours * 2 >= self.read
     }
 }
 
 impl Asks {
-    pub fn new(key: JobKey, geometry: Geometry, hang_ms: u64, now: Duration) -> Self {
+    pub(super) fn new(key: JobKey, geometry: Geometry, hang_ms: u64, now: Duration) -> Self {
         Self {
             key,
             reads: Reads::new(geometry, hang_ms, now),
@@ -55,7 +55,7 @@ impl Asks {
     /// No single sector proves it: a worker whose drive was exchanged goes on for seconds before anybody knows, and what it wrote
     /// then is the job's, too. Headers are a third of the drive apart and kept through every sweep, so their places decide, where
     /// they hold the header, or at the very end the pattern.
-    pub fn stranger(
+    pub(super) fn stranger(
         &self,
         device: &mut dyn Device,
         keeps: bool,
@@ -94,7 +94,7 @@ impl Asks {
     ///
     /// # Errors
     /// As for [`Asks::at`].
-    pub fn at_headers(&self, device: &mut dyn Device) -> Result<Told, String> {
+    pub(super) fn at_headers(&self, device: &mut dyn Device) -> Result<Told, String> {
         let mut told = Told::default();
         for place in header::places(self.reads.geometry) {
             if self.reads.is_late(device) {
@@ -113,7 +113,7 @@ impl Asks {
     ///
     /// # Errors
     /// As for [`Asks::at`].
-    pub fn hold(&self, device: &mut dyn Device, word: u64) -> Result<(bool, Told), String> {
+    pub(super) fn hold(&self, device: &mut dyn Device, word: u64) -> Result<(bool, Told), String> {
         let told = self.at(device, marks(self.reads.geometry))?;
         Ok((told.holds(word) && self.edges_hold(device, |told| told == word)?, told))
     }
@@ -122,7 +122,7 @@ impl Asks {
     ///
     /// # Errors
     /// When a read does not come back or the way to the drive is broken.
-    pub fn at(&self, device: &mut dyn Device, places: Vec<u64>) -> Result<Told, String> {
+    pub(super) fn at(&self, device: &mut dyn Device, places: Vec<u64>) -> Result<Told, String> {
         let mut told = Told::default();
         for lba in places {
             if self.reads.is_late(device) {
@@ -151,7 +151,7 @@ impl Asks {
     ///
     /// # Errors
     /// As for [`Asks::at`].
-    pub fn spared(&self, device: &mut dyn Device, word: u64) -> Result<Shown, String> {
+    pub(super) fn spared(&self, device: &mut dyn Device, word: u64) -> Result<Shown, String> {
         let mut read = 0;
         for place in header::places(self.reads.geometry) {
             match self.holds_only(device, place, |told| told == word)? {

@@ -20,7 +20,7 @@ pub(super) struct Reads {
 }
 
 impl Reads {
-    pub fn new(geometry: Geometry, hang_ms: u64, now: Duration) -> Self {
+    pub(super) fn new(geometry: Geometry, hang_ms: u64, now: Duration) -> Self {
         Self {
             geometry,
             hang: Duration::from_millis(hang_ms),
@@ -29,7 +29,7 @@ impl Reads {
     }
 
     /// Whether the time for all of them is over.
-    pub fn is_late(&self, device: &dyn Device) -> bool {
+    pub(super) fn is_late(&self, device: &dyn Device) -> bool {
         device.now() >= self.until
     }
 
@@ -37,7 +37,7 @@ impl Reads {
     ///
     /// # Errors
     /// When it does not come back or the way to the drive is broken.
-    pub fn read(&self, device: &mut dyn Device, lba: u64, sectors: u64) -> Result<bool, String> {
+    pub(super) fn read(&self, device: &mut dyn Device, lba: u64, sectors: u64) -> Result<bool, String> {
         let broken = |error: std::io::Error| format!("looking for what it had written: {error}");
         let access = Access {
             slot: 0,

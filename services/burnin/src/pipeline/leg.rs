@@ -77,7 +77,7 @@ pub(super) enum Area {
 
 impl Area {
     /// Where the cursor begins: a sector, or an index.
-    pub fn start(&self) -> u64 {
+    pub(super) fn start(&self) -> u64 {
         match self {
             Self::Range { from, .. } | Self::Stretch { from, .. } => *from,
             Self::Points(_) | Self::Random { .. } => 0,
@@ -85,7 +85,7 @@ impl Area {
     }
 
     /// Where the cursor ends.
-    pub fn end(&self) -> u64 {
+    pub(super) fn end(&self) -> u64 {
         match self {
             Self::Range { to, .. } | Self::Stretch { to, .. } => *to,
             Self::Points(points) => points.len() as u64,
@@ -94,7 +94,7 @@ impl Area {
     }
 
     /// First sector and number of sectors at the cursor, and the cursor after them.
-    pub fn piece(&self, cursor: u64, block: u64, geometry: Geometry) -> (u64, u64, u64) {
+    pub(super) fn piece(&self, cursor: u64, block: u64, geometry: Geometry) -> (u64, u64, u64) {
         match self {
             Self::Range {
                 to,
@@ -137,7 +137,7 @@ impl Area {
     }
 
     /// How far the sweep has come where an access that covers these sectors begins.
-    pub fn position(&self, lba: u64, sectors: u64, geometry: Geometry) -> u64 {
+    pub(super) fn position(&self, lba: u64, sectors: u64, geometry: Geometry) -> u64 {
         match self {
             Self::Range {
                 order: Direction::Reverse,
@@ -148,7 +148,7 @@ impl Area {
     }
 
     /// Sectors in all; 0 where the time decides.
-    pub fn sectors(&self) -> u64 {
+    pub(super) fn sectors(&self) -> u64 {
         match self {
             Self::Range { from, to, .. } | Self::Stretch { from, to } => to - from,
             Self::Points(points) => points.iter().map(|(_, count)| count).sum(),

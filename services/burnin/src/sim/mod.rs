@@ -101,9 +101,9 @@ impl Sim {
         let stable = (0..cells)
             .map(|_| {
                 let data = match plan.content {
-                    plan::Content::Zeros => vec![0; words],
-                    plan::Content::Ones => vec![u64::MAX; words],
-                    plan::Content::Random => (0..words).map(|_| next_random(&mut random)).collect(),
+                    Content::Zeros => vec![0; words],
+                    Content::Ones => vec![u64::MAX; words],
+                    Content::Random => (0..words).map(|_| next_random(&mut random)).collect(),
                 };
                 Cell {
                     data: data.into(),
@@ -293,10 +293,10 @@ impl Sim {
     /// Forgets sectors: they read as zeros, and that is what is due; or keeps them, where the plan says so.
     fn trim(&mut self, access: Access) -> Result<u64, i32> {
         match self.plan.trim {
-            plan::Trim::Refused => return Err(libc::EOPNOTSUPP),
-            plan::Trim::Fails => return Err(libc::EIO),
-            plan::Trim::Ignored => return Ok(0),
-            plan::Trim::Zeros => {}
+            Trim::Refused => return Err(libc::EOPNOTSUPP),
+            Trim::Fails => return Err(libc::EIO),
+            Trim::Ignored => return Ok(0),
+            Trim::Zeros => {}
         }
         let words = self.geometry.sector as usize / 8;
         for lba in access.lba..access.lba + access.sectors {

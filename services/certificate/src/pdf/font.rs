@@ -13,10 +13,10 @@ pub(super) enum Face {
 }
 
 impl Face {
-    pub const ALL: [Self; 3] = [Self::Sans, Self::Bold, Self::Mono];
+    pub(super) const ALL: [Self; 3] = [Self::Sans, Self::Bold, Self::Mono];
 
     /// Name in the page's resources.
-    pub fn resource(self) -> &'static [u8] {
+    pub(super) fn resource(self) -> &'static [u8] {
         match self {
             Self::Sans => b"F1",
             Self::Bold => b"F2",
@@ -25,7 +25,7 @@ impl Face {
     }
 
     /// PostScript name.
-    pub fn name(self) -> &'static [u8] {
+    pub(super) fn name(self) -> &'static [u8] {
         match self {
             Self::Sans => b"Helvetica",
             Self::Bold => b"Helvetica-Bold",
@@ -34,7 +34,7 @@ impl Face {
     }
 
     /// Width of encoded text in points.
-    pub fn width(self, encoded: &[u8], size: f32) -> f32 {
+    pub(super) fn width(self, encoded: &[u8], size: f32) -> f32 {
         let thousandths: u32 = encoded.iter().map(|b| u32::from(self.glyph(*b))).sum();
         thousandths as f32 * size / 1000.0
     }

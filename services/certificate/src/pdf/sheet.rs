@@ -29,7 +29,7 @@ pub(super) struct Sheet {
 }
 
 impl Sheet {
-    pub fn new(id: &str) -> Self {
+    pub(super) fn new(id: &str) -> Self {
         Self {
             id: id.to_owned(),
             done: Vec::new(),
@@ -39,7 +39,7 @@ impl Sheet {
     }
 
     /// Goes on to a new page unless `height` points are left above the foot.
-    pub fn need(&mut self, height: f32) {
+    pub(super) fn need(&mut self, height: f32) {
         if self.y - height < MARGIN + 14.0 {
             self.done.push(std::mem::replace(&mut self.page, Content::new()));
             self.y = HEIGHT - MARGIN;
@@ -47,17 +47,17 @@ impl Sheet {
     }
 
     /// Text whose base line begins at a place.
-    pub fn put(&mut self, face: Face, size: f32, color: Rgb, x: f32, y: f32, encoded: &[u8]) {
+    pub(super) fn put(&mut self, face: Face, size: f32, color: Rgb, x: f32, y: f32, encoded: &[u8]) {
         put(&mut self.page, face, size, color, x, y, encoded);
     }
 
     /// Text that ends at `right`.
-    pub fn put_right(&mut self, face: Face, size: f32, color: Rgb, right: f32, y: f32, encoded: &[u8]) {
+    pub(super) fn put_right(&mut self, face: Face, size: f32, color: Rgb, right: f32, y: f32, encoded: &[u8]) {
         self.put(face, size, color, right - face.width(encoded, size), y, encoded);
     }
 
     /// A paragraph over the given width; moves on.
-    pub fn paragraph(&mut self, face: Face, size: f32, color: Rgb, x: f32, width: f32, text: &str) {
+    pub(super) fn paragraph(&mut self, face: Face, size: f32, color: Rgb, x: f32, width: f32, text: &str) {
         for line in font::wrap(face, size, text, width) {
             self.need(size * 1.4);
             self.y -= size * 1.4;
@@ -67,7 +67,7 @@ impl Sheet {
     }
 
     /// A rule over the given width at the present place.
-    pub fn rule(&mut self, color: Rgb, thick: f32) {
+    pub(super) fn rule(&mut self, color: Rgb, thick: f32) {
         let y = self.y;
         self.page
             .set_stroke_rgb(color.0, color.1, color.2)
@@ -78,7 +78,7 @@ impl Sheet {
     }
 
     /// The pages, each with its number and the certificate's id.
-    pub fn finish(mut self) -> Vec<Vec<u8>> {
+    pub(super) fn finish(mut self) -> Vec<Vec<u8>> {
         self.done.push(self.page);
         let count = self.done.len();
         let id = self.id;

@@ -49,7 +49,7 @@ pub(super) struct Group {
 
 impl Group {
     /// A new one, with or without a slow device.
-    pub fn new(throttle: Option<(&str, u64)>) -> Result<Self> {
+    pub(super) fn new(throttle: Option<(&str, u64)>) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
         let name = format!(
             "kiln-bench-{}-{}",
@@ -96,7 +96,7 @@ impl Group {
     }
 
     /// A command that enters the group and becomes the program, so nothing of the program is missed.
-    pub fn enter(&self, command: &[String]) -> Command {
+    pub(super) fn enter(&self, command: &[String]) -> Command {
         let enter: Vec<String> = self
             .dirs
             .iter()

@@ -24,7 +24,7 @@ pub(super) struct Loop {
 
 impl Loop {
     /// Makes one; the file is sparse and gets its blocks in a first, unmeasured write.
-    pub fn new(dir: Option<&Path>, bytes: u64) -> Result<Self> {
+    pub(super) fn new(dir: Option<&Path>, bytes: u64) -> Result<Self> {
         let dir = match dir {
             Some(dir) => dir.to_owned(),
             None if room(Path::new("/dev/shm")) > bytes + (bytes >> 2) => PathBuf::from("/dev/shm"),
@@ -65,12 +65,12 @@ impl Loop {
     }
 
     /// Its device number as `MAJOR:MINOR`.
-    pub fn number(&self) -> Result<String> {
+    pub(super) fn number(&self) -> Result<String> {
         number(&self.node)
     }
 
     /// Puts `content`, repeated, in place of what it holds.
-    pub fn refill(&self, content: &[u8]) -> Result<()> {
+    pub(super) fn refill(&self, content: &[u8]) -> Result<()> {
         let mut file = fs::OpenOptions::new()
             .write(true)
             .open(&self.file)
@@ -113,7 +113,7 @@ pub(super) struct Zram {
 
 impl Zram {
     /// One that claims `bytes` and keeps at most `kept` bytes of compressed data.
-    pub fn new(bytes: u64, kept: u64) -> Result<Self> {
+    pub(super) fn new(bytes: u64, kept: u64) -> Result<Self> {
         let text = fs::read_to_string("/sys/class/zram-control/hot_add").context("making a zram device")?;
         let number = text.trim().parse().context("zram gave no number")?;
         let made = Self {
@@ -128,7 +128,7 @@ impl Zram {
     }
 
     /// Bytes that it keeps now, compressed.
-    pub fn kept(&self) -> u64 {
+    pub(super) fn kept(&self) -> u64 {
         let stat = fs::read_to_string(format!("/sys/block/zram{}/mm_stat", self.number)).unwrap_or_default();
         stat.split_whitespace().nth(1).and_then(|n| n.parse().ok()).unwrap_or(0)
     }
@@ -166,6 +166,6 @@ impl Drop for Loop {
         if !self.node.is_empty() {
             let _ = Command::new("losetup").args(["--detach", &self.node]).status();
         }
-        let _ = std::fs::remove_file(&self.file);
+        let _ = fs::remove_file(&self.file);
     }
 }

@@ -247,22 +247,22 @@ fn installed(name: &str) -> PathBuf {
 }
 
 impl Tool {
-    pub fn is_here(&self) -> bool {
+    pub(super) fn is_here(&self) -> bool {
         self.program.exists()
     }
 
     /// Whether one round is enough: it takes minutes and its figures lie far from all others.
-    pub fn is_slow(&self) -> bool {
+    pub(super) fn is_slow(&self) -> bool {
         self.kind == Kind::Nwipe
     }
 
     /// Whether it is badblocks.
-    pub fn is_badblocks(&self) -> bool {
+    pub(super) fn is_badblocks(&self) -> bool {
         self.kind == Kind::Badblocks
     }
 
     /// Passes over the device: write and verify are two.
-    pub fn passes(&self) -> f64 {
+    pub(super) fn passes(&self) -> f64 {
         match self.kind {
             Kind::FioWrite | Kind::FioRead => 1.0,
             Kind::Kiln | Kind::Badblocks | Kind::Fio | Kind::Nwipe => 2.0,
@@ -270,14 +270,14 @@ impl Tool {
     }
 
     /// Program and arguments.
-    pub fn command(&self) -> Vec<String> {
+    pub(super) fn command(&self) -> Vec<String> {
         std::iter::once(self.program.to_string_lossy().into_owned())
             .chain(self.args.iter().cloned())
             .collect()
     }
 
     /// What its output and exit code say; an exit code of 0 does not mean "fine" with all of them.
-    pub fn told(&self, exit: Option<i32>, stdout: &[u8], stderr: &str) -> Told {
+    pub(super) fn told(&self, exit: Option<i32>, stdout: &[u8], stderr: &str) -> Told {
         let text = String::from_utf8_lossy(stdout);
         let broken = || Told::Broken(format!("exit code {exit:?}: {} {}", stderr.trim(), text.trim()));
         match self.kind {
@@ -306,7 +306,7 @@ impl Tool {
     }
 
     /// Speed of write and of verify in MB/s, where the output tells them.
-    pub fn speeds(&self, stdout: &[u8]) -> (Option<f64>, Option<f64>) {
+    pub(super) fn speeds(&self, stdout: &[u8]) -> (Option<f64>, Option<f64>) {
         let told = json(stdout);
         match self.kind {
             Kind::Kiln => {

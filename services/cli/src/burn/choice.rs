@@ -22,7 +22,7 @@ pub(super) struct Choice {
 
 impl Choice {
     /// From the command line; everything that can be known to be wrong is told here.
-    pub fn of(args: &Args) -> Result<Self, Stop> {
+    pub(super) fn of(args: &Args) -> Result<Self, Stop> {
         let mut playbook = crate::playbook::load(&args.playbook).map_err(Stop::Usage)?;
         if let Some(hours) = args.soak {
             playbook = playbook.soaked(hours).map_err(|error| Stop::Usage(error.to_string()))?;
@@ -47,28 +47,28 @@ impl Choice {
     }
 
     /// Whether the drive's content is lost.
-    pub fn erases(&self) -> bool {
+    pub(super) fn erases(&self) -> bool {
         self.steps.iter().any(|step| playbook::erases(step.phase))
     }
 
     /// What is to be made.
-    pub fn request(&self) -> Option<FormatRequest> {
+    pub(super) fn request(&self) -> Option<FormatRequest> {
         job::request(&self.steps, &self.options)
     }
 
     /// Whether it asks for SMART.
-    pub fn wants_smart(&self) -> bool {
+    pub(super) fn wants_smart(&self) -> bool {
         self.playbook.wants_smart()
     }
 
     /// Self-tests that it asks for.
-    pub fn self_tests(&self) -> Vec<Phase> {
+    pub(super) fn self_tests(&self) -> Vec<Phase> {
         let is = |phase: &Phase| matches!(phase, Phase::SelfTestShort | Phase::SelfTestExtended);
         self.steps.iter().map(|step| step.phase).filter(is).collect()
     }
 
     /// Takes up `--give-up`: each names one of the targets.
-    pub fn give_up(&mut self, targets: &[Target], names: &[String]) -> Result<(), Stop> {
+    pub(super) fn give_up(&mut self, targets: &[Target], names: &[String]) -> Result<(), Stop> {
         for name in names {
             let mut named = targets.iter().filter(|target| target.is_named(name));
             let target = named.next();

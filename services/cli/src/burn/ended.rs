@@ -28,7 +28,7 @@ pub(super) struct Ended {
 }
 
 impl Ended {
-    pub fn new(node: PathBuf, job: Job, notes: Vec<String>) -> Self {
+    pub(super) fn new(node: PathBuf, job: Job, notes: Vec<String>) -> Self {
         Self {
             node,
             job,
@@ -38,7 +38,7 @@ impl Ended {
     }
 
     /// All of it, to be kept until it is told and signed [`again`](Ended::again).
-    pub fn kept(&self) -> Option<serde_json::Value> {
+    pub(super) fn kept(&self) -> Option<serde_json::Value> {
         let kept = Kept {
             job: self.job.clone(),
             notes: self.notes.clone(),
@@ -47,7 +47,7 @@ impl Ended {
     }
 
     /// One that ended before, as it was kept; `None` where that cannot be read, or something else is asked for now.
-    pub fn again(node: PathBuf, kept: serde_json::Value, choice: &Choice) -> Option<Self> {
+    pub(super) fn again(node: PathBuf, kept: serde_json::Value, choice: &Choice) -> Option<Self> {
         let Kept { job, notes } = serde_json::from_value(kept).ok()?;
         let steps = choice.steps.iter().map(|step| step.phase);
         let is_asked_for = job.playbook == choice.playbook.name
@@ -57,12 +57,12 @@ impl Ended {
     }
 
     /// The job of one that ended before, as it was kept; `None` where that cannot be read.
-    pub fn job(kept: &serde_json::Value) -> Option<Job> {
+    pub(super) fn job(kept: &serde_json::Value) -> Option<Job> {
         Kept::deserialize(kept).ok().map(|kept| kept.job)
     }
 
     /// Why it is not signed again, in words; `None` where it may be.
-    pub fn revoked(&self, state: &Path) -> Option<String> {
+    pub(super) fn revoked(&self, state: &Path) -> Option<String> {
         match seals::revoked(state, self.job.id) {
             // A state folder of an earlier version, or one that was copied back, may hold what a failure refutes.
             Ok(None) => refuted::by(state, &self.job).map(|failed| refuted::words(&failed)),
@@ -76,18 +76,18 @@ impl Ended {
     }
 
     /// The same, of one that wrote nothing.
-    pub fn unbegun(self) -> Self {
+    pub(super) fn unbegun(self) -> Self {
         Self { begun: false, ..self }
     }
 
     /// The verdict's word.
-    pub fn outcome(&self) -> Outcome {
+    pub(super) fn outcome(&self) -> Outcome {
         self.job.verdict.as_ref().map_or(Outcome::Inconclusive, |v| v.outcome)
     }
 
     /// A drive that has just failed takes back what was signed here of it as good, and what could be still. A failure of that is told,
     /// and changes no verdict.
-    pub fn take_back(&mut self, state: &Path, line: &Line) {
+    pub(super) fn take_back(&mut self, state: &Path, line: &Line) {
         if !certificate::revoke::has_failed(&self.job) {
             return;
         }
@@ -103,7 +103,7 @@ impl Ended {
     }
 
     /// Signs its certificate and puts it in its place. A failure is told, and changes no verdict.
-    pub fn certify(&mut self, signing: &Signing, state: &Path, place: &Place) {
+    pub(super) fn certify(&mut self, signing: &Signing, state: &Path, place: &Place) {
         match signing.sign(&self.job) {
             Ok(signed) => {
                 self.job.certificate = Some(signed.info());
@@ -153,7 +153,7 @@ impl Ended {
     }
 
     /// Tells the result: JSON on standard output, or words. False where a program that waits for it does not get it.
-    pub fn tell(&self, json: bool) -> bool {
+    pub(super) fn tell(&self, json: bool) -> bool {
         if json {
             return print_json(&Told {
                 path: &self.node,

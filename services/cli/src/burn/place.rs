@@ -19,7 +19,7 @@ impl Place {
     ///
     /// # Errors
     /// When it names no such place, or the place takes no file.
-    pub fn of(args: &Args) -> Result<Option<Self>, Stop> {
+    pub(super) fn of(args: &Args) -> Result<Option<Self>, Stop> {
         let Some(path) = args.cert.clone() else { return Ok(None) };
         let is_folder = args.targets.len() > 1 || path.is_dir();
         let told = |why: String| Err(Stop::Usage(format!("--cert {}: {why}", path.display())));
@@ -59,7 +59,7 @@ impl Place {
     ///
     /// # Errors
     /// When it cannot be made.
-    pub fn make(&self) -> Result<(), Stop> {
+    pub(super) fn make(&self) -> Result<(), Stop> {
         let failed = |error| Stop::Usage(format!("--cert {}: making the folder: {error}", self.path.display()));
         match self.is_folder {
             true => fs::create_dir_all(&self.path).map_err(failed),
@@ -68,7 +68,7 @@ impl Place {
     }
 
     /// File and form of the certificate with this id.
-    pub fn file(&self, id: &str) -> (PathBuf, Form) {
+    pub(super) fn file(&self, id: &str) -> (PathBuf, Form) {
         match self.is_folder {
             true => (self.path.join(format!("{id}.json")), Form::Json),
             false => (self.path.clone(), Form::of(&self.path).unwrap_or(Form::Json)),

@@ -43,7 +43,7 @@ pub(super) struct Remains {
 
 impl Remains {
     /// Of a file that can be read whole.
-    pub fn of(saved: &Saved) -> Self {
+    pub(super) fn of(saved: &Saved) -> Self {
         Self {
             job: Some(saved.job),
             key: saved.key,
@@ -65,7 +65,7 @@ impl Remains {
     ///
     /// # Errors
     /// What of it must not be forgotten and cannot be read, in words.
-    pub fn read(text: &[u8]) -> Result<Option<Self>, &'static str> {
+    pub(super) fn read(text: &[u8]) -> Result<Option<Self>, &'static str> {
         let Ok(Value::Object(kept)) = serde_json::from_slice::<Value>(text) else {
             return Ok(None);
         };
@@ -95,7 +95,7 @@ impl Remains {
     }
 
     /// What it saw of the drive, in words; `None` where it saw nothing bad.
-    pub fn words(&self) -> Option<String> {
+    pub(super) fn words(&self) -> Option<String> {
         let count = |n: usize, what: &str| match n {
             0 => None,
             1 => Some(format!("one {what}")),
@@ -118,7 +118,7 @@ impl Remains {
     }
 
     /// Whether the drive's header, which tells this job and key, is of the same burn-in.
-    pub fn is_of(&self, job: &str, key: JobKey) -> bool {
+    pub(super) fn is_of(&self, job: &str, key: JobKey) -> bool {
         match (self.key, self.job) {
             (Some(mine), _) => mine == key,
             (None, Some(mine)) => mine.to_string() == job,

@@ -90,14 +90,14 @@ pub(super) struct Saved {
 
 impl Saved {
     /// What was found and is not among the findings `saved` in the checkpoint that is gone on from.
-    pub fn unkept(&self, saved: &[Finding]) -> Vec<Finding> {
+    pub(super) fn unkept(&self, saved: &[Finding]) -> Vec<Finding> {
         let mut lost = self.findings_before_loss.clone();
         keep_untold(&mut lost, &self.findings, saved);
         lost
     }
 
     /// What is left of another burn-in of the same drive counts for this one.
-    pub fn add(&mut self, left: &Remains) {
+    pub(super) fn add(&mut self, left: &Remains) {
         for found in &left.findings {
             if !self.findings_before_loss.contains(found) {
                 self.findings_before_loss.push(found.clone());
@@ -118,7 +118,7 @@ impl Saved {
     }
 
     /// What is to be known of it before it is gone on with: another version kept it, or nobody did for long.
-    pub fn told(&self, now: Time) -> Option<String> {
+    pub(super) fn told(&self, now: Time) -> Option<String> {
         let other = match self.engine.as_str() {
             ENGINE => None,
             "" => Some("it was begun by an older version of Kiln".to_owned()),
@@ -154,7 +154,7 @@ pub(super) struct Over {
 
 impl Over {
     /// In words, as the rest of a sentence about the burn-in.
-    pub fn words(&self) -> String {
+    pub(super) fn words(&self) -> String {
         let word = self.outcome.map_or("", |outcome| outcome.word());
         let gap = if word.is_empty() { "" } else { " " };
         format!("ended{gap}{word} at {} ({})", self.at, self.why)
@@ -167,7 +167,7 @@ pub(super) mod tests {
     use super::*;
 
     /// A burn-in that was just begun.
-    pub fn saved() -> Saved {
+    pub(crate) fn saved() -> Saved {
         Saved {
             job: JobId::now(),
             key: None,

@@ -28,7 +28,7 @@ pub(super) struct Line {
 }
 
 impl Screen {
-    pub fn new(terminal: bool) -> Self {
+    pub(super) fn new(terminal: bool) -> Self {
         // On a terminal that cannot move its cursor (`TERM=dumb`) bars show nothing at all.
         let is_drawn = terminal && !ProgressDrawTarget::stderr().is_hidden();
         let bars = || {
@@ -40,7 +40,7 @@ impl Screen {
         }
     }
 
-    pub fn job(&self, name: &str) -> Line {
+    pub(super) fn job(&self, name: &str) -> Line {
         let bar = self.bars.as_ref().map(|bars| {
             let style = ProgressStyle::with_template("{prefix} {msg:56!} {wide_bar} {percent:>3} %")
                 .unwrap_or_else(|_| ProgressStyle::default_bar());
@@ -57,7 +57,7 @@ impl Screen {
         }
     }
 
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         if let Some(bars) = &self.bars {
             let _ = bars.clear();
         }
@@ -66,12 +66,12 @@ impl Screen {
 
 impl Line {
     /// One that nobody sees.
-    pub fn silent() -> Self {
+    pub(super) fn silent() -> Self {
         Screen { bars: None }.job("")
     }
 
     /// A fact.
-    pub fn say(&self, text: &str) {
+    pub(super) fn say(&self, text: &str) {
         let line = format!("{}: {text}", self.name);
         match &self.bar {
             Some(bar) => bar.suspend(|| tell!("{line}")),
@@ -80,7 +80,7 @@ impl Line {
     }
 
     /// It ended: its bar goes.
-    pub fn end(&self) {
+    pub(super) fn end(&self) {
         if let Some(bar) = &self.bar {
             bar.finish_and_clear();
         }
@@ -88,7 +88,7 @@ impl Line {
 
     /// With no bar between the lines that `tell` writes to this terminal. Nobody's bar moves meanwhile, and no drive goes on that
     /// has something to show: `tell` waits for no reader.
-    pub fn apart<T>(&self, tell: impl FnOnce() -> T) -> T {
+    pub(super) fn apart<T>(&self, tell: impl FnOnce() -> T) -> T {
         match &self.bar {
             Some(bar) => bar.suspend(tell),
             None => tell(),
@@ -96,7 +96,7 @@ impl Line {
     }
 
     /// A phase began.
-    pub fn phase(&self, phase: Phase) {
+    pub(super) fn phase(&self, phase: Phase) {
         match &self.bar {
             Some(bar) => bar.set_message(phase.label().to_owned()),
             None => self.say(phase.label()),
@@ -104,7 +104,7 @@ impl Line {
     }
 
     /// How far it is.
-    pub fn progress(&self, progress: &Progress) {
+    pub(super) fn progress(&self, progress: &Progress) {
         let heat = progress.temperature.map(|t| format!(", {t}")).unwrap_or_default();
         let rate = match progress.phase_percent {
             Some(percent) => format!("{} {percent:.0} %{heat}", progress.phase.label()),

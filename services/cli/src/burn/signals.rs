@@ -73,7 +73,7 @@ impl Signals {
     ///
     /// # Errors
     /// When the kernel takes no handler, in words.
-    pub fn listen() -> Result<Self, String> {
+    pub(super) fn listen() -> Result<Self, String> {
         let signals = Self {
             course: Arc::new(Mutex::new(Course::Looking)),
             asked: Arc::default(),
@@ -92,7 +92,7 @@ impl Signals {
     }
 
     /// From now on drives are written. Does not return where a signal has come before.
-    pub fn begin(&self) {
+    pub(super) fn begin(&self) {
         let mut course = self.lock();
         if *course == Course::Over {
             drop(course);
@@ -105,7 +105,7 @@ impl Signals {
     }
 
     /// Whether the burn-ins were asked to end, for them.
-    pub fn asked(&self) -> Arc<AtomicBool> {
+    pub(super) fn asked(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.asked)
     }
 

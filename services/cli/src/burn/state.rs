@@ -52,7 +52,7 @@ pub(crate) fn folder(given: Option<PathBuf>) -> PathBuf {
 
 impl StateDir {
     /// Where it is; it may not be there yet.
-    pub fn at(given: Option<PathBuf>, erases: bool) -> Self {
+    pub(super) fn at(given: Option<PathBuf>, erases: bool) -> Self {
         let dir = folder(given);
         Self { dir, erases }
     }
@@ -61,12 +61,12 @@ impl StateDir {
     ///
     /// # Errors
     /// Why it cannot be, in words.
-    pub fn make(&self) -> Result<(), String> {
+    pub(super) fn make(&self) -> Result<(), String> {
         fs::create_dir_all(&self.dir).map_err(|e| format!("--state {}: {e}", self.dir.display()))
     }
 
     /// The directory itself.
-    pub fn path(&self) -> &Path {
+    pub(super) fn path(&self) -> &Path {
         &self.dir
     }
 
@@ -92,18 +92,18 @@ impl StateDir {
     }
 
     /// Replaces the drive's file.
-    pub fn save(&self, drive: &DriveId, saved: &Saved) -> io::Result<()> {
+    pub(super) fn save(&self, drive: &DriveId, saved: &Saved) -> io::Result<()> {
         put(&self.file(drive), saved)
     }
 
     /// The same of a new burn-in that has not written yet; an earlier one's stays.
-    pub fn save_begun(&self, drive: &DriveId, saved: &Saved) -> io::Result<()> {
+    pub(super) fn save_begun(&self, drive: &DriveId, saved: &Saved) -> io::Result<()> {
         put(&self.begun(drive), saved)
     }
 
     /// What there is for the drive; what cannot be used is set aside. It stays where it is, too, until something is kept in its place:
     /// whoever is killed before that has not forgotten what it found.
-    pub fn load(&self, drive: &DriveId) -> Found {
+    pub(super) fn load(&self, drive: &DriveId) -> Found {
         match self.look(drive) {
             Found::Bad(why, left) => Found::Bad(format!("{why}; {}", self.set_aside(drive)), left),
             found => found,
@@ -111,7 +111,7 @@ impl StateDir {
     }
 
     /// What there is for the drive; changes nothing.
-    pub fn look(&self, drive: &DriveId) -> Found {
+    pub(super) fn look(&self, drive: &DriveId) -> Found {
         let (earlier, later) = (read(&self.file(drive)), read(&self.begun(drive)));
         match (union::shown(&earlier, &later), later) {
             (Shown::Earlier, _) => earlier,
@@ -129,7 +129,7 @@ impl StateDir {
     ///
     /// # Errors
     /// When that cannot be kept, in words.
-    pub fn unite(&self, drive: &DriveId) -> Result<Option<String>, String> {
+    pub(super) fn unite(&self, drive: &DriveId) -> Result<Option<String>, String> {
         let (earlier, later) = (read(&self.file(drive)), read(&self.begun(drive)));
         let failed = |e: io::Error| format!("{}: {e}", self.file(drive).display());
         let mut aside = None;
@@ -175,19 +175,19 @@ impl StateDir {
     }
 
     /// The new burn-in is about to write: an earlier one's pattern goes.
-    pub fn take_place(&self, drive: &DriveId) {
+    pub(super) fn take_place(&self, drive: &DriveId) {
         if fs::rename(self.begun(drive), self.file(drive)).is_err() {
             self.forget(drive);
         }
     }
 
     /// The new burn-in wrote nothing, and nobody has to know of it.
-    pub fn forget_begun(&self, drive: &DriveId) {
+    pub(super) fn forget_begun(&self, drive: &DriveId) {
         let _ = fs::remove_file(self.begun(drive));
     }
 
     /// How the drive's burn-in ended, where nobody began another one since.
-    pub fn ended(&self, drive: &DriveId) -> Option<Over> {
+    pub(super) fn ended(&self, drive: &DriveId) -> Option<Over> {
         match self.look(drive) {
             Found::Ended(over) => Some(over),
             Found::Nothing | Found::Good(_) | Found::Begun(_) | Found::Bad(..) | Found::Unreadable(_) => None,
@@ -195,7 +195,7 @@ impl StateDir {
     }
 
     /// Forgets the drive.
-    pub fn forget(&self, drive: &DriveId) {
+    pub(super) fn forget(&self, drive: &DriveId) {
         let _ = fs::remove_file(self.file(drive));
     }
 }

@@ -29,7 +29,7 @@ pub(super) enum NoDevice {
 }
 
 impl NoDevice {
-    pub fn refusal(self, node: &Path) -> Refusal {
+    pub(super) fn refusal(self, node: &Path) -> Refusal {
         match self {
             Self::NotABlockDevice => Refusal::NotABlockDevice { node: node.to_owned() },
             Self::Partition(number) => Refusal::NotAWholeDisk { number },
@@ -40,7 +40,7 @@ impl NoDevice {
 
 impl Target {
     /// Whether `id` names this drive: serial or WWN; a loop device by its path.
-    pub fn is_named(&self, id: &str) -> bool {
+    pub(super) fn is_named(&self, id: &str) -> bool {
         let Ok(device) = &self.device else {
             return Path::new(id) == self.node;
         };
@@ -48,7 +48,7 @@ impl Target {
     }
 
     /// What to give to `--yes-erase`.
-    pub fn id(&self) -> String {
+    pub(super) fn id(&self) -> String {
         match &self.device {
             Ok(device) if !device.identity.serial.is_empty() => device.identity.serial.clone(),
             Ok(device) => device

@@ -109,7 +109,7 @@ pub fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-pub fn object(output: &Output) -> serde_json::Value {
+pub fn object(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(output)))
 }
 
@@ -191,17 +191,17 @@ pub fn signal(child: &Child, signal: i32) {
 }
 
 /// A burn-in that a signal ended while it wrote.
-pub fn interrupted(drive: &Loop) -> (Output, serde_json::Value) {
+pub fn interrupted(drive: &Loop) -> (Output, Value) {
     interrupted_by(drive, libc::SIGINT)
 }
 
 /// The same by any signal.
-pub fn interrupted_by(drive: &Loop, which: i32) -> (Output, serde_json::Value) {
+pub fn interrupted_by(drive: &Loop, which: i32) -> (Output, Value) {
     interrupted_in(drive, which, &["--playbook", "surface"])
 }
 
 /// The same with other arguments.
-pub fn interrupted_in(drive: &Loop, which: i32, line: &[&str]) -> (Output, serde_json::Value) {
+pub fn interrupted_in(drive: &Loop, which: i32, line: &[&str]) -> (Output, Value) {
     caught(|| {
         let mut command = drive.command(&[line, &["--io", "sync"]].concat());
         // SAFETY: signal(2) alone between fork and exec. Whoever runs the tests may ignore it.
@@ -228,7 +228,7 @@ pub fn interrupted_in(drive: &Loop, which: i32, line: &[&str]) -> (Output, serde
 pub fn has_checkpoint(drive: &Loop) -> bool {
     let files = std::fs::read_dir(drive.state()).into_iter().flatten().flatten();
     files.filter_map(|file| std::fs::read(file.path()).ok()).any(|text| {
-        let kept: serde_json::Value = serde_json::from_slice(&text).unwrap_or_default();
+        let kept: Value = serde_json::from_slice(&text).unwrap_or_default();
         kept["checkpoint"].as_str().is_some_and(|text| !text.is_empty())
     })
 }

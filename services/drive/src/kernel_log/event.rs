@@ -21,7 +21,7 @@ pub(super) struct Event {
 
 impl Event {
     /// Takes a line that tells a reset by these words; whether it is another one than the last.
-    pub fn is_new(&mut self, at: Duration, words: &'static str) -> bool {
+    pub(super) fn is_new(&mut self, at: Duration, words: &'static str) -> bool {
         let new = self.told.is_empty() || at.saturating_sub(self.began) > TOGETHER || self.told.contains(&words);
         if new {
             (self.began, self.told) = (at, Vec::new());

@@ -36,7 +36,7 @@ impl Records {
     ///
     /// # Errors
     /// When there is no such device, it is another, or it may not be read.
-    pub fn from_now() -> io::Result<Self> {
+    pub(super) fn from_now() -> io::Result<Self> {
         Self::of(Path::new("/dev/kmsg"))
     }
 
@@ -58,7 +58,7 @@ impl Records {
     ///
     /// # Errors
     /// When reading fails; what was read until then is lost.
-    pub fn look(&mut self) -> io::Result<News> {
+    pub(super) fn look(&mut self) -> io::Result<News> {
         collect(&mut self.log)
     }
 }

@@ -16,16 +16,16 @@ pub(super) struct Order([u8; 2]);
 
 impl Order {
     /// IDENTIFY DEVICE.
-    pub const IDENTIFY: Self = Self([0xec, 0]);
+    pub(super) const IDENTIFY: Self = Self([0xec, 0]);
 
     /// DEVICE CONFIGURATION IDENTIFY.
-    pub const CONFIGURATION_IDENTIFY: Self = Self([0xb1, 0xc2]);
+    pub(super) const CONFIGURATION_IDENTIFY: Self = Self([0xb1, 0xc2]);
 
     /// GET NATIVE MAX ADDRESS EXT, of ACCESSIBLE MAX ADDRESS CONFIGURATION. Its other features set an address, or freeze it.
-    pub const GET_NATIVE_MAX: Self = Self([0x78, 0]);
+    pub(super) const GET_NATIVE_MAX: Self = Self([0x78, 0]);
 
     /// READ NATIVE MAX ADDRESS EXT, of the host protected area.
-    pub const READ_NATIVE_MAX: Self = Self([0x27, 0]);
+    pub(super) const READ_NATIVE_MAX: Self = Self([0x27, 0]);
 }
 
 /// An order that brings one page, as bytes of ATA PASS-THROUGH (16).

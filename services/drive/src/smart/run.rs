@@ -272,8 +272,8 @@ impl Smartctl {
         let output = self
             .call(node, kind.as_deref(), "--json=co", order)
             .map_err(Unreadable::Run)?;
-        let json: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-        let strings = |value: &serde_json::Value| -> Vec<String> {
+        let json: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
+        let strings = |value: &Value| -> Vec<String> {
             let all = value.as_array().into_iter().flatten().take(256);
             all.filter_map(|line| line.as_str().or_else(|| line["string"].as_str()).map(str::to_owned))
                 .collect()

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 
 /// Writes a script for `sh`. A child writes it: a descriptor of ours that is open for writing would be inherited by
 /// whatever another test starts at that moment, and the script could not be run ("text file busy").
-pub fn script(path: &Path, text: &str) {
+pub(crate) fn script(path: &Path, text: &str) {
     let mut child = Command::new("sh")
         .args(["-c", "cat > \"$0\" && chmod 755 \"$0\""])
         .arg(path)

@@ -22,7 +22,7 @@ pub const WAITS: [Duration; 8] = [
 pub const GIVE_UP: Duration = Duration::from_secs(5 * 86_400);
 
 /// When the message is tried again after `attempts` attempts; `None` when it is given up.
-pub fn next(attempts: u32, failed: &Failed, now: Time) -> Option<Time> {
+pub(super) fn next(attempts: u32, failed: &Failed, now: Time) -> Option<Time> {
     let wait = *WAITS.get(usize::try_from(attempts).ok()?)?;
     if !failed.retry {
         return None;
@@ -31,7 +31,7 @@ pub fn next(attempts: u32, failed: &Failed, now: Time) -> Option<Time> {
 }
 
 /// Whether a channel that has been failing since `since`, and has just given a message up, is switched off.
-pub fn hopeless(since: Time, failed: &Failed, now: Time) -> bool {
+pub(super) fn hopeless(since: Time, failed: &Failed, now: Time) -> bool {
     let long = now > since && now.duration_since(since).unsigned_abs() >= GIVE_UP;
     failed.gone || long
 }

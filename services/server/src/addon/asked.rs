@@ -277,7 +277,7 @@ mod tests {
                     { "name": "command", "type": "select", "default": default, "options": [
                         { "label": "Status", "value": "status" }, { "label": "Full", "value": "full" }] },
                     { "name": "sure", "type": "checkbox", "security_gate": true, "visible_when": "command=full" }] } }] }] });
-            super::manifest(&raw).unwrap()
+            manifest(&raw).unwrap()
         };
         let gates = |default: Value, sent: Value| find(&manifest(default), "f", "go", &data(sent)).unwrap().gates;
         assert_eq!(gates(json!("full"), json!({})), ["sure"]);

@@ -16,7 +16,7 @@ const AHEAD: usize = 4096;
 const BYTES: usize = 8 << 20;
 
 /// A frame with its number in the add-on's history.
-pub type Numbered = (u64, Telemetry);
+pub(super) type Numbered = (u64, Telemetry);
 
 #[derive(Debug)]
 struct Listener {

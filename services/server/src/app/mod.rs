@@ -21,6 +21,7 @@ use wire::event::{Actor, NewEvent, Severity};
 use wire::{DriveId, Problem};
 
 use crate::addon::Addons;
+use crate::addon::replies::Replies;
 use crate::alerts::{self, Alerts};
 use crate::auth::claim::{Claim, Code};
 use crate::auth::known::Known;
@@ -40,7 +41,6 @@ use crate::key::Keys;
 use crate::life::{self, Life};
 use crate::message::Message;
 use crate::own;
-use crate::addon::replies::Replies;
 use crate::scribe::{self, Keep, Scribe};
 use crate::tables;
 use crate::update::Updates;
@@ -471,7 +471,7 @@ impl App {
     /// Tells an add-on what of it was not taken. One that does not read has it in its log alone: nobody waits for it. The box's own
     /// agent has its log in the journal.
     fn tell_sender(&self, addon: u64, what: String) {
-        if addon == crate::hub::AGENT && self.has_agent {
+        if addon == AGENT && self.has_agent {
             return;
         }
         let frame = wire::Frame::Other {

@@ -671,8 +671,8 @@ mod tests {
         let (secret, ..) = vault.new_token("shed", START).await.unwrap();
         let token = vault.token(&secret, START).unwrap();
         // While somebody reads, no page is used again, and each change takes new ones: in the end none is left.
-        let (reads, store) = (std::sync::Arc::new(std::sync::Barrier::new(2)), vault.store.clone());
-        let its = std::sync::Arc::clone(&reads);
+        let (reads, store) = (Arc::new(std::sync::Barrier::new(2)), vault.store.clone());
+        let its = Arc::clone(&reads);
         let reader = std::thread::spawn(move || {
             store.read(|_| {
                 its.wait();

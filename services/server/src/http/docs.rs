@@ -31,14 +31,14 @@ fn guide(name: &str, headers: &HeaderMap) -> Result<Response, Refusal> {
 
 /// The list of the guides.
 #[utoipa::path(get, path = "/docs", operation_id = "guides", tag = "box", security(()), responses((status = 200, body = String, content_type = "text/html")))]
-pub async fn index() -> Response {
+pub(super) async fn index() -> Response {
     page(docs::index())
 }
 
 /// A guide as a page; `style.css` is how they look.
 #[utoipa::path(get, path = "/docs/{name}", operation_id = "guide", tag = "box", security(()), params(("name" = String, Path, description = "Its name, with .md or without")),
     responses((status = 200, body = String, content_type = "text/html"), (status = 404, description = "`guide-unknown`; a page to whoever accepts text/html")))]
-pub async fn show(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Refusal> {
+pub(super) async fn show(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Refusal> {
     if name == "style.css" {
         return Ok(([(CONTENT_TYPE, "text/css"), (CACHE_CONTROL, "no-cache")], docs::STYLE).into_response());
     }
@@ -48,6 +48,6 @@ pub async fn show(Path(name): Path<String>, headers: HeaderMap) -> Result<Respon
 /// A guide about a plug-in.
 #[utoipa::path(get, path = "/docs/plugins/{name}", operation_id = "plugin_guide", tag = "box", security(()), params(("name" = String, Path, description = "Its name, with .md or without")),
     responses((status = 200, body = String, content_type = "text/html"), (status = 404, description = "`guide-unknown`; a page to whoever accepts text/html")))]
-pub async fn of_plugin(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Refusal> {
+pub(super) async fn of_plugin(Path(name): Path<String>, headers: HeaderMap) -> Result<Response, Refusal> {
     guide(&format!("plugins/{name}"), &headers)
 }

@@ -16,7 +16,7 @@ const STUCK: std::time::Duration = std::time::Duration::from_secs(15);
 
 /// Whether the server serves; 503 when its store does not.
 #[utoipa::path(get, path = "/health", tag = "box", security(()), responses((status = 200, body = Health), (status = 503, body = Health)))]
-pub async fn health(State(app): State<Arc<App>>) -> Response {
+pub(super) async fn health(State(app): State<Arc<App>>) -> Response {
     let now = app.clock.now();
     let store = app.store.health();
     let stuck = store.busy_for.is_some_and(|busy| busy > STUCK);
@@ -51,6 +51,6 @@ pub async fn health(State(app): State<Arc<App>>) -> Response {
 
 /// The same at the path where existing clients look.
 #[utoipa::path(get, path = "/api/v1/health", operation_id = "health_v1", tag = "box", security(()), responses((status = 200, body = Health), (status = 503, body = Health)))]
-pub async fn health_v1(state: State<Arc<App>>) -> Response {
+pub(super) async fn health_v1(state: State<Arc<App>>) -> Response {
     health(state).await
 }

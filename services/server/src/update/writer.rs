@@ -19,7 +19,7 @@ const ANSWER_MAX: u64 = 64 * 1024;
 
 /// A connection to the writer.
 #[derive(Debug)]
-pub struct Writer {
+pub(super) struct Writer {
     read: BufReader<OwnedReadHalf>,
     write: OwnedWriteHalf,
 }
@@ -31,7 +31,7 @@ pub(super) fn lost(why: impl std::fmt::Display) -> Problem {
 
 impl Writer {
     /// Connects as soon as it is there.
-    pub async fn connect(path: &Path) -> Result<Self, Problem> {
+    pub(super) async fn connect(path: &Path) -> Result<Self, Problem> {
         let begun = Instant::now();
         loop {
             match UnixStream::connect(path).await {
@@ -47,7 +47,7 @@ impl Writer {
     }
 
     /// Asks, with the bytes that belong to it, and waits for the answer.
-    pub async fn ask(&mut self, ask: &Ask, bytes: &[u8]) -> Result<Answer, Problem> {
+    pub(super) async fn ask(&mut self, ask: &Ask, bytes: &[u8]) -> Result<Answer, Problem> {
         within(async {
             say(&mut self.write, ask, bytes).await?;
             answer(&mut self.read).await
@@ -56,13 +56,13 @@ impl Writer {
     }
 
     /// Says that what comes next takes its time. There is no answer.
-    pub async fn wait(&mut self) -> io::Result<()> {
+    pub(super) async fn wait(&mut self) -> io::Result<()> {
         self.write.write_all(b"\n").await
     }
 
     /// Asks for the end of an update. Where `given_up` comes before the answer, the writer is told that nobody wants it any
     /// more, and its answer says whether that was in time.
-    pub async fn finish(&mut self, given_up: impl Future<Output = ()>) -> Result<Answer, Problem> {
+    pub(super) async fn finish(&mut self, given_up: impl Future<Output = ()>) -> Result<Answer, Problem> {
         let Self { read, write } = self;
         within(async {
             say(write, &Ask::Finish {}, &[]).await?;

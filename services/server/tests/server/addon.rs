@@ -526,16 +526,16 @@ async fn an_heir_of_the_same_name_inherits_nothing() {
     let line = json!({ "type": "log", "payload": { "level": "info", "message": "of the first" } });
     socket.send(Message::text(line.to_string())).await.unwrap();
     page.named("log").await;
-    let off = json!({ "enabled": false, "password": crate::box_::PASSWORD }).to_string();
+    let off = json!({ "enabled": false, "password": PASSWORD }).to_string();
     let path = format!("/api/addons/{id}/enabled");
     let off = admin
-        .raw(http::Method::PUT, &path, Some(("application/json", off.into())))
+        .raw(Method::PUT, &path, Some(("application/json", off.into())))
         .await;
     assert_eq!(off.status, 200, "{off:?}");
-    let gone = json!({ "password": crate::box_::PASSWORD }).to_string();
+    let gone = json!({ "password": PASSWORD }).to_string();
     let gone = admin
         .raw(
-            http::Method::DELETE,
+            Method::DELETE,
             &format!("/api/addons/{id}"),
             Some(("application/json", gone.into())),
         )

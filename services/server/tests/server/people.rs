@@ -126,7 +126,7 @@ async fn ones_own_sessions_are_listed_and_each_is_ended_by_itself() {
     for cookie in [&first.cookie, &phone.cookie] {
         assert!(!all.text.contains(cookie.as_deref().unwrap()), "{all:?}");
     }
-    let path = |one: &serde_json::Value| format!("/api/v1/sessions/{}", one["id"].as_str().unwrap());
+    let path = |one: &Value| format!("/api/v1/sessions/{}", one["id"].as_str().unwrap());
     assert_eq!(first.delete(&path(&other)).await.status, 204);
     assert_eq!(phone.get("/api/v1/session").await.status, 401);
     let again = first.delete(&path(&other)).await;

@@ -248,7 +248,10 @@ impl Bench {
         let leaves_after = Arc::new(AtomicUsize::new(usize::MAX));
         tokio::spawn(writer(at("update.sock"), kept.clone(), Arc::clone(&leaves_after)));
         tokio::spawn(supervisor(at("control.sock"), other, Arc::clone(&asked)));
-        tokio::spawn(server::supervisor::control::run(Arc::clone(&box_.app), at("control.sock")));
+        tokio::spawn(server::supervisor::control::run(
+            Arc::clone(&box_.app),
+            at("control.sock"),
+        ));
         let mut admin = box_.admin().await;
         let known = async {
             while admin.get("/api/v1/update").await.status != 200 {

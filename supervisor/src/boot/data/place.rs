@@ -21,7 +21,7 @@ pub(crate) const STATE_WHERE: &str = "/run/kiln/state";
 ///
 /// # Errors
 /// The kernel refused.
-pub fn state_in_ram() -> io::Result<()> {
+pub(crate) fn state_in_ram() -> io::Result<()> {
     let _ = nix::mount::umount2(STATE, nix::mount::MntFlags::MNT_DETACH);
     let flags = MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_NOEXEC;
     mount(

@@ -13,7 +13,7 @@ const SWITCH: &str = "sys/kernel/rcu_expedited";
 ///
 /// # Errors
 /// The switch is there and cannot be written: the kernel goes on as it did.
-pub fn hurry(root: &Path, on: bool) -> io::Result<()> {
+pub(crate) fn hurry(root: &Path, on: bool) -> io::Result<()> {
     let path = root.join(SWITCH);
     if !path.exists() {
         return Ok(());
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_switch_is_turned_and_a_missing_one_is_passed_over() -> std::io::Result<()> {
+    fn the_switch_is_turned_and_a_missing_one_is_passed_over() -> io::Result<()> {
         let dir = tempfile::tempdir()?;
         hurry(dir.path(), true)?;
         let at = dir.path().join(SWITCH);

@@ -222,10 +222,10 @@ mod tests {
     #[test]
     fn each_setting_is_written_and_a_missing_one_is_passed_over() -> std::io::Result<()> {
         let dir = tempfile::tempdir()?;
-        std::fs::create_dir_all(dir.path().join("kernel"))?;
-        std::fs::write(dir.path().join("kernel/kptr_restrict"), "0\n")?;
+        fs::create_dir_all(dir.path().join("kernel"))?;
+        fs::write(dir.path().join("kernel/kptr_restrict"), "0\n")?;
         assert_eq!(harden(dir.path()), Vec::<String>::new());
-        assert_eq!(std::fs::read_to_string(dir.path().join("kernel/kptr_restrict"))?, "2\n");
+        assert_eq!(fs::read_to_string(dir.path().join("kernel/kptr_restrict"))?, "2\n");
         assert!(!dir.path().join("net").exists());
         Ok(())
     }

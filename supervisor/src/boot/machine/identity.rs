@@ -10,7 +10,7 @@ use std::path::Path;
 use crate::network::interfaces;
 
 /// The name while nothing of the machine's own is known.
-pub const UNNAMED: &str = "kiln";
+pub(super) const UNNAMED: &str = "kiln";
 
 /// Where makers put what tells one machine from another, best first.
 const SOURCES: [&str; 4] = [
@@ -33,7 +33,7 @@ const FILLERS: [&str; 8] = [
 
 /// `kiln-XXXX`; `None` while nothing of the machine's own is known. `settled`: interfaces are there, as far as their drivers come
 /// with the box; before that the lowest hardware address so far would be that of the driver which was first at this start.
-pub fn name(root: &Path, settled: bool) -> Option<String> {
+pub(super) fn name(root: &Path, settled: bool) -> Option<String> {
     let told = SOURCES.iter().find_map(|s| {
         let text = fs::read_to_string(root.join(s)).ok()?;
         let text = text

@@ -490,7 +490,7 @@ mod tests {
     #[test]
     fn a_console_that_took_nothing_is_told_again() {
         let (mut m, mut desk) = (machine(), Desk::default());
-        let status = crate::console::tests::screen().status;
+        let status = console::tests::screen().status;
         let (ours, theirs) = std::os::unix::net::UnixDatagram::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
         while ours.send(&[0; 512]).is_ok() {}

@@ -369,7 +369,7 @@ fn a_trim_that_takes_its_time_is_neither_a_slow_region_nor_an_outlier() {
 #[test]
 fn a_slow_region_is_one_of_64_mib_with_accesses_that_are_long_for_its_kind() {
     let sectors = 1_u64 << 26;
-    let geometry = crate::device::Geometry { sectors, ..GEOMETRY };
+    let geometry = Geometry { sectors, ..GEOMETRY };
     let of = |slow: std::ops::Range<u64>, longest, rpm| {
         let mut evidence = Evidence::new(geometry, &plain(&[Phase::Write, Phase::Verify]));
         for zone in 0..1024_u64 {
@@ -398,7 +398,7 @@ fn a_slow_region_is_one_of_64_mib_with_accesses_that_are_long_for_its_kind() {
 fn a_short_slow_region_of_a_large_drive_is_found_with_its_place() {
     let (bytes, zones) = (20_000_000_000_000_u64, 1024);
     let sectors = bytes / 512;
-    let geometry = crate::device::Geometry { sectors, ..GEOMETRY };
+    let geometry = Geometry { sectors, ..GEOMETRY };
     // In MiB.
     let from = 11_000_000_000_000_u64 >> 26 << 6;
     // `behind`: how many times slower the drive is behind the zone with the region.

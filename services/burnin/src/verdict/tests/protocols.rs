@@ -199,7 +199,7 @@ fn nvme_heat_that_is_past_is_told_and_heat_during_the_job_is_warn() {
     });
     let line = |degrees: &[i32]| -> Vec<TimePoint> {
         let point = |degrees: &i32| TimePoint {
-            at: wire::Time::UNIX_EPOCH,
+            at: Time::UNIX_EPOCH,
             step: 0,
             temperature: Some(Celsius(*degrees)),
             rate: Bytes(0),

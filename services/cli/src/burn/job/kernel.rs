@@ -43,7 +43,7 @@ struct Heard {
 
 impl Kernel {
     /// Begins to listen; `earlier` is what sessions before heard.
-    pub fn start(system: &System, device: &Device, earlier: &Seen) -> Self {
+    pub(super) fn start(system: &System, device: &Device, earlier: &Seen) -> Self {
         let follower = Follower::new(&device.syspath);
         let heard = Arc::new(Mutex::new(Heard {
             resets: earlier.resets,
@@ -72,7 +72,7 @@ impl Kernel {
     }
 
     /// Adds what was heard until now.
-    pub fn tell(&self, seen: &mut Seen) {
+    pub(super) fn tell(&self, seen: &mut Seen) {
         let mut heard = self.lock();
         heard.look();
         (seen.resets, seen.hidden) = (heard.resets, heard.hidden);
@@ -80,30 +80,30 @@ impl Kernel {
     }
 
     /// Resets that were heard of until the last look.
-    pub fn resets(&self) -> u64 {
+    pub(super) fn resets(&self) -> u64 {
         self.lock().resets
     }
 
     /// Whether there was a reset or an exchange since this was asked last.
-    pub fn doubts(&self) -> bool {
+    pub(super) fn doubts(&self) -> bool {
         let mut heard = self.lock();
         std::mem::take(&mut heard.doubt)
     }
 
     /// The same, looked at now and left to be asked again.
-    pub fn is_doubted(&self) -> bool {
+    pub(super) fn is_doubted(&self) -> bool {
         let mut heard = self.lock();
         heard.look();
         heard.doubt
     }
 
     /// In words, where another medium is in the drive's place, or none. One that was counted anew may be taken up.
-    pub fn gone(&self) -> Option<&'static str> {
+    pub(super) fn gone(&self) -> Option<&'static str> {
         self.lock().gone()
     }
 
     /// Takes note of a checkpoint.
-    pub fn keep(&self, text: &str) {
+    pub(super) fn keep(&self, text: &str) {
         let mut heard = self.lock();
         heard.checkpoints = heard.checkpoints.saturating_add(1);
         if heard.provable.is_some() || heard.checkpoints == SETTLED && heard.seat.now() == Place::Same {
@@ -112,13 +112,13 @@ impl Kernel {
     }
 
     /// Whether this session's headers are known to have gone to the medium that is held.
-    pub fn is_settled(&self) -> bool {
+    pub(super) fn is_settled(&self) -> bool {
         self.lock().provable.is_some()
     }
 
     /// Whether a drive that was counted anew, as a removable one is after a reset, proves to be the one that is held; `proves` is given
     /// a descriptor of it and the last checkpoint. It counts as held from then on.
-    pub fn takes_up(&self, proves: impl FnOnce(File, &str) -> bool) -> bool {
+    pub(super) fn takes_up(&self, proves: impl FnOnce(File, &str) -> bool) -> bool {
         let heard = self.lock();
         let (seat, checkpoint) = (Arc::clone(&heard.seat), heard.provable.clone());
         drop(heard);
@@ -131,7 +131,7 @@ impl Kernel {
     }
 
     /// How often it was.
-    pub fn recounts(&self) -> u32 {
+    pub(super) fn recounts(&self) -> u32 {
         self.lock().recounts
     }
 

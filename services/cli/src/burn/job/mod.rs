@@ -73,12 +73,12 @@ struct Birth {
 
 impl Job {
     /// What to call it on screen.
-    pub fn name(&self) -> String {
+    pub(super) fn name(&self) -> String {
         super::short(&self.node)
     }
 
     /// Runs it to its end.
-    pub fn run(self, line: &Line) -> Ended {
+    pub(super) fn run(self, line: &Line) -> Ended {
         let mut notes = Vec::new();
         let (birth, mut own, resume) = match self.begin(line, &mut notes) {
             Ok(begun) => begun,
@@ -282,14 +282,14 @@ impl Job {
         if let Some(why) = resumed.and_then(|checkpoint| self.stranger_to(device.as_mut(), &checkpoint)) {
             return Err(why);
         }
-        let waiting = std::cell::Cell::new(None);
-        let stranger = std::cell::Cell::new(None);
+        let waiting = Cell::new(None);
+        let stranger = Cell::new(None);
         // The headers are flushed before the first checkpoint.
-        let provable = std::cell::Cell::new(order.resume.is_some());
-        let doubted = std::cell::RefCell::new(None);
-        let early = std::cell::Cell::new(own.doubted);
+        let provable = Cell::new(order.resume.is_some());
+        let doubted = RefCell::new(None);
+        let early = Cell::new(own.doubted);
         // Whether another drive is in its place: what the engine saw of that counts for nothing.
-        let strange = std::cell::Cell::new(false);
+        let strange = Cell::new(false);
         let counts = || {
             // The kernel tells a reset before anything is read behind it.
             if provable.get() && !strange.get() && kernel.is_doubted() {
@@ -333,7 +333,7 @@ impl Job {
             }
             ask
         };
-        let resets = std::cell::Cell::new(kernel.resets());
+        let resets = Cell::new(kernel.resets());
         let mut emit = |report: Report| match report {
             Report::Started { from, engine, .. } => {
                 line.say(&engine);

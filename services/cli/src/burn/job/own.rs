@@ -58,7 +58,7 @@ pub(super) struct Own {
 }
 
 impl Own {
-    pub fn new(steps: &[Step]) -> Self {
+    pub(super) fn new(steps: &[Step]) -> Self {
         let pending = |step: &Step| PhaseState {
             phase: step.phase,
             note: step.note(),
@@ -91,7 +91,7 @@ impl Own {
     }
 
     /// What was seen stays seen, though where the job stood is lost.
-    pub fn remember(&mut self, left: &Remains) {
+    pub(super) fn remember(&mut self, left: &Remains) {
         self.findings_before_loss.clone_from(&left.findings);
         self.earlier = Seen::left(left);
         self.self_tests.clone_from(&left.failed);
@@ -100,7 +100,7 @@ impl Own {
     }
 
     /// Goes on with what an earlier session did, but for what is taken again.
-    pub fn take_up(&mut self, mut earlier: BTreeMap<u16, PhaseState>, self_tests: Vec<SelfTest>) {
+    pub(super) fn take_up(&mut self, mut earlier: BTreeMap<u16, PhaseState>, self_tests: Vec<SelfTest>) {
         self.self_tests = self_tests;
         let states = earlier.iter_mut().map(|(step, state)| (*step, state));
         take_again(states, &mut self.self_tests);
@@ -114,7 +114,7 @@ impl Own {
     }
 
     /// The drive is no longer as it was before the first write: what is known of SMART then is known, or never will be.
-    pub fn baseline_is_past(&mut self) {
+    pub(super) fn baseline_is_past(&mut self) {
         let status = if self.before.is_some() {
             PhaseStatus::Done
         } else {
@@ -126,14 +126,14 @@ impl Own {
     }
 
     /// Whether anything bad is known of the drive.
-    pub fn has_found(&self) -> bool {
+    pub(super) fn has_found(&self) -> bool {
         let failed = |test: &SelfTest| test.outcome == SelfTestOutcome::Failed;
         let found = !self.told.is_empty() || !self.findings_before_loss.is_empty();
         found || self.unreadable.is_some() || self.self_tests.iter().any(failed)
     }
 
     /// Adds what was seen of heat in self-tests.
-    pub fn tell(&self, seen: &mut Seen) {
+    pub(super) fn tell(&self, seen: &mut Seen) {
         seen.paused |= self.was_hot;
         if seen.too_hot.is_none() {
             seen.too_hot.clone_from(&self.too_hot);
@@ -141,13 +141,13 @@ impl Own {
     }
 
     /// Whether a step is still to be done, or to be begun again.
-    pub fn is_left(&self) -> bool {
+    pub(super) fn is_left(&self) -> bool {
         let left = |state: &PhaseState| matches!(state.status, PhaseStatus::Pending | PhaseStatus::Interrupted);
         self.states.values().any(left)
     }
 
     /// Asks for hidden sectors before SMART: a drive that refuses may write that into its error log.
-    pub fn look(&mut self, job: &Job) {
+    pub(super) fn look(&mut self, job: &Job) {
         if Overlay::is_open(self.overlay.as_ref()) && self.before.is_none() {
             let told = overlay::look(&job.guard.system, &job.held.file, &job.held.identity);
             self.overlay = Overlay::over_time(self.overlay.take(), told);
@@ -155,12 +155,12 @@ impl Own {
     }
 
     /// Does every own step before `until` that is still to be done; `keep` is called after each.
-    pub fn until(&mut self, job: &Job, until: u16, watch: &Watch, line: &Line, keep: &mut dyn FnMut(&Self)) {
+    pub(super) fn until(&mut self, job: &Job, until: u16, watch: &Watch, line: &Line, keep: &mut dyn FnMut(&Self)) {
         self.work(job, &|step, _| step < until, watch, line, keep);
     }
 
     /// The same of what is left once the engine has ended.
-    pub fn rest(&mut self, job: &Job, left: Left, watch: &Watch, line: &Line, keep: &mut dyn FnMut(&Self)) {
+    pub(super) fn rest(&mut self, job: &Job, left: Left, watch: &Watch, line: &Line, keep: &mut dyn FnMut(&Self)) {
         self.work(job, &|_, phase| left.has(phase), watch, line, keep);
     }
 

@@ -65,7 +65,7 @@ fn lock(seen: &Mutex<Seen>) -> MutexGuard<'_, Seen> {
 
 impl Watch {
     /// Begins to look; `earlier` is what sessions before saw.
-    pub fn start(job: &Job, earlier: Seen) -> Self {
+    pub(super) fn start(job: &Job, earlier: Seen) -> Self {
         let seen = Arc::new(Mutex::new(earlier));
         let (end, ended) = channel();
         let mut thermometer = Thermometer::new(job.held.device.clone(), Instant::now());
@@ -108,25 +108,25 @@ impl Watch {
     }
 
     /// The engine begins, whose drive pauses at these temperatures.
-    pub fn engine(&self, limits: Limits) {
+    pub(super) fn engine(&self, limits: Limits) {
         lock(&self.seen).heat = Some(Heat::new(limits));
     }
 
     /// The engine is done.
-    pub fn engine_is_done(&self) {
+    pub(super) fn engine_is_done(&self) {
         let mut seen = lock(&self.seen);
         seen.heat = None;
         seen.asks.clear();
     }
 
     /// Another step than the engine's begins.
-    pub fn begins(&self, step: u16) {
+    pub(super) fn begins(&self, step: u16) {
         let mut seen = lock(&self.seen);
         (seen.step, seen.rate) = (step, Bytes(0));
     }
 
     /// A self-test of this step made the drive too hot: that stands on the time line in any case.
-    pub fn is_hot(&self, step: u16, at: Celsius) {
+    pub(super) fn is_hot(&self, step: u16, at: Celsius) {
         let mut seen = lock(&self.seen);
         (seen.step, seen.rate, seen.temperature) = (step, Bytes(0), Some(at));
         let point = seen.point(Time::now());
@@ -134,14 +134,14 @@ impl Watch {
     }
 
     /// Another step than the engine's is under way; `reading`: what it told of the temperature.
-    pub fn beside(&self, step: u16, reading: Option<Celsius>) {
+    pub(super) fn beside(&self, step: u16, reading: Option<Celsius>) {
         let mut seen = lock(&self.seen);
         let reading = reading.or(seen.temperature);
         seen.beside(step, reading, Time::now());
     }
 
     /// Takes note of the engine's progress; gives the temperature.
-    pub fn saw(&self, progress: &Progress) -> Option<Celsius> {
+    pub(super) fn saw(&self, progress: &Progress) -> Option<Celsius> {
         let mut seen = lock(&self.seen);
         seen.step = progress.step;
         seen.rate = progress.rate;
@@ -149,27 +149,27 @@ impl Watch {
     }
 
     /// Takes note of what was found.
-    pub fn found(&self, bad_sectors: u64) {
+    pub(super) fn found(&self, bad_sectors: u64) {
         lock(&self.seen).bad_sectors = bad_sectors;
     }
 
     /// What the engine is to be asked next.
-    pub fn next(&self) -> Option<Ask> {
+    pub(super) fn next(&self) -> Option<Ask> {
         lock(&self.seen).asks.pop_front()
     }
 
     /// Why the job is to be given up.
-    pub fn too_hot(&self) -> Option<String> {
+    pub(super) fn too_hot(&self) -> Option<String> {
         lock(&self.seen).too_hot.clone()
     }
 
     /// What was seen so far.
-    pub fn seen(&self) -> Seen {
+    pub(super) fn seen(&self) -> Seen {
         lock(&self.seen).clone()
     }
 
     /// Ends the thread; one that the drive holds is left behind.
-    pub fn end(mut self) -> Seen {
+    pub(super) fn end(mut self) -> Seen {
         if let Some((end, thread)) = self.thread.take() {
             drop(end);
             let deadline = Instant::now() + Duration::from_secs(2);
@@ -183,7 +183,7 @@ impl Watch {
 
 impl Seen {
     /// What an earlier session kept of it.
-    pub fn of(saved: &Saved) -> Self {
+    pub(super) fn of(saved: &Saved) -> Self {
         Self {
             timeline: saved.timeline.clone(),
             paused: saved.paused,
@@ -196,7 +196,7 @@ impl Seen {
     }
 
     /// What is left of one that is not gone on with.
-    pub fn left(remains: &Remains) -> Self {
+    pub(super) fn left(remains: &Remains) -> Self {
         Self {
             paused: remains.paused,
             resets: remains.resets,
@@ -229,7 +229,7 @@ impl Seen {
     }
 
     /// Another step than the engine's is under way.
-    pub fn beside(&mut self, step: u16, reading: Option<Celsius>, at: Time) {
+    pub(super) fn beside(&mut self, step: u16, reading: Option<Celsius>, at: Time) {
         (self.step, self.rate, self.temperature) = (step, Bytes(0), reading);
         self.sample(at);
     }

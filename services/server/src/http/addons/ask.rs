@@ -42,7 +42,7 @@ const READ: Duration = Duration::from_secs(30);
 
 /// Body of [`action`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct Act {
+pub(super) struct Act {
     /// The component of the manifest.
     #[serde(default)]
     component_id: String,
@@ -67,7 +67,7 @@ pub struct Act {
     dead_code,
     reason = "the document alone speaks of it: the answer is passed on unread"
 )]
-pub struct AddonAnswer(Value);
+pub(super) struct AddonAnswer(Value);
 
 /// Tells an add-on's page what was refused, as well as who asked.
 pub(super) async fn refuse(app: &App, addon: u64, refusal: Refusal) -> Refusal {
@@ -164,7 +164,7 @@ fn declared(addon: &Addon, form: &Act) -> Result<Asked, Refusal> {
         (status = 502, description = "`addon-unreachable`, `addon-redirects`, `addon-too-long`"),
         (status = 503, description = "`addon-away`, `addon-busy`, `agent-away`, `store`"),
         (status = 504, description = "`addon-late`, `agent-late`, `agent-unsure`")))]
-pub async fn action(
+pub(super) async fn action(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
@@ -283,7 +283,7 @@ fn road(asked: &Asked, form: &Act) -> Result<(Method, String), Refusal> {
 /// Query of the proxy.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Through {
+pub(super) struct Through {
     /// Path of the add-on's API, from /api/.
     path: Option<String>,
     /// PUT, PATCH or DELETE instead of POST.
@@ -375,7 +375,7 @@ fn names_a_look(manifest: &Value, path: &str) -> bool {
         (status = 409, description = "`no-address`, `addon-disabled`, `bad-url`"),
         (status = 502, description = "`addon-unreachable`, `addon-redirects`, `addon-too-long`"),
         (status = 504, description = "`addon-late`")))]
-pub async fn read(
+pub(super) async fn read(
     State(app): State<Arc<App>>,
     _: Person,
     Path(id): Path<String>,
@@ -413,7 +413,7 @@ pub async fn read(
         (status = 413, description = "`too-long`: the body has more than 64 KiB"),
         (status = 502, description = "`addon-unreachable`, `addon-redirects`, `addon-too-long`"),
         (status = 504, description = "`addon-late`")))]
-pub async fn write(
+pub(super) async fn write(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,

@@ -72,7 +72,7 @@ pub(super) fn check_token(app: &App, peer: Peer, token: Option<&str>) -> Result<
 
 /// The add-ons, the built-in agent first.
 #[utoipa::path(get, path = "/api/addons", operation_id = "addons", tag = "addons", responses((status = 200, body = Vec<AddonView>), LoggedIn))]
-pub async fn list(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<AddonView>> {
+pub(super) async fn list(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<AddonView>> {
     Answered(
         app.addons
             .list()
@@ -84,7 +84,7 @@ pub async fn list(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<AddonV
 
 /// One add-on; the same again as `addon` beside its `manifest`, as existing dashboards read it.
 #[utoipa::path(get, path = "/api/addons/{id}", operation_id = "addon", tag = "addons", params(("id" = u64, Path, description = "Add-on")), responses((status = 200, body = AddonShown), LoggedIn, OfAddon))]
-pub async fn show(
+pub(super) async fn show(
     State(app): State<Arc<App>>,
     _: Person,
     Path(id): Path<String>,
@@ -100,7 +100,7 @@ pub async fn show(
 
 /// Body of [`new_token`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct NewToken {
+pub(super) struct NewToken {
     #[serde(default)]
     name: String,
 }
@@ -108,7 +108,7 @@ pub struct NewToken {
 /// Makes an add-on token; it is shown this once.
 #[utoipa::path(post, path = "/api/addons/tokens", operation_id = "addon_token_make", tag = "addons", request_body = NewToken,
     responses((status = 201, body = AddonTokenMade), LoggedIn, Body, Stored))]
-pub async fn new_token(
+pub(super) async fn new_token(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<NewToken>,
@@ -140,7 +140,7 @@ pub async fn new_token(
 
 /// The add-on tokens, without the secrets, which nobody has.
 #[utoipa::path(get, path = "/api/addons/tokens", operation_id = "addon_tokens", tag = "addons", responses((status = 200, body = Vec<AddonToken>), LoggedIn))]
-pub async fn tokens(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<AddonToken>> {
+pub(super) async fn tokens(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<AddonToken>> {
     let rows = app
         .vault
         .tokens()
@@ -161,7 +161,7 @@ pub async fn tokens(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<Addo
 /// Takes an add-on token away.
 #[utoipa::path(delete, path = "/api/addons/tokens/{id}", operation_id = "addon_token_revoke", tag = "addons", params(("id" = u64, Path, description = "Token")),
     responses((status = 204, description = "It is gone"), LoggedIn, Stored, (status = 404, description = "`token-unknown`")))]
-pub async fn revoke_token(
+pub(super) async fn revoke_token(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
@@ -186,7 +186,7 @@ pub async fn revoke_token(
 
 /// Body of [`register`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct Register {
+pub(super) struct Register {
     name: String,
     /// Where it listens; empty where it does not.
     #[serde(default)]
@@ -203,7 +203,7 @@ pub struct Register {
 /// Registers an add-on with a token, which belongs to it from then on; gives its number and the token that the daemon needs.
 #[utoipa::path(post, path = "/api/addons/register", operation_id = "addon_register", tag = "addons", request_body = Register,
     responses((status = 201, body = AddonRegistered), LoggedIn, Body, Stored, (status = 409, description = "`token-used`: the token belongs to another add-on; `addons-full`")))]
-pub async fn register(
+pub(super) async fn register(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<Register>,
@@ -285,7 +285,7 @@ async fn know(app: &App, addon: &Addon) {
 
 /// Body of [`connect`] and [`upsert`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct WithManifest {
+pub(super) struct WithManifest {
     #[schema(value_type = Object)]
     manifest: Sent,
 }
@@ -294,7 +294,7 @@ pub struct WithManifest {
 #[utoipa::path(post, path = "/api/addons/connect", operation_id = "addon_connect", tag = "addons", request_body = WithManifest, security(("bearer" = [])),
     responses((status = 200, body = AddonConnected), Body, Tries, Stored, OfAddon,
         (status = 401, description = "`token-wrong`"), (status = 412, description = "`token-unbound`: register first")))]
-pub async fn connect(
+pub(super) async fn connect(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     request: Request,
@@ -351,7 +351,7 @@ pub async fn connect(
 /// Uploads a manifest; an add-on of that name gets it, else there is a new one.
 #[utoipa::path(post, path = "/api/addons", operation_id = "addon_upsert", tag = "addons", request_body = WithManifest,
     responses((status = 200, body = AddonView), (status = 201, body = AddonView), LoggedIn, Body, Stored, (status = 404, description = "`addon-unknown`: it was taken away meanwhile")))]
-pub async fn upsert(
+pub(super) async fn upsert(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<WithManifest>,
@@ -387,14 +387,14 @@ pub async fn upsert(
 
 /// Body of [`enable`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct Enable {
+pub(super) struct Enable {
     enabled: bool,
     password: String,
 }
 
 /// Body of [`remove`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct Remove {
+pub(super) struct Remove {
     password: String,
 }
 
@@ -423,7 +423,7 @@ fn not_the_agent(addon: &Addon) -> Result<(), Refusal> {
 #[utoipa::path(put, path = "/api/addons/{id}/enabled", operation_id = "addon_enable", tag = "addons", params(("id" = u64, Path, description = "Add-on")), request_body = Enable,
     responses((status = 200, body = AddonView), LoggedIn, Body, OfAddon, Tries, Stored,
         (status = 403, description = "`password-wrong`"), (status = 409, description = "`built-in`: the agent is part of the box")))]
-pub async fn enable(
+pub(super) async fn enable(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
@@ -456,7 +456,7 @@ pub async fn enable(
 #[utoipa::path(delete, path = "/api/addons/{id}", operation_id = "addon_remove", tag = "addons", params(("id" = u64, Path, description = "Add-on")), request_body = Remove,
     responses((status = 204, description = "It is gone"), LoggedIn, Body, OfAddon, Tries, Stored,
         (status = 403, description = "`password-wrong`"), (status = 409, description = "`built-in`: the agent is part of the box")))]
-pub async fn remove(
+pub(super) async fn remove(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
@@ -483,7 +483,7 @@ pub async fn remove(
 /// Gives an add-on a new token; the old one opens nothing any more. A connection that stands is not touched.
 #[utoipa::path(post, path = "/api/addons/{id}/rotate-token", operation_id = "addon_token_rotate", tag = "addons", params(("id" = u64, Path, description = "Add-on")),
     responses((status = 200, body = AddonTokenRotated), LoggedIn, OfAddon, Stored, (status = 409, description = "`built-in`: the agent's token is made at each boot")))]
-pub async fn rotate_token(
+pub(super) async fn rotate_token(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
@@ -525,7 +525,7 @@ fn image(manifest: &Value) -> (Option<String>, Option<String>) {
 /// Whether there is a newer version of an add-on, as far as this box knows: it asks nobody outside the network for one.
 #[utoipa::path(get, path = "/api/addons/{id}/check-updates", operation_id = "addon_check_updates", tag = "addons", params(("id" = u64, Path, description = "Add-on")),
     responses((status = 200, body = AddonUpdates), LoggedIn, OfAddon))]
-pub async fn check_updates(
+pub(super) async fn check_updates(
     State(app): State<Arc<App>>,
     _: Person,
     Path(id): Path<String>,

@@ -40,7 +40,7 @@ const LISTS: [&str; 15] = [
 /// Query of a source.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Of {
+pub(super) struct Of {
     /// The component that asks.
     component: Option<String>,
     /// How far back: a number and m, h or d.
@@ -53,7 +53,7 @@ pub struct Of {
 
 /// What a source has: a list, or one value.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Source {
+pub(super) struct Source {
     /// The source.
     source: String,
     /// Its items, the add-on's own objects.
@@ -298,7 +298,7 @@ fn remembered(app: &App, addon: &Addon, source: &str, of: &Of) -> Result<Source,
         (status = 409, description = "`no-address`, `bad-url`"),
         (status = 502, description = "`addon-unreachable`, `addon-refused`, `addon-odd`, `addon-redirects`, `addon-too-long`"),
         (status = 504, description = "`addon-late`")))]
-pub async fn source(
+pub(super) async fn source(
     State(app): State<Arc<App>>,
     _: Person,
     Path((id, source)): Path<(String, String)>,

@@ -30,7 +30,7 @@ const CHUNK: usize = 64 * 1024;
 /// Query of the stream.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Of {
+pub(super) struct Of {
     /// Frames of this job alone, and those that name none: their payload's `job_id`.
     job: Option<String>,
     /// Frames about this drive alone, and those that name none: their payload's `serial`, `drive`, `target` or
@@ -182,7 +182,7 @@ impl Listening {
 /// drive, fits any: what an add-on says of itself reaches everybody. Other names in the query count for nothing.
 #[utoipa::path(get, path = "/api/addons/{id}/telemetry", operation_id = "addon_telemetry", tag = "addons", params(("id" = u64, Path, description = "Add-on"), Of, ("Last-Event-ID" = Option<u64>, Header, description = "Number of the last frame that was seen")),
     responses((status = 200, body = String, content_type = "text/event-stream"), LoggedIn, OfAddon, (status = 400, description = "`bad-query`")))]
-pub async fn stream(
+pub(super) async fn stream(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,

@@ -59,7 +59,7 @@ fn admitted(app: &App, peer: Peer, given: Option<&str>, id: u64) -> Result<(Toke
     responses((status = 101, description = "WebSocket"), OfAddon, Tries,
         (status = 400, description = "`bad-query`, `not-websocket`"), (status = 401, description = "`token-wrong`"),
         (status = 403, description = "`addon-disabled`")))]
-pub async fn connect(State(app): State<Arc<App>>, mut request: Request<Body>) -> Result<Response, Refusal> {
+pub(super) async fn connect(State(app): State<Arc<App>>, mut request: Request<Body>) -> Result<Response, Refusal> {
     let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Local);
     let id = query(request.uri().query(), "addon_id").filter(|id| !id.is_empty());
     let id = id.ok_or_else(|| Refusal::new("bad-query", 400, "addon_id required"))?;

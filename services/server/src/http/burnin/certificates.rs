@@ -23,7 +23,7 @@ use crate::hub::Hub;
 /// The certificates that this box signed, with those that it revoked, the newest first.
 #[utoipa::path(get, path = "/certificates", tag = "certificates",
     responses((status = 200, body = Vec<CertificateEntry>), LoggedIn, Stored))]
-pub async fn list(State(app): State<Arc<App>>, _: Person) -> Result<Json<Vec<CertificateEntry>>, Refusal> {
+pub(super) async fn list(State(app): State<Arc<App>>, _: Person) -> Result<Json<Vec<CertificateEntry>>, Refusal> {
     Ok(Json(app.certificates()?))
 }
 
@@ -101,7 +101,7 @@ async fn make<T: Send + 'static>(
 #[utoipa::path(get, path = "/jobs/{id}/certificate", operation_id = "certificate", tag = "certificates", params(("id" = String, Path, description = "Job")),
     responses((status = 200, body = String, content_type = "application/json"), LoggedIn, Stored,
         (status = 404, description = "`job-unknown`, or `certificate-unknown`: the job has none")))]
-pub async fn json(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn json(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Response, Refusal> {
     let text = text_of(&app, &id).await?;
     let name = Signed::parse(&text).map_or(id, |signed| signed.certificate().id.clone());
     Ok(file(
@@ -118,7 +118,7 @@ pub async fn json(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>
         (status = 404, description = "`job-unknown`, or `certificate-unknown`: the job has none"),
         (status = 409, description = "`certificate-revoked`: it was, and a page could not say so"),
         (status = 500, description = "`certificate-bad`: what is kept here is damaged")))]
-pub async fn html(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn html(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Response, Refusal> {
     let (name, page) = make(drawable(&app, &id).await?, certificate::page::html).await?;
     let mut response = file(
         "text/html; charset=utf-8",
@@ -138,7 +138,7 @@ pub async fn html(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>
         (status = 404, description = "`job-unknown`, or `certificate-unknown`: the job has none"),
         (status = 409, description = "`certificate-revoked`: it was, and a page could not say so"),
         (status = 500, description = "`certificate-bad`: what is kept here is damaged")))]
-pub async fn pdf(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Response, Refusal> {
+pub(super) async fn pdf(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Response, Refusal> {
     let (name, bytes) = make(drawable(&app, &id).await?, certificate::pdf::pdf).await?;
     Ok(file("application/pdf", &format!("{name}.pdf"), "attachment", bytes))
 }
@@ -149,7 +149,7 @@ pub async fn pdf(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>)
 #[utoipa::path(post, path = "/certificates/check", operation_id = "certificate_check", tag = "certificates", request_body = CheckRequest,
     responses((status = 200, body = CertificateCheck), LoggedIn, Body, Stored,
         (status = 422, description = "`bad-trust`: a line of `trust` says nothing")))]
-pub async fn check(
+pub(super) async fn check(
     State(app): State<Arc<App>>,
     _: Person,
     Text(body): Text,

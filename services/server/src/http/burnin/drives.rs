@@ -21,7 +21,7 @@ use crate::http::people::person::Person;
 
 /// The drives that the box knows, with what is on them and why one is not offered.
 #[utoipa::path(get, path = "/drives", tag = "drives", responses((status = 200, body = Vec<Drive>), LoggedIn))]
-pub async fn drives(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<Drive>> {
+pub(super) async fn drives(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<Drive>> {
     Answered(app.hub(|hub| hub.drives().to_vec()))
 }
 
@@ -68,7 +68,7 @@ fn known(app: &App, id: &str) -> Result<DriveId, Refusal> {
 #[utoipa::path(post, path = "/drives/{id}/locate", tag = "drives", params(("id" = String, Path, description = "Drive")),
     request_body = LocateRequest,
     responses((status = 200, body = Told), LoggedIn, Body, Agent, (status = 404, description = "`drive-unknown`: no drive here has this identity")))]
-pub async fn locate(
+pub(super) async fn locate(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
@@ -96,7 +96,7 @@ pub async fn locate(
     responses((status = 200, body = Told), LoggedIn, Body, Agent, (status = 404, description = "`drive-unknown`: no drive here has this identity"),
         (status = 409, description = "`bay-unknown`: nobody knows where the drive sits"),
         (status = 422, description = "`bad-bay`: the name is too long, or more than a line")))]
-pub async fn name_bay(
+pub(super) async fn name_bay(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
@@ -130,7 +130,7 @@ pub async fn name_bay(
 /// playbook that erases.
 #[utoipa::path(post, path = "/scans", tag = "drives", request_body = ScanRequest,
     responses((status = 200, body = Started), LoggedIn, Body, Agent))]
-pub async fn scan(
+pub(super) async fn scan(
     State(app): State<Arc<App>>,
     person: Person,
     Json(request): Json<ScanRequest>,

@@ -27,7 +27,7 @@ use crate::tables::{JOB_LOG, JOB_LOG_MAX};
 /// Query of the list of jobs.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Of {
+pub(super) struct Of {
     /// Jobs of this drive alone, all that are kept of it: its id, or its serial number.
     drive: Option<String>,
 }
@@ -42,7 +42,7 @@ const OF_DRIVE_MAX: usize = 200;
 /// stands.
 #[utoipa::path(get, path = "/jobs", tag = "jobs", params(Of), responses((status = 200, body = Vec<Job>), LoggedIn, Stored,
     (status = 400, description = "`bad-query`")))]
-pub async fn jobs(
+pub(super) async fn jobs(
     State(app): State<Arc<App>>,
     _: Person,
     of: Result<Query<Of>, QueryRejection>,
@@ -75,14 +75,14 @@ pub(in crate::http) fn find(app: &App, id: &str) -> Result<Job, Refusal> {
 /// One job's whole state, with findings, surfaces, SMART delta, time line and verdict.
 #[utoipa::path(get, path = "/jobs/{id}", operation_id = "job", tag = "jobs", params(("id" = String, Path, description = "Job")),
     responses((status = 200, body = Job), LoggedIn, OfJob, Stored))]
-pub async fn job(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Json<Job>, Refusal> {
+pub(super) async fn job(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Json<Job>, Refusal> {
     find(&app, &id).map(Json)
 }
 
 /// A job's log, the oldest line first, 2000 at most.
 #[utoipa::path(get, path = "/jobs/{id}/log", tag = "jobs", params(("id" = String, Path, description = "Job")),
     responses((status = 200, body = Vec<LogLine>), LoggedIn, OfJob, Stored))]
-pub async fn job_log(
+pub(super) async fn job_log(
     State(app): State<Arc<App>>,
     _: Person,
     Path(id): Path<String>,
@@ -96,7 +96,7 @@ pub async fn job_log(
 /// Fine samples of a job's progress since this server was started, the oldest first, one a second at most.
 #[utoipa::path(get, path = "/jobs/{id}/progress", tag = "jobs", params(("id" = String, Path, description = "Job")),
     responses((status = 200, body = Vec<Sample>), LoggedIn, OfJob, Stored))]
-pub async fn job_progress(
+pub(super) async fn job_progress(
     State(app): State<Arc<App>>,
     _: Person,
     Path(id): Path<String>,
@@ -110,7 +110,7 @@ pub async fn job_progress(
 /// The evenly thinned points of the agent, and after the last of them the fine samples of this server.
 #[utoipa::path(get, path = "/jobs/{id}/timeline", tag = "jobs", params(("id" = String, Path, description = "Job")),
     responses((status = 200, body = Vec<TimePoint>), LoggedIn, OfJob, Stored))]
-pub async fn job_timeline(
+pub(super) async fn job_timeline(
     State(app): State<Arc<App>>,
     _: Person,
     Path(id): Path<String>,
@@ -144,7 +144,11 @@ fn running(app: &App, id: &str) -> Result<Job, Refusal> {
 /// Ends a job; its verdict is INCONCLUSIVE, what is erased stays erased.
 #[utoipa::path(post, path = "/jobs/{id}/abort", tag = "jobs", params(("id" = String, Path, description = "Job")),
     responses((status = 204, description = "It is ended"), LoggedIn, OfJob, Agent))]
-pub async fn abort(State(app): State<Arc<App>>, person: Person, Path(id): Path<String>) -> Result<StatusCode, Refusal> {
+pub(super) async fn abort(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Path(id): Path<String>,
+) -> Result<StatusCode, Refusal> {
     // Who ended it stands in the agent's `job.aborted`, the one event of it.
     let job = running(&app, &id)?.id;
     let command = Command::Abort {
@@ -178,7 +182,11 @@ async fn forgotten(app: &App, person: &Person, job: Job) -> Result<StatusCode, R
 /// Holds a job at its next checkpoint until it is resumed.
 #[utoipa::path(post, path = "/jobs/{id}/pause", tag = "jobs", params(("id" = String, Path, description = "Job")),
     responses((status = 200, body = Told), LoggedIn, OfJob, Agent))]
-pub async fn pause(State(app): State<Arc<App>>, person: Person, Path(id): Path<String>) -> Result<Json<Told>, Refusal> {
+pub(super) async fn pause(
+    State(app): State<Arc<App>>,
+    person: Person,
+    Path(id): Path<String>,
+) -> Result<Json<Told>, Refusal> {
     // Who paused it stands in the agent's `job.paused`, as in `job.continued` who let it go on.
     let job = running(&app, &id)?.id;
     let command = Command::Pause {
@@ -191,7 +199,7 @@ pub async fn pause(State(app): State<Arc<App>>, person: Person, Path(id): Path<S
 /// Lets a paused job go on.
 #[utoipa::path(post, path = "/jobs/{id}/resume", tag = "jobs", params(("id" = String, Path, description = "Job")),
     responses((status = 200, body = Told), LoggedIn, OfJob, Agent))]
-pub async fn resume(
+pub(super) async fn resume(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,

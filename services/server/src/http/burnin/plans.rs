@@ -31,7 +31,7 @@ fn plan_id(text: &str) -> Result<PlanId, Refusal> {
 /// What would be lost: opens a two-minute window in which it can be armed.
 #[utoipa::path(post, path = "/plans", tag = "gate", request_body = PlanRequest,
     responses((status = 200, body = Plan), LoggedIn, Body, Agent))]
-pub async fn plan(
+pub(super) async fn plan(
     State(app): State<Arc<App>>,
     person: Person,
     Json(request): Json<PlanRequest>,
@@ -58,7 +58,7 @@ pub async fn plan(
         (status = 403, description = "`password-wrong`: nothing was armed"),
         (status = 409, description = "`not-claimed`: nobody owns the box; `ticket-used`: it was started"),
         (status = 422, description = "`label-wrong`: what was typed does not name the drive that the detail names")))]
-pub async fn arm(
+pub(super) async fn arm(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
@@ -107,7 +107,7 @@ pub async fn arm(
     responses((status = 200, body = Started), LoggedIn, Body, OfPlan, Agent,
         (status = 403, description = "`ticket-wrong`: it is not this plan's; `ticket-forged`: its signature is not this box's"),
         (status = 409, description = "`not-armed`: the plan has to be armed first; `ticket-used`: it was started already; or refused by the agent as things are: `drive-refused`, `drive-busy`, `drive-changed`, `plan-changed` and the like")))]
-pub async fn start(
+pub(super) async fn start(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,

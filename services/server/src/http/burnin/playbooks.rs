@@ -22,7 +22,7 @@ const TEXT_MAX: usize = 65_536;
 
 /// The playbooks, as the agent told them last; one that cannot be used says why.
 #[utoipa::path(get, path = "/playbooks", tag = "playbooks", responses((status = 200, body = Vec<PlaybookInfo>), LoggedIn))]
-pub async fn playbooks(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<PlaybookInfo>> {
+pub(super) async fn playbooks(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<PlaybookInfo>> {
     Answered(app.hub(|hub| hub.playbooks().to_vec()))
 }
 
@@ -52,7 +52,7 @@ fn named(text: &str) -> Option<String> {
 /// Keeps a person's playbook, replacing one of that name; the agent checks it and names line and field of an error.
 #[utoipa::path(put, path = "/playbooks/{name}", tag = "playbooks", params(("name" = String, Path, description = "Playbook")),
     request_body = PlaybookText, responses((status = 200, body = Told), LoggedIn, Body, Agent))]
-pub async fn save(
+pub(super) async fn save(
     State(app): State<Arc<App>>,
     person: Person,
     Path(name): Path<String>,
@@ -91,7 +91,7 @@ pub async fn save(
 /// Forgets a person's playbook; a built-in one is refused.
 #[utoipa::path(delete, path = "/playbooks/{name}", tag = "playbooks", params(("name" = String, Path, description = "Playbook")),
     responses((status = 200, body = Told), LoggedIn, Agent, (status = 404, description = "`playbook-unknown`: there is none of that name")))]
-pub async fn forget(
+pub(super) async fn forget(
     State(app): State<Arc<App>>,
     person: Person,
     Path(name): Path<String>,

@@ -51,26 +51,26 @@ pub(in crate::http) struct Routes {
 
 impl Routes {
     /// With one more.
-    pub fn routes(mut self, route: Route) -> Self {
+    pub(crate) fn routes(mut self, route: Route) -> Self {
         self.router = self.router.route(&route.path, route.handlers);
         self.told.push(route.told);
         self
     }
 
     /// With those of another part.
-    pub fn and(mut self, others: Self) -> Self {
+    pub(crate) fn and(mut self, others: Self) -> Self {
         self.router = self.router.merge(others.router);
         self.told.extend(others.told);
         self
     }
 
     /// What serves them.
-    pub fn router(self) -> Router<Arc<App>> {
+    pub(crate) fn router(self) -> Router<Arc<App>> {
         self.router
     }
 
     /// What they say of themselves, added to a document.
-    pub fn told(self, to: OpenApiRouter<Arc<App>>) -> OpenApiRouter<Arc<App>> {
+    pub(crate) fn told(self, to: OpenApiRouter<Arc<App>>) -> OpenApiRouter<Arc<App>> {
         self.told.into_iter().fold(to, |to, told| to.routes(told()))
     }
 }

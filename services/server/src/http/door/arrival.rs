@@ -16,7 +16,7 @@ const SILENCE: Duration = Duration::from_secs(30);
 
 /// Why no more bytes come.
 #[derive(Debug, thiserror::Error)]
-pub enum Stopped {
+pub(crate) enum Stopped {
     /// Nothing came, or too little.
     #[error("{0}")]
     Slow(String),
@@ -26,7 +26,7 @@ pub enum Stopped {
 }
 
 /// The bytes of a body until they stop; an error is the last.
-pub fn steadily(body: Body) -> impl Stream<Item = Result<Bytes, Stopped>> + Send + 'static {
+pub(crate) fn steadily(body: Body) -> impl Stream<Item = Result<Bytes, Stopped>> + Send + 'static {
     let begun = Some((body, Pace::new(Instant::now())));
     futures_util::stream::unfold(begun, async |under_way| {
         let (mut body, mut pace) = under_way?;

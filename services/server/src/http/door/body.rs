@@ -18,22 +18,22 @@ use serde::de::DeserializeOwned;
 use crate::http::Refusal;
 
 /// Longest body in bytes. Source: Vigil, request body cap.
-pub const LONGEST: usize = 1 << 20;
+pub(crate) const LONGEST: usize = 1 << 20;
 
 /// Longest time for a body to arrive: a megabyte over a bad Wi-Fi link; a client that drips bytes is cut off.
-pub const ARRIVAL: Duration = Duration::from_secs(30);
+pub(crate) const ARRIVAL: Duration = Duration::from_secs(30);
 
 /// Longest silence within a body.
 const SILENCE: Duration = Duration::from_secs(10);
 
 /// Longest body in bytes of who has shown nothing yet: a name, a password, a key.
-pub const SHORT: usize = 16 << 10;
+pub(crate) const SHORT: usize = 16 << 10;
 
 /// Bytes of bodies that all requests may hold together. A backup that is put back is held beside, one at a time.
-pub const ALL: usize = 24 << 20;
+pub(crate) const ALL: usize = 24 << 20;
 
 /// Bytes of bodies that the requests from one address may hold together.
-pub const OF_ONE: usize = 8 << 20;
+pub(crate) const OF_ONE: usize = 8 << 20;
 
 /// Seconds after which a refused request may find room.
 const ROOM_IN: u64 = 2;
@@ -126,7 +126,7 @@ impl Drop for Share {
 
 /// A JSON body of at most `MOST` bytes.
 #[derive(Debug)]
-pub struct Json<T, const MOST: usize = LONGEST>(pub T);
+pub(crate) struct Json<T, const MOST: usize = LONGEST>(pub T);
 
 impl<T: DeserializeOwned, S: Send + Sync, const MOST: usize> FromRequest<S> for Json<T, MOST> {
     type Rejection = Refusal;
@@ -158,7 +158,7 @@ impl<T: DeserializeOwned, S: Send + Sync, const MOST: usize> FromRequest<S> for 
 
 /// A body of text that may be JSON.
 #[derive(Debug)]
-pub struct Text(pub String);
+pub(crate) struct Text(pub String);
 
 impl<S: Send + Sync> FromRequest<S> for Text {
     type Rejection = Refusal;
@@ -174,7 +174,7 @@ impl<S: Send + Sync> FromRequest<S> for Text {
 ///
 /// # Errors
 /// `too-long` 413, `slow` 408, `bad-body` 400, `busy` 503.
-pub async fn read(request: Request, most: usize, arrival: Duration) -> Result<bytes::Bytes, Refusal> {
+pub(crate) async fn read(request: Request, most: usize, arrival: Duration) -> Result<bytes::Bytes, Refusal> {
     let (parts, body) = request.into_parts();
     let within = tokio::time::Instant::now() + arrival;
     let slow = |what: String| Refusal::new("slow", 408, "The body did not arrive in time").with(what);

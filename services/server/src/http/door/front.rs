@@ -182,7 +182,11 @@ fn moved(method: &Method, way: Way, host: Option<&str>, uri: &Uri) -> Option<Hea
 }
 
 /// The middleware.
-pub async fn front(State((app, hosts)): State<(Arc<App>, Arc<Hosts>)>, mut request: Request, next: Next) -> Response {
+pub(crate) async fn front(
+    State((app, hosts)): State<(Arc<App>, Arc<Hosts>)>,
+    mut request: Request,
+    next: Next,
+) -> Response {
     let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Local);
     let way = request.extensions().get::<Way>().copied().unwrap_or(Way::Plain);
     // What its body holds counts until it is answered.

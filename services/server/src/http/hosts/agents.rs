@@ -73,7 +73,7 @@ fn admitted(app: &App, done: Admitted, session: String) -> HostAgentAdmitted {
 
 /// Body of [`register`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct Register {
+pub(super) struct Register {
     /// A person's token; an agent whose key is known needs none.
     #[serde(default)]
     token: Option<String>,
@@ -141,7 +141,7 @@ fn prove(
         (status = 409, description = "`fingerprint-taken`: this machine is enrolled with another key; `full`"),
         (status = 413, description = "`too-long`"),
         (status = 415, description = "`not-json`")))]
-pub async fn register(
+pub(super) async fn register(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     form: Result<Json<Register, SHORT>, Refusal>,
@@ -200,7 +200,7 @@ pub async fn register(
 
 /// Body of [`authenticate`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct Authenticate {
+pub(super) struct Authenticate {
     agent_id: u64,
     fingerprint: String,
     /// Seconds since 1970.
@@ -218,7 +218,7 @@ pub struct Authenticate {
         (status = 408, description = "`slow`"),
         (status = 413, description = "`too-long`"),
         (status = 415, description = "`not-json`")))]
-pub async fn authenticate(
+pub(super) async fn authenticate(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     form: Result<Json<Authenticate, SHORT>, Refusal>,
@@ -239,7 +239,7 @@ pub async fn authenticate(
 
 /// The key with which this box signs, in base64.
 #[utoipa::path(get, path = "/api/v1/server/pubkey", operation_id = "server_pubkey", tag = "hosts", security(()), responses((status = 200, body = ServerKey)))]
-pub async fn pubkey(State(app): State<Arc<App>>) -> Answered<ServerKey> {
+pub(super) async fn pubkey(State(app): State<Arc<App>>) -> Answered<ServerKey> {
     Answered(ServerKey {
         public_key: public_key(&app),
     })
@@ -264,7 +264,7 @@ fn session_of(app: &App, headers: &HeaderMap) -> Result<Agent, Refusal> {
         (status = 409, description = "`host-taken`: another agent reports for this host; `full`"),
         (status = 413, description = "`too-long`"),
         (status = 415, description = "`not-json`")))]
-pub async fn report(
+pub(super) async fn report(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     headers: HeaderMap,
@@ -316,7 +316,7 @@ pub async fn report(
 
 /// The enrolled host agents.
 #[utoipa::path(get, path = "/api/v1/agents", operation_id = "host_agents", tag = "hosts", responses((status = 200, body = HostAgents), LoggedIn, Stored))]
-pub async fn agents(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostAgents>, Refusal> {
+pub(super) async fn agents(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostAgents>, Refusal> {
     let agents: Vec<HostAgent> = app.fleet.book.agents()?.iter().map(HostAgent::from).collect();
     Ok(Answered(HostAgents {
         count: agents.len(),
@@ -331,7 +331,7 @@ fn number(text: &str, unknown: impl Fn() -> Refusal) -> Result<u64, Refusal> {
 /// Takes a host agent away, with its host, drives and histories.
 #[utoipa::path(delete, path = "/api/v1/agents/{id}", operation_id = "host_agent_remove", tag = "hosts", params(("id" = String, Path, description = "Number of the agent")),
     responses((status = 200, body = Value), LoggedIn, Stored, (status = 404, description = "`agent-unknown`")))]
-pub async fn drop_agent(
+pub(super) async fn drop_agent(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
@@ -352,7 +352,7 @@ pub async fn drop_agent(
 
 /// Body of [`blink`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct Identify {
+pub(super) struct Identify {
     /// The host's name of the drive: `/dev/sda`.
     device: String,
     /// `on` or `off`; some agents know other words.
@@ -368,7 +368,7 @@ const MODE_MAX: usize = 32;
 
 /// A bay was lit.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostLit {
+pub(super) struct HostLit {
     /// `ok`.
     status: &'static str,
     /// As it was asked for.
@@ -387,7 +387,7 @@ pub struct HostLit {
         (status = 422, description = "`bad-device`: the detail names the field"),
         (status = 502, description = "`agent-odd`: its agent could not be reached or refused"),
         (status = 504, description = "`agent-late`")))]
-pub async fn blink(
+pub(super) async fn blink(
     State(app): State<Arc<App>>,
     person: Person,
     Path(hostname): Path<String>,
@@ -430,7 +430,7 @@ pub async fn blink(
 
 /// Body of [`new_token`].
 #[derive(Debug, Default, Deserialize, ToSchema)]
-pub struct NewToken {
+pub(super) struct NewToken {
     #[serde(default)]
     name: String,
     /// Seconds until it ends; none or 0 for never.
@@ -440,7 +440,7 @@ pub struct NewToken {
 
 /// Tokens with which host agents are enrolled, without their secrets.
 #[utoipa::path(get, path = "/api/v1/tokens", operation_id = "host_tokens", tag = "hosts", responses((status = 200, body = HostTokens), LoggedIn, Stored))]
-pub async fn tokens(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostTokens>, Refusal> {
+pub(super) async fn tokens(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostTokens>, Refusal> {
     let tokens: Vec<HostToken> = app.fleet.book.tokens()?.iter().map(HostToken::from).collect();
     Ok(Answered(HostTokens {
         count: tokens.len(),
@@ -456,7 +456,7 @@ pub async fn tokens(State(app): State<Arc<App>>, _: Person) -> Result<Answered<H
         (status = 409, description = "`full`"),
         (status = 413, description = "`too-long`"),
         (status = 415, description = "`not-json`")))]
-pub async fn new_token(
+pub(super) async fn new_token(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<NewToken>,
@@ -502,7 +502,7 @@ pub async fn new_token(
 /// Takes a token away; an agent that used it stays.
 #[utoipa::path(delete, path = "/api/v1/tokens/{id}", operation_id = "host_token_remove", tag = "hosts", params(("id" = String, Path, description = "Number of the token")),
     responses((status = 200, body = Value), LoggedIn, Stored, (status = 404, description = "`token-unknown`")))]
-pub async fn drop_token(
+pub(super) async fn drop_token(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,

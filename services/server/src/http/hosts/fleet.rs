@@ -48,14 +48,14 @@ pub(super) fn known(app: &App) -> store::Result<Vec<Host>> {
 /// The names of this box and the hosts that report to it, with when each was heard and how often, as existing dashboards read
 /// them.
 #[utoipa::path(get, path = "/api/hosts", operation_id = "host_rows", tag = "hosts", responses((status = 200, body = Vec<HostRow>), LoggedIn, Stored))]
-pub async fn rows(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec<HostRow>>, Refusal> {
+pub(super) async fn rows(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec<HostRow>>, Refusal> {
     Ok(Answered(known(&app)?.iter().map(HostRow::from).collect()))
 }
 
 /// This box and the hosts that report to it, with how their drives are. The box itself is `own` and has no `agent_id`; it
 /// stands here as soon as one of its drives has said something.
 #[utoipa::path(get, path = "/api/v1/hosts", operation_id = "hosts", tag = "hosts", responses((status = 200, body = Hosts), LoggedIn, Stored))]
-pub async fn hosts(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Hosts>, Refusal> {
+pub(super) async fn hosts(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Hosts>, Refusal> {
     let drives = Of::default().drives(&app)?;
     let hosts: Vec<HostView> = known(&app)?.iter().map(|host| HostView::of(host, &drives)).collect();
     Ok(Answered(Hosts {
@@ -67,7 +67,7 @@ pub async fn hosts(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Ho
 /// A host's reports: score and temperature of each drive over time.
 #[utoipa::path(get, path = "/api/hosts/{name}/history", operation_id = "host_history", tag = "hosts", params(("name" = String, Path, description = "Host name"), Of),
     responses((status = 200, body = HostHistory), LoggedIn, Stored, (status = 400, description = "`bad-query`"), (status = 404, description = "`host-unknown`")))]
-pub async fn history(
+pub(super) async fn history(
     State(app): State<Arc<App>>,
     _: Person,
     Path(name): Path<String>,
@@ -108,7 +108,7 @@ pub async fn history(
 #[utoipa::path(delete, path = "/api/hosts/{name}", operation_id = "host_remove", tag = "hosts", params(("name" = String, Path, description = "Host name")),
     responses((status = 200, body = Deleted), LoggedIn, Stored, (status = 404, description = "`host-unknown`"),
         (status = 409, description = "`built-in`: this is the box itself")))]
-pub async fn drop_host(
+pub(super) async fn drop_host(
     State(app): State<Arc<App>>,
     person: Person,
     Path(name): Path<String>,
@@ -134,7 +134,7 @@ pub async fn drop_host(
 #[utoipa::path(delete, path = "/api/hosts/{name}/drives/{id}", operation_id = "host_drive_remove", tag = "hosts", params(("name" = String, Path, description = "Host name"), ("id" = String, Path, description = "The drive's key")),
     responses((status = 200, body = Deleted), LoggedIn, Stored, (status = 404, description = "`drive-unknown`: this host has no such drive"),
         (status = 409, description = "`drive-present`: the host still reports it")))]
-pub async fn drop_drive(
+pub(super) async fn drop_drive(
     State(app): State<Arc<App>>,
     person: Person,
     Path((name, id)): Path<(String, String)>,
@@ -165,7 +165,7 @@ pub async fn drop_drive(
 
 /// One score for everything: that of the worst drive, with how many are how well.
 #[utoipa::path(get, path = "/api/health/score", operation_id = "health_score", tag = "smart", responses((status = 200, body = HealthScore), LoggedIn, Stored))]
-pub async fn score(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HealthScore>, Refusal> {
+pub(super) async fn score(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HealthScore>, Refusal> {
     let mut drives = Of::default().drives(&app)?;
     drives.retain(|drive| drive.present);
     let scores: Vec<u32> = drives.iter().filter_map(|drive| drive.score.score).collect();
@@ -182,7 +182,7 @@ pub async fn score(State(app): State<Arc<App>>, _: Person) -> Result<Answered<He
 
 /// Version of this server.
 #[utoipa::path(get, path = "/api/version", operation_id = "version", tag = "box", security(()), responses((status = 200, body = Version)))]
-pub async fn version() -> Answered<Version> {
+pub(super) async fn version() -> Answered<Version> {
     Answered(Version {
         version: env!("CARGO_PKG_VERSION"),
         name: "kiln",
@@ -191,7 +191,7 @@ pub async fn version() -> Answered<Version> {
 
 /// Whether there is a newer version: this box asks nobody by itself, updates are brought to it.
 #[utoipa::path(get, path = "/api/version/check", operation_id = "version_check", tag = "box", security(()), responses((status = 200, body = VersionCheck)))]
-pub async fn version_check() -> Answered<VersionCheck> {
+pub(super) async fn version_check() -> Answered<VersionCheck> {
     Answered(VersionCheck {
         current_version: env!("CARGO_PKG_VERSION"),
         latest_version: None,
@@ -202,7 +202,7 @@ pub async fn version_check() -> Answered<VersionCheck> {
 
 /// Whether somebody is logged in, and whether the box is claimed.
 #[utoipa::path(get, path = "/api/auth/status", operation_id = "auth_status", tag = "session", security(()), responses((status = 200, body = AuthStatus)))]
-pub async fn auth_status(State(app): State<Arc<App>>, person: Option<Person>) -> Answered<AuthStatus> {
+pub(super) async fn auth_status(State(app): State<Arc<App>>, person: Option<Person>) -> Answered<AuthStatus> {
     Answered(AuthStatus {
         authenticated: person.is_some(),
         auth_enabled: true,
@@ -214,7 +214,7 @@ pub async fn auth_status(State(app): State<Arc<App>>, person: Option<Person>) ->
 
 /// Names that people gave to drives.
 #[utoipa::path(get, path = "/api/aliases", operation_id = "aliases", tag = "hosts", responses((status = 200, body = HostDriveAliases), LoggedIn, Stored))]
-pub async fn aliases(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostDriveAliases>, Refusal> {
+pub(super) async fn aliases(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostDriveAliases>, Refusal> {
     let mut drives = Of::default().drives(&app)?;
     drives.retain(|drive| !drive.alias.is_empty());
     Ok(Answered(HostDriveAliases {
@@ -225,14 +225,14 @@ pub async fn aliases(State(app): State<Arc<App>>, _: Person) -> Result<Answered<
 
 /// Drives that people gave a name.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDriveAliases {
+pub(super) struct HostDriveAliases {
     count: usize,
     aliases: Vec<HostDriveIdentity>,
 }
 
 /// Body of [`name`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct Alias {
+pub(super) struct Alias {
     hostname: String,
     #[serde(alias = "serial_number")]
     serial: String,
@@ -249,7 +249,11 @@ pub struct Alias {
         (status = 404, description = "`drive-unknown`"),
         (status = 409, description = "`drive-ambiguous`: two drives share the serial; tell the model"),
         (status = 422, description = "`bad-alias`")))]
-pub async fn name(State(app): State<Arc<App>>, _: Person, Json(form): Json<Alias>) -> Result<Answered<Done>, Refusal> {
+pub(super) async fn name(
+    State(app): State<Arc<App>>,
+    _: Person,
+    Json(form): Json<Alias>,
+) -> Result<Answered<Done>, Refusal> {
     let alias = form.alias.trim().to_owned();
     if alias.chars().count() > 64 || alias.chars().any(char::is_control) {
         return Err(Refusal::new("bad-alias", 422, "This cannot be a name")
@@ -351,7 +355,7 @@ fn page(hosts: &[Host], drives: &mut [Drive], at: wire::Time) -> String {
 
 /// A page of all drives to print or keep.
 #[utoipa::path(get, path = "/api/reports/health", operation_id = "health_page", tag = "smart", responses((status = 200, body = String, content_type = "text/html"), LoggedIn, Stored))]
-pub async fn health_page(State(app): State<Arc<App>>, _: Person) -> Result<Response, Refusal> {
+pub(super) async fn health_page(State(app): State<Arc<App>>, _: Person) -> Result<Response, Refusal> {
     let (hosts, mut drives) = (app.fleet.book.hosts()?, Of::default().drives(&app)?);
     let page = page(&hosts, &mut drives, app.clock.now().wall);
     let headers = [
@@ -367,7 +371,7 @@ pub async fn health_page(State(app): State<Arc<App>>, _: Person) -> Result<Respo
 
 /// Drives with an alert, as [`HostDrives`] has them, and hosts with one.
 #[utoipa::path(get, path = "/api/v1/alerts", operation_id = "alerts", tag = "hosts", responses((status = 200, body = ActiveAlerts), LoggedIn, Stored))]
-pub async fn active(State(app): State<Arc<App>>, _: Person) -> Result<Answered<ActiveAlerts>, Refusal> {
+pub(super) async fn active(State(app): State<Arc<App>>, _: Person) -> Result<Answered<ActiveAlerts>, Refusal> {
     let mut drives = Of::default().drives(&app)?;
     drives.retain(|drive| !drive.alerts.is_empty());
     let hosts = app

@@ -23,7 +23,7 @@ use crate::http::people::person::Person;
 /// A group in a list.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DriveGroup)]
-pub struct View {
+pub(super) struct View {
     id: u64,
     name: String,
     /// `#rrggbb`.
@@ -36,7 +36,7 @@ pub struct View {
 /// A group with its drives.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = DriveGroupWithMembers)]
-pub struct Whole {
+pub(super) struct Whole {
     group: View,
     members: Vec<Member>,
 }
@@ -94,14 +94,14 @@ async fn told(app: &App, person: &Person, what: &str, id: u64) -> Result<(), Ref
 
 /// The groups, each with the number of its drives.
 #[utoipa::path(get, path = "/api/drive-groups", operation_id = "drive_groups", tag = "drives", responses((status = 200, body = Vec<View>), LoggedIn, Stored))]
-pub async fn list(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec<View>>, Refusal> {
+pub(super) async fn list(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec<View>>, Refusal> {
     Ok(Answered(groups::all(&app.store)?.iter().map(view).collect()))
 }
 
 /// Body of [`make`] and [`change`].
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = DriveGroupRequest)]
-pub struct Wanted {
+pub(super) struct Wanted {
     name: String,
     /// `#rrggbb`.
     #[serde(default)]
@@ -112,7 +112,7 @@ pub struct Wanted {
 #[utoipa::path(post, path = "/api/drive-groups", operation_id = "drive_group_make", tag = "drives", request_body = Wanted,
     responses((status = 201, body = View), LoggedIn, Body, Stored, (status = 400, description = "`bad-json`, `bad-body`, `bad-field`"),
         (status = 409, description = "`group-taken`: there is one of this name; `too-many`")))]
-pub async fn make(
+pub(super) async fn make(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<Wanted>,
@@ -131,7 +131,11 @@ pub async fn make(
 /// One group with its drives.
 #[utoipa::path(get, path = "/api/drive-groups/{id}", operation_id = "drive_group", tag = "drives", params(("id" = String, Path, description = "Group")),
     responses((status = 200, body = Whole), LoggedIn, Stored, (status = 404, description = "`group-unknown`")))]
-pub async fn show(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Answered<Whole>, Refusal> {
+pub(super) async fn show(
+    State(app): State<Arc<App>>,
+    _: Person,
+    Path(id): Path<String>,
+) -> Result<Answered<Whole>, Refusal> {
     let group = groups::one(&app.store, number(&id)?)?;
     Ok(Answered(Whole {
         group: view(&group),
@@ -143,7 +147,7 @@ pub async fn show(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>
 #[utoipa::path(put, path = "/api/drive-groups/{id}", operation_id = "drive_group_change", tag = "drives", params(("id" = String, Path, description = "Group")), request_body = Wanted,
     responses((status = 200, body = Done), LoggedIn, Body, Stored, (status = 400, description = "`bad-json`, `bad-body`, `bad-field`"),
         (status = 404, description = "`group-unknown`"), (status = 409, description = "`group-taken`")))]
-pub async fn change(
+pub(super) async fn change(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
@@ -171,7 +175,7 @@ pub async fn change(
 /// Takes a group away; rules of alert channels for it go with it.
 #[utoipa::path(delete, path = "/api/drive-groups/{id}", operation_id = "drive_group_remove", tag = "drives", params(("id" = String, Path, description = "Group")),
     responses((status = 200, body = Done), LoggedIn, Stored, (status = 404, description = "`group-unknown`")))]
-pub async fn remove(
+pub(super) async fn remove(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
@@ -200,7 +204,7 @@ pub async fn remove(
 /// Body of [`assign`].
 #[derive(Debug, Deserialize, ToSchema)]
 #[schema(as = DriveGroupAssignment)]
-pub struct Drive {
+pub(super) struct Drive {
     hostname: String,
     serial_number: String,
 }
@@ -209,7 +213,7 @@ pub struct Drive {
 #[utoipa::path(post, path = "/api/drive-groups/{id}/members", operation_id = "drive_group_assign", tag = "drives", params(("id" = String, Path, description = "Group")), request_body = Drive,
     responses((status = 200, body = Done), LoggedIn, Body, Stored, (status = 400, description = "`bad-json`, `bad-body`, `bad-field`"),
         (status = 404, description = "`group-unknown`"), (status = 409, description = "`too-many`")))]
-pub async fn assign(
+pub(super) async fn assign(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
@@ -227,7 +231,7 @@ pub async fn assign(
 #[utoipa::path(delete, path = "/api/drive-groups/members/{hostname}/{serial}", operation_id = "drive_group_unassign", tag = "drives",
     params(("hostname" = String, Path, description = "Host name"), ("serial" = String, Path, description = "Serial of the drive")),
     responses((status = 200, body = Done), LoggedIn, Stored))]
-pub async fn unassign(
+pub(super) async fn unassign(
     State(app): State<Arc<App>>,
     person: Person,
     Path((hostname, serial)): Path<(String, String)>,
@@ -243,7 +247,10 @@ pub async fn unassign(
 
 /// The group of each drive that is in one: by `hostname:serial`.
 #[utoipa::path(get, path = "/api/drive-groups/assignments", operation_id = "drive_group_assignments", tag = "drives", responses((status = 200, body = BTreeMap<String, u64>), LoggedIn, Stored))]
-pub async fn assignments(State(app): State<Arc<App>>, _: Person) -> Result<Answered<BTreeMap<String, u64>>, Refusal> {
+pub(super) async fn assignments(
+    State(app): State<Arc<App>>,
+    _: Person,
+) -> Result<Answered<BTreeMap<String, u64>>, Refusal> {
     let groups = groups::all(&app.store)?;
     let members = groups.iter().flat_map(|group| &group.members);
     Ok(Answered(

@@ -56,7 +56,7 @@ fn all(app: &App) -> store::Result<Vec<HostReported>> {
 
 /// The last report of each host with its whole `smartctl` documents, as existing dashboards read them.
 #[utoipa::path(get, path = "/api/history", operation_id = "hosts_last", tag = "hosts", responses((status = 200, body = Vec<HostReported>), LoggedIn, Stored))]
-pub async fn reports(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec<HostReported>>, Refusal> {
+pub(super) async fn reports(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec<HostReported>>, Refusal> {
     // To unpack megabytes takes longer than a request may hold a thread.
     let found = tokio::task::spawn_blocking(move || all(&app)).await;
     Ok(Answered(found.map_err(|_| {

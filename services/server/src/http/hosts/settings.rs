@@ -20,7 +20,7 @@ use crate::http::told::host::ReportInterval;
 
 /// A setting as Vigil lists it: its value is a text.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Setting {
+pub(super) struct Setting {
     category: &'static str,
     key: &'static str,
     value: String,
@@ -32,7 +32,7 @@ pub struct Setting {
 /// The settings of a category; none for one that is not known.
 #[utoipa::path(get, path = "/api/settings/{category}", operation_id = "settings", tag = "box", params(("category" = String, Path, description = "`agents`")),
     responses((status = 200, body = Vec<Setting>), LoggedIn))]
-pub async fn of_category(
+pub(super) async fn of_category(
     State(app): State<Arc<App>>,
     _: Person,
     Path(category): Path<String>,
@@ -51,7 +51,7 @@ pub async fn of_category(
 
 /// Body of [`set`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct SettingValue {
+pub(super) struct SettingValue {
     /// The new value.
     #[serde(rename = "value")]
     _value: Value,
@@ -61,7 +61,7 @@ pub struct SettingValue {
 #[utoipa::path(put, path = "/api/settings/{category}/{key}", operation_id = "setting_put", tag = "box", request_body = SettingValue,
     params(("category" = String, Path, description = "Category"), ("key" = String, Path, description = "Key")),
     responses((status = 200, body = Done), LoggedIn, Body, (status = 404, description = "`setting-unknown`")))]
-pub async fn set(
+pub(super) async fn set(
     _: Person,
     Path((category, key)): Path<(String, String)>,
     Json(_): Json<SettingValue>,
@@ -73,7 +73,7 @@ pub async fn set(
 
 /// How often host agents are told to report.
 #[utoipa::path(get, path = "/api/settings/agents/report_interval", operation_id = "report_interval", tag = "hosts", responses((status = 200, body = ReportInterval), LoggedIn))]
-pub async fn interval(State(app): State<Arc<App>>, _: Person) -> Answered<ReportInterval> {
+pub(super) async fn interval(State(app): State<Arc<App>>, _: Person) -> Answered<ReportInterval> {
     Answered(ReportInterval {
         value: app.report_interval(),
         choices: INTERVALS.to_vec(),
@@ -82,7 +82,7 @@ pub async fn interval(State(app): State<Arc<App>>, _: Person) -> Answered<Report
 
 /// Body of [`set_interval`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct Interval {
+pub(super) struct Interval {
     /// Seconds, as a number or, as Vigil sends it, as a text.
     #[schema(value_type = u64)]
     value: Seconds,
@@ -99,7 +99,7 @@ enum Seconds {
 /// Chooses how often host agents report; each learns it with its next report.
 #[utoipa::path(put, path = "/api/settings/agents/report_interval", operation_id = "report_interval_put", tag = "hosts", request_body = Interval,
     responses((status = 200, body = ReportInterval), LoggedIn, Body, Stored, (status = 422, description = "`bad-interval`")))]
-pub async fn set_interval(
+pub(super) async fn set_interval(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<Interval>,

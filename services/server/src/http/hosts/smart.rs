@@ -46,7 +46,7 @@ const DAYS_MAX: u32 = 400;
 /// Which drives, values and times are meant.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Of {
+pub(super) struct Of {
     /// Host name; `this box` for the box's own drives.
     pub hostname: Option<String>,
     /// Serial number; blanks, signs and case do not matter.
@@ -61,7 +61,7 @@ pub struct Of {
 }
 
 /// The query, as axum reads it.
-pub type Asked = Result<Query<Of>, QueryRejection>;
+pub(super) type Asked = Result<Query<Of>, QueryRejection>;
 
 pub(in crate::http) fn of(asked: Asked) -> Result<Of, Refusal> {
     let bad = |what: String| Refusal::bad_query(what);
@@ -104,7 +104,7 @@ impl Of {
 /// dashboards.
 #[utoipa::path(get, path = "/api/smart/attributes", operation_id = "smart_attributes", tag = "smart", params(Of),
     responses((status = 200, body = HostDrivesAttributes), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
-pub async fn attributes(
+pub(super) async fn attributes(
     State(app): State<Arc<App>>,
     _: Person,
     asked: Asked,
@@ -176,7 +176,7 @@ fn series(points: &[(i64, Point)], only: Option<&str>) -> BTreeMap<String, Vec<(
 /// `wear` and `written`.
 #[utoipa::path(get, path = "/api/smart/attributes/history", operation_id = "smart_history", tag = "smart", params(Of),
     responses((status = 200, body = HostDriveHistories), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
-pub async fn history(
+pub(super) async fn history(
     State(app): State<Arc<App>>,
     _: Person,
     asked: Asked,
@@ -251,7 +251,7 @@ pub(super) fn trend_of(drive: &Drive, key: &str, points: &[(i64, f64)]) -> Optio
 /// Trends: a straight line by least squares for each value, how sure it is, and when it crosses a limit.
 #[utoipa::path(get, path = "/api/smart/attributes/trend", operation_id = "smart_trend", tag = "smart", params(Of),
     responses((status = 200, body = HostDrivesTrends), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
-pub async fn trends(
+pub(super) async fn trends(
     State(app): State<Arc<App>>,
     _: Person,
     asked: Asked,
@@ -281,7 +281,7 @@ pub async fn trends(
 
 /// The values whose count matters, what one costs and who says so.
 #[utoipa::path(get, path = "/api/smart/critical-attributes", operation_id = "smart_critical", tag = "smart", responses((status = 200, body = CriticalAttributes), LoggedIn))]
-pub async fn critical(_: Person) -> Answered<CriticalAttributes> {
+pub(super) async fn critical(_: Person) -> Answered<CriticalAttributes> {
     let all = &known().critical;
     Answered(CriticalAttributes {
         count: all.len(),
@@ -292,7 +292,11 @@ pub async fn critical(_: Person) -> Answered<CriticalAttributes> {
 /// Score, parts and alerts of the drives asked for.
 #[utoipa::path(get, path = "/api/smart/health/summary", operation_id = "smart_summary", tag = "smart", params(Of),
     responses((status = 200, body = HealthSummary), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
-pub async fn summary(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<HealthSummary>, Refusal> {
+pub(super) async fn summary(
+    State(app): State<Arc<App>>,
+    _: Person,
+    asked: Asked,
+) -> Result<Answered<HealthSummary>, Refusal> {
     let drives = of(asked)?.drives(&app)?;
     Ok(Answered(HealthSummary {
         totals: HealthTotals::of(&drives),
@@ -302,13 +306,13 @@ pub async fn summary(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Re
 
 /// The same of all drives, and in `summaries` in the rows of existing dashboards.
 #[utoipa::path(get, path = "/api/smart/health/all", operation_id = "smart_health_all", tag = "smart", responses((status = 200, body = HealthAll), LoggedIn, Stored))]
-pub async fn health_all(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HealthAll>, Refusal> {
+pub(super) async fn health_all(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HealthAll>, Refusal> {
     Ok(Answered(HealthAll::of(&Of::default().drives(&app)?)))
 }
 
 /// Drives that lost points or have an alert.
 #[utoipa::path(get, path = "/api/smart/health/issues", operation_id = "smart_issues", tag = "smart", responses((status = 200, body = HostDrives), LoggedIn, Stored))]
-pub async fn issues(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostDrives>, Refusal> {
+pub(super) async fn issues(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostDrives>, Refusal> {
     let mut drives = Of::default().drives(&app)?;
     drives.retain(|drive| !drive.alerts.is_empty() || !drive.score.parts.is_empty());
     drives.sort_by_key(|drive| drive.score.score);
@@ -318,7 +322,7 @@ pub async fn issues(State(app): State<Arc<App>>, _: Person) -> Result<Answered<H
 /// Temperatures over time, lowest, highest and mean.
 #[utoipa::path(get, path = "/api/smart/temperature/history", operation_id = "smart_temperature", tag = "smart", params(Of),
     responses((status = 200, body = HostDrivesTemperatures), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
-pub async fn temperature(
+pub(super) async fn temperature(
     State(app): State<Arc<App>>,
     _: Person,
     asked: Asked,
@@ -350,7 +354,7 @@ pub async fn temperature(
 
 /// Body of [`cleanup`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct Cleanup {
+pub(super) struct Cleanup {
     /// Points older than so many days go, 1 to 400.
     #[serde(alias = "retention_days")]
     days: u32,
@@ -359,7 +363,7 @@ pub struct Cleanup {
 /// Takes old points out of the histories.
 #[utoipa::path(post, path = "/api/smart/cleanup", operation_id = "smart_cleanup", tag = "smart", request_body = Cleanup,
     responses((status = 200, body = HistoriesCleaned), LoggedIn, Body, Stored, (status = 422, description = "`bad-days`")))]
-pub async fn cleanup(
+pub(super) async fn cleanup(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<Cleanup>,

@@ -33,7 +33,7 @@ fn times(took: &[f64]) -> ReportTimes {
 
 /// Numbers of everything that is kept of hosts.
 #[utoipa::path(get, path = "/api/stats", operation_id = "stats", tag = "hosts", responses((status = 200, body = HostStats), LoggedIn, Stored))]
-pub async fn stats(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostStats>, Refusal> {
+pub(super) async fn stats(State(app): State<Arc<App>>, _: Person) -> Result<Answered<HostStats>, Refusal> {
     let (hosts, drives) = (app.fleet.book.hosts()?, Of::default().drives(&app)?);
     let active: usize = drives
         .iter()

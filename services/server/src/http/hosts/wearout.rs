@@ -31,9 +31,13 @@ const TBW_MAX: u64 = 1_000_000;
 const MODEL_MAX: usize = 80;
 
 /// Wear of the drives asked for, also of those that tell none.
-#[utoipa::path(get, path = "/api/wearout/drive", operation_id = "wearout_drive", tag = "smart", params(super::smart::Of),
+#[utoipa::path(get, path = "/api/wearout/drive", operation_id = "wearout_drive", tag = "smart", params(Of),
     responses((status = 200, body = HostDrivesWear), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
-pub async fn drive(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<HostDrivesWear>, Refusal> {
+pub(super) async fn drive(
+    State(app): State<Arc<App>>,
+    _: Person,
+    asked: Asked,
+) -> Result<Answered<HostDrivesWear>, Refusal> {
     let specs = app.fleet.book.specs()?;
     let drives: Vec<HostDriveWear> = of(asked)?
         .drives(&app)?
@@ -57,9 +61,9 @@ fn spec_of<'s>(specs: &'s [Spec], drive: &Drive) -> Option<&'s Spec> {
 
 /// Wear in one percentage of every drive that tells something of it, in the rows of existing dashboards: of flash the rated life
 /// used, of platters what hours and counters weigh.
-#[utoipa::path(get, path = "/api/wearout/all", operation_id = "wearout_all", tag = "smart", params(super::smart::Of),
+#[utoipa::path(get, path = "/api/wearout/all", operation_id = "wearout_all", tag = "smart", params(Of),
     responses((status = 200, body = DrivesWear), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
-pub async fn all(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<DrivesWear>, Refusal> {
+pub(super) async fn all(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<DrivesWear>, Refusal> {
     let specs = app.fleet.book.specs()?;
     let mut drives = Vec::new();
     for drive in of(asked)?.drives(&app)? {
@@ -82,9 +86,9 @@ fn points(app: &App, drive: &Drive, of: &Of) -> Result<Vec<(i64, f64)>, Refusal>
 }
 
 /// Percent of the rated life used, over time.
-#[utoipa::path(get, path = "/api/wearout/history", operation_id = "wearout_history", tag = "smart", params(super::smart::Of),
+#[utoipa::path(get, path = "/api/wearout/history", operation_id = "wearout_history", tag = "smart", params(Of),
     responses((status = 200, body = HostDrivesWearHistory), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
-pub async fn history(
+pub(super) async fn history(
     State(app): State<Arc<App>>,
     _: Person,
     asked: Asked,
@@ -104,9 +108,9 @@ pub async fn history(
 }
 
 /// Where the wear goes, and when 90 and 100 % are reached.
-#[utoipa::path(get, path = "/api/wearout/trend", operation_id = "wearout_trend", tag = "smart", params(super::smart::Of),
+#[utoipa::path(get, path = "/api/wearout/trend", operation_id = "wearout_trend", tag = "smart", params(Of),
     responses((status = 200, body = HostDrivesWearTrend), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
-pub async fn trend(
+pub(super) async fn trend(
     State(app): State<Arc<App>>,
     _: Person,
     asked: Asked,
@@ -128,7 +132,7 @@ pub async fn trend(
 
 /// Ratings by model: those that people told, and the built-in ones.
 #[utoipa::path(get, path = "/api/wearout/specs", operation_id = "wearout_specs", tag = "smart", responses((status = 200, body = WearSpecs), LoggedIn, Stored))]
-pub async fn specs(State(app): State<Arc<App>>, _: Person) -> Result<Answered<WearSpecs>, Refusal> {
+pub(super) async fn specs(State(app): State<Arc<App>>, _: Person) -> Result<Answered<WearSpecs>, Refusal> {
     let specs = app.fleet.book.specs()?;
     Ok(Answered(WearSpecs {
         count: specs.len(),
@@ -138,7 +142,7 @@ pub async fn specs(State(app): State<Arc<App>>, _: Person) -> Result<Answered<We
 
 /// Body of [`put_spec`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct PutSpec {
+pub(super) struct PutSpec {
     /// Model as smartctl gives it.
     #[serde(alias = "model_pattern")]
     model: String,
@@ -152,7 +156,7 @@ pub struct PutSpec {
 
 /// Body of [`drop_spec`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct DropSpec {
+pub(super) struct DropSpec {
     /// Model as smartctl gives it.
     model: String,
 }
@@ -169,7 +173,7 @@ fn model(told: &str) -> Option<String> {
     responses((status = 200, body = Spec), LoggedIn, Body, Stored,
         (status = 409, description = "`full`"),
         (status = 422, description = "`bad-spec`: the detail names the field")))]
-pub async fn put_spec(
+pub(super) async fn put_spec(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<PutSpec>,
@@ -205,7 +209,7 @@ pub async fn put_spec(
 /// Forgets a rating that a person told.
 #[utoipa::path(delete, path = "/api/wearout/specs", operation_id = "wearout_spec_remove", tag = "smart", request_body = DropSpec,
     responses((status = 200, body = Deleted), LoggedIn, Body, Stored, (status = 404, description = "`spec-unknown`")))]
-pub async fn drop_spec(
+pub(super) async fn drop_spec(
     State(app): State<Arc<App>>,
     _: Person,
     Json(form): Json<DropSpec>,

@@ -25,13 +25,13 @@ use crate::http::told::zfs::{
 /// Which host is meant.
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct OfHost {
+pub(super) struct OfHost {
     /// Host name; all hosts where it is not said.
     pub hostname: Option<String>,
 }
 
 /// The query, as axum reads it.
-pub type Asked = Result<Query<OfHost>, QueryRejection>;
+pub(super) type Asked = Result<Query<OfHost>, QueryRejection>;
 
 fn of(asked: Asked) -> Result<OfHost, Refusal> {
     let Query(of) = asked.map_err(|error| Refusal::bad_query(error.body_text()))?;
@@ -92,7 +92,7 @@ fn by_serial(app: &App, hostname: &str, serial: &str) -> Result<Option<ZfsDevice
 /// The pools of all hosts, or of one.
 #[utoipa::path(get, path = "/api/zfs/pools", operation_id = "zfs_pools", tag = "hosts", params(OfHost),
     responses((status = 200, body = Vec<ZfsPoolListed>), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
-pub async fn pools(
+pub(super) async fn pools(
     State(app): State<Arc<App>>,
     _: Person,
     asked: Asked,
@@ -106,7 +106,7 @@ pub async fn pools(
 /// A pool with its devices, its datasets and its newest scan.
 #[utoipa::path(get, path = "/api/zfs/pools/{hostname}/{poolname}", operation_id = "zfs_pool", tag = "hosts", params(("hostname" = String, Path, description = "Host name"), ("poolname" = String, Path, description = "Its name")),
     responses((status = 200, body = ZfsPoolWhole), LoggedIn, Stored, (status = 404, description = "`pool-unknown`")))]
-pub async fn pool(
+pub(super) async fn pool(
     State(app): State<Arc<App>>,
     _: Person,
     Path(names): Path<(String, String)>,
@@ -118,7 +118,7 @@ pub async fn pool(
 /// Takes a pool out of what its host's last report told. Does nothing to the pool: a later report may tell it again.
 #[utoipa::path(delete, path = "/api/zfs/pools/{hostname}/{poolname}", operation_id = "zfs_pool_remove", tag = "hosts", params(("hostname" = String, Path, description = "Host name"), ("poolname" = String, Path, description = "Its name")),
     responses((status = 200, body = ZfsPoolDeleted), LoggedIn, Stored, (status = 404, description = "`pool-unknown`")))]
-pub async fn drop_pool(
+pub(super) async fn drop_pool(
     State(app): State<Arc<App>>,
     person: Person,
     Path((hostname, poolname)): Path<(String, String)>,
@@ -153,7 +153,7 @@ pub async fn drop_pool(
 /// A pool's devices.
 #[utoipa::path(get, path = "/api/zfs/pools/{hostname}/{poolname}/devices", operation_id = "zfs_pool_devices", tag = "hosts", params(("hostname" = String, Path, description = "Host name"), ("poolname" = String, Path, description = "Its name")),
     responses((status = 200, body = Vec<ZfsDevice>), LoggedIn, Stored, (status = 404, description = "`pool-unknown`")))]
-pub async fn pool_devices(
+pub(super) async fn pool_devices(
     State(app): State<Arc<App>>,
     _: Person,
     Path(names): Path<(String, String)>,
@@ -164,7 +164,7 @@ pub async fn pool_devices(
 /// A pool's scans: the one that the last report tells, or none.
 #[utoipa::path(get, path = "/api/zfs/pools/{hostname}/{poolname}/scrubs", operation_id = "zfs_pool_scrubs", tag = "hosts", params(("hostname" = String, Path, description = "Host name"), ("poolname" = String, Path, description = "Its name")),
     responses((status = 200, body = Vec<ZfsScan>), LoggedIn, Stored, (status = 404, description = "`pool-unknown`")))]
-pub async fn pool_scrubs(
+pub(super) async fn pool_scrubs(
     State(app): State<Arc<App>>,
     _: Person,
     Path(names): Path<(String, String)>,
@@ -175,7 +175,7 @@ pub async fn pool_scrubs(
 /// A pool's newest scan.
 #[utoipa::path(get, path = "/api/zfs/pools/{hostname}/{poolname}/scrubs/last", operation_id = "zfs_pool_last_scrub", tag = "hosts", params(("hostname" = String, Path, description = "Host name"), ("poolname" = String, Path, description = "Its name")),
     responses((status = 200, body = ZfsLastScan), LoggedIn, Stored, (status = 404, description = "`pool-unknown`")))]
-pub async fn pool_last_scrub(
+pub(super) async fn pool_last_scrub(
     State(app): State<Arc<App>>,
     _: Person,
     Path(names): Path<(String, String)>,
@@ -191,7 +191,7 @@ pub async fn pool_last_scrub(
 /// The devices of all pools.
 #[utoipa::path(get, path = "/api/zfs/devices", operation_id = "zfs_devices", tag = "hosts", params(OfHost),
     responses((status = 200, body = Vec<ZfsDevice>), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
-pub async fn devices(
+pub(super) async fn devices(
     State(app): State<Arc<App>>,
     _: Person,
     asked: Asked,
@@ -209,7 +209,7 @@ pub async fn devices(
 /// The device with a serial number, and its pool.
 #[utoipa::path(get, path = "/api/zfs/devices/serial/{hostname}/{serial}", operation_id = "zfs_device", tag = "hosts", params(("hostname" = String, Path, description = "Host name"), ("serial" = String, Path, description = "Serial number; blanks, signs and case do not matter")),
     responses((status = 200, body = ZfsDeviceFound), LoggedIn, Stored, (status = 404, description = "`device-unknown`")))]
-pub async fn device(
+pub(super) async fn device(
     State(app): State<Arc<App>>,
     _: Person,
     Path((hostname, serial)): Path<(String, String)>,
@@ -223,7 +223,7 @@ pub async fn device(
 /// The file systems and volumes of all pools.
 #[utoipa::path(get, path = "/api/zfs/datasets", operation_id = "zfs_datasets", tag = "hosts", params(OfHost),
     responses((status = 200, body = Vec<ZfsDataset>), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
-pub async fn datasets(
+pub(super) async fn datasets(
     State(app): State<Arc<App>>,
     _: Person,
     asked: Asked,
@@ -235,7 +235,11 @@ pub async fn datasets(
 /// The newest scan of each pool that has had one, the newest first.
 #[utoipa::path(get, path = "/api/zfs/scrubs", operation_id = "zfs_scrubs", tag = "hosts", params(OfHost),
     responses((status = 200, body = Vec<ZfsScan>), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
-pub async fn scrubs(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<Vec<ZfsScan>>, Refusal> {
+pub(super) async fn scrubs(
+    State(app): State<Arc<App>>,
+    _: Person,
+    asked: Asked,
+) -> Result<Answered<Vec<ZfsScan>>, Refusal> {
     let hosts = hosts(&app, &of(asked)?)?;
     let mut scans: Vec<ZfsScan> = hosts.iter().flat_map(pools_of).filter_map(|told| told.scan()).collect();
     scans.sort_by_key(|scan| std::cmp::Reverse(scan.start_time));
@@ -245,7 +249,11 @@ pub async fn scrubs(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Res
 /// Numbers of all pools, or of those of one host.
 #[utoipa::path(get, path = "/api/zfs/summary", operation_id = "zfs_summary", tag = "hosts", params(OfHost),
     responses((status = 200, body = ZfsSummary), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
-pub async fn summary(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<ZfsSummary>, Refusal> {
+pub(super) async fn summary(
+    State(app): State<Arc<App>>,
+    _: Person,
+    asked: Asked,
+) -> Result<Answered<ZfsSummary>, Refusal> {
     let of = of(asked)?;
     let hosts = hosts(&app, &of)?;
     let pools: Vec<Told<'_>> = hosts.iter().flat_map(pools_of).collect();
@@ -256,7 +264,11 @@ pub async fn summary(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Re
 /// The pools that want somebody to look.
 #[utoipa::path(get, path = "/api/zfs/health", operation_id = "zfs_health", tag = "hosts", params(OfHost),
     responses((status = 200, body = ZfsHealth), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
-pub async fn health(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Result<Answered<ZfsHealth>, Refusal> {
+pub(super) async fn health(
+    State(app): State<Arc<App>>,
+    _: Person,
+    asked: Asked,
+) -> Result<Answered<ZfsHealth>, Refusal> {
     let hosts = hosts(&app, &of(asked)?)?;
     let all: Vec<Told<'_>> = hosts.iter().flat_map(pools_of).collect();
     let pools: Vec<_> = all.iter().filter_map(|told| told.pool.trouble()).collect();
@@ -270,7 +282,7 @@ pub async fn health(State(app): State<Arc<App>>, _: Person, asked: Asked) -> Res
 /// Whether a drive is in a pool.
 #[utoipa::path(get, path = "/api/zfs/drive/{hostname}/{serial}", operation_id = "zfs_drive", tag = "hosts", params(("hostname" = String, Path, description = "Host name"), ("serial" = String, Path, description = "Serial number; blanks, signs and case do not matter")),
     responses((status = 200, body = ZfsDriveInfo), LoggedIn, Stored))]
-pub async fn drive(
+pub(super) async fn drive(
     State(app): State<Arc<App>>,
     _: Person,
     Path((hostname, serial)): Path<(String, String)>,

@@ -20,7 +20,7 @@ use crate::http::people::person::Person;
 
 /// A store that was damaged, or records that could not be read.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SetAsideFile {
+pub(super) struct SetAsideFile {
     /// Its name in the folder of the server's state.
     name: String,
     /// Its size in bytes.
@@ -31,7 +31,7 @@ pub struct SetAsideFile {
 
 /// What was set aside beside the server's store, the oldest first. Of many the last and the largest stay.
 #[utoipa::path(get, path = "/set-aside", operation_id = "set_aside", tag = "box", responses((status = 200, body = Vec<SetAsideFile>), LoggedIn))]
-pub async fn list(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec<SetAsideFile>>, Refusal> {
+pub(super) async fn list(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec<SetAsideFile>>, Refusal> {
     let dir = app.life.data.clone();
     let all = blocking(move || store::asides(&dir)).await?;
     let shown = |store::Aside { name, bytes, why }| SetAsideFile { name, bytes, why };
@@ -40,7 +40,7 @@ pub async fn list(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec
 
 /// Body of [`remove`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct RemoveSetAside {
+pub(super) struct RemoveSetAside {
     /// One's own password: nothing brings them back.
     password: String,
 }
@@ -49,7 +49,7 @@ pub struct RemoveSetAside {
 #[utoipa::path(delete, path = "/set-aside", operation_id = "set_aside_remove", tag = "box", request_body = RemoveSetAside,
     responses((status = 204, description = "They are gone"), LoggedIn, Body, Tries, Stored,
         (status = 403, description = "`password-wrong`")))]
-pub async fn remove(
+pub(super) async fn remove(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<RemoveSetAside>,

@@ -24,7 +24,7 @@ use crate::tables::SCHEMA;
 
 /// Body of [`make`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct MakeBackup {
+pub(super) struct MakeBackup {
     /// One's own password: a backup holds everybody's hashes.
     pub(in crate::http) password: String,
     /// With what it is encrypted: at least 12 characters. Without it nobody opens it again.
@@ -81,7 +81,7 @@ fn is_asked(agent: Option<Presence>) -> bool {
 #[utoipa::path(post, path = "/backup", operation_id = "backup", tag = "box", request_body = MakeBackup,
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), LoggedIn, Body, Tries, Both,
         (status = 403, description = "`password-wrong`"), (status = 422, description = "`bad-passphrase`")))]
-pub async fn make(
+pub(super) async fn make(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<MakeBackup>,

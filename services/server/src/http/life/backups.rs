@@ -35,7 +35,7 @@ const WORD_MAX: u64 = 4096;
 
 /// A backup that the box keeps.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct KeptBackup {
+pub(super) struct KeptBackup {
     /// Its name.
     filename: String,
     /// Its size.
@@ -57,7 +57,7 @@ impl From<Kept> for KeptBackup {
 
 /// A backup was taken away.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct BackupDeleted {
+pub(super) struct BackupDeleted {
     /// `deleted`.
     status: &'static str,
 }
@@ -72,7 +72,7 @@ fn unknown(name: &str) -> Refusal {
 #[utoipa::path(post, path = "/api/backup", operation_id = "vigil_backup", tag = "box", request_body = MakeBackup,
     responses((status = 200, body = KeptBackup), LoggedIn, Body, Tries, Both,
         (status = 403, description = "`password-wrong`"), (status = 422, description = "`bad-passphrase`")))]
-pub async fn make(
+pub(super) async fn make(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<MakeBackup>,
@@ -86,7 +86,7 @@ pub async fn make(
 
 /// The backups that the box keeps, the newest first.
 #[utoipa::path(get, path = "/api/backups", operation_id = "vigil_backups", tag = "box", responses((status = 200, body = Vec<KeptBackup>), LoggedIn, Stored))]
-pub async fn list(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec<KeptBackup>>, Refusal> {
+pub(super) async fn list(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec<KeptBackup>>, Refusal> {
     let shelf = Shelf::below(&app.life.data);
     let all = blocking(move || shelf.list()).await??;
     Ok(Answered(all.into_iter().map(KeptBackup::from).collect()))
@@ -96,7 +96,7 @@ pub async fn list(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec
 #[utoipa::path(get, path = "/api/backups/{filename}/download", operation_id = "vigil_backup_download", tag = "box", params(("filename" = String, Path, description = "Its name")),
     responses((status = 200, body = Vec<u8>, content_type = "application/octet-stream"), LoggedIn, Stored,
         (status = 404, description = "`backup-unknown`")))]
-pub async fn download(
+pub(super) async fn download(
     State(app): State<Arc<App>>,
     _: Person,
     Path(filename): Path<String>,
@@ -110,7 +110,7 @@ pub async fn download(
 #[utoipa::path(delete, path = "/api/backups/{filename}", operation_id = "vigil_backup_remove", tag = "box", params(("filename" = String, Path, description = "Its name")),
     responses((status = 200, body = BackupDeleted), LoggedIn, Stored,
         (status = 404, description = "`backup-unknown`")))]
-pub async fn remove(
+pub(super) async fn remove(
     State(app): State<Arc<App>>,
     person: Person,
     Path(filename): Path<String>,
@@ -139,7 +139,7 @@ pub async fn remove(
         (status = 403, description = "`password-wrong`, `backup-closed`"),
         (status = 404, description = "`backup-unknown`"),
         (status = 409, description = "`jobs-running`"), (status = 422, description = "`bad-backup`")))]
-pub async fn restore(
+pub(super) async fn restore(
     State(app): State<Arc<App>>,
     person: Person,
     Path(filename): Path<String>,
@@ -156,7 +156,7 @@ pub async fn restore(
 /// A form as a browser sends it, with a backup that somebody kept elsewhere.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "stands for its schema; the body is read as a form")]
-pub struct BroughtForm {
+pub(super) struct BroughtForm {
     /// The file.
     #[schema(value_type = String, format = Binary)]
     backup: Vec<u8>,
@@ -178,7 +178,7 @@ pub struct BroughtForm {
         (status = 415, description = "`not-form`: Content-Type is not multipart/form-data"),
         (status = 422, description = "`bad-form`: a field is missing; `bad-backup`"),
         (status = 507, description = "`no-room`: the medium has less free than the backup takes")))]
-pub async fn restore_brought(
+pub(super) async fn restore_brought(
     State(app): State<Arc<App>>,
     person: Person,
     request: Request,

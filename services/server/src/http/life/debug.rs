@@ -18,7 +18,7 @@ use crate::life::debug::Seen;
 /// What somebody who helps needs to see of this box, as `.tar.gz`, without passwords, tokens and keys.
 #[utoipa::path(get, path = "/debug-bundle", operation_id = "debug_bundle", tag = "box",
     responses((status = 200, body = Vec<u8>, content_type = "application/gzip"), LoggedIn, Stored))]
-pub async fn debug_bundle(State(app): State<Arc<App>>, person: Person) -> Result<Response, Refusal> {
+pub(super) async fn debug_bundle(State(app): State<Arc<App>>, person: Person) -> Result<Response, Refusal> {
     let now = app.clock.now().wall;
     let name = plain(&app.hub(|hub| hub.name().to_owned()));
     let seen = Seen::of(&app)?;

@@ -36,7 +36,7 @@ pub(super) fn nothing_runs(app: &App) -> Result<(), Refusal> {
 
 /// Body of [`reset`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct Reset {
+pub(super) struct Reset {
     /// One's own password.
     password: String,
     /// The box's name, typed by hand.
@@ -49,7 +49,7 @@ pub struct Reset {
     responses((status = 202, description = "The box marks its medium and reboots; where the medium does not take the mark, a banner says so and it does not"), LoggedIn, Body, Tries, Supervised,
         (status = 403, description = "`password-wrong`"),
         (status = 409, description = "`jobs-running`"), (status = 422, description = "`not-confirmed`")))]
-pub async fn reset(
+pub(super) async fn reset(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<Reset>,
@@ -98,7 +98,7 @@ fn order(app: &App, order: Order) -> Result<(), Refusal> {
 
 /// Body of [`power_off`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct PowerOff {
+pub(super) struct PowerOff {
     /// The box's name, typed by hand: nobody switches it on again from afar.
     confirm: String,
     /// Also while drives are being tested: each job writes down where it is and goes on after the next start.
@@ -111,7 +111,7 @@ pub struct PowerOff {
     responses((status = 202, description = "The box switches itself off"), LoggedIn, Body, Supervised,
         (status = 409, description = "`jobs-running`: say `while_testing` if they shall wait for the next start"),
         (status = 422, description = "`not-confirmed`")))]
-pub async fn power_off(
+pub(super) async fn power_off(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<PowerOff>,

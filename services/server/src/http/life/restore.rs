@@ -31,7 +31,7 @@ pub(super) async fn may_put_back(app: &App, person: &Person, password: String) -
 
 /// What a backup says of itself.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Brought {
+pub(super) struct Brought {
     /// The box that it was made on.
     name: String,
     /// When.
@@ -55,7 +55,7 @@ pub struct Brought {
         (status = 422, description = "`bad-backup`"),
         (status = 507, description = "`no-room`: the medium has less free than the backup takes"),
         (status = 503, description = "`busy`: another backup is being made, brought or put back")))]
-pub async fn bring(
+pub(super) async fn bring(
     State(app): State<Arc<App>>,
     person: Person,
     request: Request,
@@ -77,7 +77,7 @@ pub async fn bring(
 
 /// Body of [`restore`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct Restore {
+pub(super) struct Restore {
     /// One's own password on this box.
     pub(in crate::http) password: String,
     /// The backup's passphrase.
@@ -90,7 +90,7 @@ pub struct Restore {
     responses((status = 202, description = "The server starts again with the backup's state"), LoggedIn, Body, Tries, Both,
         (status = 403, description = "`password-wrong`, `backup-closed`"),
         (status = 409, description = "`nothing-brought`, `jobs-running`"), (status = 422, description = "`bad-backup`")))]
-pub async fn restore(
+pub(super) async fn restore(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<Restore>,

@@ -37,7 +37,7 @@ const CHUNK: usize = 1 << 20;
 /// Query of [`begin`] and [`take`].
 #[derive(Debug, Default, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Asked {
+pub(super) struct Asked {
     /// Also when it is older than what runs.
     #[serde(default)]
     downgrade: bool,
@@ -76,13 +76,13 @@ fn written(answer: Answer) -> Result<Answered<UpdateWritten>, Refusal> {
 /// Both slots, the update that is being written, and how the last one ended.
 #[utoipa::path(get, path = "/update", tag = "box", responses((status = 200, body = UpdateState), LoggedIn,
     (status = 503, description = "`no-supervisor`: this is no box")))]
-pub async fn state(State(app): State<Arc<App>>, _: Person) -> Result<Answered<UpdateState>, Refusal> {
+pub(super) async fn state(State(app): State<Arc<App>>, _: Person) -> Result<Answered<UpdateState>, Refusal> {
     Ok(Answered(app.update_state()?))
 }
 
 /// Answer of [`take`] where the box fetches the update itself.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct UpdateFetching {
+pub(super) struct UpdateFetching {
     /// In words.
     told: &'static str,
 }
@@ -97,7 +97,7 @@ pub struct UpdateFetching {
         (status = 409, description = "`update-on-trial`, `update-incomplete`, `update-fetching`, `update-busy`"),
         (status = 422, description = "`update-truncated`, `update-wrong-key`, `update-too-few-signatures`, `update-bad-signature`, `update-older`, `update-other-board`, `update-chunk`, `bad-url` and the like"),
         (status = 503, description = "`no-supervisor`, `no-writer`, `writer-lost`, `update-medium`, `update-no-data`: the box keeps its state in memory, so no new system could prove itself")))]
-pub async fn take(
+pub(super) async fn take(
     State(app): State<Arc<App>>,
     person: Person,
     asked: Result<Query<Asked>, QueryRejection>,
@@ -168,7 +168,7 @@ async fn whole(
         (status = 409, description = "`update-on-trial`, `update-busy`: somebody else sends one"),
         (status = 422, description = "why the bundle is refused, as POST /update"),
         (status = 503, description = "`no-supervisor`, `no-writer`, `writer-lost`, `update-medium`, `update-no-data`: the box keeps its state in memory, so no new system could prove itself")))]
-pub async fn begin(
+pub(super) async fn begin(
     State(app): State<Arc<App>>,
     person: Person,
     asked: Result<Query<Asked>, QueryRejection>,
@@ -191,7 +191,7 @@ pub async fn begin(
         (status = 409, description = "`update-not-begun`, `update-busy`, `update-given-up`: by DELETE meanwhile"),
         (status = 422, description = "`update-chunk`: its bytes are not the signed ones"),
         (status = 503, description = "`writer-lost`, `update-medium`")))]
-pub async fn chunk(
+pub(super) async fn chunk(
     State(app): State<Arc<App>>,
     person: Person,
     Path(number): Path<String>,
@@ -210,7 +210,7 @@ pub async fn chunk(
     responses((status = 200, body = UpdateWritten), LoggedIn,
         (status = 409, description = "`update-not-begun`, `update-incomplete`, `update-busy`, `update-given-up`: by DELETE meanwhile"),
         (status = 503, description = "`writer-lost`, `update-medium`")))]
-pub async fn finish(State(app): State<Arc<App>>, person: Person) -> Result<Answered<UpdateWritten>, Refusal> {
+pub(super) async fn finish(State(app): State<Arc<App>>, person: Person) -> Result<Answered<UpdateWritten>, Refusal> {
     written(app.finish_update(&person.name, &owner(&person)).await?)
 }
 
@@ -218,7 +218,7 @@ pub async fn finish(State(app): State<Arc<App>>, person: Person) -> Result<Answe
 #[utoipa::path(delete, path = "/update", operation_id = "update_give_up", tag = "box",
     responses((status = 204, description = "It is given up"), LoggedIn,
         (status = 409, description = "`update-not-begun`, `update-busy`: it is somebody else's; `update-written`: it is the next system already")))]
-pub async fn give_up(State(app): State<Arc<App>>, person: Person) -> Result<StatusCode, Refusal> {
+pub(super) async fn give_up(State(app): State<Arc<App>>, person: Person) -> Result<StatusCode, Refusal> {
     app.give_up_update(&owner(&person), &person.name).await?;
     Ok(StatusCode::NO_CONTENT)
 }
@@ -227,7 +227,7 @@ pub async fn give_up(State(app): State<Arc<App>>, person: Person) -> Result<Stat
 #[utoipa::path(post, path = "/update/reboot", operation_id = "update_reboot", tag = "box",
     responses((status = 202, description = "It restarts"), LoggedIn, Stored,
         (status = 503, description = "`no-supervisor`")))]
-pub async fn reboot(State(app): State<Arc<App>>, person: Person) -> Result<StatusCode, Refusal> {
+pub(super) async fn reboot(State(app): State<Arc<App>>, person: Person) -> Result<StatusCode, Refusal> {
     let state = app.update_state()?;
     let next = state.view.slots.iter().find(|s| s.next && !s.running);
     let why = match next.and_then(|s| s.version.as_deref()) {
@@ -251,7 +251,7 @@ pub async fn reboot(State(app): State<Arc<App>>, person: Person) -> Result<Statu
 
 /// Body of [`back`].
 #[derive(Debug, Default, Deserialize, ToSchema)]
-pub struct GoBack {
+pub(super) struct GoBack {
     /// Also while drives are being tested: each job writes down where it is and goes on after the restart.
     #[serde(default)]
     while_testing: bool,
@@ -263,7 +263,7 @@ pub struct GoBack {
     responses((status = 202, description = "It restarts with its other system"), LoggedIn, Body, Stored,
         (status = 409, description = "`no-way-back`: the other slot is empty, bad or on trial, or an update is being written; `jobs-running`: say `while_testing` if they shall go on after the restart"),
         (status = 503, description = "`no-supervisor`")))]
-pub async fn back(
+pub(super) async fn back(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<GoBack>,

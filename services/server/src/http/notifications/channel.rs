@@ -25,7 +25,7 @@ use crate::http::people::person::Person;
 
 /// A channel, without its secrets.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ServiceView {
+pub(super) struct ServiceView {
     /// Number.
     id: u64,
     /// As a person calls it.
@@ -93,7 +93,7 @@ impl ServiceView {
 
 /// A channel with everything that is set for it.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ServiceDetail {
+pub(super) struct ServiceDetail {
     /// The channel.
     service: ServiceView,
     /// Its rules; the first that matches decides.
@@ -109,7 +109,7 @@ pub struct ServiceDetail {
 /// The channels.
 #[utoipa::path(get, path = "/api/notifications/services", tag = "alerts",
     responses((status = 200, body = Vec<ServiceView>), LoggedIn))]
-pub async fn services(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<ServiceView>> {
+pub(super) async fn services(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<ServiceView>> {
     let waiting = app.alerts.engine.waiting();
     let all = app.alerts.engine.services();
     Answered(all.iter().map(|service| ServiceView::of(service, &waiting)).collect())
@@ -118,7 +118,7 @@ pub async fn services(State(app): State<Arc<App>>, _: Person) -> Answered<Vec<Se
 /// A new channel.
 #[utoipa::path(post, path = "/api/notifications/services", tag = "alerts", request_body = ServiceRequest,
     responses((status = 201, body = ServiceView), LoggedIn, Body, OfChannel, Stored))]
-pub async fn add(
+pub(super) async fn add(
     State(app): State<Arc<App>>,
     person: Person,
     Json(request): Json<ServiceRequest>,
@@ -140,7 +140,7 @@ pub async fn add(
 /// One channel with everything that is set for it.
 #[utoipa::path(get, path = "/api/notifications/services/{id}", tag = "alerts", params(("id" = u64, Path, description = "Channel")),
     responses((status = 200, body = ServiceDetail), LoggedIn, OfChannel))]
-pub async fn service(
+pub(super) async fn service(
     State(app): State<Arc<App>>,
     _: Person,
     Path(id): Path<String>,
@@ -158,7 +158,7 @@ pub async fn service(
 /// Changes a channel; switching it on again forgets that it failed.
 #[utoipa::path(put, path = "/api/notifications/services/{id}", tag = "alerts", params(("id" = u64, Path, description = "Channel")),
     request_body = ServiceRequest, responses((status = 200, body = Done), LoggedIn, Body, OfChannel, Stored))]
-pub async fn change(
+pub(super) async fn change(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
@@ -178,7 +178,7 @@ pub async fn change(
 /// Removes a channel with what waits for it; the history stays.
 #[utoipa::path(delete, path = "/api/notifications/services/{id}", tag = "alerts", params(("id" = u64, Path, description = "Channel")),
     responses((status = 200, body = Done), LoggedIn, OfChannel, Stored))]
-pub async fn remove(
+pub(super) async fn remove(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,

@@ -19,7 +19,7 @@ use crate::http::people::person::Person;
 /// Which alerts.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Open {
+pub(super) struct Open {
     /// Only those that nobody has acknowledged.
     #[serde(default)]
     open: bool,
@@ -30,7 +30,7 @@ pub struct Open {
 #[utoipa::path(get, path = "/api/notifications/alerts", operation_id = "alerts_open", tag = "alerts", params(Open),
     responses((status = 200, body = Vec<Alert>), LoggedIn, Stored,
         (status = 400, description = "`bad-query`: `open` is neither true nor false")))]
-pub async fn alerts(
+pub(super) async fn alerts(
     State(app): State<Arc<App>>,
     _: Person,
     which: Result<Query<Open>, QueryRejection>,
@@ -45,7 +45,7 @@ pub async fn alerts(
 #[utoipa::path(post, path = "/api/notifications/alerts/{id}/ack", tag = "alerts", params(("id" = u64, Path, description = "Alert: the number of its event")),
     responses((status = 200, body = Alert), LoggedIn, Stored,
         (status = 404, description = "`alert-unknown`: there is no such alert")))]
-pub async fn acknowledge(
+pub(super) async fn acknowledge(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,

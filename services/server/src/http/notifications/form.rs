@@ -13,7 +13,7 @@ use crate::http::Refusal;
 
 /// A channel to keep. What is missing stays as it is; a new one is on, for criticals and warnings.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-pub struct ServiceRequest {
+pub(super) struct ServiceRequest {
     /// 1 to 64 characters; without it the service's name.
     pub(super) name: Option<String>,
     /// One of the providers; not needed with a URL.

@@ -20,7 +20,7 @@ const HISTORY_MAX: usize = 500;
 /// Which lines of the history.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Which {
+pub(super) struct Which {
     /// How many, the newest first; 1 to 500, 50 without it.
     limit: Option<usize>,
     /// Of this channel alone.
@@ -30,7 +30,7 @@ pub struct Which {
 /// What was sent, or not, the newest first.
 #[utoipa::path(get, path = "/api/notifications/history", tag = "alerts", params(Which),
     responses((status = 200, body = Vec<Delivery>), LoggedIn, Stored))]
-pub async fn history(
+pub(super) async fn history(
     State(app): State<Arc<App>>,
     _: Person,
     which: Result<Query<Which>, QueryRejection>,

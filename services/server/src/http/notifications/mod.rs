@@ -45,7 +45,7 @@ pub(super) fn vigil() -> Routes {
 
 /// That it is done.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Done {
+pub(super) struct Done {
     /// A word: `ok`, `updated`, `deleted`, `assigned`, `unassigned`.
     status: String,
 }

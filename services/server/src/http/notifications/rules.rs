@@ -21,7 +21,7 @@ use crate::http::people::person::Person;
 /// Sets all rules of a channel; the first that matches decides.
 #[utoipa::path(put, path = "/api/notifications/services/{id}/rules", tag = "alerts", params(("id" = u64, Path, description = "Channel")),
     request_body = Vec<Rule>, responses((status = 200, body = Done), LoggedIn, Body, OfChannel, Stored))]
-pub async fn rules(
+pub(super) async fn rules(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
@@ -37,7 +37,7 @@ pub async fn rules(
 /// Sets the quiet hours of a channel; what comes in them is told at their end, criticals at once.
 #[utoipa::path(put, path = "/api/notifications/services/{id}/quiet-hours", tag = "alerts", params(("id" = u64, Path, description = "Channel")),
     request_body = QuietHours, responses((status = 200, body = Done), LoggedIn, Body, OfChannel, Stored))]
-pub async fn quiet_hours(
+pub(super) async fn quiet_hours(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
@@ -53,7 +53,7 @@ pub async fn quiet_hours(
 /// Sets the digest of a channel.
 #[utoipa::path(put, path = "/api/notifications/services/{id}/digest", tag = "alerts", params(("id" = u64, Path, description = "Channel")),
     request_body = Digest, responses((status = 200, body = Done), LoggedIn, Body, OfChannel, Stored))]
-pub async fn digest(
+pub(super) async fn digest(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
@@ -69,7 +69,7 @@ pub async fn digest(
 /// Rules of the groups of drives, by the group's number.
 #[utoipa::path(get, path = "/api/notifications/services/{id}/group-rules", tag = "alerts", params(("id" = u64, Path, description = "Channel")),
     responses((status = 200, body = BTreeMap<String, Vec<Rule>>), LoggedIn, OfChannel))]
-pub async fn group_rules(
+pub(super) async fn group_rules(
     State(app): State<Arc<App>>,
     _: Person,
     Path(id): Path<String>,
@@ -93,7 +93,7 @@ fn group_id(text: &str) -> Result<u64, Refusal> {
 /// Rules of a group, alone or with its name and drives.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(untagged)]
-pub enum GroupRequest {
+pub(super) enum GroupRequest {
     /// The rules; name and drives stay.
     Rules(Vec<Rule>),
     /// All of it.
@@ -112,7 +112,7 @@ pub enum GroupRequest {
 #[utoipa::path(put, path = "/api/notifications/services/{id}/group-rules/{group}", tag = "alerts",
     params(("id" = u64, Path, description = "Channel"), ("group" = u64, Path, description = "Group of drives")),
     request_body = GroupRequest, responses((status = 200, body = Done), LoggedIn, Body, OfChannel, Stored))]
-pub async fn set_group_rules(
+pub(super) async fn set_group_rules(
     State(app): State<Arc<App>>,
     person: Person,
     Path((id, group)): Path<(String, String)>,
@@ -155,7 +155,7 @@ pub async fn set_group_rules(
 #[utoipa::path(delete, path = "/api/notifications/services/{id}/group-rules/{group}", tag = "alerts",
     params(("id" = u64, Path, description = "Channel"), ("group" = u64, Path, description = "Group of drives")),
     responses((status = 200, body = Done), LoggedIn, OfChannel, Stored))]
-pub async fn drop_group_rules(
+pub(super) async fn drop_group_rules(
     State(app): State<Arc<App>>,
     person: Person,
     Path((id, group)): Path<(String, String)>,

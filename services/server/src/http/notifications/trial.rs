@@ -21,7 +21,7 @@ use crate::http::people::person::Person;
 
 /// A channel that is to be tried.
 #[derive(Debug, Default, Deserialize, ToSchema)]
-pub struct TestRequest {
+pub(super) struct TestRequest {
     /// Number of a channel that is kept; with a form, the one whose secrets the form shows masked.
     service_id: Option<u64>,
     /// Words of one's own.
@@ -36,7 +36,7 @@ pub struct TestRequest {
 
 /// How the try went.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct TestAnswer {
+pub(super) struct TestAnswer {
     /// Whether the service took the message.
     success: bool,
     /// The service's words when it did.
@@ -72,7 +72,7 @@ async fn try_out(app: &App, service: &Service, words: &str) -> Result<Answered<T
 /// Sends a test message by a channel that is kept, also by one that is switched off.
 #[utoipa::path(post, path = "/api/notifications/test", tag = "alerts", request_body = TestRequest,
     responses((status = 200, body = TestAnswer), LoggedIn, Body, OfChannel, Stored))]
-pub async fn test(
+pub(super) async fn test(
     State(app): State<Arc<App>>,
     _: Person,
     Json(request): Json<TestRequest>,
@@ -90,7 +90,7 @@ pub async fn test(
 /// Sends a test message by a channel that is not kept yet.
 #[utoipa::path(post, path = "/api/notifications/test-url", tag = "alerts", request_body = TestRequest,
     responses((status = 200, body = TestAnswer), LoggedIn, Body, OfChannel, Stored))]
-pub async fn test_url(
+pub(super) async fn test_url(
     State(app): State<Arc<App>>,
     _: Person,
     Json(request): Json<TestRequest>,

@@ -21,7 +21,7 @@ use crate::http::door::body::Json;
 
 /// Body of [`change_password`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct ChangePassword {
+pub(crate) struct ChangePassword {
     /// The password as it is.
     #[serde(alias = "current_password")]
     old: String,
@@ -52,7 +52,7 @@ pub(in crate::http) async fn check_own(app: &App, person: &Person, password: Str
 #[utoipa::path(put, path = "/session/password", tag = "session", request_body = ChangePassword,
     responses((status = 204, description = "It is changed"), LoggedIn, Body, Tries, Stored,
         (status = 403, description = "`password-wrong`"), (status = 422, description = "`bad-password`")))]
-pub async fn change_password(
+pub(crate) async fn change_password(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<ChangePassword>,
@@ -83,7 +83,7 @@ pub async fn change_password(
 #[utoipa::path(post, path = "/api/users/password", tag = "session", request_body = ChangePassword,
     responses((status = 204, description = "It is changed"), LoggedIn, Body, Tries, Stored,
         (status = 403, description = "`password-wrong`"), (status = 422, description = "`bad-password`")))]
-pub async fn vigil_change_password(
+pub(crate) async fn vigil_change_password(
     app: State<Arc<App>>,
     person: Person,
     form: Json<ChangePassword>,
@@ -93,7 +93,7 @@ pub async fn vigil_change_password(
 
 /// Body of [`vigil_change_name`].
 #[derive(Debug, Deserialize, ToSchema)]
-pub struct ChangeName {
+pub(crate) struct ChangeName {
     /// As one shall be called: 1 to 64 letters, digits, dots, underscores or hyphens.
     new_username: String,
     /// One's password.
@@ -102,7 +102,7 @@ pub struct ChangeName {
 
 /// That somebody is called otherwise now.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct NameChanged {
+pub(crate) struct NameChanged {
     /// `username_updated`.
     status: &'static str,
     new_username: String,
@@ -114,7 +114,7 @@ pub struct NameChanged {
         (status = 403, description = "`password-wrong`"),
         (status = 409, description = "`username-taken`"),
         (status = 422, description = "`bad-username`")))]
-pub async fn vigil_change_name(
+pub(crate) async fn vigil_change_name(
     State(app): State<Arc<App>>,
     person: Person,
     Json(form): Json<ChangeName>,
@@ -145,7 +145,7 @@ pub async fn vigil_change_name(
 /// Logs out everywhere else.
 #[utoipa::path(delete, path = "/session/others", tag = "session",
     responses((status = 204, description = "Only this session is left"), LoggedIn, Stored))]
-pub async fn end_others(State(app): State<Arc<App>>, person: Person) -> Result<StatusCode, Refusal> {
+pub(crate) async fn end_others(State(app): State<Arc<App>>, person: Person) -> Result<StatusCode, Refusal> {
     let ended = app.vault.end_sessions(&person.name, &person.secret).await?;
     let message = format!("{} logged out everywhere else", person.name);
     app.record_act(
@@ -163,7 +163,7 @@ pub async fn end_others(State(app): State<Arc<App>>, person: Person) -> Result<S
 
 /// One of one's own sessions.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct SessionView {
+pub(crate) struct SessionView {
     /// By what it is named.
     id: String,
     /// When the login was.
@@ -182,7 +182,7 @@ pub struct SessionView {
 
 /// One's own sessions, the newest first.
 #[utoipa::path(get, path = "/sessions", tag = "session", responses((status = 200, body = Vec<SessionView>), LoggedIn))]
-pub async fn sessions(State(app): State<Arc<App>>, person: Person) -> Answered<Vec<SessionView>> {
+pub(crate) async fn sessions(State(app): State<Arc<App>>, person: Person) -> Answered<Vec<SessionView>> {
     let rows = app.vault.sessions(&person.name, &person.secret, app.clock.now());
     let view = |row: crate::auth::session::Row| SessionView {
         id: row.id,
@@ -199,7 +199,7 @@ pub async fn sessions(State(app): State<Arc<App>>, person: Person) -> Answered<V
 #[utoipa::path(delete, path = "/sessions/{id}", tag = "session", params(("id" = String, Path, description = "Session")),
     responses((status = 204, description = "It is ended"), LoggedIn, Stored,
         (status = 404, description = "`session-unknown`: it has ended, or is somebody else's")))]
-pub async fn end_session(
+pub(crate) async fn end_session(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,

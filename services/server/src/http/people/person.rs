@@ -12,18 +12,18 @@ use crate::app::App;
 use crate::http::Refusal;
 
 /// Name of the session's cookie that goes in clear.
-pub const COOKIE_NAME: &str = "kiln_session";
+pub(crate) const COOKIE_NAME: &str = "kiln_session";
 
 /// Its name by TLS. Another one, because a browser lets no cookie that goes in clear take the place of one of TLS, whatever the
 /// port; by its prefix it takes this one from this host by TLS alone. Source: RFC 6265bis §4.1.3.2, §5.7.
-pub const TLS_COOKIE: &str = "__Host-kiln_session";
+pub(crate) const TLS_COOKIE: &str = "__Host-kiln_session";
 
 /// Its name for Vigil's clients.
-pub const VIGIL_COOKIE: &str = "session";
+pub(crate) const VIGIL_COOKIE: &str = "session";
 
 /// A person with a session.
 #[derive(Clone, Debug)]
-pub struct Person {
+pub(crate) struct Person {
     /// User name.
     pub name: String,
     /// When the session ends.
@@ -34,17 +34,17 @@ pub struct Person {
 
 /// The values of the session's cookie: under its own names, then under Vigil's, which a program behind another port of the
 /// same host may have used for its own.
-pub fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+pub(crate) fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     own(headers).chain(named(headers, VIGIL_COOKIE))
 }
 
 /// The values under its own names: first the one that nobody else on the network can have set.
-pub fn own(headers: &HeaderMap) -> impl Iterator<Item = &str> {
+pub(crate) fn own(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     named(headers, TLS_COOKIE).chain(named(headers, COOKIE_NAME))
 }
 
 /// The values of the cookies of this name.
-pub fn named<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
+pub(crate) fn named<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<Item = &'a str> {
     headers
         .get_all(COOKIE)
         .iter()
@@ -57,13 +57,13 @@ pub fn named<'a>(headers: &'a HeaderMap, name: &'static str) -> impl Iterator<It
 }
 
 /// The token of `Authorization: Bearer …`.
-pub fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
     let (scheme, token) = headers.get(AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
     (scheme.eq_ignore_ascii_case("bearer") && !token.trim().is_empty()).then(|| token.trim())
 }
 
 /// Who made a request with these headers.
-pub fn of(app: &App, headers: &HeaderMap) -> Option<Person> {
+pub(crate) fn of(app: &App, headers: &HeaderMap) -> Option<Person> {
     // A bearer token that is given is the one meant: the front has not looked at the cookie then.
     let person = |secret: &str| {
         let (name, expires) = app.vault.session(secret, app.clock.now())?;

@@ -81,7 +81,7 @@ pub(super) fn check_username(name: &str) -> Result<(), Refusal> {
 #[utoipa::path(post, path = "/claim", tag = "session", security(()), request_body = Claim,
     responses((status = 200, body = Session), Body, Tries, Stored, (status = 403, description = "`code-wrong`"),
         (status = 409, description = "`claimed`, `being-claimed`"), (status = 422, description = "`bad-username`, `bad-password`")))]
-pub async fn claim(
+pub(super) async fn claim(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     Extension(way): Extension<Way>,
@@ -211,7 +211,7 @@ async fn enter(
 /// Logs in: sets the session's cookie, good for 24 h.
 #[utoipa::path(post, path = "/session", tag = "session", security(()), request_body = Login,
     responses((status = 200, body = Session), Body, Tries, Stored, (status = 401, description = "`login-wrong`")))]
-pub async fn log_in(
+pub(super) async fn log_in(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     Extension(way): Extension<Way>,
@@ -225,7 +225,7 @@ pub async fn log_in(
 /// The same for existing Vigil clients, which take the token out of the body, or a cookie of Vigil's name.
 #[utoipa::path(post, path = "/api/auth/login", tag = "session", security(()), request_body = Login,
     responses((status = 200, body = front::VigilLogin), Body, Tries, Stored, (status = 401, description = "`login-wrong`")))]
-pub async fn vigil_log_in(
+pub(super) async fn vigil_log_in(
     State(app): State<Arc<App>>,
     Extension(peer): Extension<Peer>,
     Extension(way): Extension<Way>,
@@ -245,7 +245,7 @@ pub async fn vigil_log_in(
 
 /// Who is logged in, and until when.
 #[utoipa::path(get, path = "/session", operation_id = "session", tag = "session", responses((status = 200, body = Session), LoggedIn))]
-pub async fn show(person: Person) -> axum::Json<Session> {
+pub(super) async fn show(person: Person) -> axum::Json<Session> {
     axum::Json(Session {
         username: person.name,
         expires: person.expires,
@@ -254,7 +254,7 @@ pub async fn show(person: Person) -> axum::Json<Session> {
 
 /// Logs out; without a session it does nothing.
 #[utoipa::path(delete, path = "/session", tag = "session", security(()), responses((status = 204, description = "Nobody is logged in"), Stored))]
-pub async fn log_out(
+pub(super) async fn log_out(
     State(app): State<Arc<App>>,
     Extension(way): Extension<Way>,
     headers: HeaderMap,
@@ -292,7 +292,7 @@ async fn ended(app: &App, headers: &HeaderMap, way: Way) -> Result<Cookies, Refu
 
 /// The same for existing Vigil clients.
 #[utoipa::path(post, path = "/api/auth/logout", operation_id = "vigil_log_out", tag = "session", security(()), responses((status = 200, body = front::VigilLogout), Stored))]
-pub async fn vigil_log_out(
+pub(super) async fn vigil_log_out(
     State(app): State<Arc<App>>,
     Extension(way): Extension<Way>,
     headers: HeaderMap,
@@ -306,7 +306,7 @@ pub async fn vigil_log_out(
 
 /// Who is logged in, as existing Vigil clients ask.
 #[utoipa::path(get, path = "/api/users/me", operation_id = "vigil_me", tag = "session", responses((status = 200, body = front::VigilMe), LoggedIn))]
-pub async fn me(person: Person) -> axum::Json<front::VigilMe> {
+pub(super) async fn me(person: Person) -> axum::Json<front::VigilMe> {
     axum::Json(front::VigilMe {
         username: person.name,
         session_expires: person.expires,

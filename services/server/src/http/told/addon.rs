@@ -11,7 +11,7 @@ use crate::app::App;
 
 /// An add-on.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct AddonView {
+pub(crate) struct AddonView {
     /// Number; 1 is the burn-in agent.
     pub id: u64,
     /// In words.
@@ -52,7 +52,7 @@ fn stub(addon: &Addon) -> String {
 
 impl AddonView {
     /// How `addon` is now.
-    pub fn of(app: &App, addon: &Addon) -> Self {
+    pub(crate) fn of(app: &App, addon: &Addon) -> Self {
         let (status, seen) = app.hub(|hub| hub.addon(app.clock.now(), addon.id));
         Self {
             id: addon.id,
@@ -78,7 +78,7 @@ impl AddonView {
 
 /// An add-on with its manifest; the same again as `addon`, as existing dashboards read it.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct AddonShown {
+pub(crate) struct AddonShown {
     /// The add-on.
     #[serde(flatten)]
     pub view: AddonView,
@@ -90,7 +90,7 @@ pub struct AddonShown {
 
 /// An add-on's token, without its secret, which nobody has.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct AddonToken {
+pub(crate) struct AddonToken {
     /// Number.
     pub id: u64,
     /// In words.
@@ -108,7 +108,7 @@ pub struct AddonToken {
 
 /// A token that was made.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct AddonTokenMade {
+pub(crate) struct AddonTokenMade {
     /// Number.
     pub id: u64,
     /// The secret, shown this once.
@@ -125,7 +125,7 @@ pub struct AddonTokenMade {
 
 /// The token that takes the place of another.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct AddonTokenRotated {
+pub(crate) struct AddonTokenRotated {
     /// The secret, shown this once.
     pub token: String,
     /// Number.
@@ -134,7 +134,7 @@ pub struct AddonTokenRotated {
 
 /// An add-on that was registered.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct AddonRegistered {
+pub(crate) struct AddonRegistered {
     /// The add-on.
     pub addon: AddonView,
     /// The token that its daemon needs.
@@ -143,7 +143,7 @@ pub struct AddonRegistered {
 
 /// An add-on that brought its manifest.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct AddonConnected {
+pub(crate) struct AddonConnected {
     /// Its number.
     pub addon_id: u64,
     /// The beginning of its token, as existing servers answer.
@@ -157,7 +157,7 @@ pub struct AddonConnected {
 
 /// What is known of newer versions of an add-on.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct AddonUpdates {
+pub(crate) struct AddonUpdates {
     /// Its number.
     pub addon_id: u64,
     /// Whether there is one.

@@ -14,11 +14,11 @@ use wire::Time;
 use wire::event::Severity;
 
 /// Pairs of seconds since 1970 and a value, the oldest first.
-pub type Line = Vec<(i64, f64)>;
+pub(crate) type Line = Vec<(i64, f64)>;
 
 /// Who a drive is.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct HostDriveIdentity {
+pub(crate) struct HostDriveIdentity {
     /// Its key.
     pub id: String,
     /// Its host.
@@ -80,7 +80,7 @@ impl From<&Drive> for HostDriveIdentity {
 
 /// An alert that holds.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct HostAlert {
+pub(crate) struct HostAlert {
     /// What it is about.
     pub alert: Kind,
     /// How much it matters.
@@ -95,7 +95,7 @@ pub struct HostAlert {
 }
 
 /// Alerts as a list, worst first.
-pub fn alerts(alerts: &Alerts) -> Vec<HostAlert> {
+pub(crate) fn alerts(alerts: &Alerts) -> Vec<HostAlert> {
     let mut all: Vec<_> = alerts.iter().collect();
     all.sort_by_key(|(kind, active)| (std::cmp::Reverse(active.severity), **kind));
     all.into_iter()
@@ -111,7 +111,7 @@ pub fn alerts(alerts: &Alerts) -> Vec<HostAlert> {
 
 /// How a drive is.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct HostDrive {
+pub(crate) struct HostDrive {
     /// Who it is.
     #[serde(flatten)]
     pub who: HostDriveIdentity,
@@ -164,7 +164,7 @@ impl From<&Drive> for HostDrive {
 
 /// Drives with their number.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDrives {
+pub(crate) struct HostDrives {
     /// How many.
     pub count: usize,
     /// The drives.
@@ -173,7 +173,7 @@ pub struct HostDrives {
 
 impl HostDrives {
     /// How `drives` are.
-    pub fn of(drives: &[Drive]) -> Self {
+    pub(crate) fn of(drives: &[Drive]) -> Self {
         Self {
             count: drives.len(),
             drives: drives.iter().map(HostDrive::from).collect(),
@@ -183,7 +183,7 @@ impl HostDrives {
 
 /// How many drives are how well.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct HealthTotals {
+pub(crate) struct HealthTotals {
     /// All.
     pub total: usize,
     /// Scores of 80 and more.
@@ -198,7 +198,7 @@ pub struct HealthTotals {
 
 impl HealthTotals {
     /// Of `drives`.
-    pub fn of(drives: &[Drive]) -> Self {
+    pub(crate) fn of(drives: &[Drive]) -> Self {
         let of = |status: Status| drives.iter().filter(|drive| drive.score.status == status).count();
         Self {
             total: drives.len(),
@@ -212,7 +212,7 @@ impl HealthTotals {
 
 /// Drives and how many of them are how well.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HealthSummary {
+pub(crate) struct HealthSummary {
     /// How many are how well.
     #[serde(flatten)]
     pub totals: HealthTotals,
@@ -223,7 +223,7 @@ pub struct HealthSummary {
 
 /// A drive's values over time.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDriveHistory {
+pub(crate) struct HostDriveHistory {
     /// Who it is.
     #[serde(flatten)]
     pub who: HostDriveIdentity,
@@ -237,7 +237,7 @@ pub struct HostDriveHistory {
 
 /// Histories of drives.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDriveHistories {
+pub(crate) struct HostDriveHistories {
     /// How many drives.
     pub count: usize,
     /// The drives.
@@ -250,7 +250,7 @@ pub struct HostDriveHistories {
 
 /// When a line crosses a limit.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDriveCrossing {
+pub(crate) struct HostDriveCrossing {
     /// The limit's name.
     pub name: &'static str,
     /// Where and when.
@@ -260,7 +260,7 @@ pub struct HostDriveCrossing {
 
 /// Where a value goes, by a straight line.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDriveTrend {
+pub(crate) struct HostDriveTrend {
     /// The line.
     #[serde(flatten)]
     pub line: Trend,
@@ -270,7 +270,7 @@ pub struct HostDriveTrend {
 
 /// Where a drive's values go.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDriveTrends {
+pub(crate) struct HostDriveTrends {
     /// Who it is.
     #[serde(flatten)]
     pub who: HostDriveIdentity,
@@ -280,7 +280,7 @@ pub struct HostDriveTrends {
 
 /// Trends of drives.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDrivesTrends {
+pub(crate) struct HostDrivesTrends {
     /// How many drives.
     pub count: usize,
     /// The drives.
@@ -289,7 +289,7 @@ pub struct HostDrivesTrends {
 
 /// How much of a drive's rated life is used.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDriveWear {
+pub(crate) struct HostDriveWear {
     /// Who it is.
     #[serde(flatten)]
     pub who: HostDriveIdentity,
@@ -303,7 +303,7 @@ pub struct HostDriveWear {
 
 /// Wear of drives.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDrivesWear {
+pub(crate) struct HostDrivesWear {
     /// How many drives.
     pub count: usize,
     /// The drives.

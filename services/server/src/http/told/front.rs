@@ -6,7 +6,7 @@ use wire::Time;
 
 /// Whether the server serves, with the fields that clients of the specified systems look for.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Health {
+pub(crate) struct Health {
     /// `ok` or `degraded`.
     pub status: &'static str,
     /// The same as yes or no.
@@ -37,7 +37,7 @@ pub struct Health {
 
 /// Version of the server.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Version {
+pub(crate) struct Version {
     /// It.
     pub version: &'static str,
     /// `kiln`.
@@ -46,7 +46,7 @@ pub struct Version {
 
 /// Whether there is a newer version.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct VersionCheck {
+pub(crate) struct VersionCheck {
     /// Version of the server.
     pub current_version: &'static str,
     /// Always null: nobody is asked.
@@ -60,7 +60,7 @@ pub struct VersionCheck {
 
 /// Whether somebody is logged in, and whether the box is claimed.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct AuthStatus {
+pub(crate) struct AuthStatus {
     /// Whether the request came with a session.
     pub authenticated: bool,
     /// Always true: there is no box without a login.
@@ -76,7 +76,7 @@ pub struct AuthStatus {
 
 /// A login of an existing Vigil client.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct VigilLogin {
+pub(crate) struct VigilLogin {
     /// Always true.
     pub success: bool,
     /// For `Authorization: Bearer`, good for 24 h.
@@ -89,7 +89,7 @@ pub struct VigilLogin {
 
 /// A logout of an existing Vigil client.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct VigilLogout {
+pub(crate) struct VigilLogout {
     /// Always true.
     pub success: bool,
     /// `logged_out`.
@@ -98,7 +98,7 @@ pub struct VigilLogout {
 
 /// Who is logged in, as existing Vigil clients ask.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct VigilMe {
+pub(crate) struct VigilMe {
     /// User name.
     pub username: String,
     /// When the session ends.

@@ -12,7 +12,7 @@ use super::drive::{HealthTotals, HostAlert, HostDriveIdentity, Line, alerts};
 
 /// A computer whose drives are known: this box, or one that reports to it.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct HostView {
+pub(crate) struct HostView {
     /// Its name; `this box` for the box itself.
     pub hostname: String,
     /// Whether it is the box itself.
@@ -51,7 +51,7 @@ pub struct HostView {
 }
 
 /// The score of the worst drive that is there.
-pub fn lowest(drives: &[Drive]) -> Option<u32> {
+pub(crate) fn lowest(drives: &[Drive]) -> Option<u32> {
     drives
         .iter()
         .filter(|drive| drive.present)
@@ -61,7 +61,7 @@ pub fn lowest(drives: &[Drive]) -> Option<u32> {
 
 impl HostView {
     /// How `host` is; its drives are among `drives`.
-    pub fn of(host: &Host, drives: &[Drive]) -> Self {
+    pub(crate) fn of(host: &Host, drives: &[Drive]) -> Self {
         let own: Vec<Drive> = drives
             .iter()
             .filter(|drive| drive.hostname == host.hostname)
@@ -89,7 +89,7 @@ impl HostView {
 
 /// The hosts.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Hosts {
+pub(crate) struct Hosts {
     /// How many.
     pub count: usize,
     /// This box before those that report to it.
@@ -98,7 +98,7 @@ pub struct Hosts {
 
 /// A drive over time, in pairs of seconds since 1970 and a value.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDriveLines {
+pub(crate) struct HostDriveLines {
     /// Who it is.
     #[serde(flatten)]
     pub who: HostDriveIdentity,
@@ -115,7 +115,7 @@ pub struct HostDriveLines {
 
 /// A host's drives over time.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostHistory {
+pub(crate) struct HostHistory {
     /// The host.
     #[serde(flatten)]
     pub host: HostView,
@@ -125,7 +125,7 @@ pub struct HostHistory {
 
 /// An enrolled host agent.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostAgent {
+pub(crate) struct HostAgent {
     /// Number.
     pub id: u64,
     /// Its computer.
@@ -167,7 +167,7 @@ impl From<&Agent> for HostAgent {
 
 /// The enrolled host agents.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostAgents {
+pub(crate) struct HostAgents {
     /// How many.
     pub count: usize,
     /// The agents.
@@ -176,7 +176,7 @@ pub struct HostAgents {
 
 /// A host agent that may report.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostAgentAdmitted {
+pub(crate) struct HostAgentAdmitted {
     /// Its number.
     pub agent_id: u64,
     /// Its computer.
@@ -192,14 +192,14 @@ pub struct HostAgentAdmitted {
 
 /// The key with which this box signs.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ServerKey {
+pub(crate) struct ServerKey {
     /// 32 bytes of Ed25519 in base64.
     pub public_key: String,
 }
 
 /// A token for a host agent, without its secret.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostToken {
+pub(crate) struct HostToken {
     /// Number.
     pub id: u64,
     /// Name for people.
@@ -233,7 +233,7 @@ impl From<&Token> for HostToken {
 
 /// The tokens for host agents.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostTokens {
+pub(crate) struct HostTokens {
     /// How many.
     pub count: usize,
     /// The tokens.
@@ -242,7 +242,7 @@ pub struct HostTokens {
 
 /// A token that was made for a host agent.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostTokenMade {
+pub(crate) struct HostTokenMade {
     /// The token.
     #[serde(flatten)]
     pub view: HostToken,
@@ -252,7 +252,7 @@ pub struct HostTokenMade {
 
 /// How often host agents report.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ReportInterval {
+pub(crate) struct ReportInterval {
     /// Seconds.
     pub value: u64,
     /// Seconds that can be chosen.

@@ -12,7 +12,7 @@ use super::vigil::{Counters, OneDriveAttributes};
 
 /// One value of a drive, with what is known of it.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDriveAttribute {
+pub(crate) struct HostDriveAttribute {
     /// The value.
     #[serde(flatten)]
     pub attribute: Attribute,
@@ -28,7 +28,7 @@ pub struct HostDriveAttribute {
 
 /// The newest values of a drive.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDriveAttributes {
+pub(crate) struct HostDriveAttributes {
     /// Who it is.
     #[serde(flatten)]
     pub who: HostDriveIdentity,
@@ -38,7 +38,7 @@ pub struct HostDriveAttributes {
 
 /// The newest values of drives.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDrivesAttributes {
+pub(crate) struct HostDrivesAttributes {
     /// How many drives.
     pub count: usize,
     /// The drives.
@@ -50,7 +50,7 @@ pub struct HostDrivesAttributes {
 
 /// The values whose count matters.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct CriticalAttributes {
+pub(crate) struct CriticalAttributes {
     /// How many.
     pub count: usize,
     /// The values.
@@ -59,7 +59,7 @@ pub struct CriticalAttributes {
 
 /// A drive's temperatures, in degrees Celsius.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDriveTemperatures {
+pub(crate) struct HostDriveTemperatures {
     /// Who it is.
     #[serde(flatten)]
     pub who: HostDriveIdentity,
@@ -83,7 +83,7 @@ pub struct HostDriveTemperatures {
 
 /// Temperatures of drives.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDrivesTemperatures {
+pub(crate) struct HostDrivesTemperatures {
     /// How many drives.
     pub count: usize,
     /// The drives.
@@ -92,7 +92,7 @@ pub struct HostDrivesTemperatures {
 
 /// A drive's wear over time.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDriveWearHistory {
+pub(crate) struct HostDriveWearHistory {
     /// Who it is.
     #[serde(flatten)]
     pub who: HostDriveIdentity,
@@ -102,7 +102,7 @@ pub struct HostDriveWearHistory {
 
 /// Wear of drives over time.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDrivesWearHistory {
+pub(crate) struct HostDrivesWearHistory {
     /// How many drives.
     pub count: usize,
     /// The drives.
@@ -111,7 +111,7 @@ pub struct HostDrivesWearHistory {
 
 /// Where a drive's wear goes.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDriveWearTrend {
+pub(crate) struct HostDriveWearTrend {
     /// Who it is.
     #[serde(flatten)]
     pub who: HostDriveIdentity,
@@ -122,7 +122,7 @@ pub struct HostDriveWearTrend {
 
 /// Where drives' wear goes.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostDrivesWearTrend {
+pub(crate) struct HostDrivesWearTrend {
     /// How many drives.
     pub count: usize,
     /// The drives.
@@ -131,7 +131,7 @@ pub struct HostDrivesWearTrend {
 
 /// What models are rated for.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct WearSpecs {
+pub(crate) struct WearSpecs {
     /// How many.
     pub count: usize,
     /// Those that people told, and the built-in ones.
@@ -140,17 +140,17 @@ pub struct WearSpecs {
 
 /// That something was taken away.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Deleted {
+pub(crate) struct Deleted {
     /// `deleted`.
     pub status: &'static str,
 }
 
 /// It is gone.
-pub const DELETED: Deleted = Deleted { status: "deleted" };
+pub(crate) const DELETED: Deleted = Deleted { status: "deleted" };
 
 /// Old points were taken out of the histories.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HistoriesCleaned {
+pub(crate) struct HistoriesCleaned {
     /// `ok`.
     pub status: &'static str,
     /// Points that went.
@@ -161,7 +161,7 @@ pub struct HistoriesCleaned {
 
 /// One score for everything.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HealthScore {
+pub(crate) struct HealthScore {
     /// How many drives are how well.
     #[serde(flatten)]
     pub totals: HealthTotals,
@@ -179,7 +179,7 @@ pub struct HealthScore {
 
 /// Numbers of everything that is kept of hosts.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostStats {
+pub(crate) struct HostStats {
     /// How many drives are how well.
     #[serde(flatten)]
     pub totals: HealthTotals,
@@ -202,7 +202,7 @@ pub struct HostStats {
 
 /// Alerts of a host itself.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostAlerts {
+pub(crate) struct HostAlerts {
     /// The host.
     pub hostname: String,
     /// What holds, worst first.
@@ -211,7 +211,7 @@ pub struct HostAlerts {
 
 /// Everything that holds.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ActiveAlerts {
+pub(crate) struct ActiveAlerts {
     /// The drives that have an alert.
     #[serde(flatten)]
     pub drives: HostDrives,
@@ -222,7 +222,7 @@ pub struct ActiveAlerts {
 /// What a host agent can do beside reporting.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "stands for its schema; the body is read leniently")]
-pub struct HostCapabilities {
+pub(crate) struct HostCapabilities {
     /// Whether it can blink a bay's light.
     #[schema(required = false)]
     led_identify: bool,
@@ -234,7 +234,7 @@ pub struct HostCapabilities {
 /// What a host agent reports. What else is in it is not looked at.
 #[derive(ToSchema)]
 #[expect(dead_code, reason = "stands for its schema; the body is read leniently")]
-pub struct HostReport {
+pub(crate) struct HostReport {
     /// The host: letters, digits, `-`, `_` and `.`, 1 to 253 of them.
     hostname: String,
     /// When the drives were read, RFC 3339; the server's time where it is missing or far from it.
@@ -256,7 +256,7 @@ pub struct HostReport {
 
 /// A report was taken.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostReportTaken {
+pub(crate) struct HostReportTaken {
     /// `ok`.
     pub status: &'static str,
     /// Seconds until the next report is expected.

@@ -31,7 +31,7 @@ fn drive_type(drive: &Drive) -> &'static str {
 
 /// A host in a line.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostRow {
+pub(crate) struct HostRow {
     /// Its name; `this box` for the box itself.
     hostname: String,
     /// When its last report arrived, as `2026-11-20 06:24:01`, UTC.
@@ -52,7 +52,7 @@ impl From<&Host> for HostRow {
 
 /// A host's last report.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HostReported {
+pub(crate) struct HostReported {
     /// Its name; `this box` for the box itself.
     hostname: String,
     /// When it arrived, as `2026-11-20 06:24:01`, UTC.
@@ -68,7 +68,7 @@ pub struct HostReported {
 
 impl HostReported {
     /// With what the report says, as JSON.
-    pub fn of(host: &Host, details: Box<RawValue>) -> Self {
+    pub(crate) fn of(host: &Host, details: Box<RawValue>) -> Self {
         Self {
             hostname: host.hostname.clone(),
             last_seen: booked(host.last_seen),
@@ -80,7 +80,7 @@ impl HostReported {
 
 /// What is wrong with a drive.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct DriveIssue {
+pub(crate) struct DriveIssue {
     /// `CRITICAL` or `WARNING`.
     severity: &'static str,
     /// In words.
@@ -89,7 +89,7 @@ pub struct DriveIssue {
 
 /// How a drive is, in a word and in counts.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct DriveHealthRow {
+pub(crate) struct DriveHealthRow {
     /// Its host.
     hostname: String,
     /// Its serial number.
@@ -155,7 +155,7 @@ impl From<&Drive> for DriveHealthRow {
 
 /// How all drives are: as [`HostDrives`] has them, and in the rows of existing dashboards.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct HealthAll {
+pub(crate) struct HealthAll {
     /// The drives.
     #[serde(flatten)]
     drives: HostDrives,
@@ -173,7 +173,7 @@ pub struct HealthAll {
 
 impl HealthAll {
     /// Of `drives`.
-    pub fn of(drives: &[Drive]) -> Self {
+    pub(crate) fn of(drives: &[Drive]) -> Self {
         let totals = HealthTotals::of(drives);
         Self {
             drives: HostDrives::of(drives),
@@ -188,7 +188,7 @@ impl HealthAll {
 
 /// A value of an ATA drive, by its number.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct AttributeRow {
+pub(crate) struct AttributeRow {
     /// Number.
     id: u8,
     /// Name as smartctl gives it.
@@ -213,7 +213,7 @@ pub struct AttributeRow {
 
 /// The values of the one drive that was asked for; null where it is none or several.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub struct OneDriveAttributes {
+pub(crate) struct OneDriveAttributes {
     /// How many have a number; those of NVMe and SCSI have none.
     #[schema(required)]
     attribute_count: Option<usize>,
@@ -239,7 +239,7 @@ pub struct OneDriveAttributes {
 
 impl OneDriveAttributes {
     /// Of the drives asked for, with those of their values that `wanted` wants.
-    pub fn of(drives: &[Drive], wanted: impl Fn(&Attribute) -> bool) -> Self {
+    pub(crate) fn of(drives: &[Drive], wanted: impl Fn(&Attribute) -> bool) -> Self {
         let [drive] = drives else { return Self::default() };
         let row = |a: &Attribute| {
             Some(AttributeRow {
@@ -269,7 +269,7 @@ impl OneDriveAttributes {
 
 /// Wear of a drive in one percentage.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct DriveWearRow {
+pub(crate) struct DriveWearRow {
     /// Its place in the list, from 1.
     id: usize,
     /// Its host.
@@ -291,7 +291,7 @@ pub struct DriveWearRow {
 
 impl DriveWearRow {
     /// Of a drive in its place, from 1.
-    pub fn of(id: usize, drive: &Drive, told: &wear::Weighed) -> Self {
+    pub(crate) fn of(id: usize, drive: &Drive, told: &wear::Weighed) -> Self {
         Self {
             id,
             hostname: drive.hostname.clone(),
@@ -307,7 +307,7 @@ impl DriveWearRow {
 
 /// Wear of drives in one percentage each.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct DrivesWear {
+pub(crate) struct DrivesWear {
     /// How many.
     pub count: usize,
     /// Those that tell something of it.
@@ -316,7 +316,7 @@ pub struct DrivesWear {
 
 /// How long it took to take reports, in milliseconds; 0 where none has come since the start.
 #[derive(Debug, Default, PartialEq, Serialize, ToSchema)]
-pub struct ReportTimes {
+pub(crate) struct ReportTimes {
     /// Mean.
     pub avg: f64,
     /// Longest.
@@ -331,7 +331,7 @@ pub struct ReportTimes {
 
 /// What is taken in and told, in the counters of existing dashboards.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct Counters {
+pub(crate) struct Counters {
     /// Host agents that may report.
     pub active_agents: usize,
     /// Size of the file that everything is kept in.

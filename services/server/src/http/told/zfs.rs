@@ -1,7 +1,7 @@
 //! ZFS as clients of existing Vigil servers read it: pools, devices, datasets and scans, and what is counted and complained of
 //! over them. [`read`] makes them of a host's last report.
 
-pub mod read;
+pub(crate) mod read;
 
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -9,7 +9,7 @@ use wire::Time;
 
 /// A pool.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct ZfsPool {
+pub(crate) struct ZfsPool {
     /// Made of host and name.
     pub id: i64,
     /// Its host.
@@ -81,7 +81,7 @@ pub struct ZfsPool {
 
 /// A pool in the list of all.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ZfsPoolListed {
+pub(crate) struct ZfsPoolListed {
     /// The pool.
     #[serde(flatten)]
     pub pool: ZfsPool,
@@ -93,7 +93,7 @@ pub struct ZfsPoolListed {
 
 /// A device of a pool: a disk, or what disks are put together to.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct ZfsDevice {
+pub(crate) struct ZfsDevice {
     /// Made of host, pool and place.
     pub id: i64,
     /// Its pool.
@@ -154,7 +154,7 @@ pub struct ZfsDevice {
 
 /// A scrub or a resilver.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct ZfsScan {
+pub(crate) struct ZfsScan {
     /// Made of host, pool and begin.
     pub id: i64,
     /// Its pool.
@@ -200,7 +200,7 @@ pub struct ZfsScan {
 
 /// A file system or a volume of a pool.
 #[derive(Clone, Debug, Serialize, ToSchema)]
-pub struct ZfsDataset {
+pub(crate) struct ZfsDataset {
     /// Made of host and name.
     pub id: i64,
     /// Its pool.
@@ -237,7 +237,7 @@ pub struct ZfsDataset {
 
 /// A pool with everything that is known of it.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ZfsPoolWhole {
+pub(crate) struct ZfsPoolWhole {
     /// The pool.
     pub pool: ZfsPool,
     /// Its devices.
@@ -252,7 +252,7 @@ pub struct ZfsPoolWhole {
 
 /// Numbers of all pools, or of those of one host.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub struct ZfsSummary {
+pub(crate) struct ZfsSummary {
     /// The host; `all` for all.
     pub hostname: String,
     /// Pools.
@@ -277,7 +277,7 @@ pub struct ZfsSummary {
 
 /// Which pools want somebody to look.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ZfsHealth {
+pub(crate) struct ZfsHealth {
     /// Pools in all.
     pub total_pools: usize,
     /// Those that do.
@@ -288,7 +288,7 @@ pub struct ZfsHealth {
 
 /// A pool that wants somebody to look.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ZfsTrouble {
+pub(crate) struct ZfsTrouble {
     /// Its host.
     pub hostname: String,
     /// Its name.
@@ -305,7 +305,7 @@ pub struct ZfsTrouble {
 
 /// A device with its pool.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ZfsDeviceFound {
+pub(crate) struct ZfsDeviceFound {
     /// The device.
     pub device: ZfsDevice,
     /// Its pool.
@@ -314,7 +314,7 @@ pub struct ZfsDeviceFound {
 
 /// Whether a drive is in a pool, and how it is there; where it is in none, that is left out.
 #[derive(Debug, Default, Serialize, ToSchema)]
-pub struct ZfsDriveInfo {
+pub(crate) struct ZfsDriveInfo {
     /// Whether it is.
     pub in_zfs_pool: bool,
     /// Its host.
@@ -353,7 +353,7 @@ pub struct ZfsDriveInfo {
 /// The newest scan, or that none is known of.
 #[derive(Debug, Serialize, ToSchema)]
 #[serde(untagged)]
-pub enum ZfsLastScan {
+pub(crate) enum ZfsLastScan {
     /// The scan.
     Scan(Box<ZfsScan>),
     /// None.
@@ -365,7 +365,7 @@ pub enum ZfsLastScan {
 
 /// A pool was taken away.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct ZfsPoolDeleted {
+pub(crate) struct ZfsPoolDeleted {
     /// `deleted`.
     pub status: &'static str,
     /// The pool.
@@ -387,7 +387,7 @@ impl ZfsPool {
     }
 
     /// Why somebody should look, if somebody should. Percents as existing servers draw them.
-    pub fn trouble(&self) -> Option<ZfsTrouble> {
+    pub(crate) fn trouble(&self) -> Option<ZfsTrouble> {
         let mut issues = Vec::new();
         if self.health != "ONLINE" {
             issues.push(format!(
@@ -427,7 +427,7 @@ impl ZfsPool {
 
 impl ZfsSummary {
     /// Of these pools, under this name.
-    pub fn of<'p>(hostname: &str, pools: impl Iterator<Item = &'p ZfsPool>) -> Self {
+    pub(crate) fn of<'p>(hostname: &str, pools: impl Iterator<Item = &'p ZfsPool>) -> Self {
         let mut sum = Self {
             hostname: hostname.to_owned(),
             ..Self::default()

@@ -56,7 +56,7 @@ const PAGE: usize = 1000;
 /// Query of the stream.
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct From {
+pub(crate) struct From {
     /// Events after this number are sent first.
     after: Option<u64>,
     /// What is about this job alone, and what is about none.
@@ -179,7 +179,7 @@ pub(in crate::http) fn headers() -> [(HeaderName, HeaderValue); 3] {
 /// `playbooks`, events of the box. `drives` then lists that drive alone. The same holds for what is told again after `Last-Event-ID`.
 #[utoipa::path(get, path = "/stream", operation_id = "stream", tag = "events", params(From, ("Last-Event-ID" = Option<u64>, Header, description = "Number of the last event that was seen")),
     responses((status = 200, body = String, content_type = "text/event-stream"), LoggedIn, (status = 400, description = "`bad-query`")))]
-pub async fn stream(
+pub(crate) async fn stream(
     State(app): State<Arc<App>>,
     person: Person,
     headers: HeaderMap,
@@ -271,7 +271,7 @@ async fn feed(
     let mut live = app.stream.subscribe();
     let mut stopping = app.stopping.subscribe();
     // Before the snapshot, too, which waits for a slow listener: what is dropped meanwhile is told again.
-    let newest = crate::app::events(&app.store, None, 1)
+    let newest = app::events(&app.store, None, 1)
         .ok()
         .and_then(|events| events.last().map(|event| event.seq));
     line.put(RETRY.to_owned()).await?;
@@ -320,7 +320,7 @@ async fn feed(
                     return line.end().await;
                 }
             }
-            () = crate::app::stopped(&mut stopping) => return Ok(()),
+            () = app::stopped(&mut stopping) => return Ok(()),
             () = send.closed() => return Err(Gone),
         }
     }

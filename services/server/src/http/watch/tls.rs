@@ -16,7 +16,7 @@ use crate::tls::Way;
 
 /// The box's certificate for TLS, which nobody but its own screen vouches for.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct TlsView {
+pub(super) struct TlsView {
     /// SHA-256: 32 hexadecimal pairs with colons, as browsers show it.
     fingerprint: String,
     /// From when it holds.
@@ -33,7 +33,7 @@ pub struct TlsView {
 #[utoipa::path(get, path = "/tls", operation_id = "tls", tag = "box",
     responses((status = 200, body = TlsView), LoggedIn,
         (status = 404, description = "`no-tls`: this server speaks no TLS")))]
-pub async fn tls(
+pub(super) async fn tls(
     State(app): State<Arc<App>>,
     Extension(way): Extension<Way>,
     _: Person,

@@ -23,21 +23,21 @@ const EVENTS_DEFAULT: usize = 200;
 
 /// The box at one glance; without a login just enough to claim it or log in.
 #[utoipa::path(get, path = "/box", tag = "box", security(()), responses((status = 200, body = BoxView)))]
-pub async fn whole_box(State(app): State<Arc<App>>, person: Option<Person>) -> Json<BoxView> {
+pub(super) async fn whole_box(State(app): State<Arc<App>>, person: Option<Person>) -> Json<BoxView> {
     let now = app.clock.now();
     Json(app.hub(|hub| hub.view(now, person.is_some())))
 }
 
 /// The agent's log lines about no job since this server was started, the oldest first, 500 at most.
 #[utoipa::path(get, path = "/log", tag = "box", responses((status = 200, body = Vec<LogLine>), LoggedIn))]
-pub async fn log(State(app): State<Arc<App>>, _: Person) -> Json<Vec<LogLine>> {
+pub(super) async fn log(State(app): State<Arc<App>>, _: Person) -> Json<Vec<LogLine>> {
     Json(app.hub(crate::hub::Hub::lines))
 }
 
 /// Query of [`events`].
 #[derive(Debug, Deserialize, IntoParams)]
 #[into_params(parameter_in = Query)]
-pub struct Window {
+pub(super) struct Window {
     /// Only events after this number.
     after: Option<u64>,
     /// How many, 1 to 1000; 200 where it is not said.
@@ -47,7 +47,7 @@ pub struct Window {
 /// Events of the hash-chained log in ascending order; without `after` the newest.
 #[utoipa::path(get, path = "/events", tag = "events", params(Window),
     responses((status = 200, body = Vec<Event>), LoggedIn, Stored, (status = 400, description = "`bad-query`: a number is none")))]
-pub async fn events(
+pub(super) async fn events(
     State(app): State<Arc<App>>,
     _: Person,
     window: Result<Query<Window>, axum::extract::rejection::QueryRejection>,

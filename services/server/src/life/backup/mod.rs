@@ -85,7 +85,7 @@ pub enum Error {
     Store(#[from] store::Error),
     /// A file.
     #[error("{0}")]
-    File(PathBuf, #[source] std::io::Error),
+    File(PathBuf, #[source] io::Error),
     /// The encryption.
     #[error(transparent)]
     Seal(#[from] seal::Error),
@@ -124,7 +124,7 @@ pub enum Error {
     Ended,
     /// What waits for a start could not be moved, and waits on.
     #[error("{0}")]
-    Waits(PathBuf, #[source] std::io::Error),
+    Waits(PathBuf, #[source] io::Error),
     /// What was decrypted are no rows.
     #[error("its content: {0}")]
     Rows(#[from] row::Bad),

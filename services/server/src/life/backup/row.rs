@@ -43,7 +43,7 @@ pub enum Bad {
 }
 
 /// Writes one row.
-pub fn write(out: &mut impl Write, row: &Row) -> io::Result<()> {
+pub(super) fn write(out: &mut impl Write, row: &Row) -> io::Result<()> {
     let short = |n: usize| u32::try_from(n).map_err(|_| io::Error::other("a part has more than 4 GiB"));
     out.write_all(&[u8::try_from(row.table.len()).map_err(|_| io::Error::other("a table's name has 256 bytes"))?])?;
     out.write_all(row.table.as_bytes())?;
@@ -55,12 +55,12 @@ pub fn write(out: &mut impl Write, row: &Row) -> io::Result<()> {
 }
 
 /// Writes the end.
-pub fn end(out: &mut impl Write) -> io::Result<()> {
+pub(super) fn end(out: &mut impl Write) -> io::Result<()> {
     out.write_all(&[0])
 }
 
 /// Reads rows one by one. An error, which is the last, when they are cut, too long, or followed by something.
-pub fn read<R: Read>(from: R) -> Rows<R> {
+pub(super) fn read<R: Read>(from: R) -> Rows<R> {
     Rows {
         from,
         at: 0,
@@ -70,7 +70,7 @@ pub fn read<R: Read>(from: R) -> Rows<R> {
 
 /// Rows that are being read.
 #[derive(Debug)]
-pub struct Rows<R> {
+pub(super) struct Rows<R> {
     from: R,
     /// Rows that were read.
     at: usize,

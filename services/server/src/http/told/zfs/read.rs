@@ -55,7 +55,7 @@ fn number(names: &[&str]) -> i64 {
 
 /// A pool of a report.
 #[derive(Clone, Debug)]
-pub struct Told<'h> {
+pub(crate) struct Told<'h> {
     host: &'h Host,
     value: &'h Value,
     /// It, as clients read it.
@@ -63,7 +63,7 @@ pub struct Told<'h> {
 }
 
 /// The pools of a host's last report, by name.
-pub fn pools(host: &Host) -> Vec<Told<'_>> {
+pub(crate) fn pools(host: &Host) -> Vec<Told<'_>> {
     let list = host.zfs["pools"].as_array().into_iter().flatten().take(pool::POOLS_MAX);
     let mut all: Vec<Told<'_>> = list
         .filter_map(|value| Some(Told::of(host, value, pool::name(value)?)))
@@ -73,7 +73,7 @@ pub fn pools(host: &Host) -> Vec<Told<'_>> {
 }
 
 /// The file systems and volumes of those pools, by name.
-pub fn datasets(host: &Host) -> Vec<ZfsDataset> {
+pub(crate) fn datasets(host: &Host) -> Vec<ZfsDataset> {
     let pools = pools(host);
     let list = host.zfs["datasets"].as_array().into_iter().flatten().take(DATASETS_MAX);
     let mut all: Vec<ZfsDataset> = list
@@ -140,7 +140,7 @@ impl<'h> Told<'h> {
     }
 
     /// Its devices, those of others behind them.
-    pub fn devices(&self) -> Vec<ZfsDevice> {
+    pub(crate) fn devices(&self) -> Vec<ZfsDevice> {
         let mut all = Vec::new();
         pool::each_device(self.value, |device, parent| {
             let said = text(&device["vdev_parent"]);
@@ -175,7 +175,7 @@ impl<'h> Told<'h> {
     }
 
     /// The scan that the report tells; `None` where there was none.
-    pub fn scan(&self) -> Option<ZfsScan> {
+    pub(crate) fn scan(&self) -> Option<ZfsScan> {
         let (scan, pool) = (&self.value["scan"], &self.pool);
         if matches!(pool.scan_function.as_str(), "" | "none") {
             return None;
@@ -217,7 +217,7 @@ impl<'h> Told<'h> {
     }
 
     /// It in the list of all, at `now`.
-    pub fn listed(self, now: Time) -> ZfsPoolListed {
+    pub(crate) fn listed(self, now: Time) -> ZfsPoolListed {
         let is_data =
             |device: &ZfsDevice| device.vdev_type == "disk" && !(device.is_spare || device.is_log || device.is_cache);
         ZfsPoolListed {
@@ -228,7 +228,7 @@ impl<'h> Told<'h> {
     }
 
     /// It with everything, at `now`.
-    pub fn whole(self, now: Time) -> ZfsPoolWhole {
+    pub(crate) fn whole(self, now: Time) -> ZfsPoolWhole {
         let mut datasets = datasets(self.host);
         datasets.retain(|dataset| dataset.pool_id == self.pool.id);
         ZfsPoolWhole {
