@@ -11,10 +11,14 @@ use super::{Effect, Hub, Stream};
 
 impl Hub {
     pub(super) fn agent_event(&mut self, mut event: NewEvent, out: &mut Vec<Effect>) {
-        if !["job.", "drive.", "agent."]
-            .iter()
-            .any(|prefix| event.kind.starts_with(prefix))
-        {
+        // A person's act, which stands in the log as such.
+        if event.kind.starts_with("playbook.") {
+            return;
+        }
+        let its_own = ["job.", "drive.", "agent."];
+        let may_tell =
+            |kind: &str| its_own.iter().any(|prefix| kind.starts_with(prefix)) || kind == "certificate.revoked";
+        if !may_tell(&event.kind) {
             event.data = serde_json::json!({ "type": cut(&event.kind), "data": event.data });
             "agent.said".clone_into(&mut event.kind);
         }

@@ -302,10 +302,17 @@ fn the_agent_can_only_tell_of_jobs_drives_and_itself() {
         events(&hub.step(now(2), frame(AGENT, 1, event("job.passed")))),
         ["job.passed"]
     );
+    // It has a kind that people set rules for.
     assert_eq!(
-        events(&hub.step(now(2), frame(AGENT, 1, event("box.claimed")))),
-        ["agent.said"]
+        events(&hub.step(now(2), frame(AGENT, 1, event("certificate.revoked")))),
+        ["certificate.revoked"]
     );
+    for forged in ["box.claimed", "certificate.checked"] {
+        assert_eq!(
+            events(&hub.step(now(2), frame(AGENT, 1, event(forged)))),
+            ["agent.said"]
+        );
+    }
 }
 
 #[test]

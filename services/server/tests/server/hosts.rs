@@ -444,6 +444,15 @@ async fn a_public_key_alone_gives_no_session() {
     );
     form["signature"] = sign(1).into();
     assert_eq!(client.post("/api/v1/agents/register", &form).await.status, 200);
+    // What people are told of it is not enough to be it.
+    let told = admin.get("/api/v1/agents").await.json()["agents"][0].clone();
+    let mut seen = Host::form("nas", 1, "");
+    seen["fingerprint"] = told["fingerprint"].clone();
+    assert_eq!(seen["public_key"], told["public_key"]);
+    assert_eq!(
+        client.post("/api/v1/agents/register", &seen).await.problem(),
+        "proof-needed"
+    );
     let told = |log: &Value| {
         log.as_array()
             .unwrap()

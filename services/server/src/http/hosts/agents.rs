@@ -300,7 +300,13 @@ pub(super) async fn report(
     );
     let taken = app.fleet.book.take(agent.id, report, address, now.wall).await?;
     let whole = Packed::of(&body.to_string());
-    app.fleet.book.keep_last(hostname.clone(), at, whole).await?;
+    // A copy for who reads whole reports: the report itself is taken.
+    if let Err(error) = app.fleet.book.keep_last(hostname.clone(), at, whole).await {
+        tracing::warn!(
+            error = &error as &dyn std::error::Error,
+            "{hostname}'s last report is not kept whole"
+        );
+    }
     app.fleet.heard(&hostname, now);
     app.tell_of_drives().await?;
     seat.taken(app.clock.now().mono);

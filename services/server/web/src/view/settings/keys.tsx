@@ -32,9 +32,6 @@ export function signingKeys(entries: readonly CertificateEntry[]): SigningKey[] 
 /** A long hexadecimal number in fours, as it is read out aloud. */
 export const inFours = (hex: string) => hex.match(/.{1,4}/g)?.join(" ") ?? hex;
 
-/** So many characters of a machine's print are shown: enough to tell two apart. */
-const PRINT = 16;
-
 /** A day alone. */
 const day = (iso: string) => new Date(iso).toLocaleDateString("en-GB", { day: "numeric", month: "short", year: "numeric" });
 
@@ -155,7 +152,7 @@ function Computers({ told }: { told: Told }) {
           <thead><tr>{head("host", "Host")}{head("print", "Print")}{head("enrolled", "Enrolled")}{head("heard", "Heard")}</tr></thead>
           <tbody>
             {list.map((host) => (
-              <tr key={host.id}><td class="nm"><b>{host.hostname}</b></td><td class="mono" data-k="Print" title={host.fingerprint}>{host.fingerprint.slice(0, PRINT)}</td><td data-k="Enrolled">{clock(host.registered_at, now.value)}</td><td data-k="Heard">{host.last_seen_at ? ago(host.last_seen_at, now.value) : "not yet"}</td></tr>
+              <tr key={host.id}><td class="nm"><b>{host.hostname}</b></td><td class="mono" data-k="Print">{host.fingerprint}</td><td data-k="Enrolled">{clock(host.registered_at, now.value)}</td><td data-k="Heard">{host.last_seen_at ? ago(host.last_seen_at, now.value) : "not yet"}</td></tr>
             ))}
           </tbody>
         </table>
