@@ -312,7 +312,7 @@ export type HealthTotals = {
 export type HostAgent = {
   /** Always true. */
   enabled: boolean;
-  /** What it calls its machine. */
+  /** The beginning of what it calls its machine: with the whole of it and the key anybody could register as it. */
   fingerprint: string;
   /** Its computer. */
   hostname: string;
