@@ -175,6 +175,13 @@ fn a_drive_that_is_counted_anew_is_gone_on_with_where_it_holds_the_jobs_header_a
 /// What the other one holds is no fault of the drive that was tested, though it was read before anybody looked.
 #[test]
 fn what_another_drive_holds_is_held_against_no_drive() {
+    for size in [192 << 20, 160 << 20] {
+        another_drive_of(size);
+    }
+}
+
+/// The drive has 192 MiB; what comes into its place, so many bytes.
+fn another_drive_of(size: u64) {
     let bytes = 192 << 20;
     let Some(drive) = Loop::new(bytes) else { return };
     let dir = tempfile::tempdir().unwrap();
@@ -195,7 +202,10 @@ fn what_another_drive_holds_is_held_against_no_drive() {
     }
     signal(libc::SIGSTOP);
     let mut below = File::options().write(true).open(drive.file()).unwrap();
-    below.write_all(&foreign_data(bytes)).unwrap();
+    below.write_all(&foreign_data(size)).unwrap();
+    below.set_len(size).unwrap();
+    let told = Command::new("losetup").args(["--set-capacity", &drive.node]).status();
+    assert!(told.unwrap().success());
     fs::write(&count, "1000002\n").unwrap();
     signal(libc::SIGCONT);
     let output = burn.wait_with_output().unwrap();

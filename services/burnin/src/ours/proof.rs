@@ -70,7 +70,7 @@ impl Proof {
 
     /// Whether another drive is behind this descriptor for certain: [`Shown::Not`] where none of the headers' places that can be read holds
     /// anything of the job's. One that stores only a part of what it claims keeps the first of them. The caller knows that the headers were
-    /// written; of a job that keeps none nothing is known.
+    /// written; of a job that keeps none nothing is known, nor where the places hold the constant to which they give way at the very end.
     pub fn of_exchanged_file(&self, file: File) -> Shown {
         if !header::kept_by(&self.steps, self.geometry) {
             return Shown::Unknown;
@@ -85,9 +85,16 @@ impl Proof {
         let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
         match asks.at_headers(device.as_mut()) {
             Ok(told) if told.ours > 0 => Shown::Ours,
+            Ok(told) if self.last_constant().is_some_and(|word| told.holds(word)) => Shown::Unknown,
             Ok(told) if told.read > 0 => Shown::Not,
             Ok(_) | Err(_) => Shown::Unknown,
         }
+    }
+
+    /// The word that the last write fills the drive with, if it is of a constant.
+    fn last_constant(&self) -> Option<u64> {
+        let last = self.steps.iter().rfind(|step| step.phase == Phase::Write);
+        last.and_then(|step| step.fill.constant())
     }
 
     /// [`Self::of_recounted`] of the drive behind this descriptor.
@@ -163,7 +170,7 @@ impl Proof {
         }
         // At the end the headers' places hold what was written last, too.
         let last = self.steps.iter().rfind(|step| step.phase == Phase::Write);
-        match last.and_then(|step| step.fill.constant()) {
+        match self.last_constant() {
             Some(word) if trimmed(&self.steps) => asks.spared(device, word),
             Some(word) => match asks.hold(device, word)? {
                 (true, _) => Ok(Shown::Ours),

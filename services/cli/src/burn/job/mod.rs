@@ -132,8 +132,9 @@ impl Job {
         let seen = heard(&watch, &kernel);
         let over = self.over(&birth, &own, &seen, &evidence, (&mut notes, line));
         let left = Left::of(evidence.stopped.as_ref());
-        // Where the engine failed that may be why: what another drive tells is nobody's verdict.
-        if !(matches!(evidence.stopped, Some(Stop::Engine { .. })) && self.is_another(&birth)) {
+        // Where the engine failed that may be why, once headers could tell: what another drive tells is nobody's verdict.
+        let failed = matches!(evidence.stopped, Some(Stop::Engine { .. })) && own.checkpoint.is_some();
+        if !(failed && self.is_another(&birth)) {
             own.rest(&self, left, &watch, line, &mut |own| {
                 if over.is_none() {
                     self.keep(&birth, own, heard(&watch, &kernel), line);
@@ -386,7 +387,11 @@ impl Job {
         if strange.get() {
             let why = doubted.take().or_else(|| self.doubt_by_session(birth, kernel));
             own.stranger = own.stranger.take().or(why);
-            let kept = self.before(own.checkpoint.as_deref(), evidence);
+            let mut kept = self.before(own.checkpoint.as_deref(), evidence);
+            // Why the other one stopped it is nothing of this drive either, nor an end for good.
+            if let Some(why) = own.stranger.clone() {
+                kept.stopped = Some(Stop::Engine { why });
+            }
             // Told since, and before the other one came.
             keep_untold(&mut own.findings_before_loss, &own.told, &kept.findings());
             return Ok(kept);
