@@ -402,9 +402,11 @@ impl Outbox {
 
     /// What is to be sent now. `cursor` is the number of the last event sent on this connection and moves on.
     ///
-    /// A job's state comes before its events, so that whoever hears of an event can show the job.
+    /// A certificate comes before the state of its job, which tells that there is one; that state before the job's events, so that
+    /// whoever hears of an event can show the job.
     pub fn take(&self, cursor: &mut u64, to: &To) -> Vec<Frame> {
-        let (mut frames, now) = (Vec::new(), Time::now());
+        let now = Time::now();
+        let mut frames = if to.home { self.take_certificates() } else { Vec::new() };
         {
             let mut guard = self.state();
             let state = &mut *guard;
@@ -424,7 +426,13 @@ impl Outbox {
             if to.home {
                 frames.extend(state.readings.drain(..));
             }
-            for id in std::mem::take(&mut state.jobs_dirty) {
+            // Those whose certificate did not go along wait for it: the next turn is due already.
+            let waits = |id: &JobId| to.home && state.certificates.contains(id);
+            let (later, jobs): (BTreeSet<JobId>, BTreeSet<JobId>) =
+                std::mem::take(&mut state.jobs_dirty).into_iter().partition(waits);
+            let waiting = !later.is_empty();
+            state.jobs_dirty = later;
+            for id in jobs {
                 let Some(job) = state.jobs.get(&id) else { continue };
                 if to.home {
                     frames.push(Frame::Job(Box::new(job.clone())));
@@ -457,12 +465,9 @@ impl Outbox {
             for happening in state.unspooled.drain(..) {
                 push(&mut frames, happening, None, to, now);
             }
-            if state.holds > 0 {
+            if state.holds > 0 || waiting {
                 return frames;
             }
-        }
-        if to.home {
-            frames.extend(self.take_certificates());
         }
         match self.inner.store.read(|r| SPOOL.after(r, cursor, BATCH)) {
             Ok(events) => {

@@ -227,6 +227,72 @@ async fn an_event_waits_for_the_last_state_of_its_job() {
     assert!(matches!(frames[..], [Frame::Job(_), Frame::Event(_)]), "{frames:?}");
 }
 
+/// Also where more end at once than certificates go along, and while the end of another job is written down.
+#[tokio::test]
+async fn no_job_tells_of_a_certificate_that_the_server_does_not_have() {
+    const TEXTS: Table<String, serde_json::Value> = Table::new("certificates");
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(dir.path());
+    let outbox = Outbox::new(store.clone());
+    let jobs: Vec<Job> = (1..=6)
+        .map(|n| Job {
+            id: JobId::after(n),
+            ..crate::events::tests::passed()
+        })
+        .collect();
+    let mut ids: Vec<JobId> = jobs.iter().map(|job| job.id).collect();
+    ids.sort();
+    let its = ids.clone();
+    let put = store.write(move |w| {
+        let text = serde_json::json!({ "drive": "wwn-5000c500a1b2c3d4", "text": "signed" });
+        its.iter().try_for_each(|id| TEXTS.put(w, &id.to_string(), &text))
+    });
+    put.await.unwrap();
+    for job in jobs {
+        outbox.event(crate::events::ended(&job));
+        outbox.job(job.clone());
+        outbox.certificate(job.id);
+    }
+    store.touch().await.unwrap();
+    let hold = outbox.hold();
+    let mut cursor = 0;
+    let mut frames = outbox.take(&mut cursor, &home());
+    drop(hold);
+    for _ in 0..2 {
+        frames.extend(outbox.take(&mut cursor, &home()));
+    }
+    let places = |of: &dyn Fn(&Frame) -> Option<JobId>| -> Vec<(JobId, usize)> {
+        let found = frames
+            .iter()
+            .enumerate()
+            .filter_map(|(at, frame)| Some((of(frame)?, at)));
+        let mut found: Vec<_> = found.collect();
+        found.sort();
+        found
+    };
+    let certificates = places(&|frame| match frame {
+        Frame::Certificate(text) => Some(text.job),
+        _ => None,
+    });
+    let states = places(&|frame| match frame {
+        Frame::Job(job) => Some(job.id),
+        _ => None,
+    });
+    let events = places(&|frame| match frame {
+        Frame::Event(event) => event.job,
+        _ => None,
+    });
+    for told in [&certificates, &states, &events] {
+        assert_eq!(told.iter().map(|(id, _)| *id).collect::<Vec<_>>(), ids);
+    }
+    for ((certificate, state), event) in certificates.iter().zip(&states).zip(&events) {
+        assert!(
+            certificate < state && state < event,
+            "{certificate:?} {state:?} {event:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn only_the_newest_state_is_told_and_logs_are_a_ring() {
     let dir = tempfile::tempdir().unwrap();
