@@ -12,7 +12,7 @@
 //! - [`record`], [`events`]: what is kept and told of a job. Pure.
 //! - [`controller`]: one task that owns the gate and the jobs. [`books`]: the playbooks. [`bays`]: where drives are.
 //! - [`job`]: one task a job, from holding the drive to the verdict; [`worker`], [`sandbox`], [`cgroup`] are its process.
-//!   [`pacing`]: how fast each may go. [`notary`]: signs its certificate.
+//!   [`pacing`]: how fast each may go. [`notary`]: signs its certificate. [`ends`]: writes its end down and tells it.
 //! - [`jobs`], [`outbox`]: LMDB; [`opened`]: as it is found, [`unread`]: what of it cannot be read. [`uplink`], [`enrol`], [`vigil`]: the server, also a foreign one. [`hands`],
 //!   [`registry`]: the drives.
 //! - [`heartbeat`], [`cli`]: life as a service.
@@ -30,6 +30,7 @@ pub mod books;
 pub mod cgroup;
 pub mod cli;
 pub mod controller;
+pub mod ends;
 pub mod enrol;
 pub mod events;
 pub mod gate;

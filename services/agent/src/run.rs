@@ -29,7 +29,7 @@ use crate::registry::Registry;
 use crate::uplink::{self, CALLS_MAX, Uplink};
 use crate::vigil::Who;
 use crate::vigil::listen::{self, Listener};
-use crate::{heartbeat, histories, stop};
+use crate::{ends, heartbeat, histories, stop};
 
 /// How often temperatures are taken for charts; drives are asked at most that often, too.
 const GLANCE: Duration = Duration::from_secs(30);
@@ -111,6 +111,7 @@ async fn serve(options: Options, wrong: &[String]) -> anyhow::Result<()> {
     let pacing = tokio::spawn(pacer.run(stop.clone()));
     let beats = tokio::spawn(heartbeat::run(store, stop.clone()));
     let (uplink_stopper, uplink_stop) = stop::pair();
+    let ending = tokio::spawn(ends::run(jobs, outbox.clone(), uplink_stop.clone()));
     let uplink = tokio::spawn(uplink::run(server, outbox, to_controller, uplink_stop));
     let mut controller = tokio::spawn(controller.run(inbox, from_server));
     tokio::select! {
@@ -128,6 +129,7 @@ async fn serve(options: Options, wrong: &[String]) -> anyhow::Result<()> {
     controller.await.context("the controller failed")?;
     uplink_stopper.ask();
     uplink.await.context("the uplink failed")?;
+    ending.await.context("writing down how jobs ended failed")?;
     beats.await.context("the heartbeat failed")?;
     pacing.await.context("the pacing failed")?;
     glances.await.context("the readings failed")?;

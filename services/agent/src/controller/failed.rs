@@ -10,6 +10,7 @@ use wire::job::{JobState, Outcome, RuleHit, Verdict};
 use wire::{Bytes, Time};
 
 use super::Controller;
+use crate::ends;
 use crate::events;
 use crate::job::JobTask;
 use crate::jobs::{Ended, Kept};
@@ -85,27 +86,12 @@ impl Controller {
     }
 
     /// Writes down and tells the end of a job that no task could end.
-    async fn let_go(&self, mut record: Record) {
-        let told = vec![events::ended(&record.job)];
+    async fn let_go(&self, record: Record) {
         let end = Ended {
-            told: told.clone(),
+            told: vec![events::ended(&record.job)],
             ..Ended::default()
         };
-        let id = record.job.id;
-        let hold = self.means.outbox.hold();
-        let written = self.means.jobs.finish(&mut record, end).await;
-        self.means.outbox.job(record.job);
-        match written {
-            Ok(past) => {
-                self.means.jobs.ended(id);
-                self.means.outbox.forget_jobs(&past.gone);
-            }
-            Err(cause) => {
-                error!(job = %id, error = %cause, "the end of a job was not written down");
-                self.means.outbox.tell_once(told);
-            }
-        }
-        drop(hold);
+        ends::end(&self.means.jobs, &self.means.outbox, record, end).await;
     }
 }
 

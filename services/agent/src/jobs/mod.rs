@@ -3,8 +3,8 @@
 //! The copy (two files a job below `--run`, a tmpfs in the box) is for a medium that is pulled while jobs run: the
 //! supervisor then starts the agent again over an empty state directory, and the jobs go on from the copy. After a
 //! power cut only LMDB counts. Of two copies the one with the higher revision is taken; an end that the medium did not take
-//! stays in its copy until it does. Finished jobs are kept up to [`JOBS_MAX`], and fewer where the store or its medium gets
-//! full; the oldest go first.
+//! stays in its copy until it does, and in memory to be tried again ([`crate::ends`]). Finished jobs are kept up to
+//! [`JOBS_MAX`], and fewer where the store or its medium gets full; the oldest go first.
 //!
 //! The time line's points are rows of their own ([`Jobs::sample`]), so that a checkpoint does not carry them all again.
 
@@ -13,6 +13,7 @@ pub(crate) mod full;
 mod ids;
 pub mod past;
 pub(crate) mod samples;
+mod unwritten;
 mod wishes;
 
 use std::collections::BTreeMap;
@@ -28,6 +29,7 @@ use wire::{JobId, Time};
 use copies::Copies;
 use ids::Ids;
 pub use past::{Ended, PEERS_MAX, Past};
+use unwritten::Unwritten;
 use wishes::WISHES;
 
 use crate::controller::LIT;
@@ -84,6 +86,7 @@ pub struct Jobs {
     data: PathBuf,
     copies: Copies,
     ids: Ids,
+    unwritten: Unwritten,
 }
 
 impl Jobs {
@@ -94,6 +97,7 @@ impl Jobs {
             store,
             data: data.to_owned(),
             copies: Copies::new(copies),
+            unwritten: Unwritten::default(),
         }
     }
 
@@ -160,12 +164,16 @@ impl Jobs {
                         peer,
                         late: true,
                     };
-                    match self.finish(&mut copy.record, end).wait() {
+                    match self.finish(&mut copy.record, end.clone()).wait() {
                         Ok(past) => {
                             self.ended(id);
                             pasts.push(past);
                         }
-                        Err(cause) => error!(job = %id, error = %cause, "the end of a job was not written down"),
+                        Err(cause) => {
+                            error!(job = %id, error = %cause, "the end of a job was not written down");
+                            self.keep_unwritten(copy.record.clone(), end);
+                            copy.record.job.certificate = None;
+                        }
                     }
                 } else {
                     self.write(&copy.record, copy.checkpoint.clone(), lacking).forget();
@@ -258,6 +266,11 @@ impl Jobs {
     pub fn finish(&self, record: &mut Record, end: Ended) -> Pending<Past> {
         record.revision += 1;
         self.copies.end(record, &end);
+        self.finish_again(record, end)
+    }
+
+    /// As [`Self::finish`], of an end that the medium did not take before: its copy in RAM has it already.
+    pub fn finish_again(&self, record: &Record, end: Ended) -> Pending<Past> {
         let (key, record) = (record.job.id.to_string(), record.clone());
         // A store that is full keeps no result any more, and could not even forget one.
         let room = self.store.room().ok();
@@ -276,6 +289,17 @@ impl Jobs {
     /// The end of a job is on the medium: its copy in RAM goes.
     pub fn ended(&self, job: JobId) {
         self.copies.remove(job);
+        self.unwritten.remove(job);
+    }
+
+    /// The medium did not take the end of a job: it is kept for [`Self::unwritten`].
+    pub fn keep_unwritten(&self, record: Record, end: Ended) {
+        self.unwritten.keep(record, end);
+    }
+
+    /// Ends that the medium did not take, oldest job first.
+    pub fn unwritten(&self) -> Vec<(Record, Ended)> {
+        self.unwritten.all()
     }
 
     /// Puts a checkpoint that cannot be used into a file with a dated name, and takes it out of the store.

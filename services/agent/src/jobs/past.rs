@@ -29,7 +29,7 @@ pub struct Certified {
 }
 
 /// What the end of a job brings beside its record.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct Ended {
     /// Its events.
     pub told: Vec<Happening>,

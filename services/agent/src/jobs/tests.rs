@@ -281,6 +281,13 @@ fn a_job_whose_end_was_not_written_down_stays_ended() {
     };
     assert!(jobs.finish(&mut record, end).wait().is_err());
     drop(jobs);
+    // Nor does it take it at the next start, which tries on.
+    let store = store::open(dir.path(), &small).unwrap().store;
+    let jobs = Jobs::new(store, dir.path(), Some(ram.path()));
+    assert_eq!(jobs.load().unwrap()[0].record.job.state, JobState::Finished);
+    let unwritten = jobs.unwritten();
+    assert_eq!((unwritten.len(), unwritten[0].1.told.len()), (1, 1));
+    drop(jobs);
     let jobs = open(dir.path(), ram.path());
     let kept = jobs.load().unwrap().remove(0);
     assert_eq!((kept.record.job.state, kept.checkpoint), (JobState::Finished, None));

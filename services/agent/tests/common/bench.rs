@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use wire::job::{Job, Outcome};
 use wire::{DriveId, JobId};
 
-use super::{Agent, Brake, Loop, Server, not_here};
+use super::{Agent, Brake, Loop, Medium, Server, not_here};
 
 /// All of it; taken down when dropped.
 pub struct Bench {
@@ -74,6 +74,18 @@ impl Bench {
     pub fn count(&self, media: u32) {
         // Written in place: the agent's mount is of this very file.
         std::fs::write(self.dir.path().join("diskseq"), format!("{media}\n")).unwrap();
+    }
+
+    /// One drive of this size, and an agent with a medium of its own for its state, which a test may fill.
+    pub async fn with_medium(mib: u64, size: &str, arguments: &[&str]) -> Option<(Self, Medium)> {
+        let medium = std::cell::OnceCell::new();
+        let bench = Self::begin(&[mib], true, arguments, |dir, _| {
+            medium.get_or_init(|| Medium::new(&dir.join("data"), size)).words()
+        })
+        .await?;
+        let medium = medium.into_inner().unwrap();
+        let again = medium.words();
+        Some((Self { again, ..bench }, medium))
     }
 
     async fn begin(

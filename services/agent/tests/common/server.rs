@@ -34,6 +34,8 @@ pub struct Seen {
     pub jobs: BTreeMap<JobId, Job>,
     /// With their numbers; one that came again stands once.
     pub events: BTreeMap<u64, NewEvent>,
+    /// Those without a number, which the agent's medium did not take.
+    pub unnumbered: Vec<NewEvent>,
     pub notifications: Vec<Notification>,
     pub progress: u32,
     /// Messages of log lines.
@@ -337,7 +339,10 @@ async fn serve(mut stream: UnixStream, shared: Arc<Shared>) {
             Frame::Heartbeat => seen.heartbeats += 1,
             Frame::Drives(drives) => seen.drives = drives,
             Frame::Job(job) => drop(seen.jobs.insert(job.id, *job)),
-            Frame::Event(event) => drop(seen.events.insert(event.origin.unwrap(), event)),
+            Frame::Event(event) => match event.origin {
+                Some(number) => drop(seen.events.insert(number, event)),
+                None => seen.unnumbered.push(event),
+            },
             Frame::Notification(notification) => seen.notifications.push(notification),
             Frame::Progress(_) => seen.progress += 1,
             Frame::Result(reply) => drop(seen.replies.insert(reply.id, reply.outcome)),
