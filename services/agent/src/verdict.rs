@@ -82,6 +82,7 @@ fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers:
         overlay: record.overlay.as_ref(),
         beside: record.beside,
         findings_before_loss: &record.findings_before_loss,
+        resumes: &job.resumes,
         lasted: Duration::try_from(now.duration_since(job.started)).ok(),
         peers,
         ..Case::new(evidence)
@@ -101,7 +102,7 @@ mod tests {
     use burnin::JobKey;
     use drive::smart::{Snapshot, WriteCounter};
     use wire::drive::Content;
-    use wire::job::{FaultKind, Finding, JobState, PhaseStatus};
+    use wire::job::{FaultKind, Finding, JobState, PhaseStatus, Resume};
     use wire::{Bytes, Lba};
 
     use super::*;
@@ -277,6 +278,46 @@ mod tests {
         };
         assert!(differs(false));
         assert!(!differs(true));
+    }
+
+    /// A worker that ends before its first checkpoint leaves no word in the evidence.
+    #[test]
+    fn every_interruption_on_record_counts_in_the_verdict() {
+        let counted = |cycles| {
+            Some(Snapshot {
+                passed: Some(true),
+                power_cycles: Some(cycles),
+                ..Snapshot::default()
+            })
+        };
+        let ended = |before: u64, after: u64| {
+            let mut record = surface();
+            (record.smart_before, record.smart_after) = (counted(before), counted(after));
+            let resume = |why: &str| Resume {
+                step: 0,
+                at: Time::UNIX_EPOCH,
+                why: why.to_owned(),
+                phase: Phase::Write,
+                from: Bytes(0),
+            };
+            record.job.resumes = vec![resume("power cut"), resume("another power cut")];
+            let mut evidence = clean(&record);
+            evidence.resumes = vec![resume("power cut")];
+            conclude(&mut record, &evidence, &[], false, Time::UNIX_EPOCH);
+            record.job.verdict.unwrap()
+        };
+        let verdict = ended(7, 9);
+        let value = |id: &str| {
+            verdict
+                .rules
+                .iter()
+                .find(|hit| hit.id == id)
+                .map(|hit| hit.value.as_str())
+        };
+        assert_eq!(value("resumed"), Some("2 interruptions"));
+        assert!(verdict.summary.contains("after 2 interruptions"), "{}", verdict.summary);
+        assert_eq!(value("power-cycles"), None, "{verdict:#?}");
+        assert!(ended(7, 10).rules.iter().any(|hit| hit.id == "power-cycles"));
     }
 
     #[test]

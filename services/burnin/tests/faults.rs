@@ -10,7 +10,7 @@ mod common;
 
 use std::collections::BTreeSet;
 
-use burnin::device::Geometry;
+use burnin::device::{Device, Geometry};
 use burnin::evidence::{Evidence, Stop};
 use burnin::playbook::{Step, plain};
 use burnin::runner;
@@ -459,6 +459,69 @@ fn hang_slow_and_disconnect_are_evidence_with_a_place() {
             "a drive that went away has no bad sectors: {evidence:?}"
         );
     }
+}
+
+/// Who ends a job whose drive holds an access is told so, before the agent's patience with the worker is over.
+#[test]
+fn a_job_that_is_ended_while_its_drive_hangs_tells_the_hang_with_its_place() {
+    let geometry = Geometry {
+        sectors: 500,
+        sector: 512,
+        physical: 512,
+    };
+    let order = order(geometry, plain(&SURFACE), &mut Dice(7));
+    let seconds = std::time::Duration::from_secs;
+    // Ended so many seconds after the access began.
+    let ended = |fault: Fault, after: u64| {
+        let mut sim = Sim::new(geometry, Plan::with(vec![fault]), 3, order.io.block as usize, 7);
+        let mut session = runner::Session::new(&sim, &order, "simulated").unwrap();
+        // All before it takes milliseconds.
+        while sim.now() < seconds(after) {
+            session.step(&mut sim);
+        }
+        let asked = sim.now();
+        session.stop(asked, "ended by ann");
+        while !session.is_over() {
+            session.step(&mut sim);
+        }
+        (session.evidence().clone(), sim.now() - asked)
+    };
+    for (after, within) in [(15, 1), (1, 10)] {
+        let (evidence, took) = ended(Fault::Hang { lba: 250 }, after);
+        assert!(took <= seconds(within), "{after} s: {took:?}");
+        assert!(matches!(&evidence.stopped, Some(Stop::Asked { why }) if why == "ended by ann"));
+        let told = &evidence.incidents[0];
+        assert_eq!((evidence.incidents.len(), told.kind), (1, FaultKind::Hang));
+        assert!(
+            told.lba.is_some_and(|lba| (lba.0..lba.0 + told.sectors).contains(&250)),
+            "{told:?}"
+        );
+        assert!(told.detail.starts_with("a write had not come back for 1"), "{told:?}");
+        assert_eq!(judge(&Case::new(&evidence)).outcome, Outcome::Inconclusive);
+    }
+    // Where its worker had to be killed, that is all that is known.
+    let mut evidence = Evidence::new(geometry, &order.steps);
+    evidence.held_at_end(seconds(20));
+    let why = "ended by ann".to_owned();
+    evidence.end_by(Stop::Asked { why });
+    let findings = evidence.findings();
+    assert_eq!(
+        (findings.len(), findings[0].kind, findings[0].lba),
+        (1, FaultKind::Hang, None)
+    );
+    assert_eq!(judge(&Case::new(&evidence)).outcome, Outcome::Inconclusive);
+    // It answers, if slowly.
+    let slow = Fault::Slow {
+        lba: 250,
+        millis: 9_000,
+    };
+    let (evidence, took) = ended(slow, 5);
+    assert!(
+        evidence.incidents.is_empty() && took >= seconds(3),
+        "{took:?} {:?}",
+        evidence.incidents
+    );
+    assert!(matches!(evidence.stopped, Some(Stop::Asked { .. })));
 }
 
 #[test]

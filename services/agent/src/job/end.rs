@@ -5,11 +5,12 @@ use burnin::Evidence;
 use burnin::evidence::Stop as Stopped;
 use burnin::job::Left;
 use tracing::{error, info, warn};
-use wire::job::{JobState, Outcome, Phase, PhaseStatus};
+use wire::job::{FaultKind, JobState, Outcome, Phase, PhaseStatus};
 use wire::{JobId, Time};
 
 use super::doubt::Since;
 use super::{JobTask, Own};
+use crate::ends;
 use crate::events;
 use crate::hands::Held;
 use crate::jobs::Ended;
@@ -73,7 +74,10 @@ impl JobTask {
                 }
             }
         }
+        // One that was found not to answer is not waited for once more.
+        let hangs = evidence.incidents_of(FaultKind::Hang) > 0;
         if self.is_aborted()
+            && !hangs
             && let (Some(held), true) = (&held, self.record.erases())
         {
             self.retire(held).await;
@@ -98,37 +102,14 @@ impl JobTask {
         let outcome = job.verdict.as_ref().map_or("", |verdict| verdict.outcome.word());
         info!(job = %job.id, outcome, "job ended");
         self.log("info", events::ended(&job).event.message);
-        let id = job.id;
-        let (told, has_certificate) = (vec![events::ended(&job)], certificate.is_some());
         let end = Ended {
-            told: told.clone(),
+            told: vec![events::ended(&job)],
             certificate,
             peer,
             late: false,
         };
-        // Nobody is told PASSED before it is on the medium, nor of the event before the job's last state.
-        let hold = self.means.outbox.hold();
-        let written = self.means.jobs.finish(&mut self.record, end).await;
-        self.means.outbox.job(job);
-        match written {
-            Ok(past) => {
-                self.means.jobs.ended(id);
-                if has_certificate {
-                    self.means.outbox.certificate(id);
-                }
-                for revoked in past.revoked {
-                    warn!(job = %revoked.job.id, "its certificate no longer holds: the drive failed");
-                    self.means.outbox.job(revoked.job);
-                }
-                self.means.outbox.forget_jobs(&past.gone);
-            }
-            Err(cause) => {
-                error!(job = %id, error = %cause, "the end of a job was not written down");
-                self.means.outbox.tell_once(told);
-            }
-        }
-        drop(hold);
-        id
+        ends::end(&self.means.jobs, &self.means.outbox, self.record, end).await;
+        job.id
     }
 
     /// SMART after, where it is due, and no other step.

@@ -20,7 +20,7 @@ use crate::events;
 use crate::hands::{Hands, Held};
 use crate::worker::Worker;
 
-/// Time for a worker to take a checkpoint and end when asked: one access of the longest allowed kind.
+/// Time for a worker to take a checkpoint and end when asked. It waits ten seconds for a read or write, and longer for a flush.
 const STOPPING: Duration = Duration::from_secs(20);
 
 /// Time for a worker to end by itself after its drive is gone.
@@ -293,7 +293,7 @@ impl JobTask {
                         Reason::None => format!("worker said nothing for {} s; {word}", SILENCE.as_secs()),
                         _ => word,
                     };
-                    return self.without_evidence(reason, word);
+                    return self.held_at_end(reason, word);
                 }
             }
         }
@@ -312,6 +312,21 @@ impl JobTask {
             None => self.apply_holds(holds, worker).await,
         }
         doubt
+    }
+
+    /// How a session ended whose worker had to be killed: of an end that a person or the heat asked for it is told that the drive held
+    /// an access.
+    fn held_at_end(&mut self, reason: Reason, word: String) -> Session {
+        let mut session = self.without_evidence(reason, word);
+        match &mut session {
+            Session::Aborted(evidence) => {
+                let evidence = evidence.get_or_insert_with(|| self.all_evidence());
+                evidence.held_at_end(STOPPING);
+            }
+            Session::Done(evidence) => evidence.held_at_end(STOPPING),
+            Session::Gone(_) | Session::Parked | Session::Crashed(_) | Session::Refused(_) => {}
+        }
+        session
     }
 
     /// How a session ended whose worker gave no evidence.

@@ -113,7 +113,7 @@ impl Record {
                     }
                 }
                 self.job.surface = evidence.surfaces();
-                self.job.bad_sectors = evidence.defects.bad_sectors();
+                self.job.bad_sectors = evidence.bad_sectors();
                 self.job.findings = evidence.findings();
                 self.job.progress = None;
             }

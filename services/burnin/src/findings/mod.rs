@@ -20,7 +20,7 @@ use crate::device::Geometry;
 use crate::header::HEADER_PASS;
 use crate::pipeline::{PROBE_PASS, SAMPLE_PASS, probe_places};
 
-/// Runs kept one by one; bad sectors beyond them are only counted, by step and class.
+/// Runs kept one by one; bad sectors beyond them are only counted, by step, round and class.
 pub const RUNS_MAX: usize = 4096;
 
 /// How an incident ends that was an error and did not show again; it blames the link as much as the drive.
@@ -163,8 +163,22 @@ impl Run {
 #[serde(from = "Stored", into = "Stored")]
 pub struct Defects {
     runs: BTreeMap<(u16, u64), Run>,
-    /// Sectors of which no place is kept, by step and class. Those that another step's run covers are not among them.
-    beyond: BTreeMap<(u16, Class), u64>,
+    /// Sectors of which no place is kept, by step, round and class. Those that another step's run covers are not among them.
+    beyond: BTreeMap<(u16, u32, Class), u64>,
+}
+
+/// When a sector was seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Visit {
+    /// Step that saw it.
+    pub step: u16,
+    /// That step's phase.
+    pub phase: Phase,
+    /// How often the step had been run to its end before.
+    pub round: u32,
+    /// Whether it may have come to the sector before in this round: by a seek, where it reads the headers once more, or where it goes
+    /// back after an interruption. Of sectors without a place it is not known which they are, so that only the first of a class counts.
+    pub again: bool,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -172,27 +186,35 @@ struct Stored {
     runs: Vec<Run>,
     /// All of them, for engines that know no classes.
     beyond: u64,
-    #[serde(default)]
+    /// By step and class, as engines wrote them that knew no rounds: those of a soak add up in it.
+    #[serde(default, skip_serializing)]
     beyond_by: Vec<(u16, Class, u64)>,
+    #[serde(default)]
+    beyond_rounds: Vec<(u16, u32, Class, u64)>,
 }
 
 impl From<Stored> for Defects {
     fn from(stored: Stored) -> Self {
+        let rounds = stored.beyond_rounds.into_iter();
+        let mut beyond: BTreeMap<_, _> = rounds
+            .map(|(step, round, class, n)| ((step, round, class), n))
+            .collect();
+        if beyond.is_empty() {
+            let steps = stored.beyond_by.into_iter();
+            beyond = steps.map(|(step, class, n)| ((step, 0, class), n)).collect();
+        }
+        if beyond.is_empty() && stored.beyond > 0 {
+            // Of an engine that counted them without their class: differing data is what makes so many, and of which kind is not known,
+            // so that bad memory of the host may have made them.
+            beyond.insert((0, 0, Class::Bits), stored.beyond);
+        }
         Self {
             runs: stored
                 .runs
                 .into_iter()
                 .map(|run| ((run.step, run.first), run))
                 .collect(),
-            beyond: match stored.beyond_by.is_empty() && stored.beyond > 0 {
-                // Of an engine that counted them without their class: differing data is what makes so many.
-                true => [((0, Class::Content), stored.beyond)].into(),
-                false => stored
-                    .beyond_by
-                    .into_iter()
-                    .map(|(step, class, n)| ((step, class), n))
-                    .collect(),
-            },
+            beyond,
         }
     }
 }
@@ -201,10 +223,11 @@ impl From<Defects> for Stored {
     fn from(defects: Defects) -> Self {
         Self {
             beyond: defects.beyond.values().fold(0, |all, n| all.saturating_add(*n)),
-            beyond_by: defects
+            beyond_by: Vec::new(),
+            beyond_rounds: defects
                 .beyond
                 .into_iter()
-                .map(|((step, class), n)| (step, class, n))
+                .map(|((step, round, class), n)| (step, round, class, n))
                 .collect(),
             runs: defects.runs.into_values().collect(),
         }
@@ -212,23 +235,25 @@ impl From<Defects> for Stored {
 }
 
 impl Defects {
-    /// Adds a run that the step `at` saw; sectors that it already told of keep what was told first, but for those that were wrong
-    /// once: what shows again is worse.
-    pub fn add(&mut self, at: (u16, Phase), first: u64, count: u64, fault: Fault) {
+    /// Adds a run that the step `at` saw in its first round, as [`Defects::add_one`] does sector by sector.
+    pub fn add(&mut self, (step, phase): (u16, Phase), first: u64, count: u64, fault: Fault) {
+        let visit = Visit {
+            step,
+            phase,
+            round: 0,
+            again: false,
+        };
         for lba in first..first.saturating_add(count) {
-            self.add_one(at, lba, fault, false);
+            self.add_one(visit, lba, fault);
         }
     }
 
-    /// The same for a sector to which the step has come before, perhaps: by a seek, or where it reads the headers once more. Of
-    /// those without a place it is not known which they are, so that only the first of a class counts.
-    pub fn add_again(&mut self, at: (u16, Phase), lba: u64, fault: Fault) {
-        self.add_one(at, lba, fault, true);
-    }
-
-    fn add_one(&mut self, (step, phase): (u16, Phase), lba: u64, fault: Fault, again: bool) {
+    /// Adds a sector; one that the step already told of keeps what was told first, but for what was wrong once: what shows again is
+    /// worse. Returns whether it was only counted, since no more places are kept.
+    pub fn add_one(&mut self, visit: Visit, lba: u64, fault: Fault) -> bool {
+        let Visit { step, phase, .. } = visit;
         if fault != Fault::Transient && !self.forget_once(step, lba) {
-            return self.count(step, fault.class(), again);
+            return self.count(visit, fault.class());
         }
         let before = self
             .runs
@@ -238,7 +263,7 @@ impl Defects {
         let mut first = None;
         if let Some(run) = before {
             if lba < run.end() {
-                return;
+                return false;
             }
             if run.end() == lba && run.fault.joins(fault) {
                 run.count += 1;
@@ -250,10 +275,7 @@ impl Defects {
             None if self.runs.len() >= RUNS_MAX => {
                 // What another step saw with its place is one bad sector, however many steps see it; but each class is told.
                 let new = |run: &Run| run.fault.class() != fault.class();
-                if self.at(lba).all(new) {
-                    self.count(step, fault.class(), again);
-                }
-                return;
+                return self.at(lba).all(new) && self.count(visit, fault.class());
             }
             None => {
                 self.runs.insert(
@@ -277,13 +299,49 @@ impl Defects {
                 run.count += next.count;
             }
         }
+        false
     }
 
-    /// Counts one of which no place is kept.
-    fn count(&mut self, step: u16, class: Class, again: bool) {
-        let counted = self.beyond.entry((step, class)).or_default();
-        if !again || *counted == 0 {
-            *counted += 1;
+    /// Counts one of which no place is kept; whether it did.
+    fn count(&mut self, visit: Visit, class: Class) -> bool {
+        let Visit { step, round, again, .. } = visit;
+        if !self.beyond.contains_key(&(step, round, class)) {
+            self.forget_rounds(step, round);
+        }
+        let counted = self.beyond.entry((step, round, class)).or_default();
+        let counts = !again || *counted == 0;
+        *counted += u64::from(counts);
+        counts
+    }
+
+    /// Keeps of the rounds of a step, of which a soak has thousands, those that saw most, in all and of a class, and `now`.
+    fn forget_rounds(&mut self, step: u16, now: u32) {
+        let mut most: BTreeMap<Option<Class>, (u64, u32)> = BTreeMap::new();
+        let mut sums: BTreeMap<u32, u64> = BTreeMap::new();
+        for ((_, round, class), count) in self.of_step(step) {
+            let sum = sums.entry(*round).or_default();
+            *sum = sum.saturating_add(*count);
+            for (of, count) in [(Some(*class), *count), (None, *sum)] {
+                let most = most.entry(of).or_default();
+                *most = (*most).max((count, *round));
+            }
+        }
+        let kept = |round: u32| round == now || most.values().any(|(_, of)| *of == round);
+        self.beyond.retain(|(of, round, _), _| *of != step || kept(*round));
+    }
+
+    /// What a step counted, by round and class.
+    fn of_step(&self, step: u16) -> impl Iterator<Item = (&(u16, u32, Class), &u64)> {
+        self.beyond
+            .range((step, 0, Class::Bits)..)
+            .take_while(move |((of, ..), _)| *of == step)
+    }
+
+    /// Takes back sectors that were only counted, since the step comes to them again. One of a class stays: what may show only once is
+    /// not forgotten.
+    pub(crate) fn take_back(&mut self, step: u16, round: u32, class: Class, sectors: u64) {
+        if let Some(counted) = self.beyond.get_mut(&(step, round, class)) {
+            *counted = counted.saturating_sub(sectors).max(1);
         }
     }
 
@@ -313,16 +371,16 @@ impl Defects {
         if run.fault != Fault::Transient || lba >= run.end() {
             return true;
         }
-        // Two halves and what takes its place.
-        if self.runs.len() + 2 > RUNS_MAX {
+        let halves = [(run.first, lba), (lba + 1, run.end())];
+        let halves = halves.into_iter().filter(|(first, end)| first < end);
+        // What takes its place needs the room of the whole.
+        if self.runs.len() + halves.clone().count() > RUNS_MAX {
             return false;
         }
         self.runs.remove(&key);
-        for (first, end) in [(run.first, lba), (lba + 1, run.end())] {
-            if first < end {
-                let count = end - first;
-                self.runs.insert((step, first), Run { first, count, ..run });
-            }
+        for (first, end) in halves {
+            let count = end - first;
+            self.runs.insert((step, first), Run { first, count, ..run });
         }
         true
     }
@@ -345,29 +403,29 @@ impl Defects {
             .is_some_and(|(_, run)| lba < run.end())
     }
 
-    /// Number of different bad sectors.
+    /// Number of different bad sectors; [`Evidence::bad_sectors`](crate::Evidence::bad_sectors) knows the size of the drive.
     pub fn bad_sectors(&self) -> u64 {
         self.bad_sectors_in(0..u64::MAX)
     }
 
-    /// Number of different bad sectors in this range; those of which no place is kept may lie in any. Of several steps they may be
-    /// the same, so that it is no more than that.
+    /// Number of different bad sectors in this range, and no more than it has; those of which no place is kept may lie in any. Of
+    /// several steps and rounds they may be the same.
     pub fn bad_sectors_in(&self, range: Range<u64>) -> u64 {
         let length = range.end.saturating_sub(range.start);
         let placed = self.different(range, |_| true);
         placed.saturating_add(self.beyond(|_| true)).min(length)
     }
 
-    /// Bad sectors of such classes of which no place is kept, as the step saw them that saw most.
+    /// Bad sectors of such classes of which no place is kept, as the round of a step saw them that saw most.
     pub fn beyond(&self, such: impl Fn(Class) -> bool) -> u64 {
-        let mut steps: BTreeMap<u16, u64> = BTreeMap::new();
-        for ((step, class), count) in &self.beyond {
+        let mut rounds: BTreeMap<(u16, u32), u64> = BTreeMap::new();
+        for ((step, round, class), count) in &self.beyond {
             if such(*class) {
-                let sum = steps.entry(*step).or_default();
+                let sum = rounds.entry((*step, *round)).or_default();
                 *sum = sum.saturating_add(*count);
             }
         }
-        steps.into_values().max().unwrap_or(0)
+        rounds.into_values().max().unwrap_or(0)
     }
 
     /// Number of different sectors in this range that such runs tell of: several steps may have seen the same.

@@ -192,7 +192,7 @@ fn beyond_the_runs_that_are_kept_a_bad_sector_is_one_however_often_it_is_seen_an
         }
         // The headers' places, and seeks.
         for lba in [0, 2, 30_000, 30_000] {
-            defects.add_again((step, Phase::Verify), lba, Fault::Flips { bits: 1 });
+            defects.add_one(again(step), lba, Fault::Flips { bits: 1 });
         }
     }
     assert_eq!(defects.bad_sectors(), 20_000);
@@ -204,8 +204,8 @@ fn beyond_the_runs_that_are_kept_a_bad_sector_is_one_however_often_it_is_seen_an
     for lba in 0..7_000 {
         defects.add((7, Phase::Verify), 50_001 + lba * 2, 1, Fault::Read { errno: 5 });
     }
-    defects.add_again((8, Phase::Seek), 60_000, Fault::Foreign);
-    defects.add_again((8, Phase::Seek), 60_000, Fault::Foreign);
+    assert!(defects.add_one(again(8), 60_000, Fault::Foreign));
+    assert!(!defects.add_one(again(8), 60_000, Fault::Foreign));
     let of = |class| defects.beyond(|other| other == class);
     assert_eq!(
         (of(Class::Bits), of(Class::Read), of(Class::Content)),
@@ -213,18 +213,70 @@ fn beyond_the_runs_that_are_kept_a_bad_sector_is_one_however_often_it_is_seen_an
     );
     let text = serde_json::to_string(&defects).unwrap();
     assert_eq!(serde_json::from_str::<Defects>(&text).unwrap(), defects);
-    let older = r#"{"runs":[],"beyond":9}"#;
-    assert_eq!(serde_json::from_str::<Defects>(older).unwrap().bad_sectors(), 9);
+    for (older, class) in [
+        (r#"{"runs":[],"beyond":9}"#, Class::Bits),
+        (r#"{"runs":[],"beyond":9,"beyond_by":[[3,"read",9]]}"#, Class::Read),
+    ] {
+        let older: Defects = serde_json::from_str(older).unwrap();
+        assert_eq!((older.bad_sectors(), older.beyond(|of| of == class)), (9, 9));
+    }
+}
+
+/// A visit of a step that may have come to the sector before.
+fn again(step: u16) -> Visit {
+    Visit {
+        step,
+        phase: Phase::Seek,
+        round: 0,
+        again: true,
+    }
+}
+
+/// A soak has thousands of rounds: what is kept of them is no more than of a few, and no class is forgotten.
+#[test]
+fn the_rounds_of_a_soak_do_not_add_up_nor_fill_the_memory() {
+    let mut defects = Defects::default();
+    for lba in 0..RUNS_MAX as u64 {
+        defects.add((1, Phase::Verify), lba * 2, 1, Fault::Zeros);
+    }
+    let mut see = |round, from: u64, count: u64, fault| {
+        let visit = Visit {
+            step: 1,
+            phase: Phase::Verify,
+            round,
+            again: false,
+        };
+        for lba in from..from + count {
+            defects.add_one(visit, 100_000 + lba * 2, fault);
+        }
+    };
+    see(7, 0, 3, Fault::Read { errno: 5 });
+    for round in 8..500 {
+        see(round, 0, 50 + u64::from(round % 40), Fault::Zeros);
+        see(round, 500, 20, Fault::Torn);
+    }
+    let of = |class| defects.beyond(|other| other == class);
+    assert_eq!((of(Class::Read), of(Class::Content), of(Class::Bits)), (3, 89, 20));
+    assert_eq!(defects.bad_sectors(), RUNS_MAX as u64 + 89 + 20);
+    assert!(defects.beyond.len() < 20, "{:?}", defects.beyond);
 }
 
 #[test]
 fn what_shows_again_as_worse_is_told_also_where_nothing_more_is_kept() {
     let mut defects = Defects::default();
     for lba in 0..5_000 {
+        defects.add((1, Phase::Verify), lba * 4, 3, Fault::Transient);
+    }
+    defects.add((1, Phase::Verify), 9, 1, Fault::Zeros);
+    assert_eq!(defects.beyond(|class| class == Class::Content), 1);
+    // A sector by itself leaves its place to what shows again.
+    let mut defects = Defects::default();
+    for lba in 0..5_000 {
         defects.add((1, Phase::Verify), lba * 2, 1, Fault::Transient);
     }
     defects.add((1, Phase::Verify), 8, 1, Fault::Zeros);
-    assert_eq!(defects.beyond(|class| class == Class::Content), 1);
+    let placed = defects.runs().find(|run| run.first == 8).map(|run| run.fault);
+    assert_eq!((placed, defects.bad_sectors()), (Some(Fault::Zeros), 5_000));
 }
 
 #[test]

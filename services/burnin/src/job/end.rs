@@ -36,7 +36,7 @@ impl End {
         Self {
             verdict: judge(case),
             findings,
-            bad_sectors: evidence.defects.bad_sectors(),
+            bad_sectors: evidence.bad_sectors(),
             surface: evidence.surfaces(),
             smart: rows(case.before, case.after),
         }

@@ -52,6 +52,8 @@ impl Pipeline {
             groups: BTreeMap::new(),
             group_next: 0,
             kept_ahead: BTreeMap::new(),
+            counted_ahead: BTreeMap::new(),
+            resumed_at: 0,
             durable: 0,
             flushed: false,
             errors: 0,
@@ -203,6 +205,7 @@ impl Pipeline {
         ) {
             self.durable = 0;
         }
+        self.resumed_at = self.durable;
         self.evidence.stopped = None;
         // It was interrupted between the finding and the test.
         if self.evidence.memory == MemoryTests::default()

@@ -93,6 +93,7 @@ impl Pipeline {
         }
         record.keeps = 0;
         self.kept_ahead.clear();
+        self.resumed_at = 0;
         let (step, round, work) = (record.step, record.rounds, record.work.clone());
         if work.phase == Phase::Write {
             let pass = self.holds.map_or(0, |holds| holds.pass) % PASSES + 1;
@@ -167,6 +168,7 @@ impl Pipeline {
         let Some(leg) = self.legs.get(self.leg) else { return };
         self.cursor = leg.area.start();
         self.flushed = false;
+        self.counted_ahead.clear();
         self.moved_at = now;
         self.rates.clear();
         self.rates.push_back((now, self.moved));

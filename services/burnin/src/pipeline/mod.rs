@@ -44,7 +44,7 @@ use wire::job::{FaultKind, Phase};
 use crate::checkpoint::Holds;
 use crate::device::{Access, Geometry, Op, errno_text};
 use crate::evidence::{Evidence, Stop};
-use crate::findings::Fault;
+use crate::findings::{Class, Fault};
 use crate::pattern::JobKey;
 use crate::playbook::Step;
 use crate::worker::{Limits, Report};
@@ -62,6 +62,10 @@ pub use request::{Error, Outcome, Request};
 /// The shell calls at least once a second; a longer gap means that the process or the whole
 /// machine stood still, and must not be charged to the drive.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// How long a read or write may be under way where somebody asked for the end: from then on it is told as held by the drive, and waited
+/// for no more. Less than the twenty seconds after which the agent kills a worker, which then tells nothing.
+const HELD_AT_END: Duration = Duration::from_secs(10);
 
 /// How many times longer than other accesses a trim may take: some drives erase while they do it.
 const TRIM_PATIENCE: u32 = 4;
@@ -119,6 +123,10 @@ pub struct Pipeline {
     group_next: u64,
     /// Trim check: sectors that kept their data in pieces that came back before one in front of them, by position in the sweep.
     kept_ahead: BTreeMap<u64, u64>,
+    /// Bad sectors that were counted without a place, by the position of their block and class: those before the frontier are left out.
+    counted_ahead: BTreeMap<(u64, Class), u64>,
+    /// Frontier of the running step that this session resumed at: what lies before was looked at already.
+    resumed_at: u64,
     /// Frontier of the running step that the last flush made durable.
     durable: u64,
     /// Whether the end of the running write leg has been flushed.
@@ -317,11 +325,32 @@ impl Pipeline {
             self.finish(Some(Stop::Hung));
             return;
         }
+        if let Some(why) = self.stopping.clone()
+            && let Some((access, held)) = self.held_at_end(now)
+        {
+            let text = format!(
+                "{} had not come back for {} s when the job was ended",
+                verb(access.op),
+                held.as_secs()
+            );
+            self.incident(FaultKind::Hang, Some(access.lba), access.sectors, text);
+            self.finish(Some(Stop::Asked { why }));
+            return;
+        }
         self.proceed(now);
         self.tell(now);
     }
 
-    /// Asks for a checkpoint and the end; accesses under way are waited for.
+    /// The read or write that is under way for longest, and how long, where that is too long for an end in order. A flush empties
+    /// a whole cache and a trim may erase: they are given their time.
+    fn held_at_end(&self, now: Duration) -> Option<(Access, Duration)> {
+        let moves = |f: &&Flight| matches!(f.request.access.op, Op::Read | Op::Write);
+        let oldest = self.flights.values().filter(moves).min_by_key(|f| f.began)?;
+        let held = now.saturating_sub(oldest.began);
+        (held >= HELD_AT_END).then_some((oldest.request.access, held))
+    }
+
+    /// Asks for a checkpoint and the end; accesses under way are waited for, but for those that the drive holds for too long.
     pub fn stop(&mut self, now: Duration, why: &str) {
         self.turn(now);
         self.stopping.get_or_insert_with(|| why.to_owned());

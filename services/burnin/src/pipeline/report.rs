@@ -75,7 +75,7 @@ impl Pipeline {
         let (step, phase) = self.step_at();
         let sweeps = matches!(leg.area, Area::Range { .. }) && !leg.aside && phase != Phase::Trim;
         let frontier = self.durable;
-        let mut evidence = self.as_it_stands();
+        let mut evidence = self.to_go_on_from(frontier);
         if sweeps && let Some(record) = evidence.phases.get_mut(self.at) {
             record.done = Bytes(frontier * u64::from(self.geometry.sector)).min(record.total);
             let ahead = self.kept_ahead.range(frontier..).map(|(_, sectors)| sectors).sum();
@@ -133,7 +133,7 @@ impl Pipeline {
         if !findings.is_empty() {
             self.findings_told_at = Some(now);
         }
-        let bad_sectors = evidence.defects.bad_sectors();
+        let bad_sectors = evidence.bad_sectors();
         self.reports.push(Report::Findings { findings, bad_sectors });
     }
 

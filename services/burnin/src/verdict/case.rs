@@ -7,7 +7,7 @@ use drive::overlay::Overlay;
 use drive::smart::Snapshot;
 use wire::Bytes;
 use wire::drive::{Bus, Rotation};
-use wire::job::{Finding, Phase, SelfTest, TimePoint};
+use wire::job::{Finding, Phase, Resume, SelfTest, TimePoint};
 use wire::meaning::Meaning;
 use wire::options::{Formatted, Profile};
 
@@ -65,6 +65,9 @@ pub struct Case<'a> {
     pub beside: Bytes,
     /// What was found and is not in the evidence: by a session whose checkpoint was lost, or after the last checkpoint.
     pub findings_before_loss: &'a [Finding],
+    /// Interruptions that the job has on record. The engine's own list lacks those behind which no checkpoint followed; see
+    /// `Case::interruptions`.
+    pub resumes: &'a [Resume],
     /// How long the job has lasted by this computer's clock, pauses and interruptions included; `None` where it is not known.
     pub lasted: Option<Duration>,
     /// Other drives of the same model that the box knows.
@@ -115,8 +118,19 @@ impl<'a> Case<'a> {
             overlay: None,
             beside: Bytes(0),
             findings_before_loss: &[],
+            resumes: &[],
             lasted: None,
             peers: &[],
+        }
+    }
+
+    /// All interruptions that are known: the longer of the job's list and the engine's.
+    pub(super) fn interruptions(&self) -> &'a [Resume] {
+        let engines = self.evidence.resumes.as_slice();
+        if engines.len() > self.resumes.len() {
+            engines
+        } else {
+            self.resumes
         }
     }
 

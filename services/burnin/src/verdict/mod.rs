@@ -13,11 +13,11 @@ mod peer;
 mod population;
 mod rules;
 
-use wire::Bytes;
-use wire::job::{FaultKind, Finding, Outcome, PhaseStatus, RuleHit, Verdict};
+use wire::job::{FaultKind, Outcome, PhaseStatus, RuleHit, Verdict};
+use wire::{Bytes, Lba};
 
 use crate::evidence::{Evidence, Stop};
-use crate::findings::outcome_of_all;
+use crate::findings::{Class, outcome_of_all};
 
 pub use case::Case;
 pub use metrics::{Metrics, metrics};
@@ -80,7 +80,7 @@ fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
     let mut text = match worst {
         None => format!("All {whole} were written, read back and equal."),
         Some(hit) => {
-            let place = place(&evidence.findings(), &hit.id);
+            let place = place(evidence, &hit.id);
             let mut means = means(hit);
             if let Some(first) = means.get_mut(..1) {
                 first.make_ascii_uppercase();
@@ -99,25 +99,47 @@ fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
         }
         _ => {}
     }
-    match evidence.resumes.len() {
-        0 => {}
-        1 => text += &format!(" It went on after one interruption ({}).", evidence.resumes[0].why),
-        n => text += &format!(" It went on after {n} interruptions."),
+    match case.interruptions() {
+        [] => {}
+        [one] => text += &format!(" It went on after one interruption ({}).", one.why),
+        more => text += &format!(" It went on after {} interruptions.", more.len()),
     }
     text
 }
 
-/// Where what the rule counts begins, and what its most telling finding says; `findings` are in the order of telling.
-fn place(findings: &[Finding], rule: &str) -> String {
-    let of_rule = || findings.iter().filter(|finding| shows(rule, finding.kind));
-    let placed = of_rule().filter_map(|finding| Some((finding.lba?, finding)));
-    let (Some((first, _)), Some((at, telling))) = (placed.clone().min_by_key(|(lba, _)| *lba), placed.clone().next())
-    else {
+/// Where what the rule counts begins, and what its most telling finding says. The findings are the most telling ones of perhaps
+/// thousands of runs, so the first place is asked of all runs.
+fn place(evidence: &Evidence, rule: &str) -> String {
+    let findings = evidence.findings();
+    let mut placed = findings
+        .iter()
+        .filter(|finding| shows(rule, finding.kind))
+        .filter_map(|finding| Some((finding.lba?, finding)));
+    let Some((at, telling)) = placed.next() else {
         return String::new();
     };
+    let counts = |class: Class| counts(rule, class);
+    let runs = evidence.defects.runs().filter(|run| counts(run.fault.class()));
+    let first = runs.map(|run| Lba(run.first)).chain(placed.map(|(lba, _)| lba)).min();
+    let first = first.unwrap_or(at).min(at);
+    let which = match evidence.defects.beyond(counts) {
+        0 => "first",
+        _ => "among other places",
+    };
     match first == at {
-        true => format!("; first at {first}: {}", telling.detail),
-        false => format!("; first at {first}; at {at}: {}", telling.detail),
+        true => format!("; {which} at {first}: {}", telling.detail),
+        false => format!("; {which} at {first}; at {at}: {}", telling.detail),
+    }
+}
+
+/// Whether the rule counts sectors of this class.
+fn counts(rule: &str, class: Class) -> bool {
+    rule == match class {
+        Class::Bits | Class::Content => "verify-mismatch",
+        Class::Misplaced => "verify-misplaced",
+        Class::Transient => "verify-transient",
+        Class::Read => "read-error",
+        Class::Write => "write-error",
     }
 }
 

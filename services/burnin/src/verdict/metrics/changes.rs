@@ -124,7 +124,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         metrics.put("flash.percentage_used.before", used as f64);
     }
     if let Some(cycles) = metrics.get("smart.power_cycles.delta") {
-        let expected = case.evidence.resumes.len() as f64;
+        let expected = case.interruptions().len() as f64;
         metrics.put("smart.power_cycles.unexpected", cycles - expected);
     }
     if let Some((stood, grown)) = uncorrected.filter(|_| before.is_some()) {

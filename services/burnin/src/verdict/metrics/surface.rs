@@ -16,7 +16,9 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let is_blamed = |class: Class| !(host_bad && class.may_be_memory());
     let of = |such: &dyn Fn(Class) -> bool| {
         let placed = defects.different(0..u64::MAX, |run| such(run.fault.class()));
-        placed.saturating_add(defects.beyond(such))
+        placed
+            .saturating_add(defects.beyond(such))
+            .min(evidence.geometry.sectors)
     };
     let blamed = |classes: &[Class]| of(&|class| is_blamed(class) && classes.contains(&class));
     let mismatch = blamed(&[Class::Bits, Class::Content]);
@@ -60,7 +62,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         ("io.medium_errors", incidents(FaultKind::ReadError) + writes),
         ("run.resets", incidents(FaultKind::Reset) + case.resets as f64),
         ("coverage.hidden", case.hidden as f64),
-        ("run.resumes", evidence.resumes.len() as f64),
+        ("run.resumes", case.interruptions().len() as f64),
         ("coverage.skipped", unfinished(evidence) as f64),
         ("coverage.soak_left", soak_left(evidence)),
         (

@@ -44,7 +44,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         metrics.say("written.still", 1.0, after.source.clone());
         return;
     }
-    let again = AGAIN * case.evidence.resumes.len() as u64 + OTHERS;
+    let again = AGAIN * case.interruptions().len() as u64 + OTHERS;
     let Some((off, bytes)) = best(after, counted, written, again) else {
         return;
     };

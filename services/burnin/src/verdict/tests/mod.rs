@@ -180,6 +180,17 @@ fn the_first_place_is_the_lowest_and_the_words_are_of_the_most_telling_one() {
     let told = verdict(&evidence, None, None).summary;
     let words = format!("first at LBA 2048; at LBA {}: from here to the end", end / 2);
     assert!(told.contains(&words) && !told.contains("stores only"), "{told}");
+
+    // Of many runs only the most telling ones become findings.
+    let mut evidence = clean();
+    for lba in 0..300 {
+        evidence
+            .defects
+            .add((1, Phase::Verify), 10_000 + lba * 2, 1, Fault::Flips { bits: 1 });
+    }
+    evidence.defects.add((1, Phase::Verify), 100, 8, Fault::Zeros);
+    let told = verdict(&evidence, None, None).summary;
+    assert!(told.contains("first at LBA 100; at LBA 10000: 1 bit"), "{told}");
 }
 
 #[test]
