@@ -10,7 +10,7 @@
 use std::time::Duration;
 
 use tracing::{debug, error, info, warn};
-use wire::Time;
+use wire::{JobId, Time};
 
 use crate::jobs::{Ended, Jobs, Past};
 use crate::outbox::Outbox;
@@ -32,14 +32,22 @@ pub async fn end(jobs: &Jobs, outbox: &Outbox, mut record: Record, end: Ended) {
 
 /// Tries again what was not written down, until the agent stops; then once more.
 pub async fn run(jobs: Jobs, outbox: Outbox, mut stop: Stop) {
+    let mut behind = None;
     while tokio::time::timeout(AGAIN, stop.asked()).await.is_err() {
-        again(&jobs, &outbox).await;
+        behind = again(&jobs, &outbox, behind).await;
     }
-    again(&jobs, &outbox).await;
+    for _ in 0..jobs.unwritten().len() {
+        behind = again(&jobs, &outbox, behind).await;
+    }
 }
 
-async fn again(jobs: &Jobs, outbox: &Outbox) {
-    for (record, end) in jobs.unwritten() {
+/// One round: until the medium refuses one, which it would do with the others, too. The next round begins behind that one, as it may be
+/// too long for what room there is, and gives back which it was.
+async fn again(jobs: &Jobs, outbox: &Outbox, behind: Option<JobId>) -> Option<JobId> {
+    let mut all = jobs.unwritten();
+    let next = behind.and_then(|behind| all.iter().position(|(record, _)| record.job.id > behind));
+    all.rotate_left(next.unwrap_or(0));
+    for (record, end) in all {
         let id = record.job.id;
         let _hold = outbox.hold();
         match jobs.finish_again(&record, end.clone()).await {
@@ -49,9 +57,13 @@ async fn again(jobs: &Jobs, outbox: &Outbox) {
                 outbox.log(log_line(&record.job, "info", line, Time::now()));
                 written(jobs, outbox, record, &end, past);
             }
-            Err(cause) => debug!(job = %id, error = %cause, "the end of a job is still not written down"),
+            Err(cause) => {
+                debug!(job = %id, error = %cause, "the end of a job is still not written down");
+                return Some(id);
+            }
         }
     }
+    None
 }
 
 /// It is on the medium.
@@ -157,7 +169,7 @@ mod tests {
         let id = record.job.id;
         end(&small, &outbox, record, its).await;
         assert_eq!(told(&outbox), [("job", false), ("event", false)]);
-        again(&small, &outbox).await;
+        again(&small, &outbox, None).await;
         assert_eq!(told(&outbox), [], "nothing new is told while nothing is written down");
 
         // The same agent, had somebody made room.
@@ -165,7 +177,7 @@ mod tests {
         for (record, end) in small.unwritten() {
             jobs.keep_unwritten(record, end);
         }
-        again(&jobs, &outbox).await;
+        again(&jobs, &outbox, None).await;
         assert_eq!(
             told(&outbox),
             [("certificate", true), ("job", true)],
@@ -174,8 +186,27 @@ mod tests {
         assert!(past::certificate(jobs.store(), id).unwrap().is_some());
         assert!(jobs.load().unwrap()[0].record.job.certificate.is_some());
         assert!(jobs.store().read(|r| SPOOL.is_empty(r)).unwrap());
-        again(&jobs, &outbox).await;
+        again(&jobs, &outbox, None).await;
         assert_eq!(told(&outbox), [], "it is done once");
+    }
+
+    #[tokio::test]
+    async fn a_round_ends_with_what_is_refused_and_the_next_one_begins_behind_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let (small, outbox) = open(dir.path(), 1 << 20);
+        let mut ids = Vec::new();
+        for last in 0..2 {
+            let (mut record, its) = ended();
+            record.job.id = JobId::after((1 << 42) + last);
+            ids.push(record.job.id);
+            end(&small, &outbox, record, its).await;
+        }
+        let first = again(&small, &outbox, None).await;
+        let second = again(&small, &outbox, first).await;
+        assert_eq!(
+            [first, second, again(&small, &outbox, second).await],
+            [Some(ids[0]), Some(ids[1]), Some(ids[0])]
+        );
     }
 
     #[tokio::test]

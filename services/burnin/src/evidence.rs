@@ -50,6 +50,9 @@ pub struct Evidence {
     pub resumes: Vec<Resume>,
     /// Why it ended before its end; `None` while it runs, and when it ran to the end.
     pub stopped: Option<Stop>,
+    /// The access that the drive held when it was ended, and for how long, in words. It blames the drive for nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub held: Option<String>,
 }
 
 /// Tests of the host's own buffers ([`crate::memory`]).
@@ -187,6 +190,7 @@ impl Evidence {
             lost: false,
             resumes: Vec::new(),
             stopped: None,
+            held: None,
         }
     }
 
@@ -229,27 +233,6 @@ impl Evidence {
     /// Number of different bad sectors, and no more than the drive has: of those without a place several steps may have seen the same.
     pub fn bad_sectors(&self) -> u64 {
         self.defects.bad_sectors_in(0..self.geometry.sectors)
-    }
-
-    /// Keeps that the drive held an access still when the job was ended, of which nothing more is known: its worker had to be killed
-    /// `waited` after it was asked to end.
-    pub fn held_at_end(&mut self, waited: Duration) {
-        let running = self.phases.iter().find(|record| record.status == PhaseStatus::Running);
-        let (step, phase) = running
-            .or(self.phases.first())
-            .map_or((0, Phase::Verify), |r| (r.step, r.phase));
-        self.incident(Incident {
-            at_ms: 0,
-            kind: FaultKind::Hang,
-            step,
-            phase,
-            lba: None,
-            sectors: 0,
-            detail: format!(
-                "an access had not come back {} s after the job was ended",
-                waited.as_secs()
-            ),
-        });
     }
 
     /// How many incidents of a kind there were, also beyond those that are kept.

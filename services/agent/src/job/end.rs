@@ -5,7 +5,7 @@ use burnin::Evidence;
 use burnin::evidence::Stop as Stopped;
 use burnin::job::Left;
 use tracing::{error, info, warn};
-use wire::job::{FaultKind, JobState, Outcome, Phase, PhaseStatus};
+use wire::job::{JobState, Outcome, Phase, PhaseStatus};
 use wire::{JobId, Time};
 
 use super::doubt::Since;
@@ -75,9 +75,9 @@ impl JobTask {
             }
         }
         // One that was found not to answer is not waited for once more.
-        let hangs = evidence.incidents_of(FaultKind::Hang) > 0;
-        if self.is_aborted()
-            && !hangs
+        if let Some(why) = &evidence.held {
+            warn!(job = %self.record.job.id, "the mark of the end is not written: {why}");
+        } else if self.is_aborted()
             && let (Some(held), true) = (&held, self.record.erases())
         {
             self.retire(held).await;

@@ -317,13 +317,14 @@ impl JobTask {
     /// How a session ended whose worker had to be killed: of an end that a person or the heat asked for it is told that the drive held
     /// an access.
     fn held_at_end(&mut self, reason: Reason, word: String) -> Session {
+        let held = format!(
+            "an access had not come back {} s after the job was ended",
+            STOPPING.as_secs()
+        );
         let mut session = self.without_evidence(reason, word);
         match &mut session {
-            Session::Aborted(evidence) => {
-                let evidence = evidence.get_or_insert_with(|| self.all_evidence());
-                evidence.held_at_end(STOPPING);
-            }
-            Session::Done(evidence) => evidence.held_at_end(STOPPING),
+            Session::Aborted(evidence) => evidence.get_or_insert_with(|| self.all_evidence()).held = Some(held),
+            Session::Done(evidence) => evidence.held = Some(held),
             Session::Gone(_) | Session::Parked | Session::Crashed(_) | Session::Refused(_) => {}
         }
         session

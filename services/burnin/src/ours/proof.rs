@@ -70,7 +70,8 @@ impl Proof {
 
     /// Whether another drive is behind this descriptor for certain: [`Shown::Not`] where none of the headers' places that can be read holds
     /// anything of the job's. One that stores only a part of what it claims keeps the first of them. The caller knows that the headers were
-    /// written; of a job that keeps none nothing is known, nor where the places hold the constant to which they give way at the very end.
+    /// written; of a job that keeps none nothing is known. Another drive may be blank, so
+    /// that a constant in those places says nothing for the job's.
     pub fn of_exchanged_file(&self, file: File) -> Shown {
         if !header::kept_by(&self.steps, self.geometry) {
             return Shown::Unknown;
@@ -85,7 +86,6 @@ impl Proof {
         let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
         match asks.at_headers(device.as_mut()) {
             Ok(told) if told.ours > 0 => Shown::Ours,
-            Ok(told) if self.last_constant().is_some_and(|word| told.holds(word)) => Shown::Unknown,
             Ok(told) if told.read > 0 => Shown::Not,
             Ok(_) | Err(_) => Shown::Unknown,
         }

@@ -38,8 +38,8 @@ mod request;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use wire::Bytes;
 use wire::job::{FaultKind, Phase};
+use wire::{Bytes, Lba};
 
 use crate::checkpoint::Holds;
 use crate::device::{Access, Geometry, Op, errno_text};
@@ -328,12 +328,12 @@ impl Pipeline {
         if let Some(why) = self.stopping.clone()
             && let Some((access, held)) = self.held_at_end(now)
         {
-            let text = format!(
-                "{} had not come back for {} s when the job was ended",
+            self.evidence.held = Some(format!(
+                "{} at {} had not come back for {} s when the job was ended",
                 verb(access.op),
+                Lba(access.lba),
                 held.as_secs()
-            );
-            self.incident(FaultKind::Hang, Some(access.lba), access.sectors, text);
+            ));
             self.finish(Some(Stop::Asked { why }));
             return;
         }

@@ -81,11 +81,7 @@ fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
         None => format!("All {whole} were written, read back and equal."),
         Some(hit) => {
             let place = place(evidence, &hit.id);
-            let mut means = means(hit);
-            if let Some(first) = means.get_mut(..1) {
-                first.make_ascii_uppercase();
-            }
-            format!("{means} ({}{place}).", hit.value)
+            format!("{} ({}{place}).", capital(&means(hit)), hit.value)
         }
     };
     match &evidence.stopped {
@@ -99,12 +95,24 @@ fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
         }
         _ => {}
     }
+    if let Some(held) = &evidence.held {
+        text += &format!(" {}.", capital(held));
+    }
     match case.interruptions() {
         [] => {}
         [one] => text += &format!(" It went on after one interruption ({}).", one.why),
         more => text += &format!(" It went on after {} interruptions.", more.len()),
     }
     text
+}
+
+/// As a sentence begins.
+fn capital(words: &str) -> String {
+    let mut words = words.to_owned();
+    if let Some(first) = words.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    words
 }
 
 /// Where what the rule counts begins, and what its most telling finding says. The findings are the most telling ones of perhaps
