@@ -1,7 +1,7 @@
 //! A loop device over a file: a drive that a test may do anything to. Needs root and `losetup`.
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// How a file is attached; by default for writing, whole, through the file's cache.
 #[derive(Debug, Clone, Default)]
@@ -107,7 +107,9 @@ impl Drop for Loop {
 
 /// What it prints.
 fn losetup(command: &mut Command) -> Result<String, String> {
-    let Output { status, stdout, stderr } = command.output().map_err(|e| format!("losetup: {e}"))?;
+    // Not from /dev/null: a test may have taken /dev away.
+    let run = command.stdin(Stdio::inherit()).output();
+    let Output { status, stdout, stderr } = run.map_err(|e| format!("losetup: {e}"))?;
     let text = |bytes: Vec<u8>| String::from_utf8_lossy(&bytes).trim().to_owned();
     match status.success() {
         true => Ok(text(stdout)),
