@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[macro_use]
+#[path = "common/through.rs"]
+mod through;
+
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
@@ -252,21 +256,7 @@ impl Device for Exchanged {
         self.drive.now().mul_f64(self.slower)
     }
 
-    fn slots(&self) -> usize {
-        self.drive.slots()
-    }
-
-    fn block(&self) -> usize {
-        self.drive.block()
-    }
-
-    fn buffer(&mut self, slot: usize) -> &mut [u64] {
-        self.drive.buffer(slot)
-    }
-
-    fn settle(&mut self, slot: usize) {
-        self.drive.settle(slot);
-    }
+    through!(drive);
 
     fn submit(&mut self, access: Access) -> std::io::Result<()> {
         if let (Op::Write, Some((_, bytes))) = (access.op, &mut self.since) {

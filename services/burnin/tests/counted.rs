@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[macro_use]
+#[path = "common/through.rs"]
+mod through;
+
 use std::io;
 use std::time::Duration;
 
@@ -45,20 +49,10 @@ impl Spotted {
 }
 
 impl Device for Spotted {
+    through!(sim);
+
     fn now(&self) -> Duration {
         self.sim.now()
-    }
-    fn slots(&self) -> usize {
-        self.sim.slots()
-    }
-    fn block(&self) -> usize {
-        self.sim.block()
-    }
-    fn buffer(&mut self, slot: usize) -> &mut [u64] {
-        self.sim.buffer(slot)
-    }
-    fn settle(&mut self, slot: usize) {
-        self.sim.settle(slot);
     }
     fn submit(&mut self, access: Access) -> io::Result<()> {
         self.flying[access.slot] = Some(access);

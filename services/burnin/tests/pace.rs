@@ -2,6 +2,10 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[macro_use]
+#[path = "common/through.rs"]
+mod through;
+
 use std::io;
 use std::time::Duration;
 
@@ -32,20 +36,10 @@ struct Watched {
 }
 
 impl Device for Watched {
+    through!(sim);
+
     fn now(&self) -> Duration {
         self.sim.now()
-    }
-    fn slots(&self) -> usize {
-        self.sim.slots()
-    }
-    fn block(&self) -> usize {
-        self.sim.block()
-    }
-    fn buffer(&mut self, slot: usize) -> &mut [u64] {
-        self.sim.buffer(slot)
-    }
-    fn settle(&mut self, slot: usize) {
-        self.sim.settle(slot);
     }
     fn submit(&mut self, access: Access) -> io::Result<()> {
         self.began.push((self.sim.now(), access.op, access.sectors * 512));

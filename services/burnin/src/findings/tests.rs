@@ -1,6 +1,10 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use wire::Lba;
+use wire::job::FaultKind;
+
 use super::*;
+use crate::device::Geometry;
 
 const GEOMETRY: Geometry = Geometry {
     sectors: 10_000,
@@ -258,7 +262,7 @@ fn the_rounds_of_a_soak_do_not_add_up_nor_fill_the_memory() {
     let of = |class| defects.beyond(|other| other == class);
     assert_eq!((of(Class::Read), of(Class::Content), of(Class::Bits)), (3, 89, 20));
     assert_eq!(defects.bad_sectors(), RUNS_MAX as u64 + 89 + 20);
-    assert!(defects.beyond.len() < 20, "{:?}", defects.beyond);
+    assert!(defects.beyond.rows().len() < 20, "{:?}", defects.beyond);
 }
 
 #[test]

@@ -34,6 +34,7 @@ mod memory;
 mod probe;
 mod report;
 mod request;
+mod visit;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;

@@ -17,6 +17,7 @@ mod hosts;
 mod life;
 mod notifications;
 mod people;
+mod task;
 mod told;
 mod watch;
 

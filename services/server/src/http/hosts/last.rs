@@ -14,6 +14,7 @@ use crate::app::App;
 use crate::http::Refusal;
 use crate::http::doc::{LoggedIn, Stored};
 use crate::http::people::person::Person;
+use crate::http::task::blocking;
 use crate::http::told::vigil::HostReported;
 
 /// Most bytes of whole reports in one answer: those of 30 hosts with twenty drives each. The hosts after them are told with what
@@ -58,8 +59,5 @@ fn all(app: &App) -> store::Result<Vec<HostReported>> {
 #[utoipa::path(get, path = "/api/history", operation_id = "hosts_last", tag = "hosts", responses((status = 200, body = Vec<HostReported>), LoggedIn, Stored))]
 pub(super) async fn reports(State(app): State<Arc<App>>, _: Person) -> Result<Answered<Vec<HostReported>>, Refusal> {
     // To unpack megabytes takes longer than a request may hold a thread.
-    let found = tokio::task::spawn_blocking(move || all(&app)).await;
-    Ok(Answered(found.map_err(|_| {
-        Refusal::new("internal", 500, "The reports could not be unpacked")
-    })??))
+    Ok(Answered(blocking(move || all(&app)).await??))
 }

@@ -11,10 +11,10 @@ use http::header::CONTENT_LENGTH;
 use tokio::sync::OwnedMutexGuard;
 
 use super::file::PIECE;
-use super::task::blocking;
 use crate::app::App;
 use crate::http::Refusal;
 use crate::http::door::arrival::{Stopped, steadily};
+use crate::http::task::blocking;
 use crate::life::backup::{self, Held, Spool};
 
 /// Longest time for a backup to arrive, from who goes on sending: the longest one by a line of a megabit and a half.

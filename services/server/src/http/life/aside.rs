@@ -10,13 +10,13 @@ use serde_json::json;
 use utoipa::ToSchema;
 use wire::event::{NewEvent, Severity};
 
-use super::task::{blocking, to_its_end};
 use crate::app::App;
 use crate::http::Refusal;
 use crate::http::doc::{Body, LoggedIn, Stored, Tries};
 use crate::http::door::body::Json;
 use crate::http::people::account::check_own;
 use crate::http::people::person::Person;
+use crate::http::task::{blocking, to_its_end};
 
 /// A store that was damaged, or records that could not be read.
 #[derive(Debug, Serialize, ToSchema)]

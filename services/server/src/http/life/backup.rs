@@ -11,13 +11,13 @@ use wire::event::{NewEvent, Severity};
 
 use super::arriving::seat;
 use super::file::{day, held_file, plain};
-use super::task::blocking;
 use crate::app::App;
 use crate::http::Refusal;
 use crate::http::doc::{Body, Both, LoggedIn, Tries};
 use crate::http::door::body::Json;
 use crate::http::people::account::check_own;
 use crate::http::people::person::Person;
+use crate::http::task::blocking;
 use crate::hub::Presence;
 use crate::life::backup::{self, Head, Held};
 use crate::tables::SCHEMA;

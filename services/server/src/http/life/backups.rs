@@ -20,13 +20,13 @@ use super::arriving::{ARRIVAL, Arriving, broke_off, seat, slow, stopped};
 use super::backup::{MakeBackup, sealed};
 use super::file::held_file;
 use super::restore::{Restore, may_put_back, put_back};
-use super::task::blocking;
 use crate::app::App;
 use crate::http::Refusal;
 use crate::http::doc::{Body, Both, LoggedIn, Stored, Tries};
 use crate::http::door::arrival::{Stopped, steadily};
 use crate::http::door::body::Json;
 use crate::http::people::person::Person;
+use crate::http::task::blocking;
 use crate::life::backup::Held;
 use crate::life::backup::shelf::{Kept, Shelf};
 

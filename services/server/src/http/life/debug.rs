@@ -8,11 +8,11 @@ use serde_json::json;
 use wire::event::{NewEvent, Severity};
 
 use super::file::{day, file, plain};
-use super::task::blocking;
 use crate::app::App;
 use crate::http::Refusal;
 use crate::http::doc::{LoggedIn, Stored};
 use crate::http::people::person::Person;
+use crate::http::task::blocking;
 use crate::life::debug::Seen;
 
 /// What somebody who helps needs to see of this box, as `.tar.gz`, without passwords, tokens and keys.

@@ -14,7 +14,6 @@ mod end;
 mod file;
 mod refused;
 mod restore;
-mod task;
 mod update;
 
 use crate::http::doc::routes::{Routes, routes};

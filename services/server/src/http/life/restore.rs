@@ -14,13 +14,13 @@ use wire::event::{NewEvent, Severity};
 use super::arriving::{Seat, arrived, seat};
 use super::end::nothing_runs;
 use super::file::day;
-use super::task::{blocking, to_its_end};
 use crate::app::App;
 use crate::http::Refusal;
 use crate::http::doc::{Body, Both, LoggedIn, Tries};
 use crate::http::door::body::Json;
 use crate::http::people::account::check_own;
 use crate::http::people::person::Person;
+use crate::http::task::{blocking, to_its_end};
 use crate::life::backup::{self, Held};
 
 /// What every road that puts a backup back begins with: one's own password, and no drive under test.

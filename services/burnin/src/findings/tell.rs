@@ -1,0 +1,280 @@
+//! What the runs mean: the second look, over the whole drive.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use wire::Lba;
+use wire::job::{FINDINGS_MAX, FaultKind, Finding, Phase};
+
+use super::{Class, Defects, FLIPS_MAX, Fault, Run};
+use crate::device::Geometry;
+use crate::header::HEADER_PASS;
+use crate::pipeline::{PROBE_PASS, SAMPLE_PASS, probe_places};
+
+impl Defects {
+    /// What the runs mean, the most telling first; at most [`FINDINGS_MAX`].
+    pub fn findings(&self, geometry: Geometry) -> Vec<Finding> {
+        let wrap = self.wrap(geometry);
+        let probed = self.probed();
+        let tail = self.unstored(geometry);
+        let in_tail = |run: &Run| {
+            tail.as_ref()
+                .is_some_and(|from| is_probed_empty(run) && run.first >= *from)
+        };
+        let mut found: Vec<Finding> = self
+            .runs
+            .values()
+            .filter(|run| !in_tail(run))
+            .map(|run| self.tell(run, geometry, wrap, probed))
+            .collect();
+        let first = self.runs.values().find(|run| in_tail(run));
+        found.extend(first.map(|run| {
+            let mut of_tail = self.runs.values().filter(|other| in_tail(other));
+            let what = match run.fault {
+                fault if of_tail.any(|other| other.fault != fault) => "what was never written",
+                Fault::Zeros => "zeros",
+                Fault::Ones => "ones",
+                _ => "what was never written",
+            };
+            let bytes = wire::Bytes(run.first * u64::from(geometry.sector));
+            Finding {
+                step: run.step,
+                kind: FaultKind::Truncated,
+                lba: Some(Lba(run.first)),
+                sectors: geometry.sectors - run.first,
+                found: None,
+                phase: run.phase,
+                detail: format!(
+                    "every place that the probe wrote from here on reads as {what}: the drive stores at most {bytes}"
+                ),
+            }
+        }));
+        found.sort_by_key(|f| (weight(f.kind), f.step, f.lba));
+        found.truncate(FINDINGS_MAX);
+        found
+    }
+
+    /// What all distances that the probe saw have in common: the real capacity in sectors divides it.
+    fn probed(&self) -> u64 {
+        let shifts = self.runs.values().filter(|run| run.phase == Phase::Probe);
+        shifts.fold(0, |common, run| match run.fault {
+            Fault::Moved { shift, .. } => {
+                let (mut a, mut b) = (common, shift.unsigned_abs());
+                while b > 0 {
+                    (a, b) = (b, a % b);
+                }
+                a
+            }
+            _ => common,
+        })
+    }
+
+    /// Physical sectors that the probe wrote and that hold nothing of it.
+    fn probed_empty(&self, geometry: Geometry) -> BTreeSet<u64> {
+        let grain = geometry.grain();
+        let empty = self.runs.values().filter(|run| is_probed_empty(run));
+        empty
+            .flat_map(|run| run.first / grain..run.end().div_ceil(grain))
+            .collect()
+    }
+
+    /// Where the end begins of which the probe found nothing stored, if there is one: two of its places at least, since one is a lost
+    /// write like any other.
+    fn unstored(&self, geometry: Geometry) -> Option<u64> {
+        let grain = geometry.grain();
+        let empty = self.probed_empty(geometry);
+        let mut places = probe_places(geometry);
+        let stored = places.iter().rposition(|lba| !empty.contains(&(lba / grain)));
+        let end = places.split_off(stored.map_or(0, |at| at + 1));
+        let after = places.last().map_or(0, |lba| lba / grain + 1);
+        // A place of the probe that only its key tells may lie before those that are known.
+        let first = empty.range(after..).next()?;
+        (end.len() > 1).then_some(first * grain)
+    }
+
+    /// Whether the probe proved that the drive stores less than it claims: it saw data that belongs elsewhere, an end that is not
+    /// stored, or nothing at a good part of its places. A place or two are defects like any other, of which a write tells.
+    pub(crate) fn proves_false_capacity(&self, geometry: Geometry) -> bool {
+        let mut probed = self.runs.values().filter(|run| run.phase == Phase::Probe);
+        probed.any(|run| matches!(run.fault, Fault::Moved { .. }))
+            || self.unstored(geometry).is_some()
+            || self.probed_empty(geometry).len() > (probe_places(geometry).len() / 8).max(1)
+    }
+
+    /// The real capacity in sectors, if the runs are those of a drive that wraps around.
+    ///
+    /// After one pass over such a drive every cell holds the sector that was written last of those that map to it: the
+    /// highest one after a pass forward, the lowest one after a pass in reverse, and another one where writes in flight
+    /// overtook each other. So all but `real` sectors show the data of a sector a multiple of `real` away.
+    fn wrap(&self, geometry: Geometry) -> Option<u64> {
+        let shifts = || {
+            self.runs
+                .values()
+                .filter(|run| run.phase != Phase::Probe && !self.is_exchanged(run))
+                .filter_map(|run| match run.fault {
+                    Fault::Moved { shift, .. } if shift != 0 => Some((run.step, shift.unsigned_abs(), run.count)),
+                    _ => None,
+                })
+        };
+        let real = shifts().map(|(_, shift, _)| shift).min()?;
+        let due = geometry.sectors.checked_sub(real)?;
+        let mut covered: BTreeMap<u16, u64> = BTreeMap::new();
+        for (step, _, count) in shifts().filter(|(_, shift, _)| shift.is_multiple_of(real)) {
+            *covered.entry(step).or_default() += count;
+        }
+        // As many sectors as are stored are right in each pass.
+        let fits = |covered: &u64| *covered >= 8 && (due - due / 10..=due).contains(covered);
+        covered.values().any(fits).then_some(real)
+    }
+
+    /// Whether the sector that these data belong to holds the data of this one, which no single cell can.
+    fn is_exchanged(&self, run: &Run) -> bool {
+        let Fault::Moved { shift, .. } = run.fault else {
+            return false;
+        };
+        let Some(other) = run.first.checked_add_signed(shift) else {
+            return false;
+        };
+        let there = self.runs.range((run.step, 0)..=(run.step, other)).next_back();
+        there.is_some_and(|(_, there)| {
+            let back = matches!(there.fault, Fault::Moved { shift: back, .. } if back == shift.wrapping_neg());
+            back && other < there.end()
+        })
+    }
+
+    fn tell(&self, run: &Run, geometry: Geometry, wrap: Option<u64>, probed: u64) -> Finding {
+        let place = |shift: i64| run.first.checked_add_signed(shift);
+        // A tail that holds nothing of ours is missing capacity once it is larger than any defect would be.
+        let tail = run.end() == geometry.sectors
+            && run.count >= (geometry.sectors / 16).min(2048).max(8 * geometry.grain())
+            && run.count < geometry.sectors;
+        let mut source = None;
+        let (kind, detail) = match run.fault {
+            Fault::Flips { bits } if u64::from(bits) <= FLIPS_MAX => (
+                FaultKind::BitFlip,
+                format!("{bits} {} of 4096 differ", if bits == 1 { "bit" } else { "bits" }),
+            ),
+            Fault::Flips { bits } => (FaultKind::Corrupt, format!("{bits} bits of 4096 differ")),
+            Fault::Torn => (
+                FaultKind::Corrupt,
+                "part of the sector is not what was written".to_owned(),
+            ),
+            Fault::Zeros if tail => (FaultKind::Truncated, self.truncated(run, "zeros", geometry)),
+            Fault::Ones if tail => (FaultKind::Truncated, self.truncated(run, "ones", geometry)),
+            Fault::Foreign if tail => (
+                FaultKind::Truncated,
+                self.truncated(run, "what was never written", geometry),
+            ),
+            Fault::Zeros => (FaultKind::Zeroed, "reads as zeros".to_owned() + &self.landed(run)),
+            Fault::Ones => (FaultKind::Corrupt, "reads as ones".to_owned() + &self.landed(run)),
+            Fault::Foreign => (
+                FaultKind::LostWrite,
+                "holds nothing that was written in this job".to_owned() + &self.landed(run),
+            ),
+            Fault::Stale { pass } => (
+                FaultKind::Stale,
+                format!("holds its data of {}", pass_words(pass)) + &self.landed(run),
+            ),
+            Fault::Moved { shift, .. } => {
+                source = place(shift).map(Lba);
+                let other = source.map_or_else(String::new, |lba| lba.to_string());
+                if run.phase == Phase::Probe {
+                    let bytes = wire::Bytes(probed.saturating_mul(u64::from(geometry.sector)));
+                    let detail = format!("the probe of {other} shows here: the drive stores at most {bytes}");
+                    (FaultKind::WrapAround, detail)
+                } else if let Some(real) = wrap.filter(|real| shift.unsigned_abs().is_multiple_of(*real)) {
+                    let bytes = wire::Bytes(real.saturating_mul(u64::from(geometry.sector)));
+                    (
+                        FaultKind::WrapAround,
+                        format!("holds the data of {other}: the drive stores only {bytes}"),
+                    )
+                } else {
+                    let why = match source {
+                        Some(_) if self.is_exchanged(run) => "the two are exchanged",
+                        Some(lba) if self.covers(run.step, lba.0) => "a write went to the wrong place",
+                        _ => "a read, or a copy of a write, went to the wrong place",
+                    };
+                    (FaultKind::Misdirected, format!("holds the data of {other}: {why}"))
+                }
+            }
+            Fault::Transient => (
+                FaultKind::Transient,
+                "differed once and was right when read again: cable, memory and controller are suspects".to_owned(),
+            ),
+            Fault::Read { errno } => (FaultKind::ReadError, error(errno, "read")),
+            Fault::Write { errno } => (FaultKind::WriteError, error(errno, "written")),
+        };
+        Finding {
+            step: run.step,
+            kind,
+            lba: Some(Lba(run.first)),
+            sectors: run.count,
+            found: source,
+            phase: run.phase,
+            detail,
+        }
+    }
+
+    fn truncated(&self, run: &Run, what: &str, geometry: Geometry) -> String {
+        let bytes = wire::Bytes(run.first * u64::from(geometry.sector));
+        let before = self.runs.range((run.step, 0)..(run.step, run.first));
+        let stores = match before
+            .into_iter()
+            .any(|(_, other)| other.fault.class() == Class::Content)
+        {
+            // As one that compresses, or that lost what its cache held.
+            true => format!("at most {bytes}, and not all of that"),
+            false => format!("only {bytes}"),
+        };
+        format!("from here to the end reads as {what}: the drive stores {stores}")
+    }
+
+    /// Where the data that belongs into a run turned up, if it did.
+    fn landed(&self, run: &Run) -> String {
+        self.runs
+            .values()
+            .filter(|other| other.step == run.step)
+            .find_map(|other| match other.fault {
+                Fault::Moved { shift, fresh: true } if other.first.checked_add_signed(shift) == Some(run.first) => {
+                    Some(format!("; its data lies at {}", Lba(other.first)))
+                }
+                _ => None,
+            })
+            .unwrap_or_default()
+    }
+}
+
+/// Whether a run is of places that the probe wrote and that hold nothing of this job.
+fn is_probed_empty(run: &Run) -> bool {
+    run.phase == Phase::Probe && matches!(run.fault, Fault::Zeros | Fault::Ones | Fault::Foreign)
+}
+
+/// A pass as it is called in findings.
+fn pass_words(pass: u8) -> String {
+    match pass {
+        PROBE_PASS => "the capacity probe".to_owned(),
+        SAMPLE_PASS => "the samples".to_owned(),
+        HEADER_PASS => "the job's header".to_owned(),
+        pass => format!("pass {pass}"),
+    }
+}
+
+fn error(errno: i32, done: &str) -> String {
+    format!(
+        "{}; could not be {done} when tried again",
+        crate::device::errno_text(errno)
+    )
+}
+
+/// Order of telling: what proves most about the whole drive first.
+fn weight(kind: FaultKind) -> u8 {
+    match kind {
+        FaultKind::WrapAround | FaultKind::Truncated => 0,
+        FaultKind::Misdirected => 1,
+        FaultKind::WriteError | FaultKind::ReadError | FaultKind::HostMemory => 2,
+        FaultKind::BitFlip | FaultKind::Corrupt => 3,
+        FaultKind::LostWrite | FaultKind::Stale | FaultKind::Zeroed => 4,
+        FaultKind::Disconnect | FaultKind::Hang | FaultKind::Reset => 5,
+        FaultKind::Transient => 6,
+        FaultKind::Slow => 7,
+    }
+}
