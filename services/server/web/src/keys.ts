@@ -1,6 +1,6 @@
 /** Keys that work everywhere on the bench: `/` search, arrows over the bays, `x` choose, `b` burn in, `?` help. */
 import { chosen, helpOpen, search, toggle } from "./state/app";
-import { go, place } from "./route";
+import { go, isAhead, place } from "./route";
 
 /** A bay's rectangle and its index among the bays. */
 export interface Spot { index: number; x: number; y: number }
@@ -57,10 +57,13 @@ export function startKeys(): void {
     if (isTyping(event.target) || document.querySelector("dialog[open]")) return;
     const onBench = place.value.name === "bench";
     let done = true;
-    if (event.key === "?") helpOpen.value = true;
+    // What is typed faster than the bench is drawn, as a reader of bar codes does, belongs into its search.
+    if (isAhead("search") && event.key.length === 1) search.value += event.key;
+    else if (event.key === "?") helpOpen.value = true;
     else if (event.key === "/") {
-      if (!onBench) go("/");
-      requestAnimationFrame(() => document.getElementById("search")?.focus());
+      const field = document.getElementById("search");
+      if (field) field.focus();
+      else go("/", "search");
     } else if (onBench && event.key.startsWith("Arrow")) done = move(event.key);
     else if (onBench && event.key === "x") {
       const id = document.activeElement?.closest<HTMLElement>("[data-bay][data-can]")?.dataset["bay"];

@@ -3,7 +3,7 @@ import { render } from "preact";
 import { useEffect } from "preact/hooks";
 
 import { startKeys } from "./keys";
-import { arrivals, place, saveFocus, startRouting, toContent, type Place } from "./route";
+import { arrivals, land, place, saveFocus, startRouting, type Place } from "./route";
 import { open, startClock, visit } from "./state/app";
 import { startPrinting } from "./printing";
 import { startTheme } from "./theme";
@@ -59,7 +59,7 @@ function App() {
   // After what was drawn for it: the place that is left goes with its focus.
   const arrived = arrivals.value;
   useEffect(() => {
-    if (arrived > 0) toContent();
+    if (arrived > 0) land();
   }, [arrived]);
   useEffect(saveFocus, [who.kind]);
   switch (who.kind) {

@@ -66,36 +66,48 @@ export const settingsPath = (topic?: string) => (topic === undefined ? "/setting
 /** Where the page is now. */
 export const place = signal<Place>({ name: "bench" });
 
-/** Goes to a path of this page. */
-export function go(path: string): void {
+/** Goes to a path of this page; `to` is the id of what gets the focus once it is drawn. */
+export function go(path: string, to = "main"): void {
   history.pushState(null, "", path);
-  arrive();
+  arrive(to);
 }
 
 /** Turns with each arrival at a place. */
 export const arrivals = signal(0);
+/** Where the focus is to go at the place that was gone to, until it has gone there. */
+let ahead: string | null = null;
 
-function arrive(): void {
+function arrive(to: string): void {
+  ahead = to;
   place.value = placeOf(location.pathname);
   arrivals.value += 1;
   scrollTo(0, 0);
 }
 
-/** Puts the focus on the page's content: people who cannot see the page change are told by it. */
-export function toContent(): void {
-  document.getElementById("main")?.focus({ preventScroll: true });
+/** Whether the focus is on its way to this. */
+export const isAhead = (id: string) => ahead === id;
+
+/** Gives the focus to what was gone to, now that it is drawn: people who cannot see the page change are told by it. */
+export function land(): void {
+  const to = ahead ?? "main";
+  ahead = null;
+  focus(to);
+}
+
+function focus(id: string): void {
+  document.getElementById(id)?.focus({ preventScroll: true });
 }
 
 /** The same where what had the focus is gone: else a keyboard would begin at the top of the page again. */
 export function saveFocus(): void {
   const at = document.activeElement;
-  if (at === null || at === document.body || at.matches(":disabled")) toContent();
+  if (at === null || at === document.body || at.matches(":disabled")) focus("main");
 }
 
 /** Follows the address bar and the links. */
 export function startRouting(): void {
   place.value = placeOf(location.pathname);
-  addEventListener("popstate", arrive);
+  addEventListener("popstate", () => arrive("main"));
   document.addEventListener("click", (event) => {
     if (event.defaultPrevented || event.button !== 0 || event.metaKey || event.ctrlKey || event.shiftKey || event.altKey) return;
     const link = (event.target as Element | null)?.closest("a");
