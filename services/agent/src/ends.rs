@@ -3,7 +3,8 @@
 //! The verdict is told also where the medium refuses it (full, read-only). Its certificate is not, and does not revoke others
 //! yet: there is none to hand over before it is written down. Until then the end stands in memory and in its copy in RAM, and a
 //! power cut would bring back the job as it was at its last checkpoint; so it is tried every [`AGAIN`], at the agent's end
-//! and at its next start.
+//! and at its next start. Its events stay in that copy until a connection has taken them, so that they are told once, whichever
+//! start does it.
 //!
 //! Tested here, and over a medium that is full in `tests/full.rs`.
 
@@ -59,6 +60,10 @@ async fn again(jobs: &Jobs, outbox: &Outbox, behind: Option<JobId>) -> Option<Jo
             }
             Err(cause) => {
                 debug!(job = %id, error = %cause, "the end of a job is still not written down");
+                // The start before this one could tell nobody of it.
+                if !end.told.is_empty() {
+                    tell(jobs, outbox, record, end);
+                }
                 return Some(id);
             }
         }
@@ -92,7 +97,13 @@ fn refused(jobs: &Jobs, outbox: &Outbox, record: Record, end: Ended, cause: &sto
     outbox.log(log_line(&job, "error", line, Time::now()));
     job.certificate = None;
     outbox.job(job);
-    outbox.tell_once(end.told);
+    tell(jobs, outbox, record, end);
+}
+
+/// Tells the events of an end that is not written down, and keeps the rest of it to be tried again.
+fn tell(jobs: &Jobs, outbox: &Outbox, record: Record, end: Ended) {
+    let id = record.job.id;
+    let telling = outbox.telling(end.told);
     // What was told is not spooled as well; and other jobs may end before it is written down.
     let end = Ended {
         told: Vec::new(),
@@ -100,6 +111,13 @@ fn refused(jobs: &Jobs, outbox: &Outbox, record: Record, end: Ended, cause: &sto
         ..end
     };
     jobs.keep_unwritten(record, end);
+    // Its copy in RAM has the events until a server heard them: an agent that dies before that tells them at its next start.
+    let jobs = jobs.clone();
+    tokio::spawn(async move {
+        if telling.await.is_ok() {
+            jobs.told(id);
+        }
+    });
 }
 
 #[cfg(test)]
@@ -116,13 +134,18 @@ mod tests {
     use crate::vigil::Who;
 
     fn open(dir: &std::path::Path, map_size: usize) -> (Jobs, Outbox) {
+        open_with(dir, map_size, None)
+    }
+
+    /// The same with copies in `ram`.
+    fn open_with(dir: &std::path::Path, map_size: usize, ram: Option<&std::path::Path>) -> (Jobs, Outbox) {
         let options = Options {
             map_size,
             check: Check::InProcess,
             ..Options::new(&tables())
         };
         let store = store::open(dir, &options).unwrap().store;
-        (Jobs::new(store.clone(), dir, None), Outbox::new(store))
+        (Jobs::new(store.clone(), dir, ram), Outbox::new(store))
     }
 
     /// Frames in words: of jobs whether they tell of a certificate, of events whether they have a number.
@@ -188,6 +211,36 @@ mod tests {
         assert!(jobs.store().read(|r| SPOOL.is_empty(r)).unwrap());
         again(&jobs, &outbox, None).await;
         assert_eq!(told(&outbox), [], "it is done once");
+    }
+
+    /// Whoever may not have heard of it hears of it by the next start, be its medium still full, and nobody twice.
+    #[tokio::test]
+    async fn an_end_is_told_once_over_starts_on_a_medium_that_is_still_full() {
+        for heard in [true, false] {
+            let ram = tempfile::tempdir().unwrap();
+            let dirs = [(); 3].map(|()| tempfile::tempdir().unwrap());
+            let mut events = 0;
+            let count = |outbox: &Outbox| told(outbox).iter().filter(|(kind, _)| *kind == "event").count();
+            {
+                let (jobs, outbox) = open_with(dirs[0].path(), 1 << 20, Some(ram.path()));
+                let (record, its) = ended();
+                end(&jobs, &outbox, record, its).await;
+                if heard {
+                    events += count(&outbox);
+                }
+                tokio::task::yield_now().await;
+            }
+            for (dir, map_size) in [(&dirs[1], 1 << 20), (&dirs[2], 64 << 20)] {
+                let (jobs, outbox) = open_with(dir.path(), map_size, Some(ram.path()));
+                assert!(jobs.load().unwrap()[0].record.job.state.is_over());
+                for _ in 0..2 {
+                    again(&jobs, &outbox, None).await;
+                    events += count(&outbox);
+                    tokio::task::yield_now().await;
+                }
+            }
+            assert_eq!(events, 1, "heard before the first start: {heard}");
+        }
     }
 
     #[tokio::test]

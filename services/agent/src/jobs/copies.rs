@@ -85,6 +85,15 @@ impl Copies {
         self.put(record, None, &end.told, (end.certificate.as_deref(), end.peer.as_ref()));
     }
 
+    /// Writes it once more, without the events, which were told meanwhile: a later start tells none of them again.
+    pub(super) fn told(&self, record: &Record, end: &Ended) {
+        self.told
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(&record.job.id);
+        self.end(record, end);
+    }
+
     fn put(&self, record: &Record, checkpoint: Option<&str>, new: &[Happening], left: (Option<&str>, Option<&Peer>)) {
         let Some(path) = self.of(record.job.id) else {
             return;

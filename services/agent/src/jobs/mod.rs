@@ -297,6 +297,14 @@ impl Jobs {
         self.unwritten.keep(record, end);
     }
 
+    /// The events of an end that the medium did not take were told: the next start tells them no more.
+    pub fn told(&self, job: JobId) {
+        // Where it is on the medium by now there is no copy, and none may come back.
+        if let Some((record, end)) = self.unwritten.of(job) {
+            self.copies.told(&record, &end);
+        }
+    }
+
     /// Ends that the medium did not take, oldest job first.
     pub fn unwritten(&self) -> Vec<(Record, Ended)> {
         self.unwritten.all()

@@ -37,6 +37,10 @@ impl Unwritten {
         self.lock().remove(&job);
     }
 
+    pub(super) fn of(&self, job: JobId) -> Option<(Record, Ended)> {
+        self.lock().get(&job).cloned()
+    }
+
     pub(super) fn all(&self) -> Vec<(Record, Ended)> {
         self.lock().values().cloned().collect()
     }

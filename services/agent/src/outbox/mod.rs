@@ -16,7 +16,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use store::{Pending, Store, Table, Write};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 use tracing::{error, warn};
 use wire::drive::Drive;
 use wire::event::Severity;
@@ -89,9 +89,16 @@ struct State {
     charts: BTreeMap<String, (i32, Time)>,
     window: Window,
     /// Events that LMDB did not take (full medium): sent once, without a number.
-    unspooled: VecDeque<Happening>,
+    unspooled: VecDeque<Once>,
     /// Ends of jobs that are being written down: no event is read meanwhile.
     holds: usize,
+}
+
+/// An event that is told once, and who waits for that.
+#[derive(Debug)]
+struct Once {
+    happening: Happening,
+    told: Option<oneshot::Sender<()>>,
 }
 
 /// Writes events down with the next numbers, as part of a change that they belong to.
@@ -289,11 +296,24 @@ impl Outbox {
 
     /// Tells what the store did not take, once and without a number.
     pub fn tell_once(&self, told: Vec<Happening>) {
+        drop(self.telling(told));
+    }
+
+    /// The same; resolves once a connection has taken all of it, and to an error where there was no room.
+    pub fn telling(&self, happenings: Vec<Happening>) -> oneshot::Receiver<()> {
+        let (told, telling) = oneshot::channel();
         let mut state = self.state();
         let room = LOGS_MAX.saturating_sub(state.unspooled.len());
-        state.unspooled.extend(told.into_iter().take(room));
+        let all = happenings.len();
+        let once = |happening| Once { happening, told: None };
+        state.unspooled.extend(happenings.into_iter().take(room).map(once));
+        // They go in this order: with the last one all are told.
+        if let Some(last) = state.unspooled.back_mut().filter(|_| (1..=room).contains(&all)) {
+            last.told = Some(told);
+        }
         drop(state);
         self.inner.wake.notify_one();
+        telling
     }
 
     /// Holds events back while the end of a job is written down, so that its event is not heard before its last state.
@@ -462,8 +482,10 @@ impl Outbox {
                 frames.push(frames::log(&line, now));
             }
             frames.extend(state.logs.drain(..).map(|line| frames::log(&line, now)));
-            for happening in state.unspooled.drain(..) {
-                push(&mut frames, happening, None, to, now);
+            for once in state.unspooled.drain(..) {
+                push(&mut frames, once.happening, None, to, now);
+                // Nobody waits for most of them.
+                let _ = once.told.map(|told| told.send(()));
             }
             if state.holds > 0 || waiting {
                 return frames;
