@@ -596,6 +596,9 @@ fn a_drive_that_holds_some_of_the_headers_alone_is_doubted() {
             "as after a reset in the middle of a job"
         );
         assert_eq!(proof.of_doubted(&mut exchanged), Shown::Not, "{lost:?}");
+        // What is read of it meanwhile is not held against the job's drive, and afterwards it is.
+        assert_eq!(proof.of_exchanged(&mut exchanged, false), Shown::Not, "{lost:?}");
+        assert_eq!(proof.of_exchanged(&mut exchanged, true), Shown::Ours, "{lost:?}");
     }
 }
 

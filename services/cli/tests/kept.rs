@@ -135,6 +135,26 @@ fn kept_of(path: &Path) -> serde_json::Value {
     serde_json::from_slice(&fs::read(path).unwrap()).unwrap()
 }
 
+/// A session that was cut off before its first checkpoint is on record nowhere but there.
+#[test]
+fn an_interruption_before_a_sessions_first_checkpoint_counts() {
+    let Some(drive) = Loop::new(160 << 20) else { return };
+    let burn = ["--playbook", "surface", "--checkpoint-bytes", "16777216"];
+    killed_while_it_reads(&drive, &burn);
+    let path = kept(&drive, 160 << 20);
+    let mut saved = kept_of(&path);
+    saved["resumes"] =
+        json!([{ "at": "2026-01-01T00:00:00Z", "why": "power cut", "phase": "write", "step": 1, "from": 0 }]);
+    fs::write(&path, saved.to_string()).unwrap();
+    let output = drive.burn(&[&burn[..], &["--resume"]].concat());
+    let told = object(&output);
+    assert_eq!(told["resumes"].as_array().map(Vec::len), Some(2), "{told}");
+    assert_eq!(told["resumes"][0]["why"], "power cut", "{told}");
+    let summary = told["verdict"]["summary"].as_str().unwrap();
+    assert!(summary.contains("after 2 interruptions"), "{told}");
+    assert_eq!(kept_of(&path)["resumes"].as_array().map(Vec::len), Some(2));
+}
+
 /// Where this computer's state is lost the drive tells how far it was, and nobody what was seen until then.
 #[test]
 fn what_goes_on_from_the_drive_alone_is_never_passed() {

@@ -115,13 +115,14 @@ impl JobTask {
         if !self.record.erases() {
             return self.known(held).await == Shown::Not;
         }
-        match Proves::of(&self.record, self.settled) {
-            Proves::Nothing | Proves::Later => false,
-            Proves::EveryHeader | Proves::Rewritten | Proves::Headers => {
-                let proof = self.proof(false);
-                self.asked(held, move |file| proof.of_exchanged_file(file)).await == Shown::Not
-            }
-        }
+        let settled = match Proves::of(&self.record, self.settled) {
+            Proves::Nothing | Proves::Later => return false,
+            Proves::EveryHeader | Proves::Rewritten => false,
+            Proves::Headers => true,
+        };
+        let proof = self.proof(false);
+        let asked = self.asked(held, move |file| proof.of_exchanged_file(file, settled));
+        asked.await == Shown::Not
     }
 
     /// Something happened of which the drive cannot be asked yet: it is, as soon as its headers stand, by whichever session.

@@ -117,16 +117,17 @@ impl JobTask {
                                 (self.note_resets(true).await || Hands::place(held) != Place::Same)
                                     && self.is_another(held).await
                             }
-                            Reason::Doubt | Reason::Gone => match strange {
+                            Reason::Doubt | Reason::Gone | Reason::Stranger => match strange {
                                 Some(strange) => strange,
                                 None => self.is_another(held).await,
                             },
-                            Reason::Stop | Reason::Abort | Reason::Hot | Reason::Stranger => false,
+                            Reason::Stop | Reason::Abort | Reason::Hot => false,
                         };
                         if exchanged {
                             let word = worker.end(Duration::from_secs(5)).await;
                             info!(job = %self.record.job.id, word, "worker done, with another drive");
                             return match Hands::place(held) {
+                                Place::Same if reason == Reason::Stranger => self.without_evidence(reason, word),
                                 Place::Same => self.without_evidence(Reason::Doubt, word),
                                 Place::Recounted | Place::Another | Place::Empty => Session::Gone(None),
                             };
@@ -185,7 +186,7 @@ impl JobTask {
                                     until = Instant::now() + STOPPING;
                                 }
                             }
-                            if strange.is_none() && matches!(reason, Reason::Doubt | Reason::Gone) {
+                            if strange.is_none() && matches!(reason, Reason::Doubt | Reason::Gone | Reason::Stranger) {
                                 strange = Some(self.is_another(held).await);
                                 // A sick drive takes its time to answer, in which its worker has said all.
                                 until = Instant::now() + STOPPING;

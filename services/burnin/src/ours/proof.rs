@@ -68,23 +68,33 @@ impl Proof {
         }
     }
 
-    /// Whether another drive is behind this descriptor for certain: [`Shown::Not`] where none of the headers' places that can be read holds
-    /// anything of the job's. One that stores only a part of what it claims keeps the first of them. The caller knows that the headers were
-    /// written; of a job that keeps none nothing is known. Another drive may be blank, so
-    /// that a constant in those places says nothing for the job's.
-    pub fn of_exchanged_file(&self, file: File) -> Shown {
-        if !header::kept_by(&self.steps, self.geometry) {
-            return Shown::Unknown;
-        }
+    /// [`Self::of_exchanged`] of the drive behind this descriptor.
+    pub fn of_exchanged_file(&self, file: File, settled: bool) -> Shown {
         let io = Io {
             backend: Backend::Sync,
             ..Io::default()
         };
-        let Ok((mut device, _)) = device::open(file, io) else {
+        device::open(file, io).map_or(Shown::Unknown, |(mut device, _)| {
+            self.of_exchanged(device.as_mut(), settled)
+        })
+    }
+
+    /// Whether this is another drive for certain: [`Shown::Not`] where none of the headers' places that can be read holds
+    /// anything of the job's. One that stores only a part of what it claims keeps the first of them. The caller knows that the headers
+    /// were written; of a job that keeps none nothing is known. Another drive may be blank, so that a constant in those places says
+    /// nothing for the job's.
+    ///
+    /// Until it is `settled` to which drive this session's headers went, one that came meanwhile holds some: one place that can be
+    /// read and is not the job's is enough then.
+    pub fn of_exchanged(&self, device: &mut dyn Device, settled: bool) -> Shown {
+        if !header::kept_by(&self.steps, self.geometry) {
             return Shown::Unknown;
-        };
+        }
+        if !settled {
+            return self.of_doubted(device);
+        }
         let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
-        match asks.at_headers(device.as_mut()) {
+        match asks.at_headers(device) {
             Ok(told) if told.ours > 0 => Shown::Ours,
             Ok(told) if told.read > 0 => Shown::Not,
             Ok(_) | Err(_) => Shown::Unknown,

@@ -5,7 +5,7 @@ use drive::kernel_log::Unheard;
 use drive::overlay::Overlay;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
-use wire::job::{Finding, SelfTest, SelfTestOutcome};
+use wire::job::{Finding, Resume, SelfTest, SelfTestOutcome};
 use wire::{JobId, Time};
 
 use super::saved::Saved;
@@ -39,6 +39,8 @@ pub(super) struct Remains {
     pub paused: bool,
     /// Whether the drive was reset while its headers were written.
     pub doubted: bool,
+    /// Where its sessions went on; of no interest to one that begins anew, which is another burn-in.
+    pub resumes: Vec<Resume>,
 }
 
 impl Remains {
@@ -58,6 +60,7 @@ impl Remains {
             unreadable: saved.unreadable.clone(),
             paused: saved.paused,
             doubted: saved.doubted,
+            resumes: saved.resumes.clone(),
         }
     }
 
@@ -91,6 +94,7 @@ impl Remains {
             unreadable: one(read("unreadable")),
             paused: one(read("paused")).unwrap_or_default(),
             doubted: one(read("doubted")).unwrap_or_default(),
+            resumes: one(read("resumes")).unwrap_or_default(),
         }))
     }
 

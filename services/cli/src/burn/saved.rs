@@ -9,7 +9,7 @@ use drive::kernel_log::Unheard;
 use drive::overlay::Overlay;
 use drive::smart::Snapshot;
 use serde::{Deserialize, Serialize};
-use wire::job::{Finding, Outcome, PhaseState, SelfTest, TimePoint};
+use wire::job::{Finding, Outcome, PhaseState, Resume, SelfTest, TimePoint};
 use wire::options::PlanOptions;
 use wire::{JobId, Time};
 
@@ -78,6 +78,9 @@ pub(super) struct Saved {
     /// What stood on a drive that is only read when it began.
     #[serde(default)]
     pub fingerprint: Option<Fingerprint>,
+    /// Where its sessions went on, the last one's among them from its beginning: its first checkpoint may never come.
+    #[serde(default)]
+    pub resumes: Vec<Resume>,
     /// The later burn-in, ended before its first write, whose findings count in this one already.
     #[serde(default)]
     pub took_in: Option<JobId>,
@@ -192,6 +195,7 @@ pub(super) mod tests {
             findings: Vec::new(),
             findings_before_loss: Vec::new(),
             fingerprint: None,
+            resumes: Vec::new(),
             took_in: None,
             ended: None,
             checkpoint: String::new(),

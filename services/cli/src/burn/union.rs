@@ -82,6 +82,7 @@ fn instead(earlier: Option<&Remains>, later: &Saved) -> Box<Saved> {
         one.job = earlier.job.unwrap_or(one.job);
         one.key = earlier.key;
         one.started = earlier.started.unwrap_or(one.started);
+        one.resumes.clone_from(&earlier.resumes);
         one.add(earlier);
     }
     Box::new(one)

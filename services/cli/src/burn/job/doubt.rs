@@ -101,12 +101,13 @@ impl Job {
 
     /// Whether another drive is in its place for certain: what is read of it counts for nothing. One that cannot be read may be the job's,
     /// and be dying.
-    pub(super) fn is_another(&self, birth: &Birth) -> bool {
+    pub(super) fn is_another(&self, birth: &Birth, kernel: &Kernel) -> bool {
         if !self.choice.erases() {
             return self.known(birth) == Shown::Not;
         }
         let file = self.held.file.try_clone();
-        file.is_ok_and(|file| self.proof(birth.key, false).of_exchanged_file(file) == Shown::Not)
+        let proof = self.proof(birth.key, false);
+        file.is_ok_and(|file| proof.of_exchanged_file(file, kernel.is_settled()) == Shown::Not)
     }
 
     /// The same of what happened while the headers were written, once they stand: another drive may hold some of them.

@@ -6,8 +6,9 @@ use burnin::job::{Again, Asker, Asks, Begin, Kept, Told, Whose, Why};
 use burnin::worker::{Backend, Io, Resumption};
 use burnin::{Checkpoint, JobKey, Shown, device};
 use drive::smart::Snapshot;
-use wire::Time;
 use wire::drive::Content;
+use wire::job::Resume;
+use wire::{Bytes, Time};
 
 use super::own::Own;
 use super::watch::Seen;
@@ -203,6 +204,7 @@ impl Job {
         own.overlay = saved.overlay;
         own.unreadable = saved.unreadable;
         let resumption = resumption(saved.checkpoint, "stopped, killed or power cut");
+        own.resumes = going_on(saved.resumes, checkpoint, &resumption);
         (birth, own, Some(resumption))
     }
 
@@ -266,6 +268,11 @@ impl Job {
         let resumption = resumption(
             checkpoint.encode(),
             "its progress was lost; the drive's own header and tags told where to go on",
+        );
+        own.resumes = going_on(
+            left.map(|left| left.resumes.clone()).unwrap_or_default(),
+            &checkpoint,
+            &resumption,
         );
         (birth, own, Some(resumption))
     }
@@ -331,6 +338,24 @@ fn counts(left: &Remains) -> String {
     words.map_or(String::new(), |words| {
         format!(", and what it had found until then counts ({words})")
     })
+}
+
+/// Where sessions went on, as `kept` here or as the engine knows it, and this one. The engine's own list has an interruption only once a
+/// checkpoint followed it.
+fn going_on(kept: Vec<Resume>, checkpoint: &Checkpoint, now: &Resumption) -> Vec<Resume> {
+    let engines = &checkpoint.evidence.resumes;
+    let mut resumes = match engines.len() > kept.len() {
+        true => engines.clone(),
+        false => kept,
+    };
+    resumes.extend(checkpoint.steps.get(usize::from(checkpoint.step)).map(|step| Resume {
+        at: now.at,
+        why: now.why.clone(),
+        phase: step.phase,
+        step: checkpoint.step,
+        from: Bytes(checkpoint.frontier * u64::from(checkpoint.geometry.sector)),
+    }));
+    resumes
 }
 
 fn resumption(checkpoint: String, why: &str) -> Resumption {

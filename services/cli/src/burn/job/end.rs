@@ -127,7 +127,7 @@ impl Job {
         let aborted = matches!(evidence.stopped, Some(Stop::Asked { .. })) && !stopped_by_heat;
         let mut job = ended.job;
         job.phases = phases;
-        job.resumes = evidence.resumes.clone();
+        job.resumes.clone_from(&own.resumes);
         let told = End::of(&Case {
             wants_format: formatted.is_some(),
             formatted: formatted.as_ref(),
@@ -146,7 +146,7 @@ impl Job {
         own.tell(&mut seen);
         let mut job = EndedParts::of(self, birth).job;
         job.phases = self.phases(evidence, own);
-        job.resumes.clone_from(&evidence.resumes);
+        job.resumes.clone_from(&own.resumes);
         End::of(&Facts::of(self, birth).case(evidence, own, &seen)).tell(&mut job, false, Time::now());
         job.self_tests.clone_from(&own.self_tests);
         job.timeline = seen.timeline;
@@ -303,6 +303,7 @@ impl Facts {
             overlay: own.overlay.as_ref(),
             beside: self.beside,
             findings_before_loss: &own.findings_before_loss,
+            resumes: &own.resumes,
             lasted: Duration::try_from(Time::now().duration_since(self.started)).ok(),
             ..Case::new(evidence)
         }

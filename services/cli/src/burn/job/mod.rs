@@ -98,13 +98,14 @@ impl Job {
         own.until(&self, first, &watch, line, &mut |own| {
             self.keep(&birth, own, heard(&watch, &kernel), line);
         });
+        let goes_on = resume.is_some();
         if let Some(why) = own.stranger.take() {
             notes.append(&mut own.notes);
-            self.leaves_the_earlier(&own);
+            self.leaves_the_earlier(&birth, &mut own, goes_on, heard(&watch, &kernel), line);
             return self.not_begun(why, notes);
         }
-        if let Err(why) = self.still(&kernel, resume.is_some()) {
-            self.leaves_the_earlier(&own);
+        if let Err(why) = self.still(&kernel, goes_on) {
+            self.leaves_the_earlier(&birth, &mut own, goes_on, heard(&watch, &kernel), line);
             return self.not_begun(why, notes);
         }
         watch.engine(self.heat_limits(own.before.as_ref()));
@@ -124,7 +125,7 @@ impl Job {
         let mut evidence = match self.engine(&order, &birth, &mut own, (&watch, &kernel), line) {
             Ok(evidence) => evidence,
             Err(why) => {
-                self.leaves_the_earlier(&own);
+                self.leaves_the_earlier(&birth, &mut own, goes_on, heard(&watch, &kernel), line);
                 return self.not_begun(why, notes);
             }
         };
@@ -134,7 +135,7 @@ impl Job {
         let left = Left::of(evidence.stopped.as_ref());
         // Where the engine failed that may be why, once headers could tell: what another drive tells is nobody's verdict.
         let failed = matches!(evidence.stopped, Some(Stop::Engine { .. })) && own.checkpoint.is_some();
-        if !(failed && self.is_another(&birth)) {
+        if !(failed && self.is_another(&birth, &kernel)) {
             own.rest(&self, left, &watch, line, &mut |own| {
                 if over.is_none() {
                     self.keep(&birth, own, heard(&watch, &kernel), line);
@@ -185,9 +186,14 @@ impl Job {
     }
 
     /// Nothing was written: an earlier burn-in of the drive can be gone on with as before; a fault that this one found counts then.
-    fn leaves_the_earlier(&self, own: &Own) {
+    /// Where it was to go on (`goes_on`), it did not: that is no interruption.
+    fn leaves_the_earlier(&self, birth: &Birth, own: &mut Own, goes_on: bool, seen: Seen, line: &Line) {
         if !own.has_found() {
             self.state.forget_begun(&self.drive.id);
+        }
+        if goes_on {
+            own.resumes.pop();
+            self.keep(birth, own, seen, line);
         }
     }
 
@@ -294,7 +300,7 @@ impl Job {
         let counts = || {
             // The kernel tells a reset before anything is read behind it.
             if provable.get() && !strange.get() && kernel.is_doubted() {
-                strange.set(self.is_another(birth));
+                strange.set(self.is_another(birth, kernel));
             }
             !strange.get()
         };
@@ -328,7 +334,7 @@ impl Job {
             };
             if let Some(why) = why {
                 stopping = true;
-                strange.set(strange.get() || self.is_another(birth));
+                strange.set(strange.get() || self.is_another(birth, kernel));
                 doubted.replace(Some(why.clone()));
                 return Some(Ask::Stop(why));
             }
@@ -336,7 +342,16 @@ impl Job {
         };
         let resets = Cell::new(kernel.resets());
         let mut emit = |report: Report| match report {
-            Report::Started { from, engine, .. } => {
+            Report::Started {
+                step,
+                phase,
+                from,
+                engine,
+            } => {
+                // What is read back first lies before the checkpoint.
+                if let Some(resume) = own.resumes.last_mut().filter(|_| order.resume.is_some()) {
+                    (resume.step, resume.phase, resume.from) = (step, phase, from);
+                }
                 line.say(&engine);
                 if from.0 > 0 {
                     line.say(&format!("goes on at {from}"));
@@ -463,6 +478,7 @@ impl Job {
             findings: own.told.clone(),
             findings_before_loss: own.findings_before_loss.clone(),
             fingerprint: birth.fingerprint.clone(),
+            resumes: own.resumes.clone(),
             took_in: None,
             ended: None,
             checkpoint,

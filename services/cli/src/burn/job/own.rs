@@ -11,7 +11,7 @@ use drive::selftest::Kind;
 use drive::smart::run::again;
 use drive::smart::{Snapshot, Unreadable, words};
 use drive::temperature;
-use wire::job::{Finding, Phase, PhaseState, PhaseStatus, SelfTest};
+use wire::job::{Finding, Phase, PhaseState, PhaseStatus, Resume, SelfTest};
 use wire::{Bytes, job::SelfTestOutcome};
 
 use super::watch::{Seen, Watch};
@@ -49,6 +49,8 @@ pub(super) struct Own {
     pub checkpoint: Option<String>,
     /// What earlier sessions found and the checkpoint does not have.
     pub findings_before_loss: Vec<Finding>,
+    /// Where sessions went on, this one's among them.
+    pub resumes: Vec<Resume>,
     /// What is to be known besides.
     pub notes: Vec<String>,
     /// Whether the drive was reset while its headers were written, and was not asked for all of them since.
@@ -84,6 +86,7 @@ impl Own {
             told: Vec::new(),
             checkpoint: None,
             findings_before_loss: Vec::new(),
+            resumes: Vec::new(),
             notes: Vec::new(),
             doubted: false,
             stranger: None,
