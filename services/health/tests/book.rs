@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 use ed25519_dalek::SigningKey;
+use health::book::Packed;
 use health::enrol::{Auth, Register};
 use health::tables::NAMES;
 use health::{Book, Failure, report};
@@ -64,6 +65,23 @@ async fn a_drive_that_is_reported_no_more_can_be_forgotten_with_its_history() {
     assert_eq!(forget("nas", &gone).await, Ok(None));
     assert_eq!((id("S1"), id("S2")), (Some(here), None));
     assert!(book.points(&gone, at(-1)).unwrap().is_empty());
+}
+
+/// Reports come late: one that is too long to be kept says nothing of a newer one that is.
+#[tokio::test]
+async fn an_older_report_leaves_the_newer_one_whatever_its_length() {
+    let dir = tempfile::tempdir().unwrap();
+    let book = open(dir.path());
+    let agent = enrol(&book, "nas", 7).await;
+    send(&book, agent, "nas", vec![drive("S1", 0)], 5).await.unwrap();
+    let keep = |hour, packed| book.keep_last("nas".into(), at(hour), packed);
+    keep(5, Packed::of("newer")).await.unwrap();
+    for packed in [Packed::of("older"), None] {
+        keep(4, packed).await.unwrap();
+        assert_eq!(book.last("nas").unwrap().as_deref(), Some("newer"));
+    }
+    keep(5, None).await.unwrap();
+    assert_eq!(book.last("nas").unwrap(), None);
 }
 
 async fn enrol(book: &Book, host: &str, key: u8) -> u64 {

@@ -54,8 +54,8 @@ impl Book {
             .write(move |w| {
                 let known = HOSTS.get(w, hostname.as_str())?;
                 match (known, packed) {
-                    (Some(host), Some(packed)) if at >= host.last_report => LAST.put(w, hostname.as_str(), &packed),
-                    (Some(host), Some(_)) if at < host.last_report => Ok(()),
+                    (Some(host), _) if at < host.last_report => Ok(()),
+                    (Some(_), Some(packed)) => LAST.put(w, hostname.as_str(), &packed),
                     _ => LAST.delete(w, hostname.as_str()).map(drop),
                 }
             })
