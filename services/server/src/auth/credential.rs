@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use store::Table;
 use wire::Time;
 
-use super::session::Origin;
+use super::vault::session::Origin;
 use crate::clock::Now;
 
 /// The table.

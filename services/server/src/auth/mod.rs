@@ -6,5 +6,4 @@ pub mod known;
 pub mod limit;
 pub mod password;
 pub mod secret;
-pub mod session;
 pub mod vault;

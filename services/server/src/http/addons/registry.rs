@@ -25,6 +25,7 @@ use crate::http::Refusal;
 use crate::http::doc::{Body, LoggedIn, OfAddon, Stored, Tries};
 use crate::http::door::body::Json;
 use crate::http::people::person::{self, Person};
+use crate::http::told::NEVER;
 use crate::http::told::addon::{
     AddonConnected, AddonRegistered, AddonShown, AddonToken, AddonTokenMade, AddonTokenRotated, AddonUpdates, AddonView,
 };
@@ -259,14 +260,14 @@ pub(super) async fn register(
         &person.name,
     )
     .await?;
-    Ok((
-        StatusCode::CREATED,
-        Answered(AddonRegistered {
-            addon: AddonView::of(&app, &addon),
-            token: secret,
-        }),
-    )
-        .into_response())
+    let mut view = AddonView::of(&app, &addon);
+    // Here alone existing servers are known to answer a time for what nobody has heard; null elsewhere says it plainly.
+    view.last_seen.get_or_insert(NEVER);
+    let made = AddonRegistered {
+        addon: view,
+        token: secret,
+    };
+    Ok((StatusCode::CREATED, Answered(made)).into_response())
 }
 
 /// Tells the hub of an add-on as it is now; of one that was taken away meanwhile, that it is gone.

@@ -18,6 +18,7 @@ use crate::http::Refusal;
 use crate::http::doc::{Body, LoggedIn, Stored};
 use crate::http::door::body::Text;
 use crate::http::people::person::Person;
+use crate::http::task::blocking;
 use crate::hub::Hub;
 
 /// The certificates that this box signed, with those that it revoked, the newest first.
@@ -89,12 +90,11 @@ async fn make<T: Send + 'static>(
     text: String,
     work: impl FnOnce(&Signed) -> T + Send + 'static,
 ) -> Result<(String, T), Refusal> {
-    tokio::task::spawn_blocking(move || {
+    blocking(move || {
         let signed = parse(&text)?;
         Ok((signed.certificate().id.clone(), work(&signed)))
     })
-    .await
-    .map_err(|_| Refusal::new("internal", 500, "The certificate could not be drawn"))?
+    .await?
 }
 
 /// A job's certificate as canonical JSON with its signature, byte for byte as it was signed.
@@ -168,10 +168,6 @@ pub(super) async fn check(
     let own: BTreeSet<Fingerprint> = remembered.values().map(|(key, _)| *key).collect();
     own.into_iter().for_each(|key| trust.add(key, &name));
     let now = app.clock.now().wall;
-    let checked = tokio::task::spawn_blocking(move || {
-        certificate::check(&request.text, &trust, now, Revocations::Of(&remembered))
-    })
-    .await
-    .map_err(|_| Refusal::new("internal", 500, "The check broke off"))?;
-    Ok(Json(checked))
+    let check = move || certificate::check(&request.text, &trust, now, Revocations::Of(&remembered));
+    Ok(Json(blocking(check).await?))
 }

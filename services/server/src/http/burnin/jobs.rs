@@ -21,6 +21,7 @@ use crate::app::App;
 use crate::http::Refusal;
 use crate::http::doc::{Agent, LoggedIn, OfJob, Stored};
 use crate::http::people::person::Person;
+use crate::http::task::blocking;
 use crate::hub::{Input, Sample};
 use crate::tables::{JOB_LOG, JOB_LOG_MAX};
 
@@ -51,10 +52,7 @@ pub(super) async fn jobs(
     let Some(drive) = of.drive.filter(|drive| !drive.is_empty()) else {
         return Ok(Json(app.hub(|hub| hub.jobs().cloned().collect())));
     };
-    let found = tokio::task::spawn_blocking(move || app.jobs_of(&drive, OF_DRIVE_MAX))
-        .await
-        .map_err(|_| Refusal::new("internal", 500, "The jobs could not be looked through"))?;
-    Ok(Json(found?))
+    Ok(Json(blocking(move || app.jobs_of(&drive, OF_DRIVE_MAX)).await??))
 }
 
 /// The job's id in a path.

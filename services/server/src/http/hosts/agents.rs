@@ -26,6 +26,7 @@ use crate::http::Refusal;
 use crate::http::doc::{Body, LoggedIn, Stored, Tries};
 use crate::http::door::body::{Json, SHORT};
 use crate::http::people::person::{Person, bearer};
+use crate::http::task::blocking;
 use crate::http::told::host::{
     HostAgent, HostAgentAdmitted, HostAgents, HostToken, HostTokenMade, HostTokens, ServerKey,
 };
@@ -299,8 +300,9 @@ pub(super) async fn report(
         report.warnings.clone(),
     );
     let taken = app.fleet.book.take(agent.id, report, address, now.wall).await?;
-    let whole = Packed::of(&body.to_string());
-    // A copy for who reads whole reports: the report itself is taken.
+    // A copy for who reads whole reports: the report itself is taken. To pack a megabyte takes longer than a request may hold a
+    // thread.
+    let whole = blocking(move || Packed::of(&body.to_string())).await.unwrap_or(None);
     if let Err(error) = app.fleet.book.keep_last(hostname.clone(), at, whole).await {
         tracing::warn!(
             error = &error as &dyn std::error::Error,

@@ -184,7 +184,7 @@ pub(crate) struct SessionView {
 #[utoipa::path(get, path = "/sessions", tag = "session", responses((status = 200, body = Vec<SessionView>), LoggedIn))]
 pub(crate) async fn sessions(State(app): State<Arc<App>>, person: Person) -> Answered<Vec<SessionView>> {
     let rows = app.vault.sessions(&person.name, &person.secret, app.clock.now());
-    let view = |row: crate::auth::session::Row| SessionView {
+    let view = |row: crate::auth::vault::session::Row| SessionView {
         id: row.id,
         created: row.created,
         expires: row.expires,

@@ -15,7 +15,7 @@ use wire::event::{NewEvent, Severity};
 use super::person::{self, COOKIE_NAME, Person, TLS_COOKIE, VIGIL_COOKIE};
 use crate::app::App;
 use crate::auth::claim::{Code, Try};
-use crate::auth::session::{Origin, SESSION};
+use crate::auth::vault::session::{Origin, SESSION};
 use crate::auth::{password, secret};
 use crate::http::Peer;
 use crate::http::Refusal;

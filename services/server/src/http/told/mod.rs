@@ -8,3 +8,6 @@ pub(super) mod host;
 pub(super) mod smart;
 pub(super) mod vigil;
 pub(super) mod zfs;
+
+/// Midnight of January 1st of the year 1: the time that existing servers write where they know none.
+pub(super) const NEVER: wire::Time = wire::Time::constant(-62_135_596_800, 0);

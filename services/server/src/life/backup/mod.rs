@@ -389,7 +389,7 @@ mod tests {
                 CREDENTIALS.put(w, "user:ada", &credential(user))?;
                 let session = Kind::Session {
                     user: "ada".into(),
-                    from: crate::auth::session::Origin::default(),
+                    from: crate::auth::vault::session::Origin::default(),
                 };
                 CREDENTIALS.put(w, "session:1", &credential(session))
             })

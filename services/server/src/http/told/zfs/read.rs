@@ -9,10 +9,8 @@ use serde_json::Value;
 use sha2::{Digest, Sha256};
 use wire::Time;
 
+use super::super::NEVER;
 use super::{ZfsDataset, ZfsDevice, ZfsPool, ZfsPoolListed, ZfsPoolWhole, ZfsScan};
-
-/// Midnight of January 1st of the year 1: the time that existing servers write where they know none.
-const NEVER: Time = Time::constant(-62_135_596_800, 0);
 
 /// Longest text of a report that is handed on, in characters; a dataset's name has no more. Source: OpenZFS,
 /// `ZFS_MAX_DATASET_NAME_LEN`.

@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wire::Time;
 
-use super::credential::{Credential, Kind};
-use super::secret;
-use super::vault::Vault;
+use super::super::credential::{Credential, Kind};
+use super::super::secret;
+use super::Vault;
 use crate::clock::Now;
 
 /// How long a session lasts.
@@ -178,5 +178,66 @@ impl Vault {
             Some(key) => self.remove(&key).await,
             None => Ok(false),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::super::tests::{START, later, set, vault};
+    use super::*;
+
+    #[tokio::test]
+    async fn a_session_lasts_a_day_and_survives_a_restart_but_not_a_logout() {
+        let dir = tempfile::tempdir().unwrap();
+        let cookie = {
+            let vault = vault(dir.path());
+            vault.log_in("ada", Origin::default(), START).await.unwrap().0
+        };
+        let vault = vault(dir.path());
+        let almost = later(SESSION - Duration::from_secs(1));
+        assert_eq!(vault.session(&cookie, almost).unwrap().0, "ada");
+        assert_eq!(vault.session(&cookie, later(SESSION)), None);
+        assert_eq!(vault.session("", almost), None);
+        assert!(vault.log_out(&cookie).await.unwrap());
+        assert_eq!(vault.session(&cookie, almost), None);
+    }
+
+    #[tokio::test]
+    async fn a_clock_that_is_set_by_years_neither_ends_a_session_nor_keeps_it() {
+        let dir = tempfile::tempdir().unwrap();
+        const YEARS: i64 = 6 * 365 * 86_400;
+        let cookie = {
+            let vault = vault(dir.path());
+            let (cookie, _) = vault.log_in("ada", Origin::default(), START).await.unwrap();
+            // NTP arrives: six years on, and the person is still there, for the rest of the day.
+            let (name, until) = vault.session(&cookie, set(YEARS)).unwrap();
+            assert_eq!(
+                (name.as_str(), until),
+                ("ada", Time::from_second(YEARS + 86_400).unwrap())
+            );
+            assert_eq!(vault.sweep(set(YEARS)).await.unwrap(), 0);
+            // Set back: a day is a day.
+            let (later_cookie, _) = vault.log_in("ada", Origin::default(), set(YEARS)).await.unwrap();
+            assert!(vault.session(&later_cookie, START).is_some());
+            let a_day_on = later(SESSION);
+            assert_eq!(vault.session(&later_cookie, a_day_on), None);
+            assert_eq!(vault.session(&cookie, a_day_on), None);
+            later_cookie
+        };
+        // After a start the time that people read is all there is: what was made in its future has no known age.
+        let vault = vault(dir.path());
+        assert_eq!(vault.session(&cookie, START), None, "years before its login");
+        assert!(vault.session(&cookie, set(YEARS - 60)).is_some(), "a minute before");
+        let stopped = Now {
+            mono: SESSION,
+            ..set(YEARS)
+        };
+        assert_eq!(
+            vault.session(&cookie, stopped),
+            None,
+            "the clock stands still, the day is over"
+        );
+        assert_eq!(vault.sweep(START).await.unwrap(), 1, "the one of the future goes");
     }
 }
