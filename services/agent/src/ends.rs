@@ -3,8 +3,8 @@
 //! The verdict is told also where the medium refuses it (full, read-only). Its certificate is not, and does not revoke others
 //! yet: there is none to hand over before it is written down. Until then the end stands in memory and in its copy in RAM, and a
 //! power cut would bring back the job as it was at its last checkpoint; so it is tried every [`AGAIN`], at the agent's end
-//! and at its next start. Its events stay in that copy until a connection has taken them, so that they are told once, whichever
-//! start does it.
+//! and at its next start. Its events stay in that copy until a connection has sent them, or are written down with it, so that they
+//! are told once, whichever start does it.
 //!
 //! Tested here, and over a medium that is full in `tests/full.rs`.
 
@@ -48,9 +48,11 @@ async fn again(jobs: &Jobs, outbox: &Outbox, behind: Option<JobId>) -> Option<Jo
     let mut all = jobs.unwritten();
     let next = behind.and_then(|behind| all.iter().position(|(record, _)| record.job.id > behind));
     all.rotate_left(next.unwrap_or(0));
-    for (record, end) in all {
+    for (record, mut end) in all {
         let id = record.job.id;
         let _hold = outbox.hold();
+        // What nobody was told of it yet is written down with it.
+        end.told.extend(outbox.untold(id));
         match jobs.finish_again(&record, end.clone()).await {
             Ok(past) => {
                 info!(job = %id, "the end of a job was written down at last");
@@ -60,7 +62,7 @@ async fn again(jobs: &Jobs, outbox: &Outbox, behind: Option<JobId>) -> Option<Jo
             }
             Err(cause) => {
                 debug!(job = %id, error = %cause, "the end of a job is still not written down");
-                // The start before this one could tell nobody of it.
+                // It, or the start before this one, could tell nobody of it.
                 if !end.told.is_empty() {
                     tell(jobs, outbox, record, end);
                 }
@@ -103,7 +105,7 @@ fn refused(jobs: &Jobs, outbox: &Outbox, record: Record, end: Ended, cause: &sto
 /// Tells the events of an end that is not written down, and keeps the rest of it to be tried again.
 fn tell(jobs: &Jobs, outbox: &Outbox, record: Record, end: Ended) {
     let id = record.job.id;
-    let telling = outbox.telling(end.told);
+    let telling = outbox.telling(Some(id), end.told);
     // What was told is not spooled as well; and other jobs may end before it is written down.
     let end = Ended {
         told: Vec::new(),
@@ -155,6 +157,7 @@ mod tests {
             gate: false,
         };
         let frames = outbox.take(&mut 0, &To { who, home: true }).into_iter();
+        outbox.sent(true);
         let words = frames.filter_map(|frame| match frame {
             Frame::Certificate(_) => Some(("certificate", true)),
             Frame::Job(job) => Some(("job", job.certificate.is_some())),
@@ -241,6 +244,23 @@ mod tests {
             }
             assert_eq!(events, 1, "heard before the first start: {heard}");
         }
+    }
+
+    /// No server was there: what waited in memory alone must not be lost with it.
+    #[tokio::test]
+    async fn an_end_that_nobody_was_told_of_is_spooled_once_it_is_written_down() {
+        let (dir, roomy) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let (small, outbox) = open(dir.path(), 1 << 20);
+        let (record, its) = ended();
+        end(&small, &outbox, record, its).await;
+        again(&small, &outbox, None).await;
+        let (jobs, _) = open(roomy.path(), 64 << 20);
+        for (record, end) in small.unwritten() {
+            jobs.keep_unwritten(record, end);
+        }
+        again(&jobs, &outbox, None).await;
+        assert_eq!(jobs.store().read(|r| SPOOL.len(r)).unwrap(), 1);
+        assert!(!told(&outbox).iter().any(|(kind, _)| *kind == "event"), "told twice");
     }
 
     #[tokio::test]

@@ -255,7 +255,9 @@ impl Session {
                     self.begin(outbox).await;
                 }
                 () = stop.asked() => {
-                    self.flush(outbox).await;
+                    if self.greeted != Greeted::NotYet {
+                        self.flush(outbox).await;
+                    }
                     self.sender.shut_down().await;
                     // The peer's answer, or the two seconds that closing may take.
                     while self.receiver.recv().await.is_ok() {}
@@ -357,20 +359,27 @@ impl Session {
     }
 
     async fn flush(&mut self, outbox: &Outbox) {
+        let mut all = true;
         for frame in outbox.take(&mut self.cursor, &self.to) {
-            self.send(&frame).await;
+            all &= self.send(&frame).await;
         }
+        outbox.sent(all);
         if self.greeted == Greeted::Foreign && self.cursor > self.marked {
             self.sender.mark(self.cursor).await;
             (self.marked, self.marked_at) = (self.cursor, Instant::now());
         }
     }
 
-    async fn send(&self, frame: &Frame) {
+    /// Whether it went.
+    async fn send(&self, frame: &Frame) -> bool {
         match self.sender.send(frame).await {
+            Ok(()) => true,
             // What is over is noticed by the receiving half.
-            Ok(()) | Err(SendError::Over | SendError::Full) => {}
-            Err(error @ SendError::TooLong { .. }) => warn!(%error, "a frame was not sent"),
+            Err(SendError::Over | SendError::Full) => false,
+            Err(error @ SendError::TooLong { .. }) => {
+                warn!(%error, "a frame was not sent");
+                false
+            }
         }
     }
 }

@@ -90,14 +90,19 @@ struct State {
     window: Window,
     /// Events that LMDB did not take (full medium): sent once, without a number.
     unspooled: VecDeque<Once>,
+    /// Who waits for those that a connection was given and has not sent yet.
+    sending: Vec<oneshot::Sender<()>>,
     /// Ends of jobs that are being written down: no event is read meanwhile.
     holds: usize,
 }
 
-/// An event that is told once, and who waits for that.
+/// An event that is told once.
 #[derive(Debug)]
 struct Once {
     happening: Happening,
+    /// The job whose end it tells, where that is to be written down still.
+    of: Option<JobId>,
+    /// Who waits for it to be told.
     told: Option<oneshot::Sender<()>>,
 }
 
@@ -296,16 +301,21 @@ impl Outbox {
 
     /// Tells what the store did not take, once and without a number.
     pub fn tell_once(&self, told: Vec<Happening>) {
-        drop(self.telling(told));
+        drop(self.telling(None, told));
     }
 
-    /// The same; resolves once a connection has taken all of it, and to an error where there was no room.
-    pub fn telling(&self, happenings: Vec<Happening>) -> oneshot::Receiver<()> {
+    /// The same of the end `of` a job; resolves once a connection has sent all of it, and to an error where there was no room, where it
+    /// was taken back ([`Outbox::untold`]), or where sending failed.
+    pub fn telling(&self, of: Option<JobId>, happenings: Vec<Happening>) -> oneshot::Receiver<()> {
         let (told, telling) = oneshot::channel();
         let mut state = self.state();
         let room = LOGS_MAX.saturating_sub(state.unspooled.len());
         let all = happenings.len();
-        let once = |happening| Once { happening, told: None };
+        let once = |happening| Once {
+            happening,
+            of,
+            told: None,
+        };
         state.unspooled.extend(happenings.into_iter().take(room).map(once));
         // They go in this order: with the last one all are told.
         if let Some(last) = state.unspooled.back_mut().filter(|_| (1..=room).contains(&all)) {
@@ -314,6 +324,24 @@ impl Outbox {
         drop(state);
         self.inner.wake.notify_one();
         telling
+    }
+
+    /// Takes back what no connection was given of a job's end, so that it is written down with it.
+    pub fn untold(&self, of: JobId) -> Vec<Happening> {
+        let mut state = self.state();
+        let all = std::mem::take(&mut state.unspooled);
+        let (back, rest): (VecDeque<Once>, VecDeque<Once>) = all.into_iter().partition(|once| once.of == Some(of));
+        state.unspooled = rest;
+        back.into_iter().map(|once| once.happening).collect()
+    }
+
+    /// What [`Outbox::take`] gave last was sent, or (`all`: not) could not be.
+    pub fn sent(&self, all: bool) {
+        let sending = std::mem::take(&mut self.state().sending);
+        for told in sending.into_iter().filter(|_| all) {
+            // Nobody may wait for it any more.
+            let _ = told.send(());
+        }
     }
 
     /// Holds events back while the end of a job is written down, so that its event is not heard before its last state.
@@ -484,8 +512,7 @@ impl Outbox {
             frames.extend(state.logs.drain(..).map(|line| frames::log(&line, now)));
             for once in state.unspooled.drain(..) {
                 push(&mut frames, once.happening, None, to, now);
-                // Nobody waits for most of them.
-                let _ = once.told.map(|told| told.send(()));
+                state.sending.extend(once.told);
             }
             if state.holds > 0 || waiting {
                 return frames;

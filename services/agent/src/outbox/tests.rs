@@ -344,3 +344,21 @@ async fn only_the_newest_state_is_told_and_logs_are_a_ring() {
         "a new connection hears all"
     );
 }
+
+/// A connection that broke with it has told nobody.
+#[tokio::test]
+async fn what_is_told_once_counts_as_told_when_it_was_sent() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = Outbox::new(open(dir.path()));
+    for all in [true, false] {
+        let mut telling = outbox.telling(None, vec![happening("one"), happening("two")]);
+        let frames = outbox.take(&mut 0, &home());
+        assert_eq!(
+            frames.iter().filter(|frame| matches!(frame, Frame::Event(_))).count(),
+            2
+        );
+        assert!(telling.try_recv().is_err(), "before it was sent");
+        outbox.sent(all);
+        assert_eq!(telling.await.is_ok(), all);
+    }
+}
