@@ -101,11 +101,11 @@ impl Job {
         let goes_on = resume.is_some();
         if let Some(why) = own.stranger.take() {
             notes.append(&mut own.notes);
-            self.leaves_the_earlier(&birth, &mut own, goes_on, heard(&watch, &kernel), line);
+            self.leaves_the_earlier(&birth, &mut own, goes_on, heard(&watch, &kernel));
             return self.not_begun(why, notes);
         }
         if let Err(why) = self.still(&kernel, goes_on) {
-            self.leaves_the_earlier(&birth, &mut own, goes_on, heard(&watch, &kernel), line);
+            self.leaves_the_earlier(&birth, &mut own, goes_on, heard(&watch, &kernel));
             return self.not_begun(why, notes);
         }
         watch.engine(self.heat_limits(own.before.as_ref()));
@@ -125,7 +125,7 @@ impl Job {
         let mut evidence = match self.engine(&order, &birth, &mut own, (&watch, &kernel), line) {
             Ok(evidence) => evidence,
             Err(why) => {
-                self.leaves_the_earlier(&birth, &mut own, goes_on, heard(&watch, &kernel), line);
+                self.leaves_the_earlier(&birth, &mut own, goes_on, heard(&watch, &kernel));
                 return self.not_begun(why, notes);
             }
         };
@@ -187,13 +187,17 @@ impl Job {
 
     /// Nothing was written: an earlier burn-in of the drive can be gone on with as before; a fault that this one found counts then.
     /// Where it was to go on (`goes_on`), it did not: that is no interruption.
-    fn leaves_the_earlier(&self, birth: &Birth, own: &mut Own, goes_on: bool, seen: Seen, line: &Line) {
+    fn leaves_the_earlier(&self, birth: &Birth, own: &mut Own, goes_on: bool, seen: Seen) {
         if !own.has_found() {
             self.state.forget_begun(&self.drive.id);
         }
         if goes_on {
             own.resumes.pop();
-            self.keep(birth, own, seen, line);
+            // Where it cannot be taken back, what lies there is right but for one interruption too many.
+            let checkpoint = own.checkpoint.clone().unwrap_or_default();
+            let _ = self
+                .state
+                .save(&self.drive.id, &self.saved(birth, own, seen, checkpoint));
         }
     }
 
