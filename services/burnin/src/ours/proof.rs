@@ -27,14 +27,19 @@ pub struct Proof {
     pub ended: bool,
 }
 
+/// Asks the drive behind this descriptor, with plain reads.
+fn opened(file: File, ask: impl FnOnce(&mut dyn Device) -> Shown) -> Shown {
+    let io = Io {
+        backend: Backend::Sync,
+        ..Io::default()
+    };
+    device::open(file, io).map_or(Shown::Unknown, |(mut device, _)| ask(device.as_mut()))
+}
+
 impl Proof {
     /// What the drive behind this descriptor shows; reads only. Blocks as long as the drive does, two minutes as a rule.
     pub fn of_file(&self, file: File) -> Shown {
-        let io = Io {
-            backend: Backend::Sync,
-            ..Io::default()
-        };
-        device::open(file, io).map_or(Shown::Unknown, |(mut device, _)| self.of(device.as_mut()))
+        opened(file, |device| self.of(device))
     }
 
     /// What this drive shows; reads only.
@@ -47,11 +52,7 @@ impl Proof {
 
     /// [`Self::of_doubted`] of the drive behind this descriptor.
     pub fn of_doubted_file(&self, file: File) -> Shown {
-        let io = Io {
-            backend: Backend::Sync,
-            ..Io::default()
-        };
-        device::open(file, io).map_or(Shown::Unknown, |(mut device, _)| self.of_doubted(device.as_mut()))
+        opened(file, |device| self.of_doubted(device))
     }
 
     /// What a drive shows that was reset while the job's headers were being written; reads only. To be asked once they are flushed, and
@@ -70,13 +71,7 @@ impl Proof {
 
     /// [`Self::of_exchanged`] of the drive behind this descriptor.
     pub fn of_exchanged_file(&self, file: File, settled: bool) -> Shown {
-        let io = Io {
-            backend: Backend::Sync,
-            ..Io::default()
-        };
-        device::open(file, io).map_or(Shown::Unknown, |(mut device, _)| {
-            self.of_exchanged(device.as_mut(), settled)
-        })
+        opened(file, |device| self.of_exchanged(device, settled))
     }
 
     /// Whether this is another drive for certain: [`Shown::Not`] where none of the headers' places that can be read holds
@@ -109,13 +104,7 @@ impl Proof {
 
     /// [`Self::of_recounted`] of the drive behind this descriptor.
     pub fn of_recounted_file(&self, file: File, checkpoint: Option<&Checkpoint>) -> Shown {
-        let io = Io {
-            backend: Backend::Sync,
-            ..Io::default()
-        };
-        device::open(file, io).map_or(Shown::Unknown, |(mut device, _)| {
-            self.of_recounted(device.as_mut(), checkpoint)
-        })
+        opened(file, |device| self.of_recounted(device, checkpoint))
     }
 
     /// What a drive shows that answers by the job's name in its place, and that the kernel counts as another medium; reads only.
