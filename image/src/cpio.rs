@@ -40,7 +40,7 @@ impl Archive {
     pub fn bytes(&self) -> Vec<u8> {
         let mut out = Vec::new();
         for (number, (path, node)) in self.entries.iter().enumerate() {
-            let ino = number as u32 + 1;
+            let ino = field(number).saturating_add(1);
             match node {
                 Node::Dir(mode) => entry(&mut out, path, 0o040_000 | mode, ino, &[], (0, 0)),
                 Node::File(mode, bytes) => entry(&mut out, path, 0o100_000 | mode, ino, bytes, (0, 0)),
@@ -65,12 +65,12 @@ fn entry(out: &mut Vec<u8>, path: &str, mode: u32, ino: u32, data: &[u8], device
         0,
         links,
         mtime,
-        data.len() as u32,
+        field(data.len()),
         0,
         0,
         device.0,
         device.1,
-        path.len() as u32 + 1,
+        field(path.len()).saturating_add(1),
         0,
     ];
     out.extend(b"070701");
@@ -82,6 +82,11 @@ fn entry(out: &mut Vec<u8>, path: &str, mode: u32, ino: u32, data: &[u8], device
     out.resize(out.len().next_multiple_of(4), 0);
     out.extend(data);
     out.resize(out.len().next_multiple_of(4), 0);
+}
+
+/// A number as a header has room for it. Behind a file too large for that nobody finds the next entry, neither we nor the kernel.
+fn field(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }
 
 /// Paths and sizes in an archive.

@@ -26,11 +26,13 @@ const DATA_SECTORS: u64 = 2048;
 /// Sectors of the whole image: a multiple of 1 MiB, with room for the backup table.
 pub const TOTAL: u64 = DATA_FIRST + DATA_SECTORS + 2048;
 /// Entries of the table; the header says so, and firmware expects this many.
-const ENTRIES: u64 = 128;
+const ENTRIES: u32 = 128;
 /// Bytes of one entry.
-const ENTRY: usize = 128;
+const ENTRY: u32 = 128;
 /// Sectors of the table.
-const TABLE: u64 = ENTRIES * ENTRY as u64 / SECTOR;
+const TABLE: u64 = (ENTRIES * ENTRY) as u64 / SECTOR;
+/// Bytes of the table.
+const TABLE_BYTES: usize = (ENTRIES * ENTRY) as usize;
 
 const TYPE_BIOS: u128 = 0x2168_6148_6449_6e6f_744e_6565_6445_4649;
 const TYPE_ESP: u128 = 0xc12a_7328_f81f_11d2_ba4b_00a0_c93e_c93b;
@@ -88,9 +90,9 @@ impl Table {
     /// # Errors
     /// When writing fails.
     pub fn write(&self, out: &File, total: u64) -> io::Result<()> {
-        let mut entries = Vec::with_capacity((TABLE * SECTOR) as usize);
+        let mut entries = Vec::with_capacity(TABLE_BYTES);
         for p in &self.partitions {
-            let mut e = [0u8; ENTRY];
+            let mut e = [0u8; ENTRY as usize];
             e[..16].copy_from_slice(&mixed(p.kind));
             e[16..32].copy_from_slice(&mixed(p.guid));
             e[32..40].copy_from_slice(&p.first.to_le_bytes());
@@ -100,7 +102,7 @@ impl Table {
             }
             entries.extend(e);
         }
-        entries.resize((TABLE * SECTOR) as usize, 0);
+        entries.resize(TABLE_BYTES, 0);
         let backup = total - 1;
         for (here, other, table) in [(1, backup, 2), (backup, 1, backup - TABLE)] {
             out.write_all_at(&entries, table * SECTOR)?;
@@ -120,8 +122,8 @@ impl Table {
         }
         h.extend(mixed(self.guid));
         h.extend(table.to_le_bytes());
-        h.extend((ENTRIES as u32).to_le_bytes());
-        h.extend((ENTRY as u32).to_le_bytes());
+        h.extend(ENTRIES.to_le_bytes());
+        h.extend(ENTRY.to_le_bytes());
         h.extend(entries_crc.to_le_bytes());
         let crc = crc32(&h);
         h[16..20].copy_from_slice(&crc.to_le_bytes());
@@ -161,18 +163,18 @@ impl Table {
         if crc32(&zeroed) != u32_at(&h, 16) {
             return Err(format!("{what} is damaged: the checksum of its header is wrong"));
         }
-        if (u32_at(&h, 80), u32_at(&h, 84)) != (ENTRIES as u32, ENTRY as u32) {
+        if (u32_at(&h, 80), u32_at(&h, 84)) != (ENTRIES, ENTRY) {
             return Err(format!(
                 "{what} has another shape than ours; expected {ENTRIES} entries of {ENTRY} bytes"
             ));
         }
-        let mut entries = vec![0u8; (TABLE * SECTOR) as usize];
+        let mut entries = vec![0u8; TABLE_BYTES];
         file.read_exact_at(&mut entries, u64_at(&h, 72) * SECTOR).map_err(io)?;
         if crc32(&entries) != u32_at(&h, 88) {
             return Err(format!("{what} is damaged: the checksum of its entries is wrong"));
         }
         let partitions = entries
-            .chunks_exact(ENTRY)
+            .chunks_exact(ENTRY as usize)
             .filter(|e| e[..16].iter().any(|b| *b != 0))
             .map(|e| {
                 let units: Vec<u16> = e[56..]
@@ -198,6 +200,10 @@ impl Table {
 
 /// The MBR: boot code, disk signature, hybrid table.
 #[must_use]
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "the boot partition ends within the first GiB"
+)]
 pub fn mbr(boot_code: &[u8; 512]) -> [u8; 512] {
     let mut m = *boot_code;
     m[440..444].copy_from_slice(&mixed(FRESH)[..4]);
@@ -218,6 +224,10 @@ pub fn mbr(boot_code: &[u8; 512]) -> [u8; 512] {
 }
 
 /// Cylinder, head, sector for 255 heads and 63 sectors; all ones beyond what it can say.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "10 bits of cylinder, of which the upper two stand with the sector; heads and sectors are fewer than 256"
+)]
 fn chs(lba: u64) -> [u8; 3] {
     let (cylinder, head, sector) = (lba / (255 * 63), lba / 63 % 255, lba % 63 + 1);
     if cylinder > 1023 {

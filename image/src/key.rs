@@ -1,6 +1,6 @@
 //! Ed25519 keys that slots are signed with, in the files that `openssl` makes and reads.
 //!
-//! A private key is PKCS #8 (RFC 8410, `-----BEGIN PRIVATE KEY-----`), a public one SubjectPublicKeyInfo: `openssl
+//! A private key is PKCS #8 (RFC 8410, `-----BEGIN PRIVATE KEY-----`), a public one `SubjectPublicKeyInfo`: `openssl
 //! genpkey -algorithm ed25519` makes the first, `openssl pkey -pubout` the second from it. Both have one shape each for
 //! Ed25519, a fixed head before 32 bytes, so no DER reader is needed; another shape is an error that says what to do.
 //!
@@ -21,7 +21,7 @@ use std::{
 
 /// PKCS #8 of an Ed25519 key up to its 32 bytes (RFC 8410, §7).
 const PRIVATE_HEAD: [u8; 16] = [0x30, 0x2e, 2, 1, 0, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 4, 0x22, 4, 0x20];
-/// SubjectPublicKeyInfo of an Ed25519 key up to its 32 bytes (RFC 8410, §4).
+/// `SubjectPublicKeyInfo` of an Ed25519 key up to its 32 bytes (RFC 8410, §4).
 const PUBLIC_HEAD: [u8; 12] = [0x30, 0x2a, 0x30, 5, 6, 3, 0x2b, 0x65, 0x70, 3, 0x21, 0];
 /// What the development key is made of. It is no secret, and must not become one: images are reproducible with it.
 const DEVELOPMENT: &[u8] = b"Kiln's development key: everybody has it, so it proves nothing about who signed.";

@@ -34,7 +34,7 @@ const DRIVE_MIB: u64 = 256;
 /// Most drives: what the ports of the machine take.
 const MOST_DRIVES: usize = 12;
 /// How long the box may take to answer; a busy machine without hardware virtualisation is slow.
-const PATIENCE: Duration = Duration::from_secs(600);
+const PATIENCE: Duration = Duration::from_mins(10);
 /// Pause between two looks at the signal flag.
 const LOOK: Duration = Duration::from_millis(200);
 

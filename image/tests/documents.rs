@@ -1,5 +1,9 @@
 //! Documents name files and folders of the tree; each has to be there, so that a move cannot make them stale.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "tests"
+)]
 
 use std::collections::BTreeSet;
 use std::path::Path;

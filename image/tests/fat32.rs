@@ -1,6 +1,11 @@
 //! The boot partition's file system over random trees: what is written is read back, whole and contiguous, and
 //! `fsck.vfat` (where it is installed) finds nothing to say.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "tests"
+)]
 
 use image::fat32::{Reader, SECTOR, Source, write};
 use proptest::prelude::*;

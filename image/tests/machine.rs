@@ -1,6 +1,6 @@
 //! QEMU takes the machines that `qemu::Machine` describes: drives of every bus, from the start and plugged in later,
 //! on both architectures. No guest runs here; `tests/boot` is about guests.
-#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(clippy::unwrap_used, clippy::mem_forget, reason = "a failed unwrap is a failed test")]
 
 use std::path::Path;
 use std::time::{Duration, Instant};

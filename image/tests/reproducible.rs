@@ -24,7 +24,9 @@ fn parts(dir: &Path, backwards: bool) -> Parts {
     if backwards {
         members.reverse();
     }
-    members.into_iter().for_each(|(p, n)| archive.add(p, n));
+    for (p, n) in members {
+        archive.add(p, n);
+    }
     let initrd = dir.join(if backwards { "one" } else { "other" });
     std::fs::write(&initrd, archive.bytes()).unwrap();
     let mut files = vec![

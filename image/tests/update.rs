@@ -1,5 +1,5 @@
 //! `kiln-image bundle`, `keygen` and `keys`: what they make is taken by a box that trusts the keys, and by no other.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -9,6 +9,7 @@
 #![allow(clippy::doc_markdown, reason = "systemd's words are not Rust items")]
 
 pub mod boot;
+pub mod bpf;
 pub mod console;
 pub mod core;
 pub mod crash;

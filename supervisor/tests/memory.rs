@@ -110,7 +110,7 @@ fn main() {
     let mut shell = Shell::new(paths, None, Desk::below_root(), 0).unwrap();
     let mut now = clock::now();
     let begun = Instant::now();
-    let patience = |what: &str| assert!(begun.elapsed() < Duration::from_secs(120), "waited in vain for: {what}");
+    let patience = |what: &str| assert!(begun.elapsed() < Duration::from_mins(2), "waited in vain for: {what}");
     // The first start prepares everything and may ask for memory.
     while ["1001", "trap", "1003"].iter().any(|w| children(w).is_empty()) {
         turn(&mut shell, &mut now);

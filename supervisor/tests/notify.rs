@@ -1,4 +1,4 @@
-//! What services say over the notify socket, sd_notify(3), from real processes: another main process, a failure of one's own.
+//! What services say over the notify socket, `sd_notify(3)`, from real processes: another main process, a failure of one's own.
 
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 

@@ -1,6 +1,11 @@
 //! The writer of updates below a root: asked for over the control socket, spoken to over its own, killed and asked for again.
 //! The boot partition is a file.
-#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::wildcard_enum_match_arm,
+    reason = "a failed unwrap is a failed test"
+)]
 
 mod lab;
 

@@ -185,7 +185,7 @@ fn list(path: &str) -> io::Result<Vec<Value>> {
 /// One line there, one line back, within a minute.
 fn ask(socket: &str, line: &str) -> io::Result<Value> {
     let mut stream = UnixStream::connect(socket).map_err(|e| about(socket, &e))?;
-    stream.set_read_timeout(Some(Duration::from_secs(60)))?;
+    stream.set_read_timeout(Some(Duration::from_mins(1)))?;
     stream.write_all(format!("{line}\n").as_bytes())?;
     let mut answer = String::new();
     BufReader::new(stream).read_line(&mut answer)?;

@@ -12,9 +12,9 @@ const SUSPEND: u8 = 6;
 const LOAD: u8 = 9;
 
 /// Bytes of `struct dm_ioctl`.
-const HEAD: usize = 312;
+const HEAD: u32 = 312;
 /// Room for the head, one target and its parameters.
-const SIZE: usize = 512;
+const SIZE: u32 = 512;
 
 /// Makes device `name` with this `uuid` that maps the whole of `device`.
 pub(crate) fn create(name: &str, uuid: &str, device: &str) -> io::Result<()> {
@@ -44,22 +44,23 @@ fn command(number: u8, name: &str, uuid: &str, target: Option<(u64, String)>) ->
     if name.len() > 120 || uuid.len() > 120 {
         return Err(io::Error::other("the name or the uuid is too long"));
     }
-    let mut buffer = [0_u8; SIZE];
+    let mut buffer = [0_u8; SIZE as usize];
     let mut put = |at: usize, bytes: &[u8]| buffer[at..at + bytes.len()].copy_from_slice(bytes);
     put(0, &4_u32.to_ne_bytes());
-    put(12, &(SIZE as u32).to_ne_bytes());
-    put(16, &(HEAD as u32).to_ne_bytes());
+    put(12, &SIZE.to_ne_bytes());
+    put(16, &HEAD.to_ne_bytes());
     put(48, name.as_bytes());
     put(176, uuid.as_bytes());
     if let Some((sectors, parameters)) = target {
         put(20, &1_u32.to_ne_bytes());
-        put(HEAD + 8, &sectors.to_ne_bytes());
-        put(HEAD + 24, b"linear");
-        put(HEAD + 40, parameters.as_bytes());
+        let at = HEAD as usize;
+        put(at + 8, &sectors.to_ne_bytes());
+        put(at + 24, b"linear");
+        put(at + 40, parameters.as_bytes());
     }
     let control = File::options().read(true).write(true).open("/dev/mapper/control")?;
     // _IOWR(0xfd, number, struct dm_ioctl)
-    let request = (3 << 30) | ((HEAD as libc::c_ulong) << 16) | (0xfd << 8) | libc::c_ulong::from(number);
+    let request = (3 << 30) | (libc::c_ulong::from(HEAD) << 16) | (0xfd << 8) | libc::c_ulong::from(number);
     // SAFETY: the buffer is as long as its `data_size` says, outlives the call, and only this call sees it.
     if unsafe { libc::ioctl(control.as_raw_fd(), request as _, buffer.as_mut_ptr()) } == 0 {
         Ok(())

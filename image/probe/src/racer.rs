@@ -123,7 +123,7 @@ fn serve() {
     if count >= KILLS {
         say("end");
         loop {
-            std::thread::sleep(std::time::Duration::from_secs(60));
+            std::thread::sleep(std::time::Duration::from_mins(1));
         }
     }
     if let Ok(mut f) = fs::File::create(NOTE) {

@@ -48,10 +48,8 @@ impl<'a> Reader<'a> {
         if (u16_at(14), u32_at(36), u64::from(boot[13])) != (geometry.reserved, geometry.fat, super::CLUSTER_SECTORS) {
             return Err("its boot sector describes another layout than ours".into());
         }
-        let mut fats = [
-            vec![0u8; (geometry.fat * SECTOR) as usize],
-            vec![0u8; (geometry.fat * SECTOR) as usize],
-        ];
+        let size = usize::try_from(geometry.fat * SECTOR).map_err(|_| "its size is not FAT32's")?;
+        let mut fats = [vec![0u8; size], vec![0u8; size]];
         for (i, f) in fats.iter_mut().enumerate() {
             file.read_exact_at(f, base + (geometry.reserved + i as u64 * geometry.fat) * SECTOR)
                 .map_err(|e| format!("reading FAT {i}: {e}"))?;
@@ -104,6 +102,7 @@ impl<'a> Reader<'a> {
         Ok(self.clusters(entry.cluster)?.windows(2).all(|w| w[0] + 1 == w[1]))
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "a cluster is 4 KiB")]
     fn bytes(&self, first: u32) -> Result<Vec<u8>, String> {
         let mut all = Vec::new();
         for c in self.clusters(first)? {

@@ -81,6 +81,8 @@ pub fn write(
             "{sectors} sectors cannot be FAT32 with 4 KiB clusters; expected at least 530000"
         ))
     })?;
+    let hidden =
+        u32::try_from(first).map_err(|_| wrong(format!("it begins at sector {first}; expected one below 2^32")))?;
     let mut root = Dir::default();
     for (name, source) in files {
         let mut at = &mut root;
@@ -105,7 +107,7 @@ pub fn write(
         Fail::Name(n) => wrong(n),
         Fail::Other(e) => e,
     })?;
-    w.tables(first, label)
+    w.tables(hidden, label)
 }
 
 enum Fail {
@@ -121,6 +123,10 @@ impl From<Error> for Fail {
 
 impl Writer<'_> {
     /// Takes `bytes` of contiguous clusters; 0 for an empty file.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "no more clusters than there are, and those have 28-bit numbers"
+    )]
     fn allocate(&mut self, bytes: u64) -> Result<u32> {
         let n = bytes.div_ceil(CLUSTER);
         if n == 0 {
@@ -208,7 +214,12 @@ impl Writer<'_> {
             .at("writing", self.path)
     }
 
-    fn tables(&mut self, first: u64, label: &str) -> Result<()> {
+    /// `hidden`: sectors of the medium before the file system.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "`Geometry::new` makes none that does not fit its fields"
+    )]
+    fn tables(&mut self, hidden: u32, label: &str) -> Result<()> {
         let g = self.geometry;
         let mut boot = [0u8; 512];
         boot[..3].copy_from_slice(&[0xeb, 0x58, 0x90]);
@@ -221,7 +232,7 @@ impl Writer<'_> {
         put(21, &[0xf8]);
         put(24, &63u16.to_le_bytes());
         put(26, &255u16.to_le_bytes());
-        put(28, &(first as u32).to_le_bytes());
+        put(28, &hidden.to_le_bytes());
         put(32, &(g.sectors as u32).to_le_bytes());
         put(36, &(g.fat as u32).to_le_bytes());
         put(44, &2u32.to_le_bytes());

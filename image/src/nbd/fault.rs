@@ -86,7 +86,10 @@ impl Plan {
                 Fault::MisdirectReads { from, by } if from.contains(&sector) => place += by,
                 Fault::Swap { a, b } if *a == sector => place = *b,
                 Fault::Swap { a, b } if *b == sector => place = *a,
-                _ => {}
+                Fault::ReadError(_) | Fault::MisdirectReads { .. } | Fault::Swap { .. } => {}
+                Fault::DropWrites(_) | Fault::MisdirectWrites { .. } | Fault::WriteError(_) => {}
+                Fault::FlipBit { .. } | Fault::Wrap { .. } => {}
+                Fault::Delay { .. } | Fault::Hang(_) | Fault::IgnoreFlush => {}
             }
         }
         Some(self.cell(place))
@@ -103,7 +106,11 @@ impl Plan {
                 Fault::MisdirectWrites { from, by } if from.contains(&sector) => place = place.map(|p| p + by),
                 Fault::Swap { a, b } if *a == sector => place = place.map(|_| *b),
                 Fault::Swap { a, b } if *b == sector => place = place.map(|_| *a),
-                _ => {}
+                Fault::WriteError(_) | Fault::DropWrites(_) => {}
+                Fault::MisdirectWrites { .. } | Fault::Swap { .. } => {}
+                Fault::ReadError(_) | Fault::MisdirectReads { .. } => {}
+                Fault::FlipBit { .. } | Fault::Wrap { .. } => {}
+                Fault::Delay { .. } | Fault::Hang(_) | Fault::IgnoreFlush => {}
             }
         }
         Ok(place.map(|p| self.cell(p)))
@@ -136,7 +143,10 @@ impl Plan {
             match fault {
                 Fault::Hang(at) if touches(at) => return Pace::Never,
                 Fault::Delay { at, by } if touches(at) => delay += *by,
-                _ => {}
+                Fault::Hang(_) | Fault::Delay { .. } => {}
+                Fault::ReadError(_) | Fault::WriteError(_) | Fault::DropWrites(_) => {}
+                Fault::MisdirectReads { .. } | Fault::MisdirectWrites { .. } | Fault::Swap { .. } => {}
+                Fault::FlipBit { .. } | Fault::Wrap { .. } | Fault::IgnoreFlush => {}
             }
         }
         if delay.is_zero() { Pace::Now } else { Pace::After(delay) }
@@ -144,9 +154,14 @@ impl Plan {
 
     /// The cell of the medium behind an address: the wrap of a forged capacity.
     fn cell(&self, place: u64) -> u64 {
-        self.faults.iter().fold(place, |place, fault| match fault {
-            Fault::Wrap { real } if *real > 0 => place % real,
-            _ => place,
+        self.faults.iter().fold(place, |place, fault| {
+            if let Fault::Wrap { real } = fault
+                && *real > 0
+            {
+                place % real
+            } else {
+                place
+            }
         })
     }
 }

@@ -1,6 +1,6 @@
 //! The NBD protocol, server side: fixed newstyle negotiation and simple replies.
 //!
-//! Written from `doc/proto.md` of the NBD project. Of the options EXPORT_NAME, GO, INFO, LIST and ABORT are answered,
+//! Written from `doc/proto.md` of the NBD project. Of the options `EXPORT_NAME`, GO, INFO, LIST and ABORT are answered,
 //! every other one with UNSUP, which is what a client must be ready for. The export name does not matter: a socket is
 //! a disk.
 
@@ -15,9 +15,9 @@ const REPLY_MAGIC: u64 = 0x0003_e889_0455_65a9;
 const REQUEST_MAGIC: u32 = 0x2560_9513;
 const SIMPLE_REPLY_MAGIC: u32 = 0x6744_6698;
 
-/// Handshake flags: fixed newstyle, no zeroes after EXPORT_NAME on request.
+/// Handshake flags: fixed newstyle, no zeroes after `EXPORT_NAME` on request.
 const HANDSHAKE: u16 = 1 | 2;
-/// Transmission flags: HAS_FLAGS, SEND_FLUSH, SEND_FUA.
+/// Transmission flags: `HAS_FLAGS`, `SEND_FLUSH`, `SEND_FUA`.
 const TRANSMISSION: u16 = 1 | 4 | 8;
 
 const OPT_EXPORT_NAME: u32 = 1;
@@ -56,6 +56,7 @@ pub fn serve(stream: &mut (impl Read + Write), disk: &Disk) -> io::Result<()> {
 }
 
 /// Answers options; true when the client wants to begin.
+#[expect(clippy::cast_possible_truncation, reason = "a sector has 512 bytes")]
 fn negotiate(stream: &mut (impl Read + Write), disk: &Disk) -> io::Result<bool> {
     let bytes = disk.sectors() * SECTOR as u64;
     let mut hello = Vec::from(*MAGIC);
@@ -119,10 +120,11 @@ fn wants_block_size(data: &[u8]) -> bool {
 }
 
 fn reply(stream: &mut impl Write, option: u32, kind: u32, data: &[u8]) -> io::Result<()> {
+    let length = u32::try_from(data.len()).map_err(io::Error::other)?;
     let mut message = Vec::from(REPLY_MAGIC.to_be_bytes());
     message.extend(option.to_be_bytes());
     message.extend(kind.to_be_bytes());
-    message.extend((data.len() as u32).to_be_bytes());
+    message.extend(length.to_be_bytes());
     message.extend(data);
     stream.write_all(&message)
 }

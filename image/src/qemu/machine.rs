@@ -149,7 +149,7 @@ impl Machine {
         self.drive(drive)
     }
 
-    /// Adds a fw_cfg entry that the guest can read, e.g. `opt/kiln/…`.
+    /// Adds a `fw_cfg` entry that the guest can read, e.g. `opt/kiln/…`.
     #[must_use]
     pub fn fw_cfg(mut self, name: &str, value: &str) -> Self {
         self.fw_cfg.push((name.to_owned(), value.to_owned()));

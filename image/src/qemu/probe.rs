@@ -16,7 +16,7 @@ use serde_json::Value;
 use super::Error;
 
 /// Longest wait for an answer, unless the operation has its own limit.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_mins(1);
 
 /// A uevent that the guest's kernel sent.
 #[derive(Clone, Debug)]
@@ -73,9 +73,10 @@ impl Probe {
 
     /// Asks for an operation and gives its result.
     pub fn op(&mut self, op: Op) -> Result<Value, Error> {
-        let limit = match &op {
-            Op::Run { limit_s, .. } => ANSWER + Duration::from_secs(*limit_s),
-            _ => ANSWER,
+        let limit = if let Op::Run { limit_s, .. } = &op {
+            ANSWER + Duration::from_secs(*limit_s)
+        } else {
+            ANSWER
         };
         self.ask(op, limit)
     }

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Error;
 
 /// Longest wait for the answer to a command; QEMU on a loaded machine may take seconds.
-const ANSWER: Duration = Duration::from_secs(60);
+const ANSWER: Duration = Duration::from_mins(1);
 
 /// A connection to QEMU's control socket.
 #[derive(Debug)]

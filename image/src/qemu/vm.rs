@@ -17,9 +17,9 @@ use super::probe::Probe;
 use super::qmp::Qmp;
 
 /// How long QEMU may take to open its control socket.
-const START: Duration = Duration::from_secs(60);
+const START: Duration = Duration::from_mins(1);
 /// How long a guest may take to let go of a drive: a PCIe port waits five seconds for an objection.
-const LET_GO: Duration = Duration::from_secs(60);
+const LET_GO: Duration = Duration::from_mins(1);
 /// Time-out of one try to reach the guest: a connection made before its network is up hangs for ever.
 const TRY: Duration = Duration::from_millis(1500);
 /// Pause between two looks at the console log.
@@ -80,19 +80,20 @@ impl Vm {
             .stdout(Stdio::null())
             .stderr(errors);
         let parent = std::process::id();
+        let dies_with_us = move || {
+            // SAFETY: plain numbers.
+            if unsafe { libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) } != 0 {
+                return Err(std::io::Error::last_os_error());
+            }
+            // The parent may have died before the call above.
+            // SAFETY: takes nothing.
+            if u32::try_from(unsafe { libc::getppid() }) != Ok(parent) {
+                return Err(std::io::Error::from_raw_os_error(libc::ESRCH));
+            }
+            Ok(())
+        };
         // SAFETY: between fork and exec only prctl and getppid are called, both async-signal-safe; nothing allocates.
-        unsafe {
-            command.pre_exec(move || {
-                if libc::prctl(libc::PR_SET_PDEATHSIG, libc::SIGKILL) != 0 {
-                    return Err(std::io::Error::last_os_error());
-                }
-                // The parent may have died before the call above.
-                if u32::try_from(libc::getppid()) != Ok(parent) {
-                    return Err(std::io::Error::from_raw_os_error(libc::ESRCH));
-                }
-                Ok(())
-            });
-        }
+        unsafe { command.pre_exec(dies_with_us) };
         let mut child = command.spawn().map_err(|_| Error::Missing {
             what: "QEMU",
             path: Path::new("/usr/bin").join(program),
@@ -202,7 +203,7 @@ impl Vm {
     /// The helper in the guest; the first call waits for it.
     pub fn probe(&mut self) -> Result<&mut Probe, Error> {
         if self.probe.is_none() {
-            self.probe = Some(Probe::connect(&self.dir.join("probe.sock"), Duration::from_secs(120))?);
+            self.probe = Some(Probe::connect(&self.dir.join("probe.sock"), Duration::from_mins(2))?);
         }
         self.probe.as_mut().ok_or_else(|| Error::Probe("not connected".into()))
     }

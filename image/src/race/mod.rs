@@ -33,7 +33,7 @@ const LIMIT_NAME: &str = "kernel alone";
 /// The word for the image itself beside the contestants.
 pub const SHIPPED: &str = "shipped";
 /// Longest run of one contestant.
-const LIMIT: Duration = Duration::from_secs(300);
+const LIMIT: Duration = Duration::from_mins(5);
 
 /// What was measured of one contestant, instructions in millions.
 #[derive(Debug, Clone, Default, Serialize)]

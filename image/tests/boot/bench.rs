@@ -89,7 +89,7 @@ impl Bench {
         for (_, value) in cookies {
             let pair = value.split(';').next().unwrap_or_default();
             if pair.starts_with("kiln_session=") {
-                self.cookie = pair.to_owned();
+                pair.clone_into(&mut self.cookie);
             }
         }
     }
@@ -123,7 +123,7 @@ impl Bench {
             .header("x-requested-with", "XMLHttpRequest")
             .header("content-type", "application/octet-stream")
             .bytes(body.to_vec());
-        request.send(self.address, Duration::from_secs(300))
+        request.send(self.address, Duration::from_mins(5))
     }
 
     /// The debug bundle's files by name, as the dashboard gives it.
@@ -347,7 +347,7 @@ impl Bench {
         if let Some(id) = last_event_id {
             request = request.header("last-event-id", &id.to_string());
         }
-        let mut events = request.events(self.address, Duration::from_secs(120)).unwrap();
+        let mut events = request.events(self.address, Duration::from_mins(2)).unwrap();
         let (send, receive) = channel();
         std::thread::spawn(move || {
             while let Ok(Some(event)) = events.read() {

@@ -61,7 +61,7 @@ fn each_kind_of_use_is_refused_with_its_reason_and_a_free_drive_is_offered() {
         make("HIDDENMT", &|p| signatures::ext4(p, 0)),
         make("BTRMOUNT", &nothing),
         make("BTRSECND", &|p| {
-            signatures::btrfs_of_two(&lab.path().join("BTRMOUNT"), p)
+            signatures::btrfs_of_two(&lab.path().join("BTRMOUNT"), p);
         }),
         make("LOOPBACK", &nothing),
         make("MOUNTED1", &|p| signatures::ext4(p, 0)),

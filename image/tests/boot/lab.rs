@@ -15,11 +15,11 @@ use crate::images::image;
 
 /// Power-on to the first answer: 10 to 20 s were measured on a machine that did nothing else, 60 to 90 s at a load of 13 on two
 /// processors, and once more than 180 s there.
-pub(crate) const BOOT: Duration = Duration::from_secs(300);
+pub(crate) const BOOT: Duration = Duration::from_mins(5);
 /// Anything that takes the box a second or two.
-pub(crate) const SOON: Duration = Duration::from_secs(60);
+pub(crate) const SOON: Duration = Duration::from_mins(1);
 /// A small job from start to verdict.
-pub(crate) const JOB: Duration = Duration::from_secs(300);
+pub(crate) const JOB: Duration = Duration::from_mins(5);
 
 /// The folder of one test.
 #[derive(Debug)]
@@ -125,7 +125,7 @@ impl Lab {
 }
 
 /// Does something with the boot partition of the running box, which lies at this path in it meanwhile.
-pub fn on_boot_partition<T>(vm: &mut Vm, read_only: bool, act: impl FnOnce(&mut Probe, &str) -> T) -> T {
+pub(crate) fn on_boot_partition<T>(vm: &mut Vm, read_only: bool, act: impl FnOnce(&mut Probe, &str) -> T) -> T {
     let probe = vm.probe().unwrap();
     let target = "/test/boot";
     let mount = Op::Mount {

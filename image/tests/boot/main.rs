@@ -10,7 +10,13 @@
 //! `KILN_TEST_IMAGE_X86` and `KILN_TEST_IMAGE_ARM64` name images that are there already. `KILN_TEST_KEEP=1` keeps the
 //! machine's folder with its console log. Limits are several times what was measured on two slow cores: a limit that
 //! is hit means something hangs.
-#![allow(clippy::unwrap_used, reason = "a test that cannot go on must panic")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::wildcard_enum_match_arm,
+    clippy::unused_self,
+    reason = "a test that cannot go on must panic"
+)]
 
 mod bench;
 mod boot;

@@ -42,7 +42,7 @@ fn name(vm: &mut Vm) -> String {
     let line = vm.wait_console("name: http://", BOOT).unwrap();
     let name = line.rsplit("http://").next().unwrap().trim().to_owned();
     assert!(
-        name.starts_with("kiln-") && name.ends_with(".local") && name.len() == 15,
+        name.starts_with("kiln-") && name.strip_suffix(".local").is_some() && name.len() == 15,
         "{name}"
     );
     name
@@ -93,7 +93,7 @@ fn with_dhcp_its_address_is_on_the_console_its_name_opens_and_its_clock_is_right
             "the day of the build is not in the image: {floor}"
         );
         assert!(
-            begun.elapsed() < Duration::from_secs(180),
+            begun.elapsed() < Duration::from_mins(3),
             "hardware clock {clock}, here {host}: {tracking:?}"
         );
         std::thread::sleep(Duration::from_secs(2));

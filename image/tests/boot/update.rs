@@ -24,9 +24,9 @@ use crate::images::image;
 use crate::lab::{BOOT, JOB, Lab, SOON};
 
 /// From the restart until a new system is kept: the boot, and a minute of calm; or until three starts have failed.
-const KEPT: Duration = Duration::from_secs(420);
+const KEPT: Duration = Duration::from_mins(7);
 /// Three minutes until a start has failed, and two boots.
-pub(crate) const FAILS: Duration = Duration::from_secs(600);
+pub(crate) const FAILS: Duration = Duration::from_mins(10);
 
 /// More members for an initramfs: the last of two with one name counts.
 pub(crate) fn more(initrd: &mut Vec<u8>, members: &[(&str, Node)]) {
@@ -44,7 +44,7 @@ pub(crate) fn system(version: &str, change: impl Fn(&mut Files)) -> Files {
     let mut files = of_image(image(Arch::X86_64)).unwrap();
     change(&mut files);
     let mut m = Manifest::parse(&files["manifest.json"]).unwrap();
-    m.version = version.to_owned();
+    version.clone_into(&mut m.version);
     for (name, note) in &mut m.files {
         *note = FileNote {
             size: files[name].len() as u64,

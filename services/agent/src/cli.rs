@@ -7,11 +7,11 @@ use link::{Endpoint, Fingerprint, Trust};
 
 /// Burn-in agent: watches the drives of this machine, burns them in when a person armed it, tells a server.
 ///
-/// The token comes from VIGIL_ADDON_TOKEN, or from the file `agent-token` in CREDENTIALS_DIRECTORY.
+/// The token comes from `VIGIL_ADDON_TOKEN`, or from the file `agent-token` in `CREDENTIALS_DIRECTORY`.
 #[derive(Debug, Parser)]
 #[command(name = "kiln-agent", version)]
 pub struct Options {
-    /// The server: http://HOST:PORT, https://HOST:PORT or unix:/PATH
+    /// The server: http://HOST:PORT, https://HOST:PORT or <unix:/PATH>
     #[arg(long, env = "VIGIL_SERVER_URL", required_unless_present = "legacy_server")]
     server: Option<Endpoint>,
     /// The name that existing add-ons read the server's address from
@@ -72,7 +72,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The server: by flag or VIGIL_SERVER_URL, else by VIGIL_URL. `None` only where the parser was not asked.
+    /// The server: by flag or `VIGIL_SERVER_URL`, else by `VIGIL_URL`. `None` only where the parser was not asked.
     pub fn server(&self) -> Option<Endpoint> {
         let trust = match (self.fingerprint, &self.ca) {
             (Some(fingerprint), _) => Trust::Fingerprint(fingerprint),
@@ -105,6 +105,11 @@ fn switch(text: &str) -> Result<bool, String> {
 }
 
 /// Reads a rate: bytes a second, with `k`, `M` or `G` for the powers of a thousand.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "within 1e6 and 1e15"
+)]
 fn rate(text: &str) -> Result<u64, String> {
     let expected = || format!("{text:?}: expected bytes a second, like 40M or 1.5G; at least 1M");
     let (number, unit) = match text.trim().trim_end_matches("B/s").trim_end_matches('B').trim_end() {

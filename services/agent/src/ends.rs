@@ -124,7 +124,7 @@ fn tell(jobs: &Jobs, outbox: &Outbox, record: Record, end: Ended) {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
     use store::{Check, Options};
     use wire::Frame;
     use wire::certificate::CertificateInfo;

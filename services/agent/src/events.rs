@@ -228,6 +228,11 @@ pub fn ended(job: &Job) -> Happening {
 }
 
 /// Seconds in words: `42 s`, `7 min`, `2h13m`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "whole and not negative; what is larger stays at the highest"
+)]
 pub fn duration_words(seconds: f64) -> String {
     let seconds = seconds.max(0.0).round() as u64;
     match seconds {

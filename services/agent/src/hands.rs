@@ -25,13 +25,13 @@ use wire::options::{FormatRequest, Formatted};
 use wire::{Bytes, Celsius, Problem};
 
 /// Longest wait for a drive to be opened and guarded: two looks at its content of 25 s each at most, and the opening.
-const OPEN: Duration = Duration::from_secs(60);
+const OPEN: Duration = Duration::from_mins(1);
 
 /// Longest time for partitioning, making a file system and checking it: hours on a large disk without lazy tables.
-const FORMAT: Duration = Duration::from_secs(2 * 3600);
+const FORMAT: Duration = Duration::from_hours(2);
 
 /// Longest look for what a job left on its drive: some twenty places, each of them maybe a bad sector.
-pub const PROOF: Duration = Duration::from_secs(120);
+pub const PROOF: Duration = Duration::from_mins(2);
 
 /// Guard and smartctl; cheap to clone.
 #[derive(Clone, Debug)]
@@ -222,7 +222,10 @@ impl Hands {
         let read = spawn_blocking(move || {
             let read = smartctl.read_whole(&node, &expected).map_err(|error| match error {
                 Unreadable::OtherDrive { certain: true, .. } => NoSmart::OtherDrive(chain(&error)),
-                _ => NoSmart::Unreadable(chain(&error)),
+                Unreadable::OtherDrive { certain: false, .. }
+                | Unreadable::Run(_)
+                | Unreadable::Nothing(_)
+                | Unreadable::Asleep => NoSmart::Unreadable(chain(&error)),
             });
             read.map(|(mut snapshot, document)| {
                 temperature::add_warning(&guard, &name, &mut snapshot);

@@ -25,7 +25,7 @@ use crate::stop::Stop;
 pub const KIND: &str = "smart_report";
 
 /// Between two readings of a drive. Source: the report interval of existing host agents.
-const PERIOD: Duration = Duration::from_secs(3600);
+const PERIOD: Duration = Duration::from_hours(1);
 
 /// After a drive appeared: whoever plugs one in may start a job first.
 const FIRST: Duration = Duration::from_secs(20);
@@ -45,12 +45,13 @@ const LEFT_OUT: [&str; 9] = [
 
 /// The frame of a reading.
 pub fn frame(drive: &DriveId, document: Value, at: Time) -> Frame {
-    let document: Map<String, Value> = match document {
-        Value::Object(parts) => parts
+    let document: Map<String, Value> = if let Value::Object(parts) = document {
+        parts
             .into_iter()
             .filter(|(part, _)| !LEFT_OUT.contains(&part.as_str()))
-            .collect(),
-        _ => Map::new(),
+            .collect()
+    } else {
+        Map::new()
     };
     Frame::Other {
         kind: KIND.to_owned(),

@@ -43,15 +43,14 @@ impl Notary {
     /// As [`Error`].
     pub fn open(store: Store) -> Result<Self, Error> {
         let kept = store.read(|r| PINS.get(r, SEED))?;
-        let seed = match kept {
-            Some(text) => seed(&text).ok_or(Error::Damaged)?,
-            None => {
-                let mut seed = [0; 32];
-                getrandom::fill(&mut seed).map_err(|error| Error::Random(error.to_string()))?;
-                let text = hex::encode(seed);
-                store.write(move |w| PINS.put(w, SEED, &text)).wait()?;
-                seed
-            }
+        let seed = if let Some(text) = kept {
+            seed(&text).ok_or(Error::Damaged)?
+        } else {
+            let mut seed = [0; 32];
+            getrandom::fill(&mut seed).map_err(|error| Error::Random(error.to_string()))?;
+            let text = hex::encode(seed);
+            store.write(move |w| PINS.put(w, SEED, &text)).wait()?;
+            seed
         };
         let key = Key::from_seed(&seed);
         info!(fingerprint = %key.public().fingerprint(), "key for certificates");

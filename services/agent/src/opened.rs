@@ -49,7 +49,9 @@ pub fn open(options: &Options, wrong: &[String]) -> anyhow::Result<Opened> {
         opened.set_aside = opened.set_aside.or(aside);
     }
     let outbox = Outbox::new(opened.store.clone());
-    unread::told(&taken).into_iter().for_each(|told| outbox.event(told));
+    if let Some(told) = unread::told(&taken) {
+        outbox.event(told);
+    }
     for cause in failed {
         // What cannot be read is told where it is missed.
         error!(error = %cause, "records that cannot be read stay where they are");

@@ -154,7 +154,7 @@ impl Drop for Share {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::unchecked_time_subtraction, reason = "tests")]
     use super::*;
 
     /// A drive that tests itself between two of its worker's steps kept its share for hours.
@@ -215,14 +215,14 @@ mod tests {
                 tokio::spawn(async move {
                     tokio::time::sleep(pacer.until_touch()).await;
                     let touched = began.elapsed();
-                    tokio::time::sleep_until(began + Duration::from_secs(120)).await;
+                    tokio::time::sleep_until(began + Duration::from_mins(2)).await;
                     let mut share = pacer.join(JobId::now(), "devices/virtual/block/loop0");
                     while share.rate() == Some(0) {
                         share.changed().await;
                     }
                     let begins = began.elapsed();
                     // Until the others have begun, too.
-                    tokio::time::sleep(Duration::from_secs(600)).await;
+                    tokio::time::sleep(Duration::from_mins(10)).await;
                     (touched, begins)
                 })
             })

@@ -27,7 +27,7 @@ use crate::gate::{Media, Members};
 const LOOK: Duration = Duration::from_secs(8);
 
 /// How often loop devices are looked at.
-const LOOP_PERIOD: Duration = Duration::from_millis(1000);
+const LOOP_PERIOD: Duration = Duration::from_secs(1);
 
 /// The list of drives; clones share it.
 #[derive(Clone, Debug)]
@@ -191,7 +191,7 @@ fn watch_loops(guard: &Guard, parts: &std::sync::mpsc::Sender<(Part, Vec<Drive>)
             }
         }
         if loops != last {
-            last = loops.clone();
+            last.clone_from(&loops);
             if parts.send((Part::Loops, loops)).is_err() {
                 return;
             }

@@ -38,7 +38,7 @@ const HELLO: Duration = Duration::from_secs(5);
 
 /// How long after its mark a foreign server that has never answered a ping must have said something for what was sent to count as
 /// read all the same.
-const UNANSWERED: Duration = Duration::from_secs(60);
+const UNANSWERED: Duration = Duration::from_mins(1);
 
 /// Commands that may wait for the controller; one more is refused as busy.
 pub const CALLS_MAX: usize = 32;
@@ -297,10 +297,13 @@ impl Session {
                 }
             }
             Ok(Frame::Command(call)) if self.greeted == Greeted::Home => self.call(call, to_controller),
-            _ => match ask::read(&received.bytes) {
-                Some(ask) => self.asked(ask, to_controller),
-                None => debug!(length = received.bytes.len(), "a frame that is of no use to an agent"),
-            },
+            _ => {
+                if let Some(ask) = ask::read(&received.bytes) {
+                    self.asked(ask, to_controller);
+                } else {
+                    debug!(length = received.bytes.len(), "a frame that is of no use to an agent");
+                }
+            }
         }
     }
 
@@ -413,7 +416,7 @@ mod tests {
 
     #[test]
     fn waits_are_between_four_fifths_and_the_whole() {
-        let wait = Duration::from_secs(60);
+        let wait = Duration::from_mins(1);
         assert_eq!(jittered(wait, 0), wait);
         let least = jittered(wait, u32::MAX);
         assert!((Duration::from_millis(47_900)..Duration::from_millis(48_100)).contains(&least));

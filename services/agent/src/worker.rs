@@ -57,22 +57,22 @@ impl Worker {
             .stderr(Stdio::inherit())
             .kill_on_drop(true);
         let fd = drive.as_raw_fd();
-        // SAFETY: between fork and exec only dup2 and fcntl are called, which are async-signal-safe; `fd` is open for
-        // as long as `drive` is borrowed, which is past the spawn.
-        unsafe {
-            command.pre_exec(move || {
-                let done = if fd == DRIVE_FD {
-                    libc::fcntl(fd, libc::F_SETFD, 0)
-                } else {
-                    libc::dup2(fd, DRIVE_FD)
-                };
-                if done < 0 {
-                    Err(io::Error::last_os_error())
-                } else {
-                    Ok(())
-                }
-            });
-        }
+        let hand_over = move || {
+            let done = if fd == DRIVE_FD {
+                // SAFETY: `fd` is open for as long as `drive` is borrowed, which is past the spawn.
+                unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }
+            } else {
+                // SAFETY: as above; what had that number is closed in the child alone.
+                unsafe { libc::dup2(fd, DRIVE_FD) }
+            };
+            if done < 0 {
+                Err(io::Error::last_os_error())
+            } else {
+                Ok(())
+            }
+        };
+        // SAFETY: between fork and exec only dup2 and fcntl are called, which are async-signal-safe.
+        unsafe { command.pre_exec(hand_over) };
         let mut child = command.spawn()?;
         let cgroup = child.id().and_then(|pid| Cgroup::of_worker(job, pid));
         let output = child
@@ -155,19 +155,18 @@ impl Worker {
     /// Kills it if it still runs, and says how it ended.
     pub async fn end(mut self, patience: Duration) -> String {
         drop(self.input.take());
-        let status = match timeout(patience, self.child.wait()).await {
-            Ok(status) => status,
-            Err(_) => {
-                if let Some(cgroup) = &self.cgroup {
-                    cgroup.kill();
-                }
-                if let Err(error) = self.child.start_kill() {
-                    warn!(%error, "killing a worker");
-                }
-                match timeout(REAP, self.child.wait()).await {
-                    Ok(status) => status,
-                    Err(_) => return "worker cannot be killed: its drive hangs in the kernel".to_owned(),
-                }
+        let status = if let Ok(status) = timeout(patience, self.child.wait()).await {
+            status
+        } else {
+            if let Some(cgroup) = &self.cgroup {
+                cgroup.kill();
+            }
+            if let Err(error) = self.child.start_kill() {
+                warn!(%error, "killing a worker");
+            }
+            match timeout(REAP, self.child.wait()).await {
+                Ok(status) => status,
+                Err(_) => return "worker cannot be killed: its drive hangs in the kernel".to_owned(),
             }
         };
         match status {

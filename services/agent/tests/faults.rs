@@ -305,7 +305,11 @@ async fn fault_16_a_drive_of_more_than_sixteen_tebibytes_is_tested_to_its_end() 
     let file = std::fs::File::open(&drive.file).unwrap();
     let beyond = nix::unistd::lseek(&file, 16 << 40, nix::unistd::Whence::SeekData).unwrap();
     assert!(beyond >= 16 << 40, "nothing was written there");
-    let last = nix::unistd::lseek(&file, (MIB << 20) as i64 - (64 << 20), nix::unistd::Whence::SeekData);
+    let last = nix::unistd::lseek(
+        &file,
+        (MIB << 20).cast_signed() - (64 << 20),
+        nix::unistd::Whence::SeekData,
+    );
     assert!(last.is_ok(), "nothing was written at its end");
 }
 

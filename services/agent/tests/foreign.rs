@@ -1,5 +1,5 @@
 //! A drive that was used elsewhere while its job was interrupted, with a real agent on a loop device.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
 mod common;
 

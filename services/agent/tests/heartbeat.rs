@@ -12,7 +12,7 @@ use nix::unistd::Pid;
 
 /// The next message that has `line`; panics when none comes.
 fn hear(socket: &UnixDatagram, line: &str) {
-    let deadline = Instant::now() + Duration::from_secs(60);
+    let deadline = Instant::now() + Duration::from_mins(1);
     let mut buffer = [0; 4096];
     while Instant::now() < deadline {
         if let Ok(n) = socket.recv(&mut buffer)

@@ -31,7 +31,7 @@ const BYTES: u64 = 24 << 20;
 const PACE: u64 = 8 << 20;
 
 /// Longest run of the whole, on a machine that does ten other things.
-const PATIENCE: Duration = Duration::from_secs(300);
+const PATIENCE: Duration = Duration::from_mins(5);
 
 const HANGS_AND_IS_TOLD: usize = 3;
 const HANGS: usize = 7;
@@ -180,21 +180,22 @@ impl Worker {
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit());
         let fd = file.as_raw_fd();
-        // SAFETY: dup2 and fcntl are async-signal-safe, and `file` is open until after the spawn.
-        unsafe {
-            command.pre_exec(move || {
-                let done = if fd == agent::sandbox::DRIVE_FD {
-                    libc::fcntl(fd, libc::F_SETFD, 0)
-                } else {
-                    libc::dup2(fd, agent::sandbox::DRIVE_FD)
-                };
-                if done < 0 {
-                    Err(std::io::Error::last_os_error())
-                } else {
-                    Ok(())
-                }
-            });
-        }
+        let hand_over = move || {
+            let done = if fd == agent::sandbox::DRIVE_FD {
+                // SAFETY: `fd` is open until after the spawn, as `file` is.
+                unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }
+            } else {
+                // SAFETY: as above; what had that number is closed in the child alone.
+                unsafe { libc::dup2(fd, agent::sandbox::DRIVE_FD) }
+            };
+            if done < 0 {
+                Err(std::io::Error::last_os_error())
+            } else {
+                Ok(())
+            }
+        };
+        // SAFETY: between fork and exec only dup2 and fcntl are called, which are async-signal-safe.
+        unsafe { command.pre_exec(hand_over) };
         let mut child = command.spawn().unwrap();
         let mut input = child.stdin.take().unwrap();
         let limits = Limits {
@@ -206,7 +207,7 @@ impl Worker {
             ..Limits::default()
         };
         let order = Order {
-            key: JobKey([n as u8; 16]),
+            key: JobKey([u8::try_from(n).unwrap(); 16]),
             geometry: device::geometry(&file).unwrap(),
             steps: Playbook::named("surface").unwrap().steps().to_vec(),
             header: None,
@@ -239,7 +240,7 @@ impl Worker {
     }
 
     fn pid(&self) -> Pid {
-        Pid::from_raw(self.child.id() as i32)
+        Pid::from_raw(self.child.id().cast_signed())
     }
 
     /// Proportional set size in MiB.

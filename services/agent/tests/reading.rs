@@ -1,5 +1,5 @@
 //! A job that only reads leaves nothing on its drive: what stands there tells whether it goes on with the same one.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
 
 mod common;
 

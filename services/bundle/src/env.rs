@@ -129,7 +129,7 @@ impl Env {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::naive_bytecount, reason = "tests")]
     use super::*;
 
     #[test]

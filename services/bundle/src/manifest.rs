@@ -9,7 +9,9 @@ use crate::version::is_version;
 use crate::{Hash, Refused};
 
 /// Bytes of a chunk; the last one of a file may be shorter.
-pub const CHUNK: u64 = 1 << 20;
+pub const CHUNK: u64 = CHUNK_LEN as u64;
+/// [`CHUNK`] as the length of a buffer.
+const CHUNK_LEN: usize = 1 << 20;
 /// What [`Manifest::format`] must say.
 const FORMAT: &str = "kiln-bundle/1";
 /// Files without which a slot is none.
@@ -84,7 +86,7 @@ impl Manifest {
         let mut files: Vec<File> = files
             .iter()
             .map(|(name, bytes)| File {
-                chunks: bytes.chunks(CHUNK as usize).map(Hash::of).collect(),
+                chunks: bytes.chunks(CHUNK_LEN).map(Hash::of).collect(),
                 name: (*name).to_owned(),
                 size: bytes.len() as u64,
             })

@@ -1,7 +1,7 @@
 //! Why a bundle is not taken, in words for the person who brought it.
 
 /// How long it should be, where that is known.
-fn should_have(expected: &u64) -> String {
+fn should_have(expected: u64) -> String {
     match expected {
         0 => ", before its list of files is whole".to_owned(),
         _ => format!(" and should have {expected}"),
@@ -25,7 +25,7 @@ pub enum Refused {
     /// It ends early.
     #[error(
         "the update is cut short: it ends after {got} bytes{}; copy or download it again",
-        should_have(expected)
+        should_have(*expected)
     )]
     Truncated {
         /// Bytes that came.

@@ -61,7 +61,7 @@ impl Verifier {
     pub fn manifest(&self) -> Option<&Manifest> {
         match &self.state {
             State::Files { manifest, .. } => Some(manifest),
-            _ => None,
+            State::Head(_) | State::Refused(_) => None,
         }
     }
 

@@ -1,5 +1,10 @@
 //! Bundles that were cut, changed, swapped, grown, signed by others or meant for others: each is refused, and says why.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "tests"
+)]
 
 mod common;
 

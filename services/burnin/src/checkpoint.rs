@@ -124,7 +124,7 @@ pub fn frame(json: &[u8]) -> String {
 fn pack(write: impl FnOnce(&mut dyn std::io::Write) -> std::io::Result<()>) -> String {
     let mut packed = BufWriter::with_capacity(16 << 10, DeflateEncoder::new(Vec::new(), Compression::best()));
     let body = write(&mut packed)
-        .and_then(|()| packed.into_inner().map_err(|e| e.into_error()))
+        .and_then(|()| packed.into_inner().map_err(|error| error.into_error()))
         .and_then(DeflateEncoder::finish)
         .map(|bytes| BASE64.encode(bytes))
         .unwrap_or_default();
@@ -209,9 +209,10 @@ impl Checkpoint {
         }
         for record in &evidence.phases {
             // Seeks come by again and again until their time is over, however small the drive.
-            let most = match record.phase {
-                Phase::Seek => SOUGHT_MAX,
-                _ => geometry.bytes().max(MOVED_MIN).saturating_mul(4),
+            let most = if record.phase == Phase::Seek {
+                SOUGHT_MAX
+            } else {
+                geometry.bytes().max(MOVED_MIN).saturating_mul(4)
             };
             if record.done.0.max(record.total.0) > most
                 || record.rounds > 1 << 24

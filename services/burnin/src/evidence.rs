@@ -442,6 +442,10 @@ fn rounded(value: u64, digits: u32) -> u64 {
 
 impl Zones {
     /// Adds `count` sectors of `bytes` in all that took `time` of the drive's, from `lba` on, of a drive of `sectors`.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an index up to `ZONES`; nanoseconds of one access: 64 bits are 584 years"
+    )]
     pub fn add(&mut self, (lba, count): (u64, u64), sectors: u64, bytes: u64, time: Duration, longest: Duration) {
         if self.0.is_empty() {
             let zones = u128::from(sectors) * u128::from(bytes) / u128::from(count.max(1)) / ZONE_MIN;
@@ -470,11 +474,10 @@ impl Zones {
         self.0
             .iter()
             .map(|zone| {
-                Bytes(
-                    (u128::from(zone.0) * 1_000_000_000)
-                        .checked_div(u128::from(zone.1))
-                        .unwrap_or(0) as u64,
-                )
+                let rate = (u128::from(zone.0) * 1_000_000_000)
+                    .checked_div(u128::from(zone.1))
+                    .unwrap_or(0);
+                Bytes(u64::try_from(rate).unwrap_or(u64::MAX))
             })
             .collect()
     }
@@ -499,8 +502,9 @@ impl Default for Latency {
 impl Latency {
     /// Adds one access.
     pub fn add(&mut self, time: Duration) {
+        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         // It cannot fail: the histogram grows by itself up to the longest value.
-        let _ = self.0.record((time.as_micros() as u64).clamp(1, LATENCY_MAX_US));
+        let _ = self.0.record(micros.clamp(1, LATENCY_MAX_US));
     }
 
     /// Accesses measured.
@@ -515,7 +519,7 @@ impl Latency {
 
     /// How many accesses took at least so long, to the hundredth that latencies are kept to.
     pub fn at_least(&self, long: Duration) -> u64 {
-        let long = long.as_micros() as u64;
+        let long = u64::try_from(long.as_micros()).unwrap_or(u64::MAX);
         let values = self.0.iter_recorded();
         let longer = values.filter(|value| self.0.lowest_equivalent(value.value_iterated_to()) >= long);
         longer.map(|value| u64::from(value.count_at_value())).sum()

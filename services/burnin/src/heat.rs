@@ -48,7 +48,7 @@ pub const HYSTERESIS: i32 = 7;
 pub const NAMED_MIN: Celsius = Celsius(50);
 
 /// How long a drive may stay paused before the job gives up.
-pub const PATIENCE: Duration = Duration::from_secs(30 * 60);
+pub const PATIENCE: Duration = Duration::from_mins(30);
 
 /// What a drive names as its own limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -225,7 +225,7 @@ impl Heat {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::unchecked_time_subtraction, reason = "tests")]
     use drive::guard::Guard;
     use drive::probe::Prober;
     use drive::smart::NvmeHealth;
@@ -412,7 +412,7 @@ mod tests {
         let mut heat = Heat::new(Limits::of(DISK, &Named::default()));
         assert_eq!(heat.step(Duration::ZERO, None), None);
         assert!(heat.step(Duration::from_secs(1), Some(Celsius(70))).is_some());
-        assert_eq!(heat.step(Duration::from_secs(60), None), None);
+        assert_eq!(heat.step(Duration::from_mins(1), None), None);
         let end = heat.step(Duration::from_secs(1801), None);
         assert_eq!(end, Some(Decision::GiveUp { at: Celsius(70) }));
     }

@@ -153,13 +153,12 @@ pub fn test(device: &mut dyn Device) -> Tested {
 
 /// Compares with what was stored.
 fn look(data: &[u64], n: u64, (slot, how): (usize, How), told: &mut Tested) {
-    for (at, is) in (0_u64..).zip(data) {
-        let due = word(n, at);
+    for (at, is) in data.iter().enumerate() {
+        let due = word(n, at as u64);
         if *is != due {
-            let at = at as usize * 8;
             told.see(Wrong {
                 slot,
-                at,
+                at: at * 8,
                 due,
                 is: *is,
                 how,

@@ -170,7 +170,7 @@ impl Session {
                     self.bucket.take(now, access.sectors * u64::from(self.geometry.sector));
                 }
                 if access.op == Op::Write {
-                    let words = words(access, self.geometry);
+                    let words = self.geometry.words(access.sectors);
                     self.sheet.fill(&mut device.buffer(slot)[..words], access.lba, content);
                 }
                 self.flying[slot] = Some(request);
@@ -218,7 +218,7 @@ impl Session {
     fn is_steady(&self, device: &mut dyn Device, request: Request, bad: &[(u64, Fault)]) -> bool {
         let Access { slot, lba, .. } = request.access;
         device.settle(slot);
-        let data = &device.buffer(slot)[..words(request.access, self.geometry)];
+        let data = &device.buffer(slot)[..self.geometry.words(request.access.sectors)];
         self.sheet.compare(data, lba, request.content).0 == bad
     }
 
@@ -321,10 +321,6 @@ pub fn run_asked(
     Ok(session.evidence().clone())
 }
 
-fn words(access: Access, geometry: Geometry) -> usize {
-    (access.sectors * u64::from(geometry.sector)) as usize / 8
-}
-
 /// Turns a result into an outcome: compares what was read. The drive is asked for its size where `sized` says so, and
 /// wherever something is wrong, so that no other drive's data is held against this one.
 fn inspect(
@@ -336,7 +332,7 @@ fn inspect(
     sized: bool,
 ) -> Outcome {
     let access = request.access;
-    let words = words(access, geometry);
+    let words = geometry.words(access.sectors);
     let due = access.sectors * u64::from(geometry.sector);
     let failed = match done.result {
         Ok(_) if matches!(access.op, Op::Flush | Op::Trim) => None,

@@ -3,6 +3,11 @@
 //! The keyed pattern and its complement, constants, and over them the job's header at its places. One sector's verdict
 //! is a [`Fault`]; what that means over the whole drive is [`crate::findings`]'. Tested in `tests/faults.rs` over whole drives.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "units, and words of a unit, are counted within one buffer"
+)]
+
 use wire::job::Phase;
 
 use crate::device::Geometry;
@@ -66,7 +71,7 @@ impl Sheet {
     fn pattern(&self, fill: Fill) -> &Pattern {
         match fill {
             Fill::Complement => self.complement.as_ref().unwrap_or(&self.keyed),
-            _ => &self.keyed,
+            Fill::Keyed | Fill::Aa | Fill::Fives | Fill::Ff | Fill::Zeros => &self.keyed,
         }
     }
 
@@ -162,7 +167,11 @@ impl Sheet {
                     // Much of a header is zeros, so what is wholly something else is asked for first.
                     Some(due) => Some(match self.whose(words) {
                         Seen::Foreign => damage(words, &due).unwrap_or(Seen::Foreign),
-                        whose => whose,
+                        whose @ (Seen::Flips { .. }
+                        | Seen::Torn { .. }
+                        | Seen::Zeros
+                        | Seen::Ones
+                        | Seen::Of { .. }) => whose,
                     }),
                     None => self.look(words, number, fill, pass),
                 };
@@ -202,7 +211,13 @@ impl Sheet {
                     // A header is zeros for the most part: what it is counts more than how near it is.
                     damage => match self.whose(data) {
                         Seen::Foreign => damage.unwrap_or(Seen::Foreign),
-                        whose => return Some(whose),
+                        whose @ (Seen::Flips { .. }
+                        | Seen::Torn { .. }
+                        | Seen::Zeros
+                        | Seen::Ones
+                        | Seen::Of { .. }) => {
+                            return Some(whose);
+                        }
                     },
                 }
             }
@@ -255,21 +270,17 @@ impl Sheet {
         let (mut bad, mut kept) = (Vec::new(), 0);
         let sector_words = units as usize * WORDS;
         for (sector, data) in (lba..).zip(data.chunks(sector_words)) {
-            let foreign =
-                (sector * units..)
-                    .zip(data.chunks(WORDS))
-                    .find_map(|(unit, words)| match self.whose(words) {
-                        Seen::Of {
-                            unit: of,
-                            pass: in_pass,
-                        } if of / units != unit / units => Some((of, in_pass)),
-                        _ => None,
-                    });
+            let foreign = (sector * units..).zip(data.chunks(WORDS)).find_map(|(unit, words)| {
+                let Seen::Of { unit: of, pass } = self.whose(words) else {
+                    return None;
+                };
+                (of / units != unit / units).then_some((of, pass))
+            });
             if let Some((of, in_pass)) = foreign {
                 bad.push((
                     sector,
                     Fault::Moved {
-                        shift: (of / units) as i64 - sector as i64,
+                        shift: (of / units).cast_signed() - sector.cast_signed(),
                         fresh: in_pass == pass,
                     },
                 ));
@@ -311,7 +322,7 @@ fn fault(seen: Seen, sector: u64, units: u64, pass: u8, partly: bool) -> Fault {
         Seen::Zeros => Fault::Zeros,
         Seen::Ones => Fault::Ones,
         Seen::Foreign => Fault::Foreign,
-        Seen::Of { unit, pass: of } => match (unit / units) as i64 - sector as i64 {
+        Seen::Of { unit, pass: of } => match (unit / units).cast_signed() - sector.cast_signed() {
             0 if of == pass => Fault::Torn,
             0 => Fault::Stale { pass: of },
             shift => Fault::Moved {

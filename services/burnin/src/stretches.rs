@@ -75,6 +75,10 @@ impl Stretch {
 
 impl Stretches {
     /// Adds `bytes` from byte `at` of the drive on that took `time` of the drive's; the access took `took`.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "an index below `PARTS`; nanoseconds of one access: 64 bits are 584 years"
+    )]
     pub fn add(&mut self, at: u64, bytes: u64, time: Duration, took: Duration) {
         let number = at / STRETCH;
         if self.closed == Some(number) {

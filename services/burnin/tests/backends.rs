@@ -1,6 +1,11 @@
-//! The same burn-in over io_uring and over pread/pwrite, on a real file: same bytes, same findings.
+//! The same burn-in over `io_uring` and over pread/pwrite, on a real file: same bytes, same findings.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::unchecked_time_subtraction,
+    reason = "tests"
+)]
 
 #[macro_use]
 #[path = "common/through.rs"]

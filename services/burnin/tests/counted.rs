@@ -1,6 +1,6 @@
 //! Bad sectors beyond those whose place is kept: each is one, however often a job comes to it.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
 
 #[macro_use]
 #[path = "common/through.rs"]
@@ -117,7 +117,9 @@ fn the_rounds_of_a_soak_tell_each_bad_sector_once() {
         last: 1,
         seconds: 2,
     };
-    steps.iter_mut().for_each(|step| step.soak = Some(soak));
+    for step in &mut steps {
+        step.soak = Some(soak);
+    }
     let order = order(steps);
     let evidence = runner::run(&mut Spotted::new(&order), &order, "spotted", &mut || None, &mut |_| {}).unwrap();
     assert!(evidence.phases[1].rounds >= 3, "{}", evidence.phases[1].rounds);

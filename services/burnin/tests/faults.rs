@@ -4,7 +4,13 @@
 //! patterns. Plans come from seeds; a failing one names its seed. `KILN_PLANS` sets how many
 //! (default 10,000 healthy and 3,000 faulty; with `KILN_LONG` a hundred times that).
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::unchecked_time_subtraction,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
 
 mod common;
 

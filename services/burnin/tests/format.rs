@@ -2,7 +2,7 @@
 //!
 //! Needs root, loop devices and the tools; prints `NOT RUN` and passes without them.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
 
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
@@ -114,7 +114,7 @@ impl Loop {
             &mut command,
             self.open(),
             &order,
-            Duration::from_secs(300),
+            Duration::from_mins(5),
             Ties {
                 identity,
                 tell: &mut |s| said.push(s.clone()),
@@ -350,7 +350,7 @@ fn a_formatter_that_is_ended_takes_the_program_along_that_it_runs() {
             .next()
             .is_none_or(|rest| rest.is_empty() || rest.starts_with(['Z', 'X']))
     };
-    let limit = std::time::Instant::now() + Duration::from_secs(60);
+    let limit = std::time::Instant::now() + Duration::from_mins(1);
     while !gone() {
         assert!(std::time::Instant::now() < limit, "the program goes on");
         std::thread::sleep(Duration::from_millis(20));

@@ -126,7 +126,7 @@ fn every_sign_of_a_fault_is_more_than_told() {
             });
         }
         look("it says that it fails".to_owned(), &|after| {
-            after["smart_status"]["passed"] = json!(false)
+            after["smart_status"]["passed"] = json!(false);
         });
         for (key, other) in [("serial_number", "X1"), ("model_name", "another")] {
             if json[key].is_string() {
@@ -143,7 +143,7 @@ fn every_sign_of_a_fault_is_more_than_told() {
             };
             if meaning != Meaning::Helium {
                 look(format!("one more of {}", attribute.name), &|after| {
-                    set(after, attribute.count + 1)
+                    set(after, attribute.count + 1);
                 });
             }
             look(format!("{} twice", attribute.name), &|after| {

@@ -1,7 +1,12 @@
 //! What the drive itself keeps of its job: found, damaged, gone on from without a checkpoint, and gone in the end. `KILN_PLANS` sets
 //! how many cuts are tried in each playbook (default 24; with `KILN_LONG` a hundred times that).
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
 
 mod common;
 
@@ -231,7 +236,7 @@ fn what_tells_nothing_of_its_progress_begins_anew() {
 /// known but that they ended, and none of them is claimed.
 #[test]
 fn a_checkpoint_that_is_lost_in_any_pass_is_found_again_in_that_pass() {
-    let back = (64 << 10) as f64 / GEOMETRY.bytes() as f64;
+    let back = f64::from(64 << 10) / GEOMETRY.bytes() as f64;
     let (mut later, mut exact) = (0, 0);
     for seed in 0..120 {
         let mut random = seed;

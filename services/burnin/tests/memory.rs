@@ -1,6 +1,6 @@
 //! Wrong data that the host's own memory makes is blamed on the host: bad cells in the buffers of a simulated drive.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
 
 mod common;
 

@@ -1,6 +1,6 @@
 //! A job that is paced or held: what it is told it does, and nothing of it is charged to the drive.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
 
 #[macro_use]
 #[path = "common/through.rs"]

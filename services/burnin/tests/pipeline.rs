@@ -1,6 +1,12 @@
 //! The pipeline alone: its requests are answered by hand, so that what a drive does at which moment is exact.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::unchecked_time_subtraction,
+    reason = "tests"
+)]
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -53,7 +59,7 @@ fn most_uncovered(limits: Limits, flush: Duration, fails: std::ops::Range<u32>) 
     let mut flushing: Option<(usize, Duration, u64)> = None;
     let (mut begun, mut back, mut covered, mut flushes, mut most) = (0, 0, 0, 0, 0);
     while !pipeline.is_over() {
-        assert!(now < Duration::from_secs(3_600), "it does not end");
+        assert!(now < Duration::from_hours(1), "it does not end");
         for slot in 0..4 {
             let busy = flying.iter().any(|(at, _)| *at == slot) || flushing.is_some_and(|(at, ..)| at == slot);
             let Some(request) = (!busy).then(|| pipeline.next(now, slot)).flatten() else {
@@ -187,7 +193,7 @@ fn seen(order: &Order, mut errno: impl FnMut(Access) -> Option<i32>) -> Evidence
     let mut now = Duration::ZERO;
     while !pipeline.is_over() {
         now += Duration::from_millis(1);
-        assert!(now < Duration::from_secs(3_600), "it does not end");
+        assert!(now < Duration::from_hours(1), "it does not end");
         pipeline.tick(now);
         let Some(request) = pipeline.next(now, 0) else { continue };
         let outcome = errno(request.access).map_or(Outcome::Done, |errno| Outcome::Failed { errno });

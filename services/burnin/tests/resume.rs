@@ -4,7 +4,12 @@
 //! end a healthy drive has passed whole, every sector holds what was written last and was
 //! read since. Leaving out either kind of flush must make this fail; that is tested too.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
 
 mod common;
 
@@ -131,9 +136,9 @@ fn interrupted(seed: u64, plan: Plan, skip: Skip) -> (Evidence, Sim, u32) {
         }
         cuts += 1;
         if next_random(&mut random) & 1 == 0 {
-            sim.power_cut()
+            sim.power_cut();
         } else {
-            sim.kill()
+            sim.kill();
         }
     }
 }
@@ -263,7 +268,7 @@ fn a_cut_just_after_a_write_began_fails_no_healthy_drive() {
             for report in session.step(&mut sim) {
                 match report {
                     Report::Checkpoint { text, .. } if Checkpoint::decode(&text).unwrap().step == 1 => {
-                        kept = Some(text)
+                        kept = Some(text);
                     }
                     Report::PhaseStarted { step: 2, .. } => begun += 1,
                     _ => {}
@@ -308,7 +313,7 @@ fn a_cut_just_after_a_trim_fails_no_healthy_drive() {
             for report in session.step(&mut sim) {
                 match report {
                     Report::Checkpoint { text, .. } if Checkpoint::decode(&text).unwrap().step == 1 => {
-                        kept = Some(text)
+                        kept = Some(text);
                     }
                     Report::PhaseStarted { step: 3, .. } => trimmed = true,
                     _ => {}
@@ -543,7 +548,7 @@ fn no_checkpoint_is_told_before_the_headers_stand() {
         let mut sim = Sim::new(GEOMETRY, volatile(), 1, order.io.block as usize, seed);
         let mut session = Session::new(&sim, &order, "simulated").unwrap();
         let mut last = None;
-        for turn in 0..seed % 12 + 1 {
+        for turn in 0..=seed % 12 {
             let now = burnin::device::Device::now(&sim);
             match (turn + 1 == seed % 12, seed % 3) {
                 (true, 0) => session.stop(now, "a person"),

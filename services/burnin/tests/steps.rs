@@ -4,7 +4,7 @@
 //! acknowledged, and nothing of patterns. The set of bad sectors must equal that. Plans come from seeds; a failing one
 //! names its seed. `KILN_PLANS` sets how many (default 1,000; with `KILN_LONG` a hundred times that).
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
 
 mod common;
 
@@ -383,7 +383,9 @@ fn a_soak_over_a_drive_that_ignores_trims_tells_the_sectors_of_its_worst_round()
         seconds: 3,
     };
     let mut steps = plain(&[Phase::Write, Phase::Verify, Phase::Trim, Phase::TrimCheck]);
-    steps.iter_mut().for_each(|step| step.soak = Some(soak));
+    for step in &mut steps {
+        step.soak = Some(soak);
+    }
     let mut dice = Dice(5);
     let mut plan = Plan::healthy(Content::Random);
     plan.trim = Trim::Ignored;

@@ -1,6 +1,6 @@
 //! The worker over a real descriptor: an order in, reports out, stopped, resumed, left alone.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Write};

@@ -143,6 +143,11 @@ fn speed(c: &Certificate) -> Option<Chart> {
 /// Longest bucket of a latency histogram: 2^40 µs are twelve days.
 const BUCKETS: usize = 40;
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the power of ten above a count is 1 to 20"
+)]
 fn latency(c: &Certificate) -> Option<Chart> {
     let surface = drawn(c).into_iter().next_back()?;
     let counts = surface.latencies.get(..BUCKETS).unwrap_or(&surface.latencies);
@@ -177,12 +182,12 @@ fn latency(c: &Certificate) -> Option<Chart> {
             })
             .collect(),
         x: vec![microseconds(1 << first), microseconds(1 << (last + 1))],
-        y: (0..=top as usize)
+        y: (0..=top as u32)
             .map(|power| {
                 if power == 0 {
                     "0".to_owned()
                 } else {
-                    Bytes(10_u64.pow(power as u32)).0.to_string()
+                    Bytes(10_u64.saturating_pow(power)).0.to_string()
                 }
             })
             .collect(),
@@ -252,6 +257,11 @@ fn round_up(top: f64) -> (f64, f64) {
     ((top / step).ceil() * step, step)
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "an axis has six steps at most"
+)]
 fn axis(top: f64, step: f64) -> Vec<String> {
     let steps = (top / step).round() as usize;
     let decimals = if step >= 1.0 { 0 } else { 3 };
@@ -260,6 +270,7 @@ fn axis(top: f64, step: f64) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "tests")]
     use super::*;
 
     #[test]

@@ -161,6 +161,11 @@ fn label(phase: &PhaseState) -> String {
     text
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "at most the bytes of the phase, which are a u64"
+)]
 fn phase_told(c: &Certificate, step: usize, phase: &PhaseState) -> String {
     let status = match phase.status {
         PhaseStatus::Done => "",
@@ -375,6 +380,11 @@ pub fn microseconds(us: u64) -> String {
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "seconds of a phase; `as` keeps what is none within a u64"
+)]
 fn duration(seconds: f64) -> String {
     let s = seconds.round() as u64;
     match (s / 3600, s / 60 % 60, s % 60) {

@@ -134,9 +134,10 @@ impl Signed {
                 .get(name)
                 .ok_or_else(|| Bad::Shape(format!("`{name}` is missing")))
         };
-        let words = |name: &str| match field(name)? {
-            Value::String(text) => Ok(text.as_str()),
-            _ => Err(Bad::Shape(format!("`{name}` is no text"))),
+        let words = |name: &str| {
+            field(name)?
+                .as_str()
+                .ok_or_else(|| Bad::Shape(format!("`{name}` is no text")))
         };
         let body = field("certificate")?;
         if body.get("format").and_then(Value::as_str) != Some(FORMAT) {

@@ -135,7 +135,7 @@ fn what_was_measured_without_a_neighbour_is_drawn() {
         surface.zones.iter_mut().skip(1).for_each(|zone| *zone = Bytes(0));
         surface.latencies.clear();
     }
-    for point in job.timeline.iter_mut() {
+    for point in &mut job.timeline {
         point.bad_sectors = 0;
     }
     for point in job.timeline.iter_mut().skip(1).step_by(2) {

@@ -20,7 +20,7 @@ pub struct BackupArgs {
     /// Where the backup goes; a file that is there is not replaced.
     #[arg(long, short)]
     out: PathBuf,
-    /// File with the passphrase in its first line; without it KILN_PASSPHRASE, else it is asked for, twice.
+    /// File with the passphrase in its first line; without it `KILN_PASSPHRASE`, else it is asked for, twice.
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }
@@ -32,7 +32,7 @@ pub struct RestoreArgs {
     remote: RemoteArgs,
     /// The backup.
     file: PathBuf,
-    /// File with the passphrase in its first line; without it KILN_PASSPHRASE, else it is asked for.
+    /// File with the passphrase in its first line; without it `KILN_PASSPHRASE`, else it is asked for.
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     /// Replace everything that the box keeps, without asking.

@@ -185,7 +185,7 @@ pub(crate) mod tests {
             smart: vec![],
             self_tests: vec![],
             timeline: vec![],
-            options: Default::default(),
+            options: wire::options::PlanOptions::default(),
             formatted: None,
             certificate: id.map(|id| CertificateInfo {
                 id: id.into(),

@@ -22,9 +22,9 @@ use crate::remote::{Remote, RemoteArgs, whole};
 /// How often in a row sending may fail without a single chunk getting through.
 const TRIES: u32 = 6;
 /// How long a new system may take to be kept: three starts, each with three minutes to come up and one to prove itself.
-const KEPT_WITHIN: Duration = Duration::from_secs(20 * 60);
+const KEPT_WITHIN: Duration = Duration::from_mins(20);
 /// How long fetching may take.
-const FETCHED_WITHIN: Duration = Duration::from_secs(4 * 3600);
+const FETCHED_WITHIN: Duration = Duration::from_hours(4);
 
 /// Gives a box a new system.
 #[derive(Debug, clap::Args)]

@@ -89,7 +89,7 @@ fn a_backup_goes_from_box_to_box() {
     let put = kiln(&second, "http", "bea", &["restore", "--yes", path]);
     assert_eq!(put.status.code(), Some(0), "{}", told(&put));
     // It ends by itself; whoever supervises starts it again.
-    let patience = Instant::now() + Duration::from_secs(60);
+    let patience = Instant::now() + Duration::from_mins(1);
     while second.ended().is_none() {
         assert!(Instant::now() < patience, "the server goes on with the old state");
         std::thread::sleep(Duration::from_millis(50));

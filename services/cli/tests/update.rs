@@ -1,5 +1,5 @@
 //! `kiln update` against a played box that is out of reach for a while. (Against the real server and writer: `tests/boot`.)
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
 
 mod common;
 

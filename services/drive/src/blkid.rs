@@ -13,6 +13,8 @@ use std::ptr::NonNull;
 
 use blkid_sys as sys;
 
+use crate::content::is_the_drives;
+
 /// Names and values of one probing, as `TYPE=ext4`.
 pub type Values = BTreeMap<String, String>;
 
@@ -103,11 +105,11 @@ impl<'f> Probe<'f> {
         // SAFETY: `raw` is a live probe; the calls only set its fields, for each of the five.
         unsafe { sys::blkid_probe_enable_superblocks(raw, c_int::from(superblocks)) };
         // SAFETY: as above.
-        unsafe { sys::blkid_probe_set_superblocks_flags(raw, SUPERBLOCK_FLAGS as c_int) };
+        unsafe { sys::blkid_probe_set_superblocks_flags(raw, SUPERBLOCK_FLAGS.cast_signed()) };
         // SAFETY: as above.
         unsafe { sys::blkid_probe_enable_partitions(raw, c_int::from(partitions)) };
         // SAFETY: as above.
-        unsafe { sys::blkid_probe_set_partitions_flags(raw, partition_flags as c_int) };
+        unsafe { sys::blkid_probe_set_partitions_flags(raw, partition_flags.cast_signed()) };
         // SAFETY: as above.
         unsafe { sys::blkid_reset_probe(raw) };
     }
@@ -157,7 +159,13 @@ impl<'f> Probe<'f> {
         // SAFETY: `raw` is a live probe with its device set. The list belongs to the probe and lives until its next use.
         let list = unsafe { sys::blkid_probe_get_partitions(self.raw.as_ptr()) };
         if list.is_null() {
-            return Ok(Vec::new());
+            // Of a table that could not be read nobody knows what it names.
+            let error = io::Error::last_os_error();
+            return if is_the_drives(&error) {
+                Err(error)
+            } else {
+                Ok(Vec::new())
+            };
         }
         // SAFETY: `list` is not null and belongs to the live probe.
         let count = unsafe { sys::blkid_partlist_numof_partitions(list) };
@@ -176,8 +184,10 @@ impl<'f> Probe<'f> {
             let size = unsafe { sys::blkid_partition_get_size(entry) };
             // SAFETY: as above.
             let extended = unsafe { sys::blkid_partition_is_extended(entry) } != 0;
-            // SAFETY: as above; the text lives as long as the list.
-            let name = unsafe { owned(sys::blkid_partition_get_name(entry)) };
+            // SAFETY: as above.
+            let name = unsafe { sys::blkid_partition_get_name(entry) };
+            // SAFETY: libblkid gives a NUL-terminated text, or null, that lives as long as the list.
+            let name = unsafe { owned(name) };
             // libblkid counts partitions in sectors of 512 bytes, whatever the device's are.
             let bytes = |sectors: i64| u64::try_from(sectors).ok().and_then(|n| n.checked_mul(512));
             if let (Ok(number), Some(start), Some(size)) = (u32::try_from(number), bytes(start), bytes(size)) {

@@ -186,7 +186,7 @@ pub(crate) mod tests {
         )
     }
 
-    const LONG: Duration = Duration::from_secs(60);
+    const LONG: Duration = Duration::from_mins(1);
 
     #[test]
     fn output_and_status_come_back() {
@@ -206,7 +206,7 @@ pub(crate) mod tests {
                 Err(Failed::Late(_))
             ));
         }
-        assert!(started.elapsed() < Duration::from_secs(60));
+        assert!(started.elapsed() < Duration::from_mins(1));
     }
 
     #[test]
@@ -221,7 +221,7 @@ pub(crate) mod tests {
         assert!(!text.contains("CARGO"), "{text}");
     }
 
-    /// Source: proc_pid_stat(5), the fifth field is the process group.
+    /// Source: `proc_pid_stat(5)`, the fifth field is the process group.
     #[test]
     fn the_terminals_signals_are_not_for_it() {
         let group = |stat: &str| stat.rsplit(") ").next().unwrap().split(' ').nth(2).unwrap().to_owned();

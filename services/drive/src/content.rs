@@ -457,7 +457,7 @@ mod tests {
             now: late.into(),
         };
         let why = io::Error::from_raw_os_error(libc::EIO);
-        let look = salvaged(&from, (SIZE, 512), true, late - BEGIN, &why).unwrap();
+        let look = salvaged(&from, (SIZE, 512), true, late.checked_sub(BEGIN).unwrap(), &why).unwrap();
         assert_eq!(look.members, [member(0, ContentKind::Unseen)], "{look:?}");
     }
 

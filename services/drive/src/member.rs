@@ -34,7 +34,7 @@ pub enum ContentKind {
     Asm,
     /// File system that the hosts of a cluster share.
     Cluster,
-    /// Apple CoreStorage volume, which may span drives.
+    /// Apple `CoreStorage` volume, which may span drives.
     CoreStorage,
     /// What the device mapper keeps beside or below other data: snapshot store, integrity or verity layer, VDO.
     DeviceMapper,

@@ -147,6 +147,7 @@ fn open(node: &Path) -> std::io::Result<(File, DevNum, u64, u32)> {
 }
 
 /// See [`crate::answer_child`].
+#[expect(clippy::exit, reason = "a child answers and does nothing of what its program is for")]
 pub(crate) fn answer() {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_none_or(|first| first != ARGUMENT) {

@@ -141,7 +141,7 @@ impl Salvage {
             begun = true;
             let (bad, wasted) = (self.bad.len(), self.wasted);
             self.piece(from, piece.clone(), began)?;
-            let is_slow = self.wasted - wasted >= NARROW || self.wasted >= WASTED_MAX;
+            let is_slow = self.wasted.saturating_sub(wasted) >= NARROW || self.wasted >= WASTED_MAX;
             if self.bad.len() > bad && (is_slow || from.now() - began >= GIVE_UP) {
                 self.skipped.extend_from_slice(&pieces[n + 1..]);
                 break;
@@ -156,6 +156,7 @@ impl Salvage {
         over.map_or(at, |bad| self.after_bad(bad.end))
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "at most `PIECE` bytes")]
     fn piece(&mut self, from: &impl Source, range: Range<u64>, began: Instant) -> io::Result<()> {
         if self
             .bad
@@ -211,11 +212,11 @@ fn pieces(mut range: Range<u64>, backwards: bool) -> Vec<Range<u64>> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
     use super::*;
 
     fn made(size: u64) -> Salvage {
-        Salvage::new(size, Instant::now() + Duration::from_secs(600)).unwrap()
+        Salvage::new(size, Instant::now() + Duration::from_mins(10)).unwrap()
     }
 
     #[test]

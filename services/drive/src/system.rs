@@ -117,7 +117,7 @@ pub(crate) fn try_names(dir: &Path) -> io::Result<Vec<String>> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
     use super::*;
 
     #[test]

@@ -39,7 +39,7 @@ const USAGE_PERIOD: Duration = Duration::from_secs(3);
 const HEAT_PERIOD: Duration = Duration::from_secs(10);
 
 /// How often all of `/sys/block` is walked although nothing was heard, in case a uevent never came.
-const WALK_PERIOD: Duration = Duration::from_secs(60);
+const WALK_PERIOD: Duration = Duration::from_mins(1);
 
 /// Stack of the small threads, of which each drive has one.
 const STACK: usize = 256 << 10;
@@ -302,7 +302,9 @@ impl Owner {
                     .filter(|device| id.is_none() || device.identity.id == id)
                     .map(Plug::of)
                     .collect();
-                plugs.into_iter().for_each(|plug| self.look(plug));
+                for plug in plugs {
+                    self.look(plug);
+                }
                 false
             }
             Message::Stop => false,

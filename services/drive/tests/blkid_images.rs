@@ -225,7 +225,7 @@ fn by_hand(name: &str, file: &File, size: u64) {
     }
 }
 
-/// md 1.x superblock that says it lies at sector `at`. Source: `struct mdp_superblock_1` in linux/raid/md_p.h.
+/// md 1.x superblock that says it lies at sector `at`. Source: `struct mdp_superblock_1` in `linux/raid/md_p.h`.
 fn md1(at: u64) -> Vec<u8> {
     let mut block = vec![0_u8; 4096];
     let mut put = |at: usize, bytes: &[u8]| block[at..at + bytes.len()].copy_from_slice(bytes);

@@ -90,7 +90,7 @@ fn guard(allow_loop: bool) -> Guard {
     Guard {
         prober: Prober::Program(env!("CARGO_BIN_EXE_kiln-drive").into()),
         allow_loop,
-        deadline: std::time::Duration::from_secs(60),
+        deadline: std::time::Duration::from_mins(1),
         ..Guard::default()
     }
 }

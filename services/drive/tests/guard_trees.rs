@@ -56,9 +56,9 @@ fn fault_13_each_mark_of_use_is_found() {
     let undo = |path: &str| {
         let path = root.join(path);
         if path.is_dir() {
-            std::fs::remove_dir_all(path).unwrap()
+            std::fs::remove_dir_all(path).unwrap();
         } else {
-            std::fs::remove_file(path).unwrap()
+            std::fs::remove_file(path).unwrap();
         }
     };
     type Case<'a> = (&'a str, &'a [(&'a str, &'a str)], &'a str);
@@ -233,7 +233,7 @@ fn what_cannot_be_read_is_refused_and_what_is_gone_is_not() {
                 put(
                     "sys/kernel/config/nvmet/subsystems/nqn/namespaces/1/device_path",
                     b"/far/sdb\n",
-                )
+                );
             },
             Some("NVMe target (nqn, name space 1) exports /far/sdb, which cannot be found here"),
         ),

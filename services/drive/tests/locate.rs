@@ -12,7 +12,7 @@ use drive::System;
 use drive::locate::{Failed, Leave, Locating, Means, Tools, how, place, put_out};
 use drive::sysfs::{self, Device};
 
-const LONG: Duration = Duration::from_secs(60);
+const LONG: Duration = Duration::from_mins(1);
 
 /// Of a drive at rest.
 fn start(system: &System, tools: &Tools, device: &Device, longest: Duration) -> Result<Locating, Failed> {

@@ -400,14 +400,14 @@ fn fault_11_sas_tests_are_followed_likewise() {
         let documents = [sas(&[old]), sas(&[(1, 15, 0), old]), sas(&[(1, result, 22_364), old])];
         let stage = Stage::new(Bus::Scsi, &documents, begun);
         let running = stage.start(Kind::Short).unwrap();
-        assert_eq!(running.limits.announced, Duration::from_secs(120));
+        assert_eq!(running.limits.announced, Duration::from_mins(2));
         let (test, _) = stage.follow(running);
         assert_eq!((test.outcome, test.lba), (want, lba), "{}", test.told);
     }
     let stage = Stage::new(Bus::Scsi, &[sas(&[])], begun);
     assert_eq!(
         stage.start(Kind::Extended).unwrap().limits.announced,
-        Duration::from_secs(3600)
+        Duration::from_hours(1)
     );
     // What QEMU's SCSI disks answer.
     let stage = Stage::new(

@@ -148,7 +148,7 @@ fn one_that_hangs_is_left_after_the_deadline() {
         tool.read(Path::new(NODE), &expected("ABC", Bus::Sata)),
         Err(Unreadable::Run(_))
     ));
-    assert!(started.elapsed() < Duration::from_secs(60));
+    assert!(started.elapsed() < Duration::from_mins(1));
 }
 
 #[test]

@@ -55,10 +55,10 @@ pub fn document(r: &Reading) -> Value {
             let words = r.attributes.iter().map(|a| (a.key.clone(), json!(a.count)));
             put("nvme_smart_health_information_log", Value::Object(words.collect()));
         }
-        _ if !rows.is_empty() => {
+        Protocol::Ata | Protocol::Scsi | Protocol::Unknown if !rows.is_empty() => {
             put("ata_smart_attributes", json!({ "table": rows }));
         }
-        _ => {}
+        Protocol::Ata | Protocol::Scsi | Protocol::Unknown => {}
     }
     Value::Object(all)
 }

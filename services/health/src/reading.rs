@@ -202,7 +202,7 @@ pub fn read(json: &Value) -> Result<Reading, NotSmart> {
     }
     let told = smart::read(json).map_err(|why| match why {
         smart::NotSmart::NoDevice(why) => NotSmart::NoDevice(format!(" ({why})")),
-        other => NotSmart::NoDevice(format!(" ({other})")),
+        other @ (smart::NotSmart::Json(_) | smart::NotSmart::TooLong(_)) => NotSmart::NoDevice(format!(" ({other})")),
     })?;
     let device = if told.device.is_empty() {
         "unnamed device".to_owned()

@@ -183,7 +183,9 @@ impl Told {
                 Ok(at) => return self.sane_time(at, now),
                 Err(error) => format!("is no RFC 3339 time: {error}"),
             },
-            other => format!("is {}; expected a text as 2026-11-20T12:00:00Z", kind_of(other)),
+            other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
+                format!("is {}; expected a text as 2026-11-20T12:00:00Z", kind_of(other))
+            }
         };
         self.flaws.push(flaw("timestamp", what));
         now
@@ -206,7 +208,9 @@ impl Told {
             Value::Null => return (Vec::new(), Vec::new()),
             Value::Array(documents) if documents.len() <= DRIVES_MAX => return self.documents(documents),
             Value::Array(documents) => format!("has {} entries; at most {DRIVES_MAX}", documents.len()),
-            other => format!("is {}; expected a list of smartctl documents", kind_of(other)),
+            other @ (Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Object(_)) => {
+                format!("is {}; expected a list of smartctl documents", kind_of(other))
+            }
         };
         self.flaws.push(flaw("drives", what));
         (Vec::new(), Vec::new())

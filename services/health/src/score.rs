@@ -80,6 +80,11 @@ impl Status {
 }
 
 /// Scores a reading.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "at most a third of 100, and from 0 to 30"
+)]
 pub fn score(reading: &Reading, spec: Option<&Spec>) -> Score {
     let mut parts = Vec::new();
     let mut lose = |part: &str, cost: u32, why: String| {

@@ -118,8 +118,8 @@ pub fn fit(points: &[(i64, f64)]) -> Option<Trend> {
     };
     let direction = match confidence {
         Confidence::None => "steady",
-        _ if slope > 0.0 => "rising",
-        _ => "falling",
+        Confidence::Low | Confidence::Medium | Confidence::High if slope > 0.0 => "rising",
+        Confidence::Low | Confidence::Medium | Confidence::High => "falling",
     };
     Some(Trend {
         points: points.len(),
@@ -138,6 +138,7 @@ pub fn fit(points: &[(i64, f64)]) -> Option<Trend> {
 impl Trend {
     /// When the line crosses `limit` from where it is now; `None` where it does not, is not sure, or is farther than
     /// twenty years.
+    #[expect(clippy::cast_possible_truncation, reason = "seconds of at most twenty years")]
     pub fn crossing(&self, limit: f64, last: Time) -> Option<Crossing> {
         if self.confidence == Confidence::None {
             return None;
@@ -160,7 +161,7 @@ impl Trend {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::float_cmp, reason = "tests")]
     use super::*;
 
     const D: i64 = 86_400;

@@ -1,5 +1,10 @@
 //! The book over a real store: what a report changes, what is told once, what outlives a restart, what is bounded.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "tests"
+)]
 
 use std::collections::BTreeMap;
 

@@ -203,7 +203,7 @@ impl Endpoint {
     pub fn believing(self, trust: Trust) -> Self {
         match self {
             Self::Tls { host, port, .. } => Self::Tls { host, port, trust },
-            other => other,
+            other @ (Self::Tcp { .. } | Self::Unix(_)) => other,
         }
     }
 

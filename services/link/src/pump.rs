@@ -30,8 +30,8 @@ const TRY_AGAIN: u16 = 1013;
 
 /// What the socket did.
 struct Did {
-    flushed: Option<Result<(), Error>>,
-    read: Option<Option<Result<Message, Error>>>,
+    flushed: Poll<Result<(), Error>>,
+    read: Poll<Option<Result<Message, Error>>>,
 }
 
 /// The task's ends of the channels to those who hold the connection.
@@ -100,15 +100,15 @@ where
             },
             did = turn(&mut socket, writing, reading) => {
                 match did.flushed {
-                    Some(Ok(())) => stuck_at = None,
-                    Some(Err(error)) => return failed(socket, error, &limits).await,
-                    None => {}
+                    Poll::Ready(Ok(())) => stuck_at = None,
+                    Poll::Ready(Err(error)) => return failed(socket, error, &limits).await,
+                    Poll::Pending => {}
                 }
                 match did.read {
-                    None => {}
-                    Some(None) => return Closed::Gone,
-                    Some(Some(Err(error))) => return failed(socket, error, &limits).await,
-                    Some(Some(Ok(message))) => {
+                    Poll::Pending => {}
+                    Poll::Ready(None) => return Closed::Gone,
+                    Poll::Ready(Some(Err(error))) => return failed(socket, error, &limits).await,
+                    Poll::Ready(Some(Ok(message))) => {
                         let now = Instant::now();
                         heard.send_replace(now);
                         deaf_at = now + limits.silence;
@@ -162,16 +162,16 @@ where
 {
     poll_fn(|context| {
         let mut did = Did {
-            flushed: None,
-            read: None,
+            flushed: Poll::Pending,
+            read: Poll::Pending,
         };
-        if writing && let Poll::Ready(result) = Pin::new(&mut *socket).poll_flush(context) {
-            did.flushed = Some(result);
+        if writing {
+            did.flushed = Pin::new(&mut *socket).poll_flush(context);
         }
-        if reading && let Poll::Ready(item) = Pin::new(&mut *socket).poll_next(context) {
-            did.read = Some(item);
+        if reading {
+            did.read = Pin::new(&mut *socket).poll_next(context);
         }
-        if did.flushed.is_some() || did.read.is_some() {
+        if did.flushed.is_ready() || did.read.is_ready() {
             Poll::Ready(did)
         } else {
             Poll::Pending
@@ -181,6 +181,10 @@ where
 }
 
 /// The library gave up on the socket: tells the peer where that is still possible.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "whatever else the library says ends the socket, in its words"
+)]
 async fn failed<S>(socket: WebSocketStream<Counted<S>>, error: Error, limits: &Limits) -> Closed
 where
     S: AsyncRead + AsyncWrite + Unpin,
@@ -345,7 +349,7 @@ mod tests {
         )
         .await;
         let (client, _client_in) = connection::start(socket, limits, "client");
-        tokio::time::sleep(Duration::from_secs(3600)).await;
+        tokio::time::sleep(Duration::from_hours(1)).await;
         assert!(!server.is_over() && !client.is_over());
     }
 
@@ -499,7 +503,7 @@ mod tests {
             }
             raw
         });
-        tokio::time::sleep(Duration::from_secs(300)).await;
+        tokio::time::sleep(Duration::from_mins(5)).await;
         for n in 0..1000 {
             let Ok(Frame::Log(line)) = receiver.recv().await else {
                 panic!("closed at {n}")

@@ -95,10 +95,11 @@ pub struct Stranger {
 impl Stranger {
     /// The certificate for which a TLS handshake ended; `None` where it ended otherwise.
     pub fn of(error: &io::Error) -> Option<&Self> {
-        match error.get_ref()?.downcast_ref::<Error>()? {
-            Error::InvalidCertificate(CertificateError::Other(other)) => other.0.downcast_ref(),
-            _ => None,
-        }
+        let Error::InvalidCertificate(CertificateError::Other(other)) = error.get_ref()?.downcast_ref::<Error>()?
+        else {
+            return None;
+        };
+        other.0.downcast_ref()
     }
 }
 
@@ -167,6 +168,7 @@ impl Trust {
 }
 
 /// Why a certificate is not believed, so that a person sees what to do.
+#[expect(clippy::wildcard_enum_match_arm, reason = "of the rest it says itself what it is")]
 fn words(why: &CertificateError) -> String {
     let day = |time: &UnixTime| {
         let second = i64::try_from(time.as_secs()).unwrap_or(i64::MAX);
@@ -264,7 +266,7 @@ impl ServerCertVerifier for Judge {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
     use super::*;
 
     #[test]

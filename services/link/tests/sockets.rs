@@ -1,6 +1,7 @@
 //! Both ends over real sockets: a hyper server that upgrades, and [`link::Endpoint`] over TCP, TLS and a Unix socket.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
+use std::collections::BTreeMap;
 use std::convert::Infallible;
 
 use bytes::Bytes;
@@ -35,9 +36,8 @@ async fn answer<S: AsyncRead + AsyncWrite + Unpin + Send + 'static>(stream: S, s
             {
                 return plain(StatusCode::UNAUTHORIZED, "wrong token");
             }
-            let headers = match link::accept(request.headers()) {
-                Ok(headers) => headers,
-                Err(_) => return plain(StatusCode::BAD_REQUEST, "not a WebSocket"),
+            let Ok(headers) = link::accept(request.headers()) else {
+                return plain(StatusCode::BAD_REQUEST, "not a WebSocket");
             };
             let upgrade = hyper::upgrade::on(&mut request);
             tokio::spawn(async move {
@@ -74,7 +74,7 @@ async fn both_ways(endpoint: Endpoint, mut served: mpsc::Receiver<Connection>) {
         severity: wire::event::Severity::Info,
         message: "began".into(),
         host: String::new(),
-        metadata: Default::default(),
+        metadata: BTreeMap::default(),
     });
     client.send(&Frame::Heartbeat).await.unwrap();
     client.send(&frame).await.unwrap();

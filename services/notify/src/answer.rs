@@ -11,7 +11,7 @@ use crate::message::{cut, one_line};
 use crate::url::Address;
 
 /// Longest wait that a service may ask for; more is cut to this.
-pub const RETRY_AFTER_MAX: Duration = Duration::from_secs(6 * 3600);
+pub const RETRY_AFTER_MAX: Duration = Duration::from_hours(6);
 
 /// Most of an answer's words that are kept, in characters.
 const WORDS_MAX: usize = 400;
@@ -91,7 +91,13 @@ pub fn judge(channel: &Channel, head: Head<'_>, body: &[u8], now: Time) -> Resul
                 .and_then(Value::as_i64)
                 != Some(1)
         }
-        _ => false,
+        Channel::Slack { token: None, .. }
+        | Channel::Email(_)
+        | Channel::Discord { .. }
+        | Channel::Ntfy { .. }
+        | Channel::Gotify { .. }
+        | Channel::Signal { .. }
+        | Channel::Generic(_) => false,
     };
     if (200..300).contains(&status) && !refused_inside {
         return Ok(if words.is_empty() {

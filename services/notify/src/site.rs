@@ -112,9 +112,8 @@ impl Site {
 
     fn channel(&mut self, name: &str, mut keys: Map<String, Value>, now: Time) {
         let at = place(name);
-        let url = match keys.remove("url") {
-            Some(Value::String(url)) => url,
-            _ => return self.tell(&format!("{at} url"), "the channel's URL in quotes"),
+        let Some(Value::String(url)) = keys.remove("url") else {
+            return self.tell(&format!("{at} url"), "the channel's URL in quotes");
         };
         // The number is the name's, so that what waits goes on to the new address when the URL is changed.
         let mut service = locked_one(number(&format!("alerts.{name}")), name, url.trim(), now);

@@ -30,6 +30,9 @@ impl Login {
     }
 
     /// The status, and the body as JSON, or as a string where it is none.
+    ///
+    /// # Panics
+    /// When the server does not answer as a server does, or not in time.
     #[must_use]
     pub fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
         let mut stream = TcpStream::connect(&self.address).unwrap();
@@ -55,6 +58,9 @@ impl Login {
     }
 
     /// What is read there.
+    ///
+    /// # Panics
+    /// When the answer is not 200.
     #[must_use]
     pub fn get(&self, path: &str) -> Value {
         let (status, answer) = self.ask("GET", path, &Value::Null);
@@ -63,6 +69,9 @@ impl Login {
     }
 
     /// Waits until what is read there is as `good` says.
+    ///
+    /// # Panics
+    /// When it does not become so in time.
     pub fn wait(&self, path: &str, good: impl Fn(&Value) -> bool) -> Value {
         let begun = Instant::now();
         loop {
@@ -76,6 +85,9 @@ impl Login {
     }
 
     /// Registers an add-on as a person does, with the address where it listens or none; its number and token.
+    ///
+    /// # Panics
+    /// When the add-on is not taken.
     #[must_use]
     pub fn register(&self, name: &str, url: &str) -> (u64, String) {
         let (status, answer) = self.ask("POST", "/api/addons/register", &json!({ "name": name, "url": url }));

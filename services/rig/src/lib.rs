@@ -22,4 +22,4 @@ pub use told::not_run;
 use std::time::Duration;
 
 /// Longest time that one answer or one change may take: the machine that runs this may be slow and busy.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);

@@ -52,6 +52,9 @@ impl Server {
     }
 
     /// The same at this address: the one that a killed server had, say.
+    ///
+    /// # Panics
+    /// When the server cannot be started, or ends before it listens.
     #[must_use]
     pub fn listening_at(mut self, address: &str) -> Started {
         let mut child = self.command.args(["--listen", address]).spawn().unwrap();
@@ -86,6 +89,9 @@ impl Started {
     }
 
     /// How it ended by itself, once it has.
+    ///
+    /// # Panics
+    /// When the process cannot be asked.
     #[must_use]
     pub fn ended(&mut self) -> Option<ExitStatus> {
         self.process.0.try_wait().unwrap()

@@ -54,7 +54,7 @@ fn patience(command: &Command) -> Duration {
 }
 
 /// How long a reply that is late is still listened for, after a start: so that the log tells what came of it.
-const LATE: Duration = Duration::from_secs(600);
+const LATE: Duration = Duration::from_mins(10);
 
 /// What may have come of a command that has left and is not answered; and what to do. `None` where it changes nothing.
 fn doubt(command: &Command) -> Option<&'static str> {

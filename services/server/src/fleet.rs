@@ -48,7 +48,7 @@ const INTERVAL_KEY: &str = "hosts.report-interval";
 
 /// A host is silent after so many intervals, but not before ten minutes.
 const MISSED: u32 = 3;
-const LEAST_SILENCE: Duration = Duration::from_secs(600);
+const LEAST_SILENCE: Duration = Duration::from_mins(10);
 
 /// How often silence is looked for.
 const LOOK: Duration = Duration::from_secs(30);
@@ -85,13 +85,13 @@ pub enum Road {
 impl Fleet {
     /// The fleet of a store.
     pub fn new(store: store::Store) -> Self {
-        let limit = || Mutex::new(Limit::new(A_MINUTE, Duration::from_secs(60)));
+        let limit = || Mutex::new(Limit::new(A_MINUTE, Duration::from_mins(1)));
         Self {
             book: Book::new(store),
             intake: Intake::default(),
             registrations: limit(),
             authentications: limit(),
-            reports: Mutex::new(Limit::new(REPORTS, Duration::from_secs(60))),
+            reports: Mutex::new(Limit::new(REPORTS, Duration::from_mins(1))),
             shares: Mutex::default(),
             heard: Mutex::default(),
             ends: Mutex::default(),
@@ -127,13 +127,12 @@ impl Fleet {
     pub fn is_over(&self, token: &Token, now: Now) -> bool {
         let Some(expires) = token.expires_at else { return false };
         let ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
-        match ends.get(&token.id) {
-            Some(end) => now.mono >= *end,
-            None => {
-                let lasts = Duration::try_from(expires.duration_since(token.created_at)).unwrap_or_default();
-                let latest = now.wall.checked_add(SET_BACK).unwrap_or(wire::Time::MAX);
-                now.mono >= lasts || token.created_at > latest
-            }
+        if let Some(end) = ends.get(&token.id) {
+            now.mono >= *end
+        } else {
+            let lasts = Duration::try_from(expires.duration_since(token.created_at)).unwrap_or_default();
+            let latest = now.wall.checked_add(SET_BACK).unwrap_or(wire::Time::MAX);
+            now.mono >= lasts || token.created_at > latest
         }
     }
 

@@ -226,7 +226,7 @@ fn used() -> Problem {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "tests")]
     use ed25519_dalek::{Signature, Verifier};
     use proptest::prelude::*;
     use wire::gate::{PlanDrive, Told, digest, labels};

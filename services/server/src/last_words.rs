@@ -21,7 +21,7 @@ const PAGE: usize = 32;
 
 /// Jobs that stay however many failures stand: as many of the newest as the agent tells again when it connects (its 700 finished ones
 /// and those under way), so that none is let go only to be told once more.
-const STAY: usize = JOBS_MAX as usize * 3 / 4;
+const STAY: usize = JOBS_MAX * 3 / 4;
 
 /// The table of jobs, of which this module only reads.
 const KEPT: Table<String, Kept> = Table::new(JOBS.name());

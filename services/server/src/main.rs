@@ -22,7 +22,7 @@ use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
 
 /// How often the certificate's time is looked at.
-const LOOK: Duration = Duration::from_secs(3600);
+const LOOK: Duration = Duration::from_hours(1);
 
 /// Exit code of a usage error.
 const USAGE: u8 = 64;
@@ -186,7 +186,7 @@ fn tls(config: &Config, name: &str, app: &App) -> Option<TlsAcceptor> {
 /// Starts the server again when its certificate is to be made anew: a box runs for years, and its clock may have stood
 /// elsewhere when the certificate was made. The sockets are the supervisor's, so no request is lost.
 async fn renew(app: Arc<App>) {
-    let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + Duration::from_secs(60), LOOK);
+    let mut tick = tokio::time::interval_at(tokio::time::Instant::now() + Duration::from_mins(1), LOOK);
     loop {
         tick.tick().await;
         let Some(shown) = app.life.certificate.get() else {

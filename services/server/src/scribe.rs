@@ -247,7 +247,9 @@ impl Desk {
     async fn take(&mut self, batch: Vec<Order>) {
         match self.write(&batch).await {
             Ok(()) => {
-                batch.into_iter().for_each(|order| order.answer(Ok(())));
+                for order in batch {
+                    order.answer(Ok(()));
+                }
                 self.look().await;
             }
             Err(error) if error.is_transient() => {
@@ -262,7 +264,9 @@ impl Desk {
                 let now = self.clock.now();
                 (self.why, self.since, self.since_wall) = (error, now.mono, now.wall);
                 self.again = Instant::now() + AGAIN;
-                batch.into_iter().for_each(|order| self.hold(order));
+                for order in batch {
+                    self.hold(order);
+                }
                 // An order that was refused leaves nothing to try again with: the store is asked all the same.
                 if self.held.is_empty() {
                     let keep = Arc::default();
@@ -281,7 +285,8 @@ impl Desk {
                             "something that has to be kept was not stored"
                         );
                     }
-                    alone.into_iter().for_each(|order| order.answer(answer.clone()));
+                    let [order] = alone;
+                    order.answer(answer);
                 }
             }
         }
@@ -454,7 +459,7 @@ fn json<T: Serialize>(value: &T) -> store::Result<serde_json::Value> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::unreadable_literal, reason = "tests")]
     use store::{Check, Options};
 
     use super::retain::verify;

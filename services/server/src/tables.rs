@@ -69,7 +69,7 @@ pub const JOBS: Table<String, Job> = Table::new("jobs");
 
 /// Jobs kept; with full findings one takes up to 60 kB, mostly far less. Past it the oldest go, failures that stand the last of them
 /// ([`crate::last_words::to_go`]).
-pub const JOBS_MAX: u64 = 1000;
+pub const JOBS_MAX: usize = 1000;
 
 /// Log lines of the jobs.
 pub const JOB_LOG: Table<(String, u64), LogLine> = Table::new("joblog");
@@ -90,7 +90,7 @@ pub const CERTIFICATES: Table<String, String> = Table::new("certificates");
 pub const SEALS: Table<String, CertificateEntry> = Table::new("seals");
 
 /// Entries kept in the list: each outlives its job, so that a revocation stays known; at 500 bytes each, 2 MB.
-pub const SEALS_MAX: u64 = 4000;
+pub const SEALS_MAX: usize = 4000;
 
 /// Takes out of a table every entry that this version cannot read; the others stay. `None` where all can be read, or nobody knows
 /// what the table holds.

@@ -87,6 +87,7 @@ fn failed(what: &str, error: &io::Error) -> Finding {
 /// Checks a file and exits, if this process was started for that; else returns at once.
 ///
 /// To be called first thing in `main` by every program that opens a store with [`Check::Reexec`].
+#[expect(clippy::exit, reason = "the process was started for the check alone")]
 pub fn answer_check() {
     let mut arguments = std::env::args_os().skip(1);
     if arguments.next().is_none_or(|first| first != ARGUMENT) {
@@ -244,7 +245,8 @@ fn walk(file: &Path, schema: u32) -> heed::Result<Finding> {
     // Without one LMDB maps what the file asks for: where that is damaged, the machine would seem to lack memory.
     let size = std::fs::metadata(file)?.len().next_multiple_of(64 << 10);
     let mut builder = EnvOpenOptions::new().read_txn_without_tls();
-    builder.map_size(size as usize).max_dbs(256);
+    let size = usize::try_from(size).map_err(|_| io::Error::from(io::ErrorKind::OutOfMemory))?;
+    builder.map_size(size).max_dbs(256);
     // SAFETY: read-only, and without LMDB's lock file, which is right because the caller holds the directory's lock and
     // nobody writes meanwhile.
     unsafe { builder.flags(EnvFlags::NO_SUB_DIR | EnvFlags::READ_ONLY | EnvFlags::NO_LOCK) };

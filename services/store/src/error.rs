@@ -126,6 +126,7 @@ impl Error {
     }
 
     /// Wraps an LMDB error that came up while doing `what`, telling a full store from a broken one.
+    #[expect(clippy::wildcard_enum_match_arm, reason = "all but a full store is a broken one")]
     pub(crate) fn lmdb(what: &'static str) -> impl FnOnce(heed::Error) -> Error {
         move |cause| match cause {
             heed::Error::Mdb(heed::MdbError::MapFull) => Error::Full("its map has no free page"),

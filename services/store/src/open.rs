@@ -58,7 +58,7 @@ impl Options {
             schema: 1,
             tables: tables.to_vec(),
             check: Check::Reexec,
-            check_deadline: Duration::from_secs(120),
+            check_deadline: Duration::from_mins(2),
         }
     }
 }
@@ -97,7 +97,7 @@ pub fn open(dir: &Path, options: &Options) -> Result<Opened> {
     let mut builder = EnvOpenOptions::new().read_txn_without_tls();
     builder
         .map_size(options.map_size.next_multiple_of(64 << 10))
-        .max_dbs(names.len() as u32)
+        .max_dbs(u32::try_from(names.len()).unwrap_or(u32::MAX))
         .max_readers(READERS);
     // SAFETY: NO_SUB_DIR only says that the path is a file. No durability flag is given up.
     unsafe { builder.flags(EnvFlags::NO_SUB_DIR) };

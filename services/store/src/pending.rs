@@ -89,12 +89,11 @@ impl<T> Future for Pending<T> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let mut state = self.slot.lock();
-        match state.answer.take() {
-            Some(answer) => Poll::Ready(answer),
-            None => {
-                state.waker = Some(context.waker().clone());
-                Poll::Pending
-            }
+        if let Some(answer) = state.answer.take() {
+            Poll::Ready(answer)
+        } else {
+            state.waker = Some(context.waker().clone());
+            Poll::Pending
         }
     }
 }

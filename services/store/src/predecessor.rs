@@ -55,6 +55,7 @@ pub(crate) fn left(lock: &Path) -> io::Result<Left> {
 }
 
 /// The process that has a lock on any part of the file; 0 for one that has no number here.
+#[expect(clippy::cast_possible_truncation, reason = "the kernel's kinds of locks are 0 to 2")]
 fn holder(file: &File) -> io::Result<Option<i32>> {
     let mut asked = libc::flock {
         l_type: libc::F_WRLCK as libc::c_short,
@@ -83,7 +84,7 @@ impl Task {
         !ended && (self.name == writer::NAME || self.number == pid)
     }
 
-    /// Source: proc_pid_stat(5): the number, the name in brackets, the state. The name may have brackets of its own.
+    /// Source: `proc_pid_stat(5)`: the number, the name in brackets, the state. The name may have brackets of its own.
     fn parse(stat: &str) -> Option<Self> {
         let (number, rest) = stat.split_once(" (")?;
         let (name, rest) = rest.rsplit_once(") ")?;

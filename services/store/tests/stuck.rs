@@ -14,7 +14,7 @@ const NOTES: Table<u64, String> = Table::new("notes");
 const PLACE: &str = "KILN_TEST_STUCK";
 
 /// Longest wait for anything here.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 fn options() -> Options {
     Options {

@@ -1,5 +1,5 @@
 //! Tables against a model, order of writes, rollback, batching, retention, and use from tasks.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -94,7 +94,7 @@ fn waiting_writes_share_one_commit() {
 #[test]
 fn a_write_that_can_wait_joins_the_next_one_and_waits_no_longer_than_it_can() {
     let (_dir, store) = fresh();
-    let hour = Duration::from_secs(3_600);
+    let hour = Duration::from_hours(1);
     let waiting: Vec<_> = (0..24)
         .map(|n| store.write_within(hour, move |w| EVENTS.append(w, &n)))
         .collect();

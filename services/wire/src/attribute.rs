@@ -51,11 +51,11 @@ pub fn count(id: u16, raw: u64, text: &str, is_seagate: bool) -> u64 {
         1 | 7 | 195 if is_seagate => raw >> 32,
         190 | 194 => raw & 0xFF,
         9 | 240 => leading(text)
-            .filter(|hours| *hours <= u64::from(u32::MAX))
+            .filter(|hours| u32::try_from(*hours).is_ok())
             .unwrap_or(raw & 0xFFFF_FFFF),
         // By default smartctl prints 65,539 sectors as `3 (0 1)`, as if the words were apart. Fujitsu packs 5 with the high word,
         // `0 (2000 0)`; under 196 also with the middle one, `0 (0 6981)`, so that this is for 5 alone.
-        5 if raw <= u64::from(u32::MAX) => raw,
+        5 if u32::try_from(raw).is_ok() => raw,
         // smartctl writes `3 (0 7)` where the database says that the words are apart.
         _ if raw > u64::from(u32::MAX) || raw > 0xFFFF && text.contains(" (") => told(leading(text)).unwrap_or(raw),
         _ => raw,

@@ -2,7 +2,7 @@
 //!
 //! `cases/manifest.json` changes one thing at a time in `cases/manifest-full.json`, which has every name that is known.
 //! `KILN_BLESS=1 cargo test -p wire --test manifest` writes the schema and the reference in `PROTOCOL.md`.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

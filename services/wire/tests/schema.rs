@@ -1,6 +1,6 @@
 //! The JSON Schema of the frames is generated from these types and checked in; this test fails when it is stale, and
 //! has an independent validator look at frames of every type. `KILN_BLESS=1 cargo test -p wire --test schema` writes it.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use wire::frame::{ActionCall, ActionResult, Frame, Hello, LogLine, Notification,
 use wire::job::{
     FaultKind, Finding, Job, JobState, Outcome, Phase, PhaseState, PhaseStatus, Progress, Surface, TimePoint, Verdict,
 };
-use wire::options::{FormatRequest, PlanOptions};
+use wire::options::{FileSystem, FormatRequest, PlanOptions, Table};
 use wire::playbook::PlaybookInfo;
 use wire::{Bytes, Celsius, DriveId, JobId, Lba, Problem, Time};
 
@@ -110,8 +110,8 @@ fn the_schema_is_fresh() {
 fn job() -> Job {
     let options = PlanOptions {
         format: Some(FormatRequest {
-            table: Default::default(),
-            filesystem: Default::default(),
+            table: Table::default(),
+            filesystem: FileSystem::default(),
             reserved_percent: 2,
             label: "bulk".into(),
         }),

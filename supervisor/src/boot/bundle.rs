@@ -28,7 +28,7 @@ pub(super) const NAME: &str = "KILNDBG.TGZ";
 /// Where the boot partition is mounted meanwhile.
 const AT: &str = "/run/kiln/boot";
 /// How long a factory reset writes over the archive: ten times what a stick that takes 3 MB/s needs.
-const FORGETS_WITHIN: Duration = Duration::from_secs(60);
+const FORGETS_WITHIN: Duration = Duration::from_mins(1);
 /// Files of the kernel's that go in as they are.
 const KERNEL: [&str; 12] = [
     "/proc/cmdline",
@@ -238,10 +238,10 @@ fn keys(table: &toml::Table, path: &str, out: &mut String) {
         } else {
             format!("{path}.{key}")
         };
-        match value {
-            toml::Value::Table(t) => keys(t, &at, out),
-            v if is_open(path, key) => out.push_str(&format!("{at} = {v}\n")),
-            _ => out.push_str(&format!("{at} = (hidden)\n")),
+        match value.as_table() {
+            Some(t) => keys(t, &at, out),
+            None if is_open(path, key) => out.push_str(&format!("{at} = {value}\n")),
+            None => out.push_str(&format!("{at} = (hidden)\n")),
         }
     }
 }

@@ -98,6 +98,6 @@ pub fn main(heir: Option<Heir>) -> ExitCode {
     log::error(&format!("reboot: {e:?}"));
     // The watchdog is not fed any more.
     loop {
-        std::thread::sleep(std::time::Duration::from_secs(60));
+        std::thread::sleep(std::time::Duration::from_mins(1));
     }
 }

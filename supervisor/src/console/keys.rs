@@ -72,7 +72,7 @@ impl Sequence {
     /// Takes a byte; whether it belongs to the sequence.
     fn takes(&mut self, byte: u8) -> bool {
         let (next, takes) = match (*self, byte) {
-            (Sequence::None, 0x1b) | (Sequence::Escape, 0x1b) => (Sequence::Escape, false),
+            (Sequence::None | Sequence::Escape, 0x1b) => (Sequence::Escape, false),
             (Sequence::Escape, b'[') => (Sequence::Parameters(0), true),
             (Sequence::Escape, b'O') => (Sequence::Last, true),
             (Sequence::Parameters(0), b'[') => (Sequence::Last, true),

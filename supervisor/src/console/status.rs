@@ -290,7 +290,7 @@ mod tests {
                     .skip_while(|l| !l.contains("Certificate"))
                     .take(4)
                     .flat_map(|l| l.chars().skip(INDENT))
-                    .filter(|c| c.is_ascii_hexdigit())
+                    .filter(char::is_ascii_hexdigit)
                     .collect();
                 assert!(digits.starts_with(&hex.replace(':', "")), "{digits}\n{t}");
                 assert!(t.contains(&format!("Drives      {}", drives.len())), "{t}");

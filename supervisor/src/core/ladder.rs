@@ -14,7 +14,7 @@ impl Core {
         self.pressure = pressure;
         if self.reboots > 0 && self.is_healthy(now) {
             self.reboots = 0;
-            self.log(None, text!("healthy for an hour: earlier reboots no longer count"), out);
+            Self::log(None, text!("healthy for an hour: earlier reboots no longer count"), out);
         }
         for unit in 0..self.units.len() {
             let spec = &self.specs[unit];
@@ -56,11 +56,11 @@ impl Core {
                         },
                         None,
                     );
-                    self.log(Some(unit), text!("did not end: killing its cgroup"), out);
+                    Self::log(Some(unit), text!("did not end: killing its cgroup"), out);
                     out.push(Action::Kill(unit));
                 }
                 State::Killing { until } if now >= until => {
-                    self.log(
+                    Self::log(
                         Some(unit),
                         text!("survives SIGKILL, stuck in the kernel: abandoned"),
                         out,
@@ -72,7 +72,11 @@ impl Core {
                 State::Backoff { until } | State::Quarantine { until } if now >= until => {
                     self.set(now, unit, State::Waiting, None);
                 }
-                _ => {}
+                // Not yet.
+                State::Starting { .. } | State::Late { .. } | State::Degraded { .. } => {}
+                State::Aborting { .. } | State::Stopping { .. } | State::Killing { .. } => {}
+                State::Backoff { .. } | State::Quarantine { .. } => {}
+                State::Waiting | State::Done | State::Stopped => {}
             }
         }
         if let Phase::Stopping { until, ending, why } = &self.phase
@@ -90,7 +94,7 @@ impl Core {
 
     fn late(&mut self, now: Millis, unit: UnitId, why: Text, out: &mut Vec<Action>) {
         self.units[unit].rung = Some(Rung::Late);
-        self.log(Some(unit), text!("late: {why}"), out);
+        Self::log(Some(unit), text!("late: {why}"), out);
         let until = now + grace(self.watchdog_of(unit));
         self.set(now, unit, State::Late { until }, Some(why));
     }
@@ -100,14 +104,14 @@ impl Core {
         self.units[unit].rung = Some(Rung::Degraded);
         self.set(now, unit, State::Degraded { until }, None);
         out.push(Action::Dump(unit));
-        self.log(Some(unit), text!("degraded: {}", self.units[unit].reason), out);
+        Self::log(Some(unit), text!("degraded: {}", self.units[unit].reason), out);
     }
 
     fn abort(&mut self, now: Millis, unit: UnitId, out: &mut Vec<Action>) {
         self.units[unit].rung = Some(Rung::Abort);
         let until = now + ABORT_GRACE;
         self.set(now, unit, State::Aborting { until }, None);
-        self.log(Some(unit), text!("SIGABRT: {}", self.units[unit].reason), out);
+        Self::log(Some(unit), text!("SIGABRT: {}", self.units[unit].reason), out);
         out.push(Action::Abort(unit));
     }
 
@@ -136,7 +140,7 @@ impl Core {
         );
         if self.specs[unit].kind == Kind::Oneshot && starting && exit == Exit::Code(0) {
             self.set(now, unit, State::Done, Some(Text::new()));
-            self.log(Some(unit), text!("done"), out);
+            Self::log(Some(unit), text!("done"), out);
             return;
         }
         let climbed = matches!(r.state, State::Aborting { .. } | State::Killing { .. }) && !r.reason.is_empty();
@@ -156,7 +160,7 @@ impl Core {
         let r = &mut self.units[unit];
         let said = std::mem::take(&mut r.said);
         let why = if said.is_empty() { why } else { text!("{why} ({said})") };
-        self.log(Some(unit), why.clone(), out);
+        Self::log(Some(unit), why.clone(), out);
         let r = &mut self.units[unit];
         let was_ready = r.ready_at.take().map(|at| now.saturating_sub(at));
         let again = std::mem::take(&mut r.again);
@@ -206,7 +210,7 @@ impl Core {
         r.fails = burst;
         let pause = if critical { QUARANTINE_CRITICAL } else { QUARANTINE };
         let reason = text!("failed {} times in a row, last: {why}", burst + 1);
-        self.log(Some(unit), text!("quarantine: {reason}"), out);
+        Self::log(Some(unit), text!("quarantine: {reason}"), out);
         self.set(now, unit, State::Quarantine { until: now + pause }, Some(reason));
         if !critical {
             return;
@@ -216,13 +220,13 @@ impl Core {
             let name = &self.specs[unit].name;
             self.decide(now, text!("unit {name} {why}, {} times in a row", burst + 1), out);
         } else if !self.medium_present {
-            self.log(
+            Self::log(
                 Some(unit),
                 text!("critical, but the boot medium is absent: no reboot"),
                 out,
             );
         } else if self.reboots >= REBOOTS_MAX {
-            self.log(
+            Self::log(
                 Some(unit),
                 text!("critical, but {REBOOTS_MAX} reboots in a row did not help: no reboot"),
                 out,

@@ -30,7 +30,7 @@ impl Core {
         }
     }
 
-    pub(super) fn log(&self, unit: Option<UnitId>, text: Text, out: &mut Vec<Action>) {
+    pub(super) fn log(unit: Option<UnitId>, text: Text, out: &mut Vec<Action>) {
         out.push(Action::Log { unit, text });
     }
 
@@ -44,7 +44,9 @@ impl Core {
         match r.state {
             State::Starting { .. } => {}
             State::Late { .. } | State::Degraded { .. } if r.ready_at.is_none() => {}
-            _ => return,
+            State::Late { .. } | State::Degraded { .. } | State::Ready { .. } => return,
+            State::Aborting { .. } | State::Stopping { .. } | State::Killing { .. } => return,
+            State::Waiting | State::Backoff { .. } | State::Quarantine { .. } | State::Done | State::Stopped => return,
         }
         r.ready_at = Some(now);
         r.heartbeat = now;
@@ -54,21 +56,26 @@ impl Core {
         }
         // The reason of the last restart stays, for whoever looks later.
         self.set(now, unit, State::Ready { since: now }, None);
-        self.log(Some(unit), text!("ready"), out);
+        Self::log(Some(unit), text!("ready"), out);
     }
 
     pub(super) fn heartbeat(&mut self, now: Millis, unit: UnitId, out: &mut Vec<Action>) {
         let Some(r) = self.units.get_mut(unit) else { return };
         r.heartbeat = r.heartbeat.max(now);
         match r.state {
-            State::Late { .. } | State::Degraded { .. } if r.ready_at.is_some() => {
+            State::Late { .. } | State::Degraded { .. } => {
+                if r.ready_at.is_none() {
+                    return;
+                }
                 if r.fails == 0 {
                     r.rung = None;
                 }
                 self.set(now, unit, State::Ready { since: now }, Some(text!("was late, is back")));
-                self.log(Some(unit), text!("heartbeat is back"), out);
+                Self::log(Some(unit), text!("heartbeat is back"), out);
             }
-            _ => {}
+            State::Starting { .. } | State::Ready { .. } => {}
+            State::Aborting { .. } | State::Stopping { .. } | State::Killing { .. } => {}
+            State::Waiting | State::Backoff { .. } | State::Quarantine { .. } | State::Done | State::Stopped => {}
         }
     }
 
@@ -97,8 +104,8 @@ impl Core {
             let more = r.reloads.left_out(RELOADS, now).unwrap_or(0);
             if r.reloads.takes(RELOADS, now, 1) {
                 match more {
-                    0 => self.log(Some(unit), text!("reloading"), out),
-                    n => self.log(
+                    0 => Self::log(Some(unit), text!("reloading"), out),
+                    n => Self::log(
                         Some(unit),
                         text!("reloading, and {n} times before that was not told"),
                         out,
@@ -135,7 +142,7 @@ impl Core {
         }
         let spec = &self.specs[unit];
         let (until, simple) = (now + spec.start_timeout, spec.kind == Kind::Simple);
-        self.log(Some(unit), text!("its process was found and is kept"), out);
+        Self::log(Some(unit), text!("its process was found and is kept"), out);
         self.begin(now, unit, until);
         if ready || simple {
             self.ready(now, unit, out);
@@ -177,7 +184,7 @@ impl Core {
 
     pub(super) fn stop(&mut self, now: Millis, unit: UnitId, why: Text, out: &mut Vec<Action>) {
         let until = now + self.specs[unit].stop_timeout;
-        self.log(Some(unit), text!("stopping: {why}"), out);
+        Self::log(Some(unit), text!("stopping: {why}"), out);
         self.set(now, unit, State::Stopping { until }, Some(why));
         out.push(Action::Terminate(unit));
     }
@@ -230,7 +237,7 @@ impl Core {
     pub(super) fn shut_down(&mut self, now: Millis, ending: Ending, why: Text, out: &mut Vec<Action>) {
         match &mut self.phase {
             Phase::Running => {
-                self.log(None, text!("shutting down: {why}"), out);
+                Self::log(None, text!("shutting down: {why}"), out);
                 self.phase = Phase::Stopping {
                     until: now + SHUTDOWN_MAX,
                     ending,

@@ -172,7 +172,10 @@ impl Core {
             let heartbeat = (watchdog > 0).then(|| r.heartbeat + silence_allowed(watchdog, self.pressure) + 1);
             match r.state {
                 State::Ready { .. } => heartbeat.into_iter().chain(r.reloading).min(),
-                _ => r.state.deadline(),
+                State::Starting { .. } | State::Late { .. } | State::Degraded { .. } => r.state.deadline(),
+                State::Aborting { .. } | State::Stopping { .. } | State::Killing { .. } => r.state.deadline(),
+                State::Backoff { .. } | State::Quarantine { .. } => r.state.deadline(),
+                State::Waiting | State::Done | State::Stopped => r.state.deadline(),
             }
         });
         let phase = match self.phase {

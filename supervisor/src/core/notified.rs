@@ -1,6 +1,10 @@
 //! Tables of what a service may say of itself besides being ready and alive (sd_notify(3)).
 
-#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a failed unwrap is a failed test"
+)]
 
 use super::tests::{World, unit};
 use super::*;

@@ -1,7 +1,11 @@
 //! Every short schedule: all sequences of a few events over small worlds, each followed by a world that fails for ever and
 //! by one that behaves. What must hold at each step is asserted by `World::step` (see `tests.rs`).
 
-#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::wildcard_enum_match_arm,
+    reason = "a failed unwrap is a failed test"
+)]
 
 use super::tests::{World, moves_seen, unit};
 use super::*;

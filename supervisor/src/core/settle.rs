@@ -43,7 +43,9 @@ impl Core {
                             moved = true;
                         }
                     }
-                    _ => {}
+                    State::Late { .. } | State::Degraded { .. } => {}
+                    State::Aborting { .. } | State::Stopping { .. } | State::Killing { .. } => {}
+                    State::Backoff { .. } | State::Quarantine { .. } | State::Done | State::Stopped => {}
                 }
             }
             if !moved {
@@ -94,7 +96,9 @@ impl Core {
         match self.units[unit].state {
             State::Ready { .. } | State::Done => true,
             State::Late { .. } | State::Degraded { .. } => self.units[unit].ready_at.is_some(),
-            _ => false,
+            State::Aborting { .. } | State::Stopping { .. } | State::Killing { .. } => false,
+            State::Waiting | State::Starting { .. } | State::Stopped => false,
+            State::Backoff { .. } | State::Quarantine { .. } => false,
         }
     }
 

@@ -53,8 +53,8 @@ pub fn replace(newest: bool, heir: Option<RawFd>, faults: &Faults) -> c_int {
         Some(fd) => text.string(format_args!("{fd}")),
         None => text.string(format_args!("-")),
     };
-    let [a, b, c, d] = faults.0;
-    let times = text.string(format_args!("{a},{b},{c},{d}"));
+    let [first, second, third, fourth] = faults.0;
+    let times = text.string(format_args!("{first},{second},{third},{fourth}"));
     let own: &CStr = c"/proc/self/exe";
     let mut argv: [*const c_char; 8] = [ptr::null(); 8];
     let mut list = [

@@ -165,11 +165,10 @@ extern "C" fn on_fatal(signal: c_int) {
             unsafe { libc::reboot(libc::RB_AUTOBOOT) };
         }
     }
-    // SAFETY: the default action ends this process when the signal is raised again.
-    unsafe {
-        libc::signal(signal, libc::SIG_DFL);
-        libc::raise(signal);
-    }
+    // SAFETY: plain numbers; no handler of ours is left for it.
+    unsafe { libc::signal(signal, libc::SIG_DFL) };
+    // SAFETY: a plain number; the default action ends this process.
+    unsafe { libc::raise(signal) };
 }
 
 /// Notes a fault where the next image, and a helper of its own, find it: in memory. System calls only.
@@ -200,10 +199,9 @@ impl LastWord<'_> {
         let _ = text.write_char('}');
         if written(self.new, libc::O_TRUNC, &[text.bytes()]) {
             // SAFETY: paths that end with NUL.
-            unsafe {
-                libc::rename(self.new.as_ptr(), self.record.as_ptr());
-                libc::unlink(self.running.as_ptr());
-            }
+            unsafe { libc::rename(self.new.as_ptr(), self.record.as_ptr()) };
+            // SAFETY: a path that ends with NUL.
+            unsafe { libc::unlink(self.running.as_ptr()) };
         } else if written(self.running, 0, &[text.bytes()]) {
             // There is no room for a file beside the mark of life, which has its place.
             // SAFETY: paths that end with NUL.
@@ -247,22 +245,22 @@ fn written(path: &CStr, how: c_int, parts: &[&[u8]]) -> bool {
 
 /// One line to where the log goes: the kernel's ring, or standard error of an ordinary process.
 fn say(line: &[u8]) {
-    // SAFETY: opens, writes and closes with constants and a slice that outlives the calls.
-    unsafe {
-        let ring = if nix::unistd::getpid().as_raw() == 1 {
-            libc::open(c"/dev/kmsg".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC)
-        } else {
-            -1
-        };
-        let (fd, text) = if ring >= 0 {
-            (ring, line)
-        } else {
-            (2, line.get(4..).unwrap_or_default())
-        };
-        libc::write(fd, text.as_ptr().cast(), text.len());
-        if ring >= 0 {
-            libc::close(ring);
-        }
+    let ring = if nix::unistd::getpid().as_raw() == 1 {
+        // SAFETY: a path that ends with NUL and plain numbers.
+        unsafe { libc::open(c"/dev/kmsg".as_ptr(), libc::O_WRONLY | libc::O_CLOEXEC) }
+    } else {
+        -1
+    };
+    let (fd, text) = if ring >= 0 {
+        (ring, line)
+    } else {
+        (2, line.get(4..).unwrap_or_default())
+    };
+    // SAFETY: a slice that outlives the call.
+    unsafe { libc::write(fd, text.as_ptr().cast(), text.len()) };
+    if ring >= 0 {
+        // SAFETY: our own descriptor, which was just opened.
+        unsafe { libc::close(ring) };
     }
 }
 

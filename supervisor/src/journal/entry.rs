@@ -200,9 +200,10 @@ pub fn fields(bytes: &[u8]) -> (Vec<(&str, &[u8])>, &[u8]) {
             [] => break,
             // Comments and commands of the export format.
             [b'#' | b'.', ..] => continue,
-            _ => match line.iter().position(|b| *b == b'=') {
-                Some(eq) => (&line[..eq], &line[eq + 1..]),
-                None => {
+            _ => {
+                if let Some(eq) = line.iter().position(|b| *b == b'=') {
+                    (&line[..eq], &line[eq + 1..])
+                } else {
                     let Some((head, tail)) = rest.split_first_chunk::<8>() else {
                         return (out, &[]);
                     };
@@ -211,7 +212,7 @@ pub fn fields(bytes: &[u8]) -> (Vec<(&str, &[u8])>, &[u8]) {
                     rest = tail.get(value.len() + 1..).unwrap_or_default();
                     (line, value)
                 }
-            },
+            }
         };
         if let Ok(name) = std::str::from_utf8(name)
             && is_field(name)

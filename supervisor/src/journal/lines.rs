@@ -47,11 +47,14 @@ impl Lines {
     /// Takes what a process has written at `now`, in milliseconds; hands every line that ends to `out`, without its newline.
     pub(super) fn take(&mut self, sender: Sender, bytes: &[u8], now: u64, mut out: impl FnMut(&Sender, &[u8])) {
         let at = self.0.iter().position(|b| b.sender.pid == sender.pid);
-        let mut line = at.map(|at| self.0.remove(at)).unwrap_or_else(|| Begun {
-            sender: sender.clone(),
-            bytes: Vec::new(),
-            since: now,
-        });
+        let mut line = at.map_or_else(
+            || Begun {
+                sender: sender.clone(),
+                bytes: Vec::new(),
+                since: now,
+            },
+            |at| self.0.remove(at),
+        );
         if (&line.sender.unit, line.sender.uid) != (&sender.unit, sender.uid) {
             // Another process under the same number.
             line.end(&mut out);
@@ -140,7 +143,7 @@ mod tests {
                 ..of(7)
             };
             lines.take(sender, text.as_bytes(), 0, |s, l| {
-                found.push((s.unit.clone(), l.to_vec()))
+                found.push((s.unit.clone(), l.to_vec()));
             });
         }
         let told = |unit: &str, text: &str| (Some(unit.to_owned()), text.as_bytes().to_vec());

@@ -132,7 +132,7 @@ impl Store {
     /// Reads how far an earlier journal of this boot has come with the kernel's records.
     fn going_on(mut self, file: &Path) -> Store {
         self.kernel_kept = fs::read_to_string(file).ok().and_then(|t| t.trim().parse().ok());
-        self.kernel_file = file.to_owned();
+        file.clone_into(&mut self.kernel_file);
         self
     }
 
@@ -778,7 +778,7 @@ mod tests {
                 format!("line {n} {}", "y".repeat(50_000)).as_bytes(),
                 &Sender::default(),
             ));
-            s.written = Instant::now() - WRITE_EVERY;
+            s.written = Instant::now().checked_sub(WRITE_EVERY).unwrap();
             s.settle();
         }
         let files = s.old().unwrap();
@@ -812,7 +812,7 @@ mod tests {
                 format!("{n} {}", "y".repeat(60_000)).as_bytes(),
                 &Sender::default(),
             ));
-            s.written = Instant::now() - WRITE_EVERY;
+            s.written = Instant::now().checked_sub(WRITE_EVERY).unwrap();
             s.settle();
         }
         let mode = |p: &Path| fs::metadata(p).unwrap().permissions().mode() & 0o777;
@@ -852,7 +852,7 @@ mod tests {
         std::os::unix::fs::symlink("/dev/full", dir.path().join("current.export")).unwrap();
         let write = |s: &mut Store, text: &[u8]| {
             s.add(Entry::line(text, &Sender::default()));
-            s.written = Instant::now() - WRITE_EVERY;
+            s.written = Instant::now().checked_sub(WRITE_EVERY).unwrap();
             s.settle();
         };
         write(&mut s, b"no room");
@@ -867,7 +867,7 @@ mod tests {
     fn a_folder_that_cannot_be_written_is_left_alone() {
         let mut s = store(Path::new("/proc/nowhere"));
         s.add(Entry::line(b"x", &Sender::default()));
-        s.written = Instant::now() - WRITE_EVERY;
+        s.written = Instant::now().checked_sub(WRITE_EVERY).unwrap();
         s.settle();
         assert_eq!(s.gave_up_on.as_deref(), Some("disk"));
         assert!(s.waiting > 0, "state may go on in memory and come back");

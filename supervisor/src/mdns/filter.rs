@@ -11,6 +11,7 @@ use std::io;
 use std::os::fd::RawFd;
 
 use nix::sys::socket::{SockaddrStorage, getsockname};
+use supervisor::bpf::{BYTE, EQUAL, HALF, RETURN, SHIFT, WORD};
 
 use crate::retract::GROUP_V4;
 
@@ -27,13 +28,6 @@ const V6_LINK: u32 = 0xff02;
 /// What a neighbour sends (RFC 6762 §11).
 const HOPS: u32 = 255;
 
-const BYTE: u16 = (libc::BPF_LD | libc::BPF_B | libc::BPF_ABS) as u16;
-const HALF: u16 = (libc::BPF_LD | libc::BPF_H | libc::BPF_ABS) as u16;
-const WORD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
-const SHIFT: u16 = (libc::BPF_ALU | libc::BPF_RSH | libc::BPF_K) as u16;
-const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
-
 /// Has each of this process's sockets at `port` hear the local link alone.
 ///
 /// # Errors
@@ -42,8 +36,8 @@ pub(crate) fn local_link_alone(port: u16) -> io::Result<()> {
     let is_ours = |fd: &RawFd| {
         let name = getsockname::<SockaddrStorage>(*fd);
         name.is_ok_and(|name| {
-            let v4 = name.as_sockaddr_in().map(|a| a.port());
-            v4.or(name.as_sockaddr_in6().map(|a| a.port())) == Some(port)
+            let v4 = name.as_sockaddr_in().map(|name| name.port());
+            v4.or(name.as_sockaddr_in6().map(|name| name.port())) == Some(port)
         })
     };
     let open = fs::read_dir("/proc/self/fd")?.flatten();
@@ -123,7 +117,7 @@ mod tests {
                 from.send_to(text.as_bytes(), at).unwrap();
             }
             // One that is left out is gone by the time the next is there.
-            socket.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+            socket.set_read_timeout(Some(Duration::from_mins(1))).unwrap();
             let mut heard = [0; 8];
             let len = socket.recv(&mut heard).unwrap();
             assert_eq!(&heard[..len], b"next", "{own}");

@@ -39,6 +39,7 @@ fn main() -> ExitCode {
     }
 }
 
+#[expect(clippy::exit, reason = "the thread that waits for events does not hear of the end")]
 fn run() -> Result<(), Box<dyn std::error::Error>> {
     // Before there is a second thread, which inherits it.
     let mut stop = SigSet::empty();

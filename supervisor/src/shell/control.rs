@@ -351,7 +351,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("control.sock");
         let mut control = Control::bind(&path).unwrap();
-        let waiting: Vec<UnixStream> = (0..2 * ACCEPTED_MAX + 1)
+        let waiting: Vec<UnixStream> = (0..=(2 * ACCEPTED_MAX))
             .map(|_| UnixStream::connect(&path).unwrap())
             .collect();
         // A connection that was judged was hung up on, or is a client's.

@@ -30,10 +30,10 @@ impl Beside {
     pub fn room(fds: usize) -> Beside {
         // Neither is more than a few KiB.
         let size = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
-        // SAFETY: both only calculate.
-        let bytes = unsafe {
-            libc::CMSG_SPACE(size(size_of::<libc::ucred>())) + libc::CMSG_SPACE(size(fds * size_of::<RawFd>()))
-        };
+        // SAFETY: only calculates.
+        let sender = unsafe { libc::CMSG_SPACE(size(size_of::<libc::ucred>())) };
+        // SAFETY: only calculates.
+        let bytes = sender + unsafe { libc::CMSG_SPACE(size(fds * size_of::<RawFd>())) };
         Beside {
             control: vec![0; (bytes as usize).div_ceil(size_of::<u64>())],
             from: [0; size_of::<libc::sockaddr_un>()],
@@ -68,6 +68,10 @@ pub struct Received {
 ///
 /// # Errors
 /// What the kernel says: `WouldBlock` where there is none.
+#[expect(
+    clippy::multiple_unsafe_ops_per_block,
+    reason = "one walk over what came beside it, true or not as a whole"
+)]
 pub fn receive(socket: BorrowedFd<'_>, buf: &mut [u8], beside: &mut Beside) -> io::Result<Received> {
     let mut iov = libc::iovec {
         iov_base: buf.as_mut_ptr().cast(),
@@ -111,8 +115,8 @@ pub fn receive(socket: BorrowedFd<'_>, buf: &mut [u8], beside: &mut Beside) -> i
                     received.sender = Some(data.cast::<libc::ucred>().read_unaligned());
                 }
                 (libc::SOL_SOCKET, libc::SCM_RIGHTS) => {
-                    let numbers =
-                        (0..length / size_of::<RawFd>()).map(|n| data.cast::<RawFd>().add(n).read_unaligned());
+                    let numbers = (0..length / size_of::<RawFd>())
+                        .map(|n| data.add(n * size_of::<RawFd>()).cast::<RawFd>().read_unaligned());
                     // The kernel has just opened them for this process; nobody else owns them.
                     received
                         .fds

@@ -4,7 +4,7 @@
 //! carry a descriptor), and may hang in the kernel for ever: PID 1 neither waits for it nor shares a descriptor with it.
 
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, IntoRawFd, OwnedFd, RawFd};
 
 use nix::sys::socket::{
     AddressFamily, ControlMessage, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, recvmsg, sendmsg,
@@ -233,15 +233,12 @@ impl AsFd for Helper {
 
 /// Moves the helper's socket to descriptor 3 and closes everything else but standard input, output and error.
 fn keep_only(socket: OwnedFd) -> Option<Line> {
-    if socket.as_raw_fd() != 3 {
-        // SAFETY: dup3 onto 3 closes whatever was there in this process only.
-        if unsafe { libc::dup3(socket.as_raw_fd(), 3, libc::O_CLOEXEC) } < 0 {
-            return None;
-        }
-        std::mem::forget(socket);
-    } else {
-        std::mem::forget(socket);
+    // SAFETY: dup3 onto 3 closes whatever was there in this process only.
+    if socket.as_raw_fd() != 3 && unsafe { libc::dup3(socket.as_raw_fd(), 3, libc::O_CLOEXEC) } < 0 {
+        return None;
     }
+    // What is closed below is closed once.
+    let _ = socket.into_raw_fd();
     // SAFETY: the child is single-threaded and forgets every object that owned one of these descriptors.
     unsafe { libc::syscall(libc::SYS_close_range, 4u32, u32::MAX, 0u32) };
     crate::shell::log::reopen();

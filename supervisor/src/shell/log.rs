@@ -68,6 +68,9 @@ fn write(priority: u8, text: std::fmt::Arguments<'_>) {
     });
 }
 
+/// Facility `daemon` (sys/syslog.h), above the three bits of a priority.
+const DAEMON: u8 = 3 << 3;
+
 /// One line of the log; for the kernel's ring with its priority.
 fn line(priority: Option<u8>, text: std::fmt::Arguments<'_>) -> Scratch<1000> {
     let mut body = Scratch::<LINE_MAX>::new();
@@ -75,7 +78,7 @@ fn line(priority: Option<u8>, text: std::fmt::Arguments<'_>) -> Scratch<1000> {
     let _ = body.write_fmt(text);
     let mut line = Scratch::<999>::new();
     if let Some(priority) = priority {
-        let _ = write!(line, "<{}>", priority | 24);
+        let _ = write!(line, "<{}>", priority | DAEMON);
     }
     let _ = line.write_str("kiln-init: ");
     for (n, part) in std::str::from_utf8(body.bytes())

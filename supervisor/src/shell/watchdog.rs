@@ -2,7 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::Write;
-use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsRawFd, BorrowedFd, IntoRawFd, OwnedFd};
 
 use crate::core::Millis;
 use crate::handover::state;
@@ -146,6 +146,11 @@ impl Watchdog {
         }
         self.fed = 0;
         self.feed(now);
+    }
+
+    /// Leaves it armed for the next boot: its descriptor stays open until the kernel ends this process.
+    pub fn leave_armed(self) {
+        let _ = self.file.into_raw_fd();
     }
 
     /// The magic character: only as the last act before power-off.

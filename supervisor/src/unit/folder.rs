@@ -165,7 +165,11 @@ fn in_cycle(units: &[Unit]) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "a failed unwrap is a failed test"
+    )]
     use super::*;
     use crate::unit::Devices;
 

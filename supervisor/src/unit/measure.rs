@@ -22,6 +22,11 @@ impl<'de> Deserialize<'de> for Seconds {
                     _ => Err(E::invalid_value(serde::de::Unexpected::Signed(v), &self)),
                 }
             }
+            #[expect(
+                clippy::cast_possible_truncation,
+                clippy::cast_sign_loss,
+                reason = "from 0 to 86 400 000"
+            )]
             fn visit_f64<E: serde::de::Error>(self, v: f64) -> Result<Seconds, E> {
                 if (0.0..=86_400.0).contains(&v) {
                     // The shortest time is not none at all, which would mean something else.

@@ -76,6 +76,7 @@ fn aligned(memory: &mut Vec<u8>, len: usize) -> &mut [u8] {
 }
 
 impl Read for Partition {
+    #[expect(clippy::cast_possible_truncation, reason = "a sector has 512 bytes")]
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> io::Result<()> {
         let mut memory = Vec::new();
         let (mut at, mut rest) = (offset, buffer);
@@ -145,7 +146,11 @@ pub fn find(part: &str) -> Result<PathBuf, String> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "a failed unwrap is a failed test"
+    )]
     use super::*;
 
     #[test]

@@ -22,9 +22,9 @@ use crate::boot::config::board::Board;
 use crate::shell::helper::Line;
 
 /// How long nobody may come.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 /// How long a client may be silent: a person's upload over a bad link. An empty line is a word, too.
-const SILENT: Duration = Duration::from_secs(120);
+const SILENT: Duration = Duration::from_mins(2);
 /// Shortest time between two words on how far it is.
 const TOLD_EVERY: Duration = Duration::from_millis(250);
 

@@ -83,11 +83,11 @@ impl Slots {
         let versions = [version("a"), version("b")];
         let env = Env::parse(&bytes).and_then(says_all);
         Ok(Self {
+            volume,
             env,
             at,
             bytes,
             versions,
-            volume,
         })
     }
 
@@ -115,7 +115,7 @@ impl Slots {
     pub(super) fn state(&self, slot: &str) -> SlotState {
         match self.marked(slot) {
             SlotState::Good if damage(&self.volume).any(|(e, _)| e.is_within(slot)) => SlotState::Bad,
-            state => state,
+            state @ (SlotState::Good | SlotState::Trying | SlotState::Bad | SlotState::Empty) => state,
         }
     }
 

@@ -167,7 +167,11 @@ impl Trial {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::wildcard_enum_match_arm,
+        reason = "a failed unwrap is a failed test"
+    )]
     use super::*;
     use proptest::prelude::*;
     use wire::supervisor::{Rung, UnitView};

@@ -115,7 +115,9 @@ impl Facts {
                     t.again();
                 }
             }
-            _ => {}
+            Task::Slots => {}
+            Task::Early | Task::Coldplug | Task::Hotplug | Task::Late | Task::Medium | Task::ToRam | Task::Console => {}
+            Task::Button | Task::Network | Task::Addresses | Task::Bundle | Task::Faults | Task::Farewell => {}
         }
     }
 

@@ -146,6 +146,7 @@ impl Writer {
     }
 
     /// Copies what the running system has, too.
+    #[expect(clippy::cast_possible_truncation, reason = "a chunk has at most 1 MiB")]
     fn copy_running(
         &mut self,
         medium: &mut impl Medium,
@@ -196,14 +197,14 @@ impl Writer {
         UpdateNeeds {
             version: self.manifest.version.clone(),
             slot: self.slot.to_owned(),
-            chunks: self.done.len() as u32,
+            chunks: field(self.done.len()),
             found,
             copied,
             need: chunks
                 .map(|(n, c)| UpdateChunk {
-                    number: n as u32,
+                    number: field(n),
                     offset: head + c.offset,
-                    len: c.len as u32,
+                    len: field(c.len),
                 })
                 .collect(),
         }
@@ -214,7 +215,7 @@ impl Writer {
         Writing {
             version: self.manifest.version.clone(),
             done: count(&self.done, true),
-            chunks: self.done.len() as u32,
+            chunks: field(self.done.len()),
         }
     }
 
@@ -302,5 +303,10 @@ impl Writer {
 }
 
 fn count(done: &[bool], what: bool) -> u32 {
-    done.iter().filter(|d| **d == what).count() as u32
+    field(done.iter().filter(|d| **d == what).count())
+}
+
+/// A number of chunks, or of bytes in one, as the wire has it; a bundle's head has room for far fewer.
+fn field(n: usize) -> u32 {
+    u32::try_from(n).unwrap_or(u32::MAX)
 }

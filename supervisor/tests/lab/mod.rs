@@ -1,6 +1,7 @@
 //! `kiln-init --root DIR` over real children, and what those children do.
 
 #![allow(dead_code, reason = "each test binary uses its part")]
+#![allow(clippy::exit, clippy::mem_forget, clippy::unused_self, reason = "tests")]
 
 use std::io::{BufRead, BufReader, IoSlice, Write};
 use std::os::fd::{AsRawFd, FromRawFd, RawFd};
@@ -12,20 +13,20 @@ use std::time::{Duration, Instant};
 use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
 use wire::supervisor::{Status, UnitState};
 
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(1);
 
-pub struct Init {
+pub(crate) struct Init {
     pub dir: tempfile::TempDir,
     pub child: Child,
     pub lines: Option<BufReader<UnixStream>>,
 }
 
 impl Init {
-    pub fn start(units: &[(&str, &str)]) -> Init {
+    pub(crate) fn start(units: &[(&str, &str)]) -> Init {
         Init::start_in(tempfile::tempdir().unwrap(), units)
     }
 
-    pub fn start_in(dir: tempfile::TempDir, units: &[(&str, &str)]) -> Init {
+    pub(crate) fn start_in(dir: tempfile::TempDir, units: &[(&str, &str)]) -> Init {
         let folder = dir.path().join("etc/kiln/units");
         std::fs::create_dir_all(&folder).unwrap();
         for (name, text) in units {
@@ -41,7 +42,7 @@ impl Init {
     }
 
     /// Starts it by a command of the test's own.
-    pub fn run(dir: tempfile::TempDir, mut command: Command) -> Init {
+    pub(crate) fn run(dir: tempfile::TempDir, mut command: Command) -> Init {
         let child = command.stdin(Stdio::null()).spawn().unwrap();
         Init {
             dir,
@@ -50,12 +51,12 @@ impl Init {
         }
     }
 
-    pub fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         i32::try_from(self.child.id()).unwrap()
     }
 
     /// Asks for a fresh image of the supervisor, and returns its answer.
-    pub fn replace(&self) -> String {
+    pub(crate) fn replace(&self) -> String {
         let mut s = UnixStream::connect(self.path("run/kiln/control.sock")).unwrap();
         s.set_read_timeout(Some(PATIENCE)).unwrap();
         s.write_all(b"{\"reexec\":{}}\n").unwrap();
@@ -65,7 +66,7 @@ impl Init {
     }
 
     /// Waits until something is so.
-    pub fn until(&self, what: &str, so: impl Fn() -> bool) {
+    pub(crate) fn until(&self, what: &str, so: impl Fn() -> bool) {
         let begun = Instant::now();
         while !so() {
             assert!(begun.elapsed() < PATIENCE, "waited in vain for: {what}");
@@ -73,12 +74,12 @@ impl Init {
         }
     }
 
-    pub fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.path().join(name)
     }
 
     /// Waits until the status satisfies `wanted`.
-    pub fn wait(&mut self, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
+    pub(crate) fn wait(&mut self, what: &str, wanted: impl Fn(&Status) -> bool) -> Status {
         let begun = Instant::now();
         let mut last = None;
         while begun.elapsed() < PATIENCE {
@@ -107,14 +108,14 @@ impl Init {
         panic!("waited in vain for: {what}\n{last:#?}");
     }
 
-    pub fn wait_state(&mut self, unit: &str, state: UnitState) -> Status {
+    pub(crate) fn wait_state(&mut self, unit: &str, state: UnitState) -> Status {
         self.wait(&format!("{unit} {state:?}"), |s| {
             s.units.iter().any(|u| u.name == unit && u.state == state)
         })
     }
 
     /// SIGTERM; returns how long the end took.
-    pub fn stop(&mut self) -> Duration {
+    pub(crate) fn stop(&mut self) -> Duration {
         let begun = Instant::now();
         kill(i32::try_from(self.child.id()).unwrap(), libc::SIGTERM);
         while self.child.try_wait().unwrap().is_none() {
@@ -140,7 +141,7 @@ impl Drop for Init {
     }
 }
 
-pub fn kill(pid: i32, signal: i32) {
+pub(crate) fn kill(pid: i32, signal: i32) {
     nix::sys::signal::kill(
         nix::unistd::Pid::from_raw(pid),
         nix::sys::signal::Signal::try_from(signal).unwrap(),
@@ -148,7 +149,7 @@ pub fn kill(pid: i32, signal: i32) {
     .unwrap();
 }
 
-pub fn pid_of(status: &Status, unit: &str) -> i32 {
+pub(crate) fn pid_of(status: &Status, unit: &str) -> i32 {
     status
         .units
         .iter()
@@ -157,14 +158,14 @@ pub fn pid_of(status: &Status, unit: &str) -> i32 {
         .unwrap()
 }
 
-pub fn alive(pid: i32) -> bool {
+pub(crate) fn alive(pid: i32) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
     stat.rsplit_once(')')
         .is_some_and(|(_, rest)| !rest.trim_start().starts_with('Z'))
 }
 
 /// A unit that runs this test binary as a well-behaved or silent service.
-pub fn service(mode: &str, more: &str) -> String {
+pub(crate) fn service(mode: &str, more: &str) -> String {
     let me = std::env::current_exe().unwrap();
     format!(
         "exec = [{:?}, \"helper_notify\", \"--exact\", \"--nocapture\"]\ntype = \"notify\"\nenvironment = {{ MODE = {mode:?}, MARK = \"DIR\" }}\n{more}\n",
@@ -173,7 +174,7 @@ pub fn service(mode: &str, more: &str) -> String {
 }
 
 /// What `service` units run, as test `helper_notify` of the same binary; without `MODE` it has nothing to do.
-pub fn helper() {
+pub(crate) fn helper() {
     let Ok(mode) = std::env::var("MODE") else { return };
     let s = UnixDatagram::unbound().unwrap();
     s.connect(std::env::var("NOTIFY_SOCKET").unwrap()).unwrap();
@@ -189,7 +190,7 @@ pub fn helper() {
         }
         "ready" => {
             say("READY=1");
-            std::thread::sleep(Duration::from_secs(3600));
+            std::thread::sleep(Duration::from_hours(1));
         }
         "sockets" => {
             let n: i32 = std::env::var("LISTEN_FDS").unwrap().parse().unwrap();
@@ -203,7 +204,7 @@ pub fn helper() {
                 std::env::var("LISTEN_FDNAMES").unwrap(),
                 token.len()
             ));
-            std::thread::sleep(Duration::from_secs(3600));
+            std::thread::sleep(Duration::from_hours(1));
         }
         // Lets connections pile up until the file `go` is there, then serves each.
         "accepts" => {
@@ -262,7 +263,7 @@ pub fn helper() {
                 std::thread::sleep(Duration::from_millis(20));
             }
             say("READY=1");
-            std::thread::sleep(Duration::from_secs(3600));
+            std::thread::sleep(Duration::from_hours(1));
         }
         "names" => {
             let mark = PathBuf::from(std::env::var("MARK").unwrap());
@@ -278,7 +279,7 @@ pub fn helper() {
                 say(&format!("MAINPID={other}"));
             }
             say("READY=1\nSTATUS=said");
-            std::thread::sleep(Duration::from_secs(3600));
+            std::thread::sleep(Duration::from_hours(1));
         }
         // Fails once, and says why; the next run is well.
         "errs" | "trips" => {
@@ -292,7 +293,7 @@ pub fn helper() {
                 }
                 say("WATCHDOG=trigger");
             }
-            std::thread::sleep(Duration::from_secs(3600));
+            std::thread::sleep(Duration::from_hours(1));
         }
         "stores" => stores(&s),
         "parts" => parts(&s),
@@ -303,7 +304,7 @@ pub fn helper() {
                 carry(&s, "FDSTORE=1\nFDPOLL=0", &[another.as_raw_fd()]);
             }
             say("READY=1");
-            std::thread::sleep(Duration::from_secs(3600));
+            std::thread::sleep(Duration::from_hours(1));
         }
         other => panic!("{other}"),
     }
@@ -315,7 +316,7 @@ fn parts(s: &UnixDatagram) {
     if mark.join("parted").exists() {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_else(|_| "nothing".into());
         s.send(format!("READY=1\nSTATUS={names}").as_bytes()).unwrap();
-        std::thread::sleep(Duration::from_secs(3600));
+        std::thread::sleep(Duration::from_hours(1));
     }
     s.send(b"READY=1").unwrap();
     while !mark.join("go").exists() {
@@ -332,7 +333,7 @@ fn swaps(s: &UnixDatagram) {
     if mark.join("swapped").exists() {
         let names = std::env::var("LISTEN_FDNAMES").unwrap_or_else(|_| "nothing".into());
         s.send(format!("READY=1\nSTATUS={names}").as_bytes()).unwrap();
-        std::thread::sleep(Duration::from_secs(3600));
+        std::thread::sleep(Duration::from_hours(1));
     }
     let (old, end) = UnixStream::pair().unwrap();
     let (new, _end) = UnixStream::pair().unwrap();
@@ -345,11 +346,11 @@ fn swaps(s: &UnixDatagram) {
     s.send(b"FDSTOREREMOVE=1\nFDNAME=old").unwrap();
     carry(s, "FDSTORE=1\nFDNAME=new", &[new.as_raw_fd()]);
     std::fs::write(mark.join("swapped"), "").unwrap();
-    std::thread::sleep(Duration::from_secs(3600));
+    std::thread::sleep(Duration::from_hours(1));
 }
 
 /// Sends a notification with descriptors.
-pub fn carry(s: &UnixDatagram, text: &str, fds: &[RawFd]) {
+pub(crate) fn carry(s: &UnixDatagram, text: &str, fds: &[RawFd]) {
     let iov = [IoSlice::new(text.as_bytes())];
     let rights = [ControlMessage::ScmRights(fds)];
     let control = if fds.is_empty() { &[][..] } else { &rights[..] };
@@ -392,5 +393,5 @@ fn stores(s: &UnixDatagram) {
             .len();
         say(&format!("READY=1\nSTATUS={} {kept}", names.join(" ")), &[]);
     }
-    std::thread::sleep(Duration::from_secs(3600));
+    std::thread::sleep(Duration::from_hours(1));
 }

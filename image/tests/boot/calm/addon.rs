@@ -40,7 +40,7 @@ fn connect(address: SocketAddr, addon: u64, token: &str) -> (u16, TcpStream) {
 /// One text frame, masked with zeroes (RFC 6455, §5.2). Whether the server still takes any.
 fn send(stream: &mut TcpStream, text: &str) -> bool {
     let length = u16::try_from(text.len()).unwrap();
-    let mut bytes = vec![0x81, 0x80 | 126];
+    let mut bytes = vec![0x81, 0x80 | 0x7e];
     bytes.extend(length.to_be_bytes());
     bytes.extend([0; 4]);
     bytes.extend(text.as_bytes());

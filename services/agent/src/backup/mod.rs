@@ -267,7 +267,7 @@ fn fill(rows: Vec<Row>, store: &Store, new: &Store, books: &Books) -> store::Res
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::unnecessary_wraps, reason = "tests")]
     use std::path::PathBuf;
 
     use ::store::waiting::{MAKING, REFUSED, TRYING};

@@ -15,7 +15,7 @@ use crate::events::{self, Happening, Known};
 
 /// Comings and goings of one drive that are told at once; after them one each [`EACH`]. As the server's changes of services.
 const BURST: u32 = 20;
-const EACH: Duration = Duration::from_secs(300);
+const EACH: Duration = Duration::from_mins(5);
 
 /// What was told of the drives, and what was not.
 #[derive(Debug)]
@@ -92,16 +92,13 @@ impl Comings {
     /// Tells how it is with a drive that came or went so many times since it was told last; also where it is as it was then, for of
     /// what was in between nobody heard.
     fn tell(&mut self, known: Known, times: u64, place: impl Fn(&DriveId) -> String) -> Happening {
-        let mut told = match self.seen.contains_key(&known.id) {
-            true => {
-                let told = events::came(&known);
-                self.told.insert(known.id.clone(), known);
-                told
-            }
-            false => {
-                self.told.remove(&known.id);
-                events::went(&known, &place(&known.id))
-            }
+        let mut told = if self.seen.contains_key(&known.id) {
+            let told = events::came(&known);
+            self.told.insert(known.id.clone(), known);
+            told
+        } else {
+            self.told.remove(&known.id);
+            events::went(&known, &place(&known.id))
         };
         if times > 1 {
             told.event.severity = Severity::Warning;

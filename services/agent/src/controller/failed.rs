@@ -50,7 +50,7 @@ impl Controller {
         if kept.record.job.state.is_over() {
             return self.job_ended(id);
         }
-        self.after_failure(kept, failures, why).await;
+        Box::pin(self.after_failure(kept, failures, why)).await;
     }
 
     /// What is done about a job that is not over, after as many earlier failures.
@@ -71,7 +71,7 @@ impl Controller {
         match failures {
             ..TAKEN_UP => self.run_job(record, checkpoint, Some(why), None),
             TAKEN_UP..ENDED => self.spawn(record, |means, record, wishes| {
-                JobTask::new(means, record, checkpoint, None, wishes).give_up(why)
+                Box::new(JobTask::new(means, record, checkpoint, None, wishes)).give_up(why)
             }),
             ENDED.. => {
                 conclude(&mut record, &why);

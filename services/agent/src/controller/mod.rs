@@ -336,7 +336,7 @@ impl Controller {
 
     fn run_job(&mut self, record: Record, checkpoint: Option<String>, why: Option<String>, held: Option<Held>) {
         self.spawn(record, |means, record, wishes| {
-            JobTask::new(means, record, checkpoint, why, wishes).run(held)
+            Box::new(JobTask::new(means, record, checkpoint, why, wishes)).run(held)
         });
     }
 

@@ -25,7 +25,7 @@ use crate::job::read_header;
 use crate::record::Record;
 
 /// Longest look at one drive.
-const LOOK: Duration = Duration::from_secs(120);
+const LOOK: Duration = Duration::from_mins(2);
 
 impl Controller {
     /// Looks at drives that came, one after the other, for the header of a burn-in. A drive with content of its own, or

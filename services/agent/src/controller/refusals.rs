@@ -50,7 +50,7 @@ mod tests {
         let counted: u64 = told.iter().sum::<u64>() + told.len() as u64;
         assert!((59_000..=60_000).contains(&counted), "{counted} of 60,000 counted");
         // After a rest it tells all of them again.
-        let later = begin + Duration::from_secs(3_600);
+        let later = begin + Duration::from_hours(1);
         assert!(refusals.tell(later).is_some_and(|untold| untold > 900));
         assert_eq!((0..100).filter_map(|_| refusals.tell(later)).count(), 49);
     }

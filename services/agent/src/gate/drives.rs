@@ -137,12 +137,13 @@ pub(super) fn changed(planned: &PlanDrive, drives: &[Drive]) -> Option<String> {
     match &drive.content {
         // Not read is not changed; the look on the open descriptor decides ([`fresh_matches`]).
         Content::Unknown | Content::Unreadable { .. } => None,
-        now if *now == planned.content => None,
-        now => Some(format!(
-            "the content of {what} was \"{}\" and is now \"{}\"",
-            planned.content.words(),
-            now.words()
-        )),
+        now @ (Content::Empty | Content::Found { .. }) => (*now != planned.content).then(|| {
+            format!(
+                "the content of {what} was \"{}\" and is now \"{}\"",
+                planned.content.words(),
+                now.words()
+            )
+        }),
     }
 }
 

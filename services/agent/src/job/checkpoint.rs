@@ -22,10 +22,10 @@ use crate::hands::Held;
 use crate::record::{Medium, Record, Trace};
 
 /// Longest time for reading a lost job's place from its drive: a few hundred reads, some of them of bad sectors.
-const RECOVER: Duration = Duration::from_secs(300);
+const RECOVER: Duration = Duration::from_mins(5);
 
 /// Longest time for marking an ended job's headers.
-const RETIRE: Duration = Duration::from_secs(60);
+const RETIRE: Duration = Duration::from_mins(1);
 
 /// What a drive tells of a job.
 struct Told {

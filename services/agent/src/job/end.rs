@@ -18,7 +18,7 @@ use crate::verdict;
 
 impl JobTask {
     /// Verdict and end. `held` is the drive if it is still there to be asked.
-    pub(super) async fn conclude(mut self, evidence: Option<Box<Evidence>>, held: Option<Held>) -> JobId {
+    pub(super) async fn conclude(mut self: Box<Self>, evidence: Option<Box<Evidence>>, held: Option<Held>) -> JobId {
         self.means.fail_if_asked("before a verdict");
         let mut evidence = evidence.unwrap_or_else(|| self.all_evidence());
         let held = match held {
@@ -123,7 +123,7 @@ impl JobTask {
     }
 
     /// The agent stops: the record says that it stopped in order.
-    pub(super) async fn park(mut self) -> JobId {
+    pub(super) async fn park(mut self: Box<Self>) -> JobId {
         self.record.parked = true;
         for state in &mut self.record.job.phases {
             if state.status == PhaseStatus::Running {

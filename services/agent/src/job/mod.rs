@@ -113,6 +113,7 @@ pub enum Wish {
 
 impl Wish {
     /// What stands of this wish after an earlier one: nothing takes an abort back, and else the last one counts.
+    #[must_use]
     pub fn after(self, earlier: Option<Self>) -> Self {
         earlier
             .filter(|earlier| matches!(earlier, Self::Abort(_)))
@@ -227,7 +228,7 @@ impl JobTask {
     }
 
     /// Runs until the verdict, or until the agent stops.
-    pub async fn run(mut self, held: Option<Held>) -> JobId {
+    pub async fn run(mut self: Box<Self>, held: Option<Held>) -> JobId {
         self.record.take_up(&self.means.boot_id);
         if self.record.formatting {
             self.abort_by.clone_from(&self.record.aborted_by);
@@ -380,7 +381,7 @@ impl JobTask {
     }
 
     /// Ends a job in which the agent itself failed more than once, with what is known: its drive is not asked for anything.
-    pub async fn give_up(mut self, why: String) -> JobId {
+    pub async fn give_up(mut self: Box<Self>, why: String) -> JobId {
         self.record.take_up(&self.means.boot_id);
         self.abort_by.clone_from(&self.record.aborted_by);
         if self.record.formatting {
@@ -392,7 +393,7 @@ impl JobTask {
     }
 
     /// The drive must not be written: the job ends with what is known.
-    async fn refuse(mut self, why: String) -> JobId {
+    async fn refuse(mut self: Box<Self>, why: String) -> JobId {
         self.log("error", format!("Nothing is written to the drive: {why}"));
         let mut evidence = self.all_evidence();
         evidence.end_by(Stopped::Engine { why });
@@ -401,7 +402,7 @@ impl JobTask {
 
     /// Ends a job that was aborted while nothing was under way. Its headers are marked, where its drive is there, so that no other box goes
     /// on with it, and a self-test that an earlier session of it began is ended.
-    async fn end_aborted(mut self, held: Option<Held>) -> JobId {
+    async fn end_aborted(mut self: Box<Self>, held: Option<Held>) -> JobId {
         if held.is_some() {
             return self.conclude(None, held).await;
         }
@@ -429,7 +430,7 @@ impl JobTask {
     }
 
     /// The drive went away: the job ends with what is known.
-    async fn lost(mut self, evidence: Option<Box<Evidence>>) -> JobId {
+    async fn lost(mut self: Box<Self>, evidence: Option<Box<Evidence>>) -> JobId {
         let mut evidence = evidence.unwrap_or_else(|| self.all_evidence());
         evidence.end_by(Stopped::Disconnected);
         self.conclude(Some(evidence), None).await

@@ -49,7 +49,7 @@ impl JobTask {
         while let Some(wish) = self.wishes.try_recv() {
             match wish {
                 Wish::Abort(actor) => self.aborted(actor),
-                wish => drop(self.wish(&wish)),
+                wish @ (Wish::Pause(_) | Wish::Resume(_)) => drop(self.wish(&wish)),
             }
         }
         self.abort_by.is_some()

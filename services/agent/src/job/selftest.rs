@@ -53,7 +53,7 @@ impl JobTask {
             if under_way.is_none() {
                 match self.heed_wishes().await {
                     Own::Done => {}
-                    ended => return ended,
+                    ended @ (Own::Parked | Own::Aborted | Own::Gone | Own::Stranger) => return ended,
                 }
             }
             let mut test = match under_way {
@@ -354,7 +354,7 @@ impl JobTask {
     }
 }
 
-/// The kernel's time since the start of this boot. Source: proc_uptime(5), the first field.
+/// The kernel's time since the start of this boot. Source: `proc_uptime(5)`, the first field.
 fn up() -> Option<Duration> {
     let told = std::fs::read_to_string("/proc/uptime").ok()?;
     let seconds = told.split_ascii_whitespace().next()?.parse().ok()?;

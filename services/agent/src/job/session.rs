@@ -30,7 +30,7 @@ const DISCONNECTING: Duration = Duration::from_secs(10);
 const SETTLED: u32 = 2;
 
 /// A worker that says nothing for this long hangs; its own limit for one access is four minutes.
-const SILENCE: Duration = Duration::from_secs(600);
+const SILENCE: Duration = Duration::from_mins(10);
 
 /// Why a worker was asked to end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -292,7 +292,12 @@ impl JobTask {
                     let word = worker.end(Duration::ZERO).await;
                     let word = match reason {
                         Reason::None => format!("worker said nothing for {} s; {word}", SILENCE.as_secs()),
-                        _ => word,
+                        Reason::Stop
+                        | Reason::Abort
+                        | Reason::Gone
+                        | Reason::Hot
+                        | Reason::Stranger
+                        | Reason::Doubt => word,
                     };
                     return self.held_at_end(reason, word);
                 }

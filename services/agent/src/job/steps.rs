@@ -93,9 +93,10 @@ impl JobTask {
                 if let Some(id) = &held.fresh.id {
                     self.means.outbox.reading(id, document, Time::now());
                 }
-                match phase {
-                    Phase::SmartBefore => self.record.smart_before = Some(snapshot),
-                    _ => self.record.smart_after = Some(snapshot),
+                if phase == Phase::SmartBefore {
+                    self.record.smart_before = Some(snapshot);
+                } else {
+                    self.record.smart_after = Some(snapshot);
                 }
                 PhaseStatus::Done
             }

@@ -113,7 +113,9 @@ impl Jobs {
 
     /// There are jobs with these ids.
     pub fn saw(&self, ids: &[JobId]) {
-        ids.iter().for_each(|id| self.ids.saw(*id));
+        for id in ids {
+            self.ids.saw(*id);
+        }
     }
 
     /// All jobs, oldest first.
@@ -191,7 +193,9 @@ impl Jobs {
             }
             found.retain(|id, _| !past.gone.contains(id));
         }
-        found.values_mut().for_each(|kept| self.with_wish(kept));
+        for kept in found.values_mut() {
+            self.with_wish(kept);
+        }
         Ok(found.into_values().collect())
     }
 

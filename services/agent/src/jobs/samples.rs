@@ -16,7 +16,7 @@ pub(super) const SAMPLES: Table<(String, u64), TimePoint> = Table::new("samples"
 const SAMPLES_EVERY: i64 = 300;
 
 /// How long a part of a time line may wait for another write: the heartbeat's commits every few seconds.
-const SAMPLES_WAIT: Duration = Duration::from_secs(60);
+const SAMPLES_WAIT: Duration = Duration::from_mins(1);
 
 impl Jobs {
     /// Writes down what a job's time line has got since; at most once in [`SAMPLES_EVERY`].

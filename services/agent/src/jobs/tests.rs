@@ -91,7 +91,9 @@ fn checkpoints_of_twenty_four_drives_cost_a_gigabyte_a_day() {
                 .collect();
             // As a heartbeat would.
             jobs.store().touch().wait().unwrap();
-            saved.into_iter().for_each(|saved| saved.wait().unwrap());
+            for saved in saved {
+                saved.wait().unwrap();
+            }
             assert_eq!(jobs.store().health().commits, commits + 1, "one commit for all");
             largest = largest.max(written(&jobs).zip(before).map(|(now, before)| now - before));
         }

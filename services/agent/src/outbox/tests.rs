@@ -1,5 +1,5 @@
 //! The outbox over a store of its own.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
 use store::{Check, Options};
 use wire::event::Severity;
 

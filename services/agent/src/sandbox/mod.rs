@@ -22,7 +22,7 @@ pub const DRIVE_FD: i32 = 3;
 /// User and group of a worker: `nobody`, who owns nothing.
 const NOBODY: u32 = 65_534;
 
-/// Locked memory in bytes: io_uring counts registered buffers (2 MiB a worker) per user.
+/// Locked memory in bytes: `io_uring` counts registered buffers (2 MiB a worker) per user.
 const MEMLOCK: u64 = 1 << 30;
 
 /// Runs the worker: `kiln-agent worker PARENT-PID`. Exit code 0 when a job ended or was stopped in order.

@@ -4,6 +4,11 @@
 //! makes small. The ring itself is restricted to fixed reads, writes and flushes by the engine. A call that is refused
 //! fails like any other error: it is told, and never takes a drive's evidence with it. Source of the numbers: `libc`; of
 //! the program: `seccomp(2)`, `Documentation/userspace-api/seccomp_filter.rst`.
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the kernel's numbers of calls have 32 bits here, BPF's codes 16, and the jump over the ioctls is a short one"
+)]
 
 use std::io;
 

@@ -212,6 +212,11 @@ fn plan(data: &Map<String, Value>) -> Result<Wanted, Problem> {
     })
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "whole, and within 0 and 50"
+)]
 fn format(data: &Map<String, Value>) -> Result<FormatRequest, Problem> {
     let filesystem = match text(data, "file_system").as_deref() {
         Some("ext4") => FileSystem::Ext4,

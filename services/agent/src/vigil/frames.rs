@@ -45,6 +45,10 @@ pub fn result(request_id: &str, said: Result<super::ask::Said, wire::Problem>) -
 
 /// How far a job is: the documented fields, and beside them those that existing dashboards draw. Our own server also gets
 /// what its page shows.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "whole seconds, not negative; what is larger stays at the highest"
+)]
 pub fn progress(told: &ProgressFrame, job: Option<&Job>, who: &Who, home: bool, now: Time) -> Frame {
     let mut payload = Map::new();
     let mut put = |key: &str, value: Value| drop(payload.insert(key.to_owned(), value));

@@ -53,7 +53,7 @@ const CONNECTIONS: usize = 32;
 const SLOW: Duration = Duration::from_secs(15);
 
 /// Longest life of a connection: a start opens and looks at every drive.
-const LIFE: Duration = Duration::from_secs(120);
+const LIFE: Duration = Duration::from_mins(2);
 
 /// What the listener answers from.
 #[derive(Clone, Debug)]

@@ -94,6 +94,10 @@ fn params(format: Option<&FormatRequest>) -> Value {
 
 /// One job, as `/api/jobs/{id}` and the lists tell it. Its drive is told by the path while it is among `drives`, as the list
 /// of drives has it, and else by its identity.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "whole seconds, not negative; what is larger stays at the highest"
+)]
 pub fn job(job: &Job, drives: &[Drive], who: &Who, now: Time) -> Value {
     let node = drives
         .iter()
@@ -143,7 +147,7 @@ pub fn job(job: &Job, drives: &[Drive], who: &Who, now: Time) -> Value {
 fn waits(job: &Job) -> &str {
     match &job.state {
         wire::job::JobState::Waiting { why } => why,
-        _ => "",
+        wire::job::JobState::Running | wire::job::JobState::Finished | wire::job::JobState::Aborted => "",
     }
 }
 

@@ -80,7 +80,7 @@ pub fn range(text: &str) -> Option<i64> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "tests")]
     use super::*;
 
     #[test]
@@ -120,7 +120,7 @@ mod tests {
         let all = window.lines(Time::UNIX_EPOCH);
         assert_eq!((all.len(), all[0].message.as_str()), (LINES, "5"));
         assert_eq!(window.lines(Time::from_second(LINES as i64 + 3).unwrap()).len(), 2);
-        for n in 0..READINGS as i64 + 1 {
+        for n in 0..=READINGS as i64 {
             window.reading(Reading {
                 key: "temp_c".into(),
                 value: 30,

@@ -14,21 +14,21 @@ fn program() -> std::ffi::OsString {
 }
 
 /// An agent process; killed when dropped.
-pub struct Agent {
+pub(crate) struct Agent {
     child: Child,
 }
 
 impl Agent {
-    pub fn start(dir: &Path) -> Self {
+    pub(crate) fn start(dir: &Path) -> Self {
         Self::with(dir, &[])
     }
 
-    pub fn with(dir: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn with(dir: &Path, arguments: &[&str]) -> Self {
         Self::behind(&[], dir, arguments)
     }
 
     /// The same, started by these words, which end with an `exec` of what follows them.
-    pub fn behind(words: &[String], dir: &Path, arguments: &[&str]) -> Self {
+    pub(crate) fn behind(words: &[String], dir: &Path, arguments: &[&str]) -> Self {
         let mut words = words.iter().map(std::ffi::OsString::from).chain([program()]);
         let child = Process::new(words.next().unwrap())
             .args(words)
@@ -53,7 +53,7 @@ impl Agent {
     }
 
     /// An agent that finds its server by these variables of its environment; what it prints goes to `console` in `dir`.
-    pub fn elsewhere(dir: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Self {
+    pub(crate) fn elsewhere(dir: &Path, environment: &[(&str, &str)], arguments: &[&str]) -> Self {
         let console = std::fs::OpenOptions::new()
             .create(true)
             .append(true)
@@ -74,21 +74,21 @@ impl Agent {
         Self { child }
     }
 
-    pub fn pid(&self) -> i32 {
+    pub(crate) fn pid(&self) -> i32 {
         i32::try_from(self.child.id()).unwrap()
     }
 
-    pub fn signal(&self, signal: nix::sys::signal::Signal) {
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(self.pid()), signal).unwrap();
     }
 
-    pub fn kill(&mut self) {
+    pub(crate) fn kill(&mut self) {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
     }
 
     /// SIGTERM, and waits for the end.
-    pub async fn terminate(&mut self) {
+    pub(crate) async fn terminate(&mut self) {
         self.signal(nix::sys::signal::Signal::SIGTERM);
         // The server's end must go on meanwhile: it is told how the jobs stand.
         let status = loop {
@@ -101,12 +101,12 @@ impl Agent {
     }
 
     /// Process ids of its workers.
-    pub fn workers(&self) -> Vec<i32> {
+    pub(crate) fn workers(&self) -> Vec<i32> {
         workers_of(self.pid())
     }
 
     /// Process ids of its formatters.
-    pub fn formatters(&self) -> Vec<i32> {
+    pub(crate) fn formatters(&self) -> Vec<i32> {
         helpers_of(self.pid(), b"formatter")
     }
 }
@@ -137,13 +137,13 @@ fn helpers_of(agent: i32, name: &[u8]) -> Vec<i32> {
 }
 
 /// Lets an agent's workers run one moment in ten, so that no machine is too fast for a test that disturbs them.
-pub struct Brake {
+pub(crate) struct Brake {
     off: Arc<AtomicBool>,
     thread: Option<std::thread::JoinHandle<()>>,
 }
 
 impl Brake {
-    pub fn on(agent: &Agent) -> Self {
+    pub(crate) fn on(agent: &Agent) -> Self {
         let (off, agent) = (Arc::new(AtomicBool::new(false)), agent.pid());
         let until = off.clone();
         let thread = std::thread::spawn(move || {

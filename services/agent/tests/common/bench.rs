@@ -10,7 +10,7 @@ use wire::{DriveId, JobId};
 use super::{Agent, Brake, Loop, Medium, Server, not_here};
 
 /// All of it; taken down when dropped.
-pub struct Bench {
+pub(crate) struct Bench {
     pub server: Server,
     pub agent: Agent,
     pub drives: Vec<Loop>,
@@ -22,17 +22,17 @@ pub struct Bench {
 
 impl Bench {
     /// A claimed server, an agent, and a loop device of each size in MiB; `None`, and told, where there are none.
-    pub async fn new(mib: &[u64]) -> Option<Self> {
+    pub(crate) async fn new(mib: &[u64]) -> Option<Self> {
         Self::with(mib, true, &[]).await
     }
 
     /// The same with the server claimed or not, and with further arguments of the agent.
-    pub async fn with(mib: &[u64], claimed: bool, arguments: &[&str]) -> Option<Self> {
+    pub(crate) async fn with(mib: &[u64], claimed: bool, arguments: &[&str]) -> Option<Self> {
         Self::begin(mib, claimed, arguments, |_, _| Vec::new()).await
     }
 
     /// One drive of this size, whose count of media the agent reads from [`Bench::count`].
-    pub async fn counted(mib: u64, arguments: &[&str]) -> Option<Self> {
+    pub(crate) async fn counted(mib: u64, arguments: &[&str]) -> Option<Self> {
         Self::begin(&[mib], true, arguments, |dir, drive| {
             let count = dir.join("diskseq");
             std::fs::write(&count, "1000001\n").unwrap();
@@ -47,7 +47,7 @@ impl Bench {
     }
 
     /// One drive of this size, and a `ledctl` that runs these lines of `sh` in [`Bench::path`].
-    pub async fn with_ledctl(mib: u64, lines: &str) -> Option<Self> {
+    pub(crate) async fn with_ledctl(mib: u64, lines: &str) -> Option<Self> {
         let behind = |dir: &Path| {
             // Tools are looked for in a fixed list of folders.
             let bind = format!(
@@ -71,13 +71,13 @@ impl Bench {
     }
 
     /// Lets the kernel seem to have counted the first drive of [`Bench::counted`] so often.
-    pub fn count(&self, media: u32) {
+    pub(crate) fn count(&self, media: u32) {
         // Written in place: the agent's mount is of this very file.
         std::fs::write(self.dir.path().join("diskseq"), format!("{media}\n")).unwrap();
     }
 
     /// One drive of this size, and an agent with a medium of its own for its state, which a test may fill.
-    pub async fn with_medium(mib: u64, size: &str, arguments: &[&str]) -> Option<(Self, Medium)> {
+    pub(crate) async fn with_medium(mib: u64, size: &str, arguments: &[&str]) -> Option<(Self, Medium)> {
         let medium = std::cell::OnceCell::new();
         let bench = Self::begin(&[mib], true, arguments, |dir, _| {
             medium.get_or_init(|| Medium::new(&dir.join("data"), size)).words()
@@ -115,28 +115,28 @@ impl Bench {
     }
 
     /// The directory of it all: `server.sock`, `data`, `run`.
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.dir.path()
     }
 
-    pub fn ids(&self) -> Vec<DriveId> {
+    pub(crate) fn ids(&self) -> Vec<DriveId> {
         self.drives.iter().map(Loop::id).collect()
     }
 
     /// Starts a job on the first drive.
-    pub async fn job(&self, playbook: &str) -> JobId {
+    pub(crate) async fn job(&self, playbook: &str) -> JobId {
         self.server.start_jobs(&[self.drives[0].id()], playbook).await[0]
     }
 
     /// Starts a job on the first drive and waits until it has taken a checkpoint or two.
-    pub async fn job_in_the_middle(&self, playbook: &str) -> JobId {
+    pub(crate) async fn job_in_the_middle(&self, playbook: &str) -> JobId {
         let id = self.job(playbook).await;
         self.in_the_middle(id).await;
         id
     }
 
     /// Waits until the job has taken a checkpoint or two.
-    pub async fn in_the_middle(&self, job: JobId) {
+    pub(crate) async fn in_the_middle(&self, job: JobId) {
         let _brake = Brake::on(&self.agent);
         self.server
             .until("the job to be in the middle", |seen| {
@@ -151,14 +151,14 @@ impl Bench {
     }
 
     /// The same agent under a server that was started anew and has seen nothing.
-    pub async fn with_another_server(self) -> Self {
+    pub(crate) async fn with_another_server(self) -> Self {
         let key = self.server.kill().await;
         let server = Server::start_with(self.dir.path(), key, true).await;
         Self { server, ..self }
     }
 
     /// Starts the agent again after its end, and waits until it has told what there is.
-    pub async fn restart_and_wait(&mut self) {
+    pub(crate) async fn restart_and_wait(&mut self) {
         let connections = self.server.look(|seen| seen.connections);
         self.restart();
         self.server
@@ -172,12 +172,12 @@ impl Bench {
     }
 
     /// Starts the agent again after its end.
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
         self.agent = Agent::behind(&self.again, self.dir.path(), &arguments);
     }
 }
 
-pub fn outcome(job: &Job) -> Outcome {
+pub(crate) fn outcome(job: &Job) -> Outcome {
     job.verdict.as_ref().unwrap().outcome
 }

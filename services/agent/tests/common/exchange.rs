@@ -10,7 +10,7 @@ use wire::job::{JobState, Phase, PhaseStatus};
 use super::{Bench, Loop};
 
 /// A smartctl that answers nothing, and only once `go` lies beside it.
-pub fn held_smartctl(dir: &Path) -> PathBuf {
+pub(crate) fn held_smartctl(dir: &Path) -> PathBuf {
     let go = dir.join("go");
     script(
         dir,
@@ -19,12 +19,12 @@ pub fn held_smartctl(dir: &Path) -> PathBuf {
 }
 
 /// Lets [`held_smartctl`] go on.
-pub fn let_go(dir: &Path) {
+pub(crate) fn let_go(dir: &Path) {
     std::fs::write(dir.join("go"), "").unwrap();
 }
 
 /// A bench of one drive of 64 MiB, whose smartctl is held, with `text` as the playbook `mine`; `None` where there is none here.
-pub async fn held(dir: &Path, text: &str) -> Option<Bench> {
+pub(crate) async fn held(dir: &Path, text: &str) -> Option<Bench> {
     let program = held_smartctl(dir);
     let books = own_playbook(dir, text);
     let arguments = ["--smartctl", program.to_str().unwrap(), "--playbooks", &books];
@@ -32,7 +32,7 @@ pub async fn held(dir: &Path, text: &str) -> Option<Bench> {
 }
 
 /// One pass between two looks at SMART.
-pub const SMART_AROUND: &str = r#"
+pub(crate) const SMART_AROUND: &str = r#"
 name = "mine"
 about = "SMART around one pass"
 [[step]]
@@ -46,20 +46,20 @@ do = "smart_after"
 "#;
 
 /// "ann" pauses a job, and is told that it is.
-pub async fn pause(bench: &Bench, job: JobId) {
+pub(crate) async fn pause(bench: &Bench, job: JobId) {
     let actor = "ann".to_owned();
     let answer = bench.server.call(Command::Pause { job, actor }).await;
     assert!(matches!(answer, Ok(Answer::Done { .. })), "{answer:?}");
 }
 
 /// "bob" ends a job, and is told that it is.
-pub async fn abort(bench: &Bench, job: JobId) {
+pub(crate) async fn abort(bench: &Bench, job: JobId) {
     let actor = "bob".to_owned();
     let answer = bench.server.call(Command::Abort { job, actor }).await;
     assert_eq!(answer, Ok(Answer::Aborted));
 }
 
-pub fn script(dir: &Path, text: &str) -> PathBuf {
+pub(crate) fn script(dir: &Path, text: &str) -> PathBuf {
     let program = dir.join("smartctl");
     let script = format!("#!/bin/sh\n{text}\n");
     std::fs::write(&program, script).unwrap();
@@ -68,7 +68,7 @@ pub fn script(dir: &Path, text: &str) -> PathBuf {
 }
 
 /// Bytes of a raw database or a bare dm-crypt: without any signature, and nowhere zero.
-pub fn foreign_data(length: u64) -> Vec<u8> {
+pub(crate) fn foreign_data(length: u64) -> Vec<u8> {
     let mut state = 88_172_645_463_325_252_u64;
     let mut data = Vec::new();
     while (data.len() as u64) < length {
@@ -80,7 +80,7 @@ pub fn foreign_data(length: u64) -> Vec<u8> {
     data
 }
 
-pub async fn waiting(bench: &Bench, id: JobId) -> String {
+pub(crate) async fn waiting(bench: &Bench, id: JobId) -> String {
     bench
         .server
         .until("the job to wait", |seen| match &seen.jobs.get(&id)?.state {
@@ -95,12 +95,12 @@ pub async fn waiting(bench: &Bench, id: JobId) -> String {
         .await
 }
 
-pub fn is_untouched(drive: &Loop, data: &[u8]) -> bool {
+pub(crate) fn is_untouched(drive: &Loop, data: &[u8]) -> bool {
     std::fs::read(&drive.file).unwrap() == data
 }
 
 /// A playbook of a person's own, below the bench's directory.
-pub fn own_playbook(dir: &Path, text: &str) -> String {
+pub(crate) fn own_playbook(dir: &Path, text: &str) -> String {
     let books = dir.join("books");
     std::fs::create_dir(&books).unwrap();
     std::fs::write(books.join("mine.toml"), text).unwrap();
@@ -108,19 +108,19 @@ pub fn own_playbook(dir: &Path, text: &str) -> String {
 }
 
 /// Puts other data below a drive whose worker has it open.
-pub fn put_below(drive: &Loop, data: &[u8]) {
+pub(crate) fn put_below(drive: &Loop, data: &[u8]) {
     write_below(drive, data).sync_all().unwrap();
 }
 
 /// The same, and does not wait for the disk below: what reads the file afterwards gets it all the same.
-pub fn write_below(drive: &Loop, data: &[u8]) -> std::fs::File {
+pub(crate) fn write_below(drive: &Loop, data: &[u8]) -> std::fs::File {
     let mut disk = std::fs::File::options().write(true).open(&drive.file).unwrap();
     std::io::Write::write_all(&mut disk, data).unwrap();
     disk
 }
 
 /// Waits until nothing is under way on the drive, nor begun for some looks.
-pub async fn standstill(drive: &Loop) {
+pub(crate) async fn standstill(drive: &Loop) {
     let name = drive.node.file_name().unwrap().to_str().unwrap();
     let path = format!("/sys/block/{name}/stat");
     let (mut before, mut still): (Vec<String>, u32) = (Vec::new(), 0);
@@ -140,7 +140,7 @@ pub async fn standstill(drive: &Loop) {
 }
 
 /// Whether another box would find a burn-in on it to go on with.
-pub fn offers_a_job(drive: &Loop) -> bool {
+pub(crate) fn offers_a_job(drive: &Loop) -> bool {
     let file = std::fs::File::open(&drive.node).unwrap();
     let sectors = std::fs::metadata(&drive.file).unwrap().len() / 512;
     let io = burnin::worker::Io {
@@ -159,17 +159,17 @@ pub fn offers_a_job(drive: &Loop) -> bool {
     })
 }
 
-pub async fn in_step(bench: &Bench, id: JobId, wanted: Phase) {
+pub(crate) async fn in_step(bench: &Bench, id: JobId, wanted: Phase) {
     step_is(bench, id, wanted, PhaseStatus::Running).await;
 }
 
 /// Whoever has a drive open for writing keeps its partition waiting for a while.
-pub fn kept_waiting(node: &Path) -> std::fs::File {
+pub(crate) fn kept_waiting(node: &Path) -> std::fs::File {
     std::fs::File::options().read(true).write(true).open(node).unwrap()
 }
 
 /// Waits until a step of a job that goes on has come so far.
-pub async fn step_is(bench: &Bench, id: JobId, wanted: Phase, status: PhaseStatus) {
+pub(crate) async fn step_is(bench: &Bench, id: JobId, wanted: Phase, status: PhaseStatus) {
     bench
         .server
         .until("the step", |seen| {

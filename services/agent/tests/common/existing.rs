@@ -10,7 +10,7 @@ use serde_json::Value;
 use super::{PATIENCE, TOKEN};
 
 /// A running one; ended when dropped.
-pub struct Existing {
+pub(crate) struct Existing {
     child: Child,
     orders: ChildStdin,
     said: Arc<Mutex<Vec<Value>>>,
@@ -18,7 +18,7 @@ pub struct Existing {
 }
 
 impl Existing {
-    pub fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Process::new("python3")
             .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vigil/existing_server.py"))
             .args(arguments)
@@ -47,33 +47,33 @@ impl Existing {
     }
 
     /// A new one in the place of one that ended.
-    pub fn again(port: u16, arguments: &[&str]) -> Self {
+    pub(crate) fn again(port: u16, arguments: &[&str]) -> Self {
         let port = port.to_string();
         Self::start(&[&["--port", &port], arguments].concat())
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    pub fn order(&mut self, order: &str) {
+    pub(crate) fn order(&mut self, order: &str) {
         writeln!(self.orders, "{order}").unwrap();
         self.orders.flush().unwrap();
     }
 
     /// Everything it said so far.
-    pub fn said(&self) -> Vec<Value> {
+    pub(crate) fn said(&self) -> Vec<Value> {
         self.said.lock().unwrap().clone()
     }
 
     /// All frames that it took, in order.
-    pub fn frames(&self) -> Vec<Value> {
+    pub(crate) fn frames(&self) -> Vec<Value> {
         let said = self.said();
         said.into_iter().filter(|line| line["kind"] == "frame").collect()
     }
 
     /// Types of the events that it would have sent to people, in order.
-    pub fn events(&self) -> Vec<String> {
+    pub(crate) fn events(&self) -> Vec<String> {
         let said = self.said();
         let events = said.iter().filter(|line| line["kind"] == "event");
         events
@@ -82,7 +82,7 @@ impl Existing {
     }
 
     /// Waits until `found` gives something for what was said.
-    pub async fn until<T>(&self, what: &str, mut found: impl FnMut(&[Value]) -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&self, what: &str, mut found: impl FnMut(&[Value]) -> Option<T>) -> T {
         let begun = Instant::now();
         loop {
             if let Some(value) = found(&self.said()) {
@@ -98,7 +98,7 @@ impl Existing {
     }
 
     /// Waits for an event of that type.
-    pub async fn event(&self, event_type: &str) {
+    pub(crate) async fn event(&self, event_type: &str) {
         self.until(event_type, |said| {
             said.iter()
                 .any(|line| line["kind"] == "event" && line["event_type"] == event_type)
@@ -108,7 +108,7 @@ impl Existing {
     }
 
     /// Sends a command, as servers do that know the frame, and gives its result's payload.
-    pub async fn ask(&mut self, action: &str, data: Value) -> Value {
+    pub(crate) async fn ask(&mut self, action: &str, data: Value) -> Value {
         let id = format!("{action}-{}", self.said().len());
         let payload = serde_json::json!({ "request_id": id, "component_id": "c", "action": action, "data": data });
         self.order(&format!(

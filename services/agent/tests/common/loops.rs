@@ -12,14 +12,14 @@ use wire::DriveId;
 use super::PATIENCE;
 
 /// A loop device over a sparse file; taken down when dropped.
-pub struct Loop {
+pub(crate) struct Loop {
     pub node: PathBuf,
     pub file: PathBuf,
     _dir: TempDir,
 }
 
 impl Loop {
-    pub fn new(mib: u64) -> Self {
+    pub(crate) fn new(mib: u64) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let file = dir.path().join("disk");
         File::create(&file).unwrap().set_len(mib << 20).unwrap();
@@ -28,7 +28,7 @@ impl Loop {
     }
 
     /// One over a sparse file in RAM, for what no medium's files can be; `None`, and told, where there is none.
-    pub fn in_ram(mib: u64) -> Option<Self> {
+    pub(crate) fn in_ram(mib: u64) -> Option<Self> {
         let dir = tempfile::tempdir_in("/dev/shm");
         let made = dir.and_then(|dir| {
             let file = dir.path().join("disk");
@@ -48,13 +48,13 @@ impl Loop {
         }
     }
 
-    pub fn id(&self) -> DriveId {
+    pub(crate) fn id(&self) -> DriveId {
         let bytes = std::fs::metadata(&self.file).unwrap().len();
         DriveId::from_serial("Loop device", self.node.to_str().unwrap(), bytes).unwrap()
     }
 
     /// Puts a drive of another size into the same place.
-    pub fn exchange(&self, mib: u64) {
+    pub(crate) fn exchange(&self, mib: u64) {
         detach(&self.node);
         File::create(&self.file).unwrap().set_len(mib << 20).unwrap();
         attach(&[self.node.to_str().unwrap()], &self.file);
@@ -63,14 +63,14 @@ impl Loop {
     /// Puts a drive of the same size that holds `data` into the same place.
     ///
     /// The device stays attached: a number that is free for a moment is taken by another test.
-    pub fn exchange_for(&self, data: &[u8]) {
+    pub(crate) fn exchange_for(&self, data: &[u8]) {
         let alone = self.alone();
         alone.write_all_at(data, 0).unwrap();
         alone.sync_all().unwrap();
     }
 
     /// Holds it exclusively.
-    pub fn alone(&self) -> File {
+    pub(crate) fn alone(&self) -> File {
         let begun = Instant::now();
         loop {
             let mut options = File::options();
@@ -89,7 +89,7 @@ impl Loop {
     }
 
     /// Whether somebody holds it exclusively, as an agent does while it looks whether a job may go on.
-    pub fn is_held(&self) -> bool {
+    pub(crate) fn is_held(&self) -> bool {
         let mut alone = File::options();
         alone
             .read(true)
@@ -99,7 +99,7 @@ impl Loop {
     }
 
     /// Makes an ext4 signature without a file system behind it: the magic number and a plausible superblock come from mkfs.
-    pub fn mkfs(&self) {
+    pub(crate) fn mkfs(&self) {
         let begun = Instant::now();
         loop {
             let done = Process::new("mkfs.ext4")
@@ -117,7 +117,7 @@ impl Loop {
     }
 
     /// Whether nothing was ever written.
-    pub fn is_blank(&self) -> bool {
+    pub(crate) fn is_blank(&self) -> bool {
         let file = File::open(&self.file).unwrap();
         let mut bytes = vec![0; 1 << 20];
         let size = file.metadata().unwrap().len();

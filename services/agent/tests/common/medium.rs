@@ -5,14 +5,14 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command as Process, Stdio};
 
 /// The medium, for as long as it lives.
-pub struct Medium {
+pub(crate) struct Medium {
     holder: Child,
     fill: PathBuf,
 }
 
 impl Medium {
     /// One of `size` (as `mount` takes it) at `place`, which is made.
-    pub fn new(place: &Path, size: &str) -> Self {
+    pub(crate) fn new(place: &Path, size: &str) -> Self {
         std::fs::create_dir(place).unwrap();
         let mount = format!(
             "mount -t tmpfs -o size={size} none {} && echo && exec cat",
@@ -35,19 +35,19 @@ impl Medium {
     }
 
     /// Behind which words a program sees it.
-    pub fn words(&self) -> Vec<String> {
+    pub(crate) fn words(&self) -> Vec<String> {
         let namespace = format!("--mount=/proc/{}/ns/mnt", self.holder.id());
         vec!["nsenter".to_owned(), namespace]
     }
 
     /// Leaves no room on it.
-    pub fn fill(&self) {
+    pub(crate) fn fill(&self) {
         let mut file = std::fs::File::create(&self.fill).unwrap();
         while file.write_all(&[0; 4096]).is_ok() {}
     }
 
     /// Makes room again.
-    pub fn free(&self) {
+    pub(crate) fn free(&self) {
         std::fs::remove_file(&self.fill).unwrap();
     }
 }

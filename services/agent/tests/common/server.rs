@@ -27,7 +27,7 @@ use super::{PATIENCE, TOKEN};
 
 /// All that the agent said.
 #[derive(Default)]
-pub struct Seen {
+pub(crate) struct Seen {
     pub connections: u32,
     pub heartbeats: u32,
     pub drives: Vec<Drive>,
@@ -48,11 +48,11 @@ pub struct Seen {
 }
 
 impl Seen {
-    pub fn kinds(&self) -> Vec<&str> {
+    pub(crate) fn kinds(&self) -> Vec<&str> {
         self.events.values().map(|event| event.kind.as_str()).collect()
     }
 
-    pub fn drive(&self, id: &DriveId) -> Option<&Drive> {
+    pub(crate) fn drive(&self, id: &DriveId) -> Option<&Drive> {
         self.drives
             .iter()
             .find(|drive| drive.present && drive.id.as_ref() == Some(id))
@@ -67,7 +67,7 @@ struct Shared {
 }
 
 /// The server's end.
-pub struct Server {
+pub(crate) struct Server {
     pub key: SigningKey,
     pub box_id: String,
     pub path: PathBuf,
@@ -77,12 +77,12 @@ pub struct Server {
 }
 
 impl Server {
-    pub async fn start(dir: &Path, claimed: bool) -> Self {
+    pub(crate) async fn start(dir: &Path, claimed: bool) -> Self {
         let key = SigningKey::from_bytes(&[9; 32]);
         Self::start_with(dir, key, claimed).await
     }
 
-    pub async fn start_with(dir: &Path, key: SigningKey, claimed: bool) -> Self {
+    pub(crate) async fn start_with(dir: &Path, key: SigningKey, claimed: bool) -> Self {
         let path = dir.join("server.sock");
         // A former server's socket may lie there.
         let _none = std::fs::remove_file(&path);
@@ -117,11 +117,11 @@ impl Server {
     }
 
     /// From now on connections are not greeted: a stranger that got hold of the socket.
-    pub fn do_not_greet(&self) {
+    pub(crate) fn do_not_greet(&self) {
         *self.shared.hello.lock().unwrap() = None;
     }
 
-    pub async fn claim(&self) {
+    pub(crate) async fn claim(&self) {
         let hello = {
             let mut hello = self.shared.hello.lock().unwrap();
             let hello = hello.as_mut().unwrap();
@@ -133,13 +133,13 @@ impl Server {
     }
 
     /// Ends as a killed server does, keeping what it has seen for the next one.
-    pub async fn kill(self) -> SigningKey {
+    pub(crate) async fn kill(self) -> SigningKey {
         self.hang_up().await;
         self.key.clone()
     }
 
     /// Takes no more connections and ends the present one.
-    pub async fn hang_up(&self) {
+    pub(crate) async fn hang_up(&self) {
         self.accepting.abort();
         let sender = self.shared.current.lock().unwrap().take();
         if let Some(sender) = sender {
@@ -148,12 +148,12 @@ impl Server {
         }
     }
 
-    pub fn look<T>(&self, with: impl FnOnce(&Seen) -> T) -> T {
+    pub(crate) fn look<T>(&self, with: impl FnOnce(&Seen) -> T) -> T {
         with(&self.shared.seen.lock().unwrap())
     }
 
     /// Waits until `found` gives something.
-    pub async fn until<T>(&self, what: &str, mut found: impl FnMut(&Seen) -> Option<T>) -> T {
+    pub(crate) async fn until<T>(&self, what: &str, mut found: impl FnMut(&Seen) -> Option<T>) -> T {
         let wait = async {
             loop {
                 let changed = self.shared.changed.notified();
@@ -175,7 +175,7 @@ impl Server {
     }
 
     /// Waits for the drive to be listed with its content known.
-    pub async fn drive(&self, id: &DriveId) -> Drive {
+    pub(crate) async fn drive(&self, id: &DriveId) -> Drive {
         self.until("a drive", |seen| {
             seen.drive(id)
                 .filter(|drive| drive.content != wire::drive::Content::Unknown)
@@ -184,7 +184,7 @@ impl Server {
         .await
     }
 
-    pub async fn send(&self, command: Command) -> String {
+    pub(crate) async fn send(&self, command: Command) -> String {
         let id = self.calls.get() + 1;
         self.calls.set(id);
         let id = id.to_string();
@@ -199,7 +199,7 @@ impl Server {
         id
     }
 
-    pub async fn call(&self, command: Command) -> Result<Answer, Problem> {
+    pub(crate) async fn call(&self, command: Command) -> Result<Answer, Problem> {
         let id = self.send(command).await;
         match self.until("a reply", |seen| seen.replies.get(&id).cloned()).await {
             CallOutcome::Ok(answer) => Ok(answer),
@@ -207,7 +207,12 @@ impl Server {
         }
     }
 
-    pub async fn try_plan(&self, drives: &[DriveId], playbook: &str, options: PlanOptions) -> Result<Answer, Problem> {
+    pub(crate) async fn try_plan(
+        &self,
+        drives: &[DriveId],
+        playbook: &str,
+        options: PlanOptions,
+    ) -> Result<Answer, Problem> {
         self.call(Command::Plan {
             drives: drives.to_vec(),
             playbook: playbook.into(),
@@ -216,18 +221,18 @@ impl Server {
         .await
     }
 
-    pub async fn plan(&self, drives: &[DriveId], playbook: &str) -> Plan {
+    pub(crate) async fn plan(&self, drives: &[DriveId], playbook: &str) -> Plan {
         self.plan_with(drives, playbook, PlanOptions::default()).await
     }
 
-    pub async fn plan_with(&self, drives: &[DriveId], playbook: &str, options: PlanOptions) -> Plan {
+    pub(crate) async fn plan_with(&self, drives: &[DriveId], playbook: &str, options: PlanOptions) -> Plan {
         match self.try_plan(drives, playbook, options).await {
             Ok(Answer::Planned(plan)) => plan,
             other => panic!("no plan: {other:?}"),
         }
     }
 
-    pub fn ticket(&self, plan: &Plan) -> Ticket {
+    pub(crate) fn ticket(&self, plan: &Plan) -> Ticket {
         Ticket {
             plan: plan.id,
             digest: plan.digest.clone(),
@@ -239,15 +244,15 @@ impl Server {
         }
     }
 
-    pub fn arm(&self, plan: &Plan) -> Armed {
+    pub(crate) fn arm(&self, plan: &Plan) -> Armed {
         sign(&self.key, &self.ticket(plan))
     }
 
-    pub async fn start_jobs(&self, drives: &[DriveId], playbook: &str) -> Vec<JobId> {
+    pub(crate) async fn start_jobs(&self, drives: &[DriveId], playbook: &str) -> Vec<JobId> {
         self.start_jobs_with(drives, playbook, PlanOptions::default()).await
     }
 
-    pub async fn start_jobs_with(&self, drives: &[DriveId], playbook: &str, options: PlanOptions) -> Vec<JobId> {
+    pub(crate) async fn start_jobs_with(&self, drives: &[DriveId], playbook: &str, options: PlanOptions) -> Vec<JobId> {
         let plan = self.plan_with(drives, playbook, options).await;
         match self.call(Command::Start(self.arm(&plan))).await {
             Ok(Answer::Started { jobs }) => jobs,
@@ -255,7 +260,7 @@ impl Server {
         }
     }
 
-    pub async fn refused(&self, armed: Armed) -> String {
+    pub(crate) async fn refused(&self, armed: Armed) -> String {
         match self.call(Command::Start(armed)).await {
             Err(problem) => problem.kind,
             Ok(answer) => panic!("it was granted: {answer:?}"),
@@ -263,7 +268,7 @@ impl Server {
     }
 
     /// Waits for the job's first event of that kind.
-    pub async fn event(&self, job: JobId, kind: &str) -> NewEvent {
+    pub(crate) async fn event(&self, job: JobId, kind: &str) -> NewEvent {
         self.until(kind, |seen| {
             let mut events = seen.events.values();
             events
@@ -273,7 +278,7 @@ impl Server {
         .await
     }
 
-    pub async fn over(&self, job: JobId) -> Job {
+    pub(crate) async fn over(&self, job: JobId) -> Job {
         self.until("a job's end", |seen| {
             seen.jobs.get(&job).filter(|job| job.state.is_over()).cloned()
         })
@@ -287,7 +292,7 @@ impl Drop for Server {
     }
 }
 
-pub fn sign(key: &SigningKey, ticket: &Ticket) -> Armed {
+pub(crate) fn sign(key: &SigningKey, ticket: &Ticket) -> Armed {
     let ticket = serde_json::to_string(ticket).unwrap();
     let mut signed = SIGNED_PREFIX.to_vec();
     signed.extend_from_slice(ticket.as_bytes());

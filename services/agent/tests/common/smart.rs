@@ -6,13 +6,13 @@ use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
 /// The program and its state.
-pub struct Smartctl {
+pub(crate) struct Smartctl {
     dir: TempDir,
 }
 
 impl Smartctl {
     /// One whose self-tests take so many seconds.
-    pub fn new(takes: u32) -> Self {
+    pub(crate) fn new(takes: u32) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let script = SCRIPT.replace("DIR", dir.path().to_str().unwrap());
         let program = dir.path().join("smartctl");
@@ -22,17 +22,17 @@ impl Smartctl {
         Self { dir }
     }
 
-    pub fn program(&self) -> PathBuf {
+    pub(crate) fn program(&self) -> PathBuf {
         self.dir.path().join("smartctl")
     }
 
     /// From now on self-tests end with a read failure.
-    pub fn fail(&self) {
+    pub(crate) fn fail(&self) {
         std::fs::write(self.dir.path().join("fail"), "").unwrap();
     }
 
     /// Its log has an entry of an earlier test.
-    pub fn logged(&self, test: &str, status: &str) {
+    pub(crate) fn logged(&self, test: &str, status: &str) {
         let entry = format!(
             r#"{{"type":{{"value":1,"string":"{test}"}},"status":{{"value":0,"string":"{status}"}},"lifetime_hours":90}}"#
         );
@@ -40,27 +40,27 @@ impl Smartctl {
     }
 
     /// From now on there is no self-test.
-    pub fn unable(&self) {
+    pub(crate) fn unable(&self) {
         std::fs::write(self.dir.path().join("unable"), "").unwrap();
     }
 
     /// While a self-test runs it is so warm, for so many tests; and cool between them.
-    pub fn hot(&self, degrees: u32, tests: u32) {
+    pub(crate) fn hot(&self, degrees: u32, tests: u32) {
         std::fs::write(self.dir.path().join("hot"), format!("{degrees} {tests}\n")).unwrap();
     }
 
     /// It is still as hot in the first so many readings after such a test.
-    pub fn cools_in(&self, readings: u32) {
+    pub(crate) fn cools_in(&self, readings: u32) {
         std::fs::write(self.dir.path().join("cools"), readings.to_string()).unwrap();
     }
 
     /// The next so many readings fail.
-    pub fn silent(&self, times: u32) {
+    pub(crate) fn silent(&self, times: u32) {
         std::fs::write(self.dir.path().join("silent"), times.to_string()).unwrap();
     }
 
     /// From now on it does not answer, or does again.
-    pub fn hang(&self, hangs: bool) {
+    pub(crate) fn hang(&self, hangs: bool) {
         let path = self.dir.path().join("hang");
         if hangs {
             std::fs::write(path, "").unwrap();
@@ -70,23 +70,23 @@ impl Smartctl {
     }
 
     /// The running self-test is ended by a reset.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         std::fs::write(self.dir.path().join("cut"), "").unwrap();
     }
 
     /// What it was ordered to do.
-    pub fn orders(&self) -> Vec<String> {
+    pub(crate) fn orders(&self) -> Vec<String> {
         let orders = std::fs::read_to_string(self.dir.path().join("orders")).unwrap_or_default();
         orders.lines().map(str::to_owned).collect()
     }
 
     /// How it was called, a line each.
-    pub fn calls(&self) -> Vec<String> {
+    pub(crate) fn calls(&self) -> Vec<String> {
         let calls = std::fs::read_to_string(self.dir.path().join("calls")).unwrap_or_default();
         calls.lines().map(str::to_owned).collect()
     }
 
-    pub fn is_running(&self) -> bool {
+    pub(crate) fn is_running(&self) -> bool {
         Path::new(&self.dir.path().join("running")).exists()
     }
 }

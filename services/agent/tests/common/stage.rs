@@ -11,7 +11,7 @@ use super::{Agent, Existing, Loop, PATIENCE, Smartctl, TOKEN, not_here};
 const LONGEST: u64 = 65_536;
 
 /// An agent in the documented way, its foreign gate open or not.
-pub struct Stage {
+pub(crate) struct Stage {
     pub server: Existing,
     pub agent: Agent,
     pub drive: Loop,
@@ -22,12 +22,12 @@ pub struct Stage {
 }
 
 impl Stage {
-    pub async fn new(mib: u64, gate: bool) -> Option<Self> {
+    pub(crate) async fn new(mib: u64, gate: bool) -> Option<Self> {
         Self::at(mib, gate, "1G").await
     }
 
     /// With a drive that is burned in no faster than that.
-    pub async fn at(mib: u64, gate: bool, rate: &'static str) -> Option<Self> {
+    pub(crate) async fn at(mib: u64, gate: bool, rate: &'static str) -> Option<Self> {
         if not_here() {
             return None;
         }
@@ -58,19 +58,19 @@ impl Stage {
         Some(stage)
     }
 
-    pub fn node(&self) -> String {
+    pub(crate) fn node(&self) -> String {
         self.drive.node.to_str().unwrap().to_owned()
     }
 
     /// How warm the drive is from now on.
-    pub fn warm(&self, degrees: i32) {
+    pub(crate) fn warm(&self, degrees: i32) {
         let mut path = self.drive.file.clone().into_os_string();
         path.push(".temperature");
         std::fs::write(path, degrees.to_string()).unwrap();
     }
 
     /// Asks for a plan until the drive is listed and looked at.
-    pub async fn plan(&mut self) -> Value {
+    pub(crate) async fn plan(&mut self) -> Value {
         let begun = std::time::Instant::now();
         loop {
             let target = self.node();
@@ -89,7 +89,7 @@ impl Stage {
     }
 
     /// The last code that was shown.
-    pub fn code(&self) -> String {
+    pub(crate) fn code(&self) -> String {
         let console = std::fs::read_to_string(self.dir.path().join("console")).unwrap();
         let line = console
             .lines()
@@ -99,7 +99,7 @@ impl Stage {
     }
 
     /// Plans and starts a burn-in; gives its id.
-    pub async fn burn(&mut self) -> String {
+    pub(crate) async fn burn(&mut self) -> String {
         assert_eq!(self.plan().await["status"], 428);
         let (code, serials) = (self.code(), self.node());
         let started = self
@@ -110,7 +110,7 @@ impl Stage {
         started["data"]["job_id"].as_str().unwrap().to_owned()
     }
 
-    pub fn restart(&mut self) {
+    pub(crate) fn restart(&mut self) {
         self.agent = start(
             self.dir.path(),
             &self.server.url(),
@@ -136,7 +136,7 @@ fn start(dir: &Path, url: &str, smartctl: &Smartctl, gate: bool, rate: &str) -> 
 }
 
 /// Every frame was one that such a server takes, and none too long.
-pub fn all_taken(server: &Existing) {
+pub(crate) fn all_taken(server: &Existing) {
     for frame in server.frames() {
         assert_eq!(frame["dropped"], Value::Null, "{frame}");
         assert!(frame["length"].as_u64().unwrap() <= LONGEST, "{frame}");

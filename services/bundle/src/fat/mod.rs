@@ -12,11 +12,15 @@ pub use plan::{Place, Plan, Step, plan};
 pub use volume::{Entry, Read, Volume};
 
 /// Bytes in a sector; 4Kn media are not supported by the layout.
-pub const SECTOR: u64 = 512;
+pub const SECTOR: u64 = SECTOR_LEN as u64;
 /// Sectors in a cluster: 4 KiB, the write unit of most flash.
-pub const CLUSTER_SECTORS: u64 = 8;
+pub const CLUSTER_SECTORS: u64 = CLUSTER / SECTOR;
 /// Bytes in a cluster.
-pub const CLUSTER: u64 = CLUSTER_SECTORS * SECTOR;
+pub const CLUSTER: u64 = CLUSTER_LEN as u64;
+/// [`SECTOR`] as the length of a buffer.
+const SECTOR_LEN: usize = 512;
+/// [`CLUSTER`] as the length of a buffer.
+const CLUSTER_LEN: usize = 8 * SECTOR_LEN;
 /// Sectors to which the data area is aligned: 1 MiB.
 const ALIGN: u64 = 2048;
 /// Fewest clusters with which a file system counts as FAT32 (Microsoft's specification, "FAT type determination").
@@ -62,7 +66,7 @@ impl Geometry {
         let clusters = sectors.checked_sub(data)? / CLUSTER_SECTORS;
         let fat = fat_of(clusters);
         let reserved = data - 2 * fat;
-        let fits = clusters >= FEWEST_CLUSTERS && sectors <= u64::from(u32::MAX) && reserved <= u64::from(u16::MAX);
+        let fits = clusters >= FEWEST_CLUSTERS && u32::try_from(sectors).is_ok() && u16::try_from(reserved).is_ok();
         fits.then_some(Self {
             sectors,
             reserved,
@@ -88,8 +92,9 @@ pub fn entry(short: &[u8; 11], attribute: u8, case: u8, cluster: u32, size: u32)
     for at in [16, 18, 24] {
         e[at..at + 2].copy_from_slice(&DATE.to_le_bytes());
     }
-    e[20..22].copy_from_slice(&((cluster >> 16) as u16).to_le_bytes());
-    e[26..28].copy_from_slice(&(cluster as u16).to_le_bytes());
+    let number = cluster.to_le_bytes();
+    e[20..22].copy_from_slice(&number[2..]);
+    e[26..28].copy_from_slice(&number[..2]);
     e[28..].copy_from_slice(&size.to_le_bytes());
     e
 }

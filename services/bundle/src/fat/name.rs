@@ -121,6 +121,7 @@ pub fn checksum(short: &[u8; 11]) -> u8 {
 /// Byte offsets of the 13 units in an entry.
 pub const PLACES: [usize; UNITS] = [1, 3, 5, 7, 9, 14, 16, 18, 20, 22, 24, 28, 30];
 
+#[expect(clippy::cast_possible_truncation, reason = "a name has at most 20 parts")]
 fn long_entry(units: &[u16], index: usize, last: bool, sum: u8) -> [u8; ENTRY] {
     let mut e = [0u8; ENTRY];
     e[0] = (index as u8 + 1) | if last { 0x40 } else { 0 };

@@ -15,7 +15,7 @@
 use std::collections::BTreeSet;
 
 use super::name::Name;
-use super::{BAD, CLUSTER, DIRECTORY, END, ENTRY, Entry, Geometry, SECTOR, Volume, entry};
+use super::{BAD, CLUSTER, CLUSTER_LEN, DIRECTORY, END, ENTRY, Entry, Geometry, SECTOR, SECTOR_LEN, Volume, entry};
 
 /// One act on the partition.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -123,12 +123,9 @@ fn new_folder(volume: &Volume, slot: &str, table: &mut Table) -> Result<(u32, Ve
         .ok_or("the boot partition's root folder is full")?;
     let mut root = volume.root_bytes.clone();
     root[place * ENTRY..][..ENTRY].copy_from_slice(&entry(&name.short, DIRECTORY, name.case, at, 0));
-    let sector = place * ENTRY / SECTOR as usize;
-    let (n, inside) = (
-        sector / super::CLUSTER_SECTORS as usize,
-        sector as u64 % super::CLUSTER_SECTORS,
-    );
-    let bytes = root[sector * SECTOR as usize..][..SECTOR as usize].to_vec();
+    let sector = place * ENTRY / SECTOR_LEN;
+    let (n, inside) = (place * ENTRY / CLUSTER_LEN, sector as u64 % super::CLUSTER_SECTORS);
+    let bytes = root[sector * SECTOR_LEN..][..SECTOR_LEN].to_vec();
     let offset = volume.geometry().offset(volume.root()[n]) + inside * SECTOR;
     Ok((at, vec![Step::Write { offset, bytes }, Step::Flush]))
 }
@@ -136,10 +133,10 @@ fn new_folder(volume: &Volume, slot: &str, table: &mut Table) -> Result<(u32, Ve
 /// A folder's only cluster.
 fn cluster(entries: &[u8]) -> Result<Vec<u8>, String> {
     let mut bytes = entries.to_vec();
-    if bytes.len() > CLUSTER as usize {
+    if bytes.len() > CLUSTER_LEN {
         return Err("the slot has more files than its folder has room for".into());
     }
-    bytes.resize(CLUSTER as usize, 0);
+    bytes.resize(CLUSTER_LEN, 0);
     Ok(bytes)
 }
 
@@ -171,7 +168,8 @@ impl Table {
         }
         let folder = volume.find(slot).and_then(|f| f.chain.first().copied());
         used.extend(folder);
-        let mut next: Vec<u32> = (0..geometry.clusters as u32 + 2)
+        let mut next: Vec<u32> = (0..u32::MAX)
+            .take_while(|c| u64::from(*c) < geometry.clusters + 2)
             .map(|c| match volume.next(c) {
                 // A folder names it, so it is not free, whatever the table says.
                 0 if used.contains(&c) => END,
@@ -192,6 +190,10 @@ impl Table {
     }
 
     /// Takes clusters for `bytes` bytes in one piece, the first that is long enough.
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "fewer clusters than sectors, and those fit 32 bits"
+    )]
     fn take(&mut self, bytes: u64, name: &str) -> Result<u32, String> {
         let want = usize::try_from(bytes.div_ceil(CLUSTER).max(1)).unwrap_or(usize::MAX);
         let mut run = 0;
@@ -224,7 +226,7 @@ impl Table {
                 bytes.copy_from_slice(&(value & 0x0fff_ffff | high).to_le_bytes());
             }
             let base = (g.reserved + n as u64 * g.fat) * SECTOR;
-            let sectors = new.chunks_exact(SECTOR as usize).zip(old.chunks_exact(SECTOR as usize));
+            let sectors = new.chunks_exact(SECTOR_LEN).zip(old.chunks_exact(SECTOR_LEN));
             let changed: Vec<usize> = sectors
                 .enumerate()
                 .filter(|(_, (a, b))| a != b)
@@ -234,11 +236,11 @@ impl Table {
                 let (first, last) = (run[0], run[run.len() - 1]);
                 steps.push(Step::Write {
                     offset: base + first as u64 * SECTOR,
-                    bytes: new[first * SECTOR as usize..(last + 1) * SECTOR as usize].to_vec(),
+                    bytes: new[first * SECTOR_LEN..(last + 1) * SECTOR_LEN].to_vec(),
                 });
             }
         }
-        let free = self.next.iter().skip(2).filter(|v| **v == 0).count() as u32;
+        let free: u32 = self.next.iter().skip(2).map(|v| u32::from(*v == 0)).sum();
         let mut info = [0u8; 512];
         info[..4].copy_from_slice(b"RRaA");
         info[484..488].copy_from_slice(b"rrAa");

@@ -5,7 +5,7 @@
 //! to be whole. What makes the whole file system unreadable (boot sector, root folder) is an error.
 
 use super::name::{PLACES, checksum};
-use super::{BAD, CLUSTER, CLUSTER_SECTORS, DIRECTORY, ENDS, ENTRY, Geometry, LONG, SECTOR};
+use super::{BAD, CLUSTER, CLUSTER_LEN, CLUSTER_SECTORS, DIRECTORY, ENDS, ENTRY, Geometry, LONG, SECTOR};
 
 /// Where the bytes come from: fills the buffer from a byte offset of the partition.
 pub trait Read {
@@ -101,7 +101,7 @@ const DEEPEST: usize = 16;
 /// Most files and folders.
 const MOST: usize = 65_536;
 /// Most clusters of a folder: FAT lets it have 65,536 entries.
-const FOLDER_MAX: usize = 65_536 * ENTRY / CLUSTER as usize;
+const FOLDER_MAX: usize = 65_536 * ENTRY / CLUSTER_LEN;
 /// What is wrong with a folder that has more.
 const LONG_FOLDER: &str = "it is longer than a folder can be";
 /// Most units of a long name: 20 parts of 13. Garbage may look like parts without end.
@@ -124,7 +124,10 @@ impl Volume {
         if (u16_at(14), u64::from(u32_at(36)), boot[16]) != (geometry.reserved, geometry.fat, 2) {
             return Err("the boot partition is laid out in another way than Kiln does it".into());
         }
-        let mut tables = [0, 1].map(|_| vec![0; (geometry.fat * SECTOR) as usize]);
+        let too_large = |_| "the boot partition is larger than this machine can hold in memory";
+        let table = usize::try_from(geometry.fat * SECTOR).map_err(too_large)?;
+        let clusters = usize::try_from(geometry.clusters).map_err(too_large)?;
+        let mut tables = [0, 1].map(|_| vec![0; table]);
         for (n, table) in tables.iter_mut().enumerate() {
             read(disk, (geometry.reserved + n as u64 * geometry.fat) * SECTOR, table)?;
         }
@@ -134,7 +137,7 @@ impl Volume {
             root: Vec::new(),
             root_bytes: Vec::new(),
             entries: Vec::new(),
-            claimed: vec![false; geometry.clusters as usize + 2],
+            claimed: vec![false; clusters + 2],
         };
         let (root, broken) = this.chain(u32_at(44));
         let long = (root.len() > FOLDER_MAX).then(|| LONG_FOLDER.to_owned());
@@ -211,11 +214,11 @@ impl Volume {
     }
 
     fn content(&self, disk: &(impl Read + ?Sized), chain: &[u32]) -> Result<Vec<u8>, String> {
-        let mut all = vec![0; chain.len() * CLUSTER as usize];
+        let mut all = vec![0; chain.len() * CLUSTER_LEN];
         let mut done = 0;
         // Files of ours lie in one piece: one read for each run.
         for run in chain.chunk_by(|a, b| a + 1 == *b) {
-            let len = run.len() * CLUSTER as usize;
+            let len = run.len() * CLUSTER_LEN;
             read(disk, self.geometry.offset(run[0]), &mut all[done..done + len])?;
             done += len;
         }

@@ -1,14 +1,15 @@
 //! A small bundle, and the box that it is for.
 #![allow(dead_code, reason = "each test file uses some of it")]
+#![allow(clippy::cast_possible_truncation, reason = "tests")]
 
 use bundle::{CHUNK, Head, Key, KeySet, Manifest, Target};
 
-pub fn key(n: u8) -> Key {
+pub(crate) fn key(n: u8) -> Key {
     Key::from_seed(&[n; 32])
 }
 
 /// Files of a slot: some shorter than a chunk, one exactly of a chunk, one of two and a bit.
-pub fn files() -> Vec<(&'static str, Vec<u8>)> {
+pub(crate) fn files() -> Vec<(&'static str, Vec<u8>)> {
     let bytes = |seed: u64, len: u64| {
         let mut x = seed;
         let mut next = || {
@@ -29,26 +30,28 @@ pub fn files() -> Vec<(&'static str, Vec<u8>)> {
     ]
 }
 
-pub fn manifest() -> Manifest {
+pub(crate) fn manifest() -> Manifest {
     let files = files();
     let files: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (*n, b.as_slice())).collect();
     Manifest::new(("x86-64", "x86_64"), ("1.2.0", "1.0"), 1, &files).unwrap()
 }
 
 /// Signed by key 1.
-pub fn bundle() -> Vec<u8> {
+pub(crate) fn bundle() -> Vec<u8> {
     static BYTES: std::sync::OnceLock<Vec<u8>> = std::sync::OnceLock::new();
     BYTES
         .get_or_init(|| {
             let mut all = Head::sign(manifest(), Vec::new(), &[&key(1)]).bytes();
-            files().iter().for_each(|(_, b)| all.extend(b));
+            for (_, bytes) in files() {
+                all.extend(bytes);
+            }
             all
         })
         .clone()
 }
 
 /// A box that trusts key 1.
-pub fn target() -> Target {
+pub(crate) fn target() -> Target {
     Target {
         board: "x86-64".into(),
         arch: "x86_64".into(),

@@ -110,6 +110,7 @@ impl Arena {
     ///
     /// # Safety
     /// Nobody else, the kernel included, may touch the slot while the slice lives.
+    #[expect(clippy::cast_ptr_alignment, reason = "slots are whole pages on a page boundary")]
     pub unsafe fn words(&mut self, slot: usize) -> &mut [u64] {
         let start = self.slot(slot).cast::<u64>();
         // SAFETY: `block` bytes from there are mapped, aligned to 4096, initialised to zero; unshared by contract.

@@ -1,6 +1,6 @@
 //! A drive as the engine sees it: slots with buffers, requests in, results out, a clock.
 //!
-//! Three carry requests: [`uring`] (io_uring with registered file and buffers), [`plain`]
+//! Three carry requests: [`uring`] (`io_uring` with registered file and buffers), [`plain`]
 //! (pread and pwrite on a thread of its own) and [`crate::sim`] (a simulated drive with
 //! faults and a simulated clock). All behave alike; `tests/backends.rs` runs the same
 //! burn-in over each.
@@ -72,6 +72,12 @@ impl Geometry {
     /// Units of 512 bytes in a logical sector.
     pub fn units(self) -> u64 {
         u64::from(self.sector) / 512
+    }
+
+    /// 64-bit words in so many logical sectors.
+    #[expect(clippy::cast_possible_truncation, reason = "what is moved at once fits a buffer")]
+    pub(crate) fn words(self, sectors: u64) -> usize {
+        (sectors * u64::from(self.sector)) as usize / 8
     }
 
     /// Capacity in bytes.

@@ -36,7 +36,10 @@ pub(super) fn trim(file: &File, offset: u64, length: u64) -> Result<u64, i32> {
         unsafe { blkdiscard(file.as_raw_fd(), &raw const *&[offset, length]) }.map(drop)
     } else {
         let flags = nix::fcntl::FallocateFlags::FALLOC_FL_PUNCH_HOLE | nix::fcntl::FallocateFlags::FALLOC_FL_KEEP_SIZE;
-        nix::fcntl::fallocate(file, flags, offset as i64, length as i64)
+        let (Ok(offset), Ok(length)) = (i64::try_from(offset), i64::try_from(length)) else {
+            return Err(libc::EINVAL);
+        };
+        nix::fcntl::fallocate(file, flags, offset, length)
     };
     match done {
         Ok(()) => Ok(0),

@@ -17,6 +17,8 @@ const STACK: usize = 64 << 10;
 pub struct Plain {
     arena: Arc<Arena>,
     file: Arc<File>,
+    /// Bytes of a logical sector.
+    sector: u64,
     busy: Vec<bool>,
     requests: SyncSender<Access>,
     results: Receiver<Done>,
@@ -54,6 +56,7 @@ impl Plain {
             busy: vec![false; arena.slots()],
             arena,
             file,
+            sector,
             requests,
             results,
             began: Instant::now(),
@@ -73,12 +76,12 @@ fn carry(file: &File, arena: &Arena, access: Access, sector: u64) -> Result<u64,
     if access.op == Op::Trim {
         return super::open::trim(file, access.lba * sector, access.sectors * sector);
     }
-    let length = (access.sectors * sector) as usize;
+    let length = usize::try_from(access.sectors * sector).map_err(|_| libc::EINVAL)?;
     let start = arena.slot(access.slot);
     let mut moved = 0;
     while moved < length {
-        let offset = (access.lba * sector) as i64 + moved as i64;
-        // SAFETY: `moved < length <= block`, so it stays inside the slot.
+        let offset = i64::try_from(access.lba * sector + moved as u64).map_err(|_| libc::EINVAL)?;
+        // SAFETY: `moved < length <= block` by the assertion in `submit`, so it stays inside the slot.
         let at = unsafe { start.add(moved) };
         let count = match access.op {
             // SAFETY: the slot is busy, so only this thread touches it; `length - moved` bytes are left in it.
@@ -111,6 +114,7 @@ impl Device for Plain {
         self.arena.block()
     }
 
+    #[expect(clippy::cast_ptr_alignment, reason = "slots are whole pages on a page boundary")]
     fn buffer(&mut self, slot: usize) -> &mut [u64] {
         assert!(
             !self.busy[slot],
@@ -129,6 +133,11 @@ impl Device for Plain {
         if self.busy[access.slot] {
             return Err(super::not_back(access.slot));
         }
+        // The thread works on the bare memory of the slot.
+        assert!(
+            access.op == Op::Trim || access.sectors * self.sector <= self.arena.block() as u64,
+            "{access:?} does not fit its slot"
+        );
         self.busy[access.slot] = true;
         self.requests
             .try_send(access)

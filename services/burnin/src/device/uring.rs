@@ -1,4 +1,4 @@
-//! io_uring with one registered file and registered buffers, restricted to what a burn-in needs.
+//! `io_uring` with one registered file and registered buffers, restricted to what a burn-in needs.
 //!
 //! The ring is made disabled, told to accept only reads, writes and flushes of file 0
 //! through registered buffers, and enabled: code that is taken over later cannot do
@@ -17,20 +17,20 @@ use io_uring::{IoUring, opcode, squeue};
 
 use super::{Access, Arena, Device, Done, Op};
 
-/// The registration call that lets go of the file. Source: linux/io_uring.h, `IORING_UNREGISTER_FILES`.
+/// The registration call that lets go of the file. Source: `linux/io_uring.h`, `IORING_UNREGISTER_FILES`.
 const UNREGISTER_FILES: u8 = 3;
 
 /// Bytes of a logical sector.
 struct Sector(u64);
 
-/// A device over io_uring.
+/// A device over `io_uring`.
 pub struct Uring {
     ring: ManuallyDrop<IoUring>,
     arena: ManuallyDrop<Arena>,
     file: File,
     sector: Sector,
     busy: Vec<bool>,
-    /// Trims under way: io_uring carries none before Linux 6.12, so each has a thread for its ioctl.
+    /// Trims under way: `io_uring` carries none before Linux 6.12, so each has a thread for its ioctl.
     trims: (Sender<Done>, Receiver<Done>),
     trimming: usize,
     began: Instant,
@@ -49,7 +49,7 @@ impl Uring {
     /// `depth` accesses of `block` bytes at once over `file`, which is best open with `O_DIRECT`.
     ///
     /// # Errors
-    /// When the kernel has no io_uring or forbids it.
+    /// When the kernel has no `io_uring` or forbids it.
     pub fn new(file: File, depth: u32, block: u32) -> io::Result<Self> {
         let sector = Sector(u64::from(super::geometry(&file)?.sector));
         let arena = Arena::new(depth as usize, block as usize)?;
@@ -182,7 +182,8 @@ impl Device for Uring {
             length <= self.arena.block() as u64,
             "{access:?} does not fit slot {slot}"
         );
-        let (length, index) = (length as u32, slot as u16);
+        let length = u32::try_from(length).map_err(io::Error::other)?;
+        let index = u16::try_from(slot).map_err(io::Error::other)?;
         let entry = match op {
             Op::Read => opcode::ReadFixed::new(Fixed(0), self.arena.slot(slot), length, index)
                 .offset(offset)
@@ -234,15 +235,13 @@ impl Device for Uring {
             }
             next = self.ring.completion().next();
         }
-        if next.is_none() {
+        let Some(entry) = next else {
             return Ok(self.trimmed(Duration::ZERO));
-        }
-        Ok(next.map(|entry| {
-            let slot = entry.user_data() as usize;
-            self.busy[slot] = false;
-            let result = u64::try_from(entry.result()).map_err(|_| -entry.result());
-            Done { slot, result }
-        }))
+        };
+        let slot = usize::try_from(entry.user_data()).map_err(io::Error::other)?;
+        self.busy[slot] = false;
+        let result = u64::try_from(entry.result()).map_err(|_| -entry.result());
+        Ok(Some(Done { slot, result }))
     }
 
     fn size(&mut self) -> u64 {

@@ -60,7 +60,22 @@ pub fn outcome_of_all(findings: &[Finding], host_bad: bool) -> Option<Outcome> {
         // Where the link had a part in it, a long access says nothing of the medium.
         FaultKind::Slow if disturbed => Outcome::Inconclusive,
         FaultKind::BitFlip | FaultKind::Corrupt | FaultKind::Transient if host_bad => Outcome::Inconclusive,
-        _ => outcome(finding),
+        FaultKind::BitFlip
+        | FaultKind::Corrupt
+        | FaultKind::LostWrite
+        | FaultKind::Stale
+        | FaultKind::Misdirected
+        | FaultKind::WrapAround
+        | FaultKind::Truncated
+        | FaultKind::Zeroed
+        | FaultKind::ReadError
+        | FaultKind::WriteError
+        | FaultKind::Transient
+        | FaultKind::Slow
+        | FaultKind::Hang
+        | FaultKind::Disconnect
+        | FaultKind::Reset
+        | FaultKind::HostMemory => outcome(finding),
     };
     findings.iter().map(of).max()
 }

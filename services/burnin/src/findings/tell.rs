@@ -33,7 +33,14 @@ impl Defects {
                 fault if of_tail.any(|other| other.fault != fault) => "what was never written",
                 Fault::Zeros => "zeros",
                 Fault::Ones => "ones",
-                _ => "what was never written",
+                Fault::Flips { .. }
+                | Fault::Torn
+                | Fault::Foreign
+                | Fault::Stale { .. }
+                | Fault::Moved { .. }
+                | Fault::Transient
+                | Fault::Read { .. }
+                | Fault::Write { .. } => "what was never written",
             };
             let bytes = wire::Bytes(run.first * u64::from(geometry.sector));
             Finding {
@@ -56,15 +63,15 @@ impl Defects {
     /// What all distances that the probe saw have in common: the real capacity in sectors divides it.
     fn probed(&self) -> u64 {
         let shifts = self.runs.values().filter(|run| run.phase == Phase::Probe);
-        shifts.fold(0, |common, run| match run.fault {
-            Fault::Moved { shift, .. } => {
-                let (mut a, mut b) = (common, shift.unsigned_abs());
-                while b > 0 {
-                    (a, b) = (b, a % b);
-                }
-                a
+        shifts.fold(0, |common, run| {
+            let Fault::Moved { shift, .. } = run.fault else {
+                return common;
+            };
+            let (mut a, mut b) = (common, shift.unsigned_abs());
+            while b > 0 {
+                (a, b) = (b, a % b);
             }
-            _ => common,
+            a
         })
     }
 
@@ -110,9 +117,11 @@ impl Defects {
             self.runs
                 .values()
                 .filter(|run| run.phase != Phase::Probe && !self.is_exchanged(run))
-                .filter_map(|run| match run.fault {
-                    Fault::Moved { shift, .. } if shift != 0 => Some((run.step, shift.unsigned_abs(), run.count)),
-                    _ => None,
+                .filter_map(|run| {
+                    let Fault::Moved { shift, .. } = run.fault else {
+                        return None;
+                    };
+                    (shift != 0).then_some((run.step, shift.unsigned_abs(), run.count))
                 })
         };
         let real = shifts().map(|(_, shift, _)| shift).min()?;
@@ -233,11 +242,12 @@ impl Defects {
         self.runs
             .values()
             .filter(|other| other.step == run.step)
-            .find_map(|other| match other.fault {
-                Fault::Moved { shift, fresh: true } if other.first.checked_add_signed(shift) == Some(run.first) => {
-                    Some(format!("; its data lies at {}", Lba(other.first)))
-                }
-                _ => None,
+            .find_map(|other| {
+                let Fault::Moved { shift, fresh: true } = other.fault else {
+                    return None;
+                };
+                let is_here = other.first.checked_add_signed(shift) == Some(run.first);
+                is_here.then(|| format!("; its data lies at {}", Lba(other.first)))
             })
             .unwrap_or_default()
     }

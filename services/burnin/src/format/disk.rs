@@ -95,7 +95,7 @@ pub(super) fn same_device(a: &File, b: &File) -> io::Result<bool> {
 }
 
 /// Takes the drive's lock, for as long as the descriptor is open: without it udev reads the table again as soon as a writer of the
-/// whole drive closes, and each partition vanishes for a moment. Source: systemd.io/BLOCK_DEVICE_LOCKING.
+/// whole drive closes, and each partition vanishes for a moment. Source: `systemd.io/BLOCK_DEVICE_LOCKING`.
 ///
 /// Whoever holds it longer than the patience is not asked: the table is written through a descriptor that nobody else may have.
 pub(super) fn lock(drive: &File) {
@@ -147,7 +147,7 @@ fn partition_call(drive: &File, layout: &Layout, op: libc::c_int) -> io::Result<
     let argument = ioctls::Blkpg {
         op,
         flags: 0,
-        datalen: size_of::<ioctls::Partition>() as libc::c_int,
+        datalen: libc::c_int::try_from(size_of::<ioctls::Partition>()).map_err(io::Error::other)?,
         data: (&raw mut partition).cast(),
     };
     // SAFETY: the descriptor is open; the argument and what it points to live through the call.

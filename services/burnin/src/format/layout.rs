@@ -4,7 +4,10 @@ use wire::Bytes;
 use wire::options::{FileSystem, FormatRequest, Table};
 
 /// Partitions begin and end on this boundary: every erase block and physical sector in use divides it.
-pub const ALIGN: u64 = 1 << 20;
+pub const ALIGN: u64 = ALIGN_BYTES as u64;
+
+/// [`ALIGN`] as the size of a buffer.
+pub(super) const ALIGN_BYTES: usize = 1 << 20;
 
 /// Largest drive that gets an MBR by itself: 2 TiB, what 32-bit sector numbers reach with 512-byte sectors.
 pub const MBR_MAX: u64 = 2 << 40;
@@ -104,7 +107,7 @@ pub fn plan(capacity: u64, sector: u32, request: &FormatRequest) -> Result<Layou
     let table = match request.table {
         Table::Auto if capacity <= MBR_MAX => Table::Mbr,
         Table::Auto => Table::Gpt,
-        chosen => chosen,
+        chosen @ (Table::Mbr | Table::Gpt) => chosen,
     };
     let usable = match table {
         Table::Gpt => capacity - GPT_ENTRIES - size,

@@ -12,7 +12,7 @@ use wire::Bytes;
 use wire::options::{FileSystem, Formatted, Table};
 
 use super::disk::{self, Aligned};
-use super::layout::{ALIGN, Layout};
+use super::layout::{ALIGN, ALIGN_BYTES, Layout};
 use super::request::name;
 use super::table::{Encoded, Ids, encode};
 use super::tool::{self, Call};
@@ -126,7 +126,7 @@ impl Maker<'_> {
             .map_err(|why| format!("the drive's identity was not confirmed: {why}; no file system was made"))?;
         disk::wait_until_free(&node).told("the partition is held")?;
         if let Some(call) = tool::maker(&order.request) {
-            self.call(&call, &node)?;
+            Self::call(&call, &node)?;
         }
         self.verify(order, &layout, &node)
     }
@@ -161,7 +161,7 @@ impl Maker<'_> {
     }
 
     /// Runs a program on the partition.
-    fn call(&mut self, call: &Call, node: &Path) -> Result<(), String> {
+    fn call(call: &Call, node: &Path) -> Result<(), String> {
         let path = tool::find(call.program).ok_or_else(|| format!("{} is not on this system", call.program))?;
         say(&Said::At {
             what: call.program.to_owned(),
@@ -192,7 +192,7 @@ impl Maker<'_> {
         let part = disk::reader(node).told("opening the partition for reading")?;
         disk::drop_cache(&part).told("dropping the cache")?;
         if let Some(call) = tool::checker(filesystem) {
-            self.call(&call, node)?;
+            Self::call(&call, node)?;
             self.checked(format!("{} {}: clean", call.program, call.args.join(" ")));
         }
         match filesystem {
@@ -239,7 +239,7 @@ impl Maker<'_> {
 /// Writes both ends through the held descriptor and flushes; a partition without a file system is blanked at its ends.
 fn write(drive: &File, layout: &Layout, filesystem: FileSystem, encoded: &Encoded) -> io::Result<()> {
     if filesystem == FileSystem::Raw {
-        let zeros = Aligned::zeroed(ALIGN as usize);
+        let zeros = Aligned::zeroed(ALIGN_BYTES);
         drive.write_all_at(zeros.as_ref(), layout.start())?;
         drive.write_all_at(zeros.as_ref(), layout.start() + layout.size() - ALIGN)?;
     }

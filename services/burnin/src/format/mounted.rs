@@ -11,7 +11,7 @@ use nix::sys::statvfs::statvfs;
 /// Gives this process a mount namespace of its own, from which nothing gets out. To be called while there is one thread.
 ///
 /// # Errors
-/// Without the right to (CAP_SYS_ADMIN).
+/// Without the right to (`CAP_SYS_ADMIN`).
 pub(super) fn alone() -> io::Result<()> {
     unshare(CloneFlags::CLONE_NEWNS)?;
     let none: Option<&str> = None;

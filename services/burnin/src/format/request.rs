@@ -102,7 +102,7 @@ mod tests {
 
     fn request(filesystem: FileSystem, label: &str, reserved_percent: u8) -> FormatRequest {
         FormatRequest {
-            table: Default::default(),
+            table: wire::options::Table::default(),
             filesystem,
             reserved_percent,
             label: label.to_owned(),

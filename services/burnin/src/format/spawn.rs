@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
@@ -68,6 +68,22 @@ impl Drop for Held {
     }
 }
 
+/// Puts the drive at [`DRIVE_FD`], open across exec. Async-signal-safe.
+fn hand_over(fd: RawFd) -> io::Result<()> {
+    let done = if fd == DRIVE_FD {
+        // SAFETY: changes a flag of a descriptor, and no memory.
+        unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }
+    } else {
+        // SAFETY: takes numbers alone; what the child had at `DRIVE_FD` is nobody's after exec.
+        unsafe { libc::dup2(fd, DRIVE_FD) }
+    };
+    if done < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
+}
+
 fn talk(command: &mut Command, drive: File, order: &Order, end: Instant, ties: Ties<'_>) -> Result<Formatted, String> {
     let told = |what: &str, error: io::Error| format!("the formatter: {what}: {error}");
     let fd = drive.as_raw_fd();
@@ -82,16 +98,7 @@ fn talk(command: &mut Command, drive: File, order: &Order, end: Instant, ties: T
     unsafe {
         command.pre_exec(move || {
             confine::die_with_parent()?;
-            let done = if fd == DRIVE_FD {
-                libc::fcntl(fd, libc::F_SETFD, 0)
-            } else {
-                libc::dup2(fd, DRIVE_FD)
-            };
-            if done < 0 {
-                Err(io::Error::last_os_error())
-            } else {
-                Ok(())
-            }
+            hand_over(fd)
         });
     }
     let mut child = Held(command.spawn().map_err(|e| told("starting it", e))?);

@@ -9,7 +9,7 @@ use gptman::{GPT, GPTPartitionEntry};
 use mbrman::{BOOT_INACTIVE, CHS, MBR, MBRPartitionEntry};
 use wire::options::{FileSystem, Table};
 
-use super::layout::{ALIGN, Layout};
+use super::layout::{ALIGN, ALIGN_BYTES, Layout};
 
 /// Random numbers that a table needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,8 +54,8 @@ pub struct Encoded {
 /// When a table writer refuses the layout: an error of ours.
 pub fn encode(layout: &Layout, filesystem: FileSystem, ids: &Ids) -> io::Result<Encoded> {
     let mut ends = Ends {
-        head: vec![0; ALIGN as usize],
-        tail: vec![0; ALIGN as usize],
+        head: vec![0; ALIGN_BYTES],
+        tail: vec![0; ALIGN_BYTES],
         size: layout.capacity,
         at: 0,
     };
@@ -163,11 +163,13 @@ impl Ends {
     /// The end that holds this place, and the place in it.
     fn slot(&mut self) -> io::Result<&mut [u8]> {
         let (at, tail_at) = (self.at, self.tail_at());
-        let slot = if at < self.head.len() as u64 {
-            self.head.get_mut(at as usize..)
+        let (from, end) = if at < self.head.len() as u64 {
+            (Some(at), &mut self.head)
         } else {
-            at.checked_sub(tail_at).and_then(|at| self.tail.get_mut(at as usize..))
+            (at.checked_sub(tail_at), &mut self.tail)
         };
+        let from = from.and_then(|from| usize::try_from(from).ok());
+        let slot = from.and_then(|from| end.get_mut(from..));
         slot.ok_or_else(|| io::Error::other(format!("byte {at} is outside both ends of the drive")))
     }
 }

@@ -148,12 +148,14 @@ pub fn available(filesystem: FileSystem) -> Result<(), Missing> {
     }
     match filesystem {
         FileSystem::Swap | FileSystem::Raw => Ok(()),
-        FileSystem::Ext4 | FileSystem::Xfs | FileSystem::Btrfs | FileSystem::Exfat if mountable(name(filesystem)) => {
-            Ok(())
+        FileSystem::Ext4 | FileSystem::Xfs | FileSystem::Btrfs | FileSystem::Exfat => {
+            if mountable(name(filesystem)) {
+                return Ok(());
+            }
+            Err(Missing::Kernel {
+                filesystem: name(filesystem),
+            })
         }
-        _ => Err(Missing::Kernel {
-            filesystem: name(filesystem),
-        }),
     }
 }
 

@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_millis(HANG_MS);
 const RETIRE: Duration = Duration::from_secs(10);
 
 /// Longest time for one access of those.
-const MARK: Duration = Duration::from_secs(60);
+const MARK: Duration = Duration::from_mins(1);
 
 /// What the units of one job told.
 #[derive(Default)]
@@ -134,7 +134,7 @@ fn mark(device: &mut dyn Device, geometry: Geometry, (lba, sectors): (u64, u64),
     while at < lba + sectors {
         let count = each.min(lba + sectors - at);
         let first = at * geometry.units();
-        let words = (count * u64::from(geometry.sector)) as usize / 8;
+        let words = geometry.words(count);
         for (data, unit) in device.buffer(0)[..words].chunks_mut(UNIT / 8).zip(first..) {
             let bytes = unit::ended(unit, key);
             for (word, bytes) in data.iter_mut().zip(bytes.chunks_exact(8)) {
@@ -162,7 +162,7 @@ fn read(device: &mut dyn Device, geometry: Geometry, (lba, sectors): (u64, u64),
     let mut at = lba;
     while at < lba + sectors {
         let count = each.min(lba + sectors - at);
-        let words = (count * u64::from(geometry.sector)) as usize / 8;
+        let words = geometry.words(count);
         match read_within(device, (at, count), patience) {
             Some(bytes) if bytes == words as u64 * 8 => {
                 let data = &device.buffer(0)[..words];

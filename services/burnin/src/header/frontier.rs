@@ -12,7 +12,7 @@ use crate::checkpoint::{Checkpoint, Holds};
 use crate::device::Device;
 use crate::evidence::Evidence;
 use crate::pattern::{Pattern, Seen, UNIT};
-use crate::playbook::{Direction, Fill, PASSES, Step, moves_data};
+use crate::playbook::{Direction, Fill, PASSES, Step};
 use crate::worker::Limits;
 use wire::Bytes;
 use wire::job::{Phase, PhaseStatus};
@@ -110,8 +110,20 @@ fn writes(steps: &[Step]) -> Option<Vec<Write>> {
                     .for_each(|write| write.trims = true);
             }
             // What these saw stands on no drive, and nothing later looks for it again.
-            phase if moves_data(phase) => break,
-            _ => {}
+            Phase::Sample
+            | Phase::Write
+            | Phase::Verify
+            | Phase::Seek
+            | Phase::Trim
+            | Phase::TrimCheck
+            | Phase::Scan => break,
+            // No data is moved.
+            Phase::SmartBefore
+            | Phase::SmartAfter
+            | Phase::SelfTestShort
+            | Phase::SelfTestExtended
+            | Phase::Partition
+            | Phase::Format => {}
         }
     }
     (!found.is_empty()).then_some(found)
@@ -120,7 +132,7 @@ fn writes(steps: &[Step]) -> Option<Vec<Write>> {
 /// The write under way, and how many sectors of it stand, in the order of its sweep; `None` where that cannot be told for certain.
 fn under_way(device: &mut dyn Device, header: &Header, writes: &[Write], back: u64) -> Option<(Write, u64)> {
     let mut search = Search::new(device, header);
-    for (n, write) in writes.iter().enumerate().rev() {
+    for (n, write) in writes.iter().copied().enumerate().rev() {
         let next = writes.get(n + 1).copied();
         // The next write had begun, though what it wrote first is lost or unreadable: all of it is written again.
         let begun = |next: Option<Write>| next.map(|next| (next, 0));
@@ -131,12 +143,12 @@ fn under_way(device: &mut dyn Device, header: &Header, writes: &[Write], back: u
         }
         return match search.run(write)? {
             Found::Later => begun(next),
-            Found::At(found) if found < header.geometry.sectors && !write.trims => Some((*write, found)),
+            Found::At(found) if found < header.geometry.sectors && !write.trims => Some((write, found)),
             Found::At(found) => match next {
-                Some(next) if search.has_begun(&next, back)? => Some((next, 0)),
+                Some(next) if search.has_begun(next, back) => Some((next, 0)),
                 // It may have been trimmed since, in part or with no effect.
                 _ if write.trims && (found == header.geometry.sectors || !search.stands(write, found)?) => None,
-                _ => Some((*write, found)),
+                _ => Some((write, found)),
             },
         };
     }
@@ -168,7 +180,7 @@ impl<'a> Search<'a> {
     }
 
     /// Sectors of this write that were written, in the order of its sweep; `None` where it cannot be told.
-    fn run(&mut self, write: &Write) -> Option<Found> {
+    fn run(&mut self, write: Write) -> Option<Found> {
         let (mut written, mut open) = (0, self.header.geometry.sectors);
         while open - written > 1 {
             let middle = written + (open - written) / 2;
@@ -186,7 +198,7 @@ impl<'a> Search<'a> {
 
     /// Where this write ends between two positions of its sweep, if it covers all before the first and nothing behind the second;
     /// what is not its own is not written. `None` where it cannot be told.
-    pub(super) fn end(&mut self, write: &Write, (mut written, mut open): (u64, u64)) -> Option<u64> {
+    pub(super) fn end(&mut self, write: Write, (mut written, mut open): (u64, u64)) -> Option<u64> {
         while open - written > 1 {
             let middle = written + (open - written) / 2;
             match self.look_around(write, middle)? {
@@ -198,7 +210,7 @@ impl<'a> Search<'a> {
     }
 
     /// Whether this write stands wherever it is looked for among the first `found` sectors of its sweep, as far as they can be read.
-    fn stands(&mut self, write: &Write, found: u64) -> Option<bool> {
+    fn stands(&mut self, write: Write, found: u64) -> Option<bool> {
         for n in 0..AHEAD {
             if !matches!(self.look_around(write, found / AHEAD * n)?, Look::Here) {
                 return Some(false);
@@ -208,12 +220,12 @@ impl<'a> Search<'a> {
     }
 
     /// Whether something of this write stands in one of the first `count` sectors of its sweep.
-    pub(super) fn shows(&mut self, write: &Write, count: u64) -> bool {
+    pub(super) fn shows(&mut self, write: Write, count: u64) -> bool {
         (0..count).any(|position| self.look(write, self.lba(write, position)) == Some(Look::Here))
     }
 
     /// Whether something of this write stands where it began, though not at its first sectors.
-    pub(super) fn has_begun(&mut self, write: &Write, back: u64) -> Option<bool> {
+    pub(super) fn has_begun(&mut self, write: Write, back: u64) -> bool {
         let end = self.header.geometry.sectors;
         let ahead = back.min(end);
         let doubled = (0..48).map(|n| 1_u64 << n).take_while(|at| *at < ahead);
@@ -223,13 +235,13 @@ impl<'a> Search<'a> {
                 self.look(write, self.lba(write, position)),
                 Some(Look::Here | Look::Later)
             ) {
-                return Some(true);
+                return true;
             }
         }
-        Some(false)
+        false
     }
 
-    fn lba(&self, write: &Write, position: u64) -> u64 {
+    fn lba(&self, write: Write, position: u64) -> u64 {
         match write.order {
             Direction::Forward => position,
             Direction::Reverse => self.header.geometry.sectors - 1 - position,
@@ -237,7 +249,7 @@ impl<'a> Search<'a> {
     }
 
     /// What stands around the sector at this position of the sweep; `None` where nothing there can be read.
-    fn look_around(&mut self, write: &Write, position: u64) -> Option<Look> {
+    fn look_around(&mut self, write: Write, position: u64) -> Option<Look> {
         let (mut here, mut before, mut later, mut other) = (0, 0, 0, 0);
         let geometry = self.header.geometry;
         let end = geometry.sectors;
@@ -268,7 +280,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    fn look(&mut self, write: &Write, lba: u64) -> Option<Look> {
+    fn look(&mut self, write: Write, lba: u64) -> Option<Look> {
         let bytes = read_once(self.device, lba, 1)?;
         if bytes != u64::from(self.header.geometry.sector) {
             return None;

@@ -35,23 +35,19 @@ pub(super) fn under_way(device: &mut dyn Device, header: &Header, writes: &[Writ
     if open.is_none() {
         // The sweep may be over, and what follows it may have begun where no place tells it yet.
         let next = writes.iter().find(|next| next.pass == pass + 1);
-        let shows = |next: &Write, search: &mut Search<'_>| {
+        let shows = |next: Write, search: &mut Search<'_>| {
             let first = places.iter().map(|place| at(next.order, *place)).min().unwrap_or(0);
-            Some(search.shows(next, first) || search.has_begun(next, back)?)
+            search.shows(next, first) || search.has_begun(next, back)
         };
         // The same constant again would be right for this write, too.
         let differs = |next: &&Write| next.fill.is_keyed() || next.fill != write.fill;
-        if write.trims
-            || next
-                .filter(differs)
-                .is_some_and(|next| shows(next, &mut search) != Some(false))
-        {
+        if write.trims || next.filter(differs).is_some_and(|next| shows(*next, &mut search)) {
             return None;
         }
     }
     let is_told_apart = write.fill.is_keyed() || write.before.is_some_and(|(fill, _)| fill != write.fill);
     let found = match is_told_apart {
-        true => search.end(write, (swept, open.unwrap_or(sectors)))?,
+        true => search.end(*write, (swept, open.unwrap_or(sectors)))?,
         false => swept,
     };
     Some((*write, found))

@@ -34,12 +34,12 @@ pub(crate) use unit::own;
 pub use unit::{Image, UNITS};
 
 use crate::device::Geometry;
-use crate::pattern::JobKey;
+use crate::pattern::{JobKey, UNIT};
 use crate::playbook::{Step, erases, moves_data};
 use crate::worker::Order;
 
 /// Bytes of each header.
-pub const BYTES: u64 = 16 << 10;
+pub const BYTES: u64 = (UNITS * UNIT) as u64;
 
 /// Pass by which header data is called where it does not belong.
 pub const HEADER_PASS: u8 = 0xF2;

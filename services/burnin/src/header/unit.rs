@@ -1,17 +1,17 @@
 //! One unit of a header: 512 bytes that tell their own position, their job and a piece of the payload.
 
-use super::{BYTES, Header, places};
+use super::{Header, places};
 use crate::device::Geometry;
 use crate::pattern::{JobKey, UNIT, WORDS};
 use crate::playbook::PASSES;
 
 /// Units in each header.
-pub const UNITS: usize = BYTES as usize / UNIT;
+pub const UNITS: usize = 32;
 
 /// Its number goes up with the pattern: what an older engine wrote is nobody's to go on with.
-const MAGIC: &[u8; 8] = b"KILNHDR3";
+const MAGIC: [u8; 8] = *b"KILNHDR3";
 /// Stands instead where the job ended before its end: it is not gone on with.
-const ENDED: &[u8; 8] = b"KILNEND1";
+const ENDED: [u8; 8] = *b"KILNEND1";
 
 const PAYLOAD: usize = 468;
 
@@ -40,13 +40,17 @@ pub(super) fn ended(unit: u64, key: JobKey) -> [u8; UNIT] {
     write_as(ENDED, (unit, 0, 0), key, &[])
 }
 
-fn write_as(magic: &[u8; 8], (unit, number, pass): (u64, usize, u8), key: JobKey, bytes: &[u8]) -> [u8; UNIT] {
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "a payload fits `UNITS` units: `Header::pack` lets no longer one through"
+)]
+fn write_as(magic: [u8; 8], (unit, number, pass): (u64, usize, u8), key: JobKey, bytes: &[u8]) -> [u8; UNIT] {
     let mut out = [0; UNIT];
     let count = bytes.len().div_ceil(PAYLOAD).max(1);
     // Units beyond the payload repeat it from the beginning, so that a damaged one has another chance.
     let number = number % count;
     let piece = &bytes[(number * PAYLOAD).min(bytes.len())..((number + 1) * PAYLOAD).min(bytes.len())];
-    out[..8].copy_from_slice(magic);
+    out[..8].copy_from_slice(&magic);
     out[8..16].copy_from_slice(&unit.to_le_bytes());
     (out[16], out[17]) = (number as u8, pass);
     out[18..20].copy_from_slice(&(count as u16).to_le_bytes());
@@ -68,12 +72,12 @@ pub(super) fn read_ended(bytes: &[u8]) -> Option<(u64, JobKey)> {
     read_as(ENDED, bytes).map(|told| (told.unit, told.key))
 }
 
-fn read_as<'a>(magic: &[u8; 8], bytes: &'a [u8]) -> Option<Told<'a>> {
+fn read_as(magic: [u8; 8], bytes: &[u8]) -> Option<Told<'_>> {
     let bytes: &[u8; UNIT] = bytes.try_into().ok()?;
     let word = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().expect("eight bytes"));
     let half = |at: usize| usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
     let four = |at: usize| u32::from_le_bytes(bytes[at..at + 4].try_into().expect("four bytes"));
-    if &bytes[..8] != magic || four(508) != crc32c::crc32c(&bytes[..508]) {
+    if bytes[..8] != magic || four(508) != crc32c::crc32c(&bytes[..508]) {
         return None;
     }
     let (number, count, length) = (usize::from(bytes[16]), half(18), four(20) as usize);
@@ -99,7 +103,7 @@ fn read_as<'a>(magic: &[u8; 8], bytes: &'a [u8]) -> Option<Told<'a>> {
 
 /// The unit's position that a header unit of this job names; `None` for anything else.
 pub(crate) fn own(data: &[u64], key: JobKey) -> Option<u64> {
-    if data.first() != Some(&u64::from_ne_bytes(*MAGIC)) {
+    if data.first() != Some(&u64::from_ne_bytes(MAGIC)) {
         return None;
     }
     let bytes: Vec<u8> = data.iter().flat_map(|w| w.to_ne_bytes()).collect();
@@ -151,7 +155,8 @@ impl Image {
     pub fn unit(&self, unit: u64, pass: u8) -> Option<[u64; WORDS]> {
         let (at, _) = self.places.iter().find(|(at, long)| unit >= *at && unit - at < *long)?;
         let pass = if pass <= PASSES { pass } else { 0 };
-        let bytes = write(unit, (unit - at) as usize, pass, self.key, &self.payload);
+        let number = usize::try_from(unit - at).ok()?;
+        let bytes = write(unit, number, pass, self.key, &self.payload);
         let mut words = [0; WORDS];
         for (word, bytes) in words.iter_mut().zip(bytes.as_chunks::<8>().0) {
             *word = u64::from_ne_bytes(*bytes);
@@ -162,7 +167,7 @@ impl Image {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
     use proptest::prelude::*;
 
     use super::*;

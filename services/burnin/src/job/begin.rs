@@ -163,7 +163,7 @@ impl Again {
         }
     }
 
-    fn by_headers(&self, ours: bool, whose: Option<Whose>, place: bool) -> Begin {
+    fn by_headers(self, ours: bool, whose: Option<Whose>, place: bool) -> Begin {
         let foreign = whose.filter(|whose| matches!(whose, Whose::OtherDrive | Whose::Later));
         // After a reset while they were written some headers of its own prove nothing.
         let proven = ours && !self.doubted;

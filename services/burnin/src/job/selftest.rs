@@ -135,7 +135,7 @@ mod tests {
         let (hot, cool) = (heat.limits().pause, heat.limits().resume);
         let mut now = Duration::ZERO;
         let mut step = |reading| {
-            now += Duration::from_secs(60);
+            now += Duration::from_mins(1);
             heat.step(now, reading)
         };
         for _ in 0..TRIES {
@@ -159,7 +159,7 @@ mod tests {
         let (hot, cool) = (heat.limits().pause, heat.limits().resume);
         let mut now = Duration::ZERO;
         let mut minute = || {
-            now += Duration::from_secs(60);
+            now += Duration::from_mins(1);
             now
         };
         for _ in 0..=TRIES {

@@ -126,7 +126,19 @@ impl Proof {
     ) -> Result<Shown, String> {
         let keyed = self.steps.iter().all(|step| match step.phase {
             Phase::Write => step.fill.is_keyed(),
-            phase => phase != Phase::Trim,
+            Phase::Trim => false,
+            Phase::Probe
+            | Phase::Sample
+            | Phase::Verify
+            | Phase::Seek
+            | Phase::TrimCheck
+            | Phase::Scan
+            | Phase::SmartBefore
+            | Phase::SmartAfter
+            | Phase::SelfTestShort
+            | Phase::SelfTestExtended
+            | Phase::Partition
+            | Phase::Format => true,
         });
         let most = |told: &Told| told.ours * 4 >= told.read * 3;
         if self.ended {

@@ -8,7 +8,7 @@ use crate::device::{Access, Device, Geometry, Op};
 const WAIT: Duration = Duration::from_millis(250);
 
 /// Longest search in all: a drive that fails each read after half a minute is the burn-in's to judge.
-const PATIENCE: Duration = Duration::from_secs(120);
+const PATIENCE: Duration = Duration::from_mins(2);
 
 /// Reads of one look at a drive.
 pub(super) struct Reads {

@@ -74,7 +74,17 @@ pub(super) fn places(checkpoint: &Checkpoint) -> Vec<u64> {
         // The probe left its own sectors at the start and at every power of two.
         Phase::Write if earlier(Phase::Probe) => (geometry.sectors, *frontier),
         Phase::Write => (*frontier, *frontier),
-        _ => (0, 0),
+        Phase::Probe
+        | Phase::Sample
+        | Phase::Trim
+        | Phase::TrimCheck
+        | Phase::Scan
+        | Phase::SmartBefore
+        | Phase::SmartAfter
+        | Phase::SelfTestShort
+        | Phase::SelfTestExtended
+        | Phase::Partition
+        | Phase::Format => (0, 0),
     };
     // A sweep backwards has begun at the end; a constant pattern or a trim may have left nothing that proves anything.
     let own = &steps[..=at];

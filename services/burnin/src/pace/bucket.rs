@@ -75,6 +75,7 @@ fn bytes(time: Duration, rate: u64) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unchecked_time_subtraction, reason = "tests")]
     use proptest::prelude::*;
 
     use super::*;

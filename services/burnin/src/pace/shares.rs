@@ -70,7 +70,9 @@ impl<C: Ord> Filling<'_, C> {
         while !open.is_empty() {
             let room = |n: usize, open: &[usize]| (caps[n] - self.rates[n]).min(self.room(n, open));
             let step = open.iter().map(|n| room(*n, &open)).min().unwrap_or(0);
-            open.iter().for_each(|n| self.rates[*n] += step);
+            for n in &open {
+                self.rates[*n] += step;
+            }
             // Whoever held the step has no room left now, so this ends after as many turns as there are drives.
             let now = open.clone();
             open.retain(|n| (caps[*n] - self.rates[*n]).min(self.room(*n, &now)) > 0);

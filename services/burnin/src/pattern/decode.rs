@@ -4,17 +4,17 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Pattern, SLOTS, WORDS};
+use super::{Pattern, SLOTS, WORDS, kernel};
 
 /// Words of a unit that must agree before the rest of it counts as damage to that unit.
 ///
 /// More than half of 64: two different units can never both reach it.
-const MAJORITY: usize = 33;
+const MAJORITY: u32 = 33;
 
 /// Words that must agree before a unit counts as torn or partly overwritten rather than wholly foreign.
 ///
 /// Foreign data agrees in one of 64 words with a chance of 64 · 2^-64.
-const SOME: usize = 2;
+const SOME: u32 = 2;
 
 /// What a unit holds in place of its own data.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -48,12 +48,12 @@ pub enum Seen {
 pub(super) fn decode(pattern: &Pattern, data: &[u64], unit: u64, pass: u8) -> Option<Seen> {
     debug_assert_eq!(data.len(), WORDS);
     let tag = pattern.tag(unit, pass);
-    let own = pattern.slot(unit as usize % SLOTS);
-    let mut right = 0;
+    let own = pattern.slot(kernel::slot(unit));
+    let mut right = 0_u32;
     let mut bits = 0;
     for (word, base) in data.iter().zip(own) {
         let diff = u64::from_le(word ^ base) ^ tag;
-        right += usize::from(diff == 0);
+        right += u32::from(diff == 0);
         bits += diff.count_ones();
     }
     if bits == 0 {
@@ -72,12 +72,13 @@ pub(super) fn decode(pattern: &Pattern, data: &[u64], unit: u64, pass: u8) -> Op
         return Some(Seen::Of { unit, pass });
     }
     Some(if right >= SOME {
-        Seen::Torn { right: right as u32 }
+        Seen::Torn { right }
     } else {
         Seen::Foreign
     })
 }
 
+/// The slot of the base block that a unit is made from.
 /// The unit and pass that a majority of the words name.
 fn whose(pattern: &Pattern, data: &[u64]) -> Option<(u64, u8)> {
     (0..SLOTS).find_map(|slot| {
@@ -97,19 +98,19 @@ fn whose(pattern: &Pattern, data: &[u64]) -> Option<(u64, u8)> {
         let agree = data
             .iter()
             .zip(base)
-            .filter(|(word, base)| **word ^ **base == lead)
-            .count();
+            .map(|(word, base)| u32::from(word ^ base == lead))
+            .sum::<u32>();
         if agree < MAJORITY {
             return None;
         }
         let (unit, pass) = pattern.untag(u64::from_le(lead))?;
-        (unit as usize % SLOTS == slot).then_some((unit, pass))
+        (kernel::slot(unit) == slot).then_some((unit, pass))
     })
 }
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
     use proptest::prelude::*;
 
     use super::*;

@@ -4,6 +4,11 @@
 //! two are the same source with wider registers allowed, chosen when the program runs.
 //! Measured figures are in the crate's README; equality of the bytes is tested in the parent module.
 
+#![expect(
+    clippy::inline_always,
+    reason = "each is part of loops that are compiled for processors with more than the base's instructions"
+)]
+
 use std::hint::black_box;
 
 use super::{Base, SLOTS, WORDS, mix64};
@@ -27,6 +32,13 @@ pub(super) fn tag(k0: u64, unit: u64, pass: u8) -> u64 {
     mix64((unit | u64::from(pass) << 56) ^ k0)
 }
 
+/// The slot of the base block that a unit is made of.
+#[expect(clippy::cast_possible_truncation, reason = "less than `SLOTS`")]
+#[inline(always)]
+pub(super) fn slot(unit: u64) -> usize {
+    (unit % SLOTS as u64) as usize
+}
+
 #[inline(always)]
 fn fill(out: &mut [u64], base: &Base, k0: u64, first: u64, pass: u8) {
     let (units, _) = out.as_chunks_mut::<WORDS>();
@@ -34,7 +46,7 @@ fn fill(out: &mut [u64], base: &Base, k0: u64, first: u64, pass: u8) {
     for (unit, n) in units.iter_mut().zip(first..) {
         // Opaque, else the compiler pulls the tag's last XOR into the loop and does two for each register.
         let tag = black_box(tag(k0, n, pass).to_le());
-        for (word, base) in unit.iter_mut().zip(&slots[n as usize % SLOTS]) {
+        for (word, base) in unit.iter_mut().zip(&slots[slot(n)]) {
             *word = *base ^ tag;
         }
     }
@@ -44,7 +56,7 @@ fn fill(out: &mut [u64], base: &Base, k0: u64, first: u64, pass: u8) {
 fn differs(unit: &[u64; WORDS], base: &Base, tag: u64, n: u64) -> bool {
     let (slots, _) = base.as_chunks::<WORDS>();
     let (rows, _) = unit.as_chunks::<LANES>();
-    let (bases, _) = slots[n as usize % SLOTS].as_chunks::<LANES>();
+    let (bases, _) = slots[slot(n)].as_chunks::<LANES>();
     let tag = tag.to_le();
     let mut sum = [0_u64; LANES];
     for (row, base) in rows.iter().zip(bases) {

@@ -90,6 +90,10 @@ impl fmt::Debug for JobKey {
 }
 
 /// SplitMix64's finaliser; a bijection on 64 bits. Source: Steele, Lea, Flood, OOPSLA 2014 (Stafford's variant 13).
+#[expect(
+    clippy::inline_always,
+    reason = "it is part of loops that are compiled for processors with more than the base's instructions"
+)]
 #[inline(always)]
 pub(crate) fn mix64(mut z: u64) -> u64 {
     z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
@@ -215,8 +219,9 @@ impl Pattern {
     /// Position and pass of what bears this tag; `None` for a number that no unit has as its tag.
     pub(crate) fn untag(&self, tag: u64) -> Option<(u64, u8)> {
         let plain = unmix64(tag) ^ self.k0;
-        let (unit, pass) = (plain & (UNITS_MAX - 1), self.of_tagged((plain >> 56) as u8));
-        (plain >> 48 & 0xff == 0).then_some((unit, pass))
+        let [.., nothing, pass] = plain.to_le_bytes();
+        let (unit, pass) = (plain & (UNITS_MAX - 1), self.of_tagged(pass));
+        (nothing == 0).then_some((unit, pass))
     }
 
     pub(crate) fn slot(&self, slot: usize) -> &[u64] {
@@ -253,7 +258,7 @@ mod tests {
                 "919f5ef32ea2734230cb10628d379d3e",
                 "{kernel:?}"
             );
-            assert_eq!(crc32c::crc32c(&got), 0x32a5ac7c, "{kernel:?}");
+            assert_eq!(crc32c::crc32c(&got), 0x32a5_ac7c, "{kernel:?}");
         }
     }
 

@@ -106,16 +106,15 @@ impl Pipeline {
             from: Bytes(from * u64::from(geometry.sector)),
             engine: engine.to_owned(),
         });
-        match resumed {
-            None => pipeline.begin_step(now, true),
-            Some(_) => {
-                pipeline.reports.push(Report::PhaseStarted { step, phase });
-                pipeline.open_headers();
-                pipeline.await_parent();
-                pipeline.begin_leg(now);
-                // So that this resume is remembered even if the next interruption comes at once.
-                pipeline.checkpoint(now);
-            }
+        if resumed.is_none() {
+            pipeline.begin_step(now, true);
+        } else {
+            pipeline.reports.push(Report::PhaseStarted { step, phase });
+            pipeline.open_headers();
+            pipeline.await_parent();
+            pipeline.begin_leg(now);
+            // So that this resume is remembered even if the next interruption comes at once.
+            pipeline.checkpoint(now);
         }
         Ok(pipeline)
     }
@@ -188,15 +187,23 @@ impl Pipeline {
             }
             Phase::Verify | Phase::Scan | Phase::TrimCheck => {
                 // What a check of a trim has counted is not to be counted again.
-                let from = match step.phase {
-                    Phase::TrimCheck => checkpoint.frontier,
-                    _ => rewind,
+                let from = if step.phase == Phase::TrimCheck {
+                    checkpoint.frontier
+                } else {
+                    rewind
                 };
                 self.legs[0].area = Area::Range { from, to, order };
                 from
             }
             // The probe, the samples and a trim take seconds: they begin again. Seeks have no place to go on at.
-            _ => 0,
+            Phase::Probe | Phase::Sample | Phase::Trim | Phase::Seek => 0,
+            // The agent runs these.
+            Phase::SmartBefore
+            | Phase::SmartAfter
+            | Phase::SelfTestShort
+            | Phase::SelfTestExtended
+            | Phase::Partition
+            | Phase::Format => 0,
         };
         self.durable = checkpoint.frontier;
         if !matches!(

@@ -58,16 +58,17 @@ impl Pipeline {
         if leg.aside {
             return None;
         }
+        let before = || {
+            let legs = self.legs[..self.leg].iter().filter(|leg| !leg.aside);
+            legs.map(|leg| leg.area.sectors()).sum::<u64>()
+        };
         let sectors = match &leg.area {
             Area::Range { .. } => self.frontier(),
-            Area::Points(_) | Area::Stretch { .. } => {
-                let before = self.legs[..self.leg].iter().filter(|leg| !leg.aside);
-                let here = match &leg.area {
-                    Area::Points(points) => points.iter().take(self.cursor as usize).map(|(_, count)| count).sum(),
-                    _ => self.cursor - leg.area.start(),
-                };
-                before.map(|leg| leg.area.sectors()).sum::<u64>() + here
+            Area::Points(points) => {
+                let here = points.iter().zip(0..self.cursor).map(|((_, count), _)| count);
+                before() + here.sum::<u64>()
             }
+            Area::Stretch { from, .. } => before() + (self.cursor - from),
             Area::Random { .. } => self.cursor * leg.area.piece(0, self.block, self.geometry).1,
         };
         Some(Bytes(sectors * u64::from(self.geometry.sector)))

@@ -156,7 +156,13 @@ impl Pipeline {
                 };
                 told || word.is_some_and(comes)
             }
-            _ => false,
+            Fault::Flips { .. }
+            | Fault::Torn
+            | Fault::Foreign
+            | Fault::Moved { .. }
+            | Fault::Transient
+            | Fault::Read { .. }
+            | Fault::Write { .. } => false,
         }
     }
 

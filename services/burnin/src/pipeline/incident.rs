@@ -27,7 +27,7 @@ impl Pipeline {
     pub(super) fn incident_at(&self, kind: FaultKind, lba: Option<u64>, sectors: u64, detail: String) -> Incident {
         let (step, phase) = self.step_at();
         Incident {
-            at_ms: self.turned.as_millis() as u64,
+            at_ms: u64::try_from(self.turned.as_millis()).unwrap_or(u64::MAX),
             kind,
             step,
             phase,

@@ -94,6 +94,7 @@ impl Area {
     }
 
     /// First sector and number of sectors at the cursor, and the cursor after them.
+    #[expect(clippy::cast_possible_truncation, reason = "an index into the list of points")]
     pub(super) fn piece(&self, cursor: u64, block: u64, geometry: Geometry) -> (u64, u64, u64) {
         match self {
             Self::Range {
@@ -143,7 +144,13 @@ impl Area {
                 order: Direction::Reverse,
                 ..
             } => geometry.sectors - (lba + sectors),
-            _ => lba,
+            Self::Range {
+                order: Direction::Forward,
+                ..
+            }
+            | Self::Points(_)
+            | Self::Stretch { .. }
+            | Self::Random { .. } => lba,
         }
     }
 
@@ -232,7 +239,13 @@ pub(super) fn legs(step: &Step, holds: Holds, round: u32, on: Drive) -> Vec<Leg>
         Phase::Trim => vec![leg(Op::Trim, Content::Any, Area::Points(trim_points(geometry, trim)))],
         Phase::TrimCheck => vec![leg(Op::Read, Content::Trimmed { fill, pass }, whole())],
         Phase::Scan => vec![leg(Op::Read, Content::Any, whole())],
-        _ => Vec::new(),
+        // The agent runs these.
+        Phase::SmartBefore
+        | Phase::SmartAfter
+        | Phase::SelfTestShort
+        | Phase::SelfTestExtended
+        | Phase::Partition
+        | Phase::Format => Vec::new(),
     }
 }
 

@@ -290,7 +290,11 @@ impl Pipeline {
                     // Not a refusal: the drive failed at it, or is being pulled.
                     Outcome::Failed { errno } if access.op == Op::Trim => self.trim_failed(access, *errno),
                     Outcome::Failed { .. } => {}
-                    _ => self.measure(now, access, took),
+                    Outcome::Done
+                    | Outcome::Differs(_)
+                    | Outcome::Gone
+                    | Outcome::Kept(_)
+                    | Outcome::Changed { .. } => self.measure(now, access, took),
                 }
                 if access.op != Op::Trim {
                     self.first_look(access, outcome);

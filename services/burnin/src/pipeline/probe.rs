@@ -84,6 +84,11 @@ fn points(geometry: Geometry, (base, long): (u64, u64), random: impl Iterator<It
 
 /// First sector and length of the stretch: as long as makes it take the time that the steps take, at most a 64th of the
 /// drive. It begins with the drive, or behind the first header where it would run over that.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "the root of a product of two sizes of at most 2^57 bytes"
+)]
 fn stretch(geometry: Geometry, headers: &[(u64, u64)]) -> (u64, u64) {
     let best = (geometry.bytes() as f64 * SEEK_WORTH as f64).sqrt() as u64 / u64::from(geometry.sector);
     let grain = geometry.grain();
@@ -95,6 +100,7 @@ fn stretch(geometry: Geometry, headers: &[(u64, u64)]) -> (u64, u64) {
 }
 
 /// Where the samples lie, upwards: one block at a random place of each of equal stretches.
+#[expect(clippy::cast_possible_truncation, reason = "a share of the drive's sectors")]
 pub(super) fn sample_points(geometry: Geometry, block: u64, key: JobKey) -> Vec<(u64, u64)> {
     let stretches = SAMPLES.min(geometry.sectors.div_ceil(block));
     let seed = mix64(seed(key));
@@ -132,6 +138,7 @@ fn finish(mut places: Vec<u64>, count: u64, geometry: Geometry) -> Vec<(u64, u64
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "tests")]
     use std::collections::BTreeMap;
 
     use proptest::prelude::*;

@@ -143,14 +143,25 @@ impl Pipeline {
         (seconds > 0.0).then(|| (b - a) as f64 / seconds)
     }
 
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "bytes a second of what only counts up"
+    )]
     fn progress(&self) -> Option<Progress> {
         let record = self.evidence.phases.get(self.at)?;
         let timed = record.work.seconds > 0;
         let share = |r: &Record| match r.status {
             PhaseStatus::Done | PhaseStatus::Skipped => 1.0,
-            _ if r.work.seconds > 0 => (r.seconds / r.work.seconds as f64).min(1.0),
-            _ if r.total.0 == 0 => 0.0,
-            _ => (r.done.0 as f64 / r.total.0 as f64).min(1.0),
+            PhaseStatus::Pending | PhaseStatus::Running | PhaseStatus::Interrupted => {
+                if r.work.seconds > 0 {
+                    (r.seconds / r.work.seconds as f64).min(1.0)
+                } else if r.total.0 == 0 {
+                    0.0
+                } else {
+                    (r.done.0 as f64 / r.total.0 as f64).min(1.0)
+                }
+            }
         };
         // What ends by its time counts like an eighth of a sweep, so that it shows and weighs little.
         let weight = |r: &Record| if r.work.seconds > 0 { self.geometry.bytes() / 8 } else { r.total.0 } as f64;

@@ -149,7 +149,16 @@ fn sweep(steps: &[Step], named: &[Option<Fill>]) -> Option<Fault> {
                     "expected `write` and `verify`, then `trim`, before `trim_check`".to_owned(),
                 );
             }
-            _ => {}
+            Phase::Probe
+            | Phase::Sample
+            | Phase::TrimCheck
+            | Phase::Scan
+            | Phase::SmartBefore
+            | Phase::SmartAfter
+            | Phase::SelfTestShort
+            | Phase::SelfTestExtended
+            | Phase::Partition
+            | Phase::Format => {}
         }
     }
     if let Some((write, false)) = written {

@@ -242,8 +242,8 @@ impl Playbook {
         // What the agent does between two steps cannot be repeated: the block ends before it.
         let count = self.steps[first..].iter().take_while(|step| works(step)).count();
         Some(Soak {
-            first: first as u16,
-            last: (first + count - 1) as u16,
+            first: u16::try_from(first).ok()?,
+            last: u16::try_from(first + count - 1).ok()?,
             seconds,
         })
     }
@@ -268,6 +268,7 @@ impl Playbook {
 
     /// What is told of it; `own`: whether a person added it.
     pub fn info(&self, own: bool) -> PlaybookInfo {
+        let self_tests = self.phases().filter(|p| *p == Phase::SelfTestExtended).count();
         PlaybookInfo {
             name: self.name.clone(),
             about: self.about.clone(),
@@ -275,7 +276,7 @@ impl Playbook {
             own,
             steps: self.steps.iter().map(Step::words).collect(),
             sweeps: sweeps(&self.steps),
-            self_tests: self.phases().filter(|p| *p == Phase::SelfTestExtended).count() as u32,
+            self_tests: u32::try_from(self_tests).unwrap_or(u32::MAX),
             timed_seconds: timed(&self.steps),
             soaks: self.soaks(),
             formats: self.formats(),
@@ -321,7 +322,7 @@ fn sweeps(steps: &[Step]) -> u32 {
             Phase::Write | Phase::Verify | Phase::Scan | Phase::TrimCheck
         )
     };
-    steps.iter().filter(sweeps).count() as u32
+    u32::try_from(steps.iter().filter(sweeps).count()).unwrap_or(u32::MAX)
 }
 
 /// Seconds of those of these steps that end by their time.

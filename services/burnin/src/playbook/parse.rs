@@ -172,6 +172,7 @@ impl Flat<'_> {
         }
     }
 
+    #[expect(clippy::cast_possible_truncation, reason = "there are at most `STEPS_MAX` steps")]
     fn soak(&mut self, first: usize, seconds: u64) {
         let last = self.parsed.steps.len() - 1;
         let soak = Soak {
@@ -233,7 +234,16 @@ impl Flat<'_> {
                     step.pass = last.1;
                 }
                 Phase::Verify | Phase::Seek | Phase::TrimCheck => (step.fill, step.pass) = last,
-                _ => {}
+                Phase::Probe
+                | Phase::Sample
+                | Phase::Trim
+                | Phase::Scan
+                | Phase::SmartBefore
+                | Phase::SmartAfter
+                | Phase::SelfTestShort
+                | Phase::SelfTestExtended
+                | Phase::Partition
+                | Phase::Format => {}
             }
         }
     }

@@ -112,7 +112,16 @@ impl From<Phase> for Step {
             seconds: 0,
             pass: match phase {
                 Phase::Write | Phase::Verify | Phase::Seek | Phase::TrimCheck => 1,
-                _ => 0,
+                Phase::Probe
+                | Phase::Sample
+                | Phase::Trim
+                | Phase::Scan
+                | Phase::SmartBefore
+                | Phase::SmartAfter
+                | Phase::SelfTestShort
+                | Phase::SelfTestExtended
+                | Phase::Partition
+                | Phase::Format => 0,
             },
             soak: None,
         }

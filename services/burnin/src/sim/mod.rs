@@ -9,6 +9,15 @@
 //! volatile when the plan says so: [`Sim::power_cut`] then loses a random half of what was
 //! not flushed, like the disks that the boot tests use.
 
+#![expect(
+    clippy::cast_possible_truncation,
+    reason = "what is simulated fits the memory, and so does each index"
+)]
+#![expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "each place shows its own few of the many faults"
+)]
+
 mod plan;
 mod truth;
 

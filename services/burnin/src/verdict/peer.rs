@@ -96,7 +96,8 @@ fn rates(zones: &[Zone]) -> Vec<u64> {
             let part = &zones[part * zones.len() / PEER_ZONES..(part + 1) * zones.len() / PEER_ZONES];
             let bytes: u128 = part.iter().map(|zone| u128::from(zone.0)).sum();
             let time: u128 = part.iter().map(|zone| u128::from(zone.1)).sum();
-            (bytes * 1_000_000_000).checked_div(time).unwrap_or(0) as u64
+            let rate = (bytes * 1_000_000_000).checked_div(time).unwrap_or(0);
+            u64::try_from(rate).unwrap_or(u64::MAX)
         })
         .collect()
 }

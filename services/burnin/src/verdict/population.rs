@@ -79,7 +79,7 @@ pub fn compare(own: &Peer, others: &[Peer]) -> Vec<Unlike> {
 fn median(mut values: Vec<f64>) -> Option<(f64, usize)> {
     let count = values.len();
     values.sort_by(f64::total_cmp);
-    (count >= PEERS_MIN).then(|| ((values[(count - 1) / 2] + values[count / 2]) / 2.0, count))
+    (count >= PEERS_MIN).then(|| (f64::midpoint(values[(count - 1) / 2], values[count / 2]), count))
 }
 
 fn slow(verb: &str, own: &[u64], others: &[&Vec<u64>]) -> Option<Unlike> {

@@ -129,6 +129,7 @@ fn number(value: f64) -> String {
 }
 
 /// The unit as it follows this number: `1 access`, `2 accesses`.
+#[expect(clippy::float_cmp, reason = "what is counted is whole and exact")]
 fn unit(value: f64, unit: &str) -> &str {
     match unit {
         _ if value != 1.0 => unit,

@@ -1,7 +1,7 @@
 //! What the tests over the simulated drive share.
 
 #![allow(dead_code, reason = "not every test uses all of it")]
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
 
 use std::collections::BTreeSet;
 use std::ops::Range;
@@ -18,7 +18,7 @@ use wire::{DriveId, Time};
 
 /// Seeds of the plans that a test tries: `KILN_PLANS` of them, else so many, and a hundred times that with `KILN_LONG`;
 /// from `KILN_SEED` on, else from 0, so that a long run can be cut into pieces.
-pub fn seeds(default: u64) -> Range<u64> {
+pub(crate) fn seeds(default: u64) -> Range<u64> {
     let long = std::env::var_os("KILN_LONG").is_some();
     // A typing error is told: a run of other plans than were asked for would look like one of these.
     let number = |name| std::env::var(name).ok().map(|n| n.parse::<u64>().expect(name));
@@ -28,19 +28,19 @@ pub fn seeds(default: u64) -> Range<u64> {
 }
 
 /// Random numbers from a seed.
-pub struct Dice(pub u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    pub fn below(&mut self, n: u64) -> u64 {
+    pub(crate) fn below(&mut self, n: u64) -> u64 {
         next_random(&mut self.0) % n
     }
-    pub fn one_of<T: Copy>(&mut self, list: &[T]) -> T {
+    pub(crate) fn one_of<T: Copy>(&mut self, list: &[T]) -> T {
         list[self.below(list.len() as u64) as usize]
     }
 }
 
 /// A small drive; one in twelve has room for headers, of two in three a physical sector is several logical ones.
-pub fn geometry(dice: &mut Dice) -> Geometry {
+pub(crate) fn geometry(dice: &mut Dice) -> Geometry {
     let (sector, physical) = dice.one_of(&[
         (512, 512),
         (4096, 4096),
@@ -61,7 +61,7 @@ pub fn geometry(dice: &mut Dice) -> Geometry {
 }
 
 /// An order with headers wherever they fit.
-pub fn order(geometry: Geometry, steps: Vec<Step>, dice: &mut Dice) -> Order {
+pub(crate) fn order(geometry: Geometry, steps: Vec<Step>, dice: &mut Dice) -> Order {
     let mut key = [0; 16];
     key.fill_with(|| dice.below(256) as u8);
     Order {
@@ -84,7 +84,7 @@ pub fn order(geometry: Geometry, steps: Vec<Step>, dice: &mut Dice) -> Order {
 }
 
 /// Every sector that is told as bad.
-pub fn bad_lbas(evidence: &Evidence) -> BTreeSet<u64> {
+pub(crate) fn bad_lbas(evidence: &Evidence) -> BTreeSet<u64> {
     evidence
         .defects
         .runs()
@@ -93,11 +93,11 @@ pub fn bad_lbas(evidence: &Evidence) -> BTreeSet<u64> {
 }
 
 /// Up to five faults at different places, each in a physical sector of its own but for what fades where it was wrong.
-pub fn faults(dice: &mut Dice, geometry: Geometry) -> Vec<Fault> {
+pub(crate) fn faults(dice: &mut Dice, geometry: Geometry) -> Vec<Fault> {
     let (sectors, grain) = (geometry.sectors, geometry.grain());
     let mut places: BTreeSet<u64> = BTreeSet::new();
     let mut list = Vec::new();
-    for _ in 0..1 + dice.below(5) {
+    for _ in 0..=dice.below(5) {
         let (lba, to) = (dice.below(sectors), dice.below(sectors));
         if lba / grain == to / grain || !places.insert(lba / grain) || !places.insert(to / grain) {
             continue;
@@ -139,7 +139,7 @@ pub fn faults(dice: &mut Dice, geometry: Geometry) -> Vec<Fault> {
 }
 
 /// What a test's drive is to keep.
-pub fn note() -> Note {
+pub(crate) fn note() -> Note {
     Note {
         job: "a test".to_owned(),
         drive: DriveId::from_serial("Simulated drive", "SIM-0001", 1 << 20).unwrap(),

@@ -11,7 +11,7 @@ use wire::Bytes;
 use wire::job::{Phase, PhaseStatus};
 
 /// Each document's bytes by its file's name; empty, and told, where they are not there.
-pub fn documents() -> BTreeMap<String, Vec<u8>> {
+pub(crate) fn documents() -> BTreeMap<String, Vec<u8>> {
     let golden = std::env::var_os("KILN_GOLDEN").map_or_else(
         || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../shared/golden"),
         PathBuf::from,
@@ -32,7 +32,7 @@ pub fn documents() -> BTreeMap<String, Vec<u8>> {
 }
 
 /// A run over the whole surface of a drive of so many bytes, in which nothing was seen.
-pub fn clean(bytes: u64) -> Evidence {
+pub(crate) fn clean(bytes: u64) -> Evidence {
     let geometry = Geometry {
         sectors: bytes / 512,
         sector: 512,

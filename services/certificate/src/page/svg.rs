@@ -88,6 +88,11 @@ fn path(run: &[(f64, f64)]) -> String {
 }
 
 /// The engraved band: its envelope is this drive's own zone curve, so that no two models look alike.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a place from 0 to the number of zones"
+)]
 pub(super) fn band(c: &Certificate) -> String {
     const LINES: usize = 14;
     const POINTS: usize = 96;
@@ -96,8 +101,7 @@ pub(super) fn band(c: &Certificate) -> String {
         .iter()
         .rev()
         .find(|s| s.zones.iter().any(|z| z.0 > 0))
-        .map(|s| s.zones.iter().map(|z| z.0 as f64).collect())
-        .unwrap_or_else(|| vec![1.0]);
+        .map_or_else(|| vec![1.0], |s| s.zones.iter().map(|z| z.0 as f64).collect());
     let top = zones.iter().copied().fold(1.0, f64::max);
     let mut d = String::with_capacity(LINES * POINTS * 12);
     for line in 0..LINES {

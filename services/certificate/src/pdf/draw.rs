@@ -69,7 +69,7 @@ fn tone(outcome: Outcome) -> Rgb {
 /// Circle ✓, triangle !, octagon ✕, diamond ?: told apart without colour.
 fn shape(sheet: &mut Sheet, outcome: Outcome, x: f32, y: f32) {
     const R: f32 = 27.0;
-    let (r, g, b) = tone(outcome);
+    let color = tone(outcome);
     let corners = match outcome {
         Outcome::Passed => 48,
         Outcome::Warn => 3,
@@ -78,7 +78,7 @@ fn shape(sheet: &mut Sheet, outcome: Outcome, x: f32, y: f32) {
     };
     let turn = if outcome == Outcome::Failed { 0.5 } else { 0.0 };
     let page = &mut sheet.page;
-    page.set_fill_rgb(r, g, b);
+    page.set_fill_rgb(color.0, color.1, color.2);
     for corner in 0..corners {
         let angle = std::f32::consts::TAU * (corner as f32 + turn) / corners as f32 + std::f32::consts::FRAC_PI_2;
         let (px, py) = (x + R * angle.cos(), y + R * angle.sin());
@@ -109,6 +109,10 @@ fn shape(sheet: &mut Sheet, outcome: Outcome, x: f32, y: f32) {
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "parts of the plot, 0 to 1, at the precision that a PDF has"
+)]
 fn plot(sheet: &mut Sheet, chart: &Chart) {
     const H: f32 = 84.0;
     /// Side of what stands for a measurement without a neighbour: twice a line's width.

@@ -72,7 +72,7 @@ pub(super) fn encode(text: &str) -> Vec<u8> {
     for c in text.chars() {
         match c {
             // The soft hyphen would print as a real one.
-            ' '..='~' | '\u{a0}'..='\u{ac}' | '\u{ae}'..='\u{ff}' => bytes.push(c as u32 as u8),
+            ' '..='~' | '\u{a0}'..='\u{ac}' | '\u{ae}'..='\u{ff}' => bytes.extend(u8::try_from(c)),
             '€' => bytes.push(0x80),
             '…' => bytes.push(0x85),
             '‘' => bytes.push(0x91),

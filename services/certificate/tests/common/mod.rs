@@ -1,5 +1,11 @@
 //! A made-up job for the tests; its figures are nobody's.
-#![allow(clippy::unwrap_used, dead_code, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    dead_code,
+    reason = "tests"
+)]
 
 use certificate::{Certificate, Key, Maker, Signed};
 use wire::job::{
@@ -9,15 +15,15 @@ use wire::job::{
 use wire::options::{FileSystem, Formatted, PlanOptions, Table};
 use wire::{Bytes, Celsius, DriveId, Lba, Time};
 
-pub fn time(text: &str) -> Time {
+pub(crate) fn time(text: &str) -> Time {
     text.parse().unwrap()
 }
 
-pub fn key() -> Key {
+pub(crate) fn key() -> Key {
     Key::from_seed(&[42; 32])
 }
 
-pub fn maker() -> Maker {
+pub(crate) fn maker() -> Maker {
     Maker {
         id: "box-1".into(),
         name: "kiln-bench-2 <Ångström & Söhne>".into(),
@@ -58,7 +64,7 @@ fn surface(phase: Phase, step: u16, top: f64) -> Surface {
 }
 
 /// A 12 TB drive that passed.
-pub fn passed() -> Job {
+pub(crate) fn passed() -> Job {
     let capacity = 12_000_138_625_024;
     let started = time("2026-11-18T05:20:00Z");
     let smart = |id, name: &str, before, after| SmartRow {
@@ -145,7 +151,7 @@ pub fn passed() -> Job {
 }
 
 /// A drive that did not, with names that try things.
-pub fn failed() -> Job {
+pub(crate) fn failed() -> Job {
     let mut job = passed();
     job.model = "Evil</script><script>alert(1)</script>&\"'".into();
     job.serial = "Ünïcødé-序列号-9F2K".into();
@@ -196,7 +202,7 @@ pub fn failed() -> Job {
     job
 }
 
-pub fn sign(job: &Job) -> Signed {
+pub(crate) fn sign(job: &Job) -> Signed {
     let key = key();
     let made = time("2026-11-19T14:22:06.123456Z");
     let certificate = Certificate::of(job, &maker(), key.public(), made).unwrap();
@@ -204,7 +210,7 @@ pub fn sign(job: &Job) -> Signed {
 }
 
 /// Runs another's program; `None`, told, where it is not installed.
-pub fn run(command: &mut std::process::Command) -> Option<std::process::Output> {
+pub(crate) fn run(command: &mut std::process::Command) -> Option<std::process::Output> {
     match command.output() {
         Ok(output) => Some(output),
         Err(error) => {

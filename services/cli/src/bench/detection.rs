@@ -65,7 +65,7 @@ pub(super) fn part(bench: &Bench<'_>, sink: &mut Sink) -> Result<String> {
 
 fn lies(bench: &Bench<'_>, sink: &mut Sink, folder: &Folder, shim: &str, rows: &mut Vec<Row>) -> Result<()> {
     let device = Loop::new(bench.args.dir.as_deref(), BYTES)?;
-    let mut content = vec![0; BYTES as usize];
+    let mut content = vec![0; usize::try_from(BYTES)?];
     fs::File::open("/dev/urandom")
         .and_then(|mut f| f.read_exact(&mut content))
         .context("making old data")?;
@@ -163,7 +163,9 @@ fn one(bench: &Bench<'_>, tool: &Tool, lie: &'static str, run: &Run<'_>) -> Resu
 
 fn table(rows: &[Row]) -> String {
     let mut out = String::from("| tool |");
-    LIES.iter().for_each(|(_, title)| out += &format!(" {title} |"));
+    for (_, title) in &LIES {
+        out += &format!(" {title} |");
+    }
     out += " exit code when found |\n|---|";
     out += &"---|".repeat(LIES.len() + 1);
     out += "\n";

@@ -60,7 +60,7 @@ impl Loop {
                 String::from_utf8_lossy(&out.stderr).trim()
             );
         }
-        made.node = String::from_utf8_lossy(&out.stdout).trim().to_owned();
+        String::from_utf8_lossy(&out.stdout).trim().clone_into(&mut made.node);
         Ok(made)
     }
 
@@ -75,7 +75,7 @@ impl Loop {
             .write(true)
             .open(&self.file)
             .with_context(|| format!("opening {}", self.file.display()))?;
-        let mut left = self.bytes as usize;
+        let mut left = usize::try_from(self.bytes)?;
         while left > 0 {
             let now = left.min(content.len());
             file.write_all(&content[..now]).context("filling the device")?;
@@ -146,9 +146,9 @@ fn fill(mut file: &File, bytes: u64) -> std::io::Result<()> {
     let block = vec![0xa5; 1 << 20];
     let mut left = bytes;
     while left > 0 {
-        let now = left.min(block.len() as u64);
-        file.write_all(&block[..now as usize])?;
-        left -= now;
+        let now = usize::try_from(left).map_or(block.len(), |left| left.min(block.len()));
+        file.write_all(&block[..now])?;
+        left -= now as u64;
     }
     file.sync_all()
 }

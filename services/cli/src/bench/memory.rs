@@ -151,25 +151,25 @@ impl Family {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit());
-        // SAFETY: only dup2 and fcntl are called between fork and exec, which are async-signal-safe; `file` is open until
-        // after the spawn.
-        unsafe {
-            command.pre_exec(move || {
-                let done = if fd == DRIVE_FD {
-                    libc::fcntl(fd, libc::F_SETFD, 0)
-                } else {
-                    libc::dup2(fd, DRIVE_FD)
-                };
-                if done < 0 {
-                    Err(std::io::Error::last_os_error())
-                } else {
-                    Ok(())
-                }
-            });
-        }
+        let hand_over = move || {
+            let done = if fd == DRIVE_FD {
+                // SAFETY: `fd` is open until after the spawn, as `file` is.
+                unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }
+            } else {
+                // SAFETY: as above; what had that number is closed in the child alone.
+                unsafe { libc::dup2(fd, DRIVE_FD) }
+            };
+            if done < 0 {
+                Err(std::io::Error::last_os_error())
+            } else {
+                Ok(())
+            }
+        };
+        // SAFETY: between fork and exec only dup2 and fcntl are called, which are async-signal-safe.
+        unsafe { command.pre_exec(hand_over) };
         let mut child = command.spawn().context("starting a worker")?;
         let order = Order {
-            key: JobKey([n as u8; 16]),
+            key: JobKey([u8::try_from(n)?; 16]),
             geometry: Geometry {
                 sectors: BYTES / 512,
                 sector: 512,
@@ -191,7 +191,7 @@ impl Family {
     }
 
     fn look(&mut self) -> Result<Row> {
-        let mib = |bytes: u64| bytes as f64 / (1 << 20) as f64;
+        let mib = |bytes: u64| bytes as f64 / f64::from(1 << 20);
         let pss = |pid: u32| field(&pid.to_string(), "smaps_rollup", "Pss:").map(mib);
         let mut row = Row {
             workers: self.workers.len(),

@@ -94,7 +94,7 @@ fn run(bench: &Bench<'_>, tool: &Tool, device: &Loop, round: u32) -> Result<Opti
         write_mb_s: write,
         verify_mb_s: verify,
         cpu_s_per_gib: done.cpu_seconds / (device.bytes as f64 / (1_u64 << 30) as f64),
-        peak_mib: done.peak_bytes as f64 / (1 << 20) as f64,
+        peak_mib: done.peak_bytes as f64 / f64::from(1 << 20),
         exit: done.exit,
     }))
 }

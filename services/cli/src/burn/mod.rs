@@ -151,7 +151,7 @@ fn run(args: &Args) -> Result<u8, Stop> {
         }
         Some(_) => {}
         None if choice.erases() && std::io::stdin().is_terminal() => {
-            consent::ask(&plans).map_err(|reason| refuse(args, &jobs, "not-confirmed", &reason))?
+            consent::ask(&plans).map_err(|reason| refuse(args, &jobs, "not-confirmed", &reason))?;
         }
         None => {}
     }

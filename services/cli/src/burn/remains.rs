@@ -148,8 +148,8 @@ fn one<T: DeserializeOwned>(value: Value) -> Option<T> {
 
 /// All of a list, or `None`; what is not there is empty.
 fn list<T: DeserializeOwned>(value: Value) -> Option<Vec<T>> {
-    match value {
-        Value::Null => Some(Vec::new()),
-        value => serde_json::from_value(value).ok(),
+    if value.is_null() {
+        return Some(Vec::new());
     }
+    one(value)
 }

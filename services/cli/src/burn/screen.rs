@@ -104,6 +104,11 @@ impl Line {
     }
 
     /// How far it is.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "thousandths of the whole"
+    )]
     pub(super) fn progress(&self, progress: &Progress) {
         let heat = progress.temperature.map(|t| format!(", {t}")).unwrap_or_default();
         let rate = match progress.phase_percent {
@@ -114,20 +119,17 @@ impl Line {
             .eta_job
             .map(|s| format!(", {} left", duration(s)))
             .unwrap_or_default();
-        match &self.bar {
-            Some(bar) => {
-                bar.set_message(format!("{rate}{eta}"));
-                bar.set_position((progress.percent * 10.0) as u64);
+        if let Some(bar) = &self.bar {
+            bar.set_message(format!("{rate}{eta}"));
+            bar.set_position((progress.percent * 10.0) as u64);
+        } else {
+            let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+            if last.is_some_and(|at| at.elapsed() < LINE_EVERY) {
+                return;
             }
-            None => {
-                let mut last = self.last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                if last.is_some_and(|at| at.elapsed() < LINE_EVERY) {
-                    return;
-                }
-                *last = Some(Instant::now());
-                drop(last);
-                self.say(&format!("{rate}, {:.1} %{eta}", progress.percent));
-            }
+            *last = Some(Instant::now());
+            drop(last);
+            self.say(&format!("{rate}, {:.1} %{eta}", progress.percent));
         }
     }
 }
@@ -187,6 +189,11 @@ impl TermLike for Quiet {
     }
 }
 
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "whole seconds are enough, and none are less than none"
+)]
 fn duration(seconds: f64) -> String {
     let s = seconds as u64;
     match (s / 3600, s / 60 % 60, s % 60) {

@@ -135,7 +135,7 @@ impl Signals {
     }
 }
 
-/// Whether SIGHUP was ignored by whoever started this process. Source: proc_pid_status(5), `SigIgn`.
+/// Whether SIGHUP was ignored by whoever started this process. Source: `proc_pid_status(5)`, `SigIgn`.
 fn hang_ups_are_ignored() -> bool {
     let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
     let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));

@@ -106,7 +106,9 @@ impl StateDir {
     pub(super) fn load(&self, drive: &DriveId) -> Found {
         match self.look(drive) {
             Found::Bad(why, left) => Found::Bad(format!("{why}; {}", self.set_aside(drive)), left),
-            found => found,
+            found @ (Found::Nothing | Found::Good(_) | Found::Begun(_) | Found::Ended(_) | Found::Unreadable(_)) => {
+                found
+            }
         }
     }
 
@@ -239,7 +241,7 @@ fn read(path: &Path) -> Found {
 
 #[cfg(test)]
 pub(super) mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
     use burnin::JobKey;
     use wire::job::{FaultKind, Finding, Outcome, Phase};
     use wire::{JobId, Lba, Time};

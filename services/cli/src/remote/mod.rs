@@ -44,12 +44,12 @@ const ANSWER_MAX: usize = 4 << 20;
 const CONNECTED_WITHIN: Duration = Duration::from_secs(20);
 
 /// Longest time until what is only read begins to come. What is ordered may take as long as the work does.
-const READ_WITHIN: Duration = Duration::from_secs(60);
+const READ_WITHIN: Duration = Duration::from_mins(1);
 
 /// Which box, and how one gets in.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RemoteArgs {
-    /// The box: http://ADDRESS or https://ADDRESS.
+    /// The box: <http://ADDRESS> or <https://ADDRESS>.
     #[arg(long = "box", value_name = "URL", env = "KILN_BOX")]
     pub url: Uri,
     #[command(flatten)]
@@ -68,7 +68,7 @@ pub struct Access {
     /// User name.
     #[arg(long, default_value = "admin", env = "KILN_USER")]
     pub user: String,
-    /// File with the password in its first line; without it KILN_PASSWORD, else it is asked for.
+    /// File with the password in its first line; without it `KILN_PASSWORD`, else it is asked for.
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 }
@@ -338,7 +338,10 @@ impl Remote {
         };
         let body = json!({ "username": args.access.user, "password": remote.password });
         let answer = remote.json(Method::POST, "/api/auth/login", &body)?;
-        remote.token = answer["token"].as_str().context("the box gave no session")?.to_owned();
+        answer["token"]
+            .as_str()
+            .context("the box gave no session")?
+            .clone_into(&mut remote.token);
         Ok(remote)
     }
 

@@ -1,6 +1,10 @@
 //! `kiln cert verify` as a contract: 0 trusted, 1 valid by an unknown key, 2 bad, 64 usage.
 
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::case_sensitive_file_extension_comparisons,
+    reason = "tests"
+)]
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -55,7 +59,7 @@ fn of(model: &str, made: Time) -> Signed {
         smart: vec![],
         self_tests: vec![],
         timeline: vec![],
-        options: Default::default(),
+        options: wire::options::PlanOptions::default(),
         formatted: None,
         certificate: None,
         started: made,

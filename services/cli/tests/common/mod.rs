@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 /// Longest wait for a burn-in to come to what is waited for.
-pub const PATIENCE: Duration = Duration::from_secs(120);
+pub(crate) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// A playbook that comes to its smartctl before it writes.
-pub const TEST_FIRST: &str = r#"
+pub(crate) const TEST_FIRST: &str = r#"
 name = "first"
 about = "a self-test before the first write"
 [[step]]
@@ -26,7 +26,7 @@ do = "write"
 do = "verify"
 "#;
 
-pub const TEST_LAST: &str = r#"
+pub(crate) const TEST_LAST: &str = r#"
 name = "last"
 about = "a self-test after the last read"
 [[step]]
@@ -38,14 +38,14 @@ do = "self_test_short"
 "#;
 
 /// A loop device over a file; detached when dropped.
-pub struct Loop {
+pub(crate) struct Loop {
     pub node: String,
     dir: tempfile::TempDir,
 }
 
 impl Loop {
     /// `None` where the kernel or the user cannot make one.
-    pub fn new(bytes: u64) -> Option<Self> {
+    pub(crate) fn new(bytes: u64) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         File::create(dir.path().join("drive")).unwrap().set_len(bytes).unwrap();
         let out = Command::new("losetup")
@@ -69,22 +69,22 @@ impl Loop {
         })
     }
 
-    pub fn file(&self) -> PathBuf {
+    pub(crate) fn file(&self) -> PathBuf {
         self.dir.path().join("drive")
     }
 
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.dir.path().join("state")
     }
 
     /// `kiln burn` of this device with everything that agrees, and `more`.
-    pub fn command(&self, more: &[&str]) -> Command {
+    pub(crate) fn command(&self, more: &[&str]) -> Command {
         let mut command = kiln(&["burn", &self.node, "--yes-erase", &self.node, "--allow-loop", "--json"]);
         command.arg("--state").arg(self.state()).args(more);
         command
     }
 
-    pub fn burn(&self, more: &[&str]) -> Output {
+    pub(crate) fn burn(&self, more: &[&str]) -> Output {
         self.command(more).output().unwrap()
     }
 }
@@ -95,27 +95,27 @@ impl Drop for Loop {
     }
 }
 
-pub fn kiln(args: &[&str]) -> Command {
+pub(crate) fn kiln(args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kiln"));
     command.args(args).stdin(Stdio::null());
     command
 }
 
-pub fn code(output: &Output) -> i32 {
+pub(crate) fn code(output: &Output) -> i32 {
     output.status.code().unwrap()
 }
 
-pub fn text(output: &Output) -> String {
+pub(crate) fn text(output: &Output) -> String {
     String::from_utf8_lossy(&output.stderr).into_owned()
 }
 
-pub fn object(output: &Output) -> Value {
+pub(crate) fn object(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|e| panic!("{e}: {}", text(output)))
 }
 
 /// A smartctl that says by a file that it was called, and then waits for `go`; it never knows a drive. It ends with
 /// the directory, too: it outlives whoever was killed.
-pub fn waiting_smartctl(dir: &std::path::Path) {
+pub(crate) fn waiting_smartctl(dir: &std::path::Path) {
     let text = format!(
         "#!/bin/sh\n: > {0}/called\nwhile [ -e {0}/smartctl ] && [ ! -e {0}/go ]; do sleep 0.05; done\nexit 1\n",
         dir.display()
@@ -126,7 +126,7 @@ pub fn waiting_smartctl(dir: &std::path::Path) {
 }
 
 /// Waits until the smartctl of [`waiting_smartctl`] was called.
-pub fn until_called(dir: &std::path::Path) {
+pub(crate) fn until_called(dir: &std::path::Path) {
     let begun = Instant::now();
     while !dir.join("called").exists() {
         assert!(begun.elapsed() < PATIENCE, "it did not come to its smartctl");
@@ -135,7 +135,7 @@ pub fn until_called(dir: &std::path::Path) {
 }
 
 /// What a bare dm-crypt looks like: no signature, and nowhere zero.
-pub fn foreign_data(bytes: u64) -> Vec<u8> {
+pub(crate) fn foreign_data(bytes: u64) -> Vec<u8> {
     let mut state = 88_172_645_463_325_252_u64;
     let mut data = Vec::new();
     while (data.len() as u64) < bytes {
@@ -148,7 +148,7 @@ pub fn foreign_data(bytes: u64) -> Vec<u8> {
 }
 
 /// Waits for this line of a burn-in of a drive that is slow enough to be caught in a phase.
-pub fn until(child: &mut Child, line: &str) {
+pub(crate) fn until(child: &mut Child, line: &str) {
     let stderr = child.stderr.take().unwrap();
     let deadline = Instant::now() + PATIENCE;
     let mut seen = String::new();
@@ -168,14 +168,14 @@ pub fn until(child: &mut Child, line: &str) {
 }
 
 /// Tries something that has to happen in the middle of a burn-in: a fast machine may be through before it happens.
-pub fn caught<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn caught<T>(mut attempt: impl FnMut() -> Option<T>) -> T {
     (0..10)
         .find_map(|_| attempt())
         .expect("ten burn-ins ended before they could be disturbed: use larger drives")
 }
 
 /// Starts a burn-in.
-pub fn start(drive: &Loop, more: &[&str]) -> Child {
+pub(crate) fn start(drive: &Loop, more: &[&str]) -> Child {
     drive
         .command(more)
         .stdout(Stdio::piped())
@@ -185,32 +185,33 @@ pub fn start(drive: &Loop, more: &[&str]) -> Child {
 }
 
 /// Sends it a signal.
-pub fn signal(child: &Child, signal: i32) {
+pub(crate) fn signal(child: &Child, signal: i32) {
     // SAFETY: a signal to a child of this process that has not been waited for.
-    unsafe { libc::kill(child.id() as i32, signal) };
+    unsafe { libc::kill(child.id().cast_signed(), signal) };
 }
 
 /// A burn-in that a signal ended while it wrote.
-pub fn interrupted(drive: &Loop) -> (Output, Value) {
+pub(crate) fn interrupted(drive: &Loop) -> (Output, Value) {
     interrupted_by(drive, libc::SIGINT)
 }
 
 /// The same by any signal.
-pub fn interrupted_by(drive: &Loop, which: i32) -> (Output, Value) {
+pub(crate) fn interrupted_by(drive: &Loop, which: i32) -> (Output, Value) {
     interrupted_in(drive, which, &["--playbook", "surface"])
 }
 
 /// The same with other arguments.
-pub fn interrupted_in(drive: &Loop, which: i32, line: &[&str]) -> (Output, Value) {
+pub(crate) fn interrupted_in(drive: &Loop, which: i32, line: &[&str]) -> (Output, Value) {
     caught(|| {
         let mut command = drive.command(&[line, &["--io", "sync"]].concat());
-        // SAFETY: signal(2) alone between fork and exec. Whoever runs the tests may ignore it.
-        unsafe {
-            command.pre_exec(|| {
-                libc::signal(libc::SIGHUP, libc::SIG_DFL);
-                Ok(())
-            });
-        }
+        // Whoever runs the tests may ignore it.
+        let heed = || {
+            // SAFETY: the default is no function of ours.
+            unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
+            Ok(())
+        };
+        // SAFETY: signal(2) alone between fork and exec, which is async-signal-safe.
+        unsafe { command.pre_exec(heed) };
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         until(&mut child, "Write");
         // Before its first checkpoint there is nothing to go on from.
@@ -225,7 +226,7 @@ pub fn interrupted_in(drive: &Loop, which: i32, line: &[&str]) -> (Output, Value
 }
 
 /// Whether a checkpoint of this drive's burn-in is kept.
-pub fn has_checkpoint(drive: &Loop) -> bool {
+pub(crate) fn has_checkpoint(drive: &Loop) -> bool {
     let files = std::fs::read_dir(drive.state()).into_iter().flatten().flatten();
     files.filter_map(|file| std::fs::read(file.path()).ok()).any(|text| {
         let kept: Value = serde_json::from_slice(&text).unwrap_or_default();
@@ -234,7 +235,7 @@ pub fn has_checkpoint(drive: &Loop) -> bool {
 }
 
 /// A box that answers each request by `answer`; `None`: the connection breaks.
-pub fn played(mut answer: impl FnMut(&str) -> Option<Value> + Send + 'static) -> SocketAddr {
+pub(crate) fn played(mut answer: impl FnMut(&str) -> Option<Value> + Send + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     std::thread::spawn(move || {
@@ -267,7 +268,7 @@ pub fn played(mut answer: impl FnMut(&str) -> Option<Value> + Send + 'static) ->
 }
 
 /// Inverts one bit of the file.
-pub fn damage(file: &std::path::Path, at: u64) {
+pub(crate) fn damage(file: &std::path::Path, at: u64) {
     use std::os::unix::fs::FileExt;
     let file = File::options().read(true).write(true).open(file).unwrap();
     let mut byte = [0];
@@ -277,7 +278,7 @@ pub fn damage(file: &std::path::Path, at: u64) {
 }
 
 /// Gives the device another capacity.
-pub fn resize(drive: &Loop, bytes: u64) {
+pub(crate) fn resize(drive: &Loop, bytes: u64) {
     let file = File::options().write(true).open(drive.file()).unwrap();
     file.set_len(bytes).unwrap();
     let told = Command::new("losetup").args(["--set-capacity", &drive.node]).status();

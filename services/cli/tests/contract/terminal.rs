@@ -29,13 +29,14 @@ impl Asked {
         // `script` gives it the terminal on which it asks.
         let mut script = Command::new("script");
         script.args(["-qefc", &burn, "/dev/null"]);
-        // SAFETY: signal(2) alone between fork and exec. Whoever runs the tests may ignore it.
-        unsafe {
-            script.pre_exec(|| {
-                libc::signal(libc::SIGHUP, libc::SIG_DFL);
-                Ok(())
-            });
-        }
+        // Whoever runs the tests may ignore it.
+        let heed = || {
+            // SAFETY: the default is no function of ours.
+            unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
+            Ok(())
+        };
+        // SAFETY: signal(2) alone between fork and exec, which is async-signal-safe.
+        unsafe { script.pre_exec(heed) };
         let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut asked = Self {
             screen: child.stdout.take().unwrap(),
@@ -149,15 +150,17 @@ fn hung_up(drive: &Loop, on_hang_up: libc::sighandler_t, more: &[&str]) -> Child
     let terminal = terminal.open(ptsname_r(&master).unwrap()).unwrap();
     let side = || Stdio::from(terminal.try_clone().unwrap());
     burn.stdin(side()).stdout(side()).stderr(side());
-    // SAFETY: setsid(2), ioctl(2) of standard input and signal(2) alone between fork and exec.
-    unsafe {
-        burn.pre_exec(move || {
-            libc::setsid();
-            libc::ioctl(0, libc::TIOCSCTTY, 0);
-            libc::signal(libc::SIGHUP, on_hang_up);
-            Ok(())
-        });
-    }
+    let of_its_own = move || {
+        // SAFETY: the child is no leader of its group yet.
+        unsafe { libc::setsid() };
+        // SAFETY: standard input is the terminal, and the order takes a number.
+        unsafe { libc::ioctl(0, libc::TIOCSCTTY, 0) };
+        // SAFETY: to ignore it or the default, neither of which is a function of ours.
+        unsafe { libc::signal(libc::SIGHUP, on_hang_up) };
+        Ok(())
+    };
+    // SAFETY: setsid(2), ioctl(2) and signal(2) alone between fork and exec, which are async-signal-safe.
+    unsafe { burn.pre_exec(of_its_own) };
     let child = burn.spawn().unwrap();
     drop((burn, terminal));
     let master = File::from(std::os::fd::OwnedFd::from(master));

@@ -52,7 +52,7 @@ fn list() -> ExitCode {
             "location": device.location,
             "rotation": device.rotation,
             "temperature": drive::temperature::sensed(&guard, &device.name).ok().flatten(),
-            "content": look.map(|look| look.content.words()).unwrap_or_else(|error| error.to_string()),
+            "content": look.map_or_else(|error| error.to_string(), |look| look.content.words()),
             "refused": refused.map(|refusal| refusal.view()),
         }));
     }

@@ -220,12 +220,12 @@ mod tests {
         }]
     }
 
-    fn member(kind: ContentKind) -> Option<Look> {
-        Some(Look {
+    fn member(kind: ContentKind) -> Look {
+        Look {
             content: Content::Unknown,
             members: vec![Member { partition: 1, kind }],
             kiln: false,
-        })
+        }
     }
 
     #[test]
@@ -253,7 +253,7 @@ mod tests {
                         what: "sdb1".into(),
                         at: "/mnt/data".into(),
                         pid: None,
-                    }]
+                    }];
                 }),
                 "mounted",
                 "sdb1 is mounted at /mnt/data",
@@ -264,7 +264,7 @@ mod tests {
                         what: "sdb".into(),
                         at: "/x".into(),
                         pid: Some(77),
-                    }]
+                    }];
                 }),
                 "mounted",
                 "in the mount namespace of process 77",
@@ -326,7 +326,7 @@ mod tests {
                         what: "sdb1".into(),
                         pid: 77,
                         program: "qemu-system-x86".into(),
-                    }]
+                    }];
                 }),
                 "open-for-writing",
                 "process 77 (qemu-system-x86) has sdb1 open for writing",
@@ -338,7 +338,7 @@ mod tests {
                         program: "dd".into(),
                         file: "fdinfo/3".into(),
                         cause: "Input/output error".into(),
-                    }]
+                    }];
                 }),
                 "use-unknown",
                 "what process 77 (dd) has open cannot be read (fdinfo/3: Input/output error)",
@@ -349,38 +349,38 @@ mod tests {
                 "what process 1 (init) has open may not be read",
             ),
             (
-                refusal(|f| f.look = member(ContentKind::Md)),
+                refusal(|f| f.look = Some(member(ContentKind::Md))),
                 "md-member",
                 "partition 1 is a RAID member",
             ),
             (
-                refusal(|f| f.look = member(ContentKind::Lvm)),
+                refusal(|f| f.look = Some(member(ContentKind::Lvm))),
                 "lvm-member",
                 "LVM physical volume",
             ),
             (
-                refusal(|f| f.look = member(ContentKind::Zfs)),
+                refusal(|f| f.look = Some(member(ContentKind::Zfs))),
                 "zfs-member",
                 "ZFS label",
             ),
             (
-                refusal(|f| f.look = member(ContentKind::Bcache)),
+                refusal(|f| f.look = Some(member(ContentKind::Bcache))),
                 "bcache-member",
                 "bcache",
             ),
-            (refusal(|f| f.look = member(ContentKind::Luks)), "luks", "LUKS"),
+            (refusal(|f| f.look = Some(member(ContentKind::Luks))), "luks", "LUKS"),
             (
-                refusal(|f| f.look = member(ContentKind::Btrfs)),
+                refusal(|f| f.look = Some(member(ContentKind::Btrfs))),
                 "btrfs-member",
                 "btrfs",
             ),
             (
-                refusal(|f| f.look = member(ContentKind::Ceph)),
+                refusal(|f| f.look = Some(member(ContentKind::Ceph))),
                 "ceph-member",
                 "Ceph OSD",
             ),
             (
-                refusal(|f| f.look = member(ContentKind::Pool)),
+                refusal(|f| f.look = Some(member(ContentKind::Pool))),
                 "pool-member",
                 "member of a pool",
             ),

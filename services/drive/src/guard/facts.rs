@@ -74,6 +74,7 @@ impl Usage {
 
     /// The same, and who has what open for writing: every descriptor of every process is looked at, which is for the
     /// moment before a drive is written and not for a list that is told every few seconds.
+    #[must_use]
     pub fn with_writers(mut self, system: &System) -> Self {
         let (writers, unknown) = writers(system, std::process::id(), open::LONGEST);
         self.unknown.extend(unknown);

@@ -138,10 +138,13 @@ impl Guard {
         let file = loop {
             match File::options().read(true).write(true).custom_flags(flags).open(node) {
                 Ok(file) => break file,
-                Err(error) => match self.why_not_opened(error, node, expected, lose) {
-                    Refusal::InUse(InUse::Exclusive) if begun.elapsed() < LET_GO => std::thread::sleep(LET_GO / 20),
-                    refusal => return Err(refusal),
-                },
+                Err(error) => {
+                    let refusal = self.why_not_opened(error, node, expected, lose);
+                    if !matches!(refusal, Refusal::InUse(InUse::Exclusive)) || begun.elapsed() >= LET_GO {
+                        return Err(refusal);
+                    }
+                    std::thread::sleep(LET_GO / 20);
+                }
             }
         };
         if device_number(&file).map_err(open)? != number {

@@ -7,7 +7,7 @@ mod event;
 mod follower;
 mod records;
 
-use std::ffi::c_char;
+use std::ffi::{c_char, c_int};
 use std::io;
 use std::time::Duration;
 
@@ -134,8 +134,8 @@ pub fn resets(log: &str, way: &Way, since: Duration) -> Vec<(Duration, String)> 
 
 /// The sectors of 512 bytes that are hidden, by the log's last word on that drive.
 pub fn hidden(log: &str, way: &Way) -> u64 {
-    let told = log.lines().rev().filter_map(stamped);
-    told.filter_map(|(_, text)| way.hidden(text)).next().unwrap_or(0)
+    let mut told = log.lines().rev().filter_map(stamped);
+    told.find_map(|(_, text)| way.hidden(text)).unwrap_or(0)
 }
 
 /// The last line's time: what comes later is new. `None` for an empty log, or one without times.
@@ -167,8 +167,9 @@ fn stamped(line: &str) -> Option<(Duration, &str)> {
 /// When it may not be read.
 pub fn read() -> io::Result<String> {
     let mut ring = vec![0_u8; RING];
+    let room = c_int::try_from(RING).map_err(io::Error::other)?;
     // SAFETY: the kernel writes at most as many bytes as the buffer is long and returns their number.
-    let length = unsafe { libc::klogctl(READ_ALL, ring.as_mut_ptr().cast::<c_char>(), RING as i32) };
+    let length = unsafe { libc::klogctl(READ_ALL, ring.as_mut_ptr().cast::<c_char>(), room) };
     let length = usize::try_from(length).map_err(|_| io::Error::last_os_error())?;
     ring.truncate(length);
     Ok(String::from_utf8_lossy(&ring).into_owned())

@@ -14,7 +14,7 @@ const RECORD: usize = 8 << 10;
 const AT_ONCE: usize = 100_000;
 
 /// The device's number, 1:11 as `stat` tells it. Source: `Documentation/admin-guide/devices.txt`, linux 6.x.
-const KMSG: u64 = 1 << 8 | 11;
+const KMSG: u64 = (1 << 8) + 11;
 
 /// A place in the kernel's log.
 #[derive(Debug)]

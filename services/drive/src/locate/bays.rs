@@ -51,7 +51,7 @@ impl Bays {
             news = true;
         }
         if !bay.by_person && place.bay.is_some() && bay.name != place.bay {
-            bay.name = place.bay.clone();
+            bay.name.clone_from(&place.bay);
             news = true;
         }
         news

@@ -34,7 +34,7 @@ use crate::sysfs::{self, Device};
 use crate::system::System;
 
 /// After this a light goes out by itself: nobody wants to find every light of a rack on.
-pub const LONGEST: Duration = Duration::from_secs(300);
+pub const LONGEST: Duration = Duration::from_mins(5);
 
 /// How long a tool may take: SES commands are slow on long chains.
 const TOOL: Duration = Duration::from_secs(20);

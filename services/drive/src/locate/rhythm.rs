@@ -59,13 +59,14 @@ pub enum Beat {
 }
 
 /// What is to be done `elapsed` after the beginning; the duration is what is left of it.
+#[expect(clippy::cast_possible_truncation, reason = "below the nanoseconds of `PERIOD`, 3e9")]
 pub fn beat(elapsed: Duration) -> Beat {
     let at = Duration::from_nanos((elapsed.as_nanos() % PERIOD.as_nanos()) as u64);
     let step = (at.as_nanos() / BURST.as_nanos()) as u32;
     if step >= 2 * BURSTS {
-        return Beat::Rest(PERIOD - at);
+        return Beat::Rest(PERIOD.saturating_sub(at));
     }
-    let left = BURST * (step + 1) - at;
+    let left = (BURST * (step + 1)).saturating_sub(at);
     if step.is_multiple_of(2) {
         Beat::Read(left)
     } else {

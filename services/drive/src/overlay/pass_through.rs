@@ -134,6 +134,10 @@ const NO_DATA: libc::c_int = -1;
 const PATIENCE: u32 = 30_000;
 
 /// Sends an order; what it brings stands in `data`, sense data in the second of what is returned.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "16 bytes of command, 32 of sense data, at most one page of data"
+)]
 fn send(file: &File, mut cdb: [u8; 16], data: &mut [u8]) -> io::Result<(SgIo, [u8; 32])> {
     let mut sense = [0_u8; 32];
     let mut request = SgIo {

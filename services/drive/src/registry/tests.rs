@@ -191,7 +191,7 @@ proptest! {
     #[test]
     fn the_list_is_consistent(steps in proptest::collection::vec((0_u8..5, 0_u8..4, 0_u64..3, 0_u8..4), 1..80)) {
         let mut registry = Registry::default();
-        let mut there: std::collections::BTreeSet<Plug> = Default::default();
+        let mut there: std::collections::BTreeSet<Plug> = std::collections::BTreeSet::default();
         for (n, (place, serial, sequence, what)) in steps.into_iter().enumerate() {
             let device = device(place, serial, sequence);
             let input = match what {
@@ -200,7 +200,7 @@ proptest! {
                 2 => Input::Used(Plug::of(&device), Some(Refused { kind: "mounted".into(), reason: String::new() })),
                 _ => Input::Seen(device),
             };
-            let changes = registry.step(at(n as i64), input);
+            let changes = registry.step(at(i64::try_from(n).unwrap()), input);
             for plug in changes.left {
                 prop_assert!(there.remove(&plug));
             }

@@ -31,8 +31,8 @@ pub fn limits(kind: Kind, before: &Snapshot) -> Limits {
     );
     Limits {
         announced,
-        longest: announced * 3 + Duration::from_secs(600),
-        every: (announced / 60).clamp(Duration::from_secs(5), Duration::from_secs(300)),
+        longest: announced * 3 + Duration::from_mins(10),
+        every: (announced / 60).clamp(Duration::from_secs(5), Duration::from_mins(5)),
     }
 }
 
@@ -40,7 +40,7 @@ pub fn limits(kind: Kind, before: &Snapshot) -> Limits {
 /// that), for an extended one its whole surface at a slow 60 MB/s (disks) or 200 MB/s (flash), at least an hour.
 fn usual(kind: Kind, before: &Snapshot) -> Duration {
     match kind {
-        Kind::Short => Duration::from_secs(120),
+        Kind::Short => Duration::from_mins(2),
         Kind::Extended => {
             let pace = if before.protocol == Protocol::Nvme || before.rpm == Some(0) {
                 200_000_000
@@ -72,7 +72,7 @@ mod tests {
         let minutes = |d: Duration| d.as_secs() / 60;
         let long = limits(Kind::Extended, &drive);
         assert_eq!((minutes(long.announced), minutes(long.longest)), (1479, 4447));
-        assert_eq!(long.every, Duration::from_secs(300));
+        assert_eq!(long.every, Duration::from_mins(5));
         assert_eq!(limits(Kind::Short, &drive).every, Duration::from_secs(5));
         // 0 and nothing both mean that it does not say.
         drive.self_test.extended_minutes = Some(0);

@@ -47,7 +47,18 @@ impl Kind {
         match phase {
             Phase::SelfTestShort => Some(Self::Short),
             Phase::SelfTestExtended => Some(Self::Extended),
-            _ => None,
+            Phase::SmartBefore
+            | Phase::Probe
+            | Phase::Sample
+            | Phase::Write
+            | Phase::Verify
+            | Phase::Seek
+            | Phase::Trim
+            | Phase::TrimCheck
+            | Phase::Scan
+            | Phase::SmartAfter
+            | Phase::Partition
+            | Phase::Format => None,
         }
     }
 
@@ -115,12 +126,15 @@ pub enum Step {
     Ended(wire::job::SelfTest),
 }
 
+/// Bits of smartctl's exit status by which it says that an order was not carried out. Source: smartctl(8), "EXIT STATUS", bits 0 to 2.
+const NOT_DONE: u8 = 0b111;
+
 /// How often a drive is asked that runs another self-test.
 const BUSY: Duration = Duration::from_secs(10);
 
 /// How long another self-test's end is waited for at least: an extended one of a large disk takes a day. One that the drive
 /// announces for longer is waited for as long as our own would be.
-const OTHERS: Duration = Duration::from_secs(24 * 3600);
+const OTHERS: Duration = Duration::from_hours(24);
 
 /// How long a drive is asked whose SMART was read before and does not come now: as long as for any other reading of it
 /// (`smart::run::again`).
@@ -321,6 +335,11 @@ impl Running {
     }
 
     /// SCSI tells only that a test runs: there the announced time says how far it should be.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a percentage, at most 95"
+    )]
     fn guess(&self, elapsed: Duration) -> u8 {
         if self.protocol != Protocol::Scsi {
             return 0;
@@ -397,7 +416,7 @@ pub fn abort(smartctl: &Smartctl, node: &Path, expected: &Identity) -> Result<()
     let answer = smartctl
         .order(node, expected, &["-X"])
         .map_err(|error| NotEnded::Failed(words(&error)))?;
-    if answer.status & 0b111 == 0 {
+    if answer.status & NOT_DONE == 0 {
         Ok(())
     } else {
         Err(NotEnded::Failed(answer.text()))
@@ -455,7 +474,7 @@ fn understood(kind: Kind, before: &Snapshot, answer: &crate::smart::Answer) -> R
     if refused.iter().any(|words| lower.contains(words)) {
         return Err(NotStarted::Unsupported { kind, why: text });
     }
-    match answer.status & 0b111 {
+    match answer.status & NOT_DONE {
         0 => Ok(lower.contains("has begun")),
         // Bit 0: this smartctl does not know the option for this kind of drive.
         status if status & 1 == 1 => Err(NotStarted::Unsupported { kind, why: text }),

@@ -1,4 +1,9 @@
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    clippy::unchecked_time_subtraction,
+    reason = "tests"
+)]
 
 use super::*;
 use crate::smart::{Answer, SelfTestAbility};

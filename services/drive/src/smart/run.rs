@@ -45,7 +45,7 @@ impl Default for Smartctl {
     fn default() -> Self {
         Smartctl {
             program: PathBuf::from("smartctl"),
-            deadline: Duration::from_secs(60),
+            deadline: Duration::from_mins(1),
             budget: Duration::from_secs(150),
             remembered: Remembered::default(),
         }
@@ -70,6 +70,10 @@ impl Remembered {
         format!("{:?}/{}/{}/{:?}", drive.bus, drive.model, drive.serial, drive.wwn)
     }
 
+    #[expect(
+        clippy::option_option,
+        reason = "no type is known, or that smartctl's own guess worked"
+    )]
     fn get(&self, drive: &Identity) -> Option<Option<String>> {
         match self.all().get(&Self::key(drive)) {
             Some(Worked::With(kind)) => Some(kind.clone()),
@@ -205,7 +209,7 @@ impl Smartctl {
     pub fn read_whole(&self, node: &Path, expected: &Identity) -> Result<(Snapshot, Value), Unreadable> {
         let (told, kind) = self.find(node, expected, &["-x"])?;
         let (mut snapshot, document) = *told;
-        if self.wants_farm(&snapshot) {
+        if Self::wants_farm(&snapshot) {
             snapshot.farm = self.farm(node, kind.as_deref(), expected).unwrap_or_default();
         }
         Ok((snapshot, document))
@@ -365,7 +369,7 @@ impl Smartctl {
 
     /// Whether FARM is worth a call: Seagate's, on a smartctl that knows it, and not told yet. That it is absent `-x` says
     /// also of drives that smartctl does not take for Seagate's, and only `-l farm` tells them apart.
-    fn wants_farm(&self, snapshot: &Snapshot) -> bool {
+    fn wants_farm(snapshot: &Snapshot) -> bool {
         // Source: smartmontools NEWS, 7.4.
         let knows = snapshot.smartctl.is_some_and(|version| version >= (7, 4));
         let kind = matches!(snapshot.protocol, Protocol::Ata | Protocol::Scsi);

@@ -22,10 +22,10 @@ pub use sensor::{add_warning, sensed};
 pub use waking::Waking;
 
 /// How often a drive without a sensor is asked through smartctl: a process and a handful of commands each time.
-const ASK_PERIOD: Duration = Duration::from_secs(300);
+const ASK_PERIOD: Duration = Duration::from_mins(5);
 
 /// The same behind USB: the commands hold the drive's queue for a moment, which counts in its latencies.
-const USB_ASK_PERIOD: Duration = Duration::from_secs(600);
+const USB_ASK_PERIOD: Duration = Duration::from_mins(10);
 
 /// The thermometer of one drive: the kernel's sensor, else what the drive's SMART tells now and then.
 #[derive(Debug)]
@@ -105,7 +105,7 @@ fn ask_period(bus: Bus) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::unchecked_time_subtraction, reason = "tests")]
     use wire::drive::Rotation;
     use wire::{Bytes, DriveId};
 

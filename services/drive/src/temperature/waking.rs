@@ -8,11 +8,11 @@ use wire::drive::Bus;
 use super::ask_period;
 
 /// How often at most a drive that is held for heat is woken to tell its temperature.
-const WAKE_PERIOD: Duration = Duration::from_secs(300);
+const WAKE_PERIOD: Duration = Duration::from_mins(5);
 
 /// How often one that is held for heat and awake is asked beside its [`Thermometer`](super::Thermometer): half an hour without
 /// cooling ends its job, and three answers in it are no watch. It does no work that this would hold up.
-const HELD_PERIOD: Duration = Duration::from_secs(60);
+const HELD_PERIOD: Duration = Duration::from_mins(1);
 
 /// Readings of a drive that is held for heat, beside those of its [`Thermometer`](super::Thermometer), which are up to ten minutes old
 /// and leave a drive asleep: one that its enclosure put to standby would never show that it cooled, and its job would be given up.

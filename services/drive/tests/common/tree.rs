@@ -6,31 +6,31 @@ use std::os::unix::fs::symlink;
 use drive::System;
 
 /// The tree; its disks have the major number 8.
-pub struct Tree {
+pub(crate) struct Tree {
     pub root: tempfile::TempDir,
     minor: u32,
 }
 
 impl Tree {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         std::fs::create_dir_all(root.path().join("sys/block")).unwrap();
         std::fs::create_dir_all(root.path().join("sys/dev/block")).unwrap();
         Tree { root, minor: 0 }
     }
 
-    pub fn system(&self) -> System {
+    pub(crate) fn system(&self) -> System {
         System::at(self.root.path())
     }
 
-    pub fn put(&self, path: &str, bytes: impl AsRef<[u8]>) {
+    pub(crate) fn put(&self, path: &str, bytes: impl AsRef<[u8]>) {
         let path = self.root.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
         std::fs::write(path, bytes).unwrap();
     }
 
     /// A disk at `devices/PARENT/block/NAME` with `size` sectors of 512 bytes and attributes below its `device`.
-    pub fn disk(&mut self, name: &str, parent: &str, size: u64, attributes: &[(&str, &[u8])]) -> String {
+    pub(crate) fn disk(&mut self, name: &str, parent: &str, size: u64, attributes: &[(&str, &[u8])]) -> String {
         self.minor += 16;
         let base = match name.starts_with("nvme") {
             true => format!("sys/devices/{parent}/{name}"),
@@ -68,7 +68,7 @@ impl Tree {
 }
 
 /// VPD page 0x80 with this serial number.
-pub fn pg80(serial: &str) -> Vec<u8> {
+pub(crate) fn pg80(serial: &str) -> Vec<u8> {
     [
         b"\0\x80\0",
         &[u8::try_from(serial.len()).unwrap()][..],
@@ -78,9 +78,9 @@ pub fn pg80(serial: &str) -> Vec<u8> {
 }
 
 /// VPD page 0x83 with this NAA name.
-pub fn pg83_naa(name: [u8; 8]) -> Vec<u8> {
+pub(crate) fn pg83_naa(name: [u8; 8]) -> Vec<u8> {
     [b"\0\x83\0\x0c\x01\x03\0\x08".as_slice(), &name].concat()
 }
 
 /// Where a disk behind AHCI hangs.
-pub const SATA: &str = "pci0000:00/0000:00:1f.2/ata3/host2/target2:0:0/2:0:0:0";
+pub(crate) const SATA: &str = "pci0000:00/0000:00:1f.2/ata3/host2/target2:0:0/2:0:0:0";

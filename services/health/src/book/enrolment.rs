@@ -93,53 +93,50 @@ impl Book {
             }
             let known = agents.into_iter().find(|a| a.public_key == form.public_key);
             let is_new = known.is_none();
-            let mut agent = match known {
-                Some(agent) => {
-                    // The person's word for another machine under the same key is used up by it.
-                    if form.signed.is_none() && agent.fingerprint != form.fingerprint {
-                        let tokens = TOKENS.all(w)?.into_iter().map(|(_, kept)| kept);
-                        for mut kept in tokens.filter(|kept| Some(&kept.hash) == token.as_ref()) {
-                            kept.used_at = kept.used_at.or(Some(now));
-                            kept.used_by = kept.used_by.or(Some(agent.id));
-                            TOKENS.put(w, &kept.id.clone(), &kept)?;
-                        }
+            let mut agent = if let Some(agent) = known {
+                // The person's word for another machine under the same key is used up by it.
+                if form.signed.is_none() && agent.fingerprint != form.fingerprint {
+                    let tokens = TOKENS.all(w)?.into_iter().map(|(_, kept)| kept);
+                    for mut kept in tokens.filter(|kept| Some(&kept.hash) == token.as_ref()) {
+                        kept.used_at = kept.used_at.or(Some(now));
+                        kept.used_by = kept.used_by.or(Some(agent.id));
+                        TOKENS.put(w, &kept.id.clone(), &kept)?;
                     }
-                    agent
                 }
-                None => {
-                    let tokens = TOKENS.all(w)?;
-                    let found = tokens
-                        .into_iter()
-                        .map(|(_, t)| t)
-                        .find(|t| Some(&t.hash) == token.as_ref());
-                    let wrong =
-                        |why: &str| Problem::new("token-wrong", 401, "The registration token is not good").with(why);
-                    let mut token = match found {
-                        None => return Ok(Err(wrong("it is missing, wrong, taken away or has ended"))),
-                        Some(t) if t.used_at.is_some() => {
-                            return Ok(Err(wrong("it was used already; each admits one agent")));
-                        }
-                        Some(t) if t.expires_at.is_some_and(|end| end <= now) => {
-                            return Ok(Err(wrong("it has expired")));
-                        }
-                        Some(t) => t,
-                    };
-                    if AGENTS.len(w)? >= ENROLLED_MAX {
-                        return Ok(Err(
-                            Problem::new("full", 409, "There are too many agents").with("take some away")
-                        ));
+                agent
+            } else {
+                let tokens = TOKENS.all(w)?;
+                let found = tokens
+                    .into_iter()
+                    .map(|(_, t)| t)
+                    .find(|t| Some(&t.hash) == token.as_ref());
+                let wrong =
+                    |why: &str| Problem::new("token-wrong", 401, "The registration token is not good").with(why);
+                let mut token = match found {
+                    None => return Ok(Err(wrong("it is missing, wrong, taken away or has ended"))),
+                    Some(t) if t.used_at.is_some() => {
+                        return Ok(Err(wrong("it was used already; each admits one agent")));
                     }
-                    let id = NUMBERS.bump(w, "host-agent")?;
-                    token.used_at = Some(now);
-                    token.used_by = Some(id);
-                    TOKENS.put(w, &token.id.clone(), &token)?;
-                    // The person who gave the token says who this host is now.
-                    if let Some(mut host) = HOSTS.get(w, form.hostname.as_str())? {
-                        host.agent_id = id;
-                        HOSTS.put(w, form.hostname.as_str(), &host)?;
+                    Some(t) if t.expires_at.is_some_and(|end| end <= now) => {
+                        return Ok(Err(wrong("it has expired")));
                     }
-                    Agent::new(id, &form, now)
+                    Some(t) => t,
+                };
+                if AGENTS.len(w)? >= ENROLLED_MAX {
+                    return Ok(Err(
+                        Problem::new("full", 409, "There are too many agents").with("take some away")
+                    ));
                 }
+                let id = NUMBERS.bump(w, "host-agent")?;
+                token.used_at = Some(now);
+                token.used_by = Some(id);
+                TOKENS.put(w, &token.id.clone(), &token)?;
+                // The person who gave the token says who this host is now.
+                if let Some(mut host) = HOSTS.get(w, form.hostname.as_str())? {
+                    host.agent_id = id;
+                    HOSTS.put(w, form.hostname.as_str(), &host)?;
+                }
+                Agent::new(id, &form, now)
             };
             // Remembered with the session that it brings, so that it brings no second one.
             if let Some(Err(problem)) = form.signed.as_ref().map(|auth| agent.believe(auth, now)) {

@@ -14,6 +14,8 @@ mod ratings;
 mod report;
 mod told;
 
+use std::collections::BTreeMap;
+
 use serde_json::Value;
 use store::{Store, Write};
 use wire::{Problem, Time};
@@ -155,8 +157,8 @@ impl Book {
             listen_addr: String::new(),
             address: None,
             zfs: Value::Null,
-            alerts: Default::default(),
-            pools: Default::default(),
+            alerts: BTreeMap::new(),
+            pools: BTreeMap::new(),
         }))
     }
 

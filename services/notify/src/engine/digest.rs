@@ -9,7 +9,7 @@ use crate::message::{BODY_MAX, Facts, Message, cut, of_event, one_line};
 use crate::service::Service;
 
 /// Farthest that a digest can lie ahead; what is beyond it was written under another clock.
-const FARTHEST: std::time::Duration = std::time::Duration::from_secs(8 * 86_400);
+const FARTHEST: std::time::Duration = std::time::Duration::from_hours(8 * 24);
 
 /// Adds an event to what a channel's next digest tells.
 pub(super) fn collect(

@@ -50,13 +50,13 @@ const BATCH: usize = 100;
 const NAP: Duration = Duration::from_secs(20);
 
 /// By how much a clock is off at least for it to count as set.
-const SET_BY: Duration = Duration::from_secs(60);
+const SET_BY: Duration = Duration::from_mins(1);
 
 /// Pause after the medium failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 
 /// Farthest that a next attempt can lie ahead (a wait of 10 h); what is beyond it was written under another clock.
-const FARTHEST: Duration = Duration::from_secs(11 * 3600);
+const FARTHEST: Duration = Duration::from_hours(11);
 
 /// What the engine asks of the box.
 pub trait Host: Send + Sync + 'static {

@@ -10,16 +10,16 @@ use crate::answer::Failed;
 pub const WAITS: [Duration; 8] = [
     Duration::ZERO,
     Duration::from_secs(5),
-    Duration::from_secs(5 * 60),
-    Duration::from_secs(30 * 60),
-    Duration::from_secs(2 * 3600),
-    Duration::from_secs(5 * 3600),
-    Duration::from_secs(10 * 3600),
-    Duration::from_secs(10 * 3600),
+    Duration::from_mins(5),
+    Duration::from_mins(30),
+    Duration::from_hours(2),
+    Duration::from_hours(5),
+    Duration::from_hours(10),
+    Duration::from_hours(10),
 ];
 
 /// A channel that nothing has reached for so long is switched off. Source: Standard Webhooks, five days.
-pub const GIVE_UP: Duration = Duration::from_secs(5 * 86_400);
+pub const GIVE_UP: Duration = Duration::from_hours(5 * 24);
 
 /// When the message is tried again after `attempts` attempts; `None` when it is given up.
 pub(super) fn next(attempts: u32, failed: &Failed, now: Time) -> Option<Time> {

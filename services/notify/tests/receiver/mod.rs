@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 
 /// One request as it came.
 #[derive(Clone, Debug)]
-pub struct Asked {
+pub(crate) struct Asked {
     pub method: String,
     pub target: String,
     pub headers: http::HeaderMap,
@@ -22,28 +22,28 @@ pub struct Asked {
 }
 
 impl Asked {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
-    pub fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.to_vec()).unwrap()
     }
 
-    pub fn header(&self, name: &str) -> &str {
+    pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 }
 
 /// An answer: status, `Retry-After`, body.
 #[derive(Clone, Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub retry_after: Option<&'static str>,
     pub body: &'static str,
 }
 
-pub fn answer(status: u16, body: &'static str) -> Answer {
+pub(crate) fn answer(status: u16, body: &'static str) -> Answer {
     Answer {
         status,
         retry_after: None,
@@ -55,7 +55,7 @@ type Play = Arc<dyn Fn(&Asked) -> Answer + Send + Sync>;
 
 /// See the module.
 #[derive(Clone)]
-pub struct Receiver {
+pub(crate) struct Receiver {
     pub address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
     /// Answers that come before what the play says.
@@ -64,7 +64,7 @@ pub struct Receiver {
 
 impl Receiver {
     /// A server that plays a service: `play` answers each request, after the answers that were put before it.
-    pub async fn start(play: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(play: impl Fn(&Asked) -> Answer + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let receiver = Self {
             address: listener.local_addr().unwrap(),
@@ -107,22 +107,22 @@ impl Receiver {
     }
 
     /// What the next request is answered, whatever it says.
-    pub fn put(&self, answer: Answer) {
+    pub(crate) fn put(&self, answer: Answer) {
         self.next.lock().unwrap().push_back(answer);
     }
 
-    pub fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
         self.asked.lock().unwrap().clone()
     }
 
     /// The one request that came since the last look.
-    pub fn take(&self) -> Asked {
+    pub(crate) fn take(&self) -> Asked {
         let mut all = std::mem::take(&mut *self.asked.lock().unwrap());
         assert_eq!(all.len(), 1, "{all:?}");
         all.remove(0)
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 }

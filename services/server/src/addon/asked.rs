@@ -53,7 +53,14 @@ pub fn find(manifest: &Manifest, component: &str, action: &str, data: &Map<Strin
             .as_ref()
             .and_then(|config| config.fields.clone())
             .unwrap_or_default(),
-        _ => Vec::new(),
+        Component::Progress(_)
+        | Component::Chart(_)
+        | Component::SmartTable(_)
+        | Component::LogViewer(_)
+        | Component::DeployWizard(_)
+        | Component::ConfigCard(_)
+        | Component::DiskStorage(_)
+        | Component::DiscoveryCard(_) => Vec::new(),
     };
     let mut declared = manifest.declared_for(component, action, &data.clone().into_iter().collect())?;
     let asks = if fields.is_empty() {
@@ -152,7 +159,7 @@ pub fn fill(pattern: &str, data: &Map<String, Value>) -> Option<String> {
         let text = match value {
             Value::String(text) => text.clone(),
             Value::Number(number) => number.to_string(),
-            _ => return None,
+            Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
         };
         // One value is one part of the path, also for who decodes before he splits.
         if text.is_empty() || text == "." || text.contains("..") || text.contains(['/', '\\', '%']) {

@@ -19,7 +19,7 @@ const WAITING_MAX: usize = 1024;
 const WAITING_OF_ONE: usize = 16;
 
 /// How long a result may take. Source: Vigil, actions.
-pub const PATIENCE: Duration = Duration::from_secs(300);
+pub const PATIENCE: Duration = Duration::from_mins(5);
 
 /// What an add-on answered.
 #[derive(Clone, Debug, PartialEq)]

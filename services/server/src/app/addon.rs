@@ -23,7 +23,7 @@ use crate::hub::{AGENT, Input, MANIFESTS};
 use crate::own;
 
 /// A day: how long an add-on without held frames waits for nothing.
-const NOTHING_DUE: Duration = Duration::from_secs(86_400);
+const NOTHING_DUE: Duration = Duration::from_hours(24);
 
 /// The outer object of a frame; its payload is not looked into.
 #[derive(Deserialize)]

@@ -243,7 +243,14 @@ impl App {
                     life::backup::Error::Waits(..) => format!(
                         "A backup was not put back: {why}. The server goes on with what it had; its next start tries again"
                     ),
-                    _ => format!(
+                    life::backup::Error::Store(_)
+                    | life::backup::Error::File(..)
+                    | life::backup::Error::Seal(_)
+                    | life::backup::Error::Full(_)
+                    | life::backup::Error::Schema { .. }
+                    | life::backup::Error::Table { .. }
+                    | life::backup::Error::Damaged { .. }
+                    | life::backup::Error::Rows(_) => format!(
                         "A backup was not put back: {why}. The server goes on with what it had; drives' records may be the backup's already. Bring it again"
                     ),
                 };
@@ -325,9 +332,9 @@ impl App {
             claim: Mutex::new(claim),
             gate: Mutex::new(Gate::new(keys.gate.clone(), keys.box_id.clone())),
             // Five wrong passwords a minute from one address; ten wrong tokens.
-            logins: Mutex::new(Limit::new(5, Duration::from_secs(60))),
+            logins: Mutex::new(Limit::new(5, Duration::from_mins(1))),
             known: Mutex::default(),
-            tokens: Mutex::new(Limit::new(10, Duration::from_secs(60))),
+            tokens: Mutex::new(Limit::new(10, Duration::from_mins(1))),
             calls: Calls::default(),
             recalls,
             links: Mutex::default(),
@@ -463,7 +470,19 @@ impl App {
                     }
                 }
                 Effect::Hello => self.say_hello().await,
-                _ => {}
+                // Carried out while the hub was held.
+                Effect::Event(..)
+                | Effect::SaveJob(_)
+                | Effect::SaveDrives(_)
+                | Effect::SavePlaybooks(_)
+                | Effect::SaveCertificate(_)
+                | Effect::SaveLine { .. }
+                | Effect::Remember(_)
+                | Effect::Stream(_)
+                | Effect::Telemetry { .. }
+                | Effect::Reply(_)
+                | Effect::Refused { .. }
+                | Effect::AgentGone => {}
             }
         }
     }

@@ -25,7 +25,7 @@ pub const CODE_LEN: usize = 8;
 pub const TRIES: usize = 5;
 
 /// The time over which [`TRIES`] are counted.
-pub const WINDOW: Duration = Duration::from_secs(60);
+pub const WINDOW: Duration = Duration::from_mins(1);
 
 /// Wrong tries after which a code is replaced.
 pub const TRIES_PER_CODE: u32 = 20;
@@ -188,7 +188,7 @@ impl Claim {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
     use proptest::prelude::*;
 
     use super::*;

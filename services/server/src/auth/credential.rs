@@ -13,7 +13,7 @@ use crate::clock::Now;
 pub const CREDENTIALS: Table<String, Credential> = Table::new("credentials");
 
 /// How long an add-on token waits to be bound to an add-on. A bound one never expires. Source: Vigil, enrolment.
-pub const TOKEN_UNBOUND: Duration = Duration::from_secs(3600);
+pub const TOKEN_UNBOUND: Duration = Duration::from_hours(1);
 
 /// One credential.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -45,7 +45,7 @@ pub(super) enum Ends {
 const CLOCKS_APART: Duration = Duration::from_secs(10);
 
 /// How far a clock may have been put back between two runs before what was made in its future ends.
-pub const SET_BACK: Duration = Duration::from_secs(600);
+pub const SET_BACK: Duration = Duration::from_mins(10);
 
 /// What a credential is and opens.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

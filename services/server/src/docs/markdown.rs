@@ -168,7 +168,9 @@ fn table(head: &str, rows: &[&str], folder: &str, out: &mut String) {
         "<div class=\"wide\" tabindex=\"0\">\n<table>\n<thead>\n{}</thead>\n<tbody>\n",
         row(head, "th")
     ));
-    rows.iter().for_each(|line| out.push_str(&row(line, "td")));
+    for line in rows {
+        out.push_str(&row(line, "td"));
+    }
     out.push_str("</tbody>\n</table>\n</div>\n");
 }
 

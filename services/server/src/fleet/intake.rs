@@ -95,6 +95,7 @@ impl Drop for Seat<'_> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::float_cmp, reason = "tests")]
     use super::*;
 
     #[test]

@@ -49,7 +49,7 @@ impl Hub {
     }
 
     /// It is kept as it came, for its own signature to vouch for, and only under the job that it names.
-    pub(super) fn certificate_told(&mut self, told: CertificateText, out: &mut Vec<Effect>) {
+    pub(super) fn certificate_told(told: CertificateText, out: &mut Vec<Effect>) {
         let why = match Signed::parse(&told.text) {
             Ok(signed) if signed.certificate().job == told.job => {
                 out.push(Effect::SaveCertificate(told));

@@ -17,7 +17,7 @@ use super::{Effect, Hub, Now, Stream};
 
 /// Longest that the list on the medium may lag behind in temperatures: a commit for each would be gigabytes a day on a stick, and
 /// they are shown again only until the agent has told them anew.
-const LAG: Duration = Duration::from_secs(600);
+const LAG: Duration = Duration::from_mins(10);
 
 /// Most limits that are remembered; past it those of drives that are not listed go. The book of SMART has 256 drives of this box.
 const LIMITS: usize = 1024;

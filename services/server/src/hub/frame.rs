@@ -11,7 +11,7 @@ use crate::clock::Now;
 
 /// How often the built-in agent is greeted again, which tells it what the log has of its events: until then it keeps them, and
 /// of a connection that stands for weeks they would be more than it has room for.
-const RECEIPT: Duration = Duration::from_secs(600);
+const RECEIPT: Duration = Duration::from_mins(10);
 
 /// Types of unknown frames that are told of one add-on.
 const UNKNOWN: usize = 20;
@@ -60,9 +60,9 @@ impl Hub {
                 }
                 self.telemetry(addon, "progress", "progress", payload, out);
                 if built_in {
-                    self.progress(now, progress, out)
+                    self.progress(now, progress, out);
                 } else {
-                    self.foreign_phase(now, addon, &progress, out)
+                    self.foreign_phase(now, addon, &progress, out);
                 }
             }
             Frame::Log(mut line) => {
@@ -90,7 +90,7 @@ impl Hub {
             Frame::Job(job) if built_in => self.job(now, *job, out),
             Frame::Event(event) if built_in => self.agent_event(event, out),
             Frame::Playbooks(playbooks) if built_in => self.playbooks_told(playbooks, out),
-            Frame::Certificate(certificate) if built_in => self.certificate_told(certificate, out),
+            Frame::Certificate(certificate) if built_in => Self::certificate_told(certificate, out),
             Frame::Result(reply) if built_in => out.push(Effect::Reply(reply)),
             Frame::Other { kind, payload: value } => {
                 let history = self.peers.get_mut(&addon).map(|peer| &mut peer.history);

@@ -120,7 +120,7 @@ fn word(payload: &Value, key: &str) -> Option<String> {
     match payload.get(key)? {
         Value::String(text) => Some(text.chars().take(200).collect()),
         value @ (Value::Number(_) | Value::Bool(_)) => Some(value.to_string()),
-        _ => None,
+        Value::Null | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
@@ -129,7 +129,7 @@ fn number(payload: &Value, key: &str) -> Option<f64> {
     match payload.get(key)? {
         Value::Number(number) => number.as_f64(),
         Value::String(text) => text.trim().parse().ok().filter(|number: &f64| number.is_finite()),
-        _ => None,
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
     }
 }
 
@@ -202,7 +202,7 @@ impl History {
     pub fn line(&mut self, at: Time, payload: Arc<str>, share: usize) {
         self.line_bytes += payload.len() + OVERHEAD;
         self.lines.push_with((at, payload), |(_, dropped)| {
-            self.line_bytes -= dropped.len() + OVERHEAD
+            self.line_bytes -= dropped.len() + OVERHEAD;
         });
         while self.line_bytes > share / 4 {
             let Some((_, dropped)) = self.lines.pop() else { break };

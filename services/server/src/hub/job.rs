@@ -23,7 +23,7 @@ const SAMPLE: Duration = Duration::from_secs(1);
 
 /// Longest time that the medium lags behind a job of which nothing but its progress changes: each record is some ten
 /// kilobytes, and the agent tells all of it anew whenever it connects.
-const LAG: Duration = Duration::from_secs(600);
+const LAG: Duration = Duration::from_mins(10);
 
 /// Jobs held in memory, beside those that run and those with the last word on each listed drive: its card says what became of it.
 /// Other older ones are on the medium only. As many are read at start, so fewer than these are all that there are.

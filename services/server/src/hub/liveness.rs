@@ -20,7 +20,7 @@ use wire::boxes::Liveness;
 use crate::clock::Now;
 
 /// How often an add-on beats. Source: Vigil, protocol requirements.
-pub const BEAT: Duration = Duration::from_secs(60);
+pub const BEAT: Duration = Duration::from_mins(1);
 
 /// Beats that may be missed before an add-on counts as degraded. Source: as [`BEAT`].
 pub const MISSES: u32 = 3;
@@ -157,7 +157,7 @@ impl Life {
         match self.state(now) {
             Liveness::Offline if self.enabled && self.last_seen.is_some() && self.is_late(now) => Liveness::Degraded,
             Liveness::Offline if self.enabled && self.announced => Liveness::Online,
-            state => state,
+            state @ (Liveness::Online | Liveness::Degraded | Liveness::Offline) => state,
         }
     }
 

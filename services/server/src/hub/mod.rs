@@ -175,7 +175,14 @@ impl Whom {
             | Input::Noted { addon, .. }
             | Input::Known { addon, .. }
             | Input::Forgotten { addon } => Self::One(*addon),
-            _ => Self::Everybody,
+            Input::Supervisor(_)
+            | Input::Recovering
+            | Input::Claimed
+            | Input::JobGone(_)
+            | Input::Recalled(_)
+            | Input::HeatLimit { .. }
+            | Input::Banner { .. }
+            | Input::Tick => Self::Everybody,
         }
     }
 }

@@ -19,7 +19,7 @@ use crate::clock::Now;
 
 /// How long the agent may be away before that is more than a restart: its start may take 90 s (`agent.toml`), and the
 /// ladder before it half a minute.
-const RESTART: Duration = Duration::from_secs(120);
+const RESTART: Duration = Duration::from_mins(2);
 
 /// How long the agent is away before PID 1's word that it does not run is more than a boot in which its turn is to come.
 const TURN: Duration = Duration::from_secs(15);

@@ -1,5 +1,11 @@
 //! The hub as a whole.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
 
 use proptest::prelude::*;
 use wire::Bytes;

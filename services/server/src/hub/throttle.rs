@@ -122,7 +122,18 @@ pub fn key(frame: &Frame) -> Option<String> {
                 word("job_id")
             ))
         }
-        _ => None,
+        Frame::Heartbeat
+        | Frame::Log(_)
+        | Frame::Notification(_)
+        | Frame::Hello(_)
+        | Frame::Drives(_)
+        | Frame::Job(_)
+        | Frame::Event(_)
+        | Frame::Playbooks(_)
+        | Frame::Certificate(_)
+        | Frame::Command(_)
+        | Frame::Result(_)
+        | Frame::Other { .. } => None,
     }
 }
 
@@ -243,7 +254,13 @@ impl Throttle {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::float_cmp,
+        reason = "tests"
+    )]
     use wire::frame::{LogLine, ProgressFrame};
 
     use super::*;
@@ -264,7 +281,7 @@ mod tests {
             assert_eq!(throttle.judge(now, &line, None), Verdict::Take);
             assert_eq!(throttle.pause(now, 200), Duration::ZERO);
         }
-        assert_eq!(throttle.word(Duration::from_secs(60)), None);
+        assert_eq!(throttle.word(Duration::from_mins(1)), None);
     }
 
     #[test]

@@ -23,7 +23,7 @@ impl Hub {
             .is_some_and(|status| units::is_late(status, "agent"));
         let state = match peer.life.state(now) {
             Liveness::Online if late => Liveness::Degraded,
-            state => state,
+            state @ (Liveness::Online | Liveness::Degraded | Liveness::Offline) => state,
         };
         AgentView {
             state,

@@ -38,7 +38,7 @@ const REMAINS_MOST: u64 = 16 << 20;
 const REMAINS_FILES: usize = 128;
 
 /// Longest silence of whoever gives it: a slow medium is read first.
-const REMAINS_WAIT: Duration = Duration::from_secs(60);
+const REMAINS_WAIT: Duration = Duration::from_mins(1);
 
 /// Events at the end of the log.
 const EVENTS: usize = 5000;

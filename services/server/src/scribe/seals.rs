@@ -44,7 +44,7 @@ fn take_back(w: &mut Write<'_, '_>, failed: &Job, again: bool) -> store::Result<
 
 /// Drops the certificates that were made first where the list is full: the first to have expired.
 fn make_room(w: &mut Write<'_, '_>) -> store::Result<()> {
-    if SEALS.len(w)? < SEALS_MAX {
+    if SEALS.len(w)? < SEALS_MAX as u64 {
         return Ok(());
     }
     let mut all: Vec<_> = SEALS
@@ -54,7 +54,7 @@ fn make_room(w: &mut Write<'_, '_>) -> store::Result<()> {
         .collect();
     all.sort();
     // Some at once, so that not every certificate reads the whole list.
-    for (_, id) in all.into_iter().take(SEALS_MAX as usize / 100) {
+    for (_, id) in all.into_iter().take(SEALS_MAX / 100) {
         SEALS.delete(w, id.as_str())?;
     }
     Ok(())

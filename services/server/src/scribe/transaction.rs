@@ -55,7 +55,7 @@ pub(super) fn write<'k>(
         STATE.put(w, EVENTS_SEEN, &seen.into())?;
     }
     log.keep_to_its_number(w, now)?;
-    let excess = usize::try_from(JOBS.len(w)?.saturating_sub(JOBS_MAX)).unwrap_or(0);
+    let excess = usize::try_from(JOBS.len(w)?.saturating_sub(JOBS_MAX as u64)).unwrap_or(0);
     for job in too_many(w, excess)? {
         JOB_LOG.delete_of(w, &job)?;
         CERTIFICATES.delete(w, &job)?;

@@ -20,17 +20,17 @@ use wire::Time;
 use crate::auth::secret;
 
 /// How long a certificate holds. Browsers take none that holds longer than 825 days.
-const HOLDS: Duration = Duration::from_secs(820 * 86_400);
+const HOLDS: Duration = Duration::from_hours(820 * 24);
 
 /// How long before its end, at the latest, a new one is made.
-const RENEW: Duration = Duration::from_secs(30 * 86_400);
+const RENEW: Duration = Duration::from_hours(720);
 
 /// How long a clock that stands before a certificate's beginning is given to be set. A board without a clock of its own starts
 /// at the day of its image at every boot: a new certificate each time would be a new fingerprint for everybody who knows it.
-const SETTLED: Duration = Duration::from_secs(3600);
+const SETTLED: Duration = Duration::from_hours(1);
 
 /// How far before now it begins: other clocks may be behind ours.
-const BEFORE: Duration = Duration::from_secs(2 * 86_400);
+const BEFORE: Duration = Duration::from_hours(48);
 
 /// Name of a box that has not found its own yet, as at the start of one without a number on its board: no reason for
 /// another certificate, whose fingerprint people would have to compare again.
@@ -273,7 +273,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let open = |day| Identity::open(dir.path(), "kiln", at(day)).unwrap().shown;
         let ahead = open(30_000);
-        let minute = Duration::from_secs(60);
+        let minute = Duration::from_mins(1);
         assert!(!ahead.is_due(at(0), minute) && !ahead.is_due(at(30_000), SETTLED));
         assert!(ahead.is_due(at(0), SETTLED));
         Identity::forget(dir.path()).unwrap();
@@ -296,13 +296,13 @@ mod tests {
             // Then the time comes.
             assert!(!shown.is_due(at(day), SETTLED));
         }
-        assert!(first.is_due(at(800), Duration::from_secs(60)));
+        assert!(first.is_due(at(800), Duration::from_mins(1)));
         let second = open(800);
         assert_ne!(second.fingerprint, first.fingerprint);
         for day in [801, 1_000, 1_500] {
             let shown = open(0);
             assert_eq!(shown, second, "day {day}");
-            assert!(!shown.is_due(at(0), Duration::from_secs(60)) && !shown.is_due(at(day), SETTLED));
+            assert!(!shown.is_due(at(0), Duration::from_mins(1)) && !shown.is_due(at(day), SETTLED));
         }
     }
 

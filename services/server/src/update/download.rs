@@ -26,7 +26,7 @@ const REDIRECTS: usize = 5;
 /// How often at least a broken connection is made again without a single chunk having come.
 const TRIES: u32 = 5;
 /// For how long, too, once the update's head was taken: a router restarts in minutes. Before, the address may be a wrong one.
-const AWAY: Duration = Duration::from_secs(600);
+const AWAY: Duration = Duration::from_mins(10);
 /// Longest pause between two tries, in seconds; each is a second longer than the one before.
 const PAUSE_MAX: u32 = 30;
 /// How long connecting, an answer's head, or a silence may take.

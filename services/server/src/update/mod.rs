@@ -32,7 +32,7 @@ pub use stream::{Incoming, Pace};
 use writer::Writer;
 
 /// How long a conversation in which nothing is said keeps others out.
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 /// How long to wait for the writer to be free: a chunk takes a second, comparing everything minutes.
 const FREE_WITHIN: Duration = Duration::from_secs(5);
@@ -200,7 +200,7 @@ impl App {
                     .await;
                 Err(refused(&kind, text))
             }
-            other => Err(odd(&other)),
+            other @ (Answer::Taken { .. } | Answer::Finished { .. }) => Err(odd(&other)),
         }
     }
 
@@ -212,7 +212,7 @@ impl App {
         let len = u32::try_from(bytes.len()).unwrap_or(u32::MAX);
         match self.ask_writer(&Ask::Chunk { number, len }, bytes, owner).await? {
             Answer::Taken { .. } => Ok(()),
-            other => Err(odd(&other)),
+            other @ (Answer::Begun(_) | Answer::Finished { .. } | Answer::Refused { .. }) => Err(odd(&other)),
         }
     }
 
@@ -435,7 +435,7 @@ impl App {
         *held = Some(talk);
         match answer {
             Answer::Refused { kind, text } => Err(refused(&kind, text)),
-            answer => Ok(answer),
+            answer @ (Answer::Begun(_) | Answer::Taken { .. } | Answer::Finished { .. }) => Ok(answer),
         }
     }
 

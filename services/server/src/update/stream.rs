@@ -16,7 +16,7 @@ use crate::app::App;
 /// Fewest bytes in [`MINUTE`] of who sends a bundle: a wire that carries less would hold the writer for days.
 const LEAST: u64 = 64 << 10;
 /// The stretch over which that is looked at.
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// Whether bytes come fast enough. Pure; the time is passed in.
 #[derive(Clone, Copy, Debug)]
@@ -229,9 +229,9 @@ mod tests {
             "a byte in half a minute is no silence, and not enough"
         );
         let mut waits = Pace::new(begin);
-        waits.waited(Duration::from_secs(300));
+        waits.waited(Duration::from_mins(5));
         assert_eq!(waits.took(begin + Duration::from_secs(359), 1), Ok(()));
-        assert!(waits.took(begin + Duration::from_secs(360), 1).is_err());
+        assert!(waits.took(begin + Duration::from_mins(6), 1).is_err());
         let mut slow = Pace::new(begin);
         assert_eq!(after(&mut slow, 10, 12_000), None);
         assert!(

@@ -13,7 +13,7 @@ use wire::update::{Answer, Ask};
 /// How long the writer may take to appear after it was asked for.
 const APPEARS_WITHIN: Duration = Duration::from_secs(15);
 /// How long it may take for an answer: comparing a whole slot on a slow stick.
-const ANSWERS_WITHIN: Duration = Duration::from_secs(300);
+const ANSWERS_WITHIN: Duration = Duration::from_mins(5);
 /// Longest answer, in bytes: the list of all chunks takes 20 kB.
 const ANSWER_MAX: u64 = 64 * 1024;
 

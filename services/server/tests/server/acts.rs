@@ -11,7 +11,7 @@ use crate::agent::{Agent, drive};
 use crate::box_::Box_;
 use crate::client::{self, Client};
 
-pub fn there(serial: &str) -> Drive {
+pub(crate) fn there(serial: &str) -> Drive {
     Drive {
         id: Some(drive(serial)),
         key: serial.into(),
@@ -76,7 +76,7 @@ fn done(told: &str) -> CallOutcome {
     CallOutcome::Ok(Answer::Done { told: told.into() })
 }
 
-pub async fn shown(admin: &Client, agent: &Agent, frame: Frame, name: &str) -> Value {
+pub(crate) async fn shown(admin: &Client, agent: &Agent, frame: Frame, name: &str) -> Value {
     let mut stream = admin.events("/api/v1/stream").await;
     stream.named("playbooks").await;
     agent.sender.send(&frame).await.unwrap();

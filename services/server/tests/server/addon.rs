@@ -14,7 +14,7 @@ use crate::box_::{Box_, PASSWORD, TOKEN};
 use crate::client::{Client, PATIENCE};
 use crate::shed::warned;
 
-pub fn endpoint(made: &Box_) -> Endpoint {
+pub(crate) fn endpoint(made: &Box_) -> Endpoint {
     Endpoint::Tcp {
         host: "127.0.0.1".into(),
         port: made.address.port(),
@@ -22,7 +22,7 @@ pub fn endpoint(made: &Box_) -> Endpoint {
 }
 
 /// Registers an add-on the documented way; its number and token.
-pub async fn registered(admin: &mut Client) -> (u64, String) {
+pub(crate) async fn registered(admin: &mut Client) -> (u64, String) {
     let token = admin.post("/api/addons/tokens", &json!({ "name": "shed" })).await;
     assert_eq!(token.status, 201);
     let token = token.json()["token"].as_str().unwrap().to_owned();
@@ -42,7 +42,7 @@ fn manifest() -> Value {
 }
 
 /// A bare WebSocket with the add-on's token.
-pub async fn raw(made: &Box_, id: u64, token: &str) -> Result<RawSocket, u16> {
+pub(crate) async fn raw(made: &Box_, id: u64, token: &str) -> Result<RawSocket, u16> {
     let stream = tokio::net::TcpStream::connect(made.address).await.unwrap();
     let request = http::Request::builder()
         .uri(format!("ws://{}/api/addons/ws?addon_id={id}", made.address))
@@ -61,10 +61,10 @@ pub async fn raw(made: &Box_, id: u64, token: &str) -> Result<RawSocket, u16> {
     }
 }
 
-pub type RawSocket = tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>;
+pub(crate) type RawSocket = tokio_tungstenite::WebSocketStream<tokio::net::TcpStream>;
 
 /// The close code with which a socket ends.
-pub async fn close_code(socket: &mut RawSocket) -> u16 {
+pub(crate) async fn close_code(socket: &mut RawSocket) -> u16 {
     loop {
         match tokio::time::timeout(PATIENCE, socket.next()).await.unwrap() {
             Some(Ok(Message::Close(Some(frame)))) => return frame.code.into(),
@@ -449,9 +449,9 @@ async fn a_recorded_job_of_an_existing_add_on_reaches_the_page_as_recorded() {
         .filter_map(|frame| ours(frame).then_some(()))
         .count();
     assert!(put > 0, "the recording has none");
-    shown.iter_mut().for_each(|(_, data)| {
+    for (_, data) in &mut shown {
         ours(data);
-    });
+    }
     assert!(
         frames.len() > 100 && shown.len() > 50,
         "{} {}",
@@ -629,7 +629,7 @@ async fn an_add_on_that_came_over_http_alone_is_online_and_degrades_once() {
     made.clock.advance(Duration::from_secs(181));
     stream.logged("addon.degraded").await;
     assert_eq!(admin.get(&path).await.json()["status"], "degraded");
-    made.clock.advance(Duration::from_secs(600));
+    made.clock.advance(Duration::from_mins(10));
     // Its socket comes at last: what the log has by then is all there was.
     let _socket = raw(&made, id, &token).await.unwrap();
     stream.logged("addon.online").await;

@@ -15,18 +15,18 @@ use crate::box_::{Box_, PASSWORD, TOKEN};
 use crate::client::PATIENCE;
 
 /// An agent at the other end, that plans and starts what it is told to.
-pub struct Agent {
+pub(crate) struct Agent {
     pub sender: link::Sender,
     receiver: link::Receiver,
     pub hello: Hello,
 }
 
-pub fn drive(serial: &str) -> DriveId {
+pub(crate) fn drive(serial: &str) -> DriveId {
     DriveId::from_serial("M", serial, 1_000).unwrap()
 }
 
 impl Agent {
-    pub async fn connect(made: &Box_) -> Self {
+    pub(crate) async fn connect(made: &Box_) -> Self {
         let (sender, mut receiver) = endpoint(made).connect(1, TOKEN, Limits::client()).await.unwrap();
         let Frame::Hello(hello) = tokio::time::timeout(PATIENCE, receiver.recv()).await.unwrap().unwrap() else {
             panic!("the first frame is a hello")
@@ -38,12 +38,12 @@ impl Agent {
         }
     }
 
-    pub async fn next(&mut self) -> Result<Frame, Closed> {
+    pub(crate) async fn next(&mut self) -> Result<Frame, Closed> {
         tokio::time::timeout(PATIENCE, self.receiver.recv()).await.unwrap()
     }
 
     /// Takes the next command and answers it.
-    pub async fn serve(&mut self, answer: impl FnOnce(Command) -> CallOutcome) {
+    pub(crate) async fn serve(&mut self, answer: impl FnOnce(Command) -> CallOutcome) {
         loop {
             if let Frame::Command(call) = self.next().await.unwrap() {
                 let reply = Reply {

@@ -16,7 +16,7 @@ use crate::client::PATIENCE;
 
 /// A webhook's receiver that answers with `status` and keeps what came.
 #[derive(Clone)]
-pub struct Receiver {
+pub(crate) struct Receiver {
     pub address: SocketAddr,
     status: Arc<Mutex<u16>>,
     /// The topic that is answered 403.
@@ -25,7 +25,7 @@ pub struct Receiver {
 }
 
 impl Receiver {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let receiver = Self {
             address: listener.local_addr().unwrap(),
@@ -294,7 +294,7 @@ async fn a_clock_that_comes_years_late_switches_no_channel_off() {
         assert_eq!(service["service"]["enabled"], true, "{by}: {service}");
     }
     // Five days are five days.
-    box_.clock.advance(Duration::from_secs(5 * 86_400 + 60));
+    box_.clock.advance(Duration::from_mins(7201));
     let mut admin = box_.admin().await;
     happen(&box_, "job.failed", Severity::Critical).await;
     failed(&mut admin, 4).await;
@@ -328,7 +328,7 @@ async fn a_channel_of_which_one_target_is_gone_stays_on() {
                 == told
         })
         .await;
-        box_.clock.advance(Duration::from_secs(5 * 86_400 + 60));
+        box_.clock.advance(Duration::from_mins(7201));
     }
     let listed = box_.admin().await.get("/api/notifications/services").await.json();
     assert_eq!(listed[0]["enabled"], true, "{listed}");
@@ -401,7 +401,7 @@ async fn a_digest_collects_survives_a_restart_and_is_really_sent() {
     drop(first);
 
     let second = Box_::at_once_free(dir.path()).await;
-    second.clock.advance(Duration::from_secs(86_400));
+    second.clock.advance(Duration::from_hours(24));
     second.app.alerts.engine.wake();
     let told = receiver.wait(2).await;
     assert_eq!(told[1]["event_type"], "digest");
@@ -411,7 +411,7 @@ async fn a_digest_collects_survives_a_restart_and_is_really_sent() {
         "{text}"
     );
     assert!(!text.contains("unit.failed"), "{text}");
-    second.clock.advance(Duration::from_secs(86_400));
+    second.clock.advance(Duration::from_hours(24));
     happen(&second, "unit.failed", Severity::Critical).await;
     assert_eq!(receiver.wait(3).await.len(), 3, "an empty digest is not sent");
 }
@@ -512,7 +512,7 @@ async fn what_nobody_acknowledges_in_time_goes_on_to_the_second_line_once_also_o
             .unwrap()
             .starts_with("Nobody acknowledged this for 5 min.")
     );
-    second.clock.advance(Duration::from_secs(300));
+    second.clock.advance(Duration::from_mins(5));
     second.app.alerts.engine.wake();
     let kinds: Vec<Value> = boss
         .wait(2)

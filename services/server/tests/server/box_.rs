@@ -15,12 +15,12 @@ use server::tls::Identity;
 use crate::client::Client;
 
 /// Token of the built-in agent in these tests.
-pub const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+pub(crate) const TOKEN: &str = "0123456789abcdef0123456789abcdef";
 
 /// Password of the first user.
-pub const PASSWORD: &str = "correct horse";
+pub(crate) const PASSWORD: &str = "correct horse";
 
-pub struct Box_ {
+pub(crate) struct Box_ {
     pub app: Arc<App>,
     pub clock: Clock,
     pub address: SocketAddr,
@@ -30,7 +30,7 @@ pub struct Box_ {
 
 impl Box_ {
     /// An unclaimed box with a built-in agent.
-    pub async fn unclaimed() -> Self {
+    pub(crate) async fn unclaimed() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut made = Self::at(dir.path(), None).await;
         made._dir = Some(dir);
@@ -38,19 +38,19 @@ impl Box_ {
     }
 
     /// A box that `admin` has claimed.
-    pub async fn claimed() -> Self {
+    pub(crate) async fn claimed() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let mut made = Self::at(dir.path(), Some(("admin".into(), PASSWORD.into()))).await;
         made._dir = Some(dir);
         made
     }
 
-    pub async fn at(dir: &Path, admin: Option<(String, String)>) -> Self {
+    pub(crate) async fn at(dir: &Path, admin: Option<(String, String)>) -> Self {
         Self::sized(dir, admin, server::tables::MAP_SIZE).await
     }
 
     /// With a store of at most so many bytes.
-    pub async fn sized(dir: &Path, admin: Option<(String, String)>, map_size: usize) -> Self {
+    pub(crate) async fn sized(dir: &Path, admin: Option<(String, String)>, map_size: usize) -> Self {
         let clock = Clock::default();
         let setup = Setup {
             data: dir.to_owned(),
@@ -85,7 +85,7 @@ impl Box_ {
     }
 
     /// A box over a directory that another one, which is ending, may still hold for a moment.
-    pub async fn at_once_free(dir: &Path) -> Self {
+    pub(crate) async fn at_once_free(dir: &Path) -> Self {
         let options = store::Options {
             schema: server::tables::SCHEMA,
             check: store::Check::InProcess,
@@ -100,12 +100,12 @@ impl Box_ {
         Self::at(dir, None).await
     }
 
-    pub fn client(&self) -> Client {
+    pub(crate) fn client(&self) -> Client {
         Client::new(self.address)
     }
 
     /// A client that is logged in as `admin`.
-    pub async fn admin(&self) -> Client {
+    pub(crate) async fn admin(&self) -> Client {
         let mut client = self.client();
         let body = serde_json::json!({ "username": "admin", "password": PASSWORD });
         let answer = client.post("/api/v1/session", &body).await;

@@ -9,13 +9,14 @@ use server::scribe;
 use wire::boxes::CertificateEntry;
 use wire::certificate::{CertificateCheck, CertificateText, Revocation, RevocationState, Standing};
 use wire::job::{Job, JobState, Outcome, Phase, PhaseState, PhaseStatus, TimePoint, Verdict};
+use wire::options::PlanOptions;
 use wire::{Bytes, Celsius, Frame, JobId, Time};
 
 use crate::agent::{Agent, drive};
 use crate::box_::{Box_, PASSWORD};
 use crate::client::Client;
 
-pub fn finished(number: u128) -> Job {
+pub(crate) fn finished(number: u128) -> Job {
     let phase = |phase| PhaseState {
         phase,
         note: String::new(),
@@ -57,7 +58,7 @@ pub fn finished(number: u128) -> Job {
         smart: vec![],
         self_tests: vec![],
         timeline: vec![point(0), point(60)],
-        options: Default::default(),
+        options: PlanOptions::default(),
         formatted: None,
         certificate: None,
         started: Time::from_second(1_700_000_000).unwrap(),

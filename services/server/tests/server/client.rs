@@ -12,10 +12,10 @@ use serde_json::Value;
 use tokio::net::TcpStream;
 
 /// Longest time anything here may take: the machine that runs this may be slow and busy.
-pub const PATIENCE: Duration = Duration::from_secs(30);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Debug)]
-pub struct Client {
+pub(crate) struct Client {
     address: SocketAddr,
     pub cookie: Option<String>,
     /// Sent with every request; a name that is here twice is sent twice.
@@ -23,19 +23,19 @@ pub struct Client {
 }
 
 #[derive(Debug)]
-pub struct Answer {
+pub(crate) struct Answer {
     pub status: u16,
     pub headers: HeaderMap,
     pub text: String,
 }
 
 impl Answer {
-    pub fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_str(&self.text).unwrap_or_else(|error| panic!("{error}: {self:?}"))
     }
 
     /// The stable word of a problem, after a look at its form.
-    pub fn problem(&self) -> String {
+    pub(crate) fn problem(&self) -> String {
         assert_eq!(self.headers["content-type"], "application/problem+json", "{self:?}");
         let body = self.json();
         assert_eq!(body["status"], self.status, "{self:?}");
@@ -48,7 +48,7 @@ impl Answer {
 }
 
 impl Client {
-    pub fn new(address: SocketAddr) -> Self {
+    pub(crate) fn new(address: SocketAddr) -> Self {
         Self {
             address,
             cookie: None,
@@ -56,7 +56,12 @@ impl Client {
         }
     }
 
-    pub async fn send(&self, method: Method, path: &str, body: Option<(&str, Bytes)>) -> http::Response<Incoming> {
+    pub(crate) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<(&str, Bytes)>,
+    ) -> http::Response<Incoming> {
         let stream = TcpStream::connect(self.address).await.unwrap();
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
@@ -80,7 +85,7 @@ impl Client {
         tokio::time::timeout(PATIENCE, answer).await.unwrap().unwrap()
     }
 
-    pub async fn raw(&mut self, method: Method, path: &str, body: Option<(&str, Bytes)>) -> Answer {
+    pub(crate) async fn raw(&mut self, method: Method, path: &str, body: Option<(&str, Bytes)>) -> Answer {
         let answer = self.send(method, path, body).await;
         let (parts, body) = answer.into_parts();
         let bytes = tokio::time::timeout(PATIENCE, body.collect())
@@ -102,26 +107,26 @@ impl Client {
         }
     }
 
-    pub async fn get(&mut self, path: &str) -> Answer {
+    pub(crate) async fn get(&mut self, path: &str) -> Answer {
         self.raw(Method::GET, path, None).await
     }
 
-    pub async fn post(&mut self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn post(&mut self, path: &str, body: &Value) -> Answer {
         self.raw(Method::POST, path, Some(("application/json", body.to_string().into())))
             .await
     }
 
-    pub async fn put(&mut self, path: &str, body: &Value) -> Answer {
+    pub(crate) async fn put(&mut self, path: &str, body: &Value) -> Answer {
         let body = Bytes::from(body.to_string());
         self.raw(Method::PUT, path, Some(("application/json", body))).await
     }
 
-    pub async fn delete(&mut self, path: &str) -> Answer {
+    pub(crate) async fn delete(&mut self, path: &str) -> Answer {
         self.raw(Method::DELETE, path, None).await
     }
 
     /// Opens a stream of server-sent events.
-    pub async fn events(&self, path: &str) -> Events {
+    pub(crate) async fn events(&self, path: &str) -> Events {
         let answer = self.send(Method::GET, path, None).await;
         assert_eq!(answer.status(), 200);
         assert_eq!(answer.headers()["content-type"], "text/event-stream");
@@ -133,13 +138,13 @@ impl Client {
 }
 
 /// A stream of server-sent events.
-pub struct Events {
+pub(crate) struct Events {
     body: Incoming,
     text: String,
 }
 
 #[derive(Clone, Debug, PartialEq)]
-pub struct Sent {
+pub(crate) struct Sent {
     pub id: Option<u64>,
     pub name: String,
     pub data: Value,
@@ -149,14 +154,14 @@ pub struct Sent {
 
 impl Events {
     /// The next event; comments and `retry:` are passed over. `None` at the end of the stream.
-    pub async fn next(&mut self) -> Option<Sent> {
+    pub(crate) async fn next(&mut self) -> Option<Sent> {
         tokio::time::timeout(PATIENCE, self.wait())
             .await
             .unwrap_or_else(|_| panic!("no event came; so far: {:?}", self.text))
     }
 
     /// The next event with this name.
-    pub async fn named(&mut self, name: &str) -> Sent {
+    pub(crate) async fn named(&mut self, name: &str) -> Sent {
         loop {
             let sent = self
                 .next()
@@ -169,7 +174,7 @@ impl Events {
     }
 
     /// The next event of the log with this type.
-    pub async fn logged(&mut self, kind: &str) -> Sent {
+    pub(crate) async fn logged(&mut self, kind: &str) -> Sent {
         loop {
             let sent = self.named("event").await;
             if sent.data["type"] == kind {
@@ -179,7 +184,7 @@ impl Events {
     }
 
     /// As [`Events::next`], for as long as it takes.
-    pub async fn wait(&mut self) -> Option<Sent> {
+    pub(crate) async fn wait(&mut self) -> Option<Sent> {
         loop {
             while let Some(end) = self.text.find("\n\n") {
                 let block: String = self.text.drain(..end + 2).collect();

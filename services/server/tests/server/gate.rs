@@ -178,7 +178,7 @@ async fn a_server_restarted_between_arm_and_start_knows_the_plan_no_more() {
 }
 
 /// Opens a box again once the one before has let go of its directory.
-pub async fn reopen(dir: &std::path::Path, user: Option<(String, String)>) -> Box_ {
+pub(crate) async fn reopen(dir: &std::path::Path, user: Option<(String, String)>) -> Box_ {
     let lock = dir.join("kiln.lock");
     let end = std::time::Instant::now() + PATIENCE;
     while std::time::Instant::now() < end {

@@ -57,7 +57,7 @@ async fn an_agent_in_another_language_enrols_reports_and_is_heard() {
     }
 }
 
-pub struct Host {
+pub(crate) struct Host {
     pub client: Client,
 }
 
@@ -67,7 +67,7 @@ impl Host {
         json!({ "token": token, "hostname": host, "fingerprint": format!("mid:{key}"), "public_key": public })
     }
 
-    pub async fn enrol(made: &Box_, admin: &mut Client, host: &str, key: u8) -> Self {
+    pub(crate) async fn enrol(made: &Box_, admin: &mut Client, host: &str, key: u8) -> Self {
         let token = admin.post("/api/v1/tokens", &json!({ "name": host })).await.json()["token"].clone();
         let mut client = made.client();
         let body = Self::form(host, key, token.as_str().unwrap());
@@ -293,7 +293,7 @@ async fn a_host_that_falls_silent_is_told_of_and_sessions_end_after_an_hour() {
     assert_eq!(admin.get("/api/v1/hosts").await.json()["hosts"][0]["silent"], true);
     assert_eq!(nas.report("nas", vec![]).await.status, 200);
     assert_eq!(alerts(&mut admin).await[1..], ["drive.alert_resolved host_silent info"]);
-    made.clock.advance(Duration::from_secs(900));
+    made.clock.advance(Duration::from_mins(15));
     assert_eq!(nas.report("nas", vec![]).await.problem(), "session-wrong");
 }
 
@@ -327,7 +327,7 @@ async fn a_token_for_a_host_agent_lives_no_longer_when_the_clock_is_set_back() {
     let token = admin.post("/api/v1/tokens", &hour).await.json()["token"].clone();
     let form = |key| Host::form("nas", key, token.as_str().unwrap());
     made.clock.set(-86_400);
-    made.clock.advance(Duration::from_secs(3600));
+    made.clock.advance(Duration::from_hours(1));
     let late = made.client().post("/api/v1/agents/register", &form(1)).await;
     assert_eq!((late.status, late.problem().as_str()), (401, "token-wrong"));
 

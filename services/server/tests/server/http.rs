@@ -123,7 +123,7 @@ async fn wrong_passwords_are_limited_and_sessions_end_after_a_day() {
     let by_email = json!({ "email": "admin@kiln.local", "password": PASSWORD });
     assert_eq!(client.post("/api/v1/session", &by_email).await.status, 200);
     assert_eq!(client.get("/api/v1/drives").await.status, 200);
-    made.clock.advance(Duration::from_secs(24 * 3600));
+    made.clock.advance(Duration::from_hours(24));
     assert_eq!(client.get("/api/v1/drives").await.status, 401);
 
     assert_eq!(
@@ -816,7 +816,9 @@ async fn a_stream_that_stood_still_tells_nothing_of_what_came_after_its_session(
             assert!(!tail.contains("test.after"), "told to a session that is over");
         }
     };
-    tokio::time::timeout(crate::client::PATIENCE, reading).await.unwrap();
+    tokio::time::timeout(crate::client::PATIENCE, Box::pin(reading))
+        .await
+        .unwrap();
     let rest = String::from_utf8_lossy(&rest);
     assert!(rest.contains("event: logout"), "the listener is told why");
     assert!(!rest.contains("event: ready"), "it stood still before it had all");

@@ -1,6 +1,12 @@
 //! The server from outside: its real router on a clock that tests move, add-ons over real WebSockets, and the real
 //! binary as a process that is killed.
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_possible_wrap,
+    clippy::wildcard_enum_match_arm,
+    reason = "tests"
+)]
 
 mod acts;
 mod addon;

@@ -237,7 +237,7 @@ fn validate(document: &Value, cases: &[Value]) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("../wire/tests/validate.py");
     let not_run = |why: &str| {
         let told = format!("\nNOT RUN: answers by an independent validator: {why}\n");
-        std::io::stderr().write_all(told.as_bytes()).unwrap()
+        std::io::stderr().write_all(told.as_bytes()).unwrap();
     };
     let spawned = Command::new("python3")
         .arg(script)

@@ -18,7 +18,7 @@ use wire::{Frame, JobId};
 use crate::box_::{PASSWORD, TOKEN};
 use crate::client::{Client, PATIENCE};
 
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     pub address: SocketAddr,
     claim: Option<String>,
@@ -31,7 +31,7 @@ impl Drop for Server {
     }
 }
 
-pub fn command(data: &Path) -> Command {
+pub(crate) fn command(data: &Path) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_kiln-server"));
     command
         .env_clear()
@@ -52,7 +52,7 @@ pub fn command(data: &Path) -> Command {
 
 impl Server {
     /// Starts it and reads where it listens, and the claim code if `unclaimed`.
-    pub fn start(mut command: Command, unclaimed: bool) -> Self {
+    pub(crate) fn start(mut command: Command, unclaimed: bool) -> Self {
         let mut child = command.spawn().unwrap();
         let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let mut word = |name: &str| {
@@ -70,13 +70,13 @@ impl Server {
     }
 
     /// Waits until it serves.
-    pub async fn ready(self) -> Self {
+    pub(crate) async fn ready(self) -> Self {
         assert_eq!(Client::new(self.address).get("/health").await.status, 200);
         self
     }
 
     /// Its process.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 

@@ -16,7 +16,7 @@ use crate::box_::Box_;
 use crate::client::{Client, Events, PATIENCE};
 
 /// A manifest with everything that can be asked of an add-on.
-pub fn manifest() -> Value {
+pub(crate) fn manifest() -> Value {
     json!({ "name": "shed", "version": "1.0.0", "pages": [{ "id": "main", "title": "Main", "components": [
         { "type": "form", "id": "controls", "title": "Controls", "config": { "action": "start_job", "fields": [
             { "name": "target", "label": "Target", "type": "select", "required": true, "options": [{ "value": "sda", "label": "sda" }] },
@@ -30,7 +30,7 @@ pub fn manifest() -> Value {
 
 /// One request that reached the add-on's own address.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Asked {
+pub(crate) struct Asked {
     pub method: String,
     pub path: String,
     pub authorization: Option<String>,
@@ -39,13 +39,13 @@ pub struct Asked {
 
 /// The add-on's own address: keeps what it was asked and answers as told.
 #[derive(Clone)]
-pub struct Listening {
+pub(crate) struct Listening {
     pub address: SocketAddr,
     asked: Arc<Mutex<Vec<Asked>>>,
 }
 
 impl Listening {
-    pub async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
         let made = Self {
             address: listener.local_addr().unwrap(),
@@ -67,12 +67,12 @@ impl Listening {
         made
     }
 
-    pub fn url(&self) -> String {
+    pub(crate) fn url(&self) -> String {
         format!("http://{}", self.address)
     }
 
     /// What it was asked since this was looked at last.
-    pub fn asked(&self) -> Vec<Asked> {
+    pub(crate) fn asked(&self) -> Vec<Asked> {
         std::mem::take(&mut *self.asked.lock().unwrap())
     }
 }
@@ -116,14 +116,14 @@ async fn answer(
 }
 
 /// A registered add-on.
-pub struct Shed {
+pub(crate) struct Shed {
     pub id: u64,
     pub token: String,
 }
 
 impl Shed {
     /// Registered with a manifest, the documented way.
-    pub async fn new(admin: &mut Client, url: &str) -> Self {
+    pub(crate) async fn new(admin: &mut Client, url: &str) -> Self {
         let form = json!({ "name": "shed", "url": url, "manifest": manifest() });
         let answer = admin.post("/api/addons/register", &form).await;
         assert_eq!(answer.status, 201, "{answer:?}");
@@ -134,16 +134,16 @@ impl Shed {
         }
     }
 
-    pub async fn socket(&self, made: &Box_) -> RawSocket {
+    pub(crate) async fn socket(&self, made: &Box_) -> RawSocket {
         raw(made, self.id, &self.token).await.unwrap()
     }
 
-    pub fn path(&self, rest: &str) -> String {
+    pub(crate) fn path(&self, rest: &str) -> String {
         format!("/api/addons/{}/{rest}", self.id)
     }
 
     /// The add-on's page.
-    pub async fn page(&self, admin: &Client) -> Events {
+    pub(crate) async fn page(&self, admin: &Client) -> Events {
         let mut page = admin.events(&self.path("telemetry")).await;
         page.named("connected").await;
         page
@@ -151,7 +151,7 @@ impl Shed {
 }
 
 /// The next line of the server's own on an add-on's page that has this word.
-pub async fn warned(page: &mut Events, word: &str) -> String {
+pub(crate) async fn warned(page: &mut Events, word: &str) -> String {
     loop {
         let line = page.named("log").await.data["payload"].take();
         let message = line["message"].as_str().unwrap_or("").to_owned();
@@ -163,7 +163,7 @@ pub async fn warned(page: &mut Events, word: &str) -> String {
 }
 
 /// The next frame of this type that the server sends an add-on.
-pub async fn received(socket: &mut RawSocket, kind: &str) -> Value {
+pub(crate) async fn received(socket: &mut RawSocket, kind: &str) -> Value {
     loop {
         let message = tokio::time::timeout(PATIENCE, socket.next())
             .await
@@ -178,10 +178,10 @@ pub async fn received(socket: &mut RawSocket, kind: &str) -> Value {
     }
 }
 
-pub async fn send(socket: &mut RawSocket, frame: &Value) {
+pub(crate) async fn send(socket: &mut RawSocket, frame: &Value) {
     send_text(socket, &frame.to_string()).await;
 }
 
-pub async fn send_text(socket: &mut RawSocket, frame: &str) {
+pub(crate) async fn send_text(socket: &mut RawSocket, frame: &str) {
     socket.send(Message::text(frame)).await.unwrap();
 }

@@ -53,7 +53,7 @@ struct Kept(
 );
 
 /// How long the real writer, too, waits for a word.
-const SILENT: std::time::Duration = std::time::Duration::from_secs(120);
+const SILENT: std::time::Duration = std::time::Duration::from_mins(2);
 
 impl Kept {
     fn has(&self) -> BTreeSet<u32> {
@@ -221,7 +221,7 @@ async fn supervisor(path: std::path::PathBuf, other: SlotState, asked: Arc<Mutex
     }
 }
 
-pub struct Bench {
+pub(crate) struct Bench {
     _dir: tempfile::TempDir,
     pub _box: Box_,
     pub admin: Client,
@@ -241,7 +241,7 @@ impl Bench {
     }
 
     /// The same around this box.
-    pub async fn of(box_: Box_, other: SlotState) -> Self {
+    pub(crate) async fn of(box_: Box_, other: SlotState) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let at = |name: &str| dir.path().join(name);
         let (kept, asked) = (Kept::default(), Arc::<Mutex<Vec<Value>>>::default());
@@ -574,7 +574,7 @@ async fn files(all: Vec<u8>, ranges: bool, breaks: Vec<usize>) -> (String, Arc<A
                     break;
                 }
                 if path.is_empty() {
-                    path = line.split(' ').nth(1).unwrap_or_default().to_owned();
+                    line.split(' ').nth(1).unwrap_or_default().clone_into(&mut path);
                 }
                 if let Some(r) = line.strip_prefix("range: bytes=") {
                     let (from, to) = r.split_once('-').unwrap();

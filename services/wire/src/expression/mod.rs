@@ -373,7 +373,12 @@ fn rounded(value: f64, digits: usize) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        clippy::float_cmp,
+        reason = "tests"
+    )]
     use proptest::prelude::*;
     use serde_json::Value;
 

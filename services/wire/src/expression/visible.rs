@@ -68,9 +68,10 @@ impl When {
             Value::String(text) => Ok(Self {
                 tests: vec![Test::parse(text)?],
             }),
-            Value::Object(map) => match Test::of_field(map)? {
-                Some(test) => Ok(Self { tests: vec![test] }),
-                None => {
+            Value::Object(map) => {
+                if let Some(test) = Test::of_field(map)? {
+                    Ok(Self { tests: vec![test] })
+                } else {
                     let tests = map.iter().map(|(field, values)| {
                         Ok(Test {
                             field: named(field)?,
@@ -81,8 +82,10 @@ impl When {
                         tests: tests.collect::<Result<_, _>>()?,
                     })
                 }
-            },
-            _ => bad("expected a text like \"field=value\" or an object like {\"field\": [\"value\"]}"),
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) => {
+                bad("expected a text like \"field=value\" or an object like {\"field\": [\"value\"]}")
+            }
         }
     }
 
@@ -110,10 +113,10 @@ impl Test {
         } else if let Some(value) = map.get("not_equals").or_else(|| map.get("not_in")) {
             How::NoneOf(items(value)?)
         } else if let Some(value) = map.get("starts_with") {
-            match value {
-                Value::String(start) => How::Begins(start.clone()),
-                _ => return bad("starts_with: expected a text"),
-            }
+            let Value::String(start) = value else {
+                return bad("starts_with: expected a text");
+            };
+            How::Begins(start.clone())
         } else {
             return Ok(None);
         };
@@ -183,17 +186,18 @@ fn items(value: &Value) -> Result<Vec<Value>, VisibleError> {
     match value {
         Value::Array(items) if items.is_empty() => bad("expected at least one value; an empty list never holds"),
         Value::Array(items) if items.iter().all(plain) => Ok(items.clone()),
-        item if plain(item) => Ok(vec![item.clone()]),
-        _ => bad("expected a list of texts, numbers or true and false"),
+        Value::Bool(_) | Value::Number(_) | Value::String(_) => Ok(vec![value.clone()]),
+        Value::Null | Value::Array(_) | Value::Object(_) => bad("expected a list of texts, numbers or true and false"),
     }
 }
 
 /// Whether what a field holds is what a condition says.
+#[expect(clippy::float_cmp, reason = "equal is meant: both are as they were written")]
 fn same(value: &Value, item: &Value) -> bool {
     match value {
         Value::Array(chosen) => chosen.iter().any(|value| !value.is_array() && same(value, item)),
         Value::Object(_) => false,
-        _ => match (number(value), number(item)) {
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => match (number(value), number(item)) {
             (Some(a), Some(b)) => a == b,
             _ => text(value).is_some_and(|value| text(item) == Some(value)),
         },

@@ -82,7 +82,7 @@ impl<'a> Fields<'a> {
         let read_as = match &value {
             Value::Null => "left out".to_owned(),
             Value::String(text) => format!("read as {text:?}"),
-            value => format!("read as {value}"),
+            Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => format!("read as {value}"),
         };
         self.warn(key, &format!("{expected}, found {found}; {read_as}"));
         if value.is_null() {
@@ -117,7 +117,7 @@ impl<'a> Fields<'a> {
                 self.map.remove(key);
                 None
             }
-            other => {
+            other @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
                 let text = other.to_string();
                 self.correct(key, "expected a text", Value::String(text.clone()));
                 Some(text)
@@ -253,7 +253,7 @@ impl<'a> Fields<'a> {
         for (key, value) in map {
             let text = match value {
                 Value::String(text) => text,
-                other => {
+                other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
                     let name: String = key.chars().take(SHOWN).collect();
                     let found = shown(&other);
                     self.warn(

@@ -79,13 +79,15 @@ impl Frame {
                 };
                 (frame.unwrap_or_else(other), payload)
             }
-            _ => match Self::typed(&kind, payload.unwrap_or(Value::Null))? {
-                Self::Other { kind, payload } => {
-                    let copy = payload.clone();
-                    (Self::Other { kind, payload }, copy)
-                }
-                ours => (ours, Value::Null),
-            },
+            _ => {
+                let frame = Self::typed(&kind, payload.unwrap_or(Value::Null))?;
+                let copy = if let Self::Other { payload, .. } = &frame {
+                    payload.clone()
+                } else {
+                    Value::Null
+                };
+                (frame, copy)
+            }
         };
         let as_it_came = warnings.is_empty() && !translated;
         if warnings.len() > WARNINGS_MAX {

@@ -199,7 +199,14 @@ impl Component {
     fn table_actions(&self) -> impl Iterator<Item = &TableAction> {
         let config = match self {
             Self::SmartTable(part) => part.config.as_ref(),
-            _ => None,
+            Self::Form(_)
+            | Self::Progress(_)
+            | Self::Chart(_)
+            | Self::LogViewer(_)
+            | Self::DeployWizard(_)
+            | Self::ConfigCard(_)
+            | Self::DiskStorage(_)
+            | Self::DiscoveryCard(_) => None,
         };
         config.into_iter().flat_map(|config| {
             [&config.row_actions, &config.toolbar_actions, &config.bulk_actions]

@@ -54,6 +54,13 @@ fn words(shape: &Shape) -> String {
         Shape::List { of, .. } if !matches!(of, Shape::Any) => format!("{} of: {}", shape.expected(), words(of)),
         Shape::Map { of, .. } if !matches!(of, Shape::Any) => format!("{} of: {}", shape.expected(), words(of)),
         Shape::Either(shapes) => shapes.iter().map(words).collect::<Vec<_>>().join(", or "),
-        other => other.expected(),
+        Shape::List { .. }
+        | Shape::Map { .. }
+        | Shape::Text { .. }
+        | Shape::Word(_)
+        | Shape::Form(_)
+        | Shape::Number { .. }
+        | Shape::Flag
+        | Shape::Any => shape.expected(),
     }
 }

@@ -43,7 +43,7 @@ pub(super) fn check(manifest: &Value, flaws: &mut Flaws) {
 /// Looks at every component, on whatever page.
 pub(super) fn components_of(manifest: &Value, flaws: &mut Flaws, mut look: impl FnMut(&Value, &mut Flaws)) {
     each(manifest, "pages", flaws, |page, flaws| {
-        each(page, "components", flaws, &mut look)
+        each(page, "components", flaws, &mut look);
     });
 }
 
@@ -127,7 +127,7 @@ fn range(of: &Value, flaws: &mut Flaws) {
         && max < min
     {
         flaws.inside(".max", |flaws| {
-            flaws.add(&max.to_string(), &format!("at least min, {min}"))
+            flaws.add(&max.to_string(), &format!("at least min, {min}"));
         });
     }
 }
@@ -172,7 +172,7 @@ fn form(config: &Value, flaws: &mut Flaws) {
             flaws.inside(".live_calculation", |flaws| flaws.add(&error.to_string(), "a formula"));
         }
     });
-    for field in fields.iter() {
+    for field in fields {
         let name = text(field, "name");
         if let Ok(formula) = expression::parse(text(field, "live_calculation")) {
             feeds

@@ -190,7 +190,7 @@ impl Shape {
             (Self::Map { of, min }, Value::Object(map)) => {
                 for (name, item) in map {
                     flaws.inside(&format!("[{}]", shown(&Value::from(name.as_str()))), |flaws| {
-                        of.check(item, flaws)
+                        of.check(item, flaws);
                     });
                 }
                 map.len() >= *min

@@ -29,9 +29,10 @@ fn line_of(text: &str, path: &[String]) -> usize {
             break;
         };
         line = crate::unit::place(text, key.span().start).0.unwrap_or(line);
-        table = match value.get_ref() {
-            DeValue::Table(t) => Some(t),
-            _ => None,
+        table = if let DeValue::Table(t) = value.get_ref() {
+            Some(t)
+        } else {
+            None
         };
     }
     line

@@ -149,20 +149,20 @@ impl Site {
 
     fn environment(&mut self, t: &Table, wrong: &mut Vec<Wrong>) {
         for (k, v) in t {
-            match v {
-                Value::String(_) if OF_PID_1.contains(&k.as_str()) => {
+            match v.as_str() {
+                Some(_) if OF_PID_1.contains(&k.as_str()) => {
                     wrong.push(wrong_at(&["env", k], "no variable that the box sets itself"));
                 }
                 // The server would end over it, and the box start anew for ever.
-                Value::String(s) if k == "PORT" && port_in(s).is_none() => wrong.push(wrong_at(&["env", k], PORT)),
-                Value::String(s) if s.len() > VALUE_MAX => {
-                    wrong.push(wrong_at(&["env", k], "a text of at most 4096 bytes"))
+                Some(s) if k == "PORT" && port_in(s).is_none() => wrong.push(wrong_at(&["env", k], PORT)),
+                Some(s) if s.len() > VALUE_MAX => {
+                    wrong.push(wrong_at(&["env", k], "a text of at most 4096 bytes"));
                 }
-                Value::String(_) if self.env.len() == VARIABLES_MAX => {
+                Some(_) if self.env.len() == VARIABLES_MAX => {
                     wrong.push(wrong_at(&["env", k], "at most 128 variables"));
                 }
-                Value::String(s) if is_variable(k) && !s.contains('\0') => {
-                    self.env.insert(k.clone(), s.clone());
+                Some(s) if is_variable(k) && !s.contains('\0') => {
+                    self.env.insert(k.clone(), s.to_owned());
                 }
                 _ => wrong.push(wrong_at(
                     &["env", k],
@@ -227,7 +227,7 @@ pub fn text_of(bytes: &[u8]) -> Result<String, String> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     String::from_utf8(bytes.to_owned()).map_err(|e| {
         let before = &bytes[..e.utf8_error().valid_up_to()];
-        let line = 1 + before.iter().filter(|b| **b == b'\n').count();
+        let line = before.split(|b| *b == b'\n').count();
         format!("kiln.toml line {line}: expected UTF-8; save the file with that encoding")
     })
 }
@@ -240,18 +240,17 @@ fn port_in(s: &str) -> Option<u16> {
 /// A port, or a list of them.
 fn ports(v: &Value) -> Option<Vec<u16>> {
     let port = |v: &Value| v.as_integer().and_then(|n| u16::try_from(n).ok()).filter(|n| *n > 0);
-    match v {
-        Value::Array(a) if a.len() <= PORTS_MAX => a.iter().map(port).collect(),
-        v => Some(vec![port(v)?]),
+    match v.as_array() {
+        Some(a) if a.len() <= PORTS_MAX => a.iter().map(port).collect(),
+        _ => Some(vec![port(v)?]),
     }
 }
 
 /// A text, or a list of at most 16 texts, each of which is `fit`.
 pub(super) fn texts(v: &Value, fit: impl Fn(&str) -> bool) -> Option<Vec<String>> {
-    let list = match v {
-        Value::Array(a) if a.len() <= 16 => a.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?,
-        Value::String(s) => vec![s.as_str()],
-        _ => return None,
+    let list = match v.as_array() {
+        Some(a) if a.len() <= 16 => a.iter().map(Value::as_str).collect::<Option<Vec<_>>>()?,
+        _ => vec![v.as_str()?],
     };
     list.iter()
         .all(|s| fit(s))
@@ -290,7 +289,11 @@ pub fn is_variable(s: &str) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "a failed unwrap is a failed test"
+    )]
     use super::*;
     use std::net::Ipv4Addr;
 

@@ -22,7 +22,7 @@ use crate::boot::medium::said::{Said, progress};
 use crate::shell::helper::Line;
 
 /// How long a factory reset writes over what was there; a store of 256 MiB on a stick that takes 3 MB/s.
-const WIPES_WITHIN: Duration = Duration::from_secs(120);
+const WIPES_WITHIN: Duration = Duration::from_mins(2);
 
 const E2FSCK: &str = "/usr/sbin/e2fsck";
 const MKE2FS: &str = "/usr/sbin/mke2fs";
@@ -64,7 +64,7 @@ pub(in crate::boot) fn mount(line: &Line, part: &Path) -> Result<&'static str, S
             Fate::Revived => (found, repaired) = (End::Faulty, true),
             Fate::There => match end(&look()?) {
                 End::None => return Err("DATA's superblock comes and goes; try another port or another stick".into()),
-                shown => found = shown,
+                shown @ (End::Clean | End::Cut | End::Faulty) => found = shown,
             },
         }
     }
@@ -93,7 +93,7 @@ pub(in crate::boot) fn mount(line: &Line, part: &Path) -> Result<&'static str, S
         let status = repair(line, part);
         match for_writing(line, part) {
             Mounted::Yes => return Ok("repaired"),
-            still => is_beyond_repair(&still, status)?,
+            still @ (Mounted::ReadOnly(_) | Mounted::No(_)) => is_beyond_repair(&still, status)?,
         }
     }
     if reset {

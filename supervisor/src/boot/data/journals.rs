@@ -65,8 +65,10 @@ mod tests {
     fn the_journal_gets_its_folder_and_reads_what_is_left_of_crashes_but_no_core() {
         let dir = tempfile::tempdir().unwrap();
         let at = |p: &str| dir.path().join(p);
-        // SAFETY: plain calls.
-        let (uid, gid) = unsafe { (libc::geteuid(), libc::getegid()) };
+        // SAFETY: a plain call.
+        let uid = unsafe { libc::geteuid() };
+        // SAFETY: a plain call.
+        let gid = unsafe { libc::getegid() };
         // Only root gives files away.
         let user = match uid {
             0 => users::User { uid: 904, gid: 904 },

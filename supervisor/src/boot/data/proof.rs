@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sys::statvfs::{FsFlags, Statvfs, statvfs};
 
 /// Between two blocks that are written: 6 MB a day, which no stick minds.
-const WRITE_EVERY: Duration = Duration::from_secs(60);
+const WRITE_EVERY: Duration = Duration::from_mins(1);
 /// Share of DATA that everybody together should stay below, in percent.
 pub(crate) const SHARE_MAX: u8 = 80;
 /// From here on it counts as full, in percent.

@@ -18,7 +18,7 @@ use crate::boot::kernel::mounts;
 use crate::shell::{cgroup, log};
 
 /// How long holders may take to die, of the ten seconds that PID 1 gives (a third of that before a hard end).
-const HOLDERS: Duration = Duration::from_millis(2_000);
+const HOLDERS: Duration = Duration::from_secs(2);
 /// Between two tries.
 const PAUSE: Duration = Duration::from_millis(20);
 
@@ -195,7 +195,7 @@ mod tests {
     fn it_is_tried_until_nothing_is_mounted_there() {
         let mut answers = vec![Err(Errno::EINVAL), Ok(()), Ok(()), Err(Errno::EBUSY), Err(Errno::EBUSY)];
         let left = let_go(
-            Duration::from_secs(60),
+            Duration::from_mins(1),
             || answers.pop().unwrap_or(Err(Errno::EBUSY)),
             || false,
         );

@@ -107,11 +107,10 @@ impl Held {
             .min(self.length);
         for begin in (0..bytes).step_by(STEP) {
             let step = STEP.min(bytes - begin);
-            // SAFETY: `begin + step` is within our own map.
-            let done = unsafe {
-                let at = self.at.cast::<u8>().add(begin);
-                libc::madvise(at.cast(), step, libc::MADV_POPULATE_READ)
-            };
+            // SAFETY: `begin` is within our own map.
+            let at = unsafe { self.at.cast::<u8>().add(begin) };
+            // SAFETY: `begin + step` is within it, too.
+            let done = unsafe { libc::madvise(at.cast(), step, libc::MADV_POPULATE_READ) };
             if done < 0 {
                 return;
             }
@@ -129,8 +128,10 @@ impl Held {
         let size = usize::try_from(size).map_err(io::Error::other)?;
         while done < size {
             let step = (size - done).min(64 * PAGE);
+            // SAFETY: `done` is within the map.
+            let at = unsafe { self.at.cast::<u8>().add(done) };
             // SAFETY: `done + step` is within the map; the kernel answers EFAULT for a page that cannot be read.
-            let n = unsafe { libc::write(to.as_raw_fd(), self.at.cast::<u8>().add(done).cast(), step) };
+            let n = unsafe { libc::write(to.as_raw_fd(), at.cast(), step) };
             match usize::try_from(n) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => done += n,

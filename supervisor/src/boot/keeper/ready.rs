@@ -72,7 +72,7 @@ pub(super) fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Res
     if let (true, Some((first, _))) = (reset, boot)
         && let Err(e) = reset::by_flag(&disk, first, &part)
     {
-        Said::NoReset(e.to_string()).over(line);
+        Said::NoReset(e.clone()).over(line);
     }
     load(line, &["ext4"]);
     if let (true, Some((_, number))) = (reset::asked(&part), boot) {

@@ -182,7 +182,7 @@ mod request {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
     use super::*;
 
     /// A member as GRUB and the kernel's own tool write it.

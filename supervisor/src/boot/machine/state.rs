@@ -87,12 +87,12 @@ impl Machine {
         desk.unbanner("returned");
         desk.banner("ram", Severity::Warning, text);
         desk.inputs.push_back(Input::Medium { present: false });
-        self.stop_services("its state moves to memory", desk);
+        Self::stop_services("its state moves to memory", desk);
         self.facts.moving = Some(Moving::Stopping(now));
         true
     }
 
-    fn stop_services(&mut self, why: &str, desk: &mut Desk) {
+    fn stop_services(why: &str, desk: &mut Desk) {
         desk.inputs.push_back(Input::Milestone {
             which: Milestone::Data,
             holds: false,
@@ -113,7 +113,7 @@ impl Machine {
             Severity::Info,
             "The boot medium is back: what memory holds is being written to it. Jobs go on.".into(),
         );
-        self.stop_services("its state moves back to the medium", desk);
+        Self::stop_services("its state moves back to the medium", desk);
         self.facts.moving = Some(Moving::Leaving(now));
     }
 

@@ -16,7 +16,7 @@ use crate::shell::helper::Line;
 
 /// How long the medium is waited for.
 pub(in crate::boot) const PATIENCE: Patience = Patience {
-    appears: Duration::from_secs(60),
+    appears: Duration::from_mins(1),
     alone: Duration::from_secs(15),
 };
 /// Between two looks for it.

@@ -99,7 +99,11 @@ pub fn settle(disk: &File, sectors: u64) -> io::Result<Option<(Need, Gpt)>> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    #![allow(
+        clippy::unwrap_used,
+        clippy::cast_possible_truncation,
+        reason = "a failed unwrap is a failed test"
+    )]
     use super::*;
     use crate::boot::table::gpt::tests::image;
     use proptest::prelude::*;

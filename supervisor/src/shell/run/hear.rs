@@ -37,7 +37,8 @@ impl Shell {
             let (pid, exit) = match status {
                 WaitStatus::Exited(pid, code) => (pid.as_raw(), Exit::Code(code)),
                 WaitStatus::Signaled(pid, signal, _) => (pid.as_raw(), Exit::Signal(signal as i32)),
-                _ => continue,
+                WaitStatus::Stopped(..) | WaitStatus::Continued(_) => continue,
+                WaitStatus::PtraceEvent(..) | WaitStatus::PtraceSyscall(_) | WaitStatus::StillAlive => continue,
             };
             let main_of = |s: &Shell| s.processes.iter().position(|p| p.pid == Some(pid));
             if main_of(self).is_some() {

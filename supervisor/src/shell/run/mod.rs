@@ -402,8 +402,7 @@ impl Shell {
                 Ending::Reboot => {
                     let mut w = w;
                     w.lengthen_for_reboot();
-                    // Stays armed: the descriptor is never closed by us.
-                    std::mem::forget(w);
+                    w.leave_armed();
                 }
             }
         }

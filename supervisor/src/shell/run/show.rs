@@ -39,7 +39,7 @@ impl Shell {
                     self.show_screen(code, fingerprint, &status);
                 }
                 Wish::Reset(uid) if self.is_servers(uid, "reset the box") => {
-                    self.desk.reset = Some("asked for in the dashboard".into())
+                    self.desk.reset = Some("asked for in the dashboard".into());
                 }
                 Wish::Update(uid) if self.is_servers(uid, "update the box") => self.start_writer(),
                 Wish::Back { why, uid } if self.is_servers(uid, "go back to the other system") => {

@@ -8,6 +8,7 @@
 use std::io;
 
 use super::Machine;
+use crate::bpf::{AT_LEAST, EQUAL, RETURN, WORD};
 use crate::unit::CAPABILITIES;
 
 /// The calls that change the user, and how many numbers each takes.
@@ -30,11 +31,6 @@ const OTHER_TABLE: u32 = 0x4000_0000;
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
 const FIRST: u32 = 16;
-
-const LOAD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
-const EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
-const AT_LEAST: u16 = (libc::BPF_JMP | libc::BPF_JGE | libc::BPF_K) as u16;
-const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 
 /// The filter, made before the fork.
 #[derive(Debug)]
@@ -68,6 +64,11 @@ impl Users {
 }
 
 /// The filter as the kernel runs it: root, those users, and the number that means no change.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "at most ten users and three arguments; numbers of calls are small and positive"
+)]
 fn program(becomes: &[u32]) -> Vec<libc::sock_filter> {
     let op = |code, jt, jf, k| libc::sock_filter { code, jt, jf, k };
     let refuse = op(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::EPERM as u32);
@@ -76,17 +77,17 @@ fn program(becomes: &[u32]) -> Vec<libc::sock_filter> {
     let users: Vec<u32> = [0, u32::MAX].iter().chain(becomes.iter().take(8)).copied().collect();
     let of_argument = users.len() as u8 + 2;
     let mut program = vec![
-        op(LOAD, 0, 0, ARCHITECTURE),
+        op(WORD, 0, 0, ARCHITECTURE),
         op(EQUAL, 1, 0, ARCH),
         refuse,
-        op(LOAD, 0, 0, NUMBER),
+        op(WORD, 0, 0, NUMBER),
         op(AT_LEAST, 0, 1, OTHER_TABLE),
         refuse,
     ];
     for (call, arguments) in CALLS {
         program.push(op(EQUAL, 0, of_argument * arguments as u8 + 1, call as u32));
         for n in 0..arguments {
-            program.push(op(LOAD, 0, 0, FIRST + 8 * n));
+            program.push(op(WORD, 0, 0, FIRST + 8 * n));
             for (i, user) in users.iter().enumerate() {
                 // Past the rest of the users, and the refusal.
                 program.push(op(EQUAL, (users.len() - i) as u8, 0, *user));

@@ -54,7 +54,7 @@ impl Damaged {
 
     /// The first clusters that nobody has: an update would be put there.
     fn free(&self) -> u32 {
-        (2..).find(|c| self.next(*c) == 0).unwrap()
+        (2..END).find(|c| self.next(*c) == 0).unwrap()
     }
 
     /// Puts an entry into the root.

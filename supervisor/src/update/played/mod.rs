@@ -7,7 +7,12 @@
 //! | `cuts` | the power is cut at every write |
 //! | `settled` | how a start after an update ends |
 //! | `damaged` | files of people's, and of a slot, that are damaged |
-#![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "a failed unwrap is a failed test"
+)]
 
 mod cuts;
 mod damaged;

@@ -9,7 +9,7 @@ fn every_forged_field_of_a_ticket_is_refused() {
     let mut bench = Bench::new();
     let plan = bench.plan(&[0]);
     let other = bench.plan(&[1]);
-    let good = bench.ticket(&plan);
+    let good = Bench::ticket(&plan);
     let forgeries = [
         (
             "nonce of another plan",
@@ -78,7 +78,7 @@ fn every_forged_field_of_a_ticket_is_refused() {
 fn a_signature_counts_only_over_these_bytes_by_the_pinned_key() {
     let mut bench = Bench::new();
     let plan = bench.plan(&[0]);
-    let ticket = bench.ticket(&plan);
+    let ticket = Bench::ticket(&plan);
     let good = bench.sign(&ticket);
     let foreign = sign_with(&SigningKey::from_bytes(&[4; 32]), &ticket);
     let respaced = Armed {
@@ -123,7 +123,7 @@ fn a_signature_counts_only_over_these_bytes_by_the_pinned_key() {
 fn nothing_starts_unclaimed_or_without_a_pinned_key() {
     let mut bench = Bench::new();
     let plan = bench.plan(&[0]);
-    let armed = bench.sign(&bench.ticket(&plan));
+    let armed = bench.sign(&Bench::ticket(&plan));
     bench.trust.claimed = false;
     assert_eq!(kind(bench.start(&armed, 1)), "not-claimed");
     let none = bench
@@ -137,7 +137,7 @@ proptest! {
     fn any_changed_byte_of_an_armed_ticket_is_refused(at: proptest::sample::Index, with in 1_u8..128, in_signature: bool) {
         let mut bench = Bench::new();
         let plan = bench.plan(&[0]);
-        let good = bench.sign(&bench.ticket(&plan));
+        let good = bench.sign(&Bench::ticket(&plan));
         let text = if in_signature { &good.signature } else { &good.ticket };
         let mut bytes = text.clone().into_bytes();
         let at = at.index(bytes.len());

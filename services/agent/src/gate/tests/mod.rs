@@ -109,7 +109,7 @@ impl Bench {
         self.ask(which).unwrap_err()
     }
 
-    fn ticket(&self, plan: &Plan) -> Ticket {
+    fn ticket(plan: &Plan) -> Ticket {
         Ticket {
             plan: plan.id,
             digest: plan.digest.clone(),
@@ -156,7 +156,7 @@ fn a_plan_armed_in_time_starts_exactly_once() {
     let plan = bench.plan(&[0, 1]);
     assert_eq!(plan.drives[1].content.words(), "ext4");
     assert_eq!(plan.drives[0].label, "AA11");
-    let armed = bench.sign(&bench.ticket(&plan));
+    let armed = bench.sign(&Bench::ticket(&plan));
     let granted = bench.start(&armed, 119).unwrap();
     assert_eq!((granted.plan, granted.actor.as_str()), (plan, "ann"));
     assert_eq!(kind(bench.start(&armed, 119)), "ticket-used");
@@ -170,7 +170,7 @@ fn a_medium_that_was_counted_anew_or_not_at_all_is_not_what_was_planned() {
     let media = |counts: &[(&DriveId, u64)]| -> Media { counts.iter().map(|(id, n)| ((*id).clone(), *n)).collect() };
     let of = |bench: &mut Bench, held: &Media| {
         let plan = bench.plan(&[0, 1]);
-        let armed = bench.sign(&bench.ticket(&plan));
+        let armed = bench.sign(&Bench::ticket(&plan));
         let granted = bench.start(&armed, 1).unwrap();
         same_media(&granted, held).map_err(|problem| (problem.kind, problem.detail))
     };
@@ -189,7 +189,7 @@ fn a_medium_that_was_counted_anew_or_not_at_all_is_not_what_was_planned() {
 fn it_expires_by_the_agents_own_clock() {
     let mut bench = Bench::new();
     let plan = bench.plan(&[0]);
-    let armed = bench.sign(&bench.ticket(&plan));
+    let armed = bench.sign(&Bench::ticket(&plan));
     assert_eq!(kind(bench.start(&armed, 120)), "plan-expired");
 }
 
@@ -213,7 +213,7 @@ fn a_drive_that_was_exchanged_changed_or_unplugged_voids_the_plan_for_good() {
     for (what, change) in changes {
         let mut bench = Bench::new();
         let plan = bench.plan(&[1, 0]);
-        let armed = bench.sign(&bench.ticket(&plan));
+        let armed = bench.sign(&Bench::ticket(&plan));
         let before = bench.drives.clone();
         change(&mut bench.drives);
         assert_eq!(
@@ -226,7 +226,7 @@ fn a_drive_that_was_exchanged_changed_or_unplugged_voids_the_plan_for_good() {
 
         let mut bench = Bench::new();
         let plan = bench.plan(&[1, 0]);
-        let armed = bench.sign(&bench.ticket(&plan));
+        let armed = bench.sign(&Bench::ticket(&plan));
         change(&mut bench.drives);
         let seen = bench.drives.clone();
         bench.ledger.drives_changed(&seen);
@@ -239,7 +239,7 @@ fn a_drive_that_was_exchanged_changed_or_unplugged_voids_the_plan_for_good() {
 fn a_drive_that_is_slow_to_answer_a_look_keeps_its_plan() {
     let mut bench = Bench::new();
     let plan = bench.plan(&[0]);
-    let armed = bench.sign(&bench.ticket(&plan));
+    let armed = bench.sign(&Bench::ticket(&plan));
     let mut slow = bench.drives.clone();
     slow[0].content = Content::Unknown;
     bench.ledger.drives_changed(&slow);
@@ -259,7 +259,7 @@ fn a_drive_that_is_slow_to_answer_a_look_keeps_its_plan() {
 fn a_change_of_another_drive_leaves_the_plan_alone() {
     let mut bench = Bench::new();
     let plan = bench.plan(&[0]);
-    let armed = bench.sign(&bench.ticket(&plan));
+    let armed = bench.sign(&Bench::ticket(&plan));
     bench.drives[1].present = false;
     bench.ledger.drives_changed(&bench.drives);
     bench.start(&armed, 1).unwrap();
@@ -359,7 +359,7 @@ fn one_text_confirms_one_drive_and_no_other_that_is_plugged_in() {
 fn a_second_drive_with_a_planned_serial_that_is_plugged_in_voids_the_plan() {
     let mut bench = Bench::new();
     let plan = bench.plan(&[0]);
-    let armed = bench.sign(&bench.ticket(&plan));
+    let armed = bench.sign(&Bench::ticket(&plan));
     let mut twin = drive("aa11", Content::Empty);
     twin.id = DriveId::from_serial("N", "aa11", 1_000_000);
     bench.drives.push(twin);
@@ -392,7 +392,7 @@ fn drives_without_a_serial_number_are_refused_as_that_and_not_as_alike() {
 fn a_drive_that_a_job_took_meanwhile_is_refused_at_the_start() {
     let mut bench = Bench::new();
     let plan = bench.plan(&[0]);
-    let armed = bench.sign(&bench.ticket(&plan));
+    let armed = bench.sign(&Bench::ticket(&plan));
     let busy = BTreeSet::from([id(&bench.drives[0])]);
     let result = bench
         .ledger
@@ -436,7 +436,7 @@ fn what_the_descriptor_shows_must_be_what_was_planned() {
 fn plans_are_bounded_and_the_oldest_is_forgotten() {
     let mut bench = Bench::new();
     let first = bench.plan(&[0]);
-    let armed = bench.sign(&bench.ticket(&first));
+    let armed = bench.sign(&Bench::ticket(&first));
     for _ in 0..PLANS_MAX {
         bench.plan(&[0]);
     }

@@ -51,7 +51,7 @@ fn a_membership_is_given_up_by_name_and_by_nothing_else() {
         plan.drives[0].given_up,
         ["LUKS container", "partition 2: LUKS container"]
     );
-    let armed = bench.sign(&bench.ticket(&plan));
+    let armed = bench.sign(&Bench::ticket(&plan));
     let granted = bench.start(&armed, 1).unwrap();
     assert_eq!(granted.lose, Lose::from([(it.clone(), vec![ContentKind::Luks])]));
 
@@ -117,7 +117,7 @@ fn a_changed_option_needs_another_ticket() {
         assert_ne!(other.digest, plain.digest, "{options:?}");
         let forged = Ticket {
             digest: plain.digest.clone(),
-            ..bench.ticket(&other)
+            ..Bench::ticket(&other)
         };
         let armed = bench.sign(&forged);
         assert_eq!(kind(bench.start(&armed, 1)), "ticket-forged", "{options:?}");

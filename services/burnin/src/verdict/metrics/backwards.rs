@@ -88,9 +88,10 @@ fn hours_fell((from, to): (u64, u64), own: u64) -> bool {
 /// exception: what it counted meanwhile is a fault that no other rule sees.
 fn faults(before: &Snapshot, after: &Snapshot, spins: Option<bool>) -> Vec<String> {
     let rows = delta(before, after).into_iter();
-    let rising = rows.filter(|row| match row.id {
-        Some(id) => case::meaning(id, &row.name, spins).is_some_and(|meaning| LASTING.contains(&meaning)),
-        None => {
+    let rising = rows.filter(|row| {
+        if let Some(id) = row.id {
+            case::meaning(id, &row.name, spins).is_some_and(|meaning| LASTING.contains(&meaning))
+        } else {
             let statistic = Meaning::of_statistic(&row.name);
             NAMED.contains(&row.name.as_str()) || statistic.is_some_and(|meaning| LASTING.contains(&meaning))
         }

@@ -138,6 +138,10 @@ fn join(mut regions: Vec<Region>, next: Region) -> Vec<Region> {
 }
 
 /// Zones that are slow as a whole, and slow parts in a row that lie in a zone that is not.
+#[expect(
+    clippy::cast_possible_truncation,
+    reason = "shares of the drive's sectors, and indices of its zones"
+)]
 fn slow_regions(record: &Record, geometry: Geometry, long: Duration) -> Vec<Region> {
     let zones = record.zones.zones();
     let count = zones.len().max(1) as u128;

@@ -22,7 +22,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
             (Some(before), Some(after)) if ![before, after].iter().any(|told| tells_counters(told, case.spins())) => {
                 metrics.put("smart.without_counters", 1.0);
             }
-            (Some(_), None) | (Some(_), Some(_)) => {}
+            (Some(_), None | Some(_)) => {}
         }
     }
     if let Some(last) = after.or(before) {

@@ -95,7 +95,7 @@ fn best(counter: &WriteCounter, counted: u64, written: u64, again: u64) -> Optio
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::float_cmp, reason = "tests")]
     use super::*;
 
     fn counter(units: &[u64]) -> WriteCounter {

@@ -1,4 +1,9 @@
-#![allow(clippy::unwrap_used, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::float_cmp,
+    clippy::cast_possible_truncation,
+    reason = "tests"
+)]
 
 use drive::smart::{Attribute, NvmeHealth, Protocol, Snapshot};
 use wire::job::{FaultKind, Phase, Resume};
@@ -468,7 +473,7 @@ fn a_slow_region_is_not_the_zone_curve() {
         metrics(&Case::new(&evidence)).get("pace.slow_bytes").unwrap()
     };
     assert_eq!(fill(0..0), 0.0);
-    assert_eq!(fill(500..503), (3 << 25) as f64);
+    assert_eq!(fill(500..503), f64::from(3 << 25));
 }
 
 #[test]

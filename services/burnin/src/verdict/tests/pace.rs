@@ -356,7 +356,7 @@ fn a_trim_that_takes_its_time_is_neither_a_slow_region_nor_an_outlier() {
             (100 << 22, 1),
             1 << 30,
             0,
-            Duration::from_secs(600),
+            Duration::from_mins(10),
             Duration::from_millis(600),
         );
         ["slow-region", "slow-outliers"].map(|rule| fired(&both(&evidence, &drive), rule))

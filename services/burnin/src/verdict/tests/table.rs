@@ -57,8 +57,8 @@ fn a_drive_that_could_not_be_read_before_is_a_warning_in_both_profiles() {
     for profile in [Profile::Used, Profile::New] {
         for (unreadable, want) in [(None, None), (Some("Input/output error"), WARN)] {
             let case = Case {
-                unreadable,
                 profile,
+                unreadable,
                 ..Case::new(&evidence)
             };
             assert_eq!(fired(&case, "unreadable-before"), want, "{profile:?}");

@@ -34,14 +34,14 @@ pub(super) async fn connect(address: SocketAddr, id: u64, token: &str) -> Result
 /// A masked text message; the mask is zero, so the text stands as it is.
 fn message(text: &str) -> Vec<u8> {
     let mut bytes = vec![0x81];
-    match u16::try_from(text.len()) {
-        Ok(short) if short < 126 => bytes.push(0x80 | short as u8),
-        Ok(length) => {
-            bytes.push(0x80 | 126);
+    match (u8::try_from(text.len()), u16::try_from(text.len())) {
+        (Ok(short @ ..=0x7d), _) => bytes.push(0x80 | short),
+        (_, Ok(length)) => {
+            bytes.push(0x80 | 0x7e);
             bytes.extend(length.to_be_bytes());
         }
-        Err(_) => {
-            bytes.push(0x80 | 127);
+        (_, Err(_)) => {
+            bytes.push(0x80 | 0x7f);
             bytes.extend((text.len() as u64).to_be_bytes());
         }
     }

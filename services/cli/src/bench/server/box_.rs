@@ -110,7 +110,10 @@ impl Box_ {
         let answer = lane
             .post("/api/auth/login", &json!({ "username": "admin", "password": PASSWORD }))
             .await?;
-        made.cookie = answer["token"].as_str().context("no session")?.to_owned();
+        answer["token"]
+            .as_str()
+            .context("no session")?
+            .clone_into(&mut made.cookie);
         Ok(made)
     }
 

@@ -59,6 +59,11 @@ impl Ears {
     }
 
     /// Median, 99th percentile and maximum in milliseconds.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "a share, up to the whole, of how many there are"
+    )]
     pub(super) fn times(&self) -> (f64, f64, f64) {
         let mut times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
         times.sort_unstable();

@@ -87,7 +87,7 @@ impl Job {
                     match again.kept {
                         Kept::Place =>
                             "nothing that stands on the drive tells that it is the one that was read".to_owned(),
-                        _ => lost,
+                        Kept::Nothing | Kept::Begun | Kept::Lost | Kept::Ended | Kept::Unreadable => lost,
                     }
                 ));
                 self.anew(left.as_ref())

@@ -27,7 +27,7 @@ use crate::burn::saved::{Over, Saved};
 use crate::burn::screen::Line;
 
 /// Longest that a formatter may take: the check of a large file system reads a few gigabytes of it.
-const FORMAT_LONGEST: Duration = Duration::from_secs(2 * 3600);
+const FORMAT_LONGEST: Duration = Duration::from_hours(2);
 
 impl Job {
     /// Judges it, formats a good drive, and judges that, too. Also tells whether the burn-in can be gone on with.
@@ -205,7 +205,7 @@ impl Job {
         let expected = self.held.identity;
         let system = self.guard.system;
         let mut identity = || {
-            let number = number.as_ref().map_err(|e| e.to_string())?;
+            let number = number.as_ref().map_err(|error| error.to_string())?;
             let found = sysfs::read_number(&system, *number).ok_or("the drive is gone")?;
             expected.same_drive(&found.identity).map_err(|e| e.to_string())
         };

@@ -374,7 +374,7 @@ impl Job {
             Report::Log { text } => line.say(&text),
             Report::Yield { step } => {
                 own.until(self, step, watch, line, &mut |own| {
-                    self.keep(birth, own, heard(watch, kernel), line)
+                    self.keep(birth, own, heard(watch, kernel), line);
                 });
                 own.stranger = own.stranger.take().or_else(|| self.doubt_by_session(birth, kernel));
                 match own.stranger.clone() {

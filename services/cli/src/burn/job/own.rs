@@ -197,10 +197,18 @@ impl Own {
                     self.after = self.smart(job, step, watch, line);
                     read(self.after.is_some(), job.is_asked())
                 }
-                phase => match Kind::of(phase) {
-                    Some(kind) => self.self_test(job, kind, step, watch, line),
-                    None => PhaseStatus::Skipped,
-                },
+                Phase::SelfTestShort => self.self_test(job, Kind::Short, step, watch, line),
+                Phase::SelfTestExtended => self.self_test(job, Kind::Extended, step, watch, line),
+                Phase::Probe
+                | Phase::Sample
+                | Phase::Write
+                | Phase::Verify
+                | Phase::Seek
+                | Phase::Trim
+                | Phase::TrimCheck
+                | Phase::Scan
+                | Phase::Partition
+                | Phase::Format => PhaseStatus::Skipped,
             };
             if let Some(state) = self.states.get_mut(&step) {
                 state.status = status;
@@ -280,9 +288,10 @@ mod tests {
         .map(Step::from);
         let mut earlier = Own::new(&steps).states;
         for state in earlier.values_mut() {
-            state.status = match state.phase {
-                Phase::SelfTestExtended => PhaseStatus::Interrupted,
-                _ => PhaseStatus::Done,
+            state.status = if state.phase == Phase::SelfTestExtended {
+                PhaseStatus::Interrupted
+            } else {
+                PhaseStatus::Done
             };
         }
         let entry = |step, phase, outcome| SelfTest {

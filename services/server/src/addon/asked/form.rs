@@ -151,7 +151,9 @@ fn numbers(names: &[Name<'_>], data: &Map<String, Value>) -> BTreeMap<String, f6
         };
         let seen = match value {
             Value::Bool(flag) => f64::from(u8::from(*flag)),
-            other => number(other).unwrap_or(0.0),
+            other @ (Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_)) => {
+                number(other).unwrap_or(0.0)
+            }
         };
         numbers.insert((*name).to_owned(), seen);
         let counts = shown.first().or_else(|| all.first());
@@ -172,9 +174,9 @@ fn numbers(names: &[Name<'_>], data: &Map<String, Value>) -> BTreeMap<String, f6
     numbers
 }
 
-fn expected(field: &Field, what: &str, value: &Value) -> Option<String> {
+fn expected(field: &Field, what: &str, value: &Value) -> String {
     let found: String = value.to_string().chars().take(60).collect();
-    Some(format!("field {:?}: expected {what}, found {found}", field.name))
+    format!("field {:?}: expected {what}, found {found}", field.name)
 }
 
 /// Why a calculated field is not what its formula gives.
@@ -186,9 +188,13 @@ fn miscounted(field: &Field, value: &Value, numbers: &BTreeMap<String, f64>) -> 
             if number(value).is_some_and(|sent| (sent - result).abs() <= off) {
                 return None;
             }
-            expected(field, &format!("{result}, which its formula gives"), value)
+            Some(expected(field, &format!("{result}, which its formula gives"), value))
         }
-        Err(error) => expected(field, &format!("nothing: its formula has no result, {error}"), value),
+        Err(error) => Some(expected(
+            field,
+            &format!("nothing: its formula has no result, {error}"),
+            value,
+        )),
     }
 }
 
@@ -197,27 +203,29 @@ fn misfit(field: &Field, value: &Value) -> Option<String> {
     match field.kind.unwrap_or(FieldType::Text) {
         FieldType::Number | FieldType::Range => {
             let Some(number) = number(value) else {
-                return expected(field, "a number", value);
+                return Some(expected(field, "a number", value));
             };
             if let Some(min) = field.min.filter(|min| number < *min) {
-                return expected(field, &format!("at least {min}"), value);
+                return Some(expected(field, &format!("at least {min}"), value));
             }
             if let Some(max) = field.max.filter(|max| number > *max) {
-                return expected(field, &format!("at most {max}"), value);
+                return Some(expected(field, &format!("at most {max}"), value));
             }
             let step = field.step.as_ref().and_then(Value::as_f64);
             let step = step.filter(|step| *step > 0.0)?;
             let from = field.min.unwrap_or(0.0);
             let steps = (number - from) / step;
             if (steps - steps.round()).abs() > STEP_OFF {
-                return expected(field, &format!("steps of {step} from {from}"), value);
+                return Some(expected(field, &format!("steps of {step} from {from}"), value));
             }
             None
         }
         FieldType::Checkbox | FieldType::Toggle => match value {
             Value::Bool(_) => None,
             Value::String(text) if matches!(text.as_str(), "true" | "false" | "on" | "off") => None,
-            _ => expected(field, "true or false", value),
+            Value::Null | Value::Number(_) | Value::String(_) | Value::Array(_) | Value::Object(_) => {
+                Some(expected(field, "true or false", value))
+            }
         },
         FieldType::Select => {
             let options = field.options.as_deref().unwrap_or_default();
@@ -229,26 +237,26 @@ fn misfit(field: &Field, value: &Value) -> Option<String> {
                 }
                 Value::Number(number) => free || options.iter().any(|option| option.value == number.to_string()),
                 Value::Bool(flag) => options.iter().any(|option| option.value == flag.to_string()),
-                _ => false,
+                Value::Null | Value::Array(_) | Value::Object(_) => false,
             };
-            let all = match value {
-                Value::Array(many) => many.iter().all(known),
-                one => known(one),
+            let all = match value.as_array() {
+                Some(many) => many.iter().all(known),
+                None => known(value),
             };
             if all {
                 return None;
             }
             let words: Vec<&str> = options.iter().take(10).map(|option| option.value.as_str()).collect();
-            expected(field, &format!("one of its options {words:?}"), value)
+            Some(expected(field, &format!("one of its options {words:?}"), value))
         }
         FieldType::Text | FieldType::Hidden => match value {
             Value::String(text) if text.len() > TEXT_MAX => {
-                expected(field, &format!("at most {TEXT_MAX} bytes"), value)
+                Some(expected(field, &format!("at most {TEXT_MAX} bytes"), value))
             }
             Value::String(_) | Value::Number(_) | Value::Bool(_) => None,
             // Hidden fields carry what the page puts there.
-            _ if field.kind == Some(FieldType::Hidden) => None,
-            _ => expected(field, "a text", value),
+            Value::Null | Value::Array(_) | Value::Object(_) if field.kind == Some(FieldType::Hidden) => None,
+            Value::Null | Value::Array(_) | Value::Object(_) => Some(expected(field, "a text", value)),
         },
     }
 }

@@ -35,7 +35,7 @@ fn leniently(value: &Value, ticks: bool) -> Value {
             trimmed => trimmed.parse::<f64>().map_or_else(|_| trimmed.into(), Value::from),
         },
         Value::Array(many) => many.iter().map(|one| leniently(one, ticks)).collect(),
-        other => other.clone(),
+        other @ (Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_)) => other.clone(),
     }
 }
 

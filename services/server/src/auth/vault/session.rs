@@ -11,7 +11,7 @@ use super::Vault;
 use crate::clock::Now;
 
 /// How long a session lasts.
-pub const SESSION: Duration = Duration::from_secs(24 * 3600);
+pub const SESSION: Duration = Duration::from_hours(24);
 
 /// Most sessions kept; past it the one that ends first gives way.
 const SESSIONS_MAX: usize = 1000;
@@ -183,7 +183,7 @@ impl Vault {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::unchecked_time_subtraction, reason = "tests")]
     use super::super::tests::{START, later, set, vault};
     use super::*;
 

@@ -17,7 +17,7 @@ use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Method, StatusCode};
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use wire::command::Command;
 use wire::event::{NewEvent, Severity};
 use wire::manifest::Safety;
@@ -281,7 +281,7 @@ fn road(asked: &Asked, form: &Act) -> Result<(Method, String), Refusal> {
 }
 
 /// Query of the proxy.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Through {
     /// Path of the add-on's API, from /api/.

@@ -12,7 +12,7 @@ use http::Method;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use wire::Time;
 
 use super::ask::{only_looks, origin, refuse};
@@ -38,7 +38,7 @@ const LISTS: [&str; 15] = [
 ];
 
 /// Query of a source.
-#[derive(Debug, Default, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Of {
     /// The component that asks.
@@ -119,7 +119,7 @@ fn is_word(text: &str) -> bool {
 fn path(source: &str, of: &Of) -> Result<String, Refusal> {
     let mut query: Vec<String> = Vec::new();
     let mut ask = |key: &str, value: &Option<String>| {
-        query.extend(value.as_ref().map(|value| format!("{key}={}", encoded(value))))
+        query.extend(value.as_ref().map(|value| format!("{key}={}", encoded(value))));
     };
     let path = match source {
         "active_jobs" => "/api/jobs/active",
@@ -181,7 +181,7 @@ fn read(source: &str, of: &Of, body: &[u8]) -> Result<Source, Refusal> {
     let list = match &value {
         Value::Array(items) => Some(items.clone()),
         Value::Object(map) => LISTS.iter().find_map(|key| map.get(*key)?.as_array().cloned()),
-        _ => None,
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => None,
     };
     let found = |items, value| Source {
         source: source.to_owned(),

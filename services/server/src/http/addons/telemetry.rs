@@ -14,7 +14,6 @@ use serde::Deserialize;
 use serde_json::Value;
 use tokio::sync::watch;
 use tokio::time::Interval;
-use utoipa::IntoParams;
 
 use super::registry::find;
 use crate::app::{App, Hearing};
@@ -28,7 +27,7 @@ use crate::hub::{Hub, Telemetry};
 const CHUNK: usize = 64 * 1024;
 
 /// Query of the stream.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Of {
     /// Frames of this job alone, and those that name none: their payload's `job_id`.

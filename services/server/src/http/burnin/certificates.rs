@@ -166,7 +166,9 @@ pub(super) async fn check(
     let remembered = certificate::revoke::remembered(app.certificates()?);
     let name = format!("{}, this box", app.hub(|hub| Hub::name(hub).to_owned()));
     let own: BTreeSet<Fingerprint> = remembered.values().map(|(key, _)| *key).collect();
-    own.into_iter().for_each(|key| trust.add(key, &name));
+    for key in own {
+        trust.add(key, &name);
+    }
     let now = app.clock.now().wall;
     let check = move || certificate::check(&request.text, &trust, now, Revocations::Of(&remembered));
     Ok(Json(blocking(check).await?))

@@ -8,7 +8,6 @@ use axum::extract::{Path, Query, State};
 use http::StatusCode;
 use serde::Deserialize;
 use serde_json::Value;
-use utoipa::IntoParams;
 use wire::JobId;
 use wire::boxes::Told;
 use wire::command::{Answer, Command};
@@ -26,7 +25,7 @@ use crate::hub::{Input, Sample};
 use crate::tables::{JOB_LOG, JOB_LOG_MAX};
 
 /// Query of the list of jobs.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Of {
     /// Jobs of this drive alone, all that are kept of it: its id, or its serial number.

@@ -179,9 +179,9 @@ pub(in crate::http) fn finish(mut doc: OpenApi) -> OpenApi {
                     }
                     // OpenAPI wants one, and what was asked for needs no words.
                     RefOr::T(response) if response.description.is_empty() => {
-                        "As asked".clone_into(&mut response.description)
+                        "As asked".clone_into(&mut response.description);
                     }
-                    _ => {}
+                    RefOr::T(_) | RefOr::Ref(_) => {}
                 }
             }
             if let Some(RefOr::T(limited)) = operation.responses.responses.get_mut("429") {

@@ -15,7 +15,7 @@ use health::tables::{Drive, Point};
 use health::trend;
 use serde::Deserialize;
 use serde_json::json;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use wire::Time;
 use wire::event::{NewEvent, Severity};
 
@@ -44,7 +44,7 @@ const DAYS: u32 = 30;
 const DAYS_MAX: u32 = 400;
 
 /// Which drives, values and times are meant.
-#[derive(Debug, Default, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Of {
     /// Host name; `this box` for the box's own drives.

@@ -75,6 +75,7 @@ async fn counters(app: &App) -> Result<Counters, Refusal> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::float_cmp, reason = "tests")]
     use super::*;
 
     #[test]

@@ -9,7 +9,6 @@ use health::reading::plain_serial;
 use health::tables::Host;
 use serde::Deserialize;
 use serde_json::json;
-use utoipa::IntoParams;
 use wire::event::{NewEvent, Severity};
 
 use crate::app::App;
@@ -23,7 +22,7 @@ use crate::http::told::zfs::{
 };
 
 /// Which host is meant.
-#[derive(Debug, Default, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct OfHost {
     /// Host name; all hosts where it is not said.

@@ -18,7 +18,7 @@ use crate::http::task::blocking;
 use crate::life::backup::{self, Held, Spool};
 
 /// Longest time for a backup to arrive, from who goes on sending: the longest one by a line of a megabit and a half.
-pub(in crate::http) const ARRIVAL: Duration = Duration::from_secs(3600);
+pub(in crate::http) const ARRIVAL: Duration = Duration::from_hours(1);
 
 /// Held by who makes, brings or puts back a backup.
 pub(super) type Seat = OwnedMutexGuard<()>;

@@ -245,6 +245,10 @@ async fn brought(app: &App, request: Request) -> Result<(Option<Held>, BTreeMap<
 }
 
 /// Why a form was not read.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "whatever else is wrong with a form, its own words say it"
+)]
 fn odd(error: multer::Error) -> Refusal {
     match error {
         multer::Error::FieldSizeExceeded { limit, field_name } => {

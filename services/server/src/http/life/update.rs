@@ -13,7 +13,7 @@ use http_body_util::BodyExt;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::Instant;
-use utoipa::{IntoParams, ToSchema};
+use utoipa::ToSchema;
 use wire::event::{NewEvent, Severity};
 use wire::supervisor::Request as Order;
 use wire::update::{Answer, HEAD_MAX, SlotState, UpdateFetch, UpdateNeeds, UpdateState, UpdateView, UpdateWritten};
@@ -28,14 +28,14 @@ use crate::http::people::person::Person;
 use crate::update::{Incoming, Owner, Pace};
 
 /// Longest time for a head or a chunk to arrive.
-const ARRIVAL: Duration = Duration::from_secs(120);
+const ARRIVAL: Duration = Duration::from_mins(2);
 /// Longest silence while a whole bundle comes.
-const SILENCE: Duration = Duration::from_secs(60);
+const SILENCE: Duration = Duration::from_mins(1);
 /// Bytes of a chunk.
 const CHUNK: usize = 1 << 20;
 
 /// Query of [`begin`] and [`take`].
-#[derive(Debug, Default, Deserialize, IntoParams)]
+#[derive(Debug, Default, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Asked {
     /// Also when it is older than what runs.
@@ -66,10 +66,12 @@ fn query(asked: Result<Query<Asked>, QueryRejection>) -> Result<Asked, Refusal> 
 fn written(answer: Answer) -> Result<Answered<UpdateWritten>, Refusal> {
     match answer {
         Answer::Finished { slot, version } => Ok(Answered(UpdateWritten { slot, version })),
-        other => Err(
-            Refusal::new("writer-odd", 502, "The answer of the box's writer was not understood")
-                .with(format!("{other:?}")),
-        ),
+        other @ (Answer::Begun(_) | Answer::Taken { .. } | Answer::Refused { .. }) => {
+            Err(
+                Refusal::new("writer-odd", 502, "The answer of the box's writer was not understood")
+                    .with(format!("{other:?}")),
+            )
+        }
     }
 }
 

@@ -8,7 +8,6 @@ use axum::extract::{Path, Query, State};
 use notify::engine::Alert;
 use serde::Deserialize;
 use serde_json::json;
-use utoipa::IntoParams;
 use wire::event::{NewEvent, Severity};
 
 use crate::app::App;
@@ -17,7 +16,7 @@ use crate::http::doc::{LoggedIn, Stored};
 use crate::http::people::person::Person;
 
 /// Which alerts.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Open {
     /// Only those that nobody has acknowledged.

@@ -7,7 +7,6 @@ use axum::extract::rejection::QueryRejection;
 use axum::extract::{Query, State};
 use notify::engine::Delivery;
 use serde::Deserialize;
-use utoipa::IntoParams;
 
 use crate::app::App;
 use crate::http::Refusal;
@@ -18,7 +17,7 @@ use crate::http::people::person::Person;
 const HISTORY_MAX: usize = 500;
 
 /// Which lines of the history.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Which {
     /// How many, the newest first; 1 to 500, 50 without it.

@@ -20,7 +20,6 @@ use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
-use utoipa::IntoParams;
 use wire::JobId;
 use wire::drive::Drive;
 use wire::job::Job;
@@ -36,7 +35,7 @@ use crate::message::{About, Message};
 pub(in crate::http) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
 /// How often the session is looked at again, and longest wait for a chunk to be taken.
-pub(in crate::http) const RECHECK: Duration = Duration::from_secs(60);
+pub(in crate::http) const RECHECK: Duration = Duration::from_mins(1);
 
 /// How long a browser waits before it comes back, in milliseconds.
 pub(in crate::http) const RETRY: &str = "retry: 2000\n\n";
@@ -54,7 +53,7 @@ pub(in crate::http) const AHEAD: usize = 32;
 const PAGE: usize = 1000;
 
 /// Query of the stream.
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(crate) struct From {
     /// Events after this number are sent first.

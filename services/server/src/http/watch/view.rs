@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{Query, State};
 use serde::Deserialize;
-use utoipa::IntoParams;
 use wire::Event;
 use wire::boxes::BoxView;
 use wire::frame::LogLine;
@@ -35,7 +34,7 @@ pub(super) async fn log(State(app): State<Arc<App>>, _: Person) -> Json<Vec<LogL
 }
 
 /// Query of [`events`].
-#[derive(Debug, Deserialize, IntoParams)]
+#[derive(Debug, Deserialize, utoipa::IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct Window {
     /// Only events after this number.

@@ -149,11 +149,13 @@ impl Error {
     /// What is wrong with rows; what failed below them counts more than that they end there.
     fn rows(path: &Path) -> impl FnOnce(row::Bad) -> Self {
         let below = |cause: &io::Error| {
-            cause.raw_os_error().is_some() || cause.get_ref().is_some_and(|inner| inner.is::<seal::Error>())
+            cause.raw_os_error().is_some() || cause.get_ref().is_some_and(|cause| cause.is::<seal::Error>())
         };
         move |bad| match bad {
             row::Bad::Short { cause, .. } if below(&cause) => Self::of(path)(cause),
-            bad => Self::Rows(bad),
+            bad @ (row::Bad::Short { .. } | row::Bad::Long { .. } | row::Bad::Table { .. } | row::Bad::Trailing) => {
+                Self::Rows(bad)
+            }
         }
     }
 }
@@ -347,7 +349,9 @@ mod tests {
     /// Rows as the agent gives them.
     fn rows(of: &[Row]) -> Held {
         let mut spool = Spool::new(Path::new("/"), ROWS_MAX).unwrap();
-        of.iter().for_each(|row| row::write(&mut spool, row).unwrap());
+        for row in of {
+            row::write(&mut spool, row).unwrap();
+        }
         row::end(&mut spool).unwrap();
         spool.finish()
     }

@@ -287,7 +287,7 @@ impl<R: Read> Read for Opener<R> {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
     use super::*;
 
     fn seal_all(clear: &[u8]) -> Vec<u8> {

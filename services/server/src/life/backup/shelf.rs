@@ -196,7 +196,7 @@ impl Shelf {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::cast_possible_wrap, reason = "tests")]
     use std::io::{Read, Write};
 
     use super::super::Spool;
