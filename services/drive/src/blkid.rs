@@ -158,14 +158,13 @@ impl<'f> Probe<'f> {
         nix::errno::Errno::clear();
         // SAFETY: `raw` is a live probe with its device set. The list belongs to the probe and lives until its next use.
         let list = unsafe { sys::blkid_probe_get_partitions(self.raw.as_ptr()) };
+        // Of a table that could not be read to its end nobody knows what it names; libblkid lists what it came to, or nothing.
+        let error = io::Error::last_os_error();
+        if is_the_drives(&error) {
+            return Err(error);
+        }
         if list.is_null() {
-            // Of a table that could not be read nobody knows what it names.
-            let error = io::Error::last_os_error();
-            return if is_the_drives(&error) {
-                Err(error)
-            } else {
-                Ok(Vec::new())
-            };
+            return Ok(Vec::new());
         }
         // SAFETY: `list` is not null and belongs to the live probe.
         let count = unsafe { sys::blkid_partlist_numof_partitions(list) };

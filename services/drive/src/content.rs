@@ -3,6 +3,7 @@
 //! [`look`] reads through an `O_RDONLY` descriptor (never `O_DIRECT`: libblkid reads unaligned) and may block as long as
 //! the drive does; callers use [`crate::probe`], which puts it into a child.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
@@ -84,26 +85,40 @@ fn salvaged(
         salvage.failed(0..size.min(START as u64));
     }
     let mut unseen = Vec::new();
-    let mut take = |salvage: &mut Salvage, number, start, size| -> io::Result<()> {
-        if !salvage.take(from, start, size)? {
+    let mut seen = |number: u32, whole: bool| {
+        if !whole {
             unseen.push(Member {
                 partition: number,
                 kind: ContentKind::Unseen,
             });
         }
-        Ok(())
     };
-    take(&mut salvage, 0, 0, size)?;
-    // A partition table that can be read names further places.
+    seen(0, salvage.take(from, 0, size)?);
+    // A partition table that can be read names further places, and there may be a further table in one of them.
     let mbr = if is_start_bad { Mbr::Lost } else { Mbr::Counts };
-    let partitions = mbr.partitions(&mut Probe::new(salvage.copy(), 0, 0, sector)?)?;
-    for partition in partitions {
-        if partition
-            .start
-            .checked_add(partition.size)
-            .is_some_and(|end| end <= size)
+    let mut taken = BTreeSet::new();
+    loop {
+        let mut partitions = mbr.partitions(&mut Probe::new(salvage.copy(), 0, 0, sector)?)?;
+        partitions.retain(|partition| taken.insert((partition.start, partition.size)));
+        if partitions.is_empty() {
+            break;
+        }
+        for Partition {
+            number,
+            start,
+            size: long,
+            extended,
+            ..
+        } in partitions
         {
-            take(&mut salvage, partition.number, partition.start, partition.size)?;
+            if start.checked_add(long).is_none_or(|end| end > size) {
+                continue;
+            }
+            let whole = match extended {
+                true => salvage.chain(from, start..start + long, sector)?,
+                false => salvage.take(from, start, long)?,
+            };
+            seen(number, whole);
         }
     }
     let mut look = try_look(salvage.copy(), size, sector, mbr)?;

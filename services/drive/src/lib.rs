@@ -31,6 +31,7 @@ pub mod blkid;
 pub mod child;
 pub mod company;
 pub mod content;
+mod extended;
 pub mod guard;
 pub mod identity;
 pub mod kernel_log;

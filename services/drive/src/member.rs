@@ -40,7 +40,8 @@ pub enum ContentKind {
     DeviceMapper,
     /// Member of a pool or an array that has no row of its own.
     Pool,
-    /// An end of the disk or a partition that could not be looked at, because bad places took all the time: it may be any of these.
+    /// An end of the disk or a partition that could not be looked at, because bad places took all the time, or the table in it could not be
+    /// read: it may be any of these.
     Unseen,
 }
 

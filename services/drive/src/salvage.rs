@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use nix::sys::memfd::{MFdFlags, memfd_create};
 
 use crate::content::is_the_drives;
+use crate::extended;
 
 /// Bytes at the beginning of a disk or partition in which signatures stand. Source: the last place of LUKS2's second header.
 const HEAD: u64 = (4 << 20) + (64 << 10);
@@ -123,6 +124,34 @@ impl Salvage {
             false => [self.take_end(from, head, false)?, self.take_end(from, tail, true)?],
         };
         Ok(looked == [true; 2])
+    }
+
+    /// Copies the tables of the extended partition in `range`, which lie anywhere in it, one after the other. Answers whether the chain
+    /// was followed to its end: behind a table that cannot be read there may be partitions that nobody knows of.
+    ///
+    /// # Errors
+    /// As [`Self::take`].
+    pub(crate) fn chain(&mut self, from: &impl Source, range: Range<u64>, sector: u32) -> io::Result<bool> {
+        let mut at = range.start;
+        for _ in 0..extended::LINKS_MAX {
+            let began = from.now();
+            let page = at - at % GRAIN..(at - at % GRAIN + GRAIN).min(range.end);
+            if began >= self.until || page.end < at + extended::TABLE as u64 {
+                return Ok(false);
+            }
+            self.piece(from, page.clone(), began)?;
+            if self.after_bad(at) > at {
+                return Ok(false);
+            }
+            let mut table = [0; extended::TABLE];
+            self.copy.read_exact_at(&mut table, at)?;
+            let next = extended::next(&table).and_then(|sectors| range.start.checked_add(sectors * u64::from(sector)));
+            match next.filter(|next| range.contains(next)) {
+                Some(next) => at = next,
+                None => return Ok(true),
+            }
+        }
+        Ok(false)
     }
 
     fn take_end(&mut self, from: &impl Source, range: Range<u64>, backwards: bool) -> io::Result<bool> {

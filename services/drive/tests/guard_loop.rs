@@ -18,7 +18,7 @@ use wire::Bytes;
 /// A loop device over a file; detached when dropped.
 struct Loop {
     node: PathBuf,
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
 }
 
 impl Loop {
@@ -51,7 +51,7 @@ impl Loop {
         };
         Some(Loop {
             node: PathBuf::from(String::from_utf8(output.stdout).unwrap().trim()),
-            _dir: dir,
+            dir,
         })
     }
 
@@ -59,6 +59,14 @@ impl Loop {
         sysfs::read(&System::default(), self.node.file_name().unwrap().to_str().unwrap())
             .unwrap()
             .identity
+    }
+
+    /// Leaves only so many bytes behind it: from there on nothing can be read, and what the kernel remembers is forgotten.
+    fn cut(&self, bytes: u64) {
+        let image = File::options().write(true).open(self.dir.path().join("image")).unwrap();
+        image.set_len(bytes).unwrap();
+        let node = File::open(&self.node).unwrap();
+        nix::fcntl::posix_fadvise(&node, 0, 0, nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED).unwrap();
     }
 
     fn open(&self, lose: &[ContentKind]) -> Result<drive::guard::Opened, Refusal> {
@@ -340,8 +348,8 @@ fn a_loop_device_over_a_drive_is_refused_and_names_that() {
 #[test]
 fn a_loop_device_over_the_file_of_another_one_is_refused_and_names_that() {
     let Some(device) = Loop::new(&[], "") else { return };
-    let linked = device._dir.path().join("linked");
-    std::fs::hard_link(device._dir.path().join("image"), &linked).unwrap();
+    let linked = device.dir.path().join("linked");
+    std::fs::hard_link(device.dir.path().join("image"), &linked).unwrap();
     let refused = refused_over(&linked);
     assert_eq!(refused.0, "loop-backing", "{}", refused.1);
     let other = device.node.file_name().unwrap().to_str().unwrap();
@@ -398,18 +406,48 @@ fn members_are_refused_unless_the_plan_names_them() {
 fn a_member_with_an_unreadable_end_is_still_a_member() {
     let luks = "echo pw | cryptsetup -q luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 $F";
     let Some(device) = Loop::new(&[], luks) else { return };
-    let image = device._dir.path().join("image");
-    File::options()
-        .write(true)
-        .open(image)
-        .unwrap()
-        .set_len((64 << 20) - (64 << 10))
-        .unwrap();
+    device.cut((64 << 20) - (64 << 10));
     let mut end = [0; 512];
     let file = File::open(&device.node).unwrap();
     let read = std::os::unix::fs::FileExt::read_exact_at(&file, &mut end, (64 << 20) - 512);
     assert!(read.is_err(), "the end of the device can be read");
     drop(file);
+    let (kind, reason) = device.refused();
+    assert_eq!(kind, "luks", "{reason}");
+}
+
+/// An MBR with an extended partition, whose second logical one is LUKS.
+const CHAINED: &str = "printf 'label: dos\nstart=2048, size=2048, type=83\nstart=16384, size=106496, type=5\nstart=18432, size=2048, type=83\nstart=65536, size=16384, type=83\n' | sfdisk -q --no-tell-kernel $F
+truncate -s 8M $F.inner
+echo pw | cryptsetup -q luksFormat --type luks1 --pbkdf-force-iterations 1000 $F.inner
+dd if=$F.inner of=$F bs=512 seek=65536 conv=notrunc status=none";
+
+/// The chain of an extended partition stands in the middle of the disk: where it breaks, what the table names is not known, which is
+/// not the same as nothing.
+#[test]
+fn a_table_that_cannot_be_read_to_its_end_is_not_none() {
+    let Some(device) = Loop::new(&[], CHAINED) else { return };
+    let entries = || {
+        let file = File::open(&device.node).unwrap();
+        let mut probe = drive::blkid::Probe::new(&file, 0, 64 << 20, 512).unwrap();
+        probe.partitions().map(|all| all.len())
+    };
+    assert_eq!(entries().unwrap(), 4);
+    device.cut(16 << 20);
+    let error = entries().unwrap_err();
+    assert_eq!(error.raw_os_error(), Some(libc::EIO), "{error}");
+    // Of the logical ones nobody knows what they are.
+    let (kind, reason) = device.refused();
+    assert_eq!(kind, "unseen-member", "{reason}");
+}
+
+/// That the end of the disk cannot be read hides no member of a logical partition.
+#[test]
+fn a_member_in_a_logical_partition_is_seen_beside_an_unreadable_end() {
+    let Some(device) = Loop::new(&[], CHAINED) else { return };
+    let (kind, reason) = device.refused();
+    assert_eq!(kind, "luks", "{reason}");
+    device.cut((64 << 20) - (64 << 10));
     let (kind, reason) = device.refused();
     assert_eq!(kind, "luks", "{reason}");
 }
@@ -468,7 +506,7 @@ fn a_device_that_another_process_has_open_for_writing_is_refused_and_one_that_is
         return;
     };
     // A container has nodes of its own.
-    let elsewhere = device._dir.path().join("disk");
+    let elsewhere = device.dir.path().join("disk");
     let minor = device.node.to_str().unwrap().trim_start_matches("/dev/loop");
     assert!(run("sh", &["-c", &format!("mknod \"$0\" b 7 {minor}")], &elsewhere));
     let mut nodes = vec![device.node.as_path(), elsewhere.as_path()];
@@ -508,7 +546,7 @@ fn what_was_put_there_behind_the_kernels_back_is_seen() {
     assert!(run(
         "mkfs.ext4",
         &["-q", "-F", "-L", "photos"],
-        &device._dir.path().join("image")
+        &device.dir.path().join("image")
     ));
     let look = guard(true).look_again(&opened.file, &device.identity(), &[]).unwrap();
     assert!(look.content.words().contains("photos"), "{:?}", look.content);

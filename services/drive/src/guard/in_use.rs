@@ -184,7 +184,7 @@ impl std::fmt::Display for InUse {
                 kind: ContentKind::Unseen,
             } => write!(
                 f,
-                "{what} has bad sectors that take so long that nobody could look whether it belongs to something"
+                "{what} has bad sectors, so that nobody could look whether something in it belongs to something larger"
             ),
             InUse::Member { what, kind } => {
                 write!(f, "{what} is a {}; its other parts would lose it, too", kind.words())
