@@ -1,5 +1,7 @@
 //! Command line and environment of `kiln-agent`.
 
+#![expect(clippy::doc_markdown, reason = "clap prints these as they stand")]
+
 use std::path::PathBuf;
 
 use clap::Parser;
@@ -7,11 +9,11 @@ use link::{Endpoint, Fingerprint, Trust};
 
 /// Burn-in agent: watches the drives of this machine, burns them in when a person armed it, tells a server.
 ///
-/// The token comes from `VIGIL_ADDON_TOKEN`, or from the file `agent-token` in `CREDENTIALS_DIRECTORY`.
+/// The token comes from VIGIL_ADDON_TOKEN, or from the file `agent-token` in CREDENTIALS_DIRECTORY.
 #[derive(Debug, Parser)]
 #[command(name = "kiln-agent", version)]
 pub struct Options {
-    /// The server: http://HOST:PORT, https://HOST:PORT or <unix:/PATH>
+    /// The server: http://HOST:PORT, https://HOST:PORT or unix:/PATH
     #[arg(long, env = "VIGIL_SERVER_URL", required_unless_present = "legacy_server")]
     server: Option<Endpoint>,
     /// The name that existing add-ons read the server's address from
@@ -72,7 +74,7 @@ pub struct Options {
 }
 
 impl Options {
-    /// The server: by flag or `VIGIL_SERVER_URL`, else by `VIGIL_URL`. `None` only where the parser was not asked.
+    /// The server: by flag or VIGIL_SERVER_URL, else by VIGIL_URL. `None` only where the parser was not asked.
     pub fn server(&self) -> Option<Endpoint> {
         let trust = match (self.fingerprint, &self.ca) {
             (Some(fingerprint), _) => Trust::Fingerprint(fingerprint),

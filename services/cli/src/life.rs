@@ -1,5 +1,7 @@
 //! `kiln backup`, `kiln restore`, `kiln debug-bundle`: what the dashboard's page does, for scripts.
 
+#![expect(clippy::doc_markdown, reason = "clap prints these as they stand")]
+
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Seek, Write};
 use std::os::unix::fs::OpenOptionsExt;
@@ -20,7 +22,7 @@ pub struct BackupArgs {
     /// Where the backup goes; a file that is there is not replaced.
     #[arg(long, short)]
     out: PathBuf,
-    /// File with the passphrase in its first line; without it `KILN_PASSPHRASE`, else it is asked for, twice.
+    /// File with the passphrase in its first line; without it KILN_PASSPHRASE, else it is asked for, twice.
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
 }
@@ -32,7 +34,7 @@ pub struct RestoreArgs {
     remote: RemoteArgs,
     /// The backup.
     file: PathBuf,
-    /// File with the passphrase in its first line; without it `KILN_PASSPHRASE`, else it is asked for.
+    /// File with the passphrase in its first line; without it KILN_PASSPHRASE, else it is asked for.
     #[arg(long, value_name = "FILE")]
     passphrase_file: Option<PathBuf>,
     /// Replace everything that the box keeps, without asking.

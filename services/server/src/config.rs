@@ -1,5 +1,7 @@
 //! The command line and the environment.
 
+#![expect(clippy::doc_markdown, reason = "clap prints these as they stand")]
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 
@@ -51,7 +53,7 @@ pub struct Config {
         hide_env_values = true
     )]
     pub alert_urls: String,
-    /// Address under which people reach this box, for links in alerts; without it <http://NAME.local>.
+    /// Address under which people reach this box, for links in alerts; without it http://NAME.local.
     #[arg(long, value_name = "URL", env = "KILN_URL", default_value = "")]
     pub url: String,
     /// Certificates in PEM that are trusted beside Mozilla's when alerts are sent.
@@ -60,7 +62,7 @@ pub struct Config {
     /// Port to listen on when --listen is not given.
     #[arg(long, hide = true, env = "PORT")]
     port: Option<u16>,
-    /// User name for `ADMIN_PASSWORD`.
+    /// User name for ADMIN_PASSWORD.
     #[arg(long, hide = true, env = "ADMIN_USER", default_value = "admin")]
     admin_user: String,
     /// Password with which an unclaimed box claims itself.

@@ -74,7 +74,7 @@ impl Geometry {
         u64::from(self.sector) / 512
     }
 
-    /// 64-bit words in so many logical sectors.
+    /// 64-bit words in so many logical sectors; of a trim nobody uses them.
     #[expect(clippy::cast_possible_truncation, reason = "what is moved at once fits a buffer")]
     pub(crate) fn words(self, sectors: u64) -> usize {
         (sectors * u64::from(self.sector)) as usize / 8

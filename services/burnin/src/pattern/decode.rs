@@ -78,7 +78,6 @@ pub(super) fn decode(pattern: &Pattern, data: &[u64], unit: u64, pass: u8) -> Op
     })
 }
 
-/// The slot of the base block that a unit is made from.
 /// The unit and pass that a majority of the words name.
 fn whose(pattern: &Pattern, data: &[u64]) -> Option<(u64, u8)> {
     (0..SLOTS).find_map(|slot| {

@@ -234,7 +234,7 @@ pub enum Report {
         phase: Phase,
         /// Where it goes on in that step; 0 for a fresh start.
         from: Bytes,
-        /// Kernel of the pattern, and the way to the drive: "avx512, `io_uring` 4 × 512 KiB".
+        /// Kernel of the pattern, and the way to the drive: `avx512, io_uring 4 × 512 KiB`.
         engine: String,
     },
     /// A step began, maybe once more where steps repeat.

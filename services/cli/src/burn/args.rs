@@ -1,5 +1,7 @@
 //! The command line of `kiln burn`.
 
+#![expect(clippy::doc_markdown, reason = "clap prints these as they stand")]
+
 use std::path::PathBuf;
 
 use burnin::verdict::Profile;
@@ -68,7 +70,7 @@ pub struct Args {
     /// Go on with a burn-in that was interrupted.
     #[arg(long)]
     pub resume: bool,
-    /// Where progress is kept for --resume [default: $`XDG_STATE_HOME/kiln` or ~/.local/state/kiln].
+    /// Where progress is kept for --resume [default: $XDG_STATE_HOME/kiln or ~/.local/state/kiln].
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
 }
@@ -76,7 +78,7 @@ pub struct Args {
 /// How to reach the drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum IoWay {
-    /// `io_uring`, where the kernel has it.
+    /// io_uring, where the kernel has it.
     Uring,
     /// pread and pwrite.
     Sync,

@@ -5,6 +5,8 @@
 //! cannot be read, and a result that cannot be written). Whether a certificate was revoked is known where it was signed alone: here ([`crate::seals`]), or at the box
 //! that `--box` names.
 
+#![expect(clippy::doc_markdown, reason = "clap prints these as they stand")]
+
 mod ask;
 
 use std::fs;
@@ -51,7 +53,7 @@ enum Command {
         /// Write the signed file here.
         #[arg(long, value_name = "OUT")]
         json: Option<PathBuf>,
-        /// Where `kiln burn` keeps what it signed and revoked [default: $`XDG_STATE_HOME/kiln` or ~/.local/state/kiln].
+        /// Where `kiln burn` keeps what it signed and revoked [default: $XDG_STATE_HOME/kiln or ~/.local/state/kiln].
         #[arg(long, value_name = "DIR")]
         state: Option<PathBuf>,
     },
@@ -68,10 +70,10 @@ struct Verify {
     /// As one JSON object on standard output.
     #[arg(long)]
     json: bool,
-    /// Where `kiln burn` keeps what it signed and revoked [default: $`XDG_STATE_HOME/kiln` or ~/.local/state/kiln].
+    /// Where `kiln burn` keeps what it signed and revoked [default: $XDG_STATE_HOME/kiln or ~/.local/state/kiln].
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// Asks this box, too, whether it revoked it: <http://ADDRESS> or <https://ADDRESS>.
+    /// Asks this box, too, whether it revoked it: http://ADDRESS or https://ADDRESS.
     #[arg(long = "box", value_name = "URL")]
     url: Option<Uri>,
     #[command(flatten)]

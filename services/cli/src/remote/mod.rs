@@ -9,6 +9,8 @@
 //! by a file (`--ca`). Without either nothing is sent, and the fingerprint that was met is told, to be compared. Tested
 //! against the real server in `tests/remote.rs`.
 
+#![expect(clippy::doc_markdown, reason = "clap prints these as they stand")]
+
 mod tls;
 
 use std::env::VarError;
@@ -49,7 +51,7 @@ const READ_WITHIN: Duration = Duration::from_mins(1);
 /// Which box, and how one gets in.
 #[derive(Clone, Debug, clap::Args)]
 pub struct RemoteArgs {
-    /// The box: <http://ADDRESS> or <https://ADDRESS>.
+    /// The box: http://ADDRESS or https://ADDRESS.
     #[arg(long = "box", value_name = "URL", env = "KILN_BOX")]
     pub url: Uri,
     #[command(flatten)]
@@ -68,7 +70,7 @@ pub struct Access {
     /// User name.
     #[arg(long, default_value = "admin", env = "KILN_USER")]
     pub user: String,
-    /// File with the password in its first line; without it `KILN_PASSWORD`, else it is asked for.
+    /// File with the password in its first line; without it KILN_PASSWORD, else it is asked for.
     #[arg(long, value_name = "FILE")]
     pub password_file: Option<PathBuf>,
 }

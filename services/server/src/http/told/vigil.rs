@@ -19,7 +19,7 @@ fn booked(at: Time) -> String {
     at.strftime("%Y-%m-%d %H:%M:%S").to_string()
 }
 
-/// `HDD`, `SSD`, NVMe, or `Unknown` where the drive does not say.
+/// `HDD`, `SSD`, `NVMe`, or `Unknown` where the drive does not say.
 fn drive_type(drive: &Drive) -> &'static str {
     match (drive.reading.protocol, drive.reading.medium) {
         (Protocol::Nvme, _) => "NVMe",
@@ -96,7 +96,7 @@ pub(crate) struct DriveHealthRow {
     serial_number: String,
     /// Its model.
     model_name: String,
-    /// `HDD`, `SSD`, NVMe or `Unknown`.
+    /// `HDD`, `SSD`, `NVMe` or `Unknown`.
     drive_type: &'static str,
     /// `HEALTHY`, `WARNING`, `CRITICAL` or `UNKNOWN`.
     overall_health: &'static str,
@@ -229,7 +229,7 @@ pub(crate) struct OneDriveAttributes {
     /// Its model.
     #[schema(required)]
     model_name: Option<String>,
-    /// `HDD`, `SSD`, NVMe or `Unknown`.
+    /// `HDD`, `SSD`, `NVMe` or `Unknown`.
     #[schema(required)]
     drive_type: Option<&'static str>,
     /// Its own word.
@@ -278,7 +278,7 @@ pub(crate) struct DriveWearRow {
     serial_number: String,
     /// Its model.
     model_name: String,
-    /// `HDD`, `SSD`, NVMe or `Unknown`.
+    /// `HDD`, `SSD`, `NVMe` or `Unknown`.
     drive_type: &'static str,
     /// Percent. Of platters it is weighed from hours and counters, and no verdict is made of it.
     percentage: f64,
