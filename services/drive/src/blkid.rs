@@ -40,8 +40,18 @@ pub struct Partition {
     pub size: u64,
     /// Name in a GPT.
     pub name: Option<String>,
+    /// Its kind, as the table tells it: a GUID in lower case, or an MBR's byte as `0x8e`.
+    pub kind: Option<String>,
     /// Whether it is an MBR's extended partition, which only holds others.
     pub extended: bool,
+}
+
+impl Partition {
+    /// How many bytes of it are on a device of `size` bytes; `None` where it begins beyond, or has none.
+    pub fn within(&self, size: u64) -> Option<u64> {
+        let room = size.checked_sub(self.start)?;
+        Some(room.min(self.size)).filter(|bytes| *bytes > 0)
+    }
 }
 
 /// Most partitions that are looked at: GPT's usual table has 128 entries.
@@ -94,7 +104,7 @@ impl<'f> Probe<'f> {
             return Err(failed("taking the device"));
         }
         // SAFETY: `raw` is a live probe; any number is accepted.
-        if sector > 512 && unsafe { sys::blkid_probe_set_sectorsize(raw.as_ptr(), sector) } != 0 {
+        if unsafe { sys::blkid_probe_set_sectorsize(raw.as_ptr(), sector.max(512)) } != 0 {
             return Err(failed("setting the sector size"));
         }
         Ok(probe)
@@ -175,7 +185,7 @@ impl<'f> Probe<'f> {
             if entry.is_null() {
                 continue;
             }
-            // SAFETY: `entry` is not null and belongs to `list`, for this and the next four.
+            // SAFETY: `entry` is not null and belongs to `list`, for this and the next five.
             let number = unsafe { sys::blkid_partition_get_partno(entry) };
             // SAFETY: as above.
             let start = unsafe { sys::blkid_partition_get_start(entry) };
@@ -187,6 +197,12 @@ impl<'f> Probe<'f> {
             let name = unsafe { sys::blkid_partition_get_name(entry) };
             // SAFETY: libblkid gives a NUL-terminated text, or null, that lives as long as the list.
             let name = unsafe { owned(name) };
+            // SAFETY: as for the entry.
+            let kind = unsafe { sys::blkid_partition_get_type_string(entry) };
+            // SAFETY: as for the name.
+            let guid = unsafe { owned(kind) };
+            // SAFETY: as for the entry.
+            let byte = unsafe { sys::blkid_partition_get_type(entry) };
             // libblkid counts partitions in sectors of 512 bytes, whatever the device's are.
             let bytes = |sectors: i64| u64::try_from(sectors).ok().and_then(|n| n.checked_mul(512));
             if let (Ok(number), Some(start), Some(size)) = (u32::try_from(number), bytes(start), bytes(size)) {
@@ -195,6 +211,7 @@ impl<'f> Probe<'f> {
                     start,
                     size,
                     name,
+                    kind: guid.or_else(|| (byte > 0).then(|| format!("{byte:#04x}"))),
                     extended,
                 });
             }

@@ -14,6 +14,7 @@ use wire::drive::{Content, Signature};
 
 use crate::blkid::{Outcome, Partition, Probe, Values};
 pub use crate::member::{ContentKind, Member};
+use crate::places::{self, Mbr};
 use crate::salvage::{BEGIN, Salvage, Source};
 
 /// Everything one look at a drive tells.
@@ -55,14 +56,22 @@ const START: usize = 4096;
 /// # Errors
 /// When it could not be looked at for a reason that is not the drive's own.
 pub fn look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
+    look_with(file, size, sector, &[])
+}
+
+/// The same of a device in which the kernel has these partitions.
+///
+/// # Errors
+/// As [`look`].
+pub fn look_with(file: &File, size: u64, sector: u32, known: &[Partition]) -> io::Result<Look> {
     // What the kernel remembers may be of the drive that was there before: docks exchange them without a word. Where it does
     // not forget, the look is as good as it was.
     let _ = nix::fcntl::posix_fadvise(file, 0, 0, nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED);
     let began = Instant::now();
     let start = read_start(file, size);
     let is_start_bad = start.is_err();
-    match start.and_then(|()| try_look(file, size, sector, Mbr::Counts)) {
-        Err(error) if is_the_drives(&error) => salvaged(file, (size, sector), is_start_bad, began, &error),
+    match start.and_then(|()| try_look(file, (size, sector), Mbr::Counts, known)) {
+        Err(error) if is_the_drives(&error) => salvaged(file, (size, sector), known, is_start_bad, began, &error),
         looked => looked,
     }
 }
@@ -76,6 +85,7 @@ fn read_start(file: &File, size: u64) -> io::Result<()> {
 fn salvaged(
     from: &impl Source,
     (size, sector): (u64, u32),
+    known: &[Partition],
     is_start_bad: bool,
     began: Instant,
     why: &io::Error,
@@ -98,30 +108,23 @@ fn salvaged(
     let mbr = if is_start_bad { Mbr::Lost } else { Mbr::Counts };
     let mut taken = BTreeSet::new();
     loop {
-        let mut partitions = mbr.partitions(&mut Probe::new(salvage.copy(), 0, 0, sector)?)?;
+        let places = places::of(salvage.copy(), sector, mbr, known)?;
+        let mut partitions = [places.listed, places.kernels].concat();
         partitions.retain(|partition| taken.insert((partition.start, partition.size)));
         if partitions.is_empty() {
             break;
         }
-        for Partition {
-            number,
-            start,
-            size: long,
-            extended,
-            ..
-        } in partitions
-        {
-            if start.checked_add(long).is_none_or(|end| end > size) {
-                continue;
-            }
-            let whole = match extended {
-                true => salvage.chain(from, start..start + long, sector)?,
-                false => salvage.take(from, start, long)?,
+        for partition in partitions {
+            let Some(bytes) = partition.within(size) else { continue };
+            let start = partition.start;
+            let whole = match partition.extended {
+                true => salvage.chain(from, start..start + bytes, sector)?,
+                false => salvage.take(from, start, bytes)?,
             };
-            seen(number, whole);
+            seen(partition.number, whole);
         }
     }
-    let mut look = try_look(salvage.copy(), size, sector, mbr)?;
+    let mut look = try_look(salvage.copy(), (size, sector), mbr, known)?;
     look.members.extend(unseen);
     look.members.sort_by_key(|member| (member.partition, member.kind));
     // What was found elsewhere says nothing of what the start held.
@@ -144,23 +147,7 @@ pub(crate) fn is_the_drives(error: &io::Error) -> bool {
     }
 }
 
-/// Whether a disk's first sector says if it has a partition table.
-#[derive(Clone, Copy)]
-enum Mbr {
-    Counts,
-    Lost,
-}
-
-impl Mbr {
-    fn partitions(self, probe: &mut Probe<'_>) -> io::Result<Vec<Partition>> {
-        match self {
-            Mbr::Counts => probe.partitions(),
-            Mbr::Lost => probe.partitions_without_mbr(),
-        }
-    }
-}
-
-fn try_look(file: &File, size: u64, sector: u32, mbr: Mbr) -> io::Result<Look> {
+fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr, known: &[Partition]) -> io::Result<Look> {
     let mut signatures = Vec::new();
     let mut members = Vec::new();
     let mut kiln = false;
@@ -171,15 +158,24 @@ fn try_look(file: &File, size: u64, sector: u32, mbr: Mbr) -> io::Result<Look> {
     }
     collect_members(&mut whole, 0, (file, 0), &mut members)?;
 
-    let partitions = mbr.partitions(&mut whole)?;
-    let names: Vec<&str> = partitions
+    let places = places::of(file, sector, mbr, known)?;
+    // A GPT was here that no longer fits: what it named is not known.
+    if places.listed.is_empty() && signatures.iter().any(|signature| signature.kind == "PMBR") {
+        members.push(Member {
+            partition: 0,
+            kind: ContentKind::Unseen,
+        });
+    }
+    let names: Vec<&str> = places
+        .listed
         .iter()
         .take(3)
         .filter_map(|partition| partition.name.as_deref())
         .collect();
     kiln |= names == KILN_PARTITIONS;
-    for partition in partitions {
-        let blank = Values::new();
+    let blank = Values::new();
+    let mut is_blank = true;
+    for partition in places.listed {
         if partition.extended {
             signatures.push(Signature {
                 kind: "extended".to_owned(),
@@ -187,29 +183,24 @@ fn try_look(file: &File, size: u64, sector: u32, mbr: Mbr) -> io::Result<Look> {
             });
             continue;
         }
-        // One that reaches beyond the device (a table copied from a larger drive) cannot be looked into.
-        let within = partition.size > 0
-            && partition
-                .start
-                .checked_add(partition.size)
-                .is_some_and(|end| end <= size);
-        let inner = match within {
-            true => Some(Probe::new(file, partition.start, partition.size, sector)?),
-            false => None,
-        };
-        let Some(mut inner) = inner else {
+        let kind = partition.kind.as_deref().and_then(ContentKind::of_partition);
+        members.extend(kind.map(|kind| Member {
+            partition: partition.number,
+            kind,
+        }));
+        let inner = Inner::of(file, &partition, (size, sector))?;
+        is_blank &= inner.signatures.is_empty() && inner.members.is_empty();
+        if inner.signatures.is_empty() {
             signatures.push(signature(partition.number, &blank, partition.name));
-            continue;
-        };
-        let found = signatures_of(&mut inner)?;
-        if found.is_empty() {
-            signatures.push(signature(partition.number, &blank, partition.name.clone()));
         }
-        for values in found {
-            kiln |= is_kiln_boot(&values);
-            signatures.push(signature(partition.number, &values, partition.name.clone()));
+        inner.into(&mut signatures, &mut members, &mut kiln);
+    }
+    // Of what the table does not name, only what is there is told.
+    let others = places.others.into_iter().filter(|_| is_blank);
+    for partition in places.kernels.into_iter().chain(others) {
+        if !partition.extended {
+            Inner::of(file, &partition, (size, sector))?.into(&mut signatures, &mut members, &mut kiln);
         }
-        collect_members(&mut inner, partition.number, (file, partition.start), &mut members)?;
     }
 
     members.sort_by_key(|member: &Member| (member.partition, member.kind));
@@ -221,6 +212,39 @@ fn try_look(file: &File, size: u64, sector: u32, mbr: Mbr) -> io::Result<Look> {
         Content::Found { signatures, summary }
     };
     Ok(Look { content, members, kiln })
+}
+
+/// What stands in one partition.
+#[derive(Default)]
+struct Inner {
+    signatures: Vec<Signature>,
+    members: Vec<Member>,
+    kiln: bool,
+}
+
+impl Inner {
+    /// One that reaches beyond the device (a table from a larger drive) is looked into as far as it goes.
+    fn of(file: &File, partition: &Partition, (size, sector): (u64, u32)) -> io::Result<Self> {
+        let mut inner = Self::default();
+        let Some(bytes) = partition.within(size) else {
+            return Ok(inner);
+        };
+        let mut probe = Probe::new(file, partition.start, bytes, sector)?;
+        for values in signatures_of(&mut probe)? {
+            inner.kiln |= is_kiln_boot(&values);
+            let name = partition.name.clone();
+            inner.signatures.push(signature(partition.number, &values, name));
+        }
+        let at = (file, partition.start);
+        collect_members(&mut probe, partition.number, at, &mut inner.members)?;
+        Ok(inner)
+    }
+
+    fn into(self, signatures: &mut Vec<Signature>, members: &mut Vec<Member>, kiln: &mut bool) {
+        signatures.extend(self.signatures);
+        members.extend(self.members);
+        *kiln |= self.kiln;
+    }
 }
 
 /// Whether a file system is the boot partition of a Kiln stick.
@@ -431,7 +455,7 @@ mod tests {
         let is_start_bad = bad.start < START as u64;
         let from = Slow { image, bad, now };
         let why = io::Error::from_raw_os_error(libc::EIO);
-        salvaged(&from, (SIZE, 512), is_start_bad, began, &why).unwrap()
+        salvaged(&from, (SIZE, 512), &[], is_start_bad, began, &why).unwrap()
     }
 
     fn image() -> File {
@@ -472,7 +496,7 @@ mod tests {
             now: late.into(),
         };
         let why = io::Error::from_raw_os_error(libc::EIO);
-        let look = salvaged(&from, (SIZE, 512), true, late.checked_sub(BEGIN).unwrap(), &why).unwrap();
+        let look = salvaged(&from, (SIZE, 512), &[], true, late.checked_sub(BEGIN).unwrap(), &why).unwrap();
         assert_eq!(look.members, [member(0, ContentKind::Unseen)], "{look:?}");
     }
 

@@ -39,6 +39,7 @@ pub mod locate;
 mod member;
 pub mod multipath;
 pub mod overlay;
+mod places;
 pub mod probe;
 pub mod registry;
 mod salvage;

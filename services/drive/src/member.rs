@@ -38,10 +38,12 @@ pub enum ContentKind {
     CoreStorage,
     /// What the device mapper keeps beside or below other data: snapshot store, integrity or verity layer, VDO.
     DeviceMapper,
+    /// Journal or log of a file system that stands elsewhere.
+    Journal,
     /// Member of a pool or an array that has no row of its own.
     Pool,
-    /// An end of the disk or a partition that could not be looked at, because bad places took all the time, or the table in it could not be
-    /// read: it may be any of these.
+    /// What could not be looked at: an end of the disk or a partition whose bad places took all the time, or what a table names that
+    /// cannot be read or does not fit the device. It may be any of these.
     Unseen,
 }
 
@@ -66,7 +68,7 @@ const fn row(kind: ContentKind, refusal: &'static str, words: &'static str, type
 }
 
 /// Every kind, in the order of [`ContentKind`].
-const TABLE: [Row; 17] = [
+const TABLE: [Row; 18] = [
     row(ContentKind::Md, "md-member", "RAID member (md)", &["linux_raid_member"]),
     row(
         ContentKind::Lvm,
@@ -134,6 +136,12 @@ const TABLE: [Row; 17] = [
         &["DM_snapshot_cow", "DM_verity_hash", "DM_integrity", "vdo"],
     ),
     row(
+        ContentKind::Journal,
+        "journal-member",
+        "journal of a file system elsewhere",
+        &["jbd", "xfs_external_log"],
+    ),
+    row(
         ContentKind::Pool,
         "pool-member",
         "member of a pool or an array",
@@ -142,7 +150,7 @@ const TABLE: [Row; 17] = [
     row(
         ContentKind::Unseen,
         "unseen-member",
-        "not looked at for its bad sectors, maybe a member of something",
+        "not looked at everywhere, maybe a member of something",
         &[],
     ),
 ];
@@ -167,6 +175,21 @@ impl ContentKind {
             // A firmware's RAID: `isw_raid_member`, `ddf_raid_member` …
             .or_else(|| kind.ends_with("_raid_member").then_some(Self::Md))
             .or_else(|| (usage == "raid" || kind.ends_with("_member")).then_some(Self::Pool))
+    }
+
+    /// The kind of a partition by what its table says that it is for, where that alone tells: these have no signature that libblkid knows.
+    ///
+    /// `kind` as in [`crate::blkid::Partition`]. Source: Microsoft's `PARTITION_SPACES_GUID`, `PARTITION_LDM_METADATA_GUID` and
+    /// `PARTITION_LDM_DATA_GUID`, and `PARTITION_LDM` of an MBR.
+    pub fn of_partition(kind: &str) -> Option<Self> {
+        matches!(
+            kind,
+            "e75caf8f-f680-4cee-afa3-b001e56efc2d"
+                | "5808c8aa-7e8f-42e0-85d2-e1e90434cfb3"
+                | "af9b60a0-1431-4f62-bc68-3311714a69ad"
+                | "0x42"
+        )
+        .then_some(Self::Pool)
     }
 
     fn row(self) -> &'static Row {

@@ -146,9 +146,11 @@ impl Salvage {
             let mut table = [0; extended::TABLE];
             self.copy.read_exact_at(&mut table, at)?;
             let next = extended::next(&table).and_then(|sectors| range.start.checked_add(sectors * u64::from(sector)));
-            match next.filter(|next| range.contains(next)) {
-                Some(next) => at = next,
+            match next {
                 None => return Ok(true),
+                Some(next) if range.contains(&next) => at = next,
+                // Of a chain that leads elsewhere nobody knows the rest.
+                Some(_) => return Ok(false),
             }
         }
         Ok(false)

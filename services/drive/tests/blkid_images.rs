@@ -10,8 +10,8 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use drive::blkid::{Outcome, Probe, Values};
-use drive::content::{ContentKind, look};
+use drive::blkid::{Outcome, Partition, Probe, Values};
+use drive::content::{ContentKind, look, look_with};
 use wire::drive::Content;
 
 /// One image: name, size in MiB, the shell that makes it in `$F` (tools needed: the first word of each line), what blkid
@@ -58,7 +58,12 @@ const IMAGES: &[Image] = &[
     plain("ext2", 16, "mke2fs -q -t ext2 -L old $F", "ext2"),
     plain("ext3", 16, "mke2fs -q -t ext3 $F", "ext3"),
     plain("ext4", 16, "mke2fs -q -t ext4 -L photos $F", "ext4"),
-    plain("ext4-journal", 16, "mke2fs -q -O journal_dev $F", "jbd"),
+    member(
+        "ext4-journal",
+        "mke2fs -q -O journal_dev $F",
+        "jbd",
+        ContentKind::Journal,
+    ),
     plain("xfs", 320, "mkfs.xfs -q -L xdata $F", "xfs"),
     plain("btrfs", 128, "mkfs.btrfs -q -L bdata $F", "btrfs"),
     plain("fat12", 1, "mkfs.vfat -F 12 -n TINY $F", "vfat"),
@@ -370,6 +375,110 @@ fn what_is_read_from_each_image_is_what_blkid_prints() {
         not_run(&format!("blkid images for want of their tools: {missing:?}"));
     }
     assert!(read >= 30, "only {read} images; missing tools for {missing:?}");
+}
+
+/// A disk on which something stands that the table, as libblkid reads it here, does not name, and what is to be found all the same.
+struct Hidden {
+    name: &'static str,
+    /// `$F`: 64 MiB. `$F.luks`: a container of 4 MiB.
+    make: &'static str,
+    /// Bytes at which the kernel has a first partition.
+    known: Option<u64>,
+    members: &'static [(u32, ContentKind)],
+    kiln: bool,
+}
+
+const HIDDEN: &[Hidden] = &[
+    Hidden {
+        name: "a partition that reaches beyond the device",
+        make: "printf 'label: dos\n2048,120000\n' | sfdisk -q $F; dd if=$F.luks of=$F bs=1M seek=1 conv=notrunc; truncate -s 48M $F",
+        known: None,
+        members: &[(1, ContentKind::Luks)],
+        kiln: false,
+    },
+    Hidden {
+        name: "a GPT of a larger device",
+        make: "printf 'label: gpt\n2048,120000\n' | sfdisk -q $F; dd if=$F.luks of=$F bs=1M seek=1 conv=notrunc; truncate -s 48M $F",
+        known: None,
+        members: &[(0, ContentKind::Unseen)],
+        kiln: false,
+    },
+    Hidden {
+        name: "a GPT in sectors of 4096 bytes",
+        make: "printf 'g\nn\n1\n256\n12000\nw\n' | fdisk -w always -b 4096 $F; dd if=$F.luks of=$F bs=1M seek=1 conv=notrunc",
+        known: None,
+        members: &[(1, ContentKind::Luks)],
+        kiln: false,
+    },
+    Hidden {
+        name: "an MBR in sectors of 4096 bytes",
+        make: "printf 'o\nn\np\n1\n256\n12000\nw\n' | fdisk -w always -b 4096 $F; dd if=$F.luks of=$F bs=1M seek=1 conv=notrunc",
+        known: None,
+        members: &[(1, ContentKind::Luks)],
+        kiln: false,
+    },
+    Hidden {
+        name: "a Kiln stick in sectors of 4096 bytes",
+        make: "printf 'g\nn\n1\n256\n511\nn\n2\n512\n4607\nn\n3\n4608\n8703\nx\nn\n1\nbios\nn\n2\nboot\nn\n3\ndata\nr\nw\n' | fdisk -w always -b 4096 $F",
+        known: None,
+        members: &[],
+        kiln: true,
+    },
+    Hidden {
+        name: "a partition behind a file system over the whole disk",
+        make: "mkfs.vfat $F; printf 'label: dos\n2048,16384\n' | sfdisk -q --wipe never $F; dd if=$F.luks of=$F bs=1M seek=1 conv=notrunc",
+        known: Some(1 << 20),
+        members: &[(1, ContentKind::Luks)],
+        kiln: false,
+    },
+    Hidden {
+        name: "a member of Storage Spaces",
+        make: "printf 'label: gpt\n2048,120000,E75CAF8F-F680-4CEE-AFA3-B001E56EFC2D\n' | sfdisk -q $F",
+        known: None,
+        members: &[(1, ContentKind::Pool)],
+        kiln: false,
+    },
+    Hidden {
+        name: "a dynamic disk",
+        make: "printf 'label: dos\n2048,120000,42\n' | sfdisk -q $F",
+        known: None,
+        members: &[(1, ContentKind::Pool)],
+        kiln: false,
+    },
+];
+
+#[test]
+fn what_a_table_does_not_name_here_is_found_all_the_same() {
+    for hidden in HIDDEN {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("image");
+        let luks = "truncate -s 4M $F.luks; echo pw | cryptsetup -q luksFormat --type luks1 --pbkdf-force-iterations 1000 $F.luks";
+        let done = Command::new("sh")
+            .args(["-euc", &format!("truncate -s 64M $F; {luks}; {}", hidden.make)])
+            .env("F", &path)
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&done.stderr);
+        assert!(done.status.success(), "{}: {told}", hidden.name);
+        let known = hidden.known.map(|start| Partition {
+            number: 1,
+            start,
+            size: 8 << 20,
+            name: None,
+            kind: None,
+            extended: false,
+        });
+        let file = File::open(&path).unwrap();
+        let size = file.metadata().unwrap().len();
+        let seen = look_with(&file, size, 512, known.as_slice()).unwrap();
+        let members: Vec<_> = seen.members.iter().map(|it| (it.partition, it.kind)).collect();
+        assert_eq!(
+            (&members[..], seen.kiln),
+            (hidden.members, hidden.kiln),
+            "{}: {seen:?}",
+            hidden.name
+        );
+    }
 }
 
 #[test]

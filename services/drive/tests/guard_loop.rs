@@ -444,12 +444,19 @@ fn a_table_that_cannot_be_read_to_its_end_is_not_none() {
 /// That the end of the disk cannot be read hides no member of a logical partition.
 #[test]
 fn a_member_in_a_logical_partition_is_seen_beside_an_unreadable_end() {
-    let Some(device) = Loop::new(&[], CHAINED) else { return };
-    let (kind, reason) = device.refused();
-    assert_eq!(kind, "luks", "{reason}");
-    device.cut((64 << 20) - (64 << 10));
-    let (kind, reason) = device.refused();
-    assert_eq!(kind, "luks", "{reason}");
+    // Also of an extended partition that reaches beyond the disk.
+    let beyond = format!(
+        "truncate -s 80M $F; {}; truncate -s 64M $F",
+        CHAINED.replace("106496", "131072")
+    );
+    for make in [CHAINED, &beyond] {
+        let Some(device) = Loop::new(&[], make) else { return };
+        let (kind, reason) = device.refused();
+        assert_eq!(kind, "luks", "{reason}");
+        device.cut((64 << 20) - (64 << 10));
+        let (kind, reason) = device.refused();
+        assert_eq!(kind, "luks", "{reason}");
+    }
 }
 
 /// Holds `$0` open for writing until there is `$1`.

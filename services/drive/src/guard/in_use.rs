@@ -184,7 +184,7 @@ impl std::fmt::Display for InUse {
                 kind: ContentKind::Unseen,
             } => write!(
                 f,
-                "{what} has bad sectors, so that nobody could look whether something in it belongs to something larger"
+                "{what} could not be looked at everywhere, for bad sectors or a partition table that does not fit, so it may belong to something larger"
             ),
             InUse::Member { what, kind } => {
                 write!(f, "{what} is a {}; its other parts would lose it, too", kind.words())
