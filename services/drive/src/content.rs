@@ -109,7 +109,7 @@ fn salvaged(
     let mut taken = BTreeSet::new();
     loop {
         let places = places::of(salvage.copy(), sector, mbr, known)?;
-        let mut partitions = [places.listed, places.kernels].concat();
+        let mut partitions = [places.listed, places.kernels, places.others].concat();
         partitions.retain(|partition| taken.insert((partition.start, partition.size)));
         if partitions.is_empty() {
             break;
@@ -159,8 +159,7 @@ fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr, known: &[Partitio
     collect_members(&mut whole, 0, (file, 0), &mut members)?;
 
     let places = places::of(file, sector, mbr, known)?;
-    // A GPT was here that no longer fits: what it named is not known.
-    if places.listed.is_empty() && signatures.iter().any(|signature| signature.kind == "PMBR") {
+    if places.is_unfit {
         members.push(Member {
             partition: 0,
             kind: ContentKind::Unseen,
@@ -195,11 +194,15 @@ fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr, known: &[Partitio
         }
         inner.into(&mut signatures, &mut members, &mut kiln);
     }
-    // Of what the table does not name, only what is there is told.
-    let others = places.others.into_iter().filter(|_| is_blank);
-    for partition in places.kernels.into_iter().chain(others) {
+    // Of what the table does not name, only what is there is told; and in sectors of another size, where it names nothing that is.
+    for (partition, is_told) in std::iter::empty()
+        .chain(places.kernels.into_iter().map(|partition| (partition, true)))
+        .chain(places.others.into_iter().map(|partition| (partition, is_blank)))
+    {
         if !partition.extended {
-            Inner::of(file, &partition, (size, sector))?.into(&mut signatures, &mut members, &mut kiln);
+            let mut inner = Inner::of(file, &partition, (size, sector))?;
+            inner.signatures.retain(|_| is_told);
+            inner.into(&mut signatures, &mut members, &mut kiln);
         }
     }
 
@@ -351,7 +354,12 @@ pub fn summary(signatures: &[Signature]) -> String {
             String::new()
         };
         let plural = if count == 1 { "partition" } else { "partitions" };
-        text = format!("{text}, {count} {plural}: {}{more}", named.join(", "));
+        let table = if text.is_empty() {
+            String::new()
+        } else {
+            format!("{text}, ")
+        };
+        text = format!("{table}{count} {plural}: {}{more}", named.join(", "));
     }
     text
 }

@@ -4,8 +4,10 @@
 //! libblkid reads a table only in one size of sectors, takes none at all where a whole-disk file system stands before it, and a GPT that
 //! does not fit the device for none. What it does not name may belong to something all the same.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
+use std::os::unix::fs::FileExt;
 
 use crate::blkid::{Partition, Probe};
 
@@ -28,8 +30,10 @@ pub(crate) struct Places {
     pub(crate) listed: Vec<Partition>,
     /// What the kernel has besides.
     pub(crate) kernels: Vec<Partition>,
-    /// What the table would name in sectors of another size. Where [`Self::listed`] has anything in it, this is chance.
+    /// What the table would name in sectors of another size: an MBR does not tell which it counts in.
     pub(crate) others: Vec<Partition>,
+    /// Whether a GPT was here that does not fit now in either size: what it named is not known.
+    pub(crate) is_unfit: bool,
 }
 
 /// The places of `file`, of which the kernel has `known`.
@@ -49,6 +53,17 @@ pub(crate) fn of(file: &File, sector: u32, mbr: Mbr, known: &[Partition]) -> io:
     if listed.is_empty() {
         std::mem::swap(&mut listed, &mut others);
     }
+    if let (true, Some(sector)) = (listed.is_empty(), gpt(file)?) {
+        // Its protective MBR is gone.
+        listed = Probe::new(file, 0, 0, sector)?.partitions_without_mbr()?;
+    }
+    let mut tables = BTreeSet::new();
+    if listed.is_empty() {
+        for sector in SECTORS {
+            let found = Probe::new(file, 0, 0, sector)?.every()?.into_iter();
+            tables.extend(found.filter_map(|mut values| values.remove("PTTYPE")));
+        }
+    }
     let begins = |all: &[Partition], start| all.iter().any(|partition| partition.start == start);
     let mut kernels = known.to_vec();
     kernels.retain(|partition| !begins(&listed, partition.start));
@@ -57,5 +72,22 @@ pub(crate) fn of(file: &File, sector: u32, mbr: Mbr, known: &[Partition]) -> io:
         listed,
         kernels,
         others,
+        is_unfit: tables.contains("PMBR") && !tables.contains("gpt"),
     })
+}
+
+/// In sectors of which size a GPT's header stands in the second one. The copy at the end alone is no table: it outlives what was
+/// written over the beginning.
+fn gpt(file: &File) -> io::Result<Option<u32>> {
+    for sector in SECTORS {
+        let mut magic = [0; 8];
+        match file.read_exact_at(&mut magic, u64::from(sector)) {
+            Ok(()) if magic == *b"EFI PART" => return Ok(Some(sector)),
+            Ok(()) => {}
+            // An image that is smaller.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(None)
 }

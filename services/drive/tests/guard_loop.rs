@@ -416,6 +416,19 @@ fn a_member_with_an_unreadable_end_is_still_a_member() {
     assert_eq!(kind, "luks", "{reason}");
 }
 
+/// The same of one whose table counts in sectors of another size.
+#[test]
+fn a_member_by_a_table_of_another_dock_is_seen_beside_an_unreadable_end() {
+    let make = "printf 'o\\nn\\np\\n1\\n6144\\n12000\\nw\\n' | fdisk -w always -b 4096 $F
+truncate -s 8M $F.inner
+echo pw | cryptsetup -q luksFormat --type luks1 --pbkdf-force-iterations 1000 $F.inner
+dd if=$F.inner of=$F bs=1M seek=24 conv=notrunc status=none";
+    let Some(device) = Loop::new(&[], make) else { return };
+    device.cut((64 << 20) - (64 << 10));
+    let (kind, reason) = device.refused();
+    assert_eq!(kind, "luks", "{reason}");
+}
+
 /// An MBR with an extended partition, whose second logical one is LUKS.
 const CHAINED: &str = "printf 'label: dos\nstart=2048, size=2048, type=83\nstart=16384, size=106496, type=5\nstart=18432, size=2048, type=83\nstart=65536, size=16384, type=83\n' | sfdisk -q --no-tell-kernel $F
 truncate -s 8M $F.inner
