@@ -6,7 +6,7 @@
 
 use std::fs::{self, File};
 use std::io::{Seek, SeekFrom, Write};
-use std::os::unix::fs::{FileExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::process::Command;
 use std::time::Duration;
@@ -243,6 +243,31 @@ fn another_identity_stops_it_before_a_file_system_is_made() {
     assert!(formatted.problem.unwrap().contains("the serial is another"));
     let part = Command::new("blkid").args(["-p", &drive.partition()]).output().unwrap();
     assert!(!String::from_utf8_lossy(&part.stdout).contains("ext4"));
+}
+
+/// Programs take the partition by its name, and a name can pass to another drive: it is asked for before each.
+#[test]
+fn a_name_that_becomes_another_drives_is_not_formatted() {
+    let (Some(drive), Some(other)) = (Loop::new(64 << 20, 512), Loop::new(64 << 20, 512)) else {
+        return;
+    };
+    let before = fs::read(&other.node).unwrap();
+    let number = fs::metadata(&other.node).unwrap().rdev();
+    let mut node = String::new();
+    let (formatted, said) = drive.format_as(&request(FileSystem::Ext4, Table::Auto, 0, "x"), &mut || {
+        node = drive.partition();
+        fs::remove_file(&node).unwrap();
+        let mode = nix::sys::stat::Mode::S_IRUSR | nix::sys::stat::Mode::S_IWUSR;
+        nix::sys::stat::mknod(node.as_str(), nix::sys::stat::SFlag::S_IFBLK, mode, number).unwrap();
+        Ok(())
+    });
+    fs::remove_file(&node).unwrap();
+    assert_eq!(said[0], Said::Partitioned);
+    assert!(formatted.problem.unwrap().contains("is another device now"));
+    assert!(
+        before == fs::read(&other.node).unwrap(),
+        "the other drive was written to"
+    );
 }
 
 /// udevd reads a table again whenever a writer of the whole drive closes, unless somebody holds its lock: each partition vanishes for

@@ -189,18 +189,60 @@ fn shown(drive: &File, layout: &Layout) -> io::Result<Option<(String, u64)>> {
     Ok(None)
 }
 
+/// The partition's node, and the partition open for reading past the cache: as long as it is, its number passes to nothing else.
+#[derive(Debug)]
+pub(super) struct Node {
+    path: PathBuf,
+    pub(super) part: File,
+}
+
+impl Node {
+    /// The name that programs are given.
+    ///
+    /// # Errors
+    /// When it is another device's by now: a name is all that they take.
+    pub(super) fn path(&self) -> io::Result<&Path> {
+        let number = fs::metadata(&self.path)?.rdev();
+        if number != self.part.metadata()?.rdev() {
+            return Err(io::Error::other(format!(
+                "{} is another device now",
+                self.path.display()
+            )));
+        }
+        Ok(&self.path)
+    }
+
+    /// The partition opened once more, as these options say.
+    ///
+    /// # Errors
+    /// When that fails, or the name is another device's by now.
+    pub(super) fn open(&self, options: &fs::OpenOptions) -> io::Result<File> {
+        let opened = options.open(&self.path)?;
+        if !same_device(&opened, &self.part)? {
+            return Err(io::Error::other(format!(
+                "{} is another device now",
+                self.path.display()
+            )));
+        }
+        Ok(opened)
+    }
+}
+
 /// The partition's node, once the kernel shows it where and as large as it was laid out.
 ///
 /// # Errors
 /// When it does not within 20 s, or the node is another device.
-pub(super) fn partition(drive: &File, layout: &Layout) -> io::Result<PathBuf> {
+pub(super) fn partition(drive: &File, layout: &Layout) -> io::Result<Node> {
     let deadline = Instant::now() + PATIENCE;
     let mut told = "the kernel shows no partition".to_owned();
     while Instant::now() < deadline {
         if let Some((name, number)) = shown(drive, layout)? {
             let node = Path::new("/dev").join(name.replace('!', "/"));
-            match fs::metadata(&node) {
-                Ok(meta) if meta.file_type().is_block_device() && meta.rdev() == number => return Ok(node),
+            let found = reader(&node).and_then(|part| Ok((part.metadata()?, part)));
+            match found {
+                Ok((meta, part)) if meta.file_type().is_block_device() && meta.rdev() == number => {
+                    return Ok(Node { path: node, part });
+                }
                 Ok(_) => told = format!("{} is another device", node.display()),
                 Err(error) => told = format!("{}: {error}", node.display()),
             }
@@ -215,15 +257,10 @@ pub(super) fn partition(drive: &File, layout: &Layout) -> io::Result<PathBuf> {
 ///
 /// # Errors
 /// When somebody still holds it after 20 s, or it is not there.
-pub(super) fn wait_until_free(node: &Path) -> io::Result<()> {
+pub(super) fn wait_until_free(node: &Node) -> io::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
-        match File::options()
-            .read(true)
-            .write(true)
-            .custom_flags(libc::O_EXCL)
-            .open(node)
-        {
+        match node.open(File::options().read(true).write(true).custom_flags(libc::O_EXCL)) {
             Ok(_) => return Ok(()),
             Err(error)
                 if matches!(error.raw_os_error(), Some(libc::EBUSY | libc::ENOENT | libc::ENXIO))

@@ -21,6 +21,10 @@ const XFS_MIN: u64 = 300 << 20;
 /// Smallest partition that mkfs.btrfs takes with its own defaults, in bytes. Source: btrfs-progs 6.2, by its own message.
 const BTRFS_MIN: u64 = 114_294_784;
 
+/// Largest partition of which mkswap uses all, in bytes: its header counts pages in 32 bits, and the smallest page has 4096 bytes.
+/// Source: util-linux `disk-utils/mkswap.c`, "truncating swap area".
+const SWAP_MAX: u64 = (1 << 32) * 4096;
+
 /// Bytes of a GPT's entries: 128 of 128 bytes. Source: UEFI 2.10 §5.3.1.
 const GPT_ENTRIES: u64 = 128 * 128;
 
@@ -69,6 +73,14 @@ pub enum Unfit {
         filesystem: &'static str,
         /// What the file system needs.
         least: Bytes,
+    },
+    /// The file system leaves a part of it unused.
+    #[error("its partition would have {room} ({} bytes), and swap space has {most} ({} bytes) at most", room.0, most.0)]
+    TooLargeForSwap {
+        /// What a partition on the drive would have.
+        room: Bytes,
+        /// What swap space can have.
+        most: Bytes,
     },
     /// The sector is none that tables are made for.
     #[error("sectors of {0} bytes; expected a power of two from 512 to 4096")]
@@ -124,6 +136,12 @@ pub fn plan(capacity: u64, sector: u32, request: &FormatRequest) -> Result<Layou
             room: Bytes(room),
             filesystem: super::request::name(request.filesystem),
             least: Bytes(least),
+        });
+    }
+    if request.filesystem == FileSystem::Swap && room > SWAP_MAX {
+        return Err(Unfit::TooLargeForSwap {
+            room: Bytes(room),
+            most: Bytes(SWAP_MAX),
         });
     }
     Ok(Layout {
@@ -202,6 +220,23 @@ mod tests {
             assert!(told.contains(&format!("({least} bytes)")), "{told}");
             assert!(plan(enough - 512, 512, &request(Table::Mbr)).is_ok(), "ext4 fits there");
         }
+    }
+
+    #[test]
+    fn swap_space_that_would_not_fill_its_partition_is_refused_beforehand() {
+        let wanted = FormatRequest {
+            filesystem: FileSystem::Swap,
+            ..request(Table::Gpt)
+        };
+        let capacity = SWAP_MAX + 2 * ALIGN;
+        assert_eq!(plan(capacity, 512, &wanted).map(|layout| layout.size()), Ok(SWAP_MAX));
+        assert_eq!(
+            plan(capacity + ALIGN, 512, &wanted),
+            Err(Unfit::TooLargeForSwap {
+                room: Bytes(SWAP_MAX + ALIGN),
+                most: Bytes(SWAP_MAX),
+            })
+        );
     }
 
     proptest! {

@@ -11,7 +11,7 @@ use std::process::{Command, ExitCode, Stdio};
 use wire::Bytes;
 use wire::options::{FileSystem, Formatted, Table};
 
-use super::disk::{self, Aligned};
+use super::disk::{self, Aligned, Node};
 use super::layout::{ALIGN, ALIGN_BYTES, Layout};
 use super::request::name;
 use super::table::{Encoded, Ids, encode};
@@ -161,7 +161,7 @@ impl Maker<'_> {
     }
 
     /// Runs a program on the partition.
-    fn call(call: &Call, node: &Path) -> Result<(), String> {
+    fn call(call: &Call, node: &Node) -> Result<(), String> {
         let path = tool::find(call.program).ok_or_else(|| format!("{} is not on this system", call.program))?;
         say(&Said::At {
             what: call.program.to_owned(),
@@ -170,7 +170,9 @@ impl Maker<'_> {
         let mut tries = 0;
         loop {
             tries += 1;
-            let (good, words) = run(&path, call, node).told(call.program)?;
+            let name = node.path().told("the partition's node")?;
+            let (good, words) = run(&path, call, name).told(call.program)?;
+            node.path().told("the partition's node")?;
             let suspicious = call.must_not_say.is_some_and(|word| words.contains(word));
             if good && !suspicious {
                 return Ok(());
@@ -187,23 +189,23 @@ impl Maker<'_> {
         }
     }
 
-    fn verify(&mut self, order: &Order, layout: &Layout, node: &Path) -> Result<(), String> {
+    fn verify(&mut self, order: &Order, layout: &Layout, node: &Node) -> Result<(), String> {
         let filesystem = order.request.filesystem;
-        let part = disk::reader(node).told("opening the partition for reading")?;
-        disk::drop_cache(&part).told("dropping the cache")?;
+        disk::drop_cache(&node.part).told("dropping the cache")?;
         if let Some(call) = tool::checker(filesystem) {
             Self::call(&call, node)?;
             self.checked(format!("{} {}: clean", call.program, call.args.join(" ")));
         }
         match filesystem {
             FileSystem::Ext4 | FileSystem::Xfs | FileSystem::Btrfs | FileSystem::Exfat => {
-                let told = mounted::verify(node, name(filesystem), layout.size()).told("mounting it read-only")?;
+                let path = node.path().told("the partition's node")?;
+                let told = mounted::verify(path, name(filesystem), layout.size()).told("mounting it read-only")?;
                 self.checked(told);
             }
             FileSystem::Swap | FileSystem::Raw => {}
         }
-        disk::drop_cache(&part).told("dropping the cache")?;
-        let plain = File::open(node).told("opening the partition")?;
+        disk::drop_cache(&node.part).told("dropping the cache")?;
+        let plain = node.open(File::options().read(true)).told("opening the partition")?;
         if filesystem == FileSystem::Ext4 {
             let reserved = order.request.reserved_percent;
             let copies = ext4::copies(&plain, layout.size(), reserved).told("superblock copies")?;

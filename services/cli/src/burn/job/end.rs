@@ -43,7 +43,7 @@ impl Job {
         let stopped_by_heat = seen.too_hot.is_some();
         own.tell(&mut seen);
         let facts = Facts::of(&self, birth);
-        let mut verdict = judge(&facts.case(&evidence, &own, &seen));
+        let verdict = judge(&facts.case(&evidence, &own, &seen));
         // Of a drive that is bad anyway nobody has to ask whether it is still there.
         let good = matches!(verdict.outcome, Outcome::Passed | Outcome::Warn) && evidence.stopped.is_none();
         let since = match kernel.filter(|_| good) {
@@ -60,9 +60,12 @@ impl Job {
         }
         if let Some(kernel) = kernel {
             kernel.tell(&mut seen);
-            verdict = judge(&facts.case(&evidence, &own, &seen));
         }
-        let good = good && evidence.stopped.is_none();
+        // By what the kernel told since, too.
+        let good = good && evidence.stopped.is_none() && {
+            let verdict = judge(&facts.case(&evidence, &own, &seen));
+            matches!(verdict.outcome, Outcome::Passed | Outcome::Warn)
+        };
         let request = self.choice.request();
         if request.is_some() && !good {
             line.say("not formatted: only a drive that came through is");
@@ -79,7 +82,7 @@ impl Job {
                     format::unformatted(&request, why.clone())
                 }
                 Since::Ours | Since::Another(_) | Since::Asked => {
-                    self.mark_formatting(birth, &own, &seen, verdict.outcome);
+                    self.mark_formatting(birth, &own, &seen);
                     let (guard, name) = (self.guard.clone(), self.held.device.name.clone());
                     let mut steps = (0..).zip(&self.choice.steps);
                     let first = steps.find(|(_, step)| matches!(step.phase, Phase::Partition | Phase::Format));
@@ -173,14 +176,15 @@ impl Job {
     }
 
     /// From now on the drive holds what is no pattern: whoever is cut off here must not compare it.
-    fn mark_formatting(&self, birth: &Birth, own: &Own, seen: &Seen, outcome: Outcome) {
+    fn mark_formatting(&self, birth: &Birth, own: &Own, seen: &Seen) {
         let Some(checkpoint) = own.checkpoint.clone() else {
             return;
         };
         let saved = Saved {
             ended: Some(Over {
                 at: Time::now(),
-                outcome: Some(outcome),
+                // What was asked for was not done, whatever the test found.
+                outcome: Some(Outcome::Inconclusive),
                 why: "it was interrupted while the drive was formatted, and may be formatted by hand".to_owned(),
                 result: None,
             }),
