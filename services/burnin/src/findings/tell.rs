@@ -121,18 +121,21 @@ impl Defects {
                     let Fault::Moved { shift, .. } = run.fault else {
                         return None;
                     };
-                    (shift != 0).then_some((run.step, shift.unsigned_abs(), run.count))
+                    (shift != 0).then_some((run, shift))
                 })
         };
-        let real = shifts().map(|(_, shift, _)| shift).min()?;
+        let real = shifts().map(|(_, shift)| shift.unsigned_abs()).min()?;
         let due = geometry.sectors.checked_sub(real)?;
-        let mut covered: BTreeMap<u16, u64> = BTreeMap::new();
-        for (step, _, count) in shifts().filter(|(_, shift, _)| shift.is_multiple_of(real)) {
-            *covered.entry(step).or_default() += count;
+        let mut passes: BTreeMap<u16, Cells> = BTreeMap::new();
+        for (run, shift) in shifts().filter(|(_, shift)| shift.unsigned_abs().is_multiple_of(real)) {
+            passes.entry(run.step).or_default().add(run, shift, real);
         }
         // As many sectors as are stored are right in each pass.
-        let fits = |covered: &u64| *covered >= 8 && (due - due / 10..=due).contains(covered);
-        covered.values().any(fits).then_some(real)
+        let fits = |cells: &Cells| cells.covered >= 8 && (due - due / 10..=due).contains(&cells.covered);
+        passes
+            .values()
+            .any(|cells| fits(cells) && cells.agree())
+            .then_some(real)
     }
 
     /// Whether the sector that these data belong to holds the data of this one, which no single cell can.
@@ -286,5 +289,32 @@ fn weight(kind: FaultKind) -> u8 {
         FaultKind::Disconnect | FaultKind::Hang | FaultKind::Reset => 5,
         FaultKind::Transient => 6,
         FaultKind::Slow => 7,
+    }
+}
+
+/// What the runs of one pass say of the cells of a drive that might wrap around.
+#[derive(Default)]
+struct Cells {
+    /// Sectors that show the data of another one that maps to their cell.
+    covered: u64,
+    /// Whose data the cell is seen to hold that a run begins with.
+    holds: BTreeMap<u64, u64>,
+    runs: u64,
+    /// Runs that saw another sector's data in a cell than an earlier one.
+    at_odds: u64,
+}
+
+impl Cells {
+    fn add(&mut self, run: &Run, shift: i64, real: u64) {
+        self.covered += run.count;
+        self.runs += 1;
+        let seen = run.first.wrapping_add_signed(shift);
+        let held = *self.holds.entry(run.first % real).or_insert(seen);
+        self.at_odds += u64::from(held != seen);
+    }
+
+    /// A cell holds one sector's data, wherever it is read. A few may be at odds for defects of another kind.
+    fn agree(&self) -> bool {
+        self.at_odds <= self.runs / 10
     }
 }

@@ -123,6 +123,27 @@ fn a_wrap_around_is_one_in_whatever_order_it_was_written() {
     }
 }
 
+/// A drive that keeps one of several blocks of 64 KiB alike by a weak hash: every shift is a multiple of the block, but what should be
+/// in one cell comes from several places.
+#[test]
+fn blocks_that_a_drive_takes_for_equal_are_no_wrap_around() {
+    let geometry = Geometry {
+        sectors: 128 * 1024,
+        ..GEOMETRY
+    };
+    let mut defects = Defects::default();
+    // Of the blocks from the 49th on each holds one of the first 49.
+    for block in 49..1024_i64 {
+        let of = (block * 31 + 48) % 49;
+        let shift = (of - block) * 128;
+        let at = u64::try_from(block * 128).unwrap();
+        defects.add((2, Phase::Verify), at, 128, Fault::Moved { shift, fresh: true });
+    }
+    for told in defects.findings(geometry) {
+        assert_eq!(told.kind, FaultKind::Misdirected, "{told:?}");
+    }
+}
+
 #[test]
 fn exchanged_stretches_are_no_wrap_around_wherever_they_are() {
     for (first, count, shift) in [
