@@ -285,21 +285,16 @@ fn the_drives_lock_keeps_udev_away_while_it_is_formatted() {
     File::open(&drive.node).unwrap().try_lock().unwrap();
 }
 
-/// Who does not know that lock may do the same.
+/// Who does not know that lock is kept away by the partition itself, which stays open.
 #[test]
-fn a_partition_that_vanishes_for_a_moment_is_waited_for() {
+fn a_partition_cannot_vanish_while_it_is_formatted() {
     let Some(drive) = Loop::new(64 << 20, 512) else { return };
-    let partx = |how: &str| drop(Command::new("partx").args([how, &drive.node]).output().unwrap());
-    let (formatted, _) = std::thread::scope(|scope| {
-        drive.format_as(&request(FileSystem::Ext4, Table::Gpt, 0, "x"), &mut || {
-            partx("-d");
-            scope.spawn(|| {
-                std::thread::sleep(Duration::from_millis(300));
-                partx("-a");
-            });
-            Ok(())
-        })
+    let mut taken = None;
+    let (formatted, _) = drive.format_as(&request(FileSystem::Ext4, Table::Gpt, 0, "x"), &mut || {
+        taken = Some(Command::new("partx").args(["-d", &drive.node]).output().unwrap());
+        Ok(())
     });
+    assert!(!taken.unwrap().status.success(), "the partition was taken away");
     assert!(formatted.problem.is_none(), "{formatted:?}");
 }
 

@@ -44,6 +44,8 @@ pub struct Partition {
     pub kind: Option<String>,
     /// Whether it is an MBR's extended partition, which only holds others.
     pub extended: bool,
+    /// Bytes of the sectors in which the table counts.
+    pub sector: u32,
 }
 
 impl Partition {
@@ -72,6 +74,8 @@ const SUPERBLOCK_FLAGS: u32 = sys::BLKID_SUBLKS_LABEL
 #[derive(Debug)]
 pub struct Probe<'f> {
     raw: NonNull<sys::blkid_struct_probe>,
+    /// Bytes of a sector.
+    sector: u32,
     /// The descriptor that libblkid reads from must stay open.
     file: PhantomData<&'f File>,
 }
@@ -98,13 +102,18 @@ impl<'f> Probe<'f> {
         let (offset, size) = (range(offset)?, range(size)?);
         // SAFETY: no arguments; a null pointer is taken for what it is.
         let raw = NonNull::new(unsafe { sys::blkid_new_probe() }).ok_or_else(|| failed("making a probe"))?;
-        let probe = Probe { raw, file: PhantomData };
+        let sector = sector.max(512);
+        let probe = Probe {
+            raw,
+            sector,
+            file: PhantomData,
+        };
         // SAFETY: `raw` is a live probe; the descriptor outlives it by 'f.
         if unsafe { sys::blkid_probe_set_device(raw.as_ptr(), file.as_raw_fd(), offset, size) } != 0 {
             return Err(failed("taking the device"));
         }
         // SAFETY: `raw` is a live probe; any number is accepted.
-        if unsafe { sys::blkid_probe_set_sectorsize(raw.as_ptr(), sector.max(512)) } != 0 {
+        if unsafe { sys::blkid_probe_set_sectorsize(raw.as_ptr(), sector) } != 0 {
             return Err(failed("setting the sector size"));
         }
         Ok(probe)
@@ -213,6 +222,7 @@ impl<'f> Probe<'f> {
                     name,
                     kind: guid.or_else(|| (byte > 0).then(|| format!("{byte:#04x}"))),
                     extended,
+                    sector: self.sector,
                 });
             }
         }

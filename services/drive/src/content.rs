@@ -107,10 +107,17 @@ fn salvaged(
     // A partition table that can be read names further places, and there may be a further table in one of them.
     let mbr = if is_start_bad { Mbr::Lost } else { Mbr::Counts };
     let mut taken = BTreeSet::new();
+    let mut guessed = false;
     loop {
         let places = places::of(salvage.copy(), sector, mbr, known)?;
-        let mut partitions = [places.listed, places.kernels, places.others].concat();
+        let mut partitions = [places.listed, places.kernels].concat();
         partitions.retain(|partition| taken.insert((partition.start, partition.size)));
+        // What another size of sectors would name comes last: mostly nothing is there, and room and time are bounded.
+        guessed |= partitions.is_empty();
+        if guessed {
+            partitions.extend(places.others);
+            partitions.retain(|partition| taken.insert((partition.start, partition.size)));
+        }
         if partitions.is_empty() {
             break;
         }
@@ -118,10 +125,10 @@ fn salvaged(
             let Some(bytes) = partition.within(size) else { continue };
             let start = partition.start;
             let whole = match partition.extended {
-                true => salvage.chain(from, start..start + bytes, sector)?,
+                true => salvage.chain(from, start..start + bytes, partition.sector)?,
                 false => salvage.take(from, start, bytes)?,
             };
-            seen(partition.number, whole);
+            seen(partition.number, whole || guessed);
         }
     }
     let mut look = try_look(salvage.copy(), (size, sector), mbr, known)?;

@@ -10,6 +10,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 
 use crate::blkid::{Partition, Probe};
+use crate::extended;
 
 /// Whether a disk's first sector says if it has a partition table.
 #[derive(Clone, Copy)]
@@ -32,7 +33,7 @@ pub(crate) struct Places {
     pub(crate) kernels: Vec<Partition>,
     /// What the table would name in sectors of another size: an MBR does not tell which it counts in.
     pub(crate) others: Vec<Partition>,
-    /// Whether a GPT was here that does not fit now in either size: what it named is not known.
+    /// Whether a table was here of which not all is known: a GPT that does not fit now in either size, or an MBR's chain.
     pub(crate) is_unfit: bool,
 }
 
@@ -46,6 +47,12 @@ pub(crate) fn of(file: &File, sector: u32, mbr: Mbr, known: &[Partition]) -> io:
         }
     };
     let mut listed = table(sector)?;
+    let mut is_unfit = false;
+    if let (true, Mbr::Counts) = (listed.is_empty(), mbr) {
+        listed = primaries(file, sector)?;
+        // Of its chain libblkid tells nothing here.
+        is_unfit = listed.iter().any(|partition| partition.extended);
+    }
     let mut others = Vec::new();
     for other in SECTORS.into_iter().filter(|other| *other != sector) {
         others.extend(table(other)?);
@@ -72,8 +79,19 @@ pub(crate) fn of(file: &File, sector: u32, mbr: Mbr, known: &[Partition]) -> io:
         listed,
         kernels,
         others,
-        is_unfit: tables.contains("PMBR") && !tables.contains("gpt"),
+        is_unfit: is_unfit || tables.contains("PMBR") && !tables.contains("gpt"),
     })
+}
+
+/// An MBR's own four entries: libblkid names none of them where a further table in one of them (Solaris, which has the kind of Linux'
+/// swap, or BSD) does not fit the device.
+fn primaries(file: &File, sector: u32) -> io::Result<Vec<Partition>> {
+    let mut table = [0; extended::TABLE];
+    match file.read_exact_at(&mut table, 0) {
+        Ok(()) => Ok(extended::primaries(&table, sector)),
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Vec::new()),
+        Err(error) => Err(error),
+    }
 }
 
 /// In sectors of which size a GPT's header stands in the second one. The copy at the end alone is no table: it outlives what was

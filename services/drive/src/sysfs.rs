@@ -200,6 +200,7 @@ pub(crate) fn places(system: &System, device: DevNum) -> Vec<Partition> {
             name: None,
             kind: None,
             extended: false,
+            sector: 512,
         })
     };
     names(&dir).into_iter().filter_map(of).collect()

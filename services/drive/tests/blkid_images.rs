@@ -397,6 +397,13 @@ const HIDDEN: &[Hidden] = &[
         kiln: false,
     },
     Hidden {
+        name: "a table in a partition beyond the device",
+        make: "printf 'label: dos\\n2048,16384\\n65536,40000,82\\n' | sfdisk -q $F; dd if=$F.luks of=$F bs=1M seek=1 conv=notrunc; truncate -s 24M $F",
+        known: None,
+        members: &[(1, ContentKind::Luks)],
+        kiln: false,
+    },
+    Hidden {
         name: "a GPT of a larger device",
         make: "printf 'label: gpt\n2048,120000\n' | sfdisk -q $F; dd if=$F.luks of=$F bs=1M seek=1 conv=notrunc; truncate -s 48M $F",
         known: None,
@@ -495,6 +502,7 @@ fn what_a_table_does_not_name_here_is_found_all_the_same() {
             name: None,
             kind: None,
             extended: false,
+            sector: 512,
         });
         let file = File::open(&path).unwrap();
         let size = file.metadata().unwrap().len();

@@ -419,14 +419,22 @@ fn a_member_with_an_unreadable_end_is_still_a_member() {
 /// The same of one whose table counts in sectors of another size.
 #[test]
 fn a_member_by_a_table_of_another_dock_is_seen_beside_an_unreadable_end() {
-    let make = "printf 'o\\nn\\np\\n1\\n6144\\n12000\\nw\\n' | fdisk -w always -b 4096 $F
-truncate -s 8M $F.inner
+    let tail = "truncate -s 8M $F.inner
 echo pw | cryptsetup -q luksFormat --type luks1 --pbkdf-force-iterations 1000 $F.inner
-dd if=$F.inner of=$F bs=1M seek=24 conv=notrunc status=none";
-    let Some(device) = Loop::new(&[], make) else { return };
-    device.cut((64 << 20) - (64 << 10));
-    let (kind, reason) = device.refused();
-    assert_eq!(kind, "luks", "{reason}");
+dd if=$F.inner of=$F bs=1M seek=32 conv=notrunc status=none";
+    let (primary, logical) = (
+        "o n p 1 8192 12000 w",
+        // Two logical ones, the second at 32 MiB: its table stands in front of it.
+        "o n e 1 2048 15000 n l 2304 2600 n l 8192 12000 w",
+    );
+    for keys in [primary, logical] {
+        let keys = keys.replace(' ', "\\n");
+        let make = format!("printf '{keys}\\n' | fdisk -w always -b 4096 $F\n{tail}");
+        let Some(device) = Loop::new(&[], &make) else { return };
+        device.cut((64 << 20) - (64 << 10));
+        let (kind, reason) = device.refused();
+        assert_eq!(kind, "luks", "{keys}: {reason}");
+    }
 }
 
 /// An MBR with an extended partition, whose second logical one is LUKS.
