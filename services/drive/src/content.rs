@@ -56,22 +56,14 @@ const START: usize = 4096;
 /// # Errors
 /// When it could not be looked at for a reason that is not the drive's own.
 pub fn look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
-    look_with(file, size, sector, &[])
-}
-
-/// The same of a device in which the kernel has these partitions.
-///
-/// # Errors
-/// As [`look`].
-pub fn look_with(file: &File, size: u64, sector: u32, known: &[Partition]) -> io::Result<Look> {
     // What the kernel remembers may be of the drive that was there before: docks exchange them without a word. Where it does
     // not forget, the look is as good as it was.
     let _ = nix::fcntl::posix_fadvise(file, 0, 0, nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED);
     let began = Instant::now();
     let start = read_start(file, size);
     let is_start_bad = start.is_err();
-    match start.and_then(|()| try_look(file, (size, sector), Mbr::Counts, known)) {
-        Err(error) if is_the_drives(&error) => salvaged(file, (size, sector), known, is_start_bad, began, &error),
+    match start.and_then(|()| try_look(file, (size, sector), Mbr::Counts)) {
+        Err(error) if is_the_drives(&error) => salvaged(file, (size, sector), is_start_bad, began, &error),
         looked => looked,
     }
 }
@@ -85,7 +77,6 @@ fn read_start(file: &File, size: u64) -> io::Result<()> {
 fn salvaged(
     from: &impl Source,
     (size, sector): (u64, u32),
-    known: &[Partition],
     is_start_bad: bool,
     began: Instant,
     why: &io::Error,
@@ -109,8 +100,8 @@ fn salvaged(
     let mut taken = BTreeSet::new();
     let mut guessed = false;
     loop {
-        let places = places::of(salvage.copy(), sector, mbr, known)?;
-        let mut partitions = [places.listed, places.kernels].concat();
+        let places = places::of(salvage.copy(), sector, mbr)?;
+        let mut partitions = places.listed;
         partitions.retain(|partition| taken.insert((partition.start, partition.size)));
         // What another size of sectors would name comes last: mostly nothing is there, and room and time are bounded.
         guessed |= partitions.is_empty();
@@ -131,7 +122,7 @@ fn salvaged(
             seen(partition.number, whole || guessed);
         }
     }
-    let mut look = try_look(salvage.copy(), (size, sector), mbr, known)?;
+    let mut look = try_look(salvage.copy(), (size, sector), mbr)?;
     look.members.extend(unseen);
     look.members.sort_by_key(|member| (member.partition, member.kind));
     // What was found elsewhere says nothing of what the start held.
@@ -154,7 +145,7 @@ pub(crate) fn is_the_drives(error: &io::Error) -> bool {
     }
 }
 
-fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr, known: &[Partition]) -> io::Result<Look> {
+fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr) -> io::Result<Look> {
     let mut signatures = Vec::new();
     let mut members = Vec::new();
     let mut kiln = false;
@@ -165,7 +156,7 @@ fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr, known: &[Partitio
     }
     collect_members(&mut whole, 0, (file, 0), &mut members)?;
 
-    let places = places::of(file, sector, mbr, known)?;
+    let places = places::of(file, sector, mbr)?;
     if places.is_unfit {
         members.push(Member {
             partition: 0,
@@ -201,14 +192,11 @@ fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr, known: &[Partitio
         }
         inner.into(&mut signatures, &mut members, &mut kiln);
     }
-    // Of what the table does not name, only what is there is told; and in sectors of another size, where it names nothing that is.
-    for (partition, is_told) in std::iter::empty()
-        .chain(places.kernels.into_iter().map(|partition| (partition, true)))
-        .chain(places.others.into_iter().map(|partition| (partition, is_blank)))
-    {
+    // Of what another size of sectors would name only what is there is told, and to people where the table names nothing that is.
+    for partition in places.others {
         if !partition.extended {
             let mut inner = Inner::of(file, &partition, (size, sector))?;
-            inner.signatures.retain(|_| is_told);
+            inner.signatures.retain(|_| is_blank);
             inner.into(&mut signatures, &mut members, &mut kiln);
         }
     }
@@ -470,7 +458,7 @@ mod tests {
         let is_start_bad = bad.start < START as u64;
         let from = Slow { image, bad, now };
         let why = io::Error::from_raw_os_error(libc::EIO);
-        salvaged(&from, (SIZE, 512), &[], is_start_bad, began, &why).unwrap()
+        salvaged(&from, (SIZE, 512), is_start_bad, began, &why).unwrap()
     }
 
     fn image() -> File {
@@ -511,7 +499,7 @@ mod tests {
             now: late.into(),
         };
         let why = io::Error::from_raw_os_error(libc::EIO);
-        let look = salvaged(&from, (SIZE, 512), &[], true, late.checked_sub(BEGIN).unwrap(), &why).unwrap();
+        let look = salvaged(&from, (SIZE, 512), true, late.checked_sub(BEGIN).unwrap(), &why).unwrap();
         assert_eq!(look.members, [member(0, ContentKind::Unseen)], "{look:?}");
     }
 

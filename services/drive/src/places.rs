@@ -1,8 +1,9 @@
 //! Where on a drive something may stand for itself: the entries of its partition table, in the sectors that the drive tells now or
-//! those that another dock told, and what the kernel took for partitions.
+//! those that another dock told.
 //!
 //! libblkid reads a table only in one size of sectors, takes none at all where a whole-disk file system stands before it, and a GPT that
-//! does not fit the device for none. What it does not name may belong to something all the same.
+//! does not fit the device for none. What it does not name may belong to something all the same. The kernel's own partitions are not
+//! asked for: it keeps those of a table that a job has overwritten since.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -29,16 +30,14 @@ const SECTORS: [u32; 2] = [512, 4096];
 pub(crate) struct Places {
     /// What the table names, for people.
     pub(crate) listed: Vec<Partition>,
-    /// What the kernel has besides.
-    pub(crate) kernels: Vec<Partition>,
     /// What the table would name in sectors of another size: an MBR does not tell which it counts in.
     pub(crate) others: Vec<Partition>,
     /// Whether a table was here of which not all is known: a GPT that does not fit now in either size, or an MBR's chain.
     pub(crate) is_unfit: bool,
 }
 
-/// The places of `file`, of which the kernel has `known`.
-pub(crate) fn of(file: &File, sector: u32, mbr: Mbr, known: &[Partition]) -> io::Result<Places> {
+/// The places of `file`.
+pub(crate) fn of(file: &File, sector: u32, mbr: Mbr) -> io::Result<Places> {
     let table = |sector| {
         let mut probe = Probe::new(file, 0, 0, sector)?;
         match mbr {
@@ -71,13 +70,9 @@ pub(crate) fn of(file: &File, sector: u32, mbr: Mbr, known: &[Partition]) -> io:
             tables.extend(found.filter_map(|mut values| values.remove("PTTYPE")));
         }
     }
-    let begins = |all: &[Partition], start| all.iter().any(|partition| partition.start == start);
-    let mut kernels = known.to_vec();
-    kernels.retain(|partition| !begins(&listed, partition.start));
-    others.retain(|partition| !begins(&listed, partition.start) && !begins(&kernels, partition.start));
+    others.retain(|other| listed.iter().all(|partition| partition.start != other.start));
     Ok(Places {
         listed,
-        kernels,
         others,
         is_unfit: is_unfit || tables.contains("PMBR") && !tables.contains("gpt"),
     })

@@ -11,11 +11,9 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use crate::blkid::Partition;
 use crate::child;
 use crate::content::{self, Look};
-use crate::sysfs::{self, DevNum};
-use crate::system::System;
+use crate::sysfs::DevNum;
 
 /// First argument of a child that probes: `PROGRAM drive-probe NODE`.
 const ARGUMENT: &str = "drive-probe";
@@ -120,21 +118,13 @@ fn ask(program: &Path, (node, drive): (&Path, &Path), deadline: Duration) -> Res
 fn inspect(node: &Path) -> Answer {
     match open(node) {
         Err(error) => Answer::Failed(format!("opening {}: {error}", node.display())),
-        Ok((file, number, size, sector)) => match content::look_with(&file, size, sector, &known(number)) {
+        Ok((file, number, size, sector)) => match content::look(&file, size, sector) {
             Ok(look) => Answer::Look {
                 number: (number.major, number.minor),
                 look,
             },
             Err(error) => Answer::Failed(format!("looking at {}: {error}", node.display())),
         },
-    }
-}
-
-/// The kernel's partitions of the device; of an image there are none.
-fn known(number: DevNum) -> Vec<Partition> {
-    match number {
-        DevNum { major: 0, .. } => Vec::new(),
-        device => sysfs::places(&System::default(), device),
     }
 }
 

@@ -8,7 +8,6 @@ use std::path::{Path, PathBuf};
 use wire::drive::{Bus, Rotation};
 use wire::{Bytes, DriveId};
 
-use crate::blkid::Partition;
 use crate::identity::Identity;
 use crate::system::{System, bytes, names, number, text};
 use crate::vpd::{self, Rate};
@@ -184,26 +183,6 @@ pub fn read(system: &System, name: &str) -> Option<Device> {
         partitions,
         syspath,
     })
-}
-
-/// Where the kernel has partitions of the device with this number, and how large they are.
-pub(crate) fn places(system: &System, device: DevNum) -> Vec<Partition> {
-    let dir = system.path("sys/dev/block").join(device.to_string());
-    let of = |entry: String| {
-        let at = |name: &str| dir.join(&entry).join(name);
-        // The kernel counts these in sectors of 512 bytes, whatever the device's are.
-        let bytes = |name: &str| number::<u64>(&at(name))?.checked_mul(512);
-        Some(Partition {
-            number: number(&at("partition"))?,
-            start: bytes("start")?,
-            size: bytes("size")?,
-            name: None,
-            kind: None,
-            extended: false,
-            sector: 512,
-        })
-    };
-    names(&dir).into_iter().filter_map(of).collect()
 }
 
 /// By what a disk declares itself shingled: zones, or that it takes trim commands though it rotates. Flash has both for
@@ -443,26 +422,4 @@ fn bay(dir: &Path) -> Option<String> {
 /// The device's node: `/dev/sda`.
 pub fn node(system: &System, name: &str) -> PathBuf {
     system.path("dev").join(name)
-}
-
-#[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
-    use super::*;
-
-    #[test]
-    fn the_kernels_partitions_are_told_in_bytes() {
-        let root = tempfile::tempdir().unwrap();
-        let dir = root.path().join("sys/dev/block/8:16");
-        for (name, number, start, size) in [("sdb1", "1", "2048", "8192"), ("sdb5", "5", "12288", "16")] {
-            std::fs::create_dir_all(dir.join(name)).unwrap();
-            for (attribute, value) in [("partition", number), ("start", start), ("size", size)] {
-                std::fs::write(dir.join(name).join(attribute), format!("{value}\n")).unwrap();
-            }
-        }
-        std::fs::create_dir_all(dir.join("queue")).unwrap();
-        let all = places(&System::at(root.path()), DevNum { major: 8, minor: 16 });
-        let told: Vec<_> = all.iter().map(|it| (it.number, it.start, it.size)).collect();
-        assert_eq!(told, [(1, 1 << 20, 4 << 20), (5, 6 << 20, 8 << 10)]);
-    }
 }

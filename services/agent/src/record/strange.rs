@@ -70,16 +70,10 @@ impl Record {
             Content::Found { signatures, .. } => signatures,
             Content::Unknown | Content::Empty | Content::Unreadable { .. } => &[],
         };
+        // A partition whose file system is overwritten and whose table is not is still the old one.
         let known = |new: &Signature| {
             old.iter().any(|old| {
-                let blank = new.partition != 0 && new.kind == "unknown";
-                // The kernel keeps partitions whose table is overwritten, and none of their names.
-                let nameless = Signature {
-                    name: new.name.clone().or_else(|| old.name.clone()),
-                    ..new.clone()
-                };
-                // A partition whose file system is overwritten and whose table is not is still the old one.
-                nameless == *old || (old.partition == new.partition && blank)
+                old == new || (old.partition == new.partition && new.partition != 0 && new.kind == "unknown")
             })
         };
         (!signatures.iter().all(known)).then(|| {
@@ -112,29 +106,6 @@ mod tests {
         Content::Found {
             signatures: signatures.to_vec(),
             summary: "something".into(),
-        }
-    }
-
-    /// Without udev the kernel keeps the partitions of a table that is overwritten, by its numbers alone.
-    #[test]
-    fn a_partition_that_the_kernel_still_has_is_the_old_one_without_its_name() {
-        let old = Signature {
-            name: Some("Basic data partition".into()),
-            ..signature(2, "ntfs", Some("b"))
-        };
-        let nameless = Signature {
-            name: None,
-            ..old.clone()
-        };
-        let renamed = Signature {
-            name: Some("other".into()),
-            ..old.clone()
-        };
-        let mut record = record();
-        record.content = found(&[signature(0, "gpt", Some("a")), old]);
-        assert_eq!(record.strange(&found(&[nameless]), Trace::Written), None);
-        for new in [renamed, signature(2, "ntfs", Some("c"))] {
-            assert!(record.strange(&found(&[new]), Trace::Written).is_some());
         }
     }
 
