@@ -293,6 +293,7 @@ mod tests {
     use std::fs::{File, OpenOptions};
     use std::os::unix::fs::FileExt;
     use std::process::Command;
+    use std::thread::sleep;
 
     use rig::{Loop, not_run};
 
@@ -336,7 +337,18 @@ mod tests {
             disk.write_all_at(bytes, at).unwrap();
             disk.sync_all().unwrap();
         };
-        let leave = || umount2(STATE, MntFlags::empty()).unwrap();
+        // A process of another test may hold it for a moment.
+        let leave = || {
+            let mut left = umount2(STATE, MntFlags::empty());
+            for _ in 0..100 {
+                if left != Err(Errno::EBUSY) {
+                    break;
+                }
+                sleep(Duration::from_millis(50));
+                left = umount2(STATE, MntFlags::empty());
+            }
+            left.unwrap();
+        };
         // The file below the loop device: what is on the medium, not what the cache of the device holds.
         let holds = |what: &[u8]| {
             File::open(part).unwrap().sync_all().unwrap();
