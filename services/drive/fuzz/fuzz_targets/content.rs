@@ -12,7 +12,9 @@ const SIZE: u64 = 8 << 20;
 
 /// The first byte: the drive's sectors, and where the rest of the second half goes; the rest: its beginning.
 fn drive(bytes: &[u8]) -> std::io::Result<Option<(File, u32)>> {
-    let Some((&choice, rest)) = bytes.split_first() else { return Ok(None) };
+    let Some((&choice, rest)) = bytes.split_first() else {
+        return Ok(None);
+    };
     let file = tempfile::tempfile()?;
     file.set_len(SIZE)?;
     let (start, more) = rest.split_at(rest.len().min(8192));
