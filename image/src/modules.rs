@@ -236,7 +236,7 @@ fn choose(board: &Board, package: &Path, version: &str, into: &Path) -> Result<(
         let dir = target.parent().unwrap_or(&to);
         fs::create_dir_all(dir).at("making", dir)?;
         fs::copy(&source, &target).at("copying", &source)?;
-        if Path::new(path).extension().is_some_and(|e| e == "xz") {
+        if path.ends_with(".xz") {
             compressed.push(target);
         }
     }

@@ -42,7 +42,7 @@ fn name(vm: &mut Vm) -> String {
     let line = vm.wait_console("name: http://", BOOT).unwrap();
     let name = line.rsplit("http://").next().unwrap().trim().to_owned();
     assert!(
-        name.starts_with("kiln-") && name.strip_suffix(".local").is_some() && name.len() == 15,
+        name.starts_with("kiln-") && name.ends_with(".local") && name.len() == 15,
         "{name}"
     );
     name

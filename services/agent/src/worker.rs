@@ -9,6 +9,7 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
+use burnin::hand_over::hand_over;
 use burnin::worker::{Input, Order, Report};
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
@@ -18,7 +19,6 @@ use tracing::warn;
 use wire::JobId;
 
 use crate::cgroup::Cgroup;
-use crate::sandbox::DRIVE_FD;
 
 /// Longest accepted report line in bytes: a checkpoint of the largest size, escaped.
 const LINE_MAX: u64 = 3 * burnin::checkpoint::TEXT_MAX as u64;
@@ -57,22 +57,9 @@ impl Worker {
             .stderr(Stdio::inherit())
             .kill_on_drop(true);
         let fd = drive.as_raw_fd();
-        let hand_over = move || {
-            let done = if fd == DRIVE_FD {
-                // SAFETY: `fd` is open for as long as `drive` is borrowed, which is past the spawn.
-                unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }
-            } else {
-                // SAFETY: as above; what had that number is closed in the child alone.
-                unsafe { libc::dup2(fd, DRIVE_FD) }
-            };
-            if done < 0 {
-                Err(io::Error::last_os_error())
-            } else {
-                Ok(())
-            }
-        };
-        // SAFETY: between fork and exec only dup2 and fcntl are called, which are async-signal-safe.
-        unsafe { command.pre_exec(hand_over) };
+        // SAFETY: between fork and exec only dup2 and fcntl are called, which are async-signal-safe; `fd` is open until after the
+        // spawn.
+        unsafe { command.pre_exec(move || hand_over(fd)) };
         let mut child = command.spawn()?;
         let cgroup = child.id().and_then(|pid| Cgroup::of_worker(job, pid));
         let output = child

@@ -18,6 +18,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use burnin::evidence::{Evidence, Stop};
+use burnin::hand_over::hand_over;
 use burnin::pattern::JobKey;
 use burnin::worker::{Input, Io, Limits, Order, Report};
 use burnin::{Playbook, device};
@@ -180,22 +181,9 @@ impl Worker {
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit());
         let fd = file.as_raw_fd();
-        let hand_over = move || {
-            let done = if fd == agent::sandbox::DRIVE_FD {
-                // SAFETY: `fd` is open until after the spawn, as `file` is.
-                unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }
-            } else {
-                // SAFETY: as above; what had that number is closed in the child alone.
-                unsafe { libc::dup2(fd, agent::sandbox::DRIVE_FD) }
-            };
-            if done < 0 {
-                Err(std::io::Error::last_os_error())
-            } else {
-                Ok(())
-            }
-        };
-        // SAFETY: between fork and exec only dup2 and fcntl are called, which are async-signal-safe.
-        unsafe { command.pre_exec(hand_over) };
+        // SAFETY: between fork and exec only dup2 and fcntl are called, which are async-signal-safe; `fd` is open until after the
+        // spawn.
+        unsafe { command.pre_exec(move || hand_over(fd)) };
         let mut child = command.spawn().unwrap();
         let mut input = child.stdin.take().unwrap();
         let limits = Limits {

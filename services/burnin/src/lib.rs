@@ -21,6 +21,7 @@ pub mod device;
 pub mod evidence;
 pub mod findings;
 pub mod format;
+pub mod hand_over;
 pub mod header;
 pub mod heat;
 pub mod job;

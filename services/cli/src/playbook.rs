@@ -97,7 +97,7 @@ fn words(info: &PlaybookInfo) -> [String; 3] {
 /// # Errors
 /// What is wrong with it, in words.
 pub fn load(name: &str) -> Result<Playbook, String> {
-    if name.contains('/') || name.strip_suffix(".toml").is_some() {
+    if name.contains('/') || name.ends_with(".toml") {
         load_file(Path::new(name))
     } else {
         Playbook::named(name).map_err(|e| e.to_string())

@@ -149,12 +149,11 @@ fn replace_line(text: &mut String, was: &str, now: &str) {
 fn moved(link: &str, url: &str) -> Option<String> {
     let rest = link.strip_prefix("http://")?;
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let is_name = |host: &str| host.strip_suffix(".local").is_some();
     let made = |url: &str| {
         url.strip_prefix("http://")
-            .is_some_and(|host| is_name(host) && !host.contains('/'))
+            .is_some_and(|host| host.ends_with(".local") && !host.contains('/'))
     };
-    (is_name(host) && made(url) && url != &link[..link.len() - path.len()]).then(|| format!("{url}{path}"))
+    (host.ends_with(".local") && made(url) && url != &link[..link.len() - path.len()]).then(|| format!("{url}{path}"))
 }
 
 /// The last four characters of a serial, which is what stands on the label that people look for.

@@ -85,7 +85,7 @@ struct Found<'a> {
 /// Which file answers a path. Pure, but for looking whether the file was embedded.
 fn resolve(path: &str) -> Found<'_> {
     let name = path.trim_start_matches('/');
-    if !name.is_empty() && name != "index.html" && name.strip_suffix(".gz").is_none() && Dist::get(name).is_some() {
+    if !name.is_empty() && name != "index.html" && !name.ends_with(".gz") && Dist::get(name).is_some() {
         let cache = if name.starts_with("assets/") {
             "public, max-age=31536000, immutable"
         } else {

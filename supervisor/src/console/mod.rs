@@ -365,7 +365,7 @@ fn url(screen: &Screen) -> Option<String> {
 /// The name that the local network knows the box by, once nobody else has it: the status of the unit that sees to that.
 fn name(screen: &Screen) -> Option<String> {
     let unit = screen.status.units.iter().find(|u| u.name == "mdns")?;
-    let name = Some(&unit.status).filter(|n| n.strip_suffix(".local").is_some() && is_host(n))?;
+    let name = Some(&unit.status).filter(|n| n.ends_with(".local") && is_host(n))?;
     Some(name.clone())
 }
 

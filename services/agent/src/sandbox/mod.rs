@@ -12,12 +12,10 @@ use std::io;
 use std::os::fd::FromRawFd;
 use std::process::ExitCode;
 
+use burnin::hand_over::DRIVE_FD;
 use landlock::{ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetStatus};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid, getppid, setgroups, setresgid, setresuid};
-
-/// Descriptor of the drive. Source: contract between agent and worker.
-pub const DRIVE_FD: i32 = 3;
 
 /// User and group of a worker: `nobody`, who owns nothing.
 const NOBODY: u32 = 65_534;

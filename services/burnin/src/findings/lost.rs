@@ -56,26 +56,18 @@ pub fn outcome_of_all(findings: &[Finding], host_bad: bool) -> Option<Outcome> {
     let link =
         |f: &Finding| matches!(f.kind, FaultKind::Disconnect | FaultKind::Reset | FaultKind::Hang) || is_error(f);
     let disturbed = findings.iter().any(link);
-    let of = |finding: &Finding| match finding.kind {
+    let of = |finding: &Finding| {
         // Where the link had a part in it, a long access says nothing of the medium.
-        FaultKind::Slow if disturbed => Outcome::Inconclusive,
-        FaultKind::BitFlip | FaultKind::Corrupt | FaultKind::Transient if host_bad => Outcome::Inconclusive,
-        FaultKind::BitFlip
-        | FaultKind::Corrupt
-        | FaultKind::LostWrite
-        | FaultKind::Stale
-        | FaultKind::Misdirected
-        | FaultKind::WrapAround
-        | FaultKind::Truncated
-        | FaultKind::Zeroed
-        | FaultKind::ReadError
-        | FaultKind::WriteError
-        | FaultKind::Transient
-        | FaultKind::Slow
-        | FaultKind::Hang
-        | FaultKind::Disconnect
-        | FaultKind::Reset
-        | FaultKind::HostMemory => outcome(finding),
+        let by_link = finding.kind == FaultKind::Slow && disturbed;
+        let by_host = matches!(
+            finding.kind,
+            FaultKind::BitFlip | FaultKind::Corrupt | FaultKind::Transient
+        ) && host_bad;
+        if by_link || by_host {
+            Outcome::Inconclusive
+        } else {
+            outcome(finding)
+        }
     };
     findings.iter().map(of).max()
 }

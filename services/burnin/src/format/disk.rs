@@ -252,20 +252,17 @@ pub(super) fn partition(drive: &File, layout: &Layout) -> io::Result<Node> {
     Err(io::Error::other(told))
 }
 
-/// Waits until the node is there and nobody holds it: the kernel lets go of a ring's files some 40 ms after the ring, and whoever reads
-/// the table again takes each partition away for a moment.
+/// Waits until nobody holds the node: the kernel lets go of a ring's files some 40 ms after the ring. It does not vanish meanwhile, since
+/// the partition is open.
 ///
 /// # Errors
-/// When somebody still holds it after 20 s, or it is not there.
+/// When somebody still holds it after 20 s, or the name is another device's.
 pub(super) fn wait_until_free(node: &Node) -> io::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {
         match node.open(File::options().read(true).write(true).custom_flags(libc::O_EXCL)) {
             Ok(_) => return Ok(()),
-            Err(error)
-                if matches!(error.raw_os_error(), Some(libc::EBUSY | libc::ENOENT | libc::ENXIO))
-                    && Instant::now() < deadline =>
-            {
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(50));
             }
             Err(error) => return Err(error),

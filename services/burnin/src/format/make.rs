@@ -16,7 +16,8 @@ use super::layout::{ALIGN, ALIGN_BYTES, Layout};
 use super::request::name;
 use super::table::{Encoded, Ids, encode};
 use super::tool::{self, Call};
-use super::{DRIVE_FD, Heard, Order, Said, confine, ext4, mounted};
+use super::{Heard, Order, Said, confine, ext4, mounted};
+use crate::hand_over::DRIVE_FD;
 
 /// Most of a program's words that are repeated in a message.
 const WORDS_MAX: usize = 400;

@@ -36,7 +36,7 @@ use wire::options::{FormatRequest, Formatted};
 pub use layout::{Layout, Unfit, plan};
 pub use make::child;
 pub use request::{BadRequest, check};
-pub use spawn::{DRIVE_FD, Ties, run};
+pub use spawn::{Ties, run};
 pub use tool::{Missing, available};
 
 /// What came of a format that did not come to its end.

@@ -5,21 +5,18 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Write};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::AsRawFd;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
-use nix::libc;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use wire::options::Formatted;
 
 use super::{Heard, Order, Said, confine, unformatted};
-
-/// Descriptor of the drive in the child. Source: contract between parent and child, as the worker's.
-pub const DRIVE_FD: i32 = 3;
+use crate::hand_over::hand_over;
 
 /// How often it is asked whether it is to end.
 const ASK: Duration = Duration::from_millis(200);
@@ -65,22 +62,6 @@ impl Drop for Held {
             }
             std::thread::sleep(Duration::from_millis(10));
         }
-    }
-}
-
-/// Puts the drive at [`DRIVE_FD`], open across exec. Async-signal-safe.
-fn hand_over(fd: RawFd) -> io::Result<()> {
-    let done = if fd == DRIVE_FD {
-        // SAFETY: changes a flag of a descriptor, and no memory.
-        unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }
-    } else {
-        // SAFETY: takes numbers alone; what the child had at `DRIVE_FD` is nobody's after exec.
-        unsafe { libc::dup2(fd, DRIVE_FD) }
-    };
-    if done < 0 {
-        Err(io::Error::last_os_error())
-    } else {
-        Ok(())
     }
 }
 

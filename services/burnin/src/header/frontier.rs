@@ -12,7 +12,7 @@ use crate::checkpoint::{Checkpoint, Holds};
 use crate::device::Device;
 use crate::evidence::Evidence;
 use crate::pattern::{Pattern, Seen, UNIT};
-use crate::playbook::{Direction, Fill, PASSES, Step};
+use crate::playbook::{Direction, Fill, PASSES, Step, moves_data};
 use crate::worker::Limits;
 use wire::Bytes;
 use wire::job::{Phase, PhaseStatus};
@@ -82,6 +82,7 @@ pub(super) struct Write {
 }
 
 /// The writes that may be gone on with, in order; `None` where not even the first may.
+#[expect(clippy::wildcard_enum_match_arm, reason = "`moves_data` lists what is left")]
 fn writes(steps: &[Step]) -> Option<Vec<Write>> {
     let mut found: Vec<Write> = Vec::new();
     for (at, step) in (0_u16..).zip(steps) {
@@ -109,21 +110,9 @@ fn writes(steps: &[Step]) -> Option<Vec<Write>> {
                     .into_iter()
                     .for_each(|write| write.trims = true);
             }
-            // What these saw stands on no drive, and nothing later looks for it again.
-            Phase::Sample
-            | Phase::Write
-            | Phase::Verify
-            | Phase::Seek
-            | Phase::Trim
-            | Phase::TrimCheck
-            | Phase::Scan => break,
-            // No data is moved.
-            Phase::SmartBefore
-            | Phase::SmartAfter
-            | Phase::SelfTestShort
-            | Phase::SelfTestExtended
-            | Phase::Partition
-            | Phase::Format => {}
+            // What else moves data stands on no drive, and nothing later looks for it again.
+            phase if moves_data(phase) => break,
+            _ => {}
         }
     }
     (!found.is_empty()).then_some(found)

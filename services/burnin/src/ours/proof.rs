@@ -124,22 +124,10 @@ impl Proof {
         asks: &Asks,
         checkpoint: Option<&Checkpoint>,
     ) -> Result<Shown, String> {
-        let keyed = self.steps.iter().all(|step| match step.phase {
-            Phase::Write => step.fill.is_keyed(),
-            Phase::Trim => false,
-            Phase::Probe
-            | Phase::Sample
-            | Phase::Verify
-            | Phase::Seek
-            | Phase::TrimCheck
-            | Phase::Scan
-            | Phase::SmartBefore
-            | Phase::SmartAfter
-            | Phase::SelfTestShort
-            | Phase::SelfTestExtended
-            | Phase::Partition
-            | Phase::Format => true,
-        });
+        let keyed = self
+            .steps
+            .iter()
+            .all(|step| step.phase != Phase::Trim && (step.phase != Phase::Write || step.fill.is_keyed()));
         let most = |told: &Told| told.ours * 4 >= told.read * 3;
         if self.ended {
             if !keyed || !self.steps.iter().any(|step| step.phase == Phase::Write) {

@@ -228,22 +228,11 @@ impl Flat<'_> {
     fn number(&mut self) {
         let mut last = (Fill::Keyed, 0);
         for step in &mut self.parsed.steps {
-            match step.phase {
-                Phase::Write => {
-                    last = (step.fill, (last.1 % PASSES) + 1);
-                    step.pass = last.1;
-                }
-                Phase::Verify | Phase::Seek | Phase::TrimCheck => (step.fill, step.pass) = last,
-                Phase::Probe
-                | Phase::Sample
-                | Phase::Trim
-                | Phase::Scan
-                | Phase::SmartBefore
-                | Phase::SmartAfter
-                | Phase::SelfTestShort
-                | Phase::SelfTestExtended
-                | Phase::Partition
-                | Phase::Format => {}
+            if step.phase == Phase::Write {
+                last = (step.fill, (last.1 % PASSES) + 1);
+                step.pass = last.1;
+            } else if matches!(step.phase, Phase::Verify | Phase::Seek | Phase::TrimCheck) {
+                (step.fill, step.pass) = last;
             }
         }
     }

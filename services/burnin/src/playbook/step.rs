@@ -110,19 +110,10 @@ impl From<Phase> for Step {
             fill: Fill::default(),
             order: Direction::default(),
             seconds: 0,
-            pass: match phase {
-                Phase::Write | Phase::Verify | Phase::Seek | Phase::TrimCheck => 1,
-                Phase::Probe
-                | Phase::Sample
-                | Phase::Trim
-                | Phase::Scan
-                | Phase::SmartBefore
-                | Phase::SmartAfter
-                | Phase::SelfTestShort
-                | Phase::SelfTestExtended
-                | Phase::Partition
-                | Phase::Format => 0,
-            },
+            pass: u8::from(matches!(
+                phase,
+                Phase::Write | Phase::Verify | Phase::Seek | Phase::TrimCheck
+            )),
             soak: None,
         }
     }

@@ -15,6 +15,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use burnin::Playbook;
 use burnin::device::Geometry;
+use burnin::hand_over::hand_over;
 use burnin::pattern::JobKey;
 use burnin::worker::{Input, Io, Limits, Order};
 use serde::Serialize;
@@ -37,9 +38,6 @@ const WATCHED: Duration = Duration::from_secs(6);
 /// Most of one worker, and of all and the agent.
 const WORKER: f64 = 4.5;
 const ALL: f64 = 110.0;
-
-/// Where a worker finds its drive. Source: contract between agent and worker.
-const DRIVE_FD: i32 = 3;
 
 #[derive(Clone, Debug, Serialize)]
 struct Row {
@@ -151,22 +149,9 @@ impl Family {
             .stdin(Stdio::piped())
             .stdout(Stdio::null())
             .stderr(Stdio::inherit());
-        let hand_over = move || {
-            let done = if fd == DRIVE_FD {
-                // SAFETY: `fd` is open until after the spawn, as `file` is.
-                unsafe { libc::fcntl(fd, libc::F_SETFD, 0) }
-            } else {
-                // SAFETY: as above; what had that number is closed in the child alone.
-                unsafe { libc::dup2(fd, DRIVE_FD) }
-            };
-            if done < 0 {
-                Err(std::io::Error::last_os_error())
-            } else {
-                Ok(())
-            }
-        };
-        // SAFETY: between fork and exec only dup2 and fcntl are called, which are async-signal-safe.
-        unsafe { command.pre_exec(hand_over) };
+        // SAFETY: between fork and exec only dup2 and fcntl are called, which are async-signal-safe; `fd` is open until after the
+        // spawn.
+        unsafe { command.pre_exec(move || hand_over(fd)) };
         let mut child = command.spawn().context("starting a worker")?;
         let order = Order {
             key: JobKey([u8::try_from(n)?; 16]),
