@@ -270,6 +270,34 @@ fn a_name_that_becomes_another_drives_is_not_formatted() {
     );
 }
 
+/// A container's `/dev` has the drives that it was started with, and nobody makes nodes in it.
+#[test]
+fn a_partition_without_a_node_gets_one_of_its_own() {
+    use nix::mount::{MsFlags, mount};
+    use nix::sched::{CloneFlags, unshare};
+    use nix::sys::stat::{Mode, SFlag, mknod};
+    let Some(drive) = Loop::new(64 << 20, 512) else { return };
+    let numbers = [drive.node.as_str(), "/dev/null"].map(|path| (path, fs::metadata(path).unwrap()));
+    let formatted = std::thread::scope(|scope| {
+        // A thread of its own: what it mounts nobody else sees.
+        let contained = scope.spawn(|| {
+            let none: Option<&str> = None;
+            unshare(CloneFlags::CLONE_NEWNS).unwrap();
+            mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none).unwrap();
+            mount(none, "/dev", Some("tmpfs"), MsFlags::empty(), none).unwrap();
+            for (path, meta) in &numbers {
+                let kind = SFlag::from_bits_truncate(meta.mode());
+                mknod(*path, kind, Mode::S_IRUSR | Mode::S_IWUSR, meta.rdev()).unwrap();
+            }
+            drive.format(&request(FileSystem::Ext4, Table::Auto, 0, "x"))
+        });
+        contained.join().unwrap()
+    });
+    assert_eq!(formatted.problem, None);
+    let told = output("blkid", &["-p", &drive.partition()]);
+    assert!(told.contains("TYPE=\"ext4\""), "{told}");
+}
+
 /// udevd reads a table again whenever a writer of the whole drive closes, unless somebody holds its lock: each partition vanishes for
 /// that moment.
 #[test]

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use nix::errno::Errno;
 
 use super::layout::Layout;
+use super::mounted;
 
 mod ioctls {
     use nix::libc::{c_int, c_void};
@@ -47,6 +48,9 @@ const PAGE: usize = 4096;
 
 /// How long the kernel may hold a drive or be slow to show a partition.
 const PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long a node may be behind the kernel's partition before it is taken that nobody makes any here, as in a container.
+const NODE_PATIENCE: Duration = Duration::from_secs(2);
 
 /// A buffer that direct access takes.
 pub(super) struct Aligned {
@@ -228,16 +232,21 @@ impl Node {
     }
 }
 
-/// The partition's node, once the kernel shows it where and as large as it was laid out.
+/// The partition's node, once the kernel shows it where and as large as it was laid out; one of our own where `/dev` has none.
 ///
 /// # Errors
-/// When it does not within 20 s, or the node is another device.
+/// When it does not within 20 s, the node is another device, or none can be made.
 pub(super) fn partition(drive: &File, layout: &Layout) -> io::Result<Node> {
-    let deadline = Instant::now() + PATIENCE;
+    let begun = Instant::now();
     let mut told = "the kernel shows no partition".to_owned();
-    while Instant::now() < deadline {
+    while begun.elapsed() < PATIENCE {
         if let Some((name, number)) = shown(drive, layout)? {
             let node = Path::new("/dev").join(name.replace('!', "/"));
+            if begun.elapsed() > NODE_PATIENCE && !node.exists() {
+                let path = mounted::node(&name.replace('!', "-"), number)?;
+                let part = reader(&path)?;
+                return Ok(Node { path, part });
+            }
             let found = reader(&node).and_then(|part| Ok((part.metadata()?, part)));
             match found {
                 Ok((meta, part)) if meta.file_type().is_block_device() && meta.rdev() == number => {

@@ -1,4 +1,4 @@
-//! The new file system mounted read-only, where nobody else sees it.
+//! What is mounted where nobody else sees it: the new file system, read-only, and a node where there is none.
 
 use std::fs;
 use std::io;
@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
+use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::sys::statvfs::statvfs;
 
 /// Gives this process a mount namespace of its own, from which nothing gets out. To be called while there is one thread.
@@ -21,8 +22,22 @@ pub(super) fn alone() -> io::Result<()> {
 
 /// Where it is mounted: a directory that every system has; in this namespace nobody misses what it hides.
 fn place() -> PathBuf {
-    let places = ["/mnt", "/tmp", "/run"].map(PathBuf::from);
+    let places = ["/mnt", "/tmp"].map(PathBuf::from);
     places.into_iter().find(|p| p.is_dir()).unwrap_or_else(|| "/".into())
+}
+
+/// A block device's node on a file system of its own that only this namespace has: containers' `/dev` may have none for a new partition.
+///
+/// # Errors
+/// Without the right to make one (`CAP_MKNOD`, and the container's rules for devices).
+pub(super) fn node(name: &str, number: u64) -> io::Result<PathBuf> {
+    let place = Path::new("/run");
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
+    mount(Some("nodes"), place, Some("tmpfs"), flags, Some("size=64k,mode=700"))?;
+    let node = place.join(name);
+    mknod(&node, SFlag::S_IFBLK, Mode::S_IRUSR | Mode::S_IWUSR, number)
+        .map_err(|errno| io::Error::other(format!("/dev has no {name}, and making a node for it: {errno}")))?;
+    Ok(node)
 }
 
 /// Mounts the node read-only, reads its root directory and its size, and unmounts it. Gives what it found, in words.
