@@ -202,10 +202,12 @@ pub(super) fn legs(step: &Step, holds: Holds, round: u32, on: Drive) -> Vec<Leg>
                 fill: Fill::Keyed,
                 pass: PROBE_PASS,
             };
-            // Written from the end downwards, then the beginning; read upwards. `probe` says why that tells all.
+            // The first sector, alone; from the end downwards; the beginning; read upwards. `probe` says why that tells all.
             let probe = probe(geometry, key);
+            let first = vec![(0, geometry.grain().min(geometry.sectors))];
             let down = probe.points.iter().rev().copied().collect();
             vec![
+                leg(Op::Write, keyed, Area::Points(first)),
                 leg(Op::Write, keyed, Area::Points(down)),
                 leg(
                     Op::Write,
@@ -332,7 +334,90 @@ pub(super) fn closing(geometry: Geometry, holds: Holds, block: u64) -> Vec<Leg> 
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::os::unix::fs::FileExt;
+
+    use wire::options::{FileSystem, FormatRequest, Table};
+
     use super::*;
+    use crate::format::{plan, table};
+    use crate::playbook::Playbook;
+
+    /// The guard refuses a drive with a table of which not all can be read; to go on with such a one would need a person.
+    #[test]
+    fn wherever_a_probe_is_cut_off_the_old_table_is_whole_or_gone() {
+        for (sector, physical) in [(512, 512), (512, 4096), (4096, 4096)] {
+            let capacity = 64 << 20;
+            let geometry = Geometry {
+                sectors: capacity / u64::from(sector),
+                sector,
+                physical,
+            };
+            let request = FormatRequest {
+                table: Table::Gpt,
+                filesystem: FileSystem::Raw,
+                reserved_percent: 0,
+                label: String::new(),
+            };
+            let layout = plan(capacity, sector, &request).unwrap();
+            let encoded = table::encode(&layout, FileSystem::Raw, &table::Ids::from_random([7; 32])).unwrap();
+            let on = Drive {
+                geometry,
+                block: 16,
+                trim: 16,
+                key: JobKey([9; 16]),
+            };
+            let probe = Playbook::named("standard").unwrap();
+            let probe = probe
+                .steps()
+                .iter()
+                .find(|step| step.phase == Phase::Probe)
+                .unwrap()
+                .clone();
+            let holds = Holds {
+                fill: Fill::Keyed,
+                pass: 1,
+                step: 0,
+            };
+            let whole = tempfile::tempfile().unwrap();
+            whole.set_len(capacity).unwrap();
+            whole.write_all_at(&encoded.head, 0).unwrap();
+            whole.write_all_at(&encoded.tail, encoded.tail_at).unwrap();
+            let byte = |lba: u64| lba * u64::from(sector);
+            for leg in legs(&probe, holds, 0, on).into_iter().filter(|leg| leg.op == Op::Write) {
+                let mut pieces = Vec::new();
+                let mut cursor = leg.area.start();
+                while cursor < leg.area.end() {
+                    let (lba, count, after) = leg.area.piece(cursor, 16, geometry);
+                    pieces.push((byte(lba), vec![0xa5; usize::try_from(byte(count)).unwrap()]));
+                    cursor = after;
+                }
+                // A drive stores what it was given since the last flush in any order.
+                for cut in 0..24 {
+                    let stored = pieces
+                        .iter()
+                        .zip(0_u64..)
+                        .filter(|(_, n)| mix64(cut ^ mix64(*n)) % 2 == 0);
+                    let kept: Vec<_> = stored
+                        .map(|((at, data), _)| {
+                            let mut before = vec![0; data.len()];
+                            whole.read_exact_at(&mut before, *at).unwrap();
+                            whole.write_all_at(data, *at).unwrap();
+                            (*at, before)
+                        })
+                        .collect();
+                    let look = drive::content::look(&whole, capacity, sector).unwrap();
+                    assert!(look.members.is_empty(), "{sector}/{physical} {:?}: {look:?}", leg.area);
+                    for (at, before) in kept {
+                        whole.write_all_at(&before, at).unwrap();
+                    }
+                }
+                for (at, data) in pieces {
+                    whole.write_all_at(&data, at).unwrap();
+                }
+            }
+        }
+    }
 
     #[test]
     fn a_sweep_backwards_covers_every_sector_once_and_knows_how_far_it_is() {

@@ -10,6 +10,9 @@
 //! An address that wraps at `R` is stored at its remainder by `R`. Of the steps, one lies in `[k·R, k·R + B)` for some
 //! `k`, since these are `B` long and some multiple of `R` lies in the upper half; so its place in the stretch was written
 //! again after it, and it reads as another sector's data. Each of both parts takes about the same time.
+//!
+//! The first sector is written and flushed before all that, too: that of a partition table goes before the rest of the table, else
+//! an interruption could leave one that tells of places which nobody can name any more, and the guard would refuse to go on.
 
 use crate::device::Geometry;
 use crate::header;
