@@ -543,3 +543,29 @@ fn what_ended_is_told_and_signed_again_where_a_certificate_is_asked_for() {
         assert_eq!(code(&check), 1, "{}", text(&check));
     }
 }
+
+/// A certificate speaks of the steps that were run, not of what stands in the file now.
+#[test]
+fn what_ended_is_not_signed_again_for_a_playbook_that_was_changed() {
+    let Some(drive) = Loop::new(32 << 20) else { return };
+    let book = drive.state().with_file_name("mine.toml");
+    let of = |order: &str| {
+        let step = |phase: &str| format!("[[step]]\ndo = \"{phase}\"\n{order}");
+        let text = ["name = \"mine\"\nabout = \"x\"\n", &step("write"), &step("verify")].concat();
+        fs::write(&book, text).unwrap();
+    };
+    let cert = drive.state().with_extension("json");
+    let with = ["--playbook", book.to_str().unwrap()];
+    let again = [&with[..], &["--resume", "--cert", cert.to_str().unwrap()]].concat();
+    of("");
+    let first = drive.burn(&with);
+    assert_eq!(code(&first), 0, "{}", text(&first));
+    of("order = \"reverse\"\n");
+    let other = drive.burn(&again);
+    assert_eq!(code(&other), 4, "{}", text(&other));
+    assert!(!cert.exists(), "it was signed");
+    of("");
+    let same = drive.burn(&again);
+    assert_eq!(code(&same), 0, "{}", text(&same));
+    assert!(cert.exists(), "{}", text(&same));
+}

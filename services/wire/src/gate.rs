@@ -106,15 +106,18 @@ pub struct Armed {
 pub type Typed = BTreeMap<DriveId, String>;
 
 /// Digest over what a plan would erase. Whatever a person must agree to again when it changes is in it.
-pub fn digest(playbook: &str, options: &PlanOptions, drives: &[PlanDrive]) -> String {
+///
+/// `playbook` is its name and its steps as JSON: a person's may change under its name.
+pub fn digest(playbook: (&str, &str), options: &PlanOptions, drives: &[PlanDrive]) -> String {
     let mut hash = Sha256::new();
     // Each part is preceded by its length, so that no two plans share one stream of bytes.
     let mut part = |bytes: &[u8]| {
         hash.update((bytes.len() as u64).to_le_bytes());
         hash.update(bytes);
     };
-    part(b"kiln-plan-v2");
-    part(playbook.as_bytes());
+    part(b"kiln-plan-v3");
+    part(playbook.0.as_bytes());
+    part(playbook.1.as_bytes());
     part(&serde_json::to_vec(options).unwrap_or_default());
     for drive in drives {
         part(drive.id.as_str().as_bytes());
@@ -217,7 +220,7 @@ mod tests {
     #[test]
     fn digest_changes_with_content_playbook_and_order() {
         let empty = digest(
-            "standard",
+            ("standard", "[1]"),
             &PlanOptions::default(),
             &[drive("A1", Content::Empty), drive("B2", Content::Empty)],
         );
@@ -227,18 +230,27 @@ mod tests {
         };
         for other in [
             digest(
-                "surface",
+                ("standard", "[2]"),
                 &PlanOptions::default(),
                 &[drive("A1", Content::Empty), drive("B2", Content::Empty)],
             ),
             digest(
-                "standard",
+                ("surface", "[1]"),
+                &PlanOptions::default(),
+                &[drive("A1", Content::Empty), drive("B2", Content::Empty)],
+            ),
+            digest(
+                ("standard", "[1]"),
                 &PlanOptions::default(),
                 &[drive("B2", Content::Empty), drive("A1", Content::Empty)],
             ),
-            digest("standard", &PlanOptions::default(), &[drive("A1", Content::Empty)]),
             digest(
-                "standard",
+                ("standard", "[1]"),
+                &PlanOptions::default(),
+                &[drive("A1", Content::Empty)],
+            ),
+            digest(
+                ("standard", "[1]"),
                 &PlanOptions::default(),
                 &[drive("A1", found), drive("B2", Content::Empty)],
             ),
@@ -248,7 +260,7 @@ mod tests {
         assert_eq!(
             empty,
             digest(
-                "standard",
+                ("standard", "[1]"),
                 &PlanOptions::default(),
                 &[drive("A1", Content::Empty), drive("B2", Content::Empty)]
             )

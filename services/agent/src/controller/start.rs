@@ -223,7 +223,7 @@ async fn open_all(hands: &Hands, beginning: &Beginning, list: &[Drive]) -> Resul
         let ids = held
             .iter()
             .filter_map(|held| Some((held.fresh.id.clone()?, held.members.clone())));
-        gate::fresh_matches(&granted.plan, &fresh, &ids.collect::<Members>())?;
+        gate::fresh_matches((&granted.plan, &granted.book), &fresh, &ids.collect::<Members>())?;
         let media = held
             .iter()
             .filter_map(|held| Some((held.fresh.id.clone()?, held.media)));

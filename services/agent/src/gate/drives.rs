@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use burnin::playbook::Playbook;
 use drive::content::ContentKind;
 use drive::guard::GivenUp;
 use wire::drive::{Content, Drive};
@@ -189,7 +190,7 @@ pub fn same_media(granted: &Granted, held: &Media) -> Result<(), Problem> {
 ///
 /// # Errors
 /// Says what is different.
-pub fn fresh_matches(plan: &Plan, fresh: &[Drive], members: &Members) -> Result<(), Problem> {
+pub fn fresh_matches((plan, book): (&Plan, &Playbook), fresh: &[Drive], members: &Members) -> Result<(), Problem> {
     for planned in &plan.drives {
         if let Some(why) = changed(planned, fresh) {
             return Err(changed_problem(why));
@@ -209,7 +210,7 @@ pub fn fresh_matches(plan: &Plan, fresh: &[Drive], members: &Members) -> Result<
         })
         .collect();
     match found {
-        Some(found) if digest(&plan.playbook, &plan.options, &found) == plan.digest => Ok(()),
+        Some(found) if digest((&plan.playbook, &book.steps_text()), &plan.options, &found) == plan.digest => Ok(()),
         _ => Err(changed_problem(
             "a drive could not be read again as it was planned".to_owned(),
         )),

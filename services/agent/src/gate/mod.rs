@@ -192,7 +192,7 @@ impl Ledger {
             id: moment.id,
             playbook: ask.book.name.clone(),
             options: ask.options.clone(),
-            digest: digest(&ask.book.name, ask.options, &drives),
+            digest: digest((&ask.book.name, &ask.book.steps_text()), ask.options, &drives),
             drives,
             nonce: hex::encode(moment.nonce),
             seconds: PLAN_SECONDS,

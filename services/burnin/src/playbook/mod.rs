@@ -105,6 +105,11 @@ const BUILT_IN: [(&str, &str); 9] = [
     ("preclear", include_str!("../../playbooks/preclear.toml")),
 ];
 
+/// Steps as JSON, all that they say.
+pub fn steps_text(steps: &[Step]) -> String {
+    serde_json::to_string(steps).unwrap_or_default()
+}
+
 impl Playbook {
     /// Parses one; `file` is what errors call it.
     ///
@@ -165,6 +170,11 @@ impl Playbook {
     /// Its steps in order, repeats unrolled; the index is the step's number everywhere.
     pub fn steps(&self) -> &[Step] {
         &self.steps
+    }
+
+    /// Its steps as JSON, all that they say: what tells two playbooks of one name apart.
+    pub fn steps_text(&self) -> String {
+        steps_text(&self.steps)
     }
 
     /// The phases in order, one for each step.

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use burnin::playbook::Step;
 use burnin::verdict::Rules;
 use certificate::Signed;
 use serde::{Deserialize, Serialize};
@@ -38,21 +39,21 @@ impl Ended {
     }
 
     /// All of it, to be kept until it is told and signed [`again`](Ended::again).
-    pub(super) fn kept(&self) -> Option<serde_json::Value> {
+    pub(super) fn kept(&self, steps: &[Step]) -> Option<serde_json::Value> {
         let kept = Kept {
             job: self.job.clone(),
             notes: self.notes.clone(),
+            steps: steps.to_vec(),
         };
         serde_json::to_value(kept).ok()
     }
 
     /// One that ended before, as it was kept; `None` where that cannot be read, or something else is asked for now.
     pub(super) fn again(node: PathBuf, kept: serde_json::Value, choice: &Choice) -> Option<Self> {
-        let Kept { job, notes } = serde_json::from_value(kept).ok()?;
-        let steps = choice.steps.iter().map(|step| step.phase);
-        let is_asked_for = job.playbook == choice.playbook.name
-            && job.options == choice.options
-            && job.phases.iter().map(|state| state.phase).eq(steps);
+        let Kept { job, notes, steps } = serde_json::from_value(kept).ok()?;
+        // A person's playbook may have changed under its name.
+        let is_asked_for =
+            job.playbook == choice.playbook.name && job.options == choice.options && steps == choice.steps;
         (is_asked_for && job.verdict.is_some()).then(|| Self::new(node, job, notes))
     }
 
@@ -230,6 +231,9 @@ fn of_format(formatted: &Formatted) -> String {
 struct Kept {
     job: Job,
     notes: Vec<String>,
+    /// What was run, to its last detail; nothing in a file of an earlier version, which then answers for no playbook.
+    #[serde(default)]
+    steps: Vec<Step>,
 }
 
 /// What `--json` prints: the job as everywhere else, where it was, and what is to be known besides.

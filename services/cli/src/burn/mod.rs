@@ -112,9 +112,8 @@ fn run(args: &Args) -> Result<u8, Stop> {
         false => (Vec::new(), jobs),
     };
     let plans: Vec<PlanDrive> = jobs.iter().map(|job| job.drive.clone()).collect();
-    // A person's playbook may have changed under its name.
-    let steps = serde_json::to_string(&choice.steps).unwrap_or_default();
-    let digest = digest(&format!("{}\n{steps}", choice.playbook.name), &choice.options, &plans);
+    let steps = burnin::playbook::steps_text(&choice.steps);
+    let digest = digest((&choice.playbook.name, &steps), &choice.options, &plans);
     if choice.erases() {
         for job in &jobs {
             let given_up = match job.drive.given_up.as_slice() {

@@ -97,7 +97,7 @@ mod tests {
                 at: Time::UNIX_EPOCH,
                 outcome: Some(Outcome::Passed),
                 why: "it ran to its end".to_owned(),
-                result: Ended::new("/dev/x".into(), job.clone(), Vec::new()).kept(),
+                result: Ended::new("/dev/x".into(), job.clone(), Vec::new()).kept(&[]),
             }),
             ..saved()
         }

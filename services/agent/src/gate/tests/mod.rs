@@ -66,6 +66,10 @@ struct Bench {
     trust: Trust,
 }
 
+fn book() -> Playbook {
+    Playbook::named("standard").unwrap()
+}
+
 impl Bench {
     fn new() -> Self {
         let key = SigningKey::from_bytes(&[3; 32]);
@@ -93,7 +97,7 @@ impl Bench {
         let ids: Vec<DriveId> = which.iter().map(|n| id(&self.drives[*n])).collect();
         let ask = Ask {
             drives: &ids,
-            book: &Playbook::named("standard").unwrap(),
+            book: &book(),
             options: &self.options,
             members: &self.members,
             media: &self.media,
@@ -400,32 +404,58 @@ fn a_drive_that_a_job_took_meanwhile_is_refused_at_the_start() {
     assert_eq!(kind(result), "drive-busy");
 }
 
+/// A page reads one plan, and asks for another where that is too old: what it showed is compared by the digest.
+#[test]
+fn a_playbook_that_was_changed_under_its_name_is_another_plan() {
+    let mut bench = Bench::new();
+    let plan = bench.plan(&[1, 0]);
+    let mut other = Playbook::named("quick").unwrap();
+    other.name.clone_from(&plan.playbook);
+    let ids: Vec<DriveId> = plan.drives.iter().map(|drive| drive.id.clone()).collect();
+    let ask = Ask {
+        drives: &ids,
+        book: &other,
+        options: &bench.options,
+        members: &bench.members,
+        media: &bench.media,
+    };
+    let changed = bench.ledger.plan(&ask, &bench.drives, &NOBODY, moment(0)).unwrap();
+    assert_eq!(changed.drives, plan.drives);
+    assert_ne!(changed.digest, plan.digest);
+}
+
 #[test]
 fn what_the_descriptor_shows_must_be_what_was_planned() {
     let mut bench = Bench::new();
     let plan = bench.plan(&[1, 0]);
-    assert_eq!(fresh_matches(&plan, &bench.drives, &Members::new()), Ok(()));
+    assert_eq!(fresh_matches((&plan, &book()), &bench.drives, &Members::new()), Ok(()));
     let mut fresh = bench.drives.clone();
     fresh[1].content = Content::Empty;
     assert_eq!(
-        fresh_matches(&plan, &fresh, &Members::new()).unwrap_err().kind,
+        fresh_matches((&plan, &book()), &fresh, &Members::new())
+            .unwrap_err()
+            .kind,
         "plan-changed"
     );
     let mut fresh = bench.drives.clone();
     fresh[0].content = Content::Unknown;
     assert_eq!(
-        fresh_matches(&plan, &fresh, &Members::new()).unwrap_err().kind,
+        fresh_matches((&plan, &book()), &fresh, &Members::new())
+            .unwrap_err()
+            .kind,
         "plan-changed",
         "not known is not equal here"
     );
     fresh[0].content = Content::Unreadable { why: "EIO".into() };
     assert_eq!(
-        fresh_matches(&plan, &fresh, &Members::new()).unwrap_err().kind,
+        fresh_matches((&plan, &book()), &fresh, &Members::new())
+            .unwrap_err()
+            .kind,
         "plan-changed",
         "nor is not readable"
     );
     assert_eq!(
-        fresh_matches(&plan, &bench.drives[..1], &Members::new())
+        fresh_matches((&plan, &book()), &bench.drives[..1], &Members::new())
             .unwrap_err()
             .kind,
         "plan-changed"

@@ -56,17 +56,17 @@ fn a_membership_is_given_up_by_name_and_by_nothing_else() {
     assert_eq!(granted.lose, Lose::from([(it.clone(), vec![ContentKind::Luks])]));
 
     // What the descriptor shows must be the same memberships.
-    assert_eq!(fresh_matches(&plan, &bench.drives, &bench.members), Ok(()));
+    assert_eq!(fresh_matches((&plan, &book()), &bench.drives, &bench.members), Ok(()));
     let mut more = bench.members.clone();
     more.get_mut(&it).unwrap().push(Member {
         partition: 3,
         kind: ContentKind::Md,
     });
     assert_eq!(
-        fresh_matches(&plan, &bench.drives, &more).unwrap_err().kind,
+        fresh_matches((&plan, &book()), &bench.drives, &more).unwrap_err().kind,
         "plan-changed"
     );
-    assert!(fresh_matches(&plan, &bench.drives, &Members::new()).is_err());
+    assert!(fresh_matches((&plan, &book()), &bench.drives, &Members::new()).is_err());
 
     // Whatever is active stays refused.
     for kind in [

@@ -167,6 +167,7 @@ impl Job {
             timeline: Vec::new(),
             ..self.saved(&birth, &own, seen.clone(), own.checkpoint.clone().unwrap_or_default())
         };
+        let steps = self.choice.steps.clone();
         let (mut ended, goes_on) = self.end(&birth, evidence, own, (seen, Some(&kernel)), notes, line);
         // Before its end is kept: whoever is killed in between has it end once more.
         ended.take_back(state.path(), line);
@@ -176,7 +177,7 @@ impl Job {
         };
         if let Some(over) = &mut saved.ended {
             (over.at, over.outcome) = (Time::now(), Some(ended.outcome()));
-            over.result = ended.kept();
+            over.result = ended.kept(&steps);
         }
         // Where its end cannot be kept, the checkpoint that lies there would be gone on from.
         if state.save(&drive, &saved).is_err() && !early {
@@ -235,7 +236,7 @@ impl Job {
             at: Time::now(),
             outcome: failed.then_some(Outcome::Failed),
             why: why.to_owned(),
-            result: early.kept().filter(|_| failed),
+            result: early.kept(&self.choice.steps).filter(|_| failed),
         };
         let saved = Saved {
             ended: Some(over),
