@@ -2,13 +2,13 @@
 
 use wire::job::{FINDINGS_MAX, FaultKind, Finding, Outcome, Phase};
 
-use super::{GIVEN_UP, NOT_REPRODUCED, NOT_TRIED_AGAIN};
+use super::{GIVEN_UP, NOT_REPRODUCED, NOT_TRIED_AGAIN, is_slow_write};
 
 /// What a finding alone makes of a drive: for those whose burn-in's record was lost.
 fn outcome(finding: &Finding) -> Outcome {
     match finding.kind {
         // A shingled disk takes its time to write; whether it is one was known to the lost record.
-        FaultKind::Slow if finding.phase == Phase::Write => Outcome::Inconclusive,
+        FaultKind::Slow if is_slow_write(&finding.detail) => Outcome::Inconclusive,
         FaultKind::Slow => Outcome::Failed,
         FaultKind::Disconnect | FaultKind::Reset | FaultKind::Hang | FaultKind::HostMemory => Outcome::Inconclusive,
         // An error that did not show again blames the link as much as the drive; data that once were wrong do not.
@@ -151,11 +151,12 @@ mod tests {
         keep_untold(&mut lost, std::slice::from_ref(&wrong), std::slice::from_ref(&retried));
         assert_eq!(lost, [wrong]);
         // What may be excused is neither failed nor passed: a shingled disk's writes, a disturbed link.
-        let slow = |phase| of(FaultKind::Slow, phase, "");
-        assert_eq!(
-            outcome_of_all(&[slow(Phase::Write)], false),
-            Some(Outcome::Inconclusive)
-        );
+        let slow = |phase| of(FaultKind::Slow, phase, "a read took 12.0 s");
+        let written = |phase| of(FaultKind::Slow, phase, "a write took 12.0 s");
+        for phase in [Phase::Probe, Phase::Write, Phase::Verify] {
+            assert_eq!(outcome_of_all(&[written(phase)], false), Some(Outcome::Inconclusive));
+        }
+        assert_eq!(outcome_of_all(&[slow(Phase::Write)], false), Some(Outcome::Failed));
         assert_eq!(
             outcome_of_all(&[slow(Phase::Verify), retried], false),
             Some(Outcome::Inconclusive)

@@ -34,6 +34,14 @@ pub(crate) const NOT_TRIED_AGAIN: &str = "not tried again before the job was int
 /// How one ends of which that is not known, because the step was given up before it was tried again.
 pub(crate) const GIVEN_UP: &str = "not tried again, since the step was given up";
 
+/// How one of a long access begins that wrote: what a shingled disk takes its time for, whichever step it is of.
+pub(crate) const A_WRITE: &str = "a write";
+
+/// Whether a long access wrote.
+pub(crate) fn is_slow_write(detail: &str) -> bool {
+    detail.starts_with(A_WRITE)
+}
+
 /// Consecutive sectors with the same fault.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Run {

@@ -6,6 +6,7 @@ use wire::job::FaultKind;
 use super::Pipeline;
 use crate::device::Op;
 use crate::evidence::Incident;
+use crate::findings::A_WRITE;
 use crate::worker::Report;
 
 impl Pipeline {
@@ -51,7 +52,7 @@ pub(super) fn is_own_word(errno: i32) -> bool {
 pub(super) fn verb(op: Op) -> &'static str {
     match op {
         Op::Read => "a read",
-        Op::Write => "a write",
+        Op::Write => A_WRITE,
         Op::Flush => "a flush",
         Op::Trim => "a trim",
     }

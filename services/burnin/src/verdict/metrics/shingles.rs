@@ -11,6 +11,7 @@ use wire::job::{FaultKind, Phase};
 
 use super::Metrics;
 use crate::evidence::Evidence;
+use crate::findings::is_slow_write;
 use crate::verdict::Case;
 
 /// How long a write must take to count as a pause.
@@ -47,7 +48,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     // What a drive takes its time for in writes alone is told as that.
     let slow = case.evidence.incidents_of(FaultKind::Slow);
     let told = || case.evidence.incidents.iter().filter(|i| i.kind == FaultKind::Slow);
-    let writes = told().filter(|i| i.phase == Phase::Write).count();
+    let writes = told().filter(|i| is_slow_write(&i.detail)).count();
     // Of very many only some are kept one by one; they stand for the others.
     let excused = match (shingled || unknown, writes == told().count()) {
         (false, _) => 0,

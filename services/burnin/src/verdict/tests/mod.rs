@@ -257,7 +257,7 @@ fn incident(kind: FaultKind) -> Incident {
         phase: Phase::Write,
         lba: Some(Lba(1)),
         sectors: 8,
-        detail: String::new(),
+        detail: "a write took 12.0 s".to_owned(),
     }
 }
 

@@ -67,16 +67,23 @@ fn one_access_of_ten_seconds_fails_unless_something_explains_it() {
         from: Bytes(0),
     });
     assert_eq!(fired(&both(&resumed, &drive), "slow-access"), FAILED);
-    // House-keeping of a shingled disk: its writes alone.
-    let shingled = Case {
-        smr: Some("zoned=host-aware"),
-        ..both(&evidence, &drive)
-    };
-    let verdict = judge(&shingled);
-    assert_eq!((verdict.outcome, ids(&verdict)), (Outcome::Warn, vec!["smr"]));
-    assert!(verdict.rules[0].value.contains("declared: zoned=host-aware"));
+    // House-keeping of a shingled disk: its writes alone, also those of a probe and of headers.
+    for phase in [Phase::Probe, Phase::Verify] {
+        evidence.incident(Incident {
+            phase,
+            ..incident(FaultKind::Slow)
+        });
+        let shingled = Case {
+            smr: Some("zoned=host-aware"),
+            ..both(&evidence, &drive)
+        };
+        let verdict = judge(&shingled);
+        assert_eq!((verdict.outcome, ids(&verdict)), (Outcome::Warn, vec!["smr"]));
+        assert!(verdict.rules[0].value.contains("declared: zoned=host-aware"));
+    }
+    // Also one that looks again at what a write may have lost.
     let mut read = incident(FaultKind::Slow);
-    read.phase = Phase::Verify;
+    read.detail = "a read took 12.0 s".to_owned();
     evidence.incident(read);
     let case = Case {
         smr: Some("zoned=host-aware"),
@@ -138,7 +145,7 @@ fn shingles_are_known_by_trim_and_by_behaviour() {
     };
     let mut reads = slow.clone();
     reads.incident(Incident {
-        phase: Phase::Verify,
+        detail: "a read took 12.0 s".to_owned(),
         ..incident(FaultKind::Slow)
     });
     assert_eq!(fired(&both(&reads, &unknown), "slow-access"), FAILED);
