@@ -303,6 +303,74 @@ fn a_sector_of_the_constant_does_not_make_another_drive_the_jobs() {
     assert_eq!(evidence.stopped, None, "its own");
 }
 
+/// A power cut may come between any two of the headers' places giving way.
+#[test]
+fn its_own_drive_is_gone_on_with_whichever_headers_have_given_way_to_a_constant() {
+    let geometry = Geometry {
+        sectors: 40_000,
+        ..GEOMETRY
+    };
+    let order = Order {
+        geometry,
+        header: Some(note()),
+        steps: zeros(),
+        ..order(ALL)
+    };
+    let new = || Sim::new(geometry, Plan::healthy(Content::Random), 2, 8 << 10, 1);
+    let mut own = new();
+    let (whole, checkpoints) = run(&mut own, &order);
+    assert!(whole.stopped.is_none() && whole.defects.is_empty());
+    let last = checkpoints.last().unwrap();
+    // The same job, stopped while its headers stand.
+    let (mut before, stop) = (new(), std::cell::Cell::new(false));
+    let told = runner::run(
+        &mut before,
+        &order,
+        "simulated",
+        &mut || stop.get().then(|| "a signal".to_owned()),
+        &mut |report| {
+            let verifies = matches!(
+                report,
+                Report::PhaseStarted {
+                    phase: Phase::Verify,
+                    ..
+                }
+            );
+            stop.set(stop.get() || verifies);
+        },
+    );
+    assert!(matches!(told.unwrap().stopped, Some(Stop::Asked { .. })));
+    let places = burnin::header::places(geometry);
+    let each = u64::try_from(own.block()).unwrap() / 512;
+    for standing in 0..1_u32 << places.len() {
+        for (n, (lba, long)) in places.iter().enumerate() {
+            for lba in (*lba..lba + long).step_by(usize::try_from(each).unwrap()) {
+                let mut data = vec![0; own.block() / 8];
+                if standing >> n & 1 == 1 {
+                    access(&mut before, Op::Read, (lba, each));
+                    data.copy_from_slice(before.buffer(0));
+                }
+                own.buffer(0).copy_from_slice(&data);
+                access(&mut own, Op::Write, (lba, each));
+            }
+        }
+        let (evidence, _) = run(&mut own, &going_on(&order, last));
+        assert_eq!(evidence.stopped, None, "headers that stand: {standing:04b}");
+        assert_eq!(evidence.defects, whole.defects);
+    }
+}
+
+fn access(drive: &mut Sim, op: Op, (lba, sectors): (u64, u64)) {
+    let access = Access {
+        slot: 0,
+        op,
+        lba,
+        sectors,
+    };
+    drive.submit(access).unwrap();
+    while drive.wait(Duration::from_secs(1)).unwrap().is_none() {}
+}
+
 /// Most sectors of a drive that is not full are zeros; a file system's superblock lies near its beginning.
 #[test]
 fn a_nearly_empty_file_system_is_not_what_a_job_of_zeros_left() {

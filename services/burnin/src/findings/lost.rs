@@ -1,6 +1,6 @@
 //! Findings of a session whose record was lost: which are kept, and what they make of the drive without it.
 
-use wire::job::{FINDINGS_MAX, FaultKind, Finding, Outcome, Phase};
+use wire::job::{FINDINGS_MAX, FaultKind, Finding, Outcome};
 
 use super::{GIVEN_UP, NOT_REPRODUCED, NOT_TRIED_AGAIN, is_slow_write};
 
@@ -76,6 +76,7 @@ pub fn outcome_of_all(findings: &[Finding], host_bad: bool) -> Option<Outcome> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use wire::Lba;
+    use wire::job::Phase;
 
     use super::*;
 

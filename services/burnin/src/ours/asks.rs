@@ -26,14 +26,17 @@ pub(super) struct Told {
     pub ours: u64,
     /// How many could be read.
     pub read: u64,
+    /// How many hold a header of the job's.
+    headers: u64,
     /// The words that those hold which hold one word alone.
     words: Vec<u64>,
 }
 
 impl Told {
-    /// Whether all that could be read hold this word and nothing else.
+    /// Whether all that could be read hold this word and nothing else, but for headers of the job's that have not given way to it yet.
     pub(super) fn holds(&self, word: u64) -> bool {
-        self.read > 0 && self.words.len() as u64 == self.read && self.words.iter().all(|told| *told == word)
+        let alone = self.words.len() as u64;
+        self.read > 0 && alone + self.headers == self.read && self.words.iter().all(|told| *told == word)
     }
 
     pub(super) fn at_least_half(&self) -> bool {
@@ -139,6 +142,8 @@ impl Asks {
             let data = &device.buffer(0)[..self.reads.geometry.sector as usize / 8];
             told.read += 1;
             told.ours += u64::from(self.is_ours(data, lba));
+            let units = data.chunks(UNIT / 8);
+            told.headers += u64::from(units.into_iter().any(|unit| header::own(unit, self.key).is_some()));
             let one = data.first().filter(|word| data.iter().all(|other| other == *word));
             told.words.extend(one);
         }

@@ -162,7 +162,7 @@ fn one_sided(case: &Case<'_>, metrics: &mut Metrics) {
     };
     let (mut gone, mut new) = (Vec::new(), Vec::new());
     // What an older version did not read was not untold: what stands there now is judged by itself.
-    let older = before.is_of_older(after);
+    let older = before.is_of_first() && !after.is_of_first();
     if !older && before.passed.is_some() != after.passed.is_some() {
         let side = if after.passed.is_none() { &mut gone } else { &mut new };
         side.push("its own word on its health".to_owned());

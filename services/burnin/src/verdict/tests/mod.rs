@@ -73,6 +73,7 @@ fn attribute(id: u16, count: u64) -> Attribute {
         prefail: false,
         when_failed: String::new(),
         raw: count,
+        is_rate: false,
         count,
         text: count.to_string(),
     }
