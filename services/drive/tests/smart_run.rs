@@ -101,6 +101,24 @@ fn another_drive_is_certain_only_where_both_tell_who_they_are() {
     }
 }
 
+/// smartctl calls it `sat` when it is asked as `sat,12`.
+#[test]
+fn the_type_that_worked_is_the_one_that_another_process_recalls() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = format!(
+        r#"case "$*" in
+  *"-d sat,12"*) printf '%s' '{good}' ;;
+  *) printf '%s' '{{"smartctl":{{"exit_status":1,"messages":[{{"string":"Unknown USB bridge","severity":"error"}}]}}}}' ;;
+esac"#,
+        good = document("ABC"),
+    );
+    let drive = expected("ABC", Bus::Usb);
+    let read = smartctl(dir.path(), &script).read(Path::new(NODE), &drive).unwrap();
+    let later = smartctl(dir.path(), &script);
+    later.recall(&drive, &read);
+    assert_eq!(later.glance(Path::new(NODE), &drive).unwrap().passed, Some(true));
+}
+
 #[test]
 fn behind_a_usb_bridge_the_type_is_found_by_trying() {
     let dir = tempfile::tempdir().unwrap();

@@ -55,7 +55,10 @@ pub fn delta(before: &Snapshot, after: &Snapshot) -> Vec<Row> {
     ids.dedup();
     // Both sides are counted by one way of counting.
     let then = |a: &Attribute| match before.is_of_older(after) {
-        true => wire::attribute::count(a.id, a.raw, &a.text, before.seagate),
+        true => {
+            let is_rate = after.attribute(a.id).is_some_and(|now| now.is_rate);
+            wire::attribute::count(a.id, a.raw, &a.text, before.seagate, is_rate)
+        }
         false => a.count,
     };
     for id in ids {

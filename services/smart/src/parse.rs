@@ -163,11 +163,16 @@ fn celsius(value: &Value) -> Option<i64> {
     value.as_i64().filter(|t| *t != 0 && (-60..=200).contains(t))
 }
 
-/// What the attributes say of the temperature, where the document has no word for it.
+/// What the attributes say of the temperature, where the document has no word for it: no degrees beyond what smartctl itself takes for
+/// such, since drives without a sensor tell 128. Source: smartmontools `atacmds.cpp`, `ata_return_temperature_value`.
 fn temperature(attributes: &[Attribute]) -> Option<i64> {
-    let told = |id| attributes.iter().find(|a| a.id == id && !is_something_else(&a.name));
-    let degrees = told(194).or_else(|| told(190))?.count;
-    celsius(&degrees.into())
+    let told = |id| {
+        let told = attributes.iter().find(|a| a.id == id && !is_something_else(&a.name))?;
+        i64::try_from(told.count)
+            .ok()
+            .filter(|degrees| (1..=127).contains(degrees))
+    };
+    told(194).or_else(|| told(190))
 }
 
 pub(crate) fn list(value: &Value) -> impl Iterator<Item = &Value> {
@@ -233,6 +238,7 @@ fn attributes(json: &Value, model: &str) -> Vec<Attribute> {
                 .filter(|id| (1..=255).contains(id))?;
             let raw = number(&row["raw"]["value"])?;
             let shown = text(&row["raw"]["string"]).unwrap_or_default();
+            let is_rate = row["flags"]["error_rate"].as_bool().unwrap_or(false);
             Some(Attribute {
                 id,
                 name: text(&row["name"]).unwrap_or_else(|| "Unknown_Attribute".to_owned()),
@@ -246,7 +252,8 @@ fn attributes(json: &Value, model: &str) -> Vec<Attribute> {
                     Some(_) | None => String::new(),
                 },
                 raw,
-                count: count(id, raw, &shown, seagate),
+                is_rate,
+                count: count(id, raw, &shown, seagate, is_rate),
                 text: shown,
             })
         })

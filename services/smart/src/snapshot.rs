@@ -20,7 +20,7 @@ pub enum Protocol {
 }
 
 /// How documents are read now: raised when a value is read that was not before, or otherwise than before.
-pub(crate) const READING: u16 = 1;
+pub(crate) const READING: u16 = 2;
 
 /// What a drive said at one moment. A field is `None` where it said nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -107,9 +107,14 @@ pub struct Snapshot {
 }
 
 impl Snapshot {
-    /// Whether an older version read it, which knew no log of pending defects and took smartctl's word for the drive's.
+    /// Whether an older version read it, which may have counted otherwise.
     pub fn is_of_older(&self, than: &Self) -> bool {
         self.reading < than.reading
+    }
+
+    /// Whether a version read it that knew no log of pending defects and took smartctl's word for the drive's.
+    pub fn is_of_first(&self) -> bool {
+        self.reading == 0
     }
 
     /// Whether anything about health is in it; a bridge may answer with an identity alone.
@@ -234,6 +239,9 @@ pub struct Attribute {
     pub threshold: Option<u8>,
     /// Whether falling to the threshold means imminent failure rather than age.
     pub prefail: bool,
+    /// Whether the drive flags it as a rate of errors.
+    #[serde(default)]
+    pub is_rate: bool,
     /// `now`, `past` or empty: whether the value is or was at its threshold.
     pub when_failed: String,
     /// All 48 raw bits.

@@ -34,6 +34,10 @@ const LEFT: [&str; 9] = [
 /// Intel, which they are named after, end at 1. Source: drivedb.h, default entry; OCZ Vertex 2, Toshiba THNSNS256GMCP.
 const BY_DEFAULT: [(u16, &str); 2] = [(177, "Wear_Leveling_Count"), (233, "Media_Wearout_Indicator")];
 
+/// Numbers under which some flash tells what is left by the count alone. Source: smartctl of Phison's (231: value 100, count 93, 126
+/// erasures of an average block).
+const BY_COUNT: [u16; 2] = [169, 231];
+
 /// How an attribute tells wear.
 #[derive(Clone, Copy)]
 enum Way {
@@ -52,6 +56,12 @@ pub fn used(id: u16, name: &str, value: Option<u8>, threshold: Option<u8>, count
     // Some begin at 200 or 253: as new.
     let by_value = || Some(u64::from(100 - value?.min(100)));
     match way(id, name)? {
+        // Some of Phison's and Silicon Motion's flash leave the value at 100 and have what is left as the count; SandForce's has 0 or 1.
+        Way::Left if value == Some(100) && BY_COUNT.contains(&id) && (2..100).contains(&count) => Some(100 - count),
+        // Apple's value falls from 200 to its threshold, which is 100.
+        Way::Left if threshold.is_some_and(|threshold| threshold >= 100) => {
+            Some(u64::from(100 - value?.saturating_sub(threshold?).min(100)))
+        }
         Way::Left if value == Some(0) && threshold.unwrap_or(0) == 0 && BY_DEFAULT.contains(&(id, name)) => None,
         Way::Left => by_value(),
         Way::UsedByCount => u8::try_from(count).map_or_else(|_| by_value(), |percent| Some(u64::from(percent))),
@@ -154,6 +164,27 @@ mod tests {
             );
         }
         assert_eq!(used(231, "SSD_Life_Left", None, None, 5), None);
+    }
+
+    #[test]
+    fn a_life_is_told_by_the_count_or_by_a_value_above_its_threshold_too() {
+        for (id, name) in [(231, "SSD_Life_Left"), (169, "Remaining_Lifetime_Perc")] {
+            let of = |value, count| used(id, name, Some(value), Some(10), count);
+            assert_eq!(
+                (of(100, 93), of(100, 5), of(100, 100)),
+                (Some(7), Some(95), Some(0)),
+                "{name}"
+            );
+            assert_eq!(
+                (of(100, 0), of(100, 1), of(100, 1 << 32)),
+                (Some(0), Some(0), Some(0)),
+                "{name}"
+            );
+            assert_eq!((of(60, 60), of(60, 5)), (Some(40), Some(40)), "{name}");
+        }
+        let apple = |value| used(173, "Wear_Leveling_Count", Some(value), Some(100), 0x2f_0030_0031);
+        assert_eq!((apple(200), apple(195), apple(105)), (Some(0), Some(5), Some(95)));
+        assert_eq!((apple(100), apple(96)), (Some(100), Some(100)));
     }
 
     #[test]

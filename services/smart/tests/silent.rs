@@ -90,7 +90,7 @@ fn the_capacity_is_the_whole_drives() {
 
 #[test]
 fn what_sas_tells_of_defects_exceptions_and_other_errors_is_read() {
-    let document = serde_json::json!({
+    let document = json!({
         "device": {"type": "scsi", "protocol": "SCSI"},
         "smartctl": {"exit_status": 8, "output": ["Error counter log:", "Non-medium error count:       17", ""]},
         "smart_status": {"passed": false, "scsi": {"asc": 0x5d, "ascq": 0x10, "ie_string": "FIRMWARE IMPENDING FAILURE"}},
@@ -194,4 +194,45 @@ fn the_warning_temperature_of_nvme_is_no_second_limit() {
     assert_eq!((told.heat_limits, told.heat_warning), (vec![], Some(70)));
     let told = nvme(&log, &json!({ "temperature": { "current": 30, "op_limit_max": 70 } }));
     assert_eq!((told.heat_limits, told.heat_warning), (vec![], Some(70)));
+}
+
+/// smartctl prints no temperature of a drive without a sensor, and its attribute tells 128.
+#[test]
+fn no_more_degrees_are_taken_from_an_attribute_than_smartctl_takes() {
+    let of = |rows: Value| {
+        let document = json!({
+            "smartctl": { "version": [7, 4], "exit_status": 0 },
+            "device": { "name": "x", "type": "sat", "protocol": "ATA" },
+            "serial_number": "X",
+            "ata_smart_attributes": { "table": rows },
+        });
+        parse(document.to_string().as_bytes()).unwrap()
+    };
+    let row = |id: u16, name: &str, raw: u64, text: &str| json!({ "id": id, "name": name, "value": 100, "thresh": 0, "raw": { "value": raw, "string": text } });
+    let airflow = row(190, "Airflow_Temperature_Cel", 31, "31");
+    for (raw, text, degrees) in [
+        (128, "128 (Min/Max 127/129)", Some(31)),
+        (0, "0", Some(31)),
+        (40, "40", Some(40)),
+        (127, "127", Some(127)),
+    ] {
+        let told = of(json!([row(194, "Temperature_Celsius", raw, text), airflow]));
+        assert_eq!(told.temperature, degrees, "{text}");
+    }
+    // WD's flash: 230 is printed in hexadecimal.
+    let worn = of(json!([row(
+        230,
+        "Media_Wearout_Indicator",
+        0x5a1e_5a1e_5a1e,
+        "0x5a1e5a1e5a1e"
+    )]));
+    let wear = &worn.attributes[0];
+    assert_eq!(
+        smart::wear::used(wear.id, &wear.name, wear.value, wear.threshold, wear.count),
+        Some(90)
+    );
+    // Errors over sectors read, of which the sum alone is printed.
+    let mut rate = row(187, "Uncorrectable_Error_Cnt", 153_797_776, "153797776");
+    rate["flags"] = json!({ "error_rate": true });
+    assert_eq!(of(json!([rate])).attributes[0].count, 0);
 }

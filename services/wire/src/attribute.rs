@@ -8,6 +8,7 @@
 //! | 9, 240 hours | Seagate and others: milliseconds in the upper bits | the low 32 bits |
 //! | 5, 196 reallocations | some: three 16-bit words | smartctl's leading number; of 5 the low 32 bits where nothing is above them |
 //! | any, as `3/214539` | SandForce: errors over operations | the errors |
+//! | 187 flagged as a rate of errors | SandForce (Intel 520): errors above 32 bits of sectors read | the errors |
 //!
 //! Source: smartmontools `drivedb.h`, `atacmds.cpp` (raw formats); AnalogJ/scrutiny issues 260, 522, 734 (drives that
 //! were called failed because of 188).
@@ -40,7 +41,8 @@ pub fn is_something_else(name: &str) -> bool {
 }
 
 /// The count in `raw` of attribute `id`. `text` is smartctl's rendering, which knows the drive's database entry.
-pub fn count(id: u16, raw: u64, text: &str, is_seagate: bool) -> u64 {
+/// `is_rate`: whether the drive flags it as a rate of errors (bit 3, ATA/ATAPI-5 8.42.5.8.2 and before).
+pub fn count(id: u16, raw: u64, text: &str, is_seagate: bool, is_rate: bool) -> u64 {
     // No text makes a number more than its bits.
     let told = |count: Option<u64>| count.filter(|count| *count <= raw);
     if let Some(errors) = told(of_operations(text)) {
@@ -49,6 +51,7 @@ pub fn count(id: u16, raw: u64, text: &str, is_seagate: bool) -> u64 {
     match id {
         188 if raw > 0xFFFF => raw & 0xFFFF,
         1 | 7 | 195 if is_seagate => raw >> 32,
+        187 if is_rate => raw >> 32,
         190 | 194 => raw & 0xFF,
         9 | 240 => leading(text)
             .filter(|hours| u32::try_from(*hours).is_ok())
@@ -62,8 +65,11 @@ pub fn count(id: u16, raw: u64, text: &str, is_seagate: bool) -> u64 {
     }
 }
 
-/// The number at the start of `text`.
+/// The number at the start of `text`, where that is decimal.
 fn leading(text: &str) -> Option<u64> {
+    if text.starts_with("0x") {
+        return None;
+    }
     let end = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
     text[..end].parse().ok()
 }
@@ -168,9 +174,19 @@ mod tests {
             (195, 0x0000_0351_B8E3, "55687139", true, 0),
             (196, 53_416_508_262_463, "2111 (12437 0)", true, 2_111),
             (241, 0x0001_0000_0000, "4294967296", false, 4_294_967_296),
+            // WD's flash: `hex48`.
+            (230, 0x2F24_2314_2F24, "0x2f2423142f24", false, 0x2F24_2314_2F24),
+            (232, 0x0001_0000_0003, "0x000100000003", false, 0x0001_0000_0003),
         ] {
-            assert_eq!(count(id, raw, text, seagate), want, "attribute {id}, raw {raw:#x}");
+            assert_eq!(
+                count(id, raw, text, seagate, false),
+                want,
+                "attribute {id}, raw {raw:#x}"
+            );
         }
+        // An Intel 520: its 187 falls and rises with what is read.
+        assert_eq!(count(187, 153_797_776, "153797776", false, true), 0);
+        assert_eq!(count(187, 2 << 32 | 7, "8589934599", false, true), 2);
     }
 
     proptest! {
@@ -186,15 +202,15 @@ mod tests {
                 0 => low.to_string(),
                 _ => format!("{low} ({high} {middle})"),
             };
-            prop_assert_eq!(count(id, low, &low.to_string(), false), low);
+            prop_assert_eq!(count(id, low, &low.to_string(), false, false), low);
             if id != 188 {
-                prop_assert_eq!(count(id, raw, &raw.to_string(), false), raw);
+                prop_assert_eq!(count(id, raw, &raw.to_string(), false, false), raw);
                 let want = if id == 5 && high == 0 { raw } else { low };
-                prop_assert_eq!(count(id, raw, &apart, false), want);
+                prop_assert_eq!(count(id, raw, &apart, false, false), want);
             }
             for bits in [24, 32] {
                 let text = format!("{}/{}", raw >> bits, raw & ((1 << bits) - 1));
-                prop_assert_eq!(count(id, raw, &text, false), raw >> bits);
+                prop_assert_eq!(count(id, raw, &text, false, false), raw >> bits);
             }
         }
 
@@ -204,7 +220,7 @@ mod tests {
             raw in 0..1_u64 << 48,
             text in "[0-9]{0,16}[/ (]{0,2}[0-9]{0,3}",
         ) {
-            prop_assert!(count(id, raw, &text, false) <= raw);
+            prop_assert!(count(id, raw, &text, false, false) <= raw);
         }
     }
 

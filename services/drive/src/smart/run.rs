@@ -355,6 +355,10 @@ impl Smartctl {
         Ok(Call::Nothing(match parse(&output.stdout) {
             Ok(mut snapshot) if snapshot.tells_health() => {
                 snapshot.exit_status = Some(snapshot.exit_status.unwrap_or(0) | status);
+                // smartctl tells `sat,12` as `sat`; asked as that a bridge may have no answer.
+                if let Some(kind) = kind {
+                    kind.clone_into(&mut snapshot.device_type);
+                }
                 let mut document: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
                 if let Some(smartctl) = document["smartctl"].as_object_mut() {
                     smartctl.remove("output");
