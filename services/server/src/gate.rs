@@ -263,7 +263,7 @@ mod tests {
             id: PlanId::now(),
             playbook: "surface".into(),
             options: PlanOptions::default(),
-            digest: digest("surface", &PlanOptions::default(), &drives),
+            digest: digest(("surface", "[]"), &PlanOptions::default(), &drives),
             drives,
             nonce: "ab".repeat(32),
             seconds: PLAN_SECONDS,

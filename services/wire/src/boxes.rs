@@ -184,7 +184,7 @@ pub struct Told {
     pub told: String,
 }
 
-/// `POST /api/v1/certificates/check`; the certificate itself may be sent as the body instead.
+/// `POST /api/v1/certificates/check`; the certificate itself may be sent as a body that is no JSON by its content type instead.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct CheckRequest {

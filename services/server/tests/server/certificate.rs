@@ -173,7 +173,7 @@ async fn a_certificate_from_signature_to_revocation_and_over_a_restart() {
         .raw(
             http::Method::POST,
             "/api/v1/certificates/check",
-            Some(("application/json", signed.text().to_owned().into())),
+            Some(("text/plain", signed.text().to_owned().into())),
         )
         .await;
     assert_eq!(
@@ -181,6 +181,27 @@ async fn a_certificate_from_signature_to_revocation_and_over_a_restart() {
         own,
         "the body may be the certificate"
     );
+    let as_json = admin
+        .raw(
+            http::Method::POST,
+            "/api/v1/certificates/check",
+            Some(("application/json", signed.text().to_owned().into())),
+        )
+        .await;
+    assert_eq!((as_json.status, as_json.problem().as_str()), (400, "bad-json"));
+    // A file that brings its own trust.
+    let stranger = sign(&finished(8), 4);
+    let key = stranger.info().key;
+    let wrapped = json!({ "text": stranger.text(), "trust": format!("key {key} a friend") });
+    let brought = admin
+        .raw(
+            http::Method::POST,
+            "/api/v1/certificates/check",
+            Some(("text/plain", wrapped.to_string().into())),
+        )
+        .await;
+    let brought: CertificateCheck = serde_json::from_str(&brought.text).unwrap();
+    assert_eq!(brought.standing, Standing::Bad, "{brought:?}");
     let in_url = format!(
         "data:application/pdf;base64,{}",
         STANDARD.encode(certificate::pdf::pdf(&signed))

@@ -34,7 +34,7 @@ fn plan(serials: &[&str]) -> Plan {
         id: PlanId::now(),
         playbook: "surface".into(),
         options: PlanOptions::default(),
-        digest: digest("surface", &PlanOptions::default(), &drives),
+        digest: digest(("surface", "[]"), &PlanOptions::default(), &drives),
         drives,
         nonce: "cd".repeat(32),
         seconds: PLAN_SECONDS,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use axum::Json;
-use axum::extract::{Path, State};
+use axum::extract::{FromRequest, Path, Request, State};
 use axum::response::{IntoResponse, Response};
 use certificate::{Fingerprint, Revocations, Signed, Trust};
 use http::HeaderValue;
@@ -16,7 +16,7 @@ use super::jobs;
 use crate::app::App;
 use crate::http::Refusal;
 use crate::http::doc::{Body, LoggedIn, Stored};
-use crate::http::door::body::Text;
+use crate::http::door::body::{self, Text, not_json};
 use crate::http::people::person::Person;
 use crate::http::task::blocking;
 use crate::hub::Hub;
@@ -143,22 +143,37 @@ pub(super) async fn pdf(State(app): State<Arc<App>>, _: Person, Path(id): Path<S
     Ok(file("application/pdf", &format!("{name}.pdf"), "attachment", bytes))
 }
 
+/// What is to be checked. By the content type alone: a certificate's file comes from whoever sells the drive, and one that is made like a
+/// [`CheckRequest`] would say itself whom to trust.
+pub(super) struct Checked(CheckRequest);
+
+impl<S: Send + Sync> FromRequest<S> for Checked {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Refusal> {
+        if not_json(&request).is_none() {
+            return Ok(Self(body::Json::<CheckRequest>::from_request(request, state).await?.0));
+        }
+        let Text(whole) = Text::from_request(request, state).await?;
+        Ok(Self(CheckRequest {
+            text: whole.trim_end_matches(['\r', '\n']).to_owned(),
+            trust: String::new(),
+        }))
+    }
+}
+
 /// Checks a certificate of any box: its signature, whether its key is known here, until when it holds, whether it was
-/// revoked as far as this box can know. The body is a [`CheckRequest`], or the certificate itself: the signed file, its page, or
-/// its PDF as a URL `data:application/pdf;base64,…`.
-#[utoipa::path(post, path = "/certificates/check", operation_id = "certificate_check", tag = "certificates", request_body = CheckRequest,
+/// revoked as far as this box can know. The body is a [`CheckRequest`], or with another content type than JSON the certificate itself:
+/// the signed file, its page, or its PDF as a URL `data:application/pdf;base64,…`.
+#[utoipa::path(post, path = "/certificates/check", operation_id = "certificate_check", tag = "certificates",
+    request_body(content((CheckRequest = "application/json"), (String = "text/plain"))),
     responses((status = 200, body = CertificateCheck), LoggedIn, Body, Stored,
         (status = 422, description = "`bad-trust`: a line of `trust` says nothing")))]
 pub(super) async fn check(
     State(app): State<Arc<App>>,
     _: Person,
-    Text(body): Text,
+    Checked(request): Checked,
 ) -> Result<Json<CertificateCheck>, Refusal> {
-    // The certificate itself is JSON too, but never with the field `text` alone.
-    let request = serde_json::from_str(&body).unwrap_or_else(|_| CheckRequest {
-        text: body.trim_end_matches(['\r', '\n']).to_owned(),
-        trust: String::new(),
-    });
     let mut trust = Trust::parse(&request.trust).map_err(|bad| {
         Refusal::new("bad-trust", 422, "The list of trusted keys cannot be read").with(format!("trust: {bad}"))
     })?;

@@ -132,19 +132,9 @@ impl<T: DeserializeOwned, S: Send + Sync, const MOST: usize> FromRequest<S> for 
     type Rejection = Refusal;
 
     async fn from_request(request: Request, _: &S) -> Result<Self, Refusal> {
-        let kind = request
-            .headers()
-            .get(CONTENT_TYPE)
-            .map(|value| value.to_str().unwrap_or("").to_owned());
-        let is_json = kind.as_deref().is_none_or(|kind| {
-            let essence = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
-            essence == "application/json" || essence.ends_with("+json")
-        });
-        if !is_json {
-            return Err(Refusal::new("not-json", 415, "The body must be JSON").with(format!(
-                "Content-Type is {:?}; expected application/json",
-                kind.unwrap_or_default()
-            )));
+        if let Some(kind) = not_json(&request) {
+            return Err(Refusal::new("not-json", 415, "The body must be JSON")
+                .with(format!("Content-Type is {kind:?}; expected application/json")));
         }
         let bytes = read(request, MOST, ARRIVAL).await?;
         match serde_json::from_slice(&bytes) {
@@ -154,6 +144,14 @@ impl<T: DeserializeOwned, S: Send + Sync, const MOST: usize> FromRequest<S> for 
             }
         }
     }
+}
+
+/// The content type of a request that says that it is no JSON.
+pub(crate) fn not_json(request: &Request) -> Option<String> {
+    let kind = request.headers().get(CONTENT_TYPE)?.to_str().unwrap_or("");
+    let essence = kind.split(';').next().unwrap_or("").trim().to_ascii_lowercase();
+    let is_json = essence == "application/json" || essence.ends_with("+json");
+    (!is_json).then(|| kind.to_owned())
 }
 
 /// A body of text that may be JSON.
