@@ -108,8 +108,12 @@ fn a_killed_burn_in_goes_on_and_a_corrupt_checkpoint_is_set_aside() {
     let path = kept(&drive, 64 << 20);
     fs::write(&path, "{\"playbook\":\"surface\",\"started\":").unwrap();
     let output = drive.burn(&["--playbook", "surface", "--resume"]);
-    assert_eq!(code(&output), 0, "{}", text(&output));
+    assert_eq!(code(&output), 1, "{}", text(&output));
     let told = object(&output);
+    assert_eq!(
+        told["verdict"]["rules"][0]["id"], "evidence-lost",
+        "nobody knows what stood in it"
+    );
     assert!(told["notes"][0].as_str().unwrap().contains("set aside"), "{told}");
     let left: Vec<String> = fs::read_dir(drive.state())
         .unwrap()
@@ -541,6 +545,29 @@ fn what_ended_is_told_and_signed_again_where_a_certificate_is_asked_for() {
             .output()
             .unwrap();
         assert_eq!(code(&check), 1, "{}", text(&check));
+    }
+}
+
+/// A state folder that was copied, or a file in it that was renamed.
+#[test]
+fn what_ended_is_not_signed_again_for_another_drive() {
+    let (Some(drive), Some(other)) = (Loop::new(32 << 20), Loop::new(32 << 20)) else {
+        return;
+    };
+    let first = drive.burn(&["--playbook", "surface"]);
+    assert_eq!(code(&first), 0, "{}", text(&first));
+    let text_of = fs::read(kept(&drive, 32 << 20)).unwrap();
+    let mut older: serde_json::Value = serde_json::from_slice(&text_of).unwrap();
+    let members = older.as_object_mut().unwrap();
+    members.retain(|name, _| name != "drive" && name != "sum");
+    fs::create_dir_all(other.state()).unwrap();
+    let cert = other.state().with_extension("json");
+    let again = ["--playbook", "surface", "--resume", "--cert", cert.to_str().unwrap()];
+    for kept_text in [text_of, older.to_string().into_bytes()] {
+        fs::write(kept(&other, 32 << 20), kept_text).unwrap();
+        let told = other.burn(&again);
+        assert_eq!(code(&told), 4, "{}", text(&told));
+        assert!(!cert.exists(), "it was signed");
     }
 }
 

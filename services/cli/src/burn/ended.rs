@@ -6,6 +6,7 @@ use burnin::playbook::Step;
 use burnin::verdict::Rules;
 use certificate::Signed;
 use serde::{Deserialize, Serialize};
+use wire::DriveId;
 use wire::job::{Job, Outcome, RuleHit};
 use wire::options::{Formatted, Table};
 
@@ -49,11 +50,13 @@ impl Ended {
     }
 
     /// One that ended before, as it was kept; `None` where that cannot be read, or something else is asked for now.
-    pub(super) fn again(node: PathBuf, kept: serde_json::Value, choice: &Choice) -> Option<Self> {
+    pub(super) fn again((node, drive): (PathBuf, &DriveId), kept: serde_json::Value, choice: &Choice) -> Option<Self> {
         let Kept { job, notes, steps } = serde_json::from_value(kept).ok()?;
         // A person's playbook may have changed under its name.
-        let is_asked_for =
-            job.playbook == choice.playbook.name && job.options == choice.options && steps == choice.steps;
+        let is_asked_for = job.drive == *drive
+            && job.playbook == choice.playbook.name
+            && job.options == choice.options
+            && steps == choice.steps;
         (is_asked_for && job.verdict.is_some()).then(|| Self::new(node, job, notes))
     }
 

@@ -170,7 +170,7 @@ fn resumable(args: &Args, jobs: Vec<Job>) -> Result<(Vec<EndedBefore>, Vec<Job>)
             continue;
         };
         let kept = job.state.ended(&job.drive.id).and_then(|kept| kept.result);
-        let again = kept.and_then(|result| Ended::again(job.node.clone(), result, &job.choice));
+        let again = kept.and_then(|result| Ended::again((job.node.clone(), &job.drive.id), result, &job.choice));
         let revoked = again.as_ref().and_then(|ended| ended.revoked(job.state.path()));
         let (instead, reason) = match (again, revoked, args.cert.is_some()) {
             (Some(ended), None, true) => {

@@ -63,7 +63,7 @@ fn replace(path: &Path, failed: &Job) -> io::Result<()> {
     let Some(refuted) = refuted(&text, failed) else {
         return Ok(());
     };
-    let text = serde_json::to_vec(&refuted)?;
+    let text = refuted.sealed()?;
     file::replace(path, &text).or_else(|_| fs::remove_file(path))
 }
 

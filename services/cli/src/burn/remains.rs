@@ -39,6 +39,8 @@ pub(super) struct Remains {
     pub paused: bool,
     /// Whether the drive was reset while its headers were written.
     pub doubted: bool,
+    /// Whether what of it could not be read may have told of more.
+    pub torn: bool,
     /// Where its sessions went on; of no interest to one that begins anew, which is another burn-in.
     pub resumes: Vec<Resume>,
 }
@@ -60,6 +62,7 @@ impl Remains {
             unreadable: saved.unreadable.clone(),
             paused: saved.paused,
             doubted: saved.doubted,
+            torn: saved.torn,
             resumes: saved.resumes.clone(),
         }
     }
@@ -94,6 +97,7 @@ impl Remains {
             unreadable: one(read("unreadable")),
             paused: one(read("paused")).unwrap_or_default(),
             doubted: one(read("doubted")).unwrap_or_default(),
+            torn: one(read("torn")).unwrap_or_default(),
             resumes: one(read("resumes")).unwrap_or_default(),
         }))
     }

@@ -11,13 +11,16 @@ use drive::smart::Snapshot;
 use serde::{Deserialize, Serialize};
 use wire::job::{Finding, Outcome, PhaseState, Resume, SelfTest, TimePoint};
 use wire::options::PlanOptions;
-use wire::{JobId, Time};
+use wire::{DriveId, JobId, Time};
 
 use super::remains::{Remains, stepless};
 
 /// Everything to go on with.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Saved {
+    /// Which drive it is of; `None` in files of older versions.
+    #[serde(default)]
+    pub drive: Option<DriveId>,
     /// The job's id.
     pub job: JobId,
     /// Its secret; `None` in files of older versions, whose checkpoints alone tell it.
@@ -69,6 +72,9 @@ pub(super) struct Saved {
     /// Whether other drives behind its controller were ever busy.
     #[serde(default)]
     pub shared: bool,
+    /// Whether what an earlier session kept of what it saw could not be read.
+    #[serde(default)]
+    pub torn: bool,
     /// What was told as found last, also after the checkpoint was taken.
     #[serde(default)]
     pub findings: Vec<Finding>,
@@ -118,6 +124,19 @@ impl Saved {
         self.unreadable = self.unreadable.take().or_else(|| left.unreadable.clone());
         self.paused |= left.paused;
         self.doubted |= left.doubted;
+        self.torn |= left.torn;
+    }
+
+    /// As it stands in its file: JSON whose last member is the checksum of all before it.
+    ///
+    /// # Errors
+    /// Never, as far as is known.
+    pub(super) fn sealed(&self) -> serde_json::Result<Vec<u8>> {
+        let mut text = serde_json::to_vec(self)?;
+        text.pop();
+        let sum = crc32c::crc32c(&text);
+        text.extend_from_slice(format!("{SUM}{sum:08x}\"}}").as_bytes());
+        Ok(text)
     }
 
     /// What is to be known of it before it is gone on with: another version kept it, or nobody did for long.
@@ -132,6 +151,19 @@ impl Saved {
         let told: Vec<String> = other.into_iter().chain(old).collect();
         (!told.is_empty()).then(|| told.join(", and "))
     }
+}
+
+/// What stands before the checksum of a file.
+const SUM: &str = ",\"sum\":\"";
+
+/// Whether a file is as it was kept; one of an older version has no checksum.
+pub(super) fn is_whole(text: &[u8]) -> bool {
+    let of = |text: &[u8]| {
+        let (body, sum) = text.strip_suffix(b"\"}")?.split_last_chunk::<8>()?;
+        let body = body.strip_suffix(SUM.as_bytes())?;
+        Some(format!("{:08x}", crc32c::crc32c(body)).as_bytes() == sum)
+    };
+    of(text).unwrap_or(true)
 }
 
 /// This version of Kiln.
@@ -172,6 +204,7 @@ pub(super) mod tests {
     /// A burn-in that was just begun.
     pub(crate) fn saved() -> Saved {
         Saved {
+            drive: None,
             job: JobId::now(),
             key: None,
             engine: ENGINE.to_owned(),
@@ -192,6 +225,7 @@ pub(super) mod tests {
             paused: false,
             doubted: false,
             shared: false,
+            torn: false,
             findings: Vec::new(),
             findings_before_loss: Vec::new(),
             fingerprint: None,

@@ -11,10 +11,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use burnin::Checkpoint;
+use serde::de::IgnoredAny;
 use wire::DriveId;
 
 use super::remains::Remains;
-use super::saved::{Over, Saved};
+use super::saved::{Over, Saved, is_whole};
 use super::union::{self, Act, Shown};
 
 /// The directory, and of which burn-ins it is asked.
@@ -114,7 +115,7 @@ impl StateDir {
 
     /// What there is for the drive; changes nothing.
     pub(super) fn look(&self, drive: &DriveId) -> Found {
-        let (earlier, later) = (read(&self.file(drive)), read(&self.begun(drive)));
+        let (earlier, later) = (read(&self.file(drive), drive), read(&self.begun(drive), drive));
         match (union::shown(&earlier, &later), later) {
             (Shown::Earlier, _) => earlier,
             (Shown::Neither, Found::Bad(why, _) | Found::Unreadable(why)) => Found::Unreadable(why),
@@ -132,7 +133,7 @@ impl StateDir {
     /// # Errors
     /// When that cannot be kept, in words.
     pub(super) fn unite(&self, drive: &DriveId) -> Result<Option<String>, String> {
-        let (earlier, later) = (read(&self.file(drive)), read(&self.begun(drive)));
+        let (earlier, later) = (read(&self.file(drive), drive), read(&self.begun(drive), drive));
         let failed = |e: io::Error| format!("{}: {e}", self.file(drive).display());
         let mut aside = None;
         for act in union::acts(&earlier, &later) {
@@ -203,7 +204,7 @@ impl StateDir {
 }
 
 fn put(path: &Path, saved: &Saved) -> io::Result<()> {
-    crate::file::replace(path, &serde_json::to_vec(saved)?)
+    crate::file::replace(path, &saved.sealed()?)
 }
 
 /// A new file with the bytes of another.
@@ -212,14 +213,22 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
     io::copy(&mut from, &mut to).map(drop)
 }
 
-/// What this file tells; changes nothing.
-fn read(path: &Path) -> Found {
+/// What this file tells of a drive; changes nothing.
+fn read(path: &Path, drive: &DriveId) -> Found {
     let text = match fs::read(path) {
         Ok(text) => text,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Found::Nothing,
         Err(e) => return Found::Unreadable(format!("{}: {e}", path.display())),
     };
+    let of_another = |saved: &Saved| saved.drive.as_ref().is_some_and(|of| of != drive);
+    if !is_whole(&text) && serde_json::from_slice::<IgnoredAny>(&text).is_ok() {
+        return Found::Unreadable(format!(
+            "{} is not as it was kept: its checksum is wrong, and what was found may not stand in it any more",
+            path.display()
+        ));
+    }
     let (why, left) = match serde_json::from_slice::<Saved>(&text) {
+        Ok(saved) if of_another(&saved) => return Found::Unreadable(format!("{} is of another drive", path.display())),
         Ok(Saved { ended: Some(over), .. }) => return Found::Ended(over),
         Ok(saved) if saved.checkpoint.is_empty() => return Found::Begun(Box::new(saved)),
         Ok(saved) => match Checkpoint::decode(&saved.checkpoint) {
@@ -335,6 +344,39 @@ pub(super) mod tests {
         assert!(state.file(&drive).exists(), "it stays where it is");
     }
 
+    /// Which bit it is: what was found is there, or the file is known not to be as it was kept.
+    #[test]
+    fn no_changed_bit_makes_a_finding_disappear() {
+        let dir = tempfile::tempdir().unwrap();
+        let drive = DriveId::from_serial("Loop device", "/dev/loop7", 1 << 20).unwrap();
+        let path = dir.path().join("drive.json");
+        let kept = Saved {
+            drive: Some(drive.clone()),
+            findings_before_loss: vec![finding()],
+            ..saved()
+        };
+        let text = kept.sealed().unwrap();
+        let read = |text: &[u8], drive: &DriveId| {
+            fs::write(&path, text).unwrap();
+            super::read(&path, drive)
+        };
+        let finds = |found: &Found| matches!(found, Found::Begun(kept) if kept.findings_before_loss == [finding()]);
+        assert!(finds(&read(&text, &drive)));
+        for bit in 0..text.len() * 8 {
+            let mut text = text.clone();
+            text[bit / 8] ^= 1 << (bit % 8);
+            let found = read(&text, &drive);
+            let known = matches!(found, Found::Unreadable(_) | Found::Bad(_, None));
+            assert!(known || finds(&found), "bit {bit}: {found:?}");
+        }
+        let other = DriveId::from_serial("Loop device", "/dev/loop8", 1 << 20).unwrap();
+        let told = read(&text, &other);
+        assert!(
+            matches!(&told, Found::Unreadable(why) if why.contains("another drive")),
+            "{told:?}"
+        );
+    }
+
     /// An earlier burn-in in each state that it can be in, as its file; each but the last two had seen two resets.
     fn earlier(drive: &DriveId) -> [(&'static str, Option<String>); 6] {
         let two = || Saved { resets: 2, ..saved() };
@@ -398,7 +440,7 @@ pub(super) mod tests {
             if let Some(file) = file {
                 fs::write(&path, file).unwrap();
             }
-            (if name == "no JSON" { "damaged" } else { name }, read(&path))
+            (if name == "no JSON" { "damaged" } else { name }, read(&path, &drive))
         };
         let mut all: Vec<_> = earlier(&drive).into_iter().map(found).collect();
         all.push(("unreadable", Found::Unreadable("a finding cannot be read".to_owned())));
@@ -423,7 +465,7 @@ pub(super) mod tests {
                     fs::write(state.file(&drive), file).unwrap();
                 }
                 state.save_begun(&drive, &later).unwrap();
-                let acts = union::acts(&read(&state.file(&drive)), &read(&state.begun(&drive)));
+                let acts = union::acts(&read(&state.file(&drive), &drive), &read(&state.begun(&drive), &drive));
                 for act in acts.iter().take(cut) {
                     state.act(&drive, act).unwrap();
                 }

@@ -17,7 +17,7 @@ use std::path::PathBuf;
 use std::process::{Output, Stdio};
 
 use certificate::{Certificate, Key, Maker, Signed, page, pdf};
-use common::{Loop, code, kiln, object, played, text};
+use common::{Loop, code, interrupted_in, kiln, object, played, text};
 use rig::{PASSWORD, Server};
 use serde_json::{Value, json};
 use wire::job::{Job, JobState, Outcome, Verdict};

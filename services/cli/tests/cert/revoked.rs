@@ -73,6 +73,40 @@ fn what_was_signed_here_is_revoked_once_the_drive_fails() {
     assert!(text(&unread).contains("certificates.json"), "{}", text(&unread));
 }
 
+/// Killed, it revoked nothing; and who begins anew does not hear of it in that one's verdict.
+#[test]
+fn what_a_killed_burn_in_found_revokes_though_it_is_given_up() {
+    for found in [false, true] {
+        let Some(drive) = Loop::new(160 << 20) else { return };
+        let desk = Desk::new();
+        let good = desk.dir.path().join("good.json");
+        let good = good.to_str().unwrap();
+        let line = ["--playbook", "surface", "--checkpoint-bytes", "16777216"];
+        let passed = drive.burn(&[&line[..], &["--cert", good]].concat());
+        assert_eq!(code(&passed), 0, "{}", text(&passed));
+        interrupted_in(&drive, libc::SIGINT, &line);
+        let files = fs::read_dir(drive.state()).unwrap();
+        let kept = files
+            .map(|file| file.unwrap().path())
+            .find(|path| {
+                path.extension().is_some_and(|ending| ending == "json") && !path.ends_with("certificates.json")
+            })
+            .unwrap();
+        let mut saved: Value = serde_json::from_slice(&fs::read(&kept).unwrap()).unwrap();
+        if found {
+            saved["findings_before_loss"] = json!([{
+                "step": 0, "kind": "bit_flip", "lba": 77, "sectors": 1, "found": null, "phase": "verify", "detail": "1 bit differs"
+            }]);
+        }
+        fs::write(&kept, saved.to_string()).unwrap();
+        let anew = drive.burn(&line);
+        assert_eq!(code(&anew), 0, "{}", text(&anew));
+        let state = drive.state();
+        let told = verify(&[good, "--state", state.to_str().unwrap()]);
+        assert_eq!(code(&told), if found { 2 } else { 1 }, "{}", out(&told));
+    }
+}
+
 /// Neither what was kept to be signed later, nor what was signed and revoked.
 #[test]
 fn a_result_is_signed_no_more_once_the_drive_failed() {

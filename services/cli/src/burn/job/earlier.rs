@@ -4,7 +4,7 @@ use burnin::device::Device;
 use burnin::header::{self, Header};
 use burnin::job::{Again, Asker, Asks, Begin, Kept, Told, Whose, Why};
 use burnin::worker::{Backend, Io, Resumption};
-use burnin::{Checkpoint, JobKey, Shown, device};
+use burnin::{Checkpoint, Evidence, JobKey, Shown, device};
 use drive::smart::Snapshot;
 use wire::drive::Content;
 use wire::job::Resume;
@@ -33,6 +33,8 @@ struct Earlier {
     lost: String,
     left: Option<Remains>,
     place: Option<Box<(Saved, Checkpoint)>>,
+    /// Whether something was kept of it of which nothing can be read.
+    torn: bool,
 }
 
 /// What the drive itself tells to go on from.
@@ -54,11 +56,27 @@ impl Job {
         if !self.resume {
             let found = self.state.look(&self.drive.id);
             self.in_place.set(matches!(found, Found::Nothing));
-            match found {
-                Found::Good(found) => note(given_up(&found.0)),
-                Found::Begun(saved) => note(given_up(&saved)),
-                Found::Bad(why, _) | Found::Unreadable(why) => note(format!("{why}, and is given up")),
-                Found::Nothing | Found::Ended(_) => {}
+            let left = match found {
+                Found::Good(found) => {
+                    note(given_up(&found.0));
+                    Some(Remains::of(&found.0))
+                }
+                Found::Begun(saved) => {
+                    note(given_up(&saved));
+                    Some(Remains::of(&saved))
+                }
+                Found::Bad(why, left) => {
+                    note(format!("{why}, and is given up"));
+                    left
+                }
+                Found::Unreadable(why) => {
+                    note(format!("{why}, and is given up"));
+                    None
+                }
+                Found::Nothing | Found::Ended(_) => None,
+            };
+            if let Some(left) = left {
+                self.take_back(&left, line, notes);
             }
             return self.anew(None);
         }
@@ -67,6 +85,7 @@ impl Job {
             lost,
             left,
             place,
+            torn,
         } = self.earlier(self.state.load(&self.drive.id));
         let (told, from_drive) = self.told(again.asks(), left.as_ref());
         let counts = left.as_ref().map(counts).unwrap_or_default();
@@ -90,14 +109,30 @@ impl Job {
                         Kept::Nothing | Kept::Begun | Kept::Lost | Kept::Ended | Kept::Unreadable => lost,
                     }
                 ));
-                self.anew(left.as_ref())
+                Ok(torn_off(self.anew(left.as_ref())?, torn))
             }
             (_, _, from_drive) => {
                 let why = from_drive.err().map(|why| format!(", and {why}")).unwrap_or_default();
                 note(format!("{lost}{why}; it begins anew{counts}"));
-                self.anew(left.as_ref())
+                Ok(torn_off(self.anew(left.as_ref())?, torn))
             }
         }
+    }
+
+    /// What was found of this drive and is given up with its burn-in still takes back what was signed of it as good.
+    fn take_back(&self, left: &Remains, line: &Line, notes: &mut Vec<String>) {
+        let mut own = Own::new(&self.choice.steps);
+        own.remember(left);
+        let birth = Birth {
+            id: left.job.unwrap_or_else(|| newest::job(self.state.path())),
+            key: left.key.unwrap_or(JobKey([0; 16])),
+            started: left.started.unwrap_or_else(Time::now),
+            fingerprint: None,
+        };
+        let nothing = Evidence::new(self.geometry(), &self.choice.steps);
+        let mut ended = self.so_far(&birth, &nothing, &own, &own.earlier, &[]);
+        ended.take_back(self.state.path(), line);
+        notes.append(&mut ended.notes);
     }
 
     /// Why it is not gone on with, before anything is begun; `None` where it may be. Changes nothing.
@@ -110,6 +145,7 @@ impl Job {
             lost,
             left,
             place,
+            torn: _,
         } = self.earlier(self.state.look(&self.drive.id));
         let (told, from_drive) = self.told(again.asks(), left.as_ref());
         let somebodys =
@@ -130,6 +166,7 @@ impl Job {
 
     /// What is kept, and what is to be decided of it.
     fn earlier(&self, found: Found) -> Earlier {
+        let torn = matches!(found, Found::Bad(_, None));
         let (kept, lost, left, place) = match found {
             Found::Good(found) => {
                 let left = Remains::of(&found.0);
@@ -161,6 +198,7 @@ impl Job {
             lost,
             left,
             place,
+            torn,
         }
     }
 
@@ -203,6 +241,7 @@ impl Job {
         own.before = saved.smart_before;
         own.overlay = saved.overlay;
         own.unreadable = saved.unreadable;
+        own.torn = saved.torn;
         let resumption = resumption(saved.checkpoint, "stopped, killed or power cut");
         own.resumes = going_on(saved.resumes, checkpoint, &resumption);
         (birth, own, Some(resumption))
@@ -292,6 +331,12 @@ impl Job {
         };
         Whose::of(header, &asker)
     }
+}
+
+/// Whether more was kept than can be read.
+fn torn_off((birth, mut own, resume): Begun, torn: bool) -> Begun {
+    own.torn |= torn;
+    (birth, own, resume)
 }
 
 /// What the interrupted burn-in was.

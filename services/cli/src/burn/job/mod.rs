@@ -35,6 +35,7 @@ use super::choice::Choice;
 use super::ended::Ended;
 use super::saved::{ENGINE, Over, Saved};
 use super::screen::Line;
+use super::state::Found;
 use super::state::StateDir;
 use kernel::Kernel;
 use own::Own;
@@ -129,6 +130,7 @@ impl Job {
                 return self.not_begun(why, notes);
             }
         };
+        evidence.lost |= own.torn;
         watch.engine_is_done();
         let seen = heard(&watch, &kernel);
         let over = self.over(&birth, &own, &seen, &evidence, (&mut notes, line));
@@ -442,8 +444,9 @@ impl Job {
             false => self.state.save_begun(&self.drive.id, &saved),
         };
         let Err(error) = kept else { return };
-        // What lies there knows nothing of a fault that is known now: nobody may go on from it.
-        if own.has_found() {
+        // What lies there knows nothing of a fault that is known now, or of a write that covers what it wants to verify: nobody may go on
+        // from it. The drive itself tells where a write stands.
+        if own.has_found() || self.has_moved_on(own) {
             self.state.forget(&self.drive.id);
         }
         let mut unkept = self.unkept.borrow_mut();
@@ -458,8 +461,20 @@ impl Job {
         }
     }
 
+    /// Whether the job is at another step, or writes another pass, than what is kept of it.
+    fn has_moved_on(&self, own: &Own) -> bool {
+        let at = |checkpoint: &Checkpoint| (checkpoint.step, checkpoint.holds);
+        let now = own.checkpoint.as_deref().and_then(|text| Checkpoint::decode(text).ok());
+        match (self.state.look(&self.drive.id), now) {
+            (Found::Good(found), Some(now)) => at(&found.1) != at(&now),
+            (Found::Begun(_) | Found::Nothing | Found::Ended(_) | Found::Bad(..) | Found::Unreadable(_), _)
+            | (Found::Good(_), None) => false,
+        }
+    }
+
     fn saved(&self, birth: &Birth, own: &Own, seen: Seen, checkpoint: String) -> Saved {
         Saved {
+            drive: Some(self.drive.id.clone()),
             job: birth.id,
             key: Some(birth.key),
             engine: ENGINE.to_owned(),
@@ -480,6 +495,7 @@ impl Job {
             paused: seen.paused || own.was_hot,
             doubted: own.doubted,
             shared: seen.shared,
+            torn: own.torn,
             findings: own.told.clone(),
             findings_before_loss: own.findings_before_loss.clone(),
             fingerprint: birth.fingerprint.clone(),

@@ -55,6 +55,8 @@ pub(super) struct Own {
     pub notes: Vec<String>,
     /// Whether the drive was reset while its headers were written, and was not asked for all of them since.
     pub doubted: bool,
+    /// Whether what an earlier session kept of what it saw could not be read.
+    pub torn: bool,
     /// Why another drive answers in this one's place: nothing more is done to it.
     pub stranger: Option<String>,
 }
@@ -89,6 +91,7 @@ impl Own {
             resumes: Vec::new(),
             notes: Vec::new(),
             doubted: false,
+            torn: false,
             stranger: None,
         }
     }
@@ -100,6 +103,7 @@ impl Own {
         self.self_tests.clone_from(&left.failed);
         self.overlay.clone_from(&left.overlay);
         self.unreadable.clone_from(&left.unreadable);
+        self.torn |= left.torn;
     }
 
     /// Goes on with what an earlier session did, but for what is taken again.
