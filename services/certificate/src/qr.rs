@@ -1,6 +1,14 @@
 //! The code that paper carries: the text of a [`crate::Stamp`] as a QR code.
 
-use qrcode::{Color, EcLevel, QrCode};
+use qrcode::bits::Bits;
+use qrcode::{Color, EcLevel, QrCode, QrResult, Version};
+
+/// What says that the bytes which follow are UTF-8: readers guess Shift-JIS or Big5 of a name that is no ASCII. Source: AIM ECI
+/// assignments.
+const UTF_8: u32 = 26;
+
+/// Versions that there are: 21 to 177 modules on a side. Source: ISO/IEC 18004 §5.3.1.
+const VERSIONS: std::ops::RangeInclusive<i16> = 1..=40;
 
 /// Modules of a code, row by row, without the quiet zone.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -13,9 +21,7 @@ pub struct Modules {
 impl Modules {
     /// The code of a text, at error correction M (15 % may be lost: a fold, a stain); `None` beyond what a code holds.
     pub fn of(text: &str) -> Option<Self> {
-        let code = QrCode::with_error_correction_level(text.as_bytes(), EcLevel::M)
-            .or_else(|_| QrCode::with_error_correction_level(text.as_bytes(), EcLevel::L))
-            .ok()?;
+        let code = coded(text, EcLevel::M).or_else(|_| coded(text, EcLevel::L)).ok()?;
         Some(Self {
             side: code.width(),
             dark: code.to_colors().into_iter().map(|c| c == Color::Dark).collect(),
@@ -42,6 +48,27 @@ impl Modules {
         }
         runs
     }
+}
+
+fn coded(text: &str, level: EcLevel) -> QrResult<QrCode> {
+    if text.is_ascii() {
+        return QrCode::with_error_correction_level(text, level);
+    }
+    let of = |version| {
+        let mut bits = Bits::new(Version::Normal(version));
+        bits.push_eci_designator(UTF_8)?;
+        bits.push_byte_data(text.as_bytes())?;
+        bits.push_terminator(level)?;
+        QrCode::with_bits(bits, level)
+    };
+    let mut last = of(*VERSIONS.start());
+    for version in VERSIONS.skip(1) {
+        if last.is_ok() {
+            break;
+        }
+        last = of(version);
+    }
+    last
 }
 
 /// The code as an SVG with its quiet zone of four modules (ISO/IEC 18004 §6.3.8); black on white in any theme.
