@@ -20,7 +20,7 @@ use burnin::findings::keep_untold;
 use burnin::header;
 use burnin::pattern::JobKey;
 use burnin::playbook::{Direction, Fill, Soak, Step, plain};
-use burnin::runner::{Ask, Session};
+use burnin::runner::{self, Ask, Session};
 use burnin::sim::{Content, Fault, Plan, Sim, Skip, Trim, next_random};
 use burnin::verdict::{Case, judge};
 use burnin::worker::{Io, Limits, Order, Report, Resumption};
@@ -282,6 +282,54 @@ fn a_cut_just_after_a_write_began_fails_no_healthy_drive() {
         drop(session);
         finds_itself_further(&mut order, &mut sim, kept.unwrap(), &format!("{fill:?}, round {round}"));
     }
+}
+
+/// Passes go on from the rounds of a soak: what is stale then bears the number that a later step has in the playbook.
+#[test]
+fn a_lost_write_behind_a_soak_is_the_drives() {
+    // Some ten rounds.
+    let mut steps = plain(&[Phase::Write]);
+    steps.extend(plain(&[Phase::Verify; 7]));
+    for step in &mut steps {
+        step.soak = Some(Soak {
+            first: 0,
+            last: 7,
+            seconds: 1,
+        });
+    }
+    for pass in 2..=24 {
+        steps.extend(surface().into_iter().map(|step| Step { pass, ..step }));
+    }
+    let mut order = order(steps, 2);
+    let mut sim = Sim::new(GEOMETRY, Plan::healthy(Content::Random), 3, order.io.block as usize, 2);
+    let (mut kept, mut rounds, mut behind) = (None, 0, false);
+    let mut session = Session::new(&sim, &order, "simulated").unwrap();
+    while !behind || kept.is_none() {
+        for report in session.step(&mut sim) {
+            match report {
+                Report::PhaseStarted { step: 0, .. } => rounds += 1,
+                Report::PhaseStarted { step: 8, .. } => behind = true,
+                Report::Checkpoint { text, .. } if behind => kept = Some(text),
+                _ => {}
+            }
+        }
+    }
+    drop(session);
+    assert!(
+        (2..24).contains(&rounds),
+        "{rounds} rounds: none of the later steps has that number"
+    );
+    sim.ages(Fault::DropWrite {
+        lba: GEOMETRY.sectors / 2,
+    });
+    order.resume = kept.map(|checkpoint| Resumption {
+        checkpoint,
+        why: "power cut".to_owned(),
+        at: Time::UNIX_EPOCH,
+    });
+    let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
+    assert_eq!(evidence.stopped, None, "{rounds} rounds");
+    assert!(!evidence.defects.is_empty());
 }
 
 /// What a trim emptied that the lost checkpoint knew of is no fault of the drive; without a trim to come, it is.

@@ -374,6 +374,31 @@ fn a_soak_that_ends_in_a_trim_check_takes_its_time_where_the_drive_refuses_trims
     assert_eq!(evidence.phases[2].status, PhaseStatus::Skipped);
 }
 
+/// A step between the trim and its check changes nothing of that.
+#[test]
+fn a_check_of_a_trim_that_was_refused_is_skipped_wherever_it_comes() {
+    let steps = plain(&[
+        Phase::Write,
+        Phase::Verify,
+        Phase::Trim,
+        Phase::Scan,
+        Phase::TrimCheck,
+        Phase::Write,
+        Phase::Verify,
+    ]);
+    let mut dice = Dice(5);
+    let mut plan = Plan::healthy(Content::Random);
+    plan.trim = Trim::Refused;
+    let geometry = geometry(&mut dice);
+    let (evidence, _) = burn(5, &mut dice, geometry, plan, steps);
+    let skipped: Vec<bool> = evidence
+        .phases
+        .iter()
+        .map(|r| r.status == PhaseStatus::Skipped)
+        .collect();
+    assert_eq!(skipped, [false, false, true, false, true, false, false]);
+}
+
 /// Each round counts for itself: no drive keeps more sectors than it has.
 #[test]
 fn a_soak_over_a_drive_that_ignores_trims_tells_the_sectors_of_its_worst_round() {

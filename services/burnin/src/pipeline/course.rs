@@ -8,7 +8,7 @@ use wire::job::{FaultKind, Phase, PhaseStatus};
 use super::Pipeline;
 use super::leg::{Area, closing, legs, opening};
 use crate::checkpoint::Holds;
-use crate::evidence::Stop;
+use crate::evidence::{Record, Stop};
 use crate::findings::GIVEN_UP;
 use crate::header;
 use crate::playbook::{Fill, PASSES, moves_data};
@@ -259,14 +259,16 @@ impl Pipeline {
         self.reports.push(Report::Log {
             text: format!("{}: skipped: {why}", phase.label()),
         });
-        let check = self.at + 1;
-        for at in [self.at, check] {
-            if let Some(record) = self.evidence.phases.get_mut(at)
-                && (at < check || (phase == Phase::Trim && record.phase == Phase::TrimCheck))
-            {
-                record.status = PhaseStatus::Skipped;
-                record.unsupported = Some(why.to_owned());
-            }
+        // What looks at a trim's result may have other steps that read between.
+        let next = |record: &&mut Record| !matches!(record.phase, Phase::Write | Phase::Trim);
+        let mut records = self.evidence.phases.iter_mut().skip(self.at);
+        let here = records.next();
+        let checks = records
+            .take_while(next)
+            .filter(|record| phase == Phase::Trim && record.phase == Phase::TrimCheck);
+        for record in here.into_iter().chain(checks) {
+            record.status = PhaseStatus::Skipped;
+            record.unsupported = Some(why.to_owned());
         }
         if let Some(balked) = self.balked.take() {
             self.incident(FaultKind::Transient, None, 0, balked.text(GIVEN_UP));

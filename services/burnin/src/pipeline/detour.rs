@@ -150,10 +150,18 @@ impl Pipeline {
             Fault::Stale { pass } => {
                 let mut of_pass = writes().filter(|(_, record)| record.work.pass == pass).peekable();
                 let word = of_pass.peek().and_then(|(_, record)| record.work.fill.constant());
-                let told = match soak {
-                    Some(_) => pass == holds.pass % PASSES + 1,
-                    None => of_pass.peek().is_some() && of_pass.all(|(at, _)| at > self.at),
+                // Each write counts on from the one before, the rounds of a soak too: behind one nobody knows how many there will be.
+                let writes = || writes().filter(|(at, _)| *at > self.at);
+                let soaked = writes().position(|(_, record)| record.work.soak.is_some());
+                let known = match soak {
+                    Some(_) => 1,
+                    None => soaked.map_or_else(|| writes().count(), |at| at + 1),
                 };
+                let passes = (0..).scan(holds.pass, |pass, _: usize| {
+                    *pass = *pass % PASSES + 1;
+                    Some(*pass)
+                });
+                let told = passes.take(known).any(|later| later == pass);
                 told || word.is_some_and(comes)
             }
             Fault::Flips { .. }
