@@ -45,13 +45,13 @@ pub struct Options {
         default_missing_value = "1", hide_default_value = true)]
     pub allow_foreign_gate: bool,
     /// Most bytes a second of one drive: 40M, 1.5G
-    #[arg(long, env = "KILN_RATE_DRIVE", value_name = "RATE", value_parser = rate)]
+    #[arg(long, env = "KILN_RATE_DRIVE", value_name = "RATE", value_parser = burnin::pace::rate)]
     rate_drive: Option<u64>,
     /// Most bytes a second of all drives of one controller
-    #[arg(long, env = "KILN_RATE_CONTROLLER", value_name = "RATE", value_parser = rate)]
+    #[arg(long, env = "KILN_RATE_CONTROLLER", value_name = "RATE", value_parser = burnin::pace::rate)]
     rate_controller: Option<u64>,
     /// Most bytes a second of all drives
-    #[arg(long, env = "KILN_RATE_TOTAL", value_name = "RATE", value_parser = rate)]
+    #[arg(long, env = "KILN_RATE_TOTAL", value_name = "RATE", value_parser = burnin::pace::rate)]
     rate_total: Option<u64>,
     /// Seconds that count for one where heat is waited out; for tests
     #[arg(long, hide = true, default_value_t = 1)]
@@ -103,29 +103,6 @@ fn switch(text: &str) -> Result<bool, String> {
         "1" | "true" | "yes" | "on" => Ok(true),
         "" | "0" | "false" | "no" | "off" => Ok(false),
         _ => Err(format!("{text:?}: expected 1 or 0")),
-    }
-}
-
-/// Reads a rate: bytes a second, with `k`, `M` or `G` for the powers of a thousand.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "within 1e6 and 1e15"
-)]
-fn rate(text: &str) -> Result<u64, String> {
-    let expected = || format!("{text:?}: expected bytes a second, like 40M or 1.5G; at least 1M");
-    let (number, unit) = match text.trim().trim_end_matches("B/s").trim_end_matches('B').trim_end() {
-        number if number.ends_with(['k', 'K']) => (&number[..number.len() - 1], 1e3),
-        number if number.ends_with('M') => (&number[..number.len() - 1], 1e6),
-        number if number.ends_with('G') => (&number[..number.len() - 1], 1e9),
-        number => (number, 1.0),
-    };
-    let bytes = number.trim().parse::<f64>().map_err(|_| expected())? * unit;
-    // Below that a worker would not end its accesses in time.
-    if (1e6..1e15).contains(&bytes) {
-        Ok(bytes as u64)
-    } else {
-        Err(expected())
     }
 }
 

@@ -11,6 +11,7 @@
 //! | [`bucket`] | a token bucket: when the next access may start |
 //! | [`shares`] | who may have how much: max-min fair under the three limits |
 //! | [`allowed`] | what a limit leaves of the speed that is measured |
+//! | [`rate`] | a rate as people write it |
 //! | [`governor`] | the same over time: staggered start, what a slow drive leaves over, no moment above a limit |
 //!
 //! All of it is pure: time is an argument, nothing sleeps. A worker obeys its own bucket, so that a parent that is busy
@@ -19,9 +20,11 @@
 pub mod allowed;
 pub mod bucket;
 pub mod governor;
+mod rate;
 pub mod shares;
 
 pub use allowed::Allowed;
 pub use bucket::Bucket;
 pub use governor::{Governor, STAGGER};
+pub use rate::rate;
 pub use shares::{Claim, Limits, share};

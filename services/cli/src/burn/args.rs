@@ -58,6 +58,15 @@ pub struct Args {
     /// What is expected of the drive.
     #[arg(long, default_value = "used")]
     pub profile: ProfileArg,
+    /// Most bytes a second of one drive: 40M, 1.5G.
+    #[arg(long, value_name = "RATE", value_parser = burnin::pace::rate)]
+    pub rate_drive: Option<u64>,
+    /// Most bytes a second of all drives of one controller.
+    #[arg(long, value_name = "RATE", value_parser = burnin::pace::rate)]
+    pub rate_controller: Option<u64>,
+    /// Most bytes a second of all drives.
+    #[arg(long, value_name = "RATE", value_parser = burnin::pace::rate)]
+    pub rate_total: Option<u64>,
     /// Tell what would be erased, and write nothing.
     #[arg(long)]
     pub dry_run: bool,

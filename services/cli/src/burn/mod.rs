@@ -18,6 +18,7 @@ mod consent;
 mod ended;
 mod job;
 mod newest;
+mod pacing;
 mod place;
 mod refuted;
 mod remains;
@@ -48,6 +49,7 @@ pub use args::{Args, IoWay};
 use choice::Choice;
 use ended::Ended;
 use job::Job;
+use pacing::Pacer;
 use place::Place;
 use screen::{Line, Screen};
 use signals::Signals;
@@ -214,7 +216,13 @@ fn jobs(
         program: args.smartctl.clone(),
         ..Smartctl::default()
     };
+    let pacer = Pacer::new(burnin::pace::Limits {
+        drive: args.rate_drive,
+        controller: args.rate_controller,
+        total: args.rate_total,
+    });
     let job = |ready: Ready| Job {
+        pacer: pacer.clone(),
         names: Names::of(&ready.target, args.yes_erase.iter().chain(&args.give_up)),
         drive: ready.plan,
         node: ready.target.node,

@@ -356,21 +356,21 @@ pub(super) mod tests {
             ..saved()
         };
         let text = kept.sealed().unwrap();
-        let read = |text: &[u8], drive: &DriveId| {
+        let read_text = |text: &[u8], drive: &DriveId| {
             fs::write(&path, text).unwrap();
-            super::read(&path, drive)
+            read(&path, drive)
         };
         let finds = |found: &Found| matches!(found, Found::Begun(kept) if kept.findings_before_loss == [finding()]);
-        assert!(finds(&read(&text, &drive)));
+        assert!(finds(&read_text(&text, &drive)));
         for bit in 0..text.len() * 8 {
             let mut text = text.clone();
             text[bit / 8] ^= 1 << (bit % 8);
-            let found = read(&text, &drive);
+            let found = read_text(&text, &drive);
             let known = matches!(found, Found::Unreadable(_) | Found::Bad(_, None));
             assert!(known || finds(&found), "bit {bit}: {found:?}");
         }
         let other = DriveId::from_serial("Loop device", "/dev/loop8", 1 << 20).unwrap();
-        let told = read(&text, &other);
+        let told = read_text(&text, &other);
         assert!(
             matches!(&told, Found::Unreadable(why) if why.contains("another drive")),
             "{told:?}"

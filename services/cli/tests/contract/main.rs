@@ -422,3 +422,45 @@ fn the_worst_of_several_drives_is_the_exit_code() {
     let outcomes: Vec<&str> = told.iter().map(|t| t["verdict"]["outcome"].as_str().unwrap()).collect();
     assert_eq!(outcomes, ["PASSED", "FAILED"]);
 }
+
+/// Each drive keeps its own limit, and both together theirs; one begins after the other. What a limit holds back is no slow drive.
+#[test]
+fn rates_are_kept_by_each_drive_and_by_all() {
+    let (Some(one), Some(two)) = (Loop::new(48 << 20), Loop::new(48 << 20)) else {
+        return;
+    };
+    let both = |limit: [&str; 2]| {
+        let more = [
+            &two.node,
+            "--yes-erase",
+            &two.node,
+            "--playbook",
+            "surface",
+            limit[0],
+            limit[1],
+        ];
+        let output = one.burn(&more);
+        assert_eq!(code(&output), 0, "{}", text(&output));
+        let jobs = String::from_utf8(output.stdout).unwrap();
+        let jobs = jobs.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        jobs.map(|job| {
+            let phases = job["phases"].as_array().unwrap().clone();
+            let moved: u64 = phases.iter().map(|phase| phase["bytes"].as_u64().unwrap()).sum();
+            let seconds: f64 = phases.iter().map(|phase| phase["seconds"].as_f64().unwrap()).sum();
+            moved as f64 / seconds
+        })
+        .collect::<Vec<f64>>()
+    };
+    // A bucket holds a moment's worth beyond the rate.
+    let most = 40e6 * 1.15;
+    let each = both(["--rate-drive", "40M"]);
+    assert!(each.len() == 2 && each.iter().all(|rate| *rate < most), "{each:?}");
+    for name in ["--rate-controller", "--rate-total"] {
+        // Two loop devices hang on no controller together.
+        let all = both([name, "40M"]);
+        assert!(all.iter().all(|rate| *rate < most), "{name}: {all:?}");
+    }
+    let slow = one.burn(&["--rate-drive", "40"]);
+    assert_eq!(code(&slow), 64, "{}", text(&slow));
+    assert!(text(&slow).contains("expected bytes a second"), "{}", text(&slow));
+}

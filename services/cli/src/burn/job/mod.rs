@@ -33,6 +33,7 @@ use wire::{JobId, Time};
 use super::admit::Held;
 use super::choice::Choice;
 use super::ended::Ended;
+use super::pacing::{Pacer, Share};
 use super::saved::{ENGINE, Over, Saved};
 use super::screen::Line;
 use super::state::Found;
@@ -56,6 +57,8 @@ pub(super) struct Job {
     pub state: StateDir,
     pub smartctl: Smartctl,
     pub asked: Arc<AtomicBool>,
+    /// What the drives of one command share.
+    pub pacer: Pacer,
     /// Whether what is kept of it stands where an earlier burn-in's stood, which cannot be gone on with any more.
     pub in_place: Cell<bool>,
     /// Why something could not be kept, once that was so.
@@ -81,6 +84,7 @@ impl Job {
     /// Runs it to its end.
     pub(super) fn run(self, line: &Line) -> Ended {
         let mut notes = Vec::new();
+        self.pacer.wait(&self.asked);
         let (birth, mut own, resume) = match self.begin(line, &mut notes) {
             Ok(begun) => begun,
             Err(why) => return self.not_begun(why, notes),
@@ -110,6 +114,7 @@ impl Job {
             return self.not_begun(why, notes);
         }
         watch.engine(self.heat_limits(own.before.as_ref()));
+        let share = self.pacer.join(&self.drive.id, &self.held.device.syspath);
         let order = Order {
             key: birth.key,
             geometry: self.geometry(),
@@ -121,9 +126,9 @@ impl Job {
                 ..Io::for_drive(self.held.device.identity.bus, self.held.device.rotation)
             },
             resume,
-            pace: None,
+            pace: share.as_ref().map(|_| 0),
         };
-        let mut evidence = match self.engine(&order, &birth, &mut own, (&watch, &kernel), line) {
+        let mut evidence = match self.engine((&order, share.as_ref()), &birth, &mut own, (&watch, &kernel), line) {
             Ok(evidence) => evidence,
             Err(why) => {
                 self.leaves_the_earlier(&birth, &mut own, goes_on, heard(&watch, &kernel));
@@ -131,6 +136,7 @@ impl Job {
             }
         };
         evidence.lost |= own.torn;
+        drop(share);
         watch.engine_is_done();
         let seen = heard(&watch, &kernel);
         let over = self.over(&birth, &own, &seen, &evidence, (&mut notes, line));
@@ -279,7 +285,7 @@ impl Job {
 
     fn engine(
         &self,
-        order: &Order,
+        (order, share): (&Order, Option<&Share>),
         birth: &Birth,
         own: &mut Own,
         (watch, kernel): (&Watch, &Kernel),
@@ -328,7 +334,15 @@ impl Job {
             if let Some(step) = waiting.take() {
                 return Some(Ask::Go(step));
             }
+            if let Some(rate) = share.and_then(Share::changed) {
+                return Some(Ask::Pace(rate));
+            }
             let ask = watch.next();
+            match (share, &ask) {
+                (Some(share), Some(Ask::Hold(_))) => share.rests(true),
+                (Some(share), Some(Ask::Release)) => share.rests(false),
+                _ => {}
+            }
             if !provable.get() {
                 // It is asked as soon as the headers stand.
                 early.set(early.get() | kernel.doubts());
@@ -367,6 +381,9 @@ impl Job {
             Report::PhaseStarted { phase, .. } => line.phase(phase),
             Report::Progress(mut progress) => {
                 progress.temperature = watch.saw(&progress);
+                if let Some(share) = share {
+                    share.measured(progress.rate.0);
+                }
                 line.progress(&progress);
                 // Whoever goes on after a kill is to know of a doubt, too.
                 let doubted = std::mem::replace(&mut own.doubted, early.get()) != early.get();
@@ -376,9 +393,15 @@ impl Job {
             }
             Report::Log { text } => line.say(&text),
             Report::Yield { step } => {
+                if let Some(share) = share {
+                    share.rests(true);
+                }
                 own.until(self, step, watch, line, &mut |own| {
                     self.keep(birth, own, heard(watch, kernel), line);
                 });
+                if let Some(share) = share {
+                    share.rests(false);
+                }
                 own.stranger = own.stranger.take().or_else(|| self.doubt_by_session(birth, kernel));
                 match own.stranger.clone() {
                     Some(why) => stranger.set(Some(why)),
