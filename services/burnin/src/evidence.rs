@@ -361,6 +361,14 @@ impl Record {
         }
     }
 
+    /// Bytes that it moved over all its rounds.
+    pub fn moved(&self) -> u64 {
+        // What is done of the last round stands in `done`.
+        let last = u32::from(self.status == PhaseStatus::Done);
+        let whole = u64::from(self.rounds.saturating_sub(last));
+        self.total.0.saturating_mul(whole).saturating_add(self.done.0)
+    }
+
     /// Its state as others see it.
     pub fn state(&self) -> PhaseState {
         PhaseState {
@@ -372,7 +380,7 @@ impl Record {
             phase: self.phase,
             status: self.status,
             seconds: self.seconds,
-            bytes: self.done,
+            bytes: Bytes(self.moved()),
         }
     }
 

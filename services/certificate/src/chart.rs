@@ -234,7 +234,10 @@ fn heat(c: &Certificate) -> Option<Chart> {
         Some(low) => format!("{low} to {hottest} °C; {bad} bad sectors"),
         None => format!("no temperature known; {bad} bad sectors"),
     };
-    let hours = |at: f64| format!("{:.1} h", span * at / 3600.0);
+    let hours = |at: f64| match span >= 3600.0 {
+        true => format!("{:.1} h", span * at / 3600.0),
+        false => format!("{:.1} min", span * at / 60.0),
+    };
     Some(Chart {
         title: "Temperature and errors over time",
         caption: format!("°C{errors}"),

@@ -1082,7 +1082,7 @@ status: PhaseStatus,
  */
 seconds: number, 
 /**
- * Bytes moved; 0 for a phase that moves none.
+ * Bytes moved, over all rounds; 0 for a phase that moves none.
  */
 bytes: Bytes, };
 

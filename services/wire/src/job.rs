@@ -200,7 +200,7 @@ pub struct PhaseState {
     pub status: PhaseStatus,
     /// Wall time spent in it so far, in seconds, without interruptions.
     pub seconds: f64,
-    /// Bytes moved; 0 for a phase that moves none.
+    /// Bytes moved, over all rounds; 0 for a phase that moves none.
     pub bytes: Bytes,
 }
 

@@ -200,6 +200,7 @@ mod tests {
             read_p99_us: None,
             temperature: None,
             shared: Some(false),
+            bus: Some(wire::drive::Bus::Sata),
             smart: std::collections::BTreeMap::new(),
         };
         let end = Ended {

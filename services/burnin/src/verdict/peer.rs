@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use drive::smart::Snapshot;
 use serde::{Deserialize, Serialize};
+use wire::drive::Bus;
 use wire::job::Phase;
 use wire::{Bytes, DriveId};
 
@@ -38,6 +39,9 @@ pub struct Peer {
     /// Whether other drives behind its controller were burned in meanwhile; `None` where nobody noted it.
     #[serde(default)]
     pub shared: Option<bool>,
+    /// How they were linked; `None` where nobody noted it.
+    #[serde(default)]
+    pub bus: Option<Bus>,
     /// Counters of faults after the job: `ata.reallocated`, `nvme.media_errors`, `scsi.grown_defects` …
     pub smart: BTreeMap<String, u64>,
 }
@@ -50,7 +54,13 @@ impl Peer {
     }
 
     fn measured(case: &Case<'_>, drive: DriveId, model: &str, capacity: Bytes) -> Self {
-        let of = |phase| case.evidence.phase(phase).filter(|record| !record.allowed.limited);
+        // Flash may take constants by another way than data.
+        let of = |phase| {
+            let mut records = case.evidence.phases.iter();
+            records
+                .find(|record| record.phase == phase && record.work.fill.is_keyed())
+                .filter(|record| !record.allowed.limited)
+        };
         let (write, read) = (of(Phase::Write), of(Phase::Verify));
         let p99 = |record: Option<&Record>| {
             let latency = &record?.latency;
@@ -66,6 +76,7 @@ impl Peer {
             read_p99_us: p99(read),
             temperature: super::heat::mean(case),
             shared: Some(case.shared),
+            bus: Some(case.bus),
             smart: case
                 .last()
                 .or(case.first())
@@ -74,9 +85,9 @@ impl Peer {
         }
     }
 
-    /// Whether both had their link to themselves, or both shared it: rates and latencies are of one kind only then.
+    /// Whether both had a link of one kind to themselves, or both shared it: rates and latencies are of one kind only then.
     pub(super) fn is_linked_like(&self, other: &Self) -> bool {
-        self.shared.is_some() && self.shared == other.shared
+        self.shared.is_some() && self.shared == other.shared && self.bus.is_some() && self.bus == other.bus
     }
 
     /// The drive of a case against which others are held. Its identity plays no part in that.

@@ -151,6 +151,7 @@ fn counted(own: &Peer, others: &[&Peer]) -> Option<Unlike> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use proptest::prelude::*;
+    use wire::drive::Bus;
     use wire::{Bytes, DriveId};
 
     use super::*;
@@ -167,6 +168,7 @@ mod tests {
             read_p99_us: Some(9_000 + n),
             temperature: Some(35.0 + (n % 3) as f64),
             shared: Some(false),
+            bus: Some(Bus::Sata),
             smart: [("ata.reallocated".to_owned(), n % 2), ("ata.crc".to_owned(), n)].into(),
         }
     }
@@ -223,6 +225,20 @@ mod tests {
         let mut own = peer(0);
         own.read = vec![1_000_000; 16];
         assert_eq!(metrics(&own, &others), ["population.throughput"]);
+    }
+
+    #[test]
+    fn a_drive_on_a_slower_interface_is_not_held_against_others() {
+        let others: Vec<Peer> = (1..5).map(peer).collect();
+        let docked = |bus| Peer {
+            read: vec![38_000_000; 16],
+            write: vec![38_000_000; 16],
+            bus,
+            ..peer(0)
+        };
+        assert_eq!(metrics(&docked(Some(Bus::Usb)), &others), [""; 0]);
+        assert_eq!(metrics(&docked(None), &others), [""; 0]);
+        assert_eq!(metrics(&docked(Some(Bus::Sata)), &others), ["population.throughput"; 2]);
     }
 
     /// Of the same drive four at once on one link move a quarter each.

@@ -442,7 +442,9 @@ fn rates_are_kept_by_each_drive_and_by_all() {
         let output = one.burn(&more);
         assert_eq!(code(&output), 0, "{}", text(&output));
         let jobs = String::from_utf8(output.stdout).unwrap();
-        let jobs = jobs.lines().map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
+        let jobs = jobs
+            .lines()
+            .map(|line| serde_json::from_str::<serde_json::Value>(line).unwrap());
         jobs.map(|job| {
             let phases = job["phases"].as_array().unwrap().clone();
             let moved: u64 = phases.iter().map(|phase| phase["bytes"].as_u64().unwrap()).sum();

@@ -134,7 +134,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         }
     }
     if last.scsi.is_some() && both {
-        let tib = case.evidence.phases.iter().map(|p| p.done.0 as f64).sum::<f64>() / TIB;
+        let tib = case.evidence.phases.iter().map(|p| p.moved() as f64).sum::<f64>() / TIB;
         metrics.put(
             "scsi.rereads_per_tib",
             if tib > 0.0 { rereads / tib.max(1.0) } else { 0.0 },
@@ -219,7 +219,7 @@ fn was_written(case: &Case<'_>) -> bool {
     let steps = &case.evidence.phases;
     steps
         .iter()
-        .any(|step| step.phase == Phase::Write && step.status == PhaseStatus::Done)
+        .any(|step| step.phase == Phase::Write && (step.status == PhaseStatus::Done || step.rounds > 0))
 }
 
 /// The number that a row of the table of changes becomes; one that no rule knows where an attribute counts something else.

@@ -18,6 +18,9 @@ const NEIGHBOURS: usize = 10;
 /// How much slower than its neighbourhood a zone must be; how much longer than the median an access.
 const SLOWER: f64 = 8.0;
 
+/// Long accesses of a region that are no more than stalls: flash clears its cache, a bus is reset.
+const STALLS: f64 = 2.0;
+
 /// Accesses longer than this are outliers on a disk and on flash; a slow zone without one is taken for the host's doing.
 const OUTLIER: (Duration, Duration) = (Duration::from_millis(200), Duration::from_millis(50));
 
@@ -122,6 +125,8 @@ struct Region {
     bytes: u64,
     /// Nanoseconds.
     time: f64,
+    /// Those of the longest access.
+    longest: f64,
     /// Nanoseconds a byte around it, the median.
     usual: f64,
 }
@@ -131,6 +136,7 @@ fn join(mut regions: Vec<Region>, next: Region) -> Vec<Region> {
     match regions.last_mut().filter(|last| last.lba.1 == next.lba.0) {
         Some(last) => {
             (last.lba.1, last.bytes, last.time) = (next.lba.1, last.bytes + next.bytes, last.time + next.time);
+            last.longest = last.longest.max(next.longest);
         }
         None => regions.push(next),
     }
@@ -163,14 +169,19 @@ fn slow_regions(record: &Record, geometry: Geometry, long: Duration) -> Vec<Regi
     let start = |at: usize| (u128::from(geometry.sectors) * at as u128 / count) as u64;
     let slow = zones.iter().enumerate().filter_map(|(at, zone)| {
         let (own, usual) = (pace(zone)?, usual(at)?);
+        // A zone has its bytes once, however often it was swept.
+        let bytes = zone.0.min((start(at + 1) - start(at)) * u64::from(geometry.sector));
         (own > usual * SLOWER && is_long(zone.2)).then(|| Region {
             lba: (start(at), start(at + 1)),
-            bytes: zone.0,
-            time: zone.1 as f64,
+            bytes,
+            time: own * bytes as f64,
+            longest: zone.2 as f64,
             usual,
         })
     });
     let mut regions = slow.fold(Vec::new(), join);
+    // A stall or two make no region, however long they are.
+    regions.retain(|region| region.time - STALLS * region.longest > region.usual * SLOWER * region.bytes as f64);
     let sectors = PART / u64::from(geometry.sector);
     let mut suspects: Vec<_> = record.stretches.suspects().filter(|s| is_long(s.longest)).collect();
     suspects.sort_by_key(|stretch| stretch.number);
@@ -188,6 +199,7 @@ fn slow_regions(record: &Record, geometry: Geometry, long: Duration) -> Vec<Regi
             lba: (first, first + sectors),
             bytes: PART,
             time: stretch.parts[part] as f64,
+            longest: stretch.longest as f64,
             usual,
         })
     });

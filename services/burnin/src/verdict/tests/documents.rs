@@ -177,3 +177,28 @@ fn what_flash_counts_under_numbers_of_disks_is_not_known() {
         assert_eq!(both_sides(&told(name, json!(0))).1, fired, "{name}");
     }
 }
+
+/// A soak that is stopped in its sixth write has written every sector five times.
+#[test]
+fn what_waits_after_a_stopped_soak_came_up_in_it() {
+    let mut evidence = clean();
+    let write = &mut evidence.phases[0];
+    write.total = Bytes(1 << 40);
+    (write.rounds, write.status, write.done) = (5, PhaseStatus::Interrupted, Bytes(write.total.0 / 2));
+    assert_eq!(write.state().bytes, Bytes(write.total.0 * 5 + write.total.0 / 2));
+    let (none, three) = (with(197, 0), with(197, 3));
+    let verdict = judge(&Case {
+        before: Some(&none),
+        ..both(&evidence, &three)
+    });
+    assert!(
+        verdict.outcome == Outcome::Failed && ids(&verdict).contains(&"pending-after"),
+        "{verdict:?}"
+    );
+    assert!(!ids(&verdict).contains(&"pending-before"), "{verdict:?}");
+    let write = &mut evidence.phases[0];
+    (write.rounds, write.status, write.done) = (40, PhaseStatus::Done, write.total);
+    assert_eq!(write.state().bytes, Bytes(write.total.0 * 40));
+    (write.rounds, write.status) = (1, PhaseStatus::Done);
+    assert_eq!(write.state().bytes, write.total);
+}

@@ -400,6 +400,40 @@ fn a_slow_region_is_one_of_64_mib_with_accesses_that_are_long_for_its_kind() {
     }
 }
 
+/// However fast the drive is beside it; and a region that is swept in each round of a soak has its length once.
+#[test]
+fn a_stall_or_two_make_no_region_and_rounds_make_none_longer() {
+    let geometry = Geometry {
+        sectors: 1024 * 488_000,
+        ..GEOMETRY
+    };
+    let of = |rounds: u32, slow: std::ops::Range<u64>, zone: &dyn Fn(bool) -> (u64, u64)| {
+        let mut evidence = Evidence::new(geometry, &plain(&[Phase::Write, Phase::Verify]));
+        let each = geometry.sectors / 1024;
+        for at in (0..1024_u64).flat_map(|at| std::iter::repeat_n(at, rounds as usize)) {
+            let (ms, longest) = zone(slow.contains(&at));
+            let (time, longest) = (Duration::from_millis(ms), Duration::from_millis(longest));
+            let place = (at * each, each);
+            evidence.phases[1]
+                .zones
+                .add(place, geometry.sectors, each * 512, time, longest);
+        }
+        let mut drive = snapshot();
+        drive.rpm = Some(0);
+        let verdict = judge(&both(&evidence, &drive));
+        let hit = verdict.rules.iter().find(|hit| hit.id == "slow-region");
+        hit.map(|hit| hit.value.clone())
+    };
+    // 3 GB/s: 83 ms a zone.
+    let stall = |slow| if slow { (83 + 700, 700) } else { (83, 1) };
+    assert_eq!(of(1, 500..501, &stall), None);
+    let stalls = |slow| if slow { (83 + 1_400, 700) } else { (83, 1) };
+    assert_eq!(of(1, 500..501, &stalls), None);
+    let weak = |slow| if slow { (2_000, 60) } else { (83, 1) };
+    let once = of(1, 500..501, &weak).unwrap();
+    assert_eq!(of(6, 500..501, &weak).unwrap(), once, "of one length");
+}
+
 /// The zones of a drive of 20 TB are of 20 GB: 64 MiB of weak tracks are a 300th of one.
 #[test]
 fn a_short_slow_region_of_a_large_drive_is_found_with_its_place() {
