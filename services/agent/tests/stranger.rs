@@ -4,7 +4,7 @@
 mod common;
 
 use agent::record::Record;
-use common::exchange::{foreign_data, held_smartctl, in_step, is_untouched, script, waiting};
+use common::exchange::{foreign_data, held_smartctl, in_step, is_untouched, let_go, own_playbook, script, waiting};
 use common::{Bench, Loop, outcome};
 use wire::command::{Answer, Command};
 use wire::job::{Job, Outcome, Phase, PhaseStatus};
@@ -94,10 +94,60 @@ async fn a_job_that_has_written_nothing_does_not_begin_on_a_disk_that_is_counted
     bench.restart();
     let why = waiting(&bench, id).await;
     assert!(
-        why.contains("exchanged or reset after it was armed") && why.contains("arm it again"),
+        why.contains("exchanged or reset since") && why.contains("arm it again"),
         "{why}"
     );
     assert!(bench.drives[0].is_blank(), "it was written");
+}
+
+/// Where its headers have given way to a constant a blank disk looks like the job's: it gets no partition and no verdict.
+#[tokio::test]
+async fn a_blank_disk_is_not_what_a_job_of_zeros_left() {
+    let text = r#"
+name = "mine"
+about = "zeros, a self-test, a partition"
+[[step]]
+do = "probe"
+[[step]]
+do = "write"
+pattern = "00"
+[[step]]
+do = "verify"
+[[step]]
+do = "self_test_short"
+[[step]]
+do = "partition"
+"#;
+    for is_exchanged in [true, false] {
+        let dir = tempfile::tempdir().unwrap();
+        let program = held_smartctl(dir.path());
+        let books = own_playbook(dir.path(), text);
+        let arguments = ["--smartctl", program.to_str().unwrap(), "--playbooks", &books];
+        // The next agent reads the kernel's own count.
+        let bench = match is_exchanged {
+            true => Bench::counted(64, &arguments).await,
+            false => Bench::with(&[64], true, &arguments).await,
+        };
+        let Some(mut bench) = bench else { return };
+        let id = bench.job("mine").await;
+        in_step(&bench, id, Phase::SelfTestShort).await;
+        bench.agent.kill();
+        let zeros = vec![0; 64 << 20];
+        if is_exchanged {
+            bench.drives[0].exchange_for(&zeros);
+        }
+        let_go(dir.path());
+        bench.restart();
+        if is_exchanged {
+            let why = waiting(&bench, id).await;
+            assert!(why.contains("exchanged or reset since"), "{why}");
+            assert!(is_untouched(&bench.drives[0], &zeros), "another disk was written");
+        } else {
+            let job = bench.server.over(id).await;
+            assert_eq!(job.verdict.as_ref().unwrap().verified, job.capacity, "{job:#?}");
+            assert!(!is_untouched(&bench.drives[0], &zeros), "it has no partition");
+        }
+    }
 }
 
 #[tokio::test]

@@ -60,16 +60,35 @@ impl JobTask {
                 Begin::Anew { proven: true } | Begin::GoesOn | Begin::FromDrive => Trace::Written,
             };
         }
+        let recounted = record.recounted(&self.medium(held));
         let recounted = match trace {
-            Trace::LetGo => record.recounted(&Medium {
-                boot_id: self.means.boot_id.clone(),
-                sequence: held.media,
-            }),
+            Trace::LetGo => recounted,
+            // What it wrote proves it, but for a constant: that a blank drive holds, too.
+            Trace::Written if recounted.is_some() && self.rests_on_a_constant() => {
+                let told = self.told(held, None).await.map_err(|why| self.not_written(&why))?;
+                recounted.filter(|_| !told.ours)
+            }
             Trace::Armed | Trace::Written => None,
         };
         recounted
             .or_else(|| record.strange(&held.fresh.content, trace))
             .map_or(Ok(trace), Err)
+    }
+
+    /// The medium that is held, as the kernel counts it.
+    pub(super) fn medium(&self, held: &Held) -> Medium {
+        Medium {
+            boot_id: self.means.boot_id.clone(),
+            sequence: held.media,
+        }
+    }
+
+    fn rests_on_a_constant(&self) -> bool {
+        let kept = self
+            .checkpoint
+            .as_deref()
+            .and_then(|text| Checkpoint::decode(text).ok());
+        kept.is_some_and(|checkpoint| burnin::rests_on_a_constant(&checkpoint))
     }
 
     /// This job, of which so much is kept. What was agreed on was agreed when it was armed.

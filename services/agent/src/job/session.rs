@@ -196,6 +196,10 @@ impl JobTask {
                             }
                         }
                         self.take(&report, why.as_deref());
+                        if matches!(report, Report::Started { .. }) {
+                            // Its worker found it to be the job's.
+                            self.record.medium = Some(self.medium(held));
+                        }
                         if matches!(report, Report::Started { .. }) && holds.any() {
                             // It may have been too hot before its worker's first word.
                             self.mind_pause(&mut holds, &mut worker).await;

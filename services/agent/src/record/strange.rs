@@ -35,9 +35,9 @@ impl Record {
         }
     }
 
-    /// Why a drive that holds nothing of the job's is not taken for the one that was armed, whatever it is called and holds: docks,
-    /// bridges and card readers tell one name for each drive that is put into them, and since it was armed in this boot the kernel
-    /// has counted another medium. After a boot nothing but its content tells.
+    /// Why a drive that holds nothing which only the job's could hold is not taken for the one that was armed, whatever it is called and holds: docks,
+    /// bridges and card readers tell one name for each drive that is put into them, and since it was armed, or was proved to be the job's
+    /// the last time, in this boot the kernel has counted another medium. After a boot nothing but its content tells.
     pub fn recounted(&self, now: &Medium) -> Option<String> {
         let then = self.medium.as_ref()?;
         let borrows = match self.identity.bus {
@@ -46,7 +46,7 @@ impl Record {
         };
         (borrows && then.boot_id == now.boot_id && then.sequence != now.sequence).then(|| {
             format!(
-                "{} {} was unplugged, exchanged or reset after it was armed, and holds nothing yet that proves that it is the same; \
+                "{} {} was unplugged, exchanged or reset since, and holds nothing that proves that it is the drive that was armed; \
                  nothing is written. Abort this job and arm it again",
                 self.job.model, self.job.serial
             )

@@ -27,7 +27,7 @@ use crate::playbook::Step;
 pub use fingerprint::Fingerprint;
 pub use proof::Proof;
 pub(crate) use resume::stranger;
-pub use resume::stranger_to;
+pub use resume::{rests_on_a_constant, stranger_to};
 
 /// Places looked at below the frontier, besides the powers of two.
 const EVENLY: u64 = 16;

@@ -45,6 +45,11 @@ pub fn stranger_to(device: &mut dyn Device, checkpoint: &Checkpoint, keeps: bool
     ))
 }
 
+/// Whether the headers of the job that took this checkpoint may have given way to a constant, which a blank drive holds as well.
+pub fn rests_on_a_constant(checkpoint: &Checkpoint) -> bool {
+    closing(checkpoint).is_some()
+}
+
 /// The constant that the whole drive holds where the headers may have given way to it: at the very end of a job.
 ///
 /// A constant proves less than a tag, and is asked for only where nothing else is left: nearly every drive has a sector of

@@ -10,6 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use burnin::pace::{Governor, Limits};
+use burnin::runner::Ask;
 use drive::company::controller;
 use wire::DriveId;
 
@@ -87,8 +88,8 @@ impl Pacer {
 }
 
 impl Share {
-    /// The rate to be told to the engine, where it changed: bytes a second, `None` for no limit, 0 to wait.
-    pub(super) fn changed(&self) -> Option<Option<u64>> {
+    /// What is to be asked of the engine, where the rate changed.
+    pub(super) fn changed(&self) -> Option<Ask> {
         let now = self.pacer.epoch.elapsed();
         let mut guard = self.pacer.state();
         let state = &mut *guard;
@@ -99,7 +100,7 @@ impl Share {
             }
         }
         let rate = state.rates.get(&self.drive).copied().flatten();
-        (self.told.replace(rate) != rate).then_some(rate)
+        (self.told.replace(rate) != rate).then_some(Ask::Pace(rate))
     }
 
     /// What the drive moves now, in bytes a second.

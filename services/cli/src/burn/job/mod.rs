@@ -334,8 +334,9 @@ impl Job {
             if let Some(step) = waiting.take() {
                 return Some(Ask::Go(step));
             }
-            if let Some(rate) = share.and_then(Share::changed) {
-                return Some(Ask::Pace(rate));
+            let pace = share.and_then(Share::changed);
+            if pace.is_some() {
+                return pace;
             }
             let ask = watch.next();
             match (share, &ask) {
