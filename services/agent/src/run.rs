@@ -74,7 +74,7 @@ async fn serve(options: Options, wrong: &[String]) -> anyhow::Result<()> {
         pacer: pacer.clone(),
         stop: stop.clone(),
         limits: Limits::with_checkpoints(options.checkpoint_bytes),
-        boot_id: boot_id(),
+        boot_id: drive::medium::boot_id(),
         heat_clock: options.heat_clock.max(1),
         kernel_log: options.kernel_log.clone(),
         failures: Arc::new(options.fail_jobs.into()),
@@ -190,11 +190,4 @@ async fn glance(outbox: Outbox, mut stop: stop::Stop) {
             () = stop.asked() => return,
         }
     }
-}
-
-/// The kernel's id of this boot; empty where there is no such file, which no boot equals.
-fn boot_id() -> String {
-    std::fs::read_to_string("/proc/sys/kernel/random/boot_id")
-        .map(|id| id.trim().to_owned())
-        .unwrap_or_default()
 }

@@ -626,7 +626,7 @@ fn no_checkpoint_is_told_before_the_headers_stand() {
             why: "power cut".to_owned(),
             at: Time::UNIX_EPOCH,
         });
-        let evidence = burnin::runner::run(&mut sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
+        let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
         assert!(evidence.stopped.is_none(), "seed {seed}: {:?}", evidence.stopped);
     }
     assert!(early > 20 && told > 20, "{early} before, {told} behind the headers");

@@ -596,3 +596,49 @@ fn what_ended_is_not_signed_again_for_a_playbook_that_was_changed() {
     assert_eq!(code(&same), 0, "{}", text(&same));
     assert!(cert.exists(), "{}", text(&same));
 }
+
+/// Where its headers have given way to a constant a blank disk in the same dock looks like the burn-in's.
+#[test]
+fn a_medium_that_is_counted_anew_is_not_what_a_burn_in_of_zeros_left() {
+    let Some(drive) = Loop::new(64 << 20) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    waiting_smartctl(dir.path());
+    let book = dir.path().join("mine.toml");
+    let text = "name = \"mine\"\nabout = \"x\"\n[[step]]\ndo = \"probe\"\n[[step]]\ndo = \"write\"\npattern = \"00\"\n[[step]]\n\
+                do = \"verify\"\n[[step]]\ndo = \"self_test_short\"\n";
+    fs::write(&book, text).unwrap();
+    let program = dir.path().join("smartctl");
+    let line = [
+        "--playbook",
+        book.to_str().unwrap(),
+        "--smartctl",
+        program.to_str().unwrap(),
+    ];
+    let mut burn = drive.command(&line);
+    let mut burn = burn.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    until_called(dir.path());
+    burn.kill().unwrap();
+    burn.wait().unwrap();
+    File::create(dir.path().join("go")).unwrap();
+    let path = kept(&drive, 64 << 20);
+    let own = fs::read(&path).unwrap();
+    let mut other = kept_of(&path);
+    other["medium"]["sequence"] = json!(other["medium"]["sequence"].as_u64().unwrap() + 1);
+    fs::write(&path, other.to_string()).unwrap();
+    let again = [&line[..], &["--resume"]].concat();
+    let refused = drive.burn(&again);
+    assert_eq!(code(&refused), 4, "{}", common::text(&refused));
+    assert!(
+        common::text(&refused).contains("exchanged or reset since"),
+        "{}",
+        common::text(&refused)
+    );
+    fs::write(&path, own).unwrap();
+    let same = drive.burn(&again);
+    assert_eq!(
+        object(&same)["verdict"]["verified"],
+        64 << 20,
+        "{}",
+        common::text(&same)
+    );
+}

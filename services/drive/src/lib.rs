@@ -36,6 +36,7 @@ pub mod guard;
 pub mod identity;
 pub mod kernel_log;
 pub mod locate;
+pub mod medium;
 mod member;
 pub mod multipath;
 pub mod overlay;

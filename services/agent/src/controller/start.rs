@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use burnin::{JobKey, Playbook};
 use drive::Identity;
+use drive::medium::Medium;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 use tracing::{info, warn};
@@ -18,7 +19,7 @@ use super::{Back, Controller, answer};
 use crate::events;
 use crate::gate::{self, Granted, Members};
 use crate::hands::{Access, Hands, Held, identity};
-use crate::record::{Begin, Medium, Record};
+use crate::record::{Begin, Record};
 
 /// What jobs are begun with once their drives are held.
 #[derive(Debug)]

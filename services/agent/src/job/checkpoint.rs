@@ -9,6 +9,7 @@ use burnin::header::{self, Header};
 use burnin::job::{Again, Asker, Begin, Kept, Whose, Why};
 use burnin::worker::{Backend, Io, Limits};
 use burnin::{Checkpoint, Evidence, JobKey, device};
+use drive::medium::Medium;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use tracing::{error, warn};
@@ -19,7 +20,7 @@ use wire::job::PhaseStatus;
 use super::JobTask;
 use crate::events::{self, Happening};
 use crate::hands::Held;
-use crate::record::{Medium, Record, Trace};
+use crate::record::{Record, Trace};
 
 /// Longest time for reading a lost job's place from its drive: a few hundred reads, some of them of bad sectors.
 const RECOVER: Duration = Duration::from_mins(5);

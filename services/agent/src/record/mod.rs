@@ -17,6 +17,7 @@ use burnin::{Fingerprint, JobKey, Playbook};
 use drive::Identity;
 use drive::content::ContentKind;
 use drive::kernel_log::Unheard;
+use drive::medium::Medium;
 use drive::overlay::Overlay;
 use drive::selftest::Running;
 use drive::smart::Snapshot;
@@ -142,15 +143,6 @@ pub struct Begin<'a> {
     pub lose: &'a [ContentKind],
     /// Who armed it.
     pub actor: &'a str,
-}
-
-/// A medium by the kernel's count (`diskseq`), which begins anew with each boot.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Medium {
-    /// Kernel's id of the boot.
-    pub boot_id: String,
-    /// The count.
-    pub sequence: u64,
 }
 
 /// A self-test that was started on the drive and has not ended.

@@ -6,6 +6,7 @@ use burnin::findings::keep_untold;
 use burnin::playbook::Step;
 use burnin::{Fingerprint, JobKey};
 use drive::kernel_log::Unheard;
+use drive::medium::Medium;
 use drive::overlay::Overlay;
 use drive::smart::Snapshot;
 use serde::{Deserialize, Serialize};
@@ -21,6 +22,9 @@ pub(super) struct Saved {
     /// Which drive it is of; `None` in files of older versions.
     #[serde(default)]
     pub drive: Option<DriveId>,
+    /// The medium that its last session was of.
+    #[serde(default)]
+    pub medium: Option<Medium>,
     /// The job's id.
     pub job: JobId,
     /// Its secret; `None` in files of older versions, whose checkpoints alone tell it.
@@ -205,6 +209,7 @@ pub(super) mod tests {
     pub(crate) fn saved() -> Saved {
         Saved {
             drive: None,
+            medium: None,
             job: JobId::now(),
             key: None,
             engine: ENGINE.to_owned(),

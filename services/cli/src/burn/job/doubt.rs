@@ -7,10 +7,12 @@ use burnin::device::Device;
 use burnin::job::{self, Why};
 use burnin::{Checkpoint, Fingerprint, JobKey, Proof, Shown, header};
 use drive::guard::{LOOK_AGAIN, same_content};
+use drive::medium::{self, Medium};
 
 use super::kernel::Kernel;
 use super::{Birth, Job};
 use crate::burn::admit::Held;
+use crate::burn::saved::Saved;
 use crate::burn::screen::Line;
 
 /// How often a signal is looked for while a busy drive is waited for.
@@ -65,6 +67,27 @@ impl Job {
     /// Why the drive must not be gone on with from this checkpoint; `None` where it may. Reads only.
     pub(super) fn stranger_to(&self, device: &mut dyn Device, checkpoint: &Checkpoint) -> Option<String> {
         burnin::stranger_to(device, checkpoint, self.keeps_headers(), self.limits.hang_ms)
+    }
+
+    /// The medium that is held, as the kernel counts it.
+    pub(super) fn medium(&self) -> Medium {
+        Medium {
+            boot_id: medium::boot_id(),
+            sequence: self.held.device.sequence,
+        }
+    }
+
+    /// Why a burn-in is not gone on with whose headers have given way to a constant, which a blank drive holds as well; `None` where
+    /// the kernel counted no other medium since, or a header stands yet.
+    pub(super) fn recounted(&self, saved: &Saved, checkpoint: &Checkpoint) -> Option<String> {
+        let then = saved.medium.as_ref()?;
+        let recounted = then.is_another(&self.medium(), self.held.identity.bus);
+        let file = self.held.file.try_clone().ok()?;
+        let proof = || self.proof(checkpoint.key, false).of_exchanged_file(file, true);
+        (recounted && burnin::rests_on_a_constant(checkpoint) && proof() != Shown::Ours).then(|| {
+            "the drive was unplugged, exchanged or reset since, and holds nothing that proves that it is the same"
+                .to_owned()
+        })
     }
 
     /// Why the drive must not be written to any more: something happened in which another one may have come into its place (a

@@ -154,7 +154,8 @@ impl Job {
             (Begin::Refused(why), _) => Some(refused(why, &lost)),
             (Begin::GoesOn, Some(found)) if again.erases => {
                 let mut device = device(&self.held).ok()?;
-                self.stranger_to(device.as_mut(), &found.1)
+                self.recounted(&found.0, &found.1)
+                    .or_else(|| self.stranger_to(device.as_mut(), &found.1))
             }
             (Begin::Anew { .. }, _) if again.erases && left.is_none() && somebodys => {
                 let why = from_drive.err().unwrap_or_default();

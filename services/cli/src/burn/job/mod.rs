@@ -499,6 +499,7 @@ impl Job {
     fn saved(&self, birth: &Birth, own: &Own, seen: Seen, checkpoint: String) -> Saved {
         Saved {
             drive: Some(self.drive.id.clone()),
+            medium: Some(self.medium()),
             job: birth.id,
             key: Some(birth.key),
             engine: ENGINE.to_owned(),
