@@ -397,7 +397,7 @@ mod tests {
                     let stored = pieces
                         .iter()
                         .zip(0_u64..)
-                        .filter(|(_, n)| mix64(cut ^ mix64(*n)) % 2 == 0);
+                        .filter(|(_, n)| mix64(cut ^ mix64(*n)).is_multiple_of(2));
                     let kept: Vec<_> = stored
                         .map(|((at, data), _)| {
                             let mut before = vec![0; data.len()];
