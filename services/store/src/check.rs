@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::{Error, Result};
 use crate::key::printable;
-use crate::open::SCHEMA_KEY;
+use crate::open::{SCHEMA_KEY, TABLES_KEY};
 use crate::store::META;
 use crate::value;
 
@@ -259,6 +259,7 @@ fn walk(file: &Path, schema: u32) -> heed::Result<Finding> {
         };
         let mut entries = 0;
         let mut version = None;
+        let (mut listed, mut seen) = (Vec::new(), Vec::new());
         for name in root.iter(txn)? {
             let (name, ()) = name?;
             // heed itself panics on a name with a NUL.
@@ -269,7 +270,8 @@ fn walk(file: &Path, schema: u32) -> heed::Result<Finding> {
             let Some(table) = table else {
                 return Ok(CommitOrAbort::Abort(bad(format!("table {name} has no pages"))));
             };
-            let mut walked = 0;
+            seen.push(name.to_owned());
+            let (mut walked, count) = (0, table.len(txn)?);
             for entry in table.iter(txn)? {
                 let (key, bytes) = entry?;
                 if let Err(why) = value::json(key, bytes) {
@@ -281,12 +283,23 @@ fn walk(file: &Path, schema: u32) -> heed::Result<Finding> {
                 if name == META && key == SCHEMA_KEY {
                     version = value::decode::<u32>(key, bytes).ok();
                 }
+                if name == META && key == TABLES_KEY {
+                    listed = value::decode::<Vec<String>>(key, bytes).unwrap_or_default();
+                }
                 walked += 1;
+                // Pages that lead back to themselves have no end.
+                if walked > count {
+                    break;
+                }
             }
-            if walked != table.len(txn)? {
+            if walked != count {
                 return Ok(CommitOrAbort::Abort(bad(format!("table {name} has lost entries"))));
             }
             entries += walked;
+        }
+        // A name has no checksum, and a table under another one would be taken for none.
+        if let Some(lost) = listed.iter().find(|name| !seen.contains(name)) {
+            return Ok(CommitOrAbort::Abort(bad(format!("table {lost} is not there any more"))));
         }
         Ok::<_, heed::Error>(CommitOrAbort::Abort(match version {
             _ if entries == 0 => Finding::Good { entries },

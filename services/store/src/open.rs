@@ -35,6 +35,9 @@ const LOCK_LENGTH: usize = 12_288;
 /// Key of the schema's version in the store's own table.
 pub(crate) const SCHEMA_KEY: &[u8] = b"schema";
 
+/// Key of the tables' names in the store's own table: elsewhere they have no checksum.
+pub(crate) const TABLES_KEY: &[u8] = b"tables";
+
 /// How a store is opened.
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -109,6 +112,10 @@ pub fn open(dir: &Path, options: &Options) -> Result<Opened> {
         table: META,
         cause: Arc::new(cause),
     })?;
+    let named = value::encode(TABLES_KEY, &names).map_err(|cause| Error::Encode {
+        table: META,
+        cause: Arc::new(cause),
+    })?;
     let txn = env.write_txn().map_err(lmdb)?;
     let tables = env
         .create_databases_and_commit(txn, |opener, txn| {
@@ -117,6 +124,9 @@ pub fn open(dir: &Path, options: &Options) -> Result<Opened> {
                 let table = opener.create_database::<heed::types::Bytes, heed::types::Bytes>(txn, Some(name))?;
                 if *name == META && table.get(txn, SCHEMA_KEY)?.is_none() {
                     table.put(txn, SCHEMA_KEY, &schema)?;
+                }
+                if *name == META && table.get(txn, TABLES_KEY)? != Some(named.as_slice()) {
+                    table.put(txn, TABLES_KEY, &named)?;
                 }
                 opened.push(table);
             }

@@ -122,6 +122,27 @@ fn one_flipped_bit_in_a_value_is_found() {
 }
 
 /// Wherever a page is overwritten, opening never crashes this process, and never shows entries that were not stored.
+/// A table's name has no checksum of its own; under another one the table would be taken for a new, empty one.
+#[test]
+fn a_flipped_bit_in_a_tables_name_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = filled(dir.path(), 20);
+    let mut bytes = fs::read(&path).unwrap();
+    // Where it is a key of the root's, behind the upper byte of its length.
+    let named: Vec<usize> = bytes
+        .windows(6)
+        .enumerate()
+        .filter(|(_, at)| *at == b"\0notes")
+        .map(|(at, _)| at)
+        .collect();
+    assert!(!named.is_empty());
+    for at in named {
+        bytes[at + 5] ^= 1 << 2;
+    }
+    fs::write(&path, bytes).unwrap();
+    expect_set_aside(dir.path(), &path, "table notes is not there any more");
+}
+
 #[test]
 fn a_page_of_garbage_never_reaches_the_reader() {
     let whole = tempfile::tempdir().unwrap();
