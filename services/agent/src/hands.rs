@@ -158,6 +158,11 @@ impl Hands {
         held.seat.now()
     }
 
+    /// The kernel's count of the medium that is held, or was taken up since.
+    pub fn sequence(held: &Held) -> u64 {
+        held.seat.sequence()
+    }
+
     /// Whether a drive that was counted anew proves to be the job's; it is held under its new count then. `checkpoint`: the job's last.
     pub async fn take_up(held: &Held, proof: Proof, checkpoint: Option<String>) -> bool {
         let seat = Arc::clone(&held.seat);

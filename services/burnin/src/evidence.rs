@@ -363,6 +363,11 @@ impl Record {
 
     /// Bytes that it moved over all its rounds.
     pub fn moved(&self) -> u64 {
+        // What ends by time has no total.
+        if self.total.0 == 0 && self.rounds > 1 {
+            let seen: u64 = self.zones.zones().iter().map(|zone| zone.0).sum();
+            return seen.max(self.done.0);
+        }
         // What is done of the last round stands in `done`.
         let last = u32::from(self.status == PhaseStatus::Done);
         let whole = u64::from(self.rounds.saturating_sub(last));

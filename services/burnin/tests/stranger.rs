@@ -310,10 +310,18 @@ fn its_own_drive_is_gone_on_with_whichever_headers_have_given_way_to_a_constant(
         sectors: 40_000,
         ..GEOMETRY
     };
+    for trims in [false, true] {
+        let mut steps = zeros();
+        steps.extend(trims.then(|| Phase::Trim.into()));
+        gives_way(geometry, steps);
+    }
+}
+
+fn gives_way(geometry: Geometry, steps: Vec<Step>) {
     let order = Order {
         geometry,
         header: Some(note()),
-        steps: zeros(),
+        steps,
         ..order(ALL)
     };
     let new = || Sim::new(geometry, Plan::healthy(Content::Random), 2, 8 << 10, 1);

@@ -58,6 +58,8 @@ pub fn used(id: u16, name: &str, value: Option<u8>, threshold: Option<u8>, count
     match way(id, name)? {
         // Some of Phison's and Silicon Motion's flash leave the value at 100 and have what is left as the count; SandForce's has 0 or 1.
         Way::Left if value == Some(100) && BY_COUNT.contains(&id) && (2..100).contains(&count) => Some(100 - count),
+        // Where it has no threshold 0 and 1 are the end of that, or a count that the drive does not keep.
+        Way::Left if value == Some(100) && BY_COUNT.contains(&id) && threshold == Some(0) && count < 2 => None,
         // Apple's value falls from 200 to its threshold, which is 100.
         Way::Left if threshold.is_some_and(|threshold| threshold >= 100) => {
             Some(u64::from(100 - value?.saturating_sub(threshold?).min(100)))
@@ -125,7 +127,6 @@ mod tests {
             (202, "Percent_Lifetime_Used", 75, 1 << 20, Some(25)),
             (202, "Percent_Lifetime_Remain", 1, 99, Some(99)),
             (209, "Remaining_Lifetime_Perc", 88, 88, Some(12)),
-            (231, "SSD_Life_Left", 100, 0, Some(0)),
             (248, "PCT_Life_Remaining", 55, 55, Some(45)),
             (248, "Perc_Rated_Life_Remain", 55, 55, Some(45)),
             (248, "Remaining_Life", 55, 55, Some(45)),
@@ -181,6 +182,9 @@ mod tests {
                 "{name}"
             );
             assert_eq!((of(60, 60), of(60, 5)), (Some(40), Some(40)), "{name}");
+            // Of Phison's, which has no threshold, that is the end, or nothing.
+            let worn = |count| used(id, name, Some(100), Some(0), count);
+            assert_eq!((worn(2), worn(1), worn(0)), (Some(98), None, None), "{name}");
         }
         let apple = |value| used(173, "Wear_Leveling_Count", Some(value), Some(100), 0x2f_0030_0031);
         assert_eq!((apple(200), apple(195), apple(105)), (Some(0), Some(5), Some(95)));

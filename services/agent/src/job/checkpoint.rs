@@ -19,7 +19,7 @@ use wire::job::PhaseStatus;
 
 use super::JobTask;
 use crate::events::{self, Happening};
-use crate::hands::Held;
+use crate::hands::{Hands, Held};
 use crate::record::{Record, Trace};
 
 /// Longest time for reading a lost job's place from its drive: a few hundred reads, some of them of bad sectors.
@@ -80,11 +80,11 @@ impl JobTask {
     pub(super) fn medium(&self, held: &Held) -> Medium {
         Medium {
             boot_id: self.means.boot_id.clone(),
-            sequence: held.media,
+            sequence: Hands::sequence(held),
         }
     }
 
-    fn rests_on_a_constant(&self) -> bool {
+    pub(super) fn rests_on_a_constant(&self) -> bool {
         let kept = self
             .checkpoint
             .as_deref()

@@ -165,6 +165,7 @@ impl JobTask {
         if ours {
             let why = "The kernel counts the drive anew, as after a reset; it holds this job's header and data, and is gone on with";
             self.log("warn", why.to_owned());
+            self.record.medium = Some(self.medium(held));
         }
         ours
     }

@@ -197,8 +197,10 @@ impl JobTask {
                         }
                         self.take(&report, why.as_deref());
                         if matches!(report, Report::Started { .. }) {
-                            // Its worker found it to be the job's.
-                            self.record.medium = Some(self.medium(held));
+                            // Its worker found it to be the job's, by more than a constant.
+                            if !self.rests_on_a_constant() {
+                                self.record.medium = Some(self.medium(held));
+                            }
                         }
                         if matches!(report, Report::Started { .. }) && holds.any() {
                             // It may have been too hot before its worker's first word.

@@ -73,7 +73,8 @@ impl Record {
                     temperature,
                     ..progress.clone()
                 };
-                if let Some(state) = self.step_mut(progress.step) {
+                // It counts the round under way alone.
+                if let Some(state) = self.step_mut(progress.step).filter(|state| state.rounds == 0) {
                     state.bytes = progress.done;
                 }
                 effects.changed = false;

@@ -161,6 +161,8 @@ impl Asks {
         for place in header::places(self.reads.geometry) {
             match self.holds_only(device, place, |told| told == word)? {
                 Some(false) if self.reads.is_late(device) => return Ok(Shown::Unknown),
+                // A header that has not given way to it yet.
+                Some(false) if header::ours_at(device, self.reads.geometry, self.key, place) == Some(true) => {}
                 Some(false) => return Ok(Shown::Not),
                 Some(true) => read += 1,
                 None => {}

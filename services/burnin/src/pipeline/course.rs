@@ -267,6 +267,10 @@ impl Pipeline {
             .take_while(next)
             .filter(|record| phase == Phase::Trim && record.phase == Phase::TrimCheck);
         for record in here.into_iter().chain(checks) {
+            // What an earlier round did of it stands in its rounds.
+            if record.rounds > 0 && record.status == PhaseStatus::Done {
+                record.done = Bytes(0);
+            }
             record.status = PhaseStatus::Skipped;
             record.unsupported = Some(why.to_owned());
         }

@@ -6,9 +6,9 @@ use burnin::playbook::Step;
 use burnin::verdict::Rules;
 use certificate::Signed;
 use serde::{Deserialize, Serialize};
-use wire::DriveId;
 use wire::job::{Job, Outcome, RuleHit};
 use wire::options::{Formatted, Table};
+use wire::{DriveId, Time};
 
 use super::choice::Choice;
 use super::place::Place;
@@ -77,6 +77,12 @@ impl Ended {
             )),
             Err(why) => Some(format!("whether its certificate was revoked is not known: {why}")),
         }
+    }
+
+    /// The same, of one that came to this at another time than now.
+    pub(super) fn at(mut self, when: Time) -> Self {
+        self.job.ended = Some(when);
+        self
     }
 
     /// The same, of one that wrote nothing.

@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use burnin::pace::{Governor, Limits};
 use burnin::runner::Ask;
 use drive::company::controller;
-use wire::DriveId;
 
 /// How often rates are set anew. Source: `Governor::step`.
 const PERIOD: Duration = Duration::from_secs(1);
@@ -29,8 +28,10 @@ pub(super) struct Pacer {
 
 #[derive(Debug)]
 struct State {
-    governor: Governor<DriveId, String>,
-    rates: BTreeMap<DriveId, Option<u64>>,
+    /// By the order in which they began: two drives may tell one identity.
+    governor: Governor<u64, String>,
+    rates: BTreeMap<u64, Option<u64>>,
+    joined: u64,
     turned: Option<Duration>,
 }
 
@@ -38,7 +39,7 @@ struct State {
 #[derive(Debug)]
 pub(super) struct Share {
     pacer: Pacer,
-    drive: DriveId,
+    key: u64,
     told: Cell<Option<u64>>,
 }
 
@@ -47,6 +48,7 @@ impl Pacer {
         let state = State {
             governor: Governor::new(limits),
             rates: BTreeMap::new(),
+            joined: 0,
             turned: None,
         };
         Self {
@@ -69,19 +71,19 @@ impl Pacer {
     }
 
     /// Takes a drive in, which waits (a rate of 0) until it is told another one; `None` where no limit was asked for.
-    pub(super) fn join(&self, drive: &DriveId, syspath: &str) -> Option<Share> {
+    pub(super) fn join(&self, syspath: &str) -> Option<Share> {
         let mut state = self.state();
         if state.governor.limits() == Limits::default() {
             return None;
         }
-        state
-            .governor
-            .add(self.epoch.elapsed(), drive.clone(), controller(syspath));
-        state.rates.insert(drive.clone(), Some(0));
+        state.joined += 1;
+        let key = state.joined;
+        state.governor.add(self.epoch.elapsed(), key, controller(syspath));
+        state.rates.insert(key, Some(0));
         drop(state);
         Some(Share {
             pacer: self.clone(),
-            drive: drive.clone(),
+            key,
             told: Cell::new(Some(0)),
         })
     }
@@ -95,29 +97,34 @@ impl Share {
         let state = &mut *guard;
         if state.turned.is_none_or(|at| now.saturating_sub(at) >= PERIOD) {
             state.turned = Some(now);
-            for (drive, rate) in state.governor.step(now) {
-                state.rates.insert(drive, rate);
+            for (key, rate) in state.governor.step(now) {
+                state.rates.insert(key, rate);
             }
         }
-        let rate = state.rates.get(&self.drive).copied().flatten();
+        let rate = state.rates.get(&self.key).copied()?;
         (self.told.replace(rate) != rate).then_some(Ask::Pace(rate))
+    }
+
+    /// Whether its turn has not come yet.
+    pub(super) fn waits(&self) -> bool {
+        self.told.get() == Some(0)
     }
 
     /// What the drive moves now, in bytes a second.
     pub(super) fn measured(&self, rate: u64) {
-        self.pacer.state().governor.measured(&self.drive, rate);
+        self.pacer.state().governor.measured(&self.key, rate);
     }
 
     /// Whether it moves nothing for now: others have its share meanwhile.
     pub(super) fn rests(&self, rests: bool) {
-        self.pacer.state().governor.rests(&self.drive, rests);
+        self.pacer.state().governor.rests(&self.key, rests);
     }
 }
 
 impl Drop for Share {
     fn drop(&mut self) {
         let mut state = self.pacer.state();
-        state.governor.remove(&self.drive);
-        state.rates.remove(&self.drive);
+        state.governor.remove(&self.key);
+        state.rates.remove(&self.key);
     }
 }

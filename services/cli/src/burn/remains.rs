@@ -19,6 +19,8 @@ pub(super) struct Remains {
     pub key: Option<JobKey>,
     /// When it was started, where that can be read.
     pub started: Option<Time>,
+    /// When it was kept last, where that can be read.
+    pub kept: Option<Time>,
     /// What stood on its drive, where that is only read.
     pub fingerprint: Option<Fingerprint>,
     /// What it found.
@@ -52,6 +54,7 @@ impl Remains {
             job: Some(saved.job),
             key: saved.key,
             started: Some(saved.started),
+            kept: saved.kept,
             fingerprint: saved.fingerprint.clone(),
             findings: saved.unkept(&[]),
             failed: failed(&saved.self_tests),
@@ -87,6 +90,7 @@ impl Remains {
             job: one(read("job")),
             key: one(read("key")),
             started: one(read("started")),
+            kept: one(read("kept")),
             fingerprint: one(read("fingerprint")),
             findings,
             failed: failed(&tests),

@@ -488,6 +488,7 @@ pub(super) mod tests {
                 );
                 assert!(!state.begun(&drive).exists(), "{name}, cut after {cut}");
                 assert_eq!(one.checkpoint.is_empty(), name != "a place", "{name}, cut after {cut}");
+                assert_eq!(one.torn, name == "no JSON", "{name}, cut after {cut}");
             }
         }
     }

@@ -84,6 +84,9 @@ fn instead(earlier: Option<&Remains>, later: &Saved) -> Box<Saved> {
         one.started = earlier.started.unwrap_or(one.started);
         one.resumes.clone_from(&earlier.resumes);
         one.add(earlier);
+    } else {
+        // Nothing of it can be read.
+        one.torn = true;
     }
     Box::new(one)
 }

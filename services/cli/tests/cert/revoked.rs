@@ -99,11 +99,17 @@ fn what_a_killed_burn_in_found_revokes_though_it_is_given_up() {
             }]);
         }
         fs::write(&kept, saved.to_string()).unwrap();
+        let later = desk.dir.path().join("later.json");
+        let later = later.to_str().unwrap();
+        let scan = drive.burn(&["--playbook", "scan", "--cert", later]);
+        assert!(code(&scan) < 2, "{}", text(&scan));
         let anew = drive.burn(&line);
         assert_eq!(code(&anew), 0, "{}", text(&anew));
         let state = drive.state();
         let told = verify(&[good, "--state", state.to_str().unwrap()]);
         assert_eq!(code(&told), if found { 2 } else { 1 }, "{}", out(&told));
+        let newer = verify(&[later, "--state", state.to_str().unwrap()]);
+        assert_eq!(code(&newer), 1, "what was signed since: {}", out(&newer));
     }
 }
 

@@ -51,6 +51,11 @@ impl Seat {
         }
     }
 
+    /// The kernel's count of the medium that is held, or was taken up since.
+    pub fn sequence(&self) -> u64 {
+        self.sequence.load(Ordering::Relaxed)
+    }
+
     /// What is there now.
     pub fn now(&self) -> Place {
         match sysfs::read_number(&self.system, self.number) {

@@ -175,7 +175,8 @@ fn slow_regions(record: &Record, geometry: Geometry, long: Duration) -> Vec<Regi
             lba: (start(at), start(at + 1)),
             bytes,
             time: own * bytes as f64,
-            longest: zone.2 as f64,
+            // Of a round's share, as the time is.
+            longest: zone.2 as f64 * bytes as f64 / zone.0.max(1) as f64,
             usual,
         })
     });

@@ -431,6 +431,12 @@ fn a_stall_or_two_make_no_region_and_rounds_make_none_longer() {
     assert_eq!(of(1, 500..501, &stalls), None);
     let weak = |slow| if slow { (2_000, 60) } else { (83, 1) };
     let once = of(1, 500..501, &weak).unwrap();
+    let stalled = |slow| if slow { (2_000, 900) } else { (83, 1) };
+    assert_eq!(
+        of(40, 500..501, &stalled).unwrap(),
+        once,
+        "a stall of one round hides no region"
+    );
     assert_eq!(of(6, 500..501, &weak).unwrap(), once, "of one length");
 }
 

@@ -69,7 +69,7 @@ impl Job {
         burnin::stranger_to(device, checkpoint, self.keeps_headers(), self.limits.hang_ms)
     }
 
-    /// The medium that is held, as the kernel counts it.
+    /// The medium that was opened, as the kernel counts it.
     pub(super) fn medium(&self) -> Medium {
         Medium {
             boot_id: medium::boot_id(),
@@ -82,9 +82,11 @@ impl Job {
     pub(super) fn recounted(&self, saved: &Saved, checkpoint: &Checkpoint) -> Option<String> {
         let then = saved.medium.as_ref()?;
         let recounted = then.is_another(&self.medium(), self.held.identity.bus);
-        let file = self.held.file.try_clone().ok()?;
-        let proof = || self.proof(checkpoint.key, false).of_exchanged_file(file, true);
-        (recounted && burnin::rests_on_a_constant(checkpoint) && proof() != Shown::Ours).then(|| {
+        let proved = || {
+            let file = self.held.file.try_clone();
+            file.is_ok_and(|file| self.proof(checkpoint.key, false).of_exchanged_file(file, true) == Shown::Ours)
+        };
+        (recounted && burnin::rests_on_a_constant(checkpoint) && !proved()).then(|| {
             "the drive was unplugged, exchanged or reset since, and holds nothing that proves that it is the same"
                 .to_owned()
         })

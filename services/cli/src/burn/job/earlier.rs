@@ -121,16 +121,20 @@ impl Job {
 
     /// What was found of this drive and is given up with its burn-in still takes back what was signed of it as good.
     fn take_back(&self, left: &Remains, line: &Line, notes: &mut Vec<String>) {
+        // What was signed since is newer: without a name and a time nobody knows what that is.
+        let (Some(id), Some(when)) = (left.job, left.kept.or(left.started)) else {
+            return;
+        };
         let mut own = Own::new(&self.choice.steps);
         own.remember(left);
         let birth = Birth {
-            id: left.job.unwrap_or_else(|| newest::job(self.state.path())),
+            id,
             key: left.key.unwrap_or(JobKey([0; 16])),
-            started: left.started.unwrap_or_else(Time::now),
+            started: left.started.unwrap_or(when),
             fingerprint: None,
         };
         let nothing = Evidence::new(self.geometry(), &self.choice.steps);
-        let mut ended = self.so_far(&birth, &nothing, &own, &own.earlier, &[]);
+        let mut ended = self.so_far(&birth, &nothing, &own, &own.earlier, &[]).at(when);
         ended.take_back(self.state.path(), line);
         notes.append(&mut ended.notes);
     }
@@ -153,9 +157,11 @@ impl Job {
         match (again.begins(told), place) {
             (Begin::Refused(why), _) => Some(refused(why, &lost)),
             (Begin::GoesOn, Some(found)) if again.erases => {
-                let mut device = device(&self.held).ok()?;
-                self.recounted(&found.0, &found.1)
-                    .or_else(|| self.stranger_to(device.as_mut(), &found.1))
+                let recounted = self.recounted(&found.0, &found.1);
+                recounted.or_else(|| {
+                    let mut device = device(&self.held).ok()?;
+                    self.stranger_to(device.as_mut(), &found.1)
+                })
             }
             (Begin::Anew { .. }, _) if again.erases && left.is_none() && somebodys => {
                 let why = from_drive.err().unwrap_or_default();
@@ -235,7 +241,8 @@ impl Job {
             note(format!("of the burn-in that is gone on with: {told}"));
         }
         let mut own = Own::new(&self.choice.steps);
-        own.findings_before_loss = saved.unkept(&checkpoint.evidence.findings());
+        own.told = checkpoint.evidence.findings();
+        own.findings_before_loss = saved.unkept(&own.told);
         own.earlier = Seen::of(&saved);
         own.checkpoint = Some(saved.checkpoint.clone());
         own.take_up(saved.own, saved.self_tests);
@@ -243,6 +250,8 @@ impl Job {
         own.overlay = saved.overlay;
         own.unreadable = saved.unreadable;
         own.torn = saved.torn;
+        // A constant proves no medium.
+        own.medium = saved.medium.filter(|_| burnin::rests_on_a_constant(checkpoint));
         let resumption = resumption(saved.checkpoint, "stopped, killed or power cut");
         own.resumes = going_on(saved.resumes, checkpoint, &resumption);
         (birth, own, Some(resumption))

@@ -77,6 +77,7 @@ impl Kernel {
         heard.look();
         (seen.resets, seen.hidden) = (heard.resets, heard.hidden);
         seen.unheard.clone_from(&heard.unheard);
+        seen.sequence = Some(heard.seat.sequence());
     }
 
     /// Resets that were heard of until the last look.

@@ -25,6 +25,7 @@ use burnin::runner::{self, Ask};
 use burnin::worker::{Backend, Io, Limits, Order, Report};
 use burnin::{Checkpoint, Fingerprint, JobKey, device};
 use drive::guard::Guard;
+use drive::medium::Medium;
 use drive::smart::Smartctl;
 use wire::gate::PlanDrive;
 use wire::job::{Outcome, Phase};
@@ -114,7 +115,7 @@ impl Job {
             return self.not_begun(why, notes);
         }
         watch.engine(self.heat_limits(own.before.as_ref()));
-        let share = self.pacer.join(&self.drive.id, &self.held.device.syspath);
+        let share = self.pacer.join(&self.held.device.syspath);
         let order = Order {
             key: birth.key,
             geometry: self.geometry(),
@@ -330,11 +331,14 @@ impl Job {
                 stopping = true;
                 return Some(Ask::Stop(why));
             }
-            self.takes_place();
+            let pace = share.and_then(Share::changed);
+            // Before its turn nothing is written, and an earlier burn-in stays to go on with.
+            if !share.is_some_and(Share::waits) {
+                self.takes_place();
+            }
             if let Some(step) = waiting.take() {
                 return Some(Ask::Go(step));
             }
-            let pace = share.and_then(Share::changed);
             if pace.is_some() {
                 return pace;
             }
@@ -485,12 +489,11 @@ impl Job {
         }
     }
 
-    /// Whether the job is at another step, or writes another pass, than what is kept of it.
+    /// Whether the job writes, or has written, another pass than what is kept of it.
     fn has_moved_on(&self, own: &Own) -> bool {
-        let at = |checkpoint: &Checkpoint| (checkpoint.step, checkpoint.holds);
         let now = own.checkpoint.as_deref().and_then(|text| Checkpoint::decode(text).ok());
         match (self.state.look(&self.drive.id), now) {
-            (Found::Good(found), Some(now)) => at(&found.1) != at(&now),
+            (Found::Good(found), Some(now)) => self.choice.erases() && found.1.holds != now.holds,
             (Found::Begun(_) | Found::Nothing | Found::Ended(_) | Found::Bad(..) | Found::Unreadable(_), _)
             | (Found::Good(_), None) => false,
         }
@@ -499,7 +502,13 @@ impl Job {
     fn saved(&self, birth: &Birth, own: &Own, seen: Seen, checkpoint: String) -> Saved {
         Saved {
             drive: Some(self.drive.id.clone()),
-            medium: Some(self.medium()),
+            medium: Some(own.medium.clone().unwrap_or_else(|| {
+                let opened = self.medium();
+                Medium {
+                    sequence: seen.sequence.unwrap_or(opened.sequence),
+                    ..opened
+                }
+            })),
             job: birth.id,
             key: Some(birth.key),
             engine: ENGINE.to_owned(),

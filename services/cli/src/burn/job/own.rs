@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use burnin::heat::celsius;
 use burnin::job::{Left, take_again};
 use burnin::playbook::Step;
+use drive::medium::Medium;
 use drive::overlay::{self, Overlay};
 use drive::selftest::Kind;
 use drive::smart::run::again;
@@ -57,6 +58,8 @@ pub(super) struct Own {
     pub doubted: bool,
     /// Whether what an earlier session kept of what it saw could not be read.
     pub torn: bool,
+    /// The medium that was proved to be the job's last, where this session's cannot be.
+    pub medium: Option<Medium>,
     /// Why another drive answers in this one's place: nothing more is done to it.
     pub stranger: Option<String>,
 }
@@ -92,6 +95,7 @@ impl Own {
             notes: Vec::new(),
             doubted: false,
             torn: false,
+            medium: None,
             stranger: None,
         }
     }

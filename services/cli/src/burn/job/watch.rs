@@ -43,6 +43,8 @@ pub(super) struct Seen {
     pub hidden: u64,
     /// Why some of the resets may not be known.
     pub unheard: Option<Unheard>,
+    /// The kernel's count of the drive's medium, by which it was opened or taken up since.
+    pub sequence: Option<u64>,
     temperature: Option<Celsius>,
     step: u16,
     rate: Bytes,
