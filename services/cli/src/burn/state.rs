@@ -37,7 +37,7 @@ pub(super) enum Found {
     /// It had ended with a verdict.
     Ended(Over),
     /// It cannot be used; in words, and what of it can still be read.
-    Bad(String, Option<Remains>),
+    Bad(String, Option<Box<Remains>>),
     /// It cannot be read, or what it tells of faults cannot; in words. It stays where it is.
     Unreadable(String),
 }
@@ -233,10 +233,10 @@ fn read(path: &Path, drive: &DriveId) -> Found {
         Ok(saved) if saved.checkpoint.is_empty() => return Found::Begun(Box::new(saved)),
         Ok(saved) => match Checkpoint::decode(&saved.checkpoint) {
             Ok(checkpoint) => return Found::Good(Box::new((saved, checkpoint))),
-            Err(why) => (why.to_string(), Some(Remains::of(&saved))),
+            Err(why) => (why.to_string(), Some(Box::new(Remains::of(&saved)))),
         },
         Err(why) => match Remains::read(&text) {
-            Ok(left) => (why.to_string(), left),
+            Ok(left) => (why.to_string(), left.map(Box::new)),
             Err(what) => {
                 return Found::Unreadable(format!(
                     "{} cannot be used ({why}), and {what} in it cannot be read",

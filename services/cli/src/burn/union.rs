@@ -54,7 +54,7 @@ pub(super) fn acts(earlier: &Found, later: &Found) -> Vec<Act> {
         Found::Nothing | Found::Ended(_) => vec![Act::MoveUp],
         Found::Good(found) => into(&found.0, later),
         Found::Begun(saved) => into(saved, later),
-        Found::Bad(_, left) => vec![Act::SetAside, Act::Keep(instead(left.as_ref(), later)), Act::Forget],
+        Found::Bad(_, left) => vec![Act::SetAside, Act::Keep(instead(left.as_deref(), later)), Act::Forget],
         Found::Unreadable(_) => Vec::new(),
     }
 }

@@ -67,7 +67,7 @@ impl Job {
                 }
                 Found::Bad(why, left) => {
                     note(format!("{why}, and is given up"));
-                    left
+                    left.map(|left| *left)
                 }
                 Found::Unreadable(why) => {
                     note(format!("{why}, and is given up"));
@@ -192,7 +192,7 @@ impl Job {
                 let lost = "nothing is kept here to go on with".to_owned();
                 (Kept::Nothing, lost, None, None)
             }
-            Found::Bad(why, left) => (Kept::Lost, why, left, None),
+            Found::Bad(why, left) => (Kept::Lost, why, left.map(|left| *left), None),
         };
         let again = Again {
             erases: self.choice.erases(),
