@@ -129,10 +129,7 @@ mod tests {
     fn a_file_that_is_no_toml_is_told_by_line_column_and_message_alone() {
         let told = Playbook::own("mine.toml", "name = \"x\"\nabout = = 3\n").map_err(|error| on_one_line(&error));
         let Err(told) = told else { panic!("it was taken") };
-        assert!(
-            told.contains("mine.toml: TOML parse error at line 2, column 9: "),
-            "{told}"
-        );
+        assert!(told.contains("mine.toml: line 2, column 9: about: "), "{told}");
         assert!(!told.contains(['|', '^', '\n']), "{told}");
     }
 }

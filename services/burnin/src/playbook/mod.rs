@@ -245,10 +245,12 @@ impl Playbook {
         }
     }
 
-    /// The block that a soak repeats where the playbook has none of its own: the first steps that move data, one behind the other.
+    /// The block that a soak repeats where the playbook has none of its own: from its first write, or the first step that moves data
+    /// where it writes nothing, what moves data, one behind the other.
     fn repeatable(&self, seconds: u64) -> Option<Soak> {
         let works = |step: &Step| moves_data(step.phase) && !matches!(step.phase, Phase::Probe | Phase::Sample);
-        let first = self.steps.iter().position(works)?;
+        let position = |wanted: &dyn Fn(&Step) -> bool| self.steps.iter().position(wanted);
+        let first = position(&|step| step.phase == Phase::Write).or_else(|| position(&works))?;
         // What the agent does between two steps cannot be repeated: the block ends before it.
         let count = self.steps[first..].iter().take_while(|step| works(step)).count();
         Some(Soak {

@@ -58,7 +58,7 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Parsed, Error> {
     if text.len() > TEXT_MAX {
         return Err(syntax(format!("{} bytes; expected at most {TEXT_MAX}", text.len())));
     }
-    let raw: Raw = toml::from_str(text).map_err(|cause| syntax(cause.to_string().trim_end().to_owned()))?;
+    let raw: Raw = toml::from_str(text).map_err(|cause| syntax(told(text, &cause)))?;
     let mut flat = Flat {
         file,
         text,
@@ -83,6 +83,36 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Parsed, Error> {
     }
     flat.number();
     Ok(flat.parsed)
+}
+
+/// The parser's message with its place, and where a field's value is wrong, which field's and what is expected.
+fn told(text: &str, cause: &toml::de::Error) -> String {
+    let whole = || cause.to_string().trim_end().to_owned();
+    let Some(before) = cause.span().and_then(|span| text.get(..span.start)) else {
+        return whole();
+    };
+    let (line, begun) = (
+        1 + before.matches('\n').count(),
+        before.rsplit('\n').next().unwrap_or(""),
+    );
+    // Of several on one line the last that was begun.
+    let field = begun.trim_end().strip_suffix('=').map(str::trim_end);
+    let field = field.and_then(|text| text.rsplit([' ', '{', ',', '\t']).next());
+    let expected = match field {
+        Some("do") => "a step's name in quotes, like \"write\"",
+        Some("pattern") => "a pattern's name in quotes, like \"keyed\"",
+        Some("order") => "\"forward\" or \"reverse\"",
+        Some("minutes" | "repeat" | "hours") => "a whole number without quotes",
+        Some("name" | "about") => "a text in quotes",
+        Some("steps") => "a list of steps, like [ { do = \"write\" }, { do = \"verify\" } ]",
+        Some(_) | None => return whole(),
+    };
+    let column = begun.chars().count() + 1;
+    let field = field.unwrap_or("");
+    format!(
+        "line {line}, column {column}: {field}: {}; expected {expected}",
+        cause.message().trim_end()
+    )
 }
 
 impl Flat<'_> {

@@ -139,6 +139,20 @@ fn a_bad_playbook_is_told_its_line_field_and_what_is_expected() {
         told.contains("line 4") && told.contains("unknown variant `wirte`"),
         "{told}"
     );
+    for (steps, told) in [
+        ("[[step]]\ndo = 7\n", "line 4, column 6: do: "),
+        (
+            "[[step]]\ndo = \"seek\"\nminutes = \"3\"\n",
+            "line 5, column 11: minutes: ",
+        ),
+        (
+            "[[step]]\nrepeat = 2\nsteps = [ { do = \"scan\", order = 3 } ]\n",
+            "line 5, column 34: order: ",
+        ),
+    ] {
+        let error = book(steps).unwrap_err();
+        assert!(error.contains(told) && error.contains("; expected "), "{error}");
+    }
     let told = Playbook::from_toml("x", "nmae = 1").unwrap_err().to_string();
     assert!(told.contains("nmae") && told.contains("line 1"), "{told}");
     let told = Playbook::from_toml("x", "name = \"A b\"\nabout = \"\"")
@@ -260,4 +274,14 @@ fn blocks_are_unrolled_or_repeated_for_their_time() {
     assert!(Playbook::named("scan").unwrap().soaked(721).is_err());
     let many = "[[step]]\nrepeat = 16\nsteps = [ { do = \"scan\" }, { do = \"scan\" }, { do = \"scan\" }, { do = \"scan\" }, { do = \"scan\" } ]\n";
     assert!(book(many).unwrap_err().contains("more than 64 steps"));
+}
+
+/// A scan in front of a self-test was repeated for the hours, and what was to be soaked ran once.
+#[test]
+fn a_soak_repeats_from_the_first_write() {
+    let steps = "[[step]]\ndo = \"scan\"\n[[step]]\ndo = \"self_test_short\"\n[[step]]\ndo = \"write\"\n[[step]]\ndo = \"verify\"\n";
+    let text = format!("name = \"mine\"\nabout = \"\"\n{steps}");
+    let soaked = Playbook::from_toml("mine.toml", &text).unwrap().soaked(2).unwrap();
+    let repeated: Vec<bool> = soaked.steps().iter().map(|step| step.soak.is_some()).collect();
+    assert_eq!(repeated, [false, false, true, true]);
 }
