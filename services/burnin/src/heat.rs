@@ -47,6 +47,9 @@ pub const HYSTERESIS: i32 = 7;
 /// Source: drives with a "trip temperature" of 40 °C, nwipe issue 524.
 pub const NAMED_MIN: Celsius = Celsius(50);
 
+/// And above this: no drive is rated for as much.
+pub const NAMED_MAX: Celsius = Celsius(100);
+
 /// How long a drive may stay paused before the job gives up.
 pub const PATIENCE: Duration = Duration::from_mins(30);
 
@@ -93,7 +96,7 @@ impl Limits {
     ///
     /// A drive of which nobody knows whether it rotates counts as a disk.
     pub fn of(rotation: Rotation, named: &Named) -> Self {
-        let sane = |told: Celsius| told >= NAMED_MIN;
+        let sane = |told: Celsius| (NAMED_MIN..=NAMED_MAX).contains(&told);
         let kind = match rotation {
             Rotation::Spinning { .. } | Rotation::Unknown => PLATTERS,
             Rotation::SolidState => match named.warning.filter(|told| sane(*told)) {
@@ -262,6 +265,8 @@ mod tests {
             (Rotation::SolidState, &[], Some(70), 68),
             (Rotation::SolidState, &[80], Some(84), 75),
             (Rotation::SolidState, &[], Some(0), 75),
+            (Rotation::SolidState, &[], Some(200), 75),
+            (Rotation::SolidState, &[255], Some(118), 75),
         ] {
             let got = Limits::of(rotation, &named(limits, warning));
             assert_eq!(got.pause, Celsius(pause), "{rotation:?} {limits:?} {warning:?}");

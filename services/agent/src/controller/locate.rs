@@ -4,6 +4,7 @@
 use std::sync::Arc;
 
 use drive::locate::{LONGEST, Leave, Locating, Tools, put_out, start};
+use drive::sysfs::Device;
 use drive::{System, sysfs};
 use tokio::sync::oneshot;
 use tokio::task::spawn_blocking;
@@ -109,13 +110,14 @@ impl Controller {
             if let Some(written) = written {
                 kept(written).await;
             }
+            let wanted = drive.clone();
             let done = spawn_blocking(move || {
                 let ended = before.map(Locating::stop);
                 let turned = match (on, ended) {
-                    (true, _) => light(&listed.kernel_name, &leave).map(Turned::On),
+                    (true, _) => light((&listed.kernel_name, &wanted), &leave).map(Turned::On),
                     (false, Some(true)) => Ok(Turned::Out),
                     (false, Some(false)) => Ok(Turned::Late),
-                    (false, None) if dark(&listed.kernel_name) => Ok(Turned::Out),
+                    (false, None) if dark(&listed.kernel_name, &wanted) => Ok(Turned::Out),
                     (false, None) => Ok(Turned::Nothing),
                 };
                 (turned, ended != Some(false))
@@ -181,14 +183,19 @@ impl Controller {
     }
 }
 
-fn light(kernel_name: &str, leave: &Leave) -> Result<Locating, String> {
+/// The drive that was asked for. Its name may be another one's by now: a turn may wait for tools of enclosures.
+fn device(system: &System, kernel_name: &str, drive: &DriveId) -> Option<Device> {
+    sysfs::read(system, kernel_name).filter(|device| device.identity.id.as_ref() == Some(drive))
+}
+
+fn light((kernel_name, drive): (&str, &DriveId), leave: &Leave) -> Result<Locating, String> {
     let system = System::default();
-    let device = sysfs::read(&system, kernel_name).ok_or("it is gone")?;
+    let device = device(&system, kernel_name, drive).ok_or("it is gone")?;
     start(&system, &Tools::default(), &device, LONGEST, leave).map_err(|error| error.to_string())
 }
 
 /// Puts out the light of its bay, which this process need not have lit; whether there is one that takes the order.
-fn dark(kernel_name: &str) -> bool {
+fn dark(kernel_name: &str, drive: &DriveId) -> bool {
     let system = System::default();
-    sysfs::read(&system, kernel_name).is_some_and(|device| put_out(&system, &Tools::default(), &device))
+    device(&system, kernel_name, drive).is_some_and(|device| put_out(&system, &Tools::default(), &device))
 }

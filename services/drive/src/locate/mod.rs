@@ -143,7 +143,11 @@ pub fn start(
                 Ok(locating) => return Ok(locating),
                 Err(why) => last = why,
             },
-            Err(why) => last = why,
+            Err(why) => {
+                // A tool that is late may have lit it all the same.
+                let _out = means.light(tools, false);
+                last = why;
+            }
         }
     }
     Err(Failed::All(last))

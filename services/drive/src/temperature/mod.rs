@@ -36,6 +36,8 @@ pub struct Thermometer {
     told: Option<Celsius>,
     /// Whether it ever told one.
     tells: bool,
+    /// How often it answered nothing at all.
+    unanswered: u32,
 }
 
 impl Thermometer {
@@ -51,6 +53,7 @@ impl Thermometer {
             ask: answers.then_some(now),
             told: None,
             tells: false,
+            unanswered: 0,
         }
     }
 
@@ -79,7 +82,11 @@ impl Thermometer {
             // Standing still it is cool, and waking it only to ask would wear it. The way through a bridge is known from a good
             // reading: where it fails the bridge may be busy.
             let late = matches!(answer, Err(Unreadable::Run(Failed::Late(_) | Failed::Held)));
-            let later = late || matches!(answer, Err(Unreadable::Asleep)) || (usb && answer.is_err());
+            let asleep = matches!(answer, Err(Unreadable::Asleep));
+            // One that spins up, or is busy, answers nothing at first; one that has no SMART never will.
+            let nothing = answer.is_err() && !matches!(answer, Err(Unreadable::OtherDrive { .. }));
+            self.unanswered += u32::from(nothing);
+            let later = late || asleep || (usb && answer.is_err()) || (nothing && self.unanswered <= TRIES);
             self.told = answer
                 .ok()
                 .and_then(|snapshot| snapshot.temperature)
@@ -94,6 +101,9 @@ impl Thermometer {
         self.told
     }
 }
+
+/// How often a drive is asked that answers nothing.
+const TRIES: u32 = 10;
 
 /// How often a [`Thermometer`] asks a drive without a sensor on this bus.
 fn ask_period(bus: Bus) -> Duration {
@@ -275,6 +285,41 @@ mod tests {
             thermometer.read(&guard, &smartctl, now + USB_ASK_PERIOD),
             Some(Celsius(41))
         );
+    }
+
+    /// A SAS drive has no sensor of the kernel's, and is not ready for seconds after it was plugged in.
+    #[test]
+    fn a_drive_that_is_not_ready_at_first_is_asked_again_and_one_without_smart_not_for_ever() {
+        let root = tempfile::tempdir().unwrap();
+        let [program, busy, asked] = ["smartctl", "busy", "asked"].map(|name| root.path().join(name));
+        let script = format!(
+            "echo x >> {}\n[ -e {} ] && exit 2\necho '{}'\n",
+            asked.display(),
+            busy.display(),
+            r#"{"smartctl":{"exit_status":0},"device":{"type":"scsi","protocol":"SCSI"},"serial_number":"S1","smart_status":{"passed":true},"temperature":{"current":41}}"#
+        );
+        crate::common::script(&program, &script);
+        let guard = guard(System::at(root.path()));
+        let smartctl = Smartctl {
+            program,
+            ..Smartctl::default()
+        };
+        std::fs::write(&busy, "").unwrap();
+        let now = Instant::now();
+        let mut thermometer = Thermometer::new(device(Bus::Scsi), now);
+        assert_eq!(thermometer.read(&guard, &smartctl, now), None);
+        std::fs::remove_file(&busy).unwrap();
+        let later = now + ASK_PERIOD;
+        assert_eq!(thermometer.read(&guard, &smartctl, later), Some(Celsius(41)));
+        std::fs::write(&busy, "").unwrap();
+        let mut silent = Thermometer::new(device(Bus::Scsi), now);
+        let mut when = now;
+        for _ in 0..TRIES + 3 {
+            assert_eq!(silent.read(&guard, &smartctl, when), None);
+            when += ASK_PERIOD;
+        }
+        std::fs::remove_file(&busy).unwrap();
+        assert_eq!(silent.read(&guard, &smartctl, when), None, "it is taken to have none");
     }
 
     fn guard(system: System) -> Guard {
