@@ -33,10 +33,17 @@ pub fn conclude(record: &mut Record, evidence: &Evidence, peers: &[Peer], aborte
     }
     let due = self_tests_due(record);
     let case = case(record, evidence, &due, peers, now);
-    let peer = Peer::of(&case, record.job.drive.clone(), &record.job.model, record.job.capacity);
+    let peer = Peer::of(&case, record.job.drive.clone(), model(record), record.job.capacity);
     let end = End::of(&case);
     end.tell(&mut record.job, aborted, now);
     peer
+}
+
+/// By what name it is compared with others of its model: its own where SMART told it, since a dock has one name for whatever is in it.
+pub fn model(record: &Record) -> &str {
+    let told = record.smart_after.as_ref().or(record.smart_before.as_ref());
+    let own = told.and_then(|told| told.model.as_deref()).map(str::trim);
+    own.filter(|own| !own.is_empty()).unwrap_or(&record.job.model)
 }
 
 /// The evidence, if it is of this job; else what it is, with the doubt.
@@ -118,6 +125,25 @@ mod tests {
             phase.seconds = 1.0;
         }
         evidence
+    }
+
+    #[test]
+    fn a_dock_names_no_model_that_its_drives_are_compared_by() {
+        let mut record = record();
+        let own = record.job.model.clone();
+        assert_eq!(model(&record), own);
+        for told in [None, Some(" "), Some("ST4000NM0035")] {
+            record.smart_before = Some(Snapshot {
+                model: told.map(str::to_owned),
+                ..Snapshot::default()
+            });
+            let want = if told.is_some_and(|told| told != " ") {
+                "ST4000NM0035"
+            } else {
+                &own
+            };
+            assert_eq!(model(&record), want);
+        }
     }
 
     fn keep(record: &mut Record, phases: &[Phase]) {

@@ -49,7 +49,10 @@ impl JobTask {
                 }
             }
         }
-        let peers = self.means.jobs.peers(&self.record.job.model, &self.record.job.drive);
+        let peers = self
+            .means
+            .jobs
+            .peers(verdict::model(&self.record), &self.record.job.drive);
         let peers = peers.unwrap_or_else(|cause| {
             warn!(error = %cause, "other drives of this model cannot be compared with");
             Vec::new()
