@@ -143,6 +143,37 @@ fn a_flipped_bit_in_a_tables_name_is_found() {
     expect_set_aside(dir.path(), &path, "table notes is not there any more");
 }
 
+/// Readers never touch it, and whoever wrote next was killed, at each start again.
+#[test]
+fn a_damaged_list_of_free_pages_is_set_aside() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = filled(dir.path(), 200);
+    let bytes = fs::read(&path).unwrap();
+    let number = |at: usize| u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap());
+    let half = |at: usize| usize::from(u16::from_le_bytes(bytes[at..at + 2].try_into().unwrap()));
+    // Source: lmdb's mdb.c: `struct MDB_page` (16 bytes), `MDB_meta` (24 bytes, then two `MDB_db` of 48, whose last field is the
+    // root, the last used page, the transaction), `MDB_node` (8 bytes, then key and data).
+    let [first, second] = [0, 4096].map(|meta| (number(meta + 144), number(meta + 80)));
+    let (_, root) = first.max(second);
+    assert_ne!(root, u64::MAX, "there are no free pages");
+    let page = usize::try_from(root).unwrap() * 4096;
+    let nodes = (half(page + 12) - 16) / 2;
+    assert!(nodes > 0, "there are no free pages");
+    let mut set_aside = 0;
+    for node in 0..nodes {
+        let mut damaged = bytes.clone();
+        // How many pages the list has: a million more.
+        damaged[page + half(page + 16 + 2 * node) + 16 + 2] ^= 0x10;
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join(store::FILE_NAME), damaged).unwrap();
+        let opened = open(dir.path(), &options()).unwrap();
+        set_aside += u32::from(opened.set_aside.is_some());
+        let written = opened.store.write(|w| NOTES.append(w, &"new".to_owned())).wait();
+        written.unwrap();
+    }
+    assert!(set_aside > 0);
+}
+
 #[test]
 fn a_page_of_garbage_never_reaches_the_reader() {
     let whole = tempfile::tempdir().unwrap();
