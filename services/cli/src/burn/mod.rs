@@ -308,9 +308,9 @@ fn burn_all(
         let threads: Vec<_> = jobs
             .into_iter()
             .map(|job| {
-                let (line, notary) = (screen.job(&job.name()), &notary);
+                let (line, notary, turn) = (screen.job(&job.name()), &notary, job.pacer.turn());
                 scope.spawn(move || {
-                    let done = job.run(&line);
+                    let done = job.run(turn, &line);
                     let begun = done.begun;
                     (begun, notary.end(done, &line))
                 })

@@ -62,9 +62,13 @@ impl Pacer {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits until one more drive may be touched, or everything is to end.
-    pub(super) fn wait(&self, asked: &AtomicBool) {
-        let at = self.state().governor.touch(self.epoch.elapsed());
+    /// When one more drive may be touched: in the order in which they are named.
+    pub(super) fn turn(&self) -> Duration {
+        self.state().governor.touch(self.epoch.elapsed())
+    }
+
+    /// Waits for that turn, or until everything is to end.
+    pub(super) fn wait(&self, at: Duration, asked: &AtomicBool) {
         while self.epoch.elapsed() < at && !asked.load(Ordering::Relaxed) {
             std::thread::sleep(LOOK.min(at.saturating_sub(self.epoch.elapsed())));
         }

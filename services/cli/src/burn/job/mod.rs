@@ -15,6 +15,7 @@ use std::cell::{Cell, RefCell};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use burnin::evidence::{Evidence, Stop};
 use burnin::findings::keep_untold;
@@ -82,10 +83,10 @@ impl Job {
         super::short(&self.node)
     }
 
-    /// Runs it to its end.
-    pub(super) fn run(self, line: &Line) -> Ended {
+    /// Runs it to its end, once its turn has come.
+    pub(super) fn run(self, turn: Duration, line: &Line) -> Ended {
         let mut notes = Vec::new();
-        self.pacer.wait(&self.asked);
+        self.pacer.wait(turn, &self.asked);
         let (birth, mut own, resume) = match self.begin(line, &mut notes) {
             Ok(begun) => begun,
             Err(why) => return self.not_begun(why, notes),
