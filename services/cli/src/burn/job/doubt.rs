@@ -69,11 +69,11 @@ impl Job {
         burnin::stranger_to(device, checkpoint, self.keeps_headers(), self.limits.hang_ms)
     }
 
-    /// The medium that was opened, as the kernel counts it.
-    pub(super) fn medium(&self) -> Medium {
+    /// The medium that is held, as the kernel counted it when it was opened, or was taken up since.
+    pub(super) fn medium(&self, taken_up: Option<u64>) -> Medium {
         Medium {
             boot_id: medium::boot_id(),
-            sequence: self.held.device.sequence,
+            sequence: taken_up.unwrap_or(self.held.device.sequence),
         }
     }
 
@@ -81,7 +81,7 @@ impl Job {
     /// the kernel counted no other medium since, or a header stands yet.
     pub(super) fn recounted(&self, saved: &Saved, checkpoint: &Checkpoint) -> Option<String> {
         let then = saved.medium.as_ref()?;
-        let recounted = then.is_another(&self.medium(), self.held.identity.bus);
+        let recounted = then.is_another(&self.medium(None), self.held.identity.bus);
         let proved = || {
             let file = self.held.file.try_clone();
             file.is_ok_and(|file| self.proof(checkpoint.key, false).of_exchanged_file(file, true) == Shown::Ours)

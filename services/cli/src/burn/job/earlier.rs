@@ -33,8 +33,6 @@ struct Earlier {
     lost: String,
     left: Option<Remains>,
     place: Option<Box<(Saved, Checkpoint)>>,
-    /// Whether something was kept of it of which nothing can be read.
-    torn: bool,
 }
 
 /// What the drive itself tells to go on from.
@@ -78,15 +76,16 @@ impl Job {
             if let Some(left) = left {
                 self.take_back(&left, line, notes);
             }
-            return self.anew(None);
+            return self.anew(None, false);
         }
         let Earlier {
             again,
             lost,
             left,
             place,
-            torn,
         } = self.earlier(self.state.load(&self.drive.id));
+        // Something was kept, and nothing of it can be read.
+        let torn = again.kept == Kept::Lost && left.is_none();
         let (told, from_drive) = self.told(again.asks(), left.as_ref());
         let counts = left.as_ref().map(counts).unwrap_or_default();
         match (again.begins(told), place, from_drive) {
@@ -109,12 +108,12 @@ impl Job {
                         Kept::Nothing | Kept::Begun | Kept::Lost | Kept::Ended | Kept::Unreadable => lost,
                     }
                 ));
-                Ok(torn_off(self.anew(left.as_ref())?, torn))
+                self.anew(left.as_ref(), torn)
             }
             (_, _, from_drive) => {
                 let why = from_drive.err().map(|why| format!(", and {why}")).unwrap_or_default();
                 note(format!("{lost}{why}; it begins anew{counts}"));
-                Ok(torn_off(self.anew(left.as_ref())?, torn))
+                self.anew(left.as_ref(), torn)
             }
         }
     }
@@ -149,7 +148,6 @@ impl Job {
             lost,
             left,
             place,
-            torn: _,
         } = self.earlier(self.state.look(&self.drive.id));
         let (told, from_drive) = self.told(again.asks(), left.as_ref());
         let somebodys =
@@ -173,7 +171,6 @@ impl Job {
 
     /// What is kept, and what is to be decided of it.
     fn earlier(&self, found: Found) -> Earlier {
-        let torn = matches!(found, Found::Bad(_, None));
         let (kept, lost, left, place) = match found {
             Found::Good(found) => {
                 let left = Remains::of(&found.0);
@@ -205,7 +202,6 @@ impl Job {
             lost,
             left,
             place,
-            torn,
         }
     }
 
@@ -258,7 +254,7 @@ impl Job {
     }
 
     /// With what is left of one that is not gone on with: what was found stays found.
-    fn anew(&self, left: Option<&Remains>) -> Result<Begun, String> {
+    fn anew(&self, left: Option<&Remains>, torn: bool) -> Result<Begun, String> {
         let mut key = [0; 16];
         getrandom::fill(&mut key).map_err(|e| format!("the kernel gives no random numbers: {e}"))?;
         let birth = Birth {
@@ -268,6 +264,7 @@ impl Job {
             fingerprint: self.fingerprint(),
         };
         let mut own = Own::new(&self.choice.steps);
+        own.torn = torn;
         if let Some(left) = left {
             own.remember(left);
         }
@@ -341,12 +338,6 @@ impl Job {
         };
         Whose::of(header, &asker)
     }
-}
-
-/// Whether more was kept than can be read.
-fn torn_off((birth, mut own, resume): Begun, torn: bool) -> Begun {
-    own.torn |= torn;
-    (birth, own, resume)
 }
 
 /// What the interrupted burn-in was.

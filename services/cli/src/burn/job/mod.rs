@@ -26,7 +26,6 @@ use burnin::runner::{self, Ask};
 use burnin::worker::{Backend, Io, Limits, Order, Report};
 use burnin::{Checkpoint, Fingerprint, JobKey, device};
 use drive::guard::Guard;
-use drive::medium::Medium;
 use drive::smart::Smartctl;
 use wire::gate::PlanDrive;
 use wire::job::{Outcome, Phase};
@@ -319,6 +318,11 @@ impl Job {
             }
             !strange.get()
         };
+        let rests = |rests| {
+            if let Some(share) = share {
+                share.rests(rests);
+            }
+        };
         let mut stopping = false;
         let mut asked = || {
             if stopping {
@@ -332,7 +336,8 @@ impl Job {
                 stopping = true;
                 return Some(Ask::Stop(why));
             }
-            let pace = share.and_then(Share::changed);
+            // One at a time: a rate that was taken and not told would be lost.
+            let pace = share.filter(|_| waiting.get().is_none()).and_then(Share::changed);
             // Before its turn nothing is written, and an earlier burn-in stays to go on with.
             if !share.is_some_and(Share::waits) {
                 self.takes_place();
@@ -344,10 +349,10 @@ impl Job {
                 return pace;
             }
             let ask = watch.next();
-            match (share, &ask) {
-                (Some(share), Some(Ask::Hold(_))) => share.rests(true),
-                (Some(share), Some(Ask::Release)) => share.rests(false),
-                _ => {}
+            match &ask {
+                Some(Ask::Hold(_)) => rests(true),
+                Some(Ask::Release) => rests(false),
+                Some(Ask::Stop(_) | Ask::Pace(_) | Ask::Go(_)) | None => {}
             }
             if !provable.get() {
                 // It is asked as soon as the headers stand.
@@ -399,15 +404,11 @@ impl Job {
             }
             Report::Log { text } => line.say(&text),
             Report::Yield { step } => {
-                if let Some(share) = share {
-                    share.rests(true);
-                }
+                rests(true);
                 own.until(self, step, watch, line, &mut |own| {
                     self.keep(birth, own, heard(watch, kernel), line);
                 });
-                if let Some(share) = share {
-                    share.rests(false);
-                }
+                rests(false);
                 own.stranger = own.stranger.take().or_else(|| self.doubt_by_session(birth, kernel));
                 match own.stranger.clone() {
                     Some(why) => stranger.set(Some(why)),
@@ -503,13 +504,7 @@ impl Job {
     fn saved(&self, birth: &Birth, own: &Own, seen: Seen, checkpoint: String) -> Saved {
         Saved {
             drive: Some(self.drive.id.clone()),
-            medium: Some(own.medium.clone().unwrap_or_else(|| {
-                let opened = self.medium();
-                Medium {
-                    sequence: seen.sequence.unwrap_or(opened.sequence),
-                    ..opened
-                }
-            })),
+            medium: Some(own.medium.clone().unwrap_or_else(|| self.medium(seen.sequence))),
             job: birth.id,
             key: Some(birth.key),
             engine: ENGINE.to_owned(),
