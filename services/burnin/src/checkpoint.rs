@@ -8,7 +8,7 @@
 //! A text that was cut, changed or comes from another version is an [`Error`] that says
 //! so; the caller sets it aside under a dated name and tells it. Everything before
 //! `frontier` is on stable storage: the pipeline hands out a checkpoint only after a flush.
-//! Tested here, in `tests/resume.rs`, and by the fuzz target `checkpoint`.
+//! Tested here, in `tests/resume/`, and by the fuzz target `checkpoint`.
 
 use std::io::{BufWriter, Read as _};
 

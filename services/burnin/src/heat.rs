@@ -47,7 +47,7 @@ pub const HYSTERESIS: i32 = 7;
 /// Source: drives with a "trip temperature" of 40 °C, nwipe issue 524.
 pub const NAMED_MIN: Celsius = Celsius(50);
 
-/// And above this: no drive is rated for as much.
+/// And above this. Chosen: flash for industry is sold for 85 °C.
 pub const NAMED_MAX: Celsius = Celsius(100);
 
 /// How long a drive may stay paused before the job gives up.

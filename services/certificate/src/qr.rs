@@ -7,7 +7,7 @@ use qrcode::{Color, EcLevel, QrCode, QrResult, Version};
 /// assignments.
 const UTF_8: u32 = 26;
 
-/// Versions that there are: 21 to 177 modules on a side. Source: ISO/IEC 18004 §5.3.1.
+/// Versions that there are: 21 to 177 modules on a side. Source: ISO/IEC 18004.
 const VERSIONS: std::ops::RangeInclusive<i16> = 1..=40;
 
 /// Modules of a code, row by row, without the quiet zone.

@@ -307,15 +307,8 @@ fn a_burn_in_that_was_killed_before_its_first_write_begins_anew() {
     let Some(drive) = Loop::new(48 << 20) else { return };
     let dir = tempfile::tempdir().unwrap();
     waiting_smartctl(dir.path());
-    let book = dir.path().join("mine.toml");
-    fs::write(&book, TEST_FIRST).unwrap();
-    let program = dir.path().join("smartctl");
-    let line = [
-        "--playbook",
-        book.to_str().unwrap(),
-        "--smartctl",
-        program.to_str().unwrap(),
-    ];
+    let line = with_test_first(dir.path());
+    let line = line.each_ref().map(String::as_str);
     let mut burn = drive
         .command(&line)
         .stdout(Stdio::null())
@@ -370,15 +363,8 @@ fn a_new_burn_in_that_is_refused_leaves_the_earlier_one_to_go_on_with() {
     let before = fs::read(kept(&drive, 600 << 20)).unwrap();
     let dir = tempfile::tempdir().unwrap();
     waiting_smartctl(dir.path());
-    let book = dir.path().join("mine.toml");
-    fs::write(&book, TEST_FIRST).unwrap();
-    let program = dir.path().join("smartctl");
-    let line = [
-        "--playbook",
-        book.to_str().unwrap(),
-        "--smartctl",
-        program.to_str().unwrap(),
-    ];
+    let line = with_test_first(dir.path());
+    let line = line.each_ref().map(String::as_str);
     let burn = drive
         .command(&line)
         .stdout(Stdio::piped())
@@ -444,8 +430,13 @@ fn a_new_burn_in_that_is_killed_before_its_first_write_leaves_the_earlier_one_to
 
 /// The arguments for a burn-in with the smartctl in this directory and a self-test first.
 fn with_test_first(dir: &Path) -> [String; 4] {
+    with_book(dir, TEST_FIRST)
+}
+
+/// A playbook of one's own, and the smartctl of [`waiting_smartctl`].
+fn with_book(dir: &Path, text: &str) -> [String; 4] {
     let book = dir.join("mine.toml");
-    fs::write(&book, TEST_FIRST).unwrap();
+    fs::write(&book, text).unwrap();
     let path = |path: PathBuf| path.to_str().unwrap().to_owned();
     [
         "--playbook".to_owned(),
@@ -603,17 +594,10 @@ fn a_medium_that_is_counted_anew_is_not_what_a_burn_in_of_zeros_left() {
     let Some(drive) = Loop::new(64 << 20) else { return };
     let dir = tempfile::tempdir().unwrap();
     waiting_smartctl(dir.path());
-    let book = dir.path().join("mine.toml");
-    let text = "name = \"mine\"\nabout = \"x\"\n[[step]]\ndo = \"probe\"\n[[step]]\ndo = \"write\"\npattern = \"00\"\n[[step]]\n\
+    let zeros = "name = \"mine\"\nabout = \"x\"\n[[step]]\ndo = \"probe\"\n[[step]]\ndo = \"write\"\npattern = \"00\"\n[[step]]\n\
                 do = \"verify\"\n[[step]]\ndo = \"self_test_short\"\n";
-    fs::write(&book, text).unwrap();
-    let program = dir.path().join("smartctl");
-    let line = [
-        "--playbook",
-        book.to_str().unwrap(),
-        "--smartctl",
-        program.to_str().unwrap(),
-    ];
+    let line = with_book(dir.path(), zeros);
+    let line = line.each_ref().map(String::as_str);
     let mut burn = drive.command(&line);
     let mut burn = burn.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
     until_called(dir.path());
@@ -627,18 +611,13 @@ fn a_medium_that_is_counted_anew_is_not_what_a_burn_in_of_zeros_left() {
     fs::write(&path, other.to_string()).unwrap();
     let again = [&line[..], &["--resume"]].concat();
     let refused = drive.burn(&again);
-    assert_eq!(code(&refused), 4, "{}", common::text(&refused));
+    assert_eq!(code(&refused), 4, "{}", text(&refused));
     assert!(
-        common::text(&refused).contains("exchanged or reset since"),
+        text(&refused).contains("exchanged or reset since"),
         "{}",
-        common::text(&refused)
+        text(&refused)
     );
     fs::write(&path, own).unwrap();
     let same = drive.burn(&again);
-    assert_eq!(
-        object(&same)["verdict"]["verified"],
-        64 << 20,
-        "{}",
-        common::text(&same)
-    );
+    assert_eq!(object(&same)["verdict"]["verified"], 64 << 20, "{}", text(&same));
 }

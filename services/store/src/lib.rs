@@ -33,6 +33,7 @@ mod key;
 mod open;
 mod pending;
 mod predecessor;
+mod rehearsal;
 mod room;
 mod set_aside;
 mod store;

@@ -41,7 +41,7 @@ pub fn is_something_else(name: &str) -> bool {
 }
 
 /// The count in `raw` of attribute `id`. `text` is smartctl's rendering, which knows the drive's database entry.
-/// `is_rate`: whether the drive flags it as a rate of errors (bit 3, ATA/ATAPI-5 8.42.5.8.2 and before).
+/// `is_rate`: whether the drive flags it as a rate of errors (smartctl's `flags.error_rate`, bit 3).
 pub fn count(id: u16, raw: u64, text: &str, is_seagate: bool, is_rate: bool) -> u64 {
     // No text makes a number more than its bits.
     let told = |count: Option<u64>| count.filter(|count| *count <= raw);

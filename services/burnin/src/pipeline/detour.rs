@@ -151,11 +151,11 @@ impl Pipeline {
                 let mut of_pass = writes().filter(|(_, record)| record.work.pass == pass).peekable();
                 let word = of_pass.peek().and_then(|(_, record)| record.work.fill.constant());
                 // Each write counts on from the one before, the rounds of a soak too: behind one nobody knows how many there will be.
-                let writes = || writes().filter(|(at, _)| *at > self.at);
-                let soaked = writes().position(|(_, record)| record.work.soak.is_some());
+                let ahead = || writes().filter(|(at, _)| *at > self.at);
+                let soaked = ahead().position(|(_, record)| record.work.soak.is_some());
                 let known = match soak {
                     Some(_) => 1,
-                    None => soaked.map_or_else(|| writes().count(), |at| at + 1),
+                    None => soaked.map_or_else(|| ahead().count(), |at| at + 1),
                 };
                 let passes = (0..).scan(holds.pass, |pass, _: usize| {
                     *pass = *pass % PASSES + 1;

@@ -13,7 +13,7 @@
 //! least once a second, and carries [`Pipeline::reports`] to whoever listens. Nothing here
 //! reads a clock, a file or a buffer.
 //!
-//! What must stay true, and is held by `tests/resume.rs` over random kills and power cuts:
+//! What must stay true, and is held by `tests/resume/` over random kills and power cuts:
 //! - a checkpoint's frontier covers only sectors whose access came back *before* the flush began;
 //! - verify begins only after a flush that covers every write;
 //! - a job that keeps headers has no checkpoint before a flush that covers them, and each later session none while it writes

@@ -3,7 +3,7 @@
 //! Beside the bytes it keeps for each sector where its content *comes from* ([`Origin`]):
 //! which write, meant for which sector. From that alone, without looking at a pattern,
 //! [`Sim::truth`] says which sectors a burn-in must find bad and why: it is the
-//! independent oracle of `tests/faults.rs` and `tests/resume.rs`.
+//! independent oracle of `tests/faults.rs` and `tests/resume/`.
 //!
 //! Its clock moves only while somebody waits, so hours of hanging cost nothing. Its cache is
 //! volatile when the plan says so: [`Sim::power_cut`] then loses a random half of what was

@@ -14,7 +14,7 @@ use wire::{Bytes, Celsius, Frame, JobId, Time};
 
 use crate::agent::{Agent, drive};
 use crate::box_::{Box_, PASSWORD};
-use crate::client::Client;
+use crate::client::{Answer, Client};
 
 pub(crate) fn finished(number: u128) -> Job {
     let phase = |phase| PhaseState {
@@ -83,6 +83,14 @@ async fn check(admin: &mut Client, text: &str, trust: &str) -> CertificateCheck 
         .await;
     assert_eq!(answer.status, 200, "{answer:?}");
     serde_json::from_str(&answer.text).unwrap()
+}
+
+/// A body of this content type, to be checked.
+async fn posted(admin: &mut Client, kind: &'static str, body: &str) -> Answer {
+    let path = "/api/v1/certificates/check";
+    admin
+        .raw(http::Method::POST, path, Some((kind, body.to_owned().into())))
+        .await
 }
 
 /// Tells the job and waits until it is shown.
@@ -169,37 +177,19 @@ async fn a_certificate_from_signature_to_revocation_and_over_a_restart() {
     assert_eq!(own.standing, Standing::Trusted, "{own:?}");
     assert_eq!(own.known_as.as_deref(), Some("kiln, this box"));
     assert_eq!(own.revocation, RevocationState::Standing);
-    let whole = admin
-        .raw(
-            http::Method::POST,
-            "/api/v1/certificates/check",
-            Some(("text/plain", signed.text().to_owned().into())),
-        )
-        .await;
+    let whole = posted(&mut admin, "text/plain", signed.text()).await;
     assert_eq!(
         serde_json::from_str::<CertificateCheck>(&whole.text).unwrap(),
         own,
         "the body may be the certificate"
     );
-    let as_json = admin
-        .raw(
-            http::Method::POST,
-            "/api/v1/certificates/check",
-            Some(("application/json", signed.text().to_owned().into())),
-        )
-        .await;
+    let as_json = posted(&mut admin, "application/json", signed.text()).await;
     assert_eq!((as_json.status, as_json.problem().as_str()), (400, "bad-json"));
     // A file that brings its own trust.
     let stranger = sign(&finished(8), 4);
     let key = stranger.info().key;
     let wrapped = json!({ "text": stranger.text(), "trust": format!("key {key} a friend") });
-    let brought = admin
-        .raw(
-            http::Method::POST,
-            "/api/v1/certificates/check",
-            Some(("text/plain", wrapped.to_string().into())),
-        )
-        .await;
+    let brought = posted(&mut admin, "text/plain", &wrapped.to_string()).await;
     let brought: CertificateCheck = serde_json::from_str(&brought.text).unwrap();
     assert_eq!(brought.standing, Standing::Bad, "{brought:?}");
     let in_url = format!(

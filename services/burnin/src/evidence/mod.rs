@@ -2,10 +2,11 @@
 //!
 //! It is part of every checkpoint, so all of it serialises and all of it is bounded.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+mod latency;
+mod zones;
 
-use hdrhistogram::Histogram;
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use wire::job::{FINDINGS_MAX, FaultKind, Finding, Phase, PhaseState, PhaseStatus, Resume, Surface};
 use wire::{Bytes, Lba};
@@ -16,11 +17,8 @@ use crate::pace::Allowed;
 use crate::playbook::{Direction, Soak, Step, moves_data};
 use crate::stretches::Stretches;
 
-/// Zones in which throughput is kept: fine enough for a curve on any screen.
-pub const ZONES: usize = 1024;
-
-/// Smallest zone in bytes: several queues of accesses, so that the order in which they come back does not look like speed.
-const ZONE_MIN: u128 = 16 << 20;
+pub use latency::Latency;
+pub use zones::{ZONES, Zone, Zones};
 
 /// Most incidents kept one by one; the rest is only counted.
 pub const INCIDENTS_MAX: usize = 256;
@@ -423,185 +421,10 @@ fn severity(kind: FaultKind) -> u8 {
     }
 }
 
-/// Throughput over LBA: bytes and time in equal zones from LBA 0 to the end.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
-pub struct Zones(Vec<Zone>);
-
-/// One zone: bytes moved, nanoseconds taken, longest access in nanoseconds. Kept as a short array in checkpoints.
-///
-/// There times are rounded to less than a percent, the longest to a tenth: more would be noise, and most of the checkpoint.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "(u64, u64, u64)", into = "(u64, u64, u64)")]
-pub struct Zone(pub u64, pub u64, pub u64);
-
-impl From<(u64, u64, u64)> for Zone {
-    fn from((bytes, time, longest): (u64, u64, u64)) -> Self {
-        Self(bytes, time, longest)
-    }
-}
-
-impl From<Zone> for (u64, u64, u64) {
-    fn from(Zone(bytes, time, longest): Zone) -> Self {
-        (bytes, rounded(time, 3), rounded(longest, 2))
-    }
-}
-
-/// To so many decimal digits, whose zeros pack well, so that rounding it again changes nothing.
-fn rounded(value: u64, digits: u32) -> u64 {
-    let has = value.checked_ilog10().map_or(0, |last| last + 1);
-    let spare = 10_u64.pow(has.saturating_sub(digits));
-    value / spare * spare
-}
-
-impl Zones {
-    /// Adds `count` sectors of `bytes` in all that took `time` of the drive's, from `lba` on, of a drive of `sectors`.
-    #[expect(
-        clippy::cast_possible_truncation,
-        reason = "an index up to `ZONES`; nanoseconds of one access: 64 bits are 584 years"
-    )]
-    pub fn add(&mut self, (lba, count): (u64, u64), sectors: u64, bytes: u64, time: Duration, longest: Duration) {
-        if self.0.is_empty() {
-            let zones = u128::from(sectors) * u128::from(bytes) / u128::from(count.max(1)) / ZONE_MIN;
-            self.0.resize((zones as usize).clamp(1, ZONES), Zone::default());
-        }
-        let zones = self.0.len();
-        let at = (u128::from(lba) * zones as u128 / u128::from(sectors.max(1))) as usize;
-        let zone = &mut self.0[at.min(zones - 1)];
-        zone.0 += bytes;
-        zone.1 += time.as_nanos() as u64;
-        zone.2 = zone.2.max(longest.as_nanos() as u64);
-    }
-
-    /// Whether the numbers are ones that adding up could give.
-    pub(crate) fn are_possible(&self) -> bool {
-        self.0.len() <= ZONES && self.0.iter().all(|zone| zone.0.max(zone.1).max(zone.2) < 1 << 62)
-    }
-
-    /// The zones: bytes, nanoseconds, longest access in nanoseconds.
-    pub fn zones(&self) -> &[Zone] {
-        &self.0
-    }
-
-    /// Bytes a second of each; 0 where nothing was measured.
-    pub fn rates(&self) -> Vec<Bytes> {
-        self.0
-            .iter()
-            .map(|zone| {
-                let rate = (u128::from(zone.0) * 1_000_000_000)
-                    .checked_div(u128::from(zone.1))
-                    .unwrap_or(0);
-                Bytes(u64::try_from(rate).unwrap_or(u64::MAX))
-            })
-            .collect()
-    }
-}
-
-/// How long accesses took: 1 µs to an hour, two significant digits.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(from = "Vec<(u64, u32)>", into = "Vec<(u64, u32)>")]
-pub struct Latency(Histogram<u32>);
-
-/// Longest latency that is told apart, in microseconds: an hour.
-const LATENCY_MAX_US: u64 = 3_600_000_000;
-
-impl Default for Latency {
-    fn default() -> Self {
-        let mut histogram = Histogram::new(2).expect("two significant digits are allowed");
-        histogram.auto(true);
-        Self(histogram)
-    }
-}
-
-impl Latency {
-    /// Adds one access.
-    pub fn add(&mut self, time: Duration) {
-        let micros = u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
-        // It cannot fail: the histogram grows by itself up to the longest value.
-        let _ = self.0.record(micros.clamp(1, LATENCY_MAX_US));
-    }
-
-    /// Accesses measured.
-    pub fn count(&self) -> u64 {
-        self.0.len()
-    }
-
-    /// The latency in microseconds that this share (0 to 1) of the accesses stayed below.
-    pub fn quantile_us(&self, share: f64) -> u64 {
-        self.0.value_at_quantile(share)
-    }
-
-    /// How many accesses took at least so long, to the hundredth that latencies are kept to.
-    pub fn at_least(&self, long: Duration) -> u64 {
-        let long = u64::try_from(long.as_micros()).unwrap_or(u64::MAX);
-        let values = self.0.iter_recorded();
-        let longer = values.filter(|value| self.0.lowest_equivalent(value.value_iterated_to()) >= long);
-        longer.map(|value| u64::from(value.count_at_value())).sum()
-    }
-
-    /// How many accesses took [2^i, 2^(i+1)) microseconds, from i = 0 to the last that is not empty.
-    pub fn octaves(&self) -> Vec<u64> {
-        let mut octaves = Vec::new();
-        for value in self.0.iter_recorded() {
-            let at = value.value_iterated_to().max(1).ilog2() as usize;
-            if octaves.len() <= at {
-                octaves.resize(at + 1, 0);
-            }
-            octaves[at] += u64::from(value.count_at_value());
-        }
-        octaves
-    }
-
-    /// The longest, in microseconds.
-    pub fn max_us(&self) -> u64 {
-        self.0.max()
-    }
-}
-
-impl From<Vec<(u64, u32)>> for Latency {
-    fn from(pairs: Vec<(u64, u32)>) -> Self {
-        let mut latency = Self::default();
-        for (value, count) in pairs {
-            let _ = latency.0.record_n(value.clamp(1, LATENCY_MAX_US), count);
-        }
-        latency
-    }
-}
-
-impl From<Latency> for Vec<(u64, u32)> {
-    fn from(latency: Latency) -> Self {
-        latency
-            .0
-            .iter_recorded()
-            .map(|v| (v.value_iterated_to(), v.count_at_value()))
-            .collect()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-
-    #[test]
-    fn zones_cover_the_drive_and_give_rates() {
-        let mut zones = Zones::default();
-        let sectors = 40_000_000;
-        for lba in (0..sectors).step_by(2000) {
-            zones.add(
-                (lba, 2000),
-                sectors,
-                2000 * 512,
-                Duration::from_millis(10),
-                Duration::from_millis(10),
-            );
-        }
-        let rates = zones.rates();
-        assert_eq!(rates.len(), ZONES);
-        assert!(rates.iter().all(|r| *r == Bytes(102_400_000)), "{rates:?}");
-        let mut tiny = Zones::default();
-        tiny.add((2, 1), 3, 512, Duration::ZERO, Duration::ZERO);
-        assert_eq!(tiny.rates(), [Bytes(0)]);
-    }
 
     #[test]
     fn what_the_drive_itself_ended_stands_whatever_happens_to_it_afterwards() {
@@ -625,17 +448,5 @@ mod tests {
             evidence.end_by(then);
             assert_eq!(evidence.stopped, Some(stands));
         }
-    }
-
-    #[test]
-    fn latencies_survive_serialisation() {
-        let mut latency = Latency::default();
-        for us in [10_u64, 10, 250, 9_000, 12_000_000] {
-            latency.add(Duration::from_micros(us));
-        }
-        let again: Latency = serde_json::from_str(&serde_json::to_string(&latency).unwrap()).unwrap();
-        assert_eq!(again.count(), 5);
-        assert_eq!(again.quantile_us(0.5), latency.quantile_us(0.5));
-        assert!(again.max_us().abs_diff(12_000_000) <= 120_000, "{}", again.max_us());
     }
 }

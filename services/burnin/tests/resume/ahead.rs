@@ -1,0 +1,234 @@
+//! A checkpoint that is older than what the job did since: the last one may be lost with the power.
+
+use super::*;
+
+/// Cuts the power and goes on from a checkpoint that the job had left behind: nothing is held against the drive, and nothing passes.
+fn finds_itself_further(order: &mut Order, sim: &mut Sim, checkpoint: String, case: &str) {
+    sim.kill();
+    order.resume = Some(Resumption {
+        checkpoint,
+        why: "power cut".to_owned(),
+        at: Time::UNIX_EPOCH,
+    });
+    let mut session = Session::new(sim, order, "simulated").unwrap();
+    while !session.is_over() {
+        session.step(sim);
+    }
+    let evidence = session.evidence();
+    assert!(evidence.defects.is_empty(), "{case}: {:?}", evidence.findings());
+    assert!(
+        matches!(&evidence.stopped, Some(Stop::Engine { why }) if why.contains("later pass")),
+        "{case}: {:?}",
+        evidence.stopped
+    );
+    assert_eq!(judge(&Case::new(evidence)).outcome, Outcome::Inconclusive, "{case}");
+}
+
+/// The last checkpoint before a write may be lost with the power, also in a block that is repeated, and also where that write is of a
+/// constant, which tells no pass.
+#[test]
+fn a_cut_just_after_a_write_began_fails_no_healthy_drive() {
+    let pair = |pass, fill, order| {
+        [Phase::Write, Phase::Verify].map(|phase| Step {
+            pass,
+            fill,
+            order,
+            ..phase.into()
+        })
+    };
+    for (fill, round) in [Fill::Complement, Fill::Aa, Fill::Zeros, Fill::Ff]
+        .into_iter()
+        .flat_map(|fill| [0, 1, 2].map(|round| (fill, round)))
+    {
+        let mut steps = [
+            pair(1, Fill::Keyed, Direction::Forward),
+            pair(2, fill, Direction::Reverse),
+        ]
+        .concat();
+        for step in steps.iter_mut().filter(|_| round > 0) {
+            step.soak = Some(Soak {
+                first: 0,
+                last: 3,
+                seconds: 1,
+            });
+        }
+        let mut order = order(steps, 2);
+        let mut sim = Sim::new(GEOMETRY, Plan::healthy(Content::Random), 3, order.io.block as usize, 2);
+        let (mut kept, mut begun) = (None, 0);
+        let mut session = Session::new(&sim, &order, "simulated").unwrap();
+        while begun < round.max(1) {
+            for report in session.step(&mut sim) {
+                match report {
+                    Report::Checkpoint { text, .. } if Checkpoint::decode(&text).unwrap().step == 1 => {
+                        kept = Some(text);
+                    }
+                    Report::PhaseStarted { step: 2, .. } => begun += 1,
+                    _ => {}
+                }
+            }
+            assert!(!session.is_over(), "{fill:?}, round {round}: too few rounds");
+        }
+        for _ in 0..8 {
+            session.step(&mut sim);
+        }
+        drop(session);
+        finds_itself_further(&mut order, &mut sim, kept.unwrap(), &format!("{fill:?}, round {round}"));
+    }
+}
+
+/// Passes go on from the rounds of a soak: what is stale then bears the number that a later step has in the playbook.
+#[test]
+fn a_lost_write_behind_a_soak_is_the_drives() {
+    // Some ten rounds.
+    let mut steps = plain(&[Phase::Write]);
+    steps.extend(plain(&[Phase::Verify; 7]));
+    for step in &mut steps {
+        step.soak = Some(Soak {
+            first: 0,
+            last: 7,
+            seconds: 1,
+        });
+    }
+    for pass in 2..=24 {
+        steps.extend(surface().into_iter().map(|step| Step { pass, ..step }));
+    }
+    let mut order = order(steps, 2);
+    let mut sim = Sim::new(GEOMETRY, Plan::healthy(Content::Random), 3, order.io.block as usize, 2);
+    let (mut kept, mut rounds, mut behind) = (None, 0, false);
+    let mut session = Session::new(&sim, &order, "simulated").unwrap();
+    while !behind || kept.is_none() {
+        for report in session.step(&mut sim) {
+            match report {
+                Report::PhaseStarted { step: 0, .. } => rounds += 1,
+                Report::PhaseStarted { step: 8, .. } => behind = true,
+                Report::Checkpoint { text, .. } if behind => kept = Some(text),
+                _ => {}
+            }
+        }
+    }
+    drop(session);
+    assert!(
+        (2..24).contains(&rounds),
+        "{rounds} rounds: none of the later steps has that number"
+    );
+    sim.ages(Fault::DropWrite {
+        lba: GEOMETRY.sectors / 2,
+    });
+    order.resume = kept.map(|checkpoint| Resumption {
+        checkpoint,
+        why: "power cut".to_owned(),
+        at: Time::UNIX_EPOCH,
+    });
+    let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
+    assert_eq!(evidence.stopped, None, "{rounds} rounds");
+    assert!(!evidence.defects.is_empty());
+}
+
+/// What a trim emptied that the lost checkpoint knew of is no fault of the drive; without a trim to come, it is.
+#[test]
+fn a_cut_just_after_a_trim_fails_no_healthy_drive() {
+    for direction in [Direction::Forward, Direction::Reverse] {
+        let step = |phase: Phase, pass| Step {
+            pass,
+            order: if phase == Phase::Verify {
+                direction
+            } else {
+                Direction::Forward
+            },
+            ..phase.into()
+        };
+        let steps = vec![
+            step(Phase::Write, 1),
+            step(Phase::Verify, 1),
+            step(Phase::Trim, 1),
+            step(Phase::TrimCheck, 1),
+            step(Phase::Write, 2),
+            step(Phase::Verify, 2),
+        ];
+        let mut order = order(steps, 2);
+        let mut sim = Sim::new(GEOMETRY, Plan::healthy(Content::Random), 3, order.io.block as usize, 2);
+        let (mut kept, mut trimmed) = (None, false);
+        let mut session = Session::new(&sim, &order, "simulated").unwrap();
+        while !trimmed {
+            for report in session.step(&mut sim) {
+                match report {
+                    Report::Checkpoint { text, .. } if Checkpoint::decode(&text).unwrap().step == 1 => {
+                        kept = Some(text);
+                    }
+                    Report::PhaseStarted { step: 3, .. } => trimmed = true,
+                    _ => {}
+                }
+            }
+            assert!(!session.is_over());
+        }
+        drop(session);
+        finds_itself_further(&mut order, &mut sim, kept.unwrap(), &format!("{direction:?}"));
+    }
+}
+
+/// What was read back in this session shows that no trim came there, nor behind it.
+#[test]
+fn a_drive_that_lost_data_before_its_trim_fails_also_after_an_interruption() {
+    let steps = [Phase::Write, Phase::Verify, Phase::Trim, Phase::TrimCheck]
+        .map(Step::from)
+        .to_vec();
+    let mut order = order(steps, 2);
+    order.limits.trim_bytes = 50 << 10;
+    let lost = Fault::DropWrite { lba: 1_400 };
+    let plan = Plan {
+        faults: vec![lost],
+        ..Plan::healthy(Content::Zeros)
+    };
+    let mut sim = Sim::new(GEOMETRY, plan, 3, order.io.block as usize, 2);
+    let mut kept = None;
+    let mut session = Session::new(&sim, &order, "simulated").unwrap();
+    while kept.is_none() {
+        let reports = session.step(&mut sim);
+        kept = reports.into_iter().find_map(|report| match report {
+            Report::Checkpoint { text, .. } if Checkpoint::decode(&text).unwrap().step == 1 => Some(text),
+            _ => None,
+        });
+        assert!(!session.is_over());
+    }
+    drop(session);
+    sim.kill();
+    order.resume = Some(Resumption {
+        checkpoint: kept.unwrap(),
+        why: "power cut".to_owned(),
+        at: Time::UNIX_EPOCH,
+    });
+    let mut session = Session::new(&sim, &order, "simulated").unwrap();
+    while !session.is_over() {
+        session.step(&mut sim);
+    }
+    let evidence = session.evidence();
+    assert_eq!(evidence.stopped, None);
+    assert_eq!(
+        judge(&Case::new(evidence)).outcome,
+        Outcome::Failed,
+        "{:?}",
+        evidence.findings()
+    );
+}
+
+#[test]
+fn a_checkpoint_older_than_the_drive_fails_no_healthy_drive() {
+    let mut order = order(steps(2), 2);
+    let mut sim = Sim::new(GEOMETRY, Plan::healthy(Content::Random), 3, order.io.block as usize, 2);
+    let (mut kept, mut ahead) = (None, false);
+    let mut session = Session::new(&sim, &order, "simulated").unwrap();
+    while !ahead {
+        for report in session.step(&mut sim) {
+            match report {
+                // Kept in the first verify; every later one is lost.
+                Report::Checkpoint { text, .. } if Checkpoint::decode(&text).unwrap().step == 1 => {
+                    kept.get_or_insert(text);
+                }
+                Report::PhaseStarted { step: 3, .. } => ahead = true,
+                _ => {}
+            }
+        }
+    }
+    drop(session);
+    finds_itself_further(&mut order, &mut sim, kept.unwrap(), "once");
+}
