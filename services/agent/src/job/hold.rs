@@ -58,7 +58,7 @@ impl JobTask {
         if self.record.paused.is_some() {
             heat.restart_patience(now);
         }
-        let told = self.temperature();
+        let told = self.temperature_of(held);
         if holds.waking.is_due(now, holds.hot.is_some(), told) {
             holds.waking.took(self.reading(held).await, told);
         }

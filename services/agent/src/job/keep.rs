@@ -3,7 +3,7 @@
 use drive::guard::Place;
 use wire::drive::Drive;
 use wire::job::{JobState, PhaseStatus};
-use wire::{Celsius, Time};
+use wire::{Celsius, DriveId, Time};
 
 use super::JobTask;
 use crate::events::{self, Happening};
@@ -23,21 +23,31 @@ impl JobTask {
     /// Whether a held drive went away, or another medium is in its place; one that was counted anew may prove that it is none. A
     /// second device that tells the same identity takes both out of the list by that name; the one that is held is still what it was.
     pub(super) fn is_gone(&self, held: &Held) -> bool {
-        let has_a_twin = || {
-            let drives = self.means.drives.borrow();
-            let same_place = |drive: &&Drive| drive.present && drive.kernel_name == held.fresh.kernel_name;
-            drives.iter().find(same_place).is_some_and(|drive| drive.id.is_none())
-        };
         let is_there = match Hands::place(held) {
             Place::Same => true,
             Place::Recounted => self.provable(),
             Place::Another | Place::Empty => false,
         };
-        !is_there || self.listed().is_none() && !has_a_twin()
+        !is_there || self.listed_at_its_place(held).is_none()
+    }
+
+    /// The drive that is held as it is listed now; also while a second device tells its identity.
+    fn listed_at_its_place(&self, held: &Held) -> Option<Drive> {
+        of_held(
+            &self.means.drives.borrow(),
+            &self.record.job.drive,
+            &held.fresh.kernel_name,
+        )
+        .cloned()
     }
 
     pub(super) fn temperature(&self) -> Option<Celsius> {
         self.listed()?.temperature
+    }
+
+    /// The same of the drive that is held, whether or not a second device tells its identity: its heat is watched then, too.
+    pub(super) fn temperature_of(&self, held: &Held) -> Option<Celsius> {
+        self.listed_at_its_place(held)?.temperature
     }
 
     pub(super) fn set_step(&mut self, step: u16, status: PhaseStatus, seconds: f64) {
@@ -78,5 +88,37 @@ impl JobTask {
         self.means
             .outbox
             .log(log_line(&self.record.job, level, message, Time::now()));
+    }
+}
+
+/// The drive with this identity, or the one of this name whose identity is listed for none, as two devices tell it.
+fn of_held<'a>(drives: &'a [Drive], id: &DriveId, kernel_name: &str) -> Option<&'a Drive> {
+    let present = || drives.iter().filter(|drive| drive.present);
+    present()
+        .find(|drive| drive.id.as_ref() == Some(id))
+        .or_else(|| present().find(|drive| drive.id.is_none() && drive.kernel_name == kernel_name))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use super::*;
+    use crate::vigil::shapes::tests::drives;
+
+    /// Its heat was watched no more, and the drive wrote on.
+    #[test]
+    fn a_second_device_with_its_identity_does_not_hide_the_drive_that_is_held() {
+        let mut list = drives(2);
+        let id = list[0].id.clone().unwrap();
+        let degrees = |list: &[Drive]| of_held(list, &id, "sd0").and_then(|drive| drive.temperature);
+        assert_eq!(degrees(&list), Some(Celsius(30)));
+        list.iter_mut().for_each(|drive| drive.id = None);
+        assert_eq!(degrees(&list), Some(Celsius(30)));
+        // Under its name stands another drive by now, or none.
+        list[0].id = Some(DriveId::from_serial("WD", "VK-9", 1_000_000).unwrap());
+        assert_eq!(degrees(&list), None);
+        list[0].id = None;
+        list[0].present = false;
+        assert_eq!(degrees(&list), None);
     }
 }
