@@ -130,7 +130,9 @@ impl Gate {
                         "{} {}: type {} as on its label",
                         drive.model,
                         drive.serial,
-                        if is_by_wwn(&drive.label, &drive.serial) {
+                        if drive.serial.trim().is_empty() {
+                            "its world wide name (it tells no serial number)"
+                        } else if is_by_wwn(&drive.label, &drive.serial) {
                             "its world wide name (another drive tells the same serial number)"
                         } else if drive.label.chars().count() == 4 {
                             "the last four characters of its serial number"
@@ -411,6 +413,13 @@ mod tests {
             );
         }
         let typed = Typed::from([(plan.drives[0].id.clone(), wwn.to_lowercase())]);
+        gate.check(now(1), plan.id, "ada", &typed).unwrap();
+
+        plan.drives[0].serial = String::new();
+        plan.id = PlanId::now();
+        gate.keep(now(0), plan.clone(), "ada");
+        let problem = gate.check(now(1), plan.id, "ada", &Typed::new()).unwrap_err();
+        assert!(problem.detail.contains("it tells no serial number"), "{problem:?}");
         gate.check(now(1), plan.id, "ada", &typed).unwrap();
     }
 

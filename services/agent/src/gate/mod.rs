@@ -159,21 +159,18 @@ impl Ledger {
             named.push(offered(id, drives, busy, &ask.options.give_up)?);
         }
         options::fits(ask, &named)?;
-        // Before two of them are called alike: what is empty is no serial number that both tell.
-        let mut told = ask.drives.iter().zip(&named);
-        if let Some((unnamed, _)) = told.find(|(_, drive)| drive.serial.trim().is_empty()) {
-            let problem = Problem::new(
-                "drive-refused",
-                409,
-                "A drive without a serial number cannot be confirmed",
-            );
-            return Err(problem.with(format!("{unnamed} tells no serial number to type.")));
-        }
         let tells = |drive: &&'_ Drive| drive.present && !drive.id.as_ref().is_some_and(|id| seen.contains(id));
         let known: Vec<Told<'_>> = drives.iter().filter(tells).map(told_by).collect();
         let chosen: Vec<Told<'_>> = named.iter().map(|drive| told_by(drive)).collect();
         let labels = labels(&chosen, &known);
-        if let Some((alike, _)) = named.iter().zip(&labels).find(|(_, label)| label.is_none()) {
+        let unnamed = labels.iter().position(Option::is_none);
+        if let Some((id, alike)) = unnamed.and_then(|at| Some((ask.drives.get(at)?, named.get(at)?))) {
+            // What is empty is no serial number that two of them tell.
+            if alike.serial.trim().is_empty() {
+                let title = "A drive without a serial number cannot be confirmed";
+                let why = "tells no serial number to type, and no world wide name that is its alone.";
+                return Err(Problem::new("drive-refused", 409, title).with(format!("{id} {why}")));
+            }
             let problem = Problem::new("serial-twice", 409, "Two drives tell the same serial number");
             return Err(problem.with(format!(
                 "Nothing that is typed tells {} {} from the other: unplug that.",

@@ -37,6 +37,7 @@ fn drive(serial: &str, content: Content) -> Drive {
         as_of: None,
         bay: None,
         heat_limit: None,
+        shown_until: None,
     }
 }
 
@@ -375,7 +376,7 @@ fn a_second_drive_with_a_planned_serial_that_is_plugged_in_voids_the_plan() {
 }
 
 #[test]
-fn drives_without_a_serial_number_are_refused_as_that_and_not_as_alike() {
+fn drives_without_a_serial_number_are_confirmed_by_their_wwn_and_else_refused_as_that_and_not_as_alike() {
     let mut bench = Bench::new();
     let mute = |wwn: &str, serial| Drive {
         id: DriveId::from_wwn(wwn),
@@ -390,6 +391,11 @@ fn drives_without_a_serial_number_are_refused_as_that_and_not_as_alike() {
             "{problem}"
         );
     }
+    bench.drives[0].wwn = Some("5000c500a1b2c3d4".into());
+    let plan = bench.plan(&[0]);
+    assert_eq!(plan.drives[0].label, "5000C500A1B2C3D4");
+    let armed = bench.sign(&Bench::ticket(&plan));
+    bench.start(&armed, 1).unwrap();
 }
 
 #[test]

@@ -34,11 +34,12 @@ function LabelField(props: { drive: PlanDrive; index: number; text: string; onIn
   const wwn = isByWwn(drive);
   const whole = wwn || drive.label.length > 4 || drive.label.length >= drive.serial.trim().length;
   const id = `label-${props.index}`;
+  const why = drive.serial.trim() === "" ? "This drive tells no serial" : "Another drive here tells the same serial";
   const message = {
     empty: "Type it from the label, or scan the bar code.",
-    partial: wwn ? "Type the whole world wide name: another drive here reports the same serial." : whole ? "Type the whole serial: its last four characters are not enough." : "Go on.",
+    partial: wwn ? `${why}: type the whole world wide name.` : whole ? "Type the whole serial: its last four characters are not enough." : "Go on.",
     right: "That is this drive.",
-    wrong: wwn ? "Another drive tells this serial, too: type the world wide name (WWN) on the label." : `This drive does not end in ${text.trim().toUpperCase()}. Read its label again.`,
+    wrong: wwn ? `${why}: type the world wide name (WWN) on the label.` : `This drive does not end in ${text.trim().toUpperCase()}. Read its label again.`,
   }[state];
   return (
     <div class={`four ${state === "right" ? "ok" : state === "wrong" ? "no" : ""} ${whole ? "whole" : ""}`}>
