@@ -5,6 +5,9 @@ use wire::job::{TIMELINE_MAX, TimePoint};
 /// Shortest time between two points, in seconds; it doubles with each thinning.
 const EVERY: i64 = 5;
 
+/// A gap of so many seconds is the clock's. Chosen: no job is so long that its points lie a day apart.
+const STEP: i64 = 24 * 3600;
+
 /// Adds a point where one is due; true if it did.
 pub fn sample(line: &mut Vec<TimePoint>, point: TimePoint) -> bool {
     if let Some(last) = line.last() {
@@ -32,10 +35,11 @@ pub fn mark(line: &mut Vec<TimePoint>, point: TimePoint) {
 
 /// Seconds that two points of one step are apart at least: as many as make the job's time so far fit.
 fn spacing(line: &[TimePoint]) -> i64 {
-    let (Some(first), Some(last)) = (line.first(), line.last()) else {
-        return EVERY;
-    };
-    let long = last.at.as_second() - first.at.as_second();
+    let gaps = line
+        .windows(2)
+        .map(|pair| pair[1].at.as_second() - pair[0].at.as_second());
+    // A clock that was set, as that of a box without one of its own is once it hears the time, is no time that went by.
+    let long: i64 = gaps.map(|gap| if (0..STEP).contains(&gap) { gap } else { EVERY }).sum();
     let most = i64::try_from(TIMELINE_MAX).unwrap_or(i64::MAX);
     let mut every = EVERY;
     while every < i64::MAX / 4 / most && every * most <= long {
@@ -80,6 +84,21 @@ mod tests {
         let gaps: Vec<i64> = at.windows(2).map(|w| w[1] - w[0]).collect();
         let (least, most) = (*gaps.iter().min().unwrap(), *gaps.iter().max().unwrap());
         assert!(most <= 4 * least, "{least} to {most}");
+    }
+
+    /// A box without a clock of its own takes a job up in 1970 and hears the time a minute later: the drive's heat is told all the same.
+    #[test]
+    fn a_clock_that_is_set_forward_makes_no_points_rarer() {
+        let mut line = Vec::new();
+        for second in 0..30 * 3600 {
+            let step = if second < 120 { 0 } else { 1_795_000_000 };
+            sample(&mut line, point(second + step, 2));
+        }
+        assert!(
+            (TIMELINE_MAX / 4..=TIMELINE_MAX).contains(&line.len()),
+            "{}",
+            line.len()
+        );
     }
 
     #[test]

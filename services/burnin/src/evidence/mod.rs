@@ -3,9 +3,11 @@
 //! It is part of every checkpoint, so all of it serialises and all of it is bounded.
 
 mod latency;
+mod stalls;
 mod zones;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wire::job::{FINDINGS_MAX, FaultKind, Finding, Phase, PhaseState, PhaseStatus, Resume, Surface};
@@ -18,6 +20,7 @@ use crate::playbook::{Direction, Soak, Step, moves_data};
 use crate::stretches::Stretches;
 
 pub use latency::Latency;
+pub use stalls::Stalls;
 pub use zones::{ZONES, Zone, Zones};
 
 /// Most incidents kept one by one; the rest is only counted.
@@ -98,6 +101,9 @@ pub struct Record {
     pub stretches: Stretches,
     /// Latencies of whole blocks.
     pub latency: Latency,
+    /// How often and how long it stood still.
+    #[serde(default, skip_serializing_if = "Stalls::is_empty")]
+    pub stalls: Stalls,
     /// How fast it was allowed to go.
     #[serde(default, skip_serializing_if = "Allowed::is_untold")]
     pub allowed: Allowed,
@@ -178,6 +184,7 @@ impl Evidence {
                     zones: Zones::default(),
                     stretches: Stretches::default(),
                     latency: Latency::default(),
+                    stalls: Stalls::default(),
                     allowed: Allowed::default(),
                 })
                 .collect(),
@@ -387,6 +394,18 @@ impl Record {
         }
     }
 
+    /// Adds an access of the sweep that came back `now`, on the session's clock.
+    pub(crate) fn timed(&mut self, now: Duration, took: Duration) {
+        let usual = || usual(self.phase, &self.latency);
+        self.stalls.add(now, took, usual);
+        self.latency.add(took);
+    }
+
+    /// How long an access of it usually took.
+    pub(crate) fn usual(&self) -> Duration {
+        usual(self.phase, &self.latency)
+    }
+
     /// What it measured as others see it.
     pub fn surface(&self) -> Option<Surface> {
         (!matches!(self.phase, Phase::Probe | Phase::Sample | Phase::Trim) && self.latency.count() > 0).then(|| {
@@ -401,6 +420,13 @@ impl Record {
             }
         })
     }
+}
+
+/// How long an access usually takes: the median, and of reads the first quarter, as one weak head of a few slows every few of them.
+/// Writes are fast at first on flash, up to where its cache is full.
+fn usual(phase: Phase, latency: &Latency) -> Duration {
+    let reads = matches!(phase, Phase::Verify | Phase::Scan | Phase::Seek | Phase::TrimCheck);
+    Duration::from_micros(latency.quantile_us(if reads { 0.25 } else { 0.5 }))
 }
 
 /// Order in which incidents are kept, the most telling first.

@@ -549,7 +549,7 @@ impl Pipeline {
                 .zones
                 .add((access.lba, access.sectors), sectors, bytes, since, took);
             record.stretches.add(at, bytes, since, took);
-            record.latency.add(took);
+            record.timed(now, took);
         }
     }
 

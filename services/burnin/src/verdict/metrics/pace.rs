@@ -8,26 +8,38 @@ use wire::job::{FaultKind, Phase, PhaseStatus};
 use super::{Metrics, shingles};
 use crate::device::Geometry;
 use crate::evidence::{Record, Zone};
+use crate::heat::Limits;
 use crate::playbook::Direction;
 use crate::stretches::{PART, PARTS, STRETCH};
-use crate::verdict::{Case, heat};
+use crate::verdict::Case;
 
 /// Zones to each side that make a zone's neighbourhood: one percent of the drive.
 const NEIGHBOURS: usize = 10;
 
-/// How much slower than its neighbourhood a zone must be; how much longer than the median an access.
+/// How much slower than its neighbourhood a zone must be; how much longer than usual an access.
 const SLOWER: f64 = 8.0;
 
 /// Long accesses of a region that are no more than stalls: flash clears its cache, a bus is reset.
 const STALLS: f64 = 2.0;
 
-/// Accesses longer than this are outliers on a disk and on flash; a slow zone without one is taken for the host's doing.
+/// Accesses longer than this are outliers on a disk and on flash; a slow zone without one is taken for the host's doing, up to
+/// [`HOST`].
 const OUTLIER: (Duration, Duration) = (Duration::from_millis(200), Duration::from_millis(50));
+
+/// How much longer than usual a region may take without a long access. Chosen: a host that is busy for longer shows in every drive.
+const HOST: Duration = Duration::from_secs(10);
+
+/// Long accesses that are always told, however little was moved: fewer of a small drive would be many a tebibyte.
+const OUTLIERS_MIN: u64 = 11;
+
+/// How far below the temperature at which a burn-in pauses flash may throttle. Chosen: NVMe drives have limits of their own for it
+/// below the warning (HCTM: TMT1 and TMT2), which smartctl does not tell.
+const THROTTLES: i32 = 15;
 
 /// Bytes of a tebibyte.
 const TIB: f64 = (1_u64 << 40) as f64;
 
-/// Share of a tebibyte that must have been moved before outliers are counted a TiB: on less a single one would be many.
+/// Share of a tebibyte that counts as moved at least: on less a single outlier would be many.
 const TIB_MIN: f64 = 0.25;
 
 /// Seconds of reading before the mean counts: less is the host's mood.
@@ -44,9 +56,12 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let records: Vec<&Record> = case.evidence.phases.iter().filter(counts).collect();
     let long = long(case.spins());
     let geometry = case.evidence.geometry;
-    let slow = records
-        .iter()
-        .map(|record| (record, slow_regions(record, geometry, long)));
+    let warm = slows_itself_down(case);
+    let slow = records.iter().map(|record| {
+        // What slows writes of flash down evenly is its cache, what slows reads its heat; and others on one link slow both.
+        let tells_evenly = is_read(record.phase) && !warm && !case.shared;
+        (record, slow_regions(record, geometry, (long, tells_evenly)))
+    });
     let slow = slow.max_by_key(|(_, regions)| regions.iter().map(|region| region.bytes).sum::<u64>());
     metrics.put("pace.slow_bytes", 0.0);
     if let Some((record, regions)) = slow.filter(|(_, regions)| !regions.is_empty()) {
@@ -61,11 +76,11 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         metrics.put("pace.outliers_per_tib", outliers);
     }
     // Reads alone: writes of flash slow down behind its cache, which is its nature.
-    let reads = records
-        .iter()
-        .filter(|record| matches!(record.phase, Phase::Verify | Phase::Scan));
-    let warm = slows_itself_down(case);
-    for record in reads {
+    for record in records.iter().filter(|record| is_read(record.phase)) {
+        // Flash answers at once for what holds no data, and a scan meets both.
+        if record.phase == Phase::Scan && case.spins() == Some(false) {
+            continue;
+        }
         if let Some(mean) = mean_of_large_disk(case, record) {
             lower(metrics, "pace.mean_mb_s", mean);
         }
@@ -81,21 +96,33 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     }
 }
 
+/// Whether a step reads the whole drive.
+fn is_read(phase: Phase) -> bool {
+    matches!(phase, Phase::Verify | Phase::Scan)
+}
+
 /// Puts a number, or leaves a smaller one: of several reads the slowest counts.
 fn lower(metrics: &mut Metrics, name: &str, value: f64) {
     metrics.put(name, metrics.get(name).map_or(value, |least| least.min(value)));
 }
 
-/// Whether it is flash that grew so warm that it slows itself down. A disk does not: it pauses, and the time of that is charged to
-/// nobody.
+/// Whether it is flash that grew so warm that it may slow itself down, which it does below the temperature at which it warns. A disk
+/// does not: it pauses, and the time of that is charged to nobody.
 fn slows_itself_down(case: &Case<'_>) -> bool {
     let paused = case.too_hot.is_some() || case.paused_for_heat;
-    let warned = heat::over_warning(case).is_some_and(|(_, over)| over > 0);
-    case.spins() == Some(false) && (paused || warned)
+    let warm = Limits::of_drive(case.rotation, case.first()).pause.0 - THROTTLES;
+    let was_warm = || {
+        case.timeline
+            .iter()
+            .filter_map(|point| point.temperature)
+            .any(|told| told.0 >= warm)
+    };
+    case.spins() == Some(false) && (paused || was_warm())
 }
 
-/// Whether the link may have been trained anew while this was read, and be slower since. What came in another step slowed the first
-/// part as well; when the kernel's own resets were is not known, so they count for each.
+/// Whether the link may have been trained anew while this was read, and be slower since; or be another one, where the step went on
+/// after an interruption. What came in another step slowed the first part as well; when the kernel's own resets were is not known, so
+/// they count for each.
 fn link_was_disturbed(case: &Case<'_>, record: &Record) -> bool {
     let kinds = [
         FaultKind::Transient,
@@ -109,7 +136,8 @@ fn link_was_disturbed(case: &Case<'_>, record: &Record) -> bool {
         let lost = case.evidence.incidents_of(kind) > of(kind).count() as u64;
         lost || of(kind).any(|i| i.step == record.step)
     };
-    case.resets > 0 || kinds.into_iter().any(met)
+    let resumed = case.evidence.resumes.iter().any(|resume| resume.step == record.step);
+    case.resets > 0 || resumed || kinds.into_iter().any(met)
 }
 
 /// Which accesses are long; where nobody knows what it is, as of a disk.
@@ -117,7 +145,7 @@ fn long(spins: Option<bool>) -> Duration {
     if spins == Some(false) { OUTLIER.1 } else { OUTLIER.0 }
 }
 
-/// A region that is much slower than its neighbourhood, and had a long access.
+/// A region that is much slower than its neighbourhood.
 #[derive(Clone, Debug, PartialEq)]
 struct Region {
     /// First sector, and the one behind the last.
@@ -127,8 +155,17 @@ struct Region {
     time: f64,
     /// Those of the longest access.
     longest: f64,
+    /// Its share of `time`.
+    stall: f64,
     /// Nanoseconds a byte around it, the median.
     usual: f64,
+}
+
+impl Region {
+    /// Nanoseconds beyond what is usual around it.
+    fn beyond_usual(&self) -> f64 {
+        self.time - self.usual * self.bytes as f64
+    }
 }
 
 /// Joins regions, in the order of the drive, that lie side by side.
@@ -136,19 +173,20 @@ fn join(mut regions: Vec<Region>, next: Region) -> Vec<Region> {
     match regions.last_mut().filter(|last| last.lba.1 == next.lba.0) {
         Some(last) => {
             (last.lba.1, last.bytes, last.time) = (next.lba.1, last.bytes + next.bytes, last.time + next.time);
-            last.longest = last.longest.max(next.longest);
+            (last.longest, last.stall) = (last.longest.max(next.longest), last.stall.max(next.stall));
         }
         None => regions.push(next),
     }
     regions
 }
 
-/// Zones that are slow as a whole, and slow parts in a row that lie in a zone that is not.
+/// Zones that are slow as a whole, and slow parts in a row that lie in a zone that is not: such with a `long` access, and where
+/// `tells_evenly` such that are slow for long without one.
 #[expect(
     clippy::cast_possible_truncation,
     reason = "shares of the drive's sectors, and indices of its zones"
 )]
-fn slow_regions(record: &Record, geometry: Geometry, long: Duration) -> Vec<Region> {
+fn slow_regions(record: &Record, geometry: Geometry, (long, tells_evenly): (Duration, bool)) -> Vec<Region> {
     let zones = record.zones.zones();
     let count = zones.len().max(1) as u128;
     let pace = |zone: &Zone| (zone.0 > 0).then(|| zone.1 as f64 / zone.0 as f64);
@@ -165,26 +203,31 @@ fn slow_regions(record: &Record, geometry: Geometry, long: Duration) -> Vec<Regi
         let sides = sides.into_iter().filter_map(|side| median(side, NEIGHBOURS / 2));
         sides.max_by(f64::total_cmp)
     };
-    let is_long = |longest: u64| u128::from(longest) > long.as_nanos();
+    let counts = |region: &Region| {
+        region.longest > long.as_nanos() as f64 || tells_evenly && region.beyond_usual() >= HOST.as_nanos() as f64
+    };
     let start = |at: usize| (u128::from(geometry.sectors) * at as u128 / count) as u64;
     let slow = zones.iter().enumerate().filter_map(|(at, zone)| {
         let (own, usual) = (pace(zone)?, usual(at)?);
         // A zone has its bytes once, however often it was swept.
         let bytes = zone.0.min((start(at + 1) - start(at)) * u64::from(geometry.sector));
-        (own > usual * SLOWER && is_long(zone.2)).then(|| Region {
+        (own > usual * SLOWER).then(|| Region {
             lba: (start(at), start(at + 1)),
             bytes,
             time: own * bytes as f64,
+            longest: zone.2 as f64,
             // Of a round's share, as the time is.
-            longest: zone.2 as f64 * bytes as f64 / zone.0.max(1) as f64,
+            stall: zone.2 as f64 * bytes as f64 / zone.0.max(1) as f64,
             usual,
         })
     });
     let mut regions = slow.fold(Vec::new(), join);
     // A stall or two make no region, however long they are.
-    regions.retain(|region| region.time - STALLS * region.longest > region.usual * SLOWER * region.bytes as f64);
+    regions.retain(|region| {
+        counts(region) && region.time - STALLS * region.stall > region.usual * SLOWER * region.bytes as f64
+    });
     let sectors = PART / u64::from(geometry.sector);
-    let mut suspects: Vec<_> = record.stretches.suspects().filter(|s| is_long(s.longest)).collect();
+    let mut suspects: Vec<_> = record.stretches.suspects().collect();
     suspects.sort_by_key(|stretch| stretch.number);
     let parts = suspects
         .iter()
@@ -201,11 +244,16 @@ fn slow_regions(record: &Record, geometry: Geometry, long: Duration) -> Vec<Regi
             bytes: PART,
             time: stretch.parts[part] as f64,
             longest: stretch.longest as f64,
+            stall: stretch.longest as f64,
             usual,
         })
     });
     let short: Vec<Region> = slow.fold(Vec::new(), join);
-    regions.extend(short.into_iter().filter(|region| region.bytes >= STRETCH));
+    regions.extend(
+        short
+            .into_iter()
+            .filter(|region| region.bytes >= STRETCH && counts(region)),
+    );
     regions
 }
 
@@ -234,15 +282,11 @@ fn in_words(phase: Phase, regions: &[Region]) -> String {
     format!("{}, {}{more}", phase.label(), words.join("; "))
 }
 
-/// Accesses much longer than the median, a TiB; `None` where too little was moved.
+/// Stalls much longer than an access usually takes, a TiB; `None` where too little was moved to tell.
 fn outliers(record: &Record, long: Duration) -> Option<f64> {
     let moved = record.zones.zones().iter().map(|zone| zone.0 as f64).sum::<f64>() / TIB;
-    if moved < TIB_MIN {
-        return None;
-    }
-    let usual = Duration::from_micros(record.latency.quantile_us(0.5));
-    let count = record.latency.at_least(usual.mul_f64(SLOWER).max(long));
-    Some((count as f64 / moved).round())
+    let count = record.stalls.at_least(record.usual().mul_f64(SLOWER).max(long));
+    (moved >= TIB_MIN || count >= OUTLIERS_MIN).then(|| (count as f64 / moved.max(TIB_MIN)).round())
 }
 
 /// Mean throughput in percent of that of the first twentieth of the drive, or of what that was allowed where it is less.

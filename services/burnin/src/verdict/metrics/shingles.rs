@@ -10,12 +10,15 @@ use wire::drive::Rotation;
 use wire::job::{FaultKind, Phase};
 
 use super::Metrics;
-use crate::evidence::Evidence;
+use crate::evidence::{Evidence, Record};
 use crate::findings::is_slow_write;
 use crate::verdict::Case;
 
 /// How long a write must take to count as a pause.
 const PAUSE: Duration = Duration::from_secs(2);
+
+/// From when on an access is told as slow. Source: `Limits::slow_ms` as every worker has it.
+const LONG: Duration = Duration::from_secs(10);
 
 /// Pauses of writes that it takes: one or two may be the host's.
 const PAUSES_MIN: u64 = 10;
@@ -48,14 +51,16 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     // What a drive takes its time for in writes alone is told as that.
     let slow = case.evidence.incidents_of(FaultKind::Slow);
     let told = || case.evidence.incidents.iter().filter(|i| i.kind == FaultKind::Slow);
-    let writes = told().filter(|i| is_slow_write(&i.detail)).count();
-    // Of very many only some are kept one by one; they stand for the others.
-    let excused = match (shingled || unknown, writes == told().count()) {
-        (false, _) => 0,
-        (true, true) => slow,
-        (true, false) => writes as u64,
+    let reads = told().filter(|i| !is_slow_write(&i.detail)).count() as u64;
+    // Of very many only some are kept one by one: reads that came behind them are known by their time alone.
+    let lost = slow > told().count() as u64;
+    let reads = if lost {
+        reads.max(long_reads(case.evidence))
+    } else {
+        reads
     };
-    let slow = slow.saturating_sub(excused) as f64;
+    let excused = shingled || unknown;
+    let slow = if excused { reads.min(slow) } else { slow } as f64;
     // Where the link or the heat had a part in it, a long access says nothing of the medium.
     let name = if disturbed(case) {
         "io.slow_disturbed"
@@ -65,6 +70,22 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     metrics.put("io.slow", 0.0);
     metrics.put("io.slow_disturbed", 0.0);
     metrics.put(name, slow);
+}
+
+/// Accesses of steps that read alone which took as long as those that are told one by one.
+fn long_reads(evidence: &Evidence) -> u64 {
+    let reads = |record: &&Record| {
+        matches!(
+            record.phase,
+            Phase::Verify | Phase::Seek | Phase::TrimCheck | Phase::Scan
+        )
+    };
+    let long = evidence
+        .phases
+        .iter()
+        .filter(reads)
+        .map(|record| record.latency.at_least(LONG));
+    long.sum()
 }
 
 /// By what the drive declares itself shingled.
@@ -92,8 +113,7 @@ fn behaves(evidence: &Evidence) -> bool {
     let pauses = |phase| {
         let records = evidence.phases.iter().filter(|record| record.phase == phase);
         records.fold((0, 0), |(pauses, all), record| {
-            let latency = &record.latency;
-            (pauses + latency.at_least(PAUSE), all + latency.count())
+            (pauses + record.stalls.at_least(PAUSE), all + record.latency.count())
         })
     };
     let ((written, writes), (read, reads)) = (pauses(Phase::Write), pauses(Phase::Verify));

@@ -9,7 +9,14 @@ use wire::job::TimePoint;
 use super::allowed::read;
 use super::complete::long;
 use super::*;
+use crate::evidence::{INCIDENTS_MAX, Record};
 use crate::playbook::Direction;
+
+/// An access that took so long, with none beside it.
+fn stall(record: &mut Record, took: Duration) {
+    let alone = Duration::from_secs(100) * u32::try_from(1 + record.latency.count()).unwrap();
+    record.timed(alone, took);
+}
 
 #[test]
 fn heat_on_average_and_heat_that_ended_the_job() {
@@ -106,7 +113,7 @@ fn shingles_are_known_by_trim_and_by_behaviour() {
     let drive = snapshot();
     let mut paused = long();
     for _ in 0..10 {
-        paused.phases[0].latency.add(Duration::from_secs(12));
+        stall(&mut paused.phases[0], Duration::from_secs(12));
     }
     let verdict = judge(&both(&paused, &drive));
     assert_eq!(ids(&verdict), ["smr"], "{verdict:?}");
@@ -149,12 +156,12 @@ fn shingles_are_known_by_trim_and_by_behaviour() {
         ..incident(FaultKind::Slow)
     });
     assert_eq!(fired(&both(&reads, &unknown), "slow-access"), FAILED);
-    reads.phases[1].latency.add(Duration::from_secs(12));
+    stall(&mut reads.phases[1], Duration::from_secs(12));
     assert_eq!(fired(&both(&reads, &unknown), "slow-access"), FAILED);
     assert_eq!(fired(&both(&reads, &unknown), "writes-pause"), None);
     // Reads pause as well: then it is no house-keeping.
     for _ in 0..2 {
-        paused.phases[1].latency.add(Duration::from_secs(3));
+        stall(&mut paused.phases[1], Duration::from_secs(3));
     }
     assert_eq!(fired(&both(&paused, &drive), "smr"), None);
 }
@@ -166,11 +173,11 @@ fn a_read_that_waits_for_the_house_keeping_of_shingles_fails_no_disk() {
     let with = |reads| {
         let mut evidence = long();
         for _ in 0..40 {
-            evidence.phases[0].latency.add(Duration::from_secs(12));
+            stall(&mut evidence.phases[0], Duration::from_secs(12));
             evidence.incident(incident(FaultKind::Slow));
         }
         for _ in 0..reads {
-            evidence.phases[1].latency.add(Duration::from_millis(2_100));
+            stall(&mut evidence.phases[1], Duration::from_millis(2_100));
         }
         evidence
     };
@@ -337,7 +344,7 @@ fn sporadic_long_accesses_are_counted_a_tebibyte() {
     let with = |count, time| {
         let mut evidence = long();
         for _ in 0..count {
-            evidence.phases[1].latency.add(time);
+            stall(&mut evidence.phases[1], time);
         }
         fired(&both(&evidence, &drive), "slow-outliers")
     };
@@ -346,6 +353,107 @@ fn sporadic_long_accesses_are_counted_a_tebibyte() {
     assert_eq!(with(22, Duration::from_millis(202)), WARN, "from the limit on");
     assert_eq!(with(22, Duration::from_millis(198)), None, "up to the limit");
     assert_eq!(with(500, Duration::from_millis(60)), None, "less than 200 ms on a disk");
+}
+
+/// A drive of less than a quarter of a tebibyte is no better than a large one for being small.
+#[test]
+fn many_long_accesses_are_told_of_a_small_drive_too() {
+    let drive = snapshot();
+    let with = |count: u32| {
+        let mut evidence = clean();
+        // A weak head slows more than half of all.
+        for _ in 0..count / 2 {
+            stall(&mut evidence.phases[1], Duration::from_millis(8));
+        }
+        for _ in 0..count {
+            stall(&mut evidence.phases[1], Duration::from_millis(500));
+        }
+        fired(&both(&evidence, &drive), "slow-outliers")
+    };
+    assert_eq!((with(10), with(11)), (None, WARN));
+}
+
+/// Where a step goes on in another box, behind another link, the rate says nothing of the drive.
+#[test]
+fn a_read_that_went_on_after_an_interruption_is_not_held_against_its_first_part_alone() {
+    let drive = snapshot();
+    let mut evidence = long();
+    let record = &mut evidence.phases[1];
+    record.zones = Default::default();
+    for zone in 0..1024_u64 {
+        let ms = Duration::from_millis(if zone < 100 { 1 } else { 30 });
+        record.zones.add((zone << 22, 1 << 22), 1 << 32, 2 << 30, 256 * ms, ms);
+    }
+    assert_eq!(fired(&both(&evidence, &drive), "throughput"), FAILED);
+    for (step, hit) in [(0, "throughput"), (1, "throughput-disturbed")] {
+        let mut resumed = evidence.clone();
+        resumed.resumes.push(Resume {
+            at: Time::UNIX_EPOCH,
+            why: "the power was cut".into(),
+            phase: Phase::Verify,
+            step,
+            from: Bytes(0),
+        });
+        assert_eq!(ids(&judge(&both(&resumed, &drive))), [hit, "resumed"]);
+    }
+    // Flash that is warm throttles below the temperature at which it warns, and what holds no data is read at once.
+    let flash = Snapshot {
+        rpm: Some(0),
+        ..snapshot()
+    };
+    assert_eq!(fired(&both(&evidence, &flash), "throughput"), FAILED);
+    let warm = |degrees| {
+        [TimePoint {
+            at: Time::UNIX_EPOCH,
+            step: 1,
+            temperature: Some(Celsius(degrees)),
+            rate: Bytes(0),
+            bad_sectors: 0,
+        }]
+    };
+    for (degrees, hit) in [(59, "throughput"), (60, "throughput-disturbed")] {
+        let line = warm(degrees);
+        let case = Case {
+            timeline: &line,
+            ..both(&evidence, &flash)
+        };
+        let verdict = judge(&case);
+        assert!(ids(&verdict).contains(&hit), "{degrees}: {verdict:?}");
+    }
+    evidence.phases[1].phase = Phase::Scan;
+    let verdict = judge(&both(&evidence, &flash));
+    assert!(
+        !ids(&verdict).iter().any(|id| id.starts_with("throughput")),
+        "{verdict:?}"
+    );
+}
+
+/// Of very many long accesses only some are kept one by one.
+#[test]
+fn a_shingled_disk_whose_reads_are_slow_behind_hundreds_of_slow_writes_fails() {
+    let drive = snapshot();
+    let mut evidence = long();
+    for _ in 0..INCIDENTS_MAX {
+        evidence.incident(incident(FaultKind::Slow));
+    }
+    let case = |evidence: &Evidence| {
+        fired(
+            &Case {
+                smr: Some("zoned=host-aware"),
+                ..both(evidence, &drive)
+            },
+            "slow-access",
+        )
+    };
+    assert_eq!(case(&evidence), None);
+    evidence.incident(incident(FaultKind::Slow));
+    assert_eq!(case(&evidence), None, "one more write");
+    evidence.incident(Incident {
+        detail: "a read took 12.0 s".to_owned(),
+        ..incident(FaultKind::Slow)
+    });
+    stall(&mut evidence.phases[1], Duration::from_secs(12));
+    assert_eq!(case(&evidence), FAILED);
 }
 
 /// How long firmware takes to unmap a gigabyte tells nothing of a place, and trims queue behind each other.
@@ -357,7 +465,7 @@ fn a_trim_that_takes_its_time_is_neither_a_slow_region_nor_an_outlier() {
         let record = &mut evidence.phases[1];
         record.phase = phase;
         for _ in 0..500 {
-            record.latency.add(Duration::from_millis(600));
+            stall(record, Duration::from_millis(600));
         }
         record.zones.add(
             (100 << 22, 1),
@@ -395,7 +503,12 @@ fn a_slow_region_is_one_of_64_mib_with_accesses_that_are_long_for_its_kind() {
     };
     for (rpm, limit) in [(7200, 200), (0, 50)] {
         assert_eq!(of(500..502, limit + 1, rpm), WARN, "{rpm} rpm");
-        assert_eq!(of(500..502, limit, rpm), None, "{rpm} rpm: accesses are not long");
+        assert_eq!(
+            of(500..502, limit, rpm),
+            None,
+            "{rpm} rpm: accesses are not long, nor is it slow for long"
+        );
+        assert_eq!(of(500..503, limit, rpm), WARN, "{rpm} rpm: ten seconds more than usual");
         assert_eq!(of(500..501, limit + 1, rpm), None, "{rpm} rpm: 32 MiB");
     }
 }
@@ -476,12 +589,18 @@ fn a_short_slow_region_of_a_large_drive_is_found_with_its_place() {
     let (first, last) = ((from + 704) << 11, ((from + 864) << 11) - 1);
     let due = format!("LBA {first} to {last}: 4.3 MB/s, around it 127.2");
     assert!(told.contains(&due), "{told}");
+    // Evenly, with no access that is long for a disk.
+    assert!(of_drive(1, &weak(700..860, 190)).is_some());
     for (why, behind, millis) in [
         ("nothing is slow", 1, weak(0..0, 0)),
         ("from there on all is slow", 30, weak(700..860, 250)),
         ("one long access is no region", 1, weak(777..778, 9_000)),
         ("seven times slower", 1, weak(700..860, 55)),
-        ("no access is long for a disk", 1, weak(700..860, 190)),
+        (
+            "no access is long for a disk, and all is over soon",
+            1,
+            weak(704..776, 90),
+        ),
         ("40 MiB", 1, weak(700..740, 250)),
     ] {
         assert_eq!(of_drive(behind, &millis), None, "{why}");
