@@ -270,5 +270,6 @@ fn loop_drive(guard: &Guard, system: &System, name: &str) -> Option<Drive> {
         as_of: None,
         bay: None,
         heat_limit: None,
+        shown_until: None,
     })
 }

@@ -293,14 +293,35 @@ async fn a_drive_is_shown_and_no_longer() {
         panic!("a loop device can be read in a rhythm")
     };
     assert!(!told.is_empty());
-    let over = bench.server.call(locate(drive, false)).await;
+    let shown = |seen: &common::Seen| seen.drive(&drive)?.shown_until;
+    let until = bench.server.until("the list to say so", shown).await;
+    assert!(until > wire::Time::now(), "{until}");
+    let over = bench.server.call(locate(drive.clone(), false)).await;
     assert!(matches!(over, Ok(Answer::Done { .. })), "{over:?}");
+    let dark = |seen: &common::Seen| shown(seen).is_none().then_some(());
+    bench.server.until("the list to say that it is over", dark).await;
     let nobody = DriveId::from_serial("no", "such", 1).unwrap();
     assert_eq!(
         bench.server.call(locate(nobody, true)).await.unwrap_err().kind,
         "drive-unknown"
     );
     assert!(bench.drives[0].is_blank());
+}
+
+/// It has no light of its own but by reads, and a test takes those away.
+#[tokio::test]
+async fn a_drive_is_shown_no_longer_once_a_job_has_it() {
+    let Some(bench) = Bench::new(&[192]).await else {
+        return;
+    };
+    let drive = bench.drives[0].id();
+    bench.server.call(locate(drive.clone(), true)).await.unwrap();
+    let shown = |seen: &common::Seen| seen.drive(&drive)?.shown_until;
+    bench.server.until("the list to say so", shown).await;
+    let job = bench.job("surface").await;
+    let dark = |seen: &common::Seen| shown(seen).is_none().then_some(());
+    bench.server.until("the list to say that it is over", dark).await;
+    bench.server.over(job).await;
 }
 
 #[tokio::test]

@@ -617,7 +617,11 @@ as_of?: string,
  * The highest temperature that counts as well for it; above, its alert comes and it needs a person. A burn-in pauses at a limit
  * of its own, which is another one. The server alone sets it.
  */
-heat_limit?: Celsius, };
+heat_limit?: Celsius, 
+/**
+ * Until when it is made findable for the eye; `None` while nobody looks for it.
+ */
+shown_until?: string, };
 
 export type DriveId = string;
 

@@ -59,6 +59,11 @@ pub struct Drive {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub heat_limit: Option<Celsius>,
+    /// Until when it is made findable for the eye; `None` while nobody looks for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub shown_until: Option<Time>,
 }
 
 impl Drive {

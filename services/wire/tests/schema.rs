@@ -227,6 +227,7 @@ fn frames() -> Vec<Frame> {
         as_of: None,
         bay: None,
         heat_limit: None,
+        shown_until: None,
     };
     let call = |command| {
         Frame::Command(Call {

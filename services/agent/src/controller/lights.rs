@@ -59,6 +59,14 @@ impl<A, L> Lights<A, L> {
         Ok(Some(Turn { ask, before }))
     }
 
+    /// What of this drive is lit, while nobody turns it.
+    pub(super) fn lit(&self, drive: &DriveId) -> Option<&L> {
+        match self.0.get(drive)? {
+            Light::Lit(lit) => Some(lit),
+            Light::Turning(_) => None,
+        }
+    }
+
     /// A turn came to its end, with what is lit now; gives the next one that waits.
     pub(super) fn turned(&mut self, drive: &DriveId, lit: Option<L>) -> Option<Turn<A, L>> {
         let next = match self.0.get_mut(drive) {
@@ -95,7 +103,9 @@ mod tests {
         assert_eq!(lights.turned(&a, Some(2)), turn("off", Some(2)));
         assert_eq!(lights.turned(&a, None), None);
         assert_eq!(lights.ask(&a, "on"), Ok(turn("on", None)));
+        assert_eq!((lights.lit(&a), lights.lit(&b)), (None, None), "both are being turned");
         assert_eq!(lights.turned(&b, Some(3)), None);
+        assert_eq!(lights.lit(&b), Some(&3));
         assert_eq!(lights.ask(&b, "off"), Ok(turn("off", Some(3))));
     }
 

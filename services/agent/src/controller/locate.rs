@@ -1,9 +1,7 @@
 //! Makes a drive findable for the eye, and names its bay. How is `drive::locate`'s; whose light is on is known over restarts
 //! ([`super::lit`]).
 
-use std::sync::Arc;
-
-use drive::locate::{LONGEST, Leave, Locating, Tools, put_out, start};
+use drive::locate::{LONGEST, Leave, Locating, Means, Tools, put_out, start};
 use drive::sysfs::Device;
 use drive::{System, sysfs};
 use tokio::sync::oneshot;
@@ -12,7 +10,7 @@ use tracing::info;
 use wire::command::{Answer, CallOutcome};
 use wire::drive::Drive;
 use wire::event::Severity;
-use wire::{DriveId, Problem};
+use wire::{DriveId, Problem, Time};
 
 use super::command::{answer_kept, kept};
 use super::lights::{Lights, Turn};
@@ -166,8 +164,7 @@ impl Controller {
         };
         if kept.is_ok() {
             info!(%drive, bay, actor, "a bay was named");
-            let list = Arc::clone(&self.means.drives.borrow());
-            self.tell_drives(&list);
+            self.tell_drives_again();
         }
         answer_kept(reply, kept, Answer::Done { told });
     }
@@ -177,9 +174,18 @@ impl Controller {
         if lit.is_none() && out {
             self.lit.is_out(&drive);
         }
-        if let Some(turn) = self.located.turned(&drive, lit) {
-            self.turn(drive, turn);
+        match self.located.turned(&drive, lit) {
+            Some(turn) => self.turn(drive, turn),
+            None => self.tell_drives_again(),
         }
+    }
+
+    /// Until when a drive is shown, for whoever opens its page.
+    pub(super) fn shown_until(&self, drive: &DriveId) -> Option<Time> {
+        // A rhythm ends with the leave to read.
+        let goes_on = |lit: &&Locating| *lit.means() != Means::Rhythm || self.leaves.contains_key(drive);
+        let lit = self.located.lit(drive).filter(|lit| !lit.is_over());
+        lit.filter(goes_on).map(Locating::until)
     }
 }
 

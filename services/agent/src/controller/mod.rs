@@ -295,8 +295,15 @@ impl Controller {
         let mut drives = list.to_vec();
         for drive in &mut drives {
             drive.bay = drive.id.as_ref().and_then(|id| self.means.bays.named(id));
+            drive.shown_until = drive.id.as_ref().and_then(|id| self.shown_until(id));
         }
         self.means.outbox.drives(drives);
+    }
+
+    /// The list as it is, where something that is told with it has changed.
+    fn tell_drives_again(&self) {
+        let list = Arc::clone(&self.means.drives.borrow());
+        self.tell_drives(&list);
     }
 
     fn tell(&self) {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use burnin::{JobKey, Playbook};
 use drive::Identity;
+use drive::locate::Leave;
 use drive::medium::Medium;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
@@ -89,10 +90,14 @@ impl Controller {
 
     pub(super) fn open(&mut self, beginning: Beginning, list: &Arc<Vec<Drive>>, reply: oneshot::Sender<CallOutcome>) {
         self.opening.extend(beginning.drives.iter().cloned());
-        for drive in &beginning.drives {
-            if let Some(leave) = self.leaves.remove(drive) {
-                leave.take_back();
-            }
+        let left: Vec<Leave> = beginning
+            .drives
+            .iter()
+            .filter_map(|drive| self.leaves.remove(drive))
+            .collect();
+        left.iter().for_each(Leave::take_back);
+        if !left.is_empty() {
+            self.tell_drives_again();
         }
         let (hands, back, list) = (self.means.hands.clone(), self.back.clone(), Arc::clone(list));
         tokio::spawn(async move {

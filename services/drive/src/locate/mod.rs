@@ -29,6 +29,8 @@ pub use means::{Means, how};
 pub use place::{Place, place};
 pub use rhythm::{BURST, Beat, Leave, PERIOD, beat};
 
+use wire::Time;
+
 use crate::child;
 use crate::sysfs::{self, Device};
 use crate::system::System;
@@ -77,6 +79,7 @@ impl Default for Tools {
 #[derive(Debug)]
 pub struct Locating {
     means: Means,
+    until: Time,
     stop: Option<Sender<()>>,
     /// Whether the light took the order to go out.
     thread: Option<JoinHandle<bool>>,
@@ -86,6 +89,11 @@ impl Locating {
     /// How it is shown.
     pub fn means(&self) -> &Means {
         &self.means
+    }
+
+    /// When it ends by itself, if nobody stops it before.
+    pub fn until(&self) -> Time {
+        self.until
     }
 
     /// What a person looks for, in a sentence.
@@ -197,6 +205,7 @@ fn run(
     Ok(match heard.recv_timeout(TOOL) {
         Ok(Ok(())) => Ok(Locating {
             means,
+            until: Time::now().saturating_add(longest).unwrap_or(Time::MAX),
             stop: Some(stop),
             thread: Some(thread),
         }),

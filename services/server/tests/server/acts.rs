@@ -33,6 +33,7 @@ pub(crate) fn there(serial: &str) -> Drive {
         as_of: None,
         bay: None,
         heat_limit: None,
+        shown_until: None,
     }
 }
 

@@ -167,6 +167,20 @@ export async function evidence(at) {
     assert("what is on it is still there", JSON.stringify((await of()).content) === before);
   });
 
+  await test("show me which: what one tab asked for another one sees and ends", async () => {
+    const page = at.page();
+    const { id } = (await api("/drives")).find((drive) => drive.serial === box.loops.get("photos").serial);
+    await page.goto(`/drives/${encodeURIComponent(id)}`);
+    await page.getByRole("button", { name: "Show me which" }).click();
+    await page.getByRole("button", { name: "Stop showing it", pressed: true }).waitFor();
+    await shot("shown");
+    const other = await page.context().newPage();
+    await other.goto(`/drives/${encodeURIComponent(id)}`);
+    await other.getByRole("button", { name: "Stop showing it", pressed: true }).click();
+    await page.getByRole("button", { name: "Show me which", pressed: false }).waitFor();
+    await other.close();
+  });
+
   await test("playbooks: an error is shown at its line, a right one is kept, chosen at the gate and taken away", async () => {
     const page = at.page();
     await page.goto("/playbooks");
