@@ -119,14 +119,16 @@ impl<'f> Probe<'f> {
         Ok(probe)
     }
 
-    fn enable(&mut self, superblocks: bool, partitions: bool, partition_flags: u32) {
+    /// `superblock_flags`: beside those that `blkid -p` has; `None` for no superblocks at all.
+    fn enable(&mut self, superblock_flags: Option<u32>, partition_flags: u32) {
         let raw = self.raw.as_ptr();
+        let flags = SUPERBLOCK_FLAGS | superblock_flags.unwrap_or(0);
         // SAFETY: `raw` is a live probe; the calls only set its fields, for each of the five.
-        unsafe { sys::blkid_probe_enable_superblocks(raw, c_int::from(superblocks)) };
+        unsafe { sys::blkid_probe_enable_superblocks(raw, c_int::from(superblock_flags.is_some())) };
         // SAFETY: as above.
-        unsafe { sys::blkid_probe_set_superblocks_flags(raw, SUPERBLOCK_FLAGS.cast_signed()) };
+        unsafe { sys::blkid_probe_set_superblocks_flags(raw, flags.cast_signed()) };
         // SAFETY: as above.
-        unsafe { sys::blkid_probe_enable_partitions(raw, c_int::from(partitions)) };
+        unsafe { sys::blkid_probe_enable_partitions(raw, 1) };
         // SAFETY: as above.
         unsafe { sys::blkid_probe_set_partitions_flags(raw, partition_flags.cast_signed()) };
         // SAFETY: as above.
@@ -135,7 +137,7 @@ impl<'f> Probe<'f> {
 
     /// What `blkid -p` answers: superblocks and partition table, only if they do not contradict each other.
     pub fn safe(&mut self) -> io::Result<Outcome> {
-        self.enable(true, true, sys::BLKID_PARTS_ENTRY_DETAILS);
+        self.enable(Some(0), sys::BLKID_PARTS_ENTRY_DETAILS);
         nix::errno::Errno::clear();
         // SAFETY: `raw` is a live probe with its device set.
         match unsafe { sys::blkid_do_safeprobe(self.raw.as_ptr()) } {
@@ -146,9 +148,9 @@ impl<'f> Probe<'f> {
         }
     }
 
-    /// Every signature, contradictory or not, as `wipefs` lists them.
+    /// Every signature, contradictory or not and also with a wrong checksum, as `wipefs` lists them.
     pub fn every(&mut self) -> io::Result<Vec<Values>> {
-        self.enable(true, true, 0);
+        self.enable(Some(sys::BLKID_SUBLKS_BADCSUM), 0);
         let mut all = Vec::new();
         while all.len() < SIGNATURES_MAX {
             nix::errno::Errno::clear();
@@ -173,7 +175,7 @@ impl<'f> Probe<'f> {
     }
 
     fn entries(&mut self, flags: u32) -> io::Result<Vec<Partition>> {
-        self.enable(false, true, flags);
+        self.enable(None, flags);
         nix::errno::Errno::clear();
         // SAFETY: `raw` is a live probe with its device set. The list belongs to the probe and lives until its next use.
         let list = unsafe { sys::blkid_probe_get_partitions(self.raw.as_ptr()) };
@@ -254,6 +256,14 @@ impl<'f> Probe<'f> {
         }
         values
     }
+}
+
+/// Whether this libblkid looks for a TYPE of that name.
+#[cfg(test)]
+pub(crate) fn knows(kind: &str) -> bool {
+    let name = std::ffi::CString::new(kind).expect("a TYPE holds no NUL");
+    // SAFETY: a NUL-terminated text that lives for the call.
+    unsafe { sys::blkid_known_fstype(name.as_ptr()) == 1 }
 }
 
 /// A copy of C text; `None` for a null pointer or an empty text.

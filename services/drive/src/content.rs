@@ -14,8 +14,10 @@ use wire::drive::{Content, Signature};
 
 use crate::blkid::{Outcome, Partition, Probe, Values};
 pub use crate::member::{ContentKind, Member};
-use crate::places::{self, Mbr};
+use crate::places::{self, Mbr, SECTORS};
 use crate::salvage::{BEGIN, Salvage, Source};
+use crate::window::Window;
+use crate::{partition_type, siblings, unlisted};
 
 /// Everything one look at a drive tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -149,12 +151,10 @@ fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr) -> io::Result<Loo
     let mut signatures = Vec::new();
     let mut members = Vec::new();
     let mut kiln = false;
-    let mut whole = Probe::new(file, 0, 0, sector)?;
-    for values in signatures_of(&mut whole)? {
-        kiln |= is_kiln_boot(&values);
-        signatures.push(signature(0, &values, None));
-    }
-    collect_members(&mut whole, 0, (file, 0), &mut members)?;
+    let whole = Window { file, start: 0, size };
+    // A firmware's RAID counts from the end in the sectors of the dock that it was made in.
+    let others = SECTORS.into_iter().filter(|other| *other != sector);
+    Inner::of(whole, (0, None), sector, others)?.into(&mut signatures, &mut members, &mut kiln);
 
     let places = places::of(file, sector, mbr)?;
     if places.is_unfit {
@@ -180,13 +180,15 @@ fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr) -> io::Result<Loo
             });
             continue;
         }
-        let kind = partition.kind.as_deref().and_then(ContentKind::of_partition);
-        members.extend(kind.map(|kind| Member {
+        let inner = Inner::of_partition(file, &partition, (size, sector))?;
+        let is_nothing = inner.signatures.is_empty() && inner.members.is_empty();
+        is_blank &= is_nothing;
+        let by_type = partition.kind.as_deref();
+        let by_type = by_type.and_then(|kind| partition_type::member(kind, is_nothing));
+        members.extend(by_type.map(|kind| Member {
             partition: partition.number,
             kind,
         }));
-        let inner = Inner::of(file, &partition, (size, sector))?;
-        is_blank &= inner.signatures.is_empty() && inner.members.is_empty();
         if inner.signatures.is_empty() {
             signatures.push(signature(partition.number, &blank, partition.name));
         }
@@ -195,7 +197,7 @@ fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr) -> io::Result<Loo
     // Of what another size of sectors would name only what is there is told, and to people where the table names nothing that is.
     for partition in places.others {
         if !partition.extended {
-            let mut inner = Inner::of(file, &partition, (size, sector))?;
+            let mut inner = Inner::of_partition(file, &partition, (size, sector))?;
             inner.signatures.retain(|_| is_blank);
             inner.into(&mut signatures, &mut members, &mut kiln);
         }
@@ -212,7 +214,7 @@ fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr) -> io::Result<Loo
     Ok(Look { content, members, kiln })
 }
 
-/// What stands in one partition.
+/// What stands on the whole disk or in one partition.
 #[derive(Default)]
 struct Inner {
     signatures: Vec<Signature>,
@@ -222,20 +224,51 @@ struct Inner {
 
 impl Inner {
     /// One that reaches beyond the device (a table from a larger drive) is looked into as far as it goes.
-    fn of(file: &File, partition: &Partition, (size, sector): (u64, u32)) -> io::Result<Self> {
-        let mut inner = Self::default();
-        let Some(bytes) = partition.within(size) else {
-            return Ok(inner);
+    fn of_partition(file: &File, partition: &Partition, (size, sector): (u64, u32)) -> io::Result<Self> {
+        let Some(size) = partition.within(size) else {
+            return Ok(Self::default());
         };
-        let mut probe = Probe::new(file, partition.start, bytes, sector)?;
-        for values in signatures_of(&mut probe)? {
+        let start = partition.start;
+        let place = (partition.number, partition.name.as_ref());
+        Self::of(Window { file, start, size }, place, sector, [])
+    }
+
+    /// Members are also looked for in sectors of `others`.
+    fn of(
+        window: Window<'_>,
+        (number, name): (u32, Option<&String>),
+        sector: u32,
+        others: impl IntoIterator<Item = u32>,
+    ) -> io::Result<Self> {
+        let probe = |sector| Probe::new(window.file, window.start, window.size, sector);
+        let tell = |values: &Values| signature(number, values, name.cloned());
+        let mut inner = Self::default();
+        for values in signatures_of(&mut probe(sector)?)? {
             inner.kiln |= is_kiln_boot(&values);
-            let name = partition.name.clone();
-            inner.signatures.push(signature(partition.number, &values, name));
+            inner.signatures.push(tell(&values));
         }
-        let at = (file, partition.start);
-        collect_members(&mut probe, partition.number, at, &mut inner.members)?;
+        for sector in std::iter::once(sector).chain(others) {
+            for values in probe(sector)?.every()? {
+                if let Some(kind) = member_of(&values, window)? {
+                    inner.add(tell(&values), Some(kind));
+                }
+            }
+        }
+        for unlisted in unlisted::of(window)? {
+            let kind = unlisted.name;
+            let told = tell(&Values::new());
+            inner.add(Signature { kind, ..told }, unlisted.member);
+        }
         Ok(inner)
+    }
+
+    /// Adds what was found beside the safe answer.
+    fn add(&mut self, signature: Signature, member: Option<ContentKind>) {
+        let partition = signature.partition;
+        self.members.extend(member.map(|kind| Member { partition, kind }));
+        if self.signatures.iter().all(|told| told.kind != signature.kind) {
+            self.signatures.push(signature);
+        }
     }
 
     fn into(self, signatures: &mut Vec<Signature>, members: &mut Vec<Member>, kiln: &mut bool) {
@@ -262,40 +295,16 @@ fn signatures_of(probe: &mut Probe<'_>) -> io::Result<Vec<Values>> {
     Ok(found.into_iter().filter(|values| kind(values).is_some()).collect())
 }
 
-/// Adds every member signature, whatever else stands there.
-fn collect_members(
-    probe: &mut Probe<'_>,
-    partition: u32,
-    (file, start): (&File, u64),
-    members: &mut Vec<Member>,
-) -> io::Result<()> {
-    for values in probe.every()? {
-        let Some(kind) = values.get("TYPE") else { continue };
-        let usage = values.get("USAGE").map_or("", String::as_str);
-        let found = match kind.as_str() {
-            "btrfs" => (btrfs_devices(file, start)? > 1).then_some(ContentKind::Btrfs),
-            "bcachefs" => (bcachefs_devices(file, start)? > 1).then_some(ContentKind::Bcachefs),
-            kind => ContentKind::of(kind, usage),
-        };
-        members.extend(found.map(|kind| Member { partition, kind }));
+/// What the owner of a superblock belongs to beside this drive.
+fn member_of(values: &Values, window: Window<'_>) -> io::Result<Option<ContentKind>> {
+    let Some(kind) = values.get("TYPE") else {
+        return Ok(None);
+    };
+    let usage = values.get("USAGE").map_or("", String::as_str);
+    match ContentKind::of(kind, usage) {
+        None => siblings::of(kind, window),
+        member => Ok(member),
     }
-    Ok(())
-}
-
-/// Number of devices that the btrfs at `start` says it has. Source: `struct btrfs_super_block`: superblock at 64 KiB,
-/// `num_devices` at byte 0x88 of it.
-fn btrfs_devices(file: &File, start: u64) -> io::Result<u64> {
-    let mut bytes = [0; 8];
-    file.read_exact_at(&mut bytes, start + 0x1_0000 + 0x88)?;
-    Ok(u64::from_le_bytes(bytes))
-}
-
-/// Number of devices that the bcachefs at `start` says it has. Source: `struct bch_sb`: superblock at 4 KiB, `nr_devices` at
-/// byte 123 of it.
-fn bcachefs_devices(file: &File, start: u64) -> io::Result<u8> {
-    let mut bytes = [0; 1];
-    file.read_exact_at(&mut bytes, start + 0x1000 + 123)?;
-    Ok(bytes[0])
 }
 
 /// TYPE of a superblock, else PTTYPE of a table.

@@ -23,7 +23,7 @@ pub(crate) enum Mbr {
 }
 
 /// What a disk's logical sectors may be counted in, bytes.
-const SECTORS: [u32; 2] = [512, 4096];
+pub(crate) const SECTORS: [u32; 2] = [512, 4096];
 
 /// The places of one disk.
 #[derive(Default)]

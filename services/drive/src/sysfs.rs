@@ -30,10 +30,20 @@ impl std::fmt::Display for DevNum {
 impl DevNum {
     /// Reads `MAJ:MIN`.
     pub fn parse(text: &str) -> Option<Self> {
+        Self::parse_in(10, text)
+    }
+
+    /// Reads `MAJ:MIN` in hexadecimal, as some of the kernel's tables have it.
+    pub(crate) fn parse_hexadecimal(text: &str) -> Option<Self> {
+        Self::parse_in(16, text)
+    }
+
+    fn parse_in(radix: u32, text: &str) -> Option<Self> {
         let (major, minor) = text.trim().split_once(':')?;
+        let number = |text| u32::from_str_radix(text, radix).ok();
         Some(DevNum {
-            major: major.parse().ok()?,
-            minor: minor.parse().ok()?,
+            major: number(major)?,
+            minor: number(minor)?,
         })
     }
 
@@ -112,23 +122,10 @@ pub fn walk(system: &System) -> Vec<Device> {
 }
 
 /// The device called `name`; `None` if it is gone, has no medium, is hidden (a path of a multipath NVMe namespace) or is
-/// no disk (optical, enclosure).
+/// no disk (optical, enclosure). Why one that is there has no size: [`crate::no_size`].
 pub fn read(system: &System, name: &str) -> Option<Device> {
-    if name.contains('/') {
-        return None;
-    }
-    let link = system.path("sys/block").join(name);
-    let dir = std::fs::canonicalize(&link).ok()?;
+    let dir = disk(system, name)?;
     let attribute = |path: &str| dir.join(path);
-    if number::<u8>(&attribute("hidden")) == Some(1) {
-        return None;
-    }
-    // SCSI peripheral types: 0 disk, 14 simplified disk, 20 host-managed zoned disk.
-    if let Some(kind) = number::<u8>(&attribute("device/type"))
-        && ![0, 14, 20].contains(&kind)
-    {
-        return None;
-    }
     let capacity = number::<u64>(&attribute("size"))?
         .checked_mul(512)
         .filter(|bytes| *bytes > 0)?;
@@ -185,6 +182,18 @@ pub fn read(system: &System, name: &str) -> Option<Device> {
     })
 }
 
+/// The directory of the disk called `name`, resolved; `None` as for [`read`], but that it may have no medium.
+pub(crate) fn disk(system: &System, name: &str) -> Option<PathBuf> {
+    if name.contains('/') {
+        return None;
+    }
+    let dir = std::fs::canonicalize(system.path("sys/block").join(name)).ok()?;
+    let attribute = |path: &str| number::<u8>(&dir.join(path));
+    // SCSI peripheral types: 0 disk, 14 simplified disk, 20 host-managed zoned disk.
+    let is_disk = attribute("device/type").is_none_or(|kind| [0, 14, 20].contains(&kind));
+    (is_disk && attribute("hidden") != Some(1)).then_some(dir)
+}
+
 /// By what a disk declares itself shingled: zones, or that it takes trim commands though it rotates. Flash has both for
 /// reasons of its own; a disk that only looks like one (no revolutions told) proves nothing.
 fn shingled(dir: &Path, rotation: Rotation) -> Option<String> {
@@ -224,9 +233,14 @@ fn beside(dir: &Path, bus: Bus) -> Bytes {
 
 /// The whole disk with device number `number`; `None` if there is none or it is a partition.
 pub fn read_number(system: &System, number: DevNum) -> Option<Device> {
-    let dir = std::fs::canonicalize(system.path(format!("sys/dev/block/{number}"))).ok()?;
-    let device = read(system, dir.file_name()?.to_str()?)?;
+    let device = read(system, &name_of(system, number)?)?;
     (device.number == number).then_some(device)
+}
+
+/// Kernel name of the block device with this number.
+pub(crate) fn name_of(system: &System, number: DevNum) -> Option<String> {
+    let dir = std::fs::canonicalize(system.path(format!("sys/dev/block/{number}"))).ok()?;
+    Some(dir.file_name()?.to_str()?.to_owned())
 }
 
 /// Whether `number` is a partition.
@@ -243,7 +257,7 @@ pub fn speaks_ata(system: &System, number: DevNum) -> bool {
         || bytes(&device.join("vpd_pg89")).as_deref().and_then(vpd::ata).is_some()
 }
 
-fn bus(name: &str, syspath: &str) -> Bus {
+pub(crate) fn bus(name: &str, syspath: &str) -> Bus {
     let has = |prefix: &str| {
         syspath.split('/').any(|part| {
             part.strip_prefix(prefix)

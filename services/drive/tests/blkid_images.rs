@@ -127,6 +127,21 @@ const IMAGES: &[Image] = &[
         "btrfs",
         ContentKind::Btrfs,
     ),
+    // One device says of itself that there is one: those that grow from it are elsewhere.
+    member(
+        "btrfs-seed",
+        "truncate -s 128M $F && mkfs.btrfs -q $F && btrfstune -S 1 -f $F",
+        "btrfs",
+        ContentKind::Btrfs,
+    ),
+    member(
+        "f2fs-two",
+        "truncate -s 128M $F $D/second && mkfs.f2fs -q -c $D/second $F",
+        "f2fs",
+        ContentKind::Pool,
+    ),
+    plain("apfs", 64, BY_HAND, "apfs"),
+    member("apfs-fusion", BY_HAND, "apfs", ContentKind::Pool),
     member("ceph", BY_HAND, "ceph_bluestore", ContentKind::Ceph),
     member("drbd", BY_HAND, "drbd", ContentKind::Drbd),
     member("vmfs-member", BY_HAND, "VMFS_volume_member", ContentKind::Vmfs),
@@ -217,6 +232,14 @@ fn by_hand(name: &str, file: &File, size: u64) {
         "vmfs" => put(2 << 20, b"\x5e\xf1\xab\x2f"),
         "oracle-asm" => put(32, b"ORCLDISKDATA1"),
         "snapshot" => put(0, b"SnAp\x01\0\0\0\x01\0\0\0\x08\0\0\0"),
+        // `nx_superblock_t`: type of the object, magic, size of a block, and that it knows of two tiers. Source: Apple File System Reference.
+        "apfs" | "apfs-fusion" => {
+            put(24, &1_u16.to_le_bytes());
+            put(32, b"NXSB");
+            put(36, &4096_u32.to_le_bytes());
+            put(64, &(if name == "apfs" { 2_u64 } else { 0x102 }).to_le_bytes());
+            put(72, b"abcdefghijklmnop");
+        }
         // `struct md_on_disk_08` in the last 4 KiB: size, device's UUID, magic, its own sectors, bytes for a bit of the map.
         "drbd" => {
             let at = size - 4096;
@@ -490,6 +513,74 @@ fn what_a_table_does_not_name_here_is_found_all_the_same() {
             "{}: {seen:?}",
             hidden.name
         );
+    }
+}
+
+/// Whether wanted of a partition of this type: what it is where nothing is in it, and where a file system is.
+type ByType = (&'static str, Option<ContentKind>, Option<ContentKind>);
+
+const fn always(guid: &'static str, kind: ContentKind) -> ByType {
+    (guid, Some(kind), Some(kind))
+}
+
+const BY_TYPE: &[ByType] = &[
+    always("381CFCCC-7288-11E0-92EE-000C2911D0B2", ContentKind::Pool),
+    always("77719A0C-A4A0-11E3-A47E-000C29745A24", ContentKind::Pool),
+    always("52414944-0000-11AA-AA11-00306543ECAC", ContentKind::Pool),
+    always("52414944-5F4F-11AA-AA11-00306543ECAC", ContentKind::Pool),
+    always("53746F72-6167-11AA-AA11-00306543ECAC", ContentKind::CoreStorage),
+    always("45B0969E-9B03-4F30-B4C6-B4B80CEFF106", ContentKind::Ceph),
+    always("4FBD7E29-9D25-41B8-AFD0-062C0CEFF05D", ContentKind::Ceph),
+    always("CAFECAFE-9B03-4F30-B4C6-B4B80CEFF106", ContentKind::Ceph),
+    always("37AFFC90-EF7D-4E96-91C3-2D7AE055B174", ContentKind::Cluster),
+    always("558D43C5-A1AC-43C0-AAC8-D1472B2923D1", ContentKind::Pool),
+    always("516E7CBA-6ECF-11D6-8FF8-00022D09712B", ContentKind::Zfs),
+    ("6A898CC3-1DD2-11B2-99A6-080020736631", Some(ContentKind::Zfs), None),
+    ("A19D880F-05FC-4D3B-A006-743F0F84911E", Some(ContentKind::Md), None),
+    ("E6D6D379-F507-44C2-A23C-238F2A3DF928", Some(ContentKind::Lvm), None),
+    ("AA31E02A-400F-11DB-9590-000C2911D1B8", Some(ContentKind::Vmfs), None),
+    ("0FC63DAF-8483-4772-8E79-3D69D8477DE4", None, None),
+];
+
+#[test]
+fn a_partition_that_only_its_type_calls_a_member_is_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("image");
+    for (guid, blank, filled) in BY_TYPE {
+        for (make, wanted) in [("", blank), ("mkfs.ext4 -q -F -E offset=1048576 $F 8M", filled)] {
+            let table =
+                format!("rm -f $F; truncate -s 64M $F; printf 'label: gpt\\n2048,32768,{guid}\\n' | sfdisk -q $F");
+            let done = Command::new("sh")
+                .args(["-euc", &format!("{table}; {make}")])
+                .env("F", &path)
+                .output()
+                .unwrap();
+            assert!(done.status.success(), "{done:?}");
+            let seen = look(&File::open(&path).unwrap(), 64 << 20, 512).unwrap();
+            let members: Vec<_> = seen.members.iter().map(|it| (it.partition, it.kind)).collect();
+            assert_eq!(
+                members,
+                Vec::from_iter(wanted.map(|kind| (1, kind))),
+                "{guid} {make}: {seen:?}"
+            );
+        }
+    }
+}
+
+/// What was a physical volume is one, though a bit of it flipped: its owner may still have its data back.
+#[test]
+fn a_member_with_a_wrong_checksum_is_a_member_and_told() {
+    for at in [528, 552] {
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(64 << 20).unwrap();
+        by_hand("lvm2", &file, 64 << 20);
+        let mut byte = [0];
+        file.read_exact_at(&mut byte, at).unwrap();
+        file.write_all_at(&[byte[0] ^ 1], at).unwrap();
+        let seen = look(&file, 64 << 20, 512).unwrap();
+        let members: Vec<_> = seen.members.iter().map(|it| it.kind).collect();
+        assert_eq!(members, [ContentKind::Lvm], "{at}");
+        assert_eq!(seen.content.words(), "LVM physical volume", "{at}");
     }
 }
 

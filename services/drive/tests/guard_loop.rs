@@ -401,6 +401,23 @@ fn members_are_refused_unless_the_plan_names_them() {
     device.open(&[ContentKind::Luks]).unwrap();
 }
 
+/// Docks and controllers change the size of sectors, and with it where a firmware looks.
+#[test]
+fn a_firmware_raid_made_in_sectors_of_another_size_is_a_member() {
+    for (sector, before) in [("4096", 1024), ("512", 8192)] {
+        let put = format!(
+            "printf 'Intel Raid ISM Cfg Sig. 1.0.00' | dd of=$F bs=1 seek={} conv=notrunc status=none",
+            (64 << 20) - before
+        );
+        let Some(device) = Loop::new(&["--sector-size", sector], &put) else {
+            return;
+        };
+        let (kind, reason) = device.refused();
+        assert_eq!(kind, "md-member", "{sector}: {reason}");
+        device.open(&[ContentKind::Md]).unwrap();
+    }
+}
+
 /// Signatures of other kinds stand at the end of a drive: that these cannot be read hides none of those that can.
 #[test]
 fn a_member_with_an_unreadable_end_is_still_a_member() {
@@ -496,6 +513,34 @@ print(os.getpid(), flush=True)
 while not os.path.exists(sys.argv[2]): time.sleep(0.1)
 ' "$0" "$1""#;
 
+/// A thread has it open; the first one has ended, and with it what is told of the process itself.
+const BY_A_THREAD_ALONE: &str = r#"exec python3 -c '
+import ctypes, os, platform, sys, threading, time
+def hold():
+    fd = os.open(sys.argv[1], os.O_RDWR)
+    while open("/proc/self/stat").read().rsplit(")", 1)[1].split()[0] != "Z": time.sleep(0.01)
+    print(os.getpid(), flush=True)
+    while not os.path.exists(sys.argv[2]): time.sleep(0.1)
+    os._exit(0)
+threading.Thread(target=hold).start()
+ctypes.CDLL(None).syscall(60 if platform.machine() == "x86_64" else 93, 0)
+' "$0" "$1""#;
+
+/// A thread has it open in a table of descriptors of its own; 200 others share that of the process.
+const BY_A_THREAD_APART: &str = r#"exec python3 -c '
+import ctypes, os, sys, threading, time
+done = lambda: os.path.exists(sys.argv[2])
+def wait():
+    while not done(): time.sleep(0.1)
+def hold():
+    assert ctypes.CDLL(None).unshare(0x400) == 0
+    fd = os.open(sys.argv[1], os.O_RDWR)
+    print(os.getpid(), flush=True)
+    wait()
+for n in range(200): threading.Thread(target=wait).start()
+threading.Thread(target=hold).start()
+' "$0" "$1""#;
+
 /// How a device is judged while a process that this one started has `node` open for writing, how once that is nobody's
 /// child any more, and which process it is.
 fn held_open(device: &Loop, node: &Path, how: &str) -> [(&'static str, String); 2] {
@@ -544,7 +589,13 @@ fn a_device_that_another_process_has_open_for_writing_is_refused_and_one_that_is
         nodes.pop();
     }
     let opened = nodes.into_iter().map(|node| (node, OPEN));
-    for (node, how) in opened.chain([(device.node.as_path(), MAPPED)]) {
+    // The descriptor is closed again; the mapping stays.
+    let mapped = BY_A_THREAD_ALONE.replace(
+        "os.O_RDWR)",
+        "os.O_RDWR); c = ctypes.CDLL(None); c.mmap.restype = ctypes.c_void_p; c.mmap(None, 4096, 3, 1, fd, ctypes.c_long(0)); os.close(fd)",
+    );
+    let others = [MAPPED, BY_A_THREAD_ALONE, BY_A_THREAD_APART, &mapped];
+    for (node, how) in opened.chain(others.map(|how| (device.node.as_path(), how))) {
         let [mine, refused] = held_open(&device, node, how);
         assert_eq!(mine.0, "free", "{}", mine.1);
         assert_eq!(refused.0, "open-for-writing", "{}", refused.1);

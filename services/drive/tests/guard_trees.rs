@@ -7,7 +7,7 @@ mod tree;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 
-use drive::guard::{Guard, Usage};
+use drive::guard::{Guard, Refusal, Usage};
 use drive::probe::Prober;
 use drive::sysfs;
 use tree::{SATA, Tree, pg80};
@@ -361,6 +361,65 @@ fn a_drive_that_this_kernel_exports_is_refused() {
         }
         std::fs::remove_dir_all(tree.root.path().join(config)).unwrap();
     }
+}
+
+/// A guest's disk has no file in the kernel that hands it over, and one behind a USB port claims nothing.
+#[test]
+fn a_drive_that_a_guest_or_a_usb_host_has_from_this_kernel_is_refused() {
+    let mut tree = Tree::new();
+    let base = tree.disk("sdb", SATA, 1 << 20, &[("vpd_pg80", &pg80("AB12"))]);
+    tree.put(&format!("{base}/sdb1/partition"), "1\n");
+    tree.put(&format!("{base}/sdb1/dev"), "8:17\n");
+    tree.put("dev/sdb", "");
+    tree.put("srv/image", "");
+    let system = tree.system();
+    let guest = "sys/bus/xen-backend/devices/vbd-3-51712/physical_device";
+    let usb = "sys/kernel/config/usb_gadget/g1/functions/mass_storage.usb0/lun.0/file";
+    let (to_guest, to_host) = (
+        "is exported to other computers by this one's Xen backend (vbd-3-51712)",
+        "sdb is exported to other computers by this one's USB gadget (g1, mass_storage.usb0, lun.0)",
+    );
+    for (path, text, wanted) in [
+        (guest, "8:10\n", Some(("exported", format!("sdb {to_guest}")))),
+        (guest, "8:11\n", Some(("exported", format!("sdb1 {to_guest}")))),
+        // Numbers are hexadecimal: this is 8:22. One that is not connected yet has none.
+        (guest, "8:16\n", None),
+        (guest, "0:0\n", None),
+        (guest, "", None),
+        (
+            guest,
+            "sdb\n",
+            Some((
+                "use-unknown",
+                "physical_device cannot be read: it holds no device number".to_owned(),
+            )),
+        ),
+        (usb, "/dev/sdb\n", Some(("exported", to_host.to_owned()))),
+        (usb, "/srv/image\n", None),
+        (usb, "", None),
+        (
+            usb,
+            "/srv/gone\n",
+            Some((
+                "use-unknown",
+                "exports /srv/gone, which cannot be found here".to_owned(),
+            )),
+        ),
+    ] {
+        tree.put(path, text);
+        let device = sysfs::read(&system, "sdb").unwrap();
+        let refusal = Guard::default().view(&Usage::collect(&system), &device, None);
+        let found = refusal.as_ref().map(Refusal::kind);
+        assert_eq!(found, wanted.as_ref().map(|(kind, _)| *kind), "{path}: {text}");
+        if let (Some(refusal), Some((_, words))) = (refusal, wanted) {
+            assert!(refusal.to_string().contains(&words), "{refusal} lacks {words:?}");
+        }
+        std::fs::remove_file(tree.root.path().join(path)).unwrap();
+    }
+    // Another kind of backend.
+    tree.put("sys/bus/xen-backend/devices/vif-3-0/physical_device", "8:10\n");
+    let device = sysfs::read(&system, "sdb").unwrap();
+    assert!(Guard::default().view(&Usage::collect(&system), &device, None).is_none());
 }
 
 /// The number of `/dev/null`, which stands for a node that takes commands.

@@ -8,8 +8,9 @@ mod tree;
 use std::os::unix::fs::symlink;
 
 use drive::guard::{Guard, Place, Seat, Usage};
+use drive::no_size::NoSize;
 use drive::probe::Prober;
-use drive::sysfs::{self, is_noise};
+use drive::sysfs::{self, DevNum, is_noise};
 use drive::{Registry, registry::Input};
 use tree::{SATA, Tree, pg80, pg83_naa};
 use wire::drive::{Bus, Rotation};
@@ -306,6 +307,37 @@ fn shingled_disks_are_known_by_zones_or_trim_and_host_managed_ones_are_refused()
     assert_eq!(told("sdc"), (Some("a disk that takes trim commands".into()), false));
     assert_eq!(told("sdd"), (None, false), "a virtual disk that only looks like one");
     assert_eq!(told("sde"), (None, false));
+}
+
+/// Used drives from arrays come in sectors that Linux does not take: it shows them, without a size.
+#[test]
+fn a_disk_without_a_size_is_no_drive_and_tells_why() {
+    let mut tree = Tree::new();
+    let sas = "pci0000:00/0000:01:00.0/host0/port-0:0/end_device-0:0/target0:0:0/0:0:0:0";
+    let usb = "pci0000:00/0000:00:14.0/usb2/2-1/2-1:1.0/host4/target4:0:0/4:0:0:0";
+    let nvme = "pci0000:00/0000:02:00.0/nvme/nvme0";
+    for (name, parent, removable, why) in [
+        ("sda", sas, "0\n", NoSize::Sectors),
+        ("sdb", usb, "1\n", NoSize::Medium),
+        ("sdc", &usb.replace("2-1", "2-2"), "0\n", NoSize::Medium),
+        ("nvme0n1", nvme, "0\n", NoSize::Untold),
+    ] {
+        let base = tree.disk(name, parent, 0, &[]);
+        tree.put(&format!("{base}/removable"), removable);
+        let system = tree.system();
+        let number = DevNum::parse(&system.text(format!("{base}/dev")).unwrap()).unwrap();
+        assert!(sysfs::read(&system, name).is_none(), "{name}");
+        assert_eq!(NoSize::of(&system, name), Some(why), "{name}");
+        assert_eq!(NoSize::of_number(&system, number), Some(why), "{name}");
+        assert!(why.to_string().starts_with("it tells no size"));
+        tree.put(&format!("{base}/size"), "1\n");
+        assert_eq!(NoSize::of(&system, name), None, "{name}");
+        // An optical drive without a disc is no drive either way.
+        tree.put(&format!("{base}/size"), "0\n");
+        tree.put(&format!("sys/devices/{parent}/type"), "5\n");
+        assert_eq!(NoSize::of(&system, name), None, "{name}");
+    }
+    assert_eq!(NoSize::of(&tree.system(), "sdz"), None);
 }
 
 /// A removable drive that was merely reset is counted anew, and so is one that was exchanged.

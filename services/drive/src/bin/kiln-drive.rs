@@ -12,8 +12,10 @@ use std::process::ExitCode;
 use std::time::Instant;
 
 use drive::guard::{Guard, Usage};
+use drive::no_size::NoSize;
 use drive::selftest::{self, Kind, Step};
 use drive::smart::Smartctl;
+use drive::sysfs::Device;
 use drive::{System, probe, sysfs};
 use wire::job::SelfTestOutcome;
 use wire::shown;
@@ -59,13 +61,21 @@ fn list() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// The drive at `node`, or what is said of it instead.
+fn device(node: &Path) -> Result<Device, ExitCode> {
+    let system = System::default();
+    let name = node.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    sysfs::read(&system, name).ok_or_else(|| {
+        let why = NoSize::of(&system, name).map_or_else(|| "it is not a drive".to_owned(), |why| why.to_string());
+        eprintln!("{}: {why}", node.display());
+        ExitCode::FAILURE
+    })
+}
+
 fn smart(node: &Path) -> ExitCode {
-    let device = node
-        .file_name()
-        .and_then(|name| sysfs::read(&System::default(), name.to_str()?));
-    let Some(device) = device else {
-        eprintln!("{} is not a drive", node.display());
-        return ExitCode::FAILURE;
+    let device = match device(node) {
+        Ok(device) => device,
+        Err(code) => return code,
     };
     match Smartctl::default().read(node, &device.identity) {
         Ok(snapshot) => match serde_json::to_string_pretty(&snapshot) {
@@ -81,12 +91,9 @@ fn smart(node: &Path) -> ExitCode {
 }
 
 fn guard(node: &Path) -> ExitCode {
-    let device = node
-        .file_name()
-        .and_then(|name| sysfs::read(&System::default(), name.to_str()?));
-    let Some(device) = device else {
-        eprintln!("{} is not a drive", node.display());
-        return ExitCode::FAILURE;
+    let device = match device(node) {
+        Ok(device) => device,
+        Err(code) => return code,
     };
     match drive::guard::open_for_erase(&device.identity, node, &[]) {
         Ok(_opened) => {
@@ -103,12 +110,9 @@ fn guard(node: &Path) -> ExitCode {
 
 fn self_test(kind: &str, node: &Path) -> ExitCode {
     let kind = if kind == "short" { Kind::Short } else { Kind::Extended };
-    let device = node
-        .file_name()
-        .and_then(|name| sysfs::read(&System::default(), name.to_str()?));
-    let Some(device) = device else {
-        eprintln!("{} is not a drive", node.display());
-        return ExitCode::FAILURE;
+    let device = match device(node) {
+        Ok(device) => device,
+        Err(code) => return code,
     };
     let (smartctl, begun) = (Smartctl::default(), Instant::now());
     let test = match selftest::start(&smartctl, node, &device.identity, kind) {

@@ -3,7 +3,6 @@
 //! The kernel's tables are read once ([`Usage`]) and picked apart for each device ([`Facts::of`]); the parsers are pure.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::io;
 use std::os::unix::fs::MetadataExt;
 
 use super::loops::{Backed, backed};
@@ -344,10 +343,7 @@ fn holders(system: &System, what: &str, number: DevNum) -> Vec<Holder> {
 
 /// The disk that the box was booted from; none where PID 1 told none, as on a computer of somebody's.
 fn boot_disk(system: &System, reader: &mut Reader) -> Option<DevNum> {
-    let path = system.path("run/kiln/boot-disk");
-    let text = reader.text(&path)?;
-    let number = DevNum::parse(&text).ok_or_else(|| io::Error::other("it holds no device number"));
-    reader.kept(&path, number)
+    reader.number(&system.path("run/kiln/boot-disk"), DevNum::parse)
 }
 
 /// Mounts in every mount namespace that a process lives in, each once.

@@ -20,6 +20,7 @@ mod open;
 mod refusal;
 mod seat;
 mod targets;
+mod tasks;
 mod unknown;
 
 use std::fs::File;

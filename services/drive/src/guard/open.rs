@@ -2,7 +2,8 @@
 //! outlives the descriptor that it was made of, and counts like one.
 //!
 //! A virtual machine over a whole disk, a database on a raw device, an iSCSI target in user space or a `dd` under way open
-//! without `O_EXCL`, or by a node that takes commands ([`super::nodes`]), so that only their descriptors tell. They are read from `/proc`, without touching a device; a process of which
+//! without `O_EXCL`, or by a node that takes commands ([`super::nodes`]), so that only their descriptors tell. They are read from `/proc`, of every
+//! thread that has a table of its own ([`super::tasks`]), without touching a device; a process of which
 //! they cannot be read, or not in time, is [`Unknown`], and one that ended meanwhile has nothing open. Descriptors for reading are no use that forbids writing: udev,
 //! smartctl and monitors open every drive now and then.
 
@@ -16,6 +17,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::Duration;
 
 use super::nodes::Node;
+use super::tasks::{self, Shares};
 use super::unknown::{Unknown, is_gone};
 use crate::sysfs::DevNum;
 use crate::system::{self, System, text, try_names};
@@ -57,7 +59,12 @@ pub(super) fn writers(system: &System, own: u32, longest: Duration) -> (Vec<Writ
     };
     let parents = parents(&proc, &pids);
     let others: Vec<u32> = pids.into_iter().filter(|pid| !descends(&parents, *pid, own)).collect();
-    let told = ask(proc.clone(), others.clone());
+    // In a made-up tree the numbers are those of nobody here.
+    let shares: Shares = match *system == System::default() {
+        true => tasks::shares,
+        false => |_, _| false,
+    };
+    let told = ask(proc.clone(), others.clone(), shares);
     for pid in others {
         let program = || text(&proc.join(pid.to_string()).join("comm")).unwrap_or_else(|| "?".to_owned());
         match told.recv_timeout(longest) {
@@ -102,11 +109,11 @@ struct Unread {
 }
 
 /// Asks each of these processes in turn what it has open for writing. Without the thread nothing is told, and the channel is closed.
-fn ask(proc: PathBuf, pids: Vec<u32>) -> Receiver<Result<Vec<Node>, Unread>> {
+fn ask(proc: PathBuf, pids: Vec<u32>, shares: Shares) -> Receiver<Result<Vec<Node>, Unread>> {
     let (tell, told) = channel();
     let asks = move || {
         for pid in pids {
-            if tell.send(open_for_writing(&proc.join(pid.to_string()))).is_err() {
+            if tell.send(open_for_writing(&proc, pid, shares)).is_err() {
                 return;
             }
         }
@@ -116,19 +123,44 @@ fn ask(proc: PathBuf, pids: Vec<u32>) -> Receiver<Result<Vec<Node>, Unread>> {
 }
 
 /// The devices that a process has open or mapped for writing, each once; none of one that ended.
-fn open_for_writing(process: &Path) -> Result<Vec<Node>, Unread> {
-    let found = described(process).and_then(|mut nodes| {
-        nodes.extend(mapped(process)?);
-        Ok(nodes)
-    });
-    let mut nodes = match found {
-        // The kernel forbids, too, what is asked of a process that just ended.
-        Err(_) if !process.exists() => Vec::new(),
-        found => found?,
-    };
+fn open_for_writing(proc: &Path, pid: u32, shares: Shares) -> Result<Vec<Node>, Unread> {
+    let mut tasks = of("task", tasks::of(proc, pid))?.unwrap_or_default();
+    if tasks.is_empty() {
+        tasks.push(pid);
+    }
+    let mut nodes = Vec::new();
+    tasks::each_table(&tasks, shares, |task| {
+        nodes.extend(of_task(proc, (pid, task), described)?);
+        Ok(())
+    })?;
+    // All tasks have one memory, of which one that ended tells nothing.
+    for task in tasks {
+        if let Some(mapped) = of_task(proc, (pid, task), mapped)? {
+            nodes.extend(mapped);
+            break;
+        }
+    }
     nodes.sort_unstable();
     nodes.dedup();
     Ok(nodes)
+}
+
+/// What is read of one task of a process; nothing of one that ended.
+fn of_task<T: Default>(
+    proc: &Path,
+    (pid, task): (u32, u32),
+    read: fn(&Path) -> Result<T, Unread>,
+) -> Result<T, Unread> {
+    let dir = proc.join(task.to_string());
+    match read(&dir) {
+        // The kernel forbids, too, what is asked of a task that just ended.
+        Err(_) if !dir.exists() => Ok(T::default()),
+        Err(Unread { file, cause }) if task != pid => Err(Unread {
+            file: format!("task/{task}/{file}"),
+            cause,
+        }),
+        read => read,
+    }
 }
 
 /// What was read of `file`; `None` where that is gone.
@@ -181,13 +213,16 @@ fn written_by(process: &Path, fd: &str, mounts: &OnceCell<String>) -> Result<Opt
     Ok(node.as_ref().and_then(Node::of))
 }
 
-/// Block devices that a process has mapped in common with others, by a file that takes writes.
-fn mapped(process: &Path) -> Result<Vec<Node>, Unread> {
+/// Block devices that a process has mapped in common with others, by a file that takes writes; `None` where it has no memory.
+fn mapped(process: &Path) -> Result<Option<Vec<Node>>, Unread> {
     let table_of = |file| table(process, file).map(Option::unwrap_or_default);
     let maps = table_of("maps")?;
+    if maps.is_empty() {
+        return Ok(None);
+    }
     let shared: Vec<Mapping<'_>> = maps.lines().filter_map(Mapping::read).collect();
     if shared.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Some(Vec::new()));
     }
     let mounts = table_of("mountinfo").unwrap_or_default();
     let mut nodes = Vec::new();
@@ -209,7 +244,7 @@ fn mapped(process: &Path) -> Result<Vec<Node>, Unread> {
             );
         }
     }
-    Ok(nodes)
+    Ok(Some(nodes))
 }
 
 /// A mapping of a file that is shared, so that what is stored reaches the file.
@@ -217,7 +252,7 @@ struct Mapping<'a> {
     /// Its name in `map_files`.
     range: String,
     writes: bool,
-    /// Number of the file system that the file lies on; in `maps` in hexadecimal.
+    /// Number of the file system that the file lies on.
     device: DevNum,
     path: &'a str,
 }
@@ -228,19 +263,14 @@ impl<'a> Mapping<'a> {
         let (range, rest) = line.split_once(' ')?;
         let (mode, rest) = rest.split_once(' ')?;
         let path = &rest[rest.find('/')?..];
-        let device = rest.split(' ').nth(1)?;
-        let (major, minor) = device.split_once(':')?;
-        let number = |text| u32::from_str_radix(text, 16).ok();
+        let device = DevNum::parse_hexadecimal(rest.split(' ').nth(1)?)?;
         let (from, to) = range.split_once('-')?;
         // Short addresses are filled up with zeros here and not there.
         let name = |address: &str| address.trim_start_matches('0').to_owned();
         mode.ends_with('s').then_some(Self {
             range: format!("{}-{}", name(from), name(to)),
             writes: mode.contains('w'),
-            device: DevNum {
-                major: number(major)?,
-                minor: number(minor)?,
-            },
+            device,
             path,
         })
     }
@@ -397,8 +427,8 @@ mod tests {
         fs::create_dir_all(root.path().join("proc/12")).unwrap();
         fs::create_dir_all(root.path().join("proc/self/fd")).unwrap();
         assert_eq!(writers(&System::at(root.path()), 1, SOON), (vec![], vec![]));
-        let ended = root.path().join("proc/13");
-        assert!(open_for_writing(&ended).unwrap().is_empty());
+        let ended = open_for_writing(&root.path().join("proc"), 13, |_, _| false);
+        assert!(ended.unwrap().is_empty());
     }
 
     /// A FIFO nobody writes to is a file that never answers.

@@ -60,8 +60,8 @@ pub enum Refusal {
         /// The path.
         node: PathBuf,
     },
-    /// The kernel does not know the device any more, or it is no drive.
-    #[error("device {number} is gone, or is not a drive")]
+    /// The kernel does not know the device any more, gives it no size ([`crate::no_size`] tells why), or it is no drive.
+    #[error("device {number} is gone, tells no size, or is not a drive")]
     Gone {
         /// Its number.
         number: DevNum,

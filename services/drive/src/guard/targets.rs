@@ -1,17 +1,22 @@
-//! Drives that this kernel exports to other computers: its SCSI target (LIO) and its NVMe target, as configfs shows them.
+//! Drives that this kernel hands to others: to other computers by its SCSI target (LIO), its NVMe target and its USB gadget, as configfs
+//! shows them, and to Xen's guests.
 //!
 //! ```text
-//!  /sys/kernel/config/target/core/iblock_0/disk/{enable,udev_path,info}          LIO: iblock, fileio, pscsi
-//!  /sys/kernel/config/nvmet/subsystems/NQN/namespaces/1/{enable,device_path}     nvmet
-//!  /sys/kernel/config/nvmet/subsystems/NQN/passthru/{enable,device_path}         nvmet: a whole controller, /dev/nvme0
+//!  /sys/kernel/config/target/core/iblock_0/disk/{enable,udev_path,info}            LIO: iblock, fileio, pscsi
+//!  /sys/kernel/config/nvmet/subsystems/NQN/namespaces/1/{enable,device_path}       nvmet
+//!  /sys/kernel/config/nvmet/subsystems/NQN/passthru/{enable,device_path}           nvmet: a whole controller, /dev/nvme0
+//!  /sys/kernel/config/usb_gadget/g1/functions/mass_storage.usb0/lun.0/file         USB mass storage
+//!  /sys/bus/xen-backend/devices/vbd-3-51712/physical_device                        xen-blkback: `8:10`, hexadecimal
 //! ```
 //!
-//! LIO's iblock claims its drive, so that the exclusive open fails; nvmet and fileio merely open it, and nothing else shows
-//! that they do: they are no processes. Without configfs nothing is known. Tested over made-up trees; it never ran beside a real
-//! target.
+//! LIO's iblock claims its drive, so that the exclusive open fails; the others merely open it, and nothing else shows
+//! that they do: they are no processes. Without configfs nothing is known of its part, and nothing at all of the old `g_mass_storage`, whose
+//! drive is its module's parameter. Tested over made-up trees; it never ran beside a real target. Source of the last two:
+//! `drivers/usb/gadget/function/f_mass_storage.c` and `drivers/block/xen-blkback/xenbus.c`.
 
 use super::nodes::Node;
 use super::unknown::Reader;
+use crate::sysfs::DevNum;
 use crate::system::System;
 
 /// One backing store.
@@ -71,7 +76,43 @@ pub(super) fn exports(system: &System, reader: &mut Reader) -> Vec<Export> {
             }
         }
     }
+    let gadgets = system.path("sys/kernel/config/usb_gadget");
+    for gadget in reader.names(&gadgets) {
+        let functions = gadgets.join(&gadget).join("functions");
+        let disks = reader
+            .names(&functions)
+            .into_iter()
+            .filter(|name| name.starts_with("mass_storage."));
+        for function in disks {
+            let units = functions.join(&function);
+            for unit in reader.names(&units).into_iter().filter(|name| name.starts_with("lun.")) {
+                if let Some(path) = reader.text(&units.join(&unit).join("file")) {
+                    add(format!("USB gadget ({gadget}, {function}, {unit})"), &path);
+                }
+            }
+        }
+    }
+    all.extend(guests(system, reader));
     all
+}
+
+/// What Xen's guests have: a number, and no path.
+fn guests(system: &System, reader: &mut Reader) -> Vec<Export> {
+    let backends = system.path("sys/bus/xen-backend/devices");
+    let names = reader
+        .names(&backends)
+        .into_iter()
+        .filter(|name| name.starts_with("vbd-"));
+    let of = |name: String| {
+        let number = reader.number(&backends.join(&name).join("physical_device"), DevNum::parse_hexadecimal)?;
+        Some(Export {
+            path: number.to_string(),
+            is_there: true,
+            node: Some(Node::Block(number)),
+            target: format!("Xen backend ({name})"),
+        })
+    };
+    names.filter_map(of).collect()
 }
 
 /// The nodes in a store's description. Source: `target_core_iblock.c` ("UDEV PATH: /dev/sdb"), `target_core_file.c` ("File: /dev/sdb").

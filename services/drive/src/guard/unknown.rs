@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::sysfs::DevNum;
 use crate::system::{try_names, try_text};
 
 /// Something that would tell of a use, and did not tell.
@@ -90,6 +91,13 @@ impl Reader {
     /// Names in a directory; none if it is not there or cannot be read.
     pub(super) fn names(&mut self, dir: &Path) -> Vec<String> {
         self.kept(dir, try_names(dir)).unwrap_or_default()
+    }
+
+    /// A device's number, by how that file writes it; `None` if it is not there or says nothing.
+    pub(super) fn number(&mut self, path: &Path, parse: fn(&str) -> Option<DevNum>) -> Option<DevNum> {
+        let text = self.text(path)?;
+        let number = parse(&text).ok_or_else(|| io::Error::other("it holds no device number"));
+        self.kept(path, number)
     }
 
     /// What was read of `path`.
