@@ -265,11 +265,16 @@ impl Sheet {
 
     fn trimmed(&self, data: &[u64], lba: u64, fill: Fill, pass: u8) -> (Vec<(u64, Fault)>, u64) {
         let units = self.geometry.units();
-        // No trim goes there, whether the job keeps headers or not.
+        // No trim goes there, whether the job keeps headers or not: what stands there stays.
         let spared = header::places(self.geometry);
+        let is_spared = |sector: u64| spared.iter().any(|(lba, long)| (*lba..lba + long).contains(&sector));
         let (mut bad, mut kept) = (Vec::new(), 0);
         let sector_words = units as usize * WORDS;
         for (sector, data) in (lba..).zip(data.chunks(sector_words)) {
+            if is_spared(sector) {
+                bad.extend(self.differing(data, sector, fill, pass, self.image.as_ref()));
+                continue;
+            }
             let foreign = (sector * units..).zip(data.chunks(WORDS)).find_map(|(unit, words)| {
                 let Seen::Of { unit: of, pass } = self.whose(words) else {
                     return None;
@@ -286,12 +291,9 @@ impl Sheet {
                 ));
                 continue;
             }
-            let own = (sector * units..).zip(data.chunks(WORDS)).any(|(unit, words)| {
-                let header = spared
-                    .iter()
-                    .any(|(lba, long)| (*lba..lba + long).contains(&(unit / units)));
-                !header && matches!(self.look(words, unit, fill, pass), None | Some(Seen::Flips { .. }))
-            });
+            let own = (sector * units..)
+                .zip(data.chunks(WORDS))
+                .any(|(unit, words)| matches!(self.look(words, unit, fill, pass), None | Some(Seen::Flips { .. })));
             // Zeros are what a trim is to leave: of them nothing tells whether it was done.
             kept += u64::from(own && fill != Fill::Zeros);
         }

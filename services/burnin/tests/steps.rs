@@ -424,6 +424,28 @@ fn a_soak_over_a_drive_that_ignores_trims_tells_the_sectors_of_its_worst_round()
     assert!(told.is_some_and(|hit| hit.value.starts_with("100")), "{verdict:?}");
 }
 
+/// The check looked for what a trim left, and not for what it took beside: the next write covered that.
+#[test]
+fn a_trim_that_takes_more_than_it_was_given_fails_the_drive_at_the_places_that_were_spared() {
+    let mut dice = Dice(11);
+    // Large enough for headers.
+    let geometry = Geometry {
+        sectors: 4_000,
+        sector: 512,
+        physical: 4096,
+    };
+    let mut steps = plain(&[Phase::Write, Phase::Trim, Phase::TrimCheck, Phase::Write, Phase::Verify]);
+    steps[3].pass = 2;
+    steps[4].pass = 2;
+    for (trim, outcome) in [(Trim::Zeros, Outcome::Passed), (Trim::Beyond(1), Outcome::Failed)] {
+        let mut plan = Plan::healthy(Content::Random);
+        plan.trim = trim;
+        let (evidence, _) = burn(11, &mut dice, geometry, plan, steps.clone());
+        let verdict = judge(&Case::new(&evidence));
+        assert_eq!(verdict.outcome, outcome, "{verdict:?}");
+    }
+}
+
 /// Nothing of such a block can be done: it ends, and nobody says that it took its time.
 #[test]
 fn a_soak_of_trims_alone_ends_where_the_drive_refuses_them_and_is_not_passed() {

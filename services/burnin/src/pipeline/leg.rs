@@ -202,23 +202,21 @@ pub(super) fn legs(step: &Step, holds: Holds, round: u32, on: Drive) -> Vec<Leg>
                 fill: Fill::Keyed,
                 pass: PROBE_PASS,
             };
-            // The first sector, alone; from the end downwards; the beginning; read upwards. `probe` says why that tells all.
+            // The first sector, alone; from the end downwards; the beginning, in two parts; read upwards. `probe` says why that tells all.
             let probe = probe(geometry, key);
             let first = vec![(0, geometry.grain().min(geometry.sectors))];
             let down = probe.points.iter().rev().copied().collect();
-            vec![
+            let stretch = |(from, long)| leg(Op::Write, keyed, Area::Stretch { from, to: from + long });
+            let mut legs = vec![
                 leg(Op::Write, keyed, Area::Points(first)),
                 leg(Op::Write, keyed, Area::Points(down)),
-                leg(
-                    Op::Write,
-                    keyed,
-                    Area::Stretch {
-                        from: probe.stretch.0,
-                        to: probe.stretch.0 + probe.stretch.1,
-                    },
-                ),
-                leg(Op::Read, keyed, Area::Points(probe.points)),
-            ]
+                stretch(probe.stretch),
+            ];
+            if probe.head.1 > 0 {
+                legs.push(stretch(probe.head));
+            }
+            legs.push(leg(Op::Read, keyed, Area::Points(probe.points)));
+            legs
         }
         Phase::Sample => {
             let keyed = Content::Pattern {

@@ -9,7 +9,8 @@
 //!
 //! An address that wraps at `R` is stored at its remainder by `R`. Of the steps, one lies in `[k·R, k·R + B)` for some
 //! `k`, since these are `B` long and some multiple of `R` lies in the upper half; so its place in the stretch was written
-//! again after it, and it reads as another sector's data. Each of both parts takes about the same time.
+//! again after it, and it reads as another sector's data. Each of both parts takes about the same time. Where the stretch has to begin
+//! behind the first header, what lies before that is written as well.
 //!
 //! The first sector is written and flushed before all that, too: that of a partition table goes before the rest of the table, else
 //! an interruption could leave one that tells of places which nobody can name any more, and the guard would refuse to go on.
@@ -34,16 +35,22 @@ pub(super) struct Probe {
     pub points: Vec<(u64, u64)>,
     /// Written after them, upwards: first sector and length of the stretch at the beginning.
     pub stretch: (u64, u64),
+    /// Written last, upwards: what lies before a stretch that begins behind a header, and before that. A drive that lacks less than this
+    /// wraps into it.
+    pub head: (u64, u64),
 }
 
 /// Where the probe looks.
 pub(super) fn probe(geometry: Geometry, key: JobKey) -> Probe {
     let seed = seed(key);
-    let stretch = stretch(geometry, &header::places(geometry));
+    let headers = header::places(geometry);
+    let stretch = stretch(geometry, &headers);
+    let before = headers.first().filter(|_| stretch.0 > 0).map_or(0, |(place, _)| *place);
     let random = (1..=PROBE_RANDOM).map(|i| mix64(seed ^ mix64(i)) % geometry.sectors);
     Probe {
         points: points(geometry, stretch, random),
         stretch,
+        head: (0, before),
     }
 }
 
@@ -165,7 +172,7 @@ mod tests {
     fn finds(probe: &Probe, real: u64) -> bool {
         let (from, long) = probe.stretch;
         // The stretch may wrap, too: any place below its length by that, or within it.
-        let inside = |place: u64| (from..from + long).contains(&place) || real <= long;
+        let inside = |place: u64| (from..from + long).contains(&place) || real <= long || place < probe.head.1;
         let mut last: BTreeMap<u64, u64> = BTreeMap::new();
         for (lba, count) in probe.points.iter().rev() {
             for lba in *lba..lba + count {
@@ -205,12 +212,14 @@ mod tests {
         #[test]
         fn no_real_size_below_the_claimed_one_escapes(
             sectors in prop::sample::select(vec![300_u64, 4_096, 1_000_003, 62_500_000, 1_953_525_168, 39_062_500_000]),
-            share in 0.0001_f64..0.98, power in any::<bool>(), key: [u8; 16],
+            share in 0.0001_f64..0.98, power in any::<bool>(), little in prop::option::of(1_u64..4_097), key: [u8; 16],
         ) {
             let geometry = geometry(sectors);
             let probe = probe(geometry, JobKey(key));
             let real = ((sectors as f64 * share) as u64).max(1);
             let real = if power { 1 << real.ilog2() } else { real };
+            // It lacks no more than a header's place is from the beginning, or twice that.
+            let real = little.filter(|little| *little < sectors).map_or(real, |little| sectors - little);
             prop_assert!(finds(&probe, real), "{} of {}", real, sectors);
             prop_assert!(!finds(&probe, sectors), "an honest drive of {} is called false", sectors);
         }

@@ -301,18 +301,26 @@ impl Sim {
 
     /// Forgets sectors: they read as zeros, and that is what is due; or keeps them, where the plan says so.
     fn trim(&mut self, access: Access) -> Result<u64, i32> {
-        match self.plan.trim {
+        let beyond = match self.plan.trim {
             Trim::Refused => return Err(libc::EOPNOTSUPP),
             Trim::Fails => return Err(libc::EIO),
             Trim::Ignored => return Ok(0),
-            Trim::Zeros => {}
-        }
+            Trim::Zeros => 0,
+            Trim::Beyond(sectors) => sectors,
+        };
         let words = self.geometry.sector as usize / 8;
         for lba in access.lba..access.lba + access.sectors {
             let data: Box<[u64]> = vec![0; words].into();
             let origin = Origin::Write { lba, sum: sum(&data) };
             self.due[lba as usize] = origin;
             self.trimmed[lba as usize] = true;
+            let cell = self.cell(lba);
+            self.write_cell(cell, Cell { data, origin });
+        }
+        let end = access.lba + access.sectors;
+        for lba in end..(end + beyond).min(self.geometry.sectors) {
+            let data: Box<[u64]> = vec![0; words].into();
+            let origin = Origin::Write { lba, sum: sum(&data) };
             let cell = self.cell(lba);
             self.write_cell(cell, Cell { data, origin });
         }

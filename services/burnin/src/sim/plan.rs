@@ -48,6 +48,8 @@ pub struct Fleeting {
 pub enum Trim {
     /// They read as zeros.
     Zeros,
+    /// So do as many sectors behind them, which nobody gave back.
+    Beyond(u64),
     /// Acknowledged, and nothing happens.
     Ignored,
     /// The drive has no such command.
