@@ -630,3 +630,17 @@ fn from_its_first_checkpoint_on_a_job_knows_its_drive() {
     }
     assert_eq!(go_on(&mut sim, &order, &first).stopped, None);
 }
+
+/// Its identity may hold the size, so that nothing but the header tells what was begun on it.
+#[test]
+fn the_header_of_a_drive_that_tells_another_size_by_now_is_found_and_tells_of_the_old_one() {
+    let order = order(surface(Fill::Keyed, Direction::Forward));
+    let mut sim = drive(Content::Random, 3);
+    cut_after(&mut sim, &order, 40);
+    let less = Geometry {
+        sectors: GEOMETRY.sectors - 1,
+        ..GEOMETRY
+    };
+    let found = header::find(&mut sim, less).unwrap();
+    assert_eq!((found.key, found.geometry), (order.key, GEOMETRY));
+}

@@ -170,7 +170,9 @@ impl JobTask {
             let (mut device, _) = device::open(file, io).map_err(|error| error.to_string())?;
             let header = header::find(device.as_mut(), geometry);
             let place = match (&header, &limits) {
-                (Some(header), Some(limits)) => header::recover(device.as_mut(), header, limits),
+                (Some(header), Some(limits)) if header.geometry == geometry => {
+                    header::recover(device.as_mut(), header, limits)
+                }
                 _ => None,
             };
             let ours = header.as_ref().is_some_and(|header| keys.contains(&header.key))
@@ -354,14 +356,14 @@ fn asker(record: &Record) -> Asker<'_> {
     }
 }
 
-/// The header of the job that wrote a drive. Blocks as long as the drive does.
+/// The header of the job that wrote a drive while that had this size. Blocks as long as the drive does.
 pub fn read_header(file: std::fs::File, geometry: device::Geometry) -> Option<Header> {
     let io = Io {
         backend: Backend::Sync,
         ..Io::default()
     };
     let (mut device, _) = device::open(file, io).ok()?;
-    header::find(device.as_mut(), geometry)
+    header::find(device.as_mut(), geometry).filter(|header| header.geometry == geometry)
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ struct Heard {
 /// The header that the drive holds, put together from the good units of all its places; `None` where there is none.
 ///
 /// The caller compares [`super::Note::drive`] and [`Header::geometry`] with the drive that it opened: a header that was copied
-/// here from another drive tells of that one. Where places disagree (an older job's remains), the one with most units wins.
+/// here from another drive tells of that one, and one from before the drive told another size of that size. Where places disagree (an older job's remains), the one with most units wins.
 /// A job that ended before its end is none, be it marked in a single place ([`retire`]).
 pub fn find(device: &mut dyn Device, geometry: Geometry) -> Option<Header> {
     let mut jobs: BTreeMap<([u8; 16], usize), Heard> = BTreeMap::new();
@@ -61,7 +61,7 @@ pub fn find(device: &mut dyn Device, geometry: Geometry) -> Option<Header> {
         .filter(|((key, _), job)| job.pieces.len() == job.count && !ended.contains(key));
     let ((key, _), job) = whole.max_by_key(|(_, job)| job.votes)?;
     let payload: Vec<u8> = job.pieces.into_values().flatten().collect();
-    Header::unpack(&payload).filter(|header| header.key == JobKey(key) && header.geometry == geometry)
+    Header::unpack(&payload).filter(|header| header.key == JobKey(key))
 }
 
 /// Whether some header unit of this job, or the mark of its end, stands where it belongs; `None` where no place could be

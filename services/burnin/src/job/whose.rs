@@ -1,6 +1,6 @@
 //! Whose burn-in a header on a drive tells of.
 
-use wire::{DriveId, Time};
+use wire::{Bytes, DriveId, Time};
 
 use crate::device::Geometry;
 use crate::header::Header;
@@ -61,7 +61,11 @@ impl Whose {
         let theirs = &header.note;
         match self {
             Self::Mine => None,
-            Self::OtherSteps => Some(format!("the burn-in on it was `{}` with other steps", theirs.playbook)),
+            Self::OtherSteps => Some(format!(
+                "the burn-in on it was `{}` with other steps, or of another size ({} was told then)",
+                theirs.playbook,
+                Bytes(header.geometry.bytes())
+            )),
             Self::OtherDrive => Some(format!("it carries the burn-in of another drive, {}", theirs.drive)),
             Self::Earlier => Some(format!("it carries an earlier burn-in, begun {}", theirs.started)),
             Self::Later => Some(format!("another burn-in was begun on it {}", theirs.started)),
