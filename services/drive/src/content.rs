@@ -102,7 +102,7 @@ fn salvaged(
     let mut taken = BTreeSet::new();
     let mut guessed = false;
     loop {
-        let places = places::of(salvage.copy(), sector, mbr)?;
+        let places = places::of(salvage.copy(), (size, sector), mbr)?;
         let mut partitions = places.listed;
         partitions.retain(|partition| taken.insert((partition.start, partition.size)));
         // What another size of sectors would name comes last: mostly nothing is there, and room and time are bounded.
@@ -156,7 +156,7 @@ fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr) -> io::Result<Loo
     let others = SECTORS.into_iter().filter(|other| *other != sector);
     Inner::of(whole, (0, None), sector, others)?.into(&mut signatures, &mut members, &mut kiln);
 
-    let places = places::of(file, sector, mbr)?;
+    let places = places::of(file, (size, sector), mbr)?;
     if places.is_unfit {
         members.push(Member {
             partition: 0,

@@ -36,10 +36,10 @@ pub(crate) struct Places {
     pub(crate) is_unfit: bool,
 }
 
-/// The places of `file`.
-pub(crate) fn of(file: &File, sector: u32, mbr: Mbr) -> io::Result<Places> {
+/// The places of `file`, of which so many bytes are whole sectors.
+pub(crate) fn of(file: &File, (size, sector): (u64, u32), mbr: Mbr) -> io::Result<Places> {
     let table = |sector| {
-        let mut probe = Probe::new(file, 0, 0, sector)?;
+        let mut probe = Probe::new(file, 0, size, sector)?;
         match mbr {
             Mbr::Counts => probe.partitions(),
             Mbr::Lost => probe.partitions_without_mbr(),
@@ -61,12 +61,12 @@ pub(crate) fn of(file: &File, sector: u32, mbr: Mbr) -> io::Result<Places> {
     }
     if let (true, Some(sector)) = (listed.is_empty(), gpt(file)?) {
         // Its protective MBR is gone.
-        listed = Probe::new(file, 0, 0, sector)?.partitions_without_mbr()?;
+        listed = Probe::new(file, 0, size, sector)?.partitions_without_mbr()?;
     }
     let mut tables = BTreeSet::new();
     if listed.is_empty() {
         for sector in SECTORS {
-            let found = Probe::new(file, 0, 0, sector)?.every()?.into_iter();
+            let found = Probe::new(file, 0, size, sector)?.every()?.into_iter();
             tables.extend(found.filter_map(|mut values| values.remove("PTTYPE")));
         }
     }

@@ -136,8 +136,10 @@ fn open(node: &Path) -> std::io::Result<(File, DevNum, u64, u32)> {
         .open(node)?;
     let metadata = file.metadata()?;
     if metadata.file_type().is_block_device() {
-        let size = file.seek(SeekFrom::End(0))?;
         let sector = crate::guard::logical_sector(&file).unwrap_or(512);
+        // A part of a sector cannot be read, and is told as no part of the drive.
+        let size = file.seek(SeekFrom::End(0))?;
+        let size = size - size % u64::from(sector.max(1));
         Ok((file, DevNum::from_raw(metadata.rdev()), size, sector))
     } else if metadata.is_file() {
         Ok((file, DevNum { major: 0, minor: 0 }, metadata.len(), 512))

@@ -418,6 +418,16 @@ fn a_firmware_raid_made_in_sectors_of_another_size_is_a_member() {
     }
 }
 
+/// What is no whole sector no read reaches: it is no part of the drive, and no unreadable place of it.
+#[test]
+fn a_drive_with_a_part_of_a_sector_behind_its_last_one_is_readable() {
+    let more = "truncate -s $(( (64 << 20) + 512 )) $F";
+    let Some(device) = Loop::new(&["--sector-size", "4096"], more) else {
+        return;
+    };
+    assert_eq!(device.open(&[]).unwrap().look.content, wire::drive::Content::Empty);
+}
+
 /// Signatures of other kinds stand at the end of a drive: that these cannot be read hides none of those that can.
 #[test]
 fn a_member_with_an_unreadable_end_is_still_a_member() {

@@ -498,6 +498,17 @@ fn paths_are_named_by_what_stays() {
             "pci0000:00/0000:03:00.0/virtio2/host2/target2:0:1/2:0:1:0",
             "pci-0000:03:00.0-scsi-0:0:1:0",
         ),
+        // The second bay of a dock, and the second drive behind a port.
+        (
+            "sde",
+            "pci0000:00/0000:00:14.0/usb2/2-1/2-1.4/2-1.4:1.0/host6/target6:0:0/6:0:0:1",
+            "pci-0000:00:14.0-usb-0:1.4:1.0-scsi-0:0:0:1",
+        ),
+        (
+            "sdf",
+            "pci0000:00/0000:00:1f.2/ata3/host2/target2:1:0/2:1:0:0",
+            "pci-0000:00:1f.2-ata-3-scsi-0:1:0:0",
+        ),
     ] {
         assert_eq!(place(&system, &disk(root.path(), name, parent)).path, want);
     }

@@ -46,11 +46,19 @@ fn path(system: &System, syspath: &str) -> Option<String> {
             .position(|part| part.strip_prefix(prefix).is_some_and(digits))
             .map(|at| (at, parts[at]))
     };
+    // `6:0:0:1`: host, channel, target, unit.
+    let address = parts
+        .iter()
+        .find(|part| part.split(':').count() == 4 && part.bytes().all(|b| b == b':' || b.is_ascii_digit()));
+    let address = address.and_then(|address| Some(address.split_once(':')?.1));
+    // Several behind one port: units of a dock, drives behind a multiplier. The first is named by the port alone, as most are.
+    let unit = address.filter(|address| *address != "0:0:0");
+    let unit = unit.map(|address| format!("-scsi-0:{address}")).unwrap_or_default();
     // `1-2.4:1.0`: the interface of a USB device; the bus number is not part of the name.
     let usb = parts.iter().rev().find_map(|part| {
         let (device, interface) = part.split_once(':')?;
         let (bus, ports) = device.split_once('-')?;
-        (digits(bus) && interface.contains('.')).then(|| format!("{pci}usb-0:{ports}:{interface}"))
+        (digits(bus) && interface.contains('.')).then(|| format!("{pci}usb-0:{ports}:{interface}{unit}"))
     });
     if usb.is_some() {
         return usb;
@@ -60,7 +68,7 @@ fn path(system: &System, syspath: &str) -> Option<String> {
         let port = format!("sys/{}/{ata}/ata_port/{ata}/port_no", parts[..at].join("/"));
         let own = number::<u32>(&system.path(port));
         let port = own.map_or_else(|| ata.trim_start_matches("ata").to_owned(), |port| port.to_string());
-        return Some(format!("{pci}ata-{port}"));
+        return Some(format!("{pci}ata-{port}{unit}"));
     }
     if let Some(end) = parts.iter().position(|part| part.starts_with("end_device-")) {
         let attribute = |name: &str| sas(system, &parts, end, name);
@@ -79,12 +87,8 @@ fn path(system: &System, syspath: &str) -> Option<String> {
     {
         return Some(format!("{pci}nvme-{}", namespace(nvme)));
     }
-    let address = parts
-        .iter()
-        .find(|part| part.split(':').count() == 4 && part.bytes().all(|b| b == b':' || b.is_ascii_digit()));
     if let Some(address) = address {
-        let (_, rest) = address.split_once(':')?;
-        return Some(format!("{pci}scsi-0:{rest}"));
+        return Some(format!("{pci}scsi-0:{address}"));
     }
     (!pci.is_empty()).then(|| pci.trim_end_matches('-').to_owned())
 }
