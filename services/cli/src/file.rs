@@ -1,20 +1,33 @@
 //! Files that a command is given, read to a bound: a device, a disk image or a pipe without an end is told, and not kept in
-//! memory; and files that it keeps, replaced whole. Tested below, and by whole commands in `tests/input.rs`.
+//! memory; and files that it keeps, which are [`regular`] and replaced whole. Tested below, and by whole commands in `tests/input.rs`.
 
-use std::fs::{self, File};
+use std::fs::{self, File, FileType};
 use std::io::{self, Read, Write};
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 
 /// Longest text file that is taken, in bytes: a playbook, a trust file, a password. The longest real one has some kilobytes.
 const TEXT_MAX: u64 = 1 << 20;
 
-/// The text of a file.
+/// The text of a file; also what a shell gives as one, `<(…)`.
 ///
 /// # Errors
 /// Naming the file and what is wrong with it.
 pub fn text(path: &Path) -> Result<String, String> {
+    text_of(path, File::open(path))
+}
+
+/// The text of a [`regular`] file.
+///
+/// # Errors
+/// Naming the file and what is wrong with it.
+pub fn regular_text(path: &Path) -> Result<String, String> {
+    text_of(path, regular(path))
+}
+
+fn text_of(path: &Path, file: io::Result<File>) -> Result<String, String> {
     let told = |error: &dyn std::fmt::Display| format!("{}: {error}", path.display());
-    let bytes = bytes(path, TEXT_MAX).map_err(|e| told(&e))?;
+    let bytes = file.and_then(|file| up_to(file, TEXT_MAX)).map_err(|e| told(&e))?;
     String::from_utf8(bytes).map_err(|e| {
         let at = e.utf8_error().valid_up_to();
         told(&format!("byte {at} is no UTF-8; expected a text file"))
@@ -26,8 +39,16 @@ pub fn text(path: &Path) -> Result<String, String> {
 /// # Errors
 /// When it cannot be read, or has more.
 pub fn bytes(path: &Path, most: u64) -> io::Result<Vec<u8>> {
+    up_to(File::open(path)?, most)
+}
+
+/// The same of a file that is open.
+///
+/// # Errors
+/// When it cannot be read, or has more.
+pub fn up_to(file: File, most: u64) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
-    File::open(path)?.take(most + 1).read_to_end(&mut bytes)?;
+    file.take(most + 1).read_to_end(&mut bytes)?;
     if bytes.len() as u64 > most {
         return Err(io::Error::new(
             io::ErrorKind::FileTooLarge,
@@ -35,6 +56,42 @@ pub fn bytes(path: &Path, most: u64) -> io::Result<Vec<u8>> {
         ));
     }
     Ok(bytes)
+}
+
+/// The bytes of a file of the state folder.
+///
+/// # Errors
+/// When it cannot be read, or is no [`regular`] file.
+pub fn kept(path: &Path) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    regular(path)?.read_to_end(&mut bytes)?;
+    Ok(bytes)
+}
+
+/// Opens a regular file. Looked at before: the opening of a FIFO waits for somebody who writes to it, and that of a device may set it
+/// going.
+///
+/// # Errors
+/// When it is something else, which is told, or cannot be opened.
+pub fn regular(path: &Path) -> io::Result<File> {
+    let kind = fs::metadata(path)?.file_type();
+    if kind.is_file() {
+        return File::open(path);
+    }
+    let told = format!("it is {}; expected a regular file", words(kind));
+    Err(io::Error::new(io::ErrorKind::InvalidInput, told))
+}
+
+fn words(kind: FileType) -> &'static str {
+    if kind.is_fifo() {
+        "a FIFO"
+    } else if kind.is_dir() {
+        "a folder"
+    } else if kind.is_socket() {
+        "a socket"
+    } else {
+        "a device"
+    }
 }
 
 /// Replaces a file of the state folder whole, so that a kill or a power cut leaves the old one or the new one: written beside, synced,

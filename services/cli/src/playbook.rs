@@ -117,7 +117,7 @@ fn on_one_line(error: &burnin::playbook::Error) -> String {
 }
 
 fn load_file(path: &Path) -> Result<Playbook, String> {
-    let text = crate::file::text(path)?;
+    let text = crate::file::regular_text(path)?;
     Playbook::own(&path.display().to_string(), &text).map_err(|e| on_one_line(&e))
 }
 

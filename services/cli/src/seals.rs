@@ -134,7 +134,7 @@ fn lock(state: &Path) -> io::Result<File> {
 
 /// The list; none where there is no file. One that cannot be understood is `InvalidData`.
 fn read(path: &Path) -> io::Result<Vec<CertificateEntry>> {
-    match crate::file::bytes(path, LIST_MAX) {
+    match crate::file::regular(path).and_then(|file| crate::file::up_to(file, LIST_MAX)) {
         Ok(text) => Ok(serde_json::from_slice(&text).map_err(|e| io::Error::new(io::ErrorKind::InvalidData, e))?),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
         Err(error) => Err(error),

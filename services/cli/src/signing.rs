@@ -9,6 +9,8 @@ use certificate::{Certificate, Key, Maker, Signed};
 use wire::Time;
 use wire::job::Job;
 
+use crate::file;
+
 /// Name of the key's file.
 const FILE: &str = "certificate.key";
 
@@ -27,7 +29,7 @@ impl Signing {
     pub fn open(state: &Path) -> Result<Self, String> {
         let path = state.join(FILE);
         let told = |what: &dyn std::fmt::Display| format!("the certificate key {}: {what}", path.display());
-        let text = match fs::read_to_string(&path) {
+        let text = match read(&path) {
             Ok(text) => text,
             Err(error) if error.kind() == io::ErrorKind::NotFound => make(state, &path).map_err(|e| told(&e))?,
             Err(error) => return Err(told(&error)),
@@ -55,6 +57,11 @@ impl Signing {
     }
 }
 
+/// The text of a key that is kept.
+fn read(path: &Path) -> io::Result<String> {
+    String::from_utf8(file::kept(path)?).map_err(|error| io::Error::new(io::ErrorKind::InvalidData, error))
+}
+
 fn parse(text: &str) -> Option<[u8; 32]> {
     hex::decode(text).ok()?.try_into().ok()
 }
@@ -75,7 +82,7 @@ fn make(state: &Path, path: &Path) -> io::Result<String> {
     match named {
         Ok(()) => File::open(state)?.sync_all().map(|()| text),
         // Another burn-in made one at this very moment: that one counts.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => fs::read_to_string(path),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(path),
         Err(error) => Err(error),
     }
 }

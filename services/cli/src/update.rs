@@ -94,7 +94,7 @@ struct Bundle {
 impl Bundle {
     fn open(path: &Path) -> Result<Self> {
         let told = || path.display().to_string();
-        let file = File::open(path).with_context(told)?;
+        let file = crate::file::regular(path).with_context(told)?;
         let length = file.metadata().with_context(told)?.len();
         let mut head = vec![0; usize::try_from(length.min(u64::from(wire::update::HEAD_MAX)))?];
         file.read_exact_at(&mut head, 0).with_context(told)?;

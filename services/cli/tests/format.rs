@@ -270,7 +270,9 @@ fn an_inactive_member_is_refused_unless_it_is_given_up_by_name() {
     let before = fs::read(drive.file()).unwrap();
     let refused = drive.burn(&["--playbook", "surface"]);
     assert_eq!(code(&refused), 4, "{}", text(&refused));
-    assert!(text(&refused).contains("LUKS"), "{}", text(&refused));
+    let how = format!("--give-up {}", drive.node);
+    let told = text(&refused);
+    assert!(told.contains("LUKS") && told.contains(&how), "{told}");
     assert_eq!(fs::read(drive.file()).unwrap(), before);
 
     let node = drive.node.clone();

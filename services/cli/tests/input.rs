@@ -23,8 +23,7 @@ fn what_has_no_end_is_refused_and_not_read_into_memory() {
     let cert = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml");
     let cert = cert.to_str().unwrap();
     for (arguments, expected) in [
-        (&["playbook", "check", "/dev/zero"][..], 64),
-        (&["cert", "verify", cert, "--trust", "/dev/zero"], 64),
+        (&["cert", "verify", cert, "--trust", "/dev/zero"][..], 64),
         (&["restore", "--box", "http://127.0.0.1:1", "--yes", "/dev/zero"], 1),
     ] {
         let output = kiln(arguments)
@@ -38,6 +37,38 @@ fn what_has_no_end_is_refused_and_not_read_into_memory() {
     for option in ["--passphrase-file", "--password-file"] {
         let output = kiln(&BACKUP).args([option, "/dev/zero"]).output().unwrap();
         assert_eq!(code(&output), 1, "{output:?}");
+    }
+}
+
+#[test]
+fn a_playbook_that_is_no_file_is_told_as_what_it_is_and_not_waited_for() {
+    let dir = tempfile::tempdir().unwrap();
+    let fifo = dir.path().join("mine.toml");
+    common::fifo(&fifo);
+    let fifo = fifo.to_str().unwrap();
+    let folder = dir.path().to_str().unwrap();
+    for (path, what) in [(fifo, "a FIFO"), ("/dev/zero", "a device"), (folder, "a folder")] {
+        let output = common::in_time(&mut kiln(&["playbook", "check", path]));
+        assert_eq!(code(&output), 64, "{output:?}");
+        let expected = format!("{path}: it is {what}; expected a regular file");
+        assert!(told(&output).contains(&expected), "{output:?}");
+    }
+}
+
+#[test]
+fn a_certificate_that_is_no_such_is_told_by_the_limit_and_not_by_what_was_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("image");
+    std::fs::File::create(&file).unwrap().set_len(50 << 20).unwrap();
+    let file = file.to_str().unwrap();
+    for line in [
+        &["cert", "verify", file][..],
+        &["cert", "show", file, "--html", "/nosuch/page"],
+    ] {
+        let output = kiln(line).output().unwrap();
+        assert_eq!(code(&output), 2, "{output:?}");
+        let all = [output.stdout.clone(), output.stderr.clone()].concat();
+        assert!(String::from_utf8_lossy(&all).contains("more than 8 MiB"), "{output:?}");
     }
 }
 

@@ -12,7 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use common::{
-    Loop, TEST_FIRST, caught, code, interrupted, object, signal, start, text, until, until_called, waiting_smartctl,
+    Loop, TEST_FIRST, caught, code, fifo, in_time, interrupted, object, resize, signal, start, text, until,
+    until_called, waiting_smartctl,
 };
 use serde_json::json;
 
@@ -342,6 +343,71 @@ fn progress_that_cannot_be_kept_is_told_at_once() {
     let at = screen.find("could not be kept").unwrap_or_else(|| panic!("{screen}"));
     assert!(at < screen.find("Write").unwrap(), "told after it had begun: {screen}");
     assert!(told["notes"].to_string().contains("could not be kept"), "{told}");
+}
+
+/// Refused by the plan as by the burn-in, with both sizes and what to do.
+fn refused_by_its_size(drive: &Loop, (then, now): (&str, &str)) {
+    let written = || fs::metadata(drive.file()).unwrap().modified().unwrap();
+    let before = written();
+    for more in [&["--dry-run"][..], &[]] {
+        let output = drive.burn(&[&["--playbook", "surface", "--resume"], more].concat());
+        let told = text(&output);
+        assert_eq!(code(&output), 4, "{more:?}: {told}");
+        let result = object(&output);
+        assert_eq!(result["refused"]["kind"], "not-resumed", "{result}");
+        let reason = result["refused"]["reason"].as_str().unwrap();
+        assert!(reason.contains(then) && reason.contains(now), "{reason}");
+        assert!(
+            told.contains("without --resume") && told.contains("nothing was written"),
+            "{told}"
+        );
+    }
+    assert_eq!(written(), before, "it was written");
+}
+
+/// Without a WWN a drive's identity holds its capacity, and another one is another name.
+#[test]
+fn a_burn_in_of_a_drive_that_tells_another_size_is_not_forgotten() {
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    interrupted(&drive);
+    resize(&drive, 500 << 20);
+    refused_by_its_size(&drive, ("629 MB", "524 MB"));
+    let path = kept(&drive, 600 << 20);
+    let mut saved = kept_of(&path);
+    saved["ended"] =
+        json!({ "at": "2026-01-01T00:00:00Z", "outcome": "INCONCLUSIVE", "why": "the drive told another capacity" });
+    fs::write(&path, saved.to_string()).unwrap();
+    refused_by_its_size(&drive, ("629 MB", "ended INCONCLUSIVE at 2026-01-01"));
+    let output = drive.burn(&["--playbook", "quick"]);
+    assert!(object(&output)["verdict"].is_object(), "begun anew: {}", text(&output));
+    let output = drive.burn(&["--playbook", "quick", "--resume"]);
+    assert!(text(&output).contains("ran to its end"), "its own: {}", text(&output));
+}
+
+/// As of a drive with a WWN, which has one name at each size.
+#[test]
+fn a_plan_to_go_on_tells_that_the_drive_has_another_size() {
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    interrupted(&drive);
+    resize(&drive, 500 << 20);
+    let mut saved = kept_of(&kept(&drive, 600 << 20));
+    let id = saved["drive"].as_str().unwrap();
+    saved["drive"] = id.replace(&(600 << 20).to_string(), &(500 << 20).to_string()).into();
+    fs::remove_file(kept(&drive, 600 << 20)).unwrap();
+    fs::write(kept(&drive, 500 << 20), saved.to_string()).unwrap();
+    refused_by_its_size(&drive, ("629 MB", "524 MB"));
+}
+
+#[test]
+fn a_fifo_in_the_place_of_what_is_kept_is_told_and_not_waited_for() {
+    let Some(drive) = Loop::new(16 << 20) else { return };
+    fs::create_dir_all(drive.state()).unwrap();
+    let path = kept(&drive, 16 << 20);
+    fifo(&path);
+    let output = in_time(&mut drive.command(&["--playbook", "surface", "--resume"]));
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    let expected = format!("{}: it is a FIFO; expected a regular file", path.display());
+    assert!(text(&output).contains(&expected), "{}", text(&output));
 }
 
 /// What is given up by a new burn-in is told, with what it had found.

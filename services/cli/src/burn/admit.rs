@@ -5,12 +5,13 @@ use std::path::PathBuf;
 
 use burnin::format;
 use drive::content::ContentKind;
-use drive::guard::{GivenUp, Guard, Refusal};
+use drive::guard::{GivenUp, Guard, InUse, Refusal};
 use drive::identity::Identity;
 use drive::sysfs::{self, Device};
 use wire::drive::{Content, Refused};
 use wire::gate::{PlanDrive, Told, labels};
 
+use super::again::quote;
 use super::choice::Choice;
 use super::target::Target;
 use super::{Args, Stop, print_refused};
@@ -39,7 +40,11 @@ pub(super) fn admit(args: &Args, guard: &Guard, choice: &Choice, targets: Vec<Ta
     for target in targets {
         match one(guard, choice, &target) {
             Ok((held, plan)) => ready.push(Ready { target, held, plan }),
-            Err(refusal) => refused.push((target.node, refusal.view())),
+            Err(refusal) => {
+                let view = refusal.view();
+                let reason = view.reason + &how(&refusal, &target.id());
+                refused.push((target.node, Refused { reason, ..view }));
+            }
         }
     }
     if let (true, Some(request)) = (refused.is_empty(), choice.request()) {
@@ -61,6 +66,14 @@ pub(super) fn admit(args: &Args, guard: &Guard, choice: &Choice, targets: Vec<Ta
         print_refused(args, &node, &refused.kind, &refused.reason);
     }
     Err(Stop::Refused(format!("{}; nothing was written", lines.join("; "))))
+}
+
+/// What is typed to have a drive all the same, where something allows that.
+fn how(refusal: &Refusal, id: &str) -> String {
+    match matches!(refusal, Refusal::InUse(InUse::Member { .. })) {
+        true => format!(" (to give it up all the same: --give-up {})", quote(id.as_ref())),
+        false => String::new(),
+    }
 }
 
 fn refusal(ready: &Ready, kind: &str, reason: String) -> (PathBuf, Refused) {

@@ -43,7 +43,7 @@ pub(super) fn line(args: impl Iterator<Item = OsString>, over: &[String], instea
 }
 
 /// A word as a shell reads it; bytes that are no text as bash, zsh and ksh do (`$'\xff'`).
-fn quote(word: &OsStr) -> String {
+pub(super) fn quote(word: &OsStr) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=".contains(c);
     match word.to_str() {
         Some(text) if !text.is_empty() && text.chars().all(plain) => text.to_owned(),

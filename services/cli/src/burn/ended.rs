@@ -6,7 +6,7 @@ use burnin::playbook::Step;
 use burnin::verdict::Rules;
 use certificate::Signed;
 use serde::{Deserialize, Serialize};
-use wire::job::{Job, Outcome, RuleHit};
+use wire::job::{Finding, Job, Outcome, RuleHit, Verdict};
 use wire::options::{Formatted, Table};
 use wire::{DriveId, Time};
 
@@ -162,7 +162,8 @@ impl Ended {
         self.job.certificate = None;
     }
 
-    /// Tells the result: JSON on standard output, or words. False where a program that waits for it does not get it.
+    /// Tells the result: JSON on standard output, or words. False where whoever waits for it does not get it; words are told on
+    /// standard error then.
     pub(super) fn tell(&self, json: bool) -> bool {
         if json {
             return print_json(&Told {
@@ -172,34 +173,47 @@ impl Ended {
             });
         }
         let Some(verdict) = &self.job.verdict else { return true };
-        result!(
-            "{}  {} {} ({})",
-            verdict.outcome.word(),
-            self.job.model,
-            self.job.serial,
-            self.node.display()
-        );
-        result!("  {}", verdict.summary);
-        for hit in &verdict.rules {
-            for text in of_rule(hit) {
-                result!("  {text}");
-            }
+        let words = self.words(verdict);
+        let Err(why) = crate::give(&crate::lines(&words)) else {
+            return true;
+        };
+        tell!("kiln burn: {why}");
+        for text in words {
+            tell!("{text}");
         }
-        for finding in self.job.findings.iter().take(20) {
-            let place = finding
-                .lba
-                .map(|lba| format!("{lba}, {} sectors: ", finding.sectors))
-                .unwrap_or_default();
-            result!("  {}: {place}{}", finding.phase.label(), finding.detail);
-        }
-        if let Some(formatted) = &self.job.formatted {
-            match &formatted.problem {
-                None => result!("  formatted: {}", of_format(formatted)),
-                Some(problem) => result!("  not formatted: {problem}"),
-            }
-        }
-        true
+        false
     }
+
+    /// The result, line by line.
+    fn words(&self, verdict: &Verdict) -> Vec<String> {
+        let (word, node) = (verdict.outcome.word(), self.node.display());
+        let first = format!("{word}  {} {} ({node})", self.job.model, self.job.serial);
+        let mut below = vec![verdict.summary.clone()];
+        below.extend(verdict.rules.iter().flat_map(of_rule));
+        below.extend(self.job.findings.iter().take(FINDINGS).map(of_finding));
+        let more = self.job.findings.len().saturating_sub(FINDINGS);
+        if more > 0 {
+            below.push(format!("and {more} more (--json tells all)"));
+        }
+        below.extend(self.job.formatted.as_ref().map(|made| match &made.problem {
+            None => format!("formatted: {}", of_format(made)),
+            Some(problem) => format!("not formatted: {problem}"),
+        }));
+        let below = below.into_iter().map(|text| format!("  {text}"));
+        std::iter::once(first).chain(below).collect()
+    }
+}
+
+/// Findings that are told in words: more of them hide the verdict above.
+const FINDINGS: usize = 20;
+
+/// Where and when it was, and what.
+fn of_finding(finding: &Finding) -> String {
+    let place = finding
+        .lba
+        .map(|lba| format!("{lba}, {} sectors: ", finding.sectors))
+        .unwrap_or_default();
+    format!("{}: {place}{}", finding.phase.label(), finding.detail)
 }
 
 /// A rule that fired, what that means, and by what source: `WARN reallocated: 3 sectors (at least 1 sector is WARN)`, and below it.
@@ -256,10 +270,37 @@ struct Told<'a> {
 
 #[cfg(test)]
 mod tests {
-    use wire::Bytes;
+    use wire::job::{FaultKind, Phase};
     use wire::options::FileSystem;
+    use wire::{Bytes, Lba};
 
     use super::*;
+    use crate::seals::tests::{ONE, ended};
+
+    #[test]
+    fn findings_that_are_left_out_are_counted() {
+        let told = |count: u64| {
+            let found = |at| Finding {
+                step: 0,
+                kind: FaultKind::BitFlip,
+                lba: Some(Lba(at)),
+                sectors: 1,
+                found: None,
+                phase: Phase::Verify,
+                detail: "1 bit differs".to_owned(),
+            };
+            let mut job = ended(ONE, Outcome::Failed, None);
+            job.findings = (0..count).map(found).collect();
+            let verdict = job.verdict.clone();
+            let ended = Ended::new("/dev/x".into(), job, Vec::new());
+            verdict.map(|verdict| ended.words(&verdict)).unwrap_or_default()
+        };
+        let all = told(20);
+        assert_eq!(all.len(), 22);
+        assert!(!all.concat().contains("more"), "{all:?}");
+        let some = told(23);
+        assert_eq!((some.len(), some[22].as_str()), (23, "  and 3 more (--json tells all)"));
+    }
 
     #[test]
     fn a_rule_is_told_by_what_it_means() {

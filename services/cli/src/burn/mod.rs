@@ -18,6 +18,7 @@ mod consent;
 mod ended;
 mod job;
 mod newest;
+mod other_size;
 mod pacing;
 mod place;
 mod refuted;
@@ -247,6 +248,8 @@ struct Notary<'a> {
     signing: Option<(&'a Signing, &'a Place)>,
     state: &'a StateDir,
     json: bool,
+    /// Whether standard output is a terminal, or was one until somebody closed it.
+    on_terminal: bool,
     /// One at a time: no result stands between the lines of another.
     told: Mutex<()>,
 }
@@ -261,11 +264,12 @@ impl Notary<'_> {
             line.apart(|| done.certify(signing, self.state.path(), place));
         }
         // Who reads a pipe may take its time: it holds up results alone.
-        let told = match std::io::stdout().is_terminal() {
+        let told = match self.on_terminal {
             true => line.apart(|| done.tell(self.json)),
             false => done.tell(self.json),
         };
-        match told {
+        // Whoever closes a terminal under what is shown on it wants no more of that, as with a pipe.
+        match told || self.on_terminal && !self.json {
             true => done.outcome(),
             // Whoever reads no result must not take the word of the exit code alone.
             false => done.outcome().max(Outcome::Inconclusive),
@@ -293,6 +297,7 @@ fn burn_all(
         signing: signing.as_ref().map(|(signing, place)| (signing, *place)),
         state,
         json: args.json,
+        on_terminal: std::io::stdout().is_terminal(),
         told: Mutex::default(),
     };
     let screen = Screen::new(std::io::stderr().is_terminal());

@@ -8,12 +8,13 @@ use std::path::Path;
 use serde::Deserialize;
 use wire::JobId;
 
-use crate::seals;
+use crate::{file, seals};
 
 /// The id of a job that begins now.
 pub(super) fn job(state: &Path) -> JobId {
     let files = fs::read_dir(state).into_iter().flatten().flatten();
-    let kept = files.filter_map(|file| Some(serde_json::from_slice::<Kept>(&fs::read(file.path()).ok()?).ok()?.job));
+    let read = |path: &Path| Some(serde_json::from_slice::<Kept>(&file::kept(path).ok()?).ok()?.job);
+    let kept = files.filter_map(|file| read(&file.path()));
     // A list that cannot be read is told where it is written.
     let listed = seals::jobs(state).unwrap_or_default();
     JobId::after(kept.chain(listed).map(JobId::counted).max().unwrap_or(0))

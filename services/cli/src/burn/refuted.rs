@@ -30,7 +30,7 @@ pub(super) fn take_back(state: &Path, failed: &Job) -> Vec<String> {
 /// The kept failure of a job's drive that came after it, by the ids: it is long heard.
 pub(super) fn by(state: &Path, job: &Job) -> Option<Job> {
     let results = kept(state).ok()?.filter_map(|path| {
-        let saved: Saved = serde_json::from_slice(&fs::read(path).ok()?).ok()?;
+        let saved: Saved = serde_json::from_slice(&file::kept(&path).ok()?).ok()?;
         Ended::job(saved.ended?.result.as_ref()?)
     });
     let mut failed = results.filter(|failed| revoke::is_refuted(job, failed, true));
@@ -59,7 +59,7 @@ fn stays(path: &Path, error: &io::Error) -> String {
 /// Replaces one file, where a result in it is refuted. On a full disk the file goes: nobody signs what is not there.
 fn replace(path: &Path, failed: &Job) -> io::Result<()> {
     // What cannot be read is not signed, either.
-    let Ok(text) = fs::read(path) else { return Ok(()) };
+    let Ok(text) = file::kept(path) else { return Ok(()) };
     let Some(refuted) = refuted(&text, failed) else {
         return Ok(());
     };

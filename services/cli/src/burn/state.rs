@@ -12,8 +12,9 @@ use std::path::{Path, PathBuf};
 
 use burnin::Checkpoint;
 use serde::de::IgnoredAny;
-use wire::DriveId;
+use wire::{Bytes, DriveId};
 
+use super::other_size;
 use super::remains::Remains;
 use super::saved::{Over, Saved, is_whole};
 use super::union::{self, Act, Shown};
@@ -127,6 +128,24 @@ impl StateDir {
         }
     }
 
+    /// What is kept of the same drive by the name that it has at another capacity, and that; of several the one that was kept last.
+    pub(super) fn at_another_size(&self, drive: &DriveId) -> Option<(Bytes, Found)> {
+        let files = fs::read_dir(&self.dir).into_iter().flatten().flatten();
+        let of = |file: &fs::DirEntry| {
+            let (name, path) = (file.file_name().into_string().ok()?, file.path());
+            let mut capacities = name.split(['-', '.']).filter_map(|part| part.parse().ok());
+            capacities.find_map(|capacity| {
+                let id = other_size::called(drive, capacity)?;
+                [self.file(&id), self.begun(&id)]
+                    .contains(&path)
+                    .then_some((capacity, id))
+            })
+        };
+        let kept = files.filter_map(|file| Some((file.metadata().ok()?.modified().ok()?, of(&file)?)));
+        let (_, (capacity, id)) = kept.max_by_key(|(at, _)| *at)?;
+        Some((Bytes(capacity), self.look(&id)))
+    }
+
     /// Makes one of what is kept of a burn-in and of a later one that was ended before its first write: what that found counts, for it
     /// is of the same drive. Gives what is to be told of it.
     ///
@@ -215,7 +234,7 @@ fn copy(from: &Path, to: &Path) -> io::Result<()> {
 
 /// What this file tells of a drive; changes nothing.
 fn read(path: &Path, drive: &DriveId) -> Found {
-    let text = match fs::read(path) {
+    let text = match crate::file::kept(path) {
         Ok(text) => text,
         Err(e) if e.kind() == io::ErrorKind::NotFound => return Found::Nothing,
         Err(e) => return Found::Unreadable(format!("{}: {e}", path.display())),

@@ -162,7 +162,8 @@ fn by_name(system: &System, name: &str, all: &[Device]) -> Result<Target, Stop> 
     let found = found.unwrap_or_default();
     match found.as_slice() {
         [] => Err(Stop::Usage(format!(
-            "no drive has the serial number, WWN or model {name:?}"
+            "no drive has the serial number, WWN or model {name:?}; {}",
+            present(all)
         ))),
         [device] => Ok(Target {
             word: name.to_owned(),
@@ -170,15 +171,71 @@ fn by_name(system: &System, name: &str, all: &[Device]) -> Result<Target, Stop> 
             device: Ok((*device).clone()),
         }),
         several => {
-            let names: Vec<String> = several
-                .iter()
-                .map(|d| format!("{} {}", d.identity.words(), d.name))
-                .collect();
+            let names: Vec<String> = several.iter().map(|device| words(device)).collect();
             Err(Stop::Usage(format!(
                 "{name:?} fits {} drives: {}; name one by its serial number",
                 several.len(),
                 names.join(", ")
             )))
         }
+    }
+}
+
+/// Drives that are listed where none has the name: more fill the screen, and the word that was mistyped leaves it.
+const LISTED: usize = 10;
+
+/// What drives there are.
+fn present(all: &[Device]) -> String {
+    if all.is_empty() {
+        return "there is none here at all".to_owned();
+    }
+    let names: Vec<String> = all.iter().take(LISTED).map(words).collect();
+    let more = match all.len() - names.len() {
+        0 => String::new(),
+        more => format!(" and {more} more"),
+    };
+    format!("there is: {}{more}", names.join(", "))
+}
+
+/// A drive by what names it, and where it is.
+fn words(device: &Device) -> String {
+    format!("{} {}", device.identity.words(), device.name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_that_no_drive_has_is_told_with_those_that_there_are() {
+        let told = |count: u32| {
+            let all: Vec<Device> = (0..count)
+                .filter_map(|n| {
+                    made_up("", "HGST HUS726040", &format!("V{n}"), "5000c500a1b2c3d4")
+                        .device
+                        .ok()
+                })
+                .collect();
+            match by_name(&System::default(), "V6X", &all) {
+                Err(Stop::Usage(why)) => why,
+                other => panic!("{other:?}"),
+            }
+        };
+        assert!(
+            told(0).ends_with("model \"V6X\"; there is none here at all"),
+            "{}",
+            told(0)
+        );
+        assert!(
+            told(2).ends_with("there is: HGST HUS726040 V0 (1.07 GB) sdx, HGST HUS726040 V1 (1.07 GB) sdx"),
+            "{}",
+            told(2)
+        );
+        assert!(told(10).contains("V9") && !told(10).contains("more"), "{}", told(10));
+        assert!(
+            !told(13).contains("V10") && told(13).ends_with(" and 3 more"),
+            "{}",
+            told(13)
+        );
     }
 }

@@ -25,8 +25,8 @@ use wire::{Time, shown};
 use crate::USAGE;
 use crate::remote::{Access, RemoteArgs};
 
-/// Longest file that is read: a PDF or page of the longest certificate is below it.
-const FILE_MAX: u64 = 8 << 20;
+/// Longest file that is read, in MiB: a PDF or page of the longest certificate is below it.
+const FILE_MAX_MIB: u64 = 8;
 
 /// What `kiln cert` takes.
 #[derive(Debug, clap::Args)]
@@ -148,17 +148,22 @@ pub fn code(standing: Standing) -> u8 {
 fn read(path: &Path) -> Result<Vec<u8>, String> {
     let told = |e: std::io::Error| format!("{}: {e}", path.display());
     let mut bytes = Vec::new();
+    let most = (FILE_MAX_MIB << 20) + 1;
     let mut source: Box<dyn Read> = if path == Path::new("-") {
         Box::new(std::io::stdin())
     } else {
         Box::new(fs::File::open(path).map_err(told)?)
     };
-    source
-        .by_ref()
-        .take(FILE_MAX + 1)
-        .read_to_end(&mut bytes)
-        .map_err(told)?;
+    source.by_ref().take(most).read_to_end(&mut bytes).map_err(told)?;
     Ok(bytes)
+}
+
+/// The certificate's text in what was read; of a file that is too long nobody knows here how long it is.
+fn carried(bytes: &[u8]) -> Result<String, String> {
+    match bytes.len() as u64 > FILE_MAX_MIB << 20 {
+        true => Err(format!("it has more than {FILE_MAX_MIB} MiB, and none has")),
+        false => carrier::text(bytes).map_err(|e| e.to_string()),
+    }
 }
 
 fn verify(args: &Verify, now: Time) -> Result<u8, String> {
@@ -177,7 +182,7 @@ fn verify(args: &Verify, now: Time) -> Result<u8, String> {
         remote.check().map_err(|e| format!("{e:#}"))?;
     }
     let bytes = read(&args.file)?;
-    let (result, asked) = match carrier::text(&bytes) {
+    let (result, asked) = match carried(&bytes) {
         Ok(text) => {
             let bare = check(&text, &trust, now, Revocations::Unknown);
             let (remembered, asked) = ask::revocations(&bare, &text, args.state.clone(), remote.as_ref());
@@ -254,8 +259,7 @@ fn show(file: &Path, state: Option<PathBuf>, outs: &[(Form, &Option<PathBuf>)]) 
         return Err("nothing to make; expected --html OUT, --pdf OUT or --json OUT".to_owned());
     }
     let bytes = read(file)?;
-    let signed = match carrier::text(&bytes)
-        .map_err(|e| e.to_string())
+    let signed = match carried(&bytes)
         .and_then(|text| Signed::parse(&text).map_err(|e| format!("this is no good certificate: {e}")))
     {
         Ok(signed) => signed,

@@ -17,6 +17,32 @@ fn a_result_that_nobody_could_read_is_not_0() {
     assert!(text(&output).contains("could not be written"), "{}", text(&output));
 }
 
+/// In words, too: a script may have its exit code alone.
+#[test]
+fn a_verdict_in_words_that_nobody_could_read_is_told_elsewhere_and_is_not_0() {
+    let Some(drive) = Loop::new(32 << 20) else { return };
+    let burn = || {
+        let mut burn = kiln(&["burn", &drive.node, "--yes-erase", &drive.node, "--allow-loop"]);
+        burn.args(["--playbook", "surface", "--state"]).arg(drive.state());
+        burn
+    };
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let output = burn().stdout(full).stderr(Stdio::piped()).spawn().unwrap();
+    let output = output.wait_with_output().unwrap();
+    let told = text(&output);
+    assert_eq!(code(&output), 3, "{told}");
+    let verdict = format!("PASSED  Loop device {0} ({0})", drive.node);
+    assert!(
+        told.contains("could not be written") && told.contains(&verdict),
+        "{told}"
+    );
+    // Whoever closes a pipe has read what they wanted, as `head` does.
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut closed = burn().stdout(writer).spawn().unwrap();
+    assert_eq!(closed.wait().unwrap().code(), Some(0));
+}
+
 #[test]
 fn a_plan_that_nobody_could_read_is_not_0() {
     let Some(drive) = Loop::new(1 << 20) else { return };

@@ -15,6 +15,7 @@ use super::watch::Seen;
 use super::{Birth, Job};
 use crate::burn::admit::Held;
 use crate::burn::newest;
+use crate::burn::other_size;
 use crate::burn::remains::Remains;
 use crate::burn::saved::Saved;
 use crate::burn::screen::Line;
@@ -171,6 +172,8 @@ impl Job {
 
     /// What is kept, and what is to be decided of it.
     fn earlier(&self, found: Found) -> Earlier {
+        // Nothing of it fits the drive, and it may tell of faults.
+        let found = self.other_size(&found).map_or(found, Found::Unreadable);
         let (kept, lost, left, place) = match found {
             Found::Good(found) => {
                 let left = Remains::of(&found.0);
@@ -202,6 +205,18 @@ impl Job {
             lost,
             left,
             place,
+        }
+    }
+
+    /// Why what is kept is of no use for a drive of this size; `None` where it may be.
+    fn other_size(&self, found: &Found) -> Option<String> {
+        match found {
+            Found::Good(found) => other_size::refused(found.1.geometry, self.geometry()),
+            Found::Nothing => {
+                let (then, kept) = self.state.at_another_size(&self.drive.id)?;
+                Some(other_size::kept(then, self.drive.capacity, &kept))
+            }
+            Found::Begun(_) | Found::Ended(_) | Found::Bad(..) | Found::Unreadable(_) => None,
         }
     }
 
