@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use drive::System;
 use drive::guard::Refusal;
+use drive::no_size::NoSize;
 use drive::sysfs::{self, DevNum, Device};
 
 use super::Stop;
@@ -26,6 +27,7 @@ pub(super) enum NoDevice {
     NotABlockDevice,
     Partition(DevNum),
     Unknown(DevNum),
+    NoSize(DevNum, NoSize),
 }
 
 impl NoDevice {
@@ -34,6 +36,7 @@ impl NoDevice {
             Self::NotABlockDevice => Refusal::NotABlockDevice { node: node.to_owned() },
             Self::Partition(number) => Refusal::NotAWholeDisk { number },
             Self::Unknown(number) => Refusal::Gone { number },
+            Self::NoSize(number, why) => Refusal::NoSize { number, why },
         }
     }
 }
@@ -139,7 +142,10 @@ fn by_path(system: &System, name: &str) -> Result<Target, Stop> {
     } else if sysfs::is_partition(system, number) {
         Err(NoDevice::Partition(number))
     } else {
-        sysfs::read_number(system, number).ok_or(NoDevice::Unknown(number))
+        sysfs::read_number(system, number).ok_or_else(|| match NoSize::of_number(system, number) {
+            Some(why) => NoDevice::NoSize(number, why),
+            None => NoDevice::Unknown(number),
+        })
     };
     Ok(Target {
         word: name.to_owned(),

@@ -40,6 +40,7 @@ pub use unknown::Unknown;
 
 use crate::content::{ContentKind, Look};
 use crate::identity::Identity;
+use crate::no_size::NoSize;
 use crate::probe::{self, Prober};
 use crate::sysfs::{DevNum, Device};
 use crate::system::System;
@@ -247,7 +248,10 @@ impl Guard {
         if crate::sysfs::is_partition(&self.system, number) {
             return Err(Refusal::NotAWholeDisk { number });
         }
-        crate::sysfs::read_number(&self.system, number).ok_or(Refusal::Gone { number })
+        crate::sysfs::read_number(&self.system, number).ok_or_else(|| match NoSize::of_number(&self.system, number) {
+            Some(why) => Refusal::NoSize { number, why },
+            None => Refusal::Gone { number },
+        })
     }
 
     fn check(&self, file: &File, expected: &Identity, lose: &[ContentKind]) -> Result<(Device, Look), Refusal> {

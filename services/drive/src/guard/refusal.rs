@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::in_use::InUse;
 use super::unknown::Unknown;
 use crate::identity::Differs;
+use crate::no_size::NoSize;
 use crate::probe::NoLook;
 use crate::sysfs::DevNum;
 
@@ -60,8 +61,16 @@ pub enum Refusal {
         /// The path.
         node: PathBuf,
     },
-    /// The kernel does not know the device any more, gives it no size ([`crate::no_size`] tells why), or it is no drive.
-    #[error("device {number} is gone, tells no size, or is not a drive")]
+    /// The kernel gives it no size.
+    #[error("device {number}: {why}")]
+    NoSize {
+        /// Its number.
+        number: DevNum,
+        /// Most likely.
+        why: NoSize,
+    },
+    /// The kernel does not know the device any more, or it is no drive.
+    #[error("device {number} is gone, or is not a drive")]
     Gone {
         /// Its number.
         number: DevNum,
@@ -95,7 +104,11 @@ impl Refusal {
     pub fn is_absence(&self) -> bool {
         matches!(
             self,
-            Refusal::OtherDrive(_) | Refusal::OtherContent { .. } | Refusal::Exchanged { .. } | Refusal::Gone { .. }
+            Refusal::OtherDrive(_)
+                | Refusal::OtherContent { .. }
+                | Refusal::Exchanged { .. }
+                | Refusal::NoSize { .. }
+                | Refusal::Gone { .. }
         )
     }
 
@@ -112,6 +125,7 @@ impl Refusal {
             Refusal::HostManaged => "host-managed",
             Refusal::NotAWholeDisk { .. } => "partition",
             Refusal::NotABlockDevice { .. } => "not-a-block-device",
+            Refusal::NoSize { .. } => "no-size",
             Refusal::Gone { .. } => "gone",
             Refusal::Exchanged { .. } => "exchanged",
             Refusal::NoLook(_) => "no-look",
