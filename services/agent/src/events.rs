@@ -16,6 +16,7 @@
 
 use std::collections::BTreeMap;
 
+use certificate::revoke;
 use serde::{Deserialize, Serialize};
 use wire::drive::Drive;
 use wire::event::{NewEvent, Severity};
@@ -172,15 +173,15 @@ pub fn cooled(job: &Job, at: Celsius) -> Happening {
     )
 }
 
-/// A certificate no longer holds.
-pub fn revoked(job: &Job, failed: &Job) -> Happening {
-    let id = job.certificate.as_ref().map_or("", |info| info.id.as_str());
-    let message = format!(
-        "Certificate {id} of {} no longer holds: the same drive failed a later burn-in",
-        drive_words(job)
-    );
-    let data = serde_json::json!({ "certificate": id, "failed_job": failed.id });
-    Happening::of(job, "certificate.revoked", Severity::Warning, message, data)
+/// A certificate no longer holds; `None` where the job has none.
+pub fn revoked(job: &Job, failed: &Job) -> Option<Happening> {
+    let event = revoke::event(&revoke::entry(job)?, failed.id);
+    let (notifications, at) = (Vec::new(), None);
+    Some(Happening {
+        event,
+        notifications,
+        at,
+    })
 }
 
 /// A job waits for something.

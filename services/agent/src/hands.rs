@@ -396,7 +396,11 @@ fn chain(error: &dyn std::error::Error) -> String {
 
 fn problem(refusal: &Refusal, expected: &Identity) -> Problem {
     let (kind, title) = match refusal {
-        Refusal::OtherDrive(_) | Refusal::OtherContent { .. } | Refusal::Exchanged { .. } | Refusal::Gone { .. } => (
+        Refusal::OtherDrive(_)
+        | Refusal::OtherContent { .. }
+        | Refusal::Exchanged { .. }
+        | Refusal::NoSize { .. }
+        | Refusal::Gone { .. } => (
             "plan-changed",
             "The drive in this place is not the one that was planned",
         ),

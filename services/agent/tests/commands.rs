@@ -410,3 +410,25 @@ async fn a_drive_under_test_is_not_read_to_show_it() {
     }
     assert!(plays(), "it may be read again");
 }
+
+#[tokio::test]
+async fn an_abort_that_was_answered_is_not_taken_back_by_a_later_wish() {
+    let Some(bench) = Bench::new(&[LARGE]).await else {
+        return;
+    };
+    let job = bench.job_in_the_middle("surface").await;
+    let actor = || "ann".to_owned();
+    let abort = Command::Abort { job, actor: actor() };
+    assert_eq!(bench.server.call(abort).await, Ok(Answer::Aborted));
+    for wish in [
+        Command::Resume { job, actor: actor() },
+        Command::Pause { job, actor: actor() },
+    ] {
+        let refused = bench.server.call(wish).await.unwrap_err();
+        assert!(
+            ["job-aborted", "job-over"].contains(&refused.kind.as_str()),
+            "{refused}"
+        );
+    }
+    assert_eq!(bench.server.over(job).await.state, JobState::Aborted);
+}

@@ -189,7 +189,7 @@ impl Certificate {
         Some(Self {
             format: FORMAT.to_owned(),
             version: VERSION,
-            id: crate::id::of(job.id, key),
+            id: crate::id::of(job.id, key, made),
             key: key.to_hex(),
             maker: maker.clone(),
             made,

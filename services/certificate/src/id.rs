@@ -1,19 +1,23 @@
 //! What a certificate is called: short enough to read out over a telephone.
 
 use sha2::{Digest, Sha256};
-use wire::JobId;
+use wire::{JobId, Time};
 
 use crate::key::PublicKey;
 
 /// Crockford's base 32: no I, L, O or U, which are misread.
 const LETTERS: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 
-/// `KC-XXXX-XXXX-XXXX`: 60 bits of SHA-256 over job and key, so that nobody has to count certificates.
-pub fn of(job: JobId, key: PublicKey) -> String {
+/// `KC-XXXX-XXXX-XXXX`: 60 bits of SHA-256 over job, key and the time when it was made, so that nobody has to count certificates.
+///
+/// A job has another one where it ends once more (its agent's store was put back meanwhile): the time keeps them apart. Nobody makes
+/// an id again from what a certificate says, and those that were made before the time was hashed keep theirs.
+pub fn of(job: JobId, key: PublicKey, made: Time) -> String {
     let mut hash = Sha256::new();
     hash.update(b"kiln-certificate-id\n");
     hash.update(job.0.as_bytes());
     hash.update(key.to_hex().as_bytes());
+    hash.update(made.to_string().as_bytes());
     let digest = hash.finalize();
     let bits = digest
         .iter()
@@ -63,16 +67,18 @@ mod tests {
     use crate::key::Key;
 
     #[test]
-    fn it_has_three_groups_and_depends_on_job_and_key() {
+    fn it_has_three_groups_and_depends_on_job_key_and_time() {
         let job: JobId = "0192f0c1-2345-7890-8abc-def012345678".parse().unwrap();
         let other: JobId = "0192f0c1-2345-7890-8abc-def012345679".parse().unwrap();
         let (a, b) = (Key::from_seed(&[1; 32]).public(), Key::from_seed(&[2; 32]).public());
-        let id = of(job, a);
+        let (made, later) = (Time::UNIX_EPOCH, Time::from_second(1).unwrap());
+        let id = of(job, a, made);
         assert_eq!(id.len(), 17);
         assert!(id.starts_with("KC-") && id.split('-').count() == 4, "{id}");
-        assert_eq!(id, of(job, a));
-        assert_ne!(id, of(other, a));
-        assert_ne!(id, of(job, b));
+        assert_eq!(id, of(job, a, made));
+        assert_ne!(id, of(other, a, made));
+        assert_ne!(id, of(job, b, made));
+        assert_ne!(id, of(job, a, later));
     }
 
     #[test]

@@ -4,7 +4,8 @@
 use std::collections::BTreeMap;
 
 use wire::boxes::CertificateEntry;
-use wire::certificate::Revocation;
+use wire::certificate::{CertificateInfo, Revocation};
+use wire::event::{NewEvent, Severity};
 use wire::job::{Job, Outcome};
 use wire::{Bytes, DriveId, JobId, Time};
 
@@ -12,6 +13,9 @@ use crate::key::Fingerprint;
 
 /// What a list remembers, by certificate id: with which key it was signed, and whether it was revoked.
 pub type Remembered = BTreeMap<String, (Fingerprint, Option<Revocation>)>;
+
+/// What the event log calls a certificate that no longer holds.
+pub const EVENT: &str = "certificate.revoked";
 
 /// What is listed of a job's certificate; `None` where it has none.
 pub fn entry(job: &Job) -> Option<CertificateEntry> {
@@ -33,6 +37,13 @@ pub fn remembered(entries: impl IntoIterator<Item = CertificateEntry>) -> Rememb
     entries.into_iter().filter_map(told).collect()
 }
 
+/// What was revoked once stays so, whatever an older telling of the same certificate says.
+pub fn stay(told: Option<&mut CertificateInfo>, known: Option<&CertificateInfo>) {
+    if let Some((told, known)) = told.zip(known).filter(|(told, known)| told.id == known.id) {
+        told.revoked = told.revoked.take().or_else(|| known.revoked.clone());
+    }
+}
+
 /// Why a certificate was revoked, within a sentence: a verdict's summary, and whatever a person wrote, may be one itself.
 pub fn reason(why: &str) -> &str {
     match why.trim_end_matches('.') {
@@ -47,10 +58,19 @@ pub fn has_failed(job: &Job) -> bool {
     job.verdict.as_ref().is_some_and(failed)
 }
 
-/// Revokes a certificate that calls the drive of another job good which failed in that later on; false where nothing of it changes.
+/// Revokes a certificate that calls the drive of another job good which failed in that later on, or that of the very same job which
+/// it has replaced; false where nothing of it changes.
 ///
 /// `again`: that failure was heard before, in this place; job ids alone say then what came after it.
 pub fn take_back(entry: &mut CertificateEntry, failed: &Job, again: bool) -> bool {
+    if entry.info.revoked.is_some() {
+        return false;
+    }
+    entry.info.revoked = taken_back(entry, failed, again);
+    entry.info.revoked.is_some()
+}
+
+fn taken_back(entry: &CertificateEntry, failed: &Job, again: bool) -> Option<Revocation> {
     let word = Word {
         job: entry.job,
         said: Some(entry.info.made),
@@ -60,11 +80,45 @@ pub fn take_back(entry: &mut CertificateEntry, failed: &Job, again: bool) -> boo
         serial: &entry.serial,
         capacity: entry.capacity,
     };
-    let takes_back = entry.info.revoked.is_none() && word.is_refuted(failed, again);
-    if takes_back {
-        entry.info.revoked = Some(Revocation::by(failed, entry.info.made));
+    let by = || Revocation::by(failed, entry.info.made);
+    // A store that was put back runs a job to a second end, and each end is signed.
+    let own = failed.certificate.as_ref().map(|info| info.id.as_str());
+    if entry.job == failed.id && own != Some(entry.info.id.as_str()) && is_good(entry.outcome) && has_failed(failed) {
+        let summary = failed.verdict.as_ref().map_or("", |verdict| verdict.summary.as_str());
+        let why = format!("the same burn-in ended once more, and the drive failed: {summary}");
+        return Some(Revocation { why, ..by() });
     }
-    takes_back
+    word.is_refuted(failed, again).then(by)
+}
+
+/// How the event `certificate.revoked` tells it.
+pub fn event(entry: &CertificateEntry, by: JobId) -> NewEvent {
+    let CertificateEntry {
+        model,
+        serial,
+        capacity,
+        ..
+    } = entry;
+    let id = &entry.info.id;
+    let which = if entry.job == by {
+        "ended once more, and failed"
+    } else {
+        "failed a later burn-in"
+    };
+    let message = format!("Certificate {id} of {model} {serial} ({capacity}) no longer holds: the same drive {which}");
+    let data = serde_json::json!({ "certificate": id, "failed_job": by });
+    let mut event = NewEvent::new(EVENT, Severity::Warning, message, data);
+    (event.job, event.drive) = (Some(entry.job), Some(entry.drive.clone()));
+    event
+}
+
+/// The id of the certificate that such an event is of.
+pub fn told_of(event: &NewEvent) -> Option<&str> {
+    (event.kind == EVENT).then(|| event.data.get("certificate")?.as_str())?
+}
+
+fn is_good(outcome: Option<Outcome>) -> bool {
+    matches!(outcome, Some(Outcome::Passed | Outcome::Warn))
 }
 
 /// Whether a job calls its drive good which failed in another one later on: it has no certificate any more, also where it had none.
@@ -95,8 +149,7 @@ struct Word<'a> {
 
 impl Word<'_> {
     fn is_refuted(&self, failed: &Job, again: bool) -> bool {
-        let good = matches!(self.outcome, Some(Outcome::Passed | Outcome::Warn));
-        good && has_failed(failed) && self.was_before(failed, again) && self.is_of_the_drive_of(failed)
+        is_good(self.outcome) && has_failed(failed) && self.was_before(failed, again) && self.is_of_the_drive_of(failed)
     }
 
     /// Whether it was said before that job ended, so that an older failure that is told again takes back nothing newer.
@@ -116,6 +169,139 @@ impl Word<'_> {
         let serial = named(&job.serial).filter(|own| named(self.serial).as_ref() == Some(own));
         let (one, other) = (self.model, job.model.as_str());
         let model = !one.is_empty() && !other.is_empty() && (one.ends_with(other) || other.ends_with(one));
-        *self.drive == job.drive || serial.is_some() && model && self.capacity == job.capacity
+        *self.drive == job.drive
+            || serial.is_some() && model && (self.one_tells_its_own(job) || self.may_have_shrunk_to(job))
+    }
+
+    /// Whether one of the two, and no more, was named by its world wide name: the serial that it told is the drive's own then, no
+    /// bridge's. An old bridge cuts what is large: the capacity says nothing.
+    fn one_tells_its_own(&self, job: &Job) -> bool {
+        let own = |drive: &DriveId| drive.as_str().starts_with("wwn-");
+        own(self.drive) != own(&job.drive)
+    }
+
+    /// Whether the capacities may be those of one drive where nothing tells a drive's serial from that of its dock, which is every
+    /// drive's in it: equal, or less by under a tenth, as a host protected area or dying firmware makes it.
+    fn may_have_shrunk_to(&self, job: &Job) -> bool {
+        let (then, now) = (self.capacity.0, job.capacity.0);
+        now == then || now < then && now > then - then / 10
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use wire::job::{JobState, Verdict};
+    use wire::options::PlanOptions;
+
+    use super::*;
+
+    const TB: u64 = 1_000_000_000_000;
+
+    /// A job of the drive with this serial that came to `outcome`, and its certificate's id.
+    fn ended(number: u64, outcome: Outcome, (wwn, capacity): (Option<&str>, u64), id: Option<&str>) -> Job {
+        let by_serial = || DriveId::from_serial("WD80EFAX", "WD-1234", capacity);
+        Job {
+            id: format!("0192f0c1-2345-7890-8abc-{number:012x}").parse().unwrap(),
+            drive: wwn.and_then(DriveId::from_wwn).or_else(by_serial).unwrap(),
+            model: "WD80EFAX".into(),
+            serial: "WD-1234".into(),
+            capacity: Bytes(capacity),
+            sector: 512,
+            playbook: "surface".into(),
+            actor: "ada".into(),
+            state: JobState::Finished,
+            phases: vec![],
+            progress: None,
+            findings: vec![],
+            bad_sectors: 0,
+            verdict: Some(Verdict {
+                outcome,
+                rules: vec![],
+                summary: "So it went.".into(),
+                verified: Bytes(0),
+                engine: "1".into(),
+            }),
+            resumes: vec![],
+            surface: vec![],
+            smart: vec![],
+            self_tests: vec![],
+            timeline: vec![],
+            options: PlanOptions::default(),
+            formatted: None,
+            certificate: id.map(|id| CertificateInfo {
+                id: id.into(),
+                key: "k".into(),
+                made: Time::UNIX_EPOCH,
+                revoked: None,
+            }),
+            started: Time::UNIX_EPOCH,
+            ended: Some(Time::UNIX_EPOCH),
+        }
+    }
+
+    #[test]
+    fn a_job_that_ends_once_more_and_fails_takes_its_first_word_back() {
+        let its = (None, TB);
+        let mut first = entry(&ended(1, Outcome::Passed, its, Some("KC-1"))).unwrap();
+        let standing = first.clone();
+        assert!(!take_back(
+            &mut first,
+            &ended(1, Outcome::Passed, its, Some("KC-2")),
+            false
+        ));
+        assert!(!take_back(
+            &mut first,
+            &ended(1, Outcome::Inconclusive, its, None),
+            false
+        ));
+        assert!(
+            !take_back(&mut first, &ended(1, Outcome::Failed, its, Some("KC-1")), false),
+            "its own"
+        );
+        assert_eq!(first, standing);
+        for (id, again) in [(Some("KC-2"), false), (Some("KC-2"), true), (None, true)] {
+            let mut first = standing.clone();
+            assert!(
+                take_back(&mut first, &ended(1, Outcome::Failed, its, id), again),
+                "{id:?}"
+            );
+            let why = first.info.revoked.unwrap().why;
+            assert!(why.contains("ended once more") && why.contains("So it went."), "{why}");
+        }
+        let mut failed = entry(&ended(1, Outcome::Failed, its, Some("KC-2"))).unwrap();
+        assert!(
+            !take_back(&mut failed, &ended(1, Outcome::Failed, its, Some("KC-3")), false),
+            "it says so"
+        );
+    }
+
+    #[test]
+    fn a_drive_that_shrank_before_it_failed_keeps_no_good_certificate() {
+        let (one, other) = (Some("5000c500a1b2c3d4"), Some("5000c500a1b2c3d5"));
+        for (then, now, is_taken) in [
+            // Two behind bridges: a dock tells one serial of all its drives.
+            ((None, TB), (None, TB), true),
+            ((None, TB), (None, TB - 512), true),
+            ((None, TB), (None, TB / 100 * 91), true),
+            ((None, TB), (None, TB / 10 * 9), false),
+            ((None, TB), (None, TB / 2), false),
+            ((None, TB), (None, TB + 512), false),
+            // One told its own name, and so its own serial.
+            ((one, 3 * TB), (None, TB), true),
+            ((None, TB), (one, 3 * TB), true),
+            // By the name alone.
+            ((one, TB), (one, 0), true),
+            ((one, TB), (other, TB), true),
+            ((one, TB), (other, TB / 2), false),
+        ] {
+            let mut good = entry(&ended(1, Outcome::Passed, then, Some("KC-1"))).unwrap();
+            let failed = ended(2, Outcome::Failed, now, None);
+            assert_eq!(take_back(&mut good, &failed, false), is_taken, "{then:?}, then {now:?}");
+        }
+        let mut good = entry(&ended(1, Outcome::Passed, (None, TB), Some("KC-1"))).unwrap();
+        let mut failed = ended(2, Outcome::Failed, (one, TB), None);
+        failed.model = "ST8000".into();
+        assert!(!take_back(&mut good, &failed, false), "another model");
     }
 }

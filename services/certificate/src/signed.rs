@@ -6,6 +6,7 @@
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
+use wire::job::Job;
 
 use crate::canonical::{self, NotCanonical};
 use crate::certificate::{Certificate, FORMAT, TEXT_MAX, VERSION};
@@ -89,6 +90,13 @@ pub enum Bad {
     /// The stamp (the short form on paper) does not fit.
     #[error("the stamp does not fit what it says")]
     Stamp,
+}
+
+/// Whether a text that was signed is the certificate that the job has now, by its id in canonical spelling alone: the signature is
+/// not looked at.
+pub fn is_of(text: &str, job: &Job) -> bool {
+    let own = job.certificate.as_ref();
+    own.is_some_and(|info| text.contains(&format!("\"id\":\"{}\"", info.id)))
 }
 
 impl Signed {

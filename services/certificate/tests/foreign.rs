@@ -67,7 +67,14 @@ fn what_is_signed_is_what_readme_says() {
         assert_eq!(lines.lines().nth(9).unwrap(), digest.to_uppercase());
 
         let job = hex::decode(file["certificate"]["job"].as_str().unwrap().replace('-', "")).unwrap();
-        let hashed = [b"kiln-certificate-id\n", job.as_slice(), hex::encode(&key).as_bytes()].concat();
+        let made = file["certificate"]["made"].as_str().unwrap();
+        let hashed = [
+            b"kiln-certificate-id\n",
+            job.as_slice(),
+            hex::encode(&key).as_bytes(),
+            made.as_bytes(),
+        ]
+        .concat();
         let bits: String = sha256(dir, &hashed).unwrap()[..8]
             .iter()
             .map(|b| format!("{b:08b}"))

@@ -126,6 +126,8 @@ pub struct Scribe {
 struct Desk {
     store: Store,
     tell: broadcast::Sender<Message>,
+    /// Where jobs go whose certificate was revoked here.
+    revoked: mpsc::Sender<Job>,
     clock: Clock,
     trouble: watch::Sender<Option<String>>,
     /// What waits for the store, and why it was not taken.
@@ -339,19 +341,25 @@ impl Desk {
     /// Writes orders in one transaction and tells of their events. Where there is no room the oldest entries go first.
     async fn write(&self, orders: &[Order]) -> store::Result<()> {
         let mut tries = 0;
-        let events = loop {
+        let written = loop {
             let keep: Vec<Arc<Vec<Keep>>> = orders.iter().map(|order| Arc::clone(&order.keep)).collect();
             let now = self.clock.now().wall;
             let work = move |w: &mut store::Write<'_, '_>| {
                 transaction::write(w, now, keep.iter().flat_map(|keep| keep.iter()))
             };
             match self.store.write_growing(work).await {
-                Ok(events) => break events,
+                Ok(written) => break written,
                 Err(store::Error::Full(_)) if tries < TRIES && self.make_room().await => tries += 1,
                 Err(error) => return Err(error),
             }
         };
-        self.tell(&events);
+        for job in written.revoked {
+            // Nobody waits here for the hub, which hands things in: the next start has it from the medium.
+            if let Err(error) = self.revoked.try_send(job) {
+                tracing::error!(%error, "a job was not told that its certificate was revoked");
+            }
+        }
+        self.tell(&written.events);
         Ok(())
     }
 
@@ -396,8 +404,8 @@ impl Desk {
 }
 
 impl Scribe {
-    /// Starts the task; events that are on the medium go to `tell`.
-    pub fn start(store: Store, tell: broadcast::Sender<Message>, clock: Clock) -> Self {
+    /// Starts the task; events that are on the medium go to `tell`, jobs whose certificate was revoked here to `revoked`.
+    pub fn start(store: Store, tell: broadcast::Sender<Message>, revoked: mpsc::Sender<Job>, clock: Clock) -> Self {
         let (orders, queue) = mpsc::channel::<Order>(QUEUE);
         let (say, trouble) = watch::channel(None);
         let now = Instant::now();
@@ -410,6 +418,7 @@ impl Scribe {
             since_wall: Time::UNIX_EPOCH,
             store,
             tell,
+            revoked,
             clock,
             trouble: say,
             held: VecDeque::new(),
@@ -503,7 +512,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path());
         let (tell, mut heard) = broadcast::channel(16);
-        let scribe = Scribe::start(store.clone(), tell, Clock::default());
+        let scribe = Scribe::start(store.clone(), tell, mpsc::channel(1).0, Clock::default());
         for _ in 0..3 {
             scribe.kept(vec![event("a.b", None), event("a.c", None)]).await.unwrap();
         }
@@ -547,7 +556,12 @@ mod tests {
         let put = store.write(move |w| rows.iter().try_for_each(|event| EVENTS.put(w, &event.seq, event)));
         put.await.unwrap();
         assert_eq!(verify(&store).unwrap(), None, "checked as it was written");
-        let scribe = Scribe::start(store.clone(), broadcast::channel(16).0, Clock::default());
+        let scribe = Scribe::start(
+            store.clone(),
+            broadcast::channel(16).0,
+            mpsc::channel(1).0,
+            Clock::default(),
+        );
         scribe.kept(vec![event("a.c", None)]).await.unwrap();
         scribe.kept(vec![event("a.d", None)]).await.unwrap();
         let events = store.read(|r| EVENTS.all(r)).unwrap();
@@ -570,7 +584,12 @@ mod tests {
     async fn what_the_agent_sends_again_is_kept_once() {
         let dir = tempfile::tempdir().unwrap();
         let store = open(dir.path());
-        let scribe = Scribe::start(store.clone(), broadcast::channel(16).0, Clock::default());
+        let scribe = Scribe::start(
+            store.clone(),
+            broadcast::channel(16).0,
+            mpsc::channel(1).0,
+            Clock::default(),
+        );
         scribe
             .kept(vec![event("job.started", Some(1)), event("job.passed", Some(2))])
             .await

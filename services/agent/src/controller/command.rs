@@ -12,7 +12,7 @@ use wire::event::Severity;
 use wire::options::PlanOptions;
 use wire::{DriveId, JobId, PlanId, Problem, Time};
 
-use super::{Back, Controller, answer, over, unknown};
+use super::{Back, Controller, aborted, answer, over, unknown};
 use crate::backup;
 use crate::events::Happening;
 use crate::gate::{Ask, Media, Members, Moment};
@@ -204,6 +204,9 @@ impl Controller {
                 Ok(Some(_)) | Err(_) => over(job),
             });
         };
+        if active.is_aborted() && !matches!(wish, Wish::Abort(_)) {
+            return Err(aborted(job));
+        }
         if !active.wishes.put(wish.clone()) {
             return Err(over(job));
         }

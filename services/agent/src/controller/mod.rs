@@ -68,6 +68,13 @@ struct Active {
     failures: u32,
 }
 
+impl Active {
+    /// Whether an abort was answered, which nothing takes back.
+    fn is_aborted(&self) -> bool {
+        matches!(self.wished, Some(Wish::Abort(_)))
+    }
+}
+
 /// What tasks of ours bring back.
 #[derive(Debug)]
 enum Back {
@@ -354,6 +361,7 @@ impl Controller {
     {
         let (wishes, receiver) = wishes::channel();
         let (id, drive) = (record.job.id, record.job.drive.clone());
+        let wished = record.aborted_by.clone().map(Wish::Abort);
         let task = self.tasks.spawn(task(self.means.clone(), record, receiver)).id();
         let failures = 0;
         self.active.insert(
@@ -361,7 +369,7 @@ impl Controller {
             Active {
                 drive,
                 wishes,
-                wished: None,
+                wished,
                 task,
                 failures,
             },
@@ -385,6 +393,11 @@ pub struct Inbox {
 
 fn over(job: JobId) -> Problem {
     Problem::new("job-over", 409, "This job is over, or not under way").with(job.to_string())
+}
+
+/// A person ended it, and its last steps are under way.
+fn aborted(job: JobId) -> Problem {
+    Problem::new("job-aborted", 409, "This job was aborted, and ends").with(job.to_string())
 }
 
 /// Nothing is kept of it here: it was never this agent's, or went with a store that was set aside.

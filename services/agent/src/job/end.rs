@@ -91,6 +91,7 @@ impl JobTask {
                 return self.park().await;
             }
         }
+        self.hear_the_last();
         if let Some(actor) = &self.abort_by {
             evidence.end_by(Stopped::Asked {
                 why: format!("aborted by {actor}"),

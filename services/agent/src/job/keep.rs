@@ -112,7 +112,9 @@ mod tests {
         let id = list[0].id.clone().unwrap();
         let degrees = |list: &[Drive]| of_held(list, &id, "sd0").and_then(|drive| drive.temperature);
         assert_eq!(degrees(&list), Some(Celsius(30)));
-        list.iter_mut().for_each(|drive| drive.id = None);
+        for drive in &mut list {
+            drive.id = None;
+        }
         assert_eq!(degrees(&list), Some(Celsius(30)));
         // Under its name stands another drive by now, or none.
         list[0].id = Some(DriveId::from_serial("WD", "VK-9", 1_000_000).unwrap());

@@ -55,6 +55,18 @@ impl JobTask {
         self.abort_by.is_some()
     }
 
+    /// Hears for the last time: an abort that was answered counts, and whoever comes from now on is told that the job is over.
+    pub(super) fn hear_the_last(&mut self) {
+        self.wishes.close();
+        while let Some(wish) = self.wishes.try_recv() {
+            match wish {
+                Wish::Abort(actor) => self.aborted(actor),
+                // Nothing is left to hold.
+                Wish::Pause(_) | Wish::Resume(_) => {}
+            }
+        }
+    }
+
     /// Waits until a paused job is let go.
     pub(super) async fn wait_while_paused(&mut self) -> Own {
         while self.record.paused.is_some() {

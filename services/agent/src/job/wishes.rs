@@ -1,6 +1,6 @@
 //! Wishes of persons on their way to a job that may be asking a sick drive, and hears them in minutes.
 //!
-//! None is ever refused: an abort takes the place of all that wait, as nothing takes it back; of the others the last one counts.
+//! None is ever refused while the job goes on: an abort takes the place of all that wait, as nothing takes it back; of the others the last one counts.
 //! At most three wait, a pause and the wish to go on before and after it: a pause is when a person exchanges a drive, so the job
 //! hears of it.
 
@@ -104,6 +104,11 @@ impl Wished {
         (!waiting.wishes.is_empty()).then(|| waiting.wishes.remove(0))
     }
 
+    /// Takes no more: whoever wishes something from now on is told that nobody will hear it. What was put before is heard still.
+    pub fn close(&mut self) {
+        self.0.close();
+    }
+
     /// Whether none waits.
     pub fn is_empty(&self) -> bool {
         self.0.waiting().wishes.is_empty()
@@ -173,5 +178,16 @@ mod tests {
         let (wishes, wished) = channel();
         drop(wished);
         assert!(!wishes.put(Wish::Abort("eve".into())));
+    }
+
+    /// A verdict is made meanwhile: what was answered counts, and who comes later is refused.
+    #[test]
+    fn who_closes_hears_what_was_put_and_nothing_later() {
+        let (wishes, mut wished) = channel();
+        assert!(wishes.put(Wish::Abort("ann".into())));
+        wished.close();
+        assert!(!wishes.put(Wish::Abort("eve".into())));
+        assert_eq!(wished.try_recv(), Some(Wish::Abort("ann".into())));
+        assert_eq!(wished.try_recv(), None);
     }
 }

@@ -123,7 +123,7 @@ fn revoke(w: &mut Write<'_, '_>, failed: &Record, earlier: impl Fn(&Job) -> bool
         info.revoked = Some(Revocation::by(&failed.job, Time::now()));
         record.revision += 1;
         JOBS.put(w, &key, &record)?;
-        outbox::spool(w, &[events::revoked(&record.job, &failed.job)])?;
+        outbox::spool(w, events::revoked(&record.job, &failed.job).as_slice())?;
         revoked.push(record);
     }
     Ok(revoked)

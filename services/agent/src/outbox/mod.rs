@@ -232,12 +232,19 @@ impl Outbox {
         self.inner.wake.notify_one();
     }
 
-    /// The server has the certificates of these jobs; it gets those of all others.
+    /// The server has certificates of these jobs; it gets those of all others, and of those whose end it has not heard: what it has
+    /// may be of an earlier end, from before this store was put back.
     pub fn certificates_but(&self, known: &[JobId]) {
-        match self.inner.store.read(|r| past::CERTIFICATES.keys(r)) {
-            Ok(keys) => {
+        let read = self
+            .inner
+            .store
+            .read(|r| Ok((past::CERTIFICATES.keys(r)?, SPOOL.all(r)?)));
+        match read {
+            Ok((keys, waiting)) => {
+                let unheard: BTreeSet<JobId> = waiting.iter().filter_map(|(_, told)| told.event.job).collect();
                 let ids = keys.into_iter().filter_map(|key| key.parse::<JobId>().ok());
-                self.state().certificates = ids.filter(|id| !known.contains(id)).collect();
+                let due = ids.filter(|id| !known.contains(id) || unheard.contains(id));
+                self.state().certificates = due.collect();
                 self.inner.wake.notify_one();
             }
             Err(cause) => error!(error = %cause, "the certificates could not be read"),

@@ -153,7 +153,7 @@ async fn only_certificates_that_the_server_lacks_are_told() {
         ids.iter().try_for_each(|id| TEXTS.put(w, &id.to_string(), &text))
     });
     put.wait().unwrap();
-    let outbox = Outbox::new(store);
+    let outbox = Outbox::new(store.clone());
     let told = |known: &[JobId]| -> Vec<JobId> {
         outbox.certificates_but(known);
         let frames = outbox.take(&mut 0, &home()).into_iter();
@@ -165,6 +165,17 @@ async fn only_certificates_that_the_server_lacks_are_told() {
     };
     assert_eq!(told(&[]), ids);
     assert_eq!(told(&ids[..1]), ids[1..]);
+    assert_eq!(told(&ids), []);
+    // The end of the first is not heard: what the server has of it is of an earlier one.
+    let job = Job {
+        id: ids[0],
+        ..crate::events::tests::passed()
+    };
+    let ended = crate::events::ended(&job);
+    store.write(move |w| spool(w, &[ended])).await.unwrap();
+    assert_eq!(told(&ids), ids[..1]);
+    let heard = store.read(|r| SPOOL.last(r)).unwrap().unwrap().0;
+    outbox.acknowledge(heard).await.unwrap();
     assert_eq!(told(&ids), []);
 }
 

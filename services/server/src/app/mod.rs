@@ -18,6 +18,7 @@ use store::{Check, Store};
 use tokio::sync::{broadcast, mpsc, watch};
 use wire::boxes::Banner;
 use wire::event::{Actor, NewEvent, Severity};
+use wire::job::Job;
 use wire::{DriveId, Problem};
 
 use crate::addon::Addons;
@@ -103,6 +104,13 @@ pub enum StartError {
     /// The password with which the box was to claim itself.
     #[error("ADMIN_PASSWORD: {0}")]
     Password(#[from] password::Error),
+}
+
+/// What the tasks of [`past`] are asked.
+#[derive(Debug)]
+struct Asked {
+    recalled: mpsc::Receiver<Vec<DriveId>>,
+    revoked: mpsc::Receiver<Job>,
 }
 
 /// A connected add-on.
@@ -202,7 +210,7 @@ impl App {
         }
         let keys = Keys::open(&setup.data)?;
         let mut taken_out: Vec<store::TakenOut> = Vec::new();
-        let (app, recalls) = loop {
+        let (app, asked) = loop {
             let begun = Self::begin(&setup, &store, &keys).await;
             let Err(StartError::Store(store::Error::Value { table, key, why })) = begun else {
                 break begun?;
@@ -222,7 +230,7 @@ impl App {
         app.tell_what_was_taken_out(&setup.data, taken_out).await;
         app.tell_what_is_not_used(&setup.wrong).await;
         app.tell_what_was_put_back(restored).await;
-        app.spawn_tasks(recalls);
+        app.spawn_tasks(asked);
         Ok(app)
     }
 
@@ -262,12 +270,8 @@ impl App {
     }
 
     /// Reads what is kept and makes of it what all requests share; nothing runs yet but the scribe. The other value is what
-    /// [`past::recall_each`] is asked.
-    async fn begin(
-        setup: &Setup,
-        store: &Store,
-        keys: &Keys,
-    ) -> Result<(Arc<Self>, mpsc::Receiver<Vec<DriveId>>), StartError> {
+    /// the tasks are asked ([`Self::spawn_tasks`]).
+    async fn begin(setup: &Setup, store: &Store, keys: &Keys) -> Result<(Arc<Self>, Asked), StartError> {
         let clock = setup.clock.clone();
         let now = clock.now();
         let vault = Vault::open(store.clone())?;
@@ -311,9 +315,10 @@ impl App {
         // Before the scribe: what cannot be read ends this here.
         let alerts = Alerts::open(store.clone(), &setup.alerts, now.wall).await?;
         let stream = broadcast::channel(STREAM).0;
-        let (recalls, asked) = mpsc::channel(past::RECALLS);
+        let (recalls, recalled) = mpsc::channel(past::RECALLS);
+        let (revoke, revoked) = mpsc::channel(past::REVOKED);
         let app = Arc::new(Self {
-            scribe: Scribe::start(store.clone(), stream.clone(), clock.clone()),
+            scribe: Scribe::start(store.clone(), stream.clone(), revoke, clock.clone()),
             clock,
             vault,
             hasher,
@@ -353,12 +358,13 @@ impl App {
             })
             .await;
         }
-        Ok((app, asked))
+        Ok((app, Asked { recalled, revoked }))
     }
 
-    fn spawn_tasks(self: &Arc<Self>, recalls: mpsc::Receiver<Vec<DriveId>>) {
+    fn spawn_tasks(self: &Arc<Self>, asked: Asked) {
         tokio::spawn(fleet::watch(Arc::downgrade(self)));
-        tokio::spawn(past::recall_each(Arc::downgrade(self), recalls));
+        tokio::spawn(past::recall_each(Arc::downgrade(self), asked.recalled));
+        tokio::spawn(past::revoke_each(Arc::downgrade(self), asked.revoked));
         self.alerts.start(self);
         let app = Arc::downgrade(self);
         tokio::spawn(async move {

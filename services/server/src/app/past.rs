@@ -26,6 +26,9 @@ const JOBS_READ: usize = hub::JOBS;
 /// agent tells that many new drives during one; then it is waited for room, and nothing is lost.
 pub(super) const RECALLS: usize = 64;
 
+/// Jobs that wait until the hub hears that their certificate was revoked here: more than one drive's failure takes back.
+pub(super) const REVOKED: usize = 1024;
+
 impl App {
     /// Settings with which nothing could be done.
     pub(super) async fn tell_what_is_not_used(&self, wrong: &[String]) {
@@ -202,6 +205,14 @@ pub(super) async fn recall_each(app: Weak<App>, mut asked: mpsc::Receiver<Vec<Dr
     while asked.recv_many(&mut lists, RECALLS).await > 0 {
         let Some(app) = app.upgrade() else { return };
         app.recall(lists.drain(..).flatten().collect()).await;
+    }
+}
+
+/// Tells the hub of certificates that were revoked here, for as long as the server lives.
+pub(super) async fn revoke_each(app: Weak<App>, mut revoked: mpsc::Receiver<Job>) {
+    while let Some(job) = revoked.recv().await {
+        let Some(app) = app.upgrade() else { return };
+        app.feed(Input::Revoked(Box::new(job))).await;
     }
 }
 

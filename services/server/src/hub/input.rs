@@ -74,6 +74,8 @@ pub enum Input {
     Claimed,
     /// The agent says that a job is over or unknown to it, and has told no end of it.
     JobGone(Box<Job>),
+    /// A job's certificate was revoked here: the job as the medium has it now.
+    Revoked(Box<Job>),
     /// What the medium has of drives that [`super::Effect::Recall`] names: the jobs with the last word on each.
     Recalled(Vec<Job>),
     /// A drive here told by its SMART how hot it may be before its alert comes.

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::collections::btree_map::Entry;
 use std::time::Duration;
 
+use certificate::revoke;
 use serde::Serialize;
 use utoipa::ToSchema;
 use wire::frame::{LogLine, ProgressFrame};
@@ -84,7 +85,7 @@ impl Hub {
         }
     }
 
-    pub(super) fn job(&mut self, now: Now, job: Job, out: &mut Vec<Effect>) {
+    pub(super) fn job(&mut self, now: Now, mut job: Job, out: &mut Vec<Effect>) {
         if !self.jobs.contains_key(&job.id) {
             self.make_room();
         }
@@ -92,6 +93,8 @@ impl Hub {
         if let Some(progress) = &job.progress {
             held.sample(now, progress);
         }
+        // The agent may not know of it.
+        revoke::stay(job.certificate.as_mut(), held.job.certificate.as_ref());
         let lags = held.saved.is_none_or(|saved| now.mono.saturating_sub(saved) >= LAG);
         let save = lags || lasting(&held.job) != lasting(&job);
         held.job = job;
@@ -100,6 +103,18 @@ impl Hub {
             out.push(Effect::SaveJob(Box::new(held.job.clone())));
         }
         out.push(Effect::Stream(Stream::Job(Box::new(held.job.clone()))));
+    }
+
+    /// A job's certificate was revoked here. What is held of the job may be newer than what the medium has.
+    pub(super) fn revoked(&mut self, kept: Job, out: &mut Vec<Effect>) {
+        let job = match self.jobs.get_mut(&kept.id) {
+            Some(held) => {
+                revoke::stay(held.job.certificate.as_mut(), kept.certificate.as_ref());
+                held.job.clone()
+            }
+            None => kept,
+        };
+        out.push(Effect::Stream(Stream::Job(Box::new(job))));
     }
 
     /// Lets the oldest jobs go until there is room for one more, or none that may go.

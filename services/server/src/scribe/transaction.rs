@@ -1,6 +1,9 @@
 //! One transaction of the scribe: what it was handed, and what must go for it.
 
+use certificate::{revoke, signed};
 use store::Write;
+use wire::event::Actor;
+use wire::job::Job;
 use wire::{Event, JobId, Time};
 
 use super::retain::Log;
@@ -8,7 +11,16 @@ use super::{DRIVES, EVENTS_SEEN, Keep, PLAYBOOKS, SUPERVISOR, json, seals};
 use crate::last_words;
 use crate::tables::{CERTIFICATES, JOB_LOG, JOB_LOG_MAX, JOBS, JOBS_MAX, STATE};
 
-/// Writes what is to be kept, all of it or nothing, and gives the events that are in the log by it.
+/// What a transaction brought about.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    /// The events that are in the log by it.
+    pub(super) events: Vec<Event>,
+    /// Jobs whose certificate was revoked here, as they are now.
+    pub(super) revoked: Vec<Job>,
+}
+
+/// Writes what is to be kept, all of it or nothing.
 ///
 /// # Errors
 /// Those of the store; nothing is written then.
@@ -16,7 +28,8 @@ pub(super) fn write<'k>(
     w: &mut Write<'_, '_>,
     now: Time,
     keep: impl Iterator<Item = &'k Keep>,
-) -> store::Result<Vec<Event>> {
+) -> store::Result<Written> {
+    let mut revoked = Vec::new();
     let mut log = Log::open(w)?;
     let mut seen = STATE.get(w, EVENTS_SEEN)?.and_then(|v| v.as_u64()).unwrap_or(0);
     let seen_before = seen;
@@ -29,13 +42,13 @@ pub(super) fn write<'k>(
                         continue;
                     }
                     seen = origin;
+                    if seals::was_told(w, new)? {
+                        continue;
+                    }
                 }
                 log.append(w, new.clone(), *at, actor.clone())?;
             }
-            Keep::Job(job) => {
-                seals::list(w, job)?;
-                JOBS.put(w, &job.id.to_string(), job)?;
-            }
+            Keep::Job(job) => revoked.extend(keep_job(w, &mut log, now, job)?),
             Keep::Drives(drives) => STATE.put(w, DRIVES, &json(drives)?)?,
             Keep::Playbooks(playbooks) => STATE.put(w, PLAYBOOKS, &json(playbooks)?)?,
             Keep::Certificate(certificate) => {
@@ -61,7 +74,31 @@ pub(super) fn write<'k>(
         CERTIFICATES.delete(w, &job)?;
         JOBS.delete(w, &job)?;
     }
-    Ok(log.events)
+    let events = log.events;
+    Ok(Written { events, revoked })
+}
+
+/// Keeps a job, with what it takes back and what was taken back of it; gives the jobs that say so from now on.
+fn keep_job(w: &mut Write<'_, '_>, log: &mut Log, now: Time, told: &Job) -> store::Result<Vec<Job>> {
+    let mut revoked = Vec::new();
+    for entry in seals::take_back(w, told)? {
+        log.append(w, revoke::event(&entry, told.id), now, Actor::new("server", "server"))?;
+        // Its own earlier word: what is told of the job now takes its place.
+        if entry.job != told.id {
+            revoked.extend(seals::tell_job(w, &entry)?);
+        }
+    }
+    let mut job = told.clone();
+    if seals::list(w, &mut job)? {
+        revoked.push(job.clone());
+    }
+    let key = job.id.to_string();
+    // What was signed at an earlier end of the job is not handed out. What cannot be read is sent again.
+    if matches!(CERTIFICATES.get(w, &key), Ok(Some(text)) if !signed::is_of(&text, &job)) {
+        CERTIFICATES.delete(w, &key)?;
+    }
+    JOBS.put(w, &key, &job)?;
+    Ok(revoked)
 }
 
 /// Keys of the jobs that go: the oldest, and failures that still stand last.

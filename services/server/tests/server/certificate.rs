@@ -474,14 +474,16 @@ async fn a_certificate_is_kept_only_under_the_job_that_it_names_and_with_a_good_
     let made = Box_::claimed().await;
     let mut admin = made.admin().await;
     let agent = Agent::connect(&made).await;
-    let (other, damaged, good) = (finished(20), finished(21), finished(22));
+    let (other, damaged, mut good) = (finished(20), finished(21), finished(22));
+    let signed = sign(&good, 3);
+    good.certificate = Some(signed.info());
     for job in [&other, &damaged, &good] {
         tell(&agent, &mut admin, job).await;
     }
     for (job, text) in [
         (other.id, sign(&finished(23), 3).text().to_owned()),
         (damaged.id, sign(&damaged, 3).text().replace("PASSED", "FAILED")),
-        (good.id, sign(&good, 3).text().to_owned()),
+        (good.id, signed.text().to_owned()),
     ] {
         let frame = Frame::Certificate(CertificateText { job, text });
         agent.sender.send(&frame).await.unwrap();
@@ -497,5 +499,108 @@ async fn a_certificate_is_kept_only_under_the_job_that_it_names_and_with_a_good_
     assert!(
         events.contains(&format!("it is of job {}", finished(23).id)),
         "{events}"
+    );
+}
+
+/// How many `certificate.revoked` events the log has of this certificate.
+async fn told_revoked(admin: &mut Client, signed: &Signed) -> usize {
+    let events = admin.get("/api/v1/events?limit=1000").await.json();
+    let of =
+        |event: &&Value| event["type"] == "certificate.revoked" && event["data"]["certificate"] == signed.info().id;
+    events.as_array().unwrap().iter().filter(of).count()
+}
+
+/// An agent whose store was put back runs the same job to a second end.
+#[tokio::test]
+async fn a_job_that_failed_when_it_ended_once_more_hands_out_no_good_certificate() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let agent = Agent::connect(&made).await;
+    let mut job = finished(7);
+    let passed = sign(&job, 3);
+    job.certificate = Some(passed.info());
+    agent.sender.send(&handed(&job, &passed)).await.unwrap();
+    tell(&agent, &mut admin, &job).await;
+    assert_eq!(text_of(&mut admin, job.id).await, passed.text());
+
+    let verdict = job.verdict.as_mut().unwrap();
+    (verdict.outcome, verdict.summary) = (Outcome::Failed, "3 blocks differ.".into());
+    let failed = sign(&job, 3);
+    assert_ne!(failed.info().id, passed.info().id);
+    job.certificate = Some(failed.info());
+    tell(&agent, &mut admin, &job).await;
+    for ending in ["", ".html", ".pdf"] {
+        let answer = admin.get(&format!("/api/v1/jobs/{}/certificate{ending}", job.id)).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (404, "certificate-unknown"));
+    }
+    drop(agent);
+    let agent = Agent::connect(&made).await;
+    assert_eq!(agent.hello.known_jobs, [], "what is here is of an earlier end");
+    let told = check(&mut admin, passed.text(), "").await;
+    assert_eq!(told.standing, Standing::Bad);
+    assert!(told.told.contains("3 blocks differ"), "{told:?}");
+    assert_eq!(told_revoked(&mut admin, &passed).await, 1);
+
+    agent.sender.send(&handed(&job, &failed)).await.unwrap();
+    tell(&agent, &mut admin, &job).await;
+    assert_eq!(text_of(&mut admin, job.id).await, failed.text());
+    let own = check(&mut admin, failed.text(), "").await;
+    assert_eq!(
+        (own.standing, own.revocation),
+        (Standing::Trusted, RevocationState::Standing)
+    );
+    let page = admin.get(&format!("/api/v1/jobs/{}/certificate.html", job.id)).await;
+    assert_eq!(page.status, 200, "{}", page.text);
+}
+
+/// An agent that lost a job tells no more of it, and its pages read the job.
+#[tokio::test]
+async fn what_is_revoked_here_stands_in_the_job_and_once_in_the_log() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = Box_::at(dir.path(), Some(("admin".into(), PASSWORD.into()))).await;
+    let mut admin = made.admin().await;
+    let agent = Agent::connect(&made).await;
+    let mut passed = finished(10);
+    let signed = sign(&passed, 3);
+    passed.certificate = Some(signed.info());
+    tell(&agent, &mut admin, &passed).await;
+    let mut failed = finished(20);
+    failed.verdict.as_mut().unwrap().outcome = Outcome::Failed;
+    let mut stream = admin.events("/api/v1/stream").await;
+    tell(&agent, &mut admin, &failed).await;
+    let (revoked, by) = loop {
+        let told: Job = serde_json::from_value(stream.named("job").await.data).unwrap();
+        let by = told.certificate.as_ref().and_then(|info| info.revoked.clone());
+        if let Some(by) = by.filter(|_| told.id == passed.id) {
+            break (told, by);
+        }
+    };
+    assert_eq!(by.job, failed.id);
+    let path = format!("/api/v1/jobs/{}", passed.id);
+    assert_eq!(
+        serde_json::from_str::<Job>(&admin.get(&path).await.text).unwrap(),
+        revoked
+    );
+    assert_eq!(told_revoked(&mut admin, &signed).await, 1);
+
+    // The agent knows the job after all: it tells the same, and the job as it was.
+    let entry = certificate::revoke::entry(&passed).unwrap();
+    let event = wire::event::NewEvent {
+        origin: Some(1),
+        ..certificate::revoke::event(&entry, failed.id)
+    };
+    agent.sender.send(&Frame::Event(event)).await.unwrap();
+    agent.sender.send(&Frame::Job(Box::new(passed.clone()))).await.unwrap();
+    tell(&agent, &mut admin, &finished(30)).await;
+    made.app.scribe.kept(Vec::new()).await.unwrap();
+    assert_eq!(told_revoked(&mut admin, &signed).await, 1, "told twice");
+    drop(agent);
+    made.app.shut_down().await;
+    drop(made);
+    let again = crate::gate::reopen(dir.path(), None).await;
+    let mut admin = again.admin().await;
+    assert_eq!(
+        serde_json::from_str::<Job>(&admin.get(&path).await.text).unwrap(),
+        revoked
     );
 }

@@ -6,11 +6,12 @@ use std::sync::Arc;
 use axum::Json;
 use axum::extract::{FromRequest, Path, Request, State};
 use axum::response::{IntoResponse, Response};
-use certificate::{Fingerprint, Revocations, Signed, Trust};
+use certificate::{Fingerprint, Revocations, Signed, Trust, revoke, signed};
 use http::HeaderValue;
 use http::header::{CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, CONTENT_TYPE};
 use wire::boxes::{CertificateEntry, CheckRequest};
 use wire::certificate::{CertificateCheck, Revocation};
+use wire::job::Job;
 
 use super::jobs;
 use crate::app::App;
@@ -28,10 +29,10 @@ pub(super) async fn list(State(app): State<Arc<App>>, _: Person) -> Result<Json<
     Ok(Json(app.certificates()?))
 }
 
-/// A job's certificate, and the job's id in words for a file name.
-async fn text_of(app: &Arc<App>, id: &str) -> Result<String, Refusal> {
-    let job = jobs::find(app, id)?;
-    app.certificate(job.id)?.ok_or_else(|| {
+/// A job's certificate: the one that the job has now, of no earlier end of it.
+fn text_of(app: &App, job: &Job) -> Result<String, Refusal> {
+    let kept = app.certificate(job.id)?;
+    kept.filter(|text| signed::is_of(text, job)).ok_or_else(|| {
         Refusal::new("certificate-unknown", 404, "This job has no certificate").with(match job.state.is_over() {
             true => "it ended without a verdict, or its certificate has not come yet",
             false => "it is signed when the job has ended",
@@ -40,23 +41,22 @@ async fn text_of(app: &Arc<App>, id: &str) -> Result<String, Refusal> {
 }
 
 /// The same for a page that is handed on: of a certificate that was revoked there is none, since the page cannot say so.
-async fn drawable(app: &Arc<App>, id: &str) -> Result<String, Refusal> {
-    let job = jobs::find(app, id)?;
-    // An agent that lost its store tells no more of the job, and the list still knows.
-    let listed = app.certificates()?.into_iter().find(|entry| entry.job == job.id);
-    let revoked = job
-        .certificate
-        .and_then(|info| info.revoked)
-        .or_else(|| listed?.info.revoked);
+fn drawable(app: &App, id: &str) -> Result<String, Refusal> {
+    let mut job = jobs::find(app, id)?;
+    // What was revoked by an earlier version stands in the list alone.
+    for entry in app.certificates()? {
+        revoke::stay(job.certificate.as_mut(), Some(&entry.info));
+    }
+    let revoked = job.certificate.as_ref().and_then(|info| info.revoked.as_ref());
     if let Some(Revocation { at, why, .. }) = revoked {
         return Err(
             Refusal::new("certificate-revoked", 409, "This certificate was revoked").with(format!(
                 "on {}: {why}. What was signed is kept as /jobs/{id}/certificate, and no page is made of it",
-                certificate::report::day(at)
+                certificate::report::day(*at)
             )),
         );
     }
-    text_of(app, id).await
+    text_of(app, &job)
 }
 
 fn file(kind: &'static str, name: &str, disposition: &str, bytes: Vec<u8>) -> Response {
@@ -102,7 +102,7 @@ async fn make<T: Send + 'static>(
     responses((status = 200, body = String, content_type = "application/json"), LoggedIn, Stored,
         (status = 404, description = "`job-unknown`, or `certificate-unknown`: the job has none")))]
 pub(super) async fn json(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Response, Refusal> {
-    let text = text_of(&app, &id).await?;
+    let text = text_of(&app, &jobs::find(&app, &id)?)?;
     let name = Signed::parse(&text).map_or(id, |signed| signed.certificate().id.clone());
     Ok(file(
         "application/json",
@@ -119,7 +119,7 @@ pub(super) async fn json(State(app): State<Arc<App>>, _: Person, Path(id): Path<
         (status = 409, description = "`certificate-revoked`: it was, and a page could not say so"),
         (status = 500, description = "`certificate-bad`: what is kept here is damaged")))]
 pub(super) async fn html(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Response, Refusal> {
-    let (name, page) = make(drawable(&app, &id).await?, certificate::page::html).await?;
+    let (name, page) = make(drawable(&app, &id)?, certificate::page::html).await?;
     let mut response = file(
         "text/html; charset=utf-8",
         &format!("{name}.html"),
@@ -139,7 +139,7 @@ pub(super) async fn html(State(app): State<Arc<App>>, _: Person, Path(id): Path<
         (status = 409, description = "`certificate-revoked`: it was, and a page could not say so"),
         (status = 500, description = "`certificate-bad`: what is kept here is damaged")))]
 pub(super) async fn pdf(State(app): State<Arc<App>>, _: Person, Path(id): Path<String>) -> Result<Response, Refusal> {
-    let (name, bytes) = make(drawable(&app, &id).await?, certificate::pdf::pdf).await?;
+    let (name, bytes) = make(drawable(&app, &id)?, certificate::pdf::pdf).await?;
     Ok(file("application/pdf", &format!("{name}.pdf"), "attachment", bytes))
 }
 
@@ -178,7 +178,7 @@ pub(super) async fn check(
         Refusal::new("bad-trust", 422, "The list of trusted keys cannot be read").with(format!("trust: {bad}"))
     })?;
     // A box may have had several keys: another one after its store was lost, an older one from a backup.
-    let remembered = certificate::revoke::remembered(app.certificates()?);
+    let remembered = revoke::remembered(app.certificates()?);
     let name = format!("{}, this box", app.hub(|hub| Hub::name(hub).to_owned()));
     let own: BTreeSet<Fingerprint> = remembered.values().map(|(key, _)| *key).collect();
     for key in own {

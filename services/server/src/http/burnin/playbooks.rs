@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::Json as Answered;
 use axum::extract::{Path, State};
+use serde::Deserialize;
 use serde_json::json;
 use wire::boxes::{PlaybookText, Told};
 use wire::command::Command;
@@ -38,15 +39,15 @@ fn shown(name: &str) -> String {
     name.chars().take(80).collect()
 }
 
-/// The `name` that a playbook's text gives itself, where it can be read.
+/// What a playbook's text says of itself, as far as it is looked at here.
+#[derive(Deserialize)]
+struct Named {
+    name: String,
+}
+
+/// The `name` that a playbook's text gives itself, by the parser that the agent has; `None` where there is none, which it refuses.
 fn named(text: &str) -> Option<String> {
-    let line = text.lines().map(str::trim).find_map(|line| {
-        let rest = line.strip_prefix("name")?.trim_start();
-        rest.strip_prefix('=')
-    })?;
-    let quoted = line.trim();
-    let quote = quoted.chars().next().filter(|c| matches!(c, '"' | '\''))?;
-    quoted[1..].split_once(quote).map(|(name, _)| name.to_owned())
+    toml::from_str::<Named>(text).ok().map(|named| named.name)
 }
 
 /// Keeps a person's playbook, replacing one of that name; the agent checks it and names line and field of an error.
@@ -133,10 +134,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_name_inside_is_read() {
-        assert_eq!(named("# x\n name = \"mine\" # y\n").as_deref(), Some("mine"));
-        assert_eq!(named("about = \"name = x\"\nname='a'\n").as_deref(), Some("a"));
-        assert_eq!(named("name = 3"), None);
-        assert_eq!(named("named = \"x\""), None);
+    fn the_name_inside_is_read_however_its_key_is_spelt() {
+        for (text, name) in [
+            ("# x\n name = \"mine\" # y\n", Some("mine")),
+            ("about = \"name = x\"\nname='a'\n", Some("a")),
+            ("\"name\" = \"other\"\n", Some("other")),
+            ("'name' = \"other\"\n[[step]]\nphase = \"write\"\n", Some("other")),
+            ("about = '''\nname = \"a\"\n'''\nname = \"other\"\n", Some("other")),
+            ("\"na\\u006de\" = \"other\"\n", Some("other")),
+            ("name = 3", None),
+            ("named = \"x\"", None),
+            ("name = \"a\"\nname = \"b\"", None),
+        ] {
+            assert_eq!(named(text).as_deref(), name, "{text}");
+        }
     }
 }
