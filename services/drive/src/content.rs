@@ -181,10 +181,9 @@ fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr) -> io::Result<Loo
             continue;
         }
         let inner = Inner::of_partition(file, &partition, (size, sector))?;
-        let is_nothing = inner.signatures.is_empty() && inner.members.is_empty();
-        is_blank &= is_nothing;
+        is_blank &= inner.signatures.is_empty() && inner.members.is_empty();
         let by_type = partition.kind.as_deref();
-        let by_type = by_type.and_then(|kind| partition_type::member(kind, is_nothing));
+        let by_type = by_type.and_then(partition_type::member);
         members.extend(by_type.map(|kind| Member {
             partition: partition.number,
             kind,

@@ -1,92 +1,70 @@
-//! What a partition's type alone says of it: members whose signature libblkid does not know, or that have lost it.
+//! What a partition's type alone says of it: members whose signature libblkid does not know.
 //!
-//! A type says what the partition was made for. Where nothing else does, that is believed: the owner of an array whose superblock cannot be
-//! read any more may still want its data. Types whose partitions are also used for plain data count only where nothing is recognised in
-//! them. Tested in `tests/blkid_images.rs`.
+//! Whatever stands in the partition: what a look tells of a drive must not change by what a burn-in writes there, or it could not go on.
+//! So the types of Linux RAID, LVM, VMFS and Solaris, whose members have signatures, are none here. Tested in `tests/blkid_images.rs`.
 
 use crate::member::ContentKind;
 
-/// When a type is believed.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum When {
-    /// Whatever stands in the partition.
-    Always,
-    /// Where nothing is recognised in it: its members have a signature, or the type is that of plain data, too.
-    Blank,
-}
-
-use ContentKind::{Ceph, Cluster, CoreStorage, Lvm, Md, Pool, Vmfs, Zfs};
-use When::{Always, Blank};
+use ContentKind::{Ceph, Cluster, CoreStorage, Pool, Zfs};
 
 /// The types, as in [`crate::blkid::Partition`]: a GPT's GUID, an MBR's byte.
 ///
 /// Source: `sfdisk --label gpt -T` and `--label dos -T` of util-linux 2.38; where another one is named, that.
-const TYPES: &[(&str, ContentKind, When)] = &[
+const TYPES: &[(&str, ContentKind)] = &[
     // Microsoft: Storage Spaces, LDM metadata and data (dynamic disks), and `PARTITION_LDM` of an MBR. Source: Microsoft's winioctl.h.
-    ("e75caf8f-f680-4cee-afa3-b001e56efc2d", Pool, Always),
-    ("5808c8aa-7e8f-42e0-85d2-e1e90434cfb3", Pool, Always),
-    ("af9b60a0-1431-4f62-bc68-3311714a69ad", Pool, Always),
-    ("0x42", Pool, Always),
+    ("e75caf8f-f680-4cee-afa3-b001e56efc2d", Pool),
+    ("5808c8aa-7e8f-42e0-85d2-e1e90434cfb3", Pool),
+    ("af9b60a0-1431-4f62-bc68-3311714a69ad", Pool),
+    ("0x42", Pool),
     // Log of a volume that Storage Replica copies. Source: Microsoft, "Known issues with Storage Replica".
-    ("558d43c5-a1ac-43c0-aac8-d1472b2923d1", Pool, Always),
-    // VMware: vSAN, and Virsto, which vSAN keeps its components in; VMFS has a signature.
-    ("381cfccc-7288-11e0-92ee-000c2911d0b2", Pool, Always),
-    ("77719a0c-a4a0-11e3-a47e-000c29745a24", Pool, Always),
-    ("aa31e02a-400f-11db-9590-000c2911d1b8", Vmfs, Blank),
-    ("0xfb", Vmfs, Blank),
+    ("558d43c5-a1ac-43c0-aac8-d1472b2923d1", Pool),
+    // VMware: vSAN, and Virsto, which vSAN keeps its components in.
+    ("381cfccc-7288-11e0-92ee-000c2911d0b2", Pool),
+    ("77719a0c-a4a0-11e3-a47e-000c29745a24", Pool),
     // Apple: RAID, RAID offline, CoreStorage.
-    ("52414944-0000-11aa-aa11-00306543ecac", Pool, Always),
-    ("52414944-5f4f-11aa-aa11-00306543ecac", Pool, Always),
-    ("53746f72-6167-11aa-aa11-00306543ecac", CoreStorage, Always),
+    ("52414944-0000-11aa-aa11-00306543ecac", Pool),
+    ("52414944-5f4f-11aa-aa11-00306543ecac", Pool),
+    ("53746f72-6167-11aa-aa11-00306543ecac", CoreStorage),
     // IBM's GPFS.
-    ("37affc90-ef7d-4e96-91c3-2d7ae055b174", Cluster, Always),
+    ("37affc90-ef7d-4e96-91c3-2d7ae055b174", Cluster),
     // BSD: ZFS (encrypted by GELI it shows no label), Vinum, RAIDframe, concatenated.
-    ("516e7cba-6ecf-11d6-8ff8-00022d09712b", Zfs, Always),
-    ("85d5e45d-237c-11e1-b4b3-e89a8f7fc3a7", Zfs, Always),
-    ("516e7cb8-6ecf-11d6-8ff8-00022d09712b", Pool, Always),
-    ("85d5e45c-237c-11e1-b4b3-e89a8f7fc3a7", Pool, Always),
-    ("49f48daa-b10e-11dc-b99b-0019d1879648", Pool, Always),
-    ("2db519c4-b10f-11dc-b99b-0019d1879648", Pool, Always),
-    // Solaris' /usr, and the ZFS of Solaris and Apple.
-    ("6a898cc3-1dd2-11b2-99a6-080020736631", Zfs, Blank),
-    // Linux.
-    ("a19d880f-05fc-4d3b-a006-743f0f84911e", Md, Blank),
-    ("0xfd", Md, Blank),
-    ("e6d6d379-f507-44c2-a23c-238f2a3df928", Lvm, Blank),
-    ("0x8e", Lvm, Blank),
+    ("516e7cba-6ecf-11d6-8ff8-00022d09712b", Zfs),
+    ("85d5e45d-237c-11e1-b4b3-e89a8f7fc3a7", Zfs),
+    ("516e7cb8-6ecf-11d6-8ff8-00022d09712b", Pool),
+    ("85d5e45c-237c-11e1-b4b3-e89a8f7fc3a7", Pool),
+    ("49f48daa-b10e-11dc-b99b-0019d1879648", Pool),
+    ("2db519c4-b10f-11dc-b99b-0019d1879648", Pool),
     // Ceph: OSD, journal, disk in creation, block device, its database and its log, lockbox; and each of these over a multipath device,
     // by dm-crypt, and by LUKS. Source for those that sfdisk does not name: gdisk's parttypes.cc, ceph-disk.
-    ("4fbd7e29-9d25-41b8-afd0-062c0ceff05d", Ceph, Always),
-    ("45b0969e-9b03-4f30-b4c6-b4b80ceff106", Ceph, Always),
-    ("89c57f98-2fe5-4dc0-89c1-f3ad0ceff2be", Ceph, Always),
-    ("cafecafe-9b03-4f30-b4c6-b4b80ceff106", Ceph, Always),
-    ("30cd0809-c2b2-499c-8879-2d6b78529876", Ceph, Always),
-    ("5ce17fce-4087-4169-b7ff-056cc58473f9", Ceph, Always),
-    ("fb3aabf9-d25f-47cc-bf5e-721d1816496b", Ceph, Always),
-    ("4fbd7e29-8ae0-4982-bf9d-5a8d867af560", Ceph, Always),
-    ("45b0969e-8ae0-4982-bf9d-5a8d867af560", Ceph, Always),
-    ("cafecafe-8ae0-4982-bf9d-5a8d867af560", Ceph, Always),
-    ("7f4a666a-16f3-47a2-8445-152ef4d03f6c", Ceph, Always),
-    ("ec6d6385-e346-45dc-be91-da2a7c8b3261", Ceph, Always),
-    ("01b41e1b-002a-453c-9f17-88793989ff8f", Ceph, Always),
-    ("4fbd7e29-9d25-41b8-afd0-5ec00ceff05d", Ceph, Always),
-    ("45b0969e-9b03-4f30-b4c6-5ec00ceff106", Ceph, Always),
-    ("89c57f98-2fe5-4dc0-89c1-5ec00ceff2be", Ceph, Always),
-    ("cafecafe-9b03-4f30-b4c6-5ec00ceff106", Ceph, Always),
-    ("93b0052d-02d9-4d8a-a43b-33a3ee4dfbc3", Ceph, Always),
-    ("306e8683-4fe2-4330-b7c0-00a917c16966", Ceph, Always),
-    ("4fbd7e29-9d25-41b8-afd0-35865ceff05d", Ceph, Always),
-    ("45b0969e-9b03-4f30-b4c6-35865ceff106", Ceph, Always),
-    ("cafecafe-9b03-4f30-b4c6-35865ceff106", Ceph, Always),
-    ("166418da-c469-4022-adf4-b30afd37f176", Ceph, Always),
-    ("86a32090-3647-40b9-bbbd-38d8c573aa86", Ceph, Always),
+    ("4fbd7e29-9d25-41b8-afd0-062c0ceff05d", Ceph),
+    ("45b0969e-9b03-4f30-b4c6-b4b80ceff106", Ceph),
+    ("89c57f98-2fe5-4dc0-89c1-f3ad0ceff2be", Ceph),
+    ("cafecafe-9b03-4f30-b4c6-b4b80ceff106", Ceph),
+    ("30cd0809-c2b2-499c-8879-2d6b78529876", Ceph),
+    ("5ce17fce-4087-4169-b7ff-056cc58473f9", Ceph),
+    ("fb3aabf9-d25f-47cc-bf5e-721d1816496b", Ceph),
+    ("4fbd7e29-8ae0-4982-bf9d-5a8d867af560", Ceph),
+    ("45b0969e-8ae0-4982-bf9d-5a8d867af560", Ceph),
+    ("cafecafe-8ae0-4982-bf9d-5a8d867af560", Ceph),
+    ("7f4a666a-16f3-47a2-8445-152ef4d03f6c", Ceph),
+    ("ec6d6385-e346-45dc-be91-da2a7c8b3261", Ceph),
+    ("01b41e1b-002a-453c-9f17-88793989ff8f", Ceph),
+    ("4fbd7e29-9d25-41b8-afd0-5ec00ceff05d", Ceph),
+    ("45b0969e-9b03-4f30-b4c6-5ec00ceff106", Ceph),
+    ("89c57f98-2fe5-4dc0-89c1-5ec00ceff2be", Ceph),
+    ("cafecafe-9b03-4f30-b4c6-5ec00ceff106", Ceph),
+    ("93b0052d-02d9-4d8a-a43b-33a3ee4dfbc3", Ceph),
+    ("306e8683-4fe2-4330-b7c0-00a917c16966", Ceph),
+    ("4fbd7e29-9d25-41b8-afd0-35865ceff05d", Ceph),
+    ("45b0969e-9b03-4f30-b4c6-35865ceff106", Ceph),
+    ("cafecafe-9b03-4f30-b4c6-35865ceff106", Ceph),
+    ("166418da-c469-4022-adf4-b30afd37f176", Ceph),
+    ("86a32090-3647-40b9-bbbd-38d8c573aa86", Ceph),
 ];
 
-/// What a partition of this type belongs to; `is_blank`: nothing was recognised in it.
-pub(crate) fn member(kind: &str, is_blank: bool) -> Option<ContentKind> {
-    let row = TYPES.iter().find(|(of, ..)| *of == kind);
-    row.filter(|(_, _, when)| *when == Always || is_blank)
-        .map(|(_, member, _)| *member)
+/// What a partition of this type belongs to.
+pub(crate) fn member(kind: &str) -> Option<ContentKind> {
+    TYPES.iter().find(|(of, _)| *of == kind).map(|(_, member)| *member)
 }
 
 #[cfg(test)]
@@ -97,7 +75,7 @@ mod tests {
 
     #[test]
     fn each_type_is_written_as_libblkid_tells_it_and_once() {
-        let all: BTreeSet<_> = TYPES.iter().map(|(kind, ..)| kind).collect();
+        let all: BTreeSet<_> = TYPES.iter().map(|(kind, _)| kind).collect();
         assert_eq!(all.len(), TYPES.len());
         for kind in all {
             let groups: Vec<_> = kind.split('-').map(str::len).collect();
@@ -106,14 +84,5 @@ mod tests {
                 .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-' | b'x'));
             assert!(is_plain && (groups == [8, 4, 4, 4, 12] || groups == [4]), "{kind}");
         }
-    }
-
-    #[test]
-    fn the_type_of_linux_arrays_counts_only_where_nothing_is_recognised() {
-        for (kind, is) in [("0xfd", Md), ("0x8e", Lvm)] {
-            assert_eq!((member(kind, true), member(kind, false)), (Some(is), None), "{kind}");
-        }
-        assert_eq!(member("0x42", false), Some(Pool));
-        assert_eq!(member("0x83", true), None);
     }
 }

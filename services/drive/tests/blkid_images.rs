@@ -516,38 +516,32 @@ fn what_a_table_does_not_name_here_is_found_all_the_same() {
     }
 }
 
-/// Whether wanted of a partition of this type: what it is where nothing is in it, and where a file system is.
-type ByType = (&'static str, Option<ContentKind>, Option<ContentKind>);
-
-const fn always(guid: &'static str, kind: ContentKind) -> ByType {
-    (guid, Some(kind), Some(kind))
-}
-
-const BY_TYPE: &[ByType] = &[
-    always("381CFCCC-7288-11E0-92EE-000C2911D0B2", ContentKind::Pool),
-    always("77719A0C-A4A0-11E3-A47E-000C29745A24", ContentKind::Pool),
-    always("52414944-0000-11AA-AA11-00306543ECAC", ContentKind::Pool),
-    always("52414944-5F4F-11AA-AA11-00306543ECAC", ContentKind::Pool),
-    always("53746F72-6167-11AA-AA11-00306543ECAC", ContentKind::CoreStorage),
-    always("45B0969E-9B03-4F30-B4C6-B4B80CEFF106", ContentKind::Ceph),
-    always("4FBD7E29-9D25-41B8-AFD0-062C0CEFF05D", ContentKind::Ceph),
-    always("CAFECAFE-9B03-4F30-B4C6-B4B80CEFF106", ContentKind::Ceph),
-    always("37AFFC90-EF7D-4E96-91C3-2D7AE055B174", ContentKind::Cluster),
-    always("558D43C5-A1AC-43C0-AAC8-D1472B2923D1", ContentKind::Pool),
-    always("516E7CBA-6ECF-11D6-8FF8-00022D09712B", ContentKind::Zfs),
-    ("6A898CC3-1DD2-11B2-99A6-080020736631", Some(ContentKind::Zfs), None),
-    ("A19D880F-05FC-4D3B-A006-743F0F84911E", Some(ContentKind::Md), None),
-    ("E6D6D379-F507-44C2-A23C-238F2A3DF928", Some(ContentKind::Lvm), None),
-    ("AA31E02A-400F-11DB-9590-000C2911D1B8", Some(ContentKind::Vmfs), None),
-    ("0FC63DAF-8483-4772-8E79-3D69D8477DE4", None, None),
+/// What a partition of this type is, whatever is in it.
+const BY_TYPE: &[(&str, Option<ContentKind>)] = &[
+    ("381CFCCC-7288-11E0-92EE-000C2911D0B2", Some(ContentKind::Pool)),
+    ("77719A0C-A4A0-11E3-A47E-000C29745A24", Some(ContentKind::Pool)),
+    ("52414944-0000-11AA-AA11-00306543ECAC", Some(ContentKind::Pool)),
+    ("52414944-5F4F-11AA-AA11-00306543ECAC", Some(ContentKind::Pool)),
+    ("53746F72-6167-11AA-AA11-00306543ECAC", Some(ContentKind::CoreStorage)),
+    ("45B0969E-9B03-4F30-B4C6-B4B80CEFF106", Some(ContentKind::Ceph)),
+    ("4FBD7E29-9D25-41B8-AFD0-062C0CEFF05D", Some(ContentKind::Ceph)),
+    ("CAFECAFE-9B03-4F30-B4C6-B4B80CEFF106", Some(ContentKind::Ceph)),
+    ("37AFFC90-EF7D-4E96-91C3-2D7AE055B174", Some(ContentKind::Cluster)),
+    ("558D43C5-A1AC-43C0-AAC8-D1472B2923D1", Some(ContentKind::Pool)),
+    ("516E7CBA-6ECF-11D6-8FF8-00022D09712B", Some(ContentKind::Zfs)),
+    ("6A898CC3-1DD2-11B2-99A6-080020736631", None),
+    ("A19D880F-05FC-4D3B-A006-743F0F84911E", None),
+    ("E6D6D379-F507-44C2-A23C-238F2A3DF928", None),
+    ("AA31E02A-400F-11DB-9590-000C2911D1B8", None),
+    ("0FC63DAF-8483-4772-8E79-3D69D8477DE4", None),
 ];
 
 #[test]
 fn a_partition_that_only_its_type_calls_a_member_is_one() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("image");
-    for (guid, blank, filled) in BY_TYPE {
-        for (make, wanted) in [("", blank), ("mkfs.ext4 -q -F -E offset=1048576 $F 8M", filled)] {
+    for (guid, wanted) in BY_TYPE {
+        for make in ["", "mkfs.ext4 -q -F -E offset=1048576 $F 8M"] {
             let table =
                 format!("rm -f $F; truncate -s 64M $F; printf 'label: gpt\\n2048,32768,{guid}\\n' | sfdisk -q $F");
             let done = Command::new("sh")

@@ -59,7 +59,8 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let warm = slows_itself_down(case);
     let slow = records.iter().map(|record| {
         // What slows writes of flash down evenly is its cache, what slows reads its heat; and others on one link slow both.
-        let tells_evenly = is_read(record.phase) && !warm && !case.shared;
+        let is_slowed = warm || case.shared || link_was_disturbed(case, record);
+        let tells_evenly = is_read(record.phase) && !is_slowed && !meets_holes(case, record);
         (record, slow_regions(record, geometry, (long, tells_evenly)))
     });
     let slow = slow.max_by_key(|(_, regions)| regions.iter().map(|region| region.bytes).sum::<u64>());
@@ -77,8 +78,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     }
     // Reads alone: writes of flash slow down behind its cache, which is its nature.
     for record in records.iter().filter(|record| is_read(record.phase)) {
-        // Flash answers at once for what holds no data, and a scan meets both.
-        if record.phase == Phase::Scan && case.spins() == Some(false) {
+        if meets_holes(case, record) {
             continue;
         }
         if let Some(mean) = mean_of_large_disk(case, record) {
@@ -94,6 +94,11 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         };
         lower(metrics, name, share);
     }
+}
+
+/// Whether a step meets both what holds data and what holds none, for which flash, and whatever only says that it turns, answers at once.
+fn meets_holes(case: &Case<'_>, record: &Record) -> bool {
+    record.phase == Phase::Scan && !matches!(case.rotation, Rotation::Spinning { rpm: Some(_) })
 }
 
 /// Whether a step reads the whole drive.
@@ -282,11 +287,13 @@ fn in_words(phase: Phase, regions: &[Region]) -> String {
     format!("{}, {}{more}", phase.label(), words.join("; "))
 }
 
-/// Stalls much longer than an access usually takes, a TiB; `None` where too little was moved to tell.
+/// Stalls much longer than an access usually takes, a TiB; `None` where too little was moved to tell, as by steps that move little by
+/// their nature.
 fn outliers(record: &Record, long: Duration) -> Option<f64> {
     let moved = record.zones.zones().iter().map(|zone| zone.0 as f64).sum::<f64>() / TIB;
     let count = record.stalls.at_least(record.usual().mul_f64(SLOWER).max(long));
-    (moved >= TIB_MIN || count >= OUTLIERS_MIN).then(|| (count as f64 / moved.max(TIB_MIN)).round())
+    let sweeps = is_read(record.phase) || matches!(record.phase, Phase::Write | Phase::TrimCheck);
+    (moved >= TIB_MIN || sweeps && count >= OUTLIERS_MIN).then(|| (count as f64 / moved.max(TIB_MIN)).round())
 }
 
 /// Mean throughput in percent of that of the first twentieth of the drive, or of what that was allowed where it is less.

@@ -355,6 +355,49 @@ fn sporadic_long_accesses_are_counted_a_tebibyte() {
     assert_eq!(with(500, Duration::from_millis(60)), None, "less than 200 ms on a disk");
 }
 
+/// What has no long access is slow for long, and nothing else may have slowed it.
+#[test]
+fn even_slowness_is_a_region_only_in_a_read_that_nothing_else_slows() {
+    let mut evidence = long();
+    let verify = &mut evidence.phases[1];
+    verify.zones = Default::default();
+    for zone in 0..1024_u64 {
+        let ms = Duration::from_millis(if (500..505).contains(&zone) { 80 } else { 8 });
+        verify.zones.add((zone << 22, 1 << 22), 1 << 32, 2 << 30, 256 * ms, ms);
+    }
+    let disk = snapshot();
+    let is_slow = |case: &Case<'_>| fired(case, "slow-region");
+    assert_eq!(is_slow(&both(&evidence, &disk)), WARN);
+    let shared = Case {
+        shared: true,
+        ..both(&evidence, &disk)
+    };
+    assert_eq!(is_slow(&shared), None, "others on its link");
+    let mut resumed = evidence.clone();
+    resumed.resumes.push(Resume {
+        at: Time::UNIX_EPOCH,
+        why: "the power was cut".into(),
+        phase: Phase::Verify,
+        step: 1,
+        from: Bytes(0),
+    });
+    assert_eq!(is_slow(&both(&resumed, &disk)), None, "behind another link");
+    for (phase, rotation, hit) in [
+        (Phase::Write, Rotation::Spinning { rpm: Some(7200) }, None),
+        (Phase::Scan, Rotation::Spinning { rpm: Some(7200) }, WARN),
+        // Places without data are read at once.
+        (Phase::Scan, Rotation::Spinning { rpm: None }, None),
+        (Phase::Scan, Rotation::SolidState, None),
+    ] {
+        evidence.phases[1].phase = phase;
+        let case = Case {
+            rotation,
+            ..both(&evidence, &disk)
+        };
+        assert_eq!(is_slow(&case), hit, "{phase:?} {rotation:?}");
+    }
+}
+
 /// A drive of less than a quarter of a tebibyte is no better than a large one for being small.
 #[test]
 fn many_long_accesses_are_told_of_a_small_drive_too() {
@@ -371,6 +414,13 @@ fn many_long_accesses_are_told_of_a_small_drive_too() {
         fired(&both(&evidence, &drive), "slow-outliers")
     };
     assert_eq!((with(10), with(11)), (None, WARN));
+    // A seek of two hours moves little, and meets as many on a healthy disk.
+    let mut seeks = clean();
+    seeks.phases[1].phase = Phase::Seek;
+    for _ in 0..11 {
+        stall(&mut seeks.phases[1], Duration::from_millis(500));
+    }
+    assert_eq!(fired(&both(&seeks, &drive), "slow-outliers"), None);
 }
 
 /// Where a step goes on in another box, behind another link, the rate says nothing of the drive.
