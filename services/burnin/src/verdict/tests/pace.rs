@@ -9,7 +9,7 @@ use wire::job::TimePoint;
 use super::allowed::read;
 use super::complete::long;
 use super::*;
-use crate::evidence::{INCIDENTS_MAX, Record};
+use crate::evidence::{INCIDENTS_MAX, Record, Zones};
 use crate::playbook::Direction;
 
 /// An access that took so long, with none beside it.
@@ -360,7 +360,7 @@ fn sporadic_long_accesses_are_counted_a_tebibyte() {
 fn even_slowness_is_a_region_only_in_a_read_that_nothing_else_slows() {
     let mut evidence = long();
     let verify = &mut evidence.phases[1];
-    verify.zones = Default::default();
+    verify.zones = Zones::default();
     for zone in 0..1024_u64 {
         let ms = Duration::from_millis(if (500..505).contains(&zone) { 80 } else { 8 });
         verify.zones.add((zone << 22, 1 << 22), 1 << 32, 2 << 30, 256 * ms, ms);
@@ -429,7 +429,7 @@ fn a_read_that_went_on_after_an_interruption_is_not_held_against_its_first_part_
     let drive = snapshot();
     let mut evidence = long();
     let record = &mut evidence.phases[1];
-    record.zones = Default::default();
+    record.zones = Zones::default();
     for zone in 0..1024_u64 {
         let ms = Duration::from_millis(if zone < 100 { 1 } else { 30 });
         record.zones.add((zone << 22, 1 << 22), 1 << 32, 2 << 30, 256 * ms, ms);
