@@ -170,22 +170,34 @@ impl Word<'_> {
         let (one, other) = (self.model, job.model.as_str());
         let model = !one.is_empty() && !other.is_empty() && (one.ends_with(other) || other.ends_with(one));
         *self.drive == job.drive
-            || serial.is_some() && model && (self.one_tells_its_own(job) || self.may_have_shrunk_to(job))
+            || serial.is_some() && model && (self.may_have_been_cut(job) || self.may_have_shrunk_to(job))
     }
 
-    /// Whether one of the two, and no more, was named by its world wide name: the serial that it told is the drive's own then, no
-    /// bridge's. An old bridge cuts what is large: the capacity says nothing.
-    fn one_tells_its_own(&self, job: &Job) -> bool {
-        let own = |drive: &DriveId| drive.as_str().starts_with("wwn-");
-        own(self.drive) != own(&job.drive)
+    /// Whether one of the two, and no more, was named by its world wide name, and the other may be it behind an old bridge, which hides
+    /// that and cuts what is larger than it can address.
+    fn may_have_been_cut(&self, job: &Job) -> bool {
+        match (is_by_wwn(self.drive), is_by_wwn(&job.drive)) {
+            (true, false) => job.capacity.0 <= BRIDGES && job.capacity < self.capacity,
+            (false, true) => self.capacity.0 <= BRIDGES && self.capacity < job.capacity,
+            (true, true) | (false, false) => false,
+        }
     }
 
     /// Whether the capacities may be those of one drive where nothing tells a drive's serial from that of its dock, which is every
-    /// drive's in it: equal, or less by under a tenth, as a host protected area or dying firmware makes it.
+    /// drive's in it: equal, or less by under a tenth, as a host protected area or dying firmware makes it. A drive with a world wide
+    /// name keeps that.
     fn may_have_shrunk_to(&self, job: &Job) -> bool {
         let (then, now) = (self.capacity.0, job.capacity.0);
-        now == then || now < then && now > then - then / 10
+        let shrunk = now < then && now > then - then / 10;
+        now == then || shrunk && !(is_by_wwn(self.drive) && is_by_wwn(&job.drive))
     }
+}
+
+/// Bytes that an old bridge addresses at most: 2^32 sectors of 512.
+const BRIDGES: u64 = 512 << 32;
+
+fn is_by_wwn(drive: &DriveId) -> bool {
+    drive.as_str().starts_with("wwn-")
 }
 
 #[cfg(test)]
@@ -287,9 +299,12 @@ mod tests {
             ((None, TB), (None, TB / 10 * 9), false),
             ((None, TB), (None, TB / 2), false),
             ((None, TB), (None, TB + 512), false),
-            // One told its own name, and so its own serial.
+            // An old bridge hid its name, and cut it.
             ((one, 3 * TB), (None, TB), true),
             ((None, TB), (one, 3 * TB), true),
+            ((one, 8 * TB), (None, 3 * TB), false),
+            ((one, TB), (None, 3 * TB), false),
+            ((one, TB), (other, TB / 100 * 96), false),
             // By the name alone.
             ((one, TB), (one, 0), true),
             ((one, TB), (other, TB), true),

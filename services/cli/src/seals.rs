@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use certificate::revoke::{self, Remembered};
 use wire::boxes::CertificateEntry;
 use wire::certificate::Revocation;
-use wire::job::Job;
+use wire::job::{Job, Outcome};
 use wire::{JobId, Time};
 
 /// Name of the list.
@@ -107,7 +107,8 @@ fn list(entries: &mut Vec<CertificateEntry>, job: &Job, again: bool) -> Vec<Stri
     let Some(mut new) = revoke::entry(job) else {
         return taken_back;
     };
-    // One that was interrupted has a certificate, and another one of the same id once it has come to its end.
+    // One that was interrupted has a certificate, and another one once it has come to its end, which says more.
+    entries.retain(|entry| entry.job != job.id || entry.info.id == new.info.id || is_judged(entry));
     if let Some(at) = entries.iter().position(|entry| entry.info.id == new.info.id) {
         new.info.revoked = entries.remove(at).info.revoked;
     }
@@ -115,6 +116,11 @@ fn list(entries: &mut Vec<CertificateEntry>, job: &Job, again: bool) -> Vec<Stri
     let excess = entries.len().saturating_sub(SEALS_MAX);
     entries.drain(..excess);
     taken_back
+}
+
+/// Whether it says of the drive what will not be said otherwise.
+fn is_judged(entry: &CertificateEntry) -> bool {
+    !matches!(entry.outcome, None | Some(Outcome::Inconclusive))
 }
 
 /// Held until it is dropped.
@@ -152,7 +158,7 @@ pub(crate) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use certificate::Key;
     use wire::certificate::CertificateInfo;
-    use wire::job::{JobState, Outcome, Verdict};
+    use wire::job::{JobState, Verdict};
     use wire::{Bytes, DriveId};
 
     use super::*;
@@ -268,15 +274,16 @@ pub(crate) mod tests {
     #[test]
     fn a_job_that_is_gone_on_with_has_one_certificate() {
         let dir = tempfile::tempdir().unwrap();
-        let mut job = ended(ONE, Outcome::Failed, Some("A"));
+        let mut job = ended(ONE, Outcome::Inconclusive, Some("A"));
         note(dir.path(), &job, false).unwrap();
         job.verdict.as_mut().unwrap().outcome = Outcome::Passed;
+        job.certificate.as_mut().unwrap().id = "B".to_owned();
         note(dir.path(), &job, false).unwrap();
         note(dir.path(), &ended(ONE, Outcome::Failed, None), false).unwrap();
-        assert_eq!(revoked(dir.path()), [("A".to_owned(), true)]);
+        assert_eq!(revoked(dir.path()), [("B".to_owned(), true)]);
         // What was revoked stays so.
         note(dir.path(), &job, false).unwrap();
-        assert_eq!(revoked(dir.path()), [("A".to_owned(), true)]);
+        assert_eq!(revoked(dir.path()), [("B".to_owned(), true)]);
     }
 
     #[test]

@@ -384,6 +384,17 @@ fn a_burn_in_of_a_drive_that_tells_another_size_is_not_forgotten() {
     assert!(text(&output).contains("ran to its end"), "its own: {}", text(&output));
 }
 
+/// A dock tells one model and serial number of all its drives, and the one beside came to its verdict.
+#[test]
+fn another_drive_by_the_name_of_one_that_passed_begins() {
+    let Some(drive) = Loop::new(32 << 20) else { return };
+    let output = drive.burn(&["--playbook", "surface"]);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    resize(&drive, 24 << 20);
+    let output = drive.burn(&["--playbook", "surface", "--resume"]);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+}
+
 /// As of a drive with a WWN, which has one name at each size.
 #[test]
 fn a_plan_to_go_on_tells_that_the_drive_has_another_size() {

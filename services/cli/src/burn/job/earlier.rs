@@ -214,7 +214,14 @@ impl Job {
             Found::Good(found) => other_size::refused(found.1.geometry, self.geometry()),
             Found::Nothing => {
                 let (then, kept) = self.state.at_another_size(&self.drive.id)?;
-                Some(other_size::kept(then, self.drive.capacity, &kept))
+                // A dock may tell one serial of all its drives: what carries a header of its own size is another one.
+                let carries_its_own = || {
+                    let mut device = device(&self.held).ok()?;
+                    let header = header::find(device.as_mut(), self.geometry())?;
+                    (header.geometry == self.geometry()).then_some(())
+                };
+                let told = other_size::kept(then, self.drive.capacity, &kept)?;
+                carries_its_own().is_none().then_some(told)
             }
             Found::Begun(_) | Found::Ended(_) | Found::Bad(..) | Found::Unreadable(_) => None,
         }

@@ -1,10 +1,17 @@
 import { expect, it } from "vitest";
 import type { CertificateEntry } from "@wire";
 
-import { answers } from "./list";
+import { answers, isNewest } from "./list";
+
+const entry: CertificateEntry = { job: "j", drive: "d", model: "Exos X18", serial: "ZR5A4T9C", capacity: 1, playbook: "standard", outcome: "PASSED", info: { id: "KC-1234", key: "ab", made: "2026-11-20T06:00:00Z", revoked: null } };
 
 it("certificates are found by number, drive, verdict and whether they hold", () => {
-  const entry: CertificateEntry = { job: "j", drive: "d", model: "Exos X18", serial: "ZR5A4T9C", capacity: 1, playbook: "standard", outcome: "PASSED", info: { id: "KC-1234", key: "ab", made: "2026-11-20T06:00:00Z", revoked: null } };
   expect([answers(entry, "kc-12 exos"), answers(entry, "passed 4t9c"), answers(entry, "revoked")]).toEqual([true, true, false]);
   expect(answers({ ...entry, info: { ...entry.info, revoked: { at: "", job: "j", why: "failed" } } }, "revoked")).toBe(true);
+});
+
+it("of a job that ended twice the last certificate alone has files", () => {
+  const last = { ...entry, info: { ...entry.info, id: "KC-2", made: "2099-01-01T00:00:00Z" } };
+  const other = { ...last, job: "another" };
+  expect([isNewest(entry, [entry, other]), isNewest(entry, [last, entry]), isNewest(last, [last, entry])]).toEqual([true, false, true]);
 });

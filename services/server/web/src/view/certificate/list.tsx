@@ -19,6 +19,11 @@ export function answers(entry: CertificateEntry, text: string): boolean {
   return text.toLowerCase().split(/\s+/).every((word) => hay.includes(word));
 }
 
+/** Whether a job's files are those of this entry: a job that a box ended twice, after its agent's store was put back, has its last. */
+export function isNewest(entry: CertificateEntry, list: readonly CertificateEntry[]): boolean {
+  return !list.some(({ job, info }) => job === entry.job && info.made > entry.info.made);
+}
+
 /** The page. */
 export function CertificatesPage() {
   const list = useSignal<CertificateEntry[] | null>(null);
@@ -50,7 +55,7 @@ export function CertificatesPage() {
               <tbody>
                 {order.map((entry) => (
                   <tr key={entry.info.id}>
-                    <td class="nm mono">{entry.info.revoked ? entry.info.id : <a href={certificateUrl(entry.job, ".html")} target="_blank" rel="noopener">{entry.info.id}</a>}</td>
+                    <td class="nm mono">{entry.info.revoked || !isNewest(entry, list.value ?? []) ? entry.info.id : <a href={certificateUrl(entry.job, ".html")} target="_blank" rel="noopener">{entry.info.id}</a>}</td>
                     <td data-k="Drive"><a href={drivePath(entry.drive)}>{entry.model}</a>, {bytes(entry.capacity)}<br /><Serial serial={entry.serial} /></td>
                     <td data-k="Verdict">{entry.outcome ? <VerdictMark outcome={entry.outcome} /> : "–"}</td>
                     <td data-k="Signed"><a href={jobPath(entry.job)}>{clock(entry.info.made, now.value)}</a></td>
@@ -59,7 +64,7 @@ export function CertificatesPage() {
                       : outOfDate(entry.info, now.value) ? <span class="v is-warn"><Shape of="warn" />out of date</span>
                       // A green tick beside FAILED would be read as the drive's.
                       : entry.outcome === "PASSED" ? <span class="v is-pass"><Shape of="pass" />yes</span> : "yes"}</td>
-                    <td class="files">{!entry.info.revoked && <a href={certificateUrl(entry.job, ".pdf")} download aria-label={`PDF of ${entry.info.id}`}>PDF</a>} <a href={certificateUrl(entry.job, "")} download={`${entry.info.id}.json`} aria-label={`JSON, signed, of ${entry.info.id}`}>JSON</a></td>
+                    <td class="files">{isNewest(entry, list.value ?? []) && <>{!entry.info.revoked && <a href={certificateUrl(entry.job, ".pdf")} download aria-label={`PDF of ${entry.info.id}`}>PDF</a>} <a href={certificateUrl(entry.job, "")} download={`${entry.info.id}.json`} aria-label={`JSON, signed, of ${entry.info.id}`}>JSON</a></>}</td>
                   </tr>
                 ))}
               </tbody>
