@@ -3,7 +3,7 @@
 //! It is part of every checkpoint, so all of it serialises and all of it is bounded.
 
 mod latency;
-mod stalls;
+pub(crate) mod stalls;
 mod zones;
 
 use std::collections::BTreeMap;

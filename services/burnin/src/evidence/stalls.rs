@@ -8,14 +8,14 @@ use serde::{Deserialize, Serialize};
 
 use super::Latency;
 
-/// Accesses that took less are in no stall. Chosen: the shortest that any rule asks for (`verdict/metrics/pace.rs`).
-const SHORTEST: Duration = Duration::from_millis(50);
+/// Accesses that took less are in no stall: the shortest that any rule asks for, of flash.
+pub(crate) const SHORTEST: Duration = Duration::from_millis(50);
 
 /// On a drive that is slow as a whole every access takes so long: there it takes so many times what is usual, up to [`LONGEST`].
-const TIMES: u32 = 8;
+pub(crate) const TIMES: u32 = 8;
 
-/// Accesses that took so long are in one, whatever is usual. Chosen: the pause of a shingled disk (`verdict/metrics/shingles.rs`).
-const LONGEST: Duration = Duration::from_secs(2);
+/// Accesses that took so long are in one, whatever is usual: the pause of a shingled disk.
+pub(crate) const LONGEST: Duration = Duration::from_secs(2);
 
 /// Stalls by their longest access.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

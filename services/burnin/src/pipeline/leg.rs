@@ -212,8 +212,8 @@ pub(super) fn legs(step: &Step, holds: Holds, round: u32, on: Drive) -> Vec<Leg>
                 leg(Op::Write, keyed, Area::Points(down)),
                 stretch(probe.stretch),
             ];
-            if probe.head.1 > 0 {
-                legs.push(stretch(probe.head));
+            if probe.head > 0 {
+                legs.push(stretch((0, probe.head)));
             }
             legs.push(leg(Op::Read, keyed, Area::Points(probe.points)));
             legs

@@ -35,9 +35,9 @@ pub(super) struct Probe {
     pub points: Vec<(u64, u64)>,
     /// Written after them, upwards: first sector and length of the stretch at the beginning.
     pub stretch: (u64, u64),
-    /// Written last, upwards: what lies before a stretch that begins behind a header, and before that. A drive that lacks less than this
-    /// wraps into it.
-    pub head: (u64, u64),
+    /// Sectors from the first one to the header that the stretch begins behind, written last, upwards; 0 where it begins with the
+    /// drive. A drive that lacks less than this wraps into it.
+    pub head: u64,
 }
 
 /// Where the probe looks.
@@ -45,12 +45,12 @@ pub(super) fn probe(geometry: Geometry, key: JobKey) -> Probe {
     let seed = seed(key);
     let headers = header::places(geometry);
     let stretch = stretch(geometry, &headers);
-    let before = headers.first().filter(|_| stretch.0 > 0).map_or(0, |(place, _)| *place);
+    let head = headers.first().filter(|_| stretch.0 > 0).map_or(0, |(place, _)| *place);
     let random = (1..=PROBE_RANDOM).map(|i| mix64(seed ^ mix64(i)) % geometry.sectors);
     Probe {
         points: points(geometry, stretch, random),
         stretch,
-        head: (0, before),
+        head,
     }
 }
 
@@ -174,7 +174,7 @@ mod tests {
     fn finds(probe: &Probe, real: u64) -> bool {
         let (from, long) = probe.stretch;
         // The stretch may wrap, too: any place below its length by that, or within it.
-        let inside = |place: u64| (from..from + long).contains(&place) || real <= long || place < probe.head.1;
+        let inside = |place: u64| (from..from + long).contains(&place) || real <= long || place < probe.head;
         let mut last: BTreeMap<u64, u64> = BTreeMap::new();
         for (lba, count) in probe.points.iter().rev() {
             for lba in *lba..lba + count {

@@ -144,6 +144,13 @@ impl<'a> Case<'a> {
         self.after.filter(|snapshot| snapshot.tells_health())
     }
 
+    /// Whether it is known to have platters. Virtual disks look like rotating ones; only revolutions that are told prove some.
+    pub(super) fn has_platters(&self) -> bool {
+        let kernel = matches!(self.rotation, Rotation::Spinning { rpm: Some(_) });
+        let told = self.last().or(self.first()).and_then(|told| told.rpm);
+        kernel || told.is_some_and(|rpm| rpm > 0)
+    }
+
     /// Whether it has platters, as far as anybody knows.
     pub(super) fn spins(&self) -> Option<bool> {
         spins(self.rotation, self.last().or(self.first()))

@@ -182,6 +182,9 @@ pub struct Limits {
     pub seeks_max: u64,
 }
 
+/// [`Limits::slow_ms`] where nobody names another: a drive that takes 10 s for one access is retrying.
+pub const SLOW_MS: u64 = 10_000;
+
 /// [`Limits::hang_ms`] where nobody names another: the kernel gives a SCSI command 30 s and five retries before it tells an error.
 pub const HANG_MS: u64 = 240_000;
 
@@ -196,7 +199,7 @@ impl Default for Limits {
             checkpoint_day_bytes: 1_000_000_000 / 24,
             checkpoint_credit_bytes: 8 << 20,
             rewind_bytes: 1 << 30,
-            slow_ms: 10_000,
+            slow_ms: SLOW_MS,
             hang_ms: HANG_MS,
             rereads: 3,
             reread_blocks: 256,

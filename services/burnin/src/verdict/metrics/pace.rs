@@ -7,7 +7,7 @@ use wire::job::{FaultKind, Phase, PhaseStatus};
 
 use super::{Metrics, shingles};
 use crate::device::Geometry;
-use crate::evidence::{Record, Zone};
+use crate::evidence::{Record, Zone, stalls};
 use crate::heat::Limits;
 use crate::playbook::Direction;
 use crate::stretches::{PART, PARTS, STRETCH};
@@ -17,14 +17,14 @@ use crate::verdict::Case;
 const NEIGHBOURS: usize = 10;
 
 /// How much slower than its neighbourhood a zone must be; how much longer than usual an access.
-const SLOWER: f64 = 8.0;
+const SLOWER: f64 = stalls::TIMES as f64;
 
 /// Long accesses of a region that are no more than stalls: flash clears its cache, a bus is reset.
 const STALLS: f64 = 2.0;
 
 /// Accesses longer than this are outliers on a disk and on flash; a slow zone without one is taken for the host's doing, up to
 /// [`HOST`].
-const OUTLIER: (Duration, Duration) = (Duration::from_millis(200), Duration::from_millis(50));
+const OUTLIER: (Duration, Duration) = (Duration::from_millis(200), stalls::SHORTEST);
 
 /// How much longer than usual a region may take without a long access. Chosen: a host that is busy for longer shows in every drive.
 const HOST: Duration = Duration::from_secs(10);
@@ -96,9 +96,9 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     }
 }
 
-/// Whether a step meets both what holds data and what holds none, for which flash, and whatever only says that it turns, answers at once.
+/// Whether a step meets both what holds data and what holds none, for which what has no platters answers at once.
 fn meets_holes(case: &Case<'_>, record: &Record) -> bool {
-    record.phase == Phase::Scan && !matches!(case.rotation, Rotation::Spinning { rpm: Some(_) })
+    record.phase == Phase::Scan && !case.has_platters()
 }
 
 /// Whether a step reads the whole drive.

@@ -6,19 +6,19 @@
 
 use std::time::Duration;
 
-use wire::drive::Rotation;
 use wire::job::{FaultKind, Phase};
 
 use super::Metrics;
-use crate::evidence::{Evidence, Record};
+use crate::evidence::{Evidence, Record, stalls};
 use crate::findings::is_slow_write;
 use crate::verdict::Case;
+use crate::worker::SLOW_MS;
 
 /// How long a write must take to count as a pause.
-const PAUSE: Duration = Duration::from_secs(2);
+const PAUSE: Duration = stalls::LONGEST;
 
-/// From when on an access is told as slow. Source: `Limits::slow_ms` as every worker has it.
-const LONG: Duration = Duration::from_secs(10);
+/// From when on an access is told as slow.
+const LONG: Duration = Duration::from_millis(SLOW_MS);
 
 /// Pauses of writes that it takes: one or two may be the host's.
 const PAUSES_MIN: u64 = 10;
@@ -101,10 +101,7 @@ fn declared(case: &Case<'_>) -> Option<String> {
     {
         return Some(format!("zones: {zoned}"));
     }
-    // Virtual disks look like rotating ones and take trim; only revolutions that are told prove platters.
-    let kernel = matches!(case.rotation, Rotation::Spinning { rpm: Some(_) });
-    let spins = kernel || told.rpm.is_some_and(|rpm| rpm > 0);
-    (spins && told.trim == Some(true)).then(|| "a disk that takes trim commands".to_owned())
+    (case.has_platters() && told.trim == Some(true)).then(|| "a disk that takes trim commands".to_owned())
 }
 
 /// Whether writes paused again and again, and reads hardly did.

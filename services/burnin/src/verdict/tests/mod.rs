@@ -18,6 +18,8 @@ mod limits;
 mod names;
 mod pace;
 mod protocols;
+mod regions;
+mod shingles;
 mod smart;
 mod table;
 mod whole;
