@@ -1,5 +1,5 @@
 //! A drive that tells another size than when its burn-in was kept. That one is not gone on with, and not forgotten without a word: what
-//! it found may tell why the size is another. Pure; tested below, and by whole burn-ins in `tests/kept.rs`.
+//! it found may tell why the size is another. Pure; tested below, and by whole burn-ins in `tests/kept/other_size.rs`.
 
 use burnin::device::Geometry;
 use wire::job::Outcome;

@@ -216,12 +216,11 @@ impl Job {
                 let (then, kept) = self.state.at_another_size(&self.drive.id)?;
                 // A dock may tell one serial of all its drives: what carries a header of its own size is another one.
                 let carries_its_own = || {
-                    let mut device = device(&self.held).ok()?;
-                    let header = header::find(device.as_mut(), self.geometry())?;
-                    (header.geometry == self.geometry()).then_some(())
+                    self.carried()
+                        .is_ok_and(|(_, header)| header.geometry == self.geometry())
                 };
                 let told = other_size::kept(then, self.drive.capacity, &kept)?;
-                carries_its_own().is_none().then_some(told)
+                (!carries_its_own()).then_some(told)
             }
             Found::Begun(_) | Found::Ended(_) | Found::Bad(..) | Found::Unreadable(_) => None,
         }
@@ -301,9 +300,15 @@ impl Job {
         (Told::Headers { ours, whose, place }, found)
     }
 
-    fn header(&self, left: Option<&Remains>, told: &mut (bool, Option<Whose>, bool)) -> Result<FromDrive, String> {
+    /// The drive, and the header that it carries.
+    fn carried(&self) -> Result<(Box<dyn Device>, Header), String> {
         let mut device = device(&self.held)?;
         let header = header::find(device.as_mut(), self.geometry()).ok_or(NO_HEADER)?;
+        Ok((device, header))
+    }
+
+    fn header(&self, left: Option<&Remains>, told: &mut (bool, Option<Whose>, bool)) -> Result<FromDrive, String> {
+        let (mut device, header) = self.carried()?;
         let whose = self.whose(&header, left);
         (told.0, told.1) = (matches!(whose, Whose::Mine | Whose::OtherSteps), Some(whose));
         whose.words(&header).map_or(Ok(()), Err)?;

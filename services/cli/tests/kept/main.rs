@@ -5,15 +5,18 @@
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+#[path = "../common/mod.rs"]
 mod common;
+mod other_size;
+mod signed;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
 use common::{
-    Loop, TEST_FIRST, caught, code, fifo, in_time, interrupted, object, resize, signal, start, text, until,
-    until_called, waiting_smartctl,
+    Loop, TEST_FIRST, caught, code, fifo, in_time, interrupted, object, signal, start, text, until, until_called,
+    waiting_smartctl,
 };
 use serde_json::json;
 
@@ -345,70 +348,6 @@ fn progress_that_cannot_be_kept_is_told_at_once() {
     assert!(told["notes"].to_string().contains("could not be kept"), "{told}");
 }
 
-/// Refused by the plan as by the burn-in, with both sizes and what to do.
-fn refused_by_its_size(drive: &Loop, (then, now): (&str, &str)) {
-    let written = || fs::metadata(drive.file()).unwrap().modified().unwrap();
-    let before = written();
-    for more in [&["--dry-run"][..], &[]] {
-        let output = drive.burn(&[&["--playbook", "surface", "--resume"], more].concat());
-        let told = text(&output);
-        assert_eq!(code(&output), 4, "{more:?}: {told}");
-        let result = object(&output);
-        assert_eq!(result["refused"]["kind"], "not-resumed", "{result}");
-        let reason = result["refused"]["reason"].as_str().unwrap();
-        assert!(reason.contains(then) && reason.contains(now), "{reason}");
-        assert!(
-            told.contains("without --resume") && told.contains("nothing was written"),
-            "{told}"
-        );
-    }
-    assert_eq!(written(), before, "it was written");
-}
-
-/// Without a WWN a drive's identity holds its capacity, and another one is another name.
-#[test]
-fn a_burn_in_of_a_drive_that_tells_another_size_is_not_forgotten() {
-    let Some(drive) = Loop::new(600 << 20) else { return };
-    interrupted(&drive);
-    resize(&drive, 500 << 20);
-    refused_by_its_size(&drive, ("629 MB", "524 MB"));
-    let path = kept(&drive, 600 << 20);
-    let mut saved = kept_of(&path);
-    saved["ended"] =
-        json!({ "at": "2026-01-01T00:00:00Z", "outcome": "INCONCLUSIVE", "why": "the drive told another capacity" });
-    fs::write(&path, saved.to_string()).unwrap();
-    refused_by_its_size(&drive, ("629 MB", "ended INCONCLUSIVE at 2026-01-01"));
-    let output = drive.burn(&["--playbook", "quick"]);
-    assert!(object(&output)["verdict"].is_object(), "begun anew: {}", text(&output));
-    let output = drive.burn(&["--playbook", "quick", "--resume"]);
-    assert!(text(&output).contains("ran to its end"), "its own: {}", text(&output));
-}
-
-/// A dock tells one model and serial number of all its drives, and the one beside came to its verdict.
-#[test]
-fn another_drive_by_the_name_of_one_that_passed_begins() {
-    let Some(drive) = Loop::new(32 << 20) else { return };
-    let output = drive.burn(&["--playbook", "surface"]);
-    assert_eq!(code(&output), 0, "{}", text(&output));
-    resize(&drive, 24 << 20);
-    let output = drive.burn(&["--playbook", "surface", "--resume"]);
-    assert_eq!(code(&output), 0, "{}", text(&output));
-}
-
-/// As of a drive with a WWN, which has one name at each size.
-#[test]
-fn a_plan_to_go_on_tells_that_the_drive_has_another_size() {
-    let Some(drive) = Loop::new(600 << 20) else { return };
-    interrupted(&drive);
-    resize(&drive, 500 << 20);
-    let mut saved = kept_of(&kept(&drive, 600 << 20));
-    let id = saved["drive"].as_str().unwrap();
-    saved["drive"] = id.replace(&(600 << 20).to_string(), &(500 << 20).to_string()).into();
-    fs::remove_file(kept(&drive, 600 << 20)).unwrap();
-    fs::write(kept(&drive, 500 << 20), saved.to_string()).unwrap();
-    refused_by_its_size(&drive, ("629 MB", "524 MB"));
-}
-
 #[test]
 fn a_fifo_in_the_place_of_what_is_kept_is_told_and_not_waited_for() {
     let Some(drive) = Loop::new(16 << 20) else { return };
@@ -535,134 +474,6 @@ fn a_new_burn_in_leaves_nothing_of_an_earlier_one_to_go_on_with() {
     child.wait().unwrap();
     let left = fs::read(&path).unwrap_or_default();
     assert_ne!(left, b"earlier", "its pattern is being overwritten");
-}
-
-/// The other drive may take days, and a kill then take with it what was never told.
-#[test]
-fn each_drive_is_told_and_signed_as_it_ends() {
-    use std::io::{BufRead, BufReader};
-    let (Some(first), Some(second)) = (Loop::new(48 << 20), Loop::new(48 << 20)) else {
-        return;
-    };
-    let dir = tempfile::tempdir().unwrap();
-    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    // Of the second drive it never comes back.
-    let wait = format!(
-        "#!/bin/sh\nfor word; do [ \"$word\" = {} ] && while [ ! -e {} ]; do sleep 0.05; done; done\nexit 1\n",
-        second.node,
-        at("go")
-    );
-    fs::write(at("smartctl"), wait).unwrap();
-    fs::set_permissions(at("smartctl"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-    fs::write(at("mine.toml"), TEST_FIRST).unwrap();
-    let (certs, book, smartctl) = (at("certs"), at("mine.toml"), at("smartctl"));
-    let both = [&second.node, "--yes-erase", &second.node];
-    let line = ["--playbook", &book, "--smartctl", &smartctl, "--cert", &certs];
-    let mut burn = start(&first, &[&both[..], &line].concat());
-    let mut told = String::new();
-    BufReader::new(burn.stdout.take().unwrap())
-        .read_line(&mut told)
-        .unwrap();
-    let told: serde_json::Value = serde_json::from_str(&told).unwrap();
-    assert_eq!(told["path"], first.node.as_str());
-    let id = told["certificate"]["id"].as_str().unwrap();
-    let file = Path::new(&certs).join(format!("{id}.json"));
-    assert!(file.exists(), "{told}");
-    assert!(burn.try_wait().unwrap().is_none(), "the second one is held");
-    burn.kill().unwrap();
-    burn.wait().unwrap();
-    File::create(at("go")).unwrap();
-
-    // Lost all the same: it is told and signed again, and the other one goes on.
-    fs::remove_file(&file).unwrap();
-    let output = first.burn(&[&both[..], &line, &["--resume"]].concat());
-    let lines: Vec<serde_json::Value> = String::from_utf8(output.stdout.clone())
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    assert_eq!(lines.len(), 2, "{}", text(&output));
-    for name in ["id", "verdict", "phases", "ended", "certificate"] {
-        assert_eq!(lines[0][name], told[name], "{name}");
-    }
-    assert!(file.exists(), "{}", text(&output));
-    assert_eq!(lines[1]["path"], second.node.as_str());
-    assert_eq!(lines[1]["verdict"]["verified"], 48 << 20);
-}
-
-/// A verdict that is kept is had again, and nothing is written for it.
-#[test]
-fn what_ended_is_told_and_signed_again_where_a_certificate_is_asked_for() {
-    let Some(drive) = Loop::new(32 << 20) else { return };
-    let first = drive.burn(&["--playbook", "surface"]);
-    assert_eq!(code(&first), 0, "{}", text(&first));
-    let written = || fs::metadata(drive.file()).unwrap().modified().unwrap();
-    let before = written();
-    refused_as_ended(&drive, &["--playbook", "surface"], "PASSED");
-    let cert = drive.state().with_extension("pdf");
-    let again = ["--playbook", "surface", "--resume", "--cert", cert.to_str().unwrap()];
-    let other = drive.burn(&[&["--playbook", "quick"], &again[2..]].concat());
-    assert_eq!(code(&other), 4, "what was not done: {}", text(&other));
-    for _ in 0..2 {
-        let output = drive.burn(&again);
-        assert_eq!(code(&output), 0, "{}", text(&output));
-        let (told, first) = (object(&output), object(&first));
-        assert_eq!((&told["id"], &told["ended"]), (&first["id"], &first["ended"]));
-        assert_eq!(written(), before, "it was written");
-        let check = common::kiln(&["cert", "verify", cert.to_str().unwrap()])
-            .output()
-            .unwrap();
-        assert_eq!(code(&check), 1, "{}", text(&check));
-    }
-}
-
-/// A state folder that was copied, or a file in it that was renamed.
-#[test]
-fn what_ended_is_not_signed_again_for_another_drive() {
-    let (Some(drive), Some(other)) = (Loop::new(32 << 20), Loop::new(32 << 20)) else {
-        return;
-    };
-    let first = drive.burn(&["--playbook", "surface"]);
-    assert_eq!(code(&first), 0, "{}", text(&first));
-    let text_of = fs::read(kept(&drive, 32 << 20)).unwrap();
-    let mut older: serde_json::Value = serde_json::from_slice(&text_of).unwrap();
-    let members = older.as_object_mut().unwrap();
-    members.retain(|name, _| name != "drive" && name != "sum");
-    fs::create_dir_all(other.state()).unwrap();
-    let cert = other.state().with_extension("json");
-    let again = ["--playbook", "surface", "--resume", "--cert", cert.to_str().unwrap()];
-    for kept_text in [text_of, older.to_string().into_bytes()] {
-        fs::write(kept(&other, 32 << 20), kept_text).unwrap();
-        let told = other.burn(&again);
-        assert_eq!(code(&told), 4, "{}", text(&told));
-        assert!(!cert.exists(), "it was signed");
-    }
-}
-
-/// A certificate speaks of the steps that were run, not of what stands in the file now.
-#[test]
-fn what_ended_is_not_signed_again_for_a_playbook_that_was_changed() {
-    let Some(drive) = Loop::new(32 << 20) else { return };
-    let book = drive.state().with_file_name("mine.toml");
-    let of = |order: &str| {
-        let step = |phase: &str| format!("[[step]]\ndo = \"{phase}\"\n{order}");
-        let text = ["name = \"mine\"\nabout = \"x\"\n", &step("write"), &step("verify")].concat();
-        fs::write(&book, text).unwrap();
-    };
-    let cert = drive.state().with_extension("json");
-    let with = ["--playbook", book.to_str().unwrap()];
-    let again = [&with[..], &["--resume", "--cert", cert.to_str().unwrap()]].concat();
-    of("");
-    let first = drive.burn(&with);
-    assert_eq!(code(&first), 0, "{}", text(&first));
-    of("order = \"reverse\"\n");
-    let other = drive.burn(&again);
-    assert_eq!(code(&other), 4, "{}", text(&other));
-    assert!(!cert.exists(), "it was signed");
-    of("");
-    let same = drive.burn(&again);
-    assert_eq!(code(&same), 0, "{}", text(&same));
-    assert!(cert.exists(), "{}", text(&same));
 }
 
 /// Where its headers have given way to a constant a blank disk in the same dock looks like the burn-in's.
