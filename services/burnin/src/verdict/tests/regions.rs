@@ -17,7 +17,9 @@ fn even_slowness_is_a_region_only_in_a_read_that_nothing_else_slows() {
     verify.zones = Zones::default();
     for zone in 0..1024_u64 {
         let ms = Duration::from_millis(if (500..505).contains(&zone) { 80 } else { 8 });
-        verify.zones.add((zone << 22, 1 << 22), 1 << 32, 2 << 30, 256 * ms, ms / 2);
+        verify
+            .zones
+            .add((zone << 22, 1 << 22), 1 << 32, 2 << 30, 256 * ms, ms / 2);
     }
     let disk = snapshot();
     let is_slow = |case: &Case<'_>| fired(case, "slow-region");
