@@ -260,6 +260,7 @@ fn loop_drive(guard: &Guard, system: &System, name: &str) -> Option<Drive> {
         logical_sector: identity.logical_sector,
         physical_sector: device.physical_sector,
         bus: identity.bus,
+        link_mbps: device.link_mbps,
         rotation: device.rotation,
         location: device.location,
         temperature: told_temperature(system, name),

@@ -78,6 +78,7 @@ fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers:
         timeline: &job.timeline,
         rotation: record.rotation,
         bus: record.identity.bus,
+        link_mbps: record.link_mbps,
         smr: record.shingled.as_deref(),
         too_hot: record.too_hot.as_deref(),
         paused_for_heat: record.was_hot,

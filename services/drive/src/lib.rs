@@ -35,6 +35,7 @@ mod extended;
 pub mod guard;
 pub mod identity;
 pub mod kernel_log;
+mod link;
 pub mod locate;
 pub mod medium;
 mod member;

@@ -303,6 +303,7 @@ fn view(entry: &Present, id: Option<DriveId>, against: Option<Refused>) -> Drive
         logical_sector: identity.logical_sector,
         physical_sector: entry.device.physical_sector,
         bus: identity.bus,
+        link_mbps: entry.device.link_mbps,
         rotation: entry.device.rotation,
         location: entry.device.location.clone(),
         temperature: entry.temperature,

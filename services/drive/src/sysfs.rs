@@ -9,6 +9,7 @@ use wire::drive::{Bus, Rotation};
 use wire::{Bytes, DriveId};
 
 use crate::identity::Identity;
+use crate::link;
 use crate::system::{System, bytes, names, number, text};
 use crate::vpd::{self, Rate};
 
@@ -82,6 +83,8 @@ pub struct Device {
     pub physical_sector: u32,
     /// Platters or flash.
     pub rotation: Rotation,
+    /// Megabits a second of its link, as negotiated when it was looked at; `None` where nothing tells it.
+    pub link_mbps: Option<u32>,
     /// By what it declares itself shingled, in words; `None` where it declares nothing, which most such disks do.
     pub shingled: Option<String>,
     /// Whether it can only be written in sequence, zone by zone.
@@ -167,6 +170,7 @@ pub fn read(system: &System, name: &str) -> Option<Device> {
             bus,
         },
         physical_sector: number(&attribute("queue/physical_block_size")).unwrap_or(logical_sector),
+        link_mbps: link::megabits(&dir, bus),
         shingled: shingled(&dir, rotation),
         host_managed: text(&attribute("queue/zoned")).as_deref() == Some("host-managed"),
         rotation,

@@ -92,7 +92,15 @@ fn fault_14_each_bus_tells_who_the_drive_is() {
         ],
     );
 
+    tree.put(
+        "sys/devices/pci0000:00/0000:00:1f.2/ata3/link3/ata_link/link3/sata_spd",
+        "3.0 Gbps\n",
+    );
+    tree.put("sys/devices/pci0000:00/0000:00:14.0/usb2/2-1/speed", "480\n");
+
     let drives = sysfs::walk(&tree.system());
+    let links = drives.iter().filter_map(|d| Some((d.name.as_str(), d.link_mbps?)));
+    assert_eq!(links.collect::<Vec<_>>(), [("sda", 3000), ("sdc", 480)]);
     let told: Vec<(&str, Bus, &str, &str, String, Rotation, &str)> = drives
         .iter()
         .map(|d| {

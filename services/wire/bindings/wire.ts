@@ -577,6 +577,11 @@ physical_sector: number,
  */
 bus: Bus, 
 /**
+ * Speed of its link as it was negotiated, in megabits a second: 6,000 for SATA's third generation, 480 for USB 2; absent where
+ * nothing tells it.
+ */
+link_mbps?: number, 
+/**
  * Rotation: spinning at so many rpm, or solid state.
  */
 rotation: Rotation, 

@@ -29,6 +29,11 @@ pub struct Drive {
     pub physical_sector: u32,
     /// How it is attached.
     pub bus: Bus,
+    /// Speed of its link as it was negotiated, in megabits a second: 6,000 for SATA's third generation, 480 for USB 2; absent where
+    /// nothing tells it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub link_mbps: Option<u32>,
     /// Rotation: spinning at so many rpm, or solid state.
     pub rotation: Rotation,
     /// Where it sits: controller and port in words, e.g. `PCI 00:1f.2, port 3`.

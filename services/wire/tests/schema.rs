@@ -215,6 +215,7 @@ fn frames() -> Vec<Frame> {
         logical_sector: 512,
         physical_sector: 4096,
         bus: Bus::Sata,
+        link_mbps: Some(6000),
         rotation: Rotation::Spinning { rpm: Some(7200) },
         location: "here".into(),
         temperature: None,

@@ -273,6 +273,7 @@ impl JobTask {
                 self.set_state(JobState::Running, Vec::new());
             }
             self.record.rotation = drive.fresh.rotation;
+            self.record.link_mbps = drive.fresh.link_mbps;
             self.record.shingled.clone_from(&drive.shingled);
             self.record.beside = self.record.beside.max(drive.beside);
             self.count_resets(&drive);

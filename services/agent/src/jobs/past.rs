@@ -201,6 +201,7 @@ mod tests {
             temperature: None,
             shared: Some(false),
             bus: Some(wire::drive::Bus::Sata),
+            link_mbps: None,
             smart: std::collections::BTreeMap::new(),
         };
         let end = Ended {

@@ -64,6 +64,9 @@ pub struct Record {
     /// Platters or flash, for limits.
     #[serde(default = "not_told")]
     pub rotation: Rotation,
+    /// Megabits a second of the drive's link, as it was in the last session; `None` where nothing tells it.
+    #[serde(default)]
+    pub link_mbps: Option<u32>,
     /// By what the drive declares itself shingled.
     #[serde(default)]
     pub shingled: Option<String>,
@@ -235,6 +238,7 @@ impl Record {
             steps,
             lose: Vec::new(),
             rotation: Rotation::Unknown,
+            link_mbps: None,
             shingled: None,
             beside: Bytes(0),
             paused: None,

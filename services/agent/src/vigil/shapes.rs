@@ -209,6 +209,7 @@ pub(crate) mod tests {
             logical_sector: 512,
             physical_sector: 512,
             bus: Bus::Sata,
+            link_mbps: None,
             rotation: Rotation::Unknown,
             location: String::new(),
             temperature: Some(Celsius(30 + i32::try_from(n).unwrap())),

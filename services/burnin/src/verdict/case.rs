@@ -43,6 +43,8 @@ pub struct Case<'a> {
     pub rotation: Rotation,
     /// How it is attached; [`Bus::Other`] where nobody says.
     pub bus: Bus,
+    /// Megabits a second of its link; `None` where nobody says.
+    pub link_mbps: Option<u32>,
     /// By what the drive declares itself shingled: `zoned=host-aware`, `trim on a disk`.
     pub smr: Option<&'a str>,
     /// Why the job was given up for heat.
@@ -107,6 +109,7 @@ impl<'a> Case<'a> {
             timeline: &[],
             rotation: Rotation::Unknown,
             bus: Bus::Other,
+            link_mbps: None,
             smr: None,
             too_hot: None,
             paused_for_heat: false,

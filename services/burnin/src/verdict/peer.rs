@@ -42,6 +42,9 @@ pub struct Peer {
     /// How they were linked; `None` where nobody noted it.
     #[serde(default)]
     pub bus: Option<Bus>,
+    /// Megabits a second of its link; `None` where nothing told it.
+    #[serde(default)]
+    pub link_mbps: Option<u32>,
     /// Counters of faults after the job: `ata.reallocated`, `nvme.media_errors`, `scsi.grown_defects` …
     pub smart: BTreeMap<String, u64>,
 }
@@ -77,6 +80,7 @@ impl Peer {
             temperature: super::heat::mean(case),
             shared: Some(case.shared),
             bus: Some(case.bus),
+            link_mbps: case.link_mbps,
             smart: case
                 .last()
                 .or(case.first())
@@ -85,9 +89,10 @@ impl Peer {
         }
     }
 
-    /// Whether both had a link of one kind to themselves, or both shared it: rates and latencies are of one kind only then.
+    /// Whether both had a link of one kind and speed to themselves, or both shared it: rates and latencies are of one kind only then.
     pub(super) fn is_linked_like(&self, other: &Self) -> bool {
-        self.shared.is_some() && self.shared == other.shared && self.bus.is_some() && self.bus == other.bus
+        let told = |peer: &Self| Some((peer.shared?, peer.bus?, peer.link_mbps));
+        told(self).is_some_and(|own| told(other) == Some(own))
     }
 
     /// The drive of a case against which others are held. Its identity plays no part in that.

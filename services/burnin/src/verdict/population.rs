@@ -2,7 +2,8 @@
 //!
 //! At least [`PEERS_MIN`] others, each counted once and only with the same capacity. Everything is held against the
 //! median of the others, so that one bad drive among them moves nothing. Throughput and latency are the link's as well:
-//! who shared its controller is compared with those that did, and who had it alone with those that had. What ran under a limit of pace
+//! who shared its controller is compared with those that did, and who had it alone with those that had, each at a link of the same bus
+//! and speed. What ran under a limit of pace
 //! is in no comparison of them.
 
 use std::collections::BTreeMap;
@@ -169,6 +170,7 @@ mod tests {
             temperature: Some(35.0 + (n % 3) as f64),
             shared: Some(false),
             bus: Some(Bus::Sata),
+            link_mbps: Some(6000),
             smart: [("ata.reallocated".to_owned(), n % 2), ("ata.crc".to_owned(), n)].into(),
         }
     }
@@ -239,6 +241,31 @@ mod tests {
         assert_eq!(metrics(&docked(Some(Bus::Usb)), &others), [""; 0]);
         assert_eq!(metrics(&docked(None), &others), [""; 0]);
         assert_eq!(metrics(&docked(Some(Bus::Sata)), &others), ["population.throughput"; 2]);
+    }
+
+    /// A port of an earlier generation gives half: no drive's fault, and no excuse beside others at such ports.
+    #[test]
+    fn rates_of_links_of_another_speed_are_not_compared() {
+        let at = |link_mbps, n| {
+            let half = |rates: Vec<u64>| rates.into_iter().map(|rate| rate / 2).collect();
+            let peer = peer(n);
+            Peer {
+                read: if link_mbps == Some(6000) {
+                    peer.read
+                } else {
+                    half(peer.read)
+                },
+                link_mbps,
+                ..peer
+            }
+        };
+        let fast: Vec<Peer> = (1..5).map(|n| at(Some(6000), n)).collect();
+        for slower in [Some(3000), Some(1500), None] {
+            assert_eq!(metrics(&at(slower, 0), &fast), [""; 0], "{slower:?}");
+        }
+        let mut slow = at(Some(6000), 0);
+        slow.read[4] /= 2;
+        assert_eq!(metrics(&slow, &fast), ["population.throughput"]);
     }
 
     /// Of the same drive four at once on one link move a quarter each.

@@ -92,6 +92,7 @@ pub(super) fn made_up(word: &str, model: &str, serial: &str, wwn: &str) -> Targe
         },
         physical_sector: 512,
         rotation: Rotation::Unknown,
+        link_mbps: None,
         shingled: None,
         beside: wire::Bytes(0),
         host_managed: false,

@@ -171,6 +171,7 @@ mod tests {
                 identity: identity(),
                 physical_sector: 4096,
                 rotation: Rotation::Spinning { rpm: Some(7200) },
+                link_mbps: None,
                 shingled: None,
                 beside: Bytes(0),
                 host_managed: false,

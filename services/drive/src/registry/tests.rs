@@ -36,6 +36,7 @@ fn device(place: u8, serial: u8, sequence: u64) -> Device {
         },
         physical_sector: 512,
         rotation: Rotation::Unknown,
+        link_mbps: None,
         shingled: None,
         beside: Bytes(0),
         host_managed: false,

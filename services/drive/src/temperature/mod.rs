@@ -385,6 +385,7 @@ mod tests {
             },
             physical_sector: 512,
             rotation: Rotation::Unknown,
+            link_mbps: None,
             shingled: None,
             beside: Bytes(0),
             host_managed: false,

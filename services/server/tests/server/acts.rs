@@ -23,6 +23,7 @@ pub(crate) fn there(serial: &str) -> Drive {
         logical_sector: 512,
         physical_sector: 512,
         bus: Bus::Sata,
+        link_mbps: None,
         rotation: Rotation::Unknown,
         location: String::new(),
         temperature: None,

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { finding } from "./fixtures";
-import { ago, bytes, clock, contentWords, countdown, duration, findingPlace, grouped, lastFour, plural, programWords, rate, THIN, timeLeft, verifiedWords } from "./format";
+import { ago, attachment, bytes, clock, contentWords, countdown, duration, findingPlace, grouped, lastFour, plural, programWords, rate, THIN, timeLeft, verifiedWords } from "./format";
 
 const flat = (text: string) => text.replaceAll("\u00a0", " ").replaceAll(THIN, "'");
 
@@ -16,6 +16,11 @@ describe("figures", () => {
     expect(rate(0)).toBe("–");
     expect(flat(rate(224e6))).toBe("224 MB/s");
   });
+
+  it.each([
+    [{ bus: "sata", link_mbps: 6000 }, "SATA at 6 Gb/s"], [{ bus: "sata", link_mbps: 1500 }, "SATA at 1.5 Gb/s"],
+    [{ bus: "usb", link_mbps: 480 }, "USB at 480 Mb/s"], [{ bus: "nvme", link_mbps: 31_508 }, "NVMe at 31.5 Gb/s"], [{ bus: "virtio" }, "virtio"],
+  ] as const)("%o is attached so", (drive, text) => expect(flat(attachment(drive))).toBe(text));
 
   it("groups digits", () => {
     expect(flat(grouped(13_320_319_488))).toBe("13'320'319'488");

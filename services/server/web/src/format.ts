@@ -126,6 +126,16 @@ export function busName(bus: Bus): string {
   }
 }
 
+/** A link's speed in its usual unit: `6 Gb/s`, `480 Mb/s`. */
+export function linkSpeed(megabits: number): string {
+  return megabits < 1000 ? `${megabits}\u00a0Mb/s` : `${(megabits / 1000).toFixed(1).replace(/\.0$/, "")}\u00a0Gb/s`;
+}
+
+/** How a drive is attached: its bus and, where it is told, the speed that its link was negotiated at. */
+export function attachment(drive: Pick<Drive, "bus" | "link_mbps">): string {
+  return drive.link_mbps === undefined ? busName(drive.bus) : `${busName(drive.bus)} at ${linkSpeed(drive.link_mbps)}`;
+}
+
 /** How a drive stores, in words. */
 export function rotationName(rotation: Rotation): string {
   switch (rotation.kind) {

@@ -27,6 +27,7 @@ fn drive(serial: &str, content: Content) -> Drive {
         logical_sector: 512,
         physical_sector: 512,
         bus: Bus::Sata,
+        link_mbps: None,
         rotation: Rotation::Unknown,
         location: String::new(),
         temperature: None,

@@ -10,6 +10,14 @@ describe("how long a playbook takes", () => {
     expect(estimate(book, [drive()], [measured])).toEqual({ seconds: 20, measured: true });
     expect(estimate(book, [drive({ model: "other" })], [measured])?.measured).toBe(false);
   });
+  it("is no faster than the drive's link", () => {
+    const at = (link_mbps: number, jobs: Parameters<typeof estimate>[2] = []) => estimate(book, [drive({ bus: "usb", capacity: 4e12, link_mbps })], jobs);
+    expect(at(480)).toEqual({ seconds: 2 * 4e12 / 40e6, measured: false });
+    expect(at(5000)?.seconds).toBe(2 * 4e12 / 100e6);
+    const elsewhere = job({ capacity: 1e9, phases: [phase({ status: "done", seconds: 10, bytes: 1e9 })] });
+    expect(at(480, [elsewhere])).toEqual({ seconds: 2 * 4e12 / 40e6, measured: false });
+    expect(at(5000, [elsewhere])?.measured).toBe(true);
+  });
   it("is that of the slowest drive", () => {
     const slow = estimate(book, [drive(), drive({ capacity: 18e12 })], []);
     expect(slow?.seconds).toBeCloseTo((2 * 18e12) / 180e6);

@@ -1,6 +1,6 @@
 /**
  * How long a playbook will take, from what this box has measured on drives of the same model, else from what drives of
- * that kind usually do. Pure; tested in `estimate.test.ts`.
+ * that kind usually do, and no faster than the drive's link. Pure; tested in `estimate.test.ts`.
  */
 import type { Drive, Job, PlaybookInfo } from "@wire";
 
@@ -22,6 +22,14 @@ function usual(drive: Drive): number {
     case "scsi":
     case "other": return drive.rotation.kind === "solid_state" ? 400e6 : 180e6;
   }
+}
+
+/** Bits of a link for each byte that comes through it: ten of line code (SATA, SAS, USB 3), the rest for the protocol. USB 2 does 40 MB/s. */
+const LINK_BITS = 12;
+
+/** Bytes a second that its link lets through at most. */
+function allowed(drive: Drive): number {
+  return drive.link_mbps === undefined ? Infinity : drive.link_mbps * 1e6 / LINK_BITS;
 }
 
 /** What drives of a model did on this box: bytes over time, over all steps that moved data. */
@@ -57,8 +65,8 @@ function whole(book: PlaybookInfo, sweep: number, soak: number | null): number {
 export function estimate(book: PlaybookInfo, drives: readonly Drive[], jobs: readonly Job[], soak: number | null = null): Estimate | null {
   if (drives.length === 0) return null;
   const each = drives.map((drive) => {
-    const rate = seen(drive.model, jobs);
-    return { seconds: whole(book, drive.capacity / (rate ?? usual(drive)), soak), measured: rate !== null };
+    const [rate, most] = [seen(drive.model, jobs), allowed(drive)];
+    return { seconds: whole(book, drive.capacity / Math.min(rate ?? usual(drive), most), soak), measured: rate !== null && rate <= most };
   });
   const longest = each.reduce((a, b) => (b.seconds > a.seconds ? b : a));
   return longest.seconds > 0 ? longest : null;

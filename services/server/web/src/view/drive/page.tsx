@@ -7,7 +7,7 @@ import "../../style/job.css";
 import "../../style/lists.css";
 import { api, asProblem, certificateUrl } from "../../api";
 import { curves, line, placeOfFinding, thin } from "../../curve";
-import { busName, bytes, celsius, clock, contentWords, grouped, lastFour, rotationName, stamp } from "../../format";
+import { attachment, bytes, celsius, clock, contentWords, grouped, lastFour, rotationName, stamp } from "../../format";
 import { go, jobPath } from "../../route";
 import { siblings, telling } from "../../siblings";
 import { known, latest, now, wish, type Wish } from "../../state/app";
@@ -238,7 +238,7 @@ export function DrivePage({ id }: { id: string }) {
               <dt>World wide name</dt><dd class="mono">{drive.wwn ?? "not told"}</dd>
               <dt>Capacity</dt><dd>{bytes(drive.capacity)} ({grouped(drive.capacity)} bytes)</dd>
               <dt>Sectors</dt><dd>{drive.logical_sector === drive.physical_sector ? `${drive.logical_sector} bytes` : `${drive.logical_sector} bytes, ${drive.physical_sector} inside`}</dd>
-              <dt>Attached</dt><dd>{busName(drive.bus)}, {drive.location || "place not told"} ({drive.kernel_name} {unseen ? "then" : "now"})</dd>
+              <dt>Attached</dt><dd>{attachment(drive)}, {drive.location || "place not told"} ({drive.kernel_name} {unseen ? "then" : "now"})</dd>
               <dt>Bay</dt><dd><Bay drive={drive} /></dd>
               <dt>Kind</dt><dd>{rotationName(drive.rotation)}</dd>
               <dt>Temperature</dt><dd>{drive.temperature === null ? "no sensor tells" : celsius(drive.temperature)}{unseen && drive.temperature !== null && " then"}</dd>
