@@ -27,25 +27,33 @@ do = "verify"
 do = "smart_after"
 "#;
 
-/// Answers as a good drive; once that is written, not for four seconds: the first pause before it is asked again is longer.
+/// Answers as a good drive; once that is written, not for four seconds, or not all: the first pause before it is asked again is longer.
 const SCRIPT: &str = r#"#!/bin/sh
 cd DIR || exit 2
 if [ "$(head -c 512 drive | tr -d '\000' | wc -c)" -gt 0 ]; then
   [ -e until ] || echo $(($(date +%s) + 4)) > until
-  [ "$(date +%s)" -lt "$(cat until)" ] && exit 1
+  [ "$(date +%s)" -lt "$(cat until)" ] && FAILS
 fi
 for a; do case "$a" in /dev/*) node=$a;; esac; done
-printf '{"smartctl":{"exit_status":0,"version":[7,4]},"device":{"name":"x","type":"sat","protocol":"ATA"},"serial_number":"%s","smart_status":{"passed":true},"power_on_time":{"hours":100},"ata_smart_attributes":{"table":[{"id":5,"name":"Reallocated_Sector_Ct","value":100,"worst":100,"thresh":10,"flags":{"prefailure":true},"raw":{"value":0,"string":"0"}}]}}' "$node"
+printf '{"smartctl":{"exit_status":'${in_part:-0}',"version":[7,4]},"device":{"name":"x","type":"sat","protocol":"ATA"},"serial_number":"%s","smart_status":{"passed":true},"power_on_time":{"hours":100},"ata_smart_attributes":{"table":[{"id":5,"name":"Reallocated_Sector_Ct","value":100,"worst":100,"thresh":10,"flags":{"prefailure":true},"raw":{"value":0,"string":"0"}}]}}' "$node"
 "#;
 
 /// A bridge answers the first command after a long sweep with an error.
 #[test]
 fn smart_that_fails_for_a_moment_is_asked_for_again() {
+    // Nothing is told, or one command of several failed.
+    for fails in ["exit 1", "in_part=4"] {
+        asked_again(fails);
+    }
+}
+
+fn asked_again(fails: &str) {
     let Some(drive) = Loop::new(48 << 20) else { return };
     let dir = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(drive.file(), dir.path().join("drive")).unwrap();
     let program = dir.path().join("smartctl");
-    fs::write(&program, SCRIPT.replace("DIR", dir.path().to_str().unwrap())).unwrap();
+    let script = SCRIPT.replace("DIR", dir.path().to_str().unwrap());
+    fs::write(&program, script.replace("FAILS", fails)).unwrap();
     fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
     let book = dir.path().join("mine.toml");
     fs::write(&book, SMART_AROUND).unwrap();

@@ -2,6 +2,7 @@
 //! format come at the very end, where the outcome is known: [`super::end`].
 
 use burnin::heat::celsius;
+use burnin::verdict::lacks;
 use burnin::{Checkpoint, timeline};
 use drive::selftest::Kind;
 use drive::smart::run::again;
@@ -59,6 +60,7 @@ impl JobTask {
         self.set_step(step, PhaseStatus::Running, 0.0);
         let told = phase != Phase::SmartBefore && self.record.smart_before.is_some();
         let mut pauses = again(held.identity.bus, told).iter();
+        let mut short = None;
         let result = loop {
             let result = tokio::select! {
                 result = self.means.hands.smart(held) => result,
@@ -67,10 +69,24 @@ impl JobTask {
                     return Own::Parked;
                 }
             };
-            let (Err(NoSmart::Unreadable(why)), None, Some(pause)) = (&result, &self.abort_by, pauses.next()) else {
+            let result = match (result, short.take()) {
+                // What was told in part is more than nothing.
+                (Err(NoSmart::Unreadable(_)), Some(short)) => Ok(short),
+                (result, _) => result,
+            };
+            let before = self.record.smart_before.as_ref().filter(|_| told);
+            let why = match &result {
+                Ok((snapshot, _)) => lacks(before, snapshot, self.record.rotation),
+                Err(NoSmart::Unreadable(why)) => Some(why.clone()),
+                Err(NoSmart::OtherDrive(_)) => None,
+            };
+            let (Some(why), None, Some(pause)) = (why, &self.abort_by, pauses.next()) else {
                 break result;
             };
-            self.log("warn", format!("SMART could not be read and is asked for again: {why}"));
+            self.log(
+                "warn",
+                format!("SMART could not be read whole and is asked for again: {why}"),
+            );
             match self.breathe(*pause).await {
                 Own::Parked => {
                     self.set_step(step, PhaseStatus::Pending, 0.0);
@@ -85,6 +101,7 @@ impl JobTask {
             if self.is_gone(held) {
                 break result;
             }
+            short = result.ok();
         };
         let status = match result {
             Ok((snapshot, document)) => {

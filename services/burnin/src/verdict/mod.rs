@@ -20,7 +20,7 @@ use crate::evidence::{Evidence, Stop};
 use crate::findings::{Class, outcome_of_all};
 
 pub use case::Case;
-pub use metrics::{Metrics, metrics};
+pub use metrics::{Metrics, lacks, metrics};
 pub use peer::{PEER_ZONES, Peer};
 pub use population::{PEERS_MIN, Unlike, compare};
 pub use rules::{Rule, Rules};

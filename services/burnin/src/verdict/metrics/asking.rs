@@ -2,7 +2,11 @@
 
 use drive::smart::{Snapshot, exit};
 
+use wire::drive::Rotation;
+
 use super::Metrics;
+use super::changes::told_once;
+use crate::platters::spins;
 use crate::verdict::Case;
 
 /// What a structure with a wrong checksum is worth.
@@ -54,12 +58,31 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         all(|told| told.strange.iter().take(8).cloned().collect()),
     );
     put("smart.exit_unknown", all(no_status));
-    // Asked alike, it answered before the job and not after it.
-    let newly = match (case.first(), case.last()) {
-        (Some(before), Some(after)) => after.exited_with(exit::IN_PART) && !before.exited_with(exit::IN_PART),
-        (None, _) | (_, None) => false,
-    };
-    metrics.flag("smart.newly_failed_in_part", newly);
+    let newly = case.first().zip(case.last());
+    metrics.flag(
+        "smart.newly_failed_in_part",
+        newly.is_some_and(|(before, after)| newly_in_part(before, after)),
+    );
+}
+
+/// What a reading lacks that the drive can be expected to tell when it is asked once more: after hours of others a bridge may leave one
+/// command of many unanswered, and a comparison that is lost with it costs the whole burn-in its verdict. `before`: what the drive told
+/// at the beginning; `None`: it lacks nothing.
+pub fn lacks(before: Option<&Snapshot>, now: &Snapshot, rotation: Rotation) -> Option<String> {
+    let mut lacks = distrusted(now);
+    if let Some(before) = before {
+        if newly_in_part(before, now) {
+            lacks.extend(in_part(now));
+        }
+        let (gone, _) = told_once(before, now, spins(rotation, Some(now)));
+        lacks.extend(gone.into_iter().map(|name| format!("{name} is not told")));
+    }
+    (!lacks.is_empty()).then(|| lacks.join(", "))
+}
+
+/// Asked alike, it answered before and does not answer everything now.
+fn newly_in_part(before: &Snapshot, now: &Snapshot) -> bool {
+    now.exited_with(exit::IN_PART) && !before.exited_with(exit::IN_PART)
 }
 
 /// Why nothing of a reading, or nothing of its attributes, can be taken.

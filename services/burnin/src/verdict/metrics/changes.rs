@@ -160,6 +160,16 @@ fn one_sided(case: &Case<'_>, metrics: &mut Metrics) {
     let (Some(before), Some(after)) = (case.first(), case.last()) else {
         return;
     };
+    let (gone, new) = told_once(before, after, case.spins());
+    for (name, side) in [("smart.counters_gone", gone), ("smart.counters_new", new)] {
+        if !side.is_empty() {
+            metrics.say(name, side.len() as f64, side.join(", "));
+        }
+    }
+}
+
+/// What rules look at and the first of two snapshots tells alone, and what the second does.
+pub(super) fn told_once(before: &Snapshot, after: &Snapshot, spins: Option<bool>) -> (Vec<String>, Vec<String>) {
     let (mut gone, mut new) = (Vec::new(), Vec::new());
     // What an older version did not read was not untold: what stands there now is judged by itself.
     let older = before.is_of_first() && !after.is_of_first();
@@ -168,18 +178,14 @@ fn one_sided(case: &Case<'_>, metrics: &mut Metrics) {
         side.push("its own word on its health".to_owned());
     }
     for row in delta(before, after) {
-        let judged = is_judged(&row, case.spins()) && !(older && row.name == PENDING_LOG);
+        let judged = is_judged(&row, spins) && !(older && row.name == PENDING_LOG);
         match (row.before, row.after) {
             (Some(_), None) if judged => gone.push(row.name),
             (None, Some(_)) if judged => new.push(row.name),
             _ => {}
         }
     }
-    for (name, side) in [("smart.counters_gone", gone), ("smart.counters_new", new)] {
-        if !side.is_empty() {
-            metrics.say(name, side.len() as f64, side.join(", "));
-        }
-    }
+    (gone, new)
 }
 
 /// Power-on hours by the device statistics (ACS-4 §9.5.4), which are kept apart from the attributes.
@@ -201,10 +207,10 @@ fn hours_by_farm(told: &Snapshot) -> Option<u64> {
     }
 }
 
-/// Hours that the job itself may have added: by the clock, else as long as the engine's steps took.
+/// Hours that the job itself may have added: by the clock, and never less than the engine's steps took, since clocks are set back.
 pub(super) fn own_hours(case: &Case<'_>) -> u64 {
-    case.lasted
-        .map_or_else(|| worked_hours(case), |lasted| lasted.as_secs().div_ceil(3600))
+    let by_clock = case.lasted.map_or(0, |lasted| lasted.as_secs().div_ceil(3600));
+    by_clock.max(worked_hours(case))
 }
 
 /// Hours that the engine's steps took.

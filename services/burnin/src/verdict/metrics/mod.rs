@@ -29,6 +29,8 @@ use super::Case;
 use super::peer::Peer;
 use super::population::compare;
 
+pub use asking::lacks;
+
 /// Numbers by name, some with figures in words.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {

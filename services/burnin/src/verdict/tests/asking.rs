@@ -1,6 +1,7 @@
 //! Readings of SMART that failed in part, and what smartctl says of its own asking.
 
 use drive::smart::{SelfTest as LogEntry, SnapshotMessage};
+use wire::drive::Rotation;
 
 use super::*;
 
@@ -267,4 +268,42 @@ fn an_error_that_smartctl_tells_is_told_whatever_its_exit_status() {
         fired(&both(&clean(), &told), "smart-failed-in-part")
     };
     assert_eq!((of("error"), of("warning"), of("information")), (TOLD, None, None));
+}
+
+/// Each of these makes the comparison INCONCLUSIVE, and may be gone when the drive is asked once more.
+#[test]
+fn a_reading_that_lacks_what_was_told_before_is_worth_asking_again() {
+    let disk = Rotation::Spinning { rpm: Some(7200) };
+    let good = snapshot();
+    let without = |id| {
+        let mut told = snapshot();
+        told.attributes.retain(|attribute| attribute.id != id);
+        told
+    };
+    let wrong = |name: &str| Snapshot {
+        wrong_checksums: vec![name.to_owned()],
+        ..snapshot()
+    };
+    let silent = Snapshot {
+        passed: None,
+        ..snapshot()
+    };
+    for (before, now, worth) in [
+        (Some(&good), &good, false),
+        (Some(&good), &exited(0b100), true),
+        (Some(&exited(0b100)), &exited(0b100), false),
+        (None, &exited(0b100), false),
+        (Some(&good), &without(197), true),
+        (Some(&without(197)), &good, false),
+        (None, &without(197), false),
+        (Some(&good), &silent, true),
+        (None, &wrong("SMART Attribute Data Structure"), true),
+        (Some(&good), &wrong("Drive Identity Structure"), false),
+        (None, &exited(0b10), true),
+        // What the drive says of itself is an answer.
+        (Some(&good), &exited(0b1000), false),
+    ] {
+        let lacks = lacks(before, now, disk);
+        assert_eq!(lacks.is_some(), worth, "{lacks:?}");
+    }
 }

@@ -62,6 +62,31 @@ fn hours_and_wear_of_the_job_itself_make_no_new_drive_a_used_one() {
     assert_eq!(of(Some(&worn(0)), Some(&worn(90)), 24, "percentage-used"), WARN);
 }
 
+/// The engine counts its own seconds; the clock of a box without a battery is set back by days.
+#[test]
+fn hours_that_the_engine_worked_are_its_own_whatever_the_clock_says() {
+    let mut evidence = clean();
+    for record in &mut evidence.phases {
+        record.seconds = 148.0 * 3600.0;
+    }
+    let told = |hours| Snapshot {
+        power_on_hours: Some(hours),
+        ..snapshot()
+    };
+    for (before, after, want) in [(1, 297, None), (300, 596, FAILED)] {
+        let (before, after) = (told(before), told(after));
+        let case = Case {
+            wants_smart: true,
+            before: Some(&before),
+            after: Some(&after),
+            lasted: Some(Duration::from_secs(8 * 3600)),
+            profile: Profile::New,
+            ..Case::new(&evidence)
+        };
+        assert_eq!(fired(&case, "hours-on-new"), want);
+    }
+}
+
 /// Hours can be set back; the life of its flash cannot.
 #[test]
 fn flash_that_tells_its_wear_by_attributes_alone_is_new_only_while_it_is_unworn() {

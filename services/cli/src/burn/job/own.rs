@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use burnin::heat::celsius;
 use burnin::job::{Left, take_again};
 use burnin::playbook::Step;
+use burnin::verdict::lacks;
 use drive::medium::Medium;
 use drive::overlay::{self, Overlay};
 use drive::selftest::Kind;
@@ -198,11 +199,12 @@ impl Own {
             let began = Instant::now();
             let status = match phase {
                 Phase::SmartBefore => {
-                    self.before = self.smart(job, step, watch, line);
+                    self.before = self.smart(job, (step, None), watch, line);
                     read(self.before.is_some(), job.is_asked())
                 }
                 Phase::SmartAfter => {
-                    self.after = self.smart(job, step, watch, line);
+                    let before = self.before.clone();
+                    self.after = self.smart(job, (step, before.as_ref()), watch, line);
                     read(self.after.is_some(), job.is_asked())
                 }
                 Phase::SelfTestShort => self.self_test(job, Kind::Short, step, watch, line),
@@ -227,14 +229,24 @@ impl Own {
         }
     }
 
-    fn smart(&mut self, job: &Job, step: u16, watch: &Watch, line: &Line) -> Option<Snapshot> {
+    /// `before`: what the drive told at the beginning; `None` where this is the beginning.
+    fn smart(
+        &mut self,
+        job: &Job,
+        (step, before): (u16, Option<&Snapshot>),
+        watch: &Watch,
+        line: &Line,
+    ) -> Option<Snapshot> {
         let read = || job.smartctl.read(&job.node, &job.held.identity);
         let mut result = read();
-        for pause in again(job.held.identity.bus, self.before.is_some()) {
-            if !matches!(&result, Err(why) if !matches!(why, Unreadable::OtherDrive { .. })) {
-                break;
-            }
-            line.say("SMART could not be read; it is asked for again");
+        for pause in again(job.held.identity.bus, before.is_some()) {
+            let why = match &result {
+                Ok(snapshot) => lacks(before, snapshot, job.held.device.rotation),
+                Err(Unreadable::OtherDrive { .. }) => None,
+                Err(why) => Some(words(why)),
+            };
+            let Some(why) = why else { break };
+            line.say(&format!("SMART could not be read whole and is asked for again: {why}"));
             let until = Instant::now() + *pause;
             while Instant::now() < until && !job.is_asked() {
                 std::thread::sleep(LOOK);
@@ -242,7 +254,11 @@ impl Own {
             if job.is_asked() {
                 break;
             }
-            result = read();
+            result = match (read(), result) {
+                // What was told in part is more than nothing.
+                (Err(why), Ok(short)) if !matches!(why, Unreadable::OtherDrive { .. }) => Ok(short),
+                (result, _) => result,
+            };
         }
         match result {
             Ok(mut snapshot) => {
