@@ -174,6 +174,23 @@ fn a_free_device_is_opened_exclusively_and_may_be_written() {
     assert_eq!(device.refused().0, "free");
 }
 
+/// A formatter's checker opens the file system's partition and excludes nobody from the drive.
+#[test]
+fn a_device_whose_lock_another_holds_is_refused() {
+    let Some(device) = Loop::new(&[], "") else { return };
+    let other = File::open(&device.node).unwrap();
+    other.lock().unwrap();
+    assert_eq!(device.refused().0, "locked");
+    // As udev has it for a moment, and as the guard itself asks.
+    other.unlock().unwrap();
+    other.lock_shared().unwrap();
+    let opened = device.open(&[]).unwrap();
+    other.unlock().unwrap();
+    other.try_lock().unwrap();
+    let refusal = guard(true).may_write(&opened.file, &opened.identity, &[]).unwrap_err();
+    assert_eq!(refusal.kind(), "locked");
+}
+
 #[test]
 fn without_permission_a_loop_device_is_refused() {
     let Some(device) = Loop::new(&[], "") else { return };

@@ -95,6 +95,9 @@ pub fn decide(facts: &Facts, expected: &Identity, allow_loop: bool, lose: &[Cont
             program: opener.program.clone(),
         });
     }
+    if facts.locked {
+        return in_use(InUse::Locked);
+    }
     // A loop device is written for tests, also where somebody else's first process may not be looked into.
     let excused = |unknown: &&Unknown| matches!(unknown, Unknown::Forbidden { .. }) && device.identity.bus == Bus::Loop;
     if let Some(unknown) = facts.unknown.iter().find(|unknown| !excused(unknown)) {
@@ -191,6 +194,7 @@ mod tests {
             same_file: Vec::new(),
             exports: Vec::new(),
             openers: Vec::new(),
+            locked: false,
             unknown: Vec::new(),
             look: Some(Look {
                 content: Content::Empty,
@@ -332,6 +336,7 @@ mod tests {
                 "open-for-writing",
                 "process 77 (qemu-system-x86) has sdb1 open for writing",
             ),
+            (refusal(|f| f.locked = true), "locked", "another process has locked it"),
             (
                 refusal(|f| {
                     f.unknown = vec![Unknown::Process {

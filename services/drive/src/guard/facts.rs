@@ -163,6 +163,8 @@ pub struct Facts {
     pub exports: Vec<(String, String)>,
     /// Other processes that have it open for writing, where that was asked for.
     pub openers: Vec<Opener>,
+    /// Whether another process holds its lock; nobody asked without a descriptor.
+    pub locked: bool,
     /// What would tell of a use of it, and could not be read.
     pub unknown: Vec<Unknown>,
     /// What stands on it; `None` where nobody looked.
@@ -299,6 +301,7 @@ impl Facts {
             same_file,
             exports,
             openers,
+            locked: false,
             unknown,
             look,
             device,

@@ -118,6 +118,8 @@ pub enum InUse {
     },
     /// It refuses writes.
     WriteProtected,
+    /// Another process holds its lock (`flock`), as programs do that make partitions and file systems.
+    Locked,
     /// Another process holds it exclusively.
     Exclusive,
 }
@@ -142,6 +144,7 @@ impl InUse {
             InUse::Holder { .. } => "holder",
             InUse::Member { kind, .. } => kind.refusal(),
             InUse::WriteProtected => "write-protected",
+            InUse::Locked => "locked",
             InUse::Exclusive => "exclusive",
         }
     }
@@ -190,6 +193,9 @@ impl std::fmt::Display for InUse {
                 write!(f, "{what} is a {}; its other parts would lose it, too", kind.words())
             }
             InUse::WriteProtected => f.write_str("it is write-protected"),
+            InUse::Locked => {
+                f.write_str("another process has locked it, as one does that formats it; wait for its end")
+            }
             InUse::Exclusive => f.write_str("another process holds it exclusively"),
         }
     }

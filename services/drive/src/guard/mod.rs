@@ -23,7 +23,7 @@ mod targets;
 mod tasks;
 mod unknown;
 
-use std::fs::File;
+use std::fs::{File, TryLockError};
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
@@ -64,6 +64,17 @@ fn is_read_only(file: &File) -> bool {
     let mut flag: libc::c_int = 0;
     // SAFETY: the descriptor is open for the borrow's length and the pointer is to an int of ours.
     unsafe { ioctls::blkroget(file.as_raw_fd(), &raw mut flag) }.is_ok() && flag != 0
+}
+
+/// Whether another process holds the drive's lock for itself: one that makes partitions or file systems, whose checker may have closed
+/// the drive for a moment, or have it open without excluding anybody. udev shares it. Source: `systemd.io/BLOCK_DEVICE_LOCKING`.
+fn is_locked(file: &File) -> bool {
+    match file.try_lock_shared() {
+        // It goes with the last descriptor, and this one may be held for days.
+        Ok(()) => file.unlock().is_err(),
+        Err(TryLockError::WouldBlock) => true,
+        Err(TryLockError::Error(_)) => false,
+    }
 }
 
 /// How long a holder that nothing explains may still let go.
@@ -233,7 +244,9 @@ impl Guard {
         let begun = Instant::now();
         loop {
             match self.check(file, expected, lose) {
-                Err(Refusal::InUse(InUse::Open { .. })) if begun.elapsed() < LET_GO => std::thread::sleep(LET_GO / 20),
+                Err(Refusal::InUse(InUse::Open { .. } | InUse::Locked)) if begun.elapsed() < LET_GO => {
+                    std::thread::sleep(LET_GO / 20)
+                }
                 checked => return checked,
             }
         }
@@ -265,6 +278,7 @@ impl Guard {
         let usage = Usage::collect(&self.system).with_writers(&self.system);
         let mut facts = Facts::of(&self.system, &usage, device, Some(look.clone()));
         facts.device.read_only |= is_read_only(file);
+        facts.locked = is_locked(file);
         decide(&facts, expected, self.allow_loop, lose)?;
         Ok((facts.device, look))
     }

@@ -242,7 +242,7 @@ const isMembership = (kind: string) => kind === "luks" || kind.endsWith("-member
 /** Refusals because something works with the drive now, as the box names them; any other says what the drive or its content is. */
 const USES: ReadonlySet<string> = new Set([
   "boot-disk", "mounted", "swap", "md-active", "lvm-active", "dm-crypt", "device-mapper", "bcache-active", "btrfs-mounted", "loop-backing", "exported",
-  "open-for-writing", "holder", "exclusive",
+  "open-for-writing", "holder", "exclusive", "locked",
 ]);
 
 /** Whether a drive is refused because something works with it now. */
