@@ -318,22 +318,29 @@ fn resumes(c: &Certificate) -> Vec<(String, String)> {
 
 fn formatted(c: &Certificate) -> Vec<(String, String)> {
     let Some(made) = &c.formatted else { return Vec::new() };
+    let row = |name: &str, what: String| (name.to_owned(), what);
     let table = match made.table {
-        Table::Gpt => "GPT",
-        Table::Mbr => "MBR",
-        Table::Auto => "no table",
+        Table::Gpt => Some("GPT"),
+        Table::Mbr => Some("MBR"),
+        Table::Auto => None,
     };
-    let mut rows = vec![
-        ("Partition table".to_owned(), table.to_owned()),
-        ("File system".to_owned(), filesystem(made.filesystem).to_owned()),
-        ("Size".to_owned(), bytes(made.size)),
-    ];
-    if !made.label.is_empty() {
-        rows.push(("Label".to_owned(), made.label.clone()));
+    let mut rows = Vec::new();
+    rows.extend(made.problem.clone().map(|problem| row("PROBLEM", problem)));
+    if let Some(table) = table {
+        rows.push(row("Partition table", table.to_owned()));
+        rows.push(row("Size", bytes(made.size)));
     }
-    rows.extend(made.uuid.clone().map(|uuid| ("UUID".to_owned(), uuid)));
-    rows.extend(made.checks.iter().map(|check| ("Checked".to_owned(), check.clone())));
-    rows.extend(made.problem.clone().map(|problem| ("PROBLEM".to_owned(), problem)));
+    // What did not come to its end is only what was asked for.
+    let (what, label) = match made.problem {
+        None => ("File system", "Label"),
+        Some(_) => ("File system asked for", "Label asked for"),
+    };
+    rows.push(row(what, filesystem(made.filesystem).to_owned()));
+    if !made.label.is_empty() {
+        rows.push(row(label, made.label.clone()));
+    }
+    rows.extend(made.uuid.clone().map(|uuid| row("UUID", uuid)));
+    rows.extend(made.checks.iter().map(|check| row("Checked", check.clone())));
     rows
 }
 

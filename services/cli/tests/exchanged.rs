@@ -492,6 +492,27 @@ fn a_format_that_was_cut_is_neither_compared_nor_written_over() {
             "{}",
             text(&output)
         );
+        // Days of a test are not lost to the seconds of a formatter.
+        let certificate = drive.state().join("cut.json");
+        let signs = [
+            "--playbook",
+            "surface",
+            "--format",
+            "ext4",
+            "--resume",
+            "--cert",
+            certificate.to_str().unwrap(),
+        ];
+        let output = drive.burn(&signs);
+        let told = object(&output);
+        assert_eq!(
+            (code(&output), &told["verdict"]["outcome"]),
+            (3, &"INCONCLUSIVE".into()),
+            "{told}"
+        );
+        assert_eq!(told["verdict"]["verified"], 48 << 20, "{told}");
+        assert_eq!(told["formatted"]["table"], "auto", "{told}");
+        assert!(certificate.exists(), "{}", text(&output));
         return;
     }
     panic!("no formatter was ever held");

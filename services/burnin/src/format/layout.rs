@@ -1,7 +1,7 @@
 //! Where the one partition lies, by capacity alone: pure.
 
 use wire::Bytes;
-use wire::options::{FileSystem, FormatRequest, Table};
+use wire::options::{FileSystem, FormatRequest, Formatted, Table};
 
 /// Partitions begin and end on this boundary: every erase block and physical sector in use divides it.
 pub const ALIGN: u64 = ALIGN_BYTES as u64;
@@ -52,6 +52,12 @@ impl Layout {
     /// Its size in bytes.
     pub fn size(&self) -> u64 {
         self.sectors * u64::from(self.sector)
+    }
+
+    /// Says that it stands on the drive.
+    pub(super) fn tell(&self, made: &mut Formatted) {
+        made.table = self.table;
+        made.size = Bytes(self.size());
     }
 }
 

@@ -6,17 +6,16 @@ use std::os::fd::FromRawFd;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode, Stdio};
+use std::process::{Command, ExitCode, ExitStatus, Stdio};
 
-use wire::Bytes;
-use wire::options::{FileSystem, Formatted, Table};
+use wire::options::{FileSystem, Formatted};
 
 use super::disk::{self, Aligned, Node};
 use super::layout::{ALIGN, ALIGN_BYTES, Layout};
 use super::request::name;
 use super::table::{Encoded, Ids, encode};
 use super::tool::{self, Call};
-use super::{Heard, Order, Said, confine, ext4, mounted};
+use super::{Heard, Order, Said, confine, ext4, mounted, unformatted};
 use crate::hand_over::DRIVE_FD;
 
 /// Most of a program's words that are repeated in a message.
@@ -34,13 +33,8 @@ pub fn child() -> ExitCode {
     };
     let mut maker = Maker {
         formatted: Formatted {
-            table: Table::Auto,
-            filesystem: order.request.filesystem,
-            label: order.request.label.clone(),
-            uuid: None,
-            size: Bytes(0),
-            checks: Vec::new(),
             problem: None,
+            ..unformatted(&order.request, String::new())
         },
         ask: &mut || match next::<Heard>(&mut lines) {
             Some(Heard::Go) => Ok(()),
@@ -106,8 +100,6 @@ impl Maker<'_> {
         let mut random = [0; 32];
         getrandom::fill(&mut random).told("random numbers")?;
         let encoded = encode(&layout, filesystem, &Ids::from_random(random)).told("making the table")?;
-        self.formatted.table = layout.table;
-        self.formatted.size = Bytes(layout.size());
         let watch = disk::reader(&order.node).told("opening the drive for reading")?;
         if !disk::same_device(&drive, &watch).told("comparing devices")? {
             return Err(format!(
@@ -121,6 +113,7 @@ impl Maker<'_> {
         // From here on `watch` alone keeps the device number from passing to another drive.
         drop(drive);
         self.read_again(&watch, &order.node, &layout, &encoded)?;
+        layout.tell(&mut self.formatted);
         let node = disk::partition(&watch, &layout).told("the partition's node")?;
         say(&Said::Partitioned).told("telling")?;
         (self.ask)()
@@ -172,10 +165,10 @@ impl Maker<'_> {
         loop {
             tries += 1;
             let name = node.path().told("the partition's node")?;
-            let (good, words) = run(&path, call, name).told(call.program)?;
+            let (status, words) = run(&path, call, name).told(call.program)?;
             node.path().told("the partition's node")?;
             let suspicious = call.must_not_say.is_some_and(|word| words.contains(word));
-            if good && !suspicious {
+            if status.success() && !suspicious {
                 return Ok(());
             }
             // Whoever looks at a new partition (udev) may hold it for a moment.
@@ -186,7 +179,11 @@ impl Maker<'_> {
             }
             let words: String = words.split_whitespace().collect::<Vec<_>>().join(" ");
             let words: String = words.chars().take(WORDS_MAX).collect();
-            return Err(format!("{} failed: {words}", call.program));
+            // Killed for want of memory it says nothing itself.
+            return Err(match words.as_str() {
+                "" => format!("{} failed without a word ({status})", call.program),
+                words => format!("{} failed: {words}", call.program),
+            });
         }
     }
 
@@ -252,7 +249,7 @@ fn write(drive: &File, layout: &Layout, filesystem: FileSystem, encoded: &Encode
 }
 
 /// A program's end and what it said on either stream.
-fn run(path: &Path, call: &Call, node: &Path) -> io::Result<(bool, String)> {
+fn run(path: &Path, call: &Call, node: &Path) -> io::Result<(ExitStatus, String)> {
     let mut command = Command::new(path);
     command
         .args(&call.args)
@@ -271,5 +268,5 @@ fn run(path: &Path, call: &Call, node: &Path) -> io::Result<(bool, String)> {
     }
     let output = command.output()?;
     let words = [output.stdout.as_slice(), b"\n", output.stderr.as_slice()].concat();
-    Ok((output.status.success(), String::from_utf8_lossy(&words).into_owned()))
+    Ok((output.status, String::from_utf8_lossy(&words).into_owned()))
 }

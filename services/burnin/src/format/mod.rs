@@ -31,7 +31,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 use wire::Bytes;
-use wire::options::{FormatRequest, Formatted};
+use wire::options::{FormatRequest, Formatted, Table};
 
 pub use layout::{Layout, Unfit, plan};
 pub use make::child;
@@ -39,10 +39,10 @@ pub use request::{BadRequest, check};
 pub use spawn::{Ties, run};
 pub use tool::{Missing, available};
 
-/// What came of a format that did not come to its end.
+/// What came of a format that did not come to its end; no table is known to stand.
 pub fn unformatted(request: &FormatRequest, problem: String) -> Formatted {
     Formatted {
-        table: request.table,
+        table: Table::Auto,
         filesystem: request.filesystem,
         label: request.label.clone(),
         uuid: None,

@@ -15,7 +15,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use wire::options::Formatted;
 
-use super::{Heard, Order, Said, confine, unformatted};
+use super::{Heard, Order, Said, confine, plan, unformatted};
 use crate::hand_over::hand_over;
 
 /// How often it is asked whether it is to end.
@@ -43,7 +43,25 @@ pub struct Ties<'a> {
 /// The answer's `problem` tells whatever went wrong, also with the child itself, and why it was ended.
 pub fn run(command: &mut Command, drive: File, order: &Order, deadline: Duration, ties: Ties<'_>) -> Formatted {
     let end = Instant::now() + deadline;
-    talk(command, drive, order, end, ties).unwrap_or_else(|problem| unformatted(&order.request, problem))
+    let mut stands = false;
+    let Ties { identity, tell, cancel } = ties;
+    let mut hear = |said: &Said| {
+        stands |= *said == Said::Partitioned;
+        tell(said);
+    };
+    let ties = Ties {
+        identity,
+        tell: &mut hear,
+        cancel,
+    };
+    talk(command, drive, order, end, ties).unwrap_or_else(|problem| {
+        let mut made = unformatted(&order.request, problem);
+        let layout = plan(order.capacity, order.sector, &order.request);
+        if let Some(layout) = layout.ok().filter(|_| stands) {
+            layout.tell(&mut made);
+        }
+        made
+    })
 }
 
 /// A child that is killed, with what it started, and reaped when nobody waits for it any more.

@@ -55,10 +55,14 @@ pub fn follow(
 pub fn steps(book: &Playbook, options: &PlanOptions) -> Vec<Step> {
     let mut steps = book.steps().to_vec();
     if let Some(request) = &options.format {
+        let formats = request.filesystem != FileSystem::Raw;
+        // Of the playbook's own step nothing is made then, and a partition comes before what stands in it.
+        steps.retain(|step| formats || step.phase != Phase::Format);
         if !has(&steps, Phase::Partition) {
-            steps.push(Phase::Partition.into());
+            let format = steps.iter().position(|step| step.phase == Phase::Format);
+            steps.insert(format.unwrap_or(steps.len()), Phase::Partition.into());
         }
-        if request.filesystem != FileSystem::Raw && !has(&steps, Phase::Format) {
+        if formats && !has(&steps, Phase::Format) {
             steps.push(Phase::Format.into());
         }
     }
@@ -184,6 +188,32 @@ mod tests {
             let told: Vec<Phase> = steps.iter().filter(own).map(|step| step.phase).collect();
             assert_eq!(told, last, "{}", book.name);
             assert_eq!(request(&steps, &options).map(|request| request.filesystem), made);
+        }
+    }
+
+    #[test]
+    fn a_partition_comes_before_its_file_system_and_none_is_made_where_none_was_asked_for() {
+        let book = |steps: &[&str]| {
+            let steps: String = steps
+                .iter()
+                .map(|step| format!("[[step]]\ndo = \"{step}\"\n"))
+                .collect();
+            Playbook::own("mine.toml", &format!("name = \"mine\"\nabout = \"mine\"\n{steps}")).unwrap()
+        };
+        let told = |book: &Playbook, options: &PlanOptions| -> Vec<Phase> {
+            steps(book, options)[2..].iter().map(|step| step.phase).collect()
+        };
+        let (raw, ext4) = (format(FileSystem::Raw, ""), format(FileSystem::Ext4, ""));
+        let both = vec![Phase::Partition, Phase::Format];
+        for (own, of_raw, of_ext4) in [
+            (&[][..], vec![Phase::Partition], both.clone()),
+            (&["partition"], vec![Phase::Partition], both.clone()),
+            (&["format"], vec![Phase::Partition], both.clone()),
+            (&["partition", "format"], vec![Phase::Partition], both.clone()),
+        ] {
+            let book = book(&[&["write", "verify"], own].concat());
+            assert_eq!(told(&book, &raw), of_raw, "{own:?}");
+            assert_eq!(told(&book, &ext4), of_ext4, "{own:?}");
         }
     }
 }

@@ -82,7 +82,10 @@ impl Job {
                     format::unformatted(&request, why.clone())
                 }
                 Since::Ours | Since::Another(_) | Since::Asked => {
-                    self.mark_formatting(birth, &own, &seen);
+                    let cut = format::unformatted(&request, FORMAT_CUT.to_owned());
+                    let states = formatted_as(phases.clone(), PhaseStatus::Interrupted, 0.0);
+                    let whole = facts.whole(&ended, (&evidence, &own, &seen), states, Some(cut), false);
+                    self.mark_formatting(birth, &own, &seen, Ended::new(ended.node.clone(), whole, notes.clone()));
                     let (guard, name) = (self.guard.clone(), self.held.device.name.clone());
                     let mut steps = (0..).zip(&self.choice.steps);
                     let first = steps.find(|(_, step)| matches!(step.phase, Phase::Partition | Phase::Format));
@@ -100,17 +103,7 @@ impl Job {
             } else {
                 PhaseStatus::Interrupted
             };
-            let mut seconds = began.elapsed().as_secs_f64();
-            // One child does both; its time stands with the last.
-            for state in phases
-                .iter_mut()
-                .rev()
-                .filter(|s| matches!(s.phase, Phase::Partition | Phase::Format))
-            {
-                state.status = status;
-                state.rounds = u32::from(status == PhaseStatus::Done);
-                state.seconds = std::mem::take(&mut seconds);
-            }
+            phases = formatted_as(phases, status, began.elapsed().as_secs_f64());
             if made.problem.is_some() && matches!(since, Since::Ours) && asked_for.load(Ordering::Relaxed) {
                 evidence.stopped = Some(super::asked());
             }
@@ -128,18 +121,7 @@ impl Job {
             }
         };
         let aborted = matches!(evidence.stopped, Some(Stop::Asked { .. })) && !stopped_by_heat;
-        let mut job = ended.job;
-        job.phases = phases;
-        job.resumes.clone_from(&own.resumes);
-        let told = End::of(&Case {
-            wants_format: formatted.is_some(),
-            formatted: formatted.as_ref(),
-            ..facts.case(&evidence, &own, &seen)
-        });
-        told.tell(&mut job, aborted, Time::now());
-        job.self_tests = own.self_tests;
-        job.timeline = seen.timeline;
-        job.formatted = formatted;
+        let job = facts.whole(&ended, (&evidence, &own, &seen), phases, formatted, aborted);
         (Ended::new(ended.node, job, notes), goes_on)
     }
 
@@ -176,17 +158,17 @@ impl Job {
     }
 
     /// From now on the drive holds what is no pattern: whoever is cut off here must not compare it.
-    fn mark_formatting(&self, birth: &Birth, own: &Own, seen: &Seen) {
+    /// `cut`: what it comes to then.
+    fn mark_formatting(&self, birth: &Birth, own: &Own, seen: &Seen, cut: Ended) {
         let Some(checkpoint) = own.checkpoint.clone() else {
             return;
         };
         let saved = Saved {
             ended: Some(Over {
                 at: Time::now(),
-                // What was asked for was not done, whatever the test found.
-                outcome: Some(Outcome::Inconclusive),
+                outcome: Some(cut.outcome()),
                 why: "it was interrupted while the drive was formatted, and may be formatted by hand".to_owned(),
-                result: None,
+                result: cut.kept(&self.choice.steps),
             }),
             ..self.saved(birth, own, seen.clone(), checkpoint)
         };
@@ -287,6 +269,30 @@ impl Facts {
         }
     }
 
+    /// The job as it ended, with its verdict.
+    fn whole(
+        &self,
+        parts: &EndedParts,
+        (evidence, own, seen): (&Evidence, &Own, &Seen),
+        phases: Vec<PhaseState>,
+        formatted: Option<Formatted>,
+        aborted: bool,
+    ) -> wire::job::Job {
+        let mut job = parts.job.clone();
+        job.phases = phases;
+        job.resumes.clone_from(&own.resumes);
+        let told = End::of(&Case {
+            wants_format: formatted.is_some(),
+            formatted: formatted.as_ref(),
+            ..self.case(evidence, own, seen)
+        });
+        told.tell(&mut job, aborted, Time::now());
+        job.self_tests.clone_from(&own.self_tests);
+        job.timeline.clone_from(&seen.timeline);
+        job.formatted = formatted;
+        job
+    }
+
     fn case<'a>(&'a self, evidence: &'a Evidence, own: &'a Own, seen: &'a Seen) -> Case<'a> {
         Case {
             wants_smart: self.wants_smart,
@@ -315,6 +321,20 @@ impl Facts {
             ..Case::new(evidence)
         }
     }
+}
+
+/// What a person is told of a drive whose formatter was cut off.
+const FORMAT_CUT: &str = "it was interrupted; the drive is to be formatted anew";
+
+/// The steps' states once the formatter has ended. One child does both of its steps; its time stands with the last.
+fn formatted_as(mut states: Vec<PhaseState>, status: PhaseStatus, mut seconds: f64) -> Vec<PhaseState> {
+    let of_formatter = |state: &&mut PhaseState| matches!(state.phase, Phase::Partition | Phase::Format);
+    for state in states.iter_mut().rev().filter(of_formatter) {
+        state.status = status;
+        state.rounds = u32::from(status == PhaseStatus::Done);
+        state.seconds = std::mem::take(&mut seconds);
+    }
+    states
 }
 
 /// What is known of a job before its end.

@@ -65,9 +65,8 @@ export function FormattedPanel({ job }: { job: Job }) {
         <>
           {made.problem && <p class="v is-fail"><Shape of="fail" />{made.problem}</p>}
           <dl class="facts">
-            <dt>Partition table</dt><dd>{made.table.toUpperCase()}</dd>
-            <dt>File system</dt><dd>{FILE_SYSTEMS[made.filesystem].name}{made.label && `, “${made.label}”`}</dd>
-            <dt>Size</dt><dd>{bytes(made.size)}</dd>
+            {made.table !== "auto" && <><dt>Partition table</dt><dd>{made.table.toUpperCase()}</dd><dt>Size</dt><dd>{bytes(made.size)}</dd></>}
+            <dt>{made.problem ? "Asked for" : "File system"}</dt><dd>{FILE_SYSTEMS[made.filesystem].name}{made.label && `, “${made.label}”`}</dd>
             {made.uuid && <><dt>UUID</dt><dd class="mono">{made.uuid}</dd></>}
           </dl>
           <ul class="ev">{made.checks.map((check) => <li key={check} class="is-pass"><Shape of="pass" /><div>{check}</div></li>)}</ul>
