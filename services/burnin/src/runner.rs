@@ -306,8 +306,10 @@ pub fn run_asked(
         // Before its turn has come it does not even look at the drive, which may have to spin up for that.
         if !looked && !session.waits() && !session.pipeline.is_stopping() {
             looked = true;
-            if let Some(why) = ours::stranger(device, order) {
-                session.pipeline.broke(why);
+            match ours::stranger(device, order) {
+                Some(why) => session.pipeline.broke(why),
+                // Before the headers are written again, which alone tell it.
+                None => session.pipeline.lost(ours::headless(device, order)),
             }
         }
         let reports = session.step(device);

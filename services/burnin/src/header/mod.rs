@@ -30,8 +30,8 @@ use wire::{DriveId, Time};
 pub(crate) use find::ours_at;
 pub use find::{find, holds_ours, retire};
 pub use frontier::recover;
-pub(crate) use unit::own;
 pub use unit::{Image, UNITS};
+pub(crate) use unit::{looks_like_one, own};
 
 use crate::device::Geometry;
 use crate::pattern::{JobKey, UNIT};

@@ -110,6 +110,14 @@ pub(crate) fn own(data: &[u64], key: JobKey) -> Option<u64> {
     read(&bytes).filter(|told| told.key == key).map(|told| told.unit)
 }
 
+/// Whether 512 bytes begin as a header's unit does, be it damaged, another job's, or the mark of an end.
+pub(crate) fn looks_like_one(data: &[u64]) -> bool {
+    [MAGIC, ENDED]
+        .map(u64::from_ne_bytes)
+        .iter()
+        .any(|magic| data.first() == Some(magic))
+}
+
 /// A job's header as it stands on the drive.
 #[derive(Clone, Debug)]
 pub struct Image {

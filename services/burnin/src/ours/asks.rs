@@ -136,10 +136,28 @@ impl Asks {
         Ok(told)
     }
 
+    /// Whether the time for all of it is over.
+    pub(super) fn is_late(&self, device: &dyn Device) -> bool {
+        self.reads.is_late(device)
+    }
+
+    /// Reads one sector for [`Self::data`]; false where it cannot be read.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    pub(super) fn read(&self, device: &mut dyn Device, lba: u64) -> Result<bool, String> {
+        self.reads.read(device, lba, 1)
+    }
+
+    /// What the sector holds that was read last.
+    pub(super) fn data<'a>(&self, device: &'a mut dyn Device) -> &'a [u64] {
+        &device.buffer(0)[..self.reads.geometry.sector as usize / 8]
+    }
+
     /// Asks at one place.
     fn ask(&self, device: &mut dyn Device, lba: u64, told: &mut Told) -> Result<(), String> {
-        if self.reads.read(device, lba, 1)? {
-            let data = &device.buffer(0)[..self.reads.geometry.sector as usize / 8];
+        if self.read(device, lba)? {
+            let data = self.data(device);
             told.read += 1;
             told.ours += u64::from(self.is_ours(data, lba));
             let units = data.chunks(UNIT / 8);
@@ -224,7 +242,7 @@ impl Asks {
     }
 
     /// Whether a sector is the job's, whole or damaged.
-    fn is_ours(&self, data: &[u64], lba: u64) -> bool {
+    pub(super) fn is_ours(&self, data: &[u64], lba: u64) -> bool {
         let units = data.chunks(UNIT / 8).zip(lba * self.reads.geometry.units()..);
         units.into_iter().any(|(data, unit)| {
             let written = |pattern: &Pattern| match pattern.decode(data, unit, WRITE_PASS) {

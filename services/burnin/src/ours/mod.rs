@@ -10,10 +10,11 @@
 //! Tested over simulated drives in `tests/stranger.rs`.
 //!
 //! [`proof`](Proof) asks whether a drive is the job's in the middle and at the end of it, [`resume`] before an interrupted one
-//! goes on, [`fingerprint`](Fingerprint) where nothing is written; [`asks`] and [`reads`] are how.
+//! goes on, [`headless`] what that drive lost of it, [`fingerprint`](Fingerprint) where nothing is written; [`asks`] and [`reads`] are how.
 
 mod asks;
 mod fingerprint;
+mod headless;
 mod proof;
 mod reads;
 mod resume;
@@ -25,6 +26,7 @@ use crate::header;
 use crate::playbook::Step;
 
 pub use fingerprint::Fingerprint;
+pub(crate) use headless::headless;
 pub use proof::Proof;
 pub(crate) use resume::stranger;
 pub use resume::{rests_on_a_constant, stranger_to};

@@ -416,6 +416,15 @@ impl Pipeline {
         }
     }
 
+    /// Sectors that lost what was flushed to them before this session began.
+    pub fn lost(&mut self, sectors: Vec<(u64, Fault)>) {
+        for (lba, fault) in sectors {
+            if !self.known(lba) {
+                self.defect(lba, fault);
+            }
+        }
+    }
+
     fn defect(&mut self, lba: u64, fault: Fault) {
         let visit = self.visit(lba);
         if self.evidence.defects.add_one(visit, lba, fault) && !visit.again {

@@ -14,6 +14,7 @@
 mod ahead;
 #[path = "../common/mod.rs"]
 mod common;
+mod flushed;
 
 use burnin::Checkpoint;
 use burnin::device::Geometry;
