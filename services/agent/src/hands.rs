@@ -331,9 +331,12 @@ impl Hands {
     ///
     /// # Errors
     /// Why it could not be ended, in words.
-    pub async fn abort_self_test(&self, held: &Held) -> Result<(), String> {
+    pub async fn abort_self_test(&self, held: &Held, running: &Running) -> Result<(), String> {
         let (smartctl, node, expected) = self.smartctl(held);
-        let ended = spawn_blocking(move || selftest::abort(&smartctl, &node, &expected).map_err(|error| chain(&error)));
+        let running = running.clone();
+        let ended = spawn_blocking(move || {
+            selftest::abort(&smartctl, &node, &expected, &running).map_err(|error| chain(&error))
+        });
         ended.await.unwrap_or_else(|error| Err(error.to_string()))
     }
 

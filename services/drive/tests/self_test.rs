@@ -257,7 +257,7 @@ fn a_drive_without_self_tests_is_told_as_that() {
 #[test]
 fn one_answer_that_fails_does_not_keep_abort_from_a_hot_drive() {
     let busy = r#"{"smartctl":{"exit_status":2,"messages":[{"string":"scsi error busy","severity":"error"}]}}"#;
-    // Each reading of a SATA drive tries two types.
+    // Without patience each reading of a SATA drive tries two types.
     let documents = [
         ata(0, &[OLD]),
         ata(0xF9, &[OLD]),
@@ -265,7 +265,8 @@ fn one_answer_that_fails_does_not_keep_abort_from_a_hot_drive() {
         busy.to_owned(),
         ata(0xF9, &[OLD]),
     ];
-    let stage = Stage::new(Bus::Sata, &documents, BEGUN);
+    let mut stage = Stage::new(Bus::Sata, &documents, BEGUN);
+    stage.smartctl.patience = Duration::ZERO;
     let mut running = stage.start(Kind::Extended).unwrap();
     poll(
         &stage.smartctl,
@@ -274,7 +275,7 @@ fn one_answer_that_fails_does_not_keep_abort_from_a_hot_drive() {
         &mut running,
         Duration::ZERO,
     );
-    abort(&stage.smartctl, Path::new(NODE), &stage.drive).unwrap();
+    abort(&stage.smartctl, Path::new(NODE), &stage.drive, &running).unwrap();
     assert!(
         stage.calls().lines().last().unwrap().contains("-X"),
         "{}",
@@ -286,7 +287,7 @@ fn one_answer_that_fails_does_not_keep_abort_from_a_hot_drive() {
 fn abort_is_an_order_to_the_drive() {
     let stage = Stage::new(Bus::Sata, &[ata(0, &[OLD]), ata(0xF9, &[OLD])], BEGUN);
     let running = stage.start(Kind::Extended).unwrap();
-    abort(&stage.smartctl, Path::new(NODE), &stage.drive).unwrap();
+    abort(&stage.smartctl, Path::new(NODE), &stage.drive, &running).unwrap();
     assert!(
         stage.calls().lines().last().unwrap().contains("-X"),
         "{}",
@@ -304,12 +305,31 @@ fn abort_is_an_order_to_the_drive() {
 fn another_drives_self_test_is_never_ended() {
     let other = ata(0xF9, &[]).replace("S123", "S999");
     for (answer, told) in [(other, "of drive \"S999\""), ("{}".to_owned(), "no health data")] {
-        let stage = Stage::new(Bus::Sata, &[ata(0, &[OLD]), answer], BEGUN);
-        stage.start(Kind::Extended).unwrap();
-        let error = abort(&stage.smartctl, Path::new(NODE), &stage.drive).unwrap_err();
+        let mut stage = Stage::new(Bus::Sata, &[ata(0, &[OLD]), answer], BEGUN);
+        stage.smartctl.patience = Duration::ZERO;
+        let running = stage.start(Kind::Extended).unwrap();
+        let error = abort(&stage.smartctl, Path::new(NODE), &stage.drive, &running).unwrap_err();
         assert!(error.to_string().contains(told), "{error}");
         assert!(!stage.calls().contains("-X"), "{}", stage.calls());
     }
+}
+
+/// A monitor's own schedule may start one as soon as ours is over.
+#[test]
+fn another_ones_self_test_that_runs_after_ours_is_neither_waited_for_nor_ended() {
+    let ours = (2, 0, 500, None);
+    let documents = [ata(0, &[OLD]), ata(0xF9, &[OLD]), ata(0xF9, &[ours, OLD])];
+    let stage = Stage::new(Bus::Sata, &documents, BEGUN);
+    let running = stage.start(Kind::Extended).unwrap();
+    let (test, percents) = stage.follow(running.clone());
+    assert_eq!((test.outcome, percents), (SelfTestOutcome::Passed, vec![10.0]));
+    abort(&stage.smartctl, Path::new(NODE), &stage.drive, &running).unwrap();
+    assert!(!stage.calls().contains("-X"), "{}", stage.calls());
+    // Ours that runs is ended.
+    let stage = Stage::new(Bus::Sata, &documents[..2], BEGUN);
+    let running = stage.start(Kind::Extended).unwrap();
+    abort(&stage.smartctl, Path::new(NODE), &stage.drive, &running).unwrap();
+    assert!(stage.calls().contains("-X"), "{}", stage.calls());
 }
 
 /// An NVMe document: what runs (0 nothing), percent done, and the log as (code, result, hours).
@@ -434,4 +454,46 @@ fn a_missing_smartctl_is_told() {
     let error = stage.start(Kind::Short).unwrap_err();
     assert!(error.to_string().contains("/no/such/smartctl"), "{error}");
     assert_eq!(error.told(Kind::Short).outcome, SelfTestOutcome::Unknown);
+}
+
+/// One wrong byte in the reading before the start would make a true old entry a new one later.
+#[test]
+fn a_log_with_a_wrong_checksum_before_the_start_is_asked_for_again() {
+    let garbled = ata(0, &[(1, 0, 401, None)]).replacen(
+        "\"exit_status\":0",
+        r#""output":["Warning! SMART Self-Test Log Structure error: invalid SMART checksum."],"exit_status":4"#,
+        1,
+    );
+    let documents = [garbled, ata(0, &[OLD]), ata(0xF9, &[OLD]), ata(0, &[OLD])];
+    let stage = Stage::new(Bus::Sata, &documents, BEGUN);
+    let not = stage.start(Kind::Short).unwrap_err();
+    assert!(matches!(not, NotStarted::Silent(_)), "{not:?}");
+    assert!(!stage.calls().contains("-t "), "{}", stage.calls());
+    assert_eq!(not.told(Kind::Short).outcome, SelfTestOutcome::Unknown);
+    let (test, _) = stage.follow(stage.start(Kind::Short).unwrap());
+    assert_eq!(test.outcome, SelfTestOutcome::Unknown, "{}", test.told);
+}
+
+/// A document in which the self-test log could not be read.
+fn logless() -> String {
+    ata(0, &[OLD]).replace("ata_smart_self_test_log", "x")
+}
+
+#[test]
+fn a_log_that_was_read_before_and_is_missing_now_is_asked_for_again() {
+    let documents = [ata(0, &[OLD]), logless(), logless(), ata(0, &[OLD])];
+    let stage = Stage::new(Bus::Sata, &documents, BEGUN);
+    stage.smartctl.read(Path::new(NODE), &stage.drive).unwrap();
+    let not = stage.start(Kind::Short).unwrap_err();
+    assert!(matches!(not, NotStarted::Silent(_)), "{not:?}");
+    stage.start(Kind::Short).unwrap();
+}
+
+#[test]
+fn a_log_that_was_never_read_is_asked_for_twice() {
+    let stage = Stage::new(Bus::Sata, &[logless(), ata(0, &[OLD])], BEGUN);
+    stage.start(Kind::Short).unwrap();
+    let stage = Stage::new(Bus::Sata, &[logless()], BEGUN);
+    assert!(matches!(stage.start(Kind::Short), Err(NotStarted::Unsupported { .. })));
+    assert_eq!(stage.calls().lines().count(), 2, "{}", stage.calls());
 }

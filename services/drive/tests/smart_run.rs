@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use drive::Identity;
-use drive::smart::{Farm, Protocol, Smartctl, Unreadable};
+use drive::smart::{Farm, Protocol, Smartctl, Snapshot, Unreadable};
 use wire::drive::Bus;
 use wire::{Bytes, DriveId};
 
@@ -296,4 +296,111 @@ fn a_smartctl_that_was_killed_has_said_nothing() {
     let tool = smartctl(dir.path(), &format!("printf '%s' '{}'; kill -9 $$", document("ABC")));
     let error = tool.read(Path::new(NODE), &expected("ABC", Bus::Other)).unwrap_err();
     assert!(matches!(error, Unreadable::Nothing(Some(_))), "{error}");
+}
+
+/// A SATA disk behind a SAS HBA: as `sat` it tells its counters, unless a file `busy` is there; as `scsi` that it is well.
+fn behind_an_hba(dir: &Path) -> Smartctl {
+    let counters = document("ABC").replacen(
+        "\"smart_status\"",
+        r#""ata_smart_attributes":{"table":[{"id":5,"name":"Reallocated_Sector_Ct","value":100,"worst":100,"thresh":10,"raw":{"value":0,"string":"0"}}]},"smart_status""#,
+        1,
+    );
+    let bare = document("ABC")
+        .replace("\"sat\"", "\"scsi\"")
+        .replace("\"ATA\"", "\"SCSI\"");
+    let script = format!(
+        r#"echo "$*" >> {log}
+case "$*" in
+  *"-d scsi"*) printf '%s' '{bare}' ;;
+  *) [ -e {busy} ] && echo '{{"smartctl":{{"exit_status":2}},"device":{{"type":"sat","protocol":"ATA"}}}}' && exit 2; printf '%s' '{counters}' ;;
+esac"#,
+        log = dir.join("log").display(),
+        busy = dir.join("busy").display(),
+    );
+    smartctl(dir, &script)
+}
+
+#[test]
+fn one_failed_command_lets_no_other_type_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let tool = behind_an_hba(dir.path());
+    let drive = expected("ABC", Bus::Scsi);
+    let read = || tool.read(Path::new(NODE), &drive);
+    assert_eq!(read().unwrap().protocol, Protocol::Ata);
+    std::fs::write(dir.path().join("busy"), "").unwrap();
+    for _ in 0..3 {
+        let error = read().unwrap_err();
+        assert!(matches!(error, Unreadable::Nothing(_)), "{error}");
+    }
+    let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+    assert!(!log.contains("-d"), "nothing else was tried: {log}");
+    assert!(tool.knows(&drive), "the type is not forgotten");
+    std::fs::remove_file(dir.path().join("busy")).unwrap();
+    assert_eq!(read().unwrap().protocol, Protocol::Ata);
+}
+
+#[test]
+fn a_type_that_tells_no_counters_does_not_win_by_a_busy_moment_of_the_first_reading() {
+    let dir = tempfile::tempdir().unwrap();
+    let tool = behind_an_hba(dir.path());
+    let drive = expected("ABC", Bus::Scsi);
+    let read = || tool.read(Path::new(NODE), &drive).unwrap();
+    std::fs::write(dir.path().join("busy"), "").unwrap();
+    assert_eq!(read().protocol, Protocol::Scsi, "it is all that answers");
+    std::fs::remove_file(dir.path().join("busy")).unwrap();
+    assert_eq!(read().protocol, Protocol::Ata, "it is not remembered for good");
+}
+
+#[test]
+fn counters_are_never_given_up_for_one_word() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut tool = behind_an_hba(dir.path());
+    tool.patience = Duration::ZERO;
+    let drive = expected("ABC", Bus::Scsi);
+    let read = || tool.read(Path::new(NODE), &drive);
+    assert_eq!(read().unwrap().protocol, Protocol::Ata);
+    std::fs::write(dir.path().join("busy"), "").unwrap();
+    for _ in 0..2 {
+        let error = read().unwrap_err();
+        assert!(error.to_string().contains("tells less as scsi"), "{error}");
+    }
+    let log = std::fs::read_to_string(dir.path().join("log")).unwrap();
+    assert!(log.contains("-d sat"), "the others are tried: {log}");
+    assert!(tool.has_told(&drive) && !tool.knows(&drive));
+    std::fs::remove_file(dir.path().join("busy")).unwrap();
+    assert_eq!(read().unwrap().protocol, Protocol::Ata);
+    // An earlier process's reading counts alike.
+    let told = read().unwrap();
+    let mut later = behind_an_hba(dir.path());
+    later.patience = Duration::ZERO;
+    later.recall(
+        &drive,
+        &Snapshot {
+            device_type: "sat".into(),
+            ..told
+        },
+    );
+    std::fs::write(dir.path().join("busy"), "").unwrap();
+    assert!(later.read(Path::new(NODE), &drive).is_err());
+}
+
+/// Another dock hides the same drive behind another bridge.
+#[test]
+fn another_type_that_tells_counters_takes_over_once_the_known_one_fails_for_good() {
+    let dir = tempfile::tempdir().unwrap();
+    let counters = document("ABC").replacen(
+        "\"smart_status\"",
+        r#""ata_smart_attributes":{"table":[{"id":5,"name":"x","value":100,"worst":100,"thresh":10,"raw":{"value":0}}]},"smart_status""#,
+        1,
+    );
+    let script = format!(
+        "type=\"-d sat\"; [ -e {} ] && type=\"-d usbjmicron\"\ncase \"$*\" in *\"$type \"*) printf '%s' '{counters}' ;; *) exit 2 ;; esac",
+        dir.path().join("moved").display()
+    );
+    let mut tool = smartctl(dir.path(), &script);
+    tool.patience = Duration::ZERO;
+    let drive = expected("ABC", Bus::Usb);
+    assert_eq!(tool.read(Path::new(NODE), &drive).unwrap().device_type, "sat");
+    std::fs::write(dir.path().join("moved"), "").unwrap();
+    assert_eq!(tool.read(Path::new(NODE), &drive).unwrap().device_type, "usbjmicron");
 }

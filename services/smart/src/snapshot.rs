@@ -119,7 +119,12 @@ impl Snapshot {
 
     /// Whether anything about health is in it; a bridge may answer with an identity alone.
     pub fn tells_health(&self) -> bool {
-        self.passed.is_some() || !self.attributes.is_empty() || self.nvme.is_some() || self.scsi.is_some()
+        self.passed.is_some() || self.tells_counters()
+    }
+
+    /// Whether more than one word on health is in it, so that two readings can be compared.
+    pub fn tells_counters(&self) -> bool {
+        !self.attributes.is_empty() || self.nvme.is_some() || self.scsi.is_some()
     }
 
     /// Whether it has platters, as far as it tells.

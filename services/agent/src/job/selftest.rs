@@ -216,9 +216,7 @@ impl JobTask {
     async fn cool(&mut self, held: &Held, heat: &mut TestHeat, at: Celsius, phase: Phase) -> Result<Cooled, Own> {
         let why = heat.words(at, phase);
         self.log("warn", format!("Ending the self-test at {why}"));
-        if let Err(why) = self.means.hands.abort_self_test(held).await {
-            self.log("warn", format!("The drive did not end its self-test: {why}"));
-        }
+        self.end_self_test(held).await;
         self.record.self_test = None;
         self.wait_until_cool(held, heat, at, why).await
     }
@@ -304,10 +302,10 @@ impl JobTask {
         }
     }
 
-    /// Ends the self-test that the drive runs for an aborted job.
+    /// Ends the self-test that the drive runs for the job.
     pub(super) async fn end_self_test(&mut self, held: &Held) {
-        if self.record.self_test.is_some()
-            && let Err(why) = self.means.hands.abort_self_test(held).await
+        if let Some(test) = &self.record.self_test
+            && let Err(why) = self.means.hands.abort_self_test(held, &test.running).await
         {
             self.log("warn", format!("The drive did not end its self-test: {why}"));
         }

@@ -245,7 +245,7 @@ impl Guard {
         loop {
             match self.check(file, expected, lose) {
                 Err(Refusal::InUse(InUse::Open { .. } | InUse::Locked)) if begun.elapsed() < LET_GO => {
-                    std::thread::sleep(LET_GO / 20)
+                    std::thread::sleep(LET_GO / 20);
                 }
                 checked => return checked,
             }

@@ -16,6 +16,8 @@
 //! Tested in `tests/self_test.rs` with a smartctl that plays recorded sequences, and in QEMU, whose SATA disk implements
 //! a self-test that ends at once. No test of a real drive has been followed by this code.
 
+mod abort;
+mod hours;
 mod limits;
 mod own;
 
@@ -25,6 +27,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 use wire::job::{Phase, PhaseStatus, SelfTestOutcome};
 
+pub use abort::{NotEnded, abort};
 pub use limits::{Limits, limits};
 pub use own::{Own, own};
 
@@ -109,6 +112,9 @@ pub struct Running {
     quiet_since: Option<u64>,
     /// Seconds after the start since which the drive has not answered.
     silent_since: Option<u64>,
+    /// Whether a SCSI log showed this test alone while it ran: it was empty at the start, and not only not given.
+    #[serde(default)]
+    alone: bool,
     /// What the drive told of its temperature at the last look.
     #[serde(default)]
     temperature: Option<i64>,
@@ -162,22 +168,12 @@ pub enum NotStarted {
     /// Another drive answers in its place: nothing may be done to it.
     #[error("another drive answers: {0}")]
     OtherDrive(String),
-    /// Its SMART was read before, and tells nothing now. So much is known that it has some: a bridge is busy, or the drive is.
-    #[error("its SMART was read before and tells nothing now: {0}")]
+    /// Its SMART was read before, and tells nothing now, or no self-test log, or one with a wrong checksum. So much is known that it
+    /// has some: a bridge is busy, or the drive is.
+    #[error("its SMART was read before and tells nothing of use now: {0}")]
     Silent(String),
     /// The drive's log could not be read, or the command failed.
     #[error("the self-test could not be started: {0}")]
-    Failed(String),
-}
-
-/// Why a self-test was not ended.
-#[derive(Debug, thiserror::Error)]
-pub enum NotEnded {
-    /// The drive did not tell that it is still the one whose test it is; it was ordered nothing.
-    #[error("nothing there shows that it is still this drive, so it was ordered nothing: {0}")]
-    Unanswered(String),
-    /// The order failed.
-    #[error("{0}")]
     Failed(String),
 }
 
@@ -252,6 +248,7 @@ impl Running {
             percent: 0,
             quiet_since: None,
             silent_since: None,
+            alone: false,
             temperature: before.temperature,
         }
     }
@@ -264,10 +261,24 @@ impl Running {
     /// What the drive's answer, `elapsed` after the start, means. Pure but for what it remembers of earlier looks.
     pub fn step(&mut self, elapsed: Duration, now: &Snapshot) -> Step {
         let second = elapsed.as_secs();
+        // Another way to the same drive shows another log, of which nothing is known.
+        if now.protocol != self.protocol {
+            return self.silent(
+                elapsed,
+                &format!("it tells {:?} now, {:?} at the start", now.protocol, self.protocol),
+            );
+        }
         self.silent_since = None;
         self.temperature = now.temperature;
+        // Before all else: what runs by now may be somebody else's, begun after ours.
+        if let Some(entry) = self.entry(now) {
+            return Step::Ended(self.told_by(&entry));
+        }
         if let Some(remaining) = now.self_test_remaining {
             self.begun = true;
+            // An ATA drive's other log may have more.
+            let shows = self.protocol == Protocol::Scsi && !now.self_tests.is_empty();
+            self.alone |= shows && own::ended(&now.self_tests).is_empty();
             self.quiet_since = None;
             self.percent = self
                 .percent
@@ -284,30 +295,59 @@ impl Running {
             );
             return Step::Ended(ended(self.kind, SelfTestOutcome::Unknown, told, None));
         }
-        match own(self.kind, &self.before, &now.self_tests) {
-            Own::Entry(entry) if self.is_of_this_time(&entry) && !is_garbled(now) => {
-                let outcome = match entry.passed {
-                    Some(true) => SelfTestOutcome::Passed,
-                    Some(false) => SelfTestOutcome::Failed,
-                    None => SelfTestOutcome::Aborted,
-                };
-                let hours = entry.hours.map(|h| format!(", at {h} h")).unwrap_or_default();
-                let told = format!("{}: {}{hours}", entry.kind, entry.status);
-                Step::Ended(ended(self.kind, outcome, told, entry.lba))
-            }
-            Own::Entry(_) | Own::None => {
-                let since = *self.quiet_since.get_or_insert(second);
-                if second.saturating_sub(since) < ENTRY_LATE && elapsed < self.limits.longest {
-                    return self.running();
-                }
-                let told = if self.begun {
-                    "it ended without an entry of its own in the drive's log"
-                } else {
-                    "it never ran: the drive showed neither progress nor an entry in its log"
-                };
-                Step::Ended(ended(self.kind, SelfTestOutcome::Unknown, told.to_owned(), None))
-            }
+        let since = *self.quiet_since.get_or_insert(second);
+        if second.saturating_sub(since) < ENTRY_LATE && elapsed < self.limits.longest {
+            return self.running();
         }
+        let told = if self.begun {
+            "it ended without an entry of its own in the drive's log"
+        } else {
+            "it never ran: the drive showed neither progress nor an entry in its log"
+        };
+        Step::Ended(ended(self.kind, SelfTestOutcome::Unknown, told.to_owned(), None))
+    }
+
+    /// This test's own entry, if the drive has written it.
+    fn entry(&self, now: &Snapshot) -> Option<SelfTest> {
+        if is_garbled(now) {
+            return None;
+        }
+        match own(self.kind, &self.before, &now.self_tests) {
+            Own::Entry(entry) => Some(entry),
+            Own::Unproven(mut entries) => {
+                // While one runs, it may be ours, and an entry of this hour an old one.
+                let shows = match now.self_test_remaining {
+                    Some(_) => hours::is_surely_later,
+                    None => hours::is_of_this_time,
+                };
+                let longest = self.limits.longest;
+                entries.retain(|entry| self.alone || shows(self.protocol, self.hours, entry.hours, longest));
+                let first = entries.first()?;
+                // Which of them is its own is not known, so they have to agree.
+                entries
+                    .iter()
+                    .all(|entry| entry.passed == first.passed)
+                    .then(|| first.clone())
+            }
+            Own::None => None,
+        }
+    }
+
+    /// Whether its own entry is there, so that what runs by now is another's.
+    fn is_over(&self, now: &Snapshot) -> bool {
+        now.protocol == self.protocol && self.entry(now).is_some()
+    }
+
+    /// What its own entry says.
+    fn told_by(&self, entry: &SelfTest) -> wire::job::SelfTest {
+        let outcome = match entry.passed {
+            Some(true) => SelfTestOutcome::Passed,
+            Some(false) => SelfTestOutcome::Failed,
+            None => SelfTestOutcome::Aborted,
+        };
+        let hours = entry.hours.map(|h| format!(", at {h} h")).unwrap_or_default();
+        let told = format!("{}: {}{hours}", entry.kind, entry.status);
+        ended(self.kind, outcome, told, entry.lba)
     }
 
     /// What it means that the drive did not answer, `elapsed` after the start.
@@ -320,18 +360,6 @@ impl Running {
         }
         let told = format!("the drive has not answered for {} min: {why}", SILENT / 60);
         Step::Ended(ended(self.kind, SelfTestOutcome::Unknown, told, None))
-    }
-
-    /// SCSI tells an empty log and one that it did not give alike. So an entry in a log that seemed empty must be as old
-    /// as the test; hours there have 16 bits and stop at the highest.
-    fn is_of_this_time(&self, entry: &SelfTest) -> bool {
-        if self.protocol != Protocol::Scsi || !self.before.is_empty() {
-            return true;
-        }
-        match (self.hours, entry.hours) {
-            (Some(start), Some(hours)) => hours + 1 >= start.min(u64::from(u16::MAX)),
-            (None, _) | (_, None) => true,
-        }
     }
 
     /// SCSI tells only that a test runs: there the announced time says how far it should be.
@@ -365,8 +393,40 @@ impl Running {
 /// # Errors
 /// Why none runs; [`NotStarted::told`] makes the job's entry of it.
 pub fn start(smartctl: &Smartctl, node: &Path, expected: &Identity, kind: Kind) -> Result<Running, NotStarted> {
+    let told_log = smartctl.has_told_log(expected);
+    let mut before = baseline(smartctl, node, expected, kind)?;
+    if let Some(remaining) = before.self_test_remaining {
+        return Err(busy(remaining, &before));
+    }
+    if hides_log(&before) {
+        // One failed command is no word on what the drive can do.
+        before = baseline(smartctl, node, expected, kind)?;
+        if let Some(remaining) = before.self_test_remaining {
+            return Err(busy(remaining, &before));
+        }
+    }
+    if hides_log(&before) && told_log {
+        return Err(NotStarted::Silent("its self-test log is not among it".to_owned()));
+    }
+    if let Some(why) = lacks(&before) {
+        return Err(NotStarted::Unsupported { kind, why });
+    }
+    // Against a wrong entry a true old one would be new later.
+    if is_garbled(&before) {
+        return Err(NotStarted::Silent(
+            "its self-test log comes with a wrong checksum".to_owned(),
+        ));
+    }
+    let answer = smartctl
+        .order(node, expected, &["-t", kind.argument()])
+        .map_err(|error| NotStarted::Failed(words(&error)))?;
+    understood(kind, &before, &answer).map(|begun| Running::new(kind, &before, begun))
+}
+
+/// What the drive tells before the start.
+fn baseline(smartctl: &Smartctl, node: &Path, expected: &Identity, kind: Kind) -> Result<Snapshot, NotStarted> {
     let told = smartctl.has_told(expected);
-    let before = smartctl.read(node, expected).map_err(|error| match error {
+    smartctl.read(node, expected).map_err(|error| match error {
         Unreadable::Nothing(_) if told => NotStarted::Silent(words(&error)),
         Unreadable::Nothing(_) => NotStarted::Unsupported {
             kind,
@@ -374,17 +434,7 @@ pub fn start(smartctl: &Smartctl, node: &Path, expected: &Identity, kind: Kind) 
         },
         Unreadable::OtherDrive { certain: true, .. } => NotStarted::OtherDrive(words(&error)),
         Unreadable::Run(_) | Unreadable::OtherDrive { .. } | Unreadable::Asleep => NotStarted::Failed(words(&error)),
-    })?;
-    if let Some(remaining) = before.self_test_remaining {
-        return Err(busy(remaining, &before));
-    }
-    if let Some(why) = lacks(&before) {
-        return Err(NotStarted::Unsupported { kind, why });
-    }
-    let answer = smartctl
-        .order(node, expected, &["-t", kind.argument()])
-        .map_err(|error| NotStarted::Failed(words(&error)))?;
-    understood(kind, &before, &answer).map(|begun| Running::new(kind, &before, begun))
+    })
 }
 
 /// Which one runs no drive tells: it may be the longest.
@@ -401,28 +451,6 @@ pub fn poll(smartctl: &Smartctl, node: &Path, expected: &Identity, running: &mut
     }
 }
 
-/// Ends the self-test that runs on the drive at `node`, which must still be `expected`: since the start another drive may have come
-/// into its place, and its test is nobody's here to end.
-///
-/// # Errors
-/// When another drive answers or none, when smartctl could not be run, or said that it did not work.
-pub fn abort(smartctl: &Smartctl, node: &Path, expected: &Identity) -> Result<(), NotEnded> {
-    let asked = smartctl.read(node, expected).or_else(|error| match error {
-        Unreadable::OtherDrive { .. } => Err(error),
-        // A busy bridge may fail one command, and a hot drive has to hear this.
-        Unreadable::Run(_) | Unreadable::Nothing(_) | Unreadable::Asleep => smartctl.read(node, expected),
-    });
-    asked.map_err(|error| NotEnded::Unanswered(words(&error)))?;
-    let answer = smartctl
-        .order(node, expected, &["-X"])
-        .map_err(|error| NotEnded::Failed(words(&error)))?;
-    if answer.status & NOT_DONE == 0 {
-        Ok(())
-    } else {
-        Err(NotEnded::Failed(answer.text()))
-    }
-}
-
 fn words(error: &Unreadable) -> String {
     crate::smart::words(error)
 }
@@ -433,6 +461,11 @@ fn is_garbled(now: &Snapshot) -> bool {
     wrong
         .into_iter()
         .any(|name| name.contains("self-test log") && !name.contains("selective"))
+}
+
+/// Whether no self-test log was told; SCSI tells an empty one and none alike.
+fn hides_log(before: &Snapshot) -> bool {
+    before.protocol != Protocol::Scsi && !before.self_test.log_told
 }
 
 /// Why the drive cannot do it, as far as its own document tells.
@@ -448,7 +481,7 @@ fn lacks(before: &Snapshot) -> Option<String> {
     if before.protocol == Protocol::Scsi && before.smartctl.is_some_and(|version| version < (7, 3)) {
         return Some("smartctl before 7.3 does not tell the log of SCSI self-tests".to_owned());
     }
-    if before.protocol != Protocol::Scsi && !before.self_test.log_told {
+    if hides_log(before) {
         return Some("its self-test log cannot be read, so no result could be told to be this test's own".to_owned());
     }
     None

@@ -268,3 +268,251 @@ fn another_ones_end_and_a_drive_that_was_read_before_are_waited_for_and_no_other
         assert_eq!(not.again(Duration::ZERO), None, "{not}");
     }
 }
+
+fn extended(status: &str, passed: Option<bool>, hours: u64) -> SelfTest {
+    SelfTest {
+        kind: "Extended offline".into(),
+        ..entry(status, passed, hours)
+    }
+}
+
+/// Nineteen entries, as an extended log of one sector shows, and the two older ones that the standard log shows besides.
+fn cut_and_whole() -> (Vec<SelfTest>, Vec<SelfTest>) {
+    let mut whole: Vec<SelfTest> = (0..19)
+        .map(|n| entry("Completed without error", Some(true), 99 - n))
+        .collect();
+    let cut = whole.clone();
+    whole.push(extended("Completed without error", Some(true), 40));
+    whole.push(entry("Completed without error", Some(true), 39));
+    (cut, whole)
+}
+
+#[test]
+fn older_entries_that_another_log_shows_are_no_result() {
+    let (cut, whole) = cut_and_whole();
+    for kind in [Kind::Short, Kind::Extended] {
+        let mut running = Running::new(kind, &drive(&cut, None), true);
+        assert!(matches!(
+            running.step(at(60), &drive(&whole, None)),
+            Step::Running { .. }
+        ));
+        let (word, told) = outcome(running.step(at(300), &drive(&whole, None)));
+        assert_eq!(word, SelfTestOutcome::Unknown, "{told}");
+    }
+    for (own, want) in [
+        (extended("Aborted by host", None, 100), SelfTestOutcome::Aborted),
+        (
+            extended("Completed: read failure", Some(false), 100),
+            SelfTestOutcome::Failed,
+        ),
+        (
+            extended("Completed without error", Some(true), 100),
+            SelfTestOutcome::Passed,
+        ),
+    ] {
+        let mut after = vec![own];
+        after.extend(whole.clone());
+        after.truncate(21);
+        let mut running = Running::new(Kind::Extended, &drive(&cut, None), true);
+        assert_eq!(outcome(running.step(at(60), &drive(&after, None))).0, want);
+        // And the other way round: the standard log at the start, the extended one later.
+        let mut running = Running::new(Kind::Extended, &drive(&whole, None), true);
+        assert_eq!(outcome(running.step(at(60), &drive(&after[..19], None))).0, want);
+    }
+}
+
+/// The standard log has 28 bits for a sector, the extended one 48.
+#[test]
+fn a_log_that_tells_a_failures_sector_otherwise_is_the_same_log() {
+    let (mut cut, mut whole) = cut_and_whole();
+    cut[0] = extended("Completed: read failure", Some(false), 99);
+    whole[0] = cut[0].clone();
+    cut[0].lba = Some(0x1_2345_6789);
+    whole[0].lba = Some(0x0fff_ffff);
+    let mut running = Running::new(Kind::Extended, &drive(&cut, None), true);
+    assert!(matches!(
+        running.step(at(60), &drive(&whole, None)),
+        Step::Running { .. }
+    ));
+    assert_eq!(
+        outcome(running.step(at(300), &drive(&whole, None))).0,
+        SelfTestOutcome::Unknown
+    );
+}
+
+#[test]
+fn an_entry_in_a_log_that_was_empty_must_be_as_old_as_the_test() {
+    let all = [Protocol::Ata, Protocol::Nvme, Protocol::Scsi].as_slice();
+    for (protocols, start, hours, proven) in [
+        (all, Some(100), Some(100), true),
+        (all, Some(100), Some(103), true),
+        (all, Some(100), Some(40), false),
+        (all, None, Some(100), false),
+        (all, Some(100), None, false),
+        // 16 bits that run over.
+        (&[Protocol::Ata], Some(65_536 + 100), Some(100), true),
+        (all, Some(65_536 + 100), Some(40), false),
+        (all, Some(65_536 + 100), Some(5_000), false),
+        (&[Protocol::Ata], Some(80_000), Some(65_535), false),
+        // And some that stay at the highest.
+        (&[Protocol::Scsi], Some(80_000), Some(65_535), true),
+    ] {
+        for &protocol in protocols {
+            let before = Snapshot {
+                protocol,
+                power_on_hours: start,
+                ..drive(&[], None)
+            };
+            let mut after = before.clone();
+            after.self_tests = vec![entry("Completed without error", Some(true), 0)];
+            after.self_tests[0].hours = hours;
+            let mut running = Running::new(Kind::Short, &before, true);
+            let step = running.step(at(60), &after);
+            let found = match step {
+                Step::Ended(test) => Some(test.outcome),
+                Step::Running { .. } => None,
+            };
+            let want = proven.then_some(SelfTestOutcome::Passed);
+            assert_eq!(found, want, "{protocol:?} {start:?} {hours:?}");
+        }
+    }
+}
+
+#[test]
+fn entries_of_the_same_hour_that_differ_tell_nothing_where_the_log_seemed_empty() {
+    let mut running = Running::new(Kind::Short, &drive(&[], None), true);
+    let failed = entry("Completed: read failure", Some(false), 100);
+    let passed = entry("Completed without error", Some(true), 100);
+    let now = drive(&[failed, passed], None);
+    assert!(matches!(running.step(at(60), &now), Step::Running { .. }));
+    assert_eq!(outcome(running.step(at(300), &now)).0, SelfTestOutcome::Unknown);
+}
+
+/// Many SAS drives have an empty log, and some tell no hours.
+#[test]
+fn a_log_that_showed_the_running_test_alone_was_empty() {
+    let hourless = |log: &[SelfTest], remaining| Snapshot {
+        protocol: Protocol::Scsi,
+        power_on_hours: None,
+        ..drive(log, remaining)
+    };
+    let mut running = Running::new(Kind::Short, &hourless(&[], None), true);
+    let own = SelfTest {
+        hours: None,
+        ..entry("Self test in progress ...", None, 0)
+    };
+    assert!(matches!(
+        running.step(at(20), &hourless(&[own], Some(100))),
+        Step::Running { .. }
+    ));
+    let passed = entry("Completed", Some(true), 7);
+    assert_eq!(
+        outcome(running.step(at(130), &hourless(&[passed], None))).0,
+        SelfTestOutcome::Passed
+    );
+}
+
+#[test]
+fn its_own_entry_ends_it_though_another_test_runs_by_now() {
+    let (cut, _) = cut_and_whole();
+    let mut after = vec![extended("Completed without error", Some(true), 100)];
+    after.extend(cut[..18].to_vec());
+    let mut running = Running::new(Kind::Extended, &drive(&cut, None), true);
+    assert!(matches!(
+        running.step(at(60), &drive(&cut, Some(90))),
+        Step::Running { .. }
+    ));
+    assert!(!running.is_over(&drive(&cut, Some(90))));
+    assert!(
+        running.is_over(&drive(&after, Some(90))),
+        "what runs is not ended for ours"
+    );
+    let (word, told) = outcome(running.step(at(3600), &drive(&after, Some(90))));
+    assert_eq!(word, SelfTestOutcome::Passed, "{told}");
+    // Where the log seemed empty, an entry of this hour may be an old one.
+    for (hours, is_over) in [(100, false), (101, false), (103, true)] {
+        let mut running = Running::new(Kind::Extended, &drive(&[], None), true);
+        let now = drive(&[extended("Completed without error", Some(true), hours)], Some(90));
+        assert_eq!(
+            matches!(running.step(at(3600), &now), Step::Ended(_)),
+            is_over,
+            "{hours}"
+        );
+    }
+}
+
+#[test]
+fn an_answer_by_another_protocol_is_silence() {
+    let old = entry("Completed without error", Some(true), 100);
+    let mut running = Running::new(Kind::Short, &drive(&[], None), true);
+    let other = Snapshot {
+        protocol: Protocol::Scsi,
+        ..drive(&[old], None)
+    };
+    assert!(matches!(running.step(at(60), &other), Step::Running { .. }));
+    let (word, told) = outcome(running.step(at(660), &other));
+    assert_eq!(word, SelfTestOutcome::Unknown);
+    assert!(told.contains("not answered"), "{told}");
+}
+
+mod properties {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Entries that are often alike, of the hours `from` and the next three.
+    fn logs(from: u64, sizes: std::ops::Range<usize>) -> impl Strategy<Value = Vec<SelfTest>> {
+        let one = (any::<bool>(), from..from + 4, 0..3_usize).prop_map(|(short, hours, result)| {
+            let passed = [Some(true), Some(false), None][result];
+            let status = ["Completed without error", "Completed: read failure", "Aborted by host"][result];
+            if short {
+                entry(status, passed, hours)
+            } else {
+                extended(status, passed, hours)
+            }
+        });
+        proptest::collection::vec(one, sizes)
+    }
+
+    proptest! {
+        /// Each log may show 19 or 21 entries, whatever the other one showed, and may have lost its newest.
+        #[test]
+        fn no_result_is_ever_an_older_entry(
+            old in logs(50, 0..30),
+            new in logs(100, 0..4),
+            lost in 0_usize..3,
+            sizes in prop::sample::select(vec![(19_usize, 19_usize), (19, 21), (21, 19), (21, 21), (0, 19), (0, 21), (20, 20), (19, 25)]),
+        ) {
+            let mut after = new.clone();
+            after.extend(old.iter().skip(lost).cloned());
+            after.truncate(sizes.1);
+            let before: Vec<SelfTest> = old.into_iter().take(sizes.0).collect();
+            for kind in [Kind::Short, Kind::Extended] {
+                let mut running = Running::new(kind, &drive(&before, None), true);
+                let found = match running.step(at(60), &drive(&after, None)) {
+                    Step::Ended(test) => test,
+                    Step::Running { .. } => match running.step(at(300), &drive(&after, None)) {
+                        Step::Ended(test) => test,
+                        Step::Running { .. } => panic!("it still runs"),
+                    },
+                };
+                let ours: Vec<Option<bool>> = new.iter().filter(|e| kind.matches(&e.kind)).map(|e| e.passed).collect();
+                match found.outcome {
+                    SelfTestOutcome::Passed => prop_assert!(ours.contains(&Some(true)), "{}", found.told),
+                    SelfTestOutcome::Failed => prop_assert!(ours.contains(&Some(false)), "{}", found.told),
+                    SelfTestOutcome::Aborted => prop_assert!(ours.contains(&None), "{}", found.told),
+                    SelfTestOutcome::Unknown | SelfTestOutcome::Unsupported => {}
+                }
+                // One that is like none before is found, whichever log shows it.
+                if let ([ours], 0) = (ours.as_slice(), lost) {
+                    let want = match ours {
+                        Some(true) => SelfTestOutcome::Passed,
+                        Some(false) => SelfTestOutcome::Failed,
+                        None => SelfTestOutcome::Aborted,
+                    };
+                    prop_assert_eq!(found.outcome, want);
+                }
+            }
+        }
+    }
+}

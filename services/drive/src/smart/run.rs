@@ -1,15 +1,14 @@
 //! Running smartctl: in a child with a deadline, with the right `-d` type found by trying and remembered, and only
 //! believed when its document carries the expected drive.
 
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use wire::drive::Bus;
 
+use super::remembered::{Remembered, Worked};
 use crate::child::{self, Failed};
 use crate::identity::Identity;
 use ::smart::{DOCUMENT_MAX, Farm, NotSmart, Protocol, Snapshot, parse};
@@ -37,6 +36,9 @@ pub struct Smartctl {
     pub deadline: Duration,
     /// For finding the type by trying: a bridge that hangs on one type is not asked for ever.
     pub budget: Duration,
+    /// For a type that worked before and fails: so long it alone is asked, at each reading. A bridge or an HBA may lose one command,
+    /// and another type may then tell less of the same drive.
+    pub patience: Duration,
     /// Types that worked; clones share it.
     pub remembered: Remembered,
 }
@@ -47,57 +49,10 @@ impl Default for Smartctl {
             program: PathBuf::from("smartctl"),
             deadline: Duration::from_mins(1),
             budget: Duration::from_secs(150),
+            // The sum of `AGAIN`: its last try is open to all types.
+            patience: AGAIN.iter().sum(),
             remembered: Remembered::default(),
         }
-    }
-}
-
-/// The `-d` type that worked for each drive (by what its identity says), in this process; none for a drive that told something once
-/// and at the last try nothing.
-#[derive(Debug, Clone, Default)]
-pub struct Remembered(Arc<Mutex<BTreeMap<String, Worked>>>);
-
-#[derive(Debug, Clone)]
-enum Worked {
-    /// With this type; `None`: smartctl's own guess.
-    With(Option<String>),
-    /// Once, and no more.
-    Once,
-}
-
-impl Remembered {
-    fn key(drive: &Identity) -> String {
-        format!("{:?}/{}/{}/{:?}", drive.bus, drive.model, drive.serial, drive.wwn)
-    }
-
-    #[expect(
-        clippy::option_option,
-        reason = "no type is known, or that smartctl's own guess worked"
-    )]
-    fn get(&self, drive: &Identity) -> Option<Option<String>> {
-        match self.all().get(&Self::key(drive)) {
-            Some(Worked::With(kind)) => Some(kind.clone()),
-            Some(Worked::Once) | None => None,
-        }
-    }
-
-    fn put(&self, drive: &Identity, kind: Option<&str>) {
-        let kind = kind.map(str::to_owned);
-        self.all().insert(Self::key(drive), Worked::With(kind));
-    }
-
-    fn forget(&self, drive: &Identity) {
-        if let Some(worked) = self.all().get_mut(&Self::key(drive)) {
-            *worked = Worked::Once;
-        }
-    }
-
-    fn has_told(&self, drive: &Identity) -> bool {
-        self.all().contains_key(&Self::key(drive))
-    }
-
-    fn all(&self) -> MutexGuard<'_, BTreeMap<String, Worked>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -230,7 +185,7 @@ impl Smartctl {
         // A snapshot may come from the drive itself: no other words than ours get to smartctl.
         let kind = types(drive.bus).iter().find(|kind| **kind == read.device_type);
         if let (Some(kind), false) = (kind, self.knows(drive)) {
-            self.remembered.put(drive, Some(kind));
+            self.remembered.put(drive, Some(kind), read);
         }
     }
 
@@ -242,6 +197,11 @@ impl Smartctl {
     /// Whether this drive ever told anything of its health.
     pub fn has_told(&self, drive: &Identity) -> bool {
         self.remembered.has_told(drive)
+    }
+
+    /// Whether it ever told a self-test log.
+    pub fn has_told_log(&self, drive: &Identity) -> bool {
+        self.remembered.has_told_log(drive)
     }
 
     /// Reads identity, status and attributes alone, and leaves a drive in standby asleep: for polling. Where a type worked
@@ -302,15 +262,22 @@ impl Smartctl {
         })
     }
 
-    /// Tries the remembered type first, then smartctl's own guess, then all types that the bus can have.
+    /// Tries the type that worked first, and it alone until it has failed for [`Self::patience`]; then smartctl's own guess, then all
+    /// types that the bus can have. At a SCSI node a single word on health is only what remains where no type tells counters.
     fn find(&self, node: &Path, expected: &Identity, what: &[&str]) -> Result<Found, Unreadable> {
         let begun = Instant::now();
         let mut last = None;
         let mut other = None;
-        let remembered = self.remembered.get(expected);
+        let mut bare: Option<Found> = None;
+        let worked = self.remembered.worked(expected);
         let guesses = std::iter::once(None).chain(types(expected.bus).iter().map(|kind| Some((*kind).to_owned())));
+        let mut order: Vec<Option<String>> = worked.iter().map(|worked| worked.kind.clone()).chain(guesses).collect();
+        // The drive's own command set may tell more by now; smartctl's guess knows it.
+        if worked.as_ref().is_some_and(Worked::is_bare_scsi) {
+            order.insert(0, None);
+        }
         let mut tried: Vec<Option<String>> = Vec::new();
-        for kind in remembered.into_iter().chain(guesses) {
+        for kind in order {
             if tried.contains(&kind) {
                 continue;
             }
@@ -322,11 +289,18 @@ impl Smartctl {
                 ));
                 break;
             }
+            let is_known = worked.as_ref().is_some_and(|worked| worked.kind == kind);
             match self.ask(node, kind.as_deref(), expected, what) {
-                Ok(Call::Told(told)) => {
-                    self.remembered.put(expected, kind.as_deref());
+                Ok(Call::Told(told)) if worked.as_ref().is_some_and(|w| w.outdoes(kind.as_deref(), &told.0)) => {
+                    let kind = kind.as_deref().unwrap_or("auto");
+                    last = Some(format!("it tells less as {kind} than it did as another type"));
+                }
+                // Only a SCSI node may be an ATA disk's as well.
+                Ok(Call::Told(told)) if told.0.tells_counters() || is_known || expected.bus != Bus::Scsi => {
+                    self.remembered.put(expected, kind.as_deref(), &told.0);
                     return Ok((told, kind));
                 }
+                Ok(Call::Told(told)) => bare = bare.or(Some((told, kind.clone()))),
                 Ok(Call::Nothing(why)) => last = why.or(last),
                 // A bridge may answer one type for itself and the next one for its drive.
                 Err(error @ Unreadable::OtherDrive { certain, .. }) if expected.bus == Bus::Usb => {
@@ -334,9 +308,17 @@ impl Smartctl {
                 }
                 Err(error) => return Err(error),
             }
+            let is_patient = || self.remembered.failed(expected, begun).elapsed() < self.patience;
+            if is_known && bare.is_none() && is_patient() {
+                return Err(other.unwrap_or(Unreadable::Nothing(last)));
+            }
             tried.push(kind);
         }
-        self.remembered.forget(expected);
+        if let Some((told, kind)) = bare {
+            self.remembered.put(expected, kind.as_deref(), &told.0);
+            return Ok((told, kind));
+        }
+        self.remembered.lose(expected);
         Err(other.unwrap_or(Unreadable::Nothing(last)))
     }
 

@@ -79,7 +79,7 @@ fn hours_that_the_engine_worked_are_its_own_whatever_the_clock_says() {
             wants_smart: true,
             before: Some(&before),
             after: Some(&after),
-            lasted: Some(Duration::from_secs(8 * 3600)),
+            lasted: Some(Duration::from_hours(8)),
             profile: Profile::New,
             ..Case::new(&evidence)
         };

@@ -110,7 +110,7 @@ impl Own {
             let at = match test.follow(&mut running) {
                 Followed::Ended(ended) => return self.tested(step, ended, line),
                 Followed::Asked => {
-                    line.say(&match test.end() {
+                    line.say(&match test.end(&running) {
                         Ok(()) => "ended by a signal".to_owned(),
                         Err(why) => format!("a signal came, but it could not be ended: {why}"),
                     });
@@ -124,7 +124,7 @@ impl Own {
                 "ending the self-test at {}",
                 test.heat.words(at, kind.phase())
             ));
-            if let Err(why) = test.end() {
+            if let Err(why) = test.end(&running) {
                 line.say(&format!("the drive did not end its self-test: {why}"));
             }
             match test.cool() {
@@ -203,11 +203,11 @@ impl Test<'_> {
         }
     }
 
-    fn end(&self) -> Result<(), String> {
+    fn end(&self, running: &Running) -> Result<(), String> {
         let Job {
             smartctl, node, held, ..
         } = self.job;
-        selftest::abort(smartctl, node, &held.identity).map_err(|why| why.to_string())
+        selftest::abort(smartctl, node, &held.identity, running).map_err(|why| why.to_string())
     }
 
     /// The temperature by the kernel's sensor, else by SMART. Where the sensor does not answer smartctl would hang, too.
