@@ -86,6 +86,9 @@ impl Hub {
     }
 
     pub(super) fn job(&mut self, now: Now, mut job: Job, out: &mut Vec<Effect>) {
+        if !job.state.is_over() {
+            self.succeeded(now, &job, out);
+        }
         if !self.jobs.contains_key(&job.id) {
             self.make_room();
         }
@@ -103,6 +106,15 @@ impl Hub {
             out.push(Effect::SaveJob(Box::new(held.job.clone())));
         }
         out.push(Effect::Stream(Stream::Job(Box::new(held.job.clone()))));
+    }
+
+    /// Ends those that had not ended on the same drive before this one began: an agent has one job a drive, so it has lost them.
+    fn succeeded(&mut self, now: Now, by: &Job, out: &mut Vec<Effect>) {
+        let lost = |job: &&Job| job.drive == by.drive && job.id < by.id && !job.state.is_over();
+        let lost: Vec<Job> = self.jobs.values().map(|held| &held.job).filter(lost).cloned().collect();
+        for job in lost {
+            self.job_gone(now, job, out);
+        }
     }
 
     /// A job's certificate was revoked here. What is held of the job may be newer than what the medium has.

@@ -151,6 +151,38 @@ fn the_agent_is_greeted_and_its_job_is_kept_and_shown() {
     assert!(effects.contains(&Effect::Stream(Stream::Job(Box::new(job(JobState::Running))))));
 }
 
+/// An agent has one job a drive: where it begins another one there, it has lost the one before, which nobody else would ever end.
+#[test]
+fn a_job_that_another_one_on_its_drive_follows_is_over() {
+    let mut hub = hub();
+    let connected = Input::Connected {
+        addon: AGENT,
+        connection: 1,
+    };
+    hub.step(now(1), connected);
+    let numbered = |n, drive: &str| Job {
+        id: JobId(uuid::Uuid::from_u128(n)),
+        drive: DriveId::from_serial("M", drive, 1).unwrap(),
+        ..job(JobState::Running)
+    };
+    for job in [numbered(7, "WD-1"), numbered(8, "WD-2"), numbered(9, "WD-1")] {
+        hub.step(now(2), frame(AGENT, 1, Frame::Job(Box::new(job))));
+    }
+    let state = |hub: &Hub, n| hub.job_of(JobId(uuid::Uuid::from_u128(n))).unwrap().state.clone();
+    assert_eq!(state(&hub, 7), JobState::Aborted);
+    assert_eq!([state(&hub, 8), state(&hub, 9)], [JobState::Running, JobState::Running]);
+    // What the agent still tells of it counts, and an older one ends no newer.
+    let late = Job {
+        state: JobState::Finished,
+        ..numbered(7, "WD-1")
+    };
+    hub.step(now(3), frame(AGENT, 1, Frame::Job(Box::new(late))));
+    assert_eq!(
+        [state(&hub, 7), state(&hub, 9)],
+        [JobState::Finished, JobState::Running]
+    );
+}
+
 /// It keeps its events until it knows that they are in the log, and its room for them is bounded.
 #[test]
 fn the_agent_is_told_every_ten_minutes_what_the_log_has_of_its_events() {
@@ -431,6 +463,7 @@ fn old_jobs_make_room_and_running_ones_never_do() {
         let state = if n < 3 { JobState::Running } else { JobState::Finished };
         let job = Job {
             id: JobId(uuid::Uuid::from_u128(n)),
+            drive: DriveId::from_serial("M", &format!("WD-{n}"), 1).unwrap(),
             ..job(state)
         };
         hub.step(now(2), frame(AGENT, 1, Frame::Job(Box::new(job))));
