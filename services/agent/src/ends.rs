@@ -170,7 +170,7 @@ mod tests {
     fn ended() -> (Record, Ended) {
         let mut record = Record {
             job: events::tests::passed(),
-            smart_trouble: Some("more than a small map takes".repeat(100_000)),
+            too_hot: Some("more than a small map takes".repeat(100_000)),
             ..crate::record::tests::record()
         };
         record.job.certificate = Some(CertificateInfo {

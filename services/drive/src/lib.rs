@@ -17,11 +17,14 @@
 //! - [`company`]: the controller that a drive hangs on, and who else is busy behind it.
 //! - [`kernel_log`]: resets of a drive, as the kernel tells them.
 //! - [`multipath`]: the controllers behind an NVMe drive that several lead to.
+//! - [`temperature`]: the kernel's sensors, else SMART.
 //! - [`overlay`]: sectors that a setting of the drive hides.
 //! - [`guard`]: refuses every drive that anything uses, on the very descriptor that will be written.
 //! - [`smart`]: snapshots and deltas through smartctl.
+//! - [`selftest`]: the drive's own tests: started, followed, judged by their own log entry.
+//! - [`locate`]: the light of a drive's bay, else a rhythm of reads.
 //!
-//! What it does not do: write to a drive, decide about a verdict (that is `burnin`), ask a person (that is the gate).
+//! What it does not do: write to a drive (but for what a person orders: a light, a self-test), decide about a verdict (that is `burnin`), ask a person (that is the gate).
 //!
 //! Everything that reads `/sys`, `/proc`, `/dev` and `/run` takes a [`System`], so that tests read made-up trees.
 

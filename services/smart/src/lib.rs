@@ -35,3 +35,4 @@ pub use snapshot::{
     AtThreshold, Attribute, BackgroundScan, ErrorCounters, Farm, NvmeHealth, Protocol, ScsiException, ScsiHealth,
     SctTemperature, SelfTest, SelfTestAbility, Snapshot, SnapshotMessage, Statistic, WriteCounter,
 };
+pub use strange::HOURS_MAX;

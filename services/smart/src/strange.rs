@@ -17,7 +17,7 @@ use crate::own_word::exit;
 use crate::parse::{LIST_MAX, list};
 
 /// Longest that a drive can have been on, in hours: 114 years.
-pub(crate) const HOURS_MAX: u64 = 1_000_000;
+pub const HOURS_MAX: u64 = 1_000_000;
 
 /// Highest count of errors, or of thousands of sectors, that a drive can have reached: at ten million a second it takes
 /// eleven months.

@@ -140,8 +140,7 @@ impl Controller {
                 let problem = Problem::new("drive-refused", 409, "The engine cannot test this drive");
                 problem.with(format!("{}: {error}.", held.identity.words()))
             })?;
-            let mut key = [0; 16];
-            getrandom::fill(&mut key).map_err(|error| fault("No random numbers", error.to_string()))?;
+            let key = JobKey::random().map_err(|why| fault("No key for the job", why))?;
             let lose = match &held.access {
                 Access::Erase(lose) => lose.clone(),
                 Access::Read => Vec::new(),
@@ -154,7 +153,7 @@ impl Controller {
                 actor: &beginning.actor,
             };
             let identity = held.identity.clone();
-            let record = Record::new(&held.fresh, identity, held.geometry, begin, JobKey(key), Time::now());
+            let record = Record::new(&held.fresh, identity, held.geometry, begin, key, Time::now());
             let mut record = record.ok_or_else(|| fault("A drive without identity", held.identity.words()))?;
             record.boot_id.clone_from(&self.means.boot_id);
             record.medium = Some(Medium {

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use burnin::header::{self, Header};
 use burnin::job::{Again, Asker, Begin, Kept, Whose, Why};
-use burnin::worker::{Backend, Io, Limits};
+use burnin::worker::Limits;
 use burnin::{Checkpoint, Evidence, JobKey, device};
 use drive::medium::Medium;
 use tokio::task::spawn_blocking;
@@ -163,11 +163,7 @@ impl JobTask {
         let mut keys = self.record.earlier_keys.clone();
         keys.push(self.record.key);
         let read = spawn_blocking(move || {
-            let io = Io {
-                backend: Backend::Sync,
-                ..Io::default()
-            };
-            let (mut device, _) = device::open(file, io).map_err(|error| error.to_string())?;
+            let mut device = device::open_plain(file).map_err(|error| error.to_string())?;
             let header = header::find(device.as_mut(), geometry);
             let place = match (&header, &limits) {
                 (Some(header), Some(limits)) if header.geometry == geometry => {
@@ -238,9 +234,7 @@ impl JobTask {
     /// Begins again with another key: with the old one a drive that takes no writes any more would show what is expected of it,
     /// since it still holds what the lost session wrote.
     pub(super) fn begin_again(&mut self) -> Result<(), String> {
-        let mut key = [0; 16];
-        getrandom::fill(&mut key).map_err(|error| format!("the kernel gives no random numbers: {error}"))?;
-        self.record.begin_again(JobKey(key));
+        self.record.begin_again(JobKey::random()?);
         self.keep(None, Vec::new());
         Ok(())
     }
@@ -250,11 +244,7 @@ impl JobTask {
         let Ok(file) = held.file.try_clone() else { return };
         let (geometry, key) = (self.record.geometry, self.record.key);
         let marked = spawn_blocking(move || {
-            let io = Io {
-                backend: Backend::Sync,
-                ..Io::default()
-            };
-            device::open(file, io).map(|(mut device, _)| header::retire(device.as_mut(), geometry, key))
+            device::open_plain(file).map(|mut device| header::retire(device.as_mut(), geometry, key))
         });
         match timeout(RETIRE, marked).await {
             Ok(Ok(Ok(_))) => {}
@@ -358,11 +348,7 @@ fn asker(record: &Record) -> Asker<'_> {
 
 /// The header of the job that wrote a drive while that had this size. Blocks as long as the drive does.
 pub fn read_header(file: std::fs::File, geometry: device::Geometry) -> Option<Header> {
-    let io = Io {
-        backend: Backend::Sync,
-        ..Io::default()
-    };
-    let (mut device, _) = device::open(file, io).ok()?;
+    let mut device = device::open_plain(file).ok()?;
     header::find(device.as_mut(), geometry).filter(|header| header.geometry == geometry)
 }
 

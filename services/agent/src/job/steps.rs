@@ -123,7 +123,6 @@ impl JobTask {
             }
             Err(NoSmart::Unreadable(why)) => {
                 self.log("warn", format!("{} could not be read: {why}", phase.label()));
-                self.record.smart_trouble = Some(why);
                 if phase == Phase::SmartAfter {
                     // What an earlier session was told is not what the drive tells now.
                     self.record.smart_after = None;

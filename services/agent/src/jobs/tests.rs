@@ -286,7 +286,7 @@ fn a_job_whose_end_was_not_written_down_stays_ended() {
     let mut record = record();
     jobs.save(&mut record, Some("c"), &[]).wait().unwrap();
     record.job.state = JobState::Finished;
-    record.smart_trouble = Some("more than the map takes".repeat(100_000));
+    record.too_hot = Some("more than the map takes".repeat(100_000));
     let end = Ended {
         told: vec![crate::events::ended(&record.job)],
         ..Ended::default()

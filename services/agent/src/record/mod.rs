@@ -12,7 +12,7 @@ mod spent;
 mod strange;
 
 use burnin::device::Geometry;
-use burnin::playbook::{Step, erases, moves_data};
+use burnin::playbook::{Step, erases, first_data, is_own, moves_data};
 use burnin::{Fingerprint, JobKey, Playbook};
 use drive::Identity;
 use drive::content::ContentKind;
@@ -50,8 +50,6 @@ pub struct Record {
     pub parked: bool,
     /// SMART before; `None` when it was not read yet or could not be.
     pub smart_before: Option<Snapshot>,
-    /// Why SMART before could not be read.
-    pub smart_trouble: Option<String>,
     /// What stood on the drive when it was armed; a drive that holds something else later is not gone on with.
     #[serde(default = "nothing_known")]
     pub content: Content,
@@ -127,7 +125,7 @@ pub struct Record {
     /// How the kernel counted its medium when it was armed; `None` in records of older agents.
     #[serde(default)]
     pub medium: Option<Medium>,
-    /// Findings of a session whose checkpoint was lost: they stand beside what the new start finds.
+    /// What was found and is not in the evidence: by a session whose checkpoint was lost, or after the last checkpoint.
     pub findings_before_loss: Vec<Finding>,
     /// Raised at each change; of two copies the higher one counts.
     pub revision: u64,
@@ -233,7 +231,6 @@ impl Record {
             boot_id: String::new(),
             parked: false,
             smart_before: None,
-            smart_trouble: None,
             content: Content::Empty,
             steps,
             lose: Vec::new(),
@@ -337,16 +334,13 @@ impl Record {
     /// The first step before `until` that the agent does itself and that is still to be done.
     pub fn due(&self, until: u16) -> Option<(u16, Phase)> {
         let mut steps = (0..until).zip(&self.job.phases);
-        // Partition and format wait for the outcome.
-        let own = |phase| !moves_data(phase) && !matches!(phase, Phase::Partition | Phase::Format);
-        let (step, state) = steps.find(|(_, state)| own(state.phase) && state.status == PhaseStatus::Pending)?;
+        let (step, state) = steps.find(|(_, state)| is_own(state.phase) && state.status == PhaseStatus::Pending)?;
         Some((step, state.phase))
     }
 
     /// The first step that moves data; the number of steps where none does.
     pub fn first_data(&self) -> u16 {
-        let at = self.steps.iter().position(|step| moves_data(step.phase));
-        u16::try_from(at.unwrap_or(self.steps.len())).unwrap_or(u16::MAX)
+        first_data(&self.steps)
     }
 
     /// The number of steps.

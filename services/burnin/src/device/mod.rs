@@ -16,7 +16,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 pub use buffers::Arena;
-pub use open::{geometry, open};
+pub use open::{geometry, open, open_plain};
 
 /// Size and sectors of a drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -87,6 +87,18 @@ pub fn geometry(file: &File) -> io::Result<Geometry> {
     })
 }
 
+/// A device over an open descriptor by plain reads and writes: to ask a drive a few things, which needs no speed.
+///
+/// # Errors
+/// As [`open`].
+pub fn open_plain(file: File) -> io::Result<Box<dyn Device>> {
+    let io = Io {
+        backend: Backend::Sync,
+        ..Io::default()
+    };
+    open(file, io).map(|(device, _)| device)
+}
+
 /// A device over an open descriptor, and a line about how it is reached.
 ///
 /// # Errors

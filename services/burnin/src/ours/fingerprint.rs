@@ -13,7 +13,7 @@ use super::Shown;
 use super::reads::Reads;
 use crate::device::{self, Device, Geometry};
 use crate::pattern::mix64;
-use crate::worker::{Backend, Io, Limits};
+use crate::worker::Limits;
 
 /// Places, evenly over the drive.
 const PLACES: u64 = 64;
@@ -41,11 +41,7 @@ impl Fingerprint {
     /// Of the drive behind this descriptor; reads only. Blocks as long as the drive does, two minutes as a rule. `None` where
     /// it cannot be asked at all.
     pub fn of_file(file: File, geometry: Geometry) -> Option<Self> {
-        let io = Io {
-            backend: Backend::Sync,
-            ..Io::default()
-        };
-        let (mut device, _) = device::open(file, io).ok()?;
+        let mut device = device::open_plain(file).ok()?;
         Self::of(device.as_mut(), geometry)
     }
 

@@ -12,7 +12,7 @@ use crate::device::{self, Device, Geometry};
 use crate::header;
 use crate::pattern::JobKey;
 use crate::playbook::Step;
-use crate::worker::{Backend, Io, Limits};
+use crate::worker::Limits;
 
 /// The job that a drive is to prove itself to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,11 +29,7 @@ pub struct Proof {
 
 /// Asks the drive behind this descriptor, with plain reads.
 fn opened(file: File, ask: impl FnOnce(&mut dyn Device) -> Shown) -> Shown {
-    let io = Io {
-        backend: Backend::Sync,
-        ..Io::default()
-    };
-    device::open(file, io).map_or(Shown::Unknown, |(mut device, _)| ask(device.as_mut()))
+    device::open_plain(file).map_or(Shown::Unknown, |mut device| ask(device.as_mut()))
 }
 
 impl Proof {

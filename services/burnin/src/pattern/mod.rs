@@ -56,6 +56,18 @@ pub(crate) type Base = [u64; SLOTS * WORDS];
 #[serde(try_from = "String", into = "String")]
 pub struct JobKey(pub [u8; 16]);
 
+impl JobKey {
+    /// A key that nobody can guess.
+    ///
+    /// # Errors
+    /// When the kernel gives no random numbers, in words.
+    pub fn random() -> Result<Self, String> {
+        let mut key = [0; 16];
+        getrandom::fill(&mut key).map_err(|error| format!("the kernel gives no random numbers: {error}"))?;
+        Ok(Self(key))
+    }
+}
+
 /// A text that is no job key.
 #[derive(Debug, thiserror::Error, PartialEq, Eq)]
 #[error("{text:?} is no job key: expected 32 hexadecimal digits")]

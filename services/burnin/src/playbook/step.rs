@@ -169,6 +169,17 @@ pub fn plain(phases: &[Phase]) -> Vec<Step> {
     phases.iter().copied().map(Step::from).collect()
 }
 
+/// Whether a step is done by whoever runs the worker, and where it stands: partition and format wait for the outcome.
+pub fn is_own(phase: Phase) -> bool {
+    !moves_data(phase) && !matches!(phase, Phase::Partition | Phase::Format)
+}
+
+/// Number of the first step that moves data; how many there are where none does.
+pub fn first_data(steps: &[Step]) -> u16 {
+    let at = steps.iter().position(|step| moves_data(step.phase));
+    u16::try_from(at.unwrap_or(steps.len())).unwrap_or(u16::MAX)
+}
+
 /// Whether a phase reads or writes the drive's sectors: then a worker runs it.
 pub fn moves_data(phase: Phase) -> bool {
     match phase {

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use drive::smart::{Farm, PENDING_LOG, Row, Snapshot, delta};
+use drive::smart::{Farm, HOURS_MAX, PENDING_LOG, Row, Snapshot, delta};
 use wire::job::{Phase, PhaseStatus};
 use wire::meaning::Meaning;
 
 use super::own_word::{may_tell_wear, used_by_name};
-use super::{Metrics, backwards};
+use super::{Metrics, TIB, backwards};
 use crate::verdict::{Case, Rules, case};
 
 /// Values that rules look at under another name, or folded into one number with others.
@@ -30,9 +30,6 @@ const WAITING: [&str; 4] = [
     "ata.offline_uncorrectable",
     "scsi.pending_defects",
 ];
-
-/// Bytes of a tebibyte.
-const TIB: f64 = (1_u64 << 40) as f64;
 
 pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let (before, after) = (case.first(), case.last());
@@ -190,8 +187,6 @@ pub(super) fn told_once(before: &Snapshot, after: &Snapshot, spins: Option<bool>
 
 /// Power-on hours by the device statistics (ACS-4 §9.5.4), which are kept apart from the attributes.
 fn hours_by_statistics(told: &Snapshot) -> Option<u64> {
-    /// 114 years.
-    const HOURS_MAX: u64 = 1_000_000;
     let hours = told
         .statistics
         .iter()

@@ -31,6 +31,9 @@ use super::population::compare;
 
 pub use asking::lacks;
 
+/// Bytes of a tebibyte.
+const TIB: f64 = (1_u64 << 40) as f64;
+
 /// Numbers by name, some with figures in words.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metrics {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use wire::drive::{Bus, Rotation};
 use wire::job::{FaultKind, Phase, PhaseStatus};
 
-use super::{Metrics, shingles};
+use super::{Metrics, TIB, shingles};
 use crate::device::Geometry;
 use crate::evidence::{Record, Zone, stalls};
 use crate::heat::Limits;
@@ -35,9 +35,6 @@ const OUTLIERS_MIN: u64 = 11;
 /// How far below the temperature at which a burn-in pauses flash may throttle. Chosen: NVMe drives have limits of their own for it
 /// below the warning (HCTM: TMT1 and TMT2), which smartctl does not tell.
 const THROTTLES: i32 = 15;
-
-/// Bytes of a tebibyte.
-const TIB: f64 = (1_u64 << 40) as f64;
 
 /// Share of a tebibyte that counts as moved at least: on less a single outlier would be many.
 const TIB_MIN: f64 = 0.25;

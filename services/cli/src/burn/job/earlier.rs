@@ -3,7 +3,7 @@
 use burnin::device::Device;
 use burnin::header::{self, Header};
 use burnin::job::{Again, Asker, Asks, Begin, Kept, Told, Whose, Why};
-use burnin::worker::{Backend, Io, Resumption};
+use burnin::worker::Resumption;
 use burnin::{Checkpoint, Evidence, JobKey, Shown, device};
 use drive::smart::Snapshot;
 use wire::drive::Content;
@@ -276,11 +276,9 @@ impl Job {
 
     /// With what is left of one that is not gone on with: what was found stays found.
     fn anew(&self, left: Option<&Remains>, torn: bool) -> Result<Begun, String> {
-        let mut key = [0; 16];
-        getrandom::fill(&mut key).map_err(|e| format!("the kernel gives no random numbers: {e}"))?;
         let birth = Birth {
             id: newest::job(self.state.path()),
-            key: JobKey(key),
+            key: JobKey::random()?,
             started: Time::now(),
             fingerprint: self.fingerprint(),
         };
@@ -375,12 +373,7 @@ fn other_steps(playbook: &str) -> String {
 /// The drive that is held, to be asked.
 fn device(held: &Held) -> Result<Box<dyn Device>, String> {
     let file = held.file.try_clone().map_err(|e| e.to_string())?;
-    let io = Io {
-        backend: Backend::Sync,
-        ..Io::default()
-    };
-    let (device, _) = device::open(file, io).map_err(|e| e.to_string())?;
-    Ok(device)
+    device::open_plain(file).map_err(|e| e.to_string())
 }
 
 /// Why it is not gone on with, in words.

@@ -21,14 +21,14 @@ use burnin::evidence::{Evidence, Stop};
 use burnin::findings::keep_untold;
 use burnin::header::Note;
 use burnin::job::Left;
-use burnin::playbook::moves_data;
+use burnin::playbook::first_data;
 use burnin::runner::{self, Ask};
 use burnin::worker::{Backend, Io, Limits, Order, Report};
 use burnin::{Checkpoint, Fingerprint, JobKey, device};
 use drive::guard::Guard;
 use drive::smart::Smartctl;
 use wire::gate::PlanDrive;
-use wire::job::{Outcome, Phase};
+use wire::job::Outcome;
 use wire::{JobId, Time};
 
 use super::admit::Held;
@@ -98,10 +98,8 @@ impl Job {
         // From here on what is found is kept, whatever becomes of this process.
         let watch = Watch::start(&self, std::mem::take(&mut own.earlier));
         self.keep(&birth, &own, heard(&watch, &kernel), line);
-        let first = self.choice.steps.iter().position(|step| moves_data(step.phase));
-        let first = u16::try_from(first.unwrap_or(self.choice.steps.len())).unwrap_or(u16::MAX);
         own.look(&self);
-        own.until(&self, first, &watch, line, &mut |own| {
+        own.until(&self, first_data(&self.choice.steps), &watch, line, &mut |own| {
             self.keep(&birth, own, heard(&watch, &kernel), line);
         });
         let goes_on = resume.is_some();
@@ -549,9 +547,4 @@ fn heard(watch: &Watch, kernel: &Kernel) -> Seen {
     let mut seen = watch.seen();
     kernel.tell(&mut seen);
     seen
-}
-
-/// Whether a step is this process's, and done where it stands; partition and format wait for the outcome.
-fn is_own(phase: Phase) -> bool {
-    !moves_data(phase) && !matches!(phase, Phase::Partition | Phase::Format)
 }

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use burnin::heat::celsius;
 use burnin::job::{Left, take_again};
-use burnin::playbook::Step;
+use burnin::playbook::{Step, is_own};
 use burnin::verdict::lacks;
 use drive::medium::Medium;
 use drive::overlay::{self, Overlay};
@@ -16,8 +16,8 @@ use drive::temperature;
 use wire::job::{Finding, Phase, PhaseState, PhaseStatus, Resume, SelfTest};
 use wire::{Bytes, job::SelfTestOutcome};
 
+use super::Job;
 use super::watch::{Seen, Watch};
-use super::{Job, is_own};
 use crate::burn::remains::Remains;
 use crate::burn::screen::Line;
 
