@@ -108,6 +108,12 @@ pub enum Error {
 }
 
 impl Checkpoint {
+    /// Whether no step that the drive can do follows the one under way: at its end the headers give way to what was written last.
+    pub(crate) fn is_in_last_step(&self) -> bool {
+        let mut later = self.evidence.phases.iter().filter(|record| record.step > self.step);
+        later.all(|record| record.unsupported.is_some())
+    }
+
     /// As text.
     pub fn encode(&self) -> String {
         // Packed as it is made, so that a worker's memory never holds all of the plain text.

@@ -306,10 +306,14 @@ pub fn run_asked(
         // Before its turn has come it does not even look at the drive, which may have to spin up for that.
         if !looked && !session.waits() && !session.pipeline.is_stopping() {
             looked = true;
-            match ours::stranger(device, order) {
-                Some(why) => session.pipeline.broke(why),
-                // Before the headers are written again, which alone tell it.
-                None => session.pipeline.lost(ours::headless(device, order)),
+            // What the drive lost of its headers alone tells, before they are written again.
+            let looked = match ours::stranger(device, order) {
+                Some(why) => Err(why),
+                None => ours::headless(device, order),
+            };
+            match looked {
+                Ok(lost) => session.pipeline.lost(lost),
+                Err(why) => session.pipeline.broke(why),
             }
         }
         let reports = session.step(device);

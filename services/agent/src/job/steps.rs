@@ -92,6 +92,8 @@ impl JobTask {
                     self.set_step(step, PhaseStatus::Pending, 0.0);
                     return Own::Parked;
                 }
+                // What was told in part stays told; whoever comes next sees the abort.
+                Own::Aborted if result.is_ok() => break result,
                 Own::Aborted => {
                     self.set_step(step, PhaseStatus::Interrupted, began.elapsed().as_secs_f64());
                     return Own::Aborted;

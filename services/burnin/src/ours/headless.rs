@@ -9,7 +9,6 @@ use crate::device::Device;
 use crate::findings::Fault;
 use crate::header;
 use crate::pattern::UNIT;
-use crate::playbook::moves_data;
 use crate::worker::Order;
 
 use super::asks::Asks;
@@ -20,39 +19,41 @@ const AGAIN: usize = 2;
 /// Those sectors, with what they hold instead, before anything is written in a session that goes on; none where it cannot be told.
 ///
 /// What cannot be read or is a damaged header is left out: a cut in the middle of a write does that to a good drive.
-pub(crate) fn headless(device: &mut dyn Device, order: &Order) -> Vec<(u64, Fault)> {
+///
+/// # Errors
+/// When a read does not come back or the way to the drive is broken: nothing more can be asked then.
+pub(crate) fn headless(device: &mut dyn Device, order: &Order) -> Result<Vec<(u64, Fault)>, String> {
     let checkpoint = order
         .resume
         .as_ref()
         .map(|resume| Checkpoint::decode(&resume.checkpoint));
     let Some(Ok(checkpoint)) = checkpoint else {
-        return Vec::new();
+        return Ok(Vec::new());
     };
     // At the end of the last step they give way to what was written last; and what was found on the drive alone says nothing of a flush.
-    let later = checkpoint.steps.iter().skip(usize::from(checkpoint.step) + 1);
     let stands = order.header.is_some()
         && header::kept_by(&order.steps, order.geometry)
-        && later.into_iter().any(|step| moves_data(step.phase))
+        && !checkpoint.is_in_last_step()
         && !checkpoint.evidence.lost;
     if !stands {
-        return Vec::new();
+        return Ok(Vec::new());
     }
     let asks = Asks::new(order.key, order.geometry, order.limits.hang_ms, device.now());
     let mut found = Vec::new();
     for (lba, long) in header::places(order.geometry) {
         for sector in lba..lba + long {
-            let mut told = None;
-            for _ in 0..=AGAIN {
-                // A read that does not come back is the burn-in's to tell.
-                told = asks.instead_of_header(device, sector).unwrap_or(None);
-                if told.is_none() {
-                    break;
+            let Some(mut fault) = asks.instead_of_header(device, sector)? else {
+                continue;
+            };
+            for _ in 0..AGAIN {
+                if asks.instead_of_header(device, sector)?.is_none() {
+                    fault = Fault::Transient;
                 }
             }
-            found.extend(told.map(|fault| (sector, fault)));
+            found.push((sector, fault));
         }
     }
-    found
+    Ok(found)
 }
 
 impl Asks {

@@ -55,11 +55,11 @@ pub fn rests_on_a_constant(checkpoint: &Checkpoint) -> bool {
 /// A constant proves less than a tag, and is asked for only where nothing else is left: nearly every drive has a sector of
 /// zeros somewhere, so all that are asked must hold it.
 fn closing(checkpoint: &Checkpoint) -> Option<u64> {
-    let last = checkpoint.evidence.phases.last()?;
+    let here = checkpoint.evidence.step(checkpoint.step)?;
     // Seeks and a trim have no frontier.
-    let swept = checkpoint.frontier == checkpoint.geometry.sectors || matches!(last.phase, Phase::Seek | Phase::Trim);
+    let swept = checkpoint.frontier == checkpoint.geometry.sectors || matches!(here.phase, Phase::Seek | Phase::Trim);
     let word = checkpoint.holds?.fill.constant()?;
-    (last.step == checkpoint.step && swept).then_some(word)
+    (checkpoint.is_in_last_step() && swept).then_some(word)
 }
 
 /// Sectors that were written and flushed before the checkpoint, from the start upwards.

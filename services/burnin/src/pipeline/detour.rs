@@ -418,10 +418,13 @@ impl Pipeline {
 
     /// Sectors that lost what was flushed to them before this session began.
     pub fn lost(&mut self, sectors: Vec<(u64, Fault)>) {
-        for (lba, fault) in sectors {
-            if !self.known(lba) {
-                self.defect(lba, fault);
-            }
+        let new = |(lba, _): &(u64, Fault)| !self.known(*lba);
+        let new: Vec<(u64, Fault)> = sectors.into_iter().filter(new).collect();
+        for (lba, fault) in &new {
+            self.defect(*lba, *fault);
+        }
+        if new.iter().any(|(_, fault)| fault.may_be_memory()) {
+            self.doubt_memory();
         }
     }
 

@@ -46,3 +46,71 @@ fn headers_that_a_cut_takes_are_lost_writes() {
         }
     }
 }
+
+/// What a drive cannot do is skipped, and the headers have given way before it, one after the other.
+#[test]
+fn headers_that_gave_way_before_a_refused_trim_are_not_lost() {
+    let steps = || {
+        let zeros = |phase: Phase| Step {
+            fill: Fill::Zeros,
+            ..phase.into()
+        };
+        let trims = plain(&[Phase::Trim, Phase::TrimCheck]);
+        [vec![zeros(Phase::Write), zeros(Phase::Verify)], trims].concat()
+    };
+    // So large that no header stands in the drive's ends, which are asked for the constant.
+    let geometry = Geometry {
+        sectors: 36_000,
+        ..GEOMETRY
+    };
+    for more in 0..16 {
+        let mut plan = volatile();
+        plan.trim = Trim::Refused;
+        let mut order = Order {
+            geometry,
+            ..order(steps(), more)
+        };
+        order.limits.checkpoint_bytes = 1 << 30;
+        order.io.block = 256 << 10;
+        let mut sim = Sim::new(geometry, plan, 2, order.io.block as usize, more);
+        let mut session = Session::new(&sim, &order, "simulated").unwrap();
+        let mut last = None;
+        let mut left = more;
+        while left > 0 || last.is_none() {
+            left -= u64::from(last.is_some());
+            for report in session.step(&mut sim) {
+                if let Report::Checkpoint { text, .. } = report
+                    && Checkpoint::decode(&text).unwrap().step == 2
+                {
+                    last = Some(text);
+                }
+            }
+        }
+        sim.power_cut();
+        order.resume = last.map(|checkpoint| Resumption {
+            checkpoint,
+            why: "power cut".to_owned(),
+            at: Time::UNIX_EPOCH,
+        });
+        let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
+        assert!(evidence.stopped.is_none(), "{more} turns: {:?}", evidence.stopped);
+        assert!(evidence.defects.is_empty(), "{more} turns: {:?}", evidence.defects);
+    }
+}
+
+/// A read that does not come back ends the session before it began: its slot is not free any more.
+#[test]
+fn a_header_that_cannot_be_asked_for_ends_the_session() {
+    let mut order = order(surface(), 1);
+    order.limits.checkpoint_bytes = 1 << 30;
+    let mut sim = Sim::new(GEOMETRY, volatile(), 2, order.io.block as usize, 1);
+    cut(&mut sim, &mut order, 20);
+    // Not the place's first sector, which alone is asked besides.
+    let lba = header::places(GEOMETRY)[3].0 + 3;
+    sim.ages(Fault::Hang { lba });
+    let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
+    let Some(Stop::Engine { why }) = &evidence.stopped else {
+        panic!("{:?}", evidence.stopped);
+    };
+    assert!(why.contains("come back"), "{why}");
+}

@@ -256,7 +256,7 @@ impl Own {
             }
             result = match (read(), result) {
                 // What was told in part is more than nothing.
-                (Err(why), Ok(short)) if !matches!(why, Unreadable::OtherDrive { .. }) => Ok(short),
+                (Err(why), Ok(short)) if !matches!(why, Unreadable::OtherDrive { certain: true, .. }) => Ok(short),
                 (result, _) => result,
             };
         }
