@@ -34,7 +34,9 @@ use std::io::IsTerminal;
 use std::path::Path;
 use std::process::ExitCode;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
+use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Mutex, PoisonError, mpsc};
+use std::time::Duration;
 
 use burnin::worker::Limits;
 use drive::guard::Guard;
@@ -277,6 +279,9 @@ impl Notary<'_> {
     }
 }
 
+/// How long a drive's last access is waited for without a word.
+const LAST_ACCESS: Duration = Duration::from_secs(5);
+
 /// One thread a drive; the exit code of them all. Each is told and signed as it ends: the others may take days, and be killed.
 fn burn_all(
     args: &Args,
@@ -309,19 +314,37 @@ fn burn_all(
         .into_iter()
         .map(|over| notary.end(over.ended, &Line::silent()))
         .max();
+    let (told, ended) = mpsc::channel();
     let results: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = jobs
             .into_iter()
             .map(|job| {
                 let (line, notary, turn) = (screen.job(&job.name()), &notary, job.pacer.turn());
+                let told = told.clone();
                 scope.spawn(move || {
                     let done = job.run(turn, &line);
                     let begun = done.begun;
-                    (begun, notary.end(done, &line))
+                    let outcome = notary.end(done, &line);
+                    let _heard = told.send(());
+                    (begun, outcome)
                 })
             })
             .collect();
-        threads.into_iter().map(|thread| thread.join()).collect()
+        drop(told);
+        // All have told, or ended without a word. A thread ends with the kernel's last access for it, and that may take its time.
+        for () in ended {}
+        let (joined, wait) = mpsc::channel::<()>();
+        scope.spawn(move || {
+            if wait.recv_timeout(LAST_ACCESS) == Err(RecvTimeoutError::Timeout) {
+                tell!(
+                    "kiln burn: everything is told above, and nothing more is begun; the kernel still waits for an access of a drive \
+                     that hangs, and lets this process end when the drive answers or is unplugged"
+                );
+            }
+        });
+        let results = threads.into_iter().map(|thread| thread.join()).collect();
+        drop(joined);
+        results
     });
     screen.end();
     for result in results {
