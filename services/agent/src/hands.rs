@@ -21,6 +21,7 @@ use serde_json::Value;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use wire::drive::{Content, Drive};
+use wire::job::SelfTest;
 use wire::options::{FormatRequest, Formatted};
 use wire::{Bytes, Celsius, Problem};
 
@@ -327,11 +328,11 @@ impl Hands {
         }
     }
 
-    /// Ends the self-test that the drive runs for us.
+    /// Ends the self-test that the drive runs for us; the result of one that was over already.
     ///
     /// # Errors
     /// Why it could not be ended, in words.
-    pub async fn abort_self_test(&self, held: &Held, running: &Running) -> Result<(), String> {
+    pub async fn abort_self_test(&self, held: &Held, running: &Running) -> Result<Option<SelfTest>, String> {
         let (smartctl, node, expected) = self.smartctl(held);
         let running = running.clone();
         let ended = spawn_blocking(move || {

@@ -283,6 +283,28 @@ fn one_answer_that_fails_does_not_keep_abort_from_a_hot_drive() {
     );
 }
 
+/// A busy bridge may answer once without its drive's serial: that is no other drive.
+#[test]
+fn one_answer_without_a_serial_is_asked_for_again() {
+    let nameless = || ata(0, &[OLD]).replace("S123", "");
+    for bus in [Bus::Usb, Bus::Sata] {
+        let stage = Stage::new(bus, &[ata(0, &[OLD]), nameless(), ata(0, &[OLD])], BEGUN);
+        stage.smartctl.read(Path::new(NODE), &stage.drive).unwrap();
+        let not = stage.start(Kind::Short).unwrap_err();
+        assert!(matches!(not, NotStarted::Silent(_)), "{bus:?} {not:?}");
+        stage.start(Kind::Short).unwrap();
+        // One that never told who it is, is asked nothing more.
+        let stage = Stage::new(bus, &[nameless()], BEGUN);
+        assert!(matches!(stage.start(Kind::Short), Err(NotStarted::Failed(_))));
+
+        let mut stage = Stage::new(bus, &[ata(0, &[OLD]), nameless(), ata(0xF9, &[OLD])], BEGUN);
+        stage.smartctl.patience = Duration::from_secs(1);
+        let running = stage.start(Kind::Extended).unwrap();
+        abort(&stage.smartctl, Path::new(NODE), &stage.drive, &running).unwrap();
+        assert!(stage.calls().contains("-X"), "{bus:?} {}", stage.calls());
+    }
+}
+
 #[test]
 fn abort_is_an_order_to_the_drive() {
     let stage = Stage::new(Bus::Sata, &[ata(0, &[OLD]), ata(0xF9, &[OLD])], BEGUN);
@@ -330,6 +352,30 @@ fn another_ones_self_test_that_runs_after_ours_is_neither_waited_for_nor_ended()
     let running = stage.start(Kind::Extended).unwrap();
     abort(&stage.smartctl, Path::new(NODE), &stage.drive, &running).unwrap();
     assert!(stage.calls().contains("-X"), "{}", stage.calls());
+}
+
+/// Whoever ends a hot drive's test starts it anew: a pass of that one would hide the failure of this one.
+#[test]
+fn abort_tells_the_result_of_a_test_that_ended_a_moment_before() {
+    for (status, want) in [
+        (0x74, Some(SelfTestOutcome::Failed)),
+        (0x00, Some(SelfTestOutcome::Passed)),
+        // Nobody's result: by an earlier try to end it, perhaps.
+        (0x10, None),
+    ] {
+        for log in [&[OLD][..], &[]] {
+            let mut after = vec![(2, status, 500, None)];
+            after.extend(log);
+            let documents = [ata(0, log), ata(0xF1, log), ata(status, &after)];
+            let stage = Stage::new(Bus::Sata, &documents, BEGUN);
+            let mut running = stage.start(Kind::Extended).unwrap();
+            let node = Path::new(NODE);
+            poll(&stage.smartctl, node, &stage.drive, &mut running, Duration::ZERO);
+            let ended = abort(&stage.smartctl, node, &stage.drive, &running).unwrap();
+            assert_eq!(ended.map(|test| test.outcome), want, "{log:?}");
+            assert!(!stage.calls().contains("-X"), "{}", stage.calls());
+        }
+    }
 }
 
 /// An NVMe document: what runs (0 nothing), percent done, and the log as (code, result, hours).

@@ -352,6 +352,34 @@ fn a_type_that_tells_no_counters_does_not_win_by_a_busy_moment_of_the_first_read
 }
 
 #[test]
+fn one_word_on_health_is_kept_where_another_type_hangs() {
+    let dir = tempfile::tempdir().unwrap();
+    let bare = document("ABC")
+        .replace("\"sat\"", "\"scsi\"")
+        .replace("\"ATA\"", "\"SCSI\"");
+    let tool = |sat: &str| {
+        let mut tool = smartctl(
+            dir.path(),
+            &format!("case \"$*\" in *'-d sat'*) {sat} ;; *) printf '%s' '{bare}' ;; esac"),
+        );
+        tool.deadline = Duration::from_secs(3);
+        tool
+    };
+    let drive = expected("ABC", Bus::Scsi);
+    let nameless = document("");
+    for sat in ["exec sleep 300".to_owned(), format!("printf '%s' '{nameless}'")] {
+        let told = tool(&sat).read(Path::new(NODE), &drive).unwrap();
+        assert_eq!(told.protocol, Protocol::Scsi, "{sat}");
+    }
+    // Another drive at the node is no word of this one, and a drive that sleeps is told as that.
+    let other = tool(&format!("printf '%s' '{}'", document("OTHER")));
+    let error = other.read(Path::new(NODE), &drive).unwrap_err();
+    assert!(matches!(error, Unreadable::OtherDrive { certain: true, .. }), "{error}");
+    let error = tool("exit 77").at_rest(Path::new(NODE), &drive).unwrap_err();
+    assert!(matches!(error, Unreadable::Asleep), "{error}");
+}
+
+#[test]
 fn counters_are_never_given_up_for_one_word() {
     let dir = tempfile::tempdir().unwrap();
     let mut tool = behind_an_hba(dir.path());

@@ -34,6 +34,8 @@ enum Cooled {
     Yes,
     /// Why not.
     No(String),
+    /// Its self-test was over before it could be ended; the result is told.
+    Over,
 }
 
 impl JobTask {
@@ -56,6 +58,7 @@ impl JobTask {
                     ended @ (Own::Parked | Own::Aborted | Own::Gone | Own::Stranger) => return ended,
                 }
             }
+            let told = self.record.job.self_tests.len();
             let mut test = match under_way {
                 Some(test) => test,
                 None => match self.means.hands.start_self_test(held, kind).await {
@@ -80,7 +83,7 @@ impl JobTask {
                             said = text;
                         }
                         match self.others(held, &mut heat, pause, kind.phase()).await {
-                            Ok(Cooled::Yes) => continue,
+                            Ok(Cooled::Yes | Cooled::Over) => continue,
                             Ok(Cooled::No(why)) => {
                                 let told = format!("not started for heat: {why}");
                                 self.record.too_hot = Some(why);
@@ -109,14 +112,24 @@ impl JobTask {
             let ended = match self.follow(held, &mut test, phase, &mut heat).await {
                 Ok(Followed::Ended(ended)) => ended,
                 Ok(Followed::Hot(at)) => match self.cool(held, &mut heat, at, phase).await {
-                    Ok(Cooled::Yes) => continue,
+                    Ok(Cooled::Yes) => {
+                        // One that would not end is followed on, and its late end by our order is none of its own.
+                        taken_up |= self.record.self_test.is_some();
+                        continue;
+                    }
+                    Ok(Cooled::Over) => return Own::Done,
                     Ok(Cooled::No(why)) => {
                         self.record.too_hot = Some(why.clone());
-                        let told = test.running.ended_by(&format!("ended for heat: {why}"));
+                        let how = match self.record.self_test {
+                            Some(_) => "too hot, and the drive did not end it",
+                            None => "ended for heat",
+                        };
+                        let told = test.running.ended_by(&format!("{how}: {why}"));
                         self.self_test_ended(step, told, before + began.elapsed().as_secs_f64());
                         return Own::Done;
                     }
                     Err(Own::Parked) => return Own::Parked,
+                    Err(other) if self.record.job.self_tests.len() > told => return other,
                     Err(other) => {
                         let told = test.running.ended_by(&format!("ended for heat at {at}"));
                         self.self_test_ended(step, told, before + began.elapsed().as_secs_f64());
@@ -124,6 +137,8 @@ impl JobTask {
                     }
                 },
                 Err(Own::Parked) => return Own::Parked,
+                // Its own result came before the abort.
+                Err(other) if self.record.job.self_tests.len() > told => return other,
                 Err(other) => {
                     let why = match &self.abort_by {
                         Some(actor) => format!("aborted by {actor}"),
@@ -207,7 +222,7 @@ impl JobTask {
             Some(at) => {
                 let why = heat.words(at, phase);
                 self.log("warn", why.clone());
-                self.wait_until_cool(held, heat, at, why).await
+                self.wait_until_cool(held, heat, at, why, None).await
             }
         }
     }
@@ -216,17 +231,22 @@ impl JobTask {
     async fn cool(&mut self, held: &Held, heat: &mut TestHeat, at: Celsius, phase: Phase) -> Result<Cooled, Own> {
         let why = heat.words(at, phase);
         self.log("warn", format!("Ending the self-test at {why}"));
-        self.end_self_test(held).await;
-        self.record.self_test = None;
-        self.wait_until_cool(held, heat, at, why).await
+        self.record.was_hot = true;
+        let mut said = None;
+        if self.tries_to_end(held, &mut said).await {
+            return Ok(Cooled::Over);
+        }
+        self.wait_until_cool(held, heat, at, why, said).await
     }
 
+    /// `said`: why the drive did not end its self-test. It is told to at each look until it does: running it does not cool.
     async fn wait_until_cool(
         &mut self,
         held: &Held,
         heat: &mut TestHeat,
         at: Celsius,
         why: String,
+        mut said: Option<String>,
     ) -> Result<Cooled, Own> {
         self.record.was_hot = true;
         let told = vec![events::too_hot(&self.record.job, at, heat.limits().resume)];
@@ -238,6 +258,10 @@ impl JobTask {
             // Who let it go on meanwhile did not cool it.
             if self.record.paused.is_none() && self.record.job.state != waits {
                 self.set_state(waits.clone(), Vec::new());
+            }
+            if self.tries_to_end(held, &mut said).await {
+                self.set_state(JobState::Running, Vec::new());
+                return Ok(Cooled::Over);
             }
             let reading = self.reading(held).await;
             if self.record.paused.is_some() {
@@ -304,10 +328,32 @@ impl JobTask {
 
     /// Ends the self-test that the drive runs for the job.
     pub(super) async fn end_self_test(&mut self, held: &Held) {
-        if let Some(test) = &self.record.self_test
-            && let Err(why) = self.means.hands.abort_self_test(held, &test.running).await
-        {
-            self.log("warn", format!("The drive did not end its self-test: {why}"));
+        self.tries_to_end(held, &mut None).await;
+    }
+
+    /// The same; whether it was over already, and its result is told now. `said`: why it failed the last time.
+    async fn tries_to_end(&mut self, held: &Held, said: &mut Option<String>) -> bool {
+        let Some(mut test) = self.record.self_test.clone() else {
+            return false;
+        };
+        match self.means.hands.abort_self_test(held, &test.running).await {
+            Ok(None) => {
+                self.record.self_test = None;
+                self.keep(None, Vec::new());
+                false
+            }
+            Ok(Some(ended)) => {
+                let seconds = self.spent(&mut test).as_secs_f64();
+                self.self_test_ended(test.step, ended, seconds);
+                true
+            }
+            Err(why) => {
+                if said.as_ref() != Some(&why) {
+                    self.log("warn", format!("The drive did not end its self-test: {why}"));
+                    *said = Some(why);
+                }
+                false
+            }
         }
     }
 

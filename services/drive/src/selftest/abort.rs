@@ -5,6 +5,8 @@
 
 use std::path::Path;
 
+use wire::job::SelfTest;
+
 use super::{NOT_DONE, Running, words};
 use crate::identity::Identity;
 use crate::smart::{Smartctl, Snapshot, Unreadable};
@@ -21,17 +23,23 @@ pub enum NotEnded {
 }
 
 /// Ends `running` on the drive at `node`, which must still be `expected`: since the start another drive may have come into its place. Where
-/// its own entry says that it is over already nothing is ordered: what runs by now is
-/// somebody else's.
+/// its own entry says that it is over already nothing is ordered: what runs by now is somebody else's. Its result is told then,
+/// `None` where it has none: whoever starts it anew would hide a failure by the next one's pass.
 ///
 /// # Errors
 /// When another drive answers or none, when smartctl could not be run, or said that it did not work.
-pub fn abort(smartctl: &Smartctl, node: &Path, expected: &Identity, running: &Running) -> Result<(), NotEnded> {
+pub fn abort(
+    smartctl: &Smartctl,
+    node: &Path,
+    expected: &Identity,
+    running: &Running,
+) -> Result<Option<SelfTest>, NotEnded> {
     let now = still_there(smartctl, node, expected)?;
-    if running.is_over(&now) {
-        return Ok(());
+    if let Some(entry) = running.over(&now) {
+        // One that was ended, perhaps by an earlier try of this, has no result.
+        return Ok(entry.passed.is_some().then(|| running.told_by(&entry)));
     }
-    end(smartctl, node, expected)
+    end(smartctl, node, expected).map(|()| None)
 }
 
 /// Times that a drive is asked before its test is ended: a busy bridge may fail one command, and a hot drive has to hear this.
@@ -43,7 +51,7 @@ fn still_there(smartctl: &Smartctl, node: &Path, expected: &Identity) -> Result<
     loop {
         match smartctl.read(node, expected) {
             Ok(now) => return Ok(now),
-            Err(error) if tries >= ABORT_TRIES || matches!(error, Unreadable::OtherDrive { .. }) => {
+            Err(error) if tries >= ABORT_TRIES || matches!(error, Unreadable::OtherDrive { certain: true, .. }) => {
                 return Err(NotEnded::Unanswered(words(&error)));
             }
             Err(Unreadable::Run(_) | Unreadable::Nothing(_) | Unreadable::Asleep | Unreadable::OtherDrive { .. }) => {

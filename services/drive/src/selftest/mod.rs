@@ -112,7 +112,7 @@ pub struct Running {
     quiet_since: Option<u64>,
     /// Seconds after the start since which the drive has not answered.
     silent_since: Option<u64>,
-    /// Whether a SCSI log showed this test alone while it ran: it was empty at the start, and not only not given.
+    /// Whether the log showed this test alone while it ran: it was empty at the start, and not only not given.
     #[serde(default)]
     alone: bool,
     /// What the drive told of its temperature at the last look.
@@ -131,6 +131,9 @@ pub enum Step {
     /// It ended, one way or another; the entry for `Job::self_tests`.
     Ended(wire::job::SelfTest),
 }
+
+/// Whether an entry's hours prove that it is not older than the test.
+type Proof = fn(Protocol, Option<u64>, Option<u64>, Duration) -> bool;
 
 /// Bits of smartctl's exit status by which it says that an order was not carried out. Source: smartctl(8), "EXIT STATUS", bits 0 to 2.
 const NOT_DONE: u8 = 0b111;
@@ -271,13 +274,18 @@ impl Running {
         self.silent_since = None;
         self.temperature = now.temperature;
         // Before all else: what runs by now may be somebody else's, begun after ours.
-        if let Some(entry) = self.entry(now) {
+        // QEMU's disks invent the hours of their entries, so that these have no highest.
+        if let Some(entry) = self.entry(now, hours::is_of_this_time) {
             return Step::Ended(self.told_by(&entry));
         }
         if let Some(remaining) = now.self_test_remaining {
             self.begun = true;
-            // An ATA drive's other log may have more.
-            let shows = self.protocol == Protocol::Scsi && !now.self_tests.is_empty();
+            let shows = match self.protocol {
+                Protocol::Scsi => !now.self_tests.is_empty(),
+                Protocol::Nvme => now.self_test.log_told && self.before.is_empty() && !is_garbled(now),
+                // An ATA drive's other log may have more.
+                Protocol::Ata | Protocol::Unknown => false,
+            };
             self.alone |= shows && own::ended(&now.self_tests).is_empty();
             self.quiet_since = None;
             self.percent = self
@@ -307,8 +315,8 @@ impl Running {
         Step::Ended(ended(self.kind, SelfTestOutcome::Unknown, told.to_owned(), None))
     }
 
-    /// This test's own entry, if the drive has written it.
-    fn entry(&self, now: &Snapshot) -> Option<SelfTest> {
+    /// This test's own entry, if the drive has written it. `at_rest`: by which hours it is, where the log proves nothing and none runs.
+    fn entry(&self, now: &Snapshot, at_rest: Proof) -> Option<SelfTest> {
         if is_garbled(now) {
             return None;
         }
@@ -316,9 +324,9 @@ impl Running {
             Own::Entry(entry) => Some(entry),
             Own::Unproven(mut entries) => {
                 // While one runs, it may be ours, and an entry of this hour an old one.
-                let shows = match now.self_test_remaining {
+                let shows: Proof = match now.self_test_remaining {
                     Some(_) => hours::is_surely_later,
-                    None => hours::is_of_this_time,
+                    None => at_rest,
                 };
                 let longest = self.limits.longest;
                 entries.retain(|entry| self.alone || shows(self.protocol, self.hours, entry.hours, longest));
@@ -333,9 +341,11 @@ impl Running {
         }
     }
 
-    /// Whether its own entry is there, so that what runs by now is another's.
-    fn is_over(&self, now: &Snapshot) -> bool {
-        now.protocol == self.protocol && self.entry(now).is_some()
+    /// Its own entry, if it is there, so that what runs by now is another's. An answer that lacks the status does not say that none runs.
+    fn over(&self, now: &Snapshot) -> Option<SelfTest> {
+        (now.protocol == self.protocol)
+            .then(|| self.entry(now, hours::is_in_its_time))
+            .flatten()
     }
 
     /// What its own entry says.
@@ -427,7 +437,10 @@ pub fn start(smartctl: &Smartctl, node: &Path, expected: &Identity, kind: Kind) 
 fn baseline(smartctl: &Smartctl, node: &Path, expected: &Identity, kind: Kind) -> Result<Snapshot, NotStarted> {
     let told = smartctl.has_told(expected);
     smartctl.read(node, expected).map_err(|error| match error {
-        Unreadable::Nothing(_) if told => NotStarted::Silent(words(&error)),
+        // An answer without a serial is as good as none.
+        Unreadable::Nothing(_) | Unreadable::OtherDrive { certain: false, .. } if told => {
+            NotStarted::Silent(words(&error))
+        }
         Unreadable::Nothing(_) => NotStarted::Unsupported {
             kind,
             why: words(&error),

@@ -354,6 +354,10 @@ fn an_entry_in_a_log_that_was_empty_must_be_as_old_as_the_test() {
         (all, Some(65_536 + 100), Some(40), false),
         (all, Some(65_536 + 100), Some(5_000), false),
         (&[Protocol::Ata], Some(80_000), Some(65_535), false),
+        // Or do so during the test.
+        (&[Protocol::Ata], Some(65_535), Some(0), true),
+        (&[Protocol::Ata], Some(65_530), Some(6), false),
+        (&[Protocol::Nvme, Protocol::Scsi], Some(65_535), Some(0), false),
         // And some that stay at the highest.
         (&[Protocol::Scsi], Some(80_000), Some(65_535), true),
     ] {
@@ -422,9 +426,9 @@ fn its_own_entry_ends_it_though_another_test_runs_by_now() {
         running.step(at(60), &drive(&cut, Some(90))),
         Step::Running { .. }
     ));
-    assert!(!running.is_over(&drive(&cut, Some(90))));
+    assert!(running.over(&drive(&cut, Some(90))).is_none());
     assert!(
-        running.is_over(&drive(&after, Some(90))),
+        running.over(&drive(&after, Some(90))).is_some(),
         "what runs is not ended for ours"
     );
     let (word, told) = outcome(running.step(at(3600), &drive(&after, Some(90))));
@@ -438,6 +442,68 @@ fn its_own_entry_ends_it_though_another_test_runs_by_now() {
             is_over,
             "{hours}"
         );
+    }
+}
+
+/// A drive whose hours were set back, and whose extended log once cannot be read: the standard one then shows older tests.
+#[test]
+fn an_entry_of_hours_that_no_test_can_have_reached_ends_none_that_runs() {
+    // (start, hours of the entry, whether it is surely of a test since then); this one takes three hours and more.
+    let cases = [
+        (5, 30_000, false),
+        (5, 11, false),
+        (5, 10, true),
+        (65_534, 3, true),
+        (65_534, 4, false),
+        (65_534, 65_535, false),
+    ];
+    for (start, hours, is_later) in cases {
+        let told = |log: &[SelfTest], remaining| Snapshot {
+            power_on_hours: Some(start),
+            ..drive(log, remaining)
+        };
+        let mut running = Running::new(Kind::Extended, &told(&[], None), true);
+        running.step(at(10), &told(&[], Some(90)));
+        let old = extended("Completed without error", Some(true), hours);
+        let now = told(&[old], Some(90));
+        assert_eq!(
+            running.over(&now).is_some(),
+            is_later,
+            "{start} {hours}: it would not be ended"
+        );
+        let ends = matches!(running.step(at(20), &now), Step::Ended(_));
+        assert_eq!(ends, is_later, "{start} {hours}");
+    }
+    // Nor one that may run: the answer that lacks one log may lack the status, too.
+    let running = Running::new(Kind::Extended, &drive(&[], None), true);
+    let ended = |hours| drive(&[extended("Completed without error", Some(true), hours)], None);
+    assert!(running.over(&ended(30_000)).is_none());
+    assert!(running.over(&ended(101)).is_some());
+}
+
+/// NVMe has one log, and some drives count its hours otherwise than their own, or tell none.
+#[test]
+fn an_nvme_log_that_was_empty_while_the_test_ran_has_only_later_entries() {
+    for (start, hours) in [(Some(900), 0), (None, 7)] {
+        let told = |log: &[SelfTest], remaining| Snapshot {
+            protocol: Protocol::Nvme,
+            power_on_hours: start,
+            ..drive(log, remaining)
+        };
+        let after = told(&[entry("Completed without error", Some(true), hours)], None);
+        let mut running = Running::new(Kind::Short, &told(&[], None), true);
+        assert!(matches!(
+            running.step(at(10), &told(&[], Some(60))),
+            Step::Running { .. }
+        ));
+        assert_eq!(outcome(running.step(at(130), &after)).0, SelfTestOutcome::Passed);
+        // Never seen empty, or seen so in a log that had entries.
+        let mut running = Running::new(Kind::Short, &told(&[], None), true);
+        assert!(matches!(running.step(at(130), &after), Step::Running { .. }));
+        let had = told(&[entry("Aborted by host", None, 3)], None);
+        let mut running = Running::new(Kind::Short, &had, true);
+        running.step(at(10), &told(&[], Some(60)));
+        assert!(matches!(running.step(at(130), &after), Step::Running { .. }));
     }
 }
 

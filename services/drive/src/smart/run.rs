@@ -306,6 +306,8 @@ impl Smartctl {
                 Err(error @ Unreadable::OtherDrive { certain, .. }) if expected.bus == Bus::Usb => {
                     other = other.filter(|_| !certain).or(Some(error));
                 }
+                // A type that hangs, or answers without a serial, takes nothing from what another one told.
+                Err(Unreadable::Run(_) | Unreadable::OtherDrive { certain: false, .. }) if bare.is_some() => {}
                 Err(error) => return Err(error),
             }
             let is_patient = || self.remembered.failed(expected, begun).elapsed() < self.patience;

@@ -9,7 +9,7 @@ use drive::child::Failed;
 use drive::selftest::{self, Kind, NotStarted, Running, Step};
 use drive::smart::Snapshot;
 use drive::temperature;
-use wire::job::{PhaseStatus, Progress, SelfTest};
+use wire::job::{PhaseStatus, Progress, SelfTest, SelfTestOutcome};
 use wire::{Bytes, Celsius};
 
 use super::Job;
@@ -37,6 +37,8 @@ enum Cooled {
     No(String),
     /// A signal came.
     Asked,
+    /// Its self-test was over before it could be ended.
+    Over(SelfTest),
 }
 
 /// A self-test and its drive's heat.
@@ -71,9 +73,18 @@ impl Own {
         };
         // What another's self-test was last said to have left: it is asked for a day and more.
         let mut said = String::new();
+        // The one that the drive runs, and since when.
+        let mut under_way: Option<(Running, Instant)> = None;
+        // Whether the drive was told to end it, and did not say that it did.
+        let mut is_to_end = false;
         loop {
-            let mut running = match selftest::start(&job.smartctl, &job.node, &job.held.identity, kind) {
-                Ok(running) => running,
+            let start = || selftest::start(&job.smartctl, &job.node, &job.held.identity, kind);
+            let started = match under_way.take() {
+                Some(ours) => Ok(ours),
+                None => start().map(|running| (running, Instant::now())),
+            };
+            let (mut running, since) = match started {
+                Ok(ours) => ours,
                 Err(why) if let Some(pause) = why.again(test.began.elapsed()) => {
                     let text = why.waits();
                     if said != text {
@@ -90,8 +101,9 @@ impl Own {
                     self.was_hot = true;
                     watch.is_hot(step, at);
                     line.say(&test.heat.words(at, kind.phase()));
-                    match test.cool() {
+                    match test.cool(&mut None) {
                         Cooled::Yes => continue,
+                        Cooled::Over(ended) => return self.tested(step, ended, line),
                         Cooled::No(heat) => {
                             let told = format!("not started for heat: {heat}");
                             self.too_hot = Some(heat);
@@ -107,15 +119,15 @@ impl Own {
                     return self.tested(step, why.told(kind), line);
                 }
             };
-            let at = match test.follow(&mut running) {
-                Followed::Ended(ended) => return self.tested(step, ended, line),
-                Followed::Asked => {
-                    line.say(&match test.end(&running) {
-                        Ok(()) => "ended by a signal".to_owned(),
-                        Err(why) => format!("a signal came, but it could not be ended: {why}"),
-                    });
-                    return PhaseStatus::Interrupted;
+            let at = match test.follow(&mut running, since) {
+                // By our order, which came late.
+                Followed::Ended(ended)
+                    if ended.outcome == SelfTestOutcome::Aborted && std::mem::take(&mut is_to_end) =>
+                {
+                    continue;
                 }
+                Followed::Ended(ended) => return self.tested(step, ended, line),
+                Followed::Asked => return self.by_signal(&test, &running),
                 Followed::Hot(at) => at,
             };
             self.was_hot = true;
@@ -124,19 +136,35 @@ impl Own {
                 "ending the self-test at {}",
                 test.heat.words(at, kind.phase())
             ));
-            if let Err(why) = test.end(&running) {
-                line.say(&format!("the drive did not end its self-test: {why}"));
-            }
-            match test.cool() {
+            under_way = Some((running.clone(), since));
+            let cooled = test.cool(&mut under_way);
+            is_to_end = under_way.is_some();
+            match cooled {
                 Cooled::Yes => {}
+                Cooled::Over(ended) => return self.tested(step, ended, line),
                 Cooled::No(why) => {
-                    let told = running.ended_by(&format!("ended for heat: {why}"));
+                    let how = match under_way {
+                        Some(_) => "too hot, and the drive did not end it",
+                        None => "ended for heat",
+                    };
+                    let told = running.ended_by(&format!("{how}: {why}"));
                     self.too_hot = Some(why);
                     return self.tested(step, told, line);
                 }
+                Cooled::Asked if is_to_end => return self.by_signal(&test, &running),
                 Cooled::Asked => return PhaseStatus::Interrupted,
             }
         }
+    }
+
+    /// Ends a self-test because a signal came.
+    fn by_signal(&mut self, test: &Test<'_>, running: &Running) -> PhaseStatus {
+        test.line.say(&match test.end(running) {
+            Ok(None) => "ended by a signal".to_owned(),
+            Ok(Some(ended)) => return self.tested(test.step, ended, test.line),
+            Err(why) => format!("a signal came, but it could not be ended: {why}"),
+        });
+        PhaseStatus::Interrupted
     }
 
     fn tested(&mut self, step: u16, test: SelfTest, line: &Line) -> PhaseStatus {
@@ -152,8 +180,7 @@ impl Own {
 
 impl Test<'_> {
     /// Looks at a running test until it ends.
-    fn follow(&mut self, running: &mut Running) -> Followed {
-        let started = Instant::now();
+    fn follow(&mut self, running: &mut Running, since: Instant) -> Followed {
         let Job {
             smartctl, node, held, ..
         } = self.job;
@@ -161,7 +188,7 @@ impl Test<'_> {
             if self.waits(running.limits.every) {
                 return Followed::Asked;
             }
-            let percent = match selftest::poll(smartctl, node, &held.identity, running, started.elapsed()) {
+            let percent = match selftest::poll(smartctl, node, &held.identity, running, since.elapsed()) {
                 Step::Running { percent } => percent,
                 Step::Ended(test) => return Followed::Ended(test),
             };
@@ -185,9 +212,19 @@ impl Test<'_> {
         }
     }
 
-    /// Waits until the drive has cooled.
-    fn cool(&mut self) -> Cooled {
+    /// Waits until the drive has cooled. It is told to end `ours` at each look until it does: running it does not cool.
+    fn cool(&mut self, ours: &mut Option<(Running, Instant)>) -> Cooled {
+        let mut said = None;
         loop {
+            match ours.as_ref().map(|(running, _)| self.end(running)) {
+                Some(Ok(None)) => *ours = None,
+                Some(Ok(Some(ended))) => return Cooled::Over(ended),
+                Some(Err(why)) if said.as_ref() != Some(&why) => {
+                    self.line.say(&format!("the drive did not end its self-test: {why}"));
+                    said = Some(why);
+                }
+                Some(Err(_)) | None => {}
+            }
             if self.waits(COOLS) {
                 return Cooled::Asked;
             }
@@ -203,7 +240,7 @@ impl Test<'_> {
         }
     }
 
-    fn end(&self, running: &Running) -> Result<(), String> {
+    fn end(&self, running: &Running) -> Result<Option<SelfTest>, String> {
         let Job {
             smartctl, node, held, ..
         } = self.job;
