@@ -151,6 +151,35 @@ async fn hot_bench(smartctl: &Smartctl, clock: &str) -> Option<Bench> {
     Some(bench)
 }
 
+/// A self-test that runs on does not let its drive cool: it is told to end until it does.
+#[tokio::test]
+async fn a_hot_drive_that_did_not_end_its_self_test_is_told_again() {
+    let smartctl = Smartctl::new(1);
+    let Some(bench) = hot_bench(&smartctl, "100").await else {
+        return;
+    };
+    smartctl.deaf(2);
+    let job = bench.server.over(bench.job("between").await).await;
+    assert_eq!(told(&job), [(Phase::SelfTestShort, SelfTestOutcome::Passed)]);
+    assert_eq!(
+        smartctl.orders(),
+        ["start short", "abort", "abort", "abort", "start short"]
+    );
+}
+
+/// What it told counts: one that is begun anew could pass.
+#[tokio::test]
+async fn a_hot_self_test_that_failed_before_it_could_be_ended_has_failed() {
+    let smartctl = Smartctl::new(1);
+    let Some(bench) = hot_bench(&smartctl, "100").await else {
+        return;
+    };
+    smartctl.fails_hot();
+    let job = bench.server.over(bench.job("between").await).await;
+    assert_eq!(told(&job), [(Phase::SelfTestShort, SelfTestOutcome::Failed)]);
+    assert_eq!(smartctl.orders(), ["start short"]);
+}
+
 /// A self-test cannot be paused, and the heat in it is read by SMART where the kernel has no sensor.
 #[tokio::test]
 async fn a_self_test_that_grows_too_hot_is_ended_and_starts_again_when_cool() {

@@ -193,9 +193,15 @@ fn behind_a_burn_in_that_its_drive_ended_smart_is_read_and_no_self_test_begins()
 
 /// A burn-in whose self-tests grow too hot, so many of them: its exit code, what it told, and what the drive was ordered to do.
 fn hot(tests: u32) -> Option<(i32, serde_json::Value, Vec<String>)> {
+    hot_and(tests, |_| {})
+}
+
+/// The same of a drive with something else besides.
+fn hot_and(tests: u32, and: fn(&Smartctl)) -> Option<(i32, serde_json::Value, Vec<String>)> {
     let drive = Loop::new(48 << 20)?;
     let smartctl = Smartctl::new(1);
     smartctl.hot(66, tests);
+    and(&smartctl);
     let program = smartctl.program();
     let book = program.with_file_name("mine.toml");
     fs::write(&book, TEST_LAST).unwrap();
@@ -232,6 +238,28 @@ fn a_self_test_that_grows_too_hot_is_ended_and_starts_again_when_cool() {
         .iter()
         .any(|point| point["step"] == 2 && point["temperature"] == 66);
     assert!(hot, "the time line ends with the engine: {told}");
+}
+
+/// A self-test that runs on does not let its drive cool: it is told to end until it does.
+#[test]
+fn a_hot_drive_that_did_not_end_its_self_test_is_told_again() {
+    let Some((code, told, orders)) = hot_and(1, |drive| drive.deaf(1)) else {
+        return;
+    };
+    assert_eq!(orders, ["start short", "abort", "abort", "start short"]);
+    assert_eq!(told["self_tests"][0]["outcome"], "passed", "{told}");
+    assert!(code < 2, "{told}");
+}
+
+/// What it told counts: one that is begun anew could pass.
+#[test]
+fn a_hot_self_test_that_failed_before_it_could_be_ended_has_failed() {
+    let Some((code, told, orders)) = hot_and(1, Smartctl::fails_hot) else {
+        return;
+    };
+    assert_eq!(orders, ["start short"]);
+    assert_eq!(told["self_tests"][0]["outcome"], "failed", "{told}");
+    assert_eq!(code, 2, "{told}");
 }
 
 #[test]

@@ -54,6 +54,16 @@ impl Smartctl {
         std::fs::write(self.dir.path().join("cools"), readings.to_string()).unwrap();
     }
 
+    /// The next so many orders to end a self-test fail.
+    pub(crate) fn deaf(&self, times: u32) {
+        std::fs::write(self.dir.path().join("deaf"), times.to_string()).unwrap();
+    }
+
+    /// A self-test that grows too hot has failed by the second reading that shows so.
+    pub(crate) fn fails_hot(&self) {
+        std::fs::write(self.dir.path().join("fails_hot"), "").unwrap();
+    }
+
     /// The next so many readings fail.
     pub(crate) fn silent(&self, times: u32) {
         std::fs::write(self.dir.path().join("silent"), times.to_string()).unwrap();
@@ -129,6 +139,11 @@ case "$order" in
     printf '{"smartctl":{"exit_status":0,"output":["Testing has begun."]}}'; exit 0;;
   abort)
     printf 'abort\n' >> orders
+    left=0; [ -f deaf ] && read -r left < deaf
+    if [ "$left" -gt 0 ]; then
+      echo $((left - 1)) > deaf
+      printf '{"smartctl":{"exit_status":4,"output":["Command failed"]}}'; exit 4
+    fi
     [ -f running ] && finish "Aborted by host" 16
     printf '{"smartctl":{"exit_status":0,"output":["Self-testing aborted!"]}}'; exit 0;;
 esac
@@ -144,6 +159,9 @@ if [ -f hot ]; then
   read -r degrees tests < hot
   warm='"temperature":{"current":31},'
   hot=; [ -f running ] && [ "$(grep -c ^start orders)" -le "$tests" ] && hot=y
+  if [ -n "$hot" ] && [ -f fails_hot ]; then
+    if [ -f shown ]; then finish "Completed: read failure" 112; status='"value":112,"string":"read failure"'; log=$(paste -sd, log); else : > shown; fi
+  fi
   if [ -f cools ] && ! [ -f running ] && [ -f orders ]; then
     read -r left < cools
     if [ "$left" -gt 0 ]; then echo $((left - 1)) > cools; hot=y; fi
