@@ -28,9 +28,6 @@ use wire::{Bytes, Celsius, Problem};
 /// Longest wait for a drive to be opened and guarded: two looks at its content of 25 s each at most, and the opening.
 const OPEN: Duration = Duration::from_mins(1);
 
-/// Longest time for partitioning, making a file system and checking it: hours on a large disk without lazy tables.
-const FORMAT: Duration = Duration::from_hours(2);
-
 /// Longest look for what a job left on its drive: some twenty places, each of them maybe a bad sector.
 pub const PROOF: Duration = Duration::from_mins(2);
 
@@ -382,7 +379,7 @@ impl Hands {
                 tell: &mut said,
                 cancel: &mut || cancel.get().cloned(),
             };
-            format::run(&mut command, held.file, &order, FORMAT, ties)
+            format::run(&mut command, held.file, &order, format::LONGEST, ties)
         });
         made.await
             .unwrap_or_else(|error| format::unformatted(request, format!("the agent failed: {error}")))

@@ -91,8 +91,7 @@ impl JobTask {
         let Some(request) = job::request(&self.record.steps, &self.record.job.options) else {
             return;
         };
-        let problem = "it was interrupted; the drive is to be formatted anew".to_owned();
-        self.formatted(format::unformatted(&request, problem), 0.0);
+        self.formatted(format::cut_off(&request), 0.0);
     }
 
     fn formatted(&mut self, formatted: Formatted, seconds: f64) {

@@ -28,6 +28,7 @@ pub mod table;
 mod tool;
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wire::Bytes;
@@ -38,6 +39,17 @@ pub use make::child;
 pub use request::{BadRequest, check};
 pub use spawn::{Ties, run};
 pub use tool::{Missing, available};
+
+/// Longest that a formatter may take. Chosen: without lazy tables a large disk takes hours, and a check reads a few gigabytes of it.
+pub const LONGEST: Duration = Duration::from_hours(2);
+
+/// What came of a format whose computer or process was cut off.
+pub fn cut_off(request: &FormatRequest) -> Formatted {
+    unformatted(
+        request,
+        "it was interrupted; the drive is to be formatted anew".to_owned(),
+    )
+}
 
 /// What came of a format that did not come to its end; no table is known to stand.
 pub fn unformatted(request: &FormatRequest, problem: String) -> Formatted {

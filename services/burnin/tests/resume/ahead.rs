@@ -5,11 +5,7 @@ use super::*;
 /// Cuts the power and goes on from a checkpoint that the job had left behind: nothing is held against the drive, and nothing passes.
 fn finds_itself_further(order: &mut Order, sim: &mut Sim, checkpoint: String, case: &str) {
     sim.kill();
-    order.resume = Some(Resumption {
-        checkpoint,
-        why: "power cut".to_owned(),
-        at: Time::UNIX_EPOCH,
-    });
+    order.resume = Some(behind_a_cut(checkpoint));
     let mut session = Session::new(sim, order, "simulated").unwrap();
     while !session.is_over() {
         session.step(sim);
@@ -114,11 +110,7 @@ fn a_lost_write_behind_a_soak_is_the_drives() {
     sim.ages(Fault::DropWrite {
         lba: GEOMETRY.sectors / 2,
     });
-    order.resume = kept.map(|checkpoint| Resumption {
-        checkpoint,
-        why: "power cut".to_owned(),
-        at: Time::UNIX_EPOCH,
-    });
+    order.resume = kept.map(behind_a_cut);
     let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
     assert_eq!(evidence.stopped, None, "{rounds} rounds");
     assert!(!evidence.defects.is_empty());
@@ -192,11 +184,7 @@ fn a_drive_that_lost_data_before_its_trim_fails_also_after_an_interruption() {
     }
     drop(session);
     sim.kill();
-    order.resume = Some(Resumption {
-        checkpoint: kept.unwrap(),
-        why: "power cut".to_owned(),
-        at: Time::UNIX_EPOCH,
-    });
+    order.resume = Some(behind_a_cut(kept.unwrap()));
     let mut session = Session::new(&sim, &order, "simulated").unwrap();
     while !session.is_over() {
         session.step(&mut sim);

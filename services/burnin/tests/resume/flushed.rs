@@ -87,11 +87,7 @@ fn headers_that_gave_way_before_a_refused_trim_are_not_lost() {
             }
         }
         sim.power_cut();
-        order.resume = last.map(|checkpoint| Resumption {
-            checkpoint,
-            why: "power cut".to_owned(),
-            at: Time::UNIX_EPOCH,
-        });
+        order.resume = last.map(behind_a_cut);
         let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
         assert!(evidence.stopped.is_none(), "{more} turns: {:?}", evidence.stopped);
         assert!(evidence.defects.is_empty(), "{more} turns: {:?}", evidence.defects);

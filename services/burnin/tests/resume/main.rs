@@ -114,11 +114,7 @@ fn interrupted(seed: u64, plan: Plan, skip: Skip) -> (Evidence, Sim, u32) {
     let mut cuts = 0;
     let mut last: Option<String> = None;
     loop {
-        order.resume = last.clone().map(|checkpoint| Resumption {
-            checkpoint,
-            why: "power cut".to_owned(),
-            at: Time::UNIX_EPOCH,
-        });
+        order.resume = last.clone().map(behind_a_cut);
         let mut session = Session::new(&sim, &order, "simulated").unwrap();
         let steps = if cuts < 9 {
             next_random(&mut random) % 220
@@ -297,11 +293,7 @@ fn what_shows_only_once_is_not_forgotten_by_a_stop_or_a_cut() {
                 &told,
                 &Checkpoint::decode(&checkpoint).unwrap().evidence.findings(),
             );
-            order.resume = Some(Resumption {
-                checkpoint,
-                why: "power cut".to_owned(),
-                at: Time::UNIX_EPOCH,
-            });
+            order.resume = Some(behind_a_cut(checkpoint));
             let mut session = Session::new(&sim, &order, "simulated").unwrap();
             while !session.is_over() {
                 session.step(&mut sim);
@@ -393,11 +385,7 @@ fn no_checkpoint_is_told_before_the_headers_stand() {
             "seed {seed}: a checkpoint without a header"
         );
         told += 1;
-        order.resume = Some(Resumption {
-            checkpoint,
-            why: "power cut".to_owned(),
-            at: Time::UNIX_EPOCH,
-        });
+        order.resume = Some(behind_a_cut(checkpoint));
         let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
         assert!(evidence.stopped.is_none(), "seed {seed}: {:?}", evidence.stopped);
     }
@@ -423,6 +411,15 @@ fn the_second_checkpoint_of_a_later_session_stands_behind_its_headers() {
     assert!(turns >= 9, "told after {turns} accesses");
 }
 
+/// A session that goes on from this checkpoint.
+fn behind_a_cut(checkpoint: String) -> Resumption {
+    Resumption {
+        checkpoint,
+        why: "power cut".to_owned(),
+        at: Time::UNIX_EPOCH,
+    }
+}
+
 /// Burns for so many turns and cuts the power; the order goes on from its last checkpoint.
 fn cut(sim: &mut Sim, order: &mut Order, turns: u64) {
     let mut session = Session::new(sim, order, "simulated").unwrap();
@@ -435,11 +432,7 @@ fn cut(sim: &mut Sim, order: &mut Order, turns: u64) {
         }
     }
     sim.power_cut();
-    order.resume = last.map(|checkpoint| Resumption {
-        checkpoint,
-        why: "power cut".to_owned(),
-        at: Time::UNIX_EPOCH,
-    });
+    order.resume = last.map(behind_a_cut);
 }
 
 #[test]
@@ -499,11 +492,7 @@ fn what_is_done_again_is_bounded() {
             for _ in 0..steps {
                 for report in session.step(&mut sim) {
                     if let Report::Checkpoint { text, .. } = report {
-                        order.resume = Some(Resumption {
-                            checkpoint: text,
-                            why: "power cut".to_owned(),
-                            at: Time::UNIX_EPOCH,
-                        });
+                        order.resume = Some(behind_a_cut(text));
                     }
                 }
                 if session.is_over() {

@@ -26,9 +26,6 @@ use crate::burn::ended::Ended;
 use crate::burn::saved::{Over, Saved};
 use crate::burn::screen::Line;
 
-/// Longest that a formatter may take: the check of a large file system reads a few gigabytes of it.
-const FORMAT_LONGEST: Duration = Duration::from_hours(2);
-
 impl Job {
     /// Judges it, formats a good drive, and judges that, too. Also tells whether the burn-in can be gone on with.
     pub(super) fn end(
@@ -82,7 +79,7 @@ impl Job {
                     format::unformatted(&request, why.clone())
                 }
                 Since::Ours | Since::Another(_) | Since::Asked => {
-                    let cut = format::unformatted(&request, FORMAT_CUT.to_owned());
+                    let cut = format::cut_off(&request);
                     let states = formatted_as(phases.clone(), PhaseStatus::Interrupted, 0.0);
                     let whole = facts.whole(&ended, (&evidence, &own, &seen), states, Some(cut), false);
                     self.mark_formatting(birth, &own, &seen, Ended::new(ended.node.clone(), whole, notes.clone()));
@@ -213,7 +210,7 @@ impl Job {
             tell: &mut tell,
             cancel: &mut || asked.load(Ordering::Relaxed).then(|| "a signal".to_owned()),
         };
-        let formatted = format::run(&mut command, self.held.file, &order, FORMAT_LONGEST, ties);
+        let formatted = format::run(&mut command, self.held.file, &order, format::LONGEST, ties);
         if let Some(problem) = &formatted.problem {
             line.say(&format!("not formatted: {problem}"));
         }
@@ -322,9 +319,6 @@ impl Facts {
         }
     }
 }
-
-/// What a person is told of a drive whose formatter was cut off.
-const FORMAT_CUT: &str = "it was interrupted; the drive is to be formatted anew";
 
 /// The steps' states once the formatter has ended. One child does both of its steps; its time stands with the last.
 fn formatted_as(mut states: Vec<PhaseState>, status: PhaseStatus, mut seconds: f64) -> Vec<PhaseState> {
