@@ -16,8 +16,9 @@ use wire::frame::{Frame, Notification, ProgressFrame};
 use wire::job::Progress;
 use wire::{DriveId, JobId, Time};
 
-use super::job::{JOBS, SAMPLES};
 use super::*;
+
+mod jobs;
 
 fn now(seconds: u64) -> Now {
     Now {
@@ -151,38 +152,6 @@ fn the_agent_is_greeted_and_its_job_is_kept_and_shown() {
     assert!(effects.contains(&Effect::Stream(Stream::Job(Box::new(job(JobState::Running))))));
 }
 
-/// An agent has one job a drive: where it begins another one there, it has lost the one before, which nobody else would ever end.
-#[test]
-fn a_job_that_another_one_on_its_drive_follows_is_over() {
-    let mut hub = hub();
-    let connected = Input::Connected {
-        addon: AGENT,
-        connection: 1,
-    };
-    hub.step(now(1), connected);
-    let numbered = |n, drive: &str| Job {
-        id: JobId(uuid::Uuid::from_u128(n)),
-        drive: DriveId::from_serial("M", drive, 1).unwrap(),
-        ..job(JobState::Running)
-    };
-    for job in [numbered(7, "WD-1"), numbered(8, "WD-2"), numbered(9, "WD-1")] {
-        hub.step(now(2), frame(AGENT, 1, Frame::Job(Box::new(job))));
-    }
-    let state = |hub: &Hub, n| hub.job_of(JobId(uuid::Uuid::from_u128(n))).unwrap().state.clone();
-    assert_eq!(state(&hub, 7), JobState::Aborted);
-    assert_eq!([state(&hub, 8), state(&hub, 9)], [JobState::Running, JobState::Running]);
-    // What the agent still tells of it counts, and an older one ends no newer.
-    let late = Job {
-        state: JobState::Finished,
-        ..numbered(7, "WD-1")
-    };
-    hub.step(now(3), frame(AGENT, 1, Frame::Job(Box::new(late))));
-    assert_eq!(
-        [state(&hub, 7), state(&hub, 9)],
-        [JobState::Finished, JobState::Running]
-    );
-}
-
 /// It keeps its events until it knows that they are in the log, and its room for them is bounded.
 #[test]
 fn the_agent_is_told_every_ten_minutes_what_the_log_has_of_its_events() {
@@ -199,91 +168,6 @@ fn the_agent_is_told_every_ten_minutes_what_the_log_has_of_its_events() {
         }
     }
     assert_eq!(greeted, [601, 1201, 1801]);
-}
-
-#[test]
-fn a_job_that_only_comes_further_is_kept_every_ten_minutes() {
-    let mut hub = hub();
-    let connected = Input::Connected {
-        addon: AGENT,
-        connection: 1,
-    };
-    hub.step(now(1), connected);
-    let mut told = |second: u64, job: &Job| {
-        let effects = hub.step(now(second), frame(AGENT, 1, Frame::Job(Box::new(job.clone()))));
-        assert!(effects.contains(&Effect::Stream(Stream::Job(Box::new(job.clone())))));
-        effects.contains(&Effect::SaveJob(Box::new(job.clone())))
-    };
-    let mut running = job(JobState::Running);
-    assert!(told(2, &running));
-    let mut kept = 0;
-    for second in (32..3_602).step_by(30) {
-        running.progress = Some(progress(second as f64 / 100.0));
-        running.timeline.push(wire::job::TimePoint {
-            at: now(second).wall,
-            step: 0,
-            temperature: None,
-            rate: Bytes(1),
-            bad_sectors: 0,
-        });
-        kept += u32::from(told(second, &running));
-    }
-    assert_eq!(kept, 5, "in an hour");
-    running.bad_sectors = 1;
-    assert!(told(3_603, &running), "at once");
-    running.state = JobState::Finished;
-    assert!(told(3_604, &running), "at once");
-}
-
-#[test]
-fn progress_is_a_stream_and_never_kept() {
-    let mut hub = hub();
-    hub.step(
-        now(1),
-        Input::Connected {
-            addon: AGENT,
-            connection: 1,
-        },
-    );
-    hub.step(now(1), frame(AGENT, 1, Frame::Job(Box::new(job(JobState::Running)))));
-    for n in 0..2000_u64 {
-        let effects = hub.step(now(2 + n), frame(AGENT, 1, progress_frame(n as f64 / 20.0)));
-        assert!(
-            effects
-                .iter()
-                .all(|e| matches!(e, Effect::Stream(_) | Effect::Telemetry { .. } | Effect::Event(..))),
-            "{effects:?}"
-        );
-        assert!(
-            effects
-                .iter()
-                .all(|e| !matches!(e, Effect::Event(event, _) if event.kind != "addon.degraded"))
-        );
-    }
-    let id = job(JobState::Running).id;
-    assert_eq!(hub.samples(id).len(), SAMPLES);
-    assert_eq!(
-        hub.job_of(id).unwrap().progress,
-        Some(progress(1999.0 / 20.0)),
-        "a page that comes now sees it"
-    );
-    assert_eq!(hub.history(AGENT).unwrap().active_jobs(now(2001).wall).len(), 1);
-    assert!(hub.telemetry_after(AGENT, 0).len() <= 4096);
-}
-
-#[test]
-fn progress_of_a_job_that_is_over_is_not_taken() {
-    let mut hub = hub();
-    hub.step(
-        now(1),
-        Input::Connected {
-            addon: AGENT,
-            connection: 1,
-        },
-    );
-    hub.step(now(1), frame(AGENT, 1, Frame::Job(Box::new(job(JobState::Finished)))));
-    hub.step(now(2), frame(AGENT, 1, progress_frame(50.0)));
-    assert_eq!(hub.job_of(job(JobState::Finished).id).unwrap().progress, None);
 }
 
 #[test]
@@ -450,29 +334,6 @@ fn a_stopped_agent_is_degraded_as_soon_as_the_supervisor_says_so() {
 }
 
 #[test]
-fn old_jobs_make_room_and_running_ones_never_do() {
-    let mut hub = hub();
-    hub.step(
-        now(1),
-        Input::Connected {
-            addon: AGENT,
-            connection: 1,
-        },
-    );
-    for n in 0..(JOBS as u128 + 50) {
-        let state = if n < 3 { JobState::Running } else { JobState::Finished };
-        let job = Job {
-            id: JobId(uuid::Uuid::from_u128(n)),
-            drive: DriveId::from_serial("M", &format!("WD-{n}"), 1).unwrap(),
-            ..job(state)
-        };
-        hub.step(now(2), frame(AGENT, 1, Frame::Job(Box::new(job))));
-    }
-    assert_eq!(hub.jobs().count(), JOBS);
-    assert_eq!(hub.jobs().filter(|job| !job.state.is_over()).count(), 3);
-}
-
-#[test]
 fn temperatures_are_shown_at_once_and_written_down_seldom() {
     let mut hub = hub();
     let (addon, connection) = (AGENT, 1);
@@ -560,75 +421,6 @@ fn drive(id: DriveId) -> Drive {
         "content": {"state": "empty"}, "refused": null, "present": true, "since": "2026-11-20T15:00:00Z"
     }))
     .unwrap()
-}
-
-#[test]
-fn the_last_words_on_a_listed_drive_stay_and_are_looked_up_once() {
-    let mut hub = hub();
-    let (addon, connection) = (AGENT, 1);
-    hub.step(now(1), Input::Connected { addon, connection });
-    let of = |letter: &str| DriveId::from_serial("M", &format!("WD-123{letter}"), 1).unwrap();
-    let finished = |n: u128, drive: DriveId| Job {
-        id: JobId(uuid::Uuid::from_u128(n)),
-        drive,
-        ..job(JobState::Finished)
-    };
-    let drives = |ids: &[&str]| frame(AGENT, 1, Frame::Drives(ids.iter().map(|id| drive(of(id))).collect()));
-    let recalls = |effects: Vec<Effect>| {
-        let asked = effects.into_iter().filter_map(|effect| match effect {
-            Effect::Recall(drives) => Some(drives),
-            _ => None,
-        });
-        asked.flatten().collect::<Vec<_>>()
-    };
-    let failed = Job {
-        verdict: Some(Verdict {
-            outcome: Outcome::Failed,
-            rules: vec![],
-            summary: String::new(),
-            verified: Bytes(0),
-            engine: String::new(),
-        }),
-        ..finished(1, of("A"))
-    };
-    // What fails has the last word until it is disproved.
-    for job in [failed, finished(2, of("A"))] {
-        hub.step(now(1), frame(AGENT, 1, Frame::Job(Box::new(job))));
-    }
-    assert_eq!(
-        recalls(hub.step(now(1), drives(&["A", "B"]))),
-        [],
-        "the medium has no others"
-    );
-    let full = JOBS as u128 + 8;
-    for n in 10..full {
-        hub.step(now(1), frame(AGENT, 1, Frame::Job(Box::new(finished(n, of("X"))))));
-    }
-    assert_eq!(
-        recalls(hub.step(now(1), drives(&["B", "A"]))),
-        [of("A"), of("B")],
-        "of A a failure may stand that is older than what is held"
-    );
-    assert_eq!(recalls(hub.step(now(1), drives(&["A", "B"]))), [], "once");
-    hub.step(now(2), Input::Recalled(vec![finished(0, of("B"))]));
-    for n in full..(JOBS as u128 + 50) {
-        hub.step(now(2), frame(AGENT, 1, Frame::Job(Box::new(finished(n, of("X"))))));
-    }
-    assert_eq!(hub.jobs().count(), JOBS);
-    let held = |drive: &str| {
-        hub.jobs()
-            .filter(|job| job.drive == of(drive))
-            .map(|job| job.id.0.as_u128())
-            .collect::<Vec<_>>()
-    };
-    assert_eq!([held("A"), held("B")], [vec![2, 1], vec![0]]);
-    hub.step(now(3), drives(&["A"]));
-    hub.step(now(3), frame(AGENT, 1, Frame::Job(Box::new(finished(1_000, of("X"))))));
-    assert_eq!(
-        recalls(hub.step(now(3), drives(&["A", "B"]))),
-        [of("B")],
-        "it was out, and its job is not held any more"
-    );
 }
 
 /// The log has a bounded number of events; none of these is a way for one add-on to fill it.
