@@ -11,7 +11,7 @@ use burnin::playbook::{Fill, Step, plain};
 use burnin::runner;
 use burnin::sim::{Content, Fault, Origin, Plan, Sim};
 use burnin::worker::{Io, Limits, Order, Report, Resumption};
-use burnin::{Fingerprint, Proof, Shown};
+use burnin::{Fingerprint, Proof, Proves, Shown, Still};
 use wire::job::Phase;
 use wire::options::PlanOptions;
 use wire::{DriveId, Time};
@@ -673,8 +673,16 @@ fn a_drive_that_holds_some_of_the_headers_alone_is_doubted() {
         );
         assert_eq!(proof.of_doubted(&mut exchanged), Shown::Not, "{lost:?}");
         // What is read of it meanwhile is not held against the job's drive, and afterwards it is.
-        assert_eq!(proof.of_exchanged(&mut exchanged, false), Shown::Not, "{lost:?}");
-        assert_eq!(proof.of_exchanged(&mut exchanged, true), Shown::Ours, "{lost:?}");
+        assert!(proof.is_another(&mut exchanged, Proves::Rewritten), "{lost:?}");
+        assert!(!proof.is_another(&mut exchanged, Proves::Headers), "{lost:?}");
+        for (proves, still) in [
+            (Proves::EveryHeader, Still::HalfWritten),
+            (Proves::Rewritten, Still::HalfWritten),
+            (Proves::Headers, Still::Ours),
+        ] {
+            assert_eq!(proof.still(&mut whole, proves), Still::Ours);
+            assert_eq!(proof.still(&mut exchanged, proves), still, "{lost:?}");
+        }
     }
 }
 

@@ -6,15 +6,16 @@
 //! middle of a job a drive without it ends the worker, and the next session asks all of what was written before it goes on;
 //! at the end it ends the job, and nothing is formatted.
 
+use std::fs::File;
+
 use burnin::job::{self, Begin, Kept, Told, Why};
-use burnin::{Fingerprint, Proof, Shown, header};
+use burnin::{Fingerprint, Headers, Proof, Proves, Shown, Still, header};
 use drive::guard::{LOOK_AGAIN, Place};
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 
 use super::{JobTask, Own, Reason};
 use crate::hands::{Hands, Held, MayUse, PROOF};
-use crate::record::Record;
 
 /// Why a worker is ended in doubt, for the log and the resumption.
 pub(super) const DOUBT: &str =
@@ -23,50 +24,18 @@ pub(super) const DOUBT: &str =
 /// Why a worker waits while that is asked.
 pub(super) const DOUBTED: &str = "the drive was reset; it is asked whose it is";
 
-/// What a drive of which all was written and read back is, before its verdict stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Since {
-    /// The job's; it may be formatted where that was asked for.
-    Ours,
-    /// Another one.
-    Another(String),
-    /// None.
+/// What else may come before a drive is told to be the job's at its end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum First {
+    /// Nothing is in the drive's place any more.
     Gone,
-    /// Tested, and not to be formatted.
-    Refused(String),
     /// A person ended the job meanwhile.
     Aborted,
     /// The agent stops.
     Parked,
 }
 
-/// What proves in the middle of a job that erases that its drive is its own.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Proves {
-    /// Nothing: there is no room for headers.
-    Nothing,
-    /// Nothing yet: the headers are flushed before the first checkpoint, and it is to be asked then.
-    Later,
-    /// All of the headers, since another drive may have come while they were written.
-    EveryHeader,
-    /// The same, while a later session writes them again: all of them stand on the job's drive, and some on one that came meanwhile.
-    Rewritten,
-    /// Half of them.
-    Headers,
-}
-
-impl Proves {
-    /// `settled`: whether this session's headers are known to have gone to the drive that is held.
-    fn of(record: &Record, settled: bool) -> Self {
-        match (record.saved, record.doubted) {
-            _ if !header::kept_by(&record.steps, record.geometry) => Self::Nothing,
-            (false, _) => Self::Later,
-            (true, true) => Self::EveryHeader,
-            (true, false) if !settled => Self::Rewritten,
-            (true, false) => Self::Headers,
-        }
-    }
-}
+pub(super) type Since = job::Since<First>;
 
 impl JobTask {
     /// Why the worker must not go on by itself with the drive that it has; `None` where it may.
@@ -81,28 +50,21 @@ impl JobTask {
         if !self.record.erases() {
             return (self.known(held).await == Shown::Not).then_some(Reason::Doubt);
         }
-        match Proves::of(&self.record, self.settled) {
-            Proves::Nothing => return None,
-            Proves::Later => {
-                self.doubt_later();
-                return None;
-            }
-            Proves::EveryHeader => {
-                self.stranger = self.still_doubted(held).await;
-                return self.stranger.is_some().then_some(Reason::Stranger);
-            }
-            Proves::Rewritten => match self.every_header(held).await {
-                Shown::Ours => return None,
-                // Half of them: the other half went to another drive. None: the next session asks more.
-                Shown::Not if self.shown(held, false).await == Shown::Ours => {
-                    self.stranger = Some(half_written());
-                    return Some(Reason::Stranger);
-                }
-                Shown::Not | Shown::Unknown => return Some(Reason::Doubt),
-            },
-            Proves::Headers => {}
+        let proves = self.proves();
+        if proves == Proves::Later {
+            self.doubt_later();
         }
-        (self.shown(held, false).await != Shown::Ours).then_some(Reason::Doubt)
+        match self.still(held, proves).await {
+            Still::Ours => {
+                self.doubt_is_over(proves);
+                None
+            }
+            Still::HalfWritten => {
+                self.stranger = Some(half_written());
+                Some(Reason::Stranger)
+            }
+            Still::Another | Still::Unknown => Some(Reason::Doubt),
+        }
     }
 
     /// Whether another drive is in the place of the job's for certain: what is read of it counts for nothing. One that cannot be read may be
@@ -115,19 +77,14 @@ impl JobTask {
         if !self.record.erases() {
             return self.known(held).await == Shown::Not;
         }
-        let settled = match Proves::of(&self.record, self.settled) {
-            Proves::Nothing | Proves::Later => return false,
-            Proves::EveryHeader | Proves::Rewritten => false,
-            Proves::Headers => true,
-        };
-        let proof = self.proof(false);
-        let asked = self.asked(held, move |file| proof.of_exchanged_file(file, settled));
-        asked.await == Shown::Not
+        let (proof, proves) = (self.proof(false), self.proves());
+        self.asked(held, false, move |file| proof.is_another_file(file, proves))
+            .await
     }
 
     /// Something happened of which the drive cannot be asked yet: it is, as soon as its headers stand, by whichever session.
     pub(super) fn doubt_later(&mut self) {
-        if !self.record.doubted && Proves::of(&self.record, self.settled) == Proves::Later {
+        if !self.record.doubted && self.proves() == Proves::Later {
             self.record.doubted = true;
             self.keep(None, Vec::new());
         }
@@ -135,17 +92,34 @@ impl JobTask {
 
     /// Why a drive that was reset before its headers stood is not to be gone on with; where it proves itself, the doubt is over.
     pub(super) async fn still_doubted(&mut self, held: &Held) -> Option<String> {
-        if self.every_header(held).await == Shown::Ours {
-            self.record.doubted = false;
-            self.keep(None, Vec::new());
-            return None;
+        let proves = Proves::EveryHeader;
+        if self.still(held, proves).await != Still::Ours {
+            return Some(half_written());
         }
-        Some(half_written())
+        self.doubt_is_over(proves);
+        None
     }
 
-    async fn every_header(&self, held: &Held) -> Shown {
+    fn doubt_is_over(&mut self, proves: Proves) {
+        if proves == Proves::EveryHeader {
+            self.record.doubted = false;
+            self.keep(None, Vec::new());
+        }
+    }
+
+    /// What can prove now that the drive is the job's.
+    fn proves(&self) -> Proves {
+        self.proof(false).proves(Headers {
+            stand: self.record.saved,
+            doubted: self.record.doubted,
+            settled: self.settled,
+        })
+    }
+
+    async fn still(&self, held: &Held, proves: Proves) -> Still {
         let proof = self.proof(false);
-        self.asked(held, move |file| proof.of_doubted_file(file)).await
+        self.asked(held, Still::Unknown, move |file| proof.still_file(file, proves))
+            .await
     }
 
     /// Whether the drive that is held could prove, were it counted anew, that it is the job's: the headers that its worker wrote went
@@ -177,8 +151,8 @@ impl JobTask {
         loop {
             if formats {
                 match self.heed_wishes().await {
-                    Own::Aborted => return Since::Aborted,
-                    Own::Parked => return Since::Parked,
+                    Own::Aborted => return Since::Ended(First::Aborted),
+                    Own::Parked => return Since::Ended(First::Parked),
                     Own::Done | Own::Gone | Own::Stranger => {}
                 }
             }
@@ -197,7 +171,7 @@ impl JobTask {
             }
             self.record.formatting = false;
             if stops {
-                return Since::Parked;
+                return Since::Ended(First::Parked);
             }
             self.keep(None, Vec::new());
         }
@@ -208,17 +182,14 @@ impl JobTask {
     async fn since(&mut self, held: &Held, formats: bool) -> Since {
         match Hands::place(held) {
             Place::Same => {}
-            Place::Empty => return Since::Gone,
+            Place::Empty => return Since::Ended(First::Gone),
             Place::Recounted | Place::Another if self.took_up(held, true).await => {}
             Place::Recounted | Place::Another => {
                 return Since::Another("another medium came into the drive's place after it was read back".to_owned());
             }
         }
         if !self.record.erases() {
-            return match self.known(held).await {
-                Shown::Not => Since::Another(Why::Exchanged.words().to_owned()),
-                Shown::Ours | Shown::Unknown => Since::Ours,
-            };
+            return Since::of_read(self.known(held).await);
         }
         let may = match formats {
             true => self.may_be_formatted(held).await,
@@ -227,11 +198,7 @@ impl JobTask {
         if !matches!(may, Since::Ours | Since::Refused(_)) {
             return may;
         }
-        match self.shown(held, true).await {
-            Shown::Not => Since::Another(job::NO_LONGER_HELD.to_owned()),
-            Shown::Unknown if formats && may == Since::Ours => Since::Refused(job::UNSHOWN.to_owned()),
-            Shown::Ours | Shown::Unknown => may,
-        }
+        Since::of_written(self.shown(held).await, formats, may)
     }
 
     /// The guard, some times: what looks at a drive for a moment costs no burn-in. Wishes and the agent's stop are heard.
@@ -248,8 +215,8 @@ impl JobTask {
             };
             self.log("warn", format!("It may not be formatted yet: {why}"));
             match self.breathe(pause).await {
-                Own::Parked => return Since::Parked,
-                Own::Aborted => return Since::Aborted,
+                Own::Parked => return Since::Ended(First::Parked),
+                Own::Aborted => return Since::Ended(First::Aborted),
                 Own::Done | Own::Gone | Own::Stranger => {}
             }
         }
@@ -304,18 +271,25 @@ impl JobTask {
         self.begin_again()
     }
 
-    async fn shown(&self, held: &Held, ended: bool) -> Shown {
-        let proof = self.proof(ended);
-        self.asked(held, move |file| proof.of_file(file)).await
+    /// What a drive shows of which all was written and read back.
+    async fn shown(&self, held: &Held) -> Shown {
+        let proof = self.proof(true);
+        self.asked(held, Shown::Unknown, move |file| proof.of_file(file)).await
     }
 
-    async fn asked(&self, held: &Held, ask: impl FnOnce(std::fs::File) -> Shown + Send + 'static) -> Shown {
+    /// What the drive tells; `unknown` where it does not in time.
+    async fn asked<T: Send + 'static>(
+        &self,
+        held: &Held,
+        unknown: T,
+        ask: impl FnOnce(File) -> T + Send + 'static,
+    ) -> T {
         let Ok(file) = held.file.try_clone() else {
-            return Shown::Unknown;
+            return unknown;
         };
         match timeout(PROOF, spawn_blocking(move || ask(file))).await {
-            Ok(Ok(shown)) => shown,
-            Ok(Err(_)) | Err(_) => Shown::Unknown,
+            Ok(Ok(told)) => told,
+            Ok(Err(_)) | Err(_) => unknown,
         }
     }
 
@@ -335,28 +309,15 @@ fn half_written() -> String {
 
 #[cfg(test)]
 mod tests {
-    use burnin::device::Geometry;
-
-    use super::*;
+    use crate::record::Record;
     use crate::record::tests::record;
 
     #[test]
-    fn what_happened_before_the_headers_stood_is_asked_of_all_of_them_later() {
-        let mut record = record();
-        let no_room = "1000 sectors have no room for headers";
-        assert_eq!(Proves::of(&record, false), Proves::Nothing, "{no_room}");
-        record.geometry = Geometry {
-            sectors: 4_000,
-            ..record.geometry
+    fn a_doubt_outlives_the_agent() {
+        let record = Record {
+            doubted: true,
+            ..record()
         };
-        assert_eq!(Proves::of(&record, false), Proves::Later);
-        record.saved = true;
-        assert_eq!(Proves::of(&record, false), Proves::Rewritten);
-        assert_eq!(Proves::of(&record, true), Proves::Headers);
-        record.doubted = true;
-        assert_eq!(Proves::of(&record, false), Proves::EveryHeader);
-        assert_eq!(Proves::of(&record, true), Proves::EveryHeader);
-        // An agent that is restarted meanwhile knows of it.
         let kept = serde_json::to_value(&record).ok();
         let kept = kept.and_then(|kept| serde_json::from_value::<Record>(kept).ok());
         assert!(kept.is_some_and(|kept| kept.doubted));

@@ -8,7 +8,7 @@ use tracing::{error, info, warn};
 use wire::job::{JobState, Outcome, Phase, PhaseStatus};
 use wire::{JobId, Time};
 
-use super::doubt::Since;
+use super::doubt::{First, Since};
 use super::{JobTask, Own};
 use crate::ends;
 use crate::events;
@@ -66,9 +66,9 @@ impl JobTask {
             .filter(|_| good && evidence.stopped.is_none() && self.abort_by.is_none())
         {
             match self.still_ours(held).await {
-                Since::Ours | Since::Aborted => {}
-                Since::Parked => return self.park().await,
-                Since::Gone => evidence.stopped = Some(Stopped::Disconnected),
+                Since::Ours | Since::Ended(First::Aborted) => {}
+                Since::Ended(First::Parked) => return self.park().await,
+                Since::Ended(First::Gone) => evidence.stopped = Some(Stopped::Disconnected),
                 Since::Refused(why) => refused = Some(why),
                 // Another one that came meanwhile is not called formatted, nor tested.
                 Since::Another(why) => {

@@ -8,12 +8,14 @@
 //!                                                       on the same descriptor, checked again
 //! ```
 //!
-//! Steps that move data are the worker's; all others are done here ([`steps`]). A drive that goes away while the agent
+//! Steps that move data are the worker's, one a [`session`], of which [`course`] knows how far it is and [`report`] what it tells;
+//! all others are done here ([`steps`]). A drive that goes away while the agent
 //! watches ends its job; a drive that is not there when the agent starts is waited for. A person may pause a job
 //! ([`pause`]) and heat may ([`hold`]); the worker then stays where it is. Nothing here decides what a fault means:
 //! that is `burnin::verdict`.
 
 mod checkpoint;
+mod course;
 mod crashes;
 mod doubt;
 mod end;
@@ -21,6 +23,7 @@ mod format;
 mod hold;
 mod keep;
 mod pause;
+mod report;
 mod resets;
 mod selftest;
 mod session;
@@ -161,7 +164,7 @@ pub struct JobTask {
     began: Instant,
 }
 
-use session::Reason;
+use course::Reason;
 use wishes::Wished;
 
 /// How a session with one worker ended.

@@ -27,9 +27,9 @@ pub(super) struct Told {
     /// How many could be read.
     pub read: u64,
     /// How many hold a header of the job's.
-    headers: u64,
+    pub headers: u64,
     /// The words that those hold which hold one word alone.
-    words: Vec<u64>,
+    pub words: Vec<u64>,
 }
 
 impl Told {

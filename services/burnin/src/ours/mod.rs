@@ -9,8 +9,8 @@
 //! sectors can be read and none is the job's is not written to; one of which none can be read proves nothing either way.
 //! Tested over simulated drives in `tests/stranger.rs`.
 //!
-//! [`proof`](Proof) asks whether a drive is the job's in the middle and at the end of it, [`resume`] before an interrupted one
-//! goes on, [`headless`] what that drive lost of it, [`fingerprint`](Fingerprint) where nothing is written; [`asks`] and [`reads`] are how.
+//! [`still`](Still) asks whether a drive is the job's in the middle of it, [`proof`](Proof) at its end too, [`resume`] before an interrupted
+//! one goes on, [`headless`] what that drive lost of it, [`fingerprint`](Fingerprint) where nothing is written; [`asks`] and [`reads`] are how.
 
 mod asks;
 mod fingerprint;
@@ -18,6 +18,7 @@ mod headless;
 mod proof;
 mod reads;
 mod resume;
+mod still;
 
 use wire::job::Phase;
 
@@ -30,6 +31,7 @@ pub(crate) use headless::headless;
 pub use proof::Proof;
 pub(crate) use resume::stranger;
 pub use resume::{rests_on_a_constant, stranger_to};
+pub use still::{Headers, Proves, Still};
 
 /// Places looked at below the frontier, besides the powers of two.
 const EVENLY: u64 = 16;

@@ -27,15 +27,20 @@ pub struct Proof {
     pub ended: bool,
 }
 
-/// Asks the drive behind this descriptor, with plain reads.
-fn opened(file: File, ask: impl FnOnce(&mut dyn Device) -> Shown) -> Shown {
-    device::open_plain(file).map_or(Shown::Unknown, |mut device| ask(device.as_mut()))
+/// Asks the drive behind this descriptor, with plain reads; `None` where it cannot be opened.
+pub(super) fn opened<T>(file: File, ask: impl FnOnce(&mut dyn Device) -> T) -> Option<T> {
+    device::open_plain(file).ok().map(|mut device| ask(device.as_mut()))
+}
+
+/// The same for what a drive shows.
+fn shown(file: File, ask: impl FnOnce(&mut dyn Device) -> Shown) -> Shown {
+    opened(file, ask).unwrap_or(Shown::Unknown)
 }
 
 impl Proof {
     /// What the drive behind this descriptor shows; reads only. Blocks as long as the drive does, two minutes as a rule.
     pub fn of_file(&self, file: File) -> Shown {
-        opened(file, |device| self.of(device))
+        shown(file, |device| self.of(device))
     }
 
     /// What this drive shows; reads only.
@@ -48,7 +53,7 @@ impl Proof {
 
     /// [`Self::of_doubted`] of the drive behind this descriptor.
     pub fn of_doubted_file(&self, file: File) -> Shown {
-        opened(file, |device| self.of_doubted(device))
+        shown(file, |device| self.of_doubted(device))
     }
 
     /// What a drive shows that was reset while the job's headers were being written; reads only. To be asked once they are flushed, and
@@ -57,39 +62,23 @@ impl Proof {
     /// Of two drives that were exchanged meanwhile one holds the first of them and the other the last, so every place that can be
     /// read must hold the job's.
     pub fn of_doubted(&self, device: &mut dyn Device) -> Shown {
-        let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
-        match asks.at_headers(device) {
+        match self.at_headers(device) {
             Ok(told) if told.read > 0 && told.ours == told.read => Shown::Ours,
             Ok(told) if told.read > 0 => Shown::Not,
             Ok(_) | Err(_) => Shown::Unknown,
         }
     }
 
-    /// [`Self::of_exchanged`] of the drive behind this descriptor.
-    pub fn of_exchanged_file(&self, file: File, settled: bool) -> Shown {
-        opened(file, |device| self.of_exchanged(device, settled))
+    /// Whether any of the headers stands on the drive behind this descriptor: one that is merely blank holds none.
+    pub fn has_a_header(&self, file: File) -> bool {
+        let stands = |device: &mut dyn Device| self.at_headers(device).is_ok_and(|told| told.ours > 0);
+        header::kept_by(&self.steps, self.geometry) && opened(file, stands).unwrap_or(false)
     }
 
-    /// Whether this is another drive for certain: [`Shown::Not`] where none of the headers' places that can be read holds
-    /// anything of the job's. One that stores only a part of what it claims keeps the first of them. The caller knows that the headers
-    /// were written; of a job that keeps none nothing is known. Another drive may be blank, so that a constant in those places says
-    /// nothing for the job's.
-    ///
-    /// Until it is `settled` to which drive this session's headers went, one that came meanwhile holds some: one place that can be
-    /// read and is not the job's is enough then.
-    pub fn of_exchanged(&self, device: &mut dyn Device, settled: bool) -> Shown {
-        if !header::kept_by(&self.steps, self.geometry) {
-            return Shown::Unknown;
-        }
-        if !settled {
-            return self.of_doubted(device);
-        }
+    /// What the headers' places tell.
+    pub(super) fn at_headers(&self, device: &mut dyn Device) -> Result<Told, String> {
         let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
-        match asks.at_headers(device) {
-            Ok(told) if told.ours > 0 => Shown::Ours,
-            Ok(told) if told.read > 0 => Shown::Not,
-            Ok(_) | Err(_) => Shown::Unknown,
-        }
+        asks.at_headers(device)
     }
 
     /// The word that the last write fills the drive with, if it is of a constant.
@@ -100,7 +89,7 @@ impl Proof {
 
     /// [`Self::of_recounted`] of the drive behind this descriptor.
     pub fn of_recounted_file(&self, file: File, checkpoint: Option<&Checkpoint>) -> Shown {
-        opened(file, |device| self.of_recounted(device, checkpoint))
+        shown(file, |device| self.of_recounted(device, checkpoint))
     }
 
     /// What a drive shows that answers by the job's name in its place, and that the kernel counts as another medium; reads only.

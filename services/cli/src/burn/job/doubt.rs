@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use burnin::device::Device;
 use burnin::job::{self, Why};
-use burnin::{Checkpoint, Fingerprint, JobKey, Proof, Shown, header};
+use burnin::{Checkpoint, Fingerprint, Headers, JobKey, Proof, Shown, Still, header};
 use drive::guard::{LOOK_AGAIN, same_content};
 use drive::medium::{self, Medium};
 
@@ -22,22 +22,19 @@ const LOOK: Duration = Duration::from_millis(200);
 pub(super) const RECOUNTED: &str =
     "the kernel counted the drive anew, as after a reset; it holds this job's header and data, and was gone on with";
 
+/// What is said of one that holds too few of them.
+const ANOTHER: &str =
+    "another drive came into its place during the burn-in, or it lost everything; nothing more is written to it";
+
 /// What is said of a drive whose headers could not be read.
 const UNSHOWN: &str = "it could not be read whether the drive is still the one that was chosen; nothing more is written to it. \
                        Once it can be read again, `--resume` goes on";
 
-/// What a drive of which all was written and read back is, before its verdict stands.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Since {
-    /// The job's; it may be formatted where that was asked for.
-    Ours,
-    /// Another one: what was tested in the hours since, or would be formatted now.
-    Another(String),
-    /// Tested, and not to be formatted.
-    Refused(String),
-    /// A signal came first.
-    Asked,
-}
+/// A signal came first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Asked;
+
+pub(super) type Since = job::Since<Asked>;
 
 impl Job {
     /// Whether it may still be written as was agreed: the question may have stood for long, and self-tests take hours. `goes_on`: what
@@ -84,7 +81,7 @@ impl Job {
         let recounted = then.is_another(&self.medium(None), self.held.identity.bus);
         let proved = || {
             let file = self.held.file.try_clone();
-            file.is_ok_and(|file| self.proof(checkpoint.key, false).of_exchanged_file(file, true) == Shown::Ours)
+            file.is_ok_and(|file| self.proof(checkpoint.key, false).has_a_header(file))
         };
         (recounted && burnin::rests_on_a_constant(checkpoint) && !proved()).then(|| {
             "the drive was unplugged, exchanged or reset since, and holds nothing that proves that it is the same"
@@ -94,53 +91,38 @@ impl Job {
 
     /// Why the drive must not be written to any more: something happened in which another one may have come into its place (a
     /// reset, heat, hours of self-tests), and it does not show that it is the job's.
-    pub(super) fn doubt(&self, birth: &Birth, kernel: &Kernel) -> Option<String> {
+    pub(super) fn doubt(&self, birth: &Birth, kernel: &Kernel, headers: Headers) -> Option<String> {
         if !self.choice.erases() {
             let gone = kernel
                 .gone()
                 .map(|why| format!("{why}; what was read so far proves nothing of it"));
             return gone.or_else(|| (self.known(birth) == Shown::Not).then(|| Why::Exchanged.words().to_owned()));
         }
-        let another = "another drive came into its place during the burn-in, or it lost everything; nothing more is written to it";
         if let Some(why) = kernel.gone() {
             let taken = self.takes_up(birth, kernel, false);
             return (!taken).then(|| format!("{why}; nothing more is written to it"));
         }
-        match self.shown(birth, false) {
-            Shown::Ours => None,
-            // Without room for headers nothing could show it.
-            Shown::Unknown if !self.keeps_headers() => None,
-            Shown::Unknown => Some(UNSHOWN.to_owned()),
-            Shown::Not => Some(another.to_owned()),
+        let proof = self.proof(birth.key, false);
+        let proves = proof.proves(headers);
+        let file = self.held.file.try_clone();
+        match file.map_or(Still::Unknown, |file| proof.still_file(file, proves)) {
+            Still::Ours => None,
+            Still::Another => Some(ANOTHER.to_owned()),
+            Still::HalfWritten => Some(Why::HalfWritten.words().to_owned()),
+            Still::Unknown => Some(UNSHOWN.to_owned()),
         }
-    }
-
-    /// The same in a session that goes on: while it writes its headers again, all of them stand on the job's drive, and some on one
-    /// that came meanwhile.
-    pub(super) fn doubt_by_session(&self, birth: &Birth, kernel: &Kernel) -> Option<String> {
-        self.doubt(birth, kernel).or_else(|| {
-            let half = !kernel.is_settled() && self.keeps_headers() && self.every_header(birth.key) == Shown::Not;
-            half.then(|| Why::HalfWritten.words().to_owned())
-        })
     }
 
     /// Whether another drive is in its place for certain: what is read of it counts for nothing. One that cannot be read may be the job's,
     /// and be dying.
-    pub(super) fn is_another(&self, birth: &Birth, kernel: &Kernel) -> bool {
+    pub(super) fn is_another(&self, birth: &Birth, headers: Headers) -> bool {
         if !self.choice.erases() {
             return self.known(birth) == Shown::Not;
         }
-        let file = self.held.file.try_clone();
         let proof = self.proof(birth.key, false);
-        file.is_ok_and(|file| proof.of_exchanged_file(file, kernel.is_settled()) == Shown::Not)
-    }
-
-    /// The same of what happened while the headers were written, once they stand: another drive may hold some of them.
-    pub(super) fn early_doubt(&self, birth: &Birth, kernel: &Kernel) -> Option<String> {
-        match self.keeps_headers() && self.every_header(birth.key) != Shown::Ours {
-            true => Some(Why::HalfWritten.words().to_owned()),
-            false => self.doubt(birth, kernel),
-        }
+        let proves = proof.proves(headers);
+        let file = self.held.file.try_clone();
+        file.is_ok_and(|file| proof.is_another_file(file, proves))
     }
 
     /// Whether the drive holds each header of the job with this key.
@@ -163,10 +145,7 @@ impl Job {
             line.say(RECOUNTED);
         }
         if !self.choice.erases() {
-            return match self.known(birth) {
-                Shown::Not => Since::Another(Why::Exchanged.words().to_owned()),
-                Shown::Ours | Shown::Unknown => Since::Ours,
-            };
+            return Since::of_read(self.known(birth));
         }
         let formats = self.choice.request().is_some();
         let may = match formats {
@@ -176,11 +155,9 @@ impl Job {
         if !matches!(may, Since::Ours | Since::Refused(_)) {
             return may;
         }
-        match self.shown(birth, true) {
-            Shown::Not => Since::Another(job::NO_LONGER_HELD.to_owned()),
-            Shown::Unknown if formats && may == Since::Ours => Since::Refused(job::UNSHOWN.to_owned()),
-            Shown::Ours | Shown::Unknown if formats && self.is_asked() => Since::Asked,
-            Shown::Ours | Shown::Unknown => may,
+        match Since::of_written(self.shown(birth), formats, may) {
+            Since::Ours | Since::Refused(_) if formats && self.is_asked() => Since::Ended(Asked),
+            since @ (Since::Ours | Since::Another(_) | Since::Refused(_) | Since::Ended(Asked)) => since,
         }
     }
 
@@ -205,7 +182,7 @@ impl Job {
             let until = Instant::now() + pause;
             while Instant::now() < until {
                 if self.is_asked() {
-                    return Since::Asked;
+                    return Since::Ended(Asked);
                 }
                 std::thread::sleep(LOOK);
             }
@@ -229,9 +206,10 @@ impl Job {
         Fingerprint::of_file(file, self.geometry())
     }
 
-    fn shown(&self, birth: &Birth, ended: bool) -> Shown {
+    /// What a drive shows of which all was written and read back.
+    fn shown(&self, birth: &Birth) -> Shown {
         let file = self.held.file.try_clone();
-        file.map_or(Shown::Unknown, |file| self.proof(birth.key, ended).of_file(file))
+        file.map_or(Shown::Unknown, |file| self.proof(birth.key, true).of_file(file))
     }
 
     /// Whether a drive that was counted anew proves to be the job's.

@@ -17,7 +17,7 @@ use wire::job::{JobState, Outcome, Phase, PhaseState, PhaseStatus};
 use wire::options::{FormatRequest, Formatted, Profile};
 use wire::{Bytes, JobId, Time};
 
-use super::doubt::Since;
+use super::doubt::{Asked, Since};
 use super::kernel::Kernel;
 use super::own::Own;
 use super::watch::Seen;
@@ -49,7 +49,7 @@ impl Job {
         };
         match &since {
             Since::Another(why) => evidence.stopped = Some(Stop::Engine { why: why.clone() }),
-            Since::Asked => evidence.stopped = Some(super::asked()),
+            Since::Ended(Asked) => evidence.stopped = Some(super::asked()),
             Since::Ours | Since::Refused(_) => {}
         }
         if let Some(Stop::Engine { why }) = evidence.stopped.as_ref().filter(|_| good) {
@@ -78,7 +78,7 @@ impl Job {
                     line.say(&format!("not formatted: {why}"));
                     format::unformatted(&request, why.clone())
                 }
-                Since::Ours | Since::Another(_) | Since::Asked => {
+                Since::Ours | Since::Another(_) | Since::Ended(Asked) => {
                     let cut = format::cut_off(&request);
                     let states = formatted_as(phases.clone(), PhaseStatus::Interrupted, 0.0);
                     let whole = facts.whole(&ended, (&evidence, &own, &seen), states, Some(cut), false);
@@ -113,7 +113,7 @@ impl Job {
         let goes_on = match since {
             Since::Refused(_) => true,
             Since::Ours if formatted.is_some() => false,
-            Since::Ours | Since::Another(_) | Since::Asked => {
+            Since::Ours | Since::Another(_) | Since::Ended(Asked) => {
                 matches!(evidence.stopped, Some(Stop::Asked { .. } | Stop::Engine { .. }))
             }
         };

@@ -1,6 +1,6 @@
 //! One drive's burn-in: own steps, the engine, own steps, partition and format, verdict.
 //!
-//! The engine runs in this thread; what it does not do itself (SMART, self-tests) is done by [`own`] where
+//! The engine runs in this thread ([`session`]); what it does not do itself (SMART, self-tests) is done by [`own`] where
 //! the steps say so, also between two of the engine's; [`watch`] looks at the temperature meanwhile.
 
 mod doubt;
@@ -9,6 +9,7 @@ mod end;
 mod kernel;
 mod own;
 mod selftest;
+mod session;
 mod watch;
 
 use std::cell::{Cell, RefCell};
@@ -18,13 +19,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use burnin::evidence::{Evidence, Stop};
-use burnin::findings::keep_untold;
 use burnin::header::Note;
 use burnin::job::Left;
 use burnin::playbook::first_data;
-use burnin::runner::{self, Ask};
-use burnin::worker::{Backend, Io, Limits, Order, Report};
-use burnin::{Checkpoint, Fingerprint, JobKey, device};
+use burnin::worker::{Backend, Io, Limits, Order};
+use burnin::{Checkpoint, Fingerprint, Headers, JobKey, device};
 use drive::guard::Guard;
 use drive::smart::Smartctl;
 use wire::gate::PlanDrive;
@@ -34,13 +33,14 @@ use wire::{JobId, Time};
 use super::admit::Held;
 use super::choice::Choice;
 use super::ended::Ended;
-use super::pacing::{Pacer, Share};
+use super::pacing::Pacer;
 use super::saved::{ENGINE, Over, Saved};
 use super::screen::Line;
 use super::state::Found;
 use super::state::StateDir;
 use kernel::Kernel;
 use own::Own;
+use session::Session;
 use watch::{Seen, Watch};
 
 /// Everything one job needs; it holds the guarded descriptor.
@@ -127,7 +127,8 @@ impl Job {
             resume,
             pace: share.as_ref().map(|_| 0),
         };
-        let mut evidence = match self.engine((&order, share.as_ref()), &birth, &mut own, (&watch, &kernel), line) {
+        let session = Session::new(&self, (&order, share.as_ref()), &birth, (&watch, &kernel), line);
+        let mut evidence = match session.run(&mut own) {
             Ok(evidence) => evidence,
             Err(why) => {
                 self.leaves_the_earlier(&birth, &mut own, goes_on, heard(&watch, &kernel));
@@ -141,8 +142,13 @@ impl Job {
         let over = self.over(&birth, &own, &seen, &evidence, (&mut notes, line));
         let left = Left::of(evidence.stopped.as_ref());
         // Where the engine failed that may be why, once headers could tell: what another drive tells is nobody's verdict.
-        let failed = matches!(evidence.stopped, Some(Stop::Engine { .. })) && own.checkpoint.is_some();
-        if !(failed && self.is_another(&birth, &kernel)) {
+        let failed = matches!(evidence.stopped, Some(Stop::Engine { .. }));
+        let headers = Headers {
+            stand: own.checkpoint.is_some(),
+            doubted: own.doubted,
+            settled: kernel.is_settled(),
+        };
+        if !(failed && self.is_another(&birth, headers)) {
             own.rest(&self, left, &watch, line, &mut |own| {
                 if over.is_none() {
                     self.keep(&birth, own, heard(&watch, &kernel), line);
@@ -279,187 +285,6 @@ impl Job {
                 .before
                 .as_ref()
                 .and_then(|before| serde_json::to_string(before).ok()),
-        }
-    }
-
-    fn engine(
-        &self,
-        (order, share): (&Order, Option<&Share>),
-        birth: &Birth,
-        own: &mut Own,
-        (watch, kernel): (&Watch, &Kernel),
-        line: &Line,
-    ) -> Result<Evidence, String> {
-        if let Some(before) = &own.before {
-            self.smartctl.recall(&self.held.device.identity, before);
-        }
-        let file = self.held.file.try_clone().map_err(|e| e.to_string())?;
-        let (mut device, way) = device::open(file, order.io).map_err(|e| e.to_string())?;
-        // The runner asks this once more; as long as nothing is begun it is a refusal.
-        let resumed = order.resume.as_ref();
-        let resumed = resumed.and_then(|resume| Checkpoint::decode(&resume.checkpoint).ok());
-        if let Some(why) = resumed.and_then(|checkpoint| self.stranger_to(device.as_mut(), &checkpoint)) {
-            return Err(why);
-        }
-        let waiting = Cell::new(None);
-        let stranger = Cell::new(None);
-        // The headers are flushed before the first checkpoint.
-        let provable = Cell::new(order.resume.is_some());
-        let doubted = RefCell::new(None);
-        let early = Cell::new(own.doubted);
-        // Whether another drive is in its place: what the engine saw of that counts for nothing.
-        let strange = Cell::new(false);
-        let counts = || {
-            // The kernel tells a reset before anything is read behind it.
-            if provable.get() && !strange.get() && kernel.is_doubted() {
-                strange.set(self.is_another(birth, kernel));
-            }
-            !strange.get()
-        };
-        let rests = |rests| {
-            if let Some(share) = share {
-                share.rests(rests);
-            }
-        };
-        let mut stopping = false;
-        let mut asked = || {
-            if stopping {
-                return None;
-            }
-            let why = stranger
-                .take()
-                .or_else(|| watch.too_hot())
-                .or_else(|| self.is_asked().then(|| "a signal".to_owned()));
-            if let Some(why) = why {
-                stopping = true;
-                return Some(Ask::Stop(why));
-            }
-            // One at a time: a rate that was taken and not told would be lost.
-            let pace = share.filter(|_| waiting.get().is_none()).and_then(Share::changed);
-            // Before its turn nothing is written, and an earlier burn-in stays to go on with.
-            if !share.is_some_and(Share::waits) {
-                self.takes_place();
-            }
-            if let Some(step) = waiting.take() {
-                return Some(Ask::Go(step));
-            }
-            if pace.is_some() {
-                return pace;
-            }
-            let ask = watch.next();
-            match &ask {
-                Some(Ask::Hold(_)) => rests(true),
-                Some(Ask::Release) => rests(false),
-                Some(Ask::Stop(_) | Ask::Pace(_) | Ask::Go(_)) | None => {}
-            }
-            if !provable.get() {
-                // It is asked as soon as the headers stand.
-                early.set(early.get() | kernel.doubts());
-                return ask;
-            }
-            let why = match early.take() {
-                true => self.early_doubt(birth, kernel),
-                false if kernel.doubts() || ask == Some(Ask::Release) => self.doubt_by_session(birth, kernel),
-                false => None,
-            };
-            if let Some(why) = why {
-                stopping = true;
-                strange.set(strange.get() || self.is_another(birth, kernel));
-                doubted.replace(Some(why.clone()));
-                return Some(Ask::Stop(why));
-            }
-            ask
-        };
-        let resets = Cell::new(kernel.resets());
-        let mut emit = |report: Report| match report {
-            Report::Started {
-                step,
-                phase,
-                from,
-                engine,
-            } => {
-                // What is read back first lies before the checkpoint.
-                if let Some(resume) = own.resumes.last_mut().filter(|_| order.resume.is_some()) {
-                    (resume.step, resume.phase, resume.from) = (step, phase, from);
-                }
-                line.say(&engine);
-                if from.0 > 0 {
-                    line.say(&format!("goes on at {from}"));
-                }
-            }
-            Report::PhaseStarted { phase, .. } => line.phase(phase),
-            Report::Progress(mut progress) => {
-                progress.temperature = watch.saw(&progress);
-                if let Some(share) = share {
-                    share.measured(progress.rate.0);
-                }
-                line.progress(&progress);
-                // Whoever goes on after a kill is to know of a doubt, too.
-                let doubted = std::mem::replace(&mut own.doubted, early.get()) != early.get();
-                if resets.replace(kernel.resets()) != kernel.resets() || doubted {
-                    self.keep(birth, own, heard(watch, kernel), line);
-                }
-            }
-            Report::Log { text } => line.say(&text),
-            Report::Yield { step } => {
-                rests(true);
-                own.until(self, step, watch, line, &mut |own| {
-                    self.keep(birth, own, heard(watch, kernel), line);
-                });
-                rests(false);
-                own.stranger = own.stranger.take().or_else(|| self.doubt_by_session(birth, kernel));
-                match own.stranger.clone() {
-                    Some(why) => stranger.set(Some(why)),
-                    None => waiting.set(Some(step)),
-                }
-            }
-            Report::Checkpoint { .. } | Report::Findings { .. } | Report::Done { .. } if !counts() => {}
-            Report::Checkpoint { text, .. } => {
-                provable.set(true);
-                kernel.keep(&text);
-                own.checkpoint = Some(text);
-                self.keep(birth, own, heard(watch, kernel), line);
-            }
-            Report::Findings {
-                findings, bad_sectors, ..
-            } => {
-                watch.found(bad_sectors);
-                // What shows once only must not wait for the next checkpoint, nor for the first.
-                if own.told != findings {
-                    own.told = findings;
-                    self.keep(birth, own, heard(watch, kernel), line);
-                }
-            }
-            Report::PhaseDone { .. } | Report::Done { .. } => {}
-        };
-        let evidence =
-            runner::run_asked(device.as_mut(), order, &way, &mut asked, &mut emit).map_err(|e| e.to_string())?;
-        if strange.get() {
-            let why = doubted.take().or_else(|| self.doubt_by_session(birth, kernel));
-            own.stranger = own.stranger.take().or(why);
-            let mut kept = self.before(own.checkpoint.as_deref(), evidence);
-            // Why the other one stopped it is nothing of this drive either, nor an end for good.
-            if let Some(why) = own.stranger.clone() {
-                kept.stopped = Some(Stop::Engine { why });
-            }
-            // Told since, and before the other one came.
-            keep_untold(&mut own.findings_before_loss, &own.told, &kept.findings());
-            return Ok(kept);
-        }
-        own.stranger = own.stranger.take().or_else(|| doubted.take());
-        Ok(evidence)
-    }
-
-    /// What was seen until the last checkpoint that counts.
-    fn before(&self, checkpoint: Option<&str>, evidence: Evidence) -> Evidence {
-        let kept = checkpoint.and_then(|text| Checkpoint::decode(text).ok());
-        let kept = kept.map_or_else(
-            || Evidence::new(self.geometry(), &self.choice.steps),
-            |checkpoint| checkpoint.evidence,
-        );
-        Evidence {
-            stopped: evidence.stopped,
-            ..kept
         }
     }
 
