@@ -126,6 +126,64 @@ fn ata(status: u8, log: &[(u8, u8, u64, Option<u64>)]) -> String {
 
 const OLD: (u8, u8, u64, Option<u64>) = (1, 0x00, 400, None);
 
+/// The document with its log as smartctl tells one that it read whole: the extended one, or else the standard one.
+fn whole(document: &str, name: &str) -> String {
+    let mut document: serde_json::Value = serde_json::from_str(document).unwrap();
+    let mut log = document["ata_smart_self_test_log"]["standard"].take();
+    log["revision"] = 1.into();
+    if log["count"] == 0 {
+        log.as_object_mut().unwrap().remove("table");
+    }
+    document["ata_smart_self_test_log"] = serde_json::json!({ name: log });
+    document.to_string()
+}
+
+/// The drive is 500 hours old, and counts from its first self-test on in the log.
+#[test]
+fn a_new_drives_first_self_test_has_a_result_though_its_log_counts_hours_of_its_own() {
+    let (empty, runs) = (ata(0, &[]), ata(0xF4, &[]));
+    let (passed, failed) = (ata(0, &[(1, 0, 0, None)]), ata(0x74, &[(1, 0x74, 0, Some(7))]));
+    for (before, during, end, outcome) in [
+        (
+            "extended",
+            "extended",
+            whole(&passed, "extended"),
+            SelfTestOutcome::Passed,
+        ),
+        (
+            "standard",
+            "standard",
+            whole(&passed, "standard"),
+            SelfTestOutcome::Passed,
+        ),
+        (
+            "extended",
+            "extended",
+            whole(&failed, "extended"),
+            SelfTestOutcome::Failed,
+        ),
+        // smartctl fell back to the other log, or did not say that it read one whole.
+        (
+            "extended",
+            "extended",
+            whole(&passed, "standard"),
+            SelfTestOutcome::Unknown,
+        ),
+        (
+            "extended",
+            "standard",
+            whole(&passed, "standard"),
+            SelfTestOutcome::Unknown,
+        ),
+        ("standard", "standard", passed.clone(), SelfTestOutcome::Unknown),
+    ] {
+        let documents = [whole(&empty, before), whole(&runs, during), end];
+        let stage = Stage::new(Bus::Sata, &documents, BEGUN);
+        let (test, _) = stage.follow(stage.start(Kind::Short).unwrap());
+        assert_eq!(test.outcome, outcome, "{before} {during} {}", documents[2]);
+    }
+}
+
 /// After hours of other commands a bridge may answer the first one with nothing: that is no word about what its drive can do.
 #[test]
 fn a_drive_whose_smart_was_read_before_is_not_called_incapable_where_it_tells_nothing_once() {

@@ -33,6 +33,6 @@ pub use own_word::exit;
 pub use parse::{DOCUMENT_MAX, NotSmart, parse, read};
 pub use snapshot::{
     AtThreshold, Attribute, BackgroundScan, ErrorCounters, Farm, NvmeHealth, Protocol, ScsiException, ScsiHealth,
-    SctTemperature, SelfTest, SelfTestAbility, Snapshot, SnapshotMessage, Statistic, WriteCounter,
+    SctTemperature, SelfTest, SelfTestAbility, SelfTestLog, Snapshot, SnapshotMessage, Statistic, WriteCounter,
 };
 pub use strange::HOURS_MAX;

@@ -113,6 +113,7 @@ pub fn read(json: &Value) -> Result<Snapshot, NotSmart> {
             .or_else(|| lived(&json["nvme_smart_health_information_log"]["power_cycles"]))
             .or_else(|| attribute(12)),
         self_tests: self_tests::log(json),
+        self_test_log: self_tests::which(json),
         self_test_remaining: self_tests::remaining(json),
         self_test_failed: self_tests::last_failed(json),
         self_test: self_tests::ability(json),

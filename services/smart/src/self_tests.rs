@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::parse::{LIST_MAX, list, number, text};
-use crate::snapshot::{SelfTest, SelfTestAbility};
+use crate::snapshot::{SelfTest, SelfTestAbility, SelfTestLog};
 
 /// Percent left of the test that runs now; `None` where none runs.
 pub(crate) fn remaining(json: &Value) -> Option<u8> {
@@ -55,6 +55,26 @@ pub(crate) fn ability(json: &Value) -> SelfTestAbility {
         short_minutes: minutes(&polling["short"]),
         extended_minutes: minutes(&polling["extended"]).or_else(|| scsi.and_then(|m| u32::try_from(m).ok())),
     }
+}
+
+/// Which of an ATA drive's logs [`log`] gives, where nothing speaks against its having been read whole.
+///
+/// smartctl leaves the count out where the log's index is beyond its end. Revision 0 is none of the standard's: so answers a bridge
+/// with zeros, which have a right checksum and look like an empty log. Source: smartmontools `ataprint.cpp`,
+/// `PrintSmartExtSelfTestLog` and `ataPrintSmartSelfTestlog`.
+pub(crate) fn which(json: &Value) -> Option<SelfTestLog> {
+    let logs = &json["ata_smart_self_test_log"];
+    let (log, told) = match (logs.get("extended"), logs.get("standard")) {
+        (Some(told), None) => (SelfTestLog::Extended, told),
+        (None, Some(told)) => (SelfTestLog::Standard, told),
+        (Some(_), Some(_)) | (None, None) => return None,
+    };
+    let rows = match told.get("table") {
+        Some(table) => table.as_array()?.len(),
+        None => 0,
+    };
+    let count = number(&told["count"]).and_then(|count| usize::try_from(count).ok());
+    (told["revision"] == 1 && count == Some(rows)).then_some(log)
 }
 
 /// The log, newest first.
@@ -112,4 +132,57 @@ pub(crate) fn log(json: &Value) -> Vec<SelfTest> {
         })
     });
     ata.chain(nvme).chain(scsi).take(LIST_MAX).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_log_is_known_only_where_it_alone_was_told_and_is_as_long_as_it_counts() {
+        let row = json!({"type": {"string": "Short offline"}, "status": {"value": 0}, "lifetime_hours": 7});
+        let empty = json!({"revision": 1, "sectors": 1, "count": 0});
+        let one = json!({"revision": 1, "count": 1, "table": [row]});
+        let full = json!({"revision": 1, "count": 21, "table": vec![&row; 21]});
+        for (name, log) in [("extended", SelfTestLog::Extended), ("standard", SelfTestLog::Standard)] {
+            for told in [&empty, &one, &full] {
+                let document = json!({"ata_smart_self_test_log": {name: told}});
+                assert_eq!(which(&document), Some(log), "{document}");
+            }
+            for told in [
+                // smartctl found its index beyond its end, and says no more: it may be full.
+                json!({"revision": 1, "sectors": 1}),
+                json!({"revision": 1, "sectors": 1, "table": [row]}),
+                // What a bridge answers with that does not ask the drive: zeros, whose sum is right.
+                json!({"revision": 0, "sectors": 1, "count": 0}),
+                json!({"count": 0}),
+                json!({"revision": 1, "count": 2, "table": [row]}),
+                json!({"revision": 1, "count": 0, "table": [row]}),
+                json!({"revision": 1, "count": 1}),
+                json!({"revision": 1, "count": "0"}),
+                json!({}),
+                json!([]),
+            ] {
+                let document = json!({"ata_smart_self_test_log": {name: told}});
+                assert_eq!(which(&document), None, "{document}");
+            }
+        }
+        // No `smartctl -x` tells both, so it is not said which one rules.
+        for (extended, standard) in [(&empty, &one), (&one, &empty), (&empty, &empty), (&full, &full)] {
+            let document = json!({"ata_smart_self_test_log": {"extended": extended, "standard": standard}});
+            assert_eq!(which(&document), None, "{document}");
+        }
+        assert_eq!(which(&json!({})), None);
+        assert_eq!(which(&json!({"nvme_self_test_log": {"table": []}})), None);
+    }
+
+    #[test]
+    fn a_snapshot_of_an_older_version_does_not_know_its_log() {
+        let kept = r#"{"reading":2,"protocol":"ata","self_tests":[],"self_test":{"supported":true,"log_told":true}}"#;
+        let kept: crate::Snapshot = serde_json::from_str(kept).expect("it was written so");
+        assert!(kept.self_test.log_told);
+        assert_eq!(kept.self_test_log, None);
+    }
 }

@@ -20,7 +20,7 @@ pub enum Protocol {
 }
 
 /// How documents are read now: raised when a value is read that was not before, or otherwise than before.
-pub(crate) const READING: u16 = 2;
+pub(crate) const READING: u16 = 3;
 
 /// What a drive said at one moment. A field is `None` where it said nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -64,6 +64,9 @@ pub struct Snapshot {
     pub scsi: Option<ScsiHealth>,
     /// Self-test log, newest first.
     pub self_tests: Vec<SelfTest>,
+    /// Which of an ATA drive's logs `self_tests` is, where that one alone was told and is as long as it counts itself: an empty one was
+    /// read then, and is empty. `None`: not known, as of other command sets and of snapshots that an older version kept.
+    pub self_test_log: Option<SelfTestLog>,
     /// Percent left of a self-test that is running now.
     pub self_test_remaining: Option<u8>,
     /// Whether it says beside its log that the last self-test failed (ATA): the log may lack the entry.
@@ -399,6 +402,17 @@ pub struct ErrorCounters {
     pub corrected: Option<u64>,
     /// Not corrected.
     pub uncorrected: Option<u64>,
+}
+
+/// One of the two logs in which an ATA drive keeps its self-tests. `smartctl -x` shows the standard one where it cannot read the
+/// extended one. Source: smartctl(8), `-l xselftest` and `-x`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SelfTestLog {
+    /// General purpose log 07h: 19 entries in each of its sectors, of which `smartctl -x` shows the newest 25.
+    Extended,
+    /// SMART log 06h: 21 entries.
+    Standard,
 }
 
 /// One entry of the self-test log.

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use smart::{NotSmart, Protocol, Snapshot, delta, parse};
+use smart::{NotSmart, Protocol, SelfTestLog, Snapshot, delta, parse};
 
 /// Says what did not run, past the test harness, which swallows what a passing test prints.
 fn not_run(why: &str) {
@@ -184,6 +184,21 @@ fn self_tests_come_newest_first_with_their_hours() {
             .hours,
         Some(1624)
     );
+}
+
+#[test]
+fn it_is_known_from_which_log_self_tests_were_read() {
+    for (name, log, entries) in [
+        ("smart-ata-failed-scrutiny.json", Some(SelfTestLog::Extended), 0),
+        ("smart-ata-full.json", Some(SelfTestLog::Extended), 19),
+        ("smart-ata.json", Some(SelfTestLog::Standard), 21),
+        ("smart-megaraid0.json", Some(SelfTestLog::Standard), 4),
+        ("HGST_HUS724020ALE640_28.json", None, 0),
+        ("smart-nvme.json", None, 0),
+    ] {
+        let Some(s) = read(name) else { return };
+        assert_eq!((s.self_test_log, s.self_tests.len()), (log, entries), "{name}");
+    }
 }
 
 #[test]

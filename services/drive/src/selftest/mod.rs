@@ -17,6 +17,7 @@
 //! a self-test that ends at once. No test of a real drive has been followed by this code.
 
 mod abort;
+mod empty;
 mod hours;
 mod limits;
 mod own;
@@ -32,7 +33,8 @@ pub use limits::{Limits, limits};
 pub use own::{Own, own};
 
 use crate::identity::Identity;
-use crate::smart::{Protocol, SelfTest, Smartctl, Snapshot, Unreadable};
+use crate::smart::{Protocol, SelfTest, SelfTestLog, Smartctl, Snapshot, Unreadable};
+use empty::Empty;
 
 /// Which self-test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -100,6 +102,12 @@ pub struct Running {
     pub protocol: Protocol,
     /// The drive's self-test log before the start, newest first.
     before: Vec<SelfTest>,
+    /// Which of an ATA drive's logs `before` is; `None` where that is not known.
+    #[serde(default)]
+    log: Option<SelfTestLog>,
+    /// Whether that log was empty, and is known to have been.
+    #[serde(default)]
+    empty: Empty,
     /// Power-on hours at the start.
     hours: Option<u64>,
     /// How long it may take, and how often to look.
@@ -112,7 +120,8 @@ pub struct Running {
     quiet_since: Option<u64>,
     /// Seconds after the start since which the drive has not answered.
     silent_since: Option<u64>,
-    /// Whether the log showed this test alone while it ran: it was empty at the start, and not only not given.
+    /// Whether the log showed this test alone while it ran: it was empty at the start, and not only not given. SCSI and NVMe, which have
+    /// one log each.
     #[serde(default)]
     alone: bool,
     /// What the drive told of its temperature at the last look.
@@ -245,6 +254,8 @@ impl Running {
             kind,
             protocol: before.protocol,
             before: before.self_tests.clone(),
+            log: before.self_test_log,
+            empty: Empty::of(before),
             hours: before.power_on_hours,
             limits: limits(kind, before),
             begun,
@@ -273,6 +284,7 @@ impl Running {
         }
         self.silent_since = None;
         self.temperature = now.temperature;
+        self.empty.look(now);
         // Before all else: what runs by now may be somebody else's, begun after ours.
         // QEMU's disks invent the hours of their entries, so that these have no highest.
         if let Some(entry) = self.entry(now, hours::is_of_this_time) {
@@ -283,7 +295,7 @@ impl Running {
             let shows = match self.protocol {
                 Protocol::Scsi => !now.self_tests.is_empty(),
                 Protocol::Nvme => now.self_test.log_told && self.before.is_empty() && !is_garbled(now),
-                // An ATA drive's other log may have more.
+                // An ATA drive's other log may have more: see `empty`.
                 Protocol::Ata | Protocol::Unknown => false,
             };
             self.alone |= shows && own::ended(&now.self_tests).is_empty();
@@ -320,7 +332,12 @@ impl Running {
         if is_garbled(now) {
             return None;
         }
-        match own(self.kind, &self.before, &now.self_tests) {
+        let own = match own(self.kind, &self.before, &now.self_tests) {
+            // An ATA drive's other log may have had it.
+            Own::Entry(entry) if self.log.is_some() && self.log != now.self_test_log => Own::Unproven(vec![entry]),
+            own @ (Own::Entry(_) | Own::Unproven(_) | Own::None) => own,
+        };
+        match own {
             Own::Entry(entry) => Some(entry),
             Own::Unproven(mut entries) => {
                 // While one runs, it may be ours, and an entry of this hour an old one.
@@ -329,7 +346,8 @@ impl Running {
                     None => at_rest,
                 };
                 let longest = self.limits.longest;
-                entries.retain(|entry| self.alone || shows(self.protocol, self.hours, entry.hours, longest));
+                let is_later = self.alone || self.empty.proves(now);
+                entries.retain(|entry| is_later || shows(self.protocol, self.hours, entry.hours, longest));
                 let first = entries.first()?;
                 // Which of them is its own is not known, so they have to agree.
                 entries

@@ -10,7 +10,7 @@
 //! | 19 entries and more | the same, shifted by an entry like an old one | perhaps that one |
 //! | none, or nothing that both share | `X Y Z` | perhaps one of them |
 //!
-//! What is perhaps its own its hours may prove ([`super::hours`]). Hours alone cannot tell entries apart: ATA counts them in 16
+//! What is perhaps its own its hours may prove ([`super::hours`]), or that the log was empty ([`super::empty`]). Hours alone cannot tell entries apart: ATA counts them in 16
 //! bits, some drives freeze them, QEMU invents them.
 
 use super::Kind;

@@ -8,7 +8,7 @@ pub mod run;
 
 pub use ::smart::{
     AtThreshold, Attribute, BackgroundScan, ErrorCounters, Farm, HOURS_MAX, NotSmart, NvmeHealth, PENDING_LOG,
-    Protocol, Row, ScsiException, ScsiHealth, SctTemperature, SelfTest, SelfTestAbility, Snapshot, SnapshotMessage,
-    Statistic, WriteCounter, delta, exit, parse, wear,
+    Protocol, Row, ScsiException, ScsiHealth, SctTemperature, SelfTest, SelfTestAbility, SelfTestLog, Snapshot,
+    SnapshotMessage, Statistic, WriteCounter, delta, exit, parse, wear,
 };
 pub use run::{Answer, Smartctl, Unreadable, words};
