@@ -1,7 +1,7 @@
 //! What a drive says of itself in one word, from its document and from smartctl's exit status: both tell, and either may be
 //! silent.
 
-use crate::snapshot::{AtThreshold, NvmeHealth, Snapshot};
+use crate::snapshot::{AtThreshold, Attribute, NvmeHealth, Snapshot};
 
 /// Bits of smartctl's exit status. Source: `smartctl(8)`.
 pub mod exit {
@@ -38,6 +38,13 @@ impl NvmeHealth {
     }
 }
 
+/// Whether it counts use (starts, hours, power cycles, retracts, load cycles, hours of head flight) on a drive that does not call that a
+/// sign of failure: at its threshold the drive is older than its maker meant it to get. Source: ATA8-ACS §7.52.5.7, flag bit 0, and
+/// smartctl(8), exit status bit 5.
+fn is_of_age(attribute: &Attribute) -> bool {
+    !attribute.prefail && matches!(attribute.id, 4 | 9 | 12 | 192 | 193 | 225 | 240)
+}
+
 impl Snapshot {
     /// Whether one of these bits of smartctl's exit status is set.
     pub fn exited_with(&self, bits: u8) -> bool {
@@ -62,16 +69,16 @@ impl Snapshot {
         }
     }
 
-    /// How many attributes stand at their threshold, and how many did; a temperature there tells of heat, not of a fault.
-    /// Where no row tells of what smartctl's exit status tells, that is one.
+    /// How many attributes stand at their threshold, and how many did; a temperature there tells of heat, and a count of use of
+    /// age: no fault. Where no row tells of what smartctl's exit status tells, that is one.
     pub fn at_threshold(&self) -> (usize, usize) {
         let count = |now: bool| {
-            let is = |state: AtThreshold, id: u16| match state {
-                AtThreshold::Now => now != matches!(id, 190 | 194),
+            let is = |a: &&Attribute| match a.at_threshold() {
+                AtThreshold::Now => now != (matches!(a.id, 190 | 194) || is_of_age(a)),
                 AtThreshold::Past => !now,
                 AtThreshold::Never => false,
             };
-            self.attributes.iter().filter(|a| is(a.at_threshold(), a.id)).count()
+            self.attributes.iter().filter(is).count()
         };
         let (now, past) = self.untold_thresholds();
         (count(true) + usize::from(now), count(false) + usize::from(past))

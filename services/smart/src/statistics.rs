@@ -10,6 +10,7 @@ pub(crate) fn all(json: &Value) -> Vec<Statistic> {
     list(&json["ata_device_statistics"]["pages"])
         .flat_map(|page| list(&page["table"]))
         .filter(|row| row["flags"]["valid"].as_bool() != Some(false))
+        .filter(|row| !is_all_ones(row))
         .filter_map(|row| {
             Some(Statistic {
                 name: text(&row["name"])?,
@@ -19,6 +20,14 @@ pub(crate) fn all(json: &Value) -> Vec<Statistic> {
         })
         .take(LIST_MAX)
         .collect()
+}
+
+/// Whether every bit of it is set, as a Hitachi HUA722020 tells what it does not count, and calls it valid. Temperatures are signed, where
+/// that is -1 °C.
+fn is_all_ones(row: &Value) -> bool {
+    let bits = number(&row["size"]).map_or(0, |bytes| bytes.saturating_mul(8));
+    let ones = (32..64).contains(&bits).then(|| (1_i64 << bits) - 1);
+    ones.is_some() && row["value"].as_i64() == ones
 }
 
 /// Temperatures by SCT; `None` where the drive has none.
@@ -61,4 +70,27 @@ pub(crate) fn heat_warning(json: &Value) -> Option<i64> {
     let other = || json["temperature"]["op_limit_max"].as_i64().filter(|_| is_nvme(json));
     let told = json["nvme_composite_temperature_threshold"]["warning"].as_i64();
     told.or_else(other).filter(|t| (1..=200).contains(t))
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_statistic_of_all_ones_is_none() {
+        let told = |size: u64, value: i64| {
+            let flags = json!({"valid": true, "normalized": false});
+            let row =
+                json!({"name": "Number of Mechanical Start Failures", "size": size, "value": value, "flags": flags});
+            all(&json!({"ata_device_statistics": {"pages": [{"table": [row]}]}})).len()
+        };
+        assert_eq!(told(4, 0xFFFF_FFFF), 0, "a Hitachi HUA722020");
+        assert_eq!(told(6, 0xFFFF_FFFF_FFFF), 0);
+        assert_eq!(told(4, 0xFFFF_FFFE), 1);
+        assert_eq!(told(6, 0xFFFF_FFFF), 1, "two terabytes of sectors");
+        assert_eq!(told(1, 0xFF), 1, "a temperature");
+        assert_eq!((told(0, 0), told(4, 0)), (1, 1));
+    }
 }

@@ -8,7 +8,8 @@
 //! | 9, 240 hours | Seagate and others: milliseconds in the upper bits | the low 32 bits |
 //! | 5, 196 reallocations | some: three 16-bit words | smartctl's leading number; of 5 the low 32 bits where nothing is above them |
 //! | any, as `3/214539` | SandForce: errors over operations | the errors |
-//! | 187 flagged as a rate of errors | SandForce (Intel 520): errors above 32 bits of sectors read | the errors |
+//! | 187 flagged as a rate of errors | SandForce (Intel 520): errors above 32 bits of sectors read; Seagate: a count | the errors |
+//! | 196 flagged as a rate of errors | Seagate's disks for laptops: hours of head flight | 0 |
 //!
 //! Source: smartmontools `drivedb.h`, `atacmds.cpp` (raw formats); AnalogJ/scrutiny issues 260, 522, 734 (drives that
 //! were called failed because of 188).
@@ -51,7 +52,11 @@ pub fn count(id: u16, raw: u64, text: &str, is_seagate: bool, is_rate: bool) -> 
     match id {
         188 if raw > 0xFFFF => raw & 0xFFFF,
         1 | 7 | 195 if is_seagate => raw >> 32,
-        187 if is_rate => raw >> 32,
+        // Seagate flags its plain count so, too (Momentus 5400.4).
+        187 if is_rate && !is_seagate => raw >> 32,
+        // Hours of head flight, with their fraction in the upper word (Momentus 5400.6 and later, Laptop Thin): none of them a fault. Those
+        // that are of Samsung's line count events, and flag no rate.
+        196 if is_rate && is_seagate => 0,
         190 | 194 => raw & 0xFF,
         9 | 240 => leading(text)
             .filter(|hours| u32::try_from(*hours).is_ok())
@@ -187,6 +192,10 @@ mod tests {
         // An Intel 520: its 187 falls and rises with what is read.
         assert_eq!(count(187, 153_797_776, "153797776", false, true), 0);
         assert_eq!(count(187, 2 << 32 | 7, "8589934599", false, true), 2);
+        assert_eq!(count(187, 88, "88", true, true), 88, "an ST9250827AS");
+        assert_eq!(count(196, 2111, "2111", true, true), 0, "hours of head flight");
+        assert_eq!(count(196, 2111, "2111", true, false), 2111, "an ST1000LM024");
+        assert_eq!(count(196, 2111, "2111", false, true), 2111);
     }
 
     proptest! {

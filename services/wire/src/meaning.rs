@@ -129,7 +129,7 @@ pub fn table() -> serde_json::Value {
 
 /// Parts of names, in lower case, and what they count wherever they stand; the first that fits counts. `None`: nothing that a
 /// rule knows.
-const NAMES: [(&str, Option<Meaning>); 36] = [
+const NAMES: [(&str, Option<Meaning>); 37] = [
     // 197 and 198 of disks that do not take a sector back once it is written or replaced. Source: smartctl(8), `197,increasing`.
     ("total_pending", Some(Meaning::ReportedUncorrectable)),
     ("total_offl_unc", Some(Meaning::ReportedUncorrectable)),
@@ -167,6 +167,8 @@ const NAMES: [(&str, Option<Meaning>); 36] = [
     ("later_bad", Some(Meaning::GrownBadBlocks)),
     ("runtime_bad", Some(Meaning::GrownBadBlocks)),
     ("new_bad_blk", Some(Meaning::GrownBadBlocks)),
+    // Toshiba's 23 and 24. Source: drivedb.h, MG07 and later.
+    ("helium_condition", Some(Meaning::Helium)),
     ("end-to-end", Some(Meaning::EndToEnd)),
     ("crc_err", Some(Meaning::Crc)),
     ("error_ct_crc", Some(Meaning::Crc)),

@@ -111,12 +111,28 @@ impl Rule {
             id: self.id.clone(),
             outcome,
             value: match metrics.figures(&self.metric) {
-                Some(figures) => format!("{} {} ({figures})", number(value), unit(value, &self.unit)),
-                None => format!("{} {}", number(value), unit(value, &self.unit)),
+                Some(figures) => format!("{} ({figures})", amount(value, &self.unit)),
+                None => amount(value, &self.unit),
             },
-            limit: format!("{side} {} {}", number(limit), unit(limit, &self.unit)),
+            limit: format!("{side} {}", amount(limit, &self.unit)),
             source: self.source.clone(),
         })
+    }
+}
+
+/// A value with its unit, as people write it: `1 access`, `3.22 GB`, `55 min 20 s`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "bytes and seconds are whole and not negative"
+)]
+fn amount(value: f64, of: &str) -> String {
+    let whole = value.max(0.0) as u64;
+    match of {
+        "bytes" if whole >= 1000 => wire::Bytes(whole).to_string(),
+        "seconds" if whole >= 3600 => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
+        "seconds" if whole >= 60 => format!("{} min {} s", whole / 60, whole % 60),
+        _ => format!("{} {}", number(value), unit(value, of)),
     }
 }
 
@@ -135,7 +151,32 @@ fn unit(value: f64, unit: &str) -> &str {
         _ if value != 1.0 => unit,
         "accesses" => "access",
         "entries" => "entry",
+        "retries" => "retry",
         _ if unit.contains(' ') => unit,
         _ => unit.strip_suffix('s').unwrap_or(unit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn amounts_are_written_as_people_write_them() {
+        for (value, unit, want) in [
+            (1.0, "accesses", "1 access"),
+            (1.0, "retries", "1 retry"),
+            (2.0, "retries", "2 retries"),
+            (1.0, "times", "1 time"),
+            (1.0, "bytes", "1 byte"),
+            (3_221_225_472.0, "bytes", "3.22 GB"),
+            (1.0, "seconds", "1 second"),
+            (59.0, "seconds", "59 seconds"),
+            (3320.0, "seconds", "55 min 20 s"),
+            (90_000.0, "seconds", "25 h 0 min"),
+            (2.5, "percent", "2.5 percent"),
+        ] {
+            assert_eq!(amount(value, unit), want);
+        }
     }
 }

@@ -36,13 +36,12 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
         metrics.put("ata.wear_margin", f64::from(margin));
     }
     let helium = |a: &&Attribute| case::meaning(a.id, &a.name, spins) == Some(Meaning::Helium);
-    if let Some(helium) = snapshot.attributes.iter().find(helium)
-        && let Some(value) = helium.value
-    {
+    let helium: Vec<&Attribute> = snapshot.attributes.iter().filter(helium).collect();
+    if let Some(value) = helium.iter().filter_map(|a| a.value).min() {
         metrics.put("ata.helium.value", f64::from(value));
-        if let Some(margin) = margin(helium) {
-            metrics.put("ata.helium.margin", f64::from(margin));
-        }
+    }
+    if let Some(margin) = helium.iter().filter_map(|a| margin(a)).min() {
+        metrics.put("ata.helium.margin", f64::from(margin));
     }
     farm(snapshot, spins, metrics);
     let exception = snapshot.scsi.as_ref().and_then(|scsi| scsi.exception.as_ref());
@@ -75,7 +74,8 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
         metrics.put("nvme.critical", f64::from(nvme.critical()));
         metrics.flag("nvme.hot_after", nvme.is_hot());
         // A controller that keeps no such record tells 0 for both.
-        let told = |(spare, threshold): &(_, _)| *spare != 0 || *threshold != 0;
+        // All of it is not little, however high the threshold stands: 99 on Apple's drives, 100 on some of Kingston's.
+        let told = |(spare, threshold): &(_, _)| (*spare != 0 || *threshold != 0) && *spare < 100;
         if let Some((spare, threshold)) = nvme.available_spare.zip(nvme.available_spare_threshold).filter(told) {
             metrics.put("nvme.spare_margin", f64::from(spare) - f64::from(threshold));
         }

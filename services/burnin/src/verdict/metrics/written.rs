@@ -15,6 +15,9 @@ const TOLERANCE: f64 = 2.0;
 /// Counts that a write must make before they are worth comparing: fewer are all rounding.
 const COUNTS_MIN: u64 = 100;
 
+/// Counts that the flash drives with SandForce's first firmware take at once: theirs are multiples of 64 GiB.
+const COARSE: u64 = 64;
+
 /// Bytes that a resume may write again, and that others (partition table, file system, other hosts) may write.
 const AGAIN: u64 = 8 << 30;
 const OTHERS: u64 = 64 << 20;
@@ -34,6 +37,8 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         metrics.say("written.off_percent", 100.0, format!("{} went backwards", after.source));
         return;
     };
+    let coarse = before.count.is_multiple_of(COARSE) && after.count.is_multiple_of(COARSE);
+    let step = if coarse && counted > 0 { COARSE } else { 1 };
     if counted == 0
         && after
             .units
@@ -45,7 +50,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         return;
     }
     let again = AGAIN * case.interruptions().len() as u64 + OTHERS;
-    let Some((off, bytes)) = best(after, counted, written, again) else {
+    let Some((off, bytes)) = best(after, (counted, step), written, again) else {
         return;
     };
     let figures = format!(
@@ -69,16 +74,14 @@ fn written(evidence: &Evidence) -> u64 {
         .fold(0, u64::saturating_add)
 }
 
-/// The smallest difference in percent by any unit that the counter may have, and the bytes by that unit. Differences
-/// within the tolerance are 0. `None` where too little was written for any.
-fn best(counter: &WriteCounter, counted: u64, written: u64, again: u64) -> Option<(f64, u64)> {
-    let units = counter
-        .units
-        .iter()
-        .filter(|unit| written >= unit.saturating_mul(COUNTS_MIN));
+/// The smallest difference in percent by any unit that the counter may have, which counts so many (`step`) at once, and the bytes by
+/// that unit. Differences within the tolerance are 0. `None` where too little was written for any.
+fn best(counter: &WriteCounter, (counted, step): (u64, u64), written: u64, again: u64) -> Option<(f64, u64)> {
+    let enough = |unit: &&u64| written >= unit.saturating_mul(step).saturating_mul(COUNTS_MIN);
+    let units = counter.units.iter().filter(enough);
     let off = units.map(|unit| {
         let bytes = counted.saturating_mul(*unit);
-        let slack = written as f64 * TOLERANCE / 100.0 + 2.0 * *unit as f64;
+        let slack = written as f64 * TOLERANCE / 100.0 + 2.0 * (*unit * step) as f64;
         let (less, more) = (
             written.saturating_sub(bytes) as f64,
             bytes.saturating_sub(written) as f64,
@@ -109,7 +112,7 @@ mod tests {
     #[test]
     fn any_plausible_unit_will_do_and_rounding_is_no_difference() {
         const TB: u64 = 1_000_000_000_000;
-        let off = |units: &[u64], counted| best(&counter(units), counted, TB, OTHERS).unwrap().0;
+        let off = |units: &[u64], counted| best(&counter(units), (counted, 1), TB, OTHERS).unwrap().0;
         assert_eq!(off(&[512], TB / 512), 0.0);
         assert_eq!(off(&[512, 32 << 20], TB / (32 << 20)), 0.0, "it counts in 32 MiB");
         assert_eq!(off(&[512_000], TB / 512_000 * 101 / 100), 0.0, "within two percent");
@@ -118,11 +121,24 @@ mod tests {
         assert_eq!(off(&[1 << 30], TB / (1 << 30)), 0.0);
         // A resume may write 8 GiB again; a loss is never excused by that.
         assert_eq!(
-            best(&counter(&[512]), (100 << 30) / 512, 93 << 30, 8 << 30).unwrap().0,
+            best(&counter(&[512]), ((100 << 30) / 512, 1), 93 << 30, 8 << 30)
+                .unwrap()
+                .0,
             0.0
         );
-        assert!(best(&counter(&[512]), (86 << 30) / 512, 93 << 30, 8 << 30).unwrap().0 > 7.0);
+        assert!(
+            best(&counter(&[512]), ((86 << 30) / 512, 1), 93 << 30, 8 << 30)
+                .unwrap()
+                .0
+                > 7.0
+        );
         // Ten gibibytes are ten counts: nothing can be said.
-        assert_eq!(best(&counter(&[1 << 30]), 9, 10 << 30, OTHERS), None);
+        assert_eq!(best(&counter(&[1 << 30]), (9, 1), 10 << 30, OTHERS), None);
+        // 120 GB on a drive that counts 64 GiB at once is one step or two: nothing can be said, but it can of 20 TB.
+        assert_eq!(best(&counter(&[1 << 30]), (64, 64), 120_000_000_000, OTHERS), None);
+        assert_eq!(
+            best(&counter(&[1 << 30]), (64 * 290, 64), 20 * TB, OTHERS).unwrap().0,
+            0.0
+        );
     }
 }

@@ -37,7 +37,7 @@ fn talkative() -> Snapshot {
     });
     all.nvme = Some(NvmeHealth {
         critical_warning: Some(0),
-        available_spare: Some(100),
+        available_spare: Some(90),
         available_spare_threshold: Some(10),
         percentage_used: Some(0),
         media_errors: Some(0),

@@ -504,6 +504,9 @@ fn spare_capacity_that_the_controller_does_not_record_is_no_finding() {
     };
     assert_eq!(of(0, 0), None);
     assert_eq!(of(100, 10), None);
+    // Apple's and some of Kingston's, whose threshold stands so high.
+    assert_eq!((of(100, 99), of(100, 100)), (None, None));
+    assert_eq!(of(99, 99), Some(Outcome::Warn));
     assert_eq!(of(15, 10), Some(Outcome::Warn));
     assert_eq!(of(0, 10), Some(Outcome::Failed));
 }

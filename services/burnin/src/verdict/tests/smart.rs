@@ -248,10 +248,14 @@ fn reallocated_sectors_of_a_used_drive() {
 }
 
 #[test]
-fn thresholds_now_fail_in_the_past_warn_and_heat_is_no_fault() {
+fn thresholds_now_fail_in_the_past_warn_and_heat_and_age_are_no_faults() {
     for (id, word, rule, want) in [
         (5, "now", "attribute-at-threshold", FAILED),
-        (193, "now", "attribute-at-threshold", FAILED),
+        (184, "now", "attribute-at-threshold", FAILED),
+        // Starts, hours and load cycles are age.
+        (4, "now", "attribute-at-threshold", None),
+        (4, "now", "attribute-was-at-threshold", WARN),
+        (193, "now", "attribute-was-at-threshold", WARN),
         (5, "past", "attribute-was-at-threshold", WARN),
         (190, "now", "attribute-was-at-threshold", WARN),
         (190, "now", "attribute-at-threshold", None),
