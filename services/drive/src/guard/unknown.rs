@@ -53,7 +53,10 @@ pub enum Unknown {
         cause: String,
     },
     /// A loop device over something that cannot be found.
-    #[error("{device} is backed by {path}, and neither tells which drive that is on")]
+    #[error(
+        "{device} is backed by {path}, and neither tells which drive that is on; detach it (losetup -d /dev/{device}), or try again once \
+         its file system answers"
+    )]
     Loop {
         /// The loop device.
         device: String,
