@@ -152,7 +152,6 @@ fn asked(node: &Path) -> Behind {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
     use std::time::Instant;
 
     use super::*;
@@ -162,7 +161,7 @@ mod tests {
     #[test]
     fn what_hangs_is_waited_for_once_and_asked_again_when_it_comes_back() {
         let (node, longest) = (PathBuf::from("/nowhere/loop7"), Duration::from_millis(50));
-        let (goes_on, hangs) = mpsc::channel::<()>();
+        let (goes_on, hangs) = channel::<()>();
         let hung = in_time(node.clone(), longest, move || {
             let _end = hangs.recv();
             BEHIND
