@@ -198,8 +198,13 @@ fn after_each_of_five_power_cuts_the_job_goes_on_and_redoes_at_most_what_half_a_
     cut(vm, 5);
     let (_vm, bench) = lab.start(machine());
 
-    let done = bench.ends(&job, Outcome::Passed);
+    let done = bench.verdict(&job, JOB);
     let verdict = done.verdict.clone().unwrap();
+    // A drive that is held to so many bytes a second lets some accesses wait for half a second.
+    let slow = |hit: &&wire::job::RuleHit| hit.id == "slow-outliers" && hit.outcome == Outcome::Warn;
+    let against = verdict.rules.iter().filter(|hit| hit.outcome != Outcome::Passed);
+    let against: Vec<_> = against.filter(|hit| !slow(hit)).collect();
+    assert!(against.is_empty(), "{done:#?}");
     assert_eq!(verdict.verified.0, OFTEN_MIB << 20, "{done:#?}");
     assert_eq!(done.resumes.len(), 5, "{done:#?}");
     let told = verdict.summary.to_lowercase().contains("interruption");
