@@ -74,10 +74,12 @@ pub enum Error {
         known: String,
     },
     /// A person's playbook bears the name of a built-in one.
-    #[error("playbook {file}: name: {name:?} is a built-in one's; expected another")]
+    #[error("playbook {file}: line {line}: name: {name:?} is a built-in one's; expected another")]
     Taken {
         /// The playbook, or the file it came from.
         file: String,
+        /// Line of the name, from 1.
+        line: usize,
         /// The name.
         name: String,
     },
@@ -142,6 +144,7 @@ impl Playbook {
         match BUILT_IN.iter().any(|(name, _)| *name == book.name) {
             true => Err(Error::Taken {
                 file: file.to_owned(),
+                line: parse::parse(file, text)?.name_line,
                 name: book.name,
             }),
             false => Ok(book),

@@ -38,6 +38,8 @@ pub(super) struct Parsed {
     pub name: String,
     pub about: String,
     pub steps: Vec<Step>,
+    /// Line of the name, from 1.
+    pub name_line: usize,
     /// For each step its line, from 1.
     pub lines: Vec<usize>,
     /// For each verify, seek and trim check the pattern that the text names.
@@ -65,11 +67,13 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Parsed, Error> {
         parsed: Parsed {
             name: raw.name.get_ref().clone(),
             about: raw.about.get_ref().clone(),
+            name_line: 1,
             steps: Vec::new(),
             lines: Vec::new(),
             named: Vec::new(),
         },
     };
+    flat.parsed.name_line = flat.line(raw.name.span().start);
     let name = raw.name.get_ref();
     if let Err(expected) = wire::playbook::check_name(name) {
         return Err(flat.fault(raw.name.span().start, "name", &format!("{name:?}; {expected}")));
@@ -87,6 +91,14 @@ pub(super) fn parse(file: &str, text: &str) -> Result<Parsed, Error> {
 
 /// The parser's message with its place, and where a field's value is wrong, which field's and what is expected.
 fn told(text: &str, cause: &toml::de::Error) -> String {
+    let message = cause.message().trim_end();
+    let missing = [
+        ("missing field `name`", "name = \"my-playbook\""),
+        ("missing field `about`", "about = \"what it is for\", one line"),
+    ];
+    if let Some((_, expected)) = missing.iter().find(|(said, _)| *said == message) {
+        return format!("line 1: {message}; expected {expected}");
+    }
     let whole = || cause.to_string().trim_end().to_owned();
     let Some(before) = cause.span().and_then(|span| text.get(..span.start)) else {
         return whole();
@@ -109,10 +121,7 @@ fn told(text: &str, cause: &toml::de::Error) -> String {
     };
     let column = begun.chars().count() + 1;
     let field = field.unwrap_or("");
-    format!(
-        "line {line}, column {column}: {field}: {}; expected {expected}",
-        cause.message().trim_end()
-    )
+    format!("line {line}, column {column}: {field}: {message}; expected {expected}")
 }
 
 impl Flat<'_> {

@@ -164,8 +164,13 @@ fn a_bad_playbook_is_told_its_line_field_and_what_is_expected() {
     let taken = Playbook::own("f", Playbook::built_in()[2].1).unwrap_err().to_string();
     assert_eq!(
         taken,
-        "playbook f: name: \"standard\" is a built-in one's; expected another"
+        "playbook f: line 1: name: \"standard\" is a built-in one's; expected another"
     );
+    for (text, field) in [("name = \"a\"\n", "about"), ("about = \"a\"\n", "name")] {
+        let told = Playbook::from_toml("x", text).unwrap_err().to_string();
+        let missing = format!("line 1: missing field `{field}`; expected {field} = ");
+        assert!(told.contains(&missing), "{told}");
+    }
 }
 
 #[test]
