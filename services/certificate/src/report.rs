@@ -261,6 +261,11 @@ fn smart(c: &Certificate) -> Vec<(String, String)> {
         .collect()
 }
 
+/// So many of them: `1 sector`, `2 sectors`.
+fn many(count: u64, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
 fn findings(c: &Certificate) -> Vec<(String, String)> {
     let mut rows = Vec::new();
     if c.findings.bad_sectors > 0 {
@@ -269,12 +274,12 @@ fn findings(c: &Certificate) -> Vec<(String, String)> {
     rows.extend(c.findings.kinds.iter().map(|k| {
         (
             fault(k.kind).to_owned(),
-            format!("{} findings, {} sectors", k.findings, k.sectors),
+            format!("{}, {}", many(k.findings, "finding"), many(k.sectors, "sector")),
         )
     }));
     rows.extend(c.findings.listed.iter().take(12).map(|finding| {
         let place = match finding.lba {
-            Some(lba) => format!("{lba}, {} sectors", finding.sectors),
+            Some(lba) => format!("{lba}, {}", many(finding.sectors, "sector")),
             None => finding.phase.label().to_owned(),
         };
         (place, format!("{}: {}", fault(finding.kind), finding.detail))

@@ -84,7 +84,9 @@ impl Controller {
             "{words} tells of a burn-in that this box does not know, begun {}, playbook {}. It does not go on by itself: arm \
              the playbook {} with the same options for this drive to go on from where the drive tells; any other start \
              begins anew",
-            header.note.started, header.note.playbook, header.note.playbook
+            header.note.started.strftime("%Y-%m-%d %H:%M UTC"),
+            header.note.playbook,
+            header.note.playbook
         );
         info!(%drive, job = header.note.job, "a drive tells of an unknown burn-in");
         let data = serde_json::json!({

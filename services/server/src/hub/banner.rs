@@ -14,25 +14,20 @@ const AWAY: Duration = Duration::from_secs(5);
 
 /// What is to be said of the agent. `away`: for how long it has not been connected.
 pub(super) fn of_agent(agent: AgentView, away: Option<Duration>, up_for: Duration) -> Option<Banner> {
-    let since = agent
-        .last_seen
-        .map(|at| format!(" (last heard {})", at.strftime("%H:%M:%S UTC")))
-        .unwrap_or_default();
     match agent.state {
         Liveness::Online => None,
         Liveness::Degraded => Some(Banner {
             severity: Severity::Warning,
-            text: format!(
-                "The burn-in agent does not answer in time{since}. Drives and progress may be out of date; it is restarted when it stays silent"
-            ),
+            text: "The burn-in agent does not answer in time. Drives and progress may be out of date; it is restarted when it stays silent"
+                .to_owned(),
         }),
         Liveness::Offline => {
             let grace = if agent.last_seen.is_none() { FIRST } else { AWAY };
             (away.unwrap_or(up_for) >= grace).then(|| Banner {
                 severity: Severity::Critical,
-                text: format!(
-                    "The burn-in agent is not connected{since}. Drives and jobs are shown as they were; no job can be started. Running jobs go on when it is back"
-                ),
+                text: "The burn-in agent is not connected. Drives and jobs are shown as they were; no job can be started. Running jobs go on \
+                       when it is back"
+                    .to_owned(),
             })
         }
     }
