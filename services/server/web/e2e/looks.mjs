@@ -108,6 +108,61 @@ export async function looks(browser, width, scheme, count) {
       if (width >= 641) assert("figures stand at the right", (await table.locator("td.num").first().evaluate((cell) => getComputedStyle(cell).textAlign)) === "right");
     });
 
+    await test("gate: a scan stays a scan over a reload and a new login, whatever is chosen on the bench; so does a chosen playbook", async () => {
+      const [thorough] = box.state.playbooks.map((book) => ({ ...book, name: "thorough", about: "Writes and reads twice." }));
+      box.state.playbooks.push(thorough);
+      await at("/");
+      for (const n of [6, 8]) await page.getByRole("checkbox", { name: new RegExp(`^Choose ${box.state.drives[n].serial.slice(-4)}`) }).check();
+      await page.getByRole("link", { name: new RegExp(`^${box.state.drives[7].serial.slice(-4)},`) }).click();
+      await page.getByRole("button", { name: "Read scan…" }).click();
+      const harmless = async (when) => {
+        await page.getByText("Nothing is written", { exact: true }).waitFor();
+        await page.getByRole("button", { name: "Scan: read 1 drive" }).waitFor();
+        const drives = await page.locator(".lose > li").allTextContents();
+        assert(`${when}: one drive, that one: ${drives}`, drives.length === 1 && drives[0].includes(box.state.drives[7].serial));
+      };
+      await harmless("at first");
+      await page.reload();
+      await harmless("after a reload");
+      await page.goto("/burn");
+      await harmless("the address entered again");
+      box.session = null;
+      await page.reload();
+      await page.getByRole("heading", { name: "Log in" }).waitFor();
+      box.session = { username: "mara", expires: "2099-01-01T00:00:00Z" };
+      await page.getByLabel("Name").fill("mara");
+      await page.getByLabel("Password").fill("any");
+      await page.getByRole("button", { name: "Log in" }).click();
+      await harmless("after a new login");
+      await page.goBack();
+      await page.getByRole("heading", { name: "Identity" }).waitFor();
+      await page.goForward();
+      await harmless("on the way back to it");
+      box.instead.set("POST /api/v1/scans", () => ({ jobs: ["0199a-001"] }));
+      await page.getByRole("button", { name: "Scan: read 1 drive" }).click();
+      await page.locator(".jobhd").waitFor();
+      await page.goBack();
+      await page.getByRole("heading", { name: "No drive is chosen" }).waitFor();
+      box.instead.clear();
+      // From the bench it is what is chosen there.
+      await page.getByRole("link", { name: "To the bench" }).click();
+      await page.getByText("2 drives chosen").waitFor();
+      await page.getByRole("link", { name: "Burn in…" }).click();
+      const summary = page.locator(".books > summary");
+      await page.getByRole("heading", { name: "What will be lost" }).waitFor();
+      await summary.click();
+      await page.getByRole("radio", { name: "Thorough" }).check();
+      await page.locator(".options > summary").click();
+      await page.getByRole("checkbox", { name: /^Soak/ }).check();
+      await page.reload();
+      await summary.getByText("Thorough", { exact: true }).waitFor();
+      await page.locator(".options > summary").getByText("soak for 24 h").waitFor();
+      assert("with both drives", (await page.locator(".lose > li").count()) === 2);
+      await page.getByRole("link", { name: /^Back to the bench/ }).click();
+      await page.getByRole("button", { name: "Clear" }).click();
+      box.state.playbooks.pop();
+    });
+
     await test("every table that is read sorts by keyboard, on a phone too", async () => {
       // The values of SMART have an order of their own: what stands out first.
       const tables = page.locator("main table:not(.smart)").filter({ visible: true }).filter({ has: page.locator("tbody tr:nth-child(2)") });
@@ -209,6 +264,187 @@ export async function looks(browser, width, scheme, count) {
         const bytes = await page.pdf({ format });
         assert(`${format} is a document`, bytes.subarray(0, 5).toString() === "%PDF-");
       }
+    });
+
+    await test("wall: no digit of a serial is cut off, beside a long plate and a verdict with its place", async () => {
+      const before = box.state.drives;
+      box.state.drives = before.map((drive) => ({ ...drive, bay: "front 7" }));
+      // As many as fill the wall: each tile is as small as tiles are.
+      for (let n = 10; n < 16; n += 1) box.state.drives.push({ ...before[6], key: `k${n}`, id: `k${n}`, serial: `WSD1W8M${n}`, bay: "back 77" });
+      for (const size of [{ width: 1920, height: 1080 }, { width: 1366, height: 768 }, { width: 360, height: 780 }, { width: 3840, height: 2160 }]) {
+        await page.setViewportSize(size);
+        await page.goto("/wall");
+        const failed = page.locator(".w.is-fail", { hasText: before[2].serial.slice(-4) });
+        await failed.getByText("FAILED").waitFor();
+        assert("with its place beside it", (await failed.locator(".tm").textContent()).startsWith("at "));
+        const cut = await page.evaluate(() => [...document.querySelectorAll(".w .id")].flatMap((one) => {
+          const [frame, four] = [one.getBoundingClientRect(), one.querySelector("b").getBoundingClientRect()];
+          return one.scrollWidth <= one.clientWidth && four.right <= frame.right + 0.5 ? [] : [`${one.textContent}: ${one.scrollWidth} of ${one.clientWidth}`];
+        }));
+        assert(`${size.width} px: cut off: ${cut.join(", ")}`, cut.length === 0);
+        if (size.width === 1920) await inspect(page, `wall-plates-${width}`);
+      }
+      box.state.drives = before;
+      await page.setViewportSize({ width, height: width < 500 ? 780 : 900 });
+      await at("/");
+    });
+
+    await test("agent away: no page tells rate or time left of what nobody hears of, and each says so", async () => {
+      const text = "The burn-in agent is not connected since 07:06. Running jobs go on when it is back.";
+      const away = { ...box.state.box, agent: { state: "offline", last_seen: new Date().toISOString() }, banners: [{ severity: "critical", text }] };
+      const main = async () => (await page.locator("main").textContent()).replaceAll("\u00a0", " ");
+      await at("/jobs/0199a-001");
+      await page.getByRole("heading", { name: /^Done in/ }).waitFor();
+      assert("it moves", /171\sMB\/s/.test(await page.locator(".track").textContent()) && (await page.locator(".plot .dot").count()) === 1);
+      box.say("box", away);
+      await page.getByRole("heading", { name: /^Last heard \d\d:\d\d; goes on when the agent is back$/ }).waitFor();
+      await page.locator(".banners").getByText(text).waitFor();
+      const track = await page.locator(".track [aria-current=step]").textContent();
+      assert(`the step tells neither: ${track}`, !/MB\/s|left/.test(track));
+      assert("nothing is running", (await page.locator(".keyrow").getByText("running").count()) === 0 && (await page.locator(".plot .dot").count()) === 0);
+      await inspect(page, `job-away-${width}`);
+      for (const path of ["/", failed]) {
+        await page.getByRole("link", { name: "Bench", exact: true }).filter({ visible: true }).click();
+        if (path !== "/") await page.getByRole("link", { name: new RegExp(`^${box.state.drives[2].serial.slice(-4)},`) }).click();
+        if (path !== "/") await page.getByRole("link", { name: "The drive’s page" }).click();
+        await page.locator(".banners").getByText(text).waitFor();
+      }
+      await page.getByRole("button", { name: "Read scan…" }).click();
+      await page.locator(".banners").getByText(text).waitFor();
+      await page.getByRole("link", { name: "Bench", exact: true }).filter({ visible: true }).click();
+      await page.locator(".figs").getByText(/^last heard/).waitFor();
+      const figures = await page.locator(".figs").textContent();
+      assert(`no figures: ${figures}`, !/MB|next done|°C/.test(figures));
+      box.say("box", { ...box.state.box, now: new Date().toISOString() });
+      await page.locator(".figs").getByText("171 MB/s".split(" ")[0]).waitFor();
+      assert("the banner is gone", !(await main()).includes(text));
+    });
+
+    await test("paused: no page tells that it runs, and each that it waits for a person", async () => {
+      const running = box.state.jobs[1];
+      box.state.jobs[1] = { ...running, state: { kind: "waiting", why: "paused by mara" } };
+      await at("/jobs/0199a-001");
+      await page.getByRole("heading", { name: "Paused" }).waitFor();
+      const track = await page.locator(".track [aria-current=step]").textContent();
+      assert(`neither rate nor time left: ${track}`, !/MB\/s|left/.test(track));
+      const drawn = () => page.locator(".plot path.b").first().getAttribute("d");
+      const before = await drawn();
+      for (const rate of [90e6, 20e6, 1e6]) box.say("progress", { job: running.id, progress: { ...running.progress, done: running.progress.done + 4e11, rate } });
+      await page.waitForTimeout(700);
+      assert("the curve does not fall while it stands", (await drawn()) === before);
+      await page.getByRole("link", { name: "Bench", exact: true }).filter({ visible: true }).click();
+      const card = page.locator(".bay", { has: page.getByRole("link", { name: new RegExp(`^${running.serial.slice(-4)},`) }) });
+      await card.getByText("waits for Go on").waitFor();
+      assert("it does not go on by itself", !/by itself/.test(await card.textContent()));
+      const figures = await page.locator(".figs .fig").first().textContent();
+      assert(`nothing is under test: ${figures}`, figures.startsWith("Testing0 of") && figures.endsWith("2 wait"));
+      await page.goto("/wall");
+      await page.locator(".w", { hasText: running.serial.slice(-4) }).getByText("PAUSED").waitFor();
+      assert("nothing burns", (await page.locator(".hd .q").first().textContent()) === "0 burning");
+      await page.goto(`/drives/${encodeURIComponent(running.drive)}`);
+      await page.getByRole("heading", { name: "Its test is paused" }).waitFor();
+      box.state.jobs[1] = running;
+    });
+
+    await test("a playbook: what was typed and not saved is there after a look at the bench, until it is saved or undone", async () => {
+      const text = page.getByRole("textbox", { name: "Text of the playbook" });
+      const away = async () => {
+        await page.getByRole("link", { name: "Bench", exact: true }).filter({ visible: true }).click();
+        await page.locator(".bay").first().waitFor();
+        await page.goBack();
+      };
+      for (const [path, mine] of [["/playbooks/+", "name = \"mine\"\n"], ["/playbooks/standard", "name = \"like-standard\"\n"]]) {
+        await at(path);
+        const before = await text.inputValue();
+        await text.fill(mine);
+        await away();
+        assert(`${path}: it is there`, (await text.inputValue()) === mine);
+        await page.getByRole("button", { name: "Undo the changes" }).click();
+        assert(`${path}: it is undone`, (await text.inputValue()) === before);
+        await away();
+        assert(`${path}: and stays so`, (await text.inputValue()) === before);
+        await text.fill(mine);
+        box.instead.set(`PUT /api/v1/playbooks/${/"(.*)"/.exec(mine)[1]}`, () => ({ told: "Kept." }));
+        await page.getByRole("button", { name: /^Check and save/ }).click();
+        await page.getByRole("heading", { name: "No such playbook" }).waitFor();
+        await at(path);
+        assert(`${path}: nothing is left once it is saved`, (await text.inputValue()) === before);
+      }
+      box.instead.clear();
+    });
+
+    await test("back after a cut: no error of before is left, on a job's page and at the armed gate, which asks for its plan anew", async () => {
+      await at("/jobs/0199a-001");
+      box.instead.set("POST /api/v1/jobs/0199a-001/pause", 503);
+      await page.getByRole("button", { name: "Pause" }).click();
+      await page.getByText("The box answered 503").waitFor();
+      box.cut();
+      await page.getByText("The box answered 503").waitFor({ state: "detached" });
+      await at("/");
+      for (const n of [6, 7]) await page.getByRole("checkbox", { name: new RegExp(`^Choose ${box.state.drives[n].serial.slice(-4)}`) }).check();
+      await page.getByRole("link", { name: "Burn in…" }).click();
+      for (const n of [6, 7]) await page.locator(`li:has-text("${box.state.drives[n].serial}") .four input`).fill(box.state.drives[n].serial.slice(-4));
+      await page.getByText("Left to arm.").waitFor();
+      box.instead.set("POST /api/v1/plans/p1/arm", 503);
+      await page.getByLabel("Your password").fill("a password");
+      await page.getByRole("button", { name: "Erase and test 2 drives" }).click();
+      await page.getByText("The box answered 503").waitFor();
+      const [asked] = await Promise.all([page.waitForRequest((request) => request.url().endsWith("/api/v1/plans")), box.cut()]);
+      assert("a plan is asked for", asked.method() === "POST");
+      await page.getByText("The box answered 503").waitFor({ state: "detached" });
+      await page.getByText("Left to arm.").waitFor();
+      assert("what was typed is there", (await page.getByLabel("Your password").inputValue()) === "a password");
+      // Refused while the agent is away, asked anew when it is back.
+      box.instead.set("POST /api/v1/plans", 503);
+      await page.reload();
+      await page.getByRole("heading", { name: "These drives cannot be tested" }).waitFor();
+      box.say("box", { ...box.state.box, agent: { state: "offline", last_seen: null } });
+      await page.waitForTimeout(600);
+      box.instead.clear();
+      box.say("box", box.state.box);
+      await page.getByRole("heading", { name: "What will be lost" }).waitFor();
+      await at("/");
+      await page.getByRole("button", { name: "Clear" }).click();
+    });
+
+    await test("the question whether to end a test goes when somebody else has ended it", async () => {
+      const running = box.state.jobs[1];
+      await at("/jobs/0199a-001");
+      await page.getByRole("button", { name: "End this test…" }).click();
+      await page.getByRole("dialog").waitFor();
+      const ended = { ...running, state: { kind: "aborted" }, ended: new Date().toISOString(), verdict: { ...box.state.jobs[4].verdict, summary: "lena ended it." } };
+      box.say("job", ended);
+      await page.locator(".bigverdict").waitFor();
+      assert("no question stands over the verdict", (await page.getByRole("dialog").count()) === 0);
+      box.say("job", running);
+      await page.getByRole("button", { name: "End this test…" }).waitFor();
+      assert("nor does it come back", (await page.getByRole("dialog").count()) === 0);
+    });
+
+    await test("check: a number or a picture is no certificate, and no verdict is told of it", async () => {
+      await at("/verify");
+      const words = page.locator(".problem").getByText("No certificate in this");
+      await page.getByLabel("Or its text, or that of its QR code").fill("KC-7Q2M-4XKD-9PZA");
+      await page.getByRole("button", { name: "Check", exact: true }).click();
+      await words.waitFor();
+      await page.getByText("The number alone cannot be checked").waitFor();
+      await page.getByLabel("Or its text, or that of its QR code").fill("");
+      await words.waitFor({ state: "detached" });
+      await page.locator(".drop input").setInputFiles({ name: "label.png", mimeType: "image/png", buffer: Buffer.from([0x89, 0x50, 0x4e, 0x47, 0x7b, 0x7d]) });
+      await words.waitFor();
+      assert("nothing of a signature", (await page.getByText(/Not to be relied on|never signed/).count()) === 0);
+      await inspect(page, `verify-none-${width}`);
+    });
+
+    await test("a card: a step that is measured by time has its percentage, and ages of seconds go on", async () => {
+      const [ended, running] = box.state.jobs;
+      box.state.jobs[0] = { ...ended, ended: new Date(Date.now() - 45_000).toISOString() };
+      box.state.jobs[1] = { ...running, progress: { ...running.progress, done: 0, total: 0, phase_percent: 37 } };
+      await at("/");
+      const card = (of) => page.locator(".bay", { has: page.getByRole("link", { name: new RegExp(`^${of.serial.slice(-4)},`) }) });
+      await card(running).getByRole("img", { name: "37 percent of this phase" }).waitFor();
+      await card(ended).getByText(/^[34]\d\ss ago$/).waitFor();
+      [box.state.jobs[0], box.state.jobs[1]] = [ended, running];
     });
 
     await test("session over and box away: each says what to do", async () => {

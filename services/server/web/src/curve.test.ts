@@ -55,6 +55,14 @@ describe("curves", () => {
     expect(write).toMatchObject({ phase: "write", step: 0, running: false });
     expect(verify).toEqual({ phase: "verify", step: 1, note: "", running: true, points: [[0.1, 90], [0.2, 80]] });
   });
+  it("a later round of a soak is where it is now, not where the round before ended", () => {
+    const surface = [{ phase: "verify" as const, step: 1, zones: [100, 100, 100, 100], p50_us: 1, p99_us: 1, max_us: 1, latencies: [] }];
+    const progress = { phase: "verify" as const, step: 1, done: 20, total: 100, rate: 80, eta: 1, eta_job: 1, percent: 1, phase_percent: null, temperature: null };
+    const later = job({ capacity: 4e12, surface, progress });
+    later.phases[1]!.rounds = 1;
+    expect(curves(later, { step: 1, points: [[0.1, 90], [0.2, 80]] })).toMatchObject([{ step: 1, running: true, points: [[0.1, 90], [0.2, 80]] }]);
+    expect(curves(later, undefined)).toMatchObject([{ step: 1, running: false, points: { length: 4 } }]);
+  });
   it("puts a finding where it is on the drive", () => {
     expect(placeOfFinding({ capacity: 512_000, sector: 512 }, finding({ lba: 500 }))).toBe(0.5);
     expect(placeOfFinding({ capacity: 512_000, sector: 512 }, finding({ lba: null }))).toBeNull();

@@ -123,13 +123,18 @@ export function isBackwards(note: string): boolean {
 /** A job's curves in the order of its phases: measured surfaces, and for the running phase what the page saw so far. */
 export function curves(job: Job, trail: Trail | undefined): Curve[] {
   const running = job.phases.findIndex((p) => p.status === "running");
-  return job.phases.flatMap(({ phase, note }, step): Curve[] => {
+  return job.phases.flatMap(({ phase, note, rounds }, step): Curve[] => {
     const told = zonePoints(job.surface.find((s) => s.step === step)?.zones ?? NONE, job.capacity);
     const seen = trail?.step === step ? trail.points.filter(([, rate]) => rate > 0) : [];
     // Both along the way that the step takes, so that "further" is "greater".
     const along = (points: readonly Point[]) => (isBackwards(note) ? points.map(([x, y]): Point => [1 - x, y]).reverse() : [...points]);
     const way = along(told);
     const reach = (points: readonly Point[]) => points.at(-1)?.[0] ?? 0;
+    // In a later round of a soak the box tells the round before until this one is over: that is not where it is now.
+    const p = job.progress;
+    if (step === running && rounds > 0 && p?.step === step && p.total > 0 && reach(way) > p.done / p.total + 0.02) {
+      return seen.length > 0 ? [{ phase, step, note, points: along(seen), running: true }] : [{ phase, step, note, points: told, running: false }];
+    }
     const points = step === running && (told.length < 2 || reach(seen) > reach(way) + 0.02)
       ? along([...way, ...seen.filter(([x]) => x > reach(way))])
       : told;

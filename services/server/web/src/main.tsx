@@ -5,6 +5,7 @@ import { useEffect } from "preact/hooks";
 import { startKeys } from "./keys";
 import { arrivals, land, place, saveFocus, startRouting, type Place } from "./route";
 import { open, startClock, visit } from "./state/app";
+import { startWish } from "./state/wish";
 import { startPrinting } from "./printing";
 import { startTheme } from "./theme";
 import { Bench } from "./view/bench/page";
@@ -74,6 +75,7 @@ function App() {
 
 startTheme();
 startRouting();
+startWish();
 startKeys();
 startPrinting();
 startClock();

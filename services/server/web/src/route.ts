@@ -66,9 +66,9 @@ export const settingsPath = (topic?: string) => (topic === undefined ? "/setting
 /** Where the page is now. */
 export const place = signal<Place>({ name: "bench" });
 
-/** Goes to a path of this page; `to` is the id of what gets the focus once it is drawn. */
-export function go(path: string, to = "main"): void {
-  history.pushState(null, "", path);
+/** Goes to a path of this page; `to` is the id of what gets the focus once it is drawn, `state` what the entry of the history keeps. */
+export function go(path: string, to = "main", state: unknown = null): void {
+  history.pushState(state, "", path);
   arrive(to);
 }
 

@@ -64,12 +64,6 @@ export function toggle(id: DriveId): void {
   choose(chosen.value.includes(id) ? chosen.value.filter((other) => other !== id) : [...chosen.value, id]);
 }
 
-/** What a page asked the gate for: these drives instead of the chosen ones, a playbook to begin with, members given up. */
-export interface Wish { drives: readonly DriveId[]; playbook?: string; giveUp?: readonly DriveId[]; readOnly?: boolean }
-
-/** The wish that the gate takes up when it opens. */
-export const wish = signal<Wish | null>(null);
-
 /** How far the box's clock is ahead of this machine's, in milliseconds. */
 let skew = 0;
 

@@ -118,6 +118,22 @@ describe("the ways out", () => {
   it("a start that is refused for a drive asks for a fresh plan to show the difference", () => {
     expect(run(arming, { type: "submit" }, { type: "starting" }, { type: "refused", problem: problem("drive-changed"), now: 2000 })).toMatchObject({ step: "checking" });
   });
+  it("back after a cut: a fresh plan within the same two minutes, without what went wrong before; what was refused is asked anew", () => {
+    const failed = run(arming, { type: "submit" }, { type: "refused", problem: problem("agent-away"), now: 2000 }, { type: "back" });
+    expect(failed).toMatchObject({ step: "checking", problem: null, typed: { [A.id]: "2b7h" } });
+    expect(step(failed, { type: "planned", plan: { ...P, id: "p3" }, asked: 90_000 })).toMatchObject({ step: "arming", plan: { id: "p3" }, problem: null, deadline: 121_000 });
+    expect(step(failed, { type: "planned", plan: { ...P, digest: "d2" }, asked: 90_000 }).step).toBe("changed");
+    expect(step({ step: "refused", problem: problem("agent-away") }, { type: "back" })).toEqual(loading);
+    const spent = run(arming, { type: "submit" }, { type: "starting" }, { type: "refused", problem: problem("agent-away"), now: 2000 });
+    expect(step(spent, { type: "back" })).toMatchObject({ step: "reading", notice: null });
+    const deciding = run(arming, { type: "submit" });
+    const unsure = run(deciding, { type: "starting" }, { type: "refused", problem: problem("unreachable"), now: 2000 });
+    for (const gate of [loading, typed, checking, deciding, unsure]) expect(step(gate, { type: "back" })).toBe(gate);
+  });
+  it("a plan that the box does not know any more is told without its id", () => {
+    const told = { ...problem("plan-unknown"), detail: "plan 01a21bd4-7c1e: ask for a fresh plan" };
+    expect(JSON.stringify(run(arming, { type: "submit" }, { type: "refused", problem: told, now: 2000 }))).not.toContain("01a21bd4");
+  });
   it("no plan, no gate", () => {
     expect(step(loading, { type: "refused", problem: problem("agent-away"), now: 0 })).toMatchObject({ step: "refused" });
     expect(step(checking, { type: "refused", problem: problem("drive-refused"), now: 0 })).toMatchObject({ step: "refused" });

@@ -8,6 +8,9 @@
  *  refused       └──────────── two minutes over, plan void ◄────────────┘
  * ```
  *
+ * Once the box and its agent answer again (`back`), what was refused meanwhile is asked anew, and `arming` goes through `checking` to a
+ * plan that the box still knows: within the same two minutes, and only where its digest is the same.
+ *
  * From `unsure` nothing leads on: the drives may be being erased, and only the bench shows whether they are.
  *
  * The box decides everything again; this only keeps a person from arming what they have not read.
@@ -25,7 +28,7 @@ export type Gate =
   | { step: "loading" }
   | { step: "refused"; problem: Problem }
   | { step: "reading"; plan: Plan; typed: Typed; notice: Problem | null }
-  | { step: "checking"; plan: Plan; typed: Typed; problem: Problem | null }
+  | { step: "checking"; plan: Plan; typed: Typed; problem: Problem | null; until?: number }
   | { step: "changed"; plan: Plan; changes: string[] }
   | { step: "arming"; plan: Plan; typed: Typed; deadline: number; busy: boolean; starting: boolean; problem: Problem | null }
   | { step: "unsure"; plan: Plan; problem: Problem }
@@ -42,6 +45,7 @@ export type Input =
   | { type: "submit" }
   | { type: "starting" }
   | { type: "started"; jobs: readonly JobId[] }
+  | { type: "back" }
   | { type: "tick"; now: number };
 
 /** How a typed text stands to a drive. */
@@ -136,6 +140,9 @@ const CHANGED = new Set(["plan-changed", "drive-changed", "drive-unknown", "driv
 /** Problems that do not say whether the box did what it was asked: it may be doing it. */
 const UNANSWERED = new Set(["agent-unsure", "agent-late", "agent-odd", "unreachable", "page-error", "about:blank", "internal"]);
 
+/** Problems that are over once box and agent answer. */
+const AWAY = new Set(["agent-away", "busy", "unreachable"]);
+
 /** Whether a start that came to this may be under way all the same. */
 export const isUnanswered = (problem: Problem) => UNANSWERED.has(problem.type);
 
@@ -145,6 +152,14 @@ export const OVER: Problem = {
   status: 0,
   title: "The two minutes are over",
   detail: "Nothing has been written. Type the labels again when you are ready.",
+};
+
+/** Told when the box does not know the plan any more. Its own words name the plan by an id that says nothing to a person. */
+export const FORGOTTEN: Problem = {
+  type: "plan-unknown",
+  status: 0,
+  title: "The box was restarted, or the drives were asked for anew",
+  detail: "Nothing has been written. Read the list and type the labels again.",
 };
 
 /** The next state. An input that does not fit the state changes nothing. */
@@ -160,7 +175,7 @@ export function step(gate: Gate, input: Input): Gate {
       }
       return {
         step: "arming", plan: input.plan, typed: gate.typed, busy: false, starting: false, problem: gate.problem,
-        deadline: input.asked + input.plan.seconds * 1000,
+        deadline: Math.min(input.asked + input.plan.seconds * 1000, gate.until ?? Infinity),
       };
     case "refused":
       switch (gate.step) {
@@ -176,7 +191,7 @@ export function step(gate: Gate, input: Input): Gate {
           }
           // A plan that went to its start is good for no other one.
           if (VOID.has(input.problem.type) || gate.starting || input.now >= gate.deadline) {
-            return { step: "reading", plan: gate.plan, typed: {}, notice: input.problem };
+            return { step: "reading", plan: gate.plan, typed: {}, notice: input.problem.type === FORGOTTEN.type ? FORGOTTEN : input.problem };
           }
           return { ...gate, busy: false, problem: input.problem };
         default:
@@ -196,6 +211,22 @@ export function step(gate: Gate, input: Input): Gate {
       return gate.step === "arming" && gate.busy ? { ...gate, starting: true } : gate;
     case "started":
       return gate.step === "arming" ? { step: "started", jobs: input.jobs } : gate;
+    case "back":
+      switch (gate.step) {
+        case "refused":
+          return { step: "loading" };
+        case "arming":
+          // Where the box is deciding, its answer is on its way, or fails.
+          return gate.busy ? gate : { step: "checking", plan: gate.plan, typed: gate.typed, problem: null, until: gate.deadline };
+        case "reading":
+          return gate.notice && AWAY.has(gate.notice.type) ? { ...gate, notice: null } : gate;
+        case "loading":
+        case "checking":
+        case "changed":
+        case "unsure":
+        case "started":
+          return gate;
+      }
     case "tick":
       // While the box is deciding, its own clock rules.
       return gate.step === "arming" && !gate.busy && input.now >= gate.deadline

@@ -44,6 +44,13 @@ describe("messages of the stream", () => {
     expect(known.jobs.get("0199-2")?.progress).toBeNull();
     expect(known.trails.get("0199-1")?.points).toEqual([[0.1, 50], [0.2, 60]]);
   });
+  it("a test that is paused or stands still leaves no trail: its rate is a mean that runs out", () => {
+    const told = (done: number, rate: number): News => ({ type: "progress", data: { job: "0199-1", progress: progress(done, { rate }) } });
+    const moved = after({ type: "job", data: job() }, told(100, 50), told(100, 20));
+    expect(moved.trails.get("0199-1")?.points).toEqual([[0.1, 50]]);
+    const paused = [{ type: "job", data: job({ state: { kind: "waiting", why: "paused by mara" } }) } as const, told(101, 5), told(101, 1)].reduce<Known>(reduce, moved);
+    expect([paused.trails.get("0199-1")?.points, paused.jobs.get("0199-1")?.progress?.rate]).toEqual([[[0.1, 50]], 1]);
+  });
   it("a resume goes back, and the trail with it; another phase begins a new one", () => {
     const base = after({ type: "job", data: job() }, ...[100, 200, 300].map((done): News => ({ type: "progress", data: { job: "0199-1", progress: progress(done) } })));
     const back = reduce(base, { type: "progress", data: { job: "0199-1", progress: progress(150) } });

@@ -110,8 +110,10 @@ export function reduce(known: Known, news: News): Known {
       const { progress } = news.data;
       const job = known.jobs.get(news.data.job);
       if (!job) return known;
+      // A test that stands still measures nothing: what it tells meanwhile is a mean that runs out.
+      const stands = job.state.kind !== "running" || (job.progress?.step === progress.step && job.progress.done === progress.done);
       const trails =
-        progress.total > 0 && SWEEPS.has(progress.phase)
+        !stands && progress.total > 0 && SWEEPS.has(progress.phase)
           ? changed(known.trails, job.id, extend(known.trails.get(job.id), progress.step, Math.min(1, progress.done / progress.total), progress.rate))
           : known.trails;
       return { ...known, jobs: changed(known.jobs, job.id, { ...job, progress }), trails };
@@ -155,6 +157,19 @@ function disproves(job: Job): boolean {
 /** Whether nothing more will happen to a job. */
 export function isOver(job: Job): boolean {
   return job.state.kind === "finished" || job.state.kind === "aborted";
+}
+
+/** How far the running step is, 0 to 1; `null` where it has no measure. */
+export function shareOf(job: Job, step: number): number | null {
+  const p = job.progress;
+  if (!p || p.step !== step) return null;
+  if (p.total > 0) return Math.min(1, p.done / p.total);
+  return p.phase_percent === null ? null : Math.min(1, p.phase_percent / 100);
+}
+
+/** Whether a person holds a job: then it does not go on by itself. */
+export function isPaused(job: Job): boolean {
+  return job.state.kind === "waiting" && /^paused/i.test(job.state.why);
 }
 
 /** Whether the box found a drive bad: that stays true of it whatever else is wrong with it, so it is told before a refusal. */

@@ -2,7 +2,7 @@
 import type { Banner, BootView, BoxView, Severity, UnitView } from "@wire";
 
 import { ago, clock } from "../format";
-import { known, now } from "../state/app";
+import { known, lostSince, now } from "../state/app";
 import { Icon, Shape } from "./bits";
 import { useSort } from "./sort";
 
@@ -19,6 +19,20 @@ export function banners(box: BoxView): Banner[] {
     .filter(({ text }) => !seen.has(text) && seen.add(text))
     .sort((a, b) => RANK[a.severity] - RANK[b.severity]);
 }
+
+/**
+ * Since when nothing more is known of what runs, and when it is again; `null` while all is heard. `lost`: since when the box itself
+ * does not answer. What was measured and reckoned before is no news then, so whoever shows it says this instead. Pure.
+ */
+export function lastHeard(box: BoxView | null, lost: number | null, at: number): string | null {
+  if (lost !== null) return `Last heard ${clock(new Date(lost).toISOString(), at)}; told anew when the box answers`;
+  if (!box || box.agent.state === "online") return null;
+  const { last_seen: seen } = box.agent;
+  return `${seen ? `Last heard ${clock(seen, at)}` : "Not heard of yet"}; goes on when the agent is back`;
+}
+
+/** The same of now. */
+export const unheard = (): string | null => lastHeard(known.value.box, lostSince.value, now.value);
 
 /** The banners. */
 export function Banners() {

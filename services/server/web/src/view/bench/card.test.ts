@@ -22,6 +22,11 @@ describe("a card", () => {
     expect(say(drive({ present: false }), job(), NOW)).toMatchObject({ word: "Waiting" });
     expect(say(drive({ present: false }), done("PASSED"), NOW)).toMatchObject({ word: "Pulled" });
   });
+  it("a test that a person paused waits for that person; another one goes on by itself", () => {
+    const foot = (why: string) => say(drive(), job({ state: { kind: "waiting", why } }), NOW);
+    expect(foot("paused by mara")).toMatchObject({ word: "Paused", line: "by mara", foot: ["31\u00a0°C", "", "waits for Go on"] });
+    expect(foot("too hot")).toMatchObject({ word: "Waiting", line: "too hot", foot: ["31\u00a0°C", "", "goes on by itself"] });
+  });
   it("a drive that nobody watches says of when it is, and cannot be chosen", () => {
     const then = drive({ as_of: "2026-11-20T06:05:00Z", kernel_name: "sdc", location: "" });
     expect(say(then, undefined, NOW)).toMatchObject({ kind: "idle stale", word: "Looks blank", foot: expect.stringMatching(/^As of \d\d:05; not seen since$/) as string });

@@ -5,7 +5,7 @@ import { area, ceiling, curves, line, placeOfFinding, thin } from "../../curve";
 import { ago, bytes, celsius, clock, contentWords, findingPlace, lastFour, phaseName, plural, rate, timeLeft, verdictShape } from "../../format";
 import { drivePath, jobPath } from "../../route";
 import { toggle } from "../../state/app";
-import { canChoose, hasFailed, heatOf, isOver, plateOf, type Trail } from "../../state/store";
+import { canChoose, hasFailed, heatOf, isOver, isPaused, plateOf, shareOf, type Trail } from "../../state/store";
 import { Icon, Shape, Still } from "../bits";
 
 /** What a card says in its second row and beneath. */
@@ -26,8 +26,8 @@ function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
     const at = job.progress?.step ?? job.phases.findIndex((p) => p.status === "running" || p.status === "interrupted");
     if (job.state.kind === "waiting" || !drive.present) {
       return {
-        kind: "inc is-inc", word: "Waiting", line: job.state.kind === "waiting" ? job.state.why : "drive is out",
-        foot: drive.present ? [temperature, "", "goes on by itself"] : `Out since ${clock(drive.since, now)}`,
+        kind: "inc is-inc", word: isPaused(job) ? "Paused" : "Waiting", line: job.state.kind === "waiting" ? job.state.why.replace(/^paused /i, "") : "drive is out",
+        foot: drive.present ? [temperature, "", isPaused(job) ? "waits for Go on" : "goes on by itself"] : `Out since ${clock(drive.since, now)}`,
       };
     }
     const phase = job.progress?.phase ?? job.phases[at]?.phase;
@@ -60,16 +60,16 @@ export function title(drive: Drive): string {
 }
 
 function Ring({ job }: { job: Job }) {
-  const p = job.progress;
-  const share = p ? (p.total > 0 ? p.done / p.total : 0) : 0;
+  const told = job.progress ? shareOf(job, job.progress.step) : null;
+  const share = told ?? 0;
   const percent = Math.floor(share * 100);
   const round = 2 * Math.PI * 28;
-  const label = p && p.total > 0 ? `${percent} percent of this phase` : "this phase has no measure";
+  const label = told !== null ? `${percent} percent of this phase` : "this phase has no measure";
   return (
     <svg class="ring rg" viewBox="0 0 64 64" role="img" aria-label={label}>
       <circle cx="32" cy="32" r="28" />
       <circle class="p" cx="32" cy="32" r="28" stroke-dasharray={round.toFixed(1)} stroke-dashoffset={(round * (1 - share)).toFixed(1)} />
-      <text x="32" y="38">{p && p.total > 0 ? `${percent}%` : "…"}</text>
+      <text x="32" y="38">{told !== null ? `${percent}%` : "…"}</text>
     </svg>
   );
 }
@@ -94,12 +94,12 @@ function Spark({ job, trail }: { job: Job; trail: Trail | undefined }) {
   );
 }
 
-interface CardProps { drive: Drive; job: Job | undefined; trail: Trail | undefined; selected: boolean; minute: number }
+interface CardProps { drive: Drive; job: Job | undefined; trail: Trail | undefined; selected: boolean; at: number }
 
-/** One bay's card. `minute` is the present minute in milliseconds: ages on it are no finer. */
+/** One bay's card. `at` is the present moment in milliseconds, as finely as ages on it need. */
 export class Card extends Still<CardProps> {
-  override render({ drive, job, trail, selected, minute }: CardProps) {
-    const words = say(drive, job, Math.max(minute, Date.parse(job?.ended ?? "") || 0));
+  override render({ drive, job, trail, selected, at }: CardProps) {
+    const words = say(drive, job, Math.max(at, Date.parse(job?.ended ?? "") || 0));
     const can = canChoose(drive, job);
     const name = lastFour(drive.serial) || drive.kernel_name;
     const href = job ? jobPath(job.id) : drivePath(drive.key);

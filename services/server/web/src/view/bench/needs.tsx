@@ -6,7 +6,7 @@ import { bytes, celsius, lastFour, plural, verdictShape } from "../../format";
 import { chosen, known, latest } from "../../state/app";
 import { drivePath, jobPath, settingsPath } from "../../route";
 import { printing } from "../../printing";
-import { heatOf, isHosts, isOver } from "../../state/store";
+import { heatOf, isHosts, isOver, isPaused } from "../../state/store";
 import { Shape } from "../bits";
 
 /** One thing that needs a person. */
@@ -53,7 +53,7 @@ export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, 
     const link = { href: jobPath(job.id), act: isOver(job) ? "Evidence" : "Its test" };
     if (!isOver(job)) {
       if (!drive.present) add("gone", { ...of, ...link, key: `gone ${job.id}`, shape: "inc", what: `…${four} was taken out in the middle of its test`, next: "Put it back: the test goes on where it was. The others go on meanwhile.", short: "put it back" });
-      else if (job.state.kind === "waiting" && /^paused/i.test(job.state.why)) add("paused", { ...of, ...link, key: `waits ${job.id}`, shape: "inc", what: `…${four} is ${stopped(job.state.why)}`, next: "It goes on when somebody presses Go on.", short: "paused" });
+      else if (job.state.kind === "waiting" && isPaused(job)) add("paused", { ...of, ...link, key: `waits ${job.id}`, shape: "inc", what: `…${four} is ${stopped(job.state.why)}`, next: "It goes on when somebody presses Go on.", short: "paused" });
       else if (job.state.kind === "waiting" && list.some(({ key }) => key === `hot ${drive.id}`)) continue;
       else if (job.state.kind === "waiting") add("waiting", { ...of, ...link, key: `waits ${job.id}`, shape: "inc", what: `…${four} waits: ${stopped(job.state.why)}`, next: "It goes on by itself; the others go on meanwhile.", short: "waits" });
       else if (isHosts(job)) add("failing", { ...of, ...link, key: `bad ${job.id}`, shape: "inc", what: `The box's own memory is bad: the test of …${four} can tell nothing of the drive`, next: "Test the drive in another computer.", short: "the box's memory is bad" });

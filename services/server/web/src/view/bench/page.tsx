@@ -1,28 +1,45 @@
 /** The bench: every bay at one glance, what needs a person, and what was chosen. */
 import { computed } from "@preact/signals";
-import type { Drive } from "@wire";
+import type { Drive, Job } from "@wire";
 
 import { bytes, lastFour, plural, rate, timeLeft } from "../../format";
 import { choose, chosen, known, latest, now, search } from "../../state/app";
 import { byGroup, hottestOf, isOver, matches } from "../../state/store";
 import { Icon } from "../bits";
 import { Card } from "./card";
-import { Banners, TheBox } from "../box";
+import { Banners, TheBox, unheard } from "../box";
 import { Needs } from "./needs";
 
 const minute = computed(() => Math.floor(now.value / 60_000) * 60_000);
+const tens = computed(() => Math.floor(now.value / 10_000) * 10_000);
+
+/** The moment that a card counts from: seconds are told of what has just ended alone, so that the others are drawn once a minute. */
+const moment = (job: Job | undefined) => (job?.ended && tens.value - Date.parse(job.ended) < 90_000 ? tens.value : minute.value);
+
+/** What the tests come to that nobody hears of: no figure that was true before. */
+function Unheard({ words }: { words: string }) {
+  return (
+    <div class="figs">
+      {["Testing", "Throughput", "Hottest"].map((what, i) => <div key={what} class="fig"><span class="k">{what}</span><span class="n">–</span><span class="s">{i === 0 ? words.replace(/;.*/, "").replace(/^./, (one) => one.toLowerCase()) : ""}</span></div>)}
+    </div>
+  );
+}
 
 function Figures({ drives }: { drives: readonly Drive[] }) {
+  const still = unheard();
+  if (still !== null) return <Unheard words={still} />;
   const here = drives.filter((drive) => drive.present);
-  const running = [...latest.value.values()].filter((job) => !isOver(job));
-  const moving = running.reduce((sum, job) => sum + (job.state.kind === "running" ? (job.progress?.rate ?? 0) : 0), 0);
+  const open = [...latest.value.values()].filter((job) => !isOver(job));
+  const running = open.filter((job) => job.state.kind === "running");
+  const moving = running.reduce((sum, job) => sum + (job.progress?.rate ?? 0), 0);
+  const waiting = open.length - running.length;
   const next = Math.min(...running.map((job) => job.progress?.eta_job ?? Infinity));
   const hottest = hottestOf(here, latest.value);
   const [amount, unit] = rate(moving).split("\u00a0");
   return (
     <div class="figs">
       <div class="fig"><span class="k">Testing</span><span class="n">{running.length} <small>of {here.filter((drive) => drive.refused?.kind !== "boot-disk").length}</small></span>
-        <span class="s">{running.length === 0 ? "nothing runs" : Number.isFinite(next) ? `next done in ${timeLeft(next)}` : "time left not known yet"}</span></div>
+        <span class="s">{running.length === 0 ? (waiting > 0 ? `${waiting} ${waiting === 1 ? "waits" : "wait"}` : "nothing runs") : Number.isFinite(next) ? `next done in ${timeLeft(next)}` : "time left not known yet"}</span></div>
       <div class="fig"><span class="k">Throughput</span><span class="n">{amount} <small>{unit}</small></span>
         <span class="s">all drives together</span></div>
       <div class="fig"><span class="k">Hottest</span><span class="n">{hottest ? hottest.heat : "–"} <small>{hottest ? "°C" : ""}</small></span>
@@ -92,7 +109,7 @@ export function Bench() {
             <ul class="bays">
               {group.drives.map((drive) => {
                 const job = drive.id === null ? undefined : jobs.get(drive.id);
-                return <Card key={drive.key} drive={drive} job={job} trail={job && trails.get(job.id)} selected={drive.id !== null && chosen.value.includes(drive.id)} minute={minute.value} />;
+                return <Card key={drive.key} drive={drive} job={job} trail={job && trails.get(job.id)} selected={drive.id !== null && chosen.value.includes(drive.id)} at={moment(job)} />;
               })}
             </ul>
           </section>

@@ -17,6 +17,12 @@ it("of a PDF that was pasted the box is not asked: words instead of a verdict", 
   expect(unasked("{}")).toBeNull();
 });
 
+it("of what is no certificate nothing is said of a signature", () => {
+  for (const text of ["KC-7Q2M-4XKD-9PZA", "9f2c\"}},\"signature\":\"00\"}", "\u0089PNG\r\n{", "hello"]) expect(unasked(text)).toMatchObject({ title: "No certificate in this" });
+  expect(unasked('{"certificate":{"format":"kiln')?.detail).toContain("paste all of it");
+  for (const text of ['{"certificate":{}}\n', "<!doctype html>\n<p>", "data:application/pdf;base64,AA", "KILN CERTIFICATE 1\nPASSED"]) expect(unasked(text)).toBeNull();
+});
+
 describe("the check of a certificate", () => {
   const check = (standing: CertificateCheck["standing"], outcome: Outcome) => ({ standing, told: "", says: { outcome } }) as unknown as CertificateCheck;
   it("has the drive's verdict large, and no tick for one that did not pass", () => {

@@ -67,10 +67,17 @@ export async function sent(file: Blob): Promise<string> {
   return `data:application/pdf;base64,${btoa(letters)}`;
 }
 
-/** Why the box is not asked about a text that was pasted: it could call it damaged alone; pure. */
+/** How everything begins in which there can be a certificate: its JSON, its page, its PDF as it is sent, the text of its QR code. */
+const BEGINS = ["{", "<!doctype html>", "data:application/pdf", "KILN CERTIFICATE"] as const;
+
+/** Why the box is not asked about a text: it could call it damaged alone, and of what is no certificate that would be said of a drive; pure. */
 export function unasked(text: string): Problem | null {
-  if (!text.startsWith(PDF)) return null;
-  return { type: "page", status: 0, title: "This is a PDF, which text does not hold", detail: "Choose its file, take out the signed file attached to it, or paste the text of its QR code." };
+  const words = (title: string, detail: string): Problem => ({ type: "page", status: 0, title, detail });
+  if (text.startsWith(PDF)) return words("This is a PDF, which text does not hold", "Choose its file, take out the signed file attached to it, or paste the text of its QR code.");
+  const bare = text.trim();
+  if (!BEGINS.some((begin) => bare.startsWith(begin))) return words("No certificate in this", "Choose its PDF or JSON, or paste the whole text of its QR code. The number alone cannot be checked.");
+  if (bare.startsWith("{") && !bare.endsWith("}")) return words("This is a certificate’s beginning alone", "It breaks off, so its signature cannot be checked. Choose its file, or paste all of it.");
+  return null;
 }
 
 /** The page. */
@@ -98,7 +105,11 @@ export function VerifyPage() {
       problem.value = { type: "page", status: 0, title: "This file is too long for a certificate", detail: `${file.name} has ${file.size} bytes; at most ${FILE_MAX} are read.` };
       return;
     }
-    text.value = await sent(file);
+    const got = await sent(file);
+    result.value = null;
+    problem.value = unasked(got);
+    if (problem.value) return;
+    text.value = got;
     await check();
   };
   return (
@@ -112,7 +123,7 @@ export function VerifyPage() {
               <input class="sr" type="file" accept=".json,.html,.pdf,application/json,text/html,application/pdf,text/plain" onChange={(event) => void take(event.currentTarget.files?.[0])} />
             </label>
             <div class="field"><label for="c-text">Or its text, or that of its QR code</label>
-              <textarea id="c-text" rows={6} spellcheck={false} autocomplete="off" value={text.value} onInput={(event) => { text.value = event.currentTarget.value; result.value = null; }} /></div>
+              <textarea id="c-text" rows={6} spellcheck={false} autocomplete="off" value={text.value} onInput={(event) => { text.value = event.currentTarget.value; result.value = null; problem.value = null; }} /></div>
             <details class="help"><summary>Keys that you know</summary>
               <div class="field"><label for="c-trust">One a line</label>
                 <textarea id="c-trust" rows={3} spellcheck={false} autocomplete="off" placeholder="key FINGERPRINT name" value={trust.value} onInput={(event) => (trust.value = event.currentTarget.value)} aria-describedby="c-trust-h" />

@@ -8,11 +8,13 @@ import "../../style/lists.css";
 import { api, asProblem, certificateUrl } from "../../api";
 import { curves, line, placeOfFinding, thin } from "../../curve";
 import { attachment, bytes, celsius, clock, contentWords, grouped, lastFour, rotationName, stamp } from "../../format";
-import { go, jobPath } from "../../route";
+import { jobPath } from "../../route";
 import { siblings, telling } from "../../siblings";
-import { known, latest, now, wish, type Wish } from "../../state/app";
-import { addJobs, canChoose, canGiveUp, hasFailed, isOver } from "../../state/store";
+import { known, latest, now } from "../../state/app";
+import { addJobs, canChoose, canGiveUp, hasFailed, isOver, isPaused } from "../../state/store";
+import { enterGate } from "../../state/wish";
 import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
+import { Banners } from "../box";
 import { Health } from "./health";
 import { SmartTable } from "../job/smart";
 import { Siblings } from "./siblings";
@@ -71,7 +73,7 @@ function Jobs({ jobs, asked }: { jobs: readonly Job[]; asked: boolean }) {
               <tr key={job.id}>
                 <td data-k="Started"><a href={jobPath(job.id)}>{clock(job.started, now.value)}</a></td><td data-k="Playbook">{job.playbook}</td><td data-k="By">{job.actor}</td>
                 <td class="pic"><Mini job={job} /></td>
-                <td data-k="Outcome">{job.verdict ? <VerdictMark outcome={job.verdict.outcome} /> : isOver(job) ? "ended" : `running, ${Math.floor(job.progress?.percent ?? 0)} %`}</td>
+                <td data-k="Outcome">{job.verdict ? <VerdictMark outcome={job.verdict.outcome} /> : isOver(job) ? "ended" : `${isPaused(job) ? "paused" : job.state.kind}, ${Math.floor(job.progress?.percent ?? 0)} %`}</td>
                 <td data-k="In a sentence">{job.verdict?.summary ?? (job.state.kind === "waiting" ? job.state.why : "")}</td>
                 <td data-k="Certificate">{job.certificate ? (job.certificate.revoked
                   ? <span class="v is-fail"><Shape of="fail" />revoked</span>
@@ -159,12 +161,6 @@ function Bay({ drive }: { drive: Drive }) {
   );
 }
 
-/** The gate with this drive alone, for what its page offers. */
-function enter(asked: Wish): void {
-  wish.value = asked;
-  go("/burn");
-}
-
 /** What a drive is after its last test, in a word to the one who holds it. */
 const AFTER: Record<Outcome, string> = { PASSED: "Passed its test", WARN: "Keep it or send it back", FAILED: "Take it out; put no data on it", INCONCLUSIVE: "Not known yet whether it is good" };
 
@@ -206,12 +202,13 @@ export function DrivePage({ id }: { id: string }) {
   const why = job && outcome && outcome !== "PASSED" ? job : null;
   return (
     <main id="main" tabIndex={-1}>
+      <Banners />
       <div class="jobhd">
         <div class="who"><span class="l4">{lastFour(known_as.serial) || drive?.kernel_name}</span>
           <div class="sn">{known_as.model || "no model told"}, {bytes(known_as.capacity)}<br /><Serial serial={known_as.serial} /></div></div>
         <div class="mid">
           {outcome && <VerdictMark outcome={outcome} />}
-          <h1>{!drive ? "Not plugged in" : !drive.present ? `Out since ${clock(drive.since, now.value)}` : unseen ? `Last seen ${clock(unseen, now.value)}` : drive.refused && !hasFailed(job) ? "Not offered for a burn-in" : job && !isOver(job) ? "Being tested" : outcome ? AFTER[outcome] : "Ready"}</h1>
+          <h1>{!drive ? "Not plugged in" : !drive.present ? `Out since ${clock(drive.since, now.value)}` : unseen ? `Last seen ${clock(unseen, now.value)}` : drive.refused && !hasFailed(job) ? "Not offered for a burn-in" : job && !isOver(job) ? (isPaused(job) ? "Its test is paused" : job.state.kind === "waiting" ? "Its test waits" : "Being tested") : outcome ? AFTER[outcome] : "Ready"}</h1>
           <p class="sayit">{refused && !hasFailed(job) ? refused : job?.verdict ? `Last verdict: ${job.verdict.outcome}. ${job.verdict.summary}` : job && !isOver(job) ? "Its test has a page of its own." : answer?.problem ? "" : answer ? "No test on this box yet." : "Asking the box for its tests."}</p>
           <ProblemNote problem={answer?.problem ?? null} />
           {refused && hasFailed(job) && <p class="mute">Not offered for another burn-in. {refused}</p>}
@@ -222,9 +219,9 @@ export function DrivePage({ id }: { id: string }) {
           {why?.certificate && !why.certificate.revoked && <a class="btn" href={certificateUrl(why.id, ".html")} target="_blank" rel="noopener"><Icon name="cert" />Certificate</a>}
           {why && drive && <Locate drive={drive} />}
           {unseen && (!job || isOver(job)) && <button class={`btn ${why ? "" : "prime"}`} type="button" disabled aria-describedby="unseen">{why ? "Burn in again…" : "Burn in…"}</button>}
-          {can && <button class={`btn ${why ? "" : "prime"}`} type="button" onClick={() => enter({ drives: [id] })}>{why ? "Burn in again…" : "Burn in…"}</button>}
-          {drive && drive.present && drive.id !== null && (!job || isOver(job)) && <button class="btn" type="button" disabled={unseen !== null} aria-describedby={unseen ? "unseen" : undefined} onClick={() => enter({ drives: [id], readOnly: true })}>Read scan…</button>}
-          {drive && canGiveUp(drive, job) && <button class="btn danger" type="button" onClick={() => enter({ drives: [id], giveUp: [id] })}>Give it up and burn in…</button>}
+          {can && <button class={`btn ${why ? "" : "prime"}`} type="button" onClick={() => enterGate({ drives: [id] })}>{why ? "Burn in again…" : "Burn in…"}</button>}
+          {drive && drive.present && drive.id !== null && (!job || isOver(job)) && <button class="btn" type="button" disabled={unseen !== null} aria-describedby={unseen ? "unseen" : undefined} onClick={() => enterGate({ drives: [id], readOnly: true })}>Read scan…</button>}
+          {drive && canGiveUp(drive, job) && <button class="btn danger" type="button" onClick={() => enterGate({ drives: [id], options: { give_up: [id] } })}>Give it up and burn in…</button>}
           {!why && drive && <Locate drive={drive} />}
           {drive?.refused && !canGiveUp(drive, job) && <span class="mute"><Icon name="lock" /></span>}
         </div>

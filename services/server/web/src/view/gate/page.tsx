@@ -4,7 +4,7 @@
  * When the last label is right a fresh plan is asked for; only if its digest is that of the plan on
  * screen does the clock start. Nothing here is pressed by Enter. A playbook that only reads needs no gate.
  */
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Plan, PlanOptions, Problem } from "@wire";
 
@@ -12,9 +12,11 @@ import "../../style/gate.css";
 import { api, asProblem } from "../../api";
 import { plural } from "../../format";
 import { go, jobPath, saveFocus } from "../../route";
-import { choose, chosen, known, monotonic, wish } from "../../state/app";
+import { connections, known, monotonic } from "../../state/app";
 import { complete, step, type Gate, type Input } from "../../state/gate";
+import { fulfil, keepWish, wished, type Wish } from "../../state/wish";
 import { ProblemNote, Shape } from "../bits";
+import { Banners, unheard } from "../box";
 import { Arm, Brief } from "./arm";
 import { PlaybookChoice } from "./choice";
 import { OptionsForm, PLAIN } from "./options";
@@ -54,27 +56,22 @@ function Unsure({ plan, problem }: { plan: Plan; problem: Problem }) {
   );
 }
 
-/** Takes up what another page wished for, once. */
-function takeWish() {
-  const asked = wish.peek();
-  wish.value = null;
-  return asked ?? { drives: chosen.peek() };
-}
-
 /** The gate for the drives that were chosen on the bench, or that a drive's page sent here. */
 export function GatePage() {
   const gate = useSignal<Gate>({ step: "loading" });
-  const asked = useRef<ReturnType<typeof takeWish> | null>(null);
-  asked.current ??= takeWish();
-  const drives = asked.current.drives;
-  const readOnly = asked.current.readOnly ?? false;
-  const playbook = useSignal(asked.current.playbook ?? (readOnly ? "scan" : "standard"));
-  const options = useSignal<PlanOptions>({ ...PLAIN, give_up: [...(asked.current.giveUp ?? [])] });
+  const asked = useRef<Wish | null>(null);
+  const wish = (asked.current ??= wished());
+  const drives = wish.drives;
+  const readOnly = wish.readOnly ?? false;
+  const playbook = useSignal(wish.playbook ?? (readOnly ? "scan" : "standard"));
+  const options = useSignal<PlanOptions>({ ...PLAIN, ...wish.options });
   const password = useSignal("");
   const time = useSignal(monotonic());
   const dispatch = (input: Input) => (gate.value = step(gate.peek(), input));
   const book = known.value.playbooks?.find((one) => one.name === playbook.value);
-  const onlyReads = readOnly || book?.erases === false;
+  // What was kept is true until the box has told its playbooks.
+  const reads = useComputed(() => readOnly || !(known.value.playbooks?.find((one) => one.name === playbook.value)?.erases ?? !(wish.reads && wish.playbook === playbook.value)));
+  const onlyReads = reads.value;
 
   const ask = async () => {
     const begun = monotonic();
@@ -89,10 +86,13 @@ export function GatePage() {
   };
 
   useSignalEffect(() => {
+    if (drives.length > 0) keepWish({ drives, readOnly, playbook: playbook.value, reads: reads.value, options: options.value });
+  });
+  useSignalEffect(() => {
     // Another playbook or option is another plan: it is read from the start.
-    const name = playbook.value;
+    void playbook.value;
     void options.value;
-    if (drives.length === 0 || readOnly || known.peek().playbooks?.find((one) => one.name === name)?.erases === false) return;
+    if (drives.length === 0 || reads.value) return;
     dispatch({ type: "reset" });
     void ask();
   });
@@ -107,8 +107,21 @@ export function GatePage() {
   }, [isComplete, gate.value.step === "reading" ? gate.value.typed : null]);
   useEffect(() => {
     if (stepNow === "checking") void ask();
-    if (stepNow !== "arming") password.value = "";
+    const asksAnew = gate.peek().step === "checking" && "until" in gate.peek();
+    if (stepNow !== "arming" && !asksAnew) password.value = "";
   }, [stepNow]);
+  // The box answers, its agent too, and has told these drives: after a cut that is when asking again comes to something.
+  const ready = unheard() === null && drives.every((id) => known.value.drives?.some((drive) => drive.id === id && drive.present && !drive.as_of));
+  const seen = useRef({ ready, connection: connections.value });
+  useEffect(() => {
+    const before = seen.current;
+    if (ready && (!before.ready || before.connection !== connections.value)) {
+      const refused = gate.peek().step === "refused";
+      dispatch({ type: "back" });
+      if (refused && !reads.peek()) void ask();
+    }
+    seen.current = { ready, connection: ready ? connections.value : before.connection };
+  }, [ready, connections.value]);
   useEffect(() => {
     const timer = setInterval(() => {
       time.value = monotonic();
@@ -127,7 +140,7 @@ export function GatePage() {
       dispatch({ type: "starting" });
       const { jobs } = await api.start(before.plan.id, armed);
       dispatch({ type: "started", jobs });
-      choose([]);
+      fulfil(drives);
       go(jobs.length === 1 && jobs[0] ? jobPath(jobs[0]) : "/");
     } catch (thrown) {
       dispatch({ type: "refused", problem: asProblem(thrown), now: monotonic() });
@@ -164,6 +177,7 @@ export function GatePage() {
     case "arming":
       return (
         <main id="main" tabIndex={-1}>
+          <Banners />
           <div class="gate">
             {state.step === "arming" ? <Brief plan={state.plan} /> : <StepOne gate={state} dispatch={dispatch} onAgain={() => { dispatch({ type: "reset" }); void ask(); }}>{choice}</StepOne>}
             <Arm gate={state} password={password} left={state.step === "arming" ? Math.max(0, (state.deadline - time.value) / 1000) : 0} onArm={() => void arm()} />

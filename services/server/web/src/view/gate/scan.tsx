@@ -1,26 +1,35 @@
 /** A playbook that only reads: nothing is lost, so there is nothing to type; one button all the same. */
 import { useSignal } from "@preact/signals";
+import { useEffect } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import type { Drive, Problem } from "@wire";
 
 import { api, asProblem } from "../../api";
 import { bytes, contentWords, plural } from "../../format";
 import { go, jobPath } from "../../route";
-import { choose } from "../../state/app";
+import { connections } from "../../state/app";
 import { isUnanswered } from "../../state/gate";
+import { fulfil } from "../../state/wish";
 import { Icon, ProblemNote, Serial, Shape } from "../bits";
+import { Banners, unheard } from "../box";
 import { titleOf } from "./choice";
 
 /** What will be read, and the button. */
 export function ScanDoor({ drives, playbook, children }: { drives: readonly Drive[]; playbook: string; children: ComponentChildren }) {
   const busy = useSignal(false);
   const problem = useSignal<Problem | null>(null);
+  const heard = unheard() === null;
+  useEffect(() => {
+    // What was refused can be asked again; whether a scan has started stays as unknown as it was.
+    if (heard && problem.peek() && !isUnanswered(problem.peek()!)) problem.value = null;
+  }, [heard, connections.value]);
   const start = async () => {
     busy.value = true;
     problem.value = null;
     try {
-      const { jobs } = await api.scan(drives.flatMap((drive) => (drive.id === null ? [] : [drive.id])), playbook);
-      choose([]);
+      const ids = drives.flatMap((drive) => (drive.id === null ? [] : [drive.id]));
+      const { jobs } = await api.scan(ids, playbook);
+      fulfil(ids);
       go(jobs.length === 1 && jobs[0] ? jobPath(jobs[0]) : "/");
     } catch (thrown) {
       problem.value = asProblem(thrown);
@@ -29,6 +38,7 @@ export function ScanDoor({ drives, playbook, children }: { drives: readonly Driv
   };
   return (
     <main id="main" tabIndex={-1}>
+      <Banners />
       <div class="gate one">
         <section class="panel" aria-labelledby="s1">
           <p class="v is-pass"><Shape of="pass" />Nothing is written</p>

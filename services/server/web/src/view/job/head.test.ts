@@ -18,6 +18,15 @@ it("what is read out of a job turns with its step, each tenth of it, and once wi
 
 describe("a job's head", () => {
   it("does not invent a time left", () => expect(headline(job(), NOW).title).toMatch(/not known yet/));
+  it("tells no time left of a test that nobody hears of, and of a paused one that it is paused", () => {
+    const progress = { phase: "verify" as const, step: 1, done: 1, total: 2, rate: 2e8, eta: 100, eta_job: 7200, percent: 50, phase_percent: 50, temperature: 40 };
+    const still = "Last heard 07:06; goes on when the agent is back";
+    expect(headline(job({ progress }), NOW).title).toMatch(/^Done in about/);
+    expect(headline(job({ progress }), NOW, still)).toEqual({ title: still, line: "50 % of the whole test. Nothing wrong so far." });
+    expect(headline(job({ progress, state: { kind: "waiting", why: "too hot" } }), NOW, still).title).toBe(still);
+    expect(headline(job({ progress, state: { kind: "waiting", why: "paused by mara" } }), NOW, still).title).toBe("Paused");
+    expect(headline(done("PASSED"), NOW, still).title).toMatch(/^Ended/);
+  });
   it("says where it heads as soon as a sector is bad", () => expect(headline(job({ bad_sectors: 1 }), NOW).line).toMatch(/1 bad sector so far: heading for FAILED/));
   it("gives the span and what was verified", () => {
     const { title, line } = headline(done("PASSED"), NOW);

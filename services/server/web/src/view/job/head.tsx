@@ -6,26 +6,27 @@ import type { Job, Problem } from "@wire";
 import { api, asProblem } from "../../api";
 import { bytes, clock, duration, lastFour, plural, timeLeft, verifiedWords } from "../../format";
 import { drivePath, saveFocus } from "../../route";
-import { now } from "../../state/app";
-import { isHosts, isOver } from "../../state/store";
+import { connections, now } from "../../state/app";
+import { isHosts, isOver, isPaused, shareOf } from "../../state/store";
 import { Dialog, Icon, ProblemNote, Serial, VerdictMark } from "../bits";
-import { shareOf, stepName } from "./steps";
+import { unheard } from "../box";
+import { stepName } from "./steps";
 
 /** Whether its playbook only reads. */
 const onlyRead = (job: Job) => job.phases.some(({ phase }) => phase === "scan") && !job.phases.some(({ phase }) => ["write", "probe", "sample"].includes(phase));
 
-/** The one sentence over everything; pure. */
-export function headline(job: Job, at: number): { title: string; line: string } {
+/** The one sentence over everything; `still`: what is said instead of how long it takes, where nobody hears of it. Pure. */
+export function headline(job: Job, at: number, still: string | null = null): { title: string; line: string } {
   const done = job.progress ? `${Math.floor(job.progress.percent)} % of the whole test` : "";
   if (job.verdict) {
     const seconds = ((job.ended ? Date.parse(job.ended) : at) - Date.parse(job.started)) / 1000;
     return { title: `Ended ${job.ended ? `at ${clock(job.ended, at)} ` : ""}after ${duration(seconds)}`, line: `${verifiedWords(job.verdict.verified, job.capacity, onlyRead(job))}.` };
   }
-  if (job.state.kind === "waiting") return { title: isPaused(job) ? "Paused" : "Waiting, goes on by itself", line: `${job.state.why}. ${done}` };
+  if (job.state.kind === "waiting") return { title: isPaused(job) ? "Paused" : still ?? "Waiting, goes on by itself", line: `${job.state.why}. ${done}` };
   if (isOver(job)) return { title: "Ended", line: "The verdict has not come yet." };
   const found = isHosts(job) ? "The box's own memory is bad: nothing can be said of the drive." : job.bad_sectors > 0 ? `${plural(job.bad_sectors, "bad sector")} so far: heading for FAILED.` : job.findings.length > 0 ? `${plural(job.findings.length, "finding")} so far.` : "Nothing wrong so far.";
   const left = job.progress?.eta_job;
-  const title = left === null || left === undefined ? "Under way, time left not known yet" : `Done in ${timeLeft(left)}, near ${clock(new Date(at + left * 1000).toISOString(), at)}`;
+  const title = still !== null ? still : left === null || left === undefined ? "Under way, time left not known yet" : `Done in ${timeLeft(left)}, near ${clock(new Date(at + left * 1000).toISOString(), at)}`;
   return { title, line: [done, found].filter(Boolean).join(". ") };
 }
 
@@ -39,17 +40,13 @@ export function spoken(job: Job): string {
   return `${stepName(job, p.step, p.phase)}${share === null ? "" : `, ${Math.floor(share * 10) * 10} %`}.`;
 }
 
-/** Whether a person holds it: then it does not go on by itself. */
-export function isPaused(job: Job): boolean {
-  return job.state.kind === "waiting" && /^paused/i.test(job.state.why);
-}
-
 /** The head. */
 export function Head({ job }: { job: Job }) {
   const asking = useSignal(false);
   const busy = useSignal<"" | "abort" | "pause" | "resume">("");
   const problem = useSignal<Problem | null>(null);
-  const { title, line } = headline(job, now.value);
+  const still = unheard();
+  const { title, line } = headline(job, now.value, still);
   const act = async (what: "abort" | "pause" | "resume") => {
     busy.value = what;
     problem.value = null;
@@ -62,6 +59,14 @@ export function Head({ job }: { job: Job }) {
     busy.value = "";
   };
   const paused = isPaused(job);
+  // What could not be asked can be asked again: an error of before says nothing of now.
+  useEffect(() => {
+    if (still === null) problem.value = null;
+  }, [still === null, connections.value]);
+  // The question goes with the test, by whomever it was ended.
+  useEffect(() => {
+    if (isOver(job)) asking.value = false;
+  }, [isOver(job)]);
   // The buttons go with the verdict, and the focus that was on one of them.
   useEffect(saveFocus, [isOver(job), paused]);
   return (
@@ -79,7 +84,7 @@ export function Head({ job }: { job: Job }) {
           <button class="btn" type="button" onClick={() => { problem.value = null; asking.value = true; }}>End this test…</button>
         </div>
       )}
-      {asking.value && (
+      {asking.value && !isOver(job) && (
         <Dialog title="End this test?" onClose={() => (asking.value = false)}>
           <p>The verdict of …{lastFour(job.serial)} will be INCONCLUSIVE: not everything was tested. What is erased stays erased. Other drives go on. To go on later, pause it instead.</p>
           <ProblemNote problem={problem.value} />

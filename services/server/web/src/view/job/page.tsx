@@ -9,6 +9,7 @@ import { api, asProblem } from "../../api";
 import { known } from "../../state/app";
 import { addJobs, isOver } from "../../state/store";
 import { Panel, ProblemNote } from "../bits";
+import { Banners, unheard } from "../box";
 import { SurfacePlot } from "./plot";
 import { CertificatePanel, FormattedPanel, Resumes, SelfTests } from "./evidence";
 import { Findings } from "./findings";
@@ -42,16 +43,18 @@ export function JobPage({ id }: { id: string }) {
     );
   }
   const smart = job.smart.length > 0 || job.phases.some((phase) => phase.phase === "smart_before" && phase.status !== "skipped");
+  const live = job.state.kind === "running" && unheard() === null;
   return (
     <main id="main" tabIndex={-1}>
+      <Banners />
       <Head job={job} />
       <div class="cols">
         <VerdictPanel job={job} />
-        <section class="panel c12" aria-label="Steps"><Track job={job} /></section>
+        <section class="panel c12" aria-label="Steps"><Track job={job} live={live} /></section>
         <CertificatePanel job={job} />
         <FormattedPanel job={job} />
-        <SurfacePlot job={job} trail={known.value.trails.get(job.id)} />
-        <Timeline job={job} />
+        <SurfacePlot job={job} trail={known.value.trails.get(job.id)} live={live} />
+        <Timeline job={job} live={live} />
         {(job.findings.length > 0 || isOver(job)) && <Findings job={job} />}
         {smart && (
           <Panel title="SMART, before and after" span="c7">

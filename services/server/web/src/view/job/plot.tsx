@@ -21,8 +21,8 @@ function at(curve: Curve, x: number): number | null {
   return near && Math.abs(near[0] - x) < 0.02 ? near[1] : null;
 }
 
-/** The picture of one job. */
-export function SurfacePlot({ job, trail }: { job: Job; trail: Trail | undefined }) {
+/** The picture of one job; `live`: what runs is heard of and moves. */
+export function SurfacePlot({ job, trail, live }: { job: Job; trail: Trail | undefined; live: boolean }) {
   const cross = useSignal<number | null>(null);
   const every = curves(job, trail);
   // The newest two to begin with: what is compared most.
@@ -42,7 +42,8 @@ export function SurfacePlot({ job, trail }: { job: Job; trail: Trail | undefined
   const { top: highest, cut } = ceiling([...all.flatMap((c) => c.points.map(([, y]) => y)), ...(others?.high.map(([, y]) => y) ?? [])]);
   const top = axis(highest / 1e6);
   const max = top.max * 1e6;
-  const hot = all.find((c) => c.running);
+  // The dot is where it is now: nowhere, where nobody hears of it.
+  const hot = live ? all.find((c) => c.running) : undefined;
   const marks = job.findings.flatMap((finding) => {
     const x = placeOfFinding(job, finding);
     return x === null ? [] : [{ x, finding }];
@@ -86,9 +87,9 @@ export function SurfacePlot({ job, trail }: { job: Job; trail: Trail | undefined
       <div class="keyrow">
         {every.length > 2
           ? every.map((c) => (
-            <button key={c.step} type="button" class="key" aria-pressed={c.running || !hidden.value.has(c.step)} disabled={c.running} onClick={() => toggle(c.step)}><i class={kind(c)} />{nameOf(c)}{c.running ? ", running" : ""}</button>
+            <button key={c.step} type="button" class="key" aria-pressed={c.running || !hidden.value.has(c.step)} disabled={c.running} onClick={() => toggle(c.step)}><i class={kind(c)} />{nameOf(c)}{c.running && live ? ", running" : ""}</button>
           ))
-          : every.map((c) => <span key={c.step}><i class={kind(c)} />{nameOf(c)}{c.running ? ", running" : ""}</span>)}
+          : every.map((c) => <span key={c.step}><i class={kind(c)} />{nameOf(c)}{c.running && live ? ", running" : ""}</span>)}
         {others && newest && <span><i class="band" />{plural(others.of, "sibling")} in {nameOf(newest)}, slowest to fastest</span>}
         {marks.length > 0 && <span><i class="bad" />wrong or unread</span>}
         {cut && <span>places faster than {rate(max)} are cut at the top</span>}

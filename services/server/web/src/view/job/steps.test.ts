@@ -2,7 +2,8 @@ import { describe, expect, it } from "vitest";
 
 import { curves, isBackwards } from "../../curve";
 import { job, phase } from "../../fixtures";
-import { shareOf, stepName } from "./steps";
+import { shareOf } from "../../state/store";
+import { beneath, stepName } from "./steps";
 
 describe("steps", () => {
   it("are told apart by their notes, and a self-test has a share without bytes", () => {
@@ -10,6 +11,12 @@ describe("steps", () => {
     expect([stepName(of, 0, "write"), stepName(of, 1, "write")]).toEqual(["Write", "Write (pass 2, backwards)"]);
     expect([shareOf(of, 0), shareOf(of, 1)]).toEqual([null, 0.4]);
     expect([isBackwards(""), isBackwards("pass 2, backwards")]).toEqual([false, true]);
+  });
+  it("tell rate and time left of what moves alone", () => {
+    const of = job({ progress: { phase: "verify", step: 1, done: 1, total: 2, rate: 355e6, eta: 7, eta_job: 7, percent: 50, temperature: null, phase_percent: 50 } });
+    const step = of.phases[1]!;
+    expect(beneath(of, step, 1, true)).toEqual(["", "7\u00a0s left", "355\u00a0MB/s"]);
+    expect(beneath(of, step, 1, false)).toEqual(["", "40\u00a0s"]);
   });
   it("backwards, the trail grows from the end of the drive", () => {
     const of = job({ phases: [phase({ note: "backwards", status: "running" })], surface: [] });

@@ -2,6 +2,7 @@
 import type { Job, Phase, PhaseState } from "@wire";
 
 import { duration, phaseName, rate, timeLeft } from "../../format";
+import { shareOf } from "../../state/store";
 
 /** A step's name among the others of its job. */
 export function stepName(job: Pick<Job, "phases">, step: number, phase: Phase): string {
@@ -26,13 +27,14 @@ function weight(phase: PhaseState): number {
   }
 }
 
-function beneath(job: Job, phase: PhaseState, step: number): string[] {
+/** What stands beneath a step; `live`: it is heard of and moves, so that its rate and its time left are of now. Pure. */
+export function beneath(job: Job, phase: PhaseState, step: number, live: boolean): string[] {
   const p = job.progress?.step === step && phase.status === "running" ? job.progress : null;
   const again = phase.rounds > 1 ? `${phase.rounds} times` : "";
   switch (phase.status) {
     case "done": return [again, duration(phase.seconds), phase.seconds > 0 && phase.bytes > 0 ? rate(phase.bytes / phase.seconds) : ""];
     case "running": {
-      if (!p) return [again, duration(phase.seconds)];
+      if (!p || !live) return [again, phase.seconds > 0 ? duration(phase.seconds) : ""];
       const left = p.total > 0 || p.phase_percent !== null ? (p.eta === null ? "time left not known yet" : `${timeLeft(p.eta)} left`) : duration(phase.seconds);
       return [again, left, p.total > 0 ? rate(p.rate) : ""];
     }
@@ -42,16 +44,8 @@ function beneath(job: Job, phase: PhaseState, step: number): string[] {
   }
 }
 
-/** How far the running step is, 0 to 1; `null` where it has no measure. */
-export function shareOf(job: Job, step: number): number | null {
-  const p = job.progress;
-  if (!p || p.step !== step) return null;
-  if (p.total > 0) return Math.min(1, p.done / p.total);
-  return p.phase_percent === null ? null : Math.min(1, p.phase_percent / 100);
-}
-
 /** The track. */
-export function Track({ job }: { job: Job }) {
+export function Track({ job, live }: { job: Job; live: boolean }) {
   return (
     <ol class={`track ${job.phases.length > 7 ? "many" : ""}`}>
       {job.phases.map((phase, step) => {
@@ -61,7 +55,7 @@ export function Track({ job }: { job: Job }) {
           <li key={step} class={kind} style={{ "--w": weight(phase) }} aria-current={phase.status === "running" ? "step" : undefined}>
             <div class="bar"><i style={{ width: `${((share ?? 0) * 100).toFixed(1)}%` }} /></div>
             <div class="nm">{phaseName(phase.phase)}{share !== null && `, ${Math.floor(share * 100)}\u00a0%`}{phase.note && <span class="nt">{phase.note}</span>}</div>
-            <div class="du">{beneath(job, phase, step).filter((text) => text && text !== "–").join(", ")}</div>
+            <div class="du">{beneath(job, phase, step, live).filter((text) => text && text !== "–").join(", ")}</div>
           </li>
         );
       })}

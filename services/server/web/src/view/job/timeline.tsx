@@ -72,7 +72,7 @@ function Lane(props: { name: string; points: Point[]; low: number; high: number;
 }
 
 /** The panel; nothing while there are too few points for a line. */
-export function Timeline({ job }: { job: Job }) {
+export function Timeline({ job, live }: { job: Job; live: boolean }) {
   const kept = useSignal<{ of: string; points: readonly TimePoint[] } | null>(null);
   const failed = useSignal<{ of: string; problem: Problem } | null>(null);
   const cross = useSignal<number | null>(null);
@@ -88,8 +88,7 @@ export function Timeline({ job }: { job: Job }) {
   }, [job.id, isOver(job), connections.value]);
   const points = since(kept.value?.of === job.id ? kept.value.points : [], job.timeline);
   const p = known.value.jobs.get(job.id)?.progress;
-  const running = job.state.kind === "running" && p;
-  if (running) points.push({ at: new Date(now.value).toISOString(), step: p.step, temperature: p.temperature, rate: p.rate, bad_sectors: job.bad_sectors });
+  if (live && p) points.push({ at: new Date(now.value).toISOString(), step: p.step, temperature: p.temperature, rate: p.rate, bad_sectors: job.bad_sectors });
   // While a job runs, what the stream brings is enough; of one that is over it brings a single point.
   const problem = isOver(job) && failed.value?.of === job.id ? failed.value.problem : null;
   if (points.length < 4) return problem && <Panel title={TITLE} span="c12 half"><ProblemNote problem={problem} /></Panel>;
@@ -134,7 +133,7 @@ export function Timeline({ job }: { job: Job }) {
         ))}</span></div>
         {marks.length > 0 && <div class="lane"><span class="k">Bad</span><span class="tr">{marks.slice(0, 60).map((at, i) => <b key={i} class="mark" style={{ left: `${at * 100}%` }} />)}</span></div>}
         {resumes.length > 0 && <div class="lane"><span class="k">Went on</span><span class="tr">{resumes.slice(0, 40).map(({ x: at, resume }, i) => <b key={i} class="mark cut" style={{ left: `${at * 100}%` }} title={`${resume.why}, went on ${clock(resume.at, now.value)}`} />)}</span></div>}
-        <div class="lane"><span class="k" /><span class="tr ends"><span>{clock(job.started, now.value)}</span><span>{job.ended ? clock(job.ended, now.value) : "now"}</span></span></div>
+        <div class="lane"><span class="k" /><span class="tr ends"><span>{clock(job.started, now.value)}</span><span>{live ? "now" : clock(new Date(to).toISOString(), now.value)}</span></span></div>
       </div>
     </Panel>
   );

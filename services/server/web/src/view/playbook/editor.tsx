@@ -1,5 +1,5 @@
 /** One playbook's text: looked at, written, brought as a file, checked by the box, taken away. */
-import { useSignal } from "@preact/signals";
+import { useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { PlaybookInfo, Problem } from "@wire";
 
@@ -39,9 +39,30 @@ export function lineIn(detail: string): number | null {
 /** Longest file that is read; the box takes no longer text. */
 const FILE_MAX = 65_536;
 
-function Editor({ book, fresh }: { book: PlaybookInfo | undefined; fresh: boolean }) {
-  const text = useSignal(fresh ? BEGIN : (book?.text ?? ""));
+/** What was typed into a page of this tab and not saved yet, by the page's id: a look at the bench throws nothing away. */
+const drafts = {
+  of(id: string): string | null {
+    try {
+      return sessionStorage.getItem(`kiln-draft ${id}`);
+    } catch {
+      return null;
+    }
+  },
+  keep(id: string, text: string | null): void {
+    try {
+      if (text === null) sessionStorage.removeItem(`kiln-draft ${id}`);
+      else sessionStorage.setItem(`kiln-draft ${id}`, text);
+    } catch {
+      // A browser without storage forgets what is not saved.
+    }
+  },
+};
+
+function Editor({ id, book, fresh }: { id: string; book: PlaybookInfo | undefined; fresh: boolean }) {
+  const text = useSignal(drafts.of(id) ?? (fresh ? BEGIN : (book?.text ?? "")));
   const saved = useSignal(fresh ? "" : (book?.text ?? ""));
+  const begun = fresh ? BEGIN : saved.value;
+  useSignalEffect(() => drafts.keep(id, text.value === (fresh ? BEGIN : saved.value) ? null : text.value));
   const busy = useSignal(false);
   const asking = useSignal(false);
   const told = useSignal("");
@@ -73,6 +94,7 @@ function Editor({ book, fresh }: { book: PlaybookInfo | undefined; fresh: boolea
       } else {
         told.value = (await api.savePlaybook(name, text.value)).told;
         saved.value = text.value;
+        drafts.keep(id, null);
         if (name !== book?.name) go(playbookPath(name));
       }
     } catch (thrown) {
@@ -84,6 +106,7 @@ function Editor({ book, fresh }: { book: PlaybookInfo | undefined; fresh: boolea
     busy.value = true;
     try {
       await api.forgetPlaybook(book?.name ?? "");
+      drafts.keep(id, null);
       go("/playbooks");
     } catch (thrown) {
       problem.value = asProblem(thrown);
@@ -113,6 +136,7 @@ function Editor({ book, fresh }: { book: PlaybookInfo | undefined; fresh: boolea
         <ProblemNote problem={problem.value} id="ed-problem" />
         <div class="do">
           <button class="btn prime" type="button" disabled={busy.value || text.value === saved.value} onClick={() => void save()}>{busy.value ? "The box checks it" : name && name !== book?.name ? `Check and save as “${name}”` : "Check and save"}</button>
+          {text.value !== begun && text.value !== saved.value && <button class="btn" type="button" disabled={busy.value} onClick={() => { text.value = begun; problem.value = null; told.value = ""; }}>Undo the changes</button>}
           {book?.own && <button class="btn danger" type="button" disabled={busy.value} onClick={() => (asking.value = true)}>Take it away…</button>}
           <span class="told" role="status">{told.value && <span class="v is-pass"><Shape of="pass" />{told.value}</span>}</span>
         </div>
@@ -162,7 +186,7 @@ export function PlaybookPage({ id }: { id: string }) {
   return (
     <main id="main" tabIndex={-1}>
       <div class="pagehd"><div><p class="mute"><a href="/playbooks">Playbooks</a></p><h1>{fresh ? "A playbook of your own" : titleOf(id)}</h1></div></div>
-      <Editor key={`${id}${book ? "" : "-new"}`} book={book} fresh={fresh} />
+      <Editor key={`${id}${book ? "" : "-new"}`} id={id} book={book} fresh={fresh} />
     </main>
   );
 }

@@ -16,8 +16,10 @@ describe("a tile", () => {
     expect(shown([out], jobs(job({ state: { kind: "waiting", why: "drive is out" } })))).toEqual([out]);
   });
   it("says how far a phase is, and nothing of it where nobody knows", () => {
-    const p = { job: "0199-1", phase: "verify" as const, step: 1, done: 419, total: 1000, rate: 2e8, eta_phase: 100, eta_job: 7200, temperature: 40 };
-    expect(face(drive(), job({ progress: p as unknown as Job["progress"] }))).toMatchObject({ kind: "hot", word: "41\u202f%", small: "verify", share: 0.419 });
+    const p: Job["progress"] = { phase: "verify", step: 1, done: 419, total: 1000, rate: 2e8, eta: 100, eta_job: 7200, percent: 41, phase_percent: null, temperature: 40 };
+    expect(face(drive(), job({ progress: p }))).toMatchObject({ kind: "hot", word: "41\u202f%", small: "verify", share: 0.419 });
+    // A step that is measured by time has no bytes.
+    expect(face(drive(), job({ progress: { ...p, phase: "seek", total: 0, done: 0, phase_percent: 40 } }))).toMatchObject({ word: "40\u202f%", share: 0.4 });
     expect(face(drive(), job())).toMatchObject({ kind: "hot", word: "starting", share: 0 });
   });
   it("says each verdict by shape and word, and where a drive failed", () => {
@@ -30,6 +32,12 @@ describe("a tile", () => {
     const locked = drive({ refused: { kind: "write-protected", reason: "it is write-protected" } });
     expect(face(locked, job({ state: { kind: "finished" }, verdict: verdict("FAILED") }))).toMatchObject({ word: "FAILED", shape: "fail" });
     expect([locked, drive({ refused: { kind: "lvm-member", reason: "" } })].map((one) => face(one, undefined).word)).toEqual(["Not offered", "Not offered"]);
+  });
+  it("a test that a person paused is no other that waits, and a drive that nobody watches has no time left", () => {
+    const waiting = (why: string) => face(drive(), job({ state: { kind: "waiting", why } }));
+    expect([waiting("paused by mara"), waiting("too hot")]).toMatchObject([{ word: "PAUSED", side: "by mara" }, { word: "WAITS", side: "too hot" }]);
+    const progress: Job["progress"] = { phase: "verify", step: 1, done: 1, total: 2, rate: 2e8, eta: 100, eta_job: 7200, percent: 50, phase_percent: 50, temperature: 40 };
+    expect(face(drive({ as_of: "2026-11-20T06:05:00Z" }), job({ progress })).side).toMatch(/^since \d\d:05$/);
   });
   it("a drive in use says so, although it passed before", () => {
     expect(face(drive({ refused: { kind: "mounted", reason: "mounted at /mnt" } }), job({ state: { kind: "finished" }, verdict: verdict("PASSED") })).word).toBe("In use");

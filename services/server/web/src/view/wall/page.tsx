@@ -11,10 +11,10 @@ import "../../style/wall.css";
 import { bytes, clock, lastFour, phaseName, rate, timeLeft, verdictShape } from "../../format";
 import { go } from "../../route";
 import { known, latest, lostSince, now } from "../../state/app";
-import { hasFailed, hottestOf, inUse, isOver, plateOf } from "../../state/store";
+import { hasFailed, hottestOf, inUse, isOver, isPaused, plateOf, shareOf } from "../../state/store";
 import { showTheme } from "../../theme";
 import { Shape, Still } from "../bits";
-import { banners } from "../box";
+import { banners, unheard } from "../box";
 import { needs, type Need } from "../bench/needs";
 import { plan, screens, shown, standing } from "./plan";
 
@@ -28,11 +28,11 @@ interface Face { kind: string; shape: "pass" | "warn" | "fail" | "inc" | null; w
 export function face(drive: Drive, job: Job | undefined): Face {
   const plain = { shape: null, small: "", side: "", share: null };
   if (job && !isOver(job)) {
-    if (job.state.kind === "waiting" || !drive.present) return { ...plain, kind: "vd is-inc", shape: "inc", word: "WAITS", side: job.state.kind === "waiting" ? job.state.why : "drive is out" };
+    if (job.state.kind === "waiting" || !drive.present) return { ...plain, kind: "vd is-inc", shape: "inc", word: isPaused(job) ? "PAUSED" : "WAITS", side: job.state.kind === "waiting" ? job.state.why.replace(/^paused /i, "") : "drive is out" };
     const p = job.progress;
-    const share = p && p.total > 0 ? p.done / p.total : null;
+    const share = p ? shareOf(job, p.step) : null;
     const phase = p ? phaseName(p.phase).toLowerCase() : "starting";
-    return { ...plain, kind: "hot", word: share === null ? phase : `${Math.floor(share * 100)}\u202f%`, small: share === null ? "" : phase, side: p ? timeLeft(p.eta_job).replace("about ", "") : "", share: share ?? 0 };
+    return { ...plain, kind: "hot", word: share === null ? phase : `${Math.floor(share * 100)}\u202f%`, small: share === null ? "" : phase, side: drive.as_of ? `since ${clock(drive.as_of, Date.parse(drive.as_of))}` : p ? timeLeft(p.eta_job).replace("about ", "") : "", share: share ?? 0 };
   }
   if (drive.refused && !hasFailed(job)) return { ...plain, kind: "idle", word: inUse(drive) ? "In use" : "Not offered" };
   if (drive.as_of && !job?.verdict) return { ...plain, kind: "idle", word: "Not seen", side: `since ${clock(drive.as_of, Date.parse(drive.as_of))}` };
@@ -51,10 +51,10 @@ class Tile extends Still<{ drive: Drive; job: Job | undefined }> {
       <li class={`w ${kind}`}>
         {share !== null && <i class="fl" style={{ transform: `scaleX(${share.toFixed(4)})` }} />}
         {share !== null && <i class="bar" style={{ transform: `scaleX(${share.toFixed(4)})` }} />}
-        <span class="id"><span class="plate">{plateOf(drive)}</span>{lastFour(drive.serial)}</span>
-        <span class="cp">{bytes(drive.capacity)}</span>
-        <span class="bg">{shape && <Shape of={shape} />}<span>{word}{small && <small> {small}</small>}</span></span>
-        <span class="tm">{side}</span>
+        <span class="ln"><span class="id"><span class="plate">{plateOf(drive)}</span><b>{lastFour(drive.serial)}</b></span>
+          <span class="cp">{bytes(drive.capacity)}</span></span>
+        <span class="ln"><span class="bg">{shape && <Shape of={shape} />}<span>{word}{small && <small> {small}</small>}</span></span>
+          <span class="tm">{side}</span></span>
       </li>
     );
   }
@@ -107,8 +107,9 @@ export function WallPage() {
   const at = standing(all.length, now.value);
   const screen = all[at];
   const here = new Set(list.map((drive) => drive.id));
-  const running = [...jobs.values()].filter((job) => here.has(job.drive) && !isOver(job));
-  const moving = running.reduce((sum, job) => sum + (job.state.kind === "running" ? (job.progress?.rate ?? 0) : 0), 0);
+  const running = [...jobs.values()].filter((job) => here.has(job.drive) && job.state.kind === "running");
+  const moving = running.reduce((sum, job) => sum + (job.progress?.rate ?? 0), 0);
+  const heard = unheard() === null;
   const [amount, per] = rate(moving).split("\u00a0");
   const hottest = hottestOf(list, latest.value);
   return (
@@ -116,8 +117,8 @@ export function WallPage() {
       <a class="skip" href="/">To the bench</a>
       <header class="hd">
         <h1 class="nm"><svg aria-hidden="true"><use href="#kiln" /></svg>{box?.name ?? "Kiln"}</h1>
-        <span class="q"><b>{running.length}</b> burning</span>
-        {moving > 0 && <span class="q"><b>{amount}</b> {per}</span>}
+        {heard && <span class="q"><b>{running.length}</b> burning</span>}
+        {heard && moving > 0 && <span class="q"><b>{amount}</b> {per}</span>}
         {hottest && <span class="q"><b>{hottest.heat} °C</b> {plateOf(hottest.drive)}</span>}
         {all.length > 1 && <span class="q pg">{screen?.name} <b>{at + 1}</b> of {all.length}</span>}
         <time class="t">{new Date(now.value).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}</time>

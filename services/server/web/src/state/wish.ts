@@ -1,0 +1,98 @@
+/**
+ * What is asked of the gate at this visit: which drives, and what is to be done with them. It stands in the entry of the browser's
+ * history that shows the gate, so that a reload, a new login or the way back brings the same question and never a greater one: a
+ * scan that is asked again must not come back as the erasure of what is chosen on the bench. For the same address entered anew,
+ * which takes the entry's state away, the tab keeps it as long as the page is at the gate.
+ *
+ * What was typed is not kept: labels and password are typed again. Tested in `wish.test.ts` and, over reloads, in `e2e/looks.mjs`.
+ */
+import { effect } from "@preact/signals";
+import type { DriveId, PlanOptions } from "@wire";
+
+import { go, place } from "../route";
+import { choose, chosen } from "./app";
+
+/** What the gate is asked for: these drives, a playbook to begin with, options beside it. */
+export interface Wish {
+  drives: readonly DriveId[];
+  /** Only playbooks that only read are offered. */
+  readOnly?: boolean;
+  playbook?: string;
+  /** Whether that playbook only reads, as far as the box has told: so much is true before it tells its playbooks again. */
+  reads?: boolean;
+  options?: Partial<PlanOptions>;
+}
+
+const KEPT = "kiln-gate";
+
+/** A wish of no drives: what is over or cannot be read comes to this, never to what is chosen on the bench. */
+const NOTHING: Wish = { drives: [] };
+
+/** Reads a wish that was kept, maybe by an earlier version of this page; `null`: none was kept. Pure. */
+export function readWish(kept: unknown): Wish | null {
+  if (kept === null || kept === undefined) return null;
+  if (typeof kept !== "object" || !("drives" in kept) || !Array.isArray(kept.drives) || !kept.drives.every((id) => typeof id === "string")) return NOTHING;
+  const { drives, readOnly, playbook, reads, options } = kept as { [key: string]: unknown; drives: DriveId[] };
+  return {
+    drives, readOnly: readOnly === true, reads: reads === true,
+    ...(typeof playbook === "string" ? { playbook } : {}),
+    ...(typeof options === "object" && options !== null ? { options } : {}),
+  };
+}
+
+function stored(): unknown {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
+  } catch {
+    return null;
+  }
+}
+
+/** The wish of this visit; what is chosen on the bench where none was made. */
+export function wished(): Wish {
+  const state: unknown = history.state;
+  const own = typeof state === "object" && state !== null && "wish" in state ? state.wish : null;
+  return readWish(own ?? stored()) ?? { drives: chosen.peek() };
+}
+
+/** Keeps the wish for this visit. */
+export function keepWish(wish: Wish): void {
+  history.replaceState({ wish }, "");
+  try {
+    sessionStorage.setItem(KEPT, JSON.stringify(wish));
+  } catch {
+    // A browser without storage has the entry of its history.
+  }
+}
+
+/** Goes to the gate with a wish of its own. */
+export function enterGate(wish: Wish): void {
+  go("/burn", "main", { wish });
+}
+
+/** These drives were taken: the wish is fulfilled, and whoever comes back to it starts nothing twice. */
+export function fulfil(drives: readonly DriveId[]): void {
+  choose(chosen.peek().filter((id) => !drives.includes(id)));
+  keepWish(NOTHING);
+}
+
+function forgetCopy(): void {
+  try {
+    sessionStorage.removeItem(KEPT);
+  } catch {
+    // Nothing was kept.
+  }
+}
+
+/** Forgets the wish: whoever logs in next has made none. */
+export function forgetWish(): void {
+  history.replaceState(null, "");
+  forgetCopy();
+}
+
+/** Forgets the tab's copy at every other place. Called once the address has been read. */
+export function startWish(): void {
+  effect(() => {
+    if (place.value.name !== "gate") forgetCopy();
+  });
+}
