@@ -5,6 +5,7 @@ use std::fs::{self, File, FileType};
 use std::io::{self, Read, Write};
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
 /// Longest text file that is taken, in bytes: a playbook, a trust file, a password. The longest real one has some kilobytes.
 const TEXT_MAX: u64 = 1 << 20;
@@ -94,26 +95,13 @@ fn words(kind: FileType) -> &'static str {
     }
 }
 
-/// Replaces a file of the state folder whole, so that a kill or a power cut leaves the old one or the new one: written beside, synced,
-/// renamed, directory synced. The name beside is always the same, so that what kills leave there does not gather.
+/// Replaces a file whole, so that a kill or a power cut leaves the old one or the new one: written beside under a name of this process's
+/// own ([`create_in`]), synced, renamed, directory synced. Others may do so with the same file at the same time: the last one stays.
+/// Nothing else in the folder is touched.
 ///
 /// # Errors
 /// When it is not on the disk.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let beside = path.with_extension("new");
-    if let Err(error) = fs::remove_file(&beside)
-        && error.kind() != io::ErrorKind::NotFound
-    {
-        return Err(error);
-    }
-    put(File::create_new(&beside)?, &beside, path, bytes)
-}
-
-/// The same in somebody's own folder, where nothing else is touched.
-///
-/// # Errors
-/// When it is not on the disk.
-pub fn replace_among_others(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let (file, beside) = create_in(folder(path))?;
     put(file, &beside, path, bytes)
 }
@@ -127,6 +115,33 @@ pub fn folder(path: &Path) -> &Path {
 /// Names that are tried for a new file, before the folder is given up.
 const TRIALS: u32 = 100;
 
+/// What the name of such a file begins with, before the process's number.
+const NEW: &str = ".kiln-";
+
+/// What it ends in.
+const NEW_ENDING: &str = "new";
+
+/// How long ago such a file must have been written to be a kill's: one in another container, whose number is none here, syncs it within
+/// seconds, on a sick disk within minutes.
+const LEFT_BEHIND: Duration = Duration::from_mins(10);
+
+/// Removes from the state folder the new files of processes that are gone, as a kill leaves them.
+pub fn sweep(dir: &Path, now: SystemTime) {
+    let files = fs::read_dir(dir).into_iter().flatten().flatten();
+    for file in files.filter(|file| is_left_behind(file, now).unwrap_or(false)) {
+        let _ = fs::remove_file(file.path());
+    }
+}
+
+/// Whether it is; `None` where it is no new file, or is not known.
+fn is_left_behind(file: &fs::DirEntry, now: SystemTime) -> Option<bool> {
+    let name = file.file_name().into_string().ok()?;
+    let name = name.strip_prefix(NEW)?.strip_suffix(NEW_ENDING)?.strip_suffix('.')?;
+    let process: u32 = name.split_once('-')?.0.parse().ok()?;
+    let age = now.duration_since(file.metadata().ok()?.modified().ok()?).ok()?;
+    Some(age >= LEFT_BEHIND && !Path::new("/proc").join(process.to_string()).exists())
+}
+
 /// Makes a file of a new name in a folder. One that is there, or a link that somebody laid, is left alone.
 ///
 /// # Errors
@@ -134,7 +149,7 @@ const TRIALS: u32 = 100;
 pub fn create_in(dir: &Path) -> io::Result<(File, PathBuf)> {
     let mut made = Err(io::ErrorKind::AlreadyExists.into());
     for n in 0..TRIALS {
-        let path = dir.join(format!(".kiln-{}-{n}.new", std::process::id()));
+        let path = dir.join(format!("{NEW}{}-{n}.{NEW_ENDING}", std::process::id()));
         made = File::create_new(&path).map(|file| (file, path));
         match &made {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
@@ -142,6 +157,15 @@ pub fn create_in(dir: &Path) -> io::Result<(File, PathBuf)> {
         }
     }
     made
+}
+
+/// Makes a file in a folder and removes it.
+///
+/// # Errors
+/// When the folder takes none.
+pub fn try_out(dir: &Path) -> io::Result<()> {
+    let (_, trial) = create_in(dir)?;
+    fs::remove_file(trial)
 }
 
 /// Puts a new file, once it holds the bytes, in the place of another; it goes where that fails.
@@ -182,7 +206,7 @@ mod tests {
             let name = format!(".kiln-{}-{n}.new", std::process::id());
             std::os::unix::fs::symlink(&theirs, dir.path().join(name)).unwrap();
         }
-        replace_among_others(&dir.path().join("c.json"), b"new").unwrap();
+        replace(&dir.path().join("c.json"), b"new").unwrap();
         assert_eq!(fs::read_to_string(dir.path().join("c.json")).unwrap(), "new");
         assert_eq!(fs::read_to_string(&theirs).unwrap(), "precious");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 5);
@@ -195,21 +219,48 @@ mod tests {
         let taken = dir.path().join("taken");
         fs::create_dir_all(taken.join("full")).unwrap();
         assert!(replace(&taken, b"x").is_err());
-        assert!(replace_among_others(&taken, b"x").is_err());
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
     }
 
-    /// As a kill leaves it, or somebody who may write there.
+    /// Drives that end at the very same moment, each taking back what was kept of the others.
     #[test]
-    fn what_lies_beside_a_file_of_the_state_folder_goes() {
+    fn those_who_replace_a_file_at_once_do_not_get_in_each_others_way() {
         let dir = tempfile::tempdir().unwrap();
-        let path = |name| dir.path().join(name);
-        fs::write(path("theirs"), "precious").unwrap();
-        std::os::unix::fs::symlink(path("theirs"), path("drive.new")).unwrap();
-        replace(&path("drive.json"), b"new").unwrap();
-        assert_eq!(fs::read_to_string(path("drive.json")).unwrap(), "new");
-        assert_eq!(fs::read_to_string(path("theirs")).unwrap(), "precious");
-        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+        let path = dir.path().join("drive.json");
+        std::thread::scope(|scope| {
+            for n in 0..16 {
+                let path = &path;
+                scope.spawn(move || (0..20).for_each(|_| replace(path, &[n; 5000]).unwrap()));
+            }
+        });
+        let text = fs::read(&path).unwrap();
+        assert!(text.len() == 5000 && text.iter().all(|byte| *byte == text[0]));
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_kills_left_in_the_state_folder_goes_and_nothing_else() {
+        let dir = tempfile::tempdir().unwrap();
+        let own = format!(".kiln-{}-0.new", std::process::id());
+        // Above the highest number that the kernel gives.
+        let gone = ".kiln-4194305-0.new";
+        for name in [
+            gone,
+            &own,
+            "drive.json",
+            "drive.new",
+            ".kiln-x-0.new",
+            ".kiln-4194305-0.json",
+        ] {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        let left = || fs::read_dir(dir.path()).unwrap().count();
+        let now = SystemTime::now();
+        sweep(dir.path(), now);
+        assert_eq!(left(), 6, "it may be another container's");
+        sweep(dir.path(), now + LEFT_BEHIND * 2);
+        assert_eq!(left(), 5);
+        assert!(!dir.path().join(gone).exists());
     }
 
     #[test]

@@ -38,8 +38,10 @@ pub fn note(state: &Path, job: &Job, again: bool) -> Result<Vec<String>, String>
     if job.certificate.is_none() && matches!(path.try_exists(), Ok(false)) {
         return Ok(Vec::new());
     }
-    let _held = lock(state).map_err(failed)?;
     let mut told = Vec::new();
+    // Hours lie between the beginning and this: somebody may have removed it.
+    fs::create_dir_all(state).map_err(failed)?;
+    let _held = lock(state).map_err(failed)?;
     let mut entries = match read(&path) {
         Ok(entries) => entries,
         Err(error) if error.kind() == io::ErrorKind::InvalidData => {
@@ -64,6 +66,32 @@ pub fn note(state: &Path, job: &Job, again: bool) -> Result<Vec<String>, String>
             .map(|id| format!("certificate {id} holds no longer: the drive failed")),
     );
     Ok(told)
+}
+
+/// Tries whether a certificate can be listed, before hours are spent on one: takes the lock and writes the list as it is. Of one that
+/// cannot be understood [`note`] tells; where there is none, none is made.
+///
+/// # Errors
+/// Why it cannot be, and what to do, in words.
+pub fn ready(state: &Path) -> Result<(), String> {
+    let path = state.join(FILE);
+    let failed = |error: io::Error| {
+        format!(
+            "the list of certificates {}: {error}: nothing could be signed at the end. Make room there and have it written to, or give \
+             another folder by --state",
+            path.display()
+        )
+    };
+    let _held = lock(state).map_err(failed)?;
+    let tried = match read(&path) {
+        Ok(entries) if !entries.is_empty() => serde_json::to_vec(&entries)
+            .map_err(io::Error::from)
+            .and_then(|text| crate::file::replace(&path, &text)),
+        Ok(_) => crate::file::try_out(state),
+        Err(error) if error.kind() == io::ErrorKind::InvalidData => crate::file::try_out(state),
+        Err(error) => Err(error),
+    };
+    tried.map_err(failed)
 }
 
 /// What was signed here, and whether it holds.
@@ -133,9 +161,14 @@ fn lock(state: &Path) -> io::Result<File> {
         .open(state.join(LOCK))?;
     match file.lock() {
         // Some file systems have none; then two burn-ins must not end at the very same moment.
-        Err(error) if error.kind() == io::ErrorKind::Unsupported => Ok(file),
+        Err(error) if has_no_locks(&error) => Ok(file),
         locked => locked.map(|()| file),
     }
+}
+
+/// Whether a file system has no locks: NFS whose server runs no lock service says so by `ENOLCK`.
+fn has_no_locks(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::Unsupported || error.raw_os_error() == Some(libc::ENOLCK)
 }
 
 /// The list; none where there is no file. One that cannot be understood is `InvalidData`.
@@ -296,6 +329,41 @@ pub(crate) mod tests {
             }
         });
         assert_eq!(revoked(dir.path()).len(), 16);
+    }
+
+    #[test]
+    fn a_file_system_without_locks_is_no_reason_to_sign_nothing() {
+        for (errno, none) in [
+            (libc::ENOLCK, true),
+            (libc::EOPNOTSUPP, true),
+            (libc::ENOSYS, true),
+            (libc::EIO, false),
+            (libc::EINTR, false),
+        ] {
+            assert_eq!(has_no_locks(&io::Error::from_raw_os_error(errno)), none, "{errno}");
+        }
+    }
+
+    #[test]
+    fn a_folder_that_is_gone_is_made_again_and_one_that_takes_nothing_is_told_before() {
+        let dir = tempfile::tempdir().unwrap();
+        let gone = dir.path().join("a/b");
+        assert!(ready(&gone).unwrap_err().contains("--state"));
+        let told = note(&gone, &ended(ONE, Outcome::Passed, Some("A")), true).unwrap();
+        assert_eq!(told, [""; 0]);
+        assert_eq!(revoked(&gone), [("A".to_owned(), false)]);
+        ready(&gone).unwrap();
+        assert_eq!(revoked(&gone), [("A".to_owned(), false)]);
+        let fresh = dir.path().join("fresh");
+        fs::create_dir(&fresh).unwrap();
+        ready(&fresh).unwrap();
+        assert!(!fresh.join(FILE).exists(), "a list of nothing is kept");
+        fs::write(fresh.join(FILE), "[{").unwrap();
+        ready(&fresh).unwrap();
+        assert_eq!(fs::read_to_string(fresh.join(FILE)).unwrap(), "[{", "note tells of it");
+        fs::remove_file(fresh.join(FILE)).unwrap();
+        fs::create_dir(fresh.join(FILE)).unwrap();
+        assert!(ready(&fresh).unwrap_err().contains("expected a regular file"));
     }
 
     #[test]

@@ -46,6 +46,17 @@ impl Signing {
         })
     }
 
+    /// Why certificates that are signed later are signed by another key: somebody removed the folder meanwhile. `None` where they are not.
+    pub fn lost(&self, state: &Path) -> Option<String> {
+        let path = state.join(FILE);
+        matches!(path.try_exists(), Ok(false)).then(|| {
+            format!(
+                "{} was removed meanwhile: the key that signs this is kept no longer, and the next certificate has another one",
+                path.display()
+            )
+        })
+    }
+
     /// The certificate of a job that is over, made when that ended: one that is signed again later vouches for no longer.
     ///
     /// # Errors
@@ -111,6 +122,8 @@ mod tests {
         assert_eq!(first.key.public(), again.key.public());
         let mode = fs::metadata(dir.path().join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);
+        assert_eq!(first.lost(dir.path()), None);
+        assert!(first.lost(&dir.path().join("other")).is_some());
         fs::write(dir.path().join(FILE), "zz").unwrap();
         assert!(Signing::open(dir.path()).unwrap_err().contains("expected 64"));
         assert_eq!(

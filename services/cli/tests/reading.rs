@@ -75,3 +75,37 @@ fn only_the_drive_that_was_read_is_gone_on_with() {
     assert_eq!(told["resumes"].as_array().map(Vec::len), Some(0), "{told}");
     assert!(text(&output).contains("it begins anew"), "{}", text(&output));
 }
+
+/// Two of them would take each other's result away, and one that was FAILED with it.
+#[test]
+fn a_second_scan_of_a_drive_is_refused_while_the_first_one_reads_it() {
+    let Some(drive) = Loop::new(BYTES) else { return };
+    fs::write(drive.file(), foreign_data(BYTES)).unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    waiting_smartctl(dir.path());
+    let book = dir.path().join("twice.toml");
+    fs::write(&book, TWO_SCANS).unwrap();
+    let program = dir.path().join("smartctl");
+    let mut burn = drive.command(&["--playbook", book.to_str().unwrap()]);
+    burn.arg("--smartctl").arg(&program);
+    let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until_called(dir.path());
+    let files = || {
+        let files = fs::read_dir(drive.state()).unwrap().map(|file| file.unwrap().path());
+        files.filter(|path| path.extension().is_some_and(|ending| ending == "json"))
+    };
+    let kept = |path: &std::path::PathBuf| fs::read(path).unwrap();
+    let before: Vec<Vec<u8>> = files().map(|path| kept(&path)).collect();
+    let other = drive.burn(&["--playbook", "scan"]);
+    assert_eq!(code(&other), 4, "{}", text(&other));
+    let refused = &object(&other)["refused"];
+    assert_eq!(refused["kind"], "under-way", "{refused}");
+    assert!(text(&other).contains("another `kiln burn`") && text(&other).contains("nothing was written"));
+    assert_eq!(before, files().map(|path| kept(&path)).collect::<Vec<_>>());
+    File::create(dir.path().join("go")).unwrap();
+    let output = burn.wait_with_output().unwrap();
+    assert!(object(&output)["verdict"].is_object(), "{}", text(&output));
+    let again = drive.burn(&["--playbook", "scan"]);
+    assert!(object(&again)["verdict"].is_object(), "{}", text(&again));
+    assert_eq!(fs::read_dir(drive.state()).unwrap().count(), 1, "nothing else is left");
+}

@@ -27,9 +27,9 @@ pub struct Args {
     /// smartctl to run; for tests.
     #[arg(long, hide = true, value_name = "PROGRAM", default_value = "smartctl")]
     pub smartctl: PathBuf,
-    /// What to do with each drive: a built-in playbook (`kiln playbook list`) or a file of your own.
-    #[arg(long, default_value = "standard", value_name = "NAME|FILE.toml")]
-    pub playbook: String,
+    /// What to do with each drive: a built-in playbook (`kiln playbook list`) or a file of your own [default: standard].
+    #[arg(long, value_name = "NAME|FILE.toml")]
+    pub playbook: Option<String>,
     /// Repeat the playbook's writes and verifies, or its own block, for so many hours (1 to 720).
     #[arg(long, value_name = "HOURS")]
     pub soak: Option<u32>,
@@ -42,9 +42,9 @@ pub struct Args {
     /// Share of an ext4 that is kept back for root, in percent, 0 to 50.
     #[arg(long, default_value_t = 0, value_name = "PERCENT", requires = "format", value_parser = clap::value_parser!(u8).range(0..=50))]
     pub reserved: u8,
-    /// Partition table: by capacity (MBR up to 2 TiB) unless told.
-    #[arg(long, default_value = "auto", requires = "format")]
-    pub table: TableArg,
+    /// Partition table of --format, or of a playbook that partitions [default: auto, MBR up to 2 TiB and GPT above].
+    #[arg(long)]
+    pub table: Option<TableArg>,
     /// Serial number or WWN of a drive whose inactive memberships (RAID, LVM, LUKS, bcache, btrfs, ZFS) may be lost;
     /// for a loop device its path. Once for each drive.
     #[arg(long, value_name = "ID")]

@@ -4,7 +4,7 @@ use burnin::Playbook;
 use burnin::playbook::{self, Step};
 use burnin::{format, job};
 use wire::job::Phase;
-use wire::options::{FormatRequest, PlanOptions};
+use wire::options::{FormatRequest, PlanOptions, Table};
 
 use super::target::Target;
 use super::{Args, Stop};
@@ -23,18 +23,14 @@ pub(super) struct Choice {
 impl Choice {
     /// From the command line; everything that can be known to be wrong is told here.
     pub(super) fn of(args: &Args) -> Result<Self, Stop> {
-        let mut playbook = crate::playbook::load(&args.playbook).map_err(Stop::Usage)?;
+        let mut playbook =
+            crate::playbook::load(args.playbook.as_deref().unwrap_or("standard")).map_err(Stop::Usage)?;
         if let Some(hours) = args.soak {
             playbook = playbook.soaked(hours).map_err(|error| Stop::Usage(error.to_string()))?;
         }
         let options = PlanOptions {
             profile: args.profile.into(),
-            format: args.format.map(|filesystem| FormatRequest {
-                table: args.table.into(),
-                filesystem: filesystem.into(),
-                reserved_percent: args.reserved,
-                label: args.label.clone(),
-            }),
+            format: format_of(args, &playbook)?,
             give_up: Vec::new(),
             soak_hours: args.soak,
         };
@@ -89,4 +85,25 @@ impl Choice {
         self.options.give_up.dedup();
         Ok(())
     }
+}
+
+/// What is to be made in place of what the playbook makes; `None` where the command line does not say.
+fn format_of(args: &Args, playbook: &Playbook) -> Result<Option<FormatRequest>, Stop> {
+    let table = args.table.map(Table::from);
+    if let Some(filesystem) = args.format {
+        return Ok(Some(FormatRequest {
+            table: table.unwrap_or(Table::Auto),
+            filesystem: filesystem.into(),
+            reserved_percent: args.reserved,
+            label: args.label.clone(),
+        }));
+    }
+    let Some(table) = table else { return Ok(None) };
+    let Some(own) = job::request(playbook.steps(), &PlanOptions::default()) else {
+        return Err(Stop::Usage(format!(
+            "--table: the playbook {} makes no partition; add --format, or choose one that does, as preclear",
+            playbook.name
+        )));
+    };
+    Ok(Some(FormatRequest { table, ..own }))
 }

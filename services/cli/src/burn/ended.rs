@@ -119,8 +119,16 @@ impl Ended {
                 self.job.certificate = Some(signed.info());
                 // First: one that is in nobody's list could never be revoked.
                 match seals::note(state, &self.job, true) {
-                    Ok(told) => self.notes.extend(told.into_iter().inspect(|text| tell!("{text}"))),
-                    Err(why) => return self.uncertified(why),
+                    Ok(told) => {
+                        let told = told.into_iter().chain(signing.lost(state));
+                        self.notes.extend(told.inspect(|text| tell!("{text}")));
+                    }
+                    Err(why) => {
+                        return self.uncertified(format!(
+                            "{why}; once that file can be written, the same command with --resume signs it, unless its progress could not be \
+                             kept there either"
+                        ));
+                    }
                 }
                 self.put(&signed, state, place);
             }
@@ -132,7 +140,7 @@ impl Ended {
     fn put(&mut self, signed: &Signed, state: &Path, place: &Place) {
         let id = signed.info().id;
         let (path, form) = place.file(&id);
-        let Err(error) = file::replace_among_others(&path, &form.bytes(signed)) else {
+        let Err(error) = file::replace(&path, &form.bytes(signed)) else {
             tell!("certificate: {}", path.display());
             return;
         };
@@ -166,11 +174,12 @@ impl Ended {
     /// standard error then.
     pub(super) fn tell(&self, json: bool) -> bool {
         if json {
-            return print_json(&Told {
+            let told = Told {
                 path: &self.node,
                 notes: &self.notes,
                 job: &self.job,
-            });
+            };
+            return print_json(&told, self.told_again());
         }
         let Some(verdict) = &self.job.verdict else { return true };
         let words = self.words(verdict);
@@ -182,6 +191,14 @@ impl Ended {
             tell!("{text}");
         }
         false
+    }
+
+    /// How to have a result again that could not be told: after Ctrl-C the burn-in itself goes on.
+    fn told_again(&self) -> &'static str {
+        match self.begun {
+            true => "; once there is room, the same command with --resume --cert FILE tells it again, or goes on",
+            false => "",
+        }
     }
 
     /// The result, line by line.

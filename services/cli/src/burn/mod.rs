@@ -28,6 +28,7 @@ mod screen;
 mod signals;
 mod state;
 mod target;
+mod under_way;
 mod union;
 
 use std::io::IsTerminal;
@@ -58,6 +59,7 @@ use screen::{Line, Screen};
 use signals::Signals;
 use state::StateDir;
 pub(crate) use state::folder;
+use under_way::UnderWay;
 
 /// Exit code when a drive was refused, or no burn-in could begin; nothing was written.
 pub const REFUSED: u8 = 4;
@@ -139,27 +141,35 @@ fn run(args: &Args) -> Result<u8, Stop> {
         tell!("nothing was written; to do it: --plan-digest {digest}");
         if args.json {
             let name = &choice.playbook.name;
-            let told = print_json(&serde_json::json!({
-                "playbook": name, "options": choice.options, "steps": steps, "digest": digest, "drives": plans
-            }));
+            let told = print_json(
+                &serde_json::json!({
+                    "playbook": name, "options": choice.options, "steps": steps, "digest": digest, "drives": plans
+                }),
+                "",
+            );
             if !told {
                 return Ok(code(Outcome::Inconclusive));
             }
         }
         return Ok(code(Outcome::Passed));
     }
-    match &args.plan_digest {
-        Some(given) if *given != digest => {
-            let reason = format!("what would be erased has changed since --dry-run: its digest is now {digest}");
-            return Err(refuse(args, &jobs, "plan-changed", &reason));
-        }
-        Some(_) => {}
-        None if choice.erases() && std::io::stdin().is_terminal() => {
-            consent::ask(&plans).map_err(|reason| refuse(args, &jobs, "not-confirmed", &reason))?;
-        }
-        None => {}
+    if args.plan_digest.as_ref().is_some_and(|given| *given != digest) {
+        let reason = format!("what would be erased has changed since --dry-run: its digest is now {digest}");
+        return Err(refuse(args, &jobs, "plan-changed", &reason));
+    }
+    let place = place.map(|place| Ok((sign(&state)?, place))).transpose()?;
+    if args.plan_digest.is_none() && choice.erases() && std::io::stdin().is_terminal() {
+        consent::ask(&plans).map_err(|reason| refuse(args, &jobs, "not-confirmed", &reason))?;
     }
     burn_all(args, place.as_ref(), &state, &signals, (over, jobs))
+}
+
+/// What signs certificates, tried to the last file that this takes: nobody is to learn after hours that there is none.
+fn sign(state: &StateDir) -> Result<Signing, Stop> {
+    state.make().map_err(Stop::Usage)?;
+    let signing = Signing::open(state.path()).map_err(Stop::Usage)?;
+    crate::seals::ready(state.path()).map_err(Stop::Usage)?;
+    Ok(signing)
 }
 
 /// What is not gone on with is told before anybody is asked, and then no drive is written to: a burn-in that has its verdict, and
@@ -232,6 +242,7 @@ fn jobs(
         held: ready.held,
         guard: guard.clone(),
         choice: choice.clone(),
+        names_playbook: args.playbook.is_some(),
         backend: args.io.into(),
         limits: Limits::with_checkpoints(args.checkpoint_bytes),
         resume: args.resume,
@@ -285,28 +296,25 @@ const LAST_ACCESS: Duration = Duration::from_secs(5);
 /// One thread a drive; the exit code of them all. Each is told and signed as it ends: the others may take days, and be killed.
 fn burn_all(
     args: &Args,
-    place: Option<&Place>,
+    signing: Option<&(Signing, Place)>,
     state: &StateDir,
     signals: &Signals,
     (over, jobs): (Vec<EndedBefore>, Vec<Job>),
 ) -> Result<u8, Stop> {
     state.make().map_err(Stop::Usage)?;
-    let signing = match place {
-        Some(place) => {
-            place.make()?;
-            Some((Signing::open(state.path()).map_err(Stop::Usage)?, place))
-        }
-        None => None,
-    };
+    let jobs = alone(args, state, jobs)?;
+    if let Some((_, place)) = signing {
+        place.make()?;
+    }
     let notary = Notary {
-        signing: signing.as_ref().map(|(signing, place)| (signing, *place)),
+        signing: signing.map(|(signing, place)| (signing, place)),
         state,
         json: args.json,
         on_terminal: std::io::stdout().is_terminal(),
         told: Mutex::default(),
     };
     let screen = Screen::new(std::io::stderr().is_terminal());
-    let all = over.iter().map(|over| &over.job).chain(&jobs);
+    let all = over.iter().map(|over| &over.job).chain(jobs.iter().map(|(job, _)| job));
     let names: Vec<_> = all.map(|job| (job.drive.id.clone(), job.names.clone())).collect();
     signals.begin();
     let mut begun = !over.is_empty();
@@ -318,11 +326,13 @@ fn burn_all(
     let results: Vec<_> = std::thread::scope(|scope| {
         let threads: Vec<_> = jobs
             .into_iter()
-            .map(|job| {
+            .map(|(job, under_way)| {
                 let (line, notary, turn) = (screen.job(&job.name()), &notary, job.pacer.turn());
                 let told = told.clone();
                 scope.spawn(move || {
                     let done = job.run(turn, &line);
+                    // Its end is kept: whoever comes next finds that.
+                    drop(under_way);
                     let begun = done.begun;
                     let outcome = notary.end(done, &line);
                     let _heard = told.send(());
@@ -370,6 +380,28 @@ fn burn_all(
     Ok(code(worst.unwrap_or(Outcome::Inconclusive)))
 }
 
+/// The jobs, each of which holds its drive's lock; with one that another process works at none is begun.
+fn alone(args: &Args, state: &StateDir, jobs: Vec<Job>) -> Result<Vec<(Job, Option<UnderWay>)>, Stop> {
+    let mut held = Vec::new();
+    for job in jobs {
+        match state.begin(&job.drive.id) {
+            Ok(under_way) => held.push((job, under_way)),
+            Err(lock) => {
+                let reason = format!(
+                    "another `kiln burn` works at {} at {} and keeps its progress in the same folder ({} is locked); wait for its end, or \
+                     end it",
+                    job.held.identity.words(),
+                    job.node.display(),
+                    lock.display()
+                );
+                print_refused(args, &job.node, "under-way", &reason);
+                return Err(Stop::Refused(format!("{reason}; nothing was written")));
+            }
+        }
+    }
+    Ok(held)
+}
+
 /// The words of the command line that name a drive.
 #[derive(Clone, Debug)]
 struct Names {
@@ -414,17 +446,17 @@ fn print_refused(args: &Args, node: &Path, kind: &str, reason: &str) {
             kind: kind.to_owned(),
             reason: reason.to_owned(),
         };
-        let _told = print_json(&serde_json::json!({ "path": node, "refused": refused }));
+        let _told = print_json(&serde_json::json!({ "path": node, "refused": refused }), "");
     }
 }
 
-/// Writes a result on standard output; false, and told, where it does not take it.
-fn print_json(value: &impl serde::Serialize) -> bool {
+/// Writes a result on standard output; false, and told with what to do (`remedy`), where it does not take it.
+fn print_json(value: &impl serde::Serialize, remedy: &str) -> bool {
     let written = serde_json::to_string(value)
         .map_err(std::io::Error::other)
         .and_then(|line| crate::write_out(&shown::json(&line)));
     if let Err(error) = &written {
-        tell!("kiln burn: a result could not be written: {error}");
+        tell!("kiln burn: a result could not be written: {error}{remedy}");
     }
     written.is_ok()
 }

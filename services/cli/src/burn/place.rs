@@ -49,7 +49,7 @@ impl Place {
                 false => told(format!("there is no folder {}", dir.display())),
             };
         }
-        if let Err(error) = try_out(&dir) {
+        if let Err(error) = file::try_out(&dir) {
             return told(format!("no file can be written in {}: {error}", dir.display()));
         }
         Ok(Some(Self { path, is_folder }))
@@ -74,10 +74,4 @@ impl Place {
             false => (self.path.clone(), Form::of(&self.path).unwrap_or(Form::Json)),
         }
     }
-}
-
-/// Makes a file in a folder and removes it.
-fn try_out(dir: &Path) -> std::io::Result<()> {
-    let (_, trial) = file::create_in(dir)?;
-    fs::remove_file(trial)
 }

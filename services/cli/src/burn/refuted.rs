@@ -59,12 +59,19 @@ fn stays(path: &Path, error: &io::Error) -> String {
 /// Replaces one file, where a result in it is refuted. On a full disk the file goes: nobody signs what is not there.
 fn replace(path: &Path, failed: &Job) -> io::Result<()> {
     // What cannot be read is not signed, either.
-    let Ok(text) = file::kept(path) else { return Ok(()) };
-    let Some(refuted) = refuted(&text, failed) else {
+    let Ok(read) = file::kept(path) else { return Ok(()) };
+    let Some(refuted) = refuted(&read, failed) else {
         return Ok(());
     };
     let text = refuted.sealed()?;
-    file::replace(path, &text).or_else(|_| fs::remove_file(path))
+    match file::replace(path, &text) {
+        // The folder is gone, and with it what would be signed.
+        Err(_) if matches!(path.try_exists(), Ok(false)) => Ok(()),
+        // Another one came into its place meanwhile, and is not what was refuted.
+        Err(error) if !file::kept(path).is_ok_and(|now| now == read) => Err(error),
+        Err(_) => fs::remove_file(path),
+        Ok(()) => Ok(()),
+    }
 }
 
 /// What is kept instead of this text; `None` where nothing in it is refuted.

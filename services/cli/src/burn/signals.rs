@@ -4,15 +4,16 @@
 //!  Looking ── begun ──► Burning ── any ──► Asked ── SIGINT, SIGTERM ──► ended at once, 3
 //!     │ any
 //!     ▼
-//!    Over: told that nothing was written; ended at once, 3
+//!    Over: told that nothing was written; ended at once, 3, at the latest when that is not taken, or at another one
 //! ```
 //!
-//! A thread waits for them, since a look at a drive and a question on the terminal wait for other things. Tested in
-//! `tests/contract/`.
+//! A thread waits for them, since a look at a drive and a question on the terminal wait for other things. It never prints: where
+//! nobody reads standard error that waits without an end. Tested in `tests/contract/`.
 
 use std::io::IsTerminal;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use libc::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator;
@@ -23,6 +24,9 @@ use super::code;
 
 /// Exit code of an abort, begun or not.
 const ABORTED: i32 = code(Outcome::Inconclusive) as i32;
+
+/// How long the process waits for somebody to take its last word. A terminal takes it at once, and service managers wait longer.
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 /// Listens until the process ends.
 #[derive(Clone, Debug)]
@@ -59,11 +63,11 @@ enum Act {
 impl Course {
     fn hears(self, signal: i32) -> (Self, Act) {
         match self {
-            Self::Looking | Self::Over => (Self::Over, Act::Leave),
+            Self::Looking => (Self::Over, Act::Leave),
             Self::Burning => (Self::Asked, Act::Ask),
             // A terminal that is closed or cut off sends it more than once.
-            Self::Asked if signal == SIGHUP => (Self::Asked, Act::Nothing),
-            Self::Asked => (Self::Asked, Act::Exit),
+            Self::Over | Self::Asked if signal == SIGHUP => (self, Act::Nothing),
+            Self::Over | Self::Asked => (self, Act::Exit),
         }
     }
 }
@@ -117,21 +121,34 @@ impl Signals {
         match act {
             Act::Nothing => {}
             Act::Ask => self.asked.store(true, Ordering::Relaxed),
-            Act::Leave => {
-                // The question on the terminal has no end of line.
-                if std::io::stdin().is_terminal() {
-                    tell!("");
-                }
-                let name = signal_name(signal).unwrap_or("a signal");
-                tell!("kiln burn: ended by {name} before anything was begun; nothing was written");
-                exit(ABORTED);
-            }
+            Act::Leave => leave(signal),
             Act::Exit => exit(ABORTED),
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, Course> {
         self.course.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Ends the process with its last word, which has its time; returns at once, so that the next signal is heard.
+fn leave(signal: i32) {
+    let word = move || {
+        // The question on the terminal has no end of line.
+        if std::io::stdin().is_terminal() {
+            tell!("");
+        }
+        let name = signal_name(signal).unwrap_or("a signal");
+        tell!("kiln burn: ended by {name} before anything was begun; nothing was written");
+        exit(ABORTED);
+    };
+    let late = || {
+        std::thread::sleep(LAST_WORD);
+        exit(ABORTED);
+    };
+    let thread = || std::thread::Builder::new().name("last word".to_owned());
+    if thread().spawn(late).is_err() || thread().spawn(word).is_err() {
+        exit(ABORTED);
     }
 }
 
@@ -152,7 +169,8 @@ mod tests {
         for (course, signal, then) in [
             (Course::Looking, SIGINT, (Course::Over, Act::Leave)),
             (Course::Looking, SIGHUP, (Course::Over, Act::Leave)),
-            (Course::Over, SIGTERM, (Course::Over, Act::Leave)),
+            (Course::Over, SIGTERM, (Course::Over, Act::Exit)),
+            (Course::Over, SIGHUP, (Course::Over, Act::Nothing)),
             (Course::Burning, SIGTERM, (Course::Asked, Act::Ask)),
             (Course::Burning, SIGHUP, (Course::Asked, Act::Ask)),
             (Course::Asked, SIGHUP, (Course::Asked, Act::Nothing)),

@@ -9,6 +9,7 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
 use burnin::Checkpoint;
 use serde::de::IgnoredAny;
@@ -17,6 +18,7 @@ use wire::{Bytes, DriveId};
 use super::other_size;
 use super::remains::Remains;
 use super::saved::{Over, Saved, is_whole};
+use super::under_way::{Other, UnderWay};
 use super::union::{self, Act, Shown};
 
 /// The directory, and of which burn-ins it is asked.
@@ -59,12 +61,23 @@ impl StateDir {
         Self { dir, erases }
     }
 
-    /// Makes it where it is not there.
+    /// Makes it where it is not there, and takes out of it what kills left half written.
     ///
     /// # Errors
     /// Why it cannot be, in words.
     pub(super) fn make(&self) -> Result<(), String> {
-        fs::create_dir_all(&self.dir).map_err(|e| format!("--state {}: {e}", self.dir.display()))
+        fs::create_dir_all(&self.dir).map_err(|e| format!("--state {}: {e}", self.dir.display()))?;
+        crate::file::sweep(&self.dir, SystemTime::now());
+        Ok(())
+    }
+
+    /// Says that a burn-in of the drive is under way, until it is dropped.
+    ///
+    /// # Errors
+    /// When another one is, which its own file tells.
+    pub(super) fn begin(&self, drive: &DriveId) -> Result<Option<UnderWay>, PathBuf> {
+        let path = self.file(drive).with_extension("lock");
+        UnderWay::begin(path.clone()).map_err(|Other| path)
     }
 
     /// The directory itself.
@@ -223,7 +236,15 @@ impl StateDir {
 }
 
 fn put(path: &Path, saved: &Saved) -> io::Result<()> {
-    crate::file::replace(path, &saved.sealed()?)
+    let text = saved.sealed()?;
+    match crate::file::replace(path, &text) {
+        // Somebody removed the folder meanwhile.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            fs::create_dir_all(crate::file::folder(path))?;
+            crate::file::replace(path, &text)
+        }
+        replaced => replaced,
+    }
 }
 
 /// A new file with the bytes of another.

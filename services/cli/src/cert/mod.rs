@@ -10,7 +10,7 @@
 mod ask;
 
 use std::fs;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -22,8 +22,8 @@ use http::Uri;
 use wire::certificate::{CertificateCheck, RevocationState, Standing};
 use wire::{Time, shown};
 
-use crate::USAGE;
 use crate::remote::{Access, RemoteArgs};
+use crate::{USAGE, file};
 
 /// Longest file that is read, in MiB: a PDF or page of the longest certificate is below it.
 const FILE_MAX_MIB: u64 = 8;
@@ -146,11 +146,11 @@ pub fn code(standing: Standing) -> u8 {
 }
 
 fn read(path: &Path) -> Result<Vec<u8>, String> {
-    let told = |e: std::io::Error| format!("{}: {e}", path.display());
+    let told = |e: io::Error| format!("{}: {e}", path.display());
     let mut bytes = Vec::new();
     let most = (FILE_MAX_MIB << 20) + 1;
     let mut source: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(std::io::stdin())
+        Box::new(io::stdin())
     } else {
         Box::new(fs::File::open(path).map_err(told)?)
     };
@@ -170,7 +170,7 @@ fn verify(args: &Verify, now: Time) -> Result<u8, String> {
     let trust = match &args.trust {
         None => Trust::none(),
         Some(path) => {
-            let text = crate::file::text(path).map_err(|e| format!("--trust {e}"))?;
+            let text = file::text(path).map_err(|e| format!("--trust {e}"))?;
             Trust::parse(&text).map_err(|e| format!("--trust {}: {e}", path.display()))?
         }
     };
@@ -284,7 +284,23 @@ fn show(file: &Path, state: Option<PathBuf>, outs: &[(Form, &Option<PathBuf>)]) 
         return Ok(code(Standing::Bad));
     }
     for (form, out) in wanted {
-        fs::write(out, form.bytes(&signed)).map_err(|e| format!("{}: {e}", out.display()))?;
+        put(out, &form.bytes(&signed)).map_err(|e| format!("{}: {e}", out.display()))?;
     }
     Ok(0)
+}
+
+/// Puts what was made in its place, where what lay there stays until it is whole, with its rights. What is no file, as a pipe or
+/// `/dev/stdout`, is written to.
+fn put(out: &Path, bytes: &[u8]) -> io::Result<()> {
+    let is_name = !["/dev", "/proc"].iter().any(|of| out.starts_with(of));
+    match fs::metadata(out) {
+        Ok(old) if old.is_file() && is_name => {
+            // Where a link leads, and not in the place of the link.
+            let path = fs::canonicalize(out)?;
+            file::replace(&path, bytes)?;
+            fs::set_permissions(&path, old.permissions())
+        }
+        Err(_) if is_name && fs::symlink_metadata(out).is_err() => file::replace(out, bytes),
+        Ok(_) | Err(_) => fs::write(out, bytes),
+    }
 }

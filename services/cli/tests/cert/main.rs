@@ -310,6 +310,35 @@ fn show_makes_every_form_of_a_good_one_and_nothing_of_a_bad_one() {
     assert!(!never.exists());
 }
 
+/// What lay there may be the only one.
+#[test]
+fn show_on_a_full_disk_leaves_what_was_there() {
+    let desk = Desk::new();
+    let file = desk.put("c.json", signed(Time::now()).text());
+    let small = desk.dir.path().join("small");
+    fs::create_dir(&small).unwrap();
+    let script = "mount -t tmpfs -o size=8k none \"$1\" && echo precious > \"$1/a.html\" && ln -s a.html \"$1/link.html\" || exit 9
+        \"$0\" cert show \"$2\" --html \"$1/a.html\"; echo $?
+        \"$0\" cert show \"$2\" --html \"$1/link.html\"; echo $?
+        cat \"$1/a.html\"; ls -A \"$1\"
+        \"$0\" cert show \"$2\" --html /dev/stdout | head -c 9";
+    let output = std::process::Command::new("unshare")
+        .args(["--mount", "sh", "-c", script, env!("CARGO_BIN_EXE_kiln")])
+        .arg(&small)
+        .arg(&file)
+        .output()
+        .unwrap();
+    if code(&output) == 9 {
+        return;
+    }
+    assert_eq!(
+        out(&output).to_ascii_lowercase(),
+        "64\n64\nprecious\na.html\nlink.html\n<!doctype",
+        "{}",
+        text(&output)
+    );
+}
+
 #[test]
 fn standard_input_is_a_file_too() {
     let mut child = kiln(&["cert", "verify", "-"])

@@ -296,6 +296,23 @@ fn dry_run_tells_the_digest_that_goes_on() {
     assert_eq!(code(&output), 0, "{}", text(&output));
 }
 
+/// The table may be chosen of what a playbook makes itself, and of nothing else.
+#[test]
+fn a_table_is_of_a_format_or_of_a_playbook_that_partitions() {
+    let Some(drive) = Loop::new(32 << 20) else { return };
+    let output = drive.burn(&["--dry-run", "--playbook", "preclear", "--table", "gpt"]);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+    let format = &object(&output)["options"]["format"];
+    assert_eq!(
+        (&format["table"], &format["filesystem"]),
+        (&"gpt".into(), &"raw".into()),
+        "{format}"
+    );
+    let output = drive.burn(&["--dry-run", "--playbook", "surface", "--table", "gpt"]);
+    assert_eq!(code(&output), 64, "{}", text(&output));
+    assert!(text(&output).contains("add --format"), "{}", text(&output));
+}
+
 /// What was agreed to is what a person's playbook did then, whatever it is called.
 #[test]
 fn a_playbook_that_was_changed_under_its_name_is_not_what_was_agreed_to() {

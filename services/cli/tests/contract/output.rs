@@ -15,6 +15,7 @@ fn a_result_that_nobody_could_read_is_not_0() {
     let output = output.wait_with_output().unwrap();
     assert_eq!(code(&output), 3, "{}", text(&output));
     assert!(text(&output).contains("could not be written"), "{}", text(&output));
+    assert!(text(&output).contains("--resume --cert FILE"), "{}", text(&output));
 }
 
 /// In words, too: a script may have its exit code alone.
@@ -120,4 +121,47 @@ fn how_to_go_on_is_told_also_where_an_argument_is_no_text() {
     assert_eq!(code(&output), 3, "{told}");
     assert!(told.contains("to go on: kiln burn --resume "), "{told}");
     assert!(told.contains(r"st\xffate'"), "{told}");
+}
+
+/// The disk was full for the first drive, and no longer for the second.
+#[test]
+fn a_result_that_was_cut_spoils_no_other() {
+    let (Some(first), Some(second)) = (Loop::new(16 << 20), Loop::new(16 << 20)) else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let wait = format!(
+        "#!/bin/sh\nfor word; do [ \"$word\" = {} ] && while [ ! -e {} ]; do sleep 0.05; done; done\nexit 1\n",
+        second.node,
+        at("go")
+    );
+    fs::write(at("smartctl"), wait).unwrap();
+    fs::set_permissions(at("smartctl"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    fs::write(at("mine.toml"), common::TEST_FIRST).unwrap();
+    fs::create_dir(at("small")).unwrap();
+    let (book, smartctl) = (at("mine.toml"), at("smartctl"));
+    let both = [&second.node, "--yes-erase", &second.node];
+    let burn = first.command(&[&both[..], &["--playbook", &book, "--smartctl", &smartctl]].concat());
+    // Some 600 bytes of room in the last page, then more.
+    let script = "cd \"$1\" && shift && mount -t tmpfs -o size=64k none small && head -c 61440 /dev/zero > small/ballast || exit 9
+        head -c 3500 /dev/zero | tr '\\0' '\\n' > small/out
+        \"$0\" \"$@\" >> small/out 2> told & burn=$!
+        while kill -0 $burn && ! grep -q 'could not be written' told; do sleep 0.05; done
+        rm small/ballast; : > go; wait $burn; cat small/out";
+    let mut inside = std::process::Command::new("unshare");
+    inside.args(["--mount", "sh", "-c", script]).arg(burn.get_program());
+    let output = inside.arg(dir.path()).args(burn.get_args()).output().unwrap();
+    if code(&output) == 9 {
+        return;
+    }
+    let told = String::from_utf8(output.stdout.clone()).unwrap();
+    let lines: Vec<&str> = told.lines().filter(|line| !line.is_empty()).collect();
+    assert_eq!(lines.len(), 2, "{told}");
+    assert!(
+        serde_json::from_str::<serde_json::Value>(lines[0]).is_err(),
+        "it was not cut: {told}"
+    );
+    let whole: serde_json::Value = serde_json::from_str(lines[1]).unwrap();
+    assert_eq!(whole["path"], second.node.as_str());
 }

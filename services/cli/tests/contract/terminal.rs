@@ -5,11 +5,12 @@ use std::io::{Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::process::{Child, ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::fcntl::OFlag;
 use nix::pty::{grantpt, posix_openpt, ptsname_r, unlockpt};
 
-use crate::common::{Loop, code, interrupted_by, kiln, text};
+use crate::common::{self, Loop, PATIENCE, code, interrupted_by, kiln, text};
 
 /// A burn-in that asks on a terminal, and what that showed until then.
 struct Asked {
@@ -220,4 +221,45 @@ fn a_terminal_without_a_cursor_is_told_lines() {
     let output = script.stdin(Stdio::null()).output().unwrap();
     let shown = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(shown.contains(&format!("{name}: Read scan")), "{shown}");
+}
+
+/// Whoever reads its messages has stopped, as a pager does: it waits with its first word, and ends nonetheless.
+#[test]
+fn signals_are_heard_though_nobody_reads_what_is_told() {
+    let Some(drive) = Loop::new(16 << 20) else { return };
+    for signals in [&[libc::SIGINT][..], &[libc::SIGTERM, libc::SIGINT]] {
+        let (_reader, writer) = std::io::pipe().unwrap();
+        let size = nix::fcntl::fcntl(&writer, nix::fcntl::FcntlArg::F_GETPIPE_SZ).unwrap();
+        (&writer)
+            .write_all(&vec![b'x'; usize::try_from(size).unwrap()])
+            .unwrap();
+        let mut burn = drive.command(&["--playbook", "surface"]);
+        let mut burn = burn.stdout(Stdio::null()).stderr(writer).spawn().unwrap();
+        // Until it stands there: it writes to the pipe in the main thread.
+        let stands = format!("/proc/{}/syscall", burn.id());
+        let begun = Instant::now();
+        while !fs::read_to_string(&stands).is_ok_and(|text| text.starts_with("1 0x2 ")) {
+            assert!(begun.elapsed() < PATIENCE, "it told nothing");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        for which in signals {
+            common::signal(&burn, *which);
+            // Two of them at once may be heard as one.
+            std::thread::sleep(Duration::from_millis(300));
+        }
+        let begun = Instant::now();
+        let ended = loop {
+            match burn.try_wait().unwrap() {
+                Some(ended) => break Some(ended),
+                None if begun.elapsed() > Duration::from_secs(20) => break None,
+                None => std::thread::sleep(Duration::from_millis(20)),
+            }
+        };
+        if ended.is_none() {
+            burn.kill().unwrap();
+            burn.wait().unwrap();
+        }
+        assert_eq!(ended.and_then(|status| status.code()), Some(3), "{signals:?}");
+        assert!(fs::read(drive.file()).unwrap().iter().all(|byte| *byte == 0));
+    }
 }

@@ -9,6 +9,7 @@
 mod common;
 mod other_size;
 mod signed;
+mod written_over;
 
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -55,6 +56,15 @@ fn ctrl_c_is_3_tells_how_to_go_on_and_resume_passes() {
         assert_eq!(told["verdict"]["outcome"], "INCONCLUSIVE");
         assert_eq!(told["state"]["kind"], "aborted");
         assert_eq!(fs::read_dir(drive.state()).unwrap().count(), 1);
+
+        // Who forgets the playbook's name does not lose what was done.
+        let output = drive.burn(&["--resume"]);
+        let told = text(&output);
+        assert_eq!(code(&output), 4, "{told}");
+        assert!(
+            told.contains("name it (--playbook surface)") && told.contains("nothing was written"),
+            "{told}"
+        );
 
         let output = drive.burn(&["--playbook", "surface", "--resume"]);
         let told = object(&output);
@@ -335,13 +345,32 @@ fn a_burn_in_that_was_killed_before_its_first_write_begins_anew() {
     assert_eq!(told["verdict"]["verified"], 48 << 20, "{told}");
 }
 
+/// The same command where this was done to the state folder (`$1`), for it alone.
+fn with_state(drive: &Loop, mount: &str, command: &Command) -> Command {
+    fs::create_dir_all(drive.state()).unwrap();
+    let mut inside = Command::new("unshare");
+    inside.args([
+        "--mount",
+        "sh",
+        "-c",
+        &format!("{mount} && shift && exec \"$0\" \"$@\""),
+    ]);
+    inside
+        .arg(command.get_program())
+        .arg(drive.state())
+        .args(command.get_args());
+    inside.stdin(Stdio::null());
+    inside
+}
+
 /// After a kill nobody could tell it any more.
 #[test]
 fn progress_that_cannot_be_kept_is_told_at_once() {
     let Some(drive) = Loop::new(64 << 20) else { return };
-    let path = kept(&drive, 64 << 20);
-    fs::create_dir_all(path.with_extension("new")).unwrap();
-    let output = drive.burn(&["--playbook", "surface"]);
+    let burn = drive.command(&["--playbook", "surface"]);
+    let output = with_state(&drive, "mount -t tmpfs -o ro none $1", &burn)
+        .output()
+        .unwrap();
     let (told, screen) = (object(&output), text(&output));
     let at = screen.find("could not be kept").unwrap_or_else(|| panic!("{screen}"));
     assert!(at < screen.find("Write").unwrap(), "told after it had begun: {screen}");

@@ -3,8 +3,8 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use crate::common::{Loop, TEST_FIRST, code, object, start, text};
-use crate::{kept, refused_as_ended};
+use crate::common::{Loop, TEST_FIRST, TEST_LAST, code, object, start, text, until_called, waiting_smartctl};
+use crate::{kept, refused_as_ended, with_book, with_state};
 
 /// The other drive may take days, and a kill then take with it what was never told.
 #[test]
@@ -132,4 +132,50 @@ fn what_ended_is_not_signed_again_for_a_playbook_that_was_changed() {
     let same = drive.burn(&again);
     assert_eq!(code(&same), 0, "{}", text(&same));
     assert!(cert.exists(), "{}", text(&same));
+}
+
+/// Known before hours are spent, not after.
+#[test]
+fn a_list_of_certificates_that_cannot_be_written_is_told_before_anything_is_begun() {
+    let Some(drive) = Loop::new(16 << 20) else { return };
+    let cert = drive.state().with_extension("json");
+    let line = ["--playbook", "surface", "--cert", cert.to_str().unwrap()];
+    assert_eq!(code(&drive.burn(&line)), 0);
+    let before = fs::read(drive.file()).unwrap();
+    let signed = fs::read(&cert).unwrap();
+    let read_only = "mount --bind $1 $1 && mount -o remount,bind,ro $1";
+    let output = with_state(&drive, read_only, &drive.command(&line)).output().unwrap();
+    let told = text(&output);
+    assert_eq!(code(&output), 64, "{told}");
+    assert!(
+        told.contains("the list of certificates") && told.contains("--state"),
+        "{told}"
+    );
+    assert!(fs::read(drive.file()).unwrap() == before, "it was written to");
+    assert_eq!(fs::read(&cert).unwrap(), signed);
+    let none = with_state(&drive, read_only, &drive.command(&line[..2]))
+        .output()
+        .unwrap();
+    assert_eq!(code(&none), 0, "no certificate is asked for: {}", text(&none));
+}
+
+/// Somebody tidied up: the list begins anew, and the certificate stands in it.
+#[test]
+fn a_state_folder_that_was_removed_meanwhile_costs_no_certificate() {
+    let Some(drive) = Loop::new(16 << 20) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    waiting_smartctl(dir.path());
+    let line = with_book(dir.path(), TEST_LAST);
+    let cert = dir.path().join("good.json");
+    let line = line.each_ref().map(String::as_str);
+    let burn = start(&drive, &[&line[..], &["--cert", cert.to_str().unwrap()]].concat());
+    until_called(dir.path());
+    fs::remove_dir_all(drive.state()).unwrap();
+    File::create(dir.path().join("go")).unwrap();
+    let output = burn.wait_with_output().unwrap();
+    assert!(cert.exists(), "{}", text(&output));
+    let list = fs::read_to_string(drive.state().join("certificates.json")).unwrap();
+    let id = object(&output)["certificate"]["id"].as_str().unwrap().to_owned();
+    assert!(list.contains(&id), "{list}");
+    assert!(text(&output).contains("was removed meanwhile"), "{}", text(&output));
 }

@@ -141,32 +141,49 @@ impl Job {
 
     /// Why it is not gone on with, before anything is begun; `None` where it may be. Changes nothing.
     ///
-    /// What ended has its verdict. What came through long ago, or on another computer, left nothing here, and what stands on the
+    /// What ended has its verdict. What [something else](super::foreign) wrote to the drive since is no fault of it. What came through long ago, or on another computer, left nothing here, and what stands on the
     /// drive was put there since.
     pub(in crate::burn) fn refusal(&self) -> Option<String> {
+        let found = self.state.look(&self.drive.id);
+        if let Found::Good(good) = &found
+            && !self.names_playbook
+            && good.0.playbook != self.choice.playbook.name
+        {
+            let of = &good.0.playbook;
+            return Some(format!(
+                "the interrupted burn-in is of the playbook {of}, and `{}` is what is done where none is named: name it (--playbook {of})",
+                self.choice.playbook.name
+            ));
+        }
         let Earlier {
             again,
             lost,
             left,
             place,
-        } = self.earlier(self.state.look(&self.drive.id));
+        } = self.earlier(found);
         let (told, from_drive) = self.told(again.asks(), left.as_ref());
         let somebodys =
             matches!(self.drive.content, Content::Found { .. }) && matches!(told, Told::Headers { whose: None, .. });
-        match (again.begins(told), place) {
-            (Begin::Refused(why), _) => Some(refused(why, &lost)),
-            (Begin::GoesOn, Some(found)) if again.erases => {
+        match (again.begins(told), place, from_drive) {
+            (Begin::Refused(why), ..) => Some(refused(why, &lost)),
+            (Begin::GoesOn, Some(found), _) if again.erases => {
                 let recounted = self.recounted(&found.0, &found.1);
                 recounted.or_else(|| {
                     let mut device = device(&self.held).ok()?;
-                    self.stranger_to(device.as_mut(), &found.1)
+                    let device = device.as_mut();
+                    let stranger = self.stranger_to(device, &found.1);
+                    stranger.or_else(|| self.written_over(device, &found.1))
                 })
             }
-            (Begin::Anew { .. }, _) if again.erases && left.is_none() && somebodys => {
+            (Begin::FromDrive, _, Ok((_, checkpoint))) => {
+                let mut device = device(&self.held).ok()?;
+                self.written_over(device.as_mut(), &checkpoint)
+            }
+            (Begin::Anew { .. }, _, from_drive) if again.erases && left.is_none() && somebodys => {
                 let why = from_drive.err().unwrap_or_default();
                 Some(format!("{lost}, and {why}, but {}", self.drive.content.words()))
             }
-            (Begin::GoesOn | Begin::FromDrive | Begin::Anew { .. }, _) => None,
+            (Begin::GoesOn | Begin::FromDrive | Begin::Anew { .. }, ..) => None,
         }
     }
 

@@ -6,6 +6,7 @@
 mod doubt;
 mod earlier;
 mod end;
+mod foreign;
 mod kernel;
 mod own;
 mod selftest;
@@ -52,6 +53,8 @@ pub(super) struct Job {
     pub held: Held,
     pub guard: Guard,
     pub choice: Choice,
+    /// Whether the command line names the playbook.
+    pub names_playbook: bool,
     pub backend: Backend,
     pub limits: Limits,
     pub resume: bool,

@@ -1,0 +1,115 @@
+//! A drive that something else wrote to while its burn-in was interrupted.
+
+use std::fs::{self, File};
+use std::os::unix::fs::FileExt;
+use std::process::Output;
+
+use crate::common::{Loop, code, interrupted_in, kiln, object, text};
+use crate::killed_while_it_reads;
+
+/// How large, in bytes: at [`RATE`] it is still written when a signal comes.
+const SIZE: u64 = 160 << 20;
+
+/// Slow enough to be caught, and checkpoints that come often.
+const RATE: [&str; 4] = ["--rate-drive", "100M", "--checkpoint-bytes", "8388608"];
+
+/// An MBR with one partition of 64 MiB, as `sfdisk` writes it: everything else in its sector is zero.
+fn table() -> Vec<u8> {
+    let mut sector = vec![0; 512];
+    sector[440..444].copy_from_slice(&[1, 2, 3, 4]);
+    let entry = [0, 0x20, 0x21, 0, 0x07, 0x29, 0x28, 0x08, 0, 8, 0, 0, 0, 0, 2, 0];
+    sector[446..462].copy_from_slice(&entry);
+    sector[510..].copy_from_slice(&[0x55, 0xAA]);
+    sector
+}
+
+/// What `mkswap` leaves: its first 1024 bytes are the boot loader's.
+fn swap() -> Vec<u8> {
+    let mut page = vec![0; 4096];
+    page[1024..1032].copy_from_slice(&[1, 0, 0, 0, 0xff, 0x3f, 0, 0]);
+    page[1036..1052].fill(7);
+    page[4086..].copy_from_slice(b"SWAPSPACE2");
+    page
+}
+
+fn put(drive: &Loop, bytes: &[u8], at: u64) {
+    let file = File::options().write(true).open(drive.file()).unwrap();
+    file.write_all_at(bytes, at).unwrap();
+    file.sync_all().unwrap();
+}
+
+/// How `kiln burn` with these arguments goes on with a burn-in that was interrupted after it had a checkpoint, once these bytes were put
+/// there.
+fn resumed(drive: &Loop, line: &[&str], (bytes, at): (&[u8], u64)) -> Output {
+    interrupted_in(drive, libc::SIGINT, &[line, &RATE].concat());
+    put(drive, bytes, at);
+    let before = fs::read(drive.file()).unwrap();
+    let output = drive.burn(&[line, &RATE, &["--resume"]].concat());
+    if code(&output) == 4 {
+        assert!(fs::read(drive.file()).unwrap() == before, "it was written to");
+    }
+    output
+}
+
+/// Windows does it when it sees the drive, and calls it initialising.
+#[test]
+fn what_something_else_wrote_to_an_interrupted_drive_is_no_fault_of_the_drive() {
+    for (bytes, word) in [(table(), "MBR"), (swap(), "swap")] {
+        let Some(drive) = Loop::new(SIZE) else { return };
+        let good = drive.state().with_file_name("good.json");
+        let good = good.to_str().unwrap();
+        let line = ["--playbook", "surface"];
+        let passed = drive.burn(&[&line[..], &["--cert", good]].concat());
+        assert_eq!(code(&passed), 0, "{}", text(&passed));
+        let output = resumed(&drive, &line, (&bytes, 0));
+        let told = text(&output);
+        assert_eq!(code(&output), 4, "{told}");
+        for part in [
+            "something else wrote to it since",
+            word,
+            "begin anew",
+            "nothing was written",
+        ] {
+            assert!(told.contains(part), "{part:?}: {told}");
+        }
+        assert_eq!(object(&output)["refused"]["kind"], "not-resumed");
+        let state = drive.state();
+        let check = ["cert", "verify", good, "--state", state.to_str().unwrap()];
+        let check = kiln(&check).output().unwrap();
+        assert_eq!(code(&check), 1, "{}", String::from_utf8_lossy(&check.stdout));
+    }
+}
+
+/// Read back to its end it would have come through, and carried that.
+#[test]
+fn what_something_else_wrote_is_found_where_all_was_written_also_by_the_drive_alone() {
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    let line = ["--playbook", "surface", "--checkpoint-bytes", "16777216"];
+    killed_while_it_reads(&drive, &line);
+    put(&drive, &table(), 0);
+    for lost in [false, true] {
+        if lost {
+            fs::remove_dir_all(drive.state()).unwrap();
+        }
+        let output = drive.burn(&[&line[..], &["--resume"]].concat());
+        let told = text(&output);
+        assert_eq!(code(&output), 4, "{told}");
+        assert!(told.contains("something else wrote to it since"), "{told}");
+    }
+}
+
+/// What stood there before is what was agreed to erase.
+#[test]
+fn what_stood_where_an_interrupted_burn_in_had_not_written_yet_is_erased_as_agreed() {
+    let Some(drive) = Loop::new(SIZE) else { return };
+    put(&drive, &table(), 0);
+    let book = drive.state().with_file_name("mine.toml");
+    let text_of =
+        "name = \"mine\"\nabout = \"x\"\n[[step]]\ndo = \"write\"\norder = \"reverse\"\n[[step]]\ndo = \"verify\"\n";
+    fs::write(&book, text_of).unwrap();
+    let output = resumed(&drive, &["--playbook", book.to_str().unwrap()], (&[], 0));
+    let told = object(&output);
+    assert!(text(&output).contains("MBR, 1 partition"), "{}", text(&output));
+    assert_eq!(told["resumes"].as_array().map(Vec::len), Some(1), "{told}");
+    assert_eq!(told["verdict"]["verified"], SIZE, "{told}");
+}
