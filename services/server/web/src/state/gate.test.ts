@@ -101,6 +101,11 @@ describe("the ways out", () => {
     expect(later).toBe(unsure);
     expect(JSON.stringify(later)).not.toContain("othing has been written");
   });
+  it.each(["plan-unknown", "ticket-used"])("%s to a start may be a start that was sent twice, and the first one runs", (type) => {
+    const unsure = run(arming, { type: "submit" }, { type: "starting" }, { type: "refused", problem: problem(type), now: 2000 });
+    expect(unsure).toMatchObject({ step: "unsure", problem: { type } });
+    expect(JSON.stringify(unsure)).not.toContain("othing has been written");
+  });
   it("a box that does not answer to the password has started nothing", () => {
     expect(run(arming, { type: "submit" }, { type: "refused", problem: problem("unreachable"), now: 2000 })).toMatchObject({ step: "arming", busy: false });
   });
@@ -125,7 +130,9 @@ describe("the ways out", () => {
     expect(step(failed, { type: "planned", plan: { ...P, digest: "d2" }, asked: 90_000 }).step).toBe("changed");
     expect(step({ step: "refused", problem: problem("agent-away") }, { type: "back" })).toEqual(loading);
     const spent = run(arming, { type: "submit" }, { type: "starting" }, { type: "refused", problem: problem("agent-away"), now: 2000 });
-    expect(step(spent, { type: "back" })).toMatchObject({ step: "reading", notice: null });
+    expect(step(spent, { type: "back" })).toMatchObject({ step: "reading", notice: { type: "agent-back" } });
+    const wrong = run(arming, { type: "submit" }, { type: "refused", problem: problem("password-wrong"), now: 2000 }, { type: "back" });
+    expect(wrong).toMatchObject({ step: "checking", problem: { type: "password-wrong" } });
     const deciding = run(arming, { type: "submit" });
     const unsure = run(deciding, { type: "starting" }, { type: "refused", problem: problem("unreachable"), now: 2000 });
     for (const gate of [loading, typed, checking, deciding, unsure]) expect(step(gate, { type: "back" })).toBe(gate);

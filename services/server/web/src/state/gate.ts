@@ -140,8 +140,14 @@ const CHANGED = new Set(["plan-changed", "drive-changed", "drive-unknown", "driv
 /** Problems that do not say whether the box did what it was asked: it may be doing it. */
 const UNANSWERED = new Set(["agent-unsure", "agent-late", "agent-odd", "unreachable", "page-error", "about:blank", "internal"]);
 
-/** Problems that are over once box and agent answer. */
-const AWAY = new Set(["agent-away", "busy", "unreachable"]);
+/** Problems that are over once box and agent answer; `about:blank` is a proxy's word that the box does not. */
+const AWAY = new Set(["agent-away", "busy", "unreachable", "about:blank"]);
+
+/** Whether a problem was only that the box or its agent did not answer. */
+export const isAway = (problem: Problem) => AWAY.has(problem.type);
+
+/** What a box says to a start that a browser has sent twice, as it does by itself where a connection breaks: the first one may be under way. */
+const TWICE = new Set(["plan-unknown", "ticket-used"]);
 
 /** Whether a start that came to this may be under way all the same. */
 export const isUnanswered = (problem: Problem) => UNANSWERED.has(problem.type);
@@ -160,6 +166,17 @@ export const FORGOTTEN: Problem = {
   status: 0,
   title: "The box was restarted, or the drives were asked for anew",
   detail: "Nothing has been written. Read the list and type the labels again.",
+};
+
+/** Told when the box does not know the start, which it may have begun before. */
+const RESTARTED = { title: "The connection broke, or the box was restarted, while it was told to start", detail: "The bench shows what runs." };
+
+/** Told when a start that nobody took up can be asked for again. */
+export const AGAIN: Problem = {
+  type: "agent-back",
+  status: 0,
+  title: "The box answers again",
+  detail: "Nothing was started. Type the labels again.",
 };
 
 /** The next state. An input that does not fit the state changes nothing. */
@@ -185,6 +202,9 @@ export function step(gate: Gate, input: Input): Gate {
         case "arming":
           if (gate.starting && isUnanswered(input.problem)) {
             return { step: "unsure", plan: gate.plan, problem: input.problem };
+          }
+          if (gate.starting && TWICE.has(input.problem.type)) {
+            return { step: "unsure", plan: gate.plan, problem: { ...input.problem, ...RESTARTED } };
           }
           if (CHANGED.has(input.problem.type) && input.now < gate.deadline) {
             return { step: "checking", plan: gate.plan, typed: gate.typed, problem: input.problem };
@@ -217,9 +237,9 @@ export function step(gate: Gate, input: Input): Gate {
           return { step: "loading" };
         case "arming":
           // Where the box is deciding, its answer is on its way, or fails.
-          return gate.busy ? gate : { step: "checking", plan: gate.plan, typed: gate.typed, problem: null, until: gate.deadline };
+          return gate.busy ? gate : { step: "checking", plan: gate.plan, typed: gate.typed, problem: gate.problem && !isAway(gate.problem) ? gate.problem : null, until: gate.deadline };
         case "reading":
-          return gate.notice && AWAY.has(gate.notice.type) ? { ...gate, notice: null } : gate;
+          return gate.notice && isAway(gate.notice) ? { ...gate, notice: AGAIN } : gate;
         case "loading":
         case "checking":
         case "changed":

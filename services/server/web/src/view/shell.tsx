@@ -5,6 +5,7 @@ import type { Session } from "@wire";
 import { clock } from "../format";
 import { place, type Place } from "../route";
 import { helpOpen, known, lostSince, logout, now, search } from "../state/app";
+import { forgetDrafts } from "../state/drafts";
 import { forgetWish } from "../state/wish";
 import { Dialog, Icon, Shape } from "./bits";
 
@@ -81,7 +82,7 @@ export function Shell({ session, children }: { session: Session; children: Compo
           )}
           <span class="who">{session.username}</span>
           <button class="btn plain" type="button" onClick={() => (helpOpen.value = true)}><span aria-hidden="true">?</span><span class="sr">Help</span></button>
-          <button class="btn plain" type="button" onClick={() => void logout().then(forgetWish)}>Log out</button>
+          <button class="btn plain" type="button" onClick={() => void logout().then(() => { forgetWish(); forgetDrafts(); })}>Log out</button>
         </div>
       </header>
       <Lost />

@@ -101,12 +101,14 @@ export function VerifyPage() {
   };
   const take = async (file: File | undefined) => {
     if (!file) return;
+    // What was checked before is no word about this file.
+    result.value = null;
+    text.value = "";
     if (file.size > FILE_MAX) {
       problem.value = { type: "page", status: 0, title: "This file is too long for a certificate", detail: `${file.name} has ${file.size} bytes; at most ${FILE_MAX} are read.` };
       return;
     }
     const got = await sent(file);
-    result.value = null;
     problem.value = unasked(got);
     if (problem.value) return;
     text.value = got;

@@ -8,7 +8,7 @@ import { api, asProblem } from "../../api";
 import { bytes, contentWords, plural } from "../../format";
 import { go, jobPath } from "../../route";
 import { connections } from "../../state/app";
-import { isUnanswered } from "../../state/gate";
+import { isAway, isUnanswered } from "../../state/gate";
 import { fulfil } from "../../state/wish";
 import { Icon, ProblemNote, Serial, Shape } from "../bits";
 import { Banners, unheard } from "../box";
@@ -21,7 +21,7 @@ export function ScanDoor({ drives, playbook, children }: { drives: readonly Driv
   const heard = unheard() === null;
   useEffect(() => {
     // What was refused can be asked again; whether a scan has started stays as unknown as it was.
-    if (heard && problem.peek() && !isUnanswered(problem.peek()!)) problem.value = null;
+    if (heard && problem.peek() && isAway(problem.peek()!) && !isUnanswered(problem.peek()!)) problem.value = null;
   }, [heard, connections.value]);
   const start = async () => {
     busy.value = true;

@@ -7,6 +7,7 @@ import { api, asProblem } from "../../api";
 import { bytes, clock, duration, lastFour, plural, timeLeft, verifiedWords } from "../../format";
 import { drivePath, saveFocus } from "../../route";
 import { connections, now } from "../../state/app";
+import { isAway } from "../../state/gate";
 import { isHosts, isOver, isPaused, shareOf } from "../../state/store";
 import { Dialog, Icon, ProblemNote, Serial, VerdictMark } from "../bits";
 import { unheard } from "../box";
@@ -61,7 +62,7 @@ export function Head({ job }: { job: Job }) {
   const paused = isPaused(job);
   // What could not be asked can be asked again: an error of before says nothing of now.
   useEffect(() => {
-    if (still === null) problem.value = null;
+    if (still === null && problem.peek() && isAway(problem.peek()!)) problem.value = null;
   }, [still === null, connections.value]);
   // The question goes with the test, by whomever it was ended.
   useEffect(() => {

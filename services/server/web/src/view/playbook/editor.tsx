@@ -8,6 +8,7 @@ import "../../style/playbook.css";
 import { api, asProblem } from "../../api";
 import { FRESH, go, playbookPath } from "../../route";
 import { known } from "../../state/app";
+import { draftOf, keepDraft } from "../../state/drafts";
 import { Dialog, Icon, ProblemNote, Shape } from "../bits";
 import { Effect, Steps, titleOf } from "../gate/choice";
 
@@ -39,30 +40,11 @@ export function lineIn(detail: string): number | null {
 /** Longest file that is read; the box takes no longer text. */
 const FILE_MAX = 65_536;
 
-/** What was typed into a page of this tab and not saved yet, by the page's id: a look at the bench throws nothing away. */
-const drafts = {
-  of(id: string): string | null {
-    try {
-      return sessionStorage.getItem(`kiln-draft ${id}`);
-    } catch {
-      return null;
-    }
-  },
-  keep(id: string, text: string | null): void {
-    try {
-      if (text === null) sessionStorage.removeItem(`kiln-draft ${id}`);
-      else sessionStorage.setItem(`kiln-draft ${id}`, text);
-    } catch {
-      // A browser without storage forgets what is not saved.
-    }
-  },
-};
-
 function Editor({ id, book, fresh }: { id: string; book: PlaybookInfo | undefined; fresh: boolean }) {
-  const text = useSignal(drafts.of(id) ?? (fresh ? BEGIN : (book?.text ?? "")));
+  const text = useSignal(draftOf(id) ?? (fresh ? BEGIN : (book?.text ?? "")));
   const saved = useSignal(fresh ? "" : (book?.text ?? ""));
   const begun = fresh ? BEGIN : saved.value;
-  useSignalEffect(() => drafts.keep(id, text.value === (fresh ? BEGIN : saved.value) ? null : text.value));
+  useSignalEffect(() => keepDraft(id, text.value === (fresh ? BEGIN : saved.value) ? null : text.value));
   const busy = useSignal(false);
   const asking = useSignal(false);
   const told = useSignal("");
@@ -94,7 +76,9 @@ function Editor({ id, book, fresh }: { id: string; book: PlaybookInfo | undefine
       } else {
         told.value = (await api.savePlaybook(name, text.value)).told;
         saved.value = text.value;
-        drafts.keep(id, null);
+        keepDraft(id, null);
+        // What stands there now is what was saved, whatever was begun under that name.
+        keepDraft(name, null);
         if (name !== book?.name) go(playbookPath(name));
       }
     } catch (thrown) {
@@ -106,7 +90,7 @@ function Editor({ id, book, fresh }: { id: string; book: PlaybookInfo | undefine
     busy.value = true;
     try {
       await api.forgetPlaybook(book?.name ?? "");
-      drafts.keep(id, null);
+      keepDraft(id, null);
       go("/playbooks");
     } catch (thrown) {
       problem.value = asProblem(thrown);
