@@ -1,8 +1,8 @@
 //! Whether a drive still holds what it held when it was armed, or what the job left of that. Pure.
 
-use drive::guard::{Refusal, same_content};
+use drive::guard::{Refusal, added, same_content};
 use drive::medium::Medium;
-use wire::drive::{Content, Signature};
+use wire::drive::Content;
 
 use super::Record;
 
@@ -60,20 +60,7 @@ impl Record {
 
     /// What stands on a drive beside what is left of the old content.
     fn added(&self, now: &Content) -> Option<String> {
-        let Content::Found { signatures, summary } = now else {
-            return None;
-        };
-        let old: &[Signature] = match &self.content {
-            Content::Found { signatures, .. } => signatures,
-            Content::Unknown | Content::Empty | Content::Unreadable { .. } => &[],
-        };
-        // A partition whose file system is overwritten and whose table is not is still the old one.
-        let known = |new: &Signature| {
-            old.iter().any(|old| {
-                old == new || (old.partition == new.partition && new.partition != 0 && new.kind == "unknown")
-            })
-        };
-        (!signatures.iter().all(known)).then(|| {
+        added(&self.content, now).map(|summary| {
             format!(
                 "{} {} holds \"{summary}\" now, which was not on it when it was armed; nothing of it is erased. Abort this job, or \
                  plug in the drive that it began with",
@@ -86,7 +73,7 @@ impl Record {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use wire::drive::Bus;
+    use wire::drive::{Bus, Signature};
 
     use super::*;
     use crate::record::tests::record;

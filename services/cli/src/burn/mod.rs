@@ -382,8 +382,19 @@ fn burn_all(
 
 /// The jobs, each of which holds its drive's lock; with one that another process works at none is begun.
 fn alone(args: &Args, state: &StateDir, jobs: Vec<Job>) -> Result<Vec<(Job, Option<UnderWay>)>, Stop> {
-    let mut held = Vec::new();
+    let mut held: Vec<(Job, Option<UnderWay>)> = Vec::new();
     for job in jobs {
+        if let Some((other, _)) = held.iter().find(|(other, _)| other.drive.id == job.drive.id) {
+            let reason = format!(
+                "{} and {} tell one identity ({}), and what is kept of them would be one: burn in one at a time, or each with a --state of its \
+                 own",
+                other.node.display(),
+                job.node.display(),
+                job.drive.id
+            );
+            print_refused(args, &job.node, "same-identity", &reason);
+            return Err(Stop::Refused(format!("{reason}; nothing was written")));
+        }
         match state.begin(&job.drive.id) {
             Ok(under_way) => held.push((job, under_way)),
             Err(lock) => {

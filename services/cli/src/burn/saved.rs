@@ -10,6 +10,7 @@ use drive::medium::Medium;
 use drive::overlay::Overlay;
 use drive::smart::Snapshot;
 use serde::{Deserialize, Serialize};
+use wire::drive::Content;
 use wire::job::{Finding, Outcome, PhaseState, Resume, SelfTest, TimePoint};
 use wire::options::PlanOptions;
 use wire::{DriveId, JobId, Time};
@@ -88,6 +89,9 @@ pub(super) struct Saved {
     /// What stood on a drive that is only read when it began.
     #[serde(default)]
     pub fingerprint: Option<Fingerprint>,
+    /// What stood on a drive that is written when it was agreed to lose that; `None` in files of older versions.
+    #[serde(default)]
+    pub agreed: Option<Content>,
     /// Where its sessions went on, the last one's among them from its beginning: its first checkpoint may never come.
     #[serde(default)]
     pub resumes: Vec<Resume>,
@@ -234,6 +238,7 @@ pub(super) mod tests {
             findings: Vec::new(),
             findings_before_loss: Vec::new(),
             fingerprint: None,
+            agreed: None,
             resumes: Vec::new(),
             took_in: None,
             ended: None,

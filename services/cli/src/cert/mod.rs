@@ -289,16 +289,25 @@ fn show(file: &Path, state: Option<PathBuf>, outs: &[(Form, &Option<PathBuf>)]) 
     Ok(0)
 }
 
+fn holds_its_place(error: &io::Error) -> bool {
+    use io::ErrorKind::{PermissionDenied, ReadOnlyFilesystem, ResourceBusy};
+    matches!(error.kind(), PermissionDenied | ReadOnlyFilesystem | ResourceBusy)
+}
+
 /// Puts what was made in its place, where what lay there stays until it is whole, with its rights. What is no file, as a pipe or
-/// `/dev/stdout`, is written to.
+/// `/dev/stdout`, is written to, and so is a file that nothing can take the place of: one that is mounted there, or in a folder that takes
+/// none.
 fn put(out: &Path, bytes: &[u8]) -> io::Result<()> {
     let is_name = !["/dev", "/proc"].iter().any(|of| out.starts_with(of));
     match fs::metadata(out) {
         Ok(old) if old.is_file() && is_name => {
             // Where a link leads, and not in the place of the link.
             let path = fs::canonicalize(out)?;
-            file::replace(&path, bytes)?;
-            fs::set_permissions(&path, old.permissions())
+            match file::replace(&path, bytes) {
+                Ok(()) => fs::set_permissions(&path, old.permissions()),
+                Err(error) if holds_its_place(&error) => fs::write(&path, bytes),
+                Err(error) => Err(error),
+            }
         }
         Err(_) if is_name && fs::symlink_metadata(out).is_err() => file::replace(out, bytes),
         Ok(_) | Err(_) => fs::write(out, bytes),

@@ -222,6 +222,11 @@ pub(crate) fn interrupted_by(drive: &Loop, which: i32) -> (Output, Value) {
 
 /// The same with other arguments.
 pub(crate) fn interrupted_in(drive: &Loop, which: i32, line: &[&str]) -> (Output, Value) {
+    interrupted_past(drive, which, line, 0)
+}
+
+/// The same once a checkpoint has so many sectors behind it.
+pub(crate) fn interrupted_past(drive: &Loop, which: i32, line: &[&str], sectors: u64) -> (Output, Value) {
     caught(|| {
         let mut command = drive.command(&[line, &["--io", "sync"]].concat());
         // Whoever runs the tests may ignore it.
@@ -235,7 +240,7 @@ pub(crate) fn interrupted_in(drive: &Loop, which: i32, line: &[&str]) -> (Output
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         until(&mut child, "Write");
         // Before its first checkpoint there is nothing to go on from.
-        while !has_checkpoint(drive) && child.try_wait().unwrap().is_none() {
+        while !has_checkpoint(drive, sectors) && child.try_wait().unwrap().is_none() {
             std::thread::sleep(Duration::from_millis(2));
         }
         signal(&child, which);
@@ -245,12 +250,15 @@ pub(crate) fn interrupted_in(drive: &Loop, which: i32, line: &[&str]) -> (Output
     })
 }
 
-/// Whether a checkpoint of this drive's burn-in is kept.
-pub(crate) fn has_checkpoint(drive: &Loop) -> bool {
+/// Whether a checkpoint of this drive's burn-in is kept that has so many sectors behind it.
+pub(crate) fn has_checkpoint(drive: &Loop, sectors: u64) -> bool {
     let files = std::fs::read_dir(drive.state()).into_iter().flatten().flatten();
     files.filter_map(|file| std::fs::read(file.path()).ok()).any(|text| {
         let kept: Value = serde_json::from_slice(&text).unwrap_or_default();
-        kept["checkpoint"].as_str().is_some_and(|text| !text.is_empty())
+        let kept = kept["checkpoint"]
+            .as_str()
+            .and_then(|text| burnin::Checkpoint::decode(text).ok());
+        kept.is_some_and(|kept| kept.frontier >= sectors)
     })
 }
 

@@ -6,7 +6,7 @@ use super::refusal::Refusal;
 use super::unknown::Unknown;
 use crate::content::ContentKind;
 use crate::identity::Identity;
-use wire::drive::{Bus, Content};
+use wire::drive::{Bus, Content, Signature};
 
 /// Whether the device that `facts` describe may be erased as `expected`, giving up the memberships in `lose`.
 ///
@@ -137,6 +137,24 @@ pub fn same_content(agreed: &Content, now: &Content) -> Result<(), Refusal> {
         agreed: agreed.words(),
         now: now.words(),
     })
+}
+
+/// What `now` tells of in words, where something in it was not there when a person agreed to lose `agreed`; `None` where all of it is what
+/// is left of that.
+pub fn added<'a>(agreed: &Content, now: &'a Content) -> Option<&'a str> {
+    let Content::Found { signatures, summary } = now else {
+        return None;
+    };
+    let old: &[Signature] = match agreed {
+        Content::Found { signatures, .. } => signatures,
+        Content::Unknown | Content::Empty | Content::Unreadable { .. } => &[],
+    };
+    // A partition whose file system is overwritten and whose table is not is still the old one.
+    let known = |new: &Signature| {
+        old.iter()
+            .any(|old| old == new || (old.partition == new.partition && new.partition != 0 && new.kind == "unknown"))
+    };
+    (!signatures.iter().all(known)).then_some(summary)
 }
 
 #[cfg(test)]

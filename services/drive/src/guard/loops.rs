@@ -3,16 +3,17 @@
 //! The path that `/sys` tells may be any node of the drive (made by mknod, in a container's `/dev`, or deleted since), and the
 //! loop driver holds its file in the kernel, where neither a process's descriptors nor a holder link show it. So the driver itself
 //! is asked for the number of the device behind. It asks the file system, and one that hangs (a network's, FUSE's) holds whoever asks
-//! for ever: so a thread does, which is waited for once.
+//! for ever: so threads do, which are waited for once.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::{Receiver, channel};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::unknown::Reader;
 use crate::sysfs::DevNum;
@@ -35,14 +36,15 @@ struct LoopInfo64 {
     init: [u64; 2],
 }
 
-/// How long one is waited for, as long as a process is: file systems that live answer in microseconds, a network's in milliseconds.
+/// How long all of them are waited for, as long as a process is: file systems that live answer in microseconds, a network's in milliseconds.
 const LONGEST: Duration = super::open::LONGEST;
 
 /// What is behind a loop device, by the driver.
 type Behind = Option<(DevNum, Inode)>;
 
-/// Threads that have not come back, by what they ask of: there is one at most for each, and nobody waits for it again.
-static STUCK: Mutex<BTreeMap<PathBuf, Receiver<Behind>>> = Mutex::new(BTreeMap::new());
+/// Threads that did not come back in time, by what they ask of, and whether they have since: nobody waits for them again, nor begins
+/// another one.
+static STUCK: Mutex<BTreeMap<PathBuf, Arc<AtomicBool>>> = Mutex::new(BTreeMap::new());
 
 /// A loop device that has something behind it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,52 +69,73 @@ pub(super) struct Inode {
 /// All of them.
 pub(super) fn backed(system: &System, reader: &mut Reader) -> Vec<Backed> {
     let loops = reader.names(&system.path("sys/block"));
-    loops
-        .into_iter()
-        .filter(|name| name.starts_with("loop"))
+    let loops = loops.into_iter().filter(|name| name.starts_with("loop"));
+    let asked: Vec<_> = loops
         .filter_map(|name| {
             let path = reader.text(&system.path("sys/block").join(&name).join("loop/backing_file"))?;
             let (node, file) = (system.path("dev").join(&name), system.path(&path));
-            let ask = {
-                let node = node.clone();
-                move || asked(&node).or_else(|| by_path(&file))
-            };
-            let (number, file) = in_time(node, LONGEST, ask).unzip();
-            Some(Backed {
-                name,
-                path,
-                number,
-                file,
-            })
+            let behind = node.clone();
+            let asked = Asked::begin(node, move || asked(&behind).or_else(|| by_path(&file)));
+            Some((name, path, asked))
         })
-        .collect()
+        .collect();
+    // One that hangs hangs with all others of its file system.
+    let until = Instant::now() + LONGEST;
+    let told = asked.into_iter().map(|(name, path, asked)| {
+        let (number, file) = asked.and_then(|asked| asked.end(until)).unzip();
+        Backed {
+            name,
+            path,
+            number,
+            file,
+        }
+    });
+    told.collect()
 }
 
-/// The answer of `ask` about `node`; `None` if it is none, or does not come within `longest`.
-fn in_time(node: PathBuf, longest: Duration, ask: impl FnOnce() -> Behind + Send + 'static) -> Behind {
-    let stuck = || STUCK.lock().unwrap_or_else(PoisonError::into_inner);
-    let earlier = stuck().remove(&node);
-    // What comes late was asked of what was behind it then.
-    if let Some(waits) = earlier
-        && waits.try_recv() == Err(std::sync::mpsc::TryRecvError::Empty)
-    {
-        stuck().insert(node, waits);
-        return None;
-    }
-    let (tell, told) = channel();
-    let asks = move || {
-        // Nobody listens any more where it took too long.
-        let _late = tell.send(ask());
-    };
-    let _thread = std::thread::Builder::new().name("loop".to_owned()).spawn(asks);
-    match told.recv_timeout(longest) {
-        Ok(behind) => behind,
-        Err(RecvTimeoutError::Timeout) => {
-            stuck().insert(node, told);
-            None
+/// One that is asked by a thread of its own.
+struct Asked {
+    node: PathBuf,
+    told: Receiver<Behind>,
+    /// Whether the thread is at its end.
+    ended: Arc<AtomicBool>,
+}
+
+impl Asked {
+    /// Begins to ask about `node`; `None` while an earlier thread is stuck there.
+    fn begin(node: PathBuf, ask: impl FnOnce() -> Behind + Send + 'static) -> Option<Self> {
+        if stuck().get(&node).is_some_and(|ended| !ended.load(Ordering::Relaxed)) {
+            return None;
         }
-        Err(RecvTimeoutError::Disconnected) => None,
+        let ended = Arc::new(AtomicBool::new(false));
+        let (tell, told) = channel();
+        let ends = Arc::clone(&ended);
+        let asks = move || {
+            // Nobody listens any more where it took too long.
+            let _late = tell.send(ask());
+            ends.store(true, Ordering::Relaxed);
+        };
+        std::thread::Builder::new().name("loop".to_owned()).spawn(asks).ok()?;
+        Some(Self { node, told, ended })
     }
+
+    /// What it says until then; `None` if nothing.
+    fn end(self, until: Instant) -> Behind {
+        match self.told.recv_timeout(until.saturating_duration_since(Instant::now())) {
+            Ok(behind) => {
+                stuck().remove(&self.node);
+                behind
+            }
+            Err(_) => {
+                stuck().insert(self.node, self.ended);
+                None
+            }
+        }
+    }
+}
+
+fn stuck() -> MutexGuard<'static, BTreeMap<PathBuf, Arc<AtomicBool>>> {
+    STUCK.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What the file system says of the path that was told when it was attached.
@@ -152,34 +175,41 @@ fn asked(node: &Path) -> Behind {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Instant;
-
     use super::*;
 
     const BEHIND: Behind = Some((DevNum { major: 8, minor: 1 }, Inode { device: 2, number: 3 }));
 
     #[test]
     fn what_hangs_is_waited_for_once_and_asked_again_when_it_comes_back() {
-        let (node, longest) = (PathBuf::from("/nowhere/loop7"), Duration::from_millis(50));
+        let node = |n: u32| PathBuf::from(format!("/nowhere/loop{n}"));
         let (goes_on, hangs) = channel::<()>();
-        let hung = in_time(node.clone(), longest, move || {
-            let _end = hangs.recv();
-            BEHIND
-        });
-        assert_eq!(hung, None);
-        let began = Instant::now();
-        let never: fn() -> Behind = || unreachable!("one thread is stuck already");
-        assert_eq!(in_time(node.clone(), Duration::from_mins(1), never), None);
-        assert!(began.elapsed() < Duration::from_secs(30), "nobody waits for it again");
-        assert_eq!(in_time(PathBuf::from("/nowhere/loop8"), longest, || BEHIND), BEHIND);
+        let hangs = Arc::new(Mutex::new(hangs));
+        let hung: Vec<Option<Asked>> = (0..3)
+            .map(|n| {
+                let hangs = Arc::clone(&hangs);
+                let ask = move || {
+                    let _end = hangs.lock().map(|hangs| hangs.recv());
+                    BEHIND
+                };
+                Asked::begin(node(n), ask)
+            })
+            .collect();
+        let until = Instant::now() + Duration::from_millis(50);
+        for asked in hung {
+            assert_eq!(asked.and_then(|asked| asked.end(until)), None);
+        }
+        let other = Asked::begin(node(3), || BEHIND);
+        let long = Instant::now() + Duration::from_mins(1);
+        assert_eq!(other.and_then(|asked| asked.end(long)), BEHIND);
+        assert!(Asked::begin(node(0), || BEHIND).is_none(), "nobody waits for it again");
         drop(goes_on);
         // What it says late was asked of what was behind it then.
-        let other = Some((DevNum { major: 8, minor: 2 }, Inode { device: 2, number: 4 }));
-        let again = || in_time(node.clone(), longest, move || other);
+        let now = Some((DevNum { major: 8, minor: 2 }, Inode { device: 2, number: 4 }));
+        let again = || Asked::begin(node(0), move || now).and_then(|asked| asked.end(long));
         let told = std::iter::repeat_with(again).take(500).find(|told| {
             std::thread::sleep(Duration::from_millis(10));
             told.is_some()
         });
-        assert_eq!(told, Some(other));
+        assert_eq!(told, Some(now));
     }
 }

@@ -30,7 +30,7 @@ use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-pub use decide::{decide, same_content};
+pub use decide::{added, decide, same_content};
 pub use facts::{Facts, Usage};
 pub use given_up::GivenUp;
 pub use in_use::InUse;

@@ -4,7 +4,7 @@ use burnin::device::Device;
 use burnin::header::{self, Header};
 use burnin::job::{Again, Asker, Asks, Begin, Kept, Told, Whose, Why};
 use burnin::worker::Resumption;
-use burnin::{Checkpoint, Evidence, JobKey, Shown, device};
+use burnin::{Checkpoint, Evidence, JobKey, Playbook, Shown, device};
 use drive::smart::Snapshot;
 use wire::drive::Content;
 use wire::job::Resume;
@@ -132,6 +132,7 @@ impl Job {
             key: left.key.unwrap_or(JobKey([0; 16])),
             started: left.started.unwrap_or(when),
             fingerprint: None,
+            agreed: None,
         };
         let nothing = Evidence::new(self.geometry(), &self.choice.steps);
         let mut ended = self.so_far(&birth, &nothing, &own, &own.earlier, &[]).at(when);
@@ -150,8 +151,12 @@ impl Job {
             && good.0.playbook != self.choice.playbook.name
         {
             let of = &good.0.playbook;
+            let name = match Playbook::named(of) {
+                Ok(_) => format!("name it (--playbook {of})"),
+                Err(_) => "give its file (--playbook FILE.toml)".to_owned(),
+            };
             return Some(format!(
-                "the interrupted burn-in is of the playbook {of}, and `{}` is what is done where none is named: name it (--playbook {of})",
+                "the interrupted burn-in is of the playbook {of}, and `{}` is what is done where none is named: {name}",
                 self.choice.playbook.name
             ));
         }
@@ -172,12 +177,8 @@ impl Job {
                     let mut device = device(&self.held).ok()?;
                     let device = device.as_mut();
                     let stranger = self.stranger_to(device, &found.1);
-                    stranger.or_else(|| self.written_over(device, &found.1))
+                    stranger.or_else(|| self.written_over(device, &found.0, &found.1))
                 })
-            }
-            (Begin::FromDrive, _, Ok((_, checkpoint))) => {
-                let mut device = device(&self.held).ok()?;
-                self.written_over(device.as_mut(), &checkpoint)
             }
             (Begin::Anew { .. }, _, from_drive) if again.erases && left.is_none() && somebodys => {
                 let why = from_drive.err().unwrap_or_default();
@@ -270,6 +271,7 @@ impl Job {
             key: checkpoint.key,
             started: saved.started,
             fingerprint: saved.fingerprint.clone(),
+            agreed: saved.agreed.clone(),
         };
         if let Some(told) = saved.told(Time::now()) {
             note(format!("of the burn-in that is gone on with: {told}"));
@@ -298,6 +300,7 @@ impl Job {
             key: JobKey::random()?,
             started: Time::now(),
             fingerprint: self.fingerprint(),
+            agreed: Some(self.drive.content.clone()),
         };
         let mut own = Own::new(&self.choice.steps);
         own.torn = torn;
@@ -352,6 +355,7 @@ impl Job {
             key: header.key,
             started: Time::now(),
             fingerprint: None,
+            agreed: None,
         };
         let resumption = resumption(
             checkpoint.encode(),

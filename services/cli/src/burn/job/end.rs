@@ -231,6 +231,7 @@ impl Job {
             key: burnin::JobKey([0; 16]),
             started: Time::now(),
             fingerprint: None,
+            agreed: None,
         };
         let own = Own::new(&self.choice.steps);
         let (ended, _) = self.end(&birth, evidence, own, (Seen::default(), None), notes, &Line::silent());

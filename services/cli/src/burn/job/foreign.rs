@@ -1,8 +1,8 @@
 //! What something else wrote to a drive while its burn-in was interrupted: Windows initialises a disk that it does not know, and people
 //! try `mkswap` on the wrong node. Gone on with, it would be read back as a fault of the drive.
 //!
-//! A signature alone says nothing: what stood on the drive before is there until the sweep comes to it. So the places where signatures
-//! lie are read, and of those only what this burn-in had written and flushed. What holds the job's own data there is the job's, whatever
+//! Signatures that stood on the drive before say nothing: they are there until the sweep comes to them. Where another one stands, the places
+//! where signatures lie are read, and of those only what this burn-in had written and flushed. What holds the job's own data there is the job's, whatever
 //! it looks like; what holds one word over and over is no signature. Tested below, and by whole burn-ins in `tests/kept/`.
 
 use std::ops::Range;
@@ -12,10 +12,11 @@ use burnin::device::{Access, Device, Geometry, Op};
 use burnin::pattern::{Seen, UNIT};
 use burnin::playbook::Direction;
 use burnin::{Checkpoint, JobKey, Pattern, header};
-use wire::drive::Content;
+use drive::guard::added;
 use wire::job::Phase;
 
 use super::Job;
+use crate::burn::saved::Saved;
 
 /// Bytes of a drive's beginning that are read: nothing that libblkid knows lies further in, but for the last places of VMFS (2 MiB).
 const BEGINNING: u64 = 4 << 20;
@@ -34,17 +35,25 @@ const ANY_PASS: u8 = 1;
 const WAIT: Duration = Duration::from_millis(250);
 
 impl Job {
-    /// Why a burn-in that left this checkpoint is not gone on with: something that is not its own stands where it had written. `None` where
+    /// Why a burn-in that left this is not gone on with: something that was not there when it began stands where it had written. `None` where
     /// nothing does, or it cannot be read. Reads only.
-    pub(super) fn written_over(&self, device: &mut dyn Device, checkpoint: &Checkpoint) -> Option<String> {
-        if !matches!(self.drive.content, Content::Found { .. }) {
+    ///
+    /// What stood there before is no such thing: a drive that loses writes brings it back, which is for the burn-in to find. And one that
+    /// has found something goes on, so that nobody begins anew without it.
+    pub(super) fn written_over(
+        &self,
+        device: &mut dyn Device,
+        saved: &Saved,
+        checkpoint: &Checkpoint,
+    ) -> Option<String> {
+        let summary = added(saved.agreed.as_ref()?, &self.drive.content)?;
+        if !checkpoint.evidence.findings().is_empty() || !saved.unkept(&[]).is_empty() {
             return None;
         }
         let lba = found(device, checkpoint, Duration::from_millis(self.limits.hang_ms))?;
         Some(format!(
-            "something else wrote to it since, or it lost what was written: it holds {}, and LBA {lba}, which this burn-in had written \
-             already, is not as it left it",
-            self.drive.content.words()
+            "something else wrote to it since: it holds {summary}, which was not there when it began, and LBA {lba}, which it had written \
+             already, is not as it left it"
         ))
     }
 }

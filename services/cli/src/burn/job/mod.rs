@@ -27,6 +27,7 @@ use burnin::worker::{Backend, Io, Limits, Order};
 use burnin::{Checkpoint, Fingerprint, Headers, JobKey, device};
 use drive::guard::Guard;
 use drive::smart::Smartctl;
+use wire::drive::Content;
 use wire::gate::PlanDrive;
 use wire::job::Outcome;
 use wire::{JobId, Time};
@@ -77,6 +78,8 @@ struct Birth {
     started: Time,
     /// What stood on the drive, where nothing is written to it.
     fingerprint: Option<Fingerprint>,
+    /// What stood on it when it was agreed to lose that, where it is known.
+    agreed: Option<Content>,
 }
 
 impl Job {
@@ -355,6 +358,7 @@ impl Job {
             findings: own.told.clone(),
             findings_before_loss: own.findings_before_loss.clone(),
             fingerprint: birth.fingerprint.clone(),
+            agreed: birth.agreed.clone(),
             resumes: own.resumes.clone(),
             took_in: None,
             ended: None,
