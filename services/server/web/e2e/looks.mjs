@@ -157,6 +157,7 @@ export async function looks(browser, width, scheme, count) {
       await page.reload();
       await summary.getByText("Thorough", { exact: true }).waitFor();
       await page.locator(".options > summary").getByText("soak for 24 h").waitFor();
+      await page.locator(".lose > li").nth(1).waitFor();
       assert("with both drives", (await page.locator(".lose > li").count()) === 2);
       await page.getByRole("link", { name: /^Back to the bench/ }).click();
       await page.getByRole("button", { name: "Clear" }).click();

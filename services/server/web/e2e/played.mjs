@@ -120,7 +120,7 @@ export class Played {
       answer.writeHead(status, { "content-type": status < 400 ? "application/json" : "application/problem+json" });
       answer.end(JSON.stringify(value));
     };
-    const problem = (status, title, detail = "") => json({ type: "played", status, title, detail }, status);
+    const problem = (status, title, detail = "") => json({ type: status === 503 ? "agent-away" : "played", status, title, detail }, status);
     const other = this.instead.get(`${request.method} ${pathname}`);
     if (other !== undefined) return typeof other === "number" ? problem(other, `The box answered ${other}`) : json(other());
     if (!pathname.startsWith("/api/")) return this.#file(pathname, answer);
