@@ -34,6 +34,16 @@ pub enum Proves {
     Headers,
 }
 
+impl Proves {
+    /// Whether the drive is to be asked at all.
+    fn asks(self) -> bool {
+        match self {
+            Self::Nothing | Self::Later => false,
+            Self::EveryHeader | Self::Rewritten | Self::Headers => true,
+        }
+    }
+}
+
 /// What a drive is in the middle of a job.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Still {
@@ -75,23 +85,24 @@ impl Proof {
 
     /// [`Self::still`] of the drive behind this descriptor; one that cannot be opened is unknown.
     pub fn still_file(&self, file: File, proves: Proves) -> Still {
+        if !proves.asks() {
+            return Still::Ours;
+        }
         opened(file, |device| self.still(device, proves)).unwrap_or(Still::Unknown)
     }
 
     /// What this drive shows; reads only, and nothing where nothing would prove it.
     pub fn still(&self, device: &mut dyn Device, proves: Proves) -> Still {
-        match proves {
-            Proves::Nothing | Proves::Later => Still::Ours,
-            Proves::EveryHeader | Proves::Rewritten | Proves::Headers => {
-                Still::of(&self.at_headers(device).unwrap_or_default(), proves)
-            }
+        if !proves.asks() {
+            return Still::Ours;
         }
+        Still::of(&self.at_headers(device).unwrap_or_default(), proves)
     }
 
     /// Whether another drive is in the place of the job's for certain, so that what is read of it counts for nothing. One that cannot be
     /// read may be the job's, and be dying.
     pub fn is_another_file(&self, file: File, proves: Proves) -> bool {
-        opened(file, |device| self.is_another(device, proves)).unwrap_or(false)
+        proves.asks() && opened(file, |device| self.is_another(device, proves)).unwrap_or(false)
     }
 
     /// The same of this drive; reads only.
@@ -100,13 +111,11 @@ impl Proof {
     /// it is known to which drive they went, one that came meanwhile holds some: one place that can be read and is not the job's is
     /// enough then.
     pub fn is_another(&self, device: &mut dyn Device, proves: Proves) -> bool {
-        match proves {
-            Proves::Nothing | Proves::Later => false,
-            Proves::EveryHeader | Proves::Rewritten | Proves::Headers => {
-                let told = self.at_headers(device).unwrap_or_default();
-                told.ours < told.read && (told.ours == 0 || proves != Proves::Headers)
-            }
+        if !proves.asks() {
+            return false;
         }
+        let told = self.at_headers(device).unwrap_or_default();
+        told.ours < told.read && (told.ours == 0 || proves != Proves::Headers)
     }
 }
 

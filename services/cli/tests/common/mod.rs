@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::os::unix::process::CommandExt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -117,7 +117,7 @@ pub(crate) fn in_time(command: &mut Command) -> Output {
 }
 
 /// A FIFO that nobody writes to.
-pub(crate) fn fifo(path: &std::path::Path) {
+pub(crate) fn fifo(path: &Path) {
     nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
 }
 
@@ -135,7 +135,7 @@ pub(crate) fn object(output: &Output) -> Value {
 
 /// A smartctl that says by a file that it was called, and then waits for `go`; it never knows a drive. It ends with
 /// the directory, too: it outlives whoever was killed.
-pub(crate) fn waiting_smartctl(dir: &std::path::Path) {
+pub(crate) fn waiting_smartctl(dir: &Path) {
     let text = format!(
         "#!/bin/sh\n: > {0}/called\nwhile [ -e {0}/smartctl ] && [ ! -e {0}/go ]; do sleep 0.05; done\nexit 1\n",
         dir.display()
@@ -146,7 +146,7 @@ pub(crate) fn waiting_smartctl(dir: &std::path::Path) {
 }
 
 /// Waits until the smartctl of [`waiting_smartctl`] was called.
-pub(crate) fn until_called(dir: &std::path::Path) {
+pub(crate) fn until_called(dir: &Path) {
     let begun = Instant::now();
     while !dir.join("called").exists() {
         assert!(begun.elapsed() < PATIENCE, "it did not come to its smartctl");
@@ -250,6 +250,19 @@ pub(crate) fn interrupted_past(drive: &Loop, which: i32, line: &[&str], sectors:
     })
 }
 
+/// A smartctl that tells nothing of any drive, and of this one only once there is a file `go` beside it.
+pub(crate) fn smartctl_that_waits(dir: &Path, node: &str) -> String {
+    let path = dir.join("smartctl");
+    let go = dir.join("go");
+    let text = format!(
+        "#!/bin/sh\nfor word; do [ \"$word\" = {node} ] && while [ ! -e {} ]; do sleep 0.05; done; done\nexit 1\n",
+        go.display()
+    );
+    std::fs::write(&path, text).unwrap();
+    std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    path.to_str().unwrap().to_owned()
+}
+
 /// Whether a checkpoint of this drive's burn-in is kept that has so many sectors behind it.
 pub(crate) fn has_checkpoint(drive: &Loop, sectors: u64) -> bool {
     let files = std::fs::read_dir(drive.state()).into_iter().flatten().flatten();
@@ -296,7 +309,7 @@ pub(crate) fn played(mut answer: impl FnMut(&str) -> Option<Value> + Send + 'sta
 }
 
 /// Inverts one bit of the file.
-pub(crate) fn damage(file: &std::path::Path, at: u64) {
+pub(crate) fn damage(file: &Path, at: u64) {
     use std::os::unix::fs::FileExt;
     let file = File::options().read(true).write(true).open(file).unwrap();
     let mut byte = [0];

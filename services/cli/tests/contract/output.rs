@@ -131,16 +131,10 @@ fn a_result_that_was_cut_spoils_no_other() {
     };
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
-    let wait = format!(
-        "#!/bin/sh\nfor word; do [ \"$word\" = {} ] && while [ ! -e {} ]; do sleep 0.05; done; done\nexit 1\n",
-        second.node,
-        at("go")
-    );
-    fs::write(at("smartctl"), wait).unwrap();
-    fs::set_permissions(at("smartctl"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let smartctl = common::smartctl_that_waits(dir.path(), &second.node);
     fs::write(at("mine.toml"), common::TEST_FIRST).unwrap();
     fs::create_dir(at("small")).unwrap();
-    let (book, smartctl) = (at("mine.toml"), at("smartctl"));
+    let book = at("mine.toml");
     let both = [&second.node, "--yes-erase", &second.node];
     let burn = first.command(&[&both[..], &["--playbook", &book, "--smartctl", &smartctl]].concat());
     // Some 600 bytes of room in the last page, then more.

@@ -3,7 +3,9 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use crate::common::{Loop, TEST_FIRST, TEST_LAST, code, object, start, text, until_called, waiting_smartctl};
+use crate::common::{
+    Loop, TEST_FIRST, TEST_LAST, code, object, smartctl_that_waits, start, text, until_called, waiting_smartctl,
+};
 use crate::{kept, refused_as_ended, with_book, with_state};
 
 /// The other drive may take days, and a kill then take with it what was never told.
@@ -16,15 +18,9 @@ fn each_drive_is_told_and_signed_as_it_ends() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
     // Of the second drive it never comes back.
-    let wait = format!(
-        "#!/bin/sh\nfor word; do [ \"$word\" = {} ] && while [ ! -e {} ]; do sleep 0.05; done; done\nexit 1\n",
-        second.node,
-        at("go")
-    );
-    fs::write(at("smartctl"), wait).unwrap();
-    fs::set_permissions(at("smartctl"), std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
+    let smartctl = smartctl_that_waits(dir.path(), &second.node);
     fs::write(at("mine.toml"), TEST_FIRST).unwrap();
-    let (certs, book, smartctl) = (at("certs"), at("mine.toml"), at("smartctl"));
+    let (certs, book) = (at("certs"), at("mine.toml"));
     let both = [&second.node, "--yes-erase", &second.node];
     let line = ["--playbook", &book, "--smartctl", &smartctl, "--cert", &certs];
     let mut burn = start(&first, &[&both[..], &line].concat());

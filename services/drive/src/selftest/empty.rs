@@ -78,7 +78,7 @@ mod tests {
     use proptest::prelude::*;
     use wire::job::SelfTestOutcome;
 
-    use crate::selftest::{Kind, Running, Step};
+    use crate::selftest::{Kind, Running, Step, own};
     use crate::smart::{Protocol, SelfTest, SelfTestAbility, SelfTestLog, Snapshot};
 
     const EXTENDED: Option<SelfTestLog> = Some(SelfTestLog::Extended);
@@ -86,18 +86,7 @@ mod tests {
 
     /// An entry of hours that are not the drive's (900).
     fn entry(kind: &str, passed: Option<bool>) -> SelfTest {
-        SelfTest {
-            kind: kind.to_owned(),
-            status: match passed {
-                Some(true) => "Completed without error",
-                Some(false) => "Completed: read failure",
-                None => "Aborted by host",
-            }
-            .to_owned(),
-            passed,
-            hours: Some(3),
-            lba: None,
-        }
+        own::tests::entry(kind, 3, passed)
     }
 
     fn short(passed: Option<bool>) -> SelfTest {

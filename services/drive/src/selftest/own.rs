@@ -97,12 +97,13 @@ fn is_same_test(one: &SelfTest, other: &SelfTest) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
-    fn entry(kind: &str, hours: u64, passed: Option<bool>) -> SelfTest {
+    /// As a drive tells it.
+    pub(in crate::selftest) fn entry(kind: &str, hours: u64, passed: Option<bool>) -> SelfTest {
         SelfTest {
             kind: kind.to_owned(),
             status: match passed {
