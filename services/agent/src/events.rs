@@ -22,7 +22,7 @@ use wire::drive::Drive;
 use wire::event::{NewEvent, Severity};
 use wire::frame::Notification;
 use wire::job::{Job, JobState, Outcome, PhaseState, Resume};
-use wire::{Celsius, DriveId};
+use wire::{Celsius, DriveId, Lasted};
 
 /// An event with the notifications that go with it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -109,7 +109,7 @@ pub fn phase_finished(job: &Job, phase: &PhaseState) -> Happening {
         "{} of {} finished after {}",
         phase.phase.label(),
         drive_words(job),
-        duration_words(phase.seconds)
+        Lasted(phase.seconds)
     );
     let data = serde_json::json!({ "phase": phase.phase, "seconds": phase.seconds, "bytes": phase.bytes });
     Happening::of(job, "job.phase_finished", Severity::Info, message, data).notify(
@@ -225,21 +225,6 @@ pub fn ended(job: &Job) -> Happening {
         (_, Outcome::Failed) => {
             happening("job.failed", Severity::Critical).notify(job, "job_failed", Severity::Critical)
         }
-    }
-}
-
-/// Seconds in words: `42 s`, `7 min`, `2h13m`.
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "whole and not negative; what is larger stays at the highest"
-)]
-pub fn duration_words(seconds: f64) -> String {
-    let seconds = seconds.max(0.0).round() as u64;
-    match seconds {
-        0..60 => format!("{seconds} s"),
-        60..3600 => format!("{} min", seconds / 60),
-        _ => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
     }
 }
 
@@ -403,7 +388,11 @@ pub(crate) mod tests {
             bytes: Bytes(1),
         };
         let finished = phase_finished(&job(), &phase);
-        assert!(finished.event.message.contains("2h13m"), "{}", finished.event.message);
+        assert!(
+            finished.event.message.contains("2 h 13 min"),
+            "{}",
+            finished.event.message
+        );
         assert_eq!(severity(finished), Severity::Info);
         assert_eq!(
             severity(ended(&over(Outcome::Failed, JobState::Finished))),

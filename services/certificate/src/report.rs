@@ -3,7 +3,7 @@
 use wire::certificate::Standing;
 use wire::job::{FaultKind, Outcome, Phase, PhaseState, PhaseStatus, SelfTest, SelfTestOutcome};
 use wire::options::{FileSystem, Profile, Table};
-use wire::{Bytes, Time};
+use wire::{Bytes, Lasted, Time};
 
 use crate::certificate::Certificate;
 use crate::key::groups;
@@ -180,7 +180,7 @@ fn phase_told(c: &Certificate, step: usize, phase: &PhaseState) -> String {
         status => parts.push(status.to_owned()),
     }
     if phase.status != PhaseStatus::Pending && phase.seconds >= 0.0005 {
-        parts.push(duration(phase.seconds));
+        parts.push(Lasted(phase.seconds).to_string());
     }
     if phase.bytes.0 > 0 {
         parts.push(phase.bytes.to_string());
@@ -389,21 +389,6 @@ pub fn microseconds(us: u64) -> String {
         1_000..10_000 => format!("{:.1} ms", us as f64 / 1e3),
         10_000..1_000_000 => format!("{:.0} ms", us as f64 / 1e3),
         _ => format!("{:.1} s", us as f64 / 1e6),
-    }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "seconds of a phase; `as` keeps what is none within a u64"
-)]
-fn duration(seconds: f64) -> String {
-    let s = seconds.round() as u64;
-    match (s / 3600, s / 60 % 60, s % 60) {
-        (0, 0, 0) => format!("{seconds:.1} s"),
-        (0, 0, s) => format!("{s} s"),
-        (0, m, s) => format!("{m} min {s} s"),
-        (h, m, _) => format!("{h} h {m} min"),
     }
 }
 

@@ -36,7 +36,7 @@ pub use event::Event;
 pub use frame::Frame;
 pub use id::{DriveId, JobId, PlanId};
 pub use problem::Problem;
-pub use quantity::{Bytes, Celsius, Lba, different};
+pub use quantity::{Bytes, Celsius, Lasted, Lba, different};
 
 /// A moment in UTC, written as RFC 3339 with microseconds at most.
 pub type Time = jiff::Timestamp;

@@ -1,4 +1,4 @@
-//! Quantities that must not be mixed up: a logical block address, a count of bytes, a temperature.
+//! Quantities that must not be mixed up: a logical block address, a count of bytes, a temperature, a time that something took.
 
 use std::fmt;
 use std::ops::Range;
@@ -35,6 +35,29 @@ pub struct Bytes(pub u64);
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, TS, ToSchema)]
 #[serde(transparent)]
 pub struct Celsius(pub i32);
+
+/// How long something took or will take, in seconds; what is less than nothing counts as none.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Lasted(pub f64);
+
+impl fmt::Display for Lasted {
+    /// The two largest units of hours, minutes and seconds: `0.4 s`, `42 s`, `55 min 20 s`, `25 h 0 min`.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "whole and not negative; what is larger stays at the highest"
+    )]
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let exact = self.0.max(0.0);
+        let whole = exact.round() as u64;
+        match (whole / 3600, whole / 60 % 60, whole % 60) {
+            (0, 0, 0) => write!(f, "{exact:.1} s"),
+            (0, 0, s) => write!(f, "{s} s"),
+            (0, m, s) => write!(f, "{m} min {s} s"),
+            (h, m, _) => write!(f, "{h} h {m} min"),
+        }
+    }
+}
 
 impl fmt::Display for Lba {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -85,6 +108,23 @@ mod tests {
             (u64::MAX, "18.4 EB"),
         ] {
             assert_eq!(Bytes(bytes).to_string(), text);
+        }
+    }
+    #[test]
+    fn a_time_has_its_two_largest_units() {
+        for (seconds, text) in [
+            (-5.0, "0.0 s"),
+            (f64::NAN, "0.0 s"),
+            (0.04, "0.0 s"),
+            (0.44, "0.4 s"),
+            (0.5, "1 s"),
+            (59.4, "59 s"),
+            (59.6, "1 min 0 s"),
+            (3_320.0, "55 min 20 s"),
+            (3_599.7, "1 h 0 min"),
+            (90_000.0, "25 h 0 min"),
+        ] {
+            assert_eq!(Lasted(seconds).to_string(), text);
         }
     }
 }

@@ -6,7 +6,6 @@ use wire::job::{Job, JobState, Phase, PhaseState, PhaseStatus, Progress, Resume}
 use wire::{Celsius, Time};
 
 use super::Record;
-use crate::events::duration_words;
 
 /// What a report means beside its change of the record.
 #[derive(Debug, Default, PartialEq)]
@@ -148,14 +147,25 @@ pub fn progress_frame(job: &Job, progress: &Progress) -> ProgressFrame {
         phase,
         percent: progress.percent.clamp(0.0, 100.0),
         message: format!("{doing} {} {}, {}/s", job.model, job.serial, progress.rate),
-        eta: progress
-            .eta_job
-            .or(progress.eta)
-            .map(duration_words)
-            .unwrap_or_default(),
+        eta: progress.eta_job.or(progress.eta).map(compact).unwrap_or_default(),
         bytes_done: i64::try_from(progress.done.0).unwrap_or(i64::MAX),
         bytes_total: i64::try_from(progress.total.0).unwrap_or(i64::MAX),
         kiln: Some(progress.clone()),
+    }
+}
+
+/// Seconds as a progress frame of the foreign protocol has them: `42 s`, `7 min`, `2h13m`.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "whole and not negative; what is larger stays at the highest"
+)]
+fn compact(seconds: f64) -> String {
+    let seconds = seconds.max(0.0).round() as u64;
+    match seconds {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{} min", seconds / 60),
+        _ => format!("{}h{:02}m", seconds / 3600, seconds % 3600 / 60),
     }
 }
 

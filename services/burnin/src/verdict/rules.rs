@@ -130,8 +130,7 @@ fn amount(value: f64, of: &str) -> String {
     let whole = value.max(0.0) as u64;
     match of {
         "bytes" if whole >= 1000 => wire::Bytes(whole).to_string(),
-        "seconds" if whole >= 3600 => format!("{} h {} min", whole / 3600, whole % 3600 / 60),
-        "seconds" if whole >= 60 => format!("{} min {} s", whole / 60, whole % 60),
+        "seconds" if whole >= 60 => wire::Lasted(value).to_string(),
         _ => format!("{} {}", number(value), unit(value, of)),
     }
 }

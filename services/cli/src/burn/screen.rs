@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use console::Term;
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use wire::job::{Phase, Progress};
-use wire::shown;
+use wire::{Lasted, shown};
 
 /// How often a line is written where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -117,7 +117,7 @@ impl Line {
         };
         let eta = progress
             .eta_job
-            .map(|s| format!(", {} left", duration(s)))
+            .map(|s| format!(", {} left", Lasted(s)))
             .unwrap_or_default();
         if let Some(bar) = &self.bar {
             bar.set_message(format!("{rate}{eta}"));
@@ -186,19 +186,5 @@ impl TermLike for Quiet {
 
     fn flush(&self) -> io::Result<()> {
         Self::drawn(self.0.flush())
-    }
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "whole seconds are enough, and none are less than none"
-)]
-fn duration(seconds: f64) -> String {
-    let s = seconds as u64;
-    match (s / 3600, s / 60 % 60, s % 60) {
-        (0, 0, s) => format!("{s} s"),
-        (0, m, s) => format!("{m} min {s} s"),
-        (h, m, _) => format!("{h} h {m} min"),
     }
 }
