@@ -123,11 +123,7 @@ async fn fault_4_every_file_system_is_made_and_checked_by_its_own_means() {
             .as_deref()
             .is_some_and(|why| why.contains("mount") && why.contains("unknown"));
         if unsupported {
-            let line = format!("NOT RUN: {filesystem:?}: {:?}", formatted.problem);
-            drop(std::io::Write::write_fmt(
-                &mut std::io::stderr(),
-                format_args!("\n{line}\n"),
-            ));
+            rig::not_run(&format!("{filesystem:?}: {:?}", formatted.problem));
             continue;
         }
         assert_eq!(formatted.problem, None, "{filesystem:?}: {formatted:#?}");

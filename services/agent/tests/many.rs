@@ -24,6 +24,7 @@ use burnin::worker::{Input, Io, Limits, Order, Report};
 use burnin::{Playbook, device};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use tempfile::NamedTempFile;
 
 const DRIVES: usize = 24;
 const BYTES: u64 = 24 << 20;
@@ -48,51 +49,33 @@ const ALL_MIB: f64 = if cfg!(debug_assertions) { 125.0 } else { 90.0 };
 
 /// A loop device over a file in RAM; both are gone when it is dropped.
 struct Drive {
-    node: PathBuf,
-    file: PathBuf,
+    device: rig::Loop,
+    file: NamedTempFile,
 }
 
 impl Drive {
-    fn new(n: usize) -> Option<Self> {
-        let file = PathBuf::from(format!("/dev/shm/kiln-many-{}-{n}", std::process::id()));
-        File::create(&file).unwrap().set_len(BYTES).unwrap();
-        let mut drive = Self {
-            node: PathBuf::new(),
-            file,
-        };
-        let out = Command::new("losetup")
-            .args(["--find", "--show", "--direct-io=on"])
-            .arg(&drive.file)
-            .output()
-            .ok()
-            .filter(|out| out.status.success())?;
-        drive.node = PathBuf::from(String::from_utf8(out.stdout).unwrap().trim());
-        Some(drive)
+    fn new() -> Result<Self, String> {
+        let file = tempfile::Builder::new().prefix("kiln-many-").tempfile_in("/dev/shm");
+        let file = file.unwrap();
+        file.as_file().set_len(BYTES).unwrap();
+        let device = rig::Loops::default().direct_io().over(file.path())?;
+        Ok(Self { device, file })
     }
 
     fn open(&self) -> File {
         let flags = libc::O_DIRECT | libc::O_EXCL | libc::O_CLOEXEC;
         let mut how = OpenOptions::new();
-        how.read(true).write(true).custom_flags(flags).open(&self.node).unwrap()
+        how.read(true)
+            .write(true)
+            .custom_flags(flags)
+            .open(&self.device.node)
+            .unwrap()
     }
 
     /// The file behind it shrinks to nothing, as a drive that falls off the bus.
     fn die(&self) {
-        OpenOptions::new()
-            .write(true)
-            .open(&self.file)
-            .unwrap()
-            .set_len(0)
-            .unwrap();
-        let done = Command::new("losetup").arg("--set-capacity").arg(&self.node).status();
-        assert!(done.unwrap().success());
-    }
-}
-
-impl Drop for Drive {
-    fn drop(&mut self) {
-        let _ = Command::new("losetup").arg("--detach").arg(&self.node).status();
-        let _ = fs::remove_file(&self.file);
+        self.file.as_file().set_len(0).unwrap();
+        self.device.resized();
     }
 }
 
@@ -117,7 +100,7 @@ impl Slow {
 
     /// 0: as fast as it goes.
     fn rate(&self, drive: &Drive, rate: u64) -> std::io::Result<()> {
-        let number = fs::metadata(&drive.node)?.rdev();
+        let number = fs::metadata(&drive.device.node)?.rdev();
         let (major, minor) = (libc::major(number), libc::minor(number));
         if self.0.join("io.max").exists() {
             let rate = if rate == 0 { "max".to_owned() } else { rate.to_string() };
@@ -260,15 +243,15 @@ impl Drop for Worker {
 }
 
 fn not_run(why: &str) {
-    let _ = writeln!(std::io::stderr(), "NOT RUN: twenty-four drives at once: {why}");
+    rig::not_run(&format!("twenty-four drives at once: {why}"));
 }
 
 #[test]
 fn hanging_dying_killed_and_stopped_ones_change_nothing_for_the_others() {
-    let drives: Vec<Drive> = (0..DRIVES).map_while(Drive::new).collect();
-    if drives.len() < DRIVES {
-        return not_run("loop devices cannot be made here");
-    }
+    let drives: Vec<Drive> = match (0..DRIVES).map(|_| Drive::new()).collect() {
+        Ok(drives) => drives,
+        Err(why) => return not_run(&format!("loop devices cannot be made here: {why}")),
+    };
     let Some(slow) = Slow::new(&[&drives[HANGS_AND_IS_TOLD], &drives[HANGS]]) else {
         return not_run("no cgroup can slow down a device here");
     };

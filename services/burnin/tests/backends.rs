@@ -194,8 +194,7 @@ fn both_ways_trim_and_look_at_what_is_left() {
             "{way}: {evidence:?}"
         );
         if let Some(why) = &evidence.phases[2].unsupported {
-            let line = format!("\nNOT RUN: the temporary directory's file system has no holes: {why}\n");
-            std::io::stderr().write_all(line.as_bytes()).unwrap();
+            rig::not_run(&format!("the temporary directory's file system has no holes: {why}"));
             continue;
         }
         for record in &evidence.phases {

@@ -14,14 +14,8 @@ use std::time::Duration;
 use burnin::format::table::{Ids, encode};
 use burnin::format::{Layout, Order, Said, Ties, available, plan, run};
 use proptest::prelude::*;
+use rig::not_run;
 use wire::options::{FileSystem, FormatRequest, Formatted, Table};
-
-fn not_run(why: &str) {
-    drop(Write::write_all(
-        &mut std::io::stderr(),
-        format!("\nNOT RUN: {why}\n").as_bytes(),
-    ));
-}
 
 fn request(filesystem: FileSystem, table: Table, reserved_percent: u8, label: &str) -> FormatRequest {
     FormatRequest {
@@ -32,9 +26,10 @@ fn request(filesystem: FileSystem, table: Table, reserved_percent: u8, label: &s
     }
 }
 
-/// A loop device over a sparse file full of something; detached when dropped.
+/// A loop device over a sparse file full of something; its partition is forgotten and it is detached when it is dropped.
 struct Loop {
     node: String,
+    _device: rig::Loop,
     _dir: Option<tempfile::TempDir>,
     capacity: u64,
     sector: u32,
@@ -52,26 +47,20 @@ impl Loop {
             .collect();
         file.write_all_at(&pattern, 0).unwrap();
         file.write_all_at(&pattern, capacity - pattern.len() as u64).unwrap();
-        let mut drive = Self::of(path.to_str().unwrap(), capacity, sector)?;
+        let mut drive = Self::of(&path, capacity, sector)?;
         drive._dir = Some(dir);
         Some(drive)
     }
 
     /// Over a file that is there.
-    fn of(path: &str, capacity: u64, sector: u32) -> Option<Self> {
-        let out = Command::new("losetup")
-            .args(["--find", "--show", "--sector-size", &sector.to_string(), path])
-            .output()
+    fn of(path: &Path, capacity: u64, sector: u32) -> Option<Self> {
+        let device = rig::Loops::default().sector(sector).over(path);
+        let device = device
+            .inspect_err(|why| not_run(&format!("no loop device: {why}")))
             .ok()?;
-        if !out.status.success() {
-            not_run(&format!(
-                "no loop device: {}",
-                String::from_utf8_lossy(&out.stderr).trim()
-            ));
-            return None;
-        }
         Some(Self {
-            node: String::from_utf8(out.stdout).unwrap().trim().to_owned(),
+            node: device.node.to_str().unwrap().to_owned(),
+            _device: device,
             _dir: None,
             capacity,
             sector,
@@ -136,7 +125,6 @@ impl Loop {
 impl Drop for Loop {
     fn drop(&mut self) {
         let _ = Command::new("partx").args(["-d", &self.node]).output();
-        let _ = Command::new("losetup").args(["--detach", &self.node]).status();
     }
 }
 
@@ -421,7 +409,7 @@ fn sfdisk_agrees(layout: &Layout, filesystem: FileSystem) {
     let dir = tempfile::tempdir().unwrap();
     let path = image(layout, filesystem, dir.path());
     // sfdisk takes a file's sectors for 512 bytes; a loop device can have others.
-    let attached = (layout.sector != 512).then(|| Loop::of(&path, layout.capacity, layout.sector));
+    let attached = (layout.sector != 512).then(|| Loop::of(Path::new(&path), layout.capacity, layout.sector));
     let read = match &attached {
         Some(None) => return,
         Some(Some(drive)) => drive.node.clone(),

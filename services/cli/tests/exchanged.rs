@@ -12,7 +12,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{
-    Loop, PATIENCE, TEST_FIRST, code, foreign_data, interrupted_in, object, text, until_called, waiting_smartctl,
+    Loop, PATIENCE, TEST_FIRST, code, foreign_data, interrupted_in, object, resize, text, until_called,
+    waiting_smartctl,
 };
 
 const TWO_WRITES: &str = r#"
@@ -203,9 +204,7 @@ fn another_drive_of(size: u64) {
     signal(libc::SIGSTOP);
     let mut below = File::options().write(true).open(drive.file()).unwrap();
     below.write_all(&foreign_data(size)).unwrap();
-    below.set_len(size).unwrap();
-    let told = Command::new("losetup").args(["--set-capacity", &drive.node]).status();
-    assert!(told.unwrap().success());
+    resize(&drive, size);
     fs::write(&count, "1000002\n").unwrap();
     signal(libc::SIGCONT);
     let output = burn.wait_with_output().unwrap();
@@ -231,10 +230,7 @@ fn another_blank_drive_that_comes_before_the_first_write_is_not_written() {
         let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         until_called(dir.path());
         if larger {
-            let below = File::options().write(true).open(drive.file()).unwrap();
-            below.set_len((48 << 20) + (64 << 10)).unwrap();
-            let told = Command::new("losetup").args(["--set-capacity", &drive.node]).status();
-            assert!(told.unwrap().success());
+            resize(&drive, (48 << 20) + (64 << 10));
         } else {
             fs::write(&count, "1000002\n").unwrap();
         }
@@ -556,8 +552,7 @@ fn a_membership_that_came_after_the_look_is_not_given_up() {
         made.then(|| fs::read(dir.path().join(names[0])).unwrap())
     };
     let (Some(alone), Some(joined)) = (make(&["alone"]), make(&["first", "second"])) else {
-        drop(std::io::stderr().write_all(b"\nNOT RUN: no mkfs.btrfs\n"));
-        return;
+        return rig::not_run("no mkfs.btrfs");
     };
     let put = |data: &[u8]| {
         let mut below = File::options().write(true).open(drive.file()).unwrap();

@@ -263,9 +263,7 @@ fn an_inactive_member_is_refused_unless_it_is_given_up_by_name() {
         .arg(&drive.node)
         .output();
     if !made.as_ref().is_ok_and(|m| m.status.success()) {
-        let told = format!("\nNOT RUN: no LUKS container: {made:?}\n");
-        drop(std::io::Write::write_all(&mut std::io::stderr(), told.as_bytes()));
-        return;
+        return rig::not_run(&format!("no LUKS container: {made:?}"));
     }
     let before = fs::read(drive.file()).unwrap();
     let refused = drive.burn(&["--playbook", "surface"]);

@@ -170,13 +170,6 @@ const IMAGES: &[Image] = &[
     plain("sgi", 64, "printf 'label: sgi\\n' | sfdisk -q $F", "sgi"),
 ];
 
-/// Says what did not run, past the test harness, which swallows what a passing test prints.
-fn not_run(why: &str) {
-    use std::io::Write;
-    let line = format!("\nNOT RUN: {why}\n");
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
-}
-
 /// Superblocks that need a block device to be made by their own tool are written here, byte by byte.
 fn by_hand(name: &str, file: &File, size: u64) {
     let put = |at: u64, bytes: &[u8]| file.write_all_at(bytes, at).unwrap();
@@ -395,7 +388,7 @@ fn what_is_read_from_each_image_is_what_blkid_prints() {
         read += 1;
     }
     if !missing.is_empty() {
-        not_run(&format!("blkid images for want of their tools: {missing:?}"));
+        rig::not_run(&format!("blkid images for want of their tools: {missing:?}"));
     }
     assert!(read >= 30, "only {read} images; missing tools for {missing:?}");
 }

@@ -5,25 +5,31 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::fs::File;
+use std::ops::Deref;
 use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use drive::content::ContentKind;
 use drive::guard::{Guard, Refusal};
 use drive::probe::Prober;
 use drive::{System, sysfs};
+use rig::{Loops, not_run};
 use wire::Bytes;
 
-/// A loop device over a file; detached when dropped.
+/// A loop device over a file that lies in `dir` as `image`; detached when dropped, before that is removed.
 struct Loop {
-    node: PathBuf,
+    device: rig::Loop,
     dir: tempfile::TempDir,
 }
 
 impl Loop {
-    /// `None` where loop devices cannot be had.
-    fn new(options: &[&str], prepare: &str) -> Option<Self> {
+    /// Over a file of which `prepare` makes what it holds, as `$F`. `None`, and told, where loop devices cannot be had.
+    fn new(prepare: &str) -> Option<Self> {
+        Self::attached(&Loops::default(), prepare)
+    }
+
+    fn attached(how: &Loops, prepare: &str) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("image");
         File::create(&path).unwrap().set_len(64 << 20).unwrap();
@@ -39,26 +45,17 @@ impl Loop {
                 String::from_utf8_lossy(&done.stderr)
             );
         }
-        let output = Command::new("losetup")
-            .args(options)
-            .args(["--find", "--show"])
-            .arg(&path)
-            .output();
-        let output = output.ok().filter(|output| output.status.success());
-        let Some(output) = output else {
-            not_run("the guard on loop devices: none can be had here");
-            return None;
-        };
-        Some(Loop {
-            node: PathBuf::from(String::from_utf8(output.stdout).unwrap().trim()),
-            dir,
-        })
+        match how.over(&path) {
+            Ok(device) => Some(Self { device, dir }),
+            Err(why) => {
+                not_run(&format!("the guard on loop devices: {why}"));
+                None
+            }
+        }
     }
 
     fn identity(&self) -> drive::Identity {
-        sysfs::read(&System::default(), self.node.file_name().unwrap().to_str().unwrap())
-            .unwrap()
-            .identity
+        identity(&self.node)
     }
 
     /// Leaves only so many bytes behind it: from there on nothing can be read, and what the kernel remembers is forgotten.
@@ -81,17 +78,18 @@ impl Loop {
     }
 }
 
-impl Drop for Loop {
-    fn drop(&mut self) {
-        let _detached = Command::new("losetup").arg("-d").arg(&self.node).status();
+impl Deref for Loop {
+    type Target = rig::Loop;
+
+    fn deref(&self) -> &rig::Loop {
+        &self.device
     }
 }
 
-/// Says what did not run, past the test harness, which swallows what a passing test prints.
-fn not_run(why: &str) {
-    use std::io::Write;
-    let line = format!("\nNOT RUN: {why}\n");
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
+fn identity(node: &Path) -> drive::Identity {
+    sysfs::read(&System::default(), node.file_name().unwrap().to_str().unwrap())
+        .unwrap()
+        .identity
 }
 
 fn guard(allow_loop: bool) -> Guard {
@@ -105,10 +103,7 @@ fn guard(allow_loop: bool) -> Guard {
 
 #[test]
 fn a_drive_that_could_not_be_looked_at_is_refused() {
-    let Some(device) = Loop::new(
-        &[],
-        "printf 'LUKS\\272\\276\\000\\001' | dd of=$F conv=notrunc status=none",
-    ) else {
+    let Some(device) = Loop::new("printf 'LUKS\\272\\276\\000\\001' | dd of=$F conv=notrunc status=none") else {
         return;
     };
     let probers = tempfile::tempdir().unwrap();
@@ -156,7 +151,7 @@ fn run(program: &str, arguments: &[&str], node: &Path) -> bool {
 
 #[test]
 fn a_free_device_is_opened_exclusively_and_may_be_written() {
-    let Some(device) = Loop::new(&[], "mke2fs -q -t ext4 -L old $F") else {
+    let Some(device) = Loop::new("mke2fs -q -t ext4 -L old $F") else {
         return;
     };
     let opened = device.open(&[]).unwrap();
@@ -177,7 +172,7 @@ fn a_free_device_is_opened_exclusively_and_may_be_written() {
 /// A formatter's checker opens the file system's partition and excludes nobody from the drive.
 #[test]
 fn a_device_whose_lock_another_holds_is_refused() {
-    let Some(device) = Loop::new(&[], "") else { return };
+    let Some(device) = Loop::new("") else { return };
     let other = File::open(&device.node).unwrap();
     other.lock().unwrap();
     assert_eq!(device.refused().0, "locked");
@@ -193,7 +188,7 @@ fn a_device_whose_lock_another_holds_is_refused() {
 
 #[test]
 fn without_permission_a_loop_device_is_refused() {
-    let Some(device) = Loop::new(&[], "") else { return };
+    let Some(device) = Loop::new("") else { return };
     let refusal = guard(false)
         .open_for_erase(&device.identity(), &device.node, &[])
         .unwrap_err();
@@ -202,7 +197,7 @@ fn without_permission_a_loop_device_is_refused() {
 
 #[test]
 fn another_drive_than_expected_is_refused_also_on_the_open_descriptor() {
-    let Some(device) = Loop::new(&[], "") else { return };
+    let Some(device) = Loop::new("") else { return };
     let mut other = device.identity();
     other.capacity = Bytes(1 << 20);
     let refusal = guard(true).open_for_erase(&other, &device.node, &[]).unwrap_err();
@@ -216,7 +211,7 @@ fn another_drive_than_expected_is_refused_also_on_the_open_descriptor() {
 
 #[test]
 fn fault_13_a_drive_exchanged_between_plan_and_start_is_refused() {
-    let (Some(planned), Some(other)) = (Loop::new(&[], ""), Loop::new(&[], "")) else {
+    let (Some(planned), Some(other)) = (Loop::new(""), Loop::new("")) else {
         return;
     };
     // What a node names is only where a drive happens to be: here it comes to name another one.
@@ -233,7 +228,7 @@ fn fault_13_a_drive_exchanged_between_plan_and_start_is_refused() {
 
 #[test]
 fn a_mounted_file_system_is_refused_with_its_place() {
-    let Some(device) = Loop::new(&[], "mke2fs -q -t ext4 $F") else {
+    let Some(device) = Loop::new("mke2fs -q -t ext4 $F") else {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
@@ -279,7 +274,7 @@ fn mount_elsewhere(node: &Path, at: &Path) -> Option<Child> {
 
 #[test]
 fn fault_13_a_mount_in_another_namespace_is_refused_with_its_process() {
-    let Some(device) = Loop::new(&[], "mke2fs -q -t ext4 $F") else {
+    let Some(device) = Loop::new("mke2fs -q -t ext4 $F") else {
         return;
     };
     let dir = tempfile::tempdir().unwrap();
@@ -296,7 +291,7 @@ fn fault_13_a_mount_in_another_namespace_is_refused_with_its_process() {
 
 #[test]
 fn fault_13_active_swap_is_refused() {
-    let Some(device) = Loop::new(&[], "mkswap -q $F") else {
+    let Some(device) = Loop::new("mkswap -q $F") else {
         return;
     };
     if !run("swapon", &[], &device.node) {
@@ -310,7 +305,7 @@ fn fault_13_active_swap_is_refused() {
 
 #[test]
 fn a_write_protected_device_is_refused() {
-    let Some(device) = Loop::new(&["--read-only"], "") else {
+    let Some(device) = Loop::attached(&Loops::default().read_only(), "") else {
         return;
     };
     assert_eq!(device.refused().0, "write-protected");
@@ -318,42 +313,26 @@ fn a_write_protected_device_is_refused() {
 
 #[test]
 fn a_device_behind_another_loop_device_is_refused() {
-    let Some(device) = Loop::new(&[], "") else { return };
-    let upper = Command::new("losetup")
-        .args(["--find", "--show"])
-        .arg(&device.node)
-        .output()
-        .unwrap();
-    assert!(upper.status.success());
-    let upper = PathBuf::from(String::from_utf8(upper.stdout).unwrap().trim());
+    let Some(device) = Loop::new("") else { return };
+    let upper = rig::Loop::over(&device.node).unwrap();
     let refused = device.refused();
-    assert!(run("losetup", &["-d"], &upper));
+    drop(upper);
     assert_eq!(refused.0, "loop-backing", "{}", refused.1);
 }
 
 /// Attaches another loop device over this path, tells how the guard judges it, and detaches it.
 fn refused_over(path: &Path) -> (&'static str, String) {
-    let made = Command::new("losetup")
-        .args(["--find", "--show"])
-        .arg(path)
-        .output()
-        .unwrap();
-    assert!(made.status.success(), "{made:?}");
-    let node = String::from_utf8(made.stdout).unwrap().trim().to_owned();
-    let name = node.trim_start_matches("/dev/");
-    let identity = sysfs::read(&System::default(), name).unwrap().identity;
-    let judged = match guard(true).open_for_erase(&identity, Path::new(&node), &[]) {
+    let upper = rig::Loop::over(path).unwrap();
+    match guard(true).open_for_erase(&identity(&upper.node), &upper.node, &[]) {
         Ok(_) => ("free", String::new()),
         Err(refusal) => (refusal.kind(), refusal.view().reason),
-    };
-    assert!(run("losetup", &["-d"], Path::new(&node)));
-    judged
+    }
 }
 
 /// What is mounted on the drive below is not mounted on this one.
 #[test]
 fn a_loop_device_over_a_drive_is_refused_and_names_that() {
-    let Some(device) = Loop::new(&[], "mke2fs -q -t ext4 $F") else {
+    let Some(device) = Loop::new("mke2fs -q -t ext4 $F") else {
         return;
     };
     let refused = refused_over(&device.node);
@@ -364,7 +343,7 @@ fn a_loop_device_over_a_drive_is_refused_and_names_that() {
 
 #[test]
 fn a_loop_device_over_the_file_of_another_one_is_refused_and_names_that() {
-    let Some(device) = Loop::new(&[], "") else { return };
+    let Some(device) = Loop::new("") else { return };
     let linked = device.dir.path().join("linked");
     std::fs::hard_link(device.dir.path().join("image"), &linked).unwrap();
     let refused = refused_over(&linked);
@@ -381,7 +360,7 @@ fn a_loop_device_over_the_file_of_another_one_is_refused_and_names_that() {
 /// A node may be made anywhere, and be gone again: the loop driver holds the device.
 #[test]
 fn a_device_behind_another_loop_device_by_another_node_is_refused() {
-    let Some(device) = Loop::new(&[], "") else { return };
+    let Some(device) = Loop::new("") else { return };
     let dir = tempfile::tempdir().unwrap();
     let other = dir.path().join("elsewhere");
     let number = std::os::unix::fs::MetadataExt::rdev(&std::fs::metadata(&device.node).unwrap());
@@ -392,17 +371,11 @@ fn a_device_behind_another_loop_device_by_another_node_is_refused() {
         .status()
         .unwrap();
     assert!(made.success());
-    let upper = Command::new("losetup")
-        .args(["--find", "--show"])
-        .arg(&other)
-        .output()
-        .unwrap();
-    assert!(upper.status.success());
-    let upper = PathBuf::from(String::from_utf8(upper.stdout).unwrap().trim());
+    let upper = rig::Loop::over(&other).unwrap();
     let by_node = device.refused();
     std::fs::remove_file(&other).unwrap();
     let by_driver = device.refused();
-    assert!(run("losetup", &["-d"], &upper));
+    drop(upper);
     for refused in [by_node, by_driver] {
         assert_eq!(refused.0, "loop-backing", "{}", refused.1);
     }
@@ -411,7 +384,7 @@ fn a_device_behind_another_loop_device_by_another_node_is_refused() {
 #[test]
 fn members_are_refused_unless_the_plan_names_them() {
     let luks = "echo pw | cryptsetup -q luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 $F";
-    let Some(device) = Loop::new(&[], luks) else { return };
+    let Some(device) = Loop::new(luks) else { return };
     let (kind, reason) = device.refused();
     assert_eq!(kind, "luks", "{reason}");
     assert!(device.open(&[ContentKind::Md]).is_err());
@@ -421,12 +394,12 @@ fn members_are_refused_unless_the_plan_names_them() {
 /// Docks and controllers change the size of sectors, and with it where a firmware looks.
 #[test]
 fn a_firmware_raid_made_in_sectors_of_another_size_is_a_member() {
-    for (sector, before) in [("4096", 1024), ("512", 8192)] {
+    for (sector, before) in [(4096, 1024), (512, 8192)] {
         let put = format!(
             "printf 'Intel Raid ISM Cfg Sig. 1.0.00' | dd of=$F bs=1 seek={} conv=notrunc status=none",
             (64 << 20) - before
         );
-        let Some(device) = Loop::new(&["--sector-size", sector], &put) else {
+        let Some(device) = Loop::attached(&Loops::default().sector(sector), &put) else {
             return;
         };
         let (kind, reason) = device.refused();
@@ -439,7 +412,7 @@ fn a_firmware_raid_made_in_sectors_of_another_size_is_a_member() {
 #[test]
 fn a_drive_with_a_part_of_a_sector_behind_its_last_one_is_readable() {
     let more = "truncate -s $(( (64 << 20) + 512 )) $F";
-    let Some(device) = Loop::new(&["--sector-size", "4096"], more) else {
+    let Some(device) = Loop::attached(&Loops::default().sector(4096), more) else {
         return;
     };
     assert_eq!(device.open(&[]).unwrap().look.content, wire::drive::Content::Empty);
@@ -449,7 +422,7 @@ fn a_drive_with_a_part_of_a_sector_behind_its_last_one_is_readable() {
 #[test]
 fn a_member_with_an_unreadable_end_is_still_a_member() {
     let luks = "echo pw | cryptsetup -q luksFormat --type luks2 --pbkdf pbkdf2 --pbkdf-force-iterations 1000 $F";
-    let Some(device) = Loop::new(&[], luks) else { return };
+    let Some(device) = Loop::new(luks) else { return };
     device.cut((64 << 20) - (64 << 10));
     let mut end = [0; 512];
     let file = File::open(&device.node).unwrap();
@@ -474,7 +447,7 @@ dd if=$F.inner of=$F bs=1M seek=32 conv=notrunc status=none";
     for keys in [primary, logical] {
         let keys = keys.replace(' ', "\\n");
         let make = format!("printf '{keys}\\n' | fdisk -w always -b 4096 $F\n{tail}");
-        let Some(device) = Loop::new(&[], &make) else { return };
+        let Some(device) = Loop::new(&make) else { return };
         device.cut((64 << 20) - (64 << 10));
         let (kind, reason) = device.refused();
         assert_eq!(kind, "luks", "{keys}: {reason}");
@@ -491,7 +464,7 @@ dd if=$F.inner of=$F bs=512 seek=65536 conv=notrunc status=none";
 /// not the same as nothing.
 #[test]
 fn a_table_that_cannot_be_read_to_its_end_is_not_none() {
-    let Some(device) = Loop::new(&[], CHAINED) else { return };
+    let Some(device) = Loop::new(CHAINED) else { return };
     let entries = || {
         let file = File::open(&device.node).unwrap();
         let mut probe = drive::blkid::Probe::new(&file, 0, 64 << 20, 512).unwrap();
@@ -515,7 +488,7 @@ fn a_member_in_a_logical_partition_is_seen_beside_an_unreadable_end() {
         CHAINED.replace("106496", "131072")
     );
     for make in [CHAINED, &beyond] {
-        let Some(device) = Loop::new(&[], make) else { return };
+        let Some(device) = Loop::new(make) else { return };
         let (kind, reason) = device.refused();
         assert_eq!(kind, "luks", "{reason}");
         device.cut((64 << 20) - (64 << 10));
@@ -602,7 +575,7 @@ fn held_open(device: &Loop, node: &Path, how: &str) -> [(&'static str, String); 
 /// Without `O_EXCL` the kernel lets any number of processes write to a whole disk: virtual machines, databases, `dd`.
 #[test]
 fn a_device_that_another_process_has_open_for_writing_is_refused_and_one_that_is_read_is_not() {
-    let Some(device) = Loop::new(&["--partscan"], "sgdisk -o -n 1:0:+16M $F") else {
+    let Some(device) = Loop::attached(&Loops::default().partitions(), "sgdisk -o -n 1:0:+16M $F") else {
         return;
     };
     // A container has nodes of its own.
@@ -612,7 +585,7 @@ fn a_device_that_another_process_has_open_for_writing_is_refused_and_one_that_is
     let mut nodes = vec![device.node.as_path(), elsewhere.as_path()];
     if let Err(error) = File::open(&elsewhere) {
         // Temporary folders may be mounted without devices.
-        println!("\nNOT RUN: a node of its own in {}: {error}", elsewhere.display());
+        not_run(&format!("a node of its own in {}: {error}", elsewhere.display()));
         nodes.pop();
     }
     let opened = nodes.into_iter().map(|node| (node, OPEN));
@@ -646,7 +619,7 @@ fn a_device_that_another_process_has_open_for_writing_is_refused_and_one_that_is
 /// Behind a dock's back: the device stays, and the kernel still has the pages of the drive that was there before.
 #[test]
 fn what_was_put_there_behind_the_kernels_back_is_seen() {
-    let Some(device) = Loop::new(&[], "") else { return };
+    let Some(device) = Loop::new("") else { return };
     let opened = device.open(&[]).unwrap();
     assert_eq!(opened.look.content, wire::drive::Content::Empty);
     assert!(run(
@@ -660,7 +633,7 @@ fn what_was_put_there_behind_the_kernels_back_is_seen() {
 
 #[test]
 fn a_partition_and_a_plain_file_are_refused() {
-    let Some(device) = Loop::new(&["--partscan"], "sgdisk -o -n 1:0:+16M $F") else {
+    let Some(device) = Loop::attached(&Loops::default().partitions(), "sgdisk -o -n 1:0:+16M $F") else {
         return;
     };
     let identity = device.identity();

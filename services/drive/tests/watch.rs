@@ -9,14 +9,8 @@ use drive::guard::Guard;
 use drive::probe::Prober;
 use drive::smart::Smartctl;
 use drive::{sysfs, watch};
+use rig::not_run;
 use wire::drive::Content;
-
-/// Says what did not run, past the test harness, which swallows what a passing test prints.
-fn not_run(why: &str) {
-    use std::io::Write;
-    let line = format!("\nNOT RUN: {why}\n");
-    std::io::stderr().write_all(line.as_bytes()).unwrap();
-}
 
 #[test]
 fn the_first_lists_show_every_drive_and_what_is_on_it() {

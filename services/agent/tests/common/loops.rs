@@ -1,9 +1,10 @@
 //! A loop device over a sparse file: a drive that a test may do anything to.
 
 use std::fs::File;
+use std::ops::Deref;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
-use std::path::{Path, PathBuf};
-use std::process::{Command as Process, Stdio};
+use std::path::PathBuf;
+use std::process::Command as Process;
 use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
@@ -11,41 +12,31 @@ use wire::DriveId;
 
 use super::PATIENCE;
 
-/// A loop device over a sparse file; taken down when dropped.
+/// A loop device over a sparse file; detached when dropped, before that is removed.
 pub(crate) struct Loop {
-    pub node: PathBuf,
     pub file: PathBuf,
-    _dir: TempDir,
+    device: rig::Loop,
+    dir: TempDir,
 }
 
 impl Loop {
     pub(crate) fn new(mib: u64) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let file = dir.path().join("disk");
-        File::create(&file).unwrap().set_len(mib << 20).unwrap();
-        let node = attach(&["-f", "--show"], &file);
-        Self { node, file, _dir: dir }
+        tempfile::tempdir().and_then(|dir| Self::within(dir, mib)).unwrap()
     }
 
     /// One over a sparse file in RAM, for what no medium's files can be; `None`, and told, where there is none.
     pub(crate) fn in_ram(mib: u64) -> Option<Self> {
-        let dir = tempfile::tempdir_in("/dev/shm");
-        let made = dir.and_then(|dir| {
-            let file = dir.path().join("disk");
-            File::create(&file)?.set_len(mib << 20)?;
-            Ok((dir, file))
-        });
-        match made {
-            Ok((dir, file)) => {
-                let node = attach(&["-f", "--show"], &file);
-                Some(Self { node, file, _dir: dir })
-            }
-            Err(error) => {
-                let why = format!("\nNOT RUN: no file of {mib} MiB in /dev/shm: {error}\n");
-                drop(std::io::Write::write_all(&mut std::io::stderr(), why.as_bytes()));
-                None
-            }
-        }
+        let made = tempfile::tempdir_in("/dev/shm").and_then(|dir| Self::within(dir, mib));
+        made.inspect_err(|error| rig::not_run(&format!("no file of {mib} MiB in /dev/shm: {error}")))
+            .ok()
+    }
+
+    /// An error is one of the file: that it cannot be attached is none of those that a test may run into.
+    fn within(dir: TempDir, mib: u64) -> std::io::Result<Self> {
+        let file = dir.path().join("disk");
+        File::create(&file)?.set_len(mib << 20)?;
+        let device = rig::Loop::over(&file).unwrap();
+        Ok(Self { file, device, dir })
     }
 
     pub(crate) fn id(&self) -> DriveId {
@@ -55,9 +46,10 @@ impl Loop {
 
     /// Puts a drive of another size into the same place.
     pub(crate) fn exchange(&self, mib: u64) {
-        detach(&self.node);
-        File::create(&self.file).unwrap().set_len(mib << 20).unwrap();
-        attach(&[self.node.to_str().unwrap()], &self.file);
+        let other = self.dir.path().join("other");
+        File::create(&other).unwrap().set_len(mib << 20).unwrap();
+        self.device.exchange(&other);
+        std::fs::rename(other, &self.file).unwrap();
     }
 
     /// Puts a drive of the same size that holds `data` into the same place.
@@ -128,27 +120,10 @@ impl Loop {
     }
 }
 
-fn attach(before: &[&str], file: &Path) -> PathBuf {
-    let output = Process::new("losetup").args(before).arg(file).output().unwrap();
-    assert!(
-        output.status.success(),
-        "losetup: {}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    PathBuf::from(String::from_utf8(output.stdout).unwrap().trim())
-}
+impl Deref for Loop {
+    type Target = rig::Loop;
 
-fn detach(node: &Path) {
-    // It may be detached already.
-    let _gone = Process::new("losetup")
-        .arg("-d")
-        .arg(node)
-        .stderr(Stdio::null())
-        .status();
-}
-
-impl Drop for Loop {
-    fn drop(&mut self) {
-        detach(&self.node);
+    fn deref(&self) -> &rig::Loop {
+        &self.device
     }
 }

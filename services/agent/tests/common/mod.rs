@@ -42,9 +42,6 @@ pub(crate) fn not_here() -> bool {
     if nix::unistd::geteuid().is_root() && Path::new("/dev/loop-control").exists() {
         return false;
     }
-    drop(std::io::Write::write_fmt(
-        &mut std::io::stderr(),
-        format_args!("\nNOT RUN: loop devices need root\n"),
-    ));
+    rig::not_run("loop devices need root");
     true
 }

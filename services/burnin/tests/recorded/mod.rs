@@ -1,7 +1,6 @@
 //! The recorded smartctl documents of real drives, and a run in which nothing but SMART can tell anything.
 
 use std::collections::BTreeMap;
-use std::io::Write;
 use std::path::PathBuf;
 
 use burnin::Evidence;
@@ -18,8 +17,7 @@ pub(crate) fn documents() -> BTreeMap<String, Vec<u8>> {
     );
     let dir = golden.join("smart");
     let Ok(entries) = std::fs::read_dir(&dir) else {
-        let line = format!("\nNOT RUN: golden SMART documents are not at {}\n", dir.display());
-        std::io::stderr().write_all(line.as_bytes()).unwrap();
+        rig::not_run(&format!("golden SMART documents are not at {}", dir.display()));
         return BTreeMap::new();
     };
     entries

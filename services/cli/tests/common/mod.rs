@@ -37,36 +37,29 @@ do = "verify"
 do = "self_test_short"
 "#;
 
-/// A loop device over a file; detached when dropped.
+/// A loop device over a file, and where what `kiln` keeps of it lies; detached when dropped, before both are removed.
 pub(crate) struct Loop {
     pub node: String,
+    device: rig::Loop,
     dir: tempfile::TempDir,
 }
 
 impl Loop {
-    /// `None` where the kernel or the user cannot make one.
+    /// `None`, and told, where the kernel or the user cannot make one.
     pub(crate) fn new(bytes: u64) -> Option<Self> {
         let dir = tempfile::tempdir().unwrap();
         File::create(dir.path().join("drive")).unwrap().set_len(bytes).unwrap();
-        let out = Command::new("losetup")
-            .args(["--find", "--show", "--direct-io=on"])
-            .arg(dir.path().join("drive"))
-            .output()
-            .ok()?;
-        if !out.status.success() {
-            drop(Write::write_fmt(
-                &mut std::io::stderr(),
-                format_args!(
-                    "\nNOT RUN: no loop device: {}\n",
-                    String::from_utf8_lossy(&out.stderr).trim()
-                ),
-            ));
-            return None;
+        match rig::Loops::default().direct_io().over(&dir.path().join("drive")) {
+            Ok(device) => Some(Self {
+                node: device.node.to_str().unwrap().to_owned(),
+                device,
+                dir,
+            }),
+            Err(why) => {
+                rig::not_run(&format!("no loop device: {why}"));
+                None
+            }
         }
-        Some(Self {
-            node: String::from_utf8(out.stdout).unwrap().trim().to_owned(),
-            dir,
-        })
     }
 
     pub(crate) fn file(&self) -> PathBuf {
@@ -86,12 +79,6 @@ impl Loop {
 
     pub(crate) fn burn(&self, more: &[&str]) -> Output {
         self.command(more).output().unwrap()
-    }
-}
-
-impl Drop for Loop {
-    fn drop(&mut self) {
-        let _ = Command::new("losetup").args(["--detach", &self.node]).status();
     }
 }
 
@@ -322,6 +309,5 @@ pub(crate) fn damage(file: &Path, at: u64) {
 pub(crate) fn resize(drive: &Loop, bytes: u64) {
     let file = File::options().write(true).open(drive.file()).unwrap();
     file.set_len(bytes).unwrap();
-    let told = Command::new("losetup").args(["--set-capacity", &drive.node]).status();
-    assert!(told.unwrap().success());
+    drive.device.resized();
 }

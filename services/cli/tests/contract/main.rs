@@ -264,19 +264,11 @@ fn a_member_of_an_array_is_refused_as_such() {
     let Some(drive) = Loop::new(64 << 20) else { return };
     let made = Command::new("mkswap").arg(&drive.node).output();
     if !made.is_ok_and(|m| m.status.success()) {
-        drop(std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!("\nNOT RUN: no mkswap\n"),
-        ));
-        return;
+        return rig::not_run("no mkswap");
     }
     let swap = Command::new("swapon").arg(&drive.node).output().unwrap();
     if !swap.status.success() {
-        drop(std::io::Write::write_fmt(
-            &mut std::io::stderr(),
-            format_args!("\nNOT RUN: swapon: {}\n", String::from_utf8_lossy(&swap.stderr).trim()),
-        ));
-        return;
+        return rig::not_run(&format!("swapon: {}", text(&swap).trim()));
     }
     let output = drive.burn(&[]);
     let _ = Command::new("swapoff").arg(&drive.node).status();

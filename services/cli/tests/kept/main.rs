@@ -418,18 +418,10 @@ fn a_new_burn_in_that_is_refused_leaves_the_earlier_one_to_go_on_with() {
         .unwrap();
     until_called(dir.path());
     // Somebody takes it into use meanwhile.
-    let made = Command::new("losetup")
-        .args(["--find", "--show", &drive.node])
-        .output()
-        .unwrap();
+    let above = rig::Loop::over(Path::new(&drive.node));
     File::create(dir.path().join("go")).unwrap();
     let output = burn.wait_with_output().unwrap();
-    assert!(made.status.success(), "{made:?}");
-    let above = String::from_utf8(made.stdout).unwrap();
-    Command::new("losetup")
-        .args(["--detach", above.trim()])
-        .status()
-        .unwrap();
+    drop(above.unwrap());
     assert_eq!(code(&output), 4, "{}", text(&output));
     assert_eq!(fs::read(kept(&drive, 600 << 20)).unwrap(), before);
     assert_eq!(fs::read_dir(drive.state()).unwrap().count(), 1, "nothing else is left");
