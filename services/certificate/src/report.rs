@@ -176,7 +176,7 @@ fn phase_told(c: &Certificate, step: usize, phase: &PhaseState) -> String {
     };
     let mut parts = Vec::new();
     match status {
-        "" => parts.extend(self_tests(c, step, phase).map(|t| format!("{}: {}", self_test(t.outcome), t.told))),
+        "" => parts.extend(self_tests(c, step, phase).map(self_test_told)),
         status => parts.push(status.to_owned()),
     }
     if phase.status != PhaseStatus::Pending && phase.seconds >= 0.0005 {
@@ -222,6 +222,17 @@ fn self_tests<'a>(c: &'a Certificate, step: usize, phase: &PhaseState) -> impl I
     let numbered = of(step).count();
     let (skip, take) = if numbered > 0 { (0, 0) } else { (before, 1) };
     of(step).chain(older.skip(skip).take(take))
+}
+
+/// `FAILED: Extended offline: Completed: read failure, at 1234 h, first at LBA 12345`.
+fn self_test_told(test: &SelfTest) -> String {
+    let place = test.lba.map(|lba| format!(", first at {lba}"));
+    format!(
+        "{}: {}{}",
+        self_test(test.outcome),
+        test.told,
+        place.unwrap_or_default()
+    )
 }
 
 fn self_test(outcome: SelfTestOutcome) -> &'static str {

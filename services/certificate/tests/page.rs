@@ -170,6 +170,17 @@ fn each_self_test_has_its_own_word() {
     }
 }
 
+#[test]
+fn where_a_self_test_failed_is_told() {
+    let mut job = tested_twice(&[(Some(1), SelfTestOutcome::Failed, "read failure")]);
+    job.self_tests[0].lba = Some(wire::Lba(12_345));
+    let told = rows(&job, "Short self-test");
+    assert!(
+        told[0].starts_with("FAILED: read failure, first at LBA 12345, "),
+        "{told:?}"
+    );
+}
+
 /// Signed before self-tests had the numbers of their steps.
 #[test]
 fn an_older_certificate_stays_good_and_is_read() {

@@ -16,6 +16,7 @@ use crate::blkid::{Outcome, Partition, Probe, Values};
 pub use crate::member::{ContentKind, Member};
 use crate::places::{self, Mbr, SECTORS};
 use crate::salvage::{BEGIN, Salvage, Source};
+use crate::system::System;
 use crate::window::Window;
 use crate::{partition_type, siblings, unlisted};
 
@@ -64,8 +65,9 @@ pub fn look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
     let began = Instant::now();
     let start = read_start(file, size);
     let is_start_bad = start.is_err();
-    match start.and_then(|()| try_look(file, (size, sector), Mbr::Counts)) {
-        Err(error) if is_the_drives(&error) => salvaged(file, (size, sector), is_start_bad, began, &error),
+    let kept = places::kernels(&System::default(), file)?;
+    match start.and_then(|()| try_look(file, (size, sector), Mbr::Counts, &kept)) {
+        Err(error) if is_the_drives(&error) => salvaged(file, (size, sector), &kept, is_start_bad, began, &error),
         looked => looked,
     }
 }
@@ -76,9 +78,11 @@ fn read_start(file: &File, size: u64) -> io::Result<()> {
 }
 
 /// The look at what can be read of a drive of which `why` could not: its start, where `is_start_bad`. The look as a whole began then.
+/// `kept`: the kernel's partitions.
 fn salvaged(
     from: &impl Source,
     (size, sector): (u64, u32),
+    kept: &[Partition],
     is_start_bad: bool,
     began: Instant,
     why: &io::Error,
@@ -108,6 +112,7 @@ fn salvaged(
         // What another size of sectors would name comes last: mostly nothing is there, and room and time are bounded.
         guessed |= partitions.is_empty();
         if guessed {
+            partitions.extend(kept.iter().cloned());
             partitions.extend(places.others);
             partitions.retain(|partition| taken.insert((partition.start, partition.size)));
         }
@@ -124,7 +129,7 @@ fn salvaged(
             seen(partition.number, whole || guessed);
         }
     }
-    let mut look = try_look(salvage.copy(), (size, sector), mbr)?;
+    let mut look = try_look(salvage.copy(), (size, sector), mbr, kept)?;
     look.members.extend(unseen);
     look.members.sort_by_key(|member| (member.partition, member.kind));
     // What was found elsewhere says nothing of what the start held.
@@ -147,7 +152,7 @@ pub(crate) fn is_the_drives(error: &io::Error) -> bool {
     }
 }
 
-fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr) -> io::Result<Look> {
+fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr, kept: &[Partition]) -> io::Result<Look> {
     let mut signatures = Vec::new();
     let mut members = Vec::new();
     let mut kiln = false;
@@ -170,6 +175,10 @@ fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr) -> io::Result<Loo
         .filter_map(|partition| partition.name.as_deref())
         .collect();
     kiln |= names == KILN_PARTITIONS;
+    // What a job has overwritten since is still a partition to the kernel: of those nothing but memberships is told.
+    let mut kept = kept.to_vec();
+    let place = |partition: &Partition| (partition.start, partition.size);
+    kept.retain(|kept| places.listed.iter().all(|partition| place(partition) != place(kept)));
     let blank = Values::new();
     let mut is_blank = true;
     for partition in places.listed {
@@ -200,6 +209,9 @@ fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr) -> io::Result<Loo
             inner.signatures.retain(|_| is_blank);
             inner.into(&mut signatures, &mut members, &mut kiln);
         }
+    }
+    for partition in kept {
+        members.extend(Inner::of_partition(file, &partition, (size, sector))?.members);
     }
 
     members.sort_by_key(|member: &Member| (member.partition, member.kind));
@@ -466,7 +478,7 @@ mod tests {
         let is_start_bad = bad.start < START as u64;
         let from = Slow { image, bad, now };
         let why = io::Error::from_raw_os_error(libc::EIO);
-        salvaged(&from, (SIZE, 512), is_start_bad, began, &why).unwrap()
+        salvaged(&from, (SIZE, 512), &[], is_start_bad, began, &why).unwrap()
     }
 
     fn image() -> File {
@@ -507,7 +519,7 @@ mod tests {
             now: late.into(),
         };
         let why = io::Error::from_raw_os_error(libc::EIO);
-        let look = salvaged(&from, (SIZE, 512), true, late.checked_sub(BEGIN).unwrap(), &why).unwrap();
+        let look = salvaged(&from, (SIZE, 512), &[], true, late.checked_sub(BEGIN).unwrap(), &why).unwrap();
         assert_eq!(look.members, [member(0, ContentKind::Unseen)], "{look:?}");
     }
 

@@ -2,16 +2,18 @@
 //! those that another dock told.
 //!
 //! libblkid reads a table only in one size of sectors, takes none at all where a whole-disk file system stands before it, and a GPT that
-//! does not fit the device for none. What it does not name may belong to something all the same. The kernel's own partitions are not
-//! asked for: it keeps those of a table that a job has overwritten since.
+//! does not fit the device for none. What it does not name may belong to something all the same. So may what the kernel still has for
+//! a partition of a table that was lost since: an array or a volume group in it is found and assembled as long as the box runs.
 
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 
 use crate::blkid::{Partition, Probe};
 use crate::extended;
+use crate::sysfs::DevNum;
+use crate::system::{System, names, number};
 
 /// Whether a disk's first sector says if it has a partition table.
 #[derive(Clone, Copy)]
@@ -76,6 +78,30 @@ pub(crate) fn of(file: &File, (size, sector): (u64, u32), mbr: Mbr) -> io::Resul
         others,
         is_unfit: is_unfit || tables.contains("PMBR") && !tables.contains("gpt"),
     })
+}
+
+/// The partitions that the kernel has of a block device, whatever its table says now; none of an image.
+pub(crate) fn kernels(system: &System, file: &File) -> io::Result<Vec<Partition>> {
+    let metadata = file.metadata()?;
+    if !metadata.file_type().is_block_device() {
+        return Ok(Vec::new());
+    }
+    let dir = system.path(&format!("sys/dev/block/{}", DevNum::from_raw(metadata.rdev())));
+    let of = |name: String| {
+        let dir = dir.join(name);
+        // In units of 512 bytes, whatever the device's sectors are.
+        let bytes = |what: &str| number::<u64>(&dir.join(what))?.checked_mul(512);
+        Some(Partition {
+            number: number(&dir.join("partition"))?,
+            start: bytes("start")?,
+            size: bytes("size")?,
+            name: None,
+            kind: None,
+            extended: false,
+            sector: 512,
+        })
+    };
+    Ok(names(&dir).into_iter().filter_map(of).collect())
 }
 
 /// An MBR's own four entries: libblkid names none of them where a further table in one of them (Solaris, which has the kind of Linux'

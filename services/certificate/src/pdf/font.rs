@@ -84,6 +84,11 @@ pub(super) fn encode(text: &str) -> Vec<u8> {
             '—' => bytes.push(0x97),
             // The micro sign and the Greek letter look alike and are both used.
             'μ' => bytes.push(0xb5),
+            // Helvetica has no such signs.
+            '→' => bytes.extend(b"->"),
+            '≤' => bytes.extend(b"<="),
+            '≥' => bytes.extend(b">="),
+            '−' => bytes.push(b'-'),
             other => bytes.extend(format!("[U+{:04X}]", u32::from(other)).bytes()),
         }
     }
@@ -149,6 +154,7 @@ mod tests {
     fn what_the_font_has_not_is_named() {
         assert_eq!(encode("µ°é“€"), [0xb5, 0xb0, 0xe9, 0x93, 0x80]);
         assert_eq!(encode("序"), b"[U+5E8F]");
+        assert_eq!(encode("0 → 2.6 %, ≥ 3"), b"0 -> 2.6 %, >= 3");
         assert_eq!(encode("a\nb\u{202e}"), b"a[U+000A]b[U+202E]");
         assert_eq!(encode("\u{1b}[2J\u{9b}\u{ad}"), b"[U+001B][2J[U+009B][U+00AD]");
     }

@@ -12,7 +12,13 @@ use super::target::{Target, is_named};
 /// Every drive is named by one `--yes-erase`, and none names a drive that is not a target, also beside one that is; `present` are all
 /// that are plugged in.
 pub(super) fn erasable(targets: &[Target], present: &[Device], yes: &[String]) -> Result<(), Stop> {
-    if let Some(target) = targets.iter().find(|t| !yes.iter().any(|id| t.is_named(id))) {
+    // One that nothing names cannot be agreed to: it is refused, with why, before anything is written.
+    let is_nameless = |target: &Target| {
+        let device = target.device.as_ref();
+        device.map_or(true, |device| device.identity.id.is_none())
+    };
+    let is_agreed = |target: &Target| is_nameless(target) || yes.iter().any(|id| target.is_named(id));
+    if let Some(target) = targets.iter().find(|target| !is_agreed(target)) {
         let id = target.id();
         return Err(Stop::Usage(format!(
             "everything on {} will be lost: agree with --yes-erase {id} (nothing was written)",
@@ -25,7 +31,8 @@ pub(super) fn erasable(targets: &[Target], present: &[Device], yes: &[String]) -
             "--yes-erase {id} names two of the drives: burn them in one at a time, or name each by its WWN (nothing was written)"
         )));
     }
-    if let Some(id) = yes.iter().find(|id| !targets.iter().any(|t| t.is_named(id))) {
+    let names_none = |id: &&String| !targets.iter().any(|t| is_nameless(t) || t.is_named(id));
+    if let Some(id) = yes.iter().find(names_none) {
         return Err(Stop::Usage(format!(
             "--yes-erase {id} names none of the drives to burn in (nothing was written)"
         )));
@@ -35,7 +42,19 @@ pub(super) fn erasable(targets: &[Target], present: &[Device], yes: &[String]) -
             .iter()
             .any(|t| t.device.as_ref().is_ok_and(|d| d.number == device.number))
     };
-    let beside = |id: &String| present.iter().find(|device| !is_target(device) && is_named(device, id));
+    // Of two with one identity no name says which is meant: the guard refuses both, and says so.
+    let is_twin = |device: &Device| {
+        let of = |target: &Target| {
+            target
+                .device
+                .as_ref()
+                .ok()
+                .and_then(|device| device.identity.id.clone())
+        };
+        device.identity.id.is_some() && targets.iter().any(|target| of(target) == device.identity.id)
+    };
+    let is_other = |device: &Device| !is_target(device) && !is_twin(device);
+    let beside = |id: &String| present.iter().find(|device| is_other(device) && is_named(device, id));
     if let Some((id, other)) = yes.iter().find_map(|id| Some((id, beside(id)?))) {
         return Err(Stop::Usage(format!(
             "--yes-erase {id} names {}, too, which is not to be burnt in: name the drive by its WWN, or unplug the other \
@@ -129,5 +148,33 @@ mod tests {
             assert!(why.contains("names sdc, too"), "{why}");
         }
         agreed(&[one]).unwrap();
+    }
+
+    /// Two paths to one drive: whatever is typed names both, and the guard says what to do.
+    #[test]
+    fn a_drive_that_is_plugged_in_twice_is_left_to_the_guard() {
+        let wwn = "5000c500a1b2c3d4";
+        let target = made_up("/dev/sdb", "M", "ONE", wwn);
+        let mut twin = made_up("", "M", "ONE", wwn).device.unwrap();
+        twin.name = "sdc".into();
+        twin.number.minor += 16;
+        let present = [target.device.clone().unwrap(), twin];
+        let targets = [target];
+        for id in ["ONE", wwn] {
+            erasable(&targets, &present, &[id.to_owned()]).unwrap();
+        }
+        assert!(erasable(&targets, &present, &[]).is_err());
+    }
+
+    #[test]
+    fn a_drive_that_nothing_names_is_left_to_the_guard() {
+        let mut target = made_up("/dev/nullb0", "", "", "5000c500a1b2c3d4");
+        let device = target.device.as_mut().unwrap();
+        device.identity.id = None;
+        device.identity.wwn = None;
+        let targets = [target];
+        for yes in [&[][..], &["/dev/nullb0".to_owned()]] {
+            erasable(&targets, &[], yes).unwrap();
+        }
     }
 }

@@ -72,7 +72,7 @@ pub(super) fn backed(system: &System, reader: &mut Reader) -> Vec<Backed> {
     let loops = loops.into_iter().filter(|name| name.starts_with("loop"));
     let asked: Vec<_> = loops
         .filter_map(|name| {
-            let path = reader.text(&system.path("sys/block").join(&name).join("loop/backing_file"))?;
+            let path = backing(system, reader, &name)?;
             let (node, file) = (system.path("dev").join(&name), system.path(&path));
             let behind = node.clone();
             let asked = Asked::begin(node, move || asked(&behind).or_else(|| by_path(&file)));
@@ -81,16 +81,30 @@ pub(super) fn backed(system: &System, reader: &mut Reader) -> Vec<Backed> {
         .collect();
     // One that hangs hangs with all others of its file system.
     let until = Instant::now() + LONGEST;
-    let told = asked.into_iter().map(|(name, path, asked)| {
-        let (number, file) = asked.and_then(|asked| asked.end(until)).unzip();
-        Backed {
-            name,
-            path,
-            number,
-            file,
-        }
+    let told = asked.into_iter().filter_map(|(name, path, asked)| {
+        let behind = asked.and_then(|asked| asked.end(until));
+        known(system, reader, (name, path), behind)
     });
     told.collect()
+}
+
+/// The path of what is behind a loop device; `None` where nothing is.
+fn backing(system: &System, reader: &mut Reader, name: &str) -> Option<String> {
+    reader.text(&system.path("sys/block").join(name).join("loop/backing_file"))
+}
+
+/// What came of asking about a device; `None` where it said nothing because it has been detached since.
+fn known(system: &System, reader: &mut Reader, (name, path): (String, String), behind: Behind) -> Option<Backed> {
+    if behind.is_none() {
+        backing(system, reader, &name)?;
+    }
+    let (number, file) = behind.unzip();
+    Some(Backed {
+        name,
+        path,
+        number,
+        file,
+    })
 }
 
 /// One that is asked by a thread of its own.
@@ -178,6 +192,23 @@ mod tests {
     use super::*;
 
     const BEHIND: Behind = Some((DevNum { major: 8, minor: 1 }, Inode { device: 2, number: 3 }));
+
+    #[test]
+    fn one_that_is_detached_while_it_is_asked_is_no_use() {
+        let root = tempfile::tempdir().unwrap();
+        let system = System::at(root.path());
+        let told = |behind| {
+            let mut reader = Reader::default();
+            let told = known(&system, &mut reader, ("loop7".into(), "/a/file".into()), behind);
+            told.map(|backed| backed.number)
+        };
+        assert_eq!(told(None), None);
+        assert_eq!(told(BEHIND), Some(Some(DevNum { major: 8, minor: 1 })));
+        let dir = root.path().join("sys/block/loop7/loop");
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("backing_file"), "/a/file\n").unwrap();
+        assert_eq!(told(None), Some(None), "it is attached and says nothing");
+    }
 
     #[test]
     fn what_hangs_is_waited_for_once_and_asked_again_when_it_comes_back() {

@@ -11,7 +11,7 @@
 //!
 //! LIO's iblock claims its drive, so that the exclusive open fails; the others merely open it, and nothing else shows
 //! that they do: they are no processes. Without configfs nothing is known of its part, and nothing at all of the old `g_mass_storage`, whose
-//! drive is its module's parameter. Tested over made-up trees; it never ran beside a real target. Source of the last two:
+//! drive is its module's parameter. Tested over made-up trees; LIO and nvmet met it by hand alone. Source of the last two:
 //! `drivers/usb/gadget/function/f_mass_storage.c` and `drivers/block/xen-blkback/xenbus.c`.
 
 use super::nodes::Node;
@@ -115,7 +115,43 @@ fn guests(system: &System, reader: &mut Reader) -> Vec<Export> {
     names.filter_map(of).collect()
 }
 
-/// The nodes in a store's description. Source: `target_core_iblock.c` ("UDEV PATH: /dev/sdb"), `target_core_file.c` ("File: /dev/sdb").
+/// The nodes in a store's description, and the file, which may be a node by a path of its own.
+/// Source: `target_core_iblock.c` ("UDEV PATH: /dev/sdb"), `target_core_file.c` ("File: /run/my disk  Size: 4096  Mode: …").
 fn devices_in(info: &str) -> impl Iterator<Item = &str> {
-    info.split_whitespace().filter(|word| word.starts_with("/dev/"))
+    let file = info.split_once("File: ").map(|(_, rest)| {
+        let upto = rest.find("  Size:").or_else(|| rest.find('\n'));
+        &rest[..upto.unwrap_or(rest.len())]
+    });
+    let words = info.split_whitespace().filter(|word| word.starts_with("/dev/"));
+    words.chain(file.map(str::trim)).filter(|path| path.starts_with('/'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stores_file_may_lie_anywhere() {
+        for (info, want) in [
+            (
+                "Status: ACTIVATED\n iBlock device: sdb  UDEV PATH: /dev/sdb  readonly: 0\n",
+                &["/dev/sdb"][..],
+            ),
+            (
+                "TCM FILEIO ID: 0        File: /run/al3  Size: 268435456  Mode: O_DSYNC Async: 0\n",
+                &["/run/al3"],
+            ),
+            (
+                "TCM FILEIO ID: 0        File: /srv/my disk  Size: 4096  Mode: Buffered\n",
+                &["/srv/my disk"],
+            ),
+            (
+                "TCM FILEIO ID: 0        File: /dev/sdc  Size: 4096\n",
+                &["/dev/sdc", "/dev/sdc"],
+            ),
+            ("SCSI Host ID: 0 Channel ID: 0\n", &[]),
+        ] {
+            assert_eq!(devices_in(info).collect::<Vec<_>>(), want, "{info}");
+        }
+    }
 }
