@@ -1,7 +1,8 @@
-//! A disk to which the kernel gives no size: no [`crate::sysfs::Device`], and no drive of any list, but there, and in somebody's hands.
+//! A disk to which the kernel gives no size: nothing that may be read or written, but there, and in somebody's hands.
 //!
-//! Nothing can be read or written there, and the kernel tells only its log why. The reason in words is what the bus makes likely. Tested
-//! over made-up trees in `tests/sysfs_trees.rs`; no such drive was ever met.
+//! The kernel tells only its log why. The reason in words is what the bus makes likely; where that is the drive's sectors, it is listed
+//! and refused ([`crate::sysfs::shown`]). Tested over made-up trees in `tests/sysfs_trees.rs`, and tried by hand on a SCSI target that
+//! told sectors of 520 bytes.
 
 use wire::drive::Bus;
 

@@ -16,6 +16,8 @@ use wire::drive::{Content, Drive, Refused};
 use wire::{Celsius, DriveId, Time};
 
 use crate::content::Look;
+use crate::guard::Refusal;
+use crate::no_size::NoSize;
 use crate::sysfs::Device;
 
 /// Absent drives that are remembered.
@@ -224,13 +226,13 @@ impl Registry {
                     .filter(|name| *name != entry.device.name)
                     .collect();
                 if own.is_none() {
-                    return view(entry, None, Some(crate::guard::Refusal::NoIdentity.view()));
+                    return view(entry, None, Some(nameless(&entry.device).view()));
                 }
                 if twins.is_empty() {
                     return view(entry, own.clone(), None);
                 }
                 let others = twins.into_iter().map(str::to_owned).collect();
-                view(entry, None, Some(crate::guard::Refusal::SameIdentity { others }.view()))
+                view(entry, None, Some(Refusal::SameIdentity { others }.view()))
             })
             .collect();
         drives.sort_by(|a, b| (a.kernel_name.len(), &a.kernel_name).cmp(&(b.kernel_name.len(), &b.kernel_name)));
@@ -288,6 +290,17 @@ fn replace<T: PartialEq>(place: &mut T, value: T) -> bool {
 
 /// A present drive as people see it. `id` is its identity where it can be trusted; `against` what speaks against it in
 /// the list as a whole.
+/// Why one without an identity is refused.
+fn nameless(device: &Device) -> Refusal {
+    match device.identity.capacity.0 {
+        0 => Refusal::NoSize {
+            number: device.number,
+            why: NoSize::Sectors,
+        },
+        _ => Refusal::NoIdentity,
+    }
+}
+
 fn view(entry: &Present, id: Option<DriveId>, against: Option<Refused>) -> Drive {
     let Device { identity, .. } = &entry.device;
     Drive {

@@ -10,6 +10,7 @@ use wire::{Bytes, DriveId};
 
 use crate::identity::Identity;
 use crate::link;
+use crate::no_size::NoSize;
 use crate::system::{System, bytes, names, number, text};
 use crate::vpd::{self, Rate};
 
@@ -117,6 +118,15 @@ pub fn is_noise(name: &str) -> bool {
 
 /// All drives that the kernel shows now, by name.
 pub fn walk(system: &System) -> Vec<Device> {
+    each(system, read)
+}
+
+/// All that people are shown: see [`shown`].
+pub fn walk_shown(system: &System) -> Vec<Device> {
+    each(system, shown)
+}
+
+fn each(system: &System, read: fn(&System, &str) -> Option<Device>) -> Vec<Device> {
     names(&system.path("sys/block"))
         .iter()
         .filter(|name| !is_noise(name))
@@ -127,11 +137,23 @@ pub fn walk(system: &System) -> Vec<Device> {
 /// The device called `name`; `None` if it is gone, has no medium, is hidden (a path of a multipath NVMe namespace) or is
 /// no disk (optical, enclosure). Why one that is there has no size: [`crate::no_size`].
 pub fn read(system: &System, name: &str) -> Option<Device> {
+    describe(system, name).filter(|device| device.identity.capacity.0 > 0)
+}
+
+/// The device called `name` as it is shown to people: one whose sectors Linux does not take, too, with a capacity of 0 and no identity.
+pub fn shown(system: &System, name: &str) -> Option<Device> {
+    let mut device = describe(system, name)?;
+    if device.identity.capacity.0 == 0 {
+        NoSize::of(system, name).filter(|why| *why == NoSize::Sectors)?;
+        device.identity.id = None;
+    }
+    Some(device)
+}
+
+fn describe(system: &System, name: &str) -> Option<Device> {
     let dir = disk(system, name)?;
     let attribute = |path: &str| dir.join(path);
-    let capacity = number::<u64>(&attribute("size"))?
-        .checked_mul(512)
-        .filter(|bytes| *bytes > 0)?;
+    let capacity = number::<u64>(&attribute("size"))?.checked_mul(512)?;
     let logical_sector = number(&attribute("queue/logical_block_size")).unwrap_or(512);
     let sys = std::fs::canonicalize(system.path("sys")).ok()?;
     let syspath = dir.strip_prefix(&sys).ok()?.to_str()?.to_owned();

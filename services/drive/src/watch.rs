@@ -286,7 +286,7 @@ impl Owner {
     fn take(&mut self, message: Message) -> bool {
         match message {
             Message::Uevent(uevent) => self.uevent(&uevent),
-            Message::Walk => self.step(Input::Walked(sysfs::walk(&self.guard.system))),
+            Message::Walk => self.step(Input::Walked(sysfs::walk_shown(&self.guard.system))),
             Message::Looked(plug, look, began) => {
                 self.looking.remove(&plug);
                 if self.look_again.remove(&plug) {
@@ -337,7 +337,7 @@ impl Owner {
 
     /// Reads a device again: it is there, or it is not (any more).
     fn reread(&mut self, name: &str) -> bool {
-        if let Some(device) = sysfs::read(&self.guard.system, name) {
+        if let Some(device) = sysfs::shown(&self.guard.system, name) {
             return self.step(Input::Seen(device));
         }
         let known = lock(&self.registry)
@@ -364,6 +364,10 @@ impl Owner {
                     capacity = %device.identity.capacity,
                     "drive plugged in"
                 );
+                // Of one without a size nothing can be read.
+                if device.identity.capacity.0 == 0 {
+                    continue;
+                }
                 self.sense(plug.clone(), device);
             }
             self.look(plug);

@@ -338,6 +338,9 @@ fn a_disk_without_a_size_is_no_drive_and_tells_why() {
         assert_eq!(NoSize::of(&system, name), Some(why), "{name}");
         assert_eq!(NoSize::of_number(&system, number), Some(why), "{name}");
         assert!(why.to_string().starts_with("it tells no size"));
+        let shown = sysfs::shown(&system, name);
+        let told = shown.map(|device| (device.identity.capacity.0, device.identity.id));
+        assert_eq!(told, (why == NoSize::Sectors).then_some((0, None)), "{name}");
         tree.put(&format!("{base}/size"), "1\n");
         assert_eq!(NoSize::of(&system, name), None, "{name}");
         // An optical drive without a disc is no drive either way.
@@ -346,6 +349,41 @@ fn a_disk_without_a_size_is_no_drive_and_tells_why() {
         assert_eq!(NoSize::of(&system, name), None, "{name}");
     }
     assert_eq!(NoSize::of(&tree.system(), "sdz"), None);
+}
+
+/// As a used drive of an array: somebody who plugs it in sees it, and why it cannot be had.
+#[test]
+fn a_drive_of_520_byte_sectors_is_listed_with_what_to_do_until_it_has_a_size() {
+    let mut tree = Tree::new();
+    let sas = "pci0000:00/0000:01:00.0/host0/port-0:0/end_device-0:0/target0:0:0/0:0:0:0";
+    let naa = [0x50, 0x00, 0xc5, 0x00, 0xa1, 0xb2, 0xc3, 0xd4];
+    let base = tree.disk(
+        "sda",
+        sas,
+        0,
+        &[("model", b"X423_HCOBE900A10\n"), ("vpd_pg83", &pg83_naa(naa))],
+    );
+    let mut registry = Registry::default();
+    let mut drives = |tree: &Tree| {
+        registry.step(wire::Time::now(), Input::Walked(sysfs::walk_shown(&tree.system())));
+        registry.drives()
+    };
+    let listed = drives(&tree);
+    let [drive] = listed.as_slice() else {
+        panic!("{listed:?}")
+    };
+    assert_eq!((drive.id.clone(), drive.capacity.0), (None, 0));
+    let refused = drive.refused.clone().unwrap();
+    assert_eq!(refused.kind, "no-size");
+    assert!(refused.reason.contains("sg_format"), "{refused:?}");
+    assert_eq!(sysfs::walk(&tree.system()), Vec::new(), "it is no drive to write to");
+    tree.put(&format!("{base}/size"), "2048\n");
+    let listed = drives(&tree);
+    let formatted: Vec<_> = listed
+        .iter()
+        .map(|drive| (drive.id.is_some(), drive.capacity.0))
+        .collect();
+    assert_eq!(formatted, [(true, 1 << 20)]);
 }
 
 /// A removable drive that was merely reset is counted anew, and so is one that was exchanged.
