@@ -33,7 +33,8 @@ impl Stage {
         let answer = serde_json::json!({ "smartctl": { "output": lines, "exit_status": status } });
         std::fs::write(at("order.json"), answer.to_string()).unwrap();
         let script = format!(
-            "cd {dir}\necho \"$*\" >> calls\ncase \" $* \" in *' -t '*|*' -X '*) cat order.json; exit {status};; esac\n\
+            "cd {dir}\necho \"$*\" >> calls\ncase \" $* \" in *' -X '*) [ -e deaf ] && {{ cat deaf; exit 4; }};; esac\n\
+             case \" $* \" in *' -t '*|*' -X '*) cat order.json; exit {status};; esac\n\
              n=$(cat n 2>/dev/null || echo 0); [ -e $((n+1)).json ] && echo $((n+1)) > n; cat $n.json\n",
             dir = dir.path().display()
         );
@@ -71,6 +72,21 @@ impl Stage {
             }
         }
         panic!("it never ended: {percents:?}");
+    }
+
+    /// Looks at it once, when it has taken as long as it may.
+    fn overdue(&self, running: &mut Running) -> SelfTest {
+        let longest = running.limits.longest;
+        match poll(&self.smartctl, Path::new(NODE), &self.drive, running, longest) {
+            Step::Ended(test) => test,
+            Step::Running { percent } => panic!("it still runs, at {percent}"),
+        }
+    }
+
+    /// From now on the drive takes no order to end a self-test.
+    fn deaf(&self) {
+        let answer = r#"{"smartctl":{"output":["Abort self test failed [aborted command]"],"exit_status":4}}"#;
+        std::fs::write(self.dir.path().join("deaf"), answer).unwrap();
     }
 
     fn calls(&self) -> String {
@@ -434,6 +450,104 @@ fn abort_tells_the_result_of_a_test_that_ended_a_moment_before() {
             assert!(!stage.calls().contains("-X"), "{}", stage.calls());
         }
     }
+}
+
+/// What runs on beside write and verify, and keeps the next self-test waiting, is no more ours to follow but still ours to end.
+#[test]
+fn a_self_test_that_takes_too_long_is_ended_on_the_drive_and_has_no_result() {
+    let aborted = ata(0x19, &[(1, 0x19, 500, None), OLD]);
+    let documents = [ata(0, &[OLD]), ata(0xF9, &[OLD]), ata(0xF9, &[OLD]), aborted];
+    let mut stage = Stage::new(Bus::Sata, &documents, BEGUN);
+    stage.smartctl.patience = Duration::ZERO;
+    let test = stage.overdue(&mut stage.start(Kind::Short).unwrap());
+    assert_eq!(test.outcome, SelfTestOutcome::Unknown);
+    assert!(test.told.contains("still running after 16 min"), "{}", test.told);
+    assert!(test.told.ends_with("it was ended on the drive"), "{}", test.told);
+    assert_eq!(stage.calls().matches(" -X ").count(), 1, "{}", stage.calls());
+    // None is in the way of the next one.
+    stage.start(Kind::Extended).unwrap();
+}
+
+/// The status of a simulated SATA disk stuck at "in progress", and the next step waited a day for it.
+#[test]
+fn a_self_test_of_ours_that_is_stuck_keeps_the_next_one_waiting_for_minutes_and_not_for_a_day() {
+    for is_deaf in [true, false] {
+        let mut stage = Stage::new(Bus::Sata, &[ata(0, &[OLD]), ata(0xF9, &[OLD])], BEGUN);
+        stage.smartctl.patience = Duration::ZERO;
+        let mut running = stage.start(Kind::Short).unwrap();
+        if is_deaf {
+            stage.deaf();
+        }
+        let test = stage.overdue(&mut running);
+        assert_eq!(test.outcome, SelfTestOutcome::Unknown);
+        let why = match is_deaf {
+            true => "the drive did not end it: Abort self test failed [aborted command]",
+            false => "the drive was ordered to end it and does not show that it did",
+        };
+        assert!(test.told.ends_with(why), "{}", test.told);
+        assert!(stage.calls().contains(" -X "), "{}", stage.calls());
+        let ordered = stage.calls().matches(" -t ").count();
+        let not = stage.start(Kind::Extended).unwrap_err();
+        assert!(not.again(Duration::ZERO).is_some(), "{not}: it may end yet");
+        assert!(not.again(Duration::from_mins(5)).is_none(), "{not}");
+        let told = not.told(Kind::Extended);
+        assert_eq!(
+            (told.phase, told.outcome),
+            (Phase::SelfTestExtended, SelfTestOutcome::Unknown)
+        );
+        assert!(told.told.contains("given up"), "{}", told.told);
+        assert_eq!(
+            stage.calls().matches(" -t ").count(),
+            ordered,
+            "none is begun beside it"
+        );
+        // Once it has ended, another's that runs is another's again.
+        for (n, document) in [(2, ata(0x10, &[OLD])), (3, ata(0xF9, &[OLD]))] {
+            std::fs::write(stage.dir.path().join(format!("{n}.json")), document).unwrap();
+        }
+        std::fs::write(stage.dir.path().join("n"), "2").unwrap();
+        stage.start(Kind::Extended).unwrap();
+        let not = stage.start(Kind::Short).unwrap_err();
+        assert!(not.again(Duration::from_hours(1)).is_some(), "{not}");
+    }
+}
+
+#[test]
+fn a_self_test_that_ends_as_it_is_given_up_may_have_failed_and_never_has_passed() {
+    for (status, want) in [
+        (0x74, SelfTestOutcome::Failed),
+        (0x00, SelfTestOutcome::Unknown),
+        (0x10, SelfTestOutcome::Unknown),
+    ] {
+        // Another's runs by now: it is neither ended nor taken for ours.
+        let after = ata(0xF9, &[(1, status, 500, None), OLD]);
+        let mut stage = Stage::new(Bus::Sata, &[ata(0, &[OLD]), ata(0xF1, &[OLD]), after], BEGUN);
+        stage.smartctl.patience = Duration::ZERO;
+        let test = stage.overdue(&mut stage.start(Kind::Short).unwrap());
+        assert_eq!(test.outcome, want, "{}", test.told);
+        assert!(!stage.calls().contains(" -X "), "{}", stage.calls());
+        let not = stage.start(Kind::Short).unwrap_err();
+        assert!(matches!(not, NotStarted::Busy { .. }), "{not}");
+        // It ended on our order, but not by it.
+        let after = ata(0, &[(1, status, 500, None), OLD]);
+        let documents = [ata(0, &[OLD]), ata(0xF1, &[OLD]), ata(0xF1, &[OLD]), after];
+        let mut stage = Stage::new(Bus::Sata, &documents, BEGUN);
+        stage.smartctl.patience = Duration::ZERO;
+        let test = stage.overdue(&mut stage.start(Kind::Short).unwrap());
+        assert_eq!(test.outcome, want, "{}", test.told);
+    }
+}
+
+/// Who exchanges the drive takes its stuck test along.
+#[test]
+fn another_drives_self_test_is_not_ended_for_one_of_ours_that_takes_too_long() {
+    let other = ata(0xF9, &[]).replace("S123", "S999");
+    let mut stage = Stage::new(Bus::Sata, &[ata(0, &[OLD]), ata(0xF9, &[OLD]), other], BEGUN);
+    stage.smartctl.patience = Duration::ZERO;
+    let test = stage.overdue(&mut stage.start(Kind::Short).unwrap());
+    assert_eq!(test.outcome, SelfTestOutcome::Unknown);
+    assert!(test.told.contains("of drive \"S999\""), "{}", test.told);
+    assert!(!stage.calls().contains(" -X "), "{}", stage.calls());
 }
 
 /// An NVMe document: what runs (0 nothing), percent done, and the log as (code, result, hours).

@@ -189,6 +189,7 @@ fn asked(node: &Path) -> Behind {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     const BEHIND: Behind = Some((DevNum { major: 8, minor: 1 }, Inode { device: 2, number: 3 }));

@@ -9,7 +9,7 @@ use wire::job::SelfTest;
 
 use super::{NOT_DONE, Running, words};
 use crate::identity::Identity;
-use crate::smart::{Smartctl, Snapshot, Unreadable};
+use crate::smart::{self, Smartctl, Snapshot, Unreadable};
 
 /// Why a self-test was not ended.
 #[derive(Debug, thiserror::Error)]
@@ -34,16 +34,37 @@ pub fn abort(
     expected: &Identity,
     running: &Running,
 ) -> Result<Option<SelfTest>, NotEnded> {
-    let now = still_there(smartctl, node, expected)?;
-    if let Some(entry) = running.over(&now) {
+    Ok(match end_ours(smartctl, node, expected, running)? {
         // One that was ended, perhaps by an earlier try of this, has no result.
-        return Ok(entry.passed.is_some().then(|| running.told_by(&entry)));
+        Ending::Over(entry) => entry.passed.is_some().then(|| running.told_by(&entry)),
+        Ending::Ordered => None,
+    })
+}
+
+/// How a self-test was found that is to be ended.
+pub(super) enum Ending {
+    /// Its own entry says that it is over already.
+    Over(smart::SelfTest),
+    /// The drive took the order to end it.
+    Ordered,
+}
+
+/// [`abort`], which tells these apart.
+pub(super) fn end_ours(
+    smartctl: &Smartctl,
+    node: &Path,
+    expected: &Identity,
+    running: &Running,
+) -> Result<Ending, NotEnded> {
+    let now = still_there(smartctl, node, expected)?;
+    match running.over(&now) {
+        Some(entry) => Ok(Ending::Over(entry)),
+        None => end(smartctl, node, expected).map(|()| Ending::Ordered),
     }
-    end(smartctl, node, expected).map(|()| None)
 }
 
 /// Times that a drive is asked before its test is ended: a busy bridge may fail one command, and a hot drive has to hear this.
-const ABORT_TRIES: u32 = 3;
+pub(super) const ABORT_TRIES: u32 = 3;
 
 /// What the drive tells before its test is ended.
 fn still_there(smartctl: &Smartctl, node: &Path, expected: &Identity) -> Result<Snapshot, NotEnded> {

@@ -10,7 +10,7 @@
 //! An older entry never counts: a drive that answers "completed without error" with the log of last year has not been
 //! tested. What ends without an entry of its own is `Unknown`, what the drive cannot do is `Unsupported`; neither is ever
 //! passed. smartctl itself exits 0 whether or not it started anything (measured with 7.3 on NVMe), so its word is not
-//! proof; the log is.
+//! proof; the log is. One that takes longer than any does is given up by [`poll`], and ended on the drive.
 //!
 //! The decisions are pure ([`Running::step`], [`own`]); [`start`], [`poll`] and [`abort`] put smartctl around them.
 //! Tested in `tests/self_test.rs` with a smartctl that plays recorded sequences, and in QEMU, whose SATA disk implements
@@ -20,6 +20,7 @@ mod abort;
 mod empty;
 mod hours;
 mod limits;
+mod overdue;
 mod own;
 
 use std::path::Path;
@@ -154,6 +155,10 @@ const BUSY: Duration = Duration::from_secs(10);
 /// announces for longer is waited for as long as our own would be.
 const OTHERS: Duration = Duration::from_hours(24);
 
+/// How long the end of our own self-test is waited for that was given up and still runs: the drive's status may lag behind our order
+/// to end it, and one that sticks does so for ever.
+const STUCK: Duration = Duration::from_mins(3);
+
 /// How long a drive is asked whose SMART was read before and does not come now: as long as for any other reading of it
 /// (`smart::run::again`).
 const UNTOLD: Duration = Duration::from_secs(30);
@@ -177,6 +182,12 @@ pub enum NotStarted {
         /// After this an extended one of this drive counts as never ending.
         longest: Duration,
     },
+    /// One of ours still runs, which was given up and did not end by our order.
+    #[error("an earlier self-test, which was given up, still runs on the drive ({remaining} % left)")]
+    Stuck {
+        /// Share left, in percent.
+        remaining: u8,
+    },
     /// Another drive answers in its place: nothing may be done to it.
     #[error("another drive answers: {0}")]
     OtherDrive(String),
@@ -196,6 +207,7 @@ impl NotStarted {
     pub fn again(&self, waited: Duration) -> Option<Duration> {
         match self {
             Self::Busy { longest, .. } => (waited < OTHERS.max(*longest)).then_some(BUSY),
+            Self::Stuck { .. } => (waited < STUCK).then_some(BUSY),
             Self::Silent(_) => (waited < UNTOLD).then_some(BUSY),
             Self::Unsupported { .. } | Self::OtherDrive(_) | Self::Failed(_) => None,
         }
@@ -204,7 +216,7 @@ impl NotStarted {
     /// What is waited for where it is tried again, in words.
     pub fn waits(&self) -> String {
         match self {
-            Self::Busy { .. } => format!("{self}; waiting for its end"),
+            Self::Busy { .. } | Self::Stuck { .. } => format!("{self}; waiting for its end"),
             Self::Silent(_) | Self::Unsupported { .. } | Self::OtherDrive(_) | Self::Failed(_) => {
                 format!("{self}; it is asked again")
             }
@@ -215,7 +227,9 @@ impl NotStarted {
     pub fn told(&self, kind: Kind) -> wire::job::SelfTest {
         let outcome = match self {
             Self::Unsupported { .. } => SelfTestOutcome::Unsupported,
-            Self::Busy { .. } | Self::OtherDrive(_) | Self::Silent(_) | Self::Failed(_) => SelfTestOutcome::Unknown,
+            Self::Busy { .. } | Self::Stuck { .. } | Self::OtherDrive(_) | Self::Silent(_) | Self::Failed(_) => {
+                SelfTestOutcome::Unknown
+            }
         };
         ended(kind, outcome, self.to_string(), None)
     }
@@ -305,7 +319,7 @@ impl Running {
                 .max(100_u8.saturating_sub(remaining))
                 .max(self.guess(elapsed))
                 .min(99);
-            if elapsed < self.limits.longest {
+            if !self.is_overdue(elapsed, now) {
                 return self.running();
             }
             let told = format!(
@@ -325,6 +339,11 @@ impl Running {
             "it never ran: the drive showed neither progress nor an entry in its log"
         };
         Step::Ended(ended(self.kind, SelfTestOutcome::Unknown, told.to_owned(), None))
+    }
+
+    /// Whether it still runs, `elapsed` after the start, when it should long have ended.
+    fn is_overdue(&self, elapsed: Duration, now: &Snapshot) -> bool {
+        now.protocol == self.protocol && now.self_test_remaining.is_some() && elapsed >= self.limits.longest
     }
 
     /// This test's own entry, if the drive has written it. `at_rest`: by which hours it is, where the log proves nothing and none runs.
@@ -421,6 +440,20 @@ impl Running {
 /// # Errors
 /// Why none runs; [`NotStarted::told`] makes the job's entry of it.
 pub fn start(smartctl: &Smartctl, node: &Path, expected: &Identity, kind: Kind) -> Result<Running, NotStarted> {
+    match start_beside_none(smartctl, node, expected, kind) {
+        Err(NotStarted::Busy { remaining, .. }) if smartctl.has_stuck_test(expected) => {
+            Err(NotStarted::Stuck { remaining })
+        }
+        Ok(running) => {
+            smartctl.note_stuck_test(expected, false);
+            Ok(running)
+        }
+        Err(not) => Err(not),
+    }
+}
+
+/// The same, which takes any other test for somebody else's.
+fn start_beside_none(smartctl: &Smartctl, node: &Path, expected: &Identity, kind: Kind) -> Result<Running, NotStarted> {
     let told_log = smartctl.has_told_log(expected);
     let mut before = baseline(smartctl, node, expected, kind)?;
     if let Some(remaining) = before.self_test_remaining {
@@ -474,10 +507,17 @@ fn busy(remaining: u8, before: &Snapshot) -> NotStarted {
     NotStarted::Busy { remaining, longest }
 }
 
-/// Looks at a running test, `elapsed` after its start.
+/// Looks at a running test, `elapsed` after its start. One that takes longer than any does is given up: it is ended on the drive as by
+/// [`abort`], which may take a few seconds more, and has no result.
 pub fn poll(smartctl: &Smartctl, node: &Path, expected: &Identity, running: &mut Running, elapsed: Duration) -> Step {
     match smartctl.read(node, expected) {
-        Ok(now) => running.step(elapsed, &now),
+        Ok(now) => match running.step(elapsed, &now) {
+            // An entry of its own is told in place of this.
+            Step::Ended(test) if test.outcome == SelfTestOutcome::Unknown && running.is_overdue(elapsed, &now) => {
+                Step::Ended(overdue::give_up(smartctl, node, expected, running, &test.told))
+            }
+            step @ (Step::Running { .. } | Step::Ended(_)) => step,
+        },
         Err(error) => running.silent(elapsed, &words(&error)),
     }
 }

@@ -166,6 +166,7 @@ fn smartctls_answers_to_an_order_are_understood() {
         Ok(begun) => format!("begun {begun}"),
         Err(NotStarted::Unsupported { .. }) => "unsupported".into(),
         Err(NotStarted::Busy { remaining, .. }) => format!("busy {remaining}"),
+        Err(NotStarted::Stuck { remaining }) => format!("stuck {remaining}"),
         Err(NotStarted::Failed(why)) => format!("failed: {why}"),
         Err(NotStarted::OtherDrive(why)) => format!("another drive: {why}"),
         Err(NotStarted::Silent(why)) => format!("silent: {why}"),

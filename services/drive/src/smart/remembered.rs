@@ -26,6 +26,8 @@ pub(super) struct Worked {
     counters: Option<Protocol>,
     /// Whether a self-test log was ever told.
     log: bool,
+    /// Whether a self-test of ours was given up on it and was not seen to end.
+    stuck_test: bool,
     /// Since when that type has failed.
     failing: Option<Instant>,
     /// Whether at the last try no type told anything.
@@ -75,6 +77,7 @@ impl Remembered {
             kind: kind.map(str::to_owned),
             counters: earlier.and_then(|worked| worked.counters).or(counters),
             log: told.self_test.log_told || earlier.is_some_and(|worked| worked.log),
+            stuck_test: earlier.is_some_and(|worked| worked.stuck_test),
             failing: None,
             lost: false,
         };
@@ -102,6 +105,16 @@ impl Remembered {
 
     pub(super) fn has_told_log(&self, drive: &Identity) -> bool {
         self.worked(drive).is_some_and(|worked| worked.log)
+    }
+
+    pub(super) fn has_stuck_test(&self, drive: &Identity) -> bool {
+        self.worked(drive).is_some_and(|worked| worked.stuck_test)
+    }
+
+    pub(super) fn note_stuck_test(&self, drive: &Identity, is_stuck: bool) {
+        if let Some(worked) = self.all().get_mut(&Self::key(drive)) {
+            worked.stuck_test = is_stuck;
+        }
     }
 
     fn all(&self) -> MutexGuard<'_, BTreeMap<String, Worked>> {

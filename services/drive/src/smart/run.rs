@@ -204,6 +204,16 @@ impl Smartctl {
         self.remembered.has_told_log(drive)
     }
 
+    /// Whether a self-test of ours was given up on this drive and was not seen to end.
+    pub(crate) fn has_stuck_test(&self, drive: &Identity) -> bool {
+        self.remembered.has_stuck_test(drive)
+    }
+
+    /// Notes so, or that none is.
+    pub(crate) fn note_stuck_test(&self, drive: &Identity, is_stuck: bool) {
+        self.remembered.note_stuck_test(drive, is_stuck);
+    }
+
     /// Reads identity, status and attributes alone, and leaves a drive in standby asleep: for polling. Where a type worked
     /// before, no other one is tried: a bridge may be busy, and strange commands do it no good.
     ///
