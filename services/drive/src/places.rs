@@ -86,7 +86,7 @@ pub(crate) fn kernels(system: &System, file: &File) -> io::Result<Vec<Partition>
     if !metadata.file_type().is_block_device() {
         return Ok(Vec::new());
     }
-    let dir = system.path(&format!("sys/dev/block/{}", DevNum::from_raw(metadata.rdev())));
+    let dir = system.path(format!("sys/dev/block/{}", DevNum::from_raw(metadata.rdev())));
     let of = |name: String| {
         let dir = dir.join(name);
         // In units of 512 bytes, whatever the device's sectors are.
