@@ -20,7 +20,7 @@ use burnin::device::{Device, Geometry};
 use burnin::evidence::{Evidence, Stop};
 use burnin::playbook::{Step, plain};
 use burnin::runner;
-use burnin::sim::{Content, Fault, Origin, Plan, Sim};
+use burnin::sim::{Content, Fault, Origin, Plan, Sim, Trim};
 use burnin::verdict::{Case, judge};
 use burnin::worker::{Order, Report};
 use common::{Dice, bad_lbas, faults, geometry, seeds};
@@ -342,6 +342,46 @@ fn what_cannot_be_read_a_second_time_proves_nothing_of_its_neighbours() {
     assert_eq!(told, due, "{findings:#?}");
 }
 
+/// The kernel makes one command of accesses that lie side by side: those that fail with a bad sector of another one have no part in it.
+#[test]
+fn what_failed_in_one_command_with_a_bad_sector_is_not_told_as_its_place() {
+    let mut innocent = 0;
+    for seed in seeds(600) {
+        let mut dice = Dice(seed ^ 0x3e_26e5);
+        let geometry = geometry(&mut dice);
+        let bad = dice.below(geometry.sectors);
+        let (fault, rule) = dice.one_of(&[
+            (Fault::ReadError { lba: bad }, "read-error"),
+            (Fault::WriteError { lba: bad }, "write-error"),
+        ]);
+        let plan = Plan {
+            merges: true,
+            ..Plan::with(vec![fault])
+        };
+        let order = order(geometry, plain(&SURFACE), &mut dice);
+        let mut sim = Sim::new(geometry, plan, 5, order.io.block as usize, seed);
+        let evidence = burn(&mut sim, &order);
+        let first = bad / geometry.grain() * geometry.grain();
+        let end = (first + geometry.grain()).min(geometry.sectors);
+        assert_eq!(bad_lbas(&evidence), (first..end).collect(), "seed {seed}");
+        let verdict = judge(&Case::new(&evidence));
+        assert_eq!(verdict.outcome, Outcome::Failed, "seed {seed}");
+        let hit = verdict.rules.iter().find(|hit| hit.id == rule);
+        let sectors = match end - first {
+            1 => "1 sector".to_owned(),
+            n => format!("{n} sectors"),
+        };
+        assert_eq!(hit.map(|hit| &hit.value), Some(&sectors), "seed {seed}: {verdict:#?}");
+        let place = format!("({sectors}; first at LBA {first}: ");
+        assert!(verdict.summary.contains(&place), "seed {seed}: {}", verdict.summary);
+        // The error is the medium's own word, and stays one.
+        let medium = verdict.rules.iter().any(|hit| hit.id == "medium-error");
+        assert_eq!(medium, !evidence.incidents.is_empty(), "seed {seed}: {evidence:#?}");
+        innocent += evidence.incidents.len();
+    }
+    assert!(innocent > 0, "no access failed with a neighbour");
+}
+
 /// What the medium could not take is the drive's own word, also where it takes it on the second try; all else blames the link as well.
 #[test]
 fn a_write_that_failed_once_is_judged_by_who_failed_it() {
@@ -550,6 +590,76 @@ fn a_drive_that_another_computer_has_reserved_is_not_blamed() {
                 "{}",
                 verdict.summary
             );
+        }
+    }
+}
+
+/// `EREMOTEIO` is a refusal and a failure of the hardware alike: a second try tells them apart, and so does a trim that went well before.
+#[test]
+fn a_trim_that_the_hardware_fails_is_not_taken_for_a_refusal() {
+    let geometry = Geometry {
+        sectors: 500,
+        sector: 512,
+        physical: 512,
+    };
+    let steps = plain(&[Phase::Write, Phase::Verify, Phase::Trim, Phase::TrimCheck]);
+    let run = |faults: Vec<Fault>, trim, errno, slots, seed| {
+        let mut order = order(geometry, steps.clone(), &mut Dice(seed));
+        order.limits.trim_bytes = 10 << 10;
+        let plan = Plan {
+            errno,
+            trim,
+            ..Plan::with(faults)
+        };
+        let mut sim = Sim::new(geometry, plan, slots, order.io.block as usize, seed);
+        burn(&mut sim, &order)
+    };
+    let once = |lba| vec![Fault::TrimErrorOnce { lba }];
+    let always = |lba| vec![Fault::TrimError { lba }];
+    for seed in seeds(60) {
+        // A failure once: the step is done, and the error told; the first trim of all is no exception.
+        for lba in [0, 200] {
+            let evidence = run(once(lba), Trim::Zeros, libc::EREMOTEIO, 1 + seed as usize % 5, seed);
+            let told: Vec<_> = evidence.incidents.iter().map(|told| (told.kind, told.phase)).collect();
+            assert_eq!(
+                told,
+                [(FaultKind::Transient, Phase::Trim)],
+                "seed {seed}, {lba}: {evidence:#?}"
+            );
+            assert_eq!(evidence.phases[2].status, PhaseStatus::Done, "seed {seed}, {lba}");
+            let verdict = judge(&Case::new(&evidence));
+            assert_eq!(
+                verdict.outcome,
+                Outcome::Inconclusive,
+                "seed {seed}, {lba}: {verdict:#?}"
+            );
+        }
+        // A failure for good after others went well, whichever word the kernel has for it.
+        for errno in [libc::EREMOTEIO, libc::EOPNOTSUPP, libc::EINVAL] {
+            let evidence = run(always(200), Trim::Zeros, errno, 1 + seed as usize % 5, seed);
+            let kinds: BTreeSet<FaultKind> = evidence.incidents.iter().map(|told| told.kind).collect();
+            assert_eq!(
+                kinds,
+                BTreeSet::from([FaultKind::Transient]),
+                "seed {seed}, {errno}: {evidence:#?}"
+            );
+            assert_eq!(evidence.phases[2].status, PhaseStatus::Skipped, "seed {seed}, {errno}");
+            let why = evidence.phases[2].unsupported.as_deref();
+            assert_eq!(why, Some("a trim failed"), "seed {seed}, {errno}");
+            let verdict = judge(&Case::new(&evidence));
+            assert_eq!(
+                verdict.outcome,
+                Outcome::Inconclusive,
+                "seed {seed}, {errno}: {verdict:#?}"
+            );
+        }
+        // A refusal, whether the kernel knew of it or learns it now.
+        for trim in [Trim::Refused, Trim::RefusedByDrive] {
+            let evidence = run(Vec::new(), trim, libc::EIO, 1 + seed as usize % 5, seed);
+            assert!(evidence.incidents.is_empty(), "seed {seed}, {trim:?}: {evidence:#?}");
+            assert_eq!(evidence.phases[2].status, PhaseStatus::Skipped, "seed {seed}, {trim:?}");
+            let verdict = judge(&Case::new(&evidence));
+            assert_eq!(verdict.outcome, Outcome::Warn, "seed {seed}, {trim:?}: {verdict:#?}");
         }
     }
 }

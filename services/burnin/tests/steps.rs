@@ -93,7 +93,13 @@ fn a_healthy_drive_never_gives_an_alarm_whatever_the_playbook() {
         let steps = steps(&mut dice);
         let mut plan = Plan::healthy(dice.one_of(&[Content::Zeros, Content::Ones, Content::Random]));
         plan.volatile = dice.below(2) == 0;
-        plan.trim = dice.one_of(&[Trim::Zeros, Trim::Zeros, Trim::Ignored, Trim::Refused]);
+        plan.trim = dice.one_of(&[
+            Trim::Zeros,
+            Trim::Zeros,
+            Trim::Ignored,
+            Trim::Refused,
+            Trim::RefusedByDrive,
+        ]);
         let trim = plan.trim;
         let geometry = geometry(&mut dice);
         let (evidence, sim) = burn(seed, &mut dice, geometry, plan, steps);
@@ -102,7 +108,8 @@ fn a_healthy_drive_never_gives_an_alarm_whatever_the_playbook() {
             "seed {seed}: {evidence:?}"
         );
         for record in &evidence.phases {
-            let refused = trim == Trim::Refused && matches!(record.phase, Phase::Trim | Phase::TrimCheck);
+            let refused = matches!(trim, Trim::Refused | Trim::RefusedByDrive)
+                && matches!(record.phase, Phase::Trim | Phase::TrimCheck);
             let due = if refused {
                 PhaseStatus::Skipped
             } else {
@@ -489,7 +496,7 @@ fn a_healthy_drive_soaks_for_its_time_whatever_the_block_and_whatever_it_refuses
         };
         steps[first..=last].iter_mut().for_each(|step| step.soak = Some(soak));
         let mut plan = Plan::healthy(dice.one_of(&[Content::Zeros, Content::Ones, Content::Random]));
-        plan.trim = dice.one_of(&[Trim::Zeros, Trim::Ignored, Trim::Refused, Trim::Refused]);
+        plan.trim = dice.one_of(&[Trim::Zeros, Trim::Ignored, Trim::Refused, Trim::RefusedByDrive]);
         let geometry = geometry(&mut dice);
         let text = format!("{plan:?}\n{steps:?}");
         let (evidence, _) = burn(seed, &mut dice, geometry, plan, steps);

@@ -144,7 +144,8 @@ pub struct KindCount {
     pub kind: FaultKind,
     /// Findings.
     pub findings: u64,
-    /// Their different sectors: each pass tells of a bad one anew.
+    /// Their different sectors: each pass tells of a bad one anew. An access that failed and did not fail again, or was not tried again,
+    /// has none: what it covered is not bad.
     pub sectors: u64,
 }
 
@@ -244,11 +245,12 @@ fn findings(job: &Job) -> Findings {
         of_kind.entry(finding.kind).or_default().push(finding);
     }
     let count = |(kind, findings): (FaultKind, Vec<&Finding>)| {
-        let placed = findings.iter().filter_map(|finding| {
+        let bad = || findings.iter().filter(|finding| !finding.is_unproven());
+        let placed = bad().filter_map(|finding| {
             let first = finding.lba?.0;
             Some(first..first.saturating_add(finding.sectors))
         });
-        let unplaced = findings.iter().filter(|finding| finding.lba.is_none());
+        let unplaced = bad().filter(|finding| finding.lba.is_none());
         KindCount {
             kind,
             findings: findings.len() as u64,

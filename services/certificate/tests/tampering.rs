@@ -9,9 +9,10 @@ use std::sync::OnceLock;
 use certificate::{Certificate, Key, Revocations, Signed, Stamp, Trust, check};
 use common::{failed, key, maker, passed, sign, time};
 use proptest::prelude::*;
-use wire::Time;
 use wire::certificate::{Revocation, RevocationState, Standing};
-use wire::job::{Finding, Job, JobState, Outcome};
+use wire::job::{FaultKind, Finding, Job, JobState, Outcome};
+use wire::unproven::{FAILED_OR_REFUSED, GIVEN_UP, NOT_REPRODUCED, NOT_TRIED_AGAIN};
+use wire::{Lba, Time};
 
 fn now() -> Time {
     time("2026-12-24T18:00:00Z")
@@ -259,6 +260,34 @@ fn sectors_of_one_kind_are_counted_once_however_many_passes_told_of_them() {
     let sectors = |job: &Job| kinds(job).iter().map(|kind| kind.sectors).collect::<Vec<u64>>();
     assert_eq!(sectors(&job), sectors(&failed()));
     assert_eq!(kinds(&job).iter().map(|kind| kind.findings).sum::<u64>(), 140);
+}
+
+/// An access that failed with a bad sector of its neighbour, or once, covers hundreds of sectors that are not bad.
+#[test]
+fn sectors_of_what_did_not_show_again_are_not_counted_as_bad() {
+    let mut job = failed();
+    let of = |lba, sectors, detail: &str| Finding {
+        kind: FaultKind::ReadError,
+        lba: Some(Lba(lba)),
+        sectors,
+        found: None,
+        detail: detail.to_owned(),
+        ..failed().findings[0].clone()
+    };
+    let medium = "unrecovered medium error (No data available)";
+    let located = of(1_000, 8, &format!("{medium}; could not be read when tried again"));
+    job.findings = vec![located];
+    for (at, word) in (0..).zip([NOT_REPRODUCED, NOT_TRIED_AGAIN, GIVEN_UP, FAILED_OR_REFUSED]) {
+        let lba = at * 1_024;
+        let detail = format!("{medium} within 512 sectors from LBA {lba}; {word}");
+        job.findings.push(of(lba, 512, &detail));
+    }
+    let kinds = sign(&job).certificate().findings.kinds.clone();
+    let told: Vec<_> = kinds
+        .iter()
+        .map(|kind| (kind.kind, kind.findings, kind.sectors))
+        .collect();
+    assert_eq!(told, [(FaultKind::ReadError, 5, 8)]);
 }
 
 #[test]

@@ -30,6 +30,7 @@ pub mod secret;
 pub mod shown;
 pub mod supervisor;
 pub mod uevent;
+pub mod unproven;
 pub mod update;
 
 pub use event::Event;

@@ -2,7 +2,7 @@
 
 use wire::job::{FINDINGS_MAX, FaultKind, Finding, Outcome};
 
-use super::{GIVEN_UP, NOT_REPRODUCED, NOT_TRIED_AGAIN, is_slow_write};
+use super::is_slow_write;
 
 /// What a finding alone makes of a drive: for those whose burn-in's record was lost.
 fn outcome(finding: &Finding) -> Outcome {
@@ -27,12 +27,9 @@ fn outcome(finding: &Finding) -> Outcome {
     }
 }
 
-/// Whether this was an error that may not show again, and no wrong data.
+/// Whether this was an error that may not show again, or that nobody can lay to the drive, and no wrong data.
 fn is_error(finding: &Finding) -> bool {
-    finding.kind == FaultKind::Transient
-        && [NOT_REPRODUCED, NOT_TRIED_AGAIN, GIVEN_UP]
-            .iter()
-            .any(|end| finding.detail.ends_with(end))
+    finding.kind == FaultKind::Transient && finding.is_unproven()
 }
 
 /// Adds to `lost` what was `told` and is not among the findings `saved` in the checkpoint that a job goes on from: what shows
@@ -77,6 +74,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use wire::Lba;
     use wire::job::Phase;
+    use wire::unproven::{FAILED_OR_REFUSED, NOT_REPRODUCED, NOT_TRIED_AGAIN};
 
     use super::*;
 
@@ -146,6 +144,12 @@ mod tests {
         assert_eq!(outcome(&retried), worst("error-not-reproduced"));
         let cut = of(FaultKind::Transient, Phase::Verify, &format!("EIO; {NOT_TRIED_AGAIN}"));
         assert_eq!(outcome(&cut), worst("error-not-reproduced"));
+        let refused = of(
+            FaultKind::Transient,
+            Phase::Trim,
+            &format!("EREMOTEIO; {FAILED_OR_REFUSED}"),
+        );
+        assert_eq!(outcome(&refused), worst("error-not-reproduced"));
         // Wrong data and an error at one place are two things: the one does not stand for the other.
         let mut lost = Vec::new();
         let wrong = of(FaultKind::Transient, Phase::Verify, "differed once");

@@ -25,15 +25,6 @@ pub use lost::{keep_untold, outcome_of_all};
 /// Runs kept one by one; bad sectors beyond them are only counted, by step, round and class.
 pub const RUNS_MAX: usize = 4096;
 
-/// How an incident ends that was an error and did not show again; it blames the link as much as the drive.
-pub(crate) const NOT_REPRODUCED: &str = "succeeded when tried again";
-
-/// How one ends of which that is not known, because the job was stopped or cut before it was tried again.
-pub(crate) const NOT_TRIED_AGAIN: &str = "not tried again before the job was interrupted";
-
-/// How one ends of which that is not known, because the step was given up before it was tried again.
-pub(crate) const GIVEN_UP: &str = "not tried again, since the step was given up";
-
 /// How one of a long access begins that wrote: what a shingled disk takes its time for, whichever step it is of.
 pub(crate) const A_WRITE: &str = "a write";
 

@@ -61,6 +61,7 @@ impl Pipeline {
             memory_doubted: false,
             memory_tests_left: order.limits.memory_tests,
             located: (0, 0),
+            took_trim: false,
             unread: order.resume.is_some(),
             stopping: None,
             held: None,
@@ -148,6 +149,12 @@ impl Pipeline {
         let sector = u64::from(self.geometry.sector);
         let totals: Vec<Bytes> = self.evidence.phases.iter().map(|r| r.total).collect();
         self.evidence = checkpoint.evidence;
+        let mut trims = self
+            .evidence
+            .phases
+            .iter()
+            .filter(|r| r.phase == Phase::Trim && !r.lost);
+        self.took_trim = trims.any(|r| r.rounds > 0 || (r.done.0 > 0 && r.unsupported.is_none()));
         for (record, total) in self.evidence.phases.iter_mut().zip(totals) {
             record.total = total;
         }

@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use wire::Bytes;
 use wire::job::{FaultKind, Phase, PhaseStatus};
+use wire::unproven::GIVEN_UP;
 
 use super::Pipeline;
 use super::leg::{Area, closing, legs, opening};
 use crate::checkpoint::Holds;
 use crate::evidence::{Record, Stop};
-use crate::findings::GIVEN_UP;
 use crate::header;
 use crate::playbook::{Fill, PASSES, moves_data};
 use crate::worker::Report;

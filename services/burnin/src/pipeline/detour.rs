@@ -4,13 +4,14 @@ use std::time::Duration;
 
 use wire::Lba;
 use wire::job::{FaultKind, Phase, PhaseStatus};
+use wire::unproven::{FAILED_OR_REFUSED, GIVEN_UP, NOT_REPRODUCED, NOT_TRIED_AGAIN};
 
-use super::incident::is_own_word;
+use super::incident::{is_own_word, refuses};
 use super::leg::trim_piece;
 use super::{Access, Fault, Kind, Outcome, Pipeline};
 use crate::device::{Op, errno_text};
 use crate::evidence::{Evidence, Record};
-use crate::findings::{GIVEN_UP, NOT_REPRODUCED, NOT_TRIED_AGAIN, Visit};
+use crate::findings::Visit;
 use crate::playbook::{Direction, PASSES};
 
 /// Bytes of a zone in which the number of located sectors is bounded.
@@ -183,10 +184,22 @@ impl Pipeline {
         here.work.order == Direction::Reverse || lba < from + under_way
     }
 
-    /// A trim that failed and was not refused: it is tried again, since a drive that is being pulled fails it, too.
+    /// A trim that failed: it is tried again, since a drive that is being pulled fails it, too. What is a refusal without a doubt is
+    /// taken for one at once.
     pub(super) fn trim_failed(&mut self, access: Access, errno: i32) {
+        let given_up = self.record().is_some_and(|record| record.unsupported.is_some());
+        if given_up && refuses(errno) {
+            // It was under way when the step was given up, for the same.
+            return;
+        }
+        let again = self.limits.rereads > 0 && !is_own_word(errno);
+        let doubtful = errno == libc::EREMOTEIO && again;
+        if refuses(errno) && !doubtful && !self.took_trim {
+            self.refused(errno);
+            return;
+        }
         self.errors += 1;
-        if self.limits.rereads == 0 || is_own_word(errno) {
+        if !again || (refuses(errno) && !doubtful) {
             self.untrimmed(access.lba, access.sectors, errno);
         } else {
             let group = self.open_group(access, Some(errno));
@@ -195,10 +208,44 @@ impl Pipeline {
         }
     }
 
+    /// A trim failed when it was tried again: the step is given up where no tries are left, or none has a point.
+    fn trim_failed_again(&mut self, access: Access, group: u64, errno: i32, left: u32) {
+        let Some(first) = self.groups.get(&group).map(|group| group.errno) else {
+            // It was under way when the step was given up; what adds nothing to that is no further error.
+            if !refuses(errno) {
+                let text = format!("a trim: {}; {GIVEN_UP}", errno_text(errno));
+                self.incident(FaultKind::Transient, Some(access.lba), access.sectors, text);
+            }
+            return;
+        };
+        if refuses(errno) && first.is_none_or(refuses) && !self.took_trim {
+            self.refused(errno);
+        } else if left > 1 {
+            let work = Work::Retry { left: left - 1 };
+            self.push(Op::Trim, access.lba, access.sectors, group, work);
+        } else {
+            // No group is left of it.
+            self.groups.remove(&group);
+            self.untrimmed(access.lba, access.sectors, errno);
+        }
+    }
+
+    /// The drive takes no trims: the step is left out, and what waits to be tried again was refused like the rest.
+    fn refused(&mut self, errno: i32) {
+        self.groups
+            .retain(|_, group| group.op != Op::Trim || !group.errno.is_some_and(refuses));
+        self.untold_findings = true;
+        self.skip(&format!("the drive refuses a trim ({})", errno_text(errno)));
+    }
+
     /// A trim fails for good: the step is given up.
     fn untrimmed(&mut self, lba: u64, sectors: u64, errno: i32) {
         let text = format!("a trim: {}", errno_text(errno));
-        self.incident(FaultKind::WriteError, Some(lba), sectors, text);
+        let (kind, text) = match refuses(errno) {
+            true => (FaultKind::Transient, format!("{text}; {FAILED_OR_REFUSED}")),
+            false => (FaultKind::WriteError, text),
+        };
+        self.incident(kind, Some(lba), sectors, text);
         self.skip("a trim failed");
     }
 
@@ -234,7 +281,9 @@ impl Pipeline {
         self.settle(group);
         match (work, outcome) {
             (_, Outcome::Changed { .. }) => {}
-            (Work::Halve | Work::Retry { .. }, Outcome::Done | Outcome::Gone | Outcome::Kept(_)) => {}
+            (Work::Halve | Work::Retry { .. }, Outcome::Done | Outcome::Gone | Outcome::Kept(_)) => {
+                self.took_trim |= op == Op::Trim;
+            }
             (Work::Halve | Work::Retry { .. }, Outcome::Differs(bad)) => self.doubt(access, bad, Some(group)),
             (Work::Halve, Outcome::Failed { errno }) => {
                 self.failed_again(group, errno);
@@ -242,12 +291,10 @@ impl Pipeline {
             }
             (Work::Retry { left }, Outcome::Failed { errno }) => {
                 self.failed_again(group, errno);
-                if left > 1 {
+                if op == Op::Trim {
+                    self.trim_failed_again(access, group, errno, left);
+                } else if left > 1 {
                     self.push(op, lba, sectors, group, Work::Retry { left: left - 1 });
-                } else if op == Op::Trim {
-                    // No group is left of it.
-                    self.groups.remove(&group);
-                    self.untrimmed(lba, sectors, errno);
                 } else {
                     self.unusable(op, lba, sectors, group, errno);
                 }
@@ -546,7 +593,11 @@ impl Pipeline {
         for group in groups.values() {
             if let (Op::Trim, Some(errno)) = (group.op, group.errno) {
                 let text = format!("a trim: {}", errno_text(errno));
-                self.incident(FaultKind::WriteError, Some(group.first), group.sectors, text);
+                let (kind, text) = match refuses(errno) {
+                    true => (FaultKind::Transient, format!("{text}; {GIVEN_UP}")),
+                    false => (FaultKind::WriteError, text),
+                };
+                self.incident(kind, Some(group.first), group.sectors, text);
             }
         }
     }

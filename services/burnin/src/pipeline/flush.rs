@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use wire::job::FaultKind;
+use wire::unproven::NOT_REPRODUCED;
 
 use super::detour::PATIENCE;
 use super::incident::is_own_word;
 use super::{Content, Kind, Outcome, Pipeline, Request};
 use crate::device::{Access, Op, errno_text};
-use crate::findings::NOT_REPRODUCED;
 
 /// What a flush makes durable.
 #[derive(Clone, Copy)]

@@ -43,7 +43,7 @@ use wire::job::{FaultKind, Phase};
 use wire::{Bytes, Lba};
 
 use crate::checkpoint::Holds;
-use crate::device::{Access, Geometry, Op, errno_text};
+use crate::device::{Access, Geometry, Op};
 use crate::evidence::{Evidence, Stop};
 use crate::findings::{Class, Fault};
 use crate::pattern::JobKey;
@@ -51,7 +51,7 @@ use crate::playbook::Step;
 use crate::worker::{Limits, Report};
 use detour::{Detour, Group};
 use flush::{Balked, Flush};
-use incident::{refuses, verb};
+use incident::verb;
 use leg::{Area, Leg};
 
 pub use leg::{Content, PROBE_PASS, SAMPLE_PASS, WRITE_PASS};
@@ -139,6 +139,8 @@ pub struct Pipeline {
     memory_tests_left: u32,
     /// The GiB that the step last located in, and how many sectors there that it had not met before.
     located: (u64, u32),
+    /// Whether a trim of the job went well: what fails from then on is no refusal.
+    took_trim: bool,
     /// Whether it went on after an interruption, and no verify has ended since.
     unread: bool,
     stopping: Option<String>,
@@ -284,17 +286,16 @@ impl Pipeline {
             Kind::Flush(flush) => self.after_flush(now, flush, &outcome),
             Kind::Sweep => {
                 match &outcome {
-                    Outcome::Failed { errno } if access.op == Op::Trim && refuses(*errno) => {
-                        self.skip(&format!("the drive refuses a trim ({})", errno_text(*errno)));
-                    }
-                    // Not a refusal: the drive failed at it, or is being pulled.
                     Outcome::Failed { errno } if access.op == Op::Trim => self.trim_failed(access, *errno),
                     Outcome::Failed { .. } => {}
                     Outcome::Done
                     | Outcome::Differs(_)
                     | Outcome::Gone
                     | Outcome::Kept(_)
-                    | Outcome::Changed { .. } => self.measure(now, access, took),
+                    | Outcome::Changed { .. } => {
+                        self.took_trim |= access.op == Op::Trim;
+                        self.measure(now, access, took);
+                    }
                 }
                 if access.op != Op::Trim {
                     self.first_look(access, outcome);

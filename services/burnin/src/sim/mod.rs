@@ -60,6 +60,8 @@ pub struct Sim {
     cache: std::collections::BTreeMap<u64, Cell>,
     buffers: Vec<Vec<u64>>,
     queue: Vec<(Duration, Access)>,
+    /// Slots of accesses under way that fail with the command that they are a part of.
+    doomed: std::collections::BTreeSet<usize>,
     clock: Duration,
     random: u64,
     /// For each sector the last acknowledged write that was meant for it.
@@ -82,6 +84,8 @@ pub struct Sim {
     offline: bool,
     /// Whether another computer has reserved it.
     reserved: bool,
+    /// Whether the kernel has learnt that it takes no trims.
+    no_trims: bool,
     /// Flushes that are acknowledged and not done: what an engine without them would see.
     pub skip: Skip,
 }
@@ -129,6 +133,7 @@ impl Sim {
             buffers: vec![vec![0; block / 8]; slots],
             looks: vec![(0, 0); slots],
             queue: Vec::new(),
+            doomed: std::collections::BTreeSet::new(),
             clock: Duration::ZERO,
             random,
             due: vec![Origin::Before; geometry.sectors as usize],
@@ -139,12 +144,14 @@ impl Sim {
             gone: None,
             offline: false,
             reserved: false,
+            no_trims: false,
             skip: Skip::None,
         }
     }
 
     /// Loses the accesses under way, each after having happened or not, and keeps the cache: a killed worker.
     pub fn kill(&mut self) {
+        self.doomed.clear();
         while !self.queue.is_empty() {
             let at = next_random(&mut self.random) as usize % self.queue.len();
             let (_, access) = self.queue.swap_remove(at);
@@ -266,6 +273,9 @@ impl Sim {
         if matches!(access.op, Op::Read | Op::Write) {
             self.moved += access.sectors * u64::from(self.geometry.sector);
         }
+        if self.doomed.remove(&access.slot) {
+            return Err(libc::ENODATA);
+        }
         for index in 0..self.plan.faults.len() {
             let fault = self.plan.faults[index];
             match fault {
@@ -273,6 +283,9 @@ impl Sim {
                     return Err(self.plan.errno);
                 }
                 Fault::TrimErrorOnce { lba } if access.op == Op::Trim && touches(access, lba) && self.once(index) => {
+                    return Err(self.plan.errno);
+                }
+                Fault::TrimError { lba } if access.op == Op::Trim && touches(access, lba) => {
                     return Err(self.plan.errno);
                 }
                 _ => {}
@@ -299,10 +312,37 @@ impl Sim {
         }
     }
 
+    /// The error of an access to a sector that cannot be read or written; those that one command does with it are to fail with it.
+    fn unusable(&mut self, access: Access) -> i32 {
+        if !self.plan.merges {
+            return libc::EIO;
+        }
+        let (mut from, mut to) = (access.lba, access.lba + access.sectors);
+        loop {
+            let beside =
+                |other: &Access| other.op == access.op && (other.lba + other.sectors == from || other.lba == to);
+            let flying = self.queue.iter().map(|(_, other)| other);
+            let Some(next) = flying
+                .filter(|other| beside(other))
+                .find(|other| !self.doomed.contains(&other.slot))
+            else {
+                return libc::ENODATA;
+            };
+            (from, to) = (from.min(next.lba), to.max(next.lba + next.sectors));
+            self.doomed.insert(next.slot);
+        }
+    }
+
     /// Forgets sectors: they read as zeros, and that is what is due; or keeps them, where the plan says so.
     fn trim(&mut self, access: Access) -> Result<u64, i32> {
         let beyond = match self.plan.trim {
             Trim::Refused => return Err(libc::EOPNOTSUPP),
+            Trim::RefusedByDrive => {
+                // What was passed on already comes back like the first.
+                let passed_on = !self.no_trims || next_random(&mut self.random) & 1 == 0;
+                self.no_trims = true;
+                return Err(if passed_on { libc::EREMOTEIO } else { libc::EOPNOTSUPP });
+            }
             Trim::Fails => return Err(libc::EIO),
             Trim::Ignored => return Ok(0),
             Trim::Zeros => 0,
@@ -332,7 +372,7 @@ impl Sim {
         for index in 0..self.plan.faults.len() {
             let fault = self.plan.faults[index];
             match fault {
-                Fault::WriteError { lba } if self.meets(access, lba) => return Err(libc::EIO),
+                Fault::WriteError { lba } if self.meets(access, lba) => return Err(self.unusable(access)),
                 Fault::WriteErrorOnce { lba } if self.meets(access, lba) && self.once(index) => {
                     return Err(self.plan.errno);
                 }
@@ -381,7 +421,7 @@ impl Sim {
         for index in 0..self.plan.faults.len() {
             let fault = self.plan.faults[index];
             match fault {
-                Fault::ReadError { lba } if self.meets(access, lba) => return Err(libc::EIO),
+                Fault::ReadError { lba } if self.meets(access, lba) => return Err(self.unusable(access)),
                 Fault::ReadErrorOnce { lba } if self.meets(access, lba) && self.once(index) => {
                     return Err(self.plan.errno);
                 }

@@ -13,8 +13,11 @@ pub struct Plan {
     pub trim: Trim,
     /// Its faults.
     pub faults: Vec<Fault>,
-    /// The kernel's number for what fails once.
+    /// The kernel's number for what fails once, and for each trim that fails.
     pub errno: i32,
+    /// Whether the kernel makes one command of accesses that lie side by side and are under way together: where it meets a sector that
+    /// cannot be read or written, all of them fail with the medium's own error.
+    pub merges: bool,
     /// Bad cells of the host's memory, which are no fault of the drive.
     pub memory: Vec<Stuck>,
     /// Bits of its memory that are wrong for a moment.
@@ -54,6 +57,8 @@ pub enum Trim {
     Ignored,
     /// The drive has no such command.
     Refused,
+    /// Likewise, and the kernel learns it from those that it passed on, which it answers as a command that failed at the drive.
+    RefusedByDrive,
     /// The drive fails at it.
     Fails,
 }
@@ -112,6 +117,8 @@ pub enum Fault {
     DisconnectInFlush,
     /// The first trim of the sector fails.
     TrimErrorOnce { lba: u64 },
+    /// Trims of the sector fail.
+    TrimError { lba: u64 },
     /// The kernel takes it offline when the sector is accessed: it keeps its size, and every access fails at once.
     Offline { lba: u64 },
     /// Another computer has reserved it once the sector was accessed: it is read, and takes no writes.
@@ -128,6 +135,7 @@ impl Plan {
             trim: Trim::Zeros,
             faults: Vec::new(),
             errno: libc::EIO,
+            merges: false,
             memory: Vec::new(),
             fleeting: Vec::new(),
         }
