@@ -283,6 +283,21 @@ async fn a_light_whose_tool_is_late_to_put_it_out_is_put_out_by_the_next_agent()
     bench.server.until("the dark", |_| (!lit.exists()).then_some(())).await;
 }
 
+/// Whoever looks for it finds an empty bay, or another drive, by a light that shines on.
+#[tokio::test]
+async fn a_light_whose_drive_goes_is_put_out_at_once() {
+    let played = "case $* in *locate=*) : > lit ;; *locate_off=*) rm lit ;; esac";
+    let Some(mut bench) = Bench::with_ledctl(32, played).await else {
+        return;
+    };
+    let drive = bench.drives[0].id();
+    let lit = bench.path().join("lit");
+    bench.server.call(locate(drive, true)).await.unwrap();
+    assert!(lit.exists());
+    bench.drives.clear();
+    bench.server.until("the dark", |_| (!lit.exists()).then_some(())).await;
+}
+
 #[tokio::test]
 async fn a_drive_is_shown_and_no_longer() {
     let Some(bench) = Bench::new(&[32]).await else {

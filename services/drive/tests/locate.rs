@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use common::script;
 use drive::System;
-use drive::locate::{Failed, Leave, Locating, Means, Tools, how, place, put_out};
+use drive::locate::{Failed, Leave, Locating, Means, Slot, Tools, how, place, put_out};
 use drive::sysfs::{self, Device};
 
 const LONG: Duration = Duration::from_mins(1);
@@ -161,6 +161,40 @@ fn a_light_whose_tool_refuses_to_put_it_out_is_not_called_out() {
     assert!(!locating.stop());
 }
 
+/// The kernel tells nobody that an enclosure refused what was written to `locate`: the device of this name takes every byte and keeps none.
+fn refuse(root: &Path) {
+    let attribute = root.join(format!("sys/devices/{ENCLOSURE}/enclosure/0:0:24:0/Slot 03/locate"));
+    std::fs::remove_file(&attribute).unwrap();
+    symlink("/dev/null", attribute).unwrap();
+}
+
+#[test]
+fn a_light_that_the_enclosure_refuses_is_not_called_on_and_the_next_means_is_tried() {
+    let root = tempfile::tempdir().unwrap();
+    let device = shelf(root.path(), true);
+    refuse(root.path());
+    let system = System::at(root.path());
+    let locating = start(&system, &tools(root.path(), 0), &device, LONG).unwrap();
+    assert!(matches!(locating.means(), Means::Ses { .. }), "{locating:?}");
+    assert!(locating.stop());
+    let none = tools(root.path(), 1);
+    let locating = start(&system, &none, &device, LONG).unwrap();
+    assert_eq!(locating.means(), &Means::Rhythm);
+}
+
+#[test]
+fn a_light_that_the_enclosure_refuses_to_put_out_is_not_called_out() {
+    let root = tempfile::tempdir().unwrap();
+    let device = shelf(root.path(), true);
+    let system = System::at(root.path());
+    let none = tools(root.path(), 1);
+    let locating = start(&system, &none, &device, LONG).unwrap();
+    assert!(matches!(locating.means(), Means::Slot { .. }), "{locating:?}");
+    refuse(root.path());
+    assert!(!locating.stop());
+    assert!(!put_out(&system, &none, &device));
+}
+
 /// An enclosure whose slots `sg_ses` does not find by number: no element index is guessed, which could be the neighbour's.
 #[test]
 fn a_slot_that_sg_ses_does_not_find_is_shown_by_the_next_means() {
@@ -210,25 +244,44 @@ fn a_bay_of_one_shelf_is_not_that_of_another() {
     let told = [
         drive("sda", &end("port-0:0", "0:0", "4"), Some(ids[0])),
         drive("sdb", &end("port-0:1", "0:1", "4"), Some(ids[1])),
-        // Enclosures that tell no identity: the expanders do.
-        drive("sdc", &end("port-0:2", "0:2", "4"), Some("0x0")),
-        drive("sdd", &end("port-0:3", "0:3", "4"), None),
     ];
-    for (port, expander, address) in [
-        ("port-0:2", "0:2", "0x5003048000000cfF"),
-        ("port-0:3", "0:3", "0x5003048000000dff"),
-    ] {
-        let at = format!("sys/devices/{hba}/{port}/expander-{expander}/sas_device/expander-{expander}/sas_address");
-        put(root.path(), &at, &format!("{address}\n"));
-    }
-    let again = |name: &str| place(&system, &sysfs::read(&system, name).unwrap()).path;
     assert_eq!(told[0], "pci-0000:01:00.0-sas-enc-500304800000aaaa-bay3");
     assert_eq!(told[1], "pci-0000:01:00.0-sas-enc-500304800000bbbb-bay3");
+    // Where neither enclosure nor expander tells an identity a bay's number says nothing: QEMU's mptsas tells 0 of each.
+    let (zero, none) = (end("port-0:2", "0:2", "4"), end("port-0:3", "0:3", "4"));
+    assert_eq!(drive("sdc", &zero, Some("0x0")), "pci-0000:01:00.0-sas-0:2:4");
+    assert_eq!(drive("sdd", &none, None), "pci-0000:01:00.0-sas-0:3:4");
+    for (expander, address) in [("0:2", "0x5003048000000cfF"), ("0:3", "0x5003048000000dff")] {
+        let at = format!("{hba}/port-{expander}/expander-{expander}/sas_device/expander-{expander}/sas_address");
+        put(root.path(), &format!("sys/devices/{at}"), &format!("{address}\n"));
+    }
+    let again = |name: &str| place(&system, &sysfs::read(&system, name).unwrap()).path;
     assert_eq!(again("sdc"), "pci-0000:01:00.0-sas-exp-5003048000000cff-bay3");
     assert_eq!(again("sdd"), "pci-0000:01:00.0-sas-exp-5003048000000dff-bay3");
-    // A controller that has its bays itself, and tells no enclosure.
-    let direct = drive("sde", &format!("{hba}/port-0:9/end_device-0:9"), None);
-    assert_eq!(direct, "pci-0000:01:00.0-sas-bay3");
+}
+
+/// A controller that tells the same bay of each drive, and no enclosure.
+#[test]
+fn three_drives_that_all_tell_bay_0_sit_at_three_places() {
+    let root = tempfile::tempdir().unwrap();
+    let system = System::at(root.path());
+    let told = [("sda", 0), ("sdb", 1), ("sdc", 2)].map(|(name, port)| {
+        let end = format!("pci0000:00/0000:00:01.0/0000:01:00.0/host0/port-0:{port}/end_device-0:{port}");
+        let at = format!("sys/devices/{end}/sas_device/end_device-0:{port}");
+        put(root.path(), &format!("{at}/bay_identifier"), "0\n");
+        put(
+            root.path(),
+            &format!("{at}/enclosure_identifier"),
+            "0x0000000000000000\n",
+        );
+        place(
+            &system,
+            &disk(root.path(), name, &format!("{end}/target0:0:{port}/0:0:{port}:0")),
+        )
+        .path
+    });
+    let want = ["0", "1", "2"].map(|port| format!("pci-0000:01:00.0-sas-0:{port}"));
+    assert_eq!(told, want);
 }
 
 /// NVMe drives with two controllers lie below their subsystems, which are at no PCI address.
@@ -337,6 +390,142 @@ fn what_somebody_else_lit_is_put_out_by_every_means_and_told_only_where_one_took
         "no light of its bay answers"
     );
     assert!(put_out(&system, &tools(root.path(), 0), &bare));
+}
+
+const ID: &str = "0x500304800000aaaa";
+
+/// An enclosure at `address`, with two slots whose lights are off.
+fn enclosure(root: &Path, address: &str, id: &str) {
+    let at = format!("sys/devices/{ENCLOSURE}/enclosure/{address}");
+    put(root, &format!("{at}/id"), &format!("{id}\n"));
+    for name in ["Slot 01", "Slot 03"] {
+        put(root, &format!("{at}/{name}/locate"), "0\n");
+    }
+    let class = root.join("sys/class/enclosure");
+    std::fs::create_dir_all(&class).unwrap();
+    symlink(root.join(at), class.join(address)).unwrap();
+}
+
+/// The light of a slot.
+fn light(root: &Path, address: &str, slot: &str) -> String {
+    let at = format!("sys/devices/{ENCLOSURE}/enclosure/{address}/{slot}/locate");
+    std::fs::read_to_string(root.join(at)).unwrap().trim().to_owned()
+}
+
+/// Puts the disk at [`SAS`] into a slot.
+fn sits(root: &Path, address: &str, slot: &str) {
+    for before in ["Slot 01", "Slot 03"] {
+        let _none = std::fs::remove_file(root.join(format!("sys/devices/{SAS}/enclosure_device:{before}")));
+    }
+    let slot_dir = root.join(format!("sys/devices/{ENCLOSURE}/enclosure/{address}/{slot}"));
+    symlink(
+        slot_dir,
+        root.join(format!("sys/devices/{SAS}/enclosure_device:{slot}")),
+    )
+    .unwrap();
+}
+
+/// The power was cut while it was lit, and the drives were exchanged.
+#[test]
+fn a_light_is_put_out_in_the_slot_where_it_was_lit_though_its_drive_sits_in_another() {
+    let root = tempfile::tempdir().unwrap();
+    let (root, system) = (root.path(), System::at(root.path()));
+    enclosure(root, "0:0:24:0", ID);
+    enclosure(root, "0:0:25:0", "0x500304800000bbbb");
+    disk(root, "sdb", SAS);
+    assert_eq!(Slot::of(&system, "sdb"), None);
+    sits(root, "0:0:24:0", "Slot 01");
+    let slot = Slot::of(&system, "sdb").unwrap();
+    assert_eq!(
+        (slot.enclosure.as_str(), slot.name.as_str()),
+        ("500304800000aaaa", "Slot 01")
+    );
+    for (address, name) in [
+        ("0:0:24:0", "Slot 01"),
+        ("0:0:24:0", "Slot 03"),
+        ("0:0:25:0", "Slot 01"),
+    ] {
+        put(
+            root,
+            &format!("sys/devices/{ENCLOSURE}/enclosure/{address}/{name}/locate"),
+            "1\n",
+        );
+    }
+    sits(root, "0:0:24:0", "Slot 03");
+    assert!(slot.is_there(&system) && slot.put_out(&system, &tools(root, 1)));
+    assert_eq!(light(root, "0:0:24:0", "Slot 01"), "0");
+    assert_eq!(light(root, "0:0:24:0", "Slot 03"), "1", "that is its drive's new one");
+    assert_eq!(light(root, "0:0:25:0", "Slot 01"), "1", "that is another shelf's");
+    let gone = Slot {
+        enclosure: "500304800000cccc".into(),
+        ..slot
+    };
+    assert!(!gone.is_there(&system) && !gone.put_out(&system, &tools(root, 0)));
+}
+
+/// Its drive was pulled and put into another slot, and the shelf's address changed.
+#[test]
+fn a_light_ends_in_the_slot_where_it_began() {
+    let root = tempfile::tempdir().unwrap();
+    let (root, system) = (root.path(), System::at(root.path()));
+    enclosure(root, "0:0:24:0", ID);
+    let device = disk(root, "sdb", SAS);
+    sits(root, "0:0:24:0", "Slot 01");
+    let locating = start(&system, &tools(root, 1), &device, LONG).unwrap();
+    assert_eq!(locating.slot(), Slot::of(&system, "sdb").as_ref());
+    assert_eq!(light(root, "0:0:24:0", "Slot 01"), "1");
+    // Another shelf came to the address where it was.
+    let class = root.join("sys/class/enclosure");
+    let at = |address: &str| root.join(format!("sys/devices/{ENCLOSURE}/enclosure/{address}"));
+    std::fs::rename(at("0:0:24:0"), at("0:0:30:0")).unwrap();
+    std::fs::remove_file(class.join("0:0:24:0")).unwrap();
+    symlink(at("0:0:30:0"), class.join("0:0:30:0")).unwrap();
+    enclosure(root, "0:0:24:0", "0x500304800000bbbb");
+    put(
+        root,
+        &format!("sys/devices/{ENCLOSURE}/enclosure/0:0:24:0/Slot 01/locate"),
+        "1\n",
+    );
+    sits(root, "0:0:30:0", "Slot 03");
+    assert!(locating.stop());
+    assert_eq!(light(root, "0:0:30:0", "Slot 01"), "0");
+    assert_eq!(light(root, "0:0:24:0", "Slot 01"), "1", "nobody lit it from here");
+    // Where the shelf itself is gone, it may still be on.
+    let locating = start(&system, &tools(root, 1), &device, LONG).unwrap();
+    std::fs::remove_file(class.join("0:0:30:0")).unwrap();
+    assert!(!locating.stop());
+}
+
+/// `ledctl` goes by a disk's name: its own one is in another slot by then, and another disk in this one.
+#[test]
+fn a_light_of_ledctl_is_put_out_by_what_sits_in_its_slot_then() {
+    let root = tempfile::tempdir().unwrap();
+    let (root, system) = (root.path(), System::at(root.path()));
+    enclosure(root, "0:0:24:0", ID);
+    let device = disk(root, "sdb", SAS);
+    sits(root, "0:0:24:0", "Slot 01");
+    let at = root.join(format!("sys/devices/{ENCLOSURE}/enclosure/0:0:24:0/Slot 01"));
+    std::fs::remove_file(at.join("locate")).unwrap();
+    let tools = tools(root, 0);
+    let locating = start(&system, &tools, &device, LONG).unwrap();
+    assert!(matches!(locating.means(), Means::Ledctl { .. }), "{locating:?}");
+    let slot = locating.slot().unwrap().clone();
+    sits(root, "0:0:24:0", "Slot 03");
+    assert!(!locating.stop(), "an empty slot has nothing that ledctl goes by");
+    let other = SAS.replace(":4", ":5");
+    disk(root, "sdc", &other);
+    symlink(root.join(format!("sys/devices/{other}")), at.join("device")).unwrap();
+    sits(root, "0:0:24:0", "Slot 01");
+    let locating = start(&system, &tools, &device, LONG).unwrap();
+    sits(root, "0:0:24:0", "Slot 03");
+    assert!(locating.stop() && slot.put_out(&system, &tools));
+    let calls = std::fs::read_to_string(root.join("calls")).unwrap();
+    let off = |name: &str| {
+        calls
+            .matches(&format!("locate_off={}", root.join("dev").join(name).display()))
+            .count()
+    };
+    assert_eq!((off("sdb"), off("sdc")), (0, 2), "{calls}");
 }
 
 /// A `ledctl` with a file for each light that is on, which turns off what is not listed unless it is told to leave it.

@@ -67,6 +67,14 @@ impl<A, L> Lights<A, L> {
         }
     }
 
+    /// All that is lit, while nobody turns it.
+    pub(super) fn all_lit(&self) -> impl Iterator<Item = (&DriveId, &L)> {
+        self.0.iter().filter_map(|(drive, light)| match light {
+            Light::Lit(lit) => Some((drive, lit)),
+            Light::Turning(_) => None,
+        })
+    }
+
     /// A turn came to its end, with what is lit now; gives the next one that waits.
     pub(super) fn turned(&mut self, drive: &DriveId, lit: Option<L>) -> Option<Turn<A, L>> {
         let next = match self.0.get_mut(drive) {
@@ -106,6 +114,7 @@ mod tests {
         assert_eq!((lights.lit(&a), lights.lit(&b)), (None, None), "both are being turned");
         assert_eq!(lights.turned(&b, Some(3)), None);
         assert_eq!(lights.lit(&b), Some(&3));
+        assert_eq!(lights.all_lit().collect::<Vec<_>>(), [(&b, &3)]);
         assert_eq!(lights.ask(&b, "off"), Ok(turn("off", Some(3))));
     }
 

@@ -22,7 +22,7 @@ use std::time::{Duration, Instant};
 
 use burnin::Playbook;
 use burnin::header::Header;
-use drive::locate::{Leave, Locating};
+use drive::locate::{Leave, Locating, Slot};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tracing::{error, info};
@@ -101,12 +101,14 @@ enum Back {
         outcome: CallOutcome,
         reply: foreign::Reply,
     },
-    /// A drive's light was turned; `out`: it is, as far as it can be put out.
+    /// A drive's light was turned; `out`: the slots, where they are known, in which it is out, as far as it can be put out.
     Located {
         drive: DriveId,
         lit: Option<Locating>,
-        out: bool,
+        out: Vec<Option<Slot>>,
     },
+    /// A slot that an earlier agent left lit was put out; `out`: it took the order.
+    Darkened { slot: Slot, out: bool },
 }
 
 /// The centre.
@@ -272,6 +274,7 @@ impl Controller {
                 self.means.bays.saw(&place, id);
             }
         }
+        self.put_out_what_moved(list);
         self.tell_drives(list);
         for happening in happened {
             self.means.outbox.event(happening);
@@ -344,7 +347,8 @@ impl Controller {
             Back::Opened { beginning, held, reply } => self.opened(*beginning, held, reply).await,
             Back::Found { drive, header } => self.found(drive, *header),
             Back::Answered { outcome, reply } => self.answered(outcome, reply),
-            Back::Located { drive, lit, out } => self.located(drive, lit, out),
+            Back::Located { drive, lit, out } => self.located(drive, lit, &out),
+            Back::Darkened { slot, out } => self.lit.darkened(&slot, out),
         }
     }
 

@@ -2,11 +2,17 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Duration;
 
 use super::{Tools, tool};
 use crate::multipath;
 use crate::sysfs::{self, Device};
 use crate::system::{System, names, number};
+
+/// How often an attribute is read back until it tells what was written, and the pause between: each reading asks the enclosure
+/// anew, and a slow one tells its state a moment after it took an order. A second in all, which a person waits for.
+const READ_BACK: u32 = 10;
+const READ_BACK_EACH: Duration = Duration::from_millis(100);
 
 /// One means of showing a drive.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -57,12 +63,8 @@ impl Means {
 
     /// Turns the light on or off; a rhythm needs neither. The reason in words where it did not work.
     pub(super) fn light(&self, tools: &Tools, on: bool) -> Result<(), String> {
-        let digit = if on { "1" } else { "0" };
-        let write = |attribute: &Path| {
-            std::fs::write(attribute, digit).map_err(|error| format!("{}: {error}", attribute.display()))
-        };
         match self {
-            Self::Slot { attribute, .. } | Self::PciSlot { attribute } => write(attribute),
+            Self::Slot { attribute, .. } | Self::PciSlot { attribute } => write(attribute, on),
             Self::Ses { node, slot, .. } => {
                 let order = if on { "--set=ident" } else { "--clear=ident" };
                 tool(
@@ -90,20 +92,31 @@ impl Means {
     }
 }
 
+/// Turns a light by its attribute, and reads it back: the kernel takes every order and tells nobody that the enclosure refused it
+/// (Linux `drivers/misc/enclosure.c`, `set_component_locate`; `drivers/leds/led-class.c`, `brightness_store`).
+fn write(attribute: &Path, on: bool) -> Result<(), String> {
+    let words = |why: &str| format!("{}: {why}", attribute.display());
+    std::fs::write(attribute, if on { "1" } else { "0" }).map_err(|error| words(&error.to_string()))?;
+    for reading in 0..READ_BACK {
+        if reading > 0 {
+            std::thread::sleep(READ_BACK_EACH);
+        }
+        if number::<u32>(attribute).is_some_and(|lit| (lit > 0) == on) {
+            return Ok(());
+        }
+    }
+    if on {
+        // One that shines and does not say so would never be put out again.
+        let _dark = std::fs::write(attribute, "0");
+    }
+    Err(words("it was written, and the light did not change"))
+}
+
 /// All means for `device`, best first; the last one is always the rhythm.
 pub fn how(system: &System, device: &Device) -> Vec<Means> {
     let mut all = Vec::new();
-    if let Some((bay, slot)) = slot(system, device) {
-        let attribute = slot.join("locate");
-        if attribute.exists() {
-            all.push(Means::Slot {
-                bay: bay.clone(),
-                attribute,
-            });
-        }
-        if let Some((node, slot)) = generic(system, &slot) {
-            all.push(Means::Ses { bay, node, slot });
-        }
+    if let Some((bay, slot)) = slot(system, &device.name) {
+        all.extend(of_slot(system, &bay, &slot));
     }
     all.extend(pci_slot(system, device).map(|attribute| Means::PciSlot { attribute }));
     all.push(Means::Ledctl {
@@ -113,10 +126,22 @@ pub fn how(system: &System, device: &Device) -> Vec<Means> {
     all
 }
 
-/// The enclosure slot that `device` sits in: its name and its directory. Source: Linux `drivers/misc/enclosure.c`, which
+/// The means of the enclosure slot in this directory.
+pub(super) fn of_slot(system: &System, bay: &str, slot: &Path) -> Vec<Means> {
+    let attribute = Some(slot.join("locate")).filter(|attribute| attribute.exists());
+    let bay = bay.to_owned();
+    let own = attribute.map(|attribute| Means::Slot {
+        bay: bay.clone(),
+        attribute,
+    });
+    let ses = generic(system, slot).map(|(node, slot)| Means::Ses { bay, node, slot });
+    own.into_iter().chain(ses).collect()
+}
+
+/// The enclosure slot that the disk of this kernel name sits in: its name and its directory. Source: Linux `drivers/misc/enclosure.c`, which
 /// links it as `enclosure_device:NAME` below the SCSI device.
-pub(super) fn slot(system: &System, device: &Device) -> Option<(String, PathBuf)> {
-    let at = system.path("sys/block").join(&device.name).join("device");
+pub(super) fn slot(system: &System, kernel_name: &str) -> Option<(String, PathBuf)> {
+    let at = system.path("sys/block").join(kernel_name).join("device");
     names(&at).into_iter().find_map(|entry| {
         let bay = entry.strip_prefix("enclosure_device:")?.trim().to_owned();
         let slot = std::fs::canonicalize(at.join(&entry)).ok()?;

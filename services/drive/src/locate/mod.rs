@@ -8,7 +8,8 @@
 //! | rhythm | three short bursts of reads and a pause, over and over; reads alone, on a descriptor that cannot write, of a drive that is not being tested ([`Leave`]) |
 //!
 //! [`how`] says which there are, best first, from `/sys` alone; [`start`] takes the first that works. Whatever was begun
-//! ends by [`Locating::stop`], by dropping it, or by itself after [`LONGEST`]; what a process left on that was killed, by [`put_out`].
+//! ends by [`Locating::stop`], by dropping it, or by itself after [`LONGEST`]; what a process left on that was killed, by
+//! [`Slot::put_out`] where an enclosure tells which slot it was, else by [`put_out`].
 //!
 //! Tested over made-up trees of `/sys` in the layout of Linux 6.12 and with tools that are scripts (`tests/locate.rs`);
 //! the rhythm is read from loop devices. **No light of a real enclosure has been lit by it.**
@@ -17,6 +18,7 @@ mod bays;
 mod means;
 mod place;
 mod rhythm;
+mod slot;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -28,6 +30,7 @@ pub use bays::{Bay, Bays};
 pub use means::{Means, how};
 pub use place::{Place, place};
 pub use rhythm::{BURST, Beat, Leave, PERIOD, beat};
+pub use slot::Slot;
 
 use wire::Time;
 
@@ -79,6 +82,7 @@ impl Default for Tools {
 #[derive(Debug)]
 pub struct Locating {
     means: Means,
+    slot: Option<Slot>,
     until: Time,
     stop: Option<Sender<()>>,
     /// Whether the light took the order to go out.
@@ -89,6 +93,11 @@ impl Locating {
     /// How it is shown.
     pub fn means(&self) -> &Means {
         &self.means
+    }
+
+    /// The slot that its drive sat in when it began, where an enclosure tells one; whatever sits there, its light ends with this.
+    pub fn slot(&self) -> Option<&Slot> {
+        self.slot.as_ref()
     }
 
     /// When it ends by itself, if nobody stops it before.
@@ -180,7 +189,10 @@ fn run(
     let (stop, stopped) = channel();
     let (began, heard) = channel();
     let (shown, leave) = (means.clone(), leave.clone());
-    let (node, bytes) = (sysfs::node(system, &device.name), device.identity.capacity.0);
+    let (system, name) = (system.clone(), device.name.clone());
+    let slot = Slot::of(&system, &name);
+    let lit = slot.clone();
+    let (node, bytes) = (sysfs::node(&system, &name), device.identity.capacity.0);
     let work = move || {
         match &shown {
             Means::Rhythm => rhythm::play(&node, bytes, longest, &leave, (&began, &stopped)),
@@ -190,7 +202,7 @@ fn run(
                 }
             }
         }
-        let out = shown.light(&tools, false);
+        let out = dark((&system, &tools), &shown, lit.as_ref(), &name);
         if let Err(why) = &out {
             tracing::warn!(why, "a locate light may still be on");
         }
@@ -205,6 +217,7 @@ fn run(
     Ok(match heard.recv_timeout(TOOL) {
         Ok(Ok(())) => Ok(Locating {
             means,
+            slot,
             until: Time::now().saturating_add(longest).unwrap_or(Time::MAX),
             stop: Some(stop),
             thread: Some(thread),
@@ -214,6 +227,32 @@ fn run(
             Err(format!("it did not answer for {} s", TOOL.as_secs()))
         }
     })
+}
+
+/// Puts out what `shown` lit while the disk `name` sat in `slot`. By now the enclosure may be at another path, and another drive at
+/// that name.
+fn dark((system, tools): (&System, &Tools), shown: &Means, slot: Option<&Slot>, name: &str) -> Result<(), String> {
+    let mut lights = slot.map(|slot| slot.lights(system)).unwrap_or_default();
+    let own = match shown {
+        Means::Rhythm => return Ok(()),
+        Means::Slot { .. } | Means::Ses { .. } => slot.is_none(),
+        Means::PciSlot { .. } => true,
+        Means::Ledctl { .. } => slot.is_none() || slot == Slot::of(system, name).as_ref(),
+    };
+    // It says that it did, also where it has no light; so it counts for none but its own.
+    let ledctl = |means: &Means| matches!(means, Means::Ledctl { .. });
+    lights.retain(|means| !ledctl(means) || ledctl(shown));
+    // What lit it first: another means may take the order and not reach it.
+    let kind = std::mem::discriminant(shown);
+    lights.sort_by_key(|means| std::mem::discriminant(means) != kind);
+    let mut last = "its enclosure is gone".to_owned();
+    for means in own.then(|| shown.clone()).into_iter().chain(lights) {
+        match means.light(tools, false) {
+            Ok(()) => return Ok(()),
+            Err(why) => last = why,
+        }
+    }
+    Err(last)
 }
 
 /// Waits until stopped, at most for `time`; `true` if stopped.

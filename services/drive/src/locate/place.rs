@@ -1,6 +1,6 @@
 //! Where a drive sits: a name of the path to it that stays the same over reboots and drives, and its bay.
 
-use super::means;
+use super::{means, slot};
 use crate::multipath;
 use crate::sysfs::Device;
 use crate::system::{System, number, text};
@@ -16,7 +16,7 @@ pub struct Place {
 
 /// Where `device` sits, from `/sys`.
 pub fn place(system: &System, device: &Device) -> Place {
-    let slot = means::slot(system, device);
+    let slot = means::slot(system, &device.name);
     let bay = slot.map(|(name, dir)| match text(&dir.join("slot")) {
         Some(slot) if !name.contains(&slot) => format!("{name} (slot {slot})"),
         Some(_) | None => name,
@@ -72,10 +72,10 @@ fn path(system: &System, syspath: &str) -> Option<String> {
     }
     if let Some(end) = parts.iter().position(|part| part.starts_with("end_device-")) {
         let attribute = |name: &str| sas(system, &parts, end, name);
-        // By the port's number behind an expander, the phy's at the controller: the drive's own address goes with it.
         let bay = attribute("bay_identifier").and_then(|bay| bay.parse::<u32>().ok());
-        let place = match bay {
-            Some(bay) => format!("{}bay{bay}", shelf(system, &parts, end)),
+        // By the port's number behind an expander, the phy's at the controller: the drive's own address goes with it.
+        let place = match shelf(system, &parts, end).zip(bay) {
+            Some((shelf, bay)) => format!("{shelf}-bay{bay}"),
             None => parts[end].strip_prefix("end_device-")?.to_owned(),
         };
         return Some(format!("{pci}sas-{place}"));
@@ -100,22 +100,16 @@ fn sas(system: &System, parts: &[&str], at: usize, attribute: &str) -> Option<St
 }
 
 /// Which shelf the bays of the drive at `parts[end]` are counted in, as the beginning of a name: two behind one controller
-/// both have a bay 3. By the enclosure's own identity, else by the expander that the drive hangs on; empty where the
-/// controller tells neither, which then has but one.
-fn shelf(system: &System, parts: &[&str], end: usize) -> String {
-    let told = |hex: String| {
-        let digits = hex.trim_start_matches("0x").trim_start_matches('0').to_lowercase();
-        (!digits.is_empty() && digits.bytes().all(|b| b.is_ascii_hexdigit())).then_some(digits)
-    };
-    let enclosure = sas(system, parts, end, "enclosure_identifier").and_then(told);
+/// both have a bay 3. By the enclosure's own identity, else by the expander that the drive hangs on. A controller that tells neither may
+/// tell bay 0 of each drive, as QEMU's mptsas does: there a bay says nothing.
+fn shelf(system: &System, parts: &[&str], end: usize) -> Option<String> {
+    let told = |at, attribute| sas(system, parts, at, attribute).and_then(|id| slot::identity(&id));
     let expander = || {
         let at = parts[..end].iter().rposition(|part| part.starts_with("expander-"))?;
-        sas(system, parts, at, "sas_address").and_then(told)
+        Some(format!("exp-{}", told(at, "sas_address")?))
     };
-    match enclosure {
-        Some(id) => format!("enc-{id}-"),
-        None => expander().map(|id| format!("exp-{id}-")).unwrap_or_default(),
-    }
+    let enclosure = told(end, "enclosure_identifier").map(|id| format!("enc-{id}"));
+    enclosure.or_else(expander)
 }
 
 fn digits(text: &str) -> bool {
