@@ -102,7 +102,10 @@ pub fn errno_text(errno: i32) -> String {
     let text = nix::errno::Errno::from_raw(errno).desc();
     match errno {
         libc::ENODATA => format!("unrecovered medium error ({text})"),
-        libc::EREMOTEIO => format!("the drive refused the command ({text})"),
+        // Sense keys 4h, 5h and 7h all come as this one.
+        libc::EREMOTEIO => {
+            format!("the drive refused the command, is write-protected, or its hardware failed at it ({text})")
+        }
         libc::ENOLINK | libc::ETIMEDOUT => format!("transport error ({text})"),
         libc::EILSEQ => format!("protection information is wrong ({text})"),
         _ => text.to_owned(),

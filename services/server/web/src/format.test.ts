@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { finding } from "./fixtures";
-import { ago, attachment, bytes, clock, contentWords, countdown, duration, findingPlace, grouped, lastFour, plural, programWords, rate, THIN, timeLeft, verifiedWords } from "./format";
+import { THIN, ago, attachment, bytes, capacityWords, clock, contentWords, countdown, duration, findingPlace, grouped, lastFour, plural, programWords, rate, timeLeft, verifiedWords } from "./format";
 
 const flat = (text: string) => text.replaceAll("\u00a0", " ").replaceAll(THIN, "'");
 
@@ -10,6 +10,10 @@ describe("figures", () => {
     [0, "0 B"], [512, "512 B"], [999, "999 B"], [1000, "1 kB"], [67_108_864, "67.1 MB"], [999_600_000, "1 GB"],
     [1_920_000_000_000, "1.92 TB"], [4_000_787_030_016, "4 TB"], [12e12, "12 TB"], [9_007_199_254_740_991, "9.01 PB"],
   ])("%d bytes read like a label", (count, text) => expect(flat(bytes(count))).toBe(text));
+
+  it("a drive that tells no size is not called empty", () => {
+    expect([0, 4e12].map(capacityWords)).toEqual(["no size told", bytes(4e12)]);
+  });
 
   it("a rate of nothing is not a zero", () => {
     expect(rate(null)).toBe("–");

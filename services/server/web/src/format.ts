@@ -22,6 +22,9 @@ export function bytes(count: number): string {
   return `${Number(value.toFixed(digits))}\u00a0${UNITS[unit]}`;
 }
 
+/** A drive's capacity; 0 is one of sectors that Linux does not take, which tells none. */
+export const capacityWords = (count: number): string => (count === 0 ? "no size told" : bytes(count));
+
 /** Bytes a second: `224 MB/s`; nothing moving is an en dash, never an invented zero. */
 export function rate(perSecond: number | null | undefined): string {
   return perSecond ? `${bytes(perSecond)}/s` : "–";

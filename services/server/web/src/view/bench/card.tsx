@@ -2,7 +2,7 @@
 import type { Drive, Job } from "@wire";
 
 import { area, ceiling, curves, line, placeOfFinding, thin } from "../../curve";
-import { ago, bytes, celsius, clock, contentWords, findingPlace, lastFour, phaseName, plural, rate, timeLeft, verdictShape } from "../../format";
+import { ago, bytes, capacityWords, celsius, clock, contentWords, findingPlace, lastFour, phaseName, plural, rate, timeLeft, verdictShape } from "../../format";
 import { drivePath, jobPath } from "../../route";
 import { toggle } from "../../state/app";
 import { canChoose, hasFailed, heatOf, isOver, isPaused, plateOf, shareOf, type Trail } from "../../state/store";
@@ -110,7 +110,7 @@ export class Card extends Still<CardProps> {
         <span class="hd">
           <span class="plate">{plateOf(drive)}</span>
           <span class="md" title={what}>{what}</span>
-          <span class="cap">{bytes(drive.capacity)}</span>
+          <span class="cap">{capacityWords(drive.capacity)}</span>
           {can && id !== null && (
             <label class="box">
               <input type="checkbox" checked={selected} onChange={() => toggle(id)} aria-label={`Choose ${name}, ${drive.model}`} />

@@ -7,7 +7,7 @@ import "../../style/job.css";
 import "../../style/lists.css";
 import { api, asProblem, certificateUrl } from "../../api";
 import { curves, line, placeOfFinding, thin } from "../../curve";
-import { attachment, bytes, celsius, clock, contentWords, grouped, lastFour, rotationName, stamp } from "../../format";
+import { attachment, bytes, capacityWords, celsius, clock, contentWords, grouped, lastFour, rotationName, stamp } from "../../format";
 import { jobPath } from "../../route";
 import { siblings, telling } from "../../siblings";
 import { known, latest, now } from "../../state/app";
@@ -205,7 +205,7 @@ export function DrivePage({ id }: { id: string }) {
       <Banners />
       <div class="jobhd">
         <div class="who"><span class="l4">{lastFour(known_as.serial) || drive?.kernel_name}</span>
-          <div class="sn">{known_as.model || "no model told"}, {bytes(known_as.capacity)}<br /><Serial serial={known_as.serial} /></div></div>
+          <div class="sn">{known_as.model || "no model told"}, {capacityWords(known_as.capacity)}<br /><Serial serial={known_as.serial} /></div></div>
         <div class="mid">
           {outcome && <VerdictMark outcome={outcome} />}
           <h1>{!drive ? "Not plugged in" : !drive.present ? `Out since ${clock(drive.since, now.value)}` : unseen ? `Last seen ${clock(unseen, now.value)}` : drive.refused && !hasFailed(job) ? "Not offered for a burn-in" : job && !isOver(job) ? (isPaused(job) ? "Its test is paused" : job.state.kind === "waiting" ? "Its test waits" : "Being tested") : outcome ? AFTER[outcome] : "Ready"}</h1>
@@ -233,8 +233,8 @@ export function DrivePage({ id }: { id: string }) {
             <dl class="facts">
               <dt>Serial</dt><dd class="mono">{drive.serial || "not told"}</dd>
               <dt>World wide name</dt><dd class="mono">{drive.wwn ?? "not told"}</dd>
-              <dt>Capacity</dt><dd>{bytes(drive.capacity)} ({grouped(drive.capacity)} bytes)</dd>
-              <dt>Sectors</dt><dd>{drive.logical_sector === drive.physical_sector ? `${drive.logical_sector} bytes` : `${drive.logical_sector} bytes, ${drive.physical_sector} inside`}</dd>
+              <dt>Capacity</dt><dd>{drive.capacity === 0 ? capacityWords(0) : `${bytes(drive.capacity)} (${grouped(drive.capacity)} bytes)`}</dd>
+              <dt>Sectors</dt><dd>{drive.capacity === 0 ? "not told" : drive.logical_sector === drive.physical_sector ? `${drive.logical_sector} bytes` : `${drive.logical_sector} bytes, ${drive.physical_sector} inside`}</dd>
               <dt>Attached</dt><dd>{attachment(drive)}, {drive.location || "place not told"} ({drive.kernel_name} {unseen ? "then" : "now"})</dd>
               <dt>Bay</dt><dd><Bay drive={drive} /></dd>
               <dt>Kind</dt><dd>{rotationName(drive.rotation)}</dd>

@@ -8,7 +8,7 @@ import type { Drive, Job } from "@wire";
 import { useEffect } from "preact/hooks";
 
 import "../../style/wall.css";
-import { bytes, clock, lastFour, phaseName, rate, timeLeft, verdictShape } from "../../format";
+import { bytes, capacityWords, clock, lastFour, phaseName, rate, timeLeft, verdictShape } from "../../format";
 import { go } from "../../route";
 import { known, latest, lostSince, now } from "../../state/app";
 import { hasFailed, hottestOf, inUse, isOver, isPaused, plateOf, shareOf } from "../../state/store";
@@ -52,7 +52,7 @@ class Tile extends Still<{ drive: Drive; job: Job | undefined }> {
         {share !== null && <i class="fl" style={{ transform: `scaleX(${share.toFixed(4)})` }} />}
         {share !== null && <i class="bar" style={{ transform: `scaleX(${share.toFixed(4)})` }} />}
         <span class="ln"><span class="id"><span class="plate">{plateOf(drive)}</span><b>{lastFour(drive.serial)}</b></span>
-          <span class="cp">{bytes(drive.capacity)}</span></span>
+          <span class="cp">{capacityWords(drive.capacity)}</span></span>
         <span class="ln"><span class="bg">{shape && <Shape of={shape} />}<span>{word}{small && <small> {small}</small>}</span></span>
           <span class="tm">{side}</span></span>
       </li>
