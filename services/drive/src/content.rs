@@ -108,11 +108,11 @@ fn salvaged(
     loop {
         let places = places::of(salvage.copy(), (size, sector), mbr)?;
         let mut partitions = places.listed;
+        partitions.extend(kept.iter().cloned());
         partitions.retain(|partition| taken.insert((partition.start, partition.size)));
         // What another size of sectors would name comes last: mostly nothing is there, and room and time are bounded.
         guessed |= partitions.is_empty();
         if guessed {
-            partitions.extend(kept.iter().cloned());
             partitions.extend(places.others);
             partitions.retain(|partition| taken.insert((partition.start, partition.size)));
         }

@@ -288,8 +288,6 @@ fn replace<T: PartialEq>(place: &mut T, value: T) -> bool {
     changed
 }
 
-/// A present drive as people see it. `id` is its identity where it can be trusted; `against` what speaks against it in
-/// the list as a whole.
 /// Why one without an identity is refused.
 fn nameless(device: &Device) -> Refusal {
     match device.identity.capacity.0 {
@@ -301,6 +299,8 @@ fn nameless(device: &Device) -> Refusal {
     }
 }
 
+/// A present drive as people see it. `id` is its identity where it can be trusted; `against` what speaks against it in
+/// the list as a whole.
 fn view(entry: &Present, id: Option<DriveId>, against: Option<Refused>) -> Drive {
     let Device { identity, .. } = &entry.device;
     Drive {

@@ -456,6 +456,13 @@ fn a_light_is_put_out_in_the_slot_where_it_was_lit_though_its_drive_sits_in_anot
     assert_eq!(light(root, "0:0:24:0", "Slot 01"), "0");
     assert_eq!(light(root, "0:0:24:0", "Slot 03"), "1", "that is its drive's new one");
     assert_eq!(light(root, "0:0:25:0", "Slot 01"), "1", "that is another shelf's");
+    // The light took no order, and ledctl says of each disk that it did.
+    let dir = format!("sys/devices/{ENCLOSURE}/enclosure/0:0:24:0/Slot 01");
+    put(root, &format!("{dir}/device/block/sdc/dev"), "8:32\n");
+    assert!(slot.put_out(&system, &tools(root, 0)));
+    std::fs::remove_file(root.join(&dir).join("locate")).unwrap();
+    symlink("/dev/null", root.join(&dir).join("locate")).unwrap();
+    assert!(!slot.put_out(&system, &tools(root, 0)));
     let gone = Slot {
         enclosure: "500304800000cccc".into(),
         ..slot

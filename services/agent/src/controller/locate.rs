@@ -69,8 +69,12 @@ impl Controller {
     /// Puts out the lights whose drives are gone, or sit in another bay now: whoever looks for them there finds another one.
     pub(super) fn put_out_what_moved(&mut self, list: &[Drive]) {
         let moved = self.located.all_lit().filter(|(drive, lit)| {
-            let mut present = list.iter().filter(|listed| listed.present);
-            let listed = present.find(|listed| listed.id.as_ref() == Some(*drive));
+            let present = || list.iter().filter(|listed| listed.present);
+            // A second device with its identity takes it from both.
+            let twin =
+                |listed: &&Drive| listed.id.is_none() && lit.slot().is_some() && slot(listed).as_ref() == lit.slot();
+            let listed = present().find(|listed| listed.id.as_ref() == Some(*drive));
+            let listed = listed.or_else(|| present().find(twin));
             !is_there(lit.slot(), listed.map(slot).as_ref())
         });
         let moved: Vec<DriveId> = moved.map(|(drive, _)| drive.clone()).collect();

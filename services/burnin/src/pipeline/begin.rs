@@ -62,6 +62,7 @@ impl Pipeline {
             memory_tests_left: order.limits.memory_tests,
             located: (0, 0),
             took_trim: false,
+            took_trim_before: false,
             unread: order.resume.is_some(),
             stopping: None,
             held: None,
@@ -154,7 +155,7 @@ impl Pipeline {
             .phases
             .iter()
             .filter(|r| r.phase == Phase::Trim && !r.lost);
-        self.took_trim = trims.any(|r| r.rounds > 0 || (r.done.0 > 0 && r.unsupported.is_none()));
+        self.took_trim_before = trims.any(|r| r.rounds > 0 || (r.done.0 > 0 && r.unsupported.is_none()));
         for (record, total) in self.evidence.phases.iter_mut().zip(totals) {
             record.total = total;
         }

@@ -218,7 +218,9 @@ impl Pipeline {
             }
             return;
         };
-        if refuses(errno) && first.is_none_or(refuses) && !self.took_trim {
+        // What the kernel says by itself is a refusal behind another bridge, too; the number that may be a failure is not.
+        let took = self.took_trim || (errno == libc::EREMOTEIO && self.took_trim_before);
+        if refuses(errno) && first.is_none_or(refuses) && !took {
             self.refused(errno);
         } else if left > 1 {
             let work = Work::Retry { left: left - 1 };

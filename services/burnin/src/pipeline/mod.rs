@@ -139,8 +139,10 @@ pub struct Pipeline {
     memory_tests_left: u32,
     /// The GiB that the step last located in, and how many sectors there that it had not met before.
     located: (u64, u32),
-    /// Whether a trim of the job went well: what fails from then on is no refusal.
+    /// Whether a trim of this session went well: what fails from then on is no refusal.
     took_trim: bool,
+    /// Whether one of an earlier session did. The drive may hang on another bridge since, which takes none.
+    took_trim_before: bool,
     /// Whether it went on after an interruption, and no verify has ended since.
     unread: bool,
     stopping: Option<String>,

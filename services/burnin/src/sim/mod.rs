@@ -149,6 +149,11 @@ impl Sim {
         }
     }
 
+    /// Takes a trim as `trim` from now on: as a drive does that was put behind another bridge.
+    pub fn rehung(&mut self, trim: Trim) {
+        self.plan.trim = trim;
+    }
+
     /// Loses the accesses under way, each after having happened or not, and keeps the cache: a killed worker.
     pub fn kill(&mut self) {
         self.doomed.clear();

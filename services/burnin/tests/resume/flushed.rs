@@ -94,6 +94,38 @@ fn headers_that_gave_way_before_a_refused_trim_are_not_lost() {
     }
 }
 
+/// What a bridge refuses is no failure of the drive, though it took trims behind the one before.
+#[test]
+fn a_drive_that_goes_on_behind_a_bridge_without_trims_refuses_them() {
+    for trim in [Trim::Refused, Trim::RefusedByDrive] {
+        let round = [Phase::Write, Phase::Verify, Phase::Trim, Phase::TrimCheck];
+        let mut order = order(plain(&[round, round].concat()), 1);
+        let plan = Plan {
+            trim: Trim::Zeros,
+            ..volatile()
+        };
+        let mut sim = Sim::new(GEOMETRY, plan, 2, order.io.block as usize, 1);
+        let mut session = Session::new(&sim, &order, "simulated").unwrap();
+        let mut last = None;
+        while last.is_none() {
+            for report in session.step(&mut sim) {
+                if let Report::Checkpoint { text, .. } = report
+                    && Checkpoint::decode(&text).unwrap().step >= 4
+                {
+                    last = Some(text);
+                }
+            }
+        }
+        sim.power_cut();
+        sim.rehung(trim);
+        order.resume = last.map(behind_a_cut);
+        let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
+        let why = evidence.phases[6].unsupported.clone().unwrap_or_default();
+        assert!(why.contains("refuses a trim"), "{trim:?}: {evidence:#?}");
+        assert!(evidence.incidents.is_empty(), "{trim:?}: {:?}", evidence.incidents);
+    }
+}
+
 /// A read that does not come back ends the session before it began: its slot is not free any more.
 #[test]
 fn a_header_that_cannot_be_asked_for_ends_the_session() {

@@ -25,7 +25,16 @@ pub(super) fn erasable(targets: &[Target], present: &[Device], yes: &[String]) -
             target.node.display()
         )));
     }
-    let names_two = |id: &&String| targets.iter().filter(|t| t.is_named(id)).count() > 1;
+    let identity = |target: &Target| {
+        let device = target.device.as_ref().ok()?;
+        device.identity.id.clone()
+    };
+    // Of several with one identity no name says which is meant: the guard refuses them, and says so.
+    let names_two = |id: &&String| {
+        let mut named = targets.iter().filter(|target| target.is_named(id)).map(identity);
+        let first = named.next();
+        named.any(|other| other.is_none() || first.as_ref() != Some(&other))
+    };
     if let Some(id) = yes.iter().find(names_two) {
         return Err(Stop::Usage(format!(
             "--yes-erase {id} names two of the drives: burn them in one at a time, or name each by its WWN (nothing was written)"
@@ -42,16 +51,8 @@ pub(super) fn erasable(targets: &[Target], present: &[Device], yes: &[String]) -
             .iter()
             .any(|t| t.device.as_ref().is_ok_and(|d| d.number == device.number))
     };
-    // Of two with one identity no name says which is meant: the guard refuses both, and says so.
     let is_twin = |device: &Device| {
-        let of = |target: &Target| {
-            target
-                .device
-                .as_ref()
-                .ok()
-                .and_then(|device| device.identity.id.clone())
-        };
-        device.identity.id.is_some() && targets.iter().any(|target| of(target) == device.identity.id)
+        device.identity.id.is_some() && targets.iter().any(|target| identity(target) == device.identity.id)
     };
     let is_other = |device: &Device| !is_target(device) && !is_twin(device);
     let beside = |id: &String| present.iter().find(|device| is_other(device) && is_named(device, id));
@@ -164,6 +165,11 @@ mod tests {
             erasable(&targets, &present, &[id.to_owned()]).unwrap();
         }
         assert!(erasable(&targets, &present, &[]).is_err());
+        let both = [
+            made_up("/dev/sdb", "M", "ONE", wwn),
+            made_up("/dev/sdc", "M", "ONE", wwn),
+        ];
+        erasable(&both, &present, &[wwn.to_owned()]).unwrap();
     }
 
     #[test]

@@ -172,7 +172,8 @@ fn by_name(system: &System, name: &str, all: &[Device]) -> Result<Target, Stop> 
             "no drive has the serial number, WWN or model {name:?}; {}",
             present(all)
         ))),
-        [device] => Ok(Target {
+        // Several of one identity are refused by the guard, which says so.
+        [device, twins @ ..] if twins.iter().all(|twin| is_twin(device, twin)) => Ok(Target {
             word: name.to_owned(),
             node: sysfs::node(system, &device.name),
             device: Ok((*device).clone()),
@@ -186,6 +187,10 @@ fn by_name(system: &System, name: &str, all: &[Device]) -> Result<Target, Stop> 
             )))
         }
     }
+}
+
+fn is_twin(device: &Device, other: &Device) -> bool {
+    device.identity.id.is_some() && device.identity.id == other.identity.id
 }
 
 /// Drives that are listed where none has the name: more fill the screen, and the word that was mistyped leaves it.

@@ -37,8 +37,12 @@ impl Slot {
 
     /// Puts out its light by every means, whatever sits in it; whether any means took the order. May take as long as each tool may.
     pub fn put_out(&self, system: &System, tools: &Tools) -> bool {
-        let lights = self.lights(system).into_iter();
-        lights.filter(|means| means.light(tools, false).is_ok()).count() > 0
+        let lights = self.lights(system);
+        let ledctl = |means: &Means| matches!(means, Means::Ledctl { .. });
+        // It says that it did, also where it has no light: it counts where there is nothing else.
+        let has_own = !lights.iter().all(ledctl);
+        let took = lights.into_iter().filter(|means| means.light(tools, false).is_ok());
+        took.filter(|means| !(has_own && ledctl(means))).count() > 0
     }
 
     /// All means of lighting it; `ledctl` by the disk that sits in it now. Source: Linux `drivers/misc/enclosure.c`, which links that

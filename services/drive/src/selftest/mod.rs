@@ -444,11 +444,7 @@ pub fn start(smartctl: &Smartctl, node: &Path, expected: &Identity, kind: Kind) 
         Err(NotStarted::Busy { remaining, .. }) if smartctl.has_stuck_test(expected) => {
             Err(NotStarted::Stuck { remaining })
         }
-        Ok(running) => {
-            smartctl.note_stuck_test(expected, false);
-            Ok(running)
-        }
-        Err(not) => Err(not),
+        started => started,
     }
 }
 
@@ -459,6 +455,8 @@ fn start_beside_none(smartctl: &Smartctl, node: &Path, expected: &Identity, kind
     if let Some(remaining) = before.self_test_remaining {
         return Err(busy(remaining, &before));
     }
+    // What runs later is another's.
+    smartctl.note_stuck_test(expected, false);
     if hides_log(&before) {
         // One failed command is no word on what the drive can do.
         before = baseline(smartctl, node, expected, kind)?;
