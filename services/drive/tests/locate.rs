@@ -425,6 +425,14 @@ fn sits(root: &Path, address: &str, slot: &str) {
     .unwrap();
 }
 
+/// A shelf with a disk in its slot 01.
+fn in_slot_1(root: &Path) -> Device {
+    enclosure(root, "0:0:24:0", ID);
+    let device = disk(root, "sdb", SAS);
+    sits(root, "0:0:24:0", "Slot 01");
+    device
+}
+
 /// The power was cut while it was lit, and the drives were exchanged.
 #[test]
 fn a_light_is_put_out_in_the_slot_where_it_was_lit_though_its_drive_sits_in_another() {
@@ -475,9 +483,7 @@ fn a_light_is_put_out_in_the_slot_where_it_was_lit_though_its_drive_sits_in_anot
 fn a_light_ends_in_the_slot_where_it_began() {
     let root = tempfile::tempdir().unwrap();
     let (root, system) = (root.path(), System::at(root.path()));
-    enclosure(root, "0:0:24:0", ID);
-    let device = disk(root, "sdb", SAS);
-    sits(root, "0:0:24:0", "Slot 01");
+    let device = in_slot_1(root);
     let locating = start(&system, &tools(root, 1), &device, LONG).unwrap();
     assert_eq!(locating.slot(), Slot::of(&system, "sdb").as_ref());
     assert_eq!(light(root, "0:0:24:0", "Slot 01"), "1");
@@ -508,9 +514,7 @@ fn a_light_ends_in_the_slot_where_it_began() {
 fn a_light_of_ledctl_is_put_out_by_what_sits_in_its_slot_then() {
     let root = tempfile::tempdir().unwrap();
     let (root, system) = (root.path(), System::at(root.path()));
-    enclosure(root, "0:0:24:0", ID);
-    let device = disk(root, "sdb", SAS);
-    sits(root, "0:0:24:0", "Slot 01");
+    let device = in_slot_1(root);
     let at = root.join(format!("sys/devices/{ENCLOSURE}/enclosure/0:0:24:0/Slot 01"));
     std::fs::remove_file(at.join("locate")).unwrap();
     let tools = tools(root, 0);

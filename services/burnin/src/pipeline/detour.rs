@@ -1,18 +1,20 @@
-//! The second look: halving a failing block down to the sector, reading a differing one again.
+//! The second look: halving a failing block down to the sector, reading a differing one again. Of a trim that fails: [`trim`].
 
 use std::time::Duration;
 
 use wire::Lba;
 use wire::job::{FaultKind, Phase, PhaseStatus};
-use wire::unproven::{FAILED_OR_REFUSED, GIVEN_UP, NOT_REPRODUCED, NOT_TRIED_AGAIN};
+use wire::unproven::{GIVEN_UP, NOT_REPRODUCED, NOT_TRIED_AGAIN};
 
-use super::incident::{is_own_word, refuses};
+use super::incident::is_own_word;
 use super::leg::trim_piece;
 use super::{Access, Fault, Kind, Outcome, Pipeline};
 use crate::device::{Op, errno_text};
 use crate::evidence::{Evidence, Record};
 use crate::findings::Visit;
 use crate::playbook::{Direction, PASSES};
+
+mod trim;
 
 /// Bytes of a zone in which the number of located sectors is bounded.
 const LOCATE_ZONE: u64 = 1 << 30;
@@ -182,73 +184,6 @@ impl Pipeline {
         let from = resumed.map_or(0, |resume| resume.from.0 / u64::from(self.geometry.sector));
         let under_way = self.slots * self.block.max(trim_piece(self.geometry, self.drive().trim));
         here.work.order == Direction::Reverse || lba < from + under_way
-    }
-
-    /// A trim that failed: it is tried again, since a drive that is being pulled fails it, too. What is a refusal without a doubt is
-    /// taken for one at once.
-    pub(super) fn trim_failed(&mut self, access: Access, errno: i32) {
-        let given_up = self.record().is_some_and(|record| record.unsupported.is_some());
-        if given_up && refuses(errno) {
-            // It was under way when the step was given up, for the same.
-            return;
-        }
-        let again = self.limits.rereads > 0 && !is_own_word(errno);
-        let doubtful = errno == libc::EREMOTEIO && again;
-        if refuses(errno) && !doubtful && !self.took_trim {
-            self.refused(errno);
-            return;
-        }
-        self.errors += 1;
-        if !again || (refuses(errno) && !doubtful) {
-            self.untrimmed(access.lba, access.sectors, errno);
-        } else {
-            let group = self.open_group(access, Some(errno));
-            let left = self.limits.rereads;
-            self.push(Op::Trim, access.lba, access.sectors, group, Work::Retry { left });
-        }
-    }
-
-    /// A trim failed when it was tried again: the step is given up where no tries are left, or none has a point.
-    fn trim_failed_again(&mut self, access: Access, group: u64, errno: i32, left: u32) {
-        let Some(first) = self.groups.get(&group).map(|group| group.errno) else {
-            // It was under way when the step was given up; what adds nothing to that is no further error.
-            if !refuses(errno) {
-                let text = format!("a trim: {}; {GIVEN_UP}", errno_text(errno));
-                self.incident(FaultKind::Transient, Some(access.lba), access.sectors, text);
-            }
-            return;
-        };
-        // What the kernel says by itself is a refusal behind another bridge, too; the number that may be a failure is not.
-        let took = self.took_trim || (errno == libc::EREMOTEIO && self.took_trim_before);
-        if refuses(errno) && first.is_none_or(refuses) && !took {
-            self.refused(errno);
-        } else if left > 1 {
-            let work = Work::Retry { left: left - 1 };
-            self.push(Op::Trim, access.lba, access.sectors, group, work);
-        } else {
-            // No group is left of it.
-            self.groups.remove(&group);
-            self.untrimmed(access.lba, access.sectors, errno);
-        }
-    }
-
-    /// The drive takes no trims: the step is left out, and what waits to be tried again was refused like the rest.
-    fn refused(&mut self, errno: i32) {
-        self.groups
-            .retain(|_, group| group.op != Op::Trim || !group.errno.is_some_and(refuses));
-        self.untold_findings = true;
-        self.skip(&format!("the drive refuses a trim ({})", errno_text(errno)));
-    }
-
-    /// A trim fails for good: the step is given up.
-    fn untrimmed(&mut self, lba: u64, sectors: u64, errno: i32) {
-        let text = format!("a trim: {}", errno_text(errno));
-        let (kind, text) = match refuses(errno) {
-            true => (FaultKind::Transient, format!("{text}; {FAILED_OR_REFUSED}")),
-            false => (FaultKind::WriteError, text),
-        };
-        self.incident(kind, Some(lba), sectors, text);
-        self.skip("a trim failed");
     }
 
     /// Reads what is suspected once more, or judges it.
@@ -594,11 +529,7 @@ impl Pipeline {
         }
         for group in groups.values() {
             if let (Op::Trim, Some(errno)) = (group.op, group.errno) {
-                let text = format!("a trim: {}", errno_text(errno));
-                let (kind, text) = match refuses(errno) {
-                    true => (FaultKind::Transient, format!("{text}; {GIVEN_UP}")),
-                    false => (FaultKind::WriteError, text),
-                };
+                let (kind, text) = trim::seen(errno, GIVEN_UP);
                 self.incident(kind, Some(group.first), group.sectors, text);
             }
         }

@@ -39,16 +39,6 @@ impl Pipeline {
     }
 }
 
-/// Whether this is how a drive, or the kernel for it, says that it takes no trims.
-///
-/// `EREMOTEIO` alone may be a failure, too: Linux has that one number for a command that the drive does not know (sense key 5h) and for
-/// one at which its hardware failed (4h). A command of the former kind is not passed on any more: the next try is `EOPNOTSUPP`.
-///
-/// Source: `block/blk-core.c`, `BLK_STS_TARGET`; `drivers/scsi/scsi_error.c`, `scsi_check_sense`; `drivers/scsi/sd.c`, `sd_done`.
-pub(super) fn refuses(errno: i32) -> bool {
-    matches!(errno, libc::EOPNOTSUPP | libc::ENOTTY | libc::EINVAL | libc::EREMOTEIO)
-}
-
 /// Whether an error is the drive's own word about its medium: trying again adds nothing to it.
 pub(super) fn is_own_word(errno: i32) -> bool {
     errno == libc::ENODATA
