@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::mpsc::{self, error::TrySendError};
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_tungstenite::WebSocketStream;
@@ -37,7 +37,7 @@ pub struct Sender {
 /// Takes frames. Dropping it closes the connection.
 #[derive(Debug)]
 pub struct Receiver {
-    frames: mpsc::Receiver<Received>,
+    incoming: mpsc::Receiver<Incoming>,
     pump: JoinHandle<Closed>,
     closed: Option<Closed>,
     grumbles: Grumbles,
@@ -86,6 +86,34 @@ impl Received {
     /// What is wrong with the bytes.
     pub fn frame(&self) -> Result<Frame, BadFrame> {
         Frame::decode(&self.bytes)
+    }
+}
+
+/// What came, in the order in which it came.
+#[derive(Debug)]
+pub enum Incoming {
+    /// A message.
+    Message(Received),
+    /// A ping.
+    Ping(Ping),
+}
+
+/// A ping of the other end, which may take its answer as a receipt for all that it sent before: to be answered when that has been
+/// handled. Until it is answered or dropped nothing more is read.
+#[derive(Debug)]
+pub struct Ping(oneshot::Sender<()>);
+
+impl Ping {
+    /// And what tells the task that owns the socket of its answer.
+    pub(crate) fn new() -> (Self, oneshot::Receiver<()>) {
+        let (answer, answered) = oneshot::channel();
+        (Self(answer), answered)
+    }
+
+    /// Answers it. One that is dropped instead stays without an answer, and the connection goes on.
+    pub fn answer(self) {
+        // An error means that the connection is over, which the receiving half tells.
+        let _over = self.0.send(());
     }
 }
 
@@ -189,8 +217,9 @@ impl Sender {
             })
     }
 
-    /// Queues a ping that bears `mark`. An end that reads in order answers it when it has read every frame queued before;
-    /// [`Sender::passed`] then gives `mark`. A protocol without receipts is told so what has arrived.
+    /// Queues a ping that bears `mark`. An end that reads in order answers it when it has read every frame queued before, and
+    /// one of ours when it has handled them; [`Sender::passed`] then gives `mark`. A protocol without receipts is told so what
+    /// has arrived.
     pub async fn mark(&self, mark: u64) {
         // An error means that it is over, which the receiving half tells.
         let _over = self.out.send(Out::Mark(mark)).await;
@@ -245,7 +274,7 @@ fn encode(frame: &Frame) -> Result<String, SendError> {
 
 impl Receiver {
     /// The next frame; waits for it. May be dropped and called again (in a `select!`) without loss. Malformed frames
-    /// are passed over.
+    /// are passed over. Who asks for the next one has handled those before: pings behind them are answered.
     ///
     /// # Errors
     /// Why the connection is over; the same again when called again.
@@ -259,13 +288,27 @@ impl Receiver {
         }
     }
 
-    /// The next message with its bytes, also a malformed one: for who relays or reports it.
+    /// The next message with its bytes, also a malformed one: for who relays or reports it. Pings are answered as by
+    /// [`Receiver::recv`].
     ///
     /// # Errors
     /// As [`Receiver::recv`].
     pub async fn recv_raw(&mut self) -> Result<Received, Closed> {
-        if let Some(received) = self.frames.recv().await {
-            return Ok(received);
+        loop {
+            match self.next().await? {
+                Incoming::Message(received) => return Ok(received),
+                Incoming::Ping(ping) => ping.answer(),
+            }
+        }
+    }
+
+    /// The next message or ping: for who still has to do with earlier messages when it asks for the next one.
+    ///
+    /// # Errors
+    /// As [`Receiver::recv`].
+    pub async fn next(&mut self) -> Result<Incoming, Closed> {
+        if let Some(incoming) = self.incoming.recv().await {
+            return Ok(incoming);
         }
         if self.closed.is_none() {
             self.closed = Some(
@@ -306,7 +349,7 @@ where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let (out, orders) = mpsc::channel(limits::QUEUE_OUT);
-    let (deliver, frames) = mpsc::channel(limits.queue);
+    let (deliver, incoming) = mpsc::channel(limits.queue);
     let (marks, passed) = watch::channel(0);
     let (hears, heard) = watch::channel(Instant::now());
     let ends = pump::Ends {
@@ -319,7 +362,7 @@ where
     (
         Sender { out, passed, heard },
         Receiver {
-            frames,
+            incoming,
             pump,
             closed: None,
             grumbles: Grumbles {

@@ -1,11 +1,11 @@
 //! Typed connection of add-on frames over a WebSocket: every WebSocket end of the box uses it.
 //!
 //! A [`Sender`] and a [`Receiver`] stand for one connection; a task behind them owns the socket,
-//! answers pings, sends its own, keeps the limits of the add-on protocol (frame sizes, read deadline,
-//! write deadline, close codes) and ends with a [`Closed`] that says why. Clients come from
-//! [`Endpoint::connect`] and come back after [`Backoff`]; servers hand an upgraded stream to [`serve`]
-//! after [`accept`] has made the answer's headers. A malformed frame is logged and skipped, and the
-//! connection goes on.
+//! answers pings once what came before them has been handled, sends its own, keeps the limits of the
+//! add-on protocol (frame sizes, read deadline, write deadline, close codes) and ends with a [`Closed`]
+//! that says why. Clients come from [`Endpoint::connect`] and come back after [`Backoff`]; servers hand
+//! an upgraded stream to [`serve`] after [`accept`] has made the answer's headers. A malformed frame is
+//! logged and skipped, and the connection goes on.
 //!
 //! [`reach`] connects to whichever of a host's addresses answers; whoever calls out from the box uses it.
 //!
@@ -27,7 +27,7 @@ mod upgrade;
 
 pub use backoff::Backoff;
 pub use budget::Budget;
-pub use connection::{Closed, Received, Receiver, SendError, Sender, serve};
+pub use connection::{Closed, Incoming, Ping, Received, Receiver, SendError, Sender, serve};
 pub use endpoint::{BadEndpoint, ConnectError, Endpoint, Stream};
 pub use limits::Limits;
 pub use reach::{Unreached, reach, reach_host};

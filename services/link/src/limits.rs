@@ -16,7 +16,7 @@ pub struct Limits {
     pub silence: Duration,
     /// Longest time that one frame may take to leave.
     pub write: Duration,
-    /// Messages that may wait to be taken; a full queue stops reading from the socket.
+    /// Messages and pings that may wait to be taken; a full queue stops reading from the socket.
     pub queue: usize,
     /// Bytes asked of the socket at once; a longer message makes the buffer grow until it has been taken.
     pub buffer: usize,

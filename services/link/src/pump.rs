@@ -2,6 +2,15 @@
 //!
 //! One task and one `poll` for both directions, so that a peer that sends and does not read, or reads and
 //! does not send, is noticed by its deadline and never holds the other direction.
+//!
+//! A peer may take the answer to its ping as a receipt for what it sent before. So a ping goes to the consumer in its place
+//! in the line ([`Ping`]), and its answer leaves when the consumer says so; until then nothing behind it is read. That this
+//! end is alive is said at once, by a pong that answers no ping:
+//!
+//! ```text
+//!   peer:  frame ─ frame ─ ping "7" ─────────────────────────────────────────┐
+//!   here:                    └► pong "alive" ··· both are handled ··· pong "7" ─► read on
+//! ```
 
 use std::future::{pending, poll_fn};
 use std::pin::Pin;
@@ -10,14 +19,14 @@ use std::task::Poll;
 
 use futures_util::{Sink, SinkExt, Stream};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{Instant, MissedTickBehavior, interval_at, sleep_until, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::{CloseFrame, frame::coding::CloseCode};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, error::CapacityError};
 
 use crate::budget::Share;
-use crate::connection::{Closed, GOING_AWAY, Out, Received};
+use crate::connection::{Closed, GOING_AWAY, Incoming, Out, Ping, Received};
 use crate::counted::Counted;
 use crate::limits::{CLOSING, Limits};
 
@@ -27,6 +36,17 @@ const DRAIN: u64 = 8 << 20;
 
 /// Close code: try again later (the registry of RFC 6455 §11.7).
 const TRY_AGAIN: u16 = 1013;
+
+/// Payload of the pong that answers no ping (RFC 6455 §5.5.3). Not empty, as many a ping's payload is, and not of eight bytes, as
+/// a mark's is ([`crate::Sender::mark`]): nobody takes it as an answer.
+const ALIVE: Bytes = Bytes::from_static(b"alive");
+
+/// A ping that the consumer has not answered yet.
+struct Asked {
+    payload: Bytes,
+    /// Ends without a word where it is not to be answered.
+    answer: oneshot::Receiver<()>,
+}
 
 /// What the socket did.
 struct Did {
@@ -39,7 +59,7 @@ pub(crate) struct Ends {
     /// What is to leave.
     pub(crate) orders: mpsc::Receiver<Out>,
     /// What came.
-    pub(crate) deliver: mpsc::Sender<Received>,
+    pub(crate) deliver: mpsc::Sender<Incoming>,
     /// The greatest mark that came back.
     pub(crate) marks: watch::Sender<u64>,
     /// When anything came last.
@@ -61,7 +81,10 @@ where
     let mut ping = interval_at(Instant::now() + period, period);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut stuck_at: Option<Instant> = None;
-    let mut undelivered: Option<Received> = None;
+    let mut undelivered: Option<Incoming> = None;
+    let mut asked: Option<Asked> = None;
+    // Whether a pong waits to leave: a peer that pings and does not read shall not make them pile up.
+    let mut ponging = false;
     let mut orders_open = true;
     let share = socket.get_ref().share().cloned();
     let told = async || match &share {
@@ -70,16 +93,26 @@ where
     };
     loop {
         let writing = stuck_at.is_some();
-        let reading = undelivered.is_none();
+        let reading = undelivered.is_none() && asked.is_none() && !ponging;
         tokio::select! {
             biased;
-            permit = deliver.reserve(), if !reading => {
+            permit = deliver.reserve(), if undelivered.is_some() => {
                 match (permit, undelivered.take()) {
-                    (Ok(permit), Some(frame)) => permit.send(frame),
+                    (Ok(permit), Some(incoming)) => permit.send(incoming),
                     _ => return close(socket, GOING_AWAY, "not listening any more").await,
                 }
-                // While nobody took the frame nothing was read: the silence was ours.
+                // While nobody took it nothing was read: the silence was ours.
                 deaf_at = Instant::now() + limits.silence;
+            }
+            payload = answered(&mut asked) => {
+                deaf_at = Instant::now() + limits.silence;
+                if let Some(payload) = payload {
+                    if let Err(error) = Pin::new(&mut socket).start_send(Message::Pong(payload)) {
+                        return failed(socket, error, &limits).await;
+                    }
+                    ponging = true;
+                    stuck_at.get_or_insert_with(|| Instant::now() + limits.write);
+                }
             }
             order = orders.recv(), if !writing && orders_open => match order {
                 Some(Out::Frame(text)) => {
@@ -100,7 +133,7 @@ where
             },
             did = turn(&mut socket, writing, reading) => {
                 match did.flushed {
-                    Poll::Ready(Ok(())) => stuck_at = None,
+                    Poll::Ready(Ok(())) => (stuck_at, ponging) = (None, false),
                     Poll::Ready(Err(error)) => return failed(socket, error, &limits).await,
                     Poll::Pending => {}
                 }
@@ -113,15 +146,30 @@ where
                         heard.send_replace(now);
                         deaf_at = now + limits.silence;
                         match message {
-                            Message::Text(text) => undelivered = Some(Received::new(text.into(), share.as_ref())),
-                            Message::Binary(bytes) => undelivered = Some(Received::new(bytes, share.as_ref())),
+                            Message::Text(text) => {
+                                undelivered = Some(Incoming::Message(Received::new(text.into(), share.as_ref())));
+                            }
+                            Message::Binary(bytes) => {
+                                undelivered = Some(Incoming::Message(Received::new(bytes, share.as_ref())));
+                            }
                             Message::Close(frame) => return closed_by_peer(&mut socket, frame).await,
                             Message::Pong(bytes) => {
                                 uncount(share.as_ref(), &bytes);
                                 let mark = <[u8; 8]>::try_from(&bytes[..]).map_or(0, u64::from_be_bytes);
                                 marks.send_if_modified(|passed| mark > std::mem::replace(passed, mark.max(*passed)));
                             }
-                            Message::Ping(bytes) => uncount(share.as_ref(), &bytes),
+                            Message::Ping(payload) => {
+                                uncount(share.as_ref(), &payload);
+                                // The library has an answer ready for whatever leaves next: a pong of ours takes its place.
+                                if let Err(error) = Pin::new(&mut socket).start_send(Message::Pong(ALIVE)) {
+                                    return failed(socket, error, &limits).await;
+                                }
+                                ponging = true;
+                                stuck_at.get_or_insert_with(|| Instant::now() + limits.write);
+                                let (ping, answer) = Ping::new();
+                                undelivered = Some(Incoming::Ping(ping));
+                                asked = Some(Asked { payload, answer });
+                            }
                             Message::Frame(_) => {}
                         }
                     }
@@ -146,6 +194,16 @@ where
             () = deliver.closed() => return close(socket, GOING_AWAY, "not listening any more").await,
         }
     }
+}
+
+/// Waits until the consumer is done with the ping that it was asked about, and gives its payload if it is to be answered. Without a
+/// ping it waits for ever.
+async fn answered(asked: &mut Option<Asked>) -> Option<Bytes> {
+    let Some(Asked { answer, .. }) = asked else {
+        return pending().await;
+    };
+    let answers = answer.await.is_ok();
+    asked.take().filter(|_| answers).map(|asked| asked.payload)
 }
 
 /// A control frame has been read and holds nothing any more.
@@ -265,7 +323,7 @@ mod tests {
     use std::time::Duration;
 
     use futures_util::StreamExt;
-    use tokio::io::DuplexStream;
+    use tokio::io::{AsyncWriteExt, DuplexStream};
     use tokio_tungstenite::tungstenite::protocol::Role;
     use wire::Frame;
     use wire::frame::{FRAME_MAX_ACCEPTED, FRAME_MAX_SENT, LogLine};
@@ -348,7 +406,8 @@ mod tests {
             Some(connection::config(&limits)),
         )
         .await;
-        let (client, _client_in) = connection::start(socket, limits, "client");
+        let (client, mut client_in) = connection::start(socket, limits, "client");
+        tokio::spawn(async move { client_in.recv().await });
         tokio::time::sleep(Duration::from_hours(1)).await;
         assert!(!server.is_over() && !client.is_over());
     }
@@ -511,6 +570,87 @@ mod tests {
             assert_eq!(line.message, n.to_string());
         }
         drop(feeder.await.unwrap());
+    }
+
+    /// Reads on until the answer to this ping has come; `false` where it has not within five seconds.
+    async fn answered(raw: &mut Raw, ping: &'static [u8]) -> bool {
+        let answer = Message::Pong(Bytes::from_static(ping));
+        let come = async { while raw.next().await.unwrap().unwrap() != answer {} };
+        timeout(Duration::from_secs(5), come).await.is_ok()
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ping_is_answered_only_once_what_came_before_it_has_been_handled() {
+        let (_sender, mut receiver, mut raw) = served(Limits::server()).await;
+        for n in 0..3 {
+            raw.send(Message::text(log(n.to_string()).encode())).await.unwrap();
+        }
+        raw.send(Message::Ping(Bytes::from_static(b"behind 2"))).await.unwrap();
+        for n in 0..3 {
+            assert_eq!(receiver.recv().await, Ok(log(n.to_string())));
+            assert!(!answered(&mut raw, b"behind 2").await, "{n} is in work");
+        }
+        let asks_for_more = tokio::spawn(async move { receiver.recv().await });
+        assert!(answered(&mut raw, b"behind 2").await);
+        drop(raw);
+        assert_eq!(asks_for_more.await.unwrap(), Err(Closed::Gone));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn while_a_ping_waits_for_its_answer_this_end_says_that_it_lives_and_sends_what_there_is() {
+        let (sender, mut receiver, mut raw) = served(Limits::server()).await;
+        for ping in ["first", "second"] {
+            raw.send(Message::Ping(ping.into())).await.unwrap();
+            let Ok(Incoming::Ping(ping_in)) = receiver.next().await else {
+                panic!("no ping")
+            };
+            sender.send(&Frame::Heartbeat).await.unwrap();
+            let begin = Instant::now();
+            assert_eq!(raw.next().await.unwrap().unwrap(), Message::Pong(ALIVE));
+            assert!(matches!(raw.next().await, Some(Ok(Message::Text(_)))));
+            // Longer than the longest silence: it is this end that does not read.
+            while begin.elapsed() < Duration::from_secs(100) {
+                assert!(matches!(raw.next().await, Some(Ok(Message::Ping(_)))));
+            }
+            match ping {
+                "first" => drop(ping_in),
+                _ => ping_in.answer(),
+            }
+        }
+        raw.flush().await.unwrap();
+        assert!(answered(&mut raw, b"second").await, "the first was dropped");
+        assert!(!sender.is_over());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_ping_before_the_goodbye_is_answered() {
+        let (_sender, mut receiver, mut raw) = served(Limits::server()).await;
+        raw.send(Message::Ping("last".into())).await.unwrap();
+        raw.close(None).await.unwrap();
+        let goodbye = tokio::spawn(async move { receiver.recv().await });
+        assert!(answered(&mut raw, b"last").await);
+        assert!(matches!(raw.next().await, Some(Ok(Message::Close(_)))));
+        assert!(matches!(goodbye.await.unwrap(), Err(Closed::Peer { code: 1005, .. })));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_pings_and_does_not_read_is_left_and_its_pongs_do_not_pile_up() {
+        let begin = Instant::now();
+        let (here, mut there) = tokio::io::duplex(256);
+        let (_sender, mut receiver) = serve(here, Limits::server(), "test", Some(&Budget::default())).await;
+        let pinger = tokio::spawn(async move {
+            let mut pings = 0;
+            // An empty ping, masked with zeroes.
+            while there.write_all(&[0x89, 0x80, 0, 0, 0, 0]).await.is_ok() {
+                pings += 1;
+            }
+            pings
+        });
+        assert_eq!(receiver.recv().await, Err(Closed::Stuck(10)));
+        assert_eq!(begin.elapsed().as_secs(), 10);
+        // What its half of the connection holds, what the other half and the read buffer hold.
+        let pings = pinger.await.unwrap();
+        assert!(pings < 1000, "{pings} were read");
     }
 
     #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use http::Method;
-use link::Closed;
+use link::{Closed, Incoming, Ping};
 use serde::Deserialize;
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -84,7 +84,7 @@ impl App {
         let why = loop {
             let due = throttle.due(self.clock.now().mono);
             let received = tokio::select! {
-                received = receiver.recv_raw() => received,
+                received = receiver.next() => received,
                 () = sleep_until(Instant::now() + due.unwrap_or(NOTHING_DUE)), if due.is_some() => {
                     while let Some(held) = throttle.release(self.clock.now().mono) {
                         self.feed_held(&served, &held).await;
@@ -93,7 +93,11 @@ impl App {
                 }
             };
             let received = match received {
-                Ok(received) => received,
+                Ok(Incoming::Message(received)) => received,
+                Ok(Incoming::Ping(ping)) => {
+                    self.acknowledge(ping).await;
+                    continue;
+                }
                 Err(closed) => {
                     if is_its_fault(&closed) {
                         let what = format!("the connection was closed: {closed}");
@@ -128,6 +132,14 @@ impl App {
         self.feed(Input::Closed { addon, connection, why }).await;
         if self.hub(|hub| !hub.is_connected(addon)) {
             self.replies.fail_all_of(addon);
+        }
+    }
+
+    /// Answers an add-on's ping once what it sent before is on the medium: it may take the answer as a receipt, and forget. While
+    /// the store takes nothing there is none, and it sends all of that again when it comes back.
+    async fn acknowledge(&self, ping: Ping) {
+        if self.scribe.kept(Vec::new()).await.is_ok() {
+            ping.answer();
         }
     }
 

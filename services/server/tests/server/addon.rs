@@ -6,6 +6,7 @@ use futures_util::{SinkExt, StreamExt};
 use http::Method;
 use link::Endpoint;
 use serde_json::{Value, json};
+use server::tables::EVENTS;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Data, OpCode};
@@ -71,6 +72,38 @@ pub(crate) async fn close_code(socket: &mut RawSocket) -> u16 {
             Some(Ok(_)) => {}
             other => panic!("no close frame: {other:?}"),
         }
+    }
+}
+
+/// The payload of the next pong.
+pub(crate) async fn pong(socket: &mut RawSocket) -> String {
+    loop {
+        match tokio::time::timeout(PATIENCE, socket.next()).await.unwrap() {
+            Some(Ok(Message::Pong(payload))) => return String::from_utf8(payload.to_vec()).unwrap(),
+            Some(Ok(_)) => {}
+            other => panic!("no pong: {other:?}"),
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_was_sent_before_a_ping_is_stored_when_its_answer_comes() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let (id, token) = registered(&mut admin).await;
+    let mut socket = raw(&made, id, &token).await.unwrap();
+    for round in 1..=20_usize {
+        for n in 0..5 {
+            let payload = json!({ "event_type": "job_complete", "metadata": { "event_id": format!("{round}-{n}") } });
+            let frame = json!({ "type": "notification", "payload": payload });
+            socket.send(Message::text(frame.to_string())).await.unwrap();
+        }
+        let answer = round.to_string();
+        socket.send(Message::Ping(answer.clone().into())).await.unwrap();
+        while pong(&mut socket).await != answer {}
+        let events = made.app.store.read(|r| EVENTS.all(r)).unwrap();
+        let stored = events.iter().filter(|(_, event)| event.kind == "addon.notification");
+        assert_eq!(stored.count(), 5 * round);
     }
 }
 

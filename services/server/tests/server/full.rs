@@ -3,14 +3,17 @@
 use std::process::Command;
 use std::time::Duration;
 
+use futures_util::SinkExt;
 use link::{Endpoint, Limits};
 use serde_json::{Value, json};
 use server::scribe::retain::{self, EVENTS_LEAST};
 use server::tables::EVENTS;
+use tokio_tungstenite::tungstenite::Message;
 use wire::Frame;
 use wire::command::{Answer, CallOutcome};
 use wire::event::{NewEvent, Severity};
 
+use crate::addon::{pong, raw, registered};
 use crate::box_::{Box_, PASSWORD, TOKEN};
 use crate::client::{Client, PATIENCE};
 use crate::process::{Server, command};
@@ -130,6 +133,8 @@ async fn a_store_full_of_what_must_not_go_says_so_and_goes_on_when_there_is_room
     let admin = Some(("admin".into(), PASSWORD.into()));
     let made = Box_::sized(dir.path(), admin, 4 << 20).await;
     let mut admin = made.admin().await;
+    let (addon, token) = registered(&mut admin).await;
+    let mut socket = raw(&made, addon, &token).await.unwrap();
     let (last, mut recorded) = fill(&made, &mut admin).await;
     for _ in 0..50 {
         made.app
@@ -138,6 +143,11 @@ async fn a_store_full_of_what_must_not_go_says_so_and_goes_on_when_there_is_room
         recorded += 1;
     }
     until(&mut admin, "cannot keep", true).await;
+    // An add-on gets no answer that it could take as a receipt; the second ping was not read before the first was done with.
+    for ping in ["first", "second"] {
+        socket.send(Message::Ping(ping.into())).await.unwrap();
+        assert_eq!(pong(&mut socket).await, "alive");
+    }
     for path in ["/api/v1/events", "/api/addons", "/api/v1/jobs", "/health"] {
         assert_eq!(admin.get(path).await.status, 200, "{path}");
     }
@@ -151,6 +161,9 @@ async fn a_store_full_of_what_must_not_go_says_so_and_goes_on_when_there_is_room
         .await;
     assert_eq!(answer.status, 204, "{answer:?}");
     until(&mut other, "cannot keep", false).await;
+    socket.send(Message::Ping("third".into())).await.unwrap();
+    assert_eq!(pong(&mut socket).await, "alive");
+    assert_eq!(pong(&mut socket).await, "third");
     made.app.scribe.kept(Vec::new()).await.unwrap();
     let events = made.app.store.read(|r| EVENTS.all(r)).unwrap();
     let recovered = events.iter().find(|(_, e)| e.kind == "box.store_recovered").unwrap();
