@@ -24,6 +24,7 @@ pub struct Machine {
     clock: Option<String>,
     uuid: Option<String>,
     drives: Vec<Drive>,
+    played: Vec<PathBuf>,
     fw_cfg: Vec<(String, String)>,
     kernel: Option<Kernel>,
 }
@@ -57,6 +58,7 @@ impl Machine {
             clock: None,
             uuid: None,
             drives: Vec::new(),
+            played: Vec::new(),
             fw_cfg: Vec::new(),
             kernel: None,
         }
@@ -139,6 +141,13 @@ impl Machine {
         self
     }
 
+    /// Adds a SCSI controller whose targets another process plays at this socket (`vhost-user-scsi`), which must be there already.
+    #[must_use]
+    pub fn played(mut self, socket: &Path) -> Self {
+        self.played.push(socket.to_owned());
+        self
+    }
+
     /// Adds the medium that the box boots from, as drive `boot`.
     #[must_use]
     pub fn boot(self, bus: Bus, source: Source, speed: Option<u64>) -> Self {
@@ -200,14 +209,17 @@ impl Machine {
             Arch::Arm64 => ("virt", "cortex-a72"),
         };
         let smm = self.firmware.needs_smm(self.arch);
-        add(
-            "-M",
-            if smm {
-                format!("{machine},smm=on")
-            } else {
-                machine.into()
-            },
-        );
+        let mut machine = machine.to_owned();
+        if smm {
+            machine.push_str(",smm=on");
+        }
+        if !self.played.is_empty() {
+            // Who plays a controller reads and writes the guest's memory.
+            machine.push_str(",memory-backend=ram");
+            let size = self.memory_mib;
+            add("-object", format!("memory-backend-memfd,id=ram,size={size}M,share=on"));
+        }
+        add("-M", machine);
         add("-cpu", cpu.into());
         add("-smp", "2".into());
         add("-m", self.memory_mib.to_string());
@@ -290,6 +302,14 @@ impl Machine {
                 format!("memory-backend-file,id=erst,size=256K,share=on,mem-path={path}"),
             );
             add("-device", "acpi-erst,memdev=erst".into());
+        }
+        for (n, socket) in self.played.iter().enumerate() {
+            let path = escaped(&socket.display().to_string());
+            add("-chardev", format!("socket,id=played{n},path={path}"));
+            add(
+                "-device",
+                format!("vhost-user-scsi-pci,id=hba{n},chardev=played{n},num_queues=1,param_change=off"),
+            );
         }
         for (name, value) in &self.fw_cfg {
             add("-fw_cfg", format!("name={},string={}", escaped(name), escaped(value)));
@@ -422,6 +442,24 @@ mod tests {
         }
         let full = machine.drive(drive(99, Bus::Nvme)).arguments(Path::new("/vm"));
         assert!(matches!(full, Err(Error::Impossible(_))));
+    }
+
+    #[test]
+    fn memory_is_shared_only_with_who_plays_a_controller() {
+        let machine = Machine::new(Arch::X86_64);
+        assert!(!line(&machine).contains("memory-backend"));
+        let text = line(&machine.played(Path::new("/vm/a.sock")).played(Path::new("/vm/b.sock")));
+        assert!(
+            text.contains("-M q35,memory-backend=ram") && text.contains("id=ram,size=768M,share=on"),
+            "{text}"
+        );
+        for n in 0..2 {
+            assert_eq!(
+                text.matches(&format!("vhost-user-scsi-pci,id=hba{n},chardev=played{n}"))
+                    .count(),
+                1
+            );
+        }
     }
 
     #[test]

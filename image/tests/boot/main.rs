@@ -32,6 +32,7 @@ mod lab;
 mod lost;
 mod medium;
 mod network;
+mod played;
 mod power;
 mod services;
 mod signatures;

@@ -16,7 +16,7 @@
 //! The alert that a drive is too hot has a limit of its own (`health::alert::limit`), below this one or above it: it tells a person,
 //! and works on drives that rest, too.
 //!
-//! It never ran on a drive that was really hot: the tests here are tables and random walks.
+//! It never ran on a drive that was really hot: the tests here are tables and random walks, and a boot test plays a hot disk.
 
 use std::time::Duration;
 
