@@ -10,9 +10,16 @@ use std::io;
 use std::ops::Bound;
 use std::os::fd::AsRawFd;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
+use nix::unistd::{ForkResult, fork};
 
 /// Workers of a cold-plug walk.
 const WORKERS_MAX: usize = 4;
+/// How often who waits for a module looks whether it is live. Checking its signature alone takes ten times as long.
+const LOOK: Duration = Duration::from_millis(2);
 /// `MODULE_INIT_COMPRESSED_FILE` (linux/module.h).
 const COMPRESSED: u32 = 4;
 
@@ -137,30 +144,52 @@ fn parameters(name: &str) -> &'static CStr {
     if name == "loop" { c"max_loop=0" } else { c"" }
 }
 
-/// Loads one module file; one that is there already is fine.
+/// Whether such a module works: its start is over.
+fn is_live(name: &str) -> bool {
+    state(name).is_some_and(|s| s.trim() == "live")
+}
+
+/// Loads one module file, in a helper; one that is there already is fine.
+///
+/// It is there once it is live. The kernel comes back later: when every device that it is just looking at has been looked at, and a
+/// disk that will not start takes 100 s. So a child calls it, and is left behind where the module is live before.
 ///
 /// # Errors
 /// What the kernel says.
 pub fn insert(path: &Path) -> io::Result<()> {
+    let name = name_of(&path.to_string_lossy());
     // The kernel checks the signature before it looks whether the module is there.
-    if state(&name_of(&path.to_string_lossy())).is_some_and(|s| s.trim() == "live") {
+    if is_live(&name) {
         return Ok(());
     }
     let file = fs::File::open(path)?;
     let compressed = path.extension().is_some_and(|x| x != "ko");
-    let parameters = parameters(&name_of(&path.to_string_lossy()));
+    // SAFETY: a helper has one thread.
+    match unsafe { fork() }? {
+        ForkResult::Child => {
+            let code = finish(&file, parameters(&name), compressed);
+            // SAFETY: ends the child without running destructors.
+            unsafe { libc::_exit(code) }
+        }
+        ForkResult::Parent { child } => loop {
+            match waitpid(child, Some(WaitPidFlag::WNOHANG)) {
+                Ok(WaitStatus::StillAlive) if is_live(&name) => return Ok(()),
+                Ok(WaitStatus::StillAlive) | Err(Errno::EINTR) => std::thread::sleep(LOOK),
+                Ok(WaitStatus::Exited(_, 0 | libc::EEXIST)) => return Ok(()),
+                Ok(WaitStatus::Exited(_, code)) => return Err(io::Error::from_raw_os_error(code)),
+                Ok(other) => return Err(io::Error::other(format!("who loaded it ended: {other:?}"))),
+                Err(e) => return Err(e.into()),
+            }
+        },
+    }
+}
+
+/// The kernel's call; what it says, 0 where all is well.
+fn finish(file: &fs::File, parameters: &CStr, compressed: bool) -> i32 {
     let flags = if compressed { COMPRESSED } else { 0 };
     // SAFETY: an open descriptor and a NUL-terminated parameter string that outlives the call.
     let r = unsafe { libc::syscall(libc::SYS_finit_module, file.as_raw_fd(), parameters.as_ptr(), flags) };
-    if r == 0 {
-        return Ok(());
-    }
-    let e = io::Error::last_os_error();
-    if e.raw_os_error() == Some(libc::EEXIST) {
-        Ok(())
-    } else {
-        Err(e)
-    }
+    if r == 0 { 0 } else { Errno::last_raw() }
 }
 
 /// Every modalias of the devices that are there: each is on a bus or in a class, or the machine's own.
@@ -198,19 +227,19 @@ pub fn load_for(modules: &Modules, modaliases: &BTreeSet<String>, extra: &[Strin
     let mut children = Vec::new();
     for w in 1..workers {
         // SAFETY: a helper has one thread.
-        match unsafe { nix::unistd::fork() } {
-            Ok(nix::unistd::ForkResult::Child) => {
+        match unsafe { fork() } {
+            Ok(ForkResult::Child) => {
                 report(&load_every(modules, &names, w, workers));
                 // SAFETY: ends the child without running destructors.
                 unsafe { libc::_exit(0) }
             }
-            Ok(nix::unistd::ForkResult::Parent { child }) => children.push((w, child)),
+            Ok(ForkResult::Parent { child }) => children.push((w, child)),
             Err(_) => report(&load_every(modules, &names, w, workers)),
         }
     }
     let failed = load_every(modules, &names, 0, workers);
     for (_, child) in children {
-        let _ = nix::sys::wait::waitpid(child, None);
+        let _ = waitpid(child, None);
     }
     failed
 }
