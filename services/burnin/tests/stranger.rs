@@ -455,6 +455,37 @@ fn a_drive_shows_its_job_at_any_time_and_another_one_does_not() {
     assert_eq!(left_nothing.of(&mut somebody_elses(geometry)), Shown::Unknown);
 }
 
+/// A drive that came into the place of the job's between the last sector that was read back and the closing writes holds the pattern at the
+/// headers' places, and nothing else of the job's.
+#[test]
+fn a_drive_that_only_the_closing_writes_went_to_is_not_the_jobs() {
+    let geometry = Geometry {
+        sectors: 40_000,
+        ..GEOMETRY
+    };
+    for steps in [plain(ALL), zeros()] {
+        let order = Order {
+            geometry,
+            header: Some(note()),
+            steps,
+            ..order(ALL)
+        };
+        let mut own = Sim::new(geometry, Plan::healthy(Content::Random), 2, 8 << 10, 1);
+        assert_eq!(run(&mut own, &order).0.stopped, None);
+        let mut other = somebody_elses(geometry);
+        let closing = burnin::header::places(geometry);
+        for lba in closing.into_iter().flat_map(|(lba, sectors)| lba..lba + sectors) {
+            access(&mut own, Op::Read, (lba, 1));
+            let written = own.buffer(0).to_vec();
+            other.buffer(0).copy_from_slice(&written);
+            access(&mut other, Op::Write, (lba, 1));
+        }
+        let proof = prover(&order)(true);
+        assert_eq!(proof.of(&mut own), Shown::Ours, "{:?}", order.steps);
+        assert_eq!(proof.of(&mut other), Shown::Not, "{:?}", order.steps);
+    }
+}
+
 /// Of a drive that the kernel counts as another medium more is asked: neither the headers alone prove it, which a worker may have
 /// written to another one, nor at the end their places, nor a constant.
 #[test]

@@ -27,13 +27,14 @@ pub(crate) fn of(json: &Value) -> Farm {
     ];
     match hours.into_iter().find_map(number) {
         Some(hours) => Farm::Told { hours },
-        None if log["supported"].as_bool() == Some(false) && !is_unanswered(json) => Farm::Absent,
+        None if log["supported"].as_bool() == Some(false) && !lines(json).any(is_unanswered) => Farm::Absent,
         None => Farm::NotAsked,
     }
 }
 
-fn is_unanswered(json: &Value) -> bool {
-    lines(json).any(|line| UNANSWERED.iter().any(|said| line.contains(said)))
+/// Whether a printed line says that the log was asked for and not answered.
+pub(crate) fn is_unanswered(line: &str) -> bool {
+    UNANSWERED.iter().any(|said| line.contains(said))
 }
 
 #[cfg(test)]

@@ -30,7 +30,7 @@ mod written;
 
 pub use delta::{PENDING_LOG, Row, delta};
 pub use own_word::exit;
-pub use parse::{DOCUMENT_MAX, NotSmart, parse, read};
+pub use parse::{DOCUMENT_MAX, NotSmart, forget_printed, parse, read};
 pub use snapshot::{
     AtThreshold, Attribute, BackgroundScan, ErrorCounters, Farm, NvmeHealth, Protocol, ScsiException, ScsiHealth,
     SctTemperature, SelfTest, SelfTestAbility, SelfTestLog, Snapshot, SnapshotMessage, Statistic, WriteCounter,

@@ -1,6 +1,8 @@
 //! What a drive says of itself in one word, from its document and from smartctl's exit status: both tell, and either may be
 //! silent.
 
+use std::borrow::Cow;
+
 use crate::snapshot::{AtThreshold, Attribute, NvmeHealth, Snapshot};
 
 /// Bits of smartctl's exit status. Source: `smartctl(8)`.
@@ -129,5 +131,18 @@ impl Snapshot {
     pub fn garbled_attributes(&self) -> impl Iterator<Item = &str> {
         let names = self.wrong_checksums.iter().map(String::as_str);
         names.filter(|name| name.starts_with("SMART Attribute"))
+    }
+
+    /// The reading without what its own checksum disowns: attributes, and what smartctl's exit status concludes from them.
+    pub fn trusted(&self) -> Cow<'_, Self> {
+        if self.garbled_attributes().next().is_none() {
+            return Cow::Borrowed(self);
+        }
+        let mut trusted = self.clone();
+        trusted.attributes.clear();
+        trusted.exit_status = self
+            .exit_status
+            .map(|bits| bits & !(exit::THRESHOLD_NOW | exit::THRESHOLD_PAST));
+        Cow::Owned(trusted)
     }
 }

@@ -194,6 +194,12 @@ fn messages(json: &Value) -> Vec<SnapshotMessage> {
 /// Most printed lines that are looked at: an ATA drive's are 400, a SAS drive's with all its background scans 2,500.
 const LINES_MAX: usize = 8192;
 
+/// smartctl's word that it concluded the drive's health from its attributes.
+const CONCLUDED: &str = "based on an Attribute check";
+
+/// Before a count that smartctl prints and does not put into its JSON.
+const NON_MEDIUM: &str = "Non-medium error count:";
+
 /// What smartctl printed besides its JSON (`--json=o`).
 pub(crate) fn lines(json: &Value) -> impl Iterator<Item = &str> {
     let printed = json["smartctl"]["output"].as_array().into_iter().flatten();
@@ -204,16 +210,38 @@ pub(crate) fn lines(json: &Value) -> impl Iterator<Item = &str> {
 /// (bridges and controllers that do not pass on the output registers). Source: smartmontools `ataprint.cpp`, `ataPrintMain`.
 fn is_concluded(json: &Value, messages: &[SnapshotMessage]) -> bool {
     let mut said = messages.iter().map(|message| message.text.as_str()).chain(lines(json));
-    said.any(|text| text.contains("based on an Attribute check"))
+    said.any(|text| text.contains(CONCLUDED))
 }
 
-/// Structures of which smartctl printed that their checksum is wrong. Source: smartmontools `smartctl.cpp`,
-/// `checksumwarning`.
+/// Takes from a document what smartctl printed beside its JSON, but for the lines that [`parse`] reads: whoever reads it later
+/// understands what was understood of it before.
+pub fn forget_printed(json: &mut Value) {
+    let told: Vec<Value> = lines(json)
+        .filter(|line| {
+            checksum_is_wrong(line).is_some()
+                || line.contains(CONCLUDED)
+                || line.starts_with(NON_MEDIUM)
+                || farm::is_unanswered(line)
+        })
+        .map(Value::from)
+        .collect();
+    if let Some(smartctl) = json["smartctl"].as_object_mut() {
+        match told.is_empty() {
+            true => smartctl.remove("output"),
+            false => smartctl.insert("output".to_owned(), told.into()),
+        };
+    }
+}
+
+/// Of which structure a printed line says that its checksum is wrong. Source: smartmontools `smartctl.cpp`, `checksumwarning`.
+fn checksum_is_wrong(line: &str) -> Option<&str> {
+    let name = line.trim().strip_prefix("Warning! ")?;
+    Some(name.split_once(" error: invalid SMART checksum")?.0)
+}
+
+/// Structures of which smartctl printed that their checksum is wrong.
 fn wrong_checksums(json: &Value) -> Vec<String> {
-    let named = lines(json).filter_map(|line| {
-        let name = line.trim().strip_prefix("Warning! ")?;
-        Some(name.split_once(" error: invalid SMART checksum")?.0)
-    });
+    let named = lines(json).filter_map(checksum_is_wrong);
     let mut names: Vec<String> = named.map(|name| name.chars().take(80).collect()).collect();
     names.sort_unstable();
     names.dedup();
@@ -329,7 +357,7 @@ fn scsi(json: &Value) -> Option<ScsiHealth> {
 /// smartctl before 7.5 prints the count and has no field for it. Source: smartmontools `scsiprint.cpp`,
 /// `scsiPrintErrorCounterLog`.
 fn printed_non_medium(json: &Value) -> Option<u64> {
-    lines(json).find_map(|line| line.strip_prefix("Non-medium error count:")?.trim().parse().ok())
+    lines(json).find_map(|line| line.strip_prefix(NON_MEDIUM)?.trim().parse().ok())
 }
 
 fn exception(told: &Value) -> Option<ScsiException> {

@@ -5,9 +5,9 @@ use std::time::Duration;
 use burnin::heat::{Decision, Heat, Limits};
 use burnin::timeline;
 use drive::temperature::Waking;
-use wire::Bytes;
 use wire::drive::Bus;
 use wire::job::JobState;
+use wire::{Bytes, Celsius};
 
 use super::{JobTask, Reason};
 use crate::events;
@@ -41,6 +41,18 @@ impl Holds {
 }
 
 impl JobTask {
+    /// The newest reading of the temperature: that which decided about its heat, else what is listed of it.
+    pub(super) fn newest_temperature(&self, holds: &Holds) -> Option<Celsius> {
+        holds.waking.newest(self.heat_clock(), self.temperature())
+    }
+
+    /// The clock of its heat.
+    fn heat_clock(&self) -> Duration {
+        self.began.elapsed() * self.means.heat_clock
+    }
+}
+
+impl JobTask {
     /// At which temperatures this job's drive pauses and goes on.
     pub(super) fn heat_limits(&self) -> Limits {
         Limits::of_drive(self.record.rotation, self.record.smart_before.as_ref())
@@ -54,7 +66,7 @@ impl JobTask {
         holds: &mut Holds,
         worker: &mut Worker,
     ) -> Option<Reason> {
-        let now = self.began.elapsed() * self.means.heat_clock;
+        let now = self.heat_clock();
         if self.record.paused.is_some() {
             heat.restart_patience(now);
         }

@@ -3,7 +3,7 @@
 use burnin::timeline;
 use burnin::worker::Report;
 use drive::guard::Place;
-use wire::{Bytes, Time};
+use wire::{Bytes, Celsius, Time};
 
 use super::JobTask;
 use super::course::{Course, Reason};
@@ -27,7 +27,8 @@ impl JobTask {
         {
             return;
         }
-        self.take(&report, why);
+        let temperature = self.newest_temperature(&course.holds);
+        self.take(&report, why, temperature);
         match report {
             Report::Started { .. } => {
                 // Its worker found it to be the job's, by more than a constant.
@@ -82,11 +83,10 @@ impl JobTask {
     }
 
     /// A point of the time line, where one is due.
-    pub(super) fn sample(&mut self, rate: Bytes) {
+    pub(super) fn sample(&mut self, rate: Bytes, temperature: Option<Celsius>) {
         let Some(step) = self.record.job.progress.as_ref().map(|progress| progress.step) else {
             return;
         };
-        let temperature = self.temperature();
         let point = self.record.point(step, rate, temperature);
         if timeline::sample(&mut self.record.job.timeline, point) {
             self.means.jobs.sample(&self.record);
@@ -94,8 +94,7 @@ impl JobTask {
     }
 
     /// Takes one report, keeps and tells what it means.
-    pub(super) fn take(&mut self, report: &Report, why: Option<&str>) {
-        let temperature = self.temperature();
+    pub(super) fn take(&mut self, report: &Report, why: Option<&str>, temperature: Option<Celsius>) {
         // The first checkpoint and that there is one stand in one commit.
         let first = !self.record.saved;
         let effects = self.record.apply(report, why, temperature, Time::now());
@@ -103,7 +102,7 @@ impl JobTask {
             if let Some(share) = &self.share {
                 self.record.shared |= share.measured(progress.rate.0);
             }
-            self.sample(progress.rate);
+            self.sample(progress.rate, temperature);
         }
         if let Some(line) = effects.log {
             self.log("info", line);

@@ -113,7 +113,8 @@ impl JobTask {
                     }
                     // A worker that is held has nothing to say.
                     if !reset && course.holds.any() {
-                        self.sample(Bytes(0));
+                        let temperature = self.newest_temperature(&course.holds);
+                        self.sample(Bytes(0), temperature);
                     }
                     if reset || course.holds.any() {
                         course.live();
@@ -238,6 +239,7 @@ impl JobTask {
                 evidence: evidence.clone(),
             },
             None,
+            self.temperature(),
         );
         let word = worker.end(ENDING).await;
         info!(job = %self.record.job.id, word, stopped = ?evidence.stopped, "worker done");

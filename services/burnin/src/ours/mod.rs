@@ -57,7 +57,10 @@ fn trimmed(steps: &[Step]) -> bool {
 /// Where a drive is asked whatever of it was written: the headers' places, and evenly over it.
 fn marks(geometry: Geometry) -> Vec<u64> {
     let headers = header::places(geometry).into_iter().map(|(lba, _)| lba);
-    headers
-        .chain((0..EVENLY).map(|n| geometry.sectors / EVENLY * n))
-        .collect()
+    headers.chain(evenly(geometry)).collect()
+}
+
+/// Places evenly over a drive.
+fn evenly(geometry: Geometry) -> impl Iterator<Item = u64> {
+    (0..EVENLY).map(move |n| geometry.sectors / EVENLY * n)
 }

@@ -6,7 +6,7 @@ use wire::job::Phase;
 
 use super::asks::{Asks, Told};
 use super::resume::places;
-use super::{Shown, marks, trimmed};
+use super::{Shown, evenly, marks, trimmed};
 use crate::checkpoint::Checkpoint;
 use crate::device::{self, Device, Geometry};
 use crate::header;
@@ -138,6 +138,12 @@ impl Proof {
         Ok(if most(&told) { Shown::Ours } else { Shown::Not })
     }
 
+    /// Whether the job is over and left its pattern everywhere.
+    fn is_filled(&self) -> bool {
+        let wrote = self.steps.iter().any(|step| step.phase == Phase::Write);
+        self.ended && wrote && self.last_constant().is_none() && !trimmed(&self.steps)
+    }
+
     fn told(&self, device: &mut dyn Device, asks: &Asks) -> Result<Shown, String> {
         let headers = header::kept_by(&self.steps, self.geometry);
         let at_headers = if headers {
@@ -145,7 +151,7 @@ impl Proof {
         } else {
             Told::default()
         };
-        if at_headers.at_least_half() {
+        if at_headers.at_least_half() && !self.is_filled() {
             return Ok(Shown::Ours);
         }
         let not = |told: &Told| if told.read > 0 { Shown::Not } else { Shown::Unknown };
@@ -160,6 +166,11 @@ impl Proof {
                 (true, _) => Ok(Shown::Ours),
                 (false, told) => Ok(not(&told)),
             },
+            // What the closing writes put there went to whatever drive was in the place by then: the rest must be the job's, too.
+            None if at_headers.at_least_half() => Ok(match asks.at(device, evenly(self.geometry).collect())? {
+                told if told.at_least_half() => Shown::Ours,
+                told => not(&told),
+            }),
             None if at_headers.read > 0 => Ok(Shown::Not),
             None if last.is_none() => Ok(Shown::Unknown),
             None => match asks.at(device, marks(self.geometry))? {

@@ -11,7 +11,7 @@ use wire::drive::Bus;
 use super::remembered::{Remembered, Worked};
 use crate::child::{self, Failed};
 use crate::identity::Identity;
-use ::smart::{DOCUMENT_MAX, Farm, NotSmart, Protocol, Snapshot, parse};
+use ::smart::{DOCUMENT_MAX, Farm, NotSmart, Protocol, Snapshot, forget_printed, parse};
 
 /// Pauses after which a drive that was read before is asked for its SMART again: a bridge may answer the first command after
 /// hours of others with an error, and one reading that is missing costs the whole burn-in its comparison.
@@ -354,9 +354,7 @@ impl Smartctl {
                     kind.clone_into(&mut snapshot.device_type);
                 }
                 let mut document: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
-                if let Some(smartctl) = document["smartctl"].as_object_mut() {
-                    smartctl.remove("output");
-                }
+                forget_printed(&mut document);
                 return accept(snapshot, expected).map(|snapshot| Call::Told(Box::new((snapshot, document))));
             }
             Ok(snapshot) => snapshot.messages.into_iter().map(|message| message.text).next_back(),

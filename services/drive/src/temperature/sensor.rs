@@ -107,10 +107,11 @@ fn sensors(system: &System, name: &str, attribute: &str) -> Vec<PathBuf> {
     places.iter().flat_map(of).collect()
 }
 
-/// A sensor's answer in thousandths; those that are not there answer with absolute zero or 255 °C.
+/// A sensor's answer in thousandths; those that are not there answer with absolute zero or 255 °C, and a disk without one with 0, as
+/// in its SMART.
 fn degrees(millidegrees: i32) -> Option<Celsius> {
     let degrees = (millidegrees + 500).div_euclid(1000);
-    (-60..=150).contains(&degrees).then_some(Celsius(degrees))
+    (degrees != 0 && (-60..=150).contains(&degrees)).then_some(Celsius(degrees))
 }
 
 #[cfg(test)]
@@ -133,16 +134,17 @@ mod tests {
         put("nvme1n1/device/nvme1/hwmon2/temp1_input", "-5000\n");
         put("sdb/device/hwmon/hwmon4/temp1_input", "-273150\n");
         put("sdc/device/model", "x");
+        put("sdd/device/hwmon/hwmon5/temp1_input", "0\n");
         let guard = Guard {
             system: System::at(root.path()),
             prober: Prober::InProcess,
             ..Guard::default()
         };
-        let all: Vec<Option<i32>> = ["sda", "nvme0n1", "nvme1n1", "sdb", "sdc", "sdz"]
+        let all: Vec<Option<i32>> = ["sda", "nvme0n1", "nvme1n1", "sdb", "sdc", "sdd", "sdz"]
             .map(|n| sensed(&guard, n).unwrap().map(|c| c.0))
             .into();
         assert_eq!(warning(&guard, "nvme0n1"), Some(Celsius(82)));
         assert_eq!(warning(&guard, "sda"), None);
-        assert_eq!(all, [Some(35), Some(41), Some(-5), None, None, None]);
+        assert_eq!(all, [Some(35), Some(41), Some(-5), None, None, None, None]);
     }
 }

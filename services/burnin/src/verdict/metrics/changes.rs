@@ -57,7 +57,6 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         metrics.put("smart.hours_unknown", 1.0);
     }
     let both = before.is_some() && after.is_some();
-    one_sided(case, metrics);
     backwards::put(case, metrics);
     let (mut uncorrected, mut rereads): (Option<(f64, f64)>, f64) = (None, 0.0);
     for row in delta(first, last) {
@@ -153,7 +152,7 @@ fn raise(metrics: &mut Metrics, name: &str, value: f64) {
 
 /// Counters that stand in one snapshot and not in the other. What a drive told once and does not tell again, or tells
 /// only now, has no known change, and no rule about a change can fire on it.
-fn one_sided(case: &Case<'_>, metrics: &mut Metrics) {
+pub(super) fn one_sided(case: &Case<'_>, metrics: &mut Metrics) {
     let (Some(before), Some(after)) = (case.first(), case.last()) else {
         return;
     };

@@ -25,6 +25,8 @@ mod written;
 
 use std::collections::BTreeMap;
 
+use drive::smart::Snapshot;
+
 use super::Case;
 use super::peer::Peer;
 use super::population::compare;
@@ -80,13 +82,21 @@ pub fn metrics(case: &Case<'_>) -> Metrics {
     size::put(case, &mut metrics);
     silence::put(case, &mut metrics);
     asking::put(case, &mut metrics);
-    if let Some(last) = case.last().or(case.first()) {
+    // That its checksum is wrong has been told; what it says is no evidence for anything.
+    let [before, after] = [case.before, case.after].map(|side| side.map(Snapshot::trusted));
+    let trusted = &Case {
+        before: before.as_deref(),
+        after: after.as_deref(),
+        ..*case
+    };
+    if let Some(last) = trusted.last().or(trusted.first()) {
         own_word::put(last, case.spins(), &mut metrics);
-        if let Some(first) = case.first() {
+        if let Some(first) = trusted.first() {
             own_word::before(first, last, case.spins(), &mut metrics);
         }
     }
-    changes::put(case, &mut metrics);
+    changes::one_sided(case, &mut metrics);
+    changes::put(trusted, &mut metrics);
     written::put(case, &mut metrics);
     beside::put(case, &mut metrics);
     if !case.peers.is_empty() {

@@ -87,6 +87,23 @@ fn wrong_checksums_of_what_is_judged_are_inconclusive_and_of_logs_warn() {
 }
 
 #[test]
+fn attributes_with_a_wrong_checksum_prove_neither_growth_nor_an_end() {
+    let mut garbled = with(5, 9);
+    garbled.wrong_checksums = vec!["SMART Attribute Data Structure".to_owned()];
+    let last = garbled.attributes.last_mut().unwrap();
+    (last.value, last.worst, last.threshold, last.prefail) = (Some(1), Some(1), Some(50), true);
+    let good = with(5, 0);
+    for (before, after) in [(&good, &garbled), (&garbled, &good), (&garbled, &garbled)] {
+        let verdict = verdict(&clean(), Some(before), Some(after));
+        assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:?}");
+        assert!(
+            verdict.rules.iter().all(|hit| hit.outcome != Outcome::Failed),
+            "{verdict:?}"
+        );
+    }
+}
+
+#[test]
 fn an_attribute_at_its_threshold_is_judged_by_its_figures_where_the_word_is_missing() {
     for (value, worst, threshold, prefail, want) in [
         (Some(10), Some(10), Some(10), true, Outcome::Failed),
