@@ -507,6 +507,37 @@ fn hang_slow_and_disconnect_are_evidence_with_a_place() {
     }
 }
 
+/// A drive that is "becoming ready" for ever fails each access just before the kernel's patience is over, so none of them hangs: of
+/// 20,000 errors the last would come after months.
+#[test]
+fn a_drive_that_does_nothing_for_an_hour_of_accesses_is_given_up() {
+    let geometry = Geometry {
+        sectors: 500,
+        sector: 512,
+        physical: 512,
+    };
+    let order = order(geometry, plain(&SURFACE), &mut Dice(7));
+    let of = |millis, errno| {
+        let stuck = Fault::Stuck {
+            from: 250,
+            millis,
+            errno,
+        };
+        let mut sim = Sim::new(geometry, Plan::with(vec![stuck]), 3, order.io.block as usize, 7);
+        let mut session = runner::Session::new(&sim, &order, "simulated").unwrap();
+        while !session.is_over() {
+            session.step(&mut sim);
+        }
+        (session.evidence().stopped.clone(), sim.now().as_secs())
+    };
+    let (stopped, seconds) = of(177_000, libc::EIO);
+    assert_eq!(stopped, Some(Stop::Hung));
+    assert!((1200..=3800).contains(&seconds), "{seconds} s");
+    // One that fails at once does not, and neither does one that names its medium: that is an answer.
+    assert_eq!(of(0, libc::EIO).0, None);
+    assert_eq!(of(177_000, libc::ENODATA).0, None);
+}
+
 /// Who ends a job whose drive holds an access is told so, before the agent's patience with the worker is over.
 #[test]
 fn a_job_that_is_ended_while_its_drive_hangs_says_so_with_its_place() {

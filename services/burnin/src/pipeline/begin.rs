@@ -57,6 +57,7 @@ impl Pipeline {
             durable: 0,
             flushed: false,
             errors: 0,
+            barren: Duration::ZERO,
             rereads_left: order.limits.reread_blocks,
             memory_doubted: false,
             memory_tests_left: order.limits.memory_tests,

@@ -51,7 +51,7 @@ use crate::playbook::Step;
 use crate::worker::{Limits, Report};
 use detour::{Detour, Group};
 use flush::{Balked, Flush};
-use incident::verb;
+use incident::{is_own_word, verb};
 use leg::{Area, Leg};
 
 pub use leg::{Content, PROBE_PASS, SAMPLE_PASS, WRITE_PASS};
@@ -70,6 +70,10 @@ const HELD_AT_END: Duration = Duration::from_secs(10);
 
 /// How many times longer than other accesses a trim may take: some drives erase while they do it.
 const TRIM_PATIENCE: u32 = 4;
+
+/// How much time of accesses may be spent on failing ones without one between them that brings something. A drive that is "becoming
+/// ready" for ever fails each after three minutes, so none of them hangs, and 20,000 errors would take weeks. Chosen.
+const BARREN: Duration = Duration::from_hours(1);
 
 /// The kernel's error for an access that the drive refuses because another computer has reserved it, and for nothing else.
 ///
@@ -133,6 +137,8 @@ pub struct Pipeline {
     /// Whether the end of the running write leg has been flushed.
     flushed: bool,
     errors: u64,
+    /// Time of all accesses that failed since one brought something, and none of which told anything of the medium.
+    barren: Duration,
     rereads_left: u32,
     /// Whether the host's buffers are to be tested before anything new is begun, and how often that may still be.
     memory_doubted: bool,
@@ -284,6 +290,12 @@ impl Pipeline {
             self.finish(Some(Stop::Reserved));
             return;
         }
+        if self.is_barren(access, took, &outcome) {
+            let text = "for an hour of accesses each one failed, and none told of the medium".to_owned();
+            self.incident(FaultKind::Hang, Some(access.lba), access.sectors, text);
+            self.finish(Some(Stop::Hung));
+            return;
+        }
         match flight.kind {
             Kind::Flush(flush) => self.after_flush(now, flush, &outcome),
             Kind::Sweep => {
@@ -306,6 +318,17 @@ impl Pipeline {
             Kind::Detour(detour) => self.second_look(detour, outcome),
         }
         self.proceed(now);
+    }
+
+    /// Whether nothing has gone well for so long that nothing will.
+    fn is_barren(&mut self, access: Access, took: Duration, outcome: &Outcome) -> bool {
+        if matches!(access.op, Op::Read | Op::Write) {
+            self.barren = match outcome {
+                Outcome::Failed { errno } if !is_own_word(*errno) => self.barren + took,
+                _ => Duration::ZERO,
+            };
+        }
+        self.barren >= BARREN
     }
 
     /// Looks at the clock: time-outs, progress, checkpoints. To be called at least once a second.

@@ -246,6 +246,9 @@ impl Sim {
         for fault in &self.plan.faults {
             match fault {
                 Fault::Hang { lba } if touches(access, *lba) => return None,
+                Fault::Stuck { from, millis, .. } if access.lba + access.sectors > *from => {
+                    return Some(Duration::from_millis(*millis));
+                }
                 Fault::Slow { lba, millis } if touches(access, *lba) => time += Duration::from_millis(*millis),
                 _ => {}
             }
@@ -287,6 +290,7 @@ impl Sim {
                 Fault::FlushError { times } if access.op == Op::Flush && self.count(index) <= times => {
                     return Err(self.plan.errno);
                 }
+                Fault::Stuck { from, errno, .. } if access.lba + access.sectors > from => return Err(errno),
                 Fault::TrimErrorOnce { lba } if access.op == Op::Trim && touches(access, lba) && self.once(index) => {
                     return Err(self.plan.errno);
                 }

@@ -109,6 +109,8 @@ pub enum Fault {
     Hang { lba: u64 },
     /// Accesses of the sector take so much longer.
     Slow { lba: u64, millis: u64 },
+    /// Accesses from here on take so long and fail so.
+    Stuck { from: u64, millis: u64, errno: i32 },
     /// Goes away when the sector is accessed.
     Disconnect { lba: u64 },
     /// So many flushes fail.

@@ -497,16 +497,19 @@ mod tests {
         // As root in a container, whose first process is another's.
         facts.unknown = forbidden();
         decide(&facts, &identity(), true, &[]).unwrap();
-        facts.unknown.push(Unknown::Late {
-            pid: 7,
-            program: "dd".into(),
-            waited: Duration::from_secs(5),
-        });
-        let refusal = decide(&facts, &identity(), true, &[]).unwrap_err();
-        assert_eq!(
-            refusal.view().reason,
-            "whether something uses it could not be found out: process 7 (dd) did not tell within 5000 ms what it has \
-             open; end it, or try again when it goes on"
-        );
+        for (pid, program, do_what) in [(7, "dd", "end it, or try again"), (1, "kiln-init", "try again")] {
+            facts.unknown = forbidden();
+            facts.unknown.push(Unknown::Late {
+                pid,
+                program: program.into(),
+                waited: Duration::from_secs(5),
+            });
+            let refusal = decide(&facts, &identity(), true, &[]).unwrap_err();
+            let due = format!(
+                "whether something uses it could not be found out: process {pid} ({program}) did not tell within 5000 ms \
+                 what it has open; {do_what} when it goes on"
+            );
+            assert_eq!(refusal.view().reason, due);
+        }
     }
 }

@@ -33,8 +33,10 @@ pub enum Unknown {
     },
     /// A process that did not tell in time.
     #[error(
-        "process {pid} ({program}) did not tell within {} ms what it has open; end it, or try again when it goes on",
-        .waited.as_millis()
+        "process {pid} ({program}) did not tell within {} ms what it has open; {}try again when it goes on",
+        .waited.as_millis(),
+        // The first process is the system's.
+        if *.pid == 1 { "" } else { "end it, or " }
     )]
     Late {
         /// The process.
