@@ -39,12 +39,6 @@ pub(crate) fn refused(why: (u8, u8)) -> Reply {
 /// Who a unit is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Identity<'a> {
-    /// PERIPHERAL DEVICE TYPE.
-    pub kind: u8,
-    /// Byte 6 of the standard data: ENCSERV, MULTIP.
-    pub flags: u8,
-    /// Version descriptor of its command set (SPC-4, annex F.8).
-    pub command_set: u16,
     pub vendor: &'a str,
     pub product: &'a str,
     pub revision: &'a str,
@@ -63,7 +57,7 @@ impl Identity<'_> {
         let data = match (vital, code) {
             (false, 0) => self.standard(),
             (false, _) => return Reply::check(sense::invalid_field()),
-            (true, 0x00) => self.page(
+            (true, 0x00) => Self::page(
                 0,
                 &[
                     [0x00, 0x80, 0x83].to_vec(),
@@ -71,10 +65,10 @@ impl Identity<'_> {
                 ]
                 .concat(),
             ),
-            (true, 0x80) => self.page(0x80, &text(self.serial, self.serial.len())),
-            (true, 0x83) => self.page(0x83, &self.designators()),
+            (true, 0x80) => Self::page(0x80, &text(self.serial, self.serial.len())),
+            (true, 0x83) => Self::page(0x83, &self.designators()),
             (true, _) => match pages.iter().find(|(own, _)| *own == code) {
-                Some((code, body)) => self.page(*code, body),
+                Some((code, body)) => Self::page(*code, body),
                 None => return Reply::check(sense::invalid_field()),
             },
         };
@@ -83,16 +77,16 @@ impl Identity<'_> {
 
     /// Standard INQUIRY data of 96 bytes (SPC-4, 6.4.2).
     fn standard(&self) -> Vec<u8> {
-        // SPC-4, HISUP and response data format 2, command queueing.
-        let mut data = vec![self.kind, 0, 6, 0x12, 91, 0, self.flags, 0x02];
+        // A disk; SPC-4, HISUP and response data format 2, several ports, command queueing.
+        let mut data = vec![0, 0, 6, 0x12, 91, 0, 0x10, 0x02];
         data.extend(text(self.vendor, 8));
         data.extend(text(self.product, 16));
         data.extend(text(self.revision, 4));
         data.extend(text(self.serial, 20));
         data.resize(58, 0);
-        // SAM-5, SPC-4, and the command set.
+        // SAM-5, SPC-4, SBC-3 (SPC-4, annex F.8).
         data.extend(
-            [0x00_A0, 0x04_60, self.command_set]
+            [0x00_A0, 0x04_60, 0x04_C0]
                 .iter()
                 .flat_map(|version: &u16| version.to_be_bytes()),
         );
@@ -100,8 +94,8 @@ impl Identity<'_> {
         data
     }
 
-    fn page(&self, code: u8, body: &[u8]) -> Vec<u8> {
-        [&[self.kind, code], &length(body)[..], body].concat()
+    fn page(code: u8, body: &[u8]) -> Vec<u8> {
+        [&[0, code], &length(body)[..], body].concat()
     }
 
     /// Device Identification (SPC-4, 7.8.5): names of the unit, of the port by address and by number, of the device.

@@ -149,10 +149,6 @@ impl SasDisk {
 
     fn inquire(&self, cdb: &[u8]) -> Reply {
         let identity = Identity {
-            kind: 0x00,
-            flags: 0x10,
-            // SBC-3.
-            command_set: 0x04_C0,
             vendor: &self.vendor,
             product: &self.product,
             revision: &self.revision,
