@@ -14,6 +14,12 @@ pub fn command(medium: &mut Medium, cdb: &[u8], sent: &[u8]) -> Option<Reply> {
             number << 8 | u64::from(cdb.get(at).copied().unwrap_or_default())
         })
     };
+    // Who asks who it is, or why a command failed, is told all the same (SPC-5, 5.14).
+    if !matches!(cdb.first(), Some(0x03 | 0x12 | 0xA0))
+        && let Some(code) = medium.attention.take()
+    {
+        return Some(Reply::check(sense::fixed(sense::UNIT_ATTENTION, code, None)));
+    }
     Some(match cdb.first()? {
         // TEST UNIT READY, START STOP UNIT, PREVENT ALLOW MEDIUM REMOVAL, SYNCHRONIZE CACHE (10) and (16).
         0x00 | 0x1B | 0x1E | 0x35 | 0x91 => Reply::good(),
@@ -160,6 +166,21 @@ mod tests {
         let told = command(&mut medium, &[0x28, 0, 0, 0, 0x13, 0x87, 0, 0, 2, 0], &[]).unwrap();
         assert_eq!((told.sense[2], told.sense[12]), (sense::ILLEGAL_REQUEST, 0x21));
         assert_eq!(medium.moved.read, 0);
+    }
+
+    #[test]
+    fn another_capacity_is_announced_once() {
+        let mut medium = disk();
+        medium.resize(9000);
+        let told = command(&mut medium, &[0x00], &[]).unwrap();
+        assert_eq!(
+            (told.sense[2], told.sense[12], told.sense[13]),
+            (sense::UNIT_ATTENTION, 0x2A, 0x09)
+        );
+        assert_eq!(
+            command(&mut medium, &[0x25], &[]).unwrap().data[..4],
+            8999_u32.to_be_bytes()
+        );
     }
 
     #[test]

@@ -21,6 +21,8 @@ pub struct Medium {
     pub moved: Moved,
     /// Whether another initiator holds a reservation: whatever reads or writes is refused.
     pub reserved: bool,
+    /// UNIT ATTENTION that the next command meets, by its additional sense code and qualifier.
+    pub attention: Option<(u8, u8)>,
     /// Bytes in a logical block as READ CAPACITY tells it; where that is not [`SECTOR`], nothing can be read or written.
     pub block_length: u32,
 }
@@ -45,8 +47,15 @@ impl Medium {
             cured: 0,
             moved: Moved::default(),
             reserved: false,
+            attention: None,
             block_length: SECTOR as u32,
         }
+    }
+
+    /// Changes how many sectors can be addressed, and announces it: CAPACITY DATA HAS CHANGED.
+    pub fn resize(&mut self, sectors: u64) {
+        self.sectors = sectors;
+        self.attention = Some((0x2A, 0x09));
     }
 
     /// How many sectors can be addressed.

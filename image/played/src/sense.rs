@@ -8,6 +8,8 @@ pub const MEDIUM_ERROR: u8 = 0x03;
 pub const HARDWARE_ERROR: u8 = 0x04;
 /// ILLEGAL REQUEST.
 pub const ILLEGAL_REQUEST: u8 = 0x05;
+/// UNIT ATTENTION.
+pub const UNIT_ATTENTION: u8 = 0x06;
 /// ABORTED COMMAND.
 pub const ABORTED_COMMAND: u8 = 0x0B;
 

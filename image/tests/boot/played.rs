@@ -198,13 +198,14 @@ fn sas_disks_are_judged_by_their_log_pages() {
 #[test]
 fn disks_that_cannot_be_burnt_in_say_why_and_one_that_starts_slowly_comes_later() {
     let lab = Lab::new();
-    let [reserved, formatted, slow] = [(1, "PLAYRESV"), (2, "PLAY520B"), (3, "PLAYSLOW")].map(sata);
+    let [reserved, formatted, slow, grows] =
+        [(1, "PLAYRESV"), (2, "PLAY520B"), (3, "PLAYSLOW"), (4, "PLAYGROW")].map(sata);
     held(&formatted).medium.block_length = 520;
     let starting = shared(Starting {
         unit: slow,
         ready: Duration::MAX,
     });
-    let (_controller, _vm, bench) = boot(&lab, vec![reserved.clone(), formatted, starting.clone()]);
+    let (_controller, _vm, bench) = boot(&lab, vec![reserved.clone(), formatted, starting.clone(), grows.clone()]);
 
     // The kernel gives it 100 seconds: it is still being waited for, though the page is there.
     assert!(bench.drives().iter().all(|d| d.serial != "PLAYSLOW"));
@@ -213,9 +214,15 @@ fn disks_that_cannot_be_burnt_in_say_why_and_one_that_starts_slowly_comes_later(
 
     let odd = bench.drive("PLAY520B", "listed", |d| d.refused.is_some());
     assert_eq!(odd.refused.map(|refused| refused.kind), Some("no-size".to_owned()));
-    let job = bench.burn(&["PLAYRESV"], "surface").remove(0);
-    bench.wait_bytes(&job, Phase::Write, 1 << 20);
+    let jobs = bench.burn(&["PLAYRESV", "PLAYGROW"], "surface");
+    for job in &jobs {
+        bench.wait_bytes(job, Phase::Write, 1 << 20);
+    }
     held(&reserved).medium.reserved = true;
-    let job = bench.ends(&job, Outcome::Inconclusive);
-    assert!(rules(&job).contains(&"reserved-elsewhere"), "{job:#?}");
+    // The kernel notes it and does nothing.
+    held(&grows).medium.resize(2 * SECTORS);
+    for (job, rule) in jobs.iter().zip(["reserved-elsewhere", "other-capacity"]) {
+        let job = bench.ends(job, Outcome::Inconclusive);
+        assert!(rules(&job).contains(&rule), "{job:#?}");
+    }
 }

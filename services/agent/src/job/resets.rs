@@ -53,6 +53,9 @@ impl JobTask {
             self.record.unheard = Unheard::worse(known.clone(), follower.unheard());
             heard = told.heard;
             self.record.resets += told.resets.len() as u64;
+            if let Some(text) = told.resized {
+                self.log("warn", format!("Capacity: {text}"));
+            }
             for text in &told.resets {
                 self.log("warn", format!("The kernel reset the drive: {text}"));
             }

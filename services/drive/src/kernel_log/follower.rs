@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::event::Event;
 use super::records::{News, Records};
-use super::{Way, hidden, newest, oldest, read, resets};
+use super::{Way, hidden, newest, news, oldest, read};
 use crate::multipath;
 use crate::system::System;
 
@@ -39,6 +39,8 @@ impl Unheard {
 pub struct Told {
     /// Resets that none of the lines before told, each in the kernel's first words of it: these count.
     pub resets: Vec<String>,
+    /// That the drive announced another capacity, and whether the kernel, which knows none by itself, has asked for it; in words.
+    pub resized: Option<String>,
     /// Whether any line told of a reset, be it one that counts already: the drive may have been exchanged between the two.
     pub heard: bool,
 }
@@ -62,6 +64,8 @@ pub struct Follower {
     source: Source,
     /// Time of the newest line that was read; `None` while none could be.
     seen: Option<Duration>,
+    /// The file by which the kernel is told to look at the drive anew (`Documentation/ABI`, `scsi_sysfs.c`).
+    rescan: PathBuf,
     hidden: u64,
     unheard: Option<Unheard>,
     /// The last reset of each that has resets of its own, of which a later look may bring further lines.
@@ -84,6 +88,7 @@ impl Follower {
         };
         let mut follower = Self::begin(way, has_link(syspath), file.map_or_else(read, std::fs::read_to_string));
         follower.source = source;
+        follower.rescan = Path::new(syspath).join("device/rescan");
         follower
     }
 
@@ -93,6 +98,7 @@ impl Follower {
             link,
             source: Source::Ring,
             seen: None,
+            rescan: PathBuf::new(),
             hidden: 0,
             unheard: None,
             events: BTreeMap::new(),
@@ -112,6 +118,20 @@ impl Follower {
     /// Why resets since the beginning may not all be known; `None` where they are, or where there is no link to reset.
     pub fn unheard(&self) -> Option<&Unheard> {
         self.unheard.as_ref()
+    }
+
+    /// Has the kernel ask the drive for its capacity again, so that whoever holds it sees another one; what came of it, in words. Where
+    /// it cannot, [`Follower::unheard`] says so.
+    fn remeasure(&mut self) -> String {
+        const ANNOUNCED: &str = "the drive announces another capacity";
+        match std::fs::write(&self.rescan, "1") {
+            Ok(()) => format!("{ANNOUNCED}; the kernel has asked for it"),
+            Err(cause) => {
+                let why = format!("{ANNOUNCED}, and the kernel could not be made to ask for it: {cause}");
+                self.miss(why.clone());
+                why
+            }
+        }
     }
 
     /// What the kernel told of resets since the last look. Where nothing can be told, [`Follower::unheard`] says why.
@@ -140,13 +160,16 @@ impl Follower {
         if news.lost {
             self.miss(LOST.to_owned());
         }
-        self.resets(news.lines)
+        self.told(news.lines)
     }
 
     /// What these lines tell.
-    fn resets(&mut self, lines: Vec<(Duration, String)>) -> Told {
+    fn told(&mut self, lines: Vec<(Duration, String)>) -> Told {
         let mut told = Told::default();
         for (at, text) in lines {
+            if self.way.is_resized(&text) {
+                told.resized = Some(self.remeasure());
+            }
             let Some((of, words)) = self.way.reset(&text) else {
                 continue;
             };
@@ -180,8 +203,8 @@ impl Follower {
             self.miss(LOST.to_owned());
         }
         self.seen = newest.max(Some(seen));
-        let lines = resets(&log, &self.way, seen);
-        self.resets(lines)
+        let lines = news(&log, &self.way, seen);
+        self.told(lines)
     }
 
     /// What was read, or a note that it was not.
@@ -288,6 +311,38 @@ mod tests {
     }
 
     /// As a UAS bridge is reset, `drivers/usb/storage/uas.c`; the disk tells it with its next command, which another look may bring.
+    #[test]
+    fn a_drive_that_announces_another_capacity_is_asked_for_it() {
+        let root = tempfile::tempdir().unwrap();
+        let log = |text: &str| Ok(text.to_owned());
+        let line = "[ 9.0] sd 2:0:0:0: Capacity data has changed\n[ 9.5] sd 3:0:0:0: Capacity data has changed\n";
+        for (there, asks) in [(true, "asked for it"), (false, "could not be made to ask")] {
+            let mut follower = Follower::begin(Way::of(SATA), true, log("[ 1.0] x\n"));
+            let rescan = root.path().join("rescan");
+            if there {
+                std::fs::write(&rescan, "").unwrap();
+            }
+            follower.rescan = if there {
+                rescan.clone()
+            } else {
+                root.path().join("none/rescan")
+            };
+            let told = follower.heed(log(&format!("[ 1.0] x\n{line}")));
+            assert!(told.resized.is_some_and(|text| text.contains(asks)), "{there}");
+            assert!(told.resets.is_empty() && !told.heard);
+            assert_eq!(follower.unheard().is_none(), there);
+            if there {
+                assert_eq!(std::fs::read_to_string(&rescan).unwrap(), "1");
+            }
+        }
+        let mut other = Follower::begin(
+            Way::of("/sys/devices/host9/target9:0:0/9:0:0:0/block/sdz"),
+            true,
+            log("[ 1.0] x\n"),
+        );
+        assert_eq!(other.heed(log(&format!("[ 1.0] x\n{line}"))), Told::default());
+    }
+
     #[test]
     fn the_lines_of_one_reset_count_once() {
         let lines = |from: u64| {

@@ -34,6 +34,10 @@ const WORDS: [&str; 9] = [
     "resetting controller",
 ];
 
+/// Words by which the kernel tells that a drive announced another capacity, of which it does nothing else. Source:
+/// `drivers/scsi/scsi_error.c`, `scsi_report_sense`.
+const RESIZED: &str = "Capacity data has changed";
+
 /// The names that the kernel's log has for the way to one drive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Way(Vec<String>);
@@ -74,6 +78,11 @@ impl Way {
     /// Whether this line of the log is a reset of that drive.
     pub fn is_reset(&self, text: &str) -> bool {
         self.reset(text).is_some()
+    }
+
+    /// Whether by this line of the log that drive announced another capacity.
+    fn is_resized(&self, text: &str) -> bool {
+        self.behind(text).is_some_and(|(_, rest)| rest.contains(RESIZED))
     }
 
     /// What this line of the log resets, and by which words it tells it. That is the NVMe controller, of which a drive may have
@@ -123,11 +132,11 @@ fn is_usb(part: &str) -> bool {
     number(bus) && ports.split('.').all(number)
 }
 
-/// The lines about resets in the kernel's log after `since`, in its own words and time; one reset may have several.
-pub fn resets(log: &str, way: &Way, since: Duration) -> Vec<(Duration, String)> {
+/// The lines about resets and capacities in the kernel's log after `since`, in its own words and time; one reset may have several.
+fn news(log: &str, way: &Way, since: Duration) -> Vec<(Duration, String)> {
     log.lines()
         .filter_map(stamped)
-        .filter(|(at, text)| *at > since && way.is_reset(text))
+        .filter(|(at, text)| *at > since && (way.is_reset(text) || way.is_resized(text)))
         .map(|(at, text)| (at, text.to_owned()))
         .collect()
 }
@@ -244,7 +253,7 @@ pub(super) mod tests {
                    [   12.000001] ata3: hard resetting link\n\
                    [   13.000000] ata4: hard resetting link\n\
                    <3>[   99.000000] ata3: soft resetting link\nno stamp\n[x] bad\n";
-        let found = resets(log, &Way::of(SATA), Duration::from_millis(1_500));
+        let found = news(log, &Way::of(SATA), Duration::from_millis(1_500));
         assert_eq!(found.len(), 2);
         assert_eq!(
             found[1],

@@ -177,7 +177,11 @@ mod tests {
         let kernel = Kernel::start(&System::at("/nowhere"), &device, &Seen::default());
         for (resets, heard, want) in [(0, false, (0, false)), (1, true, (1, true)), (0, true, (1, true))] {
             let resets = vec!["ata3: hard resetting link".to_owned(); resets];
-            kernel.lock().heed(&Told { resets, heard });
+            kernel.lock().heed(&Told {
+                resets,
+                heard,
+                ..Told::default()
+            });
             assert_eq!((kernel.resets(), kernel.doubts()), want);
         }
     }
