@@ -85,6 +85,7 @@ fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers:
         shared: record.shared,
         unreadable: record.content.unreadable(),
         resets: record.resets,
+        resized: record.resized,
         unheard: record.unheard.as_ref(),
         hidden: record.hidden,
         overlay: record.overlay.as_ref(),

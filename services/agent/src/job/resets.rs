@@ -38,7 +38,8 @@ impl JobTask {
         let Some(mut resets) = self.resets.take() else {
             return false;
         };
-        let (before, known) = (self.record.resets, self.record.unheard.clone());
+        let before = (self.record.resets, self.record.resized);
+        let known = self.record.unheard.clone();
         let mut heard = false;
         if now || resets.looked.elapsed() >= LOOK {
             let looked = spawn_blocking(move || {
@@ -54,6 +55,7 @@ impl JobTask {
             heard = told.heard;
             self.record.resets += told.resets.len() as u64;
             if let Some(text) = told.resized {
+                self.record.resized = true;
                 self.log("warn", format!("Capacity: {text}"));
             }
             for text in &told.resets {
@@ -66,7 +68,7 @@ impl JobTask {
         }
         self.resets = Some(resets);
         // A checkpoint brings nothing of the record, and the next change of it may be a day away.
-        if self.record.resets > before || self.record.unheard != known {
+        if (self.record.resets, self.record.resized) != before || self.record.unheard != known {
             self.keep(None, Vec::new());
         }
         heard

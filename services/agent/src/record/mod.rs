@@ -110,6 +110,9 @@ pub struct Record {
     /// Resets of the drive that the kernel told of.
     #[serde(default)]
     pub resets: u64,
+    /// Whether the kernel told that the drive announced another capacity.
+    #[serde(default)]
+    pub resized: bool,
     /// Why some of them may not be known.
     #[serde(default)]
     pub unheard: Option<Unheard>,
@@ -253,6 +256,7 @@ impl Record {
             fingerprint: None,
             medium: None,
             resets: 0,
+            resized: false,
             unheard: None,
             hidden: 0,
             overlay: None,

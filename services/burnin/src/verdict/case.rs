@@ -57,6 +57,8 @@ pub struct Case<'a> {
     pub unreadable: Option<&'a str>,
     /// Resets of the drive that the kernel told of during the job, beside what the engine saw.
     pub resets: u64,
+    /// Whether the kernel told that the drive announced another capacity.
+    pub resized: bool,
     /// Why some of them may not be known; `None` where all are, or where the drive has no link to reset.
     pub unheard: Option<&'a Unheard>,
     /// Sectors of 512 bytes that the kernel says are hidden behind a host protected area.
@@ -116,6 +118,7 @@ impl<'a> Case<'a> {
             shared: false,
             unreadable: None,
             resets: 0,
+            resized: false,
             unheard: None,
             hidden: 0,
             overlay: None,

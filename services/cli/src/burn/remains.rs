@@ -29,6 +29,8 @@ pub(super) struct Remains {
     pub failed: Vec<SelfTest>,
     /// Resets of the drive that the kernel told of.
     pub resets: u64,
+    /// Whether it told that the drive announced another capacity.
+    pub resized: bool,
     /// Why some of them may not be known.
     pub unheard: Option<Unheard>,
     /// Sectors of 512 bytes that it said are hidden.
@@ -59,6 +61,7 @@ impl Remains {
             findings: saved.unkept(&[]),
             failed: failed(&saved.self_tests),
             resets: saved.resets,
+            resized: saved.resized,
             unheard: saved.unheard.clone(),
             hidden: saved.hidden,
             overlay: saved.overlay.clone(),
@@ -95,6 +98,7 @@ impl Remains {
             findings,
             failed: failed(&tests),
             resets: one(read("resets")).unwrap_or_default(),
+            resized: one(read("resized")).unwrap_or_default(),
             unheard: one(read("unheard")),
             hidden: one(read("hidden")).unwrap_or_default(),
             overlay: one(read("overlay")),

@@ -56,6 +56,9 @@ pub(super) struct Saved {
     /// Resets of the drive that the kernel told of.
     #[serde(default)]
     pub resets: u64,
+    /// Whether it told that the drive announced another capacity.
+    #[serde(default)]
+    pub resized: bool,
     /// Why some of them may not be known.
     #[serde(default)]
     pub unheard: Option<Unheard>,
@@ -126,6 +129,7 @@ impl Saved {
             }
         }
         self.resets += left.resets;
+        self.resized |= left.resized;
         self.unheard = Unheard::worse(self.unheard.take(), left.unheard.as_ref());
         self.hidden = self.hidden.max(left.hidden);
         self.overlay = Overlay::over_time(self.overlay.take(), left.overlay.clone());
@@ -227,6 +231,7 @@ pub(super) mod tests {
             started: Time::UNIX_EPOCH,
             smart_before: None,
             resets: 0,
+            resized: false,
             unheard: None,
             hidden: 0,
             overlay: None,

@@ -89,7 +89,8 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     }
     metrics.flag("run.hung", matches!(stop, Some(Stop::Hung)));
     metrics.flag("run.disconnected", matches!(stop, Some(Stop::Disconnected)));
-    metrics.flag("run.resized", matches!(stop, Some(Stop::Resized { .. })));
+    let resized = case.resized || matches!(stop, Some(Stop::Resized { .. }));
+    metrics.flag("run.resized", resized);
     metrics.flag("run.reserved", matches!(stop, Some(Stop::Reserved)));
     metrics.flag("run.gave_up", matches!(stop, Some(Stop::TooManyErrors)));
     metrics.flag(

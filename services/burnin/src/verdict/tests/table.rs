@@ -133,6 +133,11 @@ fn link_resets_identity_and_format() {
         ..both(&evidence, &drive)
     };
     assert_eq!(fired(&case, "other-identity"), INCONCLUSIVE);
+    let announced = Case {
+        resized: true,
+        ..both(&evidence, &drive)
+    };
+    assert_eq!(fired(&announced, "other-capacity"), INCONCLUSIVE);
     for count in 1..=4 {
         evidence.incident(incident(FaultKind::Reset));
         let want = if count > 3 { INCONCLUSIVE } else { TOLD };

@@ -309,6 +309,7 @@ impl Facts {
             shared: seen.shared,
             unreadable: own.unreadable.as_deref(),
             resets: seen.resets,
+            resized: seen.resized,
             unheard: seen.unheard.as_ref(),
             hidden: seen.hidden,
             overlay: own.overlay.as_ref(),

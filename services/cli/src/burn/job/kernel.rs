@@ -36,6 +36,7 @@ struct Heard {
     provable: Option<String>,
     recounts: u32,
     resets: u64,
+    resized: bool,
     hidden: u64,
     unheard: Option<Unheard>,
     doubt: bool,
@@ -47,6 +48,7 @@ impl Kernel {
         let follower = Follower::new(&device.syspath);
         let heard = Arc::new(Mutex::new(Heard {
             resets: earlier.resets,
+            resized: earlier.resized,
             // The kernel's line about it may have left its log since.
             hidden: earlier.hidden.max(follower.hidden()),
             unheard: Unheard::worse(earlier.unheard.clone(), follower.unheard()),
@@ -75,7 +77,7 @@ impl Kernel {
     pub(super) fn tell(&self, seen: &mut Seen) {
         let mut heard = self.lock();
         heard.look();
-        (seen.resets, seen.hidden) = (heard.resets, heard.hidden);
+        (seen.resets, seen.hidden, seen.resized) = (heard.resets, heard.hidden, heard.resized);
         seen.unheard.clone_from(&heard.unheard);
         seen.sequence = Some(heard.seat.sequence());
     }
@@ -152,6 +154,7 @@ impl Heard {
     /// Every line raises the doubt, and one reset may have several: the drive may be exchanged between two of them.
     fn heed(&mut self, told: &Told) {
         self.resets += told.resets.len() as u64;
+        self.resized |= told.resized.is_some();
         self.doubt |= told.heard;
     }
 

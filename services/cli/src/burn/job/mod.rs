@@ -347,6 +347,7 @@ impl Job {
             started: birth.started,
             smart_before: own.before.clone(),
             resets: seen.resets,
+            resized: seen.resized,
             hidden: seen.hidden,
             overlay: own.overlay.clone(),
             unreadable: own.unreadable.clone(),

@@ -39,6 +39,8 @@ pub(super) struct Seen {
     pub shared: bool,
     /// Resets of the drive that the kernel told of.
     pub resets: u64,
+    /// Whether it told that the drive announced another capacity.
+    pub resized: bool,
     /// Sectors of 512 bytes that it says are hidden.
     pub hidden: u64,
     /// Why some of the resets may not be known.
@@ -191,6 +193,7 @@ impl Seen {
             paused: saved.paused,
             shared: saved.shared,
             resets: saved.resets,
+            resized: saved.resized,
             hidden: saved.hidden,
             unheard: saved.unheard.clone(),
             ..Self::default()
@@ -202,6 +205,7 @@ impl Seen {
         Self {
             paused: remains.paused,
             resets: remains.resets,
+            resized: remains.resized,
             hidden: remains.hidden,
             unheard: remains.unheard.clone(),
             ..Self::default()
