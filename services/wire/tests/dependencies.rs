@@ -42,6 +42,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("host-load", &["wire", "link"]),
     ("supervisor", &["wire", "bundle"]),
     ("image", &["wire", "bundle", "probe"]),
+    ("played", &[]),
     ("probe", &["wire"]),
     ("packaging", &["image"]),
     ("rig", &[]),

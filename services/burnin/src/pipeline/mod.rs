@@ -325,7 +325,12 @@ impl Pipeline {
         if matches!(access.op, Op::Read | Op::Write) {
             self.barren = match outcome {
                 Outcome::Failed { errno } if !is_own_word(*errno) => self.barren + took,
-                _ => Duration::ZERO,
+                Outcome::Failed { .. }
+                | Outcome::Done
+                | Outcome::Differs(_)
+                | Outcome::Gone
+                | Outcome::Kept(_)
+                | Outcome::Changed { .. } => Duration::ZERO,
             };
         }
         self.barren >= BARREN
