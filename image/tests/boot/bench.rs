@@ -25,6 +25,22 @@ use crate::lab::SOON;
 pub(crate) const USER: &str = "admin";
 pub(crate) const PASSWORD: &str = "forge-hammer-anvil";
 
+/// A playbook of a person's own: the drive's own test, and a pass over every sector.
+pub(crate) const SELF_TESTED: &str = r#"
+name = "self-tested"
+about = "The drive's own short test, and one keyed pass."
+[[step]]
+do = "smart_before"
+[[step]]
+do = "self_test_short"
+[[step]]
+do = "write"
+[[step]]
+do = "verify"
+[[step]]
+do = "smart_after"
+"#;
+
 /// Time-out of one request: argon2 takes seconds in an emulated processor.
 const ANSWER: Duration = Duration::from_secs(45);
 /// Pause between two looks.

@@ -7,26 +7,11 @@ use image::qemu::{Bus, Drive};
 use wire::job::{Outcome, Phase, SelfTestOutcome};
 use wire::options::{FileSystem, FormatRequest, PlanOptions, Table};
 
+use crate::bench::SELF_TESTED;
 use crate::lab::{JOB, Lab};
 
 /// Where the one partition begins.
 const FIRST: u64 = 1 << 20;
-
-/// The drive's own test, and a pass over every sector.
-const PLAYBOOK: &str = r#"
-name = "self-tested"
-about = "The drive's own short test, and one keyed pass."
-[[step]]
-do = "smart_before"
-[[step]]
-do = "self_test_short"
-[[step]]
-do = "write"
-[[step]]
-do = "verify"
-[[step]]
-do = "smart_after"
-"#;
 
 /// Not ASCII: exFAT's tools turn it into UTF-16 by the image's own locale.
 const LABEL: &str = "Büro";
@@ -62,7 +47,7 @@ fn a_burn_in_with_a_self_test_ends_in_a_file_system_that_other_tools_find_sound(
     let lab = Lab::new();
     let drives = MADE.map(|(serial, bus, mib, ..)| Drive::new(bus, serial, lab.blank(serial, mib)));
     let (vm, bench) = lab.boot(drives);
-    bench.save_playbook("self-tested", PLAYBOOK);
+    bench.save_playbook("self-tested", SELF_TESTED);
     let jobs = MADE.map(|(serial, bus, _, filesystem, table, _)| {
         let options = PlanOptions {
             format: Some(FormatRequest {

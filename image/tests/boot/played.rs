@@ -12,7 +12,7 @@ use played::{Controller, Shared, Starting, Verdict};
 use wire::Celsius;
 use wire::job::{Job, JobState, Outcome, Phase, SelfTestOutcome};
 
-use crate::bench::Bench;
+use crate::bench::{Bench, SELF_TESTED};
 use crate::lab::{JOB, Lab};
 
 /// Sectors of a played disk: 24 MiB.
@@ -29,22 +29,6 @@ const NAMES: u64 = 0x5000_C500_0000_1000;
 
 /// Longest time until the agent has asked a drive for its temperature again.
 const ASKED: Duration = Duration::from_mins(2);
-
-/// The drive's own test, and a pass over every sector.
-const PLAYBOOK: &str = r#"
-name = "self-tested"
-about = "The drive's own short test, and one keyed pass."
-[[step]]
-do = "smart_before"
-[[step]]
-do = "self_test_short"
-[[step]]
-do = "write"
-[[step]]
-do = "verify"
-[[step]]
-do = "smart_after"
-"#;
 
 fn shared<T>(unit: T) -> Arc<Mutex<T>> {
     Arc::new(Mutex::new(unit))
@@ -81,6 +65,16 @@ fn rules(job: &Job) -> Vec<&str> {
         .flat_map(|v| &v.rules)
         .map(|hit| hit.id.as_str())
         .collect()
+}
+
+/// Asserts a job's outcome, and the rule that led to it.
+fn judged(name: &str, job: &Job, due: Outcome, rule: Option<&str>) {
+    println!("{name}: {:?} {:?}", outcome(job), rules(job));
+    assert_eq!(outcome(job), Some(due), "{job:#?}");
+    assert!(
+        rule.is_none_or(|rule| rules(job).contains(&rule)),
+        "no {rule:?}: {job:#?}"
+    );
 }
 
 #[test]
@@ -127,7 +121,7 @@ fn self_tests_attributes_and_hidden_areas_of_sata_disks_are_judged() {
     held(&disks[1]).tests.verdict = Verdict::FailsAt(5000);
     held(&disks[4]).native = Some(SECTORS + 2048);
     let (_controller, _vm, bench) = boot(&lab, disks.iter().map(|disk| disk.clone() as Shared).collect());
-    bench.save_playbook("self-tested", PLAYBOOK);
+    bench.save_playbook("self-tested", SELF_TESTED);
     let jobs = bench.burn(&names, "self-tested");
     // A sector that goes bad and is replaced when it is written; and a cable that garbles words.
     bench.wait_bytes(&jobs[2], Phase::Write, 1 << 20);
@@ -144,12 +138,7 @@ fn self_tests_attributes_and_hidden_areas_of_sata_disks_are_judged() {
         (Outcome::Warn, Some("hidden-overlay")),
     ];
     for ((name, job), (due, rule)) in names.iter().zip(&over).zip(wanted) {
-        println!("{name}: {:?} {:?}", outcome(job), rules(job));
-        assert_eq!(outcome(job), Some(due), "{job:#?}");
-        assert!(
-            rule.is_none_or(|rule| rules(job).contains(&rule)),
-            "no {rule:?}: {job:#?}"
-        );
+        judged(name, job, due, rule);
         let own: Vec<_> = job.self_tests.iter().map(|t| (t.phase, t.outcome)).collect();
         let result = match *name {
             "PLAYTEST" => SelfTestOutcome::Failed,
@@ -174,7 +163,7 @@ fn sas_disks_are_judged_by_their_log_pages() {
         .collect();
     held(&disks[2]).tests.verdict = Verdict::FailsAt(5000);
     let (_controller, _vm, bench) = boot(&lab, disks.iter().map(|disk| disk.clone() as Shared).collect());
-    bench.save_playbook("self-tested", PLAYBOOK);
+    bench.save_playbook("self-tested", SELF_TESTED);
     let jobs = bench.burn(&names, "self-tested");
     bench.wait_bytes(&jobs[1], Phase::Write, 1 << 20);
     held(&disks[1]).grown_defects += 2;
@@ -186,12 +175,7 @@ fn sas_disks_are_judged_by_their_log_pages() {
         (Outcome::Failed, Some("job-self-test-failed")),
     ];
     for ((name, job), (due, rule)) in names.iter().zip(&over).zip(wanted) {
-        println!("{name}: {:?} {:?}", outcome(job), rules(job));
-        assert_eq!(outcome(job), Some(due), "{job:#?}");
-        assert!(
-            rule.is_none_or(|rule| rules(job).contains(&rule)),
-            "no {rule:?}: {job:#?}"
-        );
+        judged(name, job, due, rule);
     }
 }
 
