@@ -228,7 +228,10 @@ impl Session {
         let ended = match &self.evidence().stopped {
             Some(Stop::TooManyErrors | Stop::FakeCapacity | Stop::Resized { .. } | Stop::Hung) => true,
             // It goes on from its checkpoint, or the drive is not there, or nothing more may be done to it.
-            Some(Stop::Asked { .. } | Stop::Engine { .. } | Stop::Disconnected | Stop::Reserved) | None => false,
+            Some(
+                Stop::Asked { .. } | Stop::Engine { .. } | Stop::Stranger { .. } | Stop::Disconnected | Stop::Reserved,
+            )
+            | None => false,
         };
         if ended && order.header.is_some() && self.flying.iter().all(Option::is_none) {
             header::retire(device, self.geometry, order.key);

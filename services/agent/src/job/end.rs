@@ -45,7 +45,7 @@ impl JobTask {
                 Own::Gone => evidence.end_by(Stopped::Disconnected),
                 Own::Stranger => {
                     let why = self.stranger.take().unwrap_or_default();
-                    evidence.end_by(Stopped::Engine { why });
+                    evidence.end_by(Stopped::Stranger { why });
                 }
             }
         }

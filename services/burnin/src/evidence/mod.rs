@@ -133,6 +133,11 @@ pub enum Stop {
     FakeCapacity,
     /// So much is unreadable that going on would take weeks and add nothing.
     TooManyErrors,
+    /// Another drive answered in its place when all was done: what was seen may be that one's.
+    Stranger {
+        /// How it is known.
+        why: String,
+    },
     /// Our own machinery failed.
     Engine {
         /// The error.
@@ -200,12 +205,14 @@ impl Evidence {
     }
 
     /// Ends it for this reason. What the drive itself ended it by stands: a lie about its size that is proven stays proven, whoever
-    /// pulls the drive or answers in its place afterwards.
+    /// pulls the drive or answers in its place afterwards. Where nobody knows since when another one answers, nothing stands.
     pub fn end_by(&mut self, stop: Stop) {
         match self.stopped {
+            _ if matches!(stop, Stop::Stranger { .. }) => self.stopped = Some(stop),
             None | Some(Stop::Asked { .. } | Stop::Engine { .. }) => self.stopped = Some(stop),
             Some(
-                Stop::Disconnected
+                Stop::Stranger { .. }
+                | Stop::Disconnected
                 | Stop::Resized { .. }
                 | Stop::Hung
                 | Stop::Reserved
@@ -455,12 +462,16 @@ mod tests {
     #[test]
     fn what_the_drive_itself_ended_stands_whatever_happens_to_it_afterwards() {
         let why = || Stop::Engine { why: "another".into() };
+        let stranger = || Stop::Stranger { why: "another".into() };
         for (first, then, stands) in [
             (None, Stop::Disconnected, Stop::Disconnected),
             (Some(Stop::Asked { why: "ann".into() }), why(), why()),
             (Some(Stop::FakeCapacity), Stop::Disconnected, Stop::FakeCapacity),
             (Some(Stop::FakeCapacity), why(), Stop::FakeCapacity),
             (Some(Stop::TooManyErrors), why(), Stop::TooManyErrors),
+            (Some(Stop::TooManyErrors), stranger(), stranger()),
+            (None, stranger(), stranger()),
+            (Some(stranger()), Stop::Disconnected, stranger()),
         ] {
             let geometry = Geometry {
                 sectors: 1,

@@ -210,7 +210,7 @@ impl Defects {
             }
             Fault::Transient => (
                 FaultKind::Transient,
-                "differed once and was right when read again: cable, memory and controller are suspects".to_owned(),
+                "differed once, and no further read of it did: cable, memory and controller are suspects".to_owned(),
             ),
             Fault::Read { errno } => (FaultKind::ReadError, error(errno, "read")),
             Fault::Write { errno } => (FaultKind::WriteError, error(errno, "written")),

@@ -48,7 +48,7 @@ impl Left {
     pub fn of(stopped: Option<&Stop>) -> Self {
         match stopped {
             None => Self::All,
-            Some(Stop::Disconnected) => Self::Nothing,
+            Some(Stop::Disconnected | Stop::Stranger { .. }) => Self::Nothing,
             // One that hung or was taken may answer again, and it is asked with a deadline.
             Some(
                 Stop::Asked { .. }
@@ -130,6 +130,7 @@ mod tests {
         for (stop, left) in [
             (None, Left::All),
             (Some(Stop::Disconnected), Left::Nothing),
+            (Some(Stop::Stranger { why: why() }), Left::Nothing),
             (Some(Stop::Asked { why: why() }), Left::SmartAfter),
             (Some(Stop::Engine { why: why() }), Left::SmartAfter),
             (Some(Stop::Resized { bytes: Bytes(0) }), Left::SmartAfter),

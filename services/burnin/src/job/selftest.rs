@@ -80,6 +80,7 @@ impl TestHeat {
             true => {
                 format!("{at}: too hot by another self-test that runs on the drive; the {phase} waits for {resume}")
             }
+            false if self.ended > TRIES => format!("{at}: too hot; that was the last try of the {phase}"),
             false => format!("{at}: too hot; the {phase} starts again at {resume}"),
         }
     }
@@ -150,6 +151,7 @@ mod tests {
             matches!(&given_up, Some(TestAct::GiveUp(why)) if why.contains("each of 4 tries")),
             "{given_up:?}"
         );
+        assert!(heat.words(hot, Phase::SelfTestShort).contains("that was the last try"));
     }
 
     /// It is not ours to end, and none of our tries.

@@ -7,6 +7,7 @@ use wire::Bytes;
 use wire::job::{Phase, Resume};
 
 use super::leg::{Area, Leg, legs};
+use super::silence::Silence;
 use super::{Error, Pipeline};
 use crate::checkpoint::{self, Checkpoint, Holds};
 use crate::device::Op;
@@ -58,6 +59,7 @@ impl Pipeline {
             flushed: false,
             errors: 0,
             barren: Duration::ZERO,
+            silence: Silence::default(),
             rereads_left: order.limits.reread_blocks,
             memory_doubted: false,
             memory_tests_left: order.limits.memory_tests,

@@ -123,7 +123,7 @@ impl Pipeline {
             Outcome::Failed { errno } => {
                 self.errors += 1;
                 let times = self.balked.map_or(0, |balked| balked.times) + 1;
-                if times <= self.limits.rereads && !is_own_word(*errno) {
+                if (times <= self.limits.rereads || self.silence.lasts(now)) && !is_own_word(*errno) {
                     self.balked = Some(Balked {
                         times,
                         errno: *errno,

@@ -34,6 +34,7 @@ mod memory;
 mod probe;
 mod report;
 mod request;
+mod silence;
 mod visit;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -53,6 +54,7 @@ use detour::{Detour, Group};
 use flush::{Balked, Flush};
 use incident::{is_own_word, verb};
 use leg::{Area, Leg};
+use silence::Silence;
 
 pub use leg::{Content, PROBE_PASS, SAMPLE_PASS, WRITE_PASS};
 pub(crate) use probe::places as probe_places;
@@ -139,6 +141,7 @@ pub struct Pipeline {
     errors: u64,
     /// Time of all accesses that failed since one brought something, and none of which told anything of the medium.
     barren: Duration,
+    silence: Silence,
     rereads_left: u32,
     /// Whether the host's buffers are to be tested before anything new is begun, and how often that may still be.
     memory_doubted: bool,
@@ -204,31 +207,45 @@ impl Pipeline {
         if self.stopping.is_some() || self.held.is_some() || self.awaiting.is_some() {
             return None;
         }
-        let leg = self.legs.get(self.leg)?;
-        let content = leg.content;
+        if self.awaits_an_answer(now) {
+            return self.ask_again(now, slot);
+        }
         let detour_under_way = self.flights.values().any(|f| matches!(f.kind, Kind::Detour(_)));
         if !detour_under_way && let Some(last) = self.detours.iter().rposition(|d| d.due <= now) {
-            let detour = self.detours.remove(last);
-            let access = Access {
-                slot,
-                op: detour.op,
-                lba: detour.lba,
-                sectors: detour.sectors,
-            };
-            return Some(self.fly(now, Request { access, content }, Kind::Detour(detour)));
+            return self.fly_detour(now, slot, last);
         }
-        if !self.at_end() && self.groups.len() < DETOURS_MAX && !self.outruns_flush(now) {
-            let (lba, sectors, cursor) = leg.area.piece(self.cursor, self.block, self.geometry);
-            let access = Access {
-                slot,
-                op: leg.op,
-                lba,
-                sectors,
-            };
-            self.cursor = cursor;
-            return Some(self.fly(now, Request { access, content }, Kind::Sweep));
+        self.fly_sweep(now, slot)
+    }
+
+    /// Begins the detour at this place of those that wait.
+    fn fly_detour(&mut self, now: Duration, slot: usize, at: usize) -> Option<Request> {
+        let content = self.legs.get(self.leg)?.content;
+        let detour = self.detours.remove(at);
+        let access = Access {
+            slot,
+            op: detour.op,
+            lba: detour.lba,
+            sectors: detour.sectors,
+        };
+        Some(self.fly(now, Request { access, content }, Kind::Detour(detour)))
+    }
+
+    /// Begins the next piece of the leg, where that may be.
+    fn fly_sweep(&mut self, now: Duration, slot: usize) -> Option<Request> {
+        let leg = self.legs.get(self.leg)?;
+        if self.at_end() || self.groups.len() >= DETOURS_MAX || self.outruns_flush(now) {
+            return None;
         }
-        None
+        let (lba, sectors, cursor) = leg.area.piece(self.cursor, self.block, self.geometry);
+        let access = Access {
+            slot,
+            op: leg.op,
+            lba,
+            sectors,
+        };
+        let content = leg.content;
+        self.cursor = cursor;
+        Some(self.fly(now, Request { access, content }, Kind::Sweep))
     }
 
     fn fly(&mut self, now: Duration, request: Request, kind: Kind) -> Request {
@@ -296,6 +313,7 @@ impl Pipeline {
             self.finish(Some(Stop::Hung));
             return;
         }
+        self.silence.heard(now, &outcome);
         match flight.kind {
             Kind::Flush(flush) => self.after_flush(now, flush, &outcome),
             Kind::Sweep => {
@@ -410,6 +428,7 @@ impl Pipeline {
         self.turn(now);
         if self.held.take().is_some() && !self.over {
             self.moved_at = now;
+            self.silence = Silence::default();
             self.rates.clear();
             self.rates.push_back((now, self.moved));
             self.reports.push(Report::Log {
@@ -547,6 +566,7 @@ impl Pipeline {
                 flight.began += gap;
             }
             self.moved_at += gap;
+            self.silence.stood_still(gap);
             if let Some(at) = self.rates.back().map(|(at, _)| *at) {
                 let moved = self.moved;
                 self.rates.clear();

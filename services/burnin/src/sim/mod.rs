@@ -80,6 +80,8 @@ pub struct Sim {
     moved: u64,
     /// When it went away.
     gone: Option<Duration>,
+    /// When it first failed everything for a while.
+    absent: Option<Duration>,
     /// Whether the kernel answers for it that it is offline.
     offline: bool,
     /// Whether another computer has reserved it.
@@ -142,6 +144,7 @@ impl Sim {
             trimmed: vec![false; geometry.sectors as usize],
             moved: 0,
             gone: None,
+            absent: None,
             offline: false,
             reserved: false,
             no_trims: false,
@@ -289,6 +292,15 @@ impl Sim {
             match fault {
                 Fault::FlushError { times } if access.op == Op::Flush && self.count(index) <= times => {
                     return Err(self.plan.errno);
+                }
+                Fault::Absent { lba, millis, errno } => {
+                    if self.absent.is_none() && access.op != Op::Flush && touches(access, lba) {
+                        self.absent = Some(self.clock);
+                    }
+                    let gone = |from: Duration| self.clock.saturating_sub(from) < Duration::from_millis(millis);
+                    if self.absent.is_some_and(gone) {
+                        return Err(errno);
+                    }
                 }
                 Fault::Stuck { from, errno, .. } if access.lba + access.sectors > from => return Err(errno),
                 Fault::TrimErrorOnce { lba } if access.op == Op::Trim && touches(access, lba) && self.once(index) => {

@@ -111,6 +111,8 @@ pub enum Fault {
     Slow { lba: u64, millis: u64 },
     /// Accesses from here on take so long and fail so.
     Stuck { from: u64, millis: u64, errno: i32 },
+    /// Everything fails so for so long, from when the sector is first accessed; the kernel keeps it.
+    Absent { lba: u64, millis: u64, errno: i32 },
     /// Goes away when the sector is accessed.
     Disconnect { lba: u64 },
     /// So many flushes fail.

@@ -30,6 +30,11 @@ pub use wire::options::Profile;
 pub fn judge(case: &Case<'_>) -> Verdict {
     let metrics = metrics(case);
     let mut hits: Vec<RuleHit> = Rules::built_in().fired(&metrics, case.profile);
+    if matches!(case.evidence.stopped, Some(Stop::Stranger { .. })) {
+        for hit in &mut hits {
+            hit.outcome = hit.outcome.min(Outcome::Inconclusive);
+        }
+    }
     hits.sort_by_key(|hit| std::cmp::Reverse(hit.outcome));
     let mut outcome = hits.first().map_or(Outcome::Passed, |hit| hit.outcome);
     let mut summary = summary(case, outcome, &hits);
@@ -90,6 +95,7 @@ fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
         }
         Some(Stop::Asked { why }) => text += &format!(" It was ended before its end: {why}."),
         Some(Stop::Engine { why }) => text += &format!(" The engine failed: {why}."),
+        Some(Stop::Stranger { why }) => text += &format!(" {}.", capital(why)),
         Some(Stop::Reserved) if worst.is_none_or(|hit| hit.id != "reserved-elsewhere") => {
             text += " It was ended because another computer has reserved the drive.";
         }

@@ -91,6 +91,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     metrics.flag("run.disconnected", matches!(stop, Some(Stop::Disconnected)));
     let resized = case.resized || matches!(stop, Some(Stop::Resized { .. }));
     metrics.flag("run.resized", resized);
+    metrics.flag("run.stranger", matches!(stop, Some(Stop::Stranger { .. })));
     metrics.flag("run.reserved", matches!(stop, Some(Stop::Reserved)));
     metrics.flag("run.gave_up", matches!(stop, Some(Stop::TooManyErrors)));
     metrics.flag(

@@ -159,6 +159,30 @@ fn what_differs_fails_and_outranks_everything() {
     }
 }
 
+/// A disk that was exchanged without a word, and which smartctl names in the end: what it held is no fault of the one that was armed.
+#[test]
+fn what_another_drive_may_have_told_fails_nobody() {
+    let mut evidence = clean();
+    evidence.defects.add((1, Phase::Verify), 77, 1_000, Fault::Foreign);
+    evidence.stopped = Some(Stop::TooManyErrors);
+    let failed = |evidence: &Evidence| verdict(evidence, None, None).outcome;
+    assert_eq!(failed(&evidence), Outcome::Failed);
+    evidence.end_by(Stop::Stranger {
+        why: "smartctl names another one".into(),
+    });
+    let told = verdict(&evidence, None, None);
+    assert_eq!(
+        (told.outcome, ids(&told)[0]),
+        (Outcome::Inconclusive, "another-answered")
+    );
+    assert!(ids(&told).contains(&"verify-mismatch"), "{told:?}");
+    assert!(
+        told.summary.ends_with("Smartctl names another one."),
+        "{}",
+        told.summary
+    );
+}
+
 /// Each pass sees a bad sector anew.
 #[test]
 fn bad_sectors_are_counted_once_however_many_passes_saw_them() {

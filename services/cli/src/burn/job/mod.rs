@@ -171,7 +171,7 @@ impl Job {
         }
         if let Some(why) = own.stranger.take() {
             line.say(&why);
-            evidence.end_by(Stop::Engine { why });
+            evidence.end_by(Stop::Stranger { why });
         }
         notes.append(&mut own.notes);
         notes.extend(self.unkept.take());
@@ -245,7 +245,7 @@ impl Job {
             Stop::Reserved => "another computer has reserved the drive",
             Stop::FakeCapacity => "the drive stores less than it claims",
             Stop::TooManyErrors => "so much failed that going on could add nothing",
-            Stop::Asked { .. } | Stop::Engine { .. } => return None,
+            Stop::Asked { .. } | Stop::Engine { .. } | Stop::Stranger { .. } => return None,
         };
         let mut early = self.so_far(birth, evidence, own, seen, notes);
         early.take_back(self.state.path(), line);
