@@ -7,6 +7,7 @@ mod recorded;
 use std::collections::BTreeMap;
 
 use burnin::verdict::{Case, judge};
+use drive::kernel_log::Account;
 use drive::smart::{Snapshot, parse};
 use recorded::clean;
 use serde_json::{Value, json};
@@ -248,7 +249,10 @@ fn what_an_overlay_hides_is_never_passed() {
     let of = |overlay: &Overlay, hidden| {
         let verdict = judge(&Case {
             overlay: Some(overlay),
-            hidden,
+            kernel: &Account {
+                hidden,
+                ..Account::NOTHING
+            },
             ..Case::new(&evidence)
         });
         let ids: Vec<String> = verdict.rules.into_iter().map(|hit| hit.id).collect();

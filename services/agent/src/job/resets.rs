@@ -27,9 +27,7 @@ impl JobTask {
             follower: Follower::reading(&held.syspath, self.means.kernel_log.as_deref()),
             looked: Instant::now(),
         });
-        // What was known once outlives the kernel's ring.
-        self.record.hidden = self.record.hidden.max(resets.follower.hidden());
-        self.record.unheard = Unheard::worse(self.record.unheard.take(), resets.follower.unheard());
+        self.record.kernel.begin(&resets.follower);
     }
 
     /// Takes note of resets since the last look, where one is due; `now`: whether it is in any case. True if any line told of one,
@@ -38,8 +36,7 @@ impl JobTask {
         let Some(mut resets) = self.resets.take() else {
             return false;
         };
-        let before = (self.record.resets, self.record.resized);
-        let known = self.record.unheard.clone();
+        let before = self.record.kernel.clone();
         let mut heard = false;
         if now || resets.looked.elapsed() >= LOOK {
             let looked = spawn_blocking(move || {
@@ -48,14 +45,13 @@ impl JobTask {
             });
             let Ok((follower, told)) = looked.await else {
                 let lost = Unheard::Log("reading the kernel's log failed in the agent".to_owned());
-                self.record.unheard = Unheard::worse(known, Some(&lost));
+                self.record.kernel.miss(Some(&lost));
                 return false;
             };
-            self.record.unheard = Unheard::worse(known.clone(), follower.unheard());
+            self.record.kernel.miss(follower.unheard());
+            self.record.kernel.heed(&told);
             heard = told.heard;
-            self.record.resets += told.resets.len() as u64;
             if let Some(text) = told.resized {
-                self.record.resized = true;
                 self.log("warn", format!("Capacity: {text}"));
             }
             for text in &told.resets {
@@ -68,7 +64,7 @@ impl JobTask {
         }
         self.resets = Some(resets);
         // A checkpoint brings nothing of the record, and the next change of it may be a day away.
-        if (self.record.resets, self.record.resized) != before || self.record.unheard != known {
+        if self.record.kernel != before {
             self.keep(None, Vec::new());
         }
         heard

@@ -16,7 +16,7 @@ use burnin::playbook::{Step, erases, first_data, is_own, moves_data};
 use burnin::{Fingerprint, JobKey, Playbook};
 use drive::Identity;
 use drive::content::ContentKind;
-use drive::kernel_log::Unheard;
+use drive::kernel_log::Account;
 use drive::medium::Medium;
 use drive::overlay::Overlay;
 use drive::selftest::Running;
@@ -107,18 +107,9 @@ pub struct Record {
     /// Keys that it wrote with before it began again, the last ones: their headers prove the drive, too.
     #[serde(default)]
     pub earlier_keys: Vec<JobKey>,
-    /// Resets of the drive that the kernel told of.
-    #[serde(default)]
-    pub resets: u64,
-    /// Whether the kernel told that the drive announced another capacity.
-    #[serde(default)]
-    pub resized: bool,
-    /// Why some of them may not be known.
-    #[serde(default)]
-    pub unheard: Option<Unheard>,
-    /// Sectors of 512 bytes that the kernel says are hidden on it.
-    #[serde(default)]
-    pub hidden: u64,
+    /// What the kernel told of the drive.
+    #[serde(flatten)]
+    pub kernel: Account,
     /// What a setting of the drive hides on it; `None` where nobody looked.
     #[serde(default)]
     pub overlay: Option<Overlay>,
@@ -255,10 +246,7 @@ impl Record {
             earlier_keys: Vec::new(),
             fingerprint: None,
             medium: None,
-            resets: 0,
-            resized: false,
-            unheard: None,
-            hidden: 0,
+            kernel: Account::default(),
             overlay: None,
             findings_before_loss: Vec::new(),
             revision: 0,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drive::kernel_log::Unheard;
+use drive::kernel_log::Account;
 use drive::overlay::Overlay;
 use drive::smart::Snapshot;
 use wire::Bytes;
@@ -55,14 +55,8 @@ pub struct Case<'a> {
     pub shared: bool,
     /// Why the drive could not be read when it was asked what stands on it; `None` where it could.
     pub unreadable: Option<&'a str>,
-    /// Resets of the drive that the kernel told of during the job, beside what the engine saw.
-    pub resets: u64,
-    /// Whether the kernel told that the drive announced another capacity.
-    pub resized: bool,
-    /// Why some of them may not be known; `None` where all are, or where the drive has no link to reset.
-    pub unheard: Option<&'a Unheard>,
-    /// Sectors of 512 bytes that the kernel says are hidden behind a host protected area.
-    pub hidden: u64,
+    /// What the kernel told of the drive during the job, beside what the engine saw.
+    pub kernel: &'a Account,
     /// What a setting of the drive hides on it; `None` where nobody looked, or the drive is not ATA.
     pub overlay: Option<&'a Overlay>,
     /// Bytes of other logical units that bear its serial number: parts of the same drive, of which this job knows nothing.
@@ -117,10 +111,7 @@ impl<'a> Case<'a> {
             paused_for_heat: false,
             shared: false,
             unreadable: None,
-            resets: 0,
-            resized: false,
-            unheard: None,
-            hidden: 0,
+            kernel: &Account::NOTHING,
             overlay: None,
             beside: Bytes(0),
             findings_before_loss: &[],

@@ -1,7 +1,7 @@
 //! What is left of a burn-in that is not gone on with: what was seen of its drive stays seen.
 
 use burnin::{Fingerprint, JobKey};
-use drive::kernel_log::Unheard;
+use drive::kernel_log::Account;
 use drive::overlay::Overlay;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -27,14 +27,8 @@ pub(super) struct Remains {
     pub findings: Vec<Finding>,
     /// Self-tests that failed, without their steps.
     pub failed: Vec<SelfTest>,
-    /// Resets of the drive that the kernel told of.
-    pub resets: u64,
-    /// Whether it told that the drive announced another capacity.
-    pub resized: bool,
-    /// Why some of them may not be known.
-    pub unheard: Option<Unheard>,
-    /// Sectors of 512 bytes that it said are hidden.
-    pub hidden: u64,
+    /// What the kernel told of its drive.
+    pub kernel: Account,
     /// What a setting of the drive hides on its drive.
     pub overlay: Option<Overlay>,
     /// Why its drive could not be read when it was asked what stands on it.
@@ -60,10 +54,7 @@ impl Remains {
             fingerprint: saved.fingerprint.clone(),
             findings: saved.unkept(&[]),
             failed: failed(&saved.self_tests),
-            resets: saved.resets,
-            resized: saved.resized,
-            unheard: saved.unheard.clone(),
-            hidden: saved.hidden,
+            kernel: saved.kernel.clone(),
             overlay: saved.overlay.clone(),
             unreadable: saved.unreadable.clone(),
             paused: saved.paused,
@@ -97,10 +88,12 @@ impl Remains {
             fingerprint: one(read("fingerprint")),
             findings,
             failed: failed(&tests),
-            resets: one(read("resets")).unwrap_or_default(),
-            resized: one(read("resized")).unwrap_or_default(),
-            unheard: one(read("unheard")),
-            hidden: one(read("hidden")).unwrap_or_default(),
+            kernel: Account {
+                resets: one(read("resets")).unwrap_or_default(),
+                resized: one(read("resized")).unwrap_or_default(),
+                unheard: one(read("unheard")),
+                hidden: one(read("hidden")).unwrap_or_default(),
+            },
             overlay: one(read("overlay")),
             unreadable: one(read("unreadable")),
             paused: one(read("paused")).unwrap_or_default(),
@@ -117,7 +110,7 @@ impl Remains {
             1 => Some(format!("one {what}")),
             n => Some(format!("{n} {what}s")),
         };
-        let resets = usize::try_from(self.resets).unwrap_or(usize::MAX);
+        let resets = usize::try_from(self.kernel.resets).unwrap_or(usize::MAX);
         let seen: Vec<String> = [
             count(self.findings.len(), "finding"),
             count(self.failed.len(), "failed self-test"),

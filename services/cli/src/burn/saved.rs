@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use burnin::findings::keep_untold;
 use burnin::playbook::Step;
 use burnin::{Fingerprint, JobKey};
-use drive::kernel_log::Unheard;
+use drive::kernel_log::Account;
 use drive::medium::Medium;
 use drive::overlay::Overlay;
 use drive::smart::Snapshot;
@@ -53,18 +53,9 @@ pub(super) struct Saved {
     pub started: Time,
     /// SMART before the first write.
     pub smart_before: Option<Snapshot>,
-    /// Resets of the drive that the kernel told of.
-    #[serde(default)]
-    pub resets: u64,
-    /// Whether it told that the drive announced another capacity.
-    #[serde(default)]
-    pub resized: bool,
-    /// Why some of them may not be known.
-    #[serde(default)]
-    pub unheard: Option<Unheard>,
-    /// Sectors of 512 bytes that it said are hidden.
-    #[serde(default)]
-    pub hidden: u64,
+    /// What the kernel told of the drive.
+    #[serde(flatten)]
+    pub kernel: Account,
     /// What a setting of the drive hides on it.
     #[serde(default)]
     pub overlay: Option<Overlay>,
@@ -128,10 +119,7 @@ impl Saved {
                 self.self_tests.push(test.clone());
             }
         }
-        self.resets += left.resets;
-        self.resized |= left.resized;
-        self.unheard = Unheard::worse(self.unheard.take(), left.unheard.as_ref());
-        self.hidden = self.hidden.max(left.hidden);
+        self.kernel.add(&left.kernel);
         self.overlay = Overlay::over_time(self.overlay.take(), left.overlay.clone());
         self.unreadable = self.unreadable.take().or_else(|| left.unreadable.clone());
         self.paused |= left.paused;
@@ -230,10 +218,7 @@ pub(super) mod tests {
             timeline: Vec::new(),
             started: Time::UNIX_EPOCH,
             smart_before: None,
-            resets: 0,
-            resized: false,
-            unheard: None,
-            hidden: 0,
+            kernel: Account::default(),
             overlay: None,
             unreadable: None,
             paused: false,

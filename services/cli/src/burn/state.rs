@@ -292,6 +292,7 @@ fn read(path: &Path, drive: &DriveId) -> Found {
 pub(super) mod tests {
     #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
     use burnin::JobKey;
+    use drive::kernel_log::Account;
     use wire::job::{FaultKind, Finding, Outcome, Phase};
     use wire::{JobId, Lba, Time};
 
@@ -374,7 +375,7 @@ pub(super) mod tests {
         let Found::Bad(told, Some(left)) = found(serde_json::json!([finding()])) else {
             panic!("what it found is forgotten")
         };
-        assert_eq!((left.findings, left.resets), (vec![finding()], 3));
+        assert_eq!((left.findings, left.kernel.resets), (vec![finding()], 3));
         assert!(told.contains("set aside as"), "{told}");
         let strange = found(serde_json::json!([finding(), {"kind": "from the future", "lba": 5}]));
         assert!(
@@ -419,7 +420,13 @@ pub(super) mod tests {
 
     /// An earlier burn-in in each state that it can be in, as its file; each but the last two had seen two resets.
     fn earlier(drive: &DriveId) -> [(&'static str, Option<String>); 6] {
-        let two = || Saved { resets: 2, ..saved() };
+        let two = || Saved {
+            kernel: Account {
+                resets: 2,
+                ..Account::NOTHING
+            },
+            ..saved()
+        };
         let geometry = burnin::device::Geometry {
             sectors: 5_000,
             sector: 512,
@@ -498,7 +505,10 @@ pub(super) mod tests {
                 let state = StateDir::at(Some(dir.path().to_owned()), true);
                 let later = Saved {
                     findings: vec![finding()],
-                    resets: 3,
+                    kernel: Account {
+                        resets: 3,
+                        ..Account::NOTHING
+                    },
                     ..saved()
                 };
                 if let Some(file) = &file {
@@ -522,7 +532,7 @@ pub(super) mod tests {
                 let left = Remains::of(&one);
                 let resets = if at < 3 { 5 } else { 3 };
                 assert_eq!(
-                    (left.findings, left.resets),
+                    (left.findings, left.kernel.resets),
                     (vec![finding()], resets),
                     "{name}, cut after {cut}"
                 );

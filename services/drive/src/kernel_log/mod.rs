@@ -3,6 +3,7 @@
 //! A line names the way to a drive (`ata3`, `sd 2:0:0:0`, `usb 2-1.4`, `nvme nvme0`), and the drive's directory below
 //! `/sys` is that very way. Reading the log needs `CAP_SYSLOG` where `kernel.dmesg_restrict` is set.
 
+mod account;
 mod event;
 mod follower;
 mod records;
@@ -11,6 +12,7 @@ use std::ffi::{c_char, c_int};
 use std::io;
 use std::time::Duration;
 
+pub use account::Account;
 pub use follower::{Follower, Told, Unheard};
 
 /// Most bytes of the log that are read: the kernel's ring is no larger by default (`CONFIG_LOG_BUF_SHIFT`, 18 to 20).

@@ -139,7 +139,7 @@ fn link_was_disturbed(case: &Case<'_>, record: &Record) -> bool {
         lost || of(kind).any(|i| i.step == record.step)
     };
     let resumed = case.evidence.resumes.iter().any(|resume| resume.step == record.step);
-    case.resets > 0 || resumed || kinds.into_iter().any(met)
+    case.kernel.resets > 0 || resumed || kinds.into_iter().any(met)
 }
 
 /// Which accesses are long; where nobody knows what it is, as of a disk.

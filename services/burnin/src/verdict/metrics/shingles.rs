@@ -128,7 +128,7 @@ fn disturbed(case: &Case<'_>) -> bool {
         FaultKind::Hang,
     ];
     let errors = link.iter().any(|kind| case.evidence.incidents_of(*kind) > 0);
-    errors || case.resets > 0 || case.too_hot.is_some() || case.paused_for_heat
+    errors || case.kernel.resets > 0 || case.too_hot.is_some() || case.paused_for_heat
 }
 
 /// Whether its writes pause for house-keeping: it was found to be shingled, or pauses as such a disk or as flash does.

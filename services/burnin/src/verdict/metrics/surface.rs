@@ -60,8 +60,8 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         ("io.flush_errors", flushes),
         ("io.not_reproduced", incidents(FaultKind::Transient)),
         ("io.medium_errors", incidents(FaultKind::ReadError) + writes),
-        ("run.resets", incidents(FaultKind::Reset) + case.resets as f64),
-        ("coverage.hidden", case.hidden as f64),
+        ("run.resets", incidents(FaultKind::Reset) + case.kernel.resets as f64),
+        ("coverage.hidden", case.kernel.hidden as f64),
         ("run.resumes", case.interruptions().len() as f64),
         ("coverage.skipped", unfinished(evidence) as f64),
         ("coverage.soak_left", soak_left(evidence)),
@@ -72,7 +72,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     ] {
         metrics.put(name, value);
     }
-    match case.unheard {
+    match &case.kernel.unheard {
         Some(Unheard::Log(why)) => metrics.say("run.resets_unknown", 1.0, why.clone()),
         Some(Unheard::Kind) => metrics.put("run.resets_untold", 1.0),
         None => {}
@@ -89,7 +89,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     }
     metrics.flag("run.hung", matches!(stop, Some(Stop::Hung)));
     metrics.flag("run.disconnected", matches!(stop, Some(Stop::Disconnected)));
-    let resized = case.resized || matches!(stop, Some(Stop::Resized { .. }));
+    let resized = case.kernel.resized || matches!(stop, Some(Stop::Resized { .. }));
     metrics.flag("run.resized", resized);
     metrics.flag("run.stranger", matches!(stop, Some(Stop::Stranger { .. })));
     metrics.flag("run.reserved", matches!(stop, Some(Stop::Reserved)));

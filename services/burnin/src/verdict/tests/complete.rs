@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use drive::kernel_log::Unheard;
+use drive::kernel_log::{Account, Unheard};
 use drive::overlay::Overlay;
 use drive::smart::{BackgroundScan, ErrorCounters, Farm, NvmeHealth, ScsiHealth, SctTemperature, WriteCounter};
 use wire::drive::{Bus, Rotation};
@@ -164,13 +164,19 @@ fn numbers() -> BTreeSet<String> {
     known.extend(metrics(&shared).names().map(str::to_owned));
     for unheard in [Unheard::Kind, Unheard::Log("why".to_owned())] {
         let case = Case {
-            unheard: Some(&unheard),
+            kernel: &Account {
+                unheard: Some(unheard),
+                ..Account::NOTHING
+            },
             ..Case::new(&samples)
         };
         known.extend(metrics(&case).names().map(str::to_owned));
     }
     let disturbed = Case {
-        resets: 1,
+        kernel: &Account {
+            resets: 1,
+            ..Account::NOTHING
+        },
         ..Case::new(&evidence)
     };
     known.extend(metrics(&disturbed).names().map(str::to_owned));

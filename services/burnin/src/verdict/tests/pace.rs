@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use drive::kernel_log::Account;
 use wire::Celsius;
 use wire::drive::{Bus, Rotation};
 use wire::job::TimePoint;
@@ -151,7 +152,16 @@ fn a_large_disk_that_is_slow_throughout_is_told_where_nothing_else_sets_the_pace
     let of_kind = |rotation| Case { rotation, ..case };
     let quiet = [
         ("shared", Case { shared: true, ..case }),
-        ("reset", Case { resets: 1, ..case }),
+        (
+            "reset",
+            Case {
+                kernel: &Account {
+                    resets: 1,
+                    ..Account::NOTHING
+                },
+                ..case
+            },
+        ),
         ("USB", on(Bus::Usb)),
         ("virtual", on(Bus::Virtio)),
         ("a loop device", on(Bus::Loop)),
@@ -194,7 +204,13 @@ fn a_slow_mean_of_a_disturbed_run_fails_no_drive() {
         ..alone
     };
     assert_eq!(fired(&hot, "throughput"), FAILED, "a disk does not slow down by heat");
-    let reset = Case { resets: 1, ..alone };
+    let reset = Case {
+        kernel: &Account {
+            resets: 1,
+            ..Account::NOTHING
+        },
+        ..alone
+    };
     let met = |step| {
         let mut evidence = evidence.clone();
         evidence.incident(Incident {
@@ -237,7 +253,10 @@ fn a_slow_mean_of_a_disturbed_run_fails_no_drive() {
             .add((zone << 22, 1), 1 << 32, 0, 256 * ms * 100, ms);
     }
     let reset = Case {
-        resets: 1,
+        kernel: &Account {
+            resets: 1,
+            ..Account::NOTHING
+        },
         ..both(&evidence, &drive)
     };
     assert_eq!(fired(&reset, "throughput-disturbed"), FAILED);

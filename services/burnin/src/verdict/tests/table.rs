@@ -1,6 +1,6 @@
 //! What was tested and how the job went: coverage, patterns, trim, resets, identity, format, other drives of the kind.
 
-use drive::kernel_log::Unheard;
+use drive::kernel_log::{Account, Unheard};
 use wire::DriveId;
 use wire::options::{FileSystem, Formatted, Table};
 
@@ -90,7 +90,10 @@ fn a_hidden_area_is_not_tested_and_that_is_told() {
     let (evidence, drive) = (clean(), snapshot());
     let with = |hidden| {
         let case = Case {
-            hidden,
+            kernel: &Account {
+                hidden,
+                ..Account::NOTHING
+            },
             ..both(&evidence, &drive)
         };
         fired(&case, "hidden-area")
@@ -105,17 +108,20 @@ fn resets_that_could_not_be_heard_are_told() {
     let log = Unheard::Log("the kernel's log may not be read: Operation not permitted".to_owned());
     let with = |unheard| {
         let case = Case {
-            unheard,
+            kernel: &Account {
+                unheard,
+                ..Account::NOTHING
+            },
             ..both(&evidence, &drive)
         };
         let hit = |id| judge(&case).rules.into_iter().find(|hit| hit.id == id);
         (judge(&case).outcome, hit("resets-unknown"), hit("resets-untold"))
     };
     assert_eq!(with(None), (Outcome::Passed, None, None));
-    let (outcome, unknown, untold) = with(Some(&log));
+    let (outcome, unknown, untold) = with(Some(log));
     assert_eq!((outcome, untold), (Outcome::Warn, None));
     assert!(unknown.unwrap().value.contains("Operation not permitted"));
-    let (outcome, unknown, untold) = with(Some(&Unheard::Kind));
+    let (outcome, unknown, untold) = with(Some(Unheard::Kind));
     assert_eq!((outcome, unknown), (Outcome::Passed, None));
     assert_eq!(untold.unwrap().outcome, Outcome::Passed);
 }
@@ -134,7 +140,10 @@ fn link_resets_identity_and_format() {
     };
     assert_eq!(fired(&case, "other-identity"), INCONCLUSIVE);
     let announced = Case {
-        resized: true,
+        kernel: &Account {
+            resized: true,
+            ..Account::NOTHING
+        },
         ..both(&evidence, &drive)
     };
     assert_eq!(fired(&announced, "other-capacity"), INCONCLUSIVE);
@@ -144,7 +153,10 @@ fn link_resets_identity_and_format() {
         assert_eq!(fired(&both(&evidence, &drive), "resets"), want, "{count}");
         let clean = clean();
         let told = Case {
-            resets: count,
+            kernel: &Account {
+                resets: count,
+                ..Account::NOTHING
+            },
             ..both(&clean, &drive)
         };
         assert_eq!(fired(&told, "resets"), want, "{count} by the kernel");

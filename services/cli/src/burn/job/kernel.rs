@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use drive::System;
 use drive::guard::{Place, Seat};
-use drive::kernel_log::{Follower, Told, Unheard};
+use drive::kernel_log::{Account, Follower, Told};
 use drive::sysfs::Device;
 
 use super::watch::Seen;
@@ -35,10 +35,7 @@ struct Heard {
     /// The last checkpoint, where this session's headers are known to have gone to the medium that is held.
     provable: Option<String>,
     recounts: u32,
-    resets: u64,
-    resized: bool,
-    hidden: u64,
-    unheard: Option<Unheard>,
+    account: Account,
     doubt: bool,
 }
 
@@ -46,12 +43,10 @@ impl Kernel {
     /// Begins to listen; `earlier` is what sessions before heard.
     pub(super) fn start(system: &System, device: &Device, earlier: &Seen) -> Self {
         let follower = Follower::new(&device.syspath);
+        let mut account = earlier.kernel.clone();
+        account.begin(&follower);
         let heard = Arc::new(Mutex::new(Heard {
-            resets: earlier.resets,
-            resized: earlier.resized,
-            // The kernel's line about it may have left its log since.
-            hidden: earlier.hidden.max(follower.hidden()),
-            unheard: Unheard::worse(earlier.unheard.clone(), follower.unheard()),
+            account,
             doubt: false,
             follower,
             seat: Arc::new(Seat::of(system, device)),
@@ -77,14 +72,13 @@ impl Kernel {
     pub(super) fn tell(&self, seen: &mut Seen) {
         let mut heard = self.lock();
         heard.look();
-        (seen.resets, seen.hidden, seen.resized) = (heard.resets, heard.hidden, heard.resized);
-        seen.unheard.clone_from(&heard.unheard);
+        seen.kernel.clone_from(&heard.account);
         seen.sequence = Some(heard.seat.sequence());
     }
 
     /// Resets that were heard of until the last look.
     pub(super) fn resets(&self) -> u64 {
-        self.lock().resets
+        self.lock().account.resets
     }
 
     /// Whether there was a reset or an exchange since this was asked last.
@@ -147,14 +141,13 @@ impl Heard {
     fn look(&mut self) {
         let told = self.follower.look();
         self.heed(&told);
-        self.unheard = Unheard::worse(self.unheard.take(), self.follower.unheard());
+        self.account.miss(self.follower.unheard());
         self.doubt |= self.gone().is_some();
     }
 
     /// Every line raises the doubt, and one reset may have several: the drive may be exchanged between two of them.
     fn heed(&mut self, told: &Told) {
-        self.resets += told.resets.len() as u64;
-        self.resized |= told.resized.is_some();
+        self.account.heed(told);
         self.doubt |= told.heard;
     }
 

@@ -14,7 +14,7 @@ use burnin::heat::{Decision, Heat, Limits, celsius};
 use burnin::runner::Ask;
 use burnin::timeline;
 use drive::company::Company;
-use drive::kernel_log::Unheard;
+use drive::kernel_log::Account;
 use drive::temperature::{self, Thermometer, Waking};
 use wire::job::{Progress, TimePoint};
 use wire::{Bytes, Celsius, Time};
@@ -37,14 +37,8 @@ pub(super) struct Seen {
     pub paused: bool,
     /// Whether other drives behind its controller were ever busy.
     pub shared: bool,
-    /// Resets of the drive that the kernel told of.
-    pub resets: u64,
-    /// Whether it told that the drive announced another capacity.
-    pub resized: bool,
-    /// Sectors of 512 bytes that it says are hidden.
-    pub hidden: u64,
-    /// Why some of the resets may not be known.
-    pub unheard: Option<Unheard>,
+    /// What the kernel told of the drive.
+    pub kernel: Account,
     /// The kernel's count of the drive's medium, by which it was opened or taken up since.
     pub sequence: Option<u64>,
     temperature: Option<Celsius>,
@@ -192,10 +186,7 @@ impl Seen {
             timeline: saved.timeline.clone(),
             paused: saved.paused,
             shared: saved.shared,
-            resets: saved.resets,
-            resized: saved.resized,
-            hidden: saved.hidden,
-            unheard: saved.unheard.clone(),
+            kernel: saved.kernel.clone(),
             ..Self::default()
         }
     }
@@ -204,10 +195,7 @@ impl Seen {
     pub(super) fn left(remains: &Remains) -> Self {
         Self {
             paused: remains.paused,
-            resets: remains.resets,
-            resized: remains.resized,
-            hidden: remains.hidden,
-            unheard: remains.unheard.clone(),
+            kernel: remains.kernel.clone(),
             ..Self::default()
         }
     }
