@@ -47,7 +47,7 @@ mod ioctls {
 const PAGE: usize = 4096;
 
 /// How long the kernel may hold a drive or be slow to show a partition.
-const PATIENCE: Duration = Duration::from_secs(20);
+pub(super) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// How long a node may be behind the kernel's partition before it is taken that nobody makes any here, as in a container.
 const NODE_PATIENCE: Duration = Duration::from_secs(2);

@@ -23,6 +23,7 @@ pub mod layout;
 mod make;
 mod mounted;
 mod request;
+mod silence;
 mod spawn;
 pub mod table;
 mod tool;
@@ -34,14 +35,37 @@ use serde::{Deserialize, Serialize};
 use wire::Bytes;
 use wire::options::{FormatRequest, Formatted, Table};
 
+use crate::worker::HANG_MS;
+
 pub use layout::{Layout, Unfit, plan};
 pub use make::child;
 pub use request::{BadRequest, check};
 pub use spawn::{Ties, run};
 pub use tool::{Missing, available};
 
-/// Longest that a formatter may take. Chosen: without lazy tables a large disk takes hours, and a check reads a few gigabytes of it.
-pub const LONGEST: Duration = Duration::from_hours(2);
+/// What a formatter may take at most.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Longest {
+    /// All of it.
+    pub whole: Duration,
+    /// From its start until the table stands.
+    pub table: Duration,
+    /// One access of the drive: as long as none ends while one is under way.
+    pub access: Duration,
+}
+
+/// What it may take where nobody names another.
+pub const LONGEST: Longest = Longest {
+    // Chosen: without lazy tables a large disk takes hours, and a check reads a few gigabytes of it.
+    whole: Duration::from_hours(2),
+    // A dozen accesses, of which one may be tried again and again; and the child waits for the drive's lock, for the kernel, and for the
+    // partition's node.
+    table: ACCESS.saturating_add(disk::PATIENCE.saturating_mul(3)),
+    access: ACCESS,
+};
+
+/// As in a burn-in.
+const ACCESS: Duration = Duration::from_millis(HANG_MS);
 
 /// What came of a format whose computer or process was cut off.
 pub fn cut_off(request: &FormatRequest) -> Formatted {

@@ -12,16 +12,19 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{Signal, killpg};
+use nix::sys::wait::waitpid;
 use nix::unistd::Pid;
 use wire::options::Formatted;
 
-use super::{Heard, Order, Said, confine, plan, unformatted};
+use super::silence::Silence;
+use super::{Heard, Longest, Order, Said, confine, plan, unformatted};
 use crate::hand_over::hand_over;
 
 /// How often it is asked whether it is to end.
 const ASK: Duration = Duration::from_millis(200);
 
-/// Time for a killed child to be reaped. One in the kernel's hands (a drive that hangs) takes longer and is left.
+/// Time for a killed child to be reaped. One in the kernel's hands (a drive that hangs) takes longer, and is left to a thread that waits
+/// for nothing else.
 const REAP: Duration = Duration::from_secs(5);
 
 /// What the child's parent says and hears on the way.
@@ -35,14 +38,14 @@ pub struct Ties<'a> {
     pub cancel: &'a mut dyn FnMut() -> Option<String>,
 }
 
-/// Runs `command` (which calls [`super::child`]) on the drive and waits for its end, at most `deadline`.
+/// Runs `command` (which calls [`super::child`]) on the drive and waits for its end, at most as `longest` says: a drive that hangs ends
+/// the wait, though the child may hang there until it lets go.
 ///
 /// `drive` is the guarded descriptor; it must be the last one, and is closed here as soon as the child has its copy:
 /// while anybody holds the whole drive exclusively, no partition can be claimed.
 ///
 /// The answer's `problem` tells whatever went wrong, also with the child itself, and why it was ended.
-pub fn run(command: &mut Command, drive: File, order: &Order, deadline: Duration, ties: Ties<'_>) -> Formatted {
-    let end = Instant::now() + deadline;
+pub fn run(command: &mut Command, drive: File, order: &Order, longest: Longest, ties: Ties<'_>) -> Formatted {
     let mut stands = false;
     let Ties { identity, tell, cancel } = ties;
     let mut hear = |said: &Said| {
@@ -54,7 +57,7 @@ pub fn run(command: &mut Command, drive: File, order: &Order, deadline: Duration
         tell: &mut hear,
         cancel,
     };
-    talk(command, drive, order, end, ties).unwrap_or_else(|problem| {
+    talk(command, drive, order, longest, ties).unwrap_or_else(|problem| {
         let mut made = unformatted(&order.request, problem);
         let layout = plan(order.capacity, order.sector, &order.request);
         if let Some(layout) = layout.ok().filter(|_| stands) {
@@ -70,12 +73,16 @@ struct Held(Child);
 impl Drop for Held {
     fn drop(&mut self) {
         // It leads a group by its own number, which passes to nobody before it is reaped.
-        if let Ok(group) = i32::try_from(self.0.id()) {
-            let _ended = killpg(Pid::from_raw(group), Signal::SIGKILL);
-        }
+        let Ok(group) = i32::try_from(self.0.id()).map(Pid::from_raw) else {
+            return;
+        };
+        let _ended = killpg(group, Signal::SIGKILL);
         let until = Instant::now() + REAP;
         while let Ok(None) = self.0.try_wait() {
             if Instant::now() >= until {
+                let reaper = std::thread::Builder::new().name("formatter-reaper".to_owned());
+                // Without it a dead child stays in the list of processes.
+                let _thread = reaper.spawn(move || waitpid(group, None));
                 return;
             }
             std::thread::sleep(Duration::from_millis(10));
@@ -83,7 +90,17 @@ impl Drop for Held {
     }
 }
 
-fn talk(command: &mut Command, drive: File, order: &Order, end: Instant, ties: Ties<'_>) -> Result<Formatted, String> {
+fn talk(
+    command: &mut Command,
+    drive: File,
+    order: &Order,
+    longest: Longest,
+    ties: Ties<'_>,
+) -> Result<Formatted, String> {
+    let begun = Instant::now();
+    // Until the table stands; then the whole.
+    let mut end = begun + longest.table.min(longest.whole);
+    let mut silence = Silence::of(&drive);
     let told = |what: &str, error: io::Error| format!("the formatter: {what}: {error}");
     let fd = drive.as_raw_fd();
     command
@@ -124,7 +141,7 @@ fn talk(command: &mut Command, drive: File, order: &Order, end: Instant, ties: T
         let said: Option<Said> = match lines.recv_timeout(left.min(ASK)) {
             Ok(line) => Some(serde_json::from_str(&line.map_err(|e| told("reading", e))?).map_err(json)?),
             Err(RecvTimeoutError::Timeout) if left > ASK => None,
-            Err(RecvTimeoutError::Timeout) => return Err("the formatter did not end in its time".to_owned()),
+            Err(RecvTimeoutError::Timeout) => return Err(late(longest, end < begun + longest.whole)),
             Err(RecvTimeoutError::Disconnected) => {
                 return Err("the formatter ended without a word: it was killed, or failed".to_owned());
             }
@@ -139,7 +156,11 @@ fn talk(command: &mut Command, drive: File, order: &Order, end: Instant, ties: T
         if let Some(why) = (ties.cancel)() {
             return Err(format!("it was ended before its end: {why}"));
         }
+        if silence.lasts(Instant::now()) >= longest.access {
+            return Err(silent(longest.access));
+        }
         if said == Some(Said::Partitioned) {
+            end = begun + longest.whole;
             let heard = match (ties.identity)() {
                 Ok(()) => Heard::Go,
                 Err(why) => Heard::Stop { why },
@@ -147,4 +168,23 @@ fn talk(command: &mut Command, drive: File, order: &Order, end: Instant, ties: T
             send(serde_json::to_vec(&heard).map_err(json)?).map_err(|e| told("answering it", e))?;
         }
     }
+}
+
+/// Why it was ended: it took too long.
+fn late(longest: Longest, by_table: bool) -> String {
+    match by_table {
+        true => format!(
+            "the partition table was not written and read again within {} s; check the drive's power and cable, and burn it in again",
+            longest.table.as_secs()
+        ),
+        false => "the formatter did not end in its time".to_owned(),
+    }
+}
+
+/// Why it was ended: the drive hangs.
+fn silent(access: Duration) -> String {
+    format!(
+        "the drive answered nothing for {} s while it was formatted; check its power and cable, and burn it in again",
+        access.as_secs()
+    )
 }

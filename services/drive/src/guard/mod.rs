@@ -21,6 +21,7 @@ mod refusal;
 mod seat;
 mod targets;
 mod tasks;
+mod together;
 mod unknown;
 
 use std::fs::{File, TryLockError};
@@ -275,7 +276,8 @@ impl Guard {
         let drive = crate::sysfs::node(&self.system, &device.name);
         let look = probe::probe_with_deadline(&self.prober, (&node, &drive), Some(device.number), self.deadline)
             .map_err(Refusal::NoLook)?;
-        let usage = Usage::collect(&self.system).with_writers(&self.system);
+        // Asked only now that the descriptor is open, and that its content was looked at.
+        let usage = Usage::now(&self.system);
         let mut facts = Facts::of(&self.system, &usage, device, Some(look.clone()));
         facts.device.read_only |= is_read_only(file);
         facts.locked = is_locked(file);

@@ -13,7 +13,7 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use super::nodes::Node;
@@ -28,11 +28,14 @@ const O_PATH: u32 = 0o10_000_000;
 /// Longest line of ancestors that is followed.
 const ANCESTORS_MAX: usize = 64;
 
-/// Longest wait for what one process has open; 170 of them take 50 ms of processor time (measured, unoptimised).
+/// Longest wait for one file of a process; all those of 170 processes take 50 ms of processor time (measured, unoptimised).
 ///
 /// The kernel gives the table of a process's mappings only while nothing else changes that, so one that hangs in the middle of it
-/// would hold up whoever asks.
+/// would hold up whoever asks. A process with many files on a slow computer hangs nowhere, however long all of them take.
 pub(super) const LONGEST: Duration = Duration::from_secs(5);
+
+/// Words that wait to be heard. Chosen: one that waits says as much as many, so that no more are kept.
+const WORDS: usize = 16;
 
 /// A process that has a device open for writing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,7 +46,7 @@ pub(super) struct Writer {
 }
 
 /// Every device that another process than `own` and its descendants has open for writing; and of whom that is not known,
-/// having waited for `longest` for each.
+/// having waited for `longest` for one of its files.
 pub(super) fn writers(system: &System, own: u32, longest: Duration) -> (Vec<Writer>, Vec<Unknown>) {
     let (mut all, mut unknown) = (Vec::new(), Vec::new());
     let proc = system.path("proc");
@@ -67,7 +70,7 @@ pub(super) fn writers(system: &System, own: u32, longest: Duration) -> (Vec<Writ
     let told = ask(proc.clone(), others.clone(), shares);
     for pid in others {
         let program = || text(&proc.join(pid.to_string()).join("comm")).unwrap_or_else(|| "?".to_owned());
-        match told.recv_timeout(longest) {
+        match next(&told, longest) {
             Ok(Ok(nodes)) if nodes.is_empty() => {}
             Ok(Ok(nodes)) => {
                 let program = program();
@@ -108,12 +111,26 @@ struct Unread {
     cause: io::Error,
 }
 
+/// What is told of the processes, in their order.
+enum Told {
+    /// Another file of the process is read now.
+    Reads,
+    /// What the process has open for writing.
+    Open(Result<Vec<Node>, Unread>),
+}
+
+/// Hears that another file is read.
+type Step<'a> = &'a dyn Fn();
+
 /// Asks each of these processes in turn what it has open for writing. Without the thread nothing is told, and the channel is closed.
-fn ask(proc: PathBuf, pids: Vec<u32>, shares: Shares) -> Receiver<Result<Vec<Node>, Unread>> {
-    let (tell, told) = channel();
+fn ask(proc: PathBuf, pids: Vec<u32>, shares: Shares) -> Receiver<Told> {
+    let (tell, told) = sync_channel(WORDS);
     let asks = move || {
+        // Where there is no room, as much is to be heard.
+        let step = || drop(tell.try_send(Told::Reads));
         for pid in pids {
-            if tell.send(open_for_writing(&proc, pid, shares)).is_err() {
+            let open = open_for_writing(&proc, pid, shares, &step);
+            if tell.send(Told::Open(open)).is_err() {
                 return;
             }
         }
@@ -122,20 +139,30 @@ fn ask(proc: PathBuf, pids: Vec<u32>, shares: Shares) -> Receiver<Result<Vec<Nod
     told
 }
 
+/// What the next process has open for writing, unless one of its files takes longer than `longest`.
+fn next(told: &Receiver<Told>, longest: Duration) -> Result<Result<Vec<Node>, Unread>, RecvTimeoutError> {
+    loop {
+        match told.recv_timeout(longest)? {
+            Told::Reads => {}
+            Told::Open(open) => return Ok(open),
+        }
+    }
+}
+
 /// The devices that a process has open or mapped for writing, each once; none of one that ended.
-fn open_for_writing(proc: &Path, pid: u32, shares: Shares) -> Result<Vec<Node>, Unread> {
+fn open_for_writing(proc: &Path, pid: u32, shares: Shares, step: Step<'_>) -> Result<Vec<Node>, Unread> {
     let mut tasks = of("task", tasks::of(proc, pid))?.unwrap_or_default();
     if tasks.is_empty() {
         tasks.push(pid);
     }
     let mut nodes = Vec::new();
     tasks::each_table(&tasks, shares, |task| {
-        nodes.extend(of_task(proc, (pid, task), described)?);
+        nodes.extend(of_task(proc, (pid, task), |dir| described(dir, step))?);
         Ok(())
     })?;
     // All tasks have one memory, of which one that ended tells nothing.
     for task in tasks {
-        if let Some(mapped) = of_task(proc, (pid, task), mapped)? {
+        if let Some(mapped) = of_task(proc, (pid, task), |dir| mapped(dir, step))? {
             nodes.extend(mapped);
             break;
         }
@@ -149,7 +176,7 @@ fn open_for_writing(proc: &Path, pid: u32, shares: Shares) -> Result<Vec<Node>, 
 fn of_task<T: Default>(
     proc: &Path,
     (pid, task): (u32, u32),
-    read: fn(&Path) -> Result<T, Unread>,
+    read: impl FnOnce(&Path) -> Result<T, Unread>,
 ) -> Result<T, Unread> {
     let dir = proc.join(task.to_string());
     match read(&dir) {
@@ -182,10 +209,12 @@ fn table(process: &Path, file: &str) -> Result<Option<String>, Unread> {
 }
 
 /// The devices behind a process's descriptors that take writes.
-fn described(process: &Path) -> Result<Vec<Node>, Unread> {
+fn described(process: &Path, step: Step<'_>) -> Result<Vec<Node>, Unread> {
     let mounts = OnceCell::new();
     let mut nodes = Vec::new();
+    step();
     for fd in of("fd", try_names(&process.join("fd")))?.unwrap_or_default() {
+        step();
         nodes.extend(written_by(process, &fd, &mounts)?);
     }
     Ok(nodes)
@@ -214,7 +243,8 @@ fn written_by(process: &Path, fd: &str, mounts: &OnceCell<String>) -> Result<Opt
 }
 
 /// Block devices that a process has mapped in common with others, by a file that takes writes; `None` where it has no memory.
-fn mapped(process: &Path) -> Result<Option<Vec<Node>>, Unread> {
+fn mapped(process: &Path, step: Step<'_>) -> Result<Option<Vec<Node>>, Unread> {
+    step();
     let table_of = |file| table(process, file).map(Option::unwrap_or_default);
     let maps = table_of("maps")?;
     if maps.is_empty() {
@@ -227,6 +257,7 @@ fn mapped(process: &Path) -> Result<Option<Vec<Node>>, Unread> {
     let mounts = table_of("mountinfo").unwrap_or_default();
     let mut nodes = Vec::new();
     for mapping in shared {
+        step();
         if !mapping.path.starts_with("/dev/") && kind_of(&mounts, 2, mapping.device).is_some_and(is_remote_kind) {
             continue;
         }
@@ -337,6 +368,9 @@ fn parent(stat: &str) -> Option<u32> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::fs::File;
+    use std::io::Write as _;
+
     use super::*;
 
     #[test]
@@ -427,7 +461,7 @@ mod tests {
         fs::create_dir_all(root.path().join("proc/12")).unwrap();
         fs::create_dir_all(root.path().join("proc/self/fd")).unwrap();
         assert_eq!(writers(&System::at(root.path()), 1, SOON), (vec![], vec![]));
-        let ended = open_for_writing(&root.path().join("proc"), 13, |_, _| false);
+        let ended = open_for_writing(&root.path().join("proc"), 13, |_, _| false, &|| {});
         assert!(ended.unwrap().is_empty());
     }
 
@@ -455,5 +489,37 @@ mod tests {
             }]
         );
         assert_eq!(writers(&System::at(root.path()), 50, SOON), (vec![], vec![]));
+    }
+
+    /// Descriptors whose files answer slowly, one after the other, as on a computer that has no time.
+    #[test]
+    fn a_process_that_tells_slowly_is_waited_for_as_long_as_it_goes_on() {
+        const EACH: Duration = Duration::from_millis(900);
+        let root = tempfile::tempdir().unwrap();
+        let process = root.path().join("proc/77");
+        for dir in ["fd", "fdinfo"] {
+            fs::create_dir_all(process.join(dir)).unwrap();
+        }
+        let told: Vec<PathBuf> = (3..7).map(|fd| process.join(format!("fdinfo/{fd}"))).collect();
+        for (fd, told) in (3..7).zip(&told) {
+            std::os::unix::fs::symlink("/dev/null", process.join(format!("fd/{fd}"))).unwrap();
+            nix::unistd::mkfifo(told, nix::sys::stat::Mode::S_IRWXU).unwrap();
+        }
+        let answers: Vec<_> = told
+            .into_iter()
+            .map(|told| {
+                std::thread::spawn(move || {
+                    // It opens only once somebody asks for it.
+                    let mut file = File::options().write(true).open(told).unwrap();
+                    std::thread::sleep(EACH);
+                    file.write_all(b"flags:\t0100000\n").unwrap();
+                })
+            })
+            .collect();
+        let told = writers(&System::at(root.path()), 9, EACH * 3);
+        assert_eq!(told, (vec![], vec![]), "each answered in time");
+        for answer in answers {
+            answer.join().unwrap();
+        }
     }
 }

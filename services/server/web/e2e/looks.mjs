@@ -276,8 +276,14 @@ export async function looks(browser, width, scheme, count) {
         await page.setViewportSize(size);
         await page.goto("/wall");
         const failed = page.locator(".w.is-fail", { hasText: before[2].serial.slice(-4) });
-        await failed.getByText("FAILED").waitFor();
-        assert("with its place beside it", (await failed.locator(".tm").textContent()).startsWith("at "));
+        // A small wall shows one screen after the other, each for twelve seconds.
+        await failed.getByText("FAILED").waitFor({ timeout: 90_000 });
+        // Only after its first paint the page is divided for this window.
+        await until(`${size.width} px: a wall of this window`, () => page.evaluate(() => {
+          const unit = Math.max(0.5, Math.min(Math.max(innerWidth, innerHeight) / 1920, Math.min(innerWidth, innerHeight) / 1080));
+          return Math.abs(parseFloat(document.querySelector("main.wall").style.getPropertyValue("--u")) - unit) < 0.001;
+        }));
+        assert("with its place beside it", (await failed.locator(".tm").textContent({ timeout: 90_000 })).startsWith("at "));
         const cut = await page.evaluate(() => [...document.querySelectorAll(".w .id")].flatMap((one) => {
           const [frame, four] = [one.getBoundingClientRect(), one.querySelector("b").getBoundingClientRect()];
           return one.scrollWidth <= one.clientWidth && four.right <= frame.right + 0.5 ? [] : [`${one.textContent}: ${one.scrollWidth} of ${one.clientWidth}`];
@@ -451,6 +457,7 @@ export async function looks(browser, width, scheme, count) {
     await test("session over and box away: each says what to do", async () => {
       await at("/certificates");
       await page.getByRole("link", { name: "Events", exact: true }).filter({ visible: true }).click();
+      await page.getByRole("heading", { name: "Events", exact: true }).first().waitFor();
       box.session = null;
       await page.reload();
       await page.getByRole("heading", { name: "Log in" }).waitFor();
@@ -460,7 +467,7 @@ export async function looks(browser, width, scheme, count) {
       await page.getByText(/tries again every three seconds/).waitFor();
       await inspect(page, `away-${width}`);
       box.instead.clear();
-      await page.getByRole("heading", { name: "Events", exact: true }).first().waitFor();
+      await page.getByRole("heading", { name: "Events", exact: true }).first().waitFor({ timeout: 60_000 });
     });
 
     await test("every drive is refused: each says why; no drive and no agent teach the next step", async () => {

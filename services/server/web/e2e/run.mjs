@@ -355,9 +355,11 @@ async function round(browser, width, scheme) {
     await test("session over: asks who it is, and comes back to the same place", async () => {
       await until("the agent to find the server again", async () => (await (await page.request.get("/api/v1/box")).json()).agent.state === "online");
       await pick("photos");
+      // The heading stands while the box still reads the drive, whose answer needs the session.
+      await field("photos").waitFor({ timeout: 60_000 });
       await context.clearCookies();
       await field("photos").fill(box.loops.get("photos").four);
-      await page.getByText("Your session has ended").waitFor();
+      await page.getByText("Your session has ended").waitFor({ timeout: 60_000 });
       await page.getByLabel("Name").fill("mara");
       await page.getByLabel("Password").fill(PASSWORD);
       await page.getByRole("button", { name: "Log in" }).click();
