@@ -3,6 +3,7 @@
 //! QEMU connects to a socket and shares the guest's memory; commands are then taken from its queues and answered in a thread of
 //! this process. The guest's memory has to be shareable (`memory-backend-memfd,share=on`).
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
@@ -25,8 +26,9 @@ const QUEUES: usize = 3;
 const CONTROL: u16 = 0;
 const EVENT: u16 = 1;
 
-/// `VIRTIO_F_VERSION_1` and vhost-user's own protocol features.
-const FEATURES: u64 = 1 << 32 | 1 << 30;
+/// `VIRTIO_F_VERSION_1`, vhost-user's own protocol features, and `VIRTIO_RING_F_INDIRECT_DESC`: without that one access of 1 MiB that
+/// a unit does not answer fills the whole ring, and all other units are silent with it.
+const FEATURES: u64 = 1 << 32 | 1 << 30 | 1 << 28;
 
 /// Longest time that QEMU may find no socket: its thread only has to begin.
 const BOUND: Duration = Duration::from_secs(10);
@@ -50,6 +52,7 @@ pub enum Error {
 pub struct Controller {
     path: PathBuf,
     over: Arc<AtomicBool>,
+    away: Arc<Mutex<BTreeSet<u8>>>,
 }
 
 impl Controller {
@@ -61,8 +64,10 @@ impl Controller {
     pub fn serve(path: &Path, targets: Vec<(u8, Shared)>, speed: Option<u64>) -> Result<Self, Error> {
         let over = Arc::new(AtomicBool::new(false));
         let (socket, ended) = (path.to_owned(), over.clone());
+        let away = Arc::new(Mutex::new(BTreeSet::new()));
         let bus = Arc::new(Bus {
             targets,
+            away: away.clone(),
             speed,
             began: Instant::now(),
         });
@@ -87,7 +92,18 @@ impl Controller {
         Ok(Self {
             path: path.into(),
             over,
+            away,
         })
+    }
+
+    /// Answers nothing more for this target, as if there were none at its place, or answers for it again. The guest is not told.
+    pub fn set_away(&self, target: u8, is_away: bool) {
+        let mut away = self.away.lock().unwrap_or_else(PoisonError::into_inner);
+        if is_away {
+            away.insert(target);
+        } else {
+            away.remove(&target);
+        }
     }
 
     /// Where QEMU finds it.
@@ -118,6 +134,8 @@ fn connection(socket: &Path, bus: &Arc<Bus>) -> Result<(), vhost_user_backend::E
 /// The targets.
 struct Bus {
     targets: Vec<(u8, Shared)>,
+    /// Targets that are not answered for.
+    away: Arc<Mutex<BTreeSet<u8>>>,
     speed: Option<u64>,
     began: Instant,
 }
@@ -160,7 +178,9 @@ impl Backend {
 
 impl Bus {
     fn carry_out(&self, request: &Request, sent: &[u8], room: usize) -> Vec<u8> {
-        let unit = self.targets.iter().find(|(target, _)| request.target == Some(*target));
+        let away = self.away.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let is_meant = |target: &u8| request.target == Some(*target) && !away.contains(target);
+        let unit = self.targets.iter().find(|(target, _)| is_meant(target));
         let reply = unit.map(|(_, unit)| {
             let now = self.began.elapsed();
             // A test that failed with the lock in hand has said why.

@@ -113,6 +113,38 @@ fn a_hot_disk_pauses_alone_and_goes_on_when_it_has_cooled() {
     assert_eq!(done.verdict.map(|v| v.verified.0), Some(SECTORS * 512));
 }
 
+/// The kernel keeps a disk whose target is away, and it is told nothing of one that is exchanged.
+#[test]
+fn a_disk_that_is_away_for_seconds_has_no_bad_sectors_and_an_exchanged_one_fails_nobody() {
+    let lab = Lab::new();
+    let names = ["PLAYAWAW", "PLAYAWAV", "PLAYEXCH"];
+    let disks: Vec<_> = (1..).zip(names).map(sata).collect();
+    let (controller, _vm, bench) = boot(&lab, disks.iter().map(|disk| disk.clone() as Shared).collect());
+    let jobs = bench.burn(&names, "standard");
+    for (target, phase) in [(0, Phase::Write), (1, Phase::Verify)] {
+        bench.wait_bytes(&jobs[usize::from(target)], phase, 2 << 20);
+        controller.set_away(target, true);
+        std::thread::sleep(Duration::from_secs(8));
+        controller.set_away(target, false);
+    }
+    bench.wait_bytes(&jobs[2], Phase::Verify, 1 << 20);
+    let another = sata((4, "PLAYELSE"));
+    let another = held(&another).clone();
+    *held(&disks[2]) = another;
+
+    let over: Vec<Job> = jobs.iter().map(|id| bench.verdict(id, JOB)).collect();
+    for (name, job) in names.iter().zip(&over).take(2) {
+        judged(name, job, Outcome::Inconclusive, Some("error-not-reproduced"));
+        assert_eq!(job.bad_sectors, 0, "{job:#?}");
+    }
+    judged(names[2], &over[2], Outcome::Inconclusive, Some("another-answered"));
+    assert!(
+        over[2].bad_sectors > 0,
+        "what it held was not looked at: {:#?}",
+        over[2]
+    );
+}
+
 #[test]
 fn self_tests_attributes_and_hidden_areas_of_sata_disks_are_judged() {
     let lab = Lab::new();
