@@ -422,7 +422,7 @@ async fn a_disk_that_comes_while_the_drive_cools_is_not_written() {
     standstill(&bench.drives[0]).await;
     let data = foreign_data(192 << 20);
     put_below(&bench.drives[0], &data);
-    warm(30);
+    warm(48);
     let job = bench.server.over(id).await;
     assert!(
         is_untouched(&bench.drives[0], &data),

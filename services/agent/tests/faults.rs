@@ -339,7 +339,7 @@ async fn fault_19_heat_holds_the_job_and_is_told_once() {
     let before = done(&stage);
     tokio::time::sleep(Duration::from_secs(4)).await;
     assert_eq!(done(&stage), before, "it goes on while it is hot");
-    stage.warm(35);
+    stage.warm(48);
     stage.server.event("job_complete").await;
     let said = stage.server.said();
     let told = said.iter().filter(|l| {

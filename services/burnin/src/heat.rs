@@ -11,7 +11,8 @@
 //! A pure state machine: whoever reads the thermometer hands in each reading with the time, and carries the decision to
 //! the worker. Between a pause and the next resume lie [`HYSTERESIS`] degrees, so a reading that trembles around a limit
 //! decides nothing twice. A thermometer that falls silent leaves things as they are: a drive that was hot stays paused
-//! and its thirty minutes go on, because nothing says that it cooled.
+//! and its thirty minutes go on, because nothing says that it cooled. Nor does one that suddenly tells a cold drive: a drive has mass, and
+//! what falls faster than it can cool ([`FALL`], [`COOLING`]), or below zero in the half hour after it was hot, is no reading.
 //!
 //! The alert that a drive is too hot has a limit of its own (`health::alert::limit`), below this one or above it: it tells a person,
 //! and works on drives that rest, too.
@@ -49,6 +50,15 @@ pub const NAMED_MIN: Celsius = Celsius(50);
 
 /// And above this. Chosen: flash for industry is sold for 85 °C.
 pub const NAMED_MAX: Celsius = Celsius(100);
+
+/// Degrees by which the reading of a hot drive may fall from one to the next, however soon that comes: the sensor of flash lies on its
+/// controller, which cools within seconds from its own heat to that of the board. Chosen.
+pub const FALL: i32 = 25;
+
+/// Degrees by which it may fall besides in each minute since. Chosen: more than disks and flash cool by, and so few that a reading that
+/// stands for minutes, since no new one is had, lets none go on; and so many that a drive which was never hot, but for one wrong
+/// reading, goes on within [`PATIENCE`].
+pub const COOLING: i32 = 4;
 
 /// How long a drive may stay paused before the job gives up.
 pub const PATIENCE: Duration = Duration::from_mins(30);
@@ -158,7 +168,12 @@ pub enum Decision {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Going,
-    Paused { since: Duration, last: Celsius },
+    /// `last`: the last reading that counts; `told`: when it was told.
+    Paused {
+        since: Duration,
+        last: Celsius,
+        told: Duration,
+    },
     GaveUp,
 }
 
@@ -205,11 +220,16 @@ impl Heat {
         match self.state {
             State::Going => {
                 let at = reading.filter(|at| *at >= self.limits.pause)?;
-                self.state = State::Paused { since: now, last: at };
+                self.state = State::Paused {
+                    since: now,
+                    last: at,
+                    told: now,
+                };
                 Some(Decision::Pause { at })
             }
-            State::Paused { since, last } => {
-                let last = reading.unwrap_or(last);
+            State::Paused { since, last, told } => {
+                let reading = reading.filter(|at| is_cooling(last, *at, now.saturating_sub(told)));
+                let (last, told) = reading.map_or((last, told), |at| (at, now));
                 if reading.is_some_and(|at| at <= self.limits.resume) {
                     self.state = State::Going;
                     return Some(Decision::Resume { at: last });
@@ -218,12 +238,19 @@ impl Heat {
                     self.state = State::GaveUp;
                     return Some(Decision::GiveUp { at: last });
                 }
-                self.state = State::Paused { since, last };
+                self.state = State::Paused { since, last, told };
                 None
             }
             State::GaveUp => None,
         }
     }
+}
+
+/// Whether a hot drive that was at `last` may be `at` so many degrees after `time`. Below zero it passed where it goes on long before.
+fn is_cooling(last: Celsius, at: Celsius, time: Duration) -> bool {
+    let minutes = i32::try_from(time.as_secs() / 60).unwrap_or(i32::MAX);
+    let most = minutes.saturating_mul(COOLING).saturating_add(FALL);
+    at.0 >= 0 && last.0.saturating_sub(at.0) <= most
 }
 
 #[cfg(test)]
@@ -422,7 +449,97 @@ mod tests {
         assert_eq!(end, Some(Decision::GiveUp { at: Celsius(70) }));
     }
 
+    /// A thermometer that is lost tells -1 °C, 0 or nothing, and the drive is as hot as before.
+    #[test]
+    fn a_reading_that_falls_at_once_lets_no_hot_drive_go_on() {
+        for wrong in [-60, -1, 0, 5, 30] {
+            let mut heat = Heat::new(Limits::of(DISK, &Named::default()));
+            let minute = |n: u64| Duration::from_mins(n);
+            let mut at = |n, reading: i32| heat.step(minute(n), Some(Celsius(reading)));
+            assert!(at(0, 61).is_some());
+            assert_eq!(at(1, wrong), None, "{wrong}");
+            assert_eq!(at(2, 61), None);
+            assert_eq!(at(3, wrong), None, "{wrong}");
+            assert_eq!(at(4, 59), None);
+            assert_eq!(at(5, 50), Some(Decision::Resume { at: Celsius(50) }));
+        }
+        // One that tells nothing else is given up by what it told before.
+        let mut heat = Heat::new(Limits::of(DISK, &Named::default()));
+        heat.step(Duration::ZERO, Some(Celsius(66)));
+        let decisions: Vec<_> = (1..40)
+            .filter_map(|n| heat.step(Duration::from_mins(n), Some(Celsius(-2))))
+            .collect();
+        assert_eq!(decisions, [Decision::GiveUp { at: Celsius(66) }]);
+    }
+
+    /// A cold room, flash that cools fast, a drive of which nothing was told for long, and one that was never hot.
+    #[test]
+    fn a_drive_that_cooled_goes_on_however_cold_it_is() {
+        let limits = Limits::of(Rotation::SolidState, &Named::default());
+        for (readings, resumes) in [
+            (&[(0, 80), (10, 55)][..], 10),
+            (&[(0, 80), (60, 51)], 60),
+            (&[(0, 80), (660, 11)], 660),
+            (&[(0, 66 + 60), (60, 40), (600, 40), (1140, 40)], 1140),
+            (&[(0, 76), (300, 20)], 0),
+        ] {
+            let mut heat = Heat::new(limits);
+            let resumed = readings.iter().find_map(|&(second, at)| {
+                let decision = heat.step(Duration::from_secs(second), Some(Celsius(at)));
+                matches!(decision, Some(Decision::Resume { .. })).then_some(second)
+            });
+            assert_eq!(resumed.unwrap_or_default(), resumes, "{readings:?}");
+        }
+        // What works is never held for cold.
+        let mut heat = Heat::new(limits);
+        for (n, at) in (0_u64..).zip([45, -1, 20, -20, 0]) {
+            assert_eq!(heat.step(Duration::from_mins(n), Some(Celsius(at))), None);
+        }
+    }
+
     proptest! {
+        /// A hot drive whose thermometer is wrong now and then, for less than the time in which it could have cooled by as much.
+        #[test]
+        fn single_wrong_readings_let_no_hot_drive_go_on(
+            hot in 60_i32..90,
+            wrong in prop::collection::vec(prop::option::weighted(0.4, -60_i32..40), 1..170),
+        ) {
+            let mut heat = Heat::new(Limits::of(DISK, &Named::default()));
+            let mut now = Duration::ZERO;
+            prop_assert!(heat.step(now, Some(Celsius(hot))).is_some());
+            for wrong in wrong {
+                now += Duration::from_secs(5);
+                // It falls by less than what is held for possible at once.
+                let reading = wrong.filter(|at| hot - at > FALL).unwrap_or(hot);
+                prop_assert_eq!(heat.step(now, Some(Celsius(reading))), None);
+                now += Duration::from_secs(5);
+                prop_assert_eq!(heat.step(now, Some(Celsius(hot))), None);
+            }
+        }
+
+        /// One that cools by up to the degrees of a minute in each minute goes on at the first reading at its limit, whatever is
+        /// missing in between.
+        #[test]
+        fn a_drive_that_cools_slowly_goes_on_at_its_limit(
+            hot in 60_i32..90,
+            falls in prop::collection::vec((0..=COOLING, any::<bool>()), 1..30),
+        ) {
+            let limits = Limits::of(DISK, &Named::default());
+            let mut heat = Heat::new(limits);
+            let (mut now, mut at) = (Duration::ZERO, Celsius(hot));
+            prop_assert!(heat.step(now, Some(at)).is_some());
+            for (fall, is_told) in falls {
+                now += Duration::from_mins(1);
+                at = Celsius((at.0 - fall).max(0));
+                let decision = heat.step(now, is_told.then_some(at));
+                if is_told && at <= limits.resume {
+                    prop_assert_eq!(decision, Some(Decision::Resume { at }));
+                    break;
+                }
+                prop_assert_eq!(decision, None);
+            }
+        }
+
         /// Over any walk of readings: pause and resume alternate, a pause stands on a reading at its limit, a resume on
         /// one seven degrees lower, and a drive paused for half an hour is given up.
         #[test]

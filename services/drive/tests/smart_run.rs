@@ -71,6 +71,24 @@ fn an_answer_of_another_drive_is_never_taken() {
     tool.read(Path::new(NODE), &expected("ABC", Bus::Sata)).unwrap();
 }
 
+/// Its kernel knows it by its world wide name, which smartctl calls a logical unit's.
+#[test]
+fn a_sas_disk_whose_serial_is_garbage_is_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let told = r#"{"smartctl":{"exit_status":0},"device":{"name":"x","type":"scsi","protocol":"SCSI"},"logical_unit_id":"0x5000cca264eb01d7","serial_number":"????????","smart_status":{"passed":true},"scsi_grown_defect_list":3}"#;
+    let tool = smartctl(dir.path(), &format!("printf '%s' '{told}'"));
+    let disk = expected("", Bus::Scsi);
+    assert_eq!(tool.read(Path::new(NODE), &disk).unwrap().passed, Some(true));
+    let other = Identity {
+        wwn: Some("5000cca264eb01d8".to_owned()),
+        ..disk
+    };
+    assert!(matches!(
+        tool.read(Path::new(NODE), &other),
+        Err(Unreadable::OtherDrive { certain: false, .. })
+    ));
+}
+
 #[test]
 fn another_drive_is_certain_only_where_both_tell_who_they_are() {
     let dir = tempfile::tempdir().unwrap();

@@ -59,6 +59,12 @@ pub fn read(json: &Value) -> Result<Snapshot, NotSmart> {
         return Err(NotSmart::NoDevice(why));
     }
     let device_type = text(&json["device"]["type"]).unwrap_or_default();
+    let protocol = match json["device"]["protocol"].as_str() {
+        Some("ATA") => Protocol::Ata,
+        Some("NVMe") => Protocol::Nvme,
+        Some("SCSI") => Protocol::Scsi,
+        Some(_) | None => Protocol::Unknown,
+    };
     let model = text(&json["model_name"])
         .or_else(|| text(&json["scsi_model_name"]))
         .or_else(|| {
@@ -83,26 +89,22 @@ pub fn read(json: &Value) -> Result<Snapshot, NotSmart> {
         reading: READING,
         device: text(&json["device"]["name"]).unwrap_or_default(),
         family: text(&json["model_family"]),
-        protocol: match json["device"]["protocol"].as_str() {
-            Some("ATA") => Protocol::Ata,
-            Some("NVMe") => Protocol::Nvme,
-            Some("SCSI") => Protocol::Scsi,
-            Some(_) | None => Protocol::Unknown,
-        },
+        protocol,
         device_type,
         serial: text(&json["serial_number"]),
         firmware: text(&json["firmware_version"])
             .or_else(|| text(&json["scsi_revision"]))
             .or_else(|| text(&json["revision"])),
         wwn: wwn(&json["wwn"]),
+        logical_unit: logical_unit(&json["logical_unit_id"]),
         capacity: number(&json["user_capacity"]["bytes"]).max(number(&json["nvme_total_capacity"]).filter(|n| *n > 0)),
         rpm: number(&json["rotation_rate"]).and_then(|rpm| u32::try_from(rpm).ok()),
         // Of NVMe smartctl reads it out of the log; of ATA out of the attributes where the drive's own word got lost.
         passed: json["smart_status"]["passed"]
             .as_bool()
             .filter(|passed| !(*passed && (silent || is_concluded(json, &messages)))),
-        temperature: celsius(&json["temperature"]["current"])
-            .or_else(|| celsius(&json["nvme_smart_health_information_log"]["temperature"]))
+        temperature: celsius(&json["temperature"]["current"], protocol)
+            .or_else(|| celsius(&json["nvme_smart_health_information_log"]["temperature"], protocol))
             .or_else(|| temperature(&attributes)),
         // Some translation layers give the attributes alone.
         power_on_hours: lived(&json["power_on_time"]["hours"])
@@ -112,6 +114,8 @@ pub fn read(json: &Value) -> Result<Snapshot, NotSmart> {
         power_cycles: lived(&json["power_cycle_count"])
             .or_else(|| lived(&json["nvme_smart_health_information_log"]["power_cycles"]))
             .or_else(|| attribute(12)),
+        start_stop_cycles: number(&json["scsi_start_stop_cycle_counter"]["accumulated_start_stop_cycles"])
+            .filter(|cycles| (1..u64::from(u32::MAX)).contains(cycles)),
         self_tests: self_tests::log(json),
         self_test_log: self_tests::which(json),
         self_test_remaining: self_tests::remaining(json),
@@ -159,9 +163,21 @@ pub(crate) fn text(value: &Value) -> Option<String> {
     (!text.is_empty()).then(|| plain.take(256).collect())
 }
 
-/// smartctl prints 0 where a virtual or RAID device has no sensor.
-fn celsius(value: &Value) -> Option<i64> {
-    value.as_i64().filter(|t| *t != 0 && (-60..=200).contains(t))
+/// Degrees as smartctl tells them, but for what stands for no reading.
+///
+/// | command set | no reading | how smartctl tells it |
+/// |---|---|---|
+/// | all | virtual and RAID devices; SCSI's 0 is 0 °C or less | 0 |
+/// | ATA | 80h in a signed byte (SCT status); all bits set by firmware that has left it alone | -128; -1 |
+/// | SCSI | all bits set in a byte without sign (SPC-5, log page 0Dh) | 255, or -1 where a layer takes it for signed |
+/// | NVMe | 0 K | -273 |
+///
+/// So a SATA disk that cools to -1 °C tells nothing for that moment. NVMe has 16 bits, and -1 °C is one like any other.
+fn celsius(value: &Value, protocol: Protocol) -> Option<i64> {
+    let is_unset = |degrees: i64| degrees == 0 || (degrees == -1 && protocol != Protocol::Nvme);
+    value
+        .as_i64()
+        .filter(|degrees| !is_unset(*degrees) && (-60..=200).contains(degrees))
 }
 
 /// What the attributes say of the temperature, where the document has no word for it: no degrees beyond what smartctl itself takes for
@@ -252,6 +268,14 @@ fn wrong_checksums(json: &Value) -> Vec<String> {
 fn wwn(wwn: &Value) -> Option<String> {
     let (naa, oui, id) = (number(&wwn["naa"])?, number(&wwn["oui"])?, number(&wwn["id"])?);
     (naa < 1 << 4 && oui < 1 << 24 && id < 1 << 36).then(|| format!("{naa:x}{oui:06x}{id:09x}"))
+}
+
+/// The designator of vital product data page 83h that smartctl prints as `0x…` with two digits a byte. Where a drive has several these
+/// follow each other, and which of them is meant is not known. Source: smartmontools `scsicmds.cpp`, `scsi_decode_lu_dev_id`.
+fn logical_unit(told: &Value) -> Option<String> {
+    let digits = told.as_str()?.trim().strip_prefix("0x")?;
+    let is_name = matches!(digits.len(), 16 | 24 | 32) && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    (is_name && digits.bytes().any(|digit| digit != b'0')).then(|| digits.to_ascii_lowercase())
 }
 
 fn attributes(json: &Value, model: &str) -> Vec<Attribute> {

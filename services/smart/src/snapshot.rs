@@ -20,7 +20,7 @@ pub enum Protocol {
 }
 
 /// How documents are read now: raised when a value is read that was not before, or otherwise than before.
-pub(crate) const READING: u16 = 3;
+pub(crate) const READING: u16 = 4;
 
 /// What a drive said at one moment. A field is `None` where it said nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,6 +44,8 @@ pub struct Snapshot {
     pub firmware: Option<String>,
     /// World wide name in 16 lower-case hexadecimal digits.
     pub wwn: Option<String>,
+    /// The same of a SCSI drive's logical unit: EUI-64 or NAA, 16 to 32 digits. Kept apart, since a bridge may tell its own here.
+    pub logical_unit: Option<String>,
     /// Capacity in bytes of the whole drive, as itself tells it: of NVMe all name spaces, and what none of them has.
     pub capacity: Option<u64>,
     /// Revolutions per minute; 0 for flash.
@@ -56,6 +58,8 @@ pub struct Snapshot {
     pub power_on_hours: Option<u64>,
     /// Times it was switched on.
     pub power_cycles: Option<u64>,
+    /// Start-stop cycles by its own count (SCSI, log page 0Eh): one more where it was without power. Some tell none.
+    pub start_stop_cycles: Option<u64>,
     /// ATA attributes; empty for others.
     pub attributes: Vec<Attribute>,
     /// NVMe health log.

@@ -144,6 +144,17 @@ fn scsi_counters_and_defects_are_read() {
 }
 
 #[test]
+fn who_a_sas_drive_is_and_how_often_it_started_is_read() {
+    let Some(hitachi) = read("HITACHI_H109060SESUN600G_10.json") else {
+        return;
+    };
+    assert_eq!(hitachi.logical_unit.as_deref(), Some("1234567890abcdef"));
+    assert_eq!((hitachi.wwn, hitachi.start_stop_cycles), (None, Some(70)));
+    let seagate = read("SEAGATE_ST373453LC_26.json").unwrap();
+    assert_eq!((seagate.logical_unit, seagate.start_stop_cycles), (None, None));
+}
+
+#[test]
 fn limits_and_counters_of_what_was_written_are_read() {
     let Some(ata) = read("smart-ata-full.json") else { return };
     assert_eq!(ata.heat_limits, [70]);

@@ -236,3 +236,66 @@ fn no_more_degrees_are_taken_from_an_attribute_than_smartctl_takes() {
     rate["flags"] = json!({ "error_rate": true });
     assert_eq!(of(json!([rate])).attributes[0].count, 0);
 }
+
+fn degrees(protocol: &str, current: i64) -> Option<i64> {
+    let document = json!({
+        "smartctl": { "version": [7, 4], "exit_status": 0 },
+        "device": { "name": "x", "type": "x", "protocol": protocol },
+        "serial_number": "X",
+        "smart_status": { "passed": true },
+        "temperature": { "current": current },
+    });
+    parse(document.to_string().as_bytes()).unwrap().temperature
+}
+
+/// A drive that was at 45 °C and is told at -1 °C has lost its thermometer, and is no cool one.
+#[test]
+fn what_stands_for_no_temperature_is_none() {
+    for (protocol, none, told) in [
+        ("ATA", &[0, -1, -128, 255][..], &[-40, -2, 1, 45][..]),
+        ("SCSI", &[0, -1, -128, 255], &[1, 45, 110]),
+        // Kelvin less 273, and 0 K where it tells none.
+        ("NVMe", &[0, -273, 65_262], &[-40, -2, -1, 1, 45]),
+    ] {
+        for value in none {
+            assert_eq!(degrees(protocol, *value), None, "{protocol} {value}");
+        }
+        for value in told {
+            assert_eq!(degrees(protocol, *value), Some(*value), "{protocol} {value}");
+        }
+    }
+}
+
+#[test]
+fn a_sas_drives_logical_unit_is_read_where_one_name_is_told() {
+    for (told, unit) in [
+        ("0x5000c500a1b2c3d4", Some("5000c500a1b2c3d4")),
+        ("0x5000C500A1B2C3D4", Some("5000c500a1b2c3d4")),
+        (
+            "0x600508b1001c7dce5a4f5c5cb9b0ee29",
+            Some("600508b1001c7dce5a4f5c5cb9b0ee29"),
+        ),
+        ("0x5000c500a1b2c3d40x0002c9030005f7e4", None),
+        ("0x0000000000000000", None),
+        ("0x5000c500", None),
+        ("iqn.2004-01.com.example:disk0", None),
+        ("error: NAA bad code_set", None),
+        ("", None),
+    ] {
+        let document = json!({
+            "device": { "name": "x", "type": "scsi", "protocol": "SCSI" },
+            "logical_unit_id": told,
+            "scsi_start_stop_cycle_counter": { "accumulated_start_stop_cycles": 70 },
+        });
+        let read = parse(document.to_string().as_bytes()).unwrap();
+        assert_eq!(read.logical_unit.as_deref(), unit, "{told}");
+        assert_eq!((read.wwn, read.start_stop_cycles), (None, Some(70)), "{told}");
+    }
+    for odd in [json!(0), json!(u32::MAX), json!("70"), json!(null)] {
+        let document = json!({
+            "device": { "name": "x", "type": "scsi", "protocol": "SCSI" },
+            "scsi_start_stop_cycle_counter": { "accumulated_start_stop_cycles": odd },
+        });
+        assert_eq!(parse(document.to_string().as_bytes()).unwrap().start_stop_cycles, None);
+    }
+}

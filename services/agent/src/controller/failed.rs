@@ -75,7 +75,7 @@ impl Controller {
             }),
             ENDED.. => {
                 conclude(&mut record, &why);
-                self.let_go(record).await;
+                Box::pin(self.let_go(record)).await;
                 return self.job_ended(id);
             }
         }

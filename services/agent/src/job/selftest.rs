@@ -336,6 +336,10 @@ impl JobTask {
         let Some(mut test) = self.record.self_test.clone() else {
             return false;
         };
+        if test.running.note_end_ordered() {
+            self.record.self_test = Some(test.clone());
+            self.keep(None, Vec::new());
+        }
         match self.means.hands.abort_self_test(held, &test.running).await {
             Ok(None) => {
                 self.record.self_test = None;

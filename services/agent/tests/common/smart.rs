@@ -157,7 +157,7 @@ log=$(paste -sd, log 2>/dev/null)
 warm=
 if [ -f hot ]; then
   read -r degrees tests < hot
-  warm='"temperature":{"current":31},'
+  warm='"temperature":{"current":48},'
   hot=; [ -f running ] && [ "$(grep -c ^start orders)" -le "$tests" ] && hot=y
   if [ -n "$hot" ] && [ -f fails_hot ]; then
     if [ -f shown ]; then finish "Completed: read failure" 112; status='"value":112,"string":"read failure"'; log=$(paste -sd, log); else : > shown; fi

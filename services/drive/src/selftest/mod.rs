@@ -18,6 +18,7 @@
 
 mod abort;
 mod empty;
+mod full;
 mod hours;
 mod limits;
 mod overdue;
@@ -36,6 +37,7 @@ pub use own::{Own, own};
 use crate::identity::Identity;
 use crate::smart::{Protocol, SelfTest, SelfTestLog, Smartctl, Snapshot, Unreadable};
 use empty::Empty;
+use full::Full;
 
 /// Which self-test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -109,6 +111,9 @@ pub struct Running {
     /// Whether that log was empty, and is known to have been.
     #[serde(default)]
     empty: Empty,
+    /// What a log full of equal entries has shown of the test.
+    #[serde(default)]
+    full: Full,
     /// Power-on hours at the start.
     hours: Option<u64>,
     /// How long it may take, and how often to look.
@@ -270,6 +275,7 @@ impl Running {
             before: before.self_tests.clone(),
             log: before.self_test_log,
             empty: Empty::of(before),
+            full: Full::of(kind, before),
             hours: before.power_on_hours,
             limits: limits(kind, before),
             begun,
@@ -286,6 +292,11 @@ impl Running {
         self.temperature
     }
 
+    /// Notes that the drive is about to be ordered to end it, whatever comes of that: its end may leave no entry. Whether that is new.
+    pub fn note_end_ordered(&mut self) -> bool {
+        std::mem::take(&mut self.full) != Full::Unknown
+    }
+
     /// What the drive's answer, `elapsed` after the start, means. Pure but for what it remembers of earlier looks.
     pub fn step(&mut self, elapsed: Duration, now: &Snapshot) -> Step {
         let second = elapsed.as_secs();
@@ -299,6 +310,7 @@ impl Running {
         self.silent_since = None;
         self.temperature = now.temperature;
         self.empty.look(now);
+        self.full.look(self.kind, &self.before, second, now);
         // Before all else: what runs by now may be somebody else's, begun after ours.
         // QEMU's disks invent the hours of their entries, so that these have no highest.
         if let Some(entry) = self.entry(now, hours::is_of_this_time) {
@@ -331,6 +343,12 @@ impl Running {
         }
         let since = *self.quiet_since.get_or_insert(second);
         if second.saturating_sub(since) < ENTRY_LATE && elapsed < self.limits.longest {
+            return self.running();
+        }
+        if let Some(entry) = self.full.entry(self.kind, &self.before, second, now) {
+            return Step::Ended(self.told_by(&entry));
+        }
+        if self.full.waits(second, now) {
             return self.running();
         }
         let told = if self.begun {

@@ -10,8 +10,9 @@
 //! | 19 entries and more | the same, shifted by an entry like an old one | perhaps that one |
 //! | none, or nothing that both share | `X Y Z` | perhaps one of them |
 //!
-//! What is perhaps its own its hours may prove ([`super::hours`]), or that the log was empty ([`super::empty`]). Hours alone cannot tell entries apart: ATA counts them in 16
-//! bits, some drives freeze them, QEMU invents them.
+//! What is perhaps its own its hours may prove ([`super::hours`]), or that the log was empty ([`super::empty`]). That a SAS disk's
+//! log full of equal entries has another one like them, what it shows while the test runs may prove ([`super::full`]). Hours alone
+//! cannot tell entries apart: ATA counts them in 16 bits, some drives freeze them, QEMU invents them.
 
 use super::Kind;
 use crate::smart::SelfTest;

@@ -1,8 +1,9 @@
 //! SMART: what a drive says about its own health, asked through `smartctl --json` in time ([`run`]) by the way that
-//! worked before ([`remembered`]). What its documents say is read by the crate [`smart`](::smart), whose types stand here, too.
+//! worked before ([`remembered`]), and believed where it is of that drive (`accept`). What its documents say is read by the crate [`smart`](::smart), whose types stand here, too.
 //!
 //! Tested with a smartctl that hangs, lies or is missing (`tests/smart_run.rs`).
 
+mod accept;
 pub mod remembered;
 pub mod run;
 

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use wire::drive::Bus;
 
+use super::accept::accept;
 use super::remembered::{Remembered, Worked};
 use crate::child::{self, Failed};
 use crate::identity::Identity;
@@ -398,37 +399,4 @@ fn types(bus: Bus) -> &'static [&'static str] {
         Bus::Nvme => &["nvme"],
         Bus::Virtio | Bus::Mmc | Bus::Loop | Bus::Other => &[],
     }
-}
-
-/// The snapshot, if it carries the expected serial or world wide name.
-fn accept(snapshot: Snapshot, expected: &Identity) -> Result<Snapshot, Unreadable> {
-    // Serials are padded and cased differently on the way through translation layers.
-    let plain = |text: &str| -> String {
-        text.chars()
-            .filter(char::is_ascii_alphanumeric)
-            .map(|c| c.to_ascii_uppercase())
-            .collect()
-    };
-    let found = snapshot.serial.clone().unwrap_or_default();
-    let same_serial = !plain(&found).is_empty() && plain(&found) == plain(&expected.serial);
-    let same_name = snapshot.wwn.is_some() && snapshot.wwn == expected.wwn;
-    if same_serial || same_name {
-        return Ok(snapshot);
-    }
-    let other_name = match (&snapshot.wwn, &expected.wwn) {
-        (Some(found), Some(expected)) if found != expected => Some((found.clone(), expected.clone())),
-        _ => None,
-    };
-    // Behind USB the kernel may know the bridge's serial alone.
-    let other_serial = expected.bus != Bus::Usb && !plain(&found).is_empty() && !plain(&expected.serial).is_empty();
-    let certain = other_name.is_some() || other_serial;
-    let (found, expected) = match other_name {
-        Some(names) if !other_serial => names,
-        _ => (found, expected.serial.clone()),
-    };
-    Err(Unreadable::OtherDrive {
-        expected,
-        found,
-        certain,
-    })
 }

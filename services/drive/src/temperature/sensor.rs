@@ -20,6 +20,9 @@ const ARGUMENT: &str = "drive-heat";
 /// Longest answer of that child in bytes.
 const ANSWER_MAX: usize = 64;
 
+/// A byte of all ones, in thousandths of a degree.
+const ALL_ONES: i32 = -1000;
+
 /// The temperature of the drive with this kernel name; `None` where there is no sensor or it tells nothing. May block as long as the
 /// drive does, up to the deadline of `guard` for each sensor.
 ///
@@ -108,10 +111,11 @@ fn sensors(system: &System, name: &str, attribute: &str) -> Vec<PathBuf> {
 }
 
 /// A sensor's answer in thousandths; those that are not there answer with absolute zero or 255 °C, and a disk without one with 0, as
-/// in its SMART.
+/// in its SMART, or with all bits of its signed byte set, which `drivetemp` tells as whole degrees and NVMe's sensor, in kelvin, never
+/// does.
 fn degrees(millidegrees: i32) -> Option<Celsius> {
-    let degrees = (millidegrees + 500).div_euclid(1000);
-    (degrees != 0 && (-60..=150).contains(&degrees)).then_some(Celsius(degrees))
+    let degrees = millidegrees.saturating_add(500).div_euclid(1000);
+    (degrees != 0 && millidegrees != ALL_ONES && (-60..=150).contains(&degrees)).then_some(Celsius(degrees))
 }
 
 #[cfg(test)]
@@ -135,16 +139,35 @@ mod tests {
         put("sdb/device/hwmon/hwmon4/temp1_input", "-273150\n");
         put("sdc/device/model", "x");
         put("sdd/device/hwmon/hwmon5/temp1_input", "0\n");
+        put("sde/device/hwmon/hwmon6/temp1_input", "-1000\n");
+        put("sdf/device/hwmon/hwmon7/temp1_input", "-2000\n");
+        put("nvme2n1/device/hwmon8/temp1_input", "-1150\n");
         let guard = Guard {
             system: System::at(root.path()),
             prober: Prober::InProcess,
             ..Guard::default()
         };
-        let all: Vec<Option<i32>> = ["sda", "nvme0n1", "nvme1n1", "sdb", "sdc", "sdd", "sdz"]
-            .map(|n| sensed(&guard, n).unwrap().map(|c| c.0))
-            .into();
+        let all: Vec<Option<i32>> = [
+            "sda", "nvme0n1", "nvme1n1", "sdb", "sdc", "sdd", "sde", "sdf", "nvme2n1", "sdz",
+        ]
+        .map(|n| sensed(&guard, n).unwrap().map(|c| c.0))
+        .into();
         assert_eq!(warning(&guard, "nvme0n1"), Some(Celsius(82)));
         assert_eq!(warning(&guard, "sda"), None);
-        assert_eq!(all, [Some(35), Some(41), Some(-5), None, None, None, None]);
+        assert_eq!(
+            all,
+            [
+                Some(35),
+                Some(41),
+                Some(-5),
+                None,
+                None,
+                None,
+                None,
+                Some(-2),
+                Some(-1),
+                None
+            ]
+        );
     }
 }

@@ -216,7 +216,11 @@ impl Test<'_> {
     fn cool(&mut self, ours: &mut Option<(Running, Instant)>) -> Cooled {
         let mut said = None;
         loop {
-            match ours.as_ref().map(|(running, _)| self.end(running)) {
+            let ordered = ours.as_mut().map(|(running, _)| {
+                running.note_end_ordered();
+                self.end(running)
+            });
+            match ordered {
                 Some(Ok(None)) => *ours = None,
                 Some(Ok(Some(ended))) => return Cooled::Over(ended),
                 Some(Err(why)) if said.as_ref() != Some(&why) => {
