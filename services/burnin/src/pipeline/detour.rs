@@ -40,16 +40,16 @@ pub(super) struct Detour {
 enum Work {
     /// It failed as part of something larger: try, and halve when it fails.
     Halve,
-    /// The smallest piece failed, first at `first`: try again.
-    Retry { left: u32, first: Duration },
+    /// The smallest piece failed, first in the silence of this number: try again.
+    Retry { left: u32, silence: u64 },
     /// It differed: read it again.
     Again { left: u32, suspects: Vec<Suspect> },
 }
 
 impl Detour {
-    /// Whether it is the smallest piece that failed, and waits to be tried again.
-    pub(super) fn is_smallest(&self) -> bool {
-        matches!(self.work, Work::Retry { .. })
+    /// Whether it is the smallest piece that failed first in the silence of this number, and waits to be tried again.
+    pub(super) fn is_of(&self, silence: u64) -> bool {
+        matches!(self.work, Work::Retry { silence: of, .. } if of == silence)
     }
 }
 
@@ -233,12 +233,12 @@ impl Pipeline {
                 self.failed_again(group, errno);
                 self.examine(op, lba, sectors, group, errno);
             }
-            (Work::Retry { left, first }, Outcome::Failed { errno }) => {
+            (Work::Retry { left, silence }, Outcome::Failed { errno }) => {
                 self.failed_again(group, errno);
                 if op == Op::Trim {
-                    self.trim_failed_again(access, group, errno, (left, first));
-                } else if let Some(left) = self.tries_left(left, first) {
-                    self.push(op, lba, sectors, group, Work::Retry { left, first });
+                    self.trim_failed_again(access, group, errno, (left, silence));
+                } else if let Some(left) = self.tries_left(left, silence) {
+                    self.push(op, lba, sectors, group, Work::Retry { left, silence });
                 } else {
                     self.unusable(op, lba, sectors, group, errno);
                 }
@@ -354,7 +354,7 @@ impl Pipeline {
 
     /// A piece that fails: halve it, try the smallest again, or give it up where too much is bad already.
     fn examine(&mut self, op: Op, lba: u64, sectors: u64, group: u64, errno: i32) {
-        if !self.locates(lba) && !self.silence.lasted(self.turned) {
+        if !self.locates(lba) && !self.silence.lasted() {
             self.unusable(op, lba, sectors, group, errno);
         } else if let Some(middle) = self.middle(lba, sectors) {
             self.push(op, middle, lba + sectors - middle, group, Work::Halve);
@@ -369,17 +369,18 @@ impl Pipeline {
                 group,
                 Work::Retry {
                     left: self.limits.rereads,
-                    first: self.turned,
+                    silence: self.silence.number(),
                 },
             );
         }
     }
 
-    /// How often the smallest piece is tried again that failed with `left` tries left: once more where the drive has been silent since
-    /// it first failed.
-    fn tries_left(&self, left: u32, first: Duration) -> Option<u32> {
+    /// How often what failed with `left` tries left may still fail: once more where the drive has been silent since it first failed,
+    /// unless somebody waits for the end.
+    pub(super) fn tries_left(&self, left: u32, silence: u64) -> Option<u32> {
+        let silent = self.stopping.is_none() && self.silence.lasts_since(silence);
         match left {
-            0 | 1 => self.silence.lasts_since(first, self.turned).then_some(1),
+            0 | 1 => silent.then_some(1),
             more => Some(more - 1),
         }
     }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wire::job::FaultKind;
-use wire::unproven::NOT_REPRODUCED;
+use wire::unproven::{NOT_REPRODUCED, NOT_TRIED_AGAIN};
 
 use super::detour::PATIENCE;
 use super::incident::is_own_word;
@@ -24,8 +24,10 @@ pub(super) struct Flush {
 /// A flush that failed.
 #[derive(Clone, Copy)]
 pub(super) struct Balked {
-    /// How often in a row.
-    pub times: u32,
+    /// How often it may still fail.
+    left: u32,
+    /// The silence of the drive that it first failed in.
+    silence: u64,
     /// The last error.
     pub errno: i32,
     /// When it is tried again.
@@ -122,10 +124,14 @@ impl Pipeline {
             }
             Outcome::Failed { errno } => {
                 self.errors += 1;
-                let times = self.balked.map_or(0, |balked| balked.times) + 1;
-                if (times <= self.limits.rereads || self.silence.lasts(now)) && !is_own_word(*errno) {
+                let (left, silence) = self.balked.map_or_else(
+                    || (self.limits.rereads + 1, self.silence.number()),
+                    |balked| (balked.left, balked.silence),
+                );
+                if let Some(left) = self.tries_left(left, silence).filter(|_| !is_own_word(*errno)) {
                     self.balked = Some(Balked {
-                        times,
+                        left,
+                        silence,
                         errno: *errno,
                         due: now + PATIENCE,
                     });
@@ -135,12 +141,14 @@ impl Pipeline {
                     return;
                 }
                 self.balked = None;
-                self.incident(
-                    FaultKind::WriteError,
-                    None,
-                    0,
-                    format!("flushing the drive's cache: {}", errno_text(*errno)),
-                );
+                // Where the job ends while the drive is silent, nobody knows what it would have answered.
+                let unknown = self.stopping.is_some() && self.silence.lasts_since(silence);
+                let (kind, end) = match unknown {
+                    true => (FaultKind::Transient, format!("; {NOT_TRIED_AGAIN}")),
+                    false => (FaultKind::WriteError, String::new()),
+                };
+                let text = format!("flushing the drive's cache: {}{end}", errno_text(*errno));
+                self.incident(kind, None, 0, text);
                 self.checkpoint_at = now;
                 self.checkpoint_bytes = 0;
                 self.flushed = complete;

@@ -207,7 +207,7 @@ impl Pipeline {
         if self.stopping.is_some() || self.held.is_some() || self.awaiting.is_some() {
             return None;
         }
-        if self.awaits_an_answer(now) {
+        if self.awaits_an_answer() {
             return self.ask_again(now, slot);
         }
         let detour_under_way = self.flights.values().any(|f| matches!(f.kind, Kind::Detour(_)));
@@ -313,7 +313,7 @@ impl Pipeline {
             self.finish(Some(Stop::Hung));
             return;
         }
-        self.silence.heard(now, &outcome);
+        self.silence.heard(now, took, &outcome);
         match flight.kind {
             Kind::Flush(flush) => self.after_flush(now, flush, &outcome),
             Kind::Sweep => {
@@ -428,7 +428,6 @@ impl Pipeline {
         self.turn(now);
         if self.held.take().is_some() && !self.over {
             self.moved_at = now;
-            self.silence = Silence::default();
             self.rates.clear();
             self.rates.push_back((now, self.moved));
             self.reports.push(Report::Log {
@@ -566,7 +565,6 @@ impl Pipeline {
                 flight.began += gap;
             }
             self.moved_at += gap;
-            self.silence.stood_still(gap);
             if let Some(at) = self.rates.back().map(|(at, _)| *at) {
                 let moved = self.moved;
                 self.rates.clear();

@@ -6,15 +6,21 @@ use std::time::Duration;
 use super::detour::PATIENCE;
 use super::{Detour, Kind, Outcome, Pipeline, Request};
 
-/// How long. Linux gives a SCSI command as long to come back (`drivers/scsi/sd.h`, `SD_TIMEOUT`), and an adapter for SAS a drive that
-/// it misses less. Chosen.
+/// How much of the drive's time is spent on asking it. Linux gives a SCSI command as long to come back (`drivers/scsi/sd.h`,
+/// `SD_TIMEOUT`), and an adapter for SAS a drive that it misses less. Chosen.
 const SILENCE: Duration = Duration::from_secs(30);
 
 /// What is heard of the drive.
+///
+/// It counts by what was asked, not by the clock: while a job is on hold, is paced, or stands still, nothing is.
 #[derive(Default)]
 pub(super) struct Silence {
-    /// When the first access failed of those since anything went well.
-    since: Option<Duration>,
+    /// What was spent on accesses that failed since anything went well, and on waiting between them; `None` where the last one did not.
+    spent: Option<Duration>,
+    /// Whether it was silent before the last one.
+    was: bool,
+    /// How many silences there were, with the one that lasts.
+    count: u64,
     /// When it may be asked again.
     due: Duration,
     /// Whether it was asked for the piece that failed last, and is to be asked elsewhere next: one bad place is no silence.
@@ -22,11 +28,14 @@ pub(super) struct Silence {
 }
 
 impl Silence {
-    /// Takes what came of an access.
-    pub(super) fn heard(&mut self, now: Duration, outcome: &Outcome) {
+    /// Takes what came of an access that took so long.
+    pub(super) fn heard(&mut self, now: Duration, took: Duration, outcome: &Outcome) {
+        self.was = self.spent.is_some();
         match outcome {
             Outcome::Failed { errno } if !is_answer(*errno) => {
-                self.since.get_or_insert(now);
+                self.count += u64::from(!self.was);
+                let waited = if now >= self.due { PATIENCE } else { Duration::ZERO };
+                self.spent = Some(self.spent.unwrap_or_default() + took + waited);
                 self.due = now + PATIENCE;
             }
             Outcome::Failed { .. }
@@ -34,29 +43,28 @@ impl Silence {
             | Outcome::Differs(_)
             | Outcome::Gone
             | Outcome::Kept(_)
-            | Outcome::Changed { .. } => self.since = None,
+            | Outcome::Changed { .. } => self.spent = None,
         }
     }
 
     /// Whether it is silent, and nothing that fails now tells anything of it.
-    pub(super) fn lasts(&self, now: Duration) -> bool {
-        self.lasts_since(now, now)
+    pub(super) fn lasts(&self) -> bool {
+        self.spent.is_some_and(|spent| spent < SILENCE)
     }
 
-    /// Whether it is silent, and has been since `first`.
-    pub(super) fn lasts_since(&self, first: Duration, now: Duration) -> bool {
-        let lasts = |since| since <= first && now.saturating_sub(since) < SILENCE;
-        self.since.is_some_and(lasts)
+    /// Whether it is silent, and has been since the one of this [`number`](Self::number).
+    pub(super) fn lasts_since(&self, number: u64) -> bool {
+        number == self.count && self.lasts()
     }
 
     /// Whether it is silent, and was before what fails just now.
-    pub(super) fn lasted(&self, now: Duration) -> bool {
-        self.lasts(now) && self.since != Some(now)
+    pub(super) fn lasted(&self) -> bool {
+        self.was && self.lasts()
     }
 
-    /// For so long this process stood still.
-    pub(super) fn stood_still(&mut self, gap: Duration) {
-        self.since = self.since.map(|since| since + gap);
+    /// Which one the last failure is part of.
+    pub(super) fn number(&self) -> u64 {
+        self.count
     }
 }
 
@@ -67,13 +75,14 @@ fn is_answer(errno: i32) -> bool {
 }
 
 impl Pipeline {
-    /// Whether the drive is silent at a piece that cannot be halved any more: all else waits, too.
-    pub(super) fn awaits_an_answer(&self, now: Duration) -> bool {
+    /// Whether the drive has been silent since a piece failed that cannot be halved any more: all else waits, too.
+    pub(super) fn awaits_an_answer(&self) -> bool {
+        let number = self.silence.number();
         let flying = self.flights.values().any(|flight| match &flight.kind {
-            Kind::Detour(detour) => detour.is_smallest(),
+            Kind::Detour(detour) => detour.is_of(number),
             Kind::Sweep | Kind::Flush(_) => false,
         });
-        self.silence.lasts(now) && (flying || self.detours.iter().any(Detour::is_smallest))
+        self.silence.lasts() && (flying || self.detours.iter().any(|detour| detour.is_of(number)))
     }
 
     /// Asks a silent drive again, one access at a time: in turn for the piece that failed, and for another.
@@ -82,7 +91,8 @@ impl Pipeline {
             return None;
         }
         self.silence.elsewhere = !self.silence.elsewhere;
-        let of = |smallest| move |detour: &Detour| detour.due <= now && detour.is_smallest() == smallest;
+        let number = self.silence.number();
+        let of = |failed| move |detour: &Detour| detour.due <= now && detour.is_of(number) == failed;
         let failed = self.detours.iter().rposition(of(true));
         if self.silence.elsewhere {
             let other = self.detours.iter().rposition(of(false));
@@ -102,29 +112,38 @@ mod tests {
     const FAILED: Outcome = Outcome::Failed { errno: libc::EIO };
 
     #[test]
-    fn it_begins_with_the_first_failure_and_ends_with_an_answer_or_its_time() {
+    fn it_begins_with_the_first_failure_and_ends_with_an_answer_or_what_was_spent() {
         let second = Duration::from_secs;
-        let silent = || {
-            let mut silence = Silence::default();
-            assert!(!silence.lasts(second(5)));
-            silence.heard(second(5), &FAILED);
-            silence.heard(second(9), &FAILED);
-            silence
-        };
-        assert!(silent().lasts(second(34)));
-        assert!(!silent().lasts(second(35)));
+        let heard = |silence: &mut Silence, at, outcome: &Outcome| silence.heard(second(at), Duration::ZERO, outcome);
+        let mut silence = Silence::default();
+        assert!(!silence.lasts());
+        // Whatever lies between, 0.7 s each.
+        for n in 1..43 {
+            heard(&mut silence, n * 1000, &FAILED);
+            assert!(silence.lasts_since(1), "{n}");
+            assert_eq!(silence.lasted(), n > 1);
+        }
+        heard(&mut silence, 43_000, &FAILED);
+        assert!(!silence.lasts(), "it was asked for long enough");
         for answer in [
             Outcome::Done,
             Outcome::Kept(1),
             Outcome::Failed { errno: libc::ENODATA },
             Outcome::Failed { errno: libc::EREMOTEIO },
         ] {
-            let mut silence = silent();
-            silence.heard(second(10), &answer);
-            assert!(!silence.lasts(second(10)), "{answer:?}");
+            let mut silence = Silence::default();
+            heard(&mut silence, 5, &FAILED);
+            heard(&mut silence, 6, &answer);
+            assert!(!silence.lasts(), "{answer:?}");
+            // Another one is not that which something failed in.
+            heard(&mut silence, 7, &FAILED);
+            assert!(silence.lasts() && !silence.lasts_since(1) && !silence.lasted());
         }
-        let mut stood = silent();
-        stood.stood_still(second(100));
-        assert!(stood.lasts(second(134)) && !stood.lasts(second(135)));
+        // One that takes long to fail.
+        let mut slow = Silence::default();
+        slow.heard(second(40), second(29), &FAILED);
+        assert!(slow.lasts());
+        slow.heard(second(41), second(1), &FAILED);
+        assert!(!slow.lasts());
     }
 }

@@ -30,10 +30,9 @@ pub use wire::options::Profile;
 pub fn judge(case: &Case<'_>) -> Verdict {
     let metrics = metrics(case);
     let mut hits: Vec<RuleHit> = Rules::built_in().fired(&metrics, case.profile);
-    if matches!(case.evidence.stopped, Some(Stop::Stranger { .. })) {
-        for hit in &mut hits {
-            hit.outcome = hit.outcome.min(Outcome::Inconclusive);
-        }
+    let worst = worst(case.evidence);
+    for hit in &mut hits {
+        hit.outcome = hit.outcome.min(worst);
     }
     hits.sort_by_key(|hit| std::cmp::Reverse(hit.outcome));
     let mut outcome = hits.first().map_or(Outcome::Passed, |hit| hit.outcome);
@@ -58,13 +57,21 @@ pub fn judge(case: &Case<'_>) -> Verdict {
     }
 }
 
+/// The worst that it can come to: what another drive may have told proves nothing against this one.
+fn worst(evidence: &Evidence) -> Outcome {
+    match evidence.stopped {
+        Some(Stop::Stranger { .. }) => Outcome::Inconclusive,
+        _ => Outcome::Failed,
+    }
+}
+
 /// The rule for findings whose checkpoint was lost.
 fn before_loss(case: &Case<'_>) -> Option<RuleHit> {
     let findings = case.findings_before_loss;
-    let worst = outcome_of_all(findings, case.evidence.memory.bad > 0)?;
+    let outcome = outcome_of_all(findings, case.evidence.memory.bad > 0)?;
     Some(RuleHit {
         id: "findings-before-loss".to_owned(),
-        outcome: worst,
+        outcome: outcome.min(worst(case.evidence)),
         value: match findings.len() {
             1 => "1 finding".to_owned(),
             n => format!("{n} findings"),

@@ -1,7 +1,5 @@
 //! A trim that fails: a drive that takes none, or one that failed at it.
 
-use std::time::Duration;
-
 use wire::job::FaultKind;
 use wire::unproven::{FAILED_OR_REFUSED, GIVEN_UP};
 
@@ -28,13 +26,19 @@ impl Pipeline {
             self.untrimmed(access.lba, access.sectors, errno);
         } else {
             let group = self.open_group(access, Some(errno));
-            let (left, first) = (self.limits.rereads, self.turned);
-            self.push(Op::Trim, access.lba, access.sectors, group, Work::Retry { left, first });
+            let (left, silence) = (self.limits.rereads, self.silence.number());
+            self.push(
+                Op::Trim,
+                access.lba,
+                access.sectors,
+                group,
+                Work::Retry { left, silence },
+            );
         }
     }
 
     /// A trim failed when it was tried again: the step is given up where no tries are left, or none has a point.
-    pub(super) fn trim_failed_again(&mut self, access: Access, group: u64, errno: i32, (left, since): (u32, Duration)) {
+    pub(super) fn trim_failed_again(&mut self, access: Access, group: u64, errno: i32, (left, silence): (u32, u64)) {
         let Some(first) = self.groups.get(&group).map(|group| group.errno) else {
             // It was under way when the step was given up; what adds nothing to that is no further error.
             if !refuses(errno) {
@@ -47,8 +51,8 @@ impl Pipeline {
         let took = self.took_trim || (errno == libc::EREMOTEIO && self.took_trim_before);
         if refuses(errno) && first.is_none_or(refuses) && !took {
             self.refused(errno);
-        } else if let Some(left) = self.tries_left(left, since) {
-            let work = Work::Retry { left, first: since };
+        } else if let Some(left) = self.tries_left(left, silence) {
+            let work = Work::Retry { left, silence };
             self.push(Op::Trim, access.lba, access.sectors, group, work);
         } else {
             // No group is left of it.

@@ -181,6 +181,12 @@ fn what_another_drive_may_have_told_fails_nobody() {
         "{}",
         told.summary
     );
+    let earlier = evidence.findings();
+    let before = judge(&Case {
+        findings_before_loss: &earlier,
+        ..Case::new(&evidence)
+    });
+    assert_eq!(before.outcome, Outcome::Inconclusive, "{before:?}");
 }
 
 /// Each pass sees a bad sector anew.

@@ -147,6 +147,8 @@ impl Job {
         let seen = heard(&watch, &kernel);
         let over = self.over(&birth, &own, &seen, &evidence, (&mut notes, line));
         let left = Left::of(evidence.stopped.as_ref());
+        // What made the engine's session doubt ended that session, and nothing it saw of another drive is kept.
+        let doubted = own.stranger.is_some();
         // Where the engine failed that may be why, once headers could tell: what another drive tells is nobody's verdict.
         let failed = matches!(evidence.stopped, Some(Stop::Engine { .. }));
         let headers = Headers {
@@ -171,7 +173,11 @@ impl Job {
         }
         if let Some(why) = own.stranger.take() {
             line.say(&why);
-            evidence.end_by(Stop::Stranger { why });
+            evidence.end_by(if doubted {
+                Stop::Engine { why }
+            } else {
+                Stop::Stranger { why }
+            });
         }
         notes.append(&mut own.notes);
         notes.extend(self.unkept.take());
