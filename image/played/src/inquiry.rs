@@ -36,9 +36,16 @@ pub(crate) fn refused(why: (u8, u8)) -> Reply {
     Reply::check(sense::fixed(sense::ILLEGAL_REQUEST, why, None))
 }
 
+/// Peripheral device type of a disk (SPC-4, 6.4.2).
+pub(crate) const DISK: u8 = 0x00;
+/// Of an enclosure services device.
+pub(crate) const ENCLOSURE: u8 = 0x0D;
+
 /// Who a unit is.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Identity<'a> {
+    /// Peripheral device type.
+    pub kind: u8,
     pub vendor: &'a str,
     pub product: &'a str,
     pub revision: &'a str,
@@ -57,7 +64,7 @@ impl Identity<'_> {
         let data = match (vital, code) {
             (false, 0) => self.standard(),
             (false, _) => return Reply::check(sense::invalid_field()),
-            (true, 0x00) => Self::page(
+            (true, 0x00) => self.page(
                 0,
                 &[
                     [0x00, 0x80, 0x83].to_vec(),
@@ -65,10 +72,10 @@ impl Identity<'_> {
                 ]
                 .concat(),
             ),
-            (true, 0x80) => Self::page(0x80, &text(self.serial, self.serial.len())),
-            (true, 0x83) => Self::page(0x83, &self.designators()),
+            (true, 0x80) => self.page(0x80, &text(self.serial, self.serial.len())),
+            (true, 0x83) => self.page(0x83, &self.designators()),
             (true, _) => match pages.iter().find(|(own, _)| *own == code) {
-                Some((code, body)) => Self::page(*code, body),
+                Some((code, body)) => self.page(*code, body),
                 None => return Reply::check(sense::invalid_field()),
             },
         };
@@ -77,16 +84,19 @@ impl Identity<'_> {
 
     /// Standard INQUIRY data of 96 bytes (SPC-4, 6.4.2).
     fn standard(&self) -> Vec<u8> {
-        // A disk; SPC-4, HISUP and response data format 2, several ports, command queueing.
-        let mut data = vec![0, 0, 6, 0x12, 91, 0, 0x10, 0x02];
+        // SPC-4, HISUP and response data format 2, several ports, command queueing; ENCSERV, without which Linux' `ses` takes
+        // no unit for an enclosure.
+        let services = if self.kind == ENCLOSURE { 0x40 } else { 0 };
+        let mut data = vec![self.kind, 0, 6, 0x12, 91, 0, 0x10 | services, 0x02];
         data.extend(text(self.vendor, 8));
         data.extend(text(self.product, 16));
         data.extend(text(self.revision, 4));
         data.extend(text(self.serial, 20));
         data.resize(58, 0);
-        // SAM-5, SPC-4, SBC-3 (SPC-4, annex F.8).
+        // SAM-5, SPC-4; SES-3 or SBC-3 (SPC-4, annex F.8).
+        let own = if self.kind == ENCLOSURE { 0x05_80 } else { 0x04_C0 };
         data.extend(
-            [0x00_A0, 0x04_60, 0x04_C0]
+            [0x00_A0, 0x04_60, own]
                 .iter()
                 .flat_map(|version: &u16| version.to_be_bytes()),
         );
@@ -94,8 +104,8 @@ impl Identity<'_> {
         data
     }
 
-    fn page(code: u8, body: &[u8]) -> Vec<u8> {
-        [&[0, code], &length(body)[..], body].concat()
+    fn page(&self, code: u8, body: &[u8]) -> Vec<u8> {
+        [&[self.kind, code], &length(body)[..], body].concat()
     }
 
     /// Device Identification (SPC-4, 7.8.5): names of the unit, of the port by address and by number, of the device.

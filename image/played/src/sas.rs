@@ -16,7 +16,7 @@ use std::time::Duration;
 pub use self_test::SelfTests;
 
 use crate::block;
-use crate::inquiry::{Identity, number};
+use crate::inquiry::{DISK, Identity, number};
 use crate::medium::Medium;
 use crate::sense;
 use crate::unit::{GOOD, Reply, Unit};
@@ -135,6 +135,13 @@ impl SasDisk {
         self.wwn.wrapping_add(1)
     }
 
+    /// Name of the device. QEMU's mptsas takes that for the address of the port (`hw/scsi/scsi-generic.c` reads the last
+    /// designator of unit or device): behind it, this is what a shelf has to tell.
+    #[must_use]
+    pub fn device(&self) -> u64 {
+        self.wwn.wrapping_add(3)
+    }
+
     /// Whether written data may stay in its memory (WCE).
     #[must_use]
     pub fn write_cache(&self) -> bool {
@@ -149,13 +156,14 @@ impl SasDisk {
 
     fn inquire(&self, cdb: &[u8]) -> Reply {
         let identity = Identity {
+            kind: DISK,
             vendor: &self.vendor,
             product: &self.product,
             revision: &self.revision,
             serial: &self.serial,
             name: self.wwn,
             port: self.address(),
-            device: self.wwn.wrapping_add(3),
+            device: self.device(),
         };
         // Extended INQUIRY data (SPC-4, 7.8.7): minutes of an extended self-test.
         let mut extended = vec![0; 60];

@@ -12,7 +12,7 @@ use image::qemu::Vm;
 use image::qemu::http::{Event as Sent, Request, Response};
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
-use wire::boxes::{BoxView, Started};
+use wire::boxes::{BoxView, Started, Told};
 use wire::drive::Drive;
 use wire::gate::{Armed, Plan};
 use wire::job::Job;
@@ -234,6 +234,19 @@ impl Bench {
         self.drive(serial, "offered", |d| {
             d.present && d.refused.is_none() && d.id.is_some() && !matches!(d.content, wire::drive::Content::Unknown)
         })
+    }
+
+    /// Makes a drive findable, or ends it; what people are told.
+    pub(crate) fn locate(&self, drive: &DriveId, on: bool) -> Result<String, Problem> {
+        let told: Told = self.post(&format!("/drives/{drive}/locate"), &json!({ "on": on }))?;
+        Ok(told.told)
+    }
+
+    /// Names the bay where a drive sits.
+    pub(crate) fn name_bay(&self, drive: &DriveId, name: &str) {
+        let answer = self.call("PUT", &format!("/drives/{drive}/bay"), Some(&json!({ "bay": name })));
+        let answer = answer.unwrap();
+        assert_eq!(answer.status, 200, "{}", answer.text());
     }
 
     pub(crate) fn plan(&self, drives: &[DriveId], playbook: &str) -> Result<Plan, Problem> {

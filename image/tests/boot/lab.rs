@@ -96,9 +96,15 @@ impl Lab {
     /// Starts the machine and waits until the box answers; anew, and told, where QEMU itself failed. Where it fails later, the whole
     /// test is begun anew by `scripts/boots`.
     pub(crate) fn up(&self, machine: &Machine) -> Vm {
+        self.up_with(machine, |_| {})
+    }
+
+    /// The same, with something done to the machine right after power-on.
+    pub(crate) fn up_with(&self, machine: &Machine, act: impl Fn(&mut Vm)) -> Vm {
         let mut faults = 0;
         loop {
             let mut vm = machine.clone().start(self.path()).unwrap();
+            act(&mut vm);
             match vm.wait_http("/api/v1/health", BOOT) {
                 Ok(_) => return vm,
                 Err(fault @ Error::Fault(_)) if faults < 3 => {

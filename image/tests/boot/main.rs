@@ -29,6 +29,7 @@ mod gate;
 mod guard;
 mod images;
 mod lab;
+mod lights;
 mod lost;
 mod medium;
 mod network;

@@ -69,17 +69,26 @@ fn shelf(root: &Path, locate: bool) -> Device {
     device
 }
 
-/// Tools that write down how they were called and exit with `status`.
+/// Tools that write down how they were called and exit with `status`; with 0 `sg_ses` remembers what it was told.
 fn tools(root: &Path, status: i32) -> Tools {
     let tools = Tools {
         ledctl: root.join("ledctl"),
         sg_ses: root.join("sg_ses"),
     };
-    for tool in [&tools.ledctl, &tools.sg_ses] {
+    let ident = root.join("ident");
+    let remembers = format!(
+        "case $* in *--get=*) cat {0} ;; *--set=*) echo 1 > {0} ;; *--clear=*) echo 0 > {0} ;; esac",
+        ident.display()
+    );
+    for (tool, acts) in [(&tools.ledctl, "true"), (&tools.sg_ses, &remembers)] {
         let name = tool.file_name().unwrap().to_str().unwrap();
+        let calls = root.join("calls");
         script(
             tool,
-            &format!("echo {name} \"$@\" >> {}; exit {status}", root.join("calls").display()),
+            &format!(
+                "echo {name} \"$@\" >> {}; [ {status} = 0 ] && {acts}; exit {status}",
+                calls.display()
+            ),
         );
     }
     tools
@@ -139,10 +148,9 @@ fn sg_ses_lights_what_the_kernel_shows_without_an_attribute() {
     start(&system, &tools(root.path(), 0), &device, LONG).unwrap().stop();
     let calls = std::fs::read_to_string(root.path().join("calls")).unwrap();
     let node = root.path().join("dev/sg7");
-    let want = format!(
-        "sg_ses --dev-slot-num=3 --set=ident {0}\nsg_ses --dev-slot-num=3 --clear=ident {0}\n",
-        node.display()
-    );
+    let want = ["--set", "--get", "--clear", "--get"]
+        .map(|order| format!("sg_ses --dev-slot-num=3 {order}=ident {}\n", node.display()))
+        .concat();
     assert_eq!(calls, want);
 }
 
@@ -155,7 +163,7 @@ fn a_light_whose_tool_refuses_to_put_it_out_is_not_called_out() {
         sg_ses: root.path().join("refusing"),
         ..tools(root.path(), 0)
     };
-    script(&tools.sg_ses, "case $* in *--clear*) exit 5 ;; esac");
+    script(&tools.sg_ses, "case $* in *--clear*) exit 5 ;; *--get*) echo 1 ;; esac");
     let locating = start(&system, &tools, &device, LONG).unwrap();
     assert!(matches!(locating.means(), Means::Ses { .. }), "{locating:?}");
     assert!(!locating.stop());
@@ -180,6 +188,23 @@ fn a_light_that_the_enclosure_refuses_is_not_called_on_and_the_next_means_is_tri
     let none = tools(root.path(), 1);
     let locating = start(&system, &none, &device, LONG).unwrap();
     assert_eq!(locating.means(), &Means::Rhythm);
+}
+
+/// Each tool says that it did what it was told.
+#[test]
+fn an_enclosure_that_takes_every_order_and_does_nothing_has_no_light() {
+    let root = tempfile::tempdir().unwrap();
+    let device = shelf(root.path(), true);
+    refuse(root.path());
+    let system = System::at(root.path());
+    let tools = Tools {
+        sg_ses: root.path().join("idle"),
+        ..tools(root.path(), 0)
+    };
+    script(&tools.sg_ses, "case $* in *--get*) echo 0 ;; esac");
+    let locating = start(&system, &tools, &device, LONG).unwrap();
+    assert_eq!(locating.means(), &Means::Rhythm);
+    assert!(locating.stop());
 }
 
 #[test]
@@ -282,6 +307,57 @@ fn three_drives_that_all_tell_bay_0_sit_at_three_places() {
     });
     let want = ["0", "1", "2"].map(|port| format!("pci-0000:01:00.0-sas-0:{port}"));
     assert_eq!(told, want);
+}
+
+/// SCSI hosts are numbered in the order in which drivers come up, and most controllers count their ports on with each drive that is
+/// plugged in.
+#[test]
+fn a_drive_at_a_phy_sits_at_the_same_place_however_hosts_and_ports_are_counted() {
+    let hba = "pci0000:00/0000:00:01.0/0000:01:00.0";
+    let drive = |root: &Path, name: &str, end: &str, phy: u32| {
+        let device = end.rsplit('/').next().unwrap();
+        put(
+            root,
+            &format!("sys/devices/{end}/sas_device/{device}/phy_identifier"),
+            &format!("{phy}\n"),
+        );
+        disk(root, name, &format!("{end}/target/0:0:4:0"))
+    };
+    let path = |root: &Path, device: &Device| place(&System::at(root), device).path;
+    for (host, port) in [(3, 0), (13, 4)] {
+        let root = tempfile::tempdir().unwrap();
+        let root = root.path();
+        let end = format!("{hba}/host{host}/port-{host}:{port}/end_device-{host}:{port}");
+        let direct = drive(root, "sda", &end, 2);
+        let beside = format!("{hba}/host{host}/port-{host}:{0}/end_device-{host}:{0}", port + 1);
+        drive(root, "sdb", &beside, 1);
+        assert_eq!(path(root, &direct), "pci-0000:01:00.0-sas-phy2");
+        let expander = format!("{hba}/host{host}/port-{host}:9/expander-{host}:0");
+        let at = format!("sys/devices/{expander}/sas_device/expander-{host}:0/sas_address");
+        put(root, &at, "0x5003048000000cff\n");
+        let end = format!("{expander}/port-{host}:0:{port}/end_device-{host}:0:{port}");
+        let behind = drive(root, "sdc", &end, 2);
+        assert_eq!(path(root, &behind), "pci-0000:01:00.0-sas-exp-5003048000000cff-phy2");
+        // A controller of two hosts, each with phys of its own.
+        let second = host + 1;
+        let end = format!("{hba}/host{second}/port-{second}:0/end_device-{second}:0");
+        let other = drive(root, "sdd", &end, 2);
+        let both = [&direct, &other].map(|device| path(root, device));
+        assert_eq!(both, ["0", "1"].map(|n| format!("pci-0000:01:00.0-sas-host{n}-phy2")));
+    }
+    // Where a controller tells the same phy of each drive, a phy says nothing.
+    let root = tempfile::tempdir().unwrap();
+    let told = [("sda", 0), ("sdb", 1)]
+        .map(|(name, port)| {
+            drive(
+                root.path(),
+                name,
+                &format!("{hba}/host0/port-0:{port}/end_device-0:{port}"),
+                0,
+            )
+        })
+        .map(|device| path(root.path(), &device));
+    assert_eq!(told, ["0", "1"].map(|port| format!("pci-0000:01:00.0-sas-0:{port}")));
 }
 
 /// NVMe drives with two controllers lie below their subsystems, which are at no PCI address.

@@ -7,9 +7,9 @@ use std::time::Duration;
 use super::{Tools, tool};
 use crate::multipath;
 use crate::sysfs::{self, Device};
-use crate::system::{System, names, number};
+use crate::system::{System, names, number, text};
 
-/// How often an attribute is read back until it tells what was written, and the pause between: each reading asks the enclosure
+/// How often a light is read back until it tells what was ordered, and the pause between: each reading asks the enclosure
 /// anew, and a slow one tells its state a moment after it took an order. A second in all, which a person waits for.
 const READ_BACK: u32 = 10;
 const READ_BACK_EACH: Duration = Duration::from_millis(100);
@@ -42,6 +42,8 @@ pub enum Means {
     Ledctl {
         /// The drive's node.
         node: PathBuf,
+        /// The slot's `locate` attribute, where an enclosure has one: it tells whether the light is on.
+        attribute: Option<PathBuf>,
     },
     /// A rhythm of reads.
     Rhythm,
@@ -66,16 +68,16 @@ impl Means {
         match self {
             Self::Slot { attribute, .. } | Self::PciSlot { attribute } => write(attribute, on),
             Self::Ses { node, slot, .. } => {
-                let order = if on { "--set=ident" } else { "--clear=ident" };
-                tool(
-                    Command::new(&tools.sg_ses)
-                        .arg(format!("--dev-slot-num={slot}"))
-                        .arg(order)
-                        .arg(node),
-                    node,
-                )
+                let run = |order: &str| {
+                    let mut command = Command::new(&tools.sg_ses);
+                    command.arg(format!("--dev-slot-num={slot}")).arg(order).arg(node);
+                    tool(&mut command, node)
+                };
+                run(if on { "--set=ident" } else { "--clear=ident" })?;
+                // It exits with 0 where the enclosure took the order and did nothing.
+                changed(on, || Ok(is_lit(&run("--get=ident")?)))
             }
-            Self::Ledctl { node } => {
+            Self::Ledctl { node, attribute } => {
                 let order = if on { "locate" } else { "locate_off" };
                 tool(
                     Command::new(&tools.ledctl)
@@ -85,7 +87,11 @@ impl Means {
                         .arg("--log=/dev/null")
                         .arg(format!("{order}={}", node.display())),
                     node,
-                )
+                )?;
+                match attribute {
+                    Some(attribute) => changed(on, || Ok(lit(attribute))),
+                    None => Ok(()),
+                }
             }
             Self::Rhythm => Ok(()),
         }
@@ -97,30 +103,49 @@ impl Means {
 fn write(attribute: &Path, on: bool) -> Result<(), String> {
     let words = |why: &str| format!("{}: {why}", attribute.display());
     std::fs::write(attribute, if on { "1" } else { "0" }).map_err(|error| words(&error.to_string()))?;
+    changed(on, || Ok(lit(attribute))).map_err(|why| {
+        if on {
+            // One that shines and does not say so would never be put out again.
+            let _dark = std::fs::write(attribute, "0");
+        }
+        words(&why)
+    })
+}
+
+/// Reads a light until it tells what it was ordered; an error where it does not in time, or cannot be asked.
+fn changed(on: bool, mut lit: impl FnMut() -> Result<Option<bool>, String>) -> Result<(), String> {
     for reading in 0..READ_BACK {
         if reading > 0 {
             std::thread::sleep(READ_BACK_EACH);
         }
-        if number::<u32>(attribute).is_some_and(|lit| (lit > 0) == on) {
+        if lit()? == Some(on) {
             return Ok(());
         }
     }
-    if on {
-        // One that shines and does not say so would never be put out again.
-        let _dark = std::fs::write(attribute, "0");
-    }
-    Err(words("it was written, and the light did not change"))
+    Err("the order was taken, and the light did not change".to_owned())
+}
+
+/// Whether a light is on, by its attribute.
+fn lit(attribute: &Path) -> Option<bool> {
+    is_lit(&text(attribute)?)
+}
+
+/// Whether a light is on, by the number that is told of it.
+fn is_lit(told: &str) -> Option<bool> {
+    told.trim().parse::<u32>().ok().map(|lit| lit > 0)
 }
 
 /// All means for `device`, best first; the last one is always the rhythm.
 pub fn how(system: &System, device: &Device) -> Vec<Means> {
     let mut all = Vec::new();
-    if let Some((bay, slot)) = slot(system, &device.name) {
-        all.extend(of_slot(system, &bay, &slot));
+    let slot = slot(system, &device.name);
+    if let Some((bay, slot)) = &slot {
+        all.extend(of_slot(system, bay, slot));
     }
     all.extend(pci_slot(system, device).map(|attribute| Means::PciSlot { attribute }));
     all.push(Means::Ledctl {
         node: sysfs::node(system, &device.name),
+        attribute: slot.and_then(|(_, slot)| locate(&slot)),
     });
     all.push(Means::Rhythm);
     all
@@ -128,14 +153,18 @@ pub fn how(system: &System, device: &Device) -> Vec<Means> {
 
 /// The means of the enclosure slot in this directory.
 pub(super) fn of_slot(system: &System, bay: &str, slot: &Path) -> Vec<Means> {
-    let attribute = Some(slot.join("locate")).filter(|attribute| attribute.exists());
     let bay = bay.to_owned();
-    let own = attribute.map(|attribute| Means::Slot {
+    let own = locate(slot).map(|attribute| Means::Slot {
         bay: bay.clone(),
         attribute,
     });
     let ses = generic(system, slot).map(|(node, slot)| Means::Ses { bay, node, slot });
     own.into_iter().chain(ses).collect()
+}
+
+/// The `locate` attribute of the slot in this directory.
+pub(super) fn locate(slot: &Path) -> Option<PathBuf> {
+    Some(slot.join("locate")).filter(|attribute| attribute.exists())
 }
 
 /// The enclosure slot that the disk of this kernel name sits in: its name and its directory. Source: Linux `drivers/misc/enclosure.c`, which

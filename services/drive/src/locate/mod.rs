@@ -12,7 +12,8 @@
 //! [`Slot::put_out`] where an enclosure tells which slot it was, else by [`put_out`].
 //!
 //! Tested over made-up trees of `/sys` in the layout of Linux 6.12 and with tools that are scripts (`tests/locate.rs`);
-//! the rhythm is read from loop devices. **No light of a real enclosure has been lit by it.**
+//! the rhythm is read from loop devices; in boot tests (`image/tests/boot/lights.rs`) on a shelf that is played to the real kernel
+//! and the real tools. **No light of a real enclosure has been lit by it.**
 
 mod bays;
 mod means;
@@ -260,11 +261,11 @@ fn wait(stopped: &Receiver<()>, time: Duration) -> bool {
     !matches!(stopped.recv_timeout(time), Err(RecvTimeoutError::Timeout))
 }
 
-/// Runs a tool on `node`; an error in words unless it exits with 0.
-fn tool(command: &mut Command, node: &Path) -> Result<(), String> {
+/// Runs a tool on `node` and gives what it said; an error in words unless it exits with 0.
+fn tool(command: &mut Command, node: &Path) -> Result<String, String> {
     let name = command.get_program().to_string_lossy().into_owned();
     match child::run(command, node, TOOL, 64 << 10) {
-        Ok(output) if output.status.success() => Ok(()),
+        Ok(output) if output.status.success() => Ok(String::from_utf8_lossy(&output.stdout).into_owned()),
         Ok(output) => Err(format!("{name}: {}", output.status)),
         Err(error) => Err(crate::smart::words(&error)),
     }

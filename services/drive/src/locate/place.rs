@@ -3,7 +3,7 @@
 use super::{means, slot};
 use crate::multipath;
 use crate::sysfs::Device;
-use crate::system::{System, number, text};
+use crate::system::{System, names, number, text};
 
 /// Where a drive sits.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,11 +73,11 @@ fn path(system: &System, syspath: &str) -> Option<String> {
     if let Some(end) = parts.iter().position(|part| part.starts_with("end_device-")) {
         let attribute = |name: &str| sas(system, &parts, end, name);
         let bay = attribute("bay_identifier").and_then(|bay| bay.parse::<u32>().ok());
-        // By the port's number behind an expander, the phy's at the controller: the drive's own address goes with it.
-        let place = match shelf(system, &parts, end).zip(bay) {
-            Some((shelf, bay)) => format!("{shelf}-bay{bay}"),
-            None => parts[end].strip_prefix("end_device-")?.to_owned(),
-        };
+        let bay = shelf(system, &parts, end).zip(bay);
+        let bay = bay.map(|(shelf, bay)| format!("{shelf}-bay{bay}"));
+        // Never by the drive's own address, which goes with it; by the numbers of host and port only where nothing else is told.
+        let place = bay.or_else(|| phy(system, &parts, end));
+        let place = place.or_else(|| parts[end].strip_prefix("end_device-").map(str::to_owned))?;
         return Some(format!("{pci}sas-{place}"));
     }
     if let Some(nvme) = parts
@@ -103,13 +103,68 @@ fn sas(system: &System, parts: &[&str], at: usize, attribute: &str) -> Option<St
 /// both have a bay 3. By the enclosure's own identity, else by the expander that the drive hangs on. A controller that tells neither may
 /// tell bay 0 of each drive, as QEMU's mptsas does: there a bay says nothing.
 fn shelf(system: &System, parts: &[&str], end: usize) -> Option<String> {
-    let told = |at, attribute| sas(system, parts, at, attribute).and_then(|id| slot::identity(&id));
-    let expander = || {
-        let at = parts[..end].iter().rposition(|part| part.starts_with("expander-"))?;
-        Some(format!("exp-{}", told(at, "sas_address")?))
+    let told = sas(system, parts, end, "enclosure_identifier").and_then(|id| slot::identity(&id));
+    let enclosure = told.map(|id| format!("enc-{id}"));
+    enclosure.or_else(|| expander(system, parts, expander_above(parts, end)?))
+}
+
+/// Where in the path the expander stands that the drive at `parts[end]` hangs on.
+fn expander_above(parts: &[&str], end: usize) -> Option<usize> {
+    parts[..end].iter().rposition(|part| part.starts_with("expander-"))
+}
+
+/// The expander at `parts[at]`, by its address.
+fn expander(system: &System, parts: &[&str], at: usize) -> Option<String> {
+    let address = sas(system, parts, at, "sas_address").and_then(|id| slot::identity(&id))?;
+    Some(format!("exp-{address}"))
+}
+
+/// Which phy of its controller or expander the drive at `parts[end]` is at, as the end of a name: hosts are numbered in the order
+/// in which drivers come up, and most controllers count their ports on with each drive that is plugged in. A controller that
+/// tells the same phy of several drives may tell it of all of them: there a phy says nothing.
+fn phy(system: &System, parts: &[&str], end: usize) -> Option<String> {
+    let (port, above) = parts[..end].split_last()?;
+    let dir = system.path(format!("sys/{}", above.join("/")));
+    let told = |port: &str, device: &str| {
+        let attribute = dir
+            .join(port)
+            .join(device)
+            .join("sas_device")
+            .join(device)
+            .join("phy_identifier");
+        number::<u32>(&attribute)
     };
-    let enclosure = told(end, "enclosure_identifier").map(|id| format!("enc-{id}"));
-    enclosure.or_else(expander)
+    let own = told(port, parts[end])?;
+    let mut ports = names(&dir).into_iter().filter(|name| name.starts_with("port-"));
+    let shared = ports.any(|other| {
+        let mut devices = names(&dir.join(&other)).into_iter();
+        devices.any(|device| {
+            device.starts_with("end_device-") && device != parts[end] && told(&other, &device) == Some(own)
+        })
+    });
+    if shared {
+        return None;
+    }
+    let above = match expander_above(parts, end) {
+        Some(at) => Some(expander(system, parts, at)?),
+        None => host(system, parts),
+    };
+    let above = above.map(|above| format!("{above}-")).unwrap_or_default();
+    Some(format!("{above}phy{own}"))
+}
+
+/// Which of its controller's hosts a drive is at, counted from 0, where there are several: each has phys of its own.
+fn host(system: &System, parts: &[&str]) -> Option<String> {
+    let number = |name: &str| name.strip_prefix("host").and_then(|number| number.parse::<u32>().ok());
+    let (at, own) = parts
+        .iter()
+        .enumerate()
+        .find_map(|(at, part)| Some((at, number(part)?)))?;
+    let all = names(&system.path(format!("sys/{}", parts[..at].join("/"))));
+    let mut hosts: Vec<u32> = all.iter().filter_map(|name| number(name)).collect();
+    hosts.sort_unstable();
+    let place = hosts.iter().position(|host| *host == own)?;
+    (hosts.len() > 1).then(|| format!("host{place}"))
 }
 
 fn digits(text: &str) -> bool {

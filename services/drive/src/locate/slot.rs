@@ -54,6 +54,7 @@ impl Slot {
             let disks = names(&dir.join("device/block")).into_iter();
             others.extend(disks.map(|disk| Means::Ledctl {
                 node: sysfs::node(system, &disk),
+                attribute: means::locate(&dir),
             }));
         }
         own.into_iter().chain(others).collect()

@@ -20,7 +20,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     match case.overlay {
         // What a host protected area hides is told as that.
         Some(Overlay::Hidden(sectors)) => {
-            metrics.put("coverage.overlay", sectors.saturating_sub(case.kernel.hidden) as f64)
+            metrics.put("coverage.overlay", sectors.saturating_sub(case.kernel.hidden) as f64);
         }
         Some(Overlay::Nothing) => metrics.put("coverage.overlay", 0.0),
         Some(Overlay::NotLooked(why)) => metrics.say("coverage.overlay_unknown", 1.0, why.clone()),
