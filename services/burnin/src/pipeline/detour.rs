@@ -237,7 +237,7 @@ impl Pipeline {
                 self.failed_again(group, errno);
                 if op == Op::Trim {
                     self.trim_failed_again(access, group, errno, (left, silence));
-                } else if let Some(left) = self.tries_left(left, silence) {
+                } else if let Some((left, silence)) = self.tries_left(left, silence) {
                     self.push(op, lba, sectors, group, Work::Retry { left, silence });
                 } else {
                     self.unusable(op, lba, sectors, group, errno);
@@ -375,14 +375,18 @@ impl Pipeline {
         }
     }
 
-    /// How often what failed with `left` tries left may still fail: once more where the drive has been silent since it first failed,
-    /// unless somebody waits for the end.
-    pub(super) fn tries_left(&self, left: u32, silence: u64) -> Option<u32> {
-        let silent = self.stopping.is_none() && self.silence.lasts_since(silence);
-        match left {
-            0 | 1 => silent.then_some(1),
-            more => Some(more - 1),
+    /// How often what failed with `left` tries left may still fail, and the silence that it waits in: as often as before where the drive
+    /// has been silent since it failed first in the silence of that number, unless somebody waits for the end. A later silence, in which
+    /// more than it fails, costs a try.
+    pub(super) fn tries_left(&self, left: u32, silence: u64) -> Option<(u32, u64)> {
+        if self.stopping.is_none() && self.silence.lasts_since(silence) {
+            return Some((left, silence));
         }
+        let silence = match self.silence.is_wide() {
+            true => self.silence.number(),
+            false => silence,
+        };
+        left.checked_sub(1).filter(|left| *left > 0).map(|left| (left, silence))
     }
 
     fn unusable(&mut self, op: Op, lba: u64, sectors: u64, group: u64, errno: i32) {

@@ -128,7 +128,7 @@ impl Pipeline {
                     || (self.limits.rereads + 1, self.silence.number()),
                     |balked| (balked.left, balked.silence),
                 );
-                if let Some(left) = self.tries_left(left, silence).filter(|_| !is_own_word(*errno)) {
+                if let Some((left, silence)) = self.tries_left(left, silence).filter(|_| !is_own_word(*errno)) {
                     self.balked = Some(Balked {
                         left,
                         silence,

@@ -313,7 +313,7 @@ impl Pipeline {
             self.finish(Some(Stop::Hung));
             return;
         }
-        self.silence.heard(now, took, &outcome);
+        self.silence.heard(now, took, access, &outcome);
         match flight.kind {
             Kind::Flush(flush) => self.after_flush(now, flush, &outcome),
             Kind::Sweep => {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use super::detour::PATIENCE;
 use super::{Detour, Kind, Outcome, Pipeline, Request};
+use crate::device::{Access, Op};
 
 /// How much of the drive's time is spent on asking it. Linux gives a SCSI command as long to come back (`drivers/scsi/sd.h`,
 /// `SD_TIMEOUT`), and an adapter for SAS a drive that it misses less. Chosen.
@@ -19,6 +20,11 @@ pub(super) struct Silence {
     spent: Option<Duration>,
     /// Whether it was silent before the last one.
     was: bool,
+    /// When the last one came back.
+    heard: Duration,
+    /// What failed first in it, and whether anything else did.
+    first: Option<(Op, u64)>,
+    wide: bool,
     /// How many silences there were, with the one that lasts.
     count: u64,
     /// When it may be asked again.
@@ -29,14 +35,24 @@ pub(super) struct Silence {
 
 impl Silence {
     /// Takes what came of an access that took so long.
-    pub(super) fn heard(&mut self, now: Duration, took: Duration, outcome: &Outcome) {
+    pub(super) fn heard(&mut self, now: Duration, took: Duration, access: Access, outcome: &Outcome) {
         self.was = self.spent.is_some();
         match outcome {
             Outcome::Failed { errno } if !is_answer(*errno) => {
-                self.count += u64::from(!self.was);
+                let place = (access.op, access.lba);
+                if !self.was {
+                    self.count += 1;
+                    (self.first, self.wide) = (Some(place), false);
+                }
+                self.wide |= self.first != Some(place);
                 let waited = if now >= self.due { PATIENCE } else { Duration::ZERO };
+                // The first may have taken long to fail, and those beside it took the same time.
+                let took = self
+                    .spent
+                    .map_or(Duration::ZERO, |_| took.min(now.saturating_sub(self.heard)));
                 self.spent = Some(self.spent.unwrap_or_default() + took + waited);
                 self.due = now + PATIENCE;
+                self.heard = now;
             }
             Outcome::Failed { .. }
             | Outcome::Done
@@ -60,6 +76,11 @@ impl Silence {
     /// Whether it is silent, and was before what fails just now.
     pub(super) fn lasted(&self) -> bool {
         self.was && self.lasts()
+    }
+
+    /// Whether it is silent at more than one place.
+    pub(super) fn is_wide(&self) -> bool {
+        self.wide && self.lasts()
     }
 
     /// Which one the last failure is part of.
@@ -114,7 +135,15 @@ mod tests {
     #[test]
     fn it_begins_with_the_first_failure_and_ends_with_an_answer_or_what_was_spent() {
         let second = Duration::from_secs;
-        let heard = |silence: &mut Silence, at, outcome: &Outcome| silence.heard(second(at), Duration::ZERO, outcome);
+        let at = |lba| Access {
+            slot: 0,
+            op: Op::Read,
+            lba,
+            sectors: 1,
+        };
+        let heard = |silence: &mut Silence, now, outcome: &Outcome| {
+            silence.heard(second(now), Duration::ZERO, at(7), outcome);
+        };
         let mut silence = Silence::default();
         assert!(!silence.lasts());
         // Whatever lies between, 0.7 s each.
@@ -139,11 +168,14 @@ mod tests {
             heard(&mut silence, 7, &FAILED);
             assert!(silence.lasts() && !silence.lasts_since(1) && !silence.lasted());
         }
-        // One that takes long to fail.
+        // One that takes long to fail, with another beside it.
         let mut slow = Silence::default();
-        slow.heard(second(40), second(29), &FAILED);
-        assert!(slow.lasts());
-        slow.heard(second(41), second(1), &FAILED);
+        slow.heard(second(40), second(40), at(7), &FAILED);
+        slow.heard(second(40), second(40), at(7), &FAILED);
+        assert!(!slow.is_wide());
+        slow.heard(second(41), second(1), at(8), &FAILED);
+        assert!(slow.lasts() && slow.is_wide());
+        slow.heard(second(81), second(40), at(7), &FAILED);
         assert!(!slow.lasts());
     }
 }

@@ -80,8 +80,8 @@ pub struct Sim {
     moved: u64,
     /// When it went away.
     gone: Option<Duration>,
-    /// When it first failed everything for a while.
-    absent: Option<Duration>,
+    /// When it began to fail everything for a while, by the place of the fault in the plan.
+    absent: std::collections::BTreeMap<usize, Duration>,
     /// Whether the kernel answers for it that it is offline.
     offline: bool,
     /// Whether another computer has reserved it.
@@ -144,7 +144,7 @@ impl Sim {
             trimmed: vec![false; geometry.sectors as usize],
             moved: 0,
             gone: None,
-            absent: None,
+            absent: std::collections::BTreeMap::new(),
             offline: false,
             reserved: false,
             no_trims: false,
@@ -246,8 +246,15 @@ impl Sim {
     fn duration(&mut self, access: Access) -> Option<Duration> {
         let bytes = access.sectors * u64::from(self.geometry.sector);
         let mut time = Duration::from_nanos(50_000 + if access.op == Op::Trim { 0 } else { bytes * 10 });
-        for fault in &self.plan.faults {
-            match fault {
+        for index in 0..self.plan.faults.len() {
+            let fault = self.plan.faults[index];
+            if let Fault::SlowOnce { lba, millis } = fault
+                && touches(access, lba)
+                && self.once(index)
+            {
+                time += Duration::from_millis(millis);
+            }
+            match &fault {
                 Fault::Hang { lba } if touches(access, *lba) => return None,
                 Fault::Stuck { from, millis, .. } if access.lba + access.sectors > *from => {
                     return Some(Duration::from_millis(*millis));
@@ -294,11 +301,11 @@ impl Sim {
                     return Err(self.plan.errno);
                 }
                 Fault::Absent { lba, millis, errno } => {
-                    if self.absent.is_none() && access.op != Op::Flush && touches(access, lba) {
-                        self.absent = Some(self.clock);
+                    if access.op != Op::Flush && touches(access, lba) {
+                        self.absent.entry(index).or_insert(self.clock);
                     }
-                    let gone = |from: Duration| self.clock.saturating_sub(from) < Duration::from_millis(millis);
-                    if self.absent.is_some_and(gone) {
+                    let gone = |from: &Duration| self.clock.saturating_sub(*from) < Duration::from_millis(millis);
+                    if self.absent.get(&index).is_some_and(gone) {
                         return Err(errno);
                     }
                 }

@@ -109,6 +109,8 @@ pub enum Fault {
     Hang { lba: u64 },
     /// Accesses of the sector take so much longer.
     Slow { lba: u64, millis: u64 },
+    /// The first access of the sector takes so much longer.
+    SlowOnce { lba: u64, millis: u64 },
     /// Accesses from here on take so long and fail so.
     Stuck { from: u64, millis: u64, errno: i32 },
     /// Everything fails so for so long, from when the sector is first accessed; the kernel keeps it.

@@ -51,7 +51,7 @@ impl Pipeline {
         let took = self.took_trim || (errno == libc::EREMOTEIO && self.took_trim_before);
         if refuses(errno) && first.is_none_or(refuses) && !took {
             self.refused(errno);
-        } else if let Some(left) = self.tries_left(left, silence) {
+        } else if let Some((left, silence)) = self.tries_left(left, silence) {
             let work = Work::Retry { left, silence };
             self.push(Op::Trim, access.lba, access.sectors, group, work);
         } else {
