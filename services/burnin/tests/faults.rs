@@ -626,6 +626,74 @@ fn whoever_ends_a_job_of_a_silent_drive_waits_for_no_answer() {
     }
 }
 
+/// Wherever and whenever, and however many of them, but for one that begins with the very access that shows the end of another: where all
+/// else is done by then it looks like one bad place.
+#[test]
+fn random_absences_alone_fail_nobody_and_pass_nobody() {
+    let mut met = 0;
+    for seed in seeds(400) {
+        let mut dice = Dice(seed ^ 0x00ab_5e27);
+        let geometry = geometry(&mut dice);
+        let third = geometry.sectors / 3;
+        let absences = (0..=dice.below(2)).map(|n| Fault::Absent {
+            lba: n * third + dice.below(third / 2),
+            millis: 100 + dice.below(8_000),
+            errno: dice.one_of(&[libc::EIO, libc::ETIMEDOUT, libc::ENOLINK]),
+        });
+        let mut plan = Plan::with(absences.collect());
+        plan.volatile = dice.below(2) == 0;
+        let steps = dice.one_of(&[&SURFACE[..], &STANDARD, &[Phase::Scan]]);
+        let order = order(geometry, plain(steps), &mut dice);
+        let mut sim = Sim::new(
+            geometry,
+            plan.clone(),
+            1 + dice.below(4) as usize,
+            order.io.block as usize,
+            seed,
+        );
+        let evidence = burn(&mut sim, &order);
+        assert!(
+            evidence.defects.is_empty(),
+            "seed {seed}: {plan:?}\n{:#?}",
+            evidence.findings()
+        );
+        assert_eq!(evidence.stopped, None, "seed {seed}");
+        let outcome = judge(&Case::new(&evidence)).outcome;
+        // A probe's places may be none of those that it goes away at.
+        let untouched = evidence.incidents.is_empty();
+        assert!(
+            outcome == Outcome::Inconclusive || untouched,
+            "seed {seed}: {outcome:?}"
+        );
+        met += u32::from(!untouched);
+    }
+    assert!(met > 300, "{met}");
+}
+
+#[test]
+fn people_are_told_once_why_nothing_moves_while_a_drive_is_silent() {
+    let geometry = Geometry {
+        sectors: 500,
+        sector: 512,
+        physical: 512,
+    };
+    let order = order(geometry, plain(&SURFACE), &mut Dice(7));
+    for (seconds, times) in [(1, 0), (20, 1)] {
+        let absent = Fault::Absent {
+            lba: 250,
+            millis: seconds * 1000,
+            errno: libc::EIO,
+        };
+        let mut sim = Sim::new(geometry, Plan::with(vec![absent]), 3, order.io.block as usize, 7);
+        let mut told = 0;
+        let mut hear = |report| {
+            told += usize::from(matches!(report, Report::Log { text } if text.contains("answers nothing")));
+        };
+        runner::run(&mut sim, &order, "simulated", &mut || None, &mut hear).unwrap();
+        assert_eq!(told, times, "{seconds} s");
+    }
+}
+
 /// Some bridges tell of a bad sector as of a bad link; what is read beside it shows that it is none.
 #[test]
 fn one_bad_place_is_no_silence() {

@@ -201,14 +201,16 @@ impl Pipeline {
         if self.over || self.memory_doubted || self.flights.contains_key(&slot) {
             return None;
         }
+        let rests = self.stopping.is_some() || self.held.is_some() || self.awaiting.is_some();
+        // Before any flush, which would only fail, too.
+        if !rests && self.awaits_an_answer() {
+            return self.ask_again(now, slot);
+        }
         if let Some(flush) = self.next_flush(now, slot) {
             return Some(flush);
         }
-        if self.stopping.is_some() || self.held.is_some() || self.awaiting.is_some() {
+        if rests {
             return None;
-        }
-        if self.awaits_an_answer() {
-            return self.ask_again(now, slot);
         }
         let detour_under_way = self.flights.values().any(|f| matches!(f.kind, Kind::Detour(_)));
         if !detour_under_way && let Some(last) = self.detours.iter().rposition(|d| d.due <= now) {

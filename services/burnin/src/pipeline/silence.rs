@@ -6,10 +6,14 @@ use std::time::Duration;
 use super::detour::PATIENCE;
 use super::{Detour, Kind, Outcome, Pipeline, Request};
 use crate::device::{Access, Op};
+use crate::worker::Report;
 
 /// How much of the drive's time is spent on asking it. Linux gives a SCSI command as long to come back (`drivers/scsi/sd.h`,
 /// `SD_TIMEOUT`), and an adapter for SAS a drive that it misses less. Chosen.
 const SILENCE: Duration = Duration::from_secs(30);
+
+/// When people are told: a cable that is touched is not worth a word, and a job that stands still is.
+const TOLD: Duration = Duration::from_secs(3);
 
 /// What is heard of the drive.
 ///
@@ -27,6 +31,8 @@ pub(super) struct Silence {
     wide: bool,
     /// How many silences there were, with the one that lasts.
     count: u64,
+    /// Which one people were told of last.
+    told: u64,
     /// When it may be asked again.
     due: Duration,
     /// Whether it was asked for the piece that failed last, and is to be asked elsewhere next: one bad place is no silence.
@@ -111,6 +117,7 @@ impl Pipeline {
         if !self.flights.is_empty() || now < self.silence.due {
             return None;
         }
+        self.tell_of_silence();
         self.silence.elsewhere = !self.silence.elsewhere;
         let number = self.silence.number();
         let of = |failed| move |detour: &Detour| detour.due <= now && detour.is_of(number) == failed;
@@ -123,6 +130,20 @@ impl Pipeline {
                 .or_else(|| failed.and_then(|at| self.fly_detour(now, slot, at)));
         }
         failed.and_then(|at| self.fly_detour(now, slot, at))
+    }
+
+    /// Says once why nothing moves.
+    fn tell_of_silence(&mut self) {
+        let silence = &mut self.silence;
+        if silence.told != silence.count && silence.spent.is_some_and(|spent| spent >= TOLD) {
+            silence.told = silence.count;
+            let text = format!(
+                "{}: the drive answers nothing, wherever it is asked; it is asked for {} s before that is held against it",
+                self.phase().label(),
+                SILENCE.as_secs()
+            );
+            self.reports.push(Report::Log { text });
+        }
     }
 }
 
