@@ -3,6 +3,7 @@
 use wire::job::{Phase, SelfTest, SelfTestOutcome};
 
 use super::Metrics;
+use crate::evidence::Stop;
 use crate::verdict::{Case, heat};
 
 pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
@@ -43,7 +44,9 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         Some(_) => metrics.put("format.failed", 0.0),
         None => metrics.flag("format.failed", case.wants_format),
     }
-    match case.unreadable {
+    // What a drive refuses while another computer has it reserved tells nothing of its medium; by the page cache that is an error like others.
+    let reserved = case.evidence.stopped == Some(Stop::Reserved);
+    match case.unreadable.filter(|_| !reserved) {
         Some(why) => metrics.say("content.unreadable", 1.0, why.to_owned()),
         None => metrics.put("content.unreadable", 0.0),
     }

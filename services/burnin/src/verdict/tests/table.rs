@@ -67,6 +67,17 @@ fn a_drive_that_could_not_be_read_before_is_a_warning_in_both_profiles() {
             assert_eq!(judge(&case).outcome == Outcome::Passed, passes, "{profile:?}");
         }
     }
+    let mut reserved = clean();
+    reserved.stopped = Some(Stop::Reserved);
+    let case = Case {
+        unreadable: Some("Input/output error"),
+        ..Case::new(&reserved)
+    };
+    assert_eq!(
+        fired(&case, "unreadable-before"),
+        None,
+        "it was another computer's then"
+    );
 }
 
 #[test]
