@@ -13,16 +13,12 @@ use burnin::runner;
 use burnin::sim::{Content, Fault, Fleeting, Plan, Sim, Stuck};
 use burnin::verdict::{Case, judge};
 use burnin::worker::{Order, Report, Resumption};
-use common::{Dice, geometry, seeds};
+use common::{Dice, SURFACE, burn, geometry, seeds};
 use wire::Time;
 use wire::job::{FaultKind, Outcome, Phase};
 
 fn order(geometry: Geometry, dice: &mut Dice) -> Order {
-    common::order(geometry, plain(&[Phase::Write, Phase::Verify]), dice)
-}
-
-fn burn(sim: &mut Sim, order: &Order) -> Evidence {
-    runner::run(sim, order, "simulated", &mut || None, &mut |_| {}).unwrap()
+    common::order(geometry, plain(&SURFACE), dice)
 }
 
 fn ids(evidence: &Evidence) -> (Outcome, Vec<String>) {

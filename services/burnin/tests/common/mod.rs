@@ -11,8 +11,10 @@ use burnin::evidence::Evidence;
 use burnin::header::Note;
 use burnin::pattern::JobKey;
 use burnin::playbook::Step;
-use burnin::sim::{Fault, next_random};
+use burnin::runner;
+use burnin::sim::{Fault, Sim, next_random};
 use burnin::worker::{Io, Limits, Order};
+use wire::job::Phase;
 use wire::options::PlanOptions;
 use wire::{DriveId, Time};
 
@@ -82,6 +84,24 @@ pub(crate) fn order(geometry: Geometry, steps: Vec<Step>, dice: &mut Dice) -> Or
         pace: None,
     }
 }
+
+/// Without headers: what is on the drive in the end is then what was verified.
+pub(crate) fn bare(geometry: Geometry, steps: Vec<Step>, dice: &mut Dice) -> Order {
+    Order {
+        header: None,
+        ..order(geometry, steps, dice)
+    }
+}
+
+/// Runs an order to its end.
+pub(crate) fn burn(sim: &mut Sim, order: &Order) -> Evidence {
+    runner::run(sim, order, "simulated", &mut || None, &mut |_| {}).unwrap()
+}
+
+/// Phases of the playbooks of these names, without SMART.
+pub(crate) const SURFACE: [Phase; 2] = [Phase::Write, Phase::Verify];
+/// As [`SURFACE`].
+pub(crate) const STANDARD: [Phase; 3] = [Phase::Probe, Phase::Write, Phase::Verify];
 
 /// Every sector that is told as bad.
 pub(crate) fn bad_lbas(evidence: &Evidence) -> BTreeSet<u64> {
