@@ -5,6 +5,7 @@
     reason = "tests"
 )]
 
+use super::start::{BUSY, OTHERS, UNTOLD, busy, lacks, understood};
 use super::*;
 use crate::smart::{Answer, SelfTestAbility};
 
