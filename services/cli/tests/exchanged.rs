@@ -130,6 +130,31 @@ fn a_drive_that_cannot_show_whose_it_is_after_a_self_test_is_not_written() {
     assert!(summary.contains("could not be read whether"), "{summary}");
 }
 
+/// A link that is touched: what is on it cannot be read for some seconds, and can again.
+#[test]
+fn a_drive_that_is_silent_for_seconds_after_a_self_test_is_gone_on_with() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    waiting_smartctl(dir.path());
+    let mut burn = of(&drive, dir.path(), TWO_WRITES);
+    let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until_called(dir.path());
+    let data = fs::read(drive.file()).unwrap();
+    let mut below = File::options().write(true).open(drive.file()).unwrap();
+    below.set_len(0).unwrap();
+    File::create(dir.path().join("go")).unwrap();
+    std::thread::sleep(Duration::from_secs(4));
+    below.write_all(&data).unwrap();
+    let output = burn.wait_with_output().unwrap();
+    let told = object(&output);
+    assert_eq!(told["findings"], serde_json::json!([]), "{}", text(&output));
+    let stopped = text(&output).contains("could not be read whether");
+    assert!(!stopped && told["verdict"]["outcome"] != "FAILED", "{}", text(&output));
+    let phases = told["phases"].as_array().unwrap();
+    let moved = phases.iter().filter(|phase| phase["status"] == "done").count();
+    assert_eq!(moved, 4, "{}", text(&output));
+}
+
 /// The same command where the kernel seems to have counted the drive as often as this file says.
 fn counted(command: &Command, drive: &Loop, count: &Path) -> Command {
     let name = drive.node.trim_start_matches("/dev/");

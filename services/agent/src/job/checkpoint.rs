@@ -17,7 +17,7 @@ use wire::Time;
 use wire::event::Severity;
 use wire::job::PhaseStatus;
 
-use super::JobTask;
+use super::{JobTask, Ready};
 use crate::events::{self, Happening};
 use crate::hands::{Hands, Held};
 use crate::record::{Record, Trace};
@@ -36,6 +36,13 @@ struct Told {
     header: Option<Header>,
     /// Where that header's job stood.
     place: Option<Checkpoint>,
+}
+
+/// How a job goes on, with the checkpoint that is kept, or without one.
+enum GoesOn {
+    Now,
+    /// Once all of its headers prove the drive: it was reset before they stood.
+    Doubted,
 }
 
 impl JobTask {
@@ -111,11 +118,16 @@ impl JobTask {
 
     /// A checkpoint that cannot be used is set aside and told; the job then goes on from what the drive tells. It begins
     /// again only where the drive carries this job's header, or where there never was a checkpoint.
-    ///
-    /// # Errors
-    /// Why nothing may be written: the drive does not tell that it is this job's, or tells of another drive's burn-in, or
-    /// of a later one.
-    pub(super) async fn check_checkpoint(&mut self, held: &Held) -> Result<(), String> {
+    /// Nothing may be written where the drive does not tell that it is this job's, or tells of another drive's burn-in, or of a later one.
+    pub(super) async fn check_checkpoint(&mut self, held: &Held) -> Ready {
+        match self.goes_on(held).await {
+            Ok(GoesOn::Doubted) => self.still_doubted(held).await,
+            Ok(GoesOn::Now) => Ready::Yes,
+            Err(why) => Ready::Refused(why),
+        }
+    }
+
+    async fn goes_on(&mut self, held: &Held) -> Result<GoesOn, String> {
         if !self.record.erases() {
             self.check_what_is_read(held).await?;
         }
@@ -127,10 +139,8 @@ impl JobTask {
                 }
                 Ok(checkpoint) if checkpoint.key == self.record.key && checkpoint.geometry == self.record.geometry => {
                     self.checkpoint = Some(text);
-                    return match self.record.doubted && self.record.erases() {
-                        true => self.still_doubted(held).await.map_or(Ok(()), Err),
-                        false => Ok(()),
-                    };
+                    let is_doubted = self.record.doubted && self.record.erases();
+                    return Ok(if is_doubted { GoesOn::Doubted } else { GoesOn::Now });
                 }
                 Ok(_) => self.set_checkpoint_aside(&text, "it belongs to another job or drive"),
                 Err(cause) => {
@@ -141,12 +151,12 @@ impl JobTask {
             },
             // A worker that ended before its first checkpoint may have written, and the drive stood by itself since.
             None if self.has_begun() || self.record.saved || self.trace == Trace::Written => self.record.restart(),
-            None => return Ok(()),
+            None => return Ok(GoesOn::Now),
         }
-        match self.record.erases() {
-            true => self.recover(held, of_another_version).await,
-            false => Ok(()),
+        if self.record.erases() {
+            self.recover(held, of_another_version).await?;
         }
+        Ok(GoesOn::Now)
     }
 
     /// Whether some step that moves data was begun in an earlier session.

@@ -7,14 +7,16 @@
 //! at the end it ends the job, and nothing is formatted.
 
 use std::fs::File;
+use std::time::Duration;
 
 use burnin::job::{self, Begin, Kept, Told, Why};
+use burnin::pipeline::SILENCE;
 use burnin::{Fingerprint, Headers, Proof, Proves, Shown, Still, header};
 use drive::guard::{LOOK_AGAIN, Place};
 use tokio::task::spawn_blocking;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
-use super::{JobTask, Own, Reason};
+use super::{JobTask, Own, Ready, Reason};
 use crate::hands::{Hands, Held, MayUse, PROOF};
 
 /// Why a worker is ended in doubt, for the log and the resumption.
@@ -23,6 +25,9 @@ pub(super) const DOUBT: &str =
 
 /// Why a worker waits while that is asked.
 pub(super) const DOUBTED: &str = "the drive was reset; it is asked whose it is";
+
+/// How long is waited before a drive that could not be read is asked again.
+const ASK_AGAIN: Duration = Duration::from_secs(2);
 
 /// What else may come before a drive is told to be the job's at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -90,14 +95,29 @@ impl JobTask {
         }
     }
 
-    /// Why a drive that was reset before its headers stood is not to be gone on with; where it proves itself, the doubt is over.
-    pub(super) async fn still_doubted(&mut self, held: &Held) -> Option<String> {
+    /// Whether a drive that was reset before its headers stood is to be gone on with; where it proves itself, the doubt is over. One
+    /// that cannot be read is asked again for as long as a silence may last.
+    pub(super) async fn still_doubted(&mut self, held: &Held) -> Ready {
         let proves = Proves::EveryHeader;
-        if self.still(held, proves).await != Still::Ours {
-            return Some(half_written());
+        let until = Instant::now() + SILENCE;
+        loop {
+            match self.still(held, proves).await {
+                Still::Ours => {
+                    self.doubt_is_over(proves);
+                    return Ready::Yes;
+                }
+                Still::Another | Still::HalfWritten => return Ready::Refused(half_written()),
+                Still::Unknown if Instant::now() >= until => {
+                    return Ready::Refused(format!("{}. Begin anew", Why::Unshown.words()));
+                }
+                Still::Unknown => {}
+            }
+            match self.breathe(ASK_AGAIN).await {
+                Own::Parked => return Ready::Parked,
+                Own::Aborted => return Ready::Aborted,
+                Own::Done | Own::Gone | Own::Stranger => {}
+            }
         }
-        self.doubt_is_over(proves);
-        None
     }
 
     fn doubt_is_over(&mut self, proves: Proves) {

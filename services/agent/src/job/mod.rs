@@ -280,8 +280,11 @@ impl JobTask {
             self.record.shingled.clone_from(&drive.shingled);
             self.record.beside = self.record.beside.max(drive.beside);
             self.count_resets(&drive);
-            if let Err(why) = self.check_checkpoint(&drive).await {
-                return self.refuse(why).await;
+            match self.check_checkpoint(&drive).await {
+                Ready::Yes => {}
+                Ready::Parked => return self.park().await,
+                Ready::Aborted => return self.conclude(None, Some(drive)).await,
+                Ready::Refused(why) | Ready::NotNow(why) => return self.refuse(why).await,
             }
             self.keep_findings();
             // Before SMART: a drive that refuses may write that into its error log.

@@ -103,6 +103,8 @@ pub enum Why {
     NoTrace,
     /// Not every header stands that was written around a reset.
     HalfWritten,
+    /// The same, where none of them could be read.
+    Unshown,
     /// What stands on a drive that is only read is not what stood there.
     Exchanged,
 }
@@ -122,6 +124,9 @@ impl Why {
             Self::HalfWritten => {
                 "the drive was reset while this job's headers were written to it, and does not hold all of them: another drive may \
                  have come into its place, or it stores less than it claims; nothing more is written to it"
+            }
+            Self::Unshown => {
+                "it could not be read whether the drive is still the one that was chosen; nothing more is written to it"
             }
             Self::Exchanged => {
                 "the drive holds something else than when this job began to read it: another one came into its place, or much was \
@@ -152,7 +157,8 @@ impl Again {
                 Kept::Unreadable | Kept::Nothing | Kept::Begun | Kept::Lost => Begin::Refused(Why::Unreadable),
             },
             (Asks::EveryHeader, Told::Shown(Shown::Ours)) => Begin::GoesOn,
-            (Asks::EveryHeader, _) => Begin::Refused(Why::HalfWritten),
+            (Asks::EveryHeader, Told::Shown(Shown::Not)) => Begin::Refused(Why::HalfWritten),
+            (Asks::EveryHeader, _) => Begin::Refused(Why::Unshown),
             (Asks::Fingerprint, Told::Shown(Shown::Not)) => Begin::Refused(Why::Exchanged),
             (Asks::Fingerprint, Told::Shown(Shown::Ours)) if self.kept == Kept::Place => Begin::GoesOn,
             (Asks::Fingerprint, told) => Begin::Anew {

@@ -61,9 +61,9 @@ impl Still {
     fn of(told: &Told, proves: Proves) -> Self {
         match proves {
             Proves::Nothing | Proves::Later => Self::Ours,
-            _ if told.read > 0 && told.ours == told.read => Self::Ours,
-            Proves::EveryHeader => Self::HalfWritten,
             _ if told.read == 0 => Self::Unknown,
+            _ if told.ours == told.read => Self::Ours,
+            Proves::EveryHeader => Self::HalfWritten,
             _ if !told.at_least_half() => Self::Another,
             Proves::Rewritten => Self::HalfWritten,
             Proves::Headers => Self::Ours,
@@ -177,7 +177,7 @@ mod tests {
             (told(1, 3), [HalfWritten, Another, Another]),
             (told(0, 3), [HalfWritten, Another, Another]),
             (told(1, 1), [Ours, Ours, Ours]),
-            (told(0, 0), [HalfWritten, Unknown, Unknown]),
+            (told(0, 0), [Unknown, Unknown, Unknown]),
         ] {
             for (proves, want) in [
                 (Proves::Nothing, Ours),

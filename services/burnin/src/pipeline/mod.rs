@@ -59,6 +59,7 @@ use silence::Silence;
 pub use leg::{Content, PROBE_PASS, SAMPLE_PASS, WRITE_PASS};
 pub(crate) use probe::places as probe_places;
 pub use request::{Error, Outcome, Request};
+pub use silence::SILENCE;
 
 /// Longest time between two calls that is not taken for a pause of this process.
 ///

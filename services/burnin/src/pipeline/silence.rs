@@ -10,7 +10,7 @@ use crate::worker::Report;
 
 /// How much of the drive's time is spent on asking it. Linux gives a SCSI command as long to come back (`drivers/scsi/sd.h`,
 /// `SD_TIMEOUT`), and an adapter for SAS a drive that it misses less. Chosen.
-const SILENCE: Duration = Duration::from_secs(30);
+pub const SILENCE: Duration = Duration::from_secs(30);
 
 /// When people are told: a cable that is touched is not worth a word, and a job that stands still is.
 const TOLD: Duration = Duration::from_secs(3);

@@ -5,7 +5,8 @@ use std::time::{Duration, Instant};
 
 use burnin::device::Device;
 use burnin::job::{self, Why};
-use burnin::{Checkpoint, Fingerprint, Headers, JobKey, Proof, Shown, Still, header};
+use burnin::pipeline::SILENCE;
+use burnin::{Checkpoint, Fingerprint, Headers, JobKey, Proof, Proves, Shown, Still, header};
 use drive::guard::{LOOK_AGAIN, same_content};
 use drive::medium::{self, Medium};
 
@@ -15,7 +16,7 @@ use crate::burn::admit::Held;
 use crate::burn::saved::Saved;
 use crate::burn::screen::Line;
 
-/// How often a signal is looked for while a busy drive is waited for.
+/// How often a signal is looked for while a drive is waited for that is busy or silent.
 const LOOK: Duration = Duration::from_millis(200);
 
 /// What is said of a removable drive that was reset.
@@ -25,10 +26,6 @@ pub(super) const RECOUNTED: &str =
 /// What is said of one that holds too few of them.
 const ANOTHER: &str =
     "another drive came into its place during the burn-in, or it lost everything; nothing more is written to it";
-
-/// What is said of a drive whose headers could not be read.
-const UNSHOWN: &str = "it could not be read whether the drive is still the one that was chosen; nothing more is written to it. \
-                       Once it can be read again, `--resume` goes on";
 
 /// A signal came first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,13 +100,27 @@ impl Job {
             return (!taken).then(|| format!("{why}; nothing more is written to it"));
         }
         let proof = self.proof(birth.key, false);
-        let proves = proof.proves(headers);
-        let file = self.held.file.try_clone();
-        match file.map_or(Still::Unknown, |file| proof.still_file(file, proves)) {
+        match self.still_asked(&proof, proof.proves(headers)) {
             Still::Ours => None,
             Still::Another => Some(ANOTHER.to_owned()),
             Still::HalfWritten => Some(Why::HalfWritten.words().to_owned()),
-            Still::Unknown => Some(UNSHOWN.to_owned()),
+            Still::Unknown => Some(format!(
+                "{}. Once it can be read again, `--resume` goes on",
+                Why::Unshown.words()
+            )),
+        }
+    }
+
+    /// What it shows. One that cannot be read is asked again for as long as a silence may last: behind a reset comes more of it.
+    fn still_asked(&self, proof: &Proof, proves: Proves) -> Still {
+        let until = Instant::now() + SILENCE;
+        loop {
+            let file = self.held.file.try_clone();
+            let still = file.map_or(Still::Unknown, |file| proof.still_file(file, proves));
+            if still != Still::Unknown || Instant::now() >= until || self.is_asked() {
+                return still;
+            }
+            std::thread::sleep(LOOK);
         }
     }
 

@@ -403,6 +403,7 @@ fn refused(why: Why, lost: &str) -> String {
         Why::Ended => format!("it {lost}"),
         Why::Unreadable => lost.to_owned(),
         Why::Exchanged | Why::HalfWritten => why.words().to_owned(),
+        Why::Unshown => format!("{}. Once it can be read again, `--resume` goes on", why.words()),
         Why::Foreign(_) | Why::NoTrace => format!("{lost}, and {}", why.words()),
     }
 }
