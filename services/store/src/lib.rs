@@ -20,7 +20,7 @@
 //! thread may still write here).
 //!
 //! Tested by `tests/open.rs` (truncated, corrupt, foreign, other schema), `tests/stuck.rs` (a killed process that the kernel
-//! holds), `tests/power_cut.rs` (every subset of a commit's unflushed pages) and `tests/tables.rs` (tables against a model, order, batching, retention).
+//! holds), `tests/power_cut.rs` (every subset of a commit's unflushed pages), `tests/full.rs` (a medium without space) and `tests/tables.rs` (tables against a model, order, batching, retention).
 
 #![warn(unreachable_pub)]
 

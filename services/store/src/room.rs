@@ -1,6 +1,9 @@
 //! How full a store is, and when it is too full: pure, but for the two questions in [`Store::room`].
 
+use std::path::Path;
 use std::sync::Arc;
+
+use nix::sys::statvfs::statvfs;
 
 use crate::error::{Error, Result};
 use crate::store::{Store, Write};
@@ -11,6 +14,10 @@ const SHARE: (u64, u64) = (4, 5);
 
 /// Bytes that a store may take on a medium that others have filled.
 const GROUND: u64 = 16 << 20;
+
+/// A medium that has less free than this, in bytes, has no space for a commit: the longest run of pages that LMDB writes at once is
+/// one large value, of half a MiB.
+const COMMIT: u64 = 1 << 20;
 
 /// How full a store and its medium are, in bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -43,6 +50,11 @@ impl Room {
     }
 }
 
+/// Whether the medium under `path` has no space for a commit; false where it does not answer.
+pub(crate) fn is_without_space(path: &Path) -> bool {
+    statvfs(path).is_ok_and(|medium| medium.blocks_available() * medium.fragment_size() < COMMIT)
+}
+
 impl Store {
     /// How full the store is: as of the last commit.
     ///
@@ -51,8 +63,8 @@ impl Store {
     pub fn room(&self) -> Result<Room> {
         let core = self.core();
         let txn = core.env.read_txn().map_err(Error::lmdb("beginning to read"))?;
-        let medium = nix::sys::statvfs::statvfs(self.path())
-            .map_err(|errno| Error::file("looking at the medium of", self.path())(errno.into()))?;
+        let medium =
+            statvfs(self.path()).map_err(|errno| Error::file("looking at the medium of", self.path())(errno.into()))?;
         let unit = medium.fragment_size();
         Ok(Room {
             used: core.tables.used(&txn)?,

@@ -10,8 +10,11 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
+
 use crate::error::{Error, Result};
 use crate::pending::Slot;
+use crate::room;
 use crate::store::{Core, Write};
 
 /// The thread's name, by which another process knows it ([`crate::predecessor`]); at most 15 bytes.
@@ -170,5 +173,15 @@ fn commit(core: &Core, batch: &mut [Box<dyn Order>]) -> Result<()> {
             nested.commit().map_err(Error::lmdb("joining a write"))?;
         }
     }
-    txn.commit().map_err(Error::lmdb("committing to the medium"))
+    txn.commit().map_err(|cause| not_committed(core, cause))
+}
+
+/// Why a commit failed. Of a write that was cut short LMDB makes EIO (`mdb_page_flush` in `mdb.c` of 0.9), and a medium without
+/// space cuts short what begins before its end: what it has free tells that from one that fails.
+fn not_committed(core: &Core, cause: heed::Error) -> Error {
+    let is_cut_short = matches!(&cause, heed::Error::Io(io) if io.raw_os_error() == Some(Errno::EIO as i32));
+    if is_cut_short && room::is_without_space(core.env.path()) {
+        return Error::Full("no space left on its medium");
+    }
+    Error::lmdb("committing to the medium")(cause)
 }

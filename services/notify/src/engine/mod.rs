@@ -10,7 +10,8 @@
 //! when the process is killed in between. An attempt is settled in one transaction too. Between the service's answer
 //! and that transaction lies the one moment in which a killed process does not know whether a message arrived; it is
 //! sent again then, with the same id (`webhook-id`, `Message-ID`), because an alert twice is better than none. On an
-//! orderly stop what is under way is settled first.
+//! orderly stop what is under way is settled first. Where the store does not take what became of an attempt (it is full), that
+//! is remembered and settled again, and nobody is sent the message anew.
 
 mod book;
 mod digest;
@@ -20,7 +21,7 @@ mod follow;
 mod retry;
 mod tables;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Duration;
 
@@ -94,6 +95,8 @@ pub struct Engine {
     /// How many alerts nobody has acknowledged.
     unacknowledged: watch::Sender<usize>,
     wake: Notify,
+    /// What became of messages, by number, where the store did not take it: each of them waits for that alone.
+    unsettled: Mutex<BTreeMap<u64, (Waiting, Attempt)>>,
     /// Both times as they were looked at last.
     looked: Mutex<Option<(Time, Duration)>>,
 }
@@ -161,6 +164,7 @@ impl Engine {
             unacknowledged: watch::channel(open.len()).0,
             open: Mutex::new(open),
             wake: Notify::new(),
+            unsettled: Mutex::default(),
             looked: Mutex::default(),
         })
     }
@@ -292,6 +296,10 @@ impl Engine {
                 return;
             }
         };
+        let before = lock(&self.unsettled).remove(&id);
+        if let Some((waiting, attempt)) = before {
+            return self.settle_or_remember(host, id, waiting, attempt).await;
+        }
         // The name may have come since: a box learns it from a network card, or its owner has given it another.
         waiting.message.readdress(&host.facts(None));
         let attempt = match self.service(waiting.service) {
@@ -305,11 +313,20 @@ impl Engine {
                 Err(bad) => given_up(&format!("the channel cannot be used: {bad}")),
             },
         };
-        if let Err(error) = self.settle(host, id, waiting, attempt).await {
+        self.settle_or_remember(host, id, waiting, attempt).await;
+    }
+
+    /// Settles an attempt; where the store does not take that, it is tried again, and not the message.
+    async fn settle_or_remember(&self, host: &dyn Host, id: u64, waiting: Waiting, attempt: Attempt) {
+        if let Err(error) = self.settle(host, id, waiting.clone(), attempt.clone()).await {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
-                "what became of a message was not kept"
+                "what became of a message was not kept; it is tried again"
             );
+            let waits = lock(&self.index).contains_key(&id);
+            if waits {
+                lock(&self.unsettled).insert(id, (waiting, attempt));
+            }
             self.put_off(id, host.now());
         }
     }
@@ -530,5 +547,76 @@ mod tests {
             engine.settle(&Still, 1, waiting, attempt).await.unwrap();
             assert_eq!(engine.service(7).unwrap().failing_since.is_some(), failing, "{what}");
         }
+    }
+
+    /// A store without room: it was delivered, and nobody hears it every five seconds until there is room.
+    #[tokio::test]
+    async fn a_message_that_was_delivered_is_not_sent_again_because_a_full_store_did_not_take_that() {
+        let hook = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("json://{}/x", hook.local_addr().unwrap());
+        let heard = Arc::new(std::sync::atomic::AtomicUsize::new(0));
+        let counted = Arc::clone(&heard);
+        tokio::spawn(async move {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            loop {
+                let (mut stream, _) = hook.accept().await.unwrap();
+                let _asked = stream.read(&mut [0; 8192]).await.unwrap();
+                counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
+                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
+                stream.write_all(answer).await.unwrap();
+            }
+        });
+        let dir = tempfile::tempdir().unwrap();
+        let tables: Vec<&'static str> = NAMES.into_iter().chain(["events", "filler"]).collect();
+        let options = store::Options {
+            check: store::Check::InProcess,
+            map_size: 1 << 20,
+            ..store::Options::new(&tables)
+        };
+        let store = store::open(dir.path(), &options).unwrap().store;
+        let service = crate::service::locked(&url, Still.now()).remove(0);
+        let sender = Sender::new(Roots::new(None).unwrap());
+        let engine = Engine::open(store.clone(), Table::new("events"), sender, vec![service.clone()])
+            .await
+            .unwrap();
+        let message = message::test(&Facts::default(), "bench", "", "kiln-1-1".to_owned(), Still.now());
+        let queue = move |w: &mut store::Write<'_, '_>| {
+            let mut changed = Changed::default();
+            let waiting = Index::default();
+            book::enqueue(w, &mut changed, &waiting, &service, message, Still.now())?;
+            Ok(changed)
+        };
+        engine.apply(store.write(queue).await.unwrap());
+        let id = *lock(&engine.index).keys().next().unwrap();
+
+        // Somebody reads: what is freed meanwhile is not free.
+        let ((reads, reading), (done, end)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
+        let read = store.clone();
+        let reader = std::thread::spawn(move || {
+            read.read(|_| {
+                reads.send(()).unwrap();
+                Ok(end.recv().is_err())
+            })
+        });
+        reading.recv().unwrap();
+        let filler: Table<u64, String> = Table::new("filler");
+        let mut length = 512 << 10;
+        while length > 0 {
+            let put = store.write(move |w| filler.append(w, &"x".repeat(length)));
+            length = if put.await.is_ok() { length } else { length / 2 };
+        }
+        for _ in 0..3 {
+            engine.attempt(&Still, id).await;
+        }
+        assert_eq!(heard.load(std::sync::atomic::Ordering::SeqCst), 1);
+        assert_eq!(engine.history(None, 9).unwrap()[0].attempts, 0, "the store is full");
+        drop(done);
+        assert!(reader.join().unwrap().unwrap());
+        store.touch().await.unwrap();
+        engine.attempt(&Still, id).await;
+        assert_eq!(heard.load(std::sync::atomic::Ordering::SeqCst), 1);
+        let line = engine.history(None, 9).unwrap().remove(0);
+        assert_eq!((line.status, line.attempts), (Status::Sent, 1));
+        assert!(lock(&engine.index).is_empty() && lock(&engine.unsettled).is_empty());
     }
 }
