@@ -8,6 +8,7 @@ use serde_json::Value;
 
 use crate::parse::{lines, number};
 use crate::snapshot::Farm;
+use crate::strange::HOURS_MAX;
 
 /// What is printed where the drive was not asked, or did not answer: `supported` is false then as well.
 const UNANSWERED: [&str; 3] = [
@@ -25,7 +26,8 @@ pub(crate) fn of(json: &Value) -> Farm {
         &log["parameter_1_drive_information"]["power_on_hour"],
         &log["page_1_drive_information"]["power_on_hour"],
     ];
-    match hours.into_iter().find_map(number) {
+    let likely = |hours: &u64| *hours <= HOURS_MAX;
+    match hours.into_iter().find_map(number).filter(likely) {
         Some(hours) => Farm::Told { hours },
         None if log["supported"].as_bool() == Some(false) && !lines(json).any(is_unanswered) => Farm::Absent,
         None => Farm::NotAsked,
@@ -53,6 +55,10 @@ mod tests {
                 Farm::Told { hours: 17 },
             ),
             (serde_json::json!({"supported": true}), Farm::NotAsked),
+            (
+                serde_json::json!({"supported": true, "page_1_drive_information": {"poh": u32::MAX}}),
+                Farm::NotAsked,
+            ),
             (serde_json::json!({"supported": false}), Farm::Absent),
             (serde_json::json!(null), Farm::NotAsked),
         ] {

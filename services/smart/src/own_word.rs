@@ -59,7 +59,7 @@ impl Snapshot {
         let says = self.passed == Some(false) || self.exited_with(exit::FAILING);
         let exception = self.scsi.as_ref().and_then(|scsi| scsi.exception.as_ref());
         if let Some(exception) = exception {
-            return !exception.is_temperature();
+            return !exception.is_temperature() && !exception.blames_no_drive();
         }
         match &self.nvme {
             None => says,

@@ -395,6 +395,19 @@ impl ScsiException {
     pub fn is_temperature(&self) -> bool {
         self.asc == 0x0b && matches!(self.ascq, 0x01 | 0x0a..=0x0d)
     }
+
+    /// Whether it is a warning that does not say that the drive fails: of enclosure, power, statistics, humidity or microcode, or one
+    /// that its maker alone knows. Source: SPC-5 annex F, 0Bh/02h, 08h, 09h, 0Eh to 13h, 80h and above; smartmontools ticket 326, healthy
+    /// disks that tell 96h and 97h.
+    pub fn blames_no_drive(&self) -> bool {
+        self.asc == 0x0b && matches!(self.ascq, 0x02 | 0x08 | 0x09 | 0x0e..=0x13 | 0x80..)
+    }
+
+    /// Whether a scan or a read of the drive's own met sectors that it could not read, which a write may cure. Source: SPC-5 annex F,
+    /// 0Bh/04h and 05h.
+    pub fn is_of_sectors(&self) -> bool {
+        self.asc == 0x0b && matches!(self.ascq, 0x04 | 0x05)
+    }
 }
 
 /// SCSI error counter log page of one kind of access.

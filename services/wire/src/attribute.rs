@@ -58,6 +58,8 @@ pub fn count(id: u16, raw: u64, text: &str, is_seagate: bool, is_rate: bool) -> 
         // that are of Samsung's line count events, and flag no rate.
         196 if is_rate && is_seagate => 0,
         190 | 194 => raw & 0xFF,
+        // Innodisk's blocks that went bad by reading, writing and erasing, which smartctl writes apart.
+        235 if text.split(' ').count() == 3 => (raw & 0xFFFF) + (raw >> 16 & 0xFFFF) + (raw >> 32 & 0xFFFF),
         9 | 240 => leading(text)
             .filter(|hours| u32::try_from(*hours).is_ok())
             .unwrap_or(raw & 0xFFFF_FFFF),
@@ -176,6 +178,8 @@ mod tests {
             (5, 7, "7", false, 7),
             (5, 70_000, "70000", false, 70_000),
             (240, 0xE8D1_0000_5A3C, "23100h+52m+41.135s", true, 23_100),
+            (235, 0x0001_0009_0032, "1 9 50", false, 60),
+            (235, 5, "5", false, 5),
             (195, 0x0000_0351_B8E3, "55687139", true, 0),
             (196, 53_416_508_262_463, "2111 (12437 0)", true, 2_111),
             (241, 0x0001_0000_0000, "4294967296", false, 4_294_967_296),

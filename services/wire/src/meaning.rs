@@ -129,7 +129,7 @@ pub fn table() -> serde_json::Value {
 
 /// Parts of names, in lower case, and what they count wherever they stand; the first that fits counts. `None`: nothing that a
 /// rule knows.
-const NAMES: [(&str, Option<Meaning>); 37] = [
+const NAMES: [(&str, Option<Meaning>); 43] = [
     // 197 and 198 of disks that do not take a sector back once it is written or replaced. Source: smartctl(8), `197,increasing`.
     ("total_pending", Some(Meaning::ReportedUncorrectable)),
     ("total_offl_unc", Some(Meaning::ReportedUncorrectable)),
@@ -156,6 +156,9 @@ const NAMES: [(&str, Option<Meaning>); 37] = [
     ("uncorrectable_ecc", Some(Meaning::ReportedUncorrectable)),
     ("uncorrectable_sectors", Some(Meaning::ReportedUncorrectable)),
     ("uncorr_record", Some(Meaning::ReportedUncorrectable)),
+    // SanDisk's CS1K and CloudSpeed, OCZ's Xcel. Source: drivedb.h.
+    ("uecc_ct", Some(Meaning::ReportedUncorrectable)),
+    ("sata_unc", Some(Meaning::ReportedUncorrectable)),
     ("reallocated_event", Some(Meaning::ReallocationEvents)),
     ("erase_failure_blk", Some(Meaning::ReallocationEvents)),
     ("total_erase_failures", Some(Meaning::ReallocationEvents)),
@@ -167,9 +170,14 @@ const NAMES: [(&str, Option<Meaning>); 37] = [
     ("later_bad", Some(Meaning::GrownBadBlocks)),
     ("runtime_bad", Some(Meaning::GrownBadBlocks)),
     ("new_bad_blk", Some(Meaning::GrownBadBlocks)),
+    ("added_bad", Some(Meaning::GrownBadBlocks)),
     // Toshiba's 23 and 24. Source: drivedb.h, MG07 and later.
     ("helium_condition", Some(Meaning::Helium)),
     ("end-to-end", Some(Meaning::EndToEnd)),
+    // Seagate's Nytro, SanDisk's CS1K and CloudSpeed, OCZ's Intrepid. Source: drivedb.h.
+    ("end_to_end", Some(Meaning::EndToEnd)),
+    ("undetected_data", Some(Meaning::EndToEnd)),
+    ("path_prot_unc", Some(Meaning::EndToEnd)),
     ("crc_err", Some(Meaning::Crc)),
     ("error_ct_crc", Some(Meaning::Crc)),
 ];

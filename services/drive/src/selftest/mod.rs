@@ -226,6 +226,7 @@ impl Running {
         self.temperature = now.temperature;
         self.empty.look(now);
         self.full.look(self.kind, &self.before, second, now);
+        self.leave_out_anothers(elapsed, now);
         // Before all else: what runs by now may be somebody else's, begun after ours.
         // QEMU's disks invent the hours of their entries, so that these have no highest.
         if let Some(entry) = self.entry(now, hours::is_of_this_time) {
@@ -272,6 +273,20 @@ impl Running {
             "it never ran: the drive showed neither progress nor an entry in its log"
         };
         Step::Ended(ended(self.kind, SelfTestOutcome::Unknown, told.to_owned(), None))
+    }
+
+    /// An entry that comes while one runs, sooner than this test can have ended, is of somebody else's that ended right before it began:
+    /// it counts as one from before.
+    fn leave_out_anothers(&mut self, elapsed: Duration, now: &Snapshot) {
+        let soon = Duration::from_secs(ENTRY_LATE).min(self.limits.announced / 2);
+        if now.self_test_remaining.is_none() || elapsed >= soon || is_garbled(now) {
+            return;
+        }
+        // What an ATA drive's other log has more may be older.
+        let is_same_log = self.log.is_none() || self.log == now.self_test_log;
+        if is_same_log && matches!(own(self.kind, &self.before, &now.self_tests), Own::Entry(_)) {
+            self.before.clone_from(&now.self_tests);
+        }
     }
 
     /// Whether it still runs, `elapsed` after the start, when it should long have ended.

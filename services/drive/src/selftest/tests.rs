@@ -65,6 +65,26 @@ fn progress_goes_up_and_the_own_entry_decides() {
 }
 
 #[test]
+fn the_late_entry_of_anothers_test_is_not_its_own() {
+    let good = |hours| entry("Completed without error", Some(true), hours);
+    for others in [100, 70] {
+        let mut running = Running::new(Kind::Short, &drive(&[good(50)], None), true);
+        let seen = [good(others), good(50)];
+        for second in [10, 70] {
+            let step = running.step(at(second), &drive(&seen, Some(90)));
+            assert!(matches!(step, Step::Running { .. }), "{second} s: {step:?}");
+        }
+        let own = [
+            entry("Completed: read failure", Some(false), 100),
+            good(others),
+            good(50),
+        ];
+        let (word, told) = outcome(running.step(at(120), &drive(&own, None)));
+        assert_eq!(word, SelfTestOutcome::Failed, "{told}");
+    }
+}
+
+#[test]
 fn an_old_entry_is_never_its_result() {
     let old = entry("Completed without error", Some(true), 99);
     let now = drive(&[old], None);

@@ -57,6 +57,10 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         metrics.put("smart.hours_unknown", 1.0);
     }
     let both = before.is_some() && after.is_some();
+    if both && let Some((from, to)) = first.power_on_hours.zip(last.power_on_hours) {
+        let still = if from == to { worked_hours(case) } else { 0 };
+        metrics.put("smart.hours_still", still as f64);
+    }
     backwards::put(case, metrics);
     let (mut uncorrected, mut rereads): (Option<(f64, f64)>, f64) = (None, 0.0);
     for row in delta(first, last) {

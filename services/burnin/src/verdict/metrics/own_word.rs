@@ -1,6 +1,6 @@
 //! What the drive says of itself now.
 
-use drive::smart::{Attribute, Farm, Snapshot, wear};
+use drive::smart::{Attribute, Farm, HOURS_MAX, Snapshot, wear};
 
 use wire::meaning::Meaning;
 
@@ -44,6 +44,7 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
         metrics.put("ata.helium.margin", f64::from(margin));
     }
     farm(snapshot, spins, metrics);
+    heads(snapshot, spins, metrics);
     let exception = snapshot.scsi.as_ref().and_then(|scsi| scsi.exception.as_ref());
     if let Some(exception) = exception {
         let figures = format!(
@@ -55,11 +56,14 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
             f64::from(u8::from(exception.is_temperature())),
             figures.clone(),
         );
-        if !exception.is_temperature() {
+        if exception.blames_no_drive() {
+            metrics.say("scsi.warned", 1.0, figures);
+        } else if !exception.is_temperature() {
             metrics.say("smart.failing", 1.0, figures);
         }
     } else if snapshot.scsi.is_some() {
         metrics.put("scsi.hot_after", 0.0);
+        metrics.put("scsi.warned", 0.0);
     }
     if let Some(scan) = snapshot.scsi.as_ref().and_then(|scsi| scsi.scan.as_ref()) {
         for (name, is) in [
@@ -104,7 +108,14 @@ pub(super) fn before(first: &Snapshot, last: &Snapshot, spins: Option<bool>, met
             metrics.put(name, value);
         }
     };
-    worse("smart.failing", f64::from(u8::from(first.is_failing())));
+    let exception = |told: &Snapshot| told.scsi.as_ref().and_then(|scsi| scsi.exception.clone());
+    let is_cured = exception(first).is_some_and(|told| told.is_of_sectors()) && exception(last).is_none();
+    let warned = own
+        .get("scsi.warned")
+        .unwrap_or_default()
+        .max(f64::from(u8::from(is_cured)));
+    worse("scsi.warned", warned);
+    worse("smart.failing", f64::from(u8::from(first.is_failing() && !is_cured)));
     if let Some(nvme) = &first.nvme {
         worse("nvme.critical", f64::from(nvme.critical()));
     }
@@ -168,6 +179,17 @@ pub(super) fn used_by_name(snapshot: &Snapshot, spins: Option<bool>) -> Option<u
 /// Whether an attribute may tell the life of flash.
 pub(super) fn may_tell_wear(id: u16, name: &str) -> bool {
     WEAR.contains(&id) || wear::tells(id, name)
+}
+
+/// Hours that the heads of a disk flew beyond those that it was on. Source of the name: drivedb.h, default entry for disks.
+fn heads(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
+    let is_of_heads = |a: &&Attribute| spins != Some(false) && a.name.eq_ignore_ascii_case("Head_Flying_Hours");
+    let told = snapshot.attributes.iter().find(is_of_heads);
+    let told = told.map(|told| told.count).filter(|hours| *hours <= HOURS_MAX);
+    if let Some((flown, on)) = told.zip(snapshot.power_on_hours) {
+        let figures = format!("the heads flew {flown} h, the drive was on {on} h");
+        metrics.say("smart.flown_beyond", flown.saturating_sub(on) as f64, figures);
+    }
 }
 
 /// Hours that Seagate's field log tells and SMART does not, and whether it is missing where it should be.

@@ -116,6 +116,8 @@ fn numbers() -> BTreeSet<String> {
     };
     let mut disk = with(183, 0);
     disk.attributes.last_mut().unwrap().name = "Runtime_Bad_Block".into();
+    disk.attributes.push(attribute(240, 0));
+    disk.attributes.last_mut().unwrap().name = "Head_Flying_Hours".into();
     let mut moved = talkative();
     moved.written.as_mut().unwrap().count = 9;
     let (evidence, samples) = (long(), Evidence::new(GEOMETRY, &plain(&[Phase::Sample])));

@@ -288,8 +288,23 @@ fn an_exception_fails_the_drive_unless_it_tells_of_its_temperature() {
         predicted.rules[0].value.contains("its words [asc=5d, ascq=10]"),
         "{predicted:?}"
     );
-    assert_eq!(of(0x0b, 0x02).outcome, Outcome::Failed);
-    assert_eq!(of(0x0b, 0x03).outcome, Outcome::Failed, "its own test failed");
+    for (ascq, what) in [
+        (0x03, "its own test failed"),
+        (0x05, "its scan met bad sectors"),
+        (0x06, "its cache is volatile now"),
+        (0x14, "an element is lost"),
+    ] {
+        assert_eq!(of(0x0b, ascq).outcome, Outcome::Failed, "{what}");
+    }
+    // Enclosure, loss of power, statistics, humidity, microcode, and what its maker alone knows.
+    for ascq in [0x02, 0x08, 0x09, 0x0e, 0x0f, 0x10, 0x11, 0x12, 0x13, 0x80, 0x96, 0xff] {
+        let warned = of(0x0b, ascq);
+        assert_eq!(
+            (warned.outcome, ids(&warned)),
+            (Outcome::Warn, vec!["exception-warning"]),
+            "{ascq:#x}"
+        );
+    }
     // Exceeded, and the high and low critical and operating limits.
     for ascq in [0x01, 0x0a, 0x0b, 0x0c, 0x0d] {
         let hot = of(0x0b, ascq);
@@ -299,7 +314,46 @@ fn an_exception_fails_the_drive_unless_it_tells_of_its_temperature() {
             "{ascq:#x}"
         );
     }
-    assert_eq!(of(0x0b, 0x0e).outcome, Outcome::Failed, "humidity");
+}
+
+#[test]
+fn sectors_of_which_a_sas_disk_warned_are_cured_by_a_write() {
+    let of = |exception: Option<(u8, u8)>| {
+        let mut drive = sas(&|s| {
+            s.exception = exception.map(|(asc, ascq)| ScsiException {
+                asc,
+                ascq,
+                text: "its words".into(),
+            });
+        });
+        drive.passed = Some(exception.is_none());
+        drive.exit_status = Some(if exception.is_none() { 0 } else { 8 });
+        drive
+    };
+    let evidence = clean();
+    let judged = |before, after| {
+        let (before, after) = (of(before), of(after));
+        let verdict = judge(&Case {
+            before: Some(&before),
+            ..both(&evidence, &after)
+        });
+        (verdict.outcome, ids(&verdict).first().map(ToString::to_string))
+    };
+    let is = |outcome, rule: &str| (outcome, Some(rule.to_owned()));
+    let cured = judged(Some((0x0b, 0x05)), None);
+    assert_eq!(cured, is(Outcome::Warn, "exception-warning"));
+    for (before, after) in [
+        (Some((0x0b, 0x05)), Some((0x0b, 0x05))),
+        (Some((0x0b, 0x05)), Some((0x5d, 0x10))),
+        (Some((0x5d, 0x10)), None),
+        (Some((0x0b, 0x03)), None),
+    ] {
+        assert_eq!(
+            judged(before, after),
+            is(Outcome::Failed, "smart-failing"),
+            "{before:x?} {after:x?}"
+        );
+    }
 }
 
 #[test]

@@ -62,6 +62,65 @@ fn hours_and_wear_of_the_job_itself_make_no_new_drive_a_used_one() {
     assert_eq!(of(Some(&worn(0)), Some(&worn(90)), 24, "percentage-used"), WARN);
 }
 
+/// Somebody set the hours back and forgot the heads'.
+#[test]
+fn heads_do_not_fly_longer_than_the_drive_was_on() {
+    let evidence = clean();
+    let of = |name: &str, flown, rotation, profile, rule| {
+        let mut drive = snapshot();
+        drive.attributes.push(Attribute {
+            name: name.to_owned(),
+            ..attribute(240, flown)
+        });
+        drive.rpm = Some(rotation);
+        let case = Case {
+            profile,
+            ..both(&evidence, &drive)
+        };
+        fired(&case, rule)
+    };
+    let heads = "Head_Flying_Hours";
+    let (new, used) = ("heads-flew-longer", "heads-flew-longer-used");
+    for (flown, want) in [
+        (0, None),
+        (5, None),
+        (29, None),
+        (30, WARN),
+        (31_000, WARN),
+        (500_000, None),
+    ] {
+        assert_eq!(of(heads, flown, 7200, Profile::New, new), want, "{flown}");
+    }
+    assert_eq!(of(heads, 31_000, 7200, Profile::Used, used), TOLD);
+    assert_eq!(of("Transfer_Error_Rate", 31_000, 7200, Profile::New, new), None);
+    assert_eq!(of(heads, 31_000, 0, Profile::New, new), None, "flash has no heads");
+}
+
+/// What a bridge tells that keeps what it read once, or a drive of which nothing is true.
+#[test]
+fn hours_that_stand_still_while_it_works_are_no_reading() {
+    let of = |worked: f64, hours| {
+        let mut evidence = clean();
+        evidence.phases[0].seconds = worked * 3600.0;
+        let (before, mut after) = (snapshot(), snapshot());
+        after.power_on_hours = hours;
+        let case = Case {
+            before: Some(&before),
+            ..both(&evidence, &after)
+        };
+        fired(&case, "hours-still")
+    };
+    for (worked, hours, want) in [
+        (47.0, Some(5), None),
+        (48.0, Some(5), WARN),
+        (100.0, Some(5), WARN),
+        (100.0, Some(6), None),
+        (100.0, None, None),
+    ] {
+        assert_eq!(of(worked, hours), want, "{worked} h, {hours:?}");
+    }
+}
+
 /// The engine counts its own seconds; the clock of a box without a battery is set back by days.
 #[test]
 fn hours_that_the_engine_worked_are_its_own_whatever_the_clock_says() {
