@@ -74,7 +74,7 @@ pub struct Args {
     #[arg(long)]
     pub json: bool,
     /// Digest that --dry-run told: goes on only if that is still what would be erased, and asks nothing.
-    #[arg(long, value_name = "DIGEST")]
+    #[arg(long, value_name = "DIGEST", value_parser = digest)]
     pub plan_digest: Option<String>,
     /// Go on with a burn-in that was interrupted.
     #[arg(long)]
@@ -82,6 +82,17 @@ pub struct Args {
     /// Where progress is kept for --resume [default: $XDG_STATE_HOME/kiln or ~/.local/state/kiln].
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
+}
+
+/// Digits of a digest: SHA-256.
+const DIGITS: usize = 64;
+
+/// A digest as --dry-run tells it.
+fn digest(text: &str) -> Result<String, String> {
+    let is_one = text.len() == DIGITS && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+    is_one
+        .then(|| text.to_ascii_lowercase())
+        .ok_or_else(|| format!("expected the {DIGITS} hexadecimal digits that --dry-run told"))
 }
 
 /// How to reach the drive.

@@ -28,6 +28,9 @@ impl Place {
             let (path, name) = (path.as_os_str().as_encoded_bytes(), name.as_encoded_bytes());
             path.ends_with(name)
         });
+        if is_folder && !path.is_dir() && ends_in_name && Form::of(&path).is_some() {
+            return told("with several drives it is a folder, and this is the name of a file".to_owned());
+        }
         let dir = match is_folder {
             // It is made once all is agreed to.
             true => {

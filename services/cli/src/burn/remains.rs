@@ -5,6 +5,7 @@ use drive::kernel_log::Account;
 use drive::overlay::Overlay;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use wire::drive::Content;
 use wire::job::{Finding, Resume, SelfTest, SelfTestOutcome};
 use wire::{JobId, Time};
 
@@ -23,6 +24,8 @@ pub(super) struct Remains {
     pub kept: Option<Time>,
     /// What stood on its drive, where that is only read.
     pub fingerprint: Option<Fingerprint>,
+    /// What stood on it when it was agreed to lose that, where it is known.
+    pub agreed: Option<Content>,
     /// What it found.
     pub findings: Vec<Finding>,
     /// Self-tests that failed, without their steps.
@@ -52,6 +55,7 @@ impl Remains {
             started: Some(saved.started),
             kept: saved.kept,
             fingerprint: saved.fingerprint.clone(),
+            agreed: saved.agreed.clone(),
             findings: saved.unkept(&[]),
             failed: failed(&saved.self_tests),
             kernel: saved.kernel.clone(),
@@ -86,6 +90,7 @@ impl Remains {
             started: one(read("started")),
             kept: one(read("kept")),
             fingerprint: one(read("fingerprint")),
+            agreed: one(read("agreed")),
             findings,
             failed: failed(&tests),
             kernel: Account {
@@ -98,7 +103,8 @@ impl Remains {
             unreadable: one(read("unreadable")),
             paused: one(read("paused")).unwrap_or_default(),
             doubted: one(read("doubted")).unwrap_or_default(),
-            torn: one(read("torn")).unwrap_or_default(),
+            // Every version writes its findings, none or some.
+            torn: one(read("torn")).unwrap_or_default() || !kept.contains_key("findings"),
             resumes: one(read("resumes")).unwrap_or_default(),
         }))
     }
@@ -157,4 +163,26 @@ fn list<T: DeserializeOwned>(value: Value) -> Option<Vec<T>> {
         return Some(Vec::new());
     }
     one(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_have_told_of_findings_and_does_not_is_torn() {
+        for (text, torn) in [
+            ("{}", Some(true)),
+            (r#"{"job": 1}"#, Some(true)),
+            (r#"{"job": 1, "Findings": [1]}"#, Some(true)),
+            (r#"{"findings": []}"#, Some(false)),
+            (r#"{"findings": [], "torn": true}"#, Some(true)),
+            ("[]", None),
+            ("", None),
+        ] {
+            let read = Remains::read(text.as_bytes()).map(|left| left.map(|left| left.torn));
+            assert_eq!(read, Ok(torn), "{text}");
+        }
+        assert!(Remains::read(br#"{"findings": [1]}"#).is_err());
+    }
 }

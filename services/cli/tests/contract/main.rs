@@ -21,6 +21,9 @@ use common::{
     Loop, caught, code, damage, foreign_data, interrupted_by, kiln, object, resize, signal, start, text, until,
 };
 
+/// A digest of no plan.
+const CHANGED: &str = "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef";
+
 #[test]
 fn passed_is_0_and_everything_was_verified() {
     let Some(drive) = Loop::new(40 << 20) else { return };
@@ -117,6 +120,31 @@ fn usage_is_64_and_nothing_is_written() {
                 "new",
             ],
             "--profile: the playbook surface asks for no SMART",
+        ),
+        (
+            vec![
+                "burn",
+                node,
+                "--allow-loop",
+                "--yes-erase",
+                node,
+                "--plan-digest",
+                "0123",
+            ],
+            "expected the 64 hexadecimal digits that --dry-run told",
+        ),
+        (
+            vec![
+                "burn",
+                node,
+                "/dev/zero",
+                "--allow-loop",
+                "--playbook",
+                "scan",
+                "--cert",
+                "/tmp/x.pdf",
+            ],
+            "this is the name of a file",
         ),
         (vec!["bake"], "bake"),
         (vec!["locate"], "unrecognized subcommand 'locate'"),
@@ -227,7 +255,7 @@ fn refused_is_4_and_nothing_is_written_to_any_drive() {
     drop(held);
 
     // What would be erased is not what the dry run told.
-    refuse(&[&both[..], &["--plan-digest", "0123"]].concat(), "has changed");
+    refuse(&[&both[..], &["--plan-digest", CHANGED]].concat(), "has changed");
 }
 
 /// A script reads why, of each drive.
@@ -238,7 +266,7 @@ fn with_json_each_refused_drive_has_an_object() {
     };
     for (more, kind) in [
         (&["--playbook", "preclear"][..], "format"),
-        (&["--playbook", "surface", "--plan-digest", "0123"], "plan-changed"),
+        (&["--playbook", "surface", "--plan-digest", CHANGED], "plan-changed"),
     ] {
         let both = [&[two.node.as_str(), "--yes-erase", &two.node], more].concat();
         let output = one.burn(&both);

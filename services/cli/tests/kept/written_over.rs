@@ -1,11 +1,13 @@
 //! A drive that something else wrote to while its burn-in was interrupted.
 
 use std::fs::{self, File};
+use std::io::Write;
 use std::os::unix::fs::FileExt;
-use std::process::Output;
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
-use crate::common::{Loop, code, interrupted_past, kiln, object, text};
-use crate::killed_while_it_reads;
+use crate::common::{Loop, PATIENCE, code, interrupted_past, kiln, object, signal, start, text, until};
+use crate::{kept, killed_while_it_reads};
 
 /// How large, in bytes: at [`RATE`] it is still written when a signal comes.
 const SIZE: u64 = 160 << 20;
@@ -97,6 +99,60 @@ fn what_something_else_wrote_is_found_where_all_was_written() {
         assert_eq!(code(&output), if lost { 2 } else { 4 }, "{told}");
         assert_eq!(told.contains("something else wrote to it since"), !lost, "{told}");
     }
+}
+
+/// Killed before its first checkpoint, or with one that knows of headers alone: what stands there now was never agreed to be lost.
+#[test]
+fn what_was_put_on_a_drive_before_its_interrupted_burn_in_had_written_there_is_not_erased() {
+    for (bytes, with_checkpoint) in [(table(), false), (swap(), false), (table(), true), (swap(), true)] {
+        let Some(drive) = Loop::new(SIZE) else { return };
+        let line = ["--playbook", "surface", "--rate-drive", "4M"];
+        killed_as_it_begins_to_write(&drive, &line, with_checkpoint);
+        put(&drive, &bytes, 0);
+        let before = fs::read(drive.file()).unwrap();
+        let output = drive.burn(&[&line[..], &["--resume"]].concat());
+        let told = text(&output);
+        assert!(fs::read(drive.file()).unwrap() == before, "it was written to: {told}");
+        assert_eq!(code(&output), 4, "{told}");
+        for part in ["something else wrote to it since", "was not there when it began"] {
+            assert!(told.contains(part), "{part:?}: {told}");
+        }
+    }
+}
+
+/// Of a GPT its copy at the end stays when the beginning is gone: that is what is left of what was agreed on.
+#[test]
+fn what_is_left_of_the_old_content_stops_no_burn_in_that_had_just_begun_to_write() {
+    let Some(drive) = Loop::new(SIZE) else { return };
+    let made = Command::new("sfdisk")
+        .arg(drive.file())
+        .stdin(Stdio::piped())
+        .stdout(Stdio::null())
+        .spawn();
+    let mut made = made.unwrap();
+    made.stdin.take().unwrap().write_all(b"label: gpt\n,8M\n,\n").unwrap();
+    assert!(made.wait().unwrap().success());
+    let line = ["--playbook", "surface", "--rate-drive", "4M"];
+    for with_checkpoint in [false, true] {
+        killed_as_it_begins_to_write(&drive, &line, with_checkpoint);
+    }
+    let output = drive.burn(&["--playbook", "surface", "--resume"]);
+    assert_eq!(object(&output)["verdict"]["verified"], SIZE, "{}", text(&output));
+}
+
+/// Kills a burn-in, or one that goes on, as soon as it writes, or has kept a checkpoint.
+fn killed_as_it_begins_to_write(drive: &Loop, line: &[&str], with_checkpoint: bool) {
+    let goes_on = drive.state().is_dir();
+    let mut child = start(drive, &[line, if goes_on { &["--resume"][..] } else { &[] }].concat());
+    until(&mut child, "Write");
+    let path = kept(drive, SIZE);
+    let begun = Instant::now();
+    while with_checkpoint && !fs::read_to_string(&path).is_ok_and(|told| told.contains("kiln-checkpoint")) {
+        assert!(begun.elapsed() < PATIENCE, "no checkpoint");
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    signal(&child, libc::SIGKILL);
+    child.wait_with_output().unwrap();
 }
 
 /// What stood there before is what was agreed to erase.

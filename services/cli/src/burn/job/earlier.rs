@@ -85,9 +85,14 @@ impl Job {
             left,
             place,
         } = self.earlier(self.state.load(&self.drive.id));
-        // Something was kept, and nothing of it can be read.
-        let torn = again.kept == Kept::Lost && left.is_none();
         let (told, from_drive) = self.told(again.asks(), left.as_ref());
+        // Something was kept and nothing of it can be read, or nothing is, and the drive's own header tells of a burn-in.
+        let torn = left.is_none()
+            && match again.kept {
+                Kept::Lost => true,
+                Kept::Nothing => matches!(told, Told::Headers { ours: true, .. }),
+                Kept::Begun | Kept::Place | Kept::Ended | Kept::Unreadable => false,
+            };
         let counts = left.as_ref().map(counts).unwrap_or_default();
         match (again.begins(told), place, from_drive) {
             (Begin::GoesOn, Some(found), _) => Ok(self.go_on(found.0, &found.1, &mut note)),
@@ -183,6 +188,10 @@ impl Job {
             (Begin::Anew { .. }, _, from_drive) if again.erases && left.is_none() && somebodys => {
                 let why = from_drive.err().unwrap_or_default();
                 Some(format!("{lost}, and {why}, but {}", self.drive.content.words()))
+            }
+            (Begin::Anew { .. }, ..) if again.erases => {
+                let since = self.added_since(left.and_then(|left| left.agreed).as_ref())?;
+                Some(format!("{lost}, and {since}"))
             }
             (Begin::GoesOn | Begin::FromDrive | Begin::Anew { .. }, ..) => None,
         }

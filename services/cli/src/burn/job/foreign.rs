@@ -2,7 +2,8 @@
 //! try `mkswap` on the wrong node. Gone on with, it would be read back as a fault of the drive.
 //!
 //! Signatures that stood on the drive before say nothing: they are there until the sweep comes to them. Where another one stands, the places
-//! where signatures lie are read, and of those only what this burn-in had written and flushed. What holds the job's own data there is the job's, whatever
+//! where signatures lie are read, and of those only what this burn-in had written and flushed; where it had not come to the beginning yet,
+//! the signature is enough: it is somebody's, and was never agreed to be lost. What holds the job's own data there is the job's, whatever
 //! it looks like; what holds one word over and over is no signature. Tested below, and by whole burn-ins in `tests/kept/`.
 
 use std::ops::Range;
@@ -13,6 +14,7 @@ use burnin::pattern::{Seen, UNIT};
 use burnin::playbook::Direction;
 use burnin::{Checkpoint, JobKey, Pattern, header};
 use drive::guard::added;
+use wire::drive::Content;
 use wire::job::Phase;
 
 use super::Job;
@@ -46,14 +48,27 @@ impl Job {
         saved: &Saved,
         checkpoint: &Checkpoint,
     ) -> Option<String> {
-        let summary = added(saved.agreed.as_ref()?, &self.drive.content)?;
+        let since = self.added_since(saved.agreed.as_ref())?;
         if !checkpoint.evidence.findings().is_empty() || !saved.unkept(&[]).is_empty() {
             return None;
         }
-        let lba = found(device, checkpoint, Duration::from_millis(self.limits.hang_ms))?;
+        match found(device, checkpoint, Duration::from_millis(self.limits.hang_ms)) {
+            Some(lba) => Some(format!(
+                "{since}, and LBA {lba}, which it had written already, is not as it left it"
+            )),
+            // Where it wrote all of the beginning, what stands behind it may have been hidden by what stood there.
+            None if places(checkpoint.geometry)[0].end <= written(checkpoint).end && written(checkpoint).start == 0 => {
+                None
+            }
+            None => Some(since),
+        }
+    }
+
+    /// What stands on the drive and was not there when a burn-in of it was agreed to, in words.
+    pub(super) fn added_since(&self, agreed: Option<&Content>) -> Option<String> {
+        let summary = added(agreed?, &self.drive.content)?;
         Some(format!(
-            "something else wrote to it since: it holds {summary}, which was not there when it began, and LBA {lba}, which it had written \
-             already, is not as it left it"
+            "something else wrote to it since: it holds {summary}, which was not there when it began"
         ))
     }
 }
