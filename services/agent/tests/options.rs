@@ -203,6 +203,12 @@ async fn an_abort_ends_the_formatter_and_the_drive_is_free() {
             continue;
         }
         assert_eq!(job.state, JobState::Aborted, "{job:#?}");
+        let summary = job
+            .verdict
+            .as_ref()
+            .map(|verdict| verdict.summary.clone())
+            .unwrap_or_default();
+        assert!(summary.starts_with("The drive was tested"), "{summary}");
         let problem = job.formatted.and_then(|formatted| formatted.problem).unwrap();
         assert!(problem.contains("aborted by ann"), "{problem}");
         assert!(bench.agent.formatters().is_empty(), "it goes on");

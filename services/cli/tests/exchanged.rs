@@ -472,6 +472,16 @@ fn a_signal_ends_the_formatter_and_the_drive_is_free() {
         let problem = told["formatted"]["problem"].as_str().unwrap();
         assert!(problem.contains("a signal"), "{problem}");
         assert_eq!(told["state"]["kind"], "aborted", "{told}");
+        // Days of a test are not lost to who ends the seconds of a formatter.
+        let summary = told["verdict"]["summary"].as_str().unwrap();
+        assert!(summary.starts_with("The drive was tested"), "{summary}");
+        let resumed = drive.burn(&["--playbook", "surface", "--format", "ext4", "--resume"]);
+        assert_eq!(code(&resumed), 4, "{}", text(&resumed));
+        assert!(
+            text(&resumed).contains("while the drive was formatted"),
+            "{}",
+            text(&resumed)
+        );
         let again = drive.burn(&["--dry-run"]);
         assert_eq!(code(&again), 0, "{}", text(&again));
         return;

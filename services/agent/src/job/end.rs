@@ -92,7 +92,10 @@ impl JobTask {
             }
         }
         self.hear_the_last();
-        if let Some(actor) = &self.abort_by {
+        // The test of a drive whose format a person ended had come to its end.
+        let made = self.record.job.formatted.as_ref();
+        let is_cut = made.is_some_and(|made| made.problem.is_some());
+        if let Some(actor) = self.abort_by.as_ref().filter(|_| !is_cut) {
             evidence.end_by(Stopped::Asked {
                 why: format!("aborted by {actor}"),
             });

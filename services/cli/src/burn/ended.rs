@@ -6,7 +6,7 @@ use burnin::playbook::Step;
 use burnin::verdict::Rules;
 use certificate::Signed;
 use serde::{Deserialize, Serialize};
-use wire::job::{Finding, Job, Outcome, RuleHit, Verdict};
+use wire::job::{Finding, Job, JobState, Outcome, RuleHit, Verdict};
 use wire::options::{Formatted, Table};
 use wire::{DriveId, Time};
 
@@ -88,6 +88,12 @@ impl Ended {
     /// The same, of one that wrote nothing.
     pub(super) fn unbegun(self) -> Self {
         Self { begun: false, ..self }
+    }
+
+    /// Whether a person ended it while its drive, which had come through, was formatted.
+    pub(super) fn is_cut_in_format(&self) -> bool {
+        let is_unmade = self.job.formatted.as_ref().is_some_and(|made| made.problem.is_some());
+        is_unmade && self.job.state == JobState::Aborted
     }
 
     /// The verdict's word.

@@ -26,6 +26,10 @@ use crate::burn::ended::Ended;
 use crate::burn::saved::{Over, Saved};
 use crate::burn::screen::Line;
 
+/// Why nobody goes on with a burn-in whose format was cut off: what the formatter wrote is no pattern.
+pub(super) const WHILE_FORMATTED: &str =
+    "it was interrupted while the drive was formatted, and may be formatted by hand";
+
 impl Job {
     /// Judges it, formats a good drive, and judges that, too. Also tells whether the burn-in can be gone on with.
     pub(super) fn end(
@@ -68,7 +72,7 @@ impl Job {
             line.say("not formatted: only a drive that came through is");
         }
         let mut phases = self.phases(&evidence, &own);
-        let mut formatted = None;
+        let (mut formatted, mut cut) = (None, false);
         // What outlives the descriptor, which the formatter takes.
         let (ended, asked_for) = (EndedParts::of(&self, birth), Arc::clone(&self.asked));
         if let Some(request) = request.filter(|_| good) {
@@ -79,9 +83,9 @@ impl Job {
                     format::unformatted(&request, why.clone())
                 }
                 Since::Ours | Since::Another(_) | Since::Ended(Asked) => {
-                    let cut = format::cut_off(&request);
+                    let cut_off = format::cut_off(&request);
                     let states = formatted_as(phases.clone(), PhaseStatus::Interrupted, 0.0);
-                    let whole = facts.whole(&ended, (&evidence, &own, &seen), states, Some(cut), false);
+                    let whole = facts.whole(&ended, (&evidence, &own, &seen), states, Some(cut_off), false);
                     self.mark_formatting(birth, &own, &seen, Ended::new(ended.node.clone(), whole, notes.clone()));
                     let (guard, name) = (self.guard.clone(), self.held.device.name.clone());
                     let mut steps = (0..).zip(&self.choice.steps);
@@ -101,9 +105,8 @@ impl Job {
                 PhaseStatus::Interrupted
             };
             phases = formatted_as(phases, status, began.elapsed().as_secs_f64());
-            if made.problem.is_some() && matches!(since, Since::Ours) && asked_for.load(Ordering::Relaxed) {
-                evidence.stopped = Some(super::asked());
-            }
+            // The test had come to its end: only the format was ended by a person.
+            cut = made.problem.is_some() && matches!(since, Since::Ours) && asked_for.load(Ordering::Relaxed);
             if let Some(kernel) = kernel {
                 kernel.tell(&mut seen);
             }
@@ -117,7 +120,7 @@ impl Job {
                 matches!(evidence.stopped, Some(Stop::Asked { .. } | Stop::Engine { .. }))
             }
         };
-        let aborted = matches!(evidence.stopped, Some(Stop::Asked { .. })) && !stopped_by_heat;
+        let aborted = cut || matches!(evidence.stopped, Some(Stop::Asked { .. })) && !stopped_by_heat;
         let job = facts.whole(&ended, (&evidence, &own, &seen), phases, formatted, aborted);
         (Ended::new(ended.node, job, notes), goes_on)
     }
@@ -164,7 +167,7 @@ impl Job {
             ended: Some(Over {
                 at: Time::now(),
                 outcome: Some(cut.outcome()),
-                why: "it was interrupted while the drive was formatted, and may be formatted by hand".to_owned(),
+                why: WHILE_FORMATTED.to_owned(),
                 result: cut.kept(&self.choice.steps),
             }),
             ..self.saved(birth, own, seen.clone(), checkpoint)

@@ -202,6 +202,9 @@ impl Job {
         };
         if let Some(over) = &mut saved.ended {
             (over.at, over.outcome) = (Time::now(), Some(ended.outcome()));
+            if ended.is_cut_in_format() {
+                end::WHILE_FORMATTED.clone_into(&mut over.why);
+            }
             over.result = ended.kept(&steps);
         }
         // Where its end cannot be kept, the checkpoint that lies there would be gone on from.
