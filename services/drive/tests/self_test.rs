@@ -414,11 +414,14 @@ fn another_drives_self_test_is_never_ended() {
 #[test]
 fn another_ones_self_test_that_runs_after_ours_is_neither_waited_for_nor_ended() {
     let ours = (2, 0, 500, None);
-    let documents = [ata(0, &[OLD]), ata(0xF9, &[OLD]), ata(0xF9, &[ours, OLD])];
+    // A look every ten seconds: sooner than after two minutes it would be somebody else's, of before.
+    let mut documents = vec![ata(0xF9, &[OLD]); 14];
+    documents[0] = ata(0, &[OLD]);
+    documents[13] = ata(0xF9, &[ours, OLD]);
     let stage = Stage::new(Bus::Sata, &documents, BEGUN);
     let running = stage.start(Kind::Extended).unwrap();
     let (test, percents) = stage.follow(running.clone());
-    assert_eq!((test.outcome, percents), (SelfTestOutcome::Passed, vec![10.0]));
+    assert_eq!((test.outcome, percents), (SelfTestOutcome::Passed, vec![10.0; 12]));
     abort(&stage.smartctl, Path::new(NODE), &stage.drive, &running).unwrap();
     assert!(!stage.calls().contains("-X"), "{}", stage.calls());
     // Ours that runs is ended.

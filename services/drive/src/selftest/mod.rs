@@ -110,6 +110,9 @@ pub struct Running {
     /// Which of an ATA drive's logs `before` is; `None` where that is not known.
     #[serde(default)]
     log: Option<SelfTestLog>,
+    /// When an entry came that may be of somebody else's test, in seconds since the start.
+    #[serde(default)]
+    early: Option<u64>,
     /// Whether that log was empty, and is known to have been.
     #[serde(default)]
     empty: Empty,
@@ -178,6 +181,9 @@ fn ended(kind: Kind, outcome: SelfTestOutcome, told: String, lba: Option<u64>) -
 /// Longest that a drive may take to write its log entry after it says that nothing runs, in seconds.
 const ENTRY_LATE: u64 = 120;
 
+/// How long a drive may tell that a test runs whose entry it has written, in seconds. Chosen.
+const STATUS_LATE: u64 = 30;
+
 /// Longest that a drive may not answer, in seconds: a self-test can hold commands up, but not for ever.
 const SILENT: u64 = 600;
 
@@ -189,6 +195,7 @@ impl Running {
             protocol: before.protocol,
             before: before.self_tests.clone(),
             log: before.self_test_log,
+            early: None,
             empty: Empty::of(before),
             full: Full::of(kind, before),
             hours: before.power_on_hours,
@@ -226,10 +233,10 @@ impl Running {
         self.temperature = now.temperature;
         self.empty.look(now);
         self.full.look(self.kind, &self.before, second, now);
-        self.leave_out_anothers(elapsed, now);
+        let may_be_anothers = self.may_be_anothers(elapsed, now);
         // Before all else: what runs by now may be somebody else's, begun after ours.
         // QEMU's disks invent the hours of their entries, so that these have no highest.
-        if let Some(entry) = self.entry(now, hours::is_of_this_time) {
+        if let Some(entry) = self.entry(now, hours::is_of_this_time).filter(|_| !may_be_anothers) {
             return Step::Ended(self.told_by(&entry));
         }
         if let Some(remaining) = now.self_test_remaining {
@@ -275,18 +282,25 @@ impl Running {
         Step::Ended(ended(self.kind, SelfTestOutcome::Unknown, told.to_owned(), None))
     }
 
-    /// An entry that comes while one runs, sooner than this test can have ended, is of somebody else's that ended right before it began:
-    /// it counts as one from before.
-    fn leave_out_anothers(&mut self, elapsed: Duration, now: &Snapshot) {
-        let soon = Duration::from_secs(ENTRY_LATE).min(self.limits.announced / 2);
-        if now.self_test_remaining.is_none() || elapsed >= soon || is_garbled(now) {
-            return;
-        }
+    /// Whether a new entry may be of somebody else's test, that ended right before this one began: it comes while one runs, sooner than
+    /// this one can have ended. It is not this one's where one still runs after a while, and else it is: the drive's status came first.
+    fn may_be_anothers(&mut self, elapsed: Duration, now: &Snapshot) -> bool {
         // What an ATA drive's other log has more may be older.
         let is_same_log = self.log.is_none() || self.log == now.self_test_log;
-        if is_same_log && matches!(own(self.kind, &self.before, &now.self_tests), Own::Entry(_)) {
-            self.before.clone_from(&now.self_tests);
+        if now.self_test_remaining.is_none() || is_garbled(now) || !is_same_log {
+            return false;
         }
+        let soon = Duration::from_secs(ENTRY_LATE).min(self.limits.announced / 2);
+        let is_new = matches!(own(self.kind, &self.before, &now.self_tests), Own::Entry(_));
+        if !is_new || elapsed >= soon && self.early.is_none() {
+            return false;
+        }
+        let second = elapsed.as_secs();
+        if second.saturating_sub(*self.early.get_or_insert(second)) >= STATUS_LATE {
+            self.before.clone_from(&now.self_tests);
+            self.early = None;
+        }
+        true
     }
 
     /// Whether it still runs, `elapsed` after the start, when it should long have ended.
@@ -328,7 +342,8 @@ impl Running {
 
     /// Its own entry, if it is there, so that what runs by now is another's. An answer that lacks the status does not say that none runs.
     fn over(&self, now: &Snapshot) -> Option<SelfTest> {
-        (now.protocol == self.protocol)
+        let may_be_anothers = self.early.is_some() && now.self_test_remaining.is_some();
+        (now.protocol == self.protocol && !may_be_anothers)
             .then(|| self.entry(now, hours::is_in_its_time))
             .flatten()
     }

@@ -84,6 +84,21 @@ fn the_late_entry_of_anothers_test_is_not_its_own() {
     }
 }
 
+/// smartctl asks for the status first, and some drives tell for seconds that one runs which has its entry.
+#[test]
+fn its_own_entry_that_came_before_the_status_counts() {
+    let old = entry("Completed without error", Some(true), 50);
+    for (passed, want) in [(true, SelfTestOutcome::Passed), (false, SelfTestOutcome::Failed)] {
+        let mut running = Running::new(Kind::Short, &drive(std::slice::from_ref(&old), None), true);
+        let seen = [entry("its own", Some(passed), 100), old.clone()];
+        for second in [30, 35, 55] {
+            let step = running.step(at(second), &drive(&seen, Some(10)));
+            assert!(matches!(step, Step::Running { .. }), "{second} s: {step:?}");
+        }
+        assert_eq!(outcome(running.step(at(62), &drive(&seen, None))).0, want);
+    }
+}
+
 #[test]
 fn an_old_entry_is_never_its_result() {
     let old = entry("Completed without error", Some(true), 99);
