@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 pub use smart::Protocol;
-use smart::{Snapshot, exit};
+use smart::{ScsiException, Snapshot, exit};
 use utoipa::ToSchema;
 use wire::attribute::is_something_else;
 use wire::drive::Rotation;
@@ -242,6 +242,7 @@ fn of(device: String, told: Snapshot) -> Reading {
         // Its word may be missing where smartctl's exit status tells that it fails; and heat alone is no failure.
         passed: match told.is_failing() {
             true => Some(false),
+            false if warns_of_no_drive(&told) => Some(true),
             false => told.passed.filter(|passed| *passed),
         },
         temperature: told.temperature,
@@ -264,6 +265,12 @@ fn of(device: String, told: Snapshot) -> Reading {
 
 fn short(text: &str) -> String {
     text.chars().take(TEXT_MAX).collect()
+}
+
+/// Whether a SAS drive's word is a warning that blames no drive: so it does not fail.
+fn warns_of_no_drive(told: &Snapshot) -> bool {
+    let exception = told.scsi.as_ref().and_then(|scsi| scsi.exception.as_ref());
+    exception.is_some_and(ScsiException::blames_no_drive)
 }
 
 /// The drive's own limit: recommended (SCT), warning (NVMe), and for SCSI 5 degrees below its trip point.

@@ -52,7 +52,7 @@ impl Room {
 
 /// Whether the medium under `path` has no space for a commit; false where it does not answer.
 pub(crate) fn is_without_space(path: &Path) -> bool {
-    statvfs(path).is_ok_and(|medium| medium.blocks_available() * medium.fragment_size() < COMMIT)
+    statvfs(path).is_ok_and(|medium| medium.blocks_free() * medium.fragment_size() < COMMIT)
 }
 
 impl Store {

@@ -107,6 +107,7 @@ impl JobTask {
                     return Ready::Yes;
                 }
                 Still::Another | Still::HalfWritten => return Ready::Refused(half_written()),
+                Still::Unknown if Hands::place(held) != Place::Same => return Ready::Gone,
                 Still::Unknown if Instant::now() >= until => {
                     return Ready::Refused(format!("{}. Begin anew", Why::Unshown.words()));
                 }

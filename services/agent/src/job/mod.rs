@@ -203,6 +203,8 @@ enum Ready {
     Refused(String),
     /// It may not be used at present.
     NotNow(String),
+    /// Nothing is in its place any more, or something else.
+    Gone,
 }
 
 /// Why there is no held drive.
@@ -285,6 +287,7 @@ impl JobTask {
                 Ready::Parked => return self.park().await,
                 Ready::Aborted => return self.conclude(None, Some(drive)).await,
                 Ready::Refused(why) | Ready::NotNow(why) => return self.refuse(why).await,
+                Ready::Gone => return self.lost(None).await,
             }
             self.keep_findings();
             // Before SMART: a drive that refuses may write that into its error log.
@@ -308,6 +311,7 @@ impl JobTask {
                 Ready::Parked => return self.park().await,
                 Ready::Aborted => return self.conclude(None, Some(drive)).await,
                 Ready::Refused(why) => return self.refuse(why).await,
+                Ready::Gone => return self.lost(None).await,
                 Ready::NotNow(why) => {
                     self.log("warn", format!("The drive may not be written now: {why}"));
                     continue;

@@ -7,7 +7,7 @@ use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::common::{Loop, PATIENCE, code, interrupted_past, kiln, object, signal, start, text, until};
-use crate::{kept, killed_while_it_reads};
+use crate::{kept, kept_of, killed_while_it_reads};
 
 /// How large, in bytes: at [`RATE`] it is still written when a signal comes.
 const SIZE: u64 = 160 << 20;
@@ -118,6 +118,28 @@ fn what_was_put_on_a_drive_before_its_interrupted_burn_in_had_written_there_is_n
             assert!(told.contains(part), "{part:?}: {told}");
         }
     }
+}
+
+/// Nor where it had found something, which otherwise lets it go on in any case.
+#[test]
+fn what_was_put_on_a_drive_that_had_a_fault_is_not_erased_where_it_had_not_written_yet() {
+    let Some(drive) = Loop::new(SIZE) else { return };
+    let line = ["--playbook", "surface", "--rate-drive", "4M"];
+    killed_as_it_begins_to_write(&drive, &line, true);
+    let mut saved = kept_of(&kept(&drive, SIZE));
+    saved["findings"] = serde_json::json!([{
+        "step": 0, "kind": "transient", "lba": 77, "sectors": 1, "found": null, "phase": "write", "detail": "once"
+    }]);
+    fs::write(kept(&drive, SIZE), saved.to_string()).unwrap();
+    put(&drive, &table(), 0);
+    let before = fs::read(drive.file()).unwrap();
+    let output = drive.burn(&[&line[..], &["--resume"]].concat());
+    assert!(
+        fs::read(drive.file()).unwrap() == before,
+        "it was written to: {}",
+        text(&output)
+    );
+    assert_eq!(code(&output), 4, "{}", text(&output));
 }
 
 /// Of a GPT its copy at the end stays when the beginning is gone: that is what is left of what was agreed on.

@@ -24,6 +24,7 @@ mod limits;
 mod overdue;
 mod own;
 mod start;
+mod suspect;
 
 use std::path::Path;
 use std::time::Duration;
@@ -40,6 +41,7 @@ use crate::identity::Identity;
 use crate::smart::{Protocol, SelfTest, SelfTestLog, Smartctl, Snapshot, Unreadable};
 use empty::Empty;
 use full::Full;
+use suspect::{Suspect, Whose};
 
 /// Which self-test.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -110,9 +112,9 @@ pub struct Running {
     /// Which of an ATA drive's logs `before` is; `None` where that is not known.
     #[serde(default)]
     log: Option<SelfTestLog>,
-    /// When an entry came that may be of somebody else's test, in seconds since the start.
+    /// What is known of an entry that may be of somebody else's test.
     #[serde(default)]
-    early: Option<u64>,
+    suspect: Suspect,
     /// Whether that log was empty, and is known to have been.
     #[serde(default)]
     empty: Empty,
@@ -181,9 +183,6 @@ fn ended(kind: Kind, outcome: SelfTestOutcome, told: String, lba: Option<u64>) -
 /// Longest that a drive may take to write its log entry after it says that nothing runs, in seconds.
 const ENTRY_LATE: u64 = 120;
 
-/// How long a drive may tell that a test runs whose entry it has written, in seconds. Chosen.
-const STATUS_LATE: u64 = 30;
-
 /// Longest that a drive may not answer, in seconds: a self-test can hold commands up, but not for ever.
 const SILENT: u64 = 600;
 
@@ -195,7 +194,7 @@ impl Running {
             protocol: before.protocol,
             before: before.self_tests.clone(),
             log: before.self_test_log,
-            early: None,
+            suspect: Suspect::default(),
             empty: Empty::of(before),
             full: Full::of(kind, before),
             hours: before.power_on_hours,
@@ -282,25 +281,35 @@ impl Running {
         Step::Ended(ended(self.kind, SelfTestOutcome::Unknown, told.to_owned(), None))
     }
 
-    /// Whether a new entry may be of somebody else's test, that ended right before this one began: it comes while one runs, sooner than
-    /// this one can have ended. It is not this one's where one still runs after a while, and else it is: the drive's status came first.
+    /// Whether the new entry may be of [somebody else's test](suspect); what is known to be, counts as from before.
     fn may_be_anothers(&mut self, elapsed: Duration, now: &Snapshot) -> bool {
+        let remaining = now.self_test_remaining;
         // What an ATA drive's other log has more may be older.
         let is_same_log = self.log.is_none() || self.log == now.self_test_log;
-        if now.self_test_remaining.is_none() || is_garbled(now) || !is_same_log {
-            return false;
+        let new = match own(self.kind, &self.before, &now.self_tests) {
+            Own::Entry(new) if is_same_log && !is_garbled(now) => new,
+            Own::Entry(_) | Own::Unproven(_) | Own::None => {
+                self.suspect.began_anew(remaining);
+                return false;
+            }
+        };
+        let followed = |log| matches!(own(self.kind, log, &now.self_tests), Own::Entry(_));
+        let look = suspect::Look {
+            second: elapsed.as_secs(),
+            is_soon: elapsed < Duration::from_secs(ENTRY_LATE).min(self.limits.announced / 2),
+            remaining,
+            new: &new,
+            more: self.suspect.log().is_some_and(followed),
+            log: &now.self_tests,
+        };
+        match self.suspect.look(&look) {
+            Whose::Own => false,
+            Whose::Unknown => true,
+            Whose::Anothers(log) => {
+                self.before = log;
+                false
+            }
         }
-        let soon = Duration::from_secs(ENTRY_LATE).min(self.limits.announced / 2);
-        let is_new = matches!(own(self.kind, &self.before, &now.self_tests), Own::Entry(_));
-        if !is_new || elapsed >= soon && self.early.is_none() {
-            return false;
-        }
-        let second = elapsed.as_secs();
-        if second.saturating_sub(*self.early.get_or_insert(second)) >= STATUS_LATE {
-            self.before.clone_from(&now.self_tests);
-            self.early = None;
-        }
-        true
     }
 
     /// Whether it still runs, `elapsed` after the start, when it should long have ended.
@@ -342,7 +351,7 @@ impl Running {
 
     /// Its own entry, if it is there, so that what runs by now is another's. An answer that lacks the status does not say that none runs.
     fn over(&self, now: &Snapshot) -> Option<SelfTest> {
-        let may_be_anothers = self.early.is_some() && now.self_test_remaining.is_some();
+        let may_be_anothers = self.suspect.log().is_some() && now.self_test_remaining.is_some();
         (now.protocol == self.protocol && !may_be_anothers)
             .then(|| self.entry(now, hours::is_in_its_time))
             .flatten()
@@ -350,6 +359,13 @@ impl Running {
 
     /// What its own entry says.
     fn told_by(&self, entry: &SelfTest) -> wire::job::SelfTest {
+        if entry.passed == Some(true) && self.suspect.spoils_a_pass() {
+            let told = format!(
+                "{}: {}; but the entry of one that did not pass came while it ran, and nobody knows which of both was this one",
+                entry.kind, entry.status
+            );
+            return ended(self.kind, SelfTestOutcome::Unknown, told, None);
+        }
         let outcome = match entry.passed {
             Some(true) => SelfTestOutcome::Passed,
             Some(false) => SelfTestOutcome::Failed,

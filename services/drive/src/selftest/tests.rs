@@ -84,6 +84,62 @@ fn the_late_entry_of_anothers_test_is_not_its_own() {
     }
 }
 
+/// A monitor's own schedule starts one as soon as ours has failed; or ours fails after one of the monitor's that passed.
+#[test]
+fn of_two_tests_one_of_which_failed_none_is_a_pass() {
+    let [good, bad] = [true, false].map(|passed| entry("its end", Some(passed), 100));
+    let old = entry("Completed without error", Some(true), 50);
+    let looks = |looks: &[(u64, &[&SelfTest], Option<u8>)]| {
+        let mut running = Running::new(Kind::Short, &drive(std::slice::from_ref(&old), None), true);
+        let mut last = Step::Running { percent: 0.0 };
+        for (second, new, remaining) in looks {
+            let log: Vec<SelfTest> = new.iter().copied().chain([&old]).cloned().collect();
+            last = running.step(at(*second), &drive(&log, *remaining));
+        }
+        outcome(last).0
+    };
+    let late = [good.clone(), bad.clone()];
+    let [good, bad] = late.each_ref();
+    let (failed, unknown) = (SelfTestOutcome::Failed, SelfTestOutcome::Unknown);
+    for (what, seen, want) in [
+        (
+            "ours failed, theirs began",
+            &[
+                (30, &[bad][..], Some(90)),
+                (70, &[bad][..], Some(40)),
+                (150, &[good, bad][..], None),
+            ][..],
+            unknown,
+        ),
+        (
+            "the same, as it began anew",
+            &[(20, &[][..], Some(40)), (30, &[bad][..], Some(90))][..],
+            failed,
+        ),
+        (
+            "the same, soon over",
+            &[(30, &[bad][..], Some(90)), (50, &[good, bad][..], None)][..],
+            unknown,
+        ),
+        (
+            "theirs passed late, ours failed soon",
+            &[(10, &[good][..], Some(90)), (25, &[bad, good][..], None)][..],
+            failed,
+        ),
+        (
+            "theirs passed late, ours failed",
+            &[
+                (10, &[good][..], Some(90)),
+                (50, &[good][..], Some(50)),
+                (90, &[bad, good][..], None),
+            ][..],
+            failed,
+        ),
+    ] {
+        assert_eq!(looks(seen), want, "{what}");
+    }
+}
+
 /// smartctl asks for the status first, and some drives tell for seconds that one runs which has its entry.
 #[test]
 fn its_own_entry_that_came_before_the_status_counts() {

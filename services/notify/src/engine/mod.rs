@@ -275,6 +275,7 @@ impl Engine {
         }
         for id in changed.gone {
             index.remove(&id);
+            lock(&self.unsettled).remove(&id);
         }
     }
 
@@ -284,6 +285,7 @@ impl Engine {
             Ok(Some(waiting)) => waiting,
             Ok(None) => {
                 lock(&self.index).remove(&id);
+                lock(&self.unsettled).remove(&id);
                 return;
             }
             Err(error) => {

@@ -100,24 +100,27 @@ impl Job {
             return (!taken).then(|| format!("{why}; nothing more is written to it"));
         }
         let proof = self.proof(birth.key, false);
-        match self.still_asked(&proof, proof.proves(headers)) {
+        match self.still_asked(&proof, proof.proves(headers), kernel) {
             Still::Ours => None,
             Still::Another => Some(ANOTHER.to_owned()),
             Still::HalfWritten => Some(Why::HalfWritten.words().to_owned()),
-            Still::Unknown => Some(format!(
-                "{}. Once it can be read again, `--resume` goes on",
-                Why::Unshown.words()
-            )),
+            Still::Unknown => Some(match kernel.gone() {
+                Some(why) => format!("{why}; nothing more is written to it"),
+                None => format!(
+                    "{}. Once it can be read again, `--resume` goes on",
+                    Why::Unshown.words()
+                ),
+            }),
         }
     }
 
     /// What it shows. One that cannot be read is asked again for as long as a silence may last: behind a reset comes more of it.
-    fn still_asked(&self, proof: &Proof, proves: Proves) -> Still {
+    fn still_asked(&self, proof: &Proof, proves: Proves, kernel: &Kernel) -> Still {
         let until = Instant::now() + SILENCE;
         loop {
             let file = self.held.file.try_clone();
             let still = file.map_or(Still::Unknown, |file| proof.still_file(file, proves));
-            if still != Still::Unknown || Instant::now() >= until || self.is_asked() {
+            if still != Still::Unknown || Instant::now() >= until || self.is_asked() || kernel.gone().is_some() {
                 return still;
             }
             std::thread::sleep(LOOK);

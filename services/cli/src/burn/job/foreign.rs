@@ -49,10 +49,9 @@ impl Job {
         checkpoint: &Checkpoint,
     ) -> Option<String> {
         let since = self.added_since(saved.agreed.as_ref())?;
-        if !checkpoint.evidence.findings().is_empty() || !saved.unkept(&[]).is_empty() {
-            return None;
-        }
+        let has_found = !checkpoint.evidence.findings().is_empty() || !saved.unkept(&[]).is_empty();
         match found(device, checkpoint, Duration::from_millis(self.limits.hang_ms)) {
+            Some(_) if has_found => None,
             Some(lba) => Some(format!(
                 "{since}, and LBA {lba}, which it had written already, is not as it left it"
             )),
@@ -66,7 +65,9 @@ impl Job {
 
     /// What stands on the drive and was not there when a burn-in of it was agreed to, in words.
     pub(super) fn added_since(&self, agreed: Option<&Content>) -> Option<String> {
-        let summary = added(agreed?, &self.drive.content)?;
+        // What could not be read then may have stood there.
+        let agreed = agreed.filter(|agreed| matches!(agreed, Content::Empty | Content::Found { .. }))?;
+        let summary = added(agreed, &self.drive.content)?;
         Some(format!(
             "something else wrote to it since: it holds {summary}, which was not there when it began"
         ))
