@@ -555,10 +555,9 @@ impl App {
             .await;
     }
 
-    /// Records what leads out of a store that takes nothing (a backup, a restart, a reset) as an act of a person. It waits until
-    /// that is on the medium; where the medium does not take it, it is held like all that happens, and keeps nobody in. Of what ends this
-    /// process only the count is left then.
-    pub async fn record_way_out(&self, event: NewEvent, person: &str) {
+    /// Records what a person has done, and waits until that is on the medium. Where the medium does not take it, it is held like all that
+    /// happens: what was done stands, and nobody is told that it was not. Of what ends this process only the count is left then.
+    pub async fn record_done(&self, event: NewEvent, person: &str) {
         let Err(error) = self.record_act(event.clone(), person).await else {
             return;
         };
@@ -571,7 +570,7 @@ impl App {
         self.scribe.keep(vec![keep]).await;
     }
 
-    /// Records what a person did, and waits until it is on the medium.
+    /// Records what a person is about to do, or tried, and waits until it is on the medium.
     ///
     /// # Errors
     /// When the medium does not take it.

@@ -199,6 +199,11 @@ async fn a_full_store_shuts_no_way_out_of_it() {
     let body = Some(("application/json", ask.to_string().into()));
     let (backup, ()) = tokio::join!(bench.admin.send(http::Method::POST, "/api/v1/backup", body), giving);
     assert_eq!(backup.status(), 200);
+    // What somebody has done stands, and is told as done.
+    let doing = agent.serve(|_| CallOutcome::Ok(Answer::Done { told: "saved".into() }));
+    let text = json!({ "text": "name = \"mine\"" });
+    let (saved, ()) = tokio::join!(bench.admin.put("/api/v1/playbooks/mine", &text), doing);
+    assert_eq!(saved.status, 200, "{saved:?}");
     for (path, form, order) in [
         ("update/back", json!({}), "back"),
         ("update/reboot", json!({}), "reboot"),
@@ -228,8 +233,11 @@ async fn a_full_store_shuts_no_way_out_of_it() {
     assert_eq!(answer.status, 204, "{answer:?}");
     until(&mut bench.admin, "cannot keep", false).await;
     let events = bench._box.app.store.read(|r| EVENTS.all(r)).unwrap();
-    for kind in ["debug_bundle", "backed_up", "back", "reboot", "power_off", "reset"] {
-        let kind = format!("box.{kind}");
+    for kind in ["debug_bundle", "backed_up", "back", "reboot", "power_off", "reset"]
+        .map(|kind| format!("box.{kind}"))
+        .into_iter()
+        .chain(["person.saved_playbook".to_owned()])
+    {
         let found = events.iter().find(|(_, e)| e.kind == kind);
         assert!(found.is_some_and(|(_, e)| e.actor.name == "admin"), "{kind}");
     }

@@ -120,7 +120,7 @@ pub(super) async fn new_token(
     let now = app.clock.now();
     let (token, id, expires) = app.vault.new_token(&form.name, now).await?;
     let message = format!("{} made add-on token {id}", person.name);
-    app.record_act(
+    app.record_done(
         act(
             "addon.token_made",
             message,
@@ -128,7 +128,7 @@ pub(super) async fn new_token(
         ),
         &person.name,
     )
-    .await?;
+    .await;
     let body = AddonTokenMade {
         id,
         token,
@@ -177,11 +177,11 @@ pub(super) async fn revoke_token(
         app.close_token(&key).await;
     }
     let message = format!("{} took away add-on token {id}", person.name);
-    app.record_act(
+    app.record_done(
         act("addon.token_revoked", message, json!({ "token_id": id })),
         &person.name,
     )
-    .await?;
+    .await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -255,11 +255,11 @@ pub(super) async fn register(
     })
     .await;
     let message = format!("{} registered add-on {}", person.name, addon.name);
-    app.record_act(
+    app.record_done(
         act("addon.registered", message, json!({ "addon_id": addon.id })),
         &person.name,
     )
-    .await?;
+    .await;
     let mut view = AddonView::of(&app, &addon);
     // Here alone existing servers are known to answer a time for what nobody has heard; null elsewhere says it plainly.
     view.last_seen.get_or_insert(NEVER);
@@ -378,11 +378,11 @@ pub(super) async fn upsert(
     let addon = kept.await?.ok_or_else(|| unknown(&id.to_string()))?;
     know(&app, &addon).await;
     let message = format!("{} uploaded the manifest of add-on {name}", person.name);
-    app.record_act(
+    app.record_done(
         act("addon.manifest", message, json!({ "addon_id": addon.id })),
         &person.name,
     )
-    .await?;
+    .await;
     Ok((status, Answered(AddonView::of(&app, &addon))).into_response())
 }
 
@@ -445,11 +445,11 @@ pub(super) async fn enable(
     }
     let word = if addon.enabled { "enabled" } else { "disabled" };
     let message = format!("{} {word} add-on {}", person.name, addon.name);
-    app.record_act(
+    app.record_done(
         act(&format!("addon.{word}"), message, json!({ "addon_id": addon.id })),
         &person.name,
     )
-    .await?;
+    .await;
     Ok(Answered(AddonView::of(&app, &addon)))
 }
 
@@ -473,11 +473,11 @@ pub(super) async fn remove(
     app.feed(Input::Forgotten { addon: addon.id }).await;
     app.listeners.end(addon.id);
     let message = format!("{} took away add-on {}", person.name, addon.name);
-    app.record_act(
+    app.record_done(
         act("addon.removed", message, json!({ "addon_id": addon.id })),
         &person.name,
     )
-    .await?;
+    .await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -493,7 +493,7 @@ pub(super) async fn rotate_token(
     not_the_agent(&addon)?;
     let (token, number) = app.vault.rotate(addon.id, &addon.name, app.clock.now()).await?;
     let message = format!("{} gave add-on {} a new token", person.name, addon.name);
-    app.record_act(
+    app.record_done(
         act(
             "addon.token_rotated",
             message,
@@ -501,7 +501,7 @@ pub(super) async fn rotate_token(
         ),
         &person.name,
     )
-    .await?;
+    .await;
     Ok(Answered(AddonTokenRotated { token, id: number }))
 }
 

@@ -86,7 +86,7 @@ pub(super) async fn locate(
     let message = format!("{} {word} drive {drive} findable: {}", person.name, answer.told);
     let mut event = NewEvent::new("person.located", Severity::Info, message, json!({ "on": request.on }));
     event.drive = Some(drive);
-    app.record_act(event, &person.name).await?;
+    app.record_done(event, &person.name).await;
     Ok(answer)
 }
 
@@ -122,7 +122,7 @@ pub(super) async fn name_bay(
     };
     let mut event = NewEvent::new("person.bay_named", Severity::Info, message, json!({ "bay": bay }));
     event.drive = Some(drive);
-    app.record_act(event, &person.name).await?;
+    app.record_done(event, &person.name).await;
     Ok(answer)
 }
 
@@ -158,6 +158,6 @@ pub(super) async fn scan(
         message,
         json!({ "drives": drives, "jobs": jobs }),
     );
-    app.record_act(event, &person.name).await?;
+    app.record_done(event, &person.name).await;
     Ok(Answered(Started { jobs }))
 }

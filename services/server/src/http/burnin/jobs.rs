@@ -172,7 +172,7 @@ async fn forgotten(app: &App, person: &Person, job: Job) -> Result<StatusCode, R
     );
     let mut event = NewEvent::new("job.forgotten", Severity::Warning, message, Value::Null);
     (event.job, event.drive) = (Some(job.id), Some(job.drive));
-    app.record_act(event, &person.name).await?;
+    app.record_done(event, &person.name).await;
     Ok(StatusCode::NO_CONTENT)
 }
 

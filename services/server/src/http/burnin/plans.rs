@@ -176,7 +176,5 @@ async fn record(app: &App, plan: &Plan, actor: &str, outcome: &Result<Vec<JobId>
             json!({ "plan": plan.id, "drives": drives, "problem": problem }),
         ),
     };
-    if let Err(error) = app.record_act(event, actor).await {
-        tracing::error!(%error, "a start was not recorded");
-    }
+    app.record_done(event, actor).await;
 }

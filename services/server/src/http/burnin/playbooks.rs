@@ -85,7 +85,7 @@ pub(super) async fn save(
         message,
         json!({ "playbook": name }),
     );
-    app.record_act(event, &person.name).await?;
+    app.record_done(event, &person.name).await;
     Ok(answer)
 }
 
@@ -125,7 +125,7 @@ pub(super) async fn forget(
         message,
         json!({ "playbook": name }),
     );
-    app.record_act(event, &person.name).await?;
+    app.record_done(event, &person.name).await;
     Ok(answer)
 }
 

@@ -354,7 +354,7 @@ pub(super) async fn drop_agent(
         message,
         json!({ "agent_id": id, "hostname": hostname }),
     );
-    app.record_act(event, &person.name).await?;
+    app.record_done(event, &person.name).await;
     Ok(Answered(json!({ "status": "deleted", "hostname": hostname })))
 }
 
@@ -418,7 +418,7 @@ pub(super) async fn blink(
     let host = host.ok_or_else(|| Refusal::new("host-unknown", 404, "There is no such host"))?;
     let answer = identify::ask(&host, &form.device, &mode).await?;
     let message = format!("{} asked {hostname} to light {}", person.name, form.device);
-    app.record_act(
+    app.record_done(
         NewEvent::new(
             "host.identify",
             Severity::Info,
@@ -427,7 +427,7 @@ pub(super) async fn blink(
         ),
         &person.name,
     )
-    .await?;
+    .await;
     Ok(Answered(HostLit {
         status: "ok",
         device: form.device,
@@ -493,7 +493,7 @@ pub(super) async fn new_token(
         app.fleet.made(token.id, mono + lasts, mono);
     }
     let message = format!("{} made token {} for a host agent", person.name, token.id);
-    app.record_act(
+    app.record_done(
         NewEvent::new(
             "host.token_made",
             Severity::Info,
@@ -502,7 +502,7 @@ pub(super) async fn new_token(
         ),
         &person.name,
     )
-    .await?;
+    .await;
     let view = HostToken::from(&token);
     Ok(Answered(HostTokenMade { view, token: text }))
 }
@@ -521,10 +521,10 @@ pub(super) async fn drop_token(
         return Err(unknown());
     }
     let message = format!("{} took away token {id} for host agents", person.name);
-    app.record_act(
+    app.record_done(
         NewEvent::new("host.token_removed", Severity::Info, message, json!({ "token_id": id })),
         &person.name,
     )
-    .await?;
+    .await;
     Ok(Answered(json!({ "status": "deleted" })))
 }

@@ -122,11 +122,11 @@ pub(super) async fn drop_host(
         return Err(unknown());
     }
     let message = format!("{} took away host {name} with its histories", person.name);
-    app.record_act(
+    app.record_done(
         NewEvent::new("host.removed", Severity::Info, message, json!({ "hostname": name })),
         &person.name,
     )
-    .await?;
+    .await;
     Ok(Answered(DELETED))
 }
 
@@ -155,11 +155,11 @@ pub(super) async fn drop_drive(
         drive.hostname
     );
     let data = json!({ "hostname": drive.hostname, "drive": drive.id, "serial": drive.reading.serial });
-    app.record_act(
+    app.record_done(
         NewEvent::new("host.drive_removed", Severity::Info, message, data),
         &person.name,
     )
-    .await?;
+    .await;
     Ok(Answered(DELETED))
 }
 

@@ -81,7 +81,7 @@ async fn follow(app: &App, changed: &[Group]) -> Result<(), Refusal> {
     Ok(())
 }
 
-async fn told(app: &App, person: &Person, what: &str, id: u64) -> Result<(), Refusal> {
+async fn told(app: &App, person: &Person, what: &str, id: u64) {
     let message = format!("{} {what}", person.name);
     let event = NewEvent::new(
         "person.changed_drive_group",
@@ -89,7 +89,7 @@ async fn told(app: &App, person: &Person, what: &str, id: u64) -> Result<(), Ref
         message,
         json!({ "group_id": id }),
     );
-    Ok(app.record_act(event, &person.name).await?)
+    app.record_done(event, &person.name).await;
 }
 
 /// The groups, each with the number of its drives.
@@ -124,7 +124,7 @@ pub(super) async fn make(
         &format!("made the group of drives {}", group.name),
         group.id,
     )
-    .await?;
+    .await;
     Ok((StatusCode::CREATED, Answered(view(&group))))
 }
 
@@ -168,7 +168,7 @@ pub(super) async fn change(
         &format!("changed the group of drives {}", group.name),
         group.id,
     )
-    .await?;
+    .await;
     Ok(done("updated"))
 }
 
@@ -197,7 +197,7 @@ pub(super) async fn remove(
         &format!("took the group of drives {} away", group.name),
         group.id,
     )
-    .await?;
+    .await;
     Ok(done("deleted"))
 }
 
@@ -223,7 +223,7 @@ pub(super) async fn assign(
     let what = format!("put {} of {} into a group of drives", form.serial_number, form.hostname);
     let changed = groups::assign(&app.store, id, form.hostname, form.serial_number).await?;
     follow(&app, &changed).await?;
-    told(&app, &person, &what, id).await?;
+    told(&app, &person, &what, id).await;
     Ok(done("assigned"))
 }
 
@@ -240,7 +240,7 @@ pub(super) async fn unassign(
     let changed = groups::unassign(&app.store, hostname, serial).await?;
     follow(&app, &changed).await?;
     if let Some(group) = changed.first() {
-        told(&app, &person, &what, group.id).await?;
+        told(&app, &person, &what, group.id).await;
     }
     Ok(done("unassigned"))
 }

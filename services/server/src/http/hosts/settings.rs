@@ -117,10 +117,10 @@ pub(super) async fn set_interval(
     };
     app.set_report_interval(seconds).await?;
     let message = format!("{} had host agents report every {seconds} s", person.name);
-    app.record_act(
+    app.record_done(
         NewEvent::new("host.interval", Severity::Info, message, json!({ "seconds": seconds })),
         &person.name,
     )
-    .await?;
+    .await;
     Ok(interval(State(app), person).await)
 }

@@ -382,11 +382,11 @@ pub(super) async fn cleanup(
         "{} took {gone} points older than {} days out of the histories",
         person.name, form.days
     );
-    app.record_act(
+    app.record_done(
         NewEvent::new("host.cleaned", Severity::Info, message, json!({ "points": gone })),
         &person.name,
     )
-    .await?;
+    .await;
     let drives: BTreeSet<String> = Of::default().drives(&app)?.into_iter().map(|drive| drive.id).collect();
     Ok(Answered(HistoriesCleaned {
         status: "ok",

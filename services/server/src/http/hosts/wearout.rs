@@ -198,11 +198,11 @@ pub(super) async fn put_spec(
     };
     app.fleet.book.put_spec(spec.clone()).await?;
     let message = format!("{} told the rating of {}: {} TB", person.name, spec.model, spec.tbw);
-    app.record_act(
+    app.record_done(
         NewEvent::new("host.spec", Severity::Info, message, json!(spec)),
         &person.name,
     )
-    .await?;
+    .await;
     Ok(Answered(spec))
 }
 

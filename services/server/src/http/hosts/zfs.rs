@@ -132,7 +132,7 @@ pub(super) async fn drop_pool(
         "{} took away what host {hostname} told of its ZFS pool {poolname}",
         person.name
     );
-    app.record_act(
+    app.record_done(
         NewEvent::new(
             "host.pool_removed",
             Severity::Info,
@@ -141,7 +141,7 @@ pub(super) async fn drop_pool(
         ),
         &person.name,
     )
-    .await?;
+    .await;
     Ok(Answered(ZfsPoolDeleted {
         status: "deleted",
         pool: poolname,

@@ -68,11 +68,11 @@ pub(super) async fn remove(
         if count > 0 {
             let message = format!("{} removed what was set aside beside the server's store", person.name);
             let data = json!({ "files": count });
-            app.record_act(
+            app.record_done(
                 NewEvent::new("box.set_aside_removed", Severity::Warning, message, data),
                 &person.name,
             )
-            .await?;
+            .await;
         }
         cleared?;
         Ok(StatusCode::NO_CONTENT)

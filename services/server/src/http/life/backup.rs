@@ -59,7 +59,7 @@ pub(super) async fn sealed(app: &Arc<App>, person: &Person, form: MakeBackup) ->
     };
     let message = format!("{} made a backup of the box{without}", person.name);
     let data = json!({ "bytes": made.len(), "agent": agent });
-    app.record_way_out(
+    app.record_done(
         NewEvent::new("box.backed_up", Severity::Info, message, data),
         &person.name,
     )

@@ -120,7 +120,7 @@ pub(super) async fn remove(
         return Err(unknown(&filename));
     }
     let message = format!("{} took away the backup {filename}", person.name);
-    app.record_act(
+    app.record_done(
         NewEvent::new(
             "box.backup_removed",
             Severity::Info,
@@ -129,7 +129,7 @@ pub(super) async fn remove(
         ),
         &person.name,
     )
-    .await?;
+    .await;
     Ok(Answered(BackupDeleted { status: "deleted" }))
 }
 

@@ -28,7 +28,7 @@ pub(super) async fn debug_bundle(State(app): State<Arc<App>>, person: Person) ->
     let packed =
         packed.map_err(|error| Refusal::new("internal", 500, "The archive was not made").with(error.to_string()))?;
     let message = format!("{} took a debug bundle", person.name);
-    app.record_way_out(
+    app.record_done(
         NewEvent::new("box.debug_bundle", Severity::Info, message, json!({})),
         &person.name,
     )

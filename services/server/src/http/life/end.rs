@@ -66,7 +66,7 @@ pub(super) async fn reset(
     };
     let message = format!("{} ordered a factory reset{with}", person.name);
     let data = json!({ "unfinished": unfinished });
-    app.record_way_out(
+    app.record_done(
         NewEvent::new("box.reset", Severity::Warning, message, data),
         &person.name,
     )
@@ -123,7 +123,7 @@ pub(super) async fn power_off(
     supervised(&app, "Nothing here can switch this box off")?;
     let message = format!("{} switched the box off", person.name);
     let data = json!({ "while_testing": form.while_testing });
-    app.record_way_out(
+    app.record_done(
         NewEvent::new("box.power_off", Severity::Warning, message, data),
         &person.name,
     )

@@ -143,7 +143,7 @@ async fn arm(app: &Arc<App>, person: &Person, held: Held, passphrase: String) ->
         head.name,
         day(head.made)
     );
-    app.record_way_out(
+    app.record_done(
         NewEvent::new("box.restoring", Severity::Warning, message, json!({})),
         &person.name,
     )

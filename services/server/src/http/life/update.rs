@@ -242,7 +242,7 @@ pub(super) async fn reboot(State(app): State<Arc<App>>, person: Person) -> Resul
         format!("{} restarted the box", person.name),
         json!({ "why": why }),
     );
-    app.record_way_out(event, &person.name).await;
+    app.record_done(event, &person.name).await;
     app.life
         .orders
         .send(Order::Reboot { why })
@@ -282,7 +282,7 @@ pub(super) async fn back(
         format!("{} sent the box back to the system in slot {slot}", person.name),
         json!({ "slot": slot, "while_testing": form.while_testing }),
     );
-    app.record_way_out(event, &person.name).await;
+    app.record_done(event, &person.name).await;
     let why = format!("asked for by {}", person.name);
     app.life
         .orders

@@ -130,7 +130,7 @@ pub(super) async fn add(
     let mut service = Service::new(0, label, &form.0, Fields::new(), app.clock.now().wall);
     request.apply(&mut service, Some(form))?;
     let service = app.alerts.engine.add(service).await?;
-    told(&app, &person, "person.added_alert_channel", "added", &service).await?;
+    told(&app, &person, "person.added_alert_channel", "added", &service).await;
     Ok((
         StatusCode::CREATED,
         Answered(ServiceView::of(&service, &BTreeMap::new())),
@@ -185,6 +185,6 @@ pub(super) async fn remove(
 ) -> Result<Answered<Done>, Refusal> {
     let service = find(&app, &id)?;
     app.alerts.engine.remove(service.id).await?;
-    told(&app, &person, "person.removed_alert_channel", "removed", &service).await?;
+    told(&app, &person, "person.removed_alert_channel", "removed", &service).await;
     Ok(done("deleted"))
 }

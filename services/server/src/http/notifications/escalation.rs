@@ -62,11 +62,11 @@ pub(super) async fn acknowledge(
     if fresh {
         let message = format!("{} acknowledged the alert {:?}", person.name, alert.title);
         let data = json!({ "alert": alert.id, "event_type": alert.event_type });
-        app.record_act(
+        app.record_done(
             NewEvent::new("person.acknowledged_alert", Severity::Info, message, data),
             &person.name,
         )
-        .await?;
+        .await;
     }
     Ok(Answered(alert))
 }

@@ -78,15 +78,14 @@ fn find(app: &App, id: &str) -> Result<Service, Refusal> {
     })
 }
 
-async fn told(app: &App, person: &Person, kind: &str, words: &str, service: &Service) -> Result<(), Refusal> {
+async fn told(app: &App, person: &Person, kind: &str, words: &str, service: &Service) {
     let message = format!(
         "{} {words} alert channel {:?} ({})",
         person.name, service.name, service.service_type
     );
     let data = json!({ "service_id": service.id, "service_type": service.service_type });
-    Ok(app
-        .record_act(NewEvent::new(kind, Severity::Info, message, data), &person.name)
-        .await?)
+    app.record_done(NewEvent::new(kind, Severity::Info, message, data), &person.name)
+        .await;
 }
 
 async fn keep(app: &App, person: &Person, mut service: Service) -> Result<Answered<Done>, Refusal> {
@@ -94,6 +93,6 @@ async fn keep(app: &App, person: &Person, mut service: Service) -> Result<Answer
     service.updated_at = now;
     service.check().map_err(bad)?;
     app.alerts.engine.replace(service.clone(), now).await?;
-    told(app, person, "person.changed_alert_channel", "changed", &service).await?;
+    told(app, person, "person.changed_alert_channel", "changed", &service).await;
     Ok(done("updated"))
 }

@@ -66,7 +66,7 @@ pub(crate) async fn change_password(
     }
     let ended = app.vault.end_sessions(&person.name, &person.secret).await?;
     let message = format!("{} changed the password", person.name);
-    app.record_act(
+    app.record_done(
         NewEvent::new(
             "person.password_changed",
             Severity::Info,
@@ -75,7 +75,7 @@ pub(crate) async fn change_password(
         ),
         &person.name,
     )
-    .await?;
+    .await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -126,7 +126,7 @@ pub(crate) async fn vigil_change_name(
         return Err(Refusal::new("username-taken", 409, "Somebody else has this name").with("choose another one"));
     }
     let message = format!("{} is called {name} now", person.name);
-    app.record_act(
+    app.record_done(
         NewEvent::new(
             "person.renamed",
             Severity::Info,
@@ -135,7 +135,7 @@ pub(crate) async fn vigil_change_name(
         ),
         &name,
     )
-    .await?;
+    .await;
     Ok(Answered(NameChanged {
         status: "username_updated",
         new_username: name,
@@ -148,7 +148,7 @@ pub(crate) async fn vigil_change_name(
 pub(crate) async fn end_others(State(app): State<Arc<App>>, person: Person) -> Result<StatusCode, Refusal> {
     let ended = app.vault.end_sessions(&person.name, &person.secret).await?;
     let message = format!("{} logged out everywhere else", person.name);
-    app.record_act(
+    app.record_done(
         NewEvent::new(
             "session.others_ended",
             Severity::Info,
@@ -157,7 +157,7 @@ pub(crate) async fn end_others(State(app): State<Arc<App>>, person: Person) -> R
         ),
         &person.name,
     )
-    .await?;
+    .await;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -208,10 +208,10 @@ pub(crate) async fn end_session(
         return Err(Refusal::new("session-unknown", 404, "You have no such session").with("it may have ended"));
     }
     let message = format!("{} ended a session", person.name);
-    app.record_act(
+    app.record_done(
         NewEvent::new("session.ended", Severity::Info, message, json!({})),
         &person.name,
     )
-    .await?;
+    .await;
     Ok(StatusCode::NO_CONTENT)
 }

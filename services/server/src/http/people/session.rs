@@ -137,9 +137,7 @@ pub(super) async fn claim(
                     format!("{name} claimed the box"),
                     json!({ "from": peer.key() }),
                 );
-                if let Err(error) = app.record_act(event, &name).await {
-                    tracing::error!(%error, "the claim was not recorded");
-                }
+                app.record_done(event, &name).await;
             }
             done
         }
