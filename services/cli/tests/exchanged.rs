@@ -155,6 +155,34 @@ fn a_drive_that_is_silent_for_seconds_after_a_self_test_is_gone_on_with() {
     assert_eq!(moved, 4, "{}", text(&output));
 }
 
+/// Who does not wait for it ends it like any other burn-in, and goes on with it once it can be read.
+#[test]
+fn a_signal_while_a_drive_is_silent_is_a_signal() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    waiting_smartctl(dir.path());
+    let mut burn = of(&drive, dir.path(), TWO_WRITES);
+    let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until_called(dir.path());
+    let data = fs::read(drive.file()).unwrap();
+    let mut below = File::options().write(true).open(drive.file()).unwrap();
+    below.set_len(0).unwrap();
+    File::create(dir.path().join("go")).unwrap();
+    std::thread::sleep(Duration::from_secs(3));
+    // SAFETY: a signal to a child of this process that was not waited for.
+    unsafe { libc::kill(i32::try_from(burn.id()).unwrap(), libc::SIGINT) };
+    let output = burn.wait_with_output().unwrap();
+    let told = object(&output);
+    assert_eq!(code(&output), 3, "{}", text(&output));
+    assert_eq!(told["state"]["kind"], "aborted", "{}", text(&output));
+    let summary = told["verdict"]["summary"].as_str().unwrap();
+    assert!(summary.contains("a signal"), "{summary}");
+    assert!(text(&output).contains("to go on: "), "{}", text(&output));
+    below.write_all(&data).unwrap();
+    let output = of(&drive, dir.path(), TWO_WRITES).arg("--resume").output().unwrap();
+    assert_eq!(object(&output)["verdict"]["verified"], 48 << 20, "{}", text(&output));
+}
+
 /// The same command where the kernel seems to have counted the drive as often as this file says.
 fn counted(command: &Command, drive: &Loop, count: &Path) -> Command {
     let name = drive.node.trim_start_matches("/dev/");

@@ -211,7 +211,7 @@ impl Job {
         let ties = Ties {
             identity: &mut identity,
             tell: &mut tell,
-            cancel: &mut || asked.load(Ordering::Relaxed).then(|| "a signal".to_owned()),
+            cancel: &mut || asked.load(Ordering::Relaxed).then(|| super::SIGNAL.to_owned()),
         };
         let formatted = format::run(&mut command, self.held.file, &order, format::LONGEST, ties);
         if let Some(problem) = &formatted.problem {

@@ -376,10 +376,11 @@ impl Job {
 
 /// The stop of a job that a signal ended.
 fn asked() -> Stop {
-    Stop::Asked {
-        why: "a signal".to_owned(),
-    }
+    Stop::Asked { why: SIGNAL.to_owned() }
 }
+
+/// Why a job ends that a signal ends.
+const SIGNAL: &str = "a signal";
 
 /// What was seen so far, with what the kernel told.
 fn heard(watch: &Watch, kernel: &Kernel) -> Seen {

@@ -11,7 +11,7 @@ use burnin::{Checkpoint, Headers, device};
 use super::kernel::Kernel;
 use super::own::Own;
 use super::watch::Watch;
-use super::{Birth, Job, heard};
+use super::{Birth, Job, SIGNAL, heard};
 use crate::burn::pacing::Share;
 use crate::burn::screen::Line;
 
@@ -99,7 +99,7 @@ impl<'a> Session<'a> {
         let strange = self.why.borrow().clone();
         let why = strange
             .or_else(|| self.watch.too_hot())
-            .or_else(|| self.job.is_asked().then(|| "a signal".to_owned()));
+            .or_else(|| self.job.is_asked().then(|| SIGNAL.to_owned()));
         if let Some(why) = why {
             self.stopping.set(true);
             return Some(Ask::Stop(why));
@@ -128,6 +128,10 @@ impl<'a> Session<'a> {
                 self.stopping.set(true);
                 self.strange
                     .set(self.strange.get() || self.job.is_another(self.birth, self.headers()));
+                // Who does not wait for a drive that says nothing ends it like any other; the doubt stays for who goes on.
+                if self.is_only_asked() {
+                    return Some(Ask::Stop(SIGNAL.to_owned()));
+                }
                 self.why.replace(Some(why.clone()));
                 Some(Ask::Stop(why))
             }
@@ -146,6 +150,12 @@ impl<'a> Session<'a> {
         // One that proved itself by all of its headers is doubted no more.
         self.doubted.set(self.doubted.get() && why.is_some());
         why
+    }
+
+    /// Whether a doubt is no more than that somebody ends it while its drive says nothing.
+    fn is_only_asked(&self) -> bool {
+        let is_another = || self.job.is_another(self.birth, self.headers());
+        self.job.is_asked() && !self.strange.get() && self.kernel.gone().is_none() && !is_another()
     }
 
     fn headers(&self) -> Headers {
@@ -210,10 +220,16 @@ impl<'a> Session<'a> {
                 own.until(self.job, step, self.watch, line, &mut |own| self.keep(own));
                 self.rests(false);
                 // They may have taken hours, in which the kernel tells nothing of some exchanges.
-                own.stranger = own.stranger.take().or_else(|| self.doubt(true));
-                match own.stranger.clone() {
-                    Some(why) => drop(self.why.replace(Some(why))),
+                let named = own.stranger.take();
+                let is_named = named.is_some();
+                match named.or_else(|| self.doubt(true)) {
                     None => self.go.set(Some(step)),
+                    // It is told to stop as soon as it asks.
+                    Some(_) if !is_named && self.is_only_asked() => {}
+                    Some(why) => {
+                        own.stranger = Some(why.clone());
+                        self.why.replace(Some(why));
+                    }
                 }
             }
             Report::Checkpoint { .. } | Report::Findings { .. } | Report::Done { .. } if !self.counts() => {}
