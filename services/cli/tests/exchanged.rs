@@ -103,20 +103,27 @@ fn what_another_drive_says_in_its_self_test_is_nobodys_verdict() {
     exchanged(TEST_LAST, &[]);
 }
 
+/// A burn-in whose drive cannot be read since it tested itself, what lies below that, and what was on it.
+fn silent_after_a_self_test(drive: &Loop, dir: &Path) -> (Child, File, Vec<u8>) {
+    waiting_smartctl(dir);
+    let mut burn = of(drive, dir, TWO_WRITES);
+    let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    until_called(dir);
+    let data = fs::read(drive.file()).unwrap();
+    // Reads past the end of what lies below a loop device fail, and a write would make it longer.
+    let below = File::options().write(true).open(drive.file()).unwrap();
+    below.set_len(0).unwrap();
+    File::create(dir.join("go")).unwrap();
+    (burn, below, data)
+}
+
 /// After hours of a self-test its headers cannot be read, as those of a drive that is being exchanged: nobody knows which one would
 /// be written to.
 #[test]
 fn a_drive_that_cannot_show_whose_it_is_after_a_self_test_is_not_written() {
     let Some(drive) = Loop::new(48 << 20) else { return };
     let dir = tempfile::tempdir().unwrap();
-    waiting_smartctl(dir.path());
-    let mut burn = of(&drive, dir.path(), TWO_WRITES);
-    let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    until_called(dir.path());
-    // Reads past the end of what lies below a loop device fail, and a write would make it longer.
-    let below = File::options().write(true).open(drive.file()).unwrap();
-    below.set_len(0).unwrap();
-    File::create(dir.path().join("go")).unwrap();
+    let (burn, below, _) = silent_after_a_self_test(&drive, dir.path());
     let output = burn.wait_with_output().unwrap();
     assert_eq!(
         below.metadata().unwrap().len(),
@@ -135,14 +142,7 @@ fn a_drive_that_cannot_show_whose_it_is_after_a_self_test_is_not_written() {
 fn a_drive_that_is_silent_for_seconds_after_a_self_test_is_gone_on_with() {
     let Some(drive) = Loop::new(48 << 20) else { return };
     let dir = tempfile::tempdir().unwrap();
-    waiting_smartctl(dir.path());
-    let mut burn = of(&drive, dir.path(), TWO_WRITES);
-    let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    until_called(dir.path());
-    let data = fs::read(drive.file()).unwrap();
-    let mut below = File::options().write(true).open(drive.file()).unwrap();
-    below.set_len(0).unwrap();
-    File::create(dir.path().join("go")).unwrap();
+    let (burn, mut below, data) = silent_after_a_self_test(&drive, dir.path());
     std::thread::sleep(Duration::from_secs(4));
     below.write_all(&data).unwrap();
     let output = burn.wait_with_output().unwrap();
@@ -160,14 +160,7 @@ fn a_drive_that_is_silent_for_seconds_after_a_self_test_is_gone_on_with() {
 fn a_signal_while_a_drive_is_silent_is_a_signal() {
     let Some(drive) = Loop::new(48 << 20) else { return };
     let dir = tempfile::tempdir().unwrap();
-    waiting_smartctl(dir.path());
-    let mut burn = of(&drive, dir.path(), TWO_WRITES);
-    let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    until_called(dir.path());
-    let data = fs::read(drive.file()).unwrap();
-    let mut below = File::options().write(true).open(drive.file()).unwrap();
-    below.set_len(0).unwrap();
-    File::create(dir.path().join("go")).unwrap();
+    let (burn, mut below, data) = silent_after_a_self_test(&drive, dir.path());
     std::thread::sleep(Duration::from_secs(3));
     // SAFETY: a signal to a child of this process that was not waited for.
     unsafe { libc::kill(i32::try_from(burn.id()).unwrap(), libc::SIGINT) };

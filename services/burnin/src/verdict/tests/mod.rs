@@ -9,6 +9,7 @@ use drive::smart::{Attribute, NvmeHealth, Protocol, Snapshot};
 use wire::job::{FaultKind, Phase, Resume};
 use wire::{Lba, Time};
 
+mod age;
 mod allowed;
 mod asking;
 mod complete;

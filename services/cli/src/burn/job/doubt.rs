@@ -27,6 +27,14 @@ pub(super) const RECOUNTED: &str =
 const ANOTHER: &str =
     "another drive came into its place during the burn-in, or it lost everything; nothing more is written to it";
 
+/// What is said of one whose headers could not be read.
+pub(super) fn unshown() -> String {
+    format!(
+        "{}. Once it can be read again, `--resume` goes on",
+        Why::Unshown.words()
+    )
+}
+
 /// A signal came first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Asked;
@@ -106,10 +114,7 @@ impl Job {
             Still::HalfWritten => Some(Why::HalfWritten.words().to_owned()),
             Still::Unknown => Some(match kernel.gone() {
                 Some(why) => format!("{why}; nothing more is written to it"),
-                None => format!(
-                    "{}. Once it can be read again, `--resume` goes on",
-                    Why::Unshown.words()
-                ),
+                None => unshown(),
             }),
         }
     }

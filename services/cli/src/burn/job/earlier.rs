@@ -10,6 +10,7 @@ use wire::drive::Content;
 use wire::job::Resume;
 use wire::{Bytes, Time};
 
+use super::doubt;
 use super::own::Own;
 use super::watch::Seen;
 use super::{Birth, Job};
@@ -412,7 +413,7 @@ fn refused(why: Why, lost: &str) -> String {
         Why::Ended => format!("it {lost}"),
         Why::Unreadable => lost.to_owned(),
         Why::Exchanged | Why::HalfWritten => why.words().to_owned(),
-        Why::Unshown => format!("{}. Once it can be read again, `--resume` goes on", why.words()),
+        Why::Unshown => doubt::unshown(),
         Why::Foreign(_) | Why::NoTrace => format!("{lost}, and {}", why.words()),
     }
 }

@@ -1,0 +1,294 @@
+//! How long a drive lived before the job: hours by SMART, field log and heads, wear, and what is asked of one sold as new.
+
+use std::time::Duration;
+
+use drive::smart::{Farm, Statistic};
+use wire::drive::Rotation;
+
+use super::*;
+
+/// The field log and the wear count on while the job runs.
+#[test]
+fn hours_and_wear_of_the_job_itself_make_no_new_drive_a_used_one() {
+    let evidence = clean();
+    let farm = |hours| Snapshot {
+        farm: Farm::Told { hours },
+        ..snapshot()
+    };
+    let worn = |used| Snapshot {
+        nvme: Some(NvmeHealth {
+            percentage_used: Some(used),
+            ..NvmeHealth::default()
+        }),
+        ..snapshot()
+    };
+    let of = |before: Option<&Snapshot>, after: Option<&Snapshot>, hours: u64, rule| {
+        let case = Case {
+            wants_smart: true,
+            before,
+            after,
+            lasted: Some(Duration::from_secs(hours * 3600)),
+            profile: Profile::New,
+            ..Case::new(&evidence)
+        };
+        fired(&case, rule)
+    };
+    for (before, after, hours, want) in [
+        (Some(3), Some(225), 222, None),
+        (Some(3), Some(59), 56, None),
+        (None, Some(225), 222, None),
+        (Some(300), Some(522), 222, FAILED),
+        // What was read before the job may be what a former owner wrote.
+        (Some(3), Some(522), 222, FAILED),
+        (Some(300), None, 222, FAILED),
+        (Some(30), Some(86), 56, WARN),
+    ] {
+        let (first, last) = (before.map(farm), after.map(farm));
+        let got = of(first.as_ref(), last.as_ref(), hours, "farm-hours-on-new");
+        assert_eq!(got, want, "{before:?} to {after:?} in {hours} h");
+    }
+    for (before, after, want) in [
+        (Some(1), 4, None),
+        (Some(2), 4, WARN),
+        (Some(0), 90, None),
+        (None, 4, WARN),
+    ] {
+        let (first, last) = (before.map(worn), worn(after));
+        let got = of(first.as_ref(), Some(&last), 24, "percentage-used-new");
+        assert_eq!(got, want, "{before:?} to {after}");
+    }
+    assert_eq!(of(Some(&worn(0)), Some(&worn(90)), 24, "percentage-used"), WARN);
+}
+
+/// Somebody set the hours back and forgot the heads'.
+#[test]
+fn heads_do_not_fly_longer_than_the_drive_was_on() {
+    let evidence = clean();
+    let of = |name: &str, flown, rotation, profile, rule| {
+        let mut drive = snapshot();
+        drive.attributes.push(Attribute {
+            name: name.to_owned(),
+            ..attribute(240, flown)
+        });
+        drive.rpm = Some(rotation);
+        let case = Case {
+            profile,
+            ..both(&evidence, &drive)
+        };
+        fired(&case, rule)
+    };
+    let heads = "Head_Flying_Hours";
+    let (new, used) = ("heads-flew-longer", "heads-flew-longer-used");
+    for (flown, want) in [
+        (0, None),
+        (5, None),
+        (29, None),
+        (30, WARN),
+        (31_000, WARN),
+        (500_000, None),
+    ] {
+        assert_eq!(of(heads, flown, 7200, Profile::New, new), want, "{flown}");
+    }
+    assert_eq!(of(heads, 31_000, 7200, Profile::Used, used), TOLD);
+    assert_eq!(of("Transfer_Error_Rate", 31_000, 7200, Profile::New, new), None);
+    assert_eq!(of(heads, 31_000, 0, Profile::New, new), None, "flash has no heads");
+}
+
+/// What a bridge tells that keeps what it read once, or a drive of which nothing is true.
+#[test]
+fn hours_that_stand_still_while_it_works_are_no_reading() {
+    let of = |worked: f64, hours| {
+        let mut evidence = clean();
+        evidence.phases[0].seconds = worked * 3600.0;
+        let (before, mut after) = (snapshot(), snapshot());
+        after.power_on_hours = hours;
+        let case = Case {
+            before: Some(&before),
+            ..both(&evidence, &after)
+        };
+        fired(&case, "hours-still")
+    };
+    for (worked, hours, want) in [
+        (47.0, Some(5), None),
+        (48.0, Some(5), WARN),
+        (100.0, Some(5), WARN),
+        (100.0, Some(6), None),
+        (100.0, None, None),
+    ] {
+        assert_eq!(of(worked, hours), want, "{worked} h, {hours:?}");
+    }
+}
+
+/// The engine counts its own seconds; the clock of a box without a battery is set back by days.
+#[test]
+fn hours_that_the_engine_worked_are_its_own_whatever_the_clock_says() {
+    let mut evidence = clean();
+    for record in &mut evidence.phases {
+        record.seconds = 148.0 * 3600.0;
+    }
+    let told = |hours| Snapshot {
+        power_on_hours: Some(hours),
+        ..snapshot()
+    };
+    for (before, after, want) in [(1, 297, None), (300, 596, FAILED)] {
+        let (before, after) = (told(before), told(after));
+        let case = Case {
+            wants_smart: true,
+            before: Some(&before),
+            after: Some(&after),
+            lasted: Some(Duration::from_hours(8)),
+            profile: Profile::New,
+            ..Case::new(&evidence)
+        };
+        assert_eq!(fired(&case, "hours-on-new"), want);
+    }
+}
+
+/// Hours can be set back; the life of its flash cannot.
+#[test]
+fn flash_that_tells_its_wear_by_attributes_alone_is_new_only_while_it_is_unworn() {
+    let evidence = clean();
+    let worn = |id, name: &str, value| {
+        let mut drive = with(id, 0);
+        let last = drive.attributes.last_mut().unwrap();
+        (last.name, last.value, last.threshold) = (name.into(), Some(value), Some(0));
+        drive.rpm = Some(0);
+        drive
+    };
+    let of = |before: &Snapshot, after: &Snapshot, profile| {
+        let case = Case {
+            before: Some(before),
+            profile,
+            ..both(&evidence, after)
+        };
+        fired(&case, "percentage-used-new")
+    };
+    for (id, name, value, want) in [
+        (231, "SSD_Life_Left", 45, WARN),
+        (177, "Wear_Leveling_Count", 30, WARN),
+        (202, "Percent_Lifetime_Remain", 40, WARN),
+        (202, "Percent_Lifetime_Remain", 98, WARN),
+        (202, "Percent_Lifetime_Remain", 99, None),
+        (231, "Unknown_SSD_Attribute", 45, None),
+        (231, "Temperature_Celsius", 45, None),
+    ] {
+        let drive = worn(id, name, value);
+        assert_eq!(of(&drive, &drive, Profile::New), want, "{id} {name} {value}");
+        assert_eq!(of(&drive, &drive, Profile::Used), None, "{id} {name} {value}");
+    }
+    // What the job itself wore off is none of its past.
+    let (new, after) = (worn(231, "SSD_Life_Left", 100), worn(231, "SSD_Life_Left", 95));
+    assert_eq!(of(&new, &after, Profile::New), None);
+    // Its own word outranks the attributes.
+    let mut told = worn(231, "SSD_Life_Left", 45);
+    told.statistics = vec![Statistic {
+        name: "Percentage Used Endurance Indicator".into(),
+        value: 1,
+        normalized: false,
+    }];
+    assert_eq!(of(&told, &told, Profile::New), None);
+}
+
+/// As smartctl 7.4 writes it with `-x`: the field log of whatever ATA drive has none.
+fn without_field_log(model: &str, family: &str, rpm: u32) -> Snapshot {
+    let document = serde_json::json!({
+        "smartctl": {"version": [7, 4], "exit_status": 0},
+        "device": {"name": "/dev/sda", "type": "sat", "protocol": "ATA"},
+        "model_family": family,
+        "model_name": model,
+        "serial_number": "Z1",
+        "rotation_rate": rpm,
+        "smart_status": {"passed": true},
+        "power_on_time": {"hours": 3},
+        "temperature": {"current": 30},
+        "seagate_farm_log": {"supported": false},
+    });
+    drive::smart::parse(document.to_string().as_bytes()).unwrap()
+}
+
+#[test]
+fn only_a_seagate_disk_can_lack_the_field_log() {
+    let evidence = clean();
+    for (model, family, rpm, want) in [
+        ("WDC WD40EFRX-68N32N0", "Western Digital Red", 5400, None),
+        ("ST4000DM000-1F2168", "Seagate Desktop HDD.15", 5900, WARN),
+        ("ST480FN0021", "Seagate 600 Pro SSDs", 0, None),
+    ] {
+        let drive = without_field_log(model, family, rpm);
+        let case = Case {
+            profile: Profile::New,
+            ..both(&evidence, &drive)
+        };
+        assert_eq!(fired(&case, "farm-absent"), want, "{model}");
+        assert_eq!(fired(&case, "farm-unknown"), None, "{model}");
+        // Behind a bridge that hides its revolutions the kernel may know.
+        let (rotation, drive) = (Rotation::SolidState, Snapshot { rpm: None, ..drive });
+        let case = Case {
+            rotation,
+            profile: Profile::New,
+            ..both(&evidence, &drive)
+        };
+        assert_eq!(fired(&case, "farm-absent"), None, "{model}");
+    }
+}
+
+#[test]
+fn a_drive_sold_as_new_has_a_new_drives_hours_sectors_and_field_log() {
+    let evidence = clean();
+    let new = |change: &dyn Fn(&mut Snapshot), id: &str| {
+        let mut drive = snapshot();
+        change(&mut drive);
+        let case = Case {
+            profile: Profile::New,
+            ..both(&evidence, &drive)
+        };
+        fired(&case, id)
+    };
+    for (hours, want) in [(24, None), (25, WARN), (200, WARN), (201, FAILED)] {
+        assert_eq!(
+            new(&|d| d.power_on_hours = Some(hours), "hours-on-new"),
+            want,
+            "{hours} h"
+        );
+        assert_eq!(
+            new(&|d| d.farm = Farm::Told { hours }, "farm-hours-on-new"),
+            want,
+            "{hours} h"
+        );
+    }
+    assert_eq!(new(&|d| d.power_on_hours = None, "hours-unknown"), TOLD);
+    // It says 5 hours.
+    for (hours, want) in [(5, None), (15, None), (16, WARN)] {
+        assert_eq!(
+            new(&|d| d.farm = Farm::Told { hours }, "farm-hidden-hours"),
+            want,
+            "{hours} h"
+        );
+    }
+    for (sectors, want) in [(0, None), (1, WARN), (4, WARN), (5, FAILED)] {
+        assert_eq!(
+            new(
+                &|d| d.attributes.iter_mut().find(|a| a.id == 5).unwrap().count = sectors,
+                "reallocated-new"
+            ),
+            want
+        );
+    }
+    // All of that is no matter on a used one, but for the reset.
+    let mut used = snapshot();
+    used.power_on_hours = Some(60_000);
+    assert_eq!(judge(&both(&evidence, &used)).outcome, Outcome::Passed);
+    used.power_on_hours = Some(3);
+    used.farm = Farm::Told { hours: 60_000 };
+    let verdict = judge(&both(&evidence, &used));
+    assert_eq!(
+        (verdict.outcome, ids(&verdict)),
+        (Outcome::Passed, vec!["farm-hidden-hours-used"])
+    );
+    assert!(
+        verdict.rules[0]
+            .value
+            .contains("60000 h by the field log, 3 h by SMART"),
+        "{verdict:?}"
+    );
+}
