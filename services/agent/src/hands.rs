@@ -369,7 +369,8 @@ impl Hands {
             };
             let mut said = |said: &format::Said| match said {
                 format::Said::At { what } => tell(what),
-                format::Said::Partitioned => tell("the partition table stands"),
+                format::Said::Laid => tell("the partition is laid out"),
+                format::Said::Made => tell("the partition table"),
                 format::Said::Done(_) => {}
             };
             let mut command = Command::new("/proc/self/exe");

@@ -230,6 +230,81 @@ async fn an_abort_ends_the_formatter_and_the_drive_is_free() {
     panic!("no formatter was ever held");
 }
 
+/// A kill or a power cut in the seconds of a formatter: the drive shows no table, and what the job wrote last.
+#[tokio::test]
+async fn a_format_that_is_cut_before_its_table_is_made_anew() {
+    let Some(mut bench) = Bench::new(&[64]).await else {
+        return;
+    };
+    // The formatter may be done before it is held, or have written its table.
+    for _ in 0..20 {
+        let Some(id) = held_formatter(&bench).await else {
+            continue;
+        };
+        let table = table_of(&bench.drives[0].node);
+        bench.restart_and_wait().await;
+        let job = bench.server.over(id).await;
+        assert!(job.formatted.is_some(), "{job:#?}");
+        let made = job.formatted.clone().unwrap();
+        if table {
+            assert!(made.problem.unwrap().contains("interrupted"), "{job:#?}");
+            continue;
+        }
+        assert_eq!(made.problem, None, "{job:#?}");
+        assert!(matches!(outcome(&job), Outcome::Passed | Outcome::Warn), "{job:#?}");
+        assert!(!job.resumes.is_empty(), "it is told");
+        assert!(table_of(&bench.drives[0].node));
+        return;
+    }
+    panic!("no formatter was ever held before its table");
+}
+
+/// What a person did with the drive meanwhile stays.
+#[tokio::test]
+async fn a_format_that_is_cut_is_not_made_anew_where_something_stands_on_the_drive() {
+    let Some(mut bench) = Bench::new(&[64]).await else {
+        return;
+    };
+    for _ in 0..20 {
+        let Some(id) = held_formatter(&bench).await else {
+            continue;
+        };
+        if table_of(&bench.drives[0].node) {
+            bench.restart_and_wait().await;
+            bench.server.over(id).await;
+            continue;
+        }
+        bench.agent.kill();
+        let node = bench.drives[0].node.clone();
+        let made = std::process::Command::new("mkfs.ext4")
+            .args(["-q", "-F", "-L", "mine"])
+            .arg(&node)
+            .status();
+        assert!(made.unwrap().success());
+        bench.restart();
+        let job = bench.server.over(id).await;
+        let problem = job.formatted.and_then(|made| made.problem).unwrap();
+        assert!(problem.contains("interrupted"), "{problem}");
+        let summary = job.verdict.map(|verdict| verdict.summary).unwrap();
+        assert!(summary.starts_with("The drive was tested"), "{summary}");
+        let told = std::process::Command::new("blkid")
+            .args(["-p", "-o", "value", "-s", "LABEL"])
+            .arg(&node)
+            .output();
+        assert_eq!(String::from_utf8_lossy(&told.unwrap().stdout).trim(), "mine");
+        return;
+    }
+    panic!("no formatter was ever held before its table");
+}
+
+/// Whether a partition table stands on the drive.
+fn table_of(node: &std::path::Path) -> bool {
+    use std::os::unix::fs::FileExt;
+    let mut start = [0; 512];
+    std::fs::File::open(node).unwrap().read_exact_at(&mut start, 0).unwrap();
+    start[510..] == [0x55, 0xaa]
+}
+
 #[tokio::test]
 async fn a_trim_passes_the_workers_confinement() {
     let Some(bench) = Bench::new(&[64]).await else {

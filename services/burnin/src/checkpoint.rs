@@ -114,6 +114,21 @@ impl Checkpoint {
         later.all(|record| record.unsupported.is_some())
     }
 
+    /// Where a burn-in stands of which all steps that move data are done: `evidence` is all that it came to. `before` is its last checkpoint,
+    /// if one was taken; `None` where no step moves data.
+    pub fn of_the_end(key: JobKey, steps: &[Step], before: Option<&Self>, evidence: Evidence) -> Option<Self> {
+        let last = evidence.phases.last()?.step;
+        Some(Self {
+            key,
+            geometry: evidence.geometry,
+            steps: steps.to_vec(),
+            step: last,
+            frontier: evidence.geometry.sectors,
+            holds: before.and_then(|before| before.holds),
+            evidence,
+        })
+    }
+
     /// As text.
     pub fn encode(&self) -> String {
         // Packed as it is made, so that a worker's memory never holds all of the plain text.

@@ -240,10 +240,119 @@ fn another_identity_stops_it_before_a_file_system_is_made() {
     let Some(drive) = Loop::new(64 << 20, 512) else { return };
     let wanted = request(FileSystem::Ext4, Table::Auto, 0, "x");
     let (formatted, said) = drive.format_as(&wanted, &mut || Err("the serial is another".to_owned()));
-    assert_eq!(said[0], Said::Partitioned);
+    assert_eq!(said[0], Said::Laid);
     assert!(formatted.problem.unwrap().contains("the serial is another"));
     let part = Command::new("blkid").args(["-p", &drive.partition()]).output().unwrap();
     assert!(!String::from_utf8_lossy(&part.stdout).contains("ext4"));
+}
+
+#[test]
+fn another_identity_behind_the_file_system_gets_no_table() {
+    let Some(drive) = Loop::new(64 << 20, 512) else { return };
+    let mut asked = 0;
+    let (formatted, _) = drive.format_as(&request(FileSystem::Ext4, Table::Auto, 0, "x"), &mut || {
+        asked += 1;
+        if asked == 1 {
+            Ok(())
+        } else {
+            Err("the serial is another".to_owned())
+        }
+    });
+    let problem = formatted.problem.unwrap();
+    assert!(
+        problem.contains("the serial is another") && problem.contains("no partition table was written"),
+        "{problem}"
+    );
+    let mut start = [0; 512];
+    File::open(&drive.node).unwrap().read_exact_at(&mut start, 0).unwrap();
+    assert_ne!(&start[510..], [0x55, 0xaa]);
+}
+
+/// The table is what makes it a formatted drive: before it nothing tells that there is more than the burn-in's pattern.
+#[test]
+fn whoever_is_cut_off_before_the_table_leaves_a_drive_without_one_and_it_is_formatted_anew() {
+    let Some(drive) = Loop::new(64 << 20, 512) else { return };
+    let start = || {
+        let mut start = vec![0; 1 << 20];
+        File::open(&drive.node).unwrap().read_exact_at(&mut start, 0).unwrap();
+        start
+    };
+    let before = start();
+    for table in [Table::Mbr, Table::Gpt] {
+        let wanted = request(FileSystem::Ext4, table, 0, "x");
+        let mut cuts = [
+            Said::Laid,
+            Said::At {
+                what: "mkfs.ext4".into(),
+            },
+            Said::At { what: "e2fsck".into() },
+            Said::Made,
+        ]
+        .into_iter();
+        for cut in cuts.by_ref() {
+            let reached = std::cell::Cell::new(false);
+            let order = Order {
+                node: drive.node.clone().into(),
+                capacity: drive.capacity,
+                sector: 512,
+                request: wanted.clone(),
+            };
+            let ties = Ties {
+                identity: &mut || Ok(()),
+                tell: &mut |said| reached.set(reached.get() || *said == cut),
+                cancel: &mut || reached.get().then(|| "cut".to_owned()),
+            };
+            let mut command = Command::new(env!("CARGO_BIN_EXE_kiln-formatter"));
+            let formatted = run(&mut command, drive.open(), &order, within(Duration::from_mins(5)), ties);
+            assert!(formatted.problem.unwrap().contains("cut"), "{cut:?}");
+            assert_eq!(formatted.table, Table::Auto, "{cut:?}");
+            assert!(before == start(), "{cut:?}: the drive's beginning was written to");
+            let told = drive::content::look(&File::open(&drive.node).unwrap(), drive.capacity, 512).unwrap();
+            assert_eq!(told.content, wire::drive::Content::Empty, "{cut:?}");
+        }
+        assert_eq!(drive.format(&wanted).problem, None);
+        File::options()
+            .write(true)
+            .open(&drive.node)
+            .unwrap()
+            .write_all_at(&before, 0)
+            .unwrap();
+    }
+}
+
+/// On a drive of whole MiB the partition of an MBR takes its last one, too.
+#[test]
+fn what_was_verified_is_not_written_to_by_the_table() {
+    for table in [Table::Mbr, Table::Gpt] {
+        let Some(drive) = Loop::new(64 << 20, 512) else { return };
+        let mut verified = Vec::new();
+        let partition = || {
+            let file = File::options()
+                .read(true)
+                .custom_flags(libc::O_DIRECT)
+                .open(drive.partition())
+                .unwrap();
+            let long = usize::try_from(
+                plan(drive.capacity, 512, &request(FileSystem::Ext4, table, 0, "x"))
+                    .unwrap()
+                    .size(),
+            )
+            .unwrap();
+            let mut buffer = vec![0; long + 4096];
+            let skip = buffer.as_ptr().align_offset(4096);
+            file.read_exact_at(&mut buffer[skip..skip + long], 0).unwrap();
+            buffer[skip..skip + long].to_vec()
+        };
+        let mut asked = 0;
+        let (formatted, said) = drive.format_as(&request(FileSystem::Ext4, table, 0, "x"), &mut || {
+            asked += 1;
+            verified = partition();
+            Ok(())
+        });
+        assert_eq!(formatted.problem, None);
+        assert_eq!((asked, said.iter().filter(|said| **said == Said::Made).count()), (2, 1));
+        assert!(verified == partition(), "{table:?}");
+    }
 }
 
 /// Programs take the partition by its name, and a name can pass to another drive: it is asked for before each.
@@ -263,7 +372,7 @@ fn a_name_that_becomes_another_drives_is_not_formatted() {
         Ok(())
     });
     fs::remove_file(&node).unwrap();
-    assert_eq!(said[0], Said::Partitioned);
+    assert_eq!(said[0], Said::Laid);
     assert!(formatted.problem.unwrap().contains("is another device now"));
     assert!(
         before == fs::read(&other.node).unwrap(),
@@ -433,7 +542,7 @@ impl Drop for Hangs {
 }
 
 #[test]
-fn a_drive_that_answers_no_write_of_its_table_is_given_up_and_another_ones_format_goes_on() {
+fn a_drive_that_answers_no_write_is_given_up_and_another_ones_format_goes_on() {
     let (Some(beside), Some(hangs)) = (Loop::new(64 << 20, 512), Hangs::new()) else {
         return;
     };
@@ -456,7 +565,7 @@ fn a_drive_that_answers_no_write_of_its_table_is_given_up_and_another_ones_forma
 
 /// A child that waits for something other than its drive.
 #[test]
-fn a_table_that_does_not_stand_in_its_time_is_told_as_that() {
+fn a_partition_that_is_not_laid_in_its_time_is_told_as_that() {
     let order = Order {
         node: "/dev/null".into(),
         capacity: 1 << 20,
@@ -464,7 +573,7 @@ fn a_table_that_does_not_stand_in_its_time_is_told_as_that() {
         request: request(FileSystem::Ext4, Table::Auto, 0, ""),
     };
     let longest = Longest {
-        table: Duration::from_secs(1),
+        start: Duration::from_secs(1),
         ..LONGEST
     };
     let ties = Ties {
@@ -476,10 +585,7 @@ fn a_table_that_does_not_stand_in_its_time_is_told_as_that() {
     command.args(["-c", "sleep 300"]);
     let formatted = run(&mut command, tempfile::tempfile().unwrap(), &order, longest, ties);
     let problem = formatted.problem.unwrap();
-    assert!(
-        problem.contains("was not written and read again within 1 s"),
-        "{problem}"
-    );
+    assert!(problem.contains("was not laid out within 1 s"), "{problem}");
 }
 
 /// What a slow mkfs is seen as: a child that says that it began, and its own child that goes on for minutes.

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use burnin::job::{self, Begin, Kept, Told, Why};
 use burnin::pipeline::SILENCE;
-use burnin::{Fingerprint, Headers, Proof, Proves, Shown, Still, header};
+use burnin::{Evidence, Fingerprint, Headers, Proof, Proves, Shown, Still, header};
 use drive::guard::{LOOK_AGAIN, Place};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
@@ -166,8 +166,8 @@ impl JobTask {
     }
 
     /// What a good drive is before its verdict stands, and, where it is to be formatted, what persons wish: nothing is written in a
-    /// pause, and a pause is when a person exchanges a drive.
-    pub(super) async fn still_ours(&mut self, held: &Held) -> Since {
+    /// pause, and a pause is when a person exchanges a drive. `evidence`: what its test came to.
+    pub(super) async fn still_ours(&mut self, held: &Held, evidence: &Evidence) -> Since {
         let formats = self.record.formats();
         loop {
             if formats {
@@ -184,7 +184,7 @@ impl JobTask {
             if self.record.paused.is_some() || !self.wishes.is_empty() {
                 continue;
             }
-            self.begin_format().await;
+            self.begin_format(evidence).await;
             // That took as long as the medium does: what came meanwhile is heard before the first byte.
             let stops = self.means.stop.is_asked();
             if self.wishes.is_empty() && !stops {
@@ -293,7 +293,7 @@ impl JobTask {
     }
 
     /// What a drive shows of which all was written and read back.
-    async fn shown(&self, held: &Held) -> Shown {
+    pub(super) async fn shown(&self, held: &Held) -> Shown {
         let proof = self.proof(true);
         self.asked(held, Shown::Unknown, move |file| proof.of_file(file)).await
     }

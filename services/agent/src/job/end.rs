@@ -65,7 +65,7 @@ impl JobTask {
             .as_ref()
             .filter(|_| good && evidence.stopped.is_none() && self.abort_by.is_none())
         {
-            match self.still_ours(held).await {
+            match self.still_ours(held, &evidence).await {
                 Since::Ours | Since::Ended(First::Aborted) => {}
                 Since::Ended(First::Parked) => return self.park().await,
                 Since::Ended(First::Gone) => evidence.stopped = Some(Stopped::Disconnected),

@@ -1,23 +1,83 @@
 //! Partition and file system, on a drive that came through: by a short-lived child of its own (`burnin::format`).
 //!
-//! Once it began, the drive holds what nobody can tell from a person's: so a job that is interrupted in it does not go on
-//! with the drive, but ends, and says that the format is to be made again.
+//! Its table comes last, so a job that is interrupted in it goes on where its drive shows no table and proves by the pattern that it is its
+//! own: it is formatted anew. Any other holds what nobody can tell from a person's: the job ends then, keeps the test's verdict, and says
+//! that the format is to be made again.
 
 use std::sync::{Arc, OnceLock};
 
-use burnin::{format, job};
+use burnin::{Checkpoint, Evidence, Shown, format, job};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
-use wire::Time;
-use wire::job::{Phase, PhaseStatus};
+use wire::job::{Phase, PhaseStatus, Resume};
 use wire::options::Formatted;
+use wire::{Bytes, Time};
 
 use super::resets::LOOK;
-use super::{JobTask, Own, Wish};
+use super::{JobTask, NoDrive, Own, Wish};
 use crate::hands::Held;
 use crate::record::log_line;
 
+/// Why a format that was interrupted is not made anew.
+pub(super) enum NoFormat {
+    /// The agent stops: it is asked again later.
+    Parked,
+    /// A person ended the job, or its drive is not as it left it.
+    Cut,
+}
+
 impl JobTask {
+    /// The drive of a job that was interrupted while it was formatted, once it is there: it holds no table, and what the job wrote last.
+    pub(super) async fn take_up_format(&mut self) -> Result<Held, NoFormat> {
+        if self.record.aborted_by.is_some() {
+            return Err(NoFormat::Cut);
+        }
+        let held = match self.wait_for_drive().await {
+            Ok(held) => held,
+            Err(NoDrive::Parked) => return Err(NoFormat::Parked),
+            Err(NoDrive::Aborted) => return Err(NoFormat::Cut),
+            Err(NoDrive::Used(why)) => {
+                self.log(
+                    "warn",
+                    format!("The format that was interrupted is not made anew: {why}"),
+                );
+                return Err(NoFormat::Cut);
+            }
+        };
+        match self.shown(&held).await {
+            Shown::Ours => {
+                let why = "The format was interrupted before its table; it is made anew";
+                self.log("warn", why.to_owned());
+                self.note_the_cut();
+                Ok(held)
+            }
+            Shown::Not | Shown::Unknown => {
+                let why = "The format that was interrupted is not made anew: the drive does not show what the burn-in wrote last";
+                self.log("warn", why.to_owned());
+                Err(NoFormat::Cut)
+            }
+        }
+    }
+
+    /// The interruption, as that of any other step.
+    fn note_the_cut(&mut self) {
+        let steps = (0_u16..).zip(&self.record.steps);
+        let first = steps
+            .into_iter()
+            .find(|(_, step)| matches!(step.phase, Phase::Partition | Phase::Format));
+        let Some((step, phase)) = first.map(|(at, step)| (at, step.phase)) else {
+            return;
+        };
+        self.record.job.resumes.push(Resume {
+            at: Time::now(),
+            why: self.why.take().unwrap_or_else(|| "the formatter ended".to_owned()),
+            phase,
+            step,
+            from: Bytes(0),
+        });
+        self.keep(None, Vec::new());
+    }
+
     /// Partitions and formats where that is asked for and the drive is `good` so far and not `refused`. Lets go of the drive.
     /// [`Own::Parked`] where the agent was asked to stop meanwhile; a person's abort ends the formatter.
     pub(super) async fn format(&mut self, held: Held, good: bool, refused: Option<String>) -> Own {
@@ -78,10 +138,21 @@ impl JobTask {
         Own::Done
     }
 
-    /// Writes down that the drive is formatted from now on: that must stand on the medium before it holds what is no pattern.
-    pub(super) async fn begin_format(&mut self) {
+    /// Writes down that the drive is formatted from now on, and all that the test of it came to: that must stand on the medium before the
+    /// drive holds what is no pattern, since nothing of it can be read back any more then.
+    pub(super) async fn begin_format(&mut self, evidence: &Evidence) {
         self.record.formatting = true;
-        if let Err(cause) = self.means.jobs.save(&mut self.record, None, &[]).await {
+        let before = self
+            .checkpoint
+            .as_deref()
+            .and_then(|text| Checkpoint::decode(text).ok());
+        let whole = Checkpoint::of_the_end(self.record.key, &self.record.steps, before.as_ref(), evidence.clone());
+        if let Some(whole) = whole {
+            self.record.saved = true;
+            self.checkpoint = Some(whole.encode());
+        }
+        let checkpoint = self.checkpoint.clone();
+        if let Err(cause) = self.means.jobs.save(&mut self.record, checkpoint.as_deref(), &[]).await {
             warn!(job = %self.record.job.id, error = %cause, "that a drive is formatted was not written down");
         }
     }

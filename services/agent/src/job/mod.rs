@@ -57,6 +57,7 @@ use crate::record::{Record, Trace};
 use crate::stop::Stop;
 
 use crashes::{Crashes, Next};
+use format::NoFormat;
 
 pub use checkpoint::read_header;
 
@@ -211,6 +212,8 @@ enum Ready {
 enum NoDrive {
     Parked,
     Aborted,
+    /// A format of it was interrupted, and it is not to be had, or not as that left it; in words.
+    Used(String),
 }
 
 impl JobTask {
@@ -237,8 +240,15 @@ impl JobTask {
         self.record.take_up(&self.means.boot_id);
         if self.record.formatting {
             self.abort_by.clone_from(&self.record.aborted_by);
-            self.format_was_cut();
-            return self.conclude(None, None).await;
+            return match self.take_up_format().await {
+                // Its test is over, and known whole: of what the formatter began nothing is read back.
+                Ok(held) => self.conclude(None, Some(held)).await,
+                Err(NoFormat::Parked) => self.park().await,
+                Err(NoFormat::Cut) => {
+                    self.format_was_cut();
+                    self.conclude(None, None).await
+                }
+            };
         }
         if let Some(actor) = self.record.aborted_by.clone() {
             self.abort_by = Some(actor);
@@ -272,6 +282,7 @@ impl JobTask {
                     Ok(held) => held,
                     Err(NoDrive::Parked) => return self.park().await,
                     Err(NoDrive::Aborted) => return self.end_aborted(None).await,
+                    Err(NoDrive::Used(why)) => return self.refuse(why).await,
                 },
             };
             if self.record.job.state != JobState::Running {

@@ -36,7 +36,8 @@ impl JobTask {
         }
     }
 
-    /// Waits until the drive is there and the guard lets it be held.
+    /// Waits until the drive is there and the guard lets it be held. One that is there is not waited for where a format was interrupted:
+    /// somebody may use it by now.
     pub(super) async fn wait_for_drive(&mut self) -> Result<Held, NoDrive> {
         let began = Instant::now();
         let mut told = None;
@@ -68,6 +69,9 @@ impl JobTask {
                 }
                 Err(why) => why,
             };
+            if self.record.formatting && self.listed().is_some() && began.elapsed() >= PATIENCE {
+                return Err(NoDrive::Used(why));
+            }
             if told.as_ref() != Some(&why) && began.elapsed() >= PATIENCE {
                 let happening = events::waiting(&self.record.job, &why);
                 self.set_state(JobState::Waiting { why: why.clone() }, vec![happening]);

@@ -98,6 +98,36 @@ pub(super) fn same_device(a: &File, b: &File) -> io::Result<bool> {
     Ok(a.metadata()?.rdev() == b.metadata()?.rdev())
 }
 
+/// Opens the drive of which `watch` keeps the number once more, for its table: past the cache, and held exclusively. Who mounted the new
+/// partition meanwhile is not written around.
+///
+/// # Errors
+/// When somebody still holds it or its partition after 20 s, or the name is another device's.
+pub(super) fn claim(node: &Path, watch: &File) -> io::Result<File> {
+    let deadline = Instant::now() + PATIENCE;
+    let mut options = File::options();
+    options
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_DIRECT | libc::O_EXCL);
+    loop {
+        match options.open(node) {
+            Ok(drive) if same_device(&drive, watch)? => return Ok(drive),
+            Ok(_) => return Err(io::Error::other(format!("{} is another device now", node.display()))),
+            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && Instant::now() < deadline => {
+                std::thread::sleep(Duration::from_millis(50));
+            }
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Lets the kernel read the table, which names and types its partition; the partition it knows already, so nothing is lost where it cannot.
+pub(super) fn refresh(drive: &File) {
+    // SAFETY: the descriptor is open; the call takes no argument.
+    let _read = unsafe { ioctls::blkrrpart(drive.as_raw_fd()) };
+}
+
 /// Takes the drive's lock, for as long as the descriptor is open: without it udev reads the table again as soon as a writer of the
 /// whole drive closes, and each partition vanishes for a moment. Source: `systemd.io/BLOCK_DEVICE_LOCKING`.
 ///
@@ -116,10 +146,10 @@ pub(super) fn drop_cache(file: &File) -> io::Result<()> {
     Ok(())
 }
 
-/// Lets the kernel read the table anew; where it reads none on such a device, it is told the partition.
+/// Lets the kernel forget the old table's partitions, and tells it the new one, of which nothing stands on the drive yet.
 ///
 /// # Errors
-/// When it keeps the old table, or refuses the partition.
+/// When it keeps the old ones, or refuses the partition.
 pub(super) fn tell_kernel(drive: &File, layout: &Layout) -> io::Result<()> {
     let deadline = Instant::now() + PATIENCE;
     loop {

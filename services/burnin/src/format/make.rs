@@ -108,26 +108,38 @@ impl Maker<'_> {
             ));
         }
         disk::lock(&watch);
-        write(&drive, &layout, filesystem, &encoded).told("writing the table")?;
+        blank(&drive, &layout, filesystem, &encoded).told("blanking the drive's end")?;
         disk::tell_kernel(&drive, &layout).told("telling the kernel")?;
         // From here on `watch` alone keeps the device number from passing to another drive.
         drop(drive);
-        self.read_again(&watch, &order.node, &layout, &encoded)?;
-        layout.tell(&mut self.formatted);
         let node = disk::partition(&watch, &layout).told("the partition's node")?;
-        say(&Said::Partitioned).told("telling")?;
-        (self.ask)()
-            .map_err(|why| format!("the drive's identity was not confirmed: {why}; no file system was made"))?;
+        say(&Said::Laid).told("telling")?;
+        self.confirmed("no file system was made")?;
         disk::wait_until_free(&node).told("the partition is held")?;
         if let Some(call) = tool::maker(&order.request) {
             Self::call(&call, &node)?;
         }
-        self.verify(order, &layout, &node)
+        self.verify(order, &layout, &node)?;
+        say(&Said::Made).told("telling")?;
+        self.confirmed("no partition table was written")?;
+        let drive = disk::claim(&order.node, &watch).told("claiming the drive for its table")?;
+        commit(&drive, &layout, &encoded).told("writing the table")?;
+        self.read_again(&watch, &order.node, &layout, &encoded)?;
+        layout.tell(&mut self.formatted);
+        drop(node);
+        disk::refresh(&drive);
+        Ok(())
+    }
+
+    /// Waits for the parent's word that the drive still is the one that was armed.
+    fn confirmed(&mut self, undone: &str) -> Result<(), String> {
+        (self.ask)().map_err(|why| format!("the drive's identity was not confirmed: {why}; {undone}"))
     }
 
     fn read_again(&mut self, watch: &File, node: &Path, layout: &Layout, encoded: &Encoded) -> Result<(), String> {
         disk::drop_cache(watch).told("dropping the cache")?;
-        for (at, expected) in [(0, &encoded.head), (encoded.tail_at, &encoded.tail)] {
+        let (behind, tail) = encoded.behind(layout);
+        for (at, expected) in [(0, encoded.head.as_slice()), (behind, tail)] {
             let found = disk::read(watch, at, expected.len()).told("reading the table again")?;
             if let Some(differs) = found.iter().zip(expected).position(|(a, b)| a != b) {
                 let byte = at + differs as u64;
@@ -236,15 +248,27 @@ impl Maker<'_> {
     }
 }
 
-/// Writes both ends through the held descriptor and flushes; a partition without a file system is blanked at its ends.
-fn write(drive: &File, layout: &Layout, filesystem: FileSystem, encoded: &Encoded) -> io::Result<()> {
+/// Blanks what the table does not cover: the drive's last MiB, and both ends of a partition that gets no file system.
+fn blank(drive: &File, layout: &Layout, filesystem: FileSystem, encoded: &Encoded) -> io::Result<()> {
+    let zeros = Aligned::zeroed(ALIGN_BYTES);
     if filesystem == FileSystem::Raw {
-        let zeros = Aligned::zeroed(ALIGN_BYTES);
         drive.write_all_at(zeros.as_ref(), layout.start())?;
         drive.write_all_at(zeros.as_ref(), layout.start() + layout.size() - ALIGN)?;
     }
-    drive.write_all_at(Aligned::of(&encoded.tail).as_ref(), encoded.tail_at)?;
-    drive.write_all_at(Aligned::of(&encoded.head).as_ref(), 0)?;
+    drive.write_all_at(zeros.as_ref(), encoded.tail_at)?;
+    drive.sync_all()
+}
+
+/// Writes the table, its first sector last and by itself: whoever is cut off before that leaves a drive without one.
+fn commit(drive: &File, layout: &Layout, encoded: &Encoded) -> io::Result<()> {
+    let (behind, tail) = encoded.behind(layout);
+    if !tail.is_empty() {
+        drive.write_all_at(Aligned::of(tail).as_ref(), behind)?;
+    }
+    let (first, rest) = encoded.head.split_at(layout.sector as usize);
+    drive.write_all_at(Aligned::of(rest).as_ref(), u64::from(layout.sector))?;
+    drive.sync_all()?;
+    drive.write_all_at(Aligned::of(first).as_ref(), 0)?;
     drive.sync_all()
 }
 

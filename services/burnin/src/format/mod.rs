@@ -3,12 +3,17 @@
 //! ```text
 //!  parent (agent, CLI)                     child: one process, one drive, minutes
 //!  plan ─► check of tools                    │
-//!  spawn, drive as descriptor 3 ────────────►│ table through the held descriptor, flush
-//!  (its own copy is closed)                  │ kernel told, descriptor closed, table read again past the cache
-//!      ◄───────────────── Said::Partitioned ─│
+//!  spawn, drive as descriptor 3 ────────────►│ drive's end blanked, kernel told of the partition, descriptor closed
+//!  (its own copy is closed)                  │
+//!      ◄────────────────────── Said::Laid ───│
 //!  identity read again ─── Heard::Go ───────►│ mkfs ─► its own checker ─► mounted read-only ─► superblock copies
-//!      ◄──────────────────────── Said::Done ─│         (tools under landlock)   (own mount namespace)
+//!      ◄────────────────────── Said::Made ───│         (tools under landlock)   (own mount namespace)
+//!  identity read again ─── Heard::Go ───────►│ drive claimed, table written, its first sector last, read again past the cache
+//!      ◄────────────────────── Said::Done ───│
 //! ```
+//!
+//! The table comes last: it is what makes a drive a formatted one. Whoever is cut off before it (a kill, a power cut) leaves a drive
+//! without any, which shows the burn-in's pattern in all other places, proves by it whose it is, and is formatted anew.
 //!
 //! [`layout`] decides and [`table`] encodes, both pure; [`tool`] knows the programs; [`make`] does it in
 //! the child and [`spawn`] is the parent's side. Between closing the drive and `mkfs` the child holds it
@@ -48,8 +53,8 @@ pub use tool::{Missing, available};
 pub struct Longest {
     /// All of it.
     pub whole: Duration,
-    /// From its start until the table stands.
-    pub table: Duration,
+    /// From its start until the partition is laid.
+    pub start: Duration,
     /// One access of the drive: as long as none ends while one is under way.
     pub access: Duration,
 }
@@ -58,9 +63,9 @@ pub struct Longest {
 pub const LONGEST: Longest = Longest {
     // Chosen: without lazy tables a large disk takes hours, and a check reads a few gigabytes of it.
     whole: Duration::from_hours(2),
-    // A dozen accesses, of which one may be tried again and again; and the child waits for the drive's lock, for the kernel, and for the
+    // A few accesses, of which one may be tried again and again; and the child waits for the drive's lock, for the kernel, and for the
     // partition's node.
-    table: ACCESS.saturating_add(disk::PATIENCE.saturating_mul(3)),
+    start: ACCESS.saturating_add(disk::PATIENCE.saturating_mul(3)),
     access: ACCESS,
 };
 
@@ -105,8 +110,10 @@ pub struct Order {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Said {
-    /// The table stands and was read again. The child waits for [`Heard`].
-    Partitioned,
+    /// The kernel shows the partition; nothing stands in it, and no table on the drive. The child waits for [`Heard`].
+    Laid,
+    /// The file system is made and verified, and the table comes next. The child waits for [`Heard`].
+    Made,
     /// What it is at: "mkfs.ext4".
     At {
         /// In words.
@@ -116,7 +123,7 @@ pub enum Said {
     Done(Formatted),
 }
 
-/// What the parent answers to [`Said::Partitioned`].
+/// What the parent answers to [`Said::Laid`] and [`Said::Made`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Heard {

@@ -17,7 +17,7 @@ use nix::unistd::Pid;
 use wire::options::Formatted;
 
 use super::silence::Silence;
-use super::{Heard, Longest, Order, Said, confine, plan, unformatted};
+use super::{Heard, Longest, Order, Said, confine, unformatted};
 use crate::hand_over::hand_over;
 
 /// How often it is asked whether it is to end.
@@ -30,7 +30,7 @@ const REAP: Duration = Duration::from_secs(5);
 /// What the child's parent says and hears on the way.
 #[allow(missing_debug_implementations, reason = "three closures")]
 pub struct Ties<'a> {
-    /// Whether the drive still is the one that was armed; asked once, after the table stands.
+    /// Whether the drive still is the one that was armed; asked before the file system is made, and before its table is written.
     pub identity: &'a mut dyn FnMut() -> Result<(), String>,
     /// Hears everything that the child says.
     pub tell: &'a mut dyn FnMut(&Said),
@@ -46,25 +46,7 @@ pub struct Ties<'a> {
 ///
 /// The answer's `problem` tells whatever went wrong, also with the child itself, and why it was ended.
 pub fn run(command: &mut Command, drive: File, order: &Order, longest: Longest, ties: Ties<'_>) -> Formatted {
-    let mut stands = false;
-    let Ties { identity, tell, cancel } = ties;
-    let mut hear = |said: &Said| {
-        stands |= *said == Said::Partitioned;
-        tell(said);
-    };
-    let ties = Ties {
-        identity,
-        tell: &mut hear,
-        cancel,
-    };
-    talk(command, drive, order, longest, ties).unwrap_or_else(|problem| {
-        let mut made = unformatted(&order.request, problem);
-        let layout = plan(order.capacity, order.sector, &order.request);
-        if let Some(layout) = layout.ok().filter(|_| stands) {
-            layout.tell(&mut made);
-        }
-        made
-    })
+    talk(command, drive, order, longest, ties).unwrap_or_else(|problem| unformatted(&order.request, problem))
 }
 
 /// A child that is killed, with what it started, and reaped when nobody waits for it any more.
@@ -98,8 +80,8 @@ fn talk(
     ties: Ties<'_>,
 ) -> Result<Formatted, String> {
     let begun = Instant::now();
-    // Until the table stands; then the whole.
-    let mut end = begun + longest.table.min(longest.whole);
+    // Until the partition is laid; then the whole.
+    let mut end = begun + longest.start.min(longest.whole);
     let mut silence = Silence::of(&drive);
     let told = |what: &str, error: io::Error| format!("the formatter: {what}: {error}");
     let fd = drive.as_raw_fd();
@@ -159,7 +141,7 @@ fn talk(
         if silence.lasts(Instant::now()) >= longest.access {
             return Err(silent(longest.access));
         }
-        if said == Some(Said::Partitioned) {
+        if matches!(said, Some(Said::Laid | Said::Made)) {
             end = begun + longest.whole;
             let heard = match (ties.identity)() {
                 Ok(()) => Heard::Go,
@@ -171,11 +153,11 @@ fn talk(
 }
 
 /// Why it was ended: it took too long.
-fn late(longest: Longest, by_table: bool) -> String {
-    match by_table {
+fn late(longest: Longest, by_start: bool) -> String {
+    match by_start {
         true => format!(
-            "the partition table was not written and read again within {} s; check the drive's power and cable, and burn it in again",
-            longest.table.as_secs()
+            "its partition was not laid out within {} s; check the drive's power and cable, and burn it in again",
+            longest.start.as_secs()
         ),
         false => "the formatter did not end in its time".to_owned(),
     }

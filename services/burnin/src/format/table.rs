@@ -48,6 +48,15 @@ pub struct Encoded {
     pub tail_at: u64,
 }
 
+impl Encoded {
+    /// What of the last MiB lies behind the partition, and where: of an MBR on a drive of whole MiB nothing does.
+    pub fn behind(&self, layout: &Layout) -> (u64, &[u8]) {
+        let at = self.tail_at.max(layout.start() + layout.size());
+        let skipped = usize::try_from(at - self.tail_at).unwrap_or(usize::MAX);
+        (at, self.tail.get(skipped..).unwrap_or_default())
+    }
+}
+
 /// The table of a layout.
 ///
 /// # Errors

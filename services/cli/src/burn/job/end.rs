@@ -196,7 +196,8 @@ impl Job {
             expected.same_drive(&found.identity).map_err(|e| e.to_string())
         };
         let mut tell = |said: &Said| match said {
-            Said::Partitioned => line.phase(Phase::Format),
+            Said::Laid => line.phase(Phase::Format),
+            Said::Made => line.phase(Phase::Partition),
             Said::At { what } => line.say(what),
             Said::Done(formatted) => {
                 for check in &formatted.checks {
