@@ -18,10 +18,10 @@ use flate2::Compression;
 use flate2::read::DeflateDecoder;
 use flate2::write::DeflateEncoder;
 use serde::{Deserialize, Serialize};
-use wire::job::Phase;
+use wire::job::{Phase, PhaseStatus};
 
 use crate::device::Geometry;
-use crate::evidence::{Evidence, INCIDENTS_MAX};
+use crate::evidence::{Evidence, INCIDENTS_MAX, Record};
 use crate::findings::RUNS_MAX;
 use crate::pattern::JobKey;
 use crate::playbook::{Fill, STEPS_MAX, Step, moves_data};
@@ -127,6 +127,14 @@ impl Checkpoint {
             holds: before.and_then(|before| before.holds),
             evidence,
         })
+    }
+
+    /// Whether it is one [of the end](Self::of_the_end): all of its steps are over, and the last one is at its end.
+    pub fn is_of_the_end(&self) -> bool {
+        let over = |record: &Record| !matches!(record.status, PhaseStatus::Pending | PhaseStatus::Running);
+        self.frontier == self.geometry.sectors
+            && self.evidence.stopped.is_none()
+            && self.evidence.phases.iter().all(over)
     }
 
     /// As text.
@@ -292,6 +300,23 @@ mod tests {
             }),
             evidence,
         }
+    }
+
+    #[test]
+    fn what_a_test_came_to_is_told_from_what_it_stands_at() {
+        let mut sample = sample();
+        let geometry = sample.geometry;
+        sample.frontier = geometry.sectors;
+        assert!(!sample.is_of_the_end(), "its steps are not over");
+        for record in &mut sample.evidence.phases {
+            record.status = PhaseStatus::Done;
+        }
+        let end = Checkpoint::of_the_end(sample.key, &sample.steps, Some(&sample), sample.evidence.clone()).unwrap();
+        assert_eq!((end.step, end.frontier, end.holds), (3, geometry.sectors, sample.holds));
+        let end = Checkpoint::decode(&end.encode()).unwrap();
+        assert!(end.is_of_the_end());
+        let nothing = Evidence::new(geometry, &[]);
+        assert_eq!(Checkpoint::of_the_end(sample.key, &[], None, nothing), None);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Temperature, throughput and errors over the time of a job: bounded, evenly thinned out. Pure.
 
 use wire::job::{TIMELINE_MAX, TimePoint};
+use wire::{Bytes, Time};
 
 /// Shortest time between two points, in seconds; it doubles with each thinning.
 const EVERY: i64 = 5;
@@ -33,6 +34,20 @@ pub fn mark(line: &mut Vec<TimePoint>, point: TimePoint) {
     line.push(point);
 }
 
+/// The last point of a line: what was found since the one before it stands on the drive's certificate, too.
+pub fn close(line: &mut Vec<TimePoint>, at: Time, bad_sectors: u64) {
+    if let Some(last) = line.last().filter(|last| last.bad_sectors != bad_sectors).cloned() {
+        let point = TimePoint {
+            at,
+            temperature: None,
+            rate: Bytes(0),
+            bad_sectors,
+            ..last
+        };
+        mark(line, point);
+    }
+}
+
 /// Seconds that two points of one step are apart at least: as many as make the job's time so far fit.
 fn spacing(line: &[TimePoint]) -> i64 {
     let gaps = line
@@ -51,7 +66,7 @@ fn spacing(line: &[TimePoint]) -> i64 {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use wire::{Bytes, Celsius, Time};
+    use wire::Celsius;
 
     use super::*;
 
@@ -84,6 +99,19 @@ mod tests {
         let gaps: Vec<i64> = at.windows(2).map(|w| w[1] - w[0]).collect();
         let (least, most) = (*gaps.iter().min().unwrap(), *gaps.iter().max().unwrap());
         assert!(most <= 4 * least, "{least} to {most}");
+    }
+
+    #[test]
+    fn what_was_found_since_the_last_point_stands_at_the_end() {
+        let (at, mut line) = (Time::from_second(9).unwrap(), Vec::new());
+        close(&mut line, at, 8);
+        assert_eq!(line, [], "nobody looked at its drive at all");
+        sample(&mut line, point(1, 2));
+        close(&mut line, at, 0);
+        assert_eq!(line.len(), 1, "nothing was found");
+        close(&mut line, at, 8);
+        let last = line.last().unwrap();
+        assert_eq!((line.len(), last.at, last.step, last.bad_sectors), (2, at, 2, 8));
     }
 
     /// A box without a clock of its own takes a job up in 1970 and hears the time a minute later: the drive's heat is told all the same.

@@ -71,7 +71,7 @@ impl Report {
         let command = format!("kiln cert verify {id}.json");
         let sections = [
             ("What was done", done(c)),
-            ("Why it is not simply passed", rules(c)),
+            ("What the verdict rests on", rules(c)),
             ("The drive's own record (SMART)", smart(c)),
             ("What was found", findings(c)),
             ("Interruptions", resumes(c)),
@@ -246,10 +246,19 @@ fn self_test(outcome: SelfTestOutcome) -> &'static str {
 }
 
 fn rules(c: &Certificate) -> Vec<(String, String)> {
+    // What is only told has no limit that it would have to keep.
     let rule = |hit: &wire::job::RuleHit| {
+        let word = match hit.outcome {
+            Outcome::Passed => "told:",
+            outcome => outcome.word(),
+        };
+        let limit = match (hit.outcome, hit.limit.as_str()) {
+            (Outcome::Passed, _) | (_, "none") => String::new(),
+            (_, limit) => format!("{limit} is {word}; "),
+        };
         (
-            format!("{} {}", hit.outcome.word(), hit.id),
-            format!("{} (limit {}; {})", hit.value, hit.limit, hit.source),
+            format!("{word} {}", hit.id),
+            format!("{} ({limit}{})", hit.value, hit.source),
         )
     };
     c.verdict.rules.iter().map(rule).collect()

@@ -169,6 +169,8 @@ impl JobTask {
     /// pause, and a pause is when a person exchanges a drive. `evidence`: what its test came to.
     pub(super) async fn still_ours(&mut self, held: &Held, evidence: &Evidence) -> Since {
         let formats = self.record.formats();
+        // What an earlier session began to format stays that.
+        let before = self.record.formatting;
         loop {
             if formats {
                 match self.heed_wishes().await {
@@ -190,7 +192,7 @@ impl JobTask {
             if self.wishes.is_empty() && !stops {
                 return since;
             }
-            self.record.formatting = false;
+            self.record.formatting = before;
             if stops {
                 return Since::Ended(First::Parked);
             }

@@ -4,6 +4,7 @@ use drive::smart::{Snapshot, delta};
 use wire::Time;
 use wire::job::{FINDINGS_MAX, Finding, Job, JobState, PhaseStatus, SmartRow, Surface, Verdict};
 
+use crate::timeline;
 use crate::verdict::{Case, judge};
 
 /// Why nothing is passed of a drive that was written and read back, and does not show that any more before its verdict.
@@ -42,13 +43,14 @@ impl End {
         }
     }
 
-    /// Writes it into the job, of which nothing is left open. `aborted`: by a person.
+    /// Writes it into the job, whose time line is there already, and of which nothing is left open. `aborted`: by a person.
     pub fn tell(self, job: &mut Job, aborted: bool, now: Time) {
         for state in &mut job.phases {
             state.status = ended(state.status);
         }
         job.findings = self.findings;
         job.bad_sectors = self.bad_sectors;
+        timeline::close(&mut job.timeline, now, self.bad_sectors);
         job.surface = self.surface;
         job.smart = self.smart;
         job.verdict = Some(self.verdict);

@@ -96,6 +96,12 @@ impl Ended {
         is_unmade && self.job.state == JobState::Aborted
     }
 
+    /// Whether its drive came through, and no table is known to stand on it, though one was to be written.
+    pub(super) fn is_untabled(&self) -> bool {
+        let made = self.job.formatted.as_ref();
+        made.is_some_and(|made| made.problem.is_some() && made.table == Table::Auto)
+    }
+
     /// The verdict's word.
     pub(super) fn outcome(&self) -> Outcome {
         self.job.verdict.as_ref().map_or(Outcome::Inconclusive, |v| v.outcome)

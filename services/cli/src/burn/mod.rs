@@ -45,7 +45,7 @@ use drive::smart::Smartctl;
 use wire::drive::Refused;
 use wire::gate::{PlanDrive, digest};
 use wire::job::Outcome;
-use wire::shown;
+use wire::{DriveId, shown};
 
 use crate::signing::Signing;
 use admit::{Ready, admit};
@@ -367,7 +367,8 @@ fn burn_all(
         return Ok(REFUSED);
     }
     if signals.asked().load(Ordering::Relaxed) {
-        let (over, open): (Vec<_>, Vec<_>) = names.into_iter().partition(|(id, _)| state.ended(id).is_some());
+        let is_over = |id: &DriveId| state.ended(id).is_some_and(|over| !over.untabled);
+        let (over, open): (Vec<_>, Vec<_>) = names.into_iter().partition(|(id, _)| is_over(id));
         let over: Vec<String> = over.into_iter().flat_map(|(_, names)| names.words).collect();
         let instead: Vec<_> = open.iter().filter_map(|(_, names)| names.instead()).collect();
         if !open.is_empty() {

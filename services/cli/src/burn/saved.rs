@@ -181,6 +181,10 @@ pub(super) struct Over {
     pub outcome: Option<Outcome>,
     /// Why it ended, in words.
     pub why: String,
+    /// Whether its drive came through and was then formatted without that a table is known to stand: as long as it shows none, it is
+    /// formatted anew. The checkpoint beside it is [of the end](burnin::Checkpoint::of_the_end) then.
+    #[serde(default)]
+    pub untabled: bool,
     /// Its whole result, to be told and signed again; `None` where it was not known yet, and in files of older versions. As any value:
     /// what another version cannot read of it leaves it ended all the same.
     #[serde(default)]

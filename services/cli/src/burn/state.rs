@@ -229,6 +229,15 @@ impl StateDir {
         }
     }
 
+    /// What is kept of a burn-in whose drive came through and was then formatted without that its table is known to stand.
+    pub(super) fn untabled(&self, drive: &DriveId) -> Option<Box<(Saved, Checkpoint)>> {
+        self.ended(drive).filter(|over| over.untabled)?;
+        let text = crate::file::kept(&self.file(drive)).ok()?;
+        let saved: Saved = serde_json::from_slice(&text).ok()?;
+        let checkpoint = Checkpoint::decode(&saved.checkpoint).ok()?;
+        Some(Box::new((Saved { ended: None, ..saved }, checkpoint)))
+    }
+
     /// Forgets the drive.
     pub(super) fn forget(&self, drive: &DriveId) {
         let _ = fs::remove_file(self.file(drive));

@@ -38,6 +38,9 @@ pub struct Sample {
     pub at: Time,
     /// How far it was.
     pub progress: Progress,
+    /// Bad sectors found up to then; for the time line.
+    #[serde(skip)]
+    pub bad_sectors: u64,
 }
 
 /// What of a job stays when it has only come further.
@@ -249,6 +252,7 @@ impl Held {
             self.samples.push(Sample {
                 at: now.wall,
                 progress: progress.clone(),
+                bad_sectors: self.job.bad_sectors,
             });
             self.sampled = Some(now.mono);
         }

@@ -15,7 +15,11 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     metrics.flag("smart.baseline_unknown", before.is_none());
     if case.wants_smart {
         match (before, after) {
-            (None, None) => metrics.put("smart.unreadable", 1.0),
+            // The one after is not asked for where the job was ended.
+            (None, None) => metrics.put(
+                "smart.unreadable",
+                if case.evidence.stopped.is_none() { 2.0 } else { 1.0 },
+            ),
             (None, Some(_)) => metrics.put("smart.baseline_lost", 1.0),
             // An ended job has no SMART after; that it was ended is told already.
             (Some(_), None) if case.evidence.stopped.is_none() => metrics.put("smart.went_silent", 1.0),

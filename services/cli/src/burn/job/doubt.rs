@@ -241,7 +241,7 @@ impl Job {
             })
     }
 
-    fn proof(&self, key: JobKey, ended: bool) -> Proof {
+    pub(super) fn proof(&self, key: JobKey, ended: bool) -> Proof {
         Proof {
             key,
             geometry: self.geometry(),

@@ -85,7 +85,7 @@ impl Job {
             lost,
             left,
             place,
-        } = self.earlier(self.state.load(&self.drive.id));
+        } = self.earlier(self.or_untabled(self.state.load(&self.drive.id)));
         let (told, from_drive) = self.told(again.asks(), left.as_ref());
         // Something was kept and nothing of it can be read, or nothing is, and the drive's own header tells of a burn-in.
         let torn = left.is_none()
@@ -151,7 +151,7 @@ impl Job {
     /// What ended has its verdict. What [something else](super::foreign) wrote to the drive since is no fault of it. What came through long ago, or on another computer, left nothing here, and what stands on the
     /// drive was put there since.
     pub(in crate::burn) fn refusal(&self) -> Option<String> {
-        let found = self.state.look(&self.drive.id);
+        let found = self.or_untabled(self.state.look(&self.drive.id));
         if let Found::Good(good) = &found
             && !self.names_playbook
             && good.0.playbook != self.choice.playbook.name
@@ -196,6 +196,23 @@ impl Job {
             }
             (Begin::GoesOn | Begin::FromDrive | Begin::Anew { .. }, ..) => None,
         }
+    }
+
+    /// The same; of a burn-in that was cut off before the table of its format was written, where the drive shows that, its place.
+    fn or_untabled(&self, found: Found) -> Found {
+        let Found::Ended(_) = found else { return found };
+        match self.state.untabled(&self.drive.id) {
+            Some(cut) if self.is_untabled(&cut.0, &cut.1) => Found::Good(cut),
+            Some(_) | None => found,
+        }
+    }
+
+    /// Whether the drive holds nothing that was not there, and proves by what the burn-in wrote last that it is its own.
+    fn is_untabled(&self, saved: &Saved, checkpoint: &Checkpoint) -> bool {
+        let file = self.held.file.try_clone();
+        self.added_since(saved.agreed.as_ref()).is_none()
+            && checkpoint.geometry == self.geometry()
+            && file.is_ok_and(|file| self.proof(checkpoint.key, true).of_file(file) == Shown::Ours)
     }
 
     /// What is kept, and what is to be decided of it.
@@ -300,6 +317,9 @@ impl Job {
         own.medium = saved.medium.filter(|_| burnin::rests_on_a_constant(checkpoint));
         let resumption = resumption(saved.checkpoint, "stopped, killed or power cut");
         own.resumes = going_on(saved.resumes, checkpoint, &resumption);
+        own.whole = checkpoint
+            .is_of_the_end()
+            .then(|| Box::new(checkpoint.evidence.clone()));
         (birth, own, Some(resumption))
     }
 

@@ -26,7 +26,7 @@ use crate::burn::ended::Ended;
 use crate::burn::saved::{Over, Saved};
 use crate::burn::screen::Line;
 
-/// Why nobody goes on with a burn-in whose format was cut off: what the formatter wrote is no pattern.
+/// Why nobody goes on with a burn-in whose format was cut off, where the drive does not show that it has no table yet.
 pub(super) const WHILE_FORMATTED: &str =
     "it was interrupted while the drive was formatted, and may be formatted by hand";
 
@@ -86,7 +86,9 @@ impl Job {
                     let cut_off = format::cut_off(&request);
                     let states = formatted_as(phases.clone(), PhaseStatus::Interrupted, 0.0);
                     let whole = facts.whole(&ended, (&evidence, &own, &seen), states, Some(cut_off), false);
-                    self.mark_formatting(birth, &own, &seen, Ended::new(ended.node.clone(), whole, notes.clone()));
+                    let cut = Ended::new(ended.node.clone(), whole, notes.clone());
+                    let checkpoint = self.checkpoint_of_the_end(birth, &own, &evidence);
+                    self.mark_formatting(self.saved(birth, &own, seen.clone(), checkpoint), &cut);
                     let (guard, name) = (self.guard.clone(), self.held.device.name.clone());
                     let mut steps = (0..).zip(&self.choice.steps);
                     let first = steps.find(|(_, step)| matches!(step.phase, Phase::Partition | Phase::Format));
@@ -132,9 +134,9 @@ impl Job {
         let mut job = EndedParts::of(self, birth).job;
         job.phases = self.phases(evidence, own);
         job.resumes.clone_from(&own.resumes);
+        job.timeline.clone_from(&seen.timeline);
         End::of(&Facts::of(self, birth).case(evidence, own, &seen)).tell(&mut job, false, Time::now());
         job.self_tests.clone_from(&own.self_tests);
-        job.timeline = seen.timeline;
         Ended::new(self.node.clone(), job, notes.to_vec())
     }
 
@@ -159,18 +161,16 @@ impl Job {
 
     /// From now on the drive holds what is no pattern: whoever is cut off here must not compare it.
     /// `cut`: what it comes to then.
-    fn mark_formatting(&self, birth: &Birth, own: &Own, seen: &Seen, cut: Ended) {
-        let Some(checkpoint) = own.checkpoint.clone() else {
-            return;
-        };
+    fn mark_formatting(&self, saved: Saved, cut: &Ended) {
         let saved = Saved {
             ended: Some(Over {
                 at: Time::now(),
                 outcome: Some(cut.outcome()),
                 why: WHILE_FORMATTED.to_owned(),
+                untabled: true,
                 result: cut.kept(&self.choice.steps),
             }),
-            ..self.saved(birth, own, seen.clone(), checkpoint)
+            ..saved
         };
         // Where nothing can be kept, the checkpoint that lies there would be gone on from.
         if self.state.save(&self.drive.id, &saved).is_err() {
@@ -288,9 +288,9 @@ impl Facts {
             formatted: formatted.as_ref(),
             ..self.case(evidence, own, seen)
         });
+        job.timeline.clone_from(&seen.timeline);
         told.tell(&mut job, aborted, Time::now());
         job.self_tests.clone_from(&own.self_tests);
-        job.timeline.clone_from(&seen.timeline);
         job.formatted = formatted;
         job
     }

@@ -114,7 +114,9 @@ impl Job {
             self.leaves_the_earlier(&birth, &mut own, goes_on, heard(&watch, &kernel));
             return self.not_begun(why, notes);
         }
-        if let Err(why) = self.still(&kernel, goes_on) {
+        if own.whole.is_none()
+            && let Err(why) = self.still(&kernel, goes_on)
+        {
             self.leaves_the_earlier(&birth, &mut own, goes_on, heard(&watch, &kernel));
             return self.not_begun(why, notes);
         }
@@ -134,7 +136,11 @@ impl Job {
             pace: share.as_ref().map(|_| 0),
         };
         let session = Session::new(&self, (&order, share.as_ref()), &birth, (&watch, &kernel), line);
-        let mut evidence = match session.run(&mut own) {
+        let ran = match own.whole.take() {
+            Some(whole) => Ok(*whole),
+            None => session.run(&mut own),
+        };
+        let mut evidence = match ran {
             Ok(evidence) => evidence,
             Err(why) => {
                 self.leaves_the_earlier(&birth, &mut own, goes_on, heard(&watch, &kernel));
@@ -182,15 +188,16 @@ impl Job {
         notes.append(&mut own.notes);
         notes.extend(self.unkept.take());
         let (state, drive) = (self.state.clone(), self.drive.id.clone());
+        let whole = self.checkpoint_of_the_end(&birth, &own, &evidence);
         let through = Saved {
             ended: Some(Over {
                 at: Time::now(),
                 outcome: None,
                 why: "it ran to its end".to_owned(),
+                untabled: false,
                 result: None,
             }),
-            timeline: Vec::new(),
-            ..self.saved(&birth, &own, seen.clone(), own.checkpoint.clone().unwrap_or_default())
+            ..self.saved(&birth, &own, seen.clone(), whole)
         };
         let steps = self.choice.steps.clone();
         let (mut ended, goes_on) = self.end(&birth, evidence, own, (seen, Some(&kernel)), notes, line);
@@ -202,16 +209,27 @@ impl Job {
         };
         if let Some(over) = &mut saved.ended {
             (over.at, over.outcome) = (Time::now(), Some(ended.outcome()));
+            over.untabled = ended.is_untabled();
             if ended.is_cut_in_format() {
                 end::WHILE_FORMATTED.clone_into(&mut over.why);
             }
             over.result = ended.kept(&steps);
+            if !over.untabled {
+                saved.timeline = Vec::new();
+            }
         }
         // Where its end cannot be kept, the checkpoint that lies there would be gone on from.
         if state.save(&drive, &saved).is_err() && !early {
             state.forget(&drive);
         }
         ended
+    }
+
+    /// All that its test came to, as the text of a checkpoint.
+    fn checkpoint_of_the_end(&self, birth: &Birth, own: &Own, evidence: &Evidence) -> String {
+        let last = own.checkpoint.as_deref().and_then(|text| Checkpoint::decode(text).ok());
+        let whole = Checkpoint::of_the_end(birth.key, &self.choice.steps, last.as_ref(), evidence.clone());
+        whole.map(|whole| whole.encode()).unwrap_or_default()
     }
 
     /// Nothing was written: an earlier burn-in of the drive can be gone on with as before; a fault that this one found counts then.
@@ -264,6 +282,7 @@ impl Job {
             at: Time::now(),
             outcome: failed.then_some(Outcome::Failed),
             why: why.to_owned(),
+            untabled: false,
             result: early.kept(&self.choice.steps).filter(|_| failed),
         };
         let saved = Saved {

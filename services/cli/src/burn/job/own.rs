@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
+use burnin::Evidence;
 use burnin::heat::celsius;
 use burnin::job::{Left, take_again};
 use burnin::playbook::{Step, is_own};
@@ -61,6 +62,8 @@ pub(super) struct Own {
     pub torn: bool,
     /// The medium that was proved to be the job's last, where this session's cannot be.
     pub medium: Option<Medium>,
+    /// All that the test came to, where an earlier session had ended it: of a drive that was being formatted nothing is read back.
+    pub whole: Option<Box<Evidence>>,
     /// Why another drive answers in this one's place: nothing more is done to it.
     pub stranger: Option<String>,
 }
@@ -97,6 +100,7 @@ impl Own {
             doubted: false,
             torn: false,
             medium: None,
+            whole: None,
             stranger: None,
         }
     }

@@ -182,7 +182,11 @@ impl Watch {
 impl Seen {
     /// What an earlier session kept of it.
     pub(super) fn of(saved: &Saved) -> Self {
+        let last = saved.timeline.last();
         Self {
+            // Until the engine tells anew.
+            step: last.map_or(0, |last| last.step),
+            bad_sectors: last.map_or(0, |last| last.bad_sectors),
             timeline: saved.timeline.clone(),
             paused: saved.paused,
             shared: saved.shared,

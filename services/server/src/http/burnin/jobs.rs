@@ -115,7 +115,6 @@ pub(super) async fn job_timeline(
     let mut job = find(&app, &id)?;
     let last = job.timeline.last().map(|point| point.at);
     let since = app.hub(|hub| hub.samples(job.id)).into_iter();
-    let bad_sectors = job.bad_sectors;
     job.timeline.extend(
         since
             .filter(|sample| last.is_none_or(|last| sample.at > last))
@@ -124,7 +123,7 @@ pub(super) async fn job_timeline(
                 step: sample.progress.step,
                 temperature: sample.progress.temperature,
                 rate: sample.progress.rate,
-                bad_sectors,
+                bad_sectors: sample.bad_sectors,
             }),
     );
     Ok(Json(job.timeline))
