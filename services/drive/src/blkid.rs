@@ -57,7 +57,7 @@ impl Partition {
 }
 
 /// Most partitions that are looked at: GPT's usual table has 128 entries.
-const PARTITIONS_MAX: c_int = 256;
+pub(crate) const PARTITIONS_MAX: c_int = 256;
 
 /// Most signatures on one device or partition.
 const SIGNATURES_MAX: usize = 32;
@@ -169,8 +169,15 @@ impl<'f> Probe<'f> {
         self.entries(0)
     }
 
-    /// The same of a disk whose first sector cannot be read: a GPT counts without its protective MBR, and has a copy at the end.
+    /// The same of a disk whose first sector cannot be read, or tells of something else: a GPT alone counts, without its protective MBR,
+    /// and has a copy at the end.
     pub fn partitions_without_mbr(&mut self) -> io::Result<Vec<Partition>> {
+        let mut names = [c"gpt".as_ptr().cast_mut(), std::ptr::null_mut()];
+        let only = sys::BLKID_FLTR_ONLYIN.cast_signed();
+        // SAFETY: `raw` is a live probe; the list of names ends with null, and is only read during the call.
+        if unsafe { sys::blkid_probe_filter_partitions_type(self.raw.as_ptr(), only, names.as_mut_ptr()) } < 0 {
+            return Err(failed("choosing what to look for"));
+        }
         self.entries(sys::BLKID_PARTS_FORCE_GPT)
     }
 

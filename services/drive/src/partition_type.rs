@@ -7,7 +7,7 @@ use crate::member::ContentKind;
 
 use ContentKind::{Ceph, Cluster, CoreStorage, Pool, Zfs};
 
-/// The types, as in [`crate::blkid::Partition`]: a GPT's GUID, an MBR's byte.
+/// The types, as in [`crate::blkid::Partition`]: a GPT's GUID, an MBR's byte, an Apple Partition Map's name.
 ///
 /// Source: `sfdisk --label gpt -T` and `--label dos -T` of util-linux 2.38; where another one is named, that.
 const TYPES: &[(&str, ContentKind)] = &[
@@ -25,6 +25,16 @@ const TYPES: &[(&str, ContentKind)] = &[
     ("52414944-0000-11aa-aa11-00306543ecac", Pool),
     ("52414944-5f4f-11aa-aa11-00306543ecac", Pool),
     ("53746f72-6167-11aa-aa11-00306543ecac", CoreStorage),
+    // SoftRAID, since macOS 11 Apple's own: status, scratch, volume, cache. Source: gdisk's parttypes.cc.
+    ("b6fa30da-92d2-4a9a-96f1-871ec6486200", Pool),
+    ("2e313465-19b9-463f-8126-8a7993773801", Pool),
+    ("fa709c7e-65b1-4593-bfd5-e71d61de9b02", Pool),
+    ("bbba6df5-f46f-4a89-8f59-8765b2727503", Pool),
+    // The same of an Apple Partition Map, whose types are names.
+    ("Apple_RAID", Pool),
+    ("Apple_RAID_Offline", Pool),
+    ("Apple_RAID_OfflineV2", Pool),
+    ("Apple_CoreStorage", CoreStorage),
     // IBM's GPFS.
     ("37affc90-ef7d-4e96-91c3-2d7ae055b174", Cluster),
     // BSD: ZFS (encrypted by GELI it shows no label), Vinum, RAIDframe, concatenated.
@@ -82,7 +92,11 @@ mod tests {
             let is_plain = kind
                 .bytes()
                 .all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f' | b'-' | b'x'));
-            assert!(is_plain && (groups == [8, 4, 4, 4, 12] || groups == [4]), "{kind}");
+            let is_name = kind.starts_with("Apple_");
+            assert!(
+                is_name || is_plain && (groups == [8, 4, 4, 4, 12] || groups == [4]),
+                "{kind}"
+            );
         }
     }
 }

@@ -10,7 +10,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 
-use crate::blkid::{Partition, Probe};
+use crate::blkid::{self, Partition, Probe};
 use crate::extended;
 use crate::sysfs::DevNum;
 use crate::system::{System, names, number};
@@ -61,10 +61,17 @@ pub(crate) fn of(file: &File, (size, sector): (u64, u32), mbr: Mbr) -> io::Resul
     if listed.is_empty() {
         std::mem::swap(&mut listed, &mut others);
     }
-    if let (true, Some(sector)) = (listed.is_empty(), gpt(file)?) {
-        // Its protective MBR is gone.
-        listed = Probe::new(file, 0, size, sector)?.partitions_without_mbr()?;
+    if let Some(sector) = gpt(file)? {
+        let behind = Probe::new(file, 0, size, sector)?.partitions_without_mbr()?;
+        match listed.is_empty() {
+            // Its protective MBR is gone.
+            true => listed = behind,
+            // Or another MBR stands in its place, as some installers write one.
+            false => others.extend(behind),
+        }
     }
+    // Of so many libblkid was asked for no more.
+    is_unfit |= listed.len() >= blkid::PARTITIONS_MAX as usize;
     let mut tables = BTreeSet::new();
     if listed.is_empty() {
         for sector in SECTORS {

@@ -1,6 +1,7 @@
 //! File systems that may be made of several devices: whether one of them says that there are others.
 //!
-//! One that is alone is only data. What is not told is the device that carries no signature: the second one of an f2fs looks blank.
+//! One that is alone is only data. What is not told is the device that carries no signature: the second one of an f2fs and the realtime
+//! one of an XFS look blank.
 //! bcachefs, which libblkid does not know, is in [`crate::unlisted`]. Tested in `tests/blkid_images.rs`.
 
 use std::io;
@@ -13,6 +14,7 @@ pub(crate) fn of(kind: &str, window: Window<'_>) -> io::Result<Option<ContentKin
     Ok(match kind {
         "btrfs" => btrfs(window)?.then_some(ContentKind::Btrfs),
         "f2fs" => f2fs(window)?.then_some(ContentKind::Pool),
+        "xfs" => xfs(window)?.then_some(ContentKind::Pool),
         "apfs" => apfs(window)?.then_some(ContentKind::Pool),
         _ => None,
     })
@@ -34,6 +36,13 @@ fn btrfs(window: Window<'_>) -> io::Result<bool> {
 /// Source: `struct f2fs_super_block` in the kernel's `linux/f2fs_fs.h`; seen so of f2fs-tools 1.15.
 fn f2fs(window: Window<'_>) -> io::Result<bool> {
     Ok(window.read(1024 + 2269)?.is_some_and(|[first]: [u8; 1]| first != 0))
+}
+
+/// Whether it has a realtime device, which holds the data of files and no signature: `sb_rblocks`, big-endian at byte 16.
+///
+/// Source: `struct xfs_dsb` in the kernel's `fs/xfs/libxfs/xfs_format.h`.
+fn xfs(window: Window<'_>) -> io::Result<bool> {
+    Ok(window.read(16)?.is_some_and(|blocks| u64::from_be_bytes(blocks) != 0))
 }
 
 /// Whether its container spans a disk and a flash: `NX_INCOMPAT_FUSION` in `nx_incompatible_features`, at byte 64.

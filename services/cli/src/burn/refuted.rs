@@ -104,6 +104,7 @@ mod tests {
                 at: Time::UNIX_EPOCH,
                 outcome: Some(Outcome::Passed),
                 why: "it ran to its end".to_owned(),
+                untabled: false,
                 result: Ended::new("/dev/x".into(), job.clone(), Vec::new()).kept(&[]),
             }),
             ..saved()

@@ -344,6 +344,7 @@ pub(super) mod tests {
                 at: Time::UNIX_EPOCH,
                 outcome: Some(Outcome::Failed),
                 why: "so much failed".to_owned(),
+                untabled: false,
                 result: None,
             }),
             ..saved
@@ -455,6 +456,7 @@ pub(super) mod tests {
             at: Time::UNIX_EPOCH,
             outcome: Some(Outcome::Passed),
             why: format!("it ran to its end on {drive}"),
+            untabled: false,
             result: None,
         };
         let text = |saved: &Saved| Some(serde_json::to_string(saved).unwrap());
