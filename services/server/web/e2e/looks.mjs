@@ -164,6 +164,54 @@ export async function looks(browser, width, scheme, count) {
       box.state.playbooks.pop();
     });
 
+    await test("gate: a drive stands behind the plate that it has on the bench, and its field is named by its bay", async () => {
+      const before = box.state.drives;
+      box.state.drives = before.map((drive, n) => (n === 6 ? { ...drive, bay: "front 7" } : n === 7 ? { ...drive, bay: "shelf two, third from left" } : drive));
+      await at("/");
+      for (const n of [6, 7]) await page.getByRole("checkbox", { name: new RegExp(`^Choose ${before[n].serial.slice(-4)}`) }).check();
+      const plates = await page.locator(".bay:has(input:checked) .plate").allTextContents();
+      await page.getByRole("link", { name: "Burn in…" }).click();
+      await page.locator(".lose > li").nth(1).waitFor();
+      const shown = await page.locator(".lose .plate").allTextContents();
+      assert(`${shown} as on the bench: ${plates}`, shown.join() === plates.join() && shown[0] === "front 7");
+      await page.locator(".lose .drv").getByText("shelf two, third from left: WDC").waitFor();
+      await page.getByLabel("Last four on the label of the drive in bay front 7").fill(before[6].serial.slice(-4));
+      await inspect(page, `gate-bays-${width}`);
+      await page.getByLabel("Last four on the label of the drive in bay shelf two").fill(before[7].serial.slice(-4));
+      await page.getByText("Left to arm.").waitFor();
+      await page.locator(".lose.brief").getByText("shelf two, third from left: WDC").waitFor();
+      assert("and so when it is armed", (await page.locator(".lose.brief .plate").allTextContents()).join() === plates.join());
+      await inspect(page, `gate-bays-armed-${width}`);
+      box.state.drives = before;
+      await at("/");
+      await page.getByRole("button", { name: "Clear" }).click();
+    });
+
+    await test("what waits keeps its ring: on card, in the list and on the wall there is no shape of a verdict", async () => {
+      const four = box.state.drives[5].serial.slice(-4);
+      await at("/");
+      const card = page.locator(".bay", { has: page.getByRole("link", { name: new RegExp(`^${four},`) }) });
+      await card.getByRole("img", { name: "31 percent of this phase" }).waitFor();
+      assert("no shape on the card", (await card.locator(".shape").count()) === 0);
+      const line = page.locator(".needs li", { hasText: `…${four} waits` });
+      if ((await line.count()) > 0) assert("and none in its line", (await line.locator("svg.m").count()) === 0);
+      await page.goto("/wall");
+      const tile = page.locator(".w.held", { hasText: four });
+      await tile.getByText("WAITS").waitFor({ timeout: 90_000 });
+      assert("none on its tile", (await tile.locator("svg").count()) === 0);
+      await inspect(page, `wall-held-${width}`);
+    });
+
+    await test("a rule that leads to PASSED is told, and is no row among the limits that were broken", async () => {
+      const { verdict } = box.state.jobs[0];
+      box.state.jobs[0].verdict = { ...verdict, rules: [{ id: "resumed", outcome: "PASSED", value: "1 interruption", limit: "at least 1 interruption", source: "engine" }] };
+      await at("/jobs/0199a-000");
+      await page.getByText("Told: resumed, 1 interruption", { exact: true }).waitFor();
+      assert("no limit", !(await page.locator("main").textContent()).includes("at least 1 interruption"));
+      await inspect(page, `told-${width}`);
+      box.state.jobs[0].verdict = verdict;
+    });
+
     await test("every table that is read sorts by keyboard, on a phone too", async () => {
       // The values of SMART have an order of their own: what stands out first.
       const tables = page.locator("main table:not(.smart)").filter({ visible: true }).filter({ has: page.locator("tbody tr:nth-child(2)") });
@@ -272,7 +320,7 @@ export async function looks(browser, width, scheme, count) {
       box.state.drives = before.map((drive) => ({ ...drive, bay: "front 7" }));
       // As many as fill the wall: each tile is as small as tiles are.
       for (let n = 10; n < 16; n += 1) box.state.drives.push({ ...before[6], key: `k${n}`, id: `k${n}`, serial: `WSD1W8M${n}`, bay: "back 77" });
-      for (const size of [{ width: 1920, height: 1080 }, { width: 1366, height: 768 }, { width: 360, height: 780 }, { width: 3840, height: 2160 }]) {
+      for (const size of [{ width: 1920, height: 1080 }, { width: 1440, height: 900 }, { width: 1366, height: 768 }, { width: 360, height: 780 }, { width: 3840, height: 2160 }]) {
         await page.setViewportSize(size);
         await page.goto("/wall");
         const failed = page.locator(".w.is-fail", { hasText: before[2].serial.slice(-4) });
@@ -289,6 +337,14 @@ export async function looks(browser, width, scheme, count) {
           return one.scrollWidth <= one.clientWidth && four.right <= frame.right + 0.5 ? [] : [`${one.textContent}: ${one.scrollWidth} of ${one.clientWidth}`];
         }));
         assert(`${size.width} px: cut off: ${cut.join(", ")}`, cut.length === 0);
+        const foot = await page.evaluate(() => {
+          const say = document.querySelector(".say").getBoundingClientRect();
+          return [...document.querySelectorAll(".say > span, .say > span > span")].flatMap((one) => {
+            const { right, bottom, top } = one.getBoundingClientRect();
+            return one.scrollWidth <= one.clientWidth + 1 && right <= say.right + 1 && top >= say.top - 1 && bottom <= say.bottom + 1 ? [] : [one.textContent];
+          });
+        });
+        assert(`${size.width} px: cut in the foot: ${foot.join(", ")}`, foot.length === 0 && (await page.locator(".say > span").count()) > 1);
         if (size.width === 1920) await inspect(page, `wall-plates-${width}`);
       }
       box.state.drives = before;

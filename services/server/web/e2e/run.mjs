@@ -288,6 +288,9 @@ async function round(browser, width, scheme) {
         assert(`the rule's ${fact} is on the page`, words.includes(fact.replaceAll(/[\u202f\u00a0 ]/g, "")));
       }
       await shot("failed-job");
+      // The stream of this page begins after it happened.
+      await page.goto(`/drives/${encodeURIComponent(job.drive)}`);
+      await page.getByRole("region", { name: "What happened to it" }).locator("li").first().waitFor();
     });
 
     await test("progress is live, and a test is ended only after a question", async () => {
@@ -364,7 +367,11 @@ async function round(browser, width, scheme) {
       await page.getByLabel("Password").fill(PASSWORD);
       await page.getByRole("button", { name: "Log in" }).click();
       await page.getByRole("heading", { name: "What will be lost" }).waitFor();
+      await page.getByText("Nothing was started, and nothing has been written. Type the labels again.").waitFor();
       assert("nothing is typed", (await field("photos").inputValue()) === "");
+      await page.reload();
+      await field("photos").waitFor();
+      assert("it is told once", (await page.getByText("Your session had ended").count()) === 0);
     });
 
     await test("wall: every drive at one glance, on one screen from a phone to 4K, and nothing to press", async () => {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { finding } from "./fixtures";
-import { THIN, ago, attachment, bytes, capacityWords, clock, contentWords, countdown, duration, findingPlace, grouped, lastFour, plural, programWords, rate, timeLeft, verifiedWords } from "./format";
+import { THIN, ago, attachment, bytes, capacityWords, clock, contentWords, countdown, dated, duration, findingPlace, grouped, lastFour, plural, programWords, rate, stamp, timeLeft, verifiedWords, zone, zoneWords } from "./format";
 
 const flat = (text: string) => text.replaceAll("\u00a0", " ").replaceAll(THIN, "'");
 
@@ -62,6 +62,16 @@ describe("words", () => {
   it("gives the day only when it is not today", () => {
     expect(clock("2026-11-20T11:00:00Z", now)).toMatch(/^\d\d:00$/);
     expect(clock("2026-11-18T11:00:00Z", now)).toMatch(/^Wed,? 18 Nov, \d\d:00$/);
+  });
+  it("gives the year of a log's time only when it is not this one, and a certificate's always with its zone", () => {
+    expect(stamp("2026-06-18T11:00:07Z", now)).toMatch(/^18 Jun \d\d:\d0:07$/);
+    expect(stamp("2025-06-18T11:00:07Z", now)).toMatch(/^18 Jun 2025 \d\d:\d0:07$/);
+    expect(stamp("nonsense", now)).toBe("nonsense");
+    expect([dated("2026-11-28T03:02:25Z"), dated("nonsense")]).toEqual(["28 November 2026, 03:02 UTC", "nonsense"]);
+  });
+  it("names a zone by how far it is ahead", () => {
+    expect([0, 60, 330, -210].map(zoneWords)).toEqual(["UTC", "UTC+1", "UTC+5:30", "UTC−3:30"]);
+    expect(zone(now)).toMatch(/^UTC/);
   });
   it("takes the last four of a serial, a short one whole", () => {
     expect(lastFour(" zrt02b7h ")).toBe("2B7H");

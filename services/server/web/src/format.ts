@@ -87,11 +87,31 @@ export function clock(iso: string, now: number): string {
 const DAY = new Intl.DateTimeFormat("en-GB", { day: "2-digit", month: "short" });
 const TIME = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", second: "2-digit" });
 
-/** A full time with seconds, for logs: `20 Nov 06:41:09`. */
-export function stamp(iso: string): string {
+/** A full time with seconds, for logs, and with the year where it is not this one: `20 Nov 06:41:09`, `20 Nov 2025 06:41:09`. */
+export function stamp(iso: string, now: number): string {
   const at = new Date(iso);
-  return Number.isNaN(at.getTime()) ? iso : `${DAY.format(at)} ${TIME.format(at)}`;
+  if (Number.isNaN(at.getTime())) return iso;
+  const year = at.getFullYear();
+  return `${DAY.format(at)} ${year === new Date(now).getFullYear() ? "" : `${year} `}${TIME.format(at)}`;
 }
+
+const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
+const UTC = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
+
+/** A time as it stands on a certificate, whoever reads it where and when: `20 November 2026, 06:41 UTC`. */
+export function dated(iso: string): string {
+  const at = new Date(iso);
+  return Number.isNaN(at.getTime()) ? iso : `${DATE.format(at)}, ${UTC.format(at)} UTC`;
+}
+
+/** A zone by its minutes ahead of UTC: `UTC`, `UTC+5:30`. */
+export function zoneWords(ahead: number): string {
+  const [hours, minutes] = [Math.floor(Math.abs(ahead) / 60), Math.abs(ahead) % 60];
+  return ahead === 0 ? "UTC" : `UTC${ahead < 0 ? "−" : "+"}${hours}${minutes ? `:${String(minutes).padStart(2, "0")}` : ""}`;
+}
+
+/** The zone in which this page tells times that name none, the browser's, as it is at a moment. */
+export const zone = (at: number): string => zoneWords(-new Date(at).getTimezoneOffset());
 
 /** A countdown: `1:37`. */
 export function countdown(seconds: number): string {

@@ -88,7 +88,7 @@ export function cell(value: unknown, column: Pick<Column, "format" | "suffix" | 
       return whole(empty ? "–" : number !== null && number >= 0 ? duration(number) : plain(value));
     case "datetime": case "timestamp": {
       const when = time(value);
-      return whole(when === null ? (empty ? "–" : plain(value)) : stamp(new Date(when).toISOString()));
+      return whole(when === null ? (empty ? "–" : plain(value)) : stamp(new Date(when).toISOString(), now));
     }
     case "relative_time": {
       const when = time(value);

@@ -185,7 +185,7 @@ function Tokens({ list, names, ask: question }: { list: readonly AddonToken[]; n
               <td class="nm"><b>{token.name || `Token ${token.id}`}</b></td>
               <td data-k="Belongs to">{owner(token) ?? <span class="mute">nothing yet</span>}</td>
               <td data-k="Made">{ago(token.created_at, now.value)}</td>
-              <td data-k="Ends">{token.addon_id !== null || token.expires_at === null ? "never" : Date.parse(token.expires_at) < now.value ? "has ended" : stamp(token.expires_at)}</td>
+              <td data-k="Ends">{token.addon_id !== null || token.expires_at === null ? "never" : Date.parse(token.expires_at) < now.value ? "has ended" : stamp(token.expires_at, now.value)}</td>
               <td><button class="btn small danger" type="button" aria-label={`Revoke ${token.name || `token ${token.id}`}…`} onClick={() => (question.value = { kind: "revoke", token })}>Revoke…</button></td>
             </tr>
           ))}</tbody>

@@ -8,6 +8,7 @@ import { useComputed, useSignal, type Signal } from "@preact/signals";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 
 import { plural, stamp } from "../format";
+import { now } from "../state/app";
 import { Icon, Panel, ProblemNote, Still } from "../view/bits";
 import { useSource, useTurned, type PartProps } from "./context";
 import { isFor, isOf } from "./feed";
@@ -31,7 +32,7 @@ export const RANGES = [["15m", "15 min"], ["1h", "1 h"], ["6h", "6 h"], ["24h", 
 class Row extends Still<{ line: Line; showTime: boolean; showSource: boolean }> {
   override render() {
     const { line, showTime, showSource } = this.props;
-    const words = line.time ? stamp(line.time).split(" ") : [];
+    const words = line.time ? stamp(line.time, now.peek()).split(" ") : [];
     return (
       <div class={`ln ${line.level}`}>
         {showTime && <time><s>{words.slice(0, -1).join(" ")}</s>{words.at(-1)}</time>}<b>{line.level}</b>{showSource && line.source && <i>{line.source}</i>}<span>{line.message}</span>

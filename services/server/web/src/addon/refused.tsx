@@ -5,6 +5,7 @@ import type { Problem } from "@wire";
 
 import { asProblem } from "../api";
 import { stamp } from "../format";
+import { now } from "../state/app";
 import { ProblemNote } from "../view/bits";
 import type { AddonView } from "../openapi";
 import { ask } from "./ask";
@@ -30,7 +31,7 @@ export function Refused({ addon, open }: { addon: AddonView; open?: boolean }) {
       <summary>What was refused</summary>
       <ProblemNote problem={problem.value} />
       {lines.value === null ? !problem.value && <p class="mute">Asking the box.</p> : lines.value.length === 0 ? <p class="mute">Nothing since the box was started: every frame of it was understood.</p> : (
-        <ol class="plain">{lines.value.slice(0, 200).map((line, index) => <li key={index}><time class="mute">{line.time ? stamp(line.time) : ""}</time> {line.message}</li>)}</ol>
+        <ol class="plain">{lines.value.slice(0, 200).map((line, index) => <li key={index}><time class="mute">{line.time ? stamp(line.time, now.value) : ""}</time> {line.message}</li>)}</ol>
       )}
     </details>
   );

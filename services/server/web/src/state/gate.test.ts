@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Problem } from "@wire";
 
 import { plan, planDrive } from "../fixtures";
-import { complete, differences, GIVE_UP, giveUpKey, match, scan, step, type Gate, type Input } from "./gate";
+import { complete, CUT, cutAt, differences, GIVE_UP, giveUpKey, match, scan, step, type Gate, type Input } from "./gate";
 
 const A = planDrive("ZRT02B7H");
 const B = planDrive("7PHAV8PK");
@@ -43,6 +43,21 @@ describe("labels", () => {
     expect(scan(P, {}, A.id, "7PHAV8PK")).toEqual({ typed: { [A.id]: "", [B.id]: "7PHAV8PK" }, focus: A.id });
     expect(scan(P, { [B.id]: "V8PK" }, A.id, "ZRT02B7H")).toEqual({ typed: { [B.id]: "V8PK", [A.id]: "ZRT02B7H" }, focus: null });
     expect(scan(P, {}, A.id, "SOMETHING")).toEqual({ typed: { [A.id]: "SOMETHING" }, focus: A.id });
+  });
+});
+
+describe("a session that ends", () => {
+  it("at the gate is told to whoever logs in again: that nothing was started, or that nobody knows", () => {
+    const starting = run(arming, { type: "submit" }, { type: "starting" });
+    expect([read, typed, checking, arming, starting, run(starting, { type: "refused", problem: problem("agent-unsure"), now: 2000 })].map(cutAt)).toEqual(["before", "before", "before", "before", "starting", "starting"]);
+    expect([loading, run(loading, { type: "refused", problem: problem("x"), now: 0 })].map(cutAt)).toEqual([null, null]);
+    expect(cutAt(run(checking, { type: "refused", problem: { ...problem("unauthorized"), status: 401 }, now: 0 }))).toBe("before");
+  });
+  it("leaves its word on the list that is read next, whichever playbook it is for, and once", () => {
+    const back: Gate = { step: "loading", notice: CUT.before };
+    const again = run(back, { type: "reset" }, { type: "planned", plan: P, asked: 0 });
+    expect(again).toMatchObject({ step: "reading", typed: {}, notice: CUT.before });
+    expect(run(again, { type: "reset" }, { type: "planned", plan: P, asked: 0 })).toMatchObject({ notice: null });
   });
 });
 

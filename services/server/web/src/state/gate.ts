@@ -25,7 +25,7 @@ export type Typed = Readonly<Partial<Record<DriveId, string>>>;
 
 /** Where the gate stands. */
 export type Gate =
-  | { step: "loading" }
+  | { step: "loading"; notice?: Problem }
   | { step: "refused"; problem: Problem }
   | { step: "reading"; plan: Plan; typed: Typed; notice: Problem | null }
   | { step: "checking"; plan: Plan; typed: Typed; problem: Problem | null; until?: number }
@@ -179,13 +179,45 @@ export const AGAIN: Problem = {
   detail: "Nothing was started. Type the labels again.",
 };
 
+/** How far the gate was when the session ended. */
+export type Cut = "before" | "starting";
+
+/** Whether a session that ends now takes something with it that whoever logs in again has to be told of. */
+export function cutAt(gate: Gate): Cut | null {
+  switch (gate.step) {
+    case "reading":
+    case "checking":
+    case "changed":
+      return "before";
+    case "arming":
+      return gate.starting ? "starting" : "before";
+    case "unsure":
+      return "starting";
+    case "refused":
+      // The box's answer to the last question may be what told that the session is over.
+      return gate.problem.status === 401 ? "before" : null;
+    case "loading":
+    case "started":
+      return null;
+  }
+}
+
+/** Told to whoever logs in again at the gate. */
+export const CUT: Record<Cut, Problem> = {
+  before: { type: "session-over", status: 0, title: "Your session had ended", detail: "Nothing was started, and nothing has been written. Type the labels again." },
+  starting: {
+    type: "session-over", status: 0, title: "Your session ended while the box was told to start",
+    detail: "It may be erasing already. Look at the bench before you type anything: what has started is shown there, within two minutes.",
+  },
+};
+
 /** The next state. An input that does not fit the state changes nothing. */
 export function step(gate: Gate, input: Input): Gate {
   switch (input.type) {
     case "reset":
-      return { step: "loading" };
+      return gate.step === "loading" ? gate : { step: "loading" };
     case "planned":
-      if (gate.step === "loading") return { step: "reading", plan: input.plan, typed: {}, notice: null };
+      if (gate.step === "loading") return { step: "reading", plan: input.plan, typed: {}, notice: gate.notice ?? null };
       if (gate.step !== "checking") return gate;
       if (gate.plan.digest !== input.plan.digest) {
         return { step: "changed", plan: input.plan, changes: differences(gate.plan, input.plan) };

@@ -183,23 +183,23 @@ export function isHosts(job: Job): boolean {
   return job.findings.some(({ kind }) => kind === "host_memory") && job.findings.every(({ kind }) => may.includes(kind));
 }
 
-/** Where a drive sits: the piece of hardware, and the place on it as short as a bay number. */
-export function bayOf(drive: Drive): { group: string; note: string; place: string } {
+/** Where a drive sits: the piece of hardware, and the place on it as it was told and as short as a bay number. */
+export function bayOf(drive: Drive): { group: string; note: string; told: string; place: string } {
   const parts = drive.location.split(", ");
   const pci = parts.find((part) => part.startsWith("PCI ")) ?? "";
-  const told = (parts.findLast((part) => part !== pci) ?? "").replace(/^(SATA port|SAS|SCSI|USB|card slot) /, "");
+  const told = parts.findLast((part) => part !== pci) ?? "";
   // A SCSI address is host:channel:target:lun; where channel and lun are 0, as on a backplane, the target says it all.
-  const place = told.replace(/^\d+:0:(\d+):0$/, "$1").replace(/^\d+:(\d+:\d+:\d+)$/, "$1");
+  const place = told.replace(/^(SATA port|SAS|SCSI|USB|card slot) /, "").replace(/^\d+:0:(\d+):0$/, "$1").replace(/^\d+:(\d+:\d+:\d+)$/, "$1");
   switch (drive.bus) {
     // One controller with many ports is one enclosure; each NVMe drive is a controller of its own.
-    case "sata": return { group: "SATA", note: pci, place };
-    case "scsi": return { group: "SAS and SCSI", note: pci, place };
-    case "nvme": return { group: "NVMe", note: "", place: place || drive.kernel_name.replace(/n\d+$/, "") };
-    case "usb": return { group: "USB", note: "", place };
-    case "mmc": return { group: "Card slots", note: "", place };
-    case "virtio": return { group: "Virtual disks", note: "", place };
-    case "loop": return { group: "Loop devices", note: "for tests", place };
-    case "other": return { group: "Others", note: pci, place };
+    case "sata": return { group: "SATA", note: pci, told, place };
+    case "scsi": return { group: "SAS and SCSI", note: pci, told, place };
+    case "nvme": return { group: "NVMe", note: "", told, place: place || drive.kernel_name.replace(/n\d+$/, "") };
+    case "usb": return { group: "USB", note: "", told, place };
+    case "mmc": return { group: "Card slots", note: "", told, place };
+    case "virtio": return { group: "Virtual disks", note: "", told, place };
+    case "loop": return { group: "Loop devices", note: "for tests", told, place };
+    case "other": return { group: "Others", note: pci, told, place };
   }
 }
 

@@ -11,6 +11,7 @@ import type { DriveId, PlanOptions } from "@wire";
 
 import { go, place } from "../route";
 import { choose, chosen } from "./app";
+import type { Cut } from "./gate";
 
 /** What the gate is asked for: these drives, a playbook to begin with, options beside it. */
 export interface Wish {
@@ -21,6 +22,8 @@ export interface Wish {
   /** Whether that playbook only reads, as far as the box has told: so much is true before it tells its playbooks again. */
   reads?: boolean;
   options?: Partial<PlanOptions>;
+  /** The session ended here, before anything was started or after the box had been told to start. */
+  cut?: Cut;
 }
 
 const KEPT = "kiln-gate";
@@ -32,11 +35,12 @@ const NOTHING: Wish = { drives: [] };
 export function readWish(kept: unknown): Wish | null {
   if (kept === null || kept === undefined) return null;
   if (typeof kept !== "object" || !("drives" in kept) || !Array.isArray(kept.drives) || !kept.drives.every((id) => typeof id === "string")) return NOTHING;
-  const { drives, readOnly, playbook, reads, options } = kept as { [key: string]: unknown; drives: DriveId[] };
+  const { drives, readOnly, playbook, reads, options, cut } = kept as { [key: string]: unknown; drives: DriveId[] };
   return {
     drives, readOnly: readOnly === true, reads: reads === true,
     ...(typeof playbook === "string" ? { playbook } : {}),
     ...(typeof options === "object" && options !== null ? { options } : {}),
+    ...(cut === "before" || cut === "starting" ? { cut } : {}),
   };
 }
 

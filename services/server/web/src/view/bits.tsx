@@ -16,6 +16,11 @@ export function Shape({ of, big }: { of: "pass" | "warn" | "inc" | "fail"; big?:
   return <svg class={`${big ? "shape rg" : "m"} is-${of}`} aria-hidden="true"><use href={`#${of}`} /></svg>;
 }
 
+/** A verdict's shape, or the ring of what is no verdict. */
+export function Mark({ of }: { of: "pass" | "warn" | "inc" | "fail" | "info" }) {
+  return of === "info" ? <Icon name="info" /> : <Shape of={of} />;
+}
+
 /** A verdict by colour, shape and word. */
 export function VerdictMark({ outcome }: { outcome: Outcome }) {
   const shape = verdictShape(outcome);

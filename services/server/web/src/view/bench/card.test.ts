@@ -24,7 +24,7 @@ describe("a card", () => {
   });
   it("a test that a person paused waits for that person; another one goes on by itself", () => {
     const foot = (why: string) => say(drive(), job({ state: { kind: "waiting", why } }), NOW);
-    expect(foot("paused by mara")).toMatchObject({ word: "Paused", line: "by mara", foot: ["31\u00a0°C", "", "waits for Go on"] });
+    expect(foot("paused by mara")).toMatchObject({ kind: "held", word: "Paused", line: "by mara", foot: ["31\u00a0°C", "", "waits for Go on"] });
     expect(foot("too hot")).toMatchObject({ word: "Waiting", line: "too hot", foot: ["31\u00a0°C", "", "goes on by itself"] });
   });
   it("a drive that nobody watches says of when it is, and cannot be chosen", () => {

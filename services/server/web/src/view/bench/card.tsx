@@ -26,7 +26,7 @@ function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
     const at = job.progress?.step ?? job.phases.findIndex((p) => p.status === "running" || p.status === "interrupted");
     if (job.state.kind === "waiting" || !drive.present) {
       return {
-        kind: "inc is-inc", word: isPaused(job) ? "Paused" : "Waiting", line: job.state.kind === "waiting" ? job.state.why.replace(/^paused /i, "") : "drive is out",
+        kind: "held", word: isPaused(job) ? "Paused" : "Waiting", line: job.state.kind === "waiting" ? job.state.why.replace(/^paused /i, "") : "drive is out",
         foot: drive.present ? [temperature, "", isPaused(job) ? "waits for Go on" : "goes on by itself"] : `Out since ${clock(drive.since, now)}`,
       };
     }
@@ -123,7 +123,7 @@ export class Card extends Still<CardProps> {
           <span class="st" title={words.word}>{words.word}</span>
           <span class="st" title={words.line}>{words.line}</span>
         </span>
-        <Place drive={drive} job={job} kind={words.kind} />
+        <Place drive={drive} job={job} />
         {job ? <Spark job={job} trail={trail} /> : <span class="spark blank" />}
         <span class="ft">
           {typeof words.foot === "string" ? <span class="wide">{words.foot}</span> : words.foot.map((text, i) => <span key={i}>{text}</span>)}
@@ -134,8 +134,9 @@ export class Card extends Still<CardProps> {
 }
 
 /** The 64-pixel place at the right: ring, verdict, lock or dotted ring. */
-function Place({ drive, job, kind }: { drive: Drive; job: Job | undefined; kind: string }) {
-  if (job && !isOver(job)) return kind.startsWith("hot") ? <Ring job={job} /> : <Shape of="inc" big />;
+function Place({ drive, job }: { drive: Drive; job: Job | undefined }) {
+  // What waits has no verdict: its ring stays where it was.
+  if (job && !isOver(job)) return <Ring job={job} />;
   if ((drive.refused && !hasFailed(job)) || drive.id === null) return <span class="lockd rg"><Icon name="lock" /></span>;
   if (job?.verdict && drive.present) return <Shape of={verdictShape(job.verdict.outcome)} big />;
   return <svg class="ring rg" viewBox="0 0 64 64" aria-hidden="true"><circle class="wait" cx="32" cy="32" r="29" /></svg>;

@@ -27,7 +27,7 @@ describe("needs you", () => {
     const list = needs([...pairs.map(([one]) => one), free], new Map(pairs.map(([one, of]) => [one.id ?? "", of])), box({ trial: "ten minutes are not over", slots: [slot("b", { running: true })] }), [free.id ?? ""]);
 
     expect(list.map(({ short }) => short)).toEqual(["cool it: 56\u00a0°C", "heads for FAILED", "put it back", "confirm it", "take it out", "on trial: leave it on", "look at it", "waits", "keep it or send it back"]);
-    expect(list.map(({ shape }) => shape)).toEqual(["warn", "fail", "inc", "inc", "fail", "warn", "inc", "inc", "warn"]);
+    expect(list.map(({ shape }) => shape)).toEqual(["warn", "fail", "info", "info", "fail", "warn", "inc", "info", "warn"]);
   });
 
   it("a drive at the limit that the box tells is fine, above it too hot; one of which it tells none is left alone", () => {

@@ -7,13 +7,14 @@ import { chosen, known, latest } from "../../state/app";
 import { drivePath, jobPath, settingsPath } from "../../route";
 import { printing } from "../../printing";
 import { heatOf, isHosts, isOver, isPaused } from "../../state/store";
-import { Shape } from "../bits";
+import { Mark } from "../bits";
 
 /** One thing that needs a person. */
 export interface Need {
   /** The same thing has the same key the next time. */
   key: string;
-  shape: "fail" | "inc" | "warn";
+  /** A verdict's, or `info` for what waits and is none. */
+  shape: "fail" | "inc" | "warn" | "info";
   /** Whose last four it is about; empty for the box itself. */
   four: string;
   /** Id of the drive that it is about. */
@@ -52,10 +53,10 @@ export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, 
     if (!job) continue;
     const link = { href: jobPath(job.id), act: isOver(job) ? "Evidence" : "Its test" };
     if (!isOver(job)) {
-      if (!drive.present) add("gone", { ...of, ...link, key: `gone ${job.id}`, shape: "inc", what: `…${four} was taken out in the middle of its test`, next: "Put it back: the test goes on where it was. The others go on meanwhile.", short: "put it back" });
-      else if (job.state.kind === "waiting" && isPaused(job)) add("paused", { ...of, ...link, key: `waits ${job.id}`, shape: "inc", what: `…${four} is ${stopped(job.state.why)}`, next: "It goes on when somebody presses Go on.", short: "paused" });
+      if (!drive.present) add("gone", { ...of, ...link, key: `gone ${job.id}`, shape: "info", what: `…${four} was taken out in the middle of its test`, next: "Put it back: the test goes on where it was. The others go on meanwhile.", short: "put it back" });
+      else if (job.state.kind === "waiting" && isPaused(job)) add("paused", { ...of, ...link, key: `waits ${job.id}`, shape: "info", what: `…${four} is ${stopped(job.state.why)}`, next: "It goes on when somebody presses Go on.", short: "paused" });
       else if (job.state.kind === "waiting" && list.some(({ key }) => key === `hot ${drive.id}`)) continue;
-      else if (job.state.kind === "waiting") add("waiting", { ...of, ...link, key: `waits ${job.id}`, shape: "inc", what: `…${four} waits: ${stopped(job.state.why)}`, next: "It goes on by itself; the others go on meanwhile.", short: "waits" });
+      else if (job.state.kind === "waiting") add("waiting", { ...of, ...link, key: `waits ${job.id}`, shape: "info", what: `…${four} waits: ${stopped(job.state.why)}`, next: "It goes on by itself; the others go on meanwhile.", short: "waits" });
       else if (isHosts(job)) add("failing", { ...of, ...link, key: `bad ${job.id}`, shape: "inc", what: `The box's own memory is bad: the test of …${four} can tell nothing of the drive`, next: "Test the drive in another computer.", short: "the box's memory is bad" });
       else if (job.bad_sectors > 0) add("failing", { ...of, ...link, key: `bad ${job.id}`, shape: "fail", what: `…${four} is heading for FAILED: ${plural(job.bad_sectors, "bad sector")} so far`, next: "It goes on to tell how many there are. End it if that is of no use.", short: "heads for FAILED" });
       continue;
@@ -72,7 +73,7 @@ export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, 
   }
   const here = drives.filter((drive) => drive.id !== null && picked.includes(drive.id));
   if (here.length > 0) {
-    add("gate", { key: "gate", four: "", drive: null, shape: "inc", what: `${plural(here.length, "chosen drive")} (${bytes(here.reduce((sum, drive) => sum + drive.capacity, 0))}) ${here.length === 1 ? "waits" : "wait"} to be confirmed`, next: "Nothing is erased before labels and password are typed.", short: "confirm it", href: "/burn", act: "Confirm…" });
+    add("gate", { key: "gate", four: "", drive: null, shape: "info", what: `${plural(here.length, "chosen drive")} (${bytes(here.reduce((sum, drive) => sum + drive.capacity, 0))}) ${here.length === 1 ? "waits" : "wait"} to be confirmed`, next: "Nothing is erased before labels and password are typed.", short: "confirm it", href: "/burn", act: "Confirm…" });
   }
   const update = box?.supervisor?.update;
   const system = { four: "", drive: null, href: settingsPath("update"), act: "Updates" };
@@ -103,7 +104,7 @@ export function Needs({ drives }: { drives: readonly Drive[] }) {
         {list.length === 0 && <li class="calm"><span>Nothing. This line says so when that changes.</span></li>}
         {shown.map(({ key, shape, what, next, href, act, four }) => (
           <li key={key} class={`is-${shape}`}>
-            <Shape of={shape} /><span><b>{what}.</b> {next}</span>
+            <Mark of={shape} /><span><b>{what}.</b> {next}</span>
             <span class="act"><a href={href} aria-label={four ? `${act} of …${four}` : act}>{act}</a></span>
           </li>
         ))}

@@ -6,7 +6,7 @@ import type { CertificateEntry, Problem } from "@wire";
 import "../../style/lists.css";
 import "../../style/playbook.css";
 import { api, asProblem, certificateUrl } from "../../api";
-import { bytes, clock, plural } from "../../format";
+import { bytes, dated, plural } from "../../format";
 import { drivePath, jobPath } from "../../route";
 import { known, now } from "../../state/app";
 import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
@@ -58,7 +58,7 @@ export function CertificatesPage() {
                     <td class="nm mono">{entry.info.revoked || !isNewest(entry, list.value ?? []) ? entry.info.id : <a href={certificateUrl(entry.job, ".html")} target="_blank" rel="noopener">{entry.info.id}</a>}</td>
                     <td data-k="Drive"><a href={drivePath(entry.drive)}>{entry.model}</a>, {bytes(entry.capacity)}<br /><Serial serial={entry.serial} /></td>
                     <td data-k="Verdict">{entry.outcome ? <VerdictMark outcome={entry.outcome} /> : "–"}</td>
-                    <td data-k="Signed"><a href={jobPath(entry.job)}>{clock(entry.info.made, now.value)}</a></td>
+                    <td data-k="Signed"><a href={jobPath(entry.job)}>{dated(entry.info.made)}</a></td>
                     <td data-k="Holds">{entry.info.revoked
                       ? <><span class="v is-fail"><Shape of="fail" />revoked</span><span class="rule"><a href={jobPath(entry.info.revoked.job)}>{entry.info.revoked.why}</a></span></>
                       : outOfDate(entry.info, now.value) ? <span class="v is-warn"><Shape of="warn" />out of date</span>

@@ -7,8 +7,7 @@ import "../../style/job.css";
 import "../../style/lists.css";
 import "../../style/playbook.css";
 import { api, asProblem } from "../../api";
-import { bytes, clock, verdictShape } from "../../format";
-import { now } from "../../state/app";
+import { bytes, dated, verdictShape } from "../../format";
 import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
 import { grouped4 } from "../job/evidence";
 
@@ -35,7 +34,7 @@ function Result({ check }: { check: CertificateCheck }) {
       <ul class="ev">
         <li class={check.signature_good ? "is-pass" : "is-fail"}><Shape of={check.signature_good ? "pass" : "fail"} /><div><b>{check.signature_good ? "The signature is good" : "The signature is not good"}</b><span class="rule">{check.signature_good ? "nothing in it was changed since it was signed" : "it was damaged, changed or never signed"}</span></div></li>
         {check.key && <li class={check.known_as ? "is-pass" : "is-warn"}><Shape of={check.known_as ? "pass" : "warn"} /><div><b>{check.known_as ? `By a key that is known: ${check.known_as}` : "By a key that is not known here"}</b><span class="rule mono print">{grouped4(check.key)}</span></div></li>}
-        {check.signature_good && <li class={check.expired ? "is-fail" : "is-pass"}><Shape of={check.expired ? "fail" : "pass"} /><div><b>{check.expired ? "It is out of date" : "It is in date"}</b>{says && <span class="rule">until {clock(says.valid_until, now.value)}</span>}</div></li>}
+        {check.signature_good && <li class={check.expired ? "is-fail" : "is-pass"}><Shape of={check.expired ? "fail" : "pass"} /><div><b>{check.expired ? "It is out of date" : "It is in date"}</b>{says && <span class="rule">until {dated(says.valid_until)}</span>}</div></li>}
         {check.signature_good && <li class={check.revocation.kind === "revoked" ? "is-fail" : check.revocation.kind === "standing" ? "is-pass" : "is-inc"}><Shape of={check.revocation.kind === "revoked" ? "fail" : check.revocation.kind === "standing" ? "pass" : "inc"} /><div><b>{revocation.charAt(0).toUpperCase() + revocation.slice(1)}</b>{check.revocation.kind === "revoked" && <span class="rule">{check.revocation.why}</span>}</div></li>}
       </ul>
       {says && (
@@ -43,7 +42,7 @@ function Result({ check }: { check: CertificateCheck }) {
           <dt>It says of</dt><dd>{says.model}, {bytes(says.capacity)}<br /><Serial serial={says.serial} /></dd>
           <dt>Verdict</dt><dd><VerdictMark outcome={says.outcome} /></dd>
           <dt>Number</dt><dd class="mono">{says.id}</dd>
-          <dt>Signed</dt><dd>{clock(says.made, now.value)}</dd>
+          <dt>Signed</dt><dd>{dated(says.made)}</dd>
         </dl>
       )}
       {says && <p class="mute foot">Compare the serial with the label on the drive in your hand: a certificate speaks for that drive alone.</p>}

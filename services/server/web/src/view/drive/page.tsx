@@ -7,7 +7,7 @@ import "../../style/job.css";
 import "../../style/lists.css";
 import { api, asProblem, certificateUrl } from "../../api";
 import { curves, line, placeOfFinding, thin } from "../../curve";
-import { attachment, bytes, capacityWords, celsius, clock, contentWords, grouped, lastFour, rotationName, stamp } from "../../format";
+import { attachment, bytes, capacityWords, celsius, clock, contentWords, grouped, lastFour, rotationName } from "../../format";
 import { jobPath } from "../../route";
 import { siblings, telling } from "../../siblings";
 import { known, latest, now } from "../../state/app";
@@ -16,6 +16,7 @@ import { enterGate } from "../../state/wish";
 import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
 import { Banners } from "../box";
 import { Health } from "./health";
+import { Lately } from "./lately";
 import { SmartTable } from "../job/smart";
 import { Siblings } from "./siblings";
 import { useSort } from "../sort";
@@ -166,7 +167,7 @@ const AFTER: Record<Outcome, string> = { PASSED: "Passed its test", WARN: "Keep 
 
 /** The page of one drive; `id` is its identity, or its key where it has none. */
 export function DrivePage({ id }: { id: string }) {
-  const { drives, jobs: all, events } = known.value;
+  const { drives, jobs: all } = known.value;
   // The stream brings the newest jobs of the box; those of a drive that was here long ago are asked for.
   const asked = useSignal<{ of: string; problem: Problem | null } | null>(null);
   useEffect(() => {
@@ -192,7 +193,6 @@ export function DrivePage({ id }: { id: string }) {
   const can = drive !== undefined && canChoose(drive, job);
   // What needs the drive itself waits until somebody watches the bus; the page says why.
   const unseen = drive?.present && drive.as_of ? drive.as_of : null;
-  const lately = events.filter((event) => event.drive === id).slice(-30).reverse();
   const smart = jobs.find((j) => j.smart.length > 0);
   const measured = jobs.find((one) => telling(one));
   const others = siblings({ drive: id, model: known_as.model, capacity: known_as.capacity }, all.values());
@@ -248,9 +248,7 @@ export function DrivePage({ id }: { id: string }) {
         <Siblings own={measured} others={others} model={known_as.model} />
         {known_as.serial && <Health serial={known_as.serial} />}
         {smart && <Panel title="SMART at the last burn-in" span="c7"><SmartTable rows={smart.smart} /></Panel>}
-        <Panel title="What happened to it" span={smart ? "c5" : "c12"}>
-          {lately.length === 0 ? <p class="mute">Nothing in the events that this page holds.</p> : <ul class="plain">{lately.map((event) => <li key={event.seq}><span class="mute">{stamp(event.ts)}</span> {event.message}</li>)}</ul>}
-        </Panel>
+        <Lately drive={id} span={smart ? "c5" : "c12"} />
       </div>
     </main>
   );

@@ -6,9 +6,9 @@ import type { Event, Problem, Severity } from "@wire";
 import "../../style/lists.css";
 import "../../style/playbook.css";
 import { api, asProblem } from "../../api";
-import { plural, stamp } from "../../format";
+import { plural, stamp, zone } from "../../format";
 import { drivePath, jobPath } from "../../route";
-import { known, newestEvents } from "../../state/app";
+import { known, newestEvents, now } from "../../state/app";
 import { Icon, Panel, ProblemNote, Shape } from "../bits";
 import { follow, pieces, type Chain } from "./chain";
 import { file, save, useDeed } from "../settings/deed";
@@ -140,7 +140,7 @@ export function EventsPage() {
   return (
     <main id="main" tabIndex={-1}>
       <h1 class="sr">Events</h1>
-      <Panel title="Events" note={`${plural(list.length, "event")}, newest first`}>
+      <Panel title="Events" note={`${plural(list.length, "event")}, newest first, times in ${zone(now.peek())}`}>
         <div class="filter">
           <label class="find"><Icon name="find" /><span class="sr">Filter</span><input type="search" placeholder="Word, drive, person" value={text.value} onInput={(e) => (text.value = e.currentTarget.value)} /></label>
           <label>At least <select value={least.value} onChange={(e) => (least.value = e.currentTarget.value as Severity)}>
@@ -152,7 +152,7 @@ export function EventsPage() {
           {list.slice(0, drawn.value).map((event) => (
             <li key={event.seq} class={event.severity === "critical" ? "is-fail" : event.severity === "warning" ? "is-warn" : "is-info"}>
               {event.severity === "info" ? <Icon name="info" /> : <Shape of={event.severity === "critical" ? "fail" : "warn"} />}
-              <time dateTime={event.ts}>{stamp(event.ts)}</time>
+              <time dateTime={event.ts}>{stamp(event.ts, now.peek())}</time>
               <span class="msg">{event.message}<span class="rule">{event.type}, by {event.actor.name || event.actor.kind}
                 {event.job && <>, <a href={jobPath(event.job)}>job</a></>}{event.drive && <>, <a href={drivePath(event.drive)}>drive</a></>}</span></span>
             </li>

@@ -7,6 +7,7 @@ import { bytes, contentWords, countdown, plural } from "../../format";
 import { visit } from "../../state/app";
 import { settled, type Gate } from "../../state/gate";
 import { ProblemNote, Shape } from "../bits";
+import { modelWords, onBench, Plate } from "./bay";
 import { titleOf } from "./choice";
 import { optionWords } from "./options";
 
@@ -34,10 +35,11 @@ export function Brief({ plan }: { plan: Plan }) {
       <ol class="lose brief">
         {plan.drives.map((drive, index) => {
           const { head, detail } = contentWords(drive.content);
+          const here = onBench(drive);
           return (
             <li key={drive.id}>
-              <span class="plate">{index + 1}</span>
-              <div><b>{head}</b>{detail && `, ${detail}`}{drive.given_up.length > 0 && <b class="is-warn">, gives up: {drive.given_up.join("; ")}</b>}<div class="how">{drive.model}, {bytes(drive.capacity)}</div></div>
+              <Plate drive={here} index={index} />
+              <div><b>{head}</b>{detail && `, ${detail}`}{drive.given_up.length > 0 && <b class="is-warn">, gives up: {drive.given_up.join("; ")}</b>}<div class="how">{modelWords(drive, here)}, {bytes(drive.capacity)}</div></div>
               <span class="v is-pass"><Shape of="pass" /><span class="mono">{drive.label}</span></span>
             </li>
           );

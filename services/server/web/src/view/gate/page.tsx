@@ -12,8 +12,8 @@ import "../../style/gate.css";
 import { api, asProblem } from "../../api";
 import { plural } from "../../format";
 import { go, jobPath, saveFocus } from "../../route";
-import { connections, known, monotonic } from "../../state/app";
-import { complete, step, type Gate, type Input } from "../../state/gate";
+import { connections, known, monotonic, visit } from "../../state/app";
+import { complete, CUT, cutAt, step, type Gate, type Input } from "../../state/gate";
 import { fulfil, keepWish, wished, type Wish } from "../../state/wish";
 import { ProblemNote, Shape } from "../bits";
 import { Banners, unheard } from "../box";
@@ -58,9 +58,9 @@ function Unsure({ plan, problem }: { plan: Plan; problem: Problem }) {
 
 /** The gate for the drives that were chosen on the bench, or that a drive's page sent here. */
 export function GatePage() {
-  const gate = useSignal<Gate>({ step: "loading" });
   const asked = useRef<Wish | null>(null);
   const wish = (asked.current ??= wished());
+  const gate = useSignal<Gate>(wish.cut ? { step: "loading", notice: CUT[wish.cut] } : { step: "loading" });
   const drives = wish.drives;
   const readOnly = wish.readOnly ?? false;
   const playbook = useSignal(wish.playbook ?? (readOnly ? "scan" : "standard"));
@@ -73,6 +73,7 @@ export function GatePage() {
   const reads = useComputed(() => readOnly || !(known.value.playbooks?.find((one) => one.name === playbook.value)?.erases ?? !(wish.reads && wish.playbook === playbook.value)));
   const onlyReads = reads.value;
 
+  const wishNow = (): Wish => ({ drives, readOnly, playbook: playbook.value, reads: reads.value, options: options.value });
   const ask = async () => {
     const begun = monotonic();
     const [name, chosenOptions] = [playbook.peek(), options.peek()];
@@ -86,8 +87,13 @@ export function GatePage() {
   };
 
   useSignalEffect(() => {
-    if (drives.length > 0) keepWish({ drives, readOnly, playbook: playbook.value, reads: reads.value, options: options.value });
+    if (drives.length > 0) keepWish(wishNow());
   });
+  useEffect(() => () => {
+    // The login takes the gate's place; whoever comes back is told what became of what was typed.
+    const [left, cut] = [visit.peek(), cutAt(gate.peek())];
+    if (cut && left.kind === "login" && left.expired && !reads.peek()) keepWish({ ...wishNow(), cut });
+  }, []);
   useSignalEffect(() => {
     // Another playbook or option is another plan: it is read from the start.
     void playbook.value;
@@ -179,7 +185,7 @@ export function GatePage() {
         <main id="main" tabIndex={-1}>
           <Banners />
           <div class="gate">
-            {state.step === "arming" ? <Brief plan={state.plan} /> : <StepOne gate={state} dispatch={dispatch} onAgain={() => { dispatch({ type: "reset" }); void ask(); }}>{choice}</StepOne>}
+            {state.step === "arming" ? <Brief plan={state.plan} /> : <StepOne gate={state} drives={named} dispatch={dispatch} onAgain={() => { dispatch({ type: "reset" }); void ask(); }}>{choice}</StepOne>}
             <Arm gate={state} password={password} left={state.step === "arming" ? Math.max(0, (state.deadline - time.value) / 1000) : 0} onArm={() => void arm()} />
           </div>
           <p class="leave"><a href="/">{state.step === "arming" && state.starting ? "Back to the bench; the start goes on" : "Back to the bench; nothing has been written"}</a></p>

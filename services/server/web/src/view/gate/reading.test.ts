@@ -1,10 +1,18 @@
 import { expect, it } from "vitest";
 
-import { plan, planDrive } from "../../fixtures";
-import { lossWords } from "./reading";
+import { drive, plan, planDrive } from "../../fixtures";
+import { lossWords, refusedWords } from "./reading";
 
 it("the gate's lead counts what is lost", () => {
   const full = planDrive("BBBBCCCC", { content: { state: "found", signatures: [], summary: "ext4" } });
   expect(lossWords(plan([planDrive("AAAABBBB"), full]))).toMatch(/^2 drives, 8.TB in all\. 1 of them holds something\./);
   expect(lossWords(plan([full]))).toMatch(/It holds something/);
+});
+
+it("a format that one drive is too small for is told of that drive, and that the others can go on", () => {
+  const [small, large] = [drive({ model: "Loop device", serial: "/dev/loop6" }), drive()];
+  const problem = { type: "options-wrong", status: 422, title: "These options cannot be followed", detail: "format: Loop device /dev/loop6: its partition would have 49.3 MB, and btrfs needs at least 114 MB." };
+  expect(refusedWords(problem, [large, small])).toEqual({ head: "…OOP6 cannot be formatted like this", lead: expect.stringContaining("go on with the other one") as string });
+  expect(refusedWords(problem, [small]).lead).toBe("Choose another format, or none.");
+  expect([[small], [small, large]].map((drives) => refusedWords({ ...problem, detail: "soak_hours is 0." }, drives).head)).toEqual(["This drive cannot be tested", "These drives cannot be tested"]);
 });

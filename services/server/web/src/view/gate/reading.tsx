@@ -1,12 +1,13 @@
 /** Step one: what will be lost, and the labels that are typed for it. */
 import { useEffect, useRef } from "preact/hooks";
 import type { ComponentChildren } from "preact";
-import type { DriveId, Plan, PlanDrive } from "@wire";
+import type { Drive, DriveId, Plan, PlanDrive, Problem } from "@wire";
 
 import { bytes, contentWords, lastFour, plural } from "../../format";
 import { known } from "../../state/app";
 import { GIVE_UP, giveUpKey, givenUp, isByWwn, match, scan, settled, type Gate, type Input, type Typed } from "../../state/gate";
 import { Icon, ProblemNote, Serial, Shape } from "../bits";
+import { modelWords, onBench, Plate, whichWords } from "./bay";
 
 /** What a plan would lose, for the line under the heading. */
 export function lossWords(plan: Plan, sweeps = 1): string {
@@ -17,18 +18,28 @@ export function lossWords(plan: Plan, sweeps = 1): string {
   return `${count}, ${total} in all. ${plan.drives.length === 1 ? (full ? "It holds something." : "No known content on it.") : on} ${sweeps > 0 ? "Everything is overwritten from the first sector to the last" : "It is overwritten in places all over, so what is on it is lost"}, and nothing brings it back.`;
 }
 
-function Loss({ drive }: { drive: PlanDrive }) {
+/** What is refused, over the box's own words. A format that does not fit one drive holds up that drive alone; pure. */
+export function refusedWords(problem: Problem, drives: readonly Drive[]): { head: string; lead: string } {
+  const one = drives.length === 1;
+  const odd = drives.find(({ model, serial }) => problem.type === "options-wrong" && problem.detail?.startsWith(`format: ${model} ${serial}: `));
+  if (!odd) return { head: one ? "This drive cannot be tested" : "These drives cannot be tested", lead: "Choose something else, or put right what it names." };
+  const head = `…${lastFour(odd.serial)} cannot be formatted like this`;
+  if (one) return { head, lead: "Choose another format, or none." };
+  return { head, lead: `It holds up that drive alone: leave it out on the bench and go on with the other ${drives.length === 2 ? "one" : drives.length - 1}, or choose another format.` };
+}
+
+function Loss({ drive, model }: { drive: PlanDrive; model: string }) {
   const { head, detail } = contentWords(drive.content);
   return (
     <div class="loss">
       <div class="what">{drive.content.state === "empty" ? head : <em>{head}</em>}</div>
       {detail && <div class="how">{detail}</div>}
-      <div class="drv">{drive.model || "no model told"}, {bytes(drive.capacity)}<br /><Serial serial={drive.serial} /></div>
+      <div class="drv">{model}, {bytes(drive.capacity)}<br /><Serial serial={drive.serial} /></div>
     </div>
   );
 }
 
-function LabelField(props: { drive: PlanDrive; index: number; text: string; onInput: (text: string) => void; onScan: (text: string) => void }) {
+function LabelField(props: { drive: PlanDrive; index: number; which: string; text: string; onInput: (text: string) => void; onScan: (text: string) => void }) {
   const { drive, text } = props;
   const state = match(drive, text);
   const wwn = isByWwn(drive);
@@ -43,7 +54,7 @@ function LabelField(props: { drive: PlanDrive; index: number; text: string; onIn
   }[state];
   return (
     <div class={`four ${state === "right" ? "ok" : state === "wrong" ? "no" : ""} ${whole ? "whole" : ""}`}>
-      <label for={id}>{wwn ? `World wide name on the label, ${drive.label.toLowerCase()},` : whole ? "Whole serial on the label" : "Last four on the label"} of drive {props.index + 1}</label>
+      <label for={id}>{wwn ? `World wide name on the label, ${drive.label.toLowerCase()},` : whole ? "Whole serial on the label" : "Last four on the label"} of {props.which}</label>
       <span class="in">
         <input
           id={id} value={text} placeholder={whole ? "" : "····"} data-drive={drive.id} autocomplete="off" autocapitalize="characters" spellcheck={false}
@@ -64,7 +75,7 @@ function LabelField(props: { drive: PlanDrive; index: number; text: string; onIn
 }
 
 /** A member of something that does not run is given up with words of its own: a label alone says nothing about the others. */
-function GiveUp(props: { drive: PlanDrive; index: number; typed: Typed; onInput: (text: string) => void }) {
+function GiveUp(props: { drive: PlanDrive; index: number; which: string; typed: Typed; onInput: (text: string) => void }) {
   const { drive } = props;
   if (drive.given_up.length === 0) return null;
   const id = `giveup-${props.index}`;
@@ -73,7 +84,7 @@ function GiveUp(props: { drive: PlanDrive; index: number; typed: Typed; onInput:
     <div class="giveup">
       <p class="v is-warn"><Shape of="warn" />Gives up a member</p>
       <p>{drive.given_up.join("; ")}. What it belongs to may not start again without it, and the data on its other drives may be lost too.</p>
-      <label for={id}>Type “{GIVE_UP}” for drive {props.index + 1}</label>
+      <label for={id}>Type “{GIVE_UP}” for {props.which}</label>
       <span class="in">
         <input id={id} value={props.typed[giveUpKey(drive.id)] ?? ""} autocomplete="off" autocapitalize="characters" spellcheck={false}
           onInput={(event) => props.onInput(event.currentTarget.value)} onKeyDown={(event) => event.key === "Enter" && event.preventDefault()} />
@@ -84,14 +95,15 @@ function GiveUp(props: { drive: PlanDrive; index: number; typed: Typed; onInput:
 }
 
 /** Step one as it stands on the page: one frame from the first question to the last label, so that neither focus nor place is lost. */
-export function StepOne(props: { gate: Gate & { step: "loading" | "refused" | "reading" | "checking" }; dispatch: (input: Input) => void; onAgain: () => void; children: ComponentChildren }) {
+export function StepOne(props: { gate: Gate & { step: "loading" | "refused" | "reading" | "checking" }; drives: readonly Drive[]; dispatch: (input: Input) => void; onAgain: () => void; children: ComponentChildren }) {
   const { gate } = props;
+  const refused = gate.step === "refused" ? refusedWords(gate.problem, props.drives) : null;
   return (
     <section class="panel" aria-labelledby="g1">
       <div class="step"><i class="on" /><i />Step 1 of 2</div>
-      <h1 id="g1">{gate.step === "refused" ? "These drives cannot be tested" : "What will be lost"}</h1>
-      <p class="lead" role="status">{gate.step === "loading" ? "The box reads what is on the drives." : gate.step === "refused" ? "Choose something else, or put right what it names." : lossWords(gate.plan, known.value.playbooks?.find((book) => book.name === gate.plan.playbook)?.sweeps)}</p>
-      <ProblemNote problem={gate.step === "reading" ? gate.notice : gate.step === "refused" ? gate.problem : null} />
+      <h1 id="g1">{refused?.head ?? "What will be lost"}</h1>
+      <p class="lead" role="status">{gate.step === "loading" ? "The box reads what is on the drives." : gate.step === "refused" ? refused?.lead : lossWords(gate.plan, known.value.playbooks?.find((book) => book.name === gate.plan.playbook)?.sweeps)}</p>
+      <ProblemNote problem={gate.step === "reading" || gate.step === "loading" ? (gate.notice ?? null) : gate.step === "refused" ? gate.problem : null} />
       {props.children}
       {gate.step === "refused" && <div class="do"><button class="btn prime" type="button" onClick={props.onAgain}>Ask again</button><a class="btn" href="/">Back to the bench</a></div>}
       {(gate.step === "reading" || gate.step === "checking") && <Reading gate={gate} dispatch={props.dispatch} />}
@@ -115,22 +127,26 @@ function Reading(props: { gate: Gate & { step: "reading" | "checking" }; dispatc
   return (
     <>
       <ol class="lose" ref={root} aria-label={`Drives; ${left} to go`}>
-        {plan.drives.map((drive, index) => (
-          <li key={drive.id}>
-            <span class="plate">{index + 1}</span>
-            <Loss drive={drive} />
-            <LabelField
-              drive={drive} index={index} text={typed[drive.id] ?? ""}
-              onInput={(text) => props.dispatch({ type: "typed", drive: drive.id, text })}
-              onScan={(text) => {
-                const next = scan(plan, typed, drive.id, text);
-                for (const [id, value] of Object.entries(next.typed)) if (value !== undefined) props.dispatch({ type: "typed", drive: id, text: value });
-                focus(next.focus);
-              }}
-            />
-            <GiveUp drive={drive} index={index} typed={typed} onInput={(text) => props.dispatch({ type: "typed", drive: giveUpKey(drive.id), text })} />
-          </li>
-        ))}
+        {plan.drives.map((drive, index) => {
+          const here = onBench(drive);
+          const which = whichWords(here, index);
+          return (
+            <li key={drive.id}>
+              <Plate drive={here} index={index} />
+              <Loss drive={drive} model={modelWords(drive, here)} />
+              <LabelField
+                drive={drive} index={index} which={which} text={typed[drive.id] ?? ""}
+                onInput={(text) => props.dispatch({ type: "typed", drive: drive.id, text })}
+                onScan={(text) => {
+                  const next = scan(plan, typed, drive.id, text);
+                  for (const [id, value] of Object.entries(next.typed)) if (value !== undefined) props.dispatch({ type: "typed", drive: id, text: value });
+                  focus(next.focus);
+                }}
+              />
+              <GiveUp drive={drive} index={index} which={which} typed={typed} onInput={(text) => props.dispatch({ type: "typed", drive: giveUpKey(drive.id), text })} />
+            </li>
+          );
+        })}
       </ol>
       <p class="scan"><Icon name="bar" />A bar-code reader works in any of these fields: it types the whole serial, and the label goes to its drive.</p>
       {others.length > 0 && (

@@ -11,7 +11,9 @@ import { connections } from "../../state/app";
 import { isAway, isUnanswered } from "../../state/gate";
 import { fulfil } from "../../state/wish";
 import { Icon, ProblemNote, Serial, Shape } from "../bits";
+import { title } from "../bench/card";
 import { Banners, unheard } from "../box";
+import { Plate } from "./bay";
 import { titleOf } from "./choice";
 
 /** What will be read, and the button. */
@@ -50,8 +52,8 @@ export function ScanDoor({ drives, playbook, children }: { drives: readonly Driv
               const { head, detail } = contentWords(drive.content);
               return (
                 <li key={drive.key}>
-                  <span class="plate">{index + 1}</span>
-                  <div><b>{head}</b>{detail && `, ${detail}`}<div class="how">{drive.model}, {bytes(drive.capacity)}</div></div>
+                  <Plate drive={drive} index={index} />
+                  <div><b>{head}</b>{detail && `, ${detail}`}<div class="how">{title(drive)}, {bytes(drive.capacity)}</div></div>
                   <Serial serial={drive.serial} />
                 </li>
               );

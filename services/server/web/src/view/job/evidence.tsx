@@ -2,7 +2,7 @@
 import { VALID_DAYS, type CertificateInfo, type Job, type SelfTestOutcome } from "@wire";
 
 import { certificateUrl } from "../../api";
-import { bytes, clock, grouped, phaseName, stamp } from "../../format";
+import { bytes, clock, dated, grouped, phaseName } from "../../format";
 import { jobPath } from "../../route";
 import { now } from "../../state/app";
 import { isOver } from "../../state/store";
@@ -93,13 +93,13 @@ export function CertificatePanel({ job }: { job: Job }) {
   return (
     <Panel title="Certificate" span={job.formatted || job.options.format ? "c7" : "c12"} note={info.id}>
       {info.revoked ? (
-        <p class="bigverdict is-fail slim"><Shape of="fail" /><span><b>Revoked {clock(info.revoked.at, now.value)}</b>{info.revoked.why.replace(/\.*$/, "")}. <a href={jobPath(info.revoked.job)}>The test that found it</a></span></p>
+        <p class="bigverdict is-fail slim"><Shape of="fail" /><span><b>Revoked {dated(info.revoked.at)}</b>{info.revoked.why.replace(/\.*$/, "")}. <a href={jobPath(info.revoked.job)}>The test that found it</a></span></p>
       ) : outOfDate(info, now.value) ? <p class="v is-warn"><Shape of="warn" />out of date: what it says is more than {VALID_DAYS} days old</p>
         : job.verdict?.outcome === "PASSED" ? <p class="v is-pass"><Shape of="pass" />holds as far as this box knows</p>
         // A green tick beside another verdict would be read as the drive's.
         : <p>It says {job.verdict?.outcome ?? "what was found"}, and holds as far as this box knows.</p>}
       <dl class="facts">
-        <dt>Signed</dt><dd>{stamp(info.made)}</dd>
+        <dt>Signed</dt><dd>{dated(info.made)}</dd>
         <dt>Key of this box</dt><dd class="mono print">{grouped4(info.key)}</dd>
       </dl>
       <div class="do">

@@ -4,8 +4,8 @@ import { useEffect } from "preact/hooks";
 import type { Job, LogLine, Problem } from "@wire";
 
 import { api, asProblem } from "../../api";
-import { plural, stamp } from "../../format";
-import { connections, known } from "../../state/app";
+import { plural, stamp, zone } from "../../format";
+import { connections, known, now } from "../../state/app";
 import { Panel, ProblemNote } from "../bits";
 
 /** Log lines of the box and those that came since, each once, newest first. */
@@ -31,12 +31,12 @@ export function Log({ job }: { job: Job }) {
   }, [job.id, connections.value]);
   const lines = mergeLog(told.value ?? [], known.value.logs.get(job.id) ?? []);
   return (
-    <Panel title="Log" note={lines.length > 0 ? `${plural(lines.length, "line")}, newest first` : undefined}>
+    <Panel title="Log" note={lines.length > 0 ? `${plural(lines.length, "line")}, newest first, times in ${zone(now.peek())}` : undefined}>
       <ProblemNote problem={problem.value} />
       {lines.length === 0 ? <p class="mute">{told.value === null && !problem.value ? "Asking the box." : "Nothing logged yet."}</p> : (
         <div class="log" tabIndex={0} role="log" aria-label="Log, newest first">
           {lines.slice(0, 400).map((line, index) => (
-            <div key={lines.length - index} class={/^(warn|error)/.test(line.level) ? "w" : ""}>{line.timestamp && <b>{stamp(line.timestamp)}</b>} {line.level !== "info" && `${line.level}: `}{line.message}</div>
+            <div key={lines.length - index} class={/^(warn|error)/.test(line.level) ? "w" : ""}>{line.timestamp && <b>{stamp(line.timestamp, now.peek())}</b>} {line.level !== "info" && `${line.level}: `}{line.message}</div>
           ))}
         </div>
       )}

@@ -9,7 +9,7 @@ import { axis, ceiling, curves, isBackwards, line, placeOfFinding, ribbon, thin,
 import { bytes, faultName, grouped, plural, rate } from "../../format";
 import { band, siblings } from "../../siblings";
 import { known } from "../../state/app";
-import type { Trail } from "../../state/store";
+import { isOver, type Trail } from "../../state/store";
 import { Panel } from "../bits";
 import { stepName } from "./steps";
 
@@ -19,6 +19,13 @@ const H = 300;
 function at(curve: Curve, x: number): number | null {
   const near = curve.points.reduce<readonly [number, number] | null>((best, point) => (!best || Math.abs(point[0] - x) < Math.abs(best[0] - x) ? point : best), null);
   return near && Math.abs(near[0] - x) < 0.02 ? near[1] : null;
+}
+
+/** What is said where there is no curve yet; `null` where there is one. A single place makes none; where it moves, the dot shows it. Pure. */
+export function plotWords(job: Job, every: readonly Curve[], live: boolean): string | null {
+  if (every.some(({ points, running }) => points.length > 1 || (live && running))) return null;
+  if (isOver(job)) return "Too little was measured for a curve.";
+  return every.length === 0 ? "Nothing measured yet. The curve grows here from the first sector to the last." : "Too little is measured yet for a curve. It grows here when the test goes on.";
 }
 
 /** The picture of one job; `live`: what runs is heard of and moves. */
@@ -57,7 +64,8 @@ export function SurfacePlot({ job, trail, live }: { job: Job; trail: Trail | und
     const rates = c.points.map(([, y]) => y);
     return `${stepName(job, c.step, c.phase)} between ${rate(Math.min(...rates))} and ${rate(Math.max(...rates))}`;
   }).join("; ");
-  if (every.length === 0) return <Panel title="Speed over the surface"><p class="mute">Nothing measured yet. The curve grows here from the first sector to the last.</p></Panel>;
+  const none = plotWords(job, every, live);
+  if (none !== null) return <Panel title="Speed over the surface"><p class="mute">{none}</p></Panel>;
   const last = hot && isBackwards(hot.note) ? hot.points[0] : hot?.points.at(-1);
   return (
     <Panel title="Speed over the surface" note={note} span="c12 half">

@@ -1,17 +1,23 @@
 /** The verdict with each rule that fired, its value, limit and source. */
-import type { Job } from "@wire";
+import type { Job, RuleHit } from "@wire";
 
 import { verdictShape } from "../../format";
-import { Panel, Shape, VerdictMark } from "../bits";
+import { Icon, Panel, Shape, VerdictMark } from "../bits";
 import { optionWords } from "../gate/options";
 import { useSort } from "../sort";
 
 /** The worst first. */
 const WEIGHT = { FAILED: 0, INCONCLUSIVE: 1, WARN: 2, PASSED: 3 } as const;
 
+/** A rule's limit with what it leads to: alone it would read as what is asked for; pure. */
+export const limitWords = ({ limit, outcome }: RuleHit): string => (limit === "none" ? limit : `${limit} is ${outcome}`);
+
+/** What is told and weighs nothing: no limit was broken, so none is named; pure. */
+export const toldWords = (rules: readonly RuleHit[]): string[] => rules.filter(({ outcome }) => outcome === "PASSED").map(({ id, value }) => `Told: ${id}, ${value}`);
+
 /** The panel; nothing before there is a verdict. */
 export function VerdictPanel({ job }: { job: Job }) {
-  const { list, head } = useSort(job.verdict?.rules ?? [], null, {
+  const { list, head } = useSort((job.verdict?.rules ?? []).filter(({ outcome }) => outcome !== "PASSED"), null, {
     rule: ({ id }) => id, outcome: ({ outcome }) => WEIGHT[outcome], value: ({ value }) => value, limit: ({ limit }) => limit, source: ({ source }) => source,
   });
   const verdict = job.verdict;
@@ -19,20 +25,21 @@ export function VerdictPanel({ job }: { job: Job }) {
   return (
     <Panel title="Verdict" span="c12" note={[`engine ${verdict.engine}`, `playbook ${job.playbook}`, ...optionWords(job.options), `started by ${job.actor}`].join(", ")}>
       <p class={`bigverdict is-${verdictShape(verdict.outcome)}`}><Shape of={verdictShape(verdict.outcome)} big /><span><b>{verdict.outcome}</b>{verdict.summary}</span></p>
-      {verdict.rules.length > 0 && (
+      {list.length > 0 && (
         <table class="tbl rules">
           <thead><tr>{head("rule", "Rule")}{head("outcome", "Leads to")}{head("value", "Seen")}{head("limit", "Limit")}{head("source", "Source of the limit")}</tr></thead>
           <tbody>
             {list.map((rule) => (
               <tr key={rule.id}>
                 <td data-k="Rule" class="mono">{rule.id}</td><td data-k="Leads to"><VerdictMark outcome={rule.outcome} /></td>
-                <td data-k="Seen">{rule.value}</td><td data-k="Limit">{rule.limit}</td><td data-k="Source">{rule.source}</td>
+                <td data-k="Seen">{rule.value}</td><td data-k="Limit">{limitWords(rule)}</td><td data-k="Source">{rule.source}</td>
               </tr>
             ))}
           </tbody>
         </table>
       )}
-      {verdict.rules.length === 0 && <p class="mute">No limit was passed.</p>}
+      {list.length === 0 && <p class="mute">No limit was passed.</p>}
+      {toldWords(verdict.rules).map((words) => <p key={words} class="note"><Icon name="info" />{words}</p>)}
     </Panel>
   );
 }

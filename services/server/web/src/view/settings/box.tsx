@@ -5,7 +5,7 @@ import type { BoxView } from "@wire";
 import "../../style/addon.css";
 import { Snippet } from "../../addon/snippet";
 import { call } from "../../api";
-import { ago, bytes, duration, stamp } from "../../format";
+import { ago, bytes, duration, stamp, zone } from "../../format";
 import { known, now } from "../../state/app";
 import { Dialog, Panel, Shape } from "../bits";
 import { Banners, systemWords, Units, unwell } from "../box";
@@ -63,7 +63,7 @@ function Facts({ box }: { box: BoxView }) {
           return <div key={address} class="mono">{url ? <a href={url}>{address}</a> : `${address} (this link only)`}</div>;
         }) : location.host}{supervisor?.addresses.length === 0 && "none yet: is a cable plugged in?"}</dd>
         {unit("network") && <><dt>Network</dt><dd>{said("network")}</dd></>}
-        <dt>Clock</dt><dd>{stamp(new Date(now.value).toISOString())}, {apart(now.value, Date.now())}</dd>
+        <dt>Clock</dt><dd>{stamp(new Date(now.value).toISOString(), now.value)} {zone(now.value)}, {apart(now.value, Date.now())}</dd>
         {unit("time") && <><dt>Time service</dt><dd>{said("time")}</dd></>}
         <dt>Version</dt><dd>Kiln {box.version}</dd>
         {supervisor && (

@@ -35,7 +35,7 @@ describe("a tile", () => {
   });
   it("a test that a person paused is no other that waits, and a drive that nobody watches has no time left", () => {
     const waiting = (why: string) => face(drive(), job({ state: { kind: "waiting", why } }));
-    expect([waiting("paused by mara"), waiting("too hot")]).toMatchObject([{ word: "PAUSED", side: "by mara" }, { word: "WAITS", side: "too hot" }]);
+    expect([waiting("paused by mara"), waiting("too hot")]).toMatchObject([{ kind: "held", shape: null, word: "PAUSED", side: "by mara" }, { shape: null, word: "WAITS", side: "too hot" }]);
     const progress: Job["progress"] = { phase: "verify", step: 1, done: 1, total: 2, rate: 2e8, eta: 100, eta_job: 7200, percent: 50, phase_percent: 50, temperature: 40 };
     expect(face(drive({ as_of: "2026-11-20T06:05:00Z" }), job({ progress })).side).toMatch(/^since \d\d:05$/);
   });

@@ -13,10 +13,10 @@ import { go } from "../../route";
 import { known, latest, lostSince, now } from "../../state/app";
 import { hasFailed, hottestOf, inUse, isOver, isPaused, plateOf, shareOf } from "../../state/store";
 import { showTheme } from "../../theme";
-import { Shape, Still } from "../bits";
+import { Mark, Shape, Still } from "../bits";
 import { banners, unheard } from "../box";
 import { needs, type Need } from "../bench/needs";
-import { plan, screens, shown, standing } from "./plan";
+import { plan, screens, shown, standing, whole, type Plan } from "./plan";
 
 /** The window, in pixels; measured when the page opens. */
 const room = signal<readonly [width: number, height: number]>([1920, 1080]);
@@ -28,9 +28,9 @@ interface Face { kind: string; shape: "pass" | "warn" | "fail" | "inc" | null; w
 export function face(drive: Drive, job: Job | undefined): Face {
   const plain = { shape: null, small: "", side: "", share: null };
   if (job && !isOver(job)) {
-    if (job.state.kind === "waiting" || !drive.present) return { ...plain, kind: "vd is-inc", shape: "inc", word: isPaused(job) ? "PAUSED" : "WAITS", side: job.state.kind === "waiting" ? job.state.why.replace(/^paused /i, "") : "drive is out" };
     const p = job.progress;
     const share = p ? shareOf(job, p.step) : null;
+    if (job.state.kind === "waiting" || !drive.present) return { ...plain, kind: "held", word: isPaused(job) ? "PAUSED" : "WAITS", side: job.state.kind === "waiting" ? job.state.why.replace(/^paused /i, "") : "drive is out", share };
     const phase = p ? phaseName(p.phase).toLowerCase() : "starting";
     return { ...plain, kind: "hot", word: share === null ? phase : `${Math.floor(share * 100)}\u202f%`, small: share === null ? "" : phase, side: drive.as_of ? `since ${clock(drive.as_of, Date.parse(drive.as_of))}` : p ? timeLeft(p.eta_job).replace("about ", "") : "", share: share ?? 0 };
   }
@@ -60,19 +60,24 @@ class Tile extends Still<{ drive: Drive; job: Job | undefined }> {
   }
 }
 
-function Foot({ drives, list }: { drives: readonly Drive[]; list: readonly Need[] }) {
+/** Most things that the foot names, however wide the wall. */
+const NAMED = 3;
+
+function Foot({ drives, list, room }: { drives: readonly Drive[]; list: readonly Need[]; room: Plan["foot"] }) {
   const box = known.value.box;
   const told = box ? banners(box).filter(({ severity }) => severity !== "info") : [];
   const lost = lostSince.value;
   if (lost !== null) return <div class="say" role="status"><span class="is-inc"><Shape of="inc" /><b>No answer since {clock(new Date(lost).toISOString(), now.value)}.</b> What you see is from then; what runs goes on.</span></div>;
+  const lines = list.slice(0, NAMED).map((need) => {
+    const drive = drives.find((one) => one.id === need.drive);
+    return { need, who: drive ? `${plateOf(drive)} …${need.four}` : "The box" };
+  });
+  const count = whole(lines.map(({ need, who }) => `${who} ${need.short}`), list.length, { ...room, lines: room.lines - (told[0] ? 1 : 0) });
   return (
     <div class="say" role="status">
       {told[0] && <span class={told[0].severity === "critical" ? "is-fail" : "is-warn"}><Shape of={told[0].severity === "critical" ? "fail" : "warn"} /><span>{told[0].text}</span></span>}
-      {list.slice(0, 3).map((need) => {
-        const drive = drives.find((one) => one.id === need.drive);
-        return <span key={need.key} class={`is-${need.shape}`}><Shape of={need.shape} /><span><b>{drive ? `${plateOf(drive)} …${need.four}` : "The box"}</b> {need.short}</span></span>;
-      })}
-      {list.length > 3 && <span>and {list.length - 3} more</span>}
+      {lines.slice(0, count).map(({ need, who }) => <span key={need.key} class={`is-${need.shape}`}><Mark of={need.shape} /><span><b>{who}</b> {need.short}</span></span>)}
+      {list.length > count && <span>and {list.length - count} more</span>}
       {list.length === 0 && told.length === 0 && <span class="calm">Nothing needs attention.</span>}
     </div>
   );
@@ -102,7 +107,7 @@ export function WallPage() {
   const { drives, box } = known.value;
   const jobs = latest.value;
   const list = shown(drives ?? [], jobs);
-  const { unit, tile, columns, rows } = plan(...room.value, list.length);
+  const { unit, tile, columns, rows, foot } = plan(...room.value, list.length);
   const all = screens(list, columns * rows);
   const at = standing(all.length, now.value);
   const screen = all[at];
@@ -126,7 +131,7 @@ export function WallPage() {
       {drives === null && <p class="none" role="status">Waiting for the box to tell its drives.</p>}
       {drives !== null && list.length === 0 && <p class="none">No drive is plugged in. It shows here within two seconds.</p>}
       {screen && <ul class="rows" style={{ "--u": `${tile}px`, "--wc": columns, "--wr": Math.min(rows, Math.ceil(screen.drives.length / columns)) }}>{screen.drives.map((drive) => <Tile key={drive.key} drive={drive} job={drive.id === null ? undefined : jobs.get(drive.id)} />)}</ul>}
-      <Foot drives={list} list={needs(list, jobs, box)} />
+      <Foot drives={list} list={needs(list, jobs, box)} room={foot} />
     </main>
   );
 }

@@ -6,8 +6,9 @@ import { byGroup } from "../../state/store";
 /** How long one of several screens stands, in milliseconds: long enough to find a bay and read it from three metres. */
 export const STANDS_MS = 12_000;
 
-/** A window's division. Both are pixels of this window for one of a wall of 1920 × 1080: of head and foot, and of tiles, which grow where there are few. */
-export interface Plan { unit: number; tile: number; columns: number; rows: number }
+/** A window's division. `unit` and `tile` are pixels of this window for one of a wall of 1920 × 1080: of head and foot, and of tiles, which grow where there are few.
+ * `foot`: how wide its lines are, in units, and how many it has. */
+export interface Plan { unit: number; tile: number; columns: number; rows: number; foot: { room: number; lines: number } }
 
 /** Least letters are 30 units; below half a pixel for one nobody reads them on any screen. */
 const LEAST_UNIT = 0.5;
@@ -19,12 +20,35 @@ const GROWN = [2.2, 1.9, 1.6, 1.4, 1.2, 1] as const;
 /** How a window of so many pixels is divided for so many tiles. */
 export function plan(width: number, height: number, count: number): Plan {
   const unit = Math.max(LEAST_UNIT, Math.min(Math.max(width, height) / 1920, Math.min(width, height) / 1080));
+  // Upright the foot is as high as it needs to be.
+  const foot = { room: width / unit - TILE.sides, lines: height >= width ? Infinity : 2 };
   const divide = (tile: number) => {
     const fit = (room: number, each: number) => Math.max(1, Math.floor((room / tile + TILE.gap) / (each + TILE.gap)));
-    return { unit, tile, columns: fit(width - TILE.sides * unit, TILE.width), rows: fit(height - TILE.ends * unit, TILE.height) };
+    return { unit, tile, foot, columns: fit(width - TILE.sides * unit, TILE.width), rows: fit(height - TILE.ends * unit, TILE.height) };
   };
   const all = GROWN.map((grown) => divide(unit * grown));
   return all.find(({ columns, rows }) => columns * rows >= count) ?? divide(unit);
+}
+
+/** Units that a letter of the foot takes in a wide font, half of them bold; those of a mark before a text, and between two texts. */
+const [LETTER, MARK, BETWEEN] = [21, 60, 48];
+
+/** How many of these texts, the first of `total`, stand whole in the foot, with the count of the rest behind them; one at least. */
+export function whole(texts: readonly string[], total: number, { room, lines }: Plan["foot"]): number {
+  const fits = (widths: readonly number[]) => {
+    let [line, at] = [1, 0];
+    for (const width of widths) {
+      at += (at > 0 ? BETWEEN : 0) + width;
+      if (at > room && at > width) [line, at] = [line + 1, width];
+    }
+    return line <= lines;
+  };
+  const wide = (text: string, mark = MARK) => mark + text.length * LETTER;
+  for (let count = texts.length; count > 1; count -= 1) {
+    const rest = total > count ? [wide(`and ${total - count} more`, 0)] : [];
+    if (fits([...texts.slice(0, count).map((text) => wide(text)), ...rest])) return count;
+  }
+  return Math.min(1, texts.length);
 }
 
 /** Drives worth a tile: those that are here, and those that are missed by a job. */
