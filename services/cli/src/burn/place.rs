@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use certificate::Signed;
+
 use super::{Args, Stop};
 use crate::cert::Form;
 use crate::file;
@@ -12,6 +14,18 @@ use crate::file;
 pub(super) struct Place {
     path: PathBuf,
     is_folder: bool,
+}
+
+/// Whether something else than a certificate of ours stands under a name: the list of those that were signed is a `.json`, too, as is what
+/// is kept of a burn-in. Of a page and a PDF nothing is known but that they are files.
+fn is_something_else(path: &Path) -> bool {
+    let Ok(meta) = fs::metadata(path) else { return false };
+    if !meta.is_file() {
+        return true;
+    }
+    Form::of(path) == Some(Form::Json)
+        && meta.len() > 0
+        && !fs::read_to_string(path).is_ok_and(|text| Signed::parse(&text).is_ok())
 }
 
 impl Place {
@@ -43,6 +57,9 @@ impl Place {
             }
             false => file::folder(&path).to_owned(),
         };
+        if !is_folder && is_something_else(&path) {
+            return told("what is there is no certificate, and is not replaced; give another name".to_owned());
+        }
         if !dir.is_dir() {
             return match is_folder {
                 true => told(format!(

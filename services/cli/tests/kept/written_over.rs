@@ -2,7 +2,7 @@
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -175,6 +175,14 @@ fn killed_as_it_begins_to_write(drive: &Loop, line: &[&str], with_checkpoint: bo
     }
     signal(&child, libc::SIGKILL);
     child.wait_with_output().unwrap();
+    // What it had in flight ends behind it, and only then lets go of the drive.
+    let begun = Instant::now();
+    let mut exclusive = File::options();
+    exclusive.read(true).write(true).custom_flags(libc::O_EXCL);
+    while let Err(error) = exclusive.open(&drive.node) {
+        assert!(begun.elapsed() < PATIENCE, "{}: {error}", drive.node);
+        std::thread::sleep(Duration::from_millis(20));
+    }
 }
 
 /// What stood there before is what was agreed to erase.

@@ -125,6 +125,12 @@ impl Job {
         }
     }
 
+    /// What is found takes back at once what was signed of the drive as good: after a kill nobody may begin another burn-in for years.
+    pub(super) fn take_back_early(&self, birth: &Birth, own: &mut Own, seen: Seen, line: &Line) {
+        let saved = self.saved(birth, own, seen, String::new());
+        self.take_back(&Remains::of(&saved), line, &mut own.notes);
+    }
+
     /// What was found of this drive and is given up with its burn-in still takes back what was signed of it as good.
     fn take_back(&self, left: &Remains, line: &Line, notes: &mut Vec<String>) {
         // What was signed since is newer: without a name and a time nobody knows what that is.

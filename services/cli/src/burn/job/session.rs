@@ -247,6 +247,8 @@ impl<'a> Session<'a> {
                 if own.told != findings {
                     own.told = findings;
                     self.keep(own);
+                    self.job
+                        .take_back_early(self.birth, own, heard(self.watch, self.kernel), line);
                 }
             }
             Report::PhaseDone { .. } | Report::Done { .. } => {}
