@@ -248,13 +248,11 @@ fn self_test(outcome: SelfTestOutcome) -> &'static str {
 fn rules(c: &Certificate) -> Vec<(String, String)> {
     // What is only told has no limit that it would have to keep.
     let rule = |hit: &wire::job::RuleHit| {
-        let word = match hit.outcome {
-            Outcome::Passed => "told:",
-            outcome => outcome.word(),
-        };
-        let limit = match (hit.outcome, hit.limit.as_str()) {
-            (Outcome::Passed, _) | (_, "none") => String::new(),
-            (_, limit) => format!("{limit} is {word}; "),
+        let is_told = hit.outcome == Outcome::Passed;
+        let word = if is_told { "told:" } else { hit.outcome.word() };
+        let limit = match hit.limit.as_str() {
+            limit if !is_told && limit != "none" => format!("{limit} is {word}; "),
+            _ => String::new(),
         };
         (
             format!("{word} {}", hit.id),

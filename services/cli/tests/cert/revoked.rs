@@ -263,9 +263,9 @@ fn a_failure_that_ends_the_engine_early_counts_before_smart_is_read_after_it() {
         common::damage(&drive.file(), SIZE / 2);
         let has_found = || kept().is_some_and(|kept| kept["findings"].as_array().is_some_and(|all| !all.is_empty()));
         while !has_found() && !dir.join("called").exists() {
-            std::thread::sleep(std::time::Duration::from_millis(1));
+            std::thread::sleep(Duration::from_millis(1));
         }
-        std::thread::sleep(std::time::Duration::from_millis(50));
+        std::thread::sleep(Duration::from_millis(50));
         common::resize(&drive, 8 << 20);
         common::until_called(dir);
         common::signal(&burn, libc::SIGKILL);
