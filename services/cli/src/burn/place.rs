@@ -16,16 +16,17 @@ pub(super) struct Place {
     is_folder: bool,
 }
 
-/// Whether something else than a certificate of ours stands under a name: the list of those that were signed is a `.json`, too, as is what
-/// is kept of a burn-in. Of a page and a PDF nothing is known but that they are files.
+/// Whether a document that is no certificate stands under a name: the list of those that were signed is a `.json`, too, as is what is kept of
+/// a burn-in. Of a page, a PDF and what is no JSON nothing is known but that they are files.
 fn is_something_else(path: &Path) -> bool {
     let Ok(meta) = fs::metadata(path) else { return false };
     if !meta.is_file() {
         return true;
     }
     Form::of(path) == Some(Form::Json)
-        && meta.len() > 0
-        && !fs::read_to_string(path).is_ok_and(|text| Signed::parse(&text).is_ok())
+        && fs::read_to_string(path).is_ok_and(|text| {
+            serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() && Signed::parse(&text).is_err()
+        })
 }
 
 impl Place {
