@@ -19,13 +19,6 @@ const WATCHED: Duration = Duration::from_mins(1);
 const WORKER: f64 = 4.5;
 const TOGETHER: f64 = 110.0;
 
-/// Proportional set size in MiB: the pages of the agent's code are its workers', too.
-fn pss(pid: i32) -> Option<f64> {
-    let text = std::fs::read_to_string(format!("/proc/{pid}/smaps_rollup")).ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-    Some(line.trim().trim_end_matches(" kB").parse::<f64>().ok()? / 1024.0)
-}
-
 #[tokio::test]
 async fn twenty_four_jobs_and_their_agent_fit_a_small_box() {
     if std::env::var_os("KILN_TEST_AGENT").is_none() {
@@ -46,9 +39,9 @@ async fn twenty_four_jobs_and_their_agent_fit_a_small_box() {
     let begun = Instant::now();
     let (mut one, mut agent, mut all) = (0.0_f64, 0.0_f64, 0.0_f64);
     while begun.elapsed() < WATCHED {
-        let workers: Vec<f64> = bench.agent.workers().into_iter().filter_map(pss).collect();
+        let workers: Vec<f64> = bench.agent.workers().into_iter().filter_map(rig::pss).collect();
         assert_eq!(workers.len(), jobs.len(), "a worker ended");
-        let own = pss(bench.agent.pid()).unwrap();
+        let own = rig::pss(bench.agent.pid()).unwrap();
         one = workers.iter().copied().fold(one, f64::max);
         agent = agent.max(own);
         all = all.max(workers.iter().sum::<f64>() + own);

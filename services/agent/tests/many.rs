@@ -216,9 +216,7 @@ impl Worker {
 
     /// Proportional set size in MiB.
     fn memory(&self) -> Option<f64> {
-        let text = fs::read_to_string(format!("/proc/{}/smaps_rollup", self.child.id())).ok()?;
-        let line = text.lines().find_map(|line| line.strip_prefix("Pss:"))?;
-        Some(line.trim().strip_suffix("kB")?.trim().parse::<f64>().ok()? / 1024.0)
+        rig::pss(self.pid().as_raw())
     }
 
     /// The evidence, once it has ended by itself; `None`: it ended without, or has not ended by then.

@@ -114,10 +114,11 @@ impl Checkpoint {
         later.all(|record| record.unsupported.is_some())
     }
 
-    /// Where a burn-in stands of which all steps that move data are done: `evidence` is all that it came to. `before` is its last checkpoint,
-    /// if one was taken; `None` where no step moves data.
-    pub fn of_the_end(key: JobKey, steps: &[Step], before: Option<&Self>, evidence: Evidence) -> Option<Self> {
+    /// Where a burn-in stands of which all steps that move data are done: `evidence` is all that it came to, `before` its last
+    /// checkpoint's text, if one was taken. `None` where no step moves data.
+    pub fn of_the_end(key: JobKey, steps: &[Step], before: Option<&str>, evidence: &Evidence) -> Option<Self> {
         let last = evidence.phases.last()?.step;
+        let before = before.and_then(|text| Self::decode(text).ok());
         Some(Self {
             key,
             geometry: evidence.geometry,
@@ -125,7 +126,7 @@ impl Checkpoint {
             step: last,
             frontier: evidence.geometry.sectors,
             holds: before.and_then(|before| before.holds),
-            evidence,
+            evidence: evidence.clone(),
         })
     }
 
@@ -311,12 +312,12 @@ mod tests {
         for record in &mut sample.evidence.phases {
             record.status = PhaseStatus::Done;
         }
-        let end = Checkpoint::of_the_end(sample.key, &sample.steps, Some(&sample), sample.evidence.clone()).unwrap();
+        let end = Checkpoint::of_the_end(sample.key, &sample.steps, Some(&sample.encode()), &sample.evidence).unwrap();
         assert_eq!((end.step, end.frontier, end.holds), (3, geometry.sectors, sample.holds));
         let end = Checkpoint::decode(&end.encode()).unwrap();
         assert!(end.is_of_the_end());
         let nothing = Evidence::new(geometry, &[]);
-        assert_eq!(Checkpoint::of_the_end(sample.key, &[], None, nothing), None);
+        assert_eq!(Checkpoint::of_the_end(sample.key, &[], None, &nothing), None);
     }
 
     #[test]

@@ -365,14 +365,6 @@ fn of(drive: &Loop, dir: &Path, playbook: &str) -> Command {
     drive.command(&arguments)
 }
 
-fn has_table(drive: &Loop) -> bool {
-    fs::read(drive.file()).unwrap()[510..512] == [0x55, 0xaa]
-}
-
-fn no_partitions(drive: &Loop) {
-    let _ = Command::new("partx").args(["-d", &drive.node]).output();
-}
-
 /// Many a host's daemons look at a drive; one that does so when the formatter's turn comes costs a moment, not the burn-in.
 #[test]
 fn a_drive_that_is_busy_for_a_moment_is_formatted_after_it() {
@@ -386,8 +378,8 @@ fn a_drive_that_is_busy_for_a_moment_is_formatted_after_it() {
     let output = of(&drive, dir.path(), TEST_THEN_PARTITION).output().unwrap();
     let told = object(&output);
     assert_eq!(told["formatted"]["problem"], serde_json::Value::Null, "{told}");
-    assert!(has_table(&drive), "{}", text(&output));
-    no_partitions(&drive);
+    assert!(drive.has_table(), "{}", text(&output));
+    drive.no_partitions();
 }
 
 /// What holds it says nothing about its test; once that lets go, only the format is made.
@@ -409,7 +401,7 @@ fn a_drive_that_stays_busy_is_tested_and_only_not_formatted() {
     assert_eq!(told["verdict"]["verified"], 48 << 20, "{told}");
     let problem = told["formatted"]["problem"].as_str().unwrap();
     assert!(problem.contains("open for writing"), "{problem}");
-    assert!(!has_table(&drive), "{}", text(&output));
+    assert!(!drive.has_table(), "{}", text(&output));
     scripted(dir.path(), "");
     let again = of(&drive, dir.path(), TEST_THEN_PARTITION)
         .arg("--resume")
@@ -418,8 +410,8 @@ fn a_drive_that_stays_busy_is_tested_and_only_not_formatted() {
     let told = object(&again);
     assert_eq!(told["resumes"].as_array().map(Vec::len), Some(1), "{told}");
     assert_eq!(told["formatted"]["problem"], serde_json::Value::Null, "{told}");
-    assert!(has_table(&drive), "{}", text(&again));
-    no_partitions(&drive);
+    assert!(drive.has_table(), "{}", text(&again));
+    drive.no_partitions();
 }
 
 /// Who presses Ctrl-C in the last self-test does not want the drive formatted, and goes on from there later.
@@ -436,7 +428,7 @@ fn a_signal_in_the_last_self_test_formats_nothing_and_is_gone_on_from() {
     File::create(dir.path().join("go")).unwrap();
     let output = burn.wait_with_output().unwrap();
     assert_eq!(code(&output), 3, "{}", text(&output));
-    assert!(!has_table(&drive), "{}", text(&output));
+    assert!(!drive.has_table(), "{}", text(&output));
     assert!(text(&output).contains("--resume"), "{}", text(&output));
     let again = of(&drive, dir.path(), TEST_THEN_PARTITION)
         .arg("--resume")
@@ -445,163 +437,8 @@ fn a_signal_in_the_last_self_test_formats_nothing_and_is_gone_on_from() {
     let told = object(&again);
     assert_eq!(told["resumes"].as_array().map(Vec::len), Some(1), "{told}");
     assert_eq!(told["formatted"]["problem"], serde_json::Value::Null, "{told}");
-    assert!(has_table(&drive), "{}", text(&again));
-    no_partitions(&drive);
-}
-
-/// The formatters that this process started, stopped where they are, as on a slow drive.
-fn hold_formatters(parent: u32) -> bool {
-    let mut held = false;
-    for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
-            continue;
-        };
-        let stat = fs::read_to_string(entry.path().join("stat")).unwrap_or_default();
-        let told = stat
-            .rsplit(") ")
-            .next()
-            .and_then(|rest| rest.split(' ').nth(1)?.parse().ok());
-        let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
-        if told == Some(parent) && line.split(|byte| *byte == 0).nth(1) == Some(b"internal-formatter") {
-            // SAFETY: a signal to a child of a child of this process, which that has not waited for.
-            held |= unsafe { libc::kill(pid, libc::SIGSTOP) } == 0;
-        }
-    }
-    held
-}
-
-/// Who presses Ctrl-C while the drive is formatted does not wait for hours until mkfs has read it all.
-#[test]
-fn a_signal_ends_the_formatter_and_the_drive_is_free() {
-    let Some(drive) = Loop::new(48 << 20) else { return };
-    // The formatter may be done before it is held, or have said so.
-    for _ in 0..20 {
-        let mut burn = drive.command(&["--playbook", "surface", "--format", "ext4"]);
-        let mut burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-        while !hold_formatters(burn.id()) && burn.try_wait().unwrap().is_none() {
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        // SAFETY: a signal to a child of this process; one that was waited for is not used again before this test ends.
-        unsafe { libc::kill(i32::try_from(burn.id()).unwrap(), libc::SIGINT) };
-        let output = burn.wait_with_output().unwrap();
-        no_partitions(&drive);
-        if code(&output) == 0 {
-            continue;
-        }
-        assert_eq!(code(&output), 3, "{}", text(&output));
-        let told = object(&output);
-        let problem = told["formatted"]["problem"].as_str().unwrap();
-        assert!(problem.contains("a signal"), "{problem}");
-        assert_eq!(told["state"]["kind"], "aborted", "{told}");
-        // Days of a test are not lost to who ends the seconds of a formatter.
-        let summary = told["verdict"]["summary"].as_str().unwrap();
-        assert!(summary.starts_with("The drive was tested"), "{summary}");
-        // The formatter may have written its table by then.
-        if has_table(&drive) {
-            continue;
-        }
-        assert!(text(&output).contains("to go on: "), "{}", text(&output));
-        let resumed = drive.burn(&["--playbook", "surface", "--format", "ext4", "--resume"]);
-        assert_eq!(code(&resumed), 0, "{}", text(&resumed));
-        let told = object(&resumed);
-        assert_eq!(told["formatted"]["problem"], serde_json::Value::Null, "{told}");
-        return;
-    }
-    panic!("no formatter was ever held before its table");
-}
-
-/// A burn-in that is killed while its drive is formatted, before the table is written.
-fn cut_before_the_table(drive: &Loop) {
-    // The formatter may be done before it is held, or have written its table.
-    for _ in 0..20 {
-        let mut burn = drive.command(&["--playbook", "surface", "--format", "ext4"]);
-        let mut burn = burn.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-        let mut held = false;
-        while !held && burn.try_wait().unwrap().is_none() {
-            held = hold_formatters(burn.id());
-            std::thread::sleep(Duration::from_millis(1));
-        }
-        burn.kill().unwrap();
-        let through = burn.wait().unwrap().success();
-        no_partitions(drive);
-        if held && !through && !has_table(drive) {
-            return;
-        }
-    }
-    panic!("no formatter was ever held before its table");
-}
-
-/// Goes on once what a killed process left behind lets go of the drive.
-fn resumed(drive: &Loop, more: &[&str]) -> Output {
-    let begun = Instant::now();
-    let line = ["--playbook", "surface", "--format", "ext4", "--resume"];
-    loop {
-        let output = drive.burn(&[&line[..], more].concat());
-        if !text(&output).contains("in use") || begun.elapsed() > PATIENCE {
-            return output;
-        }
-        std::thread::sleep(Duration::from_millis(200));
-    }
-}
-
-/// Before its table a drive shows the job's pattern, but where the formatter was: that is made anew, and nothing is read back.
-#[test]
-fn a_format_that_was_cut_before_its_table_is_made_anew() {
-    let Some(drive) = Loop::new(48 << 20) else { return };
-    cut_before_the_table(&drive);
-    // Another cut right behind it changes nothing.
-    let mut again = drive.command(&["--playbook", "surface", "--format", "ext4", "--resume"]);
-    let mut again = again.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    while again.try_wait().unwrap().is_none() && !hold_formatters(again.id()) {
-        std::thread::sleep(Duration::from_millis(1));
-    }
-    again.kill().unwrap();
-    let through = again.wait().unwrap().success();
-    no_partitions(&drive);
-    if through || has_table(&drive) {
-        return;
-    }
-    let output = resumed(&drive, &[]);
-    let told = object(&output);
-    assert_eq!(
-        (code(&output), &told["verdict"]["outcome"]),
-        (0, &"PASSED".into()),
-        "{told}"
-    );
-    assert_eq!(told["verdict"]["verified"], 48 << 20, "{told}");
-    assert_eq!(told["formatted"]["problem"], serde_json::Value::Null, "{told}");
-    assert!(has_table(&drive));
-    assert_eq!(told["resumes"].as_array().unwrap().len(), 2, "{told}");
-}
-
-/// What somebody made of the drive meanwhile is neither compared with the pattern nor written over.
-#[test]
-fn a_format_that_was_cut_is_neither_compared_nor_written_over() {
-    let Some(drive) = Loop::new(48 << 20) else { return };
-    cut_before_the_table(&drive);
-    let made = Command::new("mkfs.ext4").args(["-q", "-F"]).arg(drive.file()).status();
-    assert!(made.unwrap().success());
-    let before = fs::read(drive.file()).unwrap();
-    let output = resumed(&drive, &[]);
-    assert_eq!(code(&output), 4, "{}", text(&output));
-    assert!(
-        text(&output).contains("while the drive was formatted") && !text(&output).contains("PASSED"),
-        "{}",
-        text(&output)
-    );
-    // Days of a test are not lost to the seconds of a formatter.
-    let certificate = drive.state().join("cut.json");
-    let output = resumed(&drive, &["--cert", certificate.to_str().unwrap()]);
-    let told = object(&output);
-    assert_eq!(
-        (code(&output), &told["verdict"]["outcome"]),
-        (3, &"INCONCLUSIVE".into()),
-        "{told}"
-    );
-    assert_eq!(told["verdict"]["verified"], 48 << 20, "{told}");
-    assert_eq!(told["formatted"]["table"], "auto", "{told}");
-    assert!(certificate.exists(), "{}", text(&output));
-    assert!(fs::read(drive.file()).unwrap() == before);
+    assert!(drive.has_table(), "{}", text(&again));
+    drive.no_partitions();
 }
 
 /// A burn-in that came through has its verdict, and its file system is somebody's by now: also where nothing is kept of it.
@@ -611,7 +448,7 @@ fn a_drive_that_came_through_is_not_begun_anew_by_resume() {
     let line = ["--playbook", "surface", "--format", "ext4"];
     let output = drive.burn(&line);
     assert_eq!(code(&output), 0, "{}", text(&output));
-    no_partitions(&drive);
+    drive.no_partitions();
     let before = fs::read(drive.file()).unwrap();
     for part in ["ended PASSED at", "no header of a burn-in"] {
         let output = drive.burn(&[&line[..], &["--resume"]].concat());

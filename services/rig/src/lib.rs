@@ -7,6 +7,7 @@
 
 mod ask;
 mod loops;
+mod memory;
 mod program;
 mod running;
 mod server;
@@ -14,6 +15,7 @@ mod told;
 
 pub use ask::Login;
 pub use loops::{Loop, Loops};
+pub use memory::pss;
 pub use program::server;
 pub use running::Running;
 pub use server::{LoggedIn, PASSWORD, Server, Started};

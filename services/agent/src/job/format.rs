@@ -6,6 +6,7 @@
 
 use std::sync::{Arc, OnceLock};
 
+use burnin::playbook::is_of_formatter;
 use burnin::{Checkpoint, Evidence, Shown, format, job};
 use tokio::time::{Instant, sleep};
 use tracing::{info, warn};
@@ -61,13 +62,8 @@ impl JobTask {
 
     /// The interruption, as that of any other step.
     fn note_the_cut(&mut self) {
-        let steps = (0_u16..).zip(&self.record.steps);
-        let first = steps
-            .into_iter()
-            .find(|(_, step)| matches!(step.phase, Phase::Partition | Phase::Format));
-        let Some((step, phase)) = first.map(|(at, step)| (at, step.phase)) else {
-            return;
-        };
+        let first = self.formatters_steps().into_iter().next();
+        let Some((step, phase)) = first else { return };
         self.record.job.resumes.push(Resume {
             at: Time::now(),
             why: self.why.take().unwrap_or_else(|| "the formatter ended".to_owned()),
@@ -142,12 +138,8 @@ impl JobTask {
     /// drive holds what is no pattern, since nothing of it can be read back any more then.
     pub(super) async fn begin_format(&mut self, evidence: &Evidence) {
         self.record.formatting = true;
-        let before = self
-            .checkpoint
-            .as_deref()
-            .and_then(|text| Checkpoint::decode(text).ok());
-        let whole = Checkpoint::of_the_end(self.record.key, &self.record.steps, before.as_ref(), evidence.clone());
-        if let Some(whole) = whole {
+        let (key, steps) = (self.record.key, &self.record.steps);
+        if let Some(whole) = Checkpoint::of_the_end(key, steps, self.checkpoint.as_deref(), evidence) {
             self.record.saved = true;
             self.checkpoint = Some(whole.encode());
         }
@@ -179,15 +171,18 @@ impl JobTask {
     }
 
     fn set_format_steps(&mut self, status: PhaseStatus, seconds: f64) {
-        let steps = (0_u16..).zip(&self.record.steps);
-        let steps: Vec<u16> = steps
-            .filter(|(_, step)| matches!(step.phase, Phase::Partition | Phase::Format))
-            .map(|(at, _)| at)
-            .collect();
-        for (index, step) in steps.iter().enumerate() {
+        let steps = self.formatters_steps();
+        for (index, (step, _)) in steps.iter().enumerate() {
             // One child does both; its time stands with the last.
             let last = index + 1 == steps.len();
             self.set_step(*step, status, if last { seconds } else { 0.0 });
         }
+    }
+
+    /// The formatter's steps, with their numbers.
+    fn formatters_steps(&self) -> Vec<(u16, Phase)> {
+        let steps = (0_u16..).zip(&self.record.steps);
+        let steps = steps.filter(|(_, step)| is_of_formatter(step.phase));
+        steps.map(|(at, step)| (at, step.phase)).collect()
     }
 }

@@ -12,7 +12,7 @@ mod spent;
 mod strange;
 
 use burnin::device::Geometry;
-use burnin::playbook::{Step, erases, first_data, is_own, moves_data};
+use burnin::playbook::{Step, erases, first_data, is_of_formatter, is_own, moves_data};
 use burnin::{Fingerprint, JobKey, Playbook};
 use drive::Identity;
 use drive::content::ContentKind;
@@ -260,7 +260,7 @@ impl Record {
 
     /// Whether its drive is partitioned or formatted at the end.
     pub fn formats(&self) -> bool {
-        let is = |step: &Step| matches!(step.phase, Phase::Partition | Phase::Format);
+        let is = |step: &Step| is_of_formatter(step.phase);
         self.job.options.format.is_some() || self.steps.iter().any(is)
     }
 

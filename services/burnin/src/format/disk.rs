@@ -104,20 +104,32 @@ pub(super) fn same_device(a: &File, b: &File) -> io::Result<bool> {
 /// # Errors
 /// When somebody still holds it or its partition after 20 s, or the name is another device's.
 pub(super) fn claim(node: &Path, watch: &File) -> io::Result<File> {
-    let deadline = Instant::now() + PATIENCE;
     let mut options = File::options();
     options
         .read(true)
         .write(true)
         .custom_flags(libc::O_DIRECT | libc::O_EXCL);
+    until_free(|| open_same(node, &options, watch))
+}
+
+/// Opens a name that must still be this device's.
+fn open_same(path: &Path, options: &fs::OpenOptions, device: &File) -> io::Result<File> {
+    let opened = options.open(path)?;
+    if !same_device(&opened, device)? {
+        return Err(io::Error::other(format!("{} is another device now", path.display())));
+    }
+    Ok(opened)
+}
+
+/// Opens again and again while somebody else holds the device, for as long as the patience.
+fn until_free(open: impl Fn() -> io::Result<File>) -> io::Result<File> {
+    let deadline = Instant::now() + PATIENCE;
     loop {
-        match options.open(node) {
-            Ok(drive) if same_device(&drive, watch)? => return Ok(drive),
-            Ok(_) => return Err(io::Error::other(format!("{} is another device now", node.display()))),
+        match open() {
             Err(error) if error.raw_os_error() == Some(libc::EBUSY) && Instant::now() < deadline => {
                 std::thread::sleep(Duration::from_millis(50));
             }
-            Err(error) => return Err(error),
+            opened => return opened,
         }
     }
 }
@@ -251,14 +263,7 @@ impl Node {
     /// # Errors
     /// When that fails, or the name is another device's by now.
     pub(super) fn open(&self, options: &fs::OpenOptions) -> io::Result<File> {
-        let opened = options.open(&self.path)?;
-        if !same_device(&opened, &self.part)? {
-            return Err(io::Error::other(format!(
-                "{} is another device now",
-                self.path.display()
-            )));
-        }
-        Ok(opened)
+        open_same(&self.path, options, &self.part)
     }
 }
 
@@ -297,14 +302,7 @@ pub(super) fn partition(drive: &File, layout: &Layout) -> io::Result<Node> {
 /// # Errors
 /// When somebody still holds it after 20 s, or the name is another device's.
 pub(super) fn wait_until_free(node: &Node) -> io::Result<()> {
-    let deadline = Instant::now() + PATIENCE;
-    loop {
-        match node.open(File::options().read(true).write(true).custom_flags(libc::O_EXCL)) {
-            Ok(_) => return Ok(()),
-            Err(error) if error.raw_os_error() == Some(libc::EBUSY) && Instant::now() < deadline => {
-                std::thread::sleep(Duration::from_millis(50));
-            }
-            Err(error) => return Err(error),
-        }
-    }
+    let mut options = File::options();
+    options.read(true).write(true).custom_flags(libc::O_EXCL);
+    until_free(|| node.open(&options)).map(drop)
 }

@@ -3,7 +3,7 @@
 use wire::job::Phase;
 
 use super::parse::label;
-use super::step::{Fill, Step, moves_data};
+use super::step::{Fill, Step, is_of_formatter, moves_data};
 
 /// What is wrong: index of the step (`None`: the whole), field, and what is expected.
 pub(super) type Fault = (Option<usize>, &'static str, String);
@@ -176,9 +176,7 @@ fn sweep(steps: &[Step], named: &[Option<Fill>]) -> Option<Fault> {
         let why = "expected `probe` before a `write` of a constant pattern, which cannot see false capacity";
         return at(write, "do", why.to_owned());
     }
-    let partition = steps
-        .iter()
-        .position(|s| matches!(s.phase, Phase::Partition | Phase::Format));
+    let partition = steps.iter().position(|s| is_of_formatter(s.phase));
     if let Some(index) = partition.filter(|_| !steps.iter().any(|s| s.phase == Phase::Verify)) {
         let why = "expected `write` and `verify` before it: only a drive that was tested whole is prepared for use";
         return at(index, "do", why.to_owned());

@@ -26,7 +26,7 @@ use std::collections::BTreeMap;
 use wire::job::Phase;
 use wire::playbook::{PlaybookInfo, SoakInfo};
 
-pub use step::{Direction, Fill, PASSES, Soak, Step, erases, first_data, is_own, moves_data, plain};
+pub use step::{Direction, Fill, PASSES, Soak, Step, erases, first_data, is_of_formatter, is_own, moves_data, plain};
 
 /// Most steps of a playbook once repeats are unrolled.
 pub const STEPS_MAX: usize = 64;

@@ -171,7 +171,12 @@ pub fn plain(phases: &[Phase]) -> Vec<Step> {
 
 /// Whether a step is done by whoever runs the worker, and where it stands: partition and format wait for the outcome.
 pub fn is_own(phase: Phase) -> bool {
-    !moves_data(phase) && !matches!(phase, Phase::Partition | Phase::Format)
+    !moves_data(phase) && !is_of_formatter(phase)
+}
+
+/// Whether a phase is the formatter's, which does both of them in one, on a drive that came through.
+pub fn is_of_formatter(phase: Phase) -> bool {
+    matches!(phase, Phase::Partition | Phase::Format)
 }
 
 /// Number of the first step that moves data; how many there are where none does.

@@ -126,6 +126,7 @@ fn interrupted(seed: u64, plan: Plan, skip: Skip) -> (Evidence, Sim, u32) {
                 if let Report::Checkpoint { text, .. } = report {
                     let told = Checkpoint::decode(&text).unwrap();
                     assert!(told.frontier <= GEOMETRY.sectors);
+                    assert!(!told.is_of_the_end(), "whoever goes on from it would read back nothing");
                     last = Some(text);
                 }
             }

@@ -66,6 +66,16 @@ impl Loop {
         self.dir.path().join("drive")
     }
 
+    /// Whether a partition table stands on it.
+    pub(crate) fn has_table(&self) -> bool {
+        std::fs::read(self.file()).unwrap()[510..512] == [0x55, 0xaa]
+    }
+
+    /// Lets the kernel forget its partitions.
+    pub(crate) fn no_partitions(&self) {
+        let _ = Command::new("partx").args(["-d", &self.node]).output();
+    }
+
     pub(crate) fn state(&self) -> PathBuf {
         self.dir.path().join("state")
     }

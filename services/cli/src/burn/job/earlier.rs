@@ -7,7 +7,7 @@ use burnin::worker::Resumption;
 use burnin::{Checkpoint, Evidence, JobKey, Playbook, Shown, device};
 use drive::smart::Snapshot;
 use wire::drive::Content;
-use wire::job::Resume;
+use wire::job::{Outcome, Resume};
 use wire::{Bytes, Time};
 
 use super::doubt;
@@ -126,16 +126,18 @@ impl Job {
     }
 
     /// What is found takes back at once what was signed of the drive as good: after a kill nobody may begin another burn-in for years.
-    pub(super) fn take_back_early(&self, birth: &Birth, own: &mut Own, seen: Seen, line: &Line) {
+    /// Whether it did; not, where what is known does not fail the drive.
+    pub(super) fn take_back_early(&self, birth: &Birth, own: &mut Own, seen: Seen, line: &Line) -> bool {
         let saved = self.saved(birth, own, seen, String::new());
-        self.take_back(&Remains::of(&saved), line, &mut own.notes);
+        self.take_back(&Remains::of(&saved), line, &mut own.notes)
     }
 
     /// What was found of this drive and is given up with its burn-in still takes back what was signed of it as good.
-    fn take_back(&self, left: &Remains, line: &Line, notes: &mut Vec<String>) {
+    /// Whether it failed the drive.
+    fn take_back(&self, left: &Remains, line: &Line, notes: &mut Vec<String>) -> bool {
         // What was signed since is newer: without a name and a time nobody knows what that is.
         let (Some(id), Some(when)) = (left.job, left.kept.or(left.started)) else {
-            return;
+            return false;
         };
         let mut own = Own::new(&self.choice.steps);
         own.remember(left);
@@ -150,6 +152,7 @@ impl Job {
         let mut ended = self.so_far(&birth, &nothing, &own, &own.earlier, &[]).at(when);
         ended.take_back(self.state.path(), line);
         notes.append(&mut ended.notes);
+        ended.outcome() == Outcome::Failed
     }
 
     /// Why it is not gone on with, before anything is begun; `None` where it may be. Changes nothing.

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use burnin::evidence::{Evidence, Stop};
 use burnin::format::{self, Order, Said, Ties};
 use burnin::job::End;
+use burnin::playbook::is_of_formatter;
 use burnin::verdict::{Case, judge};
 use drive::sysfs::{self, DevNum};
 use drive::temperature;
@@ -91,7 +92,7 @@ impl Job {
                     self.mark_formatting(self.saved(birth, &own, seen.clone(), checkpoint), &cut);
                     let (guard, name) = (self.guard.clone(), self.held.device.name.clone());
                     let mut steps = (0..).zip(&self.choice.steps);
-                    let first = steps.find(|(_, step)| matches!(step.phase, Phase::Partition | Phase::Format));
+                    let first = steps.find(|(_, step)| is_of_formatter(step.phase));
                     let step = first.map_or(0, |(at, _)| at);
                     let sensed = || temperature::sensed(&guard, &name).ok().flatten();
                     let mut mark = || seen.beside(step, sensed(), Time::now());
@@ -325,7 +326,7 @@ impl Facts {
 
 /// The steps' states once the formatter has ended. One child does both of its steps; its time stands with the last.
 fn formatted_as(mut states: Vec<PhaseState>, status: PhaseStatus, mut seconds: f64) -> Vec<PhaseState> {
-    let of_formatter = |state: &&mut PhaseState| matches!(state.phase, Phase::Partition | Phase::Format);
+    let of_formatter = |state: &&mut PhaseState| is_of_formatter(state.phase);
     for state in states.iter_mut().rev().filter(of_formatter) {
         state.status = status;
         state.rounds = u32::from(status == PhaseStatus::Done);

@@ -227,8 +227,7 @@ impl Job {
 
     /// All that its test came to, as the text of a checkpoint.
     fn checkpoint_of_the_end(&self, birth: &Birth, own: &Own, evidence: &Evidence) -> String {
-        let last = own.checkpoint.as_deref().and_then(|text| Checkpoint::decode(text).ok());
-        let whole = Checkpoint::of_the_end(birth.key, &self.choice.steps, last.as_ref(), evidence.clone());
+        let whole = Checkpoint::of_the_end(birth.key, &self.choice.steps, own.checkpoint.as_deref(), evidence);
         whole.map(|whole| whole.encode()).unwrap_or_default()
     }
 

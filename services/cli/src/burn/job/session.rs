@@ -38,6 +38,8 @@ pub(super) struct Session<'a> {
     why: RefCell<Option<String>>,
     /// Resets that are kept.
     resets: Cell<u64>,
+    /// Whether what was signed of the drive as good was taken back.
+    taken_back: Cell<bool>,
 }
 
 impl<'a> Session<'a> {
@@ -63,6 +65,7 @@ impl<'a> Session<'a> {
             strange: Cell::new(false),
             why: RefCell::new(None),
             resets: Cell::new(kernel.resets()),
+            taken_back: Cell::new(false),
         }
     }
 
@@ -247,8 +250,12 @@ impl<'a> Session<'a> {
                 if own.told != findings {
                     own.told = findings;
                     self.keep(own);
-                    self.job
-                        .take_back_early(self.birth, own, heard(self.watch, self.kernel), line);
+                    // Once: it judges all and reads the list of what was signed, and a dying drive tells something each second.
+                    if !self.taken_back.get() {
+                        let seen = heard(self.watch, self.kernel);
+                        self.taken_back
+                            .set(self.job.take_back_early(self.birth, own, seen, line));
+                    }
                 }
             }
             Report::PhaseDone { .. } | Report::Done { .. } => {}
