@@ -5,6 +5,7 @@ mod common;
 
 use std::os::unix::fs::FileExt;
 
+use agent::jobs::checkpoints;
 use burnin::device::Geometry;
 use common::exchange::in_step;
 use common::{Bench, LARGE, outcome};
@@ -97,9 +98,8 @@ fn forget_checkpoint(bench: &Bench, job: wire::JobId) {
         ..store::Options::new(&agent::jobs::tables())
     };
     let store = store::open(&bench.path().join("data"), &options).unwrap().store;
-    let checkpoints = store::Table::<String, String>::new("checkpoints");
     let key = job.to_string();
-    store.write(move |w| checkpoints.delete(w, &key)).wait().unwrap();
+    store.write(move |w| checkpoints::delete(w, &key)).wait().unwrap();
     std::fs::remove_dir_all(bench.path().join("run")).unwrap();
 }
 

@@ -6,6 +6,7 @@ mod common;
 use std::os::unix::fs::FileExt;
 use std::time::{Duration, Instant};
 
+use agent::jobs::checkpoints;
 use common::exchange::put_below;
 use common::{Bench, LARGE, outcome};
 use nix::sys::signal::{Signal, kill};
@@ -292,10 +293,12 @@ fn change_checkpoint(bench: &std::path::Path, id: wire::JobId, change: impl Fn(&
         ..store::Options::new(&agent::jobs::tables())
     };
     let store = store::open(&bench.join("data"), &options).unwrap().store;
-    let checkpoints = store::Table::<String, String>::new("checkpoints");
     let key = id.to_string();
-    let changed = change(&store.read(|r| checkpoints.get(r, &key)).unwrap().unwrap());
-    store.write(move |w| checkpoints.put(w, &key, &changed)).wait().unwrap();
+    let changed = change(&store.read(|r| checkpoints::get(r, &key)).unwrap().unwrap());
+    store
+        .write(move |w| checkpoints::put(w, &key, &changed))
+        .wait()
+        .unwrap();
 }
 
 /// After an update that writes another pattern: neither checkpoint nor headers are known, which says nothing of the drive.

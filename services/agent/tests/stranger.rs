@@ -3,6 +3,7 @@
 
 mod common;
 
+use agent::jobs::checkpoints;
 use agent::record::Record;
 use common::exchange::{foreign_data, held_smartctl, in_step, is_untouched, let_go, own_playbook, script, waiting};
 use common::{Bench, Loop, outcome};
@@ -24,17 +25,16 @@ fn change(bench: &Bench, job: JobId, checkpoint: impl Fn(&str) -> Option<String>
         ..store::Options::new(&agent::jobs::tables())
     };
     let store = store::open(&bench.path().join("data"), &options).unwrap().store;
-    let checkpoints = store::Table::<String, String>::new("checkpoints");
     let records = store::Table::<String, Record>::new("jobs");
     let key = job.to_string();
-    let text = store.read(|r| checkpoints.get(r, &key)).unwrap().unwrap();
+    let text = store.read(|r| checkpoints::get(r, &key)).unwrap().unwrap();
     let mut kept = store.read(|r| records.get(r, &key)).unwrap().unwrap();
     record(&mut kept);
     let text = checkpoint(&text);
     let put = store.write(move |w| {
         match &text {
-            Some(text) => checkpoints.put(w, &key, text)?,
-            None => drop(checkpoints.delete(w, &key)?),
+            Some(text) => checkpoints::put(w, &key, text)?,
+            None => checkpoints::delete(w, &key)?,
         }
         records.put(w, &key, &kept)
     });

@@ -8,6 +8,7 @@
 //!
 //! The time line's points are rows of their own ([`Jobs::sample`]), so that a checkpoint does not carry them all again.
 
+pub mod checkpoints;
 mod copies;
 pub(crate) mod full;
 mod ids;
@@ -39,7 +40,6 @@ use crate::record::Record;
 
 /// The jobs.
 pub(crate) const JOBS: Table<String, Record> = Table::new("jobs");
-const CHECKPOINTS: Table<String, String> = Table::new("checkpoints");
 /// What was pinned at the first greeting: `gate_key`, `box_id`.
 pub const PINS: Table<String, String> = Table::new("pins");
 /// Drives that were present when last looked at.
@@ -53,14 +53,15 @@ const GATHER: Duration = Duration::from_secs(2);
 pub const JOBS_MAX: usize = 700;
 
 /// Names of all tables of the agent's store.
-pub fn tables() -> [&'static str; 12] {
+pub fn tables() -> [&'static str; 13] {
     [
         JOBS.name(),
         samples::SAMPLES.name(),
         past::CERTIFICATES.name(),
         past::PEERS.name(),
         crate::bays::BAYS.name(),
-        CHECKPOINTS.name(),
+        checkpoints::ANEW.name(),
+        checkpoints::SELDOM.name(),
         WISHES.name(),
         PINS.name(),
         KNOWN.name(),
@@ -131,7 +132,7 @@ impl Jobs {
                         None
                     } else {
                         record.job.timeline = samples::of(r, &key)?;
-                        CHECKPOINTS.get(r, &key)?
+                        checkpoints::get(r, &key)?
                     };
                     Ok((record.job.id, Kept { record, checkpoint }))
                 })
@@ -210,7 +211,7 @@ impl Jobs {
                 return Ok(None);
             };
             record.job.timeline = samples::of(r, &key)?;
-            let checkpoint = CHECKPOINTS.get(r, &key)?;
+            let checkpoint = checkpoints::get(r, &key)?;
             Ok(Some(Kept { record, checkpoint }))
         })?;
         let copies = self.copies.read().into_iter().map(|found| found.kept);
@@ -242,7 +243,7 @@ impl Jobs {
             if let Some(timeline) = &timeline {
                 samples::keep(w, &key, timeline)?;
             }
-            CHECKPOINTS.put(w, &key, &text)
+            checkpoints::put(w, &key, &text)
         };
         match waits {
             true => self.store.write_within(GATHER, write),
@@ -257,7 +258,7 @@ impl Jobs {
             outbox::spool(w, &told)?;
             samples::keep(w, &key, &timeline)?;
             if let Some(text) = &checkpoint {
-                CHECKPOINTS.put(w, &key, text)?;
+                checkpoints::put(w, &key, text)?;
             }
             wishes::settle(w, &key, &record)?;
             JOBS.put(w, &key, &record)
@@ -280,7 +281,7 @@ impl Jobs {
         let room = self.store.room().ok();
         self.store.write(move |w| {
             outbox::spool(w, &end.told)?;
-            CHECKPOINTS.delete(w, &key)?;
+            checkpoints::delete(w, &key)?;
             samples::forget(w, &key)?;
             WISHES.delete(w, &key)?;
             JOBS.put(w, &key, &record)?;
@@ -326,7 +327,7 @@ impl Jobs {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         let key = job.to_string();
-        self.store.write(move |w| CHECKPOINTS.delete(w, &key)).forget();
+        self.store.write(move |w| checkpoints::delete(w, &key)).forget();
         self.copies.remove_checkpoint(job);
         Ok(path)
     }

@@ -170,7 +170,7 @@ mod tests {
 
     use super::*;
     use crate::jobs::tests::open;
-    use crate::jobs::{CHECKPOINTS, tables};
+    use crate::jobs::{checkpoints, tables};
 
     /// A job of the one drive of these tests that ended in that second, and what its end leaves.
     fn ended(outcome: Outcome, second: i64) -> (Record, Ended) {
@@ -224,7 +224,7 @@ mod tests {
         let full = Jobs::new(store::open(dir.path(), &small).unwrap().store, dir.path(), Some(ram));
         let filled = |n: u32| {
             let text = "x".repeat(if n < 60 { 16_000 } else { 500 });
-            let put = move |w: &mut Write<'_, '_>| CHECKPOINTS.put(w, &n.to_string(), &text);
+            let put = move |w: &mut Write<'_, '_>| checkpoints::put(w, &n.to_string(), &text);
             full.store().write(put).wait()
         };
         let mut failed = (0..10_000).filter(|n| filled(*n).is_err());

@@ -80,6 +80,7 @@ impl Pipeline {
             unflushed: 0,
             balked: None,
             spent: (0, 0),
+            settled: None,
             began: now,
             unsaved_findings: false,
             untold_findings: true,

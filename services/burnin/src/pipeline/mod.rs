@@ -173,6 +173,8 @@ pub struct Pipeline {
     balked: Option<Balked>,
     /// Bytes that all checkpoints of this session cost their medium, and the last.
     spent: (u64, u64),
+    /// Sum of what the last one had that seldom changes, which is not written again.
+    settled: Option<u32>,
     began: Duration,
     unsaved_findings: bool,
     untold_findings: bool,

@@ -7,7 +7,7 @@ use wire::job::{Phase, PhaseStatus, Progress};
 
 use super::Pipeline;
 use super::leg::Area;
-use crate::checkpoint::Checkpoint;
+use crate::checkpoint::{self, Checkpoint};
 use crate::evidence::{Record, Stop};
 use crate::playbook::Soak;
 use crate::worker::Report;
@@ -90,9 +90,14 @@ impl Pipeline {
             holds: self.holds,
             evidence,
         };
-        let text = checkpoint.encode();
+        let text = checkpoint.into_text();
         let alone = if self.is_everybodys(now) { 0 } else { COMMIT };
-        let cost = (text.len() as u64).next_multiple_of(PAGE) + alone;
+        let (anew, settled) = checkpoint::split(&text);
+        let sum = Some(crc32c::crc32c(settled.as_bytes()));
+        let seldom = if sum == self.settled { "" } else { settled };
+        self.settled = sum;
+        let pages = |text: &str| (text.len() as u64).next_multiple_of(PAGE);
+        let cost = pages(anew) + pages(seldom) + alone;
         self.spent = (self.spent.0 + cost, cost);
         self.reports.push(Report::Checkpoint { text, waits });
         self.checkpoint_at = now;

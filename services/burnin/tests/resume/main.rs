@@ -199,6 +199,36 @@ fn hundreds_of_interruptions_skip_nothing_and_claim_nothing() {
     );
 }
 
+/// Whoever keeps checkpoints writes down again only what changed.
+#[test]
+fn most_of_a_checkpoint_stays_as_it_is_all_along_a_step() {
+    let mut same = 0;
+    for seed in 0..6 {
+        let order = order(steps(seed), seed);
+        let mut sim = Sim::new(GEOMETRY, volatile(), 3, order.io.block as usize, seed);
+        let mut session = Session::new(&sim, &order, "simulated").unwrap();
+        let mut last: Option<(u16, String)> = None;
+        while !session.is_over() {
+            for report in session.step(&mut sim) {
+                let Report::Checkpoint { text, .. } = report else {
+                    continue;
+                };
+                let told = Checkpoint::decode(&text).unwrap();
+                assert_eq!(told.encode(), text, "seed {seed}");
+                let (anew, seldom) = burnin::checkpoint::split(&text);
+                assert_eq!(format!("{anew}{seldom}"), text, "seed {seed}");
+                let now = (told.step, seldom.to_owned());
+                if let Some(last) = last.filter(|last| last.0 == now.0) {
+                    assert_eq!(last.1, now.1, "seed {seed}, step {}", told.step);
+                    same += 1;
+                }
+                last = Some(now);
+            }
+        }
+    }
+    assert!(same > 50, "only {same} checkpoints followed another of their step");
+}
+
 #[test]
 fn leaving_out_either_flush_is_noticed() {
     for skip in [Skip::AtEnd, Skip::Between] {
