@@ -33,6 +33,17 @@ pub enum Source {
     Nbd(PathBuf),
 }
 
+/// A sector at which QEMU's `blkdebug` lets accesses fail with `EIO`: each that covers it, of this kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Defect {
+    /// Writes fail instead of reads.
+    pub writes: bool,
+    /// The sector, of 512 bytes.
+    pub sector: u64,
+    /// Only the first access fails.
+    pub once: bool,
+}
+
 /// A drive of the machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Drive {
@@ -52,6 +63,8 @@ pub struct Drive {
     pub speed: Option<u64>,
     /// Bytes a second of writes alone; `None`: as `speed` says.
     pub write_speed: Option<u64>,
+    /// Where its accesses fail.
+    pub defects: Vec<Defect>,
     /// Write-protected.
     pub read_only: bool,
     /// Position in the firmware's boot order, lowest first.
@@ -71,6 +84,7 @@ impl Drive {
             model: None,
             speed: None,
             write_speed: None,
+            defects: Vec::new(),
             read_only: false,
             boot_index: None,
         }
@@ -87,6 +101,13 @@ impl Drive {
     #[must_use]
     pub fn write_speed(mut self, bytes: u64) -> Self {
         self.write_speed = Some(bytes);
+        self
+    }
+
+    /// The drive with one more defect.
+    #[must_use]
+    pub fn defect(mut self, defect: Defect) -> Self {
+        self.defects.push(defect);
         self
     }
 
@@ -138,7 +159,20 @@ impl Drive {
                 "server": { "type": "unix", "path": path(p) } }),
         };
         json!({ "driver": "throttle", "node-name": self.node(), "read-only": self.read_only,
-                "throttle-group": self.throttle_group(), "file": bytes })
+                "throttle-group": self.throttle_group(), "file": self.failing(bytes) })
+    }
+
+    /// These bytes below the drive's defects; without any, as they are.
+    fn failing(&self, bytes: Value) -> Value {
+        if self.defects.is_empty() {
+            return bytes;
+        }
+        let rule = |defect: &Defect| {
+            json!({ "event": "none", "iotype": if defect.writes { "write" } else { "read" },
+                "sector": defect.sector, "errno": libc::EIO, "once": defect.once })
+        };
+        let rules: Vec<Value> = self.defects.iter().map(rule).collect();
+        json!({ "driver": "blkdebug", "read-only": self.read_only, "image": bytes, "inject-error": rules })
     }
 
     /// The device as `device_add` wants it, on port `port` of its bus (SATA, NVMe and virtio have one drive a port).

@@ -32,7 +32,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use arch::Arch;
-pub use drive::{Bus, Drive, Source};
+pub use drive::{Bus, Defect, Drive, Source};
 pub use firmware::Firmware;
 pub use machine::Machine;
 pub use vm::Vm;

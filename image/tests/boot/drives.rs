@@ -1,7 +1,7 @@
 //! Drives that lie, fail and go away: the verdict names kind and place, and the other jobs go on.
 
 use image::nbd::{Disk, Fault, Plan, Server};
-use image::qemu::{Bus, Drive, Source};
+use image::qemu::{Bus, Defect, Drive, Source};
 use wire::Lba;
 use wire::drive::Content;
 use wire::job::{FaultKind, Job, Outcome, Phase};
@@ -89,6 +89,60 @@ fn read_errors_also_at_the_start_a_forged_capacity_and_a_flipped_bit_fail_with_p
         good.disk().counters().flushes > 0,
         "a job that never flushed has verified the drive's cache"
     );
+}
+
+/// Behind each kind of controller: its driver and its retries decide what of an error reaches the engine.
+#[test]
+fn sectors_that_fail_behind_each_controller_are_named_exactly_and_an_error_that_comes_once_is_no_bad_sector() {
+    let lab = Lab::new();
+    let drive = |bus, serial: &str| Drive::new(bus, serial, lab.blank(serial, 32));
+    let bad = |writes, sector| Defect {
+        writes,
+        sector,
+        once: false,
+    };
+    let once = Defect {
+        once: true,
+        ..bad(false, 50_001)
+    };
+    let reads = [
+        (Bus::Sata, "SATAREAD"),
+        (Bus::Scsi, "SCSIREAD"),
+        (Bus::Nvme, "NVMEREAD"),
+        (Bus::Virtio, "VIRTREAD"),
+        (Bus::Usb, "USBREAD1"),
+    ];
+    let mut drives: Vec<Drive> = reads
+        .iter()
+        .map(|(bus, serial)| {
+            drive(*bus, serial)
+                .defect(bad(false, 40_003))
+                .defect(bad(false, 65_535))
+        })
+        .collect();
+    drives.push(drive(Bus::Scsi, "SCSIWRIT").defect(bad(true, 30_007)));
+    drives.push(drive(Bus::Virtio, "VIRTONCE").defect(once));
+    let (_vm, bench) = lab.boot(drives);
+    let mut serials: Vec<&str> = reads.iter().map(|(_, serial)| *serial).collect();
+    serials.extend(["SCSIWRIT", "VIRTONCE"]);
+    let jobs = bench.burn(&serials, "surface");
+
+    for (job, serial) in jobs.iter().zip(&serials[..5]) {
+        let job = bench.ends(job, Outcome::Failed);
+        for sector in [40_003, 65_535] {
+            assert!(
+                found(&job, FaultKind::ReadError, sector),
+                "{serial}, sector {sector}: {job:#?}"
+            );
+        }
+        assert_eq!(job.bad_sectors, 2, "{serial}: {job:#?}");
+    }
+    let job = bench.ends(&jobs[5], Outcome::Failed);
+    assert!(found(&job, FaultKind::WriteError, 30_007), "{job:#?}");
+    // An error of the way there as much as of the drive, which does not show again.
+    let job = bench.ends(&jobs[6], Outcome::Inconclusive);
+    assert!(found(&job, FaultKind::Transient, 50_001), "{job:#?}");
+    assert_eq!(job.bad_sectors, 0, "{job:#?}");
 }
 
 #[test]
