@@ -405,7 +405,11 @@ mod tests {
             for n in 0..40_000_u64 {
                 let noise = crate::sim::next_random(&mut seed);
                 // Most within a third, one of a hundred up to a second.
-                let long = if noise.is_multiple_of(100) { noise % 1_000_000_000 } else { 0 };
+                let long = if noise.is_multiple_of(100) {
+                    noise % 1_000_000_000
+                } else {
+                    0
+                };
                 let time = std::time::Duration::from_nanos(3_000_000 + noise % 900_000 + long);
                 let lba = n * (geometry.sectors / 40_000);
                 record.zones.add((lba, 1024), geometry.sectors, 512 << 10, time, time);
