@@ -4,7 +4,7 @@ use image::nbd::{Disk, Fault, Plan, Server};
 use image::qemu::{Bus, Defect, Drive, Source};
 use wire::Lba;
 use wire::drive::Content;
-use wire::job::{FaultKind, Job, Outcome, Phase};
+use wire::job::{FaultKind, Finding, Job, Outcome, Phase};
 
 use crate::lab::{Lab, SOON};
 
@@ -89,6 +89,73 @@ fn read_errors_also_at_the_start_a_forged_capacity_and_a_flipped_bit_fail_with_p
         good.disk().counters().flushes > 0,
         "a job that never flushed has verified the drive's cache"
     );
+}
+
+/// The first finding of this kind that covers the sector.
+fn finding(job: &Job, kind: FaultKind, sector: u64) -> Finding {
+    let covers = |f: &&Finding| f.lba.is_some_and(|lba| (lba.0..lba.0 + f.sectors).contains(&sector));
+    let found = job.findings.iter().filter(|f| f.kind == kind).find(covers);
+    found
+        .unwrap_or_else(|| panic!("no {kind:?} at {sector}: {job:#?}"))
+        .clone()
+}
+
+/// Lies that no drive tells of: whose data stands where, and which was forgotten.
+#[test]
+fn lost_misdirected_and_exchanged_data_is_told_apart_and_its_place_is_named() {
+    let lab = Lab::new();
+    let disk = |faults: Plan| Disk::blank(32).unwrap().with_plan(faults);
+    let drops = lab.serve("drops", disk(Plan::honest().with(Fault::DropWrites(20_000..20_016))));
+    let rewritten = Fault::MisdirectWrites {
+        from: 24_000..24_008,
+        by: 8_000,
+    };
+    let rewritten = lab.serve("rewritten", disk(Plan::honest().with(rewritten)));
+    let reads = Fault::MisdirectReads {
+        from: 28_000..28_008,
+        by: 4_096,
+    };
+    let reads = lab.serve("reads", disk(Plan::honest().with(reads)));
+    let refuses = lab.serve("refuses", disk(Plan::honest().with(Fault::WriteError(36_000..36_008))));
+    let swaps = lab.serve("swaps", disk(Plan::honest()));
+    let (_vm, bench) = lab.boot([
+        attached(Bus::Scsi, "DROPS001", &drops),
+        attached(Bus::Nvme, "REWRITES", &rewritten),
+        attached(Bus::Sata, "MISREADS", &reads),
+        attached(Bus::Scsi, "REFUSES1", &refuses),
+        attached(Bus::Scsi, "SWAPS001", &swaps).speed(4_000_000),
+    ]);
+    let jobs = bench.burn(&["DROPS001", "REWRITES", "MISREADS", "REFUSES1", "SWAPS001"], "surface");
+    // Between write and verify the drive begins to hold two sectors in each other's place.
+    bench.wait_bytes(&jobs[4], Phase::Verify, 1 << 20);
+    swaps
+        .disk()
+        .set_plan(Plan::honest().with(Fault::Swap { a: 60_001, b: 62_002 }));
+
+    let job = bench.ends(&jobs[0], Outcome::Failed);
+    assert_eq!(finding(&job, FaultKind::Zeroed, 20_000).sectors, 16, "{job:#?}");
+    assert_eq!(job.bad_sectors, 16, "{job:#?}");
+
+    // What it wrote over was written rightly later: only the victim shows.
+    let job = bench.ends(&jobs[1], Outcome::Failed);
+    assert_eq!(finding(&job, FaultKind::Zeroed, 24_000).sectors, 8, "{job:#?}");
+    assert_eq!(job.bad_sectors, 8, "{job:#?}");
+
+    let job = bench.ends(&jobs[2], Outcome::Failed);
+    let told = finding(&job, FaultKind::Misdirected, 28_000);
+    assert_eq!((told.found, told.sectors), (Some(Lba(32_096)), 8), "{job:#?}");
+    assert_eq!(job.bad_sectors, 8, "{job:#?}");
+
+    let job = bench.ends(&jobs[3], Outcome::Failed);
+    assert_eq!(finding(&job, FaultKind::WriteError, 36_000).sectors, 8, "{job:#?}");
+
+    let job = bench.ends(&jobs[4], Outcome::Failed);
+    for (here, there) in [(60_001, 62_002), (62_002, 60_001)] {
+        let told = finding(&job, FaultKind::Misdirected, here);
+        assert_eq!(told.found, Some(Lba(there)), "{job:#?}");
+        assert!(told.detail.contains("exchanged"), "{told:?}");
+    }
+    assert_eq!(job.bad_sectors, 2, "{job:#?}");
 }
 
 /// Behind each kind of controller: its driver and its retries decide what of an error reaches the engine.

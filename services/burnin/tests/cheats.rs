@@ -115,7 +115,9 @@ impl Device for Cheat {
             let lost = Self::cells(&access).filter(|(cell, _)| self.lost.contains(cell));
             let lost: Vec<_> = lost.collect();
             let data = self.sim.buffer(access.slot);
-            lost.into_iter().for_each(|(_, words)| data[words].fill(0));
+            for (_, words) in lost {
+                data[words].fill(0);
+            }
         }
         Ok(done)
     }
