@@ -256,7 +256,10 @@ fn rules(c: &Certificate) -> Vec<(String, String)> {
         };
         (
             format!("{word} {}", hit.id),
-            format!("{} ({limit}{})", hit.value, hit.source),
+            match hit.means.as_str() {
+                "" => format!("{} ({limit}{})", hit.value, hit.source),
+                means => format!("{}: {means} ({limit}{})", hit.value, hit.source),
+            },
         )
     };
     c.verdict.rules.iter().map(rule).collect()

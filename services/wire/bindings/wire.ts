@@ -1449,7 +1449,11 @@ limit: string,
 /**
  * Where the limit comes from.
  */
-source: string, };
+source: string, 
+/**
+ * What that means, as the rest of a sentence about the value; empty where the source says it, and in older certificates.
+ */
+means?: string, };
 
 export type Rung = "late" | "degraded" | "abort" | "kill" | "abandoned" | "restart" | "quarantine" | "reboot" | "hard_reboot" | "watchdog";
 

@@ -461,4 +461,7 @@ pub struct RuleHit {
     pub limit: String,
     /// Where the limit comes from.
     pub source: String,
+    /// What that means, as the rest of a sentence about the value; empty where the source says it, and in older certificates.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub means: String,
 }

@@ -107,6 +107,7 @@ fn conclude(record: &mut Record, why: &str) {
             value: format!("{} failures", ENDED + 1),
             limit: "none".to_owned(),
             source: "What the agent could not judge is not passed.".to_owned(),
+            means: String::new(),
         }],
         summary,
         verified: Bytes(0),

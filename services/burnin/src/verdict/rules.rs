@@ -69,14 +69,6 @@ impl Rules {
         self.rule.iter()
     }
 
-    /// What a hit of the rule means.
-    pub fn means(&self, id: &str) -> Option<&str> {
-        self.rule
-            .iter()
-            .find(|rule| rule.id == id)
-            .map(|rule| rule.means.as_str())
-    }
-
     /// Every rule that fires on these numbers, with the worst of its outcomes.
     pub fn fired(&self, metrics: &Metrics, profile: Profile) -> Vec<RuleHit> {
         self.rule
@@ -116,6 +108,7 @@ impl Rule {
             },
             limit: format!("{side} {}", amount(limit, &self.unit)),
             source: self.source.clone(),
+            means: self.means.clone(),
         })
     }
 }

@@ -186,6 +186,7 @@ pub(crate) fn failed() -> Job {
                 value: "560 sectors".into(),
                 limit: "0".into(),
                 source: "what was written must be read back".into(),
+                means: "what was read back differs from what was written".into(),
             },
             RuleHit {
                 id: "smart-unreadable".into(),
@@ -193,6 +194,7 @@ pub(crate) fn failed() -> Job {
                 value: "no".into(),
                 limit: "readable".into(),
                 source: "DESIGN".into(),
+                means: String::new(),
             },
         ],
         summary: "What was read back differs from what was written (560 sectors; first at LBA 1000000).".into(),

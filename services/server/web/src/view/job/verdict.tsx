@@ -12,8 +12,11 @@ const WEIGHT = { FAILED: 0, INCONCLUSIVE: 1, WARN: 2, PASSED: 3 } as const;
 /** A rule's limit with what it leads to: alone it would read as what is asked for; pure. */
 export const limitWords = ({ limit, outcome }: RuleHit): string => (limit === "none" ? limit : `${limit} is ${outcome}`);
 
+/** What it means that a rule fired: in words, where it has any (older jobs have none), else its id; pure. */
+export const meaning = ({ id, means }: RuleHit): string => means || id;
+
 /** What is told and weighs nothing: no limit was broken, so none is named; pure. */
-export const toldWords = (rules: readonly RuleHit[]): string[] => rules.filter(({ outcome }) => outcome === "PASSED").map(({ id, value }) => `Told: ${id}, ${value}`);
+export const toldWords = (rules: readonly RuleHit[]): string[] => rules.filter(({ outcome }) => outcome === "PASSED").map((hit) => `Told: ${meaning(hit)} (${hit.value})`);
 
 /** The panel; nothing before there is a verdict. */
 export function VerdictPanel({ job }: { job: Job }) {
@@ -31,7 +34,7 @@ export function VerdictPanel({ job }: { job: Job }) {
           <tbody>
             {list.map((rule) => (
               <tr key={rule.id}>
-                <td data-k="Rule" class="mono">{rule.id}</td><td data-k="Leads to"><VerdictMark outcome={rule.outcome} /></td>
+                <td data-k="Rule">{meaning(rule)}{rule.means && <small class="mono">{rule.id}</small>}</td><td data-k="Leads to"><VerdictMark outcome={rule.outcome} /></td>
                 <td data-k="Seen">{rule.value}</td><td data-k="Limit">{limitWords(rule)}</td><td data-k="Source">{rule.source}</td>
               </tr>
             ))}
