@@ -9,7 +9,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use burnin::device::Geometry;
-use burnin::{Checkpoint, Proof, Shown, format};
+use burnin::{Checkpoint, JobKey, Proof, Shown, format};
 use drive::child::Failed;
 use drive::content::{ContentKind, Member};
 use drive::guard::{Guard, Opened, Place, Refusal, Seat};
@@ -70,6 +70,8 @@ pub struct Held {
     pub shingled: Option<String>,
     /// Bytes of the other parts of the same drive; see [`sysfs::Device::beside`].
     pub beside: Bytes,
+    /// Whether the kernel shows partitions of it.
+    pub partitioned: bool,
     /// The drive as it was listed, with identity and content as they are now.
     pub fresh: Drive,
     /// What of its content belongs to something larger.
@@ -343,7 +345,7 @@ impl Hands {
     pub async fn format(
         &self,
         held: Held,
-        request: &FormatRequest,
+        (request, key): (&FormatRequest, JobKey),
         mut tell: impl FnMut(&str) + Send + 'static,
         cancel: Arc<OnceLock<String>>,
     ) -> Formatted {
@@ -352,6 +354,7 @@ impl Hands {
             capacity: held.identity.capacity.0,
             sector: held.identity.logical_sector,
             request: request.clone(),
+            key,
         };
         let (guard, expected, node) = (Arc::clone(&self.guard), held.identity.clone(), held.node.clone());
         // The thread lives as long as the child, which the kernel would kill with it.
@@ -455,6 +458,7 @@ fn held(opened: Opened, seat: Arc<Seat>, node: PathBuf, listed: Drive, access: A
         seat,
         shingled: device.shingled,
         beside: device.beside,
+        partitioned: !device.partitions.is_empty(),
         fresh,
         members: look.members,
     }

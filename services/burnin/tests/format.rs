@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use burnin::format::table::{Ids, encode};
 use burnin::format::{LONGEST, Layout, Longest, Order, Said, Ties, available, plan, run};
+use burnin::pattern::JobKey;
 use proptest::prelude::*;
 use rig::not_run;
 use wire::options::{FileSystem, FormatRequest, Formatted, Table};
@@ -25,6 +26,8 @@ fn request(filesystem: FileSystem, table: Table, reserved_percent: u8, label: &s
         label: label.to_owned(),
     }
 }
+
+const KEY: JobKey = JobKey([7; 16]);
 
 fn within(whole: Duration) -> Longest {
     Longest { whole, ..LONGEST }
@@ -109,6 +112,7 @@ impl Loop {
             capacity: self.capacity,
             sector: self.sector,
             request: request.clone(),
+            key: KEY,
         };
         let mut said = Vec::new();
         let mut command = Command::new(env!("CARGO_BIN_EXE_kiln-formatter"));
@@ -296,6 +300,7 @@ fn whoever_is_cut_off_before_the_table_leaves_a_drive_without_one_and_it_is_form
                 capacity: drive.capacity,
                 sector: 512,
                 request: wanted.clone(),
+                key: KEY,
             };
             let ties = Ties {
                 identity: &mut || Ok(()),
@@ -306,7 +311,12 @@ fn whoever_is_cut_off_before_the_table_leaves_a_drive_without_one_and_it_is_form
             let formatted = run(&mut command, drive.open(), &order, within(Duration::from_mins(5)), ties);
             assert!(formatted.problem.unwrap().contains("cut"), "{cut:?}");
             assert_eq!(formatted.table, Table::Auto, "{cut:?}");
-            assert!(before == start(), "{cut:?}: the drive's beginning was written to");
+            let now = start();
+            assert!(
+                before[512..] == now[512..],
+                "{cut:?}: the drive's beginning was written to"
+            );
+            assert_eq!(&now[..8], b"KILNEND1", "{cut:?}: whose format it was is not told");
             let told = drive::content::look(&File::open(&drive.node).unwrap(), drive.capacity, 512).unwrap();
             assert_eq!(told.content, wire::drive::Content::Empty, "{cut:?}");
         }
@@ -458,6 +468,7 @@ fn another_size_or_a_failing_tool_is_a_problem_and_never_a_pass() {
         capacity: drive.capacity,
         sector: 512,
         request: request(FileSystem::Ext4, Table::Auto, 0, ""),
+        key: KEY,
     };
     let formatted = run(
         &mut command,
@@ -571,6 +582,7 @@ fn a_partition_that_is_not_laid_in_its_time_is_told_as_that() {
         capacity: 1 << 20,
         sector: 512,
         request: request(FileSystem::Ext4, Table::Auto, 0, ""),
+        key: KEY,
     };
     let longest = Longest {
         start: Duration::from_secs(1),
@@ -600,6 +612,7 @@ fn a_formatter_that_is_ended_takes_the_program_along_that_it_runs() {
         capacity: 1 << 20,
         sector: 512,
         request: request(FileSystem::Ext4, Table::Auto, 0, ""),
+        key: KEY,
     };
     let began = std::cell::Cell::new(false);
     let mut identity = || Ok(());

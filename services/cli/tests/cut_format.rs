@@ -5,6 +5,8 @@
 mod common;
 
 use std::fs;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
@@ -135,6 +137,149 @@ fn a_format_that_was_cut_before_its_table_is_made_anew() {
     assert_eq!(told["formatted"]["problem"], serde_json::Value::Null, "{told}");
     assert!(drive.has_table());
     assert_eq!(told["resumes"].as_array().unwrap().len(), 2, "{told}");
+}
+
+/// Nothing is written over where the drive's first sector is neither the job's nor its formatter's, as whoever uses a drive whole leaves
+/// it, nor where its partition was mounted, which the kernel shows until the computer is started again.
+#[test]
+fn a_drive_that_somebody_has_used_since_is_not_formatted_anew() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let archive = || {
+        let file = fs::File::options().write(true).open(drive.file()).unwrap();
+        file.write_all_at(&vec![b'x'; 300 << 10], 0).unwrap();
+    };
+    let in_the_partition = || {
+        let inside = format!("{}?offset={}", drive.file().display(), 1 << 20);
+        let made = Command::new("mkfs.ext4")
+            .args(["-q", "-F", "-E", "offset=1048576"])
+            .arg(drive.file())
+            .arg("46M")
+            .status();
+        assert!(made.unwrap().success());
+        let mounted = Command::new("tune2fs").args(["-C", "1", &inside]).output().unwrap();
+        assert!(mounted.status.success(), "{mounted:?}");
+    };
+    // Whatever else was made in the partition that the kernel goes on to show.
+    let other_in_the_partition = || {
+        let file = fs::File::options().write(true).open(drive.file()).unwrap();
+        file.write_all_at(&vec![b'x'; 300 << 10], 1 << 20).unwrap();
+        let shown = Command::new("addpart")
+            .args([&drive.node, "1", "2048", "94208"])
+            .status();
+        assert!(shown.unwrap().success());
+    };
+    for used in [&archive as &dyn Fn(), &in_the_partition, &other_in_the_partition] {
+        cut_before_the_table(&drive);
+        used();
+        drop_cache(&drive);
+        let before = fs::read(drive.file()).unwrap();
+        let output = resumed(&drive, &[]);
+        drive.no_partitions();
+        assert_eq!(code(&output), 4, "{}", text(&output));
+        assert!(
+            text(&output).contains("while the drive was formatted"),
+            "{}",
+            text(&output)
+        );
+        assert!(fs::read(drive.file()).unwrap() == before);
+        fs::remove_dir_all(drive.state()).unwrap();
+    }
+}
+
+/// What was written to the file is what the device over it reads.
+fn drop_cache(drive: &Loop) {
+    fs::File::open(drive.file()).unwrap().sync_all().unwrap();
+    let flushed = Command::new("blockdev").args(["--flushbufs", &drive.node]).status();
+    assert!(flushed.unwrap().success());
+}
+
+/// A state from before the format, as on a stick that was pulled or full: what the formatter wrote is no fault of the drive.
+#[test]
+fn an_older_state_is_not_gone_on_with_once_the_format_had_begun() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let older = interrupted(&drive);
+    let mut begun = false;
+    for _ in 0..20 {
+        fs::remove_dir_all(drive.state()).unwrap();
+        copy(&older, &drive.state());
+        let mut burn = drive.command(&["--playbook", "surface", "--format", "ext4", "--resume"]);
+        let mut burn = burn.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        while !begun && burn.try_wait().unwrap().is_none() {
+            begun = has_the_mark(&drive) && hold_formatters(burn.id());
+        }
+        burn.kill().unwrap();
+        burn.wait().unwrap();
+        drive.no_partitions();
+        begun |= has_the_mark(&drive);
+        if begun || drive.has_table() {
+            break;
+        }
+    }
+    if !begun {
+        eprintln!("NOT RUN: no formatter was held before its table");
+        return;
+    }
+    refused_as_past(&drive, &older);
+}
+
+/// The same of a drive whose format is long done, and whose table's signature somebody has wiped.
+#[test]
+fn an_older_state_is_not_gone_on_with_where_the_formatted_drive_was_used() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let older = interrupted(&drive);
+    let whole = resumed(&drive, &[]);
+    assert_eq!(code(&whole), 0, "{}", text(&whole));
+    drive.no_partitions();
+    let file = fs::File::options().write(true).open(drive.file()).unwrap();
+    file.write_all_at(&[0, 0], 510).unwrap();
+    drop_cache(&drive);
+    refused_as_past(&drive, &older);
+}
+
+/// A burn-in that was interrupted while it swept; a copy of what it kept.
+fn interrupted(drive: &Loop) -> PathBuf {
+    let mut burn = drive.command(&["--playbook", "surface", "--format", "ext4", "--rate-drive", "16M"]);
+    let mut burn = burn.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    std::thread::sleep(Duration::from_secs(4));
+    // SAFETY: a signal to a child of this process, which it has not waited for.
+    unsafe { libc::kill(i32::try_from(burn.id()).unwrap(), libc::SIGINT) };
+    assert_eq!(burn.wait().unwrap().code(), Some(3));
+    let older = drive.state().with_extension("older");
+    copy(&drive.state(), &older);
+    older
+}
+
+/// With the older state put back nothing is read back as if it were the pattern, and nothing is written.
+fn refused_as_past(drive: &Loop, older: &Path) {
+    fs::remove_dir_all(drive.state()).unwrap();
+    copy(older, &drive.state());
+    let before = fs::read(drive.file()).unwrap();
+    let output = resumed(drive, &[]);
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    assert!(text(&output).contains("was being formatted"), "{}", text(&output));
+    assert!(fs::read(drive.file()).unwrap() == before);
+}
+
+fn copy(from: &Path, to: &Path) {
+    assert!(
+        Command::new("cp")
+            .arg("-a")
+            .arg(from)
+            .arg(to)
+            .status()
+            .unwrap()
+            .success()
+    );
+}
+
+/// Whether the drive's first sector tells that its format was begun.
+fn has_the_mark(drive: &Loop) -> bool {
+    let mut start = [0; 8];
+    fs::File::open(drive.file())
+        .unwrap()
+        .read_exact_at(&mut start, 0)
+        .unwrap();
+    start == *b"KILNEND1"
 }
 
 /// What somebody made of the drive meanwhile is neither compared with the pattern nor written over.

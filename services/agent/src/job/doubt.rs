@@ -300,6 +300,14 @@ impl JobTask {
         self.asked(held, Shown::Unknown, move |file| proof.of_file(file)).await
     }
 
+    /// What a drive shows whose format was cut off.
+    pub(super) async fn shows_a_cut_format(&self, held: &Held) -> Shown {
+        let proof = self.proof(true);
+        let partitioned = held.partitioned;
+        let ask = move |file| proof.of_cut_format_file(file, partitioned);
+        self.asked(held, Shown::Unknown, ask).await
+    }
+
     /// What the drive tells; `unknown` where it does not in time.
     async fn asked<T: Send + 'static>(
         &self,

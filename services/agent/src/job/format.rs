@@ -45,7 +45,7 @@ impl JobTask {
                 return Err(NoFormat::Cut);
             }
         };
-        match self.shown(&held).await {
+        match self.shows_a_cut_format(&held).await {
             Shown::Ours => {
                 let why = "The format was interrupted before its table; it is made anew";
                 self.log("warn", why.to_owned());
@@ -98,7 +98,7 @@ impl JobTask {
         };
         let (hands, mut stop) = (self.means.hands.clone(), self.means.stop.clone());
         let cancel: Arc<OnceLock<String>> = Arc::default();
-        let making = hands.format(held, &request, tell, Arc::clone(&cancel));
+        let making = hands.format(held, (&request, self.record.key), tell, Arc::clone(&cancel));
         tokio::pin!(making);
         let formatted = loop {
             tokio::select! {

@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 
-const AT: u64 = 1024;
+const AT: u64 = LENGTH as u64;
 const LENGTH: usize = 1024;
 const MAGIC: u16 = 0xef53;
 /// `RO_COMPAT_SPARSE_SUPER`.
@@ -40,6 +40,16 @@ fn le32(bytes: &[u8; LENGTH], at: usize) -> u64 {
 
 fn le16(bytes: &[u8; LENGTH], at: usize) -> u16 {
     u16::from_le_bytes([bytes[at], bytes[at + 1]])
+}
+
+/// Bytes of a partition's beginning that [`was_mounted`] looks at.
+pub(crate) const BEGINNING: usize = 2 * LENGTH;
+
+/// Whether an ext4 was mounted to be written to since it was made: its superblock tells when, and how often. `None` of what begins
+/// otherwise.
+pub(crate) fn was_mounted(beginning: &[u8]) -> Option<bool> {
+    let b = beginning.get(LENGTH..BEGINNING)?.try_into().ok()?;
+    (le16(b, 0x38) == MAGIC).then(|| le32(b, 0x2c) != 0 || le16(b, 0x34) != 0)
 }
 
 fn read(file: &File, at: u64) -> io::Result<Super> {

@@ -17,6 +17,8 @@ use super::table::{Encoded, Ids, encode};
 use super::tool::{self, Call};
 use super::{Heard, Order, Said, confine, ext4, mounted, unformatted};
 use crate::hand_over::DRIVE_FD;
+use crate::header;
+use crate::pattern::JobKey;
 
 /// Most of a program's words that are repeated in a message.
 const WORDS_MAX: usize = 400;
@@ -108,6 +110,7 @@ impl Maker<'_> {
             ));
         }
         disk::lock(&watch);
+        mark(&drive, &layout, order.key).told("marking the drive")?;
         blank(&drive, &layout, filesystem, &encoded).told("blanking the drive's end")?;
         disk::tell_kernel(&drive, &layout).told("telling the kernel")?;
         // From here on `watch` alone keeps the device number from passing to another drive.
@@ -246,6 +249,15 @@ impl Maker<'_> {
         self.checked("type and label by libblkid: as asked for");
         Ok(())
     }
+}
+
+/// Tells on the drive itself that its test is over, in the sector that is written last.
+fn mark(drive: &File, layout: &Layout, key: JobKey) -> io::Result<()> {
+    let mut sector = vec![0; layout.sector as usize];
+    let mark = header::formatting(key);
+    sector[..mark.len()].copy_from_slice(&mark);
+    drive.write_all_at(Aligned::of(&sector).as_ref(), 0)?;
+    drive.sync_all()
 }
 
 /// Blanks what the table does not cover: the drive's last MiB, and both ends of a partition that gets no file system.

@@ -23,7 +23,7 @@
 
 mod confine;
 mod disk;
-mod ext4;
+pub(crate) mod ext4;
 pub mod layout;
 mod make;
 mod mounted;
@@ -40,8 +40,10 @@ use serde::{Deserialize, Serialize};
 use wire::Bytes;
 use wire::options::{FormatRequest, Formatted, Table};
 
+use crate::pattern::JobKey;
 use crate::worker::HANG_MS;
 
+pub(crate) use layout::ALIGN;
 pub use layout::{Layout, Unfit, plan};
 pub use make::child;
 pub use request::{BadRequest, check};
@@ -104,6 +106,8 @@ pub struct Order {
     pub sector: u32,
     /// What is to be made.
     pub request: FormatRequest,
+    /// The secret of the job that tested the drive.
+    pub key: JobKey,
 }
 
 /// What the child tells, a line of JSON each.

@@ -31,7 +31,7 @@ pub(crate) use find::ours_at;
 pub use find::{find, holds_ours, retire};
 pub use frontier::recover;
 pub use unit::{Image, UNITS};
-pub(crate) use unit::{looks_like_one, own};
+pub(crate) use unit::{ends, looks_like_one, own};
 
 use crate::device::Geometry;
 use crate::pattern::{JobKey, UNIT};
@@ -119,6 +119,12 @@ fn deflate(header: &Header) -> Option<Vec<u8>> {
     let mut encoder = DeflateEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(&json).ok()?;
     encoder.finish().ok()
+}
+
+/// What the drive's first 512 bytes are from where its format begins until its table is written there: that the job with this key has
+/// ended. So no older record of it goes on with what is not its pattern any more, and a format that was cut off knows its drive.
+pub(crate) fn formatting(key: JobKey) -> [u8; UNIT] {
+    unit::ended(0, key)
 }
 
 /// Whether a job of these steps keeps headers on such a drive: each that changes what the drive holds, where there is room.

@@ -67,6 +67,12 @@ pub(super) fn read(bytes: &[u8]) -> Option<Told<'_>> {
     read_as(MAGIC, bytes)
 }
 
+/// Whether the drive's first 512 bytes tell that the job with this key has ended, and that its format was begun.
+pub(crate) fn ends(data: &[u64], key: JobKey) -> bool {
+    let bytes: Vec<u8> = data.iter().flat_map(|w| w.to_ne_bytes()).collect();
+    read_ended(&bytes) == Some((0, key))
+}
+
 /// Position and key of a unit that tells of an ended job; `None` for anything else.
 pub(super) fn read_ended(bytes: &[u8]) -> Option<(u64, JobKey)> {
     read_as(ENDED, bytes).map(|told| (told.unit, told.key))

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::reads::Reads;
 use super::{Shown, marks};
 use crate::device::{Device, Geometry};
+use crate::format::{self, ext4};
 use crate::header;
 use crate::pattern::{JobKey, Pattern, Seen, UNIT};
 use crate::pipeline::WRITE_PASS;
@@ -161,7 +162,8 @@ impl Asks {
             told.read += 1;
             told.ours += u64::from(self.is_ours(data, lba));
             let units = data.chunks(UNIT / 8);
-            told.headers += u64::from(units.into_iter().any(|unit| header::own(unit, self.key).is_some()));
+            let marked = lba == 0 && self.begins_with_the_mark(data);
+            told.headers += u64::from(marked || units.into_iter().any(|unit| header::own(unit, self.key).is_some()));
             let one = data.first().filter(|word| data.iter().all(|other| other == *word));
             told.words.extend(one);
         }
@@ -193,6 +195,98 @@ impl Asks {
         })
     }
 
+    /// Whether the drive begins with the mark of this job's format.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    pub(super) fn is_marked(&self, device: &mut dyn Device) -> Result<bool, String> {
+        Ok(self.read(device, 0)? && self.begins_with_the_mark(self.data(device)))
+    }
+
+    fn begins_with_the_mark(&self, first: &[u64]) -> bool {
+        first
+            .chunks(UNIT / 8)
+            .next()
+            .is_some_and(|unit| header::ends(unit, self.key))
+    }
+
+    /// Whether no header of the job's stands in any of their places, and what it writes does in some: they gave way to that.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    pub(super) fn gave_way(&self, device: &mut dyn Device) -> Result<bool, String> {
+        let mut ours = false;
+        for place in header::places(self.reads.geometry) {
+            if self.reads.is_late(device) || header::ours_at(device, self.reads.geometry, self.key, place) == Some(true)
+            {
+                return Ok(false);
+            }
+            ours |= self.read(device, place.0)? && self.is_ours(self.data(device), place.0);
+        }
+        Ok(ours)
+    }
+
+    /// Whether the drive's first and last sector hold what the job wrote there, be that its pattern or this word, as far as they can be
+    /// read.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    pub(super) fn ends_as_left(&self, device: &mut dyn Device, word: Option<u64>) -> Result<bool, String> {
+        for lba in [0, self.reads.geometry.sectors - 1] {
+            if self.read(device, lba)? && !self.is_as_left(self.data(device), lba, word) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn is_as_left(&self, sector: &[u64], lba: u64, word: Option<u64>) -> bool {
+        self.is_ours(sector, lba) || word.is_some_and(|word| sector.iter().all(|told| *told == word))
+    }
+
+    /// Whether nobody but this job has written the drive's first sector: it holds the mark of its format, or its pattern, as it does in
+    /// the moment before that. A constant there may be anybody's.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    pub(super) fn begins_as_left(&self, device: &mut dyn Device) -> Result<bool, String> {
+        let marked = self.is_marked(device)?;
+        Ok(marked || self.read(device, 0)? && self.is_ours(self.data(device), 0))
+    }
+
+    /// Whether somebody may have used the partition that a format had laid out: its file system was mounted to write to, or it cannot be
+    /// read, or, where the kernel shows a partition so that programs can, something stands there that is no ext4, which tells.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    pub(super) fn may_be_used(&self, device: &mut dyn Device, shown: bool) -> Result<bool, String> {
+        let sector = u64::from(self.reads.geometry.sector);
+        let from = format::ALIGN / sector;
+        let mut blank = true;
+        // The second is where btrfs begins.
+        for at in [from, from + (64 << 10) / sector] {
+            let count = (ext4::BEGINNING as u64).next_multiple_of(4096) / sector;
+            if at + count > self.reads.geometry.sectors {
+                return Ok(false);
+            }
+            if !self.reads.read(device, at, count)? {
+                return Ok(true);
+            }
+            let words = &device.buffer(0)[..self.reads.geometry.words(count)];
+            if at == from {
+                let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+                if let Some(mounted) = ext4::was_mounted(&bytes) {
+                    return Ok(mounted);
+                }
+            }
+            let sectors = words.chunks(self.reads.geometry.words(1)).zip(at..);
+            let mut strange =
+                sectors.filter(|(data, lba)| data.iter().any(|word| *word != 0) && !self.is_ours(data, *lba));
+            blank &= strange.next().is_none();
+        }
+        Ok(shown && !blank)
+    }
+
     /// Whether both ends of the drive hold such words and nothing else, as far as they can be read: partition tables, file systems
     /// and arrays stand there, while most other sectors of a drive that is not full are zeros.
     ///
@@ -202,7 +296,8 @@ impl Asks {
         let Geometry { sectors, sector, .. } = self.reads.geometry;
         let long = (EDGE / u64::from(sector)).min(sectors);
         let mut read = false;
-        for from in [0, sectors - long] {
+        let marked = u64::from(self.is_marked(device)?);
+        for (from, long) in [(marked, long - marked), (sectors - long, long)] {
             match self.holds_only(device, (from, long), &due)? {
                 Some(false) => return Ok(false),
                 told => read |= told.is_some(),

@@ -51,6 +51,32 @@ impl Proof {
         self.told(device, &asks).unwrap_or(Shown::Unknown)
     }
 
+    /// [`Self::of_cut_format`] of the drive behind this descriptor.
+    pub fn of_cut_format_file(&self, file: File, partitioned: bool) -> Shown {
+        shown(file, |device| self.of_cut_format(device, partitioned))
+    }
+
+    /// What a drive shows whose format was cut off before its table; reads only. `partitioned`: whether the kernel shows a partition of
+    /// it, as it does of a format's until it is started again.
+    ///
+    /// What was written last stands where the formatter was not, and nobody else has written its first sector, as whoever uses a whole
+    /// drive does, nor used that partition.
+    pub fn of_cut_format(&self, device: &mut dyn Device, partitioned: bool) -> Shown {
+        let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
+        let left = |device: &mut dyn Device| {
+            Ok::<_, String>(asks.begins_as_left(device)? && !asks.may_be_used(device, partitioned)?)
+        };
+        match self.told(device, &asks) {
+            Ok(Shown::Ours) => match left(device) {
+                Ok(true) => Shown::Ours,
+                Ok(false) => Shown::Not,
+                Err(_) => Shown::Unknown,
+            },
+            Ok(told) => told,
+            Err(_) => Shown::Unknown,
+        }
+    }
+
     /// [`Self::of_doubted`] of the drive behind this descriptor.
     pub fn of_doubted_file(&self, file: File) -> Shown {
         shown(file, |device| self.of_doubted(device))

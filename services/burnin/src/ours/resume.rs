@@ -10,6 +10,11 @@ use crate::header;
 use crate::playbook::{Direction, erases};
 use crate::worker::Order;
 
+/// What the formatter wrote would read as faults of the drive.
+const FORMATTED: &str = "its test had come to its end, and the drive was being formatted, or has been written to since: what was kept \
+     of it here is older than that (a stick that was pulled or full, or an older copy put back), so what it came to is not known; begin it \
+     anew; nothing was written to the drive in this session";
+
 /// Why the job of this order must not go on with this drive; `None` where it may, and for a fresh start.
 pub(crate) fn stranger(device: &mut dyn Device, order: &Order) -> Option<String> {
     let checkpoint = Checkpoint::decode(&order.resume.as_ref()?.checkpoint).ok()?;
@@ -34,6 +39,11 @@ pub fn stranger_to(device: &mut dyn Device, checkpoint: &Checkpoint, keeps: bool
         );
     }
     let asks = Asks::new(checkpoint.key, checkpoint.geometry, hang_ms, device.now());
+    match is_past(device, &asks, checkpoint, keeps) {
+        Ok(true) => return Some(FORMATTED.to_owned()),
+        Ok(false) => {}
+        Err(why) => return Some(why),
+    }
     let read = match asks.stranger(device, keeps, places, closing, trimmed(&checkpoint.steps)) {
         Ok(None) => return None,
         Ok(Some(read)) => read,
@@ -43,6 +53,19 @@ pub fn stranger_to(device: &mut dyn Device, checkpoint: &Checkpoint, keeps: bool
         "of {read} places that it had written too few hold anything of it: this is another drive with the same name, or one that \
          lost everything; nothing was written to it in this session"
     ))
+}
+
+/// Whether the drive shows that its test had come to its end and that it was formatted or used since: it begins with the mark of its
+/// format, or its headers gave way to what was written last, which does not stand at both its ends any more.
+fn is_past(device: &mut dyn Device, asks: &Asks, checkpoint: &Checkpoint, keeps: bool) -> Result<bool, String> {
+    if checkpoint.is_of_the_end() {
+        return Ok(false);
+    }
+    if asks.is_marked(device)? {
+        return Ok(true);
+    }
+    let word = checkpoint.holds.and_then(|holds| holds.fill.constant());
+    Ok(keeps && asks.gave_way(device)? && !asks.ends_as_left(device, word)?)
 }
 
 /// Whether the headers of the job that took this checkpoint may have given way to a constant, which a blank drive holds as well.

@@ -89,7 +89,12 @@ fn what_something_else_wrote_is_found_where_all_was_written() {
     let line = ["--playbook", "surface", "--checkpoint-bytes", "16777216"];
     killed_while_it_reads(&drive, &line);
     put(&drive, &table(), 0);
-    for lost in [false, true] {
+    for (found, lost) in [(false, false), (true, false), (false, true)] {
+        if found {
+            let mut saved = kept_of(&kept(&drive, 600 << 20));
+            saved["findings"] = once();
+            fs::write(kept(&drive, 600 << 20), saved.to_string()).unwrap();
+        }
         if lost {
             fs::remove_dir_all(drive.state()).unwrap();
         }
@@ -120,16 +125,14 @@ fn what_was_put_on_a_drive_before_its_interrupted_burn_in_had_written_there_is_n
     }
 }
 
-/// Nor where it had found something, which otherwise lets it go on in any case.
+/// Nor where it had found something.
 #[test]
 fn what_was_put_on_a_drive_that_had_a_fault_is_not_erased_where_it_had_not_written_yet() {
     let Some(drive) = Loop::new(SIZE) else { return };
     let line = ["--playbook", "surface", "--rate-drive", "4M"];
     killed_as_it_begins_to_write(&drive, &line, true);
     let mut saved = kept_of(&kept(&drive, SIZE));
-    saved["findings"] = serde_json::json!([{
-        "step": 0, "kind": "transient", "lba": 77, "sectors": 1, "found": null, "phase": "write", "detail": "once"
-    }]);
+    saved["findings"] = once();
     fs::write(kept(&drive, SIZE), saved.to_string()).unwrap();
     put(&drive, &table(), 0);
     let before = fs::read(drive.file()).unwrap();
@@ -140,6 +143,13 @@ fn what_was_put_on_a_drive_that_had_a_fault_is_not_erased_where_it_had_not_writt
         text(&output)
     );
     assert_eq!(code(&output), 4, "{}", text(&output));
+}
+
+/// One finding.
+fn once() -> serde_json::Value {
+    serde_json::json!([{
+        "step": 0, "kind": "transient", "lba": 77, "sectors": 1, "found": null, "phase": "write", "detail": "once"
+    }])
 }
 
 /// Of a GPT its copy at the end stays when the beginning is gone: that is what is left of what was agreed on.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use burnin::JobKey;
 use burnin::evidence::{Evidence, Stop};
 use burnin::format::{self, Order, Said, Ties};
 use burnin::job::End;
@@ -97,7 +98,7 @@ impl Job {
                     let sensed = || temperature::sensed(&guard, &name).ok().flatten();
                     let mut mark = || seen.beside(step, sensed(), Time::now());
                     mark();
-                    let made = self.format(request, line);
+                    let made = self.format((request, birth.key), line);
                     mark();
                     made
                 }
@@ -180,12 +181,13 @@ impl Job {
     }
 
     /// Gives the drive to a formatter and waits for its end.
-    fn format(self, request: FormatRequest, line: &Line) -> Formatted {
+    fn format(self, (request, key): (FormatRequest, JobKey), line: &Line) -> Formatted {
         let order = Order {
             node: self.node.clone(),
             capacity: self.drive.capacity.0,
             sector: self.drive.sector,
             request,
+            key,
         };
         line.phase(Phase::Partition);
         let number = self.held.file.metadata().map(|meta| DevNum::from_raw(meta.rdev()));
@@ -233,7 +235,7 @@ impl Job {
         evidence.stopped = Some(Stop::Engine { why });
         let birth = Birth {
             id: JobId::now(),
-            key: burnin::JobKey([0; 16]),
+            key: JobKey([0; 16]),
             started: Time::now(),
             fingerprint: None,
             agreed: None,

@@ -40,8 +40,8 @@ impl Job {
     /// Why a burn-in that left this is not gone on with: something that was not there when it began stands where it had written. `None` where
     /// nothing does, or it cannot be read. Reads only.
     ///
-    /// What stood there before is no such thing: a drive that loses writes brings it back, which is for the burn-in to find. And one that
-    /// has found something goes on, so that nobody begins anew without it.
+    /// What stood there before is no such thing: a drive that loses writes brings it back, which is for the burn-in to find. What it has
+    /// found is not lost with it: its result is to be had as it stands, and a burn-in anew begins with it.
     pub(super) fn written_over(
         &self,
         device: &mut dyn Device,
@@ -49,9 +49,7 @@ impl Job {
         checkpoint: &Checkpoint,
     ) -> Option<String> {
         let since = self.added_since(saved.agreed.as_ref())?;
-        let has_found = !checkpoint.evidence.findings().is_empty() || !saved.unkept(&[]).is_empty();
         match found(device, checkpoint, Duration::from_millis(self.limits.hang_ms)) {
-            Some(_) if has_found => None,
             Some(lba) => Some(format!(
                 "{since}, and LBA {lba}, which it had written already, is not as it left it"
             )),
