@@ -14,6 +14,10 @@ use common::{Loop, PATIENCE, code, object, text};
 
 /// The formatters that this process started, stopped where they are, as on a slow drive.
 fn hold_formatters(parent: u32) -> bool {
+    signal_formatters(parent, libc::SIGSTOP)
+}
+
+fn signal_formatters(parent: u32, signal: i32) -> bool {
     let mut held = false;
     for entry in fs::read_dir("/proc").unwrap().flatten() {
         let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<i32>().ok()) else {
@@ -27,7 +31,7 @@ fn hold_formatters(parent: u32) -> bool {
         let line = fs::read(entry.path().join("cmdline")).unwrap_or_default();
         if told == Some(parent) && line.split(|byte| *byte == 0).nth(1) == Some(b"internal-formatter") {
             // SAFETY: a signal to a child of a child of this process, which that has not waited for.
-            held |= unsafe { libc::kill(pid, libc::SIGSTOP) } == 0;
+            held |= unsafe { libc::kill(pid, signal) } == 0;
         }
     }
     held
@@ -136,7 +140,64 @@ fn a_format_that_was_cut_before_its_table_is_made_anew() {
     assert_eq!(told["verdict"]["verified"], 48 << 20, "{told}");
     assert_eq!(told["formatted"]["problem"], serde_json::Value::Null, "{told}");
     assert!(drive.has_table());
-    assert_eq!(told["resumes"].as_array().unwrap().len(), 2, "{told}");
+    let resumes = told["resumes"].as_array().unwrap();
+    assert_eq!(resumes.len(), 2, "{told}");
+    assert!(
+        resumes
+            .iter()
+            .all(|resume| resume["phase"] == "partition" && resume["from"] == 0),
+        "{told}"
+    );
+}
+
+/// A second try may come through where the drive spoils what is written only sometimes.
+#[test]
+fn a_format_that_the_drive_failed_is_not_made_anew() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let file = fs::File::options().write(true).open(drive.file()).unwrap();
+    // The formatter may be done before it is held.
+    for _ in 0..20 {
+        let mut burn = drive.command(&["--playbook", "surface", "--format", "ext4"]);
+        let mut burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        while !hold_formatters(burn.id()) && burn.try_wait().unwrap().is_none() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let held = fs::read(drive.file()).unwrap();
+        // What lies behind the end of its file the device can neither read nor write.
+        file.set_len(2 << 20).unwrap();
+        signal_formatters(burn.id(), libc::SIGCONT);
+        let output = burn.wait_with_output().unwrap();
+        drive.no_partitions();
+        // Nothing is lost of what it held.
+        fs::write(drive.file(), &held).unwrap();
+        drop_cache(&drive);
+        if code(&output) != 3 || drive.has_table() {
+            continue;
+        }
+        assert!(!object(&output)["formatted"]["problem"].is_null(), "{}", text(&output));
+        let before = fs::read(drive.file()).unwrap();
+        let again = resumed(&drive, &[]);
+        assert_eq!(code(&again), 4, "{}", text(&again));
+        assert!(fs::read(drive.file()).unwrap() == before);
+        return;
+    }
+    panic!("no formatter failed");
+}
+
+/// Of other steps nothing was asked of the drive whose test is over: it is not begun anew for them.
+#[test]
+fn a_format_that_was_cut_is_over_for_other_steps() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    cut_before_the_table(&drive);
+    let before = fs::read(drive.file()).unwrap();
+    for line in [
+        &["--playbook", "surface", "--resume"][..],
+        &["--playbook", "surface", "--format", "raw", "--resume"],
+    ] {
+        let output = drive.burn(line);
+        assert_eq!(code(&output), 4, "{}", text(&output));
+        assert!(fs::read(drive.file()).unwrap() == before);
+    }
 }
 
 /// Nothing is written over where the drive's first sector is neither the job's nor its formatter's, as whoever uses a drive whole leaves

@@ -95,10 +95,11 @@ impl Ended {
         is_unmade && self.job.state == JobState::Aborted
     }
 
-    /// Whether its drive came through, and no table is known to stand on it, though one was to be written.
+    /// Whether a person ended it so, and no table is known to stand on its drive. A format that the drive itself failed is no such: made
+    /// anew, it would hide that.
     pub(super) fn is_untabled(&self) -> bool {
         let made = self.job.formatted.as_ref();
-        made.is_some_and(|made| made.problem.is_some() && made.table == Table::Auto)
+        self.is_cut_in_format() && made.is_some_and(|made| made.table == Table::Auto)
     }
 
     /// The verdict's word.

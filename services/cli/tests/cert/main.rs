@@ -15,10 +15,10 @@ use std::fs::{self, File};
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::{Output, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use certificate::{Certificate, Key, Maker, Signed, page, pdf};
-use common::{Loop, PATIENCE, code, interrupted_in, kiln, object, played, text};
+use common::{Loop, code, interrupted_in, kiln, object, played, text};
 use rig::{PASSWORD, Server};
 use serde_json::{Value, json};
 use wire::job::{Job, JobState, Outcome, Verdict};

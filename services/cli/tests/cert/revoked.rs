@@ -73,33 +73,6 @@ fn what_was_signed_here_is_revoked_once_the_drive_fails() {
     assert!(text(&unread).contains("certificates.json"), "{}", text(&unread));
 }
 
-/// Whoever is killed with a fault in hand leaves no good certificate behind, though nobody burns the drive in again.
-#[test]
-fn what_is_found_revokes_before_the_burn_in_ends() {
-    let Some(drive) = Loop::new(64 << 20) else { return };
-    let desk = Desk::new();
-    let good = desk.dir.path().join("good.json");
-    let good = good.to_str().unwrap();
-    let passed = drive.burn(&["--playbook", "surface", "--cert", good]);
-    assert_eq!(code(&passed), 0, "{}", text(&passed));
-    let half = File::options().write(true).open(drive.file()).unwrap();
-    half.set_len(16 << 20).unwrap();
-    let mut scan = drive.command(&["--playbook", "scan", "--rate-drive", "8M"]);
-    let mut scan = scan.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let state = drive.state();
-    let limit = Instant::now() + PATIENCE;
-    while code(&verify(&[good, "--state", state.to_str().unwrap()])) != 2 {
-        assert!(
-            scan.try_wait().unwrap().is_none(),
-            "it ended before anything was revoked"
-        );
-        assert!(Instant::now() < limit, "nothing was revoked");
-        std::thread::sleep(Duration::from_millis(100));
-    }
-    scan.kill().unwrap();
-    scan.wait().unwrap();
-}
-
 /// The list of what was signed lies where certificates may be put, and has the same ending.
 #[test]
 fn a_certificate_replaces_nothing_but_a_certificate() {

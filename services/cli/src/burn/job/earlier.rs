@@ -3,11 +3,12 @@
 use burnin::device::Device;
 use burnin::header::{self, Header};
 use burnin::job::{Again, Asker, Asks, Begin, Kept, Told, Whose, Why};
+use burnin::playbook::is_of_formatter;
 use burnin::worker::Resumption;
 use burnin::{Checkpoint, Evidence, JobKey, Playbook, Shown, device};
 use drive::smart::Snapshot;
 use wire::drive::Content;
-use wire::job::{Outcome, Resume};
+use wire::job::Resume;
 use wire::{Bytes, Time};
 
 use super::doubt;
@@ -125,19 +126,11 @@ impl Job {
         }
     }
 
-    /// What is found takes back at once what was signed of the drive as good: after a kill nobody may begin another burn-in for years.
-    /// Whether it did; not, where what is known does not fail the drive.
-    pub(super) fn take_back_early(&self, birth: &Birth, own: &mut Own, seen: Seen, line: &Line) -> bool {
-        let saved = self.saved(birth, own, seen, String::new());
-        self.take_back(&Remains::of(&saved), line, &mut own.notes)
-    }
-
     /// What was found of this drive and is given up with its burn-in still takes back what was signed of it as good.
-    /// Whether it failed the drive.
-    fn take_back(&self, left: &Remains, line: &Line, notes: &mut Vec<String>) -> bool {
+    fn take_back(&self, left: &Remains, line: &Line, notes: &mut Vec<String>) {
         // What was signed since is newer: without a name and a time nobody knows what that is.
         let (Some(id), Some(when)) = (left.job, left.kept.or(left.started)) else {
-            return false;
+            return;
         };
         let mut own = Own::new(&self.choice.steps);
         own.remember(left);
@@ -152,7 +145,6 @@ impl Job {
         let mut ended = self.so_far(&birth, &nothing, &own, &own.earlier, &[]).at(when);
         ended.take_back(self.state.path(), line);
         notes.append(&mut ended.notes);
-        ended.outcome() == Outcome::Failed
     }
 
     /// Why it is not gone on with, before anything is begun; `None` where it may be. Changes nothing.
@@ -211,7 +203,8 @@ impl Job {
     fn or_untabled(&self, found: Found) -> Found {
         let Found::Ended(_) = found else { return found };
         match self.state.untabled(&self.drive.id) {
-            Some(cut) if self.is_untabled(&cut.0, &cut.1) => Found::Good(cut),
+            // With other steps it is over, as any other: nothing of it is done again for them.
+            Some(cut) if cut.0.steps == self.choice.steps && self.is_untabled(&cut.0, &cut.1) => Found::Good(cut),
             Some(_) | None => found,
         }
     }
@@ -479,12 +472,20 @@ fn going_on(kept: Vec<Resume>, checkpoint: &Checkpoint, now: &Resumption) -> Vec
         true => engines.clone(),
         false => kept,
     };
-    resumes.extend(checkpoint.steps.get(usize::from(checkpoint.step)).map(|step| Resume {
+    let (mut at, mut from) = (checkpoint.step, checkpoint.frontier);
+    // Of a test that is over the format was interrupted, which begins anew.
+    let mut steps = (0..).zip(&checkpoint.steps);
+    if checkpoint.is_of_the_end()
+        && let Some((formats, _)) = steps.find(|(_, step)| is_of_formatter(step.phase))
+    {
+        (at, from) = (formats, 0);
+    }
+    resumes.extend(checkpoint.steps.get(usize::from(at)).map(|step| Resume {
         at: now.at,
         why: now.why.clone(),
         phase: step.phase,
-        step: checkpoint.step,
-        from: Bytes(checkpoint.frontier * u64::from(checkpoint.geometry.sector)),
+        step: at,
+        from: Bytes(from * u64::from(checkpoint.geometry.sector)),
     }));
     resumes
 }

@@ -38,8 +38,6 @@ pub(super) struct Session<'a> {
     why: RefCell<Option<String>>,
     /// Resets that are kept.
     resets: Cell<u64>,
-    /// Whether what was signed of the drive as good was taken back.
-    taken_back: Cell<bool>,
 }
 
 impl<'a> Session<'a> {
@@ -65,7 +63,6 @@ impl<'a> Session<'a> {
             strange: Cell::new(false),
             why: RefCell::new(None),
             resets: Cell::new(kernel.resets()),
-            taken_back: Cell::new(false),
         }
     }
 
@@ -250,12 +247,6 @@ impl<'a> Session<'a> {
                 if own.told != findings {
                     own.told = findings;
                     self.keep(own);
-                    // Once: it judges all and reads the list of what was signed, and a dying drive tells something each second.
-                    if !self.taken_back.get() {
-                        let seen = heard(self.watch, self.kernel);
-                        self.taken_back
-                            .set(self.job.take_back_early(self.birth, own, seen, line));
-                    }
                 }
             }
             Report::PhaseDone { .. } | Report::Done { .. } => {}
