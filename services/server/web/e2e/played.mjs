@@ -50,7 +50,7 @@ export function job(of, n, change = {}) {
   };
 }
 
-const rule = (id, outcome, value, limit, source) => ({ id, outcome, value, limit, source });
+const rule = (id, outcome, value, limit, source, means = "") => ({ id, outcome, value, limit, source, ...(means && { means }) });
 const progress = (at, share, phase, rate, temperature) => ({ phase, step: at, done: Math.round(8_001_563_222_016 * share), total: 8_001_563_222_016, rate, phase_percent: share * 100, percent: 40 * share + (at === 3 ? 50 : 5), eta: Math.round((1 - share) * 47_000), eta_job: Math.round((1 - share) * 47_000 + (at === 2 ? 46_000 : 0)), temperature });
 
 /** The box's state: everything there is at once. */
@@ -64,7 +64,7 @@ export function bench() {
     job(drives[0], 0),
     job(drives[1], 1, { progress: progress(3, 0.62, "verify", 171e6, 41), state: { kind: "running" }, phases: steps(3), verdict: null, ended: null, certificate: null, surface: [surface(2, "write", zones(236e6, 1)), surface(3, "verify", zones(240e6, 4).map((rate, i) => (i < 158 ? rate : 0)))] }),
     job(drives[2], 2, {
-      verdict: { outcome: "FAILED", rules: [rule("unreadable-sector", "FAILED", "8 sectors", "0 sectors", "playbook standard"), rule("smart-reallocated-rise", "FAILED", "+8", "0", "playbook standard")], summary: "8 sectors at LBA 6 512 337 120 cannot be read.", verified: 8_001_563_217_920, engine: "kiln-burnin 0.1.0" },
+      verdict: { outcome: "FAILED", rules: [rule("read-error", "FAILED", "8 sectors", "at least 1 sector", "A sector that cannot be read four times is lost.", "sectors could not be read"), rule("smart-reallocated-rise", "FAILED", "+8", "at least 1 sector", "playbook standard")], summary: "8 sectors at LBA 6 512 337 120 cannot be read.", verified: 8_001_563_217_920, engine: "kiln-burnin 0.1.0" },
       findings: [bad, { ...bad, lba: 6_512_400_000, sectors: 1, kind: "bit_flip", detail: "1 bit of 4 096 differs", found: null }], bad_sectors: 9, surface: [surface(2, "write", zones(231e6, 2)), surface(3, "verify", zones(236e6, 3, 0.417))],
       smart: SMART.map((row) => (row.id === 5 ? { ...row, after: 8 } : row.id === 199 ? { ...row, after: 5 } : row)), certificate: { id: `KC-${drives[2].serial}`, key: "9f2c4be1".repeat(8), made: ago(2), revoked: null },
     }),
