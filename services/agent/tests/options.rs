@@ -5,7 +5,7 @@ mod common;
 
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 
-use common::{Bench, outcome};
+use common::{Bench, LARGE, outcome};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use wire::JobId;
@@ -151,6 +151,12 @@ async fn a_drive_that_came_through_is_formatted() {
 
 /// A formatter that comes no further, as on a slow drive, and the job that it works for; `None` where it was done too soon.
 async fn held_formatter(bench: &Bench) -> Option<JobId> {
+    let id = formatted_job(bench).await;
+    held_formatter_of(bench, id, || true).await.then_some(id)
+}
+
+/// A job that formats.
+async fn formatted_job(bench: &Bench) -> JobId {
     let options = PlanOptions {
         format: Some(FormatRequest {
             table: Table::Auto,
@@ -160,19 +166,23 @@ async fn held_formatter(bench: &Bench) -> Option<JobId> {
         }),
         ..PlanOptions::default()
     };
-    let id = bench.server.start_jobs_with(&bench.ids(), "surface", options).await[0];
+    bench.server.start_jobs_with(&bench.ids(), "surface", options).await[0]
+}
+
+/// Whether a formatter of this job was held, once it had come so far.
+async fn held_formatter_of(bench: &Bench, id: JobId, come: impl Fn() -> bool) -> bool {
     while !bench
         .server
         .look(|seen| seen.jobs.get(&id).is_some_and(|job| job.state.is_over()))
     {
         for pid in bench.agent.formatters() {
-            if kill(Pid::from_raw(pid), Signal::SIGSTOP).is_ok() {
-                return Some(id);
+            if come() && kill(Pid::from_raw(pid), Signal::SIGSTOP).is_ok() {
+                return true;
             }
         }
         tokio::time::sleep(std::time::Duration::from_millis(1)).await;
     }
-    None
+    false
 }
 
 #[tokio::test]
@@ -257,6 +267,47 @@ async fn a_format_that_is_cut_before_its_table_is_made_anew() {
         return;
     }
     panic!("no formatter was ever held before its table");
+}
+
+/// A stick that was pulled or full while the drive was formatted, and is put back: what the formatter wrote is no fault of the drive.
+#[tokio::test]
+async fn a_record_from_before_the_format_is_not_gone_on_with() {
+    let Some(mut bench) = Bench::new(&[LARGE]).await else {
+        return;
+    };
+    let id = formatted_job(&bench).await;
+    bench.in_the_middle(id).await;
+    bench.agent.terminate().await;
+    let (data, older) = (bench.path().join("data"), bench.path().join("older"));
+    copy(&data, &older);
+    bench.restart();
+    let file = bench.drives[0].file.clone();
+    let marked = || first_bytes(&file) == *b"KILNEND1";
+    assert!(held_formatter_of(&bench, id, marked).await, "no formatter was held");
+    bench.agent.kill();
+    for gone in [&data, &bench.path().join("run")] {
+        std::fs::remove_dir_all(gone).unwrap();
+    }
+    copy(&older, &data);
+    let before = std::fs::read(&file).unwrap();
+    bench.restart();
+    let job = bench.server.over(id).await;
+    assert_eq!(outcome(&job), Outcome::Inconclusive, "{job:#?}");
+    let summary = job.verdict.map(|verdict| verdict.summary).unwrap();
+    assert!(summary.contains("was being formatted"), "{summary}");
+    assert!(std::fs::read(&file).unwrap() == before, "it was written to");
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    let copied = std::process::Command::new("cp").arg("-a").arg(from).arg(to).status();
+    assert!(copied.unwrap().success());
+}
+
+fn first_bytes(path: &std::path::Path) -> [u8; 8] {
+    use std::os::unix::fs::FileExt;
+    let mut start = [0; 8];
+    std::fs::File::open(path).unwrap().read_exact_at(&mut start, 0).unwrap();
+    start
 }
 
 /// What a person did with the drive meanwhile stays.
