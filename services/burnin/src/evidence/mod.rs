@@ -391,7 +391,11 @@ impl Record {
         PhaseState {
             note: match &self.unsupported {
                 Some(why) => why.clone(),
-                None => self.work.note(),
+                None => [self.work.note(), self.allowed.note()]
+                    .into_iter()
+                    .filter(|words| !words.is_empty())
+                    .collect::<Vec<_>>()
+                    .join(", "),
             },
             rounds: self.rounds,
             phase: self.phase,

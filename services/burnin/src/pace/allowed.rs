@@ -7,6 +7,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use wire::Bytes;
 
 use super::bucket::time;
 
@@ -43,6 +44,16 @@ impl Allowed {
         (self.limited && self.nanos > 0).then(|| self.bytes as f64 / self.nanos as f64)
     }
 
+    /// In words for people, who would take what was held back for a slow drive; empty where nothing was.
+    pub fn note(&self) -> String {
+        let rate = (u128::from(self.bytes) * 1_000_000_000).checked_div(u128::from(self.nanos));
+        match rate.and_then(|rate| u64::try_from(rate).ok()) {
+            _ if !self.limited => String::new(),
+            Some(rate) => format!("rate limited, {}/s at its beginning", Bytes(rate)),
+            None => "rate limited".to_owned(),
+        }
+    }
+
     /// Whether it says nothing.
     pub fn is_untold(&self) -> bool {
         *self == Self::default()
@@ -71,8 +82,13 @@ mod tests {
         assert_eq!(first(|_| None), Some(200e6), "a limit came later");
         // Half of it at 50 MB/s, half as fast as it went: 200 MB/s.
         assert_eq!(first(|n| (n < 50).then_some(50_000_000)), Some(80e6));
+        let mut held = Allowed::default();
+        held.add(0, 2_000, 1_000_000, Duration::from_millis(5), Some(40_000_000));
+        assert_eq!(held.note(), "rate limited, 40.0 MB/s at its beginning");
         let mut free = Allowed::default();
         free.add(0, 2_000, 1_000_000, Duration::from_millis(5), None);
-        assert_eq!(free.rate(), None);
+        assert_eq!((free.rate(), free.note().as_str()), (None, ""));
+        free.add(1_999, 2_000, 1_000_000, Duration::from_millis(5), Some(1));
+        assert_eq!(free.note(), "rate limited, 200 MB/s at its beginning");
     }
 }
