@@ -40,7 +40,7 @@ async fn a_job_whose_task_failed_goes_on_from_its_checkpoint_once() {
 
 #[tokio::test]
 async fn a_job_whose_task_fails_again_ends_inconclusive_and_tells_why() {
-    for (times, wanted) in [("2", "The engine failed"), ("3", "No verdict could be made")] {
+    for (times, wanted) in [("2", "It did not go on"), ("3", "No verdict could be made")] {
         let Some(job) = failing(times).await else { return };
         assert_eq!(
             (&job.state, outcome(&job)),

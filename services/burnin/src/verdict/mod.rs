@@ -101,7 +101,7 @@ fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
             text = format!("The job was ended before its end: {why}.");
         }
         Some(Stop::Asked { why }) => text += &format!(" It was ended before its end: {why}."),
-        Some(Stop::Engine { why }) => text += &format!(" The engine failed: {why}."),
+        Some(Stop::Engine { why }) => text += &format!(" It did not go on: {why}."),
         Some(Stop::Stranger { why }) => text += &format!(" {}.", capital(why)),
         Some(Stop::Reserved) if worst.is_none_or(|hit| hit.id != "reserved-elsewhere") => {
             text += " It was ended because another computer has reserved the drive.";
