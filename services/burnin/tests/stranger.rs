@@ -728,3 +728,73 @@ fn with_headers(sim: &mut Sim, order: &Order) {
         assert!(!session.is_over(), "{:?}", session.evidence().stopped);
     }
 }
+
+/// The sector with which a format begins, made by this job: `header` tells its layout.
+fn mark(drive: &mut Sim, key: JobKey) {
+    let mut sector = [0_u8; 512];
+    sector[..8].copy_from_slice(b"KILNEND1");
+    sector[18] = 1;
+    sector[24..40].copy_from_slice(&key.0);
+    let sum = crc32c::crc32c(&sector[..508]);
+    sector[508..].copy_from_slice(&sum.to_le_bytes());
+    for (word, bytes) in drive.buffer(0).iter_mut().zip(sector.as_chunks::<8>().0) {
+        *word = u64::from_ne_bytes(*bytes);
+    }
+    access(drive, Op::Write, (0, 1));
+}
+
+/// What the formatter wrote behind its mark would read as faults.
+#[test]
+fn no_checkpoint_goes_on_with_a_drive_whose_format_was_begun() {
+    let order = order(&[Phase::Write, Phase::Verify]);
+    let mut drive = drive(Plan::healthy(Content::Random));
+    let (evidence, checkpoints) = run(&mut drive, &order);
+    assert!(evidence.stopped.is_none());
+    let proof = prover(&order)(true);
+    assert_eq!(proof.of_cut_format(&mut drive, true), Shown::Ours, "before the mark");
+    mark(&mut drive, order.key);
+    assert_eq!(proof.of_cut_format(&mut drive, true), Shown::Ours);
+    let mut tried = 0;
+    for text in checkpoints.iter().filter(|text| provable(text)) {
+        let (evidence, _) = run(&mut drive, &going_on(&order, text));
+        assert!(
+            matches!(&evidence.stopped, Some(Stop::Engine { why }) if why.contains("was being formatted")),
+            "{:?}",
+            evidence.stopped
+        );
+        assert!(evidence.defects.is_empty());
+        tried += 1;
+    }
+    assert!(tried > 3, "{tried}");
+    // Another job's mark, and what somebody put there, are not its own.
+    for other in [Some(JobKey([8; 16])), None] {
+        match other {
+            Some(key) => mark(&mut drive, key),
+            None => {
+                drive.buffer(0)[..64].fill(0x7878_7878);
+                access(&mut drive, Op::Write, (0, 1));
+            }
+        }
+        assert_eq!(proof.of_cut_format(&mut drive, false), Shown::Not, "{other:?}");
+    }
+}
+
+/// A blank drive holds what a job of zeros wrote last, and none of it was tested.
+#[test]
+fn of_a_constant_only_the_mark_proves_a_cut_format() {
+    let geometry = Geometry {
+        sectors: 40_000,
+        ..GEOMETRY
+    };
+    let proof = Proof {
+        key: JobKey([7; 16]),
+        geometry,
+        steps: zeros(),
+        ended: true,
+    };
+    let mut drive = Sim::new(geometry, Plan::healthy(Content::Zeros), 2, 8 << 10, 1);
+    assert_eq!(proof.of(&mut drive), Shown::Ours);
+    assert_eq!(proof.of_cut_format(&mut drive, false), Shown::Not);
+    mark(&mut drive, proof.key);
+    assert_eq!(proof.of_cut_format(&mut drive, false), Shown::Ours);
+}
