@@ -379,9 +379,8 @@ fn access(drive: &mut Sim, op: Op, (lba, sectors): (u64, u64)) {
     while drive.wait(Duration::from_secs(1)).unwrap().is_none() {}
 }
 
-/// Most sectors of a drive that is not full are zeros; a file system's superblock lies near its beginning.
-#[test]
-fn a_nearly_empty_file_system_is_not_what_a_job_of_zeros_left() {
+/// What a job of zeros asks at its end, and a blank drive with room for headers.
+fn over_zeros() -> (Proof, Sim) {
     let geometry = Geometry {
         sectors: 40_000,
         ..GEOMETRY
@@ -392,20 +391,20 @@ fn a_nearly_empty_file_system_is_not_what_a_job_of_zeros_left() {
         steps: zeros(),
         ended: true,
     };
-    let mut drive = Sim::new(geometry, Plan::healthy(Content::Zeros), 2, 8 << 10, 1);
+    let drive = Sim::new(geometry, Plan::healthy(Content::Zeros), 2, 8 << 10, 1);
+    (proof, drive)
+}
+
+/// Most sectors of a drive that is not full are zeros; a file system's superblock lies near its beginning.
+#[test]
+fn a_nearly_empty_file_system_is_not_what_a_job_of_zeros_left() {
+    let (proof, mut drive) = over_zeros();
     assert_eq!(proof.of(&mut drive), Shown::Ours, "nothing tells it from the job's");
-    for lba in [2, geometry.sectors - 1] {
-        let mut other = Sim::new(geometry, Plan::healthy(Content::Zeros), 2, 8 << 10, 1);
+    for lba in [2, proof.geometry.sectors - 1] {
+        let (_, mut other) = over_zeros();
         other.buffer(0)[..64].fill(0);
         other.buffer(0)[7] = 0xEF53;
-        let access = Access {
-            slot: 0,
-            op: Op::Write,
-            lba,
-            sectors: 1,
-        };
-        other.submit(access).unwrap();
-        while other.wait(Duration::from_secs(1)).unwrap().is_none() {}
+        access(&mut other, Op::Write, (lba, 1));
         assert_eq!(proof.of(&mut other), Shown::Not, "{lba}");
     }
 }
@@ -782,17 +781,7 @@ fn no_checkpoint_goes_on_with_a_drive_whose_format_was_begun() {
 /// A blank drive holds what a job of zeros wrote last, and none of it was tested.
 #[test]
 fn of_a_constant_only_the_mark_proves_a_cut_format() {
-    let geometry = Geometry {
-        sectors: 40_000,
-        ..GEOMETRY
-    };
-    let proof = Proof {
-        key: JobKey([7; 16]),
-        geometry,
-        steps: zeros(),
-        ended: true,
-    };
-    let mut drive = Sim::new(geometry, Plan::healthy(Content::Zeros), 2, 8 << 10, 1);
+    let (proof, mut drive) = over_zeros();
     assert_eq!(proof.of(&mut drive), Shown::Ours);
     assert_eq!(proof.of_cut_format(&mut drive, false), Shown::Not);
     mark(&mut drive, proof.key);

@@ -10,11 +10,12 @@
 //! Tested over simulated drives in `tests/stranger.rs`.
 //!
 //! [`still`](Still) asks whether a drive is the job's in the middle of it, [`proof`](Proof) at its end too, [`resume`] before an interrupted
-//! one goes on, [`headless`] what that drive lost of it, [`fingerprint`](Fingerprint) where nothing is written; [`asks`] and [`reads`] are how.
+//! one goes on, [`headless`] what that drive lost of it, [`left`] whether somebody used it behind its end, [`fingerprint`](Fingerprint) where nothing is written; [`asks`] and [`reads`] are how.
 
 mod asks;
 mod fingerprint;
 mod headless;
+mod left;
 mod proof;
 mod reads;
 mod resume;

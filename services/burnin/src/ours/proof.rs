@@ -63,11 +63,8 @@ impl Proof {
     /// drive does, nor used that partition.
     pub fn of_cut_format(&self, device: &mut dyn Device, partitioned: bool) -> Shown {
         let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
-        let left = |device: &mut dyn Device| {
-            Ok::<_, String>(asks.begins_as_left(device)? && !asks.may_be_used(device, partitioned)?)
-        };
         match self.told(device, &asks) {
-            Ok(Shown::Ours) => match left(device) {
+            Ok(Shown::Ours) => match asks.is_the_formatters(device, partitioned) {
                 Ok(true) => Shown::Ours,
                 Ok(false) => Shown::Not,
                 Err(_) => Shown::Unknown,

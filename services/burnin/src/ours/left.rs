@@ -1,0 +1,93 @@
+//! Whether a drive is as a job's end or its formatter left it: its first and last sector, and the partition that a format lays out.
+
+use super::asks::Asks;
+use crate::device::Device;
+use crate::format::{self, ext4};
+use crate::header;
+
+impl Asks {
+    /// Whether no header of the job's stands in any of their places, and what it writes does in some: they gave way to that.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    pub(super) fn gave_way(&self, device: &mut dyn Device) -> Result<bool, String> {
+        let mut ours = false;
+        for place in header::places(self.reads.geometry) {
+            if self.reads.is_late(device) || header::ours_at(device, self.reads.geometry, self.key, place) == Some(true)
+            {
+                return Ok(false);
+            }
+            ours |= self.read(device, place.0)? && self.is_ours(self.data(device), place.0);
+        }
+        Ok(ours)
+    }
+
+    /// Whether the drive's first and last sector hold what the job wrote there, be that its pattern or this word, as far as they can be
+    /// read.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    pub(super) fn ends_as_left(&self, device: &mut dyn Device, word: Option<u64>) -> Result<bool, String> {
+        for lba in [0, self.reads.geometry.sectors - 1] {
+            if self.read(device, lba)? && !self.is_as_left(self.data(device), lba, word) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn is_as_left(&self, sector: &[u64], lba: u64, word: Option<u64>) -> bool {
+        self.is_ours(sector, lba) || word.is_some_and(|word| sector.iter().all(|told| *told == word))
+    }
+
+    /// Whether a drive whose format was cut off is as the formatter left it. `shown`: whether the kernel shows a partition of it.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    pub(super) fn is_the_formatters(&self, device: &mut dyn Device, shown: bool) -> Result<bool, String> {
+        Ok(self.begins_as_left(device)? && !self.may_be_used(device, shown)?)
+    }
+
+    /// Whether nobody but this job has written the drive's first sector: it holds the mark of its format, or its pattern, as it does in
+    /// the moment before that. A constant there may be anybody's.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    fn begins_as_left(&self, device: &mut dyn Device) -> Result<bool, String> {
+        let marked = self.is_marked(device)?;
+        Ok(marked || self.read(device, 0)? && self.is_ours(self.data(device), 0))
+    }
+
+    /// Whether somebody may have used the partition that a format had laid out: its file system was mounted to write to, or it cannot be
+    /// read, or, where the kernel shows a partition so that programs can, something stands there that is no ext4, which tells.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    fn may_be_used(&self, device: &mut dyn Device, shown: bool) -> Result<bool, String> {
+        let sector = u64::from(self.reads.geometry.sector);
+        let from = format::ALIGN / sector;
+        let mut blank = true;
+        // The second is where btrfs begins.
+        for at in [from, from + (64 << 10) / sector] {
+            let count = (ext4::BEGINNING as u64).next_multiple_of(4096) / sector;
+            if at + count > self.reads.geometry.sectors {
+                return Ok(false);
+            }
+            if !self.reads.read(device, at, count)? {
+                return Ok(true);
+            }
+            let words = &device.buffer(0)[..self.reads.geometry.words(count)];
+            if at == from {
+                let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+                if let Some(mounted) = ext4::was_mounted(&bytes) {
+                    return Ok(mounted);
+                }
+            }
+            let sectors = words.chunks(self.reads.geometry.words(1)).zip(at..);
+            let mut strange =
+                sectors.filter(|(data, lba)| data.iter().any(|word| *word != 0) && !self.is_ours(data, *lba));
+            blank &= strange.next().is_none();
+        }
+        Ok(shown && !blank)
+    }
+}
