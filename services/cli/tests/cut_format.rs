@@ -277,7 +277,7 @@ fn an_older_state_is_not_gone_on_with_once_the_format_had_begun() {
         }
     }
     if !begun {
-        eprintln!("NOT RUN: no formatter was held before its table");
+        rig::not_run("no formatter was held before its table");
         return;
     }
     refused_as_past(&drive, &older);
