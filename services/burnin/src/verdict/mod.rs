@@ -7,6 +7,7 @@
 //! at, and what was written and read back outranks what the drive says of itself.
 
 mod case;
+mod figures;
 mod heat;
 mod metrics;
 mod peer;
@@ -20,9 +21,10 @@ use crate::evidence::{Evidence, Stop};
 use crate::findings::{Class, outcome_of_all};
 
 pub use case::Case;
+pub use figures::{Figure, Figures, figures};
 pub use metrics::{Metrics, lacks, metrics};
 pub use peer::{PEER_ZONES, Peer};
-pub use population::{PEERS_MIN, Unlike, compare};
+pub use population::{Unlike, compare};
 pub use rules::{Rule, Rules};
 pub use wire::options::Profile;
 

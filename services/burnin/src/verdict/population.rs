@@ -1,6 +1,6 @@
 //! One drive against others of its model: what is unlike all of them is worth a look, though no limit is broken. Pure.
 //!
-//! At least [`PEERS_MIN`] others, each counted once and only with the same capacity. Everything is held against the
+//! At least three others (its figures are in `rules.toml`), each counted once and only with the same capacity. Everything is held against the
 //! median of the others, so that one bad drive among them moves nothing. Throughput and latency are the link's as well:
 //! who shared its controller is compared with those that did, and who had it alone with those that had, each at a link of the same bus
 //! and speed. What ran under a limit of pace
@@ -9,22 +9,7 @@
 use std::collections::BTreeMap;
 
 use super::peer::{PEER_ZONES, Peer};
-
-/// Others that it takes: the median of fewer is one drive's accident.
-pub const PEERS_MIN: usize = 3;
-
-/// Share of the median's throughput below which a zone is slow. Drives of one model scatter by about 10 %: heads are
-/// graded, and zone layouts are adapted to them at the factory.
-const SLOW: f64 = 0.7;
-
-/// Times the median latency above which the 99th percentile is long, and the least that counts, in microseconds.
-const LATE: (f64, u64) = (3.0, 20_000);
-
-/// Degrees above the median that are hot: two bays' difference is about five.
-const HOT: f64 = 8.0;
-
-/// How far above the median, and above every other, a counter must be.
-const COUNTED: u64 = 10;
+use super::{Rules, figures};
 
 /// One way in which the drive is unlike the others.
 #[derive(Clone, Debug, PartialEq)]
@@ -45,7 +30,7 @@ pub fn compare(own: &Peer, others: &[Peer]) -> Vec<Unlike> {
         .map(|peer| (peer.drive.as_str(), peer))
         .collect();
     let others: Vec<&Peer> = latest.into_values().collect();
-    if others.len() < PEERS_MIN {
+    if others.len() < figures().population_least.value {
         return Vec::new();
     }
     let mut unlike = Vec::new();
@@ -76,11 +61,12 @@ pub fn compare(own: &Peer, others: &[Peer]) -> Vec<Unlike> {
     unlike
 }
 
-/// The median of at least [`PEERS_MIN`] values, and how many they are.
+/// The median of enough values, and how many they are.
 fn median(mut values: Vec<f64>) -> Option<(f64, usize)> {
     let count = values.len();
     values.sort_by(f64::total_cmp);
-    (count >= PEERS_MIN).then(|| (f64::midpoint(values[(count - 1) / 2], values[count / 2]), count))
+    (count >= figures().population_least.value)
+        .then(|| (f64::midpoint(values[(count - 1) / 2], values[count / 2]), count))
 }
 
 fn slow(verb: &str, own: &[u64], others: &[&Vec<u64>]) -> Option<Unlike> {
@@ -88,7 +74,7 @@ fn slow(verb: &str, own: &[u64], others: &[&Vec<u64>]) -> Option<Unlike> {
         let rate = *own.get(zone).filter(|rate| **rate > 0)? as f64;
         let told = others.iter().filter_map(|o| o.get(zone)).filter(|rate| **rate > 0);
         let (usual, count) = median(told.map(|rate| *rate as f64).collect())?;
-        (rate < usual * SLOW).then_some((zone, rate, usual, count))
+        (rate < usual * figures().population_zone.value).then_some((zone, rate, usual, count))
     });
     let zones: Vec<_> = zones.collect();
     let (zone, rate, usual, count) = *zones.iter().min_by(|a, b| (a.1 / a.2).total_cmp(&(b.1 / b.2)))?;
@@ -105,9 +91,9 @@ fn slow(verb: &str, own: &[u64], others: &[&Vec<u64>]) -> Option<Unlike> {
 }
 
 fn late(verb: &str, own: Option<u64>, others: Vec<f64>) -> Option<Unlike> {
-    let own = own.filter(|us| *us >= LATE.1)? as f64;
+    let own = own.filter(|us| *us >= figures().population_p99_ms.value * 1000)? as f64;
     let (usual, count) = median(others)?;
-    (own > usual * LATE.0).then(|| Unlike {
+    (own > usual * Rules::built_in().warns_from("population.latency")).then(|| Unlike {
         metric: "population.latency",
         value: (own / usual.max(1.0) * 10.0).round() / 10.0,
         figures: format!(
@@ -121,7 +107,7 @@ fn late(verb: &str, own: Option<u64>, others: Vec<f64>) -> Option<Unlike> {
 fn hot(own: Option<f64>, others: Vec<f64>) -> Option<Unlike> {
     let own = own?;
     let (usual, count) = median(others)?;
-    (own >= usual + HOT).then(|| Unlike {
+    (own >= usual + Rules::built_in().warns_from("population.temperature")).then(|| Unlike {
         metric: "population.temperature",
         value: (own - usual).round(),
         figures: format!("{own:.0} °C on average, where the median of {count} drives is {usual:.0} °C"),
@@ -136,7 +122,7 @@ fn counted(own: &Peer, others: &[&Peer]) -> Option<Unlike> {
             let told: Vec<u64> = others.iter().filter_map(|peer| peer.smart.get(name).copied()).collect();
             let most = *told.iter().max()?;
             let (usual, count) = median(told.iter().map(|n| *n as f64).collect())?;
-            (value > most && value as f64 >= usual + COUNTED as f64).then(|| {
+            (value > most && value as f64 >= usual + figures().population_counter.value as f64).then(|| {
                 format!("{name} is {value}, where the median of {count} drives is {usual:.0} and the most {most}")
             })
         })

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use serde::Deserialize;
 use wire::job::{Outcome, RuleHit};
 
-use super::{Metrics, Profile};
+use super::{Figures, Metrics, Profile};
 
 /// One rule.
 #[derive(Clone, Debug, Deserialize)]
@@ -52,6 +52,8 @@ pub enum Side {
 #[serde(deny_unknown_fields)]
 pub struct Rules {
     rule: Vec<Rule>,
+    /// Numbers that metrics are made with.
+    pub figure: Figures,
 }
 
 static BUILT_IN: LazyLock<Rules> = LazyLock::new(|| {
@@ -67,6 +69,15 @@ impl Rules {
     /// The rules one by one.
     pub fn iter(&self) -> impl Iterator<Item = &Rule> {
         self.rule.iter()
+    }
+
+    /// The limit from which on a number warns; infinite where no rule warns of it.
+    pub(super) fn warns_from(&self, metric: &str) -> f64 {
+        let of = self
+            .rule
+            .iter()
+            .filter(|rule| rule.metric == metric && rule.at == Side::Least);
+        of.filter_map(|rule| rule.warn).fold(f64::INFINITY, f64::min)
     }
 
     /// Every rule that fires on these numbers, with the worst of its outcomes.

@@ -9,7 +9,7 @@ use wire::meaning::Meaning;
 
 use super::Metrics;
 use super::changes::{own_hours, worked_hours};
-use crate::verdict::{Case, case};
+use crate::verdict::{Case, case, figures};
 
 /// What cannot be undone.
 const LASTING: [Meaning; 7] = [
@@ -32,9 +32,6 @@ const NAMED: [&str; 7] = [
     "write.uncorrected",
     "verify.uncorrected",
 ];
-
-/// Hours that a cut of the power may make a drive forget.
-const FORGOTTEN: u64 = 24;
 
 /// Hours at which counters of hours begin again at 0: 16 bits of half minutes, of minutes, of hours; 24 bits of half minutes,
 /// of minutes.
@@ -79,9 +76,9 @@ fn plausible_hours(case: &Case<'_>) -> u64 {
 fn hours_fell((from, to): (u64, u64), own: u64) -> bool {
     let wrapped = |end: &u64| {
         let passed = end.saturating_sub(from).saturating_add(to);
-        from <= *end && passed <= own.saturating_add(FORGOTTEN)
+        from <= *end && passed <= own.saturating_add(figures().forgotten.value)
     };
-    from.saturating_sub(to) > FORGOTTEN && !WRAPS.iter().any(wrapped)
+    from.saturating_sub(to) > figures().forgotten.value && !WRAPS.iter().any(wrapped)
 }
 
 /// Counters of faults and wear that fell; one percent of wear is rounding. One that came to the end of its bits is no

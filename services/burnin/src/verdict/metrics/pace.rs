@@ -7,43 +7,11 @@ use wire::job::{FaultKind, Phase, PhaseStatus};
 
 use super::{Metrics, TIB, shingles};
 use crate::device::Geometry;
-use crate::evidence::{Record, Zone, stalls};
+use crate::evidence::{Record, Zone};
 use crate::heat::Limits;
 use crate::playbook::Direction;
 use crate::stretches::{PART, PARTS, STRETCH};
-use crate::verdict::Case;
-
-/// Zones to each side that make a zone's neighbourhood: one percent of the drive.
-const NEIGHBOURS: usize = 10;
-
-/// How much slower than its neighbourhood a zone must be; how much longer than usual an access.
-const SLOWER: f64 = stalls::TIMES as f64;
-
-/// Long accesses of a region that are no more than stalls: flash clears its cache, a bus is reset.
-const STALLS: f64 = 2.0;
-
-/// Accesses longer than this are outliers on a disk and on flash; a slow zone without one is taken for the host's doing, up to
-/// [`HOST`].
-const OUTLIER: (Duration, Duration) = (Duration::from_millis(200), stalls::SHORTEST);
-
-/// How much longer than usual a region may take without a long access. Chosen: a host that is busy for longer shows in every drive.
-const HOST: Duration = Duration::from_secs(10);
-
-/// Long accesses that are always told, however little was moved: fewer of a small drive would be many a tebibyte.
-const OUTLIERS_MIN: u64 = 11;
-
-/// How far below the temperature at which a burn-in pauses flash may throttle. Chosen: NVMe drives have limits of their own for it
-/// below the warning (HCTM: TMT1 and TMT2), which smartctl does not tell.
-const THROTTLES: i32 = 15;
-
-/// Share of a tebibyte that counts as moved at least: on less a single outlier would be many.
-const TIB_MIN: f64 = 0.25;
-
-/// Seconds of reading before the mean counts: less is the host's mood.
-const SECONDS_MIN: f64 = 600.0;
-
-/// Bytes from which on a disk's mean is judged by itself: smaller ones are older, and some were that slow when new.
-const LARGE: u64 = 2_000_000_000_000;
+use crate::verdict::{Case, figures};
 
 pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let keeps_house = shingles::keeps_house(metrics);
@@ -112,7 +80,7 @@ fn lower(metrics: &mut Metrics, name: &str, value: f64) {
 /// does not: it pauses, and the time of that is charged to nobody.
 fn slows_itself_down(case: &Case<'_>) -> bool {
     let paused = case.too_hot.is_some() || case.paused_for_heat;
-    let warm = Limits::of_drive(case.rotation, case.first()).pause.0 - THROTTLES;
+    let warm = Limits::of_drive(case.rotation, case.first()).pause.0 - figures().throttles.value;
     let was_warm = || {
         case.timeline
             .iter()
@@ -142,9 +110,14 @@ fn link_was_disturbed(case: &Case<'_>, record: &Record) -> bool {
     case.kernel.resets > 0 || resumed || kinds.into_iter().any(met)
 }
 
-/// Which accesses are long; where nobody knows what it is, as of a disk.
+/// Which accesses are outliers; where nobody knows what it is, as of a disk. A slow zone without one is taken for the host's doing, for
+/// a while.
 fn long(spins: Option<bool>) -> Duration {
-    if spins == Some(false) { OUTLIER.1 } else { OUTLIER.0 }
+    let figures = figures();
+    Duration::from_millis(match spins {
+        Some(false) => figures.outlier_flash_ms.value,
+        Some(true) | None => figures.outlier_disk_ms.value,
+    })
 }
 
 /// A region that is much slower than its neighbourhood.
@@ -189,6 +162,8 @@ fn join(mut regions: Vec<Region>, next: Region) -> Vec<Region> {
     reason = "shares of the drive's sectors, and indices of its zones"
 )]
 fn slow_regions(record: &Record, geometry: Geometry, (long, tells_evenly): (Duration, bool)) -> Vec<Region> {
+    let (neighbours, slower) = (figures().neighbours.value, figures().slower.value);
+    let host = Duration::from_secs(figures().host_s.value).as_nanos() as f64;
     let zones = record.zones.zones();
     let count = zones.len().max(1) as u128;
     let pace = |zone: &Zone| (zone.0 > 0).then(|| zone.1 as f64 / zone.0 as f64);
@@ -197,23 +172,22 @@ fn slow_regions(record: &Record, geometry: Geometry, (long, tells_evenly): (Dura
         paces.sort_by(f64::total_cmp);
         (paces.len() >= least).then(|| paces[paces.len() / 2])
     };
-    let around = |at: usize| at.saturating_sub(NEIGHBOURS)..(at + NEIGHBOURS + 1).min(zones.len());
-    let usual = |at: usize| median(&zones[around(at)], NEIGHBOURS + 1);
+    let around = |at: usize| at.saturating_sub(neighbours)..(at + neighbours + 1).min(zones.len());
+    let usual = |at: usize| median(&zones[around(at)], neighbours + 1);
     // Where it becomes slower for good (flash behind its cache, others on the same link) no region is slow: the slower side counts.
     let beside = |at: usize| {
         let sides = [&zones[around(at).start..at], &zones[at + 1..around(at).end]];
-        let sides = sides.into_iter().filter_map(|side| median(side, NEIGHBOURS / 2));
+        let sides = sides.into_iter().filter_map(|side| median(side, neighbours / 2));
         sides.max_by(f64::total_cmp)
     };
-    let counts = |region: &Region| {
-        region.longest > long.as_nanos() as f64 || tells_evenly && region.beyond_usual() >= HOST.as_nanos() as f64
-    };
+    let counts =
+        |region: &Region| region.longest > long.as_nanos() as f64 || tells_evenly && region.beyond_usual() >= host;
     let start = |at: usize| (u128::from(geometry.sectors) * at as u128 / count) as u64;
     let slow = zones.iter().enumerate().filter_map(|(at, zone)| {
         let (own, usual) = (pace(zone)?, usual(at)?);
         // A zone has its bytes once, however often it was swept.
         let bytes = zone.0.min((start(at + 1) - start(at)) * u64::from(geometry.sector));
-        (own > usual * SLOWER).then(|| Region {
+        (own > usual * slower).then(|| Region {
             lba: (start(at), start(at + 1)),
             bytes,
             time: own * bytes as f64,
@@ -226,7 +200,8 @@ fn slow_regions(record: &Record, geometry: Geometry, (long, tells_evenly): (Dura
     let mut regions = slow.fold(Vec::new(), join);
     // A stall or two make no region, however long they are.
     regions.retain(|region| {
-        counts(region) && region.time - STALLS * region.stall > region.usual * SLOWER * region.bytes as f64
+        counts(region)
+            && region.time - figures().region_stalls.value * region.stall > region.usual * slower * region.bytes as f64
     });
     let sectors = PART / u64::from(geometry.sector);
     let mut suspects: Vec<_> = record.stretches.suspects().collect();
@@ -239,7 +214,7 @@ fn slow_regions(record: &Record, geometry: Geometry, (long, tells_evenly): (Dura
         let at = (u128::from(first) * count / u128::from(geometry.sectors.max(1))) as usize;
         // A zone that is no longer than a stretch tells by itself.
         zones.get(at).filter(|zone| zone.0 > STRETCH)?;
-        let usual = beside(at).filter(|usual| stretch.pace(part) > usual * SLOWER)?;
+        let usual = beside(at).filter(|usual| stretch.pace(part) > usual * slower)?;
         let known = regions.iter().any(|zone| (zone.lba.0..zone.lba.1).contains(&first));
         (!known).then(|| Region {
             lba: (first, first + sectors),
@@ -288,15 +263,18 @@ fn in_words(phase: Phase, regions: &[Region]) -> String {
 /// their nature.
 fn outliers(record: &Record, long: Duration) -> Option<f64> {
     let moved = record.zones.zones().iter().map(|zone| zone.0 as f64).sum::<f64>() / TIB;
-    let count = record.stalls.at_least(record.usual().mul_f64(SLOWER).max(long));
+    let (figures, usual) = (figures(), record.usual());
+    let least = figures.outliers_moved.value;
+    let count = record.stalls.at_least(usual.mul_f64(figures.slower.value).max(long));
     let sweeps = is_read(record.phase) || matches!(record.phase, Phase::Write | Phase::TrimCheck);
-    (moved >= TIB_MIN || sweeps && count >= OUTLIERS_MIN).then(|| (count as f64 / moved.max(TIB_MIN)).round())
+    (moved >= least || sweeps && count >= figures.outliers_always.value)
+        .then(|| (count as f64 / moved.max(least)).round())
 }
 
 /// Mean throughput in percent of that of the first twentieth of the drive, or of what that was allowed where it is less.
 fn of_first_part(record: &Record) -> Option<f64> {
     let zones = record.zones.zones();
-    if zones.len() < 20 || record.seconds < SECONDS_MIN {
+    if zones.len() < 20 || record.seconds < figures().mean_s.value {
         return None;
     }
     let first = rate(&zones[..zones.len() / 20])?;
@@ -309,9 +287,9 @@ fn of_first_part(record: &Record) -> Option<f64> {
 fn mean_of_large_disk(case: &Case<'_>, record: &Record) -> Option<f64> {
     // Virtual disks and parts of arrays turn as well, by the kernel's word, and tell no rate.
     let is_disk = matches!(case.rotation, Rotation::Spinning { rpm: Some(_) });
-    let is_large = case.evidence.geometry.bytes() >= LARGE;
+    let is_large = case.evidence.geometry.bytes() >= figures().large.value;
     let is_alone = matches!(case.bus, Bus::Sata | Bus::Scsi) && !case.shared && !link_was_disturbed(case, record);
-    let is_whole = record.status == PhaseStatus::Done && record.seconds >= SECONDS_MIN;
+    let is_whole = record.status == PhaseStatus::Done && record.seconds >= figures().mean_s.value;
     let is_free = !record.allowed.limited && record.work.order == Direction::Forward;
     let rate = rate(record.zones.zones())?;
     // Bytes a nanosecond are a thousand MB/s.

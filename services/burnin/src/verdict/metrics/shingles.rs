@@ -11,7 +11,7 @@ use wire::job::{FaultKind, Phase};
 use super::Metrics;
 use crate::evidence::{Evidence, Record, stalls};
 use crate::findings::is_slow_write;
-use crate::verdict::Case;
+use crate::verdict::{Case, figures};
 use crate::worker::SLOW_MS;
 
 /// How long a write must take to count as a pause.
@@ -19,13 +19,6 @@ const PAUSE: Duration = stalls::LONGEST;
 
 /// From when on an access is told as slow.
 const LONG: Duration = Duration::from_millis(SLOW_MS);
-
-/// Pauses of writes that it takes: one or two may be the host's.
-const PAUSES_MIN: u64 = 10;
-
-/// How many times rarer pauses of reads must be than those of writes. A verify begins right behind the last write, when
-/// such a disk still cleans up; one that is sick pauses on reads at least as often, as there it must find what it wrote.
-const READS_RARER: u128 = 10;
 
 /// Writes that pause, of a drive that may have platters or be flash.
 const WRITES_PAUSE: &str = "pace.writes_pause";
@@ -114,8 +107,9 @@ fn behaves(evidence: &Evidence) -> bool {
         })
     };
     let ((written, writes), (read, reads)) = (pauses(Phase::Write), pauses(Phase::Verify));
-    let rarer = u128::from(read) * READS_RARER * u128::from(writes) <= u128::from(written) * u128::from(reads);
-    reads > 0 && written >= PAUSES_MIN && rarer
+    let rarer = u128::from(read) * u128::from(figures().reads_rarer.value) * u128::from(writes)
+        <= u128::from(written) * u128::from(reads);
+    reads > 0 && written >= figures().pauses.value && rarer
 }
 
 /// Whether the link or the heat disturbed the run. Going on after an interruption is no excuse: a worker knows its own

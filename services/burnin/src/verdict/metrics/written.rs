@@ -7,20 +7,13 @@ use wire::job::Phase;
 
 use super::Metrics;
 use crate::evidence::Evidence;
-use crate::verdict::Case;
-
-/// Difference in percent that is none.
-const TOLERANCE: f64 = 2.0;
-
-/// Counts that a write must make before they are worth comparing: fewer are all rounding.
-const COUNTS_MIN: u64 = 100;
+use crate::verdict::{Case, figures};
 
 /// Counts that the flash drives with SandForce's first firmware take at once: theirs are multiples of 64 GiB.
 const COARSE: u64 = 64;
 
-/// Bytes that a resume may write again, and that others (partition table, file system, other hosts) may write.
+/// Bytes that a resume may write again.
 const AGAIN: u64 = 8 << 30;
-const OTHERS: u64 = 64 << 20;
 
 pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let written = written(case.evidence);
@@ -43,13 +36,13 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         && after
             .units
             .iter()
-            .any(|unit| written >= unit.saturating_mul(COUNTS_MIN))
+            .any(|unit| written >= unit.saturating_mul(figures().written_counts.value))
     {
         // Whether the writes arrived is known from reading them back; this counter says nothing.
         metrics.say("written.still", 1.0, after.source.clone());
         return;
     }
-    let again = AGAIN * case.interruptions().len() as u64 + OTHERS;
+    let again = AGAIN * case.interruptions().len() as u64 + figures().written_others.value;
     let Some((off, bytes)) = best(after, (counted, step), written, again) else {
         return;
     };
@@ -77,11 +70,11 @@ fn written(evidence: &Evidence) -> u64 {
 /// The smallest difference in percent by any unit that the counter may have, which counts so many (`step`) at once, and the bytes by
 /// that unit. Differences within the tolerance are 0. `None` where too little was written for any.
 fn best(counter: &WriteCounter, (counted, step): (u64, u64), written: u64, again: u64) -> Option<(f64, u64)> {
-    let enough = |unit: &&u64| written >= unit.saturating_mul(step).saturating_mul(COUNTS_MIN);
+    let enough = |unit: &&u64| written >= unit.saturating_mul(step).saturating_mul(figures().written_counts.value);
     let units = counter.units.iter().filter(enough);
     let off = units.map(|unit| {
         let bytes = counted.saturating_mul(*unit);
-        let slack = written as f64 * TOLERANCE / 100.0 + 2.0 * (*unit * step) as f64;
+        let slack = written as f64 * figures().written_percent.value / 100.0 + 2.0 * (*unit * step) as f64;
         let (less, more) = (
             written.saturating_sub(bytes) as f64,
             bytes.saturating_sub(written) as f64,
@@ -112,6 +105,7 @@ mod tests {
     #[test]
     fn any_plausible_unit_will_do_and_rounding_is_no_difference() {
         const TB: u64 = 1_000_000_000_000;
+        const OTHERS: u64 = 64 << 20;
         let off = |units: &[u64], counted| best(&counter(units), (counted, 1), TB, OTHERS).unwrap().0;
         assert_eq!(off(&[512], TB / 512), 0.0);
         assert_eq!(off(&[512, 32 << 20], TB / (32 << 20)), 0.0, "it counts in 32 MiB");
