@@ -218,6 +218,83 @@ fn words(device: &Device) -> String {
 mod tests {
     use super::*;
 
+    fn drive(model: &str, serial: &str, wwn: &str, number: u32) -> Device {
+        let made_up = made_up("", model, serial, wwn).device;
+        let device = made_up.unwrap_or_else(|no| panic!("{no:?}"));
+        Device {
+            name: format!("sd{number}"),
+            number: DevNum {
+                major: 8,
+                minor: number,
+            },
+            ..device
+        }
+    }
+
+    /// The serial of the drive that a word names, or what is told instead.
+    fn named(word: &str, all: &[Device]) -> Result<String, String> {
+        match by_name(&System::default(), word, all) {
+            Ok(target) => {
+                assert_eq!(target.word, word);
+                let device = target.device.map_err(|no| format!("{no:?}"))?;
+                assert!(target.node.ends_with(&device.name));
+                Ok(device.identity.serial)
+            }
+            Err(Stop::Usage(why)) => Err(why),
+            Err(other) => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn a_drive_is_named_by_serial_wwn_or_a_model_that_no_other_has() {
+        let all = [
+            drive("HGST HUS726040ALE610", "K3G1AB", "5000cca2aabbccd0", 0),
+            drive("ST4000VN008-2DR166", "ZDH1111A", "5000c500aaaaaaa1", 1),
+            drive("ST4000VN008-2DR166", "ZDH2222B", "5000c500aaaaaaa2", 2),
+            // Its model is the beginning of another's, and its serial a part of one.
+            drive("ST4000VN008", "1111A", "5000c500aaaaaaa3", 3),
+        ];
+        for (word, serial) in [
+            ("K3G1AB", "K3G1AB"),
+            ("k3g1ab", "K3G1AB"),
+            (" ZDH1111A ", "ZDH1111A"),
+            ("1111A", "1111A"),
+            ("5000c500aaaaaaa2", "ZDH2222B"),
+            ("0x5000C500AAAAAAA2", "ZDH2222B"),
+            ("HGST HUS726040ALE610", "K3G1AB"),
+            ("hus726040", "K3G1AB"),
+            ("ST4000VN008", "1111A"),
+        ] {
+            assert_eq!(named(word, &all), Ok(serial.to_owned()), "{word}");
+        }
+        for word in ["ST4000VN008-2DR166", "ST4000", "st4000vn008-"] {
+            let why = named(word, &all).expect_err(word);
+            assert!(why.contains("name one by its serial number"), "{why}");
+            assert!(why.contains("ZDH1111A") && why.contains("ZDH2222B"), "{why}");
+        }
+        // A part of a serial or of a WWN names nothing: the next drive may have it, too.
+        for word in ["ZDH1111", "5000c500aaaaaaa", "K3G1ABC"] {
+            assert!(
+                named(word, &all).is_err_and(|why| why.starts_with("no drive has")),
+                "{word}"
+            );
+        }
+        assert!(named(" ", &all).is_err_and(|why| why.contains("empty")));
+    }
+
+    /// Two paths to one drive, or a forged twin: whoever guards them says so, with all that it knows of them.
+    #[test]
+    fn of_two_devices_with_one_identity_the_first_is_handed_on() {
+        let twins = [1, 2].map(|n| drive("HGST HUS726040ALE610", "K3G1AB", "5000cca2aabbccd0", n));
+        assert_eq!(named("K3G1AB", &twins), Ok("K3G1AB".to_owned()));
+        let strangers = [
+            drive("HGST HUS726040ALE610", "K3G1AB", "5000cca2aabbccd0", 1),
+            drive("WDC WD40EFRX", "K3G1AB", "50014ee2aabbccd0", 2),
+        ];
+        let why = named("K3G1AB", &strangers).expect_err("two drives");
+        assert!(why.starts_with("\"K3G1AB\" fits 2 drives"), "{why}");
+    }
+
     #[test]
     fn a_name_that_no_drive_has_is_told_with_those_that_there_are() {
         let told = |count: u32| {
