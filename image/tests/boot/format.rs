@@ -25,7 +25,8 @@ const MADE: [(&str, Bus, u64, FileSystem, Table, &str); 5] = [
     ("FMTSWAP1", Bus::Scsi, 32, FileSystem::Swap, Table::Mbr, "swap"),
 ];
 
-fn tool(program: &str, arguments: &[&str], file: &Path) -> String {
+/// What a tool of this machine says of a file that it must find sound.
+pub(crate) fn tool(program: &str, arguments: &[&str], file: &Path) -> String {
     let out = Command::new(program)
         .args(arguments)
         .arg(file)

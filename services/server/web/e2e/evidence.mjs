@@ -113,6 +113,8 @@ export async function evidence(at) {
     await until("the revocation", async () => (await api(`/jobs/${first}`)).certificate.revoked);
     await page.goto(`/jobs/${first}`);
     await page.getByText(/^Revoked/).waitFor();
+    await page.getByText(/^Holds no more since/).waitFor();
+    await page.locator(".jobhd").getByText("holds no more", { exact: true }).waitFor();
     await shot("revoked");
     await page.goto("/certificates");
     await page.getByRole("row", { name: /revoked/ }).first().waitFor();

@@ -3,11 +3,11 @@ import { VALID_DAYS, type CertificateInfo, type Job, type SelfTestOutcome } from
 
 import { certificateUrl } from "../../api";
 import { bytes, clock, dated, grouped, phaseName } from "../../format";
-import { jobPath } from "../../route";
 import { now } from "../../state/app";
 import { isOver } from "../../state/store";
 import { Icon, Panel, Shape } from "../bits";
 import { FILE_SYSTEMS } from "../gate/options";
+import { Revoked } from "./revoked";
 import { stepName } from "./steps";
 
 /** After what it went on. */
@@ -93,7 +93,7 @@ export function CertificatePanel({ job }: { job: Job }) {
   return (
     <Panel title="Certificate" span={job.formatted || job.options.format ? "c7" : "c12"} note={info.id}>
       {info.revoked ? (
-        <p class="bigverdict is-fail slim"><Shape of="fail" /><span><b>Revoked {dated(info.revoked.at)}</b>{info.revoked.why.replace(/\.*$/, "")}. <a href={jobPath(info.revoked.job)}>The test that found it</a></span></p>
+        <Revoked what="Revoked" by={info.revoked} />
       ) : outOfDate(info, now.value) ? <p class="v is-warn"><Shape of="warn" />out of date: what it says is more than {VALID_DAYS} days old</p>
         : job.verdict?.outcome === "PASSED" ? <p class="v is-pass"><Shape of="pass" />holds as far as this box knows</p>
         // A green tick beside another verdict would be read as the drive's.

@@ -5,6 +5,7 @@ import { verdictShape } from "../../format";
 import { Icon, Panel, Shape, VerdictMark } from "../bits";
 import { optionWords } from "../gate/options";
 import { useSort } from "../sort";
+import { Revoked } from "./revoked";
 
 /** The worst first. */
 const WEIGHT = { FAILED: 0, INCONCLUSIVE: 1, WARN: 2, PASSED: 3 } as const;
@@ -25,9 +26,12 @@ export function VerdictPanel({ job }: { job: Job }) {
   });
   const verdict = job.verdict;
   if (!verdict) return null;
+  const revoked = job.certificate?.revoked;
   return (
     <Panel title="Verdict" span="c12" note={[`engine ${verdict.engine}`, `playbook ${job.playbook}`, ...optionWords(job.options), `started by ${job.actor}`].join(", ")}>
       <p class={`bigverdict is-${verdictShape(verdict.outcome)}`}><Shape of={verdictShape(verdict.outcome)} big /><span><b>{verdict.outcome}</b>{verdict.summary}</span></p>
+      {/* Who reads no further than the word must not take it for today's. */}
+      {revoked && <Revoked what="Holds no more since" by={revoked} />}
       {list.length > 0 && (
         <table class="tbl rules">
           <thead><tr>{head("rule", "Rule")}{head("outcome", "Leads to")}{head("value", "Seen")}{head("limit", "Limit")}{head("source", "Source of the limit")}</tr></thead>
