@@ -70,8 +70,6 @@ pub struct Held {
     pub shingled: Option<String>,
     /// Bytes of the other parts of the same drive; see [`sysfs::Device::beside`].
     pub beside: Bytes,
-    /// Whether the kernel shows partitions of it.
-    pub partitioned: bool,
     /// The drive as it was listed, with identity and content as they are now.
     pub fresh: Drive,
     /// What of its content belongs to something larger.
@@ -458,7 +456,6 @@ fn held(opened: Opened, seat: Arc<Seat>, node: PathBuf, listed: Drive, access: A
         seat,
         shingled: device.shingled,
         beside: device.beside,
-        partitioned: !device.partitions.is_empty(),
         fresh,
         members: look.members,
     }

@@ -750,9 +750,9 @@ fn no_checkpoint_goes_on_with_a_drive_whose_format_was_begun() {
     let (evidence, checkpoints) = run(&mut drive, &order);
     assert!(evidence.stopped.is_none());
     let proof = prover(&order)(true);
-    assert_eq!(proof.of_cut_format(&mut drive, true), Shown::Ours, "before the mark");
+    assert_eq!(proof.of_cut_format(&mut drive), Shown::Ours, "before the mark");
     mark(&mut drive, order.key);
-    assert_eq!(proof.of_cut_format(&mut drive, true), Shown::Ours);
+    assert_eq!(proof.of_cut_format(&mut drive), Shown::Ours);
     let mut tried = 0;
     for text in checkpoints.iter().filter(|text| provable(text)) {
         let (evidence, _) = run(&mut drive, &going_on(&order, text));
@@ -774,7 +774,7 @@ fn no_checkpoint_goes_on_with_a_drive_whose_format_was_begun() {
                 access(&mut drive, Op::Write, (0, 1));
             }
         }
-        assert_eq!(proof.of_cut_format(&mut drive, false), Shown::Not, "{other:?}");
+        assert_eq!(proof.of_cut_format(&mut drive), Shown::Not, "{other:?}");
     }
 }
 
@@ -783,7 +783,55 @@ fn no_checkpoint_goes_on_with_a_drive_whose_format_was_begun() {
 fn of_a_constant_only_the_mark_proves_a_cut_format() {
     let (proof, mut drive) = over_zeros();
     assert_eq!(proof.of(&mut drive), Shown::Ours);
-    assert_eq!(proof.of_cut_format(&mut drive, false), Shown::Not);
+    assert_eq!(proof.of_cut_format(&mut drive), Shown::Not);
     mark(&mut drive, proof.key);
-    assert_eq!(proof.of_cut_format(&mut drive, false), Shown::Ours);
+    assert_eq!(proof.of_cut_format(&mut drive), Shown::Ours);
+}
+
+/// The kernel shows the partition of a format until the drive is plugged in again: who finds it there may use it.
+#[test]
+fn what_stands_where_a_cut_formats_partition_begins_is_not_overwritten() {
+    let geometry = Geometry {
+        sectors: 40_000,
+        ..GEOMETRY
+    };
+    let order = Order {
+        geometry,
+        ..order(&[Phase::Write, Phase::Verify])
+    };
+    let mut drive = Sim::new(geometry, Plan::healthy(Content::Random), 2, 8 << 10, 1);
+    run(&mut drive, &order);
+    mark(&mut drive, order.key);
+    let proof = Proof {
+        key: order.key,
+        geometry,
+        steps: order.steps,
+        ended: true,
+    };
+    let mut xfs = [0; 512];
+    xfs[..4].copy_from_slice(b"XFSB");
+    let mut unfinished = xfs;
+    unfinished[126] = 1;
+    let mut tar = [0; 512];
+    tar[257..262].copy_from_slice(b"ustar");
+    // A partition begins at the first mebibyte, and btrfs 64 KiB behind that.
+    let (begin, btrfs) = (2048, 2048 + 128);
+    for (at, sector, shown) in [
+        (begin, unfinished, Shown::Ours),
+        (begin, xfs, Shown::Not),
+        (begin, tar, Shown::Not),
+        (begin + 7, tar, Shown::Not),
+        (btrfs, tar, Shown::Not),
+        (btrfs, [0; 512], Shown::Ours),
+    ] {
+        let write = |drive: &mut Sim, sector: [u8; 512]| {
+            for (word, bytes) in drive.buffer(0).iter_mut().zip(sector.as_chunks::<8>().0) {
+                *word = u64::from_ne_bytes(*bytes);
+            }
+            access(drive, Op::Write, (at, 1));
+        };
+        write(&mut drive, sector);
+        assert_eq!(proof.of_cut_format(&mut drive), shown, "{at}: {:?}", &sector[..4]);
+        write(&mut drive, [0; 512]);
+    }
 }

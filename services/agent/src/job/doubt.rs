@@ -303,8 +303,7 @@ impl JobTask {
     /// What a drive shows whose format was cut off.
     pub(super) async fn shows_a_cut_format(&self, held: &Held) -> Shown {
         let proof = self.proof(true);
-        let partitioned = held.partitioned;
-        let ask = move |file| proof.of_cut_format_file(file, partitioned);
+        let ask = move |file| proof.of_cut_format_file(file);
         self.asked(held, Shown::Unknown, ask).await
     }
 

@@ -23,26 +23,22 @@ use crate::record::log_line;
 pub(super) enum NoFormat {
     /// The agent stops: it is asked again later.
     Parked,
-    /// A person ended the job, or its drive is not as it left it.
-    Cut,
+    /// A person ended the job, or its drive is not as it left it, which is told in words.
+    Cut(Option<String>),
 }
 
 impl JobTask {
     /// The drive of a job that was interrupted while it was formatted, once it is there: it holds no table, and what the job wrote last.
     pub(super) async fn take_up_format(&mut self) -> Result<Held, NoFormat> {
         if self.record.aborted_by.is_some() {
-            return Err(NoFormat::Cut);
+            return Err(NoFormat::Cut(None));
         }
         let held = match self.wait_for_drive().await {
             Ok(held) => held,
             Err(NoDrive::Parked) => return Err(NoFormat::Parked),
-            Err(NoDrive::Aborted) => return Err(NoFormat::Cut),
+            Err(NoDrive::Aborted) => return Err(NoFormat::Cut(None)),
             Err(NoDrive::Used(why)) => {
-                self.log(
-                    "warn",
-                    format!("The format that was interrupted is not made anew: {why}"),
-                );
-                return Err(NoFormat::Cut);
+                return Err(self.leaves(why));
             }
         };
         match self.shows_a_cut_format(&held).await {
@@ -52,12 +48,19 @@ impl JobTask {
                 self.note_the_cut();
                 Ok(held)
             }
-            Shown::Not | Shown::Unknown => {
-                let why = "The format that was interrupted is not made anew: the drive does not show what the burn-in wrote last";
-                self.log("warn", why.to_owned());
-                Err(NoFormat::Cut)
-            }
+            Shown::Not => Err(self
+                .leaves("something stands on the drive that neither the burn-in nor its formatter wrote".to_owned())),
+            Shown::Unknown => Err(self.leaves("what stands on the drive could not be read".to_owned())),
         }
+    }
+
+    /// That the drive is left as it is, and why.
+    fn leaves(&self, why: String) -> NoFormat {
+        self.log(
+            "warn",
+            format!("The format that was interrupted is not made anew: {why}"),
+        );
+        NoFormat::Cut(Some(why))
     }
 
     /// The interruption, as that of any other step.
@@ -150,11 +153,11 @@ impl JobTask {
     }
 
     /// The end of a job that was interrupted while its drive was formatted.
-    pub(super) fn format_was_cut(&mut self) {
+    pub(super) fn format_was_cut(&mut self, left: Option<&str>) {
         let Some(request) = job::request(&self.record.steps, &self.record.job.options) else {
             return;
         };
-        self.formatted(format::cut_off(&request), 0.0);
+        self.formatted(format::cut_off(&request, left), 0.0);
     }
 
     fn formatted(&mut self, formatted: Formatted, seconds: f64) {

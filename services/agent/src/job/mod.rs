@@ -244,8 +244,8 @@ impl JobTask {
                 // Its test is over, and known whole: of what the formatter began nothing is read back.
                 Ok(held) => self.conclude(None, Some(held)).await,
                 Err(NoFormat::Parked) => self.park().await,
-                Err(NoFormat::Cut) => {
-                    self.format_was_cut();
+                Err(NoFormat::Cut(left)) => {
+                    self.format_was_cut(left.as_deref());
                     self.conclude(None, None).await
                 }
             };
@@ -407,7 +407,7 @@ impl JobTask {
         self.record.take_up(&self.means.boot_id);
         self.abort_by.clone_from(&self.record.aborted_by);
         if self.record.formatting {
-            self.format_was_cut();
+            self.format_was_cut(None);
         }
         let mut evidence = self.all_evidence();
         evidence.stopped = Some(Stopped::Engine { why });

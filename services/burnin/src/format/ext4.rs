@@ -42,14 +42,17 @@ fn le16(bytes: &[u8; LENGTH], at: usize) -> u16 {
     u16::from_le_bytes([bytes[at], bytes[at + 1]])
 }
 
-/// Bytes of a partition's beginning that [`was_mounted`] looks at.
+/// Bytes of a partition's beginning that [`is_unused`] looks at.
 pub(crate) const BEGINNING: usize = 2 * LENGTH;
 
-/// Whether an ext4 was mounted to be written to since it was made: its superblock tells when, and how often. `None` of what begins
-/// otherwise.
-pub(crate) fn was_mounted(beginning: &[u8]) -> Option<bool> {
+/// Whether an ext4 is as it was made: its superblock tells that it was never mounted to be written to, and of no file besides those that
+/// it is made with (the reserved ones, `lost+found`, that of orphans). `None` of what begins otherwise.
+pub(crate) fn is_unused(beginning: &[u8]) -> Option<bool> {
     let b = beginning.get(LENGTH..BEGINNING)?.try_into().ok()?;
-    (le16(b, 0x38) == MAGIC).then(|| le32(b, 0x2c) != 0 || le16(b, 0x34) != 0)
+    let mounted = le32(b, 0x2c) != 0 || le16(b, 0x34) != 0;
+    let (inodes, free, first) = (le32(b, 0x00), le32(b, 0x10), le32(b, 0x54));
+    let made = first + u64::from(le32(b, 0x280) != 0);
+    (le16(b, 0x38) == MAGIC).then(|| !mounted && free + made == inodes)
 }
 
 fn read(file: &File, at: u64) -> io::Result<Super> {
@@ -157,6 +160,7 @@ fn has_copy(group: u64) -> bool {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::io::Seek;
     use std::process::Command;
 
     use wire::options::{FileSystem, FormatRequest, Table};
@@ -189,6 +193,41 @@ mod tests {
             String::from_utf8_lossy(&done.stderr)
         );
         Some(file.into_file())
+    }
+
+    fn unused(file: &File) -> Option<bool> {
+        let mut beginning = [0; BEGINNING];
+        file.read_exact_at(&mut beginning, 0).unwrap();
+        is_unused(&beginning)
+    }
+
+    /// Beyond what mke2fs makes are a file, and a mount, which its superblock tells of.
+    #[test]
+    fn a_file_or_a_mount_is_use() {
+        for mib in [16, 600] {
+            let Some(file) = made(mib) else { return };
+            assert_eq!(unused(&file), Some(true), "{mib} MiB");
+            for (at, value) in [(0x2c, 1_700_000_000_u32), (0x34, 1)] {
+                let mut was = [0; 4];
+                file.read_exact_at(&mut was, AT + at).unwrap();
+                file.write_all_at(&value.to_le_bytes(), AT + at).unwrap();
+                assert_eq!(unused(&file), Some(false));
+                file.write_all_at(&was, AT + at).unwrap();
+            }
+            let Some(debugfs) = tool::find("debugfs") else { continue };
+            let copy = tempfile::NamedTempFile::new().unwrap();
+            (&file).rewind().unwrap();
+            io::copy(&mut &file, &mut copy.as_file()).unwrap();
+            let wrote = Command::new(debugfs)
+                .args(["-w", "-R", "write /etc/hostname hostname"])
+                .arg(copy.path())
+                .output()
+                .unwrap();
+            assert_eq!(unused(copy.as_file()), Some(false), "{wrote:?}");
+        }
+        let mut other = [0; BEGINNING];
+        other[..5].copy_from_slice(b"ustar");
+        assert_eq!(is_unused(&other), None);
     }
 
     /// A group has 128 MiB, of blocks of 1 KiB (below 512 MiB) 8.

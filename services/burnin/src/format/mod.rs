@@ -74,12 +74,14 @@ pub const LONGEST: Longest = Longest {
 /// As in a burn-in.
 const ACCESS: Duration = Duration::from_millis(HANG_MS);
 
-/// What came of a format whose computer or process was cut off.
-pub fn cut_off(request: &FormatRequest) -> Formatted {
-    unformatted(
-        request,
-        "it was interrupted; the drive is to be formatted anew".to_owned(),
-    )
+/// What came of a format whose computer or process was cut off; `left`: why it is not made anew, where that was tried.
+pub fn cut_off(request: &FormatRequest, left: Option<&str>) -> Formatted {
+    let then = match left {
+        // What stands there may be somebody's: nobody is told to format that.
+        Some(why) => format!("and is not made anew: {why}"),
+        None => "and the drive is to be formatted anew".to_owned(),
+    };
+    unformatted(request, format!("it was interrupted, {then}"))
 }
 
 /// What came of a format that did not come to its end; no table is known to stand.

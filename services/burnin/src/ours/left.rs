@@ -40,12 +40,12 @@ impl Asks {
         self.is_ours(sector, lba) || word.is_some_and(|word| sector.iter().all(|told| *told == word))
     }
 
-    /// Whether a drive whose format was cut off is as the formatter left it. `shown`: whether the kernel shows a partition of it.
+    /// Whether a drive whose format was cut off is as the formatter left it.
     ///
     /// # Errors
     /// As for [`Asks::at`].
-    pub(super) fn is_the_formatters(&self, device: &mut dyn Device, shown: bool) -> Result<bool, String> {
-        Ok(self.begins_as_left(device)? && !self.may_be_used(device, shown)?)
+    pub(super) fn is_the_formatters(&self, device: &mut dyn Device) -> Result<bool, String> {
+        Ok(self.begins_as_left(device)? && !self.may_be_used(device)?)
     }
 
     /// Whether nobody but this job has written the drive's first sector: it holds the mark of its format, or its pattern, as it does in
@@ -58,15 +58,15 @@ impl Asks {
         Ok(marked || self.read(device, 0)? && self.is_ours(self.data(device), 0))
     }
 
-    /// Whether somebody may have used the partition that a format had laid out: its file system was mounted to write to, or it cannot be
-    /// read, or, where the kernel shows a partition so that programs can, something stands there that is no ext4, which tells.
+    /// Whether somebody may have used the partition that a format had laid out, which the kernel shows until the drive is plugged in
+    /// again: it cannot be read, or something stands at its beginning that is neither the job's, nor an ext4 that tells of no use, nor an
+    /// XFS in the making.
     ///
     /// # Errors
     /// As for [`Asks::at`].
-    fn may_be_used(&self, device: &mut dyn Device, shown: bool) -> Result<bool, String> {
+    fn may_be_used(&self, device: &mut dyn Device) -> Result<bool, String> {
         let sector = u64::from(self.reads.geometry.sector);
         let from = format::ALIGN / sector;
-        let mut blank = true;
         // The second is where btrfs begins.
         for at in [from, from + (64 << 10) / sector] {
             let count = (ext4::BEGINNING as u64).next_multiple_of(4096) / sector;
@@ -79,15 +79,26 @@ impl Asks {
             let words = &device.buffer(0)[..self.reads.geometry.words(count)];
             if at == from {
                 let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-                if let Some(mounted) = ext4::was_mounted(&bytes) {
-                    return Ok(mounted);
+                if let Some(unused) = ext4::is_unused(&bytes) {
+                    return Ok(!unused);
+                }
+                if is_xfs_in_the_making(&bytes) {
+                    return Ok(false);
                 }
             }
             let sectors = words.chunks(self.reads.geometry.words(1)).zip(at..);
             let mut strange =
                 sectors.filter(|(data, lba)| data.iter().any(|word| *word != 0) && !self.is_ours(data, *lba));
-            blank &= strange.next().is_none();
+            if strange.next().is_some() {
+                return Ok(true);
+            }
         }
-        Ok(shown && !blank)
+        Ok(false)
     }
+}
+
+/// Whether an XFS begins there that mkfs has not finished: nobody can have mounted that. Source: `sb_inprogress` in the kernel's
+/// fs/xfs/libxfs/xfs_format.h.
+fn is_xfs_in_the_making(beginning: &[u8]) -> bool {
+    beginning.starts_with(b"XFSB") && beginning.get(126) == Some(&1)
 }

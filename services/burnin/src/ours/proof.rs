@@ -52,19 +52,18 @@ impl Proof {
     }
 
     /// [`Self::of_cut_format`] of the drive behind this descriptor.
-    pub fn of_cut_format_file(&self, file: File, partitioned: bool) -> Shown {
-        shown(file, |device| self.of_cut_format(device, partitioned))
+    pub fn of_cut_format_file(&self, file: File) -> Shown {
+        shown(file, |device| self.of_cut_format(device))
     }
 
-    /// What a drive shows whose format was cut off before its table; reads only. `partitioned`: whether the kernel shows a partition of
-    /// it, as it does of a format's until it is started again.
+    /// What a drive shows whose format was cut off before its table; reads only.
     ///
     /// What was written last stands where the formatter was not, and nobody else has written its first sector, as whoever uses a whole
     /// drive does, nor used that partition.
-    pub fn of_cut_format(&self, device: &mut dyn Device, partitioned: bool) -> Shown {
+    pub fn of_cut_format(&self, device: &mut dyn Device) -> Shown {
         let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
         match self.told(device, &asks) {
-            Ok(Shown::Ours) => match asks.is_the_formatters(device, partitioned) {
+            Ok(Shown::Ours) => match asks.is_the_formatters(device) {
                 Ok(true) => Shown::Ours,
                 Ok(false) => Shown::Not,
                 Err(_) => Shown::Unknown,

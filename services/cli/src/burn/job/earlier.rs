@@ -214,11 +214,7 @@ impl Job {
         let file = self.held.file.try_clone();
         self.added_since(saved.agreed.as_ref()).is_none()
             && checkpoint.geometry == self.geometry()
-            && file.is_ok_and(|file| {
-                self.proof(checkpoint.key, true)
-                    .of_cut_format_file(file, !self.held.device.partitions.is_empty())
-                    == Shown::Ours
-            })
+            && file.is_ok_and(|file| self.proof(checkpoint.key, true).of_cut_format_file(file) == Shown::Ours)
     }
 
     /// What is kept, and what is to be decided of it.

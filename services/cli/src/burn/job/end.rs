@@ -85,7 +85,7 @@ impl Job {
                     format::unformatted(&request, why.clone())
                 }
                 Since::Ours | Since::Another(_) | Since::Ended(Asked) => {
-                    let cut_off = format::cut_off(&request);
+                    let cut_off = format::cut_off(&request, None);
                     let states = formatted_as(phases.clone(), PhaseStatus::Interrupted, 0.0);
                     let whole = facts.whole(&ended, (&evidence, &own, &seen), states, Some(cut_off), false);
                     let cut = Ended::new(ended.node.clone(), whole, notes.clone());
