@@ -98,7 +98,7 @@ impl Asks {
 }
 
 /// Whether an XFS begins there that mkfs has not finished: nobody can have mounted that. Source: `sb_inprogress` in the kernel's
-/// fs/xfs/libxfs/xfs_format.h.
+/// `fs/xfs/libxfs/xfs_format.h`.
 fn is_xfs_in_the_making(beginning: &[u8]) -> bool {
     beginning.starts_with(b"XFSB") && beginning.get(126) == Some(&1)
 }

@@ -107,11 +107,14 @@ fn run(args: &Args) -> Result<u8, Stop> {
     let mut choice = Choice::of(args)?;
     let targets = target::resolve(&guard.system, &args.targets)?;
     let place = Place::of(args)?;
-    if choice.erases() && !args.dry_run {
-        consent::erasable(&targets, &drive::sysfs::walk(&guard.system), &args.yes_erase)?;
-    }
+    let agreed = match choice.erases() && !args.dry_run {
+        true => consent::erasable(&targets, &drive::sysfs::walk(&guard.system), &args.yes_erase),
+        false => Ok(()),
+    };
     choice.give_up(&targets, &args.give_up)?;
     let ready = admit(args, &guard, &choice, targets)?;
+    // Nobody is told to agree to what is refused.
+    agreed?;
     let state = StateDir::at(args.state.clone(), choice.erases());
     let jobs = jobs(args, &choice, &guard, &state, &signals, ready);
     let (over, jobs) = match args.resume {
@@ -135,6 +138,9 @@ fn run(args: &Args) -> Result<u8, Stop> {
             );
         }
     }
+    let changed = args.plan_digest.as_ref().is_some_and(|given| *given != digest);
+    let changed =
+        changed.then(|| format!("what would be erased has changed since --dry-run: its digest is now {digest}"));
     if args.dry_run {
         let steps: Vec<String> = choice.steps.iter().map(burnin::playbook::Step::words).collect();
         tell!("{}: {}", choice.playbook.name, steps.join(", "));
@@ -151,10 +157,12 @@ fn run(args: &Args) -> Result<u8, Stop> {
                 return Ok(code(Outcome::Inconclusive));
             }
         }
-        return Ok(code(Outcome::Passed));
+        return match changed {
+            Some(reason) => Err(Stop::Refused(format!("--plan-digest: {reason}; nothing was written"))),
+            None => Ok(code(Outcome::Passed)),
+        };
     }
-    if args.plan_digest.as_ref().is_some_and(|given| *given != digest) {
-        let reason = format!("what would be erased has changed since --dry-run: its digest is now {digest}");
+    if let Some(reason) = changed {
         return Err(refuse(args, &jobs, "plan-changed", &reason));
     }
     let place = place.map(|place| Ok((sign(&state)?, place))).transpose()?;

@@ -76,10 +76,16 @@ fn what_could_not_be_read_before_is_warn_and_1_however_well_it_went_since() {
 fn usage_is_64_and_nothing_is_written() {
     let Some(drive) = Loop::new(1 << 20) else { return };
     let node = drive.node.as_str();
+    let other_case = node.to_uppercase();
     for (args, part) in [
         (vec!["burn"], "PATH|SERIAL|MODEL"),
         (vec!["burn", "", "--playbook", "scan"], "name is empty"),
         (vec!["burn", node, "--allow-loop"], "--yes-erase"),
+        // A path is one as it is written.
+        (
+            vec!["burn", node, "--allow-loop", "--yes-erase", &other_case],
+            "--yes-erase",
+        ),
         (
             vec!["burn", node, "--allow-loop", "--yes-erase", "WD-OTHER"],
             "--yes-erase",
@@ -252,10 +258,17 @@ fn refused_is_4_and_nothing_is_written_to_any_drive() {
         &used.node,
     ];
     refuse(&both, &used.node);
+    // Nobody is asked to agree to the loss of what is refused anyway.
+    refuse(
+        &["burn", &used.node, "--allow-loop", "--playbook", "surface"],
+        &format!("{} is refused", used.node),
+    );
     drop(held);
 
     // What would be erased is not what the dry run told.
-    refuse(&[&both[..], &["--plan-digest", CHANGED]].concat(), "has changed");
+    for more in [&[][..], &["--dry-run"]] {
+        refuse(&[&both[..], &["--plan-digest", CHANGED], more].concat(), "has changed");
+    }
 }
 
 /// A script reads why, of each drive.
