@@ -34,15 +34,16 @@ pub fn mark(line: &mut Vec<TimePoint>, point: TimePoint) {
     line.push(point);
 }
 
-/// The last point of a line: what was found since the one before it stands on the drive's certificate, too.
-pub fn close(line: &mut Vec<TimePoint>, at: Time, bad_sectors: u64) {
-    if let Some(last) = line.last().filter(|last| last.bad_sectors != bad_sectors).cloned() {
+/// The last point of a line: what was found since the one before it stands on the drive's certificate, too. `step`: the last that moved
+/// data; where none did, it is that of the point before.
+pub fn close(line: &mut Vec<TimePoint>, at: Time, bad_sectors: u64, step: Option<u16>) {
+    if let Some(last) = line.last().filter(|last| last.bad_sectors != bad_sectors) {
         let point = TimePoint {
             at,
+            step: step.unwrap_or(last.step),
             temperature: None,
             rate: Bytes(0),
             bad_sectors,
-            ..last
         };
         mark(line, point);
     }
@@ -104,14 +105,17 @@ mod tests {
     #[test]
     fn what_was_found_since_the_last_point_stands_at_the_end() {
         let (at, mut line) = (Time::from_second(9).unwrap(), Vec::new());
-        close(&mut line, at, 8);
+        close(&mut line, at, 8, Some(1));
         assert_eq!(line, [], "nobody looked at its drive at all");
         sample(&mut line, point(1, 2));
-        close(&mut line, at, 0);
+        close(&mut line, at, 0, None);
         assert_eq!(line.len(), 1, "nothing was found");
-        close(&mut line, at, 8);
+        close(&mut line, at, 8, None);
         let last = line.last().unwrap();
         assert_eq!((line.len(), last.at, last.step, last.bad_sectors), (2, at, 2, 8));
+        // A quick step may have no point of its own.
+        close(&mut line, at, 9, Some(3));
+        assert_eq!(line.last().map(|last| (last.step, last.bad_sectors)), Some((3, 9)));
     }
 
     /// A box without a clock of its own takes a job up in 1970 and hears the time a minute later: the drive's heat is told all the same.

@@ -1,7 +1,7 @@
 //! What page and PDF both show, in words: sections of rows, made once from the certificate.
 
 use wire::certificate::Standing;
-use wire::job::{FaultKind, Outcome, Phase, PhaseState, PhaseStatus, SelfTest, SelfTestOutcome};
+use wire::job::{FINDINGS_MAX, FaultKind, Outcome, Phase, PhaseState, PhaseStatus, SelfTest, SelfTestOutcome};
 use wire::options::{FileSystem, Profile, Table};
 use wire::{Bytes, Lasted, Time};
 
@@ -184,7 +184,9 @@ fn phase_told(c: &Certificate, step: usize, phase: &PhaseState) -> String {
     }
     if phase.bytes.0 > 0 {
         parts.push(phase.bytes.to_string());
-        if phase.seconds >= 1.0 {
+        // What an interruption had done again took time and counts once.
+        let resumed = c.resumes.iter().any(|resume| usize::from(resume.step) == step);
+        if phase.seconds >= 1.0 && !resumed {
             parts.push(format!("{}/s", Bytes((phase.bytes.0 as f64 / phase.seconds) as u64)));
         }
     }
@@ -292,11 +294,12 @@ fn findings(c: &Certificate) -> Vec<(String, String)> {
     if c.findings.bad_sectors > 0 {
         rows.push(("Bad sectors".to_owned(), c.findings.bad_sectors.to_string()));
     }
+    // Of very many a job keeps some of each kind.
+    let kept: u64 = c.findings.kinds.iter().map(|k| k.findings).sum();
+    let least = if kept < FINDINGS_MAX as u64 { "" } else { "at least " };
     rows.extend(c.findings.kinds.iter().map(|k| {
-        (
-            fault(k.kind).to_owned(),
-            format!("{}, {}", many(k.findings, "finding"), many(k.sectors, "sector")),
-        )
+        let (findings, sectors) = (many(k.findings, "finding"), many(k.sectors, "sector"));
+        (fault(k.kind).to_owned(), format!("{least}{findings}, {sectors}"))
     }));
     rows.extend(c.findings.listed.iter().take(12).map(|finding| {
         let place = match finding.lba {

@@ -60,6 +60,8 @@ impl Trust {
         let mut trust = Self::default();
         // Editors that write a byte order mark before UTF-8 are many.
         let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+        // Lines that end as on old systems would all be one: a revocation in it was part of a name.
+        let text = text.replace("\r\n", "\n").replace('\r', "\n");
         for (index, line) in text.lines().enumerate() {
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -152,6 +154,26 @@ mod tests {
             assert_eq!(trust.revoked("KC-0000-0000-0001"), Some("failed on 3 March"));
             assert_eq!(trust.revoked("KC-0000-0000-0002"), None);
             assert_eq!(trust.name(Key::from_seed(&[4; 32]).public().fingerprint()), None);
+        }
+    }
+
+    /// All of such a file was one line, and the revocation a part of the key's name.
+    #[test]
+    fn lines_may_end_as_on_any_system() {
+        let print = Key::from_seed(&[3; 32]).public().fingerprint();
+        for end in ["\n", "\r\n", "\r"] {
+            let text = [
+                "# mine",
+                &format!("key {} me", print.to_hex()),
+                "revoked KC-0000-0000-0001 why",
+                "",
+            ]
+            .join(end);
+            let trust = Trust::parse(&text).unwrap();
+            assert_eq!(trust.name(print), Some("me"), "{end:?}");
+            assert_eq!(trust.revoked("KC-0000-0000-0001"), Some("why"), "{end:?}");
+            let error = Trust::parse(&format!("{text}what{end}")).unwrap_err();
+            assert_eq!(error.line, 4, "{end:?}");
         }
     }
 

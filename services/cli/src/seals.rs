@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use certificate::revoke::{self, Remembered};
 use wire::boxes::CertificateEntry;
 use wire::certificate::Revocation;
-use wire::job::{Job, Outcome};
+use wire::job::Job;
 use wire::{JobId, Time};
 
 /// Name of the list.
@@ -135,8 +135,6 @@ fn list(entries: &mut Vec<CertificateEntry>, job: &Job, again: bool) -> Vec<Stri
     let Some(mut new) = revoke::entry(job) else {
         return taken_back;
     };
-    // One that was interrupted has a certificate, and another one once it has come to its end, which says more.
-    entries.retain(|entry| entry.job != job.id || entry.info.id == new.info.id || is_judged(entry));
     if let Some(at) = entries.iter().position(|entry| entry.info.id == new.info.id) {
         new.info.revoked = entries.remove(at).info.revoked;
     }
@@ -144,11 +142,6 @@ fn list(entries: &mut Vec<CertificateEntry>, job: &Job, again: bool) -> Vec<Stri
     let excess = entries.len().saturating_sub(SEALS_MAX);
     entries.drain(..excess);
     taken_back
-}
-
-/// Whether it says of the drive what will not be said otherwise.
-fn is_judged(entry: &CertificateEntry) -> bool {
-    !matches!(entry.outcome, None | Some(Outcome::Inconclusive))
 }
 
 /// Held until it is dropped.
@@ -193,6 +186,8 @@ pub(crate) mod tests {
     use wire::certificate::CertificateInfo;
     use wire::job::{JobState, Verdict};
     use wire::{Bytes, DriveId};
+
+    use wire::job::Outcome;
 
     use super::*;
 
@@ -305,7 +300,7 @@ pub(crate) mod tests {
     }
 
     #[test]
-    fn a_job_that_is_gone_on_with_has_one_certificate() {
+    fn what_was_signed_of_an_interrupted_job_stays_listed() {
         let dir = tempfile::tempdir().unwrap();
         let mut job = ended(ONE, Outcome::Inconclusive, Some("A"));
         note(dir.path(), &job, false).unwrap();
@@ -313,10 +308,12 @@ pub(crate) mod tests {
         job.certificate.as_mut().unwrap().id = "B".to_owned();
         note(dir.path(), &job, false).unwrap();
         note(dir.path(), &ended(ONE, Outcome::Failed, None), false).unwrap();
-        assert_eq!(revoked(dir.path()), [("B".to_owned(), true)]);
+        // Whoever has the first one may ask for it.
+        let known = [("A".to_owned(), false), ("B".to_owned(), true)];
+        assert_eq!(revoked(dir.path()), known);
         // What was revoked stays so.
         note(dir.path(), &job, false).unwrap();
-        assert_eq!(revoked(dir.path()), [("B".to_owned(), true)]);
+        assert_eq!(revoked(dir.path()), known);
     }
 
     #[test]

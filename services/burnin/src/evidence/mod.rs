@@ -14,7 +14,7 @@ use wire::job::{FINDINGS_MAX, FaultKind, Finding, Phase, PhaseState, PhaseStatus
 use wire::{Bytes, Lba};
 
 use crate::device::Geometry;
-use crate::findings::Defects;
+use crate::findings::{Defects, at_most};
 use crate::pace::Allowed;
 use crate::playbook::{Direction, Soak, Step, moves_data};
 use crate::stretches::Stretches;
@@ -343,8 +343,7 @@ impl Evidence {
         let mut findings: Vec<Finding> = told(true).collect();
         findings.extend(self.defects.findings(self.geometry));
         findings.extend(told(false));
-        findings.truncate(FINDINGS_MAX);
-        findings
+        at_most(FINDINGS_MAX, findings)
     }
 
     /// The steps that move data as others see them, in order.

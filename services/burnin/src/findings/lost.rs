@@ -45,6 +45,58 @@ pub fn keep_untold(lost: &mut Vec<Finding>, told: &[Finding], saved: &[Finding])
     }
 }
 
+/// Those of `lost` that were not met again: whose sectors are not all among those `met` in the same step and phase, of the same kind. What
+/// was wrong once, or failed once, was under examination: it is met again in whatever that came to.
+pub fn not_met_again(lost: &[Finding], met: &[Finding]) -> Vec<Finding> {
+    let again = |was: &Finding, is: &Finding| {
+        let place = (was.step, was.phase) == (is.step, is.phase);
+        let same = (was.kind, is_error(was)) == (is.kind, is_error(is));
+        let for_good = was.kind == FaultKind::Transient && is.lba.is_some() && is_bad_sector(is);
+        place && (same || for_good)
+    };
+    let left = lost.iter().filter(|was| {
+        let met = || met.iter().filter(|is| again(was, is));
+        match was.lba {
+            None => met().all(|is| is.lba.is_some()),
+            Some(_) => !covers(met(), was),
+        }
+    });
+    left.cloned().collect()
+}
+
+/// Sectors of `lost` that are bad, and in none of the findings `met`.
+pub fn more_bad_sectors(lost: &[Finding], met: &[Finding]) -> u64 {
+    let mut counted: Vec<Finding> = met.iter().filter(|is| is_bad_sector(is)).cloned().collect();
+    let mut more = 0_u64;
+    for was in lost.iter().filter(|was| is_bad_sector(was)) {
+        if !covers(counted.iter(), was) {
+            more = more.saturating_add(was.sectors);
+            counted.push(was.clone());
+        }
+    }
+    more
+}
+
+/// Whether a finding is of sectors that did not hold what they should, or could not be read or written.
+fn is_bad_sector(finding: &Finding) -> bool {
+    finding.lba.is_some() && finding.kind != FaultKind::Slow && outcome(finding) == Outcome::Failed
+}
+
+/// Whether all sectors of a finding are among those of `met`, however they are split there.
+fn covers<'a>(met: impl Iterator<Item = &'a Finding>, was: &Finding) -> bool {
+    let range = |f: &Finding| f.lba.map(|lba| (lba.0, lba.0.saturating_add(f.sectors.max(1))));
+    let Some((first, end)) = range(was) else { return false };
+    let mut ranges: Vec<(u64, u64)> = met.filter_map(range).collect();
+    ranges.sort_unstable();
+    let reached = ranges
+        .into_iter()
+        .fold(first, |reached, (from, to)| match from <= reached {
+            true => reached.max(to),
+            false => reached,
+        });
+    reached >= end
+}
+
 /// What findings together make of a drive whose burn-in's record was lost; `None` without any.
 ///
 /// Where the host's memory is bad (`host_bad`, or by one of them), wrong bits are not the drive's.
@@ -77,6 +129,42 @@ mod tests {
     use wire::unproven::{FAILED_OR_REFUSED, NOT_REPRODUCED, NOT_TRIED_AGAIN};
 
     use super::*;
+
+    fn found(kind: FaultKind, lba: u64, sectors: u64) -> Finding {
+        Finding {
+            step: 1,
+            kind,
+            lba: Some(Lba(lba)),
+            sectors,
+            found: None,
+            phase: Phase::Verify,
+            detail: String::new(),
+        }
+    }
+
+    /// A sector that differs is told as wrong once until it was looked at again: killed before that, both were told of it.
+    #[test]
+    fn what_was_under_examination_is_what_it_came_to() {
+        use FaultKind::{BitFlip, Corrupt, Slow, Transient};
+        let lost = [found(Transient, 50_000, 1)];
+        assert_eq!(not_met_again(&lost, &[found(BitFlip, 50_000, 1)]), []);
+        assert_eq!(not_met_again(&lost, &[found(Slow, 50_000, 8)]), lost);
+        assert_eq!(not_met_again(&lost, &[found(BitFlip, 50_001, 1)]), lost);
+        let elsewhere = Finding {
+            step: 3,
+            ..found(BitFlip, 50_000, 1)
+        };
+        assert_eq!(not_met_again(&lost, &[elsewhere]), lost);
+        // What was seen to be wrong for good is not made right by having been wrong once since.
+        let flip = [found(BitFlip, 7, 4)];
+        assert_eq!(not_met_again(&flip, &[found(Transient, 7, 4)]), flip);
+        assert_eq!(not_met_again(&flip, &[found(BitFlip, 7, 3)]), flip);
+        assert_eq!(not_met_again(&flip, &[found(BitFlip, 6, 3), found(BitFlip, 9, 9)]), []);
+        assert_eq!(more_bad_sectors(&flip, &[found(Corrupt, 0, 9)]), 4);
+        assert_eq!(more_bad_sectors(&flip, &[found(Corrupt, 0, 11)]), 0);
+        assert_eq!(more_bad_sectors(&[flip[0].clone(), flip[0].clone()], &[]), 4);
+        assert_eq!(more_bad_sectors(&[found(Slow, 7, 4)], &[]), 0);
+    }
 
     /// What a finding is judged as where its burn-in's record is lost is what the rule of the verdict makes of it.
     #[test]

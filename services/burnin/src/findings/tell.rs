@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use wire::Lba;
 use wire::job::{FINDINGS_MAX, FaultKind, Finding, Phase};
 
-use super::{Class, Defects, FLIPS_MAX, Fault, Run};
+use super::{Class, Defects, FLIPS_MAX, Fault, Run, at_most};
 use crate::device::Geometry;
 use crate::header::HEADER_PASS;
 use crate::pipeline::{PROBE_PASS, SAMPLE_PASS, probe_places};
@@ -56,8 +56,7 @@ impl Defects {
             }
         }));
         found.sort_by_key(|f| (weight(f.kind), f.step, f.lba));
-        found.truncate(FINDINGS_MAX);
-        found
+        at_most(FINDINGS_MAX, found)
     }
 
     /// What all distances that the probe saw have in common: the real capacity in sectors divides it.

@@ -4,6 +4,8 @@ use drive::smart::{Snapshot, delta};
 use wire::Time;
 use wire::job::{FINDINGS_MAX, Finding, Job, JobState, PhaseStatus, SmartRow, Surface, Verdict};
 
+use crate::findings::{more_bad_sectors, not_met_again};
+use crate::playbook::moves_data;
 use crate::timeline;
 use crate::verdict::{Case, judge};
 
@@ -29,15 +31,19 @@ impl End {
     pub fn of(case: &Case<'_>) -> Self {
         let evidence = case.evidence;
         let mut findings = evidence.findings();
-        for finding in case.findings_before_loss {
-            if findings.len() < FINDINGS_MAX && !findings.contains(finding) {
-                findings.push(finding.clone());
+        let lost = not_met_again(case.findings_before_loss, &findings);
+        let bad_sectors = evidence
+            .bad_sectors()
+            .saturating_add(more_bad_sectors(&lost, &findings));
+        for finding in lost {
+            if findings.len() < FINDINGS_MAX && !findings.contains(&finding) {
+                findings.push(finding);
             }
         }
         Self {
             verdict: judge(case),
             findings,
-            bad_sectors: evidence.bad_sectors(),
+            bad_sectors,
             surface: evidence.surfaces(),
             smart: rows(case.before, case.after),
         }
@@ -50,7 +56,12 @@ impl End {
         }
         job.findings = self.findings;
         job.bad_sectors = self.bad_sectors;
-        timeline::close(&mut job.timeline, now, self.bad_sectors);
+        let ran = job
+            .phases
+            .iter()
+            .rposition(|state| moves_data(state.phase) && state.seconds > 0.0);
+        let step = ran.and_then(|at| u16::try_from(at).ok());
+        timeline::close(&mut job.timeline, now, self.bad_sectors, step);
         job.surface = self.surface;
         job.smart = self.smart;
         job.verdict = Some(self.verdict);

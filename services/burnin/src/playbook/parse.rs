@@ -20,7 +20,10 @@ struct Raw {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(
+    deny_unknown_fields,
+    expecting = "a step as a table, like [[step]] and do = \"write\" below it"
+)]
 struct RawStep {
     #[serde(rename = "do")]
     phase: Option<Phase>,
@@ -107,6 +110,16 @@ fn told(text: &str, cause: &toml::de::Error) -> String {
         1 + before.matches('\n').count(),
         before.rsplit('\n').next().unwrap_or(""),
     );
+    let column = begun.chars().count() + 1;
+    let at = cause.span().and_then(|span| text.get(span)).unwrap_or("");
+    if message == "duplicate key" {
+        return format!("line {line}, column {column}: {at} stands there twice; expected once");
+    }
+    if at.starts_with('[') && message.ends_with("expected a sequence") {
+        return format!(
+            "line {line}, column {column}: {message}; expected [[step]] in two brackets, one for each step"
+        );
+    }
     // Of several on one line the last that was begun.
     let field = begun.trim_end().strip_suffix('=').map(str::trim_end);
     let field = field.and_then(|text| text.rsplit([' ', '{', ',', '\t']).next());
@@ -119,7 +132,6 @@ fn told(text: &str, cause: &toml::de::Error) -> String {
         Some("steps") => "a list of steps, like [ { do = \"write\" }, { do = \"verify\" } ]",
         Some(_) | None => return whole(),
     };
-    let column = begun.chars().count() + 1;
     let field = field.unwrap_or("");
     format!("line {line}, column {column}: {field}: {message}; expected {expected}")
 }

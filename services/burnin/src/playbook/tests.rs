@@ -149,9 +149,23 @@ fn a_bad_playbook_is_told_its_line_field_and_what_is_expected() {
             "[[step]]\nrepeat = 2\nsteps = [ { do = \"scan\", order = 3 } ]\n",
             "line 5, column 34: order: ",
         ),
+        ("[step]\ndo = \"scan\"\n", "line 3, column 1: "),
     ] {
         let error = book(steps).unwrap_err();
         assert!(error.contains(told) && error.contains("; expected "), "{error}");
+    }
+    for (text, told) in [
+        (
+            "name = \"a\"\nname = \"b\"\nabout = \"\"\n",
+            "line 2, column 1: name stands there twice",
+        ),
+        (
+            "name = \"a\"\nabout = \"\"\nstep = [\"scan\"]\n",
+            "expected a step as a table, like [[step]]",
+        ),
+    ] {
+        let error = Playbook::from_toml("x", text).unwrap_err().to_string();
+        assert!(error.contains(told), "{error}");
     }
     let told = Playbook::from_toml("x", "nmae = 1").unwrap_err().to_string();
     assert!(told.contains("nmae") && told.contains("line 1"), "{told}");
@@ -289,4 +303,15 @@ fn a_soak_repeats_from_the_first_write() {
     let soaked = Playbook::from_toml("mine.toml", &text).unwrap().soaked(2).unwrap();
     let repeated: Vec<bool> = soaked.steps().iter().map(|step| step.soak.is_some()).collect();
     assert_eq!(repeated, [false, false, true, true]);
+}
+
+/// Its indented lines from the name on.
+#[test]
+fn the_readmes_example_is_a_playbook() {
+    let readme = include_str!("../../README.md");
+    let from = readme.find("    name = \"mine\"").unwrap();
+    let lines = readme[from..].lines().map_while(|line| line.strip_prefix("    "));
+    let text: Vec<&str> = lines.collect();
+    let mine = Playbook::own("mine", &text.join("\n")).unwrap();
+    assert_eq!((mine.name.as_str(), mine.steps.len()), ("mine", 6));
 }

@@ -31,8 +31,10 @@ function weight(phase: PhaseState): number {
 export function beneath(job: Job, phase: PhaseState, step: number, live: boolean): string[] {
   const p = job.progress?.step === step && phase.status === "running" ? job.progress : null;
   const again = phase.rounds > 1 ? `${phase.rounds} times` : "";
+  // What an interruption had done again took time and counts once.
+  const mean = phase.seconds > 0 && phase.bytes > 0 && !job.resumes.some((resume) => resume.step === step) ? rate(phase.bytes / phase.seconds) : "";
   switch (phase.status) {
-    case "done": return [again, duration(phase.seconds), phase.seconds > 0 && phase.bytes > 0 ? rate(phase.bytes / phase.seconds) : ""];
+    case "done": return [again, duration(phase.seconds), mean];
     case "running": {
       if (!p || !live) return [again, phase.seconds > 0 ? duration(phase.seconds) : ""];
       const left = p.total > 0 || p.phase_percent !== null ? (p.eta === null ? "time left not known yet" : `${timeLeft(p.eta)} left`) : duration(phase.seconds);
