@@ -155,6 +155,7 @@ fn a_format_that_was_cut_before_its_table_is_made_anew() {
 fn a_format_that_the_drive_failed_is_not_made_anew() {
     let Some(drive) = Loop::new(48 << 20) else { return };
     let file = fs::File::options().write(true).open(drive.file()).unwrap();
+    let mut came_to = Vec::new();
     // The formatter may be done before it is held.
     for _ in 0..20 {
         let mut burn = drive.command(&["--playbook", "surface", "--format", "ext4"]);
@@ -172,6 +173,7 @@ fn a_format_that_the_drive_failed_is_not_made_anew() {
         fs::write(drive.file(), &held).unwrap();
         drop_cache(&drive);
         if code(&output) != 3 || drive.has_table() {
+            came_to.push((code(&output), text(&output)));
             continue;
         }
         assert!(!object(&output)["formatted"]["problem"].is_null(), "{}", text(&output));
@@ -181,7 +183,7 @@ fn a_format_that_the_drive_failed_is_not_made_anew() {
         assert!(fs::read(drive.file()).unwrap() == before);
         return;
     }
-    panic!("no formatter failed");
+    panic!("no formatter failed: {came_to:?}");
 }
 
 /// Of other steps nothing was asked of the drive whose test is over: it is not begun anew for them.
@@ -198,6 +200,21 @@ fn a_format_that_was_cut_is_over_for_other_steps() {
         assert_eq!(code(&output), 4, "{}", text(&output));
         assert!(fs::read(drive.file()).unwrap() == before);
     }
+    // Where nothing is kept of it the mark tells that its test had come to its end, and nothing is begun anew over that.
+    let elsewhere = tempfile::tempdir().unwrap();
+    let output = common::kiln(&["burn", &drive.node, "--allow-loop", "--yes-erase", &drive.node])
+        .args(["--playbook", "surface", "--resume", "--state"])
+        .arg(elsewhere.path())
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    // Before the mark nothing tells whose pattern it is.
+    let why = match before.starts_with(b"KILNEND1") {
+        true => "was being formatted",
+        false => "data of no known kind",
+    };
+    assert!(text(&output).contains(why), "{}", text(&output));
+    assert!(fs::read(drive.file()).unwrap() == before);
 }
 
 /// Nothing is written over where the drive's first sector is neither the job's nor its formatter's, as whoever uses a drive whole leaves

@@ -72,6 +72,20 @@ pub fn look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
     }
 }
 
+/// Kinds of all that stands in `size` bytes from `start` on, as if they were a partition: what libblkid finds there, and what it does not
+/// know. Reads through an `O_RDONLY` descriptor, as [`look`].
+///
+/// # Errors
+/// When it cannot be looked at.
+pub fn kinds_in(file: &File, start: u64, size: u64, sector: u32) -> io::Result<BTreeSet<String>> {
+    let _ = nix::fcntl::posix_fadvise(file, 0, 0, nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED);
+    let found = Probe::new(file, start, size, sector)?.every()?;
+    let mut kinds: BTreeSet<String> = found.iter().filter_map(|values| kind(values).cloned()).collect();
+    let unlisted = unlisted::of(Window { file, start, size })?;
+    kinds.extend(unlisted.into_iter().map(|unlisted| unlisted.name));
+    Ok(kinds)
+}
+
 fn read_start(file: &File, size: u64) -> io::Result<()> {
     let mut start = vec![0; START.min(usize::try_from(size).unwrap_or(START))];
     file.read_exact_at(&mut start, 0)

@@ -36,6 +36,8 @@ struct Told {
     header: Option<Header>,
     /// Where that header's job stood.
     place: Option<Checkpoint>,
+    /// Whether it bears this job's mark of a format.
+    formatted: bool,
 }
 
 /// How a job goes on, with the checkpoint that is kept, or without one.
@@ -185,7 +187,13 @@ impl JobTask {
                 || keys
                     .iter()
                     .any(|key| header::holds_ours(device.as_mut(), geometry, *key) == Some(true));
-            Ok(Told { ours, header, place })
+            let formatted = header::formatted_by(device.as_mut(), geometry).is_some_and(|key| keys.contains(&key));
+            Ok(Told {
+                ours,
+                header,
+                place,
+                formatted,
+            })
         });
         match timeout(RECOVER, read).await {
             Ok(Ok(told)) => told.map_err(|why: String| format!("it cannot be asked for this job's header: {why}")),
@@ -333,14 +341,18 @@ impl Told {
     fn answer(&self, record: &Record) -> burnin::job::Told {
         burnin::job::Told::Headers {
             ours: self.ours,
-            whose: self.header.as_ref().map(|header| Whose::of(header, &asker(record))),
+            whose: match self.formatted {
+                true => Some(Whose::Formatted),
+                false => self.header.as_ref().map(|header| Whose::of(header, &asker(record))),
+            },
             place: self.place.is_some(),
         }
     }
 
     /// Why nothing may be written, with what the header tells.
     fn words(&self, why: Why, record: &Record) -> String {
-        let foreign = self.header.as_ref().filter(|_| matches!(why, Why::Foreign(_)));
+        let is_of_header = matches!(why, Why::Foreign(whose) if whose != Whose::Formatted);
+        let foreign = self.header.as_ref().filter(|_| is_of_header);
         let words = foreign.and_then(|header| Whose::of(header, &asker(record)).words(header));
         words.unwrap_or_else(|| why.words().to_owned())
     }
@@ -393,11 +405,12 @@ mod tests {
             record.job.drive.clone(),
             DriveId::parse("wwn-5000c500ffffffff").unwrap(),
         );
-        let why = |header: Header| {
+        let why_of = |header: Header, formatted: bool| {
             let told = Told {
                 ours: false,
                 header: Some(header),
                 place: None,
+                formatted,
             };
             let again = Again {
                 erases: true,
@@ -410,7 +423,10 @@ mod tests {
                 Begin::GoesOn | Begin::FromDrive | Begin::Anew { .. } => None,
             }
         };
+        let why = |header| why_of(header, false);
         assert_eq!(why(header(1, &own, 0)), None, "this very job");
+        let marked = why_of(header(1, &own, 0), true).unwrap();
+        assert!(marked.contains("was being formatted"), "{marked}");
         assert_eq!(why(header(2, &own, -60)), None, "what an aborted job left");
         assert!(why(header(2, &own, 60)).unwrap().contains("begun on it"));
         assert!(why(header(2, &other, -60)).unwrap().contains("another drive"));

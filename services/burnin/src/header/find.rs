@@ -79,6 +79,14 @@ pub(crate) fn ours_at(device: &mut dyn Device, geometry: Geometry, key: JobKey, 
     (!units.is_empty()).then(|| is_ours(&units, place.0 * geometry.units(), key))
 }
 
+/// Key of the job whose test had come to its end and whose format was begun and has written no table yet: the drive's first 512 bytes bear
+/// its mark.
+pub fn formatted_by(device: &mut dyn Device, geometry: Geometry) -> Option<JobKey> {
+    let units = read(device, geometry, (0, 1), PATIENCE);
+    let (unit, key) = unit::read_ended(units.first()?)?;
+    (unit == 0).then_some(key)
+}
+
 /// In which pass each place was written, in the order of [`places`]; `None` where no unit of this job's tells it.
 pub(super) fn passes(device: &mut dyn Device, geometry: Geometry, key: JobKey) -> Vec<Option<u8>> {
     let pass = |(lba, long)| {

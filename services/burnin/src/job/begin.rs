@@ -6,11 +6,11 @@
 //! |---|---|---|---|---|
 //! | its verdict, or what cannot be read | nothing | | | always |
 //! | a checkpoint | nothing; every header, after a reset while they were written | else | | a header is missing |
-//! | that it had one, or one of other steps | the headers | its own header, and tags that tell where | else | another drive's or a later header; none of its own, where nobody agreed again |
-//! | that it began, or nothing | the headers | its own header, and tags that tell where | else | another drive's or a later header |
+//! | that it had one, or one of other steps | the headers | its own header, and tags that tell where | else | another drive's or a later header, its own mark of a format; none of its own, where nobody agreed again |
+//! | that it began, or nothing | the headers | its own header, and tags that tell where | else | another drive's or a later header, its own mark of a format |
 //! | any of these, of a job that only reads | what stands on it | the same, with a checkpoint | nothing tells, or no checkpoint | something else |
 
-use super::Whose;
+use super::whose::{FORMATTED, Whose};
 use crate::ours::Shown;
 
 /// What is kept of a burn-in.
@@ -97,7 +97,7 @@ pub enum Why {
     Ended,
     /// What is kept cannot be read.
     Unreadable,
-    /// The drive carries the burn-in of another drive, or a later one.
+    /// The drive carries the burn-in of another drive, a later one, or this one's mark of a format.
     Foreign(Whose),
     /// Nothing on the drive is this job's, which had written to its drive.
     NoTrace,
@@ -115,6 +115,7 @@ impl Why {
         match self {
             Self::Ended => "its burn-in has its verdict",
             Self::Unreadable => "what is kept of its burn-in cannot be read",
+            Self::Foreign(Whose::Formatted) => FORMATTED,
             Self::Foreign(Whose::Later) => "another burn-in was begun on it since",
             Self::Foreign(_) => "it carries the burn-in of another drive",
             Self::NoTrace => {
@@ -170,7 +171,7 @@ impl Again {
     }
 
     fn by_headers(self, ours: bool, whose: Option<Whose>, place: bool) -> Begin {
-        let foreign = whose.filter(|whose| matches!(whose, Whose::OtherDrive | Whose::Later));
+        let foreign = whose.filter(|whose| matches!(whose, Whose::OtherDrive | Whose::Later | Whose::Formatted));
         // After a reset while they were written some headers of its own prove nothing.
         let proven = ours && !self.doubted;
         match foreign {

@@ -1,7 +1,12 @@
 //! Whether a drive is as a job's end or its formatter left it: its first and last sector, and the partition that a format lays out.
 
+use std::fs::File;
+use std::io;
+
+use drive::content;
+
 use super::asks::Asks;
-use crate::device::Device;
+use crate::device::{Device, Geometry};
 use crate::format::{self, ext4};
 use crate::header;
 
@@ -59,46 +64,118 @@ impl Asks {
     }
 
     /// Whether somebody may have used the partition that a format had laid out, which the kernel shows until the drive is plugged in
-    /// again: it cannot be read, or something stands at its beginning that is neither the job's, nor an ext4 that tells of no use, nor an
-    /// XFS in the making.
+    /// again: its first 2 KiB cannot be read, or hold something that is neither the job's, nor an ext4 that tells of no use, nor an XFS in
+    /// the making. Behind those any mkfs writes before its superblock.
     ///
     /// # Errors
     /// As for [`Asks::at`].
     fn may_be_used(&self, device: &mut dyn Device) -> Result<bool, String> {
         let sector = u64::from(self.reads.geometry.sector);
-        let from = format::ALIGN / sector;
-        // The second is where btrfs begins.
-        for at in [from, from + (64 << 10) / sector] {
-            let count = (ext4::BEGINNING as u64).next_multiple_of(4096) / sector;
-            if at + count > self.reads.geometry.sectors {
-                return Ok(false);
-            }
-            if !self.reads.read(device, at, count)? {
-                return Ok(true);
-            }
-            let words = &device.buffer(0)[..self.reads.geometry.words(count)];
-            if at == from {
-                let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
-                if let Some(unused) = ext4::is_unused(&bytes) {
-                    return Ok(!unused);
-                }
-                if is_xfs_in_the_making(&bytes) {
-                    return Ok(false);
-                }
-            }
-            let sectors = words.chunks(self.reads.geometry.words(1)).zip(at..);
-            let mut strange =
-                sectors.filter(|(data, lba)| data.iter().any(|word| *word != 0) && !self.is_ours(data, *lba));
-            if strange.next().is_some() {
-                return Ok(true);
-            }
+        let (from, count) = (format::ALIGN / sector, (ext4::BEGINNING as u64).div_ceil(sector));
+        if from + count > self.reads.geometry.sectors {
+            return Ok(false);
         }
-        Ok(false)
+        if !self.reads.read(device, from, count)? {
+            return Ok(true);
+        }
+        let words = &device.buffer(0)[..self.reads.geometry.words(count)];
+        let bytes: Vec<u8> = words.iter().flat_map(|word| word.to_ne_bytes()).collect();
+        if let Some(unused) = ext4::is_unused(&bytes) {
+            return Ok(!unused);
+        }
+        let mut sectors = words.chunks(self.reads.geometry.words(1)).zip(from..);
+        let strange = sectors.any(|(data, lba)| data.iter().any(|word| *word != 0) && !self.is_ours(data, lba));
+        Ok(strange && !is_xfs_in_the_making(&bytes))
     }
+}
+
+/// Kinds of what a formatter leaves that is cut off, of which [`Asks::may_be_used`] knows whether somebody used it.
+const OURS: [&str; 2] = ["ext4", "xfs"];
+
+/// Whether something else than a cut format's file system stands where its partition would be, however that would end: an array's
+/// superblock lies 4 KiB behind the beginning, or at the end.
+///
+/// # Errors
+/// When that cannot be read.
+pub(super) fn holds_others(drive: &File, geometry: Geometry) -> io::Result<bool> {
+    let capacity = geometry.bytes();
+    for end in format::ends(capacity, geometry.sector) {
+        let Some(size) = end.checked_sub(format::ALIGN).filter(|size| *size > 0) else {
+            continue;
+        };
+        let kinds = content::kinds_in(drive, format::ALIGN, size, geometry.sector)?;
+        if kinds.iter().any(|kind| !OURS.contains(&kind.as_str())) {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 /// Whether an XFS begins there that mkfs has not finished: nobody can have mounted that. Source: `sb_inprogress` in the kernel's
 /// `fs/xfs/libxfs/xfs_format.h`.
 fn is_xfs_in_the_making(beginning: &[u8]) -> bool {
     beginning.starts_with(b"XFSB") && beginning.get(126) == Some(&1)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::os::unix::fs::FileExt;
+    use std::process::Command;
+
+    use super::*;
+
+    const GEOMETRY: Geometry = Geometry {
+        sectors: 128 << 11,
+        sector: 512,
+        physical: 512,
+    };
+
+    /// A drive in whose partition stand these bytes, so far behind its beginning.
+    fn holding(bytes: &[u8], at: u64) -> bool {
+        let drive = tempfile::tempfile().unwrap();
+        drive.set_len(GEOMETRY.bytes()).unwrap();
+        drive.write_all_at(bytes, format::ALIGN + at).unwrap();
+        holds_others(&drive, GEOMETRY).unwrap()
+    }
+
+    #[test]
+    fn what_lies_deeper_than_a_file_systems_beginning_is_found() {
+        assert!(!holding(&[], 0));
+        // An array's member, version 1.2 and 1.0: magic, version, and where it lies (linux/raid/md_p.h).
+        let superblock = |at: u64| {
+            let mut superblock = [0; 512];
+            superblock[..8].copy_from_slice(&[0xfc, 0x4e, 0x2b, 0xa9, 1, 0, 0, 0]);
+            superblock[144..152].copy_from_slice(&(at / 512).to_le_bytes());
+            superblock
+        };
+        assert!(holding(&superblock(4096), 4096));
+        // 8 KiB before the end, on 4 KiB, of a partition behind an MBR and behind a GPT.
+        for end in format::ends(GEOMETRY.bytes(), GEOMETRY.sector) {
+            let at = (end - format::ALIGN - 8192) / 4096 * 4096;
+            assert!(holding(&superblock(at), at), "{end}");
+        }
+    }
+
+    #[test]
+    fn what_a_formatter_leaves_is_no_others() {
+        for (program, arguments, others) in [
+            ("mkfs.ext4", &["-q", "-F"][..], false),
+            ("mkfs.ext4", &["-q", "-F", "-b", "4096"], false),
+            ("mkfs.btrfs", &["-q", "-f"], true),
+            ("mkswap", &[], true),
+        ] {
+            let partition = tempfile::NamedTempFile::new().unwrap();
+            partition.as_file().set_len(126 << 20).unwrap();
+            let made = Command::new(program)
+                .args(arguments)
+                .arg(partition.path())
+                .env("PATH", "/usr/sbin:/sbin:/usr/bin:/bin")
+                .output();
+            if made.is_ok_and(|made| made.status.success()) {
+                let bytes = std::fs::read(partition.path()).unwrap();
+                assert_eq!(holding(&bytes, 0), others, "{program}");
+            }
+        }
+    }
 }

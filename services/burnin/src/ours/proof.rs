@@ -1,12 +1,13 @@
 //! Whether a drive is a job's: in the middle of the job by its headers, at the end by what was written last.
 
 use std::fs::File;
+use std::os::fd::AsRawFd;
 
 use wire::job::Phase;
 
 use super::asks::{Asks, Told};
 use super::resume::places;
-use super::{Shown, evenly, marks, trimmed};
+use super::{Shown, evenly, left, marks, trimmed};
 use crate::checkpoint::Checkpoint;
 use crate::device::{self, Device, Geometry};
 use crate::header;
@@ -51,9 +52,17 @@ impl Proof {
         self.told(device, &asks).unwrap_or(Shown::Unknown)
     }
 
-    /// [`Self::of_cut_format`] of the drive behind this descriptor.
+    /// [`Self::of_cut_format`] of the drive behind this descriptor, which also shows nothing else where a partition of it would be.
     pub fn of_cut_format_file(&self, file: File) -> Shown {
-        shown(file, |device| self.of_cut_format(device))
+        let foreign = match File::open(format!("/proc/self/fd/{}", file.as_raw_fd())) {
+            Ok(plain) => left::holds_others(&plain, self.geometry),
+            Err(error) => Err(error),
+        };
+        match foreign {
+            Ok(false) => shown(file, |device| self.of_cut_format(device)),
+            Ok(true) => Shown::Not,
+            Err(_) => Shown::Unknown,
+        }
     }
 
     /// What a drive shows whose format was cut off before its table; reads only.

@@ -195,10 +195,11 @@ impl Ended {
         }
         let Some(verdict) = &self.job.verdict else { return true };
         let words = self.words(verdict);
-        let Err(why) = crate::give(&crate::lines(&words)) else {
+        // Whoever closed a pipe before the result has not read it.
+        let Err(error) = crate::write_out(&crate::lines(&words)) else {
             return true;
         };
-        tell!("kiln burn: {why}");
+        tell!("kiln burn: the result could not be written: {error}");
         for text in words {
             tell!("{text}");
         }

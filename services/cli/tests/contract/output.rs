@@ -37,11 +37,13 @@ fn a_verdict_in_words_that_nobody_could_read_is_told_elsewhere_and_is_not_0() {
         told.contains("could not be written") && told.contains(&verdict),
         "{told}"
     );
-    // Whoever closes a pipe has read what they wanted, as `head` does.
+    // Whoever closes a pipe before the verdict comes has not read it.
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
-    let mut closed = burn().stdout(writer).spawn().unwrap();
-    assert_eq!(closed.wait().unwrap().code(), Some(0));
+    let closed = burn().stdout(writer).stderr(Stdio::piped()).spawn().unwrap();
+    let output = closed.wait_with_output().unwrap();
+    assert_eq!(code(&output), 3, "{}", text(&output));
+    assert!(text(&output).contains(&verdict), "{}", text(&output));
 }
 
 #[test]

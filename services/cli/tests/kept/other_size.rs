@@ -53,6 +53,17 @@ fn another_drive_by_the_name_of_one_that_passed_begins() {
     let output = drive.burn(&["--playbook", "surface"]);
     assert_eq!(code(&output), 0, "{}", text(&output));
     resize(&drive, 24 << 20);
+    // With data on it that nobody can tell, only where that is agreed to without any talk of going on.
+    let output = drive.burn(&["--playbook", "surface", "--resume"]);
+    assert_eq!(code(&output), 4, "{}", text(&output));
+    assert!(text(&output).contains("data of no known kind"), "{}", text(&output));
+    fs::File::options()
+        .write(true)
+        .open(drive.file())
+        .unwrap()
+        .set_len(0)
+        .unwrap();
+    resize(&drive, 24 << 20);
     let output = drive.burn(&["--playbook", "surface", "--resume"]);
     assert_eq!(code(&output), 0, "{}", text(&output));
 }

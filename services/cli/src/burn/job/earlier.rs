@@ -5,7 +5,7 @@ use burnin::header::{self, Header};
 use burnin::job::{Again, Asker, Asks, Begin, Kept, Told, Whose, Why};
 use burnin::playbook::is_of_formatter;
 use burnin::worker::Resumption;
-use burnin::{Checkpoint, Evidence, JobKey, Playbook, Shown, device};
+use burnin::{Checkpoint, Evidence, Fingerprint, JobKey, Playbook, Shown, device};
 use drive::smart::Snapshot;
 use wire::drive::Content;
 use wire::job::Resume;
@@ -174,8 +174,8 @@ impl Job {
             place,
         } = self.earlier(found);
         let (told, from_drive) = self.told(again.asks(), left.as_ref());
-        let somebodys =
-            matches!(self.drive.content, Content::Found { .. }) && matches!(told, Told::Headers { whose: None, .. });
+        let nobodys_header = matches!(told, Told::Headers { whose: None, .. });
+        let somebodys = || nobodys_header && (matches!(self.drive.content, Content::Found { .. }) || !self.is_blank());
         match (again.begins(told), place, from_drive) {
             (Begin::Refused(why), ..) => Some(refused(why, &lost)),
             (Begin::GoesOn, Some(found), _) if again.erases => {
@@ -187,9 +187,15 @@ impl Job {
                     stranger.or_else(|| self.written_over(device, &found.0, &found.1))
                 })
             }
-            (Begin::Anew { .. }, _, from_drive) if again.erases && left.is_none() && somebodys => {
+            (Begin::Anew { .. }, _, from_drive) if again.erases && left.is_none() && somebodys() => {
                 let why = from_drive.err().unwrap_or_default();
-                Some(format!("{lost}, and {why}, but {}", self.drive.content.words()))
+                let holds = match self.drive.content {
+                    Content::Found { .. } => self.drive.content.words(),
+                    Content::Unknown | Content::Empty | Content::Unreadable { .. } => {
+                        "data of no known kind".to_owned()
+                    }
+                };
+                Some(format!("{lost}, and {why}, but {holds}"))
             }
             (Begin::Anew { .. }, ..) if again.erases => {
                 let since = self.added_since(left.and_then(|left| left.agreed).as_ref())?;
@@ -197,6 +203,13 @@ impl Job {
             }
             (Begin::GoesOn | Begin::FromDrive | Begin::Anew { .. }, ..) => None,
         }
+    }
+
+    /// Whether nothing stands on the drive, as far as some places of it tell.
+    fn is_blank(&self) -> bool {
+        let file = self.held.file.try_clone().ok();
+        let now = file.and_then(|file| Fingerprint::of_file(file, self.geometry()));
+        now.is_some_and(|now| now.is_blank())
     }
 
     /// The same; of a burn-in that was cut off before the table of its format was written, where the drive shows that, its place.
@@ -358,6 +371,13 @@ impl Job {
     }
 
     fn header(&self, left: Option<&Remains>, told: &mut (bool, Option<Whose>, bool)) -> Result<FromDrive, String> {
+        // Of the burn-in that is kept, of one of which no key is kept, or where nothing is kept at all.
+        let mark = header::formatted_by(device(&self.held)?.as_mut(), self.geometry());
+        let key = left.and_then(|left| left.key);
+        if mark.is_some_and(|mark| key.is_none_or(|key| key == mark)) {
+            told.1 = Some(Whose::Formatted);
+            return Err(Why::Foreign(Whose::Formatted).words().to_owned());
+        }
         let (mut device, header) = self.carried()?;
         let whose = self.whose(&header, left);
         (told.0, told.1) = (matches!(whose, Whose::Mine | Whose::OtherSteps), Some(whose));
