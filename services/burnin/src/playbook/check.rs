@@ -80,6 +80,7 @@ fn sweep(steps: &[Step], named: &[Option<Fill>]) -> Option<Fault> {
     // The last write, if nothing has taken its data away; and whether it was verified since.
     let mut written: Option<(usize, bool)> = None;
     let mut trimmed: Option<usize> = None;
+    let mut last: Option<Fill> = None;
     for index in twice_round(steps) {
         let step = &steps[index];
         let unverified = written.filter(|(_, verified)| !verified);
@@ -110,6 +111,13 @@ fn sweep(steps: &[Step], named: &[Option<Fill>]) -> Option<Fault> {
                     return at(write, "do", why);
                 }
                 if step.phase == Phase::Write {
+                    if step.fill == Fill::Complement && !last.is_some_and(Fill::is_keyed) {
+                        let due = Fill::Keyed.label();
+                        let why =
+                            format!("\"complement\"; expected a `write` of \"{due}\" before it, whose bits it inverts");
+                        return at(index, "pattern", why);
+                    }
+                    last = Some(step.fill);
                     (written, trimmed) = (Some((index, false)), None);
                 } else {
                     trimmed = written.map(|_| index);

@@ -55,6 +55,19 @@ fn a_bad_playbook_is_told_its_line_field_and_what_is_expected() {
         ),
         ("[[step]]\ndo = \"write\"\n", 3, "do", "expected `verify` after `write`"),
         (
+            "[[step]]\ndo = \"write\"\npattern = \"complement\"\n[[step]]\ndo = \"verify\"\n",
+            3,
+            "pattern",
+            "expected a `write` of \"keyed\" before it",
+        ),
+        (
+            "[[step]]\ndo = \"write\"\npattern = \"aa\"\n[[step]]\ndo = \"verify\"\n\
+             [[step]]\ndo = \"write\"\npattern = \"complement\"\n[[step]]\ndo = \"verify\"\n",
+            8,
+            "pattern",
+            "expected a `write` of \"keyed\" before it",
+        ),
+        (
             "[[step]]\ndo = \"write\"\n[[step]]\ndo = \"verify\"\n[[step]]\ndo = \"probe\"\n",
             7,
             "do",

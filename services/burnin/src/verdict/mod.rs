@@ -113,8 +113,11 @@ fn summary(case: &Case<'_>, outcome: Outcome, hits: &[RuleHit]) -> String {
     if let Some(held) = &evidence.held {
         text += &format!(" {}.", capital(held));
     }
+    let went_on = !matches!(evidence.stopped, Some(Stop::Engine { .. }));
     match case.interruptions() {
         [] => {}
+        [one] if !went_on => text += &format!(" It had been interrupted ({}).", one.why),
+        more if !went_on => text += &format!(" It had been interrupted {} times.", more.len()),
         [one] => text += &format!(" It went on after one interruption ({}).", one.why),
         more => text += &format!(" It went on after {} interruptions.", more.len()),
     }

@@ -442,6 +442,15 @@ fn resumes_are_told_and_change_nothing() {
         "{}",
         verdict.summary
     );
+    // What the engine would not go on with did not go on.
+    evidence.stopped = Some(Stop::Engine {
+        why: "too old".to_owned(),
+    });
+    let refused = super::judge(&both(&evidence, &good)).summary;
+    assert!(
+        refused.ends_with("It did not go on: too old. It had been interrupted (power cut)."),
+        "{refused}"
+    );
 }
 
 #[test]
