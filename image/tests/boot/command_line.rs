@@ -1,6 +1,13 @@
 //! `kiln burn` in the box, over drives of each bus: named by serial number, WWN and model, cut and gone on with, without the server's help.
+//!
+//! The program comes on a drive of its own: in the image it would take memory from every other test's box.
 
+use std::process::Command;
+
+use image::board::Board;
+use image::cross::Binaries;
 use image::qemu::{Bus, Drive, Vm};
+use image::workspace::Workspace;
 use probe::Op;
 use serde_json::Value;
 use wire::job::{Job, Outcome};
@@ -29,9 +36,27 @@ impl Said {
     }
 }
 
+/// A drive with a file system that holds the program, as it is handed out: the box has no libraries for another.
+fn tools(lab: &Lab) -> Drive {
+    let ws = Workspace::find();
+    let board = Board::load(&ws.boards(), "x86-64").unwrap();
+    let built = Binaries::build_these(&ws, &board, false, &[("cli", "kiln")]).unwrap();
+    let folder = lab.path().join("tools");
+    std::fs::create_dir(&folder).unwrap();
+    std::fs::copy(built.path("kiln"), folder.join("kiln")).unwrap();
+    let disk = lab.blank("TOOLS001", 64);
+    let made = Command::new("/usr/sbin/mke2fs")
+        .args(["-q", "-F", "-t", "ext4", "-d"])
+        .arg(&folder)
+        .arg(lab.path().join("TOOLS001"))
+        .status();
+    assert!(made.unwrap().success());
+    Drive::new(Bus::Virtio, "TOOLS001", disk)
+}
+
 /// `kiln burn --json` with these arguments; `None` where it was killed after `limit_s` seconds.
 fn burn(vm: &mut Vm, arguments: &[&str], limit_s: u64) -> Option<Said> {
-    let fixed = ["/test/kiln", "burn", "--json", "--state", "/test/state"];
+    let fixed = ["/test/tools/kiln", "burn", "--json", "--state", "/test/state"];
     let argv = fixed.iter().chain(arguments).map(|word| (*word).to_owned()).collect();
     let ran = match vm.probe().unwrap().op(Op::Run { argv, limit_s }) {
         Ok(ran) => ran,
@@ -80,7 +105,15 @@ fn drives_are_named_by_serial_wwn_and_model_and_a_cut_goes_on() {
         }
     });
     let wwn = format!("{:016x}", made[1].wwn.unwrap());
-    let (mut vm, _bench) = lab.boot(made);
+    let (mut vm, bench) = lab.boot(made.into_iter().chain([tools(&lab)]));
+    let source = format!("/dev/{}", bench.drive("TOOLS001", "present", |d| d.present).kernel_name);
+    let mount = Op::Mount {
+        source,
+        target: "/test/tools".into(),
+        kind: "ext4".into(),
+        read_only: true,
+    };
+    vm.probe().unwrap().op(mount).unwrap();
 
     // What fits two drives, none, or the stick that it runs from, is refused with nothing written to any.
     let several = whole(

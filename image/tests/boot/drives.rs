@@ -1,5 +1,7 @@
 //! Drives that lie, fail and go away: the verdict names kind and place, and the other jobs go on.
 
+use std::time::Duration;
+
 use image::nbd::{Disk, Fault, Plan, Server};
 use image::qemu::{Bus, Defect, Drive, Source};
 use wire::Lba;
@@ -7,6 +9,9 @@ use wire::drive::Content;
 use wire::job::{FaultKind, Finding, Job, Outcome, Phase};
 
 use crate::lab::{Lab, SOON};
+
+/// Longest time to the verdict of a job whose drive does not answer: four minutes are the engine's patience.
+const HANG: Duration = Duration::from_mins(8);
 
 fn attached(bus: Bus, serial: &str, server: &Server) -> Drive {
     Drive::new(bus, serial, Source::Nbd(server.path().to_owned()))
@@ -212,6 +217,45 @@ fn sectors_that_fail_behind_each_controller_are_named_exactly_and_an_error_that_
     assert_eq!(job.bad_sectors, 0, "{job:#?}");
 }
 
+/// A bus without time-outs of its own (virtio), so that nothing but the engine ends the wait: by SATA and SCSI the kernel resets, for
+/// which QEMU itself waits.
+#[test]
+fn an_access_that_takes_long_is_told_and_one_that_never_ends_holds_up_nobody_else() {
+    let lab = Lab::new();
+    let disk = |faults: Plan| Disk::blank(32).unwrap().with_plan(faults);
+    let late = Fault::Delay {
+        at: 40_000..40_008,
+        by: Duration::from_secs(12),
+    };
+    let late = lab.serve("late", disk(Plan::honest().with(late)));
+    let hangs = lab.serve("hangs", disk(Plan::honest()));
+    let (mut vm, bench) = lab.boot([
+        attached(Bus::Virtio, "LATE0001", &late),
+        attached(Bus::Virtio, "HANGS001", &hangs).speed(2_000_000),
+        lab.slow("BESIDE01"),
+    ]);
+    let jobs = bench.burn(&["LATE0001", "HANGS001", "BESIDE01"], "surface");
+    bench.wait_bytes(&jobs[1], Phase::Write, 8 << 20);
+    hangs.disk().set_plan(Plan::honest().with(Fault::Hang(50_000..50_008)));
+
+    let beside = bench.ends(&jobs[2], Outcome::Passed);
+    assert!(beside.findings.is_empty() && beside.resumes.is_empty(), "{beside:#?}");
+    // Nothing was wrong but the time that it took, written and read.
+    let job = bench.ends(&jobs[0], Outcome::Failed);
+    assert!(found(&job, FaultKind::Slow, 40_000), "{job:#?}");
+    assert_eq!(job.bad_sectors, 0, "{job:#?}");
+
+    let job = bench.verdict(&jobs[1], HANG);
+    assert_eq!(job.verdict.as_ref().unwrap().outcome, Outcome::Inconclusive, "{job:#?}");
+    assert!(found(&job, FaultKind::Hang, 50_000), "{job:#?}");
+    vm.wait_http("/api/v1/health", SOON).unwrap();
+    // Where it answers again at last, it is a drive like any other.
+    hangs.disk().set_plan(Plan::honest());
+    bench.offered("HANGS001");
+    let job = bench.burn(&["HANGS001"], "surface").remove(0);
+    bench.ends(&job, Outcome::Passed);
+}
+
 #[test]
 fn a_drive_pulled_in_the_middle_is_inconclusive_and_the_others_go_on() {
     let lab = Lab::new();
@@ -249,7 +293,7 @@ fn a_stick_pulled_under_load_resets_nothing_and_the_job_passes() {
     vm.pull("boot").unwrap();
 
     // Services may restart over to RAM; then the session is gone and a person logs in again.
-    std::thread::sleep(std::time::Duration::from_secs(5));
+    std::thread::sleep(Duration::from_secs(5));
     vm.wait_http("/api/v1/health", SOON).unwrap();
     let bench = crate::bench::Bench::login(&vm);
     let done = bench.ends(&job, Outcome::Passed);

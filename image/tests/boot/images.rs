@@ -1,7 +1,7 @@
 //! The images under test: the product's, with one more archive that holds the probe.
 //!
 //! Built once for the whole suite by the builder itself, so a test image differs from what is handed out in that one
-//! file of its boot partition. On a PC it holds the command line, too, which runs anywhere and needs drives. It lies on a medium that is larger, as it does for everybody.
+//! file of its boot partition. It lies on a medium that is larger, as it does for everybody.
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
@@ -49,17 +49,11 @@ fn build(name: &str) -> PathBuf {
     let board = Board::load(&ws.boards(), name).unwrap();
     let dir = ws.root().join(".kiln/boot-tests");
     std::fs::create_dir_all(&dir).unwrap();
-    let programs = [("probe", "kiln-probe"), ("cli", "kiln")];
-    let programs = match board.arch {
-        image::board::Arch::X86_64 => &programs[..],
-        image::board::Arch::Aarch64 => &programs[..1],
-    };
-    let built = Binaries::build_these(&ws, &board, false, programs).unwrap();
-    let programs = programs
-        .iter()
-        .map(|(_, name)| (*name, std::fs::read(built.path(name)).unwrap()));
+    let probe = Binaries::build_these(&ws, &board, false, &[("probe", "kiln-probe")])
+        .unwrap()
+        .path("kiln-probe");
     let extra = dir.join(format!("{name}.cpio"));
-    std::fs::write(&extra, archive(programs)).unwrap();
+    std::fs::write(&extra, archive(std::fs::read(probe).unwrap())).unwrap();
     let out = dir.join(format!("{name}.img"));
     let options = Options {
         test_extra: Some(extra),
@@ -96,12 +90,10 @@ fn the_arm_boards_test_image_is_whole() {
     whole(Arch::Arm64);
 }
 
-/// The archive: programs, the probe among them, and the probe's unit file.
-fn archive<'a>(programs: impl Iterator<Item = (&'a str, Vec<u8>)>) -> Vec<u8> {
+/// The archive: the probe and its unit file.
+pub(crate) fn archive(probe: Vec<u8>) -> Vec<u8> {
     let mut archive = Archive::default();
-    for (name, program) in programs {
-        archive.add(&format!("test/{name}"), Node::File(0o755, program));
-    }
+    archive.add("test/kiln-probe", Node::File(0o755, probe));
     archive.add("etc/kiln/units/probe.toml", Node::File(0o644, UNIT.into()));
     archive.bytes()
 }

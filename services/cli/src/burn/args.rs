@@ -79,7 +79,8 @@ pub struct Args {
     /// Go on with a burn-in that was interrupted.
     #[arg(long)]
     pub resume: bool,
-    /// Where progress is kept for --resume [default: $XDG_STATE_HOME/kiln or ~/.local/state/kiln].
+    /// Where progress is kept for --resume [default: $XDG_STATE_HOME/kiln, ~/.local/state/kiln, or /var/lib/kiln/burn where no
+    /// home is named].
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
 }
