@@ -96,12 +96,10 @@ fn drives_are_named_by_serial_wwn_and_model_and_a_cut_goes_on() {
     let bytes = |serial: &str| std::fs::read(lab.path().join(serial)).unwrap();
     let is_untouched = |serial: &str| bytes(serial).iter().all(|byte| *byte == 0);
     let made = drives.map(|(bus, serial)| {
-        let drive = Drive::new(bus, serial, lab.blank(serial, 32));
-        // Long enough to be cut in the middle of its write.
-        if serial == "CLISCSI2" {
-            drive.write_speed(2_000_000)
-        } else {
-            drive
+        // Long enough to be cut in the middle of its write, and not so slow that its writes look like a shingled disk's.
+        match serial {
+            "CLISCSI2" => Drive::new(bus, serial, lab.blank(serial, 48)).write_speed(2_000_000),
+            _ => Drive::new(bus, serial, lab.blank(serial, 32)),
         }
     });
     let wwn = format!("{:016x}", made[1].wwn.unwrap());
@@ -166,7 +164,7 @@ fn drives_are_named_by_serial_wwn_and_model_and_a_cut_goes_on() {
 
     // Killed in the middle of its write, and gone on with.
     let slow = ["CLISCSI2", "--playbook", "surface", "--yes-erase", "CLISCSI2"];
-    assert!(burn(&mut vm, &slow, 8).is_none(), "it was to be cut");
+    assert!(burn(&mut vm, &slow, 12).is_none(), "it was to be cut");
     let resumed = whole(&mut vm, &[&slow[..], &["--resume"]].concat());
     assert_eq!(resumed.outcome(), (0, Outcome::Passed), "{resumed:?}");
     assert_eq!(resumed.job().resumes.len(), 1, "{resumed:?}");

@@ -1,6 +1,7 @@
 //! What the agent does to a drive itself: open it under the guard, and ask smartctl. All of it may block on the drive,
 //! so all of it is called on threads of its own, with a deadline around.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
@@ -74,6 +75,8 @@ pub struct Held {
     pub fresh: Drive,
     /// What of its content belongs to something larger.
     pub members: Vec<Member>,
+    /// Kinds of what stands where a first partition would, where it has no table.
+    pub unlisted: BTreeSet<String>,
 }
 
 /// Whether a held drive may still be used.
@@ -458,5 +461,6 @@ fn held(opened: Opened, seat: Arc<Seat>, node: PathBuf, listed: Drive, access: A
         beside: device.beside,
         fresh,
         members: look.members,
+        unlisted: look.unlisted,
     }
 }

@@ -29,6 +29,10 @@ pub struct Look {
     pub members: Vec<Member>,
     /// Whether it carries Kiln itself (a boot stick).
     pub kiln: bool,
+    /// Kinds of what stands where a first partition would, on a disk whose table names none: what was laid out there, and has no table
+    /// yet.
+    #[serde(default)]
+    pub unlisted: BTreeSet<String>,
 }
 
 impl Look {
@@ -38,6 +42,7 @@ impl Look {
             content: Content::Unreadable { why: why.into() },
             members: Vec::new(),
             kiln: false,
+            unlisted: BTreeSet::new(),
         }
     }
 }
@@ -70,20 +75,6 @@ pub fn look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
         Err(error) if is_the_drives(&error) => salvaged(file, (size, sector), &kept, is_start_bad, began, &error),
         looked => looked,
     }
-}
-
-/// Kinds of all that stands in `size` bytes from `start` on, as if they were a partition: what libblkid finds there, and what it does not
-/// know. Reads through an `O_RDONLY` descriptor, as [`look`].
-///
-/// # Errors
-/// When it cannot be looked at.
-pub fn kinds_in(file: &File, start: u64, size: u64, sector: u32) -> io::Result<BTreeSet<String>> {
-    let _ = nix::fcntl::posix_fadvise(file, 0, 0, nix::fcntl::PosixFadviseAdvice::POSIX_FADV_DONTNEED);
-    let found = Probe::new(file, start, size, sector)?.every()?;
-    let mut kinds: BTreeSet<String> = found.iter().filter_map(|values| kind(values).cloned()).collect();
-    let unlisted = unlisted::of(Window { file, start, size })?;
-    kinds.extend(unlisted.into_iter().map(|unlisted| unlisted.name));
-    Ok(kinds)
 }
 
 fn read_start(file: &File, size: u64) -> io::Result<()> {
@@ -195,6 +186,12 @@ fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr, kept: &[Partition
     kept.retain(|kept| places.listed.iter().all(|partition| place(partition) != place(kept)));
     let blank = Values::new();
     let mut is_blank = true;
+    let mut unlisted = BTreeSet::new();
+    if places.listed.is_empty() {
+        for end in places::first_ends(size, sector) {
+            unlisted.extend(kinds_in(file, (places::FIRST, end), sector)?);
+        }
+    }
     for partition in places.listed {
         if partition.extended {
             signatures.push(Signature {
@@ -236,7 +233,24 @@ fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr, kept: &[Partition
         let summary = summary(&signatures);
         Content::Found { signatures, summary }
     };
-    Ok(Look { content, members, kiln })
+    Ok(Look {
+        content,
+        members,
+        kiln,
+        unlisted,
+    })
+}
+
+/// Kinds of all that stands between these bytes, as if they were a partition: what libblkid finds there, and what it does not know.
+fn kinds_in(file: &File, (start, end): (u64, u64), sector: u32) -> io::Result<BTreeSet<String>> {
+    let Some(size) = end.checked_sub(start).filter(|size| *size > 0) else {
+        return Ok(BTreeSet::new());
+    };
+    let found = Probe::new(file, start, size, sector)?.every()?;
+    let mut kinds: BTreeSet<String> = found.iter().filter_map(|values| kind(values).cloned()).collect();
+    let unlisted = unlisted::of(Window { file, start, size })?;
+    kinds.extend(unlisted.into_iter().map(|unlisted| unlisted.name));
+    Ok(kinds)
 }
 
 /// What stands on the whole disk or in one partition.

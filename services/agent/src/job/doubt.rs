@@ -303,7 +303,8 @@ impl JobTask {
     /// What a drive shows whose format was cut off.
     pub(super) async fn shows_a_cut_format(&self, held: &Held) -> Shown {
         let proof = self.proof(true);
-        let ask = move |file| proof.of_cut_format_file(file);
+        let unlisted = held.unlisted.clone();
+        let ask = move |file| proof.of_cut_format_file(file, &unlisted);
         self.asked(held, Shown::Unknown, ask).await
     }
 

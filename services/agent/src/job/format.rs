@@ -48,8 +48,10 @@ impl JobTask {
                 self.note_the_cut();
                 Ok(held)
             }
-            Shown::Not => Err(self
-                .leaves("something stands on the drive that neither the burn-in nor its formatter wrote".to_owned())),
+            Shown::Not => {
+                Err(self
+                    .leaves("something stands on the drive that somebody may have put there or used since".to_owned()))
+            }
             Shown::Unknown => Err(self.leaves("what stands on the drive could not be read".to_owned())),
         }
     }

@@ -324,7 +324,14 @@ impl Evidence {
 
     /// Everything found wrong: bad memory of the host, which casts doubt on all that follows, bad sectors, then incidents
     /// that say something about the drive.
+    ///
+    /// At most [`FINDINGS_MAX`], some of each kind.
     pub fn findings(&self) -> Vec<Finding> {
+        at_most(FINDINGS_MAX, self.all_findings())
+    }
+
+    /// The same, as many as are kept.
+    pub fn all_findings(&self) -> Vec<Finding> {
         let told = |host: bool| {
             let these = self
                 .incidents
@@ -343,7 +350,7 @@ impl Evidence {
         let mut findings: Vec<Finding> = told(true).collect();
         findings.extend(self.defects.findings(self.geometry));
         findings.extend(told(false));
-        at_most(FINDINGS_MAX, findings)
+        findings
     }
 
     /// The steps that move data as others see them, in order.

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use wire::job::{FaultKind, Finding};
 
-/// At most `most` of the findings, in their order: of each kind all, or the first of them up to one number for all kinds.
+/// At most `most` of the findings, in their order: of each kind all, or the first of them up to one number for all kinds, and one more of
+/// those that come first where that leaves room.
 pub(crate) fn at_most(most: usize, mut findings: Vec<Finding>) -> Vec<Finding> {
     if findings.len() <= most {
         return findings;
@@ -24,13 +25,15 @@ pub(crate) fn at_most(most: usize, mut findings: Vec<Finding>) -> Vec<Finding> {
         }
         (left, kinds) = (left - count, kinds - 1);
     }
-    let mut room: BTreeMap<FaultKind, usize> = of_kind.into_keys().map(|kind| (kind, share)).collect();
-    findings.retain(|finding| match room.get_mut(&finding.kind) {
-        Some(room) if *room > 0 => {
-            *room -= 1;
-            true
-        }
-        Some(_) | None => false,
+    let mut more = left - share * kinds;
+    let mut kept: BTreeMap<FaultKind, usize> = BTreeMap::new();
+    findings.retain(|finding| {
+        let kept = kept.entry(finding.kind).or_default();
+        let is_more = *kept == share && more > 0;
+        more -= usize::from(is_more);
+        let keeps = *kept < share || is_more;
+        *kept += usize::from(keeps);
+        keeps
     });
     findings
 }
@@ -64,6 +67,9 @@ mod tests {
         let kept = at_most(200, all);
         let of = |kind| kept.iter().filter(|f| f.kind == kind).count();
         assert_eq!([of(KINDS[0]), of(KINDS[1]), of(KINDS[2])], [159, 40, 1]);
+        let kept = at_most(200, findings(&[[0; 150], [1; 150], [2; 150]].concat()));
+        let of = |kind| kept.iter().filter(|f| f.kind == kind).count();
+        assert_eq!([of(KINDS[0]), of(KINDS[1]), of(KINDS[2])], [67, 67, 66]);
     }
 
     proptest! {
@@ -72,8 +78,7 @@ mod tests {
             let all = findings(&kinds);
             let kept = at_most(most, all.clone());
             prop_assert!(kept.len() <= most && (all.len() > most || kept == all));
-            // All the room is used but for what does not divide.
-            prop_assert!(kept.len() + KINDS.len() > most.min(all.len()));
+            prop_assert_eq!(kept.len(), most.min(all.len()));
             for kind in KINDS {
                 let of = |findings: &[Finding]| findings.iter().filter(|f| f.kind == kind).cloned().collect::<Vec<_>>();
                 let (all, kept) = (of(&all), of(&kept));

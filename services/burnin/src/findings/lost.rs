@@ -46,18 +46,20 @@ pub fn keep_untold(lost: &mut Vec<Finding>, told: &[Finding], saved: &[Finding])
 }
 
 /// Those of `lost` that were not met again: whose sectors are not all among those `met` in the same step and phase, of the same kind. What
-/// was wrong once, or failed once, was under examination: it is met again in whatever that came to.
+/// was wrong once, or failed once, was under examination: it is met again in whatever that came to, of an access that failed in any part.
 pub fn not_met_again(lost: &[Finding], met: &[Finding]) -> Vec<Finding> {
     let again = |was: &Finding, is: &Finding| {
         let place = (was.step, was.phase) == (is.step, is.phase);
         let same = (was.kind, is_error(was)) == (is.kind, is_error(is));
-        let for_good = was.kind == FaultKind::Transient && is.lba.is_some() && is_bad_sector(is);
+        let examined = was.kind == FaultKind::Transient || was.is_unproven();
+        let for_good = examined && is_bad_sector(is);
         place && (same || for_good)
     };
     let left = lost.iter().filter(|was| {
         let met = || met.iter().filter(|is| again(was, is));
         match was.lba {
             None => met().all(|is| is.lba.is_some()),
+            Some(_) if was.is_unproven() => !met().any(|is| overlap(is, was)),
             Some(_) => !covers(met(), was),
         }
     });
@@ -79,12 +81,27 @@ pub fn more_bad_sectors(lost: &[Finding], met: &[Finding]) -> u64 {
 
 /// Whether a finding is of sectors that did not hold what they should, or could not be read or written.
 fn is_bad_sector(finding: &Finding) -> bool {
-    finding.lba.is_some() && finding.kind != FaultKind::Slow && outcome(finding) == Outcome::Failed
+    let is_bad = finding.kind != FaultKind::Slow && outcome(finding) == Outcome::Failed;
+    // An error that did not show again is of all that was asked for at once.
+    finding.lba.is_some() && is_bad && !finding.is_unproven()
+}
+
+/// First sector of a finding, and the one behind its last.
+fn range(finding: &Finding) -> Option<(u64, u64)> {
+    finding
+        .lba
+        .map(|lba| (lba.0, lba.0.saturating_add(finding.sectors.max(1))))
+}
+
+/// Whether two findings have a sector in common.
+fn overlap(one: &Finding, other: &Finding) -> bool {
+    range(one)
+        .zip(range(other))
+        .is_some_and(|(one, other)| one.0 < other.1 && other.0 < one.1)
 }
 
 /// Whether all sectors of a finding are among those of `met`, however they are split there.
 fn covers<'a>(met: impl Iterator<Item = &'a Finding>, was: &Finding) -> bool {
-    let range = |f: &Finding| f.lba.map(|lba| (lba.0, lba.0.saturating_add(f.sectors.max(1))));
     let Some((first, end)) = range(was) else { return false };
     let mut ranges: Vec<(u64, u64)> = met.filter_map(range).collect();
     ranges.sort_unstable();
@@ -99,12 +116,13 @@ fn covers<'a>(met: impl Iterator<Item = &'a Finding>, was: &Finding) -> bool {
 
 /// What findings together make of a drive whose burn-in's record was lost; `None` without any.
 ///
-/// Where the host's memory is bad (`host_bad`, or by one of them), wrong bits are not the drive's.
-pub fn outcome_of_all(findings: &[Finding], host_bad: bool) -> Option<Outcome> {
-    let host_bad = host_bad || findings.iter().any(|f| f.kind == FaultKind::HostMemory);
+/// `among`: all that were found with them, met again or not: where the host's memory is bad (`host_bad`, or by one of those), wrong bits
+/// are not the drive's, and where the link was disturbed, long accesses are not.
+pub fn outcome_of_all(findings: &[Finding], among: &[Finding], host_bad: bool) -> Option<Outcome> {
+    let host_bad = host_bad || among.iter().any(|f| f.kind == FaultKind::HostMemory);
     let link =
         |f: &Finding| matches!(f.kind, FaultKind::Disconnect | FaultKind::Reset | FaultKind::Hang) || is_error(f);
-    let disturbed = findings.iter().any(link);
+    let disturbed = among.iter().any(link);
     let of = |finding: &Finding| {
         // Where the link had a part in it, a long access says nothing of the medium.
         let by_link = finding.kind == FaultKind::Slow && disturbed;
@@ -155,6 +173,15 @@ mod tests {
             ..found(BitFlip, 50_000, 1)
         };
         assert_eq!(not_met_again(&lost, &[elsewhere]), lost);
+        // An access that failed as a whole, and the one sector that it came to.
+        let group = Finding {
+            detail: format!("EIO; {NOT_TRIED_AGAIN}"),
+            ..found(Transient, 40_960, 2048)
+        };
+        let lost = [group.clone()];
+        assert_eq!(not_met_again(&lost, &[found(FaultKind::ReadError, 41_000, 1)]), []);
+        assert_eq!(not_met_again(&lost, &[found(FaultKind::ReadError, 50_000, 1)]), lost);
+        assert_eq!(more_bad_sectors(&lost, &[]), 0);
         // What was seen to be wrong for good is not made right by having been wrong once since.
         let flip = [found(BitFlip, 7, 4)];
         assert_eq!(not_met_again(&flip, &[found(Transient, 7, 4)]), flip);
@@ -246,14 +273,19 @@ mod tests {
         // What may be excused is neither failed nor passed: a shingled disk's writes, a disturbed link.
         let slow = |phase| of(FaultKind::Slow, phase, "a read took 12.0 s");
         let written = |phase| of(FaultKind::Slow, phase, "a write took 12.0 s");
+        let judged = |findings: &[Finding]| outcome_of_all(findings, findings, false);
         for phase in [Phase::Probe, Phase::Write, Phase::Verify] {
-            assert_eq!(outcome_of_all(&[written(phase)], false), Some(Outcome::Inconclusive));
+            assert_eq!(judged(&[written(phase)]), Some(Outcome::Inconclusive));
         }
-        assert_eq!(outcome_of_all(&[slow(Phase::Write)], false), Some(Outcome::Failed));
+        assert_eq!(judged(&[slow(Phase::Write)]), Some(Outcome::Failed));
         assert_eq!(
-            outcome_of_all(&[slow(Phase::Verify), retried], false),
+            judged(&[slow(Phase::Verify), retried.clone()]),
             Some(Outcome::Inconclusive)
         );
-        assert_eq!(outcome_of_all(&[slow(Phase::Verify)], false), Some(Outcome::Failed));
+        assert_eq!(judged(&[slow(Phase::Verify)]), Some(Outcome::Failed));
+        // What disturbed it was met again, and is told elsewhere; it was there all the same.
+        let slow = [slow(Phase::Verify)];
+        let both = [slow[0].clone(), retried];
+        assert_eq!(outcome_of_all(&slow, &both, false), Some(Outcome::Inconclusive));
     }
 }

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use wire::Lba;
-use wire::job::{FINDINGS_MAX, FaultKind, Finding, Phase};
+use wire::job::{FaultKind, Finding, Phase};
 
-use super::{Class, Defects, FLIPS_MAX, Fault, Run, at_most};
+use super::{Class, Defects, FLIPS_MAX, Fault, Run};
 use crate::device::Geometry;
 use crate::header::HEADER_PASS;
 use crate::pipeline::{PROBE_PASS, SAMPLE_PASS, probe_places};
 
 impl Defects {
-    /// What the runs mean, the most telling first; at most [`FINDINGS_MAX`].
+    /// What the runs mean, the most telling first: one each, as many as are kept.
     pub fn findings(&self, geometry: Geometry) -> Vec<Finding> {
         let wrap = self.wrap(geometry);
         let probed = self.probed();
@@ -56,7 +56,7 @@ impl Defects {
             }
         }));
         found.sort_by_key(|f| (weight(f.kind), f.step, f.lba));
-        at_most(FINDINGS_MAX, found)
+        found
     }
 
     /// What all distances that the probe saw have in common: the real capacity in sectors divides it.

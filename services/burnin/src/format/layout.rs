@@ -106,16 +106,6 @@ pub enum Unfit {
     TooLargeForMbr(u64),
 }
 
-/// Bytes in front of what a GPT keeps at the drive's end.
-fn usable_of_gpt(capacity: u64, sector: u64) -> u64 {
-    capacity.saturating_sub(GPT_ENTRIES + sector)
-}
-
-/// Where a partition that is laid out on such a drive may end, in bytes: with an MBR, and with a GPT.
-pub(crate) fn ends(capacity: u64, sector: u32) -> [u64; 2] {
-    [capacity, usable_of_gpt(capacity, u64::from(sector))].map(|usable| usable / ALIGN * ALIGN)
-}
-
 /// Where the partition lies.
 ///
 /// # Errors
@@ -138,7 +128,7 @@ pub fn plan(capacity: u64, sector: u32, request: &FormatRequest) -> Result<Layou
         chosen @ (Table::Mbr | Table::Gpt) => chosen,
     };
     let usable = match table {
-        Table::Gpt => usable_of_gpt(capacity, size),
+        Table::Gpt => capacity - GPT_ENTRIES - size,
         // Sectors of 4096 bytes would reach further; libblkid, and whoever asks it, counts them in 512 bytes and 32 bits.
         Table::Mbr | Table::Auto if capacity <= MBR_MAX => capacity,
         Table::Mbr | Table::Auto => return Err(Unfit::TooLargeForMbr(capacity / size)),

@@ -43,7 +43,7 @@ use wire::options::{FormatRequest, Formatted, Table};
 use crate::pattern::JobKey;
 use crate::worker::HANG_MS;
 
-pub(crate) use layout::{ALIGN, ends};
+pub(crate) use layout::ALIGN;
 pub use layout::{Layout, Unfit, plan};
 pub use make::child;
 pub use request::{BadRequest, check};

@@ -30,11 +30,11 @@ impl End {
     /// Of all that is known.
     pub fn of(case: &Case<'_>) -> Self {
         let evidence = case.evidence;
+        let met = evidence.all_findings();
+        let lost = not_met_again(case.findings_before_loss, &met);
+        let more = more_bad_sectors(&lost, &met);
+        let bad_sectors = evidence.bad_sectors().saturating_add(more);
         let mut findings = evidence.findings();
-        let lost = not_met_again(case.findings_before_loss, &findings);
-        let bad_sectors = evidence
-            .bad_sectors()
-            .saturating_add(more_bad_sectors(&lost, &findings));
         for finding in lost {
             if findings.len() < FINDINGS_MAX && !findings.contains(&finding) {
                 findings.push(finding);

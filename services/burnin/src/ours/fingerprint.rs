@@ -58,9 +58,11 @@ impl Fingerprint {
         Some(Self(marks))
     }
 
-    /// Whether each place that could be read held one word over and over, as of a drive that is blank, erased or zeroed.
+    /// Whether each place that could be read held one word over and over, as of a drive that is blank, erased or zeroed; not where none
+    /// could be.
     pub fn is_blank(&self) -> bool {
-        self.0.iter().flatten().all(|mark| mark.blank)
+        let mut read = self.0.iter().flatten().peekable();
+        read.peek().is_some() && read.all(|mark| mark.blank)
     }
 
     /// What the drive of which `now` was taken shows of the one of which this was.

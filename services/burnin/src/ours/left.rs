@@ -1,12 +1,9 @@
 //! Whether a drive is as a job's end or its formatter left it: its first and last sector, and the partition that a format lays out.
 
-use std::fs::File;
-use std::io;
-
-use drive::content;
+use std::collections::BTreeSet;
 
 use super::asks::Asks;
-use crate::device::{Device, Geometry};
+use crate::device::Device;
 use crate::format::{self, ext4};
 use crate::header;
 
@@ -45,12 +42,13 @@ impl Asks {
         self.is_ours(sector, lba) || word.is_some_and(|word| sector.iter().all(|told| *told == word))
     }
 
-    /// Whether a drive whose format was cut off is as the formatter left it.
+    /// Whether a drive whose format was cut off is as the formatter left it. `word`: what the job's last write filled it with, if that was
+    /// a constant.
     ///
     /// # Errors
     /// As for [`Asks::at`].
-    pub(super) fn is_the_formatters(&self, device: &mut dyn Device) -> Result<bool, String> {
-        Ok(self.begins_as_left(device)? && !self.may_be_used(device)?)
+    pub(super) fn is_the_formatters(&self, device: &mut dyn Device, word: Option<u64>) -> Result<bool, String> {
+        Ok(self.begins_as_left(device)? && !self.may_be_used(device, word)?)
     }
 
     /// Whether nobody but this job has written the drive's first sector: it holds the mark of its format, or its pattern, as it does in
@@ -69,7 +67,7 @@ impl Asks {
     ///
     /// # Errors
     /// As for [`Asks::at`].
-    fn may_be_used(&self, device: &mut dyn Device) -> Result<bool, String> {
+    fn may_be_used(&self, device: &mut dyn Device, word: Option<u64>) -> Result<bool, String> {
         let sector = u64::from(self.reads.geometry.sector);
         let (from, count) = (format::ALIGN / sector, (ext4::BEGINNING as u64).div_ceil(sector));
         if from + count > self.reads.geometry.sectors {
@@ -84,7 +82,8 @@ impl Asks {
             return Ok(!unused);
         }
         let mut sectors = words.chunks(self.reads.geometry.words(1)).zip(from..);
-        let strange = sectors.any(|(data, lba)| data.iter().any(|word| *word != 0) && !self.is_ours(data, lba));
+        let blank = |data: &[u64]| data.iter().all(|told| *told == 0);
+        let strange = sectors.any(|(data, lba)| !blank(data) && !self.is_as_left(data, lba, word));
         Ok(strange && !is_xfs_in_the_making(&bytes))
     }
 }
@@ -92,23 +91,10 @@ impl Asks {
 /// Kinds of what a formatter leaves that is cut off, of which [`Asks::may_be_used`] knows whether somebody used it.
 const OURS: [&str; 2] = ["ext4", "xfs"];
 
-/// Whether something else than a cut format's file system stands where its partition would be, however that would end: an array's
-/// superblock lies 4 KiB behind the beginning, or at the end.
-///
-/// # Errors
-/// When that cannot be read.
-pub(super) fn holds_others(drive: &File, geometry: Geometry) -> io::Result<bool> {
-    let capacity = geometry.bytes();
-    for end in format::ends(capacity, geometry.sector) {
-        let Some(size) = end.checked_sub(format::ALIGN).filter(|size| *size > 0) else {
-            continue;
-        };
-        let kinds = content::kinds_in(drive, format::ALIGN, size, geometry.sector)?;
-        if kinds.iter().any(|kind| !OURS.contains(&kind.as_str())) {
-            return Ok(true);
-        }
-    }
-    Ok(false)
+/// Whether something else than a cut format's file system is among what stands where its partition would be (`drive::content::Look`):
+/// an array's superblock lies 4 KiB behind the beginning, or at the end.
+pub(super) fn holds_others(kinds: &BTreeSet<String>) -> bool {
+    kinds.iter().any(|kind| !OURS.contains(&kind.as_str()))
 }
 
 /// Whether an XFS begins there that mkfs has not finished: nobody can have mounted that. Source: `sb_inprogress` in the kernel's
@@ -123,20 +109,19 @@ mod tests {
     use std::os::unix::fs::FileExt;
     use std::process::Command;
 
+    use drive::content;
+    use wire::options::{FileSystem, FormatRequest, Table};
+
     use super::*;
 
-    const GEOMETRY: Geometry = Geometry {
-        sectors: 128 << 11,
-        sector: 512,
-        physical: 512,
-    };
+    const BYTES: u64 = 128 << 20;
 
-    /// A drive in whose partition stand these bytes, so far behind its beginning.
+    /// Whether a drive in whose partition these bytes stand, so far behind its beginning, holds what is no formatter's.
     fn holding(bytes: &[u8], at: u64) -> bool {
         let drive = tempfile::tempfile().unwrap();
-        drive.set_len(GEOMETRY.bytes()).unwrap();
+        drive.set_len(BYTES).unwrap();
         drive.write_all_at(bytes, format::ALIGN + at).unwrap();
-        holds_others(&drive, GEOMETRY).unwrap()
+        holds_others(&content::look(&drive, BYTES, 512).unwrap().unlisted)
     }
 
     #[test]
@@ -150,10 +135,18 @@ mod tests {
             superblock
         };
         assert!(holding(&superblock(4096), 4096));
-        // 8 KiB before the end, on 4 KiB, of a partition behind an MBR and behind a GPT.
-        for end in format::ends(GEOMETRY.bytes(), GEOMETRY.sector) {
-            let at = (end - format::ALIGN - 8192) / 4096 * 4096;
-            assert!(holding(&superblock(at), at), "{end}");
+        // 8 KiB before the end of the partition that each table gets, on 4 KiB.
+        for table in [Table::Mbr, Table::Gpt] {
+            let request = FormatRequest {
+                table,
+                filesystem: FileSystem::Ext4,
+                reserved_percent: 0,
+                label: String::new(),
+            };
+            let layout = format::plan(BYTES, 512, &request).unwrap();
+            assert_eq!(layout.start(), format::ALIGN);
+            let at = (layout.size() - 8192) / 4096 * 4096;
+            assert!(holding(&superblock(at), at), "{table:?}");
         }
     }
 
@@ -166,7 +159,7 @@ mod tests {
             ("mkswap", &[], true),
         ] {
             let partition = tempfile::NamedTempFile::new().unwrap();
-            partition.as_file().set_len(126 << 20).unwrap();
+            partition.as_file().set_len(BYTES - (2 << 20)).unwrap();
             let made = Command::new(program)
                 .args(arguments)
                 .arg(partition.path())

@@ -1,7 +1,7 @@
 //! Whether a drive is a job's: in the middle of the job by its headers, at the end by what was written last.
 
+use std::collections::BTreeSet;
 use std::fs::File;
-use std::os::fd::AsRawFd;
 
 use wire::job::Phase;
 
@@ -52,16 +52,11 @@ impl Proof {
         self.told(device, &asks).unwrap_or(Shown::Unknown)
     }
 
-    /// [`Self::of_cut_format`] of the drive behind this descriptor, which also shows nothing else where a partition of it would be.
-    pub fn of_cut_format_file(&self, file: File) -> Shown {
-        let foreign = match File::open(format!("/proc/self/fd/{}", file.as_raw_fd())) {
-            Ok(plain) => left::holds_others(&plain, self.geometry),
-            Err(error) => Err(error),
-        };
-        match foreign {
-            Ok(false) => shown(file, |device| self.of_cut_format(device)),
-            Ok(true) => Shown::Not,
-            Err(_) => Shown::Unknown,
+    /// [`Self::of_cut_format`] of the drive behind this descriptor; `unlisted`: what stands where its partition would be.
+    pub fn of_cut_format_file(&self, file: File, unlisted: &BTreeSet<String>) -> Shown {
+        match left::holds_others(unlisted) {
+            true => Shown::Not,
+            false => shown(file, |device| self.of_cut_format(device)),
         }
     }
 
@@ -72,7 +67,7 @@ impl Proof {
     pub fn of_cut_format(&self, device: &mut dyn Device) -> Shown {
         let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
         match self.told(device, &asks) {
-            Ok(Shown::Ours) => match asks.is_the_formatters(device) {
+            Ok(Shown::Ours) => match asks.is_the_formatters(device, self.last_constant()) {
                 Ok(true) => Shown::Ours,
                 Ok(false) => Shown::Not,
                 Err(_) => Shown::Unknown,

@@ -111,7 +111,7 @@ fn sweep(steps: &[Step], named: &[Option<Fill>]) -> Option<Fault> {
                     return at(write, "do", why);
                 }
                 if step.phase == Phase::Write {
-                    if step.fill == Fill::Complement && !last.is_some_and(Fill::is_keyed) {
+                    if step.fill == Fill::Complement && last != Some(Fill::Keyed) {
                         let due = Fill::Keyed.label();
                         let why =
                             format!("\"complement\"; expected a `write` of \"{due}\" before it, whose bits it inverts");

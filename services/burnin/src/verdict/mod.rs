@@ -69,8 +69,8 @@ fn worst(evidence: &Evidence) -> Outcome {
 
 /// The rule for findings whose checkpoint was lost.
 fn before_loss(case: &Case<'_>) -> Option<RuleHit> {
-    let findings = not_met_again(case.findings_before_loss, &case.evidence.findings());
-    let outcome = outcome_of_all(&findings, case.evidence.memory.bad > 0)?;
+    let findings = not_met_again(case.findings_before_loss, &case.evidence.all_findings());
+    let outcome = outcome_of_all(&findings, case.findings_before_loss, case.evidence.memory.bad > 0)?;
     Some(RuleHit {
         id: "findings-before-loss".to_owned(),
         outcome: outcome.min(worst(case.evidence)),

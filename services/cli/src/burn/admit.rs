@@ -1,5 +1,6 @@
 //! Every target through the guard: one refusal refuses all.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 
@@ -31,6 +32,8 @@ pub(super) struct Held {
     pub device: Device,
     /// Memberships that are given up: what the first look found.
     pub lose: Vec<ContentKind>,
+    /// Kinds of what stands where a first partition would, where it has no table.
+    pub unlisted: BTreeSet<String>,
 }
 
 /// Guards every target.
@@ -126,6 +129,7 @@ fn one(guard: &Guard, choice: &Choice, target: &Target) -> Result<(Held, PlanDri
             identity: opened.identity,
             device: opened.device,
             lose: Vec::new(),
+            unlisted: BTreeSet::new(),
         };
         let plan = plan(&held.identity, Content::Unknown, Vec::new()).ok_or(Refusal::NoIdentity)?;
         return Ok((held, plan));
@@ -144,6 +148,7 @@ fn one(guard: &Guard, choice: &Choice, target: &Target) -> Result<(Held, PlanDri
         identity: opened.identity,
         device: opened.device,
         lose: given_up.kinds,
+        unlisted: opened.look.unlisted,
     };
     Ok((held, plan))
 }

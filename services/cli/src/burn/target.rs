@@ -67,12 +67,13 @@ impl Target {
 /// Whether `id` is this drive's serial or WWN; of a loop device its path.
 pub(super) fn is_named(device: &Device, id: &str) -> bool {
     let identity = &device.identity;
-    if identity.serial.starts_with('/') {
-        // A path is one as it is written.
-        return identity.serial == id;
-    }
     let wwn = identity.wwn.as_deref().is_some_and(|wwn| same_wwn(wwn, id));
-    wwn || (!identity.serial.is_empty() && identity.serial.eq_ignore_ascii_case(id.trim()))
+    // A path is one as it is written.
+    let serial = match identity.serial.starts_with('/') {
+        true => identity.serial == id,
+        false => !identity.serial.is_empty() && identity.serial.eq_ignore_ascii_case(id.trim()),
+    };
+    wwn || serial
 }
 
 /// A drive that was asked for by this word.

@@ -361,7 +361,7 @@ fn a_playbook_that_was_changed_under_its_name_is_not_what_was_agreed_to() {
     let named = ["--playbook", book.to_str().unwrap()];
     let output = drive.burn(&[&named[..], &["--dry-run"]].concat());
     let digest = object(&output)["digest"].as_str().unwrap().to_owned();
-    steps("pattern = \"complement\"\n");
+    steps("order = \"reverse\"\n");
     let burn = [&named[..], &["--plan-digest", &digest]].concat();
     let output = drive.burn(&burn);
     assert_eq!(code(&output), 4, "{}", text(&output));

@@ -218,6 +218,7 @@ mod tests {
                 content: Content::Empty,
                 members: Vec::new(),
                 kiln: false,
+                unlisted: std::collections::BTreeSet::new(),
             }),
         }
     }
@@ -248,6 +249,7 @@ mod tests {
             content: Content::Unknown,
             members: vec![Member { partition: 1, kind }],
             kiln: false,
+            unlisted: std::collections::BTreeSet::new(),
         }
     }
 
@@ -473,6 +475,7 @@ mod tests {
                 },
             ],
             kiln: false,
+            unlisted: std::collections::BTreeSet::new(),
         });
         let ask = |lose: &[ContentKind]| decide(&facts, &identity(), false, lose).map_err(|r| r.kind());
         assert_eq!(ask(&[]), Err("md-member"));

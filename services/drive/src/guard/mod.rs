@@ -192,6 +192,7 @@ impl Guard {
             content: Content::Unknown,
             members: Vec::new(),
             kiln: false,
+            unlisted: std::collections::BTreeSet::new(),
         };
         Ok(Opened {
             identity: device.identity.clone(),

@@ -70,6 +70,7 @@ fn a_drive_comes_is_looked_at_and_goes() {
         content: Content::Empty,
         members: Vec::new(),
         kiln: false,
+        unlisted: std::collections::BTreeSet::new(),
     };
     let began = Instant::now();
     assert!(
@@ -127,6 +128,7 @@ fn a_look_that_was_overtaken_changes_nothing() {
         content,
         members: Vec::new(),
         kiln: false,
+        unlisted: std::collections::BTreeSet::new(),
     };
     let (older, newer) = (Instant::now(), Instant::now() + Duration::from_secs(1));
     registry.step(at(3), Input::Looked(Plug::of(&a), Look::unreadable("now"), newer));

@@ -113,8 +113,8 @@ export async function evidence(at) {
     await until("the revocation", async () => (await api(`/jobs/${first}`)).certificate.revoked);
     await page.goto(`/jobs/${first}`);
     await page.getByText(/^Revoked/).waitFor();
-    await page.getByText(/^Holds no more since/).waitFor();
-    await page.locator(".jobhd").getByText("holds no more", { exact: true }).waitFor();
+    await page.getByText(/^No longer holds since/).waitFor();
+    await page.locator(".jobhd").getByText("no longer holds", { exact: true }).waitFor();
     await shot("revoked");
     await page.goto("/certificates");
     await page.getByRole("row", { name: /revoked/ }).first().waitFor();

@@ -446,7 +446,7 @@ fn resumes_are_told_and_change_nothing() {
     evidence.stopped = Some(Stop::Engine {
         why: "too old".to_owned(),
     });
-    let refused = super::judge(&both(&evidence, &good)).summary;
+    let refused = judge(&both(&evidence, &good)).summary;
     assert!(
         refused.ends_with("It did not go on: too old. It had been interrupted (power cut)."),
         "{refused}"

@@ -192,7 +192,7 @@ impl Job {
                 let holds = match self.drive.content {
                     Content::Found { .. } => self.drive.content.words(),
                     Content::Unknown | Content::Empty | Content::Unreadable { .. } => {
-                        "data of no known kind".to_owned()
+                        "data of no known kind, or none that can be read".to_owned()
                     }
                 };
                 Some(format!("{lost}, and {why}, but {holds}"))
@@ -227,7 +227,11 @@ impl Job {
         let file = self.held.file.try_clone();
         self.added_since(saved.agreed.as_ref()).is_none()
             && checkpoint.geometry == self.geometry()
-            && file.is_ok_and(|file| self.proof(checkpoint.key, true).of_cut_format_file(file) == Shown::Ours)
+            && file.is_ok_and(|file| {
+                self.proof(checkpoint.key, true)
+                    .of_cut_format_file(file, &self.held.unlisted)
+                    == Shown::Ours
+            })
     }
 
     /// What is kept, and what is to be decided of it.

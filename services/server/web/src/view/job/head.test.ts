@@ -15,7 +15,7 @@ it("what is read out of a job turns with its step, each tenth of it, and once wi
   expect(at(500, { state: { kind: "waiting", why: "paused by mara" } })).toBe("Paused.");
   expect(at(500, { verdict: verdict("FAILED") })).toBe("Verdict: FAILED.");
   const certificate = { id: "KC-1", key: "", made: "2026-11-20T11:46:00Z", revoked: { at: "2026-11-21T11:46:00Z", job: "J2", why: "it failed" } };
-  expect(at(500, { verdict: verdict("PASSED"), certificate })).toBe("Verdict: PASSED, which holds no more.");
+  expect(at(500, { verdict: verdict("PASSED"), certificate })).toBe("Verdict: PASSED, which no longer holds.");
 });
 
 describe("a job's head", () => {

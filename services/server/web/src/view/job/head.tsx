@@ -33,7 +33,7 @@ export function headline(job: Job, at: number, still: string | null = null): { t
 
 /** What is read out unasked: the step that begins, each tenth of it, and the verdict once; pure. */
 export function spoken(job: Job): string {
-  if (job.verdict) return `Verdict: ${job.verdict.outcome}${job.certificate?.revoked ? ", which holds no more" : ""}.`;
+  if (job.verdict) return `Verdict: ${job.verdict.outcome}${job.certificate?.revoked ? ", which no longer holds" : ""}.`;
   if (job.state.kind === "waiting") return isPaused(job) ? "Paused." : "Waiting; it goes on by itself.";
   const p = job.progress;
   if (!p) return "";
@@ -74,7 +74,7 @@ export function Head({ job }: { job: Job }) {
     <div class="jobhd">
       <div class="who"><span class="l4">{lastFour(job.serial)}</span>
         <div class="sn">{job.model}, {bytes(job.capacity)}<br /><Serial serial={job.serial} /><br /><a href={drivePath(job.drive)}>The drive’s page</a></div></div>
-      <div class="mid">{job.verdict && <VerdictMark outcome={job.verdict.outcome} />}{job.certificate?.revoked && <span class="v is-fail"><Shape of="fail" />holds no more</span>}<h1>{title}</h1><p class="sayit">{line}</p>
+      <div class="mid">{job.verdict && <VerdictMark outcome={job.verdict.outcome} />}{job.certificate?.revoked && <span class="v is-fail"><Shape of="fail" />no longer holds</span>}<h1>{title}</h1><p class="sayit">{line}</p>
         <p class="sr" role="status">{spoken(job)}</p>
         {!asking.value && <ProblemNote problem={problem.value} />}</div>
       {!isOver(job) && (

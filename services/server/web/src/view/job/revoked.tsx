@@ -1,4 +1,4 @@
-/** That what a test came to holds no more, and which test found it. */
+/** That what a test came to no longer holds, and which test found it. */
 import type { Revocation } from "@wire";
 
 import { dated } from "../../format";

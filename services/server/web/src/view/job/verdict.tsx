@@ -31,7 +31,7 @@ export function VerdictPanel({ job }: { job: Job }) {
     <Panel title="Verdict" span="c12" note={[`engine ${verdict.engine}`, `playbook ${job.playbook}`, ...optionWords(job.options), `started by ${job.actor}`].join(", ")}>
       <p class={`bigverdict is-${verdictShape(verdict.outcome)}`}><Shape of={verdictShape(verdict.outcome)} big /><span><b>{verdict.outcome}</b>{verdict.summary}</span></p>
       {/* Who reads no further than the word must not take it for today's. */}
-      {revoked && <Revoked what="Holds no more since" by={revoked} />}
+      {revoked && <Revoked what="No longer holds since" by={revoked} />}
       {list.length > 0 && (
         <table class="tbl rules">
           <thead><tr>{head("rule", "Rule")}{head("outcome", "Leads to")}{head("value", "Seen")}{head("limit", "Limit")}{head("source", "Source of the limit")}</tr></thead>
