@@ -18,7 +18,7 @@ use crate::places::{self, Mbr, SECTORS};
 use crate::salvage::{BEGIN, Salvage, Source};
 use crate::system::System;
 use crate::window::Window;
-use crate::{partition_type, siblings, unlisted};
+use crate::{first, partition_type, siblings, unlisted};
 
 /// Everything one look at a drive tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -188,8 +188,9 @@ fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr, kept: &[Partition
     let mut is_blank = true;
     let mut unlisted = BTreeSet::new();
     if places.listed.is_empty() {
-        for end in places::first_ends(size, sector) {
-            unlisted.extend(kinds_in(file, (places::FIRST, end), sector)?);
+        // Of most disks both ends are one.
+        for end in BTreeSet::from(first::ends(size, sector)) {
+            unlisted.extend(kinds_in(file, (first::START, end), sector)?);
         }
     }
     for partition in places.listed {

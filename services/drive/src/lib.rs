@@ -35,6 +35,7 @@ pub mod child;
 pub mod company;
 pub mod content;
 mod extended;
+pub mod first;
 pub mod guard;
 pub mod identity;
 pub mod kernel_log;

@@ -27,18 +27,6 @@ pub(crate) enum Mbr {
 /// What a disk's logical sectors may be counted in, bytes.
 pub(crate) const SECTORS: [u32; 2] = [512, 4096];
 
-/// Where a first partition begins, in bytes, of whoever lays it out today.
-pub(crate) const FIRST: u64 = 1 << 20;
-
-/// Bytes of a GPT's entries, of which a copy stands before its header at the disk's end. Source: UEFI 2.10 §5.3.
-const GPT_ENTRIES: u64 = 16 << 10;
-
-/// Where one that fills such a disk ends, on whole mebibytes: behind an MBR, and behind a GPT.
-pub(crate) fn first_ends(size: u64, sector: u32) -> [u64; 2] {
-    let behind_gpt = size.saturating_sub(GPT_ENTRIES + u64::from(sector));
-    [size, behind_gpt].map(|end| end / FIRST * FIRST)
-}
-
 /// The places of one disk.
 #[derive(Default)]
 pub(crate) struct Places {

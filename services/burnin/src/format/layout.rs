@@ -1,13 +1,15 @@
 //! Where the one partition lies, by capacity alone: pure.
 
+use drive::first;
 use wire::Bytes;
 use wire::options::{FileSystem, FormatRequest, Formatted, Table};
 
 /// Partitions begin and end on this boundary: every erase block and physical sector in use divides it.
-pub const ALIGN: u64 = ALIGN_BYTES as u64;
+pub const ALIGN: u64 = first::START;
 
 /// [`ALIGN`] as the size of a buffer.
-pub(super) const ALIGN_BYTES: usize = 1 << 20;
+#[expect(clippy::cast_possible_truncation, reason = "a mebibyte")]
+pub(super) const ALIGN_BYTES: usize = ALIGN as usize;
 
 /// Largest drive that gets an MBR by itself: 2 TiB, what 32-bit sector numbers reach with 512-byte sectors.
 pub const MBR_MAX: u64 = 2 << 40;
@@ -24,9 +26,6 @@ const BTRFS_MIN: u64 = 114_294_784;
 /// Largest partition of which mkswap uses all, in bytes: its header counts pages in 32 bits, and the smallest page has 4096 bytes.
 /// Source: util-linux `disk-utils/mkswap.c`, "truncating swap area".
 const SWAP_MAX: u64 = (1 << 32) * 4096;
-
-/// Bytes of a GPT's entries: 128 of 128 bytes. Source: UEFI 2.10 §5.3.1.
-const GPT_ENTRIES: u64 = 128 * 128;
 
 /// One partition on a drive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,14 +126,14 @@ pub fn plan(capacity: u64, sector: u32, request: &FormatRequest) -> Result<Layou
         Table::Auto => Table::Gpt,
         chosen @ (Table::Mbr | Table::Gpt) => chosen,
     };
-    let usable = match table {
-        Table::Gpt => capacity - GPT_ENTRIES - size,
+    let [with_mbr, with_gpt] = first::ends(capacity, sector);
+    // A last sector of 2^32 − 1 would need a count that no entry holds; the boundary leaves it out.
+    let end = match table {
+        Table::Gpt => with_gpt,
         // Sectors of 4096 bytes would reach further; libblkid, and whoever asks it, counts them in 512 bytes and 32 bits.
-        Table::Mbr | Table::Auto if capacity <= MBR_MAX => capacity,
+        Table::Mbr | Table::Auto if capacity <= MBR_MAX => with_mbr,
         Table::Mbr | Table::Auto => return Err(Unfit::TooLargeForMbr(capacity / size)),
     };
-    // A last sector of 2^32 − 1 would need a count that no entry holds; the boundary below leaves it out.
-    let end = usable / ALIGN * ALIGN;
     let room = end - ALIGN;
     let least = least(request.filesystem);
     if room < least {
@@ -175,6 +174,9 @@ mod tests {
     use wire::options::FileSystem;
 
     use super::*;
+
+    /// Bytes of a GPT's entries: 128 of 128 bytes. Source: UEFI 2.10 §5.3.1.
+    const GPT_ENTRIES: u64 = 128 * 128;
 
     fn request(table: Table) -> FormatRequest {
         FormatRequest {

@@ -7,6 +7,7 @@
 
 use std::fs::File;
 
+use drive::first;
 use serde::{Deserialize, Serialize};
 
 use super::Shown;
@@ -20,9 +21,6 @@ const PLACES: u64 = 64;
 
 /// Bytes that are read at each: a partition table and the header behind it, or the beginning of a file system.
 const LONG: u64 = 4096;
-
-/// Where the first partition begins, in bytes, on all but old drives.
-const FIRST_PARTITION: u64 = 1 << 20;
 
 /// What stood at some places of a drive; `None` for one that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -101,7 +99,7 @@ fn places(geometry: Geometry) -> Vec<(u64, u64)> {
     let end = sectors.saturating_sub(long);
     let grain = geometry.grain();
     let evenly = (0..PLACES).map(|n| (sectors / PLACES * n / grain * grain).min(end));
-    let others = [FIRST_PARTITION / u64::from(sector), end];
+    let others = [first::START / u64::from(sector), end];
     let mut places: Vec<u64> = evenly.chain(others).filter(|lba| *lba <= end).collect();
     places.sort_unstable();
     places.dedup();
