@@ -31,7 +31,7 @@ pub(crate) fn valid_until(made: Time) -> Time {
 /// Longest text of a certificate in bytes: quoted into a frame it stays below 512 KiB.
 pub const TEXT_MAX: usize = 400 * 1024;
 
-/// Findings that are listed one by one; the rest is counted by kind.
+/// Findings that are listed one by one, some of each kind; all are counted by kind.
 pub const FINDINGS_LISTED: usize = 50;
 
 /// Phases whose throughput over LBA is carried, the last ones; earlier ones keep their latencies.
@@ -261,7 +261,7 @@ fn findings(job: &Job) -> Findings {
     kinds.sort_by_key(|k| (std::cmp::Reverse(k.findings), k.kind));
     Findings {
         bad_sectors: job.bad_sectors,
-        listed: job.findings.iter().take(FINDINGS_LISTED).cloned().collect(),
+        listed: wire::fair::at_most(FINDINGS_LISTED, job.findings.clone()),
         kinds,
     }
 }

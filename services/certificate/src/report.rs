@@ -9,8 +9,11 @@ use crate::certificate::Certificate;
 use crate::key::groups;
 use crate::signed::Signed;
 
-/// SMART rows, rules and findings shown in each table; more stand in the signed file.
+/// SMART rows and rules shown in each table; more stand in the signed file.
 const ROWS_MAX: usize = 40;
+
+/// Findings shown, some of each kind.
+const FINDINGS_PRINTED: usize = 12;
 
 /// What it all says, besides.
 pub const LIMITS: &str =
@@ -301,13 +304,18 @@ fn findings(c: &Certificate) -> Vec<(String, String)> {
         let (findings, sectors) = (many(k.findings, "finding"), many(k.sectors, "sector"));
         (fault(k.kind).to_owned(), format!("{least}{findings}, {sectors}"))
     }));
-    rows.extend(c.findings.listed.iter().take(12).map(|finding| {
+    let listed = wire::fair::at_most(FINDINGS_PRINTED, c.findings.listed.clone());
+    rows.extend(listed.iter().map(|finding| {
         let place = match finding.lba {
             Some(lba) => format!("{lba}, {}", many(finding.sectors, "sector")),
             None => finding.phase.label().to_owned(),
         };
         (place, format!("{}: {}", fault(finding.kind), finding.detail))
     }));
+    let more = kept.saturating_sub(listed.len() as u64);
+    if more > 0 {
+        rows.push((format!("{least}{more} more"), "counted above".to_owned()));
+    }
     rows
 }
 

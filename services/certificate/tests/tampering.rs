@@ -6,6 +6,7 @@ mod common;
 use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
+use certificate::report::Report;
 use certificate::{Certificate, Key, Revocations, Signed, Stamp, Trust, check};
 use common::{failed, key, maker, passed, sign, time};
 use proptest::prelude::*;
@@ -260,6 +261,34 @@ fn sectors_of_one_kind_are_counted_once_however_many_passes_told_of_them() {
     let sectors = |job: &Job| kinds(job).iter().map(|kind| kind.sectors).collect::<Vec<u64>>();
     assert_eq!(sectors(&job), sectors(&failed()));
     assert_eq!(kinds(&job).iter().map(|kind| kind.findings).sum::<u64>(), 140);
+}
+
+/// The findings that are listed stand in the order of their steps: the last would never be among the first fifty.
+#[test]
+fn a_kind_that_comes_last_is_listed_where_there_are_many() {
+    let mut job = failed();
+    let first = job.findings[0].clone();
+    job.findings.extend((0..100).map(|n| Finding {
+        lba: Some(Lba(n)),
+        ..first.clone()
+    }));
+    job.findings.push(Finding {
+        kind: FaultKind::Reset,
+        lba: None,
+        detail: "the last".to_owned(),
+        ..first
+    });
+    let certificate = sign(&job).certificate().clone();
+    assert_eq!(certificate.findings.listed.len(), 50);
+    assert!(certificate.findings.listed.iter().any(|f| f.kind == FaultKind::Reset));
+    let report = Report::of(&sign(&job));
+    let found = report.sections.iter().find(|s| s.title == "What was found").unwrap();
+    assert!(
+        found.rows.iter().any(|(_, told)| told.ends_with("the last")),
+        "{:?}",
+        found.rows
+    );
+    assert_eq!(found.rows.last().unwrap().1, "counted above");
 }
 
 /// An access that failed with a bad sector of its neighbour, or once, covers hundreds of sectors that are not bad.

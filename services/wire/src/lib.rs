@@ -16,6 +16,7 @@ pub mod command;
 pub mod drive;
 pub mod event;
 pub mod expression;
+pub mod fair;
 pub mod frame;
 pub mod gate;
 pub mod id;

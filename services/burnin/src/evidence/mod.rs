@@ -14,7 +14,7 @@ use wire::job::{FINDINGS_MAX, FaultKind, Finding, Phase, PhaseState, PhaseStatus
 use wire::{Bytes, Lba};
 
 use crate::device::Geometry;
-use crate::findings::{Defects, at_most};
+use crate::findings::Defects;
 use crate::pace::Allowed;
 use crate::playbook::{Direction, Soak, Step, moves_data};
 use crate::stretches::Stretches;
@@ -327,7 +327,7 @@ impl Evidence {
     ///
     /// At most [`FINDINGS_MAX`], some of each kind.
     pub fn findings(&self) -> Vec<Finding> {
-        at_most(FINDINGS_MAX, self.all_findings())
+        wire::fair::at_most(FINDINGS_MAX, self.all_findings())
     }
 
     /// The same, as many as are kept.

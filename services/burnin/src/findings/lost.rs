@@ -1,5 +1,8 @@
 //! Findings of a session whose record was lost: which are kept, and what they make of the drive without it.
 
+use std::ops::Range;
+
+use wire::different;
 use wire::job::{FINDINGS_MAX, FaultKind, Finding, Outcome};
 
 use super::is_slow_write;
@@ -68,15 +71,12 @@ pub fn not_met_again(lost: &[Finding], met: &[Finding]) -> Vec<Finding> {
 
 /// Sectors of `lost` that are bad, and in none of the findings `met`.
 pub fn more_bad_sectors(lost: &[Finding], met: &[Finding]) -> u64 {
-    let mut counted: Vec<Finding> = met.iter().filter(|is| is_bad_sector(is)).cloned().collect();
-    let mut more = 0_u64;
-    for was in lost.iter().filter(|was| is_bad_sector(was)) {
-        if !covers(counted.iter(), was) {
-            more = more.saturating_add(was.sectors);
-            counted.push(was.clone());
-        }
-    }
-    more
+    let bad = |findings: &[Finding]| -> Vec<Range<u64>> {
+        let bad = findings.iter().filter(|f| is_bad_sector(f)).filter_map(range);
+        bad.collect()
+    };
+    let (lost, met) = (bad(lost), bad(met));
+    different(lost.into_iter().chain(met.iter().cloned())) - different(met)
 }
 
 /// Whether a finding is of sectors that did not hold what they should, or could not be read or written.
@@ -86,32 +86,28 @@ fn is_bad_sector(finding: &Finding) -> bool {
     finding.lba.is_some() && is_bad && !finding.is_unproven()
 }
 
-/// First sector of a finding, and the one behind its last.
-fn range(finding: &Finding) -> Option<(u64, u64)> {
+/// The sectors of a finding that has a place.
+fn range(finding: &Finding) -> Option<Range<u64>> {
     finding
         .lba
-        .map(|lba| (lba.0, lba.0.saturating_add(finding.sectors.max(1))))
+        .map(|lba| lba.0..lba.0.saturating_add(finding.sectors.max(1)))
 }
 
 /// Whether two findings have a sector in common.
 fn overlap(one: &Finding, other: &Finding) -> bool {
     range(one)
         .zip(range(other))
-        .is_some_and(|(one, other)| one.0 < other.1 && other.0 < one.1)
+        .is_some_and(|(one, other)| one.start < other.end && other.start < one.end)
 }
 
 /// Whether all sectors of a finding are among those of `met`, however they are split there.
 fn covers<'a>(met: impl Iterator<Item = &'a Finding>, was: &Finding) -> bool {
-    let Some((first, end)) = range(was) else { return false };
-    let mut ranges: Vec<(u64, u64)> = met.filter_map(range).collect();
-    ranges.sort_unstable();
-    let reached = ranges
-        .into_iter()
-        .fold(first, |reached, (from, to)| match from <= reached {
-            true => reached.max(to),
-            false => reached,
-        });
-    reached >= end
+    let Some(all) = range(was) else { return false };
+    let within = |is: &Finding| {
+        let is = range(is)?;
+        Some(is.start.max(all.start)..is.end.min(all.end))
+    };
+    different(met.filter_map(within)) == all.end - all.start
 }
 
 /// What findings together make of a drive whose burn-in's record was lost; `None` without any.
@@ -187,7 +183,7 @@ mod tests {
         assert_eq!(not_met_again(&flip, &[found(Transient, 7, 4)]), flip);
         assert_eq!(not_met_again(&flip, &[found(BitFlip, 7, 3)]), flip);
         assert_eq!(not_met_again(&flip, &[found(BitFlip, 6, 3), found(BitFlip, 9, 9)]), []);
-        assert_eq!(more_bad_sectors(&flip, &[found(Corrupt, 0, 9)]), 4);
+        assert_eq!(more_bad_sectors(&flip, &[found(Corrupt, 0, 9)]), 2);
         assert_eq!(more_bad_sectors(&flip, &[found(Corrupt, 0, 11)]), 0);
         assert_eq!(more_bad_sectors(&[flip[0].clone(), flip[0].clone()], &[]), 4);
         assert_eq!(more_bad_sectors(&[found(Slow, 7, 4)], &[]), 0);

@@ -6,7 +6,6 @@
 //! around. [`Defects::findings`] is that second look, a pure function of the runs.
 
 mod beyond;
-mod fair;
 mod fault;
 mod lost;
 mod tell;
@@ -19,7 +18,6 @@ use wire::job::Phase;
 
 use beyond::Beyond;
 pub use beyond::Visit;
-pub(crate) use fair::at_most;
 pub(crate) use fault::FLIPS_MAX;
 pub use fault::{Class, Fault};
 pub use lost::{keep_untold, more_bad_sectors, not_met_again, outcome_of_all};

@@ -1,12 +1,12 @@
-//! Which findings are kept where there are too many: some of each kind, so that none is hidden behind another. Pure.
+//! Which findings are kept, or listed, where there are too many: some of each kind, so that none is hidden behind another. Pure.
 
 use std::collections::BTreeMap;
 
-use wire::job::{FaultKind, Finding};
+use crate::job::{FaultKind, Finding};
 
 /// At most `most` of the findings, in their order: of each kind all, or the first of them up to one number for all kinds, and one more of
 /// those that come first where that leaves room.
-pub(crate) fn at_most(most: usize, mut findings: Vec<Finding>) -> Vec<Finding> {
+pub fn at_most(most: usize, mut findings: Vec<Finding>) -> Vec<Finding> {
     if findings.len() <= most {
         return findings;
     }
@@ -40,11 +40,10 @@ pub(crate) fn at_most(most: usize, mut findings: Vec<Finding>) -> Vec<Finding> {
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-    use wire::Lba;
-    use wire::job::Phase;
-
     use super::*;
+    use crate::Lba;
+    use crate::job::Phase;
+    use proptest::prelude::*;
 
     const KINDS: [FaultKind; 4] = [FaultKind::BitFlip, FaultKind::Zeroed, FaultKind::Reset, FaultKind::Slow];
 
