@@ -13,8 +13,10 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
 
 use super::nodes::Node;
 use super::tasks::{self, Shares};
@@ -34,8 +36,8 @@ const ANCESTORS_MAX: usize = 64;
 /// would hold up whoever asks. A process with many files on a slow computer hangs nowhere, however long all of them take.
 pub(super) const LONGEST: Duration = Duration::from_secs(5);
 
-/// Words that wait to be heard. Chosen: one that waits says as much as many, so that no more are kept.
-const WORDS: usize = 16;
+/// How often it is looked within that time whether another file is read. Chosen.
+const LOOKS: u32 = 20;
 
 /// A process that has a device open for writing.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -67,40 +69,38 @@ pub(super) fn writers(system: &System, own: u32, longest: Duration) -> (Vec<Writ
         true => tasks::shares,
         false => |_, _| false,
     };
-    let told = ask(proc.clone(), others.clone(), shares);
-    for pid in others {
-        let program = || text(&proc.join(pid.to_string()).join("comm")).unwrap_or_else(|| "?".to_owned());
-        match next(&told, longest) {
-            Ok(Ok(nodes)) if nodes.is_empty() => {}
-            Ok(Ok(nodes)) => {
-                let program = program();
+    let told = ask(proc.clone(), others.clone(), shares, longest);
+    // Those after it are not known either; one reason will do.
+    let late = others.get(told.len()).copied();
+    let program = |pid: u32| text(&proc.join(pid.to_string()).join("comm")).unwrap_or_else(|| "?".to_owned());
+    for (pid, open) in others.into_iter().zip(told) {
+        match open {
+            Ok(nodes) if nodes.is_empty() => {}
+            Ok(nodes) => {
+                let program = program(pid);
                 all.extend(nodes.into_iter().map(|node| Writer {
                     node,
                     pid,
                     program: program.clone(),
                 }));
             }
-            Ok(Err(unread)) if unread.cause.kind() == ErrorKind::PermissionDenied => {
-                let program = program();
-                unknown.push(Unknown::Forbidden { pid, program });
-            }
-            Ok(Err(Unread { file, cause })) => unknown.push(Unknown::Process {
+            Err(unread) if unread.cause.kind() == ErrorKind::PermissionDenied => unknown.push(Unknown::Forbidden {
                 pid,
-                program: program(),
+                program: program(pid),
+            }),
+            Err(Unread { file, cause }) => unknown.push(Unknown::Process {
+                pid,
+                program: program(pid),
                 file,
                 cause: cause.to_string(),
             }),
-            // Those after it are not known either; one reason will do.
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => {
-                unknown.push(Unknown::Late {
-                    pid,
-                    program: program(),
-                    waited: longest,
-                });
-                break;
-            }
         }
     }
+    unknown.extend(late.map(|pid| Unknown::Late {
+        pid,
+        program: program(pid),
+        waited: longest,
+    }));
     (all, unknown)
 }
 
@@ -111,42 +111,49 @@ struct Unread {
     cause: io::Error,
 }
 
-/// What is told of the processes, in their order.
-enum Told {
-    /// Another file of the process is read now.
-    Reads,
-    /// What the process has open for writing.
-    Open(Result<Vec<Node>, Unread>),
+/// What one process has open for writing.
+type Open = Result<Vec<Node>, Unread>;
+
+/// What is known so far. Whoever waits is not woken for it: a wake-up for each of some thousand files costs more than reading them.
+#[derive(Default)]
+struct Heard {
+    /// Of the processes that were asked, in their order.
+    open: Mutex<Vec<Open>>,
+    /// Files of processes whose reading has begun.
+    files: AtomicU64,
 }
 
 /// Hears that another file is read.
 type Step<'a> = &'a dyn Fn();
 
-/// Asks each of these processes in turn what it has open for writing. Without the thread nothing is told, and the channel is closed.
-fn ask(proc: PathBuf, pids: Vec<u32>, shares: Shares) -> Receiver<Told> {
-    let (tell, told) = sync_channel(WORDS);
+/// What each of these processes in turn has open for writing: of all of them, or of those before one of whose files takes longer than
+/// `longest`. Without the thread that asks nothing is told.
+fn ask(proc: PathBuf, pids: Vec<u32>, shares: Shares, longest: Duration) -> Vec<Open> {
+    let heard = Arc::new(Heard::default());
+    let (over, is_over) = sync_channel::<()>(0);
+    let tells = Arc::clone(&heard);
     let asks = move || {
-        // Where there is no room, as much is to be heard.
-        let step = || drop(tell.try_send(Told::Reads));
+        // Dropped at the end, whatever comes of it.
+        let _over = over;
+        let step = || {
+            tells.files.fetch_add(1, Ordering::Relaxed);
+        };
         for pid in pids {
             let open = open_for_writing(&proc, pid, shares, &step);
-            if tell.send(Told::Open(open)).is_err() {
-                return;
-            }
+            tells.open.lock().unwrap_or_else(PoisonError::into_inner).push(open);
         }
     };
     let _thread = std::thread::Builder::new().name("open files".to_owned()).spawn(asks);
-    told
-}
-
-/// What the next process has open for writing, unless one of its files takes longer than `longest`.
-fn next(told: &Receiver<Told>, longest: Duration) -> Result<Result<Vec<Node>, Unread>, RecvTimeoutError> {
-    loop {
-        match told.recv_timeout(longest)? {
-            Told::Reads => {}
-            Told::Open(open) => return Ok(open),
+    let (mut files, mut since) = (0, Instant::now());
+    while is_over.recv_timeout(longest / LOOKS) == Err(RecvTimeoutError::Timeout) {
+        let now = heard.files.load(Ordering::Relaxed);
+        if now != files {
+            (files, since) = (now, Instant::now());
+        } else if since.elapsed() >= longest {
+            break;
         }
     }
+    std::mem::take(&mut *heard.open.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 /// The devices that a process has open or mapped for writing, each once; none of one that ended.
