@@ -12,7 +12,7 @@ use common::{Bench, LARGE, outcome};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use wire::command::{Answer, Command};
-use wire::job::{Job, JobState, Outcome, PhaseStatus};
+use wire::job::{Job, JobState, Outcome, PhaseStatus, TimePoint};
 
 #[tokio::test]
 async fn a_good_drive_is_passed_and_everything_is_told() {
@@ -76,6 +76,11 @@ async fn smart_that_cannot_be_read_is_a_warning_where_it_was_asked_for() {
     let id = bench.job("standard").await;
     let job = bench.server.over(id).await;
     assert_eq!(outcome(&job), Outcome::Warn, "{job:#?}");
+    // A step that measures nothing ends the one before it all the same.
+    for step in [0, job.phases.len() - 1] {
+        let its = |point: &TimePoint| usize::from(point.step) == step;
+        assert!(job.timeline.iter().any(its), "step {step}: {:?}", job.timeline);
+    }
     bench
         .server
         .until("its event", |seen| seen.kinds().contains(&"job.warned").then_some(()))

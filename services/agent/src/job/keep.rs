@@ -1,9 +1,10 @@
 //! What every part of a job does: look at its drive in the list, write itself down, tell, log.
 
+use burnin::timeline;
 use drive::guard::Place;
 use wire::drive::Drive;
 use wire::job::{JobState, PhaseStatus};
-use wire::{Celsius, DriveId, Time};
+use wire::{Bytes, Celsius, DriveId, Time};
 
 use super::JobTask;
 use crate::events::{self, Happening};
@@ -60,6 +61,11 @@ impl JobTask {
             state.rounds = 1;
         }
         let state = state.clone();
+        if status == PhaseStatus::Running {
+            // The step before it lasts no longer, whatever this one will measure.
+            let point = self.record.point(step, Bytes(0), None);
+            timeline::sample(&mut self.record.job.timeline, point);
+        }
         let told = (status == PhaseStatus::Done).then(|| events::phase_finished(&self.record.job, &state));
         self.keep(None, told.into_iter().collect());
     }

@@ -108,7 +108,7 @@ impl JobTask {
         let status = match result {
             Ok((snapshot, document)) => {
                 let point = self.record.point(step, Bytes(0), celsius(snapshot.temperature));
-                timeline::sample(&mut self.record.job.timeline, point);
+                timeline::mark(&mut self.record.job.timeline, point);
                 if let Some(id) = &held.fresh.id {
                     self.means.outbox.reading(id, document, Time::now());
                 }

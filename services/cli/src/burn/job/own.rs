@@ -267,7 +267,7 @@ impl Own {
         match result {
             Ok(mut snapshot) => {
                 temperature::add_warning(&job.guard, &job.held.device.name, &mut snapshot);
-                watch.beside(step, celsius(snapshot.temperature));
+                watch.told(step, celsius(snapshot.temperature));
                 Some(snapshot)
             }
             Err(why) => {

@@ -99,7 +99,7 @@ impl Own {
                         continue;
                     };
                     self.was_hot = true;
-                    watch.is_hot(step, at);
+                    watch.told(step, Some(at));
                     line.say(&test.heat.words(at, kind.phase()));
                     match test.cool(&mut None) {
                         Cooled::Yes => continue,
@@ -131,7 +131,7 @@ impl Own {
                 Followed::Hot(at) => at,
             };
             self.was_hot = true;
-            watch.is_hot(step, at);
+            watch.told(step, Some(at));
             line.say(&format!(
                 "ending the self-test at {}",
                 test.heat.words(at, kind.phase())

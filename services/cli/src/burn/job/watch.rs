@@ -121,12 +121,13 @@ impl Watch {
     pub(super) fn begins(&self, step: u16) {
         let mut seen = lock(&self.seen);
         (seen.step, seen.rate) = (step, Bytes(0));
+        seen.sample(Time::now());
     }
 
-    /// A self-test of this step made the drive too hot: that stands on the time line in any case.
-    pub(super) fn is_hot(&self, step: u16, at: Celsius) {
+    /// What SMART tells in this step, or how hot a self-test made the drive: that stands on the time line in any case.
+    pub(super) fn told(&self, step: u16, at: Option<Celsius>) {
         let mut seen = lock(&self.seen);
-        (seen.step, seen.rate, seen.temperature) = (step, Bytes(0), Some(at));
+        (seen.step, seen.rate, seen.temperature) = (step, Bytes(0), at.or(seen.temperature));
         let point = seen.point(Time::now());
         timeline::mark(&mut seen.timeline, point);
     }
