@@ -9,8 +9,15 @@
 )]
 
 mod common;
+#[macro_use]
+#[path = "common/through.rs"]
+mod through;
 
-use burnin::device::{Access, Device, Geometry, Op};
+use std::collections::BTreeMap;
+use std::io;
+use std::time::Duration;
+
+use burnin::device::{Access, Device, Done, Geometry, Op};
 use burnin::evidence::{Evidence, Stop};
 use burnin::header::{self, Header};
 use burnin::pattern::JobKey;
@@ -66,7 +73,7 @@ fn write_sector(sim: &mut Sim, lba: u64) {
         sectors: 1,
     };
     sim.submit(access).unwrap();
-    sim.wait(std::time::Duration::from_secs(9)).unwrap();
+    sim.wait(Duration::from_secs(9)).unwrap();
 }
 
 fn surface(fill: Fill, order: Direction) -> Vec<Step> {
@@ -564,11 +571,7 @@ fn sector(sim: &mut Sim, lba: u64) -> Vec<u64> {
         sectors: 1,
     };
     sim.submit(access).unwrap();
-    sim.wait(std::time::Duration::from_secs(9))
-        .unwrap()
-        .unwrap()
-        .result
-        .unwrap();
+    sim.wait(Duration::from_secs(9)).unwrap().unwrap().result.unwrap();
     sim.buffer(0)[..64].to_vec()
 }
 
@@ -643,4 +646,84 @@ fn the_header_of_a_drive_that_tells_another_size_by_now_is_found_and_tells_of_th
     };
     let found = header::find(&mut sim, less).unwrap();
     assert_eq!((found.key, found.geometry), (order.key, GEOMETRY));
+}
+
+/// A drive of which one sector cannot be read until it is written again, once `pending` says so.
+#[derive(Debug)]
+struct Pending {
+    sim: Sim,
+    lba: u64,
+    pending: bool,
+    failed: BTreeMap<usize, u64>,
+}
+
+impl Device for Pending {
+    through!(sim);
+
+    fn now(&self) -> Duration {
+        self.sim.now()
+    }
+    fn submit(&mut self, access: Access) -> io::Result<()> {
+        let hit = (access.lba..access.lba + access.sectors).contains(&self.lba);
+        if hit && self.pending && access.op == Op::Read {
+            self.failed.insert(access.slot, access.lba);
+        }
+        self.pending &= !(hit && access.op == Op::Write);
+        self.sim.submit(access)
+    }
+    fn wait(&mut self, at_most: Duration) -> io::Result<Option<Done>> {
+        let done = self.sim.wait(at_most)?;
+        Ok(done.map(|done| match self.failed.remove(&done.slot) {
+            Some(_) => Done {
+                result: Err(libc::ENODATA),
+                ..done
+            },
+            None => done,
+        }))
+    }
+    fn size(&mut self) -> u64 {
+        self.sim.size()
+    }
+}
+
+/// The session that goes on writes the headers again, and a sector that was bad before reads right behind it.
+#[test]
+fn a_header_that_cannot_be_read_when_a_job_goes_on_is_told() {
+    let (lba, _) = header::places(GEOMETRY)[1];
+    let mut order = order(plain(&[Phase::Write, Phase::Verify]));
+    let mut drive = Pending {
+        sim: drive(Content::Random, 3),
+        lba: lba + 1,
+        pending: false,
+        failed: BTreeMap::new(),
+    };
+    let (mut kept, mut turns) = (None, 0);
+    let stopped = runner::run(
+        &mut drive,
+        &order,
+        "simulated",
+        &mut || {
+            turns += 1;
+            (turns > 60).then(|| "ann".to_owned())
+        },
+        &mut |report| {
+            if let Report::Checkpoint { text, .. } = report {
+                kept = Some(text);
+            }
+        },
+    );
+    assert!(matches!(stopped.unwrap().stopped, Some(Stop::Asked { .. })));
+    drive.pending = true;
+    order.resume = kept.map(|checkpoint| Resumption {
+        checkpoint,
+        why: "ann".to_owned(),
+        at: Time::UNIX_EPOCH,
+    });
+    let evidence = runner::run(&mut drive, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
+    assert!(!drive.pending, "it was not written again");
+    let told: Vec<u64> = evidence.incidents.iter().filter_map(|i| Some(i.lba?.0)).collect();
+    assert_eq!(told, [lba + 1], "{:?}", evidence.incidents);
+    let verdict = judge(&Case::new(&evidence));
+    assert_eq!(verdict.outcome, Outcome::Inconclusive, "{}", verdict.summary);
+    assert_eq!(evidence.bad_sectors(), 0);
 }

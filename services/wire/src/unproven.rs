@@ -15,11 +15,20 @@ pub const GIVEN_UP: &str = "not tried again, since the step was given up";
 /// it failed in another way as well. It is neither held against the drive nor taken for what the drive cannot do.
 pub const FAILED_OR_REFUSED: &str = "whether the drive failed at it or refused it cannot be told";
 
+/// It is of a sector that a session writes before it goes on, which a cut leaves unreadable on a good drive.
+pub const OVERWRITTEN: &str = "written again since, and whether the drive or the interruption did that cannot be told";
+
 impl Finding {
     /// Whether it ends with one of these.
     pub fn is_unproven(&self) -> bool {
-        [NOT_REPRODUCED, NOT_TRIED_AGAIN, GIVEN_UP, FAILED_OR_REFUSED]
-            .iter()
-            .any(|end| self.detail.ends_with(end))
+        [
+            NOT_REPRODUCED,
+            NOT_TRIED_AGAIN,
+            GIVEN_UP,
+            FAILED_OR_REFUSED,
+            OVERWRITTEN,
+        ]
+        .iter()
+        .any(|end| self.detail.ends_with(end))
     }
 }

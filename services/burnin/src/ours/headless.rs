@@ -16,19 +16,29 @@ use super::asks::Asks;
 /// Further reads of a sector before it is believed.
 const AGAIN: usize = 2;
 
-/// Those sectors, with what they hold instead, before anything is written in a session that goes on; none where it cannot be told.
+/// What the headers' places tell of the drive before a session that goes on writes them again.
+#[derive(Debug, Default)]
+pub(crate) struct Headless {
+    /// Sectors that lost their header, with what they hold instead.
+    pub lost: Vec<(u64, Fault)>,
+    /// Those that could not be read, with the kernel's error. A cut in the middle of a write does that to a good drive, and nobody knows
+    /// whether there was one: no session that was cut while it wrote its headers has told of itself.
+    pub unread: Vec<(u64, i32)>,
+}
+
+/// Looks at those places; nothing is told where it cannot be.
 ///
-/// What cannot be read or is a damaged header is left out: a cut in the middle of a write does that to a good drive.
+/// A damaged header is left out: a cut in the middle of a write does that to a good drive, too.
 ///
 /// # Errors
 /// When a read does not come back or the way to the drive is broken: nothing more can be asked then.
-pub(crate) fn headless(device: &mut dyn Device, order: &Order) -> Result<Vec<(u64, Fault)>, String> {
+pub(crate) fn headless(device: &mut dyn Device, order: &Order) -> Result<Headless, String> {
     let checkpoint = order
         .resume
         .as_ref()
         .map(|resume| Checkpoint::decode(&resume.checkpoint));
     let Some(Ok(checkpoint)) = checkpoint else {
-        return Ok(Vec::new());
+        return Ok(Headless::default());
     };
     // At the end of the last step they give way to what was written last; and what was found on the drive alone says nothing of a flush.
     let stands = order.header.is_some()
@@ -36,41 +46,59 @@ pub(crate) fn headless(device: &mut dyn Device, order: &Order) -> Result<Vec<(u6
         && !checkpoint.is_in_last_step()
         && !checkpoint.evidence.lost;
     if !stands {
-        return Ok(Vec::new());
+        return Ok(Headless::default());
     }
     let asks = Asks::new(order.key, order.geometry, order.limits.hang_ms, device.now());
-    let mut found = Vec::new();
+    let mut found = Headless::default();
     for (lba, long) in header::places(order.geometry) {
         for sector in lba..lba + long {
-            let Some(mut fault) = asks.instead_of_header(device, sector)? else {
-                continue;
+            let mut fault = match asks.instead_of_header(device, sector)? {
+                Held::Header => continue,
+                Held::Instead(fault) => fault,
+                Held::Unread { errno } => {
+                    found.unread.push((sector, errno));
+                    continue;
+                }
             };
             for _ in 0..AGAIN {
-                if asks.instead_of_header(device, sector)?.is_none() {
-                    fault = Fault::Transient;
+                match asks.instead_of_header(device, sector)? {
+                    Held::Instead(_) => {}
+                    Held::Header | Held::Unread { .. } => fault = Fault::Transient,
                 }
             }
-            found.push((sector, fault));
+            found.lost.push((sector, fault));
         }
     }
     Ok(found)
 }
 
+/// What a sector of the headers' places holds.
+enum Held {
+    /// Something of the job's, header or pattern; or the time was over.
+    Header,
+    /// Nothing of it.
+    Instead(Fault),
+    /// It cannot be read.
+    Unread { errno: i32 },
+}
+
 impl Asks {
-    /// What a sector holds of which no part is the job's, header or pattern; `None` where some is, where it cannot be read, or where the
-    /// time is over.
+    /// What such a sector holds.
     ///
     /// # Errors
     /// When the read does not come back or the way to the drive is broken.
-    fn instead_of_header(&self, device: &mut dyn Device, lba: u64) -> Result<Option<Fault>, String> {
-        if self.is_late(device) || !self.read(device, lba)? {
-            return Ok(None);
+    fn instead_of_header(&self, device: &mut dyn Device, lba: u64) -> Result<Held, String> {
+        if self.is_late(device) {
+            return Ok(Held::Header);
+        }
+        if let Some(errno) = self.reads.fails(device, lba, 1)? {
+            return Ok(Held::Unread { errno });
         }
         let data = self.data(device);
         if self.is_ours(data, lba) || data.chunks(UNIT / 8).any(header::looks_like_one) {
-            return Ok(None);
+            return Ok(Held::Header);
         }
-        Ok(Some(match data.first() {
+        Ok(Held::Instead(match data.first() {
             Some(0) if data.iter().all(|word| *word == 0) => Fault::Zeros,
             Some(&u64::MAX) if data.iter().all(|word| *word == u64::MAX) => Fault::Ones,
             _ => Fault::Foreign,

@@ -28,7 +28,7 @@ use crate::header;
 use crate::playbook::Step;
 
 pub use fingerprint::Fingerprint;
-pub(crate) use headless::headless;
+pub(crate) use headless::{Headless, headless};
 pub use proof::Proof;
 pub(crate) use resume::stranger;
 pub use resume::{rests_on_a_constant, stranger_to};

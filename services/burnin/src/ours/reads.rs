@@ -38,6 +38,14 @@ impl Reads {
     /// # Errors
     /// When it does not come back or the way to the drive is broken.
     pub(super) fn read(&self, device: &mut dyn Device, lba: u64, sectors: u64) -> Result<bool, String> {
+        self.fails(device, lba, sectors).map(|fails| fails.is_none())
+    }
+
+    /// The same; the kernel's error where they cannot be read.
+    ///
+    /// # Errors
+    /// As for [`Reads::read`].
+    pub(super) fn fails(&self, device: &mut dyn Device, lba: u64, sectors: u64) -> Result<Option<i32>, String> {
         let broken = |error: std::io::Error| format!("looking for what it had written: {error}");
         let access = Access {
             slot: 0,
@@ -49,7 +57,15 @@ impl Reads {
         let until = device.now() + self.hang;
         loop {
             match device.wait(WAIT).map_err(broken)? {
-                Some(done) => return Ok(done.result == Ok(sectors * u64::from(self.geometry.sector))),
+                Some(done) => {
+                    let whole = sectors * u64::from(self.geometry.sector);
+                    return Ok(match done.result {
+                        Ok(bytes) if bytes == whole => None,
+                        // It ends in the middle.
+                        Ok(_) => Some(libc::EIO),
+                        Err(errno) => Some(errno),
+                    });
+                }
                 None if device.now() >= until => return Err(format!("a read at LBA {lba} did not come back")),
                 None => {}
             }

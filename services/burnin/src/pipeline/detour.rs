@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use wire::Lba;
 use wire::job::{FaultKind, Phase, PhaseStatus};
-use wire::unproven::{GIVEN_UP, NOT_REPRODUCED, NOT_TRIED_AGAIN};
+use wire::unproven::{GIVEN_UP, NOT_REPRODUCED, NOT_TRIED_AGAIN, OVERWRITTEN};
 
 use super::incident::is_own_word;
 use super::leg::trim_piece;
@@ -12,6 +12,7 @@ use super::{Access, Fault, Kind, Outcome, Pipeline};
 use crate::device::{Op, errno_text};
 use crate::evidence::{Evidence, Record};
 use crate::findings::Visit;
+use crate::ours::Headless;
 use crate::playbook::{Direction, PASSES};
 
 mod trim;
@@ -422,10 +423,15 @@ impl Pipeline {
         }
     }
 
-    /// Sectors that lost what was flushed to them before this session began.
-    pub fn lost(&mut self, sectors: Vec<(u64, Fault)>) {
+    /// What was told of the headers' places before this session wrote them again.
+    pub(crate) fn lost(&mut self, headless: Headless) {
+        for (lba, errno) in headless.unread {
+            let text = format!("a read of this job's header: {}; {OVERWRITTEN}", errno_text(errno));
+            self.incident(FaultKind::Transient, Some(lba), 1, text);
+        }
+        // Sectors that lost what was flushed to them.
         let new = |(lba, _): &(u64, Fault)| !self.known(*lba);
-        let new: Vec<(u64, Fault)> = sectors.into_iter().filter(new).collect();
+        let new: Vec<(u64, Fault)> = headless.lost.into_iter().filter(new).collect();
         for (lba, fault) in &new {
             self.defect(*lba, *fault);
         }
