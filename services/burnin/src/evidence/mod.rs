@@ -411,10 +411,10 @@ impl Record {
         }
     }
 
-    /// Adds an access of the sweep that came back `now`, on the session's clock.
-    pub(crate) fn timed(&mut self, now: Duration, took: Duration) {
+    /// Adds an access of the sweep that came back `now`, on the session's clock; `own`: what it took without what it waited for others.
+    pub(crate) fn timed(&mut self, now: Duration, took: Duration, own: Duration) {
         let usual = || usual(self.phase, &self.latency);
-        self.stalls.add(now, took, usual);
+        self.stalls.add(now, own, usual);
         self.latency.add(took);
     }
 

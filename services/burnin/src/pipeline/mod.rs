@@ -89,6 +89,8 @@ const DETOURS_MAX: usize = 32;
 struct Flight {
     request: Request,
     began: Duration,
+    /// Since when the drive may be at work on it: it waits for what was asked before it, and for a flush, which drives do by itself.
+    served: Duration,
     kind: Kind,
 }
 
@@ -262,10 +264,27 @@ impl Pipeline {
             Flight {
                 request,
                 began: now,
+                served: now,
                 kind,
             },
         );
         request
+    }
+
+    /// How long the drive was at work on an access that comes back now, without what it did before that; those behind it wait no longer.
+    fn served(&mut self, now: Duration, flight: &Flight) -> Duration {
+        let flushes = |flight: &Flight| matches!(flight.kind, Kind::Flush(_));
+        let flush = self
+            .flights
+            .values()
+            .find(|other| flushes(other))
+            .map(|flush| flush.began);
+        for other in self.flights.values_mut() {
+            if flushes(flight) || other.began >= flight.began {
+                other.served = now;
+            }
+        }
+        flush.unwrap_or(now).min(now).saturating_sub(flight.served)
     }
 
     /// Takes what came of the request in `slot`.
@@ -279,9 +298,10 @@ impl Pipeline {
         }
         let access = flight.request.access;
         let took = now.saturating_sub(flight.began);
+        let own = self.served(now, &flight);
         // A flush may take long: it empties the whole cache. So may a trim of much at once.
-        if matches!(access.op, Op::Read | Op::Write) && took >= Duration::from_millis(self.limits.slow_ms) {
-            let text = format!("{} took {:.1} s", verb(access.op), took.as_secs_f64());
+        if matches!(access.op, Op::Read | Op::Write) && own >= Duration::from_millis(self.limits.slow_ms) {
+            let text = format!("{} took {:.1} s", verb(access.op), own.as_secs_f64());
             self.incident(FaultKind::Slow, Some(access.lba), access.sectors, text);
         }
         if let Outcome::Changed { bytes } = outcome {
@@ -331,7 +351,7 @@ impl Pipeline {
                     | Outcome::Kept(_)
                     | Outcome::Changed { .. } => {
                         self.took_trim |= access.op == Op::Trim;
-                        self.measure(now, access, took);
+                        self.measure(now, access, (took, own));
                     }
                 }
                 if access.op != Op::Trim {
@@ -568,6 +588,7 @@ impl Pipeline {
         if gap > PAUSE {
             for flight in self.flights.values_mut() {
                 flight.began += gap;
+                flight.served += gap;
             }
             self.moved_at += gap;
             if let Some(at) = self.rates.back().map(|(at, _)| *at) {
@@ -587,8 +608,8 @@ impl Pipeline {
         access.sectors * u64::from(self.geometry.sector)
     }
 
-    /// Books a piece that came back: zone, latency, bytes.
-    fn measure(&mut self, now: Duration, access: Access, took: Duration) {
+    /// Books a piece that came back: zone, latency, bytes. `own`: how long the drive was at work on it.
+    fn measure(&mut self, now: Duration, access: Access, (took, own): (Duration, Duration)) {
         let bytes = self.bytes(access);
         let since = now.saturating_sub(self.moved_at).min(took);
         self.moved_at = now;
@@ -603,7 +624,7 @@ impl Pipeline {
                 .zones
                 .add((access.lba, access.sectors), sectors, bytes, since, took);
             record.stretches.add(at, bytes, since, took);
-            record.timed(now, took);
+            record.timed(now, took, own);
         }
     }
 

@@ -53,7 +53,14 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         reads
     };
     let excused = shingled || unknown;
-    let slow = if excused { reads.min(slow) } else { slow } as f64;
+    // A playbook without a whole pass cannot tell whether it pauses so: what may be house-keeping is neither that nor a fault.
+    let undecided = !excused && case.spins() != Some(false) && !has_pass(case.evidence);
+    let of_medium = if excused || undecided { reads.min(slow) } else { slow };
+    metrics.put(
+        "io.slow_writes_alone",
+        if undecided { slow - of_medium } else { 0 } as f64,
+    );
+    let slow = of_medium as f64;
     // Where the link or the heat had a part in it, a long access says nothing of the medium.
     let name = if disturbed(case) {
         "io.slow_disturbed"
@@ -63,6 +70,12 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     metrics.put("io.slow", 0.0);
     metrics.put("io.slow_disturbed", 0.0);
     metrics.put(name, slow);
+}
+
+/// Whether the playbook has a write of the whole drive and a verify, by which a shingled disk is known.
+fn has_pass(evidence: &Evidence) -> bool {
+    let has = |phase| evidence.phases.iter().any(|record| record.phase == phase);
+    has(Phase::Write) && has(Phase::Verify)
 }
 
 /// Accesses of steps that read alone which took as long as those that are told one by one.

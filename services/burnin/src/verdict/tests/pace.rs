@@ -16,7 +16,7 @@ use crate::playbook::Direction;
 /// An access that took so long, with none beside it.
 pub(super) fn stall(record: &mut Record, took: Duration) {
     let alone = Duration::from_secs(100) * u32::try_from(1 + record.latency.count()).unwrap();
-    record.timed(alone, took);
+    record.timed(alone, took, took);
 }
 
 #[test]
