@@ -57,7 +57,7 @@ pub fn delta(before: &Snapshot, after: &Snapshot) -> Vec<Row> {
     let then = |a: &Attribute| match before.is_of_older(after) {
         true => {
             let is_rate = after.attribute(a.id).is_some_and(|now| now.is_rate);
-            wire::attribute::count(a.id, a.raw, &a.text, before.seagate, is_rate)
+            wire::attribute::count_named(a.id, &a.name, a.raw, &a.text, (before.seagate, is_rate))
         }
         false => a.count,
     };

@@ -4,7 +4,7 @@
 //! out of range, counts as not told. Never panics.
 
 use serde_json::{Map, Value};
-use wire::attribute::{count, is_seagate, is_something_else};
+use wire::attribute::{count_named, is_seagate, is_something_else};
 
 use crate::snapshot::{
     Attribute, ErrorCounters, NvmeHealth, Protocol, READING, ScsiException, ScsiHealth, Snapshot, SnapshotMessage,
@@ -292,9 +292,9 @@ fn attributes(json: &Value, model: &str) -> Vec<Attribute> {
             let raw = number(&row["raw"]["value"])?;
             let shown = text(&row["raw"]["string"]).unwrap_or_default();
             let is_rate = row["flags"]["error_rate"].as_bool().unwrap_or(false);
+            let name = text(&row["name"]).unwrap_or_else(|| "Unknown_Attribute".to_owned());
             Some(Attribute {
                 id,
-                name: text(&row["name"]).unwrap_or_else(|| "Unknown_Attribute".to_owned()),
                 value: byte(&row["value"]),
                 worst: byte(&row["worst"]),
                 threshold: byte(&row["thresh"]),
@@ -306,8 +306,9 @@ fn attributes(json: &Value, model: &str) -> Vec<Attribute> {
                 },
                 raw,
                 is_rate,
-                count: count(id, raw, &shown, seagate, is_rate),
+                count: count_named(id, &name, raw, &shown, (seagate, is_rate)),
                 text: shown,
+                name,
             })
         })
         .collect()

@@ -8,6 +8,7 @@
 //! | 9, 240 hours | Seagate and others: milliseconds in the upper bits | the low 32 bits |
 //! | 5, 196 reallocations | some: three 16-bit words | smartctl's leading number; of 5 the low 32 bits where nothing is above them |
 //! | any, as `3/214539` | SandForce: errors over operations | the errors |
+//! | 170, as `10/50` | Phison: bad blocks from the factory, and since (`Erl/Lat`), or the other way round | those since |
 //! | 187 flagged as a rate of errors | SandForce (Intel 520): errors above 32 bits of sectors read; Seagate: a count | the errors |
 //! | 196 flagged as a rate of errors | Seagate's disks for laptops: hours of head flight | 0 |
 //!
@@ -70,6 +71,14 @@ pub fn count(id: u16, raw: u64, text: &str, is_seagate: bool, is_rate: bool) -> 
         _ if raw > u64::from(u32::MAX) || raw > 0xFFFF && text.contains(" (") => told(leading(text)).unwrap_or(raw),
         _ => raw,
     }
+}
+
+/// The same, where the name tells of two counts which of them is meant: of `10/50` that is `Bad_Blk_Ct_Erl/Lat` (Phison, Kingston) the blocks
+/// that went bad since the drive was made.
+pub fn count_named(id: u16, name: &str, raw: u64, text: &str, (is_seagate, is_rate): (bool, bool)) -> u64 {
+    let later = || text.split_once('/')?.1.parse().ok().filter(|count| *count <= raw);
+    let later = if name.ends_with("Erl/Lat") { later() } else { None };
+    later.unwrap_or_else(|| count(id, raw, text, is_seagate, is_rate))
 }
 
 /// The number at the start of `text`, where that is decimal.
@@ -193,6 +202,10 @@ mod tests {
                 "attribute {id}, raw {raw:#x}"
             );
         }
+        let early = |name, text| count_named(170, name, 10 << 24 | 50, text, (false, false));
+        assert_eq!(early("Bad_Blk_Ct_Erl/Lat", "10/50"), 50);
+        assert_eq!(early("Bad_Blk_Ct_Lat/Erl", "10/50"), 10);
+        assert_eq!(early("Bad_Blk_Ct_Erl/Lat", "10/"), 10 << 24 | 50);
         // An Intel 520: its 187 falls and rises with what is read.
         assert_eq!(count(187, 153_797_776, "153797776", false, true), 0);
         assert_eq!(count(187, 2 << 32 | 7, "8589934599", false, true), 2);

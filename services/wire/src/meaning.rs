@@ -24,6 +24,9 @@ pub enum Meaning {
     ReallocationEvents,
     /// Blocks of flash that went bad since it was made: some do on every drive.
     GrownBadBlocks,
+    /// Programs and erases of flash that failed, each of a block that goes bad by it, and totals of bad blocks that may count those that it
+    /// was made with: how many there are tells nothing, that they rise does.
+    FlashFailures,
     /// Commands that took too long.
     CommandTimeout,
     /// Errors between the drive's cache and its host.
@@ -48,6 +51,7 @@ impl Meaning {
             Self::ReportedUncorrectable => "reported_uncorrectable",
             Self::ReallocationEvents => "reallocation_events",
             Self::GrownBadBlocks => "grown_bad_blocks",
+            Self::FlashFailures => "flash_failures",
             Self::CommandTimeout => "command_timeout",
             Self::EndToEnd => "end_to_end",
             Self::SpinRetry => "spin_retry",
@@ -129,7 +133,7 @@ pub fn table() -> serde_json::Value {
 
 /// Parts of names, in lower case, and what they count wherever they stand; the first that fits counts. `None`: nothing that a
 /// rule knows.
-const NAMES: [(&str, Option<Meaning>); 43] = [
+const NAMES: [(&str, Option<Meaning>); 52] = [
     // 197 and 198 of disks that do not take a sector back once it is written or replaced. Source: smartctl(8), `197,increasing`.
     ("total_pending", Some(Meaning::ReportedUncorrectable)),
     ("total_offl_unc", Some(Meaning::ReportedUncorrectable)),
@@ -171,6 +175,16 @@ const NAMES: [(&str, Option<Meaning>); 43] = [
     ("runtime_bad", Some(Meaning::GrownBadBlocks)),
     ("new_bad_blk", Some(Meaning::GrownBadBlocks)),
     ("added_bad", Some(Meaning::GrownBadBlocks)),
+    ("bad_blk_ct_", Some(Meaning::GrownBadBlocks)),
+    // Of most makers of flash, under 161 to 182. Source: drivedb.h.
+    ("program_fail", Some(Meaning::FlashFailures)),
+    ("prog_fail", Some(Meaning::FlashFailures)),
+    ("erase_fail", Some(Meaning::FlashFailures)),
+    ("bad_block_count", Some(Meaning::FlashFailures)),
+    ("bad_block_cnt", Some(Meaning::FlashFailures)),
+    ("total_bad_block", Some(Meaning::FlashFailures)),
+    ("unused_rsvd", None),
+    ("used_rsvd_blk", Some(Meaning::FlashFailures)),
     // Toshiba's 23 and 24. Source: drivedb.h, MG07 and later.
     ("helium_condition", Some(Meaning::Helium)),
     ("end-to-end", Some(Meaning::EndToEnd)),

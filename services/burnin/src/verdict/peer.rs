@@ -120,8 +120,8 @@ fn rates(zones: &[Zone]) -> Vec<u64> {
 
 fn counters(of: &Snapshot, spins: Option<bool>) -> BTreeMap<String, u64> {
     let ata = of.attributes.iter().filter_map(|attribute| {
-        let meaning =
-            case::meaning(attribute.id, &attribute.name, spins).filter(|meaning| *meaning != Meaning::Helium)?;
+        let meaning = case::meaning(attribute.id, &attribute.name, spins)
+            .filter(|meaning| !matches!(meaning, Meaning::Helium | Meaning::FlashFailures))?;
         Some((format!("ata.{}", meaning.key()), attribute.count))
     });
     let nvme = of.nvme.as_ref().and_then(|nvme| nvme.media_errors);

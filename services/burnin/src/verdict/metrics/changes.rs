@@ -76,7 +76,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
                 rereads += change.max(0.0);
                 continue;
             }
-            _ => called(&row, case.spins()),
+            _ => called(&row, case.spins(), is_listed(first) || is_listed(last)),
         };
         // The statistic counts logical sectors; beside attributes, whose rows come first, it is taken in their unit.
         let logical = row.id.is_none() && Meaning::of_statistic(&row.name) == Some(Meaning::Reallocated);
@@ -178,7 +178,8 @@ pub(super) fn told_once(before: &Snapshot, after: &Snapshot, spins: Option<bool>
         side.push("its own word on its health".to_owned());
     }
     for row in delta(before, after) {
-        let judged = is_judged(&row, spins) && !(older && row.name == PENDING_LOG);
+        let listed = is_listed(before) || is_listed(after);
+        let judged = is_judged(&row, spins, listed) && !(older && row.name == PENDING_LOG);
         match (row.before, row.after) {
             (Some(_), None) if judged => gone.push(row.name),
             (None, Some(_)) if judged => new.push(row.name),
@@ -226,11 +227,20 @@ fn was_written(case: &Case<'_>) -> bool {
         .any(|step| step.phase == Phase::Write && (step.status == PhaseStatus::Done || step.rounds > 0))
 }
 
+/// Whether smartctl's database knows this drive, so that the names of its attributes are the maker's.
+pub(super) fn is_listed(told: &Snapshot) -> bool {
+    told.family.is_some()
+}
+
 /// The number that a row of the table of changes becomes; one that no rule knows where an attribute counts something else.
-fn called(row: &Row, spins: Option<bool>) -> String {
+/// `listed`: whether smartctl's database knows the drive.
+fn called(row: &Row, spins: Option<bool>, listed: bool) -> String {
+    let flash = listed && spins != Some(true);
     match (row.id, row.name.as_str()) {
         (Some(id), name) if case::is_of_link(id, name, spins) => "ata.link_slower".to_owned(),
         (Some(id), name) => match case::meaning(id, name, spins) {
+            // What it lists for flash that it does not know counts other things on many, and it does so for disks.
+            Some(Meaning::FlashFailures) if !flash => format!("ata.other.{id}"),
             Some(meaning) => format!("ata.{}", meaning.key()),
             None => format!("ata.other.{id}"),
         },
@@ -251,8 +261,8 @@ fn called(row: &Row, spins: Option<bool>) -> String {
 }
 
 /// Whether a rule looks at this row of a drive with platters, without, or of which that is not known.
-pub(super) fn is_judged(row: &Row, spins: Option<bool>) -> bool {
-    let prefix = called(row, spins) + ".";
+pub(super) fn is_judged(row: &Row, spins: Option<bool>, listed: bool) -> bool {
+    let prefix = called(row, spins, listed) + ".";
     let wear = row.id.is_some_and(|id| may_tell_wear(id, &row.name));
     wear || FOLDED.contains(&row.name.as_str()) || Rules::built_in().iter().any(|rule| rule.metric.starts_with(&prefix))
 }

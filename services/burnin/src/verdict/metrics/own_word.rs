@@ -93,6 +93,15 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
 /// wear, a self-test that failed, and a value that stood at its threshold, which after the job is one that did in the
 /// past.
 pub(super) fn before(first: &Snapshot, last: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
+    // By the exit status alone: it told of none before, so it failed since.
+    let by_status = first.exit_status.is_some()
+        && !first.has_failed_a_test()
+        && last.has_failed_a_test()
+        && last.newest_self_test_failed().is_none();
+    if by_status {
+        metrics.put("smart.self_test_failed", 1.0);
+        metrics.put("smart.self_test_failed_before", 0.0);
+    }
     if first.has_failed_a_test() && metrics.get("smart.self_test_failed") != Some(1.0) {
         metrics.put("smart.self_test_failed_before", 1.0);
     }

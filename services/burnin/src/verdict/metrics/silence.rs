@@ -3,7 +3,7 @@
 use drive::smart::{Snapshot, delta};
 
 use super::Metrics;
-use super::changes::is_judged;
+use super::changes::{is_judged, is_listed};
 use crate::verdict::Case;
 
 /// Values that rules look at and that tell of no fault of the medium: age, commands that it ended with an error, and the warnings that the drive's one word is made of.
@@ -42,6 +42,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
 /// Whether it tells a counter of faults or of wear that a rule looks at; without one nothing can be compared.
 fn tells_counters(snapshot: &Snapshot, spins: Option<bool>) -> bool {
     let rows = delta(snapshot, snapshot);
-    rows.iter()
-        .any(|row| is_judged(row, spins) && (row.id.is_some() || !NO_FAULTS.contains(&row.name.as_str())))
+    rows.iter().any(|row| {
+        is_judged(row, spins, is_listed(snapshot)) && (row.id.is_some() || !NO_FAULTS.contains(&row.name.as_str()))
+    })
 }

@@ -23,7 +23,8 @@ fn every_bit_of_the_exit_status_is_told_or_judged() {
         (4, Outcome::Failed, Outcome::Failed),
         (5, Outcome::Warn, Outcome::Warn),
         (6, Outcome::Passed, Outcome::Passed),
-        (7, Outcome::Warn, Outcome::Warn),
+        // A self-test that failed since the baseline is the newest.
+        (7, Outcome::Failed, Outcome::Warn),
     ] {
         let told = exited(1 << bit);
         let alone = verdict(&clean(), Some(&good), Some(&told));

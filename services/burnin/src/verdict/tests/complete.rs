@@ -24,6 +24,11 @@ fn talkative() -> Snapshot {
         ..attribute(170, 0)
     });
     all.attributes.push(Attribute {
+        name: "Program_Fail_Count".into(),
+        ..attribute(171, 0)
+    });
+    all.family = Some("Flash".into());
+    all.attributes.push(Attribute {
         name: "Current_Pending_ECC_Cnt".into(),
         ..attribute(200, 0)
     });

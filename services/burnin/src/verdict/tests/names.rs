@@ -240,3 +240,43 @@ fn reallocated_logical_sectors_are_weighed_as_those_that_attribute_5_counts() {
         assert!(ids(&verdict).contains(&"reallocated-grew"), "{verdict:?}");
     }
 }
+
+/// Each of them is a block of flash that is replaced; the names are smartctl's own for drives that it does not know, too, and there tell nothing.
+#[test]
+fn flash_that_fails_to_write_or_erase_in_the_job_is_told_where_its_names_are_known() {
+    let flash = |family: Option<&str>, rpm| Snapshot {
+        family: family.map(str::to_owned),
+        rpm,
+        ..snapshot()
+    };
+    for (id, name) in [
+        (171, "Program_Fail_Count"),
+        (172, "Erase_Fail_Count"),
+        (181, "Program_Fail_Cnt_Total"),
+        (182, "Erase_Fail_Count_Total"),
+        (179, "Used_Rsvd_Blk_Cnt_Tot"),
+        (163, "Total_Bad_Block_Count"),
+        (195, "Program_Failure_Blk_Ct"),
+    ] {
+        let hits = |drive, before, after| grown_on(drive, id, name, before, after);
+        let hit = [("flash-failures-grew".to_owned(), Outcome::Warn)];
+        assert_eq!(
+            hits(flash(Some("Samsung based SSDs"), Some(0)), 7, 8),
+            hit,
+            "{id} {name}"
+        );
+        assert_eq!(
+            hits(flash(Some("Samsung based SSDs"), Some(0)), 7, 7),
+            [],
+            "{id} {name}"
+        );
+        assert_eq!(hits(flash(None, Some(0)), 7, 8), [], "{id} {name}, not listed");
+        assert_eq!(
+            hits(flash(Some("A disk"), Some(7200)), 7, 8),
+            [],
+            "{id} {name}, of platters"
+        );
+    }
+    let flash = flash(Some("Samsung based SSDs"), Some(0));
+    assert_eq!(grown_on(flash, 180, "Unused_Rsvd_Blk_Cnt_Tot", 8, 9), []);
+}

@@ -11,6 +11,7 @@ import { Shape } from "../bits";
 const BY_MEANING: Record<Meaning, string> = {
   reallocated: "Spare sectors used up.", pending: "Sectors that it could not read and waits to retry.", pending_ecc: "Sectors that it waits to correct; one comes and goes by itself.", offline_uncorrectable: "Sectors given up.",
   reported_uncorrectable: "Reads that the drive could not correct.", reallocation_events: "Attempts to move a sector.", grown_bad_blocks: "Blocks of flash gone bad since it was made.",
+  flash_failures: "Blocks of flash that could not be written or erased.",
   command_timeout: "Commands that took too long.", end_to_end: "Errors between its own cache and the host.", spin_retry: "Times the motor had to try again.",
   crc: "Errors on the cable: blames the link, not the drive.", helium: "Helium left.",
 };
@@ -44,7 +45,7 @@ export function meaning(row: SmartRow): string | undefined {
 
 /** What tells of a sector or a command lost with any rise, and what blames what is around the drive or is daily life of flash. */
 const GRAVE = new Set<Meaning>(["reallocated", "spin_retry", "end_to_end", "reported_uncorrectable", "reallocation_events", "pending", "pending_ecc", "offline_uncorrectable"]);
-const ODD = new Set<Meaning>(["command_timeout", "crc", "grown_bad_blocks"]);
+const ODD = new Set<Meaning>(["command_timeout", "crc", "grown_bad_blocks", "flash_failures"]);
 const GRAVE_BY_NAME = new Set(["media errors", "critical warning", "grown defects", "pending defects", "read.uncorrected", "write.uncorrected", "verify.uncorrected"]);
 const ODD_BY_NAME = new Set(["non medium", "phy errors", "background scan errors", "num err log entries"]);
 
