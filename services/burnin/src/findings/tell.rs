@@ -209,7 +209,7 @@ impl Defects {
             }
             Fault::Transient => (
                 FaultKind::Transient,
-                "differed once, and no further read of it did: cable, memory and controller are suspects".to_owned(),
+                "differed once: cable, memory and controller are suspects".to_owned(),
             ),
             Fault::Read { errno } => (FaultKind::ReadError, error(errno, "read")),
             Fault::Write { errno } => (FaultKind::WriteError, error(errno, "written")),

@@ -1,6 +1,7 @@
 //! Whether a request can be meant: labels that the file system takes, shares that make sense.
 
 use wire::options::{FileSystem, FormatRequest};
+use wire::shown::is_hidden;
 
 /// Largest share kept back for root, in percent. Source: mke2fs(8) takes at most 50.
 const RESERVED_MAX: u8 = 50;
@@ -68,7 +69,7 @@ pub fn check(request: &FormatRequest) -> Result<(), BadRequest> {
     if label.is_empty() {
         return Ok(());
     }
-    if let Some(found) = label.chars().find(|c| c.is_control() || matches!(c, '/' | '\\')) {
+    if let Some(found) = label.chars().find(|c| is_hidden(*c) || matches!(c, '/' | '\\')) {
         return Err(BadRequest::BadLabel { found });
     }
     // It would be formatted, read back without the blank, and told as a failure.

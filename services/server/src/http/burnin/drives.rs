@@ -11,6 +11,7 @@ use wire::command::{Answer, Command};
 use wire::drive::Drive;
 use wire::event::{NewEvent, Severity};
 use wire::gate::PLAN_DRIVES_MAX;
+use wire::shown::is_hidden;
 
 use super::answer::{claimed, odd_answer, told};
 use crate::app::App;
@@ -105,9 +106,10 @@ pub(super) async fn name_bay(
     claimed(&app)?;
     let drive = known(&app, &id)?;
     let bay = request.bay.trim().to_owned();
-    if bay.chars().count() > BAY_NAME_MAX || bay.chars().any(char::is_control) {
-        return Err(Refusal::new("bad-bay", 422, "This is no name of a bay")
-            .with(format!("expected one line of at most {BAY_NAME_MAX} characters")));
+    if bay.chars().count() > BAY_NAME_MAX || bay.contains(is_hidden) {
+        return Err(Refusal::new("bad-bay", 422, "This is no name of a bay").with(format!(
+            "expected one line of at most {BAY_NAME_MAX} printable characters"
+        )));
     }
     let command = Command::NameBay {
         drive: drive.clone(),
