@@ -105,7 +105,7 @@ fn a_disk_that_flushes_for_seconds_is_no_shingled_one() {
             let much = written - std::mem::replace(&mut flushed, written) > 200_000_000;
             if much { 2300 * MS } else { 50 * MS }
         }
-        _ => at(200, access),
+        Op::Read | Op::Write | Op::Trim => at(200, access),
     };
     let disk = Queue {
         bytes: 250 * GB,
@@ -123,7 +123,7 @@ fn one_long_flush_is_no_long_access() {
         let takes = |access: Access, written: u64| match access.op {
             Op::Flush if written > 50 * GB => long.take().unwrap_or(50 * MS),
             Op::Flush => 50 * MS,
-            _ => at(400, access),
+            Op::Read | Op::Write | Op::Trim => at(400, access),
         };
         let drive = Queue {
             bytes: 120 * GB,
@@ -190,7 +190,7 @@ fn a_slow_stick_has_no_access_of_ten_seconds() {
     let takes = |access: Access, _: u64| match access.op {
         Op::Flush => 2000 * MS,
         Op::Write => 2600 * MS,
-        _ => 20 * MS,
+        Op::Read | Op::Trim => 20 * MS,
     };
     let stick = Queue {
         bytes: 16 * GB,

@@ -202,10 +202,10 @@ mod tests {
                 "attribute {id}, raw {raw:#x}"
             );
         }
-        let early = |name, text| count_named(170, name, 10 << 24 | 50, text, (false, false));
+        let early = |name, text| count_named(170, name, (10 << 24) + 50, text, (false, false));
         assert_eq!(early("Bad_Blk_Ct_Erl/Lat", "10/50"), 50);
         assert_eq!(early("Bad_Blk_Ct_Lat/Erl", "10/50"), 10);
-        assert_eq!(early("Bad_Blk_Ct_Erl/Lat", "10/"), 10 << 24 | 50);
+        assert_eq!(early("Bad_Blk_Ct_Erl/Lat", "10/"), (10 << 24) + 50);
         // An Intel 520: its 187 falls and rises with what is read.
         assert_eq!(count(187, 153_797_776, "153797776", false, true), 0);
         assert_eq!(count(187, 2 << 32 | 7, "8589934599", false, true), 2);
