@@ -50,7 +50,7 @@ impl JobTask {
             }
             Shown::Not => {
                 Err(self
-                    .leaves("something stands on the drive that somebody may have put there or used since".to_owned()))
+                    .leaves("the drive does not hold what the job left on it: somebody may have put something there, or used it since".to_owned()))
             }
             Shown::Unknown => Err(self.leaves("what stands on the drive could not be read".to_owned())),
         }

@@ -52,7 +52,8 @@ fn drawable(app: &App, id: &str) -> Result<String, Refusal> {
         return Err(
             Refusal::new("certificate-revoked", 409, "This certificate was revoked").with(format!(
                 "on {}: {why}. What was signed is kept as /jobs/{id}/certificate, and no page is made of it",
-                certificate::report::day(*at)
+                certificate::report::day(*at),
+                why = why.trim_end_matches('.'),
             )),
         );
     }

@@ -137,13 +137,25 @@ impl<T: DeserializeOwned, S: Send + Sync, const MOST: usize> FromRequest<S> for 
                 .with(format!("Content-Type is {kind:?}; expected application/json")));
         }
         let bytes = read(request, MOST, ARRIVAL).await?;
-        match serde_json::from_slice(&bytes) {
-            Ok(value) => Ok(Self(value)),
-            Err(error) => {
-                Err(Refusal::new("bad-json", 400, "The body is not what was expected").with(error.to_string()))
-            }
-        }
+        parsed(&bytes)
+            .map(Self)
+            .map_err(|why| Refusal::new("bad-json", 400, "The body is not what was expected").with(why))
     }
+}
+
+/// What a whole text is; else which field is not what was expected, and why.
+fn parsed<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, String> {
+    let mut text = serde_json::Deserializer::from_slice(bytes);
+    let value = serde_path_to_error::deserialize(&mut text).map_err(|error| {
+        let (path, inner) = (error.path(), error.inner());
+        // What is no JSON is wrong at a place of the text.
+        match path.iter().next().filter(|_| inner.is_data()) {
+            Some(_) => format!("{path}: {inner}"),
+            None => inner.to_string(),
+        }
+    })?;
+    text.end().map_err(|error| error.to_string())?;
+    Ok(value)
 }
 
 /// The content type of a request that says that it is no JSON.
@@ -225,6 +237,36 @@ async fn collect(extensions: &Extensions, mut body: Body, most: usize) -> Result
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Asked {
+        #[expect(dead_code, reason = "only read")]
+        drives: Vec<Drive>,
+    }
+
+    #[derive(Debug, serde::Deserialize)]
+    struct Drive {
+        #[expect(dead_code, reason = "only read")]
+        hours: u32,
+    }
+
+    #[test]
+    fn a_body_that_is_not_what_was_expected_says_which_field() {
+        for (text, begins) in [
+            (
+                r#"{"drives": [{"hours": 1}, {"hours": -1}]}"#,
+                "drives[1].hours: invalid value",
+            ),
+            (r#"{"drives": [{}]}"#, "drives[0]: missing field `hours`"),
+            ("[]", "invalid length 0"),
+            ("{", "EOF while parsing"),
+            (r#"{"drives": []} x"#, "trailing characters"),
+        ] {
+            let why = parsed::<Asked>(text.as_bytes()).unwrap_err();
+            assert!(why.starts_with(begins), "{text}: {why}");
+        }
+        assert!(parsed::<Asked>(br#"{"drives": []} "#).is_ok());
+    }
 
     #[test]
     fn the_budget_is_shared_and_given_back() {
