@@ -1,4 +1,4 @@
-//! What an access waits for others is not its own time: healthy drives that serve one access after the other, over the pure pipeline.
+//! What an access waits for others is not its own time: drives that serve one access after the other, or all at once, over the pure pipeline.
 
 #![allow(clippy::unwrap_used, reason = "tests")]
 
@@ -23,6 +23,8 @@ struct Queue<F> {
     bytes: u64,
     bus: Bus,
     rotation: Rotation,
+    /// Whether it serves all at once.
+    at_once: bool,
     takes: F,
 }
 
@@ -46,14 +48,16 @@ impl<F: FnMut(Access, u64) -> Duration> Queue<F> {
         };
         let (mut now, mut free, mut written) = (Duration::ZERO, Duration::ZERO, 0);
         let mut pipeline = Pipeline::new(&order, "x", now).unwrap();
-        // In the order in which they were asked for.
+        // In the order in which they come back.
         let mut queue: Vec<(Duration, usize)> = Vec::new();
         while !pipeline.is_over() {
             for slot in 0..usize::try_from(io.depth).unwrap() {
                 let idle = queue.iter().all(|(_, busy)| *busy != slot);
                 if let Some(request) = idle.then(|| pipeline.next(now, slot)).flatten() {
-                    free = free.max(now) + (self.takes)(request.access, written);
+                    let begins = if self.at_once { now } else { free.max(now) };
+                    free = begins + (self.takes)(request.access, written);
                     queue.push((free, slot));
+                    queue.sort_unstable();
                     written += if request.access.op == Op::Write {
                         request.access.sectors * 512
                     } else {
@@ -111,6 +115,7 @@ fn a_disk_that_flushes_for_seconds_is_no_shingled_one() {
         bytes: 250 * GB,
         bus: Bus::Sata,
         rotation: DISK,
+        at_once: false,
         takes,
     };
     assert_eq!(disk.run(passes()).1, Outcome::Passed);
@@ -129,6 +134,7 @@ fn one_long_flush_is_no_long_access() {
             bytes: 120 * GB,
             bus: Bus::Sata,
             rotation,
+            at_once: false,
             takes,
         };
         let (evidence, outcome) = drive.run(passes());
@@ -153,6 +159,7 @@ fn what_waits_for_its_neighbours_did_not_take_that_long() {
         bytes: 50 * GB,
         bus: Bus::Sata,
         rotation: DISK,
+        at_once: false,
         takes,
     };
     let (evidence, outcome) = disk.run(passes());
@@ -177,6 +184,7 @@ fn one_long_access_is_told_once() {
         bytes: 50 * GB,
         bus: Bus::Sata,
         rotation: DISK,
+        at_once: false,
         takes,
     };
     let (evidence, outcome) = disk.run(passes());
@@ -196,6 +204,7 @@ fn a_slow_stick_has_no_access_of_ten_seconds() {
         bytes: 16 * GB,
         bus: Bus::Usb,
         rotation: Rotation::Unknown,
+        at_once: false,
         takes,
     };
     let (evidence, outcome) = stick.run(Playbook::named("quick").unwrap().steps().to_vec());
@@ -225,9 +234,32 @@ fn one_pause_of_a_write_fails_nothing_where_a_pass_is_missing() {
             bytes: 5000 * GB,
             bus: Bus::Usb,
             rotation,
+            at_once: false,
             takes,
         };
         let quick = Playbook::named("quick").unwrap().steps().to_vec();
         assert_eq!(drive.run(quick).1, outcome, "{rotation:?}");
+    }
+}
+
+/// Whatever is flushed beside it, before or after: an access that hangs is told.
+#[test]
+fn a_write_that_hangs_beside_flushes_is_told() {
+    for after in (0..8 * GB).step_by(500_000_000) {
+        let mut hang = Some(13_000 * MS);
+        let takes = |access: Access, written: u64| match access.op {
+            Op::Flush => 900 * MS,
+            Op::Write if written > 20 * GB + after => hang.take().unwrap_or(MS),
+            Op::Read | Op::Write | Op::Trim => MS,
+        };
+        let flash = Queue {
+            bytes: 120 * GB,
+            bus: Bus::Nvme,
+            rotation: Rotation::SolidState,
+            at_once: true,
+            takes,
+        };
+        let (evidence, outcome) = flash.run(passes());
+        assert_eq!((outcome, evidence.incidents.len()), (Outcome::Failed, 1), "{after}");
     }
 }

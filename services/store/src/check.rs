@@ -45,7 +45,7 @@ pub enum Check {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "finding", rename_all = "lowercase")]
 pub enum Finding {
-    /// There is no file yet.
+    /// There is no file yet, or an empty one.
     Absent,
     /// All entries could be read.
     Good {
@@ -116,7 +116,8 @@ pub(crate) fn run(how: &Check, file: &Path, schema: u32, deadline: Duration) -> 
     match std::fs::metadata(file) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Finding::Absent),
         Err(error) => return Err(Error::file("looking at", file)(error)),
-        // An empty one, too, held something: LMDB writes its first pages as it makes the file.
+        // LMDB leaves one where the medium had no room for its first pages.
+        Ok(metadata) if metadata.is_file() && metadata.len() == 0 => return Ok(Finding::Absent),
         Ok(_) => {}
     }
     let program = match how {

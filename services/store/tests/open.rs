@@ -76,20 +76,17 @@ fn a_closed_store_opens_again_with_its_entries() {
 }
 
 #[test]
+fn an_empty_file_counts_as_new() {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join(store::FILE_NAME), b"").unwrap();
+    assert_eq!(count(dir.path()), 0);
+}
+
+#[test]
 fn a_truncated_file_is_set_aside_at_every_length() {
     let whole = tempfile::tempdir().unwrap();
     let bytes = fs::read(filled(whole.path(), 200)).unwrap();
-    for length in [
-        0,
-        1,
-        4095,
-        4096,
-        8191,
-        8192,
-        12_288,
-        bytes.len() / 2,
-        bytes.len() - 4096,
-    ] {
+    for length in [1, 4095, 4096, 8191, 8192, 12_288, bytes.len() / 2, bytes.len() - 4096] {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join(store::FILE_NAME);
         fs::write(&path, &bytes[..length]).unwrap();

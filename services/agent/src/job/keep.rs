@@ -63,7 +63,7 @@ impl JobTask {
         let state = state.clone();
         if status == PhaseStatus::Running {
             // The step before it lasts no longer, whatever this one will measure.
-            let point = self.record.point(step, Bytes(0), None);
+            let point = self.record.point(step, Bytes(0), self.temperature());
             timeline::sample(&mut self.record.job.timeline, point);
         }
         let told = (status == PhaseStatus::Done).then(|| events::phase_finished(&self.record.job, &state));

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use wire::job::{FINDINGS_MAX, FaultKind, Finding, Phase, PhaseState, PhaseStatus, Resume, Surface};
+use wire::unproven::OVERWRITTEN;
 use wire::{Bytes, Lba};
 
 use crate::device::Geometry;
@@ -252,6 +253,15 @@ impl Evidence {
         self.incident_counts.get(&kind).copied().unwrap_or(0)
     }
 
+    /// How many of those tell of the link or the power; a sector that a session wrote over before it went on may be the drive's.
+    pub fn disturbances_of(&self, kind: FaultKind) -> u64 {
+        let told = self
+            .incidents
+            .iter()
+            .filter(|i| i.kind == kind && i.detail.ends_with(OVERWRITTEN));
+        self.incidents_of(kind).saturating_sub(told.count() as u64)
+    }
+
     /// The first record of a phase.
     pub fn phase(&self, phase: Phase) -> Option<&Record> {
         self.phases.iter().find(|record| record.phase == phase)
@@ -411,10 +421,10 @@ impl Record {
         }
     }
 
-    /// Adds an access of the sweep that came back `now`, on the session's clock; `own`: what it took without what it waited for others.
-    pub(crate) fn timed(&mut self, now: Duration, took: Duration, own: Duration) {
+    /// Adds an access of the sweep that came back `now`, on the session's clock; `alone`: what it took without the flushes that it waited for.
+    pub(crate) fn timed(&mut self, now: Duration, took: Duration, alone: Duration) {
         let usual = || usual(self.phase, &self.latency);
-        self.stalls.add(now, own, usual);
+        self.stalls.add(now, alone, usual);
         self.latency.add(took);
     }
 

@@ -21,9 +21,19 @@ const AGAIN: usize = 2;
 pub(crate) struct Headless {
     /// Sectors that lost their header, with what they hold instead.
     pub lost: Vec<(u64, Fault)>,
-    /// Those that could not be read, with the kernel's error. A cut in the middle of a write does that to a good drive, and nobody knows
-    /// whether there was one: no session that was cut while it wrote its headers has told of itself.
-    pub unread: Vec<(u64, i32)>,
+    /// Those that could not be read. A cut in the middle of a write does that to a good drive, and nobody knows whether there was one: no
+    /// session that was cut while it wrote its headers has told of itself.
+    pub unread: Vec<Unread>,
+}
+
+/// A sector whose read failed.
+#[derive(Debug)]
+pub(crate) struct Unread {
+    pub lba: u64,
+    /// The kernel's error.
+    pub errno: i32,
+    /// Whether it was read when tried again.
+    pub once: bool,
 }
 
 /// Looks at those places; nothing is told where it cannot be.
@@ -56,7 +66,15 @@ pub(crate) fn headless(device: &mut dyn Device, order: &Order) -> Result<Headles
                 Held::Header => continue,
                 Held::Instead(fault) => fault,
                 Held::Unread { errno } => {
-                    found.unread.push((sector, errno));
+                    let mut once = false;
+                    for _ in 0..AGAIN {
+                        once |= !matches!(asks.instead_of_header(device, sector)?, Held::Unread { .. });
+                    }
+                    found.unread.push(Unread {
+                        lba: sector,
+                        errno,
+                        once,
+                    });
                     continue;
                 }
             };

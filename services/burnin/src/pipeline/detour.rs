@@ -425,9 +425,10 @@ impl Pipeline {
 
     /// What was told of the headers' places before this session wrote them again.
     pub(crate) fn lost(&mut self, headless: Headless) {
-        for (lba, errno) in headless.unread {
-            let text = format!("a read of this job's header: {}; {OVERWRITTEN}", errno_text(errno));
-            self.incident(FaultKind::Transient, Some(lba), 1, text);
+        for unread in headless.unread {
+            let end = if unread.once { NOT_REPRODUCED } else { OVERWRITTEN };
+            let text = format!("a read of this job's header: {}; {end}", errno_text(unread.errno));
+            self.incident(FaultKind::Transient, Some(unread.lba), 1, text);
         }
         // Sectors that lost what was flushed to them.
         let new = |(lba, _): &(u64, Fault)| !self.known(*lba);

@@ -91,6 +91,8 @@ struct Flight {
     began: Duration,
     /// Since when the drive may be at work on it: it waits for what was asked before it, and for a flush, which drives do by itself.
     served: Duration,
+    /// How long a flush that was asked before it was under way beside it.
+    flushed: Duration,
     kind: Kind,
 }
 
@@ -265,26 +267,29 @@ impl Pipeline {
                 request,
                 began: now,
                 served: now,
+                flushed: Duration::ZERO,
                 kind,
             },
         );
         request
     }
 
-    /// How long the drive was at work on an access that comes back now, without what it did before that; those behind it wait no longer.
-    fn served(&mut self, now: Duration, flight: &Flight) -> Duration {
+    /// How long an access that comes back now waited for flushes, and how long the drive was at work on it, without what was asked before
+    /// it either; those behind it wait no longer.
+    fn waited(&mut self, now: Duration, flight: &Flight) -> (Duration, Duration) {
         let flushes = |flight: &Flight| matches!(flight.kind, Kind::Flush(_));
-        let flush = self
-            .flights
-            .values()
-            .find(|other| flushes(other))
-            .map(|flush| flush.began);
-        for other in self.flights.values_mut() {
-            if flushes(flight) || other.began >= flight.began {
-                other.served = now;
+        // Only what was asked behind a flush waits for it: a drive that hangs is told, whatever is flushed meanwhile.
+        let behind = |other: &Flight| flushes(other) && other.began <= flight.began;
+        if self.flights.values().any(behind) {
+            return (now.saturating_sub(flight.began), Duration::ZERO);
+        }
+        for other in self.flights.values_mut().filter(|other| other.began >= flight.began) {
+            other.served = now;
+            if flushes(flight) {
+                other.flushed += now.saturating_sub(other.began);
             }
         }
-        flush.unwrap_or(now).min(now).saturating_sub(flight.served)
+        (flight.flushed, now.saturating_sub(flight.served))
     }
 
     /// Takes what came of the request in `slot`.
@@ -298,7 +303,7 @@ impl Pipeline {
         }
         let access = flight.request.access;
         let took = now.saturating_sub(flight.began);
-        let own = self.served(now, &flight);
+        let (flushed, own) = self.waited(now, &flight);
         // A flush may take long: it empties the whole cache. So may a trim of much at once.
         if matches!(access.op, Op::Read | Op::Write) && own >= Duration::from_millis(self.limits.slow_ms) {
             let text = format!("{} took {:.1} s", verb(access.op), own.as_secs_f64());
@@ -351,7 +356,7 @@ impl Pipeline {
                     | Outcome::Kept(_)
                     | Outcome::Changed { .. } => {
                         self.took_trim |= access.op == Op::Trim;
-                        self.measure(now, access, (took, own));
+                        self.measure(now, access, (took, took.saturating_sub(flushed)));
                     }
                 }
                 if access.op != Op::Trim {
@@ -608,8 +613,8 @@ impl Pipeline {
         access.sectors * u64::from(self.geometry.sector)
     }
 
-    /// Books a piece that came back: zone, latency, bytes. `own`: how long the drive was at work on it.
-    fn measure(&mut self, now: Duration, access: Access, (took, own): (Duration, Duration)) {
+    /// Books a piece that came back: zone, latency, bytes. `alone`: what it took without the flushes that it waited for.
+    fn measure(&mut self, now: Duration, access: Access, (took, alone): (Duration, Duration)) {
         let bytes = self.bytes(access);
         let since = now.saturating_sub(self.moved_at).min(took);
         self.moved_at = now;
@@ -624,7 +629,7 @@ impl Pipeline {
                 .zones
                 .add((access.lba, access.sectors), sectors, bytes, since, took);
             record.stretches.add(at, bytes, since, took);
-            record.timed(now, took, own);
+            record.timed(now, took, alone);
         }
     }
 

@@ -1,6 +1,6 @@
 //! What the drive says of itself now.
 
-use drive::smart::{Attribute, Farm, HOURS_MAX, Snapshot, wear};
+use drive::smart::{Attribute, Farm, HOURS_MAX, Snapshot, exit, wear};
 
 use wire::meaning::Meaning;
 
@@ -94,7 +94,9 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
 /// past.
 pub(super) fn before(first: &Snapshot, last: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
     // By the exit status alone: it told of none before, so it failed since.
-    let by_status = first.exit_status.is_some()
+    let by_status = first
+        .exit_status
+        .is_some_and(|status| status & (exit::NOT_ASKED | exit::IN_PART) == 0)
         && !first.has_failed_a_test()
         && last.has_failed_a_test()
         && last.newest_self_test_failed().is_none();

@@ -53,8 +53,9 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         reads
     };
     let excused = shingled || unknown;
-    // A playbook without a whole pass cannot tell whether it pauses so: what may be house-keeping is neither that nor a fault.
-    let undecided = !excused && case.spins() != Some(false) && !has_pass(case.evidence);
+    // Without a whole pass nobody can tell whether it pauses so: what may be house-keeping is neither that nor a fault.
+    let disturbed = disturbed(case);
+    let undecided = !excused && !disturbed && case.spins() != Some(false) && !has_pass(case.evidence);
     let of_medium = if excused || undecided { reads.min(slow) } else { slow };
     metrics.put(
         "io.slow_writes_alone",
@@ -62,19 +63,20 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     );
     let slow = of_medium as f64;
     // Where the link or the heat had a part in it, a long access says nothing of the medium.
-    let name = if disturbed(case) {
-        "io.slow_disturbed"
-    } else {
-        "io.slow"
-    };
+    let name = if disturbed { "io.slow_disturbed" } else { "io.slow" };
     metrics.put("io.slow", 0.0);
     metrics.put("io.slow_disturbed", 0.0);
     metrics.put(name, slow);
 }
 
-/// Whether the playbook has a write of the whole drive and a verify, by which a shingled disk is known.
+/// Whether it came to a write of the whole drive and to a verify, by which a shingled disk is known.
 fn has_pass(evidence: &Evidence) -> bool {
-    let has = |phase| evidence.phases.iter().any(|record| record.phase == phase);
+    let has = |phase| {
+        evidence
+            .phases
+            .iter()
+            .any(|record| record.phase == phase && record.done.0 > 0)
+    };
     has(Phase::Write) && has(Phase::Verify)
 }
 
@@ -134,7 +136,7 @@ fn disturbed(case: &Case<'_>) -> bool {
         FaultKind::Reset,
         FaultKind::Hang,
     ];
-    let errors = link.iter().any(|kind| case.evidence.incidents_of(*kind) > 0);
+    let errors = link.iter().any(|kind| case.evidence.disturbances_of(*kind) > 0);
     errors || case.kernel.resets > 0 || case.too_hot.is_some() || case.paused_for_heat
 }
 

@@ -103,6 +103,26 @@ fn one_access_of_ten_seconds_fails_unless_something_explains_it() {
     assert_eq!(fired(&both(&evidence, &drive), "slow-access-disturbed"), WARN);
 }
 
+/// A shingled disk is known by a whole write and what its verify shows: a job that ended before that knows nothing of it.
+#[test]
+fn a_long_write_without_a_verify_is_no_fault_yet() {
+    let (drive, mut evidence) = (snapshot(), clean());
+    evidence.incident(incident(FaultKind::Slow));
+    evidence.phases[1].done = Bytes(0);
+    let told = |evidence: &Evidence| {
+        let case = both(evidence, &drive);
+        ["slow-access", "slow-write-alone", "slow-access-disturbed"].map(|id| fired(&case, id))
+    };
+    assert_eq!(told(&evidence), [None, INCONCLUSIVE, None]);
+    // A header that could not be read when it went on says nothing of the link.
+    let mut header = incident(FaultKind::Transient);
+    header.detail = format!("a read of this job's header: EIO; {}", wire::unproven::OVERWRITTEN);
+    evidence.incident(header);
+    assert_eq!(told(&evidence), [None, INCONCLUSIVE, None]);
+    evidence.incident(incident(FaultKind::Reset));
+    assert_eq!(told(&evidence), [None, None, WARN]);
+}
+
 #[test]
 fn a_mean_far_below_the_first_part_is_slow() {
     let drive = snapshot();
