@@ -236,6 +236,7 @@ async fn collect(extensions: &Extensions, mut body: Body, most: usize) -> Result
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     #[derive(Debug, serde::Deserialize)]
