@@ -29,6 +29,17 @@ struct Queue<F> {
 }
 
 impl<F: FnMut(Access, u64) -> Duration> Queue<F> {
+    /// One that serves one access after the other.
+    fn new(bytes: u64, bus: Bus, rotation: Rotation, takes: F) -> Self {
+        Self {
+            bytes,
+            bus,
+            rotation,
+            at_once: false,
+            takes,
+        }
+    }
+
     fn run(mut self, steps: Vec<Step>) -> (Evidence, Outcome) {
         let io = Io::for_drive(self.bus, self.rotation);
         let geometry = Geometry {
@@ -100,6 +111,21 @@ fn at(mb_s: u64, access: Access) -> Duration {
     Duration::from_nanos(access.sectors * 512 * 1000 / mb_s)
 }
 
+/// A drive of so many MB/s, of which this write takes twelve seconds more.
+fn one_long_write(mb_s: u64, nth: u32) -> impl FnMut(Access, u64) -> Duration {
+    let mut writes = 0;
+    move |access, _| {
+        let is_write = access.op == Op::Write;
+        writes += u32::from(is_write);
+        let more = if is_write && writes == nth {
+            12_000 * MS
+        } else {
+            Duration::ZERO
+        };
+        at(mb_s, access) + more
+    }
+}
+
 /// A full cache of 256 MB takes a disk so long, and what is asked meanwhile waits: FLUSH CACHE EXT is not queued.
 #[test]
 fn a_disk_that_flushes_for_seconds_is_no_shingled_one() {
@@ -111,13 +137,7 @@ fn a_disk_that_flushes_for_seconds_is_no_shingled_one() {
         }
         Op::Read | Op::Write | Op::Trim => at(200, access),
     };
-    let disk = Queue {
-        bytes: 250 * GB,
-        bus: Bus::Sata,
-        rotation: DISK,
-        at_once: false,
-        takes,
-    };
+    let disk = Queue::new(250 * GB, Bus::Sata, DISK, takes);
     assert_eq!(disk.run(passes()).1, Outcome::Passed);
 }
 
@@ -130,13 +150,7 @@ fn one_long_flush_is_no_long_access() {
             Op::Flush => 50 * MS,
             Op::Read | Op::Write | Op::Trim => at(400, access),
         };
-        let drive = Queue {
-            bytes: 120 * GB,
-            bus: Bus::Sata,
-            rotation,
-            at_once: false,
-            takes,
-        };
+        let drive = Queue::new(120 * GB, Bus::Sata, rotation, takes);
         let (evidence, outcome) = drive.run(passes());
         assert_eq!(
             (outcome, evidence.incidents),
@@ -155,13 +169,7 @@ fn what_waits_for_its_neighbours_did_not_take_that_long() {
         let slow = access.op == Op::Read && (5000..5004).contains(&reads);
         at(200, access) + if slow { 2900 * MS } else { Duration::ZERO }
     };
-    let disk = Queue {
-        bytes: 50 * GB,
-        bus: Bus::Sata,
-        rotation: DISK,
-        at_once: false,
-        takes,
-    };
+    let disk = Queue::new(50 * GB, Bus::Sata, DISK, takes);
     let (evidence, outcome) = disk.run(passes());
     assert_ne!(outcome, Outcome::Failed);
     assert_eq!(evidence.incidents, []);
@@ -170,23 +178,7 @@ fn what_waits_for_its_neighbours_did_not_take_that_long() {
 /// One access that hangs is told whatever goes on beside it, and one behind it is not.
 #[test]
 fn one_long_access_is_told_once() {
-    let mut writes = 0;
-    let takes = |access: Access, _: u64| {
-        writes += u32::from(access.op == Op::Write);
-        at(200, access)
-            + if access.op == Op::Write && writes == 5000 {
-                12_000 * MS
-            } else {
-                Duration::ZERO
-            }
-    };
-    let disk = Queue {
-        bytes: 50 * GB,
-        bus: Bus::Sata,
-        rotation: DISK,
-        at_once: false,
-        takes,
-    };
+    let disk = Queue::new(50 * GB, Bus::Sata, DISK, one_long_write(200, 5000));
     let (evidence, outcome) = disk.run(passes());
     assert_eq!(outcome, Outcome::Failed);
     assert_eq!(evidence.incidents.len(), 1, "{:?}", evidence.incidents);
@@ -200,13 +192,7 @@ fn a_slow_stick_has_no_access_of_ten_seconds() {
         Op::Write => 2600 * MS,
         Op::Read | Op::Trim => 20 * MS,
     };
-    let stick = Queue {
-        bytes: 16 * GB,
-        bus: Bus::Usb,
-        rotation: Rotation::Unknown,
-        at_once: false,
-        takes,
-    };
+    let stick = Queue::new(16 * GB, Bus::Usb, Rotation::Unknown, takes);
     let (evidence, outcome) = stick.run(Playbook::named("quick").unwrap().steps().to_vec());
     assert_ne!(outcome, Outcome::Failed);
     assert_eq!(evidence.incidents, []);
@@ -220,23 +206,7 @@ fn one_pause_of_a_write_fails_nothing_where_a_pass_is_missing() {
         (DISK, Outcome::Inconclusive),
         (Rotation::SolidState, Outcome::Failed),
     ] {
-        let mut writes = 0;
-        let takes = |access: Access, _: u64| {
-            writes += u32::from(access.op == Op::Write);
-            at(100, access)
-                + if access.op == Op::Write && writes == 600 {
-                    12_000 * MS
-                } else {
-                    Duration::ZERO
-                }
-        };
-        let drive = Queue {
-            bytes: 5000 * GB,
-            bus: Bus::Usb,
-            rotation,
-            at_once: false,
-            takes,
-        };
+        let drive = Queue::new(5000 * GB, Bus::Usb, rotation, one_long_write(100, 600));
         let quick = Playbook::named("quick").unwrap().steps().to_vec();
         assert_eq!(drive.run(quick).1, outcome, "{rotation:?}");
     }
@@ -253,11 +223,8 @@ fn a_write_that_hangs_beside_flushes_is_told() {
             Op::Read | Op::Write | Op::Trim => MS,
         };
         let flash = Queue {
-            bytes: 120 * GB,
-            bus: Bus::Nvme,
-            rotation: Rotation::SolidState,
             at_once: true,
-            takes,
+            ..Queue::new(120 * GB, Bus::Nvme, Rotation::SolidState, takes)
         };
         let (evidence, outcome) = flash.run(passes());
         assert_eq!((outcome, evidence.incidents.len()), (Outcome::Failed, 1), "{after}");

@@ -42,9 +42,20 @@ pub fn is_something_else(name: &str) -> bool {
     SOMETHING_ELSE.iter().any(|word| name.contains(word))
 }
 
-/// The count in `raw` of attribute `id`. `text` is smartctl's rendering, which knows the drive's database entry.
+/// The count in `raw` of attribute `id` that smartctl calls `name` and shows as `text`, for which it knows the drive's database entry.
 /// `is_rate`: whether the drive flags it as a rate of errors (smartctl's `flags.error_rate`, bit 3).
-pub fn count(id: u16, raw: u64, text: &str, is_seagate: bool, is_rate: bool) -> u64 {
+///
+/// The name may tell which of two counts is meant: of `10/50` that is `Bad_Blk_Ct_Erl/Lat` (Phison, Kingston) the blocks that went bad since
+/// the drive was made.
+pub fn count_named(id: u16, name: &str, raw: u64, text: &str, (is_seagate, is_rate): (bool, bool)) -> u64 {
+    let later = || text.split_once('/')?.1.parse().ok().filter(|count| *count <= raw);
+    let later = if name.ends_with("Erl/Lat") { later() } else { None };
+    later.unwrap_or_else(|| count(id, raw, text, is_seagate, is_rate))
+}
+
+/// The same where the name tells nothing. `text` is smartctl's rendering, which knows the drive's database entry.
+/// `is_rate`: whether the drive flags it as a rate of errors (smartctl's `flags.error_rate`, bit 3).
+fn count(id: u16, raw: u64, text: &str, is_seagate: bool, is_rate: bool) -> u64 {
     // No text makes a number more than its bits.
     let told = |count: Option<u64>| count.filter(|count| *count <= raw);
     if let Some(errors) = told(of_operations(text)) {
@@ -71,14 +82,6 @@ pub fn count(id: u16, raw: u64, text: &str, is_seagate: bool, is_rate: bool) -> 
         _ if raw > u64::from(u32::MAX) || raw > 0xFFFF && text.contains(" (") => told(leading(text)).unwrap_or(raw),
         _ => raw,
     }
-}
-
-/// The same, where the name tells of two counts which of them is meant: of `10/50` that is `Bad_Blk_Ct_Erl/Lat` (Phison, Kingston) the blocks
-/// that went bad since the drive was made.
-pub fn count_named(id: u16, name: &str, raw: u64, text: &str, (is_seagate, is_rate): (bool, bool)) -> u64 {
-    let later = || text.split_once('/')?.1.parse().ok().filter(|count| *count <= raw);
-    let later = if name.ends_with("Erl/Lat") { later() } else { None };
-    later.unwrap_or_else(|| count(id, raw, text, is_seagate, is_rate))
 }
 
 /// The number at the start of `text`, where that is decimal.
