@@ -157,7 +157,10 @@ fn tools(options: &Options) -> (Guard, Smartctl) {
 /// Has the jobs that were not over gone on with.
 fn take_up(controller: &mut Controller, jobs: &Jobs, outbox: &Outbox) {
     match jobs.load() {
-        Ok(kept) => controller.take_up(kept),
+        Ok(kept) => {
+            controller.take_up(kept);
+            outbox.jobs_whole();
+        }
         Err(cause) => {
             error!(error = %cause, "the jobs on the medium cannot be read");
             let message = format!("The jobs on the medium cannot be read: {cause}");

@@ -8,7 +8,7 @@ use std::os::unix::fs::FileExt;
 use agent::jobs::checkpoints;
 use burnin::device::Geometry;
 use common::exchange::in_step;
-use common::{Bench, LARGE, outcome};
+use common::{Bench, LARGE, Seen, outcome};
 use wire::command::{Answer, Command};
 use wire::event::NewEvent;
 use wire::job::{Outcome, Phase, PhaseStatus};
@@ -92,6 +92,12 @@ fn rules(job: &wire::job::Job) -> (Outcome, Vec<&str>) {
     )
 }
 
+/// What so many connections told of jobs that were not over.
+async fn unfinished(bench: &Bench, connections: usize) -> Vec<Vec<wire::JobId>> {
+    let told = |seen: &Seen| (seen.unfinished.len() >= connections).then(|| seen.unfinished.clone());
+    bench.server.until("which jobs are not over", told).await
+}
+
 fn forget_checkpoint(bench: &Bench, job: wire::JobId) {
     let options = store::Options {
         check: store::Check::InProcess,
@@ -114,6 +120,7 @@ async fn a_lost_checkpoint_is_made_anew_from_what_the_drive_tells() {
     bench.restart();
     bench.server.event(id, "job.place_recovered").await;
     let job = bench.server.over(id).await;
+    assert_eq!(unfinished(&bench, 2).await, [vec![], vec![id]]);
     // What the lost checkpoint knew beside the findings that were told is not known again.
     assert_eq!(
         rules(&job),
@@ -147,6 +154,11 @@ async fn a_burn_in_of_a_lost_store_is_offered_and_goes_on_only_when_it_is_armed_
     assert_eq!(offered.drive, Some(bench.drives[0].id()));
     assert_eq!(offered.data["job"], id.to_string());
     assert!(offered.message.contains("does not go on by itself"), "{offered:?}");
+    assert_eq!(
+        unfinished(&bench, 2).await,
+        [[]; 2],
+        "the server can end what it has of it"
+    );
     assert!(
         bench.agent.workers().is_empty(),
         "nothing is written before a person armed it"

@@ -81,6 +81,7 @@ pub(crate) fn longest_sent(frame: &Frame) -> usize {
         | Frame::Job(_)
         | Frame::Event(_)
         | Frame::Playbooks(_)
+        | Frame::Unfinished(_)
         | Frame::Certificate(_)
         | Frame::Command(_)
         | Frame::Result(_) => FRAME_MAX_ACCEPTED,
@@ -99,6 +100,7 @@ pub(crate) fn kind(frame: &Frame) -> &str {
         Frame::Job(_) => "job",
         Frame::Event(_) => "event",
         Frame::Playbooks(_) => "playbooks",
+        Frame::Unfinished(_) => "unfinished",
         Frame::Certificate(_) => "certificate",
         Frame::Command(_) => "command",
         Frame::Result(_) => "result",

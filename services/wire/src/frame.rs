@@ -54,6 +54,9 @@ pub enum Frame {
     Drives(Vec<Drive>),
     /// Agent → server: one job's whole present state; all of them on connect, then on each change.
     Job(Box<Job>),
+    /// Agent → server, on connect and behind all its jobs: those that are not over. What the server has running beside them, the
+    /// agent has lost.
+    Unfinished(Vec<JobId>),
     /// Agent → server: something for the event log.
     Event(NewEvent),
     /// Agent → server: the playbooks there are; on connect and on each change.
@@ -262,6 +265,7 @@ impl Frame {
             "hello" => Self::Hello(read(kind, payload)?),
             "drives" => Self::Drives(read(kind, payload)?),
             "job" => Self::Job(Box::new(read(kind, payload)?)),
+            "unfinished" => Self::Unfinished(read(kind, payload)?),
             "event" => Self::Event(read(kind, payload)?),
             "playbooks" => Self::Playbooks(read(kind, payload)?),
             "certificate" => Self::Certificate(read(kind, payload)?),
@@ -285,6 +289,7 @@ impl Frame {
             Self::Hello(p) => ("hello", payload(serde_json::to_value(p))),
             Self::Drives(p) => ("drives", payload(serde_json::to_value(p))),
             Self::Job(p) => ("job", payload(serde_json::to_value(p))),
+            Self::Unfinished(p) => ("unfinished", payload(serde_json::to_value(p))),
             Self::Event(p) => ("event", payload(serde_json::to_value(p))),
             Self::Playbooks(p) => ("playbooks", payload(serde_json::to_value(p))),
             Self::Certificate(p) => ("certificate", payload(serde_json::to_value(p))),

@@ -69,6 +69,7 @@ fn generated() -> Value {
         "hello": Hello,
         "drives": Drive [list],
         "job": Job,
+        "unfinished": JobId [list],
         "event": NewEvent,
         "playbooks": PlaybookInfo [list],
         "certificate": CertificateText,
@@ -272,6 +273,7 @@ fn frames() -> Vec<Frame> {
         }),
         Frame::Drives(vec![drive]),
         Frame::Job(Box::new(job())),
+        Frame::Unfinished(vec![of]),
         Frame::Event(NewEvent {
             kind: "job.started".into(),
             severity: Severity::Info,

@@ -76,6 +76,9 @@ struct State {
     drives_dirty: bool,
     jobs: BTreeMap<JobId, Job>,
     jobs_dirty: BTreeSet<JobId>,
+    /// Whether `jobs` are all that the medium has: which are not over says nothing before that.
+    jobs_whole: bool,
+    unfinished_dirty: bool,
     progress: BTreeMap<JobId, ProgressFrame>,
     playbooks: Option<Vec<PlaybookInfo>>,
     playbooks_dirty: bool,
@@ -200,6 +203,11 @@ impl Outbox {
         state.jobs.insert(job.id, job);
         drop(state);
         self.inner.wake.notify_one();
+    }
+
+    /// All jobs that the medium has were told here: those that the server has beside them are lost.
+    pub fn jobs_whole(&self) {
+        self.state().jobs_whole = true;
     }
 
     /// Jobs that retention has dropped are no longer told.
@@ -445,6 +453,7 @@ impl Outbox {
         let mut state = self.state();
         state.drives_dirty = true;
         state.playbooks_dirty = true;
+        state.unfinished_dirty = true;
         state.jobs_dirty = state.jobs.keys().copied().collect();
         drop(state);
         self.inner.wake.notify_one();
@@ -499,6 +508,11 @@ impl Outbox {
                         frames.push(frames::over(job, &to.who, now));
                     }
                 }
+            }
+            // Behind them all: the end of one that is over comes from itself.
+            if to.home && state.jobs_whole && !waiting && std::mem::take(&mut state.unfinished_dirty) {
+                let unfinished = state.jobs.values().filter(|job| !job.state.is_over());
+                frames.push(Frame::Unfinished(unfinished.map(|job| job.id).collect()));
             }
             for (id, told) in std::mem::take(&mut state.progress) {
                 frames.push(frames::progress(&told, state.jobs.get(&id), &to.who, to.home, now));

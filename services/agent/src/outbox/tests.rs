@@ -35,6 +35,52 @@ fn open(dir: &std::path::Path) -> Store {
     store::open(dir, &options()).unwrap().store
 }
 
+/// A server that has others running ends them: it is told no sooner than all jobs were, and only when all are known here.
+#[tokio::test]
+async fn which_jobs_are_not_over_is_told_behind_all_of_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = Outbox::new(open(dir.path()));
+    let (mut over, running) = (job(), job());
+    over.id = JobId::after(1 << 47);
+    (over.state, over.ended) = (wire::job::JobState::Finished, Some(Time::now()));
+    outbox.job(over.clone());
+    outbox.job(running.clone());
+    let kinds = |outbox: &Outbox, to: &To| -> Vec<String> {
+        let frames = outbox.take(&mut 0, to);
+        frames.iter().map(|frame| told(frame).0).collect()
+    };
+    outbox.tell_all();
+    assert!(
+        !kinds(&outbox, &home()).contains(&"unfinished".to_owned()),
+        "the medium was not read"
+    );
+    outbox.jobs_whole();
+    outbox.tell_all();
+    assert!(
+        !kinds(&outbox, &to(false)).contains(&"unfinished".to_owned()),
+        "a foreign server has no use for it"
+    );
+    // The end of one waits for its certificate, of which only some go at once.
+    (1..=CERTIFICATES_AT_ONCE as u64).for_each(|n| outbox.certificate(JobId::after(n)));
+    outbox.certificate(over.id);
+    outbox.tell_all();
+    let mut all = kinds(&outbox, &home());
+    assert!(!all.contains(&"unfinished".to_owned()), "{all:?}");
+    all.extend(kinds(&outbox, &home()));
+    let place = |kind: &str| all.iter().rposition(|known| known == kind);
+    assert_eq!(all.iter().filter(|kind| *kind == "unfinished").count(), 1, "{all:?}");
+    assert!(place("unfinished") > place("job"), "{all:?}");
+    outbox.tell_all();
+    let frames = outbox.take(&mut 0, &home());
+    let of = frames
+        .iter()
+        .map(told)
+        .find(|(kind, _)| kind == "unfinished")
+        .unwrap()
+        .1;
+    assert_eq!(of, serde_json::json!([running.id]));
+}
+
 fn happening(message: &str) -> Happening {
     Happening::new(
         "test.happened",

@@ -32,6 +32,8 @@ pub(crate) struct Seen {
     pub heartbeats: u32,
     pub drives: Vec<Drive>,
     pub jobs: BTreeMap<JobId, Job>,
+    /// Which were not over, as each connection told.
+    pub unfinished: Vec<Vec<JobId>>,
     /// With their numbers; one that came again stands once.
     pub events: BTreeMap<u64, NewEvent>,
     /// Those without a number, which the agent's medium did not take.
@@ -344,6 +346,7 @@ async fn serve(mut stream: UnixStream, shared: Arc<Shared>) {
             Frame::Heartbeat => seen.heartbeats += 1,
             Frame::Drives(drives) => seen.drives = drives,
             Frame::Job(job) => drop(seen.jobs.insert(job.id, *job)),
+            Frame::Unfinished(jobs) => seen.unfinished.push(jobs),
             Frame::Event(event) => match event.origin {
                 Some(number) => drop(seen.events.insert(number, event)),
                 None => seen.unnumbered.push(event),

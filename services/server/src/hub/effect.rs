@@ -109,9 +109,13 @@ pub(super) fn agent_actor() -> Actor {
     Actor::new("agent", "agent")
 }
 
+pub(super) fn server_actor() -> Actor {
+    Actor::new("server", "server")
+}
+
 pub(super) fn server_event(kind: &str, severity: Severity, message: String, data: serde_json::Value) -> Effect {
     let event = NewEvent::new(kind, severity, message, data);
-    Effect::Event(event, Actor::new("server", "server"))
+    Effect::Event(event, server_actor())
 }
 
 pub(super) fn addon_event(

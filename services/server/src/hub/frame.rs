@@ -88,6 +88,7 @@ impl Hub {
             }
             Frame::Drives(drives) if built_in => self.drives_told(now, drives, out),
             Frame::Job(job) if built_in => self.job(now, *job, out),
+            Frame::Unfinished(jobs) if built_in => self.unfinished_told(now, &jobs, out),
             Frame::Event(event) if built_in => self.agent_event(event, out),
             Frame::Playbooks(playbooks) if built_in => self.playbooks_told(playbooks, out),
             Frame::Certificate(certificate) if built_in => Self::certificate_told(certificate, out),
@@ -130,6 +131,7 @@ impl Hub {
             | Frame::Command(_)
             | Frame::Drives(_)
             | Frame::Job(_)
+            | Frame::Unfinished(_)
             | Frame::Event(_)
             | Frame::Playbooks(_)
             | Frame::Certificate(_)

@@ -7,10 +7,12 @@ use std::time::Duration;
 use certificate::revoke;
 use serde::Serialize;
 use utoipa::ToSchema;
+use wire::event::{NewEvent, Severity};
 use wire::frame::{LogLine, ProgressFrame};
-use wire::job::{Job, JobState, Outcome, PhaseStatus, Progress, Verdict};
+use wire::job::{FaultKind, Job, JobState, Outcome, PhaseStatus, Progress, RuleHit, Verdict};
 use wire::{Bytes, DriveId, JobId, Time};
 
+use super::effect::server_actor;
 use super::ring::Ring;
 use super::{Effect, Hub, Stream};
 use crate::clock::Now;
@@ -182,6 +184,23 @@ impl Hub {
         }
     }
 
+    /// The agent has told all its jobs, and that of them `unfinished` are not over: what else is held as running, it has lost.
+    pub(super) fn unfinished_told(&mut self, now: Now, unfinished: &[JobId], out: &mut Vec<Effect>) {
+        let lost = |job: &&Job| !job.state.is_over() && !unfinished.contains(&job.id);
+        let lost: Vec<Job> = self.jobs.values().map(|held| &held.job).filter(lost).cloned().collect();
+        for job in lost {
+            let message = format!(
+                "The agent does not know the burn-in of {} {} any more: its records were lost. The drive may tell how far it was",
+                job.model, job.serial
+            );
+            let (id, drive) = (job.id, job.drive.clone());
+            self.job_gone(now, job, out);
+            let mut event = NewEvent::new("job.forgotten", Severity::Warning, message, serde_json::Value::Null);
+            (event.job, event.drive) = (Some(id), Some(drive));
+            out.push(Effect::Event(event, server_actor()));
+        }
+    }
+
     /// Ends a job that the agent does not know any more: nobody is at it, and nothing else would ever end it.
     ///
     /// `kept` is what the medium has of it, which counts where memory has let go of it.
@@ -203,17 +222,8 @@ impl Hub {
                 over @ (PhaseStatus::Done | PhaseStatus::Skipped | PhaseStatus::Interrupted) => over,
             };
         }
-        let bad = match job.bad_sectors {
-            0 => String::new(),
-            count => format!(" {count} bad sectors had been found."),
-        };
-        job.verdict.get_or_insert_with(|| Verdict {
-            outcome: Outcome::Inconclusive,
-            rules: Vec::new(),
-            summary: format!("It was ended after the agent had lost it: nobody knows what it had done.{bad}"),
-            verified: Bytes(0),
-            engine: String::new(),
-        });
+        let verdict = of_lost(&job);
+        job.verdict.get_or_insert(verdict);
         self.job(now, job, out);
     }
 
@@ -234,6 +244,38 @@ impl Hub {
             .map(|held| held.samples.iter().cloned().collect())
             .unwrap_or_default()
     }
+}
+
+/// The verdict on a job that the agent has lost: nothing that it had done counts, what it had found wrong does.
+fn of_lost(job: &Job) -> Verdict {
+    let mut verdict = Verdict {
+        outcome: Outcome::Inconclusive,
+        rules: Vec::new(),
+        summary: "It was ended after the agent had lost it: nobody knows what it had done.".to_owned(),
+        verified: Bytes(0),
+        engine: String::new(),
+    };
+    if job.bad_sectors > 0 {
+        let value = match job.bad_sectors {
+            1 => "1 bad sector".to_owned(),
+            count => format!("{count} bad sectors"),
+        };
+        // Where the box's own memory was bad, wrong data are not the drive's.
+        let host = job.findings.iter().any(|finding| finding.kind == FaultKind::HostMemory);
+        if !host {
+            verdict.outcome = Outcome::Failed;
+        }
+        verdict.summary += &format!(" Before that it had found {value}.");
+        verdict.rules.push(RuleHit {
+            id: "findings-before-loss".to_owned(),
+            outcome: verdict.outcome,
+            value,
+            limit: "none".to_owned(),
+            source: "What was once found wrong stays found, also when the record of it was lost.".to_owned(),
+            means: String::new(),
+        });
+    }
+    verdict
 }
 
 impl Held {

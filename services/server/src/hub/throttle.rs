@@ -130,6 +130,7 @@ pub fn key(frame: &Frame) -> Option<String> {
         | Frame::Job(_)
         | Frame::Event(_)
         | Frame::Playbooks(_)
+        | Frame::Unfinished(_)
         | Frame::Certificate(_)
         | Frame::Command(_)
         | Frame::Result(_)

@@ -35,6 +35,54 @@ fn a_job_that_another_one_on_its_drive_follows_is_over() {
     );
 }
 
+/// A store that was lost, or emptied: nobody is at such a job any more, and what it had found wrong still counts.
+#[test]
+fn a_running_job_that_the_agent_does_not_name_is_over() {
+    let mut hub = hub();
+    let connected = Input::Connected {
+        addon: AGENT,
+        connection: 1,
+    };
+    hub.step(now(1), connected);
+    let id = |n| JobId(uuid::Uuid::from_u128(n));
+    let numbered = |n: u128, state, bad_sectors| Job {
+        id: id(n),
+        drive: DriveId::from_serial("M", &format!("WD-{n}"), 1).unwrap(),
+        bad_sectors,
+        ..job(state)
+    };
+    for job in [
+        numbered(1, JobState::Running, 0),
+        numbered(2, JobState::Running, 0),
+        numbered(3, JobState::Running, 8),
+        numbered(4, JobState::Finished, 0),
+    ] {
+        hub.step(now(2), frame(AGENT, 1, Frame::Job(Box::new(job))));
+    }
+    let finished = hub.job_of(id(4)).unwrap().clone();
+    let effects = hub.step(now(3), frame(AGENT, 1, Frame::Unfinished(vec![id(1)])));
+    let end = |n| {
+        let job = hub.job_of(id(n)).unwrap();
+        (job.state.clone(), job.verdict.as_ref().map(|verdict| verdict.outcome))
+    };
+    assert_eq!(end(1), (JobState::Running, None));
+    assert_eq!(end(2), (JobState::Aborted, Some(Outcome::Inconclusive)));
+    assert_eq!(
+        end(3),
+        (JobState::Aborted, Some(Outcome::Failed)),
+        "it takes back what was signed before"
+    );
+    assert_eq!(hub.job_of(id(4)), Some(&finished));
+    assert_eq!(events(&effects), ["job.forgotten", "job.forgotten"]);
+    assert_eq!(
+        events(&hub.step(now(4), frame(AGENT, 1, Frame::Unfinished(vec![id(1)])))),
+        [""; 0]
+    );
+    // Somebody else's word ends nothing.
+    hub.step(now(5), frame(AGENT + 1, 1, Frame::Unfinished(Vec::new())));
+    assert_eq!(hub.job_of(id(1)).unwrap().state, JobState::Running);
+}
+
 #[test]
 fn a_job_that_only_comes_further_is_kept_every_ten_minutes() {
     let mut hub = hub();
