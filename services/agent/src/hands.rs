@@ -83,7 +83,7 @@ pub struct Held {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum MayUse {
     /// As it was opened.
-    Yes,
+    Yes(Content),
     /// Something else uses it, or it does not answer: later maybe.
     NotNow(String),
     /// Another drive is in its place, or none.
@@ -185,7 +185,7 @@ impl Hands {
     /// The same, told apart.
     pub async fn may_use(&self, held: &Held) -> MayUse {
         match self.guarded(held).await {
-            Ok(_) => MayUse::Yes,
+            Ok(now) => MayUse::Yes(now),
             Err((why, true)) => MayUse::Absent(why),
             Err((why, false)) => MayUse::NotNow(why),
         }

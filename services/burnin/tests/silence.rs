@@ -60,6 +60,21 @@ fn a_drive_that_answers_nothing_for_some_seconds_has_no_bad_sectors() {
     }
 }
 
+/// Of the rest of a drive nothing can be written, but for one place: each time that answers, another silence would begin.
+#[test]
+fn a_place_that_answers_does_not_have_a_dead_drive_waited_for_again_and_again() {
+    let bad = (200..400)
+        .filter(|lba| lba % 20 != 0)
+        .map(|lba| Fault::WriteError { lba });
+    let plan = Plan::with(bad.collect());
+    let mut order = order(GEOMETRY, plain(&SURFACE), &mut Dice(7));
+    order.io.block = 512;
+    let mut sim = Sim::new(GEOMETRY, plan, 1, 512, 7);
+    let evidence = burn(&mut sim, &order);
+    assert!(sim.now().as_secs() < 200, "{} s", sim.now().as_secs());
+    assert_eq!(judge(&Case::new(&evidence)).outcome, Outcome::Failed);
+}
+
 /// A link that comes and goes, and one whose first access is given half a minute before it fails.
 #[test]
 fn a_drive_that_is_silent_again_and_again_has_no_bad_sectors() {

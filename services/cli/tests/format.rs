@@ -7,8 +7,9 @@ mod common;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use common::{Loop, code, kiln, object, text};
+use common::{Loop, code, kiln, object, start, text, until};
 
 #[test]
 fn a_drive_that_came_through_is_formatted_and_certified() {
@@ -74,6 +75,34 @@ fn a_drive_that_came_through_is_formatted_and_certified() {
     let _ = Command::new("partx").args(["-d", &drive.node]).output();
     let again = drive.burn(&["--dry-run"]);
     assert_eq!(code(&again), 0, "{}", text(&again));
+}
+
+/// Another program wrote to the drive behind the sweep that reads it back, which sees nothing of that.
+#[test]
+fn what_somebody_put_on_the_drive_while_it_was_tested_is_not_formatted_over() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let mut burn = start(
+        &drive,
+        &["--playbook", "surface", "--format", "ext4", "--rate-drive", "8M"],
+    );
+    until(&mut burn, "Read back");
+    std::thread::sleep(Duration::from_secs(3));
+    let made = Command::new("mkswap").arg(drive.file()).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let output = burn.wait_with_output().unwrap();
+    let told = object(&output);
+    assert_eq!(code(&output), 3, "{told}");
+    let problem = told["formatted"]["problem"].as_str().unwrap();
+    assert!(
+        problem.contains("swap") && problem.contains("while it was tested"),
+        "{problem}"
+    );
+    let found = Command::new("blkid")
+        .args(["-p", "-o", "value", "-s", "TYPE"])
+        .arg(drive.file())
+        .output()
+        .unwrap();
+    assert_eq!(String::from_utf8_lossy(&found.stdout).trim(), "swap");
 }
 
 #[test]

@@ -229,7 +229,7 @@ impl JobTask {
         let mut pauses = LOOK_AGAIN.into_iter();
         loop {
             let why = match self.means.hands.may_use(held).await {
-                MayUse::Yes => return Since::Ours,
+                MayUse::Yes(now) => return Since::of_found(&self.record.content, &now),
                 MayUse::Absent(why) => return Since::Another(format!("it may not be formatted: {why}")),
                 MayUse::NotNow(why) => why,
             };

@@ -1,6 +1,9 @@
 //! What a drive of which all was written and read back is, before its verdict stands: hours of self-tests lie between, and what was
 //! tested in them, or would be formatted after them, may be another one.
 
+use drive::guard::added;
+use wire::drive::Content;
+
 use super::{NO_LONGER_HELD, UNSHOWN, Why};
 use crate::ours::Shown;
 
@@ -18,6 +21,16 @@ pub enum Since<E> {
 }
 
 impl<E> Since<E> {
+    /// Of a drive that comes to be formatted, by what the guard finds on it; `agreed`: what stood on it when it was chosen.
+    pub fn of_found(agreed: &Content, now: &Content) -> Self {
+        match added(agreed, now) {
+            None => Self::Ours,
+            Some(summary) => Self::Refused(format!(
+                "\"{summary}\" was put on it while it was tested; nothing of that is erased"
+            )),
+        }
+    }
+
     /// Of a drive that is only read, by what stands on it.
     pub fn of_read(shown: Shown) -> Self {
         match shown {

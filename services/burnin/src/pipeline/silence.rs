@@ -12,6 +12,10 @@ use crate::worker::Report;
 /// `SD_TIMEOUT`), and an adapter for SAS a drive that it misses less. Chosen.
 pub const SILENCE: Duration = Duration::from_secs(30);
 
+/// So many silences are waited out to their end in a session: a drive of which one place alone still answers would have a new one each time
+/// that place is asked, and each was held against it. Chosen.
+const ENDURED: u32 = 3;
+
 /// When people are told: a cable that is touched is not worth a word, and a job that stands still is.
 const TOLD: Duration = Duration::from_secs(3);
 
@@ -31,6 +35,8 @@ pub(super) struct Silence {
     wide: bool,
     /// How many silences there were, with the one that lasts.
     count: u64,
+    /// How many were waited out to their end.
+    endured: u32,
     /// Which one people were told of last.
     told: u64,
     /// When it may be asked again.
@@ -65,13 +71,16 @@ impl Silence {
             | Outcome::Differs(_)
             | Outcome::Gone
             | Outcome::Kept(_)
-            | Outcome::Changed { .. } => self.spent = None,
+            | Outcome::Changed { .. } => {
+                self.endured += u32::from(self.spent.is_some_and(|spent| spent >= SILENCE));
+                self.spent = None;
+            }
         }
     }
 
     /// Whether it is silent, and nothing that fails now tells anything of it.
     pub(super) fn lasts(&self) -> bool {
-        self.spent.is_some_and(|spent| spent < SILENCE)
+        self.endured < ENDURED && self.spent.is_some_and(|spent| spent < SILENCE)
     }
 
     /// Whether it is silent, and has been since the one of this [`number`](Self::number).
@@ -96,9 +105,12 @@ impl Silence {
 }
 
 /// Whether an error is the drive's own answer, and not its link's: what its medium cannot do, and what it refuses or its hardware fails
-/// at. Source: `block/blk-core.c`, `BLK_STS_MEDIUM`, `BLK_STS_TARGET`, `BLK_STS_NOTSUPP`, `BLK_STS_PROTECTION`.
+/// at, or has no room for. Source: `block/blk-core.c`, `BLK_STS_MEDIUM`, `BLK_STS_TARGET`, `BLK_STS_NOTSUPP`, `BLK_STS_PROTECTION`, `BLK_STS_NOSPC`.
 fn is_answer(errno: i32) -> bool {
-    matches!(errno, libc::ENODATA | libc::EREMOTEIO | libc::EOPNOTSUPP | libc::EILSEQ)
+    matches!(
+        errno,
+        libc::ENODATA | libc::EREMOTEIO | libc::EOPNOTSUPP | libc::EILSEQ | libc::ENOSPC
+    )
 }
 
 impl Pipeline {

@@ -1,6 +1,9 @@
 //! Whether the drive that is held is still the one that was chosen and tested: before it is written, after a reset or heat, and
 //! before its verdict stands.
 
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use burnin::device::Device;
@@ -40,6 +43,12 @@ pub(super) fn unshown() -> String {
 pub(super) struct Asked;
 
 pub(super) type Since = job::Since<Asked>;
+
+/// Whether the drive at this node shows that its format, which was cut off just now, can be made anew.
+pub(super) fn shows_a_cut_format(node: &Path, proof: &Proof) -> bool {
+    let shown = |file| proof.of_cut_format_file(file, &BTreeSet::new()) == Shown::Ours;
+    File::open(node).is_ok_and(shown)
+}
 
 impl Job {
     /// Whether it may still be written as was agreed: the question may have stood for long, and self-tests take hours. `goes_on`: what
@@ -187,8 +196,9 @@ impl Job {
         } = &self.held;
         let mut pauses = LOOK_AGAIN.into_iter();
         loop {
-            let Err(refusal) = self.guard.may_write(file, identity, lose) else {
-                return Since::Ours;
+            let refusal = match self.guard.look_again(file, identity, lose) {
+                Ok(look) => return Since::of_found(&self.drive.content, &look.content),
+                Err(refusal) => refusal,
             };
             let why = refusal.view().reason;
             if refusal.is_absence() {

@@ -200,6 +200,7 @@ impl Job {
             ..self.saved(&birth, &own, seen.clone(), whole)
         };
         let steps = self.choice.steps.clone();
+        let (node, proof) = (self.node.clone(), self.proof(birth.key, true));
         let (mut ended, goes_on) = self.end(&birth, evidence, own, (seen, Some(&kernel)), notes, line);
         // Before its end is kept: whoever is killed in between has it end once more.
         ended.take_back(state.path(), line);
@@ -209,7 +210,8 @@ impl Job {
         };
         if let Some(over) = &mut saved.ended {
             (over.at, over.outcome) = (Time::now(), Some(ended.outcome()));
-            over.untabled = ended.is_untabled();
+            // What is promised to go on is asked of the drive, which the formatter has let go of.
+            over.untabled = ended.is_untabled() && doubt::shows_a_cut_format(&node, &proof);
             if ended.is_cut_in_format() {
                 end::WHILE_FORMATTED.clone_into(&mut over.why);
             }
