@@ -293,6 +293,7 @@ pub(crate) mod tests {
             progress: None,
             findings: vec![],
             bad_sectors: 0,
+            heading: Vec::new(),
             verdict: None,
             resumes: vec![],
             surface: vec![],

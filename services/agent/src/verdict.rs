@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use burnin::Evidence;
 use burnin::evidence::Stop;
-use burnin::job::End;
+use burnin::job::{End, heading};
 use burnin::verdict::{Case, Peer, judge};
 use drive::selftest::Kind;
 use wire::Time;
@@ -20,6 +20,21 @@ pub fn judged(record: &Record, evidence: &Evidence, peers: &[Peer], now: Time) -
     let evidence = believed(evidence, record);
     let due = self_tests_due(record);
     judge(&case(record, &evidence, &due, peers, now)).outcome
+}
+
+/// Tells in the job what the verdict is heading for, by what the drive has told of itself up to now.
+pub fn head(record: &mut Record) {
+    let nothing = Evidence::new(record.geometry, &[]);
+    let job = &record.job;
+    let heading = heading(&Case {
+        before: record.smart_before.as_ref(),
+        self_tests: &job.self_tests,
+        profile: job.options.profile,
+        rotation: record.rotation,
+        bus: record.identity.bus,
+        ..Case::new(&nothing)
+    });
+    record.job.heading = heading;
 }
 
 /// Gives the record its verdict and its last state; answers with what later verdicts may compare with.
@@ -124,6 +139,33 @@ mod tests {
             phase.seconds = 1.0;
         }
         evidence
+    }
+
+    #[test]
+    fn what_a_drive_tells_before_the_end_heads_for_its_verdict() {
+        let mut record = record();
+        let ids = |record: &Record| -> Vec<String> { record.job.heading.iter().map(|hit| hit.id.clone()).collect() };
+        head(&mut record);
+        assert_eq!(ids(&record), [""; 0]);
+        record.smart_before = Some(Snapshot {
+            passed: Some(false),
+            ..Snapshot::default()
+        });
+        head(&mut record);
+        assert_eq!(ids(&record), ["smart-failing"]);
+        assert_eq!(record.job.heading[0].outcome, Outcome::Failed);
+        record.job.self_tests.push(wire::job::SelfTest {
+            step: Some(1),
+            phase: Phase::SelfTestShort,
+            outcome: wire::job::SelfTestOutcome::Failed,
+            told: "it failed".to_owned(),
+            lba: None,
+        });
+        head(&mut record);
+        assert_eq!(ids(&record), ["smart-failing", "job-self-test-failed"]);
+        let evidence = clean(&record);
+        conclude(&mut record, &evidence, &[], false, Time::now());
+        assert_eq!(ids(&record), [""; 0], "the verdict itself says it");
     }
 
     #[test]

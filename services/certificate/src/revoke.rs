@@ -91,6 +91,21 @@ fn taken_back(entry: &CertificateEntry, failed: &Job, again: bool) -> Option<Rev
     word.is_refuted(failed, again).then(by)
 }
 
+/// Revokes a certificate that calls a drive good which had failed in the very same job, as `known` of it says: a store that was put back runs
+/// a job to a second end, and what the first one found stays found. False where nothing of it changes.
+pub fn failed_before(entry: &mut CertificateEntry, known: &CertificateEntry) -> bool {
+    let first = known.job == entry.job && known.info.id != entry.info.id && known.outcome == Some(Outcome::Failed);
+    let takes = first && entry.info.revoked.is_none() && is_good(entry.outcome);
+    if takes {
+        entry.info.revoked = Some(Revocation {
+            at: entry.info.made,
+            job: entry.job,
+            why: "the same burn-in had ended before, and the drive had failed in it".to_owned(),
+        });
+    }
+    takes
+}
+
 /// How the event `certificate.revoked` tells it.
 pub fn event(entry: &CertificateEntry, by: JobId) -> NewEvent {
     let CertificateEntry {
@@ -227,6 +242,7 @@ mod tests {
             progress: None,
             findings: vec![],
             bad_sectors: 0,
+            heading: Vec::new(),
             verdict: Some(Verdict {
                 outcome,
                 rules: vec![],

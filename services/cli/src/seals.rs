@@ -207,6 +207,7 @@ pub(crate) mod tests {
             progress: None,
             findings: vec![],
             bad_sectors: 0,
+            heading: Vec::new(),
             verdict: Some(Verdict {
                 outcome,
                 rules: vec![],

@@ -47,13 +47,12 @@ fn smart_that_fails_for_a_moment_is_asked_for_again() {
     }
 }
 
-fn asked_again(fails: &str) {
-    let Some(drive) = Loop::new(48 << 20) else { return };
+/// A burn-in with that for smartctl, in the folder that is given back.
+fn burn_asking(drive: &Loop, script: &str) -> (tempfile::TempDir, std::process::Output) {
     let dir = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink(drive.file(), dir.path().join("drive")).unwrap();
     let program = dir.path().join("smartctl");
-    let script = SCRIPT.replace("DIR", dir.path().to_str().unwrap());
-    fs::write(&program, script.replace("FAILS", fails)).unwrap();
+    fs::write(&program, script.replace("DIR", dir.path().to_str().unwrap())).unwrap();
     fs::set_permissions(&program, PermissionsExt::from_mode(0o755)).unwrap();
     let book = dir.path().join("mine.toml");
     fs::write(&book, SMART_AROUND).unwrap();
@@ -63,6 +62,28 @@ fn asked_again(fails: &str) {
         "--smartctl",
         program.to_str().unwrap(),
     ]);
+    (dir, output)
+}
+
+/// What is known at once is told at once: the test itself takes a day.
+#[test]
+fn what_the_drive_says_of_itself_at_the_start_is_told_before_the_first_write() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let fails = SCRIPT
+        .replace("FAILS", "in_part=0")
+        .replace(r#""passed":true"#, r#""passed":false"#);
+    let (_dir, output) = burn_asking(&drive, &fails);
+    let told = text(&output);
+    let place = |what: &str| told.find(what).unwrap_or_else(|| panic!("{what}: {told}"));
+    assert_eq!(code(&output), 2, "{told}");
+    let heading = place("Heading for FAILED: the drive itself says that it fails (1 verdict)");
+    assert_eq!(told.matches("Heading for").count(), 1, "{told}");
+    assert!(heading < place("Write"), "{told}");
+}
+
+fn asked_again(fails: &str) {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let (dir, output) = burn_asking(&drive, &SCRIPT.replace("FAILS", fails));
     assert!(dir.path().join("until").exists(), "it was not asked after the write");
     assert!(text(&output).contains("asked for again"), "{}", text(&output));
     let told = object(&output);

@@ -8,10 +8,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use certificate::revoke;
 use serde::{Deserialize, Serialize};
 use store::{Table, View};
-use wire::job::{Job, JobState, Outcome, Phase, PhaseStatus, disproves_failure};
+use wire::job::{Grounds, Job, JobState, Outcome, Phase, PhaseStatus};
 use wire::{DriveId, JobId};
 
 use crate::tables::{JOBS, JOBS_MAX};
@@ -40,6 +39,13 @@ struct Kept {
 #[derive(Serialize, Deserialize)]
 struct Verdict {
     outcome: Outcome,
+    #[serde(default)]
+    rules: Vec<Rule>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Rule {
+    id: String,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -59,8 +65,7 @@ pub struct Word {
     pub serial: String,
     /// Whether nothing more will happen to the job.
     over: bool,
-    failed: bool,
-    disproves: bool,
+    grounds: Grounds,
 }
 
 impl From<&Job> for Word {
@@ -70,20 +75,19 @@ impl From<&Job> for Word {
             drive: job.drive.clone(),
             serial: job.serial.clone(),
             over: job.state.is_over(),
-            failed: revoke::has_failed(job),
-            disproves: job.disproves_failure(),
+            grounds: job.grounds(),
         }
     }
 }
 
 impl From<Kept> for Word {
     fn from(kept: Kept) -> Self {
-        let outcome = kept.verdict.map(|verdict| verdict.outcome);
+        let outcome = kept.verdict.as_ref().map(|verdict| verdict.outcome);
+        let rules = kept.verdict.iter().flat_map(|verdict| &verdict.rules);
         let phases = kept.phases.iter().map(|state| (state.phase, state.status));
         Self {
             over: kept.state.is_over(),
-            failed: outcome == Some(Outcome::Failed),
-            disproves: disproves_failure(&kept.state, outcome, phases),
+            grounds: Grounds::of(&kept.state, outcome, rules.map(|rule| rule.id.as_str()), phases),
             job: kept.id,
             drive: kept.drive,
             serial: kept.serial,
@@ -98,7 +102,7 @@ pub struct LastWords(BTreeMap<DriveId, Last>);
 #[derive(Clone, Copy, Debug)]
 struct Last {
     newest: JobId,
-    failed: Option<JobId>,
+    failed: Option<(JobId, Grounds)>,
 }
 
 impl LastWords {
@@ -107,10 +111,9 @@ impl LastWords {
         let mut all: BTreeMap<DriveId, Last> = BTreeMap::new();
         for word in words {
             let before = all.get(&word.drive).and_then(|last| last.failed);
-            let failed = match (word.failed, word.disproves) {
-                (true, _) => Some(word.job),
-                (false, true) => None,
-                (false, false) => before,
+            let failed = match word.grounds {
+                grounds if grounds.failed => Some((word.job, grounds)),
+                grounds => before.filter(|(_, failed)| !grounds.disproves(*failed)),
             };
             let last = Last {
                 newest: word.job,
@@ -124,13 +127,17 @@ impl LastWords {
     /// The jobs that have the last word on a drive: two at most.
     pub fn of(&self, drive: &DriveId) -> impl Iterator<Item = JobId> {
         let last = self.0.get(drive);
-        let both = last.map_or([None; 2], |last| [Some(last.newest), last.failed]);
+        let both = last.map_or([None; 2], |last| [Some(last.newest), last.failed.map(|(job, _)| job)]);
         both.into_iter().flatten()
     }
 
     /// The failures that stand.
     pub fn failures(&self) -> BTreeSet<JobId> {
-        self.0.values().filter_map(|last| last.failed).collect()
+        self.0
+            .values()
+            .filter_map(|last| last.failed)
+            .map(|(job, _)| job)
+            .collect()
     }
 }
 
@@ -205,8 +212,11 @@ mod tests {
             drive: drive(of),
             serial: String::new(),
             over: says != 'r',
-            failed: says == 'F',
-            disproves: says == 'P',
+            grounds: Grounds {
+                failed: matches!(says, 'F' | 'f'),
+                keeps: matches!(says, 'P' | 'p'),
+                own_word: matches!(says, 'F' | 'P'),
+            },
         }
     }
 
@@ -224,6 +234,10 @@ mod tests {
             ("PFs", vec![2, 1]),
             ("FF", vec![1, 1]),
             ("Fr", vec![1, 0]),
+            // What it said of itself was not asked again.
+            ("Fp", vec![1, 0]),
+            ("FpP", vec![2]),
+            ("fp", vec![1]),
         ] {
             let of: Vec<JobId> = LastWords::of_all(&words(said)).of(&drive(1)).collect();
             assert_eq!(of, last.into_iter().map(id).collect::<Vec<_>>(), "{said}");

@@ -864,6 +864,11 @@ findings: Array<Finding>,
  */
 bad_sectors: number, 
 /**
+ * What the verdict is heading for while there is none: rules that fired by SMART before and by self-tests, the worst first. Beside
+ * them what is found leads to its own.
+ */
+heading: Array<RuleHit>, 
+/**
  * The verdict, once there is one.
  */
 verdict: Verdict | null, 

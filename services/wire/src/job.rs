@@ -37,6 +37,10 @@ pub struct Job {
     pub findings: Vec<Finding>,
     /// How many sectors are bad in all.
     pub bad_sectors: u64,
+    /// What the verdict is heading for while there is none: rules that fired by SMART before and by self-tests, the worst first. Beside
+    /// them what is found leads to its own.
+    #[serde(default)]
+    pub heading: Vec<RuleHit>,
     /// The verdict, once there is one.
     pub verdict: Option<Verdict>,
     /// Interruptions that it went on after.
@@ -98,25 +102,59 @@ pub enum JobState {
     Aborted,
 }
 
-impl Job {
-    /// Whether it showed that its drive keeps what is written to it, though an earlier one failed: one that only read, or was ended, showed
-    /// nothing of that.
-    pub fn disproves_failure(&self) -> bool {
-        let outcome = self.verdict.as_ref().map(|verdict| verdict.outcome);
-        let phases = self.phases.iter().map(|state| (state.phase, state.status));
-        disproves_failure(&self.state, outcome, phases)
+/// What a job's verdict rests on, as far as it says whether a failure still stands.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Grounds {
+    /// Whether the drive failed.
+    pub failed: bool,
+    /// Whether the drive showed that it keeps what is written to it: one that only read, or was ended, showed nothing of that, and a constant
+    /// pattern looks the same in every place.
+    pub keeps: bool,
+    /// Whether the drive was asked what it says of itself: of a failure by SMART or a self-test at all, else by SMART at the end.
+    pub own_word: bool,
+}
+
+impl Grounds {
+    /// By what is asked of a job; `rules`: the ids of those that fired.
+    pub fn of<'a>(
+        state: &JobState,
+        outcome: Option<Outcome>,
+        rules: impl IntoIterator<Item = &'a str>,
+        phases: impl IntoIterator<Item = (Phase, PhaseStatus)>,
+    ) -> Self {
+        let failed = outcome == Some(Outcome::Failed);
+        let is_good = matches!(outcome, Some(Outcome::Passed | Outcome::Warn));
+        let done = phases.into_iter().filter(|(_, status)| *status == PhaseStatus::Done);
+        let done: Vec<Phase> = done.map(|(phase, _)| phase).collect();
+        let asks = [
+            Phase::SmartAfter,
+            Phase::SmartBefore,
+            Phase::SelfTestShort,
+            Phase::SelfTestExtended,
+        ];
+        let asks = if failed { &asks[..] } else { &asks[..1] };
+        let constant = rules.into_iter().any(|id| id.starts_with("constant-pattern"));
+        Self {
+            failed,
+            keeps: state.is_over() && is_good && done.contains(&Phase::Verify) && !constant,
+            own_word: done.iter().any(|phase| asks.contains(phase)),
+        }
+    }
+
+    /// Whether a drive that failed on those grounds is good on these later ones: what the drive said of itself then was asked again.
+    pub fn disproves(self, failed: Self) -> bool {
+        self.keeps && (self.own_word || !failed.own_word)
     }
 }
 
-/// [`Job::disproves_failure`] by what it asks of a job.
-pub fn disproves_failure(
-    state: &JobState,
-    outcome: Option<Outcome>,
-    phases: impl IntoIterator<Item = (Phase, PhaseStatus)>,
-) -> bool {
-    let is_good = matches!(outcome, Some(Outcome::Passed | Outcome::Warn));
-    let verified = |(phase, status)| phase == Phase::Verify && status == PhaseStatus::Done;
-    state.is_over() && is_good && phases.into_iter().any(verified)
+impl Job {
+    /// What its verdict rests on.
+    pub fn grounds(&self) -> Grounds {
+        let outcome = self.verdict.as_ref().map(|verdict| verdict.outcome);
+        let rules = self.verdict.iter().flat_map(|verdict| &verdict.rules);
+        let phases = self.phases.iter().map(|state| (state.phase, state.status));
+        Grounds::of(&self.state, outcome, rules.map(|rule| rule.id.as_str()), phases)
+    }
 }
 
 impl JobState {

@@ -165,6 +165,7 @@ fn job() -> Job {
         progress: Some(progress),
         findings: vec![finding],
         bad_sectors: 1,
+        heading: Vec::new(),
         verdict: Some(Verdict {
             outcome: Outcome::Failed,
             rules: vec![],

@@ -20,6 +20,7 @@ use super::{JobTask, Own, Wish};
 use crate::events;
 use crate::hands::Held;
 use crate::record::{SelfTestUnderWay, Spent, progress_frame};
+use crate::verdict::head;
 
 /// How a test under way was left.
 enum Followed {
@@ -369,6 +370,7 @@ impl JobTask {
             step: Some(step),
             ..ended
         });
+        head(&mut self.record);
         self.set_step(step, status, seconds);
     }
 
@@ -381,15 +383,18 @@ impl JobTask {
         reading: Option<Celsius>,
     ) {
         let temperature = reading.or(self.temperature());
+        let elapsed = elapsed.as_secs_f64();
+        let left = (test.running.limits.announced.as_secs_f64() - elapsed).max(0.0);
+        let (eta_job, whole) = self.record.with_test(elapsed, left);
         let progress = Progress {
             phase,
             step: test.step,
             done: Bytes(0),
             total: Bytes(0),
             rate: Bytes(0),
-            eta: Some((test.running.limits.announced.as_secs_f64() - elapsed.as_secs_f64()).max(0.0)),
-            eta_job: None,
-            percent: self.record.job.progress.as_ref().map_or(0.0, |before| before.percent),
+            eta: Some(left),
+            eta_job,
+            percent: whole,
             temperature,
             phase_percent: Some(percent),
         };

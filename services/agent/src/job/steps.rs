@@ -2,6 +2,7 @@
 //! format come at the very end, where the outcome is known: [`super::end`].
 
 use burnin::heat::celsius;
+use burnin::job::smart_before;
 use burnin::verdict::lacks;
 use burnin::{Checkpoint, timeline};
 use drive::selftest::Kind;
@@ -12,6 +13,7 @@ use wire::{Bytes, Time};
 
 use super::{JobTask, Own};
 use crate::hands::{Held, NoSmart};
+use crate::verdict::head;
 
 impl JobTask {
     /// The step of the worker that comes next: where the checkpoint stands, else the first one that moves data.
@@ -113,7 +115,9 @@ impl JobTask {
                     self.means.outbox.reading(id, document, Time::now());
                 }
                 if phase == Phase::SmartBefore {
+                    self.record.job.smart = smart_before(&snapshot);
                     self.record.smart_before = Some(snapshot);
+                    head(&mut self.record);
                 } else {
                     self.record.smart_after = Some(snapshot);
                 }

@@ -90,6 +90,8 @@ impl Record {
             return;
         }
         self.smart_before = None;
+        self.job.smart = Vec::new();
+        crate::verdict::head(self);
         let before = |state: &&mut PhaseState| state.phase == Phase::SmartBefore;
         for state in self.job.phases.iter_mut().filter(before) {
             state.status = PhaseStatus::Pending;

@@ -10,6 +10,7 @@ mod older;
 mod report;
 mod spent;
 mod strange;
+mod whole;
 
 use burnin::device::Geometry;
 use burnin::playbook::{Step, erases, first_data, is_of_formatter, is_own, moves_data};
@@ -195,6 +196,7 @@ impl Record {
             progress: None,
             findings: Vec::new(),
             bad_sectors: 0,
+            heading: Vec::new(),
             verdict: None,
             resumes: Vec::new(),
             surface: Vec::new(),

@@ -70,7 +70,7 @@ impl Record {
             Report::Progress(progress) => {
                 let progress = Progress {
                     temperature,
-                    ..progress.clone()
+                    ..self.of_the_whole(progress)
                 };
                 // It counts the round under way alone.
                 if let Some(state) = self.step_mut(progress.step).filter(|state| state.rounds == 0) {

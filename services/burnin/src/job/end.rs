@@ -65,6 +65,7 @@ impl End {
         job.surface = self.surface;
         job.smart = self.smart;
         job.verdict = Some(self.verdict);
+        job.heading = Vec::new();
         job.progress = None;
         job.state = if aborted { JobState::Aborted } else { JobState::Finished };
         job.ended = Some(now);
@@ -78,6 +79,11 @@ pub fn ended(status: PhaseStatus) -> PhaseStatus {
         PhaseStatus::Running => PhaseStatus::Interrupted,
         ended @ (PhaseStatus::Done | PhaseStatus::Skipped | PhaseStatus::Interrupted) => ended,
     }
+}
+
+/// SMART before, while there is none after.
+pub fn smart_before(before: &Snapshot) -> Vec<SmartRow> {
+    rows(Some(before), None)
 }
 
 /// SMART before and after, side by side; of one side alone with the other empty.

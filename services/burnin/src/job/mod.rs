@@ -4,11 +4,12 @@
 //! [`Again`]: whether one that was interrupted goes on, begins anew, or must not touch its drive. [`Whose`]: whether the burn-in
 //! that a drive's header tells of is the one that is to be gone on with. [`take_again`], [`Left`]: which steps that are not the engine's
 //! are done again, and which still. [`TestHeat`]: a self-test that grows too hot. [`Since`]: whether a drive that was
-//! tested is still that one. [`End`]: what a burn-in came to, as it is told.
+//! tested is still that one. [`heading`]: what the verdict is heading for. [`End`]: what a burn-in came to, as it is told.
 
 mod begin;
 mod chosen;
 mod end;
+mod heading;
 mod own;
 mod selftest;
 mod since;
@@ -16,7 +17,8 @@ mod whose;
 
 pub use begin::{Again, Asks, Begin, Kept, Told, Why};
 pub use chosen::{NotFollowed, follow, request, steps};
-pub use end::{End, NO_LONGER_HELD, UNSHOWN, ended};
+pub use end::{End, NO_LONGER_HELD, UNSHOWN, ended, smart_before};
+pub use heading::heading;
 pub use own::{Left, take_again};
 pub use selftest::{TestAct, TestHeat, warmest};
 pub use since::Since;

@@ -96,6 +96,7 @@ pub(crate) fn passed() -> Job {
         progress: None,
         findings: vec![],
         bad_sectors: 0,
+        heading: Vec::new(),
         verdict: Some(Verdict {
             outcome: Outcome::Passed,
             rules: vec![],

@@ -48,6 +48,7 @@ fn of(model: &str, made: Time) -> Signed {
         progress: None,
         findings: vec![],
         bad_sectors: 0,
+        heading: Vec::new(),
         verdict: Some(Verdict {
             outcome: Outcome::Failed,
             rules: vec![],

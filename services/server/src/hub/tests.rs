@@ -75,6 +75,7 @@ fn job(state: JobState) -> Job {
         progress: None,
         findings: vec![],
         bad_sectors: 0,
+        heading: Vec::new(),
         verdict: None,
         resumes: vec![],
         surface: vec![],

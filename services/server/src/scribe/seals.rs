@@ -29,7 +29,12 @@ pub(super) fn list(w: &mut Write<'_, '_>, job: &mut Job) -> store::Result<bool> 
     let stood = entry.info.revoked.is_none();
     match &known {
         Some(known) => revoke::stay(Some(&mut entry.info), Some(&known.info)),
-        None => make_room(w)?,
+        None => {
+            for (_, other) in SEALS.all(w)? {
+                revoke::failed_before(&mut entry, &other);
+            }
+            make_room(w)?;
+        }
     }
     if known.as_ref() != Some(&entry) {
         SEALS.put(w, entry.info.id.as_str(), &entry)?;

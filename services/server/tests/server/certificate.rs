@@ -46,6 +46,7 @@ pub(crate) fn finished(number: u128) -> Job {
         progress: None,
         findings: vec![],
         bad_sectors: 0,
+        heading: vec![],
         verdict: Some(Verdict {
             outcome: Outcome::Passed,
             rules: vec![],
@@ -466,6 +467,31 @@ async fn a_failure_revokes_what_the_agent_has_forgotten_and_nothing_later() {
         RevocationState::Unknown,
         "nobody here remembers it"
     );
+}
+
+/// A store that was put back runs a job to another end, behind which the first one must not vanish.
+#[tokio::test]
+async fn a_job_that_failed_and_ends_well_once_more_has_no_certificate_that_holds() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let agent = Agent::connect(&made).await;
+    let mut failed = finished(10);
+    if let Some(verdict) = &mut failed.verdict {
+        verdict.outcome = Outcome::Failed;
+    }
+    failed.certificate = Some(sign(&failed, 3).info());
+    tell(&agent, &mut admin, &failed).await;
+    let mut again = finished(10);
+    let signed = sign(&again, 4);
+    again.certificate = Some(signed.info());
+    agent.sender.send(&Frame::Job(Box::new(again.clone()))).await.unwrap();
+    tell(&agent, &mut admin, &finished(40)).await;
+    let told = check(&mut admin, signed.text(), "").await;
+    assert_eq!(told.standing, Standing::Bad, "{told:?}");
+    assert!(told.told.contains("had failed in it"), "{told:?}");
+    let jobs = admin.get("/api/v1/jobs").await.json();
+    let revoked = |job: &Value| job["id"] == json!(again.id) && job["certificate"]["revoked"].is_object();
+    assert!(jobs.as_array().unwrap().iter().any(revoked), "{jobs}");
 }
 
 /// What an agent hands over in error must not stand under another job's name, nor with a signature that fits nothing.

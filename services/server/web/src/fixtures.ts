@@ -25,7 +25,7 @@ export function job(change: Partial<Job> = {}): Job {
   const of = drive();
   return {
     id: "0199-1", drive: of.id ?? "", model: of.model, serial: of.serial, capacity: of.capacity, sector: 512, playbook: "surface",
-    actor: "mara", state: { kind: "running" }, progress: null, findings: [], bad_sectors: 0, verdict: null, resumes: [], surface: [], smart: [],
+    actor: "mara", state: { kind: "running" }, progress: null, findings: [], bad_sectors: 0, heading: [], verdict: null, resumes: [], surface: [], smart: [],
     self_tests: [], timeline: [], options: OPTIONS, formatted: null, certificate: null,
     started: "2026-11-20T06:00:00Z", ended: null,
     phases: [phase({ phase: "write", status: "done", seconds: 100, bytes: 1e9 }), phase({ phase: "verify", status: "running", seconds: 40 })],

@@ -362,6 +362,7 @@ impl EndedParts {
                 progress: None,
                 findings: Vec::new(),
                 bad_sectors: 0,
+                heading: Vec::new(),
                 verdict: None,
                 resumes: Vec::new(),
                 surface: Vec::new(),

@@ -1,13 +1,13 @@
 //! The steps that this process does itself: SMART here, the drive's self-tests in [`super::selftest`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use burnin::Evidence;
 use burnin::heat::celsius;
-use burnin::job::{Left, take_again};
+use burnin::job::{Left, heading, take_again};
 use burnin::playbook::{Step, is_own};
-use burnin::verdict::lacks;
+use burnin::verdict::{Case, lacks};
 use drive::medium::Medium;
 use drive::overlay::{self, Overlay};
 use drive::selftest::Kind;
@@ -40,6 +40,8 @@ pub(super) struct Own {
     pub overlay: Option<Overlay>,
     /// Why the drive could not be read when it was asked what stands on it, in this session or an earlier one.
     pub unreadable: Option<String>,
+    /// Rules of which it was said that the verdict is heading for them.
+    headed: BTreeSet<String>,
     /// Whether a self-test was ever ended for heat.
     pub was_hot: bool,
     /// Why a self-test was given up for heat.
@@ -89,6 +91,7 @@ impl Own {
             self_tests: Vec::new(),
             overlay: None,
             unreadable: None,
+            headed: BTreeSet::new(),
             was_hot: false,
             too_hot: None,
             earlier: Seen::default(),
@@ -204,6 +207,7 @@ impl Own {
             let status = match phase {
                 Phase::SmartBefore => {
                     self.before = self.smart(job, (step, None), watch, line);
+                    self.head(job, line);
                     read(self.before.is_some(), job.is_asked())
                 }
                 Phase::SmartAfter => {
@@ -211,8 +215,16 @@ impl Own {
                     self.after = self.smart(job, (step, before.as_ref()), watch, line);
                     read(self.after.is_some(), job.is_asked())
                 }
-                Phase::SelfTestShort => self.self_test(job, Kind::Short, step, watch, line),
-                Phase::SelfTestExtended => self.self_test(job, Kind::Extended, step, watch, line),
+                Phase::SelfTestShort | Phase::SelfTestExtended => {
+                    let kind = if phase == Phase::SelfTestShort {
+                        Kind::Short
+                    } else {
+                        Kind::Extended
+                    };
+                    let status = self.self_test(job, kind, step, watch, line);
+                    self.head(job, line);
+                    status
+                }
                 Phase::Probe
                 | Phase::Sample
                 | Phase::Write
@@ -230,6 +242,29 @@ impl Own {
                 state.rounds = u32::from(status == PhaseStatus::Done);
             }
             keep(self);
+        }
+    }
+
+    /// Says what the verdict is heading for, as soon as that is known: the rest takes hours.
+    fn head(&mut self, job: &Job, line: &Line) {
+        let nothing = Evidence::new(job.geometry(), &[]);
+        let heading = heading(&Case {
+            before: self.before.as_ref(),
+            self_tests: &self.self_tests,
+            profile: job.choice.options.profile,
+            rotation: job.held.device.rotation,
+            bus: job.held.identity.bus,
+            ..Case::new(&nothing)
+        });
+        for hit in heading {
+            if self.headed.insert(hit.id) {
+                line.say(&format!(
+                    "Heading for {}: {} ({})",
+                    hit.outcome.word(),
+                    hit.means,
+                    hit.value
+                ));
+            }
         }
     }
 

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Bus, Event, Outcome, Phase, Progress } from "@wire";
+import type { Bus, Event, Job, Outcome, Phase, Progress } from "@wire";
 
 import { drive, job } from "../fixtures";
 import { addJobs, bayOf, byGroup, canChoose, canGiveUp, decode, hottestOf, lastWords, LOG_LINES, matches, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
@@ -88,8 +88,21 @@ describe("what follows from what is known", () => {
     expect(last(over("0199-2", "INCONCLUSIVE", ["write"], "aborted"))).toBe("0199-1");
     expect(last(over("0199-2", "PASSED"))).toBe("0199-2");
     expect(last(over("0199-2", "FAILED", ["scan"]))).toBe("0199-2");
+    const constant = over("0199-2", "WARN");
+    constant.data.verdict!.rules = [{ id: "constant-pattern", outcome: "WARN", value: "", limit: "", source: "", means: "" }];
+    expect(last(constant)).toBe("0199-1");
+    // What the drive said of itself is asked again before it is good.
+    const asked: Phase[] = ["smart_before", "write", "verify", "smart_after"];
+    const failed = over("0199-1", "FAILED", asked);
+    expect(last(failed, over("0199-2", "PASSED"))).toBe("0199-1");
+    expect(last(failed, over("0199-2", "PASSED"), over("0199-3", "PASSED", asked))).toBe("0199-3");
     expect(last({ type: "job", data: job({ id: "0199-2", state: { kind: "running" }, verdict: null }) }, over("0199-3", "WARN", ["scan"]))).toBe("0199-1");
     expect(last(over("0199-2", "WARN", ["scan"]), { type: "job", data: job({ id: "0199-3", state: { kind: "running" }, verdict: null }) })).toBe("0199-3");
+  });
+  it("a job that waits measures no heat", () => {
+    const progress_ = progress(1, { temperature: 34 });
+    const hottest = (kind: Job["state"]) => hottestOf([drive({ temperature: 72 })], new Map([[drive().id!, job({ progress: progress_, state: kind })]]))?.heat;
+    expect([hottest({ kind: "running" }), hottest({ kind: "waiting", why: "too hot" })]).toEqual([34, 72]);
   });
   it("only a present, named, unused drive may be chosen", () => {
     expect(canChoose(drive(), undefined)).toBe(true);

@@ -5,7 +5,7 @@
  * does not touch keep their identity, so that a card whose drive did not change is not drawn again.
  * Tested in `store.test.ts`.
  */
-import type { BoxView, Drive, DriveId, Event, FaultKind, Job, JobId, JobLine, JobProgress, LogLine, Phase, PlaybookInfo } from "@wire";
+import type { BoxView, Drive, DriveId, Event, FaultKind, Job, JobId, JobLine, JobProgress, LogLine, Outcome, Phase, PlaybookInfo } from "@wire";
 
 /** Throughput of the running phase as the page saw it, for phases whose surface has not come yet. */
 export interface Trail {
@@ -140,7 +140,8 @@ export function lastWords(jobs: ReadonlyMap<JobId, Job>): ReadonlyMap<DriveId, J
   const last = new Map<DriveId, Job>();
   const inOrder = [...jobs.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   for (const job of inOrder.filter(isOver)) {
-    if (!hasFailed(last.get(job.drive)) || hasFailed(job) || disproves(job)) last.set(job.drive, job);
+    const before = last.get(job.drive);
+    if (!before || !hasFailed(before) || hasFailed(job) || disproves(job, before)) last.set(job.drive, job);
   }
   // What runs is told first, but not what a later job has left behind.
   const newest = new Map(inOrder.map((job) => [job.drive, job]));
@@ -148,10 +149,18 @@ export function lastWords(jobs: ReadonlyMap<JobId, Job>): ReadonlyMap<DriveId, J
   return last;
 }
 
-/** Whether a job showed that its drive keeps what is written to it: one that only read, or was ended, showed nothing of that. */
-function disproves(job: Job): boolean {
+/** The steps in which a drive is asked what it says of itself. */
+const OWN_WORD: ReadonlySet<Phase> = new Set(["smart_before", "smart_after", "self_test_short", "self_test_extended"]);
+
+/**
+ * Whether a job showed that its drive keeps what is written to it, though it `failed` before: one that only read, or was ended, showed nothing of that, a
+ * constant pattern looks the same in every place, and what the drive said of itself then has to be asked again. As `wire`'s `Grounds` has it.
+ */
+function disproves(job: Job, failed: Job): boolean {
+  const done = (of: Job, which: (phase: Phase) => boolean) => of.phases.some(({ phase, status }) => status === "done" && which(phase));
   const outcome = job.verdict?.outcome;
-  return (outcome === "PASSED" || outcome === "WARN") && job.phases.some(({ phase, status }) => phase === "verify" && status === "done");
+  const keeps = (outcome === "PASSED" || outcome === "WARN") && done(job, (phase) => phase === "verify") && !(job.verdict?.rules ?? []).some(({ id }) => id.startsWith("constant-pattern"));
+  return keeps && (done(job, (phase) => phase === "smart_after") || !done(failed, (phase) => OWN_WORD.has(phase)));
 }
 
 /** Whether nothing more will happen to a job. */
@@ -233,9 +242,21 @@ export function plateOf(drive: Drive): string {
   return drive.as_of ? `was ${drive.kernel_name}` : drive.kernel_name;
 }
 
-/** How hot a drive is, in degrees Celsius: a running job measures more often than the bus is looked at. */
+/** The worst of what a job's verdict is heading for by what its drive says of itself, in words. */
+export function headingOf(job: Job): { outcome: Outcome; words: string } | undefined {
+  const [worst] = job.verdict ? [] : job.heading;
+  return worst && { outcome: worst.outcome, words: `${worst.means} (${worst.value})` };
+}
+
+/** Where a drive's first fault is, in sectors; `undefined` where none has a place. */
+export function firstFault(job: Job): number | undefined {
+  const places = job.findings.flatMap(({ lba }) => (lba === null ? [] : [lba]));
+  return places.length === 0 ? undefined : Math.min(...places);
+}
+
+/** How hot a drive is, in degrees Celsius: a running job measures more often than the bus is looked at; one that waits measures nothing. */
 export function heatOf(drive: Drive, job: Job | undefined): number | null {
-  return job && !isOver(job) ? (job.progress?.temperature ?? drive.temperature) : drive.temperature;
+  return job?.state.kind === "running" ? (job.progress?.temperature ?? drive.temperature) : drive.temperature;
 }
 
 /** The hottest of the drives that are here and watched. */

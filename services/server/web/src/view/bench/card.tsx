@@ -2,10 +2,10 @@
 import type { Drive, Job } from "@wire";
 
 import { area, ceiling, curves, line, placeOfFinding, thin } from "../../curve";
-import { ago, bytes, capacityWords, celsius, clock, contentWords, findingPlace, lastFour, phaseName, plural, rate, timeLeft, verdictShape } from "../../format";
+import { ago, bytes, capacityWords, celsius, clock, contentWords, grouped, lastFour, phaseName, plural, rate, timeLeft, verdictShape } from "../../format";
 import { drivePath, jobPath } from "../../route";
 import { toggle } from "../../state/app";
-import { canChoose, hasFailed, heatOf, isOver, isPaused, plateOf, shareOf, type Trail } from "../../state/store";
+import { canChoose, firstFault, hasFailed, headingOf, heatOf, isOver, isPaused, plateOf, shareOf, type Trail } from "../../state/store";
 import { Icon, Shape, Still } from "../bits";
 
 /** What a card says in its second row and beneath. */
@@ -31,7 +31,7 @@ function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
       };
     }
     const phase = job.progress?.phase ?? job.phases[at]?.phase;
-    const bad = job.bad_sectors > 0 ? plural(job.bad_sectors, "bad sector") : job.findings.length > 0 ? plural(job.findings.length, "finding") : "";
+    const bad = job.bad_sectors > 0 ? plural(job.bad_sectors, "bad sector") : job.findings.length > 0 ? plural(job.findings.length, "finding") : headingOf(job)?.outcome === "FAILED" ? "heading for FAILED" : "";
     return {
       kind: "hot", word: phase ? phaseName(phase) : "Starting", line: bad || `step ${Math.max(0, at) + 1} of ${job.phases.length}`,
       foot: [temperature, rate(job.progress?.rate), job.progress ? timeLeft(job.progress.eta_job) : "starting"],
@@ -40,8 +40,8 @@ function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
   if (!drive.present) return { kind: "gone", word: "Pulled", line: `at ${clock(drive.since, now)}`, foot: "Nothing runs on it." };
   if (drive.refused && !hasFailed(job)) return { kind: "locked", word: "Not offered", line: drive.refused.reason, foot: [temperature, "", "kept as it is"] };
   if (job?.verdict) {
-    const first = job.findings.find((f) => f.lba !== null);
-    const place = first && job.verdict.outcome === "FAILED" ? findingPlace({ ...first, sectors: 1 }) : null;
+    const first = firstFault(job);
+    const place = first !== undefined && job.verdict.outcome === "FAILED" ? `LBA ${grouped(first)}` : null;
     return {
       kind: `done is-${verdictShape(job.verdict.outcome)} ${job.verdict.outcome === "FAILED" ? "fail" : job.verdict.outcome === "INCONCLUSIVE" ? "inc" : ""}`,
       word: job.verdict.outcome,

@@ -6,7 +6,7 @@ import { bytes, celsius, lastFour, plural, verdictShape } from "../../format";
 import { chosen, known, latest } from "../../state/app";
 import { drivePath, jobPath, settingsPath } from "../../route";
 import { printing } from "../../printing";
-import { heatOf, isHosts, isOver, isPaused } from "../../state/store";
+import { headingOf, heatOf, isHosts, isOver, isPaused } from "../../state/store";
 import { Mark } from "../bits";
 
 /** One thing that needs a person. */
@@ -59,6 +59,7 @@ export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, 
       else if (job.state.kind === "waiting") add("waiting", { ...of, ...link, key: `waits ${job.id}`, shape: "info", what: `…${four} waits: ${stopped(job.state.why)}`, next: "It goes on by itself; the others go on meanwhile.", short: "waits" });
       else if (isHosts(job)) add("failing", { ...of, ...link, key: `bad ${job.id}`, shape: "inc", what: `The box's own memory is bad: the test of …${four} can tell nothing of the drive`, next: "Test the drive in another computer.", short: "the box's memory is bad" });
       else if (job.bad_sectors > 0) add("failing", { ...of, ...link, key: `bad ${job.id}`, shape: "fail", what: `…${four} is heading for FAILED: ${plural(job.bad_sectors, "bad sector")} so far`, next: "It goes on to tell how many there are. End it if that is of no use.", short: "heads for FAILED" });
+      else if (headingOf(job)?.outcome === "FAILED") add("failing", { ...of, ...link, key: `bad ${job.id}`, shape: "fail", what: `…${four} is heading for FAILED: ${headingOf(job)!.words}`, next: "It goes on to test the rest. End it if that is of no use.", short: "heads for FAILED" });
       continue;
     }
     const verdict = job.verdict;

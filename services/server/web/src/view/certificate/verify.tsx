@@ -74,7 +74,7 @@ export function unasked(text: string): Problem | null {
   const words = (title: string, detail: string): Problem => ({ type: "page", status: 0, title, detail });
   if (text.startsWith(PDF)) return words("This is a PDF, which text does not hold", "Choose its file, take out the signed file attached to it, or paste the text of its QR code.");
   const bare = text.trim();
-  if (!BEGINS.some((begin) => bare.startsWith(begin))) return words("No certificate in this", "Choose its PDF or JSON, or paste the whole text of its QR code. The number alone cannot be checked.");
+  if (!BEGINS.some((begin) => bare.slice(0, begin.length).toLowerCase() === begin.toLowerCase())) return words("No certificate in this", "Choose its PDF or JSON, or paste the whole text of its QR code. The number alone cannot be checked.");
   if (bare.startsWith("{") && !bare.endsWith("}")) return words("This is a certificate’s beginning alone", "It breaks off, so its signature cannot be checked. Choose its file, or paste all of it.");
   return null;
 }
@@ -87,12 +87,13 @@ export function VerifyPage() {
   const problem = useSignal<Problem | null>(null);
   const result = useSignal<CertificateCheck | null>(null);
   const check = async () => {
+    if (busy.value) return;
     result.value = null;
     problem.value = unasked(text.value);
     if (problem.value) return;
     busy.value = true;
     try {
-      result.value = await api.checkCertificate(text.value.replace(/[\r\n]+$/, ""), trust.value);
+      result.value = await api.checkCertificate(text.value.trim(), trust.value);
     } catch (thrown) {
       problem.value = asProblem(thrown);
     }
@@ -131,7 +132,8 @@ export function VerifyPage() {
                 <p class="h" id="c-trust-h">The key of this box is known by itself.</p></div>
             </details>
             <ProblemNote problem={problem.value} />
-            <button class="btn prime" type="submit" disabled={busy.value || text.value.trim() === ""}>{busy.value ? "Checking" : "Check"}</button>
+            {/* A button that is disabled loses the focus to nothing. */}
+            <button class="btn prime" type="submit" aria-disabled={busy.value} disabled={text.value.trim() === ""}>{busy.value ? "Checking" : "Check"}</button>
           </form>
         </Panel>
         <Panel title="What that comes to" span="c5">{result.value ? <Result check={result.value} /> : <p class="mute">Signature, key, date and revocation are told here, each by itself.</p>}</Panel>

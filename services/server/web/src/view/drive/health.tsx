@@ -52,7 +52,7 @@ export function Health({ serial }: { serial: string }) {
       {all && (
         <>
           <dl class="facts">
-            <dt>Score</dt>
+            <dt>Score by its SMART alone</dt>
             <dd><span class={`v is-${shapeOf(all.drive.status)}`}><Shape of={shapeOf(all.drive.status)} />{all.drive.score === null ? "no score" : `${all.drive.score} of 100, ${all.drive.status}`}</span> <Parts parts={all.drive.parts} /></dd>
             {all.wear && (all.wear.percent_used !== null || all.wear.written_tb !== null) && <><dt>Wear</dt><dd>{wearWords(all.wear)}</dd></>}
             <dt>Where it goes</dt>

@@ -7,7 +7,7 @@ import type { Job } from "@wire";
 
 import "../../style/surface.css";
 import { ceiling } from "../../curve";
-import { bytes, clock, faultName, findingPlace, plural, rate } from "../../format";
+import { bytes, clock, faultName, findingPlace, plural, rate, within } from "../../format";
 import { cells, ROW, stretches, telling, type Cell } from "../../siblings";
 import { now } from "../../state/app";
 import { Panel } from "../bits";
@@ -125,7 +125,7 @@ export function SurfaceMap({ job, among }: { job: Job; among: readonly Job[] }) 
   const pointed = over.value === null ? undefined : map[over.value];
   const slow = map.some(({ state }) => state === "slow");
   const bad = map.some(({ state }) => state === "bad");
-  const note = pointed ? cellWords(pointed, job.capacity) : `${stepName(job, curve.step, curve.phase).toLowerCase()} of ${clock(job.started, now.value)}; ${bytes(job.capacity / map.length)} a column`;
+  const note = pointed ? cellWords(pointed, job.capacity) : `${within(stepName(job, curve.step, curve.phase))} of ${clock(job.started, now.value)}; ${bytes(job.capacity / map.length)} a column`;
   return (
     <Panel title="Its surface" note={note} span="c12 half">
       <div class={`surfacemap ${rows.length === 1 ? "single" : ""}`} role="img" aria-label={`Map of the surface: ${mapWords(map, job.capacity)}`}

@@ -92,7 +92,7 @@ export function Arm(props: { gate: Gate; password: Signal<string>; left: number;
         <ProblemNote problem={gate.step === "arming" ? gate.problem : null} />
         <button class="btn hot" type="button" disabled={!open || busy || props.password.value === ""} onClick={props.onArm}>{starting ? "Starting" : busy ? "Asking the box" : act}</button>
       </form>
-      <div class="sum">Enter does not press this button.</div>
+      <div class="sum">Enter in the field does not press this button.</div>
     </aside>
   );
 }

@@ -2,7 +2,7 @@
 import { VALID_DAYS, type CertificateInfo, type Job, type SelfTestOutcome } from "@wire";
 
 import { certificateUrl } from "../../api";
-import { bytes, clock, dated, grouped, phaseName } from "../../format";
+import { bytes, clock, dated, grouped, phaseName, within } from "../../format";
 import { now } from "../../state/app";
 import { isOver } from "../../state/store";
 import { Icon, Panel, Shape } from "../bits";
@@ -17,7 +17,7 @@ export function Resumes({ job }: { job: Job }) {
     <Panel title="Interruptions" span={showsSelfTests(job) ? "c7" : "c12"} note="It went on after each; the verdict says so.">
       <ul class="ev">
         {job.resumes.map((resume, index) => (
-          <li key={index}><Icon name="info" /><div><b>{resume.why}</b><span class="rule">went on {clock(resume.at, now.value)} in {stepName(job, resume.step, resume.phase).toLowerCase()}, at {bytes(resume.from)}</span></div></li>
+          <li key={index}><Icon name="info" /><div><b>{resume.why}</b><span class="rule">went on {clock(resume.at, now.value)} in {within(stepName(job, resume.step, resume.phase))}, at {bytes(resume.from)}</span></div></li>
         ))}
       </ul>
     </Panel>

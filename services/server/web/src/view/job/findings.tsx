@@ -11,6 +11,9 @@ import { stepName } from "./steps";
 
 const SHOWN = 20;
 
+/** Most findings that a job carries: `wire`'s `FINDINGS_MAX`. */
+const LISTED = 200;
+
 /** The panel. */
 export function Findings({ job }: { job: Job }) {
   const all = useSignal(false);
@@ -18,7 +21,8 @@ export function Findings({ job }: { job: Job }) {
     found: () => 0, what: ({ kind }) => faultName(kind), where: ({ lba }) => lba, sectors: ({ sectors }) => sectors, seen: ({ step }) => step,
   });
   const list = all.value || printing.value ? order : order.slice(0, SHOWN);
-  const note = job.bad_sectors > 0 ? `${plural(job.bad_sectors, "bad sector")} in all` : undefined;
+  const cut = job.findings.length >= LISTED ? `; of more findings only ${LISTED} are listed, some of each kind` : "";
+  const note = job.bad_sectors > 0 ? `${plural(job.bad_sectors, "bad sector")} in all${cut}` : undefined;
   return (
     <Panel title="Findings" span="c12" {...(note ? { note } : {})}>
       {job.findings.length === 0 ? (

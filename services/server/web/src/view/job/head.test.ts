@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Verdict } from "@wire";
 
 import { job } from "../../fixtures";
-import { headline, spoken } from "./head";
+import { endWords, headline, spoken } from "./head";
 
 const NOW = Date.parse("2026-11-20T12:00:00Z");
 const verdict = (outcome: Verdict["outcome"]): Verdict => ({ outcome, rules: [], summary: `${outcome} because.`, verified: 1e9, engine: "0.1.0" });
@@ -30,6 +30,17 @@ describe("a job's head", () => {
     expect(headline(done("PASSED"), NOW, still).title).toMatch(/^Ended/);
   });
   it("says where it heads as soon as a sector is bad", () => expect(headline(job({ bad_sectors: 1 }), NOW).line).toMatch(/1 bad sector so far: heading for FAILED/));
+  it("says where it heads by what the drive says of itself, and what ending it comes to", () => {
+    const hit = (outcome: Verdict["outcome"], means: string) => ({ id: "x", outcome, value: "8 sectors", limit: "1", source: "", means });
+    const line = (change = {}) => headline(job(change), NOW).line;
+    const failing = { heading: [hit("FAILED", "sectors wait"), hit("WARN", "it is old")] };
+    expect(line(failing)).toBe("Heading for FAILED: sectors wait (8 sectors).");
+    expect(line({ heading: [hit("WARN", "it is old")] })).toBe("Heading for WARN: it is old (8 sectors).");
+    expect(line({ ...failing, bad_sectors: 2 })).toMatch(/^2 bad sectors so far: heading for FAILED. Heading for FAILED/);
+    expect(line({ heading: [hit("WARN", "it is old")], bad_sectors: 2 })).toBe("2 bad sectors so far: heading for FAILED.");
+    expect(line()).toBe("Nothing wrong so far.");
+    expect([endWords(job(failing)), endWords(job({ bad_sectors: 1 })), endWords(job())].map((words) => /will be (FAILED|INCONCLUSIVE)/.exec(words)?.[1])).toEqual(["FAILED", "FAILED", "INCONCLUSIVE"]);
+  });
   it("gives the span and what was verified", () => {
     const { title, line } = headline(done("PASSED"), NOW);
     expect(title).toMatch(/^Ended at .* after 5.h 46.min$/);

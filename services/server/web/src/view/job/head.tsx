@@ -8,7 +8,7 @@ import { bytes, clock, duration, lastFour, plural, timeLeft, verifiedWords } fro
 import { drivePath, saveFocus } from "../../route";
 import { connections, now } from "../../state/app";
 import { isAway } from "../../state/gate";
-import { isHosts, isOver, isPaused, shareOf } from "../../state/store";
+import { headingOf, isHosts, isOver, isPaused, shareOf } from "../../state/store";
 import { Dialog, Icon, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
 import { unheard } from "../box";
 import { stepName } from "./steps";
@@ -25,10 +25,12 @@ export function headline(job: Job, at: number, still: string | null = null): { t
   }
   if (job.state.kind === "waiting") return { title: isPaused(job) ? "Paused" : still ?? "Waiting, goes on by itself", line: `${job.state.why}. ${done}` };
   if (isOver(job)) return { title: "Ended", line: "The verdict has not come yet." };
-  const found = isHosts(job) ? "The box's own memory is bad: nothing can be said of the drive." : job.bad_sectors > 0 ? `${plural(job.bad_sectors, "bad sector")} so far: heading for FAILED.` : job.findings.length > 0 ? `${plural(job.findings.length, "finding")} so far.` : "Nothing wrong so far.";
+  const found = isHosts(job) ? "The box's own memory is bad: nothing can be said of the drive." : job.bad_sectors > 0 ? `${plural(job.bad_sectors, "bad sector")} so far: heading for FAILED.` : job.findings.length > 0 ? `${plural(job.findings.length, "finding")} so far.` : "";
+  const heading = isHosts(job) || (job.bad_sectors > 0 && headingOf(job)?.outcome !== "FAILED") ? undefined : headingOf(job);
+  const ahead = heading ? `Heading for ${heading.outcome}: ${heading.words}.` : "";
   const left = job.progress?.eta_job;
   const title = still !== null ? still : left === null || left === undefined ? "Under way, time left not known yet" : `Done in ${timeLeft(left)}, near ${clock(new Date(at + left * 1000).toISOString(), at)}`;
-  return { title, line: [done, found].filter(Boolean).join(". ") };
+  return { title, line: [done, [found, ahead].filter(Boolean).join(" ") || "Nothing wrong so far."].filter(Boolean).join(". ") };
 }
 
 /** What is read out unasked: the step that begins, each tenth of it, and the verdict once; pure. */
@@ -39,6 +41,14 @@ export function spoken(job: Job): string {
   if (!p) return "";
   const share = shareOf(job, p.step);
   return `${stepName(job, p.step, p.phase)}${share === null ? "" : `, ${Math.floor(share * 10) * 10} %`}.`;
+}
+
+/** What ending a job makes of its verdict; pure. */
+export function endWords(job: Job): string {
+  const four = lastFour(job.serial);
+  return !isHosts(job) && (job.bad_sectors > 0 || headingOf(job)?.outcome === "FAILED")
+    ? `The verdict of …${four} will be FAILED, by what was found up to now; what was not tested stays unknown.`
+    : `The verdict of …${four} will be INCONCLUSIVE at best: not everything was tested.`;
 }
 
 /** The head. */
@@ -87,7 +97,7 @@ export function Head({ job }: { job: Job }) {
       )}
       {asking.value && !isOver(job) && (
         <Dialog title="End this test?" onClose={() => (asking.value = false)}>
-          <p>The verdict of …{lastFour(job.serial)} will be INCONCLUSIVE: not everything was tested. What is erased stays erased. Other drives go on. To go on later, pause it instead.</p>
+          <p>{endWords(job)} What is erased stays erased. Other drives go on. To go on later, pause it instead.</p>
           <ProblemNote problem={problem.value} />
           <div class="do">
             <button class="btn" type="button" onClick={() => (asking.value = false)}>Go on testing</button>

@@ -6,7 +6,7 @@ import { useSignal } from "@preact/signals";
 import type { Job } from "@wire";
 
 import { axis, ceiling, curves, isBackwards, line, placeOfFinding, ribbon, thin, type Curve } from "../../curve";
-import { bytes, faultName, grouped, plural, rate } from "../../format";
+import { bytes, faultName, grouped, plural, rate, within } from "../../format";
 import { band, siblings } from "../../siblings";
 import { known } from "../../state/app";
 import { isOver, type Trail } from "../../state/store";
@@ -36,7 +36,7 @@ export function SurfacePlot({ job, trail, live }: { job: Job; trail: Trail | und
   const hidden = useSignal<ReadonlySet<number>>(new Set(every.slice(0, -2).map((c) => c.step)));
   // With many passes the picture is for comparing two: the rest is put away and brought back with the keys beneath.
   const all = every.filter((c) => c.running || !hidden.value.has(c.step));
-  const nameOf = (c: Curve) => stepName(job, c.step, c.phase).toLowerCase();
+  const nameOf = (c: Curve) => within(stepName(job, c.step, c.phase));
   const kind = (c: Curve) => (c.running ? "b" : c.phase === "write" || c.phase === "trim" ? "a" : "c");
   const toggle = (step: number) => {
     const next = new Set(hidden.value);

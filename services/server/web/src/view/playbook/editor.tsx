@@ -58,10 +58,11 @@ function Editor({ id, book, fresh }: { id: string; book: PlaybookInfo | undefine
 
   useEffect(() => {
     const field = area.current;
-    if (wrong === null || !field) return;
+    if (problem.value === null || !field) return;
+    field.focus();
+    if (wrong === null) return;
     // The caret goes to the line that the box names.
     const from = lines.slice(0, wrong - 1).reduce((sum, line) => sum + line.length + 1, 0);
-    field.focus();
     field.setSelectionRange(from, from + (lines[wrong - 1]?.length ?? 0));
     field.scrollTop = Math.max(0, (wrong - 6) * 22);
   }, [problem.value]);

@@ -11,7 +11,7 @@ import "../../style/wall.css";
 import { bytes, capacityWords, clock, lastFour, phaseName, rate, timeLeft, verdictShape } from "../../format";
 import { go } from "../../route";
 import { known, latest, lostSince, now } from "../../state/app";
-import { hasFailed, hottestOf, inUse, isOver, isPaused, plateOf, shareOf } from "../../state/store";
+import { firstFault, hasFailed, hottestOf, inUse, isOver, isPaused, plateOf, shareOf } from "../../state/store";
 import { showTheme } from "../../theme";
 import { Mark, Shape, Still } from "../bits";
 import { banners, unheard } from "../box";
@@ -38,8 +38,8 @@ export function face(drive: Drive, job: Job | undefined): Face {
   if (drive.as_of && !job?.verdict) return { ...plain, kind: "idle", word: "Not seen", side: `since ${clock(drive.as_of, Date.parse(drive.as_of))}` };
   if (job?.verdict) {
     const { outcome } = job.verdict;
-    const first = outcome === "FAILED" ? job.findings.find((finding) => finding.lba !== null) : undefined;
-    return { ...plain, kind: `vd is-${verdictShape(outcome)}`, shape: verdictShape(outcome), word: outcome, side: first?.lba != null ? `at ${bytes(first.lba * job.sector)}` : "" };
+    const first = outcome === "FAILED" ? firstFault(job) : undefined;
+    return { ...plain, kind: `vd is-${verdictShape(outcome)}`, shape: verdictShape(outcome), word: outcome, side: first === undefined ? "" : `at ${bytes(first * job.sector)}` };
   }
   return { ...plain, kind: "idle", word: drive.id === null ? "No identity" : "Idle" };
 }
