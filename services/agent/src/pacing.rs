@@ -136,11 +136,11 @@ impl Share {
         self.pacer.state().governor.rests(&self.job, rests);
     }
 
-    /// What the drive moves now, in bytes a second. Tells whether it shares its controller with another job's.
-    pub fn measured(&self, rate: u64) -> bool {
+    /// What the drive moves now, in bytes a second. Tells with how many other jobs' drives it shares its controller.
+    pub fn measured(&self, rate: u64) -> usize {
         let mut state = self.pacer.state();
         state.governor.measured(&self.job, rate);
-        state.governor.has_company(&self.job)
+        state.governor.company(&self.job)
     }
 }
 
@@ -195,11 +195,11 @@ mod tests {
         pacer.turn();
         let alone = share.rate();
         assert!(alone.is_some_and(|rate| rate > 0), "{alone:?}");
-        assert!(!share.measured(50_000_000), "nobody else is there");
+        assert_eq!(share.measured(50_000_000), 0, "nobody else is there");
         let other = pacer.join(JobId::now(), "devices/virtual/block/loop1");
-        assert!(share.measured(50_000_000) && other.measured(50_000_000));
+        assert_eq!((share.measured(50_000_000), other.measured(50_000_000)), (1, 1));
         drop(other);
-        assert!(!share.measured(50_000_000));
+        assert_eq!(share.measured(50_000_000), 0);
         drop(share);
         assert!(pacer.state().rates.is_empty());
     }

@@ -98,6 +98,7 @@ fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers:
         too_hot: record.too_hot.as_deref(),
         paused_for_heat: record.was_hot,
         shared: record.shared,
+        company: record.company.mean(),
         unreadable: record.content.unreadable(),
         kernel: &record.kernel,
         overlay: record.overlay.as_ref(),

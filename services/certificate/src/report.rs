@@ -141,7 +141,18 @@ fn done(c: &Certificate) -> Vec<(String, String)> {
             .enumerate()
             .map(|(step, phase)| (label(phase), phase_told(c, step, phase))),
     );
-    rows.push(("Verified, equal".to_owned(), bytes(c.verdict.verified)));
+    let asks = |phase: &PhaseState| matches!(phase.phase, Phase::SmartBefore | Phase::SmartAfter);
+    if !c.phases.iter().any(asks) {
+        let told = "not asked: its playbook does not. What the drive says of itself is not part of the verdict";
+        rows.push(("SMART".to_owned(), told.to_owned()));
+    }
+    let verified = match c.verdict.verified {
+        Bytes(0) if c.phases.iter().any(|phase| phase.phase == Phase::Sample) => {
+            "samples alone, no part of it whole".to_owned()
+        }
+        verified => bytes(verified),
+    };
+    rows.push(("Verified, equal".to_owned(), verified));
     let slowest = c.surface.iter().map(|s| s.max_us).max().filter(|us| *us > 0);
     rows.extend(slowest.map(|us| ("Slowest answer".to_owned(), microseconds(us))));
     let heat: Vec<i32> = c.timeline.iter().filter_map(|p| p.temperature.map(|t| t.0)).collect();

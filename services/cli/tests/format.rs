@@ -146,6 +146,21 @@ fn the_digest_covers_the_options() {
     let formatted = digest(&["--format", "ext4"]);
     assert_ne!(plain, formatted);
     assert_ne!(formatted, digest(&["--format", "ext4", "--label", "x"]));
+    let output = drive.burn(&[
+        "--dry-run",
+        "--playbook",
+        "surface",
+        "--format",
+        "ext4",
+        "--reserved",
+        "2",
+        "--label",
+        "x",
+        "--table",
+        "gpt",
+    ]);
+    let told = text(&output);
+    assert!(told.contains("behind it: GPT, ext4 \"x\", 2 % kept for root"), "{told}");
     let output = drive.burn(&["--playbook", "surface", "--format", "ext4", "--plan-digest", &plain]);
     assert_eq!(code(&output), 4, "{}", text(&output));
 }

@@ -100,7 +100,8 @@ impl JobTask {
         let effects = self.record.apply(report, why, temperature, Time::now());
         if let Report::Progress(progress) = report {
             if let Some(share) = &self.share {
-                self.record.shared |= share.measured(progress.rate.0);
+                self.record.company.add(share.measured(progress.rate.0));
+                self.record.shared |= self.record.company.is_any();
             }
             self.sample(progress.rate, temperature);
         }

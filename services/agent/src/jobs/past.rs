@@ -200,6 +200,7 @@ mod tests {
             read_p99_us: None,
             temperature: None,
             shared: Some(false),
+            company: None,
             bus: Some(wire::drive::Bus::Sata),
             link_mbps: None,
             smart: std::collections::BTreeMap::new(),

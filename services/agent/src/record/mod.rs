@@ -3,6 +3,7 @@
 //! [`apply`](Record::apply): a worker's reports. [`strange`](Record::strange): whether the drive still is the one that
 //! was armed. [`findings`](Record::keep_findings): what was once found stays found.
 
+mod company;
 mod findings;
 mod names;
 #[cfg(test)]
@@ -29,6 +30,7 @@ use wire::job::{Finding, Job, JobState, Phase, PhaseState, PhaseStatus, TimePoin
 use wire::options::PlanOptions;
 use wire::{Bytes, Celsius, JobId, Time};
 
+pub use company::Company;
 pub use report::{Effects, progress_frame};
 pub use spent::Spent;
 pub use strange::Trace;
@@ -93,6 +95,9 @@ pub struct Record {
     /// Whether its drive ever shared its controller with another job's.
     #[serde(default)]
     pub shared: bool,
+    /// With how many; not noted by older agents.
+    #[serde(default)]
+    pub company: Company,
     /// SMART after the last write, where a step has read it.
     #[serde(default)]
     pub smart_after: Option<Snapshot>,
@@ -240,6 +245,7 @@ impl Record {
             too_hot: None,
             was_hot: false,
             shared: false,
+            company: Company::default(),
             formatting: false,
             smart_after: None,
             saved: false,

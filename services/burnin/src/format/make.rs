@@ -233,9 +233,11 @@ impl Maker<'_> {
         let value = |name: &str| values.get(name).cloned();
         let expected = (filesystem != FileSystem::Raw).then(|| name(filesystem).to_owned());
         if value("TYPE") != expected {
+            let words = |found: Option<String>| found.unwrap_or_else(|| "no file system".to_owned());
             return Err(format!(
-                "libblkid finds {:?} on it, expected {expected:?}",
-                value("TYPE")
+                "libblkid finds {} on it, expected {}",
+                words(value("TYPE")),
+                words(expected)
             ));
         }
         if value("LABEL").unwrap_or_default() != order.request.label {

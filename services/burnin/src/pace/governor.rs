@@ -62,11 +62,11 @@ impl<K: Ord + Clone, C: Ord + Clone> Governor<K, C> {
         }
     }
 
-    /// Whether another drive behind its controller is paced as well: what they move is what the controller has.
-    pub fn has_company(&self, key: &K) -> bool {
-        let Some(own) = self.drives.get(key) else { return false };
-        let mut others = self.drives.iter().filter(|(other, _)| *other != key);
-        others.any(|(_, drive)| drive.controller == own.controller)
+    /// How many other drives behind its controller are paced as well: what they move is what the controller has.
+    pub fn company(&self, key: &K) -> usize {
+        let Some(own) = self.drives.get(key) else { return 0 };
+        let others = self.drives.iter().filter(|(other, _)| *other != key);
+        others.filter(|(_, drive)| drive.controller == own.controller).count()
     }
 
     /// The limits.
@@ -315,13 +315,14 @@ mod tests {
         assert_eq!(governor.step(Duration::ZERO), [(0, None)]);
         assert_eq!(governor.step(Duration::from_secs(1)), []);
         assert_eq!(governor.step(Duration::from_secs(2)), [(1, None)]);
-        assert!(governor.has_company(&0) && !governor.has_company(&99));
+        assert!(governor.company(&0) > 0);
+        assert_eq!(governor.company(&99), 0);
         // One that comes much later waits for nobody.
         assert_eq!(governor.add(Duration::from_mins(10), 99, 0), Duration::from_mins(10));
         governor.remove(&99);
         assert_eq!(governor.granted(&99), None);
         governor.add(Duration::ZERO, 99, 1);
-        assert!(!governor.has_company(&99), "behind a controller of its own");
+        assert_eq!(governor.company(&99), 0, "behind a controller of its own");
     }
 
     #[test]

@@ -53,6 +53,8 @@ pub struct Case<'a> {
     pub paused_for_heat: bool,
     /// Whether other drives behind its controller were burned in meanwhile: what they take is no fault of this one.
     pub shared: bool,
+    /// How many they were on the mean; `None` where nobody counted.
+    pub company: Option<f64>,
     /// Why the drive could not be read when it was asked what stands on it; `None` where it could.
     pub unreadable: Option<&'a str>,
     /// What the kernel told of the drive during the job, beside what the engine saw.
@@ -110,6 +112,7 @@ impl<'a> Case<'a> {
             too_hot: None,
             paused_for_heat: false,
             shared: false,
+            company: None,
             unreadable: None,
             kernel: &Account::NOTHING,
             overlay: None,

@@ -28,6 +28,8 @@ pub struct Figures {
     pub population_p99_ms: Figure<u64>,
     /// How far above the median, and above every other, a counter must be.
     pub population_counter: Figure<u64>,
+    /// By which share the number of drives on a link may differ between two that are compared.
+    pub population_company: Figure<f64>,
     /// Zones to each side that make a zone's neighbourhood.
     pub neighbours: Figure<usize>,
     /// How much slower than its neighbourhood a zone must be; how much longer than usual an access.

@@ -10,7 +10,7 @@ use wire::{Bytes, DriveId};
 
 use wire::meaning::Meaning;
 
-use super::{Case, case};
+use super::{Case, case, figures};
 use crate::evidence::{Record, Zone};
 
 /// Zones in which drives are compared: fine enough for a bad head's stretch, coarse enough to be no noise.
@@ -39,6 +39,9 @@ pub struct Peer {
     /// Whether other drives behind its controller were burned in meanwhile; `None` where nobody noted it.
     #[serde(default)]
     pub shared: Option<bool>,
+    /// How many they were on the mean; `None` where nobody counted.
+    #[serde(default)]
+    pub company: Option<f64>,
     /// How they were linked; `None` where nobody noted it.
     #[serde(default)]
     pub bus: Option<Bus>,
@@ -79,6 +82,7 @@ impl Peer {
             read_p99_us: p99(read),
             temperature: super::heat::mean(case),
             shared: Some(case.shared),
+            company: case.company,
             bus: Some(case.bus),
             link_mbps: case.link_mbps,
             smart: case
@@ -89,10 +93,18 @@ impl Peer {
         }
     }
 
-    /// Whether both had a link of one kind and speed to themselves, or both shared it: rates and latencies are of one kind only then.
+    /// Whether both had a link of one kind and speed to themselves, or both shared it with about as many: rates and latencies are of one kind
+    /// only then.
     pub(super) fn is_linked_like(&self, other: &Self) -> bool {
         let told = |peer: &Self| Some((peer.shared?, peer.bus?, peer.link_mbps));
-        told(self).is_some_and(|own| told(other) == Some(own))
+        told(self).is_some_and(|own| told(other) == Some(own) && (!own.0 || self.has_company_like(other)))
+    }
+
+    /// Two on a link that twenty fill are faster than the twenty.
+    fn has_company_like(&self, other: &Self) -> bool {
+        let near =
+            |(own, others): (f64, f64)| (own - others).abs() <= own.max(others) * figures().population_company.value;
+        self.company.zip(other.company).is_some_and(near)
     }
 
     /// The drive of a case against which others are held. Its identity plays no part in that.

@@ -2,7 +2,7 @@
 //!
 //! At least three others (its figures are in `rules.toml`), each counted once and only with the same capacity. Everything is held against the
 //! median of the others, so that one bad drive among them moves nothing. Throughput and latency are the link's as well:
-//! who shared its controller is compared with those that did, and who had it alone with those that had, each at a link of the same bus
+//! who shared its controller is compared with those that did with about as many, and who had it alone with those that had, each at a link of the same bus
 //! and speed. What ran under a limit of pace
 //! is in no comparison of them.
 
@@ -155,6 +155,7 @@ mod tests {
             read_p99_us: Some(9_000 + n),
             temperature: Some(35.0 + (n % 3) as f64),
             shared: Some(false),
+            company: None,
             bus: Some(Bus::Sata),
             link_mbps: Some(6000),
             smart: [("ata.reallocated".to_owned(), n % 2), ("ata.crc".to_owned(), n)].into(),
@@ -267,6 +268,7 @@ mod tests {
                     write_p99_us: alone.write_p99_us.map(|us| us * 4),
                     read_p99_us: alone.read_p99_us.map(|us| us * 4),
                     shared,
+                    company: Some(3.0),
                     ..alone
                 },
                 Some(false) | None => Peer { shared, ..alone },
@@ -284,6 +286,26 @@ mod tests {
         assert_eq!(metrics(&slow, &alone), ["population.temperature"]);
         let both = ["population.throughput", "population.temperature"];
         assert_eq!(metrics(&slow, &together), both);
+        // Nor with those of another number on it, or of which nobody counted.
+        for company in [None, Some(1.0), Some(2.2), Some(4.1), Some(23.0)] {
+            let others: Vec<Peer> = together
+                .iter()
+                .map(|peer| Peer {
+                    company,
+                    ..peer.clone()
+                })
+                .collect();
+            assert_eq!(metrics(&slow, &others), ["population.temperature"], "{company:?}");
+        }
+        let others: Vec<Peer> = together
+            .iter()
+            .zip([2.5, 3.0, 3.9])
+            .map(|(peer, company)| Peer {
+                company: Some(company),
+                ..peer.clone()
+            })
+            .collect();
+        assert_eq!(metrics(&slow, &others), both);
         // Nor do the rates of a shared link excuse one that had it alone.
         let mut slow = at(Some(false), 0);
         slow.read[4] /= 2;

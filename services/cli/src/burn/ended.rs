@@ -6,7 +6,7 @@ use burnin::playbook::Step;
 use certificate::Signed;
 use serde::{Deserialize, Serialize};
 use wire::job::{Finding, Job, JobState, Outcome, RuleHit, Verdict};
-use wire::options::{Formatted, Table};
+use wire::options::{FileSystem, FormatRequest, Formatted, Table};
 use wire::{DriveId, Time};
 
 use super::choice::Choice;
@@ -267,15 +267,33 @@ fn of_format(formatted: &Formatted) -> String {
         Table::Mbr => "MBR",
         Table::Auto => "no partition table",
     };
-    let filesystem = match certificate::report::filesystem(formatted.filesystem) {
+    let named = named(formatted.filesystem, &formatted.label);
+    format!("{table}, {named}, {}", formatted.size)
+}
+
+/// What is to stand on it: `MBR, ext4 "photos", 2 % kept for root`.
+pub(super) fn of_request(request: &FormatRequest) -> String {
+    let table = match request.table {
+        Table::Gpt => "GPT",
+        Table::Mbr => "MBR",
+        Table::Auto => "MBR up to 2 TiB and GPT above",
+    };
+    let kept = match request.filesystem {
+        FileSystem::Ext4 => format!(", {} % kept for root", request.reserved_percent),
+        FileSystem::Xfs | FileSystem::Btrfs | FileSystem::Exfat | FileSystem::Swap | FileSystem::Raw => String::new(),
+    };
+    format!("{table}, {}{kept}", named(request.filesystem, &request.label))
+}
+
+fn named(filesystem: FileSystem, label: &str) -> String {
+    let filesystem = match certificate::report::filesystem(filesystem) {
         "none" => "no file system",
         name => name,
     };
-    let label = match formatted.label.as_str() {
-        "" => String::new(),
-        label => format!(" \"{label}\""),
-    };
-    format!("{table}, {filesystem}{label}, {}", formatted.size)
+    match label {
+        "" => filesystem.to_owned(),
+        label => format!("{filesystem} \"{label}\""),
+    }
 }
 
 /// What is kept of it.
@@ -300,7 +318,6 @@ struct Told<'a> {
 #[cfg(test)]
 mod tests {
     use wire::job::{FaultKind, Phase};
-    use wire::options::FileSystem;
     use wire::{Bytes, Lba};
 
     use super::*;

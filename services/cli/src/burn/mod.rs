@@ -144,6 +144,9 @@ fn run(args: &Args) -> Result<u8, Stop> {
     if args.dry_run {
         let steps: Vec<String> = choice.steps.iter().map(burnin::playbook::Step::words).collect();
         tell!("{}: {}", choice.playbook.name, steps.join(", "));
+        if let Some(request) = choice.request() {
+            tell!("behind it: {}", ended::of_request(&request));
+        }
         tell!("nothing was written; to do it: --plan-digest {digest}");
         if args.json {
             let name = &choice.playbook.name;

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { finding } from "./fixtures";
-import { THIN, ago, attachment, bytes, capacityWords, clock, contentWords, countdown, dated, duration, findingPlace, grouped, lastFour, plural, programWords, rate, stamp, timeLeft, verifiedWords, zone, zoneWords } from "./format";
+import { THIN, ago, attachment, bytes, capacityWords, clock, contentWords, countdown, dated, duration, findingPlace, grouped, lastFour, plural, programWords, rate, stamp, timeLeft, verifiedWords, within, zone, zoneWords } from "./format";
 
 const flat = (text: string) => text.replaceAll("\u00a0", " ").replaceAll(THIN, "'");
 
@@ -38,11 +38,13 @@ describe("figures", () => {
   it.each([[null, "estimating"], [0.4, "moments"], [840, "14 min"], [4000, "about 1 h 10 min"], [22_000, "about 6 h"], [Number.NaN, "estimating"]])(
     "time left %s", (seconds, text) => expect(flat(timeLeft(seconds))).toBe(text));
 
+  it("a unit keeps its case within a sentence", () => expect(["Write (rate limited, 6 MB/s)", "SMART before", "Read back"].map(within)).toEqual(["write (rate limited, 6 MB/s)", "SMART before", "read back"]));
   it("a sector that is missing is not rounded away", () => {
     expect(flat(verifiedWords(50_331_648, 50_331_648))).toMatch(/^All 50.3 MB written/);
     expect(flat(verifiedWords(50_331_136, 50_331_648))).toMatch(/^All but 512 B of 50.3 MB/);
     expect(flat(verifiedWords(0, 50_331_648))).toMatch(/^0 B of 50.3 MB/);
-    expect(verifiedWords(0, 50_331_648, true)).toMatch(/^Only read: nothing was written/);
+    expect(verifiedWords(0, 50_331_648, "read")).toMatch(/^Only read: nothing was written/);
+    expect(verifiedWords(0, 50_331_648, "samples")).toMatch(/^Samples alone were written/);
   });
 
   it("counts down and never below zero", () => {

@@ -56,10 +56,11 @@ export function timeLeft(seconds: number | null | undefined): string {
   return `about ${duration(Math.round(seconds / (seconds < 3 * 3600 ? 600 : 3600)) * (seconds < 3 * 3600 ? 600 : 3600))}`;
 }
 
-/** How much of a drive was verified, without rounding a missing sector away. `read`: it was only read, so nothing was written. */
-export function verifiedWords(verified: number, capacity: number, read = false): string {
+/** How much of a drive was verified, without rounding a missing sector away. `how`: it was only read, so nothing was written; or samples of it alone were. */
+export function verifiedWords(verified: number, capacity: number, how: "whole" | "read" | "samples" = "whole"): string {
   const missing = capacity - verified;
-  if (read) return "Only read: nothing was written, so nothing is compared";
+  if (how === "samples") return "Samples alone were written and read back: no part of it was tested whole";
+  if (how === "read") return "Only read: nothing was written, so nothing is compared";
   const what = "written and read back without a difference";
   if (missing <= 0) return `All ${bytes(capacity)} ${what}`;
   if (missing < capacity / 200) return `All but ${bytes(missing)} of ${bytes(capacity)} ${what}`;

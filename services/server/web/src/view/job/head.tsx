@@ -1,7 +1,7 @@
 /** The head of a job's page: whose drive, how it stands, and what a person may do to it. */
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { Job, Problem } from "@wire";
+import type { Job, Phase, Problem } from "@wire";
 
 import { api, asProblem } from "../../api";
 import { bytes, clock, duration, lastFour, plural, timeLeft, verifiedWords } from "../../format";
@@ -13,15 +13,19 @@ import { Dialog, Icon, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
 import { unheard } from "../box";
 import { stepName } from "./steps";
 
-/** Whether its playbook only reads. */
-const onlyRead = (job: Job) => job.phases.some(({ phase }) => phase === "scan") && !job.phases.some(({ phase }) => ["write", "probe", "sample"].includes(phase));
+/** What of the drive its playbook reads and writes. */
+function howOf(job: Job): "whole" | "read" | "samples" {
+  const has = (...which: Phase[]) => job.phases.some(({ phase }) => which.includes(phase));
+  if (has("scan") && !has("write", "probe", "sample")) return "read";
+  return has("sample") && !has("verify") ? "samples" : "whole";
+}
 
 /** The one sentence over everything; `still`: what is said instead of how long it takes, where nobody hears of it. Pure. */
 export function headline(job: Job, at: number, still: string | null = null): { title: string; line: string } {
   const done = job.progress ? `${Math.floor(job.progress.percent)} % of the whole test` : "";
   if (job.verdict) {
     const seconds = ((job.ended ? Date.parse(job.ended) : at) - Date.parse(job.started)) / 1000;
-    return { title: `Ended ${job.ended ? `at ${clock(job.ended, at)} ` : ""}after ${duration(seconds)}`, line: `${verifiedWords(job.verdict.verified, job.capacity, onlyRead(job))}.` };
+    return { title: `Ended ${job.ended ? `at ${clock(job.ended, at)} ` : ""}after ${duration(seconds)}`, line: `${verifiedWords(job.verdict.verified, job.capacity, howOf(job))}.` };
   }
   if (job.state.kind === "waiting") return { title: isPaused(job) ? "Paused" : still ?? "Waiting, goes on by itself", line: `${job.state.why}. ${done}` };
   if (isOver(job)) return { title: "Ended", line: "The verdict has not come yet." };
