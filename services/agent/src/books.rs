@@ -90,7 +90,7 @@ impl Books {
                 text.len()
             )));
         }
-        let book = Playbook::own("playbook", text).map_err(|error| wrong(error.to_string()))?;
+        let book = Playbook::own("as sent", text).map_err(|error| wrong(error.to_string()))?;
         let own = read(&self.own);
         if !own.contains_key(&book.name) && own.len() >= OWN_MAX {
             let problem = Problem::new("playbooks-full", 409, "There are too many playbooks");

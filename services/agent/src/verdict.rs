@@ -25,9 +25,10 @@ pub fn judged(record: &Record, evidence: &Evidence, peers: &[Peer], now: Time) -
 /// Tells in the job what the verdict is heading for, by what the drive has told of itself up to now.
 pub fn head(record: &mut Record) {
     let nothing = Evidence::new(record.geometry, &[]);
-    let job = &record.job;
+    let (job, due) = (&record.job, self_tests_due(record));
     let heading = heading(&Case {
         before: record.smart_before.as_ref(),
+        self_tests_due: &due,
         self_tests: &job.self_tests,
         profile: job.options.profile,
         rotation: record.rotation,

@@ -247,9 +247,10 @@ impl Own {
 
     /// Says what the verdict is heading for, as soon as that is known: the rest takes hours.
     fn head(&mut self, job: &Job, line: &Line) {
-        let nothing = Evidence::new(job.geometry(), &[]);
+        let (nothing, due) = (Evidence::new(job.geometry(), &[]), job.choice.self_tests());
         let heading = heading(&Case {
             before: self.before.as_ref(),
+            self_tests_due: &due,
             self_tests: &self.self_tests,
             profile: job.choice.options.profile,
             rotation: job.held.device.rotation,
