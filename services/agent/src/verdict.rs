@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use burnin::Evidence;
 use burnin::evidence::Stop;
-use burnin::job::{End, heading};
+use burnin::job::{End, heading, smart_before};
 use burnin::verdict::{Case, Peer, judge};
 use drive::selftest::Kind;
 use wire::Time;
@@ -22,7 +22,7 @@ pub fn judged(record: &Record, evidence: &Evidence, peers: &[Peer], now: Time) -
     judge(&case(record, &evidence, &due, peers, now)).outcome
 }
 
-/// Tells in the job what the verdict is heading for, by what the drive has told of itself up to now.
+/// Tells in a job that has no verdict what the drive has told of itself up to now: SMART before, and what the verdict is heading for.
 pub fn head(record: &mut Record) {
     let nothing = Evidence::new(record.geometry, &[]);
     let (job, due) = (&record.job, self_tests_due(record));
@@ -36,6 +36,7 @@ pub fn head(record: &mut Record) {
         ..Case::new(&nothing)
     });
     record.job.heading = heading;
+    record.job.smart = record.smart_before.as_ref().map(smart_before).unwrap_or_default();
 }
 
 /// Gives the record its verdict and its last state; answers with what later verdicts may compare with.

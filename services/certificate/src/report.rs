@@ -143,13 +143,11 @@ fn done(c: &Certificate) -> Vec<(String, String)> {
     );
     let asks = |phase: &PhaseState| matches!(phase.phase, Phase::SmartBefore | Phase::SmartAfter);
     if !c.phases.iter().any(asks) {
-        let told = "not asked: its playbook does not. What the drive says of itself is not part of the verdict";
-        rows.push(("SMART".to_owned(), told.to_owned()));
+        rows.push(("SMART".to_owned(), "not asked: the playbook does not".to_owned()));
     }
+    let sampled = |phase: &PhaseState| phase.phase == Phase::Sample && phase.status == PhaseStatus::Done;
     let verified = match c.verdict.verified {
-        Bytes(0) if c.phases.iter().any(|phase| phase.phase == Phase::Sample) => {
-            "samples alone, no part of it whole".to_owned()
-        }
+        Bytes(0) if c.phases.iter().any(sampled) => "samples alone, no part of it whole".to_owned(),
         verified => bytes(verified),
     };
     rows.push(("Verified, equal".to_owned(), verified));

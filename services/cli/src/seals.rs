@@ -138,6 +138,9 @@ fn list(entries: &mut Vec<CertificateEntry>, job: &Job, again: bool) -> Vec<Stri
     if let Some(at) = entries.iter().position(|entry| entry.info.id == new.info.id) {
         new.info.revoked = entries.remove(at).info.revoked;
     }
+    for known in entries.iter() {
+        revoke::failed_before(&mut new, known);
+    }
     entries.push(new);
     let excess = entries.len().saturating_sub(SEALS_MAX);
     entries.drain(..excess);
@@ -239,6 +242,21 @@ pub(crate) mod tests {
     fn revoked(dir: &Path) -> Vec<(String, bool)> {
         let known = known(dir).unwrap();
         known.into_iter().map(|(id, (_, by))| (id, by.is_some())).collect()
+    }
+
+    /// A state folder that was put back runs a job to another end.
+    #[test]
+    fn a_job_that_failed_and_ends_well_once_more_has_no_certificate_that_holds() {
+        let dir = tempfile::tempdir().unwrap();
+        let first = ended(ONE, Outcome::Failed, Some("A"));
+        let again = Job {
+            id: first.id,
+            ..ended(ONE, Outcome::Passed, Some("B"))
+        };
+        for job in [first, again] {
+            note(dir.path(), &job, false).unwrap();
+        }
+        assert_eq!(revoked(dir.path()), [("A".to_owned(), false), ("B".to_owned(), true)]);
     }
 
     #[test]

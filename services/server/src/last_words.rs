@@ -112,7 +112,11 @@ impl LastWords {
         for word in words {
             let before = all.get(&word.drive).and_then(|last| last.failed);
             let failed = match word.grounds {
-                grounds if grounds.failed => Some((word.job, grounds)),
+                // What it said of itself at an earlier failure was not asked again by this one.
+                grounds if grounds.failed => {
+                    let own_word = grounds.own_word || before.is_some_and(|(_, failed)| failed.own_word);
+                    Some((word.job, Grounds { own_word, ..grounds }))
+                }
                 grounds => before.filter(|(_, failed)| !grounds.disproves(*failed)),
             };
             let last = Last {
@@ -238,6 +242,8 @@ mod tests {
             ("Fp", vec![1, 0]),
             ("FpP", vec![2]),
             ("fp", vec![1]),
+            ("Ffp", vec![2, 1]),
+            ("FfP", vec![2]),
         ] {
             let of: Vec<JobId> = LastWords::of_all(&words(said)).of(&drive(1)).collect();
             assert_eq!(of, last.into_iter().map(id).collect::<Vec<_>>(), "{said}");

@@ -198,6 +198,10 @@ impl Controller {
         for Kept { mut record, checkpoint } in kept {
             let why = record.interruption(&self.means.boot_id);
             record.taken_up_after(&why);
+            if record.job.verdict.is_none() {
+                // An older agent kept none of it.
+                crate::verdict::head(&mut record);
+            }
             self.means.outbox.job(record.job.clone());
             if record.job.state.is_over() {
                 self.ended.insert(record.job.id.to_string());

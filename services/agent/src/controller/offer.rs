@@ -137,6 +137,7 @@ fn adopt(record: &mut Record, header: &Header) {
             state.status = PhaseStatus::Interrupted;
         }
     }
+    crate::verdict::head(record);
 }
 
 async fn look(hands: &Hands, listed: Drive) -> Option<Header> {

@@ -2,7 +2,6 @@
 //! format come at the very end, where the outcome is known: [`super::end`].
 
 use burnin::heat::celsius;
-use burnin::job::smart_before;
 use burnin::verdict::lacks;
 use burnin::{Checkpoint, timeline};
 use drive::selftest::Kind;
@@ -115,7 +114,6 @@ impl JobTask {
                     self.means.outbox.reading(id, document, Time::now());
                 }
                 if phase == Phase::SmartBefore {
-                    self.record.job.smart = smart_before(&snapshot);
                     self.record.smart_before = Some(snapshot);
                     head(&mut self.record);
                 } else {

@@ -502,11 +502,9 @@ impl Outbox {
                     frames.push(Frame::Job(Box::new(job.clone())));
                 }
                 let fresh = |ended: Time| now.as_second() - ended.as_second() < FRESH;
-                if job.ended.is_none_or(fresh) {
+                if job.state.is_over() && job.ended.is_none_or(fresh) {
                     frames.extend(frames::smart(job));
-                    if job.state.is_over() {
-                        frames.push(frames::over(job, &to.who, now));
-                    }
+                    frames.push(frames::over(job, &to.who, now));
                 }
             }
             // Behind them all: the end of one that is over comes from itself.

@@ -18,6 +18,8 @@ impl Record {
         self.findings_before_loss.extend(found);
         self.findings_before_loss.truncate(wire::job::FINDINGS_MAX);
         self.job.bad_sectors = 0;
+        self.job.progress = None;
+        self.told_percent = 0.0;
         self.job.surface.clear();
         // What SMART and self-tests said behind the lost run says nothing of the new one.
         self.smart_after = None;
@@ -90,7 +92,6 @@ impl Record {
             return;
         }
         self.smart_before = None;
-        self.job.smart = Vec::new();
         crate::verdict::head(self);
         let before = |state: &&mut PhaseState| state.phase == Phase::SmartBefore;
         for state in self.job.phases.iter_mut().filter(before) {

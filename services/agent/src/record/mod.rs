@@ -95,6 +95,9 @@ pub struct Record {
     /// Whether its drive ever shared its controller with another job's.
     #[serde(default)]
     pub shared: bool,
+    /// How far the whole job was when its worker ended, in percent.
+    #[serde(default)]
+    pub told_percent: f64,
     /// With how many; not noted by older agents.
     #[serde(default)]
     pub company: Company,
@@ -245,6 +248,7 @@ impl Record {
             too_hot: None,
             was_hot: false,
             shared: false,
+            told_percent: 0.0,
             company: Company::default(),
             formatting: false,
             smart_after: None,

@@ -115,7 +115,7 @@ impl Record {
                 self.job.surface = evidence.surfaces();
                 self.job.bad_sectors = evidence.bad_sectors();
                 self.job.findings = evidence.findings();
-                self.job.progress = None;
+                self.told_percent = self.job.progress.take().map_or(self.told_percent, |told| told.percent);
             }
         }
         effects

@@ -14,6 +14,14 @@ impl Record {
             return told;
         }
         told.eta_job = told.eta_job.map(|left| left + self.tests_to_come());
+        // Rounds of a soak are counted by the worker alone.
+        if self
+            .steps
+            .get(usize::from(told.step))
+            .is_some_and(|step| step.soak.is_some())
+        {
+            return told;
+        }
         let share = match told.phase_percent {
             Some(percent) => percent / 100.0,
             None if told.total.0 > 0 => told.done.0 as f64 / told.total.0 as f64,
@@ -59,7 +67,11 @@ impl Record {
 
     /// Percent of a job's time: no less than was told last, and the same where nobody knows what is left.
     fn percent(&self, spent: f64, left: Option<f64>) -> f64 {
-        let before = self.job.progress.as_ref().map_or(0.0, |told| told.percent);
+        let before = self
+            .job
+            .progress
+            .as_ref()
+            .map_or(self.told_percent, |told| told.percent);
         let of = |left: f64| 100.0 * spent / (spent + left).max(f64::EPSILON);
         left.map_or(before, |left| of(left).max(before).min(100.0))
     }

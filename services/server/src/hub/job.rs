@@ -209,10 +209,12 @@ impl Hub {
         if job.state.is_over() {
             return;
         }
+        let verdict = of_lost(&job);
         let mut job = Job {
             state: JobState::Aborted,
             ended: Some(now.wall),
             progress: None,
+            heading: Vec::new(),
             ..job
         };
         for phase in &mut job.phases {
@@ -222,7 +224,6 @@ impl Hub {
                 over @ (PhaseStatus::Done | PhaseStatus::Skipped | PhaseStatus::Interrupted) => over,
             };
         }
-        let verdict = of_lost(&job);
         job.verdict.get_or_insert(verdict);
         self.job(now, job, out);
     }
@@ -260,9 +261,7 @@ fn of_lost(job: &Job) -> Verdict {
             1 => "1 bad sector".to_owned(),
             count => format!("{count} bad sectors"),
         };
-        // Where the box's own memory was bad, wrong data are not the drive's.
-        let host = job.findings.iter().any(|finding| finding.kind == FaultKind::HostMemory);
-        if !host {
+        if !may_be_the_hosts(job) {
             verdict.outcome = Outcome::Failed;
         }
         verdict.summary += &format!(" Before that it had found {value}.");
@@ -275,7 +274,22 @@ fn of_lost(job: &Job) -> Verdict {
             means: String::new(),
         });
     }
+    for told in &job.heading {
+        verdict.outcome = verdict.outcome.max(told.outcome);
+        verdict.rules.push(told.clone());
+    }
     verdict
+}
+
+/// Whether all that was found may be the box's own memory, which failed its test.
+fn may_be_the_hosts(job: &Job) -> bool {
+    let bad = job.findings.iter().any(|finding| finding.kind == FaultKind::HostMemory);
+    bad && job.findings.iter().all(|finding| {
+        matches!(
+            finding.kind,
+            FaultKind::HostMemory | FaultKind::BitFlip | FaultKind::Corrupt | FaultKind::Transient
+        )
+    })
 }
 
 impl Held {

@@ -9,7 +9,7 @@
 
 use proptest::prelude::*;
 use wire::Bytes;
-use wire::job::{JobState, Outcome, Phase, Verdict};
+use wire::job::{JobState, Outcome, Phase, RuleHit, Verdict};
 
 use wire::event::NewEvent;
 use wire::frame::{Frame, Notification, ProgressFrame};

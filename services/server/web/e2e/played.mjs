@@ -41,7 +41,7 @@ export function job(of, n, change = {}) {
   const top = 238e6 - n * 2.1e6;
   return {
     id: `0199a-${String(n).padStart(3, "0")}`, drive: of.id, model: of.model, serial: of.serial, capacity: of.capacity, sector: 512, playbook: "standard", actor: "mara",
-    state: { kind: "finished" }, phases: steps(5), progress: null, findings: [], bad_sectors: 0,
+    state: { kind: "finished" }, phases: steps(5), progress: null, findings: [], bad_sectors: 0, heading: [],
     verdict: { outcome: "PASSED", rules: [], summary: "Every sector holds what was written.", verified: of.capacity, engine: "kiln-burnin 0.1.0" },
     resumes: [], surface: [surface(2, "write", zones(top, n)), surface(3, "verify", zones(top * 1.03, n + 9))], smart: SMART,
     self_tests: [{ phase: "self_test_short", outcome: "passed", told: "Completed without error at 21 403 hours", lba: null }],
@@ -56,6 +56,8 @@ const progress = (at, share, phase, rate, temperature) => ({ phase, step: at, do
 /** The box's state: everything there is at once. */
 export function bench() {
   const drives = Array.from({ length: 8 }, (_, n) => drive(n));
+  // Its job waits for heat, and measures nothing meanwhile.
+  drives[5] = drive(5, { temperature: 58 });
   drives[7] = drive(7, { model: "WDC WD40EFRX-68N32N0", serial: "WD-WCC7K2PA9F2K", id: "sn-WD40-WD-WCC7K2PA9F2K", key: "sn-WD40-WD-WCC7K2PA9F2K", capacity: 4_000_787_030_016, content: { state: "found", summary: "ext4, 3.1 TB used", signatures: [{ partition: 1, kind: "ext4", label: "photos", uuid: "5a1e8f7c-0000-4c1e-9b8a-1f2e3d4c5b6a", name: null }] } });
   const nvme = drive(8, { id: "sn-SAMSUNG-S5GX", key: "sn-SAMSUNG-S5GX", kernel_name: "nvme0n1", model: "Samsung SSD 980 PRO 2TB", serial: "S5GXNX0T123456A", bus: "nvme", capacity: 2_000_398_934_016, rotation: { kind: "solid_state" }, location: "PCI 01:00.0", temperature: 61, heat_limit: 70 });
   const used = drive(9, { id: "sn-KINGSTON-50026", key: "sn-KINGSTON-50026", kernel_name: "sdj", model: "KINGSTON SA400S37480G", serial: "50026B7784A1C2D3", heat_limit: 70, capacity: 480_103_981_056, rotation: { kind: "solid_state" }, location: "PCI 00:1f.2, SATA port 10", content: { state: "found", summary: "LVM physical volume", signatures: [{ partition: 0, kind: "LVM2_member", label: null, uuid: null, name: null }] }, refused: { kind: "lvm-member", reason: "it is a member of the volume group vg-media" } });

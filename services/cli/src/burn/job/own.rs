@@ -197,6 +197,8 @@ impl Own {
             .filter(|(step, state)| state.status == PhaseStatus::Pending && which(**step, state.phase))
             .map(|(step, state)| (*step, state.phase))
             .collect();
+        // Of an earlier session.
+        self.head(job, line);
         for (step, phase) in due {
             if job.is_asked() || self.stranger.is_some() {
                 return;

@@ -56,6 +56,17 @@ fn a_running_job_that_the_agent_does_not_name_is_over() {
         numbered(2, JobState::Running, 0),
         numbered(3, JobState::Running, 8),
         numbered(4, JobState::Finished, 0),
+        Job {
+            heading: vec![RuleHit {
+                id: "smart-failing".into(),
+                outcome: Outcome::Failed,
+                value: "1 verdict".into(),
+                limit: "1 verdict".into(),
+                source: "s".into(),
+                means: "m".into(),
+            }],
+            ..numbered(5, JobState::Running, 0)
+        },
     ] {
         hub.step(now(2), frame(AGENT, 1, Frame::Job(Box::new(job))));
     }
@@ -73,7 +84,13 @@ fn a_running_job_that_the_agent_does_not_name_is_over() {
         "it takes back what was signed before"
     );
     assert_eq!(hub.job_of(id(4)), Some(&finished));
-    assert_eq!(events(&effects), ["job.forgotten", "job.forgotten"]);
+    assert_eq!(
+        end(5),
+        (JobState::Aborted, Some(Outcome::Failed)),
+        "what it had said of itself stays said"
+    );
+    assert!(hub.job_of(id(5)).unwrap().heading.is_empty());
+    assert_eq!(events(&effects), ["job.forgotten"; 3]);
     assert_eq!(
         events(&hub.step(now(4), frame(AGENT, 1, Frame::Unfinished(vec![id(1)])))),
         [""; 0]

@@ -95,6 +95,7 @@ describe("what follows from what is known", () => {
     const asked: Phase[] = ["smart_before", "write", "verify", "smart_after"];
     const failed = over("0199-1", "FAILED", asked);
     expect(last(failed, over("0199-2", "PASSED"))).toBe("0199-1");
+    expect(last(failed, over("0199-2", "FAILED"), over("0199-3", "PASSED"))).toBe("0199-2");
     expect(last(failed, over("0199-2", "PASSED"), over("0199-3", "PASSED", asked))).toBe("0199-3");
     expect(last({ type: "job", data: job({ id: "0199-2", state: { kind: "running" }, verdict: null }) }, over("0199-3", "WARN", ["scan"]))).toBe("0199-1");
     expect(last(over("0199-2", "WARN", ["scan"]), { type: "job", data: job({ id: "0199-3", state: { kind: "running" }, verdict: null }) })).toBe("0199-3");

@@ -138,10 +138,13 @@ export function addJobs(known: Known, jobs: readonly Job[]): Known {
 /** The job that has the last word on each drive: the newest, but a failure stands until a later job has disproved it. Job ids made later sort later. */
 export function lastWords(jobs: ReadonlyMap<JobId, Job>): ReadonlyMap<DriveId, Job> {
   const last = new Map<DriveId, Job>();
+  const asked = new Map<DriveId, boolean>();
   const inOrder = [...jobs.values()].sort((a, b) => (a.id < b.id ? -1 : 1));
   for (const job of inOrder.filter(isOver)) {
     const before = last.get(job.drive);
-    if (!before || !hasFailed(before) || hasFailed(job) || disproves(job, before)) last.set(job.drive, job);
+    // What it said of itself at an earlier failure was not asked again by a later one.
+    if (hasFailed(job)) asked.set(job.drive, hasAsked(job) || (hasFailed(before) && asked.get(job.drive) === true));
+    if (!hasFailed(before) || hasFailed(job) || disproves(job, asked.get(job.drive) === true)) last.set(job.drive, job);
   }
   // What runs is told first, but not what a later job has left behind.
   const newest = new Map(inOrder.map((job) => [job.drive, job]));
@@ -149,18 +152,21 @@ export function lastWords(jobs: ReadonlyMap<JobId, Job>): ReadonlyMap<DriveId, J
   return last;
 }
 
+const done = (job: Job, which: (phase: Phase) => boolean) => job.phases.some(({ phase, status }) => status === "done" && which(phase));
+
 /** The steps in which a drive is asked what it says of itself. */
 const OWN_WORD: ReadonlySet<Phase> = new Set(["smart_before", "smart_after", "self_test_short", "self_test_extended"]);
 
+const hasAsked = (job: Job) => done(job, (phase) => OWN_WORD.has(phase));
+
 /**
- * Whether a job showed that its drive keeps what is written to it, though it `failed` before: one that only read, or was ended, showed nothing of that, a
+ * Whether a job showed that its drive keeps what is written to it, though it failed before, and was `asked` for its own word then: one that only read, or was ended, showed nothing of that, a
  * constant pattern looks the same in every place, and what the drive said of itself then has to be asked again. As `wire`'s `Grounds` has it.
  */
-function disproves(job: Job, failed: Job): boolean {
-  const done = (of: Job, which: (phase: Phase) => boolean) => of.phases.some(({ phase, status }) => status === "done" && which(phase));
+function disproves(job: Job, asked: boolean): boolean {
   const outcome = job.verdict?.outcome;
   const keeps = (outcome === "PASSED" || outcome === "WARN") && done(job, (phase) => phase === "verify") && !(job.verdict?.rules ?? []).some(({ id }) => id.startsWith("constant-pattern"));
-  return keeps && (done(job, (phase) => phase === "smart_after") || !done(failed, (phase) => OWN_WORD.has(phase)));
+  return keeps && (!asked || done(job, (phase) => phase === "smart_after"));
 }
 
 /** Whether nothing more will happen to a job. */

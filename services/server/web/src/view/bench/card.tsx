@@ -31,7 +31,7 @@ function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
       };
     }
     const phase = job.progress?.phase ?? job.phases[at]?.phase;
-    const bad = job.bad_sectors > 0 ? plural(job.bad_sectors, "bad sector") : job.findings.length > 0 ? plural(job.findings.length, "finding") : headingOf(job)?.outcome === "FAILED" ? "heading for FAILED" : "";
+    const bad = job.bad_sectors > 0 ? plural(job.bad_sectors, "bad sector") : headingOf(job)?.outcome === "FAILED" ? "heading for FAILED" : job.findings.length > 0 ? plural(job.findings.length, "finding") : "";
     return {
       kind: "hot", word: phase ? phaseName(phase) : "Starting", line: bad || `step ${Math.max(0, at) + 1} of ${job.phases.length}`,
       foot: [temperature, rate(job.progress?.rate), job.progress ? timeLeft(job.progress.eta_job) : "starting"],

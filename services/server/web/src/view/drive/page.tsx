@@ -193,7 +193,7 @@ export function DrivePage({ id }: { id: string }) {
   const can = drive !== undefined && canChoose(drive, job);
   // What needs the drive itself waits until somebody watches the bus; the page says why.
   const unseen = drive?.present && drive.as_of ? drive.as_of : null;
-  const smart = jobs.find((j) => j.smart.length > 0);
+  const smart = jobs.find((j) => isOver(j) && j.smart.length > 0);
   const measured = jobs.find((one) => telling(one));
   const others = siblings({ drive: id, model: known_as.model, capacity: known_as.capacity }, all.values());
   const outcome = job && isOver(job) ? job.verdict?.outcome : undefined;

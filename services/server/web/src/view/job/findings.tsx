@@ -21,7 +21,7 @@ export function Findings({ job }: { job: Job }) {
     found: () => 0, what: ({ kind }) => faultName(kind), where: ({ lba }) => lba, sectors: ({ sectors }) => sectors, seen: ({ step }) => step,
   });
   const list = all.value || printing.value ? order : order.slice(0, SHOWN);
-  const cut = job.findings.length >= LISTED ? `; of more findings only ${LISTED} are listed, some of each kind` : "";
+  const cut = job.findings.length >= LISTED ? `; at most ${LISTED} findings are listed, some of each kind` : "";
   const note = job.bad_sectors > 0 ? `${plural(job.bad_sectors, "bad sector")} in all${cut}` : undefined;
   return (
     <Panel title="Findings" span="c12" {...(note ? { note } : {})}>

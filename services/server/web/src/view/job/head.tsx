@@ -17,7 +17,8 @@ import { stepName } from "./steps";
 function howOf(job: Job): "whole" | "read" | "samples" {
   const has = (...which: Phase[]) => job.phases.some(({ phase }) => which.includes(phase));
   if (has("scan") && !has("write", "probe", "sample")) return "read";
-  return has("sample") && !has("verify") ? "samples" : "whole";
+  const sampled = job.phases.some(({ phase, status }) => phase === "sample" && status === "done");
+  return sampled && !has("verify") ? "samples" : "whole";
 }
 
 /** The one sentence over everything; `still`: what is said instead of how long it takes, where nobody hears of it. Pure. */
