@@ -25,16 +25,8 @@ pub fn judged(record: &Record, evidence: &Evidence, peers: &[Peer], now: Time) -
 /// Tells in a job that has no verdict what the drive has told of itself up to now: SMART before, and what the verdict is heading for.
 pub fn head(record: &mut Record) {
     let nothing = Evidence::new(record.geometry, &[]);
-    let (job, due) = (&record.job, self_tests_due(record));
-    let heading = heading(&Case {
-        before: record.smart_before.as_ref(),
-        self_tests_due: &due,
-        self_tests: &job.self_tests,
-        profile: job.options.profile,
-        rotation: record.rotation,
-        bus: record.identity.bus,
-        ..Case::new(&nothing)
-    });
+    let due = self_tests_due(record);
+    let heading = heading(&case(record, &nothing, &due, &[], Time::now()));
     record.job.heading = heading;
     record.job.smart = record.smart_before.as_ref().map(smart_before).unwrap_or_default();
 }

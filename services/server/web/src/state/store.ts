@@ -160,8 +160,9 @@ const OWN_WORD: ReadonlySet<Phase> = new Set(["smart_before", "smart_after", "se
 const hasAsked = (job: Job) => done(job, (phase) => OWN_WORD.has(phase));
 
 /**
- * Whether a job showed that its drive keeps what is written to it, though it failed before, and was `asked` for its own word then: one that only read, or was ended, showed nothing of that, a
- * constant pattern looks the same in every place, and what the drive said of itself then has to be asked again. As `wire`'s `Grounds` has it.
+ * Whether a job showed that its drive keeps what is written to it, though it failed before, and was `asked` for its own word then: one that only
+ * read, or was ended, showed nothing of that, a constant pattern looks the same in every place, and what the drive said of itself then has to be
+ * asked again. As `wire`'s `Grounds` has it.
  */
 function disproves(job: Job, asked: boolean): boolean {
   const outcome = job.verdict?.outcome;
