@@ -157,7 +157,7 @@ fn a_free_device_is_opened_exclusively_and_may_be_written() {
     let opened = device.open(&[]).unwrap();
     assert_eq!(opened.identity, device.identity());
     assert_eq!(opened.look.content.words(), "ext4 \"old\"");
-    guard(true).may_write(&opened.file, &opened.identity, &[]).unwrap();
+    guard(true).look_again(&opened.file, &opened.identity, &[]).unwrap();
     let second = File::options()
         .write(true)
         .custom_flags(libc::O_EXCL)
@@ -182,7 +182,7 @@ fn a_device_whose_lock_another_holds_is_refused() {
     let opened = device.open(&[]).unwrap();
     other.unlock().unwrap();
     other.try_lock().unwrap();
-    let refusal = guard(true).may_write(&opened.file, &opened.identity, &[]).unwrap_err();
+    let refusal = guard(true).look_again(&opened.file, &opened.identity, &[]).unwrap_err();
     assert_eq!(refusal.kind(), "locked");
 }
 
@@ -204,7 +204,7 @@ fn another_drive_than_expected_is_refused_also_on_the_open_descriptor() {
     assert_eq!(refusal.kind(), "other-drive");
     let opened = device.open(&[]).unwrap();
     assert_eq!(
-        guard(true).may_write(&opened.file, &other, &[]).unwrap_err().kind(),
+        guard(true).look_again(&opened.file, &other, &[]).unwrap_err().kind(),
         "other-drive"
     );
 }

@@ -212,15 +212,7 @@ impl Guard {
         Ok(device)
     }
 
-    /// Whether an open descriptor may (still) be written: the whole guard again.
-    ///
-    /// # Errors
-    /// The reason it may not.
-    pub fn may_write(&self, file: &File, expected: &Identity, lose: &[ContentKind]) -> Result<(), Refusal> {
-        self.look_again(file, expected, lose).map(drop)
-    }
-
-    /// [`Self::may_write`], and what stands on the drive now.
+    /// What stands on the drive now, where its open descriptor may (still) be written: the whole guard again.
     ///
     /// # Errors
     /// The reason it may not be written.
@@ -315,12 +307,4 @@ fn device_number(file: &File) -> io::Result<DevNum> {
 /// The reason, with the drive untouched.
 pub fn open_for_erase(expected: &Identity, node: &Path, lose: &[ContentKind]) -> Result<Opened, Refusal> {
     Guard::default().open_for_erase(expected, node, lose)
-}
-
-/// [`Guard::may_write`] with the guard of the service.
-///
-/// # Errors
-/// The reason it may not.
-pub fn may_write(file: &File, expected: &Identity, lose: &[ContentKind]) -> Result<(), Refusal> {
-    Guard::default().may_write(file, expected, lose)
 }
