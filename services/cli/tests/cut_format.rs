@@ -164,9 +164,12 @@ fn a_format_that_the_drive_failed_is_not_made_anew() {
             std::thread::sleep(Duration::from_millis(1));
         }
         let held = fs::read(drive.file()).unwrap();
-        // What lies behind the end of its file the device can neither read nor write.
+        // What lies behind the end of its file the device cannot read, and a write there moves the end: it is cut off again and again.
         file.set_len(2 << 20).unwrap();
         signal_formatters(burn.id(), libc::SIGCONT);
+        while burn.try_wait().unwrap().is_none() {
+            file.set_len(2 << 20).unwrap();
+        }
         let output = burn.wait_with_output().unwrap();
         drive.no_partitions();
         // Nothing is lost of what it held.
