@@ -1,4 +1,4 @@
-//! Which jobs have the last word on a drive: the newest one, and a failure that no later job has disproved.
+//! Which jobs have the last word on a drive: the newest one, and the failures that no later job has disproved.
 //!
 //! "May I put my data on this drive?" is answered by them. The hub holds few jobs, the medium a thousand: which of them stay,
 //! and which are looked up for a drive, is asked here in both places, so that no number of newer jobs makes a failure forgotten.
@@ -102,7 +102,16 @@ pub struct LastWords(BTreeMap<DriveId, Last>);
 #[derive(Clone, Copy, Debug)]
 struct Last {
     newest: JobId,
-    failed: Option<(JobId, Grounds)>,
+    failed: Option<Failed>,
+}
+
+/// A failure that stands, and those before it that do.
+#[derive(Clone, Copy, Debug)]
+struct Failed {
+    job: JobId,
+    grounds: Grounds,
+    /// The newest of them at which the drive was asked for its own word: without it nobody knows that a later job has to ask again.
+    asked: Option<JobId>,
 }
 
 impl LastWords {
@@ -114,10 +123,16 @@ impl LastWords {
             let failed = match word.grounds {
                 // What it said of itself at an earlier failure was not asked again by this one.
                 grounds if grounds.failed => {
-                    let own_word = grounds.own_word || before.is_some_and(|(_, failed)| failed.own_word);
-                    Some((word.job, Grounds { own_word, ..grounds }))
+                    let earlier = before.and_then(|failed| failed.asked);
+                    let asked = if grounds.own_word { Some(word.job) } else { earlier };
+                    let own_word = asked.is_some();
+                    Some(Failed {
+                        job: word.job,
+                        grounds: Grounds { own_word, ..grounds },
+                        asked,
+                    })
                 }
-                grounds => before.filter(|(_, failed)| !grounds.disproves(*failed)),
+                grounds => before.filter(|failed| !grounds.disproves(failed.grounds)),
             };
             let last = Last {
                 newest: word.job,
@@ -128,20 +143,24 @@ impl LastWords {
         Self(all)
     }
 
-    /// The jobs that have the last word on a drive: two at most.
+    /// The jobs that have the last word on a drive, three at most: from them alone the same follows.
     pub fn of(&self, drive: &DriveId) -> impl Iterator<Item = JobId> {
         let last = self.0.get(drive);
-        let both = last.map_or([None; 2], |last| [Some(last.newest), last.failed.map(|(job, _)| job)]);
-        both.into_iter().flatten()
+        let newest = last.map(|last| last.newest);
+        newest.into_iter().chain(last.into_iter().flat_map(Last::failures))
     }
 
     /// The failures that stand.
     pub fn failures(&self) -> BTreeSet<JobId> {
-        self.0
-            .values()
-            .filter_map(|last| last.failed)
-            .map(|(job, _)| job)
-            .collect()
+        self.0.values().flat_map(Last::failures).collect()
+    }
+}
+
+impl Last {
+    fn failures(&self) -> impl Iterator<Item = JobId> + use<> {
+        let failed = self.failed;
+        let jobs = failed.map_or([None; 2], |failed| [Some(failed.job), failed.asked]);
+        jobs.into_iter().flatten()
     }
 }
 
@@ -233,20 +252,31 @@ mod tests {
         for (said, last) in [
             ("", vec![]),
             ("P", vec![0]),
-            ("Fss", vec![2, 0]),
+            ("Fss", vec![0, 2]),
             ("FsPs", vec![3]),
-            ("PFs", vec![2, 1]),
-            ("FF", vec![1, 1]),
-            ("Fr", vec![1, 0]),
+            ("PFs", vec![1, 2]),
+            ("FF", vec![1]),
+            ("Fr", vec![0, 1]),
             // What it said of itself was not asked again.
-            ("Fp", vec![1, 0]),
+            ("Fp", vec![0, 1]),
             ("FpP", vec![2]),
             ("fp", vec![1]),
-            ("Ffp", vec![2, 1]),
+            ("ffs", vec![1, 2]),
+            // Nor by the failure that stands now.
+            ("Ffp", vec![0, 1, 2]),
+            ("FFffp", vec![1, 3, 4]),
             ("FfP", vec![2]),
         ] {
-            let of: Vec<JobId> = LastWords::of_all(&words(said)).of(&drive(1)).collect();
-            assert_eq!(of, last.into_iter().map(id).collect::<Vec<_>>(), "{said}");
+            let all = words(said);
+            let of: BTreeSet<JobId> = LastWords::of_all(&all).of(&drive(1)).collect();
+            assert_eq!(of, last.into_iter().map(id).collect::<BTreeSet<_>>(), "{said}");
+            // Where all others were let go, the same is known.
+            let rest: Vec<Word> = all.into_iter().filter(|word| of.contains(&word.job)).collect();
+            assert_eq!(
+                LastWords::of_all(&rest).of(&drive(1)).collect::<BTreeSet<_>>(),
+                of,
+                "{said}"
+            );
         }
     }
 
@@ -254,6 +284,7 @@ mod tests {
     fn of_many_jobs_of_a_drive_the_failure_that_stands_is_among_those_that_are_told() {
         assert_eq!(newest(&words("FsPFssss"), 2), [7, 6, 3].map(id));
         assert_eq!(newest(&words("FPss"), 2), [3, 2].map(id));
+        assert_eq!(newest(&words("Ffpss"), 2), [4, 3, 1, 0].map(id));
         assert_eq!(newest(&words("F"), 2), [id(0)]);
     }
 
