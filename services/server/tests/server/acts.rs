@@ -297,6 +297,8 @@ async fn a_job_that_the_agent_does_not_know_any_more_is_ended_by_who_aborts_it()
     let mut job = crate::certificate::finished(7);
     (job.state, job.verdict) = (wire::job::JobState::Running, None);
     job.phases[0].status = wire::job::PhaseStatus::Running;
+    // What was found by then counts.
+    job.bad_sectors = 3;
     let id = job.id;
     shown(&admin, &agent, Frame::Job(Box::new(job)), "job").await;
     let abort = (Method::POST, &*format!("/api/v1/jobs/{id}/abort"), Value::Null);
@@ -314,15 +316,12 @@ async fn a_job_that_the_agent_does_not_know_any_more_is_ended_by_who_aborts_it()
     assert_eq!(answer.status, 204, "{answer:?}");
     let jobs = admin.get("/api/v1/jobs").await.json();
     assert_eq!(jobs[0]["state"]["kind"], "aborted", "{jobs}");
-    assert_eq!(jobs[0]["verdict"]["outcome"], "INCONCLUSIVE", "{jobs}");
+    assert_eq!(jobs[0]["verdict"]["outcome"], "FAILED", "{jobs}");
     let phases = jobs[0]["phases"].as_array().unwrap();
     let is_open = |phase: &Value| phase["status"] == "running" || phase["status"] == "pending";
     assert!(!phases.is_empty() && !phases.iter().any(is_open), "{jobs}");
     let log = admin.get("/api/v1/events").await.json();
-    assert!(
-        log.as_array()
-            .unwrap()
-            .iter()
-            .any(|event| event["type"] == "job.forgotten")
-    );
+    let mut told = log.as_array().unwrap().iter();
+    let told = told.find(|event| event["type"] == "job.forgotten").unwrap();
+    assert!(told["message"].as_str().unwrap().ends_with(": FAILED"), "{told}");
 }

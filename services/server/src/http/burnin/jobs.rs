@@ -13,7 +13,7 @@ use wire::boxes::Told;
 use wire::command::{Answer, Command};
 use wire::event::{NewEvent, Severity};
 use wire::frame::LogLine;
-use wire::job::{Job, TimePoint};
+use wire::job::{Job, Outcome, TimePoint};
 
 use super::answer::{odd_answer, told};
 use crate::app::App;
@@ -137,7 +137,7 @@ fn running(app: &App, id: &str) -> Result<Job, Refusal> {
     Ok(job)
 }
 
-/// Ends a job; its verdict is INCONCLUSIVE, what is erased stays erased.
+/// Ends a job; its verdict is INCONCLUSIVE, or FAILED by what was found. What is erased stays erased.
 #[utoipa::path(post, path = "/jobs/{id}/abort", tag = "jobs", params(("id" = String, Path, description = "Job")),
     responses((status = 204, description = "It is ended"), LoggedIn, OfJob, Agent))]
 pub(super) async fn abort(
@@ -165,9 +165,16 @@ pub(super) async fn abort(
 /// Ends a job here that the agent does not know: it lost its store, or was reset. It would count as running for ever.
 async fn forgotten(app: &App, person: &Person, job: Job) -> Result<StatusCode, Refusal> {
     app.feed(Input::JobGone(Box::new(job.clone()))).await;
+    let ended = app.hub(|hub| {
+        hub.job_of(job.id)
+            .and_then(|job| job.verdict.as_ref().map(|verdict| verdict.outcome))
+    });
     let message = format!(
-        "{} ended the burn-in of {} {}, which the agent does not know any more: INCONCLUSIVE",
-        person.name, job.model, job.serial
+        "{} ended the burn-in of {} {}, which the agent does not know any more: {}",
+        person.name,
+        job.model,
+        job.serial,
+        ended.unwrap_or(Outcome::Inconclusive).word()
     );
     let mut event = NewEvent::new("job.forgotten", Severity::Warning, message, Value::Null);
     (event.job, event.drive) = (Some(job.id), Some(job.drive));
