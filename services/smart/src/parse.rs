@@ -126,19 +126,14 @@ pub fn read(json: &Value) -> Result<Snapshot, NotSmart> {
         pending_defects: strange::plausible(&json["ata_pending_defects_log"]["count"]),
         written: written::counter(json, &attributes, nvme.as_ref()),
         farm: farm::of(json),
-        seagate: is_seagate(
-            model.as_deref().unwrap_or_default(),
-            json["model_family"].as_str().unwrap_or_default(),
-        ),
+        seagate: made_by_seagate(json, model.as_deref().unwrap_or_default()),
         statistics: statistics::all(json),
         sct: statistics::sct(json),
         heat_limits: statistics::heat_limits(json),
         heat_warning: statistics::heat_warning(json),
         trim: json["trim"]["supported"].as_bool(),
         zoned: text(&json["zoned"]["string"]).or_else(|| text(&json["scsi_zoned"])),
-        smartctl: json["smartctl"]["version"]
-            .as_array()
-            .and_then(|version| Some((version.first()?.as_u64()?, version.get(1)?.as_u64()?))),
+        smartctl: version(json),
         exit_status: json["smartctl"]["exit_status"]
             .as_u64()
             .and_then(|status| u8::try_from(status).ok()),
@@ -216,6 +211,9 @@ const CONCLUDED: &str = "based on an Attribute check";
 /// Before a count that smartctl prints and does not put into its JSON.
 const NON_MEDIUM: &str = "Non-medium error count:";
 
+/// The same before a count that old ones put wrongly into their JSON.
+const GROWN: &str = "Elements in grown defect list:";
+
 /// What smartctl printed besides its JSON (`--json=o`).
 pub(crate) fn lines(json: &Value) -> impl Iterator<Item = &str> {
     let printed = json["smartctl"]["output"].as_array().into_iter().flatten();
@@ -237,6 +235,7 @@ pub fn forget_printed(json: &mut Value) {
             checksum_is_wrong(line).is_some()
                 || line.contains(CONCLUDED)
                 || line.starts_with(NON_MEDIUM)
+                || line.starts_with(GROWN)
                 || farm::is_unanswered(line)
         })
         .map(Value::from)
@@ -265,6 +264,14 @@ fn wrong_checksums(json: &Value) -> Vec<String> {
     names
 }
 
+/// Seagate's number with the IEEE, which stands in the world wide name of whatever it makes, sold under another name, too. Source: IEEE OUI
+/// registry, `00-0C-50`.
+const SEAGATE: u64 = 0x000c50;
+
+fn made_by_seagate(json: &Value, model: &str) -> bool {
+    number(&json["wwn"]["oui"]) == Some(SEAGATE) || is_seagate(model, json["model_family"].as_str().unwrap_or_default())
+}
+
 fn wwn(wwn: &Value) -> Option<String> {
     let (naa, oui, id) = (number(&wwn["naa"])?, number(&wwn["oui"])?, number(&wwn["id"])?);
     (naa < 1 << 4 && oui < 1 << 24 && id < 1 << 36).then(|| format!("{naa:x}{oui:06x}{id:09x}"))
@@ -279,7 +286,7 @@ fn logical_unit(told: &Value) -> Option<String> {
 }
 
 fn attributes(json: &Value, model: &str) -> Vec<Attribute> {
-    let seagate = is_seagate(model, json["model_family"].as_str().unwrap_or_default());
+    let seagate = made_by_seagate(json, model);
     let byte = |value: &Value| value.as_u64().and_then(|n| u8::try_from(n).ok());
     let twice = strange::twice(json);
     list(&json["ata_smart_attributes"]["table"])
@@ -342,10 +349,29 @@ fn nvme(json: &Value) -> NvmeHealth {
         data_units_written: strange::plausible(&log["data_units_written"]),
         media_errors: strange::plausible(&log["media_errors"]),
         num_err_log_entries: strange::plausible(&log["num_err_log_entries"]),
+        refused_commands: refused_commands(json),
         unsafe_shutdowns: strange::plausible(&log["unsafe_shutdowns"]),
         warning_temp_time: strange::plausible(&log["warning_temp_time"]),
         critical_comp_time: strange::plausible(&log["critical_comp_time"]),
     }
+}
+
+/// Status of a command that the drive does not know, without the bits that say whether to ask again: invalid opcode, invalid field, invalid
+/// log page. Source: NVMe base specification 2.0, figures 92 to 94.
+const REFUSED: [u64; 3] = [0x001, 0x002, 0x109];
+
+/// The queue of commands that read and set the drive itself; reads and writes have others. Source: NVMe base specification 2.0, §3.3.1.
+const ADMIN_QUEUE: u64 = 0;
+
+/// Source of the keys: smartmontools `nvmeprint.cpp`, `print_error_log`.
+fn refused_commands(json: &Value) -> Vec<u64> {
+    let entries = list(&json["nvme_error_information_log"]["table"]);
+    let refused = entries.filter(|entry| {
+        let status = number(&entry["status_field"]["value"]).map(|status| status & 0x7ff);
+        number(&entry["submission_queue_id"]) == Some(ADMIN_QUEUE)
+            && status.is_some_and(|status| REFUSED.contains(&status))
+    });
+    refused.filter_map(|entry| number(&entry["error_count"])).collect()
 }
 
 fn scsi(json: &Value) -> Option<ScsiHealth> {
@@ -361,14 +387,14 @@ fn scsi(json: &Value) -> Option<ScsiHealth> {
         })
     };
     let health = ScsiHealth {
-        grown_defects: strange::plausible(&json["scsi_grown_defect_list"]),
+        grown_defects: grown_defects(json),
         read: counters("read"),
         write: counters("write"),
         verify: counters("verify"),
         non_medium: number(&json["scsi_non_medium_error_count"])
             .or_else(|| number(&json["scsi_error_counter_log"]["non_medium_error_count"]))
             .or_else(|| number(&json["scsi_non_medium_error"]["count"]))
-            .or_else(|| printed_non_medium(json)),
+            .or_else(|| printed(json, NON_MEDIUM)),
         phy_errors: phy_errors(json),
         percentage_used: number(&json["scsi_percentage_used_endurance_indicator"])
             .or_else(|| number(&json["scsi_Percentage used endurance indicator"])),
@@ -379,10 +405,27 @@ fn scsi(json: &Value) -> Option<ScsiHealth> {
     (health != ScsiHealth::default()).then_some(health)
 }
 
-/// smartctl before 7.5 prints the count and has no field for it. Source: smartmontools `scsiprint.cpp`,
+/// Sectors that a SAS drive has replaced. Before 7.2 the field has the bytes of their list, 4 or 8 each, and the count is printed alone.
+/// Source: smartmontools NEWS, 7.2, and `scsiprint.cpp`, `scsiGetGrownDefects`.
+fn grown_defects(json: &Value) -> Option<u64> {
+    let told = strange::plausible(&json["scsi_grown_defect_list"])?;
+    match version(json) {
+        // None take no bytes.
+        Some(version) if version < (7, 2) && told > 0 => printed(json, GROWN),
+        Some(_) | None => Some(told),
+    }
+}
+
+/// A count that smartctl prints: before 7.5 there is no field for [`NON_MEDIUM`]. Source: smartmontools `scsiprint.cpp`,
 /// `scsiPrintErrorCounterLog`.
-fn printed_non_medium(json: &Value) -> Option<u64> {
-    lines(json).find_map(|line| line.strip_prefix(NON_MEDIUM)?.trim().parse().ok())
+fn printed(json: &Value, before: &str) -> Option<u64> {
+    lines(json).find_map(|line| line.strip_prefix(before)?.trim().parse().ok())
+}
+
+/// smartctl's own.
+fn version(json: &Value) -> Option<(u64, u64)> {
+    let version = json["smartctl"]["version"].as_array()?;
+    Some((version.first()?.as_u64()?, version.get(1)?.as_u64()?))
 }
 
 fn exception(told: &Value) -> Option<ScsiException> {

@@ -143,9 +143,12 @@ impl Snapshot {
         }
     }
 
-    /// Bytes the drive itself counts as written by hosts over its life, by the likeliest unit.
+    /// Bytes the drive itself counts as written by hosts over its life; `None` where its unit is not known: what smartctl calls sectors of
+    /// flash that it has no entry for may as well be 32 MiB (Silicon Motion).
     pub fn bytes_written(&self) -> Option<u64> {
-        self.written.as_ref()?.bytes()
+        let written = self.written.as_ref()?;
+        let is_known = self.family.is_some() || self.rpm.is_some_and(|rpm| rpm > 1) || written.units.len() == 1;
+        is_known.then(|| written.bytes())?
     }
 
     /// The ATA attribute with number `id`.
@@ -315,6 +318,10 @@ pub struct NvmeHealth {
     pub media_errors: Option<u64>,
     /// Entries of the error log over the drive's life; many drives count harmless commands.
     pub num_err_log_entries: Option<u64>,
+    /// The numbers, from 1, of those that are still listed and tell of a command which the drive does not know, asked of it by whoever reads
+    /// its health.
+    #[serde(default)]
+    pub refused_commands: Vec<u64>,
     /// Power losses without a shutdown.
     pub unsafe_shutdowns: Option<u64>,
     /// Minutes above the warning temperature.

@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use serde_json::{Value, json};
-use smart::{Snapshot, parse};
+use smart::{Snapshot, forget_printed, parse};
 
 fn nvme(log: &Value, more: &Value) -> Snapshot {
     let mut document = json!({
@@ -107,6 +107,69 @@ fn what_sas_tells_of_defects_exceptions_and_other_errors_is_read() {
         (exception.asc, exception.ascq, exception.is_temperature()),
         (0x5d, 0x10, false)
     );
+}
+
+/// Two of 8 bytes each stand there as 16. Source: smartmontools NEWS, 7.2.
+#[test]
+fn an_old_smartctls_bytes_of_the_defect_list_are_no_sectors() {
+    let grown = |version: [u64; 2], field: u64, output: &[&str]| {
+        let document = json!({
+            "device": {"type": "scsi", "protocol": "SCSI"},
+            "smartctl": {"version": version, "output": output},
+            "smart_status": {"passed": true},
+            "scsi_grown_defect_list": field,
+        });
+        let parsed = |document: &Value| parse(document.to_string().as_bytes()).unwrap();
+        let mut kept = document.clone();
+        forget_printed(&mut kept);
+        assert_eq!(parsed(&kept), parsed(&document));
+        parsed(&document).scsi.and_then(|scsi| scsi.grown_defects)
+    };
+    let printed = ["Elements in grown defect list: 2", ""];
+    assert_eq!(grown([7, 1], 16, &printed), Some(2));
+    assert_eq!(grown([7, 1], 16, &[]), None);
+    assert_eq!(grown([7, 1], 0, &[]), Some(0));
+    assert_eq!(grown([7, 2], 2, &printed), Some(2));
+    assert_eq!(grown([7, 2], 2, &[]), Some(2));
+}
+
+/// What smartctl 7.4 asks of a Kingston SFYRS1000G at each reading, and an error of a read beside it.
+#[test]
+fn commands_that_the_drive_does_not_know_are_told_apart_in_its_error_log() {
+    let entry = |number: u64, queue: u64, status: u64| {
+        json!({"error_count": number, "submission_queue_id": queue, "command_id": 28,
+            "status_field": {"value": status, "do_not_retry": true, "string": "x"}, "phase_tag": false})
+    };
+    let mut log = zeros();
+    log["temperature"] = json!(30);
+    log["num_err_log_entries"] = json!(9);
+    let table = json!({"nvme_error_information_log": {"size": 64, "read": 16, "unread": 0, "table": [
+        entry(9, 0, 0x6002), entry(8, 3, 0x4002), entry(7, 0, 0x6006), entry(6, 0, 0x4109), entry(5, 0, 0x2001), {"error_count": 4}, 7,
+    ]}});
+    assert_eq!(nvme(&log, &table).nvme.unwrap().refused_commands, [9, 6, 5]);
+}
+
+/// Of flash that smartctl does not know "LBAs" may be 32 MiB each (Silicon Motion).
+#[test]
+fn bytes_are_told_only_of_a_counter_whose_unit_is_known() {
+    let told = |more: Value| {
+        let mut document = json!({
+            "device": {"type": "sat", "protocol": "ATA"},
+            "smart_status": {"passed": true},
+            "ata_smart_attributes": {"table": [
+                {"id": 241, "name": "Total_LBAs_Written", "value": 100, "raw": {"value": 69_731, "string": "69731"}},
+            ]},
+        });
+        for (key, value) in more.as_object().unwrap() {
+            document[key] = value.clone();
+        }
+        parse(document.to_string().as_bytes()).unwrap().bytes_written()
+    };
+    assert_eq!(told(json!({})), None);
+    assert_eq!(told(json!({"rotation_rate": 0})), None);
+    let sectors = Some(69_731 * 512);
+    assert_eq!(told(json!({"rotation_rate": 7200})), sectors);
+    assert_eq!(told(json!({"model_family": "Samsung based SSDs"})), sectors);
 }
 
 #[test]

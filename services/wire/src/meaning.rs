@@ -133,7 +133,7 @@ pub fn table() -> serde_json::Value {
 
 /// Parts of names, in lower case, and what they count wherever they stand; the first that fits counts. `None`: nothing that a
 /// rule knows.
-const NAMES: [(&str, Option<Meaning>); 52] = [
+const NAMES: [(&str, Option<Meaning>); 57] = [
     // 197 and 198 of disks that do not take a sector back once it is written or replaced. Source: smartctl(8), `197,increasing`.
     ("total_pending", Some(Meaning::ReportedUncorrectable)),
     ("total_offl_unc", Some(Meaning::ReportedUncorrectable)),
@@ -183,6 +183,12 @@ const NAMES: [(&str, Option<Meaning>); 52] = [
     ("bad_block_count", Some(Meaning::FlashFailures)),
     ("bad_block_cnt", Some(Meaning::FlashFailures)),
     ("total_bad_block", Some(Meaning::FlashFailures)),
+    // Silicon Motion's 175 and 178, Phison's 232, 193 of STEC's, 235 of Innodisk's. Source: drivedb.h.
+    ("die_fail", Some(Meaning::FlashFailures)),
+    ("runtime_invalid_blk", Some(Meaning::FlashFailures)),
+    ("read_fail_count", Some(Meaning::FlashFailures)),
+    ("dynamic_remaps", Some(Meaning::FlashFailures)),
+    ("lat_bad_blk", Some(Meaning::FlashFailures)),
     ("unused_rsvd", None),
     ("used_rsvd_blk", Some(Meaning::FlashFailures)),
     // Toshiba's 23 and 24. Source: drivedb.h, MG07 and later.

@@ -83,6 +83,10 @@ const BARREN: Duration = Duration::from_hours(1);
 /// Source: `block/blk-core.c`, `BLK_STS_RESV_CONFLICT` (before 6.5 `BLK_STS_NEXUS`): SCSI's RESERVATION CONFLICT, NVMe's likewise.
 const RESERVED: i32 = libc::EBADE;
 
+/// Why nothing more is written to a drive that the kernel was told to protect.
+const READ_ONLY: &str = "this computer was told meanwhile to let nothing be written to the drive (as by blockdev --setro): let it be written \
+                         to again, and go on";
+
 /// Failing or differing blocks under examination at once; the sweep waits for the rest.
 const DETOURS_MAX: usize = 32;
 
@@ -335,6 +339,11 @@ impl Pipeline {
                 text: format!("another computer has reserved the drive, which refuses {verb}"),
             });
             self.finish(Some(Stop::Reserved));
+            return;
+        }
+        // The kernel refused it and asked the drive nothing. Source: `block/fops.c`, `blkdev_write_iter`; no `BLK_STS_` stands for it.
+        if access.op != Op::Read && outcome == (Outcome::Failed { errno: libc::EPERM }) {
+            self.broke(READ_ONLY.to_owned());
             return;
         }
         if self.is_barren(access, took, &outcome) {

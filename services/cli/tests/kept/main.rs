@@ -87,6 +87,49 @@ fn ctrl_c_is_3_tells_how_to_go_on_and_resume_passes() {
     refused_as_ended(&drive, &["--playbook", "surface"], "PASSED");
 }
 
+/// The kernel refuses such writes and asks the drive nothing: they say nothing of it.
+#[test]
+fn a_drive_that_is_write_protected_meanwhile_is_not_at_fault() {
+    let Some(drive) = Loop::new(160 << 20) else { return };
+    let set = |what: &str| {
+        assert!(
+            Command::new("blockdev")
+                .args([what, &drive.node])
+                .status()
+                .unwrap()
+                .success()
+        )
+    };
+    let line = [
+        "--playbook",
+        "surface",
+        "--rate-drive",
+        "100M",
+        "--checkpoint-bytes",
+        "8388608",
+    ];
+    let mut burn = start(&drive, &line);
+    until(&mut burn, "Write");
+    set("--setro");
+    let output = burn.wait_with_output().unwrap();
+    let told = object(&output);
+    assert_eq!(code(&output), 3, "{told}");
+    assert!(told["findings"].as_array().unwrap().is_empty(), "{told}");
+    assert!(
+        told["verdict"]["summary"]
+            .as_str()
+            .unwrap()
+            .contains("blockdev --setro"),
+        "{told}"
+    );
+    let refused = drive.burn(&[&line[..], &["--resume"]].concat());
+    assert_eq!(code(&refused), 4, "{}", text(&refused));
+    set("--setrw");
+    let output = drive.burn(&["--playbook", "surface", "--resume"]);
+    assert_eq!(object(&output)["verdict"]["verified"], 160 << 20, "{}", text(&output));
+    assert!(code(&output) < 2, "{}", text(&output));
+}
+
 /// Whether nothing but the speed of the drive was found fault with, and something of that was.
 fn only_slow(told: &serde_json::Value) -> bool {
     let rules = told["verdict"]["rules"].as_array().unwrap();

@@ -98,11 +98,45 @@ fn what_something_else_wrote_is_found_where_all_was_written() {
         if lost {
             fs::remove_dir_all(drive.state()).unwrap();
         }
+        let before = fs::read(drive.file()).unwrap();
         let output = drive.burn(&[&line[..], &["--resume"]].concat());
         let told = text(&output);
-        // What stood there when it began nobody knows then, and a write that was lost would leave it.
-        assert_eq!(code(&output), if lost { 2 } else { 4 }, "{told}");
+        assert_eq!(code(&output), 4, "{told}");
+        assert!(fs::read(drive.file()).unwrap() == before, "it was written to: {told}");
+        // What stood there when it began nobody knows then.
         assert_eq!(told.contains("something else wrote to it since"), !lost, "{told}");
+        assert!(!lost || told.contains("MBR"), "{told}");
+    }
+}
+
+/// As on another computer, or where somebody tidied up: the drive's headers tell that it was begun, and it was put to use since.
+#[test]
+fn what_was_put_on_an_interrupted_drive_is_not_erased_where_nothing_is_kept_of_it() {
+    for spoil in [None, Some(""), Some("{\"version\":")] {
+        for (playbook, again) in [("surface", "surface"), ("surface", "standard")] {
+            let Some(drive) = Loop::new(SIZE) else { return };
+            interrupted_past(
+                &drive,
+                libc::SIGINT,
+                &[&["--playbook", playbook], &RATE[..]].concat(),
+                1,
+            );
+            put(&drive, &table(), 0);
+            put(&drive, &swap(), 1 << 20);
+            match spoil {
+                Some(bytes) => fs::write(kept(&drive, SIZE), bytes).unwrap(),
+                None => fs::remove_dir_all(drive.state()).unwrap(),
+            }
+            let before = fs::read(drive.file()).unwrap();
+            let output = drive.burn(&[&["--playbook", again, "--resume"], &RATE[..]].concat());
+            let told = text(&output);
+            assert!(fs::read(drive.file()).unwrap() == before, "it was written to: {told}");
+            assert_eq!(code(&output), 4, "{spoil:?}, {again}: {told}");
+            assert!(told.contains("MBR"), "{told}");
+            // The same whoever says so at once what may be lost.
+            let anew = drive.burn(&["--playbook", "surface"]);
+            assert_eq!(code(&anew), 0, "{}", text(&anew));
+        }
     }
 }
 

@@ -1,5 +1,6 @@
 //! What stood in the drive's counters before, what stands there now, and the difference.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use drive::smart::{Farm, HOURS_MAX, PENDING_LOG, Row, Snapshot, delta};
@@ -9,6 +10,9 @@ use wire::meaning::Meaning;
 use super::own_word::{may_tell_wear, used_by_name};
 use super::{Metrics, TIB, backwards};
 use crate::verdict::{Case, Rules, case};
+
+/// The row of NVMe's error log.
+const ERROR_LOG: &str = "num_err_log_entries";
 
 /// Values that rules look at under another name, or folded into one number with others.
 const FOLDED: [&str; 9] = [
@@ -64,7 +68,10 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     backwards::put(case, metrics);
     let (mut uncorrected, mut rereads): (Option<(f64, f64)>, f64) = (None, 0.0);
     for row in delta(first, last) {
-        let change = row.change().unwrap_or(0) as f64;
+        let change = match row.name.as_str() {
+            ERROR_LOG => errors(last, &row),
+            _ => row.change().unwrap_or(0) as f64,
+        };
         let name = match row.id {
             // What one kind of access takes back does not outweigh what another adds.
             None if row.name.ends_with(".uncorrected") => {
@@ -140,6 +147,20 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
             if tib > 0.0 { rereads / tib.max(1.0) } else { 0.0 },
         );
     }
+}
+
+/// Entries that the drive's error log has more of, without those of commands that it does not know: smartctl itself asks some (smartmontools
+/// issue 217, a Kingston that adds one at each reading).
+fn errors(last: &Snapshot, row: &Row) -> f64 {
+    let Some((from, to)) = row.before.zip(row.after) else {
+        return 0.0;
+    };
+    let listed = last.nvme.iter().flat_map(|nvme| &nvme.refused_commands);
+    let listed: BTreeSet<i64> = listed.filter_map(|number| i64::try_from(*number).ok()).collect();
+    let refused = listed
+        .range(from.saturating_add(1).min(to)..=to)
+        .filter(|number| **number > from);
+    to.saturating_sub(from).saturating_sub(refused.count() as i64) as f64
 }
 
 /// At least how many physical sectors so many logical ones are: of 4 KiB, whatever the kernel is told of them, since bridges hide it.

@@ -203,6 +203,9 @@ fn heads(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
     }
 }
 
+/// Bytes from which on nearly all of Seagate's disks keep a field log. Source: rule `farm-absent`.
+const KEEPS_FARM: u64 = 2_000_000_000_000;
+
 /// Hours that Seagate's field log tells and SMART does not, and whether it is missing where it should be.
 fn farm(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
     // Flash has none, and no other maker's disk.
@@ -215,7 +218,11 @@ fn farm(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
                 metrics.say("farm.hidden_hours", hidden as f64, figures);
             }
         }
-        Farm::Absent => metrics.flag("farm.absent", expected),
+        Farm::Absent => {
+            let small = snapshot.capacity.is_some_and(|bytes| bytes < KEEPS_FARM);
+            metrics.flag("farm.absent", expected && !small);
+            metrics.flag("farm.absent_small", expected && small);
+        }
         // Nobody could ask: an older smartctl, or the call failed.
         Farm::NotAsked => metrics.flag("farm.unknown", expected),
     }

@@ -197,6 +197,7 @@ fn without_field_log(model: &str, family: &str, rpm: u32) -> Snapshot {
         "model_family": family,
         "model_name": model,
         "serial_number": "Z1",
+        "wwn": {"naa": 5, "oui": if model.starts_with("OOS") { 0xc50 } else { 0x14ee }, "id": 7},
         "rotation_rate": rpm,
         "smart_status": {"passed": true},
         "power_on_time": {"hours": 3},
@@ -213,6 +214,8 @@ fn only_a_seagate_disk_can_lack_the_field_log() {
         ("WDC WD40EFRX-68N32N0", "Western Digital Red", 5400, None),
         ("ST4000DM000-1F2168", "Seagate Desktop HDD.15", 5900, WARN),
         ("ST480FN0021", "Seagate 600 Pro SSDs", 0, None),
+        // By its world wide name alone.
+        ("OOS12000G", "", 7200, WARN),
     ] {
         let drive = without_field_log(model, family, rpm);
         let case = Case {
@@ -220,7 +223,19 @@ fn only_a_seagate_disk_can_lack_the_field_log() {
             ..both(&evidence, &drive)
         };
         assert_eq!(fired(&case, "farm-absent"), want, "{model}");
+        assert_eq!(fired(&case, "farm-absent-small"), None, "{model}");
         assert_eq!(fired(&case, "farm-unknown"), None, "{model}");
+        // Of smaller ones some never had any.
+        let small = Snapshot {
+            capacity: Some(1_000_204_886_016),
+            ..drive.clone()
+        };
+        let case = Case {
+            profile: Profile::New,
+            ..both(&evidence, &small)
+        };
+        assert_eq!(fired(&case, "farm-absent"), None, "{model}");
+        assert_eq!(fired(&case, "farm-absent-small"), want.and(TOLD), "{model}");
         // Behind a bridge that hides its revolutions the kernel may know.
         let (rotation, drive) = (Rotation::SolidState, Snapshot { rpm: None, ..drive });
         let case = Case {

@@ -65,6 +65,7 @@ fn nvme(change: impl FnOnce(&mut NvmeHealth)) -> Snapshot {
         unsafe_shutdowns: Some(0),
         warning_temp_time: Some(0),
         critical_comp_time: Some(0),
+        refused_commands: Vec::new(),
     };
     change(&mut health);
     Snapshot {
@@ -252,6 +253,13 @@ const ROWS: &[Row] = &[
         |spare| nvme(|told| told.available_spare = u8::try_from(spare).ok()),
         Some(100),
         &[(100, None), (99, WARN)],
+    ),
+    (
+        "spare-fell-used",
+        USED,
+        |spare| nvme(|told| told.available_spare = u8::try_from(spare).ok()),
+        Some(50),
+        &[(50, None), (49, TOLD), (48, WARN), (22, WARN)],
     ),
     (
         "percentage-used",

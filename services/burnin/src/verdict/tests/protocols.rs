@@ -6,6 +6,38 @@ use wire::job::TimePoint;
 
 use super::*;
 
+/// smartctl adds an entry to the log of some drives at each reading, which is no error of theirs.
+#[test]
+fn commands_that_the_drive_does_not_know_are_no_errors() {
+    let evidence = clean();
+    let of = |entries: u64, refused: &[u64]| Snapshot {
+        protocol: Protocol::Nvme,
+        attributes: Vec::new(),
+        nvme: Some(NvmeHealth {
+            num_err_log_entries: Some(entries),
+            refused_commands: refused.to_vec(),
+            ..NvmeHealth::default()
+        }),
+        ..snapshot()
+    };
+    for (before, after, refused, want) in [
+        (7, 7, &[7][..], None),
+        (7, 9, &[9, 8, 7], None),
+        (7, 9, &[9, 9, 7], WARN),
+        (7, 9, &[9, 7, 6], WARN),
+        (7, 9, &[], WARN),
+        (0, 40, &[40, 39, 38], WARN),
+        (9, 7, &[7, 6], None),
+    ] {
+        let (first, last) = (of(before, &[]), of(after, refused));
+        let case = Case {
+            before: Some(&first),
+            ..both(&evidence, &last)
+        };
+        assert_eq!(fired(&case, "error-log-grew"), want, "{before} to {after}: {refused:?}");
+    }
+}
+
 #[test]
 fn sas_counters() {
     let of = |change: &dyn Fn(&mut ScsiHealth)| {

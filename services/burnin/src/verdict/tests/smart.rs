@@ -186,7 +186,9 @@ fn the_drives_write_counter_is_a_witness_that_never_fails_it() {
     assert_eq!(outcome(&[512, 32 << 20], 0, 65_536).outcome, Outcome::Passed);
     let still = outcome(&[512], 7, 7);
     assert_eq!((still.outcome, ids(&still)), (Outcome::Passed, vec!["written-still"]));
-    for (before, after) in [(0, 1), (0, whole / 2), (9, 0), (0, whole * 3)] {
+    // It has 32 bits.
+    assert_eq!(outcome(&[512], 9, 4).outcome, Outcome::Passed);
+    for (before, after) in [(0, 1), (0, whole / 2), (whole + 9, whole), (0, whole * 3)] {
         let verdict = outcome(&[512], before, after);
         assert_eq!(ids(&verdict), ["written-differs"], "{before} to {after}: {verdict:?}");
         assert_eq!(verdict.outcome, Outcome::Warn);

@@ -175,7 +175,9 @@ impl Job {
         } = self.earlier(found);
         let (told, from_drive) = self.told(again.asks(), left.as_ref());
         let nobodys_header = matches!(told, Told::Headers { whose: None, .. });
-        let somebodys = || nobodys_header && (matches!(self.drive.content, Content::Found { .. }) || !self.is_blank());
+        let holds_known = matches!(self.drive.content, Content::Found { .. });
+        let somebodys = || nobodys_header && (holds_known || !self.is_blank());
+        let agreed = left.as_ref().and_then(|left| left.agreed.as_ref());
         match (again.begins(told), place, from_drive) {
             (Begin::Refused(why), ..) => Some(refused(why, &lost)),
             (Begin::GoesOn, Some(found), _) if again.erases => {
@@ -184,7 +186,7 @@ impl Job {
                     let mut device = device(&self.held).ok()?;
                     let device = device.as_mut();
                     let stranger = self.stranger_to(device, &found.1);
-                    stranger.or_else(|| self.written_over(device, &found.0, &found.1))
+                    stranger.or_else(|| self.written_over(device, found.0.agreed.as_ref(), &found.1))
                 })
             }
             (Begin::Anew { .. }, _, from_drive) if again.erases && left.is_none() && somebodys() => {
@@ -197,9 +199,19 @@ impl Job {
                 };
                 Some(format!("{lost}, and {why}, but {holds}"))
             }
+            // Its headers tell that it was begun on this drive, and not what stood on it then.
+            (Begin::Anew { .. }, ..) if again.erases && agreed.is_none() && holds_known => Some(format!(
+                "{lost}, what stood on the drive when it began is not known, and it holds {} now",
+                self.drive.content.words()
+            )),
             (Begin::Anew { .. }, ..) if again.erases => {
-                let since = self.added_since(left.and_then(|left| left.agreed).as_ref())?;
+                let since = self.added_since(agreed)?;
                 Some(format!("{lost}, and {since}"))
+            }
+            (Begin::FromDrive, _, Ok((_, checkpoint))) if again.erases && holds_known => {
+                let mut device = device(&self.held).ok()?;
+                let over = self.written_over(device.as_mut(), agreed, &checkpoint)?;
+                Some(format!("{lost}, and {over}"))
             }
             (Begin::GoesOn | Begin::FromDrive | Begin::Anew { .. }, ..) => None,
         }

@@ -18,7 +18,6 @@ use wire::drive::Content;
 use wire::job::Phase;
 
 use super::Job;
-use crate::burn::saved::Saved;
 
 /// Bytes of a drive's beginning that are read: nothing that libblkid knows lies further in, but for the last places of VMFS (2 MiB).
 const BEGINNING: u64 = 4 << 20;
@@ -40,19 +39,27 @@ impl Job {
     /// Why a burn-in that left this is not gone on with: something that was not there when it began stands where it had written. `None` where
     /// nothing does, or it cannot be read. Reads only.
     ///
+    /// Where it is not known what stood there (`agreed`), what holds a signature now and is not as it was left is somebody's, too.
+    ///
     /// What stood there before is no such thing: a drive that loses writes brings it back, which is for the burn-in to find. What it has
     /// found is not lost with it: its result is to be had as it stands, and a burn-in anew begins with it.
     pub(super) fn written_over(
         &self,
         device: &mut dyn Device,
-        saved: &Saved,
+        agreed: Option<&Content>,
         checkpoint: &Checkpoint,
     ) -> Option<String> {
-        let since = self.added_since(saved.agreed.as_ref())?;
+        let known = agreed.is_some();
+        let since = match known {
+            true => self.added_since(agreed)?,
+            false => format!("it holds {}", self.drive.content.words()),
+        };
         match found(device, checkpoint, Duration::from_millis(self.limits.hang_ms)) {
             Some(lba) => Some(format!(
                 "{since}, and LBA {lba}, which it had written already, is not as it left it"
             )),
+            // It may have stood there all the while, and be what was agreed to erase.
+            None if !known => None,
             // Where it wrote all of the beginning, what stands behind it may have been hidden by what stood there.
             None if places(checkpoint.geometry)[0].end <= written(checkpoint).end && written(checkpoint).start == 0 => {
                 None
