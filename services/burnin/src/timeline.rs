@@ -1,13 +1,7 @@
 //! Temperature, throughput and errors over the time of a job: bounded, evenly thinned out. Pure.
 
-use wire::job::{TIMELINE_MAX, TimePoint};
+use wire::job::{TIMELINE_EVERY, TIMELINE_MAX, TimePoint, gaps};
 use wire::{Bytes, Time};
-
-/// Shortest time between two points, in seconds; it doubles with each thinning.
-const EVERY: i64 = 5;
-
-/// A gap of so many seconds is the clock's. Chosen: no job is so long that its points lie a day apart.
-const STEP: i64 = 24 * 3600;
 
 /// Adds a point where one is due; true if it did.
 pub fn sample(line: &mut Vec<TimePoint>, point: TimePoint) -> bool {
@@ -51,13 +45,10 @@ pub fn close(line: &mut Vec<TimePoint>, at: Time, bad_sectors: u64, step: Option
 
 /// Seconds that two points of one step are apart at least: as many as make the job's time so far fit.
 fn spacing(line: &[TimePoint]) -> i64 {
-    let gaps = line
-        .windows(2)
-        .map(|pair| pair[1].at.as_second() - pair[0].at.as_second());
-    // A clock that was set, as that of a box without one of its own is once it hears the time, is no time that went by.
-    let long: i64 = gaps.map(|gap| if (0..STEP).contains(&gap) { gap } else { EVERY }).sum();
+    let long: i64 = gaps(line).sum();
     let most = i64::try_from(TIMELINE_MAX).unwrap_or(i64::MAX);
-    let mut every = EVERY;
+    // It doubles with each thinning.
+    let mut every = TIMELINE_EVERY;
     while every < i64::MAX / 4 / most && every * most <= long {
         every *= 2;
     }

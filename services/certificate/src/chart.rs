@@ -3,7 +3,7 @@
 //! Page (SVG) and PDF draw the same [`Chart`]; y grows upwards, 0 is the axis.
 
 use wire::Bytes;
-use wire::job::Surface;
+use wire::job::{Surface, TimePoint, gaps};
 
 use crate::certificate::Certificate;
 use crate::report::{is_drawn, microseconds};
@@ -60,7 +60,10 @@ pub enum Tone {
 
 /// All charts of a certificate; one without data is left out.
 pub fn charts(c: &Certificate) -> Vec<Chart> {
-    [speed(c), latency(c), heat(c)].into_iter().flatten().collect()
+    [speed(c), latency(c), heat(&c.timeline)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 /// The last surface of each phase that is drawn: what was written, and what was read back.
@@ -194,22 +197,27 @@ fn latency(c: &Certificate) -> Option<Chart> {
     })
 }
 
-fn heat(c: &Certificate) -> Option<Chart> {
-    let points = &c.timeline;
-    let (from, to) = (points.first()?.at, points.last()?.at);
-    let span = (to.as_second() - from.as_second()).max(1) as f64;
+fn heat(points: &[TimePoint]) -> Option<Chart> {
+    // Not by the clock, which may have been set meanwhile.
+    let mut at = 0;
+    let later = gaps(points).map(|gap| {
+        at += gap;
+        at
+    });
+    let seconds: Vec<i64> = std::iter::once(0).chain(later).collect();
+    let span = seconds.last().copied().unwrap_or_default().max(1) as f64;
     let degrees: Vec<i32> = points.iter().filter_map(|p| p.temperature.map(|t| t.0)).collect();
     let bad = points.iter().map(|p| p.bad_sectors).max().unwrap_or(0);
     if degrees.is_empty() && bad == 0 {
         return None;
     }
-    let x = |at: wire::Time| ((at.as_second() - from.as_second()) as f64 / span).clamp(0.0, 1.0);
+    let x = |seconds: i64| seconds as f64 / span;
     let hottest = degrees.iter().max().copied().unwrap_or(0);
     let top = (f64::from(hottest.max(10)) / 10.0).ceil() * 10.0;
     let mut runs: Vec<Vec<(f64, f64)>> = vec![Vec::new()];
-    for point in points {
+    for (point, at) in points.iter().zip(&seconds) {
         match (point.temperature, runs.last_mut()) {
-            (Some(t), Some(run)) => run.push((x(point.at), (f64::from(t.0) / top).clamp(0.0, 1.0))),
+            (Some(t), Some(run)) => run.push((x(*at), (f64::from(t.0) / top).clamp(0.0, 1.0))),
             _ => runs.push(Vec::new()),
         }
     }
@@ -218,7 +226,8 @@ fn heat(c: &Certificate) -> Option<Chart> {
     if bad > 0 {
         let run = points
             .iter()
-            .map(|p| (x(p.at), p.bad_sectors as f64 / bad as f64))
+            .zip(&seconds)
+            .map(|(p, at)| (x(*at), p.bad_sectors as f64 / bad as f64))
             .collect();
         lines.push(Line {
             tone: Tone::Bad,
@@ -275,6 +284,28 @@ fn axis(top: f64, step: f64) -> Vec<String> {
 mod tests {
     #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "tests")]
     use super::*;
+
+    /// As of a box without a clock of its own, which hears the time in the middle of a job.
+    #[test]
+    fn a_clock_that_was_set_stretches_no_axis() {
+        let at = |seconds: i64, degrees: i32| TimePoint {
+            at: wire::Time::from_second(seconds).unwrap(),
+            step: 0,
+            temperature: Some(wire::Celsius(degrees)),
+            rate: Bytes(1),
+            bad_sectors: 0,
+        };
+        let years = 10 * 365 * 24 * 3600;
+        for set in [years, -years / 100] {
+            let mut line: Vec<TimePoint> = (0..10).map(|n| at(1_700_000_000 + n * 60, 30)).collect();
+            line.extend((10..20).map(|n| at(1_700_000_000 + set + n * 60, 40)));
+            let chart = heat(&line).unwrap();
+            assert_eq!(chart.x, ["start", "9.0 min", "18.1 min"], "{set}");
+            let run = &chart.lines[0].runs[0];
+            assert!(run.windows(2).all(|pair| pair[0].0 <= pair[1].0), "{run:?}");
+            assert!((run[9].0 - 0.5).abs() < 0.01, "{run:?}");
+        }
+    }
 
     #[test]
     fn axes_end_on_a_round_number_above_the_data() {

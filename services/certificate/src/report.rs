@@ -1,7 +1,9 @@
 //! What page and PDF both show, in words: sections of rows, made once from the certificate.
 
 use wire::certificate::Standing;
-use wire::job::{FINDINGS_MAX, FaultKind, Outcome, Phase, PhaseState, PhaseStatus, SelfTest, SelfTestOutcome};
+use wire::job::{
+    FINDINGS_MAX, FaultKind, Outcome, Phase, PhaseState, PhaseStatus, SelfTest, SelfTestOutcome, clock_was_set,
+};
 use wire::options::{FileSystem, Profile, Table};
 use wire::{Bytes, Lasted, Time};
 
@@ -132,6 +134,10 @@ fn done(c: &Certificate) -> Vec<(String, String)> {
         "From, to".to_owned(),
         format!("{}, {}", moment(c.started), moment(c.ended)),
     ));
+    if c.ended < c.started || clock_was_set(&c.timeline) {
+        let told = "it was set meanwhile, so the two times above do not tell how long it took";
+        rows.push(("Clock of the box".to_owned(), told.to_owned()));
+    }
     if c.aborted {
         rows.push(("Ended by a person".to_owned(), "before its end".to_owned()));
     }

@@ -399,6 +399,28 @@ pub struct TimePoint {
     pub bad_sectors: u64,
 }
 
+/// A gap of so many seconds between two points is the clock's. Chosen: no job is so long that its points lie a day apart.
+const STEP: i64 = 24 * 3600;
+
+/// Seconds that count for such a gap, as between points of a job that has just begun.
+pub const TIMELINE_EVERY: i64 = 5;
+
+/// Seconds from each of these points to the next, without what the clock was set by: that of a box without one of its own is, once it
+/// hears the time.
+pub fn gaps(line: &[TimePoint]) -> impl Iterator<Item = i64> {
+    clock_gaps(line).map(|gap| if (0..STEP).contains(&gap) { gap } else { TIMELINE_EVERY })
+}
+
+/// Whether the clock was set between two of these points.
+pub fn clock_was_set(line: &[TimePoint]) -> bool {
+    clock_gaps(line).any(|gap| !(0..STEP).contains(&gap))
+}
+
+fn clock_gaps(line: &[TimePoint]) -> impl Iterator<Item = i64> {
+    line.windows(2)
+        .map(|pair| pair[1].at.as_second() - pair[0].at.as_second())
+}
+
 /// One self-test that this job started on the drive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 pub struct SelfTest {

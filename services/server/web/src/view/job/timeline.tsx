@@ -25,6 +25,21 @@ export function since(kept: readonly TimePoint[], told: readonly TimePoint[]): T
   return [...kept, ...told.filter((point) => Date.parse(point.at) > end)];
 }
 
+/** A gap of so many milliseconds between two points is the clock's, and counts as one between points of a job that has just begun. As `wire`'s `gaps` has it. */
+const [STEP, EVERY] = [86_400_000, 5_000];
+
+/** The points without what the box's clock was set by meanwhile; the same list where it was not. */
+export function steady(points: readonly TimePoint[]): readonly TimePoint[] {
+  let moved = 0;
+  const all = points.map((point, i) => {
+    const before = points[i - 1];
+    const gap = before ? Date.parse(point.at) - Date.parse(before.at) : 0;
+    if (gap < 0 || gap >= STEP) moved += gap - EVERY;
+    return moved === 0 ? point : { ...point, at: new Date(Date.parse(point.at) - moved).toISOString() };
+  });
+  return moved === 0 ? points : all;
+}
+
 /** Points of one quantity between `from` and `to` as shares of that time; a time without a value leaves a gap. */
 export function over(points: readonly TimePoint[], from: number, to: number, value: (point: TimePoint) => number | null): Point[] {
   const length = Math.max(1, to - from);
@@ -86,14 +101,19 @@ export function Timeline({ job, live }: { job: Job; live: boolean }) {
     );
     // Once more when all is measured, and when the stream has a gap.
   }, [job.id, isOver(job), connections.value]);
-  const points = since(kept.value?.of === job.id ? kept.value.points : [], job.timeline);
+  const told = since(kept.value?.of === job.id ? kept.value.points : [], job.timeline);
   const p = known.value.jobs.get(job.id)?.progress;
-  if (live && p) points.push({ at: new Date(now.value).toISOString(), step: p.step, temperature: p.temperature, rate: p.rate, bad_sectors: job.bad_sectors });
+  if (live && p) told.push({ at: new Date(now.value).toISOString(), step: p.step, temperature: p.temperature, rate: p.rate, bad_sectors: job.bad_sectors });
+  const points = steady(told);
+  const wasSet = points !== told;
   // While a job runs, what the stream brings is enough; of one that is over it brings a single point.
   const problem = isOver(job) && failed.value?.of === job.id ? failed.value.problem : null;
   if (points.length < 4) return problem && <Panel title={TITLE} span="c12 half"><ProblemNote problem={problem} /></Panel>;
-  const from = Date.parse(job.started);
-  const to = Math.max(from + 1, job.ended ? Date.parse(job.ended) : Date.parse(points.at(-1)?.at ?? job.started));
+  const [first, last] = [points[0], points.at(-1)].map((point) => Date.parse(point?.at ?? job.started)) as [number, number];
+  const lead = first - Date.parse(job.started);
+  const from = lead >= 0 && lead < STEP ? first - lead : first;
+  const rest = job.ended && !wasSet ? Date.parse(job.ended) - last : 0;
+  const to = Math.max(from + 1, rest >= 0 && rest < STEP ? last + rest : last);
   const heat = over(points, from, to, (point) => point.temperature);
   const speed = over(points, from, to, (point) => (point.rate > 0 ? point.rate : null));
   const steps = bands(points, from, to);
@@ -108,7 +128,7 @@ export function Timeline({ job, live }: { job: Job; live: boolean }) {
   const near = x === null ? null : points.reduce((a, b) => (Math.abs(Date.parse(b.at) - (from + x * (to - from))) < Math.abs(Date.parse(a.at) - (from + x * (to - from))) ? b : a));
   const note = near
     ? `${clock(near.at, now.value)}, ${phaseName(job.phases[near.step]?.phase ?? "write").toLowerCase()}: ${[celsius(near.temperature), rate(near.rate), near.bad_sectors > 0 ? plural(near.bad_sectors, "bad sector") : ""].filter((word) => word && word !== "–").join(", ") || "nothing measured"}`
-    : `over ${duration((to - from) / 1000)}`;
+    : `over ${duration((to - from) / 1000)}${wasSet ? "; the box's clock was set meanwhile" : ""}`;
   const resumes = job.resumes.map((resume) => ({ x: Math.min(1, Math.max(0, (Date.parse(resume.at) - from) / (to - from))), resume }));
   return (
     <Panel title={TITLE} note={note} span="c12 half">
