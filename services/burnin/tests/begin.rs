@@ -11,12 +11,13 @@ const KEPT: [Kept; 6] = [
     Kept::Ended,
     Kept::Unreadable,
 ];
-const WHOSE: [Whose; 6] = [
+const WHOSE: [Whose; 7] = [
     Whose::Mine,
     Whose::OtherSteps,
     Whose::OtherDrive,
     Whose::Earlier,
     Whose::Later,
+    Whose::Ended,
     Whose::Formatted,
 ];
 const YES_NO: [bool; 2] = [false, true];
@@ -43,7 +44,7 @@ fn answers() -> Vec<Told> {
     all
 }
 
-/// Every case with every answer, also such as nobody asked for: 48 times 32.
+/// Every case with every answer, also such as nobody asked for: 48 times 36.
 #[test]
 fn nothing_is_written_nor_gone_on_with_where_something_speaks_against_it() {
     for (case, told) in cases().flat_map(|case| answers().into_iter().map(move |told| (case, told))) {
@@ -62,7 +63,12 @@ fn nothing_is_written_nor_gone_on_with_where_something_speaks_against_it() {
             continue;
         }
         // The burn-in of another, and a later one, are never written over by one that asks nobody what is to be lost there.
-        if case.asks() == Asks::Headers && matches!(whose, Some(Whose::OtherDrive | Whose::Later | Whose::Formatted)) {
+        if case.asks() == Asks::Headers
+            && matches!(
+                whose,
+                Some(Whose::OtherDrive | Whose::Later | Whose::Ended | Whose::Formatted)
+            )
+        {
             assert!(refused, "{context}");
         }
         // A place counts only with what proves the drive.

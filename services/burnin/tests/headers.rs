@@ -546,6 +546,44 @@ fn one_mark_of_the_end_is_enough_and_no_other_job_is_marked() {
     assert_eq!(header::find(&mut sim, GEOMETRY), None);
 }
 
+/// An older state of it that is put back goes on with nothing: who ended it was told so.
+#[test]
+fn what_was_ended_is_not_gone_on_with_from_an_older_checkpoint() {
+    let order = order(surface(Fill::Keyed, Direction::Forward));
+    let whole = |sim: &mut Sim| -> Vec<Vec<u64>> { (0..GEOMETRY.sectors).map(|lba| sector(sim, lba)).collect() };
+    for unmarked in [3, 0] {
+        let mut sim = drive(Content::Random, 2);
+        let mut session = Session::new(&mut sim, &order, "simulated").unwrap();
+        let mut kept = None;
+        while kept.is_none() {
+            for report in session.step(&mut sim) {
+                if let Report::Checkpoint { text, .. } = report {
+                    kept = burnin::Checkpoint::decode(&text).ok().filter(|told| told.frontier > 0);
+                }
+            }
+        }
+        sim.power_cut();
+        for (lba, sectors) in header::places(GEOMETRY).into_iter().take(unmarked) {
+            // Nothing of it stands there that could be marked.
+            for lba in lba..lba + sectors {
+                sim.buffer(0)[..64].fill(7);
+                write_sector(&mut sim, lba);
+            }
+        }
+        assert!(!header::ended_by(&mut sim, GEOMETRY, &[order.key]));
+        assert_eq!(header::retire(&mut sim, GEOMETRY, order.key), 4 - unmarked);
+        assert!(header::ended_by(&mut sim, GEOMETRY, &[JobKey([9; 16]), order.key]));
+        assert!(!header::ended_by(&mut sim, GEOMETRY, &[JobKey([9; 16])]));
+        let before = whole(&mut sim);
+        let evidence = go_on(&mut sim, &order, &kept.unwrap());
+        let Some(Stop::Engine { why }) = &evidence.stopped else {
+            panic!("{:?}", evidence.stopped);
+        };
+        assert!(why.contains("it was ended"), "{why}");
+        assert!(whole(&mut sim) == before, "it was written to");
+    }
+}
+
 #[test]
 fn in_the_end_no_header_is_left_and_every_place_was_tested() {
     for fill in [Fill::Keyed, Fill::Zeros] {

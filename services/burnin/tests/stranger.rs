@@ -11,7 +11,7 @@ use burnin::playbook::{Fill, Step, plain};
 use burnin::runner;
 use burnin::sim::{Content, Fault, Origin, Plan, Sim};
 use burnin::worker::{Io, Limits, Order, Report, Resumption};
-use burnin::{Fingerprint, Proof, Proves, Shown, Still};
+use burnin::{Fingerprint, Look, Proof, Proves, Shown, Still, Unread};
 use wire::job::Phase;
 use wire::options::PlanOptions;
 use wire::{DriveId, Time};
@@ -399,14 +399,75 @@ fn over_zeros() -> (Proof, Sim) {
 #[test]
 fn a_nearly_empty_file_system_is_not_what_a_job_of_zeros_left() {
     let (proof, mut drive) = over_zeros();
-    assert_eq!(proof.of(&mut drive), Shown::Ours, "nothing tells it from the job's");
+    assert_eq!(
+        proof.look(&mut drive).shown,
+        Shown::Ours,
+        "nothing tells it from the job's"
+    );
     for lba in [2, proof.geometry.sectors - 1] {
         let (_, mut other) = over_zeros();
         other.buffer(0)[..64].fill(0);
         other.buffer(0)[7] = 0xEF53;
         access(&mut other, Op::Write, (lba, 1));
-        assert_eq!(proof.of(&mut other), Shown::Not, "{lba}");
+        assert_eq!(proof.look(&mut other).shown, Shown::Not, "{lba}");
     }
+}
+
+/// Hours behind the last read of a sweep: what the drive cannot give any more is told.
+#[test]
+fn what_fails_when_all_was_done_is_not_dropped() {
+    let geometry = Geometry {
+        sectors: 40_000,
+        ..GEOMETRY
+    };
+    let order = Order {
+        geometry,
+        header: Some(note()),
+        ..order(ALL)
+    };
+    let lba = geometry.sectors / 16 * 5;
+    let looked = |fault: Fault| {
+        let mut own = Sim::new(geometry, Plan::healthy(Content::Random), 2, 8 << 10, 1);
+        assert_eq!(run(&mut own, &order).0.stopped, None);
+        own.ages(fault);
+        prover(&order)(true).look(&mut own)
+    };
+    let dead = looked(Fault::Stuck {
+        from: 0,
+        millis: 10,
+        errno: libc::EIO,
+    });
+    assert!(dead.shown == Shown::Unknown && dead.is_blind(), "{dead:?}");
+    let lasting = looked(Fault::ReadError { lba });
+    let unread = |once| Unread {
+        lba,
+        errno: Some(libc::EIO),
+        once,
+    };
+    assert_eq!(
+        (lasting.shown, lasting.unread.as_slice()),
+        (Shown::Ours, &[unread(false)][..])
+    );
+    let passing = looked(Fault::ReadErrorOnce { lba });
+    assert_eq!(
+        (passing.is_blind(), passing.unread.as_slice()),
+        (false, &[unread(true)][..])
+    );
+    let hung = looked(Fault::Hang { lba });
+    assert!(hung.is_blind() && hung.unread[0].errno.is_none(), "{hung:?}");
+    let mut own = Sim::new(geometry, Plan::healthy(Content::Random), 2, 8 << 10, 1);
+    assert_eq!(run(&mut own, &order).0.stopped, None);
+    own.buffer(0)[..64].fill(7);
+    one_sector(&mut own, Op::Write, lba);
+    assert_eq!(prover(&order)(true).look(&mut own).differs, Some(lba));
+    // Of a drive that is only read, too.
+    let then = Fingerprint::of(&mut somebody_elses(geometry), geometry);
+    let mut same = somebody_elses(geometry);
+    let look = Look::of_read(&mut same, geometry, then.as_ref());
+    assert_eq!((look.shown, look.is_blind()), (Shown::Ours, false));
+    same.ages(Fault::ReadError { lba: 0 });
+    let look = Look::of_read(&mut same, geometry, then.as_ref());
+    assert_eq!((look.shown, look.is_blind()), (Shown::Ours, true));
 }
 
 /// Asked before a job goes on with a descriptor that it has, and before its drive is formatted.
@@ -436,12 +497,17 @@ fn a_drive_shows_its_job_at_any_time_and_another_one_does_not() {
         };
         let cut = runner::run(&mut own, &order, "simulated", &mut soon, &mut |_| {}).unwrap();
         assert!(matches!(cut.stopped, Some(Stop::Asked { .. })), "{cut:#?}");
-        assert_eq!(proof(false).of(&mut own), Shown::Ours, "{steps:?}");
+        assert_eq!(proof(false).look(&mut own).shown, Shown::Ours, "{steps:?}");
         let mut own = Sim::new(geometry, Plan::healthy(Content::Random), 2, 8 << 10, 1);
         assert_eq!(run(&mut own, &order).0.stopped, None);
-        assert_eq!(proof(true).of(&mut own), Shown::Ours, "{steps:?}");
+        let look = proof(true).look(&mut own);
+        let healthy = Look {
+            shown: Shown::Ours,
+            ..Look::default()
+        };
+        assert_eq!(look, healthy, "{steps:?}");
         for ended in [false, true] {
-            let shown = proof(ended).of(&mut somebody_elses(geometry));
+            let shown = proof(ended).look(&mut somebody_elses(geometry)).shown;
             assert_eq!(shown, Shown::Not, "{steps:?} {ended}");
         }
     }
@@ -451,7 +517,7 @@ fn a_drive_shows_its_job_at_any_time_and_another_one_does_not() {
         steps: plain(&[Phase::Scan]),
         ended: true,
     };
-    assert_eq!(left_nothing.of(&mut somebody_elses(geometry)), Shown::Unknown);
+    assert_eq!(left_nothing.look(&mut somebody_elses(geometry)).shown, Shown::Unknown);
 }
 
 /// A drive that came into the place of the job's between the last sector that was read back and the closing writes holds the pattern at the
@@ -480,8 +546,8 @@ fn a_drive_that_only_the_closing_writes_went_to_is_not_the_jobs() {
             access(&mut other, Op::Write, (lba, 1));
         }
         let proof = prover(&order)(true);
-        assert_eq!(proof.of(&mut own), Shown::Ours, "{:?}", order.steps);
-        assert_eq!(proof.of(&mut other), Shown::Not, "{:?}", order.steps);
+        assert_eq!(proof.look(&mut own).shown, Shown::Ours, "{:?}", order.steps);
+        assert_eq!(proof.look(&mut other).shown, Shown::Not, "{:?}", order.steps);
     }
 }
 
@@ -522,7 +588,11 @@ fn a_drive_that_was_counted_anew_shows_more_than_its_headers() {
         assert!(place.frontier > 0 || !keyed, "{place:?}");
         for_turns(&mut other, &order, 20);
         let place = Some(&place);
-        assert_eq!(proof(false).of(&mut other), Shown::Ours, "its headers are there");
+        assert_eq!(
+            proof(false).look(&mut other).shown,
+            Shown::Ours,
+            "its headers are there"
+        );
         assert_eq!(proof(false).of_recounted(&mut own, None), Shown::Unknown);
         assert_eq!(proof(false).of_recounted(&mut own, place), Shown::Ours, "{steps:?}");
         assert_eq!(
@@ -628,8 +698,12 @@ fn a_constant_that_was_trimmed_is_asked_for_where_the_trim_spared_it() {
                 steps,
                 ended: true,
             };
-            assert_eq!(proof.of(&mut own), Shown::Ours, "{fill:?} {more:?}");
-            assert_eq!(proof.of(&mut somebody_elses(geometry)), Shown::Not, "{fill:?} {more:?}");
+            assert_eq!(proof.look(&mut own).shown, Shown::Ours, "{fill:?} {more:?}");
+            assert_eq!(
+                proof.look(&mut somebody_elses(geometry)).shown,
+                Shown::Not,
+                "{fill:?} {more:?}"
+            );
             let last = checkpoints.last().unwrap();
             let (evidence, _) = run(&mut somebody_elses(geometry), &going_on(&order, last));
             assert!(
@@ -697,7 +771,7 @@ fn a_drive_that_holds_some_of_the_headers_alone_is_doubted() {
             one_sector(&mut exchanged, Op::Write, lba);
         }
         assert_eq!(
-            proof.of(&mut exchanged),
+            proof.look(&mut exchanged).shown,
             Shown::Ours,
             "as after a reset in the middle of a job"
         );
@@ -782,7 +856,7 @@ fn no_checkpoint_goes_on_with_a_drive_whose_format_was_begun() {
 #[test]
 fn of_a_constant_only_the_mark_proves_a_cut_format() {
     let (proof, mut drive) = over_zeros();
-    assert_eq!(proof.of(&mut drive), Shown::Ours);
+    assert_eq!(proof.look(&mut drive).shown, Shown::Ours);
     assert_eq!(proof.of_cut_format(&mut drive), Shown::Not);
     mark(&mut drive, proof.key);
     assert_eq!(proof.of_cut_format(&mut drive), Shown::Ours);

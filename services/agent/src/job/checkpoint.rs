@@ -38,6 +38,8 @@ struct Told {
     place: Option<Checkpoint>,
     /// Whether it bears this job's mark of a format.
     formatted: bool,
+    /// Whether it bears the marks that this job left where it was ended.
+    ended: bool,
 }
 
 /// How a job goes on, with the checkpoint that is kept, or without one.
@@ -188,11 +190,13 @@ impl JobTask {
                     .iter()
                     .any(|key| header::holds_ours(device.as_mut(), geometry, *key) == Some(true));
             let formatted = header::formatted_by(device.as_mut(), geometry).is_some_and(|key| keys.contains(&key));
+            let ended = header::ended_by(device.as_mut(), geometry, &keys);
             Ok(Told {
                 ours,
                 header,
                 place,
                 formatted,
+                ended,
             })
         });
         match timeout(RECOVER, read).await {
@@ -341,9 +345,10 @@ impl Told {
     fn answer(&self, record: &Record) -> burnin::job::Told {
         burnin::job::Told::Headers {
             ours: self.ours,
-            whose: match self.formatted {
-                true => Some(Whose::Formatted),
-                false => self.header.as_ref().map(|header| Whose::of(header, &asker(record))),
+            whose: match (self.formatted, self.ended) {
+                (true, _) => Some(Whose::Formatted),
+                (false, true) => Some(Whose::Ended),
+                (false, false) => self.header.as_ref().map(|header| Whose::of(header, &asker(record))),
             },
             place: self.place.is_some(),
         }
@@ -351,7 +356,7 @@ impl Told {
 
     /// Why nothing may be written, with what the header tells.
     fn words(&self, why: Why, record: &Record) -> String {
-        let is_of_header = matches!(why, Why::Foreign(whose) if whose != Whose::Formatted);
+        let is_of_header = matches!(why, Why::Foreign(whose) if !matches!(whose, Whose::Formatted | Whose::Ended));
         let foreign = self.header.as_ref().filter(|_| is_of_header);
         let words = foreign.and_then(|header| Whose::of(header, &asker(record)).words(header));
         words.unwrap_or_else(|| why.words().to_owned())
@@ -411,6 +416,7 @@ mod tests {
                 header: Some(header),
                 place: None,
                 formatted,
+                ended: false,
             };
             let again = Again {
                 erases: true,

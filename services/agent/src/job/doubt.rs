@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use burnin::job::{self, Begin, Kept, Told, Why};
 use burnin::pipeline::SILENCE;
-use burnin::{Evidence, Fingerprint, Headers, Proof, Proves, Shown, Still, header};
+use burnin::{Evidence, Fingerprint, Headers, Look, Proof, Proves, Shown, Still, header};
 use drive::guard::{LOOK_AGAIN, Place};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
@@ -167,7 +167,8 @@ impl JobTask {
 
     /// What a good drive is before its verdict stands, and, where it is to be formatted, what persons wish: nothing is written in a
     /// pause, and a pause is when a person exchanges a drive. `evidence`: what its test came to.
-    pub(super) async fn still_ours(&mut self, held: &Held, evidence: &Evidence) -> Since {
+    /// What could not be read at that goes into the evidence.
+    pub(super) async fn still_ours(&mut self, held: &Held, evidence: &mut Evidence) -> Since {
         let formats = self.record.formats();
         // What an earlier session began to format stays that.
         let before = self.record.formatting;
@@ -179,7 +180,7 @@ impl JobTask {
                     Own::Done | Own::Gone | Own::Stranger => {}
                 }
             }
-            let since = self.since(held, formats).await;
+            let since = self.since(held, formats, evidence).await;
             if since != Since::Ours || !formats {
                 return since;
             }
@@ -202,7 +203,7 @@ impl JobTask {
 
     /// What a drive of which all was written and read back is now: hours of self-tests lie between, and what was tested in them,
     /// or would be formatted after them, may be another one. `formats`: whether that comes next.
-    async fn since(&mut self, held: &Held, formats: bool) -> Since {
+    async fn since(&mut self, held: &Held, formats: bool, evidence: &mut Evidence) -> Since {
         match Hands::place(held) {
             Place::Same => {}
             Place::Empty => return Since::Ended(First::Gone),
@@ -212,7 +213,11 @@ impl JobTask {
             }
         }
         if !self.record.erases() {
-            return Since::of_read(self.known(held).await);
+            let (then, geometry) = (self.record.fingerprint.clone(), self.record.geometry);
+            let look = move |file| Look::of_read_file(file, geometry, then.as_ref());
+            let look = self.asked(held, Look::default(), look).await;
+            look.tell(evidence);
+            return Since::of_read(&look);
         }
         let may = match formats {
             true => self.may_be_formatted(held).await,
@@ -221,7 +226,12 @@ impl JobTask {
         if !matches!(may, Since::Ours | Since::Refused(_)) {
             return may;
         }
-        Since::of_written(self.shown(held).await, formats, may)
+        let proof = self.proof(true);
+        let look = self
+            .asked(held, Look::default(), move |file| proof.look_file(file))
+            .await;
+        look.tell(evidence);
+        Since::of_written(&look, formats, may)
     }
 
     /// The guard, some times: what looks at a drive for a moment costs no burn-in. Wishes and the agent's stop are heard.
@@ -292,12 +302,6 @@ impl JobTask {
         self.log("warn", why.to_owned());
         self.record.restart();
         self.begin_again()
-    }
-
-    /// What a drive shows of which all was written and read back.
-    pub(super) async fn shown(&self, held: &Held) -> Shown {
-        let proof = self.proof(true);
-        self.asked(held, Shown::Unknown, move |file| proof.of_file(file)).await
     }
 
     /// What a drive shows whose format was cut off.

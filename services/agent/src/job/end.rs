@@ -65,7 +65,7 @@ impl JobTask {
             .as_ref()
             .filter(|_| good && evidence.stopped.is_none() && self.abort_by.is_none())
         {
-            match self.still_ours(held, &evidence).await {
+            match self.still_ours(held, &mut evidence).await {
                 Since::Ours | Since::Ended(First::Aborted) => {}
                 Since::Ended(First::Parked) => return self.park().await,
                 Since::Ended(First::Gone) => evidence.stopped = Some(Stopped::Disconnected),
@@ -86,6 +86,9 @@ impl JobTask {
             self.retire(held).await;
         }
         if let Some(held) = held {
+            // By what was met at the last look, too.
+            let so_far = verdict::judged(&self.record, &evidence, &peers, Time::now());
+            let good = matches!(so_far, Outcome::Passed | Outcome::Warn);
             let good = good && evidence.stopped.is_none() && self.abort_by.is_none();
             if self.format(held, good, refused).await == Own::Parked {
                 return self.park().await;

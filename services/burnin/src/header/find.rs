@@ -87,6 +87,15 @@ pub fn formatted_by(device: &mut dyn Device, geometry: Geometry) -> Option<JobKe
     (unit == 0).then_some(key)
 }
 
+/// Whether the drive tells that one of these jobs ended before its end ([`retire`]): a single place is enough.
+pub fn ended_by(device: &mut dyn Device, geometry: Geometry, keys: &[JobKey]) -> bool {
+    places(geometry).into_iter().any(|(lba, long)| {
+        let units = read(device, geometry, (lba, long), PATIENCE);
+        let mut told = units.iter().zip(lba * geometry.units()..);
+        told.any(|(bytes, here)| unit::read_ended(bytes).is_some_and(|(at, key)| at == here && keys.contains(&key)))
+    })
+}
+
 /// In which pass each place was written, in the order of [`places`]; `None` where no unit of this job's tells it.
 pub(super) fn passes(device: &mut dyn Device, geometry: Geometry, key: JobKey) -> Vec<Option<u8>> {
     let pass = |(lba, long)| {

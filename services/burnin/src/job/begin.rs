@@ -6,11 +6,11 @@
 //! |---|---|---|---|---|
 //! | its verdict, or what cannot be read | nothing | | | always |
 //! | a checkpoint | nothing; every header, after a reset while they were written | else | | a header is missing |
-//! | that it had one, or one of other steps | the headers | its own header, and tags that tell where | else | another drive's or a later header, its own mark of a format; none of its own, where nobody agreed again |
-//! | that it began, or nothing | the headers | its own header, and tags that tell where | else | another drive's or a later header, its own mark of a format |
+//! | that it had one, or one of other steps | the headers | its own header, and tags that tell where | else | another drive's or a later header, its own mark of its end or of a format; none of its own, where nobody agreed again |
+//! | that it began, or nothing | the headers | its own header, and tags that tell where | else | another drive's or a later header, its own mark of its end or of a format |
 //! | any of these, of a job that only reads | what stands on it | the same, with a checkpoint | nothing tells, or no checkpoint | something else |
 
-use super::whose::{FORMATTED, Whose};
+use super::whose::{ENDED, FORMATTED, Whose};
 use crate::ours::Shown;
 
 /// What is kept of a burn-in.
@@ -97,7 +97,7 @@ pub enum Why {
     Ended,
     /// What is kept cannot be read.
     Unreadable,
-    /// The drive carries the burn-in of another drive, a later one, or this one's mark of a format.
+    /// The drive carries the burn-in of another drive, a later one, or this one's mark of its end or of a format.
     Foreign(Whose),
     /// Nothing on the drive is this job's, which had written to its drive.
     NoTrace,
@@ -115,6 +115,7 @@ impl Why {
         match self {
             Self::Ended => "its burn-in has its verdict",
             Self::Unreadable => "what is kept of its burn-in cannot be read",
+            Self::Foreign(Whose::Ended) => ENDED,
             Self::Foreign(Whose::Formatted) => FORMATTED,
             Self::Foreign(Whose::Later) => "another burn-in was begun on it since",
             Self::Foreign(_) => "it carries the burn-in of another drive",
@@ -171,7 +172,12 @@ impl Again {
     }
 
     fn by_headers(self, ours: bool, whose: Option<Whose>, place: bool) -> Begin {
-        let foreign = whose.filter(|whose| matches!(whose, Whose::OtherDrive | Whose::Later | Whose::Formatted));
+        let foreign = whose.filter(|whose| {
+            matches!(
+                whose,
+                Whose::OtherDrive | Whose::Later | Whose::Ended | Whose::Formatted
+            )
+        });
         // After a reset while they were written some headers of its own prove nothing.
         let proven = ours && !self.doubted;
         match foreign {

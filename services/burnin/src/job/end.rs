@@ -16,6 +16,9 @@ pub const NO_LONGER_HELD: &str = "the drive no longer holds what was written to 
 /// Why one that cannot be asked for it then is not formatted.
 pub const UNSHOWN: &str = "the drive does not show that it is the one that was tested";
 
+/// Why nothing is passed of a drive that cannot be read any more when all was done.
+pub const UNREAD: &str = "the drive could not be read any more when all was done";
+
 /// The end of a job.
 #[derive(Clone, Debug)]
 pub struct End {

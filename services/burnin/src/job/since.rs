@@ -4,8 +4,8 @@
 use drive::guard::added;
 use wire::drive::Content;
 
-use super::{NO_LONGER_HELD, UNSHOWN, Why};
-use crate::ours::Shown;
+use super::{NO_LONGER_HELD, UNREAD, UNSHOWN, Why};
+use crate::ours::{Look, Shown};
 
 /// What it is since. `E`: what else may come first, as a person's word.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,20 +32,26 @@ impl<E> Since<E> {
     }
 
     /// Of a drive that is only read, by what stands on it.
-    pub fn of_read(shown: Shown) -> Self {
-        match shown {
+    pub fn of_read(look: &Look) -> Self {
+        match look.shown {
             Shown::Not => Self::Another(Why::Exchanged.words().to_owned()),
+            Shown::Ours | Shown::Unknown if look.is_blind() => Self::Another(UNREAD.to_owned()),
             Shown::Ours | Shown::Unknown => Self::Ours,
         }
     }
 
     /// Of a drive that was written, by what it shows of that. `may`: what the guard says of a drive that comes to be formatted;
     /// `formats`: whether it does.
-    pub fn of_written(shown: Shown, formats: bool, may: Self) -> Self {
-        match (shown, may) {
+    pub fn of_written(look: &Look, formats: bool, may: Self) -> Self {
+        match (look.shown, may) {
             (_, ended @ (Self::Ended(_) | Self::Another(_))) => ended,
             (Shown::Not, Self::Ours | Self::Refused(_)) => Self::Another(NO_LONGER_HELD.to_owned()),
+            (Shown::Ours | Shown::Unknown, _) if look.is_blind() => Self::Another(UNREAD.to_owned()),
             (Shown::Unknown, Self::Ours) if formats => Self::Refused(UNSHOWN.to_owned()),
+            (Shown::Ours, Self::Ours) if let Some(lba) = look.differs => Self::Another(format!(
+                "{} does not hold any more what was read back from it: the drive lost it, or something else wrote there",
+                wire::Lba(lba)
+            )),
             (Shown::Ours | Shown::Unknown, may) => may,
         }
     }
@@ -54,6 +60,7 @@ impl<E> Since<E> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ours::Unread;
 
     #[test]
     fn only_a_drive_that_shows_what_was_written_is_formatted_and_one_that_shows_another_is_never_the_jobs() {
@@ -78,14 +85,65 @@ mod tests {
                 Of::Another("gone".to_owned()),
             ),
         ] {
+            let look = Look {
+                shown,
+                ..Look::default()
+            };
             assert_eq!(
-                Of::of_written(shown, formats, may.clone()),
+                Of::of_written(&look, formats, may.clone()),
                 want,
                 "{shown:?}, {formats}, {may:?}"
             );
         }
-        assert_eq!(Of::of_read(Shown::Unknown), Of::Ours);
-        assert_eq!(Of::of_read(Shown::Ours), Of::Ours);
-        assert!(matches!(Of::of_read(Shown::Not), Since::Another(_)));
+        let read = |shown| {
+            Of::of_read(&Look {
+                shown,
+                ..Look::default()
+            })
+        };
+        assert_eq!(read(Shown::Unknown), Of::Ours);
+        assert_eq!(read(Shown::Ours), Of::Ours);
+        assert!(matches!(read(Shown::Not), Since::Another(_)));
+    }
+
+    #[test]
+    fn a_drive_that_cannot_be_read_any_more_or_lost_what_was_read_back_has_not_come_through() {
+        type Of = Since<()>;
+        let failed = |once| Look {
+            unread: vec![Unread {
+                lba: 7,
+                errno: Some(5),
+                once,
+            }],
+            ..Look::default()
+        };
+        for shown in [Shown::Ours, Shown::Unknown] {
+            let of = |once, formats, may| {
+                let look = Look { shown, ..failed(once) };
+                Of::of_written(&look, formats, may)
+            };
+            for (formats, may) in [
+                (false, Of::Ours),
+                (true, Of::Ours),
+                (true, Of::Refused("it is mounted".to_owned())),
+            ] {
+                assert_eq!(of(false, formats, may), Of::Another(UNREAD.to_owned()), "{shown:?}");
+            }
+            // What was read when tried again is judged by the rules.
+            assert_eq!(of(true, false, Of::Ours), Of::Ours, "{shown:?}");
+            let read = |once| Of::of_read(&Look { shown, ..failed(once) });
+            assert_eq!((read(false), read(true)), (Of::Another(UNREAD.to_owned()), Of::Ours));
+        }
+        let lost = Look {
+            shown: Shown::Ours,
+            differs: Some(9),
+            ..Look::default()
+        };
+        for formats in [false, true] {
+            let of = Of::of_written(&lost, formats, Of::Ours);
+            assert!(matches!(&of, Since::Another(why) if why.contains("LBA 9")), "{of:?}");
+        }
+        let busy = Of::Refused("swap was put on it".to_owned());
+        assert_eq!(Of::of_written(&lost, true, busy.clone()), busy);
     }
 }

@@ -35,9 +35,15 @@ pub enum Whose {
     Earlier,
     /// Of one that was begun on this drive since.
     Later,
+    /// Its own, and no header any more: it was ended before its end.
+    Ended,
     /// Its own, and no header any more: its test had come to its end, and its format was begun.
     Formatted,
 }
+
+/// That what is kept of a burn-in is older than its end.
+pub(super) const ENDED: &str = "it was ended, as the marks tell that it then left on the drive: what is kept of it is older than that, or lies \
+                                elsewhere";
 
 /// That what is kept of a burn-in is older than its format.
 pub(super) const FORMATTED: &str = "its test had come to its end, and the drive was being formatted: what is kept of it is older than that, \
@@ -75,6 +81,7 @@ impl Whose {
             Self::OtherDrive => Some(format!("it carries the burn-in of another drive, {}", theirs.drive)),
             Self::Earlier => Some(format!("it carries an earlier burn-in, begun {}", theirs.started)),
             Self::Later => Some(format!("another burn-in was begun on it {}", theirs.started)),
+            Self::Ended => Some(ENDED.to_owned()),
             Self::Formatted => Some(FORMATTED.to_owned()),
         }
     }

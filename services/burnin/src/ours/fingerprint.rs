@@ -10,8 +10,8 @@ use std::fs::File;
 use drive::first;
 use serde::{Deserialize, Serialize};
 
-use super::Shown;
 use super::reads::Reads;
+use super::{Shown, Unread};
 use crate::device::{self, Device, Geometry};
 use crate::pattern::mix64;
 use crate::worker::Limits;
@@ -46,6 +46,17 @@ impl Fingerprint {
     /// Of this drive; reads only. `None` where a read does not come back.
     pub fn of(device: &mut dyn Device, geometry: Geometry) -> Option<Self> {
         let reads = Reads::new(geometry, Limits::default().hang_ms, device.now());
+        Self::by(&reads, device, geometry)
+    }
+
+    /// The same, and what could not be read.
+    pub(super) fn seen(device: &mut dyn Device, geometry: Geometry) -> (Option<Self>, Vec<Unread>) {
+        let reads = Reads::new(geometry, Limits::default().hang_ms, device.now());
+        let seen = Self::by(&reads, device, geometry);
+        (seen, reads.failed(device))
+    }
+
+    fn by(reads: &Reads, device: &mut dyn Device, geometry: Geometry) -> Option<Self> {
         let sector = u64::from(geometry.sector);
         let mut marks = Vec::new();
         for (lba, count) in places(geometry) {

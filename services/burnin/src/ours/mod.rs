@@ -10,12 +10,13 @@
 //! Tested over simulated drives in `tests/stranger.rs`.
 //!
 //! [`still`](Still) asks whether a drive is the job's in the middle of it, [`proof`](Proof) at its end too, [`resume`] before an interrupted
-//! one goes on, [`headless`] what that drive lost of it, [`left`] whether somebody used it behind its end, [`fingerprint`](Fingerprint) where nothing is written; [`asks`] and [`reads`] are how.
+//! one goes on, [`headless`] what that drive lost of it, [`left`] whether somebody used it behind its end, [`fingerprint`](Fingerprint) where nothing is written, [`look`](Look) what went wrong at the last time; [`asks`] and [`reads`] are how.
 
 mod asks;
 mod fingerprint;
 mod headless;
 mod left;
+mod look;
 mod proof;
 mod reads;
 mod resume;
@@ -29,6 +30,7 @@ use crate::playbook::Step;
 
 pub use fingerprint::Fingerprint;
 pub(crate) use headless::{Headless, headless};
+pub use look::{Look, Unread};
 pub use proof::Proof;
 pub(crate) use resume::stranger;
 pub use resume::{rests_on_a_constant, stranger_to};
@@ -38,13 +40,14 @@ pub use still::{Headers, Proves, Still};
 const EVENLY: u64 = 16;
 
 /// What a drive shows of a job.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Shown {
     /// Its header, its pattern, or at its end the constant that it wrote last, wherever it is asked.
     Ours,
     /// Something else wherever it can be read.
     Not,
     /// Nothing that would prove it either way: it cannot be read, or the job left nothing.
+    #[default]
     Unknown,
 }
 

@@ -39,19 +39,6 @@ fn shown(file: File, ask: impl FnOnce(&mut dyn Device) -> Shown) -> Shown {
 }
 
 impl Proof {
-    /// What the drive behind this descriptor shows; reads only. Blocks as long as the drive does, two minutes as a rule.
-    pub fn of_file(&self, file: File) -> Shown {
-        shown(file, |device| self.of(device))
-    }
-
-    /// What this drive shows; reads only.
-    ///
-    /// In the middle of a job its header alone counts: what a worker wrote on after its drive was exchanged is its pattern, too.
-    pub fn of(&self, device: &mut dyn Device) -> Shown {
-        let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
-        self.told(device, &asks).unwrap_or(Shown::Unknown)
-    }
-
     /// [`Self::of_cut_format`] of the drive behind this descriptor; `unlisted`: what stands where its partition would be.
     pub fn of_cut_format_file(&self, file: File, unlisted: &BTreeSet<String>) -> Shown {
         match left::holds_others(unlisted) {
@@ -165,12 +152,12 @@ impl Proof {
     }
 
     /// Whether the job is over and left its pattern everywhere.
-    fn is_filled(&self) -> bool {
+    pub(super) fn is_filled(&self) -> bool {
         let wrote = self.steps.iter().any(|step| step.phase == Phase::Write);
         self.ended && wrote && self.last_constant().is_none() && !trimmed(&self.steps)
     }
 
-    fn told(&self, device: &mut dyn Device, asks: &Asks) -> Result<Shown, String> {
+    pub(super) fn told(&self, device: &mut dyn Device, asks: &Asks) -> Result<Shown, String> {
         let headers = header::kept_by(&self.steps, self.geometry);
         let at_headers = if headers {
             asks.at_headers(device)?

@@ -1,5 +1,6 @@
 //! Single reads of a drive, each with an end.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use crate::device::{Access, Device, Geometry, Op};
@@ -17,6 +18,8 @@ pub(super) struct Reads {
     hang: Duration,
     /// When no further one is begun.
     until: Duration,
+    /// First sector and sectors of those that failed, with the kernel's error, or none where one did not come back.
+    pub(super) failures: RefCell<Vec<(u64, u64, Option<i32>)>>,
 }
 
 impl Reads {
@@ -25,6 +28,7 @@ impl Reads {
             geometry,
             hang: Duration::from_millis(hang_ms),
             until: now + PATIENCE,
+            failures: RefCell::default(),
         }
     }
 
@@ -59,14 +63,19 @@ impl Reads {
             match device.wait(WAIT).map_err(broken)? {
                 Some(done) => {
                     let whole = sectors * u64::from(self.geometry.sector);
-                    return Ok(match done.result {
-                        Ok(bytes) if bytes == whole => None,
+                    let failed = match done.result {
+                        Ok(bytes) if bytes == whole => return Ok(None),
                         // It ends in the middle.
                         Ok(_) => Some(libc::EIO),
                         Err(errno) => Some(errno),
-                    });
+                    };
+                    self.failures.borrow_mut().push((lba, sectors, failed));
+                    return Ok(failed);
                 }
-                None if device.now() >= until => return Err(format!("a read at LBA {lba} did not come back")),
+                None if device.now() >= until => {
+                    self.failures.borrow_mut().push((lba, sectors, None));
+                    return Err(format!("a read at LBA {lba} did not come back"));
+                }
                 None => {}
             }
         }

@@ -15,6 +15,10 @@ const FORMATTED: &str = "its test had come to its end, and the drive was being f
      of it here is older than that (a stick that was pulled or full, or an older copy put back), so what it came to is not known; begin it \
      anew; nothing was written to the drive in this session";
 
+/// Whoever ended it was told so, and the drive may be in use since.
+const ENDED: &str = "it was ended, as the marks tell that it then left on the drive: what was kept of it here is older than that (a stick \
+     that was pulled or full, or an older copy put back); begin it anew; nothing was written to the drive in this session";
+
 /// Why the job of this order must not go on with this drive; `None` where it may, and for a fresh start.
 pub(crate) fn stranger(device: &mut dyn Device, order: &Order) -> Option<String> {
     let checkpoint = Checkpoint::decode(&order.resume.as_ref()?.checkpoint).ok()?;
@@ -37,6 +41,9 @@ pub fn stranger_to(device: &mut dyn Device, checkpoint: &Checkpoint, keeps: bool
              in this session"
                 .to_owned(),
         );
+    }
+    if keeps && header::ended_by(device, checkpoint.geometry, &[checkpoint.key]) {
+        return Some(ENDED.to_owned());
     }
     let asks = Asks::new(checkpoint.key, checkpoint.geometry, hang_ms, device.now());
     match is_past(device, &asks, checkpoint, keeps) {

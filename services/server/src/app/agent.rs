@@ -36,6 +36,18 @@ impl App {
         self.addon_sender(AGENT)
     }
 
+    /// Has the agent end a job that is over here. Its answer comes over the connection that waits for this, and tells nothing: the job's end
+    /// does, and where the command is lost the agent tells of the job once more.
+    pub(super) async fn abandon(&self, job: JobId) {
+        let command = Command::Abort {
+            job,
+            actor: "the box, where it was over already".to_owned(),
+        };
+        if let Err(problem) = self.call_agent(command).await.map(drop) {
+            tracing::warn!(%job, ?problem, "the agent was not told that a job is over");
+        }
+    }
+
     pub(super) async fn say_hello(&self) {
         let Some(sender) = self.agent_sender() else { return };
         let (box_id, gate_key) = self.gate(|gate| (gate.box_id().to_owned(), gate.public_key()));

@@ -444,6 +444,7 @@ impl App {
                     | Effect::Dismiss(..)
                     | Effect::Result { .. }
                     | Effect::Recall(_)
+                    | Effect::Abandon(_)
                     | Effect::Hello) => later.push(effect),
                 }
             }
@@ -475,6 +476,7 @@ impl App {
                         tracing::error!("nobody looks up earlier jobs of drives any more");
                     }
                 }
+                Effect::Abandon(job) => self.abandon(job).await,
                 Effect::Hello => self.say_hello().await,
                 // Carried out while the hub was held.
                 Effect::Event(..)

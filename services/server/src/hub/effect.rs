@@ -71,6 +71,8 @@ pub enum Effect {
         /// The payload of its frame.
         payload: serde_json::Value,
     },
+    /// Tell the agent to end a job that is over here.
+    Abandon(JobId),
     /// The agent's connection is over: fail what waits for it, forget its plans.
     AgentGone,
     /// Tell the agent anew who the box is.

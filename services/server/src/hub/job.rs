@@ -91,6 +91,18 @@ impl Hub {
     }
 
     pub(super) fn job(&mut self, now: Now, mut job: Job, out: &mut Vec<Effect>) {
+        if let Some(over) = self.job_of(job.id).filter(|held| held.state.is_over()) {
+            // The agent's state is older: of a stick that was pulled or put back. Nobody expects the drive to be written any more.
+            if !job.state.is_over() {
+                out.push(Effect::Abandon(job.id));
+                return;
+            }
+            // A failure that was told is not taken back by what knows less.
+            let outcome = |job: &Job| job.verdict.as_ref().map(|verdict| verdict.outcome);
+            if outcome(over) == Some(Outcome::Failed) && outcome(&job) != Some(Outcome::Failed) {
+                return;
+            }
+        }
         if !job.state.is_over() {
             self.succeeded(now, &job, out);
         }

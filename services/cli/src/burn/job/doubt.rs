@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use burnin::device::Device;
 use burnin::job::{self, Why};
 use burnin::pipeline::SILENCE;
-use burnin::{Checkpoint, Fingerprint, Headers, JobKey, Proof, Proves, Shown, Still, header};
+use burnin::{Checkpoint, Evidence, Fingerprint, Headers, JobKey, Look, Proof, Proves, Shown, Still, header};
 use drive::guard::{LOOK_AGAIN, same_content};
 use drive::medium::{self, Medium};
 
@@ -165,7 +165,8 @@ impl Job {
     }
 
     /// What it is now: hours of self-tests lie between its last read and its format.
-    pub(super) fn since(&self, birth: &Birth, kernel: &Kernel, line: &Line) -> Since {
+    /// What could not be read at that goes into the evidence.
+    pub(super) fn since(&self, birth: &Birth, kernel: &Kernel, evidence: &mut Evidence, line: &Line) -> Since {
         if let Some(why) = kernel.gone() {
             if !self.takes_up(birth, kernel, true) {
                 return Since::Another(format!("{why} after it was read back"));
@@ -173,7 +174,14 @@ impl Job {
             line.say(RECOUNTED);
         }
         if !self.choice.erases() {
-            return Since::of_read(self.known(birth));
+            let file = self.held.file.try_clone();
+            let then = birth.fingerprint.as_ref();
+            let look = file.map_or_else(
+                |_| Look::default(),
+                |file| Look::of_read_file(file, self.geometry(), then),
+            );
+            look.tell(evidence);
+            return Since::of_read(&look);
         }
         let formats = self.choice.request().is_some();
         let may = match formats {
@@ -183,7 +191,9 @@ impl Job {
         if !matches!(may, Since::Ours | Since::Refused(_)) {
             return may;
         }
-        match Since::of_written(self.shown(birth), formats, may) {
+        let look = self.look(birth);
+        look.tell(evidence);
+        match Since::of_written(&look, formats, may) {
             Since::Ours | Since::Refused(_) if formats && self.is_asked() => Since::Ended(Asked),
             since @ (Since::Ours | Since::Another(_) | Since::Refused(_) | Since::Ended(Asked)) => since,
         }
@@ -236,9 +246,9 @@ impl Job {
     }
 
     /// What a drive shows of which all was written and read back.
-    fn shown(&self, birth: &Birth) -> Shown {
+    fn look(&self, birth: &Birth) -> Look {
         let file = self.held.file.try_clone();
-        file.map_or(Shown::Unknown, |file| self.proof(birth.key, true).of_file(file))
+        file.map_or_else(|_| Look::default(), |file| self.proof(birth.key, true).look_file(file))
     }
 
     /// Whether a drive that was counted anew proves to be the job's.

@@ -394,6 +394,12 @@ impl Job {
             told.1 = Some(Whose::Formatted);
             return Err(Why::Foreign(Whose::Formatted).words().to_owned());
         }
+        if let Some(key) = key
+            && header::ended_by(device(&self.held)?.as_mut(), self.geometry(), &[key])
+        {
+            told.1 = Some(Whose::Ended);
+            return Err(Why::Foreign(Whose::Ended).words().to_owned());
+        }
         let (mut device, header) = self.carried()?;
         let whose = self.whose(&header, left);
         (told.0, told.1) = (matches!(whose, Whose::Mine | Whose::OtherSteps), Some(whose));

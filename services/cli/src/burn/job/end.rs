@@ -50,7 +50,7 @@ impl Job {
         // Of a drive that is bad anyway nobody has to ask whether it is still there.
         let good = matches!(verdict.outcome, Outcome::Passed | Outcome::Warn) && evidence.stopped.is_none();
         let since = match kernel.filter(|_| good) {
-            Some(kernel) => self.since(birth, kernel, line),
+            Some(kernel) => self.since(birth, kernel, &mut evidence, line),
             None => Since::Ours,
         };
         match &since {

@@ -276,3 +276,43 @@ fn the_last_words_on_a_listed_drive_stay_and_are_looked_up_once() {
         "it was out, and its job is not held any more"
     );
 }
+
+/// Of an agent whose state is older than its end, as on a stick that was pulled meanwhile and is back.
+#[test]
+fn what_is_over_does_not_begin_again_and_a_failure_is_not_taken_back() {
+    let mut hub = hub();
+    let (addon, connection) = (AGENT, 1);
+    hub.step(now(1), Input::Connected { addon, connection });
+    let of = |state: JobState, outcome: Option<Outcome>| Job {
+        id: JobId(uuid::Uuid::from_u128(7)),
+        verdict: outcome.map(|outcome| Verdict {
+            outcome,
+            rules: vec![],
+            summary: String::new(),
+            verified: Bytes(0),
+            engine: String::new(),
+        }),
+        ..job(state)
+    };
+    let mut told = |state, outcome| {
+        let effects = hub.step(now(1), frame(AGENT, 1, Frame::Job(Box::new(of(state, outcome)))));
+        let held = hub.job_of(JobId(uuid::Uuid::from_u128(7))).unwrap();
+        let abandons = effects
+            .iter()
+            .filter(|effect| matches!(effect, Effect::Abandon(job) if *job == held.id));
+        let outcome = held.verdict.as_ref().map(|verdict| verdict.outcome);
+        (held.state.is_over(), outcome, abandons.count())
+    };
+    use Outcome::{Failed, Inconclusive, Passed};
+    assert_eq!(told(JobState::Running, None), (false, None, 0));
+    let ended = (true, Some(Inconclusive), 0);
+    assert_eq!(told(JobState::Aborted, Some(Inconclusive)), ended);
+    for state in [JobState::Running, JobState::Waiting { why: "x".to_owned() }] {
+        assert_eq!(told(state, None), (true, Some(Inconclusive), 1));
+    }
+    // The agent ends it as it is told to.
+    assert_eq!(told(JobState::Aborted, Some(Inconclusive)), ended);
+    assert_eq!(told(JobState::Finished, Some(Failed)), (true, Some(Failed), 0));
+    assert_eq!(told(JobState::Finished, Some(Passed)), (true, Some(Failed), 0));
+    assert_eq!(told(JobState::Aborted, Some(Inconclusive)), (true, Some(Failed), 0));
+}

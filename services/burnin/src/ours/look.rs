@@ -1,0 +1,202 @@
+//! The last look at a drive of which all was read back, or read: what it shows, and what went wrong at that. Hours of self-tests may lie
+//! between, and a drive that cannot be read any more has not come through.
+
+use std::fs::File;
+
+use libc::ENODATA;
+use wire::Lba;
+use wire::job::{FaultKind, Phase};
+use wire::unproven::NOT_REPRODUCED;
+
+use super::asks::Asks;
+use super::fingerprint::Fingerprint;
+use super::proof::{Proof, opened};
+use super::{Shown, evenly};
+use crate::device::{Device, Geometry, errno_text};
+use crate::evidence::{Evidence, Incident};
+use crate::header;
+use crate::pattern::UNIT;
+use crate::worker::Limits;
+
+/// Further reads of a place before it is believed.
+const AGAIN: usize = 2;
+
+/// A read that failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unread {
+    /// Where, in sectors.
+    pub lba: u64,
+    /// The kernel's error; `None` where it did not come back.
+    pub errno: Option<i32>,
+    /// Whether it was read when tried again.
+    pub once: bool,
+}
+
+impl Unread {
+    fn kind(&self) -> FaultKind {
+        match self.errno {
+            Some(ENODATA) => FaultKind::ReadError,
+            Some(_) => FaultKind::Transient,
+            None => FaultKind::Hang,
+        }
+    }
+
+    fn words(&self) -> String {
+        let what = match self.errno {
+            Some(errno) => errno_text(errno),
+            None => "it did not come back".to_owned(),
+        };
+        let end = if self.once { NOT_REPRODUCED } else { "it failed again" };
+        match self.errno {
+            Some(_) => format!("a read when all was done: {what}; {end}"),
+            None => format!("a read when all was done: {what}"),
+        }
+    }
+}
+
+/// What a drive shows when all was done.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Whose it is.
+    pub shown: Shown,
+    /// Reads that failed.
+    pub unread: Vec<Unread>,
+    /// A place that was read back and does not hold the pattern any more.
+    pub differs: Option<u64>,
+}
+
+impl Look {
+    /// Whether a read failed that fails again, or never came back: then nobody can tell that the drive is as it was.
+    pub fn is_blind(&self) -> bool {
+        self.unread.iter().any(|unread| !unread.once)
+    }
+
+    /// Puts what failed into the evidence, to be judged.
+    pub fn tell(&self, evidence: &mut Evidence) {
+        let last = evidence
+            .phases
+            .last()
+            .map_or((0, Phase::Verify), |step| (step.step, step.phase));
+        for unread in &self.unread {
+            evidence.incident(Incident {
+                at_ms: 0,
+                kind: unread.kind(),
+                step: last.0,
+                phase: last.1,
+                lba: Some(Lba(unread.lba)),
+                sectors: 1,
+                detail: unread.words(),
+            });
+        }
+    }
+
+    /// Of the drive behind this descriptor that is only read, and the marks that stand on it now.
+    pub fn of_read_file(file: File, geometry: Geometry, then: Option<&Fingerprint>) -> Self {
+        opened(file, |device| Self::of_read(device, geometry, then)).unwrap_or_default()
+    }
+
+    /// The same of this drive; reads only.
+    pub fn of_read(device: &mut dyn Device, geometry: Geometry, then: Option<&Fingerprint>) -> Self {
+        let (now, unread) = Fingerprint::seen(device, geometry);
+        let shown = then
+            .zip(now.as_ref())
+            .map_or(Shown::Unknown, |(then, now)| then.shown(now));
+        Self {
+            shown,
+            unread,
+            differs: None,
+        }
+    }
+}
+
+impl Proof {
+    /// The last look at the drive behind this descriptor. Blocks as long as the drive does, two minutes as a rule.
+    pub fn look_file(&self, file: File) -> Look {
+        opened(file, |device| self.look(device)).unwrap_or_default()
+    }
+
+    /// The same of this drive; reads only.
+    pub fn look(&self, device: &mut dyn Device) -> Look {
+        let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
+        let shown = self.told(device, &asks).unwrap_or(Shown::Unknown);
+        let differs = match shown {
+            Shown::Ours if self.is_filled() => evenly(self.geometry).find(|lba| asks.lost(device, *lba)),
+            Shown::Ours | Shown::Not | Shown::Unknown => None,
+        };
+        Look {
+            shown,
+            unread: asks.reads.failed(device),
+            differs,
+        }
+    }
+}
+
+impl Asks {
+    /// Whether a place can be read and holds nothing of the job's, each time.
+    fn lost(&self, device: &mut dyn Device, lba: u64) -> bool {
+        (0..=AGAIN).all(|_| {
+            self.read(device, lba).is_ok_and(|read| read) && {
+                let data = self.data(device);
+                let header = data.chunks(UNIT / 8).any(|unit| header::own(unit, self.key).is_some());
+                !self.is_ours(data, lba) && !header
+            }
+        })
+    }
+}
+
+impl super::reads::Reads {
+    /// What failed so far, each place once and tried again.
+    pub(super) fn failed(&self, device: &mut dyn Device) -> Vec<Unread> {
+        let failures = self.failures.take();
+        let hung = failures.iter().any(|(_, _, errno)| errno.is_none());
+        let mut all: Vec<Unread> = Vec::new();
+        for (lba, sectors, errno) in failures {
+            if all.iter().any(|known| known.lba == lba) {
+                continue;
+            }
+            // One that does not come back holds the only buffer.
+            let once = !hung && (0..AGAIN).any(|_| self.read(device, lba, sectors).is_ok_and(|read| read));
+            all.push(Unread { lba, errno, once });
+        }
+        all
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use wire::job::FaultKind::{Hang, ReadError, Transient};
+
+    use super::*;
+
+    #[test]
+    fn what_failed_when_all_was_done_is_told_and_only_the_drives_own_word_is_held_against_it() {
+        let unread = |errno, once| Unread { lba: 7, errno, once };
+        let look = Look {
+            shown: Shown::Ours,
+            unread: vec![
+                unread(Some(libc::ENODATA), true),
+                unread(Some(libc::EIO), true),
+                unread(None, false),
+            ],
+            differs: None,
+        };
+        let geometry = Geometry {
+            sectors: 4_000,
+            sector: 512,
+            physical: 512,
+        };
+        let mut evidence = Evidence::new(geometry, &[]);
+        look.tell(&mut evidence);
+        let told: Vec<(FaultKind, bool)> = evidence
+            .findings()
+            .iter()
+            .map(|finding| (finding.kind, finding.is_unproven()))
+            .collect();
+        for kind in [(ReadError, true), (Transient, true), (Hang, false)] {
+            assert!(told.contains(&kind), "{kind:?}: {told:?}");
+        }
+        assert!(look.is_blind());
+        assert!(!Look::default().is_blind());
+    }
+}
