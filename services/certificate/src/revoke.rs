@@ -97,13 +97,18 @@ pub fn failed_before(entry: &mut CertificateEntry, known: &CertificateEntry) -> 
     let first = known.job == entry.job && known.info.id != entry.info.id && known.outcome == Some(Outcome::Failed);
     let takes = first && entry.info.revoked.is_none() && is_good(entry.outcome);
     if takes {
-        entry.info.revoked = Some(Revocation {
-            at: entry.info.made,
-            job: entry.job,
-            why: "the same burn-in had ended before, and the drive had failed in it".to_owned(),
-        });
+        had_failed(&mut entry.info, entry.job);
     }
     takes
+}
+
+/// Revokes what was signed at a second end of this job, at whose first one the drive had failed.
+pub fn had_failed(info: &mut CertificateInfo, job: JobId) {
+    info.revoked.get_or_insert_with(|| Revocation {
+        at: info.made,
+        job,
+        why: "the same burn-in had ended before, and the drive had failed in it".to_owned(),
+    });
 }
 
 /// How the event `certificate.revoked` tells it.

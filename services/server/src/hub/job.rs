@@ -97,10 +97,16 @@ impl Hub {
                 out.push(Effect::Abandon(job.id));
                 return;
             }
-            // A failure that was told is not taken back by what knows less.
-            let outcome = |job: &Job| job.verdict.as_ref().map(|verdict| verdict.outcome);
-            if outcome(over) == Some(Outcome::Failed) && outcome(&job) != Some(Outcome::Failed) {
-                return;
+            // A failure of which nothing was signed is not taken back by what knows less of the job.
+            if revoke::has_failed(over) && over.certificate.is_none() && !revoke::has_failed(&job) {
+                let mut certificate = job.certificate.take();
+                if let Some(info) = &mut certificate {
+                    revoke::had_failed(info, job.id);
+                }
+                job = Job {
+                    certificate,
+                    ..over.clone()
+                };
             }
         }
         if !job.state.is_over() {

@@ -475,23 +475,33 @@ async fn a_job_that_failed_and_ends_well_once_more_has_no_certificate_that_holds
     let made = Box_::claimed().await;
     let mut admin = made.admin().await;
     let agent = Agent::connect(&made).await;
-    let mut failed = finished(10);
-    if let Some(verdict) = &mut failed.verdict {
-        verdict.outcome = Outcome::Failed;
+    // Of one that was lost, and failed by what it had found, nothing was signed.
+    for (n, is_signed) in [(10, true), (11, false)] {
+        let mut failed = finished(n);
+        if let Some(verdict) = &mut failed.verdict {
+            verdict.outcome = Outcome::Failed;
+        }
+        failed.certificate = is_signed.then(|| sign(&failed, 3).info());
+        tell(&agent, &mut admin, &failed).await;
+        let mut again = finished(n);
+        let signed = sign(&again, 4);
+        again.certificate = Some(signed.info());
+        agent.sender.send(&Frame::Job(Box::new(again.clone()))).await.unwrap();
+        tell(&agent, &mut admin, &finished(n + 30)).await;
+        let told = check(&mut admin, signed.text(), "").await;
+        assert_eq!(told.standing, Standing::Bad, "{told:?}");
+        assert!(told.told.contains("had failed in it"), "{told:?}");
+        let jobs = admin.get("/api/v1/jobs").await.json();
+        let job = jobs
+            .as_array()
+            .unwrap()
+            .iter()
+            .find(|job| job["id"] == json!(again.id))
+            .unwrap();
+        assert!(job["certificate"]["revoked"].is_object(), "{job}");
+        let outcome = if is_signed { "PASSED" } else { "FAILED" };
+        assert_eq!(job["verdict"]["outcome"], outcome, "{job}");
     }
-    failed.certificate = Some(sign(&failed, 3).info());
-    tell(&agent, &mut admin, &failed).await;
-    let mut again = finished(10);
-    let signed = sign(&again, 4);
-    again.certificate = Some(signed.info());
-    agent.sender.send(&Frame::Job(Box::new(again.clone()))).await.unwrap();
-    tell(&agent, &mut admin, &finished(40)).await;
-    let told = check(&mut admin, signed.text(), "").await;
-    assert_eq!(told.standing, Standing::Bad, "{told:?}");
-    assert!(told.told.contains("had failed in it"), "{told:?}");
-    let jobs = admin.get("/api/v1/jobs").await.json();
-    let revoked = |job: &Value| job["id"] == json!(again.id) && job["certificate"]["revoked"].is_object();
-    assert!(jobs.as_array().unwrap().iter().any(revoked), "{jobs}");
 }
 
 /// What an agent hands over in error must not stand under another job's name, nor with a signature that fits nothing.
