@@ -39,6 +39,7 @@ pub(crate) fn of(window: Window<'_>) -> io::Result<Vec<Unlisted>> {
         found.extend(geom(window, sector)?);
     }
     found.extend(zfs(window)?);
+    found.extend(jfs_journal(window)?);
     Ok(found)
 }
 
@@ -88,6 +89,15 @@ fn geom(window: Window<'_>, sector: u64) -> io::Result<Option<Unlisted>> {
     let name = String::from_utf8_lossy(name).into_owned();
     let member = (name != "GEOM::LABEL").then_some(ContentKind::Pool);
     Ok(Some(Unlisted::new(name, member)))
+}
+
+/// The log of a JFS that stands on another drive, at 4096 bytes: its magic, 87654321h in little-endian bytes, and its version, 1.
+///
+/// Source: Linux, `fs/jfs/jfs_logmgr.h`, `LOGMAGIC`, `LOGVERSION`; `jfs_superblock.h`, `LOGSUPER_B`.
+fn jfs_journal(window: Window<'_>) -> io::Result<Option<Unlisted>> {
+    let head = window.read::<8>(4096)?;
+    let is_one = head == Some([0x21, 0x43, 0x65, 0x87, 1, 0, 0, 0]);
+    Ok(is_one.then(|| Unlisted::new("jfs_external_log", ContentKind::Journal)))
 }
 
 /// A ZFS label without the uberblocks by which libblkid knows one: of a spare, a cache, or where they are destroyed.
@@ -182,6 +192,14 @@ mod tests {
             let label = seen(512, &[(SIZE - at, b"GEOM::LABEL")]);
             assert_eq!(label, (vec![], "GEOM::LABEL".to_owned()));
         }
+    }
+
+    #[test]
+    fn the_log_of_a_jfs_elsewhere_is_a_member() {
+        let log = [0x21, 0x43, 0x65, 0x87, 1, 0, 0, 0];
+        let told = (vec![ContentKind::Journal], "jfs_external_log".to_owned());
+        assert_eq!(seen(512, &[(4096, &log)]), told);
+        assert_eq!(seen(512, &[(4096, &log[..4])]).0, []);
     }
 
     #[test]

@@ -106,12 +106,13 @@ impl Defects {
             || self.probed_empty(geometry).len() > (probe_places(geometry).len() / 8).max(1)
     }
 
-    /// The real capacity in sectors, if the runs are those of a drive that wraps around.
+    /// By how many sectors a drive wraps around and how many it stores, if the runs are those of such a drive. It stores more where a part at
+    /// its beginning does not take part in that.
     ///
     /// After one pass over such a drive every cell holds the sector that was written last of those that map to it: the
     /// highest one after a pass forward, the lowest one after a pass in reverse, and another one where writes in flight
     /// overtook each other. So all but `real` sectors show the data of a sector a multiple of `real` away.
-    fn wrap(&self, geometry: Geometry) -> Option<u64> {
+    fn wrap(&self, geometry: Geometry) -> Option<(u64, u64)> {
         let shifts = || {
             self.runs
                 .values()
@@ -131,10 +132,9 @@ impl Defects {
         }
         // As many sectors as are stored are right in each pass.
         let fits = |cells: &Cells| cells.covered >= 8 && (due - due / 10..=due).contains(&cells.covered);
-        passes
-            .values()
-            .any(|cells| fits(cells) && cells.agree())
-            .then_some(real)
+        let fitting = passes.values().filter(|cells| fits(cells) && cells.agree());
+        let covered = fitting.map(|cells| cells.covered).max()?;
+        Some((real, geometry.sectors - covered))
     }
 
     /// Whether the sector that these data belong to holds the data of this one, which no single cell can.
@@ -152,7 +152,7 @@ impl Defects {
         })
     }
 
-    fn tell(&self, run: &Run, geometry: Geometry, wrap: Option<u64>, probed: u64) -> Finding {
+    fn tell(&self, run: &Run, geometry: Geometry, wrap: Option<(u64, u64)>, probed: u64) -> Finding {
         let place = |shift: i64| run.first.checked_add_signed(shift);
         // A tail that holds nothing of ours is missing capacity once it is larger than any defect would be.
         let tail = run.end() == geometry.sectors
@@ -192,8 +192,8 @@ impl Defects {
                     let bytes = wire::Bytes(probed.saturating_mul(u64::from(geometry.sector)));
                     let detail = format!("the probe of {other} shows here: the drive stores at most {bytes}");
                     (FaultKind::WrapAround, detail)
-                } else if let Some(real) = wrap.filter(|real| shift.unsigned_abs().is_multiple_of(*real)) {
-                    let bytes = wire::Bytes(real.saturating_mul(u64::from(geometry.sector)));
+                } else if let Some((_, stored)) = wrap.filter(|(by, _)| shift.unsigned_abs().is_multiple_of(*by)) {
+                    let bytes = wire::Bytes(stored.saturating_mul(u64::from(geometry.sector)));
                     (
                         FaultKind::WrapAround,
                         format!("holds the data of {other}: the drive stores only {bytes}"),

@@ -123,6 +123,20 @@ fn a_wrap_around_is_one_in_whatever_order_it_was_written() {
     }
 }
 
+/// The first 300 sectors are stored apart, and what is behind them has 3,700 places.
+#[test]
+fn a_front_that_does_not_wrap_is_stored_too() {
+    let mut defects = Defects::default();
+    for (first, count, shift) in [(300, 2_300, 7_400), (2_600, 3_700, 3_700)] {
+        let fault = Fault::Moved { shift, fresh: true };
+        defects.add((2, Phase::Verify), first, count, fault);
+    }
+    for told in defects.findings(GEOMETRY) {
+        assert_eq!(told.kind, FaultKind::WrapAround, "{told:?}");
+        assert!(told.detail.contains("only 2.05 MB"), "{told:?}");
+    }
+}
+
 /// A drive that keeps one of several blocks of 64 KiB alike by a weak hash: every shift is a multiple of the block, but what should be
 /// in one cell comes from several places.
 #[test]
