@@ -14,6 +14,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use store::{Pending, Store, Table, Write};
 use tokio::sync::{Notify, oneshot};
@@ -576,6 +577,24 @@ impl Outbox {
     }
 }
 
+/// An event that has waited so long for the server tells when it happened, for the log has the time at which it came.
+const WAITED: Duration = Duration::from_secs(30);
+
+/// The facts of an event that happened `at` and is told now; `happened_at` among them where it waited.
+fn waited(mut data: serde_json::Value, at: Option<Time>, now: Time) -> serde_json::Value {
+    if data.is_null() {
+        data = serde_json::json!({});
+    }
+    let has_waited = |at: &Time| now.as_second().saturating_sub(at.as_second()) >= WAITED.as_secs().cast_signed();
+    if let (Some(facts), Some(at)) = (data.as_object_mut(), at.filter(has_waited)) {
+        facts.insert("happened_at".to_owned(), serde_json::Value::String(at.to_string()));
+    }
+    match data.as_object().is_some_and(serde_json::Map::is_empty) {
+        true => serde_json::Value::Null,
+        false => data,
+    }
+}
+
 fn push(frames: &mut Vec<Frame>, happening: Happening, origin: Option<u64>, to: &To, now: Time) {
     if !to.home {
         frames.extend(frames::happening(&happening, origin, &to.who, now));
@@ -583,6 +602,7 @@ fn push(frames: &mut Vec<Frame>, happening: Happening, origin: Option<u64>, to: 
     }
     frames.push(Frame::Event(wire::event::NewEvent {
         origin,
+        data: waited(happening.event.data, happening.at, now),
         ..happening.event
     }));
     frames.extend(happening.notifications.into_iter().map(Frame::Notification));

@@ -419,3 +419,26 @@ async fn what_is_told_once_counts_as_told_when_it_was_sent() {
         assert_eq!(telling.await.is_ok(), all);
     }
 }
+
+#[test]
+fn an_event_that_waited_for_the_server_tells_when_it_happened() {
+    use serde_json::{Value, json};
+    let at = |second: i64| Time::from_second(1_700_000_000 + second).unwrap();
+    let then = at(0).to_string();
+    for (data, happened, now, want) in [
+        (Value::Null, Some(at(0)), at(29), Value::Null),
+        (Value::Null, Some(at(0)), at(30), json!({ "happened_at": then })),
+        (
+            json!({"a": 1}),
+            Some(at(0)),
+            at(4_000),
+            json!({"a": 1, "happened_at": then}),
+        ),
+        (json!({"a": 1}), None, at(4_000), json!({"a": 1})),
+        (json!([1]), Some(at(0)), at(4_000), json!([1])),
+        // The clock was set back meanwhile.
+        (Value::Null, Some(at(0)), at(-4_000), Value::Null),
+    ] {
+        assert_eq!(waited(data.clone(), happened, now), want, "{data}");
+    }
+}

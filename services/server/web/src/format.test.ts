@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 
 import { finding } from "./fixtures";
-import { THIN, ago, attachment, bytes, capacityWords, clock, contentWords, countdown, dated, duration, findingPlace, grouped, lastFour, plural, programWords, rate, stamp, timeLeft, verifiedWords, within, zone, zoneWords } from "./format";
+import { THIN, ago, attachment, bytes, capacityWords, clock, contentWords, countdown, dated, duration, findingPlace, grouped, happenedAt, lastFour, plural, programWords, rate, stamp, timeLeft, verifiedWords, within, zone, zoneWords } from "./format";
 
 const flat = (text: string) => text.replaceAll("\u00a0", " ").replaceAll(THIN, "'");
 
@@ -13,6 +13,13 @@ describe("figures", () => {
 
   it("a drive that tells no size is not called empty", () => {
     expect([0, 4e12].map(capacityWords)).toEqual(["no size told", bytes(4e12)]);
+  });
+
+  it("an event that came later happened when it says", () => {
+    const ts = "2026-11-29T02:00:00Z";
+    const then = "2026-11-29T01:55:03Z";
+    expect([null, 1, {}, { happened_at: 5 }, { happened_at: "soon" }].map((data) => happenedAt({ ts, data }))).toEqual([ts, ts, ts, ts, ts]);
+    expect(happenedAt({ ts, data: { happened_at: then } })).toBe(then);
   });
 
   it("a rate of nothing is not a zero", () => {

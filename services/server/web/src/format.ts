@@ -96,6 +96,12 @@ export function stamp(iso: string, now: number): string {
   return `${DAY.format(at)} ${year === new Date(now).getFullYear() ? "" : `${year} `}${TIME.format(at)}`;
 }
 
+/** When an event happened: one that waited until the agent had a server again tells it among its facts, and came later. */
+export function happenedAt({ ts, data }: { ts: string; data?: unknown }): string {
+  const told = typeof data === "object" && data !== null && "happened_at" in data ? data.happened_at : null;
+  return typeof told === "string" && !Number.isNaN(Date.parse(told)) ? told : ts;
+}
+
 const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
 const UTC = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
 

@@ -4,7 +4,7 @@ import { useEffect } from "preact/hooks";
 import type { DriveId, Problem } from "@wire";
 
 import { asProblem } from "../../api";
-import { plural, stamp, zone } from "../../format";
+import { happenedAt, plural, stamp, zone } from "../../format";
 import { connections, known, newestEvents, now } from "../../state/app";
 import { Panel, ProblemNote } from "../bits";
 
@@ -36,7 +36,7 @@ export function Lately({ drive, span }: { drive: DriveId; span: string }) {
     <Panel title="What happened to it" span={span} note={list.length > 0 ? `newest first, times in ${zone(now.peek())}` : undefined}>
       <ProblemNote problem={problem.value} />
       {list.length === 0 && !problem.value && <p class="mute">{asked.value ? none : "Asking the box."}</p>}
-      {list.length > 0 && <ul class="plain">{list.map((event) => <li key={event.seq}><span class="mute">{stamp(event.ts, now.peek())}</span> {event.message}</li>)}</ul>}
+      {list.length > 0 && <ul class="plain">{list.map((event) => <li key={event.seq}><span class="mute">{stamp(happenedAt(event), now.peek())}</span> {event.message}</li>)}</ul>}
       {asked.value && !begins && <p class="mute foot">Older ones are in <a href="/events">the log of events</a>.</p>}
     </Panel>
   );

@@ -6,7 +6,7 @@ import type { Event, Problem, Severity } from "@wire";
 import "../../style/lists.css";
 import "../../style/playbook.css";
 import { api, asProblem } from "../../api";
-import { plural, stamp, zone } from "../../format";
+import { happenedAt, plural, stamp, zone } from "../../format";
 import { drivePath, jobPath } from "../../route";
 import { known, newestEvents, now } from "../../state/app";
 import { Icon, Panel, ProblemNote, Shape } from "../bits";
@@ -152,7 +152,7 @@ export function EventsPage() {
           {list.slice(0, drawn.value).map((event) => (
             <li key={event.seq} class={event.severity === "critical" ? "is-fail" : event.severity === "warning" ? "is-warn" : "is-info"}>
               {event.severity === "info" ? <Icon name="info" /> : <Shape of={event.severity === "critical" ? "fail" : "warn"} />}
-              <time dateTime={event.ts}>{stamp(event.ts, now.peek())}</time>
+              <time dateTime={happenedAt(event)}>{stamp(happenedAt(event), now.peek())}</time>
               <span class="msg">{event.message}<span class="rule">{event.type}, by {event.actor.name || event.actor.kind}
                 {event.job && <>, <a href={jobPath(event.job)}>job</a></>}{event.drive && <>, <a href={drivePath(event.drive)}>drive</a></>}</span></span>
             </li>
