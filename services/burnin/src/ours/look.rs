@@ -175,7 +175,7 @@ mod tests {
         let look = Look {
             shown: Shown::Ours,
             unread: vec![
-                unread(Some(libc::ENODATA), true),
+                unread(Some(ENODATA), true),
                 unread(Some(libc::EIO), true),
                 unread(None, false),
             ],

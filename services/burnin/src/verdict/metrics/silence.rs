@@ -11,6 +11,11 @@ const NO_FAULTS: [&str; 4] = ["power_on_hours", "power_cycles", "critical_warnin
 
 pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let (before, after) = (case.first(), case.last());
+    // One that was ended before it did anything may not have come to asking.
+    let begun = case.evidence.phases.iter().any(|step| step.moved() > 0);
+    if before.is_none() && after.is_none() && case.evidence.stopped.is_some() && !begun {
+        return;
+    }
     // By whatever rule of the profile: age, wear and faults are those from before the job.
     metrics.flag("smart.baseline_unknown", before.is_none());
     if case.wants_smart {

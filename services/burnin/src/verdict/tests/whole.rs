@@ -315,3 +315,27 @@ fn each_self_test_that_is_due_is_looked_for_by_its_kind() {
         assert_eq!(fired, missing > 0.0);
     }
 }
+
+/// Nobody had asked the drive by then.
+#[test]
+fn a_job_that_was_ended_before_it_did_anything_does_not_say_that_smart_was_unreadable() {
+    let mut evidence = Evidence::new(GEOMETRY, &plain(&[Phase::Write, Phase::Verify]));
+    evidence.stopped = Some(Stop::Asked {
+        why: "aborted by ann".to_owned(),
+    });
+    let told = |evidence: &Evidence| {
+        let verdict = judge(&Case {
+            wants_smart: true,
+            profile: Profile::New,
+            ..Case::new(evidence)
+        });
+        let smart = verdict
+            .rules
+            .iter()
+            .filter(|hit| ["smart-unreadable", "new-unknown"].contains(&hit.id.as_str()));
+        (verdict.outcome, smart.count())
+    };
+    assert_eq!(told(&evidence), (Outcome::Inconclusive, 0));
+    evidence.phases[0].done = Bytes(512);
+    assert_eq!(told(&evidence), (Outcome::Inconclusive, 2));
+}
