@@ -134,7 +134,7 @@ fn done(c: &Certificate) -> Vec<(String, String)> {
         "From, to".to_owned(),
         format!("{}, {}", moment(c.started), moment(c.ended)),
     ));
-    if c.ended < c.started || clock_was_set(&c.timeline) {
+    if c.ended < c.started || clock_was_set(&c.timeline, &c.resumes) {
         let told = "it was set meanwhile, so the two times above do not tell how long it took";
         rows.push(("Clock of the box".to_owned(), told.to_owned()));
     }

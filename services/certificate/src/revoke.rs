@@ -137,7 +137,8 @@ pub fn told_of(event: &NewEvent) -> Option<&str> {
     (event.kind == EVENT).then(|| event.data.get("certificate")?.as_str())?
 }
 
-fn is_good(outcome: Option<Outcome>) -> bool {
+/// Whether this verdict calls a drive good.
+pub fn is_good(outcome: Option<Outcome>) -> bool {
     matches!(outcome, Some(Outcome::Passed | Outcome::Warn))
 }
 

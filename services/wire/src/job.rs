@@ -399,8 +399,12 @@ pub struct TimePoint {
     pub bad_sectors: u64,
 }
 
-/// A gap of so many seconds between two points is the clock's. Chosen: no job is so long that its points lie a day apart.
-const STEP: i64 = 24 * 3600;
+/// A gap of so many seconds between two points is the clock's. Chosen: nobody leaves a job on hold for a month, and a box without a clock of
+/// its own begins years back.
+const AHEAD: i64 = 30 * 24 * 3600;
+
+/// So many seconds a clock is set back now and then while it is kept right. Chosen.
+const BACK: i64 = 60;
 
 /// Seconds that count for such a gap, as between points of a job that has just begun.
 pub const TIMELINE_EVERY: i64 = 5;
@@ -408,17 +412,29 @@ pub const TIMELINE_EVERY: i64 = 5;
 /// Seconds from each of these points to the next, without what the clock was set by: that of a box without one of its own is, once it
 /// hears the time.
 pub fn gaps(line: &[TimePoint]) -> impl Iterator<Item = i64> {
-    clock_gaps(line).map(|gap| if (0..STEP).contains(&gap) { gap } else { TIMELINE_EVERY })
+    clock_gaps(line).map(|(_, gap)| match is_the_clocks(gap) {
+        true => TIMELINE_EVERY,
+        false => gap.max(0),
+    })
 }
 
-/// Whether the clock was set between two of these points.
-pub fn clock_was_set(line: &[TimePoint]) -> bool {
-    clock_gaps(line).any(|gap| !(0..STEP).contains(&gap))
+/// Whether the clock was set between two of these points, and the job was not merely interrupted there.
+pub fn clock_was_set(line: &[TimePoint], resumes: &[Resume]) -> bool {
+    let went_on = |pair: &[TimePoint]| {
+        resumes
+            .iter()
+            .any(|resume| (pair[0].at..=pair[1].at).contains(&resume.at))
+    };
+    clock_gaps(line).any(|(pair, gap)| is_the_clocks(gap) && !went_on(pair))
 }
 
-fn clock_gaps(line: &[TimePoint]) -> impl Iterator<Item = i64> {
+fn is_the_clocks(gap: i64) -> bool {
+    !(-BACK..AHEAD).contains(&gap)
+}
+
+fn clock_gaps(line: &[TimePoint]) -> impl Iterator<Item = (&[TimePoint], i64)> {
     line.windows(2)
-        .map(|pair| pair[1].at.as_second() - pair[0].at.as_second())
+        .map(|pair| (pair, pair[1].at.as_second() - pair[0].at.as_second()))
 }
 
 /// One self-test that this job started on the drive.

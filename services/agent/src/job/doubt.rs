@@ -215,7 +215,7 @@ impl JobTask {
         if !self.record.erases() {
             let (then, geometry) = (self.record.fingerprint.clone(), self.record.geometry);
             let look = move |file| Look::of_read_file(file, geometry, then.as_ref());
-            let look = self.asked(held, Look::default(), look).await;
+            let look = self.asked(held, Look::late(), look).await;
             look.tell(evidence);
             return Since::of_read(&look);
         }
@@ -227,9 +227,7 @@ impl JobTask {
             return may;
         }
         let proof = self.proof(true);
-        let look = self
-            .asked(held, Look::default(), move |file| proof.look_file(file))
-            .await;
+        let look = self.asked(held, Look::late(), move |file| proof.look_file(file)).await;
         look.tell(evidence);
         Since::of_written(&look, formats, may)
     }

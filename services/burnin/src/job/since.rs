@@ -4,7 +4,7 @@
 use drive::guard::added;
 use wire::drive::Content;
 
-use super::{NO_LONGER_HELD, UNREAD, UNSHOWN, Why};
+use super::{NO_LONGER_HELD, UNSHOWN, Why};
 use crate::ours::{Look, Shown};
 
 /// What it is since. `E`: what else may come first, as a person's word.
@@ -35,7 +35,7 @@ impl<E> Since<E> {
     pub fn of_read(look: &Look) -> Self {
         match look.shown {
             Shown::Not => Self::Another(Why::Exchanged.words().to_owned()),
-            Shown::Ours | Shown::Unknown if look.is_blind() => Self::Another(UNREAD.to_owned()),
+            Shown::Ours | Shown::Unknown if let Some(why) = look.blind() => Self::Another(why),
             Shown::Ours | Shown::Unknown => Self::Ours,
         }
     }
@@ -46,7 +46,7 @@ impl<E> Since<E> {
         match (look.shown, may) {
             (_, ended @ (Self::Ended(_) | Self::Another(_))) => ended,
             (Shown::Not, Self::Ours | Self::Refused(_)) => Self::Another(NO_LONGER_HELD.to_owned()),
-            (Shown::Ours | Shown::Unknown, _) if look.is_blind() => Self::Another(UNREAD.to_owned()),
+            (Shown::Ours | Shown::Unknown, _) if let Some(why) = look.blind() => Self::Another(why),
             (Shown::Unknown, Self::Ours) if formats => Self::Refused(UNSHOWN.to_owned()),
             (Shown::Ours, Self::Ours) if let Some(lba) = look.differs => Self::Another(format!(
                 "{} does not hold any more what was read back from it: the drive lost it, or something else wrote there",
@@ -127,12 +127,20 @@ mod tests {
                 (true, Of::Ours),
                 (true, Of::Refused("it is mounted".to_owned())),
             ] {
-                assert_eq!(of(false, formats, may), Of::Another(UNREAD.to_owned()), "{shown:?}");
+                let of = of(false, formats, may);
+                assert!(
+                    matches!(&of, Since::Another(why) if why.contains("LBA 7")),
+                    "{shown:?}: {of:?}"
+                );
             }
             // What was read when tried again is judged by the rules.
             assert_eq!(of(true, false, Of::Ours), Of::Ours, "{shown:?}");
             let read = |once| Of::of_read(&Look { shown, ..failed(once) });
-            assert_eq!((read(false), read(true)), (Of::Another(UNREAD.to_owned()), Of::Ours));
+            assert!(matches!(read(false), Since::Another(_)));
+            assert_eq!(read(true), Of::Ours);
+            let late = Look { shown, ..Look::late() };
+            assert!(matches!(Of::of_written(&late, false, Of::Ours), Since::Another(_)));
+            assert!(matches!(Of::of_read(&late), Since::Another(_)));
         }
         let lost = Look {
             shown: Shown::Ours,

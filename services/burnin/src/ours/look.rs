@@ -15,6 +15,7 @@ use super::{Shown, evenly};
 use crate::device::{Device, Geometry, errno_text};
 use crate::evidence::{Evidence, Incident};
 use crate::header;
+use crate::job::UNREAD;
 use crate::pattern::UNIT;
 use crate::worker::Limits;
 
@@ -33,11 +34,12 @@ pub struct Unread {
 }
 
 impl Unread {
-    fn kind(&self) -> FaultKind {
+    /// What is judged of it by the rules; `None` of what fails again without a word of the medium, for which the job ends.
+    fn kind(&self) -> Option<FaultKind> {
         match self.errno {
-            Some(ENODATA) => FaultKind::ReadError,
-            Some(_) => FaultKind::Transient,
-            None => FaultKind::Hang,
+            Some(ENODATA) => Some(FaultKind::ReadError),
+            Some(_) => self.once.then_some(FaultKind::Transient),
+            None => Some(FaultKind::Hang),
         }
     }
 
@@ -63,12 +65,32 @@ pub struct Look {
     pub unread: Vec<Unread>,
     /// A place that was read back and does not hold the pattern any more.
     pub differs: Option<u64>,
+    /// Whether it cannot be asked, or takes longer than anybody waits.
+    pub late: bool,
 }
 
 impl Look {
     /// Whether a read failed that fails again, or never came back: then nobody can tell that the drive is as it was.
     pub fn is_blind(&self) -> bool {
-        self.unread.iter().any(|unread| !unread.once)
+        self.late || self.unread.iter().any(|unread| !unread.once)
+    }
+
+    /// Of a drive that cannot be asked, or that nobody waits for any longer.
+    pub fn late() -> Self {
+        Self {
+            late: true,
+            ..Self::default()
+        }
+    }
+
+    /// Why nothing of it counts; `None` where it could be read.
+    pub fn blind(&self) -> Option<String> {
+        let failed = self.unread.iter().find(|unread| !unread.once);
+        let why = match failed {
+            Some(unread) => format!(" ({}: {})", Lba(unread.lba), unread.words()),
+            None => String::new(),
+        };
+        self.is_blind().then(|| format!("{UNREAD}{why}"))
     }
 
     /// Puts what failed into the evidence, to be judged.
@@ -77,10 +99,10 @@ impl Look {
             .phases
             .last()
             .map_or((0, Phase::Verify), |step| (step.step, step.phase));
-        for unread in &self.unread {
+        for (unread, kind) in self.unread.iter().filter_map(|unread| Some((unread, unread.kind()?))) {
             evidence.incident(Incident {
                 at_ms: 0,
-                kind: unread.kind(),
+                kind,
                 step: last.0,
                 phase: last.1,
                 lba: Some(Lba(unread.lba)),
@@ -92,7 +114,7 @@ impl Look {
 
     /// Of the drive behind this descriptor that is only read, and the marks that stand on it now.
     pub fn of_read_file(file: File, geometry: Geometry, then: Option<&Fingerprint>) -> Self {
-        opened(file, |device| Self::of_read(device, geometry, then)).unwrap_or_default()
+        opened(file, |device| Self::of_read(device, geometry, then)).unwrap_or_else(Self::late)
     }
 
     /// The same of this drive; reads only.
@@ -104,7 +126,8 @@ impl Look {
         Self {
             shown,
             unread,
-            differs: None,
+            late: now.is_none(),
+            ..Self::default()
         }
     }
 }
@@ -112,13 +135,15 @@ impl Look {
 impl Proof {
     /// The last look at the drive behind this descriptor. Blocks as long as the drive does, two minutes as a rule.
     pub fn look_file(&self, file: File) -> Look {
-        opened(file, |device| self.look(device)).unwrap_or_default()
+        opened(file, |device| self.look(device)).unwrap_or_else(Look::late)
     }
 
     /// The same of this drive; reads only.
     pub fn look(&self, device: &mut dyn Device) -> Look {
         let asks = Asks::new(self.key, self.geometry, Limits::default().hang_ms, device.now());
-        let shown = self.told(device, &asks).unwrap_or(Shown::Unknown);
+        let told = self.told(device, &asks);
+        let late = told.is_err();
+        let shown = told.unwrap_or(Shown::Unknown);
         let differs = match shown {
             Shown::Ours if self.is_filled() => evenly(self.geometry).find(|lba| asks.lost(device, *lba)),
             Shown::Ours | Shown::Not | Shown::Unknown => None,
@@ -127,6 +152,7 @@ impl Proof {
             shown,
             unread: asks.reads.failed(device),
             differs,
+            late,
         }
     }
 }
@@ -154,8 +180,11 @@ impl super::reads::Reads {
             if all.iter().any(|known| known.lba == lba) {
                 continue;
             }
-            // One that does not come back holds the only buffer.
-            let once = !hung && (0..AGAIN).any(|_| self.read(device, lba, sectors).is_ok_and(|read| read));
+            // One that does not come back holds the only buffer; and nobody waits for ever for a drive that errs after half a minute.
+            let again = |device: &mut dyn Device| {
+                !self.is_late(device) && self.read(device, lba, sectors).is_ok_and(|read| read)
+            };
+            let once = !hung && (0..AGAIN).any(|_| again(device));
             all.push(Unread { lba, errno, once });
         }
         all
@@ -177,9 +206,10 @@ mod tests {
             unread: vec![
                 unread(Some(ENODATA), true),
                 unread(Some(libc::EIO), true),
+                unread(Some(libc::EIO), false),
                 unread(None, false),
             ],
-            differs: None,
+            ..Look::default()
         };
         let geometry = Geometry {
             sectors: 4_000,
@@ -197,6 +227,6 @@ mod tests {
             assert!(told.contains(&kind), "{kind:?}: {told:?}");
         }
         assert!(look.is_blind());
-        assert!(!Look::default().is_blind());
+        assert_eq!((Look::default().is_blind(), Look::late().is_blind()), (false, true));
     }
 }

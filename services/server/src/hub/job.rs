@@ -92,19 +92,22 @@ impl Hub {
 
     pub(super) fn job(&mut self, now: Now, mut job: Job, out: &mut Vec<Effect>) {
         if let Some(over) = self.job_of(job.id).filter(|held| held.state.is_over()) {
-            // The agent's state is older: of a stick that was pulled or put back. Nobody expects the drive to be written any more.
-            if !job.state.is_over() {
+            // The agent's state is older: of a stick that was pulled or put back. Nobody expects the drive to be written any more. An end that
+            // was not signed it had not written down, and comes to once more.
+            let is_ended = over.state == JobState::Aborted || over.certificate.is_some();
+            if !job.state.is_over() && is_ended {
                 out.push(Effect::Abandon(job.id));
                 return;
             }
-            // A failure of which nothing was signed is not taken back by what knows less of the job.
-            if revoke::has_failed(over) && over.certificate.is_none() && !revoke::has_failed(&job) {
+            // A failure is not taken back by what knows less of the job, and what that had signed as good is revoked.
+            if job.state.is_over() && revoke::has_failed(over) && !revoke::has_failed(&job) {
+                let is_good = revoke::is_good(job.verdict.as_ref().map(|verdict| verdict.outcome));
                 let mut certificate = job.certificate.take();
-                if let Some(info) = &mut certificate {
+                if let Some(info) = certificate.as_mut().filter(|_| is_good) {
                     revoke::had_failed(info, job.id);
                 }
                 job = Job {
-                    certificate,
+                    certificate: certificate.or_else(|| over.certificate.clone()),
                     ..over.clone()
                 };
             }

@@ -176,10 +176,7 @@ impl Job {
         if !self.choice.erases() {
             let file = self.held.file.try_clone();
             let then = birth.fingerprint.as_ref();
-            let look = file.map_or_else(
-                |_| Look::default(),
-                |file| Look::of_read_file(file, self.geometry(), then),
-            );
+            let look = file.map_or_else(|_| Look::late(), |file| Look::of_read_file(file, self.geometry(), then));
             look.tell(evidence);
             return Since::of_read(&look);
         }
@@ -248,7 +245,7 @@ impl Job {
     /// What a drive shows of which all was written and read back.
     fn look(&self, birth: &Birth) -> Look {
         let file = self.held.file.try_clone();
-        file.map_or_else(|_| Look::default(), |file| self.proof(birth.key, true).look_file(file))
+        file.map_or_else(|_| Look::late(), |file| self.proof(birth.key, true).look_file(file))
     }
 
     /// Whether a drive that was counted anew proves to be the job's.

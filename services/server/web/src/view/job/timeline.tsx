@@ -26,7 +26,7 @@ export function since(kept: readonly TimePoint[], told: readonly TimePoint[]): T
 }
 
 /** A gap of so many milliseconds between two points is the clock's, and counts as one between points of a job that has just begun. As `wire`'s `gaps` has it. */
-const [STEP, EVERY] = [86_400_000, 5_000];
+const [AHEAD, BACK, EVERY] = [30 * 86_400_000, -60_000, 5_000];
 
 /** The points without what the box's clock was set by meanwhile; the same list where it was not. */
 export function steady(points: readonly TimePoint[]): readonly TimePoint[] {
@@ -34,7 +34,7 @@ export function steady(points: readonly TimePoint[]): readonly TimePoint[] {
   const all = points.map((point, i) => {
     const before = points[i - 1];
     const gap = before ? Date.parse(point.at) - Date.parse(before.at) : 0;
-    if (gap < 0 || gap >= STEP) moved += gap - EVERY;
+    if (gap < BACK || gap >= AHEAD) moved += gap - EVERY;
     return moved === 0 ? point : { ...point, at: new Date(Date.parse(point.at) - moved).toISOString() };
   });
   return moved === 0 ? points : all;
@@ -103,17 +103,19 @@ export function Timeline({ job, live }: { job: Job; live: boolean }) {
   }, [job.id, isOver(job), connections.value]);
   const told = since(kept.value?.of === job.id ? kept.value.points : [], job.timeline);
   const p = known.value.jobs.get(job.id)?.progress;
-  if (live && p) told.push({ at: new Date(now.value).toISOString(), step: p.step, temperature: p.temperature, rate: p.rate, bad_sectors: job.bad_sectors });
-  const points = steady(told);
-  const wasSet = points !== told;
+  const points = [...steady(told)];
+  const wasSet = points.at(-1) !== told.at(-1);
+  const end = Date.parse(points.at(-1)?.at ?? job.started);
+  // The newest point may be of a moment after this page's last look at its clock.
+  if (live && p) points.push({ at: new Date(wasSet ? end : Math.max(end, now.value)).toISOString(), step: p.step, temperature: p.temperature, rate: p.rate, bad_sectors: job.bad_sectors });
   // While a job runs, what the stream brings is enough; of one that is over it brings a single point.
   const problem = isOver(job) && failed.value?.of === job.id ? failed.value.problem : null;
   if (points.length < 4) return problem && <Panel title={TITLE} span="c12 half"><ProblemNote problem={problem} /></Panel>;
   const [first, last] = [points[0], points.at(-1)].map((point) => Date.parse(point?.at ?? job.started)) as [number, number];
   const lead = first - Date.parse(job.started);
-  const from = lead >= 0 && lead < STEP ? first - lead : first;
+  const from = lead >= 0 && lead < AHEAD ? first - lead : first;
   const rest = job.ended && !wasSet ? Date.parse(job.ended) - last : 0;
-  const to = Math.max(from + 1, rest >= 0 && rest < STEP ? last + rest : last);
+  const to = Math.max(from + 1, rest >= 0 && rest < AHEAD ? last + rest : last);
   const heat = over(points, from, to, (point) => point.temperature);
   const speed = over(points, from, to, (point) => (point.rate > 0 ? point.rate : null));
   const steps = bands(points, from, to);
