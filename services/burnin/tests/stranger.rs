@@ -441,6 +441,7 @@ fn what_fails_when_all_was_done_is_not_dropped() {
     let lasting = looked(Fault::ReadError { lba });
     let unread = |once| Unread {
         lba,
+        sectors: 1,
         errno: Some(libc::EIO),
         once,
     };

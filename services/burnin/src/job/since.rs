@@ -112,6 +112,7 @@ mod tests {
         let failed = |once| Look {
             unread: vec![Unread {
                 lba: 7,
+                sectors: 1,
                 errno: Some(5),
                 once,
             }],

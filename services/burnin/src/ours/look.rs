@@ -14,6 +14,7 @@ use super::proof::{Proof, opened};
 use super::{Shown, evenly};
 use crate::device::{Device, Geometry, errno_text};
 use crate::evidence::{Evidence, Incident};
+use crate::findings::Fault;
 use crate::header;
 use crate::job::UNREAD;
 use crate::pattern::UNIT;
@@ -25,8 +26,10 @@ const AGAIN: usize = 2;
 /// A read that failed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unread {
-    /// Where, in sectors.
+    /// First sector.
     pub lba: u64,
+    /// Sectors; of more than one nobody knows which of them it is.
+    pub sectors: u64,
     /// The kernel's error; `None` where it did not come back.
     pub errno: Option<i32>,
     /// Whether it was read when tried again.
@@ -34,13 +37,18 @@ pub struct Unread {
 }
 
 impl Unread {
-    /// What is judged of it by the rules; `None` of what fails again without a word of the medium, for which the job ends.
+    /// What is judged of it by the rules as an access that failed; `None` of what fails again, which is a bad sector by the word of the
+    /// medium, and without that ends the job.
     fn kind(&self) -> Option<FaultKind> {
         match self.errno {
-            Some(ENODATA) => Some(FaultKind::ReadError),
+            Some(ENODATA) => (!self.is_bad_sector()).then_some(FaultKind::ReadError),
             Some(_) => self.once.then_some(FaultKind::Transient),
             None => Some(FaultKind::Hang),
         }
+    }
+
+    fn is_bad_sector(&self) -> bool {
+        !self.once && self.errno == Some(ENODATA) && self.sectors == 1
     }
 
     fn words(&self) -> String {
@@ -99,6 +107,11 @@ impl Look {
             .phases
             .last()
             .map_or((0, Phase::Verify), |step| (step.step, step.phase));
+        for unread in self.unread.iter().filter(|unread| unread.is_bad_sector()) {
+            evidence
+                .defects
+                .add(last, unread.lba, 1, Fault::Read { errno: ENODATA });
+        }
         for (unread, kind) in self.unread.iter().filter_map(|unread| Some((unread, unread.kind()?))) {
             evidence.incident(Incident {
                 at_ms: 0,
@@ -106,7 +119,7 @@ impl Look {
                 step: last.0,
                 phase: last.1,
                 lba: Some(Lba(unread.lba)),
-                sectors: 1,
+                sectors: unread.sectors,
                 detail: unread.words(),
             });
         }
@@ -185,7 +198,12 @@ impl super::reads::Reads {
                 !self.is_late(device) && self.read(device, lba, sectors).is_ok_and(|read| read)
             };
             let once = !hung && (0..AGAIN).any(|_| again(device));
-            all.push(Unread { lba, errno, once });
+            all.push(Unread {
+                lba,
+                sectors,
+                errno,
+                once,
+            });
         }
         all
     }
@@ -200,13 +218,24 @@ mod tests {
 
     #[test]
     fn what_failed_when_all_was_done_is_told_and_only_the_drives_own_word_is_held_against_it() {
-        let unread = |errno, once| Unread { lba: 7, errno, once };
+        let unread = |errno, once| Unread {
+            lba: 7,
+            sectors: 1,
+            errno,
+            once,
+        };
         let look = Look {
             shown: Shown::Ours,
             unread: vec![
                 unread(Some(ENODATA), true),
                 unread(Some(libc::EIO), true),
                 unread(Some(libc::EIO), false),
+                Unread {
+                    lba: 9,
+                    sectors: 1,
+                    errno: Some(ENODATA),
+                    once: false,
+                },
                 unread(None, false),
             ],
             ..Look::default()
@@ -223,6 +252,17 @@ mod tests {
             .iter()
             .map(|finding| (finding.kind, finding.is_unproven()))
             .collect();
+        assert_eq!(evidence.defects.bad_sectors(), 1);
+        let bad = evidence
+            .findings()
+            .into_iter()
+            .find(|finding| finding.lba == Some(Lba(9)))
+            .unwrap();
+        assert_eq!(
+            (bad.kind, bad.sectors, bad.is_unproven()),
+            (ReadError, 1, false),
+            "{bad:?}"
+        );
         for kind in [(ReadError, true), (Transient, true), (Hang, false)] {
             assert!(told.contains(&kind), "{kind:?}: {told:?}");
         }

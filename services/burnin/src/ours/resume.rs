@@ -17,7 +17,7 @@ const FORMATTED: &str = "its test had come to its end, and the drive was being f
 
 /// Whoever ended it was told so, and the drive may be in use since.
 const ENDED: &str = "it was ended, as the marks tell that it then left on the drive: what was kept of it here is older than that (a stick \
-     that was pulled or full, or an older copy put back); begin it anew; nothing was written to the drive in this session";
+     that was pulled or full, an older copy put back, or a stop before its verdict stood); begin it anew; nothing was written to the drive in this session";
 
 /// Why the job of this order must not go on with this drive; `None` where it may, and for a fresh start.
 pub(crate) fn stranger(device: &mut dyn Device, order: &Order) -> Option<String> {
