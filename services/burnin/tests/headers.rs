@@ -553,7 +553,7 @@ fn what_was_ended_is_not_gone_on_with_from_an_older_checkpoint() {
     let whole = |sim: &mut Sim| -> Vec<Vec<u64>> { (0..GEOMETRY.sectors).map(|lba| sector(sim, lba)).collect() };
     for unmarked in [3, 0] {
         let mut sim = drive(Content::Random, 2);
-        let mut session = Session::new(&mut sim, &order, "simulated").unwrap();
+        let mut session = Session::new(&sim, &order, "simulated").unwrap();
         let mut kept = None;
         while kept.is_none() {
             for report in session.step(&mut sim) {

@@ -282,6 +282,7 @@ fn axis(top: f64, step: f64) -> Vec<String> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "tests")]
     use super::*;
 

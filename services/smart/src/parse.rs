@@ -266,7 +266,7 @@ fn wrong_checksums(json: &Value) -> Vec<String> {
 
 /// Seagate's number with the IEEE, which stands in the world wide name of whatever it makes, sold under another name, too. Source: IEEE OUI
 /// registry, `00-0C-50`.
-const SEAGATE: u64 = 0x000c50;
+const SEAGATE: u64 = 0x0c50;
 
 fn made_by_seagate(json: &Value, model: &str) -> bool {
     number(&json["wwn"]["oui"]) == Some(SEAGATE) || is_seagate(model, json["model_family"].as_str().unwrap_or_default())

@@ -92,13 +92,8 @@ fn ctrl_c_is_3_tells_how_to_go_on_and_resume_passes() {
 fn a_drive_that_is_write_protected_meanwhile_is_not_at_fault() {
     let Some(drive) = Loop::new(160 << 20) else { return };
     let set = |what: &str| {
-        assert!(
-            Command::new("blockdev")
-                .args([what, &drive.node])
-                .status()
-                .unwrap()
-                .success()
-        )
+        let set = Command::new("blockdev").args([what, &drive.node]).status();
+        assert!(set.unwrap().success());
     };
     let line = [
         "--playbook",

@@ -160,7 +160,7 @@ fn errors(last: &Snapshot, row: &Row) -> f64 {
     let refused = listed
         .range(from.saturating_add(1).min(to)..=to)
         .filter(|number| **number > from);
-    to.saturating_sub(from).saturating_sub(refused.count() as i64) as f64
+    (to.saturating_sub(from) as f64 - refused.count() as f64).max(0.0)
 }
 
 /// At least how many physical sectors so many logical ones are: of 4 KiB, whatever the kernel is told of them, since bridges hide it.
