@@ -464,6 +464,9 @@ fn what_fails_when_all_was_done_is_not_dropped() {
     own.buffer(0)[..64].fill(7);
     one_sector(&mut own, Op::Write, lba);
     assert_eq!(prover(&order)(true).look(&mut own).differs, Some(lba));
+    // The formatter of a session that was cut off may have been there.
+    mark(&mut own, order.key);
+    assert_eq!(prover(&order)(true).look(&mut own).differs, None);
     // Of a drive that is only read, too.
     let then = Fingerprint::of(&mut somebody_elses(geometry), geometry);
     let mut same = somebody_elses(geometry);

@@ -157,8 +157,10 @@ impl Proof {
         let told = self.told(device, &asks);
         let late = told.is_err();
         let shown = told.unwrap_or(Shown::Unknown);
+        // Behind the mark of its format the formatter of an earlier session may have been anywhere.
+        let formats = asks.is_marked(device).unwrap_or(true);
         let differs = match shown {
-            Shown::Ours if self.is_filled() => evenly(self.geometry).find(|lba| asks.lost(device, *lba)),
+            Shown::Ours if self.is_filled() && !formats => evenly(self.geometry).find(|lba| asks.lost(device, *lba)),
             Shown::Ours | Shown::Not | Shown::Unknown => None,
         };
         Look {
