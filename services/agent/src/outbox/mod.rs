@@ -581,18 +581,16 @@ impl Outbox {
 const WAITED: Duration = Duration::from_secs(30);
 
 /// The facts of an event that happened `at` and is told now; `happened_at` among them where it waited.
-fn waited(mut data: serde_json::Value, at: Option<Time>, now: Time) -> serde_json::Value {
-    if data.is_null() {
-        data = serde_json::json!({});
-    }
+fn waited(data: serde_json::Value, at: Option<Time>, now: Time) -> serde_json::Value {
     let has_waited = |at: &Time| now.as_second().saturating_sub(at.as_second()) >= WAITED.as_secs().cast_signed();
-    if let (Some(facts), Some(at)) = (data.as_object_mut(), at.filter(has_waited)) {
-        facts.insert("happened_at".to_owned(), serde_json::Value::String(at.to_string()));
-    }
-    match data.as_object().is_some_and(serde_json::Map::is_empty) {
-        true => serde_json::Value::Null,
-        false => data,
-    }
+    let Some(at) = at.filter(has_waited) else { return data };
+    let mut facts = match data {
+        serde_json::Value::Null => serde_json::Map::new(),
+        serde_json::Value::Object(facts) => facts,
+        other => return other,
+    };
+    facts.insert("happened_at".to_owned(), serde_json::Value::String(at.to_string()));
+    facts.into()
 }
 
 fn push(frames: &mut Vec<Frame>, happening: Happening, origin: Option<u64>, to: &To, now: Time) {
