@@ -21,6 +21,11 @@ const GEOMETRY: Geometry = Geometry {
     sector: 512,
     physical: 4096,
 };
+/// With room for headers, and for what lies between them.
+const WIDE: Geometry = Geometry {
+    sectors: 40_000,
+    ..GEOMETRY
+};
 const ALL: &[Phase] = &[Phase::Probe, Phase::Write, Phase::Verify];
 
 fn order(phases: &[Phase]) -> Order {
@@ -193,10 +198,7 @@ fn note() -> Note {
 /// A worker may run to its very end, where the headers give way to the pattern, while nobody hears it.
 #[test]
 fn its_own_drive_is_gone_on_with_from_any_checkpoint_when_the_end_was_not_heard() {
-    let geometry = Geometry {
-        sectors: 40_000,
-        ..GEOMETRY
-    };
+    let geometry = WIDE;
     let order = Order {
         geometry,
         header: Some(note()),
@@ -273,10 +275,7 @@ fn somebody_elses(geometry: Geometry) -> Sim {
 /// Nearly every drive holds a sector of zeros somewhere; at the end of a job of zeros that proves nothing.
 #[test]
 fn a_sector_of_the_constant_does_not_make_another_drive_the_jobs() {
-    let geometry = Geometry {
-        sectors: 40_000,
-        ..GEOMETRY
-    };
+    let geometry = WIDE;
     let order = Order {
         geometry,
         header: Some(note()),
@@ -306,10 +305,7 @@ fn a_sector_of_the_constant_does_not_make_another_drive_the_jobs() {
 /// A power cut may come between any two of the headers' places giving way.
 #[test]
 fn its_own_drive_is_gone_on_with_whichever_headers_have_given_way_to_a_constant() {
-    let geometry = Geometry {
-        sectors: 40_000,
-        ..GEOMETRY
-    };
+    let geometry = WIDE;
     for trims in [false, true] {
         let mut steps = zeros();
         steps.extend(trims.then(|| Phase::Trim.into()));
@@ -381,10 +377,7 @@ fn access(drive: &mut Sim, op: Op, (lba, sectors): (u64, u64)) {
 
 /// What a job of zeros asks at its end, and a blank drive with room for headers.
 fn over_zeros() -> (Proof, Sim) {
-    let geometry = Geometry {
-        sectors: 40_000,
-        ..GEOMETRY
-    };
+    let geometry = WIDE;
     let proof = Proof {
         key: JobKey([7; 16]),
         geometry,
@@ -416,19 +409,20 @@ fn a_nearly_empty_file_system_is_not_what_a_job_of_zeros_left() {
 /// Hours behind the last read of a sweep: what the drive cannot give any more is told.
 #[test]
 fn what_fails_when_all_was_done_is_not_dropped() {
-    let geometry = Geometry {
-        sectors: 40_000,
-        ..GEOMETRY
-    };
+    let geometry = WIDE;
     let order = Order {
         geometry,
         header: Some(note()),
         ..order(ALL)
     };
     let lba = geometry.sectors / 16 * 5;
-    let looked = |fault: Fault| {
+    let burnt_in = || {
         let mut own = Sim::new(geometry, Plan::healthy(Content::Random), 2, 8 << 10, 1);
         assert_eq!(run(&mut own, &order).0.stopped, None);
+        own
+    };
+    let looked = |fault: Fault| {
+        let mut own = burnt_in();
         own.ages(fault);
         prover(&order)(true).look(&mut own)
     };
@@ -459,8 +453,7 @@ fn what_fails_when_all_was_done_is_not_dropped() {
         let hung = looked(Fault::Hang { lba });
         assert!(hung.is_blind(), "{hung:?}");
     }
-    let mut own = Sim::new(geometry, Plan::healthy(Content::Random), 2, 8 << 10, 1);
-    assert_eq!(run(&mut own, &order).0.stopped, None);
+    let mut own = burnt_in();
     own.buffer(0)[..64].fill(7);
     one_sector(&mut own, Op::Write, lba);
     assert_eq!(prover(&order)(true).look(&mut own).differs, Some(lba));
@@ -480,10 +473,7 @@ fn what_fails_when_all_was_done_is_not_dropped() {
 /// Asked before a job goes on with a descriptor that it has, and before its drive is formatted.
 #[test]
 fn a_drive_shows_its_job_at_any_time_and_another_one_does_not() {
-    let geometry = Geometry {
-        sectors: 40_000,
-        ..GEOMETRY
-    };
+    let geometry = WIDE;
     let mut twice = plain(&[Phase::Write, Phase::Verify, Phase::Write, Phase::Verify]);
     for step in &mut twice[2..] {
         (step.fill, step.pass) = (Fill::Complement, 2);
@@ -531,10 +521,7 @@ fn a_drive_shows_its_job_at_any_time_and_another_one_does_not() {
 /// headers' places, and nothing else of the job's.
 #[test]
 fn a_drive_that_only_the_closing_writes_went_to_is_not_the_jobs() {
-    let geometry = Geometry {
-        sectors: 40_000,
-        ..GEOMETRY
-    };
+    let geometry = WIDE;
     for steps in [plain(ALL), zeros()] {
         let order = Order {
             geometry,
@@ -562,10 +549,7 @@ fn a_drive_that_only_the_closing_writes_went_to_is_not_the_jobs() {
 /// written to another one, nor at the end their places, nor a constant.
 #[test]
 fn a_drive_that_was_counted_anew_shows_more_than_its_headers() {
-    let geometry = Geometry {
-        sectors: 40_000,
-        ..GEOMETRY
-    };
+    let geometry = WIDE;
     let blank = || Sim::new(geometry, Plan::healthy(Content::Random), 2, 8 << 10, 1);
     let for_turns = |sim: &mut Sim, order: &Order, turns: u32| {
         let (mut turn, mut last) = (0, None);
@@ -642,10 +626,7 @@ fn one_sector(sim: &mut Sim, op: Op, lba: u64) {
 /// A worker that went on for seconds after its drive was exchanged has left its pattern on the other one, too.
 #[test]
 fn a_stretch_of_its_pattern_behind_the_checkpoint_does_not_make_another_drive_the_jobs() {
-    let geometry = Geometry {
-        sectors: 40_000,
-        ..GEOMETRY
-    };
+    let geometry = WIDE;
     let order = Order {
         geometry,
         header: Some(note()),
@@ -680,10 +661,7 @@ fn a_stretch_of_its_pattern_behind_the_checkpoint_does_not_make_another_drive_th
 /// A trim leaves to the drive what it reads as, but for the headers' places: those are given the constant behind it.
 #[test]
 fn a_constant_that_was_trimmed_is_asked_for_where_the_trim_spared_it() {
-    let geometry = Geometry {
-        sectors: 40_000,
-        ..GEOMETRY
-    };
+    let geometry = WIDE;
     for fill in [Fill::Zeros, Fill::Aa] {
         for more in [&[Phase::Trim][..], &[Phase::Trim, Phase::TrimCheck]] {
             let mut steps = plain(&[ALL, more].concat());
@@ -872,10 +850,7 @@ fn of_a_constant_only_the_mark_proves_a_cut_format() {
 /// The kernel shows the partition of a format until the drive is plugged in again: who finds it there may use it.
 #[test]
 fn what_stands_where_a_cut_formats_partition_begins_is_not_overwritten() {
-    let geometry = Geometry {
-        sectors: 40_000,
-        ..GEOMETRY
-    };
+    let geometry = WIDE;
     let order = Order {
         geometry,
         ..order(&[Phase::Write, Phase::Verify])
