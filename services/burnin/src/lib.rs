@@ -42,6 +42,9 @@ pub mod worker;
 
 pub use checkpoint::Checkpoint;
 pub use evidence::Evidence;
-pub use ours::{Fingerprint, Headers, Look, Proof, Proves, Shown, Still, Unread, rests_on_a_constant, stranger_to};
+pub use ours::{
+    Fingerprint, Headers, Look, Proof, Proves, Shown, Still, Unread, begins_with_others, rests_on_a_constant,
+    stranger_to,
+};
 pub use pattern::{JobKey, Pattern};
 pub use playbook::Playbook;

@@ -38,13 +38,20 @@ fn answers() -> Vec<Told> {
     all.extend([Shown::Ours, Shown::Not, Shown::Unknown].map(Told::Shown));
     for whose in WHOSE.into_iter().map(Some).chain([None]) {
         for ours in YES_NO {
-            all.extend(YES_NO.map(|place| Told::Headers { ours, whose, place }));
+            for place in YES_NO {
+                all.extend(YES_NO.map(|used| Told::Headers {
+                    ours,
+                    whose,
+                    place,
+                    used,
+                }));
+            }
         }
     }
     all
 }
 
-/// Every case with every answer, also such as nobody asked for: 48 times 36.
+/// Every case with every answer, also such as nobody asked for: 48 times 68.
 #[test]
 fn nothing_is_written_nor_gone_on_with_where_something_speaks_against_it() {
     for (case, told) in cases().flat_map(|case| answers().into_iter().map(move |told| (case, told))) {
@@ -52,9 +59,14 @@ fn nothing_is_written_nor_gone_on_with_where_something_speaks_against_it() {
         let context = format!("{case:?} {told:?} {begin:?}");
         let refused = matches!(begin, Begin::Refused(_));
         let goes_on = matches!(begin, Begin::GoesOn | Begin::FromDrive);
-        let (ours, whose, place) = match told {
-            Told::Headers { ours, whose, place } => (ours, whose, place),
-            Told::Nothing | Told::Shown(_) => (false, None, false),
+        let (ours, whose, place, used) = match told {
+            Told::Headers {
+                ours,
+                whose,
+                place,
+                used,
+            } => (ours, whose, place, used),
+            Told::Nothing | Told::Shown(_) => (false, None, false, false),
         };
         let shown = |due| told == Told::Shown(due);
         // What has its verdict, or may tell of faults that nobody can read, is over.
@@ -69,6 +81,10 @@ fn nothing_is_written_nor_gone_on_with_where_something_speaks_against_it() {
                 Some(Whose::OtherDrive | Whose::Later | Whose::Ended | Whose::Formatted)
             )
         {
+            assert!(refused, "{context}");
+        }
+        // Somebody's data, where the job is known or may be taken to have written.
+        if case.asks() == Asks::Headers && used && ours && case.kept != Kept::Begun {
             assert!(refused, "{context}");
         }
         // A place counts only with what proves the drive.
@@ -102,6 +118,7 @@ fn who_agreed_again_can_begin_anew_on_a_drive_that_tells_nothing() {
         ours: false,
         whose: None,
         place: false,
+        used: true,
     };
     for case in cases().filter(|case| case.asks() == Asks::Headers) {
         let due = match case.kept == Kept::Lost && !case.agreed {

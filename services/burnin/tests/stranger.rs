@@ -891,3 +891,67 @@ fn what_stands_where_a_cut_formats_partition_begins_is_not_overwritten() {
         write(&mut drive, [0; 512]);
     }
 }
+
+/// An archive or a hidden encrypted volume has no signature and leaves most headers: it is not written over, nor told as a fault.
+#[test]
+fn data_without_a_signature_that_was_put_on_an_interrupted_drive_is_not_written_over() {
+    for phases in [ALL, &ALL[1..]] {
+        let order = Order {
+            geometry: WIDE,
+            header: Some(note()),
+            ..order(phases)
+        };
+        let sim = || Sim::new(WIDE, Plan::healthy(Content::Random), 2, 8 << 10, 1);
+        let (_, checkpoints) = run(&mut sim(), &order);
+        let provable: Vec<&String> = checkpoints.iter().filter(|text| provable(text)).collect();
+        for text in provable.iter().step_by(provable.len() / 12) {
+            let at = burnin::Checkpoint::decode(text).unwrap();
+            for (long, refused) in [(1, false), (16, true), (600, true)] {
+                let mut drive = sim();
+                run_until(&mut drive, &order, text);
+                for first in (0..long).step_by(16) {
+                    let count = 16.min(long - first);
+                    for (word, n) in drive.buffer(0).iter_mut().zip(1_u64..) {
+                        *word = n << 32 | first;
+                    }
+                    access(&mut drive, Op::Write, (first, count));
+                }
+                let before: Vec<Origin> = (0..WIDE.sectors).map(|lba| drive.truth().origin(lba)).collect();
+                let (evidence, _) = run(&mut drive, &going_on(&order, text));
+                let context = format!(
+                    "{long} sectors, step {} at {}: {:?}",
+                    at.step, at.frontier, evidence.stopped
+                );
+                if refused {
+                    assert!(
+                        matches!(&evidence.stopped, Some(Stop::Engine { why }) if why.contains("something else wrote")),
+                        "{context}"
+                    );
+                    assert!(evidence.defects.is_empty(), "{context}");
+                    let same = (0..WIDE.sectors).all(|lba| drive.truth().origin(lba) == before[lba as usize]);
+                    assert!(same, "{context}: it was written to");
+                } else {
+                    // A sector alone may be the drive's fault, which the passes to come tell.
+                    assert_eq!(evidence.stopped, None, "{context}");
+                }
+            }
+        }
+    }
+}
+
+/// Burns until this checkpoint is taken again, and cuts the power.
+fn run_until(sim: &mut Sim, order: &Order, text: &str) {
+    let mut session = runner::Session::new(sim, order, "simulated").unwrap();
+    let due = burnin::Checkpoint::decode(text).unwrap();
+    while !session.is_over() {
+        for report in session.step(sim) {
+            if let Report::Checkpoint { text, .. } = report {
+                let at = burnin::Checkpoint::decode(&text).unwrap();
+                if (at.step, at.frontier) >= (due.step, due.frontier) {
+                    sim.power_cut();
+                    return;
+                }
+            }
+        }
+    }
+}

@@ -40,6 +40,8 @@ struct Told {
     formatted: bool,
     /// Whether it bears the marks that this job left where it was ended.
     ended: bool,
+    /// Whether it begins with what is not this job's.
+    used: bool,
 }
 
 /// How a job goes on, with the checkpoint that is kept, or without one.
@@ -176,6 +178,7 @@ impl JobTask {
         let geometry = self.record.geometry;
         let mut keys = self.record.earlier_keys.clone();
         keys.push(self.record.key);
+        let hang_ms = self.means.limits.hang_ms;
         let read = spawn_blocking(move || {
             let mut device = device::open_plain(file).map_err(|error| error.to_string())?;
             let header = header::find(device.as_mut(), geometry);
@@ -191,12 +194,14 @@ impl JobTask {
                     .any(|key| header::holds_ours(device.as_mut(), geometry, *key) == Some(true));
             let formatted = header::formatted_by(device.as_mut(), geometry).is_some_and(|key| keys.contains(&key));
             let ended = header::ended_by(device.as_mut(), geometry, &keys);
+            let used = burnin::begins_with_others(device.as_mut(), geometry, &keys, hang_ms);
             Ok(Told {
                 ours,
                 header,
                 place,
                 formatted,
                 ended,
+                used,
             })
         });
         match timeout(RECOVER, read).await {
@@ -351,6 +356,7 @@ impl Told {
                 (false, false) => self.header.as_ref().map(|header| Whose::of(header, &asker(record))),
             },
             place: self.place.is_some(),
+            used: self.used,
         }
     }
 

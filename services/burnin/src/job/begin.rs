@@ -6,12 +6,13 @@
 //! |---|---|---|---|---|
 //! | its verdict, or what cannot be read | nothing | | | always |
 //! | a checkpoint | nothing; every header, after a reset while they were written | else | | a header is missing |
-//! | that it had one, or one of other steps | the headers | its own header, and tags that tell where | else | another drive's or a later header, its own mark of its end or of a format; none of its own, where nobody agreed again |
-//! | that it began, or nothing | the headers | its own header, and tags that tell where | else | another drive's or a later header, its own mark of its end or of a format |
+//! | that it had one, or one of other steps | the headers | its own header, and tags that tell where | else | another drive's or a later header, its own mark of its end or of a format, another's data before its own header; none of its own, where nobody agreed again |
+//! | nothing | the headers | its own header, and tags that tell where | else | another drive's or a later header, its own mark of its end or of a format, another's data before its own header |
+//! | that it began | the headers | its own header, and tags that tell where | else | another drive's or a later header, its own mark of its end or of a format |
 //! | any of these, of a job that only reads | what stands on it | the same, with a checkpoint | nothing tells, or no checkpoint | something else |
 
 use super::whose::{ENDED, FORMATTED, Whose};
-use crate::ours::Shown;
+use crate::ours::{Shown, USED};
 
 /// What is kept of a burn-in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +70,8 @@ pub enum Told {
         whose: Option<Whose>,
         /// Whether header and tags tell where to go on.
         place: bool,
+        /// Whether the drive begins with what is not this job's ([`crate::begins_with_others`]).
+        used: bool,
     },
     /// To [`Asks::EveryHeader`] and [`Asks::Fingerprint`].
     Shown(Shown),
@@ -101,6 +104,8 @@ pub enum Why {
     Foreign(Whose),
     /// Nothing on the drive is this job's, which had written to its drive.
     NoTrace,
+    /// It carries this job's header, and begins with something else.
+    Used,
     /// Not every header stands that was written around a reset.
     HalfWritten,
     /// The same, where none of them could be read.
@@ -123,6 +128,7 @@ impl Why {
                 "it carries no header of this job, and its checkpoint is lost or damaged: this is another drive with the same name, \
                  or one that lost everything"
             }
+            Self::Used => USED,
             Self::HalfWritten => {
                 "the drive was reset while this job's headers were written to it, and does not hold all of them: another drive may \
                  have come into its place, or it stores less than it claims; nothing more is written to it"
@@ -166,12 +172,20 @@ impl Again {
             (Asks::Fingerprint, told) => Begin::Anew {
                 proven: told == Told::Shown(Shown::Ours),
             },
-            (Asks::Headers, Told::Headers { ours, whose, place }) => self.by_headers(ours, whose, place),
-            (Asks::Headers, Told::Nothing | Told::Shown(_)) => self.by_headers(false, None, false),
+            (
+                Asks::Headers,
+                Told::Headers {
+                    ours,
+                    whose,
+                    place,
+                    used,
+                },
+            ) => self.by_headers(ours, whose, place, used),
+            (Asks::Headers, Told::Nothing | Told::Shown(_)) => self.by_headers(false, None, false, false),
         }
     }
 
-    fn by_headers(self, ours: bool, whose: Option<Whose>, place: bool) -> Begin {
+    fn by_headers(self, ours: bool, whose: Option<Whose>, place: bool, used: bool) -> Begin {
         let foreign = whose.filter(|whose| {
             matches!(
                 whose,
@@ -182,6 +196,8 @@ impl Again {
         let proven = ours && !self.doubted;
         match foreign {
             Some(whose) => Begin::Refused(Why::Foreign(whose)),
+            // One that only began may not have come to its first sector.
+            None if used && ours && self.kept != Kept::Begun => Begin::Refused(Why::Used),
             None if proven && place && whose == Some(Whose::Mine) => Begin::FromDrive,
             None if !proven && !self.agreed && self.kept == Kept::Lost => Begin::Refused(Why::NoTrace),
             None => Begin::Anew { proven },

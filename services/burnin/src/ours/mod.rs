@@ -10,10 +10,11 @@
 //! Tested over simulated drives in `tests/stranger.rs`.
 //!
 //! [`still`](Still) asks whether a drive is the job's in the middle of it, [`proof`](Proof) at its end too, [`resume`] before an interrupted
-//! one goes on, [`headless`] what that drive lost of it, [`left`] whether somebody used it behind its end, [`fingerprint`](Fingerprint) where nothing is written, [`look`](Look) what went wrong at the last time; [`asks`] and [`reads`] are how.
+//! one goes on, [`front`] whether it was put to use meanwhile, [`headless`] what that drive lost of it, [`left`] whether somebody used it behind its end, [`fingerprint`](Fingerprint) where nothing is written, [`look`](Look) what went wrong at the last time; [`asks`] and [`reads`] are how.
 
 mod asks;
 mod fingerprint;
+mod front;
 mod headless;
 mod left;
 mod look;
@@ -29,6 +30,8 @@ use crate::header;
 use crate::playbook::Step;
 
 pub use fingerprint::Fingerprint;
+pub(crate) use front::USED;
+pub use front::begins_with_others;
 pub(crate) use headless::{Headless, headless};
 pub use look::{Look, Unread};
 pub use proof::Proof;

@@ -3,7 +3,7 @@
 use wire::job::Phase;
 
 use super::asks::Asks;
-use super::{EVENLY, trimmed};
+use super::{EVENLY, front, trimmed};
 use crate::checkpoint::Checkpoint;
 use crate::device::Device;
 use crate::header;
@@ -52,7 +52,16 @@ pub fn stranger_to(device: &mut dyn Device, checkpoint: &Checkpoint, keeps: bool
         Err(why) => return Some(why),
     }
     let read = match asks.stranger(device, keeps, places, closing, trimmed(&checkpoint.steps)) {
-        Ok(None) => return None,
+        Ok(None) => {
+            return match front::is_others(device, &asks, checkpoint) {
+                Ok(true) => Some(format!(
+                    "{}; nothing was written to the drive in this session",
+                    front::USED
+                )),
+                Ok(false) => None,
+                Err(why) => Some(why),
+            };
+        }
         Ok(Some(read)) => read,
         Err(why) => return Some(why),
     };

@@ -41,6 +41,15 @@ struct Earlier {
 /// What the drive itself tells to go on from.
 type FromDrive = (Header, Checkpoint);
 
+/// What the drive told so far, where it was asked for headers ([`Told::Headers`]).
+#[derive(Default)]
+struct Answer {
+    ours: bool,
+    whose: Option<Whose>,
+    place: bool,
+    used: bool,
+}
+
 impl Job {
     /// Anew, or what an interrupted burn-in of this drive left, if it is asked to go on.
     ///
@@ -179,6 +188,10 @@ impl Job {
         let somebodys = || nobodys_header && (holds_known || !self.is_blank());
         let agreed = left.as_ref().and_then(|left| left.agreed.as_ref());
         match (again.begins(told), place, from_drive) {
+            (Begin::Refused(Why::Used), ..) if holds_known => {
+                let now = self.drive.content.words();
+                Some(format!("{}; it holds {now} now", refused(Why::Used, &lost)))
+            }
             (Begin::Refused(why), ..) => Some(refused(why, &lost)),
             (Begin::GoesOn, Some(found), _) if again.erases => {
                 let recounted = self.recounted(&found.0, &found.1);
@@ -373,10 +386,23 @@ impl Job {
 
     /// Whose headers the drive carries, and where its job stood; reads only.
     fn ask_drive(&self, left: Option<&Remains>) -> (Told, Result<FromDrive, String>) {
-        let mut told = (false, None, false);
+        let mut told = Answer::default();
         let found = self.header(left, &mut told);
-        let (ours, whose, place) = told;
-        (Told::Headers { ours, whose, place }, found)
+        let Answer {
+            ours,
+            whose,
+            place,
+            used,
+        } = told;
+        (
+            Told::Headers {
+                ours,
+                whose,
+                place,
+                used,
+            },
+            found,
+        )
     }
 
     /// The drive, and the header that it carries.
@@ -386,27 +412,28 @@ impl Job {
         Ok((device, header))
     }
 
-    fn header(&self, left: Option<&Remains>, told: &mut (bool, Option<Whose>, bool)) -> Result<FromDrive, String> {
+    fn header(&self, left: Option<&Remains>, told: &mut Answer) -> Result<FromDrive, String> {
         // Of the burn-in that is kept, of one of which no key is kept, or where nothing is kept at all.
         let mark = header::formatted_by(device(&self.held)?.as_mut(), self.geometry());
         let key = left.and_then(|left| left.key);
         if mark.is_some_and(|mark| key.is_none_or(|key| key == mark)) {
-            told.1 = Some(Whose::Formatted);
+            told.whose = Some(Whose::Formatted);
             return Err(Why::Foreign(Whose::Formatted).words().to_owned());
         }
         if let Some(key) = key
             && header::ended_by(device(&self.held)?.as_mut(), self.geometry(), &[key])
         {
-            told.1 = Some(Whose::Ended);
+            told.whose = Some(Whose::Ended);
             return Err(Why::Foreign(Whose::Ended).words().to_owned());
         }
         let (mut device, header) = self.carried()?;
         let whose = self.whose(&header, left);
-        (told.0, told.1) = (matches!(whose, Whose::Mine | Whose::OtherSteps), Some(whose));
+        (told.ours, told.whose) = (matches!(whose, Whose::Mine | Whose::OtherSteps), Some(whose));
+        told.used = burnin::begins_with_others(device.as_mut(), self.geometry(), &[header.key], self.limits.hang_ms);
         whose.words(&header).map_or(Ok(()), Err)?;
         let checkpoint = header::recover(device.as_mut(), &header, &self.limits)
             .ok_or("what the drive holds is not enough to go on from")?;
-        told.2 = true;
+        told.place = true;
         Ok((header, checkpoint))
     }
 
@@ -476,7 +503,7 @@ fn refused(why: Why, lost: &str) -> String {
     match why {
         Why::Ended => format!("it {lost}"),
         Why::Unreadable => lost.to_owned(),
-        Why::Exchanged | Why::HalfWritten => why.words().to_owned(),
+        Why::Exchanged | Why::HalfWritten | Why::Used => why.words().to_owned(),
         Why::Unshown => doubt::unshown(),
         Why::Foreign(_) | Why::NoTrace => format!("{lost}, and {}", why.words()),
     }

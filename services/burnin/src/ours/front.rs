@@ -1,0 +1,92 @@
+//! Whether a drive that a job is in the middle of was put to use meanwhile, by what it begins with.
+//!
+//! The guard knows file systems, tables and members by their signatures. An archive, an encrypted volume that hides what it is and
+//! raw data have none, and leave most headers where they are: the job would write over them. All of them begin with the first sector,
+//! which the job wrote before nearly all else. A drive that lost what it had flushed there, and shows what stood before, looks the
+//! same: neither is written to.
+
+use wire::job::Phase;
+
+use super::asks::Asks;
+use crate::checkpoint::Checkpoint;
+use crate::device::{Device, Geometry};
+use crate::header;
+use crate::pattern::{JobKey, UNIT};
+use crate::playbook::{Direction, Step};
+
+/// Bytes from the beginning of which one sector of the job's is enough: a fault of the drive's takes single ones, and an archive of one
+/// small file is 10 KiB long.
+const FRONT: u64 = 8 << 10;
+
+/// What is said of such a drive, as a sentence about the burn-in.
+pub(crate) const USED: &str = "the drive begins with data that is not this burn-in's, where it had written: something else \
+     wrote to it since, or it lost what was flushed to it; nothing of that is erased. If nothing there is needed, begin anew";
+
+/// Whether the drive begins with something that none of these jobs wrote, and that is no one word over and over, as blank, erased and
+/// zeroed drives hold; reads only. Not where its first sector cannot be read.
+pub fn begins_with_others(device: &mut dyn Device, geometry: Geometry, keys: &[JobKey], hang_ms: u64) -> bool {
+    let now = device.now();
+    let asks: Vec<Asks> = keys.iter().map(|key| Asks::new(*key, geometry, hang_ms, now)).collect();
+    others(device, &asks).unwrap_or(false)
+}
+
+/// Whether the drive of the job that took this checkpoint does, where that job had written.
+///
+/// # Errors
+/// When a read does not come back or the way to the drive is broken.
+pub(super) fn is_others(device: &mut dyn Device, asks: &Asks, checkpoint: &Checkpoint) -> Result<bool, String> {
+    Ok(wrote_front(checkpoint) && others(device, std::slice::from_ref(asks))?)
+}
+
+fn others(device: &mut dyn Device, asks: &[Asks]) -> Result<bool, String> {
+    let Some(first) = asks.first() else { return Ok(false) };
+    let geometry = first.reads.geometry;
+    let count = (FRONT / u64::from(geometry.sector)).clamp(1, geometry.sectors.max(1));
+    for lba in 0..count {
+        if !first.read(device, lba)? {
+            if lba == 0 {
+                return Ok(false);
+            }
+            continue;
+        }
+        let data = first.data(device);
+        let is_one_word = || data.iter().all(|word| Some(word) == data.first());
+        let is_a_jobs =
+            || asks.iter().any(|asks| asks.is_ours(data, lba)) || data.chunks(UNIT / 8).any(header::looks_like_one);
+        if lba == 0 && is_one_word() || is_a_jobs() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
+/// Whether the drive's beginning was written and flushed before this checkpoint, and took it.
+fn wrote_front(checkpoint: &Checkpoint) -> bool {
+    let Checkpoint {
+        geometry,
+        steps,
+        step,
+        frontier,
+        evidence,
+        ..
+    } = checkpoint;
+    let at = usize::from(*step);
+    // What is formatted is asked for otherwise; what could not be written stands as it stood.
+    let failed = || {
+        evidence
+            .defects
+            .runs()
+            .any(|run| run.first < FRONT / u64::from(geometry.sector))
+    };
+    if checkpoint.is_of_the_end() || failed() {
+        return false;
+    }
+    let mut wrote = false;
+    for Step { phase, .. } in &steps[..at] {
+        // The probe writes and flushes the first sector before all else; a trim leaves to the drive what it reads as.
+        wrote = (wrote || matches!(phase, Phase::Write | Phase::Probe)) && *phase != Phase::Trim;
+    }
+    let here = &steps[at];
+    let begun = here.phase == Phase::Write && here.order == Direction::Forward && *frontier > 0;
+    (wrote || begun) && here.phase != Phase::Trim
+}
