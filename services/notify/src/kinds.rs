@@ -208,7 +208,7 @@ pub fn names(event: &Event) -> Vec<&str> {
         _ => &[],
     };
     names.extend_from_slice(vigil);
-    if let Some(told) = event.data.get("event_type").and_then(serde_json::Value::as_str)
+    if let Some(told) = own_word(&event.kind, &event.data)
         && !names.contains(&told)
     {
         names.push(told);
@@ -216,9 +216,14 @@ pub fn names(event: &Event) -> Vec<&str> {
     names
 }
 
+/// The word that an add-on has for what it told. Other events may tell of one in the same words, as who acknowledged an alert does.
+fn own_word<'a>(kind: &str, data: &'a serde_json::Value) -> Option<&'a str> {
+    data.get("event_type").filter(|_| kind.starts_with("addon."))?.as_str()
+}
+
 /// The name that an event is told under: of what an add-on told its own word, else the native name.
 pub fn told(event: &Event) -> &str {
-    let own = || event.data.get("event_type").and_then(serde_json::Value::as_str);
+    let own = || own_word(&event.kind, &event.data);
     let fits = |word: &&str| (1..=TOLD_MAX).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_graphic());
     match event.kind.as_str() {
         "addon.notification" | "addon.phase_complete" => own().filter(fits).unwrap_or(&event.kind),
@@ -301,7 +306,7 @@ const TITLES: &[(&str, &str)] = &[
 
 /// In words, what kind of event this is; one that is not known by its own name, as a sentence begins.
 pub fn label(kind: &str, data: &serde_json::Value) -> String {
-    let told = data.get("event_type").and_then(serde_json::Value::as_str);
+    let told = own_word(kind, data);
     let find = |name: &str| {
         let listed = KINDS.iter().map(|known| (known.name, known.label));
         let mut all = listed.chain(TITLES.iter().copied());

@@ -176,7 +176,7 @@ fn matches(rule: &Rule, event: &Event, facts: &Facts, names: &[&str]) -> bool {
         })
 }
 
-/// `channel:event:host:serial`.
+/// `channel:event:host:drive`, by the drive's identity where that is known: several may tell one serial number, or none.
 fn key(event: &Event, facts: &Facts, service: u64) -> String {
     let (host, serial) = place(event, facts);
     // The name that an add-on gave says more than that it was an add-on's.
@@ -200,12 +200,13 @@ fn key(event: &Event, facts: &Facts, service: u64) -> String {
     if let Some(addon) = event.data.get("addon_id").and_then(serde_json::Value::as_u64) {
         alert.push_str(&format!("/add-on {addon}"));
     }
+    let drive = event.drive.as_ref().map_or(serial, ToString::to_string);
     format!(
         "{service}:{}{}:{}:{}",
         part(name.copied().unwrap_or("")),
         part(&alert),
         part(&host),
-        part(&serial)
+        part(&drive)
     )
 }
 
@@ -252,6 +253,18 @@ mod tests {
         route(event, &Facts::default(), std::slice::from_ref(service), |_| None, at(0))
             .remove(0)
             .decision
+    }
+
+    #[test]
+    fn a_drive_cools_down_no_other_one() {
+        let of = |wwn: &str| {
+            let mut event = event("job.failed", Severity::Critical);
+            event.drive = wire::DriveId::from_wwn(wwn);
+            key(&event, &Facts::default(), 1)
+        };
+        let (one, other) = ("5000c500a1b2c3d4", "5000c500a1b2c3d5");
+        assert_eq!(of(one), of(one));
+        assert_ne!(of(one), of(other), "neither tells a serial number");
     }
 
     #[test]

@@ -563,6 +563,20 @@ async fn a_service_that_never_answers_is_left_after_fifteen_seconds() {
     assert_eq!((failed.words.as_str(), failed.retry), ("no answer within 15 s", true));
 }
 
+/// Some look through a mail before they take it; given up sooner, it would come twice.
+#[tokio::test(start_paused = true)]
+async fn a_mail_server_has_minutes_for_its_answer() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port().to_string();
+    let to = [
+        ("from", "kiln@example.org"),
+        ("to", "bench@example.org"),
+        ("security", "none"),
+    ];
+    let failed = failed("email", &[&to[..], &[("host", "127.0.0.1"), ("port", &port)]].concat()).await;
+    assert!(failed.retry && failed.words.contains("120 s"), "{failed:?}");
+}
+
 #[tokio::test]
 async fn a_name_that_leads_to_a_metadata_address_is_refused_on_the_way() {
     // As a number of its own, the address passes the form as a name; the resolver makes the address of it.

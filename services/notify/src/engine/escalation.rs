@@ -183,12 +183,27 @@ pub(super) fn open(
             event,
         },
     )?;
-    let numbers: Vec<u64> = ALERTS.all(w)?.into_iter().map(|(id, _)| id).collect();
-    for id in &numbers[..numbers.len().saturating_sub(ALERTS_MAX)] {
-        ALERTS.delete(w, id)?;
-        changed.closed.push(*id);
+    let all = ALERTS.all(w)?;
+    for id in given_up(all.iter().map(|(_, kept)| &kept.alert)) {
+        ALERTS.delete(w, &id)?;
+        changed.closed.push(id);
     }
     Ok(())
+}
+
+/// Which of these alerts give way to newer ones: first those that somebody acknowledged, then those of which everybody was told, then
+/// warnings; of each the oldest.
+fn given_up<'a>(all: impl Iterator<Item = &'a Alert>) -> Vec<u64> {
+    let mut all: Vec<_> = all
+        .map(|alert| {
+            let waits = alert.acknowledged_at.is_none();
+            let untold = waits && alert.next().is_some();
+            (waits, untold, untold.then_some(alert.severity), alert.id)
+        })
+        .collect();
+    all.sort_unstable();
+    all.truncate(all.len().saturating_sub(ALERTS_MAX));
+    all.into_iter().map(|(.., id)| id).collect()
 }
 
 /// What of the alerts is held in memory.
@@ -356,5 +371,43 @@ impl Engine {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_that_waits_for_the_second_line_gives_way_to_no_warning() {
+        let alert = |id: u64, severity| Alert {
+            id,
+            event_type: "job.failed".into(),
+            severity,
+            title: String::new(),
+            message: String::new(),
+            at: Time::UNIX_EPOCH,
+            steps: vec![Step {
+                service_id: 1,
+                service_name: "boss".into(),
+                due_at: Time::UNIX_EPOCH,
+                told_at: None,
+            }],
+            acknowledged_by: None,
+            acknowledged_at: None,
+        };
+        let mut all = vec![alert(1, Severity::Critical)];
+        let most = ALERTS_MAX as u64;
+        all.extend((2..=most).map(|id| alert(id, Severity::Warning)));
+        assert!(given_up(all.iter()).is_empty());
+        all.push(alert(most + 1, Severity::Warning));
+        assert_eq!(given_up(all.iter()), [2]);
+        all[300].steps[0].told_at = Some(Time::UNIX_EPOCH);
+        assert_eq!(given_up(all.iter()), [301]);
+        all[400].acknowledged_at = Some(Time::UNIX_EPOCH);
+        assert_eq!(given_up(all.iter()), [401]);
+        all[400].acknowledged_at = None;
+        all.push(alert(most + 2, Severity::Critical));
+        assert_eq!(given_up(all.iter()), [301, 2]);
     }
 }

@@ -39,10 +39,12 @@ impl Provider {
             }
         }
         let place = |fields: &Fields| -> Vec<String> {
-            ["server_url", "host", "port", "webhook_url"]
+            // Who is in between reads what goes without TLS, or to any certificate.
+            ["server_url", "host", "port", "webhook_url", "security", "insecure"]
                 .iter()
                 .map(|key| {
-                    let value = fields.get(*key).map_or("", String::as_str);
+                    let usual = self.field(key).map_or("", |field| field.default);
+                    let value = fields.get(*key).map_or(usual, String::as_str);
                     if *key == "webhook_url" {
                         mask(Shown::Origin, value)
                     } else {
@@ -54,7 +56,7 @@ impl Provider {
         match restored {
             Some(key) if place(&out) != place(kept) => Err(BadSetting::new(
                 key,
-                "type it again: the server was changed, and a secret goes only where it was typed for",
+                "type it again: the server, or how it is reached, was changed, and a secret goes only where it was typed for",
             )),
             _ => Ok(out),
         }

@@ -37,6 +37,19 @@ fn a_masked_secret_goes_to_no_other_server() {
 }
 
 #[test]
+fn a_masked_secret_goes_no_less_safely() {
+    let email = provider("email").unwrap();
+    let kept = fields(&[("host", "mail.example"), ("password", "geheim")]);
+    let with = |key, value| fields(&[("host", "mail.example"), ("password", MASK), (key, value)]);
+    for (key, value) in [("security", "none"), ("insecure", "true")] {
+        let refused = email.unmasked(&with(key, value), &kept).unwrap_err();
+        assert_eq!(refused.field, "password", "{key}");
+    }
+    let as_before = email.unmasked(&with("security", "starttls"), &kept).unwrap();
+    assert_eq!(as_before["password"], "geheim");
+}
+
+#[test]
 fn a_form_is_checked_field_by_field() {
     let email = provider("email").unwrap();
     let good = [("host", "smtp.example"), ("from", "a@b.c"), ("to", "d@e.f")];

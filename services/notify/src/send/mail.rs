@@ -17,7 +17,7 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use wire::event::Severity;
 
-use super::{Attempt, Roots, TIME_OUT, answering_first, bounded, resolve};
+use super::{Attempt, MAIL_TIME_OUT, Roots, answering_first, bounded, resolve};
 use crate::answer::Failed;
 use crate::channel::{Email, Security};
 use crate::message::{Message, one_line};
@@ -90,7 +90,7 @@ pub(super) async fn send(roots: &Roots, email: &Email, message: &Message, done: 
         }
     };
     let mut refused = false;
-    let all = bounded(deliver(roots, email, &left, &mail, &mut refused)).await;
+    let all = bounded(MAIL_TIME_OUT, deliver(roots, email, &left, &mail, &mut refused)).await;
     if !refused || left.len() < 2 {
         let all = all.map_err(|failed| match left.as_slice() {
             // The others have it: the history says who has not.
@@ -104,7 +104,11 @@ pub(super) async fn send(roots: &Roots, email: &Email, message: &Message, done: 
     for to in left {
         // Said of the delivery before; a time-out sets nothing.
         refused = false;
-        let one = bounded(deliver(roots, email, std::slice::from_ref(&to), &mail, &mut refused)).await;
+        let one = bounded(
+            MAIL_TIME_OUT,
+            deliver(roots, email, std::slice::from_ref(&to), &mail, &mut refused),
+        )
+        .await;
         if let Err(failed) = &one
             && refused
             && attempt.done.is_empty()
@@ -181,12 +185,16 @@ async fn deliver(
             }
         }
     };
+    let places = resolve(&email.host, email.port).await?;
+    let places = answering_first(places)
+        .await
+        .map_err(|error| Failed::passing(format!("connecting to {}:{}: {error}", email.host, email.port)))?;
     let mut last = None;
-    for place in answering_first(resolve(&email.host, email.port).await?).await {
+    for place in places {
         let mut builder = AsyncSmtpTransport::<Tokio1Executor>::builder_dangerous(place.ip().to_string())
             .port(email.port)
             .hello_name(ClientId::Domain("kiln.local".to_owned()))
-            .timeout(Some(TIME_OUT))
+            .timeout(Some(MAIL_TIME_OUT))
             .tls(tls.clone());
         if let Some((name, password)) = &email.login {
             builder = builder.credentials(Credentials::new(name.clone(), password.0.clone()));
