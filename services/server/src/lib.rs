@@ -26,6 +26,7 @@ pub mod docs;
 pub mod fleet;
 pub mod gate;
 pub mod groups;
+pub mod heap;
 pub mod http;
 pub mod hub;
 pub mod key;

@@ -16,7 +16,7 @@ use server::serve::seats::{self, Seats};
 use server::serve::{Listener, serve};
 use server::supervisor::{control, heartbeat};
 use server::update::proof;
-use server::{logs, tables, tls};
+use server::{heap, logs, tables, tls};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinSet;
 use tokio_rustls::TlsAcceptor;
@@ -42,6 +42,7 @@ fn main() -> ExitCode {
         }
     };
     settings::log::start("kiln-server", "RUST_LOG");
+    heap::gives_back_large_pieces();
     many_files();
     // Two threads are enough for one box and leave the rest of a small machine to the burn-ins.
     let runtime = tokio::runtime::Builder::new_multi_thread()

@@ -28,6 +28,7 @@ use crate::auth::claim::{Claim, Code};
 use crate::auth::known::Known;
 use crate::auth::limit::Limit;
 use crate::auth::password::{self, Hasher};
+use crate::auth::refused::Refused;
 use crate::auth::secret::{self, Bearer};
 use crate::auth::vault::Vault;
 use crate::calls::Calls;
@@ -163,6 +164,7 @@ pub struct App {
     claim: Mutex<Claim>,
     gate: Mutex<Gate>,
     logins: Mutex<Limit>,
+    refused: Mutex<Refused>,
     known: Mutex<Known>,
     tokens: Mutex<Limit>,
     calls: Calls,
@@ -338,6 +340,7 @@ impl App {
             gate: Mutex::new(Gate::new(keys.gate.clone(), keys.box_id.clone())),
             // Five wrong passwords a minute from one address; ten wrong tokens.
             logins: Mutex::new(Limit::new(5, Duration::from_mins(1))),
+            refused: Mutex::new(Refused::new(now.mono)),
             known: Mutex::default(),
             tokens: Mutex::new(Limit::new(10, Duration::from_mins(1))),
             calls: Calls::default(),
@@ -531,6 +534,11 @@ impl App {
     /// The gate.
     pub fn gate<T>(&self, work: impl FnOnce(&mut Gate) -> T) -> T {
         work(&mut lock(&self.gate))
+    }
+
+    /// What is told of wrong passwords.
+    pub fn refused<T>(&self, work: impl FnOnce(&mut Refused) -> T) -> T {
+        work(&mut lock(&self.refused))
     }
 
     /// The limit of wrong passwords.

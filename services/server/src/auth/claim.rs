@@ -7,8 +7,9 @@
 //!      └── 20 wrong tries: new code
 //! ```
 //!
-//! Pure: the time and the next code are passed in. Eight characters are 2^40 codes; with five tries a minute in all
-//! and a new code after twenty, a guess succeeds once in a hundred thousand years on average.
+//! Pure: the time and the next code are passed in. Eight characters are 2^40 codes; with thirty tries a minute in all, a guess
+//! succeeds once in thirty thousand years on average. From one address five are looked at: whoever types wrong codes all the time keeps
+//! nobody else out, and has the code replaced every four minutes at most.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -21,10 +22,13 @@ const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Characters in a code.
 pub const CODE_LEN: usize = 8;
 
-/// Tries within [`WINDOW`] from everybody together.
+/// Tries within [`WINDOW`] from one address.
 pub const TRIES: usize = 5;
 
-/// The time over which [`TRIES`] are counted.
+/// Tries within [`WINDOW`] from everybody together.
+pub const TRIES_IN_ALL: usize = 30;
+
+/// The time over which tries are counted.
 pub const WINDOW: Duration = Duration::from_mins(1);
 
 /// Wrong tries after which a code is replaced.
@@ -102,8 +106,8 @@ pub enum Try {
 #[derive(Clone, Debug)]
 pub struct Claim {
     state: State,
-    /// When the last tries were, oldest first; at most [`TRIES`].
-    tries: VecDeque<Duration>,
+    /// When the last tries were and from where, oldest first; at most [`TRIES_IN_ALL`].
+    tries: VecDeque<(Duration, String)>,
     wrong: u32,
 }
 
@@ -146,21 +150,27 @@ impl Claim {
         }
     }
 
-    /// Looks at what somebody typed. `fresh` is the code that takes over after too many wrong ones.
-    pub fn attempt(&mut self, now: Duration, typed: &str, fresh: Code) -> Try {
+    /// Looks at what somebody typed at `from`. `fresh` is the code that takes over after too many wrong ones.
+    pub fn attempt(&mut self, now: Duration, from: &str, typed: &str, fresh: Code) -> Try {
         let code = match &self.state {
             State::Closed => return Try::Closed,
             State::Taking(_) => return Try::Taken,
             State::Open(code) => code.clone(),
         };
-        while self.tries.front().is_some_and(|&at| now.saturating_sub(at) >= WINDOW) {
-            self.tries.pop_front();
-        }
-        if self.tries.len() >= TRIES {
-            let oldest = self.tries.front().copied().unwrap_or(now);
+        self.tries.retain(|(at, _)| now.saturating_sub(*at) < WINDOW);
+        let own = self.tries.iter().filter(|(_, whose)| whose == from);
+        let waits = match own.clone().count() >= TRIES {
+            true => own.map(|(at, _)| *at).next(),
+            false => self
+                .tries
+                .front()
+                .map(|(at, _)| *at)
+                .filter(|_| self.tries.len() >= TRIES_IN_ALL),
+        };
+        if let Some(oldest) = waits {
             return Try::Wait((oldest + WINDOW).saturating_sub(now));
         }
-        self.tries.push_back(now);
+        self.tries.push_back((now, from.to_owned()));
         if code.matches(typed) {
             self.state = State::Taking(code);
             return Try::Right;
@@ -216,10 +226,27 @@ mod tests {
     fn the_sixth_try_in_a_minute_waits_even_with_the_right_code() {
         let mut claim = Claim::open(code(1));
         for s in 0..5 {
-            assert_eq!(claim.attempt(at(s), "00000000", code(2)), Try::Wrong);
+            assert_eq!(claim.attempt(at(s), "a", "00000000", code(2)), Try::Wrong);
         }
-        assert_eq!(claim.attempt(at(5), &code(1).text(), code(2)), Try::Wait(at(55)));
-        assert_eq!(claim.attempt(at(60), &code(1).text(), code(2)), Try::Right);
+        assert_eq!(claim.attempt(at(5), "a", &code(1).text(), code(2)), Try::Wait(at(55)));
+        assert_eq!(claim.attempt(at(60), "a", &code(1).text(), code(2)), Try::Right);
+    }
+
+    #[test]
+    fn who_types_wrong_codes_keeps_nobody_else_out() {
+        let mut claim = Claim::open(code(1));
+        for n in 0..10 {
+            let came = claim.attempt(at(0), "a", "00000000", code(2));
+            assert_eq!(came == Try::Wait(WINDOW), n >= 5, "{n}: {came:?}");
+        }
+        assert_eq!(claim.attempt(at(1), "b", &code(1).text(), code(2)), Try::Right);
+        claim.finish(false);
+        // Many of them together get no more looks than that.
+        let looked = (0..100).filter(|n| {
+            let came = claim.attempt(at(2), &format!("c{n}"), "00000000", code(1));
+            !matches!(came, Try::Wait(_))
+        });
+        assert_eq!(looked.count(), TRIES_IN_ALL - 6);
     }
 
     #[test]
@@ -227,21 +254,21 @@ mod tests {
         let mut claim = Claim::open(code(1));
         for n in 0..20_u64 {
             let want = if n == 19 { Try::WrongNewCode } else { Try::Wrong };
-            assert_eq!(claim.attempt(at(n * 60), "ZZZZZZZZ", code(2)), want);
+            assert_eq!(claim.attempt(at(n * 60), "a", "ZZZZZZZZ", code(2)), want);
         }
         assert_eq!(claim.code(), Some(&code(2)));
-        assert_eq!(claim.attempt(at(2000), &code(1).text(), code(3)), Try::Wrong);
-        assert_eq!(claim.attempt(at(2001), &code(2).text(), code(3)), Try::Right);
+        assert_eq!(claim.attempt(at(2000), "a", &code(1).text(), code(3)), Try::Wrong);
+        assert_eq!(claim.attempt(at(2001), "a", &code(2).text(), code(3)), Try::Right);
     }
 
     #[test]
     fn only_one_of_two_with_the_right_code_gets_it() {
         let mut claim = Claim::open(code(1));
         let right = code(1).text();
-        assert_eq!(claim.attempt(at(0), &right, code(2)), Try::Right);
-        assert_eq!(claim.attempt(at(0), &right, code(2)), Try::Taken);
+        assert_eq!(claim.attempt(at(0), "a", &right, code(2)), Try::Right);
+        assert_eq!(claim.attempt(at(0), "a", &right, code(2)), Try::Taken);
         claim.finish(true);
-        assert_eq!(claim.attempt(at(1), &right, code(2)), Try::Closed);
+        assert_eq!(claim.attempt(at(1), "a", &right, code(2)), Try::Closed);
         claim.finish(false);
         assert!(claim.is_closed(), "closed for ever");
     }
@@ -249,9 +276,9 @@ mod tests {
     #[test]
     fn a_user_that_could_not_be_stored_leaves_the_box_unclaimed() {
         let mut claim = Claim::open(code(1));
-        assert_eq!(claim.attempt(at(0), &code(1).text(), code(2)), Try::Right);
+        assert_eq!(claim.attempt(at(0), "a", &code(1).text(), code(2)), Try::Right);
         claim.finish(false);
-        assert_eq!(claim.attempt(at(1), &code(1).text(), code(2)), Try::Right);
+        assert_eq!(claim.attempt(at(1), "a", &code(1).text(), code(2)), Try::Right);
     }
 
     proptest! {
@@ -262,7 +289,7 @@ mod tests {
             let mut looked = Vec::new();
             for gap in gaps {
                 now += gap;
-                match claim.attempt(at(now), "ZZZZZZZZ", code(2)) {
+                match claim.attempt(at(now), "a", "ZZZZZZZZ", code(2)) {
                     Try::Wait(wait) => prop_assert!(wait > Duration::ZERO && wait <= WINDOW),
                     _ => looked.push(now),
                 }

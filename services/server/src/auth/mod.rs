@@ -5,5 +5,6 @@ pub mod credential;
 pub mod known;
 pub mod limit;
 pub mod password;
+pub mod refused;
 pub mod secret;
 pub mod vault;

@@ -17,6 +17,8 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(30);
 #[derive(Clone, Debug)]
 pub(crate) struct Client {
     address: SocketAddr,
+    /// Where it asks from; the system chooses where nothing is said.
+    pub from: Option<std::net::IpAddr>,
     pub cookie: Option<String>,
     /// Sent with every request; a name that is here twice is sent twice.
     pub headers: Vec<(&'static str, String)>,
@@ -51,6 +53,7 @@ impl Client {
     pub(crate) fn new(address: SocketAddr) -> Self {
         Self {
             address,
+            from: None,
             cookie: None,
             headers: vec![("x-requested-with", "XMLHttpRequest".into())],
         }
@@ -62,7 +65,11 @@ impl Client {
         path: &str,
         body: Option<(&str, Bytes)>,
     ) -> http::Response<Incoming> {
-        let stream = TcpStream::connect(self.address).await.unwrap();
+        let socket = tokio::net::TcpSocket::new_v4().unwrap();
+        if let Some(from) = self.from {
+            socket.bind(SocketAddr::new(from, 0)).unwrap();
+        }
+        let stream = socket.connect(self.address).await.unwrap();
         let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream))
             .await
             .unwrap();

@@ -653,3 +653,40 @@ async fn nobody_who_reads_its_output_is_needed() {
     answered.unwrap();
     assert_eq!(health, 200);
 }
+
+/// A password costs 19 MiB, and who types wrong ones is anybody on the network: it must not come near what a box allows its server.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn wrong_passwords_from_many_addresses_cost_no_memory_that_stays_and_few_words() {
+    let dir = tempfile::tempdir().unwrap();
+    let server = Server::start(command(dir.path()), true);
+    let mut ada = Client::new(server.address);
+    let claim = json!({ "code": server.claim, "username": "ada", "password": PASSWORD });
+    assert_eq!(ada.post("/api/v1/claim", &claim).await.status, 200);
+    let mut tries = tokio::task::JoinSet::new();
+    for n in 0..40_u8 {
+        let mut client = Client::new(server.address);
+        client.from = Some(std::net::Ipv4Addr::new(127, 0, 1, 1 + n / 4).into());
+        tries.spawn(async move {
+            let form = json!({ "username": "ada", "password": "not this one" });
+            client.post("/api/v1/session", &form).await.status
+        });
+    }
+    while let Some(status) = tries.join_next().await {
+        assert_eq!(status.unwrap(), 401);
+    }
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.id())).unwrap();
+    let of = |name: &str| -> u64 {
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    };
+    let peak = of("VmHWM:") >> 10;
+    assert!(peak < 256, "{peak} MiB at the most, of 512 that a box allows");
+    let events = ada.get("/api/v1/events").await.json();
+    let refused = events
+        .as_array()
+        .unwrap()
+        .iter()
+        .filter(|event| event["type"] == "session.refused");
+    let told: Vec<&str> = refused.filter_map(|event| event["message"].as_str()).collect();
+    assert_eq!(told.len(), 20, "{told:?}");
+}

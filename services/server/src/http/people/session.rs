@@ -92,7 +92,7 @@ pub(super) async fn claim(
     check_username(&form.username)?;
     password::check_length(&form.password)?;
     let fresh = Code::from_random(secret::random());
-    match app.claim(|claim| claim.attempt(app.clock.now().mono, &form.code, fresh)) {
+    match app.claim(|claim| claim.attempt(app.clock.now().mono, &peer.key(), &form.code, fresh)) {
         Try::Right => {}
         Try::Wrong => return Err(wrong_code("type the code that the box shows on its console")),
         Try::WrongNewCode => {
@@ -200,9 +200,10 @@ async fn enter(
         }
         app.logins(|limit| limit.failed(now.mono, &key));
     }
-    let message = format!("A login from {key} failed");
-    app.record("session.refused", Severity::Warning, message, json!({ "from": key }))
-        .await;
+    if let Some(message) = app.refused(|refused| refused.one(now.mono, &key)) {
+        app.record("session.refused", Severity::Warning, message, json!({ "from": key }))
+            .await;
+    }
     Err(Refusal::new("login-wrong", 401, "User name or password is wrong"))
 }
 
