@@ -21,9 +21,13 @@ const FINDINGS_PRINTED: usize = 12;
 pub const LIMITS: &str =
     "Says what was seen on this drive in the time named above. It is no warranty of the years after.";
 
-/// How to check it.
-pub const HOW: &str =
-    "Scan the code and compare, open the signed file (it hangs on this one) under “Verify” on any Kiln box, or run";
+/// How to check it; what to run follows.
+pub const HOW: &str = "Anybody can print such a paper and its code. Open the signed file, which hangs on this one, under “Verify” on any Kiln \
+     box, or run";
+
+/// What that does not tell, behind what to run.
+pub const WHOSE: &str = "That shows which key signed it. Whose the key is, its maker tells, and whether it was revoked since: compare the \
+     fingerprint with one that you have from there.";
 
 /// Everything that is shown.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -313,7 +317,11 @@ fn findings(c: &Certificate) -> Vec<(String, String)> {
         rows.push(("Bad sectors".to_owned(), c.findings.bad_sectors.to_string()));
     }
     // Of very many a job keeps some of each kind.
-    let kept: u64 = c.findings.kinds.iter().map(|k| k.findings).sum();
+    let kept = c
+        .findings
+        .kinds
+        .iter()
+        .fold(0, |sum: u64, kind| sum.saturating_add(kind.findings));
     let least = if kept < FINDINGS_MAX as u64 { "" } else { "at least " };
     rows.extend(c.findings.kinds.iter().map(|k| {
         let (findings, sectors) = (many(k.findings, "finding"), many(k.sectors, "sector"));

@@ -184,12 +184,14 @@ impl Word<'_> {
     }
 
     /// Whether it is of a job's drive: by its id, or, behind a bridge that hides the world wide name, by its serial number. A
-    /// bridge may leave the maker out of the model, and a dock's own serial is that of many drives.
+    /// bridge may leave the maker out of the model or cut it, and the kernel splits it at SCSI's eight characters for the maker; a dock's
+    /// own serial is that of many drives.
     fn is_of_the_drive_of(&self, job: &Job) -> bool {
         let named = |serial: &str| DriveId::from_serial("", &serial.to_ascii_uppercase(), job.capacity.0);
         let serial = named(&job.serial).filter(|own| named(self.serial).as_ref() == Some(own));
-        let (one, other) = (self.model, job.model.as_str());
-        let model = !one.is_empty() && !other.is_empty() && (one.ends_with(other) || other.ends_with(one));
+        let (one, other) = (plain(self.model), plain(&job.model));
+        let part_of = |part: &str, whole: &str| whole.ends_with(part) || whole.starts_with(part);
+        let model = !one.is_empty() && !other.is_empty() && (part_of(&one, &other) || part_of(&other, &one));
         *self.drive == job.drive
             || serial.is_some() && model && (self.may_have_been_cut(job) || self.may_have_shrunk_to(job))
     }
@@ -206,16 +208,26 @@ impl Word<'_> {
 
     /// Whether the capacities may be those of one drive where nothing tells a drive's serial from that of its dock, which is every
     /// drive's in it: equal, or less by under a tenth, as a host protected area or dying firmware makes it. A drive with a world wide
-    /// name keeps that.
+    /// name keeps that. Where it was behind a bridge, which hides that name and may keep some for itself, it may be more afterwards.
     fn may_have_shrunk_to(&self, job: &Job) -> bool {
         let (then, now) = (self.capacity.0, job.capacity.0);
-        let shrunk = now < then && now > then - then / 10;
-        now == then || shrunk && !(is_by_wwn(self.drive) && is_by_wwn(&job.drive))
+        let less = |less: u64, most: u64| less < most && less > most - most / 10;
+        match (is_by_wwn(self.drive), is_by_wwn(&job.drive)) {
+            (true, true) => now == then,
+            (false, true) => now == then || less(now, then) || less(then, now),
+            (true | false, false) => now == then || less(now, then),
+        }
     }
 }
 
 /// Bytes that an old bridge addresses at most: 2^32 sectors of 512.
 const BRIDGES: u64 = 512 << 32;
+
+/// A model without blanks and case.
+fn plain(model: &str) -> String {
+    let written = model.chars().filter(|c| !c.is_whitespace());
+    written.map(|c| c.to_ascii_uppercase()).collect()
+}
 
 fn is_by_wwn(drive: &DriveId) -> bool {
     drive.as_str().starts_with("wwn-")
@@ -327,6 +339,8 @@ mod tests {
             ((one, 8 * TB), (None, 3 * TB), false),
             ((one, TB), (None, 3 * TB), false),
             ((one, TB), (other, TB / 100 * 96), false),
+            // A bridge kept some for itself.
+            ((None, TB - (1 << 20)), (one, TB), true),
             // By the name alone.
             ((one, TB), (one, 0), true),
             ((one, TB), (other, TB), true),
@@ -340,5 +354,22 @@ mod tests {
         let mut failed = ended(2, Outcome::Failed, (one, TB), None);
         failed.model = "ST8000".into();
         assert!(!take_back(&mut good, &failed, false), "another model");
+        // As SCSI tells maker and model, and as a bridge cuts it.
+        let mut spelt = |then: &str, now: &str| {
+            let mut passed = ended(1, Outcome::Passed, (None, TB), Some("KC-1"));
+            passed.model = then.into();
+            let mut good = entry(&passed).unwrap();
+            failed.model = now.into();
+            take_back(&mut good, &failed, false)
+        };
+        for (then, now) in [
+            ("WDC WD80EFAX-68KNBN0", "WDC WD80 EFAX-68KNBN0"),
+            ("WDC WD80EFAX-68KNBN0", "WD80EFAX-68KNBN0"),
+            ("WDC WD80EFAX-68K", "WDC WD80EFAX-68KNBN0"),
+            ("wdc wd80efax-68knbn0", "WDC WD80EFAX-68KNBN0"),
+        ] {
+            assert!(spelt(then, now), "{then}, then {now}");
+        }
+        assert!(!spelt("WDC WD80EFAX-68KNBN0", "WDC WD80EFZX-68UW8N0"));
     }
 }

@@ -76,7 +76,9 @@ pub enum Bad {
     #[error("it is no certificate: {0}")]
     Shape(String),
     /// It is of a version that this program does not know.
-    #[error("it is of version {0}; this program reads version {VERSION}")]
+    #[error(
+        "it is of version {0}, and this program reads version {VERSION}: its signature was not checked; another Kiln can"
+    )]
     Version(u64),
     /// Something in it is spelt otherwise than it was when signed.
     #[error("it is not in the form that was signed: something was added, removed or changed")]
@@ -127,12 +129,13 @@ impl Signed {
         Self::parse(&text).map_err(|cause| Unsignable::ReadBack { id: id(), cause })
     }
 
-    /// Takes a text whose signature is good. One line feed at its end is forgiven.
+    /// Takes a text whose signature is good. One end of a line at its end is forgiven.
     ///
     /// # Errors
     /// What is wrong with it.
     pub fn parse(text: &str) -> Result<Self, Bad> {
         let text = text.strip_suffix('\n').unwrap_or(text);
+        let text = text.strip_suffix('\r').unwrap_or(text);
         if text.len() > TEXT_MAX {
             return Err(Bad::TooLong(text.len()));
         }

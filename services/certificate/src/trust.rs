@@ -63,11 +63,16 @@ impl Trust {
         // Lines that end as on old systems would all be one: a revocation in it was part of a name.
         let text = text.replace("\r\n", "\n").replace('\r', "\n");
         for (index, line) in text.lines().enumerate() {
+            let bad = |why: String| BadLine { line: index + 1, why };
+            // Some editors show what follows as a line of its own, which it is not here.
+            let hidden = |c: char| c.is_control() && c != '\t' || matches!(c, '\u{2028}' | '\u{2029}');
+            if line.contains(hidden) {
+                return Err(bad(format!("{:?} has hidden characters in it", short(line))));
+            }
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
-            let bad = |why: String| BadLine { line: index + 1, why };
             match line.split_once(char::is_whitespace) {
                 Some(("key", rest)) => {
                     let keys = keys(rest.trim()).ok_or_else(|| bad("no key of 64 hexadecimal digits".into()))?;
@@ -77,6 +82,13 @@ impl Trust {
                     let (id, why) = rest.trim().split_once(char::is_whitespace).unwrap_or((rest.trim(), ""));
                     let id = crate::id::spelt(id)
                         .ok_or_else(|| bad(format!("{:?} is no id such as KC-7Q2M-9F3K-XB4T", short(id))))?;
+                    let next = why.split_whitespace().next().unwrap_or("");
+                    if crate::id::spelt(next).is_some() {
+                        return Err(bad(format!(
+                            "{:?} is a second id: each has a line of its own",
+                            short(next)
+                        )));
+                    }
                     trust.revoked.insert(id, why.trim().to_owned());
                 }
                 _ => {
@@ -195,6 +207,12 @@ mod tests {
             ("key zz", "line 1: no key"),
             ("revoked KC-7Q2M failed", "line 1: \"KC-7Q2M\" is no id"),
             ("revoked", "line 1: \"revoked\" is not understood"),
+            (
+                "revoked KC-0000-0000-0001 KC-0000-0000-0002",
+                "line 1: \"KC-0000-0000-0002\" is a second id",
+            ),
+            ("# x\u{2028}revoked KC-0000-0000-0001", "has hidden characters"),
+            ("revoked KC-0000-0000-0001 why\u{b}what", "hidden characters"),
             (&format!("key {}f name", "a".repeat(64)), "line 1: no key"),
         ] {
             let told = Trust::parse(text).unwrap_err().to_string();

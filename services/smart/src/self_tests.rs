@@ -2,6 +2,8 @@
 
 use serde_json::Value;
 
+use wire::canonical::WHOLE_MAX;
+
 use crate::parse::{LIST_MAX, list, number, text};
 use crate::snapshot::{SelfTest, SelfTestAbility, SelfTestLog};
 
@@ -101,7 +103,7 @@ pub(crate) fn log(json: &Value) -> Vec<SelfTest> {
                 None => row["status"]["passed"].as_bool(),
             },
             hours: number(&row["lifetime_hours"]),
-            lba: number(&row["lba"]),
+            lba: place(&row["lba"]),
         }
     });
     let nvme = list(&json["nvme_self_test_log"]["table"]).map(|row| SelfTest {
@@ -114,7 +116,7 @@ pub(crate) fn log(json: &Value) -> Vec<SelfTest> {
             Some(_) | None => None,
         },
         hours: number(&row["power_on_hours"]),
-        lba: number(&row["lba"]["value"]).or_else(|| number(&row["lba"])),
+        lba: place(&row["lba"]["value"]).or_else(|| place(&row["lba"])),
     });
     let scsi = (0..20).filter_map(|n| {
         let row = &json[format!("scsi_self_test_{n}")];
@@ -128,10 +130,15 @@ pub(crate) fn log(json: &Value) -> Vec<SelfTest> {
                 Some(_) | None => None,
             },
             hours: number(&row["power_on_time"]["hours"]),
-            lba: number(&row["lba_first_failure"]["value"]),
+            lba: place(&row["lba_first_failure"]["value"]),
         })
     });
     ata.chain(nvme).chain(scsi).take(LIST_MAX).collect()
+}
+
+/// Where one failed. Drives that do not know it say all ones, which is no sector, and more than a number of JSON holds.
+fn place(value: &Value) -> Option<u64> {
+    number(value).filter(|lba| *lba <= WHOLE_MAX)
 }
 
 #[cfg(test)]

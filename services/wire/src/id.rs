@@ -136,8 +136,16 @@ fn is_placeholder_serial(serial: &str) -> bool {
 fn is_placeholder_name(digits: &str) -> bool {
     let said = |nothing: u8| digits.bytes().filter(|b| *b != nothing).count();
     // `5000000000000000` names neither a maker nor a drive; `5fff…` is the same of erased flash.
-    said(b'0') <= SAMPLE || said(b'f') <= SAMPLE || counts_up(digits) || digits.contains("deadbeef")
+    said(b'0') <= SAMPLE
+        || said(b'f') <= SAMPLE
+        || counts_up(digits)
+        || digits.contains("deadbeef")
+        || PLACEHOLDER_NAMES.contains(&digits)
 }
+
+/// World wide names of firmware's templates, which drives of several makers tell. Source: published outputs of smartctl, of Innodisk's 3ME4
+/// and Apacer's AS340.
+const PLACEHOLDER_NAMES: [&str; 1] = ["502b2a201d1c1b1a"];
 
 /// Whether each digit is one above the one before: `12345678`, `1234567890`, `0123456789ABCDEF`.
 fn counts_up(text: &str) -> bool {
@@ -272,6 +280,7 @@ mod tests {
             "eui.0100000000000000",
             "eui.0123456789abcdef",
             "0xdeadbeefdeadbeef",
+            "5 02b2a2 01d1c1b1a",
         ] {
             assert_eq!(DriveId::from_wwn(nothing), None, "{nothing}");
         }

@@ -1,5 +1,6 @@
 //! The second look: halving a failing block down to the sector, reading a differing one again. Of a trim that fails: [`trim`].
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use wire::Lba;
@@ -125,7 +126,7 @@ impl Pipeline {
     /// fault of the drive, the job had come further than the checkpoint that was kept.
     ///
     /// A pass tells it. A constant stood there in every round of a block that is repeated, and a drive that lost its data reads as one,
-    /// too: that counts as ahead only until all was read back once since the interruption.
+    /// too: that counts as ahead only until all was read back once since the interruption, and where that write can have come to.
     fn is_ahead(&self, lba: u64, fault: Fault) -> bool {
         let steps = &self.evidence.phases;
         let (Some(here), Some(holds)) = (steps.get(self.at), self.holds) else {
@@ -142,13 +143,20 @@ impl Pipeline {
                 .enumerate()
                 .filter(|(_, record)| record.phase == Phase::Write)
         };
+        let sector = u64::from(self.geometry.sector);
+        let unflushed = self.limits.checkpoint_bytes.saturating_add(self.limits.rewind_bytes) / sector;
         let comes = |word: u64| {
             let mut later = writes().filter(|(at, record)| *at > self.at || again(record.step));
-            self.unread && later.any(|(_, record)| record.work.fill.constant() == Some(word))
+            self.unread
+                && later.any(|(_, record)| {
+                    record.work.fill.constant() == Some(word)
+                        && self.may_have_come(here, lba, record.work.order, unflushed)
+                })
         };
+        let trimmed_at_once = self.slots * self.block.max(trim_piece(self.geometry, self.drive().trim));
         let trims = || {
             self.unread
-                && self.may_be_trimmed(here, lba)
+                && self.may_have_come(here, lba, Direction::Forward, trimmed_at_once)
                 && steps.iter().enumerate().any(|(at, record)| {
                     record.phase == Phase::Trim
                         && record.status != PhaseStatus::Skipped
@@ -161,12 +169,13 @@ impl Pipeline {
             Fault::Stale { pass } => {
                 let mut of_pass = writes().filter(|(_, record)| record.work.pass == pass).peekable();
                 let word = of_pass.peek().and_then(|(_, record)| record.work.fill.constant());
-                // Each write counts on from the one before, the rounds of a soak too: behind one nobody knows how many there will be.
-                let ahead = || writes().filter(|(at, _)| *at > self.at);
-                let soaked = ahead().position(|(_, record)| record.work.soak.is_some());
-                let known = match soak {
-                    Some(_) => 1,
-                    None => soaked.map_or_else(|| ahead().count(), |at| at + 1),
+                // Each write counts on from the one before. How many a soak has nobody knows: a checkpoint may be any number of its rounds
+                // behind, and what a drive lost is of one that is not long past.
+                let mut ahead = writes().filter(|(at, _)| *at > self.at);
+                let soaked = soak.is_some() || ahead.clone().any(|(_, record)| record.work.soak.is_some());
+                let known = match soaked {
+                    true => usize::from(PASSES / 2),
+                    false => ahead.by_ref().count(),
                 };
                 let passes = (0..).scan(holds.pass, |pass, _: usize| {
                     *pass = *pass % PASSES + 1;
@@ -185,13 +194,16 @@ impl Pipeline {
         }
     }
 
-    /// Whether a trim that the checkpoint knows nothing of may have come to a sector: trims go forward, so none did where this session has
-    /// read back, further in front of it than what may be under way at once.
-    fn may_be_trimmed(&self, here: &Record, lba: u64) -> bool {
+    /// Whether a write or a trim in this order that the checkpoint knows nothing of may have come to a sector: none did where this session
+    /// has read back, further in front of it than what may be under way or in the drive's cache at once, `open` sectors.
+    fn may_have_come(&self, here: &Record, lba: u64, order: Direction, open: u64) -> bool {
         let resumed = self.evidence.resumes.last().filter(|resume| resume.step == here.step);
         let from = resumed.map_or(0, |resume| resume.from.0 / u64::from(self.geometry.sector));
-        let under_way = self.slots * self.block.max(trim_piece(self.geometry, self.drive().trim));
-        here.work.order == Direction::Reverse || lba < from + under_way
+        let position = match order {
+            Direction::Forward => lba,
+            Direction::Reverse => self.geometry.sectors - 1 - lba,
+        };
+        here.work.order != order || position < from.saturating_add(open)
     }
 
     /// Reads what is suspected once more, or judges it.
@@ -527,7 +539,7 @@ impl Pipeline {
         });
     }
 
-    /// No more is examined: the pieces that failed and are not done count as bad as they stand, and what differed as it was seen.
+    /// No more is examined: the pieces that failed again and are not done count as bad as they stand, and what differed as it was seen.
     pub(super) fn book_open_groups(&mut self) {
         let flying = std::mem::take(&mut self.flights).into_values();
         let flying = flying.filter_map(|flight| match flight.kind {
@@ -536,12 +548,17 @@ impl Pipeline {
         });
         let open: Vec<Detour> = std::mem::take(&mut self.detours).into_iter().chain(flying).collect();
         let groups = std::mem::take(&mut self.groups);
+        let mut untried = BTreeSet::new();
         for detour in open {
             let Some(group) = groups.get(&detour.group) else {
                 continue;
             };
             match (detour.work, group.errno) {
                 (Work::Again { mut suspects, .. }, _) => self.judge(&mut suspects),
+                // A part of what failed may be good by itself, where the medium did not say that it is bad: an error of the link fails once.
+                (Work::Halve, Some(errno)) if group.op != Op::Trim && !is_own_word(errno) => {
+                    untried.insert(detour.group);
+                }
                 (Work::Halve | Work::Retry { .. }, Some(errno)) if group.op != Op::Trim => {
                     let fault = match group.op {
                         Op::Write => Fault::Write { errno },
@@ -556,11 +573,16 @@ impl Pipeline {
                 (Work::Halve | Work::Retry { .. }, _) => {}
             }
         }
-        for group in groups.values() {
-            if let (Op::Trim, Some(errno)) = (group.op, group.errno) {
-                let (kind, text) = trim::seen(errno, GIVEN_UP);
-                self.incident(kind, Some(group.first), group.sectors, text);
-            }
+        for (id, group) in &groups {
+            let Some(errno) = group.errno else { continue };
+            let (kind, text) = match group.op {
+                Op::Trim => trim::seen(errno, GIVEN_UP),
+                Op::Read | Op::Write | Op::Flush if untried.contains(id) && group.unusable == 0 => {
+                    (group.kind(errno), group.text(errno, NOT_TRIED_AGAIN))
+                }
+                Op::Read | Op::Write | Op::Flush => continue,
+            };
+            self.incident(kind, Some(group.first), group.sectors, text);
         }
     }
 

@@ -214,7 +214,10 @@ impl Pipeline {
     /// The end, early or not.
     pub(super) fn finish(&mut self, stop: Option<Stop>) {
         // What came just before the drive went away, or was another one, may not be its own.
-        if matches!(stop, Some(Stop::Asked { .. } | Stop::Hung | Stop::Reserved)) {
+        if matches!(
+            stop,
+            Some(Stop::Asked { .. } | Stop::Hung | Stop::Reserved | Stop::Engine { .. })
+        ) {
             self.evidence = self.as_it_stands();
         }
         self.detours.clear();

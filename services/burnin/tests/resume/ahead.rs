@@ -220,3 +220,69 @@ fn a_checkpoint_older_than_the_drive_fails_no_healthy_drive() {
     drop(session);
     finds_itself_further(&mut order, &mut sim, kept.unwrap(), "once");
 }
+
+/// How many rounds a soak did since its last checkpoint that was kept nobody knows.
+#[test]
+fn a_checkpoint_many_rounds_of_a_soak_older_fails_no_healthy_drive() {
+    for (from, to) in [(0, 1), (0, 2), (0, 5), (1, 3), (2, 9)] {
+        let mut steps = surface();
+        for step in &mut steps {
+            step.soak = Some(Soak {
+                first: 0,
+                last: 1,
+                seconds: 3,
+            });
+        }
+        let mut order = order(steps, 2);
+        let mut sim = Sim::new(GEOMETRY, Plan::healthy(Content::Random), 3, order.io.block as usize, 2);
+        let (mut kept, mut round) = (None, 0);
+        let mut session = Session::new(&sim, &order, "simulated").unwrap();
+        while round <= to {
+            for report in session.step(&mut sim) {
+                match report {
+                    Report::Checkpoint { text, .. }
+                        if round == from + 1 && Checkpoint::decode(&text).unwrap().step == 1 =>
+                    {
+                        kept = kept.or(Some(text));
+                    }
+                    Report::PhaseStarted { step: 1, .. } => round += 1,
+                    _ => {}
+                }
+            }
+            assert!(!session.is_over(), "{from} to {to}: too few rounds");
+        }
+        drop(session);
+        finds_itself_further(
+            &mut order,
+            &mut sim,
+            kept.unwrap(),
+            &format!("round {from}, drive at {to}"),
+        );
+    }
+}
+
+/// What reads as the constant of a later write, far behind where all is as it should be, is no trace of that write.
+#[test]
+fn a_lost_write_that_reads_as_a_later_constant_is_the_drives() {
+    let zeros = |phase: Phase| Step {
+        pass: 2,
+        fill: Fill::Zeros,
+        ..phase.into()
+    };
+    let steps = || [surface(), vec![zeros(Phase::Write), zeros(Phase::Verify)]].concat();
+    for turns in [20, 60] {
+        let mut order = order(steps(), turns);
+        let lba = GEOMETRY.sectors - 200;
+        let plan = Plan {
+            content: Content::Zeros,
+            ..Plan::with(vec![Fault::DropWrite { lba }])
+        };
+        let mut sim = Sim::new(GEOMETRY, plan, 3, order.io.block as usize, turns);
+        cut(&mut sim, &mut order, turns);
+        let unflushed = (order.limits.checkpoint_bytes + order.limits.rewind_bytes) / 512;
+        assert!(lba > 2 * unflushed, "{lba} is not far behind {unflushed}");
+        let evidence = runner::run(&mut sim, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
+        assert_eq!(evidence.stopped, None, "{turns} turns");
+        assert_eq!(judge(&Case::new(&evidence)).outcome, Outcome::Failed, "{turns} turns");
+    }
+}

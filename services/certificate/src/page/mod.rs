@@ -15,7 +15,7 @@ use wire::shown::is_hidden;
 
 use crate::chart::charts;
 use crate::qr;
-use crate::report::{HOW, LIMITS, Report};
+use crate::report::{HOW, LIMITS, Report, WHOSE};
 use crate::signed::Signed;
 
 const STYLE: &str = include_str!("style.css");
@@ -84,7 +84,7 @@ pub fn html(signed: &Signed) -> String {
     }
     out += &format!("</div>\n<footer class=\"sig\">{}<div>", qr::svg(&signed.stamp().text()));
     out += &format!(
-        "<p><b>Check it yourself.</b> {HOW} <code>{}</code></p>",
+        "<p><b>Check it yourself.</b> {HOW} <code>{}</code> {WHOSE}</p>",
         text(&r.command)
     );
     out += &format!(

@@ -7,7 +7,7 @@ use super::sheet::{BAD, BODY, INK, INK_2, LIGHT, LINE, MARGIN, Rgb, Sheet};
 use super::{HEIGHT, WIDTH};
 use crate::chart::{Chart, Tone, charts};
 use crate::qr::Modules;
-use crate::report::{HOW, LIMITS, Report, Section};
+use crate::report::{HOW, LIMITS, Report, Section, WHOSE};
 use crate::signed::Signed;
 
 /// Side of the code with its quiet zone: 44 mm, so that a module is 0.4 mm or more.
@@ -241,6 +241,7 @@ fn foot(sheet: &mut Sheet, report: &Report, stamp: &str) {
     sheet.paragraph(Face::Bold, 9.0, INK, x, width, "Check it yourself.");
     sheet.paragraph(Face::Sans, 8.5, INK, x, width, HOW);
     sheet.paragraph(Face::Mono, 8.0, INK, x, width, &report.command);
+    sheet.paragraph(Face::Sans, 8.5, INK, x, width, WHOSE);
     sheet.paragraph(Face::Sans, 8.0, INK_2, x, width, "Ed25519 key, fingerprint");
     sheet.paragraph(Face::Mono, 7.2, INK, x, width, &report.fingerprint);
     sheet.paragraph(Face::Sans, 8.0, INK_2, x, width, "SHA-256 of what was signed");

@@ -93,7 +93,12 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     metrics.flag("run.resized", resized);
     metrics.flag("run.stranger", matches!(stop, Some(Stop::Stranger { .. })));
     metrics.flag("run.reserved", matches!(stop, Some(Stop::Reserved)));
-    metrics.flag("run.gave_up", matches!(stop, Some(Stop::TooManyErrors)));
+    let gave_up = matches!(stop, Some(Stop::TooManyErrors));
+    let said = |kind| evidence.incident_counts.contains_key(&kind);
+    // All else came through when it was tried again.
+    let by_drive = !evidence.defects.is_empty() || said(FaultKind::ReadError) || said(FaultKind::WriteError);
+    metrics.flag("run.gave_up", gave_up && by_drive);
+    metrics.flag("run.gave_up_transient", gave_up && !by_drive);
     metrics.flag(
         "run.stopped",
         matches!(stop, Some(Stop::Asked { .. } | Stop::Engine { .. })),
