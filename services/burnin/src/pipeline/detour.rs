@@ -79,6 +79,8 @@ pub(super) struct Group {
     unusable: u64,
     /// The error that began it, or the medium's own word that came later.
     errno: Option<i32>,
+    /// Whether some part of it failed once more.
+    again: bool,
     /// The access that met it.
     op: Op,
 }
@@ -303,6 +305,7 @@ impl Pipeline {
     fn failed_again(&mut self, group: u64, errno: i32) {
         self.errors += 1;
         if let Some(group) = self.groups.get_mut(&group) {
+            group.again = true;
             group.errno = match group.errno {
                 Some(first) if !is_own_word(errno) => Some(first),
                 _ => Some(errno),
@@ -515,6 +518,7 @@ impl Pipeline {
                 open: 0,
                 unusable: 0,
                 errno,
+                again: false,
                 op: access.op,
             },
         );
@@ -555,8 +559,8 @@ impl Pipeline {
             };
             match (detour.work, group.errno) {
                 (Work::Again { mut suspects, .. }, _) => self.judge(&mut suspects),
-                // A part of what failed may be good by itself, where the medium did not say that it is bad: an error of the link fails once.
-                (Work::Halve, Some(errno)) if group.op != Op::Trim && !is_own_word(errno) => {
+                // What failed once, without the medium's word, may be good: an error of the link fails once.
+                (Work::Halve, Some(errno)) if group.op != Op::Trim && !group.again && !is_own_word(errno) => {
                     untried.insert(detour.group);
                 }
                 (Work::Halve | Work::Retry { .. }, Some(errno)) if group.op != Op::Trim => {
