@@ -128,6 +128,19 @@ impl Alerts {
                 .await;
             }
         });
+        let (mut off, told) = (self.engine.off(), Arc::downgrade(app));
+        off.mark_changed();
+        tokio::spawn(async move {
+            while off.changed().await.is_ok() {
+                let banner = banner_of_off(&off.borrow_and_update());
+                let Some(app) = told.upgrade() else { return };
+                app.feed(Input::Banner {
+                    key: "channels-off",
+                    banner,
+                })
+                .await;
+            }
+        });
         let (mut stream, engine) = (app.stream.subscribe(), Arc::downgrade(&self.engine));
         tokio::spawn(async move {
             loop {
@@ -179,6 +192,24 @@ fn banner_of(open: usize) -> Option<Banner> {
         0 => return None,
         1 => "One alert is not acknowledged: Settings, Alerts says which, and to whom it goes on".to_owned(),
         open => format!("{open} alerts are not acknowledged: Settings, Alerts says which, and to whom they go on"),
+    };
+    Some(Banner {
+        severity: Severity::Warning,
+        text,
+    })
+}
+
+/// What is said while channels are off that switched themselves off: whoever waits for an alert would wait in vain.
+fn banner_of_off(names: &[String]) -> Option<Banner> {
+    let text = match names {
+        [] => return None,
+        [name] => format!(
+            "Alert channel {name:?} has switched itself off and tells nobody anything: Settings, Alerts says why"
+        ),
+        [name, more @ ..] => format!(
+            "Alert channel {name:?} and {} more have switched themselves off and tell nobody anything: Settings, Alerts says why",
+            more.len()
+        ),
     };
     Some(Banner {
         severity: Severity::Warning,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use store::{View, Write};
+use tokio::sync::watch;
 use wire::{Problem, Time};
 
 use super::{
@@ -179,7 +180,20 @@ impl Engine {
     }
 
     fn with_services(&self, change: impl FnOnce(&mut Vec<Service>)) {
-        change(&mut self.services.write().unwrap_or_else(std::sync::PoisonError::into_inner));
+        let mut services = self.services.write().unwrap_or_else(std::sync::PoisonError::into_inner);
+        change(&mut services);
+        let now = off(&services);
+        drop(services);
+        self.off.send_if_modified(|told| {
+            let is_new = *told != now;
+            *told = now;
+            is_new
+        });
+    }
+
+    /// The names of the channels that switched themselves off, since nothing reaches whoever they told; it tells of every change.
+    pub fn off(&self) -> watch::Receiver<Vec<String>> {
+        self.off.subscribe()
     }
 
     /// Keeps a new channel; it gets its number.
@@ -332,4 +346,9 @@ impl Engine {
         lines.truncate(limit);
         Ok(lines)
     }
+}
+/// The names of those that switched themselves off.
+pub(super) fn off(services: &[Service]) -> Vec<String> {
+    let off = services.iter().filter(|service| service.disabled_why.is_some());
+    off.map(|service| service.name.clone()).collect()
 }

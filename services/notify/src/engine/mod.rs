@@ -94,6 +94,8 @@ pub struct Engine {
     open: Mutex<escalation::Open>,
     /// How many alerts nobody has acknowledged.
     unacknowledged: watch::Sender<usize>,
+    /// The names of the channels that switched themselves off.
+    off: watch::Sender<Vec<String>>,
     wake: Notify,
     /// What became of messages, by number, where the store did not take it: each of them waits for that alone.
     unsettled: Mutex<BTreeMap<u64, (Waiting, Attempt)>>,
@@ -158,6 +160,7 @@ impl Engine {
             store,
             events,
             sender,
+            off: watch::channel(book::off(&services)).0,
             services: RwLock::new(services),
             index: Mutex::new(waiting),
             quiet: Mutex::default(),

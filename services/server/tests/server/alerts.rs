@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 use wire::event::Severity;
 
 use crate::box_::{Box_, PASSWORD};
-use crate::client::PATIENCE;
+use crate::client::{Client, PATIENCE};
 
 /// A webhook's receiver that answers with `status` and keeps what came.
 #[derive(Clone)]
@@ -273,7 +273,7 @@ async fn a_clock_that_comes_years_late_switches_no_channel_off() {
     let id = channel(&box_, &receiver).await;
     receiver.answers(302);
     let path = format!("/api/notifications/services/{id}");
-    let failed = async |admin: &mut crate::client::Client, count: usize| {
+    let failed = async |admin: &mut Client, count: usize| {
         let wait = async {
             loop {
                 let history = admin.get("/api/notifications/history").await.json();
@@ -437,8 +437,13 @@ async fn a_channel_that_is_gone_switches_itself_off_and_the_log_tells() {
         shown["service"]["disabled_why"].as_str().unwrap().contains("410"),
         "{shown}"
     );
-    // Switched on again by a person, it begins anew.
     let mut admin = box_.admin().await;
+    let until = std::time::Instant::now() + PATIENCE;
+    while !admin.get("/api/v1/box").await.text.contains("has switched itself off") {
+        assert!(std::time::Instant::now() < until, "nobody is told on the page");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    // Switched on again by a person, it begins anew.
     assert_eq!(
         admin
             .put(
@@ -638,7 +643,7 @@ async fn channels_of_the_owners_file_tell_and_its_mistakes_are_shown() {
         .stderr(std::fs::File::create(&log).unwrap());
     let server = crate::process::Server::start(command, false).ready().await;
 
-    let mut admin = crate::client::Client::new(server.address);
+    let mut admin = Client::new(server.address);
     let login = json!({ "username": "admin", "password": PASSWORD });
     assert_eq!(admin.post("/api/v1/session", &login).await.status, 200);
     let shown = admin.get("/api/notifications/services").await;

@@ -9,7 +9,6 @@ use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::TcpStream;
 
 /// Longest time anything here may take: the machine that runs this may be slow and busy.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(30);

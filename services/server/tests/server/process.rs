@@ -556,11 +556,11 @@ fn passed_from_3(sources: [i32; 2]) -> std::io::Result<()> {
     let mut high = [0; 2];
     for (to, from) in high.iter_mut().zip(sources) {
         // SAFETY: plain system call on a number.
-        *to = check(unsafe { nix::libc::fcntl(from, nix::libc::F_DUPFD, 100) })?;
+        *to = check(unsafe { libc::fcntl(from, libc::F_DUPFD, 100) })?;
     }
     for (to, from) in (3..).zip(high) {
         // SAFETY: plain system call on numbers; what was open at 3 and 4 belongs to the child alone.
-        check(unsafe { nix::libc::dup2(from, to) })?;
+        check(unsafe { libc::dup2(from, to) })?;
     }
     Ok(())
 }
