@@ -129,7 +129,7 @@ fn speed(c: &Certificate) -> Option<Chart> {
     };
     let capacity = c.drive.capacity.0;
     Some(Chart {
-        title: "Speed over the whole surface",
+        title: "Speed over the surface",
         caption,
         told: words.join("; "),
         lines: surfaces.iter().zip(tones).map(|(s, tone)| line(s, tone)).collect(),

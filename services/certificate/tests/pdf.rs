@@ -72,7 +72,7 @@ fn its_text_says_what_was_signed() {
             "kiln-bench-2 <Ångström & Söhne>",
             "Read back and verify",
             "Reallocated Sector Ct",
-            "Speed over the whole surface",
+            "Speed over the surface",
             "Temperature and errors over time",
             "9223372036854775807",
         ] {

@@ -416,17 +416,18 @@ mod tests {
             record.job.drive.clone(),
             DriveId::parse("wwn-5000c500ffffffff").unwrap(),
         );
-        let why_of = |header: Header, formatted: bool| {
+        let why_of = |header: Header, formatted: bool, used: bool| {
             let told = Told {
-                ours: false,
+                ours: used,
                 header: Some(header),
                 place: None,
                 formatted,
                 ended: false,
+                used,
             };
             let again = Again {
                 erases: true,
-                kept: Kept::Begun,
+                kept: if used { Kept::Lost } else { Kept::Begun },
                 agreed: false,
                 doubted: false,
             };
@@ -435,10 +436,12 @@ mod tests {
                 Begin::GoesOn | Begin::FromDrive | Begin::Anew { .. } => None,
             }
         };
-        let why = |header| why_of(header, false);
+        let why = |header| why_of(header, false, false);
         assert_eq!(why(header(1, &own, 0)), None, "this very job");
-        let marked = why_of(header(1, &own, 0), true).unwrap();
+        let marked = why_of(header(1, &own, 0), true, false).unwrap();
         assert!(marked.contains("was being formatted"), "{marked}");
+        let used = why_of(header(1, &own, 0), false, true).unwrap();
+        assert!(used.contains("something else wrote to it since"), "{used}");
         assert_eq!(why(header(2, &own, -60)), None, "what an aborted job left");
         assert!(why(header(2, &own, 60)).unwrap().contains("begun on it"));
         assert!(why(header(2, &other, -60)).unwrap().contains("another drive"));
