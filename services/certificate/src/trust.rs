@@ -65,9 +65,8 @@ impl Trust {
         for (index, line) in text.lines().enumerate() {
             let bad = |why: String| BadLine { line: index + 1, why };
             // Some editors show what follows as a line of its own, which it is not here.
-            let hidden = |c: char| c.is_control() && c != '\t' || matches!(c, '\u{2028}' | '\u{2029}');
-            if line.contains(hidden) {
-                return Err(bad(format!("{:?} has hidden characters in it", short(line))));
+            if line.contains(['\u{b}', '\u{c}', '\u{85}', '\u{2028}', '\u{2029}']) {
+                return Err(bad(format!("{:?} is more than one line to some programs", short(line))));
             }
             let line = line.trim();
             if line.is_empty() || line.starts_with('#') {
@@ -211,8 +210,8 @@ mod tests {
                 "revoked KC-0000-0000-0001 KC-0000-0000-0002",
                 "line 1: \"KC-0000-0000-0002\" is a second id",
             ),
-            ("# x\u{2028}revoked KC-0000-0000-0001", "has hidden characters"),
-            ("revoked KC-0000-0000-0001 why\u{b}what", "hidden characters"),
+            ("# x\u{2028}revoked KC-0000-0000-0001", "more than one line"),
+            ("revoked KC-0000-0000-0001 why\u{b}what", "more than one line"),
             (&format!("key {}f name", "a".repeat(64)), "line 1: no key"),
         ] {
             let told = Trust::parse(text).unwrap_err().to_string();
