@@ -43,6 +43,10 @@ describe("labels", () => {
     expect(scan(P, {}, A.id, "7PHAV8PK")).toEqual({ typed: { [A.id]: "", [B.id]: "7PHAV8PK" }, focus: A.id });
     expect(scan(P, { [B.id]: "V8PK" }, A.id, "ZRT02B7H")).toEqual({ typed: { [B.id]: "V8PK", [A.id]: "ZRT02B7H" }, focus: null });
     expect(scan(P, {}, A.id, "SOMETHING")).toEqual({ typed: { [A.id]: "SOMETHING" }, focus: A.id });
+    // Behind what stood in the field.
+    expect(scan(P, { [A.id]: "2B7H" }, A.id, "2B7H7phav8pk")).toEqual({ typed: { [A.id]: "2B7H", [B.id]: "7phav8pk" }, focus: null });
+    expect(scan(P, { [A.id]: "2B7" }, A.id, "2B77PHAV8PK")).toEqual({ typed: { [A.id]: "", [B.id]: "7PHAV8PK" }, focus: A.id });
+    expect(scan(P, { [A.id]: "XX" }, A.id, "XXZRT02B7H")).toEqual({ typed: { [A.id]: "ZRT02B7H" }, focus: B.id });
   });
 });
 

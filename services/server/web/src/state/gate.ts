@@ -87,16 +87,33 @@ export function complete(plan: Plan, typed: Typed): boolean {
   return plan.drives.length > 0 && plan.drives.every((drive) => settled(drive, typed));
 }
 
+/** What of a text stands before this drive's whole serial, which ends it; `null` where it does not. */
+function before(drive: PlanDrive, text: string): string | null {
+  const whole = (isByWwn(drive) ? drive.label : drive.serial).trim();
+  const at = text.length - whole.length;
+  // Of a short serial too many texts end so.
+  return whole.length > 4 && at >= 0 && same(text.slice(at), whole) ? text.slice(0, at) : null;
+}
+
 /**
  * What a scan (a whole serial and Enter) into one field comes to: it goes to the drive whose serial
- * it is, whichever field had the focus, and the focus to the next field that is still open.
+ * it is, whichever field had the focus and whatever stood there, and the focus to the next field that is still open.
  */
 export function scan(plan: Plan, typed: Typed, into: DriveId, text: string): { typed: Typed; focus: DriveId | null } {
-  const owners = plan.drives.filter((drive) => match(drive, text) === "right");
+  const scanned = text.trim();
+  const right = plan.drives.filter((drive) => match(drive, scanned) === "right");
+  const owners = right.length > 0 ? right : plan.drives.filter((drive) => before(drive, scanned) !== null);
   const owner = owners.find((drive) => drive.id === into) ?? (owners.length === 1 ? owners[0] : undefined);
-  const next: Typed = owner ? { ...typed, ...(owner.id === into ? {} : { [into]: "" }), [owner.id]: text.trim() } : { ...typed, [into]: text };
-  const open = plan.drives.find((drive) => match(drive, next[drive.id] ?? "") !== "right");
-  return { typed: next, focus: owner ? (open?.id ?? null) : into };
+  if (!owner) return { typed: { ...typed, [into]: text }, focus: into };
+  const stood = before(owner, scanned) ?? "";
+  const field = plan.drives.find((drive) => drive.id === into);
+  const next: Typed = {
+    ...typed,
+    // What was right there stays.
+    [into]: field && match(field, stood) === "right" ? stood.trim() : "",
+    [owner.id]: scanned.slice(stood.length),
+  };
+  return { typed: next, focus: plan.drives.find((drive) => match(drive, next[drive.id] ?? "") !== "right")?.id ?? null };
 }
 
 /** What is different between the plan that a person read and the one that the box made since, in sentences. */
