@@ -91,6 +91,9 @@ export async function evidence(at) {
     await page.goto("/certificates");
     await page.getByRole("row", { name: new RegExp(box.loops.get("blank").serial) }).first().waitFor();
     await shot("certificates");
+    // As somebody types it who has the paper.
+    await page.goto(`/certificates/${(await api(`/jobs/${first}`)).certificate.id.toLowerCase()}`);
+    await page.waitForURL(/\/jobs\/[^/]+\/certificate\.html$/);
   });
 
   await test("revoked: the same drive fails later, and its certificate says so", async () => {
@@ -116,8 +119,9 @@ export async function evidence(at) {
     await page.getByText(/^No longer holds since/).waitFor();
     await page.locator(".jobhd").getByText("no longer holds", { exact: true }).waitFor();
     await shot("revoked");
-    await page.goto("/certificates");
+    await page.goto(`/certificates/${(await api(`/jobs/${first}`)).certificate.id}`);
     await page.getByRole("row", { name: /revoked/ }).first().waitFor();
+    assert("only that one is listed", (await page.locator("table.certs tbody tr").count()) === 1);
     const signed = await (await page.request.get(`/api/v1/jobs/${first}/certificate`)).text();
     await page.goto("/verify");
     await page.getByLabel(/^Or its text/).fill(signed);

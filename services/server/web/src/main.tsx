@@ -33,7 +33,7 @@ function Here({ at }: { at: Exclude<Place, { name: "wall" }> }) {
     case "events": return <EventsPage />;
     case "playbooks": return <PlaybooksPage />;
     case "playbook": return <PlaybookPage key={at.id} id={at.id} />;
-    case "certificates": return <CertificatesPage />;
+    case "certificates": return <CertificatesPage key={at.id} id={at.id} />;
     case "verify": return <VerifyPage />;
     case "drive": return <DrivePage key={at.id} id={at.id} />;
     case "job": return <JobPage key={at.id} id={at.id} />;

@@ -13,5 +13,7 @@ it("a playbook and the page where one is written are places", () => {
   expect(placeOf("/playbooks/new")).toEqual({ name: "playbook", id: "new" });
   expect(placeOf(`/playbooks/${FRESH}`)).toEqual({ name: "playbook", id: FRESH });
   expect(placeOf("/verify")).toEqual({ name: "verify" });
-  expect(placeOf("/certificates/x").name).toBe("nowhere");
+  expect(placeOf("/certificates")).toEqual({ name: "certificates", id: null });
+  expect(placeOf("/certificates/KC-7Q2M-9F3K-XB4T")).toEqual({ name: "certificates", id: "KC-7Q2M-9F3K-XB4T" });
+  expect(placeOf("/certificates/x/y").name).toBe("nowhere");
 });

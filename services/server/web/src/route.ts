@@ -8,7 +8,7 @@ export type Place =
   | { name: "events" }
   | { name: "playbooks" }
   | { name: "playbook"; id: string }
-  | { name: "certificates" }
+  | { name: "certificates"; id: string | null }
   | { name: "verify" }
   | { name: "drive"; id: string }
   | { name: "job"; id: string }
@@ -22,8 +22,11 @@ export type Place =
 export function placeOf(path: string): Place {
   if (path === "/") return { name: "bench" };
   if (path === "/burn") return { name: "gate" };
-  const plain = /^\/(events|playbooks|certificates|verify|addons|wall)$/.exec(path)?.[1] as "events" | "playbooks" | "certificates" | "verify" | "addons" | "wall" | undefined;
+  const plain = /^\/(events|playbooks|verify|addons|wall)$/.exec(path)?.[1] as "events" | "playbooks" | "verify" | "addons" | "wall" | undefined;
   if (plain) return { name: plain };
+  const certificate = /^\/certificates(?:\/([^/]+))?$/.exec(path);
+  const number = decoded(certificate?.[1]);
+  if (certificate && number !== undefined) return { name: "certificates", id: number };
   const topic = /^\/settings(?:\/([a-z]+))?$/.exec(path);
   if (topic) return { name: "settings", topic: topic[1] ?? null };
   const addon = /^\/addons\/(\d{1,15})(?:\/([^/]+))?$/.exec(path);

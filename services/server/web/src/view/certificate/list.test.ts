@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import type { CertificateEntry } from "@wire";
 
-import { answers, isNewest } from "./list";
+import { answers, isNewest, opened } from "./list";
 
 const entry: CertificateEntry = { job: "j", drive: "d", model: "Exos X18", serial: "ZR5A4T9C", capacity: 1, playbook: "standard", outcome: "PASSED", info: { id: "KC-1234", key: "ab", made: "2026-11-20T06:00:00Z", revoked: null } };
 
@@ -14,4 +14,11 @@ it("of a job that ended twice the last certificate alone has files", () => {
   const last = { ...entry, info: { ...entry.info, id: "KC-2", made: "2099-01-01T00:00:00Z" } };
   const other = { ...last, job: "another" };
   expect([isNewest(entry, [entry, other]), isNewest(entry, [last, entry]), isNewest(last, [last, entry])]).toEqual([true, false, true]);
+});
+
+it("a number opens the certificate that holds, whatever its case, and no other", () => {
+  const revoked = { ...entry, info: { ...entry.info, revoked: { at: "", job: "j", why: "failed" } } };
+  const last = { ...entry, info: { ...entry.info, id: "KC-2", made: "2099-01-01T00:00:00Z" } };
+  expect(opened([entry], " kc-1234")).toBe(entry);
+  for (const list of [[], [revoked], [entry, last]]) expect(opened(list, "KC-1234")).toBeUndefined();
 });

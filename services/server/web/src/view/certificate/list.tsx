@@ -24,15 +24,24 @@ export function isNewest(entry: CertificateEntry, list: readonly CertificateEntr
   return !list.some(({ job, info }) => job === entry.job && info.made > entry.info.made);
 }
 
-/** The page. */
-export function CertificatesPage() {
+/** The certificate of this number that can be opened: one that was revoked, or that its job has no more, is only listed. */
+export function opened(list: readonly CertificateEntry[], id: string): CertificateEntry | undefined {
+  return list.find((entry) => entry.info.id.toLowerCase() === id.trim().toLowerCase() && !entry.info.revoked && isNewest(entry, list));
+}
+
+/** The page. `id`: the number of one, as it stands on a paper: its page is opened where it holds, else the list tells what became of it. */
+export function CertificatesPage({ id }: { id: string | null }) {
   const list = useSignal<CertificateEntry[] | null>(null);
   const problem = useSignal<Problem | null>(null);
-  const text = useSignal("");
+  const text = useSignal(id ?? "");
   // A job that gets its certificate, or loses it, is told by the stream; then the list is asked for again.
   const told = [...known.value.jobs.values()].map((job) => `${job.certificate?.id ?? ""}${job.certificate?.revoked ? "!" : ""}`).join();
   useEffect(() => {
-    api.certificates().then((entries) => (list.value = entries), (thrown: unknown) => (problem.value = asProblem(thrown)));
+    api.certificates().then((entries) => {
+      const one = id === null ? undefined : opened(entries, id);
+      if (one) location.replace(certificateUrl(one.job, ".html"));
+      list.value = entries;
+    }, (thrown: unknown) => (problem.value = asProblem(thrown)));
   }, [told]);
   const shown = (list.value ?? []).filter((entry) => answers(entry, text.value));
   const { list: order, head } = useSort(shown, "signed", {
@@ -50,6 +59,7 @@ export function CertificatesPage() {
         {list.value && list.value.length > 0 && (
           <>
             <div class="filter"><label class="find"><Icon name="find" /><span class="sr">Search certificates</span><input type="search" placeholder="Number, drive, verdict" value={text.value} onInput={(event) => (text.value = event.currentTarget.value)} /></label></div>
+            {shown.length === 0 && id !== null && text.value === id && <p class="note"><Icon name="info" />This box signed none with the number {id}. One from another box is checked with its file: <a href="/verify">Check a certificate</a>.</p>}
             <table class="tbl certs">
               <thead><tr>{head("number", "Number")}{head("drive", "Drive")}{head("outcome", "Verdict")}{head("signed", "Signed")}{head("holds", "Holds")}<th scope="col"><span class="sr">Files</span></th></tr></thead>
               <tbody>
