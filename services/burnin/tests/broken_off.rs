@@ -160,7 +160,7 @@ fn what_was_examined_when_the_node_turned_read_only_is_not_forgotten() {
 }
 
 /// What comes of a drive of which accesses fail like this, and when so many did.
-fn broken_off(fails: impl FnMut(Access) -> Option<i32>) -> (Evidence, Outcome) {
+fn broken_off(seed: u64, fails: impl FnMut(Access) -> Option<i32>) -> (Evidence, Outcome) {
     let geometry = Geometry {
         sectors: 100_000,
         sector: 512,
@@ -173,7 +173,7 @@ fn broken_off(fails: impl FnMut(Access) -> Option<i32>) -> (Evidence, Outcome) {
         errors_max: 50,
         ..Limits::default()
     };
-    let sim = Sim::new(geometry, Plan::healthy(Content::Random), 4, 64 << 10, 1);
+    let sim = Sim::new(geometry, Plan::healthy(Content::Random), 4, 64 << 10, seed);
     let mut drive = Ends::of(sim, fails);
     let evidence = runner::run(&mut drive, &order, "simulated", &mut || None, &mut |_| {}).unwrap();
     let outcome = judge(&Case::new(&evidence)).outcome;
@@ -182,22 +182,28 @@ fn broken_off(fails: impl FnMut(Access) -> Option<i32>) -> (Evidence, Outcome) {
 
 #[test]
 fn a_link_that_fails_each_access_only_once_makes_no_bad_sectors() {
-    let now_and_then = |errno| {
-        let mut random = 7;
+    let now_and_then = |seed: u64, errno| {
+        let mut random = seed;
         move |access: Access| {
             let fails = access.op != Op::Flush && next_random(&mut random).is_multiple_of(20);
             fails.then_some(errno)
         }
     };
-    let (evidence, outcome) = broken_off(now_and_then(libc::ETIMEDOUT));
-    assert_eq!(evidence.stopped, Some(Stop::TooManyErrors));
-    assert_eq!((evidence.bad_sectors(), outcome), (0, Outcome::Inconclusive));
+    for seed in 0..60 {
+        let (evidence, outcome) = broken_off(seed, now_and_then(seed, libc::ETIMEDOUT));
+        assert_eq!(evidence.stopped, Some(Stop::TooManyErrors), "seed {seed}");
+        assert_eq!(
+            (evidence.bad_sectors(), outcome),
+            (0, Outcome::Inconclusive),
+            "seed {seed}"
+        );
+    }
     // Of which the medium says so, it is the drive's.
-    let (evidence, outcome) = broken_off(now_and_then(libc::ENODATA));
+    let (evidence, outcome) = broken_off(1, now_and_then(1, libc::ENODATA));
     assert_eq!(evidence.stopped, Some(Stop::TooManyErrors));
     assert_eq!(outcome, Outcome::Failed);
     // What fails again and again is bad, though nothing was waited for.
-    let (evidence, outcome) = broken_off(|access| (access.lba >= 50_000).then_some(libc::EIO));
+    let (evidence, outcome) = broken_off(1, |access| (access.lba >= 50_000).then_some(libc::EIO));
     assert_eq!(evidence.stopped, Some(Stop::TooManyErrors));
     assert_eq!(outcome, Outcome::Failed);
 }

@@ -784,7 +784,7 @@ fn a_dead_zone_is_bounded_in_work_and_told_as_a_whole() {
     assert_eq!(burn(&mut sim, &order).stopped, Some(Stop::TooManyErrors));
 }
 
-/// Half of a block was read again and was right when the errors ran out: only what nobody came to counts as bad with what is.
+/// Half of a block was read again and was right when the errors ran out, and of the other half nothing was tried by itself.
 #[test]
 fn what_was_read_is_not_told_as_unreadable_where_the_errors_run_out() {
     let geometry = Geometry {
@@ -794,12 +794,16 @@ fn what_was_read_is_not_told_as_unreadable_where_the_errors_run_out() {
     };
     let mut order = order(geometry, plain(&SURFACE), &mut Dice(8));
     order.io.block = 512 * 64;
-    order.limits.errors_max = 1;
-    let plan = Plan::with(vec![Fault::ReadError { lba: 60 }]);
-    let mut sim = Sim::new(geometry, plan, 1, order.io.block as usize, 8);
-    let evidence = burn(&mut sim, &order);
-    assert_eq!(evidence.stopped, Some(Stop::TooManyErrors));
-    assert_eq!(bad_lbas(&evidence), (32..64).collect());
+    for (errors_max, bad) in [(1, 0), (8, 1)] {
+        order.limits.errors_max = errors_max;
+        let plan = Plan::with(vec![Fault::ReadError { lba: 60 }]);
+        let mut sim = Sim::new(geometry, plan, 1, order.io.block as usize, 8);
+        let evidence = burn(&mut sim, &order);
+        assert_eq!(evidence.stopped, Some(Stop::TooManyErrors));
+        assert_eq!(bad_lbas(&evidence), (60..60 + bad).collect(), "{errors_max} errors");
+        let outcome = judge(&Case::new(&evidence)).outcome;
+        assert_eq!(outcome == Outcome::Failed, bad > 0, "{errors_max} errors: {outcome:?}");
+    }
 }
 
 #[test]

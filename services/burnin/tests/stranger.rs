@@ -955,3 +955,63 @@ fn run_until(sim: &mut Sim, order: &Order, text: &str) {
         }
     }
 }
+
+/// What was found there says nothing of the sectors beside it.
+#[test]
+fn a_finding_in_front_hides_no_data_that_was_put_there() {
+    let order = Order {
+        geometry: WIDE,
+        header: Some(note()),
+        ..order(&[Phase::Write, Phase::Verify, Phase::Write, Phase::Verify])
+    };
+    let sim = || {
+        let plan = Plan::with(vec![
+            Fault::FlipOnce { lba: 5, bit: 3 },
+            Fault::FlipOnce { lba: 0, bit: 3 },
+        ]);
+        Sim::new(WIDE, plan, 2, 8 << 10, 1)
+    };
+    let (_, checkpoints) = run(&mut sim(), &order);
+    let found = |text: &&String| {
+        let at = burnin::Checkpoint::decode(text).unwrap();
+        at.step > 1 && !at.evidence.defects.is_empty()
+    };
+    let text = checkpoints.iter().find(found).unwrap();
+    let mut drive = sim();
+    run_until(&mut drive, &order, text);
+    for first in (0..64).step_by(16) {
+        for (word, n) in drive.buffer(0).iter_mut().zip(1_u64..) {
+            *word = n << 32 | first;
+        }
+        access(&mut drive, Op::Write, (first, 16));
+    }
+    let (evidence, _) = run(&mut drive, &going_on(&order, text));
+    let why = evidence.stopped;
+    assert!(
+        matches!(&why, Some(Stop::Engine { why }) if why.contains("something else wrote")),
+        "{why:?}"
+    );
+}
+
+/// Beside the constant that was written a bad sector is the drive's.
+#[test]
+fn a_wrong_first_sector_of_a_constant_is_a_fault() {
+    let order = Order {
+        geometry: WIDE,
+        header: Some(note()),
+        steps: zeros(),
+        ..order(&[])
+    };
+    let sim = || Sim::new(WIDE, Plan::healthy(Content::Random), 2, 8 << 10, 1);
+    let (_, checkpoints) = run(&mut sim(), &order);
+    let begun = |text: &&String| burnin::Checkpoint::decode(text).unwrap().frontier > 2_000;
+    let text = checkpoints.iter().find(begun).unwrap();
+    let mut drive = sim();
+    run_until(&mut drive, &order, text);
+    drive.buffer(0)[..64].fill(0);
+    drive.buffer(0)[7] = 1;
+    access(&mut drive, Op::Write, (0, 1));
+    let (evidence, _) = run(&mut drive, &going_on(&order, text));
+    assert_eq!(evidence.stopped, None);
+    assert_eq!(evidence.bad_sectors(), 1);
+}

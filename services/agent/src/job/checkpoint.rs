@@ -178,7 +178,7 @@ impl JobTask {
         let geometry = self.record.geometry;
         let mut keys = self.record.earlier_keys.clone();
         keys.push(self.record.key);
-        let hang_ms = self.means.limits.hang_ms;
+        let (steps, hang_ms) = (self.record.steps.clone(), self.means.limits.hang_ms);
         let read = spawn_blocking(move || {
             let mut device = device::open_plain(file).map_err(|error| error.to_string())?;
             let header = header::find(device.as_mut(), geometry);
@@ -194,7 +194,7 @@ impl JobTask {
                     .any(|key| header::holds_ours(device.as_mut(), geometry, *key) == Some(true));
             let formatted = header::formatted_by(device.as_mut(), geometry).is_some_and(|key| keys.contains(&key));
             let ended = header::ended_by(device.as_mut(), geometry, &keys);
-            let used = burnin::begins_with_others(device.as_mut(), geometry, &keys, hang_ms);
+            let used = burnin::begins_with_others(device.as_mut(), geometry, (&keys, &steps), hang_ms);
             Ok(Told {
                 ours,
                 header,

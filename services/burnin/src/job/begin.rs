@@ -196,9 +196,9 @@ impl Again {
         let proven = ours && !self.doubted;
         match foreign {
             Some(whose) => Begin::Refused(Why::Foreign(whose)),
+            None if proven && place && whose == Some(Whose::Mine) => Begin::FromDrive,
             // One that only began may not have come to its first sector.
             None if used && ours && self.kept != Kept::Begun => Begin::Refused(Why::Used),
-            None if proven && place && whose == Some(Whose::Mine) => Begin::FromDrive,
             None if !proven && !self.agreed && self.kept == Kept::Lost => Begin::Refused(Why::NoTrace),
             None => Begin::Anew { proven },
         }

@@ -13,6 +13,9 @@ use crate::verdict::{Case, judge};
 pub const NO_LONGER_HELD: &str = "the drive no longer holds what was written to it: another one came into its place after it was read \
                                   back; nothing more is written to it";
 
+/// That another drive than the job's was there when the engine failed.
+pub const ANOTHER: &str = "another drive is in its place, and what was seen may be that one's";
+
 /// Why one that cannot be asked for it then is not formatted.
 pub const UNSHOWN: &str = "the drive does not show that it is the one that was tested";
 

@@ -18,16 +18,21 @@ use crate::playbook::{Direction, Step};
 /// small file is 10 KiB long.
 const FRONT: u64 = 8 << 10;
 
-/// What is said of such a drive, as a sentence about the burn-in.
-pub(crate) const USED: &str = "the drive begins with data that is not this burn-in's, where it had written: something else \
-     wrote to it since, or it lost what was flushed to it; nothing of that is erased. If nothing there is needed, begin anew";
+/// What is said of such a drive, as a sentence about it.
+pub(crate) const USED: &str = "the drive begins with data that is not this burn-in's, where it had written or may have: something else \
+     wrote to it since, or it lost what was flushed to it; nothing of that is erased";
 
-/// Whether the drive begins with something that none of these jobs wrote, and that is no one word over and over, as blank, erased and
-/// zeroed drives hold; reads only. Not where its first sector cannot be read.
-pub fn begins_with_others(device: &mut dyn Device, geometry: Geometry, keys: &[JobKey], hang_ms: u64) -> bool {
+/// Whether the drive begins with something that none of these jobs wrote by these steps; reads only. Not where none of the sectors there
+/// can be read.
+pub fn begins_with_others(
+    device: &mut dyn Device,
+    geometry: Geometry,
+    (keys, steps): (&[JobKey], &[Step]),
+    hang_ms: u64,
+) -> bool {
     let now = device.now();
     let asks: Vec<Asks> = keys.iter().map(|key| Asks::new(*key, geometry, hang_ms, now)).collect();
-    others(device, &asks).unwrap_or(false)
+    others(device, &asks, steps, |_| false).unwrap_or(false)
 }
 
 /// Whether the drive of the job that took this checkpoint does, where that job had written.
@@ -35,50 +40,58 @@ pub fn begins_with_others(device: &mut dyn Device, geometry: Geometry, keys: &[J
 /// # Errors
 /// When a read does not come back or the way to the drive is broken.
 pub(super) fn is_others(device: &mut dyn Device, asks: &Asks, checkpoint: &Checkpoint) -> Result<bool, String> {
-    Ok(wrote_front(checkpoint) && others(device, std::slice::from_ref(asks))?)
+    if !wrote_front(checkpoint) {
+        return Ok(false);
+    }
+    // What was found bad may hold anything.
+    let is_bad = |lba: u64| {
+        let mut runs = checkpoint.evidence.defects.runs();
+        runs.any(|run| (run.first..run.first + run.count).contains(&lba))
+    };
+    others(device, std::slice::from_ref(asks), &checkpoint.steps, is_bad)
 }
 
-fn others(device: &mut dyn Device, asks: &[Asks]) -> Result<bool, String> {
+/// Asks each sector of the front. The first that tells anything must be no one word over and over, as blank, erased and zeroed drives hold,
+/// and none a job's: its header, its pattern, or a constant that it writes.
+fn others(
+    device: &mut dyn Device,
+    asks: &[Asks],
+    steps: &[Step],
+    passes_over: impl Fn(u64) -> bool,
+) -> Result<bool, String> {
     let Some(first) = asks.first() else { return Ok(false) };
     let geometry = first.reads.geometry;
     let count = (FRONT / u64::from(geometry.sector)).clamp(1, geometry.sectors.max(1));
+    let writes = steps.iter().filter(|step| step.phase == Phase::Write);
+    let constants: Vec<u64> = writes.filter_map(|step| step.fill.constant()).collect();
+    let mut found = false;
     for lba in 0..count {
-        if !first.read(device, lba)? {
-            if lba == 0 {
-                return Ok(false);
-            }
+        if passes_over(lba) || !first.read(device, lba)? {
             continue;
         }
         let data = first.data(device);
-        let is_one_word = || data.iter().all(|word| Some(word) == data.first());
-        let is_a_jobs =
-            || asks.iter().any(|asks| asks.is_ours(data, lba)) || data.chunks(UNIT / 8).any(header::looks_like_one);
-        if lba == 0 && is_one_word() || is_a_jobs() {
+        let word = data.first().filter(|word| data.iter().all(|other| other == *word));
+        let is_a_jobs = || {
+            word.is_some_and(|word| constants.contains(word))
+                || asks.iter().any(|asks| asks.is_ours(data, lba))
+                || data.chunks(UNIT / 8).any(header::looks_like_one)
+        };
+        if !found && word.is_some() || is_a_jobs() {
             return Ok(false);
         }
+        found = true;
     }
-    Ok(true)
+    Ok(found)
 }
 
-/// Whether the drive's beginning was written and flushed before this checkpoint, and took it.
+/// Whether the drive's beginning was written and flushed before this checkpoint.
 fn wrote_front(checkpoint: &Checkpoint) -> bool {
     let Checkpoint {
-        geometry,
-        steps,
-        step,
-        frontier,
-        evidence,
-        ..
+        steps, step, frontier, ..
     } = checkpoint;
     let at = usize::from(*step);
-    // What is formatted is asked for otherwise; what could not be written stands as it stood.
-    let failed = || {
-        evidence
-            .defects
-            .runs()
-            .any(|run| run.first < FRONT / u64::from(geometry.sector))
-    };
-    if checkpoint.is_of_the_end() || failed() {
+    // What is formatted is asked for otherwise.
+    if checkpoint.is_of_the_end() {
         return false;
     }
     let mut wrote = false;

@@ -79,8 +79,6 @@ pub(super) struct Group {
     unusable: u64,
     /// The error that began it, or the medium's own word that came later.
     errno: Option<i32>,
-    /// Whether some part of it failed once more.
-    again: bool,
     /// The access that met it.
     op: Op,
 }
@@ -305,7 +303,6 @@ impl Pipeline {
     fn failed_again(&mut self, group: u64, errno: i32) {
         self.errors += 1;
         if let Some(group) = self.groups.get_mut(&group) {
-            group.again = true;
             group.errno = match group.errno {
                 Some(first) if !is_own_word(errno) => Some(first),
                 _ => Some(errno),
@@ -518,7 +515,6 @@ impl Pipeline {
                 open: 0,
                 unusable: 0,
                 errno,
-                again: false,
                 op: access.op,
             },
         );
@@ -543,7 +539,7 @@ impl Pipeline {
         });
     }
 
-    /// No more is examined: the pieces that failed again and are not done count as bad as they stand, and what differed as it was seen.
+    /// No more is examined: what failed by itself and is not done counts as bad as it stands, and what differed as it was seen.
     pub(super) fn book_open_groups(&mut self) {
         let flying = std::mem::take(&mut self.flights).into_values();
         let flying = flying.filter_map(|flight| match flight.kind {
@@ -559,8 +555,8 @@ impl Pipeline {
             };
             match (detour.work, group.errno) {
                 (Work::Again { mut suspects, .. }, _) => self.judge(&mut suspects),
-                // What failed once, without the medium's word, may be good: an error of the link fails once.
-                (Work::Halve, Some(errno)) if group.op != Op::Trim && !group.again && !is_own_word(errno) => {
+                // What never failed by itself, nor by the medium's word, may be good: an error of the link fails once.
+                (Work::Halve, Some(errno)) if group.op != Op::Trim && !is_own_word(errno) => {
                     untried.insert(detour.group);
                 }
                 (Work::Halve | Work::Retry { .. }, Some(errno)) if group.op != Op::Trim => {

@@ -95,8 +95,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     metrics.flag("run.reserved", matches!(stop, Some(Stop::Reserved)));
     let gave_up = matches!(stop, Some(Stop::TooManyErrors));
     let said = |kind| evidence.incident_counts.contains_key(&kind);
-    // All else came through when it was tried again.
-    let by_drive = !evidence.defects.is_empty() || said(FaultKind::ReadError) || said(FaultKind::WriteError);
+    let by_drive = evidence.bad_sectors() > 0 || said(FaultKind::ReadError) || said(FaultKind::WriteError);
     metrics.flag("run.gave_up", gave_up && by_drive);
     metrics.flag("run.gave_up_transient", gave_up && !by_drive);
     metrics.flag(

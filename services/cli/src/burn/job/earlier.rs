@@ -429,7 +429,8 @@ impl Job {
         let (mut device, header) = self.carried()?;
         let whose = self.whose(&header, left);
         (told.ours, told.whose) = (matches!(whose, Whose::Mine | Whose::OtherSteps), Some(whose));
-        told.used = burnin::begins_with_others(device.as_mut(), self.geometry(), &[header.key], self.limits.hang_ms);
+        let of = (&[header.key][..], &header.steps[..]);
+        told.used = burnin::begins_with_others(device.as_mut(), self.geometry(), of, self.limits.hang_ms);
         whose.words(&header).map_or(Ok(()), Err)?;
         let checkpoint = header::recover(device.as_mut(), &header, &self.limits)
             .ok_or("what the drive holds is not enough to go on from")?;
