@@ -81,8 +81,13 @@ impl Trust {
                     let (id, why) = rest.trim().split_once(char::is_whitespace).unwrap_or((rest.trim(), ""));
                     let id = crate::id::spelt(id)
                         .ok_or_else(|| bad(format!("{:?} is no id such as KC-7Q2M-9F3K-XB4T", short(id))))?;
-                    let next = why.split_whitespace().next().unwrap_or("");
-                    if crate::id::spelt(next).is_some() {
+                    // A word of a reason may be spelt as an id is; nothing but ids is no reason.
+                    let is_id =
+                        |word: &str| word.to_ascii_uppercase().starts_with("KC-") && crate::id::spelt(word).is_some();
+                    let mut words = why.split_whitespace().peekable();
+                    if let Some(next) = words.peek().copied()
+                        && words.all(is_id)
+                    {
                         return Err(bad(format!(
                             "{:?} is a second id: each has a line of its own",
                             short(next)
@@ -165,6 +170,19 @@ mod tests {
             assert_eq!(trust.revoked("KC-0000-0000-0001"), Some("failed on 3 March"));
             assert_eq!(trust.revoked("KC-0000-0000-0002"), None);
             assert_eq!(trust.name(Key::from_seed(&[4; 32]).public().fingerprint()), None);
+        }
+    }
+
+    #[test]
+    fn a_reason_may_hold_an_id_and_words_that_look_like_one() {
+        for why in [
+            "disconnected at the bench",
+            "X8G0A0A0FDKG",
+            "KC-0000-0000-0002 replaces it",
+            "202611290512",
+        ] {
+            let trust = Trust::parse(&format!("revoked KC-0000-0000-0001 {why}")).unwrap();
+            assert_eq!(trust.revoked("KC-0000-0000-0001"), Some(why));
         }
     }
 
