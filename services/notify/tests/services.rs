@@ -574,7 +574,7 @@ async fn a_mail_server_has_minutes_for_its_answer() {
         ("security", "none"),
     ];
     let failed = failed("email", &[&to[..], &[("host", "127.0.0.1"), ("port", &port)]].concat()).await;
-    assert!(failed.retry && failed.words.contains("120 s"), "{failed:?}");
+    assert!(failed.retry && failed.words.contains("90 s"), "{failed:?}");
 }
 
 #[tokio::test]

@@ -183,7 +183,7 @@ impl Engine {
         let mut services = self.services.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         change(&mut services);
         let now = off(&services);
-        drop(services);
+        // While nobody else changes them.
         self.off.send_if_modified(|told| {
             let is_new = *told != now;
             *told = now;

@@ -39,12 +39,10 @@ impl Provider {
             }
         }
         let place = |fields: &Fields| -> Vec<String> {
-            // Who is in between reads what goes without TLS, or to any certificate.
-            ["server_url", "host", "port", "webhook_url", "security", "insecure"]
+            ["server_url", "host", "port", "webhook_url"]
                 .iter()
                 .map(|key| {
-                    let usual = self.field(key).map_or("", |field| field.default);
-                    let value = fields.get(*key).map_or(usual, String::as_str);
+                    let value = fields.get(*key).map_or("", String::as_str);
                     if *key == "webhook_url" {
                         mask(Shown::Origin, value)
                     } else {
@@ -53,8 +51,13 @@ impl Provider {
                 })
                 .collect()
         };
+        // Who is in between reads what goes without TLS, or to any certificate.
+        let is_less_safe = [("security", "none"), ("insecure", "true")].iter().any(|(key, open)| {
+            let is_open = |fields: &Fields| fields.get(*key).is_some_and(|value| value == open);
+            is_open(&out) && !is_open(kept)
+        });
         match restored {
-            Some(key) if place(&out) != place(kept) => Err(BadSetting::new(
+            Some(key) if is_less_safe || place(&out) != place(kept) => Err(BadSetting::new(
                 key,
                 "type it again: the server, or how it is reached, was changed, and a secret goes only where it was typed for",
             )),

@@ -8,8 +8,8 @@
 //! ```
 //!
 //! Pure: the time and the next code are passed in. Eight characters are 2^40 codes; with thirty tries a minute in all, a guess
-//! succeeds once in thirty thousand years on average. From one address five are looked at: whoever types wrong codes all the time keeps
-//! nobody else out, and has the code replaced every four minutes at most.
+//! succeeds once in thirty thousand years on average. From one address five are looked at: who types wrong codes there all the time keeps
+//! nobody else out, and has the code replaced every four minutes; who has six addresses does keep others out.
 
 use std::collections::VecDeque;
 use std::time::Duration;

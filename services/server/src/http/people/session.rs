@@ -96,14 +96,17 @@ pub(super) async fn claim(
         Try::Right => {}
         Try::Wrong => return Err(wrong_code("type the code that the box shows on its console")),
         Try::WrongNewCode => {
-            let message = "Twenty wrong claim codes were tried; the box has a new one".to_owned();
-            app.record(
-                "box.claim_code_changed",
-                Severity::Warning,
-                message,
-                json!({ "from": peer.key() }),
-            )
-            .await;
+            let (now, from) = (app.clock.now().mono, peer.key());
+            if app.refused(|refused| refused.one(now, &from)).is_some() {
+                let message = "Twenty wrong claim codes were tried; the box has a new one".to_owned();
+                app.record(
+                    "box.claim_code_changed",
+                    Severity::Warning,
+                    message,
+                    json!({ "from": from }),
+                )
+                .await;
+            }
             return Err(wrong_code("the box shows a new code now; look at its console again"));
         }
         Try::Wait(time) => return Err(Refusal::wait(time)),

@@ -4,7 +4,7 @@ import type { AlertDelivery, AlertDigest, AlertKind, AlertOpen, AlertProvider, A
 
 const ROOT = "/api/notifications";
 
-/** Longest wait for a test: the box gives a service 15 s for each of up to twenty targets. */
+/** Longest wait for a test: the box gives a mail 90 s, and another service 15 s for each target. */
 const TEST_MS = 120_000;
 
 /** One service with its form. */
