@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use burnin::evidence::{Evidence, Stop};
 use burnin::header::Note;
-use burnin::job::{ANOTHER, Left};
+use burnin::job::{Left, was_another};
 use burnin::playbook::first_data;
 use burnin::worker::{Backend, Io, Limits, Order};
 use burnin::{Checkpoint, Fingerprint, Headers, JobKey, device};
@@ -163,8 +163,7 @@ impl Job {
             settled: kernel.is_settled(),
         };
         if failed && self.is_another(&birth, headers) {
-            let why = ANOTHER.to_owned();
-            evidence.end_by(Stop::Stranger { why });
+            was_another(&mut evidence);
         } else {
             own.rest(&self, left, &watch, line, &mut |own| {
                 if over.is_none() {
