@@ -928,7 +928,9 @@ fn data_without_a_signature_that_was_put_on_an_interrupted_drive_is_not_written_
                         "{context}"
                     );
                     assert!(evidence.defects.is_empty(), "{context}");
-                    let same = (0..WIDE.sectors).all(|lba| drive.truth().origin(lba) == before[lba as usize]);
+                    let same = (0..)
+                        .zip(&before)
+                        .all(|(lba, origin)| drive.truth().origin(lba) == *origin);
                     assert!(same, "{context}: it was written to");
                 } else {
                     // A sector alone may be the drive's fault, which the passes to come tell.

@@ -584,13 +584,15 @@ const WAITED: Duration = Duration::from_secs(30);
 fn waited(data: serde_json::Value, at: Option<Time>, now: Time) -> serde_json::Value {
     let has_waited = |at: &Time| now.as_second().saturating_sub(at.as_second()) >= WAITED.as_secs().cast_signed();
     let Some(at) = at.filter(has_waited) else { return data };
-    let mut facts = match data {
-        serde_json::Value::Null => serde_json::Map::new(),
-        serde_json::Value::Object(facts) => facts,
-        other => return other,
+    let mut facts = match data.is_null() {
+        true => serde_json::json!({}),
+        false => data,
     };
-    facts.insert("happened_at".to_owned(), serde_json::Value::String(at.to_string()));
-    facts.into()
+    // Facts of another form stay as they are.
+    if let Some(members) = facts.as_object_mut() {
+        members.insert("happened_at".to_owned(), at.to_string().into());
+    }
+    facts
 }
 
 fn push(frames: &mut Vec<Frame>, happening: Happening, origin: Option<u64>, to: &To, now: Time) {
