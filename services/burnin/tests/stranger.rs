@@ -1017,3 +1017,48 @@ fn a_wrong_first_sector_of_a_constant_is_a_fault() {
     assert_eq!(evidence.stopped, None);
     assert_eq!(evidence.bad_sectors(), 1);
 }
+
+/// Where the pass or the trim that stands there is of a constant, an archive's zeros are not taken for it.
+#[test]
+fn an_archive_on_a_drive_of_constants_or_behind_a_trim_is_not_written_over() {
+    let keyed = plain(&[Phase::Write, Phase::Verify, Phase::Trim, Phase::Write, Phase::Verify]);
+    for (steps, at_step) in [(zeros(), 1), (zeros(), 2), (keyed, 3)] {
+        let order = Order {
+            geometry: WIDE,
+            header: Some(note()),
+            steps,
+            ..order(&[])
+        };
+        let sim = || Sim::new(WIDE, Plan::healthy(Content::Random), 2, 8 << 10, 1);
+        let (_, checkpoints) = run(&mut sim(), &order);
+        let there = |text: &&String| {
+            let at = burnin::Checkpoint::decode(text).unwrap();
+            at.step == at_step && (at.frontier > 2_000 || at_step == 3)
+        };
+        let text = checkpoints.iter().find(there).unwrap();
+        let mut drive = sim();
+        run_until(&mut drive, &order, text);
+        // Two sectors of a tar, and the zeros that fill it up.
+        for (first, fill) in [(0, true), (2, false)] {
+            let buffer = drive.buffer(0);
+            buffer.fill(0);
+            if fill {
+                for (word, n) in buffer[..128].iter_mut().zip(1_u64..) {
+                    *word = n << 32;
+                }
+            }
+            access(&mut drive, Op::Write, (first, if fill { 2 } else { 14 }));
+        }
+        let key = (&[order.key][..], &order.steps[..]);
+        assert!(
+            burnin::begins_with_others(&mut drive, WIDE, key, 1_000),
+            "step {at_step}"
+        );
+        let (evidence, _) = run(&mut drive, &going_on(&order, text));
+        let why = evidence.stopped;
+        assert!(
+            matches!(&why, Some(Stop::Engine { why }) if why.contains("something else wrote")),
+            "step {at_step}: {why:?}"
+        );
+    }
+}

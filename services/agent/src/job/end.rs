@@ -3,7 +3,7 @@
 
 use burnin::Evidence;
 use burnin::evidence::Stop as Stopped;
-use burnin::job::{Left, was_another};
+use burnin::job::Left;
 use tracing::{error, info, warn};
 use wire::job::{JobState, Outcome, Phase, PhaseStatus};
 use wire::{JobId, Time};
@@ -24,7 +24,6 @@ impl JobTask {
         let held = match held {
             // That may be why the engine failed: what another drive tells is nobody's verdict.
             Some(held) if matches!(evidence.stopped, Some(Stopped::Engine { .. })) && self.is_another(&held).await => {
-                was_another(&mut evidence);
                 None
             }
             held => held,

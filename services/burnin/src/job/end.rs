@@ -4,7 +4,6 @@ use drive::smart::{Snapshot, delta};
 use wire::Time;
 use wire::job::{FINDINGS_MAX, Finding, Job, JobState, PhaseStatus, SmartRow, Surface, Verdict};
 
-use crate::evidence::{Evidence, Stop};
 use crate::findings::{more_bad_sectors, not_met_again};
 use crate::playbook::moves_data;
 use crate::timeline;
@@ -13,14 +12,6 @@ use crate::verdict::{Case, judge};
 /// Why nothing is passed of a drive that was written and read back, and does not show that any more before its verdict.
 pub const NO_LONGER_HELD: &str = "the drive no longer holds what was written to it: another one came into its place after it was read \
                                   back; nothing more is written to it";
-
-/// Ends a job whose engine failed while another drive was in the place of its own: what it saw last may be that one's.
-pub fn was_another(evidence: &mut Evidence) {
-    if !evidence.defects.is_empty() {
-        let why = "another drive is in its place, and what was seen may be that one's".to_owned();
-        evidence.end_by(Stop::Stranger { why });
-    }
-}
 
 /// Why one that cannot be asked for it then is not formatted.
 pub const UNSHOWN: &str = "the drive does not show that it is the one that was tested";

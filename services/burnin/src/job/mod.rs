@@ -17,7 +17,7 @@ mod whose;
 
 pub use begin::{Again, Asks, Begin, Kept, Told, Why};
 pub use chosen::{NotFollowed, follow, request, steps};
-pub use end::{End, NO_LONGER_HELD, UNREAD, UNSHOWN, ended, smart_before, was_another};
+pub use end::{End, NO_LONGER_HELD, UNREAD, UNSHOWN, ended, smart_before};
 pub use heading::heading;
 pub use own::{Left, take_again};
 pub use selftest::{TestAct, TestHeat, warmest};

@@ -52,7 +52,8 @@ pub(super) fn is_others(device: &mut dyn Device, asks: &Asks, checkpoint: &Check
 }
 
 /// Asks each sector of the front. The first that tells anything must be no one word over and over, as blank, erased and zeroed drives hold,
-/// and none a job's: its header, its pattern, or a constant that it writes.
+/// and none the job's: its header or its pattern. What is nearly a constant that it writes may be either's, so beside such sectors one
+/// alone is the drive's.
 fn others(
     device: &mut dyn Device,
     asks: &[Asks],
@@ -64,24 +65,29 @@ fn others(
     let count = (FRONT / u64::from(geometry.sector)).clamp(1, geometry.sectors.max(1));
     let writes = steps.iter().filter(|step| step.phase == Phase::Write);
     let constants: Vec<u64> = writes.filter_map(|step| step.fill.constant()).collect();
-    let mut found = false;
+    let (mut told, mut foreign) = (false, 0);
     for lba in 0..count {
+        if first.is_late(device) {
+            break;
+        }
         if passes_over(lba) || !first.read(device, lba)? {
             continue;
         }
         let data = first.data(device);
-        let word = data.first().filter(|word| data.iter().all(|other| other == *word));
-        let is_a_jobs = || {
-            word.is_some_and(|word| constants.contains(word))
-                || asks.iter().any(|asks| asks.is_ours(data, lba))
-                || data.chunks(UNIT / 8).any(header::looks_like_one)
-        };
-        if !found && word.is_some() || is_a_jobs() {
+        let is_a_jobs = asks.iter().any(|asks| asks.is_ours(data, lba));
+        if is_a_jobs || data.chunks(UNIT / 8).any(header::looks_like_one) {
             return Ok(false);
         }
-        found = true;
+        let nearly = |word: u64| data.iter().filter(|told| **told == word).count() * 8 >= data.len() * 7;
+        let is_constant = constants.iter().any(|word| nearly(*word));
+        let is_one_word = data.iter().all(|word| Some(word) == data.first());
+        if !told && (is_constant || is_one_word) {
+            return Ok(false);
+        }
+        told = true;
+        foreign += u64::from(!is_constant);
     }
-    Ok(found)
+    Ok(foreign > u64::from(!constants.is_empty()))
 }
 
 /// Whether the drive's beginning was written and flushed before this checkpoint.
@@ -94,12 +100,10 @@ fn wrote_front(checkpoint: &Checkpoint) -> bool {
     if checkpoint.is_of_the_end() {
         return false;
     }
-    let mut wrote = false;
-    for Step { phase, .. } in &steps[..at] {
-        // The probe writes and flushes the first sector before all else; a trim leaves to the drive what it reads as.
-        wrote = (wrote || matches!(phase, Phase::Write | Phase::Probe)) && *phase != Phase::Trim;
-    }
+    // The probe writes and flushes the first sector before all else. What a trim leaves is no data of anybody's.
+    let wrote = steps[..at]
+        .iter()
+        .any(|step| matches!(step.phase, Phase::Write | Phase::Probe));
     let here = &steps[at];
-    let begun = here.phase == Phase::Write && here.order == Direction::Forward && *frontier > 0;
-    (wrote || begun) && here.phase != Phase::Trim
+    wrote || here.phase == Phase::Write && here.order == Direction::Forward && *frontier > 0
 }

@@ -29,7 +29,6 @@ use super::*;
 use crate::device::Geometry;
 use crate::evidence::Incident;
 use crate::findings::Fault;
-use crate::job::was_another;
 use crate::playbook::plain;
 
 const GEOMETRY: Geometry = Geometry {
@@ -159,19 +158,6 @@ fn what_differs_fails_and_outranks_everything() {
         assert!(verdict.summary.contains("LBA 77"), "{}", verdict.summary);
         assert_eq!(verdict.verified, Bytes((512 << 20) - 512));
     }
-}
-
-/// The engine failed, and another drive is there: what was under examination then may be that one's.
-#[test]
-fn what_was_seen_before_another_drive_was_found_fails_nobody() {
-    let mut evidence = clean();
-    evidence.stopped = Some(Stop::Engine { why: "EPERM".into() });
-    was_another(&mut evidence);
-    assert!(matches!(evidence.stopped, Some(Stop::Engine { .. })), "nothing was");
-    evidence.defects.add((1, Phase::Verify), 77, 1, Fault::Foreign);
-    assert_eq!(verdict(&evidence, None, None).outcome, Outcome::Failed);
-    was_another(&mut evidence);
-    assert_eq!(verdict(&evidence, None, None).outcome, Outcome::Inconclusive);
 }
 
 /// A disk that was exchanged without a word, and which smartctl names in the end: what it held is no fault of the one that was armed.

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use burnin::evidence::{Evidence, Stop};
 use burnin::header::Note;
-use burnin::job::{Left, was_another};
+use burnin::job::Left;
 use burnin::playbook::first_data;
 use burnin::worker::{Backend, Io, Limits, Order};
 use burnin::{Checkpoint, Fingerprint, Headers, JobKey, device};
@@ -162,9 +162,7 @@ impl Job {
             doubted: own.doubted,
             settled: kernel.is_settled(),
         };
-        if failed && self.is_another(&birth, headers) {
-            was_another(&mut evidence);
-        } else {
+        if !(failed && self.is_another(&birth, headers)) {
             own.rest(&self, left, &watch, line, &mut |own| {
                 if over.is_none() {
                     self.keep(&birth, own, heard(&watch, &kernel), line);

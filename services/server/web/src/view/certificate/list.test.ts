@@ -19,6 +19,6 @@ it("of a job that ended twice the last certificate alone has files", () => {
 it("a number opens the certificate that holds, whatever its case, and no other", () => {
   const revoked = { ...entry, info: { ...entry.info, revoked: { at: "", job: "j", why: "failed" } } };
   const last = { ...entry, info: { ...entry.info, id: "KC-2", made: "2099-01-01T00:00:00Z" } };
-  expect(opened([entry], " kc-1234")).toBe(entry);
+  for (const id of [" kc-1234", "KC1234", "kc l234"]) expect(opened([entry], id)).toBe(entry);
   for (const list of [[], [revoked], [entry, last]]) expect(opened(list, "KC-1234")).toBeUndefined();
 });

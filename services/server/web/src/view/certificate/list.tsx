@@ -24,9 +24,12 @@ export function isNewest(entry: CertificateEntry, list: readonly CertificateEntr
   return !list.some(({ job, info }) => job === entry.job && info.made > entry.info.made);
 }
 
+/** A number without what people write otherwise: case, signs, and letters that look like digits. */
+const plain = (id: string) => id.toUpperCase().replace(/[^0-9A-Z]/g, "").replace(/O/g, "0").replace(/[IL]/g, "1");
+
 /** The certificate of this number that can be opened: one that was revoked, or that its job has no more, is only listed. */
 export function opened(list: readonly CertificateEntry[], id: string): CertificateEntry | undefined {
-  return list.find((entry) => entry.info.id.toLowerCase() === id.trim().toLowerCase() && !entry.info.revoked && isNewest(entry, list));
+  return list.find((entry) => plain(entry.info.id) === plain(id) && !entry.info.revoked && isNewest(entry, list));
 }
 
 /** The page. `id`: the number of one, as it stands on a paper: its page is opened where it holds, else the list tells what became of it. */
