@@ -327,11 +327,14 @@ async fn a_format_that_is_cut_is_not_made_anew_where_something_stands_on_the_dri
         }
         bench.agent.kill();
         let node = bench.drives[0].node.clone();
-        let made = std::process::Command::new("mkfs.ext4")
-            .args(["-q", "-F", "-L", "mine"])
-            .arg(&node)
-            .status();
-        assert!(made.unwrap().success());
+        // The formatter that was held may hold the drive for a moment longer.
+        let end = std::time::Instant::now() + std::time::Duration::from_secs(30);
+        let mut mkfs = std::process::Command::new("mkfs.ext4");
+        mkfs.args(["-q", "-F", "-L", "mine"]).arg(&node);
+        while !mkfs.status().unwrap().success() {
+            assert!(std::time::Instant::now() < end);
+            tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+        }
         bench.restart();
         let job = bench.server.over(id).await;
         let problem = job.formatted.and_then(|made| made.problem).unwrap();

@@ -18,7 +18,7 @@ use crate::places::{self, Mbr, SECTORS};
 use crate::salvage::{BEGIN, Salvage, Source};
 use crate::system::System;
 use crate::window::Window;
-use crate::{first, partition_type, siblings, unlisted};
+use crate::{chance, first, partition_type, siblings, unlisted};
 
 /// Everything one look at a drive tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -248,8 +248,14 @@ fn kinds_in(file: &File, (start, end): (u64, u64), sector: u32) -> io::Result<BT
         return Ok(BTreeSet::new());
     };
     let found = Probe::new(file, start, size, sector)?.every()?;
-    let mut kinds: BTreeSet<String> = found.iter().filter_map(|values| kind(values).cloned()).collect();
-    let unlisted = unlisted::of(Window { file, start, size })?;
+    let window = Window { file, start, size };
+    let mut kinds = BTreeSet::new();
+    for values in &found {
+        if !is_chance(values, window)? {
+            kinds.extend(kind(values).cloned());
+        }
+    }
+    let unlisted = unlisted::of(window)?;
     kinds.extend(unlisted.into_iter().map(|unlisted| unlisted.name));
     Ok(kinds)
 }
@@ -284,11 +290,17 @@ impl Inner {
         let tell = |values: &Values| signature(number, values, name.cloned());
         let mut inner = Self::default();
         for values in signatures_of(&mut probe(sector)?)? {
+            if is_chance(&values, window)? {
+                continue;
+            }
             inner.kiln |= is_kiln_boot(&values);
             inner.signatures.push(tell(&values));
         }
         for sector in std::iter::once(sector).chain(others) {
             for values in probe(sector)?.every()? {
+                if is_chance(&values, window)? {
+                    continue;
+                }
                 if let Some(kind) = member_of(&values, window)? {
                     inner.add(tell(&values), Some(kind));
                 }
@@ -345,6 +357,11 @@ fn member_of(values: &Values, window: Window<'_>) -> io::Result<Option<ContentKi
         None => siblings::of(kind, window),
         member => Ok(member),
     }
+}
+
+/// Whether it is none, for all that libblkid asked of it.
+fn is_chance(values: &Values, window: Window<'_>) -> io::Result<bool> {
+    kind(values).map_or(Ok(false), |kind| chance::is_chance(kind, window))
 }
 
 /// TYPE of a superblock, else PTTYPE of a table.

@@ -31,6 +31,7 @@
 #![warn(unreachable_pub)]
 
 pub mod blkid;
+mod chance;
 pub mod child;
 pub mod company;
 pub mod content;
