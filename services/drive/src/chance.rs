@@ -2,7 +2,7 @@
 //!
 //! Random data, and a burn-in's pattern is such, holds two given bytes once in 65,536 drives. A burn-in that ended well was not formatted for
 //! that, since "hfsplus" had been put on its drive meanwhile. Of 213,037 random images libblkid 2.38 named ten so, and five a
-//! JMicron RAID, whose checksum later ones look at.
+//! RAID of `JMicron`, whose checksum later ones look at.
 
 use std::io;
 
