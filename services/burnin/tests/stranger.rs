@@ -909,13 +909,7 @@ fn data_without_a_signature_that_was_put_on_an_interrupted_drive_is_not_written_
             for (long, refused) in [(1, false), (16, true), (600, true)] {
                 let mut drive = sim();
                 run_until(&mut drive, &order, text);
-                for first in (0..long).step_by(16) {
-                    let count = 16.min(long - first);
-                    for (word, n) in drive.buffer(0).iter_mut().zip(1_u64..) {
-                        *word = n << 32 | first;
-                    }
-                    access(&mut drive, Op::Write, (first, count));
-                }
+                put_to_use(&mut drive, long);
                 let before: Vec<Origin> = (0..WIDE.sectors).map(|lba| drive.truth().origin(lba)).collect();
                 let (evidence, _) = run(&mut drive, &going_on(&order, text));
                 let context = format!(
@@ -938,6 +932,16 @@ fn data_without_a_signature_that_was_put_on_an_interrupted_drive_is_not_written_
                 }
             }
         }
+    }
+}
+
+/// Puts data on a drive that no signature tells, from its beginning on over so many sectors.
+fn put_to_use(drive: &mut Sim, sectors: u64) {
+    for first in (0..sectors).step_by(16) {
+        for (word, n) in drive.buffer(0).iter_mut().zip(1_u64..) {
+            *word = n << 32 | first;
+        }
+        access(drive, Op::Write, (first, 16.min(sectors - first)));
     }
 }
 
@@ -981,12 +985,7 @@ fn a_finding_in_front_hides_no_data_that_was_put_there() {
     let text = checkpoints.iter().find(found).unwrap();
     let mut drive = sim();
     run_until(&mut drive, &order, text);
-    for first in (0..64).step_by(16) {
-        for (word, n) in drive.buffer(0).iter_mut().zip(1_u64..) {
-            *word = n << 32 | first;
-        }
-        access(&mut drive, Op::Write, (first, 16));
-    }
+    put_to_use(&mut drive, 64);
     let (evidence, _) = run(&mut drive, &going_on(&order, text));
     let why = evidence.stopped;
     assert!(
@@ -1039,16 +1038,9 @@ fn an_archive_on_a_drive_of_constants_or_behind_a_trim_is_not_written_over() {
         let mut drive = sim();
         run_until(&mut drive, &order, text);
         // Two sectors of a tar, and the zeros that fill it up.
-        for (first, fill) in [(0, true), (2, false)] {
-            let buffer = drive.buffer(0);
-            buffer.fill(0);
-            if fill {
-                for (word, n) in buffer[..128].iter_mut().zip(1_u64..) {
-                    *word = n << 32;
-                }
-            }
-            access(&mut drive, Op::Write, (first, if fill { 2 } else { 14 }));
-        }
+        put_to_use(&mut drive, 2);
+        drive.buffer(0).fill(0);
+        access(&mut drive, Op::Write, (2, 14));
         let key = (&[order.key][..], &order.steps[..]);
         assert!(
             burnin::begins_with_others(&mut drive, WIDE, key, 1_000),

@@ -55,7 +55,7 @@ pub fn stranger_to(device: &mut dyn Device, checkpoint: &Checkpoint, keeps: bool
         Ok(None) => {
             return match front::is_others(device, &asks, checkpoint) {
                 Ok(true) => Some(format!(
-                    "{}; nothing was written to the drive in this session",
+                    "{}; begin it anew if nothing there is needed; nothing was written to the drive in this session",
                     front::USED
                 )),
                 Ok(false) => None,

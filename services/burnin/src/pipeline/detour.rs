@@ -171,11 +171,11 @@ impl Pipeline {
                 let word = of_pass.peek().and_then(|(_, record)| record.work.fill.constant());
                 // Each write counts on from the one before. How many a soak has nobody knows: a checkpoint may be any number of its rounds
                 // behind, and what a drive lost is of one that is not long past.
-                let mut ahead = writes().filter(|(at, _)| *at > self.at);
+                let ahead = writes().filter(|(at, _)| *at > self.at);
                 let soaked = soak.is_some() || ahead.clone().any(|(_, record)| record.work.soak.is_some());
                 let known = match soaked {
                     true => usize::from(PASSES / 2),
-                    false => ahead.by_ref().count(),
+                    false => ahead.count(),
                 };
                 let passes = (0..).scan(holds.pass, |pass, _: usize| {
                     *pass = *pass % PASSES + 1;
