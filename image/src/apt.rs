@@ -15,6 +15,8 @@ use std::{
 };
 
 const KEYRING: &str = "/usr/share/keyrings/debian-archive-keyring.gpg";
+/// Parts of the archive: all is free but what runs on a network adapter's own processor, which is not this box's.
+const COMPONENTS: &str = "main non-free-firmware";
 
 /// A private view of one suite and its security updates.
 #[derive(Debug)]
@@ -55,7 +57,8 @@ impl Apt {
         put(
             "etc/sources.list",
             format!(
-                "deb [signed-by={KEYRING}] {mirror} {suite} main\ndeb [signed-by={KEYRING}] {security} {suite}-security main\n"
+                "deb [signed-by={KEYRING}] {mirror} {suite} {COMPONENTS}\ndeb [signed-by={KEYRING}] {security} {suite}-security \
+                 {COMPONENTS}\n"
             ),
         )?;
         let d = dir.display();

@@ -23,6 +23,7 @@ mod boot;
 mod calm;
 mod command_line;
 mod console;
+mod controllers;
 mod cuts;
 mod drives;
 mod format;

@@ -45,7 +45,7 @@ impl Modules {
         Self::below(&Path::new("/lib/modules").join(release.trim()))
     }
 
-    fn below(dir: &Path) -> io::Result<Modules> {
+    pub(super) fn below(dir: &Path) -> io::Result<Modules> {
         let read = |name: &str| fs::read_to_string(dir.join(name));
         let mut m = Modules {
             dir: dir.to_owned(),

@@ -8,6 +8,8 @@ use wire::uevent::{Action, Uevent};
 
 use super::work;
 use super::{LISTEN_EVERY, Machine};
+use crate::boot::kernel::controllers;
+use crate::boot::kernel::modules::Modules;
 use crate::boot::kernel::uevents::{Next, Uevents};
 use crate::boot::medium::found::PULLED;
 use crate::console::button;
@@ -25,11 +27,18 @@ const BATCH: usize = 128;
 const HOTPLUG_MAX: usize = 4;
 /// How long the bus must be quiet before start-up counts as over, in milliseconds.
 const QUIET: Millis = 700;
+/// Longest wait for that, in milliseconds.
+const SETTLE_MAX: Millis = 20_000;
 /// From the start of the box until an interface that `kiln.toml` sets and that is not there is told, in milliseconds: a USB
 /// adapter behind a hub with a driver of its own comes within ten to fifteen seconds.
 const INTERFACES_WITHIN: Millis = 30_000;
-/// Longest wait for that, in milliseconds.
-const SETTLE_MAX: Millis = 20_000;
+/// From the start of the box until a controller that has no driver is told, in milliseconds. One whose driver is still at its start is
+/// bound to it already (`really_probe` in drivers/base/dd.c), however long that takes.
+const CONTROLLERS_WITHIN: Millis = 30_000;
+/// The same where modules are still being loaded, each of which may wait for its device.
+const CONTROLLERS_MAX: Millis = 300_000;
+/// How long PCI must be quiet before controllers are looked at again, in milliseconds: a driver for what was plugged in is to be loaded.
+const CONTROLLERS_QUIET: Millis = 10_000;
 
 impl Machine {
     pub(super) fn read_uevents(&mut self, now: Millis, desk: &mut Desk) {
@@ -45,6 +54,9 @@ impl Machine {
                     if is_interface(&e) {
                         self.facts.interface_came |= e.action == Action::Add;
                         self.facts.interfaces_looked = false;
+                    }
+                    if e.subsystem == "pci" {
+                        self.facts.controllers_changed = Some(now);
                     }
                     self.facts.button_came |= e.action == Action::Add && is_input(&e);
                     match (e.action, e.get("MODALIAS")) {
@@ -64,6 +76,7 @@ impl Machine {
         self.facts.walk_again = true;
         self.facts.interface_came = true;
         self.facts.interfaces_looked = false;
+        self.facts.controllers_looked = false;
         self.facts.button_came = true;
     }
 
@@ -119,6 +132,27 @@ impl Machine {
                 );
                 desk.banner("cards", Severity::Warning, text);
             }
+        }
+    }
+
+    /// Controllers that no driver works, once those that come have had their time: told, and taken back when they do.
+    pub(super) fn look_at_controllers(&mut self, now: Millis, desk: &mut Desk) {
+        let f = &mut self.facts;
+        let since = now.saturating_sub(f.begun);
+        let loading = desk.runs(Task::Coldplug) || desk.runs(Task::Hotplug);
+        let settled = f.whole_begun && since >= CONTROLLERS_WITHIN && (!loading || since >= CONTROLLERS_MAX);
+        let due = match f.controllers_changed {
+            Some(at) => now.saturating_sub(at) >= CONTROLLERS_QUIET,
+            None => !f.controllers_looked,
+        };
+        if !settled || !due || f.ending {
+            return;
+        }
+        (f.controllers_looked, f.controllers_changed) = (true, None);
+        let troubles = controllers::look(Path::new(controllers::PCI), || Modules::read().ok());
+        match controllers::banner(&troubles) {
+            Some(text) => desk.banner("controllers", Severity::Warning, text),
+            None => desk.unbanner("controllers"),
         }
     }
 

@@ -121,6 +121,12 @@ pub struct Facts {
     /// Whether interfaces that `kiln.toml` sets were looked for: at the latest when a slow adapter is there.
     #[serde(default)]
     interfaces_looked: bool,
+    /// When a PCI device last came, went, or got or lost its driver; `None` once controllers were looked at since.
+    #[serde(default)]
+    controllers_changed: Option<Millis>,
+    /// Whether they were looked at in this boot.
+    #[serde(default)]
+    controllers_looked: bool,
     /// An input device may have come since the power button's helper looked.
     #[serde(default)]
     button_came: bool,
@@ -239,6 +245,7 @@ impl Machine {
         self.listen_again(now, desk);
         self.read_uevents(now, desk);
         self.look_at_interfaces(now, desk);
+        self.look_at_controllers(now, desk);
         self.look_at_addresses(desk);
         self.look_at_button(now, desk);
         self.look_at_clock(desk);
