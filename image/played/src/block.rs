@@ -80,6 +80,9 @@ fn refused(medium: &Medium, lba: u64, count: u64) -> Option<Reply> {
             None,
         )));
     }
+    if let Some((key, code)) = medium.locked {
+        return Some(Reply::check(sense::fixed(key, code, None)));
+    }
     (count > MOST || medium.block_length != SECTOR as u32).then(|| Reply::check(sense::invalid_field()))
 }
 

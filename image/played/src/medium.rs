@@ -21,6 +21,8 @@ pub struct Medium {
     pub moved: Moved,
     /// Whether another initiator holds a reservation: whatever reads or writes is refused.
     pub reserved: bool,
+    /// What whoever reads or writes is refused with, by sense key, code and qualifier: a drive that its owner has locked.
+    pub locked: Option<(u8, (u8, u8))>,
     /// UNIT ATTENTION that the next command meets, by its additional sense code and qualifier.
     pub attention: Option<(u8, u8)>,
     /// Bytes in a logical block as READ CAPACITY tells it; where that is not [`SECTOR`], nothing can be read or written.
@@ -47,6 +49,7 @@ impl Medium {
             cured: 0,
             moved: Moved::default(),
             reserved: false,
+            locked: None,
             attention: None,
             block_length: SECTOR as u32,
         }

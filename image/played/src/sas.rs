@@ -218,6 +218,24 @@ impl SasDisk {
     }
 
     /// What all disks answer, and what this one counts of it.
+    /// Locks it by its own encryption: it tells so, and lets nobody read or write.
+    pub fn lock(&mut self) {
+        self.medium.locked = Some((sense::DATA_PROTECT, sense::ACCESS_DENIED));
+    }
+
+    /// SECURITY PROTOCOL IN (SPC-4, 6.40): Level 0 Discovery (TCG Storage Architecture Core Specification 2.01, 3.3.6) of a disk
+    /// that knows locking, has it enabled, and is locked.
+    fn security(cdb: &[u8]) -> Reply {
+        if number(cdb, 1, 4) != 0x01_0001 {
+            return Reply::check(sense::invalid_field());
+        }
+        let mut page = vec![0; 48];
+        page.extend([0, 2, 0x10, 12, 0b111]);
+        page.resize(64, 0);
+        page[3] = 60;
+        Reply::of(page, number(cdb, 6, 10))
+    }
+
     fn block(&mut self, now: Duration, cdb: &[u8], sent: &[u8]) -> Reply {
         let Some(reply) = block::command(&mut self.medium, cdb, sent) else {
             return Reply::check(sense::no_such_command());
@@ -251,6 +269,7 @@ impl Unit for SasDisk {
             Some(0x1D) => self.tests.send(now, cdb, self.medium.sectors()),
             Some(0x37 | 0xB7) => self.defects(cdb),
             Some(0x4D) => log::sense(self, now, cdb),
+            Some(0xA2) if self.medium.locked.is_some() => Self::security(cdb),
             _ => self.block(now, cdb, sent),
         }
     }

@@ -65,6 +65,11 @@ impl SataDisk {
         }
     }
 
+    /// Locks it by a password: it tells so, and aborts whatever reads or writes.
+    pub fn lock(&mut self) {
+        self.medium.locked = Some((sense::ABORTED_COMMAND, (0, 0)));
+    }
+
     /// Lowest and highest temperature that there was.
     pub(crate) fn extremes(&self) -> [i8; 2] {
         let [lowest, highest] = self.felt.unwrap_or([self.celsius; 2]);
@@ -282,6 +287,20 @@ pub(crate) mod tests {
         assert_eq!(reply.sense[12], 0x26, "the header of the other command");
         let reply = disk.command(Duration::ZERO, &[0x1A, 0, 0x1C, 0, 255, 0], &[]);
         assert_eq!(reply, Reply::check(sense::invalid_field()));
+    }
+
+    #[test]
+    fn a_locked_disk_tells_so_and_moves_nothing() {
+        let mut disk = disk();
+        let word = |disk: &SataDisk| ata::identify(disk)[256];
+        let read = [0x28, 0, 0, 0, 0, 7, 0, 0, 1, 0];
+        assert_eq!(
+            (word(&disk), disk.command(Duration::ZERO, &read, &[]).status),
+            (0, GOOD)
+        );
+        disk.lock();
+        let reply = disk.command(Duration::ZERO, &read, &[]);
+        assert_eq!((word(&disk), reply.sense[2]), (7, sense::ABORTED_COMMAND));
     }
 
     #[test]

@@ -10,6 +10,8 @@ pub const HARDWARE_ERROR: u8 = 0x04;
 pub const ILLEGAL_REQUEST: u8 = 0x05;
 /// UNIT ATTENTION.
 pub const UNIT_ATTENTION: u8 = 0x06;
+/// DATA PROTECT.
+pub const DATA_PROTECT: u8 = 0x07;
 /// ABORTED COMMAND.
 pub const ABORTED_COMMAND: u8 = 0x0B;
 
@@ -19,6 +21,8 @@ pub const NO_SUCH_COMMAND: (u8, u8) = (0x20, 0x00);
 pub const OUT_OF_RANGE: (u8, u8) = (0x21, 0x00);
 /// INVALID FIELD IN CDB.
 pub const INVALID_FIELD: (u8, u8) = (0x24, 0x00);
+/// ACCESS DENIED - NO ACCESS RIGHTS.
+pub const ACCESS_DENIED: (u8, u8) = (0x20, 0x02);
 /// UNRECOVERED READ ERROR.
 pub const UNRECOVERED_READ: (u8, u8) = (0x11, 0x00);
 

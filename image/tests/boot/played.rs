@@ -267,3 +267,24 @@ fn disks_that_cannot_be_burnt_in_say_why_and_one_that_starts_slowly_comes_later(
         assert!(rules(&job).contains(&rule), "{job:#?}");
     }
 }
+
+#[test]
+fn disks_that_their_owner_has_locked_are_refused_and_not_called_broken() {
+    let lab = Lab::new();
+    let password = sata((1, "PLAYPASS"));
+    held(&password).lock();
+    let mut encrypted = SasDisk::new(SECTORS, "PLAYSED1", NAMES + 0x200);
+    encrypted.lock();
+    let (_controller, _vm, bench) = boot(&lab, vec![password, shared(encrypted)]);
+    for (serial, word) in [
+        ("PLAYPASS", "locked by an ATA password"),
+        ("PLAYSED1", "locked by its own encryption"),
+    ] {
+        let drive = bench.drive(serial, "refused", |d| d.refused.is_some());
+        let refused = drive.refused.unwrap();
+        assert!(
+            refused.kind == "drive-locked" && refused.reason.contains(word),
+            "{refused:#?}"
+        );
+    }
+}

@@ -416,6 +416,7 @@ fn problem(refusal: &Refusal, expected: &Identity) -> Problem {
         | Refusal::NoIdentity
         | Refusal::SameIdentity { .. }
         | Refusal::HostManaged
+        | Refusal::Secured(_)
         | Refusal::Loop
         | Refusal::NotAWholeDisk { .. }
         | Refusal::NotABlockDevice { .. }

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use wire::drive::{Content, Signature};
 
 use crate::blkid::{Outcome, Partition, Probe, Values};
+use crate::lock::Lock;
 pub use crate::member::{ContentKind, Member};
 use crate::places::{self, Mbr, SECTORS};
 use crate::salvage::{BEGIN, Salvage, Source};
@@ -33,9 +34,18 @@ pub struct Look {
     /// yet.
     #[serde(default)]
     pub unlisted: BTreeSet<String>,
+    /// What keeps everybody out of it; asked of a device alone, by [`crate::probe`].
+    #[serde(default)]
+    pub lock: Option<Lock>,
 }
 
 impl Look {
+    /// Whether something of it could not be read.
+    pub(crate) fn failed(&self) -> bool {
+        let unseen = |member: &Member| member.kind == ContentKind::Unseen;
+        matches!(self.content, Content::Unreadable { .. }) || self.members.iter().any(unseen)
+    }
+
     /// A drive whose start cannot be read. It is offered all the same: the verdict tells it (rule `unreadable-before`).
     pub fn unreadable(why: impl Into<String>) -> Self {
         Look {
@@ -43,6 +53,7 @@ impl Look {
             members: Vec::new(),
             kiln: false,
             unlisted: BTreeSet::new(),
+            lock: None,
         }
     }
 }
@@ -239,6 +250,7 @@ fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr, kept: &[Partition
         members,
         kiln,
         unlisted,
+        lock: None,
     })
 }
 

@@ -19,6 +19,7 @@
 //! - [`multipath`]: the controllers behind an NVMe drive that several lead to.
 //! - [`temperature`]: the kernel's sensors, else SMART.
 //! - [`overlay`]: sectors that a setting of the drive hides.
+//! - [`lock`]: a password, or encryption of its own, that keeps everybody out.
 //! - [`guard`]: refuses every drive that anything uses, on the very descriptor that will be written.
 //! - [`smart`]: snapshots and deltas through smartctl.
 //! - [`selftest`]: the drive's own tests: started, followed, judged by their own log entry.
@@ -42,12 +43,15 @@ pub mod identity;
 pub mod kernel_log;
 mod link;
 pub mod locate;
+pub mod lock;
 pub mod medium;
 mod member;
 pub mod multipath;
 pub mod no_size;
+mod nvme;
 pub mod overlay;
 mod partition_type;
+mod pass_through;
 mod places;
 pub mod probe;
 pub mod registry;

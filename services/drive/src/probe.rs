@@ -13,7 +13,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::child;
 use crate::content::{self, Look};
+use crate::lock::Lock;
 use crate::sysfs::DevNum;
+use crate::system::System;
 
 /// First argument of a child that probes: `PROGRAM drive-probe NODE`.
 const ARGUMENT: &str = "drive-probe";
@@ -119,10 +121,13 @@ fn inspect(node: &Path) -> Answer {
     match open(node) {
         Err(error) => Answer::Failed(format!("opening {}: {error}", node.display())),
         Ok((file, number, size, sector)) => match content::look(&file, size, sector) {
-            Ok(look) => Answer::Look {
-                number: (number.major, number.minor),
-                look,
-            },
+            Ok(mut look) => {
+                look.lock = Lock::of(&System::default(), &file, look.failed());
+                Answer::Look {
+                    number: (number.major, number.minor),
+                    look,
+                }
+            }
             Err(error) => Answer::Failed(format!("looking at {}: {error}", node.display())),
         },
     }

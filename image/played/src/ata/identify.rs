@@ -30,6 +30,8 @@ pub(crate) fn identify(disk: &SataDisk) -> Vec<u8> {
     // ATA/ATAPI-4 to ACS-3, by its revision 5.
     page.word(80, 0x07F0).word(81, 0x006D);
     features(disk, &mut page);
+    // A password: known, set and not given.
+    page.word(128, if disk.medium.locked.is_some() { 0b111 } else { 0 });
     // Sectors of 512 bytes, on the platter as well.
     page.word(106, 0x4000);
     for (number, bytes) in (108..).zip(disk.wwn.to_be_bytes().chunks_exact(2)) {

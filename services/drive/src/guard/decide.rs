@@ -103,6 +103,10 @@ pub fn decide(facts: &Facts, expected: &Identity, allow_loop: bool, lose: &[Cont
     if let Some(unknown) = facts.unknown.iter().find(|unknown| !excused(unknown)) {
         return Err(Refusal::UseUnknown(unknown.clone()));
     }
+    // What such a drive cannot read says nothing of what is on it.
+    if let Some(lock) = facts.look.as_ref().and_then(|look| look.lock) {
+        return Err(Refusal::Secured(lock));
+    }
     let members = facts.look.iter().flat_map(|look| &look.members);
     if let Some(member) = members.into_iter().find(|member| !lose.contains(&member.kind)) {
         let what = match member.partition {
@@ -168,6 +172,7 @@ mod tests {
     use super::*;
     use crate::content::{Look, Member};
     use crate::guard::facts::{Holder, Mount, Opener};
+    use crate::lock::Lock;
     use crate::sysfs::{DevNum, Device};
 
     fn identity() -> Identity {
@@ -219,6 +224,7 @@ mod tests {
                 members: Vec::new(),
                 kiln: false,
                 unlisted: std::collections::BTreeSet::new(),
+                lock: None,
             }),
         }
     }
@@ -250,6 +256,7 @@ mod tests {
             members: vec![Member { partition: 1, kind }],
             kiln: false,
             unlisted: std::collections::BTreeSet::new(),
+            lock: None,
         }
     }
 
@@ -451,6 +458,16 @@ mod tests {
                 "other-drive",
                 "identity is wwn-5000c500ffffffff",
             ),
+            (
+                // All that it cannot read is no member of something that nobody saw.
+                refusal(|f| {
+                    let mut look = member(ContentKind::Unseen);
+                    look.lock = Some(Lock::Password);
+                    f.look = Some(look);
+                }),
+                "drive-locked",
+                "by an ATA password, so that every access fails, which is no fault of the drive",
+            ),
         ];
         for (refusal, word, sentence) in table {
             let view = refusal.view();
@@ -476,6 +493,7 @@ mod tests {
             ],
             kiln: false,
             unlisted: std::collections::BTreeSet::new(),
+            lock: None,
         });
         let ask = |lose: &[ContentKind]| decide(&facts, &identity(), false, lose).map_err(|r| r.kind());
         assert_eq!(ask(&[]), Err("md-member"));

@@ -42,7 +42,7 @@ pub use unknown::Unknown;
 use crate::content::{ContentKind, Look};
 use crate::identity::Identity;
 use crate::no_size::NoSize;
-use crate::probe::{self, Prober};
+use crate::probe::{self, NoLook, Prober};
 use crate::sysfs::{DevNum, Device};
 use crate::system::System;
 use wire::drive::Content;
@@ -174,7 +174,7 @@ impl Guard {
     }
 
     /// Opens the drive at `node` so that nothing can be written through the descriptor, if it is `expected`; it may be in use.
-    /// What stands on it is not looked at.
+    /// What stands on it does not matter, but that it lets somebody read it.
     ///
     /// # Errors
     /// The reason.
@@ -188,11 +188,15 @@ impl Guard {
                 cause,
             })?;
         let device = self.identified(&file, expected)?;
+        if let Some(lock) = self.look(&file, &device).ok().and_then(|look| look.lock) {
+            return Err(Refusal::Secured(lock));
+        }
         let look = Look {
             content: Content::Unknown,
             members: Vec::new(),
             kiln: false,
             unlisted: std::collections::BTreeSet::new(),
+            lock: None,
         };
         Ok(Opened {
             identity: device.identity.clone(),
@@ -263,12 +267,8 @@ impl Guard {
 
     fn check(&self, file: &File, expected: &Identity, lose: &[ContentKind]) -> Result<(Device, Look), Refusal> {
         let device = self.behind(file)?;
-        // The child opens this very descriptor's device again, read-only and buffered.
-        let node = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
         // What the drive itself cannot read is a finding; without a look nobody knows what would be lost.
-        let drive = crate::sysfs::node(&self.system, &device.name);
-        let look = probe::probe_with_deadline(&self.prober, (&node, &drive), Some(device.number), self.deadline)
-            .map_err(Refusal::NoLook)?;
+        let look = self.look(file, &device).map_err(Refusal::NoLook)?;
         // Asked only now that the descriptor is open, and that its content was looked at.
         let usage = Usage::now(&self.system);
         let mut facts = Facts::of(&self.system, &usage, device, Some(look.clone()));
@@ -276,6 +276,13 @@ impl Guard {
         facts.locked = is_locked(file);
         decide(&facts, expected, self.allow_loop, lose)?;
         Ok((facts.device, look))
+    }
+
+    /// What stands on the drive behind a descriptor: the child opens that very device again, read-only and buffered.
+    fn look(&self, file: &File, device: &Device) -> Result<Look, NoLook> {
+        let node = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
+        let drive = crate::sysfs::node(&self.system, &device.name);
+        probe::probe_with_deadline(&self.prober, (&node, &drive), Some(device.number), self.deadline)
     }
 
     /// The reason behind a failed exclusive open: what is found now, else the bare fact.

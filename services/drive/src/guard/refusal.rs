@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::in_use::InUse;
 use super::unknown::Unknown;
 use crate::identity::Differs;
+use crate::lock::Lock;
 use crate::no_size::NoSize;
 use crate::probe::NoLook;
 use crate::sysfs::DevNum;
@@ -49,6 +50,9 @@ pub enum Refusal {
     /// It takes writes only in sequence, zone by zone.
     #[error("it is a host-managed zoned disk, which can only be written in sequence, zone by zone")]
     HostManaged,
+    /// It lets nobody at what is on it.
+    #[error("{0}")]
+    Secured(Lock),
     /// The node is a partition.
     #[error("device {number} is a partition; whole drives only")]
     NotAWholeDisk {
@@ -123,6 +127,7 @@ impl Refusal {
             Refusal::OtherContent { .. } => "other-content",
             Refusal::Loop => "loop",
             Refusal::HostManaged => "host-managed",
+            Refusal::Secured(_) => "drive-locked",
             Refusal::NotAWholeDisk { .. } => "partition",
             Refusal::NotABlockDevice { .. } => "not-a-block-device",
             Refusal::NoSize { .. } => "no-size",

@@ -71,6 +71,7 @@ fn a_drive_comes_is_looked_at_and_goes() {
         members: Vec::new(),
         kiln: false,
         unlisted: std::collections::BTreeSet::new(),
+        lock: None,
     };
     let began = Instant::now();
     assert!(
@@ -129,6 +130,7 @@ fn a_look_that_was_overtaken_changes_nothing() {
         members: Vec::new(),
         kiln: false,
         unlisted: std::collections::BTreeSet::new(),
+        lock: None,
     };
     let (older, newer) = (Instant::now(), Instant::now() + Duration::from_secs(1));
     registry.step(at(3), Input::Looked(Plug::of(&a), Look::unreadable("now"), newer));

@@ -1,31 +1,31 @@
-//! ATA commands by a SCSI order (ATA PASS-THROUGH (16)) over the descriptor that is held: a page that a command brings, or the
-//! address that the drive's registers hold after it.
+//! What a drive is asked by SCSI orders over an open descriptor, all of which only read: ATA commands (ATA PASS-THROUGH (16)), of which
+//! a page is brought or the address that the drive's registers hold afterwards, and the page by which it tells of its own encryption.
 //!
-//! Source: SAT-4 §12.2.3 (ATA PASS-THROUGH (16)), §12.2.6 (ATA Status Return); `scsi/sg.h` of the kernel.
+//! Source: SAT-4 §12.2.3 (ATA PASS-THROUGH (16)), §12.2.6 (ATA Status Return); SPC-4 §6.40 (SECURITY PROTOCOL IN); `scsi/sg.h` of the kernel.
 
 use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
 /// Bytes of a page.
-pub(super) const PAGE: usize = 512;
+pub(crate) const PAGE: usize = 512;
 
 /// Command and feature of an order. There are none but these, and these only read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Order([u8; 2]);
+pub(crate) struct Order([u8; 2]);
 
 impl Order {
     /// IDENTIFY DEVICE.
-    pub(super) const IDENTIFY: Self = Self([0xec, 0]);
+    pub(crate) const IDENTIFY: Self = Self([0xec, 0]);
 
     /// DEVICE CONFIGURATION IDENTIFY.
-    pub(super) const CONFIGURATION_IDENTIFY: Self = Self([0xb1, 0xc2]);
+    pub(crate) const CONFIGURATION_IDENTIFY: Self = Self([0xb1, 0xc2]);
 
     /// GET NATIVE MAX ADDRESS EXT, of ACCESSIBLE MAX ADDRESS CONFIGURATION. Its other features set an address, or freeze it.
-    pub(super) const GET_NATIVE_MAX: Self = Self([0x78, 0]);
+    pub(crate) const GET_NATIVE_MAX: Self = Self([0x78, 0]);
 
     /// READ NATIVE MAX ADDRESS EXT, of the host protected area.
-    pub(super) const READ_NATIVE_MAX: Self = Self([0x27, 0]);
+    pub(crate) const READ_NATIVE_MAX: Self = Self([0x27, 0]);
 }
 
 /// An order that brings one page, as bytes of ATA PASS-THROUGH (16).
@@ -54,6 +54,17 @@ fn register_order(Order([command, feature]): Order) -> [u8; 16] {
     // LBA, as READ NATIVE MAX ADDRESS EXT wants it.
     cdb[13] = 1 << 6;
     cdb[14] = command;
+    cdb
+}
+
+/// SECURITY PROTOCOL IN, by which Level 0 Discovery (protocol 01h, page 0001h) is asked for.
+fn discovery_order() -> [u8; 12] {
+    let mut cdb = [0; 12];
+    cdb[0] = 0xa2;
+    cdb[1] = 1;
+    cdb[3] = 1;
+    // Bytes, not blocks: so many that the answer takes at most, the number's lower half.
+    cdb[8] = (PAGE >> 8) as u8;
     cdb
 }
 
@@ -136,9 +147,9 @@ const PATIENCE: u32 = 30_000;
 /// Sends an order; what it brings stands in `data`, sense data in the second of what is returned.
 #[expect(
     clippy::cast_possible_truncation,
-    reason = "16 bytes of command, 32 of sense data, at most one page of data"
+    reason = "16 bytes of command at most, 32 of sense data, at most one page of data"
 )]
-fn send(file: &File, mut cdb: [u8; 16], data: &mut [u8]) -> io::Result<(SgIo, [u8; 32])> {
+fn send<const N: usize>(file: &File, mut cdb: [u8; N], data: &mut [u8]) -> io::Result<(SgIo, [u8; 32])> {
     let mut sense = [0_u8; 32];
     let mut request = SgIo {
         interface_id: libc::c_int::from(b'S'),
@@ -173,7 +184,7 @@ fn send(file: &File, mut cdb: [u8; 16], data: &mut [u8]) -> io::Result<(SgIo, [u
 }
 
 /// The page that an order brings.
-pub(super) fn page(file: &File, what: Order) -> io::Result<[u8; PAGE]> {
+pub(crate) fn page(file: &File, what: Order) -> io::Result<[u8; PAGE]> {
     let mut page = [0; PAGE];
     let (request, _) = send(file, page_order(what), &mut page)?;
     if request.status != 0 || request.host_status != 0 || request.driver_status != 0 || request.resid != 0 {
@@ -182,8 +193,22 @@ pub(super) fn page(file: &File, what: Order) -> io::Result<[u8; PAGE]> {
     Ok(page)
 }
 
+/// Level 0 Discovery of the Trusted Computing Group, as far as it fits.
+///
+/// # Errors
+/// The drive knows nothing of it, or did not answer.
+pub(crate) fn discovery(file: &File) -> io::Result<[u8; PAGE]> {
+    let mut page = [0; PAGE];
+    let (request, _) = send(file, discovery_order(), &mut page)?;
+    // It brings as many bytes as it has, and what is missing stays zero.
+    if request.status != 0 || request.host_status != 0 || request.driver_status != 0 {
+        return Err(io::Error::other(request.words()));
+    }
+    Ok(page)
+}
+
 /// The highest address that an order brings.
-pub(super) fn native(file: &File, what: Order) -> io::Result<u64> {
+pub(crate) fn native(file: &File, what: Order) -> io::Result<u64> {
     let (request, sense) = send(file, register_order(what), &mut [])?;
     let sense = &sense[..usize::from(request.sb_len_wr).min(sense.len())];
     match registers(sense) {
@@ -212,6 +237,7 @@ mod tests {
         let native = |command| [0x85, 7, 0x20, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x40, command, 0];
         assert_eq!(register_order(Order::GET_NATIVE_MAX), native(0x78));
         assert_eq!(register_order(Order::READ_NATIVE_MAX), native(0x27));
+        assert_eq!(discovery_order(), [0xa2, 1, 0, 1, 0, 0, 0, 0, 2, 0, 0, 0]);
     }
 
     /// Sense data with the registers that name `highest`, as libata makes it.
@@ -254,6 +280,7 @@ mod tests {
         let file = tempfile::tempfile().unwrap();
         assert!(page(&file, Order::IDENTIFY).is_err());
         assert!(native(&file, Order::GET_NATIVE_MAX).is_err());
+        assert!(discovery(&file).is_err());
     }
 
     proptest! {

@@ -10,8 +10,6 @@
 //! Source: ATA/ATAPI-7 §6.16.9 (IDENTIFY), §6.9 (DEVICE CONFIGURATION), §6.33 (READ NATIVE MAX ADDRESS EXT); ACS-4, ACCESSIBLE MAX
 //! ADDRESS CONFIGURATION (78h) and words 119 and 120.
 
-mod pass_through;
-
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -19,9 +17,9 @@ use std::os::unix::fs::MetadataExt;
 use serde::{Deserialize, Serialize};
 use wire::drive::Bus;
 
-use self::pass_through::{Order, PAGE, native, page};
 use crate::System;
 use crate::identity::Identity;
+use crate::pass_through::{Order, PAGE, native, page};
 use crate::sysfs::{DevNum, speaks_ata};
 
 /// What a look for hidden sectors came to.
