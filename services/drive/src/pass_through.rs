@@ -7,8 +7,11 @@ use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 
-/// Bytes of a page.
-pub(crate) const PAGE: usize = 512;
+/// Bytes of a page, as orders have it.
+const PAGE_BYTES: u16 = 512;
+
+/// The same.
+pub(crate) const PAGE: usize = PAGE_BYTES as usize;
 
 /// Command and feature of an order. There are none but these, and these only read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,8 +66,8 @@ fn discovery_order() -> [u8; 12] {
     cdb[0] = 0xa2;
     cdb[1] = 1;
     cdb[3] = 1;
-    // Bytes, not blocks: so many that the answer takes at most, the number's lower half.
-    cdb[8] = (PAGE >> 8) as u8;
+    // Bytes that the answer may have, not blocks.
+    cdb[8..10].copy_from_slice(&PAGE_BYTES.to_be_bytes());
     cdb
 }
 
