@@ -10,12 +10,13 @@ use std::time::{Duration, Instant};
 use bundle::{CHUNK, Head, Target};
 use nix::sys::socket::{getsockopt, sockopt::PeerCredentials};
 use wire::Time;
-use wire::update::{ASK_MAX, Answer, Ask, HEAD_MAX, LastUpdate, UpdateOutcome, Writing};
+use wire::update::{ASK_MAX, Answer, Ask, HEAD_MAX, LastUpdate, SlotState, UpdateOutcome, Writing};
 
 use super::Here;
 use super::floor::{self, Floor};
 use super::notes::{self, TrialNote};
 use super::partition::Partition;
+use super::settle;
 use super::slots::{Slots, other};
 use super::writer::{Refusal, Writer};
 use crate::boot::config::board::Board;
@@ -225,7 +226,15 @@ fn begin(line: &Line, here: &Here, head: &[u8], downgrade: bool) -> Result<(Open
             told = Instant::now();
         }
     };
-    let (writer, needs) = Writer::begin(&mut partition, head, &target, &here.slot, &mut progress)?;
+    let begun = Writer::begin(&mut partition, head, &target, &here.slot, &mut progress);
+    // Also where the medium failed behind it: what waited there is gone.
+    let slot = other(&here.slot);
+    if Slots::read(&partition).is_ok_and(|slots| slots.state(slot) == SlotState::Bad)
+        && let Some(last) = settle::emptied(&here.notes(), slot, &manifest.version, Time::now())
+    {
+        say_last(line, &last);
+    }
+    let (writer, needs) = begun?;
     // What was signed holds whatever becomes of this system.
     floor
         .admitted(&here.notes(), &own, &Head::parse(head)?)
@@ -303,5 +312,10 @@ fn note(line: &Line, here: &Here, version: Option<String>, slot: String, outcome
         text,
     };
     let _ = notes::set_last(&here.notes(), &last);
-    line.say(&format!("last {}", serde_json::to_string(&last).unwrap_or_default()));
+    say_last(line, &last);
+}
+
+/// Tells PID 1 how the last update ended.
+fn say_last(line: &Line, last: &LastUpdate) {
+    line.say(&format!("last {}", serde_json::to_string(last).unwrap_or_default()));
 }

@@ -300,6 +300,30 @@ pub(super) fn back(medium: &mut impl Medium, dir: &Path, start: &Start, order: &
     Ok(why)
 }
 
+/// A slot was taken from the system that waited in it for its trial, for `version`: its trial is over, which is returned to be told. `None`
+/// where none waited there.
+pub(super) fn emptied(dir: &Path, slot: &str, version: &str, now: Time) -> Option<LastUpdate> {
+    let waited = notes::trial(dir)
+        .filter(|note| note.slot == slot)
+        .map(|note| note.version);
+    let written = |l: &LastUpdate| l.slot == slot && l.outcome == UpdateOutcome::Written;
+    let waited = waited.or_else(|| notes::last(dir).filter(written).map(|l| l.version.unwrap_or_default()))?;
+    let last = LastUpdate {
+        at: now,
+        text: format!(
+            "version {waited}, which was written to slot {} and not started yet, gave way to version {version}; nothing can be started from there \
+             until an update has come to its end",
+            slot.to_uppercase()
+        ),
+        version: Some(waited).filter(|v| !v.is_empty()),
+        slot: slot.to_owned(),
+        outcome: UpdateOutcome::Failed,
+    };
+    noted(notes::set_last(dir, &last));
+    noted(notes::set_trial(dir, None));
+    Some(last)
+}
+
 /// Whether what went into a slot last did not come to its end or did not prove itself: a block that is made anew must not say
 /// that it has.
 fn failed_last(dir: &Path, slot: &str) -> bool {

@@ -252,6 +252,39 @@ fn a_block_that_is_made_anew_does_not_vouch_for_a_system_that_had_failed() {
     assert_eq!((slots.variable("a"), slots.variable("b")), ("good", "bad"));
 }
 
+/// A second update takes the slot of one that was never started, and does not come to its end.
+#[test]
+fn a_system_that_gave_way_before_its_trial_is_not_said_to_wait_or_to_have_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let note = TrialNote {
+        slot: "b".into(),
+        version: "2.0".into(),
+        failed: vec![],
+    };
+    notes::set_trial(dir.path(), Some(&note)).unwrap();
+    let now = wire::Time::UNIX_EPOCH;
+    assert_eq!(
+        settle::emptied(dir.path(), "a", "2.5", now),
+        None,
+        "nothing waits there"
+    );
+    let told = settle::emptied(dir.path(), "b", "2.5", now).unwrap();
+    assert!(
+        told.text.contains("version 2.0") && told.text.contains("gave way to version 2.5"),
+        "{}",
+        told.text
+    );
+    assert_eq!(
+        (told.outcome, notes::last(dir.path())),
+        (UpdateOutcome::Failed, Some(told.clone()))
+    );
+    assert_eq!(settle::emptied(dir.path(), "b", "2.6", now), None, "it is told once");
+    let mut disk = Disk::new(&partition(true, &env("bad")));
+    let this = start("a", "preferred", "0", Traces::default());
+    let settled = settle::settle(&mut disk, dir.path(), &this).unwrap();
+    assert_eq!(settled.last, Some(told), "the next start says nothing else");
+}
+
 #[test]
 fn the_way_back_is_one_sector_and_leads_only_to_what_has_proven_itself() {
     let order = |bad| Order {
