@@ -43,7 +43,7 @@ pub mod worker;
 pub use checkpoint::Checkpoint;
 pub use evidence::Evidence;
 pub use ours::{
-    Fingerprint, Headers, Look, Proof, Proves, Shown, Still, Unread, begins_with_others, rests_on_a_constant,
+    Fingerprint, Front, Headers, Look, Proof, Proves, Shown, Still, Unread, begins_with_others, rests_on_a_constant,
     stranger_to,
 };
 pub use pattern::{JobKey, Pattern};

@@ -84,7 +84,7 @@ fn nothing_is_written_nor_gone_on_with_where_something_speaks_against_it() {
             assert!(refused, "{context}");
         }
         // Somebody's data, where the job is known or may be taken to have written; what goes on looks for itself.
-        if case.asks() == Asks::Headers && used && ours && case.kept != Kept::Begun {
+        if case.asks() == Asks::Headers && used && (ours || case.kept == Kept::Begun) {
             assert!(refused || goes_on, "{context}");
         }
         // A place counts only with what proves the drive.
@@ -114,17 +114,26 @@ fn nothing_is_written_nor_gone_on_with_where_something_speaks_against_it() {
 /// A drive without any trace of a burn-in is begun anew where somebody agreed, and where nothing was written to it.
 #[test]
 fn who_agreed_again_can_begin_anew_on_a_drive_that_tells_nothing() {
-    let none = Told::Headers {
+    let told = |used| Told::Headers {
         ours: false,
         whose: None,
         place: false,
-        used: true,
+        used,
     };
     for case in cases().filter(|case| case.asks() == Asks::Headers) {
         let due = match case.kept == Kept::Lost && !case.agreed {
             true => Begin::Refused(Why::NoTrace),
             false => Begin::Anew { proven: false },
         };
-        assert_eq!(case.begins(none), due, "{case:?}");
+        // Where it is known what stood there, somebody else has written to a drive that was only begun with.
+        let due_used = match case.kept {
+            Kept::Begun => Begin::Refused(Why::Used),
+            Kept::Nothing | Kept::Lost | Kept::Place | Kept::Ended | Kept::Unreadable => due,
+        };
+        assert_eq!(
+            (case.begins(told(false)), case.begins(told(true))),
+            (due, due_used),
+            "{case:?}"
+        );
     }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use burnin::header::{self, Header};
 use burnin::job::{Again, Asker, Begin, Kept, Whose, Why};
 use burnin::worker::Limits;
-use burnin::{Checkpoint, Evidence, JobKey, device};
+use burnin::{Checkpoint, Evidence, Front, JobKey, device};
 use drive::medium::Medium;
 use tokio::task::spawn_blocking;
 use tokio::time::timeout;
@@ -19,7 +19,7 @@ use wire::job::PhaseStatus;
 
 use super::{JobTask, Ready};
 use crate::events::{self, Happening};
-use crate::hands::{Hands, Held};
+use crate::hands::{Hands, Held, PROOF};
 use crate::record::{Record, Trace};
 
 /// Longest time for reading a lost job's place from its drive: a few hundred reads, some of them of bad sectors.
@@ -128,9 +128,24 @@ impl JobTask {
     pub(super) async fn check_checkpoint(&mut self, held: &Held) -> Ready {
         match self.goes_on(held).await {
             Ok(GoesOn::Doubted) => self.still_doubted(held).await,
-            Ok(GoesOn::Now) => Ready::Yes,
+            Ok(GoesOn::Now) => {
+                self.note_front(held).await;
+                Ready::Yes
+            }
             Err(why) => Ready::Refused(why),
         }
+    }
+
+    /// Before the first write of a job that erases: what stands where it is going to write, so that what somebody puts there while it is
+    /// interrupted is told from that.
+    async fn note_front(&mut self, held: &Held) {
+        if !self.record.erases() || self.checkpoint.is_some() {
+            return;
+        }
+        let (file, geometry) = (held.file.try_clone().ok(), self.record.geometry);
+        let read = spawn_blocking(move || Front::of_file(file?, geometry));
+        self.record.front = timeout(PROOF, read).await.ok().and_then(Result::ok).flatten();
+        self.keep(None, Vec::new());
     }
 
     async fn goes_on(&mut self, held: &Held) -> Result<GoesOn, String> {
@@ -179,6 +194,7 @@ impl JobTask {
         let mut keys = self.record.earlier_keys.clone();
         keys.push(self.record.key);
         let (steps, hang_ms) = (self.record.steps.clone(), self.means.limits.hang_ms);
+        let (saved, front) = (self.record.saved, self.record.front);
         let read = spawn_blocking(move || {
             let mut device = device::open_plain(file).map_err(|error| error.to_string())?;
             let header = header::find(device.as_mut(), geometry);
@@ -194,7 +210,9 @@ impl JobTask {
                     .any(|key| header::holds_ours(device.as_mut(), geometry, *key) == Some(true));
             let formatted = header::formatted_by(device.as_mut(), geometry).is_some_and(|key| keys.contains(&key));
             let ended = header::ended_by(device.as_mut(), geometry, &keys);
-            let used = burnin::begins_with_others(device.as_mut(), geometry, (&keys, &steps), hang_ms);
+            let then = front.or_else(|| header.as_ref().filter(|header| keys.contains(&header.key))?.note.front);
+            let used = (saved || then.is_some())
+                && burnin::begins_with_others(device.as_mut(), geometry, (&keys, &steps), then, hang_ms);
             Ok(Told {
                 ours,
                 header,
@@ -410,6 +428,7 @@ mod tests {
                 options: PlanOptions::default(),
                 started: Time::from_second(second).unwrap(),
                 baseline: None,
+                front: None,
             },
         };
         let (own, other) = (

@@ -45,6 +45,7 @@ impl JobTask {
                 .smart_before
                 .as_ref()
                 .and_then(|smart| serde_json::to_string(smart).ok()),
+            front: self.record.front,
         });
         Order {
             key: self.record.key,

@@ -15,7 +15,7 @@ mod whole;
 
 use burnin::device::Geometry;
 use burnin::playbook::{Step, erases, first_data, is_of_formatter, is_own, moves_data};
-use burnin::{Fingerprint, JobKey, Playbook};
+use burnin::{Fingerprint, Front, JobKey, Playbook};
 use drive::Identity;
 use drive::content::ContentKind;
 use drive::kernel_log::Account;
@@ -125,6 +125,9 @@ pub struct Record {
     /// What stood on its drive when a job that only reads began: nothing else tells it from another one.
     #[serde(default)]
     pub fingerprint: Option<Fingerprint>,
+    /// What stood at the beginning of its drive before the first write of a job that erases.
+    #[serde(default)]
+    pub front: Option<Front>,
     /// How the kernel counted its medium when it was armed; `None` in records of older agents.
     #[serde(default)]
     pub medium: Option<Medium>,
@@ -257,6 +260,7 @@ impl Record {
             told_baseline: false,
             earlier_keys: Vec::new(),
             fingerprint: None,
+            front: None,
             medium: None,
             kernel: Account::default(),
             overlay: None,

@@ -16,6 +16,7 @@ use wire::{Bytes, Lba};
 
 use crate::device::Geometry;
 use crate::findings::Defects;
+use crate::ours::Front;
 use crate::pace::Allowed;
 use crate::playbook::{Direction, Soak, Step, moves_data};
 use crate::stretches::Stretches;
@@ -55,6 +56,10 @@ pub struct Evidence {
     /// The access that the drive held when it was ended, and for how long, in words. It blames the drive for nothing.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub held: Option<String>,
+    /// What stood at the drive's beginning before the first write: until the job has written there, who goes on tells by it whether
+    /// somebody else has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front: Option<Front>,
 }
 
 /// Tests of the host's own buffers ([`crate::memory`]).
@@ -202,6 +207,7 @@ impl Evidence {
             resumes: Vec::new(),
             stopped: None,
             held: None,
+            front: None,
         }
     }
 

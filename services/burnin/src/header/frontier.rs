@@ -44,6 +44,7 @@ pub fn recover(device: &mut dyn Device, header: &Header, limits: &Limits) -> Opt
     }
     let mut evidence = Evidence::new(geometry, &header.steps);
     evidence.lost = true;
+    evidence.front = header.note.front;
     for record in evidence.phases.iter_mut().filter(|record| record.step < write.step) {
         record.status = PhaseStatus::Done;
         record.rounds = 1;

@@ -34,6 +34,7 @@ pub use unit::{Image, UNITS};
 pub(crate) use unit::{ends, looks_like_one, own};
 
 use crate::device::Geometry;
+use crate::ours::Front;
 use crate::pattern::{JobKey, UNIT};
 use crate::playbook::{Step, erases, moves_data};
 use crate::worker::Order;
@@ -63,6 +64,9 @@ pub struct Note {
     pub started: Time,
     /// SMART before the first write, as compact JSON; left out where it does not fit.
     pub baseline: Option<String>,
+    /// What stood at the drive's beginning before the first write.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub front: Option<Front>,
 }
 
 /// A header: everything to go on with but the progress.
@@ -170,6 +174,7 @@ mod tests {
                 options: PlanOptions::default(),
                 started: Time::UNIX_EPOCH,
                 baseline,
+                front: None,
             },
         }
     }

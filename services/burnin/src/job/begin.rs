@@ -8,7 +8,7 @@
 //! | a checkpoint | nothing; every header, after a reset while they were written | else | | a header is missing |
 //! | that it had one, or one of other steps | the headers | its own header, and tags that tell where | else | another drive's or a later header, its own mark of its end or of a format, another's data before its own header; none of its own, where nobody agreed again |
 //! | nothing | the headers | its own header, and tags that tell where | else | another drive's or a later header, its own mark of its end or of a format, another's data before its own header |
-//! | that it began | the headers | its own header, and tags that tell where | else | another drive's or a later header, its own mark of its end or of a format |
+//! | that it began | the headers | its own header, and tags that tell where | else | another drive's or a later header, its own mark of its end or of a format, another's data where others stood |
 //! | any of these, of a job that only reads | what stands on it | the same, with a checkpoint | nothing tells, or no checkpoint | something else |
 
 use super::whose::{ENDED, FORMATTED, Whose};
@@ -70,7 +70,8 @@ pub enum Told {
         whose: Option<Whose>,
         /// Whether header and tags tell where to go on.
         place: bool,
-        /// Whether the drive begins with what is not this job's ([`crate::begins_with_others`]).
+        /// Whether the drive begins with what is not this job's ([`crate::begins_with_others`]). Of a job that only began, which may not have
+        /// come to its first sector, this needs to know what stood there before.
         used: bool,
     },
     /// To [`Asks::EveryHeader`] and [`Asks::Fingerprint`].
@@ -104,7 +105,7 @@ pub enum Why {
     Foreign(Whose),
     /// Nothing on the drive is this job's, which had written to its drive.
     NoTrace,
-    /// It carries this job's header, and begins with something else.
+    /// It carries this job's header, or is not as that began, and begins with something else.
     Used,
     /// Not every header stands that was written around a reset.
     HalfWritten,
@@ -197,8 +198,7 @@ impl Again {
         match foreign {
             Some(whose) => Begin::Refused(Why::Foreign(whose)),
             None if proven && place && whose == Some(Whose::Mine) => Begin::FromDrive,
-            // One that only began may not have come to its first sector.
-            None if used && ours && self.kept != Kept::Begun => Begin::Refused(Why::Used),
+            None if used && (ours || self.kept == Kept::Begun) => Begin::Refused(Why::Used),
             None if !proven && !self.agreed && self.kept == Kept::Lost => Begin::Refused(Why::NoTrace),
             None => Begin::Anew { proven },
         }

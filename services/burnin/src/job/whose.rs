@@ -118,6 +118,7 @@ mod tests {
                 options: PlanOptions::default(),
                 started: Time::UNIX_EPOCH,
                 baseline: None,
+                front: None,
             },
         };
         let mine = Asker {

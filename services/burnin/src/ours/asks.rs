@@ -194,6 +194,34 @@ impl Asks {
         })
     }
 
+    /// Whether the drive's first 512 bytes hold a partition table in the midst of what the job wrote: who makes one leaves the boot code
+    /// before it, which is this job's pattern or one of its constants. No fault of a drive does so, and what a lost write brings back is whole.
+    ///
+    /// ```text
+    ///  0    boot code, 440      440  disk's number 4 │ 2 │ table 64      510  55h AAh
+    /// ```
+    pub(super) fn has_a_table_in_it(&self, data: &[u64], constants: &[u64]) -> bool {
+        const CODE: usize = 440 / 8;
+        let Some((sector, _)) = data.split_at_checked(UNIT / 8) else {
+            return false;
+        };
+        let last = sector.last().copied().unwrap_or_default().to_ne_bytes();
+        let (code, rest) = sector.split_at(CODE);
+        let of = |pattern: &Pattern| {
+            let (unit, pass) = match pattern.decode(sector, 0, WRITE_PASS) {
+                Some(Seen::Of { unit, pass }) => (unit, pass),
+                Some(Seen::Flips { .. }) => (0, WRITE_PASS),
+                None | Some(Seen::Torn { .. } | Seen::Zeros | Seen::Ones | Seen::Foreign) => return false,
+            };
+            let mut own = [0; UNIT / 8];
+            pattern.fill(&mut own, unit, pass);
+            code == &own[..CODE] && rest != &own[CODE..]
+        };
+        // A table before which zeros stand may be the old one.
+        let alone = |word: &u64| *word != 0 && code.iter().all(|other| other == word);
+        last[6..] == [0x55, 0xaa] && (self.patterns.iter().any(of) || constants.iter().any(alone))
+    }
+
     /// Whether the drive begins with the mark of this job's format.
     ///
     /// # Errors

@@ -35,7 +35,40 @@ struct Mark {
     blank: bool,
 }
 
+/// What stood at a drive's beginning before a job wrote there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Front(Mark);
+
+impl Front {
+    /// Of the drive behind this descriptor; reads only, and blocks as long as the drive does. `None` where it cannot be read.
+    pub fn of_file(file: File, geometry: Geometry) -> Option<Self> {
+        let mut device = device::open_plain(file).ok()?;
+        Self::of(device.as_mut(), geometry)
+    }
+
+    /// Of this drive; reads only. `None` where it cannot be read.
+    pub fn of(device: &mut dyn Device, geometry: Geometry) -> Option<Self> {
+        let reads = Reads::new(geometry, Limits::default().hang_ms, device.now());
+        Self::by(&reads, device).ok().flatten()
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    /// As for [`Reads::read`].
+    pub(super) fn by(reads: &Reads, device: &mut dyn Device) -> Result<Option<Self>, String> {
+        let (lba, count) = beginning(reads.geometry);
+        let read = reads.read(device, lba, count)?;
+        Ok(read.then(|| Self(Mark::of(&device.buffer(0)[..reads.geometry.words(count)]))))
+    }
+}
+
 impl Fingerprint {
+    /// What stood at the beginning.
+    pub fn front(&self) -> Option<Front> {
+        self.0.first().copied().flatten().map(Front)
+    }
+
     /// Of the drive behind this descriptor; reads only. Blocks as long as the drive does, two minutes as a rule. `None` where
     /// it cannot be asked at all.
     pub fn of_file(file: File, geometry: Geometry) -> Option<Self> {
@@ -57,12 +90,10 @@ impl Fingerprint {
     }
 
     fn by(reads: &Reads, device: &mut dyn Device, geometry: Geometry) -> Option<Self> {
-        let sector = u64::from(geometry.sector);
         let mut marks = Vec::new();
         for (lba, count) in places(geometry) {
             let read = !reads.is_late(device) && reads.read(device, lba, count).ok()?;
-            let words = (count * sector / 8) as usize;
-            marks.push(read.then(|| Mark::of(&device.buffer(0)[..words])));
+            marks.push(read.then(|| Mark::of(&device.buffer(0)[..geometry.words(count)])));
         }
         Some(Self(marks))
     }
@@ -103,10 +134,15 @@ impl Mark {
     }
 }
 
+/// First sector and sectors of the place at the beginning.
+fn beginning(geometry: Geometry) -> (u64, u64) {
+    (0, (LONG / u64::from(geometry.sector)).clamp(1, geometry.sectors.max(1)))
+}
+
 /// First sector and sectors of each place: evenly from the start, where the first partition begins, and the very end.
 fn places(geometry: Geometry) -> Vec<(u64, u64)> {
     let Geometry { sectors, sector, .. } = geometry;
-    let long = (LONG / u64::from(sector)).clamp(1, sectors.max(1));
+    let (_, long) = beginning(geometry);
     let end = sectors.saturating_sub(long);
     let grain = geometry.grain();
     let evenly = (0..PLACES).map(|n| (sectors / PLACES * n / grain * grain).min(end));

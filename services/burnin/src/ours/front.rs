@@ -7,6 +7,7 @@
 
 use wire::job::Phase;
 
+use super::Front;
 use super::asks::Asks;
 use crate::checkpoint::Checkpoint;
 use crate::device::{Device, Geometry};
@@ -22,42 +23,61 @@ const FRONT: u64 = 8 << 10;
 pub(crate) const USED: &str = "the drive begins with data that is not this burn-in's, where it had written or may have: something else \
      wrote to it since, or it lost what was flushed to it; nothing of that is erased";
 
-/// Whether the drive begins with something that none of these jobs wrote by these steps; reads only. Not where none of the sectors there
-/// can be read.
+/// Whether the drive begins with something that none of these jobs wrote by these steps, and that did not stand there before (`then`, where that
+/// is known); reads only. Not where none of the sectors there can be read.
 pub fn begins_with_others(
     device: &mut dyn Device,
     geometry: Geometry,
     (keys, steps): (&[JobKey], &[Step]),
+    then: Option<Front>,
     hang_ms: u64,
 ) -> bool {
     let now = device.now();
     let asks: Vec<Asks> = keys.iter().map(|key| Asks::new(*key, geometry, hang_ms, now)).collect();
-    others(device, &asks, steps, |_| false).unwrap_or(false)
+    others(device, &asks, steps, Known::Either(then), |_| false).unwrap_or(false)
 }
 
-/// Whether the drive of the job that took this checkpoint does, where that job had written.
+/// Whether the drive of the job that took this checkpoint does, where that job had written, or may have.
 ///
 /// # Errors
 /// When a read does not come back or the way to the drive is broken.
 pub(super) fn is_others(device: &mut dyn Device, asks: &Asks, checkpoint: &Checkpoint) -> Result<bool, String> {
-    if !wrote_front(checkpoint) {
+    // What is formatted is asked for otherwise.
+    if checkpoint.is_of_the_end() {
         return Ok(false);
     }
+    let known = match (wrote_front(checkpoint), checkpoint.evidence.front) {
+        (true, _) => Known::Written,
+        (false, Some(then)) => Known::Either(Some(then)),
+        (false, None) => Known::Nothing,
+    };
     // What was found bad may hold anything.
     let is_bad = |lba: u64| {
         let mut runs = checkpoint.evidence.defects.runs();
         runs.any(|run| (run.first..run.first + run.count).contains(&lba))
     };
-    others(device, std::slice::from_ref(asks), &checkpoint.steps, is_bad)
+    others(device, std::slice::from_ref(asks), &checkpoint.steps, known, is_bad)
+}
+
+/// What is known of a drive's beginning.
+#[derive(Clone, Copy)]
+enum Known {
+    /// The job wrote it, and flushed it.
+    Written,
+    /// The job wrote it, or it is as it was before, which is known or not.
+    Either(Option<Front>),
+    /// Nothing: it may be what was there before.
+    Nothing,
 }
 
 /// Asks each sector of the front. The first that tells anything must be no one word over and over, as blank, erased and zeroed drives hold,
 /// and none the job's: its header or its pattern. What is nearly a constant that it writes may be either's, so beside such sectors one
-/// alone is the drive's.
+/// alone is the drive's. A partition table in the midst of what the job wrote is enough.
 fn others(
     device: &mut dyn Device,
     asks: &[Asks],
     steps: &[Step],
+    known: Known,
     passes_over: impl Fn(u64) -> bool,
 ) -> Result<bool, String> {
     let Some(first) = asks.first() else { return Ok(false) };
@@ -74,6 +94,9 @@ fn others(
             continue;
         }
         let data = first.data(device);
+        if lba == 0 && asks.iter().any(|asks| asks.has_a_table_in_it(data, &constants)) {
+            return Ok(true);
+        }
         let is_a_jobs = asks.iter().any(|asks| asks.is_ours(data, lba));
         if is_a_jobs || data.chunks(UNIT / 8).any(header::looks_like_one) {
             return Ok(false);
@@ -87,7 +110,13 @@ fn others(
         told = true;
         foreign += u64::from(!is_constant);
     }
-    Ok(foreign > u64::from(!constants.is_empty()))
+    let is_foreign = foreign > u64::from(!constants.is_empty());
+    Ok(is_foreign
+        && match known {
+            Known::Written | Known::Either(None) => true,
+            Known::Either(Some(then)) => Front::by(&first.reads, device)? != Some(then),
+            Known::Nothing => false,
+        })
 }
 
 /// Whether the drive's beginning was written and flushed before this checkpoint.
@@ -96,10 +125,6 @@ fn wrote_front(checkpoint: &Checkpoint) -> bool {
         steps, step, frontier, ..
     } = checkpoint;
     let at = usize::from(*step);
-    // What is formatted is asked for otherwise.
-    if checkpoint.is_of_the_end() {
-        return false;
-    }
     // The probe writes and flushes the first sector before all else. What a trim leaves is no data of anybody's.
     let wrote = steps[..at]
         .iter()

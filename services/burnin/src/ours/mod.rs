@@ -29,7 +29,7 @@ use crate::device::Geometry;
 use crate::header;
 use crate::playbook::Step;
 
-pub use fingerprint::Fingerprint;
+pub use fingerprint::{Fingerprint, Front};
 pub(crate) use front::USED;
 pub use front::begins_with_others;
 pub(crate) use headless::{Headless, headless};

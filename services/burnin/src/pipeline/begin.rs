@@ -89,6 +89,7 @@ impl Pipeline {
             moved: 0,
             rates: VecDeque::new(),
         };
+        pipeline.evidence.front = order.header.as_ref().and_then(|note| note.front);
         pipeline.totals();
         let resumed = match &order.resume {
             None => None,

@@ -167,5 +167,6 @@ pub(crate) fn note() -> Note {
         options: PlanOptions::default(),
         started: Time::UNIX_EPOCH,
         baseline: Some("{}".to_owned()),
+        front: None,
     }
 }

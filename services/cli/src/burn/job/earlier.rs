@@ -96,7 +96,7 @@ impl Job {
             left,
             place,
         } = self.earlier(self.or_untabled(self.state.load(&self.drive.id)));
-        let (told, from_drive) = self.told(again.asks(), left.as_ref());
+        let (told, from_drive) = self.told(again, left.as_ref());
         // Something was kept and nothing of it can be read, or nothing is, and the drive's own header tells of a burn-in.
         let torn = left.is_none()
             && match again.kept {
@@ -182,7 +182,7 @@ impl Job {
             left,
             place,
         } = self.earlier(found);
-        let (told, from_drive) = self.told(again.asks(), left.as_ref());
+        let (told, from_drive) = self.told(again, left.as_ref());
         let nobodys_header = matches!(told, Told::Headers { whose: None, .. });
         let holds_known = matches!(self.drive.content, Content::Found { .. });
         let somebodys = || nobodys_header && (holds_known || !self.is_blank());
@@ -316,9 +316,9 @@ impl Job {
     }
 
     /// What the drive tells where it is asked; and the place that its header and tags tell, or why it tells none.
-    fn told(&self, asks: Asks, left: Option<&Remains>) -> (Told, Result<FromDrive, String>) {
+    fn told(&self, again: Again, left: Option<&Remains>) -> (Told, Result<FromDrive, String>) {
         let none = Err(String::new());
-        match asks {
+        match again.asks() {
             Asks::Nothing => (Told::Nothing, none),
             Asks::Fingerprint => (
                 Told::Shown(self.compared(left.and_then(|left| left.fingerprint.as_ref()))),
@@ -331,7 +331,7 @@ impl Job {
                     none,
                 )
             }
-            Asks::Headers => self.ask_drive(left),
+            Asks::Headers => self.ask_drive(again.kept, left),
         }
     }
 
@@ -385,9 +385,9 @@ impl Job {
     }
 
     /// Whose headers the drive carries, and where its job stood; reads only.
-    fn ask_drive(&self, left: Option<&Remains>) -> (Told, Result<FromDrive, String>) {
+    fn ask_drive(&self, kept: Kept, left: Option<&Remains>) -> (Told, Result<FromDrive, String>) {
         let mut told = Answer::default();
-        let found = self.header(left, &mut told);
+        let found = self.header(kept, left, &mut told);
         let Answer {
             ours,
             whose,
@@ -412,7 +412,7 @@ impl Job {
         Ok((device, header))
     }
 
-    fn header(&self, left: Option<&Remains>, told: &mut Answer) -> Result<FromDrive, String> {
+    fn header(&self, kept: Kept, left: Option<&Remains>, told: &mut Answer) -> Result<FromDrive, String> {
         // Of the burn-in that is kept, of one of which no key is kept, or where nothing is kept at all.
         let mark = header::formatted_by(device(&self.held)?.as_mut(), self.geometry());
         let key = left.and_then(|left| left.key);
@@ -426,11 +426,21 @@ impl Job {
             told.whose = Some(Whose::Ended);
             return Err(Why::Foreign(Whose::Ended).words().to_owned());
         }
+        let then = left.and_then(|left| left.fingerprint.as_ref()?.front());
+        let hang_ms = self.limits.hang_ms;
+        // Of one that only began there may be no header yet.
+        if let Some((key, then)) = key.zip(then) {
+            let of = (&[key][..], &self.choice.steps[..]);
+            told.used =
+                burnin::begins_with_others(device(&self.held)?.as_mut(), self.geometry(), of, Some(then), hang_ms);
+        }
         let (mut device, header) = self.carried()?;
         let whose = self.whose(&header, left);
         (told.ours, told.whose) = (matches!(whose, Whose::Mine | Whose::OtherSteps), Some(whose));
+        let then = then.or(header.note.front);
         let of = (&[header.key][..], &header.steps[..]);
-        told.used = burnin::begins_with_others(device.as_mut(), self.geometry(), of, self.limits.hang_ms);
+        told.used = (kept != Kept::Begun || then.is_some())
+            && burnin::begins_with_others(device.as_mut(), self.geometry(), of, then, hang_ms);
         whose.words(&header).map_or(Ok(()), Err)?;
         let checkpoint = header::recover(device.as_mut(), &header, &self.limits)
             .ok_or("what the drive holds is not enough to go on from")?;

@@ -320,6 +320,7 @@ impl Job {
                 .before
                 .as_ref()
                 .and_then(|before| serde_json::to_string(before).ok()),
+            front: birth.fingerprint.as_ref().and_then(Fingerprint::front),
         }
     }
 
