@@ -20,12 +20,27 @@ impl Defects {
             tail.as_ref()
                 .is_some_and(|from| is_probed_empty(run) && run.first >= *from)
         };
+        let patched = self.patched_tails(geometry);
+        let in_patched = |run: &Run| patched.get(&run.step).is_some_and(|from| run.first >= *from);
         let mut found: Vec<Finding> = self
             .runs
             .values()
-            .filter(|run| !in_tail(run))
+            .filter(|run| !in_tail(run) && !in_patched(run))
             .map(|run| self.tell(run, geometry, wrap, probed))
             .collect();
+        found.extend(patched.iter().filter_map(|(step, from)| {
+            let run = self.runs.get(&(*step, *from))?;
+            let what = "what was never written, but for places that the probe or the job's header holds";
+            Some(Finding {
+                step: *step,
+                kind: FaultKind::Truncated,
+                lba: Some(Lba(*from)),
+                sectors: geometry.sectors - from,
+                found: None,
+                phase: run.phase,
+                detail: self.truncated(run, what, geometry),
+            })
+        }));
         let first = self.runs.values().find(|run| in_tail(run));
         found.extend(first.map(|run| {
             let mut of_tail = self.runs.values().filter(|other| in_tail(other));
@@ -97,6 +112,40 @@ impl Defects {
         (end.len() > 1).then_some(first * grain)
     }
 
+    /// Where, in a step, the end begins that is not stored but for places which were written before: the probe, the samples or a header came
+    /// there while the drive still took what it was given. By step; not where a single run says so.
+    fn patched_tails(&self, geometry: Geometry) -> BTreeMap<u16, u64> {
+        let steps: BTreeSet<u16> = self.runs.keys().map(|(step, _)| *step).collect();
+        steps
+            .into_iter()
+            .filter_map(|step| Some((step, self.patched_tail(step, geometry)?)))
+            .collect()
+    }
+
+    fn patched_tail(&self, step: u16, geometry: Geometry) -> Option<u64> {
+        let (mut at, mut from, mut empty, mut patches) = (geometry.sectors, None, 0, 0);
+        for (_, run) in self.runs.range((step, 0)..=(step, u64::MAX)).rev() {
+            let is_patch = matches!(
+                run.fault,
+                Fault::Stale {
+                    pass: PROBE_PASS | SAMPLE_PASS | HEADER_PASS
+                }
+            );
+            let is_empty = matches!(run.fault, Fault::Zeros | Fault::Ones | Fault::Foreign);
+            if run.phase == Phase::Probe || run.end() != at || !(is_patch || is_empty) {
+                break;
+            }
+            at = run.first;
+            if is_empty {
+                from = Some(at);
+                empty += run.count;
+            } else {
+                patches += 1;
+            }
+        }
+        (patches > 0 && is_tail(empty, geometry)).then_some(from?)
+    }
+
     /// Whether the probe proved that the drive stores less than it claims: it saw data that belongs elsewhere, an end that is not
     /// stored, or nothing at a good part of its places. A place or two are defects like any other, of which a write tells.
     pub(crate) fn proves_false_capacity(&self, geometry: Geometry) -> bool {
@@ -154,10 +203,7 @@ impl Defects {
 
     fn tell(&self, run: &Run, geometry: Geometry, wrap: Option<(u64, u64)>, probed: u64) -> Finding {
         let place = |shift: i64| run.first.checked_add_signed(shift);
-        // A tail that holds nothing of ours is missing capacity once it is larger than any defect would be.
-        let tail = run.end() == geometry.sectors
-            && run.count >= (geometry.sectors / 16).min(2048).max(8 * geometry.grain())
-            && run.count < geometry.sectors;
+        let tail = run.end() == geometry.sectors && is_tail(run.count, geometry);
         let mut source = None;
         let (kind, detail) = match run.fault {
             Fault::Flips { bits } if u64::from(bits) <= FLIPS_MAX => (
@@ -253,6 +299,11 @@ impl Defects {
             })
             .unwrap_or_default()
     }
+}
+
+/// Whether so many sectors at the end that hold nothing of ours are missing capacity: more than any defect would be.
+fn is_tail(sectors: u64, geometry: Geometry) -> bool {
+    sectors >= (geometry.sectors / 16).min(2048).max(8 * geometry.grain()) && sectors < geometry.sectors
 }
 
 /// Whether a run is of places that the probe wrote and that hold nothing of this job.

@@ -5,6 +5,8 @@ use wire::job::FaultKind;
 
 use super::*;
 use crate::device::Geometry;
+use crate::header::HEADER_PASS;
+use crate::pipeline::PROBE_PASS;
 
 const GEOMETRY: Geometry = Geometry {
     sectors: 10_000,
@@ -209,6 +211,30 @@ fn a_tail_of_zeros_is_missing_capacity() {
     let mut defects = Defects::default();
     defects.add((2, Phase::Verify), 6_000, 4_000, Fault::Zeros);
     assert_eq!(kinds(&defects), [(FaultKind::Truncated, 6_000, 4_000)]);
+}
+
+/// A drive that takes what it is given until it is full keeps the probe of its end, and the headers.
+#[test]
+fn a_tail_in_which_the_probe_was_stored_is_missing_capacity_all_the_same() {
+    let stale = |pass| Fault::Stale { pass };
+    let tail = |patch| {
+        let mut defects = Defects::default();
+        defects.add((2, Phase::Verify), 6_000, 2_000, Fault::Foreign);
+        defects.add((2, Phase::Verify), 8_000, 8, patch);
+        defects.add((2, Phase::Verify), 8_008, 1_992, Fault::Zeros);
+        defects
+    };
+    for pass in [PROBE_PASS, HEADER_PASS] {
+        assert_eq!(kinds(&tail(stale(pass))), [(FaultKind::Truncated, 6_000, 4_000)]);
+    }
+    // What an earlier pass wrote there was stored, and a hole in the midst is none.
+    let told = kinds(&tail(stale(1)));
+    assert!(told.contains(&(FaultKind::Stale, 8_000, 8)), "{told:?}");
+    let mut hole = Defects::default();
+    hole.add((2, Phase::Verify), 6_000, 1_000, Fault::Zeros);
+    hole.add((2, Phase::Verify), 7_000, 8, stale(PROBE_PASS));
+    let told = kinds(&hole);
+    assert!(told.iter().all(|(kind, ..)| *kind != FaultKind::Truncated), "{told:?}");
 }
 
 #[test]
