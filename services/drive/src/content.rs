@@ -61,7 +61,10 @@ impl Look {
 /// Names of the first three partitions of a Kiln stick. Source: `image/src/gpt.rs`.
 const KILN_PARTITIONS: [&str; 3] = ["bios", "boot", "data"];
 
-/// Label of a Kiln stick's boot file system. Source: `image/src/assemble.rs`.
+/// Number of its partition that is booted from.
+const KILN_BOOT: u32 = 2;
+
+/// Label of the file system in that. Source: `image/src/assemble.rs`.
 const KILN_LABEL: &str = "KILN";
 
 /// Bytes at the start that must be readable for the content to count as known.
@@ -171,11 +174,10 @@ pub(crate) fn is_the_drives(error: &io::Error) -> bool {
 fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr, kept: &[Partition]) -> io::Result<Look> {
     let mut signatures = Vec::new();
     let mut members = Vec::new();
-    let mut kiln = false;
     let whole = Window { file, start: 0, size };
     // A firmware's RAID counts from the end in the sectors of the dock that it was made in.
     let others = SECTORS.into_iter().filter(|other| *other != sector);
-    Inner::of(whole, (0, None), sector, others)?.into(&mut signatures, &mut members, &mut kiln);
+    Inner::of(whole, (0, None), sector, others)?.into(&mut signatures, &mut members);
 
     let places = places::of(file, (size, sector), mbr)?;
     if places.is_unfit {
@@ -184,13 +186,9 @@ fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr, kept: &[Partition
             kind: ContentKind::Unseen,
         });
     }
-    let names: Vec<&str> = places
-        .listed
-        .iter()
-        .take(3)
-        .filter_map(|partition| partition.name.as_deref())
-        .collect();
-    kiln |= names == KILN_PARTITIONS;
+    // Either alone is what anybody's drive may bear.
+    let is_ours = is_kiln_table(&places.listed);
+    let mut has_label = false;
     // What a job has overwritten since is still a partition to the kernel: of those nothing but memberships is told.
     let mut kept = kept.to_vec();
     let place = |partition: &Partition| (partition.start, partition.size);
@@ -223,14 +221,15 @@ fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr, kept: &[Partition
         if inner.signatures.is_empty() {
             signatures.push(signature(partition.number, &blank, partition.name));
         }
-        inner.into(&mut signatures, &mut members, &mut kiln);
+        has_label |= inner.kiln && partition.number == KILN_BOOT;
+        inner.into(&mut signatures, &mut members);
     }
     // Of what another size of sectors would name only what is there is told, and to people where the table names nothing that is.
     for partition in places.others {
         if !partition.extended {
             let mut inner = Inner::of_partition(file, &partition, (size, sector))?;
             inner.signatures.retain(|_| is_blank);
-            inner.into(&mut signatures, &mut members, &mut kiln);
+            inner.into(&mut signatures, &mut members);
         }
     }
     for partition in kept {
@@ -248,7 +247,7 @@ fn try_look(file: &File, (size, sector): (u64, u32), mbr: Mbr, kept: &[Partition
     Ok(Look {
         content,
         members,
-        kiln,
+        kiln: is_ours && has_label,
         unlisted,
         lock: None,
     })
@@ -335,14 +334,22 @@ impl Inner {
         }
     }
 
-    fn into(self, signatures: &mut Vec<Signature>, members: &mut Vec<Member>, kiln: &mut bool) {
+    fn into(self, signatures: &mut Vec<Signature>, members: &mut Vec<Member>) {
         signatures.extend(self.signatures);
         members.extend(self.members);
-        *kiln |= self.kiln;
     }
 }
 
-/// Whether a file system is the boot partition of a Kiln stick.
+/// Whether the first partitions of a table are named as those of a Kiln stick.
+fn is_kiln_table(listed: &[Partition]) -> bool {
+    let names = listed
+        .iter()
+        .take(KILN_PARTITIONS.len())
+        .map(|partition| partition.name.as_deref());
+    names.eq(KILN_PARTITIONS.map(Some))
+}
+
+/// Whether a file system bears the label of a Kiln stick's boot partition.
 fn is_kiln_boot(values: &Values) -> bool {
     let is = |key: &str, value: &str| values.get(key).is_some_and(|found| found == value);
     is("TYPE", "vfat") && is("LABEL", KILN_LABEL)

@@ -465,7 +465,7 @@ const HIDDEN: &[Hidden] = &[
     },
     Hidden {
         name: "a Kiln stick in sectors of 4096 bytes",
-        make: "printf 'g\nn\n1\n256\n511\nn\n2\n512\n4607\nn\n3\n4608\n8703\nx\nn\n1\nbios\nn\n2\nboot\nn\n3\ndata\nr\nw\n' | fdisk -w always -b 4096 $F",
+        make: "printf 'g\nn\n1\n256\n511\nn\n2\n512\n4607\nn\n3\n4608\n8703\nx\nn\n1\nbios\nn\n2\nboot\nn\n3\ndata\nr\nw\n' | fdisk -w always -b 4096 $F; mkfs.vfat -F 32 -n KILN --offset 4096 $F 16384",
         members: &[],
         kiln: true,
     },
@@ -612,11 +612,23 @@ fn a_filled_partition_table_reads_as_a_sentence_with_its_labels() {
     assert!(signatures.iter().all(|s| s.uuid.is_some()));
 }
 
+/// Neither names nor a label alone make one: an ordinary drive that bears them would be refused for ever.
 #[test]
-fn a_kiln_stick_is_known_by_its_table_and_by_its_boot_file_system() {
-    for script in [
-        "sgdisk -o -a 1 -n 1:34:2047 -c 1:bios -n 2:2048:+16M -c 2:boot -n 3:0:+16M -c 3:data $F",
-        "sgdisk -o -n 1:2048:+40M $F && mkfs.vfat -F 32 -n KILN --offset 2048 $F 40960",
+fn a_kiln_stick_is_known_by_its_table_and_its_boot_file_system_together() {
+    for (script, is_stick) in [
+        (
+            "sgdisk -o -a 1 -n 1:34:2047 -c 1:bios -n 2:2048:+36M -c 2:boot -n 3:0:+16M -c 3:data $F; \
+             mkfs.vfat -F 32 -n KILN --offset 2048 $F 36864",
+            true,
+        ),
+        (
+            "sgdisk -o -a 1 -n 1:34:2047 -c 1:bios -n 2:2048:+36M -c 2:boot -n 3:0:+16M -c 3:data $F",
+            false,
+        ),
+        (
+            "sgdisk -o -n 1:2048:+40M $F; mkfs.vfat -F 32 -n KILN --offset 2048 $F 40960",
+            false,
+        ),
     ] {
         let image = Image {
             name: "kiln",
@@ -629,7 +641,7 @@ fn a_kiln_stick_is_known_by_its_table_and_by_its_boot_file_system() {
         let path = dir.path().join("image");
         assert!(make(&image, dir.path(), &path));
         let file = File::open(&path).unwrap();
-        assert!(look(&file, 64 << 20, 512).unwrap().kiln, "{script}");
+        assert_eq!(look(&file, 64 << 20, 512).unwrap().kiln, is_stick, "{script}");
     }
 }
 

@@ -154,7 +154,10 @@ impl std::fmt::Display for InUse {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             InUse::BootDisk => f.write_str("this box was booted from it"),
-            InUse::KilnStick => f.write_str("it carries Kiln itself (another boot stick)"),
+            InUse::KilnStick => f.write_str(
+                "it carries Kiln itself (another boot stick); if it is to be one no more, erase its table on another computer \
+                 (wipefs -a DEVICE), and plug it in again",
+            ),
             InUse::Mounted { what, at, pid: None } => write!(f, "{what} is mounted at {at}"),
             InUse::Mounted {
                 what,
