@@ -67,7 +67,7 @@ impl Books {
         let built_in = built_in.iter().filter_map(|(name, _)| Playbook::named(name).ok());
         let own = self.all_own().into_iter().map(|(name, own)| match &own.book {
             Ok(book) => book.info(true),
-            Err(error) => Playbook::info_of_unusable(&name, &own.text, error),
+            Err(error) => Playbook::info_of_unusable(&name, &own.text, error.to_string()),
         });
         built_in.map(|book| book.info(false)).chain(own).collect()
     }

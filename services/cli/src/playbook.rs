@@ -41,7 +41,7 @@ enum Command {
 pub fn main(args: &Args) -> ExitCode {
     let text = match &args.command {
         Command::List { json } => list(*json),
-        Command::Check { file, json } => load_file(file).and_then(|book| show(&book.info(true), *json)),
+        Command::Check { file, json } => check(file, *json),
         Command::Show { name } => match Playbook::named(name) {
             Ok(book) => Ok(crate::lines(book.text().trim_end().lines())),
             Err(why) => Err(why.to_string()),
@@ -67,11 +67,19 @@ fn list(json: bool) -> Result<String, String> {
     Ok(crate::lines(all.iter().flat_map(words)))
 }
 
-fn show(info: &PlaybookInfo, json: bool) -> Result<String, String> {
-    if json {
-        return as_json(info);
+/// With `json` one object stands on standard output in any case: what is wrong with the file is its `problem`.
+fn check(file: &Path, json: bool) -> Result<String, String> {
+    match (load_file(file), json) {
+        (Ok(book), true) => as_json(&book.info(true)),
+        (Ok(book), false) => Ok(crate::lines(words(&book.info(true)))),
+        (Err(why), true) => {
+            let text = crate::file::regular_text(file).unwrap_or_default();
+            let info = Playbook::info_of_unusable(&file.display().to_string(), &text, why.clone());
+            as_json(&info).and_then(|text| crate::give(&text))?;
+            Err(why)
+        }
+        (Err(why), false) => Err(why),
     }
-    Ok(crate::lines(words(info)))
 }
 
 fn as_json(value: &impl serde::Serialize) -> Result<String, String> {

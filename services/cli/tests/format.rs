@@ -188,6 +188,16 @@ fn a_playbook_of_ones_own_is_checked_and_run() {
         text(&told)
     );
     assert_eq!(code(&check("/nowhere")), 64);
+    // A script is told what is wrong where it reads.
+    for (file, part) in [(bad, "wirte"), ("/nowhere", "No such file")] {
+        let told = kiln(&["playbook", "check", "--json", file]).output().unwrap();
+        assert_eq!(code(&told), 64);
+        assert!(
+            object(&told)["problem"].as_str().unwrap().contains(part),
+            "{}",
+            text(&told)
+        );
+    }
 
     let list = kiln(&["playbook", "list", "--json"]).output().unwrap();
     assert_eq!(code(&list), 0);

@@ -302,7 +302,7 @@ impl Playbook {
     }
 
     /// What is told of a person's text that cannot be used.
-    pub fn info_of_unusable(name: &str, text: &str, why: &Error) -> PlaybookInfo {
+    pub fn info_of_unusable(name: &str, text: &str, why: String) -> PlaybookInfo {
         PlaybookInfo {
             name: name.to_owned(),
             about: String::new(),
@@ -316,7 +316,7 @@ impl Playbook {
             formats: false,
             judges_new: false,
             text: text.to_owned(),
-            problem: Some(why.to_string()),
+            problem: Some(why),
         }
     }
 
