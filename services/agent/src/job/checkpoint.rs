@@ -382,7 +382,7 @@ impl Told {
     fn words(&self, why: Why, record: &Record) -> String {
         let is_of_header = matches!(why, Why::Foreign(whose) if !matches!(whose, Whose::Formatted | Whose::Ended));
         let foreign = self.header.as_ref().filter(|_| is_of_header);
-        let words = foreign.and_then(|header| Whose::of(header, &asker(record)).words(header));
+        let words = foreign.and_then(|header| Whose::of(header, &asker(record)).words(header, record.geometry));
         words.unwrap_or_else(|| why.words().to_owned())
     }
 }

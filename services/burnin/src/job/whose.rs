@@ -68,16 +68,20 @@ impl Whose {
         }
     }
 
-    /// Why it is not gone on with, as a sentence about the drive; `None` for one's own.
-    pub fn words(self, header: &Header) -> Option<String> {
+    /// Why it is not gone on with, as a sentence about the drive of size and sectors `now`; `None` for one's own.
+    pub fn words(self, header: &Header, now: Geometry) -> Option<String> {
         let theirs = &header.note;
         match self {
             Self::Mine => None,
-            Self::OtherSteps => Some(format!(
-                "the burn-in on it was `{}` with other steps, or of another size ({} was told then)",
-                theirs.playbook,
-                Bytes(header.geometry.bytes())
-            )),
+            Self::OtherSteps => {
+                let then = header.geometry;
+                let of = match then.bytes() == now.bytes() {
+                    false => format!("of another size ({} was told then)", Bytes(then.bytes())),
+                    true if then != now => format!("in sectors of {} bytes ({} physical)", then.sector, then.physical),
+                    true => "with other steps".to_owned(),
+                };
+                Some(format!("the burn-in on it was `{}` {of}", theirs.playbook))
+            }
             Self::OtherDrive => Some(format!("it carries the burn-in of another drive, {}", theirs.drive)),
             Self::Earlier => Some(format!("it carries an earlier burn-in, begun {}", theirs.started)),
             Self::Later => Some(format!("another burn-in was begun on it {}", theirs.started)),
@@ -128,12 +132,36 @@ mod tests {
             key: Some(header.key),
             started: Some(Time::UNIX_EPOCH),
         };
+        let shorter = Geometry {
+            sectors: 1 << 20,
+            ..geometry
+        };
+        let small = Geometry {
+            physical: 4096,
+            ..geometry
+        };
         let (strange, fewer) = (Some(JobKey([6; 16])), &steps[..1]);
         let before = Some(Time::from_second(-60).unwrap());
         for (asker, whose, part) in [
             (mine, Whose::Mine, ""),
             (Asker { key: None, ..mine }, Whose::Mine, ""),
             (Asker { steps: fewer, ..mine }, Whose::OtherSteps, "other steps"),
+            (
+                Asker {
+                    geometry: shorter,
+                    ..mine
+                },
+                Whose::OtherSteps,
+                "of another size (1.07 GB",
+            ),
+            (
+                Asker {
+                    geometry: small,
+                    ..mine
+                },
+                Whose::OtherSteps,
+                "in sectors of 512 bytes (512 physical)",
+            ),
             (Asker { drive: &other, ..mine }, Whose::OtherDrive, "another drive"),
             (Asker { key: strange, ..mine }, Whose::Earlier, "an earlier burn-in"),
             (
@@ -147,9 +175,10 @@ mod tests {
             ),
         ] {
             assert_eq!(Whose::of(&header, &asker), whose);
-            let words = whose.words(&header);
-            assert_eq!(words.is_none(), whose == Whose::Mine);
-            assert!(words.unwrap_or_default().contains(part), "{whose:?}");
+            let words = whose.words(&header, asker.geometry).unwrap_or_default();
+            assert_eq!(words.is_empty(), whose == Whose::Mine);
+            assert!(words.contains(part), "{whose:?}: {words}");
+            assert_eq!(words.contains("size"), part.contains("size"), "{words}");
         }
     }
 }

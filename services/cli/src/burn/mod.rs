@@ -16,6 +16,7 @@ mod args;
 mod choice;
 mod consent;
 mod ended;
+mod flags;
 mod job;
 mod newest;
 mod other_size;
@@ -52,7 +53,7 @@ use admit::{Ready, admit};
 pub use args::{Args, IoWay};
 use choice::Choice;
 use ended::Ended;
-use job::Job;
+use job::{GivenUp, Job};
 use pacing::Pacer;
 use place::Place;
 use screen::{Line, Screen};
@@ -124,6 +125,7 @@ fn run(args: &Args) -> Result<u8, Stop> {
     let plans: Vec<PlanDrive> = jobs.iter().map(|job| job.drive.clone()).collect();
     let steps = burnin::playbook::steps_text(&choice.steps);
     let digest = digest((&choice.playbook.name, &steps), &choice.options, &plans);
+    let interrupted: Vec<_> = jobs.iter().map(Job::gives_up).collect();
     if choice.erases() {
         for job in &jobs {
             let given_up = match job.drive.given_up.as_slice() {
@@ -136,6 +138,14 @@ fn run(args: &Args) -> Result<u8, Stop> {
                 job.node.display(),
                 job.drive.content.words()
             );
+        }
+    }
+    for (job, interrupted) in jobs.iter().zip(&interrupted) {
+        if let Some(GivenUp { words, resume }) = interrupted {
+            let instead = resume
+                .as_ref()
+                .map(|flags| format!("; to go on with it instead: {flags}"));
+            tell!("{}: {words}{}", job.node.display(), instead.unwrap_or_default());
         }
     }
     let changed = args.plan_digest.as_ref().is_some_and(|given| *given != digest);
@@ -152,7 +162,8 @@ fn run(args: &Args) -> Result<u8, Stop> {
             let name = &choice.playbook.name;
             let told = print_json(
                 &serde_json::json!({
-                    "playbook": name, "options": choice.options, "steps": steps, "digest": digest, "drives": plans
+                    "playbook": name, "options": choice.options, "steps": steps, "digest": digest, "drives": plans,
+                    "interrupted": interrupted
                 }),
                 "",
             );
@@ -253,7 +264,6 @@ fn jobs(
         held: ready.held,
         guard: guard.clone(),
         choice: choice.clone(),
-        names_playbook: args.playbook.is_some(),
         backend: args.io.into(),
         limits: Limits::with_checkpoints(args.checkpoint_bytes),
         resume: args.resume,

@@ -62,7 +62,7 @@ fn ctrl_c_is_3_tells_how_to_go_on_and_resume_passes() {
         let told = text(&output);
         assert_eq!(code(&output), 4, "{told}");
         assert!(
-            told.contains("name it (--playbook surface)") && told.contains("nothing was written"),
+            told.contains("give `--resume --playbook surface`") && told.contains("nothing was written"),
             "{told}"
         );
 
@@ -236,7 +236,7 @@ const SEEN: [&str; 5] = [
 ];
 
 /// Goes on with a burn-in that a signal ended, after its state was changed: what is told then has these findings and rules.
-fn remembered(playbook: &str, rules: &[&str], change: impl FnOnce(&mut serde_json::Value)) {
+fn remembered(rules: &[&str], change: impl FnOnce(&mut serde_json::Value)) {
     let Some(drive) = Loop::new(600 << 20) else { return };
     interrupted(&drive);
     let path = kept(&drive, 600 << 20);
@@ -250,7 +250,7 @@ fn remembered(playbook: &str, rules: &[&str], change: impl FnOnce(&mut serde_jso
     saved["unreadable"] = "Input/output error".into();
     change(&mut saved);
     fs::write(&path, saved.to_string()).unwrap();
-    let output = drive.burn(&["--playbook", playbook, "--resume"]);
+    let output = drive.burn(&["--playbook", "surface", "--resume"]);
     assert_eq!(code(&output), 2, "{}", text(&output));
     let told = object(&output);
     let found = told["verdict"]["rules"].as_array().unwrap();
@@ -263,13 +263,13 @@ fn remembered(playbook: &str, rules: &[&str], change: impl FnOnce(&mut serde_jso
 /// What was told as found and is in no checkpoint stays found.
 #[test]
 fn a_finding_and_a_hidden_area_of_a_killed_session_are_not_forgotten() {
-    remembered("surface", &SEEN, |_| {});
+    remembered(&SEEN, |_| {});
 }
 
 /// Also where nothing tells how far it was, and it begins anew.
 #[test]
 fn what_was_found_is_not_forgotten_with_a_damaged_checkpoint() {
-    remembered("surface", &SEEN, |saved| {
+    remembered(&SEEN, |saved| {
         let text = saved["checkpoint"].as_str().unwrap();
         saved["checkpoint"] = format!("{}AAAAA", &text[..text.len() - 5]).into();
     });
@@ -278,21 +278,23 @@ fn what_was_found_is_not_forgotten_with_a_damaged_checkpoint() {
 /// Before its first checkpoint nothing on the drive proves whose it is, and it begins anew.
 #[test]
 fn what_was_found_before_the_first_checkpoint_is_not_forgotten() {
-    remembered("surface", &SEEN, |saved| {
+    remembered(&SEEN, |saved| {
         saved["checkpoint"] = "".into();
     });
 }
 
-/// Other steps are no way to forget it.
+/// As another version of Kiln may have had them under the same name.
 #[test]
 fn what_was_found_by_other_steps_is_not_forgotten() {
-    remembered("quick", &SEEN, |_| {});
+    remembered(&SEEN, |saved| {
+        saved["steps"].as_array_mut().unwrap().pop();
+    });
 }
 
 /// As an older or a newer version may have written it.
 #[test]
 fn what_another_version_found_is_not_forgotten() {
-    remembered("surface", &SEEN, |saved| {
+    remembered(&SEEN, |saved| {
         let kept = saved.as_object_mut().unwrap();
         for name in ["key", "engine", "kept", "self_tests"] {
             kept.remove(name);
@@ -302,7 +304,7 @@ fn what_another_version_found_is_not_forgotten() {
 
 #[test]
 fn a_self_test_that_failed_before_a_kill_is_not_forgotten() {
-    remembered("surface", &["job-self-test-failed"], |saved| {
+    remembered(&["job-self-test-failed"], |saved| {
         saved["self_tests"] =
             json!([{ "phase": "self_test_short", "outcome": "failed", "told": "read failure", "lba": null }]);
         saved["checkpoint"] = "".into();
@@ -427,12 +429,55 @@ fn a_fifo_in_the_place_of_what_is_kept_is_told_and_not_waited_for() {
     assert!(text(&output).contains(&expected), "{}", text(&output));
 }
 
+/// Whoever adds or forgets an option does not lose what was done, also where nothing is kept here but the drive's own header.
+#[test]
+fn with_other_options_an_interrupted_burn_in_is_not_begun_anew_by_resume() {
+    let Some(drive) = Loop::new(600 << 20) else { return };
+    interrupted(&drive);
+    let aside = drive.state().with_extension("aside");
+    for kept in [true, false] {
+        if !kept {
+            fs::rename(drive.state(), &aside).unwrap();
+        }
+        for line in [
+            &["--playbook", "surface", "--format", "ext4", "--resume"][..],
+            &["--playbook", "surface", "--format", "ext4", "--resume", "--dry-run"],
+            &["--playbook", "quick", "--resume"],
+        ] {
+            let output = drive.burn(line);
+            let told = text(&output);
+            assert_eq!(code(&output), 4, "{kept}, {line:?}: {told}");
+            assert!(
+                told.contains("to go on with it, give `--resume --playbook surface`"),
+                "{told}"
+            );
+            assert!(told.contains("begin anew without --resume"), "{told}");
+        }
+    }
+    fs::rename(&aside, drive.state()).unwrap();
+    let output = drive.burn(&["--playbook", "surface", "--resume"]);
+    let told = object(&output);
+    assert_eq!(told["resumes"].as_array().map(Vec::len), Some(1), "{told}");
+}
+
 /// What is given up by a new burn-in is told, with what it had found.
 #[test]
 fn a_burn_in_that_is_given_up_is_told() {
     let Some(drive) = Loop::new(600 << 20) else { return };
     interrupted(&drive);
+    // Before anybody agrees to it, with the way to go on.
+    let dry = drive.burn(&["--playbook", "quick", "--dry-run"]);
+    let told = &object(&dry)["interrupted"][0];
+    assert!(told["words"].as_str().unwrap().contains("`surface`"), "{told}");
+    assert_eq!(told["resume"], "--resume --playbook surface");
+    let words = text(&dry);
+    assert!(
+        words.contains("will be given up") && words.contains("to go on with it instead: --resume --playbook surface"),
+        "{words}"
+    );
     let output = drive.burn(&["--playbook", "quick"]);
+    let words = text(&output);
+    assert!(words.find("will be given up") < words.find("is given up"), "{words}");
     let told = object(&output);
     let note = told["notes"][0].as_str().unwrap();
     assert!(note.contains("`surface`") && note.contains("given up"), "{note}");

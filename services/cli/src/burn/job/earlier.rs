@@ -5,7 +5,7 @@ use burnin::header::{self, Header};
 use burnin::job::{Again, Asker, Asks, Begin, Kept, Told, Whose, Why};
 use burnin::playbook::is_of_formatter;
 use burnin::worker::Resumption;
-use burnin::{Checkpoint, Evidence, Fingerprint, JobKey, Playbook, Shown, device};
+use burnin::{Checkpoint, Evidence, Fingerprint, JobKey, Shown, device};
 use drive::smart::Snapshot;
 use wire::drive::Content;
 use wire::job::Resume;
@@ -16,6 +16,7 @@ use super::own::Own;
 use super::watch::Seen;
 use super::{Birth, Job};
 use crate::burn::admit::Held;
+use crate::burn::flags;
 use crate::burn::newest;
 use crate::burn::other_size;
 use crate::burn::remains::Remains;
@@ -28,6 +29,15 @@ const NO_HEADER: &str = "the drive holds no header of a burn-in";
 
 /// How it begins.
 pub(super) type Begun = (Birth, Own, Option<Resumption>);
+
+/// An interrupted burn-in that a new one puts an end to.
+#[derive(serde::Serialize)]
+pub(in crate::burn) struct GivenUp {
+    /// What it is, with what it had found.
+    pub words: String,
+    /// What to give to go on with it instead; `None` where what is kept of it cannot be used.
+    pub resume: Option<String>,
+}
 
 /// What is known of an interrupted burn-in of this drive.
 struct Earlier {
@@ -66,24 +76,14 @@ impl Job {
         if !self.resume {
             let found = self.state.look(&self.drive.id);
             self.in_place.set(matches!(found, Found::Nothing));
+            if let Some(words) = given_up(&found, "is given up") {
+                note(words);
+            }
             let left = match found {
-                Found::Good(found) => {
-                    note(given_up(&found.0));
-                    Some(Remains::of(&found.0))
-                }
-                Found::Begun(saved) => {
-                    note(given_up(&saved));
-                    Some(Remains::of(&saved))
-                }
-                Found::Bad(why, left) => {
-                    note(format!("{why}, and is given up"));
-                    left.map(|left| *left)
-                }
-                Found::Unreadable(why) => {
-                    note(format!("{why}, and is given up"));
-                    None
-                }
-                Found::Nothing | Found::Ended(_) => None,
+                Found::Good(found) => Some(Remains::of(&found.0)),
+                Found::Begun(saved) => Some(Remains::of(&saved)),
+                Found::Bad(_, left) => left.map(|left| *left),
+                Found::Unreadable(_) | Found::Nothing | Found::Ended(_) => None,
             };
             if let Some(left) = left {
                 self.take_back(&left, line, notes);
@@ -156,26 +156,61 @@ impl Job {
         notes.append(&mut ended.notes);
     }
 
+    /// The interrupted burn-in of this drive that this one puts an end to, before anybody agrees to that; `None` where there is none.
+    /// Changes nothing.
+    pub(in crate::burn) fn gives_up(&self) -> Option<GivenUp> {
+        let found = (!self.resume).then(|| self.state.look(&self.drive.id))?;
+        let words = given_up(&found, "will be given up")?;
+        let flags = match &found {
+            Found::Good(found) => Some(flags::of(&found.0.playbook, &found.0.options)),
+            Found::Begun(saved) => Some(flags::of(&saved.playbook, &saved.options)),
+            Found::Nothing | Found::Ended(_) | Found::Bad(..) | Found::Unreadable(_) => None,
+        };
+        let resume = flags.map(|flags| format!("--resume {flags}"));
+        Some(GivenUp { words, resume })
+    }
+
+    /// Why it is not gone on with by these options; `None` where it is theirs, or where no other ones would help: its playbook's file was
+    /// changed, or another version of Kiln does other steps by the same name.
+    fn other_options(&self, found: &Found) -> Option<String> {
+        let (playbook, options) = match found {
+            Found::Good(found)
+                if found.0.steps != self.choice.steps || found.0.playbook != self.choice.playbook.name =>
+            {
+                (found.0.playbook.clone(), found.0.options.clone())
+            }
+            Found::Nothing if self.choice.erases() => {
+                let (_, Header { note, steps, .. }) = self.carried().ok()?;
+                let is_other = steps != self.choice.steps && note.drive == self.drive.id;
+                is_other.then_some((note.playbook, note.options))?
+            }
+            Found::Good(_)
+            | Found::Nothing
+            | Found::Begun(_)
+            | Found::Ended(_)
+            | Found::Bad(..)
+            | Found::Unreadable(_) => return None,
+        };
+        let theirs = flags::of(&playbook, &options);
+        let ours = flags::of(&self.choice.playbook.name, &self.choice.options);
+        (theirs != ours).then(|| {
+            format!("it was begun with `{theirs}`, and this is `{ours}`: to go on with it, give `--resume {theirs}`")
+        })
+    }
+
     /// Why it is not gone on with, before anything is begun; `None` where it may be. Changes nothing.
     ///
     /// What ended has its verdict. What [something else](super::foreign) wrote to the drive since is no fault of it. What came through long ago, or on another computer, left nothing here, and what stands on the
     /// drive was put there since.
     pub(in crate::burn) fn refusal(&self) -> Option<String> {
         let found = self.or_untabled(self.state.look(&self.drive.id));
-        if let Found::Good(good) = &found
-            && !self.names_playbook
-            && good.0.playbook != self.choice.playbook.name
-        {
-            let of = &good.0.playbook;
-            let name = match Playbook::named(of) {
-                Ok(_) => format!("name it (--playbook {of})"),
-                Err(_) => "give its file (--playbook FILE.toml)".to_owned(),
-            };
-            return Some(format!(
-                "the interrupted burn-in is of the playbook {of}, and `{}` is what is done where none is named: {name}",
-                self.choice.playbook.name
-            ));
-        }
+        let other_options = self.other_options(&found);
+        // What keeps it from going on by any options is told first.
+        self.not_gone_on_with(found).or(other_options)
+    }
+
+    /// The same by what stands on the drive and what is kept of it, whatever the options.
+    fn not_gone_on_with(&self, found: Found) -> Option<String> {
         let Earlier {
             again,
             lost,
@@ -441,7 +476,7 @@ impl Job {
         let of = (&[header.key][..], &header.steps[..]);
         told.used = (kept != Kept::Begun || then.is_some())
             && burnin::begins_with_others(device.as_mut(), self.geometry(), of, then, hang_ms);
-        whose.words(&header).map_or(Ok(()), Err)?;
+        whose.words(&header, self.geometry()).map_or(Ok(()), Err)?;
         let checkpoint = header::recover(device.as_mut(), &header, &self.limits)
             .ok_or("what the drive holds is not enough to go on from")?;
         told.place = true;
@@ -520,16 +555,22 @@ fn refused(why: Why, lost: &str) -> String {
     }
 }
 
-/// What a new burn-in puts an end to.
-fn given_up(saved: &Saved) -> String {
+/// What a new burn-in puts an end to, and that it does (`ends`); `None` where nothing is under way.
+fn given_up(found: &Found, ends: &str) -> Option<String> {
+    let saved = match found {
+        Found::Good(found) => &found.0,
+        Found::Begun(saved) => saved,
+        Found::Bad(why, _) | Found::Unreadable(why) => return Some(format!("{why}, and {ends}")),
+        Found::Nothing | Found::Ended(_) => return None,
+    };
     let found = Remains::of(saved).words();
     let found = found.map_or(String::new(), |words| {
         format!("; what it had found ({words}) is no part of this one")
     });
-    format!(
-        "the interrupted burn-in with `{}`, begun {}, is given up{found}",
+    Some(format!(
+        "the interrupted burn-in with `{}`, begun {}, {ends}{found}",
         saved.playbook, saved.started
-    )
+    ))
 }
 
 /// That what was seen is not forgotten, where something was.

@@ -40,6 +40,7 @@ use super::saved::{ENGINE, Over, Saved};
 use super::screen::Line;
 use super::state::Found;
 use super::state::StateDir;
+pub(super) use earlier::GivenUp;
 use kernel::Kernel;
 use own::Own;
 use session::Session;
@@ -54,8 +55,6 @@ pub(super) struct Job {
     pub held: Held,
     pub guard: Guard,
     pub choice: Choice,
-    /// Whether the command line names the playbook.
-    pub names_playbook: bool,
     pub backend: Backend,
     pub limits: Limits,
     pub resume: bool,
