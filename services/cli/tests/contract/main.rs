@@ -415,6 +415,10 @@ fn a_drive_that_shrinks_under_the_job_is_inconclusive_and_3() {
     });
     assert_eq!(code(&output), 3, "{told}");
     assert_eq!(told["verdict"]["rules"][0]["outcome"], "INCONCLUSIVE");
+    assert!(
+        told["notes"].to_string().contains("--resume does not go on with it"),
+        "{told}"
+    );
 
     // It has a verdict: going on would forget what it found, also when it tells its old capacity again.
     resize(&drive, 600 << 20);

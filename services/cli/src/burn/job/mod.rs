@@ -278,6 +278,13 @@ impl Job {
         early.take_back(self.state.path(), line);
         let failed = early.outcome() == Outcome::Failed;
         notes.clone_from(&early.notes);
+        if !failed {
+            let note = format!(
+                "{why}: this burn-in is over, and --resume does not go on with it; begin anew without --resume"
+            );
+            line.say(&note);
+            notes.push(note);
+        }
         let over = Over {
             at: Time::now(),
             outcome: failed.then_some(Outcome::Failed),
