@@ -307,7 +307,7 @@ fn smart(c: &Certificate) -> Vec<(String, String)> {
 }
 
 /// So many of them: `1 sector`, `2 sectors`.
-fn many(count: u64, what: &str) -> String {
+pub fn many(count: u64, what: &str) -> String {
     format!("{count} {what}{}", if count == 1 { "" } else { "s" })
 }
 

@@ -114,7 +114,11 @@ fn what_cannot_be_formatted_is_told_before_anything_is_written() {
             "at most 16",
         ),
         (vec!["--format", "xfs", "--reserved", "2"], "keeps nothing back"),
-        (vec!["--format", "ext4", "--reserved", "51"], "0..=50"),
+        (vec!["--format", "ext4", "--reserved", "51"], "whole per cents, 0 to 50"),
+        (
+            vec!["--format", "ext4", "--reserved", "0.5"],
+            "whole per cents, 0 to 50",
+        ),
         (vec!["--format", "ntfs"], "ext4"),
         (vec!["--label", "x"], "--format"),
         (vec!["--format", "ext4", "--playbook", "quick"], "every block"),
@@ -160,7 +164,14 @@ fn the_digest_covers_the_options() {
         "gpt",
     ]);
     let told = text(&output);
-    assert!(told.contains("behind it: GPT, ext4 \"x\", 2 % kept for root"), "{told}");
+    let behind = format!("behind it, on {}: ", drive.node);
+    assert!(
+        told.contains(&format!("{behind}GPT, ext4 \"x\", 2 % kept for root")),
+        "{told}"
+    );
+    // Where no table is chosen, the one that this drive gets.
+    let told = text(&drive.burn(&["--dry-run", "--playbook", "surface", "--format", "ext4"]));
+    assert!(told.contains(&format!("{behind}MBR, ext4")), "{told}");
     let output = drive.burn(&["--playbook", "surface", "--format", "ext4", "--plan-digest", &plain]);
     assert_eq!(code(&output), 4, "{}", text(&output));
 }

@@ -84,7 +84,7 @@ pub enum Error {
         name: String,
     },
     /// It cannot be repeated for a time.
-    #[error("playbook {name}: soak for {hours} hours: {why}")]
+    #[error("playbook {name}: soak for {hours} {}: {why}", if *hours == 1 { "hour" } else { "hours" })]
     Soak {
         /// Its name.
         name: String,

@@ -39,8 +39,8 @@ pub struct Args {
     /// Label of the new file system.
     #[arg(long, default_value = "", requires = "format")]
     pub label: String,
-    /// Share of an ext4 that is kept back for root, in percent, 0 to 50.
-    #[arg(long, default_value_t = 0, value_name = "PERCENT", requires = "format", value_parser = clap::value_parser!(u8).range(0..=50))]
+    /// Share of an ext4 that is kept back for root, in whole per cents, 0 to 50.
+    #[arg(long, default_value_t = 0, value_name = "PERCENT", requires = "format", value_parser = reserved)]
     pub reserved: u8,
     /// Partition table of --format, or of a playbook that partitions [default: auto, MBR up to 2 TiB and GPT above].
     #[arg(long)]
@@ -94,6 +94,12 @@ fn digest(text: &str) -> Result<String, String> {
     is_one
         .then(|| text.to_ascii_lowercase())
         .ok_or_else(|| format!("expected the {DIGITS} hexadecimal digits that --dry-run told"))
+}
+
+/// A share in whole per cents, as plans have it; more than any file system takes is told by the format.
+fn reserved(text: &str) -> Result<u8, String> {
+    let percent = text.parse().ok().filter(|percent| *percent <= 50);
+    percent.ok_or_else(|| "expected whole per cents, 0 to 50".to_owned())
 }
 
 /// How to reach the drive.

@@ -2,12 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
+use burnin::format;
 use burnin::playbook::Step;
 use certificate::Signed;
+use certificate::report::many;
 use serde::{Deserialize, Serialize};
 use wire::job::{Finding, Job, JobState, Outcome, RuleHit, Verdict};
 use wire::options::{FileSystem, FormatRequest, Formatted, Table};
-use wire::{DriveId, Time};
+use wire::{Bytes, DriveId, Time};
 
 use super::choice::Choice;
 use super::place::Place;
@@ -241,7 +243,7 @@ const FINDINGS: usize = 20;
 fn of_finding(finding: &Finding) -> String {
     let place = finding
         .lba
-        .map(|lba| format!("{lba}, {} sectors: ", finding.sectors))
+        .map(|lba| format!("{lba}, {}: ", many(finding.sectors, "sector")))
         .unwrap_or_default();
     format!("{}: {place}{}", finding.phase.label(), finding.detail)
 }
@@ -272,8 +274,10 @@ fn of_format(formatted: &Formatted) -> String {
 }
 
 /// What is to stand on it: `MBR, ext4 "photos", 2 % kept for root`.
-pub(super) fn of_request(request: &FormatRequest) -> String {
-    let table = match request.table {
+/// The table is the one that a drive of this size gets, where that is known.
+pub(super) fn of_request(request: &FormatRequest, capacity: Bytes, sector: u32) -> String {
+    let layout = format::plan(capacity.0, sector, request);
+    let table = match layout.map_or(request.table, |layout| layout.table) {
         Table::Gpt => "GPT",
         Table::Mbr => "MBR",
         Table::Auto => "MBR up to 2 TiB and GPT above",
@@ -317,8 +321,8 @@ struct Told<'a> {
 
 #[cfg(test)]
 mod tests {
+    use wire::Lba;
     use wire::job::{FaultKind, Phase};
-    use wire::{Bytes, Lba};
 
     use super::*;
     use crate::seals::tests::{ONE, ended};

@@ -155,7 +155,10 @@ fn run(args: &Args) -> Result<u8, Stop> {
         let steps: Vec<String> = choice.steps.iter().map(burnin::playbook::Step::words).collect();
         tell!("{}: {}", choice.playbook.name, steps.join(", "));
         if let Some(request) = choice.request() {
-            tell!("behind it: {}", ended::of_request(&request));
+            for job in &jobs {
+                let made = ended::of_request(&request, job.drive.capacity, job.drive.sector);
+                tell!("behind it, on {}: {made}", job.node.display());
+            }
         }
         tell!("nothing was written; to do it: --plan-digest {digest}");
         if args.json {

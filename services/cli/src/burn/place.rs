@@ -53,7 +53,12 @@ impl Place {
                 let there = there.filter(|at| !at.as_os_str().is_empty());
                 there.map_or_else(|| PathBuf::from("."), Path::to_owned)
             }
-            false if Form::of(&path).is_none() || !ends_in_name => {
+            false if !ends_in_name => {
+                return told(
+                    "there is no such folder: make it first, or give a name ending in .json, .html or .pdf".to_owned(),
+                );
+            }
+            false if Form::of(&path).is_none() => {
                 return told("expected a name ending in .json, .html or .pdf, or a folder".to_owned());
             }
             false => file::folder(&path).to_owned(),

@@ -113,7 +113,9 @@ pub(super) fn made_up(word: &str, model: &str, serial: &str, wwn: &str) -> Targe
     }
 }
 
+/// Also as the name that udev gives it in `/dev/disk/by-id`: `wwn-0x5000c500a1b2c3d4`.
 fn same_wwn(wwn: &str, typed: &str) -> bool {
+    let typed = typed.strip_prefix("wwn-").unwrap_or(typed);
     wire::DriveId::from_wwn(typed).is_some_and(|id| Some(id) == wire::DriveId::from_wwn(wwn))
 }
 
@@ -266,6 +268,7 @@ mod tests {
             ("1111A", "1111A"),
             ("5000c500aaaaaaa2", "ZDH2222B"),
             ("0x5000C500AAAAAAA2", "ZDH2222B"),
+            ("wwn-0x5000c500aaaaaaa2", "ZDH2222B"),
             ("HGST HUS726040ALE610", "K3G1AB"),
             ("hus726040", "K3G1AB"),
             ("ST4000VN008", "1111A"),

@@ -94,7 +94,7 @@ pub enum Form {
 impl Form {
     /// By a name's ending.
     pub fn of(path: &Path) -> Option<Self> {
-        Some(match path.extension()?.to_str()? {
+        Some(match path.extension()?.to_str()?.to_ascii_lowercase().as_str() {
             "json" => Self::Json,
             "html" => Self::Html,
             "pdf" => Self::Pdf,
@@ -194,14 +194,14 @@ fn verify(args: &Verify, now: Time) -> Result<u8, String> {
         let line = serde_json::to_string(&result).map_err(|e| e.to_string())?;
         shown::json(&line).into_owned()
     } else {
-        crate::lines(words(&result, &asked))
+        crate::lines(words(&result, &asked, &trust))
     };
     crate::give(&text)?;
     Ok(code(result.standing))
 }
 
 /// What became of a check, line by line.
-fn words(result: &CertificateCheck, asked: &Asked) -> Vec<String> {
+fn words(result: &CertificateCheck, asked: &Asked, trust: &Trust) -> Vec<String> {
     let word = match result.standing {
         Standing::Trusted => "TRUSTED",
         Standing::UnknownKey => "VALID, BY AN UNKNOWN KEY",
@@ -227,10 +227,13 @@ fn words(result: &CertificateCheck, asked: &Asked) -> Vec<String> {
     }
     if let Some(says) = &result.says {
         let late = if result.expired { " (passed)" } else { "" };
-        let revocation = match &result.revocation {
-            RevocationState::Unknown => format!("unknown: {}", asked.words()),
-            RevocationState::Standing => "not revoked".to_owned(),
-            RevocationState::Revoked(revoked) => format!("REVOKED: {}", revoked.why),
+        let revocation = match (&result.revocation, trust.revoked(&says.id)) {
+            (RevocationState::Revoked(revoked), _) => format!("REVOKED: {}", revoked.why),
+            (RevocationState::Unknown | RevocationState::Standing, Some(why)) => {
+                format!("REVOKED by your trust file: {}", reason(why))
+            }
+            (RevocationState::Unknown, None) => format!("unknown: {}", asked.words()),
+            (RevocationState::Standing, None) => "not revoked".to_owned(),
         };
         let made = says.made.strftime("%-d %B %Y, %H:%M UTC");
         lines.extend([

@@ -211,6 +211,8 @@ fn bad_is_2_however_it_was_made_bad() {
         assert_eq!(code(&output), 2);
         let first = out(&output).lines().next().unwrap().to_owned();
         assert!(first.ends_with(&format!("it is revoked: {told}")), "{first}");
+        let told = out(&output);
+        assert!(told.contains("revocation:  REVOKED by your trust file: "), "{told}");
     }
     for (name, bytes) in [
         ("verdict.json", now.text().replace("FAILED", "PASSED").into_bytes()),

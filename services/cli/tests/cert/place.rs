@@ -66,7 +66,7 @@ fn a_certificate_is_written_over_nothing_that_lies_beside_its_place() {
     let dir = desk.dir.path();
     let (notes, theirs) = (desk.put("drive.new", "mine"), desk.put("theirs", "precious"));
     std::os::unix::fs::symlink(&theirs, dir.join("two.new")).unwrap();
-    for name in ["drive.pdf", "two.json"] {
+    for name in ["drive.PDF", "two.json"] {
         let cert = dir.join(name);
         let output = drive.burn(&["--playbook", "surface", "--cert", cert.to_str().unwrap()]);
         assert_eq!(code(&output), 0, "{}", text(&output));
@@ -83,11 +83,15 @@ fn a_certificate_is_written_over_nothing_that_lies_beside_its_place() {
 fn a_name_with_a_slash_behind_it_is_no_file() {
     let Some(drive) = Loop::new(4 << 20) else { return };
     let desk = Desk::new();
-    for name in ["x.json/", "x.json/."] {
+    for name in ["x.json/", "x.json/.", "folder/"] {
         let place = desk.dir.path().join(name);
         let output = drive.burn(&["--playbook", "surface", "--cert", place.to_str().unwrap()]);
         assert_eq!(code(&output), 64, "{name}: {}", text(&output));
-        assert!(text(&output).contains("expected a name ending in"), "{}", text(&output));
+        assert!(
+            text(&output).contains("there is no such folder: make it first"),
+            "{}",
+            text(&output)
+        );
     }
     assert!(fs::read(drive.file()).unwrap().iter().all(|byte| *byte == 0));
 }
