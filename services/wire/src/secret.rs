@@ -3,8 +3,9 @@
 //! Each byte of a secret becomes `*`, and a line end stays one. So lengths stay as they are, and what is read by them (the
 //! Journal Export Format has fields with a length before the value) is read as before. What is a secret: the value after a
 //! telling name (`token=`, `"password":`, also in JSON that stands as a string in JSON), the rest of a header that
-//! authorises, a private key in PEM, `password` of `user:password@` and every value of the query in a URL, every argon2 hash, and whatever the
-//! caller knows to be one. In doubt too much is blackened.
+//! authorises, a private key in PEM, `password` of `user:password@` and every value of the query in a URL, what a webhook's URL and
+//! that of a messenger has for a path, the value of a program's flag (`--token X`, `-u ada:X`), a word that begins as the tokens of
+//! some services do, every argon2 hash, and whatever the caller knows to be one. In doubt too much is blackened.
 
 /// Names that end so are those of secrets; `-` and `_` are the same, and so are small and capital letters.
 const NAMES: [&str; 15] = [
@@ -37,6 +38,53 @@ const SCHEMES: [&str; 6] = ["bearer", "basic", "token", "apikey", "negotiate", "
 /// Words after which a secret follows behind a blank.
 const BEFORE: [&str; 2] = ["bearer", "claim code"];
 
+/// Flags before a user and a password, as `curl -u ada:X` has them.
+const USER_FLAGS: [&str; 4] = [" -u", " -U", "--user", "--proxy-user"];
+
+/// Schemes of messengers whose URLs are secret from their host on: `discord://ID/TOKEN`, `gotify://host/TOKEN`.
+const MESSENGERS: [&str; 16] = [
+    "bark",
+    "discord",
+    "gotify",
+    "gotifys",
+    "ifttt",
+    "join",
+    "msteams",
+    "ntfy",
+    "ntfys",
+    "pagerduty",
+    "pbul",
+    "pover",
+    "pushover",
+    "slack",
+    "teams",
+    "telegram",
+];
+
+/// What of a URL's host or path tells that the rest of its path is a secret: `hooks.slack.com`, `/api/webhooks/`, `/webhookb2/`.
+const HOOKS: [&[u8]; 2] = [b"hooks.", b"webhook"];
+
+/// How the tokens of GitHub, GitLab, Slack and ntfy begin.
+const BEGINNINGS: [&str; 14] = [
+    "ghp_",
+    "gho_",
+    "ghu_",
+    "ghs_",
+    "ghr_",
+    "github_pat_",
+    "glpat-",
+    "xoxa-",
+    "xoxb-",
+    "xoxp-",
+    "xoxr-",
+    "xoxs-",
+    "xapp-",
+    "tk_",
+];
+
+/// Shortest token behind such a beginning, in bytes: shorter words are names.
+const TOKEN_MIN: usize = 16;
+
 /// Values of a secret's name that tell none.
 const PLAIN: [&str; 4] = ["null", "true", "false", "None"];
 
@@ -55,6 +103,7 @@ pub fn blacken<S: AsRef<str>>(text: &[u8], known: &[S]) -> Vec<u8> {
     let mut out = text.to_vec();
     values(text, &mut out);
     urls(text, &mut out);
+    tokens(text, &mut out);
     hashes(text, &mut out);
     keys(text, &mut out);
     for secret in known.iter().map(AsRef::as_ref) {
@@ -145,6 +194,8 @@ fn values(text: &[u8], out: &mut [u8]) {
                 name_before(before).map(|(name, quoted)| value(text, at + 1, name, quoted, strings.depth(), out))
             }
             b' ' if BEFORE.iter().any(|w| ends_with(before, w)) => Some(word(text, at + 1, false, out)),
+            b' ' if USER_FLAGS.iter().any(|f| before.ends_with(f.as_bytes())) => Some(user(text, at + 1, out)),
+            b' ' => flag_before(before).map(|name| value(text, at + 1, name, false, strings.depth(), out)),
             _ => None,
         };
         at = end.unwrap_or(0).max(at + 1);
@@ -208,6 +259,31 @@ fn name_before(before: &[u8]) -> Option<(&'static str, bool)> {
             Some((telling(name).or_else(|| one.and_then(telling))?, true))
         }
         _ => Some((telling(name)?, false)),
+    }
+}
+
+/// The flag of a program before a blank, if its name tells of a secret: `--token`.
+fn flag_before(before: &[u8]) -> Option<&'static str> {
+    let from = before
+        .iter()
+        .rposition(|b| is_blank(*b) || matches!(b, b'"' | b'\'' | b'`'));
+    let flag = &before[from.map_or(0, |n| n + 1)..];
+    flag.starts_with(b"--").then(|| telling(flag))?
+}
+
+/// Hides the password of `user:password` at `at`, in quotes or not; returns where it ends.
+fn user(text: &[u8], at: usize, out: &mut [u8]) -> usize {
+    let ends = |b| is_end(b) || is_blank(b) || matches!(b, b'"' | b'\'' | b':');
+    let begin = at + run(&text[at..], |b| matches!(b, b'"' | b'\'' | b'\\'));
+    let colon = begin + run(&text[begin..], |b| !ends(b));
+    match text.get(colon) {
+        Some(b':') => until(
+            text,
+            colon + 1,
+            |b| is_end(b) || is_blank(b) || matches!(b, b'"' | b'\''),
+            out,
+        ),
+        _ => colon,
     }
 }
 
@@ -416,7 +492,12 @@ fn url(text: &[u8], at: usize, end: usize, out: &mut [u8]) {
         let next = text.get(begin..path_end).and_then(|rest| find(rest, b"://"));
         let to = next.map_or(path_end, |n| begin + n);
         if begin <= to {
+            let scheme = trimmed_to_scheme(&text[..from]);
+            if MESSENGERS.iter().any(|m| scheme.eq_ignore_ascii_case(m.as_bytes())) {
+                hide(out, begin, to);
+            }
             authority(text, begin, to, out);
+            hook(text, begin, to, out);
         }
         from = to;
     }
@@ -460,6 +541,37 @@ fn authority(text: &[u8], begin: usize, end: usize, out: &mut [u8]) {
             hide(out, colon + 1, last_at(end).unwrap_or(host_end));
         }
         (None, _) => {}
+    }
+}
+
+/// The scheme that a text ends with.
+fn trimmed_to_scheme(before: &[u8]) -> &[u8] {
+    let from = before.iter().rposition(|b| !b.is_ascii_alphanumeric());
+    &before[from.map_or(0, |n| n + 1)..]
+}
+
+/// The path of a webhook: whoever knows it may send.
+fn hook(text: &[u8], begin: usize, end: usize, out: &mut [u8]) {
+    let lower = text[begin..end].to_ascii_lowercase();
+    let told = HOOKS.iter().filter_map(|hook| find(&lower, hook)).min();
+    let path = told.and_then(|told| find(&lower[told..], b"/").map(|n| begin + told + n + 1));
+    if let Some(path) = path {
+        hide(out, path, end);
+    }
+}
+
+/// Words that begin as tokens do.
+fn tokens(text: &[u8], out: &mut [u8]) {
+    let of_one = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-');
+    let mut at = 0;
+    while at < text.len() {
+        let end = at + run(&text[at..], of_one);
+        let word = &text[at..end];
+        let begins = |b: &&&str| word.starts_with(b.as_bytes()) && word.len() >= b.len() + TOKEN_MIN;
+        if let Some(beginning) = BEGINNINGS.iter().find(begins) {
+            hide(out, at + beginning.len(), end);
+        }
+        at = end + 1;
     }
 }
 
@@ -654,6 +766,44 @@ mod tests {
             "http://h/#/drives/3",
             "unix:///run/x.sock",
             "a:b@c",
+        ] {
+            check(open, open);
+        }
+    }
+
+    #[test]
+    fn webhooks_messengers_flags_and_tokens_by_their_look_are_hidden() {
+        check(
+            "https://hooks.slack.com/services/T0/B0/abcde",
+            &format!("https://hooks.slack.com/{}", "*".repeat(20)),
+        );
+        check(
+            "to https://discord.com/api/webhooks/1/abcde now",
+            "to https://discord.com/api/webhooks/~ now",
+        );
+        check(
+            "https://x.webhook.office.com/webhookb2/a",
+            &format!("https://x.webhook.office.com/{}", "*".repeat(11)),
+        );
+        check("gotify://h/abcde", "gotify://~");
+        check(r#"{"m":"discord://1/abcde"}"#, r#"{"m":"discord://~"}"#);
+        check(
+            "kiln --token abcdefg --api-key 'abc efg' x",
+            "kiln --token ~ --api-key '~' x",
+        );
+        check(r#"{"m":"kiln --token abcdefg"}"#, r#"{"m":"kiln --token ~"}"#);
+        check("curl -u ada:abcdefg http://h", "curl -u ada:~ http://h");
+        check("curl --user \"ada:abcdefg\" http://h", "curl --user \"ada:~\" http://h");
+        check("at ghp_abcdefgabcdefgabcdefg.", "at ghp_~~~.");
+        check("(glpat-abcdefg-abcdef-abcdef)", "(glpat-~~~)");
+        for open in [
+            "unit -u ada x",
+            "the token of it",
+            "--no token",
+            "tk_short",
+            "http://h/services/x",
+            "--depth 3",
+            "a -- b",
         ] {
             check(open, open);
         }

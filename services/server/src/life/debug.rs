@@ -2,8 +2,9 @@
 //!
 //! What the server knows, its event log's end, the journal's end, what the kernel tells of itself, and what is left of crashes
 //! and of earlier boots, which PID 1 alone may read and gives through a socket. Passwords, tokens, keys and the claim code are
-//! in none of it by construction (they are stored as hashes, in other tables); what slipped into a log line all the same is
-//! blackened ([`wire::secret`]), as in the bundle of the console.
+//! in none of it by construction (they are stored as hashes, in other tables); values that an add-on's manifest brings for
+//! secrets are left out, and what slipped into a log line all the same is blackened ([`wire::secret`]), as in the bundle of the
+//! console.
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -13,6 +14,7 @@ use std::time::Duration;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::app::App;
 
@@ -83,6 +85,43 @@ fn lines<T: Serialize>(values: impl IntoIterator<Item = T>) -> Vec<u8> {
     out
 }
 
+/// What stands in place of a value that was left out.
+const LEFT_OUT: &str = "***";
+
+/// Leaves out what a manifest gives for a secret: the value of a variable or the default of a field that says that it is one,
+/// or has such a name, as `{"DB_PASSWORD": {"value": "…"}}` and `{"name": "password", "default": "…"}`.
+fn leave_secrets_out(value: &mut Value) {
+    match value {
+        Value::Object(map) => {
+            let says = map.get("secret") == Some(&Value::Bool(true));
+            let named = |key: &str| {
+                map.get(key)
+                    .and_then(Value::as_str)
+                    .is_some_and(wire::secret::is_secret)
+            };
+            if says || named("name") || named("key") {
+                leave_values_out(map);
+            }
+            for (name, inner) in map {
+                if let (true, Value::Object(inner)) = (wire::secret::is_secret(name), &mut *inner) {
+                    leave_values_out(inner);
+                }
+                leave_secrets_out(inner);
+            }
+        }
+        Value::Array(list) => list.iter_mut().for_each(leave_secrets_out),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+}
+
+fn leave_values_out(map: &mut Map<String, Value>) {
+    for key in ["value", "default", "placeholder"] {
+        if let Some(value) = map.get_mut(key).filter(|value| !value.is_null()) {
+            *value = LEFT_OUT.into();
+        }
+    }
+}
+
 impl Seen {
     /// What the server knows at this moment.
     ///
@@ -94,7 +133,8 @@ impl Seen {
             let jobs: Vec<_> = hub.jobs().cloned().collect();
             (hub.view(now, true), hub.drives().to_vec(), jobs, hub.lines())
         });
-        let addons: Vec<_> = app.addons.list().into_iter().collect();
+        let mut addons = serde_json::to_value(app.addons.list()).unwrap_or_default();
+        leave_secrets_out(&mut addons);
         let files = vec![
             ("box.json".to_owned(), json(&whole)),
             ("drives.json".to_owned(), json(&drives)),
@@ -144,7 +184,7 @@ impl Seen {
 }
 
 /// Entries in each table.
-fn sizes(app: &App) -> store::Result<serde_json::Value> {
+fn sizes(app: &App) -> store::Result<Value> {
     let mut sizes = std::collections::BTreeMap::<String, (u64, u64)>::new();
     app.store.export(&[], |row| {
         let size = sizes.entry(row.table).or_default();
@@ -155,7 +195,7 @@ fn sizes(app: &App) -> store::Result<serde_json::Value> {
     let rows = sizes
         .into_iter()
         .map(|(table, (entries, bytes))| (table, serde_json::json!({ "entries": entries, "bytes": bytes })));
-    Ok(serde_json::Value::Object(rows.collect()))
+    Ok(Value::Object(rows.collect()))
 }
 
 /// The end of the journal, in the Journal Export Format.
@@ -233,6 +273,30 @@ mod tests {
     use std::os::unix::net::UnixListener;
 
     use super::*;
+
+    #[test]
+    fn what_a_manifest_brings_for_secrets_is_left_out() {
+        let variable = |value: &str| serde_json::json!({ "source": "literal", "value": value });
+        let mut addons = serde_json::json!([{ "manifest": { "pages": [{ "components": [
+            { "config": { "docker": { "environment": {
+                "API": { "source": "literal", "value": "said", "secret": true },
+                "DB_PASSWORD": variable("named"),
+                "PORT": variable("8080"),
+            } } } },
+            { "config": { "fields": [
+                { "name": "password", "default": "preset", "label": "Password" },
+                { "name": "count", "default": 3 },
+            ] } },
+        ] }] } }]);
+        leave_secrets_out(&mut addons);
+        let text = addons.to_string();
+        for secret in ["said", "named", "preset"] {
+            assert!(!text.contains(secret), "{text}");
+        }
+        for open in ["\"8080\"", "\"label\":\"Password\"", "\"default\":3", "\"secret\":true"] {
+            assert!(text.contains(open), "{open}: {text}");
+        }
+    }
 
     /// What a server gets of whoever answers with these bytes.
     fn got(bytes: Vec<u8>) -> Vec<(String, Vec<u8>)> {
