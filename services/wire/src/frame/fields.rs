@@ -5,12 +5,43 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::BadFrame;
+use crate::Time;
 
 /// Longest value shown in a warning, in characters.
 const SHOWN: usize = 60;
 
 /// Greatest whole number that is exact in every JSON reader: 2^53.
 const EXACT: f64 = 9_007_199_254_740_992.0;
+
+/// Least number that is read as a time, in seconds since 1970: smaller ones may count from a start. It is in 1973.
+const SECONDS_MIN: f64 = 1e8;
+
+/// Numbers from here on are milliseconds since 1970: as seconds they were in the year 5138, as milliseconds in 1973.
+const MILLISECONDS_MIN: f64 = 1e11;
+
+/// From here on neither is meant.
+const MILLISECONDS_END: f64 = 1e14;
+
+/// The time that a number tells, in seconds or milliseconds since 1970.
+fn since_1970(number: f64) -> Option<Time> {
+    let milliseconds = match number {
+        n if (SECONDS_MIN..MILLISECONDS_MIN).contains(&n) => n * 1000.0,
+        n if (MILLISECONDS_MIN..MILLISECONDS_END).contains(&n) => n,
+        _ => return None,
+    };
+    #[allow(clippy::cast_possible_truncation, reason = "within 10^14")]
+    Time::from_millisecond(milliseconds.round() as i64).ok()
+}
+
+/// The time that a text tells in another way than RFC 3339: as a number, or by RFC 2822.
+fn time_in(text: &str) -> Option<Time> {
+    let by_mail = || {
+        jiff::fmt::rfc2822::parse(text.trim())
+            .ok()
+            .map(|zoned| zoned.timestamp())
+    };
+    number_in(text).map_or_else(by_mail, since_1970)
+}
 
 /// The fields of one payload, or of one item in it.
 pub(super) struct Fields<'a> {
@@ -123,6 +154,26 @@ impl<'a> Fields<'a> {
                 Some(text)
             }
         }
+    }
+
+    /// A time that may be absent. One that can be meant in one way alone becomes RFC 3339, any other is left out, so that the
+    /// time at which it came counts.
+    pub(super) fn moment(&mut self, key: &str) -> Option<String> {
+        let read = match self.map.get(key)? {
+            Value::String(text) if text.parse::<Time>().is_ok() => return Some(text.clone()),
+            Value::Null => None,
+            Value::String(text) => time_in(text),
+            Value::Number(number) => number.as_f64().and_then(since_1970),
+            Value::Bool(_) | Value::Array(_) | Value::Object(_) => None,
+        };
+        if self.map.get(key) == Some(&Value::Null) {
+            self.map.remove(key);
+            return None;
+        }
+        let text = read.map(|time| time.to_string());
+        let expected = "expected a time with its zone, as 2026-11-29T08:00:00Z";
+        self.correct(key, expected, text.clone().map_or(Value::Null, Value::String));
+        text
     }
 
     /// A number that must be there.

@@ -133,7 +133,7 @@ fn log(fields: &mut Fields<'_>) -> LogLine {
         message: fields.text("message"),
         source: fields.text("source"),
         job_id: fields.optional_text("job_id"),
-        timestamp: fields.optional_text("timestamp"),
+        timestamp: fields.moment("timestamp"),
     }
 }
 
@@ -182,7 +182,7 @@ fn series(kind: &str, map: &mut Map<String, Value>, warnings: &mut Vec<String>) 
     };
     let mut fields = Fields::new(kind, map, warnings);
     fields.text("component_id");
-    fields.optional_text("timestamp");
+    fields.moment("timestamp");
     let Some(list) = list else {
         fields.text("key");
         return fields.number("value");
@@ -207,6 +207,7 @@ fn series(kind: &str, map: &mut Map<String, Value>, warnings: &mut Vec<String>) 
             let mut fields = Fields::new(kind, item, warnings).within(place);
             fields.text("key");
             fields.number("value")?;
+            fields.moment("timestamp");
         }
     }
     Ok(())
@@ -259,6 +260,50 @@ mod tests {
                 warnings.len() == 1 && warnings[0].starts_with(&format!("frame \"{kind}\": {field}: ")),
                 "{warnings:?}"
             );
+        }
+    }
+
+    #[test]
+    fn a_time_is_read_as_what_it_must_mean_or_left_out_with_a_word() {
+        for (found, expected) in [
+            (json!(1_764_403_200), Some("2025-11-29T08:00:00Z")),
+            (json!(1_764_403_200.5), Some("2025-11-29T08:00:00.5Z")),
+            (json!(1_764_403_200_000_i64), Some("2025-11-29T08:00:00Z")),
+            (json!("1764403200"), Some("2025-11-29T08:00:00Z")),
+            (json!("1764403200000"), Some("2025-11-29T08:00:00Z")),
+            (json!("Sat, 29 Nov 2025 09:00:00 +0100"), Some("2025-11-29T08:00:00Z")),
+            (json!("2025-11-29T08:00:00"), None),
+            (json!("08:00"), None),
+            (json!(17), None),
+            (json!(1e17), None),
+            (json!(true), None),
+        ] {
+            for (kind, list) in [("chart", false), ("log", false), ("metric", false), ("metric", true)] {
+                let point = json!({ "key": "k", "value": 1, "timestamp": found });
+                let payload = if list { json!({ "metrics": [point] }) } else { point };
+                let read = read(&json!({ "type": kind, "payload": payload })).unwrap();
+                let point = if list {
+                    &read.payload["metrics"][0]
+                } else {
+                    &read.payload
+                };
+                assert_eq!(
+                    point.get("timestamp").and_then(Value::as_str),
+                    expected,
+                    "{kind} {found}"
+                );
+                assert_eq!(read.warnings.len(), 1, "{kind} {found}: {:?}", read.warnings);
+                let place = if list { "metrics[0].timestamp" } else { "timestamp" };
+                assert!(read.warnings[0].contains(place), "{:?}", read.warnings);
+            }
+        }
+        for as_it_is in [
+            json!("2025-11-29T08:00:00Z"),
+            json!("2025-11-29T09:00:00.123+01:00"),
+            json!(null),
+        ] {
+            let read = read(&json!({ "type": "chart", "payload": { "key": "k", "value": 1, "timestamp": as_it_is } }));
+            assert!(read.unwrap().warnings.is_empty(), "{as_it_is}");
         }
     }
 
