@@ -25,6 +25,19 @@ const ACCEPTED_MAX: usize = 32;
 /// Longest request line, in bytes; ours have a hundred.
 const REQUEST_MAX: usize = 4096;
 
+/// Every request, for who has sent none. A test has it that none is missing.
+const REQUESTS: [&str; 9] = [
+    r#"{"watch":{}}"#,
+    r#"{"screen":{"claim":TEXT|null,"fingerprint":TEXT|null}}"#,
+    r#"{"reset":{}}"#,
+    r#"{"update":{}}"#,
+    r#"{"back":{"why":TEXT}}"#,
+    r#"{"reboot":{"why":TEXT}}"#,
+    r#"{"power_off":{"why":TEXT}}"#,
+    r#"{"proof":{"missing":TEXT|null}}"#,
+    r#"{"reexec":{}}"#,
+];
+
 /// The listening socket and its clients.
 #[derive(Debug)]
 pub struct Control {
@@ -253,7 +266,7 @@ impl Client {
                     self.answer("{\"error\":\"reexec: only root may replace PID 1\"}");
                 }
                 Err(e) => {
-                    let text = serde_json::json!({ "error": format!("request: {e}; expected {{\"watch\":{{}}}}, {{\"screen\":{{\"claim\":TEXT|null}}}} or {{\"reexec\":{{}}}}") });
+                    let text = serde_json::json!({ "error": format!("request: {e}; expected one of {}", REQUESTS.join(", ")) });
                     self.answer(&text.to_string());
                 }
             }
@@ -317,6 +330,19 @@ mod tests {
     use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
     use std::io::{IoSlice, Read};
     use std::time::{Duration, Instant};
+
+    #[test]
+    fn the_answer_to_what_is_no_request_lists_every_one() {
+        // Serde names every one, in backticks.
+        let known = serde_json::from_str::<Request>(r#"{"x":{}}"#).unwrap_err().to_string();
+        let known: Vec<&str> = known.split('`').skip(3).step_by(2).collect();
+        assert_eq!(known.len(), REQUESTS.len(), "{known:?}");
+        for (form, name) in REQUESTS.iter().zip(known) {
+            let request = form.replace("TEXT|null", "null").replace("TEXT", "\"x\"");
+            assert!(form.starts_with(&format!("{{\"{name}\":")), "{form}");
+            serde_json::from_str::<Request>(&request).unwrap();
+        }
+    }
 
     #[test]
     fn descriptors_that_nobody_asked_for_are_closed_without_a_wait() {

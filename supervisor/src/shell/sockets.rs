@@ -70,14 +70,17 @@ fn fresh(path: &Path) -> io::Result<PathBuf> {
     Ok(path.to_owned())
 }
 
-/// Gives a path socket to the user that its unit file names; below a root everything is ours.
+/// Gives a path socket to the user that its unit file names; below a root everything is ours, and the name is only looked up.
 fn own(path: &Path, listen: &Listen, paths: &Paths) -> io::Result<()> {
-    let Some(name) = listen.user.as_deref().filter(|_| paths.is_box()) else {
+    let Some(name) = listen.user.as_deref() else {
         return Ok(());
     };
     let user = users::find(&paths.at(Path::new("/etc/passwd")), name)
         .ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, format!("user {name:?} is not in /etc/passwd")))?;
-    std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid))
+    match paths.is_box() {
+        true => std::os::unix::fs::chown(path, Some(user.uid), Some(user.gid)),
+        false => Ok(()),
+    }
 }
 
 fn mode(path: &Path, mode: u32) -> io::Result<()> {
@@ -149,6 +152,20 @@ pub fn inherited(fd: i32) -> io::Result<OwnedFd> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+
+    #[test]
+    fn a_socket_of_a_user_that_there_is_not_is_refused_below_a_root_too() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = super::Paths::new(Some(dir.path().to_owned()));
+        let listen = super::Listen {
+            name: "x".into(),
+            address: super::Address::Stream("/x.sock".into()),
+            mode: 0o600,
+            user: Some("nobody-here".into()),
+        };
+        let told = super::open(&listen, &paths).unwrap_err().to_string();
+        assert!(told.contains("\"nobody-here\" is not in /etc/passwd"), "{told}");
+    }
 
     #[test]
     fn only_a_socket_makes_place_for_one() {

@@ -50,6 +50,8 @@ const LISTEN_FDNAMES: &str = "LISTEN_FDNAMES=";
 /// A unit, ready to be forked any number of times.
 #[derive(Debug)]
 pub struct Prepared {
+    /// The unit's.
+    name: String,
     argv: Vec<CString>,
     env: Vec<CString>,
     listen: Vec<OwnedFd>,
@@ -136,6 +138,7 @@ impl Prepared {
         let names: Vec<&str> = unit.listen.iter().map(|l| l.name.as_str()).collect();
         let machine = Machine::of(around.user.uid, unit.capabilities, unit.devices);
         Ok(Prepared {
+            name: unit.name.clone(),
             argv: unit.exec.iter().map(|a| c(a)).collect::<io::Result<_>>()?,
             env: vars
                 .iter()
@@ -182,7 +185,9 @@ impl Prepared {
                     Ok(never) => match never {},
                     Err(failed) => {
                         let mut text = Scratch::<512>::new();
-                        let _ = writeln!(text, "kiln-init: {}: {}", failed.what, failed.error);
+                        let program = self.argv.first().map(|p| p.to_string_lossy()).unwrap_or_default();
+                        let (unit, Failed { what, error, .. }) = (&self.name, &failed);
+                        let _ = writeln!(text, "kiln-init: unit {unit}, program {program}: {what}: {error}");
                         let _ = io::stderr().write_all(text.bytes());
                         failed.status
                     }

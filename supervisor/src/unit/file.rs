@@ -374,6 +374,18 @@ mod tests {
                 "expected stream = \"ADDRESS:PORT\" or a path",
             ),
             (
+                "exec = ['/a']\nlisten = [{name='x', stream='/run/x', mode=0o7777}]\n",
+                "field `listen`: expected mode = 0o000 to 0o777, found 0o7777",
+            ),
+            (
+                "exec = ['/a']\nlisten = [{name='x', stream='[::]:80', user='kiln'}]\n",
+                "field `listen`: expected mode and user of a path alone",
+            ),
+            (
+                "exec = ['/a']\nlisten = [{name='x', stream='/run/x', user=''}]\n",
+                "field `listen`: expected user = a name or number",
+            ),
+            (
                 "exec = ['/a']\nmemory_max = '12Q'\n",
                 "line 2, field `memory_max`: invalid value: string \"12Q\", expected bytes",
             ),

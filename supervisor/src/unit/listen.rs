@@ -37,10 +37,20 @@ pub(super) fn listen_of(l: ListenFile) -> Result<Listen, String> {
         (None, Some(d)) => Address::Datagram(path(d)?),
         (Some(_), Some(_)) | (None, None) => return Err("expected one of stream and datagram".into()),
     };
+    let of_paths = l.mode.is_some() || l.user.is_some();
+    if of_paths && matches!(address, Address::Tcp(_)) {
+        return Err("expected mode and user of a path alone".into());
+    }
+    if let Some(mode) = l.mode.filter(|mode| *mode > 0o777) {
+        return Err(format!("expected mode = 0o000 to 0o777, found {mode:#o}"));
+    }
+    if l.user.as_deref() == Some("") {
+        return Err("expected user = a name or number of /etc/passwd, found an empty text".into());
+    }
     Ok(Listen {
         name: l.name,
         address,
-        mode: l.mode.unwrap_or(0o600) & 0o777,
+        mode: l.mode.unwrap_or(0o600),
         user: l.user,
     })
 }
