@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock, PoisonError};
 
 use serde_json::json;
-use tokio::sync::{Mutex, Notify, mpsc};
+use tokio::sync::{Mutex, Notify, OwnedRwLockWriteGuard, RwLock, mpsc};
 use wire::event::Severity;
 use wire::supervisor::Request;
 
@@ -43,6 +43,11 @@ pub struct Life {
     pub(crate) brought: std::sync::Mutex<Option<(String, backup::Held)>>,
     /// Held while a backup is being made, brought or put back.
     pub(crate) bringing: Arc<Mutex<()>>,
+    /// Held together by those who arm and start, until that is recorded, and alone by who puts a backup back: what would be
+    /// recorded meanwhile would be missing in what is laid down.
+    pub(crate) starting: Arc<RwLock<()>>,
+    /// That lock, once a backup is laid down: until the server starts again.
+    pub(crate) laid_down: OnceLock<OwnedRwLockWriteGuard<()>>,
     /// Wishes at the console to get in without a password.
     recovery: std::sync::Mutex<Recovery>,
 }
@@ -60,6 +65,8 @@ impl Life {
             restart: Notify::new(),
             brought: std::sync::Mutex::default(),
             bringing: Arc::default(),
+            starting: Arc::default(),
+            laid_down: OnceLock::new(),
             recovery: std::sync::Mutex::new(Recovery::of(answered)),
         }
     }

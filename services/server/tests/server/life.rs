@@ -467,6 +467,21 @@ async fn who_goes_away_midway_has_put_the_backup_back_all_the_same() {
     };
     assert!(matches!(call.command, Command::Restore { .. }), "{call:?}");
     drop(stream);
+    // Nor is anything armed or started: it would be missing in what is put back.
+    let plan = wire::PlanId::now();
+    let (arm, start) = (
+        json!({ "password": PASSWORD, "confirm": {} }),
+        json!({ "ticket": "{}", "signature": "00" }),
+    );
+    let arm = admin.post(&format!("/api/v1/plans/{plan}/arm"), &arm).await;
+    let start = admin.post(&format!("/api/v1/plans/{plan}/start"), &start).await;
+    for refused in [arm, start] {
+        assert_eq!(
+            (refused.status, refused.problem().as_str()),
+            (409, "restoring"),
+            "{refused:?}"
+        );
+    }
     // Nobody else sits down meanwhile, however often the server has had time to see that nobody waits.
     for _ in 0..20 {
         assert_eq!(admin.post("/api/v1/restore", &ask).await.problem(), "busy");

@@ -19,6 +19,7 @@ use crate::calls::is_unanswered;
 use crate::http::Refusal;
 use crate::http::doc::{Agent, Body, LoggedIn, OfPlan, Stored, Tries};
 use crate::http::door::body::Json;
+use crate::http::life::may_start;
 use crate::http::people::person::Person;
 
 fn plan_id(text: &str) -> Result<PlanId, Refusal> {
@@ -56,7 +57,7 @@ pub(super) async fn plan(
 #[utoipa::path(post, path = "/plans/{id}/arm", tag = "gate", params(("id" = String, Path, description = "Plan")), request_body = ArmRequest,
     responses((status = 200, body = Armed), LoggedIn, Body, OfPlan, Tries, Stored,
         (status = 403, description = "`password-wrong`: nothing was armed"),
-        (status = 409, description = "`not-claimed`: nobody owns the box; `ticket-used`: it was started"),
+        (status = 409, description = "`not-claimed`: nobody owns the box; `ticket-used`: it was started; `restoring`: a backup is just being put back"),
         (status = 422, description = "`label-wrong`: what was typed does not name the drive that the detail names")))]
 pub(super) async fn arm(
     State(app): State<Arc<App>>,
@@ -66,6 +67,7 @@ pub(super) async fn arm(
 ) -> Result<Answered<Armed>, Refusal> {
     let id = plan_id(&id)?;
     claimed(&app)?;
+    let _until_recorded = may_start(&app)?;
     app.gate(|gate| gate.check(app.clock.now(), id, &person.name, &request.confirm))?;
     // Per person, not per address: who holds a stolen session must not guess the password from many places.
     let key = format!("arm:{}", person.name);
@@ -106,7 +108,7 @@ pub(super) async fn arm(
 #[utoipa::path(post, path = "/plans/{id}/start", tag = "gate", params(("id" = String, Path, description = "Plan")), request_body = Armed,
     responses((status = 200, body = Started), LoggedIn, Body, OfPlan, Agent,
         (status = 403, description = "`ticket-wrong`: it is not this plan's; `ticket-forged`: its signature is not this box's"),
-        (status = 409, description = "`not-armed`: the plan has to be armed first; `ticket-used`: it was started already; or refused by the agent as things are: `drive-refused`, `drive-busy`, `drive-changed`, `plan-changed` and the like")))]
+        (status = 409, description = "`not-armed`: the plan has to be armed first; `ticket-used`: it was started already; `restoring`: a backup is just being put back; or refused by the agent as things are: `drive-refused`, `drive-busy`, `drive-changed`, `plan-changed` and the like")))]
 pub(super) async fn start(
     State(app): State<Arc<App>>,
     person: Person,
@@ -115,6 +117,7 @@ pub(super) async fn start(
 ) -> Result<Answered<Started>, Refusal> {
     let id = plan_id(&id)?;
     claimed(&app)?;
+    let until_recorded = may_start(&app)?;
     let plan = app.gate(|gate| gate.start(app.clock.now(), id, &person.name, &armed))?;
     let (tell, told) = oneshot::channel();
     // Not bound to this request: who closes the page in this moment has started it all the same.
@@ -125,6 +128,7 @@ pub(super) async fn start(
             Err(problem) => Err(problem.clone()),
         };
         record(&app, &plan, &person.name, &outcome).await;
+        drop(until_recorded);
         let is_late = outcome.as_ref().is_err_and(|problem| problem.kind == "agent-late");
         // Who asked may be gone.
         let _gone = tell.send(outcome);

@@ -146,11 +146,11 @@ pub(super) async fn restore(
     Json(form): Json<Restore>,
 ) -> Result<StatusCode, Refusal> {
     let seat = seat(&app)?;
-    may_put_back(&app, &person, form.password).await?;
+    let alone = may_put_back(&app, &person, form.password).await?;
     let (shelf, name) = (Shelf::below(&app.life.data), filename.clone());
     let held = blocking(move || shelf.read(&name)).await??;
     let held = held.ok_or_else(|| unknown(&filename))?;
-    put_back(&app, person, held, form.passphrase, seat).await
+    put_back(&app, person, held, form.passphrase, (seat, alone)).await
 }
 
 /// A form as a browser sends it, with a backup that somebody kept elsewhere.
@@ -197,8 +197,8 @@ pub(super) async fn restore_brought(
     );
     let password = text("password", own, field("password", own)?)?;
     let passphrase = text("passphrase", sealed_with, field("passphrase", sealed_with)?)?;
-    may_put_back(&app, &person, password).await?;
-    put_back(&app, person, file, passphrase, seat).await
+    let alone = may_put_back(&app, &person, password).await?;
+    put_back(&app, person, file, passphrase, (seat, alone)).await
 }
 
 fn missing(name: &str, what: &str) -> Refusal {

@@ -18,6 +18,8 @@ mod update;
 
 use crate::http::doc::routes::{Routes, routes};
 
+pub(super) use restore::may_start;
+
 /// Those below `/api/v1`.
 pub(super) fn v1() -> Routes {
     Routes::default()

@@ -7,6 +7,7 @@ use axum::extract::{Request, State};
 use http::StatusCode;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard};
 use utoipa::ToSchema;
 use wire::Time;
 use wire::event::{NewEvent, Severity};
@@ -23,10 +24,31 @@ use crate::http::people::person::Person;
 use crate::http::task::{blocking, to_its_end};
 use crate::life::backup::{self, Held};
 
-/// What every road that puts a backup back begins with: one's own password, and no drive under test.
-pub(super) async fn may_put_back(app: &App, person: &Person, password: String) -> Result<(), Refusal> {
+/// Held by who puts a backup back: nothing is armed or started meanwhile.
+pub(super) type Alone = OwnedRwLockWriteGuard<()>;
+
+/// What every road that puts a backup back begins with: one's own password, and no drive under test, nor one about to be.
+pub(super) async fn may_put_back(app: &App, person: &Person, password: String) -> Result<Alone, Refusal> {
     check_own(app, person, password).await?;
-    nothing_runs(app)
+    let alone = Arc::clone(&app.life.starting).try_write_owned().map_err(|_| {
+        Refusal::new(
+            "busy",
+            503,
+            "A burn-in is just being started, or a backup was just put back",
+        )
+        .with("try again in a moment")
+    })?;
+    nothing_runs(app)?;
+    Ok(alone)
+}
+
+/// To be held by who arms or starts, until that is recorded: refuses while a backup is being put back.
+pub(in crate::http) fn may_start(app: &App) -> Result<OwnedRwLockReadGuard<()>, Refusal> {
+    Arc::clone(&app.life.starting).try_read_owned().map_err(|_| {
+        Refusal::new("restoring", 409, "A backup is just being put back").with(
+            "nothing was started; wait until the server has started again, which takes seconds, then plan anew. If it does not, the event log says why: try again then",
+        )
+    })
 }
 
 /// What a backup says of itself.
@@ -96,26 +118,28 @@ pub(super) async fn restore(
     Json(form): Json<Restore>,
 ) -> Result<StatusCode, Refusal> {
     let seat = seat(&app)?;
-    may_put_back(&app, &person, form.password).await?;
+    let alone = may_put_back(&app, &person, form.password).await?;
     let brought = app.life.brought.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let Some((_, held)) = brought.filter(|(whose, _)| *whose == person.name) else {
         return Err(Refusal::new("nothing-brought", 409, "There is no backup to put back").with("PUT the file first"));
     };
-    put_back(&app, person, held, form.passphrase, seat).await
+    put_back(&app, person, held, form.passphrase, (seat, alone)).await
 }
 
 /// Lays a backup down for the next start, and orders that start, whatever becomes of the request. To be called after
-/// [`may_put_back`], with the [`seat`].
+/// [`may_put_back`], with what that gave and the [`seat`].
 pub(super) async fn put_back(
     app: &Arc<App>,
     person: Person,
     held: Held,
     passphrase: String,
-    seat: Seat,
+    (seat, alone): (Seat, Alone),
 ) -> Result<StatusCode, Refusal> {
     let app = Arc::clone(app);
     to_its_end(async move {
         let of_agent = arm(&app, &person, held, passphrase).await?;
+        // Nothing else can be laid down before the server starts again.
+        let _first = app.life.laid_down.set(alone);
         // Written over for seconds perhaps, which neither the answer nor the start waits for; nobody else sits down meanwhile.
         tokio::task::spawn_blocking(move || drop((of_agent, seat)));
         Ok(StatusCode::ACCEPTED)
@@ -128,6 +152,8 @@ async fn arm(app: &Arc<App>, person: &Person, held: Held, passphrase: String) ->
     let dir = app.life.data.clone();
     let opened = blocking(move || backup::open(&held, &passphrase, &dir)).await??;
     let head = opened.head.clone();
+    // The agent may have begun meanwhile what it was asked for before.
+    nothing_runs(app)?;
     if app.hub(crate::hub::Hub::has_agent) && head.agent {
         let handed = backup::agent::hand_over(app, &opened.of_agent, &person.name).await;
         if let Err(why) = handed {
