@@ -6,6 +6,7 @@ use std::time::Duration;
 use wire::frame::Frame;
 
 use super::effect::cut;
+use super::history::Unkept;
 use super::{AGENT, Effect, Hub, history};
 use crate::clock::Now;
 
@@ -24,6 +25,21 @@ impl Hub {
         if peer.unknown.len() < UNKNOWN && peer.unknown.insert(kind.clone()) {
             let message = format!("frames of type {kind:?} are not known to this server; they are shown as they come");
             self.complain(now, addon, &message, out);
+        }
+    }
+
+    /// What is not kept of an add-on's frames, each kind of it said once.
+    fn unkept(&mut self, now: Now, addon: u64, what: Unkept, out: &mut Vec<Effect>) {
+        let share = history::share(self.peers.len());
+        if self.peers.get(&addon).is_none_or(|peer| peer.unkept.contains(&what)) {
+            return;
+        }
+        // One that was only counted, among others, is said with the next.
+        if let Some(said) = self.note(now, addon, &what.words(share), out) {
+            out.push(Effect::Refused { addon, what: said });
+            if let Some(peer) = self.peers.get_mut(&addon) {
+                peer.unkept.insert(what);
+            }
         }
     }
 
@@ -46,6 +62,7 @@ impl Hub {
         peer.life.heard(now, matches!(frame, Frame::Heartbeat));
         let built_in = addon == AGENT && self.built_in;
         let share = history::share(self.peers.len());
+        let mut unkept = None;
         match frame {
             // Not relayed, as existing servers do not: it says nothing but that the add-on is there.
             Frame::Heartbeat => {
@@ -56,7 +73,7 @@ impl Hub {
             }
             Frame::Progress(progress) => {
                 if let Some(peer) = self.peers.get_mut(&addon) {
-                    peer.history.progress(now.wall, &progress.job_id, &payload, share);
+                    unkept = peer.history.progress(now.wall, &progress.job_id, &payload, share);
                 }
                 self.telemetry(addon, "progress", "progress", payload, out);
                 if built_in {
@@ -97,19 +114,19 @@ impl Hub {
                 let history = self.peers.get_mut(&addon).map(|peer| &mut peer.history);
                 let name = match (kind.as_str(), history) {
                     ("chart", Some(history)) => {
-                        history.chart(now.wall, &value, share);
+                        unkept = history.chart(now.wall, &value, share);
                         "chart"
                     }
                     ("metric", Some(history)) => {
-                        history.chart(now.wall, &value, share);
+                        unkept = history.chart(now.wall, &value, share);
                         "metric"
                     }
                     ("smart", Some(history)) => {
-                        history.rows(now.wall, &value, &payload, share);
+                        unkept = history.rows(now.wall, &value, &payload, share);
                         "smart"
                     }
                     ("attributes", Some(history)) => {
-                        history.rows(now.wall, &value, &payload, share);
+                        unkept = history.rows(now.wall, &value, &payload, share);
                         "attributes"
                     }
                     ("telemetry", _) => "telemetry",
@@ -143,6 +160,9 @@ impl Hub {
                     out,
                 );
             }
+        }
+        if let Some(what) = unkept {
+            self.unkept(now, addon, what, out);
         }
     }
 }

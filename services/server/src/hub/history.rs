@@ -28,11 +28,21 @@ const LINES: usize = 1000;
 /// Jobs whose last progress is kept.
 const JOBS: usize = 128;
 
-/// Lines of a chart kept of one add-on.
+/// Lines of charts kept of one add-on; fewer where more than 48 add-ons divide the room.
 const SERIES: usize = 64;
 
 /// Points kept of one line; when it is full every second one goes, so that it always spans from the first to the last.
 const POINTS: usize = 512;
+
+/// Points of one line where there are as many lines as there is room for.
+const POINTS_MIN: usize = 128;
+
+/// Bytes of a point.
+const POINT: usize = 16;
+
+/// How long a line was silent before it makes room for a new one, in seconds. Without that, lines of which there is one too
+/// many would take each other's place for ever, and none would keep its points.
+const SILENT: i64 = 900;
 
 /// Tables kept of one add-on: of each component one, or one a job and part where its frames name them.
 const TABLES: usize = 128;
@@ -63,32 +73,77 @@ struct Job {
     over: bool,
 }
 
+/// What was not kept: open pages have seen it, those opened later do not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unkept {
+    /// Lines of charts beyond those that there is room for.
+    Lines,
+    /// Rows in a frame longer than one is kept.
+    Rows,
+    /// The table that was told longest ago.
+    Tables,
+    /// A progress longer than one is kept.
+    Progress,
+}
+
+impl Unkept {
+    /// In words, for the add-on's log, where it has this share.
+    pub fn words(self, share: usize) -> String {
+        let what = match self {
+            Self::Lines => format!(
+                "more than {} lines of charts: a new one takes the place of the one heard longest ago, once that was silent for {} minutes",
+                lines(share),
+                SILENT / 60
+            ),
+            Self::Rows => format!("a frame with rows has more than {} bytes", share / 16),
+            Self::Tables => format!(
+                "more than {TABLES} tables, or {} bytes of them: the one told longest ago made room",
+                share / 8
+            ),
+            Self::Progress => format!("a progress frame has more than {} bytes", share / 16),
+        };
+        format!("{what}; what was not kept is missing on pages that are opened later")
+    }
+}
+
+/// Lines of charts that there is room for in this share.
+fn lines(share: usize) -> usize {
+    (share / 8 / (POINTS_MIN * POINT)).clamp(1, SERIES)
+}
+
 /// One line of a chart, thinned as it grows.
 #[derive(Clone, Debug, Default)]
 struct Series {
     points: Vec<(i64, f64)>,
+    /// When it was heard last.
+    heard: Time,
     /// One of so many points is kept.
     stride: u32,
     skipped: u32,
 }
 
 impl Series {
-    fn push(&mut self, at: i64, value: f64) {
+    fn push(&mut self, at: i64, value: f64, most: usize) {
         self.stride = self.stride.max(1);
         self.skipped += 1;
         if self.skipped < self.stride {
             return;
         }
         self.skipped = 0;
-        if self.points.len() >= POINTS {
+        self.thin(most);
+        self.points.push((at, value));
+    }
+
+    /// Makes room for one more of `most` points.
+    fn thin(&mut self, most: usize) {
+        while self.points.len() >= most.max(2) {
             let mut n = 0;
             self.points.retain(|_| {
                 n += 1;
                 n % 2 == 1
             });
-            self.stride *= 2;
+            self.stride = self.stride.max(1) * 2;
         }
-        self.points.push((at, value));
     }
 }
 
@@ -211,9 +266,9 @@ impl History {
     }
 
     /// Remembers a job's progress.
-    pub fn progress(&mut self, at: Time, job: &str, payload: &Arc<str>, share: usize) {
+    pub fn progress(&mut self, at: Time, job: &str, payload: &Arc<str>, share: usize) -> Option<Unkept> {
         if payload.len() > share / 16 {
-            return;
+            return Some(Unkept::Progress);
         }
         let job: String = job.chars().take(200).collect();
         let most = (share / 8 / (payload.len() + OVERHEAD)).clamp(1, JOBS);
@@ -232,14 +287,17 @@ impl History {
         };
         let now = Job::after(self.jobs.get(&job), told);
         self.jobs.insert(job, now);
+        None
     }
 
     /// Remembers a point, or the points, of a chart.
-    pub fn chart(&mut self, at: Time, payload: &Value, share: usize) {
+    pub fn chart(&mut self, at: Time, payload: &Value, share: usize) -> Option<Unkept> {
         let points = match payload.get("metrics").and_then(Value::as_array) {
-            Some(metrics) => metrics.iter().take(64).collect(),
+            Some(metrics) => metrics.iter().collect(),
             None => vec![payload],
         };
+        let stamp_of = |of: &Value| of.get("timestamp").and_then(Value::as_str)?.parse::<Time>().ok();
+        let (mut unkept, most) = (None, lines(share));
         for point in points {
             let (Some(value), key) = (point.get("value").and_then(Value::as_f64), text(point, "key")) else {
                 continue;
@@ -248,24 +306,41 @@ impl History {
                 empty if empty.is_empty() => text(payload, "component_id"),
                 own => own,
             };
-            let stamp = point
-                .get("timestamp")
-                .and_then(Value::as_str)
-                .and_then(|t| t.parse::<Time>().ok());
-            let most = (share / 8 / (POINTS * 16)).clamp(1, SERIES);
+            let stamp = stamp_of(point).or_else(|| stamp_of(payload)).unwrap_or(at);
             let name = (component, key);
-            if self.series.len() >= most && !self.series.contains_key(&name) {
-                continue;
+            let is_new = !self.series.contains_key(&name);
+            if is_new && self.series.len() >= most {
+                unkept = Some(Unkept::Lines);
+                if !self.forget_silent(at) {
+                    continue;
+                }
+            }
+            let count = self.series.len() + usize::from(is_new);
+            let points = (share / 8 / POINT / count).min(POINTS);
+            if is_new {
+                self.series.values_mut().for_each(|series| series.thin(points + 1));
             }
             let series = self.series.entry(name).or_default();
-            series.push(stamp.unwrap_or(at).as_millisecond(), value);
+            series.heard = at;
+            series.push(stamp.as_millisecond(), value, points);
         }
+        unkept
+    }
+
+    /// Forgets the line that was heard longest ago, if it has been silent for long; whether it was.
+    fn forget_silent(&mut self, now: Time) -> bool {
+        let oldest = self.series.iter().min_by_key(|(_, series)| series.heard);
+        let silent = oldest.filter(|(_, series)| now.as_second() - series.heard.as_second() >= SILENT);
+        let Some(name) = silent.map(|(name, _)| name.clone()) else {
+            return false;
+        };
+        self.series.remove(&name).is_some()
     }
 
     /// Remembers a table's rows; the table that was told longest ago makes room.
-    pub fn rows(&mut self, at: Time, payload: &Value, text_of_it: &Arc<str>, share: usize) {
+    pub fn rows(&mut self, at: Time, payload: &Value, text_of_it: &Arc<str>, share: usize) -> Option<Unkept> {
         if text_of_it.len() > share / 16 {
-            return;
+            return Some(Unkept::Rows);
         }
         let part = payload.get("part").and_then(Value::as_u64).unwrap_or(0);
         let key = (
@@ -277,6 +352,7 @@ impl History {
             payload: Arc::clone(text_of_it),
         };
         self.tables.insert(key, told);
+        let mut unkept = None;
         let bytes =
             |tables: &BTreeMap<_, Told>| tables.values().map(|told| told.payload.len() + OVERHEAD).sum::<usize>();
         while self.tables.len() > TABLES || bytes(&self.tables) > share / 8 {
@@ -286,10 +362,12 @@ impl History {
                 .min_by_key(|(_, told)| told.at)
                 .map(|(key, _)| key.clone())
             else {
-                return;
+                break;
             };
             self.tables.remove(&oldest);
+            unkept = Some(Unkept::Tables);
         }
+        unkept
     }
 
     /// Frames after number `after`, oldest first.
@@ -417,6 +495,69 @@ mod tests {
         assert!(points[0]["value"].as_f64().unwrap() < 500.0);
         assert!(points.last().unwrap()["value"].as_f64().unwrap() > 99_000.0);
         assert!(history.points(Some("other"), Time::UNIX_EPOCH).is_empty());
+    }
+
+    #[test]
+    fn every_line_of_a_chart_has_room_and_a_new_one_takes_the_place_of_a_silent_one() {
+        let (mut history, share) = (History::new(0), share(1));
+        let mut tell = |second: i64, key: &str| {
+            let at = Time::from_second(second).unwrap();
+            let payload = json!({ "metrics": [{ "key": key, "value": 1 }], "timestamp": at.to_string() });
+            let unkept = history.chart(at, &payload, share);
+            let keys: BTreeMap<String, usize> =
+                history
+                    .points(None, Time::UNIX_EPOCH)
+                    .iter()
+                    .fold(BTreeMap::new(), |mut keys, point| {
+                        *keys.entry(text(point, "key")).or_default() += 1;
+                        keys
+                    });
+            (unkept, keys)
+        };
+        for n in 0..2_000 {
+            assert_eq!(tell(n, "first").0, None);
+        }
+        for n in 1..SERIES {
+            assert_eq!(tell(2_000, &format!("line {n}")).0, None);
+        }
+        let (unkept, keys) = tell(2_001, "late");
+        assert_eq!((unkept, keys.len()), (Some(Unkept::Lines), SERIES), "all are live");
+        assert!(keys.values().sum::<usize>() * POINT <= share / 8, "{keys:?}");
+        assert!(keys["first"] >= POINTS_MIN / 2, "{keys:?}");
+        assert_eq!(tell(2_100, "first").1.len(), SERIES);
+        let (unkept, keys) = tell(2_000 + SILENT, "late");
+        assert_eq!((unkept, keys.len()), (Some(Unkept::Lines), SERIES));
+        assert!(keys.contains_key("late") && keys.contains_key("first"), "{keys:?}");
+        assert!(Unkept::Lines.words(share).contains("more than 64 lines"));
+    }
+
+    #[test]
+    fn points_of_a_list_have_the_time_of_the_list_where_they_have_none() {
+        let mut history = History::new(0);
+        let (early, late) = ("2026-11-29T08:00:00Z", "2026-11-29T09:00:00Z");
+        let payload = json!({ "timestamp": early, "metrics": [{ "key": "a", "value": 1 }, { "key": "b", "value": 2, "timestamp": late }] });
+        history.chart(Time::UNIX_EPOCH, &payload, share(1));
+        let stamps: Vec<Value> = history
+            .points(None, Time::UNIX_EPOCH)
+            .iter()
+            .map(|p| p["timestamp"].clone())
+            .collect();
+        assert_eq!(stamps, [early, late]);
+    }
+
+    #[test]
+    fn what_is_too_long_to_be_kept_is_said_to_be() {
+        let mut history = History::new(0);
+        let payload = json!({ "rows": [{ "a": "x".repeat(share(1) / 16) }] });
+        let long: Arc<str> = payload.to_string().into();
+        assert_eq!(
+            history.rows(Time::UNIX_EPOCH, &payload, &long, share(1)),
+            Some(Unkept::Rows)
+        );
+        assert_eq!(
+            history.progress(Time::UNIX_EPOCH, "j", &long, share(1)),
+            Some(Unkept::Progress)
+        );
     }
 
     #[test]

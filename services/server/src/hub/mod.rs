@@ -41,7 +41,7 @@ use bucket::Bucket;
 pub use drives::HeatLimits;
 pub use effect::{Effect, Stream, Telemetry};
 use effect::{cut, server_event};
-use history::History;
+use history::{History, Unkept};
 pub use input::Input;
 use job::Held;
 pub(crate) use job::JOBS;
@@ -97,6 +97,8 @@ struct Peer {
     phases: BTreeSet<(String, String)>,
     /// Types of its frames that were said to be unknown.
     unknown: BTreeSet<String>,
+    /// What of its frames was said not to be kept.
+    unkept: BTreeSet<Unkept>,
 }
 
 impl Peer {
@@ -116,6 +118,7 @@ impl Peer {
             manifests: Bucket::new(now.mono, MANIFEST.0, MANIFEST.1),
             phases: BTreeSet::new(),
             unknown: BTreeSet::new(),
+            unkept: BTreeSet::new(),
         }
     }
 
