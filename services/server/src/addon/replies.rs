@@ -96,7 +96,8 @@ impl Replies {
     /// A result has come from an add-on; an error says what is wrong with it.
     ///
     /// # Errors
-    /// Names the field, or that nobody waits for it: one that another add-on was asked for is not taken either.
+    /// Names the field, or that nobody waits for it: one that another add-on was asked for is not taken either. One with a
+    /// `status` that cannot be meant is taken all the same, so that whoever asked need not wait.
     pub fn result(&self, addon: u64, payload: Value) -> Result<(), String> {
         let Value::Object(mut fields) = payload else {
             return Err("payload: expected an object with \"request_id\"".to_owned());
@@ -116,28 +117,46 @@ impl Replies {
         };
         let failed =
             fields.get("error").is_some_and(|error| !error.is_null()) || fields.get("ok") == Some(&Value::Bool(false));
-        let status = fields
-            .get("status")
-            .and_then(Value::as_u64)
-            .and_then(|status| u16::try_from(status).ok());
-        let status = status.filter(|status| (200..600).contains(status));
+        let told = fields.get("status").cloned().unwrap_or(Value::Null);
+        let status = status_of(&told);
         let body = match (fields.remove("data"), fields.remove("body")) {
             (Some(data), _) | (None, Some(data)) if !failed => data,
             _ => Value::Object(fields),
         };
-        let answered = Answered {
-            status: status.unwrap_or(if failed { 422 } else { 200 }),
-            body,
+        let without = if failed { 422 } else { 200 };
+        let read_as = match status {
+            Some(status) => status,
+            // It may have meant a failure: never a success.
+            None if told.is_number() || told.as_str().is_some_and(|told| told.trim().parse::<f64>().is_ok()) => 502,
+            None => without,
         };
         // Who asked may have gone.
-        let _gone = tell.send(answered);
-        Ok(())
+        let _gone = tell.send(Answered { status: read_as, body });
+        match status.is_some() || told.is_null() {
+            true => Ok(()),
+            false => {
+                let told: String = told.to_string().chars().take(60).collect();
+                Err(format!(
+                    "field \"status\": expected 200 to 599, found {told}; read as {read_as}"
+                ))
+            }
+        }
     }
 
     /// The connection of an add-on is over: whoever waits for it is told.
     pub fn fail_all_of(&self, addon: u64) {
         self.waiting(|waiting| waiting.retain(|_, (of, _)| *of != addon));
     }
+}
+
+/// An HTTP status, as a number or as its text.
+fn status_of(told: &Value) -> Option<u16> {
+    let status = match told {
+        Value::Number(number) => u16::try_from(number.as_u64()?).ok()?,
+        Value::String(text) => text.trim().parse().ok()?,
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => return None,
+    };
+    (200..600).contains(&status).then_some(status)
 }
 
 fn away() -> Problem {
@@ -200,6 +219,24 @@ mod tests {
     }
 
     #[test]
+    fn a_status_that_cannot_be_meant_is_told_and_no_number_reads_as_success() {
+        let replies = Replies::default();
+        for (status, read_as) in [
+            (json!(99), 502),
+            (json!(409.5), 502),
+            (json!("99"), 502),
+            (json!("ok"), 200),
+        ] {
+            let mut reply = waiting(&replies, 2);
+            let told = replies
+                .result(2, json!({ "request_id": "r", "status": status }))
+                .unwrap_err();
+            assert!(told.contains("\"status\": expected 200 to 599"), "{told}");
+            assert_eq!(reply.try_recv().unwrap().status, read_as, "{status}");
+        }
+    }
+
+    #[test]
     fn results_of_any_shape_are_read_or_named() {
         let replies = Replies::default();
         for (payload, word) in [
@@ -217,9 +254,9 @@ mod tests {
                 json!({ "error": "no such drive" }),
             ),
             (
-                json!({ "request_id": "r", "status": 99, "x": 1 }),
-                200,
-                json!({ "status": 99, "x": 1 }),
+                json!({ "request_id": "r", "status": "409", "x": 1 }),
+                409,
+                json!({ "status": "409", "x": 1 }),
             ),
             (
                 json!({ "request_id": "r", "status": 409, "error": "busy", "data": 1 }),

@@ -469,7 +469,7 @@ impl App {
                 }
                 Effect::Result { addon, payload } => {
                     if let Err(what) = self.replies.result(addon, payload) {
-                        let what = format!("a result was not taken: {what}");
+                        let what = format!("a result: {what}");
                         Box::pin(self.feed(Input::Word { addon, what })).await;
                     }
                 }
