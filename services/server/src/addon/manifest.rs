@@ -32,6 +32,14 @@ impl Kept {
         self.0.is_none()
     }
 
+    /// Whether a component of this id is in it.
+    pub fn has_component(&self, id: &str) -> bool {
+        let list = |of: &Value, key: &str| of.get(key).and_then(Value::as_array).cloned().unwrap_or_default();
+        let pages = list(&self.value(), "pages");
+        let mut components = pages.iter().flat_map(|page| list(page, "components"));
+        components.any(|component| component.get("id").and_then(Value::as_str) == Some(id))
+    }
+
     /// Its JSON; null where there is none yet.
     pub fn value(&self) -> Value {
         serde_json::from_str(self.text()).unwrap_or_default()

@@ -1,6 +1,7 @@
 //! One connection of an add-on, from the upgrade to its end.
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
@@ -25,6 +26,9 @@ use crate::own;
 /// A day: how long an add-on without held frames waits for nothing.
 const NOTHING_DUE: Duration = Duration::from_hours(24);
 
+/// Most names of components that a connection's frames have and that are looked up in the manifest; no manifest has as many.
+const COMPONENTS: usize = 200;
+
 /// The outer object of a frame; its payload is not looked into.
 #[derive(Deserialize)]
 struct Envelope<'a> {
@@ -43,6 +47,8 @@ struct Served {
     /// Whether it enrolled by `connect`: then it may send long frames.
     enrolled: bool,
     first: bool,
+    /// Names of components in its frames, and whether the manifest has them; looked up anew when a manifest comes.
+    components: BTreeMap<String, bool>,
 }
 
 impl App {
@@ -79,6 +85,7 @@ impl App {
             built_in: addon == AGENT && self.has_agent,
             enrolled,
             first: true,
+            components: BTreeMap::new(),
         };
         let mut throttle = Throttle::new(self.clock.now().mono, self.held.clone());
         let why = loop {
@@ -173,6 +180,7 @@ impl App {
         served.first = false;
         let raw = envelope.as_ref().ok().and_then(|envelope| envelope.payload);
         if is_manifest {
+            served.components.clear();
             self.take_manifest(served, raw).await;
             return Ok(());
         }
@@ -223,6 +231,9 @@ impl App {
                 let what = format!("a frame was corrected: {}", read.warnings.join("; "));
                 self.feed(Input::Word { addon, what }).await;
             }
+            if let Some(what) = self.unknown_component(served, &kind, &read.payload) {
+                self.feed(Input::Word { addon, what }).await;
+            }
             let payload = relayed(&read, raw);
             (read.frame, payload)
         };
@@ -251,6 +262,25 @@ impl App {
             (Verdict::Hold, None) | (Verdict::Drop, _) => {}
         }
         Ok(())
+    }
+
+    /// What to say of a frame whose component is not in the manifest, once for each: no page shows it.
+    fn unknown_component(&self, served: &mut Served, kind: &str, payload: &Value) -> Option<String> {
+        let id = payload.get("component_id")?.as_str().filter(|id| !id.is_empty())?;
+        let of_components = matches!(kind, "progress" | "log" | "chart" | "metric" | "smart" | "attributes");
+        if !of_components || served.components.len() >= COMPONENTS || served.components.contains_key(id) {
+            return None;
+        }
+        let manifest = self.addons.get(served.addon)?.manifest;
+        // Before there is a manifest nothing can be missing in it.
+        let is_known = manifest.is_none() || manifest.has_component(id);
+        if !manifest.is_none() {
+            served.components.insert(id.to_owned(), is_known);
+        }
+        let id: String = id.chars().take(60).collect();
+        (!is_known).then(|| {
+            format!("frame \"{kind}\": component_id: no component {id:?} is in the manifest; it is taken, and no page shows it")
+        })
     }
 
     /// Feeds a frame that was held back: it could be read when it came, and its sender was told then what was corrected.
