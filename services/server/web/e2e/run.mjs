@@ -111,7 +111,7 @@ async function round(browser, width, scheme) {
     await test("drives: model, size, content and why one is not offered", async () => {
       await page.goto("/");
       await card("photos").getByText("“photos”").waitFor();
-      await card("blank").getByText("Looks blank").waitFor();
+      await card("blank").getByText("No known content").waitFor();
       for (const drive of (await (await page.request.get("/api/v1/drives")).json()).filter((one) => one.refused)) {
         const locked = page.locator(`[data-bay="${drive.id ?? drive.key}"]`);
         await locked.getByText(drive.refused.reason).waitFor();

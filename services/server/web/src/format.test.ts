@@ -95,7 +95,10 @@ describe("words", () => {
     const signature = { partition: 1, kind: "ext4", label: "photos", uuid: null, name: null };
     expect(contentWords({ state: "found", signatures: [signature], summary: "ext4 photos" })).toEqual({ head: "“photos”", detail: "ext4 photos" });
     expect(contentWords({ state: "found", signatures: [{ ...signature, label: null }], summary: "GPT" }).head).toBe("GPT");
-    expect(contentWords({ state: "unreadable", why: "Input/output error" }).detail).toBe("Input/output error");
+  });
+  it("calls no drive blank, and blames no end of one for what cannot be read anywhere", () => {
+    expect(contentWords({ state: "empty" })).toEqual({ head: "No known content", detail: "no known signature; it may hold data" });
+    expect(contentWords({ state: "unreadable", why: "Input/output error" })).toEqual({ head: "Content unreadable", detail: "Input/output error" });
   });
   it("names the place of a finding", () => {
     expect(flat(findingPlace(finding({ lba: 4096, sectors: 8 })))).toBe("LBA 4'096 to 4'103");

@@ -186,9 +186,9 @@ export function contentWords(content: Drive["content"]): { head: string; detail:
     case "unknown":
       return { head: "Not looked at yet", detail: "" };
     case "empty":
-      return { head: "Looks blank", detail: "no known signature" };
+      return { head: "No known content", detail: "no known signature; it may hold data" };
     case "unreadable":
-      return { head: "Start unreadable", detail: content.why };
+      return { head: "Content unreadable", detail: content.why };
     case "found": {
       const label = content.signatures.find((s) => s.label)?.label;
       return label ? { head: `“${label}”`, detail: content.summary } : { head: content.summary, detail: "" };

@@ -90,7 +90,7 @@ describe("the ways out", () => {
     const other = { ...P, id: "p2", digest: "d2", drives: [{ ...A, content: { state: "found" as const, signatures: [], summary: "ext4" } }, B] };
     const changed = run(checking, { type: "planned", plan: other, asked: 5 });
     expect(changed).toMatchObject({ step: "changed", plan: { id: "p2" } });
-    expect(changed.step === "changed" && changed.changes).toEqual(["…2B7H held Looks blank (no known signature) and holds ext4 now."]);
+    expect(changed.step === "changed" && changed.changes).toEqual(["…2B7H held No known content (no known signature; it may hold data) and holds ext4 now."]);
     expect(step(changed, { type: "accept" })).toMatchObject({ step: "reading", typed: {}, plan: { digest: "d2" } });
     expect(step(changed, { type: "submit" })).toBe(changed);
   });

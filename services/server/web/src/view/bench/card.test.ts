@@ -10,7 +10,7 @@ const verdict = (outcome: Verdict["outcome"]): Verdict => ({ outcome, rules: [],
 const done = (outcome: Verdict["outcome"], change = {}) => job({ state: { kind: "finished" }, verdict: verdict(outcome), ended: "2026-11-20T11:46:00Z", ...change });
 
 describe("a card", () => {
-  it("says what is on an idle drive", () => expect(say(drive(), undefined, NOW)).toMatchObject({ kind: "idle", word: "Looks blank" }));
+  it("says what is on an idle drive", () => expect(say(drive(), undefined, NOW)).toMatchObject({ kind: "idle", word: "No known content" }));
   it("says why a drive is not offered", () => {
     expect(say(drive({ refused: { kind: "mounted", reason: "mounted at /mnt" } }), undefined, NOW)).toMatchObject({ kind: "locked", line: "mounted at /mnt" });
   });
@@ -29,7 +29,7 @@ describe("a card", () => {
   });
   it("a drive that nobody watches says of when it is, and cannot be chosen", () => {
     const then = drive({ as_of: "2026-11-20T06:05:00Z", kernel_name: "sdc", location: "" });
-    expect(say(then, undefined, NOW)).toMatchObject({ kind: "idle stale", word: "Looks blank", foot: expect.stringMatching(/^As of \d\d:05; not seen since$/) as string });
+    expect(say(then, undefined, NOW)).toMatchObject({ kind: "idle stale", word: "No known content", foot: expect.stringMatching(/^As of \d\d:05; not seen since$/) as string });
     expect(say(then, job(), NOW)).toMatchObject({ kind: "hot stale", word: "Verify" });
     expect(say(then, done("PASSED"), NOW).word).toBe("PASSED");
     expect(canChoose(then, undefined)).toBe(false);
