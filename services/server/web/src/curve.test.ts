@@ -55,6 +55,29 @@ describe("curves", () => {
     expect(write).toMatchObject({ phase: "write", step: 0, running: false });
     expect(verify).toEqual({ phase: "verify", step: 1, note: "", running: true, points: [[0.1, 90], [0.2, 80]] });
   });
+  it("shows a page that was opened in the midst of a step where it has been", () => {
+    const at = (minute: number) => new Date(Date.parse("2026-11-20T06:00:00Z") + minute * 60_000).toISOString();
+    const point = (minute: number, rate: number, step = 1) => ({ at: at(minute), step, temperature: null, rate, bad_sectors: 0 });
+    const progress = { phase: "verify" as const, step: 1, done: 60, total: 100, rate: 1, eta: 1, eta_job: 1, percent: 1, phase_percent: null, temperature: null };
+    const places = (change: Parameters<typeof job>[0], trail?: Parameters<typeof curves>[1]) => curves(job({ capacity: 4e12, progress, ...change }), trail).map(({ points, running }) => [running, points.map(([x, y]) => [Math.round(x * 100), y])]);
+    const timeline = [point(0, 9, 0), point(10, 3), point(20, 3), point(30, 1)];
+    // Three quarters of the way in the first ten minutes, at three times the rate.
+    expect(places({ timeline })).toEqual([[true, [[0, 3], [45, 3], [60, 1]]]]);
+    expect(places({ timeline: [...timeline] }, { step: 1, points: [[0.5, 2], [0.6, 1]] })).toEqual([[true, [[0, 3], [45, 3], [50, 2], [60, 1]]]]);
+    const held = [point(10, 3), point(20, 3), point(21, 0), point(90, 0), point(91, 3), point(101, 3)];
+    expect(places({ timeline: held })).toEqual([[true, [[0, 3], [30, 3], [30, 3], [60, 3]]]]);
+    // It went back to 40 after a power cut, and the clock was set meanwhile.
+    const resumes = [{ at: at(500), why: "power cut or reset", phase: "verify" as const, step: 1, from: 40 }];
+    const cut = [point(10, 3), point(20, 3), point(500, 3), point(510, 3), point(9e6, 3)];
+    expect(places({ timeline: cut, resumes })).toEqual([[true, [[0, 3], [40, 3], [60, 3], [60, 3]]]]);
+    const anew = [{ ...resumes[0]!, from: 0 }];
+    expect(places({ timeline: [...cut], resumes: anew })).toEqual([[true, [[0, 3], [60, 3], [60, 3]]]]);
+    // Of a step that is over, of another round, or before anything was told: nothing.
+    const later = job({ timeline: [...timeline], progress });
+    later.phases[1]!.rounds = 1;
+    expect(curves(later, undefined)).toEqual([]);
+    expect(places({ timeline: [...timeline], progress: null })).toEqual([]);
+  });
   it("a later round of a soak is where it is now, not where the round before ended", () => {
     const surface = [{ phase: "verify" as const, step: 1, zones: [100, 100, 100, 100], p50_us: 1, p99_us: 1, max_us: 1, latencies: [] }];
     const progress = { phase: "verify" as const, step: 1, done: 20, total: 100, rate: 80, eta: 1, eta_job: 1, percent: 1, phase_percent: null, temperature: null };

@@ -3,9 +3,9 @@
  *
  * The x axis is always "where on the drive", from the first sector (0) to the last (1).
  */
-import type { Finding, Job, Phase } from "@wire";
+import type { Finding, Job, Phase, TimePoint } from "@wire";
 
-import type { Trail } from "./state/store";
+import { SWEEPS, type Trail } from "./state/store";
 
 /** A measured place: x from 0 to 1, bytes a second. */
 export type Point = readonly [number, number];
@@ -120,16 +120,56 @@ export function isBackwards(note: string): boolean {
   return /backwards|reverse/.test(note);
 }
 
-/** A job's curves in the order of its phases: measured surfaces, and for the running phase what the page saw so far. */
+/** More milliseconds than two points of a step are apart: then the box's clock was set. */
+const SET = 86_400_000;
+
+const passed = new WeakMap<readonly TimePoint[], Point[]>();
+
+/**
+ * Where the running step has been, along its way, out of the job's time line: the box tells what a step measured at its end, and a page that
+ * was opened in its midst has seen nothing. A place is counted by the rates, between where the step began or went on and where it is.
+ * Remembered for each list, which is told together with where the step is.
+ */
+function been(job: Job, step: number): Point[] {
+  const p = job.progress;
+  if (p?.step !== step || !(p.total > 0) || !SWEEPS.has(p.phase)) return [];
+  let points = passed.get(job.timeline);
+  if (points) return points;
+  points = [];
+  const line = job.timeline.filter((point) => point.step === step).map(({ at, rate }) => ({ at: Date.parse(at), rate }));
+  const starts = [{ at: -Infinity, from: 0 }, ...job.resumes.filter((resume) => resume.step === step).map(({ at, from }) => ({ at: Date.parse(at), from }))];
+  for (const [i, { at, from }] of starts.entries()) {
+    const next = starts[i + 1] ?? { at: Infinity, from: p.done };
+    let moved = 0;
+    const way = line.filter((point) => point.at >= at && point.at < next.at).map((point, n, all): Point => {
+      const before = all[n - 1] ?? point;
+      const gap = point.at - before.at;
+      // While it stands still nothing moves, and the first point after that tells of what follows.
+      if (gap > 0 && gap < SET) moved += gap * Math.min(before.rate, point.rate);
+      return [moved, point.rate];
+    });
+    // What it went back over is measured again.
+    points = points.filter(([x]) => x < from / p.total);
+    const place = (x: number) => (from + (next.from - from) * (x / moved)) / p.total;
+    if (moved > 0) points.push(...way.filter(([, y]) => y > 0).map(([x, y]): Point => [place(x), y]));
+  }
+  passed.set(job.timeline, points);
+  return points;
+}
+
+/** A job's curves in the order of its phases: measured surfaces, and for the running phase what the page saw so far, after what the time line tells. */
 export function curves(job: Job, trail: Trail | undefined): Curve[] {
   const running = job.phases.findIndex((p) => p.status === "running");
   return job.phases.flatMap(({ phase, note, rounds }, step): Curve[] => {
     const told = zonePoints(job.surface.find((s) => s.step === step)?.zones ?? NONE, job.capacity);
-    const seen = trail?.step === step ? trail.points.filter(([, rate]) => rate > 0) : [];
+    const own = trail?.step === step ? trail.points.filter(([, rate]) => rate > 0) : [];
+    // The time line does not tell one round of a soak from another.
+    const earlier = step === running && rounds === 0 ? been(job, step) : [];
+    const seen = [...earlier.filter(([x]) => x < (own[0]?.[0] ?? Infinity)), ...own];
     // Both along the way that the step takes, so that "further" is "greater".
     const along = (points: readonly Point[]) => (isBackwards(note) ? points.map(([x, y]): Point => [1 - x, y]).reverse() : [...points]);
     const way = along(told);
-    const reach = (points: readonly Point[]) => points.at(-1)?.[0] ?? 0;
+    const reach = (points: readonly Point[]) => points.at(-1)?.[0] ?? -1;
     // In a later round of a soak the box tells the round before until this one is over: that is not where it is now.
     const p = job.progress;
     if (step === running && rounds > 0 && p?.step === step && p.total > 0 && reach(way) > p.done / p.total + 0.02) {

@@ -66,7 +66,7 @@ export const EVENTS = 2000;
 const TRAIL_PLACES = 256;
 
 /** Steps that go over the drive from one end to the other. */
-const SWEEPS: ReadonlySet<Phase> = new Set<Phase>(["write", "verify", "trim", "trim_check", "scan"]);
+export const SWEEPS: ReadonlySet<Phase> = new Set<Phase>(["write", "verify", "trim", "trim_check", "scan"]);
 
 function extend(trail: Trail | undefined, step: number, place: number, rate: number): Trail {
   const points = trail && trail.step === step ? trail.points : [];
