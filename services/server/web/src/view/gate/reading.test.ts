@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 
 import { drive, plan, planDrive } from "../../fixtures";
-import { lossWords, refusedWords } from "./reading";
+import { lossWords, pulledWords, refusedWords } from "./reading";
 
 it("the gate's lead counts what is lost", () => {
   const full = planDrive("BBBBCCCC", { content: { state: "found", signatures: [], summary: "ext4" } });
@@ -15,4 +15,13 @@ it("a format that one drive is too small for is told of that drive, and that the
   expect(refusedWords(problem, [large, small])).toEqual({ head: "…OOP6 cannot be formatted like this", lead: expect.stringContaining("go on with the other one") as string });
   expect(refusedWords(problem, [small]).lead).toBe("Choose another format, or none.");
   expect([[small], [small, large]].map((drives) => refusedWords({ ...problem, detail: "soak_hours is 0." }, drives).head)).toEqual(["This drive cannot be tested", "These drives cannot be tested"]);
+});
+
+it("a drive that is pulled at the gate is told at once, by its last four and with what to do", () => {
+  const here = drive();
+  expect(pulledWords([here])).toBeNull();
+  const pulled = pulledWords([here, drive({ serial: "ZRT09F2K", present: false })]);
+  expect(pulled).toMatchObject({ title: "…9F2K is not plugged in any more", detail: expect.stringMatching(/Plug it in again .* choose without it/) as string });
+  expect(pulledWords([drive({ present: false }), drive({ serial: "ZRT09F2K", present: false })])?.title).toBe("…2B7H, …9F2K are not plugged in any more");
+  expect(refusedWords(pulled!, [here]).head).toBe("A drive is missing");
 });

@@ -18,10 +18,25 @@ export function lossWords(plan: Plan, sweeps = 1): string {
   return `${count}, ${total} in all. ${plan.drives.length === 1 ? (full ? "It holds something." : "No known content on it.") : on} ${sweeps > 0 ? "Everything is overwritten from the first sector to the last" : "It is overwritten in places all over, so what is on it is lost"}, and nothing brings it back.`;
 }
 
+/** What type of problem it is that a drive was pulled while its label was to be typed. */
+const PULLED = "drive-pulled";
+
+/** Told as soon as the bench has one of the drives no more, and not only once every label is typed; pure. */
+export function pulledWords(drives: readonly Drive[]): Problem | null {
+  const gone = drives.filter(({ present }) => !present).map(({ serial, kernel_name }) => `…${lastFour(serial) || kernel_name}`);
+  if (gone.length === 0) return null;
+  const [is, it] = gone.length === 1 ? ["is", "it"] : ["are", "them"];
+  return {
+    type: PULLED, status: 0, title: `${gone.join(", ")} ${is} not plugged in any more`,
+    detail: `Nothing has been written. Plug ${it} in again and this goes on, or go back to the bench and choose without ${it}.`,
+  };
+}
+
 /** What is refused, over the box's own words. A format that does not fit one drive holds up that drive alone; pure. */
 export function refusedWords(problem: Problem, drives: readonly Drive[]): { head: string; lead: string } {
   const one = drives.length === 1;
   const odd = drives.find(({ model, serial }) => problem.type === "options-wrong" && problem.detail?.startsWith(`format: ${model} ${serial}: `));
+  if (problem.type === PULLED) return { head: "A drive is missing", lead: "What is on the drives is read as soon as all of them are there." };
   if (!odd) return { head: one ? "This drive cannot be tested" : "These drives cannot be tested", lead: "Choose something else, or put right what it names." };
   const head = `…${lastFour(odd.serial)} cannot be formatted like this`;
   if (one) return { head, lead: "Choose another format, or none." };
@@ -97,13 +112,16 @@ function GiveUp(props: { drive: PlanDrive; index: number; which: string; typed: 
 /** Step one as it stands on the page: one frame from the first question to the last label, so that neither focus nor place is lost. */
 export function StepOne(props: { gate: Gate & { step: "loading" | "refused" | "reading" | "checking" }; drives: readonly Drive[]; dispatch: (input: Input) => void; onAgain: () => void; children: ComponentChildren }) {
   const { gate } = props;
-  const refused = gate.step === "refused" ? refusedWords(gate.problem, props.drives) : null;
+  const pulled = pulledWords(props.drives);
+  // The box names a drive that it does not have by its whole identity, and says no more.
+  const problem = gate.step === "refused" ? ((gate.problem.type === "drive-unknown" && pulled) || gate.problem) : (pulled ?? (gate.step === "checking" ? null : gate.notice) ?? null);
+  const refused = gate.step === "refused" && problem ? refusedWords(problem, props.drives) : null;
   return (
     <section class="panel" aria-labelledby="g1">
       <div class="step"><i class="on" /><i />Step 1 of 2</div>
       <h1 id="g1">{refused?.head ?? "What will be lost"}</h1>
       <p class="lead" role="status">{gate.step === "loading" ? "The box reads what is on the drives." : gate.step === "refused" ? refused?.lead : lossWords(gate.plan, known.value.playbooks?.find((book) => book.name === gate.plan.playbook)?.sweeps)}</p>
-      <ProblemNote problem={gate.step === "reading" || gate.step === "loading" ? (gate.notice ?? null) : gate.step === "refused" ? gate.problem : null} />
+      <ProblemNote problem={problem} />
       {props.children}
       {gate.step === "refused" && <div class="do"><button class="btn prime" type="button" onClick={props.onAgain}>Ask again</button><a class="btn" href="/">Back to the bench</a></div>}
       {(gate.step === "reading" || gate.step === "checking") && <Reading gate={gate} dispatch={props.dispatch} />}
