@@ -80,7 +80,7 @@ fn done(told: &str) -> CallOutcome {
 
 pub(crate) async fn shown(admin: &Client, agent: &Agent, frame: Frame, name: &str) -> Value {
     let mut stream = admin.events("/api/v1/stream").await;
-    stream.named("playbooks").await;
+    stream.named("ready").await;
     agent.sender.send(&frame).await.unwrap();
     stream.named(name).await.data
 }

@@ -375,6 +375,7 @@ async fn the_stream_begins_with_a_snapshot_replays_and_goes_on() {
     }
     let mut stream = admin.events("/api/v1/stream").await;
     assert_eq!(stream.next().await.unwrap().name, "box");
+    assert_eq!(stream.next().await.unwrap().name, "playbooks");
     assert_eq!(stream.next().await.unwrap().name, "drives");
     made.app
         .record("test.two", wire::event::Severity::Info, "live".into(), Value::Null)
@@ -599,12 +600,13 @@ async fn a_snapshot_of_two_hundred_jobs_begins_with_what_runs_and_is_no_larger_t
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let mut stream = made.admin().await.events("/api/v1/stream?after=0").await;
-    let (mut bytes, mut jobs) = (0, Vec::<Job>::new());
+    let (mut bytes, mut jobs, mut told_before_drives) = (0, Vec::<Job>::new(), None);
     loop {
         let message = stream.next().await.unwrap();
         bytes += message.text.len();
         match message.name.as_str() {
             "ready" => break,
+            "drives" => told_before_drives = Some(jobs.len()),
             "job" => jobs.push(serde_json::from_str(&message.text).unwrap()),
             _ => {}
         }
@@ -612,6 +614,11 @@ async fn a_snapshot_of_two_hundred_jobs_begins_with_what_runs_and_is_no_larger_t
     let ids: Vec<_> = jobs.iter().map(|job| job.id).collect();
     assert_eq!(ids[..3], [running.id, id(198), id(197)], "what runs, then the newest");
     assert_eq!(jobs.len(), 200);
+    assert_eq!(
+        told_before_drives,
+        Some(200),
+        "no drive is shown without what is known of it"
+    );
     assert_eq!(jobs[0].timeline.len(), TIMELINE_MAX, "what runs is whole");
     let hottest = jobs[1]
         .timeline
@@ -682,7 +689,7 @@ async fn who_listens_to_one_drive_or_one_job_gets_theirs_now_then_and_again() {
         log("of job 2", Some(other.id), Some("WD-2")).await;
         log("of none", None, None).await;
     };
-    let first = ["drives WD-1234", "job of WD-1234"];
+    let first = ["job of WD-1234", "drives WD-1234"];
     let then = ["event of drive 1", "event of job 1", "event of none"];
     let by_id = format!("drive={}", drive("WD-1234"));
     let by_both = format!("drive=WD-1234&job={}", other.id);
@@ -691,10 +698,10 @@ async fn who_listens_to_one_drive_or_one_job_gets_theirs_now_then_and_again() {
     for (query, first, then) in [
         (by_id.as_str(), &first[..], &then[..]),
         ("drive=WD-1234", &first, &then),
-        (&by_both, &first[..1], &["event of drive 1", "event of none"]),
+        (&by_both, &first[1..], &["event of drive 1", "event of none"]),
         (
             &by_job,
-            &["drives WD-1234 WD-2", "job of WD-2"],
+            &["job of WD-2", "drives WD-1234 WD-2"],
             &[
                 "event of drive 1",
                 "event of drive 2",

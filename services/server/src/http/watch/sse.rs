@@ -1,6 +1,6 @@
 //! Server-sent events: `GET /api/v1/stream`, the one stream that feeds the dashboard.
 //!
-//! A listener first gets the box, the drives and every job as they are now, what runs before what is over, then the events it
+//! A listener first gets the box, every job as it is now, what runs before what is over, and the drives, then the events it
 //! missed (after `Last-Event-ID`, or `?after=`), then `ready`, then everything as it happens. One that reads too slowly gets a
 //! fresh snapshot instead of a gap, and another `ready`: log lines are in no snapshot, so whoever shows them asks for them then.
 //! Comments keep the way open; the session is looked at again every minute, also while a listener reads slowly, and one of which
@@ -168,7 +168,7 @@ pub(in crate::http) fn headers() -> [(HeaderName, HeaderValue); 3] {
 
 /// Everything as it happens, as server-sent events: `box`, `drives`, `playbooks`, `job`, `progress`, `log`, `event`, `ready`.
 ///
-/// First the present state, then the events after `Last-Event-ID` or `after`, then `ready`, then what happens. Of the jobs those
+/// First the present state, the drives after their jobs, then the events after `Last-Event-ID` or `after`, then `ready`, then what happens. Of the jobs those
 /// that run come first, then the newest; one that is over comes with the hottest point of its time line alone, the whole of which
 /// is at `GET /jobs/{id}/timeline`. Who reads too slowly gets the present state anew, and another `ready`: log lines between are
 /// at `GET /jobs/{id}/log`.
@@ -338,20 +338,18 @@ fn brief(job: &Job) -> Job {
     }
 }
 
-/// The box, the drives and every job, as they are now. What runs comes first, then what ended last: a slow way brings early what
-/// is looked at. The hub is held for the copy alone.
+/// The box, every job and the drives, as they are now. Of the jobs what runs comes first, then what ended last: a slow way brings
+/// early what is looked at. The drives come last: one without its job looks like one that nothing is known of, and a drive that
+/// failed is not shown so for a moment. The hub is held for the copy alone.
 async fn snapshot(wanted: &Wanted, line: &mut Line<'_>) -> Result<(), Gone> {
     let app = line.app;
     let now = app.clock.now();
-    let (heads, mut jobs) = app.hub(|hub| {
-        let heads = [
-            Message::of(now, hub, &Stream::Box),
-            Message::drives(hub.drives()),
-            Message::playbooks(hub.playbooks()),
-        ];
+    let (heads, mut jobs, drives) = app.hub(|hub| {
+        let heads = [Message::of(now, hub, &Stream::Box), Message::playbooks(hub.playbooks())];
         let heads: Vec<String> = heads.iter().filter_map(|message| wanted.of_it(hub, message)).collect();
         let jobs = hub.jobs().filter(|job| wanted.takes(hub, &About::job(job)));
-        (heads, jobs.map(brief).collect::<Vec<Job>>())
+        let drives = wanted.of_it(hub, &Message::drives(hub.drives()));
+        (heads, jobs.map(brief).collect::<Vec<Job>>(), drives)
     });
     jobs.sort_by_key(|job| job.state.is_over());
     for head in heads {
@@ -359,6 +357,9 @@ async fn snapshot(wanted: &Wanted, line: &mut Line<'_>) -> Result<(), Gone> {
     }
     for job in &jobs {
         line.put(Message::job(job).encode()).await?;
+    }
+    if let Some(drives) = drives {
+        line.put(drives).await?;
     }
     Ok(())
 }
