@@ -222,7 +222,10 @@ fn heat(points: &[TimePoint]) -> Option<Chart> {
         }
     }
     runs.retain(|run| !run.is_empty());
-    let mut lines = vec![Line { tone: Tone::Ink, runs }];
+    let mut lines = Vec::new();
+    if !runs.is_empty() {
+        lines.push(Line { tone: Tone::Ink, runs });
+    }
     if bad > 0 {
         let run = points
             .iter()
@@ -239,22 +242,33 @@ fn heat(points: &[TimePoint]) -> Option<Chart> {
     } else {
         String::new()
     };
-    let told = match degrees.iter().min() {
-        Some(low) => format!("{low} to {hottest} °C; {bad} bad sectors"),
-        None => format!("no temperature known; {bad} bad sectors"),
+    // Where no sensor told a temperature, the axis is that of what is drawn.
+    let (title, caption, told, y) = match degrees.iter().min() {
+        Some(low) => (
+            "Temperature and errors over time",
+            format!("°C{errors}"),
+            format!("{low} to {hottest} °C; {bad} bad sectors"),
+            axis(top, top / 2.0),
+        ),
+        None => (
+            "Errors over time",
+            "bad sectors; no sensor told a temperature".to_owned(),
+            format!("no temperature known; {bad} bad sectors"),
+            axis(bad as f64, bad as f64),
+        ),
     };
     let hours = |at: f64| match span >= 3600.0 {
         true => format!("{:.1} h", span * at / 3600.0),
         false => format!("{:.1} min", span * at / 60.0),
     };
     Some(Chart {
-        title: "Temperature and errors over time",
-        caption: format!("°C{errors}"),
+        title,
+        caption,
         told,
         lines,
         bars: Vec::new(),
         x: vec!["start".into(), hours(0.5), hours(1.0)],
-        y: axis(top, top / 2.0),
+        y,
     })
 }
 
@@ -306,6 +320,30 @@ mod tests {
             assert!(run.windows(2).all(|pair| pair[0].0 <= pair[1].0), "{run:?}");
             assert!((run[9].0 - 0.5).abs() < 0.01, "{run:?}");
         }
+    }
+
+    /// As in many a USB dock.
+    #[test]
+    fn without_a_sensor_no_degrees_are_drawn() {
+        let at = |second: i64, bad_sectors: u64| TimePoint {
+            at: wire::Time::from_second(second).unwrap(),
+            step: 0,
+            temperature: None,
+            rate: Bytes(1),
+            bad_sectors,
+        };
+        let chart = heat(&[at(0, 0), at(60, 8)]).unwrap();
+        assert_eq!(
+            (chart.title, chart.y.as_slice()),
+            ("Errors over time", &["0".to_owned(), "8".to_owned()][..])
+        );
+        assert!(!chart.caption.contains('°'), "{}", chart.caption);
+        assert!(
+            matches!(chart.lines[..], [Line { tone: Tone::Bad, .. }]),
+            "{:?}",
+            chart.lines
+        );
+        assert!(heat(&[at(0, 0), at(60, 0)]).is_none());
     }
 
     #[test]
