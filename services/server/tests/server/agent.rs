@@ -9,7 +9,7 @@ use wire::event::{NewEvent, Severity};
 use wire::frame::{Hello, LogLine};
 use wire::{Celsius, DriveId, Frame};
 
-use crate::acts::there;
+use crate::acts::{shown, there};
 use crate::addon::endpoint;
 use crate::box_::{Box_, PASSWORD, TOKEN};
 use crate::client::PATIENCE;
@@ -277,4 +277,46 @@ async fn the_box_is_a_host_among_the_others_once_its_own_drives_have_said_someth
     let refused = admin.delete("/api/hosts/this%20box").await;
     assert_eq!((refused.status, refused.problem().as_str()), (409, "built-in"));
     assert_eq!(admin.get("/api/v1/hosts").await.json()["hosts"][0]["drives_count"], 1);
+}
+
+/// Its manifest names the keys of the rows; what fills them is told whole to this box.
+#[tokio::test]
+async fn the_agents_own_tables_fill_the_columns_that_its_manifest_names() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let agent = Agent::connect(&made).await;
+    let one = Drive {
+        temperature: Some(Celsius(31)),
+        refused: Some(wire::drive::Refused {
+            kind: "mounted".into(),
+            reason: "sda is mounted at /".into(),
+        }),
+        ..there("WD-1234")
+    };
+    shown(&admin, &agent, Frame::Drives(vec![one]), "drives").await;
+    let ended = crate::certificate::finished(7);
+    shown(&admin, &agent, Frame::Job(Box::new(ended.clone())), "job").await;
+    let manifest: Value = serde_json::from_str(include_str!("../../../agent/manifest.json")).unwrap();
+    let mut rows = Vec::new();
+    for source in ["agent_drives", "job_history"] {
+        let told = admin.get(&format!("/api/v1/addons/1/sources/{source}")).await.json();
+        let row = told["items"][0].clone();
+        let pages = manifest["pages"].as_array().unwrap().iter();
+        let mut parts = pages.flat_map(|page| page["components"].as_array().unwrap());
+        let table = parts
+            .find(|part| part["type"] == "smart-table" && part["source"] == source)
+            .unwrap();
+        let columns = table["config"]["columns"].as_array().unwrap().iter();
+        for key in columns
+            .map(|column| &column["key"])
+            .chain([&table["config"]["key_field"]])
+        {
+            let cell = &row[key.as_str().unwrap()];
+            let plain = cell.is_number() || cell.as_str().is_some_and(|text| !text.is_empty());
+            assert!(plain, "{source}, {key}: {cell}");
+        }
+        rows.push(row);
+    }
+    assert_eq!(rows[0]["content"], "no known content");
+    assert_eq!(rows[1]["verdict"], ended.verdict.unwrap().outcome.word());
 }

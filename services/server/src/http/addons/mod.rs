@@ -6,6 +6,7 @@
 //! ```
 
 mod ask;
+mod own;
 mod registry;
 mod schemas;
 mod sources;

@@ -16,6 +16,7 @@ use utoipa::ToSchema;
 use wire::Time;
 
 use super::ask::{only_looks, origin, refuse};
+use super::own;
 use super::registry::find;
 use crate::addon::Addon;
 use crate::addon::outcall;
@@ -228,6 +229,9 @@ fn remembered(app: &App, addon: &Addon, source: &str, of: &Of) -> Result<Source,
         let history = hub.history(addon.id)?;
         Some(match source {
             "active_jobs" | "active_job" => of_job(history.active_jobs(now)),
+            "job_history" if addon.id == AGENT => {
+                of_job(hub.jobs().filter(|job| job.state.is_over()).map(own::job).collect())
+            }
             "job_history" => of_job(history.job_history()),
             "chart_history" => of_job(history.points(of.component.as_deref(), since)),
             "smart_deltas" | "smart_status" => {
@@ -248,12 +252,10 @@ fn remembered(app: &App, addon: &Addon, source: &str, of: &Of) -> Result<Source,
                         .collect(),
                 )
             }
-            "agent_drives" if addon.id == AGENT => Items::Values(
-                hub.drives()
-                    .iter()
-                    .filter_map(|drive| serde_json::to_value(drive).ok())
-                    .collect(),
-            ),
+            "agent_drives" if addon.id == AGENT => {
+                let present = hub.drives().iter().filter(|drive| drive.present);
+                Items::Values(present.map(own::drive).collect())
+            }
             // Whichever component asks: a form's choice shows what the table of drives does.
             "agent_drives" => of_job(
                 inventories()

@@ -2,6 +2,7 @@
 import { useSignal } from "@preact/signals";
 import { Fragment } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
+import type { Outcome } from "@wire";
 
 import { plural } from "../format";
 import { usualNumber } from "../meaning";
@@ -31,10 +32,13 @@ const SMART_COLUMNS = ["id", "name", "baseline", "current", "delta"];
 /** Most rows that are kept; more come only from a hostile add-on. */
 const ROWS_MAX = 5000;
 
+/** Verdicts beside those that their tone gives a shape: each has one wherever it stands. */
+const VERDICTS: ReadonlySet<string> = new Set(["PASSED", "INCONCLUSIVE"] satisfies Outcome[]);
+
 /** A cell as it is drawn. */
 export function CellView({ cell: { text, tone, as, part } }: { cell: Cell }) {
   switch (as) {
-    case "badge": return <span class={`badge is-${tone ?? "info"}`}>{(tone === "fail" || tone === "warn") && <Shape of={tone} />}{text}</span>;
+    case "badge": return <span class={`badge is-${tone ?? "info"}`}>{tone && tone !== "info" && (tone === "fail" || tone === "warn" || VERDICTS.has(text)) && <Shape of={tone} />}{text}</span>;
     case "dot": return <span class={`dotted is-${tone ?? "inc"}`}><i class={tone === "pass" ? "" : "hollow"} />{text}</span>;
     case "bar": return <span class="barred"><span class="t"><i style={{ width: `${part * 100}%` }} /></span>{text}</span>;
     case "plain": return <>{text}</>;
