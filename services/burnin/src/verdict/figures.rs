@@ -64,6 +64,12 @@ pub struct Figures {
     pub written_others: Figure<u64>,
     /// Hours that a cut of the power may make a drive forget.
     pub forgotten: Figure<u64>,
+    /// Bytes a second that a link carries at most: ATA.
+    pub link_ata: Figure<u64>,
+    /// SCSI.
+    pub link_scsi: Figure<u64>,
+    /// NVMe.
+    pub link_nvme: Figure<u64>,
 }
 
 /// Those of this engine.

@@ -44,7 +44,7 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
         metrics.put("ata.helium.margin", f64::from(margin));
     }
     farm(snapshot, spins, metrics);
-    heads(snapshot, spins, metrics);
+    hours_beside(snapshot, spins, metrics);
     let exception = snapshot.scsi.as_ref().and_then(|scsi| scsi.exception.as_ref());
     if let Some(exception) = exception {
         let figures = format!(
@@ -192,14 +192,38 @@ pub(super) fn may_tell_wear(id: u16, name: &str) -> bool {
     WEAR.contains(&id) || wear::tells(id, name)
 }
 
-/// Hours that the heads of a disk flew beyond those that it was on. Source of the name: drivedb.h, default entry for disks.
-fn heads(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
-    let is_of_heads = |a: &&Attribute| spins != Some(false) && a.name.eq_ignore_ascii_case("Head_Flying_Hours");
-    let told = snapshot.attributes.iter().find(is_of_heads);
-    let told = told.map(|told| told.count).filter(|hours| *hours <= HOURS_MAX);
-    if let Some((flown, on)) = told.zip(snapshot.power_on_hours) {
-        let figures = format!("the heads flew {flown} h, the drive was on {on} h");
-        metrics.say("smart.flown_beyond", flown.saturating_sub(on) as f64, figures);
+/// What counts a disk's hours beside its power-on hours: names of attributes and of device statistics, and words for them. Source:
+/// drivedb.h, default entry for disks; ACS-4 §9.5.6.
+const BESIDE: [(&str, &str); 4] = [
+    ("Head_Flying_Hours", "the heads flew"),
+    ("Loaded_Hours", "the heads were loaded for"),
+    ("Head Flying Hours", "the heads flew"),
+    ("Spindle Motor Power-on Hours", "the motor turned for"),
+];
+
+/// Where hours of 16 bits end, as those of the self-test logs of ATA and SCSI, which tell it where they do not know them.
+const HOURS_16: u64 = 0xffff;
+
+/// Hours by other counts of the drive's own beyond those that it was on.
+fn hours_beside(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
+    let attributes = snapshot.attributes.iter().map(|a| (a.name.as_str(), a.count));
+    let statistics = snapshot.statistics.iter().filter(|told| !told.normalized);
+    let statistics = statistics.filter_map(|told| Some((told.name.as_str(), u64::try_from(told.value).ok()?)));
+    let of_disk = attributes.chain(statistics).filter_map(|(name, hours)| {
+        let (_, words) = BESIDE.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
+        Some((*words, hours))
+    });
+    // A log that rolls over tells fewer hours, never more than there were.
+    let tests = snapshot.self_tests.iter().filter_map(|test| test.hours);
+    let tests = tests.filter(|hours| *hours < HOURS_16 || snapshot.nvme.is_some());
+    let most = of_disk
+        .filter(|_| spins != Some(false))
+        .chain(tests.map(|hours| ("a self-test ended after", hours)))
+        .filter(|(_, hours)| *hours <= HOURS_MAX)
+        .max_by_key(|(_, hours)| *hours);
+    if let Some(((words, hours), on)) = most.zip(snapshot.power_on_hours) {
+        let figures = format!("{words} {hours} h, the drive was on {on} h");
+        metrics.say("smart.hours_beside", hours.saturating_sub(on) as f64, figures);
     }
 }
 

@@ -1,8 +1,9 @@
 //! The drive's own write counter against what was written: a cheap witness that it took the writes.
 //!
 //! Counters differ in unit, granularity and in when they are updated, so a difference is told and never fails a drive.
+//! What it counted before the job is a witness of its age, too: nothing is written faster than the link carries it.
 
-use drive::smart::WriteCounter;
+use drive::smart::{Protocol, Snapshot, WriteCounter};
 use wire::job::Phase;
 
 use super::Metrics;
@@ -16,6 +17,9 @@ const COARSE: u64 = 64;
 const AGAIN: u64 = 8 << 30;
 
 pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
+    if let Some(before) = case.first() {
+        beyond_hours(before, metrics);
+    }
     let written = written(case.evidence);
     let (Some(before), Some(after)) = (case.first(), case.last()) else {
         return;
@@ -55,6 +59,22 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         wire::Bytes(written)
     );
     metrics.say("written.off_percent", off, figures);
+}
+
+/// Hours that the bytes written before the job take at least, beyond those that the drive was on.
+fn beyond_hours(before: &Snapshot, metrics: &mut Metrics) {
+    let Some((bytes, on)) = before.bytes_written().zip(before.power_on_hours) else {
+        return;
+    };
+    let link = match before.protocol {
+        Protocol::Ata => &figures().link_ata,
+        Protocol::Scsi => &figures().link_scsi,
+        Protocol::Nvme => &figures().link_nvme,
+        Protocol::Unknown => return,
+    };
+    let least = bytes / (link.value * 3600);
+    let figures = format!("{} written, on {on} h before the job", wire::Bytes(bytes));
+    metrics.say("written.beyond_hours", least.saturating_sub(on) as f64, figures);
 }
 
 /// Bytes written by all steps that write the whole drive.

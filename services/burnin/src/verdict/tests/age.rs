@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drive::smart::{Farm, Statistic};
+use drive::smart::{Farm, SelfTest, Statistic, WriteCounter};
 use wire::drive::Rotation;
 
 use super::*;
@@ -92,6 +92,144 @@ fn heads_do_not_fly_longer_than_the_drive_was_on() {
     assert_eq!(of(heads, 31_000, 7200, Profile::Used, used), TOLD);
     assert_eq!(of("Transfer_Error_Rate", 31_000, 7200, Profile::New, new), None);
     assert_eq!(of(heads, 31_000, 0, Profile::New, new), None, "flash has no heads");
+}
+
+/// Of each document somebody set back the power-on hours, which are 5, and nothing else.
+#[test]
+fn hours_that_other_counts_tell_are_hours_too() {
+    let evidence = clean();
+    let attribute_of = |id, name: &str, hours| {
+        let mut drive = snapshot();
+        drive.attributes.push(Attribute {
+            name: name.to_owned(),
+            ..attribute(id, hours)
+        });
+        drive
+    };
+    let statistic = |name: &str, hours, normalized| Snapshot {
+        statistics: vec![Statistic {
+            name: name.to_owned(),
+            value: hours,
+            normalized,
+        }],
+        ..snapshot()
+    };
+    let test = |hours| Snapshot {
+        self_tests: vec![SelfTest {
+            kind: "Extended offline".to_owned(),
+            status: "Completed without error".to_owned(),
+            passed: Some(true),
+            hours,
+            lba: None,
+        }],
+        ..snapshot()
+    };
+    let flash = |drive| Snapshot { rpm: Some(0), ..drive };
+    let nvme = |drive| Snapshot {
+        nvme: Some(NvmeHealth::default()),
+        protocol: Protocol::Nvme,
+        ..drive
+    };
+    let motor = "Spindle Motor Power-on Hours";
+    for (drive, fires) in [
+        (attribute_of(222, "Loaded_Hours", 9_550), true),
+        (attribute_of(222, "Loaded_Hours", 29), false),
+        (attribute_of(222, "RAID_Recovery_Count", 9_550), false),
+        (flash(attribute_of(222, "Loaded_Hours", 9_550)), false),
+        (statistic(motor, 31_000, false), true),
+        (statistic("Head Flying Hours", 31_000, false), true),
+        (statistic(motor, 29, false), false),
+        (statistic(motor, -1, false), false),
+        (statistic(motor, 31_000, true), false),
+        (flash(statistic(motor, 31_000, false)), false),
+        (test(Some(30_120)), true),
+        (test(Some(30)), true),
+        (test(Some(29)), false),
+        (test(None), false),
+        (flash(test(Some(30_120))), true),
+        // Those of ATA and SCSI have 16 bits, all of which are set where they are not known.
+        (test(Some(65_534)), true),
+        (test(Some(65_535)), false),
+        (nvme(test(Some(70_000))), true),
+        (nvme(test(Some(u64::MAX))), false),
+        // What rolled over is fewer.
+        (
+            Snapshot {
+                power_on_hours: Some(70_000),
+                ..test(Some(65_000))
+            },
+            false,
+        ),
+    ] {
+        for (profile, rule, outcome) in [
+            (Profile::New, "heads-flew-longer", WARN),
+            (Profile::Used, "heads-flew-longer-used", TOLD),
+        ] {
+            let case = Case {
+                profile,
+                ..both(&evidence, &drive)
+            };
+            assert_eq!(fired(&case, rule), outcome.filter(|_| fires), "{drive:?}");
+        }
+    }
+}
+
+#[test]
+fn no_drive_was_written_faster_than_its_link_carries() {
+    let evidence = clean();
+    let told = |protocol, source: &str, (count, unit), on| Snapshot {
+        protocol,
+        power_on_hours: Some(on),
+        written: Some(WriteCounter {
+            source: source.to_owned(),
+            count,
+            units: vec![unit],
+        }),
+        ..snapshot()
+    };
+    const TB: u64 = 1_000_000_000_000;
+    for (protocol, unit, tb, on, fires) in [
+        (Protocol::Ata, 512, 154, 2, true),
+        (Protocol::Ata, 512, 9, 2, true),
+        (Protocol::Ata, 512, 8, 2, false),
+        (Protocol::Ata, 512, 154, 70, false),
+        (Protocol::Scsi, 1_000_000, 154, 2, true),
+        (Protocol::Scsi, 1_000_000, 60, 2, false),
+        (Protocol::Nvme, 512_000, 307, 2, true),
+        (Protocol::Nvme, 512_000, 200, 2, false),
+        (Protocol::Nvme, 512_000, 307, 4, false),
+    ] {
+        let before = told(protocol, "x", (tb * TB / unit, unit), on);
+        for (profile, rule, outcome) in [
+            (Profile::New, "written-beyond-hours", WARN),
+            (Profile::Used, "written-beyond-hours-used", TOLD),
+        ] {
+            let case = Case {
+                profile,
+                ..both(&evidence, &before)
+            };
+            let want = outcome.filter(|_| fires);
+            assert_eq!(fired(&case, rule), want, "{protocol:?}, {tb} TB in {on} h");
+        }
+    }
+    // Only the job wrote that, or nobody knows the unit.
+    let (none, much) = (
+        told(Protocol::Ata, "x", (0, 512), 2),
+        told(Protocol::Ata, "x", (154 * TB / 512, 512), 4),
+    );
+    let mut unknown = Snapshot {
+        rpm: Some(0),
+        ..much.clone()
+    };
+    unknown.written.as_mut().unwrap().units = vec![512, 32 << 20];
+    for (before, after) in [(Some(&none), &much), (None, &much), (Some(&unknown), &unknown)] {
+        let case = Case {
+            before,
+            profile: Profile::New,
+            ..both(&evidence, after)
+        };
+        assert_eq!(fired(&case, "written-beyond-hours"), None, "{before:?}");
+    }
 }
 
 /// What a bridge tells that keeps what it read once, or a drive of which nothing is true.
