@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use drive::Identity;
-use drive::smart::{Farm, Protocol, Smartctl, Snapshot, Unreadable};
+use drive::smart::{Farm, FarmErrors, Protocol, Smartctl, Snapshot, Unreadable};
 use wire::drive::Bus;
 use wire::{Bytes, DriveId};
 
@@ -278,7 +278,13 @@ fn seagates_field_log_is_asked_for_by_a_smartctl_that_knows_it() {
     let has_none = seagate("[7,4]", no, "");
     let farm = |supported: &str, line: &str| seagate("[7,4]", supported, &format!("\"{line}\""));
     let absent = farm(no, "FARM log (GP Log 0xa6) not supported");
-    assert_eq!(told(&has_one, &farm(hours, "")), Farm::Told { hours: 31204 });
+    assert_eq!(
+        told(&has_one, &farm(hours, "")),
+        Farm::Told {
+            hours: 31204,
+            errors: FarmErrors::default()
+        }
+    );
     assert_eq!(told(&has_none, &absent), Farm::Absent);
     for unanswered in [
         "Read FARM log (GP Log 0xa6) failed",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 use wire::meaning::Meaning;
 
-use crate::snapshot::{Attribute, ErrorCounters, Farm, Snapshot};
+use crate::snapshot::{Attribute, ErrorCounters, Farm, FarmErrors, Snapshot};
 
 /// One value before and after. `None` where the drive did not tell it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,6 +130,10 @@ fn values(of: &Snapshot) -> Vec<(&'static str, Option<i64>)> {
         None => read.or(write).and_then(|counters| counters.uncorrected).map(|_| 0),
         Some(_) => None,
     };
+    let (hours, errors) = match of.farm {
+        Farm::Told { hours, errors } => (Some(hours), errors),
+        Farm::NotAsked | Farm::Absent => (None, FarmErrors::default()),
+    };
     vec![
         ("power_on_hours", n(of.power_on_hours)),
         ("power_cycles", n(of.power_cycles)),
@@ -165,13 +169,10 @@ fn values(of: &Snapshot) -> Vec<(&'static str, Option<i64>)> {
             n(scsi.and_then(|s| s.scan.as_ref()).map(|scan| scan.errors)),
         ),
         ("scsi_percentage_used", n(scsi.and_then(|s| s.percentage_used))),
-        (
-            "farm_power_on_hours",
-            match of.farm {
-                Farm::Told { hours } => Some(clamp(hours)),
-                Farm::NotAsked | Farm::Absent => None,
-            },
-        ),
+        ("farm_power_on_hours", n(hours)),
+        ("farm.reallocated", n(errors.reallocated)),
+        ("farm.candidates", n(errors.candidates)),
+        ("farm.unrecoverable", n(errors.unrecoverable)),
         ("sct.lifetime_max", of.sct.and_then(|sct| sct.lifetime_max)),
         ("sct.over_limit", n(of.sct.and_then(|sct| sct.over_limit))),
     ]

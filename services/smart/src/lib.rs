@@ -32,7 +32,8 @@ pub use delta::{PENDING_LOG, Row, delta};
 pub use own_word::exit;
 pub use parse::{DOCUMENT_MAX, NotSmart, forget_printed, parse, read};
 pub use snapshot::{
-    AtThreshold, Attribute, BackgroundScan, ErrorCounters, Farm, NvmeHealth, Protocol, ScsiException, ScsiHealth,
-    SctTemperature, SelfTest, SelfTestAbility, SelfTestLog, Snapshot, SnapshotMessage, Statistic, WriteCounter,
+    AtThreshold, Attribute, BackgroundScan, ErrorCounters, Farm, FarmErrors, NvmeHealth, Protocol, ScsiException,
+    ScsiHealth, SctTemperature, SelfTest, SelfTestAbility, SelfTestLog, Snapshot, SnapshotMessage, Statistic,
+    WriteCounter,
 };
 pub use strange::HOURS_MAX;

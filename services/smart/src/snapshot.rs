@@ -20,7 +20,7 @@ pub enum Protocol {
 }
 
 /// How documents are read now: raised when a value is read that was not before, or otherwise than before.
-pub(crate) const READING: u16 = 4;
+pub(crate) const READING: u16 = 5;
 
 /// What a drive said at one moment. A field is `None` where it said nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -184,7 +184,21 @@ pub enum Farm {
     Told {
         /// Power-on hours by this log.
         hours: u64,
+        /// Errors by this log.
+        #[serde(default)]
+        errors: FarmErrors,
     },
+}
+
+/// Errors over a drive's life by its field log, which it counts apart from SMART. `None` where it tells none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FarmErrors {
+    /// Sectors that were replaced.
+    pub reallocated: Option<u64>,
+    /// Sectors that wait for it.
+    pub candidates: Option<u64>,
+    /// Reads and writes that could not be corrected.
+    pub unrecoverable: Option<u64>,
 }
 
 /// One of the drive's own counters of what hosts wrote.

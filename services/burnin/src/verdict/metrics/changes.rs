@@ -27,6 +27,28 @@ const FOLDED: [&str; 9] = [
     "verify.uncorrected",
 ];
 
+/// Before the names of the rows of Seagate's field log that count errors.
+const OF_FARM: &str = "farm.";
+
+/// What the field log counts, and the numbers by which SMART tells the same of ATA and SAS.
+const BY_FARM: [(&str, [&str; 2], &str); 3] = [
+    (
+        "farm.reallocated",
+        ["ata.reallocated", "scsi.grown_defects"],
+        "reallocated",
+    ),
+    (
+        "farm.candidates",
+        ["ata.pending", "scsi.pending_defects"],
+        "to be reallocated",
+    ),
+    (
+        "farm.unrecoverable",
+        ["ata.reported_uncorrectable", "scsi.uncorrected"],
+        "unrecoverable",
+    ),
+];
+
 /// Sectors that wait for being written.
 const WAITING: [&str; 4] = [
     "ata.pending",
@@ -140,12 +162,38 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
             metrics.put("scsi.uncorrected.delta", grown);
         }
     }
+    farm_beyond(if before.is_some() { "before" } else { "after" }, metrics);
     if last.scsi.is_some() && both {
         let tib = case.evidence.phases.iter().map(|p| p.moved() as f64).sum::<f64>() / TIB;
         metrics.put(
             "scsi.rereads_per_tib",
             if tib > 0.0 { rereads / tib.max(1.0) } else { 0.0 },
         );
+    }
+}
+
+/// Errors that the field log counts and SMART does not, on one side of the job.
+fn farm_beyond(side: &str, metrics: &mut Metrics) {
+    let (mut beyond, mut figures) = (0.0, Vec::new());
+    let mut is_told = false;
+    for (by_farm, by_smart, words) in BY_FARM {
+        let Some(farm) = metrics.get(&format!("{by_farm}.{side}")) else {
+            continue;
+        };
+        is_told = true;
+        let smart = by_smart
+            .into_iter()
+            .filter_map(|name| metrics.get(&format!("{name}.{side}")));
+        let smart = smart.fold(0.0, f64::max);
+        if farm > smart {
+            beyond += farm - smart;
+            figures.push(format!("{farm} {words}, {smart} by SMART"));
+        }
+    }
+    match (is_told, figures.is_empty()) {
+        (true, false) => metrics.say("farm.errors_beyond", beyond, figures.join("; ")),
+        (true, true) => metrics.put("farm.errors_beyond", 0.0),
+        (false, _) => {}
     }
 }
 
@@ -201,6 +249,8 @@ pub(super) fn told_once(before: &Snapshot, after: &Snapshot, spins: Option<bool>
     for row in delta(before, after) {
         let listed = is_listed(before) || is_listed(after);
         let judged = is_judged(&row, spins, listed) && !(older && row.name == PENDING_LOG);
+        // The field log is asked for by a call of its own, and missing it has rules of its own.
+        let judged = judged && !row.name.starts_with(OF_FARM);
         match (row.before, row.after) {
             (Some(_), None) if judged => gone.push(row.name),
             (None, Some(_)) if judged => new.push(row.name),
@@ -222,7 +272,7 @@ fn hours_by_statistics(told: &Snapshot) -> Option<u64> {
 /// Power-on hours by Seagate's field log, which on resold drives was not reset with the SMART attributes.
 fn hours_by_farm(told: &Snapshot) -> Option<u64> {
     match told.farm {
-        Farm::Told { hours } => Some(hours),
+        Farm::Told { hours, .. } => Some(hours),
         Farm::Absent | Farm::NotAsked => None,
     }
 }
@@ -267,7 +317,7 @@ fn called(row: &Row, spins: Option<bool>, listed: bool) -> String {
         },
         (None, "power_on_hours") => "smart.hours".to_owned(),
         (None, "error_log_count") => "smart.error_log".to_owned(),
-        (None, name) if name.starts_with("sct.") => name.to_owned(),
+        (None, name) if name.starts_with("sct.") || name.starts_with(OF_FARM) => name.to_owned(),
         (None, "power_cycles") => "smart.power_cycles".to_owned(),
         (None, PENDING_LOG) => format!("ata.{}", Meaning::Pending.key()),
         (

@@ -235,7 +235,7 @@ fn farm(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
     // Flash has none, and no other maker's disk.
     let expected = snapshot.seagate && spins != Some(false) && snapshot.rpm != Some(0);
     match snapshot.farm {
-        Farm::Told { hours } => {
+        Farm::Told { hours, .. } => {
             if let Some(smart) = snapshot.power_on_hours {
                 let hidden = hours.saturating_sub(smart);
                 let figures = format!("{hours} h by the field log, {smart} h by SMART");

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drive::smart::{Farm, SelfTest, Statistic, WriteCounter};
+use drive::smart::{Farm, FarmErrors, SelfTest, Statistic, WriteCounter};
 use wire::drive::Rotation;
 
 use super::*;
@@ -12,7 +12,10 @@ use super::*;
 fn hours_and_wear_of_the_job_itself_make_no_new_drive_a_used_one() {
     let evidence = clean();
     let farm = |hours| Snapshot {
-        farm: Farm::Told { hours },
+        farm: Farm::Told {
+            hours,
+            errors: FarmErrors::default(),
+        },
         ..snapshot()
     };
     let worn = |used| Snapshot {
@@ -232,6 +235,68 @@ fn no_drive_was_written_faster_than_its_link_carries() {
     }
 }
 
+/// A reset of the attributes leaves the field log alone, as a recertified IronWolf shows (smartmontools issue 564).
+#[test]
+fn errors_by_the_field_log_are_errors_too() {
+    let evidence = clean();
+    let told = |reallocated, candidates, unrecoverable| Snapshot {
+        farm: Farm::Told {
+            hours: 5,
+            errors: FarmErrors {
+                reallocated: Some(reallocated),
+                candidates: Some(candidates),
+                unrecoverable: Some(unrecoverable),
+            },
+        },
+        ..snapshot()
+    };
+    let none = told(0, 0, 0);
+    let mut open = told(3, 0, 2);
+    for (id, count) in [(5, 3), (187, 2)] {
+        open.attributes.retain(|a| a.id != id);
+        open.attributes.push(attribute(id, count));
+    }
+    let unknown = Snapshot {
+        farm: Farm::NotAsked,
+        ..none.clone()
+    };
+    let beyond = "farm-errors-beyond";
+    for (before, after, rules) in [
+        (&none, &none, vec![]),
+        (&told(96, 0, 0), &told(96, 0, 0), vec![(beyond, WARN)]),
+        (&told(0, 1, 0), &told(0, 0, 0), vec![(beyond, WARN)]),
+        (&told(0, 0, 1), &told(0, 0, 1), vec![(beyond, WARN)]),
+        (&none, &told(1, 0, 0), vec![("farm-reallocated-grew", FAILED)]),
+        (&none, &told(0, 1, 0), vec![("farm-candidates-grew", WARN)]),
+        (&none, &told(0, 0, 1), vec![("farm-unrecoverable-grew", WARN)]),
+        (&open, &open, vec![("reallocated", WARN), ("reported-uncorrect", WARN)]),
+        (&none, &unknown, vec![]),
+        (&unknown, &none, vec![]),
+    ] {
+        let case = Case {
+            before: Some(before),
+            ..both(&evidence, after)
+        };
+        let fired: Vec<_> = judge(&case)
+            .rules
+            .iter()
+            .map(|hit| (hit.id.clone(), Some(hit.outcome)))
+            .collect();
+        let rules: Vec<_> = rules
+            .into_iter()
+            .map(|(id, outcome)| (id.to_owned(), outcome))
+            .collect();
+        assert_eq!(fired, rules, "{:?} to {:?}", before.farm, after.farm);
+    }
+    let hit = judge(&both(&evidence, &told(96, 0, 14))).rules.swap_remove(0);
+    assert!(
+        hit.value
+            .contains("96 reallocated, 0 by SMART; 14 unrecoverable, 0 by SMART"),
+        "{}",
+        hit.value
+    );
+}
+
 /// What a bridge tells that keeps what it read once, or a drive of which nothing is true.
 #[test]
 fn hours_that_stand_still_while_it_works_are_no_reading() {
@@ -404,7 +469,13 @@ fn a_drive_sold_as_new_has_a_new_drives_hours_sectors_and_field_log() {
             "{hours} h"
         );
         assert_eq!(
-            new(&|d| d.farm = Farm::Told { hours }, "farm-hours-on-new"),
+            new(
+                &|d| d.farm = Farm::Told {
+                    hours,
+                    errors: FarmErrors::default()
+                },
+                "farm-hours-on-new"
+            ),
             want,
             "{hours} h"
         );
@@ -413,7 +484,13 @@ fn a_drive_sold_as_new_has_a_new_drives_hours_sectors_and_field_log() {
     // It says 5 hours.
     for (hours, want) in [(5, None), (15, None), (16, WARN)] {
         assert_eq!(
-            new(&|d| d.farm = Farm::Told { hours }, "farm-hidden-hours"),
+            new(
+                &|d| d.farm = Farm::Told {
+                    hours,
+                    errors: FarmErrors::default()
+                },
+                "farm-hidden-hours"
+            ),
             want,
             "{hours} h"
         );
@@ -432,7 +509,10 @@ fn a_drive_sold_as_new_has_a_new_drives_hours_sectors_and_field_log() {
     used.power_on_hours = Some(60_000);
     assert_eq!(judge(&both(&evidence, &used)).outcome, Outcome::Passed);
     used.power_on_hours = Some(3);
-    used.farm = Farm::Told { hours: 60_000 };
+    used.farm = Farm::Told {
+        hours: 60_000,
+        errors: FarmErrors::default(),
+    };
     let verdict = judge(&both(&evidence, &used));
     assert_eq!(
         (verdict.outcome, ids(&verdict)),

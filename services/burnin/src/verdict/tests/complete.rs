@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use drive::kernel_log::{Account, Unheard};
 use drive::overlay::Overlay;
-use drive::smart::{BackgroundScan, ErrorCounters, Farm, NvmeHealth, ScsiHealth, SctTemperature, WriteCounter};
+use drive::smart::{
+    BackgroundScan, ErrorCounters, Farm, FarmErrors, NvmeHealth, ScsiHealth, SctTemperature, WriteCounter,
+};
 use wire::drive::{Bus, Rotation};
 use wire::job::TimePoint;
 use wire::{Celsius, DriveId};
@@ -68,7 +70,14 @@ fn talkative() -> Snapshot {
         count: 0,
         units: vec![512],
     });
-    all.farm = Farm::Told { hours: 5 };
+    all.farm = Farm::Told {
+        hours: 5,
+        errors: FarmErrors {
+            reallocated: Some(0),
+            candidates: Some(0),
+            unrecoverable: Some(0),
+        },
+    };
     all.rpm = Some(0);
     all.capacity = Some(2 << 40);
     all

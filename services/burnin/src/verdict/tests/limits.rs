@@ -1,6 +1,6 @@
 //! Every limit of the table of rules for what a drive tells of itself, at the limit and one before it, in both profiles.
 
-use drive::smart::{ErrorCounters, Farm, NvmeHealth, ScsiHealth};
+use drive::smart::{ErrorCounters, Farm, FarmErrors, NvmeHealth, ScsiHealth};
 
 use super::*;
 
@@ -47,6 +47,7 @@ fn farm(hours: i64) -> Snapshot {
     Snapshot {
         farm: Farm::Told {
             hours: hours.unsigned_abs(),
+            errors: FarmErrors::default(),
         },
         ..snapshot()
     }
