@@ -21,7 +21,7 @@
 
 use std::time::Duration;
 
-use drive::smart::Snapshot;
+use drive::smart::{HEAT_LIMIT_MIN, Snapshot};
 use wire::Celsius;
 use wire::drive::Rotation;
 
@@ -44,9 +44,8 @@ pub const WARNING_MARGIN: i32 = 2;
 /// Degrees below the pause at which it goes on.
 pub const HYSTERESIS: i32 = 7;
 
-/// Limits that a drive names below this are a mistake of its firmware and are ignored.
-/// Source: drives with a "trip temperature" of 40 °C, nwipe issue 524.
-pub const NAMED_MIN: Celsius = Celsius(50);
+/// Limits that a drive names below this are ignored.
+pub const NAMED_MIN: Celsius = Celsius(HEAT_LIMIT_MIN);
 
 /// And above this. Chosen: flash for industry is sold for 85 °C.
 pub const NAMED_MAX: Celsius = Celsius(100);

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 pub use smart::Protocol;
-use smart::{ScsiException, Snapshot, exit};
+use smart::{HEAT_LIMIT_MIN, ScsiException, Snapshot, exit};
 use utoipa::ToSchema;
 use wire::attribute::is_something_else;
 use wire::drive::Rotation;
@@ -273,15 +273,19 @@ fn warns_of_no_drive(told: &Snapshot) -> bool {
     exception.is_some_and(ScsiException::blames_no_drive)
 }
 
+/// Highest temperature in degrees Celsius that counts as a limit: no drive lives under more.
+const LIMIT_MAX: i64 = 120;
+
 /// The drive's own limit: recommended (SCT), warning (NVMe), and for SCSI 5 degrees below its trip point.
 fn limit(told: &Snapshot) -> Option<i64> {
     let below = match told.protocol {
         Protocol::Scsi => 5,
         Protocol::Ata | Protocol::Nvme | Protocol::Unknown => 0,
     };
-    let named = told.heat_limits.first().map(|limit| limit - below);
-    // A limit that no drive would live under is no limit.
-    named.or(told.heat_warning).filter(|limit| (30..=120).contains(limit))
+    let is_limit = |named: &i64| (i64::from(HEAT_LIMIT_MIN)..=LIMIT_MAX).contains(named);
+    let named = told.heat_limits.iter().copied().find(is_limit);
+    let named = named.map(|limit| limit - below);
+    named.or(told.heat_warning.filter(is_limit))
 }
 
 /// All values that the drive tells: attributes, then those that have words.

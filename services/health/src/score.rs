@@ -138,7 +138,9 @@ pub fn score(reading: &Reading, spec: Option<&Spec>) -> Score {
     if of("critical_warning").is_some_and(|bits| bits != 0) {
         lose("critical_warning", 60, "the controller warns".to_owned());
     }
-    if let (Some(spare), Some(threshold)) = (of("available_spare"), of("available_spare_threshold")) {
+    let spare = of("available_spare").zip(of("available_spare_threshold"));
+    // A controller that keeps no such record tells 0 for both.
+    if let Some((spare, threshold)) = spare.filter(|told| *told != (0, 0)) {
         let cost = if spare < threshold {
             60
         } else {

@@ -3,7 +3,7 @@
 
 use std::path::PathBuf;
 
-use health::alert::{Alerts, Kind, judge};
+use health::alert::{Alerts, Kind, judge, limit};
 use health::reading::{Medium, Protocol};
 use health::{read, score};
 use serde_json::Value;
@@ -165,6 +165,45 @@ fn fault_11_nvme_and_sas_are_judged_by_their_own_values() {
     ata["ata_smart_self_test_log"] = Value::Null;
     ata["ata_smart_data"]["self_test"]["status"] = serde_json::json!({ "value": 121 });
     assert_eq!(kinds(&ata), ["smart_failed", "self_test_failed"]);
+}
+
+/// IronWolf Pro names 10 to 40 °C as recommended and lives at 42, as does a SAS disk that trips at 40 (nwipe issue 524).
+#[test]
+fn a_temperature_that_is_only_recommended_is_no_limit() {
+    let at = |highest: u64, now: u64| {
+        let mut disk = document("smart-ata.json");
+        disk["rotation_rate"] = 7200.into();
+        disk["ata_sct_status"] = Value::Null;
+        disk["temperature"] = serde_json::json!({ "current": now, "op_limit_max": highest });
+        let reading = read(&disk).unwrap();
+        let (_, changes) = judge(&Alerts::new(), &reading, None, Time::UNIX_EPOCH);
+        let hot = changes.iter().any(|change| change.kind.word() == "temperature");
+        (limit(&reading), hot)
+    };
+    assert_eq!(at(40, 42), (55, false));
+    assert_eq!(at(49, 52), (55, false));
+    assert_eq!(at(50, 52), (50, true));
+    assert_eq!(at(70, 60), (70, false));
+    let mut sas = document("smart-scsi.json");
+    for (trip, now) in [(40, None), (49, None), (50, Some(45)), (68, Some(63))] {
+        sas["temperature"] = serde_json::json!({ "current": 38, "drive_trip": trip });
+        assert_eq!(read(&sas).unwrap().temperature_limit, now, "{trip}");
+    }
+}
+
+/// As the verdict takes it: 0 above a threshold of 0 is what a controller tells that counts no spare blocks.
+#[test]
+fn spare_blocks_of_which_no_record_is_kept_cost_nothing() {
+    let cost = |spare: u64, threshold: u64| {
+        let mut nvme = document("smart-nvme.json");
+        let log = &mut nvme["nvme_smart_health_information_log"];
+        log["available_spare"] = spare.into();
+        log["available_spare_threshold"] = threshold.into();
+        let parts = score::score(&read(&nvme).unwrap(), None).parts;
+        parts.into_iter().find(|part| part.part == "spare").map(|part| part.cost)
+    };
+    assert_eq!((cost(0, 0), cost(100, 10)), (None, None));
+    assert_eq!((cost(0, 10), cost(5, 10), cost(40, 10)), (Some(60), Some(60), Some(20)));
 }
 
 /// A number alone does not say what is counted: makers of flash use those of disks for other things, and others for these.

@@ -36,4 +36,5 @@ pub use snapshot::{
     ScsiHealth, SctTemperature, SelfTest, SelfTestAbility, SelfTestLog, Snapshot, SnapshotMessage, Statistic,
     WriteCounter,
 };
+pub use statistics::HEAT_LIMIT_MIN;
 pub use strange::HOURS_MAX;

@@ -47,6 +47,10 @@ fn is_nvme(json: &Value) -> bool {
     json["device"]["protocol"] == "NVMe"
 }
 
+/// Limits in degrees Celsius that a drive names below this are none: mistakes of firmware, and what is only recommended. Source: drives
+/// with a "trip temperature" of 40 °C, nwipe issue 524; IronWolf Pro, which recommends 10 to 40 °C.
+pub const HEAT_LIMIT_MIN: i32 = 50;
+
 /// Limits that a drive names; 0 stands for none.
 pub(crate) fn heat_limits(json: &Value) -> Vec<i64> {
     let highest = &json["temperature"]["op_limit_max"];

@@ -8,7 +8,7 @@ pub mod remembered;
 pub mod run;
 
 pub use ::smart::{
-    AtThreshold, Attribute, BackgroundScan, ErrorCounters, Farm, FarmErrors, HOURS_MAX, NotSmart, NvmeHealth,
+    AtThreshold, Attribute, BackgroundScan, ErrorCounters, Farm, FarmErrors, HEAT_LIMIT_MIN, HOURS_MAX, NotSmart, NvmeHealth,
     PENDING_LOG, Protocol, Row, ScsiException, ScsiHealth, SctTemperature, SelfTest, SelfTestAbility, SelfTestLog,
     Snapshot, SnapshotMessage, Statistic, WriteCounter, delta, exit, parse, wear,
 };
