@@ -200,7 +200,10 @@ fn spare_blocks_of_which_no_record_is_kept_cost_nothing() {
         log["available_spare"] = spare.into();
         log["available_spare_threshold"] = threshold.into();
         let parts = score::score(&read(&nvme).unwrap(), None).parts;
-        parts.into_iter().find(|part| part.part == "spare").map(|part| part.cost)
+        parts
+            .into_iter()
+            .find(|part| part.part == "spare")
+            .map(|part| part.cost)
     };
     assert_eq!((cost(0, 0), cost(100, 10)), (None, None));
     assert_eq!((cost(0, 10), cost(5, 10), cost(40, 10)), (Some(60), Some(60), Some(20)));

@@ -11,8 +11,19 @@ use crate::verdict::case;
 /// sure.
 const WEAR: [u16; 4] = [177, 202, 231, 233];
 
+/// Parts of names, in lower case, of the share of flash's spare blocks that is left, normalised. Source: drivedb.h, 170, 178 to 180, 232:
+/// `Available_Reservd_Space`, `Reserved_Block_Count`, `Used_Rsvd_Blk_Cnt_Tot`, `Perc_Avail_Resrvd_Space` and their like.
+const SPARE: [&str; 5] = [
+    "available_reserv",
+    "reserved_bl",
+    "reserve_bl",
+    "rsvd_blk",
+    "avail_resrvd",
+];
+
 /// Numbers that are the worse the lower they are, and that no burn-in raises.
-const FALLING: [&str; 5] = [
+const FALLING: [&str; 6] = [
+    "ata.spare_margin",
     "ata.wear_left",
     "ata.wear_margin",
     "ata.helium.value",
@@ -34,6 +45,9 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
     }
     if let Some(margin) = wear.iter().filter_map(|a| margin(a)).min() {
         metrics.put("ata.wear_margin", f64::from(margin));
+    }
+    if let Some(margin) = spare(snapshot, spins).filter_map(margin).min() {
+        metrics.put("ata.spare_margin", f64::from(margin));
     }
     let helium = |a: &&Attribute| case::meaning(a.id, &a.name, spins) == Some(Meaning::Helium);
     let helium: Vec<&Attribute> = snapshot.attributes.iter().filter(helium).collect();
@@ -109,6 +123,13 @@ pub(super) fn before(first: &Snapshot, last: &Snapshot, spins: Option<bool>, met
     }
     let mut own = Metrics::default();
     put(first, spins, &mut own);
+    let fell = spare(last, spins).filter_map(|after| {
+        let before = spare(first, spins).find(|before| before.id == after.id)?;
+        Some(i16::from(after.value?) - i16::from(before.value?))
+    });
+    if let Some(change) = fell.min() {
+        metrics.put("ata.spare.delta", f64::from(change));
+    }
     for name in FALLING {
         if let Some(value) = own.get(name) {
             metrics.put(name, metrics.get(name).map_or(value, |after| after.min(value)));
@@ -150,6 +171,15 @@ pub(super) fn before(first: &Snapshot, last: &Snapshot, spins: Option<bool>, met
 fn gone_spare(first: &Snapshot, last: &Snapshot) -> bool {
     let spare = |told: &Snapshot| told.nvme.as_ref().and_then(|nvme| nvme.available_spare);
     spare(first).is_some_and(|spare| spare > 0) && spare(last) == Some(0)
+}
+
+/// Attributes that tell the spare blocks of flash, of which the maker says how few are too few.
+fn spare(snapshot: &Snapshot, spins: Option<bool>) -> impl Iterator<Item = &Attribute> {
+    let attributes = snapshot.attributes.iter().filter(move |_| spins != Some(true));
+    attributes.filter(|a| {
+        let name = a.name.to_ascii_lowercase();
+        margin(a).is_some() && SPARE.iter().any(|words| name.contains(words))
+    })
 }
 
 /// How far above its threshold an attribute is; `None` where it has none.

@@ -31,6 +31,10 @@ fn talkative() -> Snapshot {
     });
     all.family = Some("Flash".into());
     all.attributes.push(Attribute {
+        name: "Available_Reservd_Space".into(),
+        ..attribute(232, 0)
+    });
+    all.attributes.push(Attribute {
         name: "Current_Pending_ECC_Cnt".into(),
         ..attribute(200, 0)
     });

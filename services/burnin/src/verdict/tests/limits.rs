@@ -38,6 +38,15 @@ fn left(value: i64) -> Snapshot {
     drive
 }
 
+/// Spare blocks that are left, normalised, of a threshold of 10.
+fn reserve(value: i64) -> Snapshot {
+    let mut drive = with(232, 0);
+    let last = drive.attributes.last_mut().unwrap();
+    (last.name, last.value) = ("Available_Reservd_Space".into(), u8::try_from(value).ok());
+    drive.rpm = Some(0);
+    drive
+}
+
 fn hours(hours: i64) -> Snapshot {
     super::hours(hours.unsigned_abs())
 }
@@ -202,6 +211,21 @@ const ROWS: &[Row] = &[
         left,
         None,
         &[(21, None), (20, WARN), (11, WARN), (10, FAILED)],
+    ),
+    (
+        "flash-spare",
+        BOTH,
+        reserve,
+        None,
+        &[(21, None), (20, WARN), (11, WARN)],
+    ),
+    ("flash-spare-fell", NEW, reserve, Some(100), &[(100, None), (99, WARN)]),
+    (
+        "flash-spare-fell-used",
+        USED,
+        reserve,
+        Some(100),
+        &[(100, None), (99, TOLD), (98, WARN), (60, WARN)],
     ),
     (
         "hours-on-new",

@@ -280,3 +280,35 @@ fn flash_that_fails_to_write_or_erase_in_the_job_is_told_where_its_names_are_kno
     let flash = flash(Some("Samsung based SSDs"), Some(0));
     assert_eq!(grown_on(flash, 180, "Unused_Rsvd_Blk_Cnt_Tot", 8, 9), []);
 }
+
+#[test]
+fn spare_blocks_of_flash_are_known_by_their_names() {
+    let evidence = clean();
+    let of = |(id, name): (u16, &str), rpm, threshold| {
+        let mut drive = snapshot();
+        drive.attributes.push(Attribute {
+            name: name.to_owned(),
+            value: Some(12),
+            threshold: Some(threshold),
+            ..attribute(id, 0)
+        });
+        drive.rpm = Some(rpm);
+        fired(&both(&evidence, &drive), "flash-spare")
+    };
+    for named in [
+        (170, "Available_Reservd_Space"),
+        (170, "Reserved_Block_Count"),
+        (170, "Reserve_Block_Count"),
+        (170, "Reserve_Blk_Remaining"),
+        (178, "Used_Rsvd_Blk_Cnt_Chip"),
+        (179, "Used_Rsvd_Blk_Cnt_Tot"),
+        (180, "Unused_Rsvd_Blk_Cnt_Tot"),
+        (232, "Available_Reservd_Space"),
+        (232, "Perc_Avail_Resrvd_Space"),
+    ] {
+        assert_eq!(of(named, 0, 10), WARN, "{named:?}");
+        assert_eq!(of(named, 0, 0), None, "{named:?} has no threshold");
+        assert_eq!(of(named, 7200, 10), None, "{named:?} of a disk");
+    }
+    assert_eq!(of((232, "Endurance_Remaining"), 0, 10), None);
+}
