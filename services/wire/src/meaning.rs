@@ -96,9 +96,9 @@ impl Meaning {
         Some(match name {
             "Number of Reported Uncorrectable Errors" => Self::ReportedUncorrectable,
             "Number of Reallocated Logical Sectors" => Self::Reallocated,
-            "Number of Realloc. Candidate Logical Sectors" | "Number of Reallocation Candidate Logical Sectors" => {
-                Self::Pending
-            }
+            "Number of Realloc. Candidate Logical Sectors"
+            | "Number of Reallocation Candidate Logical Sectors"
+            | "Pending Error Count" => Self::Pending,
             "Number of Mechanical Start Failures" => Self::SpinRetry,
             "Number of Interface CRC Errors" => Self::Crc,
             _ => return None,

@@ -178,6 +178,8 @@ fn device_statistics_count_as_attributes_do() {
             1,
             Outcome::Failed,
         ),
+        ("Pending Error Count", 0, 3, Outcome::Failed),
+        ("Pending Error Count", 3, 0, Outcome::Warn),
         ("Number of Interface CRC Errors", 3, 4, Outcome::Warn),
         ("Percentage Used Endurance Indicator", 19, 19, Outcome::Passed),
         ("Percentage Used Endurance Indicator", 100, 100, Outcome::Failed),
