@@ -350,6 +350,13 @@ const ROWS: &[Row] = &[
         &[(1, None), (2, FAILED)],
     ),
     (
+        "uncorrected-before",
+        USED,
+        |errors| sas(|told| told.read.as_mut().unwrap().uncorrected = count(errors)),
+        None,
+        &[(0, None), (1, WARN)],
+    ),
+    (
         "uncorrected-new",
         NEW,
         |errors| sas(|told| told.read.as_mut().unwrap().uncorrected = count(errors)),
