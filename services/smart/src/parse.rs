@@ -350,6 +350,7 @@ fn nvme(json: &Value) -> NvmeHealth {
         media_errors: strange::plausible(&log["media_errors"]),
         num_err_log_entries: strange::plausible(&log["num_err_log_entries"]),
         refused_commands: refused_commands(json),
+        oldest_listed: oldest_listed(json),
         unsafe_shutdowns: strange::plausible(&log["unsafe_shutdowns"]),
         warning_temp_time: strange::plausible(&log["warning_temp_time"]),
         critical_comp_time: strange::plausible(&log["critical_comp_time"]),
@@ -372,6 +373,16 @@ fn refused_commands(json: &Value) -> Vec<u64> {
             && status.is_some_and(|status| REFUSED.contains(&status))
     });
     refused.filter_map(|entry| number(&entry["error_count"])).collect()
+}
+
+/// smartctl lists no empty entries, so a list with as many as it read is full. Source: as above.
+fn oldest_listed(json: &Value) -> Option<u64> {
+    let log = &json["nvme_error_information_log"];
+    let numbers: Vec<u64> = list(&log["table"])
+        .filter_map(|entry| number(&entry["error_count"]))
+        .collect();
+    let is_full = number(&log["read"]).is_some_and(|read| read == numbers.len() as u64);
+    numbers.into_iter().min().filter(|_| is_full)
 }
 
 fn scsi(json: &Value) -> Option<ScsiHealth> {

@@ -336,6 +336,9 @@ pub struct NvmeHealth {
     /// its health.
     #[serde(default)]
     pub refused_commands: Vec<u64>,
+    /// The number of the oldest entry that is listed, where the list is as full as smartctl asks for: older ones fell out of it.
+    #[serde(default)]
+    pub oldest_listed: Option<u64>,
     /// Power losses without a shutdown.
     pub unsafe_shutdowns: Option<u64>,
     /// Minutes above the warning temperature.

@@ -146,7 +146,15 @@ fn commands_that_the_drive_does_not_know_are_told_apart_in_its_error_log() {
     let table = json!({"nvme_error_information_log": {"size": 64, "read": 16, "unread": 0, "table": [
         entry(9, 0, 0x6002), entry(8, 3, 0x4002), entry(7, 0, 0x6006), entry(6, 0, 0x4109), entry(5, 0, 0x2001), {"error_count": 4}, 7,
     ]}});
-    assert_eq!(nvme(&log, &table).nvme.unwrap().refused_commands, [9, 6, 5]);
+    let told = nvme(&log, &table).nvme.unwrap();
+    assert_eq!((told.refused_commands, told.oldest_listed), (vec![9, 6, 5], None));
+    let full = |read: u64| {
+        let table = [entry(9, 0, 0x6002), entry(8, 3, 0x4002)];
+        let log_of_errors =
+            json!({"nvme_error_information_log": {"size": 64, "read": read, "unread": 48, "table": table}});
+        nvme(&log, &log_of_errors).nvme.unwrap().oldest_listed
+    };
+    assert_eq!((full(2), full(3)), (Some(8), None));
 }
 
 /// Of flash that smartctl does not know "LBAs" may be 32 MiB each (Silicon Motion).

@@ -91,7 +91,11 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let (mut uncorrected, mut rereads): (Option<(f64, f64)>, f64) = (None, 0.0);
     for row in delta(first, last) {
         let change = match row.name.as_str() {
-            ERROR_LOG => errors(last, &row),
+            ERROR_LOG => {
+                let (other, unlisted) = errors(last, &row);
+                metrics.put("nvme.errors_unlisted", unlisted);
+                other
+            }
             _ => row.change().unwrap_or(0) as f64,
         };
         let name = match row.id {
@@ -198,17 +202,23 @@ fn farm_beyond(side: &str, metrics: &mut Metrics) {
 }
 
 /// Entries that the drive's error log has more of, without those of commands that it does not know: smartctl itself asks some (smartmontools
-/// issue 217, a Kingston that adds one at each reading).
-fn errors(last: &Snapshot, row: &Row) -> f64 {
-    let Some((from, to)) = row.before.zip(row.after) else {
-        return 0.0;
+/// issue 217, a Kingston that adds one at each reading). Of a list that is full, where all that is listed are such, those that fell out of
+/// it are told apart, since they are likeliest to be no others.
+fn errors(last: &Snapshot, row: &Row) -> (f64, f64) {
+    let Some((from, to)) = row.before.zip(row.after).filter(|(from, to)| from < to) else {
+        return (0.0, 0.0);
     };
     let listed = last.nvme.iter().flat_map(|nvme| &nvme.refused_commands);
     let listed: BTreeSet<i64> = listed.filter_map(|number| i64::try_from(*number).ok()).collect();
-    let refused = listed
-        .range(from.saturating_add(1).min(to)..=to)
-        .filter(|number| **number > from);
-    (to.saturating_sub(from) as f64 - refused.count() as f64).max(0.0)
+    let refused = listed.range(from.saturating_add(1)..=to).count() as f64;
+    let others = to.saturating_sub(from) as f64 - refused;
+    let oldest = last.nvme.as_ref().and_then(|nvme| nvme.oldest_listed);
+    let oldest = oldest.and_then(|number| i64::try_from(number).ok());
+    let all = |oldest: i64| (oldest..=to).all(|number| listed.contains(&number));
+    match oldest.filter(|oldest| (from + 1..=to).contains(oldest)) {
+        Some(oldest) if all(oldest) => (0.0, others),
+        Some(_) | None => (others, 0.0),
+    }
 }
 
 /// At least how many physical sectors so many logical ones are: of 4 KiB, whatever the kernel is told of them, since bridges hide it.

@@ -76,6 +76,7 @@ fn nvme(change: impl FnOnce(&mut NvmeHealth)) -> Snapshot {
         warning_temp_time: Some(0),
         critical_comp_time: Some(0),
         refused_commands: Vec::new(),
+        oldest_listed: None,
     };
     change(&mut health);
     Snapshot {

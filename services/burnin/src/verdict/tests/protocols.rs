@@ -38,6 +38,46 @@ fn commands_that_the_drive_does_not_know_are_no_errors() {
     }
 }
 
+/// `smartctl -x` lists sixteen, and hours of readings add more.
+#[test]
+fn entries_that_fell_out_of_a_list_of_unknown_commands_are_told() {
+    let evidence = clean();
+    let of = |entries: u64, refused: &[u64], oldest_listed| Snapshot {
+        protocol: Protocol::Nvme,
+        attributes: Vec::new(),
+        nvme: Some(NvmeHealth {
+            num_err_log_entries: Some(entries),
+            refused_commands: refused.to_vec(),
+            oldest_listed,
+            ..NvmeHealth::default()
+        }),
+        ..snapshot()
+    };
+    for (after, refused, oldest, grew, unlisted) in [
+        (24, &[24, 23, 22, 21][..], Some(21), None, TOLD),
+        (300, &[300, 299, 298, 297], Some(297), None, TOLD),
+        // The list was not full, or is not whole.
+        (24, &[24, 23, 22, 21], None, WARN, None),
+        (24, &[24, 23, 21], Some(21), WARN, None),
+        (25, &[24, 23, 22, 21], Some(21), WARN, None),
+        (24, &[], Some(21), WARN, None),
+        (24, &[], None, WARN, None),
+        // All new ones are listed.
+        (9, &[9, 8, 7, 6], Some(6), None, None),
+        (8, &[8, 7, 6, 5], Some(5), None, None),
+        (9, &[9, 7, 6], Some(6), WARN, None),
+        (7, &[7, 6, 5, 4], Some(4), None, None),
+    ] {
+        let (first, last) = (of(7, &[], None), of(after, refused, oldest));
+        let case = Case {
+            before: Some(&first),
+            ..both(&evidence, &last)
+        };
+        let got = ["error-log-grew", "error-log-unlisted"].map(|rule| fired(&case, rule));
+        assert_eq!(got, [grew, unlisted], "to {after}: {refused:?} from {oldest:?}");
+    }
+}
+
 #[test]
 fn sas_counters() {
     let of = |change: &dyn Fn(&mut ScsiHealth)| {
