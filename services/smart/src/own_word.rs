@@ -47,6 +47,11 @@ fn is_of_age(attribute: &Attribute) -> bool {
     !attribute.prefail && matches!(attribute.id, 4 | 9 | 12 | 192 | 193 | 225 | 240)
 }
 
+/// Whether it is a temperature.
+fn is_of_heat(attribute: &Attribute) -> bool {
+    matches!(attribute.id, 190 | 194)
+}
+
 impl Snapshot {
     /// Whether one of these bits of smartctl's exit status is set.
     pub fn exited_with(&self, bits: u8) -> bool {
@@ -72,18 +77,27 @@ impl Snapshot {
     }
 
     /// How many attributes stand at their threshold, and how many did; a temperature there tells of heat, and a count of use of
-    /// age: no fault. Where no row tells of what smartctl's exit status tells, that is one.
+    /// age: no fault. Heat that is past is [`Snapshot::hot`]. Where no row tells of what smartctl's exit status tells, that is one.
     pub fn at_threshold(&self) -> (usize, usize) {
         let count = |now: bool| {
             let is = |a: &&Attribute| match a.at_threshold() {
-                AtThreshold::Now => now != (matches!(a.id, 190 | 194) || is_of_age(a)),
-                AtThreshold::Past => !now,
+                AtThreshold::Now => now != (is_of_heat(a) || is_of_age(a)),
+                AtThreshold::Past => !now && !is_of_heat(a),
                 AtThreshold::Never => false,
             };
             self.attributes.iter().filter(is).count()
         };
         let (now, past) = self.untold_thresholds();
         (count(true) + usize::from(now), count(false) + usize::from(past))
+    }
+
+    /// How many temperatures stand at their threshold, and how many did.
+    pub fn hot(&self) -> (usize, usize) {
+        let count = |state| {
+            let is = |a: &&Attribute| is_of_heat(a) && a.at_threshold() == state;
+            self.attributes.iter().filter(is).count()
+        };
+        (count(AtThreshold::Now), count(AtThreshold::Past))
     }
 
     /// Whether smartctl's exit status tells of a value at its threshold, now and in the past, that no row tells of.

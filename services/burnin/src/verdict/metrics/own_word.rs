@@ -36,6 +36,7 @@ pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metric
     let (now, past) = snapshot.at_threshold();
     metrics.put("smart.threshold_now", now as f64);
     metrics.put("smart.threshold_past", past as f64);
+    metrics.put("smart.was_hot", snapshot.hot().1 as f64);
     let newest = snapshot.newest_self_test_failed() == Some(true);
     metrics.flag("smart.self_test_failed", newest);
     metrics.flag("smart.self_test_failed_before", !newest && snapshot.has_failed_a_test());
@@ -161,6 +162,12 @@ pub(super) fn before(first: &Snapshot, last: &Snapshot, spins: Option<bool>, met
     }
     let (now, past) = first.at_threshold();
     worse("smart.threshold_past", (now + past) as f64);
+    // Heat of the job's own time is not past.
+    let (hot, was_hot) = first.hot();
+    let hot_since = last.hot().1.saturating_sub(hot + was_hot) as f64;
+    let past = metrics.get("smart.threshold_past").unwrap_or(0.0);
+    metrics.put("smart.threshold_past", past + hot_since);
+    metrics.put("smart.was_hot", was_hot as f64);
     // Spare blocks that were recorded before are not unrecorded after: both figures at 0 are then what is left.
     if gone_spare(first, last) {
         metrics.put("nvme.spare_margin", -1.0);

@@ -31,11 +31,50 @@ fn thresholds_now_fail_in_the_past_warn_and_heat_and_age_are_no_faults() {
         (5, "past", "attribute-was-at-threshold", WARN),
         (190, "now", "attribute-was-at-threshold", WARN),
         (190, "now", "attribute-at-threshold", None),
+        // Heat that is past tells how it was kept.
+        (190, "past", "attribute-was-at-threshold", None),
+        (190, "past", "attribute-was-hot", TOLD),
+        (194, "past", "attribute-was-hot", TOLD),
+        (190, "now", "attribute-was-hot", None),
+        (190, "", "attribute-was-hot", None),
+        (5, "past", "attribute-was-hot", None),
     ] {
         let mut drive = with(id, 0);
         drive.attributes.last_mut().unwrap().when_failed = word.into();
         assert_eq!(fired(&both(&clean(), &drive), rule), want, "{id} {word}");
     }
+}
+
+#[test]
+fn heat_is_past_only_where_it_was_before_the_job() {
+    let evidence = clean();
+    let told = |word: &str| {
+        let mut drive = with(190, 0);
+        drive.attributes.last_mut().unwrap().when_failed = word.into();
+        drive
+    };
+    for (before, after, warns, hot) in [
+        ("", "", None, None),
+        ("past", "past", None, TOLD),
+        ("past", "", None, TOLD),
+        ("", "past", WARN, None),
+        ("now", "past", WARN, None),
+        ("", "now", WARN, None),
+    ] {
+        let (first, last) = (told(before), told(after));
+        let case = Case {
+            before: Some(&first),
+            ..both(&evidence, &last)
+        };
+        let got = ["attribute-was-at-threshold", "attribute-was-hot"].map(|rule| fired(&case, rule));
+        assert_eq!(got, [warns, hot], "{before:?} to {after:?}");
+    }
+    let last = told("past");
+    let case = Case {
+        before: None,
+        ..both(&evidence, &last)
+    };
+    assert_eq!(fired(&case, "attribute-was-hot"), TOLD);
 }
 
 #[test]
