@@ -104,7 +104,7 @@ fn is_locked(page: &[u8; PAGE]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::unwrap_used, reason = "tests")]
+    #![allow(clippy::unwrap_used, clippy::cast_possible_truncation, reason = "tests")]
     use proptest::prelude::*;
 
     use super::*;
