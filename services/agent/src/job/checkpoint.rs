@@ -69,7 +69,12 @@ impl JobTask {
         if self.checkpoint.is_none() && !record.saved {
             let told = self.told(held, None).await.map_err(|why| self.not_written(&why))?;
             trace = match self.again(Kept::Begun).begins(told.answer(record)) {
-                Begin::Refused(why) => return Err(self.not_written(&told.words(why, record))),
+                Begin::Refused(why) => {
+                    // What it holds says more than that it is another's, where that has a name.
+                    let strange = record.strange(&held.fresh.content, Trace::LetGo);
+                    let strange = strange.filter(|_| why == Why::Used);
+                    return Err(strange.unwrap_or_else(|| self.not_written(&told.words(why, record))));
+                }
                 Begin::Anew { proven: false } => Trace::LetGo,
                 Begin::Anew { proven: true } | Begin::GoesOn | Begin::FromDrive => Trace::Written,
             };
