@@ -59,7 +59,7 @@ describe("curves", () => {
     const at = (minute: number) => new Date(Date.parse("2026-11-20T06:00:00Z") + minute * 60_000).toISOString();
     const point = (minute: number, rate: number, step = 1) => ({ at: at(minute), step, temperature: null, rate, bad_sectors: 0 });
     const progress = { phase: "verify" as const, step: 1, done: 60, total: 100, rate: 1, eta: 1, eta_job: 1, percent: 1, phase_percent: null, temperature: null };
-    const places = (change: Parameters<typeof job>[0], trail?: Parameters<typeof curves>[1]) => curves(job({ capacity: 4e12, progress, ...change }), trail).map(({ points, running }) => [running, points.map(([x, y]) => [Math.round(x * 100), y])]);
+    const places = (change: Parameters<typeof job>[0], trail?: Parameters<typeof curves>[1]) => curves(job({ capacity: 4e12, progress, ...change }), trail, true).map(({ points, running }) => [running, points.map(([x, y]) => [Math.round(x * 100), y])]);
     const timeline = [point(0, 9, 0), point(10, 3), point(20, 3), point(30, 1)];
     // Three quarters of the way in the first ten minutes, at three times the rate.
     expect(places({ timeline })).toEqual([[true, [[0, 3], [45, 3], [60, 1]]]]);
@@ -72,10 +72,16 @@ describe("curves", () => {
     expect(places({ timeline: cut, resumes })).toEqual([[true, [[0, 3], [40, 3], [60, 3], [60, 3]]]]);
     const anew = [{ ...resumes[0]!, from: 0 }];
     expect(places({ timeline: [...cut], resumes: anew })).toEqual([[true, [[0, 3], [60, 3], [60, 3]]]]);
+    // A box without a clock of its own begins at an earlier time after the cut.
+    const back = [{ ...resumes[0]!, at: at(-5000) }];
+    const reset = [point(10, 3), point(20, 3), point(-5000, 3), point(-4990, 3)];
+    expect(places({ timeline: reset, resumes: back })).toEqual([[true, [[0, 3], [40, 3], [60, 3]]]]);
+    // What is compared is what was measured.
+    expect(curves(job({ capacity: 4e12, progress, timeline: [...timeline] }), undefined)).toEqual([]);
     // Of a step that is over, of another round, or before anything was told: nothing.
     const later = job({ timeline: [...timeline], progress });
     later.phases[1]!.rounds = 1;
-    expect(curves(later, undefined)).toEqual([]);
+    expect(curves(later, undefined, true)).toEqual([]);
     expect(places({ timeline: [...timeline], progress: null })).toEqual([]);
   });
   it("a later round of a soak is where it is now, not where the round before ended", () => {

@@ -125,6 +125,26 @@ const SET = 86_400_000;
 
 const passed = new WeakMap<readonly TimePoint[], Point[]>();
 
+/** Milliseconds by which a box's clock may be put right while it runs. */
+const CORRECTION = 60_000;
+
+/** The points of each stretch between two starts: the next one begins where a point passes its time, or where the box's clock went back over it. */
+function stretches<P extends { at: number }>(line: readonly P[], starts: readonly { at: number }[]): P[][] {
+  const all: P[][] = starts.map(() => []);
+  const wentBack = (n: number) => (line[n]?.at ?? 0) < (line[n - 1]?.at ?? -Infinity) - CORRECTION;
+  // With a clock that goes back the first points may be later than all starts.
+  const goesBack = line.some((_, n) => wentBack(n));
+  let i = 0;
+  for (const [n, point] of line.entries()) {
+    const before = line[n - 1]?.at ?? (goesBack ? Infinity : -Infinity);
+    const passes = (start: { at: number } | undefined) => start !== undefined && before < start.at && start.at <= point.at;
+    if (wentBack(n) && i + 1 < starts.length) i += 1;
+    while (passes(starts[i + 1])) i += 1;
+    all[i]?.push(point);
+  }
+  return all;
+}
+
 /**
  * Where the running step has been, along its way, out of the job's time line: the box tells what a step measured at its end, and a page that
  * was opened in its midst has seen nothing. A place is counted by the rates, between where the step began or went on and where it is.
@@ -138,10 +158,11 @@ function been(job: Job, step: number): Point[] {
   points = [];
   const line = job.timeline.filter((point) => point.step === step).map(({ at, rate }) => ({ at: Date.parse(at), rate }));
   const starts = [{ at: -Infinity, from: 0 }, ...job.resumes.filter((resume) => resume.step === step).map(({ at, from }) => ({ at: Date.parse(at), from }))];
-  for (const [i, { at, from }] of starts.entries()) {
-    const next = starts[i + 1] ?? { at: Infinity, from: p.done };
+  for (const [i, all] of stretches(line, starts).entries()) {
+    const from = starts[i]?.from ?? 0;
+    const to = starts[i + 1]?.from ?? p.done;
     let moved = 0;
-    const way = line.filter((point) => point.at >= at && point.at < next.at).map((point, n, all): Point => {
+    const way = all.map((point, n): Point => {
       const before = all[n - 1] ?? point;
       const gap = point.at - before.at;
       // While it stands still nothing moves, and the first point after that tells of what follows.
@@ -150,21 +171,24 @@ function been(job: Job, step: number): Point[] {
     });
     // What it went back over is measured again.
     points = points.filter(([x]) => x < from / p.total);
-    const place = (x: number) => (from + (next.from - from) * (x / moved)) / p.total;
+    const place = (x: number) => (from + (to - from) * (x / moved)) / p.total;
     if (moved > 0) points.push(...way.filter(([, y]) => y > 0).map(([x, y]): Point => [place(x), y]));
   }
   passed.set(job.timeline, points);
   return points;
 }
 
-/** A job's curves in the order of its phases: measured surfaces, and for the running phase what the page saw so far, after what the time line tells. */
-export function curves(job: Job, trail: Trail | undefined): Curve[] {
+/**
+ * A job's curves in the order of its phases: measured surfaces, and for the running phase what the page saw so far. `live`: after what the time
+ * line tells, for a picture of what is under way; nothing is compared with that.
+ */
+export function curves(job: Job, trail: Trail | undefined, live = false): Curve[] {
   const running = job.phases.findIndex((p) => p.status === "running");
   return job.phases.flatMap(({ phase, note, rounds }, step): Curve[] => {
     const told = zonePoints(job.surface.find((s) => s.step === step)?.zones ?? NONE, job.capacity);
     const own = trail?.step === step ? trail.points.filter(([, rate]) => rate > 0) : [];
     // The time line does not tell one round of a soak from another.
-    const earlier = step === running && rounds === 0 ? been(job, step) : [];
+    const earlier = live && step === running && rounds === 0 ? been(job, step) : [];
     const seen = [...earlier.filter(([x]) => x < (own[0]?.[0] ?? Infinity)), ...own];
     // Both along the way that the step takes, so that "further" is "greater".
     const along = (points: readonly Point[]) => (isBackwards(note) ? points.map(([x, y]): Point => [1 - x, y]).reverse() : [...points]);

@@ -75,7 +75,7 @@ function Ring({ job }: { job: Job }) {
 }
 
 function Spark({ job, trail }: { job: Job; trail: Trail | undefined }) {
-  const all = curves(job, trail);
+  const all = curves(job, trail, true);
   const max = Math.max(1, ceiling(all.flatMap((c) => c.points.map(([, y]) => y))).top) * 1.1;
   const now = all.find((c) => c.running);
   const grey = all.filter((c) => c !== now).at(-1);

@@ -31,7 +31,7 @@ export function plotWords(job: Job, every: readonly Curve[], live: boolean): str
 /** The picture of one job; `live`: what runs is heard of and moves. */
 export function SurfacePlot({ job, trail, live }: { job: Job; trail: Trail | undefined; live: boolean }) {
   const cross = useSignal<number | null>(null);
-  const every = curves(job, trail);
+  const every = curves(job, trail, true);
   // The newest two to begin with: what is compared most.
   const hidden = useSignal<ReadonlySet<number>>(new Set(every.slice(0, -2).map((c) => c.step)));
   // With many passes the picture is for comparing two: the rest is put away and brought back with the keys beneath.
