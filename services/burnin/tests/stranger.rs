@@ -946,7 +946,9 @@ fn data_without_a_signature_that_was_put_on_an_interrupted_drive_is_not_written_
 fn a_table_that_was_put_back_into_what_a_job_wrote_is_not_written_over() {
     let constant = |fill: Fill| {
         let mut steps = plain(&ALL[1..]);
-        steps.iter_mut().for_each(|step| step.fill = fill);
+        for step in &mut steps {
+            step.fill = fill;
+        }
         steps
     };
     for steps in [
@@ -985,6 +987,27 @@ fn a_table_that_was_put_back_into_what_a_job_wrote_is_not_written_over() {
         }
         assert!(tried > 5, "{tried}");
     }
+}
+
+/// What stood there when a job began excuses only one that never came to its first sector.
+#[test]
+fn what_stood_at_the_beginning_is_somebody_elses_where_nobody_knows_it() {
+    let sim = || Sim::new(WIDE, Plan::healthy(Content::Random), 2, 8 << 10, 1);
+    let order = order(ALL);
+    let used = |drive: &mut Sim, then| {
+        let of = (&[order.key][..], &order.steps[..]);
+        burnin::begins_with_others(drive, WIDE, of, then, 1_000)
+    };
+    let then = Front::of(&mut sim(), WIDE);
+    assert!(then.is_some());
+    assert!(used(&mut sim(), None));
+    assert!(!used(&mut sim(), then));
+    let mut other = sim();
+    put_to_use(&mut other, 32);
+    assert!(used(&mut other, then));
+    // A cut in its first write may leave a sector that cannot be read.
+    other.ages(Fault::ReadError { lba: 0 });
+    assert!(!used(&mut other, then));
 }
 
 /// Puts data on a drive that no signature tells, from its beginning on over so many sectors.

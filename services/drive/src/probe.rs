@@ -4,11 +4,12 @@
 //! from ending. So the child reads, and is left behind when it does not come back.
 
 use std::fs::File;
-use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::child;
@@ -19,6 +20,12 @@ use crate::system::System;
 
 /// First argument of a child that probes: `PROGRAM drive-probe NODE`.
 const ARGUMENT: &str = "drive-probe";
+
+/// First argument of one that only asks whether the drive is locked: `PROGRAM drive-lock NODE`.
+const LOCK: &str = "drive-lock";
+
+/// Bytes at the beginning that are read for that.
+const FIRST: usize = 4096;
 
 /// How long a look may take: three reads of bad sectors at 7 s each (what drives for arrays take), so that one hides neither end.
 /// The kernel's cache may read a bad place twice; a drive with several such places is not looked at in time, and refused.
@@ -93,7 +100,7 @@ pub fn probe_with_deadline(
 ) -> Result<Look, NoLook> {
     let answer = match prober.program() {
         None => inspect(node),
-        Some(program) => ask(program, (node, drive), deadline)?,
+        Some(program) => ask(program, ARGUMENT, (node, drive), deadline)?,
     };
     match answer {
         Answer::Failed(why) => Err(NoLook::Open(why)),
@@ -110,9 +117,30 @@ pub fn probe_with_deadline(
     }
 }
 
-fn ask(program: &Path, (node, drive): (&Path, &Path), deadline: Duration) -> Result<Answer, NoLook> {
+/// What keeps everybody out of the device that opens as `node`, if something does and it says so: one read and a question, of a drive that
+/// is only read. `drive` as for [`probe_with_deadline`].
+pub(crate) fn lock_with_deadline(prober: &Prober, (node, drive): (&Path, &Path), deadline: Duration) -> Option<Lock> {
+    match prober.program() {
+        None => locked(node),
+        Some(program) => ask(program, LOCK, (node, drive), deadline).ok()?,
+    }
+}
+
+fn locked(node: &Path) -> Option<Lock> {
+    let (file, _, size, _) = open(node).ok()?;
+    let mut first = vec![0; FIRST.min(usize::try_from(size).unwrap_or(FIRST))];
+    let failed = file.read_exact_at(&mut first, 0).is_err();
+    Lock::of(&System::default(), &file, failed)
+}
+
+fn ask<T: DeserializeOwned>(
+    program: &Path,
+    what: &str,
+    (node, drive): (&Path, &Path),
+    deadline: Duration,
+) -> Result<T, NoLook> {
     let mut command = Command::new(program);
-    let output = child::run(command.arg(ARGUMENT).arg(node), drive, deadline, ANSWER_MAX)?;
+    let output = child::run(command.arg(what).arg(node), drive, deadline, ANSWER_MAX)?;
     serde_json::from_slice(&output.stdout).map_err(|_| NoLook::NotAProber(program.to_owned()))
 }
 
@@ -157,11 +185,16 @@ fn open(node: &Path) -> std::io::Result<(File, DevNum, u64, u32)> {
 #[expect(clippy::exit, reason = "a child answers and does nothing of what its program is for")]
 pub(crate) fn answer() {
     let mut arguments = std::env::args_os().skip(1);
-    if arguments.next().is_none_or(|first| first != ARGUMENT) {
+    let (Some(what), Some(node)) = (arguments.next(), arguments.next()) else {
         return;
-    }
-    let Some(node) = arguments.next() else { return };
-    match serde_json::to_string(&inspect(Path::new(&node))) {
+    };
+    let node = Path::new(&node);
+    let answer = match what.to_str() {
+        Some(ARGUMENT) => serde_json::to_string(&inspect(node)),
+        Some(LOCK) => serde_json::to_string(&locked(node)),
+        Some(_) | None => return,
+    };
+    match answer {
         Ok(line) => println!("{line}"),
         Err(error) => eprintln!("drive-probe: {error}"),
     }

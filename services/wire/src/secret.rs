@@ -42,7 +42,7 @@ const BEFORE: [&str; 2] = ["bearer", "claim code"];
 const USER_FLAGS: [&str; 4] = [" -u", " -U", "--user", "--proxy-user"];
 
 /// Schemes of messengers whose URLs are secret from their host on: `discord://ID/TOKEN`, `gotify://host/TOKEN`.
-const MESSENGERS: [&str; 16] = [
+const MESSENGERS: [&str; 17] = [
     "bark",
     "discord",
     "gotify",
@@ -59,10 +59,11 @@ const MESSENGERS: [&str; 16] = [
     "slack",
     "teams",
     "telegram",
+    "tgram",
 ];
 
 /// What of a URL's host or path tells that the rest of its path is a secret: `hooks.slack.com`, `/api/webhooks/`, `/webhookb2/`.
-const HOOKS: [&[u8]; 2] = [b"hooks.", b"webhook"];
+const HOOKS: [&[u8]; 3] = [b"hooks.", b"webhook", b"api.telegram.org"];
 
 /// How the tokens of GitHub, GitLab, Slack and ntfy begin.
 const BEGINNINGS: [&str; 14] = [
@@ -190,11 +191,11 @@ fn values(text: &[u8], out: &mut [u8]) {
         let end = match text[at] {
             // `wire::secret` is a place in a program.
             b':' if text.get(at + 1) == Some(&b':') => None,
+            b' ' | b'=' if USER_FLAGS.iter().any(|f| before.ends_with(f.as_bytes())) => Some(user(text, at + 1, out)),
             b'=' | b':' => {
                 name_before(before).map(|(name, quoted)| value(text, at + 1, name, quoted, strings.depth(), out))
             }
             b' ' if BEFORE.iter().any(|w| ends_with(before, w)) => Some(word(text, at + 1, false, out)),
-            b' ' if USER_FLAGS.iter().any(|f| before.ends_with(f.as_bytes())) => Some(user(text, at + 1, out)),
             b' ' => flag_before(before).map(|name| value(text, at + 1, name, false, strings.depth(), out)),
             _ => None,
         };
@@ -275,12 +276,16 @@ fn flag_before(before: &[u8]) -> Option<&'static str> {
 fn user(text: &[u8], at: usize, out: &mut [u8]) -> usize {
     let ends = |b| is_end(b) || is_blank(b) || matches!(b, b'"' | b'\'' | b':');
     let begin = at + run(&text[at..], |b| matches!(b, b'"' | b'\'' | b'\\'));
+    let quote = text[at..begin].iter().rfind(|b| **b != b'\\');
     let colon = begin + run(&text[begin..], |b| !ends(b));
     match text.get(colon) {
         Some(b':') => until(
             text,
             colon + 1,
-            |b| is_end(b) || is_blank(b) || matches!(b, b'"' | b'\''),
+            |b| match quote {
+                Some(quote) => is_end(b) || b == *quote,
+                None => is_end(b) || is_blank(b) || matches!(b, b'"' | b'\''),
+            },
             out,
         ),
         _ => colon,
@@ -756,7 +761,7 @@ mod tests {
         check("see https://abcdefg@host/x.", "see https://~@host/x.");
         check("redis://:abc/efg@host/0", "redis://:~@host/0");
         check("a://b:abcd@fg@host c", "a://b:~@host c");
-        check("tgram://123:abcdefg/chat", "tgram://123:~/chat");
+        check("tgram://123:abcdefg/chat", "tgram://****~*****");
         check("(https://h/p?key=abcdefg&x=1)", "(https://h/p?key=~&x=**");
         check("https://h/p?abcdefg", "https://h/p?~");
         check("https://h/to/http://u:abcdefg@h/", "https://h/to/http://u:~@h/");
@@ -794,6 +799,8 @@ mod tests {
         check(r#"{"m":"kiln --token abcdefg"}"#, r#"{"m":"kiln --token ~"}"#);
         check("curl -u ada:abcdefg http://h", "curl -u ada:~ http://h");
         check("curl --user \"ada:abcdefg\" http://h", "curl --user \"ada:~\" http://h");
+        check("curl --user=ada:abcdefg http://h", "curl --user=ada:~ http://h");
+        check("curl -u 'ada:abc efg' http://h", "curl -u 'ada:~' http://h");
         check("at ghp_abcdefgabcdefgabcdefg.", "at ghp_~~~.");
         check("(glpat-abcdefg-abcdef-abcdef)", "(glpat-~~~)");
         for open in [

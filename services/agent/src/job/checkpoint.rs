@@ -215,7 +215,9 @@ impl JobTask {
                     .any(|key| header::holds_ours(device.as_mut(), geometry, *key) == Some(true));
             let formatted = header::formatted_by(device.as_mut(), geometry).is_some_and(|key| keys.contains(&key));
             let ended = header::ended_by(device.as_mut(), geometry, &keys);
-            let then = front.or_else(|| header.as_ref().filter(|header| keys.contains(&header.key))?.note.front);
+            // One that had a checkpoint had come to its first sector: what stood there before is no excuse.
+            let own = || header.as_ref().filter(|header| keys.contains(&header.key))?.note.front;
+            let then = if saved { None } else { front.or_else(own) };
             let used = (saved || then.is_some())
                 && burnin::begins_with_others(device.as_mut(), geometry, (&keys, &steps), then, hang_ms);
             Ok(Told {

@@ -94,7 +94,12 @@ fn others(
             continue;
         }
         let data = first.data(device);
-        if lba == 0 && asks.iter().any(|asks| asks.has_a_table_in_it(data, &constants)) {
+        // Before the job came there, a constant may be somebody's.
+        let own = match known {
+            Known::Written | Known::Either(None) => &constants[..],
+            Known::Either(Some(_)) | Known::Nothing => &[],
+        };
+        if lba == 0 && asks.iter().any(|asks| asks.has_a_table_in_it(data, own)) {
             return Ok(true);
         }
         let is_a_jobs = asks.iter().any(|asks| asks.is_ours(data, lba));
@@ -110,13 +115,15 @@ fn others(
         told = true;
         foreign += u64::from(!is_constant);
     }
-    let is_foreign = foreign > u64::from(!constants.is_empty());
-    Ok(is_foreign
-        && match known {
-            Known::Written | Known::Either(None) => true,
-            Known::Either(Some(then)) => Front::by(&first.reads, device)? != Some(then),
-            Known::Nothing => false,
-        })
+    if foreign <= u64::from(!constants.is_empty()) {
+        return Ok(false);
+    }
+    Ok(match known {
+        Known::Written | Known::Either(None) => true,
+        // A cut may leave sectors there that cannot be read: nothing tells then.
+        Known::Either(Some(then)) => Front::by(&first.reads, device)?.is_some_and(|now| now != then),
+        Known::Nothing => false,
+    })
 }
 
 /// Whether the drive's beginning was written and flushed before this checkpoint.

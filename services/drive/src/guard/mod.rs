@@ -188,7 +188,8 @@ impl Guard {
                 cause,
             })?;
         let device = self.identified(&file, expected)?;
-        if let Some(lock) = self.look(&file, &device).ok().and_then(|look| look.lock) {
+        let (fd, drive) = self.nodes(&file, &device);
+        if let Some(lock) = probe::lock_with_deadline(&self.prober, (&fd, &drive), self.deadline) {
             return Err(Refusal::Secured(lock));
         }
         let look = Look {
@@ -280,9 +281,14 @@ impl Guard {
 
     /// What stands on the drive behind a descriptor: the child opens that very device again, read-only and buffered.
     fn look(&self, file: &File, device: &Device) -> Result<Look, NoLook> {
-        let node = PathBuf::from(format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd()));
-        let drive = crate::sysfs::node(&self.system, &device.name);
+        let (node, drive) = self.nodes(file, device);
         probe::probe_with_deadline(&self.prober, (&node, &drive), Some(device.number), self.deadline)
+    }
+
+    /// A descriptor as a child opens it, and the drive's own node.
+    fn nodes(&self, file: &File, device: &Device) -> (PathBuf, PathBuf) {
+        let node = format!("/proc/{}/fd/{}", std::process::id(), file.as_raw_fd());
+        (PathBuf::from(node), crate::sysfs::node(&self.system, &device.name))
     }
 
     /// The reason behind a failed exclusive open: what is found now, else the bare fact.

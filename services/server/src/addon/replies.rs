@@ -115,8 +115,17 @@ impl Replies {
                 "field \"request_id\": no command {id:?} of this add-on waits for a result"
             ));
         };
-        let failed =
-            fields.get("error").is_some_and(|error| !error.is_null()) || fields.get("ok") == Some(&Value::Bool(false));
+        let is_word_of_failure = |told: &str| {
+            ["fail", "err", "cancel", "abort", "refus"]
+                .iter()
+                .any(|w| told.starts_with(w))
+        };
+        let failed = fields.get("error").is_some_and(|error| !error.is_null())
+            || fields.get("ok") == Some(&Value::Bool(false))
+            || fields
+                .get("status")
+                .and_then(Value::as_str)
+                .is_some_and(|told| is_word_of_failure(&told.trim().to_ascii_lowercase()));
         let told = fields.get("status").cloned().unwrap_or(Value::Null);
         let status = status_of(&told);
         let body = match (fields.remove("data"), fields.remove("body")) {
@@ -226,6 +235,8 @@ mod tests {
             (json!(409.5), 502),
             (json!("99"), 502),
             (json!("ok"), 200),
+            (json!("Failed"), 422),
+            (json!("cancelled"), 422),
         ] {
             let mut reply = waiting(&replies, 2);
             let told = replies

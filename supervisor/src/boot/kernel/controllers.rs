@@ -24,7 +24,7 @@ pub enum Trouble {
         which: String,
         /// A network adapter, not a controller of drives.
         network: bool,
-        /// Its modules in this system: there are some, so they have given up. The log says why.
+        /// Its modules in this system: there are some, so they have given up.
         gave_up: BTreeSet<String>,
     },
     /// NVMe drives that the firmware put behind a SATA controller, where Linux cannot reach them.
@@ -54,7 +54,10 @@ impl Trouble {
                     "this system has no driver for it".to_owned()
                 } else {
                     let names: Vec<&str> = gave_up.iter().map(String::as_str).collect();
-                    format!("its driver ({}) gave up, and the log says why", names.join(", "))
+                    format!(
+                        "its driver ({}) did not take it, and the log may say why",
+                        names.join(", ")
+                    )
                 };
                 format!("{which}: {lost}; {why}")
             }
@@ -205,7 +208,7 @@ mod tests {
         let found = look(tree.path(), || Modules::below(tables.path()).ok());
         assert_eq!(
             found[0].told(),
-            "0000:01:00.0, a SAS controller (1000:0097): drives behind it are not seen; its driver (mpt3sas) gave up, and the log says why"
+            "0000:01:00.0, a SAS controller (1000:0097): drives behind it are not seen; its driver (mpt3sas) did not take it, and the log may say why"
         );
     }
 

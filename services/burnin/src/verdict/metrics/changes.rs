@@ -114,7 +114,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         // The statistic counts logical sectors; beside attributes, whose rows come first, it is taken in their unit.
         let logical = row.id.is_none() && Meaning::of_statistic(&row.name) == Some(Meaning::Reallocated);
         let count = |metrics: &Metrics, value: i64, side: &str| match metrics.get(&format!("{name}.{side}")) {
-            Some(by_attribute) if logical && by_attribute > 0.0 => physical(value, case),
+            Some(by_attribute) if logical && by_attribute > 0.0 => physical(value as f64, case),
             _ => value as f64,
         };
         // Without a baseline only what stands there now is known, and nothing about a change.
@@ -166,7 +166,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
             metrics.put("scsi.uncorrected.delta", grown);
         }
     }
-    farm_beyond(if before.is_some() { "before" } else { "after" }, metrics);
+    farm_beyond(if before.is_some() { "before" } else { "after" }, case, metrics);
     if last.scsi.is_some() && both {
         let tib = case.evidence.phases.iter().map(|p| p.moved() as f64).sum::<f64>() / TIB;
         metrics.put(
@@ -177,7 +177,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
 }
 
 /// Errors that the field log counts and SMART does not, on one side of the job.
-fn farm_beyond(side: &str, metrics: &mut Metrics) {
+fn farm_beyond(side: &str, case: &Case<'_>, metrics: &mut Metrics) {
     let (mut beyond, mut figures) = (0.0, Vec::new());
     let mut is_told = false;
     for (by_farm, by_smart, words) in BY_FARM {
@@ -189,8 +189,13 @@ fn farm_beyond(side: &str, metrics: &mut Metrics) {
             .into_iter()
             .filter_map(|name| metrics.get(&format!("{name}.{side}")));
         let smart = smart.fold(0.0, f64::max);
-        if farm > smart {
-            beyond += farm - smart;
+        // As the statistic: nobody says whether it counts logical sectors.
+        let least = match by_farm {
+            "farm.reallocated" if smart > 0.0 => physical(farm, case),
+            _ => farm,
+        };
+        if least > smart {
+            beyond += least - smart;
             figures.push(format!("{farm} {words}, {smart} by SMART"));
         }
     }
@@ -222,9 +227,9 @@ fn errors(last: &Snapshot, row: &Row) -> (f64, f64) {
 }
 
 /// At least how many physical sectors so many logical ones are: of 4 KiB, whatever the kernel is told of them, since bridges hide it.
-fn physical(logical: i64, case: &Case<'_>) -> f64 {
+fn physical(logical: f64, case: &Case<'_>) -> f64 {
     let each = (4096 / case.evidence.geometry.sector.max(1)).max(1);
-    (logical as f64 / f64::from(each)).ceil()
+    (logical / f64::from(each)).ceil()
 }
 
 /// Puts a number, or leaves a greater one: several counters may mean one thing.

@@ -251,7 +251,8 @@ fn errors_by_the_field_log_are_errors_too() {
         ..snapshot()
     };
     let none = told(0, 0, 0);
-    let mut open = told(3, 0, 2);
+    // Eight logical sectors of one physical one, where the attribute counts those.
+    let mut open = told(24, 0, 2);
     for (id, count) in [(5, 3), (187, 2)] {
         open.attributes.retain(|a| a.id != id);
         open.attributes.push(attribute(id, count));
@@ -266,7 +267,7 @@ fn errors_by_the_field_log_are_errors_too() {
         (&told(96, 0, 0), &told(96, 0, 0), vec![(beyond, WARN)]),
         (&told(0, 1, 0), &told(0, 0, 0), vec![(beyond, WARN)]),
         (&told(0, 0, 1), &told(0, 0, 1), vec![(beyond, WARN)]),
-        (&none, &told(1, 0, 0), vec![("farm-reallocated-grew", FAILED)]),
+        (&none, &told(1, 0, 0), vec![("farm-reallocated-grew", WARN)]),
         (&none, &told(0, 1, 0), vec![("farm-candidates-grew", WARN)]),
         (&none, &told(0, 0, 1), vec![("farm-unrecoverable-grew", WARN)]),
         (&open, &open, vec![("reallocated", WARN), ("reported-uncorrect", WARN)]),

@@ -461,7 +461,11 @@ impl Job {
             told.whose = Some(Whose::Ended);
             return Err(Why::Foreign(Whose::Ended).words().to_owned());
         }
-        let then = left.and_then(|left| left.fingerprint.as_ref()?.front());
+        // One that had a checkpoint had come to its first sector: what stood there before is no excuse.
+        let begun = kept == Kept::Begun;
+        let then = left
+            .and_then(|left| left.fingerprint.as_ref()?.front())
+            .filter(|_| begun);
         let hang_ms = self.limits.hang_ms;
         // Of one that only began there may be no header yet.
         if let Some((key, then)) = key.zip(then) {
@@ -472,9 +476,9 @@ impl Job {
         let (mut device, header) = self.carried()?;
         let whose = self.whose(&header, left);
         (told.ours, told.whose) = (matches!(whose, Whose::Mine | Whose::OtherSteps), Some(whose));
-        let then = then.or(header.note.front);
+        let then = then.or(header.note.front.filter(|_| begun));
         let of = (&[header.key][..], &header.steps[..]);
-        told.used = (kept != Kept::Begun || then.is_some())
+        told.used = (!begun || then.is_some())
             && burnin::begins_with_others(device.as_mut(), self.geometry(), of, then, hang_ms);
         whose.words(&header, self.geometry()).map_or(Ok(()), Err)?;
         let checkpoint = header::recover(device.as_mut(), &header, &self.limits)

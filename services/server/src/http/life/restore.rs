@@ -46,7 +46,7 @@ pub(super) async fn may_put_back(app: &App, person: &Person, password: String) -
 pub(in crate::http) fn may_start(app: &App) -> Result<OwnedRwLockReadGuard<()>, Refusal> {
     Arc::clone(&app.life.starting).try_read_owned().map_err(|_| {
         Refusal::new("restoring", 409, "A backup is just being put back").with(
-            "nothing was started; wait until the server has started again, which takes seconds, then plan anew. If it does not, the event log says why: try again then",
+            "nothing was started; try again in a moment, and plan anew where the server starts again meanwhile, with what was put back",
         )
     })
 }

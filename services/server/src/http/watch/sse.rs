@@ -8,6 +8,7 @@
 //!
 //! Who wants one job's or one drive's alone says so in the query: then all of this, what was missed too, goes through that sieve.
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
@@ -338,8 +339,8 @@ fn brief(job: &Job) -> Job {
     }
 }
 
-/// The box, every job and the drives, as they are now. Of the jobs what runs comes first, then what ended last: a slow way brings
-/// early what is looked at. The drives come last: one without its job looks like one that nothing is known of, and a drive that
+/// The box, every job and the drives, as they are now. What runs comes first, then what ended last of each drive, the drives, and all else:
+/// a slow way brings early what is looked at. A drive without its job looks like one that nothing is known of, and one that
 /// failed is not shown so for a moment. The hub is held for the copy alone.
 async fn snapshot(wanted: &Wanted, line: &mut Line<'_>) -> Result<(), Gone> {
     let app = line.app;
@@ -355,11 +356,18 @@ async fn snapshot(wanted: &Wanted, line: &mut Line<'_>) -> Result<(), Gone> {
     for head in heads {
         line.put(head).await?;
     }
-    for job in &jobs {
-        line.put(Message::job(job).encode()).await?;
-    }
-    if let Some(drives) = drives {
-        line.put(drives).await?;
+    let mut told = BTreeSet::new();
+    let (last, earlier): (Vec<&Job>, Vec<&Job>) = jobs
+        .iter()
+        .partition(|job| told.insert(job.drive.clone()) || !job.state.is_over());
+    let message = |job: &&Job| Message::job(job).encode();
+    let all = last
+        .iter()
+        .map(message)
+        .chain(drives)
+        .chain(earlier.iter().map(message));
+    for told in all {
+        line.put(told).await?;
     }
     Ok(())
 }
