@@ -674,8 +674,8 @@ async fn sources_are_answered_by_the_address_or_from_what_was_sent() {
     for frame in [
         json!({ "type": "progress", "payload": { "job_id": "a", "phase": "write", "percent": 100, "own_field": [1] } }),
         json!({ "type": "progress", "payload": { "job_id": "b", "phase": "COMPLETE", "percent": 100.0, "status": "completed" } }),
-        json!({ "type": "chart", "payload": { "component_id": "temp", "key": "temp_c", "value": 34 } }),
-        json!({ "type": "smart", "payload": { "component_id": "smart", "rows": [{ "id": 5, "baseline": 0, "current": 1 }] } }),
+        json!({ "type": "chart", "payload": { "component_id": "jobs", "key": "temp_c", "value": 34 } }),
+        json!({ "type": "smart", "payload": { "component_id": "jobs", "rows": [{ "id": 5, "baseline": 0, "current": 1 }] } }),
         json!({ "type": "log", "payload": { "level": "info", "message": "hello", "job_id": "a" } }),
     ] {
         send(&mut socket, &frame).await;
@@ -694,7 +694,7 @@ async fn sources_are_answered_by_the_address_or_from_what_was_sent() {
     );
     assert_eq!(admin.get(&of("job_history")).await.json()["items"][0]["job_id"], "b");
     assert_eq!(
-        admin.get(&of("chart_history?component=temp&range=15m")).await.json()["items"][0]["value"],
+        admin.get(&of("chart_history?component=jobs&range=15m")).await.json()["items"][0]["value"],
         34.0
     );
     assert_eq!(admin.get(&of("smart_deltas")).await.json()["items"][0]["current"], 1);
