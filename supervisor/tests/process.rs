@@ -277,7 +277,7 @@ fn a_wrong_request_is_answered_with_what_is_expected() {
     s.write_all(b"{\"reboot\":{}}\n").unwrap();
     let mut line = String::new();
     BufReader::new(s).read_line(&mut line).unwrap();
-    assert!(line.contains("expected {\\\"watch\\\":{}}"), "{line}");
+    assert!(line.contains("expected one of {\\\"watch\\\":{}}"), "{line}");
 }
 
 #[test]
