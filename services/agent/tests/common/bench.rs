@@ -171,8 +171,9 @@ impl Bench {
         }
     }
 
-    /// Starts the agent again after its end.
+    /// Starts the agent again after its end, which is a kill where it still runs: two would want one store.
     pub(crate) fn restart(&mut self) {
+        self.agent.kill();
         let arguments: Vec<&str> = self.arguments.iter().map(String::as_str).collect();
         self.agent = Agent::behind(&self.again, self.dir.path(), &arguments);
     }
