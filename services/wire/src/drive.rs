@@ -104,6 +104,22 @@ pub enum Bus {
     Other,
 }
 
+impl Bus {
+    /// As add-ons tell it in tables of drives; nothing where no one word says it.
+    pub fn transport(self) -> &'static str {
+        match self {
+            Self::Sata => "SATA",
+            Self::Scsi => "SAS",
+            Self::Nvme => "NVMe",
+            Self::Usb => "USB",
+            Self::Virtio => "virtio",
+            Self::Mmc => "MMC",
+            Self::Loop => "loop",
+            Self::Other => "",
+        }
+    }
+}
+
 /// How a drive stores: on spinning platters or in flash.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
 #[serde(tag = "kind", rename_all = "snake_case")]

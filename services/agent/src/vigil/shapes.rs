@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use wire::Time;
-use wire::drive::{Bus, Drive, Refused};
+use wire::drive::{Drive, Refused};
 use wire::job::Job;
 use wire::options::{FileSystem, FormatRequest};
 
@@ -39,20 +39,10 @@ fn arch() -> &'static str {
 }
 
 fn drive(drive: &Drive, who: &Who) -> Value {
-    let transport = match drive.bus {
-        Bus::Sata => "SATA",
-        Bus::Scsi => "SAS",
-        Bus::Nvme => "NVMe",
-        Bus::Usb => "USB",
-        Bus::Virtio => "virtio",
-        Bus::Mmc => "MMC",
-        Bus::Loop => "loop",
-        Bus::Other => "",
-    };
     let refused = drive.refused.as_ref();
     let mut value = json!({
         "agent_id": who.host, "path": path(drive), "id": drive.id, "model": drive.model,
-        "serial": drive.serial, "capacity_bytes": drive.capacity.0, "transport": transport,
+        "serial": drive.serial, "capacity_bytes": drive.capacity.0, "transport": drive.bus.transport(),
         "is_os_drive": refused.is_some_and(|r| matches!(r.kind.as_str(), "mounted" | "swap" | "boot-disk")),
         "refused": refused.map_or("", |r| r.reason.as_str()), "content": drive.content.words(),
         "temperature": drive.temperature,
@@ -191,7 +181,7 @@ pub fn logs(lines: &[LogLine]) -> Value {
 #[cfg(test)]
 pub(crate) mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use wire::drive::{Content, Refused, Rotation};
+    use wire::drive::{Bus, Content, Refused, Rotation};
     use wire::{Bytes, Celsius, DriveId};
 
     use super::*;

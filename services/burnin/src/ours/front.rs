@@ -34,7 +34,8 @@ pub fn begins_with_others(
 ) -> bool {
     let now = device.now();
     let asks: Vec<Asks> = keys.iter().map(|key| Asks::new(*key, geometry, hang_ms, now)).collect();
-    others(device, &asks, steps, Known::Either(then), |_| false).unwrap_or(false)
+    let known = then.map_or(Known::Written, Known::Before);
+    others(device, &asks, steps, known, |_| false).unwrap_or(false)
 }
 
 /// Whether the drive of the job that took this checkpoint does, where that job had written, or may have.
@@ -48,7 +49,7 @@ pub(super) fn is_others(device: &mut dyn Device, asks: &Asks, checkpoint: &Check
     }
     let known = match (wrote_front(checkpoint), checkpoint.evidence.front) {
         (true, _) => Known::Written,
-        (false, Some(then)) => Known::Either(Some(then)),
+        (false, Some(then)) => Known::Before(then),
         (false, None) => Known::Nothing,
     };
     // What was found bad may hold anything.
@@ -62,10 +63,10 @@ pub(super) fn is_others(device: &mut dyn Device, asks: &Asks, checkpoint: &Check
 /// What is known of a drive's beginning.
 #[derive(Clone, Copy)]
 enum Known {
-    /// The job wrote it, and flushed it.
+    /// The job wrote it, or nobody knows what stood there before.
     Written,
-    /// The job wrote it, or it is as it was before, which is known or not.
-    Either(Option<Front>),
+    /// The job wrote it, or it is as it was before.
+    Before(Front),
     /// Nothing: it may be what was there before.
     Nothing,
 }
@@ -85,6 +86,11 @@ fn others(
     let count = (FRONT / u64::from(geometry.sector)).clamp(1, geometry.sectors.max(1));
     let writes = steps.iter().filter(|step| step.phase == Phase::Write);
     let constants: Vec<u64> = writes.filter_map(|step| step.fill.constant()).collect();
+    // Before the job came there, a constant may be somebody's.
+    let own = match known {
+        Known::Written => &constants[..],
+        Known::Before(_) | Known::Nothing => &[],
+    };
     let (mut told, mut foreign) = (false, 0);
     for lba in 0..count {
         if first.is_late(device) {
@@ -94,11 +100,6 @@ fn others(
             continue;
         }
         let data = first.data(device);
-        // Before the job came there, a constant may be somebody's.
-        let own = match known {
-            Known::Written | Known::Either(None) => &constants[..],
-            Known::Either(Some(_)) | Known::Nothing => &[],
-        };
         if lba == 0 && asks.iter().any(|asks| asks.has_a_table_in_it(data, own)) {
             return Ok(true);
         }
@@ -119,9 +120,9 @@ fn others(
         return Ok(false);
     }
     Ok(match known {
-        Known::Written | Known::Either(None) => true,
+        Known::Written => true,
         // A cut may leave sectors there that cannot be read: nothing tells then.
-        Known::Either(Some(then)) => Front::by(&first.reads, device)?.is_some_and(|now| now != then),
+        Known::Before(then) => Front::by(&first.reads, device)?.is_some_and(|now| now != then),
         Known::Nothing => false,
     })
 }

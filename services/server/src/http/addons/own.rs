@@ -4,23 +4,13 @@
 //! restart as well, is put into them here.
 
 use serde_json::{Value, json};
-use wire::drive::{Bus, Drive};
+use wire::drive::Drive;
 use wire::job::Job;
 
 /// A drive, for the source `agent_drives`.
 pub(super) fn drive(drive: &Drive) -> Value {
-    let transport = match drive.bus {
-        Bus::Sata => "SATA",
-        Bus::Scsi => "SAS",
-        Bus::Nvme => "NVMe",
-        Bus::Usb => "USB",
-        Bus::Virtio => "virtio",
-        Bus::Mmc => "MMC",
-        Bus::Loop => "loop",
-        Bus::Other => "",
-    };
     json!({
-        "id": drive.id, "model": drive.model, "serial": drive.serial, "capacity_bytes": drive.capacity, "transport": transport,
+        "id": drive.id, "model": drive.model, "serial": drive.serial, "capacity_bytes": drive.capacity, "transport": drive.bus.transport(),
         "temperature": drive.temperature, "content": drive.content.words(),
         "refused": drive.refused.as_ref().map_or("", |refused| refused.reason.as_str()),
         "path": format!("/dev/{}", drive.kernel_name),
