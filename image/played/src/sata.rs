@@ -38,6 +38,8 @@ pub struct SataDisk {
     pub tests: SelfTests,
     /// Sectors with those that a host protected area hides; `None` for a disk that knows no such area.
     pub native: Option<u64>,
+    /// Whether an ATA password is set.
+    pub password: bool,
     pub(crate) smart_enabled: bool,
     pub(crate) write_cache: bool,
     /// Lowest and highest temperature at any command.
@@ -59,6 +61,7 @@ impl SataDisk {
             failing: false,
             tests: SelfTests::default(),
             native: None,
+            password: false,
             smart_enabled: true,
             write_cache: true,
             felt: None,
@@ -67,6 +70,7 @@ impl SataDisk {
 
     /// Locks it by a password: it tells so, and aborts whatever reads or writes.
     pub fn lock(&mut self) {
+        self.password = true;
         self.medium.locked = Some((sense::ABORTED_COMMAND, (0, 0)));
     }
 
@@ -297,6 +301,11 @@ pub(crate) mod tests {
         assert_eq!(
             (word(&disk), disk.command(Duration::ZERO, &read, &[]).status),
             (0, GOOD)
+        );
+        disk.password = true;
+        assert_eq!(
+            (word(&disk), disk.command(Duration::ZERO, &read, &[]).status),
+            (3, GOOD)
         );
         disk.lock();
         let reply = disk.command(Duration::ZERO, &read, &[]);

@@ -269,13 +269,15 @@ fn disks_that_cannot_be_burnt_in_say_why_and_one_that_starts_slowly_comes_later(
 }
 
 #[test]
-fn disks_that_their_owner_has_locked_are_refused_and_not_called_broken() {
+fn disks_that_their_owner_has_locked_are_refused_and_one_that_will_be_is_told_of() {
     let lab = Lab::new();
     let password = sata((1, "PLAYPASS"));
     held(&password).lock();
     let mut encrypted = SasDisk::new(SECTORS, "PLAYSED1", NAMES + 0x200);
     encrypted.lock();
-    let (_controller, _vm, bench) = boot(&lab, vec![password, shared(encrypted)]);
+    let opened = sata((3, "PLAYOPEN"));
+    held(&opened).password = true;
+    let (_controller, _vm, bench) = boot(&lab, vec![password, shared(encrypted), opened]);
     for (serial, word) in [
         ("PLAYPASS", "locked by an ATA password"),
         ("PLAYSED1", "locked by its own encryption"),
@@ -287,4 +289,13 @@ fn disks_that_their_owner_has_locked_are_refused_and_not_called_broken() {
             "{refused:#?}"
         );
     }
+    // One whose password was given is open until it is without power.
+    bench.save_playbook("self-tested", SELF_TESTED);
+    let jobs = bench.burn(&["PLAYOPEN"], "self-tested");
+    judged(
+        "PLAYOPEN",
+        &bench.verdict(&jobs[0], JOB),
+        Outcome::Warn,
+        Some("password-set"),
+    );
 }

@@ -131,6 +131,7 @@ pub fn read(json: &Value) -> Result<Snapshot, NotSmart> {
         sct: statistics::sct(json),
         heat_limits: statistics::heat_limits(json),
         heat_warning: statistics::heat_warning(json),
+        password: json["ata_security"]["enabled"].as_bool(),
         trim: json["trim"]["supported"].as_bool(),
         zoned: text(&json["zoned"]["string"]).or_else(|| text(&json["scsi_zoned"])),
         smartctl: version(json),

@@ -20,7 +20,7 @@ pub enum Protocol {
 }
 
 /// How documents are read now: raised when a value is read that was not before, or otherwise than before.
-pub(crate) const READING: u16 = 5;
+pub(crate) const READING: u16 = 6;
 
 /// What a drive said at one moment. A field is `None` where it said nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -95,6 +95,8 @@ pub struct Snapshot {
     pub heat_limits: Vec<i64>,
     /// NVMe's warning temperature (WCTEMP), where smartctl tells it (7.5); a burn-in takes it from the kernel else.
     pub heat_warning: Option<i64>,
+    /// Whether an ATA password is set, with which it locks itself when it was without power.
+    pub password: Option<bool>,
     /// Whether it takes trim commands; a disk that does is shingled.
     pub trim: Option<bool>,
     /// Zones as the drive declares them: `host_aware`, `device_managed` …

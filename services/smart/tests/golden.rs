@@ -128,6 +128,7 @@ fn identity_comes_with_its_world_wide_name_and_capacity() {
     let wwn = s.wwn.clone().unwrap();
     assert_eq!((wwn.len(), &wwn[..7]), (16, "5002538"), "Samsung's: {wwn}");
     assert!(s.bytes_written().unwrap() > 1 << 40);
+    assert_eq!(s.password, Some(false));
 }
 
 #[test]

@@ -30,8 +30,15 @@ pub(crate) fn identify(disk: &SataDisk) -> Vec<u8> {
     // ATA/ATAPI-4 to ACS-3, by its revision 5.
     page.word(80, 0x07F0).word(81, 0x006D);
     features(disk, &mut page);
-    // A password: known, set and not given.
-    page.word(128, if disk.medium.locked.is_some() { 0b111 } else { 0 });
+    // A password: known, set, not given.
+    page.word(
+        128,
+        match (disk.password, &disk.medium.locked) {
+            (false, _) => 0,
+            (true, None) => 0b011,
+            (true, Some(_)) => 0b111,
+        },
+    );
     // Sectors of 512 bytes, on the platter as well.
     page.word(106, 0x4000);
     for (number, bytes) in (108..).zip(disk.wwn.to_be_bytes().chunks_exact(2)) {

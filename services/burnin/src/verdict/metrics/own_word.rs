@@ -33,6 +33,9 @@ const FALLING: [&str; 6] = [
 
 pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
     metrics.flag("smart.failing", snapshot.is_failing());
+    if let Some(is_set) = snapshot.password {
+        metrics.flag("smart.password", is_set);
+    }
     let (now, past) = snapshot.at_threshold();
     metrics.put("smart.threshold_now", now as f64);
     metrics.put("smart.threshold_past", past as f64);

@@ -83,6 +83,7 @@ fn talkative() -> Snapshot {
         },
     };
     all.rpm = Some(0);
+    all.password = Some(false);
     all.capacity = Some(2 << 40);
     all
 }

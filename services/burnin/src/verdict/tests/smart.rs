@@ -354,3 +354,11 @@ fn sectors_that_wait_fail_only_where_everything_was_written() {
     };
     assert_eq!(fired(&case, "pending-before"), WARN);
 }
+
+#[test]
+fn a_password_that_is_set_warns() {
+    for (password, want) in [(None, None), (Some(false), None), (Some(true), WARN)] {
+        let drive = Snapshot { password, ..with(5, 0) };
+        assert_eq!(fired(&both(&clean(), &drive), "password-set"), want, "{password:?}");
+    }
+}
