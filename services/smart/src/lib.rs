@@ -19,6 +19,7 @@
 mod background_scan;
 mod delta;
 mod farm;
+pub mod known;
 mod own_word;
 mod parse;
 mod self_tests;

@@ -9,7 +9,7 @@ use wire::attribute::{count_named, is_seagate, is_something_else};
 use crate::snapshot::{
     Attribute, ErrorCounters, NvmeHealth, Protocol, READING, ScsiException, ScsiHealth, Snapshot, SnapshotMessage,
 };
-use crate::{background_scan, farm, self_tests, statistics, strange, written};
+use crate::{background_scan, farm, known, self_tests, statistics, strange, written};
 
 /// Largest document that is read: the longest of real drives has 300 kB.
 pub const DOCUMENT_MAX: usize = 4 << 20;
@@ -140,6 +140,7 @@ pub fn read(json: &Value) -> Result<Snapshot, NotSmart> {
             .and_then(|status| u8::try_from(status).ok()),
         wrong_checksums: wrong_checksums(json),
         strange: strange::all(json),
+        warning: known::warning(json),
         model,
         attributes,
         nvme,
@@ -231,16 +232,15 @@ fn is_concluded(json: &Value, messages: &[SnapshotMessage]) -> bool {
 /// Takes from a document what smartctl printed beside its JSON, but for the lines that [`parse`] reads: whoever reads it later
 /// understands what was understood of it before.
 pub fn forget_printed(json: &mut Value) {
-    let told: Vec<Value> = lines(json)
-        .filter(|line| {
-            checksum_is_wrong(line).is_some()
-                || line.contains(CONCLUDED)
-                || line.starts_with(NON_MEDIUM)
-                || line.starts_with(GROWN)
-                || farm::is_unanswered(line)
-        })
-        .map(Value::from)
-        .collect();
+    let single = lines(json).filter(|line| {
+        checksum_is_wrong(line).is_some()
+            || line.contains(CONCLUDED)
+            || line.starts_with(NON_MEDIUM)
+            || line.starts_with(GROWN)
+            || farm::is_unanswered(line)
+    });
+    // Several lines, which end with the last one.
+    let told: Vec<Value> = single.chain(known::printed(json)).map(Value::from).collect();
     if let Some(smartctl) = json["smartctl"].as_object_mut() {
         match told.is_empty() {
             true => smartctl.remove("output"),

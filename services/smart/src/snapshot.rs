@@ -111,6 +111,8 @@ pub struct Snapshot {
     /// Structures that came with a wrong checksum, in smartctl's words: `SMART Attribute Data Structure`. They stand in no
     /// field of its JSON.
     pub wrong_checksums: Vec<String>,
+    /// What smartctl's database of drives warns of for this model and firmware.
+    pub warning: Option<String>,
     /// What smartctl wanted to say besides.
     pub messages: Vec<SnapshotMessage>,
 }

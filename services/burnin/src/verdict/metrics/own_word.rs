@@ -1,6 +1,6 @@
 //! What the drive says of itself now.
 
-use drive::smart::{Attribute, Farm, HOURS_MAX, Snapshot, exit, wear};
+use drive::smart::{Attribute, Farm, HOURS_MAX, Snapshot, exit, known, wear};
 
 use wire::meaning::Meaning;
 
@@ -33,6 +33,21 @@ const FALLING: [&str; 6] = [
 
 pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
     metrics.flag("smart.failing", snapshot.is_failing());
+    let warned = |fault| {
+        snapshot
+            .warning
+            .as_ref()
+            .filter(|warning| known::is_fault(warning) == fault)
+    };
+    for (name, warning) in [
+        ("smart.known_fault", warned(true)),
+        ("smart.known_update", warned(false)),
+    ] {
+        match warning {
+            Some(warning) => metrics.say(name, 1.0, warning.clone()),
+            None => metrics.put(name, 0.0),
+        }
+    }
     if let Some(is_set) = snapshot.password {
         metrics.flag("smart.password", is_set);
     }

@@ -362,3 +362,21 @@ fn a_password_that_is_set_warns() {
         assert_eq!(fired(&both(&clean(), &drive), "password-set"), want, "{password:?}");
     }
 }
+
+#[test]
+fn what_is_known_of_a_model_is_told_in_its_words() {
+    let hangs = "This drive may hang after 5184 hours of power-on time: https://example.net";
+    let newer = "A firmware update for this drive may be available, see https://example.net";
+    for (text, fault, update) in [(hangs, WARN, None), (newer, None, TOLD)] {
+        let drive = Snapshot {
+            warning: Some(text.into()),
+            ..with(5, 0)
+        };
+        let evidence = clean();
+        let case = both(&evidence, &drive);
+        let got = ["known-fault", "known-update"].map(|rule| fired(&case, rule));
+        assert_eq!(got, [fault, update], "{text}");
+        let verdict = judge(&case);
+        assert!(verdict.rules.iter().any(|hit| hit.value.contains(text)), "{verdict:#?}");
+    }
+}
