@@ -257,6 +257,59 @@ async fn bodies_over_a_megabyte_are_refused_also_without_a_length() {
     assert!(text.starts_with("HTTP/1.1 413"), "{text}");
 }
 
+/// The answer's head, and its body by its length.
+async fn answered(stream: &mut tokio::net::TcpStream) -> String {
+    use tokio::io::AsyncReadExt;
+    let mut answer = String::new();
+    let whole = |answer: &str| {
+        let (head, body) = answer.split_once("\r\n\r\n")?;
+        let length = head
+            .to_lowercase()
+            .split_once("content-length: ")?
+            .1
+            .lines()
+            .next()?
+            .parse::<usize>();
+        (body.len() >= length.ok()?).then_some(())
+    };
+    while whole(&answer).is_none() {
+        let mut bytes = [0; 4096];
+        let read = tokio::time::timeout(crate::client::PATIENCE, stream.read(&mut bytes))
+            .await
+            .unwrap()
+            .unwrap();
+        assert_ne!(read, 0, "the connection ended behind {answer:?}");
+        answer.push_str(std::str::from_utf8(&bytes[..read]).unwrap());
+    }
+    answer
+}
+
+#[tokio::test]
+async fn a_body_that_nobody_reads_costs_no_connection_or_the_answer_says_so() {
+    use tokio::io::AsyncWriteExt;
+    let made = Box_::claimed().await;
+    let post = |length: usize| {
+        let host = made.address;
+        format!(
+            "POST /api/v1/jobs/1/abort HTTP/1.1\r\nhost: {host}\r\ncontent-type: application/json\r\ncontent-length: {length}\r\n\r\n"
+        )
+    };
+    let mut stream = tokio::net::TcpStream::connect(made.address).await.unwrap();
+    for _ in 0..5 {
+        stream.write_all(post(2).as_bytes()).await.unwrap();
+        // As from far away: the answer may be ready before it is there.
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        stream.write_all(b"{}").await.unwrap();
+        let answer = answered(&mut stream).await;
+        assert!(
+            answer.starts_with("HTTP/1.1 401") && !answer.contains("connection: close"),
+            "{answer}"
+        );
+    }
+    stream.write_all(post(200_000).as_bytes()).await.unwrap();
+    assert!(answered(&mut stream).await.contains("connection: close"));
+}
+
 #[tokio::test]
 async fn other_sites_cannot_use_a_session() {
     let made = Box_::claimed().await;

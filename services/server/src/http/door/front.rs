@@ -15,12 +15,13 @@ use axum::extract::{Request, State};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use http::header::{
-    AUTHORIZATION, CACHE_CONTROL, CONTENT_SECURITY_POLICY, HOST, HeaderName, LOCATION, ORIGIN, REFERRER_POLICY,
-    X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
+    AUTHORIZATION, CACHE_CONTROL, CONNECTION, CONTENT_SECURITY_POLICY, EXPECT, HOST, HeaderName, LOCATION, ORIGIN,
+    REFERRER_POLICY, X_CONTENT_TYPE_OPTIONS, X_FRAME_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
 use percent_encoding::percent_decode_str;
 
+use super::left;
 use crate::app::App;
 use crate::http::Refusal;
 use crate::http::people::person;
@@ -184,14 +185,19 @@ fn moved(method: &Method, way: Way, host: Option<&str>, uri: &Uri) -> Option<Hea
 /// The middleware.
 pub(crate) async fn front(
     State((app, hosts)): State<(Arc<App>, Arc<Hosts>)>,
-    mut request: Request,
+    request: Request,
     next: Next,
 ) -> Response {
     let peer = request.extensions().get::<Peer>().copied().unwrap_or(Peer::Local);
     let way = request.extensions().get::<Way>().copied().unwrap_or(Way::Plain);
     // What its body holds counts until it is answered.
     let share = app.bodies.share(peer.key());
+    let (head, body) = request.into_parts();
+    let (body, rest) = left::lend(body);
+    let mut request = Request::from_parts(head, body);
     request.extensions_mut().insert(Arc::clone(&share));
+    // Who waits to be told to send its body is told by the answer, and sends none.
+    let waits = request.headers().contains_key(EXPECT);
     let name = app.hub(|hub| hub.name().to_owned());
     let host = text(request.headers(), HOST).or_else(|| request.uri().authority().map(http::uri::Authority::as_str));
     let method = request.method().clone();
@@ -206,6 +212,11 @@ pub(crate) async fn front(
             None => next.run(request).await,
         },
     };
+    if !rest.is_taken(waits).await {
+        response
+            .headers_mut()
+            .insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     tracing::debug!(%method, path, status = response.status().as_u16(), "request answered");
     let headers = response.headers_mut();
     // The page brings its own, which says the same.

@@ -4,4 +4,5 @@
 pub(super) mod arrival;
 pub(super) mod body;
 pub(super) mod front;
+mod left;
 pub(super) mod refusal;
