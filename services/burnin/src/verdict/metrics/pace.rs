@@ -5,7 +5,7 @@ use std::time::Duration;
 use wire::drive::{Bus, Rotation};
 use wire::job::{FaultKind, Phase, PhaseStatus};
 
-use super::{Metrics, TIB, shingles};
+use super::{Metrics, TIB, broad, shingles};
 use crate::device::Geometry;
 use crate::evidence::{Record, Zone};
 use crate::heat::Limits;
@@ -26,7 +26,12 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         // What slows writes of flash down evenly is its cache, what slows reads its heat; and others on one link slow both.
         let is_slowed = warm || case.shared || link_was_disturbed(case, record);
         let tells_evenly = is_read(record.phase) && !is_slowed && !meets_holes(case, record);
-        (record, slow_regions(record, geometry, (long, tells_evenly)))
+        let mut regions = slow_regions(record, geometry, (long, tells_evenly));
+        if tells_evenly {
+            // Right behind the writes flash still clears its cache, and a shingled disk its own.
+            add_broad(&mut regions, record, geometry, case.has_platters() && !keeps_house);
+        }
+        (record, regions)
     });
     let slow = slow.max_by_key(|(_, regions)| regions.iter().map(|region| region.bytes).sum::<u64>());
     metrics.put("pace.slow_bytes", 0.0);
@@ -137,9 +142,68 @@ struct Region {
 }
 
 impl Region {
-    /// Nanoseconds beyond what is usual around it.
-    fn beyond_usual(&self) -> f64 {
-        self.time - self.usual * self.bytes as f64
+    /// One zone.
+    #[expect(clippy::cast_possible_truncation, reason = "shares of the drive's sectors")]
+    fn of_zone(zones: &[Zone], at: usize, usual: f64, geometry: Geometry) -> Self {
+        let start = |at: usize| (u128::from(geometry.sectors) * at as u128 / zones.len().max(1) as u128) as u64;
+        let zone = &zones[at];
+        // It has its bytes once, however often it was swept; and a round's share of the time.
+        let bytes = zone.0.min((start(at + 1) - start(at)) * u64::from(geometry.sector));
+        let share = bytes as f64 / zone.0.max(1) as f64;
+        Self {
+            lba: (start(at), start(at + 1)),
+            bytes,
+            time: zone.1 as f64 * share,
+            longest: zone.2 as f64,
+            stall: zone.2 as f64 * share,
+            usual,
+        }
+    }
+
+    /// Whether it took so much longer than what is usual around it that no busy host explains it.
+    fn is_slow_for_long(&self) -> bool {
+        let host = Duration::from_secs(figures().host_s.value).as_nanos() as f64;
+        self.time - self.usual * self.bytes as f64 >= host
+    }
+
+    /// A stall or two make no region, however long they are.
+    fn is_more_than_stalls(&self) -> bool {
+        let stalls = figures().region_stalls.value * self.stall;
+        self.time - stalls > self.usual * figures().slower.value * self.bytes as f64
+    }
+}
+
+/// Nanoseconds a byte.
+fn pace(zone: &Zone) -> Option<f64> {
+    (zone.0 > 0).then(|| zone.1 as f64 / zone.0 as f64)
+}
+
+/// Adds regions that are wider than what a zone is held against in [`slow_regions`], for whatever those have of them. A long access alone
+/// makes none of these, which are large enough to have some.
+fn add_broad(regions: &mut Vec<Region>, record: &Record, geometry: Geometry, from_the_begin: bool) {
+    let zones = record.zones.zones();
+    let mut paces: Vec<Option<f64>> = zones.iter().map(pace).collect();
+    let is_backward = record.work.order == Direction::Reverse;
+    if is_backward {
+        paces.reverse();
+    }
+    let held = broad::Held {
+        neighbours: figures().neighbours.value,
+        slower: figures().slower.value,
+        from_the_begin,
+    };
+    for (swept, usual) in broad::regions(&paces, held) {
+        let at = match is_backward {
+            true => zones.len() - swept.end..zones.len() - swept.start,
+            false => swept,
+        };
+        let of_zones = at.map(|at| Region::of_zone(zones, at, usual, geometry));
+        let whole = of_zones.fold(Vec::new(), join).pop();
+        let Some(whole) = whole.filter(|whole| whole.is_slow_for_long() && whole.is_more_than_stalls()) else {
+            continue;
+        };
+        regions.retain(|part| part.lba.1 <= whole.lba.0 || whole.lba.1 <= part.lba.0);
+        regions.push(whole);
     }
 }
 
@@ -163,10 +227,8 @@ fn join(mut regions: Vec<Region>, next: Region) -> Vec<Region> {
 )]
 fn slow_regions(record: &Record, geometry: Geometry, (long, tells_evenly): (Duration, bool)) -> Vec<Region> {
     let (neighbours, slower) = (figures().neighbours.value, figures().slower.value);
-    let host = Duration::from_secs(figures().host_s.value).as_nanos() as f64;
     let zones = record.zones.zones();
     let count = zones.len().max(1) as u128;
-    let pace = |zone: &Zone| (zone.0 > 0).then(|| zone.1 as f64 / zone.0 as f64);
     let median = |zones: &[Zone], least: usize| {
         let mut paces: Vec<f64> = zones.iter().filter_map(pace).collect();
         paces.sort_by(f64::total_cmp);
@@ -180,29 +242,13 @@ fn slow_regions(record: &Record, geometry: Geometry, (long, tells_evenly): (Dura
         let sides = sides.into_iter().filter_map(|side| median(side, neighbours / 2));
         sides.max_by(f64::total_cmp)
     };
-    let counts =
-        |region: &Region| region.longest > long.as_nanos() as f64 || tells_evenly && region.beyond_usual() >= host;
-    let start = |at: usize| (u128::from(geometry.sectors) * at as u128 / count) as u64;
+    let counts = |region: &Region| region.longest > long.as_nanos() as f64 || tells_evenly && region.is_slow_for_long();
     let slow = zones.iter().enumerate().filter_map(|(at, zone)| {
         let (own, usual) = (pace(zone)?, usual(at)?);
-        // A zone has its bytes once, however often it was swept.
-        let bytes = zone.0.min((start(at + 1) - start(at)) * u64::from(geometry.sector));
-        (own > usual * slower).then(|| Region {
-            lba: (start(at), start(at + 1)),
-            bytes,
-            time: own * bytes as f64,
-            longest: zone.2 as f64,
-            // Of a round's share, as the time is.
-            stall: zone.2 as f64 * bytes as f64 / zone.0.max(1) as f64,
-            usual,
-        })
+        (own > usual * slower).then(|| Region::of_zone(zones, at, usual, geometry))
     });
     let mut regions = slow.fold(Vec::new(), join);
-    // A stall or two make no region, however long they are.
-    regions.retain(|region| {
-        counts(region)
-            && region.time - figures().region_stalls.value * region.stall > region.usual * slower * region.bytes as f64
-    });
+    regions.retain(|region| counts(region) && region.is_more_than_stalls());
     let sectors = PART / u64::from(geometry.sector);
     let mut suspects: Vec<_> = record.stretches.suspects().collect();
     suspects.sort_by_key(|stretch| stretch.number);

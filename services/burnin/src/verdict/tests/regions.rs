@@ -8,6 +8,7 @@ use super::complete::long;
 use super::pace::stall;
 use super::*;
 use crate::evidence::Zones;
+use crate::playbook::Direction;
 
 /// What has no long access is slow for long, and nothing else may have slowed it.
 #[test]
@@ -58,6 +59,56 @@ fn even_slowness_is_a_region_only_in_a_read_that_nothing_else_slows() {
             ..both(&evidence, &disk)
         };
         assert_eq!(is_slow(&case), hit, "{phase:?} {rotation:?}");
+    }
+}
+
+/// Inside of a large one the neighbours are as slow as itself.
+#[test]
+fn a_region_is_slow_however_large_it_is() {
+    let disk = snapshot();
+    let rpm = Some(7200);
+    let flash = Rotation::SolidState;
+    let spins = Rotation::Spinning { rpm };
+    for (zones, order, rotation, hit) in [
+        (500..511, Direction::Forward, spins, WARN),
+        (500..700, Direction::Forward, spins, WARN),
+        (500..700, Direction::Forward, flash, WARN),
+        (500..700, Direction::Reverse, spins, WARN),
+        (0..40, Direction::Forward, spins, WARN),
+        // Behind the writes flash clears its cache; and what stays slow may be another link.
+        (0..40, Direction::Forward, flash, None),
+        (984..1024, Direction::Forward, spins, None),
+        (0..40, Direction::Reverse, spins, None),
+        (984..1024, Direction::Reverse, spins, WARN),
+    ] {
+        let mut evidence = long();
+        let verify = &mut evidence.phases[1];
+        verify.work.order = order;
+        verify.zones = Zones::default();
+        for zone in 0..1024_u64 {
+            let ms = Duration::from_millis(if zones.contains(&zone) { 80 } else { 8 });
+            verify
+                .zones
+                .add((zone << 22, 1 << 22), 1 << 32, 2 << 30, 256 * ms, ms / 2);
+        }
+        let told = Snapshot {
+            rpm: (rotation == spins).then_some(7200).or(Some(0)),
+            ..disk.clone()
+        };
+        let case = Case {
+            rotation,
+            ..both(&evidence, &told)
+        };
+        let what = format!("{zones:?} {order:?} {rotation:?}");
+        assert_eq!(fired(&case, "slow-region"), hit, "{what}");
+        if hit == WARN {
+            let verdict = judge(&case);
+            let place = format!("LBA {} to {}", zones.start << 22, (zones.end << 22) - 1);
+            assert!(
+                verdict.rules.iter().any(|hit| hit.value.contains(&place)),
+                "{what}: {verdict:#?}"
+            );
+        }
     }
 }
 
