@@ -161,7 +161,7 @@ pub fn restore(args: &RestoreArgs) -> ExitCode {
         }
         let body = json!({ "password": remote.password, "passphrase": phrase });
         remote.json(Method::POST, "/api/v1/restore", &body)?;
-        Ok("the box's server starts again with the backup's state".to_owned())
+        Ok("the box's server and agent end, and begin again with the backup's state: by themselves on a Kiln box, else by what keeps them running".to_owned())
     })
 }
 

@@ -215,11 +215,6 @@ impl Gate {
             }
         }
     }
-
-    /// Forgets every plan: the agent that made them is gone, and their nonces with it.
-    pub fn void(&mut self) {
-        self.plans.clear();
-    }
 }
 
 fn used() -> Problem {
@@ -351,8 +346,6 @@ mod tests {
             "plan-unknown",
             "restarted in between"
         );
-        gate.void();
-        assert_eq!(kind(gate.start(now(1), plan_a.id, "ada", &armed)), "plan-unknown");
     }
 
     #[test]

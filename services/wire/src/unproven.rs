@@ -5,8 +5,11 @@ use crate::job::Finding;
 /// It blames the link as much as the drive.
 pub const NOT_REPRODUCED: &str = "succeeded when tried again";
 
-/// The job was stopped or cut before.
-pub const NOT_TRIED_AGAIN: &str = "not tried again before the job was interrupted";
+/// The job ended or was cut before.
+pub const NOT_TRIED_AGAIN: &str = "not tried again before the job stopped";
+
+/// The same in findings that an older version kept.
+const NOT_TRIED_AGAIN_OLD: &str = "not tried again before the job was interrupted";
 
 /// The step was given up before.
 pub const GIVEN_UP: &str = "not tried again, since the step was given up";
@@ -24,6 +27,7 @@ impl Finding {
         [
             NOT_REPRODUCED,
             NOT_TRIED_AGAIN,
+            NOT_TRIED_AGAIN_OLD,
             GIVEN_UP,
             FAILED_OR_REFUSED,
             OVERWRITTEN,

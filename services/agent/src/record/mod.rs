@@ -291,11 +291,6 @@ impl Record {
         }
     }
 
-    /// Whether this is the job's key, or one that it had before it began again.
-    pub fn had_key(&self, key: JobKey) -> bool {
-        self.key == key || self.earlier_keys.contains(&key)
-    }
-
     /// Why the job was interrupted, judged at the start of an agent that finds it unfinished.
     pub fn interruption(&self, boot_id: &str) -> String {
         match (self.boot_id == boot_id, self.parked) {

@@ -7,12 +7,10 @@
 
 mod seccomp;
 
-use std::fs::File;
 use std::io;
-use std::os::fd::FromRawFd;
 use std::process::ExitCode;
 
-use burnin::hand_over::DRIVE_FD;
+use burnin::hand_over;
 use landlock::{ABI, Access, AccessFs, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetStatus};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::unistd::{Gid, Uid, getppid, setgroups, setresgid, setresuid};
@@ -29,8 +27,10 @@ pub fn worker(parent: i32) -> ExitCode {
         eprintln!("worker: confining itself: {error}");
         return ExitCode::from(70);
     }
-    // SAFETY: the agent put an open drive there before the exec, and nothing else in this process owns that number.
-    let drive = unsafe { File::from_raw_fd(DRIVE_FD) };
+    let Some(drive) = hand_over::taken() else {
+        eprintln!("worker: no drive was handed over: the agent starts it");
+        return ExitCode::from(64);
+    };
     match burnin::worker::run(drive, io::stdin(), io::stdout().lock()) {
         Ok(_) => ExitCode::SUCCESS,
         Err(error) => {

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::{self, Write};
-use std::os::fd::FromRawFd;
 use std::os::unix::fs::FileExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -16,9 +15,8 @@ use super::request::name;
 use super::table::{Encoded, Ids, encode};
 use super::tool::{self, Call};
 use super::{Heard, Order, Said, confine, ext4, mounted, unformatted};
-use crate::hand_over::DRIVE_FD;
-use crate::header;
 use crate::pattern::JobKey;
+use crate::{hand_over, header};
 
 /// Most of a program's words that are repeated in a message.
 const WORDS_MAX: usize = 400;
@@ -27,8 +25,10 @@ const WORDS_MAX: usize = 400;
 ///
 /// Exit code 0 whenever it could tell what came of it.
 pub fn child() -> ExitCode {
-    // SAFETY: the parent put the open drive there before the exec, and nothing else in this process owns that number.
-    let drive = unsafe { File::from_raw_fd(DRIVE_FD) };
+    let Some(drive) = hand_over::taken() else {
+        eprintln!("formatter: no drive was handed over: a burn-in starts it");
+        return ExitCode::from(64);
+    };
     let mut lines = io::stdin().lines();
     let Some(order) = next::<Order>(&mut lines) else {
         return ExitCode::from(70);

@@ -118,6 +118,10 @@ fn run(args: &Args) -> Result<u8, Stop> {
     agreed?;
     let state = StateDir::at(args.state.clone(), choice.erases());
     let jobs = jobs(args, &choice, &guard, &state, &signals, ready);
+    // What another process works at is no interrupted one. Nothing is held yet: people may take their time to agree.
+    if let Some((job, lock)) = jobs.iter().find_map(|job| Some((job, state.under_way(&job.drive.id)?))) {
+        return Err(at_work(args, job, &lock));
+    }
     let (over, jobs) = match args.resume {
         true => resumable(args, jobs)?,
         false => (Vec::new(), jobs),
@@ -160,7 +164,14 @@ fn run(args: &Args) -> Result<u8, Stop> {
                 tell!("behind it, on {}: {made}", job.node.display());
             }
         }
-        tell!("nothing was written; to do it: --plan-digest {digest}");
+        let agree: String = match choice.erases() {
+            true => {
+                let id = |job: &Job| again::quote(job.names.id.as_ref());
+                jobs.iter().map(|job| format!(" --yes-erase {}", id(job))).collect()
+            }
+            false => String::new(),
+        };
+        tell!("nothing was written; to do it: --plan-digest {digest}{agree}");
         if args.json {
             let name = &choice.playbook.name;
             let told = print_json(
@@ -422,20 +433,22 @@ fn alone(args: &Args, state: &StateDir, jobs: Vec<Job>) -> Result<Vec<(Job, Opti
         }
         match state.begin(&job.drive.id) {
             Ok(under_way) => held.push((job, under_way)),
-            Err(lock) => {
-                let reason = format!(
-                    "another `kiln burn` works at {} at {} and keeps its progress in the same folder ({} is locked); wait for its end, or \
-                     end it",
-                    job.held.identity.words(),
-                    job.node.display(),
-                    lock.display()
-                );
-                print_refused(args, &job.node, "under-way", &reason);
-                return Err(Stop::Refused(format!("{reason}; nothing was written")));
-            }
+            Err(lock) => return Err(at_work(args, &job, &lock)),
         }
     }
     Ok(held)
+}
+
+/// Another process holds this lock.
+fn at_work(args: &Args, job: &Job, lock: &Path) -> Stop {
+    let reason = format!(
+        "another `kiln burn` works at {} at {} and keeps its progress in the same folder ({} is locked); wait for its end, or end it",
+        job.held.identity.words(),
+        job.node.display(),
+        lock.display()
+    );
+    print_refused(args, &job.node, "under-way", &reason);
+    Stop::Refused(format!("{reason}; nothing was written"))
 }
 
 /// The words of the command line that name a drive.

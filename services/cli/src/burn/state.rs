@@ -18,7 +18,7 @@ use wire::{Bytes, DriveId};
 use super::other_size;
 use super::remains::Remains;
 use super::saved::{Over, Saved, is_whole};
-use super::under_way::{Other, UnderWay};
+use super::under_way::{self, Other, UnderWay};
 use super::union::{self, Act, Shown};
 
 /// The directory, and of which burn-ins it is asked.
@@ -76,8 +76,18 @@ impl StateDir {
     /// # Errors
     /// When another one is, which its own file tells.
     pub(super) fn begin(&self, drive: &DriveId) -> Result<Option<UnderWay>, PathBuf> {
-        let path = self.file(drive).with_extension("lock");
+        let path = self.lock(drive);
         UnderWay::begin(path.clone()).map_err(|Other| path)
+    }
+
+    /// The file that another burn-in of the drive holds now; changes nothing.
+    pub(super) fn under_way(&self, drive: &DriveId) -> Option<PathBuf> {
+        let path = self.lock(drive);
+        under_way::is_held(&path).then_some(path)
+    }
+
+    fn lock(&self, drive: &DriveId) -> PathBuf {
+        self.file(drive).with_extension("lock")
     }
 
     /// The directory itself.

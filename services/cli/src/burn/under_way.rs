@@ -56,6 +56,12 @@ impl Drop for UnderWay {
     }
 }
 
+/// Whether a process holds the lock of this file.
+pub(super) fn is_held(path: &Path) -> bool {
+    // A shared one keeps nobody who looks as well from it.
+    File::open(path).is_ok_and(|file| matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)))
+}
+
 fn is_at(file: &File, path: &Path) -> io::Result<bool> {
     let own = file.metadata()?;
     match fs::metadata(path) {
@@ -76,8 +82,13 @@ mod tests {
     fn one_at_a_time_is_under_way_and_nothing_is_left_of_it() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("drive.lock");
+        assert!(!is_held(&path));
         // As a kill left it.
         fs::write(&path, "").unwrap();
+        assert!(!is_held(&path));
+        let held = UnderWay::begin(path.clone()).unwrap();
+        assert!(is_held(&path));
+        drop(held);
         let (inside, begun) = (AtomicU32::new(0), AtomicU32::new(0));
         std::thread::scope(|scope| {
             for _ in 0..8 {

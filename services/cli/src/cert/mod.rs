@@ -53,7 +53,7 @@ enum Command {
         /// Write the signed file here.
         #[arg(long, value_name = "OUT")]
         json: Option<PathBuf>,
-        /// Where `kiln burn` keeps what it signed and revoked [default: $XDG_STATE_HOME/kiln or ~/.local/state/kiln].
+        /// Where `kiln burn` keeps what it signed and revoked [default: as its own --state].
         #[arg(long, value_name = "DIR")]
         state: Option<PathBuf>,
     },
@@ -70,7 +70,7 @@ struct Verify {
     /// As one JSON object on standard output.
     #[arg(long)]
     json: bool,
-    /// Where `kiln burn` keeps what it signed and revoked [default: $XDG_STATE_HOME/kiln or ~/.local/state/kiln].
+    /// Where `kiln burn` keeps what it signed and revoked [default: as its own --state].
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     /// Asks this box, too, whether it revoked it: http://ADDRESS or https://ADDRESS.
