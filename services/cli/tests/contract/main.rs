@@ -324,7 +324,7 @@ fn dry_run_tells_the_digest_that_goes_on() {
     assert_eq!(code(&output), 0, "{}", text(&output));
     assert!(fs::read(drive.file()).unwrap().iter().all(|b| *b == 0));
     let digest = object(&output)["digest"].as_str().unwrap().to_owned();
-    let agreed = format!("--plan-digest {digest} --yes-erase {}", drive.node().display());
+    let agreed = format!("--plan-digest {digest} --yes-erase {}", drive.node);
     assert!(text(&output).contains(&agreed), "{}", text(&output));
     let output = drive.burn(&["--playbook", "surface", "--plan-digest", &digest]);
     assert_eq!(code(&output), 0, "{}", text(&output));

@@ -221,10 +221,6 @@ fn join(mut regions: Vec<Region>, next: Region) -> Vec<Region> {
 
 /// Zones that are slow as a whole, and slow parts in a row that lie in a zone that is not: such with a `long` access, and where
 /// `tells_evenly` such that are slow for long without one.
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "shares of the drive's sectors, and indices of its zones"
-)]
 fn slow_regions(record: &Record, geometry: Geometry, (long, tells_evenly): (Duration, bool)) -> Vec<Region> {
     let (neighbours, slower) = (figures().neighbours.value, figures().slower.value);
     let zones = record.zones.zones();

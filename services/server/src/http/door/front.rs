@@ -212,7 +212,7 @@ pub(crate) async fn front(
             None => next.run(request).await,
         },
     };
-    if !rest.is_taken(waits).await {
+    if !rest.take(waits).await {
         response
             .headers_mut()
             .insert(CONNECTION, HeaderValue::from_static("close"));

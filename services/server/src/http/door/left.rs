@@ -57,7 +57,7 @@ impl Rest {
     /// Takes what is left, if that is little and there. `waits`: it is sent only when asked for (`Expect: 100-continue`), and is not.
     ///
     /// `false`: the connection has to end behind the answer.
-    pub(super) async fn is_taken(self, waits: bool) -> bool {
+    pub(super) async fn take(self, waits: bool) -> bool {
         // One that is still read is its reader's.
         let Ok(shared) = Arc::try_unwrap(self.0) else {
             return true;
@@ -92,22 +92,22 @@ mod tests {
     async fn little_is_taken_and_neither_much_nor_what_does_not_come() {
         let (body, rest) = lend(Body::from("{}"));
         drop(body);
-        assert!(rest.is_taken(false).await);
+        assert!(rest.take(false).await);
         let (body, rest) = lend(Body::from(vec![0; 70 << 10]));
         drop(body);
-        assert!(!rest.is_taken(false).await);
+        assert!(!rest.take(false).await);
         let endless = futures_util::stream::repeat_with(|| Ok::<_, axum::Error>(Bytes::from_static(&[0; 4096])));
         let (body, rest) = lend(Body::from_stream(endless));
         drop(body);
-        assert!(!rest.is_taken(false).await);
+        assert!(!rest.take(false).await);
         let (body, rest) = lend(Body::from("{}"));
         drop(body);
-        assert!(!rest.is_taken(true).await, "nobody sends it");
+        assert!(!rest.take(true).await, "nobody sends it");
         let (body, rest) = lend(Body::from_stream(futures_util::stream::pending::<
             Result<Bytes, axum::Error>,
         >()));
         drop(body);
-        assert!(!rest.is_taken(false).await);
+        assert!(!rest.take(false).await);
     }
 
     #[tokio::test]
@@ -117,9 +117,9 @@ mod tests {
             body.collect().await.map(http_body_util::Collected::to_bytes).ok(),
             Some("all".into())
         );
-        assert!(rest.is_taken(false).await);
+        assert!(rest.take(false).await);
         let (body, rest) = lend(Body::from(vec![0; 70 << 10]));
-        assert!(rest.is_taken(false).await);
+        assert!(rest.take(false).await);
         assert_eq!(body.size_hint().exact(), Some(70 << 10));
     }
 }
