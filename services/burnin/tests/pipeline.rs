@@ -125,6 +125,36 @@ fn what_no_flush_covers_is_bounded_whether_a_flush_is_slow_or_fails() {
     }
 }
 
+/// It has no place and no latency of a block: the evidence tells it by itself.
+#[test]
+fn the_longest_flush_is_known_and_not_what_waits_for_it() {
+    let mut pipeline = Pipeline::new(
+        &order(&[Phase::Write, Phase::Verify], Limits::default()),
+        "by hand",
+        Duration::ZERO,
+    )
+    .unwrap();
+    let mut now = Duration::ZERO;
+    while !pipeline.is_over() {
+        if let Some(request) = pipeline.next(now, 0) {
+            let seconds = match request.access.op {
+                Op::Flush => 21,
+                Op::Read | Op::Write | Op::Trim => 1,
+            };
+            // A worker that does not look for longer was stopped itself.
+            for _ in 0..seconds * 4 {
+                now += Duration::from_millis(250);
+                pipeline.tick(now);
+            }
+            pipeline.complete(now, request.access.slot, Outcome::Done);
+        }
+        pipeline.tick(now);
+    }
+    let evidence = pipeline.evidence();
+    assert_eq!(evidence.longest_flush, Duration::from_secs(21));
+    assert_eq!(evidence.incidents_of(FaultKind::Slow), 0);
+}
+
 /// When a session that begins so late takes its checkpoints, by a clock that all jobs share; its drive takes half a second for anything.
 fn checkpoints(begins: Duration, limits: Limits) -> Vec<Duration> {
     let every = Duration::from_secs(limits.checkpoint_s);

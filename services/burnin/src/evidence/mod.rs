@@ -60,6 +60,9 @@ pub struct Evidence {
     /// somebody else has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub front: Option<Front>,
+    /// Longest that the drive was at work on one flush, without what was asked before it.
+    #[serde(default, skip_serializing_if = "Duration::is_zero")]
+    pub longest_flush: Duration,
 }
 
 /// Tests of the host's own buffers ([`crate::memory`]).
@@ -208,6 +211,7 @@ impl Evidence {
             stopped: None,
             held: None,
             front: None,
+            longest_flush: Duration::ZERO,
         }
     }
 

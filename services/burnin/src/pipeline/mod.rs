@@ -308,7 +308,10 @@ impl Pipeline {
         let access = flight.request.access;
         let took = now.saturating_sub(flight.began);
         let (flushed, own) = self.waited(now, &flight);
-        // A flush may take long: it empties the whole cache. So may a trim of much at once.
+        if access.op == Op::Flush {
+            self.evidence.longest_flush = self.evidence.longest_flush.max(own);
+        }
+        // A flush empties the whole cache, and is judged by itself. A trim of much at once may take long, too.
         if matches!(access.op, Op::Read | Op::Write) && own >= Duration::from_millis(self.limits.slow_ms) {
             let text = format!("{} took {:.1} s", verb(access.op), own.as_secs_f64());
             self.incident(FaultKind::Slow, Some(access.lba), access.sectors, text);

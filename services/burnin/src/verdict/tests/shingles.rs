@@ -131,3 +131,19 @@ fn a_shingled_disk_whose_reads_are_slow_behind_hundreds_of_slow_writes_fails() {
     stall(&mut evidence.phases[1], Duration::from_secs(12));
     assert_eq!(case(&evidence), FAILED);
 }
+
+#[test]
+fn a_flush_is_told_from_ten_seconds_on_and_warns_from_twenty() {
+    for (seconds, want) in [(9, None), (10, TOLD), (19, TOLD), (20, WARN), (90, WARN)] {
+        let evidence = Evidence {
+            longest_flush: Duration::from_secs(seconds),
+            ..clean()
+        };
+        assert_eq!(fired(&both(&evidence, &snapshot()), "slow-flush"), want, "{seconds} s");
+        let mut shingled = snapshot();
+        shingled.trim = Some(true);
+        let case = both(&evidence, &shingled);
+        assert_eq!(fired(&case, "slow-flush"), None, "{seconds} s");
+        assert_eq!(fired(&case, "slow-flush-of-shingled"), want.and(TOLD), "{seconds} s");
+    }
+}
