@@ -202,7 +202,8 @@ fn alive(vm: &mut Vm, stop: &AtomicBool) -> Result<()> {
 }
 
 fn announce(vm: &mut Vm, stop: &AtomicBool, choice: &Choice) -> Result<()> {
-    let url = format!("http://127.0.0.1:{}", choice.port);
+    // The one that was taken: 0 asks for any.
+    let url = format!("http://127.0.0.1:{}", vm.port());
     if std::env::var_os("ADMIN_PASSWORD").is_some() {
         let user = std::env::var("ADMIN_USER").unwrap_or_else(|_| "admin".into());
         println!("dashboard: {url}\nclaim: none needed, it is claimed for {user} with ADMIN_PASSWORD");

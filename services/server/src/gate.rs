@@ -218,7 +218,8 @@ impl Gate {
 }
 
 fn used() -> Problem {
-    Problem::new("ticket-used", 409, "This plan has been started already").with("a ticket is good for one start")
+    Problem::new("ticket-used", 409, "This plan has been used already")
+        .with("a ticket is good for one start, also for one that was refused: choose the drives again")
 }
 
 #[cfg(test)]

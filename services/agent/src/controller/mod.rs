@@ -196,7 +196,7 @@ impl Controller {
     /// Takes up the jobs that were not over, and tells of all.
     pub fn take_up(&mut self, kept: Vec<Kept>) {
         for Kept { mut record, checkpoint } in kept {
-            let why = record.interruption(&self.means.boot_id);
+            let why = record.was_interrupted(&self.means.boot_id);
             record.taken_up_after(&why);
             if record.job.verdict.is_none() {
                 // An older agent kept none of it.

@@ -69,13 +69,14 @@ impl JobTask {
     fn note_the_cut(&mut self) {
         let first = self.formatters_steps().into_iter().next();
         let Some((step, phase)) = first else { return };
-        self.record.job.resumes.push(Resume {
+        let resume = Resume {
             at: Time::now(),
             why: self.why.take().unwrap_or_else(|| "the formatter ended".to_owned()),
             phase,
             step,
             from: Bytes(0),
-        });
+        };
+        self.record.goes_on(resume);
         self.keep(None, Vec::new());
     }
 

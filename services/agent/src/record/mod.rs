@@ -26,7 +26,7 @@ use drive::smart::Snapshot;
 use serde::{Deserialize, Serialize};
 use wire::drive::{Content, Drive, Rotation};
 use wire::frame::LogLine;
-use wire::job::{Finding, Job, JobState, Phase, PhaseState, PhaseStatus, TimePoint};
+use wire::job::{Finding, Job, JobState, Phase, PhaseState, PhaseStatus, Resume, TimePoint};
 use wire::options::PlanOptions;
 use wire::{Bytes, Celsius, JobId, Time};
 
@@ -51,6 +51,9 @@ pub struct Record {
     pub boot_id: String,
     /// Whether the agent stopped it in order, with a checkpoint.
     pub parked: bool,
+    /// Why it was interrupted since it last went on, the oldest first: an agent may come and go before the drive is there.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub interrupted: Vec<String>,
     /// SMART before; `None` when it was not read yet or could not be.
     pub smart_before: Option<Snapshot>,
     /// What stood on the drive when it was armed; a drive that holds something else later is not gone on with.
@@ -237,6 +240,7 @@ impl Record {
             identity,
             boot_id: String::new(),
             parked: false,
+            interrupted: Vec::new(),
             smart_before: None,
             content: Content::Empty,
             steps,
@@ -291,15 +295,26 @@ impl Record {
         }
     }
 
-    /// Why the job was interrupted, judged at the start of an agent that finds it unfinished.
-    pub fn interruption(&self, boot_id: &str) -> String {
-        match (self.boot_id == boot_id, self.parked) {
+    /// Notes why the job was interrupted, judged at the start of an agent that finds it unfinished, and tells all that did since it last
+    /// went on.
+    pub fn was_interrupted(&mut self, boot_id: &str) -> String {
+        let why = match (self.boot_id == boot_id, self.parked) {
             (true, true) => "the agent was restarted",
             (true, false) => "the agent ended without warning",
             (false, true) => "the box was restarted",
             (false, false) => "power cut or reset",
+        };
+        // Each once: a box may be started many times without the drive.
+        if !self.interrupted.iter().any(|known| known == why) {
+            self.interrupted.push(why.to_owned());
         }
-        .to_owned()
+        self.interrupted.join(", then ")
+    }
+
+    /// It goes on, or its format does.
+    pub fn goes_on(&mut self, resume: Resume) {
+        self.interrupted.clear();
+        self.job.resumes.push(resume);
     }
 
     /// Begins another session.
@@ -418,12 +433,39 @@ pub(crate) mod tests {
 
     #[test]
     fn an_interruption_is_named_by_boot_and_manner() {
+        for (boot, parked, why) in [
+            ("now", false, "the agent ended without warning"),
+            ("later", false, "power cut or reset"),
+            ("now", true, "the agent was restarted"),
+            ("later", true, "the box was restarted"),
+        ] {
+            let mut record = record();
+            record.parked = parked;
+            assert_eq!(record.was_interrupted(boot), why);
+        }
+    }
+
+    #[test]
+    fn interruptions_before_the_drive_is_back_are_all_told_and_those_before_the_last_session_are_not() {
         let mut record = record();
-        assert_eq!(record.interruption("now"), "the agent ended without warning");
-        assert_eq!(record.interruption("later"), "power cut or reset");
-        record.parked = true;
-        assert_eq!(record.interruption("now"), "the agent was restarted");
-        assert_eq!(record.interruption("later"), "the box was restarted");
+        record.was_interrupted("later");
+        record.take_up("later");
+        for _ in 0..3 {
+            let kept = serde_json::to_string(&record).unwrap();
+            record = serde_json::from_str(&kept).unwrap();
+            assert_eq!(
+                record.was_interrupted("later"),
+                "power cut or reset, then the agent ended without warning"
+            );
+        }
+        let started = Report::Started {
+            step: 3,
+            phase: Phase::Verify,
+            from: Bytes(4096),
+            engine: "e".into(),
+        };
+        record.apply(&started, Some("both"), None, Time::UNIX_EPOCH);
+        assert_eq!(record.was_interrupted("later"), "the agent ended without warning");
     }
 
     #[test]

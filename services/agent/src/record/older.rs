@@ -22,7 +22,7 @@ const CHECKPOINT: &str = "kiln-checkpoint 1 8c28b28a 2\n{}";
 fn records_of_earlier_versions_are_read_and_what_they_found_counts() {
     for text in [PHASES, CONTENT, STEPS] {
         let mut record: Record = serde_json::from_str(text).unwrap();
-        assert_eq!(record.interruption("another boot"), "power cut or reset");
+        assert_eq!(record.was_interrupted("another boot"), "power cut or reset");
         record.take_up("another boot");
         assert!(record.erases(), "it writes: {text}");
         assert_eq!(record.job.state, JobState::Running);

@@ -56,7 +56,7 @@ impl Record {
                         phase: *phase,
                         from: *from,
                     };
-                    self.job.resumes.push(resume.clone());
+                    self.goes_on(resume.clone());
                     effects.resumed = Some(resume);
                 }
                 effects.log = Some(format!("Worker started: {engine}"));
