@@ -298,6 +298,8 @@ pub fn run_asked(
 ) -> Result<Evidence, pipeline::Error> {
     let mut session = Session::new(device, order, engine)?;
     let mut looked = false;
+    // Nobody is told that it goes on before its drive has proved itself.
+    let mut started = None;
     while !session.is_over() {
         while let Some(ask) = asked() {
             let stop = matches!(ask, Ask::Stop(_));
@@ -316,7 +318,10 @@ pub fn run_asked(
             };
             match looked {
                 Ok(lost) => session.pipeline.lost(lost),
-                Err(why) => session.pipeline.broke(why),
+                Err(why) => {
+                    started = None;
+                    session.pipeline.does_not_go_on(why);
+                }
             }
         }
         let reports = session.step(device);
@@ -325,7 +330,15 @@ pub fn run_asked(
             session.drain(device);
             session.retire(device, order);
         }
-        reports.into_iter().for_each(&mut *emit);
+        for report in reports {
+            match report {
+                Report::Started { .. } if !looked => started = Some(report),
+                report => {
+                    started.take_if(|_| looked).into_iter().for_each(&mut *emit);
+                    emit(report);
+                }
+            }
+        }
     }
     Ok(session.evidence().clone())
 }

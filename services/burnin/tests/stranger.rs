@@ -118,6 +118,25 @@ fn another_drive_of_the_same_name_and_size_is_not_written_to() {
     }
 }
 
+/// An event, the verdict and the certificate count what the job went on after.
+#[test]
+fn a_job_that_does_not_go_on_tells_nobody_that_it_does() {
+    let order = order(ALL);
+    let mut own = drive(Plan::healthy(Content::Random));
+    let (_, checkpoints) = run(&mut own, &order);
+    let text = checkpoints.iter().rfind(|text| provable(text)).unwrap();
+    let before = burnin::Checkpoint::decode(text).unwrap().evidence.resumes.len();
+    let began = |sim: &mut Sim| {
+        let mut began = 0;
+        let evidence = runner::run(sim, &going_on(&order, text), "simulated", &mut || None, &mut |report| {
+            began += usize::from(matches!(report, Report::Started { .. }));
+        });
+        (began, evidence.unwrap().resumes.len() - before)
+    };
+    assert_eq!(began(&mut own), (1, 1));
+    assert_eq!(began(&mut drive(Plan::healthy(Content::Zeros))), (0, 0));
+}
+
 /// A place of the headers may lie where a dying drive tries for minutes, or for ever; the others tell whose it is.
 #[test]
 fn a_slow_place_of_the_headers_ends_no_job_and_one_that_hangs_does_with_its_reason() {

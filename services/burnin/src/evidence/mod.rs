@@ -60,7 +60,7 @@ pub struct Evidence {
     /// somebody else has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub front: Option<Front>,
-    /// Longest that the drive was at work on one flush, without what was asked before it.
+    /// Longest that the drive was at work on one flush, without what was asked before it; whole seconds.
     #[serde(default, skip_serializing_if = "Duration::is_zero")]
     pub longest_flush: Duration,
 }

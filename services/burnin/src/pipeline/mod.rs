@@ -309,6 +309,8 @@ impl Pipeline {
         let took = now.saturating_sub(flight.began);
         let (flushed, own) = self.waited(now, &flight);
         if access.op == Op::Flush {
+            // In whole seconds, so that it hardly ever changes a checkpoint.
+            let own = Duration::from_secs(own.as_secs());
             self.evidence.longest_flush = self.evidence.longest_flush.max(own);
         }
         // A flush empties the whole cache, and is judged by itself. A trim of much at once may take long, too.
@@ -496,6 +498,13 @@ impl Pipeline {
         if !self.over {
             self.finish(Some(Stop::Engine { why }));
         }
+    }
+
+    /// This is no drive to go on with: ends before anything was begun, which is no interruption that the job went on after.
+    pub fn does_not_go_on(&mut self, why: String) {
+        self.reports.retain(|report| !matches!(report, Report::Started { .. }));
+        self.evidence.resumes.pop();
+        self.broke(why);
     }
 
     /// What there is to tell since the last call.

@@ -62,7 +62,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         if undecided { slow - of_medium } else { 0 } as f64,
     );
     // What cleans up may do so before it answers.
-    let flush = case.evidence.longest_flush.as_secs_f64().floor();
+    let flush = case.evidence.longest_flush.as_secs_f64();
     metrics.put("io.flush_s", if excused { 0.0 } else { flush });
     metrics.put("io.flush_of_shingled_s", if excused { flush } else { 0.0 });
     let slow = of_medium as f64;
