@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Verdict } from "@wire";
 
 import { job } from "../../fixtures";
+import { duration } from "../../format";
 import { endWords, headline, spoken } from "./head";
 
 const NOW = Date.parse("2026-11-20T12:00:00Z");
@@ -28,6 +29,18 @@ describe("a job's head", () => {
     expect(headline(job({ progress, state: { kind: "waiting", why: "too hot" } }), NOW, still).title).toBe(still);
     expect(headline(job({ progress, state: { kind: "waiting", why: "paused by mara" } }), NOW, still).title).toBe("Paused");
     expect(headline(done("PASSED"), NOW, still).title).toMatch(/^Ended/);
+  });
+  it("says how long it took by its phases where the clock was set meanwhile", () => {
+    const phases = job().phases.map((phase) => ({ ...phase, seconds: 54 }));
+    const minutes = duration(54 * phases.length);
+    const point = (at: string) => ({ at, step: 0, temperature: null, rate: 1, bad_sectors: 0 });
+    for (const [started, ended, ...between] of [
+      ["2021-11-30T14:39:27Z", "2026-11-20T11:46:00Z", "2021-11-30T14:39:40Z", "2026-11-20T11:45:00Z"],
+      ["2026-11-20T11:44:00Z", "2026-11-20T11:46:00Z", "2029-11-20T11:44:30Z", "2026-11-20T11:45:30Z"],
+      ["2026-11-20T11:46:00Z", "2026-11-20T11:00:00Z"],
+    ] as const) expect(headline(done("PASSED", { phases, started, ended, timeline: between.map(point) }), NOW).title).toMatch(new RegExp(`after ${minutes}$`));
+    const honest = done("PASSED", { phases, started: "2026-11-18T11:46:00Z", timeline: [point("2026-11-19T11:46:00Z")] });
+    expect(headline(honest, NOW).title).toMatch(new RegExp(`after ${duration(2 * 86400)}$`));
   });
   it("says where it heads as soon as a sector is bad", () => expect(headline(job({ bad_sectors: 1 }), NOW).line).toMatch(/1 bad sector so far: heading for FAILED/));
   it("says where it heads by what the drive says of itself, and what ending it comes to", () => {

@@ -12,6 +12,7 @@ import { headingOf, isHosts, isOver, isPaused, shareOf } from "../../state/store
 import { Dialog, Icon, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
 import { unheard } from "../box";
 import { stepName } from "./steps";
+import { steady } from "./timeline";
 
 /** What of the drive its playbook reads and writes. */
 function howOf(job: Job): "whole" | "read" | "samples" {
@@ -21,11 +22,18 @@ function howOf(job: Job): "whole" | "read" | "samples" {
   return sampled && !has("verify") ? "samples" : "whole";
 }
 
+/** Seconds from its start to `end`; by its phases where the box's clock was set meanwhile, so that the two times do not tell. */
+function took(job: Job, end: string): number {
+  const line = [{ at: job.started }, ...job.timeline, { at: end }];
+  if (steady(line) === line) return (Date.parse(end) - Date.parse(job.started)) / 1000;
+  return job.phases.reduce((sum, { seconds }) => sum + seconds, 0);
+}
+
 /** The one sentence over everything; `still`: what is said instead of how long it takes, where nobody hears of it. Pure. */
 export function headline(job: Job, at: number, still: string | null = null): { title: string; line: string } {
   const done = job.progress ? `${Math.floor(job.progress.percent)} % of the whole test` : "";
   if (job.verdict) {
-    const seconds = ((job.ended ? Date.parse(job.ended) : at) - Date.parse(job.started)) / 1000;
+    const seconds = took(job, job.ended ?? new Date(at).toISOString());
     return { title: `Ended ${job.ended ? `at ${clock(job.ended, at)} ` : ""}after ${duration(seconds)}`, line: `${verifiedWords(job.verdict.verified, job.capacity, howOf(job))}.` };
   }
   if (job.state.kind === "waiting") return { title: isPaused(job) ? "Paused" : still ?? "Waiting, goes on by itself", line: `${job.state.why}. ${done}` };

@@ -29,7 +29,7 @@ export function since(kept: readonly TimePoint[], told: readonly TimePoint[]): T
 const [AHEAD, BACK, EVERY] = [30 * 86_400_000, -60_000, 5_000];
 
 /** The points without what the box's clock was set by meanwhile; the same list where it was not. */
-export function steady(points: readonly TimePoint[]): readonly TimePoint[] {
+export function steady<P extends { at: string }>(points: readonly P[]): readonly P[] {
   let moved = 0;
   const all = points.map((point, i) => {
     const before = points[i - 1];
