@@ -196,7 +196,7 @@ fn parsed(mail: &str) -> Value {
 import email, email.policy, json, sys
 m = email.message_from_string(sys.stdin.read(), policy=email.policy.default)
 json.dump({"subject": m["subject"], "from": m["from"], "to": m["to"], "cc": m["cc"], "id": m["message-id"],
-           "auto": m["auto-submitted"], "importance": m["importance"], "date": m["date"], "body": m.get_content()}, sys.stdout)
+           "auto": m["auto-submitted"], "importance": m["importance"], "mime": m["mime-version"], "date": m["date"], "body": m.get_content()}, sys.stdout)
 "#;
     let mut child = Command::new(python())
         .args(["-c", READ])
@@ -240,6 +240,8 @@ async fn mail_arrives_as_it_was_meant_by_every_way() {
             (&mail["auto"], &mail["importance"]),
             (&"auto-generated".into(), &"high".into())
         );
+        // Without it the transfer encoding counts for nothing (RFC 2045 §4).
+        assert_eq!(mail["mime"], "1.0");
         assert!(mail["date"].is_string());
         let body = mail["body"].as_str().unwrap().replace("\r\n", "\n");
         assert!(

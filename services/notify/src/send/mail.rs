@@ -10,7 +10,7 @@
 use std::collections::BTreeSet;
 
 use lettre::address::Envelope;
-use lettre::message::header::{ContentType, HeaderName, HeaderValue};
+use lettre::message::header::{ContentType, HeaderName, HeaderValue, MIME_VERSION_1_0};
 use lettre::transport::smtp::authentication::Credentials;
 use lettre::transport::smtp::client::{Certificate, Tls, TlsParameters};
 use lettre::transport::smtp::extension::ClientId;
@@ -46,6 +46,7 @@ fn mail(email: &Email, message: &Message) -> Result<lettre::Message, Failed> {
     }
     let mut mail = builder
         .header(ContentType::TEXT_PLAIN)
+        .header(MIME_VERSION_1_0)
         .body(format!("{}\n\n{}\n", message.title, message.body))
         .map_err(|error| Failed::lasting(format!("this cannot be a mail: {error}")))?;
     let headers = mail.headers_mut();
