@@ -563,6 +563,34 @@ async fn a_service_that_never_answers_is_left_after_fifteen_seconds() {
     assert_eq!((failed.words.as_str(), failed.retry), ("no answer within 15 s", true));
 }
 
+/// It has the message: told so, and not sent again.
+#[tokio::test]
+async fn an_answer_whose_body_never_ends_counts_by_its_head() {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let place = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        loop {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            tokio::spawn(async move {
+                let _asked = stream.read(&mut [0; 8192]).await;
+                let head = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+                let _sent = stream.write_all(head).await;
+                // A byte now and then.
+                while stream.write_all(b"1\r\nx\r\n").await.is_ok() {
+                    tokio::time::sleep(Duration::from_millis(500)).await;
+                }
+            });
+        }
+    });
+    let hook = format!("http://{place}");
+    assert_eq!(sent("generic", &[("webhook_url", &hook)]).await, "200");
+    // Its answer is in the body.
+    let pushover = [("user_key", KEY), ("api_token", KEY), ("server_url", &hook)];
+    let failed = failed("pushover", &pushover).await;
+    assert!(failed.retry && failed.words.contains("no end"), "{failed:?}");
+}
+
 /// Some look through a mail before they take it; given up sooner, it would come twice.
 #[tokio::test(start_paused = true)]
 async fn a_mail_server_has_minutes_for_its_answer() {

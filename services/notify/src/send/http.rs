@@ -1,5 +1,7 @@
 //! One HTTP/1.1 request on a connection of its own, to an address that was checked.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1;
@@ -16,6 +18,9 @@ use crate::request::Request;
 
 /// Most of an answer that is read, in bytes: error texts are short.
 const ANSWER_MAX: usize = 64 << 10;
+
+/// Longest time for an answer's body once its head has come: well within [`TIME_OUT`], so that the head still counts. Chosen.
+const BODY_TIME_OUT: Duration = Duration::from_secs(5);
 
 pub(super) async fn send(roots: &Roots, channel: &Channel, request: &Request, now: Time) -> Result<String, Failed> {
     let address = &request.address;
@@ -70,12 +75,12 @@ where
         let answer = sender.send_request(asked).await.map_err(lost)?;
         let status = answer.status().as_u16();
         let headers = answer.headers().clone();
-        // An answer that is too long or breaks off still has its status.
-        let body = Limited::new(answer.into_body(), ANSWER_MAX)
-            .collect()
-            .await
-            .map(|body| body.to_bytes())
-            .unwrap_or_default();
+        // An answer that is too long, breaks off or never ends still has its status.
+        let body = Limited::new(answer.into_body(), ANSWER_MAX).collect();
+        let (body, late) = match tokio::time::timeout(BODY_TIME_OUT, body).await {
+            Ok(body) => (body.map(|body| body.to_bytes()).unwrap_or_default(), false),
+            Err(_) => (Bytes::new(), true),
+        };
         let text = |name| {
             headers
                 .get(name)
@@ -87,7 +92,11 @@ where
             date: text("date"),
             location: text("location"),
         };
-        judge(channel, head, &body, now)
+        judge(channel, head, &body, now).map_err(|failed| match late && (200..300).contains(&status) {
+            // This service says in the body whether it took it.
+            true => Failed::passing(format!("the answer had no end within {} s", BODY_TIME_OUT.as_secs())),
+            false => failed,
+        })
     }
     .await;
     driving.abort();
