@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use wire::Time;
 
+use super::tls::with_way_out;
 use super::{Roots, TIME_OUT, resolve};
 use crate::answer::{Failed, Head, judge};
 use crate::channel::Channel;
@@ -47,7 +48,10 @@ async fn over(
     let stream = tokio_rustls::TlsConnector::from(config.clone())
         .connect(name, stream)
         .await
-        .map_err(|error| Failed::passing(format!("TLS with {}: {error}", request.address.host)))?;
+        .map_err(|error| {
+            let words = format!("TLS with {}: {error}", request.address.host);
+            Failed::passing(with_way_out(words))
+        })?;
     speak(channel, request, stream, now).await
 }
 

@@ -17,6 +17,7 @@ use lettre::transport::smtp::extension::ClientId;
 use lettre::{Address, AsyncSmtpTransport, AsyncTransport, Tokio1Executor};
 use wire::event::Severity;
 
+use super::tls::with_way_out;
 use super::{Attempt, MAIL_TIME_OUT, Roots, answering_first, bounded, resolve};
 use crate::answer::Failed;
 use crate::channel::{Email, Security};
@@ -45,8 +46,8 @@ fn mail(email: &Email, message: &Message) -> Result<lettre::Message, Failed> {
         builder = builder.reply_to(reply_to.clone());
     }
     let mut mail = builder
-        .header(ContentType::TEXT_PLAIN)
         .header(MIME_VERSION_1_0)
+        .header(ContentType::TEXT_PLAIN)
         .body(format!("{}\n\n{}\n", message.title, message.body))
         .map_err(|error| Failed::lasting(format!("this cannot be a mail: {error}")))?;
     let headers = mail.headers_mut();
@@ -232,6 +233,7 @@ fn told(email: &Email, error: &lettre::transport::smtp::Error) -> Failed {
         }
         cause = inner.source();
     }
+    let words = with_way_out(words);
     if error.is_permanent() {
         Failed::lasting(words)
     } else {

@@ -79,6 +79,18 @@ impl Roots {
     }
 }
 
+/// An error's words, and what to do where the server's certificate signed itself: none can be trusted that is both a server's and an
+/// authority's, also where the site names it.
+pub(super) fn with_way_out(words: String) -> String {
+    match words.contains("CaUsedAsEndEntity") {
+        true => format!(
+            "{words}. The server's certificate is its own authority, which makes no trust: have it signed by another one and name that in \
+             SSL_CERT_FILE, or set \"Accept any certificate\" (verify=no in a URL)"
+        ),
+        false => words,
+    }
+}
+
 /// Takes any certificate: for a channel whose form says so. The handshake's signature is still checked.
 #[derive(Debug)]
 struct Anybody(Arc<CryptoProvider>);
@@ -115,5 +127,23 @@ impl ServerCertVerifier for Anybody {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.0.signature_verification_algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_that_signed_itself_is_told_with_the_way_out() {
+        let error = webpki_error("CaUsedAsEndEntity");
+        assert!(with_way_out(error).contains("verify=no"));
+        let error = webpki_error("UnknownIssuer");
+        assert_eq!(with_way_out(error.clone()), error);
+    }
+
+    /// As rustls words it.
+    fn webpki_error(why: &str) -> String {
+        format!("TLS with mail.test: invalid peer certificate: Other(OtherError({why}))")
     }
 }
