@@ -57,6 +57,8 @@ pub enum Kind {
     SelfTestFailed,
     /// A host that no longer reports.
     HostSilent,
+    /// Drives of a host that there is no room for.
+    NoRoom,
     /// A ZFS pool that has lost devices, or is lost.
     PoolHealth,
     /// Errors that a ZFS pool counted.
@@ -290,11 +292,21 @@ pub fn judge(before: &Alerts, reading: &Reading, spec: Option<&Spec>, now: Time)
 
 /// What holds and has changed when a host is silent, or is heard again.
 pub fn silence(before: &Alerts, silent: Option<String>, now: Time) -> (Alerts, Vec<Change>) {
+    let on = silent.map(|words| (Severity::Critical, words));
+    of_host(before, Kind::HostSilent, on, now)
+}
+
+/// What holds and has changed when there is no room for drives of a host, or there is again.
+pub fn no_room(before: &Alerts, left_out: Option<(Severity, String)>, now: Time) -> (Alerts, Vec<Change>) {
+    of_host(before, Kind::NoRoom, left_out, now)
+}
+
+fn of_host(before: &Alerts, kind: Kind, on: Option<(Severity, String)>, now: Time) -> (Alerts, Vec<Change>) {
     let mut after = before.clone();
-    let value = f64::from(u8::from(silent.is_some()));
+    let value = f64::from(u8::from(on.is_some()));
     let told = Told {
-        kind: Kind::HostSilent,
-        on: silent.map(|words| (Severity::Critical, words)),
+        kind,
+        on,
         value,
         rises: false,
     };

@@ -73,6 +73,10 @@ pub fn take_out(store: &store::Store, table: &str) -> store::Result<Option<store
 pub const HOSTS_MAX: u64 = 200;
 /// Most drives of all hosts; with their histories of at most 600 points of 350 bytes they take 110 MB at worst.
 pub const DRIVES_MAX: u64 = 512;
+/// Of these, most of this box itself: a bench sees hundreds in a year; those longest gone make place.
+pub const OWN_MAX: u64 = 256;
+/// And most of other computers: what they report takes no room from the box's own.
+pub const OTHERS_MAX: u64 = DRIVES_MAX - OWN_MAX;
 /// Most agents, and most tokens.
 pub const ENROLLED_MAX: u64 = 500;
 /// Most ratings told by people.

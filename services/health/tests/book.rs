@@ -17,6 +17,7 @@ use health::tables::NAMES;
 use health::{Book, Failure, report};
 use serde_json::{Value, json};
 use store::{Check, Options};
+use wire::event::Severity;
 use wire::{DriveId, Time};
 
 fn open(dir: &std::path::Path) -> Book {
@@ -389,6 +390,38 @@ async fn readings_under_a_wrong_clock_cost_a_drive_no_history() {
         let right: Vec<i64> = right.map(|hour| at(hour).as_second()).collect();
         assert_eq!(kept, right, "{wrong} h after {before} readings");
     }
+}
+
+#[tokio::test]
+async fn a_host_that_fills_the_table_hides_no_failing_drive() {
+    let dir = tempfile::tempdir().unwrap();
+    let book = open(dir.path());
+    let flood = enrol(&book, "flood", 1).await;
+    let many = (0..256).map(|n| drive(&format!("F{n}"), 0)).collect();
+    assert_eq!(send(&book, flood, "flood", many, 1).await.unwrap(), 256);
+    assert!(book.outbox().unwrap().is_empty());
+    // The box's own drives have room of their own.
+    assert!(book.take_own(own("OWN", 0, &["OWN"], 2), at(2)).await.unwrap());
+    let nas = enrol(&book, "nas", 2).await;
+    let mut bad = drive("BAD", 0);
+    for (hour, passed) in [(3, true), (4, false), (5, false)] {
+        bad["smart_status"]["passed"] = passed.into();
+        assert_eq!(send(&book, nas, "nas", vec![bad.clone()], hour).await.unwrap(), 0);
+    }
+    // Once that there is no room, and once more that it fails; not with each report.
+    let told: Vec<_> = book.outbox().unwrap().into_iter().map(|(_, event)| event).collect();
+    let severities: Vec<_> = told.iter().map(|event| event.severity).collect();
+    assert_eq!(severities, [Severity::Warning, Severity::Critical], "{told:?}");
+    assert!(
+        told.iter()
+            .all(|event| event.data["alert"] == "no_room" && event.message.contains("BAD"))
+    );
+    assert_eq!(send(&book, nas, "nas", Vec::new(), 6).await.unwrap(), 0);
+    let (_, last) = book.outbox().unwrap().pop().unwrap();
+    assert_eq!(
+        (last.kind.as_str(), &last.data["alert"]),
+        ("drive.alert_resolved", &"no_room".into())
+    );
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use store::Write;
-use wire::event::NewEvent;
+use wire::event::{NewEvent, Severity};
 use wire::{DriveId, Problem, Time};
 
 use super::enrolment::unknown_agent;
@@ -15,14 +15,16 @@ use crate::alert::{self, Alerts};
 use crate::reading::{Reading, plain_serial};
 use crate::report::{AHEAD, Report};
 use crate::score::score;
-use crate::tables::{AGENTS, DRIVES, DRIVES_MAX, Drive, HOSTS, HOSTS_MAX, Host, OUTBOX, POINTS, Point, drive_id};
+use crate::tables::{
+    AGENTS, DRIVES, Drive, HOSTS, HOSTS_MAX, Host, OTHERS_MAX, OUTBOX, OWN_MAX, POINTS, Point, drive_id,
+};
 use crate::{pool, thin, wear};
 
 /// After so many points a history is thinned.
 const THIN_EVERY: u64 = 16;
 
-/// Most drives of this box itself: half of the room. A bench sees hundreds in a year; those longest gone make place.
-const OWN_MAX: usize = 256;
+/// Drives without room that are named; the others are counted.
+const NAMED: usize = 4;
 
 /// What became of a report.
 #[derive(Clone, Debug, Default)]
@@ -31,6 +33,8 @@ pub struct Taken {
     pub drives: usize,
     /// Drives that there was no room for.
     pub full: Vec<String>,
+    /// What is told of these: a critical where one of them is failing.
+    pub left_out: Option<(Severity, String)>,
 }
 
 /// What this box's own agent read of one of its drives.
@@ -93,6 +97,13 @@ impl Book {
                 }
             }
             let taken = drives(w, &report, old, now)?;
+            let (alerts, changes) = match old {
+                true => (alerts, Vec::new()),
+                false => alert::no_room(&alerts, taken.left_out.clone(), now),
+            };
+            for change in changes {
+                OUTBOX.append(w, &event(&change, &report.hostname, None))?;
+            }
             let rejected = report.rejected.iter().map(|r| r.why.clone());
             let host = Host {
                 agent_id,
@@ -127,10 +138,12 @@ impl Book {
         self.store
             .write(move |w| {
                 let id = drive_id(THIS_BOX, &own.reading);
-                if DRIVES.get(w, id.as_str())?.is_none() {
-                    make_place(w)?;
-                }
-                let taken = drive(w, THIS_BOX, &own.reading, (own.at, now), own.drive.as_ref())?;
+                let mut room = match DRIVES.get(w, id.as_str())? {
+                    None => make_place(w)?,
+                    Some(_) => 0,
+                };
+                let times = (own.at, now);
+                let taken = drive(w, THIS_BOX, &own.reading, times, own.drive.as_ref(), &mut room)?;
                 let here: Vec<String> = own.present.iter().map(|serial| plain_serial(serial)).collect();
                 for (other, mut drive) in DRIVES.all(w)?.into_iter().filter(|(_, d)| d.hostname == THIS_BOX) {
                     let present = other == id || here.contains(&plain_serial(&drive.reading.serial));
@@ -171,24 +184,21 @@ impl Book {
     }
 }
 
-/// Takes the own drive out of the book that is longest gone, where there are too many for one more.
-fn make_place(w: &mut Write<'_, '_>) -> store::Result<()> {
-    let all = DRIVES.all(w)?;
-    let full = all.len() as u64 >= DRIVES_MAX;
-    let own: Vec<Drive> = all
-        .into_iter()
-        .map(|(_, drive)| drive)
-        .filter(|drive| drive.hostname == THIS_BOX)
-        .collect();
+/// Room for own drives; where there is none, the one that is longest gone makes place.
+fn make_place(w: &mut Write<'_, '_>) -> store::Result<u64> {
+    let all = DRIVES.all(w)?.into_iter().map(|(_, drive)| drive);
+    let own: Vec<Drive> = all.filter(|drive| drive.hostname == THIS_BOX).collect();
+    let room = OWN_MAX.saturating_sub(own.len() as u64);
     let oldest = own
         .iter()
         .filter(|drive| !drive.present)
         .min_by_key(|drive| drive.last_seen);
-    match oldest.filter(|_| full || own.len() >= OWN_MAX) {
-        None => Ok(()),
+    match oldest.filter(|_| room == 0) {
+        None => Ok(room),
         Some(gone) => {
             POINTS.delete_of(w, &gone.id)?;
-            DRIVES.delete(w, gone.id.as_str()).map(drop)
+            DRIVES.delete(w, gone.id.as_str())?;
+            Ok(1)
         }
     }
 }
@@ -197,18 +207,29 @@ fn make_place(w: &mut Write<'_, '_>) -> store::Result<()> {
 fn drives(w: &mut Write<'_, '_>, report: &Report, old: bool, now: Time) -> store::Result<Taken> {
     let mut taken = Taken::default();
     let mut here = Vec::new();
+    let all = DRIVES.all(w)?;
+    let others = all.iter().filter(|(_, drive)| drive.hostname != THIS_BOX).count();
+    let mut room = OTHERS_MAX.saturating_sub(others as u64);
+    let (mut failing, mut well) = (Vec::new(), Vec::new());
     for reading in &report.drives {
-        match drive(w, &report.hostname, reading, (report.at, now), None)? {
-            Some(id) => {
-                taken.drives += 1;
-                here.push(id);
-            }
-            None => taken.full.push(format!(
-                "{}: there is no room for more than {DRIVES_MAX} drives",
-                reading.device
-            )),
+        if let Some(id) = drive(w, &report.hostname, reading, (report.at, now), None, &mut room)? {
+            taken.drives += 1;
+            here.push(id);
+            continue;
+        }
+        taken.full.push(format!(
+            "{}: there is no room for more than {OTHERS_MAX} drives of other computers",
+            reading.device
+        ));
+        let spec = spec_of(w, &reading.model)?;
+        let (_, found) = alert::judge(&Alerts::new(), reading, spec.as_ref(), report.at);
+        let called = format!("{} ({})", reading.device, reading.serial);
+        match found.iter().find(|change| change.severity == Severity::Critical) {
+            Some(change) => failing.push(format!("{called}, {}", change.message)),
+            None => well.push(called),
         }
     }
+    taken.left_out = left_out(failing, well);
     if !old {
         for (id, mut drive) in DRIVES.all(w)? {
             let present = here.contains(&id);
@@ -219,6 +240,25 @@ fn drives(w: &mut Write<'_, '_>, report: &Report, old: bool, now: Time) -> store
         }
     }
     Ok(taken)
+}
+
+/// What is told of drives that there is no room for: those that fail come first.
+fn left_out(failing: Vec<String>, well: Vec<String>) -> Option<(Severity, String)> {
+    let severity = match failing.is_empty() {
+        true => Severity::Warning,
+        false => Severity::Critical,
+    };
+    let all: Vec<String> = failing.into_iter().chain(well).collect();
+    let more = match all.len().checked_sub(NAMED) {
+        None | Some(0) => String::new(),
+        Some(more) => format!("; and {more} more"),
+    };
+    let named = all[..all.len().min(NAMED)].join("; ");
+    let words = format!(
+        "nobody watches these drives, since the table is full with {OTHERS_MAX} of other computers: {named}{more}. Take hosts or \
+         drives away that are gone"
+    );
+    (!all.is_empty()).then_some((severity, words))
 }
 
 /// Whether a kept moment can be compared with `now`: what lies beyond it was written under a clock that was ahead, and says
@@ -246,18 +286,22 @@ fn outdated(moments: &[i64], now: Time) -> Vec<i64> {
     gone
 }
 
-/// Writes what one drive said `at` a moment; its key, or `None` where there is no room for it.
+/// Writes what one drive said `at` a moment; its key, or `None` where it is new and there is no `room` for it.
 fn drive(
     w: &mut Write<'_, '_>,
     hostname: &str,
     reading: &Reading,
     (at, now): (Time, Time),
     called: Option<&DriveId>,
+    room: &mut u64,
 ) -> store::Result<Option<String>> {
     let id = drive_id(hostname, reading);
     let before = DRIVES.get(w, id.as_str())?;
-    if before.is_none() && DRIVES.len(w)? >= DRIVES_MAX {
-        return Ok(None);
+    if before.is_none() {
+        let Some(left) = room.checked_sub(1) else {
+            return Ok(None);
+        };
+        *room = left;
     }
     let spec = spec_of(w, &reading.model)?;
     let score = score(reading, spec.as_ref());

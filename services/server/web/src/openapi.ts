@@ -353,7 +353,7 @@ export type HostAlert = {
 };
 
 /** What an alert is about. */
-export type HostAlertKind = "smart_failed" | "attribute_failing" | "reallocated" | "pending" | "uncorrectable" | "media_errors" | "temperature" | "spare_low" | "critical_warning" | "wear" | "self_test_failed" | "host_silent" | "pool_health" | "pool_errors" | "pool_scan" | "pool_full";
+export type HostAlertKind = "smart_failed" | "attribute_failing" | "reallocated" | "pending" | "uncorrectable" | "media_errors" | "temperature" | "spare_low" | "critical_warning" | "wear" | "self_test_failed" | "host_silent" | "no_room" | "pool_health" | "pool_errors" | "pool_scan" | "pool_full";
 
 /** How a drive is. */
 export type HostDrive = HostDriveIdentity & {
