@@ -21,7 +21,7 @@ use wire::job::Job;
 use wire::{JobId, Time};
 
 use crate::app::App;
-use crate::hub::Input;
+use crate::hub::{Hub, Input};
 use crate::scribe::Keep;
 use crate::tables::EVENTS;
 
@@ -167,11 +167,11 @@ impl Alerts {
         }
     }
 
-    /// What is known of the box, which has this `name` now: it may find or get another while the server runs.
-    pub fn facts(&self, name: &str) -> Facts {
+    /// What is known of the box, whose name is as it is now: it may find or get another while the server runs.
+    pub fn facts(&self, hub: &Hub) -> Facts {
         Facts {
-            host: name.to_owned(),
-            url: address(&self.address, name),
+            host: hub.name().to_owned(),
+            url: address(&self.address, hub.local_name().unwrap_or(hub.name())),
             ..Facts::default()
         }
     }
@@ -233,8 +233,7 @@ impl Host for AskedOf {
         let Some(app) = self.0.upgrade() else {
             return Facts::default();
         };
-        let name = app.hub(|hub| hub.name().to_owned());
-        let mut facts = app.alerts.facts(&name);
+        let mut facts = app.hub(|hub| app.alerts.facts(hub));
         let Some(event) = event else { return facts };
         if let Some(job) = event.job.and_then(|id| job(&app, id)) {
             of_job(&mut facts, event, &job);

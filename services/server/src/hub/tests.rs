@@ -306,6 +306,24 @@ fn an_agent_that_is_away_is_told_in_a_banner_and_drives_stay() {
 }
 
 #[test]
+fn the_network_knows_the_box_by_what_the_unit_says_that_announces_it() {
+    let mut hub = hub();
+    for (said, known) in [
+        ("", None),
+        ("bench-2.local", Some("bench-2.local")),
+        ("evil\u{1b}[2J.local", None),
+    ] {
+        let status: Status = serde_json::from_value(serde_json::json!({
+            "host": "bench", "addresses": [], "banners": [], "boot": {"slot":"","why":"","via":"","kernel":"","medium":"ram","reason":"power on","boot_id":"1"},
+            "units": [{"name":"mdns","state":"ready","rung":null,"reason":"","status":said,"restarts":0,"pid":9,"since":"2026-11-20T15:00:00Z"}],
+        }))
+        .unwrap();
+        hub.step(now(1), Input::Supervisor(Some(status)));
+        assert_eq!((hub.name(), hub.local_name()), ("bench", known));
+    }
+}
+
+#[test]
 fn a_stopped_agent_is_degraded_as_soon_as_the_supervisor_says_so() {
     let mut hub = hub();
     hub.step(

@@ -84,6 +84,14 @@ impl Hub {
         &self.name
     }
 
+    /// The name under which the network knows the box, as the unit that announces it says: another box may have this one's.
+    pub fn local_name(&self) -> Option<&str> {
+        let units = &self.supervisor.as_ref()?.units;
+        let name = units.iter().find(|unit| unit.name == "mdns")?.status.as_str();
+        let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.');
+        (name.ends_with(".local") && name.chars().all(is_plain)).then_some(name)
+    }
+
     /// Whether the box has an agent of its own.
     pub fn has_agent(&self) -> bool {
         self.built_in

@@ -49,7 +49,7 @@ pub(super) struct TestAnswer {
 
 async fn try_out(app: &App, service: &Service, words: &str) -> Result<Answered<TestAnswer>, Refusal> {
     let now = app.clock.now().wall;
-    let facts = app.alerts.facts(&app.hub(|hub| hub.name().to_owned()));
+    let facts = app.hub(|hub| app.alerts.facts(hub));
     let tried = app.alerts.engine.test(service, &facts, words, now).await?;
     Ok(Answered(match tried {
         Ok(answer) => TestAnswer {
