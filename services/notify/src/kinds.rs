@@ -97,6 +97,8 @@ pub const KINDS: &[Kind] = &[
         Warning,
         0,
     ),
+    // A channel that took nothing for days loses many at once: one an hour says it.
+    kind("alerts.given_up", BOX, "Critical alert reached nobody", Warning, 3600),
     kind(
         "alerts.escalated",
         BOX,

@@ -82,6 +82,9 @@ pub struct Service {
     pub failing_since: Option<Time>,
     /// Why it switched itself off, or why it cannot be used.
     pub disabled_why: Option<String>,
+    /// Criticals that reached nobody through it and were given up, since it worked or was mended.
+    #[serde(default)]
+    pub lost: u32,
 }
 
 /// Shortest and longest time that the first line has, in seconds: a minute to look at a telephone, a day.
@@ -125,6 +128,7 @@ impl Service {
             locked: false,
             failing_since: None,
             disabled_why: None,
+            lost: 0,
         }
     }
 

@@ -14,6 +14,7 @@ use notify::site::Site;
 use notify::{Engine, Facts, Sender};
 use store::Store;
 use tokio::sync::broadcast::error::RecvError;
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use wire::boxes::Banner;
 use wire::event::{Actor, Event, NewEvent, Severity};
@@ -128,19 +129,8 @@ impl Alerts {
                 .await;
             }
         });
-        let (mut off, told) = (self.engine.off(), Arc::downgrade(app));
-        off.mark_changed();
-        tokio::spawn(async move {
-            while off.changed().await.is_ok() {
-                let banner = banner_of_off(&off.borrow_and_update());
-                let Some(app) = told.upgrade() else { return };
-                app.feed(Input::Banner {
-                    key: "channels-off",
-                    banner,
-                })
-                .await;
-            }
-        });
+        show(app, "channels-off", self.engine.off(), banner_of_off);
+        show(app, "alerts-lost", self.engine.lost(), banner_of_lost);
         let (mut stream, engine) = (app.stream.subscribe(), Arc::downgrade(&self.engine));
         tokio::spawn(async move {
             loop {
@@ -175,6 +165,24 @@ impl Alerts {
             ..Facts::default()
         }
     }
+}
+
+/// Keeps a banner that names channels.
+fn show(
+    app: &Arc<App>,
+    key: &'static str,
+    mut names: watch::Receiver<Vec<String>>,
+    of: fn(&[String]) -> Option<Banner>,
+) {
+    let told = Arc::downgrade(app);
+    names.mark_changed();
+    tokio::spawn(async move {
+        while names.changed().await.is_ok() {
+            let banner = of(&names.borrow_and_update());
+            let Some(app) = told.upgrade() else { return };
+            app.feed(Input::Banner { key, banner }).await;
+        }
+    });
 }
 
 /// Under which address people reach a box of this name; `set`: what its owner says.
@@ -214,6 +222,19 @@ fn banner_of_off(names: &[String]) -> Option<Banner> {
     Some(Banner {
         severity: Severity::Warning,
         text,
+    })
+}
+
+/// What is said of criticals that were given up, until something reaches the channel, or a person mends it.
+fn banner_of_lost(names: &[String]) -> Option<Banner> {
+    let which = match names {
+        [] => return None,
+        [name] => format!("alert channel {name:?}"),
+        [name, more @ ..] => format!("alert channel {name:?} and {} more", more.len()),
+    };
+    Some(Banner {
+        severity: Severity::Warning,
+        text: format!("Critical alerts reached nobody through {which}: Settings, Alerts says which and why"),
     })
 }
 

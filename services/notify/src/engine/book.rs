@@ -2,8 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use serde::Deserialize;
 use store::{View, Write};
 use tokio::sync::watch;
+use wire::event::Severity;
 use wire::{Problem, Time};
 
 use super::{
@@ -56,33 +58,38 @@ pub(super) fn enqueue(
         )
         .collect();
     if own.len() >= QUEUE_MAX {
-        let mut victim = own.first().copied();
+        let critical = |message: &Message| message.severity == Severity::Critical;
+        let mut victim = own.first().copied().filter(|_| critical(&message));
         for id in &own {
-            let harmless = QUEUE
-                .get(w, id)?
-                .is_none_or(|waiting| waiting.message.severity != wire::event::Severity::Critical);
+            let harmless = QUEUE.get(w, id)?.is_none_or(|waiting| !critical(&waiting.message));
             if harmless {
                 victim = Some(*id);
                 break;
             }
         }
-        if let Some(id) = victim {
-            if let Some(old) = QUEUE.get(w, &id)? {
-                QUEUE.delete(w, &id)?;
-                change_line(w, old.history, |line| {
-                    line.status = Status::Failed;
-                    line.next_at = None;
-                    line.error_message = format!("given up: {QUEUE_MAX} messages wait for this channel");
-                })?;
-            }
-            changed.gone.push(id);
+        let give_up = |line: &mut Delivery| {
+            line.status = Status::Failed;
+            line.next_at = None;
+            line.error_message = format!("given up: {QUEUE_MAX} messages wait for this channel");
+        };
+        // Where only criticals wait, they stay.
+        let Some(id) = victim else {
+            let mut line = Delivery::of(service, &message, now);
+            give_up(&mut line);
+            return note(w, line).map(|_| ());
+        };
+        if let Some(old) = QUEUE.get(w, &id)? {
+            QUEUE.delete(w, &id)?;
+            change_line(w, old.history, give_up)?;
         }
+        changed.gone.push(id);
     }
     let history = note(w, Delivery::of(service, &message, now))?;
     let waiting = Waiting {
         service: service.id,
         message,
         attempts: 0,
+        before: 0,
         next: now,
         done: std::collections::BTreeSet::new(),
         history,
@@ -150,8 +157,17 @@ fn health_key(service: u64) -> String {
     format!("health:{service}")
 }
 
-/// Since when a locked channel has been failing, and why it switched itself off.
-pub(super) fn health(view: &impl View, service: u64) -> store::Result<Option<(Option<Time>, Option<String>)>> {
+/// What is known of a locked channel's health, as [`Service`] has it. Kept as a list, in this order.
+#[derive(Deserialize)]
+pub(super) struct Health {
+    pub failing_since: Option<Time>,
+    pub disabled_why: Option<String>,
+    #[serde(default)]
+    pub lost: u32,
+}
+
+/// The health of a locked channel.
+pub(super) fn health(view: &impl View, service: u64) -> store::Result<Option<Health>> {
     let found = STATE.get(view, health_key(service).as_str())?;
     Ok(found.and_then(|value| serde_json::from_value(value).ok()))
 }
@@ -182,18 +198,24 @@ impl Engine {
     fn with_services(&self, change: impl FnOnce(&mut Vec<Service>)) {
         let mut services = self.services.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         change(&mut services);
-        let now = off(&services);
         // While nobody else changes them.
-        self.off.send_if_modified(|told| {
-            let is_new = *told != now;
-            *told = now;
-            is_new
-        });
+        for (told, now) in [(&self.off, off(&services)), (&self.lost, lost(&services))] {
+            told.send_if_modified(|told| {
+                let is_new = *told != now;
+                *told = now;
+                is_new
+            });
+        }
     }
 
     /// The names of the channels that switched themselves off, since nothing reaches whoever they told; it tells of every change.
     pub fn off(&self) -> watch::Receiver<Vec<String>> {
         self.off.subscribe()
+    }
+
+    /// The names of the channels through which a critical reached nobody, and nothing anybody since; it tells of every change.
+    pub fn lost(&self) -> watch::Receiver<Vec<String>> {
+        self.lost.subscribe()
     }
 
     /// Keeps a new channel; it gets its number.
@@ -226,16 +248,36 @@ impl Engine {
         Ok(service)
     }
 
-    /// Replaces the settings of a channel, which were checked. What a digest had collected is told by the new ones.
+    /// Replaces the settings of a channel, which were checked. What a digest had collected is told by the new ones; criticals that
+    /// wait for a channel that was mended are tried at once.
     ///
     /// # Errors
     /// When the channel is gone or the environment's, or the medium fails.
     pub async fn replace(&self, service: Service, now: Time) -> Result<(), Refused> {
         let old = self.own(service.id)?;
         let timing = old.digest != service.digest || old.quiet_hours != service.quiet_hours;
+        let mended = service.enabled && (!old.enabled || old.fields != service.fields);
+        let own = if mended {
+            self.waiting_for(service.id)
+        } else {
+            Vec::new()
+        };
         let (id, kept) = (service.id, service.clone());
-        self.store
+        let anew = self
+            .store
             .write(move |w| {
+                let mut anew = Vec::new();
+                for id in &own {
+                    let waiting = QUEUE.get(w, id)?;
+                    let Some(mut waiting) = waiting.filter(|waiting| waiting.message.severity == Severity::Critical)
+                    else {
+                        continue;
+                    };
+                    (waiting.before, waiting.next) = (waiting.attempts, now);
+                    change_line(w, waiting.history, |line| line.next_at = Some(now))?;
+                    QUEUE.put(w, id, &waiting)?;
+                    anew.push(*id);
+                }
                 if timing && !COLLECTED.last_n_of(w, &id.to_string(), 1)?.is_empty() {
                     let digest = kept
                         .digest
@@ -245,9 +287,15 @@ impl Engine {
                     let due = digest.unwrap_or(now);
                     STATE.put(w, due_key(id).as_str(), &due.to_string().into())?;
                 }
-                SERVICES.put(w, &id, &kept)
+                SERVICES.put(w, &id, &kept)?;
+                Ok(anew)
             })
             .await?;
+        for (id, waiting) in lock(&self.index).iter_mut() {
+            if anew.contains(id) {
+                waiting.1 = now;
+            }
+        }
         self.with_services(|services| {
             if let Some(place) = services.iter_mut().find(|place| place.id == id) {
                 *place = service;
@@ -263,11 +311,7 @@ impl Engine {
     /// When the channel is gone or the environment's, or the medium fails.
     pub async fn remove(&self, id: u64) -> Result<(), Refused> {
         self.own(id)?;
-        let own: Vec<u64> = lock(&self.index)
-            .iter()
-            .filter(|(_, (of, _))| *of == id)
-            .map(|(id, _)| *id)
-            .collect();
+        let own = self.waiting_for(id);
         let doomed = own.clone();
         self.store
             .write(move |w| {
@@ -296,6 +340,13 @@ impl Engine {
         Ok(())
     }
 
+    /// The messages that wait for one channel.
+    fn waiting_for(&self, service: u64) -> Vec<u64> {
+        let index = lock(&self.index);
+        let own = index.iter().filter(|(_, (of, _))| *of == service);
+        own.map(|(id, _)| *id).collect()
+    }
+
     fn own(&self, id: u64) -> Result<Service, Problem> {
         let service = self.service(id).ok_or_else(|| {
             Problem::new("service-unknown", 404, "There is no such alert channel").with(format!("id: {id}"))
@@ -320,7 +371,7 @@ impl Engine {
         self.store
             .write(move |w| {
                 if service.locked {
-                    let health = serde_json::json!([service.failing_since, service.disabled_why]);
+                    let health = serde_json::json!([service.failing_since, service.disabled_why, service.lost]);
                     STATE.put(w, health_key(id).as_str(), &health)
                 } else {
                     SERVICES.put(w, &id, &service)
@@ -351,4 +402,10 @@ impl Engine {
 pub(super) fn off(services: &[Service]) -> Vec<String> {
     let off = services.iter().filter(|service| service.disabled_why.is_some());
     off.map(|service| service.name.clone()).collect()
+}
+
+/// The names of those through which a critical reached nobody.
+pub(super) fn lost(services: &[Service]) -> Vec<String> {
+    let lost = services.iter().filter(|service| service.lost > 0);
+    lost.map(|service| service.name.clone()).collect()
 }

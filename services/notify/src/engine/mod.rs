@@ -96,6 +96,8 @@ pub struct Engine {
     unacknowledged: watch::Sender<usize>,
     /// The names of the channels that switched themselves off.
     off: watch::Sender<Vec<String>>,
+    /// The names of the channels through which a critical reached nobody.
+    lost: watch::Sender<Vec<String>>,
     wake: Notify,
     /// What became of messages, by number, where the store did not take it: each of them waits for that alone.
     unsettled: Mutex<BTreeMap<u64, (Waiting, Attempt)>>,
@@ -143,11 +145,12 @@ impl Engine {
         })?;
         let open = store.read(|r| escalation::read(r))?;
         for mut service in locked {
-            if let Some((since, why)) = store.read(|r| book::health(r, service.id))? {
-                service.failing_since = since;
-                if service.disabled_why.is_none() && why.is_some() {
+            if let Some(health) = store.read(|r| book::health(r, service.id))? {
+                service.failing_since = health.failing_since;
+                service.lost = health.lost;
+                if service.disabled_why.is_none() && health.disabled_why.is_some() {
                     service.enabled = false;
-                    service.disabled_why = why;
+                    service.disabled_why = health.disabled_why;
                 }
             }
             services.push(service);
@@ -161,6 +164,7 @@ impl Engine {
             events,
             sender,
             off: watch::channel(book::off(&services)).0,
+            lost: watch::channel(book::lost(&services)).0,
             services: RwLock::new(services),
             index: Mutex::new(waiting),
             quiet: Mutex::default(),
@@ -354,17 +358,19 @@ impl Engine {
             Some(until) => lock(&self.quiet).insert(service, until),
             None => lock(&self.quiet).remove(&service),
         };
+        // Whom one target of several refuses for good may have left; somebody has it.
+        let must = waiting.message.severity == Severity::Critical && reached_nobody && self.service(service).is_some();
         let next = attempt
             .failed
             .as_ref()
-            .and_then(|failed| retry::next(waiting.attempts, failed, now));
+            .and_then(|failed| retry::next(waiting.attempts - waiting.before, failed, must, now));
         let outcome = book::Outcome {
             now,
             answer: attempt.answer,
             failed: attempt.failed.clone(),
             next,
         };
-        let kept = waiting.clone();
+        let (kept, message) = (waiting.clone(), waiting.message);
         self.store.write(move |w| book::settle(w, id, kept, &outcome)).await?;
         match next {
             Some(next) => {
@@ -375,6 +381,10 @@ impl Engine {
             }
         }
         let given_up = next.is_none();
+        let lost = given_up && must;
+        if let Some(failed) = attempt.failed.as_ref().filter(|_| lost) {
+            self.tell_lost(host, service, &message, failed);
+        }
         let failed = match attempt.failed.as_ref() {
             // A channel of which one chat is gone still reaches the others.
             failed if news || failed.is_none() => None,
@@ -382,25 +392,44 @@ impl Engine {
             // Those it reached earlier were not tried again: nothing is known of them now.
             _ => return Ok(()),
         };
-        self.judge(host, service, failed, given_up, now).await
+        self.judge(host, service, failed, (given_up, lost), now).await
     }
 
-    /// Remembers whether the channel works, and switches it off when it is hopeless.
+    /// Says that a critical reached nobody: in the history alone, nobody would look for it.
+    fn tell_lost(&self, host: &dyn Host, id: u64, message: &Message, failed: &Failed) {
+        let Some(service) = self.service(id) else { return };
+        let text = format!(
+            "Critical alert {:?} reached nobody through alert channel {:?} and is given up: {}",
+            message.title, service.name, failed.words
+        );
+        let data = serde_json::json!({ "service_id": id, "service_type": service.service_type });
+        host.record(NewEvent {
+            drive: message.event.as_ref().and_then(|event| event.drive.clone()),
+            // A warning: as a critical it would itself be tried for days and told when it is given up, for ever.
+            ..NewEvent::new("alerts.given_up", Severity::Warning, text, data)
+        });
+    }
+
+    /// Remembers whether the channel works, and switches it off when it is hopeless. Of the message it says whether it was given
+    /// up, and whether it was a critical that reached nobody.
     async fn judge(
         &self,
         host: &dyn Host,
         id: u64,
         failed: Option<&Failed>,
-        given_up: bool,
+        (given_up, lost): (bool, bool),
         now: Time,
     ) -> store::Result<()> {
         let Some(service) = self.service(id) else { return Ok(()) };
+        let lost = failed.map_or(0, |_| service.lost + u32::from(lost));
         let since = failed.map(|_| service.failing_since.unwrap_or(now));
         let hopeless = match (failed, since) {
-            (Some(failed), Some(since)) => given_up && service.enabled && retry::hopeless(since, failed, now),
+            (Some(failed), Some(since)) => {
+                (given_up || failed.gone) && service.enabled && retry::hopeless(since, failed, now)
+            }
             _ => false,
         };
-        if since == service.failing_since && !hopeless {
+        if since == service.failing_since && lost == service.lost && !hopeless {
             return Ok(());
         }
         let why = hopeless.then(|| {
@@ -413,6 +442,7 @@ impl Engine {
         let told = why.clone();
         self.change(id, move |service| {
             service.failing_since = since;
+            service.lost = lost;
             if told.is_some() {
                 service.enabled = false;
                 service.disabled_why = told;
@@ -540,6 +570,7 @@ mod tests {
                 service: 7,
                 message: message::test(&Facts::default(), "bench", "", "kiln-1-1".to_owned(), Still.now()),
                 attempts: 0,
+                before: 0,
                 next: Still.now(),
                 done: set(before),
                 history: 0,

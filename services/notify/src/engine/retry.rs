@@ -21,10 +21,20 @@ pub const WAITS: [Duration; 8] = [
 /// A channel that nothing has reached for so long is switched off. Source: Standard Webhooks, five days.
 pub const GIVE_UP: Duration = Duration::from_hours(5 * 24);
 
+/// Attempts at a message that must arrive: the last of [`WAITS`] repeats until together they are [`GIVE_UP`]. Counted, because the
+/// clock may be set meanwhile.
+const MOST_ATTEMPTS: u32 = 18;
+
 /// When the message is tried again after `attempts` attempts; `None` when it is given up.
-pub(super) fn next(attempts: u32, failed: &Failed, now: Time) -> Option<Time> {
-    let wait = *WAITS.get(usize::try_from(attempts).ok()?)?;
-    if !failed.retry {
+///
+/// One that `must` arrive is tried again whatever was answered: a proxy says 404 while what is behind it restarts.
+pub(super) fn next(attempts: u32, failed: &Failed, must: bool, now: Time) -> Option<Time> {
+    let wait = match WAITS.get(usize::try_from(attempts).ok()?) {
+        Some(wait) => *wait,
+        None if must && attempts < MOST_ATTEMPTS => WAITS[WAITS.len() - 1],
+        None => return None,
+    };
+    if !must && !failed.retry {
         return None;
     }
     now.checked_add(failed.after.map_or(wait, |after| after.max(wait))).ok()
@@ -46,7 +56,7 @@ mod tests {
         let now = Time::UNIX_EPOCH;
         let failed = Failed::passing("x");
         let waits: Vec<Option<i64>> = (1..9)
-            .map(|n| next(n, &failed, now).map(|at| at.duration_since(now).as_secs()))
+            .map(|n| next(n, &failed, false, now).map(|at| at.duration_since(now).as_secs()))
             .collect();
         assert_eq!(
             waits,
@@ -61,7 +71,20 @@ mod tests {
                 None
             ]
         );
-        assert_eq!(next(1, &Failed::lasting("x"), now), None);
+        assert_eq!(next(1, &Failed::lasting("x"), false, now), None);
+    }
+
+    #[test]
+    fn what_must_arrive_is_tried_for_five_days_whatever_was_answered() {
+        let now = Time::UNIX_EPOCH;
+        for failed in [Failed::passing("503"), Failed::lasting("404")] {
+            let wait = |n| next(n, &failed, true, now).map(|at| at.duration_since(now).unsigned_abs());
+            let waits: Vec<Duration> = (1..).map_while(wait).collect();
+            assert_eq!(waits[..2], WAITS[1..3]);
+            assert!(waits.is_sorted() && waits.len() < 20, "{waits:?}");
+            let all: Duration = waits.iter().sum();
+            assert!((GIVE_UP..GIVE_UP + WAITS[7]).contains(&all), "{all:?}");
+        }
     }
 
     #[test]
@@ -69,8 +92,8 @@ mod tests {
         let now = Time::UNIX_EPOCH;
         let mut failed = Failed::passing("x");
         failed.after = Some(Duration::from_secs(90));
-        assert_eq!(next(1, &failed, now).unwrap().as_second(), 90);
-        assert_eq!(next(2, &failed, now).unwrap().as_second(), 300);
+        assert_eq!(next(1, &failed, false, now).unwrap().as_second(), 90);
+        assert_eq!(next(2, &failed, false, now).unwrap().as_second(), 300);
     }
 
     #[test]

@@ -89,6 +89,9 @@ pub(super) struct Waiting {
     pub message: Message,
     /// Attempts made.
     pub attempts: u32,
+    /// Of these, those before a person mended the channel: the waits begin anew then.
+    #[serde(default)]
+    pub before: u32,
     /// Not before this.
     pub next: Time,
     /// Targets that have it.

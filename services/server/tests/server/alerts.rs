@@ -244,7 +244,7 @@ async fn a_redirect_is_told_in_the_history_once_and_without_the_secret() {
     let receiver = Receiver::start().await;
     let id = channel(&box_, &receiver).await;
     receiver.answers(302);
-    happen(&box_, "job.failed", Severity::Critical).await;
+    happen(&box_, "job.waiting", Severity::Warning).await;
     receiver.wait(1).await;
     let mut line = Value::Null;
     for _ in 0..600 {
@@ -263,6 +263,94 @@ async fn a_redirect_is_told_in_the_history_once_and_without_the_secret() {
     let why = line["error_message"].as_str().unwrap();
     assert!(why.contains("302") && why.contains("is not followed"), "{why}");
     assert_eq!(line.get("next_at"), None, "it is not tried again: {line}");
+}
+
+/// Waits until the newest line of the history is like this, and gives it.
+async fn newest(admin: &mut Client, like: impl Fn(&Value) -> bool) -> Value {
+    let until = std::time::Instant::now() + PATIENCE;
+    loop {
+        let line = admin.get("/api/notifications/history").await.json()[0].clone();
+        if like(&line) {
+            return line;
+        }
+        assert!(std::time::Instant::now() < until, "{line}");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+/// A proxy answers so while what is behind it restarts, a hotel's page for as long as nobody has logged in.
+#[tokio::test]
+async fn a_critical_that_is_refused_comes_once_the_receiver_takes_it() {
+    let box_ = Box_::claimed().await;
+    let mut admin = box_.admin().await;
+    let receiver = Receiver::start().await;
+    channel(&box_, &receiver).await;
+    receiver.answers(302);
+    happen(&box_, "job.failed", Severity::Critical).await;
+    newest(&mut admin, |line| line["status"] == "retrying").await;
+    receiver.answers(204);
+    box_.clock.advance(Duration::from_secs(6));
+    box_.app.alerts.engine.wake();
+    let line = newest(&mut admin, |line| line["status"] == "sent").await;
+    assert_eq!(line["attempts"], 2, "{line}");
+    box_.clock.advance(Duration::from_hours(12));
+    box_.app.alerts.engine.wake();
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    assert_eq!(receiver.got().len(), 2, "once it was taken, it is not sent again");
+}
+
+#[tokio::test]
+async fn a_critical_is_held_while_its_channel_is_off_and_goes_when_it_is_on_again() {
+    let box_ = Box_::claimed().await;
+    let mut admin = box_.admin().await;
+    let receiver = Receiver::start().await;
+    let path = format!("/api/notifications/services/{}", channel(&box_, &receiver).await);
+    receiver.answers(503);
+    happen(&box_, "job.failed", Severity::Critical).await;
+    newest(&mut admin, |line| line["attempts"] == 1).await;
+    assert_eq!(admin.put(&path, &json!({ "enabled": false })).await.status, 200);
+    receiver.answers(204);
+    box_.clock.advance(Duration::from_hours(9));
+    box_.app.alerts.engine.wake();
+    let line = newest(&mut admin, |line| line["attempts"] == 2).await;
+    assert_eq!(line["status"], "retrying", "{line}");
+    assert_eq!(receiver.got().len(), 1, "it is off");
+    assert_eq!(admin.put(&path, &json!({ "enabled": true })).await.status, 200);
+    newest(&mut admin, |line| line["status"] == "sent").await;
+    assert_eq!(receiver.got().len(), 2);
+}
+
+#[tokio::test]
+async fn a_critical_that_nobody_took_for_five_days_is_told_in_the_log_and_on_the_page() {
+    let box_ = Box_::claimed().await;
+    let receiver = Receiver::start().await;
+    let path = format!("/api/notifications/services/{}", channel(&box_, &receiver).await);
+    receiver.answers(302);
+    happen(&box_, "job.failed", Severity::Critical).await;
+    for attempts in 1..18 {
+        let mut admin = box_.admin().await;
+        newest(&mut admin, |line| {
+            (&line["attempts"], &line["status"]) == (&attempts.into(), &"retrying".into())
+        })
+        .await;
+        box_.clock.advance(Duration::from_hours(10));
+        box_.app.alerts.engine.wake();
+    }
+    let mut admin = box_.admin().await;
+    let until = std::time::Instant::now() + PATIENCE;
+    for (path, says) in [("/api/v1/box", "reached nobody"), ("/api/v1/events", "alerts.given_up")] {
+        while !admin.get(path).await.text.contains(says) {
+            assert!(std::time::Instant::now() < until, "nobody is told: {path}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+    receiver.answers(204);
+    assert_eq!(admin.put(&path, &json!({ "enabled": false })).await.status, 200);
+    assert_eq!(admin.put(&path, &json!({ "enabled": true })).await.status, 200);
+    while admin.get("/api/v1/box").await.text.contains("reached nobody") {
+        assert!(std::time::Instant::now() < until, "the channel was mended");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
 }
 
 #[tokio::test]
@@ -288,7 +376,7 @@ async fn a_clock_that_comes_years_late_switches_no_channel_off() {
     };
     for (count, by) in [(1, 0), (2, 6 * 365 * 86_400), (3, -6 * 365 * 86_400)] {
         box_.clock.set(by);
-        happen(&box_, "job.failed", Severity::Critical).await;
+        happen(&box_, "job.waiting", Severity::Warning).await;
         failed(&mut admin, count).await;
         let service = admin.get(&path).await.json();
         assert_eq!(service["service"]["enabled"], true, "{by}: {service}");
@@ -296,7 +384,7 @@ async fn a_clock_that_comes_years_late_switches_no_channel_off() {
     // Five days are five days.
     box_.clock.advance(Duration::from_mins(7201));
     let mut admin = box_.admin().await;
-    happen(&box_, "job.failed", Severity::Critical).await;
+    happen(&box_, "job.waiting", Severity::Warning).await;
     failed(&mut admin, 4).await;
     let wait = async {
         while admin.get(&path).await.json()["service"]["enabled"] == true {

@@ -171,6 +171,7 @@ pub(super) async fn change(
     if service.enabled && (!old.enabled || old.fields != service.fields) {
         service.failing_since = None;
         service.disabled_why = None;
+        service.lost = 0;
     }
     keep(&app, &person, service).await
 }
