@@ -6,10 +6,8 @@ use wire::event::{Event, Severity};
 
 use super::{COLLECTED, COLLECTED_MAX, Changed, Engine, Host, Line, STATE, book, dropped_key, due_key, lock};
 use crate::message::{BODY_MAX, Facts, Message, cut, of_event, one_line};
+use crate::route::{Decision, when};
 use crate::service::Service;
-
-/// Farthest that a digest can lie ahead; what is beyond it was written under another clock.
-const FARTHEST: std::time::Duration = std::time::Duration::from_hours(8 * 24);
 
 /// Adds an event to what a channel's next digest tells.
 pub(super) fn collect(
@@ -45,6 +43,12 @@ pub(super) fn collect(
 }
 
 impl Engine {
+    async fn put_due(&self, key: String, due: Time) -> store::Result<()> {
+        self.store
+            .write(move |w| STATE.put(w, key.as_str(), &due.to_string().into()))
+            .await
+    }
+
     /// Queues the digests that are due.
     pub(super) async fn send_digests(&self, host: &dyn Host) -> store::Result<()> {
         let now = host.now();
@@ -53,15 +57,20 @@ impl Engine {
             let Some(due) = self.store.read(|r| STATE.get(r, key.as_str()))? else {
                 continue;
             };
-            let due: Time = due.as_str().and_then(|text| text.parse().ok()).unwrap_or(now);
-            let odd = now.checked_add(FARTHEST).is_ok_and(|farthest| due > farthest);
-            if due > now && !odd {
+            let kept: Time = due.as_str().and_then(|text| text.parse().ok()).unwrap_or(now);
+            // What lies farther ahead than a digest that begins now was written under a clock that was ahead.
+            let due = match when(Severity::Warning, &service, now) {
+                Decision::Collect(at) => kept.min(at),
+                Decision::Send | Decision::Keep(_) => kept.min(now),
+            };
+            if due > now {
+                if due < kept {
+                    self.put_due(key, due).await?;
+                }
                 continue;
             }
             if let Some(until) = service.quiet_hours.as_ref().and_then(|quiet| quiet.until(now)) {
-                self.store
-                    .write(move |w| STATE.put(w, key.as_str(), &until.to_string().into()))
-                    .await?;
+                self.put_due(key, until).await?;
                 continue;
             }
             let facts = host.facts(None);

@@ -14,6 +14,7 @@
 use std::collections::BTreeMap;
 use std::sync::{MutexGuard, PoisonError};
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use store::{Table, View, Write};
 use tokio::sync::watch;
@@ -105,7 +106,7 @@ pub(super) fn steps(event: &Event, routed: &[Routed], services: &[Service], now:
             service_id: service.id,
             service_name: service.name.clone(),
             due_at: now
-                .checked_add(jiff::SignedDuration::from_secs(service.escalate_after_secs))
+                .checked_add(SignedDuration::from_secs(service.escalate_after_secs))
                 .unwrap_or(now),
             told_at: None,
         })
@@ -291,13 +292,40 @@ impl Engine {
         Ok(done)
     }
 
+    /// Moves the turns of the second line with a clock that was set by so much.
+    pub(super) async fn move_steps(&self, set: SignedDuration) -> store::Result<()> {
+        let moved = self
+            .store
+            .write(move |w| {
+                let mut moved = Open::new();
+                for (id, mut kept) in ALERTS.all(w)? {
+                    let steps = kept.alert.steps.iter_mut().filter(|step| step.told_at.is_none());
+                    for step in steps {
+                        step.due_at = step.due_at.checked_add(set).unwrap_or(step.due_at);
+                    }
+                    if kept.alert.acknowledged_at.is_none() && kept.alert.next().is_some() {
+                        ALERTS.put(w, &id, &kept)?;
+                        moved.insert(id, kept.alert.next());
+                    }
+                }
+                Ok(moved)
+            })
+            .await?;
+        self.with_open(|open| {
+            for (id, next) in open.iter_mut() {
+                *next = moved.get(id).copied().unwrap_or(*next);
+            }
+        });
+        Ok(())
+    }
+
     /// Queues for the second line what nobody has acknowledged in time.
     pub(super) async fn escalate(&self, host: &dyn Host) -> store::Result<()> {
         let now = host.now();
         let is_due = move |at: Time| {
             // What lies beyond the longest wait was written under another clock.
             let odd = now
-                .checked_add(jiff::SignedDuration::from_secs(*ESCALATE.end()))
+                .checked_add(SignedDuration::from_secs(*ESCALATE.end()))
                 .is_ok_and(|farthest| at > farthest);
             at <= now || odd
         };

@@ -193,7 +193,7 @@ impl Engine {
             if let Err(error) = self.see_clock(&*host).await {
                 tracing::warn!(
                     error = &error as &dyn std::error::Error,
-                    "since when channels fail was not moved with the clock"
+                    "what counts by the clock was not moved with it"
                 );
             }
             let worked = match self.follow(&*host).await {
@@ -254,7 +254,8 @@ impl Engine {
         while sending.join_next().await.is_some() {}
     }
 
-    /// Moves what counts in days with a clock that was set: a channel has not failed for years because the time came late.
+    /// Moves with a clock that was set what counts from a moment: a channel has not failed for years, nor has somebody had an hour to
+    /// acknowledge an alert, because the time came late.
     async fn see_clock(&self, host: &dyn Host) -> store::Result<()> {
         let (now, uptime) = (host.now(), host.uptime());
         let Some((then, before)) = lock(&self.looked).replace((now, uptime)) else {
@@ -271,7 +272,7 @@ impl Engine {
                 self.change(service.id, |service| service.failing_since = moved).await?;
             }
         }
-        Ok(())
+        self.move_steps(set).await
     }
 
     fn apply(&self, changed: Changed) {

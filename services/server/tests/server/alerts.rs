@@ -505,6 +505,51 @@ async fn a_digest_collects_survives_a_restart_and_is_really_sent() {
 }
 
 #[tokio::test]
+async fn a_digest_that_was_put_off_under_a_clock_that_was_ahead_comes_in_time() {
+    let box_ = Box_::claimed().await;
+    let receiver = Receiver::start().await;
+    let id = channel(&box_, &receiver).await;
+    box_.clock.set(5 * 86_400);
+    let due = box_.app.clock.now().wall.strftime("%H:%M").to_string();
+    let set = json!({ "enabled": true, "send_at": due, "every": "daily" });
+    let path = format!("/api/notifications/services/{id}/digest");
+    assert_eq!(box_.admin().await.put(&path, &set).await.status, 200);
+    happen(&box_, "job.waiting", Severity::Warning).await;
+    // When it has come, the one before it was looked at.
+    happen(&box_, "unit.failed", Severity::Critical).await;
+    receiver.wait(1).await;
+    box_.clock.set(-5 * 86_400);
+    happen(&box_, "unit.failed", Severity::Critical).await;
+    receiver.wait(2).await;
+    box_.clock.advance(Duration::from_hours(24));
+    box_.app.alerts.engine.wake();
+    let told = receiver.wait(3).await;
+    assert!(told[2]["message"].as_str().unwrap().contains("job.waiting"), "{told:?}");
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_takes_from_nobody_the_time_to_acknowledge() {
+    for by in [5 * 86_400, -5 * 86_400] {
+        let box_ = Box_::claimed().await;
+        let (hook, boss) = (Receiver::start().await, Receiver::start().await);
+        channel(&box_, &hook).await;
+        named(&box_, &boss, "boss", 3600).await;
+        happen(&box_, "unit.failed", Severity::Critical).await;
+        hook.wait(1).await;
+        box_.clock.set(by);
+        box_.app.alerts.engine.wake();
+        // When it has come, the clock was looked at.
+        happen(&box_, "job.failed", Severity::Critical).await;
+        hook.wait(2).await;
+        tokio::time::sleep(Duration::from_millis(200)).await;
+        assert_eq!(boss.got().len(), 0, "{by}: an hour has not passed");
+        box_.clock.advance(Duration::from_mins(61));
+        box_.app.alerts.engine.wake();
+        boss.wait(2).await;
+    }
+}
+
+#[tokio::test]
 async fn a_channel_that_is_gone_switches_itself_off_and_the_log_tells() {
     let box_ = Box_::claimed().await;
     let receiver = Receiver::start().await;
