@@ -206,10 +206,10 @@ fn ext4_with_mbr_or_gpt_each_share_and_both_sectors() {
 fn the_other_file_systems_where_their_tools_are() {
     for (filesystem, label, kind, checks) in [
         (FileSystem::Xfs, "xfslabel", "TYPE=xfs", 4),
-        (FileSystem::Btrfs, "a longer label than others take", "TYPE=btrfs", 4),
+        (FileSystem::Btrfs, "a longer label than others take", "TYPE=btrfs", 5),
         (FileSystem::Exfat, "CARD", "TYPE=exfat", 4),
         (FileSystem::Swap, "swap1", "TYPE=swap", 2),
-        (FileSystem::Raw, "", "", 2),
+        (FileSystem::Raw, "", "", 3),
     ] {
         if let Err(missing) = available(filesystem) {
             not_run(&format!("{filesystem:?}: {missing}"));
@@ -236,6 +236,92 @@ fn the_other_file_systems_where_their_tools_are() {
             assert!(told.contains(kind), "{told}");
             assert!(told.replace("\\ ", " ").contains(&format!("LABEL={label}")), "{told}");
         }
+    }
+}
+
+/// Formats as usual; once `at` is said, `spoil` makes of the drive one that lost what was written there.
+fn format_spoilt(drive: &Loop, filesystem: FileSystem, at: &Said, spoil: &dyn Fn(&File, &Layout)) -> Formatted {
+    let wanted = request(filesystem, Table::Auto, 0, "");
+    let layout = plan(drive.capacity, drive.sector, &wanted).unwrap();
+    let path = drive._dir.as_ref().unwrap().path().join("drive");
+    let file = File::options().read(true).write(true).open(path).unwrap();
+    let order = Order {
+        node: drive.node.clone().into(),
+        capacity: drive.capacity,
+        sector: drive.sector,
+        request: wanted,
+        key: KEY,
+    };
+    let mut spoilt = false;
+    let ties = Ties {
+        identity: &mut || Ok(()),
+        tell: &mut |said| {
+            if said == at {
+                spoil(&file, &layout);
+                spoilt = true;
+            }
+        },
+        cancel: &mut || None,
+    };
+    let mut command = Command::new(env!("CARGO_BIN_EXE_kiln-formatter"));
+    let formatted = run(&mut command, drive.open(), &order, within(Duration::from_mins(5)), ties);
+    assert!(spoilt, "{at:?} was never said");
+    formatted
+}
+
+/// Where the second copies lie of what a btrfs keeps twice, in bytes of its partition.
+fn second_copies(partition: &str) -> Vec<u64> {
+    const NODE: usize = 16 << 10;
+    // Source: btrfs-dev, on-disk format: a block's head has the file system's id at byte 32, as the superblock, and its address at 48.
+    let whole = fs::read(partition).unwrap();
+    let id = &whole[(64 << 10) + 32..][..16];
+    let mut seen = std::collections::HashSet::new();
+    let blocks = whole.chunks_exact(NODE).zip((0..).step_by(NODE));
+    let second = blocks.filter(|(block, _)| &block[32..48] == id && !seen.insert(&block[48..56]));
+    second.map(|(_, at)| at).collect()
+}
+
+/// `btrfs check` reads one copy of each block and one superblock.
+#[test]
+fn a_lost_copy_of_what_btrfs_keeps_twice_is_a_problem() {
+    if let Err(missing) = available(FileSystem::Btrfs) {
+        return not_run(&missing.to_string());
+    }
+    // Of about the smallest.
+    let of_drive = || Loop::new(111 << 20, 512);
+    let Some(good) = of_drive() else { return };
+    let formatted = good.format(&request(FileSystem::Btrfs, Table::Auto, 0, ""));
+    assert_eq!(formatted.problem, None);
+    // On drives of one size they lie at the same places.
+    let copies = second_copies(&good.partition());
+    assert!(copies.len() > 4, "{copies:?}");
+    let mirror = 64 << 20;
+    for (lost, length, what) in [(vec![mirror], 4 << 10, "super="), (copies, 16 << 10, "verify=")] {
+        let Some(drive) = of_drive() else { return };
+        let checker = Said::At { what: "btrfs".into() };
+        let formatted = format_spoilt(&drive, FileSystem::Btrfs, &checker, &|file, layout| {
+            for at in &lost {
+                file.write_all_at(&vec![0; length], layout.start() + at).unwrap();
+            }
+        });
+        let problem = formatted.problem.unwrap_or_default();
+        assert!(problem.contains(what), "{what}: {problem:?} {:?}", formatted.checks);
+        assert_eq!(formatted.table, Table::Auto, "no table stands");
+    }
+}
+
+/// What stood there before may be found where nobody looks for it any more, and taken for a file system.
+#[test]
+fn the_ends_of_an_empty_partition_are_read_back() {
+    for last in [false, true] {
+        let Some(drive) = Loop::new(64 << 20, 512) else { return };
+        let formatted = format_spoilt(&drive, FileSystem::Raw, &Said::Laid, &|file, layout| {
+            let at = if last { layout.size() - 1 } else { 0 };
+            file.write_all_at(&[0x5a], layout.start() + at).unwrap();
+        });
+        let problem = formatted.problem.unwrap_or_default();
+        assert!(problem.contains("reads back differently"), "{last}: {problem:?}");
+        assert_eq!(formatted.table, Table::Auto, "no table stands");
     }
 }
 

@@ -122,7 +122,7 @@ impl Maker<'_> {
         if let Some(call) = tool::maker(&order.request) {
             Self::call(&call, &node)?;
         }
-        self.verify(order, &layout, &node)?;
+        self.verify(order, &watch, &layout, &node)?;
         say(&Said::Made).told("telling")?;
         self.confirmed("no partition table was written")?;
         let drive = disk::claim(&order.node, &watch).told("claiming the drive for its table")?;
@@ -143,15 +143,7 @@ impl Maker<'_> {
         disk::drop_cache(watch).told("dropping the cache")?;
         let (behind, tail) = encoded.behind(layout);
         for (at, expected) in [(0, encoded.head.as_slice()), (behind, tail)] {
-            let found = disk::read(watch, at, expected.len()).told("reading the table again")?;
-            if let Some(differs) = found.iter().zip(expected).position(|(a, b)| a != b) {
-                let byte = at + differs as u64;
-                return Err(format!(
-                    "the table reads back differently at byte {byte} (LBA {}): burn the drive in again, whose verify tells whether \
-                     it lies or another program wrote there",
-                    byte / u64::from(layout.sector)
-                ));
-            }
+            same(watch, at, expected, "the table", layout.sector)?;
         }
         // libblkid reads unaligned, which direct access refuses.
         let plain = File::open(node).told("opening the drive for libblkid")?;
@@ -202,7 +194,7 @@ impl Maker<'_> {
         }
     }
 
-    fn verify(&mut self, order: &Order, layout: &Layout, node: &Node) -> Result<(), String> {
+    fn verify(&mut self, order: &Order, watch: &File, layout: &Layout, node: &Node) -> Result<(), String> {
         let filesystem = order.request.filesystem;
         disk::drop_cache(&node.part).told("dropping the cache")?;
         if let Some(call) = tool::checker(filesystem) {
@@ -212,10 +204,16 @@ impl Maker<'_> {
         match filesystem {
             FileSystem::Ext4 | FileSystem::Xfs | FileSystem::Btrfs | FileSystem::Exfat => {
                 let path = node.path().told("the partition's node")?;
-                let told = mounted::verify(path, name(filesystem), layout.size()).told("mounting it read-only")?;
-                self.checked(told);
+                let told = mounted::verify(path, filesystem, layout.size()).told("mounting it read-only")?;
+                self.formatted.checks.extend(told);
             }
-            FileSystem::Swap | FileSystem::Raw => {}
+            FileSystem::Raw => {
+                for at in ends(layout) {
+                    same(watch, at, &vec![0; ALIGN_BYTES], "the blank partition", layout.sector)?;
+                }
+                self.checked("both ends of the partition read again past the cache: blank");
+            }
+            FileSystem::Swap => {}
         }
         disk::drop_cache(&node.part).told("dropping the cache")?;
         let plain = node.open(File::options().read(true)).told("opening the partition")?;
@@ -262,12 +260,35 @@ fn mark(drive: &File, layout: &Layout, key: JobKey) -> io::Result<()> {
     drive.sync_all()
 }
 
+/// Reads `what` again past the cache.
+///
+/// # Errors
+/// When it cannot be read, or is not as it was written.
+fn same(drive: &File, at: u64, expected: &[u8], what: &str, sector: u32) -> Result<(), String> {
+    let found = disk::read(drive, at, expected.len()).told(&format!("reading {what} again"))?;
+    let Some(differs) = found.iter().zip(expected).position(|(a, b)| a != b) else {
+        return Ok(());
+    };
+    let byte = at + differs as u64;
+    Err(format!(
+        "{what} reads back differently at byte {byte} (LBA {}): burn the drive in again, whose verify tells whether it lies or another \
+         program wrote there",
+        byte / u64::from(sector)
+    ))
+}
+
+/// The first and the last MiB of the partition.
+fn ends(layout: &Layout) -> [u64; 2] {
+    [layout.start(), layout.start() + layout.size() - ALIGN]
+}
+
 /// Blanks what the table does not cover: the drive's last MiB, and both ends of a partition that gets no file system.
 fn blank(drive: &File, layout: &Layout, filesystem: FileSystem, encoded: &Encoded) -> io::Result<()> {
     let zeros = Aligned::zeroed(ALIGN_BYTES);
     if filesystem == FileSystem::Raw {
-        drive.write_all_at(zeros.as_ref(), layout.start())?;
-        drive.write_all_at(zeros.as_ref(), layout.start() + layout.size() - ALIGN)?;
+        for at in ends(layout) {
+            drive.write_all_at(zeros.as_ref(), at)?;
+        }
     }
     drive.write_all_at(zeros.as_ref(), encoded.tail_at)?;
     drive.sync_all()

@@ -6,7 +6,7 @@
 //!  spawn, drive as descriptor 3 ────────────►│ drive's end blanked, kernel told of the partition, descriptor closed
 //!  (its own copy is closed)                  │
 //!      ◄────────────────────── Said::Laid ───│
-//!  identity read again ─── Heard::Go ───────►│ mkfs ─► its own checker ─► mounted read-only ─► superblock copies
+//!  identity read again ─── Heard::Go ───────►│ mkfs ─► its own checker ─► mounted read-only ─► every copy
 //!      ◄────────────────────── Said::Made ───│         (tools under landlock)   (own mount namespace)
 //!  identity read again ─── Heard::Go ───────►│ drive claimed, table written, its first sector last, read again past the cache
 //!      ◄────────────────────── Said::Done ───│
@@ -28,6 +28,7 @@ pub mod layout;
 mod make;
 mod mounted;
 mod request;
+mod scrub;
 mod silence;
 mod spawn;
 pub mod table;

@@ -1,6 +1,6 @@
 //! What is mounted where nobody else sees it: the new file system, read-only, and a node where there is none.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -8,6 +8,10 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 use nix::sys::stat::{Mode, SFlag, mknod};
 use nix::sys::statvfs::statvfs;
+use wire::options::FileSystem;
+
+use super::request::name;
+use super::scrub;
 
 /// Gives this process a mount namespace of its own, from which nothing gets out. To be called while there is one thread.
 ///
@@ -40,22 +44,23 @@ pub(super) fn node(name: &str, number: u64) -> io::Result<PathBuf> {
     Ok(node)
 }
 
-/// Mounts the node read-only, reads its root directory and its size, and unmounts it. Gives what it found, in words.
+/// Mounts the node read-only, reads its root directory and its size, a btrfs's every copy as well, and unmounts it. Gives what it found,
+/// in words.
 ///
 /// # Errors
 /// When the kernel cannot mount it, or what is mounted is not as made.
-pub(super) fn verify(node: &Path, filesystem: &str, size: u64) -> io::Result<String> {
+pub(super) fn verify(node: &Path, filesystem: FileSystem, size: u64) -> io::Result<Vec<String>> {
     let place = place();
     let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     let none: Option<&str> = None;
-    mount(Some(node), &place, Some(filesystem), flags, none)?;
-    let found = look(&place, size);
+    mount(Some(node), &place, Some(name(filesystem)), flags, none)?;
+    let found = look(&place, filesystem, size);
     // The kernel writes nothing on a read-only mount; unmounting lets go of the partition.
     umount2(&place, MntFlags::empty())?;
     found
 }
 
-fn look(place: &Path, size: u64) -> io::Result<String> {
+fn look(place: &Path, filesystem: FileSystem, size: u64) -> io::Result<Vec<String>> {
     let told = statvfs(place)?;
     let bytes = told.blocks() as u64 * told.fragment_size() as u64;
     if bytes == 0 || bytes > size || bytes < size / 2 {
@@ -69,5 +74,10 @@ fn look(place: &Path, size: u64) -> io::Result<String> {
     if let Some(name) = names.iter().find(|name| *name != "lost+found") {
         return Err(io::Error::other(format!("it is not empty: {name:?}")));
     }
-    Ok(format!("mounted read-only: {} of room, empty", wire::Bytes(bytes)))
+    let mut told = vec![format!("mounted read-only: {} of room, empty", wire::Bytes(bytes))];
+    if filesystem == FileSystem::Btrfs {
+        let scrubbed = File::open(place).and_then(|root| scrub::of(&root));
+        told.push(scrubbed.map_err(|error| io::Error::other(format!("scrub: {error}")))?);
+    }
+    Ok(told)
 }
