@@ -14,6 +14,7 @@ use super::layout::{ALIGN, ALIGN_BYTES, Layout};
 use super::request::name;
 use super::table::{Encoded, Ids, encode};
 use super::tool::{self, Call};
+use super::words::{self, Words};
 use super::{Heard, Order, Said, confine, ext4, mounted, unformatted};
 use crate::pattern::JobKey;
 use crate::{hand_over, header};
@@ -172,9 +173,11 @@ impl Maker<'_> {
         loop {
             tries += 1;
             let name = node.path().told("the partition's node")?;
-            let (status, words) = run(&path, call, name).told(call.program)?;
+            let (status, said) = run(&path, call, name).told(call.program)?;
             node.path().told("the partition's node")?;
-            let suspicious = call.must_not_say.is_some_and(|word| words.contains(word));
+            let words = said.text();
+            // Whoever has so much to say of a new file system may have said it.
+            let suspicious = call.must_not_say.is_some_and(|word| said.cut || words.contains(word));
             if status.success() && !suspicious {
                 return Ok(());
             }
@@ -184,10 +187,8 @@ impl Maker<'_> {
                 disk::wait_until_free(node).told("the partition is held")?;
                 continue;
             }
-            let words: String = words.split_whitespace().collect::<Vec<_>>().join(" ");
-            let words: String = words.chars().take(WORDS_MAX).collect();
             // Killed for want of memory it says nothing itself.
-            return Err(match words.as_str() {
+            return Err(match words::short(&words, WORDS_MAX).as_str() {
                 "" => format!("{} failed without a word ({status})", call.program),
                 words => format!("{} failed: {words}", call.program),
             });
@@ -308,7 +309,8 @@ fn commit(drive: &File, layout: &Layout, encoded: &Encoded) -> io::Result<()> {
 }
 
 /// A program's end and what it said on either stream.
-fn run(path: &Path, call: &Call, node: &Path) -> io::Result<(ExitStatus, String)> {
+fn run(path: &Path, call: &Call, node: &Path) -> io::Result<(ExitStatus, Words)> {
+    let (reader, writer) = io::pipe()?;
     let mut command = Command::new(path);
     command
         .args(&call.args)
@@ -317,15 +319,17 @@ fn run(path: &Path, call: &Call, node: &Path) -> io::Result<(ExitStatus, String)
         .env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin")
         .env("LC_ALL", "C.UTF-8")
         .stdin(Stdio::null())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped());
+        .stdout(writer.try_clone()?)
+        .stderr(writer);
     let allowed: PathBuf = node.to_owned();
     // SAFETY: this process has one thread, so that its child may allocate between fork and exec; what is called
     // makes system calls on the child alone.
     unsafe {
         command.pre_exec(move || confine::to_node(&allowed));
     }
-    let output = command.output()?;
-    let words = [output.stdout.as_slice(), b"\n", output.stderr.as_slice()].concat();
-    Ok((output.status, String::from_utf8_lossy(&words).into_owned()))
+    let mut child = command.spawn()?;
+    // It holds this side's copies of what the program writes to.
+    drop(command);
+    let words = Words::read(reader)?;
+    Ok((child.wait()?, words))
 }

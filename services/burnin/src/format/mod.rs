@@ -33,6 +33,7 @@ mod silence;
 mod spawn;
 pub mod table;
 mod tool;
+mod words;
 
 use std::path::PathBuf;
 use std::time::Duration;
