@@ -321,6 +321,7 @@ fn the_ends_of_an_empty_partition_are_read_back() {
         });
         let problem = formatted.problem.unwrap_or_default();
         assert!(problem.contains("reads back differently"), "{last}: {problem:?}");
+        assert!(problem.contains("burn the drive in anew"), "{problem}");
         assert_eq!(formatted.table, Table::Auto, "no table stands");
     }
 }

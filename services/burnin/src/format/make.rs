@@ -15,7 +15,7 @@ use super::request::name;
 use super::table::{Encoded, Ids, encode};
 use super::tool::{self, Call};
 use super::words::{self, Words};
-use super::{Heard, Order, Said, confine, ext4, mounted, unformatted};
+use super::{Heard, NEXT_STEP, Order, Said, confine, ext4, mounted, unformatted};
 use crate::pattern::JobKey;
 use crate::{hand_over, header};
 
@@ -111,28 +111,34 @@ impl Maker<'_> {
             ));
         }
         disk::lock(&watch);
-        mark(&drive, &layout, order.key).told("marking the drive")?;
-        blank(&drive, &layout, filesystem, &encoded).told("blanking the drive's end")?;
-        disk::tell_kernel(&drive, &layout).told("telling the kernel")?;
-        // From here on `watch` alone keeps the device number from passing to another drive.
-        drop(drive);
-        let node = disk::partition(&watch, &layout).told("the partition's node")?;
+        let node = lay(drive, &watch, order, &layout, &encoded).map_err(next_step)?;
         say(&Said::Laid).told("telling")?;
         self.confirmed("no file system was made")?;
-        disk::wait_until_free(&node).told("the partition is held")?;
-        if let Some(call) = tool::maker(&order.request) {
-            Self::call(&call, &node)?;
-        }
-        self.verify(order, &watch, &layout, &node)?;
+        self.fill(order, &watch, &layout, &node).map_err(next_step)?;
         say(&Said::Made).told("telling")?;
         self.confirmed("no partition table was written")?;
-        let drive = disk::claim(&order.node, &watch).told("claiming the drive for its table")?;
-        commit(&drive, &layout, &encoded).told("writing the table")?;
-        self.read_again(&watch, &order.node, &layout, &encoded)?;
+        let drive = self.table(order, &watch, &layout, &encoded).map_err(next_step)?;
         layout.tell(&mut self.formatted);
         drop(node);
         disk::refresh(&drive);
         Ok(())
+    }
+
+    /// Makes the file system and verifies it.
+    fn fill(&mut self, order: &Order, watch: &File, layout: &Layout, node: &Node) -> Result<(), String> {
+        disk::wait_until_free(node).told("the partition is held")?;
+        if let Some(call) = tool::maker(&order.request) {
+            Self::call(&call, node)?;
+        }
+        self.verify(order, watch, layout, node)
+    }
+
+    /// Writes the table and verifies it.
+    fn table(&mut self, order: &Order, watch: &File, layout: &Layout, encoded: &Encoded) -> Result<File, String> {
+        let drive = disk::claim(&order.node, watch).told("claiming the drive for its table")?;
+        commit(&drive, layout, encoded).told("writing the table")?;
+        self.read_again(watch, &order.node, layout, encoded)?;
+        Ok(drive)
     }
 
     /// Waits for the parent's word that the drive still is the one that was armed.
@@ -252,6 +258,16 @@ impl Maker<'_> {
     }
 }
 
+/// Leaves the drive with a partition that the kernel shows and nothing stands in.
+fn lay(drive: File, watch: &File, order: &Order, layout: &Layout, encoded: &Encoded) -> Result<Node, String> {
+    mark(&drive, layout, order.key).told("marking the drive")?;
+    blank(&drive, layout, order.request.filesystem, encoded).told("blanking the drive's end")?;
+    disk::tell_kernel(&drive, layout).told("telling the kernel")?;
+    // From here on `watch` alone keeps the device number from passing to another drive.
+    drop(drive);
+    disk::partition(watch, layout).told("the partition's node")
+}
+
 /// Tells on the drive itself that its test is over, in the sector that is written last.
 fn mark(drive: &File, layout: &Layout, key: JobKey) -> io::Result<()> {
     let mut sector = vec![0; layout.sector as usize];
@@ -259,6 +275,11 @@ fn mark(drive: &File, layout: &Layout, key: JobKey) -> io::Result<()> {
     sector[..mark.len()].copy_from_slice(&mark);
     drive.write_all_at(Aligned::of(&sector).as_ref(), 0)?;
     drive.sync_all()
+}
+
+/// Of a drive that is still the armed one, and came to no format.
+fn next_step(problem: String) -> String {
+    format!("{problem}; {NEXT_STEP}")
 }
 
 /// Reads `what` again past the cache.
@@ -272,8 +293,7 @@ fn same(drive: &File, at: u64, expected: &[u8], what: &str, sector: u32) -> Resu
     };
     let byte = at + differs as u64;
     Err(format!(
-        "{what} reads back differently at byte {byte} (LBA {}): burn the drive in again, whose verify tells whether it lies or another \
-         program wrote there",
+        "{what} reads back differently at byte {byte} (LBA {}): it lies, or another program wrote there, which a new burn-in's verify tells",
         byte / u64::from(sector)
     ))
 }

@@ -76,6 +76,9 @@ pub const LONGEST: Longest = Longest {
 /// As in a burn-in.
 const ACCESS: Duration = Duration::from_millis(HANG_MS);
 
+/// What to do with a drive whose format failed once it had begun: its test is over, and not gone on with.
+const NEXT_STEP: &str = "burn the drive in anew, or format it by hand and check that";
+
 /// What came of a format whose computer or process was cut off; `left`: why it is not made anew, where that was tried.
 pub fn cut_off(request: &FormatRequest, left: Option<&str>) -> Formatted {
     let then = match left {

@@ -17,7 +17,7 @@ use nix::unistd::Pid;
 use wire::options::Formatted;
 
 use super::silence::Silence;
-use super::{Heard, Longest, Order, Said, confine, unformatted};
+use super::{Heard, Longest, NEXT_STEP, Order, Said, confine, unformatted};
 use crate::hand_over::hand_over;
 
 /// How often it is asked whether it is to end.
@@ -125,7 +125,9 @@ fn talk(
             Err(RecvTimeoutError::Timeout) if left > ASK => None,
             Err(RecvTimeoutError::Timeout) => return Err(late(longest, end < begun + longest.whole)),
             Err(RecvTimeoutError::Disconnected) => {
-                return Err("the formatter ended without a word: it was killed, or failed".to_owned());
+                return Err(format!(
+                    "the formatter ended without a word: it was killed, or failed; {NEXT_STEP}"
+                ));
             }
         };
         if let Some(said) = &said {
@@ -159,7 +161,7 @@ fn late(longest: Longest, by_start: bool) -> String {
             "its partition was not laid out within {} s; check the drive's power and cable, and burn it in again",
             longest.start.as_secs()
         ),
-        false => "the formatter did not end in its time".to_owned(),
+        false => format!("the formatter did not end in its time; {NEXT_STEP}"),
     }
 }
 
