@@ -17,6 +17,13 @@ const PATH: [&str; 6] = [
     "/bin",
 ];
 
+/// Where mke2fs is told the features that it makes.
+const MKE2FS_CONF: &str = "/etc/mke2fs.conf";
+
+/// What mke2fs makes since 1.47 and an older system refuses: its e2fsck (Debian 11, Ubuntu 22.04, many a NAS) the one, its kernel (before
+/// 4.4) the other.
+const TOO_NEW: [&str; 2] = ["orphan_file", "metadata_csum_seed"];
+
 /// What is missing here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
@@ -83,7 +90,10 @@ pub(super) fn maker(request: &FormatRequest) -> Option<Call> {
                 "-m",
                 &reserved,
             ];
-            Call::new("mkfs.ext4", &args).with("-L", label)
+            let conf = fs::read_to_string(MKE2FS_CONF).unwrap_or_default();
+            Call::new("mkfs.ext4", &args)
+                .with("-O", &without_too_new(&conf))
+                .with("-L", label)
         }
         FileSystem::Xfs => Call::new("mkfs.xfs", &["-q", "-f", "-K"]).with("-L", label),
         FileSystem::Btrfs => Call::new("mkfs.btrfs", &["-q", "-f", "-K"]).with("-L", label),
@@ -92,6 +102,13 @@ pub(super) fn maker(request: &FormatRequest) -> Option<Call> {
         FileSystem::Swap => Call::new("mkswap", &["-f"]).with("-L", label),
         FileSystem::Raw => return None,
     })
+}
+
+/// What leaves out of this configuration's features those that an older system does not know; an mke2fs that is one itself refuses their
+/// names, and its configuration has none of them.
+fn without_too_new(conf: &str) -> String {
+    let made = TOO_NEW.iter().filter(|feature| conf.contains(**feature));
+    made.map(|feature| format!("^{feature}")).collect::<Vec<_>>().join(",")
 }
 
 /// Its own checker, which changes nothing.
@@ -182,6 +199,15 @@ mod tests {
     use std::process::Command;
 
     use super::*;
+
+    /// A disk that is pulled here is put into another box, whose e2fsck has to know what is on it.
+    #[test]
+    fn ext4_is_made_without_what_an_older_e2fsck_refuses() {
+        let of_1_47 = "ext4 = {\n\tfeatures = has_journal,extent,metadata_csum,metadata_csum_seed,64bit,orphan_file\n}";
+        assert_eq!(without_too_new(of_1_47), "^orphan_file,^metadata_csum_seed");
+        let of_1_46 = "ext4 = {\n\tfeatures = has_journal,extent,metadata_csum,64bit\n\tinode_size = 256\n}";
+        assert_eq!(without_too_new(of_1_46), "");
+    }
 
     /// Also where the kernel cannot mount what is made: the programs that are here take what they are given.
     #[test]
