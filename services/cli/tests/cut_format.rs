@@ -196,11 +196,15 @@ fn a_format_that_was_cut_is_over_for_other_steps() {
     cut_before_the_table(&drive);
     let before = fs::read(drive.file()).unwrap();
     for line in [
-        &["--playbook", "surface", "--resume"][..],
+        &["--resume"][..],
+        &["--playbook", "surface", "--resume"],
         &["--playbook", "surface", "--format", "raw", "--resume"],
     ] {
         let output = drive.burn(line);
         assert_eq!(code(&output), 4, "{}", text(&output));
+        // By its own options it is made anew.
+        let its_own = "give `--resume --playbook surface --format ext4`";
+        assert!(text(&output).contains(its_own), "{}", text(&output));
         assert!(fs::read(drive.file()).unwrap() == before);
     }
     // Where nothing is kept of it the mark tells that its test had come to its end, and nothing is begun anew over that.

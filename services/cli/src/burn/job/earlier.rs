@@ -179,17 +179,18 @@ impl Job {
             {
                 (found.0.playbook.clone(), found.0.options.clone())
             }
+            // Only its format was cut off: by its own options that is made anew.
+            Found::Ended(_) => {
+                let (saved, checkpoint) = *self.state.untabled(&self.drive.id)?;
+                let is_other = saved.steps != self.choice.steps && self.is_untabled(&saved, &checkpoint);
+                is_other.then_some((saved.playbook, saved.options))?
+            }
             Found::Nothing if self.choice.erases() => {
                 let (_, Header { note, steps, .. }) = self.carried().ok()?;
                 let is_other = steps != self.choice.steps && note.drive == self.drive.id;
                 is_other.then_some((note.playbook, note.options))?
             }
-            Found::Good(_)
-            | Found::Nothing
-            | Found::Begun(_)
-            | Found::Ended(_)
-            | Found::Bad(..)
-            | Found::Unreadable(_) => return None,
+            Found::Good(_) | Found::Nothing | Found::Begun(_) | Found::Bad(..) | Found::Unreadable(_) => return None,
         };
         let theirs = flags::of(&playbook, &options);
         let ours = flags::of(&self.choice.playbook.name, &self.choice.options);
@@ -205,8 +206,11 @@ impl Job {
     pub(in crate::burn) fn refusal(&self) -> Option<String> {
         let found = self.or_untabled(self.state.look(&self.drive.id));
         let other_options = self.other_options(&found);
-        // What keeps it from going on by any options is told first.
-        self.not_gone_on_with(found).or(other_options)
+        // What keeps it from going on by any options is told first; that it is over keeps it only by others than its own.
+        match found {
+            Found::Ended(_) if other_options.is_some() => other_options,
+            found => self.not_gone_on_with(found).or(other_options),
+        }
     }
 
     /// The same by what stands on the drive and what is kept of it, whatever the options.
