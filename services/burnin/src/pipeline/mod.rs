@@ -157,7 +157,7 @@ pub struct Pipeline {
     memory_tests_left: u32,
     /// The GiB that the step last located in, and how many sectors there that it had not met before.
     located: (u64, u32),
-    /// Whether a trim of this session went well: what fails from then on is no refusal.
+    /// Whether a trim of this session went well: what fails from then on is no refusal, but by the kernel's own word.
     took_trim: bool,
     /// Whether one of an earlier session did. The drive may hang on another bridge since, which takes none.
     took_trim_before: bool,

@@ -365,11 +365,15 @@ impl Sim {
     fn trim(&mut self, access: Access) -> Result<u64, i32> {
         let beyond = match self.plan.trim {
             Trim::Refused => return Err(libc::EOPNOTSUPP),
-            Trim::RefusedByDrive => {
+            Trim::RefusedByDrive | Trim::RefusedUntold => {
                 // What was passed on already comes back like the first.
                 let passed_on = !self.no_trims || next_random(&mut self.random) & 1 == 0;
                 self.no_trims = true;
-                return Err(if passed_on { libc::EREMOTEIO } else { libc::EOPNOTSUPP });
+                return match passed_on {
+                    true if self.plan.trim == Trim::RefusedUntold => Ok(0),
+                    true => Err(libc::EREMOTEIO),
+                    false => Err(libc::EOPNOTSUPP),
+                };
             }
             Trim::Fails => return Err(libc::EIO),
             Trim::Ignored => return Ok(0),

@@ -59,6 +59,8 @@ pub enum Trim {
     Refused,
     /// Likewise, and the kernel learns it from those that it passed on, which it answers as a command that failed at the drive.
     RefusedByDrive,
+    /// Likewise, and those that it passed on are told as done: `BLKDISCARD` hides the drive's refusal.
+    RefusedUntold,
     /// The drive fails at it.
     Fails,
 }

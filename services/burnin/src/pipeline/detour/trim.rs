@@ -17,7 +17,7 @@ impl Pipeline {
         }
         let again = self.limits.rereads > 0 && !is_own_word(errno);
         let doubtful = errno == libc::EREMOTEIO && again;
-        if refuses(errno) && !doubtful && !self.took_trim {
+        if refuses(errno) && !doubtful && !self.took_one(errno) {
             self.refused(errno);
             return;
         }
@@ -48,7 +48,7 @@ impl Pipeline {
             return;
         };
         // What the kernel says by itself is a refusal behind another bridge, too; the number that may be a failure is not.
-        let took = self.took_trim || (errno == libc::EREMOTEIO && self.took_trim_before);
+        let took = self.took_one(errno) || (errno == libc::EREMOTEIO && self.took_trim_before);
         if refuses(errno) && first.is_none_or(refuses) && !took {
             self.refused(errno);
         } else if let Some((left, silence)) = self.tries_left(left, silence) {
@@ -59,6 +59,14 @@ impl Pipeline {
             self.groups.remove(&group);
             self.untrimmed(access.lba, access.sectors, errno);
         }
+    }
+
+    /// Whether a trim went well before, so that this error is no refusal. The kernel's own word is one whatever went before: no drive unlearns
+    /// a command, and the trim that the kernel learnt it from is told as done.
+    ///
+    /// Source: `block/ioctl.c`, `blk_ioctl_discard`; `drivers/block/loop.c`, `loop_clear_limits`.
+    fn took_one(&self, errno: i32) -> bool {
+        self.took_trim && errno != libc::EOPNOTSUPP
     }
 
     /// The drive takes no trims: the step is left out, and what waits to be tried again was refused like the rest.
