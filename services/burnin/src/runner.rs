@@ -331,13 +331,12 @@ pub fn run_asked(
             session.retire(device, order);
         }
         for report in reports {
-            match report {
-                Report::Started { .. } if !looked => started = Some(report),
-                report => {
-                    started.take_if(|_| looked).into_iter().for_each(&mut *emit);
-                    emit(report);
-                }
+            if !looked && matches!(report, Report::Started { .. }) {
+                started = Some(report);
+                continue;
             }
+            started.take_if(|_| looked).into_iter().for_each(&mut *emit);
+            emit(report);
         }
     }
     Ok(session.evidence().clone())
