@@ -22,8 +22,11 @@ const TEXT_MAX: usize = 400;
 /// Parts of texts that are of no use to who has the drive: options of smartctl's own, a checksum that never was right.
 const OF_NO_USE: [&str; 2] = ["May need -F ", "harmless"];
 
-/// Part of the text that only says where firmware may be had, of models without a fault that is known.
-const NEWS: &str = "may be available";
+/// Parts of texts that only say where firmware may be had, of models without a fault that is known.
+const NEWS: [&str; 2] = [
+    "firmware update for this drive may be available",
+    "firmware update for this drive is available",
+];
 
 /// The lines that smartctl printed of it.
 pub(crate) fn printed(json: &Value) -> impl Iterator<Item = &str> {
@@ -42,7 +45,7 @@ pub(crate) fn warning(json: &Value) -> Option<String> {
 
 /// Whether a warning tells of a fault, not only of newer firmware.
 pub fn is_fault(warning: &str) -> bool {
-    !warning.contains(NEWS)
+    !NEWS.iter().any(|part| warning.contains(part))
 }
 
 #[cfg(test)]
@@ -90,6 +93,12 @@ mod tests {
             "see the following Seagate web pages:",
         ]);
         assert_eq!(warning(&update).as_deref().map(is_fault), Some(false));
+        assert!(!is_fault(
+            "A firmware update for this drive is available, see the following Seagate web pages:"
+        ));
+        assert!(is_fault(
+            "A firmware update is available for this drive. It is HIGHLY RECOMMENDED"
+        ));
         for text in [
             "May need -F samsung disabled; see manual for details.",
             "This drive's firmware has a harmless Drive Identity Structure",

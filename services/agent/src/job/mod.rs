@@ -365,7 +365,7 @@ impl JobTask {
                     if self.is_gone(&drive) {
                         return self.lost(None).await;
                     }
-                    self.why = Some(why);
+                    self.why = Some(self.record.interrupted_by(&why));
                     if let Err(why) = self.means.hands.check(&drive).await {
                         self.log("warn", format!("The drive may not be used any more: {why}"));
                         continue;

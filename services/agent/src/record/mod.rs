@@ -304,6 +304,11 @@ impl Record {
             (false, true) => "the box was restarted",
             (false, false) => "power cut or reset",
         };
+        self.interrupted_by(why)
+    }
+
+    /// The same of an interruption whose reason is known.
+    pub fn interrupted_by(&mut self, why: &str) -> String {
         // Each once: a box may be started many times without the drive.
         if !self.interrupted.iter().any(|known| known == why) {
             self.interrupted.push(why.to_owned());
@@ -464,7 +469,12 @@ pub(crate) mod tests {
             from: Bytes(4096),
             engine: "e".into(),
         };
-        record.apply(&started, Some("both"), None, Time::UNIX_EPOCH);
+        assert!(
+            record
+                .interrupted_by("the worker was killed")
+                .ends_with(", then the worker was killed")
+        );
+        record.apply(&started, Some("all"), None, Time::UNIX_EPOCH);
         assert_eq!(record.was_interrupted("later"), "the agent ended without warning");
     }
 

@@ -284,7 +284,12 @@ impl Pipeline {
         let flushes = |flight: &Flight| matches!(flight.kind, Kind::Flush(_));
         // Only what was asked behind a flush waits for it: a drive that hangs is told, whatever is flushed meanwhile.
         let behind = |other: &Flight| flushes(other) && other.began <= flight.began;
-        if self.flights.values().any(behind) {
+        let mut waits = false;
+        for flush in self.flights.values_mut().filter(|other| behind(other)) {
+            // Nor is what the drive did before it the flush's own time.
+            (flush.served, waits) = (now, true);
+        }
+        if waits {
             return (now.saturating_sub(flight.began), Duration::ZERO);
         }
         for other in self.flights.values_mut().filter(|other| other.began >= flight.began) {
@@ -308,7 +313,7 @@ impl Pipeline {
         let access = flight.request.access;
         let took = now.saturating_sub(flight.began);
         let (flushed, own) = self.waited(now, &flight);
-        if access.op == Op::Flush {
+        if access.op == Op::Flush && matches!(outcome, Outcome::Done) {
             // In whole seconds, so that it hardly ever changes a checkpoint.
             let own = Duration::from_secs(own.as_secs());
             self.evidence.longest_flush = self.evidence.longest_flush.max(own);

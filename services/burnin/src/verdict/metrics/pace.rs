@@ -29,7 +29,8 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         let mut regions = slow_regions(record, geometry, (long, tells_evenly));
         if tells_evenly {
             // Right behind the writes flash still clears its cache, and a shingled disk its own.
-            add_broad(&mut regions, record, geometry, case.has_platters() && !keeps_house);
+            let from_the_begin = case.has_platters() && !keeps_house && record.phase == Phase::Verify;
+            add_broad(&mut regions, record, geometry, from_the_begin);
         }
         (record, regions)
     });

@@ -61,10 +61,11 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         "io.slow_writes_alone",
         if undecided { slow - of_medium } else { 0 } as f64,
     );
-    // What cleans up may do so before it answers.
+    // What cleans up may do so before it answers, and a link that is trained anew keeps it waiting.
     let flush = case.evidence.longest_flush.as_secs_f64();
-    metrics.put("io.flush_s", if excused { 0.0 } else { flush });
-    metrics.put("io.flush_of_shingled_s", if excused { flush } else { 0.0 });
+    let is_own = !(excused || undecided || disturbed);
+    metrics.put("io.flush_s", if is_own { flush } else { 0.0 });
+    metrics.put("io.flush_excused_s", if is_own { 0.0 } else { flush });
     let slow = of_medium as f64;
     // Where the link or the heat had a part in it, a long access says nothing of the medium.
     let name = if disturbed { "io.slow_disturbed" } else { "io.slow" };

@@ -144,6 +144,6 @@ fn a_flush_is_told_from_ten_seconds_on_and_warns_from_twenty() {
         shingled.trim = Some(true);
         let case = both(&evidence, &shingled);
         assert_eq!(fired(&case, "slow-flush"), None, "{seconds} s");
-        assert_eq!(fired(&case, "slow-flush-of-shingled"), want.and(TOLD), "{seconds} s");
+        assert_eq!(fired(&case, "slow-flush-excused"), want.and(TOLD), "{seconds} s");
     }
 }
