@@ -24,6 +24,8 @@ use wire::frame::Notification;
 use wire::job::{Job, JobState, Outcome, PhaseState, Resume};
 use wire::{Celsius, DriveId, Lasted};
 
+use crate::gate::has_twin;
+
 /// An event with the notifications that go with it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Happening {
@@ -244,10 +246,25 @@ pub fn known(drives: &[Drive]) -> BTreeMap<DriveId, Known> {
         .filter(|drive| drive.present)
         .filter_map(|drive| {
             let id = drive.id.clone()?;
-            let words = format!("{} {} ({})", drive.model, drive.serial, drive.capacity);
-            Some((id.clone(), Known { id, words }))
+            Some((
+                id.clone(),
+                Known {
+                    id,
+                    words: words(drive),
+                },
+            ))
         })
         .collect()
+}
+
+/// Whether a drive that was known is there still, listed without its identity since a second device tells it.
+pub fn is_twin(known: &Known, drives: &[Drive]) -> bool {
+    let mut present = drives.iter().filter(|drive| drive.present);
+    present.any(|drive| has_twin(drive) && words(drive) == known.words)
+}
+
+fn words(drive: &Drive) -> String {
+    format!("{} {} ({})", drive.model, drive.serial, drive.capacity)
 }
 
 /// A drive is there that was not.
@@ -329,6 +346,27 @@ pub(crate) mod tests {
             state,
             ..job()
         }
+    }
+
+    #[test]
+    fn a_drive_whose_identity_a_second_one_tells_is_neither_gone_nor_new() {
+        let mut list = crate::vigil::shapes::tests::drives(2);
+        let before = known(&list);
+        let [a, b] = before.values().collect::<Vec<_>>()[..] else {
+            panic!()
+        };
+        assert!(!is_twin(a, &list) && !is_twin(b, &list));
+        list[0].id = None;
+        list[0].refused = Some(wire::drive::Refused {
+            kind: "same-identity".into(),
+            reason: String::new(),
+        });
+        let now = known(&list);
+        let gone: Vec<&Known> = before.values().filter(|known| !now.contains_key(&known.id)).collect();
+        assert_eq!(gone.len(), 1);
+        assert!(is_twin(gone[0], &list));
+        list[0].present = false;
+        assert!(!is_twin(gone[0], &list));
     }
 
     #[test]

@@ -136,7 +136,7 @@ impl Hands {
             };
             match opened {
                 Ok(opened) => {
-                    let seat = Arc::new(Seat::of(&guard.system, &opened.device));
+                    let seat = guard.seats.take(&guard.system, &opened.device);
                     Ok(held(opened, seat, node, listed, access))
                 }
                 Err(refusal) => Err(problem(&refusal, &expected)),

@@ -9,7 +9,7 @@
 //! A device is one *plugging in*: its place in `/sys` and the kernel's sequence number. An answer about an earlier one
 //! (a probe that came back late) is dropped.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use wire::drive::{Content, Drive, Refused};
@@ -60,6 +60,8 @@ pub enum Input {
     Used(Plug, Option<Refused>),
     /// Its temperature.
     Warmth(Plug, Option<Celsius>),
+    /// These are held by a descriptor and no others.
+    Held(BTreeSet<Plug>),
 }
 
 /// What a step changed.
@@ -89,6 +91,7 @@ struct Present {
 #[derive(Debug, Clone, Default)]
 pub struct Registry {
     present: BTreeMap<String, Present>,
+    held: BTreeSet<Plug>,
     absent: BTreeMap<DriveId, Drive>,
 }
 
@@ -125,6 +128,7 @@ impl Registry {
             Input::Warmth(plug, degrees) => {
                 self.set(&plug, &mut changes, |entry| replace(&mut entry.temperature, degrees));
             }
+            Input::Held(plugs) => changes.visible = replace(&mut self.held, plugs),
         }
         changes
     }
@@ -232,7 +236,8 @@ impl Registry {
                     return view(entry, own.clone(), None);
                 }
                 let others = twins.into_iter().map(str::to_owned).collect();
-                view(entry, None, Some(Refusal::SameIdentity { others }.view()))
+                let own = own.clone().filter(|id| self.find(id) == Some(&entry.device));
+                view(entry, own, Some(Refusal::SameIdentity { others }.view()))
             })
             .collect();
         drives.sort_by(|a, b| (a.kernel_name.len(), &a.kernel_name).cmp(&(b.kernel_name.len(), &b.kernel_name)));
@@ -240,15 +245,15 @@ impl Registry {
         drives
     }
 
-    /// The present device with this identity; `None` also where two devices have it.
+    /// The present device with this identity; `None` also where two devices have it, unless one of them is held: that one was there by
+    /// itself when it was opened.
     pub fn find(&self, id: &DriveId) -> Option<&Device> {
-        let mut found = self
-            .present
-            .values()
-            .filter(|entry| entry.device.identity.id.as_ref() == Some(id));
-        match (found.next(), found.next()) {
-            (Some(entry), None) => Some(&entry.device),
-            (Some(_), Some(_)) | (None, _) => None,
+        let found = self.devices().filter(|device| device.identity.id.as_ref() == Some(id));
+        let held = found.clone().filter(|device| self.held.contains(&Plug::of(device)));
+        let (all, held): (Vec<&Device>, Vec<&Device>) = (found.collect(), held.collect());
+        match (all.as_slice(), held.as_slice()) {
+            ([one], _) | (_, [one]) => Some(one),
+            (_, _) => None,
         }
     }
 
@@ -270,7 +275,7 @@ impl Registry {
     }
 
     /// All present devices.
-    pub fn devices(&self) -> impl Iterator<Item = &Device> {
+    pub fn devices(&self) -> impl Iterator<Item = &Device> + Clone {
         self.present.values().map(|entry| &entry.device)
     }
 

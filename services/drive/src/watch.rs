@@ -127,7 +127,7 @@ impl Watch {
         lock(&self.registry).drives()
     }
 
-    /// Where the drive with this identity is now; `None` if it is absent or two devices tell it.
+    /// Where the drive with this identity is now; `None` if it is absent, or two devices tell it of which none is held.
     pub fn find(&self, id: &DriveId) -> Option<Found> {
         let device = lock(&self.registry).find(id)?.clone();
         let node = sysfs::node(&self.guard.system, &device.name);
@@ -438,7 +438,7 @@ impl Owner {
                 })
                 .collect()
         };
-        let mut visible = false;
+        let mut visible = self.step(Input::Held(self.guard.seats.held()));
         for (plug, refused) in views {
             let freed = refused.is_none() && lock(&self.registry).is_refused(&plug);
             visible |= self.step(Input::Used(plug.clone(), refused));

@@ -286,6 +286,18 @@ fn two_bridges_with_one_serial_are_shown_and_refused() {
         (refusal.kind(), refusal.to_string().contains("sdb")),
         ("same-identity", true)
     );
+    let held = |registry: &mut Registry| -> Vec<String> {
+        registry.step(wire::Time::now(), Input::Held(guard.seats.held()));
+        let drives = registry.drives().into_iter();
+        drives
+            .filter(|drive| drive.id.is_some())
+            .map(|drive| drive.kernel_name)
+            .collect()
+    };
+    let seat = guard.seats.take(&system, &drives[1]);
+    assert_eq!(held(&mut registry), [drives[1].name.as_str()]);
+    drop(seat);
+    assert!(held(&mut registry).is_empty());
 }
 
 #[test]

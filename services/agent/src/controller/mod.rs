@@ -264,8 +264,9 @@ impl Controller {
     fn drives_changed(&mut self, list: &[Drive]) {
         self.ledger.drives_changed(list);
         let mut now = events::known(list);
-        if self.epoch.elapsed() < SETTLE {
-            for (id, drive) in self.comings.seen() {
+        let settling = self.epoch.elapsed() < SETTLE;
+        for (id, drive) in self.comings.seen() {
+            if settling || events::is_twin(drive, list) {
                 now.entry(id.clone()).or_insert_with(|| drive.clone());
             }
         }

@@ -12,6 +12,12 @@ use wire::{DriveId, Problem, Time};
 
 use super::{Granted, Media, Members};
 
+/// Whether a second device tells the drive's identity: one that a job holds, or held a moment ago, is listed by it all the same.
+pub fn has_twin(drive: &Drive) -> bool {
+    let why = drive.refused.as_ref();
+    why.is_some_and(|refused| refused.kind == "same-identity")
+}
+
 /// The one present drive with this identity, if no job runs on it.
 fn one<'a>(id: &DriveId, drives: &'a [Drive], busy: &BTreeSet<DriveId>) -> Result<&'a Drive, Problem> {
     let mut present = drives
@@ -21,7 +27,7 @@ fn one<'a>(id: &DriveId, drives: &'a [Drive], busy: &BTreeSet<DriveId>) -> Resul
         Problem::new("drive-unknown", 404, "No such drive is plugged in")
             .with(format!("{id} is not among the present drives."))
     })?;
-    if present.next().is_some() {
+    if has_twin(drive) || present.next().is_some() {
         let problem = Problem::new("drive-refused", 409, "Two devices tell the same identity");
         return Err(problem.with(format!(
             "{id}: unplug one of them; which one would be erased cannot be known."
@@ -121,7 +127,7 @@ pub(super) fn changed(planned: &PlanDrive, drives: &[Drive]) -> Option<String> {
     let Some(drive) = present.next() else {
         return Some(format!("{what} is gone, or another drive is in its place"));
     };
-    if present.next().is_some() {
+    if has_twin(drive) || present.next().is_some() {
         return Some(format!("a second device with the identity of {what} was plugged in"));
     }
     if (&drive.model, &drive.serial, drive.capacity, drive.logical_sector)

@@ -22,7 +22,7 @@ impl JobTask {
     }
 
     /// Whether a held drive went away, or another medium is in its place; one that was counted anew may prove that it is none. A
-    /// second device that tells the same identity takes both out of the list by that name; the one that is held is still what it was.
+    /// second device that tells the same identity may take it out of the list by that name; the one that is held is still what it was.
     pub(super) fn is_gone(&self, held: &Held) -> bool {
         let is_there = match Hands::place(held) {
             Place::Same => true,

@@ -36,7 +36,7 @@ pub use facts::{Facts, Usage};
 pub use given_up::GivenUp;
 pub use in_use::InUse;
 pub use refusal::{LOOK_AGAIN, Refusal};
-pub use seat::{Place, Seat};
+pub use seat::{Place, Seat, Seats};
 pub use unknown::Unknown;
 
 use crate::content::{ContentKind, Look};
@@ -95,6 +95,8 @@ pub struct Guard {
     pub deadline: Duration,
     /// Whether a loop device may be written: tests and benchmarks, by `--allow-loop`.
     pub allow_loop: bool,
+    /// Which drives are held.
+    pub seats: Seats,
 }
 
 /// A drive that may be written, held exclusively for as long as `file` is open; or one that is only read.
@@ -117,6 +119,7 @@ impl Default for Guard {
             prober: Prober::Reexec,
             deadline: probe::DEADLINE,
             allow_loop: false,
+            seats: Seats::default(),
         }
     }
 }

@@ -6,11 +6,14 @@
 //! ([`Seat::take_up`]). Tested in `tests/sysfs_trees.rs`, and by the agent
 //! and `kiln burn` on loop devices whose count is made up.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use crate::identity::Identity;
+use crate::registry::Plug;
 use crate::sysfs::{self, DevNum, Device};
 use crate::system::System;
 
@@ -36,6 +39,32 @@ pub struct Seat {
     syspath: String,
     identity: Identity,
     sequence: AtomicU64,
+}
+
+/// The seats of the drives that are held here, for who lists them; clones are one.
+#[derive(Clone, Debug, Default)]
+pub struct Seats(Arc<Mutex<Vec<Weak<Seat>>>>);
+
+impl Seats {
+    /// The seat of a drive as it was opened; the drive counts as held for as long as this is kept.
+    pub fn take(&self, system: &System, device: &Device) -> Arc<Seat> {
+        let seat = Arc::new(Seat::of(system, device));
+        let mut seats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seats.retain(|seat| seat.strong_count() > 0);
+        seats.push(Arc::downgrade(&seat));
+        seat
+    }
+
+    /// What is held now.
+    pub fn held(&self) -> BTreeSet<Plug> {
+        let seats = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let held = seats.iter().filter_map(Weak::upgrade);
+        held.map(|seat| Plug {
+            syspath: seat.syspath.clone(),
+            sequence: seat.sequence(),
+        })
+        .collect()
+    }
 }
 
 impl Seat {

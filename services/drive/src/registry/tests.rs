@@ -70,7 +70,7 @@ fn a_drive_comes_is_looked_at_and_goes() {
         content: Content::Empty,
         members: Vec::new(),
         kiln: false,
-        unlisted: std::collections::BTreeSet::new(),
+        unlisted: BTreeSet::new(),
         lock: None,
     };
     let began = Instant::now();
@@ -129,7 +129,7 @@ fn a_look_that_was_overtaken_changes_nothing() {
         content,
         members: Vec::new(),
         kiln: false,
-        unlisted: std::collections::BTreeSet::new(),
+        unlisted: BTreeSet::new(),
         lock: None,
     };
     let (older, newer) = (Instant::now(), Instant::now() + Duration::from_secs(1));
@@ -165,6 +165,33 @@ fn two_devices_with_one_identity_are_shown_and_not_offered() {
 }
 
 #[test]
+fn a_drive_that_is_held_keeps_its_identity_when_another_one_tells_the_same() {
+    let mut registry = Registry::default();
+    let (a, b) = (device(0, 1, 1), device(1, 1, 2));
+    let id = a.identity.id.clone().unwrap();
+    registry.step(at(1), Input::Seen(a.clone()));
+    assert!(registry.step(at(2), Input::Held([Plug::of(&a)].into())).visible);
+    registry.step(at(3), Input::Seen(b.clone()));
+    let told = |registry: &Registry| -> Vec<(Option<DriveId>, String)> {
+        let drives = registry.drives().into_iter();
+        drives.map(|drive| (drive.id, drive.refused.unwrap().kind)).collect()
+    };
+    let same = || "same-identity".to_owned();
+    assert_eq!(told(&registry), [(Some(id.clone()), same()), (None, same())]);
+    assert_eq!(registry.find(&id), Some(&a));
+    // Both are held, or neither: nobody knows which one it is.
+    registry.step(at(4), Input::Held([Plug::of(&a), Plug::of(&b)].into()));
+    assert_eq!(told(&registry), [(None, same()), (None, same())]);
+    registry.step(at(5), Input::Held([].into()));
+    assert_eq!(told(&registry), [(None, same()), (None, same())]);
+    assert_eq!(registry.find(&id), None);
+    // Another medium in the place of the one that was held.
+    registry.step(at(6), Input::Held([Plug::of(&a)].into()));
+    registry.step(at(7), Input::Seen(device(0, 1, 3)));
+    assert_eq!(told(&registry), [(None, same()), (None, same())]);
+}
+
+#[test]
 fn a_device_without_identity_is_shown_and_not_offered() {
     let mut registry = Registry::default();
     let nameless = device(0, 0, 1);
@@ -194,15 +221,16 @@ proptest! {
     /// Whatever comes in whatever order: keys are unique, offered identities are unique, and what arrived and left
     /// adds up to what is there.
     #[test]
-    fn the_list_is_consistent(steps in proptest::collection::vec((0_u8..5, 0_u8..4, 0_u64..3, 0_u8..4), 1..80)) {
+    fn the_list_is_consistent(steps in proptest::collection::vec((0_u8..5, 0_u8..4, 0_u64..3, 0_u8..5), 1..80)) {
         let mut registry = Registry::default();
-        let mut there: std::collections::BTreeSet<Plug> = std::collections::BTreeSet::default();
+        let mut there: BTreeSet<Plug> = BTreeSet::default();
         for (n, (place, serial, sequence, what)) in steps.into_iter().enumerate() {
             let device = device(place, serial, sequence);
             let input = match what {
                 0 => Input::Gone { syspath: device.syspath },
                 1 => Input::Walked(vec![device]),
                 2 => Input::Used(Plug::of(&device), Some(Refused { kind: "mounted".into(), reason: String::new() })),
+                3 => Input::Held([Plug::of(&device)].into()),
                 _ => Input::Seen(device),
             };
             let changes = registry.step(at(i64::try_from(n).unwrap()), input);
@@ -212,13 +240,16 @@ proptest! {
             for plug in changes.arrived {
                 prop_assert!(there.insert(plug));
             }
-            let now: std::collections::BTreeSet<Plug> = registry.devices().map(Plug::of).collect();
+            let now: BTreeSet<Plug> = registry.devices().map(Plug::of).collect();
             prop_assert_eq!(&now, &there);
             let drives = registry.drives();
-            let keys: std::collections::BTreeSet<_> = drives.iter().map(|d| &d.key).collect();
+            let keys: BTreeSet<_> = drives.iter().map(|d| &d.key).collect();
             prop_assert_eq!(keys.len(), drives.len());
-            for drive in drives.iter().filter(|d| d.present && d.refused.is_none()) {
-                prop_assert!(registry.find(drive.id.as_ref().unwrap()).is_some());
+            for drive in drives.iter().filter(|d| d.present) {
+                prop_assert!(drive.id.is_some() || drive.refused.is_some());
+                if let Some(id) = &drive.id {
+                    prop_assert_eq!(&registry.find(id).unwrap().name, &drive.kernel_name);
+                }
             }
         }
     }

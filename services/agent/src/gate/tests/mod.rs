@@ -313,6 +313,17 @@ fn what_must_not_be_erased_is_not_planned() {
         ask(&with(&|d| d.push(drive("AA11", Content::Empty))), &ids, &NOBODY).kind,
         "drive-refused"
     );
+    let twin = Refused {
+        kind: "same-identity".into(),
+        reason: "sdc tells it, too".into(),
+    };
+    let list = with(&|d| d[0].refused = Some(twin.clone()));
+    assert_eq!(ask(&list, &ids, &NOBODY).kind, "drive-refused");
+    assert_eq!(
+        may_read(&ids, &list, &NOBODY).unwrap_err().kind,
+        "drive-refused",
+        "nor read"
+    );
     assert_eq!(
         ask(&with(&|d| d[0].content = Content::Unknown), &ids, &NOBODY).kind,
         "content-unknown"
