@@ -10,6 +10,7 @@ use wire::{Bytes, DriveId};
 
 use crate::identity::Identity;
 use crate::link;
+use crate::multipath;
 use crate::no_size::NoSize;
 use crate::system::{System, bytes, names, number, text};
 use crate::vpd::{self, Rate};
@@ -196,9 +197,9 @@ fn describe(system: &System, name: &str) -> Option<Device> {
         shingled: shingled(&dir, rotation),
         host_managed: text(&attribute("queue/zoned")).as_deref() == Some("host-managed"),
         rotation,
-        location: match bay(&dir) {
-            Some(bay) => format!("{}, bay {bay}", location(&syspath)),
-            None => location(&syspath),
+        location: match (bay(&dir), location(&seat(system, &syspath))) {
+            (Some(bay), location) => format!("{location}, bay {bay}"),
+            (None, location) => location,
         },
         removable: number::<u8>(&attribute("removable")) == Some(1),
         read_only: number::<u8>(&attribute("ro")) == Some(1),
@@ -407,6 +408,18 @@ fn usb_serial(dir: &Path) -> Option<String> {
     dir.ancestors()
         .find(|at| at.join("idVendor").exists())
         .and_then(|at| text(&at.join("serial")))
+}
+
+/// The path that tells where the device at `syspath` sits: of an NVMe drive to which one controller leads its own, which its place
+/// in the subsystem does not name.
+fn seat(system: &System, syspath: &str) -> String {
+    match (
+        multipath::controllers(system, syspath).as_slice(),
+        syspath.rsplit_once('/'),
+    ) {
+        ([controller], Some((_, name))) => format!("{controller}/{name}"),
+        (_, _) => syspath.to_owned(),
+    }
 }
 
 /// Where a device sits, in words: its controller's PCI address, then port, USB path or SCSI address.

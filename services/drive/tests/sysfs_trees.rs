@@ -301,6 +301,26 @@ fn two_bridges_with_one_serial_are_shown_and_refused() {
 }
 
 #[test]
+fn an_nvme_drive_sits_at_the_one_controller_that_leads_to_it() {
+    let mut tree = Tree::new();
+    let subsystem = "virtual/nvme-subsystem/nvme-subsys0";
+    tree.disk("nvme0n2", subsystem, 1000, &[("model", b"M\n"), ("serial", b"S\n")]);
+    let location = |tree: &Tree| sysfs::read(&tree.system(), "nvme0n2").unwrap().location;
+    assert_eq!(location(&tree), "nvme-subsys0");
+    for (name, pci, told) in [
+        ("nvme3", "0000:02:00.0", "PCI 02:00.0, nvme3"),
+        // Two lead to it.
+        ("nvme4", "0000:03:00.0", "nvme-subsys0"),
+    ] {
+        let controller = format!("sys/devices/pci0000:00/0000:00:1c.0/{pci}/nvme/{name}");
+        tree.put(&format!("{controller}/model"), "M\n");
+        let link = tree.root.path().join(format!("sys/devices/{subsystem}/{name}"));
+        symlink(tree.root.path().join(controller), link).unwrap();
+        assert_eq!(location(&tree), told);
+    }
+}
+
+#[test]
 fn shingled_disks_are_known_by_zones_or_trim_and_host_managed_ones_are_refused() {
     let mut tree = Tree::new();
     let sata = |n: u32| format!("pci0000:00/0000:00:1f.2/ata{n}/host{n}/target{n}:0:0/{n}:0:0:0");
