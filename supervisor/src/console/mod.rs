@@ -16,11 +16,12 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
 
 use keys::{Keys, Page, Wish};
 use rustix::event::{PollFd, PollFlags, Timespec};
 use serde::{Deserialize, Serialize};
-use status::Size;
+use status::{Disk, Size};
 use wire::supervisor::{Status, UnitState};
 
 use crate::boot::config::site::is_host;
@@ -135,7 +136,11 @@ impl Terminal {
         // An empty row stands between the page and what can be typed.
         let room = rows.saturating_sub(help.len() + 1);
         let text = match self.page {
-            Page::Status => status::render(screen, &drives(), Size { rows: room, columns }),
+            Page::Status => status::render(
+                screen,
+                &drives(Path::new("/sys/class/block")),
+                Size { rows: room, columns },
+            ),
             Page::Network => pages::network(),
             Page::Log => pages::log(ROWS, COLUMNS),
         };
@@ -386,10 +391,10 @@ fn wrapped(text: &str) -> Vec<String> {
     lines
 }
 
-/// Disks by the kernel's own list: name, model, size.
-fn drives() -> Vec<String> {
+/// Disks by the kernel's own list in `block`: name, model, size, and serial number.
+fn drives(block: &Path) -> Vec<Disk> {
     let mut out = Vec::new();
-    for e in fs::read_dir("/sys/class/block").into_iter().flatten().flatten() {
+    for e in fs::read_dir(block).into_iter().flatten().flatten() {
         let name = e.file_name().to_string_lossy().into_owned();
         let read = |f: &str| {
             fs::read_to_string(e.path().join(f))
@@ -405,11 +410,37 @@ fn drives() -> Vec<String> {
         {
             continue;
         }
-        let gb = read("size").parse::<u64>().unwrap_or(0) / 1_953_125;
-        out.push(format!("{name}  {}  {gb} GB", read("device/model")));
+        let mb = read("size").parse::<u64>().unwrap_or(0) * 512 / 1_000_000;
+        let size = match mb {
+            0..1000 => format!("{mb} MB"),
+            _ => format!("{} GB", mb / 1000),
+        };
+        out.push(Disk {
+            words: format!("{name}  {}  {size}", read("device/model")),
+            serial: serial(&e.path()),
+        });
     }
     out.sort();
     out
+}
+
+/// The serial number of the disk in `dir` by what the kernel keeps of it, for NVMe and cards, SATA and SAS, and USB; that of a virtual
+/// disk it would ask the disk for, which may hang.
+fn serial(dir: &Path) -> String {
+    let printed = |bytes: Vec<u8>| {
+        String::from_utf8_lossy(&bytes)
+            .trim_matches([' ', '\0', '\n'])
+            .to_owned()
+    };
+    let own = fs::read(dir.join("device/serial")).ok();
+    // SPC-5 §7.7: four bytes of header.
+    let page = || fs::read(dir.join("device/vpd_pg80")).ok()?.get(4..).map(<[u8]>::to_vec);
+    let bridge = || {
+        let dir = fs::canonicalize(dir).ok()?;
+        let bridge = dir.ancestors().find(|at| at.join("idVendor").exists())?;
+        fs::read(bridge.join("serial")).ok()
+    };
+    own.or_else(page).or_else(bridge).map(printed).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -439,6 +470,39 @@ pub(crate) mod tests {
             fingerprint: None,
             progress: None,
         }
+    }
+
+    #[test]
+    fn drives_of_one_model_are_told_apart_and_small_ones_have_a_size() {
+        let root = tempfile::tempdir().unwrap();
+        let put = |path: &str, text: &[u8]| {
+            let path = root.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        put("block/sda/size", b"7814037168\n");
+        put("block/sda/device/model", b"WDC WD40EFRX-68W\n");
+        put("block/sda/device/vpd_pg80", b"\0\x80\0\x14     WD-WCC4E1234567");
+        put("block/nvme0n1/size", b"131072\n");
+        put("block/nvme0n1/device/model", b"QEMU NVMe Ctrl\n");
+        put("block/nvme0n1/device/serial", b"one \n");
+        put("usb/idVendor", b"152d\n");
+        put("usb/serial", b"SC1\n");
+        put("usb/sdb/size", b"1953125\n");
+        put("block/loop0/size", b"9\n");
+        std::os::unix::fs::symlink(root.path().join("usb/sdb"), root.path().join("block/sdb")).unwrap();
+        let told: Vec<String> = drives(&root.path().join("block"))
+            .into_iter()
+            .map(|disk| format!("{}|{}", disk.words, disk.serial))
+            .collect();
+        assert_eq!(
+            told,
+            [
+                "nvme0n1  QEMU NVMe Ctrl  67 MB|one",
+                "sda  WDC WD40EFRX-68W  4000 GB|WD-WCC4E1234567",
+                "sdb    1 GB|SC1"
+            ]
+        );
     }
 
     #[test]

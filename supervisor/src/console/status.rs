@@ -32,6 +32,14 @@ pub(super) struct Size {
     pub(super) columns: usize,
 }
 
+/// A drive's row: what is always told of it, and its serial number for where the row has room for all of it: half of one tells of
+/// another drive. Empty where the kernel knows none.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Disk {
+    pub(super) words: String,
+    pub(super) serial: String,
+}
+
 /// Rows that are filled one after another, the first ones beside a QR code.
 struct Sheet {
     size: Size,
@@ -112,7 +120,7 @@ impl Sheet {
 
 /// The page as text of at most `size`. What others have said is made printable here already: a line of theirs would pass for one
 /// of ours.
-pub(super) fn render(screen: &Screen, drives: &[String], size: Size) -> String {
+pub(super) fn render(screen: &Screen, drives: &[Disk], size: Size) -> String {
     let s = &screen.status;
     let mut sheet = Sheet {
         size,
@@ -178,7 +186,10 @@ pub(super) fn render(screen: &Screen, drives: &[String], size: Size) -> String {
         room.saturating_sub(1)
     };
     for d in drives.iter().take(shown) {
-        sheet.row(&format!("{:INDENT$}{}", "", Printable(d)));
+        let words = format!("{:INDENT$}{}", "", Printable(&d.words));
+        let whole = format!("{words}  {}", Printable(&d.serial));
+        let has_room = whole.chars().count() <= sheet.width();
+        sheet.row(if has_room { whole.trim_end() } else { &words });
     }
     if shown < drives.len() && room > 0 {
         sheet.row(&format!("{:INDENT$}and {} more", "", drives.len() - shown));
@@ -273,7 +284,9 @@ mod tests {
                     .units
                     .extend((0..units).map(|n| unit(&format!("u{n}"), &"x".repeat(300))));
                 s.fingerprint = Some(hex.clone());
-                let drives: Vec<String> = (0..drives).map(|n| format!("sd{n}  {}", "MODEL ".repeat(20))).collect();
+                let drives: Vec<Disk> = (0..drives)
+                    .map(|n| disk(&format!("sd{n}  {}", "MODEL ".repeat(20))))
+                    .collect();
                 let t = render(&s, &drives, SMALL);
                 let lines: Vec<&str> = t.lines().collect();
                 assert!(lines.len() <= SMALL.rows, "{} rows:\n{t}", lines.len());
@@ -333,9 +346,33 @@ mod tests {
         }
     }
 
+    fn disk(words: &str) -> Disk {
+        Disk {
+            words: words.to_owned(),
+            serial: String::new(),
+        }
+    }
+
+    #[test]
+    fn a_serial_number_is_told_whole_or_not_at_all() {
+        let told = |serial: &str| {
+            let disk = Disk {
+                serial: serial.to_owned(),
+                ..disk("sda  DISK  4000 GB")
+            };
+            let t = render(&screen(), &[disk], SMALL);
+            let row = t.lines().find(|l| l.contains("sda")).unwrap().trim();
+            // The code stands beside it.
+            row.split("   ").next().unwrap().to_owned()
+        };
+        assert_eq!(told("WD-WCC4E1234567"), "sda  DISK  4000 GB  WD-WCC4E1234567");
+        assert_eq!(told(&"9".repeat(60)), "sda  DISK  4000 GB");
+        assert_eq!(told(""), "sda  DISK  4000 GB");
+    }
+
     #[test]
     fn a_larger_screen_shows_every_drive_and_a_smaller_one_no_code() {
-        let drives: Vec<String> = (0..30).map(|n| format!("sd{n}")).collect();
+        let drives: Vec<Disk> = (0..30).map(|n| disk(&format!("sd{n}"))).collect();
         let t = render(&screen(), &drives, Size { rows: 60, columns: 128 });
         assert!(t.contains("sd29") && !t.contains("more"), "{t}");
         let t = render(&screen(), &drives, Size { rows: 16, columns: 80 });
@@ -351,7 +388,7 @@ mod tests {
 
     #[test]
     fn the_screen_says_what_a_person_needs() {
-        let t = render(&screen(), &["sda  DISK  4000 GB".into()], SMALL);
+        let t = render(&screen(), &[disk("sda  DISK  4000 GB")], SMALL);
         for wanted in [
             "http://192.0.2.7",
             "ABCD1234",
@@ -375,7 +412,7 @@ mod tests {
             severity: Severity::Warning,
             text: evil.into(),
         }];
-        let t = render(&s, &[evil.into()], SMALL);
+        let t = render(&s, &[disk(evil)], SMALL);
         let codes: Vec<&str> = t.lines().filter(|l| l.starts_with("  Claim code")).collect();
         assert!(
             codes.len() == 1 && codes[0].starts_with("  Claim code  ABCD1234"),
