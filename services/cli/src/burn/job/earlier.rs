@@ -207,10 +207,10 @@ impl Job {
         let found = self.or_untabled(self.state.look(&self.drive.id));
         let other_options = self.other_options(&found);
         // What keeps it from going on by any options is told first; that it is over keeps it only by others than its own.
-        match found {
-            Found::Ended(_) if other_options.is_some() => other_options,
-            found => self.not_gone_on_with(found).or(other_options),
+        if matches!(found, Found::Ended(_)) && other_options.is_some() {
+            return other_options;
         }
+        self.not_gone_on_with(found).or(other_options)
     }
 
     /// The same by what stands on the drive and what is kept of it, whatever the options.
