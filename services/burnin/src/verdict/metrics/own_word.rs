@@ -33,18 +33,9 @@ const FALLING: [&str; 6] = [
 
 pub(super) fn put(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
     metrics.flag("smart.failing", snapshot.is_failing());
-    let warned = |fault| {
-        snapshot
-            .warning
-            .as_ref()
-            .filter(|warning| known::is_fault(warning) == fault)
-    };
-    for (name, warning) in [
-        ("smart.known_fault", warned(true)),
-        ("smart.known_update", warned(false)),
-    ] {
-        match warning {
-            Some(warning) => metrics.say(name, 1.0, warning.clone()),
+    for (name, fault) in [("smart.known_fault", true), ("smart.known_update", false)] {
+        match snapshot.warning.as_ref().filter(|text| known::is_fault(text) == fault) {
+            Some(text) => metrics.say(name, 1.0, text.clone()),
             None => metrics.put(name, 0.0),
         }
     }
