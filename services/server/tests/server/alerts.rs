@@ -576,7 +576,9 @@ async fn a_channel_that_is_gone_switches_itself_off_and_the_log_tells() {
         assert!(std::time::Instant::now() < until, "nobody is told on the page");
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    // Switched on again by a person, it begins anew.
+    // Switched on again by a person, it begins anew, with what was held meanwhile.
+    receiver.answers(200);
+    let before = receiver.got().len();
     assert_eq!(
         admin
             .put(
@@ -592,6 +594,7 @@ async fn a_channel_that_is_gone_switches_itself_off_and_the_log_tells() {
         (&shown["service"]["disabled_why"], &shown["service"]["failing_since"]),
         (&Value::Null, &Value::Null)
     );
+    receiver.wait(before + 1).await;
 }
 
 #[tokio::test]
