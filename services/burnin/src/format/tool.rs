@@ -24,6 +24,13 @@ const MKE2FS_CONF: &str = "/etc/mke2fs.conf";
 /// 4.4) the other.
 const TOO_NEW: [&str; 2] = ["orphan_file", "metadata_csum_seed"];
 
+/// Where mkfs.xfs is told the features of Linux 5.15. What came later is named there, so that the program knows the name; the file
+/// itself is refused by the xfsprogs 6.1 that it comes with.
+const MKXFS_CONF: &str = "/usr/share/xfsprogs/mkfs/lts_5.15.conf";
+
+/// What mkfs.xfs makes since 6.5 and a kernel before 5.19 does not mount (Debian 11, many a NAS).
+const TOO_NEW_OF_INODES: &str = "nrext64=0";
+
 /// What is missing here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Missing {
@@ -90,12 +97,13 @@ pub(super) fn maker(request: &FormatRequest) -> Option<Call> {
                 "-m",
                 &reserved,
             ];
-            let conf = fs::read_to_string(MKE2FS_CONF).unwrap_or_default();
             Call::new("mkfs.ext4", &args)
-                .with("-O", &without_too_new(&conf))
+                .with("-O", &without_too_new(&read(MKE2FS_CONF)))
                 .with("-L", label)
         }
-        FileSystem::Xfs => Call::new("mkfs.xfs", &["-q", "-f", "-K"]).with("-L", label),
+        FileSystem::Xfs => Call::new("mkfs.xfs", &["-q", "-f", "-K"])
+            .with("-i", without_too_new_of_inodes(&read(MKXFS_CONF)))
+            .with("-L", label),
         FileSystem::Btrfs => Call::new("mkfs.btrfs", &["-q", "-f", "-K"]).with("-L", label),
         // It has no -q before exfatprogs 1.2.2, and makes nothing where it is given one.
         FileSystem::Exfat => Call::new("mkfs.exfat", &[]).with("-L", label),
@@ -109,6 +117,17 @@ pub(super) fn maker(request: &FormatRequest) -> Option<Call> {
 fn without_too_new(conf: &str) -> String {
     let made = TOO_NEW.iter().filter(|feature| conf.contains(**feature));
     made.map(|feature| format!("^{feature}")).collect::<Vec<_>>().join(",")
+}
+
+/// The same of mkfs.xfs.
+fn without_too_new_of_inodes(conf: &str) -> &'static str {
+    let is_known = conf.lines().any(|line| line.trim() == TOO_NEW_OF_INODES);
+    if is_known { TOO_NEW_OF_INODES } else { "" }
+}
+
+/// What stands in a configuration; nothing where there is none.
+fn read(conf: &str) -> String {
+    fs::read_to_string(conf).unwrap_or_default()
 }
 
 /// Its own checker, which changes nothing.
@@ -207,6 +226,40 @@ mod tests {
         assert_eq!(without_too_new(of_1_47), "^orphan_file,^metadata_csum_seed");
         let of_1_46 = "ext4 = {\n\tfeatures = has_journal,extent,metadata_csum,64bit\n\tinode_size = 256\n}";
         assert_eq!(without_too_new(of_1_46), "");
+    }
+
+    /// The same of an older kernel. Without the option a newer xfsprogs makes what this one makes when told to.
+    #[test]
+    fn xfs_is_made_without_what_an_older_kernel_refuses() {
+        /// `XFS_SB_FEAT_INCOMPAT_NREXT64`, and where the superblock has those features. Source: `linux/fs/xfs/libxfs/xfs_format.h`.
+        const NREXT64: u32 = 1 << 5;
+        const INCOMPAT: usize = 216;
+        assert_eq!(
+            without_too_new_of_inodes("[metadata]\nnrext64=0\nbigtime=1\n"),
+            "nrext64=0"
+        );
+        assert_eq!(without_too_new_of_inodes("[metadata]\nbigtime=1\n"), "");
+        assert_eq!(without_too_new_of_inodes(""), "");
+        let (Some(program), "nrext64=0") = (find("mkfs.xfs"), without_too_new_of_inodes(&read(MKXFS_CONF))) else {
+            return;
+        };
+        let request = FormatRequest {
+            table: wire::options::Table::Auto,
+            filesystem: FileSystem::Xfs,
+            reserved_percent: 0,
+            label: String::new(),
+        };
+        let ours = maker(&request).unwrap().args;
+        let newer: Vec<String> = ours.iter().map(|arg| arg.replace("nrext64=0", "nrext64=1")).collect();
+        let has = |args: &[String]| {
+            let image = tempfile::NamedTempFile::new().unwrap();
+            image.as_file().set_len(352 << 20).unwrap();
+            let done = Command::new(&program).args(args).arg(image.path()).output().unwrap();
+            assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+            let head = fs::read(image.path()).unwrap();
+            u32::from_be_bytes(head[INCOMPAT..INCOMPAT + 4].try_into().unwrap()) & NREXT64 != 0
+        };
+        assert_eq!((has(&ours), has(&newer)), (false, true));
     }
 
     /// Also where the kernel cannot mount what is made: the programs that are here take what they are given.
