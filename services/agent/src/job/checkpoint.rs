@@ -17,7 +17,7 @@ use wire::Time;
 use wire::event::Severity;
 use wire::job::PhaseStatus;
 
-use super::{JobTask, Ready};
+use super::{Halt, JobTask};
 use crate::events::{self, Happening};
 use crate::hands::{Hands, Held, PROOF};
 use crate::record::{Record, Trace};
@@ -130,14 +130,14 @@ impl JobTask {
     /// A checkpoint that cannot be used is set aside and told; the job then goes on from what the drive tells. It begins
     /// again only where the drive carries this job's header, or where there never was a checkpoint.
     /// Nothing may be written where the drive does not tell that it is this job's, or tells of another drive's burn-in, or of a later one.
-    pub(super) async fn check_checkpoint(&mut self, held: &Held) -> Ready {
+    pub(super) async fn check_checkpoint(&mut self, held: &Held) -> Result<(), Halt> {
         match self.goes_on(held).await {
             Ok(GoesOn::Doubted) => self.still_doubted(held).await,
             Ok(GoesOn::Now) => {
                 self.note_front(held).await;
-                Ready::Yes
+                Ok(())
             }
-            Err(why) => Ready::Refused(why),
+            Err(why) => Err(Halt::Refused(why)),
         }
     }
 

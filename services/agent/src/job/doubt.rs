@@ -16,7 +16,7 @@ use drive::guard::{LOOK_AGAIN, Place};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, timeout};
 
-use super::{JobTask, Own, Ready, Reason};
+use super::{Halt, JobTask, Own, Reason};
 use crate::hands::{Hands, Held, MayUse, PROOF};
 
 /// Why a worker is ended in doubt, for the log and the resumption.
@@ -97,25 +97,25 @@ impl JobTask {
 
     /// Whether a drive that was reset before its headers stood is to be gone on with; where it proves itself, the doubt is over. One
     /// that cannot be read is asked again for as long as a silence may last.
-    pub(super) async fn still_doubted(&mut self, held: &Held) -> Ready {
+    pub(super) async fn still_doubted(&mut self, held: &Held) -> Result<(), Halt> {
         let proves = Proves::EveryHeader;
         let until = Instant::now() + SILENCE;
         loop {
             match self.still(held, proves).await {
                 Still::Ours => {
                     self.doubt_is_over(proves);
-                    return Ready::Yes;
+                    return Ok(());
                 }
-                Still::Another | Still::HalfWritten => return Ready::Refused(half_written()),
-                Still::Unknown if Hands::place(held) != Place::Same => return Ready::Gone,
+                Still::Another | Still::HalfWritten => return Err(Halt::Refused(half_written())),
+                Still::Unknown if Hands::place(held) != Place::Same => return Err(Halt::Gone),
                 Still::Unknown if Instant::now() >= until => {
-                    return Ready::Refused(format!("{}. Begin anew", Why::Unshown.words()));
+                    return Err(Halt::Refused(format!("{}. Begin anew", Why::Unshown.words())));
                 }
                 Still::Unknown => {}
             }
             match self.breathe(ASK_AGAIN).await {
-                Own::Parked => return Ready::Parked,
-                Own::Aborted => return Ready::Aborted,
+                Own::Parked => return Err(Halt::Parked),
+                Own::Aborted => return Err(Halt::Aborted),
                 Own::Done | Own::Gone | Own::Stranger => {}
             }
         }

@@ -8,7 +8,7 @@
 //!                                                       on the same descriptor, checked again
 //! ```
 //!
-//! Steps that move data are the worker's, one a [`session`], of which [`course`] knows how far it is and [`report`] what it tells;
+//! One way around that loop is a [`round`]. Steps that move data are the worker's, one a [`session`], of which [`course`] knows how far it is and [`report`] what it tells;
 //! all others are done here ([`steps`]). A drive that goes away while the agent
 //! watches ends its job; a drive that is not there when the agent starts is waited for. A person may pause a job
 //! ([`pause`]) and heat may ([`hold`]); the worker then stays where it is. Nothing here decides what a fault means:
@@ -25,6 +25,7 @@ mod keep;
 mod pause;
 mod report;
 mod resets;
+mod round;
 mod selftest;
 mod session;
 mod steps;
@@ -37,15 +38,11 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use burnin::Evidence;
 use burnin::evidence::Stop as Stopped;
 use burnin::worker::Limits;
-use drive::guard::Place;
-use drive::overlay::Overlay;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::time::Instant;
-use tracing::warn;
 use wire::JobId;
 use wire::drive::Drive;
-use wire::job::JobState;
 
 use crate::bays::BayBook;
 use crate::hands::{Access, Hands, Held};
@@ -56,8 +53,8 @@ use crate::pacing::{Pacer, Share};
 use crate::record::{Record, Trace};
 use crate::stop::Stop;
 
-use crashes::{Crashes, Next};
 use format::NoFormat;
+use round::{End, Halt, Rounds};
 
 pub use checkpoint::read_header;
 
@@ -195,19 +192,6 @@ enum Own {
     Stranger,
 }
 
-/// Whether a worker may begin with the drive that is held.
-enum Ready {
-    Yes,
-    Parked,
-    Aborted,
-    /// It holds something else than what may be erased.
-    Refused(String),
-    /// It may not be used at present.
-    NotNow(String),
-    /// Nothing is in its place any more, or something else.
-    Gone,
-}
-
 /// Why there is no held drive.
 enum NoDrive {
     Parked,
@@ -255,150 +239,20 @@ impl JobTask {
             return self.end_aborted(None).await;
         }
         self.record.work_again();
+        let mut rounds = Rounds::default();
         let mut held = held;
-        let mut crashes = Crashes::default();
-        let mut had_its_turn = false;
-        loop {
-            match self.wait_while_paused().await {
-                Own::Done => {}
-                Own::Aborted => return self.end_aborted(held).await,
-                Own::Parked | Own::Gone | Own::Stranger => return self.park().await,
+        let end = loop {
+            match self.round(held, &mut rounds).await {
+                Ok(still_held) => held = still_held,
+                Err(end) => break end,
             }
-            if !had_its_turn {
-                match self.breathe(self.means.pacer.until_touch()).await {
-                    Own::Aborted => return self.end_aborted(held).await,
-                    Own::Parked => return self.park().await,
-                    Own::Done | Own::Gone | Own::Stranger => {}
-                }
-                // Drives of jobs that were paused meanwhile are touched whenever a person lets these go on.
-                had_its_turn = self.record.paused.is_none();
-                if !had_its_turn {
-                    continue;
-                }
-            }
-            let drive = match held.take() {
-                Some(held) => held,
-                None => match self.wait_for_drive().await {
-                    Ok(held) => held,
-                    Err(NoDrive::Parked) => return self.park().await,
-                    Err(NoDrive::Aborted) => return self.end_aborted(None).await,
-                    Err(NoDrive::Used(why)) => return self.refuse(why).await,
-                },
-            };
-            if self.record.job.state != JobState::Running {
-                self.set_state(JobState::Running, Vec::new());
-            }
-            self.record.rotation = drive.fresh.rotation;
-            self.record.link_mbps = drive.fresh.link_mbps;
-            self.record.shingled.clone_from(&drive.shingled);
-            self.record.beside = self.record.beside.max(drive.beside);
-            self.count_resets(&drive);
-            match self.check_checkpoint(&drive).await {
-                Ready::Yes => {}
-                Ready::Parked => return self.park().await,
-                Ready::Aborted => return self.conclude(None, Some(drive)).await,
-                Ready::Refused(why) | Ready::NotNow(why) => return self.refuse(why).await,
-                Ready::Gone => return self.lost(None).await,
-            }
-            self.keep_findings();
-            // Before SMART: a drive that refuses may write that into its error log.
-            if Overlay::is_open(self.record.overlay.as_ref()) && self.record.smart_before.is_none() {
-                let told = self.means.hands.overlay(&drive).await;
-                self.record.overlay = Overlay::over_time(self.record.overlay.take(), told);
-            }
-            match self.own_steps(&drive, self.next_data()).await {
-                Own::Done => {}
-                Own::Parked => return self.park().await,
-                Own::Aborted => return self.conclude(None, Some(drive)).await,
-                Own::Gone => return self.lost(None).await,
-                Own::Stranger => {
-                    let why = self.stranger.take().unwrap_or_default();
-                    return self.refuse(why).await;
-                }
-            }
-            match self.ready(&drive).await {
-                Ready::Yes if self.record.erases() => self.trace = Trace::Written,
-                Ready::Yes => {}
-                Ready::Parked => return self.park().await,
-                Ready::Aborted => return self.conclude(None, Some(drive)).await,
-                Ready::Refused(why) => return self.refuse(why).await,
-                Ready::Gone => return self.lost(None).await,
-                Ready::NotNow(why) => {
-                    self.log("warn", format!("The drive may not be written now: {why}"));
-                    continue;
-                }
-            }
-            if Hands::place(&drive) != Place::Same && self.doubt(&drive).await.is_some() {
-                return self.lost(None).await;
-            }
-            self.share = Some(self.means.pacer.join(self.record.job.id, &drive.syspath));
-            let session = self.session(&drive).await;
-            // What comes now moves nothing, and may take hours: self-tests, a format, waiting for the drive.
-            self.share = None;
-            if self.note_resets(true).await {
-                self.doubt_later();
-            }
-            match session {
-                Session::Done(evidence) if evidence.stopped == Some(Stopped::Disconnected) => {
-                    return self.conclude(Some(evidence), None).await;
-                }
-                Session::Done(evidence) => return self.conclude(Some(evidence), Some(drive)).await,
-                Session::Aborted(evidence) => return self.conclude(evidence, Some(drive)).await,
-                Session::Refused(evidence) => return self.conclude(Some(evidence), None).await,
-                Session::Gone(evidence) => return self.lost(evidence).await,
-                Session::Parked => return self.park().await,
-                Session::Crashed(why) => {
-                    let next = crashes.next(self.place(), self.record.job.resumes.len());
-                    warn!(job = %self.record.job.id, why, ?next, "a worker ended without a result");
-                    let Next::After(pause) = next else {
-                        let mut evidence = self.all_evidence();
-                        let why = format!("{why}; {}", crashes.words());
-                        evidence.stopped = Some(Stopped::Engine { why });
-                        return self.conclude(Some(evidence), Some(drive)).await;
-                    };
-                    self.log("warn", format!("{why}; going on from the last checkpoint"));
-                    match self.breathe(pause).await {
-                        Own::Aborted => return self.conclude(None, Some(drive)).await,
-                        Own::Parked => return self.park().await,
-                        Own::Done | Own::Gone | Own::Stranger => {}
-                    }
-                    if self.is_gone(&drive) {
-                        return self.lost(None).await;
-                    }
-                    self.why = Some(self.record.interrupted_by(&why));
-                    if let Err(why) = self.means.hands.check(&drive).await {
-                        self.log("warn", format!("The drive may not be used any more: {why}"));
-                        continue;
-                    }
-                    held = Some(drive);
-                }
-            }
-        }
-    }
-
-    /// What is asked right before a worker begins: nothing is written after an abort or in a pause, and a pause is when a person
-    /// exchanges a drive.
-    async fn ready(&mut self, drive: &Held) -> Ready {
-        loop {
-            match self.heed_wishes().await {
-                Own::Aborted => return Ready::Aborted,
-                Own::Parked => return Ready::Parked,
-                Own::Done | Own::Gone | Own::Stranger => {}
-            }
-            if self.record.erases() && self.trace != Trace::Written {
-                // Self-tests take hours, and a dock does not tell that its drive was exchanged.
-                match self.means.hands.look(drive).await {
-                    Ok(content) => {
-                        if let Some(why) = self.record.strange(&content, self.trace) {
-                            return Ready::Refused(why);
-                        }
-                    }
-                    Err(why) => return Ready::NotNow(why),
-                }
-            }
-            if self.wishes.is_empty() {
-                return Ready::Yes;
-            }
+        };
+        match end {
+            End::Parked => self.park().await,
+            End::Aborted(held) => self.end_aborted(held).await,
+            End::Concluded(evidence, held) => self.conclude(evidence, held).await,
+            End::Lost(evidence) => self.lost(evidence).await,
+            End::Refused(why) => self.refuse(why).await,
         }
     }
 
