@@ -28,6 +28,8 @@ pub struct Failed {
     pub after: Option<Duration>,
     /// The channel is gone for good: it is switched off.
     pub gone: bool,
+    /// It answered with a redirect, which is not followed; it may have acted on the message all the same.
+    pub redirects: bool,
 }
 
 impl Failed {
@@ -38,6 +40,7 @@ impl Failed {
             retry: true,
             after: None,
             gone: false,
+            redirects: false,
         }
     }
 
@@ -115,6 +118,7 @@ pub fn judge(channel: &Channel, head: Head<'_>, body: &[u8], now: Time) -> Resul
     if (300..400).contains(&status) {
         // The address is wrong, and stays so: a secret goes only where it was typed for.
         failed = Failed::lasting(format!("{}{}", failed.words, moved(head.location)));
+        failed.redirects = true;
         return Err(failed);
     }
     let limited = status == 429 || (refused_inside && slack_passes(json.as_ref()));
@@ -418,8 +422,8 @@ mod tests {
             assert!(failed.words.contains(says), "{address} {status}: {}", failed.words);
             assert!(!failed.words.contains("SECRET"), "{}", failed.words);
             assert_eq!(
-                (failed.retry, failed.gone, failed.after),
-                (false, false, None),
+                (failed.retry, failed.gone, failed.redirects, failed.after),
+                (false, false, true, None),
                 "{status}"
             );
         }

@@ -90,6 +90,7 @@ pub(super) fn enqueue(
         message,
         attempts: 0,
         before: 0,
+        redirects: 0,
         next: now,
         done: std::collections::BTreeSet::new(),
         history,
@@ -273,7 +274,7 @@ impl Engine {
                     else {
                         continue;
                     };
-                    (waiting.before, waiting.next) = (waiting.attempts, now);
+                    (waiting.before, waiting.redirects, waiting.next) = (waiting.attempts, 0, now);
                     change_line(w, waiting.history, |line| line.next_at = Some(now))?;
                     QUEUE.put(w, id, &waiting)?;
                     anew.push(*id);

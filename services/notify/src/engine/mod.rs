@@ -350,6 +350,7 @@ impl Engine {
     async fn settle(&self, host: &dyn Host, id: u64, mut waiting: Waiting, attempt: Attempt) -> store::Result<()> {
         let now = host.now();
         waiting.attempts += 1;
+        waiting.redirects += u32::from(attempt.failed.as_ref().is_some_and(|failed| failed.redirects));
         let news = attempt.done.len() > waiting.done.len();
         waiting.done = attempt.done;
         let reached_nobody = waiting.done.is_empty();
@@ -364,7 +365,7 @@ impl Engine {
         let next = attempt
             .failed
             .as_ref()
-            .and_then(|failed| retry::next(waiting.attempts - waiting.before, failed, must, now));
+            .and_then(|failed| retry::next(waiting.attempts - waiting.before, waiting.redirects, failed, must, now));
         let outcome = book::Outcome {
             now,
             answer: attempt.answer,
@@ -572,6 +573,7 @@ mod tests {
                 message: message::test(&Facts::default(), "bench", "", "kiln-1-1".to_owned(), Still.now()),
                 attempts: 0,
                 before: 0,
+                redirects: 0,
                 next: Still.now(),
                 done: set(before),
                 history: 0,

@@ -25,10 +25,17 @@ pub const GIVE_UP: Duration = Duration::from_hours(5 * 24);
 /// clock may be set meanwhile.
 const MOST_ATTEMPTS: u32 = 18;
 
-/// When the message is tried again after `attempts` attempts; `None` when it is given up.
+/// Redirects that a message which must arrive is answered with before it is given up: a receiver may act on it and redirect, and
+/// then each more tells somebody the same again. Chosen.
+const MOST_REDIRECTS: u32 = 4;
+
+/// When the message is tried again after `attempts` attempts, `redirects` of them answered so; `None` when it is given up.
 ///
 /// One that `must` arrive is tried again whatever was answered: a proxy says 404 while what is behind it restarts.
-pub(super) fn next(attempts: u32, failed: &Failed, must: bool, now: Time) -> Option<Time> {
+pub(super) fn next(attempts: u32, redirects: u32, failed: &Failed, must: bool, now: Time) -> Option<Time> {
+    if failed.redirects && redirects >= MOST_REDIRECTS {
+        return None;
+    }
     let wait = match WAITS.get(usize::try_from(attempts).ok()?) {
         Some(wait) => *wait,
         None if must && attempts < MOST_ATTEMPTS => WAITS[WAITS.len() - 1],
@@ -56,7 +63,7 @@ mod tests {
         let now = Time::UNIX_EPOCH;
         let failed = Failed::passing("x");
         let waits: Vec<Option<i64>> = (1..9)
-            .map(|n| next(n, &failed, false, now).map(|at| at.duration_since(now).as_secs()))
+            .map(|n| next(n, 0, &failed, false, now).map(|at| at.duration_since(now).as_secs()))
             .collect();
         assert_eq!(
             waits,
@@ -71,14 +78,14 @@ mod tests {
                 None
             ]
         );
-        assert_eq!(next(1, &Failed::lasting("x"), false, now), None);
+        assert_eq!(next(1, 0, &Failed::lasting("x"), false, now), None);
     }
 
     #[test]
     fn what_must_arrive_is_tried_for_five_days_whatever_was_answered() {
         let now = Time::UNIX_EPOCH;
         for failed in [Failed::passing("503"), Failed::lasting("404")] {
-            let wait = |n| next(n, &failed, true, now).map(|at| at.duration_since(now).unsigned_abs());
+            let wait = |n| next(n, 0, &failed, true, now).map(|at| at.duration_since(now).unsigned_abs());
             let waits: Vec<Duration> = (1..).map_while(wait).collect();
             assert_eq!(waits[..2], WAITS[1..3]);
             assert!(waits.is_sorted() && waits.len() < 20, "{waits:?}");
@@ -87,13 +94,28 @@ mod tests {
         }
     }
 
+    /// Each more may be the same alert to somebody who has it.
+    #[test]
+    fn a_receiver_that_redirects_gets_what_must_arrive_four_times() {
+        let now = Time::UNIX_EPOCH;
+        let redirect = Failed {
+            redirects: true,
+            ..Failed::lasting("302")
+        };
+        for before in [0, 9] {
+            let again = (1..).take_while(|n| next(before + n, *n, &redirect, true, now).is_some());
+            assert_eq!(again.count(), 3, "after {before} other answers");
+        }
+        assert!(next(9, 4, &Failed::passing("503"), true, now).is_some());
+    }
+
     #[test]
     fn a_service_that_asks_for_a_longer_wait_gets_it() {
         let now = Time::UNIX_EPOCH;
         let mut failed = Failed::passing("x");
         failed.after = Some(Duration::from_secs(90));
-        assert_eq!(next(1, &failed, false, now).unwrap().as_second(), 90);
-        assert_eq!(next(2, &failed, false, now).unwrap().as_second(), 300);
+        assert_eq!(next(1, 0, &failed, false, now).unwrap().as_second(), 90);
+        assert_eq!(next(2, 0, &failed, false, now).unwrap().as_second(), 300);
     }
 
     #[test]

@@ -92,6 +92,9 @@ pub(super) struct Waiting {
     /// Of these, those before a person mended the channel: the waits begin anew then.
     #[serde(default)]
     pub before: u32,
+    /// Attempts since then that were answered with a redirect.
+    #[serde(default)]
+    pub redirects: u32,
     /// Not before this.
     pub next: Time,
     /// Targets that have it.

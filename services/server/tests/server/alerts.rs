@@ -320,12 +320,41 @@ async fn a_critical_is_held_while_its_channel_is_off_and_goes_when_it_is_on_agai
     assert_eq!(receiver.got().len(), 2);
 }
 
+/// As the page of a form does: it acts, and then leads on.
+#[tokio::test]
+async fn a_receiver_that_acts_and_redirects_gets_a_critical_four_times_and_that_is_told() {
+    let box_ = Box_::claimed().await;
+    let receiver = Receiver::start().await;
+    channel(&box_, &receiver).await;
+    receiver.answers(303);
+    happen(&box_, "job.failed", Severity::Critical).await;
+    let line = || {
+        let history = box_.app.alerts.engine.history(None, 9).unwrap();
+        history.into_iter().find(|line| line.event_type == "job.failed")
+    };
+    for attempts in 1..=4 {
+        until(|| line().is_some_and(|line| line.attempts == attempts)).await;
+        box_.clock.advance(Duration::from_hours(10));
+        box_.app.alerts.engine.wake();
+    }
+    assert_eq!(line().unwrap().status, notify::engine::Status::Failed);
+    let mut admin = box_.admin().await;
+    let why = "a redirect is not followed: set the channel to the address";
+    let until = std::time::Instant::now() + PATIENCE;
+    for (path, says) in [("/api/v1/box", "reached nobody"), ("/api/v1/events", why)] {
+        while !admin.get(path).await.text.contains(says) {
+            assert!(std::time::Instant::now() < until, "nobody is told: {path}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_critical_that_nobody_took_for_five_days_is_told_in_the_log_and_on_the_page() {
     let box_ = Box_::claimed().await;
     let receiver = Receiver::start().await;
     let path = format!("/api/notifications/services/{}", channel(&box_, &receiver).await);
-    receiver.answers(302);
+    receiver.answers(404);
     happen(&box_, "job.failed", Severity::Critical).await;
     for attempts in 1..18 {
         let mut admin = box_.admin().await;
