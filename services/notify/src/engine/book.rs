@@ -36,6 +36,11 @@ pub(super) fn note(w: &mut Write<'_, '_>, mut line: Delivery) -> store::Result<u
     Ok(id)
 }
 
+/// Why a message makes room for another.
+pub(super) fn no_place() -> String {
+    format!("{QUEUE_MAX} messages wait for this channel")
+}
+
 /// Puts a message into the queue; where that is full, something older makes room.
 pub(super) fn enqueue(
     w: &mut Write<'_, '_>,
@@ -70,7 +75,7 @@ pub(super) fn enqueue(
         let give_up = |line: &mut Delivery| {
             line.status = Status::Failed;
             line.next_at = None;
-            line.error_message = format!("given up: {QUEUE_MAX} messages wait for this channel");
+            line.error_message = format!("given up: {}", no_place());
         };
         // Where only criticals wait, they stay.
         let Some(id) = victim else {
@@ -81,6 +86,9 @@ pub(super) fn enqueue(
         if let Some(old) = QUEUE.get(w, &id)? {
             QUEUE.delete(w, &id)?;
             change_line(w, old.history, give_up)?;
+            if critical(&old.message) && old.done.is_empty() {
+                changed.lost.push((service.id, old.message));
+            }
         }
         changed.gone.push(id);
     }

@@ -100,7 +100,7 @@ impl Engine {
                     Ok(changed)
                 })
                 .await?;
-            self.apply(changed);
+            self.take(host, changed).await?;
         }
         Ok(())
     }

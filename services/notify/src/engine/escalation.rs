@@ -391,12 +391,12 @@ impl Engine {
                     Ok((changed, told))
                 })
                 .await?;
-            self.apply(changed);
             for (name, title) in told {
                 let text = format!("Nobody acknowledged {title:?}: it went on to alert channel {name:?}");
                 let data = serde_json::json!({ "alert": id });
                 host.record(NewEvent::new("alerts.escalated", Severity::Info, text, data));
             }
+            self.take(host, changed).await?;
         }
         Ok(())
     }

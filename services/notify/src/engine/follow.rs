@@ -63,7 +63,7 @@ impl Engine {
                 Ok(changed)
             })
             .await?;
-        self.apply(changed);
+        self.take(host, changed).await?;
         Ok(more)
     }
 }

@@ -114,6 +114,8 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 struct Changed {
     queued: Vec<(u64, u64, Time)>,
     gone: Vec<u64>,
+    /// Channels and criticals that made room for newer ones, and that nobody has.
+    lost: Vec<(u64, Message)>,
     /// Alerts that were opened, or went on: when each goes on next.
     open: Vec<(u64, Option<Time>)>,
     /// Of these, the alerts that were opened.
@@ -275,6 +277,19 @@ impl Engine {
         self.move_steps(set).await
     }
 
+    /// Takes over what a transaction did, and tells of the criticals that it gave up.
+    async fn take(&self, host: &dyn Host, mut changed: Changed) -> store::Result<()> {
+        let lost = std::mem::take(&mut changed.lost);
+        self.apply(changed);
+        for (service, message) in &lost {
+            self.tell_lost(host, *service, message, &book::no_place());
+        }
+        for (service, _) in lost {
+            self.change(service, |service| service.lost += 1).await?;
+        }
+        Ok(())
+    }
+
     fn apply(&self, changed: Changed) {
         self.apply_open(&changed);
         let mut index = lock(&self.index);
@@ -385,7 +400,7 @@ impl Engine {
         let given_up = next.is_none();
         let lost = given_up && must;
         if let Some(failed) = attempt.failed.as_ref().filter(|_| lost) {
-            self.tell_lost(host, service, &message, failed);
+            self.tell_lost(host, service, &message, &failed.words);
         }
         let failed = match attempt.failed.as_ref() {
             // A channel of which one chat is gone still reaches the others.
@@ -398,11 +413,11 @@ impl Engine {
     }
 
     /// Says that a critical reached nobody: in the history alone, nobody would look for it.
-    fn tell_lost(&self, host: &dyn Host, id: u64, message: &Message, failed: &Failed) {
+    fn tell_lost(&self, host: &dyn Host, id: u64, message: &Message, why: &str) {
         let Some(service) = self.service(id) else { return };
         let text = format!(
-            "Critical alert {:?} reached nobody through alert channel {:?} and is given up: {}",
-            message.title, service.name, failed.words
+            "Critical alert {:?} reached nobody through alert channel {:?} and is given up: {why}",
+            message.title, service.name
         );
         let data = serde_json::json!({ "service_id": id, "service_type": service.service_type });
         host.record(NewEvent {
@@ -542,21 +557,101 @@ mod tests {
         fn record(&self, _: NewEvent) {}
     }
 
+    /// A box whose clock is set by the test, and which keeps what it is told.
+    #[derive(Default)]
+    struct Played {
+        now: Mutex<Time>,
+        told: Mutex<Vec<NewEvent>>,
+    }
+
+    impl Host for Played {
+        fn now(&self) -> Time {
+            *lock(&self.now)
+        }
+
+        fn uptime(&self) -> Duration {
+            Duration::ZERO
+        }
+
+        fn facts(&self, _: Option<&Event>) -> Facts {
+            Facts::default()
+        }
+
+        fn record(&self, event: NewEvent) {
+            lock(&self.told).push(event);
+        }
+    }
+
+    /// A channel of the environment's that nothing can reach.
+    fn bench() -> Service {
+        let mut service = Service::new(7, "bench", "email", Fields::new(), Still.now());
+        service.locked = true;
+        service
+    }
+
+    /// An engine with one channel, over a store of 1 MB.
+    async fn opened(dir: &std::path::Path, service: Service) -> (Store, Engine) {
+        let tables: Vec<&'static str> = NAMES.into_iter().chain(["events", "filler"]).collect();
+        let options = store::Options {
+            check: store::Check::InProcess,
+            map_size: 1 << 20,
+            ..store::Options::new(&tables)
+        };
+        let store = store::open(dir, &options).unwrap().store;
+        let sender = Sender::new(Roots::new(None).unwrap());
+        let engine = Engine::open(store.clone(), Table::new("events"), sender, vec![service]);
+        (store.clone(), engine.await.unwrap())
+    }
+
+    async fn queue(store: &Store, engine: &Engine, host: &Played, service: &Service, severity: Severity) {
+        let (service, waiting) = (service.clone(), lock(&engine.index).clone());
+        let id = format!("kiln-1-{}", waiting.len());
+        let mut message = message::test(&Facts::default(), "bench", "", id, Still.now());
+        message.severity = severity;
+        let queued = store.write(move |w| {
+            let mut changed = Changed::default();
+            book::enqueue(w, &mut changed, &waiting, &service, message, Still.now())?;
+            Ok(changed)
+        });
+        engine.take(host, queued.await.unwrap()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_critical_that_a_full_queue_drives_out_is_told_as_given_up() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, engine) = opened(dir.path(), bench()).await;
+        let host = Played::default();
+        let critical = async || queue(&store, &engine, &host, &bench(), Severity::Critical).await;
+        queue(&store, &engine, &host, &bench(), Severity::Warning).await;
+        for _ in 0..QUEUE_MAX {
+            critical().await;
+        }
+        assert!(lock(&host.told).is_empty(), "the warning made place");
+        critical().await;
+        let told: Vec<NewEvent> = lock(&host.told).drain(..).collect();
+        assert_eq!((told.len(), told[0].kind.as_str()), (1, "alerts.given_up"));
+        assert!(
+            told[0].message.ends_with("500 messages wait for this channel"),
+            "{told:?}"
+        );
+        assert_eq!((engine.service(7).unwrap().lost, engine.lost().borrow().len()), (1, 1));
+        assert_eq!(lock(&engine.index).len(), QUEUE_MAX);
+        // What one target has reached somebody.
+        let id = *lock(&engine.index).keys().next().unwrap();
+        let reached = store.write(move |w| {
+            let mut waiting = QUEUE.get(w, &id)?.unwrap();
+            waiting.done.insert("a".to_owned());
+            QUEUE.put(w, &id, &waiting)
+        });
+        reached.await.unwrap();
+        critical().await;
+        assert!(lock(&host.told).is_empty());
+    }
+
     #[tokio::test]
     async fn only_what_this_attempt_reached_speaks_for_a_channel() {
         let dir = tempfile::tempdir().unwrap();
-        let tables: Vec<&'static str> = NAMES.into_iter().chain(["events"]).collect();
-        let options = store::Options {
-            check: store::Check::InProcess,
-            ..store::Options::new(&tables)
-        };
-        let store = store::open(dir.path(), &options).unwrap().store;
-        let mut service = Service::new(7, "bench", "email", Fields::new(), Still.now());
-        service.locked = true;
-        let sender = Sender::new(Roots::new(None).unwrap());
-        let engine = Engine::open(store, Table::new("events"), sender, vec![service])
-            .await
-            .unwrap();
+        let (_, engine) = opened(dir.path(), bench()).await;
         let set = |targets: &[&str]| -> BTreeSet<String> { targets.iter().map(|&target| target.to_owned()).collect() };
         type Case<'a> = (&'a str, &'a [&'a str], &'a [&'a str], bool, bool);
         let cases: [Case<'_>; 6] = [
@@ -606,18 +701,8 @@ mod tests {
             }
         });
         let dir = tempfile::tempdir().unwrap();
-        let tables: Vec<&'static str> = NAMES.into_iter().chain(["events", "filler"]).collect();
-        let options = store::Options {
-            check: store::Check::InProcess,
-            map_size: 1 << 20,
-            ..store::Options::new(&tables)
-        };
-        let store = store::open(dir.path(), &options).unwrap().store;
         let service = crate::service::locked(&url, Still.now()).remove(0);
-        let sender = Sender::new(Roots::new(None).unwrap());
-        let engine = Engine::open(store.clone(), Table::new("events"), sender, vec![service.clone()])
-            .await
-            .unwrap();
+        let (store, engine) = opened(dir.path(), service.clone()).await;
         let message = message::test(&Facts::default(), "bench", "", "kiln-1-1".to_owned(), Still.now());
         let queue = move |w: &mut store::Write<'_, '_>| {
             let mut changed = Changed::default();
