@@ -225,7 +225,8 @@ fn banner_of_off(names: &[String]) -> Option<Banner> {
     })
 }
 
-/// What is said of criticals that were given up, until something reaches the channel, or a person mends it.
+/// What is said of criticals that were given up, until something reaches the channel, or a person mends it, switches it off or
+/// removes it.
 fn banner_of_lost(names: &[String]) -> Option<Banner> {
     let which = match names {
         [] => return None,

@@ -413,8 +413,9 @@ pub(super) fn off(services: &[Service]) -> Vec<String> {
     off.map(|service| service.name.clone()).collect()
 }
 
-/// The names of those through which a critical reached nobody.
+/// The names of those through which a critical reached nobody; one that a person has switched off is meant to reach nobody.
 pub(super) fn lost(services: &[Service]) -> Vec<String> {
-    let lost = services.iter().filter(|service| service.lost > 0);
+    let is_wanted = |service: &&Service| service.enabled || service.disabled_why.is_some();
+    let lost = services.iter().filter(|service| service.lost > 0).filter(is_wanted);
     lost.map(|service| service.name.clone()).collect()
 }

@@ -150,7 +150,8 @@ impl Engine {
             if let Some(health) = store.read(|r| book::health(r, service.id))? {
                 service.failing_since = health.failing_since;
                 service.lost = health.lost;
-                if service.disabled_why.is_none() && health.disabled_why.is_some() {
+                // One that the owner has switched off did not do so itself.
+                if service.enabled && health.disabled_why.is_some() {
                     service.enabled = false;
                     service.disabled_why = health.disabled_why;
                 }

@@ -325,7 +325,7 @@ async fn a_critical_is_held_while_its_channel_is_off_and_goes_when_it_is_on_agai
 async fn a_receiver_that_acts_and_redirects_gets_a_critical_four_times_and_that_is_told() {
     let box_ = Box_::claimed().await;
     let receiver = Receiver::start().await;
-    channel(&box_, &receiver).await;
+    let path = format!("/api/notifications/services/{}", channel(&box_, &receiver).await);
     receiver.answers(303);
     happen(&box_, "job.failed", Severity::Critical).await;
     let line = || {
@@ -346,6 +346,11 @@ async fn a_receiver_that_acts_and_redirects_gets_a_critical_four_times_and_that_
             assert!(std::time::Instant::now() < until, "nobody is told: {path}");
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
+    }
+    assert_eq!(admin.delete(&path).await.status, 200);
+    while admin.get("/api/v1/box").await.text.contains("reached nobody") {
+        assert!(std::time::Instant::now() < until, "the channel was removed");
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 
@@ -373,12 +378,14 @@ async fn a_critical_that_nobody_took_for_five_days_is_told_in_the_log_and_on_the
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
     }
-    receiver.answers(204);
-    assert_eq!(admin.put(&path, &json!({ "enabled": false })).await.status, 200);
-    assert_eq!(admin.put(&path, &json!({ "enabled": true })).await.status, 200);
-    while admin.get("/api/v1/box").await.text.contains("reached nobody") {
-        assert!(std::time::Instant::now() < until, "the channel was mended");
-        tokio::time::sleep(Duration::from_millis(20)).await;
+    // Whoever switches the channel off knows that it tells nobody; nor does it tell of what was mended once it is on again.
+    for enabled in [false, true] {
+        receiver.answers(204);
+        assert_eq!(admin.put(&path, &json!({ "enabled": enabled })).await.status, 200);
+        while admin.get("/api/v1/box").await.text.contains("reached nobody") {
+            assert!(std::time::Instant::now() < until, "enabled: {enabled}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
     }
 }
 

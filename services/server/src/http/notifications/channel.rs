@@ -155,7 +155,7 @@ pub(super) async fn service(
     }))
 }
 
-/// Changes a channel; switching it on again forgets that it failed.
+/// Changes a channel; switching it on again forgets that it failed, and switching off one that did so itself that it did.
 #[utoipa::path(put, path = "/api/notifications/services/{id}", tag = "alerts", params(("id" = u64, Path, description = "Channel")),
     request_body = ServiceRequest, responses((status = 200, body = Done), LoggedIn, Body, OfChannel, Stored))]
 pub(super) async fn change(
@@ -167,6 +167,9 @@ pub(super) async fn change(
     let old = find(&app, &id)?;
     let form = request.form(Some(&old))?;
     let mut service = old.clone();
+    if request.enabled == Some(false) {
+        service.disabled_why = None;
+    }
     request.apply(&mut service, form)?;
     if service.enabled && (!old.enabled || old.fields != service.fields) {
         service.failing_since = None;

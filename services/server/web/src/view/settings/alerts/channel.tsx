@@ -54,7 +54,7 @@ export function ChannelSettings(props: { id: number; providers: Record<string, P
     const { service } = latest();
     const escalate_after_secs = service.escalate_after_secs > 0 ? Math.round(Number(minutes.value) * 60) : 0;
     await alerts.change(props.id, {
-      name: service.name, enabled: service.enabled, notify_on_critical: service.notify_on_critical, notify_on_warning: service.notify_on_warning,
+      name: service.name, notify_on_critical: service.notify_on_critical, notify_on_warning: service.notify_on_warning,
       notify_on_healthy: service.notify_on_healthy, escalate_after_secs, ...(provider ? { config_fields: filled(provider, values.value) } : {}),
     });
     await alerts.rules(props.id, rules.value.map(sent));
