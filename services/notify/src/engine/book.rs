@@ -119,6 +119,10 @@ fn change_line(w: &mut Write<'_, '_>, id: u64, change: impl FnOnce(&mut Delivery
 
 /// Writes down what became of an attempt.
 pub(super) fn settle(w: &mut Write<'_, '_>, id: u64, mut waiting: Waiting, outcome: &Outcome) -> store::Result<()> {
+    // Removed while it was under way: it stays removed, and its line says why.
+    if outcome.next.is_some() && QUEUE.get(w, &id)?.is_none() {
+        return Ok(());
+    }
     change_line(w, waiting.history, |line| {
         line.attempts = waiting.attempts;
         line.next_at = outcome.next;
@@ -138,8 +142,6 @@ pub(super) fn settle(w: &mut Write<'_, '_>, id: u64, mut waiting: Waiting, outco
         };
     })?;
     match outcome.next {
-        // Removed while it was under way: it stays removed.
-        Some(_) if QUEUE.get(w, &id)?.is_none() => Ok(()),
         Some(next) => {
             waiting.next = next;
             QUEUE.put(w, &id, &waiting)
@@ -300,16 +302,20 @@ impl Engine {
                 Ok(anew)
             })
             .await?;
-        for (id, waiting) in lock(&self.index).iter_mut() {
-            if anew.contains(id) {
-                waiting.1 = now;
-            }
-        }
         self.with_services(|services| {
             if let Some(place) = services.iter_mut().find(|place| place.id == id) {
                 *place = service;
             }
         });
+        // After the settings: an attempt that is settled meanwhile sees those, or what it has put off is put on here.
+        for (id, waiting) in lock(&self.index).iter_mut() {
+            if anew.contains(id) {
+                waiting.1 = now;
+            }
+        }
+        if mended {
+            lock(&self.quiet).remove(&id);
+        }
         self.wake();
         Ok(())
     }
@@ -382,8 +388,14 @@ impl Engine {
                 if service.locked {
                     let health = serde_json::json!([service.failing_since, service.disabled_why, service.lost]);
                     STATE.put(w, health_key(id).as_str(), &health)
-                } else {
+                } else if SERVICES
+                    .get(w, &id)?
+                    .is_some_and(|kept| kept.updated_at == service.updated_at)
+                {
                     SERVICES.put(w, &id, &service)
+                } else {
+                    // What a person has made of it meanwhile holds.
+                    Ok(())
                 }
             })
             .await

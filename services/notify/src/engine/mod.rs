@@ -100,13 +100,22 @@ pub struct Engine {
     lost: watch::Sender<Vec<String>>,
     wake: Notify,
     /// What became of messages, by number, where the store did not take it: each of them waits for that alone.
-    unsettled: Mutex<BTreeMap<u64, (Waiting, Attempt)>>,
+    unsettled: Mutex<BTreeMap<u64, Tried>>,
     /// Both times as they were looked at last.
     looked: Mutex<Option<(Time, Duration)>>,
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// An attempt that is to be settled.
+#[derive(Clone, Debug)]
+struct Tried {
+    waiting: Waiting,
+    attempt: Attempt,
+    /// When the settings that it was made with were changed last; `None` where the channel was gone.
+    set_at: Option<Time>,
 }
 
 /// What a transaction did to the queue.
@@ -323,12 +332,14 @@ impl Engine {
             }
         };
         let before = lock(&self.unsettled).remove(&id);
-        if let Some((waiting, attempt)) = before {
-            return self.settle_or_remember(host, id, waiting, attempt).await;
+        if let Some(tried) = before {
+            return self.settle_or_remember(host, id, tried).await;
         }
         // The name may have come since: a box learns it from a network card, or its owner has given it another.
         waiting.message.readdress(&host.facts(None));
-        let attempt = match self.service(waiting.service) {
+        let service = self.service(waiting.service);
+        let set_at = service.as_ref().map(|service| service.updated_at);
+        let attempt = match service {
             None => given_up("the channel was removed"),
             Some(service) if !service.enabled => given_up("the channel is switched off"),
             Some(service) => match service.channel() {
@@ -339,19 +350,24 @@ impl Engine {
                 Err(bad) => given_up(&format!("the channel cannot be used: {bad}")),
             },
         };
-        self.settle_or_remember(host, id, waiting, attempt).await;
+        let tried = Tried {
+            waiting,
+            attempt,
+            set_at,
+        };
+        self.settle_or_remember(host, id, tried).await;
     }
 
     /// Settles an attempt; where the store does not take that, it is tried again, and not the message.
-    async fn settle_or_remember(&self, host: &dyn Host, id: u64, waiting: Waiting, attempt: Attempt) {
-        if let Err(error) = self.settle(host, id, waiting.clone(), attempt.clone()).await {
+    async fn settle_or_remember(&self, host: &dyn Host, id: u64, tried: Tried) {
+        if let Err(error) = self.settle(host, id, tried.clone()).await {
             tracing::error!(
                 error = &error as &dyn std::error::Error,
                 "what became of a message was not kept; it is tried again"
             );
             let waits = lock(&self.index).contains_key(&id);
             if waits {
-                lock(&self.unsettled).insert(id, (waiting, attempt));
+                lock(&self.unsettled).insert(id, tried);
             }
             self.put_off(id, host.now());
         }
@@ -363,7 +379,12 @@ impl Engine {
         }
     }
 
-    async fn settle(&self, host: &dyn Host, id: u64, mut waiting: Waiting, attempt: Attempt) -> store::Result<()> {
+    async fn settle(&self, host: &dyn Host, id: u64, tried: Tried) -> store::Result<()> {
+        let Tried {
+            mut waiting,
+            attempt,
+            set_at,
+        } = tried;
         let now = host.now();
         waiting.attempts += 1;
         waiting.redirects += u32::from(attempt.failed.as_ref().is_some_and(|failed| failed.redirects));
@@ -371,17 +392,30 @@ impl Engine {
         waiting.done = attempt.done;
         let reached_nobody = waiting.done.is_empty();
         let service = waiting.service;
-        let asked = attempt.failed.as_ref().and_then(|failed| failed.after);
+        // What came of the settings before says nothing of those that a person has made meanwhile: they are tried at once.
+        let is_mended = || {
+            let current = self.service(service).filter(|service| service.enabled);
+            current.is_some_and(|current| set_at.is_some_and(|set_at| current.updated_at != set_at))
+        };
+        let mended = is_mended();
+        if mended {
+            (waiting.before, waiting.redirects) = (waiting.attempts, 0);
+        }
+        let asked = attempt
+            .failed
+            .as_ref()
+            .filter(|_| !mended)
+            .and_then(|failed| failed.after);
         match asked.and_then(|after| now.checked_add(after).ok()) {
             Some(until) => lock(&self.quiet).insert(service, until),
             None => lock(&self.quiet).remove(&service),
         };
         // Whom one target of several refuses for good may have left; somebody has it.
         let must = waiting.message.severity == Severity::Critical && reached_nobody && self.service(service).is_some();
-        let next = attempt
-            .failed
-            .as_ref()
-            .and_then(|failed| retry::next(waiting.attempts - waiting.before, waiting.redirects, failed, must, now));
+        let next = attempt.failed.as_ref().and_then(|failed| match mended {
+            true => Some(now),
+            false => retry::next(waiting.attempts - waiting.before, waiting.redirects, failed, must, now),
+        });
         let outcome = book::Outcome {
             now,
             answer: attempt.answer,
@@ -392,7 +426,10 @@ impl Engine {
         self.store.write(move |w| book::settle(w, id, kept, &outcome)).await?;
         match next {
             Some(next) => {
-                lock(&self.index).insert(id, (service, next));
+                let mut index = lock(&self.index);
+                // Or mended while that was written.
+                let next = if is_mended() { now } else { next };
+                index.insert(id, (service, next));
             }
             None => {
                 lock(&self.index).remove(&id);
@@ -406,6 +443,7 @@ impl Engine {
         let failed = match attempt.failed.as_ref() {
             // A channel of which one chat is gone still reaches the others.
             failed if news || failed.is_none() => None,
+            _ if is_mended() => return Ok(()),
             failed if reached_nobody => failed,
             // Those it reached earlier were not tried again: nothing is known of them now.
             _ => return Ok(()),
@@ -536,6 +574,8 @@ fn digest_message(service: &Service, facts: &Facts, lines: &[Line], dropped: u64
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use super::*;
     use crate::provider::Fields;
     use crate::send::Roots;
@@ -604,6 +644,28 @@ mod tests {
         (store.clone(), engine.await.unwrap())
     }
 
+    /// A receiver that gives this answer, once it may; its URL, and how much it has heard.
+    async fn hook(answer: &'static str, may: Option<Arc<Notify>>) -> (String, Arc<AtomicUsize>) {
+        let hook = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("json://{}/x", hook.local_addr().unwrap());
+        let heard = Arc::new(AtomicUsize::new(0));
+        let counted = Arc::clone(&heard);
+        tokio::spawn(async move {
+            use tokio::io::{AsyncReadExt, AsyncWriteExt};
+            loop {
+                let (mut stream, _) = hook.accept().await.unwrap();
+                let _asked = stream.read(&mut [0; 8192]).await.unwrap();
+                counted.fetch_add(1, Ordering::SeqCst);
+                if let Some(may) = &may {
+                    may.notified().await;
+                }
+                let answer = format!("HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n");
+                stream.write_all(answer.as_bytes()).await.unwrap();
+            }
+        });
+        (url, heard)
+    }
+
     async fn queue(store: &Store, engine: &Engine, host: &Played, service: &Service, severity: Severity) {
         let (service, waiting) = (service.clone(), lock(&engine.index).clone());
         let id = format!("kiln-1-{}", waiting.len());
@@ -650,6 +712,76 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_channel_that_is_mended_while_an_attempt_is_under_way_is_tried_at_once() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, engine) = opened(dir.path(), bench()).await;
+        let (host, may) = (Played::default(), Arc::new(Notify::new()));
+        let (wrong, asked) = hook("410 Gone", Some(Arc::clone(&may))).await;
+        let (right, heard) = hook("200 OK", None).await;
+        let [mut service, other] = [wrong, right].map(|url| crate::service::locked(&url, Still.now()).remove(0));
+        service.locked = false;
+        let service = engine.add(service).await.unwrap();
+        queue(&store, &engine, &host, &service, Severity::Critical).await;
+        let id = *lock(&engine.index).keys().next().unwrap();
+        let now = Time::from_second(1).unwrap();
+        let mended = Service {
+            fields: other.fields,
+            updated_at: now,
+            ..service.clone()
+        };
+        tokio::join!(engine.attempt(&host, id), async {
+            while asked.load(Ordering::SeqCst) == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+            *lock(&host.now) = now;
+            engine.replace(mended.clone(), now).await.unwrap();
+            may.notify_one();
+        });
+        assert_eq!(
+            engine.service(service.id),
+            Some(mended),
+            "what the old one answered says nothing of it"
+        );
+        assert_eq!(lock(&engine.index)[&id].1, now);
+        let kept = store.read(|r| QUEUE.get(r, &id)).unwrap().unwrap();
+        assert_eq!(
+            (kept.attempts, kept.before, kept.next),
+            (1, 1, now),
+            "the waits begin anew"
+        );
+        engine.attempt(&host, id).await;
+        assert_eq!(heard.load(Ordering::SeqCst), 1);
+        assert_eq!(engine.history(None, 1).unwrap()[0].status, Status::Sent);
+        assert!(lock(&host.told).is_empty());
+    }
+
+    #[tokio::test]
+    async fn what_a_service_asked_to_wait_for_holds_no_channel_that_was_mended_since() {
+        let dir = tempfile::tempdir().unwrap();
+        let (_, engine) = opened(dir.path(), bench()).await;
+        let service = engine
+            .add(Service {
+                locked: false,
+                ..bench()
+            })
+            .await
+            .unwrap();
+        lock(&engine.quiet).insert(service.id, Still.now());
+        let renamed = Service {
+            name: "door".to_owned(),
+            ..service
+        };
+        engine.replace(renamed.clone(), Still.now()).await.unwrap();
+        assert_eq!(lock(&engine.quiet).len(), 1);
+        let fields = Fields::from([("to".to_owned(), "a@b.c".into())]);
+        engine
+            .replace(Service { fields, ..renamed }, Still.now())
+            .await
+            .unwrap();
+        assert!(lock(&engine.quiet).is_empty());
+    }
+
+    #[tokio::test]
     async fn only_what_this_attempt_reached_speaks_for_a_channel() {
         let dir = tempfile::tempdir().unwrap();
         let (_, engine) = opened(dir.path(), bench()).await;
@@ -679,7 +811,12 @@ mod tests {
                 failed: fails.then(|| Failed::passing("x")),
                 ..Attempt::default()
             };
-            engine.settle(&Still, 1, waiting, attempt).await.unwrap();
+            let tried = Tried {
+                waiting,
+                attempt,
+                set_at: Some(Still.now()),
+            };
+            engine.settle(&Still, 1, tried).await.unwrap();
             assert_eq!(engine.service(7).unwrap().failing_since.is_some(), failing, "{what}");
         }
     }
@@ -687,20 +824,7 @@ mod tests {
     /// A store without room: it was delivered, and nobody hears it every five seconds until there is room.
     #[tokio::test]
     async fn a_message_that_was_delivered_is_not_sent_again_because_a_full_store_did_not_take_that() {
-        let hook = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("json://{}/x", hook.local_addr().unwrap());
-        let heard = Arc::new(std::sync::atomic::AtomicUsize::new(0));
-        let counted = Arc::clone(&heard);
-        tokio::spawn(async move {
-            use tokio::io::{AsyncReadExt, AsyncWriteExt};
-            loop {
-                let (mut stream, _) = hook.accept().await.unwrap();
-                let _asked = stream.read(&mut [0; 8192]).await.unwrap();
-                counted.fetch_add(1, std::sync::atomic::Ordering::SeqCst);
-                let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
-                stream.write_all(answer).await.unwrap();
-            }
-        });
+        let (url, heard) = hook("200 OK", None).await;
         let dir = tempfile::tempdir().unwrap();
         let service = crate::service::locked(&url, Still.now()).remove(0);
         let (store, engine) = opened(dir.path(), service.clone()).await;
@@ -733,13 +857,13 @@ mod tests {
         for _ in 0..3 {
             engine.attempt(&Still, id).await;
         }
-        assert_eq!(heard.load(std::sync::atomic::Ordering::SeqCst), 1);
+        assert_eq!(heard.load(Ordering::SeqCst), 1);
         assert_eq!(engine.history(None, 9).unwrap()[0].attempts, 0, "the store is full");
         drop(done);
         assert!(reader.join().unwrap().unwrap());
         store.touch().await.unwrap();
         engine.attempt(&Still, id).await;
-        assert_eq!(heard.load(std::sync::atomic::Ordering::SeqCst), 1);
+        assert_eq!(heard.load(Ordering::SeqCst), 1);
         let line = engine.history(None, 9).unwrap().remove(0);
         assert_eq!((line.status, line.attempts), (Status::Sent, 1));
         assert!(lock(&engine.index).is_empty() && lock(&engine.unsettled).is_empty());
