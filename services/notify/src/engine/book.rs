@@ -183,6 +183,20 @@ pub(super) fn health(view: &impl View, service: u64) -> store::Result<Option<Hea
     Ok(found.and_then(|value| serde_json::from_value(value).ok()))
 }
 
+/// Keeps what is known of a channel's health.
+pub(super) fn keep_health(w: &mut Write<'_, '_>, service: &Service) -> store::Result<()> {
+    let id = service.id;
+    if service.locked {
+        let health = serde_json::json!([service.failing_since, service.disabled_why, service.lost]);
+        return STATE.put(w, health_key(id).as_str(), &health);
+    }
+    // What a person has made of it meanwhile holds.
+    match SERVICES.get(w, &id)? {
+        Some(kept) if kept.updated_at == service.updated_at => SERVICES.put(w, &id, service),
+        Some(_) | None => Ok(()),
+    }
+}
+
 impl Engine {
     /// All channels: those that people made, then those that the environment sets.
     pub fn services(&self) -> Vec<Service> {
@@ -206,7 +220,7 @@ impl Engine {
         out
     }
 
-    fn with_services(&self, change: impl FnOnce(&mut Vec<Service>)) {
+    pub(super) fn with_services(&self, change: impl FnOnce(&mut Vec<Service>)) {
         let mut services = self.services.write().unwrap_or_else(std::sync::PoisonError::into_inner);
         change(&mut services);
         // While nobody else changes them.
@@ -383,22 +397,7 @@ impl Engine {
             }
         });
         let Some(service) = changed else { return Ok(()) };
-        self.store
-            .write(move |w| {
-                if service.locked {
-                    let health = serde_json::json!([service.failing_since, service.disabled_why, service.lost]);
-                    STATE.put(w, health_key(id).as_str(), &health)
-                } else if SERVICES
-                    .get(w, &id)?
-                    .is_some_and(|kept| kept.updated_at == service.updated_at)
-                {
-                    SERVICES.put(w, &id, &service)
-                } else {
-                    // What a person has made of it meanwhile holds.
-                    Ok(())
-                }
-            })
-            .await
+        self.store.write(move |w| keep_health(w, &service)).await
     }
 
     /// The newest lines of the history, the newest first; of one channel, where it is named.

@@ -216,6 +216,22 @@ pub(super) fn read(view: &impl View) -> store::Result<Open> {
         .collect())
 }
 
+/// Moves the turns of the second line with a clock that was set by so much; when each alert goes on now.
+pub(super) fn move_steps(w: &mut Write<'_, '_>, set: SignedDuration) -> store::Result<Open> {
+    let mut moved = Open::new();
+    for (id, mut kept) in ALERTS.all(w)? {
+        let steps = kept.alert.steps.iter_mut().filter(|step| step.told_at.is_none());
+        for step in steps {
+            step.due_at = step.due_at.checked_add(set).unwrap_or(step.due_at);
+        }
+        if kept.alert.acknowledged_at.is_none() && kept.alert.next().is_some() {
+            ALERTS.put(w, &id, &kept)?;
+            moved.insert(id, kept.alert.next());
+        }
+    }
+    Ok(moved)
+}
+
 impl Engine {
     fn open_alerts(&self) -> MutexGuard<'_, Open> {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
@@ -292,31 +308,13 @@ impl Engine {
         Ok(done)
     }
 
-    /// Moves the turns of the second line with a clock that was set by so much.
-    pub(super) async fn move_steps(&self, set: SignedDuration) -> store::Result<()> {
-        let moved = self
-            .store
-            .write(move |w| {
-                let mut moved = Open::new();
-                for (id, mut kept) in ALERTS.all(w)? {
-                    let steps = kept.alert.steps.iter_mut().filter(|step| step.told_at.is_none());
-                    for step in steps {
-                        step.due_at = step.due_at.checked_add(set).unwrap_or(step.due_at);
-                    }
-                    if kept.alert.acknowledged_at.is_none() && kept.alert.next().is_some() {
-                        ALERTS.put(w, &id, &kept)?;
-                        moved.insert(id, kept.alert.next());
-                    }
-                }
-                Ok(moved)
-            })
-            .await?;
+    /// Takes over turns that were moved.
+    pub(super) fn put_steps(&self, moved: &Open) {
         self.with_open(|open| {
             for (id, next) in open.iter_mut() {
                 *next = moved.get(id).copied().unwrap_or(*next);
             }
         });
-        Ok(())
     }
 
     /// Queues for the second line what nobody has acknowledged in time.

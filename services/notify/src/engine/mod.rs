@@ -270,21 +270,53 @@ impl Engine {
     /// acknowledge an alert, because the time came late.
     async fn see_clock(&self, host: &dyn Host) -> store::Result<()> {
         let (now, uptime) = (host.now(), host.uptime());
-        let Some((then, before)) = lock(&self.looked).replace((now, uptime)) else {
+        let looked = *lock(&self.looked);
+        let Some((then, before)) = looked else {
+            *lock(&self.looked) = Some((now, uptime));
             return Ok(());
         };
         let passed = jiff::SignedDuration::try_from(uptime.saturating_sub(before)).unwrap_or_default();
         let set = now.duration_since(then).saturating_sub(passed);
-        if set.unsigned_abs() < SET_BY {
-            return Ok(());
+        if set.unsigned_abs() >= SET_BY {
+            self.move_by(set).await?;
         }
-        for service in self.services() {
-            let moved = service.failing_since.and_then(|since| since.checked_add(set).ok());
-            if moved.is_some() {
-                self.change(service.id, |service| service.failing_since = moved).await?;
+        // Only now: where the store did not take it, the clock is still to be followed.
+        *lock(&self.looked) = Some((now, uptime));
+        Ok(())
+    }
+
+    /// Moves all of it, or, where the store does not take that, nothing.
+    async fn move_by(&self, set: jiff::SignedDuration) -> store::Result<()> {
+        let services = self.services().into_iter();
+        let moved: Vec<Service> = services
+            .filter_map(|service| {
+                let since = service.failing_since?.checked_add(set).ok()?;
+                Some(Service {
+                    failing_since: Some(since),
+                    ..service
+                })
+            })
+            .collect();
+        let kept = moved.clone();
+        let steps = self
+            .store
+            .write(move |w| {
+                for service in &kept {
+                    book::keep_health(w, service)?;
+                }
+                escalation::move_steps(w, set)
+            })
+            .await?;
+        self.with_services(|services| {
+            for service in services {
+                // One that something reached meanwhile fails no more.
+                if let Some(moved) = moved.iter().find(|moved| moved.id == service.id) {
+                    service.failing_since = service.failing_since.and(moved.failing_since);
+                }
             }
-        }
-        self.move_steps(set).await
+        });
+        self.put_steps(&steps);
+        Ok(())
     }
 
     /// Takes over what a transaction did, and tells of the criticals that it gave up.
@@ -666,6 +698,40 @@ mod tests {
         (url, heard)
     }
 
+    /// A store without room.
+    struct Full {
+        done: std::sync::mpsc::Sender<()>,
+        reader: std::thread::JoinHandle<store::Result<bool>>,
+    }
+
+    impl Full {
+        async fn end(self, store: &Store) {
+            drop(self.done);
+            assert!(self.reader.join().unwrap().unwrap());
+            store.touch().await.unwrap();
+        }
+    }
+
+    async fn fill(store: &Store) -> Full {
+        // Somebody reads: what is freed meanwhile is not free.
+        let ((reads, reading), (done, end)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
+        let read = store.clone();
+        let reader = std::thread::spawn(move || {
+            read.read(|_| {
+                reads.send(()).unwrap();
+                Ok(end.recv().is_err())
+            })
+        });
+        reading.recv().unwrap();
+        let filler: Table<u64, String> = Table::new("filler");
+        let mut length = 512 << 10;
+        while length > 0 {
+            let put = store.write(move |w| filler.append(w, &"x".repeat(length)));
+            length = if put.await.is_ok() { length } else { length / 2 };
+        }
+        Full { done, reader }
+    }
+
     async fn queue(store: &Store, engine: &Engine, host: &Played, service: &Service, severity: Severity) {
         let (service, waiting) = (service.clone(), lock(&engine.index).clone());
         let id = format!("kiln-1-{}", waiting.len());
@@ -782,6 +848,46 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_clock_that_was_set_while_the_store_was_full_moves_what_counts_by_it_once_there_is_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let (store, engine) = opened(dir.path(), bench()).await;
+        let at = |second| Time::from_second(second).unwrap();
+        let (day, host) = (86_400, Played::default());
+        let names = ["door", "desk"];
+        for name in names {
+            let service = Service {
+                name: name.to_owned(),
+                locked: false,
+                failing_since: Some(at(5)),
+                ..bench()
+            };
+            engine.add(service).await.unwrap();
+        }
+        let since = || -> Vec<_> {
+            engine
+                .services()
+                .iter()
+                .filter_map(|service| service.failing_since)
+                .collect()
+        };
+        engine.see_clock(&host).await.unwrap();
+        let full = fill(&store).await;
+        *lock(&host.now) = at(day);
+        engine.see_clock(&host).await.unwrap_err();
+        assert_eq!(since(), [at(5), at(5)], "kept or not, never in part");
+        full.end(&store).await;
+        for _ in 0..2 {
+            engine.see_clock(&host).await.unwrap();
+            assert_eq!(since(), [at(day + 5), at(day + 5)]);
+        }
+        let kept = store.read(|r| SERVICES.all(r)).unwrap();
+        assert!(
+            kept.iter()
+                .all(|(_, service)| service.failing_since == Some(at(day + 5)))
+        );
+    }
+
+    #[tokio::test]
     async fn only_what_this_attempt_reached_speaks_for_a_channel() {
         let dir = tempfile::tempdir().unwrap();
         let (_, engine) = opened(dir.path(), bench()).await;
@@ -838,30 +944,13 @@ mod tests {
         engine.apply(store.write(queue).await.unwrap());
         let id = *lock(&engine.index).keys().next().unwrap();
 
-        // Somebody reads: what is freed meanwhile is not free.
-        let ((reads, reading), (done, end)) = (std::sync::mpsc::channel(), std::sync::mpsc::channel::<()>());
-        let read = store.clone();
-        let reader = std::thread::spawn(move || {
-            read.read(|_| {
-                reads.send(()).unwrap();
-                Ok(end.recv().is_err())
-            })
-        });
-        reading.recv().unwrap();
-        let filler: Table<u64, String> = Table::new("filler");
-        let mut length = 512 << 10;
-        while length > 0 {
-            let put = store.write(move |w| filler.append(w, &"x".repeat(length)));
-            length = if put.await.is_ok() { length } else { length / 2 };
-        }
+        let full = fill(&store).await;
         for _ in 0..3 {
             engine.attempt(&Still, id).await;
         }
         assert_eq!(heard.load(Ordering::SeqCst), 1);
         assert_eq!(engine.history(None, 9).unwrap()[0].attempts, 0, "the store is full");
-        drop(done);
-        assert!(reader.join().unwrap().unwrap());
-        store.touch().await.unwrap();
+        full.end(&store).await;
         engine.attempt(&Still, id).await;
         assert_eq!(heard.load(Ordering::SeqCst), 1);
         let line = engine.history(None, 9).unwrap().remove(0);
