@@ -293,22 +293,31 @@ pub fn judge(before: &Alerts, reading: &Reading, spec: Option<&Spec>, now: Time)
 /// What holds and has changed when a host is silent, or is heard again.
 pub fn silence(before: &Alerts, silent: Option<String>, now: Time) -> (Alerts, Vec<Change>) {
     let on = silent.map(|words| (Severity::Critical, words));
-    of_host(before, Kind::HostSilent, on, now)
+    of_host(before, Kind::HostSilent, on, 1.0, now)
 }
 
-/// What holds and has changed when there is no room for drives of a host, or there is again.
-pub fn no_room(before: &Alerts, left_out: Option<(Severity, String)>, now: Time) -> (Alerts, Vec<Change>) {
-    of_host(before, Kind::NoRoom, left_out, now)
+/// What holds and has changed when there is no room for drives of a host, or there is again; told once more for a `fresh` one of them that
+/// fails.
+pub fn no_room(before: &Alerts, left_out: Option<(Severity, String)>, fresh: bool, now: Time) -> (Alerts, Vec<Change>) {
+    // How often it was told.
+    let times = before.get(&Kind::NoRoom).map_or(0.0, |active| active.value);
+    let times = if fresh { times + 1.0 } else { times.max(1.0) };
+    of_host(before, Kind::NoRoom, left_out, times, now)
 }
 
-fn of_host(before: &Alerts, kind: Kind, on: Option<(Severity, String)>, now: Time) -> (Alerts, Vec<Change>) {
+fn of_host(
+    before: &Alerts,
+    kind: Kind,
+    on: Option<(Severity, String)>,
+    value: f64,
+    now: Time,
+) -> (Alerts, Vec<Change>) {
     let mut after = before.clone();
-    let value = f64::from(u8::from(on.is_some()));
     let told = Told {
         kind,
+        value: if on.is_some() { value } else { 0.0 },
         on,
-        value,
-        rises: false,
+        rises: true,
     };
     let changes = step(&mut after, told, now).into_iter().collect();
     (after, changes)

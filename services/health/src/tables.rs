@@ -1,6 +1,6 @@
 //! What is kept: hosts, their drives, the drives' histories, agents, tokens, and events that wait to be logged.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use serde::{Deserialize, Serialize};
@@ -115,6 +115,9 @@ pub struct Host {
     /// Alerts about its ZFS pools, by name.
     #[serde(default)]
     pub pools: BTreeMap<String, Alerts>,
+    /// Keys of the drives without room that were told as failing.
+    #[serde(default)]
+    pub told: BTreeSet<String>,
 }
 
 /// A drive of a host.

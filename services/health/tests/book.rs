@@ -416,7 +416,26 @@ async fn a_host_that_fills_the_table_hides_no_failing_drive() {
         told.iter()
             .all(|event| event.data["alert"] == "no_room" && event.message.contains("BAD"))
     );
-    assert_eq!(send(&book, nas, "nas", Vec::new(), 6).await.unwrap(), 0);
+    // Each that begins to fail is told, the new one first; one that comes and goes is not told again.
+    let mut others: Vec<_> = (0..5).map(|n| drive(&format!("ALSO{n}"), 0)).collect();
+    for (hour, failing, passed) in [(6, 4, false), (7, 4, true), (8, 4, false), (9, 3, false)] {
+        others[failing]["smart_status"]["passed"] = passed.into();
+        let all = [vec![bad.clone()], others.clone()].concat();
+        assert_eq!(send(&book, nas, "nas", all, hour).await.unwrap(), 0);
+    }
+    let more: Vec<_> = book
+        .outbox()
+        .unwrap()
+        .into_iter()
+        .skip(2)
+        .map(|(_, event)| event)
+        .collect();
+    assert_eq!(more.len(), 2, "{more:?}");
+    for (event, serial) in more.iter().zip(["ALSO4", "ALSO3"]) {
+        let first = event.message.find(serial).unwrap();
+        assert!(event.severity == Severity::Critical && first < event.message.find("BAD").unwrap());
+    }
+    assert_eq!(send(&book, nas, "nas", Vec::new(), 10).await.unwrap(), 0);
     let (_, last) = book.outbox().unwrap().pop().unwrap();
     assert_eq!(
         (last.kind.as_str(), &last.data["alert"]),

@@ -14,7 +14,7 @@ mod ratings;
 mod report;
 mod told;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 use store::{Store, Write};
@@ -159,6 +159,7 @@ impl Book {
             zfs: Value::Null,
             alerts: BTreeMap::new(),
             pools: BTreeMap::new(),
+            told: BTreeSet::new(),
         }))
     }
 

@@ -1,6 +1,6 @@
 //! What a report of another computer, or a reading of one of this box's own drives, changes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use store::Write;
@@ -35,6 +35,8 @@ pub struct Taken {
     pub full: Vec<String>,
     /// What is told of these: a critical where one of them is failing.
     pub left_out: Option<(Severity, String)>,
+    /// Whether one of them fails that was not told as failing.
+    pub fresh: bool,
 }
 
 /// What this box's own agent read of one of its drives.
@@ -96,10 +98,11 @@ impl Book {
                     OUTBOX.append(w, &event)?;
                 }
             }
-            let taken = drives(w, &report, old, now)?;
+            let mut told = known.as_ref().map(|host| host.told.clone()).unwrap_or_default();
+            let taken = drives(w, &report, &mut told, old, now)?;
             let (alerts, changes) = match old {
                 true => (alerts, Vec::new()),
-                false => alert::no_room(&alerts, taken.left_out.clone(), now),
+                false => alert::no_room(&alerts, taken.left_out.clone(), taken.fresh, now),
             };
             for change in changes {
                 OUTBOX.append(w, &event(&change, &report.hostname, None))?;
@@ -119,6 +122,7 @@ impl Book {
                 zfs: report.zfs,
                 alerts,
                 pools: of_pools,
+                told,
                 hostname: report.hostname,
             };
             HOSTS.put(w, host.hostname.as_str(), &host)?;
@@ -204,13 +208,21 @@ fn make_place(w: &mut Write<'_, '_>) -> store::Result<u64> {
 }
 
 /// Writes the drives of a report. One that is older than what is known only adds to the history.
-fn drives(w: &mut Write<'_, '_>, report: &Report, old: bool, now: Time) -> store::Result<Taken> {
+/// `told` are those without room that were told as failing.
+fn drives(
+    w: &mut Write<'_, '_>,
+    report: &Report,
+    told: &mut BTreeSet<String>,
+    old: bool,
+    now: Time,
+) -> store::Result<Taken> {
     let mut taken = Taken::default();
     let mut here = Vec::new();
     let all = DRIVES.all(w)?;
     let others = all.iter().filter(|(_, drive)| drive.hostname != THIS_BOX).count();
     let mut room = OTHERS_MAX.saturating_sub(others as u64);
-    let (mut failing, mut well) = (Vec::new(), Vec::new());
+    let (mut fresh, mut failing, mut well) = (Vec::new(), Vec::new(), Vec::new());
+    let mut still = BTreeSet::new();
     for reading in &report.drives {
         if let Some(id) = drive(w, &report.hostname, reading, (report.at, now), None, &mut room)? {
             taken.drives += 1;
@@ -225,12 +237,27 @@ fn drives(w: &mut Write<'_, '_>, report: &Report, old: bool, now: Time) -> store
         let (_, found) = alert::judge(&Alerts::new(), reading, spec.as_ref(), report.at);
         let called = format!("{} ({})", reading.device, reading.serial);
         match found.iter().find(|change| change.severity == Severity::Critical) {
-            Some(change) => failing.push(format!("{called}, {}", change.message)),
-            None => well.push(called),
+            Some(change) => {
+                let words = format!("{called}, {}", change.message);
+                let id = drive_id(&report.hostname, reading);
+                match told.contains(&id) {
+                    true => failing.push(words),
+                    false => fresh.push(words),
+                }
+                still.insert(id);
+            }
+            None => {
+                well.push(called);
+                // One that comes and goes is told once.
+                still.extend(told.take(&drive_id(&report.hostname, reading)));
+            }
         }
     }
-    taken.left_out = left_out(failing, well);
+    taken.fresh = !fresh.is_empty();
+    fresh.append(&mut failing);
+    taken.left_out = left_out(fresh, well);
     if !old {
+        *told = still;
         for (id, mut drive) in DRIVES.all(w)? {
             let present = here.contains(&id);
             if drive.hostname == report.hostname && drive.present != present {
@@ -242,7 +269,7 @@ fn drives(w: &mut Write<'_, '_>, report: &Report, old: bool, now: Time) -> store
     Ok(taken)
 }
 
-/// What is told of drives that there is no room for: those that fail come first.
+/// What is told of drives that there is no room for: those that fail come first, of these those that were not told yet.
 fn left_out(failing: Vec<String>, well: Vec<String>) -> Option<(Severity, String)> {
     let severity = match failing.is_empty() {
         true => Severity::Warning,
