@@ -25,18 +25,22 @@ pub const GIVE_UP: Duration = Duration::from_hours(5 * 24);
 /// clock may be set meanwhile.
 const MOST_ATTEMPTS: u32 = 18;
 
-/// Redirects that a message which must arrive is answered with before it is given up: a receiver may act on it and redirect, and
-/// then each more tells somebody the same again. Chosen.
-const MOST_REDIRECTS: u32 = 4;
+/// Waits before each further attempt at a message that must arrive and was answered by a redirect, until it is given up. A receiver may
+/// act on it and redirect, and then each more tells somebody the same again; a login page in the network's way does so to all, and is
+/// gone once somebody has logged in. So they are few, over most of a day. Chosen.
+const REDIRECT_WAITS: [Duration; 3] = [
+    Duration::from_mins(5),
+    Duration::from_hours(10),
+    Duration::from_hours(10),
+];
 
 /// When the message is tried again after `attempts` attempts, `redirects` of them answered so; `None` when it is given up.
 ///
 /// One that `must` arrive is tried again whatever was answered: a proxy says 404 while what is behind it restarts.
 pub(super) fn next(attempts: u32, redirects: u32, failed: &Failed, must: bool, now: Time) -> Option<Time> {
-    if failed.redirects && redirects >= MOST_REDIRECTS {
-        return None;
-    }
+    let redirects = usize::try_from(redirects).ok()?;
     let wait = match WAITS.get(usize::try_from(attempts).ok()?) {
+        _ if must && failed.redirects => *REDIRECT_WAITS.get(redirects.saturating_sub(1))?,
         Some(wait) => *wait,
         None if must && attempts < MOST_ATTEMPTS => WAITS[WAITS.len() - 1],
         None => return None,
@@ -96,16 +100,19 @@ mod tests {
 
     /// Each more may be the same alert to somebody who has it.
     #[test]
-    fn a_receiver_that_redirects_gets_what_must_arrive_four_times() {
+    fn a_receiver_that_redirects_gets_what_must_arrive_four_times_within_a_day() {
         let now = Time::UNIX_EPOCH;
         let redirect = Failed {
             redirects: true,
             ..Failed::lasting("302")
         };
         for before in [0, 9] {
-            let again = (1..).take_while(|n| next(before + n, *n, &redirect, true, now).is_some());
-            assert_eq!(again.count(), 3, "after {before} other answers");
+            let wait = |n| next(before + n, n, &redirect, true, now).map(|at| at.duration_since(now).unsigned_abs());
+            let waits: Vec<Duration> = (1..).map_while(wait).collect();
+            assert_eq!(waits.len(), 3, "after {before} other answers");
+            assert!(waits.is_sorted() && waits.iter().sum::<Duration>() > Duration::from_hours(16));
         }
+        assert_eq!(next(1, 1, &redirect, false, now), None);
         assert!(next(9, 4, &Failed::passing("503"), true, now).is_some());
     }
 
