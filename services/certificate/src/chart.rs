@@ -290,7 +290,11 @@ fn round_up(top: f64) -> (f64, f64) {
 )]
 fn axis(top: f64, step: f64) -> Vec<String> {
     let steps = (top / step).round() as usize;
-    let decimals = if step >= 1.0 { 0 } else { 3 };
+    let decimals = match step {
+        _ if step.fract() == 0.0 => 0,
+        _ if step >= 1.0 => 1,
+        _ => 3,
+    };
     (0..=steps).map(|i| format!("{:.decimals$}", i as f64 * step)).collect()
 }
 
@@ -348,14 +352,19 @@ mod tests {
 
     #[test]
     fn axes_end_on_a_round_number_above_the_data() {
-        for top in [0.004, 0.9, 1.0, 38.0, 131.0, 270.0, 999.0, 7_040.0] {
+        for top in [0.004, 0.9, 1.0, 2.2, 11.9, 38.0, 111.0, 131.0, 270.0, 999.0, 7_040.0] {
             let (end, step) = round_up(top);
             let steps = end / step;
             assert!(
                 end >= top - 1e-9 && (1.0..=5.01).contains(&steps),
                 "{top}: {end} by {step}"
             );
-            assert_eq!(axis(end, step).len(), steps.round() as usize + 1);
+            let told = axis(end, step);
+            assert_eq!(told.len(), steps.round() as usize + 1);
+            for (at, told) in told.iter().enumerate() {
+                let off = told.parse::<f64>().unwrap() - at as f64 * step;
+                assert!(off.abs() < 1e-9, "{top}: {told} at {at} of {step}");
+            }
         }
         assert_eq!(axis(300.0, 100.0), ["0", "100", "200", "300"]);
     }

@@ -72,6 +72,12 @@ pub enum Bad {
     /// It is not JSON.
     #[error("it is no JSON: {0}")]
     NoJson(String),
+    /// It is in the clothes of another program.
+    #[error(
+        "it begins with a byte order mark, which an editor put there and nobody signed: take the file as it was handed over, or \
+         remove its first three bytes"
+    )]
+    Marked,
     /// It is JSON, but not a certificate.
     #[error("it is no certificate: {0}")]
     Shape(String),
@@ -138,6 +144,9 @@ impl Signed {
         let text = text.strip_suffix('\r').unwrap_or(text);
         if text.len() > TEXT_MAX {
             return Err(Bad::TooLong(text.len()));
+        }
+        if text.starts_with('\u{feff}') {
+            return Err(Bad::Marked);
         }
         let value: Value = serde_json::from_str(text).map_err(|e| Bad::NoJson(e.to_string()))?;
         let field = |name: &str| {

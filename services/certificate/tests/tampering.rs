@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use certificate::report::Report;
-use certificate::{Certificate, Key, Revocations, Signed, Stamp, Trust, check};
+use certificate::{Bad, Certificate, Key, Revocations, Signed, Stamp, Trust, check};
 use common::{failed, key, maker, passed, sign, time};
 use proptest::prelude::*;
 use wire::certificate::{Revocation, RevocationState, Standing};
@@ -52,6 +52,7 @@ fn as_signed_it_is_trusted_and_says_what_the_job_said() {
             Standing::Trusted,
             "one line feed is forgiven"
         );
+        assert_eq!(Signed::parse(&format!("\u{feff}{}", signed.text())), Err(Bad::Marked));
     }
 }
 

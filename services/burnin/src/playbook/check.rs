@@ -113,8 +113,16 @@ fn sweep(steps: &[Step], named: &[Option<Fill>]) -> Option<Fault> {
                 if step.phase == Phase::Write {
                     if step.fill == Fill::Complement && last != Some(Fill::Keyed) {
                         let due = Fill::Keyed.label();
-                        let why =
-                            format!("\"complement\"; expected a `write` of \"{due}\" before it, whose bits it inverts");
+                        let why = match last {
+                            // Where the block begins with it, what was written in the round before is inverted already.
+                            Some(Fill::Complement) => format!(
+                                "\"complement\"; it comes behind another one here, of the round before where steps are repeated: \
+                                 expected a `write` of \"{due}\" between, whose bits it inverts"
+                            ),
+                            _ => format!(
+                                "\"complement\"; expected a `write` of \"{due}\" before it, whose bits it inverts"
+                            ),
+                        };
                         return at(index, "pattern", why);
                     }
                     last = Some(step.fill);

@@ -68,6 +68,13 @@ fn a_bad_playbook_is_told_its_line_field_and_what_is_expected() {
             "expected a `write` of \"keyed\" before it",
         ),
         (
+            "[[step]]\ndo = \"write\"\n[[step]]\ndo = \"verify\"\n[[step]]\nrepeat = 3\n\
+             steps = [ { do = \"write\", pattern = \"complement\" }, { do = \"verify\" } ]\n",
+            9,
+            "pattern",
+            "behind another one here, of the round before",
+        ),
+        (
             "[[step]]\ndo = \"write\"\n[[step]]\ndo = \"verify\"\n[[step]]\ndo = \"probe\"\n",
             7,
             "do",

@@ -155,9 +155,9 @@ impl<S: Send + Sync> FromRequest<S> for Checked {
         if not_json(&request).is_none() {
             return Ok(Self(body::Json::<CheckRequest>::from_request(request, state).await?.0));
         }
-        let Text(whole) = Text::from_request(request, state).await?;
+        let Text(text) = Text::from_request(request, state).await?;
         Ok(Self(CheckRequest {
-            text: whole.trim_end_matches(['\r', '\n']).to_owned(),
+            text,
             trust: String::new(),
         }))
     }
