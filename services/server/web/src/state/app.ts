@@ -67,6 +67,12 @@ export function toggle(id: DriveId): void {
 /** How far the box's clock is ahead of this machine's, in milliseconds. */
 let skew = 0;
 
+/** Follows the box's clock from now on: this machine's may be years off, and what is shown at once is counted by it, too. */
+function goBy(told: string): void {
+  skew = Date.parse(told) - Date.now();
+  now.value = Date.now() + skew;
+}
+
 /** A monotonic clock for the gate: changing this machine's time of day gives nobody more than two minutes. */
 export function monotonic(): number {
   return performance.now();
@@ -79,7 +85,7 @@ function flush(): void {
   flushing = undefined;
   let next = known.value;
   for (const news of queue.splice(0)) next = reduce(next, news);
-  if (next.box && next.box !== known.value.box) skew = Date.parse(next.box.now) - Date.now();
+  if (next.box && next.box !== known.value.box) goBy(next.box.now);
   known.value = next;
   if (next.drives) {
     // A drive that was pulled or came into use is not chosen any more.
@@ -150,7 +156,7 @@ export async function open(expired = false): Promise<void> {
     setTimeout(() => void open(expired), 3000);
     return;
   }
-  skew = Date.parse(box.now) - Date.now();
+  goBy(box.now);
   if (!box.claimed) {
     visit.value = { kind: "unclaimed", box };
     return;

@@ -27,13 +27,13 @@ export function VerdictMark({ outcome }: { outcome: Outcome }) {
   return <span class={`v is-${shape}`}><Shape of={shape} />{outcome}</span>;
 }
 
-/** What went wrong, beside what caused it. */
-export function ProblemNote({ problem, id }: { problem: Problem | null; id?: string }) {
+/** What went wrong, beside what caused it; or, as `info`, that it is over. */
+export function ProblemNote({ problem, id, of = "fail" }: { problem: Problem | null; id?: string; of?: "fail" | "info" }) {
   return (
     <div class="problem-slot" role="alert" id={id}>
       {problem && (
-        <div class="problem is-fail">
-          <Shape of="fail" />
+        <div class={`problem is-${of}`}>
+          <Mark of={of} />
           <div><b>{problem.title}</b>{problem.detail && <span>{problem.detail}</span>}</div>
         </div>
       )}

@@ -23,6 +23,12 @@ import { OptionsForm, PLAIN } from "./options";
 import { StepOne } from "./reading";
 import { ScanDoor } from "./scan";
 
+/** What leaving comes to. What was refused may be so because a job writes to the drive. */
+function leaves(gate: Gate): string {
+  if (gate.step === "refused") return "Back to the bench; nothing was started";
+  return gate.step === "arming" && gate.starting ? "Back to the bench; the start goes on" : "Back to the bench; nothing has been written";
+}
+
 function Changed({ changes, onAccept }: { changes: string[]; onAccept: () => void }) {
   useEffect(saveFocus, []);
   return (
@@ -188,7 +194,7 @@ export function GatePage() {
             {state.step === "arming" ? <Brief plan={state.plan} /> : <StepOne gate={state} drives={named} dispatch={dispatch} onAgain={() => { dispatch({ type: "reset" }); void ask(); }}>{choice}</StepOne>}
             <Arm gate={state} password={password} left={state.step === "arming" ? Math.max(0, (state.deadline - time.value) / 1000) : 0} onArm={() => void arm()} />
           </div>
-          <p class="leave"><a href="/">{state.step === "arming" && state.starting ? "Back to the bench; the start goes on" : "Back to the bench; nothing has been written"}</a></p>
+          <p class="leave"><a href="/">{leaves(state)}</a></p>
         </main>
       );
   }

@@ -5,7 +5,7 @@ import type { Drive, DriveId, Plan, PlanDrive, Problem } from "@wire";
 
 import { bytes, contentWords, lastFour, plural } from "../../format";
 import { known } from "../../state/app";
-import { GIVE_UP, giveUpKey, givenUp, isByWwn, match, scan, settled, type Gate, type Input, type Typed } from "../../state/gate";
+import { AGAIN, GIVE_UP, giveUpKey, givenUp, isByWwn, match, scan, settled, type Gate, type Input, type Typed } from "../../state/gate";
 import { Icon, ProblemNote, Serial, Shape } from "../bits";
 import { modelWords, onBench, Plate, whichWords } from "./bay";
 
@@ -121,7 +121,7 @@ export function StepOne(props: { gate: Gate & { step: "loading" | "refused" | "r
       <div class="step"><i class="on" /><i />Step 1 of 2</div>
       <h1 id="g1">{refused?.head ?? "What will be lost"}</h1>
       <p class="lead" role="status">{gate.step === "loading" ? "The box reads what is on the drives." : gate.step === "refused" ? refused?.lead : lossWords(gate.plan, known.value.playbooks?.find((book) => book.name === gate.plan.playbook)?.sweeps)}</p>
-      <ProblemNote problem={problem} />
+      <ProblemNote problem={problem} of={problem === AGAIN ? "info" : "fail"} />
       {props.children}
       {gate.step === "refused" && <div class="do"><button class="btn prime" type="button" onClick={props.onAgain}>Ask again</button><a class="btn" href="/">Back to the bench</a></div>}
       {(gate.step === "reading" || gate.step === "checking") && <Reading gate={gate} dispatch={props.dispatch} />}

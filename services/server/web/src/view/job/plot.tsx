@@ -25,7 +25,9 @@ function at(curve: Curve, x: number): number | null {
 export function plotWords(job: Job, every: readonly Curve[], live: boolean): string | null {
   if (every.some(({ points, running }) => points.length > 1 || (live && running))) return null;
   if (isOver(job)) return "Too little was measured for a curve.";
-  return every.length === 0 ? "Nothing measured yet. The curve grows here from the first sector to the last." : "Too little is measured yet for a curve. It grows here when the test goes on.";
+  // Another browser saw the beginning: what it measured of a stretch is not told again.
+  const begun = job.progress !== null && job.progress !== undefined && job.progress.done > 0;
+  return every.length === 0 && !begun ? "Nothing measured yet. The curve grows here from the first sector to the last." : "Too little is measured yet for a curve. It grows here when the test goes on.";
 }
 
 /** The picture of one job; `live`: what runs is heard of and moves. */

@@ -7,7 +7,8 @@ import "../../style/gate.css";
 import "../../style/alerts.css";
 import { asProblem } from "../../api";
 import { clock, duration } from "../../format";
-import { known } from "../../state/app";
+import { saveFocus } from "../../route";
+import { known, now } from "../../state/app";
 import { Panel, ProblemNote, Shape } from "../bits";
 import { useSort } from "../sort";
 import { ChannelSettings } from "./alerts/channel";
@@ -15,7 +16,7 @@ import { alerts, filled, type Alert, type Delivery, type Draft, type Kind, type 
 import { ServiceForm } from "./alerts/form";
 import { OpenAlerts } from "./alerts/open";
 
-const when = (text: string) => clock(text, Date.now());
+const when = (text: string) => clock(text, now.value);
 
 function Said({ tried }: { tried: Tried | null }) {
   return (
@@ -45,6 +46,8 @@ function Channel(props: { service: Service; providers: Record<string, Provider>;
     busy.value = false;
     props.onChange();
   };
+  // "Leave it off" goes with why it was off.
+  useEffect(saveFocus, [service.disabled_why]);
   const label = props.providers[service.service_type]?.label ?? service.service_type;
   const state = service.disabled_why ?? (!service.enabled ? "switched off" : service.failing_since ? `nothing has reached it since ${when(service.failing_since)}` : "");
   return (

@@ -8,7 +8,7 @@ import { asProblem, call, segment } from "../../api";
 import { ago, duration, plural } from "../../format";
 import type { HostDrive, HostDrives, Hosts, HostToken, HostTokenMade, HostTokens, HostView, ReportInterval } from "../../openapi";
 import { drivePath } from "../../route";
-import { known } from "../../state/app";
+import { known, now as boxNow } from "../../state/app";
 import { Dialog, Panel, ProblemNote, Shape } from "../bits";
 import { AlertLine, DriveRow, nameOf } from "./hosts/drive";
 import { plain } from "./hosts/line";
@@ -28,7 +28,7 @@ function Known() {
   const problem = useSignal<Problem | null>(null);
   const leaving = useSignal<HostView | null>(null);
   const forgetting = useSignal<HostDrive | null>(null);
-  const now = Date.now();
+  const now = boxNow.value;
   const look = async () => {
     try {
       const [told, all] = await Promise.all([
@@ -187,7 +187,7 @@ function Enrol() {
       {tokens.value.length > 0 && (
         <ul class="plain">
           {tokens.value.map((token) => (
-            <li key={token.id}>{token.name || `Token ${token.id}`} <span class="mute">waits for its agent, made {ago(token.created_at, Date.now())}</span>{" "}
+            <li key={token.id}>{token.name || `Token ${token.id}`} <span class="mute">waits for its agent, made {ago(token.created_at, boxNow.value)}</span>{" "}
               <button class="btn plain" type="button" aria-label={`Take away ${token.name || `token ${token.id}`}`} onClick={() => void work(async () => { await call("DELETE", `/tokens/${token.id}`); })}>Take away</button></li>
           ))}
         </ul>
