@@ -117,11 +117,12 @@ fn speed(c: &Certificate) -> Option<Chart> {
             )
         })
         .collect();
+    // What a limit or heat made a drive wait is in the mean of its phase, and not here.
     let caption = match surfaces.as_slice() {
-        [one] => format!("MB/s, {}", one.phase.label().to_lowercase()),
+        [one] => format!("MB/s without pauses, {}", one.phase.label().to_lowercase()),
         // True on paper as on a dark screen, where the strong line is the bright one.
         [faint, strong, ..] => format!(
-            "MB/s, faint: {}, strong: {}",
+            "MB/s without pauses, faint: {}, strong: {}",
             faint.phase.label().to_lowercase(),
             strong.phase.label().to_lowercase()
         ),
