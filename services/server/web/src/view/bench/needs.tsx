@@ -8,6 +8,7 @@ import { drivePath, jobPath, settingsPath } from "../../route";
 import { printing } from "../../printing";
 import { headingOf, heatOf, isHosts, isOver, isPaused } from "../../state/store";
 import { Mark } from "../bits";
+import { unheard } from "../box";
 
 /** One thing that needs a person. */
 export interface Need {
@@ -97,12 +98,14 @@ const SHOWN = 4;
 export function Needs({ drives }: { drives: readonly Drive[] }) {
   const all = useSignal(false);
   const list = needs(drives, latest.value, known.value.box, chosen.value);
+  // What happens to a drive meanwhile nobody tells.
+  const silent = unheard();
   const shown = all.value || printing.value || list.length <= SHOWN + 1 ? list : list.slice(0, SHOWN);
   return (
     <div class="needs">
       <h2>Needs you{list.length > 0 && <span class="sr">: {plural(list.length, "thing")}, the most urgent first</span>}</h2>
       <ul aria-live="polite" aria-relevant="additions">
-        {list.length === 0 && <li class="calm"><span>Nothing. This line says so when that changes.</span></li>}
+        {list.length === 0 && <li class="calm"><span>{silent === null ? "Nothing. This line says so when that changes." : `Nothing up to when the drives were heard of. ${silent}.`}</span></li>}
         {shown.map(({ key, shape, what, next, href, act, four }) => (
           <li key={key} class={`is-${shape}`}>
             <Mark of={shape} /><span><b>{what}.</b> {next}</span>
