@@ -72,7 +72,7 @@ pub enum Bad {
     /// It is not JSON.
     #[error("it is no JSON: {0}")]
     NoJson(String),
-    /// It is in the clothes of another program.
+    /// It begins with a byte order mark.
     #[error(
         "it begins with a byte order mark, which an editor put there and nobody signed: take the file as it was handed over, or \
          remove its first three bytes"

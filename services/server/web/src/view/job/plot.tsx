@@ -26,7 +26,7 @@ export function plotWords(job: Job, every: readonly Curve[], live: boolean): str
   if (every.some(({ points, running }) => points.length > 1 || (live && running))) return null;
   if (isOver(job)) return "Too little was measured for a curve.";
   // Another browser saw the beginning: what it measured of a stretch is not told again.
-  const begun = job.progress !== null && job.progress !== undefined && job.progress.done > 0;
+  const begun = (job.progress?.done ?? 0) > 0;
   return every.length === 0 && !begun ? "Nothing measured yet. The curve grows here from the first sector to the last." : "Too little is measured yet for a curve. It grows here when the test goes on.";
 }
 
