@@ -10,7 +10,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use burnin::device::Geometry;
-use burnin::{Checkpoint, JobKey, Proof, Shown, format};
+use burnin::{Checkpoint, Fingerprint, JobKey, Proof, Shown, format};
 use drive::child::Failed;
 use drive::content::{ContentKind, Member};
 use drive::guard::{Guard, Opened, Place, Refusal, Seat};
@@ -109,6 +109,19 @@ pub fn identity(drive: &Drive) -> Identity {
         capacity: drive.capacity,
         logical_sector: drive.logical_sector,
         bus: drive.bus,
+    }
+}
+
+impl Held {
+    /// What stands at some places of it, which follow from `geometry`; `None` where it does not tell that in time.
+    pub fn fingerprint(
+        &self,
+        geometry: Geometry,
+        within: Duration,
+    ) -> impl Future<Output = Option<Fingerprint>> + Send + use<> {
+        let file = self.file.try_clone().ok();
+        let read = spawn_blocking(move || Fingerprint::of_file(file?, geometry));
+        async move { timeout(within, read).await.ok()?.ok()? }
     }
 }
 

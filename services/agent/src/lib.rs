@@ -33,6 +33,7 @@ pub mod controller;
 pub mod ends;
 pub mod enrol;
 pub mod events;
+pub mod fingerprints;
 pub mod gate;
 pub mod hands;
 pub mod heartbeat;

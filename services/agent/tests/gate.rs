@@ -5,6 +5,9 @@
 
 mod common;
 
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
 use common::{Agent, Bench, Loop, Server, not_here, sign};
 use ed25519_dalek::SigningKey;
 use wire::command::Command;
@@ -136,6 +139,48 @@ async fn a_drive_that_is_counted_anew_between_plan_and_start_is_not_written() {
     server.call(Command::Start(server.arm(&plan))).await.unwrap();
     let job = server.until("the job", |seen| seen.jobs.keys().next().copied()).await;
     server.over(job).await;
+}
+
+/// An archive, or a file in a file system that was mounted meanwhile, changes none of the signatures by which the guard knows what it finds.
+#[tokio::test]
+async fn what_is_put_on_a_drive_between_plan_and_start_is_not_erased() {
+    let Some(bench) = Bench::new(&[24, 25]).await else {
+        return;
+    };
+    let (server, raw, system) = (&bench.server, &bench.drives[0], &bench.drives[1]);
+    raw.exchange_for(&b"old backup ".repeat(1000));
+    system.mkfs();
+    let plan = async |drive: &Loop| server.plan(&[drive.id()], "surface").await;
+
+    let archive = b"new backup ".repeat(1000);
+    let planned = plan(raw).await;
+    raw.exchange_for(&archive);
+    assert_eq!(server.refused(server.arm(&planned)).await, "plan-changed");
+    let mut kept = vec![0; archive.len()];
+    std::fs::File::open(&raw.file)
+        .unwrap()
+        .read_exact_at(&mut kept, 0)
+        .unwrap();
+    assert_eq!(kept, archive);
+
+    let planned = plan(system).await;
+    let at = tempfile::tempdir().unwrap();
+    run("mount", &[&system.node, at.path()]);
+    std::fs::write(at.path().join("photo"), archive).unwrap();
+    run("umount", &[at.path()]);
+    assert_eq!(server.refused(server.arm(&planned)).await, "plan-changed");
+    assert_eq!(server.look(|seen| seen.jobs.len()), 0);
+
+    // What is planned as it is now is started.
+    for drive in [raw, system] {
+        let planned = plan(drive).await;
+        server.call(Command::Start(server.arm(&planned))).await.unwrap();
+    }
+}
+
+fn run(program: &str, with: &[&Path]) {
+    let status = std::process::Command::new(program).args(with).status().unwrap();
+    assert!(status.success(), "{program} {with:?}: {status}");
 }
 
 #[tokio::test]

@@ -757,6 +757,32 @@ fn a_drive_that_is_only_read_is_known_by_what_stood_on_it() {
     assert_eq!(serde_json::from_str::<Fingerprint>(&text).unwrap(), full);
 }
 
+/// Between the plan of a burn-in and its start one place is enough, and a drive that gives other bytes at each read has no say.
+#[test]
+fn what_was_written_since_is_told_from_what_a_faulty_drive_shows() {
+    let of = |mut sim: Sim| Fingerprint::of(&mut sim, GEOMETRY).unwrap();
+    let healthy = || drive(Plan::healthy(Content::Random));
+    let (then, mut used) = (of(healthy()), healthy());
+    assert!(!then.was_written_since(&then, &then));
+    used.buffer(0).fill(7);
+    let access = Access {
+        slot: 0,
+        op: Op::Write,
+        lba: 0,
+        sectors: 8,
+    };
+    used.submit(access).unwrap();
+    while used.wait(Duration::from_millis(250)).unwrap().is_none() {}
+    let now = of(used);
+    assert!(then.was_written_since(&now, &now));
+    assert!(!then.was_written_since(&now, &then), "it gave other bytes once");
+    let unreadable = of(drive(Plan::with(
+        (0..GEOMETRY.sectors).map(|lba| Fault::ReadError { lba }).collect(),
+    )));
+    assert!(!then.was_written_since(&unreadable, &unreadable));
+    assert!(!unreadable.was_written_since(&now, &now));
+}
+
 /// A dock's drive that is exchanged while the headers are written leaves some of them on each of the two.
 #[test]
 fn a_drive_that_holds_some_of_the_headers_alone_is_doubted() {

@@ -15,7 +15,8 @@ use wire::{DriveId, JobId, PlanId, Problem, Time};
 use super::{Back, Controller, aborted, answer, over, unknown};
 use crate::backup;
 use crate::events::Happening;
-use crate::gate::{Ask, Media, Members, Moment};
+use crate::fingerprints;
+use crate::gate::{Ask, Media, Members, Moment, Seen};
 use crate::job::Wish;
 
 /// Longest time in which an answer waits for the medium.
@@ -145,9 +146,16 @@ impl Controller {
             answer(reply, Err(problem.with("Start it as a scan.")));
             return;
         }
-        let (registry, back) = (self.registry.clone(), self.back.clone());
+        let (registry, hands, back) = (self.registry.clone(), self.means.hands.clone(), self.back.clone());
         tokio::spawn(async move {
-            let ((list, members), media) = counted(|| registry.media(&drives), || registry.look_now(&drives)).await;
+            let listed = registry.drives().borrow().clone();
+            let look = async || {
+                tokio::join!(
+                    registry.look_now(&drives),
+                    fingerprints::of_listed(&hands, &listed, &drives)
+                )
+            };
+            let (((list, members), fingerprints), media) = counted(|| registry.media(&drives), look).await;
             // The controller is gone only when the agent stops.
             let _stopped = back
                 .send(Back::Looked {
@@ -156,7 +164,7 @@ impl Controller {
                     options,
                     list,
                     members,
-                    media,
+                    seen: Seen { media, fingerprints },
                     reply,
                 })
                 .await;
@@ -168,7 +176,7 @@ impl Controller {
         &mut self,
         ask: (Vec<DriveId>, burnin::Playbook, PlanOptions),
         list: &[wire::drive::Drive],
-        (members, media): (&Members, &Media),
+        (members, seen): (&Members, &Seen),
         reply: oneshot::Sender<CallOutcome>,
     ) {
         let mut nonce = [0; 32];
@@ -189,7 +197,7 @@ impl Controller {
             book: &book,
             options: &options,
             members,
-            media,
+            seen,
         };
         let plan = self.ledger.plan(&ask, list, &self.busy(), moment);
         answer(reply, plan.map(Answer::Planned));

@@ -36,7 +36,7 @@ use self::refusals::Refusals;
 use crate::backup::Pages;
 use crate::books::Books;
 use crate::events;
-use crate::gate::{Ledger, Media, Members, Trust};
+use crate::gate::{Ledger, Members, Seen, Trust};
 use crate::hands::Held;
 use crate::heartbeat;
 use crate::job::wishes::{self, Wished, Wishes};
@@ -85,7 +85,7 @@ enum Back {
         options: PlanOptions,
         list: Arc<Vec<Drive>>,
         members: Members,
-        media: Media,
+        seen: Seen,
         reply: oneshot::Sender<CallOutcome>,
     },
     /// All drives of a granted start are held, or one is not.
@@ -346,9 +346,9 @@ impl Controller {
                 options,
                 list,
                 members,
-                media,
+                seen,
                 reply,
-            } => self.looked((drives, *book, options), &list, (&members, &media), reply),
+            } => self.looked((drives, *book, options), &list, (&members, &seen), reply),
             Back::Opened { beginning, held, reply } => self.opened(*beginning, held, reply).await,
             Back::Found { drive, header } => self.found(drive, *header),
             Back::Answered { outcome, reply } => self.answered(outcome, reply),

@@ -18,6 +18,7 @@ use wire::{DriveId, JobId, Problem, Time};
 
 use super::{Back, Controller, answer};
 use crate::events;
+use crate::fingerprints;
 use crate::gate::{self, Granted, Members};
 use crate::hands::{Access, Hands, Held, identity};
 use crate::record::{Begin, Record};
@@ -233,6 +234,7 @@ async fn open_all(hands: &Hands, beginning: &Beginning, list: &[Drive]) -> Resul
             .iter()
             .filter_map(|held| Some((held.fresh.id.clone()?, held.media)));
         gate::same_media(granted, &media.collect())?;
+        fingerprints::check(granted, &held).await?;
     }
     Ok(held)
 }

@@ -10,7 +10,7 @@ use wire::gate::{PLAN_DRIVES_MAX, Plan, PlanDrive, digest, is_by_wwn, same_seria
 use wire::options::PlanOptions;
 use wire::{DriveId, Problem, Time};
 
-use super::{Granted, Media, Members};
+use super::{Fingerprints, Granted, Media, Members};
 
 /// Whether a second device tells the drive's identity: one that a job holds, or held a moment ago, is listed by it all the same.
 pub fn has_twin(drive: &Drive) -> bool {
@@ -180,6 +180,7 @@ pub fn same_media(granted: &Granted, held: &Media) -> Result<(), Problem> {
     let mut planned = granted.plan.drives.iter();
     let counted = |id| {
         granted
+            .seen
             .media
             .get(id)
             .zip(held.get(id))
@@ -187,6 +188,26 @@ pub fn same_media(granted: &Granted, held: &Media) -> Result<(), Problem> {
     };
     match planned.find(|drive| !counted(&drive.id)) {
         Some(other) => Err(changed_problem(anew(other))),
+        None => Ok(()),
+    }
+}
+
+/// Whether what the plan saw at some places of the drives stands there still, by two later looks: an archive, an encrypted volume that
+/// hides what it is, or a file put into a known file system change none of its signatures.
+///
+/// # Errors
+/// Names the drive.
+pub fn not_written_since(granted: &Granted, (now, again): (&Fingerprints, &Fingerprints)) -> Result<(), Problem> {
+    let mut planned = granted.plan.drives.iter();
+    let written = |id| {
+        let then = granted.seen.fingerprints.get(id)?;
+        Some(then.was_written_since(now.get(id)?, again.get(id)?))
+    };
+    match planned.find(|drive| written(&drive.id) == Some(true)) {
+        Some(drive) => Err(changed_problem(format!(
+            "something wrote to {} {} since",
+            drive.model, drive.serial
+        ))),
         None => Ok(()),
     }
 }

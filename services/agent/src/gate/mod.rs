@@ -11,8 +11,9 @@
 //! ```
 //!
 //! A drive whose periodic look is late keeps its plan: what is not known yet is not a change. Whoever starts looks
-//! again at each drive on the descriptor that will be written, and compares [`Granted::plan`]'s digest and the kernel's count of
-//! media with what it finds ([`fresh_matches`], [`same_media`]). Each forged step is tested below; with a real agent process in `tests/gate.rs`.
+//! again at each drive on the descriptor that will be written, and compares [`Granted::plan`]'s digest, the kernel's count of
+//! media and what stands at some places with what it finds ([`fresh_matches`], [`same_media`], [`not_written_since`]). Each
+//! forged step is tested below; with a real agent process in `tests/gate.rs`.
 mod drives;
 mod foreign;
 mod options;
@@ -23,7 +24,7 @@ mod ticket;
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use burnin::Playbook;
+use burnin::{Fingerprint, Playbook};
 use drive::content::{ContentKind, Member};
 use ed25519_dalek::VerifyingKey;
 use wire::drive::Drive;
@@ -32,7 +33,7 @@ use wire::options::PlanOptions;
 use wire::{DriveId, PlanId, Problem, Time};
 
 use drives::{came_anew, changed, changed_problem, given_up, offered, plan_drive};
-pub use drives::{fresh_matches, has_twin, may_read, same_media};
+pub use drives::{fresh_matches, has_twin, may_read, not_written_since, same_media};
 pub use foreign::code;
 use ticket::verify;
 
@@ -49,7 +50,7 @@ struct Standing {
     plan: Plan,
     /// Since when each of its drives was there when it was made.
     since: Vec<Time>,
-    media: Media,
+    seen: Seen,
     book: Playbook,
     lose: Lose,
     until: Duration,
@@ -76,6 +77,18 @@ pub type Members = BTreeMap<DriveId, Vec<Member>>;
 /// The kernel's count of each drive's medium (`diskseq`), which stood already before what stands on it was looked at.
 pub type Media = BTreeMap<DriveId, u64>;
 
+/// What stood at some places over each drive, of those that told it in time.
+pub type Fingerprints = BTreeMap<DriveId, Fingerprint>;
+
+/// What a plan rests on beside the list of drives.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// How the kernel counted the media.
+    pub media: Media,
+    /// What stood on them, signature or not.
+    pub fingerprints: Fingerprints,
+}
+
 /// Who the agent obeys: what its server said in `hello`, against what was pinned.
 #[derive(Clone, Debug)]
 pub struct Trust {
@@ -96,8 +109,8 @@ pub struct Granted {
     pub book: Playbook,
     /// What is given up, for the guard.
     pub lose: Lose,
-    /// The media that were planned.
-    pub media: Media,
+    /// The media that were planned, and what stood on them.
+    pub seen: Seen,
     /// Who armed it.
     pub actor: String,
 }
@@ -113,8 +126,8 @@ pub struct Ask<'a> {
     pub options: &'a PlanOptions,
     /// What the fresh looks found of memberships.
     pub members: &'a Members,
-    /// How the kernel counted their media then.
-    pub media: &'a Media,
+    /// What is compared with them at the start.
+    pub seen: &'a Seen,
 }
 
 /// What is random or depends on the clock.
@@ -204,7 +217,7 @@ impl Ledger {
             Standing {
                 plan: plan.clone(),
                 since,
-                media: ask.media.clone(),
+                seen: ask.seen.clone(),
                 book: ask.book.clone(),
                 lose: options::lose(ask),
                 until,
@@ -319,7 +332,7 @@ impl Standing {
             plan: self.plan.clone(),
             book: self.book.clone(),
             lose: self.lose.clone(),
-            media: self.media.clone(),
+            seen: self.seen.clone(),
             actor,
         })
     }

@@ -265,10 +265,7 @@ impl JobTask {
     }
 
     async fn fingerprint(&self, held: &Held) -> Option<Fingerprint> {
-        let file = held.file.try_clone().ok()?;
-        let geometry = self.record.geometry;
-        let asked = spawn_blocking(move || Fingerprint::of_file(file, geometry));
-        timeout(PROOF, asked).await.ok()?.ok()?
+        held.fingerprint(self.record.geometry, PROOF).await
     }
 
     /// Before a session of a job that only reads: what was read counts only where the drive shows that it is the one which was

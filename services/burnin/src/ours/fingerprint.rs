@@ -105,6 +105,16 @@ impl Fingerprint {
         read.peek().is_some() && read.all(|mark| mark.blank)
     }
 
+    /// Whether some place stands for something else than when this was taken, and does so by both of two later ones: where a faulty drive
+    /// gives other bytes at each read, or none, nothing was written.
+    pub fn was_written_since(&self, now: &Self, again: &Self) -> bool {
+        let later = now.0.iter().zip(&again.0);
+        let differs = |(then, (now, again)): (&Option<Mark>, (&Option<Mark>, &Option<Mark>))| {
+            then.is_some() && now.is_some() && now == again && now != then
+        };
+        self.0.iter().zip(later).any(differs)
+    }
+
     /// What the drive of which `now` was taken shows of the one of which this was.
     pub fn shown(&self, now: &Self) -> Shown {
         let both = self

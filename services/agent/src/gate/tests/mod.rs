@@ -63,7 +63,7 @@ struct Bench {
     drives: Vec<Drive>,
     options: PlanOptions,
     members: Members,
-    media: Media,
+    seen: Seen,
     key: SigningKey,
     trust: Trust,
 }
@@ -88,7 +88,7 @@ impl Bench {
             ledger: Ledger::default(),
             options: PlanOptions::default(),
             members: Members::new(),
-            media: Media::new(),
+            seen: Seen::default(),
             drives: vec![drive("AA11", Content::Empty), drive("BB22", found)],
             key,
             trust,
@@ -102,7 +102,7 @@ impl Bench {
             book: &book(),
             options: &self.options,
             members: &self.members,
-            media: &self.media,
+            seen: &self.seen,
         };
         self.ledger.plan(&ask, &self.drives, &NOBODY, moment(0))
     }
@@ -181,14 +181,36 @@ fn a_medium_that_was_counted_anew_or_not_at_all_is_not_what_was_planned() {
         same_media(&granted, held).map_err(|problem| (problem.kind, problem.detail))
     };
     let held = media(&[(&one, 7), (&other, 8)]);
-    bench.media.clone_from(&held);
+    bench.seen.media.clone_from(&held);
     assert_eq!(of(&mut bench, &held), Ok(()));
     let (kind, detail) = of(&mut bench, &media(&[(&one, 7), (&other, 9)])).unwrap_err();
     assert_eq!(kind, "plan-changed");
     assert!(detail.contains("M BB22 was plugged in anew"), "{detail}");
     assert!(of(&mut bench, &media(&[(&one, 7)])).is_err());
-    bench.media = media(&[(&one, 7)]);
+    bench.seen.media = media(&[(&one, 7)]);
     assert!(of(&mut bench, &held).is_err(), "it was not counted for the plan");
+}
+
+#[test]
+fn a_drive_that_was_written_since_is_not_what_was_planned_unless_it_shows_other_bytes_each_time() {
+    let mut bench = Bench::new();
+    let of = |sum: u64| -> Fingerprints {
+        let told = serde_json::json!([{ "sum": sum, "blank": false }, null]);
+        Fingerprints::from([(id(&bench.drives[1]), serde_json::from_value(told).unwrap())])
+    };
+    let (then, now, other) = (of(1), of(2), of(3));
+    bench.seen.fingerprints.clone_from(&then);
+    let plan = bench.plan(&[0, 1]);
+    let armed = bench.sign(&Bench::ticket(&plan));
+    let granted = bench.start(&armed, 1).unwrap();
+    let nothing = Fingerprints::new();
+    for late in [(&then, &then), (&now, &other), (&now, &then), (&nothing, &nothing)] {
+        assert_eq!(not_written_since(&granted, late), Ok(()));
+    }
+    let problem = not_written_since(&granted, (&now, &now)).unwrap_err();
+    assert_eq!(problem.kind, "plan-changed");
+    let detail = problem.detail;
+    assert!(detail.contains("something wrote to M BB22 since"), "{detail}");
 }
 
 #[test]
@@ -288,7 +310,7 @@ fn what_must_not_be_erased_is_not_planned() {
                     book: &Playbook::named("standard").unwrap(),
                     options: &PlanOptions::default(),
                     members: &Members::new(),
-                    media: &Media::new(),
+                    seen: &Seen::default(),
                 },
                 drives,
                 busy,
@@ -435,7 +457,7 @@ fn a_playbook_that_was_changed_under_its_name_is_another_plan() {
         book: &other,
         options: &bench.options,
         members: &bench.members,
-        media: &bench.media,
+        seen: &bench.seen,
     };
     let changed = bench.ledger.plan(&ask, &bench.drives, &NOBODY, moment(0)).unwrap();
     assert_eq!(changed.drives, plan.drives);
