@@ -30,6 +30,9 @@ pub struct Rule {
     pub inconclusive: Option<f64>,
     /// Limit for FAILED.
     pub failed: Option<f64>,
+    /// Whether it says what was not seen, and nothing of the drive.
+    #[serde(default)]
+    pub unseen: bool,
     /// What a hit means, as the rest of a sentence that begins with the number.
     pub means: String,
     /// Where the limit comes from.
@@ -80,13 +83,15 @@ impl Rules {
         of.filter_map(|rule| rule.warn).fold(f64::INFINITY, f64::min)
     }
 
-    /// Every rule that fires on these numbers, with the worst of its outcomes.
+    /// Every rule that fires on these numbers, with the worst of its outcomes: what is known of the drive before what is not.
     pub fn fired(&self, metrics: &Metrics, profile: Profile) -> Vec<RuleHit> {
-        self.rule
-            .iter()
-            .filter(|rule| rule.profile.is_none_or(|p| p == profile))
-            .filter_map(|r| r.hit(metrics))
-            .collect()
+        let fired = |unseen: bool| {
+            let rules = self.rule.iter().filter(move |rule| rule.unseen == unseen);
+            rules
+                .filter(|rule| rule.profile.is_none_or(|p| p == profile))
+                .filter_map(|r| r.hit(metrics))
+        };
+        fired(false).chain(fired(true)).collect()
     }
 }
 

@@ -215,6 +215,15 @@ fn a_drive_unlike_its_kind_is_told_with_figures() {
         "{}",
         verdict.rules[0].value
     );
+    // A bridge that hides SMART does not hide it.
+    let blind = judge(&Case {
+        peers: &others,
+        before: None,
+        after: None,
+        ..case
+    });
+    assert_eq!(ids(&blind), ["population-throughput", "smart-unreadable"]);
+    assert!(blind.summary.contains("the median of 3 drives"), "{}", blind.summary);
     // Two are no population.
     assert_eq!(
         judge(&Case {
