@@ -383,6 +383,38 @@ export async function looks(browser, width, scheme, count) {
       assert("the banner is gone", !(await main()).includes(text));
     });
 
+    await test("agent silent: before the box knows, no page tells rate or time left of a test of which nothing comes", async () => {
+      const [of, running] = [box.state.drives[1], box.state.jobs[1]];
+      const own = await visit(browser, box.url, width, scheme);
+      const silent = /Nothing heard for 20\ss/;
+      const told = () => box.say("progress", { job: running.id, progress: running.progress });
+      const places = {
+        "/": { figures: () => own.page.locator(".bay", { hasText: of.serial.slice(-4) }).locator(".ft"), silent },
+        [`/jobs/${running.id}`]: { figures: () => own.page.locator("main"), silent },
+        [`/drives/${encodeURIComponent(of.id)}`]: { figures: () => own.page.locator(".jobhd"), silent },
+        "/wall": { figures: () => own.page.locator(".w", { hasText: of.serial.slice(-4) }), silent: /silent 20\ss/ },
+      };
+      await own.page.clock.install();
+      for (const [path, place] of Object.entries(places)) {
+        await own.page.goto(path);
+        await place.figures().waitFor();
+        const height = () => place.figures().first().evaluate((one) => one.getBoundingClientRect().height);
+        const before = path.startsWith("/jobs/") ? null : await height();
+        await own.page.clock.fastForward("00:21");
+        await place.figures().getByText(place.silent).first().waitFor();
+        const words = await place.figures().textContent();
+        assert(`${path} tells neither rate nor time left: ${words}`, !/171\sMB|Done in|left|about/.test(words));
+        assert(`${path} does not jump`, before === null || (await height()) === before);
+        assert(`${path} tells no fault`, (await own.page.locator(".banners .is-fail").count()) === 0);
+        await inspect(own.page, `silent-${path.split("/")[1] || "bench"}-${width}`);
+        told();
+        await own.page.clock.runFor(1000);
+        await until("figures of now", async () => !place.silent.test(await place.figures().textContent()));
+      }
+      assert(`the console is clean: ${own.complaints}`, own.complaints.length === 0);
+      await own.context.close();
+    });
+
     await test("paused: no page tells that it runs, and each that it waits for a person", async () => {
       const running = box.state.jobs[1];
       box.state.jobs[1] = { ...running, state: { kind: "waiting", why: "paused by mara" } };

@@ -3,11 +3,12 @@
  * are applied in one go four times a second, so that sixty busy drives cost four redraws, not sixty.
  */
 import { computed, signal } from "@preact/signals";
-import type { Event } from "@wire";
+import type { Event, Job } from "@wire";
 import type { BoxView, Credentials, DriveId, Problem, Session } from "./types";
 
 import { api, asProblem, onUnauthorized } from "../api";
 import { listen } from "../sse";
+import { silence, STEP_MS } from "./heard";
 import { canChoose, decode, lastWords, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
 
 /** Who is looking, and how far the page has come. */
@@ -28,6 +29,8 @@ export const lostSince = signal<number | null>(null);
 export const connections = signal(0);
 /** The box's clock as far as the page knows it, in milliseconds; turns once a second. */
 export const now = signal(Date.now());
+/** This page's monotonic clock, in milliseconds; turns with each {@link STEP_MS}. */
+export const pulse = signal(0);
 /** What is typed into the search. */
 export const search = signal("");
 /** Whether the list of keys is open. */
@@ -35,6 +38,9 @@ export const helpOpen = signal(false);
 
 /** The job that has the last word on each drive. */
 export const latest = computed(() => lastWords(known.value.jobs));
+
+/** For how many seconds nothing came of a running test; `null` while it is heard. */
+export const silentFor = (job: Job | undefined): number | null => (job ? silence(job, known.value.heard, pulse.value) : null);
 
 const CHOSEN = "kiln-chosen";
 /** The drives that were chosen on the bench; survives a reload of this tab, never a new one. */
@@ -73,18 +79,18 @@ function goBy(told: string): void {
   now.value = Date.now() + skew;
 }
 
-/** A monotonic clock for the gate: changing this machine's time of day gives nobody more than two minutes. */
+/** A monotonic clock: changing this machine's time of day gives nobody more than two minutes at the gate, and makes nothing silent. */
 export function monotonic(): number {
   return performance.now();
 }
 
-const queue: News[] = [];
+const queue: { news: News; at: number }[] = [];
 let flushing: ReturnType<typeof setTimeout> | undefined;
 
 function flush(): void {
   flushing = undefined;
   let next = known.value;
-  for (const news of queue.splice(0)) next = reduce(next, news);
+  for (const { news, at } of queue.splice(0)) next = reduce(next, news, at);
   if (next.box && next.box !== known.value.box) goBy(next.box.now);
   known.value = next;
   if (next.drives) {
@@ -129,7 +135,7 @@ function connect(): void {
       }
       const news = decode(event, data);
       if (!news) return;
-      queue.push(news);
+      queue.push({ news, at: monotonic() });
       flushing ??= setTimeout(flush, known.value.drives === null ? 0 : 250);
     },
     // An answer is only the beginning: until the box is ready, what is shown is of before.
@@ -206,7 +212,10 @@ export async function newestEvents(limit: number): Promise<readonly Event[]> {
   return events;
 }
 
-/** Starts the page's clock. */
+/** Starts the page's clocks. */
 export function startClock(): void {
-  setInterval(() => (now.value = Date.now() + skew), 1000);
+  setInterval(() => {
+    now.value = Date.now() + skew;
+    pulse.value = Math.floor(monotonic() / STEP_MS) * STEP_MS;
+  }, 1000);
 }

@@ -24,7 +24,7 @@ describe("messages of the stream", () => {
   });
   it("a drive that did not change keeps its identity, so that its card is not drawn again", () => {
     const one = after({ type: "drives", data: [drive(), drive({ serial: "OTHER", temperature: 30 })] });
-    const two = reduce(one, { type: "drives", data: [drive(), drive({ serial: "OTHER", temperature: 31 })] });
+    const two = reduce(one, { type: "drives", data: [drive(), drive({ serial: "OTHER", temperature: 31 })] }, 0);
     expect(two.drives?.[0]).toBe(one.drives?.[0]);
     expect(two.drives?.[1]).not.toBe(one.drives?.[1]);
   });
@@ -53,9 +53,9 @@ describe("messages of the stream", () => {
   });
   it("a resume goes back, and the trail with it; another phase begins a new one", () => {
     const base = after({ type: "job", data: job() }, ...[100, 200, 300].map((done): News => ({ type: "progress", data: { job: "0199-1", progress: progress(done) } })));
-    const back = reduce(base, { type: "progress", data: { job: "0199-1", progress: progress(150) } });
+    const back = reduce(base, { type: "progress", data: { job: "0199-1", progress: progress(150) } }, 0);
     expect(back.trails.get("0199-1")?.points.map(([x]) => x)).toEqual([0.1, 0.15]);
-    const next = reduce(back, { type: "progress", data: { job: "0199-1", progress: progress(10, { phase: "verify", step: 2 }) } });
+    const next = reduce(back, { type: "progress", data: { job: "0199-1", progress: progress(10, { phase: "verify", step: 2 }) } }, 0);
     expect(next.trails.get("0199-1")).toEqual({ step: 2, points: [[0.01, 50]] });
   });
   it("progress of an unknown job changes nothing", () => {
@@ -65,7 +65,7 @@ describe("messages of the stream", () => {
     const line = (message: string) => ({ level: "info", message, source: "engine" });
     let known = after({ type: "log", data: { job: null, line: line("x") } });
     expect(known.logs.size).toBe(0);
-    for (let i = 0; i < LOG_LINES + 5; i++) known = reduce(known, { type: "log", data: { job: "j", line: line(`${i}`) } });
+    for (let i = 0; i < LOG_LINES + 5; i++) known = reduce(known, { type: "log", data: { job: "j", line: line(`${i}`) } }, 0);
     expect(known.logs.get("j")).toHaveLength(LOG_LINES);
     expect(known.logs.get("j")?.at(-1)?.message).toBe(`${LOG_LINES + 4}`);
   });

@@ -25,13 +25,15 @@ export interface Known {
   jobs: ReadonlyMap<JobId, Job>;
   logs: ReadonlyMap<JobId, readonly LogLine[]>;
   trails: ReadonlyMap<JobId, Trail>;
+  /** When something new came of each job, in milliseconds of this page's monotonic clock. */
+  heard: ReadonlyMap<JobId, number>;
   /** Newest last, without gaps at the end. */
   events: readonly Event[];
 }
 
 /** Nothing yet. */
 export const NOTHING: Known = {
-  box: null, drives: null, playbooks: null, jobs: new Map(), logs: new Map(), trails: new Map(), events: [],
+  box: null, drives: null, playbooks: null, jobs: new Map(), logs: new Map(), trails: new Map(), heard: new Map(), events: [],
 };
 
 /** A message of the stream, decoded. */
@@ -89,8 +91,8 @@ export function mergeEvents(known: readonly Event[], more: readonly Event[]): re
   return [...bySeq.values()].sort((a, b) => a.seq - b.seq).slice(-EVENTS);
 }
 
-/** One message's effect. */
-export function reduce(known: Known, news: News): Known {
+/** One message's effect; `at`: when it came, in milliseconds of this page's monotonic clock. */
+export function reduce(known: Known, news: News, at: number): Known {
   switch (news.type) {
     case "box":
       return { ...known, box: news.data };
@@ -104,8 +106,12 @@ export function reduce(known: Known, news: News): Known {
     }
     case "playbooks":
       return { ...known, playbooks: news.data };
-    case "job":
-      return { ...known, jobs: changed(known.jobs, news.data.id, news.data) };
+    case "job": {
+      const { id } = news.data;
+      // After a broken connection the box tells again what it heard before: that is no news.
+      const isNew = JSON.stringify(known.jobs.get(id)) !== JSON.stringify(news.data);
+      return { ...known, jobs: changed(known.jobs, id, news.data), heard: isNew ? changed(known.heard, id, at) : known.heard };
+    }
     case "progress": {
       const { progress } = news.data;
       const job = known.jobs.get(news.data.job);
@@ -116,7 +122,7 @@ export function reduce(known: Known, news: News): Known {
         !stands && progress.total > 0 && SWEEPS.has(progress.phase)
           ? changed(known.trails, job.id, extend(known.trails.get(job.id), progress.step, Math.min(1, progress.done / progress.total), progress.rate))
           : known.trails;
-      return { ...known, jobs: changed(known.jobs, job.id, { ...job, progress }), trails };
+      return { ...known, jobs: changed(known.jobs, job.id, { ...job, progress }), trails, heard: changed(known.heard, job.id, at) };
     }
     case "log": {
       const { job: id, line } = news.data;

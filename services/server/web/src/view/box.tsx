@@ -1,8 +1,9 @@
 /** What the box says of itself: banners above the bench, units and boot beneath it. */
-import type { Banner, BootView, BoxView, Severity, UnitView } from "@wire";
+import type { Banner, BootView, BoxView, Job, Severity, UnitView } from "@wire";
 
 import { ago, clock } from "../format";
-import { known, lostSince, now } from "../state/app";
+import { known, lostSince, now, silentFor } from "../state/app";
+import { silenceWords } from "../state/heard";
 import { Icon, Shape } from "./bits";
 import { useSort } from "./sort";
 
@@ -33,6 +34,12 @@ export function lastHeard(box: BoxView | null, lost: number | null, at: number):
 
 /** The same of now. */
 export const unheard = (): string | null => lastHeard(known.value.box, lostSince.value, now.value);
+
+/** The same of one test, of which nothing may come although box and agent count as there. */
+export function unheardOf(job: Job): string | null {
+  const silent = silentFor(job);
+  return unheard() ?? (silent === null ? null : silenceWords(silent));
+}
 
 /** The banners. */
 export function Banners() {

@@ -27,6 +27,12 @@ describe("a card", () => {
     expect(foot("paused by mara")).toMatchObject({ kind: "held", word: "Paused", line: "by mara", foot: ["31\u00a0°C", "", "waits for Go on"] });
     expect(foot("too hot")).toMatchObject({ word: "Waiting", line: "too hot", foot: ["31\u00a0°C", "", "goes on by itself"] });
   });
+  it("a running test of which nothing comes shows neither rate nor time left as of now", () => {
+    const progress = { phase: "verify" as const, step: 1, done: 1, total: 2, rate: 2e8, eta: 100, eta_job: 7200, percent: 50, phase_percent: 50, temperature: 40 };
+    expect(say(drive(), job({ progress }), NOW).foot).toEqual(["40\u00a0°C", "200\u00a0MB/s", "about 2\u00a0h"]);
+    expect(say(drive(), job({ progress }), NOW, 20)).toMatchObject({ kind: "hot stale", word: "Verify", foot: "Nothing heard for 20\u00a0s" });
+    expect(say(drive({ present: false }), job({ progress }), NOW, 20).kind).toBe("held");
+  });
   it("a drive that nobody watches says of when it is, and cannot be chosen", () => {
     const then = drive({ as_of: "2026-11-20T06:05:00Z", kernel_name: "sdc", location: "" });
     expect(say(then, undefined, NOW)).toMatchObject({ kind: "idle stale", word: "No known content", foot: expect.stringMatching(/^As of \d\d:05; not seen since$/) as string });

@@ -5,18 +5,21 @@ import { area, ceiling, curves, line, placeOfFinding, thin } from "../../curve";
 import { ago, bytes, capacityWords, celsius, clock, contentWords, grouped, lastFour, phaseName, plural, rate, timeLeft, verdictShape } from "../../format";
 import { drivePath, jobPath } from "../../route";
 import { toggle } from "../../state/app";
+import { silenceWords } from "../../state/heard";
 import { canChoose, firstFault, hasFailed, headingOf, heatOf, isOver, isPaused, plateOf, shareOf, type Trail } from "../../state/store";
 import { Icon, Shape, Still } from "../bits";
 
 /** What a card says in its second row and beneath. */
 interface Say { kind: string; word: string; line: string; foot: [string, string, string] | string }
 
-/** A drive's state in words; pure. */
-export function say(drive: Drive, job: Job | undefined, now: number): Say {
+/** A drive's state in words; `silent`: for how many seconds nothing came of its running test. Pure. */
+export function say(drive: Drive, job: Job | undefined, now: number, silent: number | null = null): Say {
   const words = sayNow(drive, job, now);
-  if (!drive.as_of || !drive.present) return words;
+  if (!drive.present) return words;
   // What was measured then is no news; what was found out about the drive is still true of it.
-  return { ...words, kind: `${words.kind} stale`, foot: `As of ${clock(drive.as_of, now)}; not seen since` };
+  const stale = (foot: string) => ({ ...words, kind: `${words.kind} stale`, foot });
+  if (drive.as_of) return stale(`As of ${clock(drive.as_of, now)}; not seen since`);
+  return silent === null ? words : stale(silenceWords(silent));
 }
 
 function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
@@ -94,12 +97,12 @@ function Spark({ job, trail }: { job: Job; trail: Trail | undefined }) {
   );
 }
 
-interface CardProps { drive: Drive; job: Job | undefined; trail: Trail | undefined; selected: boolean; at: number }
+interface CardProps { drive: Drive; job: Job | undefined; trail: Trail | undefined; selected: boolean; at: number; silent: number | null }
 
-/** One bay's card. `at` is the present moment in milliseconds, as finely as ages on it need. */
+/** One bay's card. `at` is the present moment in milliseconds, as finely as ages on it need; `silent` as {@link say} has it. */
 export class Card extends Still<CardProps> {
-  override render({ drive, job, trail, selected, at }: CardProps) {
-    const words = say(drive, job, Math.max(at, Date.parse(job?.ended ?? "") || 0));
+  override render({ drive, job, trail, selected, at, silent }: CardProps) {
+    const words = say(drive, job, Math.max(at, Date.parse(job?.ended ?? "") || 0), silent);
     const can = canChoose(drive, job);
     const name = lastFour(drive.serial) || drive.kernel_name;
     const href = job ? jobPath(job.id) : drivePath(drive.key);

@@ -3,7 +3,7 @@ import { computed } from "@preact/signals";
 import type { Drive, Job } from "@wire";
 
 import { bytes, lastFour, plural, rate, timeLeft } from "../../format";
-import { choose, chosen, known, latest, now, search } from "../../state/app";
+import { choose, chosen, known, latest, now, search, silentFor } from "../../state/app";
 import { byGroup, hottestOf, isOver, matches } from "../../state/store";
 import { Icon } from "../bits";
 import { Card } from "./card";
@@ -31,17 +31,19 @@ function Figures({ drives }: { drives: readonly Drive[] }) {
   const here = drives.filter((drive) => drive.present);
   const open = [...latest.value.values()].filter((job) => !isOver(job));
   const running = open.filter((job) => job.state.kind === "running");
-  const moving = running.reduce((sum, job) => sum + (job.progress?.rate ?? 0), 0);
+  const heard = running.filter((job) => silentFor(job) === null);
+  const silent = running.length - heard.length;
+  const moving = heard.reduce((sum, job) => sum + (job.progress?.rate ?? 0), 0);
   const waiting = open.length - running.length;
-  const next = Math.min(...running.map((job) => job.progress?.eta_job ?? Infinity));
-  const hottest = hottestOf(here, latest.value);
+  const next = Math.min(...heard.map((job) => job.progress?.eta_job ?? Infinity));
+  const hottest = hottestOf(here.filter((drive) => silentFor(latest.value.get(drive.id ?? "")) === null), latest.value);
   const [amount, unit] = rate(moving).split("\u00a0");
   return (
     <div class="figs">
       <div class="fig"><span class="k">Testing</span><span class="n">{running.length} <small>of {here.filter((drive) => drive.refused?.kind !== "boot-disk").length}</small></span>
-        <span class="s">{running.length === 0 ? (waiting > 0 ? `${waiting} ${waiting === 1 ? "waits" : "wait"}` : "nothing runs") : Number.isFinite(next) ? `next done in ${timeLeft(next)}` : "time left not known yet"}</span></div>
+        <span class="s">{running.length === 0 ? (waiting > 0 ? `${waiting} ${waiting === 1 ? "waits" : "wait"}` : "nothing runs") : silent > 0 ? `nothing heard of ${silent}` : Number.isFinite(next) ? `next done in ${timeLeft(next)}` : "time left not known yet"}</span></div>
       <div class="fig"><span class="k">Throughput</span><span class="n">{amount} <small>{unit}</small></span>
-        <span class="s">all drives together</span></div>
+        <span class="s">{silent > 0 ? "of those that are heard" : "all drives together"}</span></div>
       <div class="fig"><span class="k">Hottest</span><span class="n">{hottest ? hottest.heat : "–"} <small>{hottest ? "°C" : ""}</small></span>
         <span class="s">{hottest ? `…${lastFour(hottest.drive.serial)}` : "no sensor tells"}</span></div>
     </div>
@@ -109,7 +111,7 @@ export function Bench() {
             <ul class="bays">
               {group.drives.map((drive) => {
                 const job = drive.id === null ? undefined : jobs.get(drive.id);
-                return <Card key={drive.key} drive={drive} job={job} trail={job && trails.get(job.id)} selected={drive.id !== null && chosen.value.includes(drive.id)} at={moment(job)} />;
+                return <Card key={drive.key} drive={drive} job={job} trail={job && trails.get(job.id)} selected={drive.id !== null && chosen.value.includes(drive.id)} at={moment(job)} silent={silentFor(job)} />;
               })}
             </ul>
           </section>

@@ -14,7 +14,7 @@ import { known, latest, now } from "../../state/app";
 import { addJobs, canChoose, canGiveUp, hasFailed, isOver, isPaused } from "../../state/store";
 import { enterGate } from "../../state/wish";
 import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
-import { Banners } from "../box";
+import { Banners, unheardOf } from "../box";
 import { Health } from "./health";
 import { Lately } from "./lately";
 import { SmartTable } from "../job/smart";
@@ -74,7 +74,7 @@ function Jobs({ jobs, asked }: { jobs: readonly Job[]; asked: boolean }) {
               <tr key={job.id}>
                 <td data-k="Started"><a href={jobPath(job.id)}>{clock(job.started, now.value)}</a></td><td data-k="Playbook">{job.playbook}</td><td data-k="By">{job.actor}</td>
                 <td class="pic"><Mini job={job} /></td>
-                <td data-k="Outcome">{job.verdict ? <VerdictMark outcome={job.verdict.outcome} /> : isOver(job) ? "ended" : `${isPaused(job) ? "paused" : job.state.kind}, ${Math.floor(job.progress?.percent ?? 0)} %`}</td>
+                <td data-k="Outcome">{job.verdict ? <VerdictMark outcome={job.verdict.outcome} /> : isOver(job) ? "ended" : `${isPaused(job) ? "paused" : job.state.kind}, ${Math.floor(job.progress?.percent ?? 0)} %${unheardOf(job) === null ? "" : " when last heard"}`}</td>
                 <td data-k="In a sentence">{job.verdict?.summary ?? (job.state.kind === "waiting" ? job.state.why : "")}</td>
                 <td data-k="Certificate">{job.certificate ? (job.certificate.revoked
                   ? <span class="v is-fail"><Shape of="fail" />revoked</span>
@@ -209,7 +209,7 @@ export function DrivePage({ id }: { id: string }) {
         <div class="mid">
           {outcome && <VerdictMark outcome={outcome} />}
           <h1>{!drive ? "Not plugged in" : !drive.present ? `Out since ${clock(drive.since, now.value)}` : unseen ? `Last seen ${clock(unseen, now.value)}` : drive.refused && !hasFailed(job) ? "Not offered for a burn-in" : job && !isOver(job) ? (isPaused(job) ? "Its test is paused" : job.state.kind === "waiting" ? "Its test waits" : "Being tested") : outcome ? AFTER[outcome] : "Ready"}</h1>
-          <p class="sayit">{refused && !hasFailed(job) ? refused : job?.verdict ? `Last verdict: ${job.verdict.outcome}. ${job.verdict.summary}` : job && !isOver(job) ? "Its test has a page of its own." : answer?.problem ? "" : answer ? "No test on this box yet." : "Asking the box for its tests."}</p>
+          <p class="sayit">{refused && !hasFailed(job) ? refused : job?.verdict ? `Last verdict: ${job.verdict.outcome}. ${job.verdict.summary}` : job && !isOver(job) ? `${unheardOf(job) ?? "Its test has a page of its own"}.` : answer?.problem ? "" : answer ? "No test on this box yet." : "Asking the box for its tests."}</p>
           <ProblemNote problem={answer?.problem ?? null} />
           {refused && hasFailed(job) && <p class="mute">Not offered for another burn-in. {refused}</p>}
           {unseen && <p class="mute" id="unseen">The burn-in agent has not told this box's drives since then: it may be gone, or be another name to the kernel. Burning it in, scanning it and its light wait for the agent.</p>}

@@ -10,7 +10,7 @@ import { connections, now } from "../../state/app";
 import { isAway } from "../../state/gate";
 import { headingOf, isHosts, isOver, isPaused, shareOf } from "../../state/store";
 import { Dialog, Icon, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
-import { unheard } from "../box";
+import { unheard, unheardOf } from "../box";
 import { stepName } from "./steps";
 import { steady } from "./timeline";
 
@@ -69,8 +69,8 @@ export function Head({ job }: { job: Job }) {
   const asking = useSignal(false);
   const busy = useSignal<"" | "abort" | "pause" | "resume">("");
   const problem = useSignal<Problem | null>(null);
-  const still = unheard();
-  const { title, line } = headline(job, now.value, still);
+  const heard = unheard() === null;
+  const { title, line } = headline(job, now.value, unheardOf(job));
   const act = async (what: "abort" | "pause" | "resume") => {
     busy.value = what;
     problem.value = null;
@@ -85,8 +85,8 @@ export function Head({ job }: { job: Job }) {
   const paused = isPaused(job);
   // What could not be asked can be asked again: an error of before says nothing of now.
   useEffect(() => {
-    if (still === null && problem.peek() && isAway(problem.peek()!)) problem.value = null;
-  }, [still === null, connections.value]);
+    if (heard && problem.peek() && isAway(problem.peek()!)) problem.value = null;
+  }, [heard, connections.value]);
   // The question goes with the test, by whomever it was ended.
   useEffect(() => {
     if (isOver(job)) asking.value = false;

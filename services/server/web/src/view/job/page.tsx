@@ -9,7 +9,7 @@ import { api, asProblem } from "../../api";
 import { known } from "../../state/app";
 import { addJobs, isOver } from "../../state/store";
 import { Panel, ProblemNote } from "../bits";
-import { Banners, unheard } from "../box";
+import { Banners, unheardOf } from "../box";
 import { SurfacePlot } from "./plot";
 import { CertificatePanel, FormattedPanel, Resumes, SelfTests } from "./evidence";
 import { Findings } from "./findings";
@@ -43,7 +43,7 @@ export function JobPage({ id }: { id: string }) {
     );
   }
   const smart = job.smart.length > 0 || job.phases.some((phase) => phase.phase === "smart_before" && phase.status !== "skipped");
-  const live = job.state.kind === "running" && unheard() === null;
+  const live = job.state.kind === "running" && unheardOf(job) === null;
   return (
     <main id="main" tabIndex={-1}>
       <Banners />

@@ -18,6 +18,7 @@ describe("a tile", () => {
   it("says how far a phase is, and nothing of it where nobody knows", () => {
     const p: Job["progress"] = { phase: "verify", step: 1, done: 419, total: 1000, rate: 2e8, eta: 100, eta_job: 7200, percent: 41, phase_percent: null, temperature: 40 };
     expect(face(drive(), job({ progress: p }))).toMatchObject({ kind: "hot", word: "41\u202f%", small: "verify", share: 0.419 });
+    expect(face(drive(), job({ progress: p }), 75)).toMatchObject({ word: "41\u202f%", side: "silent 1\u00a0min" });
     // A step that is measured by time has no bytes.
     expect(face(drive(), job({ progress: { ...p, phase: "seek", total: 0, done: 0, phase_percent: 40 } }))).toMatchObject({ word: "40\u202f%", share: 0.4 });
     expect(face(drive(), job())).toMatchObject({ kind: "hot", word: "starting", share: 0 });

@@ -10,7 +10,8 @@ import { useEffect } from "preact/hooks";
 import "../../style/wall.css";
 import { bytes, capacityWords, clock, lastFour, phaseName, rate, timeLeft, verdictShape } from "../../format";
 import { go } from "../../route";
-import { known, latest, lostSince, now } from "../../state/app";
+import { known, latest, lostSince, now, silentFor } from "../../state/app";
+import { spanOf } from "../../state/heard";
 import { firstFault, hasFailed, hottestOf, inUse, isOver, isPaused, plateOf, shareOf } from "../../state/store";
 import { showTheme } from "../../theme";
 import { Mark, Shape, Still } from "../bits";
@@ -24,15 +25,15 @@ const room = signal<readonly [width: number, height: number]>([1920, 1080]);
 /** A tile: how it looks, its large word, what stands beside it, and the share of the phase that is done. */
 interface Face { kind: string; shape: "pass" | "warn" | "fail" | "inc" | null; word: string; small: string; side: string; share: number | null }
 
-/** What a tile says; pure. */
-export function face(drive: Drive, job: Job | undefined): Face {
+/** What a tile says; `silent`: for how many seconds nothing came of its running test. Pure. */
+export function face(drive: Drive, job: Job | undefined, silent: number | null = null): Face {
   const plain = { shape: null, small: "", side: "", share: null };
   if (job && !isOver(job)) {
     const p = job.progress;
     const share = p ? shareOf(job, p.step) : null;
     if (job.state.kind === "waiting" || !drive.present) return { ...plain, kind: "held", word: isPaused(job) ? "PAUSED" : "WAITS", side: job.state.kind === "waiting" ? job.state.why.replace(/^paused /i, "") : "drive is out", share };
     const phase = p ? phaseName(p.phase).toLowerCase() : "starting";
-    return { ...plain, kind: "hot", word: share === null ? phase : `${Math.floor(share * 100)}\u202f%`, small: share === null ? "" : phase, side: drive.as_of ? `since ${clock(drive.as_of, Date.parse(drive.as_of))}` : p ? timeLeft(p.eta_job).replace("about ", "") : "", share: share ?? 0 };
+    return { ...plain, kind: "hot", word: share === null ? phase : `${Math.floor(share * 100)}\u202f%`, small: share === null ? "" : phase, side: drive.as_of ? `since ${clock(drive.as_of, Date.parse(drive.as_of))}` : silent !== null ? `silent ${spanOf(silent)}` : p ? timeLeft(p.eta_job).replace("about ", "") : "", share: share ?? 0 };
   }
   if (drive.refused && !hasFailed(job)) return { ...plain, kind: "idle", word: inUse(drive) ? "In use" : "Not offered" };
   if (drive.as_of && !job?.verdict) return { ...plain, kind: "idle", word: "Not seen", side: `since ${clock(drive.as_of, Date.parse(drive.as_of))}` };
@@ -44,9 +45,11 @@ export function face(drive: Drive, job: Job | undefined): Face {
   return { ...plain, kind: "idle", word: drive.id === null ? "No identity" : "Idle" };
 }
 
-class Tile extends Still<{ drive: Drive; job: Job | undefined }> {
-  override render({ drive, job }: { drive: Drive; job: Job | undefined }) {
-    const { kind, shape, word, small, side, share } = face(drive, job);
+interface TileProps { drive: Drive; job: Job | undefined; silent: number | null }
+
+class Tile extends Still<TileProps> {
+  override render({ drive, job, silent }: TileProps) {
+    const { kind, shape, word, small, side, share } = face(drive, job, silent);
     return (
       <li class={`w ${kind}`}>
         {share !== null && <i class="fl" style={{ transform: `scaleX(${share.toFixed(4)})` }} />}
@@ -113,10 +116,10 @@ export function WallPage() {
   const screen = all[at];
   const here = new Set(list.map((drive) => drive.id));
   const running = [...jobs.values()].filter((job) => here.has(job.drive) && job.state.kind === "running");
-  const moving = running.reduce((sum, job) => sum + (job.progress?.rate ?? 0), 0);
+  const moving = running.reduce((sum, job) => sum + (silentFor(job) === null ? (job.progress?.rate ?? 0) : 0), 0);
   const heard = unheard() === null;
   const [amount, per] = rate(moving).split("\u00a0");
-  const hottest = hottestOf(list, latest.value);
+  const hottest = hottestOf(list.filter((drive) => silentFor(jobs.get(drive.id ?? "")) === null), jobs);
   return (
     <main id="main" class={`wall ${lostSince.value !== null ? "lost" : ""}`} tabIndex={-1} style={{ "--u": `${unit}px` }}>
       <a class="skip" href="/">To the bench</a>
@@ -130,7 +133,10 @@ export function WallPage() {
       </header>
       {drives === null && <p class="none" role="status">Waiting for the box to tell its drives.</p>}
       {drives !== null && list.length === 0 && <p class="none">No drive is plugged in. It shows here within two seconds.</p>}
-      {screen && <ul class="rows" style={{ "--u": `${tile}px`, "--wc": columns, "--wr": Math.min(rows, Math.ceil(screen.drives.length / columns)) }}>{screen.drives.map((drive) => <Tile key={drive.key} drive={drive} job={drive.id === null ? undefined : jobs.get(drive.id)} />)}</ul>}
+      {screen && <ul class="rows" style={{ "--u": `${tile}px`, "--wc": columns, "--wr": Math.min(rows, Math.ceil(screen.drives.length / columns)) }}>{screen.drives.map((drive) => {
+        const job = drive.id === null ? undefined : jobs.get(drive.id);
+        return <Tile key={drive.key} drive={drive} job={job} silent={silentFor(job)} />;
+      })}</ul>}
       <Foot drives={list} list={needs(list, jobs, box)} room={foot} />
     </main>
   );
