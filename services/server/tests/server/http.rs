@@ -824,12 +824,55 @@ async fn a_stream_needs_a_session() {
 }
 
 #[tokio::test]
-async fn a_stream_ends_within_a_minute_of_its_session() {
+async fn a_stream_ends_at_once_where_its_session_is_ended_and_no_other_does() {
     let made = Box_::claimed().await;
     let mut admin = made.admin().await;
+    for way in ["logout", "people page", "password"] {
+        let mut other = made.admin().await;
+        let own = other.get("/api/v1/sessions").await.json();
+        let own = own.as_array().unwrap().iter().find(|row| row["own"] == true).unwrap()["id"].clone();
+        let mut staying = admin.events("/api/v1/stream").await;
+        let mut stream = other.events("/api/v1/stream").await;
+        let mut telemetry = other.events("/api/addons/1/telemetry").await;
+        stream.named("ready").await;
+        staying.named("ready").await;
+        assert_eq!(telemetry.next().await.unwrap().name, "connected");
+        let status = match way {
+            "logout" => other.delete("/api/v1/session").await.status,
+            "people page" => {
+                admin
+                    .delete(&format!("/api/v1/sessions/{}", own.as_str().unwrap()))
+                    .await
+                    .status
+            }
+            _ => {
+                let change = json!({ "old": PASSWORD, "new": "another correct horse" });
+                admin.put("/api/v1/session/password", &change).await.status
+            }
+        };
+        assert_eq!(status, 204, "{way}");
+        // Well before the session is looked at anew by the clock.
+        let soon = Duration::from_secs(5);
+        let until_the_end = async {
+            while stream.wait().await.is_some_and(|sent| sent.name != "logout") {}
+            assert_eq!(stream.wait().await, None, "{way}: and it ends");
+            while telemetry.next().await.is_some() {}
+        };
+        tokio::time::timeout(soon, until_the_end).await.expect(way);
+        made.app
+            .record("test.live", wire::event::Severity::Info, way.into(), Value::Null)
+            .await;
+        while staying.named("event").await.data["message"] != way {}
+    }
+}
+
+#[tokio::test]
+async fn a_stream_ends_within_a_minute_of_its_sessions_day() {
+    let made = Box_::claimed().await;
+    let admin = made.admin().await;
     let mut stream = admin.events("/api/v1/stream").await;
-    stream.named("drives").await;
-    assert_eq!(admin.delete("/api/v1/session").await.status, 204);
+    stream.named("ready").await;
+    made.clock.advance(Duration::from_hours(24));
     // From here the runtime's own time runs ahead whenever nothing else is to be done.
     tokio::time::pause();
     let begin = tokio::time::Instant::now();

@@ -19,6 +19,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use store::Store;
+use tokio::sync::watch;
 
 use super::credential::{CREDENTIALS, Credential};
 use crate::clock::Now;
@@ -32,6 +33,8 @@ pub struct Vault {
     /// Held from what a change is made of to its end in memory: of two at once neither undoes the other, and memory says what
     /// the medium does.
     turn: Arc<tokio::sync::Mutex<()>>,
+    /// Told each time that a session was taken out of the table.
+    ended: watch::Sender<()>,
     /// Tokens that live only as long as this process: the built-in agent's, made anew at each boot.
     fleeting: Arc<RwLock<BTreeMap<String, Credential>>>,
 }
@@ -66,6 +69,7 @@ impl Vault {
             store,
             all: Arc::new(RwLock::new(all)),
             turn: Arc::default(),
+            ended: watch::Sender::new(()),
             fleeting: Arc::default(),
         })
     }
@@ -95,12 +99,7 @@ impl Vault {
 
     async fn remove(&self, key: &str) -> store::Result<bool> {
         // Out of memory first: what was revoked opens nothing even while the medium is slow.
-        let there = self
-            .all
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(key)
-            .is_some();
+        let there = self.forget(key);
         if there {
             let (its, key) = (self.clone(), key.to_owned());
             to_its_end(async move {
@@ -116,8 +115,22 @@ impl Vault {
         let its = key.clone();
         self.store.write(move |w| CREDENTIALS.delete(w, &its)).await?;
         // A change that had read it before has put it there again.
-        self.all.write().unwrap_or_else(PoisonError::into_inner).remove(&key);
+        self.forget(&key);
         Ok(())
+    }
+
+    /// Takes a credential out of memory, and says so to whoever listens with a session; whether it was there.
+    fn forget(&self, key: &str) -> bool {
+        let there = self
+            .all
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(key)
+            .is_some();
+        if there && key.starts_with("session:") {
+            self.ended.send_replace(());
+        }
+        there
     }
 
     async fn make_room(&self, prefix: &str, most: usize) -> store::Result<()> {

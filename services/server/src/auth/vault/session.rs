@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
 use wire::Time;
 
 use super::super::credential::{Credential, Kind};
@@ -116,6 +117,11 @@ impl Vault {
                 Kind::User { .. } | Kind::AddonToken { .. } => None,
             }
         })
+    }
+
+    /// Changes each time that sessions were ended before their time, anybody's: whose it was is to be looked at.
+    pub fn ended(&self) -> watch::Receiver<()> {
+        self.ended.subscribe()
     }
 
     /// Ends a session.

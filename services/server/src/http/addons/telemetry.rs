@@ -159,7 +159,7 @@ impl Listening {
                     }
                 }
                 _ = self.keep_alive.tick() => return Some(":\n\n".to_owned()),
-                _ = self.recheck.tick() => {
+                () = self.look.is_due(&mut self.recheck) => {
                     if self.look.is_over(&self.app) {
                         return None;
                     }

@@ -3,8 +3,9 @@
 //! A listener first gets the box, every job as it is now, what runs before what is over, and the drives, then the events it
 //! missed (after `Last-Event-ID`, or `?after=`), then `ready`, then everything as it happens. One that reads too slowly gets a
 //! fresh snapshot instead of a gap, and another `ready`: log lines are in no snapshot, so whoever shows them asks for them then.
-//! Comments keep the way open; the session is looked at again every minute, also while a listener reads slowly, and one of which
-//! no chunk goes for a minute is given up (one that takes nothing at all: [`crate::serve::heads`]).
+//! Comments keep the way open. A stream ends with its session: at once where somebody ends that, within a minute where its day is
+//! over, also while a listener reads slowly. One of which no chunk goes for a minute is given up (one that takes nothing at all:
+//! [`crate::serve::heads`]).
 //!
 //! Who wants one job's or one drive's alone says so in the query: then all of this, what was missed too, goes through that sieve.
 
@@ -20,7 +21,8 @@ use http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use serde::Deserialize;
 use tokio::sync::broadcast::error::RecvError;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
+use tokio::time::Interval;
 use wire::JobId;
 use wire::drive::Drive;
 use wire::job::Job;
@@ -35,7 +37,7 @@ use crate::message::{About, Message};
 /// How often a comment is sent: proxies and phones drop a silent connection after 30 s at the earliest.
 pub(in crate::http) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
-/// How often the session is looked at again, and longest wait for a chunk to be taken.
+/// How often it is looked whether the session's time is over, and longest wait for a chunk to be taken.
 pub(in crate::http) const RECHECK: Duration = Duration::from_mins(1);
 
 /// How long a browser waits before it comes back, in milliseconds.
@@ -205,25 +207,40 @@ pub(in crate::http) struct Look {
     session: String,
     /// By the clock that only goes forward.
     at: Duration,
+    /// Changes where somebody's session was ended since.
+    ended: watch::Receiver<()>,
 }
 
 impl Look {
-    /// Of a session that is good at this moment.
+    /// Of a session that was good when the request came; it is looked at anew before anything is told.
     pub(in crate::http) fn new(app: &App, session: String) -> Self {
         let at = app.clock.now().mono;
-        Self { session, at }
+        let mut ended = app.vault.ended();
+        ended.mark_changed();
+        Self { session, at, ended }
+    }
+
+    /// Resolves where somebody's session was ended since the last look, and with `recheck`.
+    pub(in crate::http) async fn is_due(&mut self, recheck: &mut Interval) {
+        tokio::select! {
+            // An error means that the sender, and the server with it, is gone.
+            _ = self.ended.changed() => {}
+            _ = recheck.tick() => {}
+        }
     }
 
     /// Whether the session is over.
     pub(in crate::http) fn is_over(&mut self, app: &App) -> bool {
         let now = app.clock.now();
         self.at = now.mono;
+        self.ended.mark_unchanged();
         app.vault.session(&self.session, now).is_none()
     }
 
-    /// The same, looked at once in [`RECHECK`].
+    /// The same, looked at where somebody's session was ended since, and once in [`RECHECK`].
     pub(in crate::http) fn is_known_over(&mut self, app: &App) -> bool {
-        app.clock.now().mono.saturating_sub(self.at) >= RECHECK && self.is_over(app)
+        let is_due = self.ended.has_changed().unwrap_or(true);
+        (is_due || app.clock.now().mono.saturating_sub(self.at) >= RECHECK) && self.is_over(app)
     }
 }
 
@@ -315,7 +332,7 @@ async fn feed(
                 Err(RecvError::Closed) => return Ok(()),
             },
             _ = keep_alive.tick() => line.put(":\n\n".to_owned()).await?,
-            _ = recheck.tick() => {
+            () = line.look.is_due(&mut recheck) => {
                 if line.look.is_over(app) {
                     return line.end().await;
                 }

@@ -199,7 +199,14 @@ export async function claim(code: string, credentials: Credentials): Promise<voi
 
 /** Ends the session. */
 export async function logout(): Promise<void> {
-  await api.logout();
+  // The box ends this page's stream with its session, and whoever asks for that is not told that it has ended.
+  stop?.();
+  try {
+    await api.logout();
+  } catch (thrown) {
+    connect();
+    throw thrown;
+  }
   known.value = NOTHING;
   choose([]);
   await open();
