@@ -12,7 +12,7 @@ import { known, now } from "../../state/app";
 import { Panel, ProblemNote, Shape } from "../bits";
 import { useSort } from "../sort";
 import { ChannelSettings } from "./alerts/channel";
-import { alerts, filled, type Alert, type Delivery, type Draft, type Kind, type Provider, type Service, type Tried } from "./alerts/data";
+import { alerts, fateOf, filled, type Alert, type Delivery, type Draft, type Kind, type Provider, type Service, type Tried } from "./alerts/data";
 import { ServiceForm } from "./alerts/form";
 import { OpenAlerts } from "./alerts/open";
 
@@ -125,29 +125,30 @@ function NewChannel(props: { providers: Record<string, Provider>; onAdded: () =>
   );
 }
 
-const FATE = { sent: "pass", failed: "fail", retrying: "warn", pending: "inc" } as const;
-const FATE_WORDS = { sent: "taken", failed: "given up", retrying: "tried again", pending: "waits" } as const;
-
-function Past({ lines }: { lines: readonly Delivery[] }) {
-  const { list, head } = useSort(lines, "when", { when: ({ created_at }) => created_at, channel: ({ service_name }) => service_name, message: ({ message }) => message, fate: ({ status }) => FATE_WORDS[status] }, true);
+function Past({ lines, services }: { lines: readonly Delivery[]; services: readonly Service[] }) {
+  const fate = (line: Delivery) => fateOf(line, services, when);
+  const { list, head } = useSort(lines, "when", { when: ({ created_at }) => created_at, channel: ({ service_name }) => service_name, message: ({ message }) => message, fate: (line) => fate(line).words }, true);
   return (
     <Panel title="What was told" note="The newest fifty.">
       {lines.length === 0 ? <p class="mute">Nothing yet.</p> : (
         <table class="tbl alert-past">
           <thead><tr>{head("when", "When")}{head("channel", "Channel")}{head("message", "Message")}{head("fate", "What became of it")}</tr></thead>
           <tbody>
-            {list.map((line) => (
-              <tr key={line.id}>
-                <td>{when(line.created_at)}</td>
-                <td>{line.service_name}</td>
-                <td>{line.message}<div class="mute mono">{line.event_type}</div></td>
-                <td>
-                  <span class={`v is-${FATE[line.status]}`}><Shape of={FATE[line.status]} />{FATE_WORDS[line.status]}{line.attempts > 1 && `, ${line.attempts} attempts`}</span>
-                  {line.error_message && <div>{line.error_message}</div>}
-                  {line.next_at && line.status === "retrying" && <div class="mute">again at {when(line.next_at)}</div>}
-                </td>
-              </tr>
-            ))}
+            {list.map((line) => {
+              const { shape, words, next } = fate(line);
+              return (
+                <tr key={line.id}>
+                  <td>{when(line.created_at)}</td>
+                  <td>{line.service_name}</td>
+                  <td>{line.message}<div class="mute mono">{line.event_type}</div></td>
+                  <td>
+                    <span class={`v is-${shape}`}><Shape of={shape} />{words}</span>
+                    {line.error_message && <div>{line.error_message}</div>}
+                    {next && <div class="mute">{next}</div>}
+                  </td>
+                </tr>
+              );
+            })}
           </tbody>
         </table>
       )}
@@ -201,7 +202,7 @@ export default function Page() {
         </ul>
       </Panel>
       <NewChannel providers={providers.value} onAdded={() => void load()} />
-      <Past lines={past.value} />
+      <Past lines={past.value} services={list.value ?? []} />
     </>
   );
 }

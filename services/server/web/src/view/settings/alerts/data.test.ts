@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { filled, offset } from "./data";
+import { fateOf, filled, offset, type Delivery, type Service } from "./data";
 
 test("a browser's time zone becomes an offset east of Greenwich", () => {
   expect([0, -60, 300, -330, 570].map(offset)).toEqual(["UTC", "+01:00", "-05:00", "+05:30", "-09:30"]);
@@ -8,4 +8,15 @@ test("a browser's time zone becomes an offset east of Greenwich", () => {
 test("a form sends what it shows, and nothing of another service's", () => {
   const provider = { type: "ntfy", label: "ntfy", fields: [{ key: "topic", label: "", type: "text" as const, required: true }, { key: "token", label: "", type: "password" as const, required: false }] };
   expect(filled(provider, { topic: "t", token: "", webhook_url: "x" })).toEqual({ topic: "t", token: "" });
+});
+
+test("what a channel holds that has switched itself off is not tried again, and says what to do", () => {
+  const line = (status: Delivery["status"]): Delivery => ({ id: 1, setting_id: 3, service_name: "hook", event_type: "unit.failed", message: "", hostname: "", serial_number: "", created_at: "", attempts: 2, status, next_at: "2026-11-20T06:00:00Z" });
+  const fate = (status: Delivery["status"], change: Partial<Service>) => fateOf(line(status), [{ id: 3, enabled: true, locked: false, ...change } as Service], () => "06:00");
+  const off = { enabled: false, disabled_why: "answered 410" };
+  expect(fate("retrying", {})).toEqual({ shape: "warn", words: "tried again, 2 attempts", next: "again at 06:00" });
+  expect(fate("retrying", off)).toEqual({ shape: "warn", words: "held: the channel is off, 2 attempts", next: "Mend the channel and switch it on: then this is sent. Left off, it is given up." });
+  expect(fate("pending", off).words).toMatch(/^held/);
+  expect(fate("retrying", { ...off, locked: true }).next).toMatch(/^Mend the channel in kiln.toml/);
+  expect([fate("sent", off), fate("failed", off)].map(({ words, next }) => [words, next])).toEqual([["taken, 2 attempts", ""], ["given up, 2 attempts", ""]]);
 });

@@ -68,6 +68,18 @@ export function filled(provider: Provider, values: Record<string, string>): Reco
   return out;
 }
 
+const FATE = { sent: ["pass", "taken"], failed: ["fail", "given up"], retrying: ["warn", "tried again"], pending: ["inc", "waits"] } as const;
+
+/** What became of a message, in words and with a shape, and what comes next. What waits for a channel that has switched itself off is held until a person decides; pure. */
+export function fateOf(line: Delivery, services: readonly Service[], when: (iso: string) => string): { shape: (typeof FATE)[keyof typeof FATE][0]; words: string; next: string } {
+  const channel = services.find(({ id }) => id === line.setting_id);
+  const isHeld = (line.status === "retrying" || line.status === "pending") && channel !== undefined && !channel.enabled;
+  const [shape, words] = isHeld ? (["warn", "held: the channel is off"] as const) : FATE[line.status];
+  const mend = channel?.locked ? "Mend the channel in kiln.toml and restart the box: then this is sent." : "Mend the channel and switch it on: then this is sent. Left off, it is given up.";
+  const again = line.status === "retrying" && line.next_at ? `again at ${when(line.next_at)}` : "";
+  return { shape, words: `${words}${line.attempts > 1 ? `, ${line.attempts} attempts` : ""}`, next: isHeld ? mend : again };
+}
+
 /** To whom an alert goes on, and when: the next step that nobody has been told, else that all were. */
 export function goesOn(alert: Alert, when: (iso: string) => string): string {
   const next = alert.steps.filter((step) => step.told_at === null).sort((a, b) => (a.due_at < b.due_at ? -1 : 1))[0];
