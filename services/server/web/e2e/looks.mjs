@@ -358,6 +358,7 @@ export async function looks(browser, width, scheme, count) {
       const main = async () => (await page.locator("main").textContent()).replaceAll("\u00a0", " ");
       await at("/jobs/0199a-001");
       await page.getByRole("heading", { name: /^Done in/ }).waitFor();
+      await page.getByText("MB/s without pauses, from the first sector to the last").waitFor();
       assert("it moves", /171\sMB\/s/.test(await page.locator(".track").textContent()) && (await page.locator(".plot .dot").count()) === 1);
       box.say("box", away);
       await page.getByRole("heading", { name: /^Last heard \d\d:\d\d; goes on when the agent is back$/ }).waitFor();

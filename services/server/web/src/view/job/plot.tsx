@@ -60,7 +60,7 @@ export function SurfacePlot({ job, trail, live }: { job: Job; trail: Trail | und
   const x = cross.value;
   const sector = x === null ? 0 : Math.floor((x * job.capacity) / job.sector);
   const note = x === null
-    ? "MB/s, from the first sector to the last"
+    ? "MB/s without pauses, from the first sector to the last"
     : `at ${bytes(x * job.capacity)}, LBA ${grouped(sector)}: ${all.map((c) => `${nameOf(c)} ${rate(at(c, x))}`).join(", ")}`;
   const words = all.length === 0 ? "nothing measured yet" : all.map((c) => {
     const rates = c.points.map(([, y]) => y);
