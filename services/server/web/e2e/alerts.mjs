@@ -123,6 +123,29 @@ export async function alerts(browser, width, scheme, count) {
       await until("one channel", async () => (await page.locator(".chan").count()) === 1);
     });
 
+    await test("alerts: one that has switched itself off says why, and is left off or switched on by keyboard", async () => {
+      hook.status = 410;
+      const off = async (name) => {
+        const made = await page.request.post("/api/addons/tokens", { headers: { "X-Requested-With": "XMLHttpRequest" }, data: { name } });
+        assert(`the token answered ${made.status()}`, made.ok());
+        await until("the channel to give up", async () => {
+          await page.getByRole("button", { name: "Look again" }).click();
+          return (await channel("Webhook").getByText(/answered 410/).count()) > 0;
+        });
+      };
+      await off("the attic");
+      await inspect(page, `alerts-off-${width}`);
+      await channel("Webhook").getByRole("button", { name: /^Leave it off/ }).press("Enter");
+      await channel("Webhook").getByText("switched off", { exact: true }).waitFor();
+      assert("it asks for nobody any more", (await channel("Webhook").getByRole("button", { name: /^Leave it off/ }).count()) === 0);
+      assert("the focus is not lost", await page.evaluate(() => document.activeElement !== document.body));
+      const { banners } = await (await page.request.get("/api/v1/box")).json();
+      assert("the banner is gone", !banners.some(({ text }) => text.includes("switched itself off")));
+      hook.status = 204;
+      await channel("Webhook").getByRole("button", { name: /^Switch on/ }).press("Enter");
+      await channel("Webhook").getByRole("button", { name: /^Switch off/ }).waitFor();
+    });
+
     await test("alerts: a channel is removed", async () => {
       await channel("Webhook").getByRole("button", { name: /^Settings/ }).click();
       await page.getByRole("button", { name: "Remove…" }).click();

@@ -384,6 +384,21 @@ export async function looks(browser, width, scheme, count) {
       assert("the banner is gone", !(await main()).includes(text));
     });
 
+    await test("agent away: where nothing needs a person, it says up to when", async () => {
+      const { drives, jobs } = box.state;
+      const update = box.state.box.supervisor.update;
+      [box.state.drives, box.state.jobs] = [drives.slice(6, 8).map((one) => ({ ...one, temperature: 30 })), []];
+      box.state.box.supervisor.update = null;
+      await at("/");
+      await page.locator(".needs").getByText("Nothing. This line says so when that changes.").waitFor();
+      box.say("box", { ...box.state.box, agent: { state: "offline", last_seen: new Date().toISOString() }, now: new Date().toISOString() });
+      await page.locator(".needs").getByText(/^Nothing up to when the drives were heard of\. Last heard \d\d:\d\d; goes on when the agent is back\.$/).waitFor();
+      await inspect(page, `needs-away-${width}`);
+      box.say("box", { ...box.state.box, now: new Date().toISOString() });
+      await page.locator(".needs").getByText("Nothing. This line says so when that changes.").waitFor();
+      [box.state.drives, box.state.jobs, box.state.box.supervisor.update] = [drives, jobs, update];
+    });
+
     await test("agent silent: before the box knows, no page tells rate or time left of a test of which nothing comes", async () => {
       const [of, running] = [box.state.drives[1], box.state.jobs[1]];
       const own = await visit(browser, box.url, width, scheme);

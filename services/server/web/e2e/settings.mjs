@@ -76,11 +76,17 @@ export async function settings(browser, width, scheme, count) {
     await test("people: where one is logged in, and a telephone that was lost is logged out", async () => {
       const phone = await fetch(`${box.url}/api/v1/session`, { method: "POST", headers: { "X-Requested-With": "XMLHttpRequest", "Content-Type": "application/json", "User-Agent": "Mozilla/5.0 (Linux; Android 15) Chrome/140.0.0.0 Mobile Safari/537.36" }, body: JSON.stringify({ username: "admin", password: PASSWORD }) });
       const cookie = /kiln_session=[^;]+/.exec(phone.headers.get("set-cookie"))[0];
+      const lost = await visit(browser, box.url, width, scheme);
+      await lost.context.addCookies([{ name: "kiln_session", value: cookie.slice(cookie.indexOf("=") + 1), url: box.url }]);
+      await lost.page.goto("/settings/people");
+      await lost.page.getByText("this one").waitFor();
       await page.goto("/settings/people");
       await page.getByText("this one").waitFor();
       await shot("settings-people");
       await page.getByRole("button", { name: "Log out Chrome on Android from 127.0.0.1" }).click();
       await page.getByText("It is logged out.").waitFor();
+      await lost.page.getByText("Your session has ended").waitFor({ timeout: 10_000 });
+      await lost.context.close();
       assert("it is out", (await fetch(`${box.url}/api/v1/session`, { headers: { Cookie: cookie } })).status === 401);
     });
 
