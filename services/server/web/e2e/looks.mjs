@@ -399,6 +399,33 @@ export async function looks(browser, width, scheme, count) {
       [box.state.drives, box.state.jobs, box.state.box.supervisor.update] = [drives, jobs, update];
     });
 
+    await test("gate: a chosen drive that is pulled, before it or in it, is named, and told not to be burnt in", async () => {
+      const { drives } = box.state;
+      const [stays, goes] = [drives[6], drives[7]];
+      const without = drives.filter((one) => one !== goes);
+      const card = (of) => page.locator(".bay", { has: page.getByRole("link", { name: new RegExp(`^${of.serial.slice(-4)},`) }) });
+      await at("/");
+      for (const of of [stays, goes]) await card(of).getByRole("checkbox").check();
+      box.say("drives", without);
+      await page.getByText("1 drive chosen").waitFor();
+      await page.getByRole("link", { name: "Burn in…" }).click();
+      const left = page.getByText("…9F2K was chosen and is not plugged in any more: it is not among these, and will not be burnt in.");
+      await left.waitFor();
+      await inspect(page, `gate-left-${width}`);
+      box.say("drives", drives);
+      await left.waitFor({ state: "detached" });
+      await at("/");
+      for (const of of [stays, goes]) await card(of).getByRole("checkbox").check();
+      await page.getByRole("link", { name: "Burn in…" }).click();
+      await page.locator(".four input").nth(1).waitFor();
+      box.say("drives", without);
+      await page.getByText("…9F2K is not plugged in any more").waitFor();
+      await page.getByText("it will not be burnt in like this").waitFor();
+      await inspect(page, `gate-gone-${width}`);
+      box.say("drives", drives);
+      await page.getByText("…9F2K is not plugged in any more").waitFor({ state: "detached" });
+    });
+
     await test("agent silent: before the box knows, no page tells rate or time left of a test of which nothing comes", async () => {
       const [of, running] = [box.state.drives[1], box.state.jobs[1]];
       const own = await visit(browser, box.url, width, scheme);

@@ -3,7 +3,7 @@
  * are applied in one go four times a second, so that sixty busy drives cost four redraws, not sixty.
  */
 import { computed, signal } from "@preact/signals";
-import type { Event, Job } from "@wire";
+import type { Drive, Event, Job } from "@wire";
 import type { BoxView, Credentials, DriveId, Problem, Session } from "./types";
 
 import { api, asProblem, onUnauthorized } from "../api";
@@ -46,6 +46,9 @@ const CHOSEN = "kiln-chosen";
 /** The drives that were chosen on the bench; survives a reload of this tab, never a new one. */
 export const chosen = signal<readonly DriveId[]>(readChosen());
 
+/** Drives that were pulled after they had been chosen; the gate says that they are not among what is burnt in. */
+export const pulled = signal<readonly Drive[]>([]);
+
 function readChosen(): DriveId[] {
   try {
     const value: unknown = JSON.parse(sessionStorage.getItem(CHOSEN) ?? "[]");
@@ -58,6 +61,7 @@ function readChosen(): DriveId[] {
 /** Chooses these drives and no others. */
 export function choose(ids: readonly DriveId[]): void {
   chosen.value = ids;
+  if (ids.length === 0) pulled.value = [];
   try {
     sessionStorage.setItem(CHOSEN, JSON.stringify(ids));
   } catch {
@@ -89,6 +93,7 @@ let flushing: ReturnType<typeof setTimeout> | undefined;
 
 function flush(): void {
   flushing = undefined;
+  const before = known.value.drives;
   let next = known.value;
   for (const { news, at } of queue.splice(0)) next = reduce(next, news, at);
   if (next.box && next.box !== known.value.box) goBy(next.box.now);
@@ -97,7 +102,13 @@ function flush(): void {
     // A drive that was pulled or came into use is not chosen any more.
     const jobs = lastWords(next.jobs);
     const open = new Set(next.drives.filter((d) => d.id !== null && canChoose(d, jobs.get(d.id))).map((d) => d.id));
-    if (chosen.value.some((id) => !open.has(id))) choose(chosen.value.filter((id) => open.has(id)));
+    const fallen = chosen.value.filter((id) => !open.has(id));
+    if (fallen.length > 0) {
+      const here = new Set(next.drives.filter(({ present }) => present).map(({ id }) => id));
+      const gone = [...pulled.value, ...(before ?? []).filter(({ id }) => id !== null && fallen.includes(id) && !here.has(id))];
+      choose(chosen.value.filter((id) => open.has(id)));
+      pulled.value = gone;
+    }
   }
 }
 

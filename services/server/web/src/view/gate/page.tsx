@@ -6,13 +6,13 @@
  */
 import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { Plan, PlanOptions, Problem } from "@wire";
+import type { Drive, DriveId, Plan, PlanOptions, Problem } from "@wire";
 
 import "../../style/gate.css";
 import { api, asProblem } from "../../api";
 import { plural } from "../../format";
 import { go, jobPath, saveFocus } from "../../route";
-import { connections, known, monotonic, visit } from "../../state/app";
+import { connections, known, monotonic, pulled, visit } from "../../state/app";
 import { complete, CUT, cutAt, step, type Gate, type Input } from "../../state/gate";
 import { fulfil, keepWish, wished, type Wish } from "../../state/wish";
 import { ProblemNote, Shape } from "../bits";
@@ -20,7 +20,7 @@ import { Banners, unheard } from "../box";
 import { Arm, Brief } from "./arm";
 import { PlaybookChoice } from "./choice";
 import { OptionsForm, PLAIN } from "./options";
-import { StepOne } from "./reading";
+import { leftWords, namedOf, StepOne } from "./reading";
 import { ScanDoor } from "./scan";
 
 /** What leaving comes to. What was refused may be so because a job writes to the drive. */
@@ -68,6 +68,7 @@ export function GatePage() {
   const wish = (asked.current ??= wished());
   const gate = useSignal<Gate>(wish.cut ? { step: "loading", notice: CUT[wish.cut] } : { step: "loading" });
   const drives = wish.drives;
+  const seen = useRef(new Map<DriveId, Drive>());
   const readOnly = wish.readOnly ?? false;
   const playbook = useSignal(wish.playbook ?? (readOnly ? "scan" : "standard"));
   const options = useSignal<PlanOptions>({ ...PLAIN, ...wish.options });
@@ -124,15 +125,15 @@ export function GatePage() {
   }, [stepNow]);
   // The box answers, its agent too, and has told these drives: after a cut that is when asking again comes to something.
   const ready = unheard() === null && drives.every((id) => known.value.drives?.some((drive) => drive.id === id && drive.present && !drive.as_of));
-  const seen = useRef({ ready, connection: connections.value });
+  const answered = useRef({ ready, connection: connections.value });
   useEffect(() => {
-    const before = seen.current;
+    const before = answered.current;
     if (ready && (!before.ready || before.connection !== connections.value)) {
       const refused = gate.peek().step === "refused";
       dispatch({ type: "back" });
       if (refused && !reads.peek()) void ask();
     }
-    seen.current = { ready, connection: ready ? connections.value : before.connection };
+    answered.current = { ready, connection: ready ? connections.value : before.connection };
   }, [ready, connections.value]);
   useEffect(() => {
     const timer = setInterval(() => {
@@ -167,14 +168,17 @@ export function GatePage() {
       </main>
     );
   }
-  const named = (known.value.drives ?? []).filter((drive) => drive.id !== null && drives.includes(drive.id));
+  const listed = known.value.drives ?? [];
+  for (const drive of listed) if (drive.id !== null) seen.current.set(drive.id, drive);
+  const named = namedOf(drives, listed, seen.current);
+  const left = leftWords(pulled.value.filter(({ id }) => id !== null && !drives.includes(id)), listed);
   const choice = (
     <>
       <PlaybookChoice chosen={playbook} drives={named} readOnly={readOnly} soak={onlyReads ? null : options.value.soak_hours} />
       {!onlyReads && <OptionsForm options={options} book={book} />}
     </>
   );
-  if (onlyReads) return <ScanDoor drives={named} playbook={playbook.value}>{choice}</ScanDoor>;
+  if (onlyReads) return <ScanDoor drives={named} left={left} playbook={playbook.value}>{choice}</ScanDoor>;
   switch (state.step) {
     case "started":
       return <main id="main" class="door" tabIndex={-1}><p class="mute" role="status">Started.</p></main>;
@@ -191,7 +195,7 @@ export function GatePage() {
         <main id="main" tabIndex={-1}>
           <Banners />
           <div class="gate">
-            {state.step === "arming" ? <Brief plan={state.plan} /> : <StepOne gate={state} drives={named} dispatch={dispatch} onAgain={() => { dispatch({ type: "reset" }); void ask(); }}>{choice}</StepOne>}
+            {state.step === "arming" ? <Brief plan={state.plan} /> : <StepOne gate={state} drives={named} left={left} dispatch={dispatch} onAgain={() => { dispatch({ type: "reset" }); void ask(); }}>{choice}</StepOne>}
             <Arm gate={state} password={password} left={state.step === "arming" ? Math.max(0, (state.deadline - time.value) / 1000) : 0} onArm={() => void arm()} />
           </div>
           <p class="leave"><a href="/">{leaves(state)}</a></p>

@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 
 import { drive, plan, planDrive } from "../../fixtures";
-import { lossWords, pulledWords, refusedWords } from "./reading";
+import { leftWords, lossWords, namedOf, pulledWords, refusedWords } from "./reading";
 
 it("the gate's lead counts what is lost", () => {
   const full = planDrive("BBBBCCCC", { content: { state: "found", signatures: [], summary: "ext4" } });
@@ -24,4 +24,21 @@ it("a drive that is pulled at the gate is told at once, by its last four and wit
   expect(pulled).toMatchObject({ title: "…9F2K is not plugged in any more", detail: expect.stringMatching(/Plug it in again .* choose without it/) as string });
   expect(pulledWords([drive({ present: false }), drive({ serial: "ZRT09F2K", present: false })])?.title).toBe("…2B7H, …9F2K are not plugged in any more");
   expect(refusedWords(pulled!, [here]).head).toBe("A drive is missing");
+});
+
+it("a chosen drive that the list has no more is told by its last four: it is not burnt in", () => {
+  const [here, gone] = [drive(), drive({ serial: "ZRT09F2K" })];
+  const ids = [here.id!, gone.id!];
+  const named = namedOf(ids, [here], new Map([here, gone].map((one) => [one.id!, one])));
+  expect(named.map(({ serial, present }) => [serial, present])).toEqual([["ZRT02B7H", true], ["ZRT09F2K", false]]);
+  expect(pulledWords(named)).toMatchObject({ title: "…9F2K is not plugged in any more", detail: expect.stringMatching(/will not be burnt in/) as string });
+  expect(namedOf(ids, [here, drive({ serial: "OTHER" }), gone], new Map())).toEqual([here, gone]);
+});
+
+it("one that was pulled between the choice and the gate is told there, until it is plugged in again", () => {
+  const [here, gone] = [drive(), drive({ serial: "ZRT09F2K" })];
+  expect(leftWords([gone], [here])).toBe("…9F2K was chosen and is not plugged in any more: it is not among these, and will not be burnt in.");
+  expect(leftWords([gone], [here, { ...gone, present: false }])).toMatch(/^…9F2K was/);
+  expect(leftWords([gone, drive({ serial: "ZRT0AAAA" })], [here])).toMatch(/^…9F2K, …AAAA were chosen and are not/);
+  expect([leftWords([gone], [here, gone]), leftWords([], [here])]).toEqual([null, null]);
 });

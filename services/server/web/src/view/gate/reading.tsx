@@ -18,17 +18,35 @@ export function lossWords(plan: Plan, sweeps = 1): string {
   return `${count}, ${total} in all. ${plan.drives.length === 1 ? (full ? "It holds something." : "No known content on it.") : on} ${sweeps > 0 ? "Everything is overwritten from the first sector to the last" : "It is overwritten in places all over, so what is on it is lost"}, and nothing brings it back.`;
 }
 
+/** The chosen drives as the list has them; one that it has no more as it was `seen` at this visit, and not plugged in; pure. */
+export function namedOf(ids: readonly DriveId[], listed: readonly Drive[], seen: ReadonlyMap<DriveId, Drive>): Drive[] {
+  const here = listed.filter(({ id }) => id !== null && ids.includes(id));
+  const gone = ids.filter((id) => !here.some((drive) => drive.id === id)).flatMap((id) => seen.get(id) ?? []);
+  return [...here, ...gone.map((drive) => ({ ...drive, present: false }))];
+}
+
+const fours = (drives: readonly Drive[]) => drives.map(({ serial, kernel_name }) => `…${lastFour(serial) || kernel_name}`).join(", ");
+
+/** Told of what was `pulled` after it had been chosen, before the gate; `null` where all of it is here again. Pure. */
+export function leftWords(pulled: readonly Drive[], listed: readonly Drive[]): string | null {
+  const gone = pulled.filter(({ id }) => !listed.some((drive) => drive.id === id && drive.present));
+  if (gone.length === 0) return null;
+  return gone.length === 1
+    ? `${fours(gone)} was chosen and is not plugged in any more: it is not among these, and will not be burnt in.`
+    : `${fours(gone)} were chosen and are not plugged in any more: they are not among these, and will not be burnt in.`;
+}
+
 /** What type of problem it is that a drive was pulled while its label was to be typed. */
 const PULLED = "drive-pulled";
 
 /** Told as soon as the bench has one of the drives no more, and not only once every label is typed; pure. */
 export function pulledWords(drives: readonly Drive[]): Problem | null {
-  const gone = drives.filter(({ present }) => !present).map(({ serial, kernel_name }) => `…${lastFour(serial) || kernel_name}`);
+  const gone = drives.filter(({ present }) => !present);
   if (gone.length === 0) return null;
   const [is, it] = gone.length === 1 ? ["is", "it"] : ["are", "them"];
   return {
-    type: PULLED, status: 0, title: `${gone.join(", ")} ${is} not plugged in any more`,
-    detail: `Nothing has been written. Plug ${it} in again and this goes on, or go back to the bench and choose without ${it}.`,
+    type: PULLED, status: 0, title: `${fours(gone)} ${is} not plugged in any more`,
+    detail: `Nothing has been written, and ${gone.length === 1 ? "it" : "they"} will not be burnt in like this. Plug ${it} in again and this goes on, or go back to the bench and choose without ${it}.`,
   };
 }
 
@@ -110,7 +128,7 @@ function GiveUp(props: { drive: PlanDrive; index: number; which: string; typed: 
 }
 
 /** Step one as it stands on the page: one frame from the first question to the last label, so that neither focus nor place is lost. */
-export function StepOne(props: { gate: Gate & { step: "loading" | "refused" | "reading" | "checking" }; drives: readonly Drive[]; dispatch: (input: Input) => void; onAgain: () => void; children: ComponentChildren }) {
+export function StepOne(props: { gate: Gate & { step: "loading" | "refused" | "reading" | "checking" }; drives: readonly Drive[]; left: string | null; dispatch: (input: Input) => void; onAgain: () => void; children: ComponentChildren }) {
   const { gate } = props;
   const pulled = pulledWords(props.drives);
   // The box names a drive that it does not have by its whole identity, and says no more.
@@ -122,6 +140,7 @@ export function StepOne(props: { gate: Gate & { step: "loading" | "refused" | "r
       <h1 id="g1">{refused?.head ?? "What will be lost"}</h1>
       <p class="lead" role="status">{gate.step === "loading" ? "The box reads what is on the drives." : gate.step === "refused" ? refused?.lead : lossWords(gate.plan, known.value.playbooks?.find((book) => book.name === gate.plan.playbook)?.sweeps)}</p>
       <ProblemNote problem={problem} of={problem === AGAIN ? "info" : "fail"} />
+      {props.left && <p class="note" role="status"><Icon name="info" />{props.left}</p>}
       {props.children}
       {gate.step === "refused" && <div class="do"><button class="btn prime" type="button" onClick={props.onAgain}>Ask again</button><a class="btn" href="/">Back to the bench</a></div>}
       {(gate.step === "reading" || gate.step === "checking") && <Reading gate={gate} dispatch={props.dispatch} />}

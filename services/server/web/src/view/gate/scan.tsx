@@ -15,9 +15,10 @@ import { title } from "../bench/card";
 import { Banners, unheard } from "../box";
 import { Plate } from "./bay";
 import { titleOf } from "./choice";
+import { pulledWords } from "./reading";
 
 /** What will be read, and the button. */
-export function ScanDoor({ drives, playbook, children }: { drives: readonly Drive[]; playbook: string; children: ComponentChildren }) {
+export function ScanDoor({ drives, left, playbook, children }: { drives: readonly Drive[]; left: string | null; playbook: string; children: ComponentChildren }) {
   const busy = useSignal(false);
   const problem = useSignal<Problem | null>(null);
   const heard = unheard() === null;
@@ -59,7 +60,8 @@ export function ScanDoor({ drives, playbook, children }: { drives: readonly Driv
               );
             })}
           </ol>
-          <ProblemNote problem={problem.value} />
+          <ProblemNote problem={problem.value ?? pulledWords(drives)} />
+          {left && <p class="note" role="status"><Icon name="info" />{left}</p>}
           {problem.value && isUnanswered(problem.value) && (
             <p class="note"><Icon name="info" />It is not known whether the scan has started. Look at the bench before you ask again: what has started is shown there, within two minutes.</p>
           )}
