@@ -75,7 +75,7 @@ export function fateOf(line: Delivery, services: readonly Service[], when: (iso:
   const channel = services.find(({ id }) => id === line.setting_id);
   const isHeld = (line.status === "retrying" || line.status === "pending") && channel !== undefined && !channel.enabled;
   const [shape, words] = isHeld ? (["warn", "held: the channel is off"] as const) : FATE[line.status];
-  const mend = channel?.locked ? "Mend the channel in kiln.toml and restart the box: then this is sent." : "Mend the channel and switch it on: then this is sent. Left off, it is given up.";
+  const mend = channel?.locked ? "Mend the channel in kiln.toml, where it is set." : "Mend the channel and switch it on: then this is sent. Left off, it is given up.";
   const again = line.status === "retrying" && line.next_at ? `again at ${when(line.next_at)}` : "";
   return { shape, words: `${words}${line.attempts > 1 ? `, ${line.attempts} attempts` : ""}`, next: isHeld ? mend : again };
 }
