@@ -7,6 +7,7 @@ import type { Drive, Event, Job } from "@wire";
 import type { BoxView, Credentials, DriveId, Problem, Session } from "./types";
 
 import { api, asProblem, onUnauthorized } from "../api";
+import { ahead, LATE_MS, mayBeLate } from "./clock";
 import { listen } from "../sse";
 import { silence, STEP_MS } from "./heard";
 import { canChoose, decode, lastWords, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
@@ -79,8 +80,19 @@ let skew = 0;
 
 /** Follows the box's clock from now on: this machine's may be years off, and what is shown at once is counted by it, too. */
 function goBy(told: string): void {
-  skew = Date.parse(told) - Date.now();
+  skew = ahead(told, Date.now());
   now.value = Date.now() + skew;
+}
+
+/** Asks the box what time it is; an answer that is read late, too, tells nothing, and the next word is asked about again. */
+async function askTime(): Promise<void> {
+  const asked = monotonic();
+  try {
+    const { now: told } = await api.box();
+    if (monotonic() - asked < LATE_MS) goBy(told);
+  } catch {
+    // That the box does not answer is told by the stream.
+  }
 }
 
 /** A monotonic clock: changing this machine's time of day gives nobody more than two minutes at the gate, and makes nothing silent. */
@@ -96,7 +108,10 @@ function flush(): void {
   const before = known.value.drives;
   let next = known.value;
   for (const { news, at } of queue.splice(0)) next = reduce(next, news, at);
-  if (next.box && next.box !== known.value.box) goBy(next.box.now);
+  if (next.box && next.box !== known.value.box) {
+    if (mayBeLate(skew, ahead(next.box.now, Date.now()))) void askTime();
+    else goBy(next.box.now);
+  }
   known.value = next;
   if (next.drives) {
     // A drive that was pulled or came into use is not chosen any more.
