@@ -297,31 +297,17 @@ pub(crate) mod tests {
 
     pub(crate) fn job() -> Job {
         Job {
-            id: JobId::now(),
-            drive: DriveId::parse("wwn-5000c500a1b2c3d4").unwrap(),
             model: "WD80EFAX".into(),
             serial: "VK1234".into(),
             capacity: Bytes(8_000_000_000_000),
             sector: 512,
-            playbook: "standard".into(),
             actor: "ann".into(),
-            state: JobState::Running,
-            phases: vec![],
-            progress: None,
-            findings: vec![],
-            bad_sectors: 0,
-            heading: Vec::new(),
-            verdict: None,
-            resumes: vec![],
-            surface: vec![],
-            smart: vec![],
-            self_tests: Vec::new(),
-            timeline: Vec::new(),
-            options: wire::options::PlanOptions::default(),
-            formatted: None,
-            certificate: None,
-            started: Time::UNIX_EPOCH,
-            ended: None,
+            ..Job::new(
+                JobId::now(),
+                DriveId::parse("wwn-5000c500a1b2c3d4").unwrap(),
+                "standard",
+                Time::UNIX_EPOCH,
+            )
         }
     }
 

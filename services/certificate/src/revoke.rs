@@ -237,7 +237,6 @@ fn is_by_wwn(drive: &DriveId) -> bool {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use wire::job::{JobState, Verdict};
-    use wire::options::PlanOptions;
 
     use super::*;
 
@@ -247,20 +246,12 @@ mod tests {
     fn ended(number: u64, outcome: Outcome, (wwn, capacity): (Option<&str>, u64), id: Option<&str>) -> Job {
         let by_serial = || DriveId::from_serial("WD80EFAX", "WD-1234", capacity);
         Job {
-            id: format!("0192f0c1-2345-7890-8abc-{number:012x}").parse().unwrap(),
-            drive: wwn.and_then(DriveId::from_wwn).or_else(by_serial).unwrap(),
             model: "WD80EFAX".into(),
             serial: "WD-1234".into(),
             capacity: Bytes(capacity),
             sector: 512,
-            playbook: "surface".into(),
             actor: "ada".into(),
             state: JobState::Finished,
-            phases: vec![],
-            progress: None,
-            findings: vec![],
-            bad_sectors: 0,
-            heading: Vec::new(),
             verdict: Some(Verdict {
                 outcome,
                 rules: vec![],
@@ -268,21 +259,19 @@ mod tests {
                 verified: Bytes(0),
                 engine: "1".into(),
             }),
-            resumes: vec![],
-            surface: vec![],
-            smart: vec![],
-            self_tests: vec![],
-            timeline: vec![],
-            options: PlanOptions::default(),
-            formatted: None,
             certificate: id.map(|id| CertificateInfo {
                 id: id.into(),
                 key: "k".into(),
                 made: Time::UNIX_EPOCH,
                 revoked: None,
             }),
-            started: Time::UNIX_EPOCH,
             ended: Some(Time::UNIX_EPOCH),
+            ..Job::new(
+                format!("0192f0c1-2345-7890-8abc-{number:012x}").parse().unwrap(),
+                wwn.and_then(DriveId::from_wwn).or_else(by_serial).unwrap(),
+                "surface",
+                Time::UNIX_EPOCH,
+            )
         }
     }
 

@@ -197,20 +197,12 @@ pub(crate) mod tests {
     /// A burn-in that came to this, with a certificate of this id.
     pub(crate) fn ended(wwn: &str, outcome: Outcome, id: Option<&str>) -> Job {
         Job {
-            id: JobId::now(),
-            drive: DriveId::from_wwn(wwn).unwrap(),
             model: "M".into(),
             serial: wwn.into(),
             capacity: Bytes(1),
             sector: 512,
-            playbook: "surface".into(),
             actor: "x".into(),
             state: JobState::Finished,
-            phases: vec![],
-            progress: None,
-            findings: vec![],
-            bad_sectors: 0,
-            heading: Vec::new(),
             verdict: Some(Verdict {
                 outcome,
                 rules: vec![],
@@ -218,21 +210,19 @@ pub(crate) mod tests {
                 verified: Bytes(0),
                 engine: "test".into(),
             }),
-            resumes: vec![],
-            surface: vec![],
-            smart: vec![],
-            self_tests: vec![],
-            timeline: vec![],
-            options: wire::options::PlanOptions::default(),
-            formatted: None,
             certificate: id.map(|id| CertificateInfo {
                 id: id.into(),
                 key: Key::from_seed(&[5; 32]).public().fingerprint().to_hex(),
                 made: Time::UNIX_EPOCH,
                 revoked: None,
             }),
-            started: Time::UNIX_EPOCH,
             ended: Some(Time::UNIX_EPOCH),
+            ..Job::new(
+                JobId::now(),
+                DriveId::from_wwn(wwn).unwrap(),
+                "surface",
+                Time::UNIX_EPOCH,
+            )
         }
     }
 

@@ -148,6 +148,37 @@ impl Grounds {
 }
 
 impl Job {
+    /// A job that begins, and of whose drive no more than its id is told yet.
+    pub fn new(id: JobId, drive: DriveId, playbook: &str, started: Time) -> Self {
+        Self {
+            id,
+            drive,
+            model: String::new(),
+            serial: String::new(),
+            capacity: Bytes(0),
+            sector: 0,
+            playbook: playbook.to_owned(),
+            actor: String::new(),
+            state: JobState::Running,
+            phases: Vec::new(),
+            progress: None,
+            findings: Vec::new(),
+            bad_sectors: 0,
+            heading: Vec::new(),
+            verdict: None,
+            resumes: Vec::new(),
+            surface: Vec::new(),
+            smart: Vec::new(),
+            self_tests: Vec::new(),
+            timeline: Vec::new(),
+            options: PlanOptions::default(),
+            formatted: None,
+            certificate: None,
+            started,
+            ended: None,
+        }
+    }
+
     /// What its verdict rests on.
     pub fn grounds(&self) -> Grounds {
         let outcome = self.verdict.as_ref().map(|verdict| verdict.outcome);

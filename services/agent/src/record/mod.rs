@@ -197,31 +197,14 @@ impl Record {
         };
         let steps = burnin::job::steps(begin.book, begin.options);
         let job = Job {
-            id: begin.id,
-            drive: drive.id.clone()?,
             model: drive.model.clone(),
             serial: drive.serial.clone(),
             capacity: drive.capacity,
             sector: drive.logical_sector,
-            playbook: begin.book.name.clone(),
             actor: begin.actor.to_owned(),
-            state: JobState::Running,
             phases: steps.iter().map(pending).collect(),
-            progress: None,
-            findings: Vec::new(),
-            bad_sectors: 0,
-            heading: Vec::new(),
-            verdict: None,
-            resumes: Vec::new(),
-            surface: Vec::new(),
-            smart: Vec::new(),
-            self_tests: Vec::new(),
-            timeline: Vec::new(),
             options: begin.options.clone(),
-            formatted: None,
-            certificate: None,
-            started: now,
-            ended: None,
+            ..Job::new(begin.id, drive.id.clone()?, &begin.book.name, now)
         };
         Some(Self {
             content: drive.content.clone(),

@@ -35,20 +35,12 @@ fn signed(made: Time) -> Signed {
 /// Of a drive that tells this model.
 fn of(model: &str, made: Time) -> Signed {
     let job = Job {
-        id: JobId::now(),
-        drive: DriveId::from_wwn("5000c500a1b2c3d4").unwrap(),
         model: model.into(),
         serial: "T-1234".into(),
         capacity: Bytes(4_000_787_030_016),
         sector: 512,
-        playbook: "surface".into(),
         actor: "x".into(),
         state: JobState::Finished,
-        phases: vec![],
-        progress: None,
-        findings: vec![],
-        bad_sectors: 0,
-        heading: Vec::new(),
         verdict: Some(Verdict {
             outcome: Outcome::Failed,
             rules: vec![],
@@ -56,16 +48,13 @@ fn of(model: &str, made: Time) -> Signed {
             verified: Bytes(0),
             engine: "test".into(),
         }),
-        resumes: vec![],
-        surface: vec![],
-        smart: vec![],
-        self_tests: vec![],
-        timeline: vec![],
-        options: wire::options::PlanOptions::default(),
-        formatted: None,
-        certificate: None,
-        started: made,
         ended: Some(made),
+        ..Job::new(
+            JobId::now(),
+            DriveId::from_wwn("5000c500a1b2c3d4").unwrap(),
+            "surface",
+            made,
+        )
     };
     let maker = Maker {
         id: "box".into(),

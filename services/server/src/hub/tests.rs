@@ -62,31 +62,18 @@ fn frame(addon: u64, connection: u64, frame: Frame) -> Input {
 
 fn job(state: JobState) -> Job {
     Job {
-        id: JobId(uuid::Uuid::from_u128(7)),
-        drive: DriveId::from_serial("M", "WD-1234", 1).unwrap(),
         model: "M".into(),
         serial: "WD-1234".into(),
         capacity: Bytes(1),
         sector: 512,
-        playbook: "surface".into(),
         actor: "ada".into(),
         state,
-        phases: vec![],
-        progress: None,
-        findings: vec![],
-        bad_sectors: 0,
-        heading: Vec::new(),
-        verdict: None,
-        resumes: vec![],
-        surface: vec![],
-        smart: vec![],
-        self_tests: Vec::new(),
-        timeline: Vec::new(),
-        options: wire::options::PlanOptions::default(),
-        formatted: None,
-        certificate: None,
-        started: Time::UNIX_EPOCH,
-        ended: None,
+        ..Job::new(
+            JobId(uuid::Uuid::from_u128(7)),
+            DriveId::from_serial("M", "WD-1234", 1).unwrap(),
+            "surface",
+            Time::UNIX_EPOCH,
+        )
     }
 }
 

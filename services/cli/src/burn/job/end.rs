@@ -15,7 +15,7 @@ use drive::sysfs::{self, DevNum};
 use drive::temperature;
 use std::os::unix::fs::MetadataExt;
 use wire::drive::{Bus, Rotation};
-use wire::job::{JobState, Outcome, Phase, PhaseState, PhaseStatus};
+use wire::job::{Outcome, Phase, PhaseState, PhaseStatus};
 use wire::options::{FormatRequest, Formatted, Profile};
 use wire::{Bytes, JobId, Time};
 
@@ -349,31 +349,13 @@ impl EndedParts {
         Self {
             node: job.node.clone(),
             job: wire::job::Job {
-                id: birth.id,
-                drive: drive.id.clone(),
                 model: drive.model.clone(),
                 serial: drive.serial.clone(),
                 capacity: drive.capacity,
                 sector: drive.sector,
-                playbook: job.choice.playbook.name.clone(),
                 actor: std::env::var("USER").unwrap_or_else(|_| "kiln burn".to_owned()),
-                state: JobState::Running,
-                phases: Vec::new(),
-                progress: None,
-                findings: Vec::new(),
-                bad_sectors: 0,
-                heading: Vec::new(),
-                verdict: None,
-                resumes: Vec::new(),
-                surface: Vec::new(),
-                smart: Vec::new(),
-                self_tests: Vec::new(),
-                timeline: Vec::new(),
                 options: job.choice.options.clone(),
-                formatted: None,
-                certificate: None,
-                started: birth.started,
-                ended: None,
+                ..wire::job::Job::new(birth.id, drive.id.clone(), &job.choice.playbook.name, birth.started)
             },
         }
     }
