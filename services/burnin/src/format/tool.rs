@@ -17,19 +17,46 @@ const PATH: [&str; 6] = [
     "/bin",
 ];
 
-/// Where mke2fs is told the features that it makes.
-const MKE2FS_CONF: &str = "/etc/mke2fs.conf";
+/// Features of a file system that an older system refuses, and that are left out where the program's configuration has them: a program that
+/// is older itself refuses their names, and its configuration has none of them.
+struct TooNew {
+    conf: &'static str,
+    /// How the program is told.
+    option: &'static str,
+    /// What stands in the configuration, and what leaves it out.
+    features: &'static [(&'static str, &'static str)],
+}
 
-/// What mke2fs makes since 1.47 and an older system refuses: its e2fsck (Debian 11, Ubuntu 22.04, many a NAS) the one, its kernel (before
-/// 4.4) the other.
-const TOO_NEW: [&str; 2] = ["orphan_file", "metadata_csum_seed"];
+/// What mke2fs makes since 1.47: an older e2fsck (Debian 11, Ubuntu 22.04, many a NAS) refuses the one, a kernel before 4.4 the other.
+const OF_EXT4: TooNew = TooNew {
+    conf: "/etc/mke2fs.conf",
+    option: "-O",
+    features: &[
+        ("orphan_file", "^orphan_file"),
+        ("metadata_csum_seed", "^metadata_csum_seed"),
+    ],
+};
 
-/// Where mkfs.xfs is told the features of Linux 5.15. What came later is named there, so that the program knows the name; the file
-/// itself is refused by the xfsprogs 6.1 that it comes with.
-const MKXFS_CONF: &str = "/usr/share/xfsprogs/mkfs/lts_5.15.conf";
+/// What mkfs.xfs makes since 6.5 and a kernel before 5.19 does not mount (Debian 11, many a NAS). The file has the features of Linux 5.15:
+/// what came later is named there, so that the program knows the name; the file itself is refused by the xfsprogs 6.1 that it comes with.
+const OF_XFS: TooNew = TooNew {
+    conf: "/usr/share/xfsprogs/mkfs/lts_5.15.conf",
+    option: "-i",
+    features: &[("nrext64=0", "nrext64=0")],
+};
 
-/// What mkfs.xfs makes since 6.5 and a kernel before 5.19 does not mount (Debian 11, many a NAS).
-const TOO_NEW_OF_INODES: &str = "nrext64=0";
+impl TooNew {
+    /// What leaves out those that this configuration has.
+    fn left_out(&self, conf: &str) -> String {
+        let made = self.features.iter().filter(|(feature, _)| conf.contains(feature));
+        made.map(|(_, without)| *without).collect::<Vec<_>>().join(",")
+    }
+
+    /// The same of the configuration here; nothing where there is none.
+    fn left_out_here(&self) -> String {
+        self.left_out(&fs::read_to_string(self.conf).unwrap_or_default())
+    }
+}
 
 /// What is missing here.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -79,6 +106,10 @@ impl Call {
         }
         self
     }
+
+    fn without(self, too_new: &TooNew) -> Self {
+        self.with(too_new.option, &too_new.left_out_here())
+    }
 }
 
 /// How the file system is made; `None` where there is none to make.
@@ -97,12 +128,10 @@ pub(super) fn maker(request: &FormatRequest) -> Option<Call> {
                 "-m",
                 &reserved,
             ];
-            Call::new("mkfs.ext4", &args)
-                .with("-O", &without_too_new(&read(MKE2FS_CONF)))
-                .with("-L", label)
+            Call::new("mkfs.ext4", &args).without(&OF_EXT4).with("-L", label)
         }
         FileSystem::Xfs => Call::new("mkfs.xfs", &["-q", "-f", "-K"])
-            .with("-i", without_too_new_of_inodes(&read(MKXFS_CONF)))
+            .without(&OF_XFS)
             .with("-L", label),
         FileSystem::Btrfs => Call::new("mkfs.btrfs", &["-q", "-f", "-K"]).with("-L", label),
         // It has no -q before exfatprogs 1.2.2, and makes nothing where it is given one.
@@ -110,24 +139,6 @@ pub(super) fn maker(request: &FormatRequest) -> Option<Call> {
         FileSystem::Swap => Call::new("mkswap", &["-f"]).with("-L", label),
         FileSystem::Raw => return None,
     })
-}
-
-/// What leaves out of this configuration's features those that an older system does not know; an mke2fs that is one itself refuses their
-/// names, and its configuration has none of them.
-fn without_too_new(conf: &str) -> String {
-    let made = TOO_NEW.iter().filter(|feature| conf.contains(**feature));
-    made.map(|feature| format!("^{feature}")).collect::<Vec<_>>().join(",")
-}
-
-/// The same of mkfs.xfs.
-fn without_too_new_of_inodes(conf: &str) -> &'static str {
-    let is_known = conf.lines().any(|line| line.trim() == TOO_NEW_OF_INODES);
-    if is_known { TOO_NEW_OF_INODES } else { "" }
-}
-
-/// What stands in a configuration; nothing where there is none.
-fn read(conf: &str) -> String {
-    fs::read_to_string(conf).unwrap_or_default()
 }
 
 /// Its own checker, which changes nothing.
@@ -223,9 +234,9 @@ mod tests {
     #[test]
     fn ext4_is_made_without_what_an_older_e2fsck_refuses() {
         let of_1_47 = "ext4 = {\n\tfeatures = has_journal,extent,metadata_csum,metadata_csum_seed,64bit,orphan_file\n}";
-        assert_eq!(without_too_new(of_1_47), "^orphan_file,^metadata_csum_seed");
+        assert_eq!(OF_EXT4.left_out(of_1_47), "^orphan_file,^metadata_csum_seed");
         let of_1_46 = "ext4 = {\n\tfeatures = has_journal,extent,metadata_csum,64bit\n\tinode_size = 256\n}";
-        assert_eq!(without_too_new(of_1_46), "");
+        assert_eq!(OF_EXT4.left_out(of_1_46), "");
     }
 
     /// The same of an older kernel. Without the option a newer xfsprogs makes what this one makes when told to.
@@ -234,13 +245,10 @@ mod tests {
         /// `XFS_SB_FEAT_INCOMPAT_NREXT64`, and where the superblock has those features. Source: `linux/fs/xfs/libxfs/xfs_format.h`.
         const NREXT64: u32 = 1 << 5;
         const INCOMPAT: usize = 216;
-        assert_eq!(
-            without_too_new_of_inodes("[metadata]\nnrext64=0\nbigtime=1\n"),
-            "nrext64=0"
-        );
-        assert_eq!(without_too_new_of_inodes("[metadata]\nbigtime=1\n"), "");
-        assert_eq!(without_too_new_of_inodes(""), "");
-        let (Some(program), "nrext64=0") = (find("mkfs.xfs"), without_too_new_of_inodes(&read(MKXFS_CONF))) else {
+        assert_eq!(OF_XFS.left_out("[metadata]\nnrext64=0\nbigtime=1\n"), "nrext64=0");
+        assert_eq!(OF_XFS.left_out("[metadata]\nbigtime=1\n"), "");
+        assert_eq!(OF_XFS.left_out(""), "");
+        let (Some(program), "nrext64=0") = (find("mkfs.xfs"), OF_XFS.left_out_here().as_str()) else {
             return;
         };
         let request = FormatRequest {
