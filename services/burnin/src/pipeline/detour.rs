@@ -4,17 +4,15 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use wire::Lba;
-use wire::job::{FaultKind, Phase, PhaseStatus};
+use wire::job::FaultKind;
 use wire::unproven::{GIVEN_UP, NOT_REPRODUCED, NOT_TRIED_AGAIN, OVERWRITTEN};
 
 use super::incident::is_own_word;
-use super::leg::trim_piece;
 use super::{Access, Fault, Kind, Outcome, Pipeline};
 use crate::device::{Op, errno_text};
-use crate::evidence::{Evidence, Record};
+use crate::evidence::Evidence;
 use crate::findings::Visit;
 use crate::ours::Headless;
-use crate::playbook::{Direction, PASSES};
 
 mod trim;
 
@@ -120,90 +118,6 @@ impl Pipeline {
                 self.close_if_done(group);
             }
         }
-    }
-
-    /// Whether this is data of a write that is still to come, or what a trim that is still to come left: after an interruption that is no
-    /// fault of the drive, the job had come further than the checkpoint that was kept.
-    ///
-    /// A pass tells it. A constant stood there in every round of a block that is repeated, and a drive that lost its data reads as one,
-    /// too: that counts as ahead only until all was read back once since the interruption, and where that write can have come to.
-    fn is_ahead(&self, lba: u64, fault: Fault) -> bool {
-        let steps = &self.evidence.phases;
-        let (Some(here), Some(holds)) = (steps.get(self.at), self.holds) else {
-            return false;
-        };
-        if self.evidence.resumes.is_empty() {
-            return false;
-        }
-        let soak = here.work.soak;
-        let again = |step| soak.is_some_and(|soak| (soak.first..=soak.last).contains(&step) && step != holds.step);
-        let writes = || {
-            steps
-                .iter()
-                .enumerate()
-                .filter(|(_, record)| record.phase == Phase::Write)
-        };
-        let sector = u64::from(self.geometry.sector);
-        let unflushed = self.limits.checkpoint_bytes.saturating_add(self.limits.rewind_bytes) / sector;
-        let comes = |word: u64| {
-            let mut later = writes().filter(|(at, record)| *at > self.at || again(record.step));
-            self.unread
-                && later.any(|(_, record)| {
-                    record.work.fill.constant() == Some(word)
-                        && self.may_have_come(here, lba, record.work.order, unflushed)
-                })
-        };
-        let trimmed_at_once = self.slots * self.block.max(trim_piece(self.geometry, self.drive().trim));
-        let trims = || {
-            self.unread
-                && self.may_have_come(here, lba, Direction::Forward, trimmed_at_once)
-                && steps.iter().enumerate().any(|(at, record)| {
-                    record.phase == Phase::Trim
-                        && record.status != PhaseStatus::Skipped
-                        && (at > self.at || again(record.step))
-                })
-        };
-        match fault {
-            Fault::Zeros => comes(0) || trims(),
-            Fault::Ones => comes(u64::MAX) || trims(),
-            Fault::Stale { pass } => {
-                let mut of_pass = writes().filter(|(_, record)| record.work.pass == pass).peekable();
-                let word = of_pass.peek().and_then(|(_, record)| record.work.fill.constant());
-                // Each write counts on from the one before. How many a soak has nobody knows: a checkpoint may be any number of its rounds
-                // behind, and what a drive lost is of one that is not long past.
-                let ahead = writes().filter(|(at, _)| *at > self.at);
-                let soaked = soak.is_some() || ahead.clone().any(|(_, record)| record.work.soak.is_some());
-                let known = match soaked {
-                    true => usize::from(PASSES / 2),
-                    false => ahead.count(),
-                };
-                let passes = (0..).scan(holds.pass, |pass, _: usize| {
-                    *pass = *pass % PASSES + 1;
-                    Some(*pass)
-                });
-                let told = passes.take(known).any(|later| later == pass);
-                told || word.is_some_and(comes)
-            }
-            Fault::Flips { .. }
-            | Fault::Torn
-            | Fault::Foreign
-            | Fault::Moved { .. }
-            | Fault::Transient
-            | Fault::Read { .. }
-            | Fault::Write { .. } => false,
-        }
-    }
-
-    /// Whether a write or a trim in this order that the checkpoint knows nothing of may have come to a sector: none did where this session
-    /// has read back, further in front of it than what may be under way or in the drive's cache at once, `open` sectors.
-    fn may_have_come(&self, here: &Record, lba: u64, order: Direction, open: u64) -> bool {
-        let resumed = self.evidence.resumes.last().filter(|resume| resume.step == here.step);
-        let from = resumed.map_or(0, |resume| resume.from.0 / u64::from(self.geometry.sector));
-        let position = match order {
-            Direction::Forward => lba,
-            Direction::Reverse => self.geometry.sectors - 1 - lba,
-        };
-        here.work.order != order || position < from.saturating_add(open)
     }
 
     /// Reads what is suspected once more, or judges it.

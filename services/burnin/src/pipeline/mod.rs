@@ -24,6 +24,7 @@
 //! A failing block is halved down to the physical sector, a differing one is read again
 //! ([`detour`]); both are bounded by [`Limits`].
 
+mod ahead;
 mod begin;
 mod course;
 mod detour;
