@@ -91,7 +91,7 @@ impl Engine {
                         .unwrap_or(0);
                     let mut changed = Changed::default();
                     if !lines.is_empty() && service.enabled {
-                        let message = super::digest_message(&service, &facts, &lines, dropped, due);
+                        let message = message(&service, &facts, &lines, dropped, due);
                         book::enqueue(w, &mut changed, &waiting, &service, message, now)?;
                     }
                     COLLECTED.delete_of(w, &of)?;
@@ -107,7 +107,7 @@ impl Engine {
 }
 
 /// The message of a digest; one line alone is told as itself.
-pub(super) fn message(service: &Service, facts: &Facts, lines: &[Line], dropped: u64, due: Time) -> Message {
+fn message(service: &Service, facts: &Facts, lines: &[Line], dropped: u64, due: Time) -> Message {
     let severity = lines.iter().map(|line| line.severity).max().unwrap_or(Severity::Info);
     let all = lines.len() as u64 + dropped;
     let (title, body) = match lines {
