@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wire::frame::Frame;
+use serde_json::Value;
+use wire::frame::{Frame, LogLine, ProgressFrame};
 
 use super::effect::cut;
 use super::history::Unkept;
@@ -16,6 +17,9 @@ const RECEIPT: Duration = Duration::from_mins(10);
 
 /// Types of unknown frames that are told of one add-on.
 const UNKNOWN: usize = 20;
+
+/// Types of frames that the built-in agent does not send, and that are relayed by their own name.
+const RELAYED: [&str; 6] = ["chart", "metric", "smart", "attributes", "telemetry", "manifest"];
 
 impl Hub {
     /// A type that this server does not know is relayed, and said to be unknown once.
@@ -60,42 +64,13 @@ impl Hub {
             return;
         };
         peer.life.heard(now, matches!(frame, Frame::Heartbeat));
-        let built_in = addon == AGENT && self.built_in;
-        let share = history::share(self.peers.len());
+        let built_in = self.is_built_in(addon);
         let mut unkept = None;
         match frame {
             // Not relayed, as existing servers do not: it says nothing but that the add-on is there.
-            Frame::Heartbeat => {
-                if built_in && now.mono.saturating_sub(self.greeted) >= RECEIPT {
-                    out.push(Effect::Hello);
-                    self.greeted = now.mono;
-                }
-            }
-            Frame::Progress(progress) => {
-                if let Some(peer) = self.peers.get_mut(&addon) {
-                    unkept = peer.history.progress(now.wall, &progress.job_id, &payload, share);
-                }
-                self.telemetry(addon, "progress", "progress", payload, out);
-                if built_in {
-                    self.progress(now, progress, out);
-                } else {
-                    self.foreign_phase(now, addon, &progress, out);
-                }
-            }
-            Frame::Log(mut line) => {
-                if let Some(peer) = self.peers.get_mut(&addon) {
-                    peer.history.line(now.wall, Arc::clone(&payload), share);
-                }
-                self.telemetry(addon, "log", "log", payload, out);
-                if built_in {
-                    if line.level == "warning" {
-                        "warn".clone_into(&mut line.level);
-                    }
-                    line.timestamp.get_or_insert_with(|| now.wall.to_string());
-                    let job = line.job_id.as_ref().and_then(|id| id.parse().ok());
-                    self.line(job, line, out);
-                }
-            }
+            Frame::Heartbeat => self.heartbeat(now, addon, out),
+            Frame::Progress(progress) => unkept = self.progress_frame(now, addon, progress, payload, out),
+            Frame::Log(line) => self.log_frame(now, addon, line, payload, out),
             Frame::Notification(notification) => {
                 self.telemetry(addon, "notification", "notification", payload, out);
                 // The built-in agent says the same, in more words, in its `event` frames.
@@ -111,38 +86,7 @@ impl Hub {
             Frame::Certificate(certificate) if built_in => Self::certificate_told(certificate, out),
             Frame::Result(reply) if built_in => out.push(Effect::Reply(reply)),
             Frame::Other { kind, payload: value } => {
-                let history = self.peers.get_mut(&addon).map(|peer| &mut peer.history);
-                let name = match (kind.as_str(), history) {
-                    ("chart", Some(history)) => {
-                        unkept = history.chart(now.wall, &value, share);
-                        "chart"
-                    }
-                    ("metric", Some(history)) => {
-                        unkept = history.chart(now.wall, &value, share);
-                        "metric"
-                    }
-                    ("smart", Some(history)) => {
-                        unkept = history.rows(now.wall, &value, &payload, share);
-                        "smart"
-                    }
-                    ("attributes", Some(history)) => {
-                        unkept = history.rows(now.wall, &value, &payload, share);
-                        "attributes"
-                    }
-                    ("telemetry", _) => "telemetry",
-                    ("manifest", _) => "manifest",
-                    ("result", _) => {
-                        out.push(Effect::Result { addon, payload: value });
-                        return;
-                    }
-                    _ => {
-                        if !matches!(kind.as_str(), "connected" | "status") {
-                            self.unknown(now, addon, &kind, out);
-                        }
-                        "other"
-                    }
-                };
-                self.telemetry(addon, name, &cut(&kind), payload, out);
+                unkept = self.other_frame(now, addon, (&kind, value), payload, out);
             }
             Frame::Hello(_)
             | Frame::Command(_)
@@ -164,5 +108,81 @@ impl Hub {
         if let Some(what) = unkept {
             self.unkept(now, addon, what, out);
         }
+    }
+
+    /// Whether it is the box's own agent.
+    fn is_built_in(&self, addon: u64) -> bool {
+        addon == AGENT && self.built_in
+    }
+
+    fn heartbeat(&mut self, now: Now, addon: u64, out: &mut Vec<Effect>) {
+        if self.is_built_in(addon) && now.mono.saturating_sub(self.greeted) >= RECEIPT {
+            out.push(Effect::Hello);
+            self.greeted = now.mono;
+        }
+    }
+
+    fn progress_frame(
+        &mut self,
+        now: Now,
+        addon: u64,
+        progress: ProgressFrame,
+        payload: Arc<str>,
+        out: &mut Vec<Effect>,
+    ) -> Option<Unkept> {
+        let share = history::share(self.peers.len());
+        let peer = self.peers.get_mut(&addon)?;
+        let unkept = peer.history.progress(now.wall, &progress.job_id, &payload, share);
+        self.telemetry(addon, "progress", "progress", payload, out);
+        if self.is_built_in(addon) {
+            self.progress(now, progress, out);
+        } else {
+            self.foreign_phase(now, addon, &progress, out);
+        }
+        unkept
+    }
+
+    fn log_frame(&mut self, now: Now, addon: u64, mut line: LogLine, payload: Arc<str>, out: &mut Vec<Effect>) {
+        let share = history::share(self.peers.len());
+        if let Some(peer) = self.peers.get_mut(&addon) {
+            peer.history.line(now.wall, Arc::clone(&payload), share);
+        }
+        self.telemetry(addon, "log", "log", payload, out);
+        if self.is_built_in(addon) {
+            if line.level == "warning" {
+                "warn".clone_into(&mut line.level);
+            }
+            line.timestamp.get_or_insert_with(|| now.wall.to_string());
+            let job = line.job_id.as_ref().and_then(|id| id.parse().ok());
+            self.line(job, line, out);
+        }
+    }
+
+    /// Of a type that other add-ons alone send.
+    fn other_frame(
+        &mut self,
+        now: Now,
+        addon: u64,
+        (kind, value): (&str, Value),
+        payload: Arc<str>,
+        out: &mut Vec<Effect>,
+    ) -> Option<Unkept> {
+        if kind == "result" {
+            out.push(Effect::Result { addon, payload: value });
+            return None;
+        }
+        let share = history::share(self.peers.len());
+        let history = &mut self.peers.get_mut(&addon)?.history;
+        let unkept = match kind {
+            "chart" | "metric" => history.chart(now.wall, &value, share),
+            "smart" | "attributes" => history.rows(now.wall, &value, &payload, share),
+            _ => None,
+        };
+        let name = RELAYED.into_iter().find(|name| *name == kind);
+        if name.is_none() && !matches!(kind, "connected" | "status") {
+            self.unknown(now, addon, kind, out);
+        }
+        self.telemetry(addon, name.unwrap_or("other"), &cut(kind), payload, out);
+        unkept
     }
 }
