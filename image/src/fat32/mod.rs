@@ -11,5 +11,5 @@ mod write;
 pub use read::{Entry, Reader};
 pub use write::{Source, write};
 
-use bundle::fat::{CLUSTER, CLUSTER_SECTORS, DIRECTORY, END, ENTRY, LONG};
+use bundle::fat::{CLUSTER, CLUSTER_SECTORS, DIRECTORY, END, ENTRY};
 pub use bundle::fat::{Geometry, SECTOR};

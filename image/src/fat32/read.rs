@@ -1,7 +1,7 @@
 //! Reading a FAT32 file system back: for `inspect`, `verify` and the tests of the writer.
 
-use super::{CLUSTER, DIRECTORY, ENTRY, Geometry, LONG, SECTOR};
-use bundle::fat::name::{PLACES, checksum};
+use super::{CLUSTER, Geometry, SECTOR};
+use bundle::fat::named;
 use std::{collections::HashSet, fs::File, os::unix::fs::FileExt};
 
 /// A file or directory.
@@ -142,58 +142,21 @@ impl<'a> Reader<'a> {
         if depth > DEEPEST {
             return Err(format!("{prefix}: directories nest deeper than {DEEPEST}"));
         }
-        let mut long: Vec<u16> = Vec::new();
-        let mut long_sum = 0;
-        for e in self.bytes(cluster)?.chunks_exact(ENTRY) {
-            match (e[0], e[11]) {
-                (0, _) => break,
-                (0xe5, _) => long.clear(),
-                (_, LONG) => {
-                    if e[0] & 0x40 != 0 {
-                        long.clear();
-                    }
-                    let part: Vec<u16> = PLACES.iter().map(|p| u16::from_le_bytes([e[*p], e[*p + 1]])).collect();
-                    long.splice(0..0, part);
-                    long_sum = e[13];
-                }
-                (_, a) if a & 0x08 != 0 => long.clear(),
-                (b'.', _) => {}
-                (_, attribute) => {
-                    let mut short = [0u8; 11];
-                    short.copy_from_slice(&e[..11]);
-                    let name = if long.is_empty() {
-                        short_name(&short, e[12])
-                    } else {
-                        if checksum(&short) != long_sum {
-                            return Err(format!("{prefix}: a long name does not belong to its short one"));
-                        }
-                        let end = long.iter().position(|u| *u == 0).unwrap_or(long.len());
-                        String::from_utf16_lossy(&long[..end])
-                    };
-                    long.clear();
-                    let entry = Entry {
-                        path: format!("{prefix}{name}"),
-                        is_dir: attribute & DIRECTORY != 0,
-                        cluster: (u32::from(u16::from_le_bytes([e[20], e[21]])) << 16)
-                            | u32::from(u16::from_le_bytes([e[26], e[27]])),
-                        size: u32::from_le_bytes([e[28], e[29], e[30], e[31]]),
-                    };
-                    all.push(entry.clone());
-                    if entry.is_dir {
-                        self.walk_into(entry.cluster, &format!("{}/", entry.path), depth + 1, all)?;
-                    }
-                }
+        for n in named(&self.bytes(cluster)?) {
+            if n.is_stale {
+                return Err(format!("{prefix}: a long name does not belong to its short one"));
+            }
+            let entry = Entry {
+                path: format!("{prefix}{}", n.name),
+                is_dir: n.is_dir,
+                cluster: n.first,
+                size: n.size,
+            };
+            all.push(entry.clone());
+            if entry.is_dir {
+                self.walk_into(entry.cluster, &format!("{}/", entry.path), depth + 1, all)?;
             }
         }
         Ok(())
     }
-}
-
-fn short_name(short: &[u8; 11], case: u8) -> String {
-    let part = |b: &[u8], lower: bool| {
-        let s = String::from_utf8_lossy(b).trim_end().to_owned();
-        if lower { s.to_lowercase() } else { s }
-    };
-    let (base, ext) = (part(&short[..8], case & 8 != 0), part(&short[8..], case & 0x10 != 0));
-    if ext.is_empty() { base } else { format!("{base}.{ext}") }
 }

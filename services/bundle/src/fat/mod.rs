@@ -4,10 +4,12 @@
 //! running box changes it in one way only: [`plan`]. Nothing is mounted for that, because the kernel's vfat writes its
 //! tables in an order that a power cut does not forgive (measured: a rename reached the disk in 0 of 18 cuts).
 
+mod folder;
 pub mod name;
 mod plan;
 mod volume;
 
+pub use folder::{Named, named};
 pub use plan::{Place, Plan, Step, plan};
 pub use volume::{Entry, Read, Volume};
 

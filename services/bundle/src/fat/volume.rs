@@ -4,8 +4,8 @@
 //! is pulled, or a power cut while the debug bundle is saved, leaves one without its chain. Whoever reads says which files have
 //! to be whole. What makes the whole file system unreadable (boot sector, root folder) is an error.
 
-use super::name::{PLACES, checksum};
-use super::{BAD, CLUSTER, CLUSTER_LEN, CLUSTER_SECTORS, DIRECTORY, ENDS, ENTRY, Geometry, LONG, SECTOR};
+use super::folder::{Named, named};
+use super::{BAD, CLUSTER, CLUSTER_LEN, CLUSTER_SECTORS, ENDS, ENTRY, Geometry, SECTOR};
 
 /// Where the bytes come from: fills the buffer from a byte offset of the partition.
 pub trait Read {
@@ -67,14 +67,6 @@ pub struct Volume {
     claimed: Vec<bool>,
 }
 
-/// A file or folder as its folder names it.
-struct Named {
-    name: String,
-    is_dir: bool,
-    first: u32,
-    size: u32,
-}
-
 /// What ends a chain before its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Broken {
@@ -104,8 +96,6 @@ const MOST: usize = 65_536;
 const FOLDER_MAX: usize = 65_536 * ENTRY / CLUSTER_LEN;
 /// What is wrong with a folder that has more.
 const LONG_FOLDER: &str = "it is longer than a folder can be";
-/// Most units of a long name: 20 parts of 13. Garbage may look like parts without end.
-const LONG_MAX: usize = 260;
 
 impl Volume {
     /// Reads boot sector, tables and folders.
@@ -264,59 +254,7 @@ impl Volume {
     }
 }
 
-/// What a folder names.
-fn named(folder: &[u8]) -> Vec<Named> {
-    let mut all = Vec::new();
-    let mut long: Vec<u16> = Vec::new();
-    let mut long_sum = 0;
-    for e in folder.chunks_exact(ENTRY) {
-        match (e[0], e[11]) {
-            (0, _) => break,
-            (0xe5, _) => long.clear(),
-            (_, LONG) => {
-                if e[0] & 0x40 != 0 || long.len() >= LONG_MAX {
-                    long.clear();
-                }
-                let part: Vec<u16> = PLACES.iter().map(|p| u16::from_le_bytes([e[*p], e[*p + 1]])).collect();
-                long.splice(0..0, part);
-                long_sum = e[13];
-            }
-            (_, a) if a & 0x08 != 0 => long.clear(),
-            (b'.', _) => {}
-            (_, attribute) => {
-                let mut short = [0u8; 11];
-                short.copy_from_slice(&e[..11]);
-                // A stale long name, left by a tool that knows only short ones, is passed over as Linux does.
-                let name = if long.is_empty() || checksum(&short) != long_sum {
-                    short_name(&short, e[12])
-                } else {
-                    let end = long.iter().position(|u| *u == 0).unwrap_or(long.len());
-                    String::from_utf16_lossy(&long[..end])
-                };
-                long.clear();
-                let half = |at: usize| u32::from(u16::from_le_bytes([e[at], e[at + 1]]));
-                all.push(Named {
-                    name,
-                    is_dir: attribute & DIRECTORY != 0,
-                    first: half(20) << 16 | half(26),
-                    size: u32::from_le_bytes([e[28], e[29], e[30], e[31]]),
-                });
-            }
-        }
-    }
-    all
-}
-
 fn read(disk: &(impl Read + ?Sized), offset: u64, buffer: &mut [u8]) -> Result<(), String> {
     disk.read_at(offset, buffer)
         .map_err(|e| format!("reading the boot partition at byte {offset}: {e}"))
-}
-
-fn short_name(short: &[u8; 11], case: u8) -> String {
-    let part = |b: &[u8], lower: bool| {
-        let s = String::from_utf8_lossy(b).trim_end().to_owned();
-        if lower { s.to_lowercase() } else { s }
-    };
-    let (base, ext) = (part(&short[..8], case & 8 != 0), part(&short[8..], case & 0x10 != 0));
-    if ext.is_empty() { base } else { format!("{base}.{ext}") }
 }
