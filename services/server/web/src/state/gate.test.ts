@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import type { Problem } from "@wire";
+import type { Plan, Problem } from "@wire";
 
 import { plan, planDrive } from "../fixtures";
 import { complete, CUT, cutAt, differences, GIVE_UP, giveUpKey, match, scan, step, type Gate, type Input } from "./gate";
@@ -86,12 +86,12 @@ describe("the way through", () => {
 });
 
 describe("the ways out", () => {
-  it("another digest stops, says what changed, and every label is typed again", () => {
+  it("another digest stops, says what changed, and the label of what changed is typed again", () => {
     const other = { ...P, id: "p2", digest: "d2", drives: [{ ...A, content: { state: "found" as const, signatures: [], summary: "ext4" } }, B] };
     const changed = run(checking, { type: "planned", plan: other, asked: 5 });
     expect(changed).toMatchObject({ step: "changed", plan: { id: "p2" } });
     expect(changed.step === "changed" && changed.changes).toEqual(["…2B7H held No known content (no known signature; it may hold data) and holds ext4 now."]);
-    expect(step(changed, { type: "accept" })).toMatchObject({ step: "reading", typed: {}, plan: { digest: "d2" } });
+    expect(step(changed, { type: "accept" })).toEqual({ step: "reading", plan: other, typed: { [B.id]: "V8PK" }, notice: null });
     expect(step(changed, { type: "submit" })).toBe(changed);
   });
   it("two minutes over: back to reading with nothing typed", () => {
@@ -184,4 +184,42 @@ it("a member is given up only in words, beside its label", () => {
   expect(complete(of, { [id]: "1234", [giveUpKey(id)]: "give" })).toBe(false);
   expect(complete(of, { [giveUpKey(id)]: GIVE_UP })).toBe(false);
   expect(complete(of, { [id]: "1234", [giveUpKey(id)]: "  give  up " })).toBe(true);
+});
+
+describe("one drive of several that changed", () => {
+  const C = planDrive("WD-1234", { given_up: ["md member of 7f3a"] });
+  const three = plan([A, B, C]);
+  const words = { [A.id]: "2b7h", [B.id]: "V8PK", [C.id]: "1234", [giveUpKey(C.id)]: GIVE_UP };
+  const silent = { ...B, content: { state: "unreadable" as const, why: "no answer in 25 s" } };
+  const asked: Gate = { step: "checking", plan: three, typed: words, problem: null };
+  const fresh = (change: Partial<typeof three>): Input => ({ type: "planned", plan: { ...three, id: "p2", digest: "d2", ...change }, asked: 5 });
+  const changed = step(asked, fresh({ drives: [A, silent, C] }));
+  const { [B.id]: _, ...others } = words;
+
+  it("costs its own label alone, and what is given up stays given up", () => {
+    expect(changed).toMatchObject({ step: "changed", drives: [silent] });
+    expect(step(changed, { type: "accept" })).toMatchObject({ step: "reading", typed: others, plan: { digest: "d2" } });
+  });
+  it.each<Partial<typeof B>>([{ model: "N" }, { serial: "7PHAV8PX" }, { capacity: 1 }, { sector: 4096 }, { given_up: ["luks"] }, { label: "7PHAV8PK" }])("%o clears what was typed for it", (change) => {
+    expect(run(asked, fresh({ drives: [A, { ...B, ...change }, C] }), { type: "accept" })).toMatchObject({ step: "reading", typed: others });
+  });
+  it("another playbook, other options or what no drive shows: every label is typed again", () => {
+    for (const change of [{ playbook: "erase", drives: [A, silent, C] }, { options: { ...three.options, soak_hours: 4 }, drives: [A, silent, C] }, {}]) {
+      expect(run(asked, fresh(change), { type: "accept" })).toEqual({ step: "reading", plan: expect.objectContaining({ id: "p2" }) as Plan, typed: {}, notice: null });
+    }
+  });
+  it("can be left: a plan of the others is asked for, and their labels stand", () => {
+    const left = step(changed, { type: "leave" });
+    expect([left.step, cutAt(left)]).toEqual(["loading", "before"]);
+    expect(run(left, { type: "reset" }, fresh({ id: "p3", digest: "d3", drives: [A, C] }))).toEqual({ step: "reading", plan: expect.objectContaining({ id: "p3" }) as Plan, typed: others, notice: null });
+    // Another one changes meanwhile: that is told, too.
+    expect(step(left, fresh({ id: "p3", digest: "d3", drives: [{ ...A, capacity: 1 }, C] }))).toMatchObject({ step: "changed", drives: [{ id: A.id }] });
+    // Another playbook is another plan, read from the start.
+    expect(step(left, fresh({ playbook: "erase", drives: [A, C] }))).toMatchObject({ step: "reading", typed: {} });
+  });
+  it("is not left where none would remain", () => {
+    const all = step(asked, fresh({ drives: [A, B, C].map((one) => ({ ...one, capacity: 1 })) }));
+    const odd = step(asked, fresh({}));
+    for (const gate of [all, odd, asked, read]) expect(step(gate, { type: "leave" })).toBe(gate);
+  });
 });

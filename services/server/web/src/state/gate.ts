@@ -8,6 +8,9 @@
  *  refused       └──────────── two minutes over, plan void ◄────────────┘
  * ```
  *
+ * From `changed` a person can `leave` the drives that changed: `loading` then asks for a plan of the others. What was typed for a
+ * drive stays as long as all that was read of it is still so.
+ *
  * Once the box and its agent answer again (`back`), what was refused meanwhile is asked anew, and `arming` goes through `checking` to a
  * plan that the box still knows: within the same two minutes, and only where its digest is the same.
  *
@@ -25,11 +28,11 @@ export type Typed = Readonly<Partial<Record<DriveId, string>>>;
 
 /** Where the gate stands. */
 export type Gate =
-  | { step: "loading"; notice?: Problem }
+  | { step: "loading"; notice?: Problem; kept?: { plan: Plan; typed: Typed } }
   | { step: "refused"; problem: Problem }
   | { step: "reading"; plan: Plan; typed: Typed; notice: Problem | null }
   | { step: "checking"; plan: Plan; typed: Typed; problem: Problem | null; until?: number }
-  | { step: "changed"; plan: Plan; changes: string[] }
+  | { step: "changed"; plan: Plan; typed: Typed; changes: string[]; drives: readonly PlanDrive[] }
   | { step: "arming"; plan: Plan; typed: Typed; deadline: number; busy: boolean; starting: boolean; problem: Problem | null }
   | { step: "unsure"; plan: Plan; problem: Problem }
   | { step: "started"; jobs: readonly JobId[] };
@@ -42,6 +45,7 @@ export type Input =
   | { type: "typed"; drive: DriveId; text: string }
   | { type: "complete" }
   | { type: "accept" }
+  | { type: "leave" }
   | { type: "submit" }
   | { type: "starting" }
   | { type: "started"; jobs: readonly JobId[] }
@@ -150,6 +154,30 @@ export function differences(before: Plan, after: Plan): string[] {
   return changes.length > 0 ? changes : ["The box computed another digest than before. Read the list again."];
 }
 
+const alike = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
+
+/** Whether two plans do the same to their drives. */
+const sameAct = (a: Plan, b: Plan) => a.playbook === b.playbook && alike(a.options, b.options);
+
+/** Drives of a fresh plan of which something else was read. */
+function unlike(read: Plan, fresh: Plan): PlanDrive[] {
+  const before = new Map(read.drives.map((drive) => [drive.id, drive]));
+  return fresh.drives.filter((drive) => !alike(before.get(drive.id), drive));
+}
+
+/** Stops at a plan that is not the one that was read. Where no drive shows what is different, it may be different for all. */
+function changed(read: Plan, typed: Typed, fresh: Plan): Gate {
+  const drives = unlike(read, fresh);
+  const kept = drives.length > 0 && sameAct(read, fresh) ? fresh.drives.filter((drive) => !drives.includes(drive)) : [];
+  const theirs = new Set(kept.flatMap(({ id }) => [id, giveUpKey(id)]));
+  return { step: "changed", plan: fresh, typed: Object.fromEntries(Object.entries(typed).filter(([key]) => theirs.has(key))), changes: differences(read, fresh), drives };
+}
+
+/** The drives that a person can go on with after others have changed; none where all have, or what changed is no drive's. */
+export function remaining(gate: Gate & { step: "changed" }): readonly PlanDrive[] {
+  return gate.plan.drives.filter(({ id }) => id in gate.typed);
+}
+
 /** Problems that make the plan void: labels have to be typed again on a new one. */
 const VOID = new Set(["plan-expired", "plan-unknown", "ticket-used", "ticket-wrong", "ticket-forged", "not-armed"]);
 /** Problems that say that the drives are not what was read: ask again and show the difference. */
@@ -206,6 +234,8 @@ export function cutAt(gate: Gate): Cut | null {
     case "checking":
     case "changed":
       return "before";
+    case "loading":
+      return gate.kept ? "before" : null;
     case "arming":
       return gate.starting ? "starting" : "before";
     case "unsure":
@@ -213,7 +243,6 @@ export function cutAt(gate: Gate): Cut | null {
     case "refused":
       // The box's answer to the last question may be what told that the session is over.
       return gate.problem.status === 401 ? "before" : null;
-    case "loading":
     case "started":
       return null;
   }
@@ -234,11 +263,13 @@ export function step(gate: Gate, input: Input): Gate {
     case "reset":
       return gate.step === "loading" ? gate : { step: "loading" };
     case "planned":
-      if (gate.step === "loading") return { step: "reading", plan: input.plan, typed: {}, notice: gate.notice ?? null };
-      if (gate.step !== "checking") return gate;
-      if (gate.plan.digest !== input.plan.digest) {
-        return { step: "changed", plan: input.plan, changes: differences(gate.plan, input.plan) };
+      if (gate.step === "loading") {
+        const kept = gate.kept && sameAct(gate.kept.plan, input.plan) ? gate.kept : null;
+        if (kept && unlike(kept.plan, input.plan).length > 0) return changed(kept.plan, kept.typed, input.plan);
+        return { step: "reading", plan: input.plan, typed: kept?.typed ?? {}, notice: gate.notice ?? null };
       }
+      if (gate.step !== "checking") return gate;
+      if (gate.plan.digest !== input.plan.digest) return changed(gate.plan, gate.typed, input.plan);
       return {
         step: "arming", plan: input.plan, typed: gate.typed, busy: false, starting: false, problem: gate.problem,
         deadline: Math.min(input.asked + input.plan.seconds * 1000, gate.until ?? Infinity),
@@ -273,7 +304,11 @@ export function step(gate: Gate, input: Input): Gate {
         ? { step: "checking", plan: gate.plan, typed: gate.typed, problem: null }
         : gate;
     case "accept":
-      return gate.step === "changed" ? { step: "reading", plan: gate.plan, typed: {}, notice: null } : gate;
+      return gate.step === "changed" ? { step: "reading", plan: gate.plan, typed: gate.typed, notice: null } : gate;
+    case "leave": {
+      const drives = gate.step === "changed" ? remaining(gate) : [];
+      return gate.step === "changed" && drives.length > 0 ? { step: "loading", kept: { plan: { ...gate.plan, drives: [...drives] }, typed: gate.typed } } : gate;
+    }
     case "submit":
       return gate.step === "arming" && !gate.busy ? { ...gate, busy: true, problem: null } : gate;
     case "starting":

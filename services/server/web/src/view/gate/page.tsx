@@ -10,10 +10,10 @@ import type { Drive, DriveId, Plan, PlanOptions, Problem } from "@wire";
 
 import "../../style/gate.css";
 import { api, asProblem } from "../../api";
-import { plural } from "../../format";
+import { lastFour, plural } from "../../format";
 import { go, jobPath, saveFocus } from "../../route";
 import { connections, known, monotonic, pulled, visit } from "../../state/app";
-import { complete, CUT, cutAt, step, type Gate, type Input } from "../../state/gate";
+import { complete, CUT, cutAt, remaining, step, type Gate, type Input } from "../../state/gate";
 import { fulfil, keepWish, wished, type Wish } from "../../state/wish";
 import { ProblemNote, Shape } from "../bits";
 import { Banners, unheard } from "../box";
@@ -29,16 +29,23 @@ function leaves(gate: Gate): string {
   return gate.step === "arming" && gate.starting ? "Back to the bench; the start goes on" : "Back to the bench; nothing has been written";
 }
 
-function Changed({ changes, onAccept }: { changes: string[]; onAccept: () => void }) {
+/** Most drives that a button names. */
+const NAMED = 3;
+
+function Changed({ gate, onAccept, onLeave }: { gate: Gate & { step: "changed" }; onAccept: () => void; onLeave: () => void }) {
   useEffect(saveFocus, []);
+  const others = remaining(gate).length;
+  const without = gate.drives.length > NAMED ? `these ${gate.drives.length} drives` : gate.drives.map(({ serial }) => `…${lastFour(serial)}`).join(", ");
   return (
     <main id="main" class="door wide" tabIndex={-1}>
       <div class="panel" role="alert">
         <p class="v is-warn"><Shape of="warn" />Stopped</p>
         <h1>What you read is no longer true</h1>
-        <p class="lead">Between reading and arming, the box saw something else than what you were shown. Nothing has been written.</p>
-        <ul class="changes">{changes.map((change) => <li key={change}>{change}</li>)}</ul>
-        <div class="do"><button class="btn prime" type="button" onClick={onAccept}>Read it again</button><a class="btn" href="/">Back to the bench</a></div>
+        <p class="lead">Between reading and arming, the box saw something else than what you were shown. Nothing has been written.{others > 0 && ` What you typed for the other ${others === 1 ? "drive" : plural(others, "drive")} stays.`}</p>
+        <ul class="changes">{gate.changes.map((change) => <li key={change}>{change}</li>)}</ul>
+        <div class="do"><button class="btn prime" type="button" onClick={onAccept}>Read it again</button>
+          {others > 0 && <button class="btn" type="button" onClick={onLeave}>Go on without {without}</button>}
+          <a class="btn" href="/">Back to the bench</a></div>
       </div>
     </main>
   );
@@ -67,7 +74,7 @@ export function GatePage() {
   const asked = useRef<Wish | null>(null);
   const wish = (asked.current ??= wished());
   const gate = useSignal<Gate>(wish.cut ? { step: "loading", notice: CUT[wish.cut] } : { step: "loading" });
-  const drives = wish.drives;
+  const drives = useSignal(wish.drives);
   const seen = useRef(new Map<DriveId, Drive>());
   const readOnly = wish.readOnly ?? false;
   const playbook = useSignal(wish.playbook ?? (readOnly ? "scan" : "standard"));
@@ -80,13 +87,13 @@ export function GatePage() {
   const reads = useComputed(() => readOnly || !(known.value.playbooks?.find((one) => one.name === playbook.value)?.erases ?? !(wish.reads && wish.playbook === playbook.value)));
   const onlyReads = reads.value;
 
-  const wishNow = (): Wish => ({ drives, readOnly, playbook: playbook.value, reads: reads.value, options: options.value });
+  const wishNow = (): Wish => ({ drives: drives.value, readOnly, playbook: playbook.value, reads: reads.value, options: options.value });
   const ask = async () => {
     const begun = monotonic();
     const [name, chosenOptions] = [playbook.peek(), options.peek()];
     const still = () => name === playbook.peek() && chosenOptions === options.peek();
     try {
-      const plan = await api.plan([...drives], name, chosenOptions);
+      const plan = await api.plan([...drives.peek()], name, chosenOptions);
       if (still()) dispatch({ type: "planned", plan, asked: begun });
     } catch (thrown) {
       if (still()) dispatch({ type: "refused", problem: asProblem(thrown), now: monotonic() });
@@ -94,7 +101,7 @@ export function GatePage() {
   };
 
   useSignalEffect(() => {
-    if (drives.length > 0) keepWish(wishNow());
+    if (drives.value.length > 0) keepWish(wishNow());
   });
   useEffect(() => () => {
     // The login takes the gate's place; whoever comes back is told what became of what was typed.
@@ -102,10 +109,10 @@ export function GatePage() {
     if (cut && left.kind === "login" && left.expired && !reads.peek()) keepWish({ ...wishNow(), cut });
   }, []);
   useSignalEffect(() => {
-    // Another playbook or option is another plan: it is read from the start.
+    // Another playbook or option is another plan: it is read from the start. So are fewer drives, where the gate loads by then.
     void playbook.value;
     void options.value;
-    if (drives.length === 0 || reads.value) return;
+    if (drives.value.length === 0 || reads.value) return;
     dispatch({ type: "reset" });
     void ask();
   });
@@ -124,7 +131,7 @@ export function GatePage() {
     if (stepNow !== "arming" && !asksAnew) password.value = "";
   }, [stepNow]);
   // The box answers, its agent too, and has told these drives: after a cut that is when asking again comes to something.
-  const ready = unheard() === null && drives.every((id) => known.value.drives?.some((drive) => drive.id === id && drive.present && !drive.as_of));
+  const ready = unheard() === null && drives.value.every((id) => known.value.drives?.some((drive) => drive.id === id && drive.present && !drive.as_of));
   const answered = useRef({ ready, connection: connections.value });
   useEffect(() => {
     const before = answered.current;
@@ -153,7 +160,7 @@ export function GatePage() {
       dispatch({ type: "starting" });
       const { jobs } = await api.start(before.plan.id, armed);
       dispatch({ type: "started", jobs });
-      fulfil(drives);
+      fulfil(drives.peek());
       go(jobs.length === 1 && jobs[0] ? jobPath(jobs[0]) : "/");
     } catch (thrown) {
       dispatch({ type: "refused", problem: asProblem(thrown), now: monotonic() });
@@ -161,7 +168,7 @@ export function GatePage() {
   };
 
   const state = gate.value;
-  if (drives.length === 0) {
+  if (drives.value.length === 0) {
     return (
       <main id="main" class="door" tabIndex={-1}>
         <div class="panel"><h1>No drive is chosen</h1><p class="lead">Choose drives on the bench first; then this page shows what is on them.</p><a class="btn prime" href="/">To the bench</a></div>
@@ -170,8 +177,8 @@ export function GatePage() {
   }
   const listed = known.value.drives ?? [];
   for (const drive of listed) if (drive.id !== null) seen.current.set(drive.id, drive);
-  const named = namedOf(drives, listed, seen.current);
-  const left = leftWords(pulled.value.filter(({ id }) => id !== null && !drives.includes(id)), listed);
+  const named = namedOf(drives.value, listed, seen.current);
+  const left = leftWords(pulled.value.filter(({ id }) => id !== null && !drives.value.includes(id)), listed);
   const choice = (
     <>
       <PlaybookChoice chosen={playbook} drives={named} readOnly={readOnly} soak={onlyReads ? null : options.value.soak_hours} />
@@ -183,7 +190,12 @@ export function GatePage() {
     case "started":
       return <main id="main" class="door" tabIndex={-1}><p class="mute" role="status">Started.</p></main>;
     case "changed":
-      return <Changed changes={state.changes} onAccept={() => dispatch({ type: "accept" })} />;
+      return <Changed gate={state} onAccept={() => dispatch({ type: "accept" })} onLeave={() => {
+        const rest = remaining(state).map(({ id }) => id);
+        dispatch({ type: "leave" });
+        // It is asked for as soon as this is so.
+        drives.value = rest;
+      }} />;
     case "unsure":
       return <Unsure plan={state.plan} problem={state.problem} />;
     case "loading":

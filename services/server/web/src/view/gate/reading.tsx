@@ -155,8 +155,8 @@ function Reading(props: { gate: Gate & { step: "reading" | "checking" }; dispatc
     drive !== null && requestAnimationFrame(() => root.current?.querySelector<HTMLElement>(`[data-drive="${CSS.escape(drive)}"]`)?.focus());
   const notice = props.gate.step === "reading" ? props.gate.notice : null;
   useEffect(() => {
-    // The two minutes are over: the field that had the focus is shut, and the labels are typed again.
-    if (notice !== null) focus(plan.drives[0]?.id ?? null);
+    // The two minutes are over, or one drive has changed: the field that had the focus is shut, and labels are typed again.
+    if (notice !== null || Object.keys(typed).length > 0) focus(plan.drives.find((drive) => match(drive, typed[drive.id] ?? "") !== "right")?.id ?? null);
   }, [notice]);
   const offered = new Set(plan.drives.map((drive) => drive.id));
   const others = (known.value.drives ?? []).filter((d) => d.present && d.refused && !offered.has(d.id ?? ""));

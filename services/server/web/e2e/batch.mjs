@@ -1,0 +1,59 @@
+/** Twenty-four drives at once over a played box (`played.mjs`): the gate, where one of them changes, and a reader of bar codes. */
+import { until } from "./box.mjs";
+import { inspect, visit } from "./browser.mjs";
+import { drive, Played } from "./played.mjs";
+import { assert, tester } from "./test.mjs";
+
+const COUNT = 24;
+
+export async function batch(browser, width, scheme, count) {
+  const box = await new Played().open();
+  const drives = Array.from({ length: COUNT }, (_, n) => drive(n, { kernel_name: `sd${String.fromCharCode(97 + n)}`, serial: `WSD1${String(1000 + n * 377).slice(-4)}` }));
+  Object.assign(box.state, { drives, jobs: [] });
+  const { page, context, complaints } = await visit(browser, box.url, width, scheme);
+  const test = tester(width, count, () => ({ page, complaints, box: { output: "" } }));
+  /** What the box reads on each drive, and each plan that it was asked for. */
+  const content = new Map();
+  const asked = [];
+  await page.route("**/api/v1/plans", (route) => {
+    const { drives: ids, playbook, options } = route.request().postDataJSON();
+    asked.push(ids);
+    const of = ids.map((id) => drives.find((one) => one.id === id)).map(({ id, model, serial, capacity }) => ({ id, model, serial, capacity, sector: 512, content: content.get(id) ?? { state: "empty" }, given_up: [], label: serial.slice(-4) }));
+    return route.fulfill({ json: { id: `p${asked.length}`, playbook, options, drives: of, digest: JSON.stringify(of), nonce: "n", seconds: 120, made: new Date().toISOString() } });
+  });
+  const gate = async () => {
+    await page.goto("/");
+    await page.locator(".bay").first().waitFor();
+    await page.evaluate((ids) => sessionStorage.setItem("kiln-chosen", JSON.stringify(ids)), drives.map(({ id }) => id));
+    await page.goto("/burn");
+    await page.locator("[data-drive]").first().waitFor();
+  };
+  const fields = () => page.locator("[data-drive]").evaluateAll((inputs) => inputs.map((input) => input.value));
+  const field = (of) => page.locator(`[data-drive="${of.id}"]`);
+
+  try {
+    await test("gate: one drive of 24 that changes costs its own label, and can be left", async () => {
+      await gate();
+      content.set(drives[13].id, { state: "unreadable", why: "no answer in 25 s" });
+      for (const one of drives) await field(one).fill(one.serial.slice(-4));
+      await page.getByRole("heading", { name: "What you read is no longer true" }).waitFor();
+      const four = drives[13].serial.slice(-4);
+      await page.getByText("What you typed for the other 23 drives stays.").waitFor();
+      await inspect(page, `one-changed-${width}`);
+      await page.getByRole("button", { name: "Read it again" }).click();
+      await page.getByText("no answer in 25 s").waitFor();
+      assert("one label is empty, that one", JSON.stringify((await fields()).flatMap((text, n) => (text === "" ? [n] : []))) === "[13]");
+      await until("the focus on it", () => field(drives[13]).evaluate((input) => input === document.activeElement));
+      content.delete(drives[13].id);
+      await field(drives[13]).fill(four);
+      await page.getByRole("button", { name: `Go on without …${four}` }).click();
+      await page.getByText("Left to arm.").waitFor();
+      await page.getByRole("button", { name: "Erase and test 23 drives" }).waitFor();
+      assert("a plan of the others was asked for", asked.at(-1).length === COUNT - 1 && !asked.at(-1).includes(drives[13].id));
+      await until("the focus on the password", () => page.evaluate(() => document.activeElement?.id === "arm-password"));
+    });
+  } finally {
+    await context.close();
+    await box.close();
+  }
+}
