@@ -52,6 +52,21 @@ export async function batch(browser, width, scheme, count) {
       assert("a plan of the others was asked for", asked.at(-1).length === COUNT - 1 && !asked.at(-1).includes(drives[13].id));
       await until("the focus on the password", () => page.evaluate(() => document.activeElement?.id === "arm-password"));
     });
+
+    await test("gate: a reader of bar codes that is faster than a picture loses no label", async () => {
+      // A picture takes as long as on a small board that is busy.
+      await page.addInitScript(() => (globalThis.requestAnimationFrame = (then) => setTimeout(() => then(performance.now()), 60)));
+      await gate();
+      await field(drives[0]).focus();
+      const order = drives.map((one, n) => ({ one, at: (n * 7 + 5) % COUNT })).sort((a, b) => a.at - b.at).map(({ one }) => one.serial);
+      for (const serial of order) {
+        await page.keyboard.type(serial);
+        await page.keyboard.press("Enter");
+      }
+      await page.getByText("Left to arm.").waitFor({ timeout: 5000 }).catch(async () => {
+        throw new Error(`not every label is right: ${JSON.stringify(await fields())}`);
+      });
+    });
   } finally {
     await context.close();
     await box.close();

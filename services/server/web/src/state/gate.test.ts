@@ -47,6 +47,8 @@ describe("labels", () => {
     expect(scan(P, { [A.id]: "2B7H" }, A.id, "2B7H7phav8pk")).toEqual({ typed: { [A.id]: "2B7H", [B.id]: "7phav8pk" }, focus: null });
     expect(scan(P, { [A.id]: "2B7" }, A.id, "2B77PHAV8PK")).toEqual({ typed: { [A.id]: "", [B.id]: "7PHAV8PK" }, focus: A.id });
     expect(scan(P, { [A.id]: "XX" }, A.id, "XXZRT02B7H")).toEqual({ typed: { [A.id]: "ZRT02B7H" }, focus: B.id });
+    // Behind a whole serial and what was left there of a scan between.
+    expect(scan(P, { [A.id]: "ZRT02B7H7PHA" }, A.id, "zrt02b7h7PHA7PHAV8PK")).toEqual({ typed: { [A.id]: "zrt02b7h", [B.id]: "7PHAV8PK" }, focus: null });
   });
 });
 

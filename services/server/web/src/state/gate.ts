@@ -99,6 +99,13 @@ function before(drive: PlanDrive, text: string): string | null {
   return whole.length > 4 && at >= 0 && same(text.slice(at), whole) ? text.slice(0, at) : null;
 }
 
+/** What stays of a text in a drive's field into which another one's serial was scanned: its own label, or its whole serial that begins it. */
+function standing(drive: PlanDrive, text: string): string {
+  if (match(drive, text) === "right") return text.trim();
+  const whole = text.trim().slice(0, drive.serial.trim().length);
+  return before(drive, whole) === "" ? whole : "";
+}
+
 /**
  * What a scan (a whole serial and Enter) into one field comes to: it goes to the drive whose serial
  * it is, whichever field had the focus and whatever stood there, and the focus to the next field that is still open.
@@ -113,8 +120,7 @@ export function scan(plan: Plan, typed: Typed, into: DriveId, text: string): { t
   const field = plan.drives.find((drive) => drive.id === into);
   const next: Typed = {
     ...typed,
-    // What was right there stays.
-    [into]: field && match(field, stood) === "right" ? stood.trim() : "",
+    [into]: field ? standing(field, stood) : "",
     [owner.id]: scanned.slice(stood.length),
   };
   return { typed: next, focus: plan.drives.find((drive) => match(drive, next[drive.id] ?? "") !== "right")?.id ?? null };

@@ -151,8 +151,8 @@ export function StepOne(props: { gate: Gate & { step: "loading" | "refused" | "r
 function Reading(props: { gate: Gate & { step: "reading" | "checking" }; dispatch: (input: Input) => void }) {
   const { plan, typed } = props.gate;
   const root = useRef<HTMLOListElement>(null);
-  const focus = (drive: DriveId | null) =>
-    drive !== null && requestAnimationFrame(() => root.current?.querySelector<HTMLElement>(`[data-drive="${CSS.escape(drive)}"]`)?.focus());
+  // At once, and not with the next picture: a reader of bar codes has begun the next label by then.
+  const focus = (drive: DriveId | null) => drive !== null && root.current?.querySelector<HTMLElement>(`[data-drive="${CSS.escape(drive)}"]`)?.focus();
   const notice = props.gate.step === "reading" ? props.gate.notice : null;
   useEffect(() => {
     // The two minutes are over, or one drive has changed: the field that had the focus is shut, and labels are typed again.
