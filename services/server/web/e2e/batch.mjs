@@ -1,7 +1,7 @@
 /** Twenty-four drives at once over a played box (`played.mjs`): the gate, where one of them changes, and a reader of bar codes. */
 import { until } from "./box.mjs";
 import { inspect, visit } from "./browser.mjs";
-import { drive, Played } from "./played.mjs";
+import { drive, job, Played } from "./played.mjs";
 import { assert, tester } from "./test.mjs";
 
 const COUNT = 24;
@@ -66,6 +66,26 @@ export async function batch(browser, width, scheme, count) {
       await page.getByText("Left to arm.").waitFor({ timeout: 5000 }).catch(async () => {
         throw new Error(`not every label is right: ${JSON.stringify(await fields())}`);
       });
+    });
+
+    await test("bench: the search knows verdicts, and all that it finds is chosen with one press", async () => {
+      const failed = drives.slice(0, 9);
+      const verdict = (outcome) => ({ outcome, rules: [], summary: "Told.", verified: 1, engine: "kiln-burnin 0.1.0" });
+      box.state.jobs = drives.map((one, n) => job(one, n, n === 8 ? { state: { kind: "waiting", why: "paused by mara" }, verdict: null, ended: null } : { verdict: verdict(failed.includes(one) ? "FAILED" : "PASSED") }));
+      await page.goto("/");
+      await page.evaluate(() => sessionStorage.clear());
+      await page.reload();
+      const found = async (words, many) => {
+        await page.getByRole("searchbox", { name: "Search drives" }).fill(words);
+        await until(`${many} drives for ${words}`, async () => (await page.locator(".bay").count()) === many);
+        await page.getByText(`${many} drive${many === 1 ? "" : "s"} found.`).waitFor();
+      };
+      await found("paused", 1);
+      assert("what is under test cannot be chosen", (await page.getByRole("button", { name: /^Choose/ }).count()) === 0);
+      await found("FAILED", 8);
+      await page.getByRole("button", { name: "Choose all" }).press("Enter");
+      await page.getByText("8 drives chosen").waitFor();
+      await inspect(page, `found-${width}`);
     });
   } finally {
     await context.close();

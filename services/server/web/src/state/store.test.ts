@@ -133,10 +133,10 @@ describe("what follows from what is known", () => {
     expect(hottestOf([gone], jobs)).toBeUndefined();
   });
   it("search takes words in any order, of model, serial and place", () => {
-    expect(matches(drive(), "2b7h exos")).toBe(true);
-    expect(matches(drive(), "00:1f.2")).toBe(true);
-    expect(matches(drive(), "exos 9999")).toBe(false);
-    expect(matches(drive({ bay: "front, second" }), "second exos")).toBe(true);
+    expect(matches(drive(), undefined, "2b7h exos")).toBe(true);
+    expect(matches(drive(), undefined, "00:1f.2")).toBe(true);
+    expect(matches(drive(), undefined, "exos 9999")).toBe(false);
+    expect(matches(drive({ bay: "front, second" }), undefined, "second exos")).toBe(true);
   });
 });
 
@@ -145,4 +145,17 @@ it("only what does not run can be given up", () => {
   expect(canGiveUp(drive({ refused: { kind: "mounted", reason: "" } }), undefined)).toBe(false);
   expect(canGiveUp(drive(), undefined)).toBe(false);
   expect(canGiveUp(drive({ refused: { kind: "lvm-member", reason: "" } }), job())).toBe(false);
+});
+
+it("the search knows verdicts, what a test does now, and content", () => {
+  const over = (outcome: Outcome) => job({ state: { kind: "finished" }, verdict: { ...job().verdict!, outcome } });
+  const waits = (why: string) => job({ state: { kind: "waiting", why } });
+  const found = drive({ content: { state: "found", summary: "ext4, 3.1 TB used", signatures: [{ partition: 1, kind: "ext4", label: "photos", uuid: null, name: null }] } });
+  const words = ["failed", "warn", "passed", "inconclusive", "running", "paused", "waiting"];
+  const told = (of: Job | undefined, it = drive()) => words.filter((word) => matches(it, of, word.toUpperCase()));
+  expect((["FAILED", "WARN", "PASSED", "INCONCLUSIVE"] as const).map((outcome) => told(over(outcome)))).toEqual([["failed"], ["warn"], ["passed"], ["inconclusive"]]);
+  expect([told(job()), told(waits("paused by mara")), told(waits("too hot")), told(undefined)]).toEqual([["running"], ["paused"], ["waiting"], []]);
+  // Its card says that it waits, whatever its job has told.
+  expect(told(job(), drive({ present: false }))).toEqual(["waiting"]);
+  expect([matches(found, undefined, "photos ext4"), matches(drive(), undefined, "no known content"), matches(found, over("PASSED"), "passed exos photos")]).toEqual([true, true, true]);
 });

@@ -7,6 +7,8 @@
  */
 import type { BoxView, Drive, DriveId, Event, FaultKind, Job, JobId, JobLine, JobProgress, LogLine, Outcome, Phase, PlaybookInfo } from "@wire";
 
+import { contentWords } from "../format";
+
 /** Throughput of the running phase as the page saw it, for phases whose surface has not come yet. */
 export interface Trail {
   /** Index of the step. */
@@ -304,8 +306,16 @@ export function canGiveUp(drive: Drive, job: Job | undefined): boolean {
   return drive.refused !== null && isMembership(drive.refused.kind) && canChoose({ ...drive, refused: null }, job);
 }
 
-/** Whether a drive answers to what was typed into the search. */
-export function matches(drive: Drive, text: string): boolean {
-  const hay = [drive.model, drive.serial, drive.kernel_name, drive.location, drive.bay ?? "", drive.wwn ?? "", drive.bus].join(" ").toLowerCase();
+/** What is known of a drive's test in one word, as its card has it: what it does now, or its verdict. */
+function testWord(drive: Drive, job: Job | undefined): string {
+  if (!job) return "";
+  if (isOver(job)) return job.verdict?.outcome ?? "";
+  return isPaused(job) ? "paused" : drive.present ? job.state.kind : "waiting";
+}
+
+/** Whether a drive answers to what was typed into the search: what it is, where, what is on it and what its test says. */
+export function matches(drive: Drive, job: Job | undefined, text: string): boolean {
+  const { head, detail } = contentWords(drive.content);
+  const hay = [drive.model, drive.serial, drive.kernel_name, drive.location, drive.bay ?? "", drive.wwn ?? "", drive.bus, head, detail, testWord(drive, job)].join(" ").toLowerCase();
   return text.toLowerCase().split(/\s+/).every((word) => hay.includes(word));
 }

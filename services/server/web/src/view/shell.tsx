@@ -42,7 +42,7 @@ function Help() {
     <Dialog title="Help" onClose={() => (helpOpen.value = false)}>
       <p class="sr">Keys that work on the bench</p>
       <dl class="keylist">
-        <dt><kbd>/</kbd></dt><dd>search drives by model, serial, place</dd>
+        <dt><kbd>/</kbd></dt><dd>search drives by model, serial, place, content, state, verdict</dd>
         <dt><kbd>← → ↑ ↓</kbd></dt><dd>move over the bays</dd>
         <dt><kbd>Enter</kbd></dt><dd>open the drive or its test</dd>
         <dt><kbd>x</kbd></dt><dd>choose the drive, or let it go</dd>
@@ -77,7 +77,7 @@ export function Shell({ session, children }: { session: Session; children: Compo
         <div class="end">
           {here === "bench" && (
             <label class="find"><Icon name="find" /><span class="sr">Search drives</span>
-              <input id="search" type="search" placeholder="Drive, serial, place" value={search.value} autocomplete="off" spellcheck={false}
+              <input id="search" type="search" placeholder="Drive, place, verdict" value={search.value} autocomplete="off" spellcheck={false}
                 onInput={(event) => (search.value = event.currentTarget.value)} /><kbd aria-hidden="true">/</kbd></label>
           )}
           <span class="who">{session.username}</span>
