@@ -1,4 +1,6 @@
 /** Twenty-four drives at once over a played box (`played.mjs`): the gate, where one of them changes, and a reader of bar codes. */
+import { readFileSync } from "node:fs";
+import { unzipSync } from "fflate";
 import { until } from "./box.mjs";
 import { inspect, visit } from "./browser.mjs";
 import { drive, job, Played } from "./played.mjs";
@@ -86,6 +88,25 @@ export async function batch(browser, width, scheme, count) {
       await page.getByRole("button", { name: "Choose all" }).press("Enter");
       await page.getByText("8 drives chosen").waitFor();
       await inspect(page, `found-${width}`);
+    });
+
+    await test("certificates: all that are found in one ZIP, and a file that cannot be had is told", async () => {
+      box.state.jobs = drives.map((one, n) => job(one, n));
+      const broken = box.state.jobs[3];
+      for (const { id } of box.state.jobs) for (const form of ["", ".pdf"]) box.instead.set(`GET /api/v1/jobs/${id}/certificate${form}`, () => ({ of: `${id}${form}` }));
+      box.instead.set(`GET /api/v1/jobs/${broken.id}/certificate.pdf`, 500);
+      await page.goto("/certificates");
+      await page.getByRole("button", { name: `Choose all ${COUNT}` }).click();
+      const [download] = await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: `Save ${COUNT} as one ZIP` }).click()]);
+      assert(`its name: ${download.suggestedFilename()}`, /^kiln-certificates-\d{4}-\d\d-\d\d\.zip$/.test(download.suggestedFilename()));
+      const files = unzipSync(readFileSync(await download.path()));
+      assert(`47 files and what is missing: ${Object.keys(files)}`, Object.keys(files).length === 2 * COUNT && "MISSING.txt" in files);
+      assert("by serial and job", new TextDecoder().decode(files[`${drives[5].serial}-${box.state.jobs[5].id}.pdf`]) === JSON.stringify({ of: `${box.state.jobs[5].id}.pdf` }));
+      await page.getByText(`PDF of ${broken.certificate.id}: The box answered 500`).waitFor();
+      await inspect(page, `bundle-${width}`);
+      await page.getByRole("button", { name: "Choose none" }).click();
+      await page.getByRole("checkbox", { name: `Choose ${box.state.jobs[7].certificate.id}` }).check();
+      await page.getByRole("button", { name: "Save 1 as one ZIP" }).waitFor();
     });
   } finally {
     await context.close();

@@ -7,6 +7,8 @@ const entry: CertificateEntry = { job: "j", drive: "d", model: "Exos X18", seria
 
 it("certificates are found by number, drive, verdict and whether they hold", () => {
   expect([answers(entry, "kc-12 exos"), answers(entry, "passed 4t9c"), answers(entry, "revoked")]).toEqual([true, true, false]);
+  // Those of one batch: by the day they were signed.
+  expect([answers(entry, "20 november"), answers(entry, "2026-11-20"), answers(entry, "2026-11-21")]).toEqual([true, true, false]);
   expect(answers({ ...entry, info: { ...entry.info, revoked: { at: "", job: "j", why: "failed" } } }, "revoked")).toBe(true);
 });
 

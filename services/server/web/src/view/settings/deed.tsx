@@ -5,9 +5,10 @@ import type { Problem } from "@wire";
 import { asProblem, readProblem, Refusal, unreachable } from "../../api";
 import { ProblemNote, Shape } from "../bits";
 
-/** Sends a request whose body or answer is a file; the answer's name and bytes. */
-export async function file(method: "GET" | "POST" | "PUT", path: string, body?: Blob | object): Promise<{ name: string; blob: Blob }> {
+/** Sends a request whose body or answer is a file; the answer's name and bytes. `patience`: longest wait in milliseconds. */
+export async function file(method: "GET" | "POST" | "PUT", path: string, body?: Blob | object, patience?: number): Promise<{ name: string; blob: Blob }> {
   const init: RequestInit = { method, headers: { "X-Requested-With": "XMLHttpRequest" } };
+  if (patience !== undefined) init.signal = AbortSignal.timeout(patience);
   if (body instanceof Blob) {
     init.body = body;
     init.headers = { ...init.headers, "Content-Type": "application/octet-stream" };
