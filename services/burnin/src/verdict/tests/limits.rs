@@ -51,6 +51,13 @@ fn hours(hours: i64) -> Snapshot {
     super::hours(hours.unsigned_abs())
 }
 
+fn cycles(cycles: i64) -> Snapshot {
+    Snapshot {
+        power_cycles: Some(cycles.unsigned_abs()),
+        ..snapshot()
+    }
+}
+
 /// So many hours by the field log, 5 by SMART.
 fn farm(hours: i64) -> Snapshot {
     Snapshot {
@@ -235,6 +242,7 @@ const ROWS: &[Row] = &[
         None,
         &[(24, None), (25, WARN), (200, WARN), (201, FAILED)],
     ),
+    ("power-cycles-on-new", NEW, cycles, None, &[(99, None), (100, WARN)]),
     (
         "farm-hours-on-new",
         NEW,
