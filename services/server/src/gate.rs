@@ -6,6 +6,8 @@
 //!                  └───────────── 120 s ───────────────┴─► forgotten
 //! ```
 //!
+//! A ticket that comes again, as that of a client which lost the answer does, is told what its one start came to.
+//!
 //! Pure: time is passed in; the password is checked by the shell between [`Gate::check`] and [`Gate::arm`]. Plans are
 //! in memory only: a restart of the server voids them all, and the person starts over with a fresh one. The agent
 //! checks everything again that can be checked there (signature, nonce, digest over fresh identities): this half
@@ -16,7 +18,7 @@ use std::time::Duration;
 
 use ed25519_dalek::{Signer, SigningKey};
 use wire::gate::{Armed, PLAN_SECONDS, Plan, SIGNED_PREFIX, Ticket, Typed, is_by_wwn, typed_matches};
-use wire::{PlanId, Problem};
+use wire::{JobId, PlanId, Problem};
 
 use crate::clock::Now;
 
@@ -27,7 +29,23 @@ const PLANS_MAX: usize = 256;
 enum Step {
     Shown,
     Armed(Armed),
-    Started,
+    Started {
+        armed: Armed,
+        /// The jobs, or why there are none; `None` while that is not known.
+        outcome: Option<Outcome>,
+    },
+}
+
+/// What a start came to.
+pub type Outcome = Result<Vec<JobId>, Problem>;
+
+/// What a ticket's start leads to.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Start {
+    /// To be started, this once.
+    Now(Plan),
+    /// It was before, and these jobs came of it.
+    Before(Vec<JobId>),
 }
 
 #[derive(Clone, Debug)]
@@ -49,7 +67,8 @@ pub struct Gate {
 
 fn unknown(id: PlanId) -> Problem {
     Problem::new("plan-unknown", 404, "This plan is not open").with(format!(
-        "plan {id}: the server was restarted since, or it was replaced; ask for a fresh plan"
+        "plan {id}: the server was restarted since, or it is long over; if it was started, the bench shows that; else ask for a \
+         fresh plan"
     ))
 }
 
@@ -93,20 +112,9 @@ impl Gate {
         self.plans.insert(kept.plan.id, kept);
     }
 
-    fn open(&mut self, now: Now, id: PlanId, actor: &str) -> Result<&mut Kept, Problem> {
-        let kept = self
-            .plans
-            .get_mut(&id)
-            .filter(|kept| kept.actor == actor)
-            .ok_or_else(|| unknown(id))?;
-        let age = now.mono.saturating_sub(kept.since).as_secs();
-        if age >= PLAN_SECONDS.min(kept.plan.seconds) {
-            return Err(
-                Problem::new("plan-expired", 410, "The two minutes of this plan are over")
-                    .with("nothing was erased; ask for a fresh plan"),
-            );
-        }
-        Ok(kept)
+    fn known(&mut self, id: PlanId, actor: &str) -> Result<&mut Kept, Problem> {
+        let kept = self.plans.get_mut(&id).filter(|kept| kept.actor == actor);
+        kept.ok_or_else(|| unknown(id))
     }
 
     /// Whether `actor` may arm the plan and has typed what names each of its drives.
@@ -114,10 +122,10 @@ impl Gate {
     /// # Errors
     /// `plan-unknown`, `plan-expired`, `ticket-used`, `label-wrong` (names the drive).
     pub fn check(&mut self, now: Now, id: PlanId, actor: &str, typed: &Typed) -> Result<(), Problem> {
-        let kept = self.open(now, id, actor)?;
+        let kept = self.known(id, actor)?;
         match kept.step {
-            Step::Shown | Step::Armed(_) => {}
-            Step::Started => return Err(used()),
+            Step::Shown | Step::Armed(_) => kept.in_time(now)?,
+            Step::Started { .. } => return Err(used()),
         }
         if kept.plan.drives.is_empty() {
             return Err(Problem::new("plan-empty", 422, "This plan names no drive"));
@@ -172,7 +180,7 @@ impl Gate {
     pub fn arm(&mut self, now: Now, id: PlanId, actor: &str, typed: &Typed) -> Result<Armed, Problem> {
         self.check(now, id, actor, typed)?;
         let (key, box_id) = (self.key.clone(), self.box_id.clone());
-        let kept = self.open(now, id, actor)?;
+        let kept = self.known(id, actor)?;
         let ticket = Ticket {
             plan: kept.plan.id,
             digest: kept.plan.digest.clone(),
@@ -195,31 +203,75 @@ impl Gate {
     }
 
     /// Takes the armed plan to be started, once. The ticket must be, byte for byte, the one that was signed for this
-    /// very plan last.
+    /// very plan last. The one that was started gets what came of that, also when the two minutes are over.
     ///
     /// # Errors
-    /// `plan-unknown`, `plan-expired`, `not-armed`, `ticket-used`, `ticket-wrong`.
-    pub fn start(&mut self, now: Now, id: PlanId, actor: &str, given: &Armed) -> Result<Plan, Problem> {
-        let kept = self.open(now, id, actor)?;
+    /// `plan-unknown`, `plan-expired`, `not-armed`, `ticket-used`, `ticket-wrong`; or why its start was refused.
+    pub fn start(&mut self, now: Now, id: PlanId, actor: &str, given: &Armed) -> Result<Start, Problem> {
+        let kept = self.known(id, actor)?;
         match &kept.step {
-            Step::Shown => Err(Problem::new("not-armed", 409, "This plan has not been armed")
-                .with("give the password and type the labels first")),
-            Step::Started => Err(used()),
-            Step::Armed(armed) if armed != given => {
-                Err(Problem::new("ticket-wrong", 403, "This is not the ticket of this plan")
-                    .with("its text or its signature is another; nothing was erased"))
+            Step::Started { armed, outcome } if armed == given => again(outcome.as_ref()).map(Start::Before),
+            Step::Started { .. } => Err(used()),
+            Step::Shown => {
+                kept.in_time(now)?;
+                Err(Problem::new("not-armed", 409, "This plan has not been armed")
+                    .with("give the password and type the labels first"))
             }
-            Step::Armed(_) => {
-                kept.step = Step::Started;
-                Ok(kept.plan.clone())
+            Step::Armed(armed) => {
+                kept.in_time(now)?;
+                if armed != given {
+                    return Err(Problem::new("ticket-wrong", 403, "This is not the ticket of this plan")
+                        .with("its text or its signature is another; nothing was erased"));
+                }
+                kept.step = Step::Started {
+                    armed: armed.clone(),
+                    outcome: None,
+                };
+                Ok(Start::Now(kept.plan.clone()))
             }
+        }
+    }
+
+    /// Keeps what the start of a plan came to, for as long as the plan is known.
+    pub fn came_to(&mut self, id: PlanId, came: Outcome) {
+        if let Some(Step::Started { outcome, .. }) = self.plans.get_mut(&id).map(|kept| &mut kept.step) {
+            *outcome = Some(came);
+        }
+    }
+}
+
+impl Kept {
+    fn in_time(&self, now: Now) -> Result<(), Problem> {
+        let age = now.mono.saturating_sub(self.since).as_secs();
+        if age >= PLAN_SECONDS.min(self.plan.seconds) {
+            return Err(
+                Problem::new("plan-expired", 410, "The two minutes of this plan are over")
+                    .with("nothing was erased; ask for a fresh plan"),
+            );
+        }
+        Ok(())
+    }
+}
+
+/// What a ticket is told that was started before.
+fn again(outcome: Option<&Outcome>) -> Outcome {
+    match outcome {
+        None => Err(Problem::new("ticket-used", 409, "This plan was started just now")
+            .with("what came of it is not known yet; look at the bench before trying again")),
+        Some(Ok(jobs)) => Ok(jobs.clone()),
+        Some(Err(problem)) => {
+            // Its words may say to try again, which was meant for a fresh ticket.
+            let said = problem.detail.trim_end_matches('.');
+            let gap = if said.is_empty() { "" } else { ". " };
+            let refused = "A ticket is good for one start, also for one that was refused: choose the drives again";
+            Err(problem.clone().with(format!("{said}{gap}{refused}")))
         }
     }
 }
 
 fn used() -> Problem {
     Problem::new("ticket-used", 409, "This plan has been used already")
-        .with("a ticket is good for one start, also for one that was refused: choose the drives again")
+        .with("it is good for one start; look at the bench for what came of that before choosing the drives again")
 }
 
 #[cfg(test)]
@@ -294,10 +346,9 @@ mod tests {
             (ticket.digest, ticket.nonce, ticket.actor.as_str()),
             (plan.digest.clone(), plan.nonce.clone(), "ada")
         );
-        assert_eq!(gate.start(now(2), plan.id, "ada", &armed).unwrap(), plan);
         assert_eq!(
-            gate.start(now(3), plan.id, "ada", &armed).unwrap_err().kind,
-            "ticket-used"
+            gate.start(now(2), plan.id, "ada", &armed).unwrap(),
+            Start::Now(plan.clone())
         );
         assert_eq!(
             gate.arm(now(3), plan.id, "ada", &typed(&plan)).unwrap_err().kind,
@@ -306,11 +357,58 @@ mod tests {
     }
 
     #[test]
+    fn a_ticket_that_comes_again_is_told_what_its_start_came_to() {
+        let started = |seconds: u64| {
+            let (mut gate, plan) = (gate(), plan(&["WD-1234"]));
+            gate.keep(now(0), plan.clone(), "ada");
+            let armed = gate.arm(now(1), plan.id, "ada", &typed(&plan)).unwrap();
+            gate.start(now(seconds), plan.id, "ada", &armed).unwrap();
+            (gate, plan, armed)
+        };
+        let (mut gate, plan, armed) = started(2);
+        let on_its_way = gate.start(now(3), plan.id, "ada", &armed).unwrap_err();
+        assert_eq!((on_its_way.kind.as_str(), on_its_way.status), ("ticket-used", 409));
+        assert!(
+            on_its_way.detail.contains("look at the bench") && !on_its_way.detail.contains("choose"),
+            "{on_its_way}"
+        );
+        let jobs = vec![JobId::now()];
+        gate.came_to(plan.id, Ok(jobs.clone()));
+        // The plan's two minutes are over, and still nothing is said of a fresh one.
+        for seconds in [3, 200] {
+            let again = gate.start(now(seconds), plan.id, "ada", &armed);
+            assert_eq!(again, Ok(Start::Before(jobs.clone())));
+        }
+        let other = Armed {
+            signature: "00".repeat(64),
+            ..armed.clone()
+        };
+        for (actor, ticket, kind) in [("eve", &armed, "plan-unknown"), ("ada", &other, "ticket-used")] {
+            assert_eq!(gate.start(now(4), plan.id, actor, ticket).unwrap_err().kind, kind);
+        }
+        let problem = gate.arm(now(200), plan.id, "ada", &typed(&plan)).unwrap_err();
+        assert!(
+            problem.kind == "ticket-used" && problem.detail.contains("bench"),
+            "{problem}"
+        );
+
+        let (mut gate, plan, armed) = started(119);
+        let refused = Problem::new("drive-busy", 409, "The drive is busy").with("Wait for its test.");
+        gate.came_to(plan.id, Err(refused));
+        let again = gate.start(now(121), plan.id, "ada", &armed).unwrap_err();
+        assert_eq!((again.kind.as_str(), again.status), ("drive-busy", 409));
+        assert!(
+            again.detail.starts_with("Wait for its test. ") && again.detail.contains("choose the drives again"),
+            "{again}"
+        );
+    }
+
+    #[test]
     fn each_forged_step_is_refused_by_name() {
         let (mut gate, plan_a, plan_b) = (gate(), plan(&["WD-1234"]), plan(&["WD-1234"]));
         gate.keep(now(0), plan_a.clone(), "ada");
         gate.keep(now(0), plan_b.clone(), "ada");
-        let kind = |problem: Result<Plan, Problem>| problem.unwrap_err().kind;
+        let kind = |problem: Result<Start, Problem>| problem.unwrap_err().kind;
 
         let none = Armed {
             ticket: String::new(),
@@ -430,6 +528,7 @@ mod tests {
     enum Act {
         Arm { right: bool },
         Start { forged: bool },
+        Come,
         Wait(u64),
         Restart,
     }
@@ -441,6 +540,7 @@ mod tests {
         fn nothing_starts_that_was_not_armed(acts in proptest::collection::vec(prop_oneof![
             any::<bool>().prop_map(|right| Act::Arm { right }),
             any::<bool>().prop_map(|forged| Act::Start { forged }),
+            Just(Act::Come),
             (0u64..90).prop_map(Act::Wait),
             Just(Act::Restart),
         ], 1..40)) {
@@ -450,6 +550,7 @@ mod tests {
             for act in acts {
                 match act {
                     Act::Wait(seconds) => time += seconds,
+                    Act::Come => gate.came_to(plan.id, Ok(Vec::new())),
                     Act::Restart => { gate = self::gate(); lost = true; }
                     Act::Arm { right } => {
                         let labels = if right { typed(&plan) } else { Typed::new() };
@@ -461,8 +562,10 @@ mod tests {
                         let mut ticket = last.clone().unwrap_or(Armed { ticket: "{}".into(), signature: "00".into() });
                         if forged { ticket.ticket.push(' '); }
                         let done = gate.start(now(time), plan.id, "ada", &ticket);
-                        prop_assert_eq!(done.is_ok(), armed && !forged && time < 120 && !lost && !started);
-                        started |= done.is_ok();
+                        let begun = matches!(done, Ok(Start::Now(_)));
+                        prop_assert_eq!(begun, armed && !forged && time < 120 && !lost && !started);
+                        prop_assert!(!matches!(done, Ok(Start::Before(_))) || started && !forged);
+                        started |= begun;
                     }
                 }
             }

@@ -131,7 +131,14 @@ async fn the_gate_from_plan_to_jobs_and_each_way_around_it() {
         .await;
     let answer = started.await.unwrap();
     assert_eq!(serde_json::from_str::<Started>(&answer.text).unwrap().jobs, [job]);
-    assert_eq!(admin.post(&start, &json!(armed)).await.problem(), "ticket-used");
+    let again = admin.post(&start, &json!(armed)).await;
+    assert_eq!(
+        (again.status, again.text),
+        (200, answer.text),
+        "the same ticket, the same start"
+    );
+    let silent = tokio::time::timeout(Duration::from_millis(300), agent.next()).await;
+    assert!(silent.is_err(), "the agent was asked nothing: {silent:?}");
 
     let arm_other = format!("/api/v1/plans/{}/arm", other.id);
     made.clock.advance(Duration::from_secs(121));
@@ -244,6 +251,44 @@ async fn armed(admin: &mut Client, agent: &mut Agent) -> (String, Value) {
     (format!("/api/v1/plans/{}/start", plan.id), armed)
 }
 
+/// A client that loses the answer sends the ticket again; told to choose the drives anew it would erase them twice.
+#[tokio::test]
+async fn a_ticket_that_comes_again_gets_the_answer_that_was_lost() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let mut agent = Agent::connect(&made).await;
+    let job = JobId::now();
+    let refusal = || Problem::new("drive-busy", 409, "The drive is busy");
+    for (outcome, status, holds) in [
+        (
+            CallOutcome::Ok(Answer::Started { jobs: vec![job] }),
+            200,
+            job.to_string(),
+        ),
+        (CallOutcome::Error(refusal()), 409, "drive-busy".to_owned()),
+    ] {
+        let (start, ticket) = armed(&mut admin, &mut agent).await;
+        let mut gone = admin.clone();
+        let (path, body) = (start.clone(), ticket.clone());
+        let starting = tokio::spawn(async move { gone.post(&path, &body).await });
+        agent
+            .serve(move |_| {
+                starting.abort();
+                outcome
+            })
+            .await;
+        let until = tokio::time::Instant::now() + PATIENCE;
+        let again = loop {
+            let again = admin.post(&start, &ticket).await;
+            if !again.text.contains("not known yet") || tokio::time::Instant::now() > until {
+                break again;
+            }
+        };
+        assert_eq!(again.status, status, "{again:?}");
+        assert!(again.text.contains(&holds), "{again:?}");
+    }
+}
+
 /// What the agent has read it may be doing already, whatever becomes of the connection.
 #[tokio::test]
 async fn a_start_whose_answer_is_lost_is_not_told_as_one_that_did_nothing() {
@@ -252,11 +297,20 @@ async fn a_start_whose_answer_is_lost_is_not_told_as_one_that_did_nothing() {
     let mut agent = Agent::connect(&made).await;
     let (start, ticket) = armed(&mut admin, &mut agent).await;
     let mut starter = admin.clone();
-    let starting = tokio::spawn(async move { starter.post(&start, &ticket).await });
+    let (path, body) = (start.clone(), ticket.clone());
+    let starting = tokio::spawn(async move { starter.post(&path, &body).await });
     while !matches!(agent.next().await.unwrap(), Frame::Command(_)) {}
+    let on_its_way = admin.post(&start, &ticket).await;
     drop(agent);
     let answer = starting.await.unwrap();
     assert_eq!((answer.status, answer.problem().as_str()), (504, "agent-unsure"));
+    for again in [on_its_way, admin.post(&start, &ticket).await] {
+        assert_eq!((again.status, again.problem().as_str()), (409, "ticket-used"));
+        assert!(
+            again.text.contains("look at the bench before trying again"),
+            "{again:?}"
+        );
+    }
     assert!(!answer.text.contains("nothing was"), "{answer:?}");
     assert!(answer.text.contains("look at the bench"), "{answer:?}");
     let events = admin.get("/api/v1/events").await.text;

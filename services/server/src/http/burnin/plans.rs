@@ -10,12 +10,13 @@ use wire::boxes::{ArmRequest, PlanRequest, StartRequest, Started};
 use wire::command::{Answer, Command};
 use wire::event::{NewEvent, Severity};
 use wire::gate::{Armed, Plan};
-use wire::{JobId, PlanId, Problem};
+use wire::{PlanId, Problem};
 
 use super::answer::{claimed, odd_answer};
 use super::drives::{check_list, words};
 use crate::app::App;
 use crate::calls::is_unanswered;
+use crate::gate::{Outcome, Start};
 use crate::http::Refusal;
 use crate::http::doc::{Agent, Body, LoggedIn, OfPlan, Stored, Tries};
 use crate::http::door::body::Json;
@@ -104,11 +105,12 @@ pub(super) async fn arm(
     Ok(Answered(armed))
 }
 
-/// Starts what was armed: the ticket goes to the agent, once.
+/// Starts what was armed: the ticket goes to the agent, once. Who sends the same ticket again, because the answer was lost, gets
+/// the answer of that one start.
 #[utoipa::path(post, path = "/plans/{id}/start", tag = "gate", params(("id" = String, Path, description = "Plan")), request_body = Armed,
     responses((status = 200, body = Started), LoggedIn, Body, OfPlan, Agent,
         (status = 403, description = "`ticket-wrong`: it is not this plan's; `ticket-forged`: its signature is not this box's"),
-        (status = 409, description = "`not-armed`: the plan has to be armed first; `ticket-used`: it was started already; `restoring`: a backup is just being put back; or refused by the agent as things are: `drive-refused`, `drive-busy`, `drive-changed`, `plan-changed` and the like")))]
+        (status = 409, description = "`not-armed`: the plan has to be armed first; `ticket-used`: it was started already, and with another ticket or with what came of it not known yet: look at the bench; `restoring`: a backup is just being put back; or refused by the agent as things are: `drive-refused`, `drive-busy`, `drive-changed`, `plan-changed` and the like")))]
 pub(super) async fn start(
     State(app): State<Arc<App>>,
     person: Person,
@@ -118,7 +120,10 @@ pub(super) async fn start(
     let id = plan_id(&id)?;
     claimed(&app)?;
     let until_recorded = may_start(&app)?;
-    let plan = app.gate(|gate| gate.start(app.clock.now(), id, &person.name, &armed))?;
+    let plan = match app.gate(|gate| gate.start(app.clock.now(), id, &person.name, &armed))? {
+        Start::Now(plan) => plan,
+        Start::Before(jobs) => return Ok(Answered(Started { jobs })),
+    };
     let (tell, told) = oneshot::channel();
     // Not bound to this request: who closes the page in this moment has started it all the same.
     tokio::spawn(async move {
@@ -127,7 +132,7 @@ pub(super) async fn start(
             Ok(asked) => started(asked.answer().await),
             Err(problem) => Err(problem.clone()),
         };
-        record(&app, &plan, &person.name, &outcome).await;
+        ended(&app, &plan, &person.name, &outcome).await;
         drop(until_recorded);
         let is_late = outcome.as_ref().is_err_and(|problem| problem.kind == "agent-late");
         // Who asked may be gone.
@@ -135,7 +140,7 @@ pub(super) async fn start(
         if let (true, Ok(asked)) = (is_late, asked)
             && let Some(outcome) = asked.late().await
         {
-            record(&app, &plan, &person.name, &started(outcome)).await;
+            ended(&app, &plan, &person.name, &started(outcome)).await;
         }
     });
     let broke_off = |_| {
@@ -147,7 +152,7 @@ pub(super) async fn start(
 }
 
 /// The jobs of an answer to a start.
-fn started(outcome: Result<Answer, Problem>) -> Result<Vec<JobId>, Problem> {
+fn started(outcome: Result<Answer, Problem>) -> Outcome {
     match outcome? {
         Answer::Started { jobs } => Ok(jobs),
         Answer::Planned(_) | Answer::Aborted | Answer::Records { .. } | Answer::Done { .. } => {
@@ -156,8 +161,12 @@ fn started(outcome: Result<Answer, Problem>) -> Result<Vec<JobId>, Problem> {
     }
 }
 
-/// Records what came of a start. Only what the agent itself said, or what never left for it, is told as refused.
-async fn record(app: &App, plan: &Plan, actor: &str, outcome: &Result<Vec<JobId>, Problem>) {
+/// Keeps for the gate and records what came of a start. Only what the agent itself said, or what never left for it, is told as
+/// refused.
+async fn ended(app: &App, plan: &Plan, actor: &str, outcome: &Outcome) {
+    if !outcome.as_ref().is_err_and(is_unanswered) {
+        app.gate(|gate| gate.came_to(plan.id, outcome.clone()));
+    }
     let drives: Vec<_> = plan.drives.iter().map(|drive| drive.id.clone()).collect();
     let (book, on) = (&plan.playbook, words(app, &drives));
     let event = match outcome {
