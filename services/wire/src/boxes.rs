@@ -114,6 +114,7 @@ pub struct Session {
 
 /// `POST /api/v1/plans`; answered with a [`Plan`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct PlanRequest {
     /// The drives.
     pub drives: Vec<DriveId>,
@@ -126,6 +127,7 @@ pub struct PlanRequest {
 
 /// `POST /api/v1/plans/{id}/arm`; answered with an [`Armed`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ArmRequest {
     /// Password of the person who arms.
     pub password: String,
@@ -133,8 +135,24 @@ pub struct ArmRequest {
     pub confirm: Typed,
 }
 
-/// `POST /api/v1/plans/{id}/start`: the [`Armed`] as it came; answered with the jobs' ids.
-pub type StartRequest = Armed;
+/// `POST /api/v1/plans/{id}/start`: the [`Armed`] as it came, and nothing beside it; answered with [`Started`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct StartRequest {
+    /// As in [`Armed`].
+    pub ticket: String,
+    /// As in [`Armed`].
+    pub signature: String,
+}
+
+impl From<StartRequest> for Armed {
+    fn from(request: StartRequest) -> Self {
+        Self {
+            ticket: request.ticket,
+            signature: request.signature,
+        }
+    }
+}
 
 /// Answer to a start.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
@@ -145,6 +163,7 @@ pub struct Started {
 
 /// `POST /api/v1/scans`: playbooks that only read; answered with [`Started`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub struct ScanRequest {
     /// The drives, 1 to 128.
     pub drives: Vec<DriveId>,

@@ -198,6 +198,39 @@ pub(crate) async fn reopen(dir: &std::path::Path, user: Option<(String, String)>
     Box_::at(dir, user).await
 }
 
+/// An option that stands in the wrong place would be dropped, and the drive judged by other limits than were asked for.
+#[tokio::test]
+async fn what_does_not_belong_into_a_request_is_refused_by_name() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let plan = plan(&["WD-1234"]);
+    let planned = json!({ "drives": [drive("WD-1234")], "playbook": "surface" });
+    for (path, body, field) in [
+        ("plans".to_owned(), planned.clone(), "profile"),
+        ("plans".to_owned(), planned.clone(), "soak_hours"),
+        ("scans".to_owned(), planned, "options"),
+        (format!("plans/{}/arm", plan.id), confirm(&plan, PASSWORD), "options"),
+        (
+            format!("plans/{}/start", plan.id),
+            json!({ "ticket": "{}", "signature": "00" }),
+            "options",
+        ),
+    ] {
+        let mut more = body;
+        more[field] = json!({});
+        let answer = admin.post(&format!("/api/v1/{path}"), &more).await;
+        assert_eq!(
+            (answer.status, answer.problem().as_str()),
+            (400, "bad-json"),
+            "{path}: {answer:?}"
+        );
+        assert!(
+            answer.text.contains(&format!("unknown field `{field}`")),
+            "{path}: {answer:?}"
+        );
+    }
+}
+
 #[tokio::test]
 async fn nothing_is_planned_on_an_unclaimed_box_or_without_an_agent() {
     let made = Box_::unclaimed().await;

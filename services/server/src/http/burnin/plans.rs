@@ -107,7 +107,7 @@ pub(super) async fn arm(
 
 /// Starts what was armed: the ticket goes to the agent, once. Who sends the same ticket again, because the answer was lost, gets
 /// the answer of that one start.
-#[utoipa::path(post, path = "/plans/{id}/start", tag = "gate", params(("id" = String, Path, description = "Plan")), request_body = Armed,
+#[utoipa::path(post, path = "/plans/{id}/start", tag = "gate", params(("id" = String, Path, description = "Plan")), request_body = StartRequest,
     responses((status = 200, body = Started), LoggedIn, Body, OfPlan, Agent,
         (status = 403, description = "`ticket-wrong`: it is not this plan's; `ticket-forged`: its signature is not this box's"),
         (status = 409, description = "`not-armed`: the plan has to be armed first; `ticket-used`: it was started already, and with another ticket or with what came of it not known yet: look at the bench; `restoring`: a backup is just being put back; or refused by the agent as things are: `drive-refused`, `drive-busy`, `drive-changed`, `plan-changed` and the like")))]
@@ -115,11 +115,12 @@ pub(super) async fn start(
     State(app): State<Arc<App>>,
     person: Person,
     Path(id): Path<String>,
-    Json(armed): Json<StartRequest>,
+    Json(request): Json<StartRequest>,
 ) -> Result<Answered<Started>, Refusal> {
     let id = plan_id(&id)?;
     claimed(&app)?;
     let until_recorded = may_start(&app)?;
+    let armed = Armed::from(request);
     let plan = match app.gate(|gate| gate.start(app.clock.now(), id, &person.name, &armed))? {
         Start::Now(plan) => plan,
         Start::Before(jobs) => return Ok(Answered(Started { jobs })),
