@@ -101,12 +101,14 @@ pub(super) async fn show(
 
 /// Body of [`new_token`].
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = AddonNewToken)]
 pub(super) struct NewToken {
     #[serde(default)]
     name: String,
 }
 
-/// Makes an add-on token; it is shown this once.
+/// Makes an add-on token; it is shown this once. It is good for an hour, a time of one's own is not read; once an add-on is
+/// registered with it, until it is taken away.
 #[utoipa::path(post, path = "/api/addons/tokens", operation_id = "addon_token_make", tag = "addons", request_body = NewToken,
     responses((status = 201, body = AddonTokenMade), LoggedIn, Body, Stored))]
 pub(super) async fn new_token(
@@ -187,6 +189,7 @@ pub(super) async fn revoke_token(
 
 /// Body of [`register`].
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = AddonRegister)]
 pub(super) struct Register {
     name: String,
     /// Where it listens; empty where it does not.

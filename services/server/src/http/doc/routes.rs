@@ -74,3 +74,24 @@ impl Routes {
         self.told.into_iter().fold(to, |to, told| to.routes(told()))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    /// Of two types that share a name the document tells one, and a client the wrong body.
+    #[test]
+    fn no_two_types_share_a_schema_name() {
+        let (v1, others) = crate::http::all();
+        let mut seen = BTreeMap::new();
+        let told = [v1, others].into_iter().flat_map(|part| part.told);
+        for (name, schema) in told.flat_map(|told| told().0) {
+            let first = seen.entry(name.clone()).or_insert_with(|| schema.clone());
+            assert!(
+                *first == schema,
+                "{name} is two types: #[schema(as = ...)] names one of them"
+            );
+        }
+        assert!(seen.len() > 100, "{} schemas", seen.len());
+    }
+}

@@ -74,6 +74,7 @@ fn admitted(app: &App, done: Admitted, session: String) -> HostAgentAdmitted {
 
 /// Body of [`register`].
 #[derive(Debug, Deserialize, ToSchema)]
+#[schema(as = HostRegister)]
 pub(super) struct Register {
     /// A person's token; an agent whose key is known needs none.
     #[serde(default)]
@@ -438,6 +439,7 @@ pub(super) async fn blink(
 
 /// Body of [`new_token`].
 #[derive(Debug, Default, Deserialize, ToSchema)]
+#[schema(as = HostNewToken)]
 pub(super) struct NewToken {
     #[serde(default)]
     name: String,
