@@ -817,6 +817,21 @@ async fn whoever_missed_thousands_of_events_gets_each_of_them_once_and_then_the_
 }
 
 #[tokio::test]
+async fn a_last_event_id_that_is_no_number_is_not_told_that_nothing_was_missed() {
+    let made = Box_::claimed().await;
+    let admin = made.admin().await;
+    made.app
+        .record("test.missed", wire::event::Severity::Info, "missed".into(), Value::Null)
+        .await;
+    for id in ["abc", "-1", "5, 6", "18446744073709551616"] {
+        let mut back = admin.clone();
+        back.headers.push(("last-event-id", id.into()));
+        let mut stream = back.events("/api/v1/stream").await;
+        assert_eq!(stream.logged("test.missed").await.data["message"], "missed", "{id}");
+    }
+}
+
+#[tokio::test]
 async fn a_stream_needs_a_session() {
     let made = Box_::claimed().await;
     let mut client = made.client();

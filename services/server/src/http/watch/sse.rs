@@ -134,15 +134,15 @@ fn is(drive: &Drive, word: &str) -> bool {
     drive.id.as_ref().is_some_and(|id| id.as_str() == word) || (!drive.serial.is_empty() && drive.serial == word)
 }
 
-/// The number in `Last-Event-ID`.
+/// The number in `Last-Event-ID`. What is no number is one beyond the end, so that what is here is told again: a refusal would end
+/// a browser's `EventSource` for good.
 pub(in crate::http) fn last_event_id(headers: &HeaderMap) -> Option<u64> {
-    headers
-        .get(HeaderName::from_static("last-event-id"))?
-        .to_str()
-        .ok()?
-        .trim()
-        .parse()
-        .ok()
+    let id = headers.get(HeaderName::from_static("last-event-id"))?;
+    if id.is_empty() {
+        return None;
+    }
+    let number = id.to_str().ok().and_then(|id| id.trim().parse().ok());
+    Some(number.unwrap_or(u64::MAX))
 }
 
 /// A response whose body is what is sent into the returned channel.
