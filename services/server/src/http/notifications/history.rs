@@ -28,7 +28,7 @@ pub(super) struct Which {
 
 /// What was sent, or not, the newest first.
 #[utoipa::path(get, path = "/api/notifications/history", tag = "alerts", params(Which),
-    responses((status = 200, body = Vec<Delivery>), LoggedIn, Stored))]
+    responses((status = 200, body = Vec<Delivery>), LoggedIn, Stored, (status = 400, description = "`bad-query`")))]
 pub(super) async fn history(
     State(app): State<Arc<App>>,
     _: Person,
