@@ -48,6 +48,8 @@ pub struct Figures {
     pub outliers_moved: Figure<f64>,
     /// How far below the temperature at which a burn-in pauses flash may throttle, in degrees.
     pub throttles: Figure<i32>,
+    /// How many times as fast flash must write before a step as behind it.
+    pub cache_fall: Figure<f64>,
     /// Seconds of reading before the mean counts.
     pub mean_s: Figure<f64>,
     /// Bytes from which on a disk's mean is judged by itself.

@@ -5,7 +5,7 @@
 //! | `verify.`, `capacity.`, `io.`, `run.`, `coverage.` | bad sectors, incidents, steps, the reason for an early end | [`surface`] |
 //! | `host.` | tests of the host's own buffers | [`surface`] |
 //! | `coverage.untested_bytes`, `coverage.overlay` | the size that the drive tells, and could have | [`size`] |
-//! | `pace.`, `smr.` | zones, latencies | [`pace`], [`broad`], [`shingles`] |
+//! | `pace.`, `smr.` | zones, latencies | [`pace`], [`broad`], [`cache`], [`shingles`] |
 //! | `smart.`, `ata.N.`, `nvme.`, `scsi.`, `farm.` | SMART: what stands there, and `.before`, `.after`, `.delta` | [`own_word`], [`changes`], [`backwards`], [`silence`], [`asking`] |
 //! | `written.` | the drive's own write counter against what was written | [`written`] |
 //! | `content.`, `self_test.`, `format.`, `heat.` | what the agent did and saw beside the engine | [`beside`] |
@@ -15,6 +15,7 @@ mod asking;
 mod backwards;
 mod beside;
 mod broad;
+mod cache;
 mod changes;
 mod own_word;
 mod pace;
@@ -80,6 +81,7 @@ pub fn metrics(case: &Case<'_>) -> Metrics {
     surface::put(case, &mut metrics);
     shingles::put(case, &mut metrics);
     pace::put(case, &mut metrics);
+    cache::put(case, &mut metrics);
     size::put(case, &mut metrics);
     silence::put(case, &mut metrics);
     asking::put(case, &mut metrics);

@@ -84,7 +84,7 @@ fn lower(metrics: &mut Metrics, name: &str, value: f64) {
 
 /// Whether it is flash that grew so warm that it may slow itself down, which it does below the temperature at which it warns. A disk
 /// does not: it pauses, and the time of that is charged to nobody.
-fn slows_itself_down(case: &Case<'_>) -> bool {
+pub(super) fn slows_itself_down(case: &Case<'_>) -> bool {
     let paused = case.too_hot.is_some() || case.paused_for_heat;
     let warm = Limits::of_drive(case.rotation, case.first()).pause.0 - figures().throttles.value;
     let was_warm = || {
@@ -99,7 +99,7 @@ fn slows_itself_down(case: &Case<'_>) -> bool {
 /// Whether the link may have been trained anew while this was read, and be slower since; or be another one, where the step went on
 /// after an interruption. What came in another step slowed the first part as well; when the kernel's own resets were is not known, so
 /// they count for each.
-fn link_was_disturbed(case: &Case<'_>, record: &Record) -> bool {
+pub(super) fn link_was_disturbed(case: &Case<'_>, record: &Record) -> bool {
     let kinds = [
         FaultKind::Transient,
         FaultKind::Disconnect,
@@ -340,7 +340,7 @@ fn mean_of_large_disk(case: &Case<'_>, record: &Record) -> Option<f64> {
 }
 
 /// Bytes a nanosecond; `None` where nothing was measured.
-fn rate(zones: &[Zone]) -> Option<f64> {
+pub(super) fn rate(zones: &[Zone]) -> Option<f64> {
     let (bytes, time) = zones
         .iter()
         .fold((0.0, 0.0), |(b, t), z| (b + z.0 as f64, t + z.1 as f64));

@@ -206,6 +206,12 @@ fn numbers() -> BTreeSet<String> {
         (tested.memory.good, tested.memory.bad) = (good, bad);
         known.extend(metrics(&Case::new(&tested)).names().map(str::to_owned));
     }
+    let falls = cache::with_a_step();
+    let flash = Case {
+        rotation: Rotation::SolidState,
+        ..Case::new(&falls)
+    };
+    known.extend(metrics(&flash).names().map(str::to_owned));
     // A population of drives that are better in every way.
     let mut others = peers(&case, 3);
     for peer in &mut others {

@@ -12,6 +12,7 @@ use wire::{Lba, Time};
 mod age;
 mod allowed;
 mod asking;
+mod cache;
 mod complete;
 mod documents;
 mod heat;
