@@ -4,74 +4,79 @@
 
 use std::time::Duration;
 
-use tokio::task::JoinSet;
+use burnin::Fingerprint;
+use burnin::device::open_plain;
+use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
-use tracing::warn;
+use wire::Problem;
 use wire::drive::Drive;
-use wire::{DriveId, Problem};
 
 use crate::gate::{Fingerprints, Granted, not_written_since};
-use crate::hands::{Access, Hands, Held, identity};
+use crate::hands::{Hands, Held};
 
-/// Longest time for it: a disk reads these places within a second or two. One that is slower or hangs may be the one that is to be tested,
-/// and is no reason to refuse.
-const WITHIN: Duration = Duration::from_secs(8);
+/// Longest look for a plan, beside that at the contents: a disk that has to spin up first needs seven seconds, and then one or two. What is
+/// not told by then is not compared: such a drive may be the one that is to be tested.
+const PLANNED: Duration = Duration::from_secs(8);
+
+/// Longest look at the start, and as much for its last read. These places were told a moment ago.
+const STARTED: Duration = Duration::from_secs(5);
 
 /// Of these drives of the list.
-pub async fn of_listed(hands: &Hands, list: &[Drive], ids: &[DriveId]) -> Fingerprints {
-    let named = list
-        .iter()
-        .filter(|drive| drive.present && drive.id.as_ref().is_some_and(|id| ids.contains(id)));
-    let ask = |drive: &Drive| {
-        let (hands, listed) = (hands.clone(), drive.clone());
-        async move {
-            // Why a drive is not opened is the plan's to tell.
-            let held = hands.open(identity(&listed), listed, Access::Read).await.ok()?;
-            Some((
-                held.identity.id.clone()?,
-                held.fingerprint(held.geometry, WITHIN).await?,
-            ))
-        }
-    };
-    collect(named.map(ask)).await
+pub async fn of_listed(hands: &Hands, drives: &[Drive]) -> Fingerprints {
+    let until = Instant::now() + PLANNED + Duration::from_secs(1);
+    let mut looks = JoinSet::new();
+    for listed in drives {
+        let (hands, listed) = (hands.clone(), listed.clone());
+        looks.spawn_blocking(move || Some((listed.id.clone()?, hands.glance(&listed, PLANNED)?)));
+    }
+    let mut found = Fingerprints::new();
+    while let Ok(Some(look)) = timeout_at(until, looks.join_next()).await {
+        found.extend(look.ok().flatten());
+    }
+    found
 }
 
 /// Refuses drives that something wrote to since they were planned.
 ///
 /// # Errors
-/// Names the drive.
+/// Names the drive; also one on which a read is still under way, which would be timed beside the job's own.
 pub async fn check(granted: &Granted, held: &[Held]) -> Result<(), Problem> {
-    let now = of_held(held).await;
+    let now = of_held(granted, held).await?;
     if not_written_since(granted, (&now, &now)).is_ok() {
         return Ok(());
     }
-    not_written_since(granted, (&now, &of_held(held).await))
+    not_written_since(granted, (&now, &of_held(granted, held).await?))
 }
 
-async fn of_held(held: &[Held]) -> Fingerprints {
-    let ask = |held: &Held| {
-        let (id, asked) = (held.identity.id.clone(), held.fingerprint(held.geometry, WITHIN));
-        async move { Some((id?, asked.await?)) }
-    };
-    collect(held.iter().map(ask)).await
-}
-
-/// Those that are there in time.
-async fn collect<F>(asked: impl Iterator<Item = F>) -> Fingerprints
-where
-    F: Future<Output = Option<(DriveId, burnin::Fingerprint)>> + Send + 'static,
-{
-    let until = Instant::now() + WITHIN;
-    let mut all: JoinSet<_> = asked.collect();
+async fn of_held(granted: &Granted, held: &[Held]) -> Result<Fingerprints, Problem> {
+    let planned = &granted.seen.fingerprints;
+    let known = held
+        .iter()
+        .filter_map(|held| Some((held.identity.id.clone()?, held)))
+        .filter_map(|(id, held)| Some((planned.get(&id)?.clone(), id, held)));
+    let looks: Vec<_> = known.map(|(then, id, held)| (id, held, again(then, held))).collect();
     let mut found = Fingerprints::new();
-    loop {
-        match timeout_at(until, all.join_next()).await {
-            Ok(Some(told)) => found.extend(told.ok().flatten()),
-            Ok(None) => return found,
-            Err(_) => {
-                warn!("a drive is slow to tell what stands on it; what is written there meanwhile is not told");
-                return found;
-            }
-        }
+    for (id, held, look) in looks {
+        let now = look.await.map_err(|why| silent(held, &why))?;
+        found.insert(id, now);
     }
+    Ok(found)
+}
+
+/// Begun at once, so that all drives look at the same time.
+fn again(then: Fingerprint, held: &Held) -> impl Future<Output = Result<Fingerprint, String>> + use<> {
+    let (file, geometry) = (held.file.try_clone(), held.geometry);
+    let read = spawn_blocking(move || {
+        let opened = file.and_then(open_plain).map_err(|error| error.to_string());
+        then.again(opened?.as_mut(), geometry, STARTED)
+    });
+    async move { read.await.map_err(|error| error.to_string())? }
+}
+
+fn silent(held: &Held, why: &str) -> Problem {
+    let title = format!("The drive did not answer within {} s", STARTED.as_secs());
+    let words = held.identity.words();
+    Problem::new("drive-silent", 503, title).with(format!(
+        "{words}: {why}. Nothing was written; try again in some minutes."
+    ))
 }

@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use burnin::device::Geometry;
+use burnin::device::{self, Geometry};
 use burnin::{Checkpoint, Fingerprint, JobKey, Proof, Shown, format};
 use drive::child::Failed;
 use drive::content::{ContentKind, Member};
@@ -112,19 +112,6 @@ pub fn identity(drive: &Drive) -> Identity {
     }
 }
 
-impl Held {
-    /// What stands at some places of it, which follow from `geometry`; `None` where it does not tell that in time.
-    pub fn fingerprint(
-        &self,
-        geometry: Geometry,
-        within: Duration,
-    ) -> impl Future<Output = Option<Fingerprint>> + Send + use<> {
-        let file = self.file.try_clone().ok();
-        let read = spawn_blocking(move || Fingerprint::of_file(file?, geometry));
-        async move { timeout(within, read).await.ok()?.ok()? }
-    }
-}
-
 impl Hands {
     /// Hands with this guard and this smartctl.
     pub fn new(guard: Guard, smartctl: Smartctl) -> Self {
@@ -165,6 +152,20 @@ impl Hands {
                 Err(Problem::new("drive-silent", 503, title).with(format!("{words}: nothing was written.")))
             }
         }
+    }
+
+    /// What stands at some places of a listed drive that nobody has to hold for it, as far as it tells that in time ([`Fingerprint::in_time`]).
+    pub fn glance(&self, listed: &Drive, limit: Duration) -> Option<Fingerprint> {
+        let node = sysfs::node(&self.guard.system, &listed.kernel_name);
+        let file = File::options()
+            .read(true)
+            .custom_flags(libc::O_DIRECT | libc::O_NONBLOCK)
+            .open(node)
+            .ok()?;
+        let device = self.guard.identified(&file, &identity(listed)).ok()?;
+        let geometry = geometry(&device);
+        let mut device = device::open_plain(file).ok()?;
+        Some(Fingerprint::in_time(device.as_mut(), geometry, limit))
     }
 
     /// What is in a held drive's place now; asks the kernel alone.
@@ -438,6 +439,15 @@ fn problem(refusal: &Refusal, expected: &Identity) -> Problem {
     Problem::new(kind, 409, title).with(format!("{}: {}.", expected.words(), refusal.view().reason))
 }
 
+fn geometry(device: &sysfs::Device) -> Geometry {
+    let sector = device.identity.logical_sector.max(1);
+    Geometry {
+        sectors: device.identity.capacity.0 / u64::from(sector),
+        sector,
+        physical: device.physical_sector.max(sector),
+    }
+}
+
 fn held(opened: Opened, seat: Arc<Seat>, node: PathBuf, listed: Drive, access: Access) -> Held {
     let Opened {
         file,
@@ -445,12 +455,7 @@ fn held(opened: Opened, seat: Arc<Seat>, node: PathBuf, listed: Drive, access: A
         device,
         look,
     } = opened;
-    let sector = identity.logical_sector.max(1);
-    let geometry = Geometry {
-        sectors: identity.capacity.0 / u64::from(sector),
-        sector,
-        physical: device.physical_sector.max(sector),
-    };
+    let geometry = geometry(&device);
     let fresh = Drive {
         id: identity.id.clone(),
         model: identity.model.clone(),

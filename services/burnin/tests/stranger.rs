@@ -783,6 +783,35 @@ fn what_was_written_since_is_told_from_what_a_faulty_drive_shows() {
     assert!(!unreadable.was_written_since(&now, &now));
 }
 
+/// A drive with places that hang tells the others, and is asked for those alone when it is about to be written.
+#[test]
+fn a_look_has_an_end_and_takes_no_place_again_that_it_did_not_know() {
+    let limit = Duration::from_secs(5);
+    let in_time = |sim: &mut Sim| Fingerprint::in_time(sim, GEOMETRY, limit);
+    let mut healthy = drive(Plan::healthy(Content::Random));
+    let whole = in_time(&mut healthy);
+    assert_eq!(
+        whole,
+        Fingerprint::of(&mut drive(Plan::healthy(Content::Random)), GEOMETRY).unwrap()
+    );
+    // The first place is told, and none behind the one that hangs.
+    let hanging = || (GEOMETRY.sectors / 2..GEOMETRY.sectors).map(|lba| Fault::Hang { lba });
+    let hangs = || drive(Plan::with(hanging().collect()));
+    let mut slow = hangs();
+    let begun = slow.now();
+    let part = in_time(&mut slow);
+    assert!(slow.now() - begun <= 2 * limit, "{:?}", slow.now() - begun);
+    assert_ne!(part, whole);
+    assert!(!part.was_written_since(&whole, &whole));
+    assert_eq!(
+        part.again(&mut hangs(), GEOMETRY, limit),
+        Ok(part.clone()),
+        "what hangs is not asked"
+    );
+    let outlives = whole.again(&mut hangs(), GEOMETRY, limit).unwrap_err();
+    assert!(outlives.contains("did not come back"), "{outlives}");
+}
+
 /// A dock's drive that is exchanged while the headers are written leaves some of them on each of the two.
 #[test]
 fn a_drive_that_holds_some_of_the_headers_alone_is_doubted() {

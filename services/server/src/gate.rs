@@ -256,7 +256,7 @@ impl Kept {
 /// What a ticket is told that was started before.
 fn again(outcome: Option<&Outcome>) -> Outcome {
     match outcome {
-        None => Err(Problem::new("ticket-used", 409, "This plan was started just now")
+        None => Err(Problem::new("ticket-used", 409, "This plan was started before")
             .with("what came of it is not known yet; look at the bench before trying again")),
         Some(Ok(jobs)) => Ok(jobs.clone()),
         Some(Err(problem)) => {

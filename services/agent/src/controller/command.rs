@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tracing::{error, info, warn};
 use wire::command::{Answer, BackupRow, CallOutcome, Command};
+use wire::drive::Drive;
 use wire::event::Severity;
 use wire::options::PlanOptions;
 use wire::{DriveId, JobId, PlanId, Problem, Time};
@@ -147,14 +148,18 @@ impl Controller {
             return;
         }
         let (registry, hands, back) = (self.registry.clone(), self.means.hands.clone(), self.back.clone());
+        // What a job runs on is refused, and its reads are being timed.
+        let mut idle: Vec<Drive> = registry.drives().borrow().as_ref().clone();
+        let busy = self.busy();
+        idle.retain(|drive| {
+            drive.present
+                && drive
+                    .id
+                    .as_ref()
+                    .is_some_and(|id| drives.contains(id) && !busy.contains(id))
+        });
         tokio::spawn(async move {
-            let listed = registry.drives().borrow().clone();
-            let look = async || {
-                tokio::join!(
-                    registry.look_now(&drives),
-                    fingerprints::of_listed(&hands, &listed, &drives)
-                )
-            };
+            let look = async || tokio::join!(registry.look_now(&drives), fingerprints::of_listed(&hands, &idle));
             let (((list, members), fingerprints), media) = counted(|| registry.media(&drives), look).await;
             // The controller is gone only when the agent stops.
             let _stopped = back
@@ -175,7 +180,7 @@ impl Controller {
     pub(super) fn looked(
         &mut self,
         ask: (Vec<DriveId>, burnin::Playbook, PlanOptions),
-        list: &[wire::drive::Drive],
+        list: &[Drive],
         (members, seen): (&Members, &Seen),
         reply: oneshot::Sender<CallOutcome>,
     ) {

@@ -6,6 +6,7 @@
 //! and a copy like what it was copied from: nothing is proved by them.
 
 use std::fs::File;
+use std::time::Duration;
 
 use drive::first;
 use serde::{Deserialize, Serialize};
@@ -82,6 +83,33 @@ impl Fingerprint {
         Self::by(&reads, device, geometry)
     }
 
+    /// Of this drive, as far as it tells that in time; reads only. A place for which no time was left is like one that cannot be read.
+    /// Blocks twice as long as `limit` at most; a read that does not come back may outlive that.
+    pub fn in_time(device: &mut dyn Device, geometry: Geometry, limit: Duration) -> Self {
+        let reads = Reads::within(geometry, limit, device.now());
+        let mut answers = true;
+        let marks = places(geometry).into_iter().map(|place| {
+            let mark = answers.then(|| mark(&reads, device, place)).transpose();
+            answers &= mark.is_ok();
+            mark.ok().flatten().flatten()
+        });
+        Self(marks.collect())
+    }
+
+    /// The same places of the same drive now, but for those that were not known then.
+    ///
+    /// # Errors
+    /// When a read did not come back in time: it is still under way, and holds the drive.
+    pub fn again(&self, device: &mut dyn Device, geometry: Geometry, limit: Duration) -> Result<Self, String> {
+        let reads = Reads::within(geometry, limit, device.now());
+        let places = places(geometry).into_iter().zip(&self.0);
+        let marks = places.map(|(place, then)| match then {
+            Some(_) => mark(&reads, device, place),
+            None => Ok(None),
+        });
+        marks.collect::<Result<_, String>>().map(Self)
+    }
+
     /// The same, and what could not be read.
     pub(super) fn seen(device: &mut dyn Device, geometry: Geometry) -> (Option<Self>, Vec<Unread>) {
         let reads = Reads::new(geometry, Limits::default().hang_ms, device.now());
@@ -91,9 +119,8 @@ impl Fingerprint {
 
     fn by(reads: &Reads, device: &mut dyn Device, geometry: Geometry) -> Option<Self> {
         let mut marks = Vec::new();
-        for (lba, count) in places(geometry) {
-            let read = !reads.is_late(device) && reads.read(device, lba, count).ok()?;
-            marks.push(read.then(|| Mark::of(&device.buffer(0)[..geometry.words(count)])));
+        for place in places(geometry) {
+            marks.push(mark(reads, device, place).ok()?);
         }
         Some(Self(marks))
     }
@@ -142,6 +169,15 @@ impl Mark {
             blank: data.iter().all(|word| Some(word) == data.first()),
         }
     }
+}
+
+/// What stands at a place, its first sector and sectors; `None` where it cannot be read, or no time is left for it.
+///
+/// # Errors
+/// As for [`Reads::read`].
+fn mark(reads: &Reads, device: &mut dyn Device, (lba, count): (u64, u64)) -> Result<Option<Mark>, String> {
+    let read = !reads.is_late(device) && reads.read(device, lba, count)?;
+    Ok(read.then(|| Mark::of(&device.buffer(0)[..reads.geometry.words(count)])))
 }
 
 /// First sector and sectors of the place at the beginning.

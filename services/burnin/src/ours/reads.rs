@@ -32,6 +32,16 @@ impl Reads {
         }
     }
 
+    /// Such of which none is begun after this time, and none waited for longer.
+    pub(super) fn within(geometry: Geometry, limit: Duration, now: Duration) -> Self {
+        Self {
+            geometry,
+            hang: limit,
+            until: now + limit,
+            failures: RefCell::default(),
+        }
+    }
+
     /// Whether the time for all of them is over.
     pub(super) fn is_late(&self, device: &dyn Device) -> bool {
         device.now() >= self.until

@@ -64,6 +64,8 @@ impl Vault {
         let mut all = self.all.write().unwrap_or_else(PoisonError::into_inner);
         all.retain(|_, row| stays(row));
         all.insert(key, owner);
+        drop(all);
+        self.ended.send_replace(());
         Ok(())
     }
 
