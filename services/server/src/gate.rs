@@ -43,7 +43,7 @@ pub type Outcome = Result<Vec<JobId>, Problem>;
 #[derive(Clone, Debug, PartialEq)]
 pub enum Start {
     /// To be started, this once.
-    Now(Plan),
+    Now(Box<Plan>),
     /// It was before, and these jobs came of it.
     Before(Vec<JobId>),
 }
@@ -227,7 +227,7 @@ impl Gate {
                     armed: armed.clone(),
                     outcome: None,
                 };
-                Ok(Start::Now(kept.plan.clone()))
+                Ok(Start::Now(Box::new(kept.plan.clone())))
             }
         }
     }
@@ -312,6 +312,7 @@ mod tests {
         Plan {
             id: PlanId::now(),
             playbook: "surface".into(),
+            steps: "[]".into(),
             options: PlanOptions::default(),
             digest: digest(("surface", "[]"), &PlanOptions::default(), &drives),
             drives,
@@ -348,7 +349,7 @@ mod tests {
         );
         assert_eq!(
             gate.start(now(2), plan.id, "ada", &armed).unwrap(),
-            Start::Now(plan.clone())
+            Start::Now(Box::new(plan.clone()))
         );
         assert_eq!(
             gate.arm(now(3), plan.id, "ada", &typed(&plan)).unwrap_err().kind,

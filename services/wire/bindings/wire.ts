@@ -1112,6 +1112,10 @@ id: PlanId,
  */
 playbook: string, 
 /**
+ * Its steps as JSON, all that they say: a person's may change under its name. Empty from an earlier agent.
+ */
+steps: string, 
+/**
  * What was chosen beside it.
  */
 options: PlanOptions, 
@@ -1120,7 +1124,7 @@ options: PlanOptions,
  */
 drives: Array<PlanDrive>, 
 /**
- * SHA-256 over playbook, options, identities and content, hexadecimal; see [`digest`].
+ * SHA-256 over playbook, steps, options, identities and content, hexadecimal; see [`digest`].
  */
 digest: string, 
 /**

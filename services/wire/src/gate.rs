@@ -33,12 +33,15 @@ pub struct Plan {
     pub id: PlanId,
     /// Playbook that will be run.
     pub playbook: String,
+    /// Its steps as JSON, all that they say: a person's may change under its name. Empty from an earlier agent.
+    #[serde(default)]
+    pub steps: String,
     /// What was chosen beside it.
     #[serde(default)]
     pub options: PlanOptions,
     /// The drives, in the order asked for.
     pub drives: Vec<PlanDrive>,
-    /// SHA-256 over playbook, options, identities and content, hexadecimal; see [`digest`].
+    /// SHA-256 over playbook, steps, options, identities and content, hexadecimal; see [`digest`].
     pub digest: String,
     /// 32 random bytes in hexadecimal; good for one start.
     pub nonce: String,

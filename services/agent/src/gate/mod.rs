@@ -198,11 +198,13 @@ impl Ledger {
             .zip(labels)
             .map(|((drive, id), label)| plan_drive(id, drive, given_up(id, ask.options, ask.members), label))
             .collect();
+        let steps = ask.book.steps_text();
         let plan = Plan {
             id: moment.id,
             playbook: ask.book.name.clone(),
             options: ask.options.clone(),
-            digest: digest((&ask.book.name, &ask.book.steps_text()), ask.options, &drives),
+            digest: digest((&ask.book.name, &steps), ask.options, &drives),
+            steps,
             drives,
             nonce: hex::encode(moment.nonce),
             seconds: PLAN_SECONDS,

@@ -33,6 +33,7 @@ fn plan(serials: &[&str]) -> Plan {
     Plan {
         id: PlanId::now(),
         playbook: "surface".into(),
+        steps: "[]".into(),
         options: PlanOptions::default(),
         digest: digest(("surface", "[]"), &PlanOptions::default(), &drives),
         drives,

@@ -21,7 +21,7 @@ export async function batch(browser, width, scheme, count) {
     const { drives: ids, playbook, options } = route.request().postDataJSON();
     asked.push(ids);
     const of = ids.map((id) => drives.find((one) => one.id === id)).map(({ id, model, serial, capacity }) => ({ id, model, serial, capacity, sector: 512, content: content.get(id) ?? { state: "empty" }, given_up: [], label: serial.slice(-4) }));
-    return route.fulfill({ json: { id: `p${asked.length}`, playbook, options, drives: of, digest: JSON.stringify(of), nonce: "n", seconds: 120, made: new Date().toISOString() } });
+    return route.fulfill({ json: { id: `p${asked.length}`, playbook, steps: "[]", options, drives: of, digest: JSON.stringify(of), nonce: "n", seconds: 120, made: new Date().toISOString() } });
   });
   const gate = async () => {
     await page.goto("/");

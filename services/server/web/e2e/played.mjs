@@ -153,7 +153,7 @@ export class Played {
       return json(after === null ? events.slice(-limit) : events.filter(({ seq }) => seq > Number(after)).slice(0, limit));
     }
     if (path === "/certificates") return json(jobs.filter(({ certificate }) => certificate).map((of) => ({ job: of.id, drive: of.drive, model: of.model, serial: of.serial, capacity: of.capacity, playbook: of.playbook, outcome: of.verdict?.outcome ?? null, info: of.certificate })));
-    if (path === "/plans") return json({ id: "p1", playbook: "standard", options: OPTIONS, drives: drives.slice(6, 8).map((of) => ({ id: of.id, model: of.model, serial: of.serial, capacity: of.capacity, sector: 512, content: of.content, given_up: [], label: of.serial.slice(-4) })), digest: "d1", nonce: "n1", seconds: 120, made: new Date().toISOString() });
+    if (path === "/plans") return json({ id: "p1", playbook: "standard", steps: "[]", options: OPTIONS, drives: drives.slice(6, 8).map((of) => ({ id: of.id, model: of.model, serial: of.serial, capacity: of.capacity, sector: 512, content: of.content, given_up: [], label: of.serial.slice(-4) })), digest: "d1", nonce: "n1", seconds: 120, made: new Date().toISOString() });
     if (path === "/api/smart/health/summary") return json({ drives: [], count: 0, total: 0, healthy: 0, warning: 0, critical: 0, unknown: 0 });
     if (path === "/api/wearout/drive" || path === "/api/smart/attributes/trend") return json({ drives: [], count: 0 });
     return problem(404, "This played box has no such thing", path);

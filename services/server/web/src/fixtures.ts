@@ -45,7 +45,7 @@ export function planDrive(serial: string, change: Partial<PlanDrive> = {}): Plan
 
 /** A plan with a digest of its own. */
 export function plan(drives: PlanDrive[], change: Partial<Plan> = {}): Plan {
-  return { id: "p1", playbook: "standard", options: OPTIONS, drives, digest: "d1", nonce: "n1", seconds: 120, made: "2026-11-20T06:00:00Z", ...change };
+  return { id: "p1", playbook: "standard", steps: "[1]", options: OPTIONS, drives, digest: "d1", nonce: "n1", seconds: 120, made: "2026-11-20T06:00:00Z", ...change };
 }
 
 /** A playbook that erases. */

@@ -462,6 +462,7 @@ fn a_playbook_that_was_changed_under_its_name_is_another_plan() {
     let changed = bench.ledger.plan(&ask, &bench.drives, &NOBODY, moment(0)).unwrap();
     assert_eq!(changed.drives, plan.drives);
     assert_ne!(changed.digest, plan.digest);
+    assert_eq!([plan.steps, changed.steps], [book().steps_text(), other.steps_text()]);
 }
 
 #[test]

@@ -174,6 +174,7 @@ describe("differences in sentences", () => {
     expect(differences(plan([A]), P)).toEqual(["…V8PK was not part of it before."]);
     expect(differences(plan([A]), plan([{ ...A, capacity: 2e12 }]))[0]).toMatch(/capacity/);
     expect(differences(P, P)).toHaveLength(1);
+    expect(differences(plan([A]), plan([A], { steps: "[2]" }))).toEqual(["The steps of the playbook standard are not those that you read."]);
     const found = (uuid: string) => ({ ...A, content: { state: "found" as const, summary: "ext4", signatures: [{ partition: 0, kind: "ext4", label: null, uuid, name: null }] } });
     expect(differences(plan([found("1")]), plan([found("2")]))[0]).toMatch(/identifiers/);
   });
@@ -205,8 +206,8 @@ describe("one drive of several that changed", () => {
   it.each<Partial<typeof B>>([{ model: "N" }, { serial: "7PHAV8PX" }, { capacity: 1 }, { sector: 4096 }, { given_up: ["luks"] }, { label: "7PHAV8PK" }])("%o clears what was typed for it", (change) => {
     expect(run(asked, fresh({ drives: [A, { ...B, ...change }, C] }), { type: "accept" })).toMatchObject({ step: "reading", typed: others });
   });
-  it("another playbook, other options or what no drive shows: every label is typed again", () => {
-    for (const change of [{ playbook: "erase", drives: [A, silent, C] }, { options: { ...three.options, soak_hours: 4 }, drives: [A, silent, C] }, {}]) {
+  it("another playbook, other steps or options, or what no drive shows: every label is typed again", () => {
+    for (const change of [{ playbook: "erase", drives: [A, silent, C] }, { steps: "[2]", drives: [A, silent, C] }, { options: { ...three.options, soak_hours: 4 }, drives: [A, silent, C] }, {}]) {
       expect(run(asked, fresh(change), { type: "accept" })).toEqual({ step: "reading", plan: expect.objectContaining({ id: "p2" }) as Plan, typed: {}, notice: null });
     }
   });
@@ -216,6 +217,9 @@ describe("one drive of several that changed", () => {
     expect(run(left, { type: "reset" }, fresh({ id: "p3", digest: "d3", drives: [A, C] }))).toEqual({ step: "reading", plan: expect.objectContaining({ id: "p3" }) as Plan, typed: others, notice: null });
     // Another one changes meanwhile: that is told, too.
     expect(step(left, fresh({ id: "p3", digest: "d3", drives: [{ ...A, capacity: 1 }, C] }))).toMatchObject({ step: "changed", drives: [{ id: A.id }] });
+    // Its steps too, and the plan of fewer drives has no digest to compare.
+    const steps = step(left, fresh({ id: "p3", digest: "d3", steps: "[2]", drives: [A, C] }));
+    expect(steps).toMatchObject({ step: "changed", typed: {}, changes: ["The steps of the playbook standard are not those that you read."] });
     // Another playbook is another plan, read from the start.
     expect(step(left, fresh({ playbook: "erase", drives: [A, C] }))).toMatchObject({ step: "reading", typed: {} });
   });

@@ -130,6 +130,7 @@ export function scan(plan: Plan, typed: Typed, into: DriveId, text: string): { t
 export function differences(before: Plan, after: Plan): string[] {
   const changes: string[] = [];
   if (before.playbook !== after.playbook) changes.push(`The playbook was ${before.playbook} and is ${after.playbook} now.`);
+  else if (before.steps !== after.steps) changes.push(`The steps of the playbook ${after.playbook} are not those that you read.`);
   const now = new Map(after.drives.map((drive) => [drive.id, drive]));
   for (const old of before.drives) {
     const name = `…${lastFour(old.serial)}`;
@@ -162,8 +163,11 @@ export function differences(before: Plan, after: Plan): string[] {
 
 const alike = (a: unknown, b: unknown) => JSON.stringify(a) === JSON.stringify(b);
 
-/** Whether two plans do the same to their drives. */
-const sameAct = (a: Plan, b: Plan) => a.playbook === b.playbook && alike(a.options, b.options);
+/** Whether two plans were asked for alike. */
+const sameChoice = (a: Plan, b: Plan) => a.playbook === b.playbook && alike(a.options, b.options);
+
+/** Whether two plans do the same to their drives: a playbook's steps may change under its name. */
+const sameAct = (a: Plan, b: Plan) => sameChoice(a, b) && a.steps === b.steps;
 
 /** Drives of a fresh plan of which something else was read. */
 function unlike(read: Plan, fresh: Plan): PlanDrive[] {
@@ -270,8 +274,8 @@ export function step(gate: Gate, input: Input): Gate {
       return gate.step === "loading" ? gate : { step: "loading" };
     case "planned":
       if (gate.step === "loading") {
-        const kept = gate.kept && sameAct(gate.kept.plan, input.plan) ? gate.kept : null;
-        if (kept && unlike(kept.plan, input.plan).length > 0) return changed(kept.plan, kept.typed, input.plan);
+        const kept = gate.kept && sameChoice(gate.kept.plan, input.plan) ? gate.kept : null;
+        if (kept && (!sameAct(kept.plan, input.plan) || unlike(kept.plan, input.plan).length > 0)) return changed(kept.plan, kept.typed, input.plan);
         return { step: "reading", plan: input.plan, typed: kept?.typed ?? {}, notice: gate.notice ?? null };
       }
       if (gate.step !== "checking") return gate;
