@@ -175,6 +175,7 @@ describe("differences in sentences", () => {
     expect(differences(plan([A]), plan([{ ...A, capacity: 2e12 }]))[0]).toMatch(/capacity/);
     expect(differences(P, P)).toHaveLength(1);
     expect(differences(plan([A]), plan([A], { steps: "[2]" }))).toEqual(["The steps of the playbook standard are not those that you read."]);
+    expect(differences(P, plan([A, { ...B, label: "7PHAV8PK" }]))).toEqual(["…V8PK has to be named by 7PHAV8PK now."]);
     const found = (uuid: string) => ({ ...A, content: { state: "found" as const, summary: "ext4", signatures: [{ partition: 0, kind: "ext4", label: null, uuid, name: null }] } });
     expect(differences(plan([found("1")]), plan([found("2")]))[0]).toMatch(/identifiers/);
   });

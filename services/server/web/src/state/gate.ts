@@ -155,6 +155,7 @@ export function differences(before: Plan, after: Plan): string[] {
     }
     if (old.capacity !== fresh.capacity) changes.push(`${name} told a capacity of ${bytes(old.capacity)} and tells ${bytes(fresh.capacity)} now.`);
     if (old.model !== fresh.model || old.serial !== fresh.serial) changes.push(`${name} was ${old.model} ${old.serial} and is ${fresh.model} ${fresh.serial} now.`);
+    if (old.label !== fresh.label) changes.push(`${name} has to be named by ${fresh.label} now.`);
     if (old.sector !== fresh.sector) changes.push(`${name} had sectors of ${old.sector} bytes and has ${fresh.sector} now.`);
   }
   for (const added of now.values()) changes.push(`…${lastFour(added.serial)} was not part of it before.`);
