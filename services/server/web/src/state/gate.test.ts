@@ -224,6 +224,13 @@ describe("one drive of several that changed", () => {
     // Another playbook is another plan, read from the start.
     expect(step(left, fresh({ playbook: "erase", drives: [A, C] }))).toMatchObject({ step: "reading", typed: {} });
   });
+  it("is left over a box that refuses meanwhile: the labels of the others stand", () => {
+    const refused = step(step(changed, { type: "leave" }), { type: "refused", problem: problem("agent-late"), now: 6 });
+    expect([refused.step, cutAt(refused)]).toEqual(["refused", "before"]);
+    for (const again of [{ type: "reset" }, { type: "back" }] as Input[]) {
+      expect(run(refused, again, fresh({ id: "p3", digest: "d3", drives: [A, C] }))).toMatchObject({ step: "reading", typed: others });
+    }
+  });
   it("is not left where none would remain", () => {
     const all = step(asked, fresh({ drives: [A, B, C].map((one) => ({ ...one, capacity: 1 })) }));
     const odd = step(asked, fresh({}));

@@ -9,7 +9,7 @@
  * ```
  *
  * From `changed` a person can `leave` the drives that changed: `loading` then asks for a plan of the others. What was typed for a
- * drive stays as long as all that was read of it is still so.
+ * drive stays as long as all that was read of it is still so, also where that plan is refused and asked for again.
  *
  * Once the box and its agent answer again (`back`), what was refused meanwhile is asked anew, and `arming` goes through `checking` to a
  * plan that the box still knows: within the same two minutes, and only where its digest is the same.
@@ -26,10 +26,13 @@ import { bytes, contentWords, lastFour } from "../format";
 /** What a person typed, by drive. */
 export type Typed = Readonly<Partial<Record<DriveId, string>>>;
 
+/** What was read and typed for the drives that are gone on with. */
+type Kept = { plan: Plan; typed: Typed };
+
 /** Where the gate stands. */
 export type Gate =
-  | { step: "loading"; notice?: Problem; kept?: { plan: Plan; typed: Typed } }
-  | { step: "refused"; problem: Problem }
+  | { step: "loading"; notice?: Problem; kept?: Kept }
+  | { step: "refused"; problem: Problem; kept?: Kept }
   | { step: "reading"; plan: Plan; typed: Typed; notice: Problem | null }
   | { step: "checking"; plan: Plan; typed: Typed; problem: Problem | null; until?: number }
   | { step: "changed"; plan: Plan; typed: Typed; changes: string[]; drives: readonly PlanDrive[] }
@@ -253,7 +256,7 @@ export function cutAt(gate: Gate): Cut | null {
       return "starting";
     case "refused":
       // The box's answer to the last question may be what told that the session is over.
-      return gate.problem.status === 401 ? "before" : null;
+      return gate.kept || gate.problem.status === 401 ? "before" : null;
     case "started":
       return null;
   }
@@ -268,11 +271,14 @@ export const CUT: Record<Cut, Problem> = {
   },
 };
 
+/** Asks anew; what is kept of another plan stays. */
+const anew = (gate: Gate): Gate => (gate.step === "refused" && gate.kept ? { step: "loading", kept: gate.kept } : { step: "loading" });
+
 /** The next state. An input that does not fit the state changes nothing. */
 export function step(gate: Gate, input: Input): Gate {
   switch (input.type) {
     case "reset":
-      return gate.step === "loading" ? gate : { step: "loading" };
+      return gate.step === "loading" ? gate : anew(gate);
     case "planned":
       if (gate.step === "loading") {
         const kept = gate.kept && sameChoice(gate.kept.plan, input.plan) ? gate.kept : null;
@@ -288,6 +294,7 @@ export function step(gate: Gate, input: Input): Gate {
     case "refused":
       switch (gate.step) {
         case "loading":
+          return { step: "refused", problem: input.problem, ...(gate.kept && { kept: gate.kept }) };
         case "checking":
           return { step: "refused", problem: input.problem };
         case "arming":
@@ -329,7 +336,7 @@ export function step(gate: Gate, input: Input): Gate {
     case "back":
       switch (gate.step) {
         case "refused":
-          return { step: "loading" };
+          return anew(gate);
         case "arming":
           // Where the box is deciding, its answer is on its way, or fails.
           return gate.busy ? gate : { step: "checking", plan: gate.plan, typed: gate.typed, problem: gate.problem && !isAway(gate.problem) ? gate.problem : null, until: gate.deadline };
