@@ -17,9 +17,11 @@ export async function batch(browser, width, scheme, count) {
   /** What the box reads on each drive, and each plan that it was asked for. */
   const content = new Map();
   const asked = [];
+  let refuses = false;
   await page.route("**/api/v1/plans", (route) => {
     const { drives: ids, playbook, options } = route.request().postDataJSON();
     asked.push(ids);
+    if (refuses) return route.fulfill({ status: 503, contentType: "application/problem+json", json: { type: "busy", status: 503, title: "The box is busy", detail: "Ask again in a moment." } });
     const of = ids.map((id) => drives.find((one) => one.id === id)).map(({ id, model, serial, capacity }) => ({ id, model, serial, capacity, sector: 512, content: content.get(id) ?? { state: "empty" }, given_up: [], label: serial.slice(-4) }));
     return route.fulfill({ json: { id: `p${asked.length}`, playbook, steps: "[]", options, drives: of, digest: JSON.stringify(of), nonce: "n", seconds: 120, made: new Date().toISOString() } });
   });
@@ -48,7 +50,13 @@ export async function batch(browser, width, scheme, count) {
       await until("the focus on it", () => field(drives[13]).evaluate((input) => input === document.activeElement));
       content.delete(drives[13].id);
       await field(drives[13]).fill(four);
-      await page.getByRole("button", { name: `Go on without …${four}` }).click();
+      await page.getByRole("heading", { name: "What you read is no longer true" }).waitFor();
+      refuses = true;
+      await page.getByRole("button", { name: `Go on without …${four}` }).press("Enter");
+      await page.getByText("The box is busy").waitFor();
+      assert("the button is gone, and the focus not with it", await page.evaluate(() => document.activeElement?.id === "main"));
+      refuses = false;
+      await page.getByRole("button", { name: "Ask again" }).click();
       await page.getByText("Left to arm.").waitFor();
       await page.getByRole("button", { name: "Erase and test 23 drives" }).waitFor();
       assert("a plan of the others was asked for", asked.at(-1).length === COUNT - 1 && !asked.at(-1).includes(drives[13].id));
