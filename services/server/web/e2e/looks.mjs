@@ -414,6 +414,8 @@ export async function looks(browser, width, scheme, count) {
       await inspect(page, `gate-left-${width}`);
       box.say("drives", drives);
       await left.waitFor({ state: "detached" });
+      await page.getByText("…9F2K was unplugged after it had been chosen: it is not among these").waitFor();
+      await inspect(page, `gate-slipped-${width}`);
       await at("/");
       for (const of of [stays, goes]) await card(of).getByRole("checkbox").check();
       await page.getByRole("link", { name: "Burn in…" }).click();

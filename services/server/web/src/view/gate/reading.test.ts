@@ -35,10 +35,12 @@ it("a chosen drive that the list has no more is told by its last four: it is not
   expect(namedOf(ids, [here, drive({ serial: "OTHER" }), gone], new Map())).toEqual([here, gone]);
 });
 
-it("one that was pulled between the choice and the gate is told there, until it is plugged in again", () => {
+it("one that was pulled between the choice and the gate is told there, also where it is plugged in again", () => {
   const [here, gone] = [drive(), drive({ serial: "ZRT09F2K" })];
   expect(leftWords([gone], [here])).toBe("…9F2K was chosen and is not plugged in any more: it is not among these, and will not be burnt in.");
   expect(leftWords([gone], [here, { ...gone, present: false }])).toMatch(/^…9F2K was/);
   expect(leftWords([gone, drive({ serial: "ZRT0AAAA" })], [here])).toMatch(/^…9F2K, …AAAA were chosen and are not/);
-  expect([leftWords([gone], [here, gone]), leftWords([], [here])]).toEqual([null, null]);
+  const back = "…9F2K was unplugged after it had been chosen: it is not among these, and will not be burnt in unless you choose it again on the bench.";
+  expect([leftWords([gone], [here, gone]), leftWords([], [here])]).toEqual([back, null]);
+  expect(leftWords([drive({ serial: "ZRT0AAAA" }), gone], [here, gone])).toBe(`…AAAA was chosen and is not plugged in any more: it is not among these, and will not be burnt in. ${back}`);
 });
