@@ -47,7 +47,7 @@ const CHOSEN = "kiln-chosen";
 /** The drives that were chosen on the bench; survives a reload of this tab, never a new one. */
 export const chosen = signal<readonly DriveId[]>(readChosen());
 
-/** Drives that were pulled after they had been chosen; the gate says that they are not among what is burnt in. */
+/** Drives that were pulled after they had been chosen, and were not chosen again; the gate says that they are not among what is burnt in. */
 export const pulled = signal<readonly Drive[]>([]);
 
 function readChosen(): DriveId[] {
@@ -62,7 +62,7 @@ function readChosen(): DriveId[] {
 /** Chooses these drives and no others. */
 export function choose(ids: readonly DriveId[]): void {
   chosen.value = ids;
-  if (ids.length === 0) pulled.value = [];
+  pulled.value = ids.length === 0 ? [] : pulled.value.filter(({ id }) => id === null || !ids.includes(id));
   try {
     sessionStorage.setItem(CHOSEN, JSON.stringify(ids));
   } catch {
