@@ -408,6 +408,12 @@ export async function looks(browser, width, scheme, count) {
       for (const of of [stays, goes]) await card(of).getByRole("checkbox").check();
       box.say("drives", without);
       await page.getByText("1 drive chosen").waitFor();
+      // What is asked for elsewhere has nothing to do with what was chosen here.
+      await page.getByRole("link", { name: new RegExp(`^${stays.serial.slice(-4)},`) }).click();
+      await page.getByRole("button", { name: "Read scan…" }).click();
+      await page.getByRole("button", { name: "Scan: read 1 drive" }).waitFor();
+      assert("the drive of the bench is not named", (await page.getByText("was chosen").count()) === 0);
+      await page.getByRole("link", { name: "Back to the bench" }).click();
       await page.getByRole("link", { name: "Burn in…" }).click();
       const left = page.getByText("…9F2K was chosen and is not plugged in any more: it is not among these, and will not be burnt in.");
       await left.waitFor();

@@ -16,6 +16,8 @@ import type { Cut } from "./gate";
 /** What the gate is asked for: these drives, a playbook to begin with, options beside it. */
 export interface Wish {
   drives: readonly DriveId[];
+  /** They were chosen on the bench: what was pulled of that choice is named. */
+  bench?: boolean;
   /** Only playbooks that only read are offered. */
   readOnly?: boolean;
   playbook?: string;
@@ -35,9 +37,9 @@ const NOTHING: Wish = { drives: [] };
 export function readWish(kept: unknown): Wish | null {
   if (kept === null || kept === undefined) return null;
   if (typeof kept !== "object" || !("drives" in kept) || !Array.isArray(kept.drives) || !kept.drives.every((id) => typeof id === "string")) return NOTHING;
-  const { drives, readOnly, playbook, reads, options, cut } = kept as { [key: string]: unknown; drives: DriveId[] };
+  const { drives, bench, readOnly, playbook, reads, options, cut } = kept as { [key: string]: unknown; drives: DriveId[] };
   return {
-    drives, readOnly: readOnly === true, reads: reads === true,
+    drives, bench: bench === true, readOnly: readOnly === true, reads: reads === true,
     ...(typeof playbook === "string" ? { playbook } : {}),
     ...(typeof options === "object" && options !== null ? { options } : {}),
     ...(cut === "before" || cut === "starting" ? { cut } : {}),
@@ -56,7 +58,7 @@ function stored(): unknown {
 export function wished(): Wish {
   const state: unknown = history.state;
   const own = typeof state === "object" && state !== null && "wish" in state ? state.wish : null;
-  return readWish(own ?? stored()) ?? { drives: chosen.peek() };
+  return readWish(own ?? stored()) ?? { drives: chosen.peek(), bench: true };
 }
 
 /** Keeps the wish for this visit. */

@@ -87,7 +87,7 @@ export function GatePage() {
   const reads = useComputed(() => readOnly || !(known.value.playbooks?.find((one) => one.name === playbook.value)?.erases ?? !(wish.reads && wish.playbook === playbook.value)));
   const onlyReads = reads.value;
 
-  const wishNow = (): Wish => ({ drives: drives.value, readOnly, playbook: playbook.value, reads: reads.value, options: options.value });
+  const wishNow = (): Wish => ({ drives: drives.value, bench: wish.bench ?? false, readOnly, playbook: playbook.value, reads: reads.value, options: options.value });
   const ask = async () => {
     const begun = monotonic();
     const [name, chosenOptions] = [playbook.peek(), options.peek()];
@@ -178,7 +178,7 @@ export function GatePage() {
   const listed = known.value.drives ?? [];
   for (const drive of listed) if (drive.id !== null) seen.current.set(drive.id, drive);
   const named = namedOf(drives.value, listed, seen.current);
-  const left = leftWords(pulled.value.filter(({ id }) => id !== null && !drives.value.includes(id)), listed);
+  const left = leftWords(wish.bench ? pulled.value.filter(({ id }) => id !== null && !drives.value.includes(id)) : [], listed);
   const choice = (
     <>
       <PlaybookChoice chosen={playbook} drives={named} readOnly={readOnly} soak={onlyReads ? null : options.value.soak_hours} />
