@@ -434,6 +434,29 @@ export async function looks(browser, width, scheme, count) {
       await page.getByText("…9F2K is not plugged in any more").waitFor({ state: "detached" });
     });
 
+    await test("gate: a scan leaves out a drive that is missing, and says so in words of its own", async () => {
+      const { drives, playbooks } = box.state;
+      box.state.playbooks = [...playbooks, { ...playbooks[0], name: "scan", about: "Reads every sector.", erases: false }];
+      await at("/");
+      for (const of of [drives[6], drives[7]]) await page.getByRole("checkbox", { name: new RegExp(`^Choose ${of.serial.slice(-4)}`) }).check();
+      await page.getByRole("link", { name: "Burn in…" }).click();
+      await page.locator(".books > summary").click();
+      await page.getByRole("radio", { name: "Scan", exact: true }).click();
+      await page.getByRole("button", { name: "Scan: read 2 drives" }).waitFor();
+      box.say("drives", drives.filter((one) => one !== drives[7]));
+      await page.getByRole("button", { name: "Scan: read 1 drive" }).waitFor();
+      await page.getByText("…9F2K was chosen and is not plugged in any more: it is not among these, and will not be read.").waitFor();
+      assert("nothing is burnt in", (await page.getByText("burnt in").count()) === 0);
+      await inspect(page, `scan-gone-${width}`);
+      box.instead.set("POST /api/v1/scans", () => ({ jobs: ["0199a-001"] }));
+      const [asked] = await Promise.all([page.waitForRequest("**/api/v1/scans"), page.getByRole("button", { name: "Scan: read 1 drive" }).click()]);
+      assert("the other one is asked for", JSON.stringify(asked.postDataJSON().drives) === JSON.stringify([drives[6].id]));
+      await page.locator(".jobhd").waitFor();
+      box.instead.clear();
+      box.state.playbooks = playbooks;
+      box.say("drives", drives);
+    });
+
     await test("agent silent: before the box knows, no page tells rate or time left of a test of which nothing comes", async () => {
       const [of, running] = [box.state.drives[1], box.state.jobs[1]];
       const own = await visit(browser, box.url, width, scheme);

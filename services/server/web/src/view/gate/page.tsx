@@ -177,8 +177,11 @@ export function GatePage() {
   }
   const listed = known.value.drives ?? [];
   for (const drive of listed) if (drive.id !== null) seen.current.set(drive.id, drive);
-  const named = namedOf(drives.value, listed, seen.current);
-  const left = leftWords(wish.bench ? pulled.value.filter(({ id }) => id !== null && !drives.value.includes(id)) : [], listed);
+  const all = namedOf(drives.value, listed, seen.current);
+  // What is only read goes on without a missing one, for nothing was typed for it.
+  const named = onlyReads ? all.filter(({ present }) => present) : all;
+  const fallen = wish.bench ? pulled.value.filter(({ id }) => id !== null && !drives.value.includes(id)) : [];
+  const left = leftWords([...fallen, ...all.filter((drive) => !named.includes(drive))], listed, onlyReads ? "read" : "burnt in");
   const choice = (
     <>
       <PlaybookChoice chosen={playbook} drives={named} readOnly={readOnly} soak={onlyReads ? null : options.value.soak_hours} />

@@ -42,5 +42,6 @@ it("one that was pulled between the choice and the gate is told there, also wher
   expect(leftWords([gone, drive({ serial: "ZRT0AAAA" })], [here])).toMatch(/^…9F2K, …AAAA were chosen and are not/);
   const back = "…9F2K was unplugged after it had been chosen: it is not among these, and will not be burnt in unless you choose it again on the bench.";
   expect([leftWords([gone], [here, gone]), leftWords([], [here])]).toEqual([back, null]);
+  expect(leftWords([gone], [here], "read")).toBe("…9F2K was chosen and is not plugged in any more: it is not among these, and will not be read.");
   expect(leftWords([drive({ serial: "ZRT0AAAA" }), gone], [here, gone])).toBe(`…AAAA was chosen and is not plugged in any more: it is not among these, and will not be burnt in. ${back}`);
 });

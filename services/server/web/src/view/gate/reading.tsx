@@ -28,15 +28,15 @@ export function namedOf(ids: readonly DriveId[], listed: readonly Drive[], seen:
 
 const fours = (drives: readonly Drive[]) => drives.map(({ serial, kernel_name }) => `…${lastFour(serial) || kernel_name}`).join(", ");
 
-/** Told of what was `pulled` after it had been chosen, also where it is plugged in again: nobody chose it since. Pure. */
-export function leftWords(pulled: readonly Drive[], listed: readonly Drive[]): string | null {
+/** Told of what was `pulled` after it had been chosen, also where it is plugged in again: nobody chose it since. `done`: what is done with the others. Pure. */
+export function leftWords(pulled: readonly Drive[], listed: readonly Drive[], done: "burnt in" | "read" = "burnt in"): string | null {
   const here = pulled.filter(({ id }) => listed.some((drive) => drive.id === id && drive.present));
   const gone = pulled.filter((drive) => !here.includes(drive));
   const words: string[] = [];
-  if (gone.length === 1) words.push(`${fours(gone)} was chosen and is not plugged in any more: it is not among these, and will not be burnt in.`);
-  if (gone.length > 1) words.push(`${fours(gone)} were chosen and are not plugged in any more: they are not among these, and will not be burnt in.`);
-  if (here.length === 1) words.push(`${fours(here)} was unplugged after it had been chosen: it is not among these, and will not be burnt in unless you choose it again on the bench.`);
-  if (here.length > 1) words.push(`${fours(here)} were unplugged after they had been chosen: they are not among these, and will not be burnt in unless you choose them again on the bench.`);
+  if (gone.length === 1) words.push(`${fours(gone)} was chosen and is not plugged in any more: it is not among these, and will not be ${done}.`);
+  if (gone.length > 1) words.push(`${fours(gone)} were chosen and are not plugged in any more: they are not among these, and will not be ${done}.`);
+  if (here.length === 1) words.push(`${fours(here)} was unplugged after it had been chosen: it is not among these, and will not be ${done} unless you choose it again on the bench.`);
+  if (here.length > 1) words.push(`${fours(here)} were unplugged after they had been chosen: they are not among these, and will not be ${done} unless you choose them again on the bench.`);
   return words.length > 0 ? words.join(" ") : null;
 }
 

@@ -15,9 +15,8 @@ import { title } from "../bench/card";
 import { Banners, unheard } from "../box";
 import { Plate } from "./bay";
 import { titleOf } from "./choice";
-import { pulledWords } from "./reading";
 
-/** What will be read, and the button. */
+/** What will be read, and the button. `left`: told of what was chosen and is missing. */
 export function ScanDoor({ drives, left, playbook, children }: { drives: readonly Drive[]; left: string | null; playbook: string; children: ComponentChildren }) {
   const busy = useSignal(false);
   const problem = useSignal<Problem | null>(null);
@@ -60,7 +59,7 @@ export function ScanDoor({ drives, left, playbook, children }: { drives: readonl
               );
             })}
           </ol>
-          <ProblemNote problem={problem.value ?? pulledWords(drives)} />
+          <ProblemNote problem={problem.value} />
           {left && <p class="note" role="status"><Icon name="info" />{left}</p>}
           {problem.value && isUnanswered(problem.value) && (
             <p class="note"><Icon name="info" />It is not known whether the scan has started. Look at the bench before you ask again: what has started is shown there, within two minutes.</p>
