@@ -34,6 +34,14 @@ export function opened(list: readonly CertificateEntry[], id: string): Certifica
   return list.find((entry) => plain(entry.info.id) === plain(id) && !entry.info.revoked && isNewest(entry, list));
 }
 
+const isAll = (found: readonly CertificateEntry[], chosen: readonly CertificateEntry[]) => found.every((entry) => chosen.includes(entry));
+
+/** The numbers that are chosen after the press: with all that is found, or, where all of that is already, without it. What the search hides stays as it is. Pure. */
+export function chooseFound(found: readonly CertificateEntry[], chosen: readonly CertificateEntry[]): string[] {
+  const next = isAll(found, chosen) ? chosen.filter((entry) => !found.includes(entry)) : [...new Set([...chosen, ...found])];
+  return next.map(({ info }) => info.id);
+}
+
 /** Longest wait for one of several files, in milliseconds: a small board draws a PDF in seconds. */
 const FILE_MS = 45_000;
 
@@ -54,12 +62,11 @@ function Bundle({ found, chosen, onChoose }: { found: readonly CertificateEntry[
     step.value = null;
     told.value = { saved: zip !== null, missing };
   };
-  const all = found.every((entry) => chosen.includes(entry));
   const missing = told.value?.missing ?? [];
   const mark = missing.length > 0 ? "warn" : "pass";
   return (
     <>
-      {found.length > 0 && <button class="btn plain" type="button" onClick={() => onChoose(all ? [] : [...chosen, ...found].map(({ info }) => info.id))}>{all ? "Choose none" : `Choose all ${found.length}`}</button>}
+      {found.length > 0 && <button class="btn plain" type="button" onClick={() => onChoose(chooseFound(found, chosen))}>{isAll(found, chosen) ? "Choose none" : `Choose all ${found.length}`}</button>}
       <button class="btn" type="button" disabled={chosen.length === 0} aria-disabled={step.value !== null} onClick={() => step.value === null && void run()}><Icon name="file" />{step.value ?? (chosen.length === 0 ? "Save as one ZIP" : `Save ${chosen.length} as one ZIP`)}</button>
       <div class="saved" role="status">
         {told.value?.saved && <p class={`v wrap is-${mark}`}><Shape of={mark} />Saved: PDF and signed JSON{missing.length > 0 ? ", but not all of them" : " of each"}.</p>}
