@@ -112,6 +112,13 @@ export async function batch(browser, width, scheme, count) {
       assert("by serial and job", new TextDecoder().decode(files[`${drives[5].serial}-${box.state.jobs[5].id}.pdf`]) === JSON.stringify({ of: `${box.state.jobs[5].id}.pdf` }));
       await page.getByText(`PDF of ${broken.certificate.id}: The box answered 500`).waitFor();
       await inspect(page, `bundle-${width}`);
+      await page.evaluate(() => ([globalThis.given, URL.createObjectURL] = [URL.createObjectURL, () => { throw new Error("out of memory"); }]));
+      await page.getByRole("button", { name: `Save ${COUNT} as one ZIP` }).click();
+      await page.getByText("This page made a mistake").waitFor();
+      await inspect(page, `bundle-failed-${width}`);
+      await page.evaluate(() => (URL.createObjectURL = globalThis.given));
+      await Promise.all([page.waitForEvent("download"), page.getByRole("button", { name: `Save ${COUNT} as one ZIP` }).click()]);
+      assert("what went wrong is not told any more", (await page.getByText("This page made a mistake").count()) === 0);
       await page.getByRole("button", { name: "Choose none" }).click();
       await page.getByRole("checkbox", { name: `Choose ${box.state.jobs[7].certificate.id}` }).check();
       await page.getByRole("button", { name: "Save 1 as one ZIP" }).waitFor();

@@ -12,8 +12,9 @@ const entry = (job: string, serial: string, change: Partial<CertificateEntry["in
 const two = [entry("j1", "ZR5A4T9C"), entry("j2", "/dev/loop 6")];
 const gives = (path: string) => Promise.resolve(new Blob([`of ${path}`]));
 const text = (bytes: Uint8Array | undefined) => new TextDecoder().decode(bytes);
-const saved = async (...of: Parameters<typeof bundle>) => {
-  const { zip, missing } = await bundle(...of);
+const MADE = Date.UTC(2026, 10, 20, 6);
+const saved = async (entries: typeof two, get: typeof gives, onStep: Parameters<typeof bundle>[2]) => {
+  const { zip, missing } = await bundle(entries, get, onStep, MADE);
   return { files: zip && unzipSync(zip), missing: missing.map(({ what, why }) => `${what}: ${why}`) };
 };
 
@@ -41,5 +42,11 @@ it("a box that does not answer is not asked for the rest, and without any file t
 });
 
 it("who has left the page saves nothing", async () => {
-  expect(await bundle(two, gives, (done) => done < 2)).toEqual({ zip: null, missing: [] });
+  expect(await bundle(two, gives, (done) => done < 2, MADE)).toEqual({ zip: null, missing: [] });
+});
+
+it.each([[MADE, 2026], [0, 1980], [Date.UTC(2150, 1), 2099], [NaN, 1980]])("a box whose clock tells %d gives a ZIP of %d", async (now, year) => {
+  const { zip } = await bundle(two, gives, () => true, now);
+  // The year stands in the first entry's head, in the last seven bits of its date.
+  expect(1980 + (zip![13]! >> 1)).toBe(year);
 });

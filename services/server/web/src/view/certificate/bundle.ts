@@ -13,14 +13,20 @@ export interface Missing { what: string; why: string }
 /** A name that every system takes. */
 const plain = (text: string) => text.trim().replace(/[^A-Za-z0-9.-]+/g, "_") || "no-serial";
 
+/** What a ZIP can tell of time: years of two digits behind 1980 and no zone, so a day at either end belongs to no zone's neighbour. */
+const TIMES = [Date.UTC(1980, 0, 2), Date.UTC(2099, 11, 30)] as const;
+
+/** The box's time as a ZIP can tell it: a board without a battery begins in 1970. */
+const told = (now: number) => Math.min(Math.max(Number.isNaN(now) ? 0 : now, TIMES[0]), TIMES[1]);
+
 /** Whether what has refused one file refuses all: nobody is logged in any more, or the box does not answer. */
 const refusesAll = (status: number) => status === 0 || status === 401;
 
 /**
  * Asks for the files one after the other, for a small board draws a PDF in seconds. `onStep` is told how many of them are done, and says
- * whether anybody still waits for it. Without any file, or anybody who waits, there is no ZIP.
+ * whether anybody still waits for it. `now`: the box's time in milliseconds, when the files are of. Without any file, or anybody who waits, there is no ZIP.
  */
-export async function bundle(entries: readonly CertificateEntry[], get: (path: string) => Promise<Blob>, onStep: (done: number, all: number) => boolean): Promise<{ zip: Uint8Array<ArrayBuffer> | null; missing: Missing[] }> {
+export async function bundle(entries: readonly CertificateEntry[], get: (path: string) => Promise<Blob>, onStep: (done: number, all: number) => boolean, now: number): Promise<{ zip: Uint8Array<ArrayBuffer> | null; missing: Missing[] }> {
   const files: Record<string, Uint8Array<ArrayBuffer>> = {};
   const missing: Missing[] = [];
   let refusal: string | null = null;
@@ -44,5 +50,5 @@ export async function bundle(entries: readonly CertificateEntry[], get: (path: s
   if (Object.keys(files).length === 0) return { zip: null, missing };
   // Whoever is handed the ZIP has not seen the page.
   if (missing.length > 0) files["MISSING.txt"] = new TextEncoder().encode(missing.map(({ what, why }) => `${what}: ${why}\n`).join(""));
-  return { zip: zipSync(files, { level: 0 }), missing };
+  return { zip: zipSync(files, { level: 0, mtime: told(now) }), missing };
 }

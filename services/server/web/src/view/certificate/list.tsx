@@ -49,18 +49,26 @@ const FILE_MS = 45_000;
 function Bundle({ found, chosen, onChoose }: { found: readonly CertificateEntry[]; chosen: readonly CertificateEntry[]; onChoose: (ids: readonly string[]) => void }) {
   const step = useSignal<string | null>(null);
   const told = useSignal<{ saved: boolean; missing: readonly Missing[] } | null>(null);
+  const failed = useSignal<Problem | null>(null);
   const here = useRef(true);
   useEffect(() => () => void (here.current = false), []);
   const run = async () => {
     told.value = null;
+    failed.value = null;
     const get = async (path: string) => (await file("GET", path, undefined, FILE_MS)).blob;
-    const { zip, missing } = await bundle(chosen, get, (done, all) => {
-      step.value = `Asking for file ${done + 1} of ${all}`;
-      return here.current;
-    });
-    if (zip) save({ name: `kiln-certificates-${new Date(now.value).toISOString().slice(0, 10)}.zip`, blob: new Blob([zip], { type: "application/zip" }) });
-    step.value = null;
-    told.value = { saved: zip !== null, missing };
+    try {
+      const { zip, missing } = await bundle(chosen, get, (done, all) => {
+        step.value = `Asking for file ${done + 1} of ${all}`;
+        return here.current;
+      }, now.value);
+      if (zip) save({ name: `kiln-certificates-${new Date(now.value).toISOString().slice(0, 10)}.zip`, blob: new Blob([zip], { type: "application/zip" }) });
+      told.value = { saved: zip !== null, missing };
+    } catch (thrown) {
+      // So many files may be more than a small machine's memory takes.
+      failed.value = asProblem(thrown);
+    } finally {
+      step.value = null;
+    }
   };
   const missing = told.value?.missing ?? [];
   const mark = missing.length > 0 ? "warn" : "pass";
@@ -68,6 +76,7 @@ function Bundle({ found, chosen, onChoose }: { found: readonly CertificateEntry[
     <>
       {found.length > 0 && <button class="btn plain" type="button" onClick={() => onChoose(chooseFound(found, chosen))}>{isAll(found, chosen) ? "Choose none" : `Choose all ${found.length}`}</button>}
       <button class="btn" type="button" disabled={chosen.length === 0} aria-disabled={step.value !== null} onClick={() => step.value === null && void run()}><Icon name="file" />{step.value ?? (chosen.length === 0 ? "Save as one ZIP" : `Save ${chosen.length} as one ZIP`)}</button>
+      {failed.value && <div class="saved"><ProblemNote problem={failed.value} /></div>}
       <div class="saved" role="status">
         {told.value?.saved && <p class={`v wrap is-${mark}`}><Shape of={mark} />Saved: PDF and signed JSON{missing.length > 0 ? ", but not all of them" : " of each"}.</p>}
         {missing.length > 0 && <p class="v wrap is-fail"><Shape of="fail" />{plural(missing.length, "file")} could not be had{told.value?.saved ? ", as MISSING.txt in the ZIP says, too" : "; nothing was saved"}:</p>}
