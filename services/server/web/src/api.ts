@@ -22,6 +22,9 @@ export class Refusal extends Error {
   }
 }
 
+/** The box did not answer in time: it may be at this one question too long, and answer the next. */
+export class Late extends Refusal {}
+
 /** What a person is told when no answer came. */
 export function unreachable(why: string): Problem {
   return {
@@ -30,6 +33,12 @@ export function unreachable(why: string): Problem {
     title: "The box did not answer",
     detail: `${why}. Check its power and network; what runs on it goes on without this page.`,
   };
+}
+
+/** What a request that brought no answer, or not all of it, comes to; `patience`: what it was given, in milliseconds. */
+export function unanswered(thrown: unknown, patience: number | undefined): Refusal {
+  const late = patience !== undefined && thrown instanceof DOMException && thrown.name === "TimeoutError";
+  return late ? new Late(unreachable(`No answer within ${patience / 1000} s`)) : new Refusal(unreachable("The connection failed"));
 }
 
 /** Any thrown thing as a problem. */
@@ -73,8 +82,7 @@ export async function call<T>(method: "GET" | "POST" | "PUT" | "DELETE", path: s
     answer = await fetch(path.startsWith("/api/") ? path : ROOT + path, init);
     text = await answer.text();
   } catch (thrown) {
-    const late = thrown instanceof DOMException && thrown.name === "TimeoutError";
-    throw new Refusal(unreachable(late ? `No answer within ${patience / 1000} s` : "The connection failed"));
+    throw unanswered(thrown, patience);
   }
   // The session's own requests are asked just to find that out; an add-on's answer that is passed on is no word of the box.
   const ours = answer.headers.get("content-type")?.startsWith("application/problem+json") ?? false;

@@ -2,7 +2,7 @@ import { unzipSync } from "fflate";
 import { expect, it } from "vitest";
 import type { CertificateEntry } from "@wire";
 
-import { Refusal, unreachable } from "../../api";
+import { Late, Refusal, unreachable } from "../../api";
 import { bundle } from "./bundle";
 
 const entry = (job: string, serial: string, change: Partial<CertificateEntry["info"]> = {}): CertificateEntry => ({
@@ -39,6 +39,13 @@ it("a box that does not answer is not asked for the rest, and without any file t
   const { files, missing } = await saved(two, () => Promise.reject(new Refusal(unreachable(`No answer ${++asked}`))), () => true);
   expect([files, asked, missing.length]).toEqual([null, 1, 4]);
   expect(missing[3]).toMatch(/^JSON of KC-j2: The box did not answer, No answer 1\./);
+});
+
+it("a file that does not come in time refuses itself alone", async () => {
+  const slow = (path: string) => (path.endsWith("j1/certificate.pdf") ? Promise.reject(new Late(unreachable("No answer within 45 s"))) : gives(path));
+  const { files, missing } = await saved(two, slow, () => true);
+  expect(Object.keys(files!)).toEqual(["ZR5A4T9C-j1.json", "_dev_loop_6-j2.pdf", "_dev_loop_6-j2.json", "MISSING.txt"]);
+  expect(missing).toEqual([expect.stringMatching(/^PDF of KC-j1: The box did not answer, No answer within 45 s/)]);
 });
 
 it("who has left the page saves nothing", async () => {

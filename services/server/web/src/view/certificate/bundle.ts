@@ -5,7 +5,7 @@
 import { zipSync } from "fflate";
 import type { CertificateEntry } from "@wire";
 
-import { asProblem, segment } from "../../api";
+import { asProblem, Late, segment } from "../../api";
 
 /** A file that could not be had, and why. */
 export interface Missing { what: string; why: string }
@@ -19,8 +19,8 @@ const TIMES = [Date.UTC(1980, 0, 2), Date.UTC(2099, 11, 30)] as const;
 /** The box's time as a ZIP can tell it: a board without a battery begins in 1970. */
 const told = (now: number) => Math.min(Math.max(Number.isNaN(now) ? 0 : now, TIMES[0]), TIMES[1]);
 
-/** Whether what has refused one file refuses all: nobody is logged in any more, or the box does not answer. */
-const refusesAll = (status: number) => status === 0 || status === 401;
+/** Whether what has refused one file refuses all: nobody is logged in any more, or the box is away. A file that takes too long is one of many. */
+const refusesAll = (thrown: unknown, status: number) => (status === 0 && !(thrown instanceof Late)) || status === 401;
 
 /**
  * Asks for the files one after the other, for a small board draws a PDF in seconds. `onStep` is told how many of them are done, and says
@@ -42,7 +42,7 @@ export async function bundle(entries: readonly CertificateEntry[], get: (path: s
       } catch (thrown) {
         const { status, title, detail } = asProblem(thrown);
         why = [title, detail].filter(Boolean).join(", ");
-        if (refusesAll(status)) refusal = why;
+        if (refusesAll(thrown, status)) refusal = why;
       }
     }
     if (why !== null) missing.push({ what: `${form} of ${info.id}`, why });

@@ -2,7 +2,7 @@
 import { useSignal } from "@preact/signals";
 import type { Problem } from "@wire";
 
-import { asProblem, readProblem, Refusal, unreachable } from "../../api";
+import { asProblem, readProblem, Refusal, unanswered } from "../../api";
 import { ProblemNote, Shape } from "../bits";
 
 /** Sends a request whose body or answer is a file; the answer's name and bytes. `patience`: longest wait in milliseconds. */
@@ -17,14 +17,16 @@ export async function file(method: "GET" | "POST" | "PUT", path: string, body?: 
     init.headers = { ...init.headers, "Content-Type": "application/json" };
   }
   let answer: Response;
+  let content: Blob | string;
   try {
     answer = await fetch(`/api/v1${path}`, init);
-  } catch {
-    throw new Refusal(unreachable("The connection failed"));
+    content = answer.ok ? await answer.blob() : await answer.text();
+  } catch (thrown) {
+    throw unanswered(thrown, patience);
   }
-  if (!answer.ok) throw new Refusal(readProblem(answer.status, await answer.text()));
+  if (typeof content === "string") throw new Refusal(readProblem(answer.status, content));
   const name = /filename="([^"]+)"/.exec(answer.headers.get("content-disposition") ?? "")?.[1] ?? "kiln";
-  return { name, blob: await answer.blob() };
+  return { name, blob: content };
 }
 
 /** Gives a file to the person. */
