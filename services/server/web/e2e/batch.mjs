@@ -83,8 +83,10 @@ export async function batch(browser, width, scheme, count) {
       const verdict = (outcome) => ({ outcome, rules: [], summary: "Told.", verified: 1, engine: "kiln-burnin 0.1.0" });
       box.state.jobs = drives.map((one, n) => job(one, n, n === 8 ? { state: { kind: "waiting", why: "paused by mara" }, verdict: null, ended: null } : { verdict: verdict(failed.includes(one) ? "FAILED" : "PASSED") }));
       await page.goto("/");
-      await page.evaluate(() => sessionStorage.clear());
-      await page.reload();
+      await page.locator(".bay").first().waitFor();
+      // What was chosen before; the page would write it down again behind an emptied store.
+      const clear = page.getByRole("button", { name: "Clear", exact: true });
+      if (await clear.isVisible()) await clear.click();
       const found = async (words, many) => {
         await page.getByRole("searchbox", { name: "Search drives" }).fill(words);
         await until(`${many} drives for ${words}`, async () => (await page.locator(".bay").count()) === many);
