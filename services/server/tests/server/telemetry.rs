@@ -61,7 +61,8 @@ async fn a_page_whose_session_is_over_is_given_no_more_frames() {
     let mut admin = made.admin().await;
     let shed = Shed::new(&mut admin, "").await;
     // Its day is nearly over.
-    made.clock.advance(SESSION - std::time::Duration::from_secs(30));
+    made.clock
+        .advance(SESSION.saturating_sub(std::time::Duration::from_secs(30)));
     let mut page = admin.events(&shed.path("telemetry")).await;
     page.named("connected").await;
     let mut socket = shed.socket(&made).await;
