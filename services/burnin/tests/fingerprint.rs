@@ -1,0 +1,105 @@
+//! What a drive is known by that is only read, and what was written to it since.
+#![allow(clippy::unwrap_used, reason = "tests")]
+
+use std::time::Duration;
+
+use burnin::device::{Access, Device, Geometry, Op};
+use burnin::sim::{Content, Fault, Plan, Sim};
+use burnin::{Fingerprint, Shown};
+
+const GEOMETRY: Geometry = Geometry {
+    sectors: 3_000,
+    sector: 512,
+    physical: 4096,
+};
+
+fn drive(plan: Plan) -> Sim {
+    Sim::new(GEOMETRY, plan, 2, 8 << 10, 1)
+}
+
+fn of(mut sim: Sim) -> Fingerprint {
+    Fingerprint::of(&mut sim, GEOMETRY).unwrap()
+}
+
+/// Fills eight sectors with one word.
+fn write(drive: &mut Sim, lba: u64, word: u64) {
+    drive.buffer(0).fill(word);
+    let access = Access {
+        slot: 0,
+        op: Op::Write,
+        lba,
+        sectors: 8,
+    };
+    drive.submit(access).unwrap();
+    while drive.wait(Duration::from_secs(1)).unwrap().is_none() {}
+}
+
+/// A drive that is only read keeps nothing of its job: what stood on it tells, as far as it is not blank.
+#[test]
+fn a_drive_that_is_only_read_is_known_by_what_stood_on_it() {
+    let other = || Sim::new(GEOMETRY, Plan::healthy(Content::Random), 2, 8 << 10, 2);
+    let (full, blank) = (
+        of(drive(Plan::healthy(Content::Random))),
+        of(drive(Plan::healthy(Content::Zeros))),
+    );
+    assert_eq!(full.shown(&of(drive(Plan::healthy(Content::Random)))), Shown::Ours);
+    assert_eq!(full.shown(&of(other())), Shown::Not);
+    assert_eq!(full.shown(&blank), Shown::Not);
+    assert_eq!(blank.shown(&full), Shown::Not);
+    assert_eq!(blank.shown(&of(drive(Plan::healthy(Content::Zeros)))), Shown::Unknown);
+    assert_eq!(blank.shown(&of(drive(Plan::healthy(Content::Ones)))), Shown::Not);
+    // Some of it was written meanwhile, some of it can no longer be read.
+    let mut used = drive(Plan::healthy(Content::Random));
+    for lba in (0..GEOMETRY.sectors / 3).step_by(8) {
+        write(&mut used, lba, lba);
+    }
+    assert_eq!(full.shown(&of(used)), Shown::Ours);
+    let unreadable = (0..GEOMETRY.sectors).map(|lba| Fault::ReadError { lba }).collect();
+    assert_eq!(full.shown(&of(drive(Plan::with(unreadable)))), Shown::Unknown);
+    let text = serde_json::to_string(&full).unwrap();
+    assert!(text.len() < 8192, "{} bytes in every record of the job", text.len());
+    assert_eq!(serde_json::from_str::<Fingerprint>(&text).unwrap(), full);
+}
+
+/// Between the plan of a burn-in and its start one place is enough, and a drive that gives other bytes at each read has no say.
+#[test]
+fn what_was_written_since_is_told_from_what_a_faulty_drive_shows() {
+    let healthy = || drive(Plan::healthy(Content::Random));
+    let (then, mut used) = (of(healthy()), healthy());
+    assert!(!then.was_written_since(&then, &then));
+    write(&mut used, 0, 7);
+    let now = of(used);
+    assert!(then.was_written_since(&now, &now));
+    assert!(!then.was_written_since(&now, &then), "it gave other bytes once");
+    let unreadable = of(drive(Plan::with(
+        (0..GEOMETRY.sectors).map(|lba| Fault::ReadError { lba }).collect(),
+    )));
+    assert!(!then.was_written_since(&unreadable, &unreadable));
+    assert!(!unreadable.was_written_since(&now, &now));
+}
+
+/// A drive with places that hang tells the others, and is asked for those alone when it is about to be written.
+#[test]
+fn a_look_has_an_end_and_takes_no_place_again_that_it_did_not_know() {
+    let limit = Duration::from_secs(5);
+    let in_time = |sim: &mut Sim| Fingerprint::in_time(sim, GEOMETRY, limit);
+    let mut healthy = drive(Plan::healthy(Content::Random));
+    let whole = in_time(&mut healthy);
+    assert_eq!(whole, of(drive(Plan::healthy(Content::Random))));
+    // The first place is told, and none behind the one that hangs.
+    let hanging = || (GEOMETRY.sectors / 2..GEOMETRY.sectors).map(|lba| Fault::Hang { lba });
+    let hangs = || drive(Plan::with(hanging().collect()));
+    let mut slow = hangs();
+    let until = slow.now() + 2 * limit;
+    let part = in_time(&mut slow);
+    assert!(slow.now() <= until, "{:?}", slow.now());
+    assert_ne!(part, whole);
+    assert!(!part.was_written_since(&whole, &whole));
+    assert_eq!(
+        part.again(&mut hangs(), GEOMETRY, limit),
+        Ok(part.clone()),
+        "what hangs is not asked"
+    );
+    let outlives = whole.again(&mut hangs(), GEOMETRY, limit).unwrap_err();
+    assert!(outlives.contains("did not come back"), "{outlives}");
+}
