@@ -61,7 +61,7 @@ pub fn tables() -> [&'static str; 13] {
         past::PEERS.name(),
         crate::bays::BAYS.name(),
         checkpoints::ANEW.name(),
-        checkpoints::SELDOM.name(),
+        checkpoints::ROWS.name(),
         WISHES.name(),
         PINS.name(),
         KNOWN.name(),

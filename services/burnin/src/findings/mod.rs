@@ -87,14 +87,12 @@ impl From<Stored> for Defects {
             // so that bad memory of the host may have made them.
             beyond = Beyond::of([(0, 0, Class::Bits, stored.beyond)]);
         }
-        Self {
-            runs: stored
-                .runs
-                .into_iter()
-                .map(|run| ((run.step, run.first), run))
-                .collect(),
+        let mut defects = Self {
+            runs: BTreeMap::new(),
             beyond,
-        }
+        };
+        defects.put_runs(stored.runs);
+        defects
     }
 }
 
@@ -180,6 +178,17 @@ impl Defects {
     /// Takes back sectors that were only counted, since the step comes to them again.
     pub(crate) fn take_back(&mut self, step: u16, round: u32, class: Class, sectors: u64) {
         self.beyond.take_back(step, round, class, sectors);
+    }
+
+    /// Takes all runs out, in order: a checkpoint keeps them in rows of their own.
+    pub(crate) fn take_runs(&mut self) -> Vec<Run> {
+        std::mem::take(&mut self.runs).into_values().collect()
+    }
+
+    /// Puts such runs back.
+    pub(crate) fn put_runs(&mut self, runs: Vec<Run>) {
+        self.runs
+            .extend(runs.into_iter().map(|run| ((run.step, run.first), run)));
     }
 
     /// The run of each step that covers this sector.

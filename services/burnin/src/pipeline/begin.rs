@@ -80,7 +80,7 @@ impl Pipeline {
             unflushed: 0,
             balked: None,
             spent: (0, 0),
-            settled: None,
+            settled: Vec::new(),
             began: now,
             unsaved_findings: false,
             untold_findings: true,

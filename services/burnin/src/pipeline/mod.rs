@@ -182,8 +182,8 @@ pub struct Pipeline {
     balked: Option<Balked>,
     /// Bytes that all checkpoints of this session cost their medium, and the last.
     spent: (u64, u64),
-    /// Sum of what the last one had that seldom changes, which is not written again.
-    settled: Option<u32>,
+    /// Sums of the last one's rows: what has not changed is not written again.
+    settled: Vec<u32>,
     began: Duration,
     unsaved_findings: bool,
     untold_findings: bool,

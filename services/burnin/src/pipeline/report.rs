@@ -92,12 +92,14 @@ impl Pipeline {
         };
         let text = checkpoint.into_text();
         let alone = if self.is_everybodys(now) { 0 } else { COMMIT };
-        let (anew, settled) = checkpoint::split(&text);
-        let sum = Some(crc32c::crc32c(settled.as_bytes()));
-        let seldom = if sum == self.settled { "" } else { settled };
-        self.settled = sum;
-        let pages = |text: &str| (text.len() as u64).next_multiple_of(PAGE);
-        let cost = pages(anew) + pages(seldom) + alone;
+        let sums: Vec<u32> = checkpoint::split(&text)
+            .map(|row| crc32c::crc32c(row.as_bytes()))
+            .collect();
+        let changed = checkpoint::split(&text).zip(&sums).enumerate();
+        let changed = changed.filter(|(at, (_, sum))| self.settled.get(*at) != Some(sum));
+        let pages = |row: &str| (row.len() as u64).next_multiple_of(PAGE);
+        let cost = changed.map(|(_, (row, _))| pages(row)).sum::<u64>() + alone;
+        self.settled = sums;
         self.spent = (self.spent.0 + cost, cost);
         self.reports.push(Report::Checkpoint { text, waits });
         self.checkpoint_at = now;

@@ -215,9 +215,9 @@ fn most_of_a_checkpoint_stays_as_it_is_all_along_a_step() {
                 };
                 let told = Checkpoint::decode(&text).unwrap();
                 assert_eq!(told.encode(), text, "seed {seed}");
-                let (anew, seldom) = burnin::checkpoint::split(&text);
-                assert_eq!(format!("{anew}{seldom}"), text, "seed {seed}");
-                let now = (told.step, seldom.to_owned());
+                let rows: Vec<&str> = burnin::checkpoint::split(&text).collect();
+                assert_eq!(rows.concat(), text, "seed {seed}");
+                let now = (told.step, rows[1..].concat());
                 if let Some(last) = last.filter(|last| last.0 == now.0) {
                     assert_eq!(last.1, now.1, "seed {seed}, step {}", told.step);
                     same += 1;

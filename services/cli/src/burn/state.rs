@@ -326,7 +326,7 @@ pub(super) mod tests {
         let drive = DriveId::from_serial("Loop device", "/dev/loop7", 1 << 20).unwrap();
         assert!(matches!(state.load(&drive), Found::Nothing));
         let saved = Saved {
-            checkpoint: "kiln-checkpoint 5 00000000 2\n{}".to_owned(),
+            checkpoint: "kiln-checkpoint 6 00000000 2\n{}".to_owned(),
             ..saved()
         };
         state.save(&drive, &saved).unwrap();
@@ -482,7 +482,7 @@ pub(super) mod tests {
             (
                 "damaged",
                 text(&Saved {
-                    checkpoint: "kiln-checkpoint 5 00000000 2\n{}".to_owned(),
+                    checkpoint: "kiln-checkpoint 6 00000000 2\n{}".to_owned(),
                     ..two()
                 }),
             ),
