@@ -44,6 +44,9 @@ pub enum Ask {
     Go(u16),
 }
 
+/// Bytes of which a read's buffer has a word changed beforehand: a page of memory.
+const SPOILED: usize = 4096;
+
 /// One burn-in under way on one device.
 #[derive(Debug)]
 pub struct Session {
@@ -51,6 +54,8 @@ pub struct Session {
     geometry: Geometry,
     pipeline: Pipeline,
     flying: Vec<Option<Request>>,
+    /// Where the data in each buffer belongs.
+    holds: Vec<Option<u64>>,
     bucket: Bucket,
     held: bool,
     /// When the drive was last asked for its size.
@@ -86,6 +91,7 @@ impl Session {
             geometry: order.geometry,
             pipeline,
             flying: vec![None; device.slots()],
+            holds: vec![None; device.slots()],
             bucket: Bucket::new(None),
             held: false,
             sized_at: Duration::ZERO,
@@ -173,6 +179,13 @@ impl Session {
                     let words = self.geometry.words(access.sectors);
                     self.sheet.fill(&mut device.buffer(slot)[..words], access.lba, content);
                 }
+                // What the buffer still has of before may be what is expected: a read that brings nothing must not look right.
+                if access.op == Op::Read && (content.is_constant() || self.holds[slot] == Some(access.lba)) {
+                    spoil(&mut device.buffer(slot)[..self.geometry.words(access.sectors)]);
+                }
+                if matches!(access.op, Op::Read | Op::Write) {
+                    self.holds[slot] = Some(access.lba);
+                }
                 self.flying[slot] = Some(request);
                 device.submit(access)?;
             }
@@ -248,6 +261,13 @@ impl Session {
                 Err(_) => break,
             }
         }
+    }
+}
+
+/// Changes a word of each page, which is what a controller moves at a time.
+fn spoil(data: &mut [u64]) {
+    for word in data.iter_mut().step_by(SPOILED / size_of::<u64>()) {
+        *word = !*word;
     }
 }
 

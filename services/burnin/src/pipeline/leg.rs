@@ -49,6 +49,16 @@ pub enum Content {
     },
 }
 
+impl Content {
+    /// Whether every sector has the same.
+    pub(crate) fn is_constant(self) -> bool {
+        match self {
+            Self::Pattern { fill, .. } | Self::Bare { fill, .. } => fill.constant().is_some(),
+            Self::Any | Self::Trimmed { .. } => false,
+        }
+    }
+}
+
 /// One stretch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Leg {
