@@ -61,9 +61,9 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         "io.slow_writes_alone",
         if undecided { slow - of_medium } else { 0 } as f64,
     );
-    // What cleans up may do so before it answers, and a link that is trained anew keeps it waiting.
+    // What cleans up may do so before it answers. A reset is no excuse: kernels reset what has not answered a flush for a minute.
     let flush = case.evidence.longest_flush.as_secs_f64();
-    let is_own = !(excused || undecided || disturbed);
+    let is_own = !(excused || (case.spins() != Some(false) && !has_pass(case.evidence)));
     metrics.put("io.flush_s", if is_own { flush } else { 0.0 });
     metrics.put("io.flush_excused_s", if is_own { 0.0 } else { flush });
     let slow = of_medium as f64;

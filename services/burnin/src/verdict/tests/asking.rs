@@ -219,6 +219,7 @@ fn another_model_or_capacity_after_the_job_is_another_drive() {
         let verdict = verdict(&clean(), Some(&good), Some(&other));
         assert_eq!(verdict.outcome, Outcome::Inconclusive, "{verdict:?}");
         assert!(ids(&verdict).contains(&"other-identity"));
+        assert_eq!(verdict.verified, Bytes(0));
     }
     assert_eq!(verdict(&clean(), Some(&good), Some(&good)).outcome, Outcome::Passed);
 }

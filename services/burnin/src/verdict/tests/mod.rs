@@ -178,6 +178,7 @@ fn what_another_drive_may_have_told_fails_nobody() {
         (Outcome::Inconclusive, "another-answered")
     );
     assert!(ids(&told).contains(&"verify-mismatch"), "{told:?}");
+    assert_eq!(told.verified, Bytes(0), "it answers for none of what was read");
     assert!(
         told.summary.ends_with("Smartctl names another one."),
         "{}",

@@ -140,6 +140,16 @@ fn a_flush_is_told_from_ten_seconds_on_and_warns_from_twenty() {
             ..clean()
         };
         assert_eq!(fired(&both(&evidence, &snapshot()), "slow-flush"), want, "{seconds} s");
+        // What takes so long is reset for it, and heat is no excuse.
+        let mut reset = evidence.clone();
+        reset.incident(incident(FaultKind::Reset));
+        assert_eq!(fired(&both(&reset, &snapshot()), "slow-flush"), want, "{seconds} s");
+        let drive = snapshot();
+        let hot = Case {
+            paused_for_heat: true,
+            ..both(&evidence, &drive)
+        };
+        assert_eq!(fired(&hot, "slow-flush"), want, "{seconds} s");
         let mut shingled = snapshot();
         shingled.trim = Some(true);
         let case = both(&evidence, &shingled);
