@@ -2,7 +2,9 @@
 
 use std::borrow::Cow;
 
-use toml::de::{DeTable, DeValue};
+use toml::de::{DeTable, DeValue, Error};
+
+use crate::unit::{one_line, place};
 
 /// Mistakes that are told; of more it is said how many there are.
 const TOLD_MAX: usize = 5;
@@ -28,7 +30,7 @@ fn line_of(text: &str, path: &[String]) -> usize {
         let Some((key, value)) = table.and_then(|t| t.iter().find(|(k, _)| k.get_ref() == name)) else {
             break;
         };
-        line = crate::unit::place(text, key.span().start).0.unwrap_or(line);
+        line = place(text, key.span().start).0.unwrap_or(line);
         table = if let DeValue::Table(t) = value.get_ref() {
             Some(t)
         } else {
@@ -52,6 +54,39 @@ pub(super) fn told(wrong: &[Wrong], text: &str) -> Vec<String> {
         all.push(format!("and {more} more mistakes in kiln.toml"));
     }
     all
+}
+
+/// Why a text is no TOML: the line, its key where it has one, and what people forget most.
+pub(super) fn no_toml(e: &Error, text: &str) -> String {
+    let begins = |line: usize| text.split_inclusive('\n').take(line).map(str::len).sum();
+    // Of a key in too many parts the parser does not say where it is.
+    let too_deep = || {
+        let no_place = |l: &str| l.parse::<toml::Table>().is_err_and(|e| e.span().is_none());
+        text.lines().position(no_place).map(begins)
+    };
+    let mut told = "kiln.toml".to_owned();
+    let at = e.span().map(|s| s.start).or_else(too_deep);
+    if let Some((Some(line), key)) = at.map(|at| place(text, at)) {
+        told += &format!(" line {line}");
+        if let Some(key) = key {
+            told += &format!(", field `{}`", key.chars().take(KEY_MAX).collect::<String>());
+        }
+        told += &format!(": {}", one_line(e.message()));
+        if text.lines().nth(line - 1).is_some_and(is_bare) {
+            told += "; texts and addresses stand in quotes, like \"192.0.2.4\"";
+        }
+    } else {
+        told += &format!(": {}", one_line(e.message()));
+    }
+    told
+}
+
+/// Whether the value on this line looks like a text without its quotes.
+fn is_bare(line: &str) -> bool {
+    let value = line.split_once(['=', ':']).map_or(line, |(_, v)| v);
+    let value = value.trim_start_matches(['[', ' ', '\t']);
+    let quoted = value.starts_with(['"', '\'', '{', '#']);
+    !quoted && value.contains(|c: char| c.is_alphabetic() || c == '.' || c == ':')
 }
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use toml::{Table, Value};
 
 pub use super::interface::Interface;
 use super::interface::interface;
-use super::mistake::{Wrong, told, wrong_at};
+use super::mistake::{Wrong, no_toml, told, wrong_at};
 
 /// Where GRUB has put it.
 pub const FILE: &str = "/kiln/kiln.toml";
@@ -35,6 +35,8 @@ pub struct Site {
     pub factory_reset: bool,
     /// Section `[alerts]` as JSON, which the server reads; empty: none.
     pub alerts: String,
+    /// There is a file that could not be read as a whole: what it sets is not known.
+    pub unread: bool,
 }
 
 /// Most ports of `listen`; `PORT` of `[env]` may add one. The box's own are [`OWN_PORTS`].
@@ -72,22 +74,40 @@ impl Site {
         let mut bytes = Vec::new();
         let read = File::open(file).and_then(|f| f.take(FILE_MAX + 1).read_to_end(&mut bytes));
         match read {
-            Ok(_) if bytes.len() as u64 > FILE_MAX => {
-                let told =
-                    format!("kiln.toml has more than {FILE_MAX} bytes, which are expected at most: none of it is used");
-                (Site::default(), vec![told])
-            }
+            Ok(_) if bytes.len() as u64 > FILE_MAX => Site::unread(format!(
+                "kiln.toml has more than {FILE_MAX} bytes, which are expected at most"
+            )),
             Ok(_) => Site::of(&bytes),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => (Site::default(), Vec::new()),
-            Err(e) => (Site::default(), vec![format!("kiln.toml cannot be read: {e}")]),
+            Err(e) => Site::unread(format!("kiln.toml cannot be read: {e}")),
         }
     }
 
     fn of(bytes: &[u8]) -> (Site, Vec<String>) {
         match text_of(bytes) {
             Ok(text) => Site::parse(&text),
-            Err(why) => (Site::default(), vec![why]),
+            Err(why) => Site::unread(why),
         }
+    }
+
+    fn unread(why: String) -> (Site, Vec<String>) {
+        let site = Site {
+            unread: true,
+            ..Site::default()
+        };
+        (site, vec![why])
+    }
+
+    /// What is told of its mistakes, and where to correct them.
+    pub fn banner(&self, mistakes: &[String]) -> String {
+        let what = match self.unread {
+            true => {
+                "Nothing of kiln.toml is used, neither network nor anything else: the box runs as without that file"
+            }
+            false => "A setting was not understood and is not used",
+        };
+        let mistakes = mistakes.join("; ");
+        format!("{what}: {mistakes}. Correct it on the boot partition and restart the box.")
     }
 
     /// Reads the text; each mistake names line or field and what is expected.
@@ -95,12 +115,7 @@ impl Site {
         let mut site = Site::default();
         let table: Table = match text.parse() {
             Ok(t) => t,
-            Err(e) => {
-                let e: toml::de::Error = e;
-                let line = e.span().and_then(|s| crate::unit::place(text, s.start).0).unwrap_or(0);
-                let told = format!("kiln.toml line {line}: {}", crate::unit::one_line(e.message()));
-                return (site, vec![told]);
-            }
+            Err(e) => return Site::unread(no_toml(&e, text)),
         };
         let mut wrong: Vec<Wrong> = Vec::new();
         for (key, value) in &table {
@@ -324,8 +339,8 @@ mod tests {
         let (_, e) = Site::parse("hostname = 'a b'\ncolour = 1\n[network]\naddress = '1.2.3.4'\n");
         assert_eq!(e.len(), 3, "{e:?}");
         let (s, e) = Site::parse("hostname = 'a\n");
-        assert_eq!(s, Site::default());
-        assert!(e[0].starts_with("kiln.toml line 1: "), "{e:?}");
+        assert!(s.unread);
+        assert!(e[0].starts_with("kiln.toml line 1, field `hostname`: "), "{e:?}");
     }
 
     #[test]
@@ -372,6 +387,50 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn one_slip_that_voids_the_file_says_so_and_where_it_is() {
+        let quotes = "texts and addresses stand in quotes, like \"192.0.2.4\"";
+        for (text, place, remark) in [
+            (
+                "hostname = 'a'\n[network]\naddress = '192.0.2.4/24'\ngateway = 192.0.2.1\n",
+                " line 4, field `gateway`",
+                true,
+            ),
+            ("hostname = bench-1\n", " line 1, field `hostname`", true),
+            ("hostname = \u{201c}bench\u{201d}\n", " line 1, field `hostname`", true),
+            ("[time]\nservers = [ntp.example]\n", " line 2, field `servers`", true),
+            ("hostname = 'a'\nhostname = 'b'\n", " line 2, field `hostname`", false),
+            ("\nhostname: bench\n", " line 2", true),
+            (
+                &format!("x = 1\na{} = 1\n", ".a".repeat(3_000)),
+                &format!(" line 2, field `{}`", "a.".repeat(30)),
+                false,
+            ),
+            (
+                &format!("a = {}{}\n", "[".repeat(5_000), "]".repeat(5_000)),
+                " line 1, field `a`",
+                false,
+            ),
+        ] {
+            let (site, wrong) = Site::parse(text);
+            assert!(site == Site::unread(String::new()).0 && wrong.len() == 1, "{wrong:?}");
+            assert!(wrong[0].starts_with(&format!("kiln.toml{place}: ")), "{wrong:?}");
+            assert_eq!(wrong[0].ends_with(quotes), remark, "{wrong:?}");
+            let told = site.banner(&wrong);
+            assert!(
+                told.starts_with("Nothing of kiln.toml is used") && told.contains(&wrong[0]),
+                "{told}"
+            );
+        }
+        let (site, wrong) = Site::parse("hostname = 'a'\nlisten = 0\n");
+        assert!(site.hostname.is_some());
+        let told = site.banner(&wrong);
+        assert!(
+            told.starts_with("A setting was not understood and is not used: kiln.toml line 2, "),
+            "{told}"
+        );
     }
 
     /// What has no effect must not look as if it had one.
@@ -424,7 +483,7 @@ mod tests {
             );
         }
         let (site, wrong) = Site::of(b"hostname = 'a'\n# B\xfcro\n");
-        assert_eq!(site, Site::default());
+        assert!(site.unread);
         assert_eq!(
             wrong,
             ["kiln.toml line 2: expected UTF-8; save the file with that encoding"]
@@ -472,8 +531,8 @@ mod tests {
         std::fs::write(&file, text(1000)).unwrap();
         assert_eq!(Site::at(&file).0.hostname.as_deref(), Some("a"));
         std::fs::write(&file, text(FILE_MAX as usize)).unwrap();
-        let told = format!("kiln.toml has more than {FILE_MAX} bytes, which are expected at most: none of it is used");
-        assert_eq!(Site::at(&file), (Site::default(), vec![told]));
+        let told = format!("kiln.toml has more than {FILE_MAX} bytes, which are expected at most");
+        assert_eq!(Site::at(&file), Site::unread(told));
         assert!(Site::at(dir.path()).1[0].starts_with("kiln.toml cannot be read: "));
     }
 

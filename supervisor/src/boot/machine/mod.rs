@@ -186,7 +186,7 @@ impl Machine {
         }
         let (site, errors) = Site::read();
         if !errors.is_empty() {
-            desk.banner("site", Severity::Warning, format!("A setting was not understood and is not used: {}. Correct it on the boot partition and restart the box.", errors.join("; ")));
+            desk.banner("site", Severity::Warning, site.banner(&errors));
         }
         clock::begin(board.built, desk);
         if cmdline.why == "all-bad" {
