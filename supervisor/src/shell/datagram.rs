@@ -26,14 +26,16 @@ pub struct Beside {
 }
 
 impl Beside {
-    /// For the sender, and so many descriptors.
+    /// For the sender, when it came, and so many descriptors.
     pub fn room(fds: usize) -> Beside {
         // Neither is more than a few KiB.
         let size = |bytes: usize| u32::try_from(bytes).unwrap_or(u32::MAX);
         // SAFETY: only calculates.
         let sender = unsafe { libc::CMSG_SPACE(size(size_of::<libc::ucred>())) };
         // SAFETY: only calculates.
-        let bytes = sender + unsafe { libc::CMSG_SPACE(size(fds * size_of::<RawFd>())) };
+        let arrival = unsafe { libc::CMSG_SPACE(size(size_of::<libc::timespec>())) };
+        // SAFETY: only calculates.
+        let bytes = sender + arrival + unsafe { libc::CMSG_SPACE(size(fds * size_of::<RawFd>())) };
         Beside {
             control: vec![0; (bytes as usize).div_ceil(size_of::<u64>())],
             from: [0; size_of::<libc::sockaddr_un>()],
@@ -130,6 +132,33 @@ pub fn receive(socket: BorrowedFd<'_>, buf: &mut [u8], beside: &mut Beside) -> i
     Ok(received)
 }
 
+/// Looks at the first datagram and takes nothing away: its length, of which `buf` may have room for less, and its arrival as the
+/// kernel writes it (`SO_TIMESTAMPNS`), to be compared alone. Asks for no memory.
+///
+/// # Errors
+/// As [`receive`].
+pub fn first(socket: BorrowedFd<'_>, buf: &mut [u8]) -> io::Result<(usize, [u64; 4])> {
+    // Room for the arrival, which comes first, and nothing else: no descriptor is opened.
+    let mut arrival = [0; 4];
+    let mut iov = libc::iovec {
+        iov_base: buf.as_mut_ptr().cast(),
+        iov_len: buf.len(),
+    };
+    // SAFETY: numbers and pointers, for which zero is a value.
+    let mut message: libc::msghdr = unsafe { std::mem::zeroed() };
+    message.msg_iov = &raw mut iov;
+    message.msg_iovlen = 1;
+    message.msg_control = (&raw mut arrival).cast();
+    message.msg_controllen = size_of_val(&arrival) as _;
+    // With MSG_TRUNC its whole length comes back.
+    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT | libc::MSG_TRUNC | libc::MSG_CMSG_CLOEXEC;
+    // SAFETY: all that the message points to outlives the call, with the lengths given.
+    match unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut message, flags) } {
+        n if n >= 0 => Ok((n.unsigned_abs(), arrival)),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
 /// Takes what was said where nobody asks for descriptors: those that came all the same are closed here, which waits for nobody.
 /// No bytes are the end of a stream.
 ///
@@ -196,7 +225,7 @@ mod tests {
             }));
             if !whole {
                 assert!(
-                    (1..=2).contains(&got.fds.len()),
+                    (1..FDS_MAX).contains(&got.fds.len()),
                     "what did fit is there, and is closed with this"
                 );
             }

@@ -2,12 +2,10 @@
 //!
 //! Standard output of every unit, and the native protocol, are datagram sockets that PID 1 keeps and the journal reads. While
 //! the journal stands (stopped, hung in the kernel, between two failures) they fill up, and a service that writes a line
-//! waits, heartbeat and all. PID 1 reads nothing while the journal does; it only looks whether the first line is still the
-//! same. One that stands for [`STANDS`] is dropped with all behind it, and from then on they are looked at often.
+//! waits, heartbeat and all. PID 1 reads nothing while the journal does; it only looks whether the first line, by its arrival and
+//! its words, is still the same. One that stands for [`STANDS`] is dropped with all behind it, and from then on they are looked at often.
 
-use std::os::fd::{AsRawFd, BorrowedFd};
-
-use nix::sys::socket::{MsgFlags, recv};
+use std::os::fd::BorrowedFd;
 
 use super::datagram::{self, Beside};
 use crate::core::Millis;
@@ -95,18 +93,16 @@ impl Drain {
     }
 }
 
-/// A sum of the first datagram in a socket (FNV-1a of its beginning); `None` where there is none. Takes nothing away.
+/// A sum of the first datagram in a socket (FNV-1a of its arrival, its length and its beginning); `None` where there is none.
+/// Takes nothing away. The arrival tells two equal lines apart, as far as the socket notes it.
 pub fn head(socket: BorrowedFd<'_>) -> Option<u64> {
     let mut buf = [0u8; 256];
-    let flags = MsgFlags::MSG_PEEK | MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
-    // With MSG_TRUNC its whole length comes back.
-    let len = recv(socket.as_raw_fd(), &mut buf, flags).ok()?;
-    let sum = buf[..len.min(buf.len())]
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325_u64, |sum, b| {
-            (sum ^ u64::from(*b)).wrapping_mul(0x0100_0000_01b3)
-        });
-    Some(sum ^ len as u64)
+    let (len, arrival) = datagram::first(socket, &mut buf).ok()?;
+    let bytes = buf[..len.min(buf.len())].iter().map(|b| u64::from(*b));
+    let sum = arrival.into_iter().chain([len as u64]).chain(bytes);
+    Some(sum.fold(0xcbf2_9ce4_8422_2325, |sum: u64, b| {
+        (sum ^ b).wrapping_mul(0x0100_0000_01b3)
+    }))
 }
 
 /// Takes what is there away; returns how many datagrams.
@@ -120,8 +116,13 @@ pub fn empty(socket: BorrowedFd<'_>, beside: &mut Beside) -> u64 {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::*;
+    use crate::shell::paths::Paths;
+    use crate::shell::sockets;
+    use crate::unit::{Address, Listen};
+    use nix::sys::socket::{ControlMessage, MsgFlags, UnixAddr, sendmsg};
     use proptest::prelude::*;
-    use std::os::fd::AsFd;
+    use std::io::IoSlice;
+    use std::os::fd::{AsFd, AsRawFd};
     use std::os::unix::net::UnixDatagram;
 
     #[test]
@@ -181,6 +182,39 @@ mod tests {
         assert_ne!(head(to.as_fd()), first);
         let gone = empty(to.as_fd(), &mut Beside::room(datagram::FDS_MAX));
         assert_eq!((gone, head(to.as_fd())), (1, None));
+    }
+
+    #[test]
+    fn equal_lines_are_told_apart_by_their_arrival() {
+        let dir = tempfile::tempdir().unwrap();
+        let paths = Paths::new(Some(dir.path().to_owned()));
+        let listen = Listen {
+            name: "stdout".into(),
+            address: Address::Datagram("/stdout.sock".into()),
+            mode: 0o600,
+            user: None,
+        };
+        let to = UnixDatagram::from(sockets::open(&listen, &paths).unwrap());
+        to.set_nonblocking(true).unwrap();
+        let from = UnixDatagram::unbound().unwrap();
+        from.connect(dir.path().join("stdout.sock")).unwrap();
+        let file = tempfile::tempfile().unwrap();
+        for _ in 0..3 {
+            let rights = [ControlMessage::ScmRights(&[file.as_raw_fd()])];
+            let iov = [IoSlice::new(b"the same\n")];
+            sendmsg::<UnixAddr>(from.as_raw_fd(), &iov, &rights, MsgFlags::empty(), None).unwrap();
+        }
+        let mut heads = Vec::new();
+        for _ in 0..3 {
+            let first = head(to.as_fd());
+            assert_eq!(first, head(to.as_fd()), "one that stands stays the same");
+            heads.push(first);
+            let mut beside = Beside::room(1);
+            let got = datagram::receive(to.as_fd(), &mut [0; 16], &mut beside).unwrap();
+            assert!(!got.cut && got.sender.is_some() && got.fds.len() == 1);
+        }
+        heads.dedup();
+        assert_eq!(heads.len(), 3);
     }
 
     proptest! {

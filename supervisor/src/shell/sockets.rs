@@ -36,6 +36,8 @@ pub fn open(listen: &Listen, paths: &Paths) -> io::Result<OwnedFd> {
             mode(&path, listen.mode)?;
             own(&path, listen, paths)?;
             nix::sys::socket::setsockopt(&s, nix::sys::socket::sockopt::PassCred, &true)?;
+            // Of two lines with the same words it tells which one it is (`drain::head`).
+            nix::sys::socket::setsockopt(&s, nix::sys::socket::sockopt::ReceiveTimestampns, &true)?;
             let _ = nix::sys::socket::setsockopt(&s, nix::sys::socket::sockopt::RcvBufForce, &DATAGRAM_BUFFER);
             Ok(s.into())
         }

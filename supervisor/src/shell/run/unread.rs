@@ -5,7 +5,6 @@ use std::os::fd::AsFd;
 use super::Shell;
 use crate::core::{Millis, UnitId};
 use crate::shell::drain::{self, Act, Drain};
-use crate::shell::log;
 use crate::shell::paths::Paths;
 use crate::unit::{Address, Unit};
 
@@ -29,23 +28,30 @@ pub(super) fn of(units: &[Unit], paths: &Paths) -> Vec<(UnitId, usize, Drain)> {
 impl Shell {
     /// Looks at them, and drops what nobody reads.
     pub(super) fn drain(&mut self, now: Millis) {
-        for (unit, place, drain) in &mut self.unread {
-            let Some(socket) = self.sockets[*unit][*place].as_ref() else {
+        for at in 0..self.unread.len() {
+            let (unit, place, mut drain) = self.unread[at];
+            let Some(socket) = self.sockets[unit][place].as_ref() else {
                 continue;
             };
-            let (had_read, alive_at) = self.core.beats(*unit);
+            let (had_read, alive_at) = self.core.beats(unit);
             match drain.step(now, drain::head(socket.as_fd()), had_read, alive_at) {
                 Act::None => {}
                 Act::Drop => {
-                    if drain.begins() {
-                        log::warn("the journal does not read: what units write to it is dropped until it does");
-                    }
+                    let begins = drain.begins();
                     drain.dropped(now, drain::empty(socket.as_fd(), &mut self.beside));
+                    if begins {
+                        self.complain(
+                            Some(unit),
+                            format_args!("it does not read: what units write to it is dropped until it does"),
+                        );
+                    }
                 }
-                Act::Over(count) => log::warn(&format!(
-                    "the journal reads again: {count} messages of units were dropped"
-                )),
+                Act::Over(count) => self.complain(
+                    Some(unit),
+                    format_args!("it reads again: {count} messages of units were dropped"),
+                ),
             }
+            self.unread[at].2 = drain;
         }
     }
 
