@@ -31,7 +31,6 @@ impl Core {
                     let reloading = self.units[unit].reloading.is_some_and(|until| now >= until);
                     if reloading {
                         let why = text!("not ready {} after it began to reload", secs(spec.start_timeout));
-                        self.units[unit].reloading = None;
                         self.late(now, unit, why, out);
                     } else if watchdog > 0 && silence > allowed {
                         let why = text!("no heartbeat for {} (allowed {})", secs(silence), secs(allowed));

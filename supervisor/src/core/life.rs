@@ -40,10 +40,11 @@ impl Core {
         if self.specs[unit].kind == Kind::Oneshot {
             return;
         }
-        r.reloading = None;
+        let reloaded = r.reloading.take().is_some();
         match r.state {
             State::Starting { .. } => {}
             State::Late { .. } | State::Degraded { .. } if r.ready_at.is_none() => {}
+            State::Late { .. } | State::Degraded { .. } if reloaded => return self.heartbeat(now, unit, out),
             State::Late { .. } | State::Degraded { .. } | State::Ready { .. } => return,
             State::Aborting { .. } | State::Stopping { .. } | State::Killing { .. } => return,
             State::Waiting | State::Backoff { .. } | State::Quarantine { .. } | State::Done | State::Stopped => return,
@@ -62,6 +63,8 @@ impl Core {
     pub(super) fn heartbeat(&mut self, now: Millis, unit: UnitId, out: &mut Vec<Action>) {
         let Some(r) = self.units.get_mut(unit) else { return };
         r.heartbeat = r.heartbeat.max(now);
+        // It was late for that already.
+        r.reloading.take_if(|until| now >= *until);
         match r.state {
             State::Late { .. } | State::Degraded { .. } => {
                 if r.ready_at.is_none() {
@@ -201,11 +204,7 @@ impl Core {
                 .requires
                 .iter()
                 .any(|n| matches!(n, Need::Milestone(m) if *m == which));
-            let runs = matches!(
-                self.units[unit].state,
-                State::Starting { .. } | State::Ready { .. } | State::Late { .. } | State::Degraded { .. }
-            );
-            if needs && runs {
+            if needs && self.units[unit].state.waits_to_end() {
                 self.units[unit].again = true;
                 self.stop(now, unit, text!("safe mode"), out);
             }

@@ -99,6 +99,27 @@ fn who_reloads_stays_ready_and_has_the_time_of_a_start() {
 }
 
 #[test]
+fn who_has_reloaded_a_little_late_is_back_and_lives() {
+    for (late, rung) in [(1_000, Rung::Late), (5_500, Rung::Degraded)] {
+        let mut w = ready("start_timeout_sec=2");
+        w.step(Input::Reloading { unit: 0 });
+        w.tick(2_000);
+        w.tick(late);
+        assert_eq!(w.core.view(0).unwrap().rung, Some(rung));
+        w.step(Input::Ready { unit: 0 });
+        assert!(matches!(w.core.state(0), State::Ready { .. }), "{:?}", w.core.state(0));
+        w.tick(600_000);
+        assert!(matches!(w.core.state(0), State::Ready { .. }));
+        assert!(w.alive.contains(&0) && !w.seen.contains(&Action::Abort(0)));
+    }
+    // Of one that has only its heartbeat to be late with, that is what is waited for.
+    let mut w = ready("watchdog_sec=4");
+    w.tick(4_100);
+    w.step(Input::Ready { unit: 0 });
+    assert!(matches!(w.core.state(0), State::Late { .. }));
+}
+
+#[test]
 fn who_reloads_without_end_is_told_a_few_times_and_then_how_often() {
     let mut w = ready("");
     for _ in 0..5_000 {

@@ -132,6 +132,14 @@ impl State {
         }
     }
 
+    /// Whether its process has not been told to end.
+    pub(super) fn waits_to_end(self) -> bool {
+        matches!(
+            self,
+            Self::Starting { .. } | Self::Ready { .. } | Self::Late { .. } | Self::Degraded { .. }
+        )
+    }
+
     /// When something happens by itself.
     pub fn deadline(self) -> Option<Millis> {
         match self {
