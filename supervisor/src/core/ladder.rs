@@ -81,7 +81,8 @@ impl Core {
         if let Phase::Stopping { until, ending, why } = &self.phase
             && now >= *until
         {
-            let (ending, why) = (*ending, why.clone());
+            let ending = *ending;
+            let why = text!("{why}; did not end: {}", self.running());
             self.phase = Phase::Ended;
             out.push(Action::End {
                 ending,

@@ -52,6 +52,9 @@ pub const ABORT_GRACE: Millis = 3_000;
 pub const KILL_GRACE: Millis = 5_000;
 /// All of an orderly shutdown, in milliseconds; then whatever is left is left behind.
 pub const SHUTDOWN_MAX: Millis = 45_000;
+/// So long before that is over, units that still wait for others to end are told to, so the log, too: it has to write its last
+/// lines, and who does not end. In milliseconds.
+const LAST_WORDS: Millis = 5_000;
 /// Silence of the boot medium's probe while the medium is there, until the box reboots, in milliseconds.
 pub const MEDIUM_SILENCE_MAX: Millis = 180_000;
 /// Reboots by the ladder in a row, after which it stays up and says so instead.
@@ -179,6 +182,9 @@ impl Core {
             }
         });
         let phase = match self.phase {
+            Phase::Stopping { until, .. } if self.units.iter().any(|r| r.state.waits_to_end()) => {
+                Some(until - LAST_WORDS)
+            }
             Phase::Stopping { until, .. } => Some(until),
             Phase::Running | Phase::Ended => None,
         };
@@ -228,6 +234,17 @@ impl Core {
     pub fn beats(&self, unit: UnitId) -> (bool, Millis) {
         self.units.get(unit).map_or((false, 0), |r| {
             (r.ready_at.is_some() || r.restarts > 0 || r.fails > 0, r.heartbeat)
+        })
+    }
+
+    /// Names of the units that still have a process.
+    fn running(&self) -> impl std::fmt::Display + '_ {
+        let named = self.specs.iter().zip(&self.units);
+        std::fmt::from_fn(move |f| {
+            for (n, (spec, _)) in named.clone().filter(|(_, r)| r.state.runs()).enumerate() {
+                write!(f, "{}{}", if n > 0 { ", " } else { "" }, spec.name)?;
+            }
+            Ok(())
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::state::{Millis, State};
 use super::text::text;
-use super::{Action, Core, Need, Phase, Text, UnitId};
+use super::{Action, Core, LAST_WORDS, Need, Phase, Text, UnitId};
 use crate::unit::Kind;
 
 impl Core {
@@ -10,7 +10,7 @@ impl Core {
     pub(super) fn settle(&mut self, now: Millis, out: &mut Vec<Action>) {
         match self.phase {
             Phase::Running => self.settle_running(now, out),
-            Phase::Stopping { .. } => self.settle_stopping(now, out),
+            Phase::Stopping { until, .. } => self.settle_stopping(now, now + LAST_WORDS >= until, out),
             Phase::Ended => {}
         }
     }
@@ -119,24 +119,30 @@ impl Core {
             || (r.state == State::Waiting && self.specs[unit].requires.iter().any(|n| matches!(n, Need::Missing(_))))
     }
 
-    fn settle_stopping(&mut self, now: Millis, out: &mut Vec<Action>) {
+    /// Stops units in the order of needs; `pressed`: the time is nearly over, so all of them.
+    fn settle_stopping(&mut self, now: Millis, pressed: bool, out: &mut Vec<Action>) {
         for unit in 0..self.units.len() {
             if !self.units[unit].state.runs() && self.units[unit].state != State::Stopped {
                 self.set(now, unit, State::Stopped, None);
             }
         }
-        for unit in 0..self.units.len() {
-            let runs = matches!(
-                self.units[unit].state,
-                State::Starting { .. } | State::Ready { .. } | State::Late { .. } | State::Degraded { .. }
+        if pressed && self.units.iter().any(|r| r.state.waits_to_end()) {
+            let all = self.running();
+            Self::log(
+                None,
+                text!("the end waits no longer for one after another, still running: {all}"),
+                out,
             );
+        }
+        for unit in 0..self.units.len() {
+            let runs = self.units[unit].state.waits_to_end();
             // Whoever was started after it must be gone first.
             let needed = self
                 .specs
                 .iter()
                 .zip(&self.units)
                 .any(|(s, r)| r.state.runs() && s.after.iter().chain(&s.requires).any(|n| *n == Need::Unit(unit)));
-            if runs && !needed {
+            if runs && (pressed || !needed) {
                 self.stop(now, unit, text!("the box is shutting down"), out);
             }
         }

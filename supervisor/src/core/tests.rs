@@ -521,6 +521,35 @@ fn dependencies_order_start_and_stop() {
 }
 
 #[test]
+fn a_hard_end_names_who_still_runs_and_lets_the_log_say_its_last_words() {
+    let mut w = World::new(vec![
+        unit("journal", ""),
+        unit("stubborn", "after=['journal']\nstop_timeout_sec=3600"),
+        unit("good", "after=['journal']"),
+    ]);
+    let why = "test".to_owned();
+    w.step(Input::Shutdown {
+        ending: Ending::PowerOff,
+        why,
+    });
+    w.exit(2, Exit::Signal(15));
+    let deadline = |w: &World| w.core.next_deadline().unwrap() - w.now;
+    assert_eq!(deadline(&w), SHUTDOWN_MAX - LAST_WORDS);
+    w.tick(SHUTDOWN_MAX - LAST_WORDS - 1);
+    assert!(!w.seen.contains(&Action::Terminate(0)));
+    w.tick(1);
+    let told = |w: &World, words: &str| w.seen.iter().position(|a| format!("{a:?}").contains(words));
+    let named = told(&w, "still running: journal, stubborn");
+    let stopped = w.seen.iter().position(|a| *a == Action::Terminate(0));
+    assert!(named.is_some() && named < stopped, "{:?}", w.seen);
+    w.exit(0, Exit::Code(0));
+    assert_eq!(deadline(&w), LAST_WORDS);
+    w.tick(LAST_WORDS);
+    assert_eq!(w.ended, Some((Ending::PowerOff, true)));
+    assert!(told(&w, "test; did not end: stubborn").is_some(), "{:?}", w.seen.last());
+}
+
+#[test]
 fn a_quarantined_requirement_takes_its_users_along_and_back() {
     let mut w = World::new(vec![
         unit("a", "start_limit_burst=1\nrestart_sec=0.1"),
