@@ -98,7 +98,7 @@ fn run() -> io::Result<()> {
     if let Some(k) = &mut kmsg {
         read_kernel(k, &mut buf, FIRST, &mut store);
     }
-    let mut beaten = Instant::now();
+    let (mut beaten, mut told) = (Instant::now(), None::<String>);
     let mut beside = Beside::room(datagram::FDS_MAX);
     loop {
         let mut fds = vec![
@@ -165,6 +165,10 @@ fn run() -> io::Result<()> {
             }
         }
         store.settle();
+        if store.gave_up() != told.as_deref() {
+            told = store.gave_up().map(str::to_owned);
+            notify.say(&format!("STATUS={}", told.as_deref().unwrap_or_default()));
+        }
         // Only now: the heartbeat says that everything was read and written.
         if beaten.elapsed() >= notify.every {
             beaten = Instant::now();

@@ -18,7 +18,7 @@ use super::entry::{self, Entry, Moment, Sender};
 use super::senders::{LeftOut, Senders};
 use crate::boot::data::place::STATE_WHERE;
 use crate::boot::data::proof;
-use crate::shell::clock;
+use crate::shell::{clock, log};
 
 /// Bytes of entries kept in memory: some twenty thousand lines.
 const RING_MAX: usize = 8 << 20;
@@ -37,6 +37,8 @@ const CUT_MAX: u64 = 1 << 20;
 const TOTAL_MAX: u64 = 64 << 20;
 /// The same as a part of what DATA holds: a tenth.
 const TOTAL_PART: u64 = 10;
+/// Numbers of files are below this one, which would take a million years of a file in each second.
+const NUMBER_MAX: u64 = 1 << 45;
 /// Entries wait this long in memory before they are written, so that a stick is not worn by single lines.
 const WRITE_EVERY: Duration = Duration::from_secs(5);
 /// So many bytes that wait are written at once, where there is a file.
@@ -74,8 +76,8 @@ pub(super) struct Store {
     /// Bytes that the file system of a folder has, and how much of them is used, in percent; others for tests.
     usage: fn(&Path) -> (u64, u8),
     file: Option<File>,
-    /// After an error nothing is written until state is somewhere else.
-    gave_up_on: Option<String>,
+    /// Why nothing is written, after an error, until state is somewhere else.
+    gave_up: Option<String>,
     boot: String,
     /// When the last entry was, in microseconds of the monotonic clock: none that comes later was before it.
     last: u64,
@@ -119,7 +121,7 @@ impl Store {
             on_disk: None,
             usage: proof::usage,
             file: None,
-            gave_up_on: None,
+            gave_up: None,
             boot: boot(),
             last: 0,
             kernel_file: PathBuf::new(),
@@ -290,10 +292,10 @@ impl Store {
         if place != "disk" {
             self.file = None;
             self.take_back();
-            self.gave_up_on = None;
+            self.gave_up = None;
             return;
         }
-        if self.gave_up_on.as_deref() == Some("disk") {
+        if self.gave_up.is_some() {
             return;
         }
         match self.append().and_then(|()| self.make_room((self.usage)(&self.dir))) {
@@ -303,11 +305,19 @@ impl Store {
                 self.file = None;
                 let _ = self.make_room((self.usage)(&self.dir));
             }
-            Err(_) => {
+            Err(e) => {
                 self.file = None;
-                self.gave_up_on = Some(place);
+                let folder = self.dir.display();
+                let why = format!("the log is kept in memory alone, its files cannot be written: {folder}: {e}");
+                log::error(&format!("{why}. Mend that folder and restart the box"));
+                self.gave_up = Some(why);
             }
         }
+    }
+
+    /// Why no files are written, where they were given up.
+    pub(super) fn gave_up(&self) -> Option<&str> {
+        self.gave_up.as_deref()
     }
 
     /// Removes the oldest files while they, or all that is on DATA, are too much. The share of `(size, percent)` is the one
@@ -423,13 +433,18 @@ pub(crate) fn boot() -> String {
     id.trim().replace('-', "")
 }
 
-/// Compressed files: number, path, size; oldest first.
+/// Compressed files: number, path, size; oldest first. What is no file, or has a number that the journal never reaches, is none
+/// of its own.
 pub(super) fn old(dir: &Path) -> io::Result<Vec<(u64, PathBuf, u64)>> {
     let mut files = Vec::new();
     for e in fs::read_dir(dir)?.flatten() {
         let name = e.file_name().to_string_lossy().into_owned();
-        if let Some(n) = name.strip_suffix(".export.gz").and_then(|n| n.parse().ok()) {
-            files.push((n, e.path(), e.metadata()?.len()));
+        let number = name.strip_suffix(".export.gz").and_then(|n| n.parse().ok());
+        if let Some(n) = number.filter(|n| *n < NUMBER_MAX) {
+            let meta = e.metadata()?;
+            if meta.is_file() {
+                files.push((n, e.path(), meta.len()));
+            }
         }
     }
     files.sort();
@@ -438,7 +453,13 @@ pub(super) fn old(dir: &Path) -> io::Result<Vec<(u64, PathBuf, u64)>> {
 
 fn open(current: &Path) -> io::Result<File> {
     let mut how = OpenOptions::new();
-    how.read(true).append(true).create(true).mode(MODE).open(current)
+    let named = |e: io::Error| io::Error::new(e.kind(), format!("{CURRENT}: {e}"));
+    how.read(true)
+        .append(true)
+        .create(true)
+        .mode(MODE)
+        .open(current)
+        .map_err(named)
 }
 
 /// A file that does not end with a whole entry: what is appended to half of one cannot be read.
@@ -551,7 +572,7 @@ mod tests {
         let mut s = store(&folder);
         s.add(Entry::line(b"why it failed", &Sender::default()));
         s.finish();
-        assert!(s.gave_up_on.is_some());
+        assert!(s.gave_up().is_some());
         s.on_disk = Some(false);
         s.finish();
         fs::remove_file(&folder).unwrap();
@@ -770,6 +791,41 @@ mod tests {
     }
 
     #[test]
+    fn files_that_are_given_up_say_why() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::create_dir(dir.path().join(CURRENT)).unwrap();
+        let mut s = store(dir.path());
+        s.add(Entry::line(b"text", &Sender::default()));
+        s.finish();
+        let told = s.gave_up().unwrap();
+        let why = format!("{}: {CURRENT}: Is a directory", dir.path().display());
+        assert!(told.contains("in memory alone") && told.contains(&why), "{told}");
+    }
+
+    #[test]
+    fn what_looks_like_a_file_of_its_own_and_is_none_stops_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |n: &str| dir.path().join(n);
+        fs::write(at(&format!("{}.export.gz", u64::MAX)), "x").unwrap();
+        fs::create_dir(at("00000007.export.gz")).unwrap();
+        let mut s = store(dir.path());
+        s.usage = |_| (100 << 20, 99);
+        for _ in 0..100 {
+            s.add(Entry::line(&[b'y'; 50_000], &Sender::default()));
+        }
+        s.finish();
+        assert_eq!(s.gave_up(), None);
+        assert!(at(&format!("{}.export.gz", u64::MAX)).exists() && at("00000007.export.gz").exists());
+        // The medium is full, so the one that was made went at once; with room it stays.
+        s.usage = |_| (100 << 30, 50);
+        for _ in 0..100 {
+            s.add(Entry::line(&[b'y'; 50_000], &Sender::default()));
+        }
+        s.finish();
+        assert!(at("00000001.export.gz").is_file());
+    }
+
+    #[test]
     fn files_are_rotated_compressed_and_complete() {
         let dir = tempfile::tempdir().unwrap();
         let mut s = store(dir.path());
@@ -856,7 +912,7 @@ mod tests {
             s.settle();
         };
         write(&mut s, b"no room");
-        assert_eq!(s.gave_up_on, None);
+        assert_eq!(s.gave_up(), None);
         fs::remove_file(dir.path().join("current.export")).unwrap();
         write(&mut s, b"room again");
         let text = fs::read_to_string(dir.path().join("current.export")).unwrap();
@@ -869,7 +925,7 @@ mod tests {
         s.add(Entry::line(b"x", &Sender::default()));
         s.written = Instant::now().checked_sub(WRITE_EVERY).unwrap();
         s.settle();
-        assert_eq!(s.gave_up_on.as_deref(), Some("disk"));
+        assert!(s.gave_up().is_some());
         assert!(s.waiting > 0, "state may go on in memory and come back");
     }
 }
