@@ -38,6 +38,9 @@ const DATAGRAM_MAX: usize = 256 * 1024;
 const MEMFD_MAX: usize = 8 << 20;
 /// Datagrams taken in one turn from one socket.
 const BURST: usize = 512;
+/// Bytes after which no more is taken in a turn from one socket: those of the longest message. Whoever sends such without end must
+/// not keep the journal from its heartbeat.
+const TURN_MAX: usize = MEMFD_MAX;
 
 /// Records of the kernel's ring that are taken before anything else at the start, where it has as many: they were there first.
 const FIRST: usize = 64 << 10;
@@ -128,26 +131,29 @@ fn run() -> io::Result<()> {
         if let Some(k) = &mut kmsg {
             took |= read_kernel(k, &mut buf, BURST, &mut store);
         }
-        for _ in 0..BURST {
-            let Some((sender, bytes)) = receive(sockets[native].as_fd(), &mut buf, &mut beside, outputs.as_deref())
-            else {
-                break;
-            };
-            took = true;
-            // A logger that starts sends an empty datagram, to see whether somebody listens.
-            if !bytes.is_empty() {
-                Entry::native(&bytes, &sender).for_each(|e| store.add_of(&sender, clock::now(), e));
-            }
-        }
-        for _ in 0..BURST {
-            let Some((sender, bytes)) = receive(sockets[stdout].as_fd(), &mut buf, &mut beside, outputs.as_deref())
-            else {
-                break;
-            };
-            took = true;
-            let now = clock::now();
-            lines.take(sender, &bytes, now, |s, l| store.add_of(s, now, Entry::line(l, s)));
-        }
+        let outputs = outputs.as_deref();
+        took |= take(
+            sockets[native].as_fd(),
+            &mut buf,
+            &mut beside,
+            outputs,
+            |sender, bytes| {
+                // A logger that starts sends an empty datagram, to see whether somebody listens.
+                if !bytes.is_empty() {
+                    store.add_native(&sender, clock::now(), bytes);
+                }
+            },
+        );
+        took |= take(
+            sockets[stdout].as_fd(),
+            &mut buf,
+            &mut beside,
+            outputs,
+            |sender, bytes| {
+                let now = clock::now();
+                lines.take(sender, bytes, now, |s, l| store.add_of(s, now, Entry::line(l, s)));
+            },
+        );
         let now = clock::now();
         lines.due(now, |s, l| store.add_of(s, now, Entry::line(l, s)));
         if let Some(e) = &mut export {
@@ -192,6 +198,28 @@ fn read_kernel(kmsg: &mut std::fs::File, buf: &mut [u8], most: usize, store: &mu
         }
     }
     took
+}
+
+/// Takes what waits in a socket, [`BURST`] datagrams and [`TURN_MAX`] bytes at most, and tells whether there was any.
+fn take(
+    socket: BorrowedFd<'_>,
+    buf: &mut [u8],
+    beside: &mut Beside,
+    outputs: Option<&Path>,
+    mut each: impl FnMut(Sender, &[u8]),
+) -> bool {
+    let mut bytes_taken = 0;
+    for n in 0..BURST {
+        if bytes_taken >= TURN_MAX {
+            break;
+        }
+        let Some((sender, bytes)) = receive(socket, buf, beside, outputs) else {
+            return n > 0;
+        };
+        bytes_taken += bytes.len();
+        each(sender, &bytes);
+    }
+    true
 }
 
 /// The next datagram and who sent it; a large message comes as a sealed memory file. What cannot be traced to its sender, or
@@ -340,6 +368,35 @@ mod tests {
             let (sender, bytes) = receive(to.as_fd(), &mut buf, &mut beside, Some(&outputs)).unwrap();
             assert_eq!(String::from_utf8(bytes).unwrap(), text);
             assert_eq!(sender.unit.as_deref(), unit);
+        }
+    }
+
+    #[test]
+    fn large_messages_without_end_leave_time_for_a_heartbeat() {
+        let (from, to) = UnixDatagram::pair().unwrap();
+        setsockopt(&to, sockopt::PassCred, &true).unwrap();
+        let file = tempfile::tempfile().unwrap();
+        file.set_len(TURN_MAX as u64).unwrap();
+        for _ in 0..3 {
+            let fds = [file.as_raw_fd()];
+            let iov = [IoSlice::new(b"")];
+            sendmsg::<UnixAddr>(
+                from.as_raw_fd(),
+                &iov,
+                &[ControlMessage::ScmRights(&fds)],
+                MsgFlags::empty(),
+                None,
+            )
+            .unwrap();
+        }
+        let (mut buf, mut beside) = (vec![0; 1024], Beside::room(datagram::FDS_MAX));
+        for expected in [1, 1, 1, 0] {
+            let mut count = 0;
+            let took = take(to.as_fd(), &mut buf, &mut beside, None, |_, bytes| {
+                assert_eq!(bytes.len(), TURN_MAX);
+                count += 1;
+            });
+            assert_eq!((took, count), (expected > 0, expected));
         }
     }
 

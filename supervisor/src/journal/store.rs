@@ -172,11 +172,31 @@ impl Store {
 
     /// The same of a sender that may write no more than its part; `now` in milliseconds.
     pub(super) fn add_of(&mut self, sender: &Sender, now: u64, entry: Entry) {
-        let (left_out, takes) = self.senders.takes(sender, now, entry.0.len());
-        self.tell(left_out);
-        if takes {
+        if self.takes(sender, now, entry.0.len()) {
             self.add(entry);
         }
+    }
+
+    /// Takes a datagram of the native protocol: nobody has more of it read than its sender may write.
+    pub(super) fn add_native(&mut self, sender: &Sender, now: u64, bytes: &[u8]) {
+        if !self.takes(sender, now, bytes.len()) {
+            return;
+        }
+        // What the entries have more than that counts as well: the shortest are nearly all stamp.
+        let mut paid = bytes.len();
+        for entry in Entry::native(bytes, sender) {
+            let more = entry.0.len().saturating_sub(paid);
+            paid = paid.saturating_sub(entry.0.len());
+            if more == 0 || self.takes(sender, now, more) {
+                self.add(entry);
+            }
+        }
+    }
+
+    fn takes(&mut self, sender: &Sender, now: u64, bytes: usize) -> bool {
+        let (left_out, takes) = self.senders.takes(sender, now, bytes);
+        self.tell(left_out);
+        takes
     }
 
     /// Tells what was left out until `now` of those who have fallen silent.
@@ -788,6 +808,32 @@ mod tests {
         let left_out = 50_000 - text.matches("MESSAGE=again\n").count();
         let line = text.find(&format!("MESSAGE=a: {left_out} messages suppressed"));
         assert!(line.is_some() && line < text.find("MESSAGE=and again\n"), "{left_out}");
+    }
+
+    #[test]
+    fn a_message_of_nothing_but_fields_counts_with_all_its_bytes_before_it_is_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut s = store(dir.path());
+        let sender = Sender::default();
+        let flood = b"A=\n".repeat(2_700_000);
+        let begun = Instant::now();
+        for _ in 0..10_000 {
+            s.add_native(&sender, 5_000, &flood);
+        }
+        assert!(begun.elapsed() < Duration::from_secs(20), "{:?}", begun.elapsed());
+        assert_eq!(s.ring.len(), 1);
+        s.tell_left_out(u64::MAX);
+        assert!(
+            String::from_utf8(s.exported())
+                .unwrap()
+                .contains(" 9999 messages suppressed")
+        );
+        // Nor do many short ones get more room than their entries have.
+        let mut s = store(dir.path());
+        for _ in 0..1_000 {
+            s.add_native(&sender, 5_000, &b"A=\n\n".repeat(1_024));
+        }
+        assert!(s.ring_bytes < 4 << 20, "{}", s.ring_bytes);
     }
 
     #[test]
