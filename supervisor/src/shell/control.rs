@@ -44,6 +44,8 @@ pub struct Control {
     listener: UnixListener,
     clients: Vec<Client>,
     beside: Beside,
+    /// The last one who came could not be taken, for want of descriptors: nobody is waited for until the next turn.
+    deaf: bool,
 }
 
 #[derive(Debug)]
@@ -106,23 +108,30 @@ impl Control {
             listener,
             clients: Vec::new(),
             beside: Beside::room(datagram::FDS_MAX),
+            deaf: false,
         })
     }
 
     /// Descriptors to wait on, and whether each waits to write.
     pub fn fds(&self) -> impl Iterator<Item = (BorrowedFd<'_>, bool)> {
-        std::iter::once((self.listener.as_fd(), false)).chain(
-            self.clients
-                .iter()
-                .map(|c| (c.stream.as_fd(), c.sent < c.sending.len())),
-        )
+        let listener = (!self.deaf).then(|| (self.listener.as_fd(), false));
+        let clients = self.clients.iter();
+        listener
+            .into_iter()
+            .chain(clients.map(|c| (c.stream.as_fd(), c.sent < c.sending.len())))
     }
 
     /// Accepts, reads and answers whatever is there. `status` is the present status line.
     pub fn serve(&mut self, status: &str) -> Vec<Wish> {
+        self.deaf = false;
         for _ in 0..ACCEPTED_MAX {
-            let Ok((stream, _)) = self.listener.accept() else {
-                break;
+            let stream = match self.listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(e) => {
+                    // Who waits there stays, and would be told of without end.
+                    self.deaf = e.kind() != io::ErrorKind::WouldBlock;
+                    break;
+                }
             };
             let uid = nix::sys::socket::getsockopt(&stream, nix::sys::socket::sockopt::PeerCredentials)
                 .ok()
@@ -195,6 +204,7 @@ impl Control {
             listener,
             clients: clients.into_iter().filter_map(client).collect(),
             beside: Beside::room(datagram::FDS_MAX),
+            deaf: false,
         }
     }
 
@@ -220,7 +230,8 @@ impl Control {
 impl Client {
     fn read(&mut self, status: &str, wishes: &mut Vec<Wish>, beside: &mut Beside) {
         let mut buf = [0u8; 1024];
-        loop {
+        // What is beyond that waits for the next turn.
+        while self.input.len() <= REQUEST_MAX {
             match datagram::text(self.stream.as_fd(), &mut buf, beside) {
                 Ok(0) => {
                     self.gone = true;
@@ -233,14 +244,15 @@ impl Client {
                     break;
                 }
             }
-            if self.input.len() > REQUEST_MAX {
+        }
+        loop {
+            let end = self.input.iter().position(|b| *b == b'\n');
+            if end.unwrap_or(self.input.len()) > REQUEST_MAX {
                 self.answer(&format!("{{\"error\":\"a request longer than {REQUEST_MAX} bytes\"}}"));
-                self.flush();
                 self.gone = true;
                 return;
             }
-        }
-        while let Some(end) = self.input.iter().position(|b| *b == b'\n') {
+            let Some(end) = end else { return };
             let line: Vec<u8> = self.input.drain(..=end).collect();
             match serde_json::from_slice::<Request>(&line) {
                 Ok(Request::Watch {}) => {
@@ -370,6 +382,46 @@ mod tests {
         }
         assert_eq!(control.clients.len(), 1, "the second has no place any more");
         assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn who_cannot_be_taken_is_not_waited_for_until_the_next_turn() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut control = Control::bind(&dir.path().join("control.sock")).unwrap();
+        // It fails as one does without descriptors, and not because nobody waits.
+        let broken = std::os::fd::OwnedFd::from(UnixStream::pair().unwrap().0);
+        let listener = std::mem::replace(&mut control.listener, broken.into());
+        control.serve("{}");
+        assert_eq!(control.fds().count(), 0);
+        control.listener = listener;
+        control.serve("{}");
+        assert_eq!(control.fds().count(), 1);
+    }
+
+    #[test]
+    fn many_requests_at_once_are_none_that_is_too_long() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("control.sock");
+        let mut control = Control::bind(&path).unwrap();
+        let client = UnixStream::connect(&path).unwrap();
+        let request = r#"{"proof":{"missing":null}}"#;
+        let many = format!("{request}\n").repeat(600);
+        (&client).write_all(many.as_bytes()).unwrap();
+        let turns: Vec<usize> = (0..6).map(|_| control.serve("{}").len()).collect();
+        assert_eq!(turns.iter().sum::<usize>(), 600, "{turns:?}");
+        assert!(turns.iter().all(|n| *n <= 2 * REQUEST_MAX / request.len()), "{turns:?}");
+        assert_eq!(control.clients.len(), 1);
+        for long in [
+            format!("{}\n", "x".repeat(REQUEST_MAX + 1)),
+            "x".repeat(REQUEST_MAX + 1),
+        ] {
+            let client = UnixStream::connect(&path).unwrap();
+            (&client).write_all(long.as_bytes()).unwrap();
+            control.serve("{}");
+            let mut told = String::new();
+            (&client).read_to_string(&mut told).unwrap();
+            assert_eq!(told, "{\"error\":\"a request longer than 4096 bytes\"}\n");
+        }
     }
 
     #[test]
