@@ -282,12 +282,16 @@ fn is_interface(s: &str) -> bool {
     name || mac
 }
 
-/// A host's name or address, as it may stand in another program's configuration.
+/// A host's name or address, as it may stand in another program's configuration. What ends with a number is an address, or a
+/// mistake in one.
 pub(crate) fn is_host(s: &str) -> bool {
+    let is_label = |l: &str| {
+        (1..=63).contains(&l.len()) && l.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-') && !l.starts_with('-')
+    };
+    let name = s.strip_suffix('.').unwrap_or(s);
+    let last = name.rsplit('.').next().unwrap_or_default();
     s.parse::<IpAddr>().is_ok()
-        || (1..=253).contains(&s.len())
-            && s.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'.')
-            && !s.starts_with('-')
+        || s.len() <= 253 && name.split('.').all(is_label) && !last.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn is_hostname(s: &str) -> bool {
@@ -431,6 +435,33 @@ mod tests {
             told.starts_with("A setting was not understood and is not used: kiln.toml line 2, "),
             "{told}"
         );
+    }
+
+    #[test]
+    fn a_host_is_a_name_or_an_address_and_nothing_between() {
+        for right in ["192.0.2.1", "fd00::1", "ntp.example", "ntp.example.", "3com", "a-1.b2"] {
+            assert!(is_host(right), "{right}");
+        }
+        for wrong in [
+            "1.2.3.400",
+            "1.2.3",
+            "127",
+            "a..b",
+            "..",
+            ".",
+            "",
+            "-a.b",
+            "a b",
+            "ntp.example:123",
+            "a.5",
+        ] {
+            let (site, told) = Site::parse(&format!("[time]\nservers = ['{wrong}']\n"));
+            assert!(
+                !is_host(wrong) && site.ntp.is_empty() && told.len() == 1,
+                "{wrong}: {told:?}"
+            );
+        }
+        assert!(is_host(&"a".repeat(63)) && !is_host(&"a".repeat(64)));
     }
 
     /// What has no effect must not look as if it had one.
