@@ -21,6 +21,7 @@ use super::table::gpt::{Gpt, guid_text};
 use crate::console::pages;
 use crate::journal;
 use crate::shell::helper::Line;
+use crate::words::text_of;
 use crate::{remains, tar};
 
 /// The archive's name on the boot partition: a short one, for every FAT.
@@ -182,8 +183,8 @@ fn collect(secrets: &[String]) -> Vec<(String, Vec<u8>)> {
     add(
         "kiln.toml",
         read(Path::new(super::config::site::FILE)).map(|b| {
-            super::config::site::text_of(&b)
-                .map_or_else(|why| why, |text| masked(&text))
+            text_of(&b)
+                .map_or_else(|e| e.to_string(), |text| masked(&text))
                 .into_bytes()
         }),
     );

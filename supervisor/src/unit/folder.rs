@@ -8,6 +8,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::{Address, Listen, Unit, UnitError};
+use crate::words::{NoUnicode, text_of};
 
 /// Largest unit file that is read, in bytes; real ones have a few hundred.
 const FILE_MAX: u64 = 64 * 1024;
@@ -42,12 +43,22 @@ pub fn load(dir: &Path) -> (Vec<Unit>, Vec<UnitError>) {
             errors.push(fail(&file, format!("left out: at most {UNITS_MAX} units are loaded")));
             continue;
         }
-        match text_of(&file) {
-            Ok(text) => match Unit::from_toml(&file, &text) {
-                Ok(unit) => units.push(unit),
-                Err(e) => errors.push(e),
-            },
-            Err(what) => errors.push(fail(&file, what)),
+        let bytes = match bytes_of(&file) {
+            Ok(bytes) => bytes,
+            Err(what) => {
+                errors.push(fail(&file, what));
+                continue;
+            }
+        };
+        let unit = text_of(&bytes)
+            .map_err(|e| UnitError {
+                line: Some(e.line),
+                ..fail(&file, NoUnicode::EXPECTED.into())
+            })
+            .and_then(|text| Unit::from_toml(&file, &text));
+        match unit {
+            Ok(unit) => units.push(unit),
+            Err(e) => errors.push(e),
         }
     }
     for (name, what) in taken(&units) {
@@ -112,9 +123,9 @@ fn meet(a: &Address, b: &Address) -> bool {
     }
 }
 
-/// A unit file's text. PID 1 reads it: nothing that is no file, and no more than a unit file can have.
-fn text_of(file: &Path) -> Result<String, String> {
-    let mut text = String::new();
+/// A unit file's bytes. PID 1 reads it: nothing that is no file, and no more than a unit file can have.
+fn bytes_of(file: &Path) -> Result<Vec<u8>, String> {
+    let mut bytes = Vec::new();
     let opened = File::options()
         .read(true)
         // A FIFO would be waited for.
@@ -122,13 +133,13 @@ fn text_of(file: &Path) -> Result<String, String> {
         .open(file);
     opened
         .and_then(|f| match f.metadata()?.is_file() {
-            true => f.take(FILE_MAX + 1).read_to_string(&mut text),
+            true => f.take(FILE_MAX + 1).read_to_end(&mut bytes),
             false => Err(io::Error::other("expected a regular file")),
         })
         .map_err(|e| format!("cannot read: {e}"))?;
-    match text.len() as u64 > FILE_MAX {
+    match bytes.len() as u64 > FILE_MAX {
         true => Err(format!("expected a file of at most {FILE_MAX} bytes")),
-        false => Ok(text),
+        false => Ok(bytes),
     }
 }
 
@@ -192,6 +203,23 @@ mod tests {
                 "expected a file of at most 65536 bytes"
             ]
         );
+    }
+
+    #[test]
+    fn a_file_of_another_encoding_is_read_or_told_with_its_line() {
+        let dir = tempfile::tempdir().unwrap();
+        let text = "# B\u{fc}ro\nexec = ['/a']\n";
+        let wide: Vec<u8> = std::iter::once(0xfeff)
+            .chain(text.encode_utf16())
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        std::fs::write(dir.path().join("wide.toml"), wide).unwrap();
+        std::fs::write(dir.path().join("latin.toml"), b"exec = ['/a']\n# B\xfcro\n").unwrap();
+        let (units, errors) = load(dir.path());
+        assert_eq!(units.iter().map(|u| u.name.as_str()).collect::<Vec<_>>(), ["wide"]);
+        let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
+        let expected = "latin.toml line 2: expected UTF-8; save the file with that encoding";
+        assert!(told.len() == 1 && told[0].ends_with(expected), "{told:?}");
     }
 
     #[test]

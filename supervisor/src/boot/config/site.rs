@@ -11,6 +11,7 @@ use toml::{Table, Value};
 pub use super::interface::Interface;
 use super::interface::interface;
 use super::mistake::{Wrong, no_toml, told, wrong_at};
+use crate::words::text_of;
 
 /// Where GRUB has put it.
 pub const FILE: &str = "/kiln/kiln.toml";
@@ -86,7 +87,7 @@ impl Site {
     fn of(bytes: &[u8]) -> (Site, Vec<String>) {
         match text_of(bytes) {
             Ok(text) => Site::parse(&text),
-            Err(why) => Site::unread(why),
+            Err(e) => Site::unread(format!("kiln.toml {e}")),
         }
     }
 
@@ -223,28 +224,6 @@ impl Site {
             }
         }
     }
-}
-
-/// The file's text, whatever another computer's editor has saved it as.
-///
-/// # Errors
-/// It is in no form of Unicode; which line.
-pub fn text_of(bytes: &[u8]) -> Result<String, String> {
-    let wide = |rest: &[u8], unit: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = rest.chunks_exact(2).map(|b| unit([b[0], b[1]])).collect();
-        Ok(String::from_utf16_lossy(&units))
-    };
-    match bytes {
-        [0xff, 0xfe, rest @ ..] => return wide(rest, u16::from_le_bytes),
-        [0xfe, 0xff, rest @ ..] => return wide(rest, u16::from_be_bytes),
-        _ => {}
-    }
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    String::from_utf8(bytes.to_owned()).map_err(|e| {
-        let before = &bytes[..e.utf8_error().valid_up_to()];
-        let line = before.split(|b| *b == b'\n').count();
-        format!("kiln.toml line {line}: expected UTF-8; save the file with that encoding")
-    })
 }
 
 /// The port that a text names.

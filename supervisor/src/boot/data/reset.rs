@@ -139,8 +139,9 @@ fn value(text: &[u8]) -> Option<usize> {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-    use crate::boot::config::site::{Site, text_of};
+    use crate::boot::config::site::Site;
     use crate::boot::table::gpt::SECTOR;
+    use crate::words::text_of;
 
     #[test]
     fn the_mark_is_set_once_and_touches_nothing_else() {
