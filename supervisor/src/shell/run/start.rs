@@ -48,8 +48,19 @@ impl Shell {
         if let Some(dir) = &runtime {
             env.push(("RUNTIME_DIRECTORY".into(), dir.display().to_string()));
         }
-        let becomes = u.becomes.iter().filter_map(|name| users::find(&passwd, name));
-        let becomes = becomes.map(|user| user.uid).collect();
+        let mut becomes = Vec::with_capacity(u.becomes.len());
+        for name in &u.becomes {
+            match users::find(&passwd, name) {
+                Some(user) => becomes.push(user.uid),
+                None => log::warn_of(
+                    &u.name,
+                    format_args!(
+                        "becomes: user {name:?} is not in {}: it cannot become that one",
+                        passwd.display()
+                    ),
+                ),
+            }
+        }
         env.push(("KILN_CONTROL_SOCKET".into(), self.paths.control().display().to_string()));
         env.extend(u.environment.iter().map(|(k, v)| (k.clone(), v.clone())));
         env.extend(self.desk.env.iter().cloned());
