@@ -9,6 +9,7 @@ mod lab;
 
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixDatagram, UnixStream};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use lab::{Init, PATIENCE, alive, kill, pid_of, service};
@@ -265,6 +266,57 @@ fn who_floods_the_control_socket_holds_up_no_restart() {
     assert!(
         restarted,
         "a unit that was killed is started again only when the flood is over"
+    );
+}
+
+#[test]
+fn a_second_supervisor_of_the_same_folder_is_refused_also_after_the_first_was_replaced() {
+    let mut init = Init::start(&[("a", "exec = [\"/bin/sleep\", \"1000\"]")]);
+    let first = pid_of(&init.wait_state("a", UnitState::Ready), "a");
+    for _ in 0..2 {
+        let second = Command::new(env!("CARGO_BIN_EXE_kiln-init"))
+            .arg("--root")
+            .arg(init.dir.path())
+            .output()
+            .unwrap();
+        let told = String::from_utf8(second.stderr).unwrap();
+        assert!(
+            !second.status.success() && told.contains("run/kiln/lock: another kiln-init"),
+            "{told}"
+        );
+        assert!(init.replace().contains("kept"));
+    }
+    assert_eq!(pid_of(&init.wait_state("a", UnitState::Ready), "a"), first);
+}
+
+#[test]
+fn who_cannot_start_says_where_and_what_is_expected() {
+    let told = |dir: &std::path::Path| {
+        let mut init = Command::new(env!("CARGO_BIN_EXE_kiln-init"));
+        let ended = init.arg("--root").arg(dir).output().unwrap();
+        assert!(!ended.status.success());
+        String::from_utf8(ended.stderr).unwrap()
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let long = dir.path().join("x".repeat(100));
+    std::fs::create_dir_all(long.join("etc/kiln/units")).unwrap();
+    let text = told(&long);
+    assert!(
+        text.contains("/run/kiln/notify.sock: ") && text.contains("expected a shorter --root"),
+        "{text}"
+    );
+    std::fs::create_dir_all(dir.path().join("run/kiln/control.sock/x")).unwrap();
+    let text = told(dir.path());
+    assert!(
+        text.contains("/run/kiln/control.sock: ") && text.contains("remove it"),
+        "{text}"
+    );
+    std::fs::remove_dir_all(dir.path().join("run")).unwrap();
+    std::fs::write(dir.path().join("run"), "").unwrap();
+    let text = told(dir.path());
+    assert!(
+        text.contains("/run/kiln: ") && text.contains("expected folders all the way"),
+        "{text}"
     );
 }
 

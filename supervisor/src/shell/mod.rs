@@ -13,6 +13,7 @@ pub mod drain;
 pub mod fdstore;
 pub mod helper;
 pub mod limits;
+pub mod lock;
 pub mod log;
 pub mod notify;
 pub mod paths;

@@ -17,8 +17,10 @@ mod start;
 mod succeed;
 mod unread;
 
+use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::path::Path;
 use std::time::Duration;
 
 use nix::errno::Errno;
@@ -37,7 +39,7 @@ use super::paths::Paths;
 use super::signals::Signals;
 use super::sleep::sleep;
 use super::watchdog::Watchdog;
-use super::{clock, log, pressure};
+use super::{clock, lock, log, pressure};
 use crate::boot::Machine;
 use crate::core::{Action, Core, Ending, Input, Millis, State, UnitId};
 use crate::handover::fatal::{self, Snapshot};
@@ -55,6 +57,20 @@ const REAPED_MAX: usize = 4_096;
 const MALFORMED_MAX: usize = 5;
 /// Inputs and actions for which there is room from the start, so that none of them asks for memory when it matters.
 const ROOM: usize = 256;
+
+/// What is expected where a folder or a socket of PID 1's own cannot be made.
+const EXPECTED: [(io::ErrorKind, &str); 7] = [
+    (io::ErrorKind::ReadOnlyFilesystem, "a folder that can be written"),
+    (io::ErrorKind::PermissionDenied, "a folder that can be written"),
+    (io::ErrorKind::AlreadyExists, "folders all the way: remove what is none"),
+    (io::ErrorKind::NotADirectory, "folders all the way: remove what is none"),
+    (io::ErrorKind::AddrInUse, "nothing there: remove it"),
+    (io::ErrorKind::StorageFull, "room for it, and for one more file"),
+    (
+        io::ErrorKind::InvalidInput,
+        "a shorter --root: a socket's path has at most 107 bytes",
+    ),
+];
 
 /// PID 1, or an ordinary process below a root.
 #[derive(Debug)]
@@ -96,6 +112,8 @@ pub struct Shell {
     strangers: Quota,
     /// Somebody has asked for a fresh image of PID 1.
     replace: bool,
+    /// Below a root: nobody else supervises there.
+    _lock: Option<File>,
 }
 
 impl Shell {
@@ -104,7 +122,8 @@ impl Shell {
     /// # Errors
     /// The runtime folder, or one of PID 1's own sockets, could not be made.
     pub fn new(paths: Paths, machine: Option<Machine>, desk: Desk, reboots: u32) -> io::Result<Shell> {
-        std::fs::create_dir_all(paths.run())?;
+        at(&paths.run(), std::fs::create_dir_all(paths.run()))?;
+        let lock = lock::take(&paths)?;
         let (mut units, malformed) = unit::load(&paths.units());
         unit::ports::more(&mut units, machine.as_ref().map_or(&[], Machine::ports));
         for e in &malformed {
@@ -120,8 +139,9 @@ impl Shell {
             malformed,
             credentials: Credentials::default(),
             signals: Signals::install()?,
-            notify: NotifySocket::bind(&paths.notify())?,
-            control: Control::bind(&paths.control())?,
+            notify: at(&paths.notify(), NotifySocket::bind(&paths.notify()))?,
+            control: at(&paths.control(), Control::bind(&paths.control()))?,
+            _lock: lock,
             desk,
             machine,
             watchdog: None,
@@ -408,6 +428,17 @@ impl Shell {
         }
         Some(ending)
     }
+}
+
+/// A failure with the path at which something could not be made, and what is expected there.
+fn at<T>(path: &Path, made: io::Result<T>) -> io::Result<T> {
+    made.map_err(|e| {
+        let expected = EXPECTED.iter().find(|(kind, _)| *kind == e.kind());
+        let expected = expected
+            .map(|(_, words)| format!("; expected {words}"))
+            .unwrap_or_default();
+        io::Error::new(e.kind(), format!("{}: {e}{expected}", path.display()))
+    })
 }
 
 /// For the jitter of back-off times.

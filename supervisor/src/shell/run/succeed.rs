@@ -28,7 +28,7 @@ use crate::shell::notify::NotifySocket;
 use crate::shell::paths::Paths;
 use crate::shell::signals::{Blocked, Signals};
 use crate::shell::watchdog::Watchdog;
-use crate::shell::{clock, log, sockets};
+use crate::shell::{clock, lock, log, sockets};
 use crate::unit::{self, Unit, UnitError};
 
 /// A fault so short a time ago is what this image was started for, in milliseconds.
@@ -150,6 +150,8 @@ impl Shell {
         // Closes what nobody has taken.
         drop(fds);
         let mut shell = Shell {
+            // The image before had it until its last call; who was quicker than this is none that units depend on.
+            _lock: lock::take(&paths).ok().flatten(),
             unread: unread::of(&estate.units, &paths),
             paths,
             core: estate.core,
