@@ -129,11 +129,18 @@ fn speed(c: &Certificate) -> Option<Chart> {
         [] => String::new(),
     };
     let capacity = c.drive.capacity.0;
+    let mut lines: Vec<Line> = surfaces.iter().zip(tones).map(|(s, tone)| line(s, tone)).collect();
+    let mut caption = caption;
+    let runs = marks(c);
+    if !runs.is_empty() {
+        caption += "; red: what was found";
+        lines.push(Line { tone: Tone::Bad, runs });
+    }
     Some(Chart {
         title: "Speed over the surface",
         caption,
         told: words.join("; "),
-        lines: surfaces.iter().zip(tones).map(|(s, tone)| line(s, tone)).collect(),
+        lines,
         bars: Vec::new(),
         x: vec![
             "first sector".into(),
@@ -142,6 +149,22 @@ fn speed(c: &Certificate) -> Option<Chart> {
         ],
         y: axis(top, step),
     })
+}
+
+/// Widths that a mark is told from its neighbours by: more would be drawn over each other.
+const MARKS: f64 = 200.0;
+
+/// An upright line at each place where something was found.
+fn marks(c: &Certificate) -> Vec<Vec<(f64, f64)>> {
+    let sectors = (c.drive.capacity.0 / u64::from(c.drive.sector.max(1))).max(1);
+    let lbas = c.findings.listed.iter().filter_map(|finding| finding.lba);
+    let mut places: Vec<f64> = lbas
+        .filter(|lba| lba.0 < sectors)
+        .map(|lba| (lba.0 as f64 / sectors as f64 * MARKS).floor() / MARKS)
+        .collect();
+    places.sort_by(f64::total_cmp);
+    places.dedup();
+    places.into_iter().map(|x| vec![(x, 0.0), (x, 1.0)]).collect()
 }
 
 /// Longest bucket of a latency histogram: 2^40 µs are twelve days.
@@ -169,7 +192,7 @@ fn latency(c: &Certificate) -> Option<Chart> {
             surface.phase.label().to_lowercase()
         ),
         told: format!(
-            "half within {}, 99 % within {}, longest {}",
+            "half within {}, 99\u{a0}% within {}, longest {}",
             microseconds(surface.p50_us),
             microseconds(surface.p99_us),
             microseconds(surface.max_us)
@@ -228,11 +251,15 @@ fn heat(points: &[TimePoint]) -> Option<Chart> {
         lines.push(Line { tone: Tone::Ink, runs });
     }
     if bad > 0 {
-        let run = points
-            .iter()
-            .zip(&seconds)
-            .map(|(p, at)| (x(*at), p.bad_sectors as f64 / bad as f64))
-            .collect();
+        // In steps: what a point tells was not so before it.
+        let mut run = Vec::new();
+        let mut before = 0.0;
+        for (point, at) in points.iter().zip(&seconds) {
+            let share = point.bad_sectors as f64 / bad as f64;
+            run.extend([(x(*at), before), (x(*at), share)]);
+            before = share;
+        }
+        run.dedup();
         lines.push(Line {
             tone: Tone::Bad,
             runs: vec![run],
@@ -258,9 +285,10 @@ fn heat(points: &[TimePoint]) -> Option<Chart> {
             axis(bad as f64, bad as f64),
         ),
     };
-    let hours = |at: f64| match span >= 3600.0 {
-        true => format!("{:.1} h", span * at / 3600.0),
-        false => format!("{:.1} min", span * at / 60.0),
+    let hours = |at: f64| match span {
+        3600.0.. => format!("{:.1} h", span * at / 3600.0),
+        120.0.. => format!("{:.1} min", span * at / 60.0),
+        _ => format!("{:.0} s", span * at),
     };
     Some(Chart {
         title,
@@ -349,6 +377,31 @@ mod tests {
             chart.lines
         );
         assert!(heat(&[at(0, 0), at(60, 0)]).is_none());
+    }
+
+    /// A slope would tell of sectors that went bad one after another all along.
+    #[test]
+    fn errors_are_drawn_where_they_were_told() {
+        let at = |second: i64, bad_sectors: u64| TimePoint {
+            at: wire::Time::from_second(second).unwrap(),
+            step: 0,
+            temperature: None,
+            rate: Bytes(1),
+            bad_sectors,
+        };
+        let chart = heat(&[at(0, 0), at(30, 0), at(60, 2), at(90, 2)]).unwrap();
+        let x = |second: f64| second / 90.0;
+        assert_eq!(
+            chart.lines[0].runs[0],
+            [
+                (0.0, 0.0),
+                (x(30.0), 0.0),
+                (x(60.0), 0.0),
+                (x(60.0), 1.0),
+                (x(90.0), 1.0)
+            ]
+        );
+        assert_eq!(chart.x, ["start", "45 s", "90 s"]);
     }
 
     #[test]

@@ -22,8 +22,8 @@ pub const LIMITS: &str =
     "Says what was seen on this drive in the time named above. It is no warranty of the years after.";
 
 /// How to check it; what to run follows.
-pub const HOW: &str = "Anybody can print such a paper and its code. Open the signed file, which hangs on this one, under “Verify” on any Kiln \
-     box, or run";
+pub const HOW: &str = "Anybody can print such a paper and its code. Open the signed file, which hangs on this one, under “Certificates”, \
+     “Check a certificate” on any Kiln box, or run";
 
 /// What that does not tell, behind what to run.
 pub const WHOSE: &str = "That shows which key signed it. Whose the key is, its maker tells, and whether it was revoked since: compare the \
@@ -138,7 +138,12 @@ fn done(c: &Certificate) -> Vec<(String, String)> {
         "From, to".to_owned(),
         format!("{}, {}", moment(c.started), moment(c.ended)),
     ));
-    if c.ended < c.started || clock_was_set(&c.timeline, &c.resumes) {
+    let clock_was_set = c.ended < c.started || clock_was_set(&c.timeline, &c.resumes);
+    if !clock_was_set {
+        let lasted = Lasted((c.ended.as_millisecond() - c.started.as_millisecond()) as f64 / 1e3);
+        rows.push(("Took".to_owned(), lasted.to_string()));
+    }
+    if clock_was_set {
         let told = "it was set meanwhile, so the two times above do not tell how long it took";
         rows.push(("Clock of the box".to_owned(), told.to_owned()));
     }
@@ -214,7 +219,7 @@ fn phase_told(c: &Certificate, step: usize, phase: &PhaseState) -> String {
     }
     if let Some(surface) = c.surface.iter().find(|s| usize::from(s.step) == step && s.p50_us > 0) {
         parts.push(format!(
-            "half of all answers within {}, 99 % within {}",
+            "half of all answers within {}, 99\u{a0}% within {}",
             microseconds(surface.p50_us),
             microseconds(surface.p99_us)
         ));
@@ -437,13 +442,13 @@ fn thousands(number: u64) -> String {
     text
 }
 
-/// Microseconds in the unit that suits.
+/// Microseconds in the unit that suits, which no line break parts from its figure.
 pub fn microseconds(us: u64) -> String {
     match us {
-        0..1_000 => format!("{us} µs"),
-        1_000..10_000 => format!("{:.1} ms", us as f64 / 1e3),
-        10_000..1_000_000 => format!("{:.0} ms", us as f64 / 1e3),
-        _ => format!("{:.1} s", us as f64 / 1e6),
+        0..1_000 => format!("{us}\u{a0}µs"),
+        1_000..10_000 => format!("{:.1}\u{a0}ms", us as f64 / 1e3),
+        10_000..1_000_000 => format!("{:.0}\u{a0}ms", us as f64 / 1e3),
+        _ => format!("{:.1}\u{a0}s", us as f64 / 1e6),
     }
 }
 

@@ -88,6 +88,7 @@ fn its_text_says_what_was_signed() {
         assert!(text.contains("[U+5E8F]"), "what the font has not is named: {text}");
         assert!(text.contains("<script>alert(1)"), "it is text, nothing runs");
         assert!(text.contains("verify-mismatch"), "{text}");
+        assert!(text.contains("red: what was found"), "its places are marked: {text}");
     }
 }
 
