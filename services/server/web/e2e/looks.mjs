@@ -352,6 +352,35 @@ export async function looks(browser, width, scheme, count) {
       await at("/");
     });
 
+    await test("wall: a step and its time left are both read whole, however long they are", async () => {
+      const before = { drives: box.state.drives, jobs: box.state.jobs };
+      const steps = [["self_test_extended", 0.31, 128_000], ["seek", 0.4, 5400], ["self_test_short", null, 100], ["smart_before", null, 5400], ["verify", 0.62, 5400]];
+      // As many as fill the wall: each tile is as small as tiles are.
+      box.state.drives = Array.from({ length: 16 }, (_, n) => ({ ...before.drives[6], key: `k${n}`, id: `k${n}`, serial: `WSD1W8M${10 + n}` }));
+      box.state.jobs = box.state.drives.map((one, n) => {
+        const [phase, share, left] = steps[n % steps.length];
+        const total = share === null ? 0 : 1000;
+        return { ...before.jobs[1], id: `j${n}`, drive: one.id, progress: { ...before.jobs[1].progress, phase, phase_percent: null, done: Math.round((share ?? 0) * total), total, eta_job: left } };
+      });
+      for (const size of [{ width: 1920, height: 1080 }, { width: 1440, height: 900 }, { width: 360, height: 780 }, { width: 3840, height: 2160 }]) {
+        await page.setViewportSize(size);
+        await page.goto("/wall");
+        await page.locator(".w", { hasText: "Extended self-test" }).first().waitFor();
+        const wrong = await page.evaluate(() => [...document.querySelectorAll(".w")].flatMap((tile) => {
+          const parts = [...tile.querySelectorAll(".id, .cp, .ph, .bg, .bg > span, .tm")].filter((one) => one.textContent);
+          const cut = parts.filter((one) => one.scrollWidth > one.clientWidth + 1);
+          const boxes = parts.filter((one) => !one.matches(".bg")).map((one) => one.getBoundingClientRect());
+          const over = boxes.some((a, i) => boxes.some((b, j) => i < j && a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1));
+          return cut.length > 0 || over ? [`${tile.textContent}${over ? " over each other" : " cut off"}`] : [];
+        }));
+        assert(`${size.width} px: ${wrong.join(", ")}`, wrong.length === 0);
+        if (size.width !== 3840) await inspect(page, `wall-steps-${size.width}-${width}`);
+      }
+      Object.assign(box.state, before);
+      await page.setViewportSize({ width, height: width < 500 ? 780 : 900 });
+      await at("/");
+    });
+
     await test("agent away: no page tells rate or time left of what nobody hears of, and each says so", async () => {
       const text = "The burn-in agent is not connected since 07:06. Running jobs go on when it is back.";
       const away = { ...box.state.box, agent: { state: "offline", last_seen: new Date().toISOString() }, banners: [{ severity: "critical", text }] };

@@ -17,11 +17,12 @@ describe("a tile", () => {
   });
   it("says how far a phase is, and nothing of it where nobody knows", () => {
     const p: Job["progress"] = { phase: "verify", step: 1, done: 419, total: 1000, rate: 2e8, eta: 100, eta_job: 7200, percent: 41, phase_percent: null, temperature: 40 };
-    expect(face(drive(), job({ progress: p }))).toMatchObject({ kind: "hot", word: "41\u202f%", small: "verify", share: 0.419 });
+    expect(face(drive(), job({ progress: p }))).toMatchObject({ kind: "hot", phase: "Verify", word: "41\u202f%", share: 0.419 });
     expect(face(drive(), job({ progress: p }), 75)).toMatchObject({ word: "41\u202f%", side: "silent 1\u00a0min" });
     // A step that is measured by time has no bytes.
     expect(face(drive(), job({ progress: { ...p, phase: "seek", total: 0, done: 0, phase_percent: 40 } }))).toMatchObject({ word: "40\u202f%", share: 0.4 });
-    expect(face(drive(), job())).toMatchObject({ kind: "hot", word: "starting", share: 0 });
+    expect(face(drive(), job({ progress: { ...p, phase: "self_test_short", total: 0, done: 0 } }))).toMatchObject({ phase: "Short self-test", word: "…", share: 0 });
+    expect(face(drive(), job())).toMatchObject({ kind: "hot", phase: "", word: "starting", share: 0 });
   });
   it("says each verdict by shape and word, and where a drive failed", () => {
     for (const [outcome, shape] of [["PASSED", "pass"], ["WARN", "warn"], ["FAILED", "fail"], ["INCONCLUSIVE", "inc"]] as const) {

@@ -22,18 +22,17 @@ import { plan, screens, shown, standing, whole, type Plan } from "./plan";
 /** The window, in pixels; measured when the page opens. */
 const room = signal<readonly [width: number, height: number]>([1920, 1080]);
 
-/** A tile: how it looks, its large word, what stands beside it, and the share of the phase that is done. */
-interface Face { kind: string; shape: "pass" | "warn" | "fail" | "inc" | null; word: string; small: string; side: string; share: number | null }
+/** A tile: how it looks, the phase on a line of its own, its large word, what stands beside that, and the share of the phase that is done. */
+interface Face { kind: string; shape: "pass" | "warn" | "fail" | "inc" | null; phase: string; word: string; side: string; share: number | null }
 
 /** What a tile says; `silent`: for how many seconds nothing came of its running test. Pure. */
 export function face(drive: Drive, job: Job | undefined, silent: number | null = null): Face {
-  const plain = { shape: null, small: "", side: "", share: null };
+  const plain = { shape: null, phase: "", side: "", share: null };
   if (job && !isOver(job)) {
     const p = job.progress;
     const share = p ? shareOf(job, p.step) : null;
     if (job.state.kind === "waiting" || !drive.present) return { ...plain, kind: "held", word: isPaused(job) ? "PAUSED" : "WAITS", side: job.state.kind === "waiting" ? job.state.why.replace(/^paused /i, "") : "drive is out", share };
-    const phase = p ? phaseName(p.phase).toLowerCase() : "starting";
-    return { ...plain, kind: "hot", word: share === null ? phase : `${Math.floor(share * 100)}\u202f%`, small: share === null ? "" : phase, side: drive.as_of ? `since ${clock(drive.as_of, Date.parse(drive.as_of))}` : silent !== null ? `silent ${spanOf(silent)}` : p ? timeLeft(p.eta_job).replace("about ", "") : "", share: share ?? 0 };
+    return { ...plain, kind: "hot", phase: p ? phaseName(p.phase) : "", word: share !== null ? `${Math.floor(share * 100)}\u202f%` : p ? "…" : "starting", side: drive.as_of ? `since ${clock(drive.as_of, Date.parse(drive.as_of))}` : silent !== null ? `silent ${spanOf(silent)}` : p ? timeLeft(p.eta_job).replace("about ", "") : "", share: share ?? 0 };
   }
   if (drive.refused && !hasFailed(job)) return { ...plain, kind: "idle", word: inUse(drive) ? "In use" : "Not offered" };
   if (drive.as_of && !job?.verdict) return { ...plain, kind: "idle", word: "Not seen", side: `since ${clock(drive.as_of, Date.parse(drive.as_of))}` };
@@ -49,14 +48,15 @@ interface TileProps { drive: Drive; job: Job | undefined; silent: number | null 
 
 class Tile extends Still<TileProps> {
   override render({ drive, job, silent }: TileProps) {
-    const { kind, shape, word, small, side, share } = face(drive, job, silent);
+    const { kind, shape, phase, word, side, share } = face(drive, job, silent);
     return (
       <li class={`w ${kind}`}>
         {share !== null && <i class="fl" style={{ transform: `scaleX(${share.toFixed(4)})` }} />}
         {share !== null && <i class="bar" style={{ transform: `scaleX(${share.toFixed(4)})` }} />}
         <span class="ln"><span class="id"><span class="plate">{plateOf(drive)}</span><b>{lastFour(drive.serial)}</b></span>
           <span class="cp">{capacityWords(drive.capacity)}</span></span>
-        <span class="ln"><span class="bg">{shape && <Shape of={shape} />}<span>{word}{small && <small> {small}</small>}</span></span>
+        <span class="ln">{phase && <span class="ph">{phase}</span>}
+          <span class="bg">{shape && <Shape of={shape} />}<span>{word}</span></span>
           <span class="tm">{side}</span></span>
       </li>
     );

@@ -13,7 +13,7 @@ export interface Plan { unit: number; tile: number; columns: number; rows: numbe
 /** Least letters are 30 units; below half a pixel for one nobody reads them on any screen. */
 const LEAST_UNIT = 0.5;
 /** A tile's least width and height, head and foot together, both margins, and the gap: units of {@link Plan}. */
-const TILE = { width: 440, height: 172, ends: 200, sides: 56, gap: 10 };
+const TILE = { width: 440, height: 184, ends: 200, sides: 56, gap: 10 };
 /** How much larger than needed tiles may be, largest first: two drives fill a wall, but are no posters. */
 const GROWN = [2.2, 1.9, 1.6, 1.4, 1.2, 1] as const;
 
