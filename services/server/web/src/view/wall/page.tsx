@@ -44,6 +44,9 @@ export function face(drive: Drive, job: Job | undefined, silent: number | null =
   return { ...plain, kind: "idle", word: drive.id === null ? "No identity" : "Idle" };
 }
 
+/** A drive's place within words, where a lone number would be one more figure; pure. */
+export const placeName = (drive: Drive): string => plateOf(drive).replace(/^(?=\d+$)/, "bay ");
+
 interface TileProps { drive: Drive; job: Job | undefined; silent: number | null }
 
 class Tile extends Still<TileProps> {
@@ -73,7 +76,7 @@ function Foot({ drives, list, room }: { drives: readonly Drive[]; list: readonly
   if (lost !== null) return <div class="say" role="status"><span class="is-inc"><Shape of="inc" /><b>No answer since {clock(new Date(lost).toISOString(), now.value)}.</b> What you see is from then; what runs goes on.</span></div>;
   const lines = list.slice(0, NAMED).map((need) => {
     const drive = drives.find((one) => one.id === need.drive);
-    return { need, who: drive ? `${plateOf(drive)} …${need.four}` : "The box" };
+    return { need, who: drive ? `${placeName(drive)} …${need.four}` : "The box" };
   });
   const count = whole(lines.map(({ need, who }) => `${who} ${need.short}`), list.length, { ...room, lines: room.lines - (told[0] ? 1 : 0) });
   return (
@@ -127,8 +130,8 @@ export function WallPage() {
         <h1 class="nm"><svg aria-hidden="true"><use href="#kiln" /></svg>{box?.name ?? "Kiln"}</h1>
         {heard && <span class="q"><b>{running.length}</b> burning</span>}
         {heard && moving > 0 && <span class="q"><b>{amount}</b> {per}</span>}
-        {hottest && <span class="q"><b>{hottest.heat} °C</b> {plateOf(hottest.drive)}</span>}
-        {all.length > 1 && <span class="q pg">{screen?.name} <b>{at + 1}</b> of {all.length}</span>}
+        {hottest && <span class="q"><b>{hottest.heat} °C</b> {placeName(hottest.drive)}</span>}
+        {all.length > 1 && <span class="q pg">{screen?.name}, screen <b>{at + 1}</b> of {all.length}</span>}
         <time class="t">{new Date(now.value).toLocaleTimeString("en-GB", { hour: "2-digit", minute: "2-digit" })}</time>
       </header>
       {drives === null && <p class="none" role="status">Waiting for the box to tell its drives.</p>}
