@@ -207,6 +207,8 @@ export async function looks(browser, width, scheme, count) {
       box.state.jobs[0].verdict = { ...verdict, rules: [{ id: "resumed", outcome: "PASSED", value: "1 interruption", limit: "at least 1 interruption", source: "engine" }] };
       await at("/jobs/0199a-000");
       await page.getByText("Told: resumed (1 interruption)", { exact: true }).waitFor();
+      // "Passed" beneath PASSED would be read as the verdict's.
+      await page.getByText("No limit was exceeded.", { exact: true }).waitFor();
       assert("no limit", !(await page.locator("main").textContent()).includes("at least 1 interruption"));
       await inspect(page, `told-${width}`);
       box.state.jobs[0].verdict = verdict;

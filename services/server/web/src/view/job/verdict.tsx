@@ -45,7 +45,7 @@ export function VerdictPanel({ job }: { job: Job }) {
           </tbody>
         </table>
       )}
-      {list.length === 0 && <p class="mute">No limit was passed.</p>}
+      {list.length === 0 && <p class="mute">No limit was exceeded.</p>}
       {toldWords(verdict.rules).map((words) => <p key={words} class="note"><Icon name="info" />{words}</p>)}
     </Panel>
   );
