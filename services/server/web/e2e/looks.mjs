@@ -549,6 +549,29 @@ export async function looks(browser, width, scheme, count) {
       box.state.jobs[1] = running;
     });
 
+    await test("pause and go on: the button waits for the test to stand so, or it can be asked again after a while", async () => {
+      const running = box.state.jobs[1];
+      const button = page.locator(".jobhd .do .btn").first();
+      const presses = [];
+      for (const what of ["pause", "resume"]) box.instead.set(`POST /api/v1/jobs/0199a-001/${what}`, () => presses.push(what) && {});
+      await at("/jobs/0199a-001");
+      for (const [name, after, state] of [["Pause", "Go on", { kind: "waiting", why: "paused by mara" }], ["Go on", "Pause", { kind: "running" }]]) {
+        await page.getByRole("button", { name, exact: true }).click();
+        await until("the request", async () => presses.length === (name === "Pause" ? 1 : 2));
+        await page.waitForTimeout(400);
+        assert(`still ${await button.textContent()}`, (await button.isDisabled()) && (await button.textContent()) === "Asking the box");
+        box.say("job", { ...running, state });
+        await page.getByRole("button", { name: after, exact: true }).waitFor();
+        assert("it can be pressed", await button.isEnabled());
+      }
+      assert(`each was asked for once: ${presses}`, presses.join() === "pause,resume");
+      await page.getByRole("button", { name: "Pause", exact: true }).click();
+      await page.getByRole("button", { name: "Asking the box" }).waitFor();
+      await page.getByRole("button", { name: "Pause", exact: true }).waitFor({ timeout: 10_000 });
+      assert("it can be asked again", await button.isEnabled());
+      box.instead.clear();
+    });
+
     await test("a playbook: what was typed and not saved is there after a look at the bench, until it is saved or undone", async () => {
       const text = page.getByRole("textbox", { name: "Text of the playbook" });
       const away = async () => {

@@ -3,7 +3,7 @@ import type { Verdict } from "@wire";
 
 import { job } from "../../fixtures";
 import { duration } from "../../format";
-import { endWords, headline, spoken } from "./head";
+import { endWords, headline, settled, spoken } from "./head";
 
 const NOW = Date.parse("2026-11-20T12:00:00Z");
 const verdict = (outcome: Verdict["outcome"]): Verdict => ({ outcome, rules: [], summary: `${outcome} because.`, verified: 1e9, engine: "0.1.0" });
@@ -17,6 +17,14 @@ it("what is read out of a job turns with its step, each tenth of it, and once wi
   expect(at(500, { verdict: verdict("FAILED") })).toBe("Verdict: FAILED.");
   const certificate = { id: "KC-1", key: "", made: "2026-11-20T11:46:00Z", revoked: { at: "2026-11-21T11:46:00Z", job: "J2", why: "it failed" } };
   expect(at(500, { verdict: verdict("PASSED"), certificate })).toBe("Verdict: PASSED, which no longer holds.");
+});
+
+it("what was asked of a test is done when the test stands so, or is over", () => {
+  const [runs, held] = [job(), job({ state: { kind: "waiting", why: "paused by mara" } })];
+  const hot = job({ state: { kind: "waiting", why: "too hot" } });
+  expect([runs, hot, held, done("PASSED")].map((one) => settled(one, "pause"))).toEqual([false, false, true, true]);
+  expect([held, runs, hot].map((one) => settled(one, "resume"))).toEqual([false, true, true]);
+  expect([runs, held, done("PASSED")].map((one) => settled(one, "abort"))).toEqual([false, false, true]);
 });
 
 describe("a job's head", () => {

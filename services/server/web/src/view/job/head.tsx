@@ -64,25 +64,40 @@ export function endWords(job: Job): string {
     : `The verdict of …${four} will be INCONCLUSIVE at best: not everything was tested.`;
 }
 
+/** What a person asks of a test. */
+type Act = "abort" | "pause" | "resume";
+
+/** How long an answered request waits for the test's new state before it may be asked again, in milliseconds: a worker answers within one read or write. */
+const SETTLES_MS = 5000;
+
+/** Whether a test stands as it was asked to; pure. */
+export const settled = (job: Job, what: Act): boolean => isOver(job) || (what !== "abort" && isPaused(job) === (what === "pause"));
+
 /** The head. */
 export function Head({ job }: { job: Job }) {
   const asking = useSignal(false);
-  const busy = useSignal<"" | "abort" | "pause" | "resume">("");
+  const pressed = useSignal<{ what: Act } | null>(null);
   const problem = useSignal<Problem | null>(null);
   const heard = unheard() === null;
   const { title, line } = headline(job, now.value, unheardOf(job));
-  const act = async (what: "abort" | "pause" | "resume") => {
-    busy.value = what;
+  const act = async (what: Act) => {
+    const press = (pressed.value = { what });
     problem.value = null;
     try {
       await api[what](job.id);
       asking.value = false;
+      // The stream tells the new state a moment after the answer: a second press until then would undo the first.
+      setTimeout(() => pressed.peek() === press && (pressed.value = null), SETTLES_MS);
     } catch (thrown) {
       problem.value = asProblem(thrown);
+      pressed.value = null;
     }
-    busy.value = "";
   };
   const paused = isPaused(job);
+  const busy = pressed.value && !settled(job, pressed.value.what) ? pressed.value.what : null;
+  useEffect(() => {
+    if (busy === null) pressed.value = null;
+  }, [busy]);
   // What could not be asked can be asked again: an error of before says nothing of now.
   useEffect(() => {
     if (heard && problem.peek() && isAway(problem.peek()!)) problem.value = null;
@@ -103,8 +118,8 @@ export function Head({ job }: { job: Job }) {
       {!isOver(job) && (
         <div class="do">
           {paused
-            ? <button class="btn prime" type="button" disabled={busy.value !== ""} onClick={() => void act("resume")}><Icon name="go" />{busy.value === "resume" ? "Asking the box" : "Go on"}</button>
-            : <button class="btn" type="button" disabled={busy.value !== ""} onClick={() => void act("pause")}><Icon name="pause" />{busy.value === "pause" ? "Asking the box" : "Pause"}</button>}
+            ? <button class="btn prime" type="button" disabled={busy !== null} onClick={() => void act("resume")}><Icon name="go" />{busy === "resume" ? "Asking the box" : "Go on"}</button>
+            : <button class="btn" type="button" disabled={busy !== null} onClick={() => void act("pause")}><Icon name="pause" />{busy === "pause" ? "Asking the box" : "Pause"}</button>}
           <button class="btn" type="button" onClick={() => { problem.value = null; asking.value = true; }}>End this test…</button>
         </div>
       )}
@@ -114,7 +129,7 @@ export function Head({ job }: { job: Job }) {
           <ProblemNote problem={problem.value} />
           <div class="do">
             <button class="btn" type="button" onClick={() => (asking.value = false)}>Go on testing</button>
-            <button class="btn danger" type="button" disabled={busy.value !== ""} onClick={() => void act("abort")}>{busy.value === "abort" ? "Ending" : "End the test"}</button>
+            <button class="btn danger" type="button" disabled={busy !== null} onClick={() => void act("abort")}>{busy === "abort" ? "Ending" : "End the test"}</button>
           </div>
         </Dialog>
       )}
