@@ -243,6 +243,17 @@ export async function looks(browser, width, scheme, count) {
       for (const name of ["Certificate", "Show me which", "Burn in again…"]) await page.locator(".jobhd .do").getByText(name).waitFor();
       await page.getByRole("link", { name: "Read why" }).click();
       await page.getByRole("heading", { name: "Verdict", exact: true }).waitFor();
+      // The test's own page has the next step, too, and the drive only where it is.
+      await page.getByRole("heading", { name: "Take it out; put no data on it" }).waitFor();
+      await page.locator(".jobhd .do").getByRole("link", { name: "Certificate" }).waitFor();
+      await inspect(page, `job-after-${width}`);
+      const again = page.locator(".jobhd .do").getByRole("button", { name: "Burn in again…" });
+      const { drives } = box.state;
+      box.say("drives", drives.map((one, n) => (n === 2 ? { ...one, present: false } : one)));
+      await again.waitFor({ state: "detached" });
+      box.say("drives", drives);
+      await again.click();
+      await page.getByRole("heading", { name: "What will be lost" }).waitFor();
     });
 
     await test("nothing is wider than the window from 320 px to 4K, by day and by night", async () => {

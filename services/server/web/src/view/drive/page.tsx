@@ -1,7 +1,7 @@
 /** One drive: what it is, what is on it, what was done with it. */
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { Drive, Job, Outcome, Problem } from "@wire";
+import type { Drive, Job, Problem } from "@wire";
 
 import "../../style/job.css";
 import "../../style/lists.css";
@@ -17,6 +17,7 @@ import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
 import { Banners, unheardOf } from "../box";
 import { Health } from "./health";
 import { Lately } from "./lately";
+import { AFTER } from "../job/after";
 import { SmartTable } from "../job/smart";
 import { Siblings } from "./siblings";
 import { useSort } from "../sort";
@@ -161,9 +162,6 @@ function Bay({ drive }: { drive: Drive }) {
     </form>
   );
 }
-
-/** What a drive is after its last test, in a word to the one who holds it. */
-const AFTER: Record<Outcome, string> = { PASSED: "Passed its test", WARN: "Keep it or send it back", FAILED: "Take it out; put no data on it", INCONCLUSIVE: "Not known yet whether it is good" };
 
 /** The page of one drive; `id` is its identity, or its key where it has none. */
 export function DrivePage({ id }: { id: string }) {

@@ -36,7 +36,7 @@ describe("a job's head", () => {
     expect(headline(job({ progress }), NOW, still)).toEqual({ title: still, line: "50 % of the whole test. Nothing wrong so far." });
     expect(headline(job({ progress, state: { kind: "waiting", why: "too hot" } }), NOW, still).title).toBe(still);
     expect(headline(job({ progress, state: { kind: "waiting", why: "paused by mara" } }), NOW, still).title).toBe("Paused");
-    expect(headline(done("PASSED"), NOW, still).title).toMatch(/^Ended/);
+    expect(headline(done("PASSED"), NOW, still).line).toMatch(/^Ended/);
   });
   it("says how long it took by its phases where the clock was set meanwhile", () => {
     const phases = job().phases.map((phase) => ({ ...phase, seconds: 54 }));
@@ -46,9 +46,9 @@ describe("a job's head", () => {
       ["2021-11-30T14:39:27Z", "2026-11-20T11:46:00Z", "2021-11-30T14:39:40Z", "2026-11-20T11:45:00Z"],
       ["2026-11-20T11:44:00Z", "2026-11-20T11:46:00Z", "2029-11-20T11:44:30Z", "2026-11-20T11:45:30Z"],
       ["2026-11-20T11:46:00Z", "2026-11-20T11:00:00Z"],
-    ] as const) expect(headline(done("PASSED", { phases, started, ended, timeline: between.map(point) }), NOW).title).toMatch(new RegExp(`after ${minutes}$`));
+    ] as const) expect(headline(done("PASSED", { phases, started, ended, timeline: between.map(point) }), NOW).line).toMatch(new RegExp(`^Ended.* after ${minutes}\\.`));
     const honest = done("PASSED", { phases, started: "2026-11-18T11:46:00Z", timeline: [point("2026-11-19T11:46:00Z")] });
-    expect(headline(honest, NOW).title).toMatch(new RegExp(`after ${duration(2 * 86400)}$`));
+    expect(headline(honest, NOW).line).toMatch(new RegExp(`after ${duration(2 * 86400)}\\.`));
   });
   it("says where it heads as soon as a sector is bad", () => expect(headline(job({ bad_sectors: 1 }), NOW).line).toMatch(/1 bad sector so far: heading for FAILED/));
   it("says where it heads by what the drive says of itself, and what ending it comes to", () => {
@@ -62,9 +62,13 @@ describe("a job's head", () => {
     expect(line()).toBe("Nothing wrong so far.");
     expect([endWords(job(failing)), endWords(job({ bad_sectors: 1 })), endWords(job())].map((words) => /will be (FAILED|INCONCLUSIVE)/.exec(words)?.[1])).toEqual(["FAILED", "FAILED", "INCONCLUSIVE"]);
   });
-  it("gives the span and what was verified", () => {
-    const { title, line } = headline(done("PASSED"), NOW);
-    expect(title).toMatch(/^Ended at .* after 5.h 46.min$/);
-    expect(line).toMatch(/^All 1.GB written and read back/);
+  it("names the next step, then the span and what was verified", () => {
+    expect(headline(done("FAILED"), NOW).title).toBe("Take it out; put no data on it");
+    expect(headline(done("PASSED"), NOW).line).toMatch(/^Ended at .* after 5.h 46.min\. All 1.GB written and read back/);
+  });
+  it("of a drive that was tested again since, names no step: that is the later test's", () => {
+    const { title, line } = headline(done("FAILED"), NOW, null, false);
+    expect(title).toMatch(/^Ended at .* after 5.h 46.min; tested again since$/);
+    expect(line).toMatch(/^All 1.GB/);
   });
 });

@@ -3,14 +3,16 @@ import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Job, Phase, Problem } from "@wire";
 
-import { api, asProblem } from "../../api";
+import { api, asProblem, certificateUrl } from "../../api";
 import { bytes, clock, duration, lastFour, plural, timeLeft, verifiedWords } from "../../format";
 import { drivePath, saveFocus } from "../../route";
-import { connections, now } from "../../state/app";
+import { connections, known, latest, now } from "../../state/app";
 import { isAway } from "../../state/gate";
-import { headingOf, isHosts, isOver, isPaused, shareOf } from "../../state/store";
+import { canChoose, headingOf, isHosts, isOver, isPaused, shareOf } from "../../state/store";
+import { enterGate } from "../../state/wish";
 import { Dialog, Icon, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
 import { unheard, unheardOf } from "../box";
+import { AFTER } from "./after";
 import { stepName } from "./steps";
 import { steady } from "./timeline";
 
@@ -29,12 +31,15 @@ function took(job: Job, end: string): number {
   return job.phases.reduce((sum, { seconds }) => sum + seconds, 0);
 }
 
-/** The one sentence over everything; `still`: what is said instead of how long it takes, where nobody hears of it. Pure. */
-export function headline(job: Job, at: number, still: string | null = null): { title: string; line: string } {
+/** The one sentence over everything; `still`: what is said instead of how long it takes, where nobody hears of it; `last`: it is its drive's last test, so that its
+ * verdict is today's. Pure. */
+export function headline(job: Job, at: number, still: string | null = null, last = true): { title: string; line: string } {
   const done = job.progress ? `${Math.floor(job.progress.percent)} % of the whole test` : "";
   if (job.verdict) {
     const seconds = took(job, job.ended ?? new Date(at).toISOString());
-    return { title: `Ended ${job.ended ? `at ${clock(job.ended, at)} ` : ""}after ${duration(seconds)}`, line: `${verifiedWords(job.verdict.verified, job.capacity, howOf(job))}.` };
+    const end = `Ended ${job.ended ? `at ${clock(job.ended, at)} ` : ""}after ${duration(seconds)}`;
+    const verified = `${verifiedWords(job.verdict.verified, job.capacity, howOf(job))}.`;
+    return last ? { title: AFTER[job.verdict.outcome], line: `${end}. ${verified}` } : { title: `${end}; tested again since`, line: verified };
   }
   if (job.state.kind === "waiting") return { title: isPaused(job) ? "Paused" : still ?? "Waiting, goes on by itself", line: `${job.state.why}. ${done}` };
   if (isOver(job)) return { title: "Ended", line: "The verdict has not come yet." };
@@ -79,7 +84,10 @@ export function Head({ job }: { job: Job }) {
   const pressed = useSignal<{ what: Act } | null>(null);
   const problem = useSignal<Problem | null>(null);
   const heard = unheard() === null;
-  const { title, line } = headline(job, now.value, unheardOf(job));
+  const newest = latest.value.get(job.drive) ?? job;
+  const { title, line } = headline(job, now.value, unheardOf(job), newest.id === job.id);
+  const drive = known.value.drives?.find(({ id }) => id === job.drive);
+  const again = isOver(job) && drive !== undefined && canChoose(drive, newest);
   const act = async (what: Act) => {
     const press = (pressed.value = { what });
     problem.value = null;
@@ -121,6 +129,12 @@ export function Head({ job }: { job: Job }) {
             ? <button class="btn prime" type="button" disabled={busy !== null} onClick={() => void act("resume")}><Icon name="go" />{busy === "resume" ? "Asking the box" : "Go on"}</button>
             : <button class="btn" type="button" disabled={busy !== null} onClick={() => void act("pause")}><Icon name="pause" />{busy === "pause" ? "Asking the box" : "Pause"}</button>}
           <button class="btn" type="button" onClick={() => { problem.value = null; asking.value = true; }}>End this test…</button>
+        </div>
+      )}
+      {isOver(job) && (
+        <div class="do">
+          {again && <button class={`btn ${job.verdict?.outcome === "INCONCLUSIVE" ? "prime" : ""}`} type="button" onClick={() => enterGate({ drives: [job.drive] })}>Burn in again…</button>}
+          {job.certificate && !job.certificate.revoked && <a class="btn" href={certificateUrl(job.id, ".html")} target="_blank" rel="noopener"><Icon name="cert" />Certificate</a>}
         </div>
       )}
       {asking.value && !isOver(job) && (
