@@ -37,6 +37,22 @@ export async function looks(browser, width, scheme, count) {
       await page.getByText("Version 0.1.0 is written and waits for a restart").waitFor();
     });
 
+    await test("a card: its reason is read whole, be it what a blank drive may hold, a verdict's, a wait's or a refusal's", async () => {
+      const used = box.state.drives[9];
+      box.state.drives[9] = { ...used, refused: { kind: "mounted", reason: "it is mounted at /mnt/media and 2 other places" } };
+      for (const size of [{ width, height: 900 }, { width: 1920, height: 1080 }]) {
+        await page.setViewportSize(size);
+        await at("/");
+        await page.locator(".bay").getByText("may still hold data").first().waitFor();
+        const cut = await page.locator(".bay :is(.st, .why)").evaluateAll((lines) => lines.filter((one) => one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight + 1).map((one) => one.textContent));
+        assert(`${size.width} px: cut off: ${cut.join(", ")}`, cut.length === 0);
+      }
+      const labelled = page.locator(".bay", { hasText: "“photos”" });
+      assert("what is on it is told once", (await labelled.textContent()).split("photos").length === 2);
+      box.state.drives[9] = used;
+      await page.setViewportSize({ width, height: width < 500 ? 780 : 900 });
+    });
+
     await test("a job: what it logged while the connection was lost is there when that is back", async () => {
       await at("/jobs/0199a-001");
       const lines = page.getByRole("log");

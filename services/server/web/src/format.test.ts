@@ -93,11 +93,12 @@ describe("words", () => {
   });
   it("puts a label first where there is one", () => {
     const signature = { partition: 1, kind: "ext4", label: "photos", uuid: null, name: null };
-    expect(contentWords({ state: "found", signatures: [signature], summary: "ext4 photos" })).toEqual({ head: "“photos”", detail: "ext4 photos" });
+    expect(contentWords({ state: "found", signatures: [signature], summary: "ext4 \"photos\"" })).toEqual({ head: "“photos”", detail: "ext4" });
+    expect(contentWords({ state: "found", signatures: [signature, { ...signature, label: "old" }], summary: "GPT, 2 partitions: ext4 \"photos\", ext4 \"old\"" }).detail).toBe("GPT, 2 partitions: ext4, ext4 “old”");
     expect(contentWords({ state: "found", signatures: [{ ...signature, label: null }], summary: "GPT" }).head).toBe("GPT");
   });
   it("calls no drive blank, and blames no end of one for what cannot be read anywhere", () => {
-    expect(contentWords({ state: "empty" })).toEqual({ head: "No known content", detail: "no known signature; it may hold data" });
+    expect(contentWords({ state: "empty" })).toEqual({ head: "No known content", detail: "may still hold data" });
     expect(contentWords({ state: "unreadable", why: "Input/output error" })).toEqual({ head: "Content unreadable", detail: "Input/output error" });
   });
   it("names the place of a finding", () => {

@@ -186,12 +186,14 @@ export function contentWords(content: Drive["content"]): { head: string; detail:
     case "unknown":
       return { head: "Not looked at yet", detail: "" };
     case "empty":
-      return { head: "No known content", detail: "no known signature; it may hold data" };
+      return { head: "No known content", detail: "may still hold data" };
     case "unreadable":
       return { head: "Content unreadable", detail: content.why };
     case "found": {
       const label = content.signatures.find((s) => s.label)?.label;
-      return label ? { head: `“${label}”`, detail: content.summary } : { head: content.summary, detail: "" };
+      // The box tells labels between straight quotes, the head's among them.
+      const words = content.summary.replace(label ? ` "${label}"` : "", "").replaceAll(/"([^"]*)"/g, "“$1”");
+      return label ? { head: `“${label}”`, detail: words } : { head: words, detail: "" };
     }
   }
 }

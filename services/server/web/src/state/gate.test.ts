@@ -92,7 +92,7 @@ describe("the ways out", () => {
     const other = { ...P, id: "p2", digest: "d2", drives: [{ ...A, content: { state: "found" as const, signatures: [], summary: "ext4" } }, B] };
     const changed = run(checking, { type: "planned", plan: other, asked: 5 });
     expect(changed).toMatchObject({ step: "changed", plan: { id: "p2" } });
-    expect(changed.step === "changed" && changed.changes).toEqual(["…2B7H held No known content (no known signature; it may hold data) and holds ext4 now."]);
+    expect(changed.step === "changed" && changed.changes).toEqual(["…2B7H held No known content (may still hold data) and holds ext4 now."]);
     expect(step(changed, { type: "accept" })).toEqual({ step: "reading", plan: other, typed: { [B.id]: "V8PK" }, notice: null });
     expect(step(changed, { type: "submit" })).toBe(changed);
   });

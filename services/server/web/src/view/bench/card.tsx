@@ -1,4 +1,4 @@
-/** One bay: four fixed rows, so that no change of state moves a neighbour. */
+/** One bay: five fixed rows, so that no change of state moves a neighbour. */
 import type { Drive, Job } from "@wire";
 
 import { area, ceiling, curves, line, placeOfFinding, thin } from "../../curve";
@@ -9,7 +9,7 @@ import { silenceWords } from "../../state/heard";
 import { canChoose, firstFault, hasFailed, headingOf, heatOf, isOver, isPaused, plateOf, shareOf, type Trail } from "../../state/store";
 import { Icon, Shape, Still } from "../bits";
 
-/** What a card says in its second row and beneath. */
+/** What a card says in its second and third row and at its foot. */
 interface Say { kind: string; word: string; line: string; foot: [string, string, string] | string }
 
 /** A drive's state in words; `silent`: for how many seconds nothing came of its running test. Pure. */
@@ -124,9 +124,9 @@ export class Card extends Still<CardProps> {
         <span class="id">
           <a class="l4" href={href} aria-label={`${name}, ${drive.model}, ${words.word} ${words.line}`}>{name}</a>
           <span class="st" title={words.word}>{words.word}</span>
-          <span class="st" title={words.line}>{words.line}</span>
         </span>
         <Place drive={drive} job={job} />
+        <span class="why" title={words.line}>{words.line}</span>
         {job ? <Spark job={job} trail={trail} /> : <span class="spark blank" />}
         <span class="ft">
           {typeof words.foot === "string" ? <span class="wide">{words.foot}</span> : words.foot.map((text, i) => <span key={i}>{text}</span>)}
