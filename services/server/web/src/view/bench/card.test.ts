@@ -47,8 +47,8 @@ describe("a card", () => {
     expect([plateOf(long), title(long)]).toEqual(["1", "front, second from left: Exos X18"]);
     expect(title(drive({ model: "" }))).toBe("no model told");
   });
-  it("a failed drive shows where", () => {
-    expect(say(drive(), done("FAILED", { findings: [finding({ lba: 77, sectors: 9 })] }), NOW)).toMatchObject({ word: "FAILED", foot: "LBA 77" });
+  it("a failed drive shows where, as the wall does", () => {
+    expect(say(drive(), done("FAILED", { findings: [finding({ lba: 2_000_000, sectors: 9 })] }), NOW)).toMatchObject({ word: "FAILED", foot: "at 1.02\u00a0GB" });
   });
   it("a drive that failed into write protection says that it failed, and beneath why it is not offered", () => {
     const refused = { kind: "write-protected", reason: "it is write-protected" };

@@ -2,7 +2,7 @@
 import type { Drive, Job } from "@wire";
 
 import { area, ceiling, curves, line, placeOfFinding, thin } from "../../curve";
-import { ago, bytes, capacityWords, celsius, clock, contentWords, grouped, lastFour, phaseName, plural, rate, timeLeft, verdictShape } from "../../format";
+import { ago, bytes, capacityWords, celsius, clock, contentWords, lastFour, phaseName, plural, rate, timeLeft, verdictShape } from "../../format";
 import { drivePath, jobPath } from "../../route";
 import { toggle } from "../../state/app";
 import { silenceWords } from "../../state/heard";
@@ -44,7 +44,7 @@ function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
   if (drive.refused && !hasFailed(job)) return { kind: "locked", word: "Not offered", line: drive.refused.reason, foot: [temperature, "", "kept as it is"] };
   if (job?.verdict) {
     const first = firstFault(job);
-    const place = first !== undefined && job.verdict.outcome === "FAILED" ? `LBA ${grouped(first)}` : null;
+    const place = first !== undefined && job.verdict.outcome === "FAILED" ? `at ${bytes(first * job.sector)}` : null;
     return {
       kind: `done is-${verdictShape(job.verdict.outcome)} ${job.verdict.outcome === "FAILED" ? "fail" : job.verdict.outcome === "INCONCLUSIVE" ? "inc" : ""}`,
       word: job.verdict.outcome,
