@@ -27,6 +27,13 @@ export async function looks(browser, width, scheme, count) {
       await until("the lines", async () => (await lines.count()) === 4);
       assert("heat comes first", /too hot/.test(await lines.first().textContent()));
       assert("and FAILED before what stays as it is", /cannot be read/.test(await lines.nth(3).textContent()));
+      // A line costs what its words need, however small the screen, and all of it is the link.
+      const spare = await lines.evaluateAll((all) => all.map((one) => Math.round(one.getBoundingClientRect().height - Math.max(44, one.querySelector("b").parentElement.getBoundingClientRect().height))));
+      assert(`${spare} px more than its words`, Math.max(...spare) <= 12);
+      assert("its words lead there, too", await lines.first().evaluate((line) => {
+        const { left, top, height } = line.querySelector("b").getBoundingClientRect();
+        return document.elementFromPoint(left + 4, top + Math.min(8, height / 2))?.closest("a") === line.querySelector("a");
+      }));
       const more = page.getByRole("button", { name: "2 more" });
       assert("it says that there is more", (await more.getAttribute("aria-expanded")) === "false");
       await inspect(page, `needs-${width}`);

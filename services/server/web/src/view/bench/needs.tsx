@@ -109,7 +109,7 @@ export function Needs({ drives }: { drives: readonly Drive[] }) {
         {shown.map(({ key, shape, what, next, href, act, four }) => (
           <li key={key} class={`is-${shape}`}>
             <Mark of={shape} /><span><b>{what}.</b> {next}</span>
-            <span class="act"><a href={href} aria-label={four ? `${act} of …${four}` : act}>{act}</a></span>
+            <span class="act"><a href={href} aria-label={four ? `${act} of …${four}` : act}><span>{act}</span></a></span>
           </li>
         ))}
       </ul>
