@@ -279,6 +279,20 @@ export async function looks(browser, width, scheme, count) {
       await page.getByRole("heading", { name: "What will be lost" }).waitFor();
     });
 
+    await test("a phone's foot leads to the certificates, and no name in it is cut off", async () => {
+      await page.setViewportSize({ width: 320, height: 640 });
+      await at("/");
+      const tabs = page.locator(".tabs a");
+      const cut = await tabs.evaluateAll((all) => all.filter((one, i) => one.scrollWidth > one.clientWidth || (i > 0 && one.getBoundingClientRect().left < all[i - 1].getBoundingClientRect().right - 1)).map((one) => one.textContent));
+      assert(`cut off: ${cut}`, cut.length === 0);
+      await tabs.getByText("Certificates").click();
+      await page.getByRole("heading", { name: "Certificates", exact: true }).waitFor();
+      await tabs.getByText("More").click();
+      await page.getByRole("link", { name: /^Add-ons What/ }).waitFor();
+      await inspect(page, `foot-${width}`);
+      await page.setViewportSize({ width, height: width < 500 ? 780 : 900 });
+    });
+
     await test("nothing is wider than the window from 320 px to 4K, by day and by night", async () => {
       for (const size of [{ width: 320, height: 640 }, { width: 768, height: 1024 }, { width: 3840, height: 2160 }]) {
         await page.setViewportSize(size);

@@ -84,7 +84,7 @@ export function SettingsPage({ topic }: { topic: string | null }) {
       <div class="onphone">
         <h2 class="sect">More places</h2>
         <ul class="choices">
-          <li><a class="choice" href="/certificates"><Icon name="cert" /><span><b>Certificates</b><span>What this box has signed.</span></span></a></li>
+          <li><a class="choice" href="/addons"><Icon name="plug" /><span><b>Add-ons</b><span>What others have added to this box, and their pages.</span></span></a></li>
           <li><a class="choice" href="/wall"><Icon name="bay" /><span><b>Wall</b><span>The bench for a screen across the room.</span></span></a></li>
           <li><a class="choice" href="/verify"><Icon name="tick" /><span><b>Check a certificate</b><span>Whether one that somebody sent is genuine.</span></span></a></li>
         </ul>

@@ -20,7 +20,7 @@ const PLACES: [name: Place["name"], path: string, label: string, icon: string][]
 
 /** Places of the bar at the foot of a phone: five fit into 320 px; the settings' page leads to the rest. */
 const AT_FOOT: readonly (readonly [name: Place["name"], path: string, label: string, icon: string])[] = PLACES
-  .filter(([name]) => name !== "certificates")
+  .filter(([name]) => name !== "addons")
   .map(([name, path, label, icon]) => (name === "settings" ? [name, path, "More", "gear"] as const : [name, path, label, icon] as const));
 
 function Lost() {
