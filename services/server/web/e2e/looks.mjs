@@ -710,6 +710,22 @@ export async function looks(browser, width, scheme, count) {
       await inspect(page, `verify-none-${width}`);
     });
 
+    await test("check: what it comes to is seen where it was asked for", async () => {
+      const of = box.state.drives[2];
+      box.instead.set("POST /api/v1/certificates/check", () => ({
+        standing: "trusted", told: "signed by this box", signature_good: true, key: "9f2c4be1".repeat(8), known_as: "this box", expired: false, revocation: { kind: "standing" },
+        says: { id: "KC-1", model: of.model, serial: of.serial, capacity: of.capacity, outcome: "FAILED", made: new Date().toISOString(), valid_until: "2099-01-01T00:00:00Z" },
+      }));
+      await at("/verify");
+      await page.getByLabel("Or its text, or that of its QR code").fill("{}");
+      await page.getByRole("button", { name: "Check", exact: true }).click();
+      await page.locator(".bigverdict").waitFor();
+      const [bottom, room] = await page.locator(".bigverdict").evaluate((one) => [one.getBoundingClientRect().bottom, Math.min(innerHeight, ...[...document.querySelectorAll(".tabs")].map((bar) => bar.getBoundingClientRect().top || innerHeight))]);
+      assert(`the verdict ends at ${bottom} of ${room}`, bottom <= room);
+      await inspect(page, `verify-${width}`);
+      box.instead.clear();
+    });
+
     await test("a card: a step that is measured by time has its percentage, and ages of seconds go on", async () => {
       const [ended, running] = box.state.jobs;
       box.state.jobs[0] = { ...ended, ended: new Date(Date.now() - 45_000).toISOString() };

@@ -110,7 +110,7 @@ export function CertificatesPage({ id }: { id: string | null }) {
   return (
     <main id="main" tabIndex={-1}>
       <div class="pagehd"><div><h1>Certificates</h1><p class="mute">What this box signed for a drive: a page and a PDF to hand over, and the signed text that anybody can check.</p></div>
-        <a class="btn" href="/verify">Check a certificate…</a></div>
+        <a class="btn" href="/verify">Check a certificate</a></div>
       <Panel title="Signed by this box" note={list.value ? plural(shown.length, "certificate") : undefined}>
         <ProblemNote problem={problem.value} />
         {list.value === null && !problem.value && <p class="mute" role="status">Asking the box.</p>}
@@ -121,7 +121,7 @@ export function CertificatesPage({ id }: { id: string | null }) {
               <Bundle found={order.filter(filed)} chosen={list.value.filter((entry) => chosen.value.has(entry.info.id) && filed(entry))} onChoose={(ids) => (chosen.value = new Set(ids))} /></div>
             {shown.length === 0 && id !== null && text.value === id && <p class="note"><Icon name="info" />This box signed none with the number {id}. One from another box is checked with its file: <a href="/verify">Check a certificate</a>.</p>}
             <table class="tbl certs">
-              <thead><tr><th scope="col" class="tick"><span class="sr">Choose</span></th>{head("number", "Number")}{head("drive", "Drive")}{head("outcome", "Verdict")}{head("signed", "Signed")}{head("holds", "Holds")}<th scope="col"><span class="sr">Files</span></th></tr></thead>
+              <thead><tr><th scope="col" class="tick"><span class="sr">Choose</span></th>{head("number", "Number")}{head("drive", "Drive")}{head("outcome", "Verdict")}{head("signed", "Signed")}{head("holds", "In force")}<th scope="col"><span class="sr">Files</span></th></tr></thead>
               <tbody>
                 {order.map((entry) => (
                   <tr key={entry.info.id}>
@@ -131,7 +131,7 @@ export function CertificatesPage({ id }: { id: string | null }) {
                     <td data-k="Drive"><a href={drivePath(entry.drive)}>{entry.model}</a>, {bytes(entry.capacity)}<br /><Serial serial={entry.serial} /></td>
                     <td data-k="Verdict">{entry.outcome ? <VerdictMark outcome={entry.outcome} /> : "–"}</td>
                     <td data-k="Signed"><a href={jobPath(entry.job)}>{dated(entry.info.made)}</a></td>
-                    <td data-k="Holds">{entry.info.revoked
+                    <td data-k="In force">{entry.info.revoked
                       ? <><span class="v is-fail"><Shape of="fail" />revoked</span><span class="rule"><a href={jobPath(entry.info.revoked.job)}>{entry.info.revoked.why}</a></span></>
                       : outOfDate(entry.info, now.value) ? <span class="v is-warn"><Shape of="warn" />out of date</span>
                       // A green tick beside FAILED would be read as the drive's.

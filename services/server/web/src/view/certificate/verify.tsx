@@ -1,5 +1,6 @@
 /** The check of a certificate that somebody brought: is it whole, whose is it, does it still hold. */
 import { useSignal } from "@preact/signals";
+import { useEffect, useRef } from "preact/hooks";
 import type { CertificateCheck, Problem, Standing } from "@wire";
 
 import "../../style/gate.css";
@@ -27,9 +28,12 @@ export function head({ standing, says }: CertificateCheck): { shape: "pass" | "w
 function Result({ check }: { check: CertificateCheck }) {
   const { shape, word, beneath } = head(check);
   const says = check.says;
+  const top = useRef<HTMLDivElement>(null);
+  // Beneath the form, on a phone, nobody sees that it is there.
+  useEffect(() => top.current?.scrollIntoView({ block: "nearest" }), []);
   const revocation = { unknown: "not known here: only the box that signed it knows", standing: "not revoked", revoked: "revoked" }[check.revocation.kind];
   return (
-    <div role="status">
+    <div role="status" ref={top}>
       <p class={`bigverdict is-${shape}`}><Shape of={shape} big /><span><b>{word}</b>{beneath && <><strong>{beneath}</strong>: </>}{check.told}</span></p>
       <ul class="ev">
         <li class={check.signature_good ? "is-pass" : "is-fail"}><Shape of={check.signature_good ? "pass" : "fail"} /><div><b>{check.signature_good ? "The signature is good" : "The signature is not good"}</b><span class="rule">{check.signature_good ? "nothing in it was changed since it was signed" : "it was damaged, changed or never signed"}</span></div></li>

@@ -95,9 +95,9 @@ export function CertificatePanel({ job }: { job: Job }) {
       {info.revoked ? (
         <Revoked what="Revoked" by={info.revoked} />
       ) : outOfDate(info, now.value) ? <p class="v is-warn"><Shape of="warn" />out of date: what it says is more than {VALID_DAYS} days old</p>
-        : job.verdict?.outcome === "PASSED" ? <p class="v is-pass"><Shape of="pass" />holds as far as this box knows</p>
+        : job.verdict?.outcome === "PASSED" ? <p class="v is-pass"><Shape of="pass" />in force as far as this box knows</p>
         // A green tick beside another verdict would be read as the drive's.
-        : <p>It says {job.verdict?.outcome ?? "what was found"}, and holds as far as this box knows.</p>}
+        : <p>It says {job.verdict?.outcome ?? "what was found"}, and is in force as far as this box knows.</p>}
       <dl class="facts">
         <dt>Signed</dt><dd>{dated(info.made)}</dd>
         <dt>Key of this box</dt><dd class="mono print">{grouped4(info.key)}</dd>
