@@ -285,6 +285,11 @@ export async function addons(browser, width, scheme, count) {
       await pools.getByText("tank", { exact: true }).first().waitFor();
       for (const fact of ["DEGRADED", "4\u00a0TB", "61.4\u00a0%", "7\u00a0h 2\u00a0min", "30\u00a0h ago", "never"]) assert(`a cell says ${fact}`, (await pools.textContent()).includes(fact));
       const names = async () => (await pools.locator("tbody tr:not(.inner)").allTextContents()).map((text) => /backup|scratch|tank/.exec(text)?.[0]);
+      // As narrow as its columns are ever squeezed.
+      await page.setViewportSize({ width: 700, height: 900 });
+      const broken = await pools.locator(".badge").evaluateAll((all) => all.filter((one) => one.getBoundingClientRect().height > 30).map((one) => one.textContent));
+      assert(`each word is in one piece: ${broken}`, broken.length === 0);
+      await page.setViewportSize({ width, height: width < 500 ? 780 : 900 });
       assert("in the manifest's order", (await names()).join() === "backup,scratch,tank");
       if (width < 500) await pools.getByLabel("Order").selectOption("-size");
       else {

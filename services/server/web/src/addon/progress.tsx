@@ -8,7 +8,8 @@ import { computed, signal, useComputed, useSignal, type ReadonlySignal, type Sig
 import { useEffect, useMemo, useRef } from "preact/hooks";
 
 import { ago, celsius } from "../format";
-import { now } from "../state/app";
+import { jobPath } from "../route";
+import { known, now } from "../state/app";
 import { Icon, Panel, Shape } from "../view/bits";
 import { AskedNote, isPast } from "./asked";
 import { CancelButton, readCancel } from "./cancel";
@@ -17,6 +18,7 @@ import { useSource, useTurned, type PartProps } from "./context";
 import { isFor, isOf } from "./feed";
 import { missed, POLL_MS, pollDue, records, roomOf, update, type Shown } from "./jobs";
 import { at, bool, obj, str, type Config } from "./manifest";
+import { ownTitle } from "./own";
 
 /** Most jobs of one component; the ones that ended first go first. */
 const JOBS_MAX = 300;
@@ -162,13 +164,15 @@ function Job({ job, part, around }: PartProps & { job: Signal<Shown> }) {
   // Turns only when the answer does: the clock alone must not draw sixty rows at once.
   const silent = useComputed(() => job.value.state === "running" && slow.value - job.value.heard > SILENT_MS).value;
   const shown = job.peek();
-  const { id, agent, title, command, phase, state, phases, heard } = shown;
+  const { id, agent, command, phase, state, phases, heard } = shown;
+  const own = useComputed(() => known.value.jobs.has(id)).value ? known.peek().jobs.get(id) : undefined;
+  const title = own ? ownTitle(own) : shown.title;
   const shows = (key: string) => key === "" || bool(at(part.config, key), true);
   const cancel = readCancel(part.config);
   const hot = state === "running";
   return (
     <li class={`ajob ${state}`}>
-      <div class="who"><b>{title || id}</b><span class="mute">{[command, title && id !== title ? id : "", agent].filter(Boolean).join(", ")}</span></div>
+      <div class="who"><b>{own ? <a href={jobPath(id)}>{title}</a> : title || id}</b><span class="mute">{[command, title && id !== title && !own ? id : "", agent].filter(Boolean).join(", ")}</span></div>
       <div class="pc">{state === "running" || state === "paused" ? <Words job={job} of={percentage} /> : (
         <span class={`v ${state === "failed" ? "is-fail" : state === "completed" ? "is-info" : "is-inc"}`}>{state === "failed" ? <Shape of="fail" /> : state !== "completed" ? <Shape of="inc" /> : <Icon name="tick" />}{ENDED[state]}</span>
       )}</div>

@@ -1,12 +1,12 @@
 /** Component `smart-table`: SMART attributes with what changed, or any rows with formats, order, filter, trees and actions. */
-import { useSignal } from "@preact/signals";
+import { useComputed, useSignal } from "@preact/signals";
 import { Fragment } from "preact";
 import { useEffect, useMemo } from "preact/hooks";
 import type { Outcome } from "@wire";
 
 import { plural } from "../format";
 import { usualNumber } from "../meaning";
-import { now } from "../state/app";
+import { known, now } from "../state/app";
 import { Icon, Panel, Shape } from "../view/bits";
 import { ActionButton, offered, readAction, type Action } from "./actions";
 import { cell, plain, readColumn, titled, type Cell, type Column } from "./cell";
@@ -16,6 +16,7 @@ import { useSource, useTurned, type PartProps } from "./context";
 import { isFor, isOf } from "./feed";
 import { update } from "./jobs";
 import { arr, at, bool, choices, deep, num, obj, objs, str, within, type Config } from "./manifest";
+import { ownTest } from "./own";
 import { flatten, matches, readTree, rowKey, smartKey, smartRows, type Order } from "./rows";
 
 /** Attributes whose growth means that a drive is dying, unless the manifest names its own. Source: spec V-19. */
@@ -172,6 +173,8 @@ export function TablePart(props: PartProps) {
     const value = column.key === "serial" && drives.size > 1 ? (at(row, "serial") ?? at(row, "drive") ?? at(row, "job_id")) : column.key.includes(".") ? (at(row, column.key) ?? deep(row, column.key)) : at(row, column.key);
     return <CellView cell={cell(value, column, column.format === "relative_time" ? now.value : 0)} />;
   };
+  // Turns only when a test comes or goes: the stream's other news must not draw the table.
+  void useComputed(() => known.value.jobs.size).value;
   const hit = (row: Config) => smart && isCritical(row, critical) && (num(at(row, "delta")) ?? 0) > 0;
   const changed = (row: Config) => smart && (num(at(row, "delta")) ?? 0) !== 0;
   return (
@@ -213,16 +216,17 @@ export function TablePart(props: PartProps) {
               {page.map(({ key, depth, data, children }) => {
                 const opened = tree ? !open.value.has(key) : open.value.has(key);
                 const name = plain(at(data, drawn[0]?.key ?? ""));
+                const test = ownTest(data);
                 return (
                   <Fragment key={key}>
                     <tr class={`${hit(data) ? "hit is-fail" : changed(data) ? "moved" : ""} ${isBusy(data) ? "busy" : ""}`}>
                       {selectable && <td class="tick"><input type="checkbox" aria-label={`Choose ${name}`} checked={picked.value.has(key)} onChange={() => flip(picked, key)} /></td>}
                       {expandable && <td class="more"><button type="button" class="twist" aria-expanded={opened} aria-label={`More about ${name}`} onClick={() => flip(open, key)}><Icon name="go" /></button></td>}
                       {drawn.map((column, index) => (
-                        <td key={column.key} class={`${column.numeric ? "num" : ""} ${index === 0 ? "lead" : ""}`} data-k={column.label || undefined}>
+                        <td key={column.key} class={`${column.numeric ? "num" : ""} ${column.key === "serial" ? "sn" : ""} ${index === 0 ? "lead" : ""}`} data-k={column.label || undefined}>
                           {index === 0 && tree ? (
                             <span class={`branch d${depth}`}>{children > 0 ? <button type="button" class="twist" aria-expanded={opened} aria-label={`Rows under ${name}`} onClick={() => flip(open, key)}><Icon name="go" /></button> : <i />}{show(data, column)}</span>
-                          ) : show(data, column)}
+                          ) : index === 0 && test ? <a href={test}>{show(data, column)}</a> : show(data, column)}
                           {index === 0 && isBusy(data) && <span class="badge is-warn working">working</span>}
                         </td>
                       ))}
