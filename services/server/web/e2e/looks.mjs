@@ -187,6 +187,28 @@ export async function looks(browser, width, scheme, count) {
       box.state.playbooks.pop();
     });
 
+    await test("playbooks: a card says what it is for, and leads to the gate with what is chosen, or to the bench to choose it", async () => {
+      const { drives } = box.state;
+      // A huge disk of the box itself is none that a test could take.
+      box.state.drives = drives.map((one, n) => (n === 9 ? { ...one, capacity: 9e15 } : one));
+      await at("/playbooks");
+      const card = page.locator(".cards > li", { has: page.getByRole("heading", { name: "Read scan" }) });
+      const first = page.locator(".cards > li").first();
+      await first.getByText("Recommended.").waitFor();
+      assert("the time is one of a drive that can be tested", /(roughly|about) \d+\sh for the largest drive here/.test(await first.textContent()));
+      await inspect(page, `playbooks-${width}`);
+      await card.getByRole("button", { name: "Choose drives for it…" }).click();
+      await page.getByRole("checkbox", { name: new RegExp(`^Choose ${drives[6].serial.slice(-4)}`) }).check();
+      await page.getByRole("link", { name: "Burn in…" }).click();
+      await page.getByRole("button", { name: "Read scan: read 1 drive" }).waitFor();
+      await page.getByRole("link", { name: "Playbooks" }).filter({ visible: true }).click();
+      await first.getByRole("button", { name: "Use it for 1 chosen drive…" }).click();
+      await page.getByRole("heading", { name: "What will be lost" }).waitFor();
+      box.state.drives = drives;
+      await at("/");
+      await page.getByRole("button", { name: "Clear" }).click();
+    });
+
     await test("gate: a drive stands behind the plate that it has on the bench, and its field is named by its bay", async () => {
       const before = box.state.drives;
       box.state.drives = before.map((drive, n) => (n === 6 ? { ...drive, bay: "front 7" } : n === 7 ? { ...drive, bay: "shelf two, third from left" } : drive));

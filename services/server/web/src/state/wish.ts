@@ -6,7 +6,7 @@
  *
  * What was typed is not kept: labels and password are typed again. Tested in `wish.test.ts` and, over reloads, in `e2e/looks.mjs`.
  */
-import { effect } from "@preact/signals";
+import { effect, signal } from "@preact/signals";
 import type { DriveId, PlanOptions } from "@wire";
 
 import { go, place } from "../route";
@@ -46,6 +46,9 @@ export function readWish(kept: unknown): Wish | null {
   };
 }
 
+/** What was said on the playbooks' page to be used for what is chosen next, while this page lives. */
+export const preferred = signal<Pick<Wish, "playbook" | "reads"> | null>(null);
+
 function stored(): unknown {
   try {
     return JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
@@ -58,7 +61,7 @@ function stored(): unknown {
 export function wished(): Wish {
   const state: unknown = history.state;
   const own = typeof state === "object" && state !== null && "wish" in state ? state.wish : null;
-  return readWish(own ?? stored()) ?? { drives: chosen.peek(), bench: true };
+  return readWish(own ?? stored()) ?? { drives: chosen.peek(), bench: true, ...preferred.peek() };
 }
 
 /** Keeps the wish for this visit. */
@@ -79,6 +82,7 @@ export function enterGate(wish: Wish): void {
 /** These drives were taken: the wish is fulfilled, and whoever comes back to it starts nothing twice. */
 export function fulfil(drives: readonly DriveId[]): void {
   choose(chosen.peek().filter((id) => !drives.includes(id)));
+  preferred.value = null;
   keepWish(NOTHING);
 }
 
@@ -92,6 +96,7 @@ function forgetCopy(): void {
 
 /** Forgets the wish: whoever logs in next has made none. */
 export function forgetWish(): void {
+  preferred.value = null;
   history.replaceState(null, "");
   forgetCopy();
 }

@@ -14,6 +14,32 @@ export function titleOf(name: string): string {
   return name.charAt(0).toUpperCase() + name.slice(1).replace(/[-_]+/g, " ");
 }
 
+/** What each of the box's own is for, what most people want first. */
+const PURPOSES: Readonly<Record<string, string>> = {
+  standard: "For a drive that is to hold data, new or used.",
+  quick: "For a fake or a dead drive, found in a minute.",
+  surface: "For a drive whose SMART tells nothing, or is of no interest.",
+  thorough: "For a drive that others will rely on, where a few days more do not matter.",
+  ssd: "For an SSD that is to hold data.",
+  badblocks: "Where somebody asks for a run of badblocks.",
+  preclear: "For a drive that goes into an array, empty.",
+  erase: "For a drive that is given away.",
+  scan: "For a drive whose data stays.",
+};
+
+/** What a playbook is for; empty for a person's own, which says so itself. Pure. */
+export const purposeOf = ({ name, own }: Pick<PlaybookInfo, "name" | "own">): string => (own ? "" : PURPOSES[name] ?? "");
+
+/** Whether it is the one to take where nothing else is asked for: the gate begins with it. Pure. */
+export const isRecommended = ({ name, own }: Pick<PlaybookInfo, "name" | "own">): boolean => name === "standard" && !own;
+
+/** Playbooks in the order of {@link PURPOSES}, a person's own last; pure. */
+export function ordered(books: readonly PlaybookInfo[]): PlaybookInfo[] {
+  const names = Object.keys(PURPOSES);
+  const rank = ({ own, name }: PlaybookInfo) => (own ? 100 : names.includes(name) ? names.indexOf(name) : 50);
+  return [...books].sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
+}
+
 /** What a playbook does to what is on a drive, in two words with a shape. */
 export function Effect({ book }: { book: PlaybookInfo }) {
   return book.erases ? <span class="effect is-fail"><i />erases everything</span> : <span class="effect is-pass"><i />only reads</span>;
@@ -38,11 +64,7 @@ export function PlaybookChoice(props: { chosen: Signal<string>; drives: readonly
   if (all === null || all.length === 0) {
     return <p class="mute" role="status">The box has not told its playbooks yet; “{props.chosen.value}” is asked for.</p>;
   }
-  const books = all.filter((book) => !props.readOnly || !book.erases);
-  // What most people want stands first; a person's own playbooks last.
-  const order = ["standard", "quick", "surface", "thorough", "ssd", "badblocks", "preclear", "erase", "scan"];
-  const rank = (book: PlaybookInfo) => (book.own ? 100 : order.includes(book.name) ? order.indexOf(book.name) : 50);
-  books.sort((a, b) => rank(a) - rank(b) || a.name.localeCompare(b.name));
+  const books = ordered(all.filter((book) => !props.readOnly || !book.erases));
   const chosen = books.find((book) => book.name === props.chosen.value);
   return (
     <details class="books">
@@ -63,7 +85,7 @@ export function PlaybookChoice(props: { chosen: Signal<string>; drives: readonly
               <b>{titleOf(book.name)}</b>
             </label>
             <span class="meta"><Effect book={book} /><span class="time">{timeWords(book, props.drives, props.soak)}</span></span>
-            <p id={`${id}-a`}>{book.problem ? <span class="v is-warn"><Shape of="warn" />{book.problem}</span> : book.about}</p>
+            <p id={`${id}-a`}>{book.problem ? <span class="v is-warn"><Shape of="warn" />{book.problem}</span> : <>{purposeOf(book) && <b>{purposeOf(book)} </b>}{isRecommended(book) && <b>Recommended. </b>}{book.about}</>}</p>
             {on && <Steps steps={book.steps} />}
             {on && <p class="more">{book.sweeps > 0 && `Moves over the whole drive ${plural(book.sweeps, "time")}. `}<a href={playbookPath(book.name)}>Look at its text</a></p>}
           </div>
