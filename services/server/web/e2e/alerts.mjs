@@ -39,6 +39,11 @@ export async function alerts(browser, width, scheme, count) {
       assert(`the claim answered ${claimed.status()}`, claimed.ok());
       await page.goto("/settings/alerts");
       await page.getByText("Nobody is told yet").waitFor();
+      assert("it asks for the service first", (await page.locator("#al-url").count()) === 0 && (await page.getByRole("button", { name: "Add it" }).isDisabled()));
+      await page.getByLabel("Service").selectOption("ntfy");
+      assert("a topic, and little else", (await page.locator("#al-new-topic").isVisible()) && !(await page.locator("#al-new-delay").isVisible()));
+      await inspect(page, `alerts-ntfy-${width}`);
+      await page.getByLabel("Service").selectOption("url");
       await page.getByLabel("URL", { exact: true }).fill("discord://nothing");
       await page.getByRole("button", { name: "Try it first" }).click();
       await page.getByText("expected discord://ID/TOKEN").waitFor();
@@ -58,6 +63,7 @@ export async function alerts(browser, width, scheme, count) {
       await page.locator("#al-new-webhook_url").fill(`http://${hook.place}/signed`);
       await page.locator("#al-new-secret").fill("whsec_c2VjcmV0IG9mIHRoZSBiZW5jaA==");
       await page.getByRole("button", { name: "Add it" }).click();
+      await channel("Webhook").getByText(`${hook.place} · told of criticals and warnings`).waitFor();
       await channel("Webhook").getByRole("button", { name: /^Send a test/ }).click();
       await channel("Webhook").getByText("It was taken").waitFor();
       assert("it is signed", /^v1,/.test(hook.got.at(-1).headers["webhook-signature"]));

@@ -12,7 +12,7 @@ import { known, now } from "../../state/app";
 import { Panel, ProblemNote, Shape } from "../bits";
 import { useSort } from "../sort";
 import { ChannelSettings } from "./alerts/channel";
-import { alerts, fateOf, filled, type Alert, type Delivery, type Draft, type Kind, type Provider, type Service, type Tried } from "./alerts/data";
+import { alerts, destination, fateOf, filled, toldOf, type Alert, type Delivery, type Draft, type Kind, type Provider, type Service, type Tried } from "./alerts/data";
 import { ServiceForm } from "./alerts/form";
 import { OpenAlerts } from "./alerts/open";
 
@@ -54,7 +54,7 @@ function Channel(props: { service: Service; providers: Record<string, Provider>;
     <li class="chan">
       <div class="line">
         <div>
-          <b>{service.name}</b> <span class="mute">{[label !== service.name && label, service.locked && "set in kiln.toml", service.escalate_after_secs > 0 && `second line, after ${duration(service.escalate_after_secs)}`].filter(Boolean).join(" · ")}</span>
+          <b>{service.name}</b> <span class="mute">{[label !== service.name && label, destination(service), toldOf(service), service.locked && "set in kiln.toml", service.escalate_after_secs > 0 && `second line, after ${duration(service.escalate_after_secs)}`].filter(Boolean).join(" · ")}</span>
           {state !== "" && <p class={service.enabled || service.disabled_why ? "v is-warn" : "mute"}>{(service.enabled || service.disabled_why) && <Shape of="warn" />}{state}</p>}
           {service.waiting > 0 && <p class="mute">{service.waiting} waiting to be sent</p>}
         </div>
@@ -72,6 +72,9 @@ function Channel(props: { service: Service; providers: Record<string, Provider>;
   );
 }
 
+/** Chosen instead of a service. */
+const BY_URL = "url";
+
 function NewChannel(props: { providers: Record<string, Provider>; onAdded: () => void }) {
   const url = useSignal("");
   const kind = useSignal("");
@@ -80,8 +83,9 @@ function NewChannel(props: { providers: Record<string, Provider>; onAdded: () =>
   const tried = useSignal<Tried | null>(null);
   const problem = useSignal<Problem | null>(null);
   const provider = props.providers[kind.value];
+  const isUrl = kind.value === BY_URL;
   const draft = (): Draft => (provider ? { service_type: kind.value, config_fields: filled(provider, values.value) } : { url: url.value.trim() });
-  const ready = provider !== undefined || url.value.trim() !== "";
+  const ready = provider !== undefined || (isUrl && url.value.trim() !== "");
   const run = async (work: () => Promise<unknown>) => {
     busy.value = true;
     problem.value = null;
@@ -100,18 +104,19 @@ function NewChannel(props: { providers: Record<string, Provider>; onAdded: () =>
     props.onAdded();
   });
   return (
-    <Panel title="A new channel" note="Paste a URL, or fill in a form.">
+    <Panel title="A new channel" note="Whom the box tells, and by what.">
       <form onSubmit={(event) => { event.preventDefault(); if (ready) void add(); }}>
         <div class="alert-form">
           <div class="field wide"><label for="al-kind">Service</label>
             <select id="al-kind" value={kind.value} onChange={(event) => { kind.value = event.currentTarget.value; values.value = {}; }}>
-              <option value="">By a URL</option>
+              <option value="">Choose a service</option>
               {Object.values(props.providers).map((one) => <option key={one.type} value={one.type}>{one.label}</option>)}
+              <option value={BY_URL}>Another, or by a URL</option>
             </select></div>
         </div>
         {provider
-          ? <ServiceForm id="al-new" provider={provider} values={values.value} onChange={(key, value) => (values.value = { ...values.value, [key]: value })} />
-          : <div class="field"><label for="al-url">URL</label>
+          ? <ServiceForm key={provider.type} id="al-new" provider={provider} values={values.value} onChange={(key, value) => (values.value = { ...values.value, [key]: value })} />
+          : isUrl && <div class="field"><label for="al-url">URL</label>
             <input id="al-url" value={url.value} autocomplete="off" spellcheck={false} placeholder="ntfy://my-bench or mailtos://user:password@example.org" onInput={(event) => (url.value = event.currentTarget.value)} aria-describedby="al-url-h" />
             <p class="h" id="al-url-h">As Apprise and shoutrrr write them: mailtos, discord, tgram, slack, ntfys, gotifys, pover, signal, jsons, generic, https.</p></div>}
         <Said tried={tried.value} />

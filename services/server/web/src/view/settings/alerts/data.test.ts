@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { fateOf, filled, offset, type Delivery, type Service } from "./data";
+import { destination, divided, fateOf, filled, offset, toldOf, type Delivery, type Service } from "./data";
 
 test("a browser's time zone becomes an offset east of Greenwich", () => {
   expect([0, -60, 300, -330, 570].map(offset)).toEqual(["UTC", "+01:00", "-05:00", "+05:30", "-09:30"]);
@@ -8,6 +8,22 @@ test("a browser's time zone becomes an offset east of Greenwich", () => {
 test("a form sends what it shows, and nothing of another service's", () => {
   const provider = { type: "ntfy", label: "ntfy", fields: [{ key: "topic", label: "", type: "text" as const, required: true }, { key: "token", label: "", type: "password" as const, required: false }] };
   expect(filled(provider, { topic: "t", token: "", webhook_url: "x" })).toEqual({ topic: "t", token: "" });
+});
+
+test("what is needed or usual stands first, the rest beneath", () => {
+  const field = (key: string, required = false) => ({ key, label: "", type: "text" as const, required });
+  const { first, more } = divided({ type: "ntfy", label: "ntfy", fields: [field("server_url"), field("topic", true), field("token"), field("delay")] });
+  expect([first, more].map((fields) => fields.map(({ key }) => key))).toEqual([["server_url", "topic", "token"], ["delay"]]);
+});
+
+test("a channel says where its messages go and of what it is told", () => {
+  const to = (service_type: string, config_fields: Record<string, string>) => destination({ service_type, config_fields });
+  expect([
+    to("ntfy", { topic: "bench", token: "" }), to("ntfy", { topic: "bench", server_url: "https://push.example.org/" }), to("email", { to: "a@b.org", cc: "c@d.org" }),
+    to("discord", { webhook_url: "https://discord.com/…" }), to("slack", { webhook_url: "", channel: "#alerts" }), to("pushover", {}), to("later", {}),
+  ]).toEqual(["bench at ntfy.sh", "bench at push.example.org", "a@b.org, c@d.org", "discord.com", "#alerts", "", ""]);
+  const told = (critical: boolean, warning: boolean, rest: boolean) => toldOf({ notify_on_critical: critical, notify_on_warning: warning, notify_on_healthy: rest });
+  expect([told(true, true, true), told(true, true, false), told(true, false, false), told(false, false, false)]).toEqual(["told of everything", "told of criticals and warnings", "told of criticals", "told of what its rules name alone"]);
 });
 
 test("what a channel holds that has switched itself off is not tried again, and says what to do", () => {

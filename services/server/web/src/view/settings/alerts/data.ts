@@ -9,6 +9,8 @@ const TEST_MS = 120_000;
 
 /** One service with its form. */
 export type Provider = AlertProvider;
+/** One field of a form. */
+export type Field = AlertProvider["fields"][number];
 /** One kind of event. */
 export type Kind = AlertKind;
 /** A channel, without its secrets. */
@@ -66,6 +68,40 @@ export function filled(provider: Provider, values: Record<string, string>): Reco
   const out: Record<string, string> = {};
   for (const { key } of provider.fields) if (values[key] !== undefined) out[key] = values[key];
   return out;
+}
+
+/** Fields that most people fill in although a service does without them. */
+const USUAL: Readonly<Record<string, readonly string[]>> = {
+  email: ["port", "security", "username", "password"], slack: ["webhook_url", "bot_token", "channel"], ntfy: ["server_url", "token"], generic: ["format", "secret"],
+};
+
+/** A form's fields in two ranks: what is needed or usual, and the rest; pure. */
+export function divided({ type, fields }: Provider): { first: Field[]; more: Field[] } {
+  const isFirst = ({ key, required }: Field) => required || (USUAL[type]?.includes(key) ?? false);
+  return { first: fields.filter(isFirst), more: fields.filter((field) => !isFirst(field)) };
+}
+
+/** Where a channel's messages go, by what of its form is no secret; empty where that tells nothing. Pure. */
+export function destination({ service_type, config_fields: form }: Pick<Service, "service_type" | "config_fields">): string {
+  const of = (key: string) => form[key] ?? "";
+  const host = (address: string) => address.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
+  switch (service_type) {
+    case "email": return [of("to"), of("cc"), of("bcc")].filter(Boolean).join(", ");
+    case "ntfy": return `${of("topic")} at ${host(of("server_url")) || "ntfy.sh"}`;
+    case "telegram": return of("chat_id");
+    case "slack": return of("channel") || host(of("webhook_url"));
+    case "gotify": return host(of("server_url"));
+    case "pushover": return of("devices");
+    case "signal": return of("recipients");
+    default: return host(of("webhook_url"));
+  }
+}
+
+/** What a channel is told of, beside what its rules say; pure. */
+export function toldOf({ notify_on_critical: critical, notify_on_warning: warning, notify_on_healthy: rest }: Pick<Service, "notify_on_critical" | "notify_on_warning" | "notify_on_healthy">): string {
+  if (critical && warning && rest) return "told of everything";
+  const kinds = [critical && "criticals", warning && "warnings", rest && "what is neither warning nor critical"].filter(Boolean).join(" and ");
+  return kinds ? `told of ${kinds}` : "told of what its rules name alone";
 }
 
 const FATE = { sent: ["pass", "taken"], failed: ["fail", "given up"], retrying: ["warn", "tried again"], pending: ["inc", "waits"] } as const;

@@ -1,14 +1,28 @@
 /** The form of a service, drawn from what the box says it needs. */
-import type { Provider } from "./data";
+import { useRef } from "preact/hooks";
+
+import { divided, type Field, type Provider } from "./data";
 
 /** Fields whose values have several lines. */
 const LONG = new Set(["headers", "extra"]);
 
 /** See the file. `values` are the texts of the fields; `id` keeps names apart where two forms are open. */
 export function ServiceForm(props: { id: string; provider: Provider; values: Record<string, string>; onChange: (key: string, value: string) => void }) {
+  const { first, more } = divided(props.provider);
+  // What is set is seen; what is cleared while somebody types is not folded away under his hands.
+  const open = useRef(more.some(({ key, default: plain }) => (props.values[key] ?? "") !== "" && props.values[key] !== plain)).current;
+  return (
+    <>
+      <Fields {...props} fields={first} />
+      {more.length > 0 && <details class="help" open={open}><summary>More, all of it optional</summary><Fields {...props} fields={more} /></details>}
+    </>
+  );
+}
+
+function Fields(props: { id: string; fields: readonly Field[]; values: Record<string, string>; onChange: (key: string, value: string) => void }) {
   return (
     <div class="alert-form">
-      {props.provider.fields.map((field) => {
+      {props.fields.map((field) => {
         const id = `${props.id}-${field.key}`;
         const value = props.values[field.key] ?? (field.type === "select" || field.type === "number" ? field.default ?? "" : "");
         const put = (text: string) => props.onChange(field.key, text);
