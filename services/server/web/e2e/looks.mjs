@@ -593,6 +593,21 @@ export async function looks(browser, width, scheme, count) {
       await own.context.close();
     });
 
+    await test("updates: a server that is no box says so without alarm, and a banner is a whole sentence", async () => {
+      box.instead.set("GET /api/v1/update", () => ({ type: "no-supervisor", status: 503, title: "This server does not run in a box, or its supervisor is away" }));
+      await page.route("**/api/v1/update", async (route) => route.fulfill({ response: await route.fetch(), status: 503, contentType: "application/problem+json" }));
+      await at("/settings/update");
+      await page.getByText("Updates are for the appliance").waitFor();
+      assert("nothing is red", (await page.locator(".problem").count()) === 0);
+      await inspect(page, `update-none-${width}`);
+      await page.unroute("**/api/v1/update");
+      box.instead.clear();
+      await at("/");
+      box.say("box", { ...box.state.box, banners: [{ severity: "warning", text: "The burn-in agent does not answer in time" }], now: new Date().toISOString() });
+      await page.locator(".banners").getByText("The burn-in agent does not answer in time.", { exact: true }).waitFor();
+      box.say("box", { ...box.state.box, now: new Date().toISOString() });
+    });
+
     await test("paused: no page tells that it runs, and each that it waits for a person", async () => {
       const running = box.state.jobs[1];
       box.state.jobs[1] = { ...running, state: { kind: "waiting", why: "paused by mara" } };

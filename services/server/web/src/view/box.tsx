@@ -50,7 +50,7 @@ export function Banners() {
       {list.map(({ severity, text }) => (
         <li key={text} class={severity === "critical" ? "is-fail" : severity === "warning" ? "is-warn" : "is-info"}>
           {severity === "info" ? <Icon name="info" /> : <Shape of={severity === "critical" ? "fail" : "warn"} />}
-          <span>{text}</span>
+          <span>{text.replace(/\.?$/, ".")}</span>
         </li>
       ))}
     </ul>

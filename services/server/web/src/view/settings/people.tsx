@@ -5,7 +5,7 @@ import type { Problem } from "@wire";
 
 import "../../style/gate.css";
 import { asProblem, call, segment } from "../../api";
-import { clock, programWords } from "../../format";
+import { clock, programWords, zone } from "../../format";
 import type { SessionView } from "../../openapi";
 import { now, visit } from "../../state/app";
 import { Panel, ProblemNote, Shape } from "../bits";
@@ -65,7 +65,7 @@ function Sessions() {
   const { list: order, head } = useSort(list.value, null, { program: ({ program }) => programWords(program), from: ({ address }) => address, since: ({ created }) => created, ends: ({ expires }) => expires });
   const end = (path: string, words: string) => void run(async () => { await call("DELETE", path); await look(); return words; });
   return (
-    <Panel title="Where you are logged in" note="A session ends by itself after 24 hours." end={list.value.length > 1 && <button class="btn plain" type="button" disabled={busy.value} onClick={() => end("/session/others", "Only this browser is logged in now.")}>Log out everywhere else</button>}>
+    <Panel title="Where you are logged in" note={`A session ends by itself after 24 hours; times in ${zone(now.value)}.`} end={list.value.length > 1 && <button class="btn plain" type="button" disabled={busy.value} onClick={() => end("/session/others", "Only this browser is logged in now.")}>Log out everywhere else</button>}>
       <table class="tbl">
         <thead><tr>{head("program", "Program")}{head("from", "From")}{head("since", "Since")}{head("ends", "Ends")}<th scope="col"><span class="sr">Act</span></th></tr></thead>
         <tbody>

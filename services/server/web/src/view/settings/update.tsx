@@ -185,7 +185,10 @@ export default function Page() {
   const other = known && !busy ? wayBack(known.view) : null;
   return (
     <>
-      <ProblemNote problem={asked.value} />
+      {/* Off the appliance that is as it should be, and nothing to be red about. */}
+      {asked.value?.type === "no-supervisor"
+        ? <Panel title="Systems"><p class="note"><Icon name="info" /><span><b>{asked.value.title}.</b> Updates are for the appliance; elsewhere install the new package or container.</span></p></Panel>
+        : <ProblemNote problem={asked.value} />}
       {known && <Slots state={known} />}
       {known && next && (
         <Panel title="Restart" note="Tests write down where they are and go on after it.">
