@@ -9,6 +9,7 @@ import { printing } from "../../printing";
 import { headingOf, heatOf, isHosts, isOver, isPaused } from "../../state/store";
 import { Mark } from "../bits";
 import { unheard } from "../box";
+import { warned } from "../job/after";
 
 /** One thing that needs a person. */
 export interface Need {
@@ -70,7 +71,7 @@ export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, 
     switch (verdict.outcome) {
       case "FAILED": add("failed", { ...of, ...link, key: job.id, shape, what: said, next: "Take it out; do not put data on it.", short: "take it out" }); break;
       case "INCONCLUSIVE": add("inconclusive", { ...of, ...link, key: job.id, shape, what: said, next: "Test it again, or look at what stopped it.", short: "look at it" }); break;
-      case "WARN": add("warn", { ...of, ...link, key: job.id, shape, what: said, next: "Keep it or send it back.", short: "keep it or send it back" }); break;
+      case "WARN": { const { next, short } = warned(verdict, drive.bus); add("warn", { ...of, ...link, key: job.id, shape, what: said, next: `${next}.`, short }); break; }
     }
   }
   const here = drives.filter((drive) => drive.id !== null && picked.includes(drive.id));

@@ -1,7 +1,7 @@
 /** The head of a job's page: whose drive, how it stands, and what a person may do to it. */
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
-import type { Job, Phase, Problem } from "@wire";
+import type { Bus, Job, Phase, Problem } from "@wire";
 
 import { api, asProblem, certificateUrl } from "../../api";
 import { bytes, clock, duration, lastFour, plural, timeLeft, verifiedWords } from "../../format";
@@ -12,7 +12,7 @@ import { canChoose, headingOf, isHosts, isOver, isPaused, shareOf } from "../../
 import { enterGate } from "../../state/wish";
 import { Dialog, Icon, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
 import { unheard, unheardOf } from "../box";
-import { AFTER } from "./after";
+import { afterWords } from "./after";
 import { stepName } from "./steps";
 import { steady } from "./timeline";
 
@@ -33,13 +33,13 @@ function took(job: Job, end: string): number {
 
 /** The one sentence over everything; `still`: what is said instead of how long it takes, where nobody hears of it; `last`: it is its drive's last test, so that its
  * verdict is today's. Pure. */
-export function headline(job: Job, at: number, still: string | null = null, last = true): { title: string; line: string } {
+export function headline(job: Job, at: number, still: string | null = null, last = true, bus?: Bus): { title: string; line: string } {
   const done = job.progress ? `${Math.floor(job.progress.percent)} % of the whole test` : "";
   if (job.verdict) {
     const seconds = took(job, job.ended ?? new Date(at).toISOString());
     const end = `Ended ${job.ended ? `at ${clock(job.ended, at)} ` : ""}after ${duration(seconds)}`;
     const verified = `${verifiedWords(job.verdict.verified, job.capacity, howOf(job))}.`;
-    return last ? { title: AFTER[job.verdict.outcome], line: `${end}. ${verified}` } : { title: `${end}; tested again since`, line: verified };
+    return last ? { title: afterWords(job.verdict, bus), line: `${end}. ${verified}` } : { title: `${end}; tested again since`, line: verified };
   }
   if (job.state.kind === "waiting") return { title: isPaused(job) ? "Paused" : still ?? "Waiting, goes on by itself", line: `${job.state.why}. ${done}` };
   if (isOver(job)) return { title: "Ended", line: "The verdict has not come yet." };
@@ -85,8 +85,8 @@ export function Head({ job }: { job: Job }) {
   const problem = useSignal<Problem | null>(null);
   const heard = unheard() === null;
   const newest = latest.value.get(job.drive) ?? job;
-  const { title, line } = headline(job, now.value, unheardOf(job), newest.id === job.id);
   const drive = known.value.drives?.find(({ id }) => id === job.drive);
+  const { title, line } = headline(job, now.value, unheardOf(job), newest.id === job.id, drive?.bus);
   const again = isOver(job) && drive !== undefined && canChoose(drive, newest);
   const act = async (what: Act) => {
     const press = (pressed.value = { what });
