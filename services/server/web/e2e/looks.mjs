@@ -104,6 +104,17 @@ export async function looks(browser, width, scheme, count) {
       box.state.events = new Played().state.events;
     });
 
+    await test("events: of drives alone, and of a day", async () => {
+      await at("/events");
+      const shown = page.locator(".events li");
+      await until("all", async () => (await shown.count()) === 40);
+      await page.getByLabel("About").selectOption({ label: "drives" });
+      await until("the drives'", async () => (await shown.count()) === 4);
+      await inspect(page, `events-${width}`);
+      await page.getByLabel("Day").fill("2001-01-01");
+      await page.getByText("Nothing answers to this.").waitFor();
+    });
+
     await test("a drive: its surface with the slow and the faulty place located, in a picture and in words", async () => {
       await at(failed);
       const map = page.locator(".surfacemap");

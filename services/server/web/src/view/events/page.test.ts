@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Event } from "@wire";
 
-import { fits, newer, newest, older } from "./page";
+import { abouts, fits, newer, newest, older } from "./page";
 
 describe("the pages of the log", () => {
   const event = (seq: number) => ({ seq }) as Event;
@@ -33,7 +33,16 @@ describe("the pages of the log", () => {
 
 it("events are filtered by words and by how much they matter", () => {
   const event = { seq: 1, id: "", type: "job.failed", ts: "", severity: "warning", actor: { kind: "agent", name: "agent" }, message: "…C3DX failed", data: null, prev_hash: "", hash: "" } as const;
-  expect(fits(event, "c3dx job", "info")).toBe(true);
-  expect(fits(event, "", "critical")).toBe(false);
-  expect(fits(event, "2b7h", "info")).toBe(false);
+  const all = { text: "", least: "info", about: "", day: "" } as const;
+  expect(fits(event, { ...all, text: "c3dx job" })).toBe(true);
+  expect(fits(event, { ...all, least: "critical" })).toBe(false);
+  expect(fits(event, { ...all, text: "2b7h" })).toBe(false);
+});
+
+it("events are filtered by what they are about and by a day of this browser's", () => {
+  const noon = new Date(2026, 10, 20, 12).toISOString();
+  const event = { seq: 1, id: "", type: "job.failed", ts: noon, severity: "warning", actor: { kind: "agent", name: "agent" }, message: "", data: null, prev_hash: "", hash: "" } as const;
+  const asked = (change: object) => fits(event, { text: "", least: "info", about: "", day: "", ...change });
+  expect([asked({ about: "job" }), asked({ about: "drive" }), asked({ day: "2026-11-20" }), asked({ day: "2026-11-19" })]).toEqual([true, false, true, false]);
+  expect(abouts([{ type: "job.failed" }, { type: "drive.added" }, { type: "job.passed" }, { type: "my.event" }])).toEqual([["drive", "drives"], ["my", "my"], ["job", "tests"]]);
 });

@@ -13,12 +13,34 @@ import { Icon, Panel, ProblemNote, Shape } from "../bits";
 import { follow, pieces, type Chain } from "./chain";
 import { file, save, useDeed } from "../settings/deed";
 
+/** What is asked for: words, least severity, what it is about (the part of its type before the dot) and a day of this browser's zone, `2026-11-20`; empty is any. */
+export interface Asked { text: string; least: Severity; about: string; day: string }
+
+/** What an event is about. */
+const aboutOf = ({ type }: Pick<Event, "type">): string => type.split(".")[0] ?? "";
+
+/** What events may be about, as people call it; anything else by its own name. */
+const ABOUT: Readonly<Record<string, string>> = { addon: "add-ons", agent: "the burn-in agent", box: "the box", certificate: "certificates", drive: "drives", host: "hosts", job: "tests", person: "people", playbook: "playbooks", session: "sessions", unit: "services of the box", update: "updates" };
+
+/** What the events here are about, by its words; pure. */
+export function abouts(events: readonly Pick<Event, "type">[]): [name: string, words: string][] {
+  return [...new Set(events.map(aboutOf))].map((name): [string, string] => [name, ABOUT[name] ?? name]).sort(([, a], [, b]) => a.localeCompare(b));
+}
+
 /** Whether an event answers to a filter; pure. */
-export function fits(event: Event, text: string, least: Severity): boolean {
+export function fits(event: Event, { text, least, about, day }: Asked): boolean {
   const rank: Record<Severity, number> = { info: 0, warning: 1, critical: 2 };
   if (rank[event.severity] < rank[least]) return false;
+  if (about !== "" && aboutOf(event) !== about) return false;
+  if (day !== "" && dayOf(happenedAt(event)) !== day) return false;
   const hay = `${event.type} ${event.message} ${event.actor.kind} ${event.actor.name} ${event.drive ?? ""} ${event.job ?? ""}`.toLowerCase();
   return text.toLowerCase().split(/\s+/).every((word) => hay.includes(word));
+}
+
+/** The day of a moment in this browser's zone, as a field of days has it; pure. */
+function dayOf(iso: string): string {
+  const at = new Date(iso);
+  return [at.getFullYear(), at.getMonth() + 1, at.getDate()].map((part) => String(part).padStart(2, "0")).join("-");
 }
 
 /** Events that are asked for at a time. */
@@ -101,6 +123,8 @@ function WholeLog() {
 export function EventsPage() {
   const text = useSignal("");
   const least = useSignal<Severity>("info");
+  const about = useSignal("");
+  const day = useSignal("");
   const problem = useSignal<Problem | null>(null);
   const asked = useSignal(false);
   const busy = useSignal(false);
@@ -135,7 +159,9 @@ export function EventsPage() {
     const now = held.peek();
     if (now) held.value = newer(now, stream);
   });
-  const list = (held.value?.events ?? known.value.events).filter((event) => fits(event, text.value, least.value)).reverse();
+  const all = held.value?.events ?? known.value.events;
+  const wanted = { text: text.value, least: least.value, about: about.value, day: day.value };
+  const list = all.filter((event) => fits(event, wanted)).reverse();
   const hidden = list.length > drawn.value;
   return (
     <main id="main" tabIndex={-1}>
@@ -145,6 +171,9 @@ export function EventsPage() {
           <label class="find"><Icon name="find" /><span class="sr">Filter</span><input type="search" placeholder="Word, drive, person" value={text.value} onInput={(e) => (text.value = e.currentTarget.value)} /></label>
           <label>At least <select value={least.value} onChange={(e) => (least.value = e.currentTarget.value as Severity)}>
             <option value="info">everything</option><option value="warning">warnings</option><option value="critical">critical</option></select></label>
+          <label>About <select value={about.value} onChange={(e) => (about.value = e.currentTarget.value)}>
+            <option value="">everything</option>{abouts(about.value ? [...all, { type: about.value }] : all).map(([name, words]) => <option key={name} value={name}>{words}</option>)}</select></label>
+          <label>Day <input type="date" value={day.value} onInput={(e) => (day.value = e.currentTarget.value)} /></label>
         </div>
         <ProblemNote problem={problem.value} />
         {list.length === 0 && <p class="mute">{asked.value ? "Nothing answers to this." : "Asking the box."}</p>}
