@@ -36,6 +36,31 @@ export async function batch(browser, width, scheme, count) {
   const field = (of) => page.locator(`[data-drive="${of.id}"]`);
 
   try {
+    await test("bench: as a list all of 24 bays are seen at once, and it stays so over a reload", async () => {
+      await page.goto("/");
+      const bays = page.locator(".bay");
+      await until("the cards", async () => (await bays.count()) === COUNT);
+      const high = () => page.locator(".bays").evaluate((one) => one.getBoundingClientRect().height);
+      const cards = await high();
+      await page.getByRole("button", { name: "List" }).press("Enter");
+      await until("the list", async () => (await page.locator(".bays.list").count()) === 1);
+      await page.reload();
+      await until("the list again", async () => (await page.locator(".bays.list .bay").count()) === COUNT);
+      const list = await high();
+      assert(`${list} px instead of ${cards}`, list < cards / 2);
+      if (width >= 1440) assert("none is below the window", await bays.evaluateAll((all) => all.every((one) => one.getBoundingClientRect().bottom <= innerHeight)));
+      const cut = await page.locator(".bay .st").evaluateAll((all) => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent));
+      assert(`cut off: ${cut}`, cut.length === 0);
+      await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("ArrowDown");
+      await page.keyboard.press("x");
+      await page.getByText("1 drive chosen").waitFor();
+      await inspect(page, `list-${width}`);
+      await page.getByRole("button", { name: "Clear" }).click();
+      await page.getByRole("button", { name: "Cards" }).click();
+      await until("the cards again", async () => (await page.locator(".bays.list").count()) === 0);
+    });
+
     await test("gate: one drive of 24 that changes costs its own label, and can be left", async () => {
       await gate();
       content.set(drives[13].id, { state: "unreadable", why: "no answer in 25 s" });

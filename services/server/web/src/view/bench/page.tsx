@@ -9,6 +9,7 @@ import { Icon } from "../bits";
 import { Card } from "./card";
 import { Banners, TheBox, unheard } from "../box";
 import { Needs } from "./needs";
+import { asList, MANY, showAs } from "./view";
 
 const minute = computed(() => Math.floor(now.value / 60_000) * 60_000);
 const tens = computed(() => Math.floor(now.value / 10_000) * 10_000);
@@ -103,6 +104,7 @@ export function Bench() {
   const { drives, jobs: _jobs, trails } = known.value;
   if (drives === null) return <main id="main" tabIndex={-1}><p class="mute" role="status">Waiting for the box to tell its drives.</p></main>;
   const jobs = latest.value;
+  const list = asList.value && drives.length >= MANY;
   const shown = search.value ? drives.filter((drive) => matches(drive, jobs.get(drive.id ?? ""), search.value)) : drives;
   return (
     <main id="main" tabIndex={-1}>
@@ -115,11 +117,16 @@ export function Bench() {
       {shown.length > 0 && shown.every((drive) => drive.refused !== null) && (
         <p class="note all" role="status"><Icon name="lock" /><span><b>None of these drives is offered.</b> Each says why. What is in use stays untouched: free it (unmount it, take it out of its pool), or plug in another; it shows here within two seconds.</span></p>
       )}
-      <div class="box-all">
+      {drives.length >= MANY && (
+        <p class="views" role="group" aria-label="How the bays are shown">
+          {([["Cards", false], ["List", true]] as const).map(([name, one]) => <button key={name} class="btn plain" type="button" aria-pressed={list === one} onClick={() => showAs(one)}>{name}</button>)}
+        </p>
+      )}
+      <div class={`box-all ${list ? "listed" : ""}`}>
         {byGroup(shown).map((group) => (
           <section key={`${group.name} ${group.note}`} class="chassis" aria-label={`${group.name} ${group.note}`} style={{ "--n4": Math.min(4, group.drives.length), "--n3": Math.min(3, group.drives.length), "--n2": Math.min(2, group.drives.length), "--n8": Math.min(8, group.drives.length) }}>
             <header><h2>{group.name}</h2><span>{group.note}</span><span class="r">{plural(group.drives.length, "drive")}</span></header>
-            <ul class="bays">
+            <ul class={`bays ${list ? "list" : ""}`}>
               {group.drives.map((drive) => {
                 const job = drive.id === null ? undefined : jobs.get(drive.id);
                 return <Card key={drive.key} drive={drive} job={job} trail={job && trails.get(job.id)} selected={drive.id !== null && chosen.value.includes(drive.id)} at={moment(job)} silent={silentFor(job)} />;

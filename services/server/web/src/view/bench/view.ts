@@ -1,0 +1,28 @@
+/** How a bench of many bays is shown: as cards, or as a list in which all of them are seen at once. Kept for this browser. */
+import { signal } from "@preact/signals";
+
+/** From so many drives on there is a choice: fewer cards are all in view. */
+export const MANY = 8;
+
+const KEY = "kiln-bench";
+
+function kept(): boolean {
+  try {
+    return localStorage.getItem(KEY) === "list";
+  } catch {
+    return false;
+  }
+}
+
+/** Whether the list is chosen. */
+export const asList = signal(kept());
+
+/** Chooses and keeps. */
+export function showAs(list: boolean): void {
+  asList.value = list;
+  try {
+    localStorage.setItem(KEY, list ? "list" : "cards");
+  } catch {
+    // A browser without storage has it until it is left.
+  }
+}
