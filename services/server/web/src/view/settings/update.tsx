@@ -185,8 +185,8 @@ export default function Page() {
   const other = known && !busy ? wayBack(known.view) : null;
   return (
     <>
-      {/* Off the appliance that is as it should be, and nothing to be red about. */}
-      {asked.value?.type === "no-supervisor"
+      {/* Off the appliance that is as it should be; where a supervisor was heard of, it is away. */}
+      {asked.value?.type === "no-supervisor" && !known
         ? <Panel title="Systems"><p class="note"><Icon name="info" /><span><b>{asked.value.title}.</b> Updates are for the appliance; elsewhere install the new package or container.</span></p></Panel>
         : <ProblemNote problem={asked.value} />}
       {known && <Slots state={known} />}
