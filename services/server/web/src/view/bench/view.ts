@@ -1,8 +1,8 @@
 /** How a bench of many bays is shown: as cards, or as a list in which all of them are seen at once. Kept for this browser. */
 import { signal } from "@preact/signals";
 
-/** From so many drives on there is a choice: fewer cards are all in view. */
-export const MANY = 8;
+/** From so many drives on there is a choice: of fewer, all cards are in a window of 1440 × 900, or nearly. */
+export const MANY = 12;
 
 const KEY = "kiln-bench";
 
