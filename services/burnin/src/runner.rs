@@ -83,6 +83,13 @@ impl Session {
         engine: &str,
         kernel: Kernel,
     ) -> Result<Self, pipeline::Error> {
+        let mut session = Self::unproven(device, order, engine, kernel)?;
+        session.pipeline.begins(device.now());
+        Ok(session)
+    }
+
+    /// One whose drive has not proved itself yet.
+    fn unproven(device: &dyn Device, order: &Order, engine: &str, kernel: Kernel) -> Result<Self, pipeline::Error> {
         let sheet = Sheet::new(order, kernel);
         let engine = format!("{} pattern, {engine}", sheet.kernel());
         let pipeline = Pipeline::new(order, &engine, device.now())?;
@@ -316,10 +323,8 @@ pub fn run_asked(
     asked: &mut dyn FnMut() -> Option<Ask>,
     emit: &mut dyn FnMut(Report),
 ) -> Result<Evidence, pipeline::Error> {
-    let mut session = Session::new(device, order, engine)?;
+    let mut session = Session::unproven(device, order, engine, Kernel::best())?;
     let mut looked = false;
-    // Nobody is told that it goes on before its drive has proved itself.
-    let mut started = None;
     while !session.is_over() {
         while let Some(ask) = asked() {
             let stop = matches!(ask, Ask::Stop(_));
@@ -337,11 +342,11 @@ pub fn run_asked(
                 None => ours::headless(device, order),
             };
             match looked {
-                Ok(lost) => session.pipeline.lost(lost),
-                Err(why) => {
-                    started = None;
-                    session.pipeline.does_not_go_on(why);
+                Ok(lost) => {
+                    session.pipeline.begins(device.now());
+                    session.pipeline.lost(lost);
                 }
+                Err(why) => session.pipeline.broke(why),
             }
         }
         let reports = session.step(device);
@@ -350,14 +355,7 @@ pub fn run_asked(
             session.drain(device);
             session.retire(device, order);
         }
-        for report in reports {
-            if !looked && matches!(report, Report::Started { .. }) {
-                started = Some(report);
-                continue;
-            }
-            started.take_if(|_| looked).into_iter().for_each(&mut *emit);
-            emit(report);
-        }
+        reports.into_iter().for_each(&mut *emit);
     }
     Ok(session.evidence().clone())
 }

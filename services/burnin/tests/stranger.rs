@@ -8,7 +8,7 @@ use burnin::evidence::{Evidence, Stop};
 use burnin::header::Note;
 use burnin::pattern::JobKey;
 use burnin::playbook::{Fill, Step, plain};
-use burnin::runner;
+use burnin::runner::{self, Ask};
 use burnin::sim::{Content, Fault, Origin, Plan, Sim};
 use burnin::worker::{Io, Limits, Order, Report, Resumption};
 use burnin::{Fingerprint, Front, Look, Proof, Proves, Shown, Still, Unread};
@@ -135,6 +135,49 @@ fn a_job_that_does_not_go_on_tells_nobody_that_it_does() {
     };
     assert_eq!(began(&mut own), (1, 1));
     assert_eq!(began(&mut drive(Plan::healthy(Content::Zeros))), (0, 0));
+}
+
+/// Its checkpoint remembered an interruption that the job had never gone on after, and the certificate counted both.
+#[test]
+fn a_job_that_ends_before_its_turn_has_gone_on_after_nothing() {
+    let order = order(ALL);
+    let mut own = drive(Plan::healthy(Content::Random));
+    let (_, checkpoints) = run(&mut own, &order);
+    let text = checkpoints.iter().rfind(|text| provable(text)).unwrap();
+    let waiting = Order {
+        pace: Some(0),
+        ..going_on(&order, text)
+    };
+    let resumes = |text: &str| burnin::Checkpoint::decode(text).unwrap().evidence.resumes.len();
+    let mut counted = Vec::new();
+    let mut polls = 0;
+    let mut stop = || {
+        polls += 1;
+        (polls == 8).then(|| Ask::Stop("cut".to_owned()))
+    };
+    let evidence = runner::run_asked(&mut own, &waiting, "simulated", &mut stop, &mut |report| {
+        assert!(!matches!(report, Report::Started { .. }), "it was told to go on");
+        if let Report::Checkpoint { text, .. } = report {
+            counted.push(resumes(&text));
+        }
+    });
+    counted.push(evidence.unwrap().resumes.len());
+    assert!(counted.iter().all(|count| *count == resumes(text)), "{counted:?}");
+    // Its turn comes: told first, then remembered.
+    let (mut began, mut kept) = (0, Vec::new());
+    let _ = runner::run(
+        &mut own,
+        &going_on(&order, text),
+        "simulated",
+        &mut || None,
+        &mut |report| {
+            began += usize::from(matches!(report, Report::Started { .. }));
+            if let Report::Checkpoint { text, .. } = report {
+                kept.push((began, resumes(&text)));
+            }
+        },
+    );
+    assert_eq!(kept.first(), Some(&(1, resumes(text) + 1)));
 }
 
 /// A place of the headers may lie where a dying drive tries for minutes, or for ever; the others tell whose it is.

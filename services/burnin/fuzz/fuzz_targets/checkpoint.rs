@@ -25,6 +25,7 @@ fn go_on(text: &str) {
     };
     let evidence = match Pipeline::new(&order, "fuzz", Duration::ZERO) {
         Ok(mut pipeline) => {
+            pipeline.begins(Duration::ZERO);
             let _ = pipeline.next(Duration::ZERO, 0);
             pipeline.tick(Duration::from_secs(2));
             pipeline.evidence().clone()

@@ -15,8 +15,15 @@ use crate::evidence::{Evidence, MemoryTests};
 use crate::playbook::Fill;
 use crate::worker::{Order, Report};
 
+/// What is told and noted once the drive has proved itself.
+pub(super) struct Opening {
+    started: Report,
+    /// The interruption that it goes on after; `None` for a fresh start.
+    resume: Option<Resume>,
+}
+
 impl Pipeline {
-    /// Begins an order, or goes on with it from its checkpoint.
+    /// Begins an order, or goes on with it from its checkpoint; that it does is told by [`Pipeline::begins`].
     ///
     /// # Errors
     /// When the order makes no sense or its checkpoint cannot be used; nothing was touched then.
@@ -72,6 +79,7 @@ impl Pipeline {
             limit: None,
             over: false,
             evidence,
+            opening: None,
             reports: Vec::new(),
             turned: now,
             moved_at: now,
@@ -105,25 +113,41 @@ impl Pipeline {
                 Some(pipeline.go_on(checkpoint, at)?)
             }
         };
-        let from = resumed.unwrap_or(0);
         let (step, phase) = pipeline.step_at();
-        pipeline.reports.push(Report::Started {
+        let started = Report::Started {
             step,
             phase,
-            from: Bytes(from * u64::from(geometry.sector)),
+            from: resumed.as_ref().map_or(Bytes(0), |resume| resume.from),
             engine: engine.to_owned(),
+        };
+        let fresh = resumed.is_none();
+        pipeline.opening = Some(Opening {
+            started,
+            resume: resumed,
         });
-        if resumed.is_none() {
+        if fresh {
             pipeline.begin_step(now, true);
         } else {
             pipeline.reports.push(Report::PhaseStarted { step, phase });
             pipeline.open_headers();
             pipeline.await_parent();
             pipeline.begin_leg(now);
-            // So that this resume is remembered even if the next interruption comes at once.
-            pipeline.checkpoint(now);
         }
         Ok(pipeline)
+    }
+
+    /// Tells that it begins or goes on, once its drive has proved itself. Before that nothing went on after an interruption: what is
+    /// told and what the checkpoints keep would count two lists of them.
+    pub fn begins(&mut self, now: Duration) {
+        let Some(Opening { started, resume }) = self.opening.take() else {
+            return;
+        };
+        self.reports.insert(0, started);
+        if let Some(resume) = resume {
+            self.evidence.resumes.push(resume);
+            // So that this resume is remembered even if the next interruption comes at once.
+            self.checkpoint(now);
+        }
     }
 
     /// Says of each step how much it is going to move.
@@ -141,8 +165,8 @@ impl Pipeline {
         }
     }
 
-    /// Takes over a checkpoint's state; returns the sector it goes on at.
-    fn go_on(&mut self, checkpoint: Checkpoint, mut resume: Resume) -> Result<u64, Error> {
+    /// Takes over a checkpoint's state; returns the interruption with the place that it goes on at.
+    fn go_on(&mut self, checkpoint: Checkpoint, resume: Resume) -> Result<Resume, Error> {
         for (differs, what) in [
             (checkpoint.key != self.key, "the key"),
             (checkpoint.geometry != self.geometry, "the drive's size"),
@@ -233,9 +257,10 @@ impl Pipeline {
         {
             self.doubt_memory();
         }
-        resume.phase = step.phase;
-        resume.from = Bytes(from * sector);
-        self.evidence.resumes.push(resume);
-        Ok(from)
+        Ok(Resume {
+            phase: step.phase,
+            from: Bytes(from * sector),
+            ..resume
+        })
     }
 }

@@ -171,6 +171,8 @@ pub struct Pipeline {
     limit: Option<u64>,
     over: bool,
     evidence: Evidence,
+    /// `None` once its drive has proved itself.
+    opening: Option<begin::Opening>,
     reports: Vec<Report>,
     turned: Duration,
     moved_at: Duration,
@@ -504,13 +506,6 @@ impl Pipeline {
         if !self.over {
             self.finish(Some(Stop::Engine { why }));
         }
-    }
-
-    /// This is no drive to go on with: ends before anything was begun, which is no interruption that the job went on after.
-    pub fn does_not_go_on(&mut self, why: String) {
-        self.reports.retain(|report| !matches!(report, Report::Started { .. }));
-        self.evidence.resumes.pop();
-        self.broke(why);
     }
 
     /// What there is to tell since the last call.
