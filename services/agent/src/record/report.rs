@@ -1,9 +1,10 @@
 //! What a worker's report changes in a job, and what is to be done about it. Pure.
 
+use burnin::playbook::moves_data;
 use burnin::worker::Report;
 use wire::frame::ProgressFrame;
 use wire::job::{Job, JobState, Phase, PhaseState, PhaseStatus, Progress, Resume};
-use wire::{Celsius, Time};
+use wire::{Bytes, Celsius, Time};
 
 use super::Record;
 
@@ -65,6 +66,7 @@ impl Record {
                 if let Some(state) = self.step_mut(*step) {
                     state.status = PhaseStatus::Running;
                 }
+                self.unbegin(step.saturating_add(1));
                 effects.log = Some(format!("Phase {} begins", phase.label()));
             }
             Report::Progress(progress) => {
@@ -90,7 +92,10 @@ impl Record {
             }
             Report::Yield { .. } => effects.changed = false,
             Report::PhaseDone { step, state, surface } => {
+                // A session that goes on from before an end comes to it again.
+                let mut told = false;
                 if let Some(mine) = self.step_mut(*step) {
+                    told = mine.rounds > 0;
                     *mine = state.clone();
                 }
                 if let Some(surface) = surface {
@@ -98,7 +103,7 @@ impl Record {
                     self.job.surface.push(surface.clone());
                 }
                 // A soak comes round thousands of times; its first end is told.
-                if state.status == PhaseStatus::Done && state.rounds <= 1 {
+                if state.status == PhaseStatus::Done && state.rounds <= 1 && !told {
                     effects.finished = Some(state.clone());
                 }
             }
@@ -119,6 +124,17 @@ impl Record {
             }
         }
         effects
+    }
+
+    /// The worker's steps from this one on have not begun: where one of them had, that was behind the checkpoint from which it goes on.
+    fn unbegin(&mut self, from: u16) {
+        let later = self.job.phases.iter_mut().skip(usize::from(from));
+        let begun = |state: &&mut PhaseState| {
+            moves_data(state.phase) && matches!(state.status, PhaseStatus::Running | PhaseStatus::Interrupted)
+        };
+        for state in later.filter(begun) {
+            (state.status, state.seconds, state.bytes) = (PhaseStatus::Pending, 0.0, Bytes(0));
+        }
     }
 }
 
@@ -172,8 +188,6 @@ fn compact(seconds: f64) -> String {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use wire::Bytes;
-
     use super::*;
     use crate::record::tests::{apply, record};
 
@@ -252,6 +266,40 @@ mod tests {
             },
         );
         assert_eq!(effects.finished, None, "an interrupted phase did not finish");
+    }
+
+    /// The agent was killed behind a step's end, before the next one's first checkpoint: both were told to run, and the end twice.
+    #[test]
+    fn a_step_that_is_done_again_runs_alone_and_ends_once() {
+        let mut record = record();
+        let begins = |step, phase| Report::PhaseStarted { step, phase };
+        let done = |rounds| Report::PhaseDone {
+            step: 2,
+            state: PhaseState {
+                note: String::new(),
+                rounds,
+                phase: Phase::Write,
+                status: PhaseStatus::Done,
+                seconds: 9.0,
+                bytes: Bytes(7),
+            },
+            surface: None,
+        };
+        apply(&mut record, &begins(2, Phase::Write));
+        assert!(apply(&mut record, &done(1)).finished.is_some());
+        apply(&mut record, &begins(3, Phase::Verify));
+        for cut in [PhaseStatus::Running, PhaseStatus::Interrupted] {
+            record.step_mut(3).unwrap().status = cut;
+            apply(&mut record, &begins(2, Phase::Write));
+            let running = record
+                .job
+                .phases
+                .iter()
+                .filter(|state| state.status == PhaseStatus::Running);
+            assert_eq!(running.count(), 1);
+            assert_eq!(record.step_mut(3).unwrap().status, PhaseStatus::Pending);
+            assert_eq!(apply(&mut record, &done(1)).finished, None, "it was told");
+        }
     }
 
     #[test]
