@@ -1,7 +1,6 @@
 //! How far a whole job is: the worker knows its own sweeps, the agent the drive's self-tests beside them. Pure.
 
 use drive::selftest::{Kind, limits};
-use drive::smart::Snapshot;
 use wire::job::{PhaseState, PhaseStatus, Progress};
 
 use super::Record;
@@ -51,10 +50,10 @@ impl Record {
         self.job.phases.iter().filter(ended).map(|state| state.seconds).sum()
     }
 
-    /// Seconds of the self-tests that have not begun, as the drive announces them.
+    /// Seconds of the self-tests that have not begun, as the drive announces them: none where its SMART could not be read, as it
+    /// will run none then.
     fn tests_to_come(&self) -> f64 {
-        let untold = Snapshot::default();
-        let drive = self.smart_before.as_ref().unwrap_or(&untold);
+        let Some(drive) = &self.smart_before else { return 0.0 };
         let pending = |state: &&PhaseState| state.status == PhaseStatus::Pending;
         let kinds = self
             .job
@@ -79,6 +78,7 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
+    use drive::smart::Snapshot;
     use wire::Bytes;
     use wire::job::Phase;
 
@@ -142,6 +142,22 @@ mod tests {
         // The worker's end takes its progress with it.
         record.job.progress = None;
         assert_eq!(record.with_test(0.0, 600.0), (Some(600.0), 25.0));
+    }
+
+    /// An hour was told to be left in the last minute.
+    #[test]
+    fn a_self_test_of_a_drive_without_smart_takes_no_time() {
+        let mut record = record();
+        record.smart_before = None;
+        steps(
+            &mut record,
+            &[
+                (Phase::Write, PhaseStatus::Running, 0.0),
+                (Phase::SelfTestExtended, PhaseStatus::Pending, 0.0),
+            ],
+        );
+        let told = record.of_the_whole(&sweep(50.0));
+        assert_eq!((told.eta_job, told.percent), (Some(100.0), 50.0));
     }
 
     #[test]
