@@ -22,7 +22,7 @@ use tracing::{error, warn};
 use wire::drive::Drive;
 use wire::event::Severity;
 use wire::frame::{FRAME_MAX_SENT, LogLine, ProgressFrame};
-use wire::job::Job;
+use wire::job::{Job, JobState};
 use wire::playbook::PlaybookInfo;
 use wire::{DriveId, Frame, JobId, Time};
 
@@ -81,6 +81,8 @@ struct State {
     jobs_whole: bool,
     unfinished_dirty: bool,
     progress: BTreeMap<JobId, ProgressFrame>,
+    /// Jobs that wait, or go on after that, of which it is to be told where they stand.
+    standing: BTreeSet<JobId>,
     playbooks: Option<Vec<PlaybookInfo>>,
     playbooks_dirty: bool,
     /// Jobs whose certificate the server may lack.
@@ -98,6 +100,18 @@ struct State {
     sending: Vec<oneshot::Sender<()>>,
     /// Ends of jobs that are being written down: no event is read meanwhile.
     holds: usize,
+}
+
+impl State {
+    /// Jobs that wait.
+    fn waiting(&self) -> BTreeSet<JobId> {
+        let waiting = self.jobs.values().filter(|job| waits(job));
+        waiting.map(|job| job.id).collect()
+    }
+}
+
+fn waits(job: &Job) -> bool {
+    matches!(job.state, JobState::Waiting { .. })
 }
 
 /// An event that is told once.
@@ -198,10 +212,14 @@ impl Outbox {
     pub fn job(&self, job: Job) {
         let mut state = self.state();
         state.jobs_dirty.insert(job.id);
-        if job.state.is_over() {
-            state.progress.remove(&job.id);
+        let (waits, id) = (waits(&job), job.id);
+        if job.state.is_over() || waits {
+            state.progress.remove(&id);
         }
-        state.jobs.insert(job.id, job);
+        let waited = state.jobs.insert(id, job).is_some_and(|before| self::waits(&before));
+        if waits || waited {
+            state.standing.insert(id);
+        }
         drop(state);
         self.inner.wake.notify_one();
     }
@@ -434,6 +452,8 @@ impl Outbox {
             });
             state.charts.insert(key, (value, now));
         }
+        // Whoever has not heard of a job for some minutes takes it for one that is gone.
+        state.standing.append(&mut state.waiting());
         drop(guard);
         self.inner.wake.notify_one();
     }
@@ -456,6 +476,7 @@ impl Outbox {
         state.playbooks_dirty = true;
         state.unfinished_dirty = true;
         state.jobs_dirty = state.jobs.keys().copied().collect();
+        state.standing = state.waiting();
         drop(state);
         self.inner.wake.notify_one();
     }
@@ -512,6 +533,12 @@ impl Outbox {
             if to.home && state.jobs_whole && !waiting && std::mem::take(&mut state.unfinished_dirty) {
                 let unfinished = state.jobs.values().filter(|job| !job.state.is_over());
                 frames.push(Frame::Unfinished(unfinished.map(|job| job.id).collect()));
+            }
+            for id in std::mem::take(&mut state.standing) {
+                let of = state.jobs.get(&id);
+                if let Some(job) = of.filter(|job| !job.state.is_over() && !state.progress.contains_key(&id)) {
+                    frames.push(frames::stands(job, &to.who, now));
+                }
             }
             for (id, told) in std::mem::take(&mut state.progress) {
                 frames.push(frames::progress(&told, state.jobs.get(&id), &to.who, to.home, now));

@@ -35,6 +35,45 @@ fn open(dir: &std::path::Path) -> Store {
     store::open(dir, &options()).unwrap().store
 }
 
+/// After a restart of the agent the page said that nothing runs.
+#[test]
+fn where_a_paused_job_stands_is_told_on_a_pause_a_new_connection_and_when_it_goes_on() {
+    let dir = tempfile::tempdir().unwrap();
+    let outbox = Outbox::new(open(dir.path()));
+    let running = job();
+    let waits = Job {
+        state: JobState::Waiting {
+            why: "paused by ann".into(),
+        },
+        ..running.clone()
+    };
+    let statuses = || -> Vec<String> {
+        let frames = outbox.take(&mut 0, &to(false));
+        let told = frames.iter().map(told).filter(|(kind, _)| kind == "progress");
+        told.map(|(_, payload)| payload["status"].as_str().unwrap_or("none").to_owned())
+            .collect()
+    };
+    outbox.job(waits.clone());
+    assert_eq!(statuses(), ["paused"]);
+    assert!(statuses().is_empty());
+    for again in [Outbox::tell_all, |outbox: &Outbox| outbox.glance(Time::now())] {
+        again(&outbox);
+        assert_eq!(statuses(), ["paused"]);
+    }
+    outbox.job(running.clone());
+    assert_eq!(statuses(), ["running"]);
+    // Its worker tells the rest.
+    outbox.job(running.clone());
+    assert!(statuses().is_empty());
+    outbox.job(waits);
+    outbox.job(Job {
+        state: JobState::Aborted,
+        ended: Some(Time::now()),
+        ..running.clone()
+    });
+    assert!(!statuses().contains(&"paused".to_owned()));
+}
+
 /// A server that has others running ends them: it is told no sooner than all jobs were, and only when all are known here.
 #[tokio::test]
 async fn which_jobs_are_not_over_is_told_behind_all_of_them() {
@@ -42,7 +81,7 @@ async fn which_jobs_are_not_over_is_told_behind_all_of_them() {
     let outbox = Outbox::new(open(dir.path()));
     let (mut over, running) = (job(), job());
     over.id = JobId::after(1 << 47);
-    (over.state, over.ended) = (wire::job::JobState::Finished, Some(Time::now()));
+    (over.state, over.ended) = (JobState::Finished, Some(Time::now()));
     outbox.job(over.clone());
     outbox.job(running.clone());
     let kinds = |outbox: &Outbox, to: &To| -> Vec<String> {

@@ -7,15 +7,19 @@
 use serde_json::{Map, Value, json};
 use wire::event::Severity;
 use wire::frame::{FRAME_MAX_SENT, LogLine, Notification, ProgressFrame};
-use wire::job::{Job, Outcome};
-use wire::{Frame, Time};
+use wire::job::{Job, JobState, Outcome, Progress};
+use wire::{Bytes, Frame, Time};
 
 use super::Who;
 use super::manifest::{HOTTEST, LOG, SMART, TEMPERATURE, curve};
 use crate::events::Happening;
+use crate::record::progress_frame;
 
 /// Most of a progress that is told where 100 means something else.
 const NOT_DONE: f64 = 99.9;
+
+/// The word of our pages for a job that waits; existing dashboards end a job by three others alone.
+pub const PAUSED: &str = "paused";
 
 /// Longest value of a notification's metadata, in characters.
 const METADATA: usize = 500;
@@ -52,6 +56,7 @@ pub fn result(request_id: &str, said: Result<super::ask::Said, wire::Problem>) -
 pub fn progress(told: &ProgressFrame, job: Option<&Job>, who: &Who, home: bool, now: Time) -> Frame {
     let mut payload = Map::new();
     let mut put = |key: &str, value: Value| drop(payload.insert(key.to_owned(), value));
+    let waits = job.is_some_and(|job| matches!(job.state, JobState::Waiting { .. }));
     put("agent_id", json!(who.host));
     put("job_id", json!(told.job_id));
     put("phase", json!(told.phase));
@@ -64,16 +69,17 @@ pub fn progress(told: &ProgressFrame, job: Option<&Job>, who: &Who, home: bool, 
         }),
     );
     put("message", json!(told.message));
-    put("eta", json!(told.eta));
+    put("eta", json!(if waits { "" } else { &told.eta }));
     put("bytes_done", json!(told.bytes_done));
     put("bytes_total", json!(told.bytes_total));
     if let Some(progress) = &told.kiln {
         put("phase_detail", json!(progress.phase.label()));
-        put("speed_mbps", json!(progress.rate.0 as f64 / 1e6));
+        let rate = if waits { 0 } else { progress.rate.0 };
+        put("speed_mbps", json!(rate as f64 / 1e6));
         if let Some(temperature) = progress.temperature {
             put("temp_c", json!(temperature.0));
         }
-        if let Some(eta) = progress.eta_job.or(progress.eta) {
+        if let Some(eta) = progress.eta_job.or(progress.eta).filter(|_| !waits) {
             put("eta_sec", json!(eta.max(0.0).round() as i64));
         }
         if home {
@@ -81,6 +87,10 @@ pub fn progress(told: &ProgressFrame, job: Option<&Job>, who: &Who, home: bool, 
         }
     }
     if let Some(job) = job {
+        if let JobState::Waiting { why } = &job.state {
+            put("status", json!(PAUSED));
+            put("message", json!(why));
+        }
         put("command", json!(job.playbook));
         put("model", json!(job.model));
         put("serial", json!(job.serial));
@@ -94,6 +104,30 @@ pub fn progress(told: &ProgressFrame, job: Option<&Job>, who: &Who, home: bool, 
         }
     }
     fit("progress", payload)
+}
+
+/// Where a job stands of which no worker tells: it waits, or goes on and has not moved yet.
+pub fn stands(job: &Job, who: &Who, now: Time) -> Frame {
+    if let Some(progress) = &job.progress {
+        let still = Progress {
+            rate: Bytes(0),
+            eta: None,
+            eta_job: None,
+            ..progress.clone()
+        };
+        return self::progress(&progress_frame(job, &still), Some(job), who, false, now);
+    }
+    // An orderly end of the agent took its percent along.
+    let (status, message) = match &job.state {
+        JobState::Waiting { why } => (PAUSED, why.as_str()),
+        JobState::Running | JobState::Finished | JobState::Aborted => (status(job), ""),
+    };
+    let payload = json!({
+        "agent_id": who.host, "job_id": job.id.to_string(), "command": job.playbook, "phase": "waiting", "status": status,
+        "message": message, "eta": "", "speed_mbps": 0, "elapsed_sec": elapsed(job, now), "model": job.model,
+        "serial": job.serial,
+    });
+    fit("progress", payload.as_object().cloned().unwrap_or_default())
 }
 
 /// The last word on a job's progress: where it stands still, and as what. Never 100 percent, see the module's head.
@@ -123,7 +157,7 @@ pub fn status(job: &Job) -> &'static str {
     match (&job.state, job.verdict.as_ref().map(|verdict| verdict.outcome)) {
         (state, _) if !state.is_over() => "running",
         (_, Some(Outcome::Failed)) => "failed",
-        (wire::job::JobState::Aborted, _) => "cancelled",
+        (JobState::Aborted, _) => "cancelled",
         (_, Some(Outcome::Passed | Outcome::Warn | Outcome::Inconclusive)) => "completed",
         (_, None) => "failed",
     }
@@ -320,7 +354,7 @@ fn fit(kind: &str, mut payload: Map<String, Value>) -> Frame {
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use proptest::prelude::*;
-    use wire::job::{JobState, SmartRow};
+    use wire::job::{Phase, SmartRow};
 
     use super::*;
     use crate::events;
@@ -349,6 +383,48 @@ mod tests {
         assert!(foreign.get("kiln").is_none());
         let home = payload(&progress(&told, None, &who(), true, Time::UNIX_EPOCH));
         assert_eq!(home["percent"], 100.0);
+    }
+
+    /// The page of a paused job said that it seeks at 858 MB/s.
+    #[test]
+    fn a_job_that_waits_is_told_as_paused_and_still() {
+        let why = "paused by ann";
+        let mut job = Job {
+            state: JobState::Waiting { why: why.into() },
+            ..events::tests::job()
+        };
+        let progress = Progress {
+            step: 2,
+            phase_percent: None,
+            phase: Phase::Write,
+            done: Bytes(500),
+            total: Bytes(1000),
+            rate: Bytes(858_000_000),
+            eta: Some(5400.0),
+            eta_job: Some(5400.0),
+            percent: 25.0,
+            temperature: None,
+        };
+        let of_worker = |job: &Job| {
+            let told = progress_frame(job, &progress);
+            payload(&super::progress(&told, Some(job), &who(), false, Time::UNIX_EPOCH))
+        };
+        let still = |job: &Job| payload(&stands(job, &who(), Time::UNIX_EPOCH));
+        let is_still = |told: &Value| {
+            (told["speed_mbps"].as_f64(), told.get("eta_sec"), told["eta"].as_str()) == (Some(0.0), None, Some(""))
+        };
+        // After an orderly end of the agent nothing is known of how far it was.
+        assert!(still(&job).get("percent").is_none());
+        let first = still(&job);
+        job.progress = Some(progress.clone());
+        for told in [first, still(&job), of_worker(&job)] {
+            assert_eq!((&told["status"], &told["message"]), (&json!("paused"), &json!(why)));
+            assert!(is_still(&told), "{told}");
+        }
+        job.state = JobState::Running;
+        assert!(is_still(&still(&job)) && still(&job)["percent"] == 25.0);
+        assert_eq!(of_worker(&job)["speed_mbps"], 858.0);
+        assert!(of_worker(&job).get("status").is_none() && still(&job).get("status").is_none());
     }
 
     #[test]

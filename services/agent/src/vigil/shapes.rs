@@ -7,7 +7,7 @@ use wire::job::Job;
 use wire::options::{FileSystem, FormatRequest};
 
 use super::Who;
-use super::frames::{elapsed, rows, second, status, verdict};
+use super::frames::{PAUSED, elapsed, rows, second, status, verdict};
 use super::manifest::{LOG, TEMPERATURE};
 use super::window::Reading;
 use wire::frame::LogLine;
@@ -111,7 +111,8 @@ pub fn job(job: &Job, drives: &[Drive], who: &Who, now: Time) -> Value {
         (None, false) => 0.0,
     };
     let mut value = json!({
-        "job_id": job.id.to_string(), "agent_id": who.host, "command": job.playbook, "status": status(job),
+        "job_id": job.id.to_string(), "agent_id": who.host, "command": job.playbook,
+        "status": if waits(job).is_empty() { status(job) } else { PAUSED },
         "phase": phase, "phase_detail": waits(job), "progress_percent": percent, "percent": percent,
         "message": summary, "elapsed_sec": elapsed(job, now), "elapsed": elapsed(job, now),
         "target": node.as_deref().unwrap_or(job.drive.as_str()),         "drive": job.drive, "params": params(job.options.format.as_ref()), "model": job.model, "serial": job.serial, "verdict": verdict(job),
@@ -125,9 +126,11 @@ pub fn job(job: &Job, drives: &[Drive], who: &Who, now: Time) -> Value {
         value["fail_reason"] = json!(summary);
     }
     if let Some(progress) = progress {
-        value["speed_mbps"] = json!(progress.rate.0 as f64 / 1e6);
+        let rests = !waits(job).is_empty();
+        let rate = if rests { 0 } else { progress.rate.0 };
+        value["speed_mbps"] = json!(rate as f64 / 1e6);
         value["temp_c"] = json!(progress.temperature);
-        if let Some(eta) = progress.eta_job.or(progress.eta) {
+        if let Some(eta) = progress.eta_job.or(progress.eta).filter(|_| !rests) {
             value["eta_sec"] = json!(eta.max(0.0).round() as i64);
         }
     }
