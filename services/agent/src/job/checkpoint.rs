@@ -20,7 +20,7 @@ use wire::job::PhaseStatus;
 use super::{Halt, JobTask};
 use crate::events::{self, Happening};
 use crate::hands::{Hands, Held, PROOF};
-use crate::record::{Record, Trace};
+use crate::record::{ADVICE, Record, Trace};
 
 /// Longest time for reading a lost job's place from its drive: a few hundred reads, some of them of bad sectors.
 const RECOVER: Duration = Duration::from_mins(5);
@@ -122,7 +122,7 @@ impl JobTask {
 
     fn not_written(&self, why: &str) -> String {
         format!(
-            "{}: {why}; nothing is written. Abort this job and arm it again, or plug in the drive that was armed",
+            "{}: {why}; nothing is written{ADVICE} and arm it again, or plug in the drive that was armed",
             events::drive_words(&self.record.job)
         )
     }

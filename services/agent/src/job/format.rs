@@ -17,7 +17,7 @@ use wire::{Bytes, Time};
 use super::resets::LOOK;
 use super::{JobTask, NoDrive, Own, Wish};
 use crate::hands::Held;
-use crate::record::log_line;
+use crate::record::{log_line, without_advice};
 
 /// Why a format that was interrupted is not made anew.
 pub(super) enum NoFormat {
@@ -38,7 +38,7 @@ impl JobTask {
             Err(NoDrive::Parked) => return Err(NoFormat::Parked),
             Err(NoDrive::Aborted) => return Err(NoFormat::Cut(None)),
             Err(NoDrive::Used(why)) => {
-                return Err(self.leaves(why));
+                return Err(self.leaves(without_advice(&why).to_owned()));
             }
         };
         match self.shows_a_cut_format(&held).await {

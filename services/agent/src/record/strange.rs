@@ -17,6 +17,14 @@ pub enum Trace {
     Written,
 }
 
+/// How what a person is to do about a job begins, behind why it does not go on.
+pub const ADVICE: &str = ". Abort this job";
+
+/// Why a job did not go on, without what was to be done: it is over.
+pub fn without_advice(why: &str) -> &str {
+    why.split_once(ADVICE).map_or(why, |(reason, _)| reason)
+}
+
 impl Record {
     /// Why the job must not go on with a drive that holds `now`: somebody put something on it since it was armed, or
     /// another drive answers by its name (two behind one USB bridge). Before the first write it must hold what was armed,
@@ -44,7 +52,7 @@ impl Record {
         then.is_another(now, self.identity.bus).then(|| {
             format!(
                 "{} {} was unplugged, exchanged or reset since, and holds nothing that proves that it is the drive that was armed; \
-                 nothing is written. Abort this job and arm it again",
+                 nothing is written{ADVICE} and arm it again",
                 self.job.model, self.job.serial
             )
         })
@@ -53,8 +61,7 @@ impl Record {
     fn other(&self, refusal: &Refusal) -> String {
         let (model, serial) = (&self.job.model, &self.job.serial);
         format!(
-            "{model} {serial}: {refusal}; nothing is written. Abort this job and arm it again, or plug in the drive that was \
-             armed"
+            "{model} {serial}: {refusal}; nothing is written{ADVICE} and arm it again, or plug in the drive that was armed"
         )
     }
 
@@ -62,8 +69,8 @@ impl Record {
     fn added(&self, now: &Content) -> Option<String> {
         added(&self.content, now).map(|summary| {
             format!(
-                "{} {} holds \"{summary}\" now, which was not on it when it was armed; nothing of it is erased. Abort this job, or \
-                 plug in the drive that it began with",
+                "{} {} holds \"{summary}\" now, which was not on it when it was armed; nothing of it is erased{ADVICE}, or plug \
+                 in the drive that it began with",
                 self.job.model, self.job.serial
             )
         })
@@ -77,6 +84,19 @@ mod tests {
 
     use super::*;
     use crate::record::tests::record;
+
+    /// The verdict of a job that was over ended with it.
+    #[test]
+    fn what_is_told_of_a_job_that_is_over_advises_nothing() {
+        let record = record();
+        let why = record.other(&Refusal::OtherContent {
+            agreed: "empty".into(),
+            now: "ext4".into(),
+        });
+        assert!(why.contains("Abort this job"), "{why}");
+        assert!(without_advice(&why).ends_with("nothing is written"), "{why}");
+        assert_eq!(without_advice("the drive is gone"), "the drive is gone");
+    }
 
     fn signature(partition: u32, kind: &str, uuid: Option<&str>) -> Signature {
         Signature {
