@@ -263,6 +263,7 @@ async fn a_format_that_is_cut_before_its_table_is_made_anew() {
         assert_eq!(made.problem, None, "{job:#?}");
         assert!(matches!(outcome(&job), Outcome::Passed | Outcome::Warn), "{job:#?}");
         assert!(!job.resumes.is_empty(), "it is told");
+        bench.server.event(id, "job.resumed").await;
         assert!(table_of(&bench.drives[0].node));
         return;
     }

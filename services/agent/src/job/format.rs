@@ -16,6 +16,7 @@ use wire::{Bytes, Time};
 
 use super::resets::LOOK;
 use super::{JobTask, NoDrive, Own, Wish};
+use crate::events;
 use crate::hands::Held;
 use crate::record::{log_line, without_advice};
 
@@ -76,8 +77,9 @@ impl JobTask {
             step,
             from: Bytes(0),
         };
+        let told = vec![events::resumed(&self.record.job, &resume)];
         self.record.goes_on(resume);
-        self.keep(None, Vec::new());
+        self.keep(None, told);
     }
 
     /// Partitions and formats where that is asked for and the drive is `good` so far and not `refused`. Lets go of the drive.
