@@ -200,7 +200,7 @@ async fn an_abort_ends_the_formatter_and_the_drive_is_free() {
             job: id,
             actor: actor(),
         };
-        let _unpaused = bench.server.call(pause).await;
+        let unpaused = bench.server.call(pause).await;
         let abort = Command::Abort {
             job: id,
             actor: actor(),
@@ -213,6 +213,7 @@ async fn an_abort_ends_the_formatter_and_the_drive_is_free() {
             continue;
         }
         assert_eq!(job.state, JobState::Aborted, "{job:#?}");
+        assert_eq!(unpaused.unwrap_err().kind, "job-formats", "it cannot be held");
         let summary = job
             .verdict
             .as_ref()

@@ -13,12 +13,13 @@ use wire::event::Severity;
 use wire::options::PlanOptions;
 use wire::{DriveId, JobId, PlanId, Problem, Time};
 
-use super::{Back, Controller, aborted, answer, over, unknown};
+use super::{Back, Controller, aborted, answer, formats, over, unknown};
 use crate::backup;
 use crate::events::Happening;
 use crate::fingerprints;
 use crate::gate::{Ask, Media, Members, Moment, Seen};
 use crate::job::Wish;
+use crate::job::wishes::Refused;
 
 /// Longest time in which an answer waits for the medium.
 const KEPT: Duration = Duration::from_secs(3);
@@ -220,9 +221,10 @@ impl Controller {
         if active.is_aborted() && !matches!(wish, Wish::Abort(_)) {
             return Err(aborted(job));
         }
-        if !active.wishes.put(wish.clone()) {
-            return Err(over(job));
-        }
+        active.wishes.put(wish.clone()).map_err(|refused| match refused {
+            Refused::Over => over(job),
+            Refused::Formats => formats(job),
+        })?;
         let kept = self.means.jobs.wish(job, &wish);
         active.wished = Some(wish.after(active.wished.take()));
         Ok(kept)

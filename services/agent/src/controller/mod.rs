@@ -409,6 +409,14 @@ fn aborted(job: JobId) -> Problem {
     Problem::new("job-aborted", 409, "This job was aborted, and ends").with(job.to_string())
 }
 
+/// Half a file system helps nobody.
+fn formats(job: JobId) -> Problem {
+    let problem = Problem::new("job-formats", 409, "The drive is being formatted, which is not paused");
+    problem.with(format!(
+        "{job}: it ends in a minute. Abort it to end the format at once."
+    ))
+}
+
 /// Nothing is kept of it here: it was never this agent's, or went with a store that was set aside.
 fn unknown(job: JobId) -> Problem {
     Problem::new("job-unknown", 404, "The agent has no such job").with(job.to_string())

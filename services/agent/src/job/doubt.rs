@@ -190,7 +190,7 @@ impl JobTask {
             self.begin_format(evidence).await;
             // That took as long as the medium does: what came meanwhile is heard before the first byte.
             let stops = self.means.stop.is_asked();
-            if self.wishes.is_empty() && !stops {
+            if !stops && self.wishes.refuse_pauses() {
                 return since;
             }
             self.record.formatting = before;

@@ -120,11 +120,8 @@ impl JobTask {
                         cancel.get_or_init(|| format!("aborted by {actor}"));
                         self.aborted(actor);
                     }
-                    // Half a file system helps nobody, and it ends in a minute.
-                    Some(Wish::Pause(_)) => {
-                        self.log("warn", "The drive is being formatted, which is not paused".to_owned());
-                    }
-                    Some(Wish::Resume(_)) => {}
+                    // Half a file system helps nobody, and it ends in a minute: a pause was refused.
+                    Some(Wish::Pause(_) | Wish::Resume(_)) => {}
                     // The controller is gone only when the agent stops.
                     None => {
                         cancel.get_or_init(|| "the agent stops".to_owned());

@@ -1,8 +1,8 @@
 //! Wishes of persons on their way to a job that may be asking a sick drive, and hears them in minutes.
 //!
-//! None is ever refused while the job goes on: an abort takes the place of all that wait, as nothing takes it back; of the others the last one counts.
-//! At most three wait, a pause and the wish to go on before and after it: a pause is when a person exchanges a drive, so the job
-//! hears of it.
+//! None is ever refused while the job goes on, but for a pause of a drive that is being formatted: an abort takes the place of all
+//! that wait, as nothing takes it back; of the others the last one counts. At most three wait, a pause and the wish to go on before
+//! and after it: a pause is when a person exchanges a drive, so the job hears of it.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -13,8 +13,19 @@ use super::Wish;
 #[derive(Debug, Default)]
 struct Waiting {
     wishes: Vec<Wish>,
+    /// Nothing holds the job any more.
+    unpausable: bool,
     /// One of the two ends is gone.
     closed: bool,
+}
+
+/// Why nobody will do what is wished.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// The job is over.
+    Over,
+    /// Its drive is being formatted, and it was to be paused.
+    Formats,
 }
 
 #[derive(Debug, Default)]
@@ -49,16 +60,22 @@ pub fn channel() -> (Wishes, Wished) {
 }
 
 impl Wishes {
-    /// Puts one; false if the job is over and nobody will hear it.
-    pub fn put(&self, wish: Wish) -> bool {
+    /// Puts one.
+    ///
+    /// # Errors
+    /// Why nobody will do it; nothing was put then.
+    pub fn put(&self, wish: Wish) -> Result<(), Refused> {
         let mut waiting = self.0.waiting();
         if waiting.closed {
-            return false;
+            return Err(Refused::Over);
+        }
+        if waiting.unpausable && matches!(wish, Wish::Pause(_)) {
+            return Err(Refused::Formats);
         }
         join(&mut waiting.wishes, wish);
         drop(waiting);
         self.0.changed.notify_one();
-        true
+        Ok(())
     }
 }
 
@@ -107,6 +124,13 @@ impl Wished {
     /// Takes no more: whoever wishes something from now on is told that nobody will hear it. What was put before is heard still.
     pub fn close(&mut self) {
         self.0.close();
+    }
+
+    /// Whether none waits; then no pause is taken any more.
+    pub fn refuse_pauses(&mut self) -> bool {
+        let mut waiting = self.0.waiting();
+        waiting.unpausable = waiting.wishes.is_empty();
+        waiting.unpausable
     }
 
     /// Whether none waits.
@@ -164,10 +188,10 @@ mod tests {
         let (wishes, mut wished) = channel();
         assert!(wished.is_empty() && wished.try_recv().is_none());
         let later = tokio::spawn(async move { (wished.recv().await, wished) });
-        assert!(wishes.put(Wish::Pause("ann".into())));
+        assert_eq!(wishes.put(Wish::Pause("ann".into())), Ok(()));
         let (first, mut wished) = later.await.unwrap_or_else(|_| unreachable!());
         assert_eq!(first, Some(Wish::Pause("ann".into())));
-        assert!(wishes.put(Wish::Abort("eve".into())) && !wished.is_empty());
+        assert!(wishes.put(Wish::Abort("eve".into())).is_ok() && !wished.is_empty());
         drop(wishes);
         assert_eq!(
             wished.recv().await,
@@ -177,16 +201,30 @@ mod tests {
         assert_eq!(wished.recv().await, None);
         let (wishes, wished) = channel();
         drop(wished);
-        assert!(!wishes.put(Wish::Abort("eve".into())));
+        assert_eq!(wishes.put(Wish::Abort("eve".into())), Err(Refused::Over));
+    }
+
+    /// It was answered that the job is held, and its drive was formatted all the same.
+    #[test]
+    fn a_pause_is_refused_from_when_the_drive_is_formatted_and_an_abort_is_not() {
+        let (wishes, mut wished) = channel();
+        let pause = || Wish::Pause("ann".into());
+        assert_eq!(wishes.put(pause()), Ok(()));
+        assert!(!wished.refuse_pauses(), "one that was answered is heard first");
+        assert_eq!(wished.try_recv(), Some(pause()));
+        assert!(wished.refuse_pauses());
+        assert_eq!(wishes.put(pause()), Err(Refused::Formats));
+        assert_eq!(wishes.put(Wish::Abort("eve".into())), Ok(()));
+        assert_eq!(wished.try_recv(), Some(Wish::Abort("eve".into())));
     }
 
     /// A verdict is made meanwhile: what was answered counts, and who comes later is refused.
     #[test]
     fn who_closes_hears_what_was_put_and_nothing_later() {
         let (wishes, mut wished) = channel();
-        assert!(wishes.put(Wish::Abort("ann".into())));
+        assert_eq!(wishes.put(Wish::Abort("ann".into())), Ok(()));
         wished.close();
-        assert!(!wishes.put(Wish::Abort("eve".into())));
+        assert_eq!(wishes.put(Wish::Abort("eve".into())), Err(Refused::Over));
         assert_eq!(wished.try_recv(), Some(Wish::Abort("ann".into())));
         assert_eq!(wished.try_recv(), None);
     }
