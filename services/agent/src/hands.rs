@@ -389,7 +389,7 @@ impl Hands {
                 format::Said::At { what } => tell(what),
                 format::Said::Laid => tell("the partition is laid out"),
                 format::Said::Made => tell("the partition table"),
-                format::Said::Done(_) => {}
+                format::Said::Ready | format::Said::Done(_) => {}
             };
             let mut command = Command::new("/proc/self/exe");
             command.arg("formatter");

@@ -29,6 +29,9 @@ pub(super) const DOUBTED: &str = "the drive was reset; it is asked whose it is";
 /// How long is waited before a drive that could not be read is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
 
+/// No hand exchanges a drive in less time.
+const EXCHANGE: Duration = Duration::from_secs(1);
+
 /// What else may come before a drive is told to be the job's at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum First {
@@ -187,8 +190,18 @@ impl JobTask {
             if self.record.paused.is_some() || !self.wishes.is_empty() {
                 continue;
             }
+            let began = Instant::now();
             self.begin_format(evidence).await;
-            // That took as long as the medium does: what came meanwhile is heard before the first byte.
+            // That took as long as the medium does: what came meanwhile is heard before the first byte, and a dock does not tell
+            // that its drive was exchanged.
+            let since = match began.elapsed() < EXCHANGE {
+                true => since,
+                false => self.since(held, formats, evidence).await,
+            };
+            if since != Since::Ours {
+                self.record.formatting = before;
+                return since;
+            }
             let stops = self.means.stop.is_asked();
             if !stops && self.wishes.refuse_pauses() {
                 return since;

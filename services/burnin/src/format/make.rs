@@ -111,6 +111,8 @@ impl Maker<'_> {
             ));
         }
         disk::lock(&watch);
+        say(&Said::Ready).told("telling")?;
+        self.confirmed("nothing was written")?;
         let node = lay(drive, &watch, order, &layout, &encoded).map_err(next_step)?;
         say(&Said::Laid).told("telling")?;
         self.confirmed("no file system was made")?;

@@ -3,8 +3,10 @@
 //! ```text
 //!  parent (agent, CLI)                     child: one process, one drive, minutes
 //!  plan ─► check of tools                    │
-//!  spawn, drive as descriptor 3 ────────────►│ drive's end blanked, kernel told of the partition, descriptor closed
+//!  spawn, drive as descriptor 3 ────────────►│ tools, size and table made ready
 //!  (its own copy is closed)                  │
+//!      ◄────────────────────── Said::Ready ──│
+//!  identity read again ─── Heard::Go ───────►│ drive's end blanked, kernel told of the partition, descriptor closed
 //!      ◄────────────────────── Said::Laid ───│
 //!  identity read again ─── Heard::Go ───────►│ mkfs ─► its own checker ─► mounted read-only ─► every copy
 //!      ◄────────────────────── Said::Made ───│         (tools under landlock)   (own mount namespace)
@@ -18,7 +20,7 @@
 //! [`layout`] decides and [`table`] encodes, both pure; [`tool`] knows the programs; [`make`] does it in
 //! the child and [`spawn`] is the parent's side. Between closing the drive and `mkfs` the child holds it
 //! open for reading, so that its device number cannot pass to another drive, and the parent compares the
-//! identity once more. A check that could not be done is a problem, never a silent pass. Tested on loop
+//! identity before anything is written, before `mkfs` and before the table. A check that could not be done is a problem, never a silent pass. Tested on loop
 //! devices with `sfdisk`, `sgdisk` and the tools themselves in `tests/format.rs`.
 
 mod confine;
@@ -121,6 +123,8 @@ pub struct Order {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Said {
+    /// All is there, and nothing is written yet. The child waits for [`Heard`].
+    Ready,
     /// The kernel shows the partition; nothing stands in it, and no table on the drive. The child waits for [`Heard`].
     Laid,
     /// The file system is made and verified, and the table comes next. The child waits for [`Heard`].
@@ -134,7 +138,7 @@ pub enum Said {
     Done(Formatted),
 }
 
-/// What the parent answers to [`Said::Laid`] and [`Said::Made`].
+/// What the parent answers to [`Said::Ready`], [`Said::Laid`] and [`Said::Made`].
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Heard {

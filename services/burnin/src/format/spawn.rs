@@ -30,7 +30,8 @@ const REAP: Duration = Duration::from_secs(5);
 /// What the child's parent says and hears on the way.
 #[allow(missing_debug_implementations, reason = "three closures")]
 pub struct Ties<'a> {
-    /// Whether the drive still is the one that was armed; asked before the file system is made, and before its table is written.
+    /// Whether the drive still is the one that was armed; asked before anything is written, before the file system is made,
+    /// and before its table is written.
     pub identity: &'a mut dyn FnMut() -> Result<(), String>,
     /// Hears everything that the child says.
     pub tell: &'a mut dyn FnMut(&Said),
@@ -145,6 +146,8 @@ fn talk(
         }
         if matches!(said, Some(Said::Laid | Said::Made)) {
             end = begun + longest.whole;
+        }
+        if matches!(said, Some(Said::Ready | Said::Laid | Said::Made)) {
             let heard = match (ties.identity)() {
                 Ok(()) => Heard::Go,
                 Err(why) => Heard::Stop { why },

@@ -199,6 +199,7 @@ impl Job {
             expected.same_drive(&found.identity).map_err(|e| e.to_string())
         };
         let mut tell = |said: &Said| match said {
+            Said::Ready => {}
             Said::Laid => line.phase(Phase::Format),
             Said::Made => line.phase(Phase::Partition),
             Said::At { what } => line.say(what),
