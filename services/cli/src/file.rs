@@ -7,6 +7,8 @@ use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use nix::unistd::{AccessFlags, access};
+
 /// Longest text file that is taken, in bytes: a playbook, a trust file, a password. The longest real one has some kilobytes.
 const TEXT_MAX: u64 = 1 << 20;
 
@@ -166,6 +168,14 @@ pub fn create_in(dir: &Path) -> io::Result<(File, PathBuf)> {
 pub fn try_out(dir: &Path) -> io::Result<()> {
     let (_, trial) = create_in(dir)?;
     fs::remove_file(trial)
+}
+
+/// Whether the folder may take a file, as far as that is known without making one.
+///
+/// # Errors
+/// When it takes none.
+pub fn may_take(dir: &Path) -> io::Result<()> {
+    Ok(access(dir, AccessFlags::W_OK | AccessFlags::X_OK)?)
 }
 
 /// Puts a new file, once it holds the bytes, in the place of another; it goes where that fails.

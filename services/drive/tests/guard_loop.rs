@@ -209,6 +209,23 @@ fn another_drive_than_expected_is_refused_also_on_the_open_descriptor() {
     );
 }
 
+/// A dry run asks all that a burn-in asks, and cannot write.
+#[test]
+fn a_drive_that_is_only_tried_is_held_by_a_descriptor_that_takes_no_writes() {
+    let Some(device) = Loop::new("") else { return };
+    let opened = guard(true)
+        .try_for_erase(&device.identity(), &device.node, &[])
+        .unwrap();
+    let written = std::os::unix::fs::FileExt::write_at(&opened.file, &[0; 512], 0);
+    assert_eq!(written.unwrap_err().raw_os_error(), Some(libc::EBADF));
+    assert_eq!(device.refused().0, "exclusive", "it is held");
+    drop(opened);
+    let mut other = device.identity();
+    other.capacity = Bytes(1 << 20);
+    let refusal = guard(true).try_for_erase(&other, &device.node, &[]).unwrap_err();
+    assert_eq!(refusal.kind(), "other-drive");
+}
+
 #[test]
 fn fault_13_a_drive_exchanged_between_plan_and_start_is_refused() {
     let (Some(planned), Some(other)) = (Loop::new(""), Loop::new("")) else {

@@ -41,7 +41,7 @@ pub(super) fn admit(args: &Args, guard: &Guard, choice: &Choice, targets: Vec<Ta
     let mut ready = Vec::new();
     let mut refused: Vec<(PathBuf, Refused)> = Vec::new();
     for target in targets {
-        match one(guard, choice, &target) {
+        match one(guard, choice, &target, args.dry_run) {
             Ok((held, plan)) => ready.push(Ready { target, held, plan }),
             Err(refusal) => {
                 let view = refusal.view();
@@ -113,7 +113,7 @@ fn told_by(identity: &Identity) -> Told<'_> {
     }
 }
 
-fn one(guard: &Guard, choice: &Choice, target: &Target) -> Result<(Held, PlanDrive), Refusal> {
+fn one(guard: &Guard, choice: &Choice, target: &Target, dry_run: bool) -> Result<(Held, PlanDrive), Refusal> {
     let device = match &target.device {
         Ok(device) => device,
         Err(kind) => return Err(kind.refusal(&target.node)),
@@ -140,7 +140,10 @@ fn one(guard: &Guard, choice: &Choice, target: &Target) -> Result<(Held, PlanDri
         .as_ref()
         .is_some_and(|id| choice.options.give_up.contains(id));
     let first: &[ContentKind] = if gives_up { &ContentKind::ALL } else { &[] };
-    let opened = guard.open_for_erase(&device.identity, &target.node, first)?;
+    let opened = match dry_run {
+        true => guard.try_for_erase(&device.identity, &target.node, first)?,
+        false => guard.open_for_erase(&device.identity, &target.node, first)?,
+    };
     let given_up = GivenUp::of(&opened.look.members);
     let plan = plan(&opened.identity, opened.look.content, given_up.words).ok_or(Refusal::NoIdentity)?;
     let held = Held {

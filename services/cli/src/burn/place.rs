@@ -30,7 +30,8 @@ fn is_something_else(path: &Path) -> bool {
 }
 
 impl Place {
-    /// Where the command line says; `None` where no certificate is asked for. A file is made there and removed again; nothing stays.
+    /// Where the command line says; `None` where no certificate is asked for. A file is made there and removed again, but for a dry
+    /// run, which changes nothing.
     ///
     /// # Errors
     /// When it names no such place, or the place takes no file.
@@ -75,7 +76,11 @@ impl Place {
                 false => told(format!("there is no folder {}", dir.display())),
             };
         }
-        if let Err(error) = file::try_out(&dir) {
+        let takes = match args.dry_run {
+            true => file::may_take(&dir),
+            false => file::try_out(&dir),
+        };
+        if let Err(error) = takes {
             return told(format!("no file can be written in {}: {error}", dir.display()));
         }
         Ok(Some(Self { path, is_folder }))

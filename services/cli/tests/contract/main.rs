@@ -323,6 +323,12 @@ fn dry_run_tells_the_digest_that_goes_on() {
     let output = drive.burn(&["--dry-run", "--playbook", "surface"]);
     assert_eq!(code(&output), 0, "{}", text(&output));
     assert!(fs::read(drive.file()).unwrap().iter().all(|b| *b == 0));
+    let place = tempfile::tempdir().unwrap();
+    let changed = || fs::metadata(place.path()).unwrap().modified().unwrap();
+    let before = changed();
+    let cert = place.path().join("x.json");
+    let tried = drive.burn(&["--dry-run", "--playbook", "surface", "--cert", cert.to_str().unwrap()]);
+    assert_eq!((code(&tried), changed()), (0, before), "{}", text(&tried));
     let digest = object(&output)["digest"].as_str().unwrap().to_owned();
     let agreed = format!("--plan-digest {digest} --yes-erase {}", drive.node);
     assert!(text(&output).contains(&agreed), "{}", text(&output));

@@ -102,7 +102,8 @@ pub struct Guard {
 /// A drive that may be written, held exclusively for as long as `file` is open; or one that is only read.
 #[derive(Debug)]
 pub struct Opened {
-    /// Open `O_RDWR | O_EXCL | O_DIRECT | O_CLOEXEC`, or `O_RDONLY | O_DIRECT | O_CLOEXEC`.
+    /// Open `O_RDWR | O_EXCL | O_DIRECT | O_CLOEXEC`, or `O_RDONLY` where nothing is to be written, without `O_EXCL` where the drive
+    /// may be in use.
     pub file: File,
     /// Who it is, read again through the descriptor's device number.
     pub identity: Identity,
@@ -133,6 +134,18 @@ impl Guard {
     /// # Errors
     /// The reason, with the drive untouched.
     pub fn open_for_erase(&self, expected: &Identity, node: &Path, lose: &[ContentKind]) -> Result<Opened, Refusal> {
+        self.claim(expected, node, lose, true)
+    }
+
+    /// The same of a drive that nothing is to be written to yet: the descriptor takes no writes.
+    ///
+    /// # Errors
+    /// As [`Guard::open_for_erase`].
+    pub fn try_for_erase(&self, expected: &Identity, node: &Path, lose: &[ContentKind]) -> Result<Opened, Refusal> {
+        self.claim(expected, node, lose, false)
+    }
+
+    fn claim(&self, expected: &Identity, node: &Path, lose: &[ContentKind], write: bool) -> Result<Opened, Refusal> {
         let open = |cause| Refusal::Open {
             node: node.to_owned(),
             cause,
@@ -153,7 +166,7 @@ impl Guard {
         let flags = libc::O_EXCL | libc::O_DIRECT | libc::O_NONBLOCK;
         let begun = Instant::now();
         let file = loop {
-            match File::options().read(true).write(true).custom_flags(flags).open(node) {
+            match File::options().read(true).write(write).custom_flags(flags).open(node) {
                 Ok(file) => break file,
                 Err(error) => {
                     let refusal = self.why_not_opened(error, node, expected, lose);
