@@ -1,12 +1,12 @@
-//! The heads of requests that have come in part: what all of them and those of one address may hold.
+//! The heads of requests that have no answer yet: what all of them and those of one address may hold.
 //!
-//! Counted from a head's first byte until the router has the request, on every turn of a connection: so whoever is idle, or
-//! listens, or has become a WebSocket counts nothing, and thousands of add-ons behind one address are no crowd. A connection
-//! whose bytes find no room is closed: who sends heads whole holds room for an instant only, and an address that holds nothing
-//! else finds room for one even where a few others have taken all of it.
+//! Counted from a head's first byte until the router has answered, on every turn of a connection: a head is held for as long as its body
+//! is waited for. So whoever is idle, or listens, or has become a WebSocket counts nothing, and thousands of add-ons behind one address
+//! are no crowd. A connection whose bytes find no room is closed: whose requests are whole holds room for as long as they take to answer,
+//! and an address that holds nothing else finds room for one even where a few others have taken all of it.
 //!
-//! Apart from that, connections on which no request is under way are counted for each address, with or without a byte: one
-//! address must not take every seat by saying nothing. And whoever asks and then takes nothing of the answer for half a
+//! Apart from that, connections that are no WebSocket are counted for each address, with or without a byte: one
+//! address must not take every seat by saying nothing, or little. And whoever asks and then takes nothing of the answer for half a
 //! minute is cut off: what waits for it is memory, too. A WebSocket has deadlines of its own.
 
 use std::collections::HashMap;
@@ -26,7 +26,7 @@ pub const LONGEST: usize = 64 << 10;
 /// What a head takes that has begun, beside its bytes: buffers of HTTP and TLS.
 const BEGUN: usize = 16 << 10;
 
-/// Connections of one address that may wait for a head, or send an answer: three quarters of [`crate::serve::seats::NETWORK`].
+/// Connections of one address that may wait for a head, for a body or for an answer: three quarters of [`crate::serve::seats::NETWORK`].
 pub const WAITING: usize = crate::serve::seats::NETWORK / 4 * 3;
 
 /// Longest time in which a client takes nothing of what it is sent: one that changes its network is back sooner.
@@ -55,7 +55,7 @@ pub struct Head {
 
 #[derive(Debug)]
 struct State {
-    /// What comes is part of a head.
+    /// What comes is part of a head, not of a body.
     awaited: bool,
     /// It speaks WebSocket now.
     upgraded: bool,
@@ -109,7 +109,7 @@ impl Heads {
 
 impl Drop for Head {
     fn drop(&mut self) {
-        if self.state().awaited {
+        if !self.state().upgraded {
             self.waiting.one_less(&self.peer);
         }
     }
@@ -140,26 +140,25 @@ impl Head {
         room
     }
 
-    /// The head is whole, and its request under way.
+    /// The head is whole, and its request under way: what comes is its body.
     pub fn is_whole(&self) {
+        self.state().awaited = false;
+    }
+
+    /// The connection becomes a WebSocket: no head comes any more, and its deadlines are its own.
+    pub fn is_upgraded(&self) {
         let mut state = self.state();
-        if std::mem::take(&mut state.awaited) {
+        if !std::mem::replace(&mut state.upgraded, true) {
             self.waiting.one_less(&self.peer);
         }
         (state.bytes, state.held) = (0, None);
     }
 
-    /// The connection becomes a WebSocket: no head comes any more, and its deadlines are its own.
-    pub fn is_upgraded(&self) {
-        self.state().upgraded = true;
-    }
-
     /// The request is answered: what comes next is a head again.
     pub fn is_awaited(&self) {
         let mut state = self.state();
-        if !std::mem::replace(&mut state.awaited, true) {
-            self.waiting.one_more(&self.peer);
-        }
+        state.awaited = true;
+        (state.bytes, state.held) = (0, None);
     }
 }
 
@@ -254,8 +253,9 @@ mod tests {
         assert_eq!(heads.bytes.held(), BEGUN + 200);
         one.is_whole();
         assert!(one.came(1 << 30), "a body");
-        assert_eq!(heads.bytes.held(), 0);
+        assert_eq!(heads.bytes.held(), BEGUN + 200, "the head is held while its body comes");
         one.is_awaited();
+        assert_eq!(heads.bytes.held(), 0);
         assert!(one.came(1 << 30));
         assert_eq!(heads.bytes.held(), BEGUN + LONGEST, "more is not taken of one");
         let mut crowd: Vec<_> = (0..1000).filter_map(|_| heads.of("a".to_owned())).collect();
@@ -308,13 +308,12 @@ mod tests {
         assert!(heads.of("b".to_owned()).is_some());
         let busy = silent.pop().unwrap();
         busy.is_whole();
-        assert!(
-            heads.of("a".to_owned()).is_some(),
-            "a request that is under way is none of them"
-        );
-        busy.is_awaited();
-        busy.is_awaited();
+        assert!(heads.of("a".to_owned()).is_none(), "its body may come for ever");
+        busy.is_upgraded();
+        busy.is_upgraded();
+        let next = heads.of("a".to_owned()).unwrap();
         assert!(heads.of("a".to_owned()).is_none());
+        drop(next);
         drop((silent, busy));
         assert!(lock(&heads.waiting.0).is_empty());
     }

@@ -1,6 +1,9 @@
-//! Logging out, where programs behind other ports of the same host have cookies of their own.
+//! The end of a session: where programs behind other ports of the same host have cookies of their own, and for a request that it meets
+//! on its way.
 
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
 use crate::box_::{Box_, PASSWORD};
 use crate::client::Answer;
@@ -39,4 +42,49 @@ async fn a_logout_takes_vigils_cookie_only_where_it_is_ours() {
         assert_eq!((out.status, taken(&out)), (204, vec!["kiln_session", "session"]));
         assert_eq!(vigil.get("/api/users/me").await.status, 401);
     }
+}
+
+/// Whoever holds back a request's last byte until its session is over may have taken it: nothing of it is done.
+#[tokio::test]
+async fn a_request_whose_session_ends_before_its_body_has_come_is_refused() {
+    let made = Box_::claimed().await;
+    for (method, path, body) in [
+        ("POST", "/api/addons/tokens", json!({ "name": "kept back" })),
+        (
+            "PUT",
+            "/api/v1/playbooks/kept-back",
+            json!({ "text": "steps = [\"probe\"]" }),
+        ),
+        (
+            "POST",
+            "/api/v1/plans/0/start",
+            json!({ "ticket": "", "signature": "" }),
+        ),
+        ("POST", "/api/v1/update", json!({ "url": "http://127.0.0.1:9/x" })),
+    ] {
+        let mut page = made.admin().await;
+        let token = page.cookie.clone().unwrap();
+        let body = body.to_string();
+        let mut stream = TcpStream::connect(made.address).await.unwrap();
+        let head = format!(
+            "{method} {path} HTTP/1.1\r\nhost: {}\r\nauthorization: Bearer {token}\r\ncontent-type: application/json\r\n\
+             content-length: {}\r\nconnection: close\r\n\r\n{}",
+            made.address,
+            body.len(),
+            &body[..1]
+        );
+        stream.write_all(head.as_bytes()).await.unwrap();
+        // It is under way.
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        assert_eq!(page.delete("/api/v1/session").await.status, 204);
+        stream.write_all(&body.as_bytes()[1..]).await.unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await.unwrap();
+        assert!(
+            answer.starts_with("HTTP/1.1 401 ") && answer.contains("not-logged-in"),
+            "{path}: {answer}"
+        );
+    }
+    let tokens = made.admin().await.get("/api/addons/tokens").await.json();
+    assert_eq!(tokens, json!([]));
 }

@@ -180,16 +180,28 @@ impl<S: Send + Sync> FromRequest<S> for Text {
     }
 }
 
+/// Whether who sends a request may still: a body comes as slowly as its sender likes, and their session may end meanwhile.
+#[derive(Clone)]
+pub(crate) struct Still(Arc<dyn Fn() -> bool + Send + Sync>);
+
+impl Still {
+    /// Asks this once the body is there.
+    pub(crate) fn new(may: impl Fn() -> bool + Send + Sync + 'static) -> Self {
+        Self(Arc::new(may))
+    }
+}
+
 /// Reads a body of at most `most` bytes that arrives within `arrival`.
 ///
 /// # Errors
-/// `too-long` 413, `slow` 408, `bad-body` 400, `busy` 503.
+/// `too-long` 413, `slow` 408, `bad-body` 400, `busy` 503; 401 where the session of its sender ended meanwhile.
 pub(crate) async fn read(request: Request, most: usize, arrival: Duration) -> Result<bytes::Bytes, Refusal> {
     let (parts, body) = request.into_parts();
     let within = tokio::time::Instant::now() + arrival;
     let slow = |what: String| Refusal::new("slow", 408, "The body did not arrive in time").with(what);
     let whole = collect(&parts.extensions, body, most);
     match tokio::time::timeout_at(within, whole).await {
+        Ok(Ok(_)) if parts.extensions.get::<Still>().is_some_and(|Still(may)| !may()) => Err(Refusal::logged_out()),
         Ok(Ok(bytes)) => Ok(bytes),
         Ok(Err(Broken::Silent)) => Err(slow(format!("nothing came for {} s", SILENCE.as_secs()))),
         Ok(Err(Broken::Refused(refusal))) => Err(refusal),

@@ -159,6 +159,9 @@ async fn whole(
         }
     }
     incoming.finish()?;
+    if !person.is_still_in(app) {
+        return Err(Refusal::logged_out());
+    }
     Ok(app.finish_update(&person.name, owner).await?)
 }
 

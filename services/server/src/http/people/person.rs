@@ -10,6 +10,7 @@ use wire::Time;
 
 use crate::app::App;
 use crate::http::Refusal;
+use crate::http::door::body::Still;
 
 /// Name of the session's cookie that goes in clear.
 pub(crate) const COOKIE_NAME: &str = "kiln_session";
@@ -76,11 +77,21 @@ pub(crate) fn of(app: &App, headers: &HeaderMap) -> Option<Person> {
     }
 }
 
+impl Person {
+    /// Whether the session goes on.
+    pub(crate) fn is_still_in(&self, app: &App) -> bool {
+        app.vault.session(&self.secret, app.clock.now()).is_some()
+    }
+}
+
 impl FromRequestParts<Arc<App>> for Person {
     type Rejection = Refusal;
 
     async fn from_request_parts(parts: &mut Parts, app: &Arc<App>) -> Result<Self, Refusal> {
-        of(app, &parts.headers).ok_or_else(Refusal::logged_out)
+        let person = of(app, &parts.headers).ok_or_else(Refusal::logged_out)?;
+        let (app, same) = (Arc::clone(app), person.clone());
+        parts.extensions.insert(Still::new(move || same.is_still_in(&app)));
+        Ok(person)
     }
 }
 
