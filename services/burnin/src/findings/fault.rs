@@ -56,22 +56,6 @@ impl Fault {
         self.class().may_be_memory()
     }
 
-    /// Whether neither a write that came later, whole or cut, nor a trim leaves this: it is of the very pass that was expected.
-    pub(crate) fn is_of_no_later_write(self) -> bool {
-        match self {
-            Self::Flips { bits } => u64::from(bits) <= FLIPS_MAX,
-            Self::Moved { fresh, .. } => fresh,
-            Self::Torn
-            | Self::Zeros
-            | Self::Ones
-            | Self::Foreign
-            | Self::Stale { .. }
-            | Self::Transient
-            | Self::Read { .. }
-            | Self::Write { .. } => false,
-        }
-    }
-
     /// What the rules tell apart of it.
     pub fn class(self) -> Class {
         match self {

@@ -108,9 +108,6 @@ impl Pipeline {
             Outcome::Differs(bad) if bad.iter().any(|(lba, fault)| self.is_ahead(*lba, *fault)) => {
                 let why = "the drive holds data of a later pass than its checkpoint knows of, or what a later trim left, so \
                            the checkpoint is older than what was done: burn it in anew";
-                // What no write and no trim leaves is the drive's own, wherever the job had come to.
-                let own = bad.into_iter().filter(|(_, fault)| fault.is_of_no_later_write());
-                self.doubt(access, own.collect(), None);
                 self.broke(why.to_owned());
             }
             Outcome::Differs(bad) => self.doubt(access, bad, None),

@@ -221,51 +221,6 @@ fn a_checkpoint_older_than_the_drive_fails_no_healthy_drive() {
     finds_itself_further(&mut order, &mut sim, kept.unwrap(), "once");
 }
 
-/// A wrong bit is of the pass that was expected: no write to come explains it, though one explains its neighbour in the same access.
-#[test]
-fn a_flip_beside_what_may_be_of_a_later_write_is_the_drives() {
-    // Zeros may be what the last step left.
-    let zeros = Step {
-        fill: Fill::Zeros,
-        pass: 2,
-        ..Phase::Write.into()
-    };
-    let mut order = order([surface(), vec![zeros]].concat(), 3);
-    let faults = vec![Fault::Flip { lba: 9, bit: 77 }, Fault::DropWrite { lba: 10 }];
-    let plan = Plan {
-        faults,
-        ..Plan::healthy(Content::Zeros)
-    };
-    let mut sim = Sim::new(GEOMETRY, plan, 3, order.io.block as usize, 3);
-    let mut kept = None;
-    let mut session = Session::new(&sim, &order, "simulated").unwrap();
-    while kept.is_none() {
-        for report in session.step(&mut sim) {
-            if let Report::Checkpoint { text, .. } = report
-                && Checkpoint::decode(&text).unwrap().step == 1
-            {
-                kept.get_or_insert(text);
-            }
-        }
-    }
-    drop(session);
-    sim.kill();
-    order.resume = Some(behind_a_cut(kept.unwrap()));
-    let mut session = Session::new(&sim, &order, "simulated").unwrap();
-    while !session.is_over() {
-        session.step(&mut sim);
-    }
-    let evidence = session.evidence();
-    assert!(
-        matches!(&evidence.stopped, Some(Stop::Engine { why }) if why.contains("later pass")),
-        "{:?}",
-        evidence.stopped
-    );
-    let bad: Vec<u64> = evidence.defects.runs().map(|run| run.first).collect();
-    assert_eq!(bad, [9], "{:?}", evidence.findings());
-    assert_eq!(judge(&Case::new(evidence)).outcome, Outcome::Failed);
-}
-
 /// How many rounds a soak did since its last checkpoint that was kept nobody knows.
 #[test]
 fn a_checkpoint_many_rounds_of_a_soak_older_fails_no_healthy_drive() {
