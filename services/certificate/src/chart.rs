@@ -2,6 +2,8 @@
 //!
 //! Page (SVG) and PDF draw the same [`Chart`]; y grows upwards, 0 is the axis.
 
+use std::collections::BTreeSet;
+
 use wire::Bytes;
 use wire::job::{Surface, TimePoint, gaps};
 
@@ -152,19 +154,26 @@ fn speed(c: &Certificate) -> Option<Chart> {
 }
 
 /// Widths that a mark is told from its neighbours by: more would be drawn over each other.
-const MARKS: f64 = 200.0;
+const MARKS: u128 = 200;
 
 /// An upright line at each place where something was found.
 fn marks(c: &Certificate) -> Vec<Vec<(f64, f64)>> {
-    let sectors = (c.drive.capacity.0 / u64::from(c.drive.sector.max(1))).max(1);
-    let lbas = c.findings.listed.iter().filter_map(|finding| finding.lba);
-    let mut places: Vec<f64> = lbas
-        .filter(|lba| lba.0 < sectors)
-        .map(|lba| (lba.0 as f64 / sectors as f64 * MARKS).floor() / MARKS)
+    let sectors = u128::from((c.drive.capacity.0 / u64::from(c.drive.sector.max(1))).max(1));
+    let place = |lba: u64| u128::from(lba) * MARKS / sectors;
+    let found = c
+        .findings
+        .listed
+        .iter()
+        .filter_map(|found| Some((found.lba?.0, found.sectors.max(1))));
+    let places: BTreeSet<u128> = found
+        .flat_map(|(first, count)| place(first)..=place(first.saturating_add(count - 1)).min(MARKS))
+        .filter(|place| *place < MARKS)
         .collect();
-    places.sort_by(f64::total_cmp);
-    places.dedup();
-    places.into_iter().map(|x| vec![(x, 0.0), (x, 1.0)]).collect()
+    let x = |place: u128| place as f64 / MARKS as f64;
+    places
+        .into_iter()
+        .map(|place| vec![(x(place), 0.0), (x(place), 1.0)])
+        .collect()
 }
 
 /// Longest bucket of a latency histogram: 2^40 µs are twelve days.

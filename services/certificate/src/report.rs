@@ -161,7 +161,11 @@ fn done(c: &Certificate) -> Vec<(String, String)> {
         rows.push(("SMART".to_owned(), "not asked: the playbook does not".to_owned()));
     }
     let sampled = |phase: &PhaseState| phase.phase == Phase::Sample && phase.status == PhaseStatus::Done;
+    let another = ["another-answered", "other-identity"];
     let verified = match c.verdict.verified {
+        Bytes(0) if c.verdict.rules.iter().any(|rule| another.contains(&rule.id.as_str())) => {
+            "nothing of this drive: another one answered".to_owned()
+        }
         Bytes(0) if c.phases.iter().any(sampled) => "samples alone, no part of it whole".to_owned(),
         verified => bytes(verified),
     };

@@ -1,7 +1,8 @@
 //! How far a whole job is: the worker knows its own sweeps, the agent the drive's self-tests beside them. Pure.
 
 use drive::selftest::{Kind, limits};
-use wire::job::{PhaseState, PhaseStatus, Progress};
+use drive::smart::Snapshot;
+use wire::job::{Phase, PhaseState, PhaseStatus, Progress};
 
 use super::Record;
 
@@ -50,10 +51,15 @@ impl Record {
         self.job.phases.iter().filter(ended).map(|state| state.seconds).sum()
     }
 
-    /// Seconds of the self-tests that have not begun, as the drive announces them: none where its SMART could not be read, as it
-    /// will run none then.
+    /// Seconds of the self-tests that have not begun, as the drive announces them: none where it was asked for its SMART and told
+    /// nothing, as it will hardly run one then.
     fn tests_to_come(&self) -> f64 {
-        let Some(drive) = &self.smart_before else { return 0.0 };
+        let untold = |state: &PhaseState| state.phase == Phase::SmartBefore && state.status == PhaseStatus::Skipped;
+        let unasked = Snapshot::default();
+        let drive = match &self.smart_before {
+            None if self.job.phases.iter().any(untold) => return 0.0,
+            told => told.as_ref().unwrap_or(&unasked),
+        };
         let pending = |state: &&PhaseState| state.status == PhaseStatus::Pending;
         let kinds = self
             .job
@@ -78,9 +84,7 @@ impl Record {
 
 #[cfg(test)]
 mod tests {
-    use drive::smart::Snapshot;
     use wire::Bytes;
-    use wire::job::Phase;
 
     use super::*;
     use crate::record::tests::record;
@@ -149,15 +153,20 @@ mod tests {
     fn a_self_test_of_a_drive_without_smart_takes_no_time() {
         let mut record = record();
         record.smart_before = None;
+        let to_come = [
+            (Phase::Write, PhaseStatus::Running, 0.0),
+            (Phase::SelfTestExtended, PhaseStatus::Pending, 0.0),
+        ];
         steps(
             &mut record,
-            &[
-                (Phase::Write, PhaseStatus::Running, 0.0),
-                (Phase::SelfTestExtended, PhaseStatus::Pending, 0.0),
-            ],
+            &[&[(Phase::SmartBefore, PhaseStatus::Skipped, 0.0)], &to_come[..]].concat(),
         );
         let told = record.of_the_whole(&sweep(50.0));
         assert_eq!((told.eta_job, told.percent), (Some(100.0), 50.0));
+        // Of a drive that was not asked nobody knows that it runs none.
+        steps(&mut record, &to_come);
+        let told = record.of_the_whole(&sweep(50.0));
+        assert!(told.eta_job > Some(1_000.0), "{:?}", told.eta_job);
     }
 
     #[test]
