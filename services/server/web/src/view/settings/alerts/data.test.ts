@@ -26,6 +26,12 @@ test("a channel says where its messages go and of what it is told", () => {
   expect([told(true, true, true), told(true, true, false), told(true, false, false), told(false, false, false)]).toEqual(["told of everything", "told of criticals and warnings", "told of criticals", "told of what its rules name alone"]);
 });
 
+test("no channel's row shows the name and the password of an address", () => {
+  const to = (service_type: string, address: string) => destination({ service_type, config_fields: { topic: "bench", server_url: address, webhook_url: address } });
+  expect([to("ntfy", "http://a:PASS@push.example.org:8080/x"), to("gotify", "https://a:PASS@host"), to("generic", "https://PASS@hook.example.org/PASS?PASS"), to("slack", "a:PASS@host"), to("ntfy", "http://a:PASS@ho st")])
+    .toEqual(["bench at push.example.org:8080", "host", "hook.example.org", "", "bench"]);
+});
+
 test("what a channel holds that has switched itself off is not tried again, and says what to do", () => {
   const line = (status: Delivery["status"]): Delivery => ({ id: 1, setting_id: 3, service_name: "hook", event_type: "unit.failed", message: "", hostname: "", serial_number: "", created_at: "", attempts: 2, status, next_at: "2026-11-20T06:00:00Z" });
   const fate = (status: Delivery["status"], change: Partial<Service>) => fateOf(line(status), [{ id: 3, enabled: true, locked: false, ...change } as Service], () => "06:00");

@@ -84,10 +84,11 @@ export function divided({ type, fields }: Provider): { first: Field[]; more: Fie
 /** Where a channel's messages go, by what of its form is no secret; empty where that tells nothing. Pure. */
 export function destination({ service_type, config_fields: form }: Pick<Service, "service_type" | "config_fields">): string {
   const of = (key: string) => form[key] ?? "";
-  const host = (address: string) => address.replace(/^https?:\/\//, "").replace(/\/.*$/, "");
+  // The host alone: an address may bear a name and a password before it.
+  const host = (address: string) => (URL.canParse(address) ? new URL(address).host : "");
   switch (service_type) {
     case "email": return [of("to"), of("cc"), of("bcc")].filter(Boolean).join(", ");
-    case "ntfy": return `${of("topic")} at ${host(of("server_url")) || "ntfy.sh"}`;
+    case "ntfy": return [of("topic"), host(of("server_url") || "https://ntfy.sh")].filter(Boolean).join(" at ");
     case "telegram": return of("chat_id");
     case "slack": return of("channel") || host(of("webhook_url"));
     case "gotify": return host(of("server_url"));
