@@ -266,3 +266,9 @@ export function programWords(agent: string): string {
   const system = [["Android", "Android"], ["iPhone", "iPhone"], ["iPad", "iPad"], ["Windows", "Windows"], ["Mac OS X", "macOS"], ["Linux", "Linux"]].find(([sign]) => agent.includes(sign ?? ""))?.[1];
   return system ? `${browser} on ${system}` : browser;
 }
+
+/** A playbook's name as a title: `my-soak` is `My soak`. */
+export function titleOf(name: string): string {
+  if (name === "ssd") return "SSD";
+  return name.charAt(0).toUpperCase() + name.slice(1).replace(/[-_]+/g, " ");
+}

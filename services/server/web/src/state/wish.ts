@@ -6,7 +6,7 @@
  *
  * What was typed is not kept: labels and password are typed again. Tested in `wish.test.ts` and, over reloads, in `e2e/looks.mjs`.
  */
-import { effect, signal } from "@preact/signals";
+import { effect, signal, type ReadonlySignal } from "@preact/signals";
 import type { DriveId, PlanOptions } from "@wire";
 
 import { go, place } from "../route";
@@ -29,6 +29,10 @@ export interface Wish {
 }
 
 const KEPT = "kiln-gate";
+const PREFERRED = "kiln-preferred";
+
+/** A playbook that was chosen before its drives. */
+export type Preferred = Required<Pick<Wish, "playbook" | "reads">>;
 
 /** A wish of no drives: what is over or cannot be read comes to this, never to what is chosen on the bench. */
 const NOTHING: Wish = { drives: [] };
@@ -46,14 +50,31 @@ export function readWish(kept: unknown): Wish | null {
   };
 }
 
-/** What was said on the playbooks' page to be used for what is chosen next, while this page lives. */
-export const preferred = signal<Pick<Wish, "playbook" | "reads"> | null>(null);
-
-function stored(): unknown {
+function stored(key: string): unknown {
   try {
-    return JSON.parse(sessionStorage.getItem(KEPT) ?? "null");
+    return JSON.parse(sessionStorage.getItem(key) ?? "null");
   } catch {
     return null;
+  }
+}
+
+function readPreferred(): Preferred | null {
+  const kept = stored(PREFERRED);
+  return typeof kept === "object" && kept !== null && "playbook" in kept && typeof kept.playbook === "string" ? { playbook: kept.playbook, reads: "reads" in kept && kept.reads === true } : null;
+}
+
+const preference = signal(readPreferred());
+
+/** What was said on the playbooks' page to be used for what is chosen next, as the bench names it; survives a reload of this tab as the choice of drives does. */
+export const preferred: ReadonlySignal<Preferred | null> = preference;
+
+/** Prefers this playbook, or none. */
+export function prefer(book: Preferred | null): void {
+  preference.value = book;
+  try {
+    sessionStorage.setItem(PREFERRED, JSON.stringify(book));
+  } catch {
+    // A browser without storage forgets it at a reload.
   }
 }
 
@@ -61,7 +82,7 @@ function stored(): unknown {
 export function wished(): Wish {
   const state: unknown = history.state;
   const own = typeof state === "object" && state !== null && "wish" in state ? state.wish : null;
-  return readWish(own ?? stored()) ?? { drives: chosen.peek(), bench: true, ...preferred.peek() };
+  return readWish(own ?? stored(KEPT)) ?? { drives: chosen.peek(), bench: true, ...preferred.peek() };
 }
 
 /** Keeps the wish for this visit. */
@@ -82,7 +103,7 @@ export function enterGate(wish: Wish): void {
 /** These drives were taken: the wish is fulfilled, and whoever comes back to it starts nothing twice. */
 export function fulfil(drives: readonly DriveId[]): void {
   choose(chosen.peek().filter((id) => !drives.includes(id)));
-  preferred.value = null;
+  prefer(null);
   keepWish(NOTHING);
 }
 
@@ -96,7 +117,7 @@ function forgetCopy(): void {
 
 /** Forgets the wish: whoever logs in next has made none. */
 export function forgetWish(): void {
-  preferred.value = null;
+  prefer(null);
   history.replaceState(null, "");
   forgetCopy();
 }

@@ -2,9 +2,10 @@
 import { computed } from "@preact/signals";
 import type { Drive, Job } from "@wire";
 
-import { bytes, lastFour, plural, rate, timeLeft } from "../../format";
+import { bytes, lastFour, plural, rate, timeLeft, titleOf } from "../../format";
 import { choose, chosen, known, latest, now, search, silentFor } from "../../state/app";
 import { byGroup, canChoose, hottestOf, isOver, matches } from "../../state/store";
+import { prefer, preferred } from "../../state/wish";
 import { Icon } from "../bits";
 import { Card } from "./card";
 import { Banners, TheBox, unheard } from "../box";
@@ -76,13 +77,18 @@ function Empty() {
 function ActBar({ drives }: { drives: readonly Drive[] }) {
   const picked = drives.filter((drive) => drive.id !== null && chosen.value.includes(drive.id));
   if (picked.length === 0) return null;
+  const clear = () => {
+    choose([]);
+    prefer(null);
+  };
   const total = bytes(picked.reduce((sum, drive) => sum + drive.capacity, 0));
   return (
     <div class="actbar" role="region" aria-label="Chosen drives">
       <b>{plural(picked.length, "drive")} chosen</b>
       <span class="sub">{total} in all: {picked.map((drive) => `…${lastFour(drive.serial)}`).join(", ")}</span>
+      {preferred.value && <button class="btn for" type="button" onClick={() => prefer(null)}><span>for {titleOf(preferred.value.playbook)}</span><span aria-hidden="true">×</span><span class="sr">, chosen with the playbooks: let it go</span></button>}
       <span class="r">
-        <button class="btn clr" type="button" onClick={() => choose([])}>Clear</button>
+        <button class="btn clr" type="button" onClick={clear}>Clear</button>
         <a class="btn hot" href="/burn">Burn in…</a>
       </span>
     </div>

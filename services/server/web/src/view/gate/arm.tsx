@@ -3,12 +3,11 @@ import type { Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Plan } from "@wire";
 
-import { bytes, contentWords, countdown, plural } from "../../format";
+import { bytes, contentWords, countdown, plural, titleOf } from "../../format";
 import { visit } from "../../state/app";
 import { settled, type Gate } from "../../state/gate";
 import { ProblemNote, Shape } from "../bits";
 import { modelWords, onBench, Plate } from "./bay";
-import { titleOf } from "./choice";
 import { optionWords } from "./options";
 
 function Clock({ left, total, on }: { left: number; total: number; on: boolean }) {

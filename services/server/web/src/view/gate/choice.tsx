@@ -2,17 +2,11 @@
 import type { Signal } from "@preact/signals";
 import type { Drive, PlaybookInfo } from "@wire";
 
-import { duration, plural } from "../../format";
+import { duration, plural, titleOf } from "../../format";
 import { playbookPath } from "../../route";
 import { known } from "../../state/app";
 import { estimate } from "../../state/estimate";
 import { Shape } from "../bits";
-
-/** A name as a title: `my-soak` is `My soak`. */
-export function titleOf(name: string): string {
-  if (name === "ssd") return "SSD";
-  return name.charAt(0).toUpperCase() + name.slice(1).replace(/[-_]+/g, " ");
-}
 
 /** What each of the box's own is for, what most people want first. */
 const PURPOSES: Readonly<Record<string, string>> = {

@@ -5,7 +5,7 @@ import type { ComponentChildren } from "preact";
 import type { Drive, Problem } from "@wire";
 
 import { api, asProblem } from "../../api";
-import { bytes, contentWords, plural } from "../../format";
+import { bytes, contentWords, plural, titleOf } from "../../format";
 import { go, jobPath } from "../../route";
 import { connections } from "../../state/app";
 import { isAway, isUnanswered } from "../../state/gate";
@@ -14,7 +14,6 @@ import { Icon, ProblemNote, Serial, Shape } from "../bits";
 import { title } from "../bench/card";
 import { Banners, unheard } from "../box";
 import { Plate } from "./bay";
-import { titleOf } from "./choice";
 
 /** What will be read, and the button. `left`: told of what was chosen and is missing. */
 export function ScanDoor({ drives, left, playbook, children }: { drives: readonly Drive[]; left: string | null; playbook: string; children: ComponentChildren }) {

@@ -6,11 +6,12 @@ import type { PlaybookInfo, Problem } from "@wire";
 import "../../style/gate.css";
 import "../../style/playbook.css";
 import { api, asProblem } from "../../api";
+import { titleOf } from "../../format";
 import { FRESH, go, playbookPath } from "../../route";
 import { known } from "../../state/app";
 import { draftOf, keepDraft } from "../../state/drafts";
 import { Dialog, Icon, ProblemNote, Shape } from "../bits";
-import { Effect, Steps, titleOf } from "../gate/choice";
+import { Effect, Steps } from "../gate/choice";
 
 const BEGIN = `name = "my-soak"
 about = "Write and verify, over and over, for a day."

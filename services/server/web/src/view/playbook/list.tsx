@@ -3,16 +3,16 @@ import type { Drive, PlaybookInfo } from "@wire";
 
 import "../../style/gate.css";
 import "../../style/playbook.css";
-import { plural } from "../../format";
+import { plural, titleOf } from "../../format";
 import { FRESH, go, playbookPath } from "../../route";
 import { chosen, known } from "../../state/app";
-import { enterGate, preferred } from "../../state/wish";
+import { enterGate, prefer, preferred } from "../../state/wish";
 import { Shape } from "../bits";
-import { Effect, isRecommended, ordered, purposeOf, Steps, timeWords, titleOf } from "../gate/choice";
+import { Effect, isRecommended, ordered, purposeOf, Steps, timeWords } from "../gate/choice";
 
 /** To the gate with what is chosen on the bench, or to the bench to choose it. */
 function use({ name, erases }: PlaybookInfo): void {
-  preferred.value = { playbook: name, reads: !erases };
+  prefer({ playbook: name, reads: !erases });
   if (chosen.peek().length > 0) enterGate({ drives: chosen.peek(), bench: true, ...preferred.peek() });
   else go("/");
 }
