@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Event } from "@wire";
 
-import { abouts, fits, newer, newest, older } from "./page";
+import { abouts, fits, newer, newest, older, reaches } from "./page";
 
 describe("the pages of the log", () => {
   const event = (seq: number) => ({ seq }) as Event;
@@ -22,6 +22,11 @@ describe("the pages of the log", () => {
     expect(read(1201)).toEqual([3, 1800, 1201]);
     expect(read(2501)).toEqual([1, 500, 2501]);
     expect(read(2990)).toEqual([0, 11, 2990]);
+  });
+  it("reach a day once one before it is held: what came late stands further on", () => {
+    const at = (day: number) => ({ seq: day, ts: new Date(2026, 10, day, 12).toISOString() }) as Event;
+    const reach = (first: number, more: boolean) => reaches({ events: [at(first), at(28)], more }, "2026-11-20");
+    expect([reach(21, true), reach(20, true), reach(19, true), reach(21, false), reaches({ events: [], more: true }, "2026-11-20")]).toEqual([false, false, true, true, false]);
   });
   it("go on with the stream, and begin anew after a gap", () => {
     const held = { events: span(1, 10), more: false };

@@ -1,5 +1,5 @@
 /** Everything that happened, newest first, filtered as one types. */
-import { useSignal, useSignalEffect } from "@preact/signals";
+import { useComputed, useSignal, useSignalEffect } from "@preact/signals";
 import { useEffect } from "preact/hooks";
 import type { Event, Problem, Severity } from "@wire";
 
@@ -73,6 +73,12 @@ export function newer(held: Held, stream: readonly Event[]): Held {
   return last > 0 && fresh[0]?.seq !== last + 1 ? { events: fresh, more: true } : { ...held, events: [...held.events, ...fresh] };
 }
 
+/** Whether all of a day is held, or there is no more: what happened on a day was written down on it or later. */
+export function reaches({ events, more }: Held, day: string): boolean {
+  const first = events[0];
+  return !more || (first !== undefined && dayOf(first.ts) < day);
+}
+
 /** Events in one answer of the box, at most. */
 const ANSWER = 1000;
 
@@ -130,7 +136,7 @@ export function EventsPage() {
   const busy = useSignal(false);
   const held = useSignal<Held | null>(null);
   const drawn = useSignal(DRAWN);
-  const load = async () => {
+  const load = async (portion = PAGE) => {
     problem.value = null;
     busy.value = true;
     // First the newest; then, from the oldest that is here, the page before it.
@@ -139,12 +145,11 @@ export function EventsPage() {
       if (first === undefined) {
         held.value = newer(newest(await newestEvents(PAGE), PAGE), known.peek().events);
       } else {
-        const after = Math.max(0, first - 1 - PAGE);
-        const answer = await api.events(after, PAGE);
+        const after = Math.max(0, first - 1 - portion);
+        const answer = await api.events(after, portion);
         const now = held.peek();
         // Nothing, where the stream had a gap meanwhile and the page began anew.
         if (now?.events[0]?.seq === first) held.value = older(now, after, answer);
-        drawn.value += PAGE;
       }
     } catch (thrown) {
       problem.value = asProblem(thrown);
@@ -159,10 +164,21 @@ export function EventsPage() {
     const now = held.peek();
     if (now) held.value = newer(now, stream);
   });
+  // A day is looked for as far back as it is; while its year is typed it is one long before any log.
+  const looks = useComputed(() => held.value !== null && problem.value === null && day.value >= "1970" && !reaches(held.value, day.value));
+  useSignalEffect(() => {
+    if (looks.value && !busy.value) void load(ANSWER);
+  });
   const all = held.value?.events ?? known.value.events;
   const wanted = { text: text.value, least: least.value, about: about.value, day: day.value };
   const list = all.filter((event) => fits(event, wanted)).reverse();
   const hidden = list.length > drawn.value;
+  const more = held.value?.more ?? true;
+  const further = () => {
+    if (hidden) drawn.value += DRAWN;
+    else void load().then(() => (drawn.value += PAGE));
+  };
+  const none = looks.value ? `Looking for that day before the newest ${all.length}.` : !asked.value ? "Asking the box." : more ? `None among the newest ${all.length}.` : "Nothing answers to this.";
   return (
     <main id="main" tabIndex={-1}>
       <h1 class="sr">Events</h1>
@@ -176,7 +192,7 @@ export function EventsPage() {
           <label>Day <input type="date" value={day.value} onInput={(e) => (day.value = e.currentTarget.value)} /></label>
         </div>
         <ProblemNote problem={problem.value} />
-        {list.length === 0 && <p class="mute">{asked.value ? "Nothing answers to this." : "Asking the box."}</p>}
+        {list.length === 0 && <p class="mute" role="status">{none}</p>}
         <ol class="events">
           {list.slice(0, drawn.value).map((event) => (
             <li key={event.seq} class={event.severity === "critical" ? "is-fail" : event.severity === "warning" ? "is-warn" : "is-info"}>
@@ -187,7 +203,7 @@ export function EventsPage() {
             </li>
           ))}
         </ol>
-        {asked.value && (hidden || (held.value?.more ?? true)) && <button class="btn" type="button" disabled={busy.value} onClick={() => (hidden ? void (drawn.value += DRAWN) : void load())}>Older</button>}
+        {asked.value && (hidden || more) && <button class="btn" type="button" disabled={busy.value} onClick={further}>Older</button>}
       </Panel>
       <WholeLog />
     </main>
