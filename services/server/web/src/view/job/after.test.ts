@@ -14,5 +14,16 @@ it("after WARN for a record that a bridge hides, nobody is told to send a good d
 
 it("what mends a part of the reasons alone is no advice", () => {
   expect(warned({ rules: [hit("crc-errors"), hit("link-slower")] }, "sata").short).toBe("look at its cable");
-  for (const rules of [[hit("crc-errors"), hit("slow-region")], [hit("crc-errors"), hit("warm-disk")], []]) expect(warned({ rules }, "sata")).toEqual({ next: "Keep it or send it back", short: "keep it or send it back" });
+  for (const rules of [[hit("crc-errors"), hit("slow-region")], [hit("not-whole-drive"), hit("reallocated")], []]) expect(warned({ rules }, "sata")).toEqual({ next: "Keep it or send it back", short: "keep it or send it back" });
+});
+
+it("what is tested in part alone is no reason to send it back: it says what tests the rest", () => {
+  const part = { next: "What was tested is good; run Standard for the whole drive", short: "run Standard for all of it" };
+  for (const ids of [["not-whole-drive"], ["constant-pattern"], ["constant-pattern-probed"], ["not-whole-drive", "constant-pattern"]]) expect(warned({ rules: ids.map((id) => hit(id)) }, "sata")).toEqual(part);
+  expect(warned({ rules: [hit("step-unsupported")] }, "sata").next).toBe("All sectors are good; not every step of the playbook is possible on it");
+});
+
+it("several reasons are told together, each with what mends it", () => {
+  expect(warned({ rules: [hit("crc-errors"), hit("warm-disk")] }, "sata")).toEqual({ next: "All sectors are good; cool it better; look at its cable and backplane, then test it again", short: "cool it better; look at its cable" });
+  expect(warned({ rules: [hit("not-whole-drive"), hit("smart-unreadable")] }, "usb").next).toBe("What was tested is good; attach it by SATA to have its own record read; run Standard for the whole drive");
 });

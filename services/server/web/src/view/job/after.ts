@@ -3,21 +3,28 @@ import type { Bus, Outcome, Verdict } from "@wire";
 
 export const AFTER: Record<Outcome, string> = { PASSED: "Passed its test", WARN: "Keep it or send it back", FAILED: "Take it out; put no data on it", INCONCLUSIVE: "Not known yet whether it is good" };
 
-/** Rules of WARN that say nothing against the drive's sectors, by what mends them. */
+/** Rules that say that the sectors were not all written and compared, each with contents of its own. */
+const IN_PART: ReadonlySet<string> = new Set(["not-whole-drive", "constant-pattern", "constant-pattern-probed"]);
+
+/** Rules of WARN that say nothing against the drive's sectors, by what mends them; told in this order. */
 const MENDED: readonly { rules: ReadonlySet<string>; next: (bus: Bus | undefined) => string; short: string }[] = [
+  { rules: new Set(["warm-disk", "warm-flash"]), next: () => "cool it better", short: "cool it better" },
+  { rules: new Set(["crc-errors", "link-slower", "phy-errors-grew"]), next: () => "look at its cable and backplane, then test it again", short: "look at its cable" },
   {
     rules: new Set(["smart-unreadable", "smart-without-counters", "smart-without-verdict", "smart-not-trusted"]),
-    next: (bus) => (bus === "usb" ? "All sectors are good; attach it by SATA to have its own record read" : "All sectors are good; its own record is not known"), short: "its record is not known",
+    next: (bus) => (bus === "usb" ? "attach it by SATA to have its own record read" : "its own record is not known"), short: "its record is not known",
   },
-  { rules: new Set(["crc-errors", "link-slower", "phy-errors-grew"]), next: () => "All sectors are good; look at its cable and backplane, then test it again", short: "look at its cable" },
-  { rules: new Set(["warm-disk", "warm-flash"]), next: () => "All sectors are good; cool it better", short: "cool it better" },
+  { rules: new Set(["step-unsupported", "selftest-unsupported"]), next: () => "not every step of the playbook is possible on it", short: "not every step is possible on it" },
+  { rules: IN_PART, next: () => "run Standard for the whole drive", short: "run Standard for all of it" },
 ];
 
-/** What to do after WARN: what mends all of its reasons where there is such a thing, else to decide. Pure. */
+/** What to do after WARN: what mends its reasons where that is so of each of them, else to decide. Pure. */
 export function warned({ rules }: Pick<Verdict, "rules">, bus: Bus | undefined): { next: string; short: string } {
   const ids = rules.filter(({ outcome }) => outcome === "WARN").map(({ id }) => id);
-  const mended = MENDED.find((one) => ids.length > 0 && ids.every((id) => one.rules.has(id)));
-  return mended ? { next: mended.next(bus), short: mended.short } : { next: AFTER.WARN, short: "keep it or send it back" };
+  const mended = MENDED.filter((one) => ids.some((id) => one.rules.has(id)));
+  if (ids.length === 0 || !ids.every((id) => mended.some((one) => one.rules.has(id)))) return { next: AFTER.WARN, short: "keep it or send it back" };
+  const good = ids.some((id) => IN_PART.has(id)) ? "What was tested is good" : "All sectors are good";
+  return { next: [good, ...mended.map(({ next }) => next(bus))].join("; "), short: mended.map(({ short }) => short).join("; ") };
 }
 
 /** The heading of a drive or of its last test; pure. */
