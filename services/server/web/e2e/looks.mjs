@@ -665,6 +665,11 @@ export async function looks(browser, width, scheme, count) {
       await page.getByRole("button", { name: "Asking the box" }).waitFor();
       await page.getByRole("button", { name: "Pause", exact: true }).waitFor({ timeout: 10_000 });
       assert("it can be asked again", await button.isEnabled());
+      await page.getByText("It does not pause yet.").waitFor();
+      await page.getByRole("button", { name: "Pause", exact: true }).click();
+      await page.getByRole("button", { name: "End this test…" }).click();
+      assert("it can be ended meanwhile", await page.getByRole("button", { name: "End the test" }).isEnabled());
+      await page.getByRole("button", { name: "Go on testing" }).click();
       box.instead.clear();
     });
 

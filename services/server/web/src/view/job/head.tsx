@@ -5,7 +5,7 @@ import type { Bus, Job, Phase, Problem } from "@wire";
 
 import { api, asProblem, certificateUrl } from "../../api";
 import { bytes, clock, duration, lastFour, plural, timeLeft, verifiedWords } from "../../format";
-import { drivePath, saveFocus } from "../../route";
+import { drivePath, jobPath, saveFocus } from "../../route";
 import { connections, known, latest, now } from "../../state/app";
 import { isAway } from "../../state/gate";
 import { canChoose, headingOf, isHosts, isOver, isPaused, shareOf } from "../../state/store";
@@ -72,8 +72,14 @@ export function endWords(job: Job): string {
 /** What a person asks of a test. */
 type Act = "abort" | "pause" | "resume";
 
-/** How long an answered request waits for the test's new state before it may be asked again, in milliseconds: a worker answers within one read or write. */
+/** How long a request waits for the test's new state before that is told, and once it is answered may be asked again, in milliseconds: a worker answers within one read or write. */
 const SETTLES_MS = 5000;
+
+const TAKES_LONG: Readonly<Record<Act, string>> = {
+  pause: "It does not pause yet. The box was asked, and it pauses once the drive has answered; until then it goes on.",
+  resume: "It does not go on yet. The box was asked, and it goes on once the drive answers.",
+  abort: "It has not ended yet. The box was asked, and it ends once the drive has answered.",
+};
 
 /** Whether a test stands as it was asked to; pure. */
 export const settled = (job: Job, what: Act): boolean => isOver(job) || (what !== "abort" && isPaused(job) === (what === "pause"));
@@ -82,6 +88,7 @@ export const settled = (job: Job, what: Act): boolean => isOver(job) || (what !=
 export function Head({ job }: { job: Job }) {
   const asking = useSignal(false);
   const pressed = useSignal<{ what: Act } | null>(null);
+  const late = useSignal<Act | null>(null);
   const problem = useSignal<Problem | null>(null);
   const heard = unheard() === null;
   const newest = latest.value.get(job.drive) ?? job;
@@ -90,15 +97,18 @@ export function Head({ job }: { job: Job }) {
   const again = isOver(job) && drive !== undefined && canChoose(drive, newest);
   const act = async (what: Act) => {
     const press = (pressed.value = { what });
-    problem.value = null;
+    problem.value = late.value = null;
+    setTimeout(() => pressed.peek() === press && (late.value = what), SETTLES_MS);
     try {
       await api[what](job.id);
-      asking.value = false;
+      if (what === "abort") asking.value = false;
       // The stream tells the new state a moment after the answer: a second press until then would undo the first.
       setTimeout(() => pressed.peek() === press && (pressed.value = null), SETTLES_MS);
     } catch (thrown) {
+      // What was pressed since has the word.
+      if (pressed.peek() !== press) return;
       problem.value = asProblem(thrown);
-      pressed.value = null;
+      pressed.value = late.value = null;
     }
   };
   const paused = isPaused(job);
@@ -114,13 +124,18 @@ export function Head({ job }: { job: Job }) {
   useEffect(() => {
     if (isOver(job)) asking.value = false;
   }, [isOver(job)]);
+  // So does what was refused or took long, with the state that it was about.
+  useEffect(() => {
+    problem.value = late.value = null;
+  }, [isOver(job), paused]);
   // The buttons go with the verdict, and the focus that was on one of them.
   useEffect(saveFocus, [isOver(job), paused]);
   return (
     <div class="jobhd">
       <div class="who"><span class="l4">{lastFour(job.serial)}</span>
         <div class="sn">{job.model}, {bytes(job.capacity)}<br /><Serial serial={job.serial} /><br /><a href={drivePath(job.drive)}>The drive’s page</a></div></div>
-      <div class="mid">{job.verdict && <VerdictMark outcome={job.verdict.outcome} />}{job.certificate?.revoked && <span class="v is-fail"><Shape of="fail" />no longer holds</span>}<h1>{title}</h1><p class="sayit">{line}</p>
+      <div class="mid">{job.verdict && <VerdictMark outcome={job.verdict.outcome} />}{job.certificate?.revoked && <span class="v is-fail"><Shape of="fail" />no longer holds</span>}<h1>{title}</h1><p class="sayit">{line}{newest.id !== job.id && <> <a href={jobPath(newest.id)}>{isOver(newest) ? "Its last test" : "The test that it is in now"}</a></>}</p>
+        <p class="sayit" role="status">{late.value && !isOver(job) ? TAKES_LONG[late.value] : ""}</p>
         <p class="sr" role="status">{spoken(job)}</p>
         {!asking.value && <ProblemNote problem={problem.value} />}</div>
       {!isOver(job) && (
@@ -143,7 +158,7 @@ export function Head({ job }: { job: Job }) {
           <ProblemNote problem={problem.value} />
           <div class="do">
             <button class="btn" type="button" onClick={() => (asking.value = false)}>Go on testing</button>
-            <button class="btn danger" type="button" disabled={busy !== null} onClick={() => void act("abort")}>{busy === "abort" ? "Ending" : "End the test"}</button>
+            <button class="btn danger" type="button" disabled={busy === "abort"} onClick={() => void act("abort")}>{busy === "abort" ? "Ending" : "End the test"}</button>
           </div>
         </Dialog>
       )}
