@@ -86,10 +86,13 @@ function NewChannel(props: { providers: Record<string, Provider>; onAdded: () =>
   const isUrl = kind.value === BY_URL;
   const draft = (): Draft => (provider ? { service_type: kind.value, config_fields: filled(provider, values.value) } : { url: url.value.trim() });
   const ready = provider !== undefined || (isUrl && url.value.trim() !== "");
-  const run = async (work: () => Promise<unknown>) => {
-    busy.value = true;
+  const forget = () => {
     problem.value = null;
     tried.value = null;
+  };
+  const run = async (work: () => Promise<unknown>) => {
+    busy.value = true;
+    forget();
     try {
       await work();
     } catch (thrown) {
@@ -108,7 +111,7 @@ function NewChannel(props: { providers: Record<string, Provider>; onAdded: () =>
       <form onSubmit={(event) => { event.preventDefault(); if (ready) void add(); }}>
         <div class="alert-form">
           <div class="field wide"><label for="al-kind">Service</label>
-            <select id="al-kind" value={kind.value} onChange={(event) => { kind.value = event.currentTarget.value; values.value = {}; }}>
+            <select id="al-kind" value={kind.value} onChange={(event) => { kind.value = event.currentTarget.value; values.value = {}; forget(); }}>
               <option value="">Choose a service</option>
               {Object.values(props.providers).map((one) => <option key={one.type} value={one.type}>{one.label}</option>)}
               <option value={BY_URL}>Another, or by a URL</option>
