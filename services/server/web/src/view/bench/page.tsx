@@ -110,7 +110,7 @@ export function Bench() {
   const { drives, jobs: _jobs, trails } = known.value;
   if (drives === null) return <main id="main" tabIndex={-1}><p class="mute" role="status">Waiting for the box to tell its drives.</p></main>;
   const jobs = latest.value;
-  const list = asList.value && drives.length >= MANY;
+  const list = asList.value;
   const shown = search.value ? drives.filter((drive) => matches(drive, jobs.get(drive.id ?? ""), search.value)) : drives;
   return (
     <main id="main" tabIndex={-1}>
@@ -123,7 +123,7 @@ export function Bench() {
       {shown.length > 0 && shown.every((drive) => drive.refused !== null) && (
         <p class="note all" role="status"><Icon name="lock" /><span><b>None of these drives is offered.</b> Each says why. What is in use stays untouched: free it (unmount it, take it out of its pool), or plug in another; it shows here within two seconds.</span></p>
       )}
-      {drives.length >= MANY && (
+      {drives.length > 0 && (list || drives.length >= MANY) && (
         <p class="views" role="group" aria-label="How the bays are shown">
           {([["Cards", false], ["List", true]] as const).map(([name, one]) => <button key={name} class="btn plain" type="button" aria-pressed={list === one} onClick={() => showAs(one)}>{name}</button>)}
         </p>

@@ -1,7 +1,7 @@
 /** How a bench of many bays is shown: as cards, or as a list in which all of them are seen at once. Kept for this browser. */
 import { signal } from "@preact/signals";
 
-/** From so many drives on there is a choice: of fewer, all cards are in a window of 1440 × 900, or nearly. */
+/** From so many drives on there is a choice, and wherever the list is chosen: of fewer, all cards are in a window of 1440 × 900, or nearly. */
 export const MANY = 12;
 
 const KEY = "kiln-bench";
