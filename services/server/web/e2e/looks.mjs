@@ -47,10 +47,11 @@ export async function looks(browser, width, scheme, count) {
     await test("a card: its reason is read whole, be it what a blank drive may hold, a verdict's, a wait's or a refusal's", async () => {
       const used = box.state.drives[9];
       box.state.drives[9] = { ...used, refused: { kind: "mounted", reason: "it is mounted at /mnt/media and 2 other places" } };
-      for (const size of [{ width, height: 900 }, { width: 1920, height: 1080 }]) {
+      for (const size of [{ width, height: 900 }, { width: 1024, height: 768 }, { width: 1920, height: 1080 }]) {
         await page.setViewportSize(size);
         await at("/");
         await page.locator(".bay").getByText("may still hold data").first().waitFor();
+        assert(`${size.width} px: nothing is wider than the window`, await page.evaluate(() => document.documentElement.scrollWidth <= document.documentElement.clientWidth));
         const cut = await page.locator(".bay :is(.st, .why)").evaluateAll((lines) => lines.filter((one) => one.scrollWidth > one.clientWidth || one.scrollHeight > one.clientHeight + 1).map((one) => one.textContent));
         assert(`${size.width} px: cut off: ${cut.join(", ")}`, cut.length === 0);
       }
