@@ -22,6 +22,9 @@ describe("the division of a window", () => {
     expect(plan(1920, 1080, 2).tile).toBeGreaterThan(1.5);
     expect(plan(1920, 1080, 60).tile).toBe(1);
   });
+  it("leaves a tile its height upright, where head and foot are as high as their words need", () => {
+    expect([plan(360, 780, 24).rows, plan(1920, 1080, 16).rows]).toEqual([5, 4]);
+  });
   it("has a place on every window", () => {
     for (const [width, height] of [[320, 480], [360, 780], [1080, 1920], [100, 100]] as const) {
       const { columns, rows, unit } = plan(width, height, 40);

@@ -14,6 +14,8 @@ export interface Plan { unit: number; tile: number; columns: number; rows: numbe
 const LEAST_UNIT = 0.5;
 /** A tile's least width and height, head and foot together, both margins, and the gap: units of {@link Plan}. */
 const TILE = { width: 440, height: 184, ends: 200, sides: 56, gap: 10 };
+/** Head and foot together on a phone upright, where both are as high as their words need: three lines and four. */
+const ENDS_UPRIGHT = 410;
 /** How much larger than needed tiles may be, largest first: two drives fill a wall, but are no posters. */
 const GROWN = [2.2, 1.9, 1.6, 1.4, 1.2, 1] as const;
 
@@ -24,7 +26,7 @@ export function plan(width: number, height: number, count: number): Plan {
   const foot = { room: width / unit - TILE.sides, lines: height >= width ? Infinity : 2 };
   const divide = (tile: number) => {
     const fit = (room: number, each: number) => Math.max(1, Math.floor((room / tile + TILE.gap) / (each + TILE.gap)));
-    return { unit, tile, foot, columns: fit(width - TILE.sides * unit, TILE.width), rows: fit(height - TILE.ends * unit, TILE.height) };
+    return { unit, tile, foot, columns: fit(width - TILE.sides * unit, TILE.width), rows: fit(height - (height > width ? ENDS_UPRIGHT : TILE.ends) * unit, TILE.height) };
   };
   const all = GROWN.map((grown) => divide(unit * grown));
   return all.find(({ columns, rows }) => columns * rows >= count) ?? divide(unit);
