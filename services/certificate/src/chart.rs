@@ -364,16 +364,19 @@ mod tests {
         }
     }
 
-    /// As in many a USB dock.
-    #[test]
-    fn without_a_sensor_no_degrees_are_drawn() {
-        let at = |second: i64, bad_sectors: u64| TimePoint {
+    /// As in many a USB dock: without a temperature.
+    fn at(second: i64, bad_sectors: u64) -> TimePoint {
+        TimePoint {
             at: wire::Time::from_second(second).unwrap(),
             step: 0,
             temperature: None,
             rate: Bytes(1),
             bad_sectors,
-        };
+        }
+    }
+
+    #[test]
+    fn without_a_sensor_no_degrees_are_drawn() {
         let chart = heat(&[at(0, 0), at(60, 8)]).unwrap();
         assert_eq!(
             (chart.title, chart.y.as_slice()),
@@ -391,13 +394,6 @@ mod tests {
     /// A slope would tell of sectors that went bad one after another all along.
     #[test]
     fn errors_are_drawn_where_they_were_told() {
-        let at = |second: i64, bad_sectors: u64| TimePoint {
-            at: wire::Time::from_second(second).unwrap(),
-            step: 0,
-            temperature: None,
-            rate: Bytes(1),
-            bad_sectors,
-        };
         let chart = heat(&[at(0, 0), at(30, 0), at(60, 2), at(90, 2)]).unwrap();
         let x = |second: f64| second / 90.0;
         assert_eq!(

@@ -56,7 +56,8 @@ pub fn result(request_id: &str, said: Result<super::ask::Said, wire::Problem>) -
 pub fn progress(told: &ProgressFrame, job: Option<&Job>, who: &Who, home: bool, now: Time) -> Frame {
     let mut payload = Map::new();
     let mut put = |key: &str, value: Value| drop(payload.insert(key.to_owned(), value));
-    let waits = job.is_some_and(|job| matches!(job.state, JobState::Waiting { .. }));
+    let why = job.and_then(waits);
+    let still = why.is_some();
     put("agent_id", json!(who.host));
     put("job_id", json!(told.job_id));
     put("phase", json!(told.phase));
@@ -69,28 +70,28 @@ pub fn progress(told: &ProgressFrame, job: Option<&Job>, who: &Who, home: bool, 
         }),
     );
     put("message", json!(told.message));
-    put("eta", json!(if waits { "" } else { &told.eta }));
+    put("eta", json!(if still { "" } else { &told.eta }));
     put("bytes_done", json!(told.bytes_done));
     put("bytes_total", json!(told.bytes_total));
     if let Some(progress) = &told.kiln {
         put("phase_detail", json!(progress.phase.label()));
-        let rate = if waits { 0 } else { progress.rate.0 };
+        let rate = if still { 0 } else { progress.rate.0 };
         put("speed_mbps", json!(rate as f64 / 1e6));
         if let Some(temperature) = progress.temperature {
             put("temp_c", json!(temperature.0));
         }
-        if let Some(eta) = progress.eta_job.or(progress.eta).filter(|_| !waits) {
+        if let Some(eta) = progress.eta_job.or(progress.eta).filter(|_| !still) {
             put("eta_sec", json!(eta.max(0.0).round() as i64));
         }
         if home {
             put("kiln", serde_json::to_value(progress).unwrap_or_default());
         }
     }
+    if let Some(why) = why {
+        put("status", json!(PAUSED));
+        put("message", json!(why));
+    }
     if let Some(job) = job {
-        if let JobState::Waiting { why } = &job.state {
-            put("status", json!(PAUSED));
-            put("message", json!(why));
-        }
         put("command", json!(job.playbook));
         put("model", json!(job.model));
         put("serial", json!(job.serial));
@@ -106,6 +107,14 @@ pub fn progress(told: &ProgressFrame, job: Option<&Job>, who: &Who, home: bool, 
     fit("progress", payload)
 }
 
+/// Why a job waits, if it does.
+pub fn waits(job: &Job) -> Option<&str> {
+    match &job.state {
+        JobState::Waiting { why } => Some(why),
+        JobState::Running | JobState::Finished | JobState::Aborted => None,
+    }
+}
+
 /// Where a job stands of which no worker tells: it waits, or goes on and has not moved yet.
 pub fn stands(job: &Job, who: &Who, now: Time) -> Frame {
     if let Some(progress) = &job.progress {
@@ -118,10 +127,7 @@ pub fn stands(job: &Job, who: &Who, now: Time) -> Frame {
         return self::progress(&progress_frame(job, &still), Some(job), who, false, now);
     }
     // An orderly end of the agent took its percent along.
-    let (status, message) = match &job.state {
-        JobState::Waiting { why } => (PAUSED, why.as_str()),
-        JobState::Running | JobState::Finished | JobState::Aborted => (status(job), ""),
-    };
+    let (status, message) = waits(job).map_or_else(|| (status(job), ""), |why| (PAUSED, why));
     let payload = json!({
         "agent_id": who.host, "job_id": job.id.to_string(), "command": job.playbook, "phase": "waiting", "status": status,
         "message": message, "eta": "", "speed_mbps": 0, "elapsed_sec": elapsed(job, now), "model": job.model,

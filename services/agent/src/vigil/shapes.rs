@@ -7,7 +7,7 @@ use wire::job::Job;
 use wire::options::{FileSystem, FormatRequest};
 
 use super::Who;
-use super::frames::{PAUSED, elapsed, rows, second, status, verdict};
+use super::frames::{PAUSED, elapsed, rows, second, status, verdict, waits};
 use super::manifest::{LOG, TEMPERATURE};
 use super::window::Reading;
 use wire::frame::LogLine;
@@ -110,12 +110,13 @@ pub fn job(job: &Job, drives: &[Drive], who: &Who, now: Time) -> Value {
         (Some(progress), false) => progress.percent,
         (None, false) => 0.0,
     };
+    let why = waits(job);
     let mut value = json!({
         "job_id": job.id.to_string(), "agent_id": who.host, "command": job.playbook,
-        "status": if waits(job).is_empty() { status(job) } else { PAUSED },
-        "phase": phase, "phase_detail": waits(job), "progress_percent": percent, "percent": percent,
+        "status": if why.is_some() { PAUSED } else { status(job) },
+        "phase": phase, "phase_detail": why.unwrap_or_default(), "progress_percent": percent, "percent": percent,
         "message": summary, "elapsed_sec": elapsed(job, now), "elapsed": elapsed(job, now),
-        "target": node.as_deref().unwrap_or(job.drive.as_str()),         "drive": job.drive, "params": params(job.options.format.as_ref()), "model": job.model, "serial": job.serial, "verdict": verdict(job),
+        "target": node.as_deref().unwrap_or(job.drive.as_str()), "drive": job.drive, "params": params(job.options.format.as_ref()), "model": job.model, "serial": job.serial, "verdict": verdict(job),
         "summary": summary, "started_at": second(job.started), "completed_at": job.ended.map(second),
         "burnin_passed": verdict(job) == "PASSED", "bad_sectors": job.bad_sectors,
     });
@@ -126,22 +127,14 @@ pub fn job(job: &Job, drives: &[Drive], who: &Who, now: Time) -> Value {
         value["fail_reason"] = json!(summary);
     }
     if let Some(progress) = progress {
-        let rests = !waits(job).is_empty();
-        let rate = if rests { 0 } else { progress.rate.0 };
+        let rate = if why.is_some() { 0 } else { progress.rate.0 };
         value["speed_mbps"] = json!(rate as f64 / 1e6);
         value["temp_c"] = json!(progress.temperature);
-        if let Some(eta) = progress.eta_job.or(progress.eta).filter(|_| !rests) {
+        if let Some(eta) = progress.eta_job.or(progress.eta).filter(|_| why.is_none()) {
             value["eta_sec"] = json!(eta.max(0.0).round() as i64);
         }
     }
     value
-}
-
-fn waits(job: &Job) -> &str {
-    match &job.state {
-        wire::job::JobState::Waiting { why } => why,
-        wire::job::JobState::Running | wire::job::JobState::Finished | wire::job::JobState::Aborted => "",
-    }
 }
 
 /// `/api/jobs/active`.
