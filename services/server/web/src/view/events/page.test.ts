@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { Event } from "@wire";
 
-import { abouts, fits, newer, newest, older, reaches } from "./page";
+import { abouts, askedIn, fits, newer, newest, older, queryOf, reaches } from "./page";
 
 describe("the pages of the log", () => {
   const event = (seq: number) => ({ seq }) as Event;
@@ -50,4 +50,11 @@ it("events are filtered by what they are about and by a day of this browser's", 
   const asked = (change: object) => fits(event, { text: "", least: "info", about: "", day: "", ...change });
   expect([asked({ about: "job" }), asked({ about: "drive" }), asked({ day: "2026-11-20" }), asked({ day: "2026-11-19" })]).toEqual([true, false, true, false]);
   expect(abouts([{ type: "job.failed" }, { type: "drive.added" }, { type: "job.passed" }, { type: "my.event" }])).toEqual([["drive", "drives"], ["my", "my"], ["job", "tests"]]);
+});
+
+it("what is asked of the log is in the address, and comes back from it", () => {
+  const asked = { text: "C3DX & 50 %", least: "warning", about: "job", day: "2026-11-20" } as const;
+  expect(askedIn(queryOf(asked))).toEqual(asked);
+  const any = { text: "", least: "info", about: "", day: "" } as const;
+  expect([queryOf(any), askedIn(""), askedIn("?least=loud&about=%3Cb%3E&day=tomorrow")]).toEqual(["", any, any]);
 });

@@ -7,7 +7,7 @@ import "../../style/lists.css";
 import "../../style/playbook.css";
 import { api, asProblem } from "../../api";
 import { happenedAt, plural, stamp, zone } from "../../format";
-import { drivePath, jobPath } from "../../route";
+import { arrivals, drivePath, jobPath } from "../../route";
 import { known, newestEvents, now } from "../../state/app";
 import { Icon, Panel, ProblemNote, Shape } from "../bits";
 import { follow, pieces, type Chain } from "./chain";
@@ -35,6 +35,22 @@ export function fits(event: Event, { text, least, about, day }: Asked): boolean 
   if (day !== "" && dayOf(happenedAt(event)) !== day) return false;
   const hay = `${event.type} ${event.message} ${event.actor.kind} ${event.actor.name} ${event.drive ?? ""} ${event.job ?? ""}`.toLowerCase();
   return text.toLowerCase().split(/\s+/).every((word) => hay.includes(word));
+}
+
+/** Nothing asked for: all of them. */
+const ANY: Asked = { text: "", least: "info", about: "", day: "" };
+
+/** The end of the address that asks for these, so that they outlive a reload and can be sent; pure. */
+export function queryOf(asked: Asked): string {
+  const parts = (Object.keys(ANY) as (keyof Asked)[]).filter((key) => asked[key] !== ANY[key]).map((key) => `${key}=${encodeURIComponent(asked[key])}`);
+  return parts.length === 0 ? "" : `?${parts.join("&")}`;
+}
+
+/** What an address asks for; what it misspells is any; pure. */
+export function askedIn(query: string): Asked {
+  const given = new URLSearchParams(query);
+  const part = (key: keyof Asked, form: RegExp) => (form.test(given.get(key) ?? "") ? given.get(key)! : ANY[key]);
+  return { text: part("text", /./), least: part("least", /^(warning|critical)$/) as Severity, about: part("about", /^[\w-]+$/), day: part("day", /^\d{4}-\d\d-\d\d$/) };
 }
 
 /** The day of a moment in this browser's zone, as a field of days has it; pure. */
@@ -127,10 +143,11 @@ function WholeLog() {
 
 /** The log of events. */
 export function EventsPage() {
-  const text = useSignal("");
-  const least = useSignal<Severity>("info");
-  const about = useSignal("");
-  const day = useSignal("");
+  const wanted = useSignal(askedIn(location.search));
+  const want = (change: Partial<Asked>) => {
+    wanted.value = { ...wanted.peek(), ...change };
+    history.replaceState(history.state, "", `${location.pathname}${queryOf(wanted.peek())}`);
+  };
   const problem = useSignal<Problem | null>(null);
   const asked = useSignal(false);
   const busy = useSignal(false);
@@ -158,6 +175,10 @@ export function EventsPage() {
     busy.value = false;
   };
   useEffect(() => void load(), []);
+  // A link to this page from this page asks anew.
+  useSignalEffect(() => {
+    if (arrivals.value > 0) wanted.value = askedIn(location.search);
+  });
   // What the stream brings is held here, too: its own list lets the oldest go.
   useSignalEffect(() => {
     const stream = known.value.events;
@@ -165,13 +186,13 @@ export function EventsPage() {
     if (now) held.value = newer(now, stream);
   });
   // A day is looked for as far back as it is; while its year is typed it is one long before any log.
-  const looks = useComputed(() => held.value !== null && problem.value === null && day.value >= "1970" && !reaches(held.value, day.value));
+  const looks = useComputed(() => held.value !== null && problem.value === null && wanted.value.day >= "1970" && !reaches(held.value, wanted.value.day));
   useSignalEffect(() => {
     if (looks.value && !busy.value) void load(ANSWER);
   });
   const all = held.value?.events ?? known.value.events;
-  const wanted = { text: text.value, least: least.value, about: about.value, day: day.value };
-  const list = all.filter((event) => fits(event, wanted)).reverse();
+  const { text, least, about, day } = wanted.value;
+  const list = all.filter((event) => fits(event, wanted.value)).reverse();
   const hidden = list.length > drawn.value;
   const more = held.value?.more ?? true;
   const further = () => {
@@ -184,12 +205,12 @@ export function EventsPage() {
       <h1 class="sr">Events</h1>
       <Panel title="Events" note={`${plural(list.length, "event")}, newest first, times in ${zone(now.peek())}`}>
         <div class="filter">
-          <label class="find"><Icon name="find" /><span class="sr">Filter</span><input type="search" placeholder="Word, drive, person" value={text.value} onInput={(e) => (text.value = e.currentTarget.value)} /></label>
-          <label>At least <select value={least.value} onChange={(e) => (least.value = e.currentTarget.value as Severity)}>
+          <label class="find"><Icon name="find" /><span class="sr">Filter</span><input type="search" placeholder="Word, drive, person" value={text} onInput={(e) => want({ text: e.currentTarget.value })} /></label>
+          <label>At least <select value={least} onChange={(e) => want({ least: e.currentTarget.value as Severity })}>
             <option value="info">everything</option><option value="warning">warnings</option><option value="critical">critical</option></select></label>
-          <label>About <select value={about.value} onChange={(e) => (about.value = e.currentTarget.value)}>
-            <option value="">everything</option>{abouts(about.value ? [...all, { type: about.value }] : all).map(([name, words]) => <option key={name} value={name}>{words}</option>)}</select></label>
-          <label>Day <input type="date" value={day.value} onInput={(e) => (day.value = e.currentTarget.value)} /></label>
+          <label>About <select value={about} onChange={(e) => want({ about: e.currentTarget.value })}>
+            <option value="">everything</option>{abouts(about ? [...all, { type: about }] : all).map(([name, words]) => <option key={name} value={name}>{words}</option>)}</select></label>
+          <label>Day <input type="date" value={day} onInput={(e) => want({ day: e.currentTarget.value })} /></label>
         </div>
         <ProblemNote problem={problem.value} />
         {list.length === 0 && <p class="mute" role="status">{none}</p>}
