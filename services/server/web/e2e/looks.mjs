@@ -99,6 +99,7 @@ export async function looks(browser, width, scheme, count) {
       for (let pressed = 1; pressed <= 5; pressed += 1) {
         await older.click();
         await until(`page ${pressed}`, async () => (await shown.count()) === 500 + 500 * pressed);
+        if (pressed < 5) assert("the focus stays", await older.evaluate((one) => one === document.activeElement));
       }
       await page.getByText("number 1 of the log").waitFor();
       await older.waitFor({ state: "hidden" });
@@ -112,6 +113,8 @@ export async function looks(browser, width, scheme, count) {
       await page.getByLabel("About").selectOption({ label: "drives" });
       await until("the drives'", async () => (await shown.count()) === 4);
       await inspect(page, `events-${width}`);
+      await page.reload();
+      await until("the drives' again", async () => (await shown.count()) === 4);
       await page.getByLabel("Day").fill("2001-01-01");
       await page.getByText("Nothing answers to this.").waitFor();
     });
@@ -660,6 +663,7 @@ export async function looks(browser, width, scheme, count) {
         box.say("job", { ...running, state });
         await page.getByRole("button", { name: after, exact: true }).waitFor();
         assert("it can be pressed", await button.isEnabled());
+        assert("by the keyboard, too", await button.evaluate((one) => one === document.activeElement));
       }
       assert(`each was asked for once: ${presses}`, presses.join() === "pause,resume");
       await page.getByRole("button", { name: "Pause", exact: true }).click();

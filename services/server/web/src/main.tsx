@@ -2,8 +2,9 @@
 import { render } from "preact";
 import { useEffect } from "preact/hooks";
 
+import { startFocus } from "./focus";
 import { startKeys } from "./keys";
-import { arrivals, land, place, saveFocus, startRouting, type Place } from "./route";
+import { arrivals, land, place, startRouting, type Place } from "./route";
 import { open, startClock, visit } from "./state/app";
 import { startWish } from "./state/wish";
 import { startPrinting } from "./printing";
@@ -62,7 +63,6 @@ function App() {
   useEffect(() => {
     if (arrived > 0) land();
   }, [arrived]);
-  useEffect(saveFocus, [who.kind]);
   switch (who.kind) {
     case "opening": return <Opening problem={null} />;
     case "unreachable": return <Opening problem={who.problem} />;
@@ -77,6 +77,7 @@ startTheme();
 startRouting();
 startWish();
 startKeys();
+startFocus();
 startPrinting();
 startClock();
 const root = document.getElementById("app");

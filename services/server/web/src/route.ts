@@ -94,17 +94,7 @@ export const isAhead = (id: string) => ahead === id;
 export function land(): void {
   const to = ahead ?? "main";
   ahead = null;
-  focus(to);
-}
-
-function focus(id: string): void {
-  document.getElementById(id)?.focus({ preventScroll: true });
-}
-
-/** The same where what had the focus is gone: else a keyboard would begin at the top of the page again. */
-export function saveFocus(): void {
-  const at = document.activeElement;
-  if (at === null || at === document.body || at.matches(":disabled")) focus("main");
+  document.getElementById(to)?.focus({ preventScroll: true });
 }
 
 /** Follows the address bar and the links. */
@@ -117,6 +107,6 @@ export function startRouting(): void {
     if (!link || link.origin !== location.origin || link.target || link.hasAttribute("download") || link.hash) return;
     if (link.pathname.startsWith("/api/") || link.pathname.startsWith("/docs")) return;
     event.preventDefault();
-    go(link.pathname);
+    go(`${link.pathname}${link.search}`);
   });
 }

@@ -4,7 +4,6 @@ import { useEffect, useRef } from "preact/hooks";
 import type { Outcome, Problem } from "@wire";
 
 import { lastFour, verdictShape } from "../format";
-import { saveFocus } from "../route";
 
 /** A line icon of the sprite in `index.html`. */
 export function Icon({ name }: { name: string }) {
@@ -69,7 +68,6 @@ export function Dialog(props: { title: string; onClose: () => void; children: Co
     // It is taken away, not closed, so the browser gives nothing back; the button that opened it may be gone, too.
     return () => {
       if (before instanceof HTMLElement && before.isConnected) before.focus();
-      saveFocus();
     };
   }, []);
   return (

@@ -3,7 +3,6 @@ import { signal } from "@preact/signals";
 import type { ComponentChild, ComponentType } from "preact";
 import { useEffect } from "preact/hooks";
 
-import { saveFocus } from "../route";
 
 /** A component of another file of the build; until it is here, `waiting` is shown. `Frame`: the element round that, `div` for a part of a page. */
 export function lazy<P extends object>(load: () => Promise<ComponentType<P>>, waiting = "One moment.", Frame: "main" | "div" = "main"): (props: P) => ComponentChild {
@@ -18,10 +17,6 @@ export function lazy<P extends object>(load: () => Promise<ComponentType<P>>, wa
       if (!here.peek()) fetchIt();
     }, []);
     const Here = here.value;
-    // What was shown meanwhile had the focus.
-    useEffect(() => {
-      if (Here && Frame === "main") saveFocus();
-    }, [Here]);
     if (Here) return <Here {...props} />;
     const Title = Frame === "main" ? "h1" : "h2";
     return (

@@ -11,7 +11,7 @@ import type { Drive, DriveId, Plan, PlanOptions, Problem } from "@wire";
 import "../../style/gate.css";
 import { api, asProblem } from "../../api";
 import { lastFour, plural } from "../../format";
-import { go, jobPath, saveFocus } from "../../route";
+import { go, jobPath } from "../../route";
 import { connections, known, monotonic, pulled, visit } from "../../state/app";
 import { complete, CUT, cutAt, remaining, step, type Gate, type Input } from "../../state/gate";
 import { fulfil, keepWish, wished, type Wish } from "../../state/wish";
@@ -33,7 +33,6 @@ function leaves(gate: Gate): string {
 const NAMED = 3;
 
 function Changed({ gate, onAccept, onLeave }: { gate: Gate & { step: "changed" }; onAccept: () => void; onLeave: () => void }) {
-  useEffect(saveFocus, []);
   const others = remaining(gate).length;
   const without = gate.drives.length > NAMED ? `these ${gate.drives.length} drives` : gate.drives.map(({ serial }) => `…${lastFour(serial)}`).join(", ");
   return (
@@ -53,7 +52,6 @@ function Changed({ gate, onAccept, onLeave }: { gate: Gate & { step: "changed" }
 
 /** The box was told to start, and nobody knows whether it did. */
 function Unsure({ plan, problem }: { plan: Plan; problem: Problem }) {
-  useEffect(saveFocus, []);
   const count = plural(plan.drives.length, "drive");
   return (
     <main id="main" class="door wide" tabIndex={-1}>

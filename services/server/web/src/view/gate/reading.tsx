@@ -4,7 +4,6 @@ import type { ComponentChildren } from "preact";
 import type { Drive, DriveId, Plan, PlanDrive, Problem } from "@wire";
 
 import { bytes, contentWords, lastFour, plural } from "../../format";
-import { saveFocus } from "../../route";
 import { known } from "../../state/app";
 import { AGAIN, GIVE_UP, giveUpKey, givenUp, isByWwn, match, scan, settled, type Gate, type Input, type Typed } from "../../state/gate";
 import { Icon, ProblemNote, Serial, Shape } from "../bits";
@@ -134,8 +133,6 @@ function GiveUp(props: { drive: PlanDrive; index: number; which: string; typed: 
 /** Step one as it stands on the page: one frame from the first question to the last label, so that neither focus nor place is lost. */
 export function StepOne(props: { gate: Gate & { step: "loading" | "refused" | "reading" | "checking" }; drives: readonly Drive[]; left: string | null; dispatch: (input: Input) => void; onAgain: () => void; children: ComponentChildren }) {
   const { gate } = props;
-  // The button that asked the box is gone by now.
-  useEffect(saveFocus, [gate.step === "loading"]);
   const pulled = pulledWords(props.drives);
   // The box names a drive that it does not have by its whole identity, and says no more.
   const problem = gate.step === "refused" ? ((gate.problem.type === "drive-unknown" && pulled) || gate.problem) : (pulled ?? (gate.step === "checking" ? null : gate.notice) ?? null);

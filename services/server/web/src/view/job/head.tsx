@@ -5,7 +5,7 @@ import type { Bus, Job, Phase, Problem } from "@wire";
 
 import { api, asProblem, certificateUrl } from "../../api";
 import { bytes, clock, duration, lastFour, plural, timeLeft, verifiedWords } from "../../format";
-import { drivePath, jobPath, saveFocus } from "../../route";
+import { drivePath, jobPath } from "../../route";
 import { connections, known, latest, now } from "../../state/app";
 import { isAway } from "../../state/gate";
 import { canChoose, headingOf, isHosts, isOver, isPaused, shareOf } from "../../state/store";
@@ -128,8 +128,6 @@ export function Head({ job }: { job: Job }) {
   useEffect(() => {
     problem.value = late.value = null;
   }, [isOver(job), paused]);
-  // The buttons go with the verdict, and the focus that was on one of them.
-  useEffect(saveFocus, [isOver(job), paused]);
   return (
     <div class="jobhd">
       <div class="who"><span class="l4">{lastFour(job.serial)}</span>

@@ -7,7 +7,6 @@ import "../../style/gate.css";
 import "../../style/alerts.css";
 import { asProblem } from "../../api";
 import { clock, duration } from "../../format";
-import { saveFocus } from "../../route";
 import { known, now } from "../../state/app";
 import { Panel, ProblemNote, Shape } from "../bits";
 import { useSort } from "../sort";
@@ -46,8 +45,6 @@ function Channel(props: { service: Service; providers: Record<string, Provider>;
     busy.value = false;
     props.onChange();
   };
-  // "Leave it off" goes with why it was off.
-  useEffect(saveFocus, [service.disabled_why]);
   const label = props.providers[service.service_type]?.label ?? service.service_type;
   const state = service.disabled_why ?? (!service.enabled ? "switched off" : service.failing_since ? `nothing has reached it since ${when(service.failing_since)}` : "");
   return (
