@@ -326,7 +326,7 @@ async function round(browser, width, scheme) {
       const spoken = await said();
       assert(`the verdict is read out once: ${spoken.join(" | ")}`, spoken.filter((text) => text === "Verdict: INCONCLUSIVE.").length === 1);
       assert(`no line is read out twice in a row: ${spoken.join(" | ")}`, spoken.every((text, i) => text !== spoken[i - 1]));
-      await focus("main");
+      await focus(".jobhd");
       await shot("aborted");
     });
 
