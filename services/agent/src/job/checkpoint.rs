@@ -20,7 +20,7 @@ use wire::job::PhaseStatus;
 use super::{Halt, JobTask};
 use crate::events::{self, Happening};
 use crate::hands::{Hands, Held, PROOF};
-use crate::record::{ADVICE, Record, Trace};
+use crate::record::{Record, Strange, Trace};
 
 /// Longest time for reading a lost job's place from its drive: a few hundred reads, some of them of bad sectors.
 const RECOVER: Duration = Duration::from_mins(5);
@@ -60,7 +60,7 @@ impl JobTask {
     ///
     /// # Errors
     /// Why nothing may be written to it.
-    pub(super) async fn taken_up(&self, held: &Held) -> Result<Trace, String> {
+    pub(super) async fn taken_up(&self, held: &Held) -> Result<Trace, Strange> {
         let record = &self.record;
         if !record.erases() {
             return Ok(Trace::LetGo);
@@ -120,11 +120,11 @@ impl JobTask {
         }
     }
 
-    fn not_written(&self, why: &str) -> String {
-        format!(
-            "{}: {why}; nothing is written{ADVICE} and arm it again, or plug in the drive that was armed",
+    fn not_written(&self, why: &str) -> Strange {
+        Strange::unarmed(format!(
+            "{}: {why}; nothing is written",
             events::drive_words(&self.record.job)
-        )
+        ))
     }
 
     /// A checkpoint that cannot be used is set aside and told; the job then goes on from what the drive tells. It begins

@@ -18,7 +18,7 @@ use super::resets::LOOK;
 use super::{JobTask, NoDrive, Own, Wish};
 use crate::events;
 use crate::hands::Held;
-use crate::record::{log_line, without_advice};
+use crate::record::log_line;
 
 /// Why a format that was interrupted is not made anew.
 pub(super) enum NoFormat {
@@ -38,9 +38,7 @@ impl JobTask {
             Ok(held) => held,
             Err(NoDrive::Parked) => return Err(NoFormat::Parked),
             Err(NoDrive::Aborted) => return Err(NoFormat::Cut(None)),
-            Err(NoDrive::Used(why)) => {
-                return Err(self.leaves(without_advice(&why).to_owned()));
-            }
+            Err(NoDrive::Used(strange)) => return Err(self.leaves(strange.why)),
         };
         match self.shows_a_cut_format(&held).await {
             Shown::Ours => {

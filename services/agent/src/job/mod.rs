@@ -50,7 +50,7 @@ use crate::jobs::Jobs;
 use crate::notary::Notary;
 use crate::outbox::Outbox;
 use crate::pacing::{Pacer, Share};
-use crate::record::{Record, Trace};
+use crate::record::{Record, Strange, Trace};
 use crate::stop::Stop;
 
 use format::NoFormat;
@@ -196,8 +196,8 @@ enum Own {
 enum NoDrive {
     Parked,
     Aborted,
-    /// A format of it was interrupted, and it is not to be had, or not as that left it; in words.
-    Used(String),
+    /// A format of it was interrupted, and it is not to be had, or not as that left it.
+    Used(Strange),
 }
 
 impl JobTask {

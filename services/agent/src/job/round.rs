@@ -64,7 +64,7 @@ impl JobTask {
                 Ok(held) => held,
                 Err(NoDrive::Parked) => return Err(End::Parked),
                 Err(NoDrive::Aborted) => return Err(End::Aborted(None)),
-                Err(NoDrive::Used(why)) => return Err(End::Refused(why)),
+                Err(NoDrive::Used(strange)) => return Err(End::Refused(strange.why)),
             },
         };
         match self.prepare(&drive).await {
@@ -164,8 +164,8 @@ impl JobTask {
                 // Self-tests take hours, and a dock does not tell that its drive was exchanged.
                 match self.means.hands.look(drive).await {
                     Ok(content) => {
-                        if let Some(why) = self.record.strange(&content, self.trace) {
-                            return Err(Halt::Refused(why));
+                        if let Some(strange) = self.record.strange(&content, self.trace) {
+                            return Err(Halt::Refused(strange.why));
                         }
                     }
                     Err(why) => return Err(Halt::NotNow(why)),

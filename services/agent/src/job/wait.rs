@@ -9,6 +9,7 @@ use wire::job::JobState;
 use super::{JobTask, NoDrive, Own, Wish};
 use crate::events;
 use crate::hands::Held;
+use crate::record::Strange;
 
 /// How often a drive that was refused is asked for again.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
@@ -53,25 +54,26 @@ impl JobTask {
                     let identity = self.record.identity.clone();
                     match self.means.hands.open(identity, listed, self.access()).await {
                         Ok(held) => self.taken_up(&held).await.map(|trace| (held, trace)),
-                        Err(problem) => Err(problem.to_string()),
+                        Err(problem) => Err(problem.to_string().into()),
                     }
                 }
-                None => Err(format!(
+                None => Err(Strange::from(format!(
                     "{} is not plugged in{}",
                     events::drive_words(&self.record.job),
                     self.means.bays.words(&self.record.job.drive)
-                )),
+                ))),
             };
-            let why = match opened {
+            let strange = match opened {
                 Ok((held, trace)) => {
                     self.trace = trace;
                     return Ok(held);
                 }
-                Err(why) => why,
+                Err(strange) => strange,
             };
             if self.record.formatting && self.listed().is_some() && began.elapsed() >= PATIENCE {
-                return Err(NoDrive::Used(why));
+                return Err(NoDrive::Used(strange));
             }
+            let why = strange.to_string();
             if told.as_ref() != Some(&why) && began.elapsed() >= PATIENCE {
                 let happening = events::waiting(&self.record.job, &why);
                 self.set_state(JobState::Waiting { why: why.clone() }, vec![happening]);

@@ -33,7 +33,7 @@ use wire::{Bytes, Celsius, JobId, Time};
 pub use company::Company;
 pub use report::{Effects, progress_frame};
 pub use spent::Spent;
-pub use strange::{ADVICE, Trace, without_advice};
+pub use strange::{Strange, Trace};
 
 /// All that is kept of a job: what the server is told, and what only its own task and the verdict need. One row of the table of jobs,
 /// written whole; [`Record::revision`] tells a later one from an earlier one.

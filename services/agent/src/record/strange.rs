@@ -17,19 +17,45 @@ pub enum Trace {
     Written,
 }
 
-/// How what a person is to do about a job begins, behind why it does not go on.
-pub const ADVICE: &str = ". Abort this job";
+/// Why a job does not go on with the drive that is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Strange {
+    /// The reason, without a stop: what is told of a job that is over.
+    pub why: String,
+    /// What a person is to do while the job waits, if anything would help: a sentence without its stop.
+    advice: Option<&'static str>,
+}
 
-/// Why a job did not go on, without what was to be done: it is over.
-pub fn without_advice(why: &str) -> &str {
-    why.split_once(ADVICE).map_or(why, |(reason, _)| reason)
+impl Strange {
+    /// One that a new burn-in of what is there, or the drive that was armed, would settle.
+    pub fn unarmed(why: String) -> Self {
+        Self {
+            why,
+            advice: Some("Abort this job and arm it again, or plug in the drive that was armed"),
+        }
+    }
+}
+
+impl From<String> for Strange {
+    /// One that a person need do nothing about, or of which the reason says it.
+    fn from(why: String) -> Self {
+        Self { why, advice: None }
+    }
+}
+
+impl std::fmt::Display for Strange {
+    /// What is told of a job that waits.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.why)?;
+        self.advice.map_or(Ok(()), |advice| write!(f, ". {advice}"))
+    }
 }
 
 impl Record {
     /// Why the job must not go on with a drive that holds `now`: somebody put something on it since it was armed, or
     /// another drive answers by its name (two behind one USB bridge). Before the first write it must hold what was armed,
     /// and nothing else; later, what the job itself left of that is fine.
-    pub fn strange(&self, now: &Content, trace: Trace) -> Option<String> {
+    pub fn strange(&self, now: &Content, trace: Trace) -> Option<Strange> {
         match (trace, now) {
             (Trace::Armed, _) => same_content(&self.content, now)
                 .err()
@@ -47,32 +73,31 @@ impl Record {
     /// Why a drive that holds nothing which only the job's could hold is not taken for the one that was armed, whatever it is called and holds: docks,
     /// bridges and card readers tell one name for each drive that is put into them, and since it was armed, or was proved to be the job's
     /// the last time, in this boot the kernel has counted another medium. After a boot nothing but its content tells.
-    pub fn recounted(&self, now: &Medium) -> Option<String> {
+    pub fn recounted(&self, now: &Medium) -> Option<Strange> {
         let then = self.medium.as_ref()?;
-        then.is_another(now, self.identity.bus).then(|| {
-            format!(
+        then.is_another(now, self.identity.bus).then(|| Strange {
+            why: format!(
                 "{} {} was unplugged, exchanged or reset since, and holds nothing that proves that it is the drive that was armed; \
-                 nothing is written{ADVICE} and arm it again",
+                 nothing is written",
                 self.job.model, self.job.serial
-            )
+            ),
+            advice: Some("Abort this job and arm it again"),
         })
     }
 
-    fn other(&self, refusal: &Refusal) -> String {
+    fn other(&self, refusal: &Refusal) -> Strange {
         let (model, serial) = (&self.job.model, &self.job.serial);
-        format!(
-            "{model} {serial}: {refusal}; nothing is written{ADVICE} and arm it again, or plug in the drive that was armed"
-        )
+        Strange::unarmed(format!("{model} {serial}: {refusal}; nothing is written"))
     }
 
     /// What stands on a drive beside what is left of the old content.
-    fn added(&self, now: &Content) -> Option<String> {
-        added(&self.content, now).map(|summary| {
-            format!(
-                "{} {} holds \"{summary}\" now, which was not on it when it was armed; nothing of it is erased{ADVICE}, or plug \
-                 in the drive that it began with",
+    fn added(&self, now: &Content) -> Option<Strange> {
+        added(&self.content, now).map(|summary| Strange {
+            why: format!(
+                "{} {} holds \"{summary}\" now, which was not on it when it was armed; nothing of it is erased",
                 self.job.model, self.job.serial
-            )
+            ),
+            advice: Some("Abort this job, or plug in the drive that it began with"),
         })
     }
 }
@@ -88,14 +113,16 @@ mod tests {
     /// The verdict of a job that was over ended with it.
     #[test]
     fn what_is_told_of_a_job_that_is_over_advises_nothing() {
-        let record = record();
-        let why = record.other(&Refusal::OtherContent {
+        let strange = record().other(&Refusal::OtherContent {
             agreed: "empty".into(),
             now: "ext4".into(),
         });
-        assert!(why.contains("Abort this job"), "{why}");
-        assert!(without_advice(&why).ends_with("nothing is written"), "{why}");
-        assert_eq!(without_advice("the drive is gone"), "the drive is gone");
+        assert!(strange.to_string().contains(". Abort this job"), "{strange}");
+        assert!(strange.why.ends_with("nothing is written"), "{strange:?}");
+        assert_eq!(
+            Strange::from("the drive is gone".to_owned()).to_string(),
+            "the drive is gone"
+        );
     }
 
     fn signature(partition: u32, kind: &str, uuid: Option<&str>) -> Signature {
@@ -145,7 +172,11 @@ mod tests {
                 found(&[table.clone(), system.clone(), signature(2, "unknown", None)]),
             ] {
                 assert!(
-                    record.strange(&new, Trace::Written).unwrap().contains("\"something\""),
+                    record
+                        .strange(&new, Trace::Written)
+                        .unwrap()
+                        .why
+                        .contains("\"something\""),
                     "{armed:?} then {new:?}"
                 );
             }
@@ -176,7 +207,7 @@ mod tests {
         record.medium = Some(medium("now", 7));
         assert_eq!(record.recounted(&medium("now", 7)), None);
         assert_eq!(record.recounted(&medium("later", 8)), None, "a boot counts anew");
-        let why = record.recounted(&medium("now", 8)).unwrap();
+        let why = record.recounted(&medium("now", 8)).unwrap().to_string();
         assert!(
             why.contains(&record.job.serial) && why.contains("arm it again"),
             "{why}"
@@ -202,7 +233,7 @@ mod tests {
                     "{armed:?} then {now:?}"
                 );
                 let readable = matches!(now, Content::Empty | Content::Found { .. });
-                let why = record.strange(now, Trace::LetGo);
+                let why = record.strange(now, Trace::LetGo).map(|strange| strange.to_string());
                 assert_eq!(why.is_none(), readable && armed == now, "{armed:?} then {now:?}");
                 assert!(why.is_none_or(|why| why.contains("arm it again") && why.contains(&now.words())));
             }
