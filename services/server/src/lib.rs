@@ -15,6 +15,7 @@
 
 #![warn(unreachable_pub)]
 
+pub mod acknowledged;
 pub mod addon;
 pub mod alerts;
 pub mod app;

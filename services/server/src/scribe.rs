@@ -34,6 +34,7 @@ use wire::job::Job;
 use wire::playbook::PlaybookInfo;
 use wire::{Event, JobId, Time};
 
+use crate::acknowledged::Entry;
 use crate::clock::Clock;
 use crate::hub::units::Remembered;
 use crate::message::Message;
@@ -88,6 +89,8 @@ pub enum Keep {
     Event(NewEvent, Actor, Time),
     /// A job's state.
     Job(Box<Job>),
+    /// Who has seen how a job ended; `None`: nobody has.
+    Acknowledged(JobId, Option<Entry>),
     /// The drives.
     Drives(Vec<Drive>),
     /// The playbooks.
@@ -126,8 +129,8 @@ pub struct Scribe {
 struct Desk {
     store: Store,
     tell: broadcast::Sender<Message>,
-    /// Where jobs go whose certificate was revoked here.
-    revoked: mpsc::Sender<Job>,
+    /// Where jobs go of which more is known here than was told ([`transaction::Written::amended`]).
+    amended: mpsc::Sender<Job>,
     clock: Clock,
     trouble: watch::Sender<Option<String>>,
     /// What waits for the store, and why it was not taken.
@@ -353,10 +356,10 @@ impl Desk {
                 Err(error) => return Err(error),
             }
         };
-        for job in written.revoked {
+        for job in written.amended {
             // Nobody waits here for the hub, which hands things in: the next start has it from the medium.
-            if let Err(error) = self.revoked.try_send(job) {
-                tracing::error!(%error, "a job was not told that its certificate was revoked");
+            if let Err(error) = self.amended.try_send(job) {
+                tracing::error!(%error, "a job was not told what is known of it here");
             }
         }
         self.tell(&written.events);
@@ -404,8 +407,8 @@ impl Desk {
 }
 
 impl Scribe {
-    /// Starts the task; events that are on the medium go to `tell`, jobs whose certificate was revoked here to `revoked`.
-    pub fn start(store: Store, tell: broadcast::Sender<Message>, revoked: mpsc::Sender<Job>, clock: Clock) -> Self {
+    /// Starts the task; events that are on the medium go to `tell`, jobs of which more is known here than was told to `amended`.
+    pub fn start(store: Store, tell: broadcast::Sender<Message>, amended: mpsc::Sender<Job>, clock: Clock) -> Self {
         let (orders, queue) = mpsc::channel::<Order>(QUEUE);
         let (say, trouble) = watch::channel(None);
         let now = Instant::now();
@@ -418,7 +421,7 @@ impl Scribe {
             since_wall: Time::UNIX_EPOCH,
             store,
             tell,
-            revoked,
+            amended,
             clock,
             trouble: say,
             held: VecDeque::new(),

@@ -7,6 +7,7 @@
 //! | `events` | sequence number | [`wire::Event`], hash-chained |
 //! | `jobs` | job id (sorts by time) | [`wire::job::Job`], its last known state |
 //! | `joblog` | job id, number | [`wire::frame::LogLine`] |
+//! | `acknowledged` | job id | [`crate::acknowledged::Entry`]: who has seen which end of it |
 //! | `certificates` | job id | the certificate's text, byte for byte as it was signed |
 //! | `seals` | certificate id | [`wire::boxes::CertificateEntry`]: what is listed of it, with its revocation |
 //! | `addons` | number | [`crate::addon::Addon`] |
@@ -24,6 +25,7 @@ use wire::job::Job;
 
 /// Names of all tables.
 pub const NAMES: &[&str] = &[
+    "acknowledged",
     "addons",
     "addons-seen",
     "alert-collected",
@@ -99,6 +101,7 @@ pub const SEALS_MAX: usize = 4000;
 /// When the medium does not take them; then they stay.
 pub fn take_out(store: &Store, table: &str) -> store::Result<Option<TakenOut>> {
     match table {
+        "acknowledged" => store.take_out_unreadable(&crate::acknowledged::ACKNOWLEDGED),
         "addons" => store.take_out_unreadable(&crate::addon::ADDONS),
         "addons-seen" => store.take_out_unreadable(&crate::addon::SEEN),
         "certificates" => store.take_out_unreadable(&CERTIFICATES),

@@ -1,5 +1,15 @@
 // Generated from services/wire by `KILN_BLESS=1 cargo test -p wire --test bindings`; do not edit.
 
+export type Acknowledged = { 
+/**
+ * User name.
+ */
+by: string, 
+/**
+ * When.
+ */
+at: string, };
+
 export type ActionCall = { 
 /**
  * Chosen by the server, unique on a connection; the result bears it.
@@ -904,6 +914,10 @@ formatted: Formatted | null,
  * The certificate, once one is signed.
  */
 certificate: CertificateInfo | null, 
+/**
+ * Who has seen how it ended, once a person said so. The server alone tells it, never the agent; it changes nothing of the verdict.
+ */
+acknowledged?: Acknowledged, 
 /**
  * When it was started.
  */

@@ -64,6 +64,10 @@ pub struct Job {
     /// The certificate, once one is signed.
     #[serde(default)]
     pub certificate: Option<CertificateInfo>,
+    /// Who has seen how it ended, once a person said so. The server alone tells it, never the agent; it changes nothing of the verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub acknowledged: Option<Acknowledged>,
     /// When it was started.
     #[schema(value_type = String, format = DateTime)]
     pub started: Time,
@@ -77,6 +81,16 @@ pub const FINDINGS_MAX: usize = 200;
 
 /// Most points of [`Job::timeline`]; where more come, every second one is dropped.
 pub const TIMELINE_MAX: usize = 512;
+
+/// That a person has seen how a job ended, and decided: it asks for nobody any more.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct Acknowledged {
+    /// User name.
+    pub by: String,
+    /// When.
+    #[schema(value_type = String, format = DateTime)]
+    pub at: Time,
+}
 
 /// Where a job stands.
 ///
@@ -174,6 +188,7 @@ impl Job {
             options: PlanOptions::default(),
             formatted: None,
             certificate: None,
+            acknowledged: None,
             started,
             ended: None,
         }

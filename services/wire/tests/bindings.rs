@@ -62,6 +62,7 @@ fn generated() -> String {
         certificate::Standing,
         playbook::SoakInfo,
         playbook::PlaybookInfo,
+        job::Acknowledged,
         job::Outcome,
         job::RuleHit,
         gate::Plan,

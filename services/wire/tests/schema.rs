@@ -200,6 +200,7 @@ fn job() -> Job {
             made: Time::UNIX_EPOCH,
             revoked: None,
         }),
+        acknowledged: None,
         started: Time::UNIX_EPOCH,
         ended: None,
     }

@@ -146,6 +146,7 @@ pub(crate) fn passed() -> Job {
             problem: None,
         }),
         certificate: None,
+        acknowledged: None,
         started,
         ended: Some(time("2026-11-19T14:22:05Z")),
     }

@@ -111,7 +111,7 @@ pub enum StartError {
 #[derive(Debug)]
 struct Asked {
     recalled: mpsc::Receiver<Vec<DriveId>>,
-    revoked: mpsc::Receiver<Job>,
+    amended: mpsc::Receiver<Job>,
 }
 
 /// A connected add-on.
@@ -160,6 +160,8 @@ pub struct App {
     pub stopping: watch::Sender<bool>,
     /// The claim code that the console shows.
     pub console: watch::Sender<Option<String>>,
+    /// Whose turn it is to say, or take back, that the end of a job was seen: the hub hears of them as they were written.
+    pub(crate) acknowledging: tokio::sync::Mutex<()>,
     hub: Mutex<Hub>,
     claim: Mutex<Claim>,
     gate: Mutex<Gate>,
@@ -318,9 +320,9 @@ impl App {
         let alerts = Alerts::open(store.clone(), &setup.alerts, now.wall).await?;
         let stream = broadcast::channel(STREAM).0;
         let (recalls, recalled) = mpsc::channel(past::RECALLS);
-        let (revoke, revoked) = mpsc::channel(past::REVOKED);
+        let (amend, amended) = mpsc::channel(past::AMENDED);
         let app = Arc::new(Self {
-            scribe: Scribe::start(store.clone(), stream.clone(), revoke, clock.clone()),
+            scribe: Scribe::start(store.clone(), stream.clone(), amend, clock.clone()),
             clock,
             vault,
             hasher,
@@ -335,6 +337,7 @@ impl App {
             alerts,
             stopping: watch::channel(false).0,
             console: watch::channel(code).0,
+            acknowledging: tokio::sync::Mutex::default(),
             hub: Mutex::new(hub),
             claim: Mutex::new(claim),
             gate: Mutex::new(Gate::new(keys.gate.clone(), keys.box_id.clone())),
@@ -361,13 +364,13 @@ impl App {
             })
             .await;
         }
-        Ok((app, Asked { recalled, revoked }))
+        Ok((app, Asked { recalled, amended }))
     }
 
     fn spawn_tasks(self: &Arc<Self>, asked: Asked) {
         tokio::spawn(fleet::watch(Arc::downgrade(self)));
         tokio::spawn(past::recall_each(Arc::downgrade(self), asked.recalled));
-        tokio::spawn(past::revoke_each(Arc::downgrade(self), asked.revoked));
+        tokio::spawn(past::amend_each(Arc::downgrade(self), asked.amended));
         self.alerts.start(self);
         let app = Arc::downgrade(self);
         tokio::spawn(async move {

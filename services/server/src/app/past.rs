@@ -26,8 +26,8 @@ const JOBS_READ: usize = hub::JOBS;
 /// agent tells that many new drives during one; then it is waited for room, and nothing is lost.
 pub(super) const RECALLS: usize = 64;
 
-/// Jobs that wait until the hub hears that their certificate was revoked here: more than one drive's failure takes back.
-pub(super) const REVOKED: usize = 1024;
+/// Jobs that wait until the hub hears what is known of them here: more than the certificates that one drive's failure takes back.
+pub(super) const AMENDED: usize = 1024;
 
 impl App {
     /// Settings with which nothing could be done.
@@ -208,11 +208,11 @@ pub(super) async fn recall_each(app: Weak<App>, mut asked: mpsc::Receiver<Vec<Dr
     }
 }
 
-/// Tells the hub of certificates that were revoked here, for as long as the server lives.
-pub(super) async fn revoke_each(app: Weak<App>, mut revoked: mpsc::Receiver<Job>) {
-    while let Some(job) = revoked.recv().await {
+/// Tells the hub of jobs of which more is known here than was told, for as long as the server lives.
+pub(super) async fn amend_each(app: Weak<App>, mut amended: mpsc::Receiver<Job>) {
+    while let Some(job) = amended.recv().await {
         let Some(app) = app.upgrade() else { return };
-        app.feed(Input::Revoked(Box::new(job))).await;
+        app.feed(Input::Amended(Box::new(job))).await;
     }
 }
 

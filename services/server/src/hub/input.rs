@@ -74,8 +74,9 @@ pub enum Input {
     Claimed,
     /// The agent says that a job is over or unknown to it, and has told no end of it.
     JobGone(Box<Job>),
-    /// A job's certificate was revoked here: the job as the medium has it now.
-    Revoked(Box<Job>),
+    /// Here more is known of a job than was told: its certificate was revoked, or a person has seen its end, or says so no more. The job as
+    /// the medium has it now.
+    Amended(Box<Job>),
     /// What the medium has of drives that [`super::Effect::Recall`] names: the jobs with the last word on each.
     Recalled(Vec<Job>),
     /// A drive here told by its SMART how hot it may be before its alert comes.

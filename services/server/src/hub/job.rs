@@ -15,6 +15,7 @@ use wire::{Bytes, DriveId, JobId, Time};
 use super::effect::server_actor;
 use super::ring::Ring;
 use super::{Effect, Hub, Stream};
+use crate::acknowledged;
 use crate::clock::Now;
 use crate::last_words::{LastWords, Word};
 
@@ -115,6 +116,8 @@ impl Hub {
         if !job.state.is_over() {
             self.succeeded(now, &job, out);
         }
+        // Said here, never by the agent.
+        job.acknowledged = self.job_of(job.id).and_then(|held| acknowledged::stays(held, &job));
         if !self.jobs.contains_key(&job.id) {
             self.make_room();
         }
@@ -143,11 +146,12 @@ impl Hub {
         }
     }
 
-    /// A job's certificate was revoked here. What is held of the job may be newer than what the medium has.
-    pub(super) fn revoked(&mut self, kept: Job, out: &mut Vec<Effect>) {
+    /// Takes what is known of a job here alone. What is held of the job may be newer than what the medium has.
+    pub(super) fn amended(&mut self, kept: Job, out: &mut Vec<Effect>) {
         let job = match self.jobs.get_mut(&kept.id) {
             Some(held) => {
                 revoke::stay(held.job.certificate.as_mut(), kept.certificate.as_ref());
+                held.job.acknowledged = acknowledged::stays(&kept, &held.job);
                 held.job.clone()
             }
             None => kept,

@@ -182,7 +182,7 @@ impl Whom {
             | Input::Recovering
             | Input::Claimed
             | Input::JobGone(_)
-            | Input::Revoked(_)
+            | Input::Amended(_)
             | Input::Recalled(_)
             | Input::HeatLimit { .. }
             | Input::Banner { .. }
@@ -321,7 +321,7 @@ impl Hub {
                 out.push(Effect::Hello);
             }
             Input::JobGone(job) => self.job_gone(now, *job, &mut out),
-            Input::Revoked(job) => self.revoked(*job, &mut out),
+            Input::Amended(job) => self.amended(*job, &mut out),
             Input::HeatLimit { serial, limit } => self.heat_limit(&serial, limit, &mut out),
             Input::Recalled(jobs) => self.recalled(jobs, &mut out),
             Input::Banner { key, banner } => {

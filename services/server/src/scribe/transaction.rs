@@ -8,6 +8,7 @@ use wire::{Event, JobId, Time};
 
 use super::retain::Log;
 use super::{DRIVES, EVENTS_SEEN, Keep, PLAYBOOKS, SUPERVISOR, json, seals};
+use crate::acknowledged::{self, ACKNOWLEDGED};
 use crate::last_words;
 use crate::tables::{CERTIFICATES, JOB_LOG, JOB_LOG_MAX, JOBS, JOBS_MAX, STATE};
 
@@ -16,8 +17,8 @@ use crate::tables::{CERTIFICATES, JOB_LOG, JOB_LOG_MAX, JOBS, JOBS_MAX, STATE};
 pub(super) struct Written {
     /// The events that are in the log by it.
     pub(super) events: Vec<Event>,
-    /// Jobs whose certificate was revoked here, as they are now.
-    pub(super) revoked: Vec<Job>,
+    /// Jobs of which more is known here than was told, as they are now: their certificate was revoked, or their end acknowledged.
+    pub(super) amended: Vec<Job>,
 }
 
 /// Writes what is to be kept, all of it or nothing.
@@ -29,7 +30,7 @@ pub(super) fn write<'k>(
     now: Time,
     keep: impl Iterator<Item = &'k Keep>,
 ) -> store::Result<Written> {
-    let mut revoked = Vec::new();
+    let mut amended = Vec::new();
     let mut log = Log::open(w)?;
     let mut seen = STATE.get(w, EVENTS_SEEN)?.and_then(|v| v.as_u64()).unwrap_or(0);
     let seen_before = seen;
@@ -48,7 +49,8 @@ pub(super) fn write<'k>(
                 }
                 log.append(w, new.clone(), *at, actor.clone())?;
             }
-            Keep::Job(job) => revoked.extend(keep_job(w, &mut log, now, job)?),
+            Keep::Job(job) => amended.extend(keep_job(w, &mut log, now, job)?),
+            Keep::Acknowledged(job, entry) => acknowledged::keep(w, *job, entry.as_ref())?,
             Keep::Drives(drives) => STATE.put(w, DRIVES, &json(drives)?)?,
             Keep::Playbooks(playbooks) => STATE.put(w, PLAYBOOKS, &json(playbooks)?)?,
             Keep::Certificate(certificate) => {
@@ -71,26 +73,29 @@ pub(super) fn write<'k>(
     let excess = usize::try_from(JOBS.len(w)?.saturating_sub(JOBS_MAX as u64)).unwrap_or(0);
     for job in too_many(w, excess)? {
         JOB_LOG.delete_of(w, &job)?;
+        ACKNOWLEDGED.delete(w, &job)?;
         CERTIFICATES.delete(w, &job)?;
         JOBS.delete(w, &job)?;
     }
     let events = log.events;
-    Ok(Written { events, revoked })
+    Ok(Written { events, amended })
 }
 
-/// Keeps a job, with what it takes back and what was taken back of it; gives the jobs that say so from now on.
+/// Keeps a job, with what it takes back and what was taken back of it; gives the jobs of which that makes others than were told.
 fn keep_job(w: &mut Write<'_, '_>, log: &mut Log, now: Time, told: &Job) -> store::Result<Vec<Job>> {
-    let mut revoked = Vec::new();
+    let mut amended = Vec::new();
     for entry in seals::take_back(w, told)? {
         log.append(w, revoke::event(&entry, told.id), now, Actor::new("server", "server"))?;
         // Its own earlier word: what is told of the job now takes its place.
         if entry.job != told.id {
-            revoked.extend(seals::tell_job(w, &entry)?);
+            amended.extend(seals::tell_job(w, &entry)?);
         }
     }
     let mut job = told.clone();
-    if seals::list(w, &mut job)? {
-        revoked.push(job.clone());
+    let lacked = seals::list(w, &mut job)?;
+    acknowledged::tell(w, &mut job)?;
+    if lacked || job.acknowledged != told.acknowledged {
+        amended.push(job.clone());
     }
     let key = job.id.to_string();
     // What was signed at an earlier end of the job is not handed out. What cannot be read is sent again.
@@ -98,7 +103,7 @@ fn keep_job(w: &mut Write<'_, '_>, log: &mut Log, now: Time, told: &Job) -> stor
         CERTIFICATES.delete(w, &key)?;
     }
     JOBS.put(w, &key, &job)?;
-    Ok(revoked)
+    Ok(amended)
 }
 
 /// Keys of the jobs that go: the oldest, and failures that still stand last.

@@ -62,6 +62,7 @@ pub(crate) fn finished(number: u128) -> Job {
         options: PlanOptions::default(),
         formatted: None,
         certificate: None,
+        acknowledged: None,
         started: Time::from_second(1_700_000_000).unwrap(),
         ended: Time::from_second(1_700_000_100).ok(),
     }

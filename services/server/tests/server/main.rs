@@ -8,6 +8,7 @@
     reason = "tests"
 )]
 
+mod acknowledged;
 mod acts;
 mod addon;
 mod agent;

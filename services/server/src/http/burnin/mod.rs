@@ -4,6 +4,7 @@
 //!  drives + playbooks ─► plans (plan, arm, start) ─► jobs ─► certificates
 //! ```
 
+mod acknowledge;
 mod answer;
 mod certificates;
 mod drives;
@@ -28,6 +29,7 @@ pub(super) fn v1() -> Routes {
         .routes(routes!(jobs::abort))
         .routes(routes!(jobs::pause))
         .routes(routes!(jobs::resume))
+        .routes(routes!(acknowledge::acknowledge, acknowledge::unacknowledge))
         .routes(routes!(certificates::json))
         .routes(routes!(certificates::html))
         .routes(routes!(certificates::pdf))
