@@ -44,6 +44,82 @@ export async function looks(browser, width, scheme, count) {
       await page.getByText("Version 0.1.0 is written and waits for a restart").waitFor();
     });
 
+    await test("what is seen needs nobody: the line goes, the focus does not, the verdict stays, and it can be taken back", async () => {
+      const [warn, fail] = [box.state.jobs[3], box.state.jobs[2]];
+      for (const of of [warn, fail]) {
+        const path = `/api/v1/jobs/${of.id}/ack`;
+        box.instead.set(`POST ${path}`, () => {
+          of.acknowledged = { by: "mara", at: new Date().toISOString() };
+          box.say("job", of);
+          return of.acknowledged;
+        });
+        box.instead.set(`DELETE ${path}`, () => {
+          delete of.acknowledged;
+          box.say("job", of);
+          return null;
+        });
+      }
+      const four = (of) => of.serial.slice(-4);
+      const line = (of) => page.locator(".needs li", { hasText: `…${four(of)}:` });
+      const card = page.locator(".bay", { has: page.getByRole("link", { name: new RegExp(`^${four(warn)},`) }) });
+      const unfold = async () => {
+        const more = page.getByRole("button", { name: /^\d+ more$/ });
+        await page.locator(".needs li").first().waitFor();
+        if (await more.count()) await more.click();
+      };
+      const focused = (name, selector) => until(name, () => page.evaluate((where) => document.activeElement?.matches(where) ?? false, selector), 10);
+      await page.setViewportSize({ width: Math.min(width, width < 500 ? 320 : width), height: 900 });
+      await at("/");
+      await unfold();
+      // Beside the link, which the rest of the line leads to, and as large as a finger.
+      const keep = page.getByRole("button", { name: `Keep it: …${four(warn)}` });
+      const { width: wide, height } = await keep.boundingBox();
+      assert(`${wide} × ${height} px`, wide >= 44 && height >= 44);
+      await keep.scrollIntoViewIfNeeded();
+      assert("the button is over the line's link", await keep.evaluate((one) => {
+        const { left, top, width, height } = one.getBoundingClientRect();
+        return document.elementFromPoint(left + width / 2, top + height / 2) === one;
+      }));
+      await inspect(page, `needs-ack-${width}`);
+      await keep.press("Enter");
+      await until("the line to go", async () => (await line(warn).count()) === 0);
+      await focused("the focus on the list's heading", ".needs h2");
+      await page.locator(".needs [role=status]").getByText(`…${four(warn)} is kept; its verdict stays WARN.`).waitFor();
+      await card.getByText("WARN", { exact: true }).waitFor();
+      await inspect(page, `needs-acked-${width}`);
+      await page.getByRole("button", { name: `Take it back: …${four(warn)}` }).press("Enter");
+      await line(warn).waitFor();
+      await focused("the focus on the heading once more", ".needs h2");
+      // A box that does not take it says why, and the line stays.
+      const path = `POST /api/v1/jobs/${fail.id}/ack`;
+      const whole = box.instead.get(path);
+      box.instead.set(path, 503);
+      await page.getByRole("button", { name: `Noted: …${four(fail)}` }).click();
+      await page.locator(".needs [role=alert]").getByText("The box answered 503").waitFor();
+      assert("its line stays", (await line(fail).count()) === 1);
+      box.instead.set(path, whole);
+
+      await at(`/jobs/${fail.id}`);
+      const button = page.locator(".seen button");
+      await button.press("Enter");
+      await page.locator(".seen").getByText(/^Noted by mara, \d\d:\d\d\./).waitFor();
+      await focused("the focus on the button that takes it back", ".seen button");
+      await page.locator(".bigverdict").getByText("FAILED").waitFor();
+      await inspect(page, `job-acked-${width}`);
+      // Whoever looks at the bench meanwhile, and at the wall, is asked no more.
+      await at("/");
+      await unfold();
+      assert("no line", (await line(fail).count()) === 0);
+      await page.goto("/wall");
+      await page.locator(".w", { hasText: four(fail) }).getByText("FAILED").waitFor({ timeout: 90_000 });
+      assert("the foot does not name it", !(await page.locator(".say").textContent()).includes(`…${four(fail)}`));
+      await at(`/jobs/${fail.id}`);
+      await page.getByRole("button", { name: `Take it back: …${four(fail)}` }).click();
+      await page.getByRole("button", { name: `Noted: …${four(fail)}` }).waitFor();
+      box.instead.clear();
+      await page.setViewportSize({ width, height: width < 500 ? 780 : 900 });
+    });
+
     await test("a card: its reason is read whole, be it what a blank drive may hold, a verdict's, a wait's or a refusal's", async () => {
       const used = box.state.drives[9];
       box.state.drives[9] = { ...used, refused: { kind: "mounted", reason: "it is mounted at /mnt/media and 2 other places" } };

@@ -49,6 +49,16 @@ describe("needs you", () => {
     expect(told([pair("P0000001", { state: { kind: "waiting", why: "it is busy." } })])[0]).toMatchObject({ what: "…0001 waits: it is busy", next: expect.stringMatching(/by itself/) as string });
   });
 
+  it("an end that somebody has seen asks for nobody any more; what runs, waits or is hot still does", () => {
+    const acknowledged = { by: "mara", at: "2026-11-20T07:00:00Z" };
+    const ends = (["WARN", "FAILED", "INCONCLUSIVE"] as const).map((outcome) => over(`SEEN${outcome}`, outcome));
+    expect(told(ends).map(({ ack }) => ack)).toEqual([{ job: "j-SEENFAILED", word: "Noted" }, { job: "j-SEENINCONCLUSIVE", word: "Noted" }, { job: "j-SEENWARN", word: "Keep it" }]);
+    expect(told(ends.map(([one, of]) => [one, { ...of, acknowledged }]))).toEqual([]);
+    expect(told([pair("HOT00001", { state: { kind: "finished" }, verdict: verdict("WARN"), acknowledged }, { temperature: 60 })]).map(({ short }) => short)).toEqual(["cool it: 60\u00a0°C"]);
+    const running = told([pair("RUN00001", { acknowledged, bad_sectors: 1 }), pair("WAIT0001", { acknowledged, state: { kind: "waiting", why: "paused by mara" } })]);
+    expect(running.map(({ short, ack }) => [short, ack])).toEqual([["heads for FAILED", undefined], ["paused", undefined]]);
+  });
+
   it("an update that waits for a restart is told, one that runs and is kept is not", () => {
     expect(told([], box({ trial: null, slots: [slot("a", { running: true }), slot("b", { next: true })] })).map(({ what }) => what)).toEqual(["Version 2.0 is written and waits for a restart"]);
     expect(told([], box({ trial: null, slots: [slot("a", { running: true, next: true }), slot("b")] }))).toEqual([]);

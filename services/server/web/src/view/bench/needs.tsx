@@ -1,14 +1,16 @@
 /** What needs a person, the most urgent first; long lists are folded, so that the bays stay in view. */
 import { useSignal } from "@preact/signals";
-import type { BoxView, Drive, Job } from "@wire";
+import { useLayoutEffect, useRef } from "preact/hooks";
+import type { BoxView, Drive, Job, JobId, Problem } from "@wire";
 
 import { bytes, celsius, lastFour, plural, verdictShape } from "../../format";
 import { chosen, known, latest } from "../../state/app";
 import { drivePath, jobPath, settingsPath } from "../../route";
 import { printing } from "../../printing";
 import { headingOf, heatOf, isHosts, isOver, isPaused } from "../../state/store";
-import { Mark } from "../bits";
+import { Mark, ProblemNote } from "../bits";
 import { unheard } from "../box";
+import { ack, ackedWord, ackWord, asks } from "../job/ack";
 import { warned } from "../job/after";
 
 /** One thing that needs a person. */
@@ -28,6 +30,8 @@ export interface Need {
   /** Where more is, and what the link is called. */
   href: string;
   act: string;
+  /** The test whose end it is about, and what a person says to that, once and for all. */
+  ack?: { job: JobId; word: string };
 }
 
 /**
@@ -65,13 +69,14 @@ export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, 
       continue;
     }
     const verdict = job.verdict;
-    if (!verdict || verdict.outcome === "PASSED") continue;
+    if (!verdict || !asks(job)) continue;
+    const ack = { job: job.id, word: ackWord(verdict.outcome) };
     const said = `…${four}: ${stopped(verdict.summary)}`;
     const shape = verdictShape(verdict.outcome) as Need["shape"];
     switch (verdict.outcome) {
-      case "FAILED": add("failed", { ...of, ...link, key: job.id, shape, what: said, next: "Take it out; do not put data on it.", short: "take it out" }); break;
-      case "INCONCLUSIVE": add("inconclusive", { ...of, ...link, key: job.id, shape, what: said, next: "Test it again, or look at what stopped it.", short: "look at it" }); break;
-      case "WARN": { const { next, short } = warned(verdict, drive.bus); add("warn", { ...of, ...link, key: job.id, shape, what: said, next: `${next}.`, short }); break; }
+      case "FAILED": add("failed", { ...of, ...link, ack, key: job.id, shape, what: said, next: "Take it out; do not put data on it.", short: "take it out" }); break;
+      case "INCONCLUSIVE": add("inconclusive", { ...of, ...link, ack, key: job.id, shape, what: said, next: "Test it again, or look at what stopped it.", short: "look at it" }); break;
+      case "WARN": { const { next, short } = warned(verdict, drive.bus); add("warn", { ...of, ...link, ack, key: job.id, shape, what: said, next: `${next}.`, short }); break; }
     }
   }
   const here = drives.filter((drive) => drive.id !== null && picked.includes(drive.id));
@@ -98,22 +103,43 @@ const SHOWN = 4;
 /** The list above the bays. */
 export function Needs({ drives }: { drives: readonly Drive[] }) {
   const all = useSignal(false);
+  const region = useRef<HTMLDivElement>(null);
+  const said = useSignal<JobId | null>(null);
+  const problem = useSignal<Problem | null>(null);
+  const say = async (job: JobId, seen: boolean) => {
+    problem.value = null;
+    if (seen) said.value = job;
+    problem.value = await ack(job, seen);
+  };
+  // A line takes the focus that was on it along, whoever noted it. Not to the next line's button: a second press would note that.
+  const inside = region.current?.contains(document.activeElement) ?? false;
+  useLayoutEffect(() => {
+    if (inside && document.activeElement === document.body) region.current?.querySelector("h2")?.focus();
+  });
+  const noted = said.value === null ? undefined : known.value.jobs.get(said.value);
   const list = needs(drives, latest.value, known.value.box, chosen.value);
   // What happens to a drive meanwhile nobody tells.
   const silent = unheard();
   const shown = all.value || printing.value || list.length <= SHOWN + 1 ? list : list.slice(0, SHOWN);
   return (
-    <div class="needs">
-      <h2>Needs you{list.length > 0 && <span class="sr">: {plural(list.length, "thing")}, the most urgent first</span>}</h2>
+    <div class="needs" ref={region}>
+      <h2 tabIndex={-1}>Needs you{list.length > 0 && <span class="sr">: {plural(list.length, "thing")}, the most urgent first</span>}</h2>
       <ul aria-live="polite" aria-relevant="additions">
         {list.length === 0 && <li class="calm"><span>{silent === null ? "Nothing. This line says so when that changes." : `Nothing up to when the drives were heard of. ${silent}.`}</span></li>}
-        {shown.map(({ key, shape, what, next, href, act, four }) => (
+        {shown.map(({ key, shape, what, next, href, act, four, ack }) => (
           <li key={key} class={`is-${shape}`}>
             <Mark of={shape} /><span><b>{what}.</b> {next}</span>
-            <span class="act"><a href={href} aria-label={four ? `${act} of …${four}` : act}><span>{act}</span></a></span>
+            <span class="act">{ack && <button class="btn plain" type="button" aria-label={`${ack.word}: …${four}`} title="You have seen it: it asks for nobody any more. The verdict stays." onClick={() => void say(ack.job, true)}>{ack.word}</button>}<a href={href} aria-label={four ? `${act} of …${four}` : act}><span>{act}</span></a></span>
           </li>
         ))}
       </ul>
+      <div class="noted" role="status">
+        {noted?.acknowledged && (
+          <>…{lastFour(noted.serial)} is {ackedWord(noted.verdict?.outcome).toLowerCase()}; its verdict stays {noted.verdict?.outcome}.
+            <button class="btn plain" type="button" aria-label={`Take it back: …${lastFour(noted.serial)}`} onClick={() => void say(noted.id, false)}>Take it back</button></>
+        )}
+      </div>
+      <ProblemNote problem={problem.value} />
       {(shown.length < list.length || (all.value && list.length > SHOWN + 1)) && (
         <button class="btn plain rest" type="button" aria-expanded={all.value} onClick={() => (all.value = !all.value)}>{all.value ? "Fewer" : `${list.length - SHOWN} more`}</button>
       )}

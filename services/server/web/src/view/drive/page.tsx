@@ -206,7 +206,7 @@ export function DrivePage({ id }: { id: string }) {
           <div class="sn">{known_as.model || "no model told"}, {capacityWords(known_as.capacity)}<br /><Serial serial={known_as.serial} /></div></div>
         <div class="mid">
           {outcome && <VerdictMark outcome={outcome} />}
-          <h1>{!drive ? "Not plugged in" : !drive.present ? `Out since ${clock(drive.since, now.value)}` : unseen ? `Last seen ${clock(unseen, now.value)}` : drive.refused && !hasFailed(job) ? "Not offered for a burn-in" : job && !isOver(job) ? (isPaused(job) ? "Its test is paused" : job.state.kind === "waiting" ? "Its test waits" : "Being tested") : job?.verdict ? afterWords(job.verdict, drive.bus) : "Ready"}</h1>
+          <h1>{!drive ? "Not plugged in" : !drive.present ? `Out since ${clock(drive.since, now.value)}` : unseen ? `Last seen ${clock(unseen, now.value)}` : drive.refused && !hasFailed(job) ? "Not offered for a burn-in" : job && !isOver(job) ? (isPaused(job) ? "Its test is paused" : job.state.kind === "waiting" ? "Its test waits" : "Being tested") : job?.verdict ? afterWords(job.verdict, drive.bus, job.acknowledged) : "Ready"}</h1>
           <p class="sayit">{refused && !hasFailed(job) ? refused : job?.verdict ? `Last verdict: ${job.verdict.outcome}. ${job.verdict.summary}` : job && !isOver(job) ? `${unheardOf(job) ?? "Its test has a page of its own"}.` : answer?.problem ? "" : answer ? "No test on this box yet." : "Asking the box for its tests."}</p>
           <ProblemNote problem={answer?.problem ?? null} />
           {refused && hasFailed(job) && <p class="mute">Not offered for another burn-in. {refused}</p>}

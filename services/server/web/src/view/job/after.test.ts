@@ -27,3 +27,10 @@ it("several reasons are told together, each with what mends it", () => {
   expect(warned({ rules: [hit("crc-errors"), hit("warm-disk")] }, "sata")).toEqual({ next: "All sectors are good; cool it better; look at its cable and backplane, then test it again", short: "cool it better; look at its cable" });
   expect(warned({ rules: [hit("not-whole-drive"), hit("smart-unreadable")] }, "usb").next).toBe("What was tested is good; attach it by SATA to have its own record read; run Standard for the whole drive");
 });
+
+it("where there was nothing but to decide, it says who has; what is to be done stays", () => {
+  const seen = { by: "mara", at: "2026-11-20T07:00:00Z" };
+  expect(afterWords({ outcome: "WARN", rules: [hit("slow-region")] }, "sata", seen)).toBe("Kept by mara");
+  expect(afterWords({ outcome: "WARN", rules: [hit("crc-errors")] }, "sata", seen)).toMatch(/look at its cable/);
+  expect(afterWords({ outcome: "FAILED", rules: [] }, "sata", seen)).toBe("Take it out; put no data on it");
+});

@@ -1,5 +1,5 @@
 /** What a drive is after its last test, and what to do with it, in a word to the one who holds it. */
-import type { Bus, Outcome, Verdict } from "@wire";
+import type { Acknowledged, Bus, Outcome, Verdict } from "@wire";
 
 export const AFTER: Record<Outcome, string> = { PASSED: "Passed its test", WARN: "Keep it or send it back", FAILED: "Take it out; put no data on it", INCONCLUSIVE: "Not known yet whether it is good" };
 
@@ -27,5 +27,8 @@ export function warned({ rules }: Pick<Verdict, "rules">, bus: Bus | undefined):
   return { next: [good, ...mended.map(({ next }) => next(bus))].join("; "), short: mended.map(({ short }) => short).join("; ") };
 }
 
-/** The heading of a drive or of its last test; pure. */
-export const afterWords = (verdict: Pick<Verdict, "rules" | "outcome">, bus: Bus | undefined): string => (verdict.outcome === "WARN" ? warned(verdict, bus).next : AFTER[verdict.outcome]);
+/** The heading of a drive or of its last test; `seen`: who has decided, where there is nothing to it but to decide. Pure. */
+export function afterWords(verdict: Pick<Verdict, "rules" | "outcome">, bus: Bus | undefined, seen?: Acknowledged): string {
+  const words = verdict.outcome === "WARN" ? warned(verdict, bus).next : AFTER[verdict.outcome];
+  return seen && words === AFTER.WARN ? `Kept by ${seen.by}` : words;
+}

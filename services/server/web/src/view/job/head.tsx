@@ -39,7 +39,7 @@ export function headline(job: Job, at: number, still: string | null = null, last
     const seconds = took(job, job.ended ?? new Date(at).toISOString());
     const end = `Ended ${job.ended ? `at ${clock(job.ended, at)} ` : ""}after ${duration(seconds)}`;
     const verified = `${verifiedWords(job.verdict.verified, job.capacity, howOf(job))}.`;
-    return last ? { title: afterWords(job.verdict, bus), line: `${end}. ${verified}` } : { title: `${end}; tested again since`, line: verified };
+    return last ? { title: afterWords(job.verdict, bus, job.acknowledged), line: `${end}. ${verified}` } : { title: `${end}; tested again since`, line: verified };
   }
   if (job.state.kind === "waiting") return { title: isPaused(job) ? "Paused" : still ?? "Waiting, goes on by itself", line: `${job.state.why}. ${done}` };
   if (isOver(job)) return { title: "Ended", line: "The verdict has not come yet." };

@@ -5,6 +5,7 @@ import { verdictShape } from "../../format";
 import { Icon, Panel, Shape, VerdictMark } from "../bits";
 import { optionWords } from "../gate/options";
 import { useSort } from "../sort";
+import { Seen } from "./ack";
 import { Revoked } from "./revoked";
 
 /** The worst first. */
@@ -32,6 +33,7 @@ export function VerdictPanel({ job }: { job: Job }) {
       <p class={`bigverdict is-${verdictShape(verdict.outcome)}`}><Shape of={verdictShape(verdict.outcome)} big /><span><b>{verdict.outcome}</b>{verdict.summary}</span></p>
       {/* Who reads no further than the word must not take it for today's. */}
       {revoked && <Revoked what="No longer holds since" by={revoked} />}
+      <Seen job={job} />
       {list.length > 0 && (
         <table class="tbl rules">
           <thead><tr>{head("rule", "Rule")}{head("outcome", "Leads to")}{head("value", "Seen")}{head("limit", "Limit")}{head("source", "Source of the limit")}</tr></thead>
