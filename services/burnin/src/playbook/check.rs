@@ -165,6 +165,14 @@ fn sweep(steps: &[Step], named: &[Option<Fill>]) -> Option<Fault> {
                     "expected `write` and `verify`, then `trim`, before `trim_check`".to_owned(),
                 );
             }
+            Phase::TrimCheck if last == Some(Fill::Zeros) => {
+                return at(
+                    index,
+                    "do",
+                    "zeros are what a trim leaves, so this would see nothing; expected a last `write` of another pattern"
+                        .to_owned(),
+                );
+            }
             Phase::Probe
             | Phase::Sample
             | Phase::TrimCheck

@@ -135,6 +135,12 @@ fn a_bad_playbook_is_told_its_line_field_and_what_is_expected() {
         ),
         ("[[step]]\ndo = \"trim_check\"\n", 3, "do", "then `trim`"),
         (
+            "[[step]]\ndo = \"probe\"\n[[step]]\ndo = \"write\"\npattern = \"00\"\n[[step]]\ndo = \"verify\"\n[[step]]\ndo = \"trim\"\n[[step]]\ndo = \"trim_check\"\n",
+            12,
+            "do",
+            "another pattern",
+        ),
+        (
             "[[step]]\ndo = \"probe\"\n[[step]]\ndo = \"partition\"\n",
             5,
             "do",

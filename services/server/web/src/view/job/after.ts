@@ -3,8 +3,8 @@ import type { Acknowledged, Bus, Outcome, Verdict } from "@wire";
 
 export const AFTER: Record<Outcome, string> = { PASSED: "Passed its test", WARN: "Keep it or send it back", FAILED: "Take it out; put no data on it", INCONCLUSIVE: "Not known yet whether it is good" };
 
-/** Rules that say that the sectors were not all written and compared, each with contents of its own. */
-const IN_PART: ReadonlySet<string> = new Set(["not-whole-drive", "constant-pattern", "constant-pattern-probed"]);
+/** Rules that say that the sectors were not all written and compared. */
+const IN_PART: ReadonlySet<string> = new Set(["not-whole-drive"]);
 
 /** Rules of WARN that say nothing against the drive's sectors, by what mends them; told in this order. */
 const MENDED: readonly { rules: ReadonlySet<string>; next: (bus: Bus | undefined) => string; short: string }[] = [
@@ -16,6 +16,10 @@ const MENDED: readonly { rules: ReadonlySet<string>; next: (bus: Bus | undefined
   },
   { rules: new Set(["step-unsupported", "selftest-unsupported"]), next: () => "not every step of the playbook is possible on it", short: "not every step is possible on it" },
   { rules: IN_PART, next: () => "run Standard for the whole drive", short: "run Standard for all of it" },
+  {
+    rules: new Set(["constant-pattern", "constant-pattern-probed"]),
+    next: () => "Standard would see exchanged ones, too, and writes over what is there now", short: "Standard would tell more",
+  },
 ];
 
 /** What to do after WARN: what mends its reasons where that is so of each of them, else to decide. Pure. */
