@@ -50,7 +50,7 @@ pub fn check(text: &str, trust: &Trust, now: Time, revocations: Revocations<'_>)
     if text.starts_with(stamp::FIRST) {
         return match Stamp::parse(text) {
             Ok(stamp) if stamp.verifies() => judge(of_stamp(&stamp), trust, now, revocations),
-            Err(why @ BadStamp::Control { .. }) => no_good(why),
+            Err(why @ (BadStamp::Control { .. } | BadStamp::Id)) => no_good(why),
             Ok(_) | Err(BadStamp::Spelling) => {
                 bad("The signature of this code is bad: it was damaged or changed.".to_owned())
             }

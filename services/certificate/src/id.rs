@@ -49,6 +49,11 @@ pub fn spelt(text: &str) -> Option<String> {
     (own.len() == LONG && own.iter().all(known)).then(|| grouped(own.iter().copied()))
 }
 
+/// Whether an id is in its one spelling. Revocations are looked up by that, so no other one is good.
+pub fn is_spelt(id: &str) -> bool {
+    spelt(id).as_deref() == Some(id)
+}
+
 fn grouped(letters: impl Iterator<Item = char>) -> String {
     let mut text = String::from("KC");
     for (at, letter) in letters.enumerate() {
@@ -92,6 +97,7 @@ mod tests {
             "KC-J288-YS6Y-B4IO",
         ] {
             assert_eq!(spelt(text).as_deref(), Some("KC-J288-YS6Y-B410"), "{text}");
+            assert_eq!(is_spelt(text), text == "KC-J288-YS6Y-B410", "{text}");
         }
         // One that begins as all do.
         assert_eq!(spelt("KC00-0000-0000").as_deref(), Some("KC-KC00-0000-0000"));
@@ -104,6 +110,7 @@ mod tests {
             "KC-J288-YS6Y-B41é",
         ] {
             assert_eq!(spelt(text), None, "{text}");
+            assert!(!is_spelt(text), "{text}");
         }
     }
 }

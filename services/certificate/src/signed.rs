@@ -10,6 +10,7 @@ use wire::job::Job;
 
 use crate::canonical::{self, NotCanonical};
 use crate::certificate::{Certificate, FORMAT, TEXT_MAX, VERSION};
+use crate::id;
 use crate::key::{Key, PublicKey};
 use crate::stamp::Stamp;
 
@@ -95,6 +96,9 @@ pub enum Bad {
     /// The signature is not that of its key over what it says.
     #[error("the signature does not fit what it says")]
     Signature,
+    /// A revocation would not find it.
+    #[error("its id is not spelt as Kiln spells one (KC-7Q2M-9F3K-XB4T), and no revocation would find it")]
+    Id,
     /// The stamp (the short form on paper) does not fit.
     #[error("the stamp does not fit what it says")]
     Stamp,
@@ -183,6 +187,9 @@ impl Signed {
             return Err(Bad::Signature);
         }
         let certificate: Certificate = serde_json::from_value(body.clone()).map_err(|e| Bad::Shape(e.to_string()))?;
+        if !id::is_spelt(&certificate.id) {
+            return Err(Bad::Id);
+        }
         let digest = digest(&body_text);
         let stamp = Stamp::with_signature(&certificate, &digest, words("stamp")?);
         if !stamp.verifies() {

@@ -24,6 +24,7 @@ use wire::job::Outcome;
 use wire::{Bytes, Time};
 
 use crate::certificate::Certificate;
+use crate::id;
 use crate::key::{Key, PublicKey};
 
 /// First line of every stamp.
@@ -79,6 +80,9 @@ pub enum BadStamp {
         /// The first one.
         character: char,
     },
+    /// A revocation would not find it.
+    #[error("its id is not spelt as Kiln spells one (KC-7Q2M-9F3K-XB4T), and no revocation would find it")]
+    Id,
 }
 
 impl Stamp {
@@ -110,7 +114,7 @@ impl Stamp {
     /// Reads the text of a scanned code. Blanks and line ends at its end are forgiven, nothing else.
     ///
     /// # Errors
-    /// When it is not spelt as a stamp is, or a name in it holds a control character.
+    /// When it or its id is not spelt as a stamp's is, or a name in it holds a control character.
     pub fn parse(text: &str) -> Result<Self, BadStamp> {
         let stamp = Self::spelt(text).ok_or(BadStamp::Spelling)?;
         let says = &stamp.says;
@@ -119,6 +123,7 @@ impl Stamp {
         let found = names.into_iter().find_map(control);
         match found {
             Some((name, character)) => Err(BadStamp::Control { name, character }),
+            None if !id::is_spelt(&says.id) => Err(BadStamp::Id),
             None => Ok(stamp),
         }
     }

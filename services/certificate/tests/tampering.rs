@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use certificate::report::Report;
 use certificate::{Bad, Certificate, Key, Revocations, Signed, Stamp, Trust, check};
-use common::{failed, key, maker, passed, sign, time};
+use common::{code_by_hand, failed, file_by_hand, key, maker, passed, sign, time};
 use proptest::prelude::*;
 use wire::certificate::{Revocation, RevocationState, Standing};
 use wire::job::{FaultKind, Finding, Job, JobState, Outcome};
@@ -126,6 +126,39 @@ fn unknown_keys_time_and_revocation_are_told_apart() {
         of(&signed, &Trust::parse(&text).unwrap(), now(), Revocations::Unknown).standing,
         Standing::Bad
     );
+}
+
+/// A trust file knows one spelling of each id: in another one a key's owner would sign what no line of it revokes.
+#[test]
+fn an_id_that_a_revocation_would_not_find_is_bad_in_every_form() {
+    let own = sign(&passed()).certificate().clone();
+    let trust = |id: &str| {
+        let print = key().public().fingerprint().to_hex();
+        Trust::parse(&format!("key {print} b\nrevoked {id} bent\n")).unwrap()
+    };
+    for id in [own.id.to_lowercase(), format!("{} ", own.id), own.id.replace('-', "")] {
+        let certificate = Certificate {
+            id: id.clone(),
+            ..own.clone()
+        };
+        assert!(Signed::sign(&certificate, &key()).is_err(), "{id}");
+        for text in [file_by_hand(&certificate), code_by_hand(&certificate)] {
+            let told = check(&text, &trust(&id), now(), Revocations::Unknown);
+            assert_eq!(told.standing, Standing::Bad, "{id}: {text}");
+            assert!(told.told.contains("its id is not spelt"), "{id}: {}", told.told);
+            assert!(told.says.is_none());
+        }
+    }
+    for text in [file_by_hand(&own), code_by_hand(&own)] {
+        let told = check(&text, &knows(), now(), Revocations::Unknown);
+        assert_eq!(told.standing, Standing::Trusted, "{}", told.told);
+        let told = check(&text, &trust(&own.id), now(), Revocations::Unknown);
+        assert!(
+            told.standing == Standing::Bad && told.told.contains("bent"),
+            "{}",
+            told.told
+        );
+    }
 }
 
 #[test]

@@ -22,6 +22,7 @@ libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
     value["key"] = key.public().to_hex().into();
     value["format"] = "kiln-certificate".into();
     value["version"] = 1.into();
+    value["id"] = "KC-7Q2M-9F3K-XB4T".into();
     let Ok(certificate) = serde_json::from_value::<Certificate>(value) else { return };
     let Ok(signed) = Signed::sign(&certificate, &key) else { return };
     let text = signed.text().to_owned();

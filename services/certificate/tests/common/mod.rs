@@ -7,7 +7,9 @@
     reason = "tests"
 )]
 
-use certificate::{Certificate, Key, Maker, Signed};
+use certificate::{Certificate, Key, Maker, Signed, canonical};
+use ed25519_dalek::{Signer, SigningKey};
+use sha2::{Digest, Sha256};
 use wire::job::{
     FaultKind, Finding, Job, JobState, Outcome, Phase, PhaseState, PhaseStatus, Resume, RuleHit, SelfTest,
     SelfTestOutcome, SmartRow, Surface, TimePoint, Verdict,
@@ -211,6 +213,50 @@ pub(crate) fn sign(job: &Job) -> Signed {
     let made = time("2026-11-19T14:22:06.123456Z");
     let certificate = Certificate::of(job, &maker(), key.public(), made).unwrap();
     Signed::sign(&certificate, &key).unwrap()
+}
+
+/// The signed file of whatever somebody with a key of their own, here [`key`], writes into a certificate.
+pub(crate) fn file_by_hand(certificate: &Certificate) -> String {
+    let mut short = certificate.clone();
+    for text in [&mut short.id, &mut short.drive.model, &mut short.drive.serial] {
+        *text = String::from(text.chars().take(60).collect::<String>().trim());
+    }
+    let body = canonical::of(certificate).unwrap();
+    let file = serde_json::json!({
+        "certificate": certificate,
+        "signature": sign_by_hand("kiln-certificate-v1", &body),
+        "stamp": sign_by_hand("kiln-stamp-v1", &lines_by_hand(&short, &body)),
+    });
+    canonical::of_value(&file).unwrap()
+}
+
+/// The code of the same, its names as they stand.
+pub(crate) fn code_by_hand(certificate: &Certificate) -> String {
+    let lines = lines_by_hand(certificate, &canonical::of(certificate).unwrap());
+    format!("{lines}\n{}", sign_by_hand("kiln-stamp-v1", &lines).to_uppercase())
+}
+
+fn lines_by_hand(certificate: &Certificate, body: &str) -> String {
+    let seconds = |time: Time| Time::from_second(time.as_second()).unwrap().to_string();
+    let digest = hex::encode(Sha256::digest(body));
+    [
+        "KILN CERTIFICATE 1",
+        certificate.outcome().word(),
+        &certificate.id,
+        &certificate.drive.model,
+        &certificate.drive.serial,
+        &certificate.drive.capacity.0.to_string(),
+        &seconds(certificate.made),
+        &seconds(certificate.valid_until),
+        &certificate.key.to_uppercase(),
+        &digest.to_uppercase(),
+    ]
+    .join("\n")
+}
+
+fn sign_by_hand(prefix: &str, text: &str) -> String {
+    let signature = SigningKey::from_bytes(&[42; 32]).sign(format!("{prefix}\n{text}").as_bytes());
+    hex::encode(signature.to_bytes())
 }
 
 /// Runs another's program; `None`, told, where it is not installed.
