@@ -8,6 +8,7 @@ use std::fmt::Display;
 
 use wire::Time;
 use wire::certificate::{CertificateCheck, CertificateFacts, RevocationState, Standing};
+use wire::shown::brief;
 
 use crate::carrier;
 use crate::certificate::valid_until;
@@ -15,12 +16,16 @@ use crate::key::{Fingerprint, PublicKey};
 use crate::report::day;
 use crate::revoke::{Remembered, reason};
 use crate::signed::{Bad, Signed};
-use crate::stamp::{self, BadStamp, Stamp};
+use crate::stamp::{self, BadStamp, NAME_MAX, Says, Stamp};
 use crate::trust::Trust;
 
 /// How far another clock may be ahead of ours before what it signed lies in the future: a day, so that no time zone and no
 /// clock that lags a little makes a good certificate bad.
 const AHEAD: jiff::SignedDuration = jiff::SignedDuration::from_hours(24);
+
+/// Characters that are told of a reason or of a key's name: four rows of a narrow screen. Somebody else may have written a trust file, or
+/// a box's answer.
+pub const WORDS_MAX: usize = 300;
 
 /// What is known of revocations, by certificate id.
 #[derive(Clone, Copy, Debug)]
@@ -50,7 +55,7 @@ pub fn check(text: &str, trust: &Trust, now: Time, revocations: Revocations<'_>)
     if text.starts_with(stamp::FIRST) {
         return match Stamp::parse(text) {
             Ok(stamp) if stamp.verifies() => judge(of_stamp(&stamp), trust, now, revocations),
-            Err(why @ (BadStamp::Control { .. } | BadStamp::Id)) => no_good(why),
+            Err(why @ (BadStamp::Control { .. } | BadStamp::Name { .. } | BadStamp::Id)) => no_good(why),
             Ok(_) | Err(BadStamp::Spelling) => {
                 bad("The signature of this code is bad: it was damaged or changed.".to_owned())
             }
@@ -86,33 +91,37 @@ fn bad(told: String) -> CertificateCheck {
 fn of_signed(signed: &Signed) -> (CertificateFacts, Option<Fingerprint>) {
     let certificate = signed.certificate();
     let facts = CertificateFacts {
-        id: certificate.id.clone(),
         drive: Some(certificate.drive.id.clone()),
-        model: certificate.drive.model.clone(),
-        serial: certificate.drive.serial.clone(),
-        capacity: certificate.drive.capacity,
-        outcome: certificate.outcome(),
         made: certificate.made,
         valid_until: certificate.valid_until,
-        digest: signed.digest().to_owned(),
+        ..facts(&signed.stamp().says)
     };
     (facts, Some(signed.key().fingerprint()))
 }
 
 fn of_stamp(stamp: &Stamp) -> (CertificateFacts, Option<Fingerprint>) {
-    let says = &stamp.says;
-    let facts = CertificateFacts {
+    let key = PublicKey::parse(&stamp.says.key).map(PublicKey::fingerprint);
+    (facts(&stamp.says), key)
+}
+
+/// What file and paper tell alike: whoever has a key may sign names of any length, and none may take the place of what is told of them.
+fn facts(says: &Says) -> CertificateFacts {
+    CertificateFacts {
         id: says.id.clone(),
         drive: None,
-        model: says.model.clone(),
-        serial: says.serial.clone(),
+        model: brief(&says.model, NAME_MAX),
+        serial: brief(&says.serial, NAME_MAX),
         capacity: says.capacity,
         outcome: says.outcome,
         made: says.made,
         valid_until: says.valid_until,
         digest: says.digest.clone(),
-    };
-    (facts, PublicKey::parse(&says.key).map(PublicKey::fingerprint))
+    }
+}
+
+/// Why a certificate was revoked, within a sentence, and no longer than [`WORDS_MAX`].
+pub fn why(text: &str) -> String {
+    brief(reason(text), WORDS_MAX)
 }
 
 fn judge(
@@ -132,7 +141,7 @@ fn judge(
         },
         Revocations::Unknown => RevocationState::Unknown,
     };
-    let known_as = trust.name(key).map(str::to_owned);
+    let known_as = trust.name(key).map(|name| brief(name, WORDS_MAX));
     // Nobody vouches for longer than that, whatever the maker wrote.
     says.valid_until = says.valid_until.min(valid_until(says.made));
     let expired = now > says.valid_until;
@@ -144,15 +153,15 @@ fn judge(
             format!(
                 "The signature is good, but it was revoked on {}: {}.",
                 day(revoked.at),
-                reason(&revoked.why)
+                why(&revoked.why)
             ),
         )
-    } else if let Some(why) = told_revoked {
+    } else if let Some(told) = told_revoked {
         (
             Standing::Bad,
             format!(
                 "The signature is good, but your trust file says that it is revoked: {}.",
-                reason(why)
+                why(told)
             ),
         )
     } else if early {

@@ -7,6 +7,7 @@
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use wire::job::Job;
+use wire::shown::brief;
 
 use crate::canonical::{self, NotCanonical};
 use crate::certificate::{Certificate, FORMAT, TEXT_MAX, VERSION};
@@ -16,6 +17,9 @@ use crate::stamp::Stamp;
 
 /// Domain separation: signature = Ed25519(prefix ‖ canonical certificate).
 pub const PREFIX: &[u8] = b"kiln-certificate-v1\n";
+
+/// Characters that are told of what is wrong with a certificate's shape.
+const SHAPE_MAX: usize = 160;
 
 /// A certificate whose signature is good. It says nothing of whether its key is known.
 #[derive(Clone, Debug, PartialEq)]
@@ -186,7 +190,9 @@ impl Signed {
         if !key.verifies(PREFIX, &body_text, words("signature")?) {
             return Err(Bad::Signature);
         }
-        let certificate: Certificate = serde_json::from_value(body.clone()).map_err(|e| Bad::Shape(e.to_string()))?;
+        let certificate: Certificate = serde_json::from_value(body.clone())
+            // It repeats what it does not understand, however long that is.
+            .map_err(|e| Bad::Shape(brief(&e.to_string(), SHAPE_MAX)))?;
         if !id::is_spelt(&certificate.id) {
             return Err(Bad::Id);
         }

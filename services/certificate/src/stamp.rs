@@ -33,6 +33,10 @@ pub const FIRST: &str = "KILN CERTIFICATE 1";
 /// Domain separation of the signed lines.
 const PREFIX: &[u8] = b"kiln-stamp-v1\n";
 
+/// Characters of a model or serial that a code carries: the code stays small enough to print, and no drive tells more than 40.
+/// Source: SCSI has 8 + 16, ATA and NVMe 40 of model, all of them 20 of serial.
+pub const NAME_MAX: usize = 60;
+
 /// A stamp; whether its signature is good says [`Stamp::verifies`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Stamp {
@@ -80,6 +84,14 @@ pub enum BadStamp {
         /// The first one.
         character: char,
     },
+    /// A name is none that a code of Kiln's has.
+    #[error(
+        "its {name} is longer than {NAME_MAX} characters or has blanks at its ends, as none in a code that Kiln makes"
+    )]
+    Name {
+        /// Which.
+        name: &'static str,
+    },
     /// A revocation would not find it.
     #[error("its id is not spelt as Kiln spells one (KC-7Q2M-9F3K-XB4T), and no revocation would find it")]
     Id,
@@ -96,8 +108,8 @@ impl Stamp {
         let says = Says {
             outcome: certificate.outcome(),
             id: line(&certificate.id, 40),
-            model: line(&certificate.drive.model, 60),
-            serial: line(&certificate.drive.serial, 60),
+            model: line(&certificate.drive.model, NAME_MAX),
+            serial: line(&certificate.drive.serial, NAME_MAX),
             capacity: certificate.drive.capacity,
             made: seconds(certificate.made),
             valid_until: seconds(certificate.valid_until),
@@ -114,16 +126,21 @@ impl Stamp {
     /// Reads the text of a scanned code. Blanks and line ends at its end are forgiven, nothing else.
     ///
     /// # Errors
-    /// When it or its id is not spelt as a stamp's is, or a name in it holds a control character.
+    /// When it, its id or a name in it is not spelt as a stamp's is.
     pub fn parse(text: &str) -> Result<Self, BadStamp> {
         let stamp = Self::spelt(text).ok_or(BadStamp::Spelling)?;
         let says = &stamp.says;
         let names = [("id", &says.id), ("model", &says.model), ("serial", &says.serial)];
         let control = |(name, text): (_, &String)| Some((name, text.chars().find(|c| c.is_control())?));
-        let found = names.into_iter().find_map(control);
+        if let Some((name, character)) = names.into_iter().find_map(control) {
+            return Err(BadStamp::Control { name, character });
+        }
+        if !id::is_spelt(&says.id) {
+            return Err(BadStamp::Id);
+        }
+        let found = names.into_iter().find(|(_, text)| line(text, NAME_MAX) != **text);
         match found {
-            Some((name, character)) => Err(BadStamp::Control { name, character }),
-            None if !id::is_spelt(&says.id) => Err(BadStamp::Id),
+            Some((name, _)) => Err(BadStamp::Name { name }),
             None => Ok(stamp),
         }
     }
@@ -267,5 +284,19 @@ mod tests {
             assert!(told.told.contains(&why) && told.says.is_none(), "{}", told.told);
         }
         assert_eq!(Stamp::parse("KILN CERTIFICATE 1\nPASSED"), Err(BadStamp::Spelling));
+    }
+
+    /// Some hundred blanks scroll what was told of it off the screen, and leave room for something else.
+    #[test]
+    fn a_name_that_no_code_of_kilns_has_is_refused_though_its_signature_is_good() {
+        let long = "M".repeat(NAME_MAX);
+        assert!(Stamp::parse(&signed(&long, "Z  1")).unwrap().verifies());
+        for (model, serial, name) in [
+            (format!("{long}M"), "Z1", "model"),
+            (format!("ST{}TRUSTED", " ".repeat(5000)), "Z1", "model"),
+            ("ST12000".to_owned(), " Z1", "serial"),
+        ] {
+            assert_eq!(Stamp::parse(&signed(&model, serial)), Err(BadStamp::Name { name }));
+        }
     }
 }

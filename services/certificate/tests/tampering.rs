@@ -8,7 +8,7 @@ use std::sync::OnceLock;
 
 use certificate::report::Report;
 use certificate::{Bad, Certificate, Key, Revocations, Signed, Stamp, Trust, check};
-use common::{code_by_hand, failed, file_by_hand, key, maker, passed, sign, time};
+use common::{code_by_hand, failed, file_by_hand, key, maker, passed, sign, sign_by_hand, time};
 use proptest::prelude::*;
 use wire::certificate::{Revocation, RevocationState, Standing};
 use wire::job::{FaultKind, Finding, Job, JobState, Outcome};
@@ -159,6 +159,43 @@ fn an_id_that_a_revocation_would_not_find_is_bad_in_every_form() {
             told.told
         );
     }
+}
+
+/// Of names without a bound a screen shows the end alone, which anybody with a key of their own may write: "TRUSTED".
+#[test]
+fn whatever_a_certificate_says_is_told_in_a_few_lines() {
+    let mut long = sign(&passed()).certificate().clone();
+    long.drive.model = format!("ST1{}TRUSTED: {}", " ".repeat(5_000), "x".repeat(5_000));
+    long.drive.serial = format!("Z{}1", "\u{2003}".repeat(40));
+    let check = |text: &str| check(text, &knows(), now(), Revocations::Unknown);
+    let signed = Signed::sign(&long, &key()).unwrap();
+    for text in [signed.text().to_owned(), signed.stamp().text()] {
+        let says = check(&text).says.unwrap();
+        assert_eq!((says.model.as_str(), says.serial.as_str()), ("ST1", "Z 1"));
+    }
+    let code = check(&code_by_hand(&long));
+    assert!(code.standing == Standing::Bad && code.says.is_none(), "{}", code.told);
+    assert!(code.told.contains("its model is longer than 60"), "{}", code.told);
+
+    let mut strange = serde_json::to_value(sign(&passed()).certificate()).unwrap();
+    strange["verdict"]["outcome"] = format!("{}TRUSTED", "x ".repeat(5_000)).into();
+    let body = certificate::canonical::of_value(&strange).unwrap();
+    let signature = sign_by_hand("kiln-certificate-v1", &body);
+    let file = serde_json::json!({"certificate": strange, "signature": signature, "stamp": ""});
+    let told = check(&certificate::canonical::of_value(&file).unwrap());
+    assert!(
+        told.standing == Standing::Bad && told.told.contains("unknown variant"),
+        "{}",
+        told.told
+    );
+    assert!(told.told.chars().count() < 250, "{}", told.told);
+
+    let (print, id) = (key().public().fingerprint().to_hex(), long.id);
+    let words = "word ".repeat(1_000);
+    let trust = Trust::parse(&format!("key {print} {words}\nrevoked {id} {words}\n")).unwrap();
+    let told = certificate::check(signed.text(), &trust, now(), Revocations::Unknown);
+    assert!(told.told.chars().count() < 400, "{}", told.told);
+    assert!(told.known_as.unwrap().chars().count() <= 300);
 }
 
 #[test]

@@ -2,7 +2,8 @@
 //!
 //! A drive's model, a file system's label or a certificate's words are whatever somebody wrote there. An escape sequence
 //! among them could draw another result over the real one, and a mark of writing direction could reorder a line. Both are
-//! shown as what they are: `\u{1b}`. Pure; every line that a person reads goes through [`line`].
+//! shown as what they are: `\u{1b}`. Pure; every line that a person reads goes through [`line`]. One that is long enough scrolls away
+//! what stands above it, and one of blanks leaves room for made-up lines: what a stranger wrote is shown [`brief`].
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -32,6 +33,25 @@ pub fn json(text: &str) -> Cow<'_, str> {
             let _ = write!(out, "\\u{unit:04x}");
         }
     })
+}
+
+/// At most so many characters of a text, `…` the last of them where it is longer; each run of blanks and control characters as one
+/// blank, and none at the ends.
+pub fn brief(text: &str, most: usize) -> String {
+    let is_gap = |c: char| c.is_whitespace() || c.is_control();
+    let mut brief = String::new();
+    let words = text.split(is_gap).filter(|word| !word.is_empty());
+    for (at, word) in words.enumerate() {
+        brief.extend((at > 0).then_some(' '));
+        brief.push_str(word);
+        // The rest of a text that is too long is not looked at.
+        if brief.len() > most && brief.chars().count() > most {
+            let mut cut: String = brief.chars().take(most.saturating_sub(1)).collect();
+            cut.truncate(cut.trim_end().len());
+            return cut + "…";
+        }
+    }
+    brief
 }
 
 fn escaped(text: &str, escape: impl Fn(char, &mut String)) -> Cow<'_, str> {
@@ -74,7 +94,29 @@ mod tests {
         assert!(matches!(line("plain"), Cow::Borrowed("plain")));
     }
 
+    #[test]
+    fn what_a_stranger_wrote_is_short_and_has_no_gaps() {
+        for (text, most, is) in [
+            ("", 5, ""),
+            ("WD  80\u{3000}\tEFAX \r\n", 60, "WD 80 EFAX"),
+            ("12345", 5, "12345"),
+            ("123456", 5, "1234…"),
+            ("Ångström µ", 10, "Ångström µ"),
+            ("123  456", 5, "123…"),
+            ("   ", 0, ""),
+        ] {
+            assert_eq!(brief(text, most), is, "{text:?}");
+        }
+    }
+
     proptest! {
+        #[test]
+        fn no_more_than_asked_for_is_left_of_any_text(text in ".{0,40}", most in 1_usize..30) {
+            let brief = brief(&text, most);
+            prop_assert!(brief.chars().count() <= most);
+            prop_assert!(!brief.contains("  ") && brief.trim() == brief);
+        }
+
         #[test]
         fn nothing_hidden_is_left_and_json_says_the_same(text in "\\PC{0,20}[\\x00-\\x1f\\x7f-\\x9f\u{202a}-\u{202e}\u{e0020}]{0,4}.{0,20}") {
             prop_assert!(!line(&text).contains(is_hidden));

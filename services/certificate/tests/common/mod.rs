@@ -254,7 +254,7 @@ fn lines_by_hand(certificate: &Certificate, body: &str) -> String {
     .join("\n")
 }
 
-fn sign_by_hand(prefix: &str, text: &str) -> String {
+pub(crate) fn sign_by_hand(prefix: &str, text: &str) -> String {
     let signature = SigningKey::from_bytes(&[42; 32]).sign(format!("{prefix}\n{text}").as_bytes());
     hex::encode(signature.to_bytes())
 }

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 
 use anyhow::Context;
+use certificate::check::WORDS_MAX;
 use certificate::revoke::Remembered;
 use http::{Method, Uri};
 use serde_json::json;
-use wire::certificate::{CertificateCheck, RevocationState};
+use wire::certificate::{CertificateCheck, Revocation, RevocationState};
+use wire::shown::brief;
 
 use crate::remote::{Remote, RemoteArgs};
 use crate::{burn, seals};
@@ -83,7 +85,10 @@ fn remember(remembered: &mut Remembered, bare: &CertificateCheck, told: Certific
     let revoked = match told.revocation {
         RevocationState::Unknown => return,
         RevocationState::Standing => None,
-        RevocationState::Revoked(why) => Some(why),
+        RevocationState::Revoked(told) => Some(Revocation {
+            why: brief(&told.why, WORDS_MAX),
+            ..told
+        }),
     };
     let here = remembered.remove(&own).filter(|(by, _)| *by == key);
     remembered.insert(own, (key, here.and_then(|(_, here)| here).or(revoked)));

@@ -15,8 +15,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use ask::Asked;
-use certificate::check::no_good;
-use certificate::revoke::reason;
+use certificate::check::{no_good, why};
 use certificate::{Revocations, Signed, Trust, carrier, check, page, pdf};
 use http::Uri;
 use wire::certificate::{CertificateCheck, RevocationState, Standing};
@@ -228,9 +227,9 @@ fn words(result: &CertificateCheck, asked: &Asked, trust: &Trust) -> Vec<String>
     if let Some(says) = &result.says {
         let late = if result.expired { " (passed)" } else { "" };
         let revocation = match (&result.revocation, trust.revoked(&says.id)) {
-            (RevocationState::Revoked(revoked), _) => format!("REVOKED: {}", revoked.why),
-            (RevocationState::Unknown | RevocationState::Standing, Some(why)) => {
-                format!("REVOKED by your trust file: {}", reason(why))
+            (RevocationState::Revoked(revoked), _) => format!("REVOKED: {}", why(&revoked.why)),
+            (RevocationState::Unknown | RevocationState::Standing, Some(told)) => {
+                format!("REVOKED by your trust file: {}", why(told))
             }
             (RevocationState::Unknown, None) => format!("unknown: {}", asked.words()),
             (RevocationState::Standing, None) => "not revoked".to_owned(),
@@ -250,6 +249,8 @@ fn words(result: &CertificateCheck, asked: &Asked, trust: &Trust) -> Vec<String>
             format!("digest:      {}", certificate::key::groups(&says.digest)),
         ]);
     }
+    // Nearest to the prompt, whatever has scrolled away: no word of the certificate's.
+    lines.push(format!("standing:    {word}"));
     lines
 }
 
@@ -282,7 +283,7 @@ fn show(file: &Path, state: Option<PathBuf>, outs: &[(Form, &Option<PathBuf>)]) 
             "kiln cert: {}: it was revoked on {}: {}; nothing is made of it",
             file.display(),
             certificate::report::day(revoked.at),
-            reason(&revoked.why)
+            why(&revoked.why)
         );
         return Ok(code(Standing::Bad));
     }

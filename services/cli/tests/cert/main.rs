@@ -158,7 +158,7 @@ fn what_a_certificate_says_gives_the_terminal_no_commands() {
         let hidden = |c: char| wire::shown::is_hidden(c) && c != '\n';
         assert!(!told.contains(hidden), "{name}: {told:?}");
         assert!(
-            told.contains("X\\u{1b}[2J\\u{1b}[HTRUSTED: good\\u{d}\\u{a}TRUSTED"),
+            told.contains("X [2J [HTRUSTED: good TRUSTED 1A\\u{202e}DETSURT T-1234,"),
             "{told:?}"
         );
         let begins = |line: &&str| line.starts_with("TRUSTED");
@@ -170,11 +170,32 @@ fn what_a_certificate_says_gives_the_terminal_no_commands() {
         assert_eq!(out(&known).lines().filter(begins).count(), 1);
         let json = verify(&[&file, "--json"]);
         assert!(!out(&json).contains(hidden), "{name}: {:?}", out(&json));
-        assert_eq!(object(&json)["says"]["model"], model, "a program reads what was signed");
+        assert_eq!(
+            object(&json)["says"]["model"],
+            "X [2J [HTRUSTED: good TRUSTED 1A\u{202e}DETSURT"
+        );
     }
     // What paper carries has none of them; see `certificate::stamp` for one that has.
     let scanned = desk.put("scanned.txt", signed.stamp().text());
     assert_eq!(code(&verify(&[&scanned])), 1);
+}
+
+/// Blanks that fill a screen, and behind them what would be told of a certificate that is trusted.
+#[test]
+fn no_name_in_a_certificate_scrolls_away_what_is_told_of_it() {
+    let desk = Desk::new();
+    let model = format!("ST1{}TRUSTED: it says PASSED of the drive.", " ".repeat(80 * 60));
+    let signed = of(&model, Time::now());
+    for (name, bytes) in [("c.json", signed.text()), ("scanned.txt", &signed.stamp().text())] {
+        let told = verify(&[&desk.put(name, bytes)]);
+        assert_eq!(code(&told), 1, "{name}: {}", text(&told));
+        let rows: usize = out(&told).lines().map(|line| line.chars().count().div_ceil(80)).sum();
+        assert!(rows < 24, "{name}: {}", out(&told));
+        assert!(!out(&told).contains("TRUSTED:"), "{name}: {}", out(&told));
+        assert_eq!(out(&told).lines().last(), Some("standing:    VALID, BY AN UNKNOWN KEY"));
+    }
+    let bad = desk.put("bad.json", signed.text().replace("FAILED", "PASSED"));
+    assert_eq!(out(&verify(&[&bad])).lines().last(), Some("standing:    BAD"));
 }
 
 #[test]
