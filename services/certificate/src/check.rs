@@ -83,6 +83,7 @@ fn bad(told: String) -> CertificateCheck {
         key: None,
         known_as: None,
         expired: false,
+        not_yet_valid: false,
         revocation: RevocationState::Unknown,
         says: None,
     }
@@ -133,20 +134,12 @@ fn judge(
     let Some(key) = key else {
         return bad("This is no good certificate: the key that it names is no Ed25519 key.".to_owned());
     };
-    let revocation = match revocations {
-        Revocations::Of(list) => match list.get(&says.id) {
-            Some((by, Some(revoked))) if *by == key => RevocationState::Revoked(revoked.clone()),
-            Some((by, None)) if *by == key => RevocationState::Standing,
-            Some(_) | None => RevocationState::Unknown,
-        },
-        Revocations::Unknown => RevocationState::Unknown,
-    };
+    let revocation = revocation(&says.id, key, trust, revocations);
     let known_as = trust.name(key).map(|name| brief(name, WORDS_MAX));
     // Nobody vouches for longer than that, whatever the maker wrote.
     says.valid_until = says.valid_until.min(valid_until(says.made));
     let expired = now > says.valid_until;
-    let early = says.made.duration_since(now) > AHEAD;
-    let told_revoked = trust.revoked(&says.id);
+    let not_yet_valid = says.made.duration_since(now) > AHEAD;
     let (standing, told) = if let RevocationState::Revoked(revoked) = &revocation {
         (
             Standing::Bad,
@@ -156,15 +149,12 @@ fn judge(
                 why(&revoked.why)
             ),
         )
-    } else if let Some(told) = told_revoked {
+    } else if let RevocationState::TrustFile { why } = &revocation {
         (
             Standing::Bad,
-            format!(
-                "The signature is good, but your trust file says that it is revoked: {}.",
-                why(told)
-            ),
+            format!("The signature is good, but your trust file says that it is revoked: {why}."),
         )
-    } else if early {
+    } else if not_yet_valid {
         (
             Standing::Bad,
             format!(
@@ -201,7 +191,22 @@ fn judge(
         key: Some(key.to_hex()),
         known_as,
         expired,
+        not_yet_valid,
         revocation,
         says: Some(says),
     }
+}
+
+/// What is known of a certificate's revocation: where it was signed, else by the reader's trust file.
+fn revocation(id: &str, key: Fingerprint, trust: &Trust, revocations: Revocations<'_>) -> RevocationState {
+    let known = match revocations {
+        Revocations::Of(list) => match list.get(id) {
+            Some((by, Some(revoked))) if *by == key => return RevocationState::Revoked(revoked.clone()),
+            Some((by, None)) if *by == key => RevocationState::Standing,
+            Some(_) | None => RevocationState::Unknown,
+        },
+        Revocations::Unknown => RevocationState::Unknown,
+    };
+    let told = trust.revoked(id);
+    told.map_or(known, |told| RevocationState::TrustFile { why: why(told) })
 }

@@ -83,7 +83,7 @@ fn unknown_keys_time_and_revocation_are_told_apart() {
     );
     let late = of(&signed, &knows(), time("2027-11-19T14:22:07Z"), Revocations::Unknown);
     assert!(
-        late.standing == Standing::Bad && late.expired && late.signature_good,
+        late.standing == Standing::Bad && late.expired && !late.not_yet_valid && late.signature_good,
         "{}",
         late.told
     );
@@ -122,10 +122,31 @@ fn unknown_keys_time_and_revocation_are_told_apart() {
     );
 
     let text = format!("key {} b\nrevoked {} bent\n", own.to_hex(), signed.certificate().id);
-    assert_eq!(
-        of(&signed, &Trust::parse(&text).unwrap(), now(), Revocations::Unknown).standing,
-        Standing::Bad
+    let trust = Trust::parse(&text).unwrap();
+    list.insert(signed.certificate().id.clone(), (own, None));
+    for known in [Revocations::Unknown, Revocations::Of(&list)] {
+        let told = of(&signed, &trust, now(), known);
+        assert_eq!(told.standing, Standing::Bad);
+        let why = "bent".to_owned();
+        assert_eq!(
+            told.revocation,
+            RevocationState::TrustFile { why },
+            "what a program reads"
+        );
+    }
+    list.insert(signed.certificate().id.clone(), (own, revoked_by(&revoked)));
+    let told = of(&signed, &trust, now(), Revocations::Of(&list));
+    assert!(
+        matches!(told.revocation, RevocationState::Revoked(_)),
+        "who signed it knows more"
     );
+}
+
+fn revoked_by(told: &wire::certificate::CertificateCheck) -> Option<Revocation> {
+    match &told.revocation {
+        RevocationState::Revoked(by) => Some(by.clone()),
+        RevocationState::Unknown | RevocationState::Standing | RevocationState::TrustFile { .. } => None,
+    }
 }
 
 /// A trust file knows one spelling of each id: in another one a key's owner would sign what no line of it revokes.
@@ -207,7 +228,7 @@ fn a_wrong_clock_makes_nothing_that_holds_for_decades() {
     let at = |now: &str| check(signed.text(), &knows(), time(now), Revocations::Unknown);
     let early = at("2026-12-24T18:00:00Z");
     assert!(
-        early.standing == Standing::Bad && early.told.contains("still to come"),
+        early.standing == Standing::Bad && early.not_yet_valid && early.told.contains("still to come"),
         "{}",
         early.told
     );

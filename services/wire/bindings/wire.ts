@@ -249,6 +249,10 @@ known_as: string | null,
  */
 expired: boolean, 
 /**
+ * Whether it says that it was made more than a day from now: a clock was wrong. A box of an older version does not tell.
+ */
+not_yet_valid: boolean, 
+/**
  * Whether it was revoked.
  */
 revocation: RevocationState, 
@@ -1444,7 +1448,11 @@ job: JobId,
  */
 why: string, };
 
-export type RevocationState = { "kind": "unknown" } | { "kind": "standing" } | { "kind": "revoked" } & Revocation;
+export type RevocationState = { "kind": "unknown" } | { "kind": "standing" } | { "kind": "revoked" } & Revocation | { "kind": "trust_file", 
+/**
+ * With what reason.
+ */
+why: string, };
 
 export type Rotation = { "kind": "spinning", 
 /**

@@ -77,6 +77,9 @@ pub struct CertificateCheck {
     pub known_as: Option<String>,
     /// Whether `valid_until` has passed.
     pub expired: bool,
+    /// Whether it says that it was made more than a day from now: a clock was wrong. A box of an older version does not tell.
+    #[serde(default)]
+    pub not_yet_valid: bool,
     /// Whether it was revoked.
     pub revocation: RevocationState,
     /// What it says; only where the signature is good.
@@ -91,7 +94,7 @@ pub enum Standing {
     Trusted,
     /// The signature is good, by a key that the reader does not know.
     UnknownKey,
-    /// It is damaged, forged, expired or revoked, or no certificate.
+    /// It is damaged, forged, expired, not yet valid or revoked, or no certificate.
     Bad,
 }
 
@@ -105,6 +108,11 @@ pub enum RevocationState {
     Standing,
     /// It was revoked.
     Revoked(Revocation),
+    /// The reader's own trust file says so; where it was signed nothing is known of that.
+    TrustFile {
+        /// With what reason.
+        why: String,
+    },
 }
 
 /// The essence of a certificate.

@@ -83,7 +83,8 @@ fn remember(remembered: &mut Remembered, bare: &CertificateCheck, told: Certific
         return;
     }
     let revoked = match told.revocation {
-        RevocationState::Unknown => return,
+        // It was given no trust file.
+        RevocationState::Unknown | RevocationState::TrustFile { .. } => return,
         RevocationState::Standing => None,
         RevocationState::Revoked(told) => Some(Revocation {
             why: brief(&told.why, WORDS_MAX),

@@ -193,14 +193,14 @@ fn verify(args: &Verify, now: Time) -> Result<u8, String> {
         let line = serde_json::to_string(&result).map_err(|e| e.to_string())?;
         shown::json(&line).into_owned()
     } else {
-        crate::lines(words(&result, &asked, &trust))
+        crate::lines(words(&result, &asked))
     };
     crate::give(&text)?;
     Ok(code(result.standing))
 }
 
 /// What became of a check, line by line.
-fn words(result: &CertificateCheck, asked: &Asked, trust: &Trust) -> Vec<String> {
+fn words(result: &CertificateCheck, asked: &Asked) -> Vec<String> {
     let word = match result.standing {
         Standing::Trusted => "TRUSTED",
         Standing::UnknownKey => "VALID, BY AN UNKNOWN KEY",
@@ -225,14 +225,16 @@ fn words(result: &CertificateCheck, asked: &Asked, trust: &Trust) -> Vec<String>
         ]);
     }
     if let Some(says) = &result.says {
-        let late = if result.expired { " (passed)" } else { "" };
-        let revocation = match (&result.revocation, trust.revoked(&says.id)) {
-            (RevocationState::Revoked(revoked), _) => format!("REVOKED: {}", why(&revoked.why)),
-            (RevocationState::Unknown | RevocationState::Standing, Some(told)) => {
-                format!("REVOKED by your trust file: {}", why(told))
-            }
-            (RevocationState::Unknown, None) => format!("unknown: {}", asked.words()),
-            (RevocationState::Standing, None) => "not revoked".to_owned(),
+        let late = match (result.expired, result.not_yet_valid) {
+            (true, _) => " (passed)",
+            (false, true) => " (not valid yet)",
+            (false, false) => "",
+        };
+        let revocation = match &result.revocation {
+            RevocationState::Revoked(revoked) => format!("REVOKED: {}", why(&revoked.why)),
+            RevocationState::TrustFile { why } => format!("REVOKED by your trust file: {why}"),
+            RevocationState::Unknown => format!("unknown: {}", asked.words()),
+            RevocationState::Standing => "not revoked".to_owned(),
         };
         let made = says.made.strftime("%-d %B %Y, %H:%M UTC");
         lines.extend([

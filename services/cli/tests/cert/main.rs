@@ -223,6 +223,13 @@ fn bad_is_2_however_it_was_made_bad() {
         assert!(first.ends_with(&format!("it is revoked: {told}")), "{first}");
         let told = out(&output);
         assert!(told.contains("revocation:  REVOKED by your trust file: "), "{told}");
+        let json = object(&verify(&[&good, "--trust", &revoked, "--json"]));
+        let why = if why.is_empty() {
+            "no reason is given"
+        } else {
+            "it failed"
+        };
+        assert_eq!(json["revocation"], json!({ "kind": "trust_file", "why": why }));
     }
     for (name, bytes) in [
         ("verdict.json", now.text().replace("FAILED", "PASSED").into_bytes()),
@@ -245,6 +252,18 @@ fn bad_is_2_however_it_was_made_bad() {
         assert_eq!(code(&output), 2, "{name}: {}", out(&output));
         assert!(out(&output).starts_with("BAD: "), "{name}: {}", out(&output));
     }
+    let early = signed(Time::now() + Duration::from_hours(240));
+    let early = desk.put("early.json", early.text());
+    let told = out(&verify(&[&early, "--trust", &trust]));
+    assert!(
+        told.contains("still to come") && told.contains("(not valid yet)"),
+        "{told}"
+    );
+    let json = object(&verify(&[&early, "--trust", &trust, "--json"]));
+    assert_eq!(
+        (&json["standing"], &json["not_yet_valid"]),
+        (&json!("bad"), &json!(true))
+    );
     let mut bytes = pdf::pdf(&now);
     let middle = bytes.len() / 2;
     bytes[middle] ^= 1;

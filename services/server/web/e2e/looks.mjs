@@ -847,7 +847,7 @@ export async function looks(browser, width, scheme, count) {
     await test("check: what it comes to is seen where it was asked for", async () => {
       const of = box.state.drives[2];
       box.instead.set("POST /api/v1/certificates/check", () => ({
-        standing: "trusted", told: "signed by this box", signature_good: true, key: "9f2c4be1".repeat(8), known_as: "this box", expired: false, revocation: { kind: "standing" },
+        standing: "trusted", told: "signed by this box", signature_good: true, key: "9f2c4be1".repeat(8), known_as: "this box", expired: false, not_yet_valid: false, revocation: { kind: "standing" },
         says: { id: "KC-1", model: of.model, serial: of.serial, capacity: of.capacity, outcome: "FAILED", made: new Date().toISOString(), valid_until: "2099-01-01T00:00:00Z" },
       }));
       await at("/verify");

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { CertificateCheck, Outcome } from "@wire";
 
-import { head, sent, unasked } from "./verify";
+import { date, head, revocation, sent, unasked } from "./verify";
 
 it("a PDF is sent with each of its bytes, and everything else as its text", async () => {
   const bytes = Uint8Array.from({ length: 20_000 }, (_, at) => at % 256);
@@ -34,5 +34,14 @@ describe("the check of a certificate", () => {
   it("has no verdict large that nobody here vouches for", () => {
     expect(head(check("unknown_key", "PASSED"))).toEqual({ shape: "warn", word: "Whole, but by an unknown key", beneath: "" });
     expect(head(check("bad", "PASSED"))).toEqual({ shape: "fail", word: "Not to be relied on", beneath: "" });
+  });
+  it("has a line that agrees with each reason why it is not to be relied on", () => {
+    const bad = { ...check("bad", "PASSED"), expired: false, not_yet_valid: false };
+    expect(date(bad)).toMatchObject({ shape: "pass", word: "It is in date" });
+    expect(date({ ...bad, expired: true })).toMatchObject({ shape: "fail", word: "It is out of date" });
+    expect(date({ ...bad, not_yet_valid: true })).toMatchObject({ shape: "fail", word: "It is dated ahead of time" });
+    expect(revocation({ ...bad, revocation: { kind: "trust_file", why: "bent" } })).toEqual({ shape: "fail", word: "Revoked, by the list that you gave", beneath: "bent" });
+    expect(revocation({ ...bad, revocation: { kind: "unknown" } })).toMatchObject({ shape: "inc" });
+    expect(revocation({ ...bad, revocation: { kind: "standing" } })).toMatchObject({ shape: "pass" });
   });
 });

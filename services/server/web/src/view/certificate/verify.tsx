@@ -18,11 +18,35 @@ const STANDING: Record<Standing, string> = {
   bad: "Not to be relied on",
 };
 
+/** One line of what a check came to. */
+type Row = { shape: "pass" | "warn" | "inc" | "fail"; word: string; beneath: string };
+
 /** What stands large over the rest, and how; pure. A large tick is taken for the drive's: it has the colour of the drive's verdict, where that may be relied on. */
-export function head({ standing, says }: CertificateCheck): { shape: "pass" | "warn" | "inc" | "fail"; word: string; beneath: string } {
+export function head({ standing, says }: CertificateCheck): Row {
   if (standing !== "trusted") return { shape: standing === "bad" ? "fail" : "warn", word: STANDING[standing], beneath: "" };
   if (!says) return { shape: "inc", word: STANDING.trusted, beneath: "" };
   return { shape: verdictShape(says.outcome), word: says.outcome, beneath: STANDING.trusted };
+}
+
+/** Whether its time has come, and is not over; pure. */
+export function date({ expired, not_yet_valid, says }: CertificateCheck): Row {
+  if (not_yet_valid) return { shape: "fail", word: "It is dated ahead of time", beneath: says ? `signed ${dated(says.made)}, which is still to come: a clock was wrong` : "" };
+  const beneath = says ? `until ${dated(says.valid_until)}` : "";
+  return expired ? { shape: "fail", word: "It is out of date", beneath } : { shape: "pass", word: "It is in date", beneath };
+}
+
+/** What is known of its revocation; pure. */
+export function revocation({ revocation: known }: CertificateCheck): Row {
+  switch (known.kind) {
+    case "unknown": return { shape: "inc", word: "Not known here: only the box that signed it knows", beneath: "" };
+    case "standing": return { shape: "pass", word: "Not revoked", beneath: "" };
+    case "revoked": return { shape: "fail", word: "Revoked", beneath: known.why };
+    case "trust_file": return { shape: "fail", word: "Revoked, by the list that you gave", beneath: known.why };
+  }
+}
+
+function Told({ row: { shape, word, beneath } }: { row: Row }) {
+  return <li class={`is-${shape}`}><Shape of={shape} /><div><b>{word}</b>{beneath && <span class="rule">{beneath}</span>}</div></li>;
 }
 
 function Result({ check }: { check: CertificateCheck }) {
@@ -31,15 +55,14 @@ function Result({ check }: { check: CertificateCheck }) {
   const top = useRef<HTMLDivElement>(null);
   // Beneath the form, on a phone, nobody sees that it is there.
   useEffect(() => top.current?.scrollIntoView({ block: "nearest" }), []);
-  const revocation = { unknown: "not known here: only the box that signed it knows", standing: "not revoked", revoked: "revoked" }[check.revocation.kind];
   return (
     <div role="status" ref={top}>
       <p class={`bigverdict is-${shape}`}><Shape of={shape} big /><span><b>{word}</b>{beneath && <><strong>{beneath}</strong>: </>}{check.told}</span></p>
       <ul class="ev">
         <li class={check.signature_good ? "is-pass" : "is-fail"}><Shape of={check.signature_good ? "pass" : "fail"} /><div><b>{check.signature_good ? "The signature is good" : "The signature is not good"}</b><span class="rule">{check.signature_good ? "nothing in it was changed since it was signed" : "it was damaged, changed or never signed"}</span></div></li>
         {check.key && <li class={check.known_as ? "is-pass" : "is-warn"}><Shape of={check.known_as ? "pass" : "warn"} /><div><b>{check.known_as ? `By a key that is known: ${check.known_as}` : "By a key that is not known here"}</b><span class="rule mono print">{grouped4(check.key)}</span></div></li>}
-        {check.signature_good && <li class={check.expired ? "is-fail" : "is-pass"}><Shape of={check.expired ? "fail" : "pass"} /><div><b>{check.expired ? "It is out of date" : "It is in date"}</b>{says && <span class="rule">until {dated(says.valid_until)}</span>}</div></li>}
-        {check.signature_good && <li class={check.revocation.kind === "revoked" ? "is-fail" : check.revocation.kind === "standing" ? "is-pass" : "is-inc"}><Shape of={check.revocation.kind === "revoked" ? "fail" : check.revocation.kind === "standing" ? "pass" : "inc"} /><div><b>{revocation.charAt(0).toUpperCase() + revocation.slice(1)}</b>{check.revocation.kind === "revoked" && <span class="rule">{check.revocation.why}</span>}</div></li>}
+        {check.signature_good && <Told row={date(check)} />}
+        {check.signature_good && <Told row={revocation(check)} />}
       </ul>
       {says && (
         <dl class="facts says">
