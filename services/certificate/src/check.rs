@@ -140,7 +140,7 @@ fn judge(
     says.valid_until = says.valid_until.min(valid_until(says.made));
     let expired = now > says.valid_until;
     let not_yet_valid = says.made.duration_since(now) > AHEAD;
-    let (standing, told) = if let RevocationState::Revoked(revoked) = &revocation {
+    let (standing, mut told) = if let RevocationState::Revoked(revoked) = &revocation {
         (
             Standing::Bad,
             format!(
@@ -184,6 +184,11 @@ fn judge(
                 .to_owned(),
         )
     };
+    if let RevocationState::Doubted { why } = &revocation
+        && standing != Standing::Bad
+    {
+        told += &format!(" Whether it still holds is not known: {why}.");
+    }
     CertificateCheck {
         standing,
         told,
@@ -200,13 +205,13 @@ fn judge(
 /// What is known of a certificate's revocation: where it was signed, else by the reader's trust file.
 fn revocation(id: &str, key: Fingerprint, trust: &Trust, revocations: Revocations<'_>) -> RevocationState {
     let known = match revocations {
-        Revocations::Of(list) => match list.get(id) {
-            Some((by, Some(revoked))) if *by == key => return RevocationState::Revoked(revoked.clone()),
-            Some((by, None)) if *by == key => RevocationState::Standing,
-            Some(_) | None => RevocationState::Unknown,
-        },
-        Revocations::Unknown => RevocationState::Unknown,
+        Revocations::Of(list) => list.get(id).filter(|(by, _)| *by == key),
+        Revocations::Unknown => None,
     };
-    let told = trust.revoked(id);
-    told.map_or(known, |told| RevocationState::TrustFile { why: why(told) })
+    match (known, trust.revoked(id)) {
+        (Some((_, revoked @ RevocationState::Revoked(_))), _) => revoked.clone(),
+        (_, Some(told)) => RevocationState::TrustFile { why: why(told) },
+        (Some((_, known)), None) => known.clone(),
+        (None, None) => RevocationState::Unknown,
+    }
 }

@@ -4,15 +4,15 @@
 use std::collections::BTreeMap;
 
 use wire::boxes::CertificateEntry;
-use wire::certificate::{CertificateInfo, Revocation};
+use wire::certificate::{CertificateInfo, Revocation, RevocationState};
 use wire::event::{NewEvent, Severity};
 use wire::job::{Job, Outcome};
 use wire::{Bytes, DriveId, JobId, Time};
 
 use crate::key::Fingerprint;
 
-/// What a list remembers, by certificate id: with which key it was signed, and whether it was revoked.
-pub type Remembered = BTreeMap<String, (Fingerprint, Option<Revocation>)>;
+/// What a list remembers, by certificate id: with which key it was signed, and what is known of its revocation.
+pub type Remembered = BTreeMap<String, (Fingerprint, RevocationState)>;
 
 /// What the event log calls a certificate that no longer holds.
 pub const EVENT: &str = "certificate.revoked";
@@ -33,7 +33,13 @@ pub fn entry(job: &Job) -> Option<CertificateEntry> {
 
 /// What [`crate::Revocations`] asks of a list.
 pub fn remembered(entries: impl IntoIterator<Item = CertificateEntry>) -> Remembered {
-    let told = |entry: CertificateEntry| Some((entry.info.id, (entry.info.key.parse().ok()?, entry.info.revoked)));
+    let told = |entry: CertificateEntry| {
+        let known = entry
+            .info
+            .revoked
+            .map_or(RevocationState::Standing, RevocationState::Revoked);
+        Some((entry.info.id, (entry.info.key.parse().ok()?, known)))
+    };
     entries.into_iter().filter_map(told).collect()
 }
 
@@ -68,6 +74,11 @@ pub fn take_back(entry: &mut CertificateEntry, failed: &Job, again: bool) -> boo
     }
     entry.info.revoked = taken_back(entry, failed, again);
     entry.info.revoked.is_some()
+}
+
+/// Whether a burn-in that has no verdict yet would take a certificate back, if it ended as it stands: `failing` is that end.
+pub fn is_doubted(entry: &CertificateEntry, failing: &Job) -> bool {
+    entry.info.revoked.is_none() && taken_back(entry, failing, false).is_some()
 }
 
 fn taken_back(entry: &CertificateEntry, failed: &Job, again: bool) -> Option<Revocation> {

@@ -95,7 +95,7 @@ fn unknown_keys_time_and_revocation_are_told_apart() {
         RevocationState::Unknown,
         "the box forgot it, and with it whether it was revoked"
     );
-    list.insert(signed.certificate().id.clone(), (own, None));
+    list.insert(signed.certificate().id.clone(), (own, RevocationState::Standing));
     assert_eq!(
         of(&signed, &knows(), now(), Revocations::Of(&list)).revocation,
         RevocationState::Standing
@@ -105,7 +105,10 @@ fn unknown_keys_time_and_revocation_are_told_apart() {
         job: wire::JobId::now(),
         why: "the same drive failed later".into(),
     };
-    list.insert(signed.certificate().id.clone(), (own, Some(revocation.clone())));
+    list.insert(
+        signed.certificate().id.clone(),
+        (own, RevocationState::Revoked(revocation.clone())),
+    );
     let revoked = of(&signed, &knows(), now(), Revocations::Of(&list));
     assert!(
         revoked.standing == Standing::Bad && revoked.told.contains("failed later"),
@@ -113,7 +116,10 @@ fn unknown_keys_time_and_revocation_are_told_apart() {
         revoked.told
     );
     let other = Key::from_seed(&[1; 32]).public().fingerprint();
-    list.insert(signed.certificate().id.clone(), (other, Some(revocation)));
+    list.insert(
+        signed.certificate().id.clone(),
+        (other, RevocationState::Revoked(revocation.clone())),
+    );
     let foreign = of(&signed, &knows(), now(), Revocations::Of(&list));
     assert_eq!(
         foreign.revocation,
@@ -123,7 +129,16 @@ fn unknown_keys_time_and_revocation_are_told_apart() {
 
     let text = format!("key {} b\nrevoked {} bent\n", own.to_hex(), signed.certificate().id);
     let trust = Trust::parse(&text).unwrap();
-    list.insert(signed.certificate().id.clone(), (own, None));
+    let why = "a burn-in has found one finding".to_owned();
+    list.insert(signed.certificate().id.clone(), (own, RevocationState::Doubted { why }));
+    let doubted = of(&signed, &knows(), now(), Revocations::Of(&list));
+    assert_eq!(doubted.standing, Standing::Trusted, "nothing was taken back");
+    assert!(
+        doubted.told.ends_with("not known: a burn-in has found one finding."),
+        "{}",
+        doubted.told
+    );
+    assert!(matches!(doubted.revocation, RevocationState::Doubted { .. }));
     for known in [Revocations::Unknown, Revocations::Of(&list)] {
         let told = of(&signed, &trust, now(), known);
         assert_eq!(told.standing, Standing::Bad);
@@ -134,19 +149,15 @@ fn unknown_keys_time_and_revocation_are_told_apart() {
             "what a program reads"
         );
     }
-    list.insert(signed.certificate().id.clone(), (own, revoked_by(&revoked)));
+    list.insert(
+        signed.certificate().id.clone(),
+        (own, RevocationState::Revoked(revocation)),
+    );
     let told = of(&signed, &trust, now(), Revocations::Of(&list));
     assert!(
         matches!(told.revocation, RevocationState::Revoked(_)),
         "who signed it knows more"
     );
-}
-
-fn revoked_by(told: &wire::certificate::CertificateCheck) -> Option<Revocation> {
-    match &told.revocation {
-        RevocationState::Revoked(by) => Some(by.clone()),
-        RevocationState::Unknown | RevocationState::Standing | RevocationState::TrustFile { .. } => None,
-    }
 }
 
 /// A trust file knows one spelling of each id: in another one a key's owner would sign what no line of it revokes.

@@ -8,7 +8,7 @@ use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use certificate::revoke::{self, Remembered};
+use certificate::revoke;
 use wire::boxes::CertificateEntry;
 use wire::certificate::Revocation;
 use wire::job::Job;
@@ -94,14 +94,13 @@ pub fn ready(state: &Path) -> Result<(), String> {
     tried.map_err(failed)
 }
 
-/// What was signed here, and whether it holds.
+/// What was signed here, and what of it was revoked.
 ///
 /// # Errors
 /// When the list is there and cannot be read, in words.
-pub fn known(state: &Path) -> Result<Remembered, String> {
+pub fn known(state: &Path) -> Result<Vec<CertificateEntry>, String> {
     let path = state.join(FILE);
-    let entries = read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    Ok(revoke::remembered(entries))
+    read(&path).map_err(|error| format!("{}: {error}", path.display()))
 }
 
 /// The jobs whose certificates are listed.
@@ -118,9 +117,7 @@ pub fn jobs(state: &Path) -> io::Result<Vec<JobId>> {
 /// # Errors
 /// When the list is there and cannot be read, in words.
 pub fn revoked(state: &Path, job: JobId) -> Result<Option<Revocation>, String> {
-    let path = state.join(FILE);
-    let entries = read(&path).map_err(|error| format!("{}: {error}", path.display()))?;
-    let mut revoked = entries.into_iter().filter(|entry| entry.job == job);
+    let mut revoked = known(state)?.into_iter().filter(|entry| entry.job == job);
     Ok(revoked.find_map(|entry| entry.info.revoked))
 }
 
@@ -230,8 +227,10 @@ pub(crate) mod tests {
     pub(crate) const OTHER: &str = "5000c500a1b2c3d5";
 
     fn revoked(dir: &Path) -> Vec<(String, bool)> {
-        let known = known(dir).unwrap();
-        known.into_iter().map(|(id, (_, by))| (id, by.is_some())).collect()
+        let told = |entry: CertificateEntry| (entry.info.id, entry.info.revoked.is_some());
+        let mut known: Vec<_> = known(dir).unwrap().into_iter().map(told).collect();
+        known.sort();
+        known
     }
 
     /// A state folder that was put back runs a job to another end.

@@ -1448,7 +1448,11 @@ job: JobId,
  */
 why: string, };
 
-export type RevocationState = { "kind": "unknown" } | { "kind": "standing" } | { "kind": "revoked" } & Revocation | { "kind": "trust_file", 
+export type RevocationState = { "kind": "unknown" } | { "kind": "standing" } | { "kind": "revoked" } & Revocation | { "kind": "doubted", 
+/**
+ * What it found and what to do, within a sentence.
+ */
+why: string, } | { "kind": "trust_file", 
 /**
  * With what reason.
  */

@@ -108,6 +108,11 @@ pub enum RevocationState {
     Standing,
     /// It was revoked.
     Revoked(Revocation),
+    /// Nobody knows yet: a burn-in of the same drive found what fails it, and has no verdict.
+    Doubted {
+        /// What it found and what to do, within a sentence.
+        why: String,
+    },
     /// The reader's own trust file says so; where it was signed nothing is known of that.
     TrustFile {
         /// With what reason.

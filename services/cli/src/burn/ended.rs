@@ -16,6 +16,7 @@ use super::place::Place;
 use super::print_json;
 use super::refuted;
 use super::screen::Line;
+use super::unended;
 use crate::cert::Form;
 use crate::signing::Signing;
 use crate::{file, seals};
@@ -70,7 +71,9 @@ impl Ended {
     pub(super) fn revoked(&self, state: &Path) -> Option<String> {
         match seals::revoked(state, self.job.id) {
             // A state folder of an earlier version, or one that was copied back, may hold what a failure refutes.
-            Ok(None) => refuted::by(state, &self.job).map(|failed| refuted::words(&failed)),
+            Ok(None) => refuted::by(state, &self.job)
+                .map(|failed| refuted::words(&failed))
+                .or_else(|| self.doubted(state)),
             Ok(Some(by)) => Some(format!(
                 "its certificate was revoked on {}: {}",
                 certificate::report::day(by.at),
@@ -78,6 +81,13 @@ impl Ended {
             )),
             Err(why) => Some(format!("whether its certificate was revoked is not known: {why}")),
         }
+    }
+
+    /// What would refute it, if that ended as it stands; in words.
+    fn doubted(&self, state: &Path) -> Option<String> {
+        let refutes = |one: &unended::Unended| certificate::revoke::is_refuted(&self.job, &one.job, false);
+        let by = unended::all(state).into_iter().find(refutes)?;
+        Some(format!("whether it still holds is not known: {}", by.words()))
     }
 
     /// The same, of one that came to this at another time than now.

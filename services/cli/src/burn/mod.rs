@@ -30,6 +30,7 @@ mod signals;
 mod state;
 mod target;
 mod under_way;
+mod unended;
 mod union;
 
 use std::io::IsTerminal;
@@ -61,6 +62,7 @@ use signals::Signals;
 use state::StateDir;
 pub(crate) use state::folder;
 use under_way::UnderWay;
+pub(crate) use unended::{Unended, all as unended};
 
 /// Exit code when a drive was refused, or no burn-in could begin; nothing was written.
 pub const REFUSED: u8 = 4;

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use wire::drive::Content;
 use wire::job::{Finding, Outcome, PhaseState, Resume, SelfTest, TimePoint};
 use wire::options::PlanOptions;
-use wire::{DriveId, JobId, Time};
+use wire::{Bytes, DriveId, JobId, Time};
 
 use super::remains::{Remains, stepless};
 
@@ -23,6 +23,15 @@ pub(super) struct Saved {
     /// Which drive it is of; `None` in files of older versions.
     #[serde(default)]
     pub drive: Option<DriveId>,
+    /// Its model, serial and capacity, by which it is known behind a bridge, too; empty in files of older versions.
+    #[serde(default)]
+    pub model: String,
+    /// See [`Saved::model`].
+    #[serde(default)]
+    pub serial: String,
+    /// See [`Saved::model`].
+    #[serde(default)]
+    pub capacity: Bytes,
     /// The medium that its last session was of.
     #[serde(default)]
     pub medium: Option<Medium>,
@@ -209,6 +218,9 @@ pub(super) mod tests {
     pub(crate) fn saved() -> Saved {
         Saved {
             drive: None,
+            model: String::new(),
+            serial: String::new(),
+            capacity: Bytes(0),
             medium: None,
             job: JobId::now(),
             key: None,

@@ -367,7 +367,7 @@ pub(super) mod tests {
         );
     }
 
-    fn finding() -> Finding {
+    pub(in crate::burn) fn finding() -> Finding {
         Finding {
             step: 1,
             kind: FaultKind::BitFlip,

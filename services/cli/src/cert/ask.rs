@@ -4,12 +4,14 @@ use std::path::PathBuf;
 
 use anyhow::Context;
 use certificate::check::WORDS_MAX;
-use certificate::revoke::Remembered;
+use certificate::revoke::{self, Remembered};
 use http::{Method, Uri};
 use serde_json::json;
+use wire::boxes::CertificateEntry;
 use wire::certificate::{CertificateCheck, Revocation, RevocationState};
 use wire::shown::brief;
 
+use crate::burn::Unended;
 use crate::remote::{Remote, RemoteArgs};
 use crate::{burn, seals};
 
@@ -61,10 +63,28 @@ pub(super) fn revocations(
 
 /// What is known on this computer; what keeps it from being known is told.
 pub(super) fn here(state: Option<PathBuf>) -> Remembered {
-    seals::known(&burn::folder(state)).unwrap_or_else(|why| {
+    let state = burn::folder(state);
+    let listed = seals::known(&state).unwrap_or_else(|why| {
         tell!("kiln cert: what was revoked on this computer is not known: {why}");
-        Remembered::new()
-    })
+        Vec::new()
+    });
+    let doubts = doubts(&listed, &burn::unended(&state));
+    let mut remembered = revoke::remembered(listed);
+    for (id, why) in doubts {
+        if let Some((_, known)) = remembered.get_mut(&id) {
+            *known = RevocationState::Doubted { why };
+        }
+    }
+    remembered
+}
+
+/// The certificates that would be revoked if what has no verdict yet ended as it stands, and why.
+fn doubts(listed: &[CertificateEntry], unended: &[Unended]) -> Vec<(String, String)> {
+    let doubt = |entry: &CertificateEntry| {
+        let by = unended.iter().find(|one| revoke::is_doubted(entry, &one.job))?;
+        Some((entry.info.id.clone(), by.words()))
+    };
+    listed.iter().filter_map(doubt).collect()
 }
 
 fn told_by(remote: &RemoteArgs, text: &str) -> anyhow::Result<CertificateCheck> {
@@ -73,7 +93,7 @@ fn told_by(remote: &RemoteArgs, text: &str) -> anyhow::Result<CertificateCheck> 
     serde_json::from_value(told).context("the box's answer")
 }
 
-/// Adds what a box told of this certificate; what is revoked here stays so.
+/// Adds what a box told of this certificate; what is revoked or in doubt here stays so.
 fn remember(remembered: &mut Remembered, bare: &CertificateCheck, told: CertificateCheck) {
     let id = |check: &CertificateCheck| check.says.as_ref().map(|says| says.id.clone());
     let (Some(own), Some(key)) = (id(bare), bare.key.as_ref().and_then(|key| key.parse().ok())) else {
@@ -82,15 +102,57 @@ fn remember(remembered: &mut Remembered, bare: &CertificateCheck, told: Certific
     if id(&told).as_ref() != Some(&own) || told.key != bare.key {
         return;
     }
-    let revoked = match told.revocation {
+    let told = match told.revocation {
         // It was given no trust file.
         RevocationState::Unknown | RevocationState::TrustFile { .. } => return,
-        RevocationState::Standing => None,
-        RevocationState::Revoked(told) => Some(Revocation {
-            why: brief(&told.why, WORDS_MAX),
-            ..told
+        RevocationState::Revoked(by) => RevocationState::Revoked(Revocation {
+            why: brief(&by.why, WORDS_MAX),
+            ..by
         }),
+        RevocationState::Doubted { why } => RevocationState::Doubted {
+            why: brief(&why, WORDS_MAX),
+        },
+        RevocationState::Standing => RevocationState::Standing,
     };
     let here = remembered.remove(&own).filter(|(by, _)| *by == key);
-    remembered.insert(own, (key, here.and_then(|(_, here)| here).or(revoked)));
+    let known = match here {
+        Some((_, here)) => worse(here, told),
+        None => told,
+    };
+    remembered.insert(own, (key, known));
+}
+
+/// The worse of what is known in two places: what is revoked in one of them is, and so is what is in doubt there.
+fn worse(here: RevocationState, told: RevocationState) -> RevocationState {
+    let rank = |known: &RevocationState| match known {
+        RevocationState::Revoked(_) => 2,
+        RevocationState::Doubted { .. } => 1,
+        RevocationState::Unknown | RevocationState::Standing | RevocationState::TrustFile { .. } => 0,
+    };
+    if rank(&told) > rank(&here) { told } else { here }
+}
+
+#[cfg(test)]
+mod tests {
+    use wire::{JobId, Time};
+
+    use super::*;
+
+    #[test]
+    fn what_is_worse_in_one_of_two_places_counts() {
+        let revoked = RevocationState::Revoked(Revocation {
+            at: Time::UNIX_EPOCH,
+            job: JobId::now(),
+            why: "it failed".to_owned(),
+        });
+        let doubted = RevocationState::Doubted {
+            why: "it has found one finding".to_owned(),
+        };
+        let all = [RevocationState::Standing, doubted, revoked];
+        for (at, here) in all.iter().enumerate() {
+            for (other, told) in all.iter().enumerate() {
+                assert_eq!(worse(here.clone(), told.clone()), all[at.max(other)]);
+            }
+        }
+    }
 }

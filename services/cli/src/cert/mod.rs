@@ -38,8 +38,8 @@ pub struct Args {
 enum Command {
     /// Says whether a certificate may be relied on. Exit code 0 trusted, 1 valid but by an unknown key, 2 bad.
     Verify(Verify),
-    /// Makes page, PDF or the signed file of a certificate whose signature is good, and that was not revoked here: none of them
-    /// could say so. Exit code 2 where it is bad or revoked.
+    /// Makes page, PDF or the signed file of a certificate whose signature is good, and that was not revoked here, nor is in doubt
+    /// by an interrupted burn-in: none of them could say so. Exit code 2 where it is bad, revoked or in doubt.
     Show {
         /// The signed file, its page or PDF; `-` for standard input.
         file: PathBuf,
@@ -234,6 +234,7 @@ fn words(result: &CertificateCheck, asked: &Asked) -> Vec<String> {
             RevocationState::Revoked(revoked) => format!("REVOKED: {}", why(&revoked.why)),
             RevocationState::TrustFile { why } => format!("REVOKED by your trust file: {why}"),
             RevocationState::Unknown => format!("unknown: {}", asked.words()),
+            RevocationState::Doubted { why } => format!("unknown: {why}"),
             RevocationState::Standing => "not revoked".to_owned(),
         };
         let made = says.made.strftime("%-d %B %Y, %H:%M UTC");
@@ -280,19 +281,26 @@ fn show(file: &Path, state: Option<PathBuf>, outs: &[(Form, &Option<PathBuf>)]) 
         Time::now(),
         Revocations::Of(&ask::here(state)),
     );
-    if let RevocationState::Revoked(revoked) = told.revocation {
-        tell!(
-            "kiln cert: {}: it was revoked on {}: {}; nothing is made of it",
-            file.display(),
-            certificate::report::day(revoked.at),
-            why(&revoked.why)
-        );
+    if let Some(told) = unmade(&told.revocation) {
+        tell!("kiln cert: {}: {told}; nothing is made of it", file.display());
         return Ok(code(Standing::Bad));
     }
     for (form, out) in wanted {
         put(out, &form.bytes(&signed)).map_err(|e| format!("{}: {e}", out.display()))?;
     }
     Ok(0)
+}
+
+/// Why nothing is made of a certificate that could not say so itself.
+fn unmade(known: &RevocationState) -> Option<String> {
+    match known {
+        RevocationState::Revoked(revoked) => {
+            let day = certificate::report::day(revoked.at);
+            Some(format!("it was revoked on {day}: {}", why(&revoked.why)))
+        }
+        RevocationState::Doubted { why } => Some(format!("whether it still holds is not known: {why}")),
+        RevocationState::Unknown | RevocationState::Standing | RevocationState::TrustFile { .. } => None,
+    }
 }
 
 fn holds_its_place(error: &io::Error) -> bool {

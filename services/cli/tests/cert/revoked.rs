@@ -120,6 +120,27 @@ fn what_a_killed_burn_in_found_revokes_though_it_is_given_up() {
             }]);
         }
         fs::write(&kept, saved.to_string()).unwrap();
+        // Nobody has gone on with it yet, and nobody can say that it holds.
+        let (state, page) = (drive.state(), desk.dir.path().join("page.pdf"));
+        let state = state.to_str().unwrap();
+        let told = verify(&[good, "--state", state]);
+        assert_eq!(code(&told), 1, "{}", out(&told));
+        let doubt = "revocation:  unknown: an interrupted `surface` of this drive had found one finding; go on with it";
+        let word = if found { doubt } else { "revocation:  not revoked" };
+        assert!(out(&told).contains(word), "{}", out(&told));
+        let json = object(&verify(&[good, "--state", state, "--json"]));
+        assert_eq!(json["revocation"]["kind"], if found { "doubted" } else { "standing" });
+        let show = kiln(&["cert", "show", good, "--pdf", page.to_str().unwrap(), "--state", state]).output();
+        let show = show.unwrap();
+        assert_eq!(code(&show), if found { 2 } else { 0 }, "{}", text(&show));
+        assert_eq!(page.exists(), !found);
+        if found {
+            assert!(
+                text(&show).contains("not known: an interrupted `surface`"),
+                "{}",
+                text(&show)
+            );
+        }
         let later = desk.dir.path().join("later.json");
         let later = later.to_str().unwrap();
         let scan = drive.burn(&["--playbook", "scan", "--cert", later]);

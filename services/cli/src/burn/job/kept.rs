@@ -56,6 +56,9 @@ impl Job {
     pub(super) fn saved(&self, birth: &Birth, own: &Own, seen: Seen, checkpoint: String) -> Saved {
         Saved {
             drive: Some(self.drive.id.clone()),
+            model: self.drive.model.clone(),
+            serial: self.drive.serial.clone(),
+            capacity: self.drive.capacity,
             medium: Some(own.medium.clone().unwrap_or_else(|| self.medium(seen.sequence))),
             job: birth.id,
             key: Some(birth.key),

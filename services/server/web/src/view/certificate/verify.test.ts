@@ -41,6 +41,7 @@ describe("the check of a certificate", () => {
     expect(date({ ...bad, expired: true })).toMatchObject({ shape: "fail", word: "It is out of date" });
     expect(date({ ...bad, not_yet_valid: true })).toMatchObject({ shape: "fail", word: "It is dated ahead of time" });
     expect(revocation({ ...bad, revocation: { kind: "trust_file", why: "bent" } })).toEqual({ shape: "fail", word: "Revoked, by the list that you gave", beneath: "bent" });
+    expect(revocation({ ...bad, revocation: { kind: "doubted", why: "it found 2 findings" } })).toMatchObject({ shape: "warn", beneath: "it found 2 findings" });
     expect(revocation({ ...bad, revocation: { kind: "unknown" } })).toMatchObject({ shape: "inc" });
     expect(revocation({ ...bad, revocation: { kind: "standing" } })).toMatchObject({ shape: "pass" });
   });

@@ -40,6 +40,7 @@ export function revocation({ revocation: known }: CertificateCheck): Row {
   switch (known.kind) {
     case "unknown": return { shape: "inc", word: "Not known here: only the box that signed it knows", beneath: "" };
     case "standing": return { shape: "pass", word: "Not revoked", beneath: "" };
+    case "doubted": return { shape: "warn", word: "Not known yet: a burn-in of the drive has no verdict", beneath: known.why };
     case "revoked": return { shape: "fail", word: "Revoked", beneath: known.why };
     case "trust_file": return { shape: "fail", word: "Revoked, by the list that you gave", beneath: known.why };
   }
