@@ -9,7 +9,7 @@ use burnin::header::Note;
 use burnin::pattern::JobKey;
 use burnin::playbook::{Fill, Step, plain};
 use burnin::runner::{self, Ask};
-use burnin::sim::{Content, Fault, Origin, Plan, Sim};
+use burnin::sim::{Content, Fault, Origin, Plan, Sim, Trim};
 use burnin::worker::{Io, Limits, Order, Report, Resumption};
 use burnin::{Fingerprint, Front, Look, Proof, Proves, Shown, Still, Unread};
 use wire::job::Phase;
@@ -424,6 +424,64 @@ fn gives_way(geometry: Geometry, steps: Vec<Step>) {
         let (evidence, _) = run(&mut own, &going_on(&order, last));
         assert_eq!(evidence.stopped, None, "headers that stand: {standing:04b}");
         assert_eq!(evidence.defects, whole.defects);
+    }
+}
+
+/// What a playbook writes that leaves flash trimmed, how its drive takes that, and an interruption behind the closing writes.
+fn trimmed_at_the_end(then: &[Phase], trim: Trim) -> (Order, Sim, String) {
+    let mut steps = plain(&[Phase::Write, Phase::Verify, Phase::Trim]);
+    steps.extend(plain(then));
+    let order = Order {
+        geometry: WIDE,
+        header: Some(note()),
+        steps,
+        ..order(ALL)
+    };
+    let plan = Plan {
+        trim,
+        ..Plan::healthy(Content::Random)
+    };
+    let mut own = Sim::new(WIDE, plan, 2, 8 << 10, 1);
+    let (whole, checkpoints) = run(&mut own, &order);
+    assert_eq!(whole.stopped, None);
+    (order, own, checkpoints.last().unwrap().clone())
+}
+
+/// Its headers have given way to the pattern, and its ends are blank, though nobody has formatted it: SMART and self-tests take hours.
+#[test]
+fn its_own_drive_that_a_trim_left_blank_is_gone_on_with() {
+    for then in [&[Phase::TrimCheck][..], &[], &[Phase::Seek]] {
+        for trim in [Trim::Zeros, Trim::Ignored, Trim::Refused] {
+            let (order, mut own, last) = trimmed_at_the_end(then, trim);
+            let (evidence, _) = run(&mut own, &going_on(&order, &last));
+            assert_eq!(evidence.stopped, None, "{then:?} {trim:?}");
+            assert!(evidence.defects.is_empty());
+        }
+    }
+}
+
+/// Behind a trim a format may come, and it spares nothing. Many file systems leave a first sector of zeros.
+#[test]
+fn a_trimmed_drive_that_somebody_uses_since_is_not_gone_on_with() {
+    let (end, sixteenth) = (WIDE.sectors, WIDE.sectors / 16);
+    let places = burnin::header::places(WIDE).into_iter().map(|(lba, _)| lba + 2);
+    for lba in places.chain([0, 2, 128, end - 1, end - 128, sixteenth * 5]) {
+        let (order, mut used, last) = trimmed_at_the_end(&[Phase::TrimCheck], Trim::Zeros);
+        used.buffer(0)[..64].fill(0);
+        used.buffer(0)[7] = 0xEF53;
+        access(&mut used, Op::Write, (lba, 1));
+        let before: Vec<Origin> = (0..end).map(|lba| used.truth().origin(lba)).collect();
+        let (evidence, _) = run(&mut used, &going_on(&order, &last));
+        assert!(
+            matches!(&evidence.stopped, Some(Stop::Engine { why }) if why.contains("written to since")),
+            "{lba}: {:?}",
+            evidence.stopped
+        );
+        let mut same = (0..).zip(&before);
+        assert!(
+            same.all(|(lba, origin)| used.truth().origin(lba) == *origin),
+            "{lba}: it was written to"
+        );
     }
 }
 

@@ -249,6 +249,11 @@ impl Defects {
             .is_some_and(|(_, run)| lba < run.end())
     }
 
+    /// Whether any step found the sector bad.
+    pub(crate) fn are_at(&self, lba: u64) -> bool {
+        self.runs().any(|run| (run.first..run.end()).contains(&lba))
+    }
+
     /// Number of different bad sectors; [`Evidence::bad_sectors`](crate::Evidence::bad_sectors) knows the size of the drive.
     pub fn bad_sectors(&self) -> u64 {
         self.bad_sectors_in(0..u64::MAX)

@@ -118,7 +118,10 @@ impl Asks {
     /// As for [`Asks::at`].
     pub(super) fn hold(&self, device: &mut dyn Device, word: u64) -> Result<(bool, Told), String> {
         let told = self.at(device, marks(self.reads.geometry))?;
-        Ok((told.holds(word) && self.edges_hold(device, |told| told == word)?, told))
+        Ok((
+            told.holds(word) && self.edges_hold(device, |_, data| holds_one_of(&[word], data))?,
+            told,
+        ))
     }
 
     /// Asks at these places, until the time is over.
@@ -178,7 +181,7 @@ impl Asks {
     pub(super) fn spared(&self, device: &mut dyn Device, word: u64) -> Result<Shown, String> {
         let mut read = 0;
         for place in header::places(self.reads.geometry) {
-            match self.holds_only(device, place, |told| told == word)? {
+            match self.holds_only(device, place, |_, data| holds_one_of(&[word], data))? {
                 Some(false) if self.reads.is_late(device) => return Ok(Shown::Unknown),
                 // A header that has not given way to it yet.
                 Some(false) if header::ours_at(device, self.reads.geometry, self.key, place) == Some(true) => {}
@@ -187,7 +190,7 @@ impl Asks {
                 None => {}
             }
         }
-        let usual = |told| [word, 0, u64::MAX].contains(&told);
+        let usual = |_, data: &[u64]| holds_one_of(&[word, 0, u64::MAX], data);
         Ok(match read > 0 && self.edges_hold(device, usual)? {
             true => Shown::Ours,
             false => Shown::Unknown,
@@ -237,12 +240,16 @@ impl Asks {
             .is_some_and(|unit| header::ends(unit, self.key))
     }
 
-    /// Whether both ends of the drive hold such words and nothing else, as far as they can be read: partition tables, file systems
+    /// Whether both ends of the drive hold such sectors and nothing else, as far as they can be read: partition tables, file systems
     /// and arrays stand there, while most other sectors of a drive that is not full are zeros.
     ///
     /// # Errors
     /// As for [`Asks::at`].
-    fn edges_hold(&self, device: &mut dyn Device, due: impl Fn(u64) -> bool) -> Result<bool, String> {
+    pub(super) fn edges_hold(
+        &self,
+        device: &mut dyn Device,
+        due: impl Fn(u64, &[u64]) -> bool,
+    ) -> Result<bool, String> {
         let Geometry { sectors, sector, .. } = self.reads.geometry;
         let long = (EDGE / u64::from(sector)).min(sectors);
         let mut read = false;
@@ -256,16 +263,16 @@ impl Asks {
         Ok(read)
     }
 
-    /// Whether these sectors hold such words and nothing else, as far as they can be read; `None` where none of them can. Not,
-    /// where the time is over.
+    /// Whether each of these sectors is such a one by its LBA and what it holds, as far as they can be read; `None` where none of them
+    /// can. Not, where the time is over.
     ///
     /// # Errors
     /// As for [`Asks::at`].
-    fn holds_only(
+    pub(super) fn holds_only(
         &self,
         device: &mut dyn Device,
         (from, long): (u64, u64),
-        due: impl Fn(u64) -> bool,
+        due: impl Fn(u64, &[u64]) -> bool,
     ) -> Result<Option<bool>, String> {
         let sector = u64::from(self.reads.geometry.sector);
         let each = (device.block() as u64 / sector).max(1);
@@ -276,8 +283,9 @@ impl Asks {
                 return Ok(Some(false));
             }
             if self.reads.read(device, lba, count)? {
-                let words = usize::try_from(count * sector / 8).unwrap_or(0);
-                if !device.buffer(0)[..words].iter().all(|told| due(*told)) {
+                let words = &device.buffer(0)[..self.reads.geometry.words(count)];
+                let mut sectors = (lba..).zip(words.chunks(self.reads.geometry.words(1)));
+                if !sectors.all(|(lba, data)| due(lba, data)) {
                     return Ok(Some(false));
                 }
                 told = Some(true);
@@ -297,4 +305,9 @@ impl Asks {
             header::own(data, self.key).is_some() || self.patterns.iter().any(written)
         })
     }
+}
+
+/// Whether there are no other words than these.
+fn holds_one_of(due: &[u64], data: &[u64]) -> bool {
+    data.iter().all(|told| due.contains(told))
 }

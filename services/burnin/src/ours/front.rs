@@ -53,10 +53,7 @@ pub(super) fn is_others(device: &mut dyn Device, asks: &Asks, checkpoint: &Check
         (false, None) => Known::Nothing,
     };
     // What was found bad may hold anything.
-    let is_bad = |lba: u64| {
-        let mut runs = checkpoint.evidence.defects.runs();
-        runs.any(|run| (run.first..run.first + run.count).contains(&lba))
-    };
+    let is_bad = |lba| checkpoint.evidence.defects.are_at(lba);
     others(device, std::slice::from_ref(asks), &checkpoint.steps, known, is_bad)
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::asks::Asks;
+use super::evenly;
 use crate::device::Device;
 use crate::format::{self, ext4};
 use crate::header;
@@ -36,6 +37,36 @@ impl Asks {
             }
         }
         Ok(true)
+    }
+
+    /// Whether a drive whose headers gave way, and that was trimmed behind its last write, is as that left it: blank or as before wherever
+    /// it is asked, its ends whole, and the headers' places, which a trim spares, the job's. `word`: as for [`Self::ends_as_left`];
+    /// `is_bad`: what may hold anything, since it was found to.
+    ///
+    /// A first sector of zeros alone proves nothing: some file systems leave it blank.
+    ///
+    /// # Errors
+    /// As for [`Asks::at`].
+    pub(super) fn is_trimmed_as_left(
+        &self,
+        device: &mut dyn Device,
+        word: Option<u64>,
+        is_bad: impl Fn(u64) -> bool,
+    ) -> Result<bool, String> {
+        let geometry = self.reads.geometry;
+        let ours = |lba, data: &[u64]| self.is_as_left(data, lba, word) || is_bad(lba);
+        let left = |lba, data: &[u64]| is_blank(data) || ours(lba, data);
+        for place in header::places(geometry) {
+            if self.holds_only(device, place, ours)? == Some(false) {
+                return Ok(false);
+            }
+        }
+        for lba in evenly(geometry) {
+            if self.holds_only(device, (lba, 1), left)? == Some(false) {
+                return Ok(false);
+            }
+        }
+        self.edges_hold(device, left)
     }
 
     fn is_as_left(&self, sector: &[u64], lba: u64, word: Option<u64>) -> bool {
@@ -86,6 +117,11 @@ impl Asks {
         let strange = sectors.any(|(data, lba)| !blank(data) && !self.is_as_left(data, lba, word));
         Ok(strange && !is_xfs_in_the_making(&bytes))
     }
+}
+
+/// Whether a sector is as erased flash and trimmed sectors read.
+fn is_blank(sector: &[u64]) -> bool {
+    [0, u64::MAX].iter().any(|word| sector.iter().all(|told| told == word))
 }
 
 /// Kinds of what a formatter leaves that is cut off, of which [`Asks::may_be_used`] knows whether somebody used it.

@@ -72,7 +72,8 @@ pub fn stranger_to(device: &mut dyn Device, checkpoint: &Checkpoint, keeps: bool
 }
 
 /// Whether the drive shows that its test had come to its end and that it was formatted or used since: it begins with the mark of its
-/// format, or its headers gave way to what was written last, which does not stand at both its ends any more.
+/// format, or its headers gave way to what was written last, which does not stand at both its ends any more. Where a trim came behind
+/// that, the ends may be blank, and more is asked.
 fn is_past(device: &mut dyn Device, asks: &Asks, checkpoint: &Checkpoint, keeps: bool) -> Result<bool, String> {
     if checkpoint.is_of_the_end() {
         return Ok(false);
@@ -80,8 +81,17 @@ fn is_past(device: &mut dyn Device, asks: &Asks, checkpoint: &Checkpoint, keeps:
     if asks.is_marked(device)? {
         return Ok(true);
     }
+    if !keeps || !asks.gave_way(device)? {
+        return Ok(false);
+    }
     let word = checkpoint.holds.and_then(|holds| holds.fill.constant());
-    Ok(keeps && asks.gave_way(device)? && !asks.ends_as_left(device, word)?)
+    let is_as_left = if trimmed(&checkpoint.steps) {
+        let defects = &checkpoint.evidence.defects;
+        asks.is_trimmed_as_left(device, word, |lba| defects.are_at(lba))?
+    } else {
+        asks.ends_as_left(device, word)?
+    };
+    Ok(!is_as_left)
 }
 
 /// Whether the headers of the job that took this checkpoint may have given way to a constant, which a blank drive holds as well.
