@@ -8,7 +8,7 @@ use drive::smart::{Snapshot, delta};
 use wire::meaning::Meaning;
 
 use super::Metrics;
-use super::changes::{own_hours, worked_hours};
+use super::changes::{own_hours, plausible_hours, worked_hours};
 use crate::verdict::{Case, case, figures};
 
 /// What cannot be undone.
@@ -49,7 +49,8 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     };
     let mut fell: Vec<String> = Vec::new();
     if let Some((from, to)) = before.power_on_hours.zip(after.power_on_hours)
-        && hours_fell((from, to), own_hours(case).min(plausible_hours(case)))
+        // A clock that was set forward by years in it explains no wrap.
+        && hours_fell((from, to), own_hours(case).min(plausible_hours(worked_hours(case))))
     {
         fell.push(format!("power-on hours from {from} to {to}"));
     }
@@ -65,11 +66,6 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         0 => metrics.put("smart.went_back", 0.0),
         n => metrics.say("smart.went_back", n as f64, fell.join(", ")),
     }
-}
-
-/// Hours that a job of this much work can have lasted: a clock that was set forward by years in it explains no wrap.
-fn plausible_hours(case: &Case<'_>) -> u64 {
-    worked_hours(case).saturating_mul(10).saturating_add(48)
 }
 
 /// Whether hours fell by more than is forgotten, and by no wrap within the job's own hours.

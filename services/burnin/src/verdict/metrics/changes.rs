@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use drive::smart::{Farm, HOURS_MAX, PENDING_LOG, Row, Snapshot, delta};
-use wire::job::{Phase, PhaseStatus};
+use wire::job::{Phase, PhaseStatus, gaps};
 use wire::meaning::Meaning;
 
 use super::own_word::{may_tell_wear, used_by_name};
@@ -292,10 +292,23 @@ fn hours_by_farm(told: &Snapshot) -> Option<u64> {
     }
 }
 
-/// Hours that the job itself may have added: by the clock, and never less than the engine's steps took, since clocks are set back.
+/// Hours that a job may have stood on hold which nobody timed: a month. Chosen, as where a gap of its time line is the clock's ([`gaps`]).
+const ON_HOLD: u64 = 30 * 24;
+
+/// Hours that the job itself may have added: by the clock, and never less than the engine's steps took and its time line tells, since
+/// clocks are set back. By one that went back past the job's beginning nobody knows what its self-tests and pauses took.
 pub(super) fn own_hours(case: &Case<'_>) -> u64 {
-    let by_clock = case.lasted.map_or(0, |lasted| lasted.as_secs().div_ceil(3600));
-    by_clock.max(worked_hours(case))
+    let by_line = u64::try_from(gaps(case.timeline).sum::<i64>()).unwrap_or(0);
+    let counted = worked_hours(case).max(by_line.div_ceil(3600));
+    match case.lasted {
+        Some(lasted) => counted.max(lasted.as_secs().div_ceil(3600)),
+        None => plausible_hours(counted).saturating_add(ON_HOLD),
+    }
+}
+
+/// Hours that a job of so many hours of work can have lasted, but for holds.
+pub(super) fn plausible_hours(worked: u64) -> u64 {
+    worked.saturating_mul(10).saturating_add(48)
 }
 
 /// Hours that the engine's steps took.

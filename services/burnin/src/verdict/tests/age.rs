@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use drive::smart::{Farm, FarmErrors, SelfTest, Statistic, WriteCounter};
 use wire::drive::Rotation;
+use wire::job::TimePoint;
 
 use super::*;
 
@@ -345,6 +346,59 @@ fn hours_that_the_engine_worked_are_its_own_whatever_the_clock_says() {
             ..Case::new(&evidence)
         };
         assert_eq!(fired(&case, "hours-on-new"), want);
+    }
+}
+
+/// Self-tests, pauses and heat are the job's own hours, too, and no step of the engine's tells of them.
+#[test]
+fn a_clock_that_was_set_back_makes_no_new_drive_a_used_one() {
+    let mut evidence = clean();
+    for record in &mut evidence.phases {
+        record.seconds = 66.0 * 3600.0;
+    }
+    let worked = 66 * evidence.phases.len() as u64;
+    let told = |hours| Snapshot {
+        power_on_hours: Some(hours),
+        farm: Farm::Told {
+            hours,
+            errors: FarmErrors::default(),
+        },
+        ..snapshot()
+    };
+    // In the midst of these hours the clock was set back by as many.
+    let line = |hours: i64| -> Vec<TimePoint> {
+        let point = |hour: i64| TimePoint {
+            at: Time::from_second(hour * 3600).unwrap(),
+            step: 0,
+            temperature: None,
+            rate: Bytes(0),
+            bad_sectors: 0,
+        };
+        (hours..=2 * hours).chain(hours + 1..=2 * hours).map(point).collect()
+    };
+    let (half, none) = (line(150), Vec::new());
+    for (before, after, lasted, timeline, want) in [
+        (2, 2 + worked + 45, None, &none, None),
+        (2, 2 + worked + 45 + 200, None, &none, None),
+        (2, 2 + 300, Some(150), &half, None),
+        (2, 2 + 300 + 202, Some(150), &half, FAILED),
+        (300, 300 + worked + 45, None, &none, FAILED),
+        // A baseline that a former owner's header told.
+        (2, 31_000, None, &none, FAILED),
+    ] {
+        let (first, last) = (told(before), told(after));
+        let case = Case {
+            wants_smart: true,
+            before: Some(&first),
+            after: Some(&last),
+            lasted: lasted.map(Duration::from_hours),
+            timeline,
+            profile: Profile::New,
+            ..Case::new(&evidence)
+        };
+        for rule in ["hours-on-new", "farm-hours-on-new"] {
+            assert_eq!(fired(&case, rule), want, "{rule}: {before} to {after} in {lasted:?}");
+        }
     }
 }
 
