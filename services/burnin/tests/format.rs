@@ -310,6 +310,23 @@ fn a_lost_copy_of_what_btrfs_keeps_twice_is_a_problem() {
     }
 }
 
+/// Neither e2fsck nor the kernel looks at the copies while the first ones are good.
+#[test]
+fn a_copy_of_ext4s_group_descriptors_is_read_back() {
+    if let Err(missing) = available(FileSystem::Ext4) {
+        return not_run(&missing.to_string());
+    }
+    let Some(drive) = Loop::new(640 << 20, 512) else { return };
+    // A group has 128 MiB, and they lie behind the first block of the third.
+    let said = Said::At { what: "e2fsck".into() };
+    let formatted = format_spoilt(&drive, FileSystem::Ext4, &said, &|file, layout| {
+        let at = layout.start() + 3 * (128 << 20) + 4096;
+        file.write_all_at(&[0x5a; 4096], at).unwrap();
+    });
+    let problem = formatted.problem.unwrap_or_default();
+    assert!(problem.contains("group descriptors in group 3 differs"), "{problem:?}");
+}
+
 /// What stood there before may be found where nobody looks for it any more, and taken for a file system.
 #[test]
 fn the_ends_of_an_empty_partition_are_read_back() {

@@ -229,7 +229,9 @@ impl Maker<'_> {
         if filesystem == FileSystem::Ext4 {
             let reserved = order.request.reserved_percent;
             let copies = ext4::copies(&plain, layout.size(), reserved).told("superblock copies")?;
-            self.checked(format!("superblock and {copies} copies: equal, {reserved} % kept back"));
+            self.checked(format!(
+                "superblock, group descriptors and {copies} copies of both: equal, {reserved} % kept back"
+            ));
         }
         let values = match drive::blkid::Probe::new(&plain, 0, 0, order.sector).and_then(|mut p| p.safe()) {
             Ok(drive::blkid::Outcome::Found(values)) => values,
