@@ -11,6 +11,8 @@
 //! hot-plug by the image's boot tests.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, SyncSender, channel, sync_channel};
@@ -47,6 +49,8 @@ const STACK: usize = 256 << 10;
 /// A message to the thread that owns the registry.
 enum Message {
     Uevent(Uevent),
+    /// The medium in the device of this name was asked for.
+    Opened(String),
     Walk,
     /// A look of the watch's own, and when it began.
     Looked(Plug, Look, Instant),
@@ -286,6 +290,7 @@ impl Owner {
     fn take(&mut self, message: Message) -> bool {
         match message {
             Message::Uevent(uevent) => self.uevent(&uevent),
+            Message::Opened(name) => self.reread(&name),
             Message::Walk => self.step(Input::Walked(sysfs::walk_shown(&self.guard.system))),
             Message::Looked(plug, look, began) => {
                 self.looking.remove(&plug);
@@ -330,8 +335,29 @@ impl Owner {
             }),
             Action::Add | Action::Change | Action::Move | Action::Online | Action::Bind | Action::Unbind => {
                 tracing::debug!(name, action = ?uevent.action, "a disk's uevent");
+                if uevent.get("DISK_MEDIA_CHANGE") == Some("1") {
+                    self.open(name);
+                }
                 self.reread(name)
             }
+        }
+    }
+
+    /// Opens and closes a device whose medium came or went: the kernel asks for the size of another one only then.
+    fn open(&self, name: &str) {
+        let (to, node, name) = (
+            self.messages.clone(),
+            sysfs::node(&self.guard.system, name),
+            name.to_owned(),
+        );
+        let started = thread("drive-medium", move || {
+            // An empty reader answers that it is empty, which its size tells then, too.
+            let opened = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(node);
+            drop(opened);
+            let _stopped = to.send(Message::Opened(name));
+        });
+        if let Err(error) = started {
+            tracing::error!(%error, "a medium could not be asked for");
         }
     }
 

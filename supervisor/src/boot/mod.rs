@@ -59,6 +59,9 @@ fn prepare() {
     for refused in sysctl::harden(Path::new("/proc/sys")) {
         log::warn(&format!("/proc/sys/{refused}"));
     }
+    if let Err(e) = sysctl::ask_for_media(Path::new("/sys")) {
+        log::warn(&format!("cards that are put into a reader later: {e}"));
+    }
     // Ctrl-Alt-Del becomes a signal, so that it is an orderly reboot.
     let _ = nix::sys::reboot::set_cad_enabled(false);
 }

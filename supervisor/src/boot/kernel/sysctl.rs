@@ -144,6 +144,22 @@ pub fn harden(root: &Path) -> Vec<String> {
     refused
 }
 
+/// How often removable media are asked for, in milliseconds: as udev's rules have it, of which a box has none. The kernel asks
+/// for none by itself, so a card that is put into a reader later would never be seen.
+const MEDIA_EVERY: &str = "2000";
+
+/// Has the kernel tell of cards and discs that come and go; `root`: `/sys`. One that has no such setting is let be.
+///
+/// # Errors
+/// When it is refused.
+pub fn ask_for_media(root: &Path) -> std::io::Result<()> {
+    let path = root.join("module/block/parameters/events_dfl_poll_msecs");
+    if !path.exists() {
+        return Ok(());
+    }
+    fs::write(path, MEDIA_EVERY)
+}
+
 /// The box's memory in bytes, as far as the kernel uses it; `None` where it does not tell.
 pub(in crate::boot) fn memory() -> Option<u64> {
     let told = fs::read_to_string("/proc/meminfo").ok()?;
@@ -217,6 +233,18 @@ mod tests {
         assert_eq!(reserve_kib(752_000), 4_096);
         assert_eq!(reserve_kib(8 << 20), 11_585);
         assert_eq!(reserve_kib(u64::from(u32::MAX)), 65_536);
+    }
+
+    #[test]
+    fn removable_media_are_asked_for() -> std::io::Result<()> {
+        let dir = tempfile::tempdir()?;
+        ask_for_media(dir.path())?;
+        let folder = dir.path().join("module/block/parameters");
+        fs::create_dir_all(&folder)?;
+        fs::write(folder.join("events_dfl_poll_msecs"), "0\n")?;
+        ask_for_media(dir.path())?;
+        assert_eq!(fs::read_to_string(folder.join("events_dfl_poll_msecs"))?, "2000");
+        Ok(())
     }
 
     #[test]
