@@ -372,6 +372,7 @@ impl Hands {
             key,
         };
         let (guard, expected, node) = (Arc::clone(&self.guard), held.identity.clone(), held.node.clone());
+        let seat = Arc::clone(&held.seat);
         // The thread lives as long as the child, which the kernel would kill with it.
         let made = spawn_blocking(move || {
             let mut identity = || {
@@ -382,8 +383,9 @@ impl Hands {
                     .map_err(|error| format!("{}: {error}", node.display()))?;
                 guard
                     .identified(&file, &expected)
-                    .map(drop)
-                    .map_err(|refusal| refusal.view().reason)
+                    .map_err(|refusal| refusal.view().reason)?;
+                // Name and size are the reader's or the dock's, whatever is in it.
+                seated(seat.now())
             };
             let mut said = |said: &format::Said| match said {
                 format::Said::At { what } => tell(what),
@@ -407,6 +409,20 @@ impl Hands {
     fn smartctl(&self, held: &Held) -> (Arc<Smartctl>, PathBuf, Identity) {
         (Arc::clone(&self.smartctl), held.node.clone(), held.identity.clone())
     }
+}
+
+/// Whether the medium that is held is still in its place.
+///
+/// # Errors
+/// What is there instead, in words.
+fn seated(now: Place) -> Result<(), String> {
+    let instead = match now {
+        Place::Same => return Ok(()),
+        Place::Recounted => "the kernel counts another medium in its place, or it was reset",
+        Place::Another => "another drive is in its place",
+        Place::Empty => "nothing is in its place any more",
+    };
+    Err(instead.to_owned())
 }
 
 fn chain(error: &dyn std::error::Error) -> String {

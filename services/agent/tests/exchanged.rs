@@ -3,6 +3,8 @@
 
 mod common;
 
+use std::os::unix::fs::OpenOptionsExt;
+
 use common::exchange::{
     SMART_AROUND, abort, foreign_data, held, held_smartctl, in_step, is_untouched, kept_waiting, let_go, offers_a_job,
     own_playbook, pause, put_below, script, standstill, waiting, write_below,
@@ -325,6 +327,44 @@ async fn a_drive_that_is_busy_for_a_moment_at_the_end_is_formatted() {
     let formatted = job.formatted.as_ref().unwrap();
     assert_eq!(formatted.problem, None, "{job:#?}");
     assert_ne!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+}
+
+/// A card is exchanged in the midst of a format, where somebody holds the new partition for a moment: name and size are the reader's,
+/// and only the kernel's count tells.
+#[tokio::test]
+async fn a_medium_that_comes_in_the_midst_of_a_format_is_not_written() {
+    let Some(bench) = Bench::counted(64, &[]).await else {
+        return;
+    };
+    let id = bench.formatted_job().await;
+    let node = bench.drives[0].node.clone();
+    let held = tokio::task::spawn_blocking(move || held_partition(&node))
+        .await
+        .unwrap();
+    bench.count(1_000_002);
+    let data = foreign_data(64 << 20);
+    put_below(&bench.drives[0], &data);
+    drop(held);
+    let job = bench.server.over(id).await;
+    assert!(is_untouched(&bench.drives[0], &data), "it was written to: {job:#?}");
+    assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+    let problem = job.formatted.and_then(|formatted| formatted.problem).unwrap();
+    assert!(problem.contains("counts another medium"), "{problem}");
+}
+
+/// The drive's first partition as somebody holds it, once it is there.
+fn held_partition(node: &std::path::Path) -> std::fs::File {
+    let part = format!("{}p1", node.display());
+    let limit = std::time::Instant::now() + common::PATIENCE;
+    loop {
+        let mut open = std::fs::File::options();
+        open.read(true).custom_flags(libc::O_EXCL);
+        match open.open(&part) {
+            Ok(file) => return file,
+            Err(error) => assert!(std::time::Instant::now() < limit, "{part}: {error}"),
+        }
+        std::thread::sleep(std::time::Duration::from_micros(200));
+    }
 }
 
 /// Whom nothing is formatted for, nobody has to let go on: what is known of a bad drive is told at once.

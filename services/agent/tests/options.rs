@@ -151,22 +151,8 @@ async fn a_drive_that_came_through_is_formatted() {
 
 /// A formatter that comes no further, as on a slow drive, and the job that it works for; `None` where it was done too soon.
 async fn held_formatter(bench: &Bench) -> Option<JobId> {
-    let id = formatted_job(bench).await;
+    let id = bench.formatted_job().await;
     held_formatter_of(bench, id, || true).await.then_some(id)
-}
-
-/// A job that formats.
-async fn formatted_job(bench: &Bench) -> JobId {
-    let options = PlanOptions {
-        format: Some(FormatRequest {
-            table: Table::Auto,
-            filesystem: FileSystem::Ext4,
-            reserved_percent: 0,
-            label: String::new(),
-        }),
-        ..PlanOptions::default()
-    };
-    bench.server.start_jobs_with(&bench.ids(), "surface", options).await[0]
 }
 
 /// Whether a formatter of this job was held, once it had come so far.
@@ -277,7 +263,7 @@ async fn a_record_from_before_the_format_is_not_gone_on_with() {
     let Some(mut bench) = Bench::new(&[LARGE]).await else {
         return;
     };
-    let id = formatted_job(&bench).await;
+    let id = bench.formatted_job().await;
     bench.in_the_middle(id).await;
     bench.agent.terminate().await;
     let (data, older) = (bench.path().join("data"), bench.path().join("older"));

@@ -402,6 +402,45 @@ fn another_identity_behind_the_file_system_gets_no_table() {
     assert_ne!(&start[510..], [0x55, 0xaa]);
 }
 
+#[test]
+fn another_identity_when_all_is_done_is_not_told_as_formatted() {
+    let Some(drive) = Loop::new(64 << 20, 512) else { return };
+    let mut asked = 0;
+    let (formatted, _) = drive.format_as(&request(FileSystem::Ext4, Table::Auto, 0, "x"), &mut || {
+        asked += 1;
+        if asked <= 3 {
+            Ok(())
+        } else {
+            Err("the serial is another".to_owned())
+        }
+    });
+    let problem = formatted.problem.unwrap();
+    assert!(
+        problem.contains("when all was done: the serial is another") && !problem.contains("format it by hand"),
+        "{problem}"
+    );
+}
+
+/// A dock goes on under one name with whatever is put into it, and tells nobody.
+#[test]
+fn another_drive_that_came_without_a_word_gets_neither_file_system_nor_table() {
+    for (at, undone) in [(Said::Laid, "no file system"), (Said::Made, "no partition table")] {
+        let Some(drive) = Loop::new(64 << 20, 512) else { return };
+        let other = vec![0x5a; 64 << 20];
+        let formatted = format_spoilt(&drive, FileSystem::Ext4, &at, &|file, _| {
+            file.write_all_at(&other, 0).unwrap();
+        });
+        let path = drive._dir.as_ref().unwrap().path().join("drive");
+        assert!(fs::read(path).unwrap() == other, "{at:?}: it was written to");
+        let problem = formatted.problem.unwrap_or_default();
+        assert!(problem.contains("another one is in its place"), "{at:?}: {problem:?}");
+        assert!(
+            problem.contains(undone) && !problem.contains("format it by hand"),
+            "{problem}"
+        );
+    }
+}
+
 /// The table is what makes it a formatted drive: before it nothing tells that there is more than the burn-in's pattern.
 #[test]
 fn whoever_is_cut_off_before_the_table_leaves_a_drive_without_one_and_it_is_formatted_anew() {
@@ -486,13 +525,13 @@ fn what_was_verified_is_not_written_to_by_the_table() {
         let mut asked = 0;
         let (formatted, said) = drive.format_as(&request(FileSystem::Ext4, table, 0, "x"), &mut || {
             asked += 1;
-            if asked > 1 {
+            if asked == 3 {
                 verified = partition();
             }
             Ok(())
         });
         assert_eq!(formatted.problem, None);
-        assert_eq!((asked, said.iter().filter(|said| **said == Said::Made).count()), (3, 1));
+        assert_eq!((asked, said.iter().filter(|said| **said == Said::Made).count()), (4, 1));
         assert!(verified == partition(), "{table:?}");
     }
 }
@@ -560,13 +599,15 @@ fn a_partition_without_a_node_gets_one_of_its_own() {
 #[test]
 fn the_drives_lock_keeps_udev_away_while_it_is_formatted() {
     let Some(drive) = Loop::new(64 << 20, 512) else { return };
-    let mut locked = None;
+    let mut locked = Vec::new();
     let (formatted, _) = drive.format_as(&request(FileSystem::Ext4, Table::Gpt, 0, "x"), &mut || {
-        locked = Some(File::open(&drive.node).unwrap().try_lock());
+        locked.push(File::open(&drive.node).unwrap().try_lock());
         Ok(())
     });
     assert!(formatted.problem.is_none(), "{formatted:?}");
-    assert!(matches!(locked, Some(Err(fs::TryLockError::WouldBlock))), "{locked:?}");
+    // It is asked once more when all is done.
+    let kept = matches!(locked[..3], [.., Err(fs::TryLockError::WouldBlock)]);
+    assert!(kept, "{locked:?}");
     File::open(&drive.node).unwrap().try_lock().unwrap();
 }
 
@@ -574,12 +615,15 @@ fn the_drives_lock_keeps_udev_away_while_it_is_formatted() {
 #[test]
 fn a_partition_cannot_vanish_while_it_is_formatted() {
     let Some(drive) = Loop::new(64 << 20, 512) else { return };
-    let mut taken = None;
+    let mut taken = Vec::new();
     let (formatted, _) = drive.format_as(&request(FileSystem::Ext4, Table::Gpt, 0, "x"), &mut || {
-        taken = Some(Command::new("partx").args(["-d", &drive.node]).output().unwrap());
+        // When all is done it may go.
+        if taken.len() < 3 {
+            taken.push(Command::new("partx").args(["-d", &drive.node]).output().unwrap());
+        }
         Ok(())
     });
-    assert!(!taken.unwrap().status.success(), "the partition was taken away");
+    assert!(!taken[2].status.success(), "the partition was taken away");
     assert!(formatted.problem.is_none(), "{formatted:?}");
 }
 

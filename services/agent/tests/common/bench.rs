@@ -5,6 +5,7 @@ use std::path::Path;
 
 use tempfile::TempDir;
 use wire::job::{Job, Outcome};
+use wire::options::{FileSystem, FormatRequest, PlanOptions, Table};
 use wire::{DriveId, JobId};
 
 use super::{Agent, Brake, Loop, Medium, Server, not_here};
@@ -126,6 +127,20 @@ impl Bench {
     /// Starts a job on the first drive.
     pub(crate) async fn job(&self, playbook: &str) -> JobId {
         self.server.start_jobs(&[self.drives[0].id()], playbook).await[0]
+    }
+
+    /// Starts one that formats all drives; that on the first.
+    pub(crate) async fn formatted_job(&self) -> JobId {
+        let options = PlanOptions {
+            format: Some(FormatRequest {
+                table: Table::Auto,
+                filesystem: FileSystem::Ext4,
+                reserved_percent: 0,
+                label: String::new(),
+            }),
+            ..PlanOptions::default()
+        };
+        self.server.start_jobs_with(&self.ids(), "surface", options).await[0]
     }
 
     /// Starts a job on the first drive and waits until it has taken a checkpoint or two.

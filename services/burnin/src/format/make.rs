@@ -16,7 +16,6 @@ use super::table::{Encoded, Ids, encode};
 use super::tool::{self, Call};
 use super::words::{self, Words};
 use super::{Heard, NEXT_STEP, Order, Said, confine, ext4, mounted, unformatted};
-use crate::pattern::JobKey;
 use crate::{hand_over, header};
 
 /// Most of a program's words that are repeated in a message.
@@ -39,6 +38,7 @@ pub fn child() -> ExitCode {
             problem: None,
             ..unformatted(&order.request, String::new())
         },
+        half_done: false,
         ask: &mut || match next::<Heard>(&mut lines) {
             Some(Heard::Go) => Ok(()),
             Some(Heard::Stop { why }) => Err(why),
@@ -46,7 +46,10 @@ pub fn child() -> ExitCode {
         },
     };
     if let Err(problem) = maker.make(drive, &order) {
-        maker.formatted.problem = Some(problem);
+        maker.formatted.problem = Some(match maker.half_done {
+            true => format!("{problem}; {NEXT_STEP}"),
+            false => problem,
+        });
     }
     let done = Said::Done(maker.formatted);
     if say(&done).is_err() {
@@ -69,6 +72,9 @@ fn say(said: &Said) -> io::Result<()> {
 
 struct Maker<'a> {
     formatted: Formatted,
+    /// Whether it has begun on a drive that is still the armed one, as far as anybody knows: what is told to be done to another one may
+    /// cost somebody's data.
+    half_done: bool,
     ask: &'a mut dyn FnMut() -> Result<(), String>,
 }
 
@@ -113,13 +119,14 @@ impl Maker<'_> {
         disk::lock(&watch);
         say(&Said::Ready).told("telling")?;
         self.confirmed("nothing was written")?;
-        let node = lay(drive, &watch, order, &layout, &encoded).map_err(next_step)?;
-        say(&Said::Laid).told("telling")?;
-        self.confirmed("no file system was made")?;
-        self.fill(order, &watch, &layout, &node).map_err(next_step)?;
-        say(&Said::Made).told("telling")?;
-        self.confirmed("no partition table was written")?;
-        let drive = self.table(order, &watch, &layout, &encoded).map_err(next_step)?;
+        self.half_done = true;
+        let node = lay(drive, &watch, order, &layout, &encoded)?;
+        self.fill(order, &watch, &layout, &node)?;
+        // Before the question, as every wait: it may last as long as a person needs to exchange the drive.
+        let drive = disk::claim(&order.node, &watch).told("claiming the drive for its table")?;
+        self.still_marked(&Said::Made, order, &watch, "no partition table was written")?;
+        commit(&drive, &layout, &encoded).told("writing the table")?;
+        self.read_again(&watch, &order.node, &layout, &encoded)?;
         layout.tell(&mut self.formatted);
         drop(node);
         disk::refresh(&drive);
@@ -129,23 +136,35 @@ impl Maker<'_> {
     /// Makes the file system and verifies it.
     fn fill(&mut self, order: &Order, watch: &File, layout: &Layout, node: &Node) -> Result<(), String> {
         disk::wait_until_free(node).told("the partition is held")?;
-        if let Some(call) = tool::maker(&order.request) {
-            Self::call(&call, node)?;
+        let mut ask = || self.still_marked(&Said::Laid, order, watch, "no file system was made");
+        match tool::maker(&order.request) {
+            Some(call) => Self::call(&call, node, ask)?,
+            None => ask()?,
         }
         self.verify(order, watch, layout, node)
     }
 
-    /// Writes the table and verifies it.
-    fn table(&mut self, order: &Order, watch: &File, layout: &Layout, encoded: &Encoded) -> Result<File, String> {
-        let drive = disk::claim(&order.node, watch).told("claiming the drive for its table")?;
-        commit(&drive, layout, encoded).told("writing the table")?;
-        self.read_again(watch, &order.node, layout, encoded)?;
-        Ok(drive)
-    }
-
     /// Waits for the parent's word that the drive still is the one that was armed.
     fn confirmed(&mut self, undone: &str) -> Result<(), String> {
-        (self.ask)().map_err(|why| format!("the drive's identity was not confirmed: {why}; {undone}"))
+        (self.ask)().map_err(|why| {
+            self.half_done = false;
+            format!("the drive's identity was not confirmed: {why}; {undone}")
+        })
+    }
+
+    /// The same right before a write, once this is said; and the drive itself tells it, since a dock does not tell that its drive was
+    /// exchanged.
+    fn still_marked(&mut self, said: &Said, order: &Order, watch: &File, undone: &str) -> Result<(), String> {
+        say(said).told("telling")?;
+        self.confirmed(undone)?;
+        let mark = mark(order);
+        if disk::read(watch, 0, mark.len()).told("reading the mark of this format")? == mark {
+            return Ok(());
+        }
+        self.half_done = false;
+        Err(format!(
+            "the drive does not begin with the mark of this format any more: another one is in its place, or something wrote there; {undone}"
+        ))
     }
 
     fn read_again(&mut self, watch: &File, node: &Path, layout: &Layout, encoded: &Encoded) -> Result<(), String> {
@@ -170,16 +189,17 @@ impl Maker<'_> {
         Ok(())
     }
 
-    /// Runs a program on the partition.
-    fn call(call: &Call, node: &Node) -> Result<(), String> {
+    /// Runs a program on the partition, and again where somebody holds that for a moment; `ask`: whether it may, before each time.
+    fn call(call: &Call, node: &Node, mut ask: impl FnMut() -> Result<(), String>) -> Result<(), String> {
         let path = tool::find(call.program).ok_or_else(|| format!("{} is not on this system", call.program))?;
-        say(&Said::At {
+        let at = Said::At {
             what: call.program.to_owned(),
-        })
-        .told("telling")?;
+        };
         let mut tries = 0;
         loop {
             tries += 1;
+            ask()?;
+            say(&at).told("telling")?;
             let name = node.path().told("the partition's node")?;
             let (status, said) = run(&path, call, name).told(call.program)?;
             node.path().told("the partition's node")?;
@@ -207,7 +227,7 @@ impl Maker<'_> {
         let filesystem = order.request.filesystem;
         disk::drop_cache(&node.part).told("dropping the cache")?;
         if let Some(call) = tool::checker(filesystem) {
-            Self::call(&call, node)?;
+            Self::call(&call, node, || Ok(()))?;
             self.checked(format!("{} {}: clean", call.program, call.args.join(" ")));
         }
         match filesystem {
@@ -264,7 +284,7 @@ impl Maker<'_> {
 
 /// Leaves the drive with a partition that the kernel shows and nothing stands in.
 fn lay(drive: File, watch: &File, order: &Order, layout: &Layout, encoded: &Encoded) -> Result<Node, String> {
-    mark(&drive, layout, order.key).told("marking the drive")?;
+    write_mark(&drive, &mark(order)).told("marking the drive")?;
     blank(&drive, layout, order.request.filesystem, encoded).told("blanking the drive's end")?;
     disk::tell_kernel(&drive, layout).told("telling the kernel")?;
     // From here on `watch` alone keeps the device number from passing to another drive.
@@ -272,18 +292,17 @@ fn lay(drive: File, watch: &File, order: &Order, layout: &Layout, encoded: &Enco
     disk::partition(watch, layout).told("the partition's node")
 }
 
-/// Tells on the drive itself that its test is over, in the sector that is written last.
-fn mark(drive: &File, layout: &Layout, key: JobKey) -> io::Result<()> {
-    let mut sector = vec![0; layout.sector as usize];
-    let mark = header::formatting(key);
+/// What tells on the drive itself that its test is over: the sector that is written last.
+fn mark(order: &Order) -> Vec<u8> {
+    let mut sector = vec![0; order.sector as usize];
+    let mark = header::formatting(order.key);
     sector[..mark.len()].copy_from_slice(&mark);
-    drive.write_all_at(Aligned::of(&sector).as_ref(), 0)?;
-    drive.sync_all()
+    sector
 }
 
-/// Of a drive that is still the armed one, and came to no format.
-fn next_step(problem: String) -> String {
-    format!("{problem}; {NEXT_STEP}")
+fn write_mark(drive: &File, mark: &[u8]) -> io::Result<()> {
+    drive.write_all_at(Aligned::of(mark).as_ref(), 0)?;
+    drive.sync_all()
 }
 
 /// Reads `what` again past the cache.

@@ -7,11 +7,15 @@
 //!  (its own copy is closed)                  │
 //!      ◄────────────────────── Said::Ready ──│
 //!  identity read again ─── Heard::Go ───────►│ drive's end blanked, kernel told of the partition, descriptor closed
+//!      │                                     │ until nobody holds the partition
 //!      ◄────────────────────── Said::Laid ───│
 //!  identity read again ─── Heard::Go ───────►│ mkfs ─► its own checker ─► mounted read-only ─► every copy
-//!      ◄────────────────────── Said::Made ───│         (tools under landlock)   (own mount namespace)
-//!  identity read again ─── Heard::Go ───────►│ drive claimed, table written, its first sector last, read again past the cache
+//!      │                                     │         (tools under landlock)   (own mount namespace)
+//!      │                                     │ drive claimed, once nobody holds it
+//!      ◄────────────────────── Said::Made ───│
+//!  identity read again ─── Heard::Go ───────►│ table written, its first sector last, read again past the cache
 //!      ◄────────────────────── Said::Done ───│
+//!  identity read again
 //! ```
 //!
 //! The table comes last: it is what makes a drive a formatted one. Whoever is cut off before it (a kill, a power cut) leaves a drive
@@ -20,7 +24,9 @@
 //! [`layout`] decides and [`table`] encodes, both pure; [`tool`] knows the programs; [`make`] does it in
 //! the child and [`spawn`] is the parent's side. Between closing the drive and `mkfs` the child holds it
 //! open for reading, so that its device number cannot pass to another drive, and the parent compares the
-//! identity before anything is written, before `mkfs` and before the table. A check that could not be done is a problem, never a silent pass. Tested on loop
+//! identity before anything is written, before each `mkfs`, before the table, and when all is done. What waits comes before the
+//! question, since it may last as long as an exchange; behind the answer the drive itself must begin with the mark of this format, as a
+//! dock's next drive does not. A check that could not be done is a problem, never a silent pass. Tested on loop
 //! devices with `sfdisk`, `sgdisk` and the tools themselves in `tests/format.rs`.
 
 mod confine;
@@ -69,9 +75,9 @@ pub struct Longest {
 pub const LONGEST: Longest = Longest {
     // Chosen: without lazy tables a large disk takes hours, and a check reads a few gigabytes of it.
     whole: Duration::from_hours(2),
-    // A few accesses, of which one may be tried again and again; and the child waits for the drive's lock, for the kernel, and for the
-    // partition's node.
-    start: ACCESS.saturating_add(disk::PATIENCE.saturating_mul(3)),
+    // A few accesses, of which one may be tried again and again; and the child waits for the drive's lock, for the kernel, for the
+    // partition's node, and until nobody holds that.
+    start: ACCESS.saturating_add(disk::PATIENCE.saturating_mul(4)),
     access: ACCESS,
 };
 
@@ -125,9 +131,10 @@ pub struct Order {
 pub enum Said {
     /// All is there, and nothing is written yet. The child waits for [`Heard`].
     Ready,
-    /// The kernel shows the partition; nothing stands in it, and no table on the drive. The child waits for [`Heard`].
+    /// The kernel shows the partition; nothing stands in it, and no table on the drive. The child waits for [`Heard`]. Said again where
+    /// somebody held the partition when its file system was to be made.
     Laid,
-    /// The file system is made and verified, and the table comes next. The child waits for [`Heard`].
+    /// The file system is made and verified, the drive is claimed, and the table comes next. The child waits for [`Heard`].
     Made,
     /// What it is at: "mkfs.ext4".
     At {

@@ -31,7 +31,7 @@ const REAP: Duration = Duration::from_secs(5);
 #[allow(missing_debug_implementations, reason = "three closures")]
 pub struct Ties<'a> {
     /// Whether the drive still is the one that was armed; asked before anything is written, before the file system is made,
-    /// and before its table is written.
+    /// before its table is written, and when all is done.
     pub identity: &'a mut dyn FnMut() -> Result<(), String>,
     /// Hears everything that the child says.
     pub tell: &'a mut dyn FnMut(&Said),
@@ -119,6 +119,7 @@ fn talk(
     let mut send = |line: Vec<u8>| input.write_all(&line).and_then(|()| input.write_all(b"\n"));
     let json = |e: serde_json::Error| format!("the formatter: {e}");
     send(serde_json::to_vec(order).map_err(json)?).map_err(|e| told("its order", e))?;
+    let mut may_write = false;
     loop {
         let left = end.saturating_duration_since(Instant::now());
         let said: Option<Said> = match lines.recv_timeout(left.min(ASK)) {
@@ -135,7 +136,9 @@ fn talk(
             (ties.tell)(said);
         }
         if let Some(Said::Done(formatted)) = said {
-            return Ok(formatted);
+            // Refused, it wrote nothing since it was asked last.
+            let whose = if may_write { (ties.identity)() } else { Ok(()) };
+            return whose.map(|()| formatted).map_err(exchanged);
         }
         // What it has done by now stays, but nothing more is begun.
         if let Some(why) = (ties.cancel)() {
@@ -152,9 +155,18 @@ fn talk(
                 Ok(()) => Heard::Go,
                 Err(why) => Heard::Stop { why },
             };
+            may_write = heard == Heard::Go;
             send(serde_json::to_vec(&heard).map_err(json)?).map_err(|e| told("answering it", e))?;
         }
     }
+}
+
+/// Why nobody can tell what stands where: another drive may have got some of it.
+fn exchanged(why: String) -> String {
+    format!(
+        "the drive's identity was not confirmed when all was done: {why}; look at what stands on the drive that is there now, and burn in \
+         anew the one that was tested"
+    )
 }
 
 /// Why it was ended: it took too long.
