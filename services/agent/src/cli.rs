@@ -56,9 +56,12 @@ pub struct Options {
     /// Seconds that count for one where heat is waited out; for tests
     #[arg(long, hide = true, default_value_t = 1)]
     pub heat_clock: u32,
-    /// How many times a job's task fails behind a checkpoint or before a verdict; for tests
+    /// How many times a job's task fails behind a checkpoint, before a verdict or before the end; for tests
     #[arg(long, hide = true, default_value_t = 0)]
     pub fail_jobs: u32,
+    /// The only place where it does, as `Means::fail_if_asked` names it; for tests
+    #[arg(long, hide = true)]
+    pub fail_place: Option<String>,
     /// File that is read in place of the kernel's log; for tests
     #[arg(long, hide = true)]
     pub kernel_log: Option<PathBuf>,

@@ -78,6 +78,7 @@ async fn serve(options: Options, wrong: &[String]) -> anyhow::Result<()> {
         heat_clock: options.heat_clock.max(1),
         kernel_log: options.kernel_log.clone(),
         failures: Arc::new(options.fail_jobs.into()),
+        fail_place: options.fail_place.clone(),
     };
     outbox.playbooks(books.infos());
     let resting = tokio::spawn(histories::run(registry.clone(), hands, outbox.clone(), stop.clone()));

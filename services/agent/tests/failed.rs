@@ -3,9 +3,10 @@
 
 mod common;
 
+use burnin::playbook::is_of_formatter;
 use common::{Bench, outcome};
 use wire::command::Command;
-use wire::job::{Job, JobState, Outcome};
+use wire::job::{Job, JobState, Outcome, PhaseStatus};
 
 /// A job with so many failures to come, to its end; its drive then takes another one.
 async fn failing(times: &str) -> Option<Job> {
@@ -53,5 +54,28 @@ async fn a_job_whose_task_fails_again_ends_inconclusive_and_tells_why() {
             summary.contains(wanted) && summary.contains("a failure was asked for"),
             "{summary}"
         );
+    }
+}
+
+/// What stands on the drive and was verified is no format that was cut off, and nobody's fault.
+#[tokio::test]
+async fn a_job_that_is_cut_short_behind_its_format_keeps_it() {
+    for (times, wanted) in [("1", Outcome::Passed), ("2", Outcome::Inconclusive)] {
+        let arguments = ["--fail-jobs", times, "--fail-place", "before the end"];
+        let Some(bench) = Bench::with(&[64], true, &arguments).await else {
+            return;
+        };
+        let id = bench.formatted_job().await;
+        let job = bench.server.over(id).await;
+        assert_eq!(outcome(&job), wanted, "{:#?}", job.verdict);
+        let formatted = job.formatted.as_ref().unwrap();
+        assert_eq!(
+            (&formatted.problem, formatted.uuid.is_some()),
+            (&None, true),
+            "{job:#?}"
+        );
+        let mut formatters = job.phases.iter().filter(|state| is_of_formatter(state.phase));
+        assert!(formatters.all(|state| state.status == PhaseStatus::Done), "{job:#?}");
+        assert_eq!(job.resumes, [], "nothing was made anew");
     }
 }

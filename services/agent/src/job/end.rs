@@ -94,6 +94,7 @@ impl JobTask {
                 return self.park().await;
             }
         }
+        self.means.fail_if_asked("before the end");
         self.hear_the_last();
         // The test of a drive whose format a person ended had come to its end.
         let made = self.record.job.formatted.as_ref();

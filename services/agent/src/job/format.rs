@@ -160,6 +160,25 @@ impl JobTask {
         self.formatted(format::cut_off(&request, left), 0.0);
     }
 
+    /// Whether an earlier session formatted the drive and verified that. Its steps are over then, though that session may not have come to
+    /// write down the last of them.
+    pub(super) fn has_formatted(&mut self) -> bool {
+        let made = self.record.job.formatted.as_ref();
+        if made.is_none_or(|made| made.problem.is_some()) {
+            return false;
+        }
+        for (step, _) in self.formatters_steps() {
+            if self
+                .record
+                .step_mut(step)
+                .is_some_and(|state| state.status != PhaseStatus::Done)
+            {
+                self.set_step(step, PhaseStatus::Done, 0.0);
+            }
+        }
+        true
+    }
+
     fn formatted(&mut self, formatted: Formatted, seconds: f64) {
         let status = match &formatted.problem {
             None => PhaseStatus::Done,

@@ -87,11 +87,16 @@ pub struct Means {
     pub kernel_log: Option<std::path::PathBuf>,
     /// How many times more a job's task fails; in tests.
     pub failures: Arc<AtomicU32>,
+    /// Where alone it does; in tests.
+    pub fail_place: Option<String>,
 }
 
 impl Means {
     /// Fails as often as a test asks for it: nothing else can be relied on to be a fault of ours.
     fn fail_if_asked(&self, place: &str) {
+        if self.fail_place.as_ref().is_some_and(|asked| asked != place) {
+            return;
+        }
         let once_less = |left: u32| left.checked_sub(1);
         let asked = self
             .failures
@@ -224,6 +229,10 @@ impl JobTask {
         self.record.take_up(&self.means.boot_id);
         if self.record.formatting {
             self.abort_by.clone_from(&self.record.aborted_by);
+            if self.has_formatted() {
+                // Only its end was not written down any more.
+                return self.conclude(None, None).await;
+            }
             return match self.take_up_format().await {
                 // Its test is over, and known whole: of what the formatter began nothing is read back.
                 Ok(held) => self.conclude(None, Some(held)).await,
@@ -260,7 +269,7 @@ impl JobTask {
     pub async fn give_up(mut self: Box<Self>, why: String) -> JobId {
         self.record.take_up(&self.means.boot_id);
         self.abort_by.clone_from(&self.record.aborted_by);
-        if self.record.formatting {
+        if self.record.formatting && !self.has_formatted() {
             self.format_was_cut(None);
         }
         let mut evidence = self.all_evidence();
