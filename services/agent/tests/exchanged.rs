@@ -5,6 +5,7 @@ mod common;
 
 use std::os::unix::fs::OpenOptionsExt;
 
+use burnin::playbook::moves_data;
 use common::exchange::{
     SMART_AROUND, abort, foreign_data, held, held_smartctl, in_step, is_untouched, kept_waiting, let_go, offers_a_job,
     own_playbook, pause, put_below, script, standstill, waiting, write_below,
@@ -327,6 +328,41 @@ async fn a_drive_that_is_busy_for_a_moment_at_the_end_is_formatted() {
     let formatted = job.formatted.as_ref().unwrap();
     assert_eq!(formatted.problem, None, "{job:#?}");
     assert_ne!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+}
+
+/// The box is shut down while it is written down that the drive is formatted from now on: its test is the same as before, and no step of
+/// it is done or counted once more than it was.
+#[tokio::test]
+async fn a_job_that_is_stopped_right_before_its_format_has_verified_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = held_smartctl(dir.path());
+    let books = own_playbook(dir.path(), TESTED_THEN_PARTITIONED);
+    let arguments = ["--smartctl", program.to_str().unwrap(), "--playbooks", &books];
+    let Some((mut bench, freezer)) = Bench::with_freezer(64, &arguments).await else {
+        return;
+    };
+    let id = bench.job("mine").await;
+    in_step(&bench, id, Phase::SelfTestShort).await;
+    freezer.freeze();
+    let_go(dir.path());
+    // As long as it takes to come to that.
+    tokio::time::sleep(std::time::Duration::from_secs(4)).await;
+    let thaw = tokio::task::spawn_blocking(move || {
+        std::thread::sleep(std::time::Duration::from_secs(1));
+        freezer.thaw();
+        freezer
+    });
+    bench.agent.terminate().await;
+    let _freezer = thaw.await.unwrap();
+    bench.restart();
+    let job = bench.server.over(id).await;
+    assert_eq!(job.formatted.as_ref().unwrap().problem, None, "{job:#?}");
+    let mut data = job.phases.iter().filter(|state| moves_data(state.phase));
+    assert!(
+        data.all(|state| (state.rounds, state.bytes.0) == (1, 64 << 20)),
+        "{:#?}",
+        job.phases
+    );
 }
 
 /// A card is exchanged in the midst of a format, where somebody holds the new partition for a moment: name and size are the reader's,

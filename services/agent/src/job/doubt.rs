@@ -174,7 +174,7 @@ impl JobTask {
     pub(super) async fn still_ours(&mut self, held: &Held, evidence: &mut Evidence) -> Since {
         let formats = self.record.formats();
         // What an earlier session began to format stays that.
-        let before = self.record.formatting;
+        let before = (self.record.formatting, self.checkpoint.clone());
         loop {
             if formats {
                 match self.heed_wishes().await {
@@ -190,6 +190,9 @@ impl JobTask {
             if self.record.paused.is_some() || !self.wishes.is_empty() {
                 continue;
             }
+            if self.means.stop.is_asked() {
+                return Since::Ended(First::Parked);
+            }
             let began = Instant::now();
             self.begin_format(evidence).await;
             // That took as long as the medium does: what came meanwhile is heard before the first byte, and a dock does not tell
@@ -199,19 +202,26 @@ impl JobTask {
                 false => self.since(held, formats, evidence).await,
             };
             if since != Since::Ours {
-                self.record.formatting = before;
+                self.not_begun(&before);
                 return since;
             }
             let stops = self.means.stop.is_asked();
             if !stops && self.wishes.refuse_pauses() {
                 return since;
             }
-            self.record.formatting = before;
+            self.not_begun(&before);
             if stops {
                 return Since::Ended(First::Parked);
             }
-            self.keep(None, Vec::new());
         }
+    }
+
+    /// Takes back in one commit what [`Self::begin_format`] wrote down: with its checkpoint of the end alone the next session would read all
+    /// back once more, and count that as another round.
+    fn not_begun(&mut self, (formatting, checkpoint): &(bool, Option<String>)) {
+        self.record.formatting = *formatting;
+        self.checkpoint.clone_from(checkpoint);
+        self.keep(checkpoint.as_deref(), Vec::new());
     }
 
     /// What a drive of which all was written and read back is now: hours of self-tests lie between, and what was tested in them,

@@ -8,7 +8,7 @@ use wire::job::{Job, Outcome};
 use wire::options::{FileSystem, FormatRequest, PlanOptions, Table};
 use wire::{DriveId, JobId};
 
-use super::{Agent, Brake, Loop, Medium, Server, not_here};
+use super::{Agent, Brake, Freezer, Loop, Medium, Server, not_here};
 
 /// All of it; taken down when dropped.
 pub(crate) struct Bench {
@@ -87,6 +87,17 @@ impl Bench {
         let medium = medium.into_inner().unwrap();
         let again = medium.words();
         Some((Self { again, ..bench }, medium))
+    }
+
+    /// The same with a file system that a test may freeze.
+    pub(crate) async fn with_freezer(mib: u64, arguments: &[&str]) -> Option<(Self, Freezer)> {
+        let freezer = std::cell::OnceCell::new();
+        let bench = Self::begin(&[mib], true, arguments, |dir, _| {
+            freezer.get_or_init(|| Freezer::new(&dir.join("data")));
+            Vec::new()
+        })
+        .await?;
+        Some((bench, freezer.into_inner()??))
     }
 
     async fn begin(

@@ -59,3 +59,45 @@ impl Drop for Medium {
         let _reaped = self.holder.wait();
     }
 }
+
+/// A file system for an agent's state that a test may freeze: what is read from it comes, and nothing is written.
+pub(crate) struct Freezer(PathBuf);
+
+impl Freezer {
+    /// One at `place`, which is made; `None`, and told, where none can be.
+    pub(crate) fn new(place: &Path) -> Option<Self> {
+        let image = place.with_extension("image");
+        std::fs::File::create(&image).unwrap().set_len(128 << 20).unwrap();
+        std::fs::create_dir(place).unwrap();
+        let (image, at) = (image.to_str().unwrap(), place.to_str().unwrap());
+        for call in [&["mkfs.ext4", "-q", image][..], &["mount", "-o", "loop", image, at]] {
+            let done = Process::new(call[0]).args(&call[1..]).output();
+            if !done.as_ref().is_ok_and(|done| done.status.success()) {
+                rig::not_run(&format!("no file system that freezes: {call:?}: {done:?}"));
+                return None;
+            }
+        }
+        Some(Self(place.to_owned()))
+    }
+
+    pub(crate) fn freeze(&self) {
+        assert!(self.run("fsfreeze", "--freeze"), "it does not freeze");
+    }
+
+    pub(crate) fn thaw(&self) {
+        assert!(self.run("fsfreeze", "--unfreeze"), "it does not thaw");
+    }
+
+    fn run(&self, program: &str, option: &str) -> bool {
+        let done = Process::new(program).arg(option).arg(&self.0).output();
+        done.is_ok_and(|done| done.status.success())
+    }
+}
+
+impl Drop for Freezer {
+    fn drop(&mut self) {
+        // It may be thawed; and who is killed a little later has it open still.
+        let _thawed = self.run("fsfreeze", "--unfreeze");
+        let _gone = self.run("umount", "--lazy");
+    }
+}

@@ -24,7 +24,7 @@ pub(crate) use agent::{Agent, Brake};
 pub(crate) use bench::{Bench, outcome};
 pub(crate) use existing::Existing;
 pub(crate) use loops::Loop;
-pub(crate) use medium::Medium;
+pub(crate) use medium::{Freezer, Medium};
 pub(crate) use server::{Seen, Server, sign};
 pub(crate) use smart::Smartctl;
 pub(crate) use stage::{Stage, all_taken};
