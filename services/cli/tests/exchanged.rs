@@ -6,7 +6,7 @@ mod common;
 
 use std::fs::{self, File};
 use std::io::Write;
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
@@ -216,6 +216,52 @@ fn a_drive_that_is_counted_anew_is_gone_on_with_where_it_holds_the_jobs_header_a
         assert_eq!(code(&output) == 3, exchange, "{}", text(&output));
         let noted = text(&output) + &told["notes"].to_string();
         assert_eq!(noted.contains("counted the drive anew"), !exchange, "{noted}");
+    }
+}
+
+/// A card that is exchanged in the midst of a format, where somebody holds the new partition for a moment, is not told as formatted.
+/// One that was counted anew before, and proved itself then, is.
+#[test]
+fn a_drive_that_is_counted_anew_in_the_midst_of_a_format_gets_no_more_of_it() {
+    for before in [true, false] {
+        let Some(drive) = Loop::new(48 << 20) else { return };
+        let dir = tempfile::tempdir().unwrap();
+        waiting_smartctl(dir.path());
+        let count = dir.path().join("diskseq");
+        fs::write(&count, "1000001\n").unwrap();
+        let mut burn = counted(&of(&drive, dir.path(), TEST_THEN_PARTITION), &drive, &count);
+        let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        until_called(dir.path());
+        if before {
+            fs::write(&count, "1000002\n").unwrap();
+        }
+        File::create(dir.path().join("go")).unwrap();
+        if !before {
+            let held = held_partition(&drive);
+            fs::write(&count, "1000002\n").unwrap();
+            drop(held);
+        }
+        let output = burn.wait_with_output().unwrap();
+        let told = object(&output);
+        let problem = told["formatted"]["problem"].as_str().unwrap_or_default();
+        assert_eq!(problem.contains("counts another medium"), !before, "{told}");
+        assert_eq!(drive.has_table(), before, "{}", text(&output));
+        drive.no_partitions();
+    }
+}
+
+/// The drive's first partition as somebody holds it, once it is there.
+fn held_partition(drive: &Loop) -> File {
+    let part = format!("{}p1", drive.node);
+    let end = Instant::now() + PATIENCE;
+    loop {
+        let mut open = File::options();
+        open.read(true).custom_flags(libc::O_EXCL);
+        match open.open(&part) {
+            Ok(file) => return file,
+            Err(error) => assert!(Instant::now() < end, "{part}: {error}"),
+        }
+        std::thread::sleep(Duration::from_micros(200));
     }
 }
 

@@ -92,13 +92,14 @@ impl Job {
                     let checkpoint = self.checkpoint_of_the_end(birth, &own, &evidence);
                     self.mark_formatting(self.saved(birth, &own, seen.clone(), checkpoint), &cut);
                     let (guard, name) = (self.guard.clone(), self.held.device.name.clone());
+                    let sequence = self.medium(seen.sequence).sequence;
                     let mut steps = (0..).zip(&self.choice.steps);
                     let first = steps.find(|(_, step)| is_of_formatter(step.phase));
                     let step = first.map_or(0, |(at, _)| at);
                     let sensed = || temperature::sensed(&guard, &name).ok().flatten();
                     let mut mark = || seen.beside(step, sensed(), Time::now());
                     mark();
-                    let made = self.format((request, birth.key), line);
+                    let made = self.format((request, birth.key), sequence, line);
                     mark();
                     made
                 }
@@ -180,8 +181,8 @@ impl Job {
         }
     }
 
-    /// Gives the drive to a formatter and waits for its end.
-    fn format(self, (request, key): (FormatRequest, JobKey), line: &Line) -> Formatted {
+    /// Gives the drive to a formatter and waits for its end. `sequence`: the kernel's count of the medium that is held.
+    fn format(self, (request, key): (FormatRequest, JobKey), sequence: u64, line: &Line) -> Formatted {
         let order = Order {
             node: self.node.clone(),
             capacity: self.drive.capacity.0,
@@ -196,7 +197,11 @@ impl Job {
         let mut identity = || {
             let number = number.as_ref().map_err(|error| error.to_string())?;
             let found = sysfs::read_number(&system, *number).ok_or("the drive is gone")?;
-            expected.same_drive(&found.identity).map_err(|e| e.to_string())
+            expected.same_drive(&found.identity).map_err(|e| e.to_string())?;
+            // Name and size are the reader's or the dock's, whatever is in it.
+            let same = sequence == found.sequence;
+            same.then_some(())
+                .ok_or_else(|| "the kernel counts another medium in its place, or it was reset".to_owned())
         };
         let mut tell = |said: &Said| match said {
             Said::Ready => {}
