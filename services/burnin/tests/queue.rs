@@ -230,3 +230,46 @@ fn a_write_that_hangs_beside_flushes_is_told() {
         assert_eq!((outcome, evidence.incidents.len()), (Outcome::Failed, 1), "{after}");
     }
 }
+
+/// It stands still with a flush and the writes behind it, which come back first: they cannot all excuse each other.
+#[test]
+fn a_flush_that_hangs_with_the_writes_behind_it_is_told() {
+    for (frozen, due) in [(60_000 * MS, Outcome::Warn), (6_000 * MS, Outcome::Passed)] {
+        let (mut once, mut behind) = (true, 0);
+        let takes = |access: Access, written: u64| match access.op {
+            Op::Flush if written > 20 * GB && std::mem::take(&mut once) => {
+                behind = 3;
+                frozen + 100 * MS
+            }
+            Op::Write if behind > 0 => {
+                behind -= 1;
+                frozen
+            }
+            Op::Flush => 50 * MS,
+            Op::Read | Op::Write | Op::Trim => MS,
+        };
+        let flash = Queue {
+            at_once: true,
+            ..Queue::new(60 * GB, Bus::Nvme, Rotation::SolidState, takes)
+        };
+        let (evidence, outcome) = flash.run(passes());
+        assert_eq!((outcome, evidence.incidents), (due, Vec::new()), "{frozen:?}");
+    }
+}
+
+/// A flush that takes seconds by house-keeping, and writes that come back beside it, each soon.
+#[test]
+fn writes_that_pass_a_flush_are_no_fault() {
+    let takes = |access: Access, written: u64| match access.op {
+        Op::Flush if written > 10 * GB => 12_000 * MS,
+        Op::Flush => 50 * MS,
+        Op::Write => 400 * MS,
+        Op::Read | Op::Trim => 4 * MS,
+    };
+    let flash = Queue {
+        at_once: true,
+        ..Queue::new(60 * GB, Bus::Sata, Rotation::SolidState, takes)
+    };
+    let (evidence, outcome) = flash.run(passes());
+    assert_eq!((outcome, evidence.incidents), (Outcome::Passed, Vec::new()));
+}

@@ -287,10 +287,16 @@ impl Pipeline {
         let flushes = |flight: &Flight| matches!(flight.kind, Kind::Flush(_));
         // Only what was asked behind a flush waits for it: a drive that hangs is told, whatever is flushed meanwhile.
         let behind = |other: &Flight| flushes(other) && other.began <= flight.began;
+        // One that comes back before that flush did not wait for its answer, though maybe for the drive: so long that it would be a fault
+        // of its own, the time stays the flush's. They cannot both be excused by the other.
+        let froze = now.saturating_sub(flight.served) >= Duration::from_millis(self.limits.slow_ms);
         let mut waits = false;
         for flush in self.flights.values_mut().filter(|other| behind(other)) {
-            // Nor is what the drive did before it the flush's own time.
-            (flush.served, waits) = (now, true);
+            waits = true;
+            if !froze {
+                // Nor is what the drive did before it the flush's own time.
+                flush.served = now;
+            }
         }
         if waits {
             return (now.saturating_sub(flight.began), Duration::ZERO);
