@@ -42,6 +42,14 @@ pub struct Figures {
     pub outlier_flash_ms: Figure<u64>,
     /// How much longer than usual a region may take without a long access, in seconds.
     pub host_s: Figure<u64>,
+    /// The same where a link was disturbed or others were behind the controller.
+    pub disturbed_s: Figure<u64>,
+    /// Others behind the controller, where nobody counted them.
+    pub company_unknown: Figure<f64>,
+    /// Others on the mean, below which none make a mean over the whole drive.
+    pub company_least: Figure<f64>,
+    /// How much less than its share a drive may get beside others.
+    pub company_unfair: Figure<f64>,
     /// Long accesses that are always told, however little was moved.
     pub outliers_always: Figure<u64>,
     /// Share of a tebibyte that counts as moved at least.

@@ -5,7 +5,7 @@
 //! | `verify.`, `capacity.`, `io.`, `run.`, `coverage.` | bad sectors, incidents, steps, the reason for an early end | [`surface`] |
 //! | `host.` | tests of the host's own buffers | [`surface`] |
 //! | `coverage.untested_bytes`, `coverage.overlay` | the size that the drive tells, and could have | [`size`] |
-//! | `pace.`, `smr.` | zones, latencies | [`pace`], [`broad`], [`cache`], [`shingles`] |
+//! | `pace.`, `smr.` | zones, latencies | [`pace`], [`broad`], [`excuse`], [`cache`], [`shingles`] |
 //! | `smart.`, `ata.N.`, `nvme.`, `scsi.`, `farm.` | SMART: what stands there, and `.before`, `.after`, `.delta` | [`own_word`], [`changes`], [`backwards`], [`silence`], [`asking`] |
 //! | `written.` | the drive's own write counter against what was written | [`written`] |
 //! | `content.`, `self_test.`, `format.`, `heat.` | what the agent did and saw beside the engine | [`beside`] |
@@ -17,6 +17,7 @@ mod beside;
 mod broad;
 mod cache;
 mod changes;
+mod excuse;
 mod own_word;
 mod pace;
 mod shingles;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use wire::drive::{Bus, Rotation};
 use wire::job::{FaultKind, Phase, PhaseStatus};
 
+use super::excuse::{Excuse, alone, had_company};
 use super::{Metrics, TIB, broad, shingles};
 use crate::device::Geometry;
 use crate::evidence::{Record, Zone};
@@ -22,24 +23,31 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let long = long(case.spins());
     let geometry = case.evidence.geometry;
     let warm = slows_itself_down(case);
-    let slow = records.iter().map(|record| {
-        // What slows writes of flash down evenly is its cache, what slows reads its heat; and others on one link slow both.
-        let is_slowed = warm || case.shared || link_was_disturbed(case, record);
-        let tells_evenly = is_read(record.phase) && !is_slowed && !meets_holes(case, record);
-        let mut regions = slow_regions(record, geometry, (long, tells_evenly));
-        if tells_evenly {
-            // Right behind the writes flash still clears its cache, and a shingled disk its own.
-            let from_the_begin = case.has_platters() && !keeps_house && record.phase == Phase::Verify;
-            add_broad(&mut regions, record, geometry, from_the_begin);
+    // What slows writes of flash down evenly is its cache, what slows reads its heat.
+    let tells_evenly = |record: &Record| is_read(record.phase) && !warm && !meets_holes(case, record);
+    // Right behind the writes flash still clears its cache, and a shingled disk its own.
+    let from_the_begin = |record: &Record| case.has_platters() && !keeps_house && record.phase == Phase::Verify;
+    let regions = |record: &Record, evenly| {
+        let mut regions = slow_regions(record, geometry, (long, evenly));
+        if evenly {
+            add_broad(&mut regions, record, geometry, from_the_begin(record));
         }
-        (record, regions)
-    });
-    let slow = slow.max_by_key(|(_, regions)| regions.iter().map(|region| region.bytes).sum::<u64>());
-    metrics.put("pace.slow_bytes", 0.0);
-    if let Some((record, regions)) = slow.filter(|(_, regions)| !regions.is_empty()) {
-        let bytes = regions.iter().map(|region| region.bytes).sum::<u64>();
-        metrics.say("pace.slow_bytes", bytes as f64, in_words(record.phase, &regions));
+        regions
+    };
+    let (mut slow, mut disturbed) = (Vec::new(), Vec::new());
+    for record in &records {
+        // And others on one link slow both, as a disturbed one does.
+        let excuse = Excuse::of(case, record);
+        let told = regions(record, tells_evenly(record) && excuse.is_none());
+        if let Some(excuse) = excuse.filter(|_| tells_evenly(record)) {
+            let mut more = regions(record, true);
+            more.retain(|region| region.is_beyond(excuse) && !told.iter().any(|told| told.meets(region)));
+            disturbed.push((record.phase, more));
+        }
+        slow.push((record.phase, told));
     }
+    put_slowest(metrics, "pace.slow_bytes", &slow);
+    put_slowest(metrics, "pace.slow_bytes_disturbed", &disturbed);
     if let Some(outliers) = records
         .iter()
         .filter_map(|record| outliers(record, long))
@@ -52,18 +60,34 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         if meets_holes(case, record) {
             continue;
         }
-        if let Some(mean) = mean_of_large_disk(case, record) {
-            lower(metrics, "pace.mean_mb_s", mean);
+        let is_disturbed = link_was_disturbed(case, record);
+        match mean_of_large_disk(case, record) {
+            Some(mean) if is_disturbed || had_company(case) => {
+                lower(metrics, "pace.mean_mb_s_disturbed", tenths(alone(case, mean)));
+            }
+            Some(mean) => lower(metrics, "pace.mean_mb_s", tenths(mean)),
+            None => {}
         }
         let Some(share) = of_first_part(record) else { continue };
-        let name = if warm || link_was_disturbed(case, record) {
+        let name = if warm || is_disturbed {
             "pace.percent_of_first_disturbed"
-        } else if case.shared {
+        } else if had_company(case) {
             "pace.percent_of_first_shared"
         } else {
             "pace.percent_of_first"
         };
         lower(metrics, name, share);
+    }
+}
+
+/// Puts how many bytes are slow in the step that has most of them, and where.
+fn put_slowest(metrics: &mut Metrics, name: &str, steps: &[(Phase, Vec<Region>)]) {
+    let bytes = |regions: &[Region]| regions.iter().map(|region| region.bytes).sum::<u64>();
+    match steps.iter().max_by_key(|(_, regions)| bytes(regions)) {
+        Some((phase, regions)) if !regions.is_empty() => {
+            metrics.say(name, bytes(regions) as f64, in_words(*phase, regions));
+        }
+        Some(_) | None => metrics.put(name, 0.0),
     }
 }
 
@@ -163,8 +187,23 @@ impl Region {
 
     /// Whether it took so much longer than what is usual around it that no busy host explains it.
     fn is_slow_for_long(&self) -> bool {
-        let host = Duration::from_secs(figures().host_s.value).as_nanos() as f64;
-        self.time - self.usual * self.bytes as f64 >= host
+        self.lost() >= seconds(figures().host_s.value)
+    }
+
+    /// Nanoseconds that it took longer than what is usual around it.
+    fn lost(&self) -> f64 {
+        self.time - self.usual * self.bytes as f64
+    }
+
+    /// Whether what else may have slowed the read does not explain it.
+    fn is_beyond(&self, excuse: Excuse) -> bool {
+        let slower = excuse.slower(self.time / seconds(1));
+        self.lost() >= seconds(figures().disturbed_s.value) && self.time > self.usual * slower * self.bytes as f64
+    }
+
+    /// Whether the two have a sector in common.
+    fn meets(&self, other: &Self) -> bool {
+        self.lba.0 < other.lba.1 && other.lba.0 < self.lba.1
     }
 
     /// A stall or two make no region, however long they are.
@@ -172,6 +211,11 @@ impl Region {
         let stalls = figures().region_stalls.value * self.stall;
         self.time - stalls > self.usual * figures().slower.value * self.bytes as f64
     }
+}
+
+/// So many of them in nanoseconds.
+fn seconds(count: u64) -> f64 {
+    Duration::from_secs(count).as_nanos() as f64
 }
 
 /// Nanoseconds a byte.
@@ -203,7 +247,7 @@ fn add_broad(regions: &mut Vec<Region>, record: &Record, geometry: Geometry, fro
         let Some(whole) = whole.filter(|whole| whole.is_slow_for_long() && whole.is_more_than_stalls()) else {
             continue;
         };
-        regions.retain(|part| part.lba.1 <= whole.lba.0 || whole.lba.1 <= part.lba.0);
+        regions.retain(|part| !part.meets(&whole));
         regions.push(whole);
     }
 }
@@ -326,17 +370,17 @@ fn of_first_part(record: &Record) -> Option<f64> {
 }
 
 /// Mean throughput in MB/s of a large disk over its whole surface; `None` where something else may have set the pace: another
-/// interface than a controller's port, others behind it, a limit, a disturbed link, or a sweep that no disk reads ahead of.
+/// interface than a controller's port, a limit, or a sweep that no disk reads ahead of.
 fn mean_of_large_disk(case: &Case<'_>, record: &Record) -> Option<f64> {
     // Virtual disks and parts of arrays turn as well, by the kernel's word, and tell no rate.
     let is_disk = matches!(case.rotation, Rotation::Spinning { rpm: Some(_) });
     let is_large = case.evidence.geometry.bytes() >= figures().large.value;
-    let is_alone = matches!(case.bus, Bus::Sata | Bus::Scsi) && !case.shared && !link_was_disturbed(case, record);
+    let has_port = matches!(case.bus, Bus::Sata | Bus::Scsi);
     let is_whole = record.status == PhaseStatus::Done && record.seconds >= figures().mean_s.value;
     let is_free = !record.allowed.limited && record.work.order == Direction::Forward;
     let rate = rate(record.zones.zones())?;
     // Bytes a nanosecond are a thousand MB/s.
-    (is_disk && is_large && is_alone && is_whole && is_free).then(|| tenths(rate * 1000.0))
+    (is_disk && is_large && has_port && is_whole && is_free).then_some(rate * 1000.0)
 }
 
 /// Bytes a nanosecond; `None` where nothing was measured.

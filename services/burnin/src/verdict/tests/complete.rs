@@ -181,6 +181,7 @@ fn numbers() -> BTreeSet<String> {
         ..case
     };
     known.extend(metrics(&disk).names().map(str::to_owned));
+    known.extend(metrics(&Case { shared: true, ..disk }).names().map(str::to_owned));
     let shared = Case { shared: true, ..case };
     known.extend(metrics(&shared).names().map(str::to_owned));
     for unheard in [Unheard::Kind, Unheard::Log("why".to_owned())] {

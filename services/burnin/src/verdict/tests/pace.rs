@@ -171,17 +171,6 @@ fn a_large_disk_that_is_slow_throughout_is_told_where_nothing_else_sets_the_pace
     let on = |bus| Case { bus, ..case };
     let of_kind = |rotation| Case { rotation, ..case };
     let quiet = [
-        ("shared", Case { shared: true, ..case }),
-        (
-            "reset",
-            Case {
-                kernel: &Account {
-                    resets: 1,
-                    ..Account::NOTHING
-                },
-                ..case
-            },
-        ),
         ("USB", on(Bus::Usb)),
         ("virtual", on(Bus::Virtio)),
         ("a loop device", on(Bus::Loop)),
@@ -193,7 +182,11 @@ fn a_large_disk_that_is_slow_throughout_is_told_where_nothing_else_sets_the_pace
         ("nothing is said of it", both(&slow, &drive)),
     ];
     for (why, case) in quiet {
-        assert_eq!(fired(&case, "slow-throughout"), None, "{why}");
+        for rule in ["slow-throughout", "slow-throughout-disturbed"] {
+            assert_eq!(fired(&case, rule), None, "{why}");
+            let shared = Case { shared: true, ..case };
+            assert_eq!(fired(&shared, rule), None, "{why}");
+        }
     }
     let mut others = ["1 TiB", "a short read", "backwards", "a part"].map(|why| (why, slow.clone()));
     others[0].1.geometry.sectors = 1 << 31;
@@ -204,6 +197,39 @@ fn a_large_disk_that_is_slow_throughout_is_told_where_nothing_else_sets_the_pace
         assert_eq!(told(slow), None, "{why}");
     }
     assert_eq!(told(&of(15, Some(200))), None, "a limit");
+}
+
+/// One reset or one second of company takes no warning away; what they explain is none.
+#[test]
+fn a_large_disk_that_is_slow_throughout_is_told_whatever_disturbed_it() {
+    let drive = snapshot();
+    let kernel = |resets| Account {
+        resets,
+        ..Account::NOTHING
+    };
+    for (rate, company, resets, hit) in [
+        (15, Some(0.0), 0, [WARN, None]),
+        (15, Some(0.0), 1, [None, WARN]),
+        // USB 2 before an interruption.
+        (35, Some(0.0), 1, [None; 2]),
+        (15, Some(0.001), 0, [WARN, None]),
+        (15, Some(0.001), 1, [None, WARN]),
+        (14, Some(1.0), 0, [None, WARN]),
+        (15, Some(1.0), 0, [None; 2]),
+        (15, Some(7.0), 0, [None; 2]),
+        (15, None, 0, [None; 2]),
+        (3, None, 0, [None, WARN]),
+    ] {
+        let evidence = read([(rate, None), (rate, None)]);
+        let case = Case {
+            shared: company != Some(0.0),
+            company,
+            kernel: &kernel(resets),
+            ..disk(&evidence, &drive)
+        };
+        let told = ["slow-throughout", "slow-throughout-disturbed"].map(|rule| fired(&case, rule));
+        assert_eq!(told, hit, "{rate} MB/s, {company:?}, {resets}");
+    }
 }
 
 /// A link that was trained anew and flash that is too warm are slower from then on, and the medium is as good as before.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use drive::kernel_log::Account;
 use wire::drive::Rotation;
 
 use super::complete::long;
@@ -30,6 +31,22 @@ fn even_slowness_is_a_region_only_in_a_read_that_nothing_else_slows() {
         ..both(&evidence, &disk)
     };
     assert_eq!(is_slow(&shared), None, "others on its link");
+    // Ten times slower: as seven others make it, or one; and not as a minute of one does, nor as one reset.
+    let excused = |case: &Case<'_>| fired(case, "slow-region-disturbed");
+    assert_eq!(excused(&both(&evidence, &disk)), None);
+    assert_eq!(excused(&shared), None, "nobody knows how many");
+    for (company, hit) in [(7.0, None), (4.1, None), (0.003, WARN)] {
+        let company = Some(company);
+        assert_eq!(excused(&Case { company, ..shared }), hit, "{company:?}");
+    }
+    let reset = Case {
+        kernel: &Account {
+            resets: 1,
+            ..Account::NOTHING
+        },
+        ..both(&evidence, &disk)
+    };
+    assert_eq!((is_slow(&reset), excused(&reset)), (None, WARN));
     let mut resumed = evidence.clone();
     resumed.resumes.push(Resume {
         at: Time::UNIX_EPOCH,
@@ -39,6 +56,7 @@ fn even_slowness_is_a_region_only_in_a_read_that_nothing_else_slows() {
         from: Bytes(0),
     });
     assert_eq!(is_slow(&both(&resumed, &disk)), None, "behind another link");
+    assert_eq!(excused(&both(&resumed, &disk)), WARN);
     let rpm = Some(7200);
     for (phase, rotation, told, hit) in [
         (Phase::Write, Rotation::Spinning { rpm }, rpm, None),
@@ -60,6 +78,44 @@ fn even_slowness_is_a_region_only_in_a_read_that_nothing_else_slows() {
         };
         assert_eq!(is_slow(&case), hit, "{phase:?} {rotation:?}");
     }
+}
+
+/// A bridge that is reset stands still for half a minute; seven others take their share of USB 2 for a while, or all the time.
+#[test]
+fn a_good_drive_beside_others_or_with_a_reset_has_no_slow_region() {
+    let disk = snapshot();
+    // Milliseconds of a zone of 2 GiB; the longest access.
+    let of = |slow: std::ops::Range<u64>, ms: u64, company, resets| {
+        let mut evidence = long();
+        let verify = &mut evidence.phases[1];
+        verify.zones = Zones::default();
+        for zone in 0..1024_u64 {
+            let time = if slow.contains(&zone) { ms } else { 55_000 };
+            let (time, longest) = (Duration::from_millis(time), Duration::from_millis(190));
+            verify.zones.add((zone << 22, 1 << 22), 1 << 32, 2 << 30, time, longest);
+        }
+        evidence.phases.iter_mut().for_each(|record| record.seconds = 60_000.0);
+        let kernel = Account {
+            resets,
+            ..Account::NOTHING
+        };
+        let case = Case {
+            shared: company != Some(0.0),
+            company,
+            kernel: &kernel,
+            ..both(&evidence, &disk)
+        };
+        ["slow-region", "slow-region-disturbed"].map(|rule| fired(&case, rule))
+    };
+    for company in [None, Some(0.2), Some(1.0), Some(7.0), Some(23.0)] {
+        assert_eq!(of(500..505, 55_000 * 9, company, 0), [None; 2], "{company:?}");
+    }
+    for company in [None, Some(7.0), Some(23.0)] {
+        assert_eq!(of(500..600, 55_000 * 9, company, 1), [None; 2], "{company:?}");
+    }
+    assert_eq!(of(500..501, 55_000 + 60_000, Some(0.0), 1), [None; 2]);
+    // Others that came for 25 minutes do not explain two hours.
+    assert_eq!(of(500..515, 55_000 * 9, Some(0.01), 0), [None, WARN]);
 }
 
 /// Inside of a large one the neighbours are as slow as itself.
