@@ -316,6 +316,15 @@ fn a_soak_repeats_its_block_until_its_time_is_over_and_every_round_has_its_own_p
     assert!(rounds[0] > 5 && rounds[0] == rounds[1] && rounds[2] == 1, "{rounds:?}");
     let seconds: f64 = evidence.phases[..2].iter().map(|r| r.seconds).sum();
     assert!((3.0..4.0).contains(&seconds), "{seconds}");
+    // A round has the time of one, and the slowest is slower than all together.
+    for record in &evidence.phases[..2] {
+        let moved: u64 = record.zones.zones().iter().map(|zone| zone.0).sum();
+        let nanos: u64 = record.zones.zones().iter().map(|zone| zone.1).sum();
+        let slowest = record.by_round.worst().next().unwrap();
+        assert_eq!(slowest.bytes, moved / u64::from(record.rounds));
+        assert!(slowest.nanos >= nanos / u64::from(record.rounds));
+    }
+    assert!(evidence.phases[2].by_round.is_empty());
     assert!(evidence.defects.is_empty() && evidence.stopped.is_none());
     assert!((0..evidence.geometry.sectors).all(|lba| sim.truth().is_right(lba)));
 }

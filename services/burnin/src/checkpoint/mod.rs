@@ -292,6 +292,7 @@ impl Checkpoint {
                 || record.rounds > 1 << 24
                 || !record.zones.are_possible()
                 || !record.stretches.are_possible()
+                || !record.by_round.are_possible()
                 || !(0.0..1e12).contains(&record.seconds)
             {
                 return Err(format!("figures of {:?}", record.phase));

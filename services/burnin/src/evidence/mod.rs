@@ -3,6 +3,7 @@
 //! It is part of every checkpoint, so all of it serialises and all of it is bounded.
 
 mod latency;
+mod rounds;
 pub(crate) mod stalls;
 mod zones;
 
@@ -22,6 +23,7 @@ use crate::playbook::{Direction, Soak, Step, moves_data};
 use crate::stretches::Stretches;
 
 pub use latency::Latency;
+pub use rounds::{Round, Rounds};
 pub use stalls::Stalls;
 pub use zones::{ZONES, Zone, Zones};
 
@@ -116,6 +118,9 @@ pub struct Record {
     /// How fast it was allowed to go.
     #[serde(default, skip_serializing_if = "Allowed::is_untold")]
     pub allowed: Allowed,
+    /// How fast its rounds were, where it is repeated for a time; not noted by older engines.
+    #[serde(default, skip_serializing_if = "Rounds::is_empty")]
+    pub by_round: Rounds,
 }
 
 /// Why a burn-in ended early.
@@ -200,6 +205,7 @@ impl Evidence {
                     latency: Latency::default(),
                     stalls: Stalls::default(),
                     allowed: Allowed::default(),
+                    by_round: Rounds::default(),
                 })
                 .collect(),
             defects: Defects::default(),

@@ -206,12 +206,14 @@ impl Pipeline {
             self.checkpoint(now);
             return;
         }
+        let drive = self.geometry.bytes();
         let Some(record) = self.evidence.phases.get_mut(self.at) else {
             return;
         };
         if record.status != PhaseStatus::Skipped {
             record.status = PhaseStatus::Done;
             record.rounds += 1;
+            record.by_round.end(drive);
             if record.total.0 > 0 {
                 record.done = record.total;
             }

@@ -657,6 +657,9 @@ impl Pipeline {
                 .zones
                 .add((access.lba, access.sectors), sectors, bytes, since, took);
             record.stretches.add(at, bytes, since, took);
+            if record.work.soak.is_some() {
+                record.by_round.add(access.lba, sectors, bytes, since);
+            }
             record.timed(now, took, alone);
         }
     }

@@ -8,7 +8,7 @@ use wire::job::{FaultKind, Phase, PhaseStatus};
 use super::excuse::{Excuse, alone, had_company};
 use super::{Metrics, TIB, broad, shingles};
 use crate::device::Geometry;
-use crate::evidence::{Record, Zone};
+use crate::evidence::{Record, Round, Zone};
 use crate::heat::Limits;
 use crate::playbook::Direction;
 use crate::stretches::{PART, PARTS, STRETCH};
@@ -364,9 +364,22 @@ fn of_first_part(record: &Record) -> Option<f64> {
     if zones.len() < 20 || record.seconds < figures().mean_s.value {
         return None;
     }
-    let first = rate(&zones[..zones.len() / 20])?;
-    let first = record.allowed.rate().map_or(first, |allowed| first.min(allowed));
-    Some(tenths(rate(zones)? / first * 100.0))
+    let share = |rate: f64, first: f64| {
+        let first = record.allowed.rate().map_or(first, |allowed| first.min(allowed));
+        tenths(rate / first * 100.0)
+    };
+    let of_all = share(rate(zones)?, rate(&zones[..zones.len() / 20])?);
+    let of_rounds = rounds(record).filter_map(|round| Some(share(round.rate()?, round.first_rate()?)));
+    Some(of_rounds.fold(of_all, f64::min))
+}
+
+/// The worst rounds of a soak that read for long enough: beside nine good ones a bad one does not show in what they took together.
+fn rounds(record: &Record) -> impl Iterator<Item = &Round> {
+    let least = Duration::from_secs_f64(figures().mean_s.value).as_nanos();
+    record
+        .by_round
+        .worst()
+        .filter(move |round| u128::from(round.nanos) >= least)
 }
 
 /// Mean throughput in MB/s of a large disk over its whole surface; `None` where something else may have set the pace: another
@@ -378,7 +391,9 @@ fn mean_of_large_disk(case: &Case<'_>, record: &Record) -> Option<f64> {
     let has_port = matches!(case.bus, Bus::Sata | Bus::Scsi);
     let is_whole = record.status == PhaseStatus::Done && record.seconds >= figures().mean_s.value;
     let is_free = !record.allowed.limited && record.work.order == Direction::Forward;
-    let rate = rate(record.zones.zones())?;
+    let rate = rounds(record)
+        .filter_map(Round::rate)
+        .fold(rate(record.zones.zones())?, f64::min);
     // Bytes a nanosecond are a thousand MB/s.
     (is_disk && is_large && has_port && is_whole && is_free).then_some(rate * 1000.0)
 }

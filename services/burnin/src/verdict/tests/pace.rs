@@ -199,6 +199,30 @@ fn a_large_disk_that_is_slow_throughout_is_told_where_nothing_else_sets_the_pace
     assert_eq!(told(&of(15, Some(200))), None, "a limit");
 }
 
+/// Nine good rounds of a soak do not hide a bad one.
+#[test]
+fn the_slowest_round_of_a_soak_is_judged_by_itself() {
+    let drive = snapshot();
+    let of = |slow: [u64; 2]| {
+        let mut evidence = read([(200, None), (200, None)]);
+        let (sectors, drive_bytes) = (evidence.geometry.sectors, evidence.geometry.bytes());
+        let verify = &mut evidence.phases[1];
+        for rates in [[200, 200], slow, [200, 200]] {
+            for zone in 0..1024 {
+                let bytes = 2_u64 << 30;
+                let took = Duration::from_nanos(bytes * 1_000 / rates[zone as usize / 512]);
+                verify.by_round.add(zone << 22, sectors, bytes, took);
+            }
+            verify.by_round.end(drive_bytes);
+        }
+        ["slow-throughout", "throughput"].map(|rule| fired(&disk(&evidence, &drive), rule))
+    };
+    assert_eq!(of([200, 200]), [None; 2]);
+    assert_eq!(of([15, 15]), [WARN, None]);
+    assert_eq!(of([200, 80]), [None, WARN]);
+    assert_eq!(of([200, 20]), [WARN, FAILED]);
+}
+
 /// One reset or one second of company takes no warning away; what they explain is none.
 #[test]
 fn a_large_disk_that_is_slow_throughout_is_told_whatever_disturbed_it() {
