@@ -170,8 +170,9 @@ fn done(c: &Certificate) -> Vec<(String, String)> {
         verified => bytes(verified),
     };
     rows.push(("Verified, equal".to_owned(), verified));
+    // Probe, samples, trims and what failed or was looked at again are not in it: rules tell of those.
     let slowest = c.surface.iter().map(|s| s.max_us).max().filter(|us| *us > 0);
-    rows.extend(slowest.map(|us| ("Slowest answer".to_owned(), microseconds(us))));
+    rows.extend(slowest.map(|us| ("Slowest answer in the sweeps".to_owned(), microseconds(us))));
     let heat: Vec<i32> = c.timeline.iter().filter_map(|p| p.temperature.map(|t| t.0)).collect();
     if let Some(hottest) = heat.iter().max() {
         let mean = heat.iter().map(|t| f64::from(*t)).sum::<f64>() / heat.len() as f64;
