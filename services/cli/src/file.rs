@@ -3,10 +3,12 @@
 
 use std::fs::{self, File, FileType};
 use std::io::{self, Read, Write};
-use std::os::unix::fs::FileTypeExt;
+use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use nix::unistd::{AccessFlags, access};
 
 /// Longest text file that is taken, in bytes: a playbook, a trust file, a password. The longest real one has some kilobytes.
@@ -104,8 +106,44 @@ fn words(kind: FileType) -> &'static str {
 /// # Errors
 /// When it is not on the disk.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let (file, beside) = create_in(folder(path))?;
-    put(file, &beside, path, bytes)
+    put(path, bytes, |beside, path| fs::rename(beside, path))
+}
+
+/// The same of a new file: nothing is replaced.
+///
+/// # Errors
+/// When it is not on the disk; `AlreadyExists` where something has the name.
+pub fn put_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    put(path, bytes, name)
+}
+
+/// Gives a file that is whole its name, where nothing has it.
+///
+/// # Errors
+/// `AlreadyExists` where something has it.
+pub fn name(beside: &Path, path: &Path) -> io::Result<()> {
+    match renameat2(AT_FDCWD, beside, AT_FDCWD, path, RenameFlags::RENAME_NOREPLACE) {
+        // Some file systems know no such order (NFS), and some no second names either.
+        Err(Errno::EINVAL | Errno::ENOSYS) => match fs::hard_link(beside, path) {
+            Ok(()) => fs::remove_file(beside),
+            Err(error) if error.kind() != io::ErrorKind::AlreadyExists && is_free(path) => fs::rename(beside, path),
+            Err(error) => Err(error),
+        },
+        named => Ok(named?),
+    }
+}
+
+/// Whether nothing has the name, not even a link that leads nowhere.
+pub fn is_free(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// Whether a path ends in a file's name: `x.json/` is a folder's to the kernel, and that of `x.json` to [`Path`].
+pub fn ends_in_name(path: &Path) -> bool {
+    path.file_name().is_some_and(|name| {
+        let (path, name) = (path.as_os_str().as_encoded_bytes(), name.as_encoded_bytes());
+        path.ends_with(name)
+    })
 }
 
 /// The folder of a file.
@@ -144,15 +182,22 @@ fn is_left_behind(file: &fs::DirEntry, now: SystemTime) -> Option<bool> {
     Some(age >= LEFT_BEHIND && !Path::new("/proc").join(process.to_string()).exists())
 }
 
-/// Makes a file of a new name in a folder. One that is there, or a link that somebody laid, is left alone.
+/// Who may read a new file: whoever the process's mask lets.
+const OF_THE_MASK: u32 = 0o666;
+
+/// Its owner alone.
+pub const PRIVATE: u32 = 0o600;
+
+/// Makes a file of a new name and this mode in a folder. One that is there, or a link that somebody laid, is left alone.
 ///
 /// # Errors
 /// When the folder takes none.
-pub fn create_in(dir: &Path) -> io::Result<(File, PathBuf)> {
+pub fn create_in(dir: &Path, mode: u32) -> io::Result<(File, PathBuf)> {
     let mut made = Err(io::ErrorKind::AlreadyExists.into());
     for n in 0..TRIALS {
         let path = dir.join(format!("{NEW}{}-{n}.{NEW_ENDING}", std::process::id()));
-        made = File::create_new(&path).map(|file| (file, path));
+        let new = File::options().write(true).create_new(true).mode(mode).open(&path);
+        made = new.map(|file| (file, path));
         match &made {
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
             Ok(_) | Err(_) => break,
@@ -166,7 +211,7 @@ pub fn create_in(dir: &Path) -> io::Result<(File, PathBuf)> {
 /// # Errors
 /// When the folder takes none.
 pub fn try_out(dir: &Path) -> io::Result<()> {
-    let (_, trial) = create_in(dir)?;
+    let (_, trial) = create_in(dir, OF_THE_MASK)?;
     fs::remove_file(trial)
 }
 
@@ -178,11 +223,12 @@ pub fn may_take(dir: &Path) -> io::Result<()> {
     Ok(access(dir, AccessFlags::W_OK | AccessFlags::X_OK)?)
 }
 
-/// Puts a new file, once it holds the bytes, in the place of another; it goes where that fails.
-fn put(mut file: File, beside: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
+/// Has a new file `named` once it holds the bytes; it goes where that fails.
+fn put(path: &Path, bytes: &[u8], named: impl FnOnce(&Path, &Path) -> io::Result<()>) -> io::Result<()> {
+    let (mut file, beside) = create_in(folder(path), OF_THE_MASK)?;
     let written = file.write_all(bytes).and_then(|()| file.sync_all());
-    if let Err(error) = written.and_then(|()| fs::rename(beside, path)) {
-        let _ = fs::remove_file(beside);
+    if let Err(error) = written.and_then(|()| named(&beside, path)) {
+        let _ = fs::remove_file(&beside);
         return Err(error);
     }
     File::open(folder(path))?.sync_all()
@@ -220,7 +266,29 @@ mod tests {
         assert_eq!(fs::read_to_string(dir.path().join("c.json")).unwrap(), "new");
         assert_eq!(fs::read_to_string(&theirs).unwrap(), "precious");
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 5);
-        assert!(create_in(&dir.path().join("none")).is_err());
+        assert!(create_in(&dir.path().join("none"), PRIVATE).is_err());
+    }
+
+    #[test]
+    fn a_new_file_takes_no_name_that_something_has() {
+        let dir = tempfile::tempdir().unwrap();
+        let (theirs, link, free) = (
+            dir.path().join("theirs"),
+            dir.path().join("link"),
+            dir.path().join("free"),
+        );
+        fs::write(&theirs, "precious").unwrap();
+        std::os::unix::fs::symlink("nowhere", &link).unwrap();
+        for taken in [&theirs, &link] {
+            assert!(!is_free(taken));
+            let error = put_new(taken, b"new").unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::AlreadyExists);
+        }
+        assert!(is_free(&free));
+        put_new(&free, b"new").unwrap();
+        assert_eq!(fs::read_to_string(&free).unwrap(), "new");
+        assert_eq!(fs::read_to_string(&theirs).unwrap(), "precious");
+        assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 3, "something is left behind");
     }
 
     #[test]

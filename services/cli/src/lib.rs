@@ -4,7 +4,8 @@
 //! - [`cert`]: `kiln cert verify` and `show`; [`playbook`]: `kiln playbook`; [`signing`]: the key of `kiln burn --cert`,
 //!   [`seals`]: the list of what it signed.
 //! - [`addon`]: `kiln addon validate`.
-//! - [`life`]: `kiln backup`, `restore`, `debug-bundle`, over [`remote`], a box across the network.
+//! - [`life`]: `kiln backup`, `restore`, `debug-bundle`, over [`remote`], a box across the network; [`undo`]: what a signal must not leave
+//!   behind of them.
 //! - [`bench`]: the engine beside `badblocks` and `fio` on the same loop device (binary `kiln-bench`).
 //!
 //! Exit codes are a contract (`tests/contract/`, `tests/cert/`): `burn` 0 PASSED, 1 WARN, 2 FAILED,
@@ -104,6 +105,7 @@ pub mod playbook;
 pub mod remote;
 pub mod seals;
 pub mod signing;
+pub mod undo;
 pub mod update;
 
 #[cfg(test)]

@@ -2,9 +2,8 @@
 
 #![expect(clippy::doc_markdown, reason = "clap prints these as they stand")]
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read, Seek, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{self, File};
+use std::io::{BufRead, BufReader, Read, Seek};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -12,7 +11,9 @@ use anyhow::{Context, Result, bail};
 use http::Method;
 use serde_json::json;
 
+use crate::file;
 use crate::remote::{self, Remote, RemoteArgs};
+use crate::undo::Undo;
 
 /// What `kiln backup` takes.
 #[derive(Debug, clap::Args)]
@@ -84,22 +85,34 @@ fn lacks_agent(file: impl Read) -> bool {
     head.is_some_and(|head| head["agent"] == false)
 }
 
-/// Writes a new file of its owner alone; what was begun and failed does not stay.
+/// Tells before anybody types a password where a new file could not be put.
+fn may_be_made(path: &Path) -> Result<()> {
+    let told = || format!("--out {}", path.display());
+    if !file::ends_in_name(path) {
+        bail!("{}: expected the name of a new file", told());
+    }
+    if !file::is_free(path) {
+        bail!("{}: there is something already, and it is not replaced", told());
+    }
+    file::may_take(file::folder(path)).with_context(told)
+}
+
+/// Writes a new file of its owner alone, which has its name once it is whole; what was begun and failed, or was ended by a signal, does not
+/// stay: half a backup is worse than none.
 fn new_file(path: &Path, fill: impl FnOnce(&mut File) -> Result<u64>) -> Result<u64> {
-    let mut file = File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)
-        .with_context(|| format!("--out {}", path.display()))?;
+    let told = || format!("--out {}", path.display());
+    let (mut file, beside) = file::create_in(file::folder(path), file::PRIVATE).with_context(told)?;
+    let left = beside.clone();
+    let remove = move || drop(fs::remove_file(left));
+    let _undo = Undo::at_signal(remove).context("listening for signals")?;
     let done = fill(&mut file).and_then(|length| {
-        file.flush()?;
-        file.sync_all().with_context(|| format!("--out {}", path.display()))?;
-        Ok(length)
+        let named = file.sync_all().and_then(|()| file::name(&beside, path));
+        let kept = named.and_then(|()| File::open(file::folder(path))?.sync_all());
+        kept.with_context(told).map(|()| length)
     });
     if done.is_err() {
-        // Half a backup is worse than none; should this fail too, the error is told all the same.
-        let _ = std::fs::remove_file(path);
+        // Should this fail too, the error is told all the same.
+        let _ = fs::remove_file(&beside);
     }
     done
 }
@@ -108,7 +121,7 @@ fn new_file(path: &Path, fill: impl FnOnce(&mut File) -> Result<u64>) -> Result<
 fn backup_in(path: &Path) -> Result<remote::Body> {
     let mut file = File::open(path)?;
     if !file.metadata()?.is_file() {
-        return Ok(remote::whole(crate::file::bytes(path, PIPED_MAX)?));
+        return Ok(remote::whole(file::bytes(path, PIPED_MAX)?));
     }
     let mut begin = [0; MAGIC.len()];
     // A wrong file is told before it travels.
@@ -122,9 +135,10 @@ fn backup_in(path: &Path) -> Result<remote::Body> {
 /// `kiln backup`.
 pub fn backup(args: &BackupArgs) -> ExitCode {
     args.remote.with("kiln", || {
+        may_be_made(&args.out)?;
         let phrase = passphrase(args.passphrase_file.as_deref(), true)?;
+        let remote = Remote::log_in(&args.remote)?;
         let length = new_file(&args.out, |file| {
-            let remote = Remote::log_in(&args.remote)?;
             let body = json!({ "password": remote.password, "passphrase": phrase });
             remote.download(Method::POST, "/api/v1/backup", Some(&body), file)
         })?;
@@ -168,8 +182,9 @@ pub fn restore(args: &RestoreArgs) -> ExitCode {
 /// `kiln debug-bundle`.
 pub fn debug_bundle(args: &DebugArgs) -> ExitCode {
     args.remote.with("kiln", || {
+        may_be_made(&args.out)?;
+        let remote = Remote::log_in(&args.remote)?;
         let length = new_file(&args.out, |file| {
-            let remote = Remote::log_in(&args.remote)?;
             remote.download(Method::GET, "/api/v1/debug-bundle", None, file)
         })?;
         Ok(format!("{}: {length} bytes", args.out.display()))

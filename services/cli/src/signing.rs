@@ -84,26 +84,21 @@ fn make(state: &Path, path: &Path) -> io::Result<String> {
     // Written beside and given its name whole: a power cut in between leaves no key, and not half of one.
     let beside = path.with_extension(format!("key-{}", std::process::id()));
     let _left_by_another_boot = fs::remove_file(&beside);
-    let mut file = File::options().write(true).create_new(true).mode(0o600).open(&beside)?;
+    let mut file = File::options()
+        .write(true)
+        .create_new(true)
+        .mode(file::PRIVATE)
+        .open(&beside)?;
     let named = file
         .write_all(format!("{text}\n").as_bytes())
         .and_then(|()| file.sync_all())
-        .and_then(|()| name(&beside, path));
+        .and_then(|()| file::name(&beside, path));
     let _moved_or_of_no_use = fs::remove_file(&beside);
     match named {
         Ok(()) => File::open(state)?.sync_all().map(|()| text),
         // Another burn-in made one at this very moment: that one counts.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => read(path),
         Err(error) => Err(error),
-    }
-}
-
-/// Gives it this name, where nothing has it.
-fn name(beside: &Path, path: &Path) -> io::Result<()> {
-    match fs::hard_link(beside, path) {
-        // Some file systems have no second names.
-        Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => fs::rename(beside, path),
-        linked => linked,
     }
 }
 
@@ -150,7 +145,7 @@ mod tests {
 
         let other = dir.path().join("other");
         fs::write(&other, "another's").unwrap();
-        let taken = name(&other, &dir.path().join(FILE)).unwrap_err();
+        let taken = file::name(&other, &dir.path().join(FILE)).unwrap_err();
         assert_eq!(taken.kind(), io::ErrorKind::AlreadyExists, "nothing is replaced");
     }
 }

@@ -16,7 +16,7 @@ fn told(output: &Output) -> String {
 }
 
 /// A box that is not there: nothing may be asked of it.
-const BACKUP: [&str; 5] = ["backup", "--box", "http://127.0.0.1:1", "-o", "/nosuch/backup"];
+const BACKUP: [&str; 5] = ["backup", "--box", "http://127.0.0.1:1", "-o", "no-backup"];
 
 #[test]
 fn what_has_no_end_is_refused_and_not_read_into_memory() {

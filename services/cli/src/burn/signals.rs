@@ -21,6 +21,7 @@ use signal_hook::low_level::{exit, signal_name};
 use wire::job::Outcome;
 
 use super::code;
+use crate::undo::is_ignored;
 
 /// Exit code of an abort, begun or not.
 const ABORTED: i32 = code(Outcome::Inconclusive) as i32;
@@ -83,7 +84,7 @@ impl Signals {
             asked: Arc::default(),
         };
         let mut which = vec![SIGINT, SIGTERM];
-        if !hang_ups_are_ignored() {
+        if !is_ignored(SIGHUP) {
             which.push(SIGHUP);
         }
         let failed = |error: std::io::Error| format!("listening for signals: {error}");
@@ -150,14 +151,6 @@ fn leave(signal: i32) {
     if thread().spawn(late).is_err() || thread().spawn(word).is_err() {
         exit(ABORTED);
     }
-}
-
-/// Whether SIGHUP was ignored by whoever started this process. Source: `proc_pid_status(5)`, `SigIgn`.
-fn hang_ups_are_ignored() -> bool {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
-    mask.is_some_and(|mask| mask >> (SIGHUP - 1) & 1 == 1)
 }
 
 #[cfg(test)]
