@@ -109,3 +109,35 @@ fn a_place_that_takes_no_new_file_is_told_before_anything_is_asked() {
     assert_eq!(fs::read_to_string(&there).unwrap(), "precious");
     assert_eq!(files(dir.path()), ["there"]);
 }
+
+/// The shell then showed nothing of what was typed.
+#[test]
+fn a_signal_at_the_question_leaves_a_terminal_that_shows_what_is_typed() {
+    let dir = tempfile::tempdir().unwrap();
+    let (shell, pid) = (dir.path().join("shell"), dir.path().join("pid"));
+    // Who ends it waits until the question stands, and the shell lives on.
+    let lines = format!(
+        "trap : INT TERM HUP\n\
+         (until stty -a < /dev/tty | grep -q -e '-echo '; do sleep 0.1; done; echo quiet; kill -$1 $(cat {pid})) &\n\
+         sh -c 'echo $$ > {pid}; exec {kiln} backup --box http://127.0.0.1:1 --out {out}'\n\
+         echo ended by $(($? - 128)); stty -a < /dev/tty\n",
+        pid = pid.display(),
+        kiln = env!("CARGO_BIN_EXE_kiln"),
+        out = dir.path().join("out").display()
+    );
+    fs::write(&shell, lines).unwrap();
+    for (signal, number) in [("INT", libc::SIGINT), ("TERM", libc::SIGTERM), ("HUP", libc::SIGHUP)] {
+        let mut script = Command::new("script");
+        script.args(["-qefc", &format!("sh {} {signal}", shell.display()), "/dev/null"]);
+        script.env_remove("KILN_PASSPHRASE").env("KILN_PASSWORD", "x");
+        common::heed_hang_ups(&mut script);
+        let output = in_time(script.stdin(Stdio::piped()));
+        let shown = String::from_utf8_lossy(&output.stdout);
+        assert!(
+            shown.contains("quiet") && shown.contains(&format!("ended by {number}")),
+            "{shown}"
+        );
+        assert!(shown.split_whitespace().any(|word| word == "echo"), "{signal}: {shown}");
+    }
+    assert!(!dir.path().join("out").exists());
+}

@@ -31,9 +31,13 @@ use http_body_util::combinators::BoxBody;
 use http_body_util::{BodyExt, Full};
 use hyper::body::{Frame, Incoming, SizeHint};
 use hyper_util::rt::TokioIo;
+use nix::sys::termios::{LocalFlags, SetArg, Termios, tcgetattr, tcsetattr};
+use nix::unistd::{getpgrp, tcgetpgrp};
 use serde_json::{Value, json};
 use tokio::time::timeout;
 use tokio_rustls::TlsConnector;
+
+use crate::undo::Undo;
 
 /// A body that is sent.
 pub type Body = BoxBody<Bytes, std::io::Error>;
@@ -288,12 +292,21 @@ pub fn secret(file: Option<&Path>, [option, variable]: [&str; 2]) -> Result<Opti
     }
 }
 
+/// Has the terminal show again what is typed, before a signal ends the process.
+fn restore(tty: &File, before: &Termios) {
+    // Whoever is in the background is stopped when it sets a terminal, which is another's then.
+    if tcgetpgrp(tty) == Ok(getpgrp()) {
+        let _ = tcsetattr(tty, SetArg::TCSAFLUSH, before);
+        let mut out = tty;
+        let _ = out.write_all(b"\n");
+    }
+}
+
 /// Asks on the terminal, without showing what is typed.
 ///
 /// # Errors
 /// When there is no terminal: then it has to come in another way, and the error tells which ones there are.
 pub fn ask_hidden(prompt: &str, [option, variable]: [&str; 2]) -> Result<String> {
-    use nix::sys::termios::{LocalFlags, SetArg, tcgetattr, tcsetattr};
     use std::io::BufRead;
     let tty = File::options()
         .read(true)
@@ -301,6 +314,8 @@ pub fn ask_hidden(prompt: &str, [option, variable]: [&str; 2]) -> Result<String>
         .open("/dev/tty")
         .with_context(|| format!("there is no terminal to ask at: give {option} FILE or set {variable}"))?;
     let before = tcgetattr(&tty).context("asking at the terminal")?;
+    let (of_signal, then) = (tty.try_clone().context("asking at the terminal")?, before.clone());
+    let _undo = Undo::at_signal(move || restore(&of_signal, &then)).context("asking at the terminal")?;
     let mut quiet = before.clone();
     quiet.local_flags.remove(LocalFlags::ECHO);
     (&tty).write_all(prompt.as_bytes())?;

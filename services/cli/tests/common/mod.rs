@@ -113,6 +113,17 @@ pub(crate) fn in_time(command: &mut Command) -> Output {
     child.wait_with_output().unwrap()
 }
 
+/// Lets it hear SIGHUP, which whoever runs the tests may ignore.
+pub(crate) fn heed_hang_ups(command: &mut Command) {
+    let heed = || {
+        // SAFETY: the default is no function of ours.
+        unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
+        Ok(())
+    };
+    // SAFETY: signal(2) alone between fork and exec, which is async-signal-safe.
+    unsafe { command.pre_exec(heed) };
+}
+
 /// A FIFO that nobody writes to.
 pub(crate) fn fifo(path: &Path) {
     nix::unistd::mkfifo(path, nix::sys::stat::Mode::S_IRWXU).unwrap();
@@ -226,14 +237,7 @@ pub(crate) fn interrupted_in(drive: &Loop, which: i32, line: &[&str]) -> (Output
 pub(crate) fn interrupted_past(drive: &Loop, which: i32, line: &[&str], sectors: u64) -> (Output, Value) {
     caught(|| {
         let mut command = drive.command(&[line, &["--io", "sync"]].concat());
-        // Whoever runs the tests may ignore it.
-        let heed = || {
-            // SAFETY: the default is no function of ours.
-            unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
-            Ok(())
-        };
-        // SAFETY: signal(2) alone between fork and exec, which is async-signal-safe.
-        unsafe { command.pre_exec(heed) };
+        heed_hang_ups(&mut command);
         let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         until(&mut child, "Write");
         // Before its first checkpoint there is nothing to go on from.

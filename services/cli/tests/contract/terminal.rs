@@ -30,14 +30,7 @@ impl Asked {
         // `script` gives it the terminal on which it asks.
         let mut script = Command::new("script");
         script.args(["-qefc", &burn, "/dev/null"]);
-        // Whoever runs the tests may ignore it.
-        let heed = || {
-            // SAFETY: the default is no function of ours.
-            unsafe { libc::signal(libc::SIGHUP, libc::SIG_DFL) };
-            Ok(())
-        };
-        // SAFETY: signal(2) alone between fork and exec, which is async-signal-safe.
-        unsafe { script.pre_exec(heed) };
+        common::heed_hang_ups(&mut script);
         let mut child = script.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut asked = Self {
             screen: child.stdout.take().unwrap(),
