@@ -49,6 +49,9 @@ const ANSWER_MAX: usize = 4 << 20;
 /// then nobody ever answers on it.
 const CONNECTED_WITHIN: Duration = Duration::from_secs(20);
 
+/// Longest silence in the middle of an answer, which a box makes whole before it begins to send it.
+const NEXT_WITHIN: Duration = Duration::from_mins(1);
+
 /// Longest time until what is only read begins to come. What is ordered may take as long as the work does.
 const READ_WITHIN: Duration = Duration::from_mins(1);
 
@@ -205,6 +208,23 @@ where
         None => Some(answer.await),
         Some(limit) => timeout(limit, answer).await.ok(),
     }
+}
+
+/// The next piece of an answer; `None` behind the last.
+async fn next<B>(body: &mut B, limit: Duration) -> Result<Option<Bytes>>
+where
+    B: hyper::body::Body<Data = Bytes> + Unpin,
+    B::Error: std::error::Error + Send + Sync + 'static,
+{
+    let late = || {
+        anyhow!(
+            "the box's answer broke off: nothing more came for {} s",
+            limit.as_secs()
+        )
+    };
+    let frame = timeout(limit, body.frame()).await.map_err(|_| late())?;
+    let frame = frame.transpose().context("the box's answer broke off")?;
+    Ok(frame.map(|frame| frame.into_data().unwrap_or_default()))
 }
 
 /// A body of JSON, or none.
@@ -380,9 +400,14 @@ impl Remote {
     }
 
     fn read(&self, answer: Response<Incoming>) -> Result<Bytes> {
-        let body = http_body_util::Limited::new(answer.into_body(), ANSWER_MAX);
-        let body = self.runtime.block_on(body.collect());
-        Ok(body.map_err(|error| anyhow!("the box's answer: {error}"))?.to_bytes())
+        let (mut body, mut read) = (answer.into_body(), Vec::new());
+        while let Some(data) = self.runtime.block_on(next(&mut body, NEXT_WITHIN))? {
+            if read.len() + data.len() > ANSWER_MAX {
+                bail!("the box's answer has more than {ANSWER_MAX} bytes");
+            }
+            read.extend_from_slice(&data);
+        }
+        Ok(read.into())
     }
 
     /// Sends JSON and reads JSON; an empty answer is null.
@@ -415,12 +440,9 @@ impl Remote {
         let body = body.map(Value::to_string).unwrap_or_default();
         let mut answer = self.send(method, path, "application/json", whole(body))?.into_body();
         let mut length = 0;
-        while let Some(frame) = self.runtime.block_on(answer.frame()) {
-            let frame = frame.context("the box's answer broke off")?;
-            if let Some(data) = frame.data_ref() {
-                out.write_all(data).context("writing what the box sent")?;
-                length += data.len() as u64;
-            }
+        while let Some(data) = self.runtime.block_on(next(&mut answer, NEXT_WITHIN))? {
+            out.write_all(&data).context("writing what the box sent")?;
+            length += data.len() as u64;
         }
         Ok(length)
     }
@@ -434,5 +456,56 @@ fn refusal(status: StatusCode, body: &[u8]) -> anyhow::Error {
         Some(title) if detail.is_empty() => anyhow!("{title}"),
         Some(title) => anyhow!("{title}: {detail}"),
         None => anyhow!("the box answered {status}"),
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+
+    /// Sends so many pieces and is silent then, or at its end.
+    struct Sends {
+        left: u8,
+        ends: bool,
+    }
+
+    impl hyper::body::Body for Sends {
+        type Data = Bytes;
+        type Error = std::io::Error;
+
+        fn poll_frame(
+            mut self: Pin<&mut Self>,
+            _: &mut std::task::Context<'_>,
+        ) -> Poll<Option<std::io::Result<Frame<Bytes>>>> {
+            match (self.left, self.ends) {
+                (0, true) => Poll::Ready(None),
+                (0, false) => Poll::Pending,
+                _ => {
+                    self.left -= 1;
+                    Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"piece")))))
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_box_that_falls_silent_in_its_answer_is_not_waited_for() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        let limit = Duration::from_millis(1);
+        for ends in [true, false] {
+            let mut body = Sends { left: 2, ends };
+            let mut next = || runtime.block_on(next(&mut body, limit));
+            for _ in 0..2 {
+                assert_eq!(next().unwrap().unwrap(), "piece");
+            }
+            match ends {
+                true => assert_eq!(next().unwrap(), None),
+                false => assert!(next().unwrap_err().to_string().contains("nothing more came")),
+            }
+        }
     }
 }
