@@ -12,7 +12,7 @@ use wire::options::{FileSystem, FormatRequest, Formatted, Table};
 use wire::{Bytes, DriveId, Time};
 
 use super::choice::Choice;
-use super::place::Place;
+use super::place::{self, Place};
 use super::print_json;
 use super::refuted;
 use super::screen::Line;
@@ -164,7 +164,7 @@ impl Ended {
     fn put(&mut self, signed: &Signed, state: &Path, place: &Place) {
         let id = signed.info().id;
         let (path, form) = place.file(&id);
-        let Err(error) = file::replace(&path, &form.bytes(signed)) else {
+        let Err(error) = place::put(&path, &form.bytes(signed), &self.job.drive) else {
             tell!("certificate: {}", path.display());
             return;
         };

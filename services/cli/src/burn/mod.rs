@@ -109,7 +109,7 @@ fn run(args: &Args) -> Result<u8, Stop> {
     };
     let mut choice = Choice::of(args)?;
     let targets = target::resolve(&guard.system, &args.targets)?;
-    let place = Place::of(args)?;
+    let place = Place::of(args, &targets)?;
     let agreed = match choice.erases() && !args.dry_run {
         true => consent::erasable(&targets, &drive::sysfs::walk(&guard.system), &args.yes_erase),
         false => Ok(()),

@@ -3,8 +3,10 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use certificate::Signed;
+use certificate::{Signed, carrier};
+use wire::DriveId;
 
+use super::target::Target;
 use super::{Args, Stop};
 use crate::cert::Form;
 use crate::file;
@@ -16,17 +18,46 @@ pub(super) struct Place {
     is_folder: bool,
 }
 
-/// Whether a document that is no certificate stands under a name: the list of those that were signed is a `.json`, too, as is what is kept of
-/// a burn-in. Of a page, a PDF and what is no JSON nothing is known but that they are files.
-fn is_something_else(path: &Path) -> bool {
-    let Ok(meta) = fs::metadata(path) else { return false };
-    if !meta.is_file() {
-        return true;
+/// Longest certificate that is looked for in a file, in bytes: a PDF or page of the longest one is below it.
+const LONGEST: u64 = 8 << 20;
+
+/// The certificate in a file, in any of its forms.
+fn signed(path: &Path) -> Option<Signed> {
+    let bytes = file::up_to(file::regular(path).ok()?, LONGEST).ok()?;
+    Signed::parse(&carrier::text(&bytes).ok()?).ok()
+}
+
+/// Why what has this name gives way to no certificate of one of these drives; `None` where it does, or nothing has it.
+fn taken(path: &Path, drives: &[&DriveId]) -> Option<String> {
+    if file::is_free(path) {
+        return None;
     }
-    Form::of(path) == Some(Form::Json)
-        && fs::read_to_string(path).is_ok_and(|text| {
-            serde_json::from_str::<serde::de::IgnoredAny>(&text).is_ok() && Signed::parse(&text).is_err()
-        })
+    let Some(signed) = signed(path) else {
+        return Some("what is there is no certificate that this version of Kiln makes, and is not replaced".to_owned());
+    };
+    let of = &signed.certificate().drive;
+    (!drives.contains(&&of.id)).then(|| {
+        format!(
+            "what is there is the certificate of another drive, {} {}, and is not replaced",
+            of.model, of.serial
+        )
+    })
+}
+
+/// Puts a certificate of this drive where [`Place::file`] says.
+///
+/// # Errors
+/// Why it does not lie there, in words: also where something else has come there since the beginning.
+pub(super) fn put(path: &Path, bytes: &[u8], drive: &DriveId) -> Result<(), String> {
+    let put = match file::is_free(path) {
+        // Another process may put its own there at this very moment.
+        true => file::put_new(path, bytes),
+        false => match taken(path, &[drive]) {
+            None => file::replace(path, bytes),
+            Some(why) => return Err(why),
+        },
+    };
+    put.map_err(|error| error.to_string())
 }
 
 impl Place {
@@ -34,16 +65,12 @@ impl Place {
     /// run, which changes nothing.
     ///
     /// # Errors
-    /// When it names no such place, or the place takes no file.
-    pub(super) fn of(args: &Args) -> Result<Option<Self>, Stop> {
+    /// When it names no such place, the place takes no file, or something lies there that is no certificate of a target.
+    pub(super) fn of(args: &Args, targets: &[Target]) -> Result<Option<Self>, Stop> {
         let Some(path) = args.cert.clone() else { return Ok(None) };
         let is_folder = args.targets.len() > 1 || path.is_dir();
         let told = |why: String| Err(Stop::Usage(format!("--cert {}: {why}", path.display())));
-        // `x.json/` is a folder's name to the kernel, and that of `x.json` to `Path`.
-        let ends_in_name = path.file_name().is_some_and(|name| {
-            let (path, name) = (path.as_os_str().as_encoded_bytes(), name.as_encoded_bytes());
-            path.ends_with(name)
-        });
+        let ends_in_name = file::ends_in_name(&path);
         if is_folder && !path.is_dir() && ends_in_name && Form::of(&path).is_some() {
             return told("with several drives it is a folder, and this is the name of a file".to_owned());
         }
@@ -64,8 +91,12 @@ impl Place {
             }
             false => file::folder(&path).to_owned(),
         };
-        if !is_folder && is_something_else(&path) {
-            return told("what is there is no certificate, and is not replaced; give another name".to_owned());
+        let ids = targets
+            .iter()
+            .filter_map(|target| target.device.as_ref().ok()?.identity.id.as_ref());
+        let ids: Vec<&DriveId> = ids.collect();
+        if let Some(why) = taken(&path, &ids).filter(|_| !is_folder) {
+            return told(format!("{why}; give another name"));
         }
         if !dir.is_dir() {
             return match is_folder {
@@ -104,5 +135,51 @@ impl Place {
             true => (self.path.join(format!("{id}.json")), Form::Json),
             false => (self.path.clone(), Form::of(&self.path).unwrap_or(Form::Json)),
         }
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use super::*;
+    use crate::seals::tests::{ONE, OTHER, ended};
+    use crate::signing::Signing;
+    use wire::job::Outcome;
+
+    #[test]
+    fn only_a_certificate_of_the_same_drive_gives_way() {
+        let dir = tempfile::tempdir().unwrap();
+        let signing = Signing::open(dir.path()).unwrap();
+        let job = ended(ONE, Outcome::Passed, None);
+        let (signed, other) = (signing.sign(&job).unwrap(), DriveId::from_wwn(OTHER).unwrap());
+        for name in ["c.json", "c.html", "c.pdf"] {
+            let path = dir.path().join(name);
+            let bytes = Form::of(&path).unwrap().bytes(&signed);
+            for theirs in [
+                &b"mine"[..],
+                b"{}",
+                b"",
+                b"%PDF-1.7 thesis",
+                b"<!doctype html>",
+                &bytes[1..],
+            ] {
+                fs::write(&path, theirs).unwrap();
+                let why = put(&path, b"new", &job.drive).unwrap_err();
+                assert!(why.contains("no certificate"), "{name}: {why}");
+                assert_eq!(fs::read(&path).unwrap(), theirs, "{name}");
+            }
+            fs::remove_file(&path).unwrap();
+            put(&path, &bytes, &job.drive).unwrap();
+            let why = put(&path, b"new", &other).unwrap_err();
+            assert!(
+                why.contains("another drive") && why.contains(&job.serial),
+                "{name}: {why}"
+            );
+            assert_eq!(fs::read(&path).unwrap(), bytes, "{name}");
+            put(&path, b"new", &job.drive).unwrap();
+            assert_eq!(fs::read(&path).unwrap(), b"new", "{name}");
+        }
+        std::os::unix::fs::symlink("nowhere", dir.path().join("link.json")).unwrap();
+        assert!(put(&dir.path().join("link.json"), b"new", &job.drive).is_err());
     }
 }

@@ -58,6 +58,77 @@ fn a_certificate_whose_place_is_gone_lies_in_the_state_folder() {
     assert_eq!(code(&verify(&[file.to_str().unwrap()])), 1);
 }
 
+/// A thesis is a PDF, too.
+#[test]
+fn what_is_no_certificate_of_the_drive_is_told_before_anything_is_written() {
+    let (Some(drive), Some(other)) = (Loop::new(4 << 20), Loop::new(4 << 20)) else {
+        return;
+    };
+    let desk = Desk::new();
+    let cert = desk.dir.path().join("drive.pdf");
+    let cert = cert.to_str().unwrap();
+    let signed = other.burn(&["--playbook", "surface", "--cert", cert]);
+    assert_eq!(code(&signed), 0, "{}", text(&signed));
+    let of_other = fs::read(cert).unwrap();
+    for (place, part) in [
+        (desk.put("thesis.pdf", "%PDF-1.7 precious"), "is no certificate"),
+        (desk.put("mine.html", "<!doctype html>precious"), "is no certificate"),
+        (desk.put("notes.json", "precious"), "is no certificate"),
+        (cert.to_owned(), "the certificate of another drive"),
+    ] {
+        let before = fs::read(&place).unwrap();
+        let output = drive.burn(&["--playbook", "surface", "--cert", &place]);
+        assert_eq!(code(&output), 64, "{place}: {}", text(&output));
+        assert!(text(&output).contains(part), "{place}: {}", text(&output));
+        assert_eq!(fs::read(&place).unwrap(), before, "{place}");
+    }
+    assert!(fs::read(drive.file()).unwrap().iter().all(|byte| *byte == 0));
+    // One of the same drive gives way.
+    let again = other.burn(&["--playbook", "surface", "--cert", cert]);
+    assert_eq!(code(&again), 0, "{}", text(&again));
+    assert_ne!(fs::read(cert).unwrap(), of_other);
+}
+
+/// Two drives burnt in at once with one name in mind: the second certificate is not lost, and neither is the first.
+#[test]
+fn what_came_into_its_place_meanwhile_stays_and_the_certificate_lies_in_the_state_folder() {
+    let (Some(drive), Some(other)) = (Loop::new(16 << 20), Loop::new(4 << 20)) else {
+        return;
+    };
+    let desk = Desk::new();
+    let dir = desk.dir.path();
+    common::waiting_smartctl(dir);
+    let (book, program) = (desk.put("mine.toml", common::TEST_FIRST), dir.join("smartctl"));
+    let cert = dir.join("c.json");
+    let cert = cert.to_str().unwrap();
+    let line = [
+        "--playbook",
+        &book,
+        "--smartctl",
+        program.to_str().unwrap(),
+        "--cert",
+        cert,
+    ];
+    let burn = common::start(&drive, &line);
+    common::until_called(dir);
+    let first = other.burn(&["--playbook", "surface", "--cert", cert]);
+    assert_eq!(code(&first), 0, "{}", text(&first));
+    let of_other = fs::read(cert).unwrap();
+    File::create(dir.join("go")).unwrap();
+    let output = burn.wait_with_output().unwrap();
+    let told = object(&output);
+    let file = drive
+        .state()
+        .join(format!("{}.json", told["certificate"]["id"].as_str().unwrap()));
+    let notes = told["notes"].to_string();
+    assert!(
+        notes.contains("the certificate of another drive") && notes.contains(file.to_str().unwrap()),
+        "{notes}"
+    );
+    assert_eq!(code(&verify(&[file.to_str().unwrap()])), 1);
+    assert_eq!(fs::read(cert).unwrap(), of_other);
+}
+
 /// Whatever lies beside it is somebody's.
 #[test]
 fn a_certificate_is_written_over_nothing_that_lies_beside_its_place() {

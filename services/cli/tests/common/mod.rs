@@ -113,6 +113,20 @@ pub(crate) fn in_time(command: &mut Command) -> Output {
     child.wait_with_output().unwrap()
 }
 
+/// A certificate that this drive has from another day.
+pub(crate) fn earlier_certificate(drive: &Loop, dir: &Path) -> PathBuf {
+    let cert = dir.join("earlier.json");
+    let mut scan = kiln(&["burn", &drive.node, "--allow-loop", "--playbook", "scan", "--cert"]);
+    let scan = scan
+        .arg(&cert)
+        .arg("--state")
+        .arg(dir.join("earlier"))
+        .output()
+        .unwrap();
+    assert_eq!(code(&scan), 1, "{}", text(&scan));
+    cert
+}
+
 /// Lets it hear SIGHUP, which whoever runs the tests may ignore.
 pub(crate) fn heed_hang_ups(command: &mut Command) {
     let heed = || {

@@ -185,8 +185,9 @@ fn resume_of_a_foreign_drive_is_4_as_of_one_that_ended() {
         "--resume",
     ];
     // A certificate of another day is not the refused burn-in's to replace.
-    let cert = drive.state().join("earlier.json");
-    fs::write(&cert, "of another day").unwrap();
+    let day = tempfile::tempdir().unwrap();
+    let cert = common::earlier_certificate(&drive, day.path());
+    let earlier = fs::read(&cert).unwrap();
     for more in [&both[3..], &both[..]] {
         let mut command = drive.command(more);
         let place = if more.len() == both.len() {
@@ -195,7 +196,7 @@ fn resume_of_a_foreign_drive_is_4_as_of_one_that_ended() {
             cert.clone()
         };
         let output = command.arg("--cert").arg(&place).output().unwrap();
-        assert_eq!(fs::read_to_string(&cert).unwrap(), "of another day");
+        assert_eq!(fs::read(&cert).unwrap(), earlier);
         assert!(!cert.with_extension("d").exists(), "a folder was made for nothing");
         let told = text(&output);
         assert_eq!(code(&output), 4, "{told}");
