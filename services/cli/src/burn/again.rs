@@ -4,6 +4,8 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Write;
 use std::os::unix::ffi::OsStrExt;
 
+use wire::shown::is_hidden;
+
 /// The same command line, to go on: with `--resume`, without the digest of a plan that is gone, without the drives that
 /// have come to their end, whose names are `over`, and with words that last `instead` of those that may not.
 pub(super) fn line(args: impl Iterator<Item = OsString>, over: &[String], instead: &[(String, String)]) -> String {
@@ -42,12 +44,12 @@ pub(super) fn line(args: impl Iterator<Item = OsString>, over: &[String], instea
     words.join(" ")
 }
 
-/// A word as a shell reads it; bytes that are no text as bash, zsh and ksh do (`$'\xff'`).
+/// A word as a shell reads it; bytes that are no text, or have no look of their own, as bash, zsh and ksh do (`$'\xff'`).
 pub(super) fn quote(word: &OsStr) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "/._-:=".contains(c);
     match word.to_str() {
         Some(text) if !text.is_empty() && text.chars().all(plain) => text.to_owned(),
-        Some(text) if !text.chars().any(char::is_control) => format!("'{}'", text.replace('\'', r"'\''")),
+        Some(text) if !text.contains(is_hidden) => format!("'{}'", text.replace('\'', r"'\''")),
         Some(_) | None => {
             let mut quoted = "$'".to_owned();
             for byte in word.as_bytes() {
@@ -116,8 +118,13 @@ mod tests {
             ("Gr\u{fc}n".as_bytes(), "'Gr\u{fc}n'"),
             (b"/tmp/\xff it's \\", r"$'/tmp/\xff it\'s \\'"),
             (b"a\nb", r"$'a\x0ab'"),
+            // Soft hyphen, joiner, mark of writing direction.
+            ("a\u{ad}\u{fc}".as_bytes(), r"$'a\xc2\xad\xc3\xbc'"),
+            ("a\u{200c}b".as_bytes(), r"$'a\xe2\x80\x8cb'"),
+            ("\u{200f}it's".as_bytes(), r"$'\xe2\x80\x8fit\'s'"),
         ] {
             assert_eq!(quote(OsStr::from_bytes(word)), quoted);
+            assert_eq!(wire::shown::line(quoted), quoted, "what tells it changes it");
         }
     }
 }
