@@ -364,7 +364,8 @@ fn burn_all(
         let threads: Vec<_> = jobs
             .into_iter()
             .map(|(job, under_way)| {
-                let (line, notary, turn) = (screen.job(&job.name()), &notary, job.pacer.turn());
+                let line = screen.job(&job.name(), &job.brief());
+                let (notary, turn) = (&notary, job.pacer.turn());
                 let told = told.clone();
                 scope.spawn(move || {
                     let done = job.run(turn, &line);
@@ -520,9 +521,39 @@ fn short(node: &Path) -> String {
     )
 }
 
+/// Longest name beside a bar, in characters: more of it takes the bar's place on a terminal of 80 columns.
+const BRIEF: usize = 12;
+
+/// A node's name beside its bar. A long one (`/dev/disk/by-id`) gives way to the last four characters of the serial, where those name the drive
+/// (`label`), as the person has typed them; else to the kernel's name.
+fn brief(name: String, label: &str, kernel: &str) -> String {
+    if name.chars().count() <= BRIEF {
+        return name;
+    }
+    match label.chars().count() {
+        4 => format!("…{label}"),
+        _ => kernel.to_owned(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_bar_is_named_in_few_characters() {
+        let long = "ata-ST12000NM000J-2TY103_ZRT10W3P";
+        for (name, label, is) in [
+            ("sdb", "0W3P", "sdb"),
+            ("nvme10n1", "0W3P", "nvme10n1"),
+            (long, "0W3P", "…0W3P"),
+            (long, "ZRT10W3P", "sdb"),
+            (long, "5000C500A1B2C3D4", "sdb"),
+            (long, "", "sdb"),
+        ] {
+            assert_eq!(brief(name.to_owned(), label, "sdb"), is);
+        }
+    }
 
     #[test]
     fn a_word_that_may_name_another_drive_later_is_replaced() {

@@ -4,7 +4,7 @@ use std::io;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
-use console::Term;
+use console::{Term, measure_text_width};
 use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle, TermLike};
 use wire::job::{Phase, Progress};
 use wire::{Lasted, shown};
@@ -15,15 +15,39 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// How often bars are drawn at most, in a second. Source: indicatif, `ProgressDrawTarget::stderr`.
 const DRAWS: u8 = 20;
 
+/// Longest message of a bar, in columns: `Read back and verify 199 MB/s, 45 °C, 100 h 59 min left`.
+const MESSAGE: usize = 56;
+
+/// Shortest bar that shows anything, in columns.
+const BAR: usize = 4;
+
+/// How a bar of this name stands on a terminal of so many columns: on a line with its message, or above it where they have no room beside
+/// each other.
+fn template(width: usize, name: usize) -> &'static str {
+    match width >= name + MESSAGE + BAR + " ".len() * 3 + "100 %".len() {
+        true => "{prefix} {msg:56} {wide_bar} {percent:>3} %",
+        false => "{prefix} {wide_bar} {percent:>3} %\n  {msg}",
+    }
+}
+
+fn style(width: u16, name: &str) -> ProgressStyle {
+    let template = template(width.into(), measure_text_width(name));
+    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+}
+
 /// All jobs' progress.
 pub(super) struct Screen {
-    bars: Option<MultiProgress>,
+    bars: Option<(MultiProgress, Width)>,
 }
+
+/// Columns of a terminal.
+type Width = fn() -> u16;
 
 /// One job's progress.
 pub(super) struct Line {
     name: String,
-    bar: Option<ProgressBar>,
+    /// With the width of its terminal: persons make theirs wider.
+    bar: Option<(ProgressBar, Width)>,
     last: Mutex<Option<Instant>>,
 }
 
@@ -33,22 +57,23 @@ impl Screen {
         let is_drawn = terminal && !ProgressDrawTarget::stderr().is_hidden();
         let bars = || {
             let terminal = Box::new(Quiet(Term::stderr()));
-            MultiProgress::with_draw_target(ProgressDrawTarget::term_like_with_hz(terminal, DRAWS))
+            let target = ProgressDrawTarget::term_like_with_hz(terminal, DRAWS);
+            let width: Width = || TermLike::width(&Term::stderr());
+            (MultiProgress::with_draw_target(target), width)
         };
         Self {
             bars: is_drawn.then(bars),
         }
     }
 
-    pub(super) fn job(&self, name: &str) -> Line {
-        let bar = self.bars.as_ref().map(|bars| {
-            let style = ProgressStyle::with_template("{prefix} {msg:56!} {wide_bar} {percent:>3} %")
-                .unwrap_or_else(|_| ProgressStyle::default_bar());
-            bars.add(
-                ProgressBar::new(1000)
-                    .with_style(style)
-                    .with_prefix(shown::line(name).into_owned()),
-            )
+    /// `brief`: its name beside its bar.
+    pub(super) fn job(&self, name: &str, brief: &str) -> Line {
+        let bar = self.bars.as_ref().map(|(bars, width)| {
+            let brief = shown::line(brief).into_owned();
+            let bar = ProgressBar::new(1000)
+                .with_style(style(width(), &brief))
+                .with_prefix(brief);
+            (bars.add(bar), *width)
         });
         Line {
             name: name.to_owned(),
@@ -58,7 +83,7 @@ impl Screen {
     }
 
     pub(super) fn end(&self) {
-        if let Some(bars) = &self.bars {
+        if let Some((bars, _)) = &self.bars {
             let _ = bars.clear();
         }
     }
@@ -67,21 +92,21 @@ impl Screen {
 impl Line {
     /// One that nobody sees.
     pub(super) fn silent() -> Self {
-        Screen { bars: None }.job("")
+        Screen { bars: None }.job("", "")
     }
 
     /// A fact.
     pub(super) fn say(&self, text: &str) {
         let line = format!("{}: {text}", self.name);
         match &self.bar {
-            Some(bar) => bar.suspend(|| tell!("{line}")),
+            Some((bar, _)) => bar.suspend(|| tell!("{line}")),
             None => tell!("{line}"),
         }
     }
 
     /// It ended: its bar goes.
     pub(super) fn end(&self) {
-        if let Some(bar) = &self.bar {
+        if let Some((bar, _)) = &self.bar {
             bar.finish_and_clear();
         }
     }
@@ -90,7 +115,7 @@ impl Line {
     /// has something to show: `tell` waits for no reader.
     pub(super) fn apart<T>(&self, tell: impl FnOnce() -> T) -> T {
         match &self.bar {
-            Some(bar) => bar.suspend(tell),
+            Some((bar, _)) => bar.suspend(tell),
             None => tell(),
         }
     }
@@ -98,7 +123,7 @@ impl Line {
     /// A phase began.
     pub(super) fn phase(&self, phase: Phase) {
         match &self.bar {
-            Some(bar) => bar.set_message(phase.label().to_owned()),
+            Some((bar, _)) => bar.set_message(phase.label().to_owned()),
             None => self.say(phase.label()),
         }
     }
@@ -119,7 +144,8 @@ impl Line {
             .eta_job
             .map(|s| format!(", {} left", Lasted(s)))
             .unwrap_or_default();
-        if let Some(bar) = &self.bar {
+        if let Some((bar, width)) = &self.bar {
+            bar.set_style(style(width(), &bar.prefix()));
             bar.set_message(format!("{rate}{eta}"));
             bar.set_position((progress.percent * 10.0) as u64);
         } else {
@@ -186,5 +212,108 @@ impl TermLike for Quiet {
 
     fn flush(&self) -> io::Result<()> {
         Self::drawn(self.0.flush())
+    }
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "tests")]
+mod tests {
+    use std::sync::Arc;
+
+    use wire::{Bytes, Celsius};
+
+    use super::*;
+
+    /// A terminal that keeps its last picture.
+    #[derive(Clone, Debug)]
+    struct Played {
+        width: u16,
+        shown: Arc<Mutex<String>>,
+    }
+
+    impl TermLike for Played {
+        fn width(&self) -> u16 {
+            self.width
+        }
+
+        fn move_cursor_up(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> io::Result<()> {
+            Ok(())
+        }
+
+        fn write_line(&self, s: &str) -> io::Result<()> {
+            self.write_str(&format!("{s}\n"))
+        }
+
+        fn write_str(&self, s: &str) -> io::Result<()> {
+            self.shown.lock().unwrap().push_str(s);
+            Ok(())
+        }
+
+        fn clear_line(&self) -> io::Result<()> {
+            self.shown.lock().unwrap().clear();
+            Ok(())
+        }
+
+        fn flush(&self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    /// What a bar of this name shows with the longest message.
+    fn shown(columns: u16, width: Width, brief: &str) -> String {
+        let terminal = Played {
+            width: columns,
+            shown: Arc::default(),
+        };
+        let target = ProgressDrawTarget::term_like(Box::new(terminal.clone()));
+        let screen = Screen {
+            bars: Some((MultiProgress::with_draw_target(target), width)),
+        };
+        let line = screen.job("ata-ST12000NM000J-2TY103_ZRT10W3P", brief);
+        line.progress(&Progress {
+            phase: Phase::Verify,
+            step: 0,
+            done: Bytes(0),
+            total: Bytes(0),
+            rate: Bytes(199_000_000),
+            eta: None,
+            eta_job: Some(362_340.0),
+            percent: 41.0,
+            temperature: Some(Celsius(45)),
+            phase_percent: None,
+        });
+        let shown = terminal.shown.lock().unwrap();
+        shown.trim_end_matches('\n').to_owned()
+    }
+
+    #[test]
+    fn a_bar_shows_its_whole_message_and_itself_on_narrow_terminals() {
+        let message = "Read back and verify 199 MB/s, 45 °C, 100 h 39 min left";
+        for (columns, width, lines) in [
+            (97, (|| 97) as Width, 1),
+            (80, || 80, 1),
+            (79, || 79, 2),
+            (60, || 60, 2),
+        ] {
+            let told: Vec<char> = shown(columns, width, "nvme10n1p100").trim_end().chars().collect();
+            // Each line is filled up to the width.
+            let rows: Vec<String> = told.chunks(columns.into()).map(String::from_iter).collect();
+            assert_eq!(rows.len(), lines, "{columns}: {rows:?}");
+            assert!(rows.iter().any(|row| row.contains(message)), "{columns}: {rows:?}");
+            let bar = |row: &String| row.contains("nvme10n1p100 ") && row.contains("█") && row.contains(" 41 %");
+            assert!(rows.iter().any(bar), "{columns}: {rows:?}");
+        }
     }
 }

@@ -87,6 +87,11 @@ impl Job {
         super::short(&self.node)
     }
 
+    /// What to call it beside a bar.
+    pub(super) fn brief(&self) -> String {
+        super::brief(self.name(), &self.drive.label, &self.held.device.name)
+    }
+
     /// Runs it to its end, once its turn has come.
     pub(super) fn run(self, turn: Duration, line: &Line) -> Ended {
         let mut notes = Vec::new();
