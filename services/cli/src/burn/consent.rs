@@ -7,6 +7,7 @@ use wire::gate::{PlanDrive, is_by_wwn, typed_matches};
 use wire::shown;
 
 use super::Stop;
+use super::again::quote;
 use super::target::{Target, is_named};
 
 /// Every drive is named by one `--yes-erase`, and none names a drive that is not a target, also beside one that is; `present` are all
@@ -19,7 +20,7 @@ pub(super) fn erasable(targets: &[Target], present: &[Device], yes: &[String]) -
     };
     let is_agreed = |target: &Target| is_nameless(target) || yes.iter().any(|id| target.is_named(id));
     if let Some(target) = targets.iter().find(|target| !is_agreed(target)) {
-        let id = target.id();
+        let id = quote(target.id().as_ref());
         return Err(Stop::Usage(format!(
             "everything on {} will be lost: agree with --yes-erase {id} (nothing was written)",
             target.node.display()
@@ -73,20 +74,30 @@ pub(super) fn erasable(targets: &[Target], present: &[Device], yes: &[String]) -
 pub(super) fn ask(drives: &[PlanDrive]) -> Result<(), String> {
     let mut input = std::io::stdin().lock();
     for drive in drives {
-        let (model, serial) = (shown::line(&drive.model), shown::line(&drive.serial));
+        let named = words(drive);
         let _ = write!(
             std::io::stderr(),
-            "{model} {serial}: type {} to erase it: ",
+            "{}: type {} to erase it: ",
+            shown::line(&named),
             hint(drive)
         );
         let _ = std::io::stderr().flush();
         let mut typed = String::new();
         let read = input.read_line(&mut typed);
         if read.is_err() || !typed_matches(&drive.label, &drive.serial, &typed) {
-            return Err(format!("{} was not confirmed", drive.serial));
+            return Err(format!("{named} was not confirmed"));
         }
     }
     Ok(())
+}
+
+/// Model and serial; without a serial what else is typed for it.
+fn words(drive: &PlanDrive) -> String {
+    let serial = match drive.serial.trim() {
+        "" => &drive.label,
+        _ => &drive.serial,
+    };
+    format!("{} {serial}", drive.model).trim().to_owned()
 }
 
 fn hint(drive: &PlanDrive) -> &'static str {
@@ -128,6 +139,34 @@ mod tests {
         agreed(&[one, two]).unwrap();
         assert!(agreed(&[one]).is_err());
     }
+
+    /// Pasted as it stood, its second part was another target.
+    #[test]
+    fn what_agrees_is_told_as_a_shell_reads_it() {
+        let target = made_up("/dev/sda", "M", "WD 1", "5000c500a1b2c3d4");
+        let Err(Stop::Usage(why)) = erasable(&[target], &[], &[]) else {
+            panic!("nobody agreed")
+        };
+        assert!(why.contains("--yes-erase 'WD 1' (nothing"), "{why}");
+    }
+
+    #[test]
+    fn a_drive_without_a_serial_is_told_by_its_wwn() {
+        let drive = |model: &str, serial: &str| PlanDrive {
+            id: wire::DriveId::from_wwn("5000c500a1b2c3d4").unwrap(),
+            model: model.into(),
+            serial: serial.into(),
+            capacity: wire::Bytes(1),
+            sector: 512,
+            content: wire::drive::Content::Unknown,
+            given_up: Vec::new(),
+            label: "5000C500A1B2C3D4".into(),
+        };
+        assert_eq!(words(&drive("M", "ZRT10W3P")), "M ZRT10W3P");
+        assert_eq!(words(&drive("M", "")), "M 5000C500A1B2C3D4");
+        assert_eq!(words(&drive("", " ")), "5000C500A1B2C3D4");
+    }
+
     /// A dock that tells its own serial number for both of its bays: after their names swapped, the same line erased the other drive.
     #[test]
     fn an_id_that_another_plugged_in_drive_tells_agrees_to_nothing() {
