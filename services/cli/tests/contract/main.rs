@@ -13,7 +13,8 @@ mod output;
 mod terminal;
 
 use std::fs::{self, File};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
+use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
@@ -316,6 +317,28 @@ fn a_member_of_an_array_is_refused_as_such() {
     let _ = Command::new("swapoff").arg(&drive.node).status();
     assert_eq!(code(&output), 4, "{}", text(&output));
     assert!(text(&output).contains("swap"), "{}", text(&output));
+}
+
+/// Whoever may only read the node learned by the real run alone that it is refused.
+#[test]
+fn a_dry_run_refuses_whom_the_real_run_refuses() {
+    /// `nobody`.
+    const NOBODY: u32 = 65534;
+    let Some(drive) = Loop::new(4 << 20) else { return };
+    let node = Path::new(&drive.node);
+    let before = fs::metadata(node).unwrap().permissions();
+    fs::set_permissions(node, fs::Permissions::from_mode(0o664)).unwrap();
+    let tried = [&["--dry-run"][..], &[]].map(|more| {
+        let mut command = drive.command(&[&["--playbook", "surface"], more].concat());
+        command.uid(NOBODY).gid(NOBODY).output()
+    });
+    fs::set_permissions(node, before).unwrap();
+    let [Ok(dry), Ok(real)] = tried else {
+        return rig::not_run(&format!("as another user: {tried:?}"));
+    };
+    assert_eq!((code(&dry), code(&real)), (4, 4), "{}", text(&dry));
+    assert_eq!(object(&dry), object(&real));
+    assert!(text(&dry).contains("Permission denied"), "{}", text(&dry));
 }
 
 #[test]

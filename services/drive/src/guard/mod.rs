@@ -39,6 +39,8 @@ pub use refusal::{LOOK_AGAIN, Refusal};
 pub use seat::{Place, Seat, Seats};
 pub use unknown::Unknown;
 
+use nix::unistd::{AccessFlags, eaccess};
+
 use crate::content::{ContentKind, Look};
 use crate::identity::Identity;
 use crate::no_size::NoSize;
@@ -145,6 +147,7 @@ impl Guard {
         self.claim(expected, node, lose, false)
     }
 
+    /// Opens the drive exclusively; for writing where something is to be written (`write`). Who could not write is refused either way.
     fn claim(&self, expected: &Identity, node: &Path, lose: &[ContentKind], write: bool) -> Result<Opened, Refusal> {
         let open = |cause| Refusal::Open {
             node: node.to_owned(),
@@ -162,6 +165,7 @@ impl Guard {
         let number = device_number(&reader).map_err(open)?;
         self.check_patiently(&reader, expected, lose)?;
         drop(reader);
+        eaccess(node, AccessFlags::W_OK).map_err(|cause| open(cause.into()))?;
 
         let flags = libc::O_EXCL | libc::O_DIRECT | libc::O_NONBLOCK;
         let begun = Instant::now();
