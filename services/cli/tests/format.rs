@@ -105,6 +105,49 @@ fn what_somebody_put_on_the_drive_while_it_was_tested_is_not_formatted_over() {
     assert_eq!(String::from_utf8_lossy(&found.stdout).trim(), "swap");
 }
 
+/// That it is formatted from now on is written down before it is, and a dock's drive may be exchanged while that medium takes its time.
+#[test]
+fn what_came_while_the_format_was_written_down_is_not_formatted_over() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let burn = drive.command(&["--playbook", "surface", "--format", "raw"]);
+    let mut slow = Command::new("strace");
+    slow.args([
+        "-fqqo",
+        "/dev/null",
+        "-e",
+        "trace=fsync",
+        "-e",
+        "inject=fsync:delay_enter=700000",
+    ]);
+    slow.arg(burn.get_program()).args(burn.get_args()).stdin(Stdio::null());
+    let mut child = match slow.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
+        Ok(child) => child,
+        Err(error) => return rig::not_run(&format!("a state folder that is slow: strace: {error}")),
+    };
+    let is_written_down = || {
+        let files = fs::read_dir(drive.state()).into_iter().flatten().flatten();
+        let texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
+        texts
+            .into_iter()
+            .any(|text| text.contains("while the drive was formatted"))
+    };
+    while !is_written_down() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let made = Command::new("mkswap").arg(drive.file()).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let output = child.wait_with_output().unwrap();
+    let told = object(&output);
+    assert_eq!(code(&output), 3, "{told}");
+    let problem = told["formatted"]["problem"].as_str().unwrap();
+    assert!(
+        problem.contains("swap") && problem.contains("while it was tested"),
+        "{problem}"
+    );
+    assert!(!drive.has_table());
+    assert!(!is_written_down(), "it counts as half formatted");
+}
+
 #[test]
 fn what_cannot_be_formatted_is_told_before_anything_is_written() {
     let Some(drive) = Loop::new(32 << 20) else { return };

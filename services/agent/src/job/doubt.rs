@@ -9,7 +9,7 @@
 use std::fs::File;
 use std::time::Duration;
 
-use burnin::job::{self, Begin, Kept, Told, Why};
+use burnin::job::{self, Begin, EXCHANGE, Kept, Told, Why};
 use burnin::pipeline::SILENCE;
 use burnin::{Evidence, Fingerprint, Headers, Look, Proof, Proves, Shown, Still, header};
 use drive::guard::{LOOK_AGAIN, Place};
@@ -28,9 +28,6 @@ pub(super) const DOUBTED: &str = "the drive was reset; it is asked whose it is";
 
 /// How long is waited before a drive that could not be read is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(2);
-
-/// No hand exchanges a drive in less time.
-const EXCHANGE: Duration = Duration::from_secs(1);
 
 /// What else may come before a drive is told to be the job's at its end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

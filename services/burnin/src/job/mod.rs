@@ -21,5 +21,5 @@ pub use end::{End, NO_LONGER_HELD, UNREAD, UNSHOWN, ended, smart_before};
 pub use heading::heading;
 pub use own::{Left, take_again};
 pub use selftest::{TestAct, TestHeat, warmest};
-pub use since::Since;
+pub use since::{EXCHANGE, Since};
 pub use whose::{Asker, Whose};

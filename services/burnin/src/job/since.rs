@@ -1,11 +1,16 @@
 //! What a drive of which all was written and read back is, before its verdict stands: hours of self-tests lie between, and what was
 //! tested in them, or would be formatted after them, may be another one.
 
+use std::time::Duration;
+
 use drive::guard::added;
 use wire::drive::Content;
 
 use super::{NO_LONGER_HELD, UNSHOWN, Why};
 use crate::ours::{Look, Shown};
+
+/// No hand exchanges a drive in less time.
+pub const EXCHANGE: Duration = Duration::from_secs(1);
 
 /// What it is since. `E`: what else may come first, as a person's word.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use burnin::JobKey;
 use burnin::evidence::{Evidence, Stop};
 use burnin::format::{self, Order, Said, Ties};
-use burnin::job::End;
+use burnin::job::{EXCHANGE, End};
 use burnin::playbook::is_of_formatter;
 use burnin::verdict::{Case, judge};
 use drive::sysfs::{self, DevNum};
@@ -46,51 +46,48 @@ impl Job {
         let stopped_by_heat = seen.too_hot.is_some();
         own.tell(&mut seen);
         let facts = Facts::of(&self, birth);
-        let verdict = judge(&facts.case(&evidence, &own, &seen));
         // Of a drive that is bad anyway nobody has to ask whether it is still there.
-        let good = matches!(verdict.outcome, Outcome::Passed | Outcome::Warn) && evidence.stopped.is_none();
-        let since = match kernel.filter(|_| good) {
+        let good = facts.is_good(&evidence, &own, &seen);
+        let mut since = match kernel.filter(|_| good) {
             Some(kernel) => self.since(birth, kernel, &mut evidence, line),
             None => Since::Ours,
         };
-        match &since {
-            Since::Another(why) => evidence.stopped = Some(Stop::Engine { why: why.clone() }),
-            Since::Ended(Asked) => evidence.stopped = Some(super::asked()),
-            Since::Ours | Since::Refused(_) => {}
-        }
-        if let Some(Stop::Engine { why }) = evidence.stopped.as_ref().filter(|_| good) {
-            line.say(why);
-        }
+        heed(&since, &mut evidence, line);
         if let Some(kernel) = kernel {
             kernel.tell(&mut seen);
         }
         // By what the kernel told since, too.
-        let good = good && evidence.stopped.is_none() && {
-            let verdict = judge(&facts.case(&evidence, &own, &seen));
-            matches!(verdict.outcome, Outcome::Passed | Outcome::Warn)
-        };
+        let mut good = good && facts.is_good(&evidence, &own, &seen);
         let request = self.choice.request();
+        let mut phases = self.phases(&evidence, &own);
+        let began = Instant::now();
+        if let (Some(request), true, Since::Ours) = (&request, good, &since) {
+            let cut_off = format::cut_off(request, None);
+            let states = formatted_as(phases.clone(), PhaseStatus::Interrupted, 0.0);
+            let parts = EndedParts::of(&self, birth);
+            let whole = facts.whole(&parts, (&evidence, &own, &seen), states, Some(cut_off), false);
+            let cut = Ended::new(parts.node, whole, notes.clone());
+            since = self.begin_format(birth, (&mut evidence, &own, &seen), &cut, kernel, line);
+            heed(&since, &mut evidence, line);
+            good = facts.is_good(&evidence, &own, &seen);
+            if !good || since != Since::Ours {
+                // Nothing of it is formatted after all.
+                self.keep(birth, &own, seen.clone(), line);
+            }
+        }
         if request.is_some() && !good {
             line.say("not formatted: only a drive that came through is");
         }
-        let mut phases = self.phases(&evidence, &own);
         let (mut formatted, mut cut) = (None, false);
         // What outlives the descriptor, which the formatter takes.
         let (ended, asked_for) = (EndedParts::of(&self, birth), Arc::clone(&self.asked));
         if let Some(request) = request.filter(|_| good) {
-            let began = Instant::now();
             let made = match &since {
                 Since::Refused(why) => {
                     line.say(&format!("not formatted: {why}"));
                     format::unformatted(&request, why.clone())
                 }
                 Since::Ours | Since::Another(_) | Since::Ended(Asked) => {
-                    let cut_off = format::cut_off(&request, None);
-                    let states = formatted_as(phases.clone(), PhaseStatus::Interrupted, 0.0);
-                    let whole = facts.whole(&ended, (&evidence, &own, &seen), states, Some(cut_off), false);
-                    let cut = Ended::new(ended.node.clone(), whole, notes.clone());
-                    let checkpoint = self.checkpoint_of_the_end(birth, &own, &evidence);
-                    self.mark_formatting(self.saved(birth, &own, seen.clone(), checkpoint), &cut);
                     let (guard, name) = (self.guard.clone(), self.held.device.name.clone());
                     let sequence = self.medium(seen.sequence).sequence;
                     let mut steps = (0..).zip(&self.choice.steps);
@@ -160,6 +157,25 @@ impl Job {
                 },
             })
             .collect()
+    }
+
+    /// Writes down that it is formatted from now on (`cut`: what it comes to where that is cut off), and tells what the drive is then: that
+    /// took as long as the medium does, and a dock does not tell that its drive was exchanged.
+    fn begin_format(
+        &self,
+        birth: &Birth,
+        (evidence, own, seen): (&mut Evidence, &Own, &Seen),
+        cut: &Ended,
+        kernel: Option<&Kernel>,
+        line: &Line,
+    ) -> Since {
+        let began = Instant::now();
+        let checkpoint = self.checkpoint_of_the_end(birth, own, evidence);
+        self.mark_formatting(self.saved(birth, own, seen.clone(), checkpoint), cut);
+        match kernel.filter(|_| began.elapsed() >= EXCHANGE) {
+            Some(kernel) => self.since(birth, kernel, evidence, line),
+            None => Since::Ours,
+        }
     }
 
     /// From now on the drive holds what is no pattern: whoever is cut off here must not compare it.
@@ -252,6 +268,18 @@ impl Job {
     }
 }
 
+/// What a drive is since its test ends that test, where it is not the job's or a person was first.
+fn heed(since: &Since, evidence: &mut Evidence, line: &Line) {
+    match since {
+        Since::Another(why) => {
+            line.say(why);
+            evidence.stopped = Some(Stop::Engine { why: why.clone() });
+        }
+        Since::Ended(Asked) => evidence.stopped = Some(super::asked()),
+        Since::Ours | Since::Refused(_) => {}
+    }
+}
+
 /// What a verdict asks of a job beside what was seen.
 struct Facts {
     wants_smart: bool,
@@ -278,6 +306,12 @@ impl Facts {
             beside: job.held.device.beside,
             started: birth.started,
         }
+    }
+
+    /// Whether the drive came through, as far as it was tested.
+    fn is_good(&self, evidence: &Evidence, own: &Own, seen: &Seen) -> bool {
+        let verdict = judge(&self.case(evidence, own, seen));
+        evidence.stopped.is_none() && matches!(verdict.outcome, Outcome::Passed | Outcome::Warn)
     }
 
     /// The job as it ended, with its verdict.
