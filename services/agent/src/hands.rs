@@ -232,19 +232,23 @@ impl Hands {
         }
     }
 
-    /// The drive's SMART, if smartctl's document carries this very drive; and that document.
+    /// The drive's SMART, if smartctl's document carries this very drive; and that document. One that is switched off is switched on by a
+    /// job that may erase the drive.
     ///
     /// # Errors
     /// Why it could not be read.
     pub async fn smart(&self, held: &Held) -> Result<(Snapshot, Value), NoSmart> {
         let (smartctl, node, expected) = self.smartctl(held);
         let (guard, name) = (self.guard.clone(), held.fresh.kernel_name.clone());
+        let may_set = matches!(held.access, Access::Erase(_));
         let read = spawn_blocking(move || {
-            let read = smartctl.read_whole(&node, &expected).map_err(|error| match error {
+            let read = smartctl.read_for_job(&node, &expected, may_set);
+            let read = read.map_err(|error| match error {
                 Unreadable::OtherDrive { certain: true, .. } => NoSmart::OtherDrive(chain(&error)),
                 Unreadable::OtherDrive { certain: false, .. }
                 | Unreadable::Run(_)
                 | Unreadable::Nothing(_)
+                | Unreadable::SwitchedOff { .. }
                 | Unreadable::Asleep => NoSmart::Unreadable(chain(&error)),
             });
             read.map(|(mut snapshot, document)| {

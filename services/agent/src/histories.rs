@@ -101,7 +101,7 @@ fn is_asked(drive: &Drive, hands: &Hands) -> bool {
 /// only late, was busy.
 fn is_asked_again(read: &Result<Value, Unreadable>, has_told: bool) -> bool {
     match read {
-        Ok(_) | Err(Unreadable::Asleep | Unreadable::OtherDrive { .. }) => true,
+        Ok(_) | Err(Unreadable::Asleep | Unreadable::SwitchedOff { .. } | Unreadable::OtherDrive { .. }) => true,
         Err(Unreadable::Run(Failed::Late(_) | Failed::Held)) => true,
         Err(Unreadable::Run(Failed::Start { .. } | Failed::TooMuch(_)) | Unreadable::Nothing(_)) => has_told,
     }

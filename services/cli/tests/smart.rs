@@ -81,6 +81,27 @@ fn what_the_drive_says_of_itself_at_the_start_is_told_before_the_first_write() {
     assert!(heading < place("Write"), "{told}");
 }
 
+#[test]
+fn smart_that_is_off_is_switched_on_by_a_test_that_erases_and_told() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let off = r#"cd DIR || exit 2
+case "$*" in *"-s on"*) echo on >> switched; exit 0;; esac
+for a; do case "$a" in /dev/*) node=$a;; esac; done
+[ -e switched ] || { printf '{"smartctl":{"exit_status":0,"version":[7,4]},"device":{"name":"x","type":"sat","protocol":"ATA"},"serial_number":"%s","smart_support":{"available":true,"enabled":false}}' "$node"; exit 0; }"#;
+    let script = SCRIPT.replace("cd DIR || exit 2", off).replace("FAILS", "true");
+    let (dir, output) = burn_asking(&drive, &script);
+    let switched = fs::read_to_string(dir.path().join("switched")).unwrap();
+    assert_eq!(switched, "on\n", "once");
+    assert!(
+        text(&output).contains("was switched off on this drive, and was switched on"),
+        "{}",
+        text(&output)
+    );
+    let told = object(&output);
+    let rules = told["verdict"]["rules"].as_array().unwrap();
+    assert!(rules.iter().any(|rule| rule["id"] == "smart-switched-on"), "{told}");
+}
+
 fn asked_again(fails: &str) {
     let Some(drive) = Loop::new(48 << 20) else { return };
     let (dir, output) = burn_asking(&drive, &SCRIPT.replace("FAILS", fails));

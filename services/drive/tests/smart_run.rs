@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use drive::Identity;
-use drive::smart::{Farm, FarmErrors, Protocol, Smartctl, Snapshot, Unreadable};
+use drive::smart::{Farm, FarmErrors, Protocol, Smartctl, Snapshot, Switch, Unreadable};
 use wire::drive::Bus;
 use wire::{Bytes, DriveId};
 
@@ -460,4 +460,77 @@ fn another_type_that_tells_counters_takes_over_once_the_known_one_fails_for_good
     assert_eq!(tool.read(Path::new(NODE), &drive).unwrap().device_type, "sat");
     std::fs::write(dir.path().join("moved"), "").unwrap();
     assert_eq!(tool.read(Path::new(NODE), &drive).unwrap().device_type, "usbjmicron");
+}
+
+/// A smartctl of a drive whose SMART is off: it takes the order to switch that on, if the file `takes` is there, and notes each in `asked`.
+fn off(dir: &Path) -> Smartctl {
+    let off = r#"{"smartctl":{"exit_status":0},"device":{"name":"x","type":"sat","protocol":"ATA"},"serial_number":"ABC","rotation_rate":7200,"smart_support":{"available":true,"enabled":false}}"#;
+    let script = format!(
+        r#"cd '{}'; echo "$*" >>asked
+case "$*" in
+  *"-s on"*) test ! -e takes || touch on ;;
+  *) if test -e on; then printf '%s' '{on}'; else printf '%s' '{off}'; fi ;;
+esac"#,
+        dir.display(),
+        on = document("ABC"),
+    );
+    smartctl(dir, &script)
+}
+
+#[test]
+fn a_drive_whose_smart_is_off_is_told_as_that_and_left_so_by_who_only_reads() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("takes"), "").unwrap();
+    for bus in [Bus::Sata, Bus::Scsi, Bus::Usb] {
+        let drive = expected("ABC", bus);
+        let error = off(dir.path()).read(Path::new(NODE), &drive).unwrap_err();
+        assert!(matches!(error, Unreadable::SwitchedOff { .. }), "{bus:?} {error}");
+        assert_eq!(error.to_string(), "SMART is switched off on this drive");
+        let (told, _) = off(dir.path()).read_for_job(Path::new(NODE), &drive, false).unwrap();
+        assert_eq!(
+            (told.switch, told.rpm, told.tells_health()),
+            (Switch::Off, Some(7200), false)
+        );
+    }
+    let asked = std::fs::read_to_string(dir.path().join("asked")).unwrap();
+    assert!(!asked.contains("-s on"), "{asked}");
+    // Another drive's word is no word on this one.
+    let other = off(dir.path()).read_for_job(Path::new(NODE), &expected("DEF", Bus::Sata), true);
+    assert!(matches!(other, Err(Unreadable::OtherDrive { certain: true, .. })));
+}
+
+#[test]
+fn a_job_that_may_erase_switches_smart_on_once_and_says_so() {
+    for (takes, switch) in [(true, Switch::SwitchedOn), (false, Switch::Off)] {
+        let dir = tempfile::tempdir().unwrap();
+        if takes {
+            std::fs::write(dir.path().join("takes"), "").unwrap();
+        }
+        let (tool, drive) = (off(dir.path()), expected("ABC", Bus::Sata));
+        let (told, _) = tool.read_for_job(Path::new(NODE), &drive, true).unwrap();
+        assert_eq!((told.switch, told.passed), (switch, takes.then_some(true)));
+        let asked = std::fs::read_to_string(dir.path().join("asked")).unwrap();
+        assert_eq!(asked.matches("-s on").count(), 1, "{asked}");
+    }
+}
+
+/// The type that told it is the one that is given the order.
+#[test]
+fn a_bridge_is_given_the_order_by_the_type_that_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let script = format!(
+        r#"cd '{}'
+case "$*" in
+  *"-s on"*"-d sat "*) touch on ;;
+  *"-d sat "*) test -e on && printf '%s' '{on}' || printf '%s' '{{"device":{{"name":"x","type":"sat","protocol":"ATA"}},"serial_number":"ABC","smart_support":{{"available":true,"enabled":false}}}}' ;;
+  *) printf '%s' '{{"smartctl":{{"exit_status":1,"messages":[{{"string":"Unknown USB bridge","severity":"error"}}]}}}}' ;;
+esac"#,
+        dir.path().display(),
+        on = document("ABC"),
+    );
+    let tool = smartctl(dir.path(), &script);
+    let (told, _) = tool
+        .read_for_job(Path::new(NODE), &expected("ABC", Bus::Usb), true)
+        .unwrap();
+    assert_eq!((told.switch, told.device_type.as_str()), (Switch::SwitchedOn, "sat"));
 }

@@ -34,7 +34,7 @@ pub use own_word::exit;
 pub use parse::{DOCUMENT_MAX, NotSmart, forget_printed, parse, read};
 pub use snapshot::{
     AtThreshold, Attribute, BackgroundScan, ErrorCounters, Farm, FarmErrors, NvmeHealth, Protocol, ScsiException,
-    ScsiHealth, SctTemperature, SelfTest, SelfTestAbility, SelfTestLog, Snapshot, SnapshotMessage, Statistic,
+    ScsiHealth, SctTemperature, SelfTest, SelfTestAbility, SelfTestLog, Snapshot, SnapshotMessage, Statistic, Switch,
     WriteCounter,
 };
 pub use statistics::HEAT_LIMIT_MIN;

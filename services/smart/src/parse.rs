@@ -8,6 +8,7 @@ use wire::attribute::{count_named, is_seagate, is_something_else};
 
 use crate::snapshot::{
     Attribute, ErrorCounters, NvmeHealth, Protocol, READING, ScsiException, ScsiHealth, Snapshot, SnapshotMessage,
+    Switch,
 };
 use crate::{background_scan, farm, known, self_tests, statistics, strange, written};
 
@@ -99,6 +100,7 @@ pub fn read(json: &Value) -> Result<Snapshot, NotSmart> {
         logical_unit: logical_unit(&json["logical_unit_id"]),
         capacity: number(&json["user_capacity"]["bytes"]).max(number(&json["nvme_total_capacity"]).filter(|n| *n > 0)),
         rpm: number(&json["rotation_rate"]).and_then(|rpm| u32::try_from(rpm).ok()),
+        switch: switch(json, protocol),
         // Of NVMe smartctl reads it out of the log; of ATA out of the attributes where the drive's own word got lost.
         passed: json["smart_status"]["passed"]
             .as_bool()
@@ -147,6 +149,13 @@ pub fn read(json: &Value) -> Result<Snapshot, NotSmart> {
         scsi,
         messages,
     })
+}
+
+/// Whether SMART is on: of a SCSI drive the same words are about a mode page, and its counters are told all the same.
+fn switch(json: &Value, protocol: Protocol) -> Switch {
+    let told = |name: &str| json["smart_support"][name].as_bool();
+    let is_off = protocol == Protocol::Ata && told("available") == Some(true) && told("enabled") == Some(false);
+    if is_off { Switch::Off } else { Switch::On }
 }
 
 /// A count; smartctl prints numbers beyond 2^53 as `"…_s"` texts besides, and gigabytes as texts.

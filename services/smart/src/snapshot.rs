@@ -19,8 +19,21 @@ pub enum Protocol {
     Unknown,
 }
 
+/// Whether an ATA drive keeps its own record.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Switch {
+    /// SMART is on, or nothing tells whether it is.
+    #[default]
+    On,
+    /// It is switched off, by the drive's IDENTIFY DEVICE: smartctl then reads nothing else.
+    Off,
+    /// It was off, and a job switched it on before this reading.
+    SwitchedOn,
+}
+
 /// How documents are read now: raised when a value is read that was not before, or otherwise than before.
-pub(crate) const READING: u16 = 6;
+pub(crate) const READING: u16 = 7;
 
 /// What a drive said at one moment. A field is `None` where it said nothing.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -50,6 +63,8 @@ pub struct Snapshot {
     pub capacity: Option<u64>,
     /// Revolutions per minute; 0 for flash.
     pub rpm: Option<u32>,
+    /// Whether its SMART is on.
+    pub switch: Switch,
     /// The drive's own word on its health; that of smartctl, which goes by attributes where the drive's got lost, only if it fails.
     pub passed: Option<bool>,
     /// Degrees Celsius.
@@ -131,6 +146,11 @@ impl Snapshot {
     /// Whether anything about health is in it; a bridge may answer with an identity alone.
     pub fn tells_health(&self) -> bool {
         self.passed.is_some() || self.tells_counters()
+    }
+
+    /// Whether it tells nothing about health for its SMART is switched off.
+    pub fn is_switched_off(&self) -> bool {
+        self.switch == Switch::Off && !self.tells_health()
     }
 
     /// Whether more than one word on health is in it, so that two readings can be compared.

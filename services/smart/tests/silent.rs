@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use serde_json::{Value, json};
-use smart::{Snapshot, forget_printed, parse};
+use smart::{Snapshot, Switch, forget_printed, parse};
 
 fn nvme(log: &Value, more: &Value) -> Snapshot {
     let mut document = json!({
@@ -369,4 +369,20 @@ fn a_sas_drives_logical_unit_is_read_where_one_name_is_told() {
         });
         assert_eq!(parse(document.to_string().as_bytes()).unwrap().start_stop_cycles, None);
     }
+}
+
+#[test]
+fn smart_that_is_off_is_read_as_off_of_ata_alone() {
+    let of = |protocol: &str, available: bool, enabled: bool| {
+        let document = json!({
+            "device": { "name": "x", "type": "x", "protocol": protocol },
+            "serial_number": "X",
+            "smart_support": { "available": available, "enabled": enabled },
+        });
+        parse(document.to_string().as_bytes()).unwrap().switch
+    };
+    assert_eq!(of("ATA", true, false), Switch::Off);
+    assert_eq!(of("ATA", true, true), Switch::On);
+    assert_eq!(of("ATA", false, false), Switch::On);
+    assert_eq!(of("SCSI", true, false), Switch::On);
 }

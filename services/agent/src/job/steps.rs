@@ -2,6 +2,7 @@
 //! format come at the very end, where the outcome is known: [`super::end`].
 
 use burnin::heat::celsius;
+use burnin::job::switched;
 use burnin::verdict::lacks;
 use burnin::{Checkpoint, timeline};
 use drive::selftest::Kind;
@@ -110,7 +111,10 @@ impl JobTask {
             Ok((snapshot, document)) => {
                 let point = self.record.point(step, Bytes(0), celsius(snapshot.temperature));
                 timeline::mark(&mut self.record.job.timeline, point);
-                if let Some(id) = &held.fresh.id {
+                if let Some(word) = switched(snapshot.switch) {
+                    self.log("warn", word.to_owned());
+                }
+                if let Some(id) = held.fresh.id.as_ref().filter(|_| !snapshot.is_switched_off()) {
                     self.means.outbox.reading(id, document, Time::now());
                 }
                 if phase == Phase::SmartBefore {

@@ -1,6 +1,7 @@
 //! The steps that are not the engine's (SMART, self-tests): which of them a session that goes on takes again, and which are still done
 //! once the engine has ended.
 
+use drive::smart::Switch;
 use wire::job::{Phase, PhaseState, PhaseStatus, SelfTest, SelfTestOutcome};
 
 use crate::evidence::Stop;
@@ -29,6 +30,15 @@ fn is_result(outcome: SelfTestOutcome) -> bool {
     match outcome {
         SelfTestOutcome::Passed | SelfTestOutcome::Failed | SelfTestOutcome::Unsupported => true,
         SelfTestOutcome::Aborted | SelfTestOutcome::Unknown => false,
+    }
+}
+
+/// What is told of a reading of SMART where that is, or was, switched off.
+pub fn switched(switch: Switch) -> Option<&'static str> {
+    match switch {
+        Switch::On => None,
+        Switch::Off => Some("SMART is switched off on this drive: it tells nothing of its health"),
+        Switch::SwitchedOn => Some("SMART was switched off on this drive, and was switched on"),
     }
 }
 

@@ -75,7 +75,13 @@ fn still_there(smartctl: &Smartctl, node: &Path, expected: &Identity) -> Result<
             Err(error) if tries >= ABORT_TRIES || matches!(error, Unreadable::OtherDrive { certain: true, .. }) => {
                 return Err(NotEnded::Unanswered(words(&error)));
             }
-            Err(Unreadable::Run(_) | Unreadable::Nothing(_) | Unreadable::Asleep | Unreadable::OtherDrive { .. }) => {
+            Err(
+                Unreadable::Run(_)
+                | Unreadable::Nothing(_)
+                | Unreadable::SwitchedOff { .. }
+                | Unreadable::Asleep
+                | Unreadable::OtherDrive { .. },
+            ) => {
                 std::thread::sleep(smartctl.patience / 10);
                 tries += 1;
             }

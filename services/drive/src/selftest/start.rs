@@ -151,7 +151,7 @@ fn baseline(smartctl: &Smartctl, node: &Path, expected: &Identity, kind: Kind) -
         Unreadable::Nothing(_) | Unreadable::OtherDrive { certain: false, .. } if told => {
             NotStarted::Silent(words(&error))
         }
-        Unreadable::Nothing(_) => NotStarted::Unsupported {
+        Unreadable::Nothing(_) | Unreadable::SwitchedOff { .. } => NotStarted::Unsupported {
             kind,
             why: words(&error),
         },

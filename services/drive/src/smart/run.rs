@@ -12,7 +12,7 @@ use super::accept::accept;
 use super::remembered::{Remembered, Worked};
 use crate::child::{self, Failed};
 use crate::identity::Identity;
-use ::smart::{DOCUMENT_MAX, Farm, NotSmart, Protocol, Snapshot, forget_printed, parse};
+use ::smart::{DOCUMENT_MAX, Farm, NotSmart, Protocol, Snapshot, Switch, forget_printed, parse};
 
 /// Pauses after which a drive that was read before is asked for its SMART again: a bridge may answer the first command after
 /// hours of others with an error, and one reading that is missing costs the whole burn-in its comparison.
@@ -75,6 +75,14 @@ pub enum Unreadable {
         found: String,
         /// Whether both tell who they are, so that it cannot be the same drive. A bridge's own serial proves nothing.
         certain: bool,
+    },
+    /// Its SMART is switched off, so that it tells who it is and nothing else.
+    #[error("SMART is switched off on this drive")]
+    SwitchedOff {
+        /// The `-d` type that told so.
+        kind: Option<String>,
+        /// What it tells.
+        told: Box<(Snapshot, Value)>,
     },
     /// It is in standby, and was not to be woken.
     #[error("the drive is in standby and was left asleep")]
@@ -169,6 +177,36 @@ impl Smartctl {
             snapshot.farm = self.farm(node, kind.as_deref(), expected).unwrap_or_default();
         }
         Ok((snapshot, document))
+    }
+
+    /// The same for a job, to which a drive whose SMART is off tells that as well: [`Switch::Off`].
+    ///
+    /// `may_set`: it is switched on first, once, and read again ([`Switch::SwitchedOn`]); the drive keeps that setting. Only a job that
+    /// may erase its drive may: what a drive whose data stay is set to is its owner's.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_for_job(
+        &self,
+        node: &Path,
+        expected: &Identity,
+        may_set: bool,
+    ) -> Result<(Snapshot, Value), Unreadable> {
+        let (kind, off) = match self.read_whole(node, expected) {
+            Err(Unreadable::SwitchedOff { kind, told }) => (kind, told),
+            read => return read,
+        };
+        // Whatever it says to the order: what it tells then is the proof.
+        if !may_set || self.call(node, kind.as_deref(), "--json=c", &["-s", "on"]).is_err() {
+            return Ok(*off);
+        }
+        match self.read_whole(node, expected) {
+            Err(Unreadable::SwitchedOff { told, .. }) => Ok(*told),
+            read => read.map(|(mut snapshot, document)| {
+                snapshot.switch = Switch::SwitchedOn;
+                (snapshot, document)
+            }),
+        }
     }
 
     /// The document of a drive that nobody is at work on; one in standby is left asleep.
@@ -357,6 +395,12 @@ impl Smartctl {
                 let mut document: Value = serde_json::from_slice(&output.stdout).unwrap_or_default();
                 forget_printed(&mut document);
                 return accept(snapshot, expected).map(|snapshot| Call::Told(Box::new((snapshot, document))));
+            }
+            Ok(snapshot) if snapshot.is_switched_off() => {
+                let kind = kind.map(str::to_owned);
+                let document = serde_json::from_slice(&output.stdout).unwrap_or_default();
+                let told = Box::new((accept(snapshot, expected)?, document));
+                return Err(Unreadable::SwitchedOff { kind, told });
             }
             Ok(snapshot) => snapshot.messages.into_iter().map(|message| message.text).next_back(),
             Err(NotSmart::NoDevice(why)) => Some(why),

@@ -1,6 +1,6 @@
 //! What SMART did not tell: nothing at all, nothing on one side of the job, or nothing that a rule looks at.
 
-use drive::smart::{Snapshot, delta};
+use drive::smart::{Snapshot, Switch, delta};
 
 use super::Metrics;
 use super::changes::{is_judged, is_listed};
@@ -18,8 +18,17 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     }
     // By whatever rule of the profile: age, wear and faults are those from before the job.
     metrics.flag("smart.baseline_unknown", before.is_none());
+    let told = || case.before.into_iter().chain(case.after);
+    let is_off = told().any(Snapshot::is_switched_off);
     if case.wants_smart {
+        metrics.flag("smart.off", is_off);
+        metrics.flag(
+            "smart.switched_on",
+            told().any(|told| told.switch == Switch::SwitchedOn),
+        );
         match (before, after) {
+            // Nobody hides it.
+            (None, None) if is_off => {}
             // The one after is not asked for where the job was ended.
             (None, None) => metrics.put(
                 "smart.unreadable",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use drive::smart::{SelfTest as LogEntry, WriteCounter};
+use drive::smart::{SelfTest as LogEntry, Switch, WriteCounter};
 use wire::job::{SelfTest, SelfTestOutcome};
 
 use super::complete::long;
@@ -378,5 +378,41 @@ fn what_is_known_of_a_model_is_told_in_its_words() {
         assert_eq!(got, [fault, update], "{text}");
         let verdict = judge(&case);
         assert!(verdict.rules.iter().any(|hit| hit.value.contains(text)), "{verdict:#?}");
+    }
+}
+
+#[test]
+fn smart_that_is_off_is_told_as_that_and_blames_no_bridge() {
+    let (evidence, good) = (clean(), snapshot());
+    let off = Snapshot {
+        switch: Switch::Off,
+        rpm: Some(7200),
+        ..Snapshot::default()
+    };
+    let on = Snapshot {
+        switch: Switch::SwitchedOn,
+        ..good.clone()
+    };
+    for (before, after, outcome, ids) in [
+        (Some(&off), Some(&off), Outcome::Warn, &["smart-off"][..]),
+        (Some(&off), None, Outcome::Warn, &["smart-off"]),
+        (
+            Some(&off),
+            Some(&good),
+            Outcome::Inconclusive,
+            &["smart-baseline-lost", "smart-off"],
+        ),
+        (
+            Some(&good),
+            Some(&off),
+            Outcome::Inconclusive,
+            &["smart-went-silent", "smart-off"],
+        ),
+        (Some(&on), Some(&good), Outcome::Passed, &["smart-switched-on"]),
+        (Some(&good), Some(&good), Outcome::Passed, &[]),
+    ] {
+        let verdict = verdict(&evidence, before, after);
+        let told: Vec<&str> = verdict.rules.iter().map(|hit| hit.id.as_str()).collect();
+        assert_eq!((verdict.outcome, told.as_slice()), (outcome, ids));
     }
 }

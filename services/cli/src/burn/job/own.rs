@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use burnin::Evidence;
 use burnin::heat::celsius;
-use burnin::job::{Left, heading, take_again};
+use burnin::job::{Left, heading, switched, take_again};
 use burnin::playbook::{Step, is_own};
 use burnin::verdict::{Case, lacks};
 use drive::medium::Medium;
@@ -279,7 +279,11 @@ impl Own {
         watch: &Watch,
         line: &Line,
     ) -> Option<Snapshot> {
-        let read = || job.smartctl.read(&job.node, &job.held.identity);
+        let may_set = job.choice.erases();
+        let read = || {
+            let read = job.smartctl.read_for_job(&job.node, &job.held.identity, may_set);
+            read.map(|(snapshot, _)| snapshot)
+        };
         let mut result = read();
         for pause in again(job.held.identity.bus, before.is_some()) {
             let why = match &result {
@@ -304,6 +308,10 @@ impl Own {
         }
         match result {
             Ok(mut snapshot) => {
+                if let Some(word) = switched(snapshot.switch) {
+                    line.say(word);
+                    self.notes.push(word.to_owned());
+                }
                 temperature::add_warning(&job.guard, &job.held.device.name, &mut snapshot);
                 watch.told(step, celsius(snapshot.temperature));
                 Some(snapshot)

@@ -36,3 +36,7 @@ it("where there was nothing but to decide, it says who has; what is to be done s
   expect(afterWords({ outcome: "WARN", rules: [hit("crc-errors")] }, "sata", seen)).toMatch(/look at its cable/);
   expect(afterWords({ outcome: "FAILED", rules: [] }, "sata", seen)).toBe("Take it out; put no data on it");
 });
+
+it("a record that is switched off is to be switched on, and no bridge is blamed", () => {
+  expect(warned({ rules: [hit("smart-off")] }, "usb")).toEqual({ next: "All sectors are good; switch its SMART on (smartctl -s on), then test it again", short: "switch its SMART on" });
+});

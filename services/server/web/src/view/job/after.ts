@@ -14,6 +14,7 @@ const MENDED: readonly { rules: ReadonlySet<string>; next: (bus: Bus | undefined
     rules: new Set(["smart-unreadable", "smart-without-counters", "smart-without-verdict", "smart-not-trusted"]),
     next: (bus) => (bus === "usb" ? "attach it by SATA to have its own record read" : "its own record is not known"), short: "its record is not known",
   },
+  { rules: new Set(["smart-off"]), next: () => "switch its SMART on (smartctl -s on), then test it again", short: "switch its SMART on" },
   { rules: new Set(["step-unsupported", "selftest-unsupported"]), next: () => "not every step of the playbook is possible on it", short: "not every step is possible on it" },
   { rules: IN_PART, next: () => "run Standard for the whole drive", short: "run Standard for all of it" },
   {
