@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use drive::smart::{SelfTest as LogEntry, Switch, WriteCounter};
+use wire::drive::Rotation;
 use wire::job::{SelfTest, SelfTestOutcome};
 
 use super::complete::long;
@@ -414,5 +415,28 @@ fn smart_that_is_off_is_told_as_that_and_blames_no_bridge() {
         let verdict = verdict(&evidence, before, after);
         let told: Vec<&str> = verdict.rules.iter().map(|hit| hit.id.as_str()).collect();
         assert_eq!((verdict.outcome, told.as_slice()), (outcome, ids));
+    }
+}
+
+/// A Samsung 850 EVO at its end, without VPD page B1h: the kernel takes it for a disk.
+#[test]
+fn worn_flash_that_the_kernel_takes_for_a_disk_by_default_is_worn() {
+    let evidence = clean();
+    let mut worn = with(177, 2981);
+    let row = worn.attributes.last_mut().unwrap();
+    (row.name, row.value) = ("Wear_Leveling_Count".into(), Some(1));
+    for (rotation, rpm, want) in [
+        (Rotation::Spinning { rpm: None }, Some(0), FAILED),
+        (Rotation::Spinning { rpm: None }, None, FAILED),
+        (Rotation::SolidState, Some(0), FAILED),
+        (Rotation::Spinning { rpm: None }, Some(7200), None),
+        (Rotation::Spinning { rpm: Some(7200) }, Some(0), None),
+    ] {
+        worn.rpm = rpm;
+        let case = Case {
+            rotation,
+            ..both(&evidence, &worn)
+        };
+        assert_eq!(fired(&case, "wear"), want, "{rotation:?} {rpm:?}");
     }
 }
