@@ -8,6 +8,8 @@
 //!                                GaveUp ──► the job ends INCONCLUSIVE
 //! ```
 //!
+//! One that is below [`COOL`] by then is not hot, and goes on.
+//!
 //! A pure state machine: whoever reads the thermometer hands in each reading with the time, and carries the decision to
 //! the worker. Between a pause and the next resume lie [`HYSTERESIS`] degrees, so a reading that trembles around a limit
 //! decides nothing twice. A thermometer that falls silent leaves things as they are: a drive that was hot stays paused
@@ -21,7 +23,7 @@
 
 use std::time::Duration;
 
-use drive::smart::{HEAT_LIMIT_MIN, Snapshot};
+use drive::smart::{HEAT_LIMIT_MAX, HEAT_LIMIT_MIN, Snapshot};
 use wire::Celsius;
 use wire::drive::Rotation;
 
@@ -47,8 +49,12 @@ pub const HYSTERESIS: i32 = 7;
 /// Limits that a drive names below this are ignored.
 pub const NAMED_MIN: Celsius = Celsius(HEAT_LIMIT_MIN);
 
-/// And above this. Chosen: flash for industry is sold for 85 °C.
-pub const NAMED_MAX: Celsius = Celsius(100);
+/// And above this.
+pub const NAMED_MAX: Celsius = Celsius(HEAT_LIMIT_MAX);
+
+/// No drive pauses below this, or is given up: one that names no more is at its limit here. Source: no maker sells a disk or flash for less
+/// than 50 °C.
+pub const COOL: Celsius = NAMED_MIN;
 
 /// Degrees by which the reading of a hot drive may fall from one to the next, however soon that comes: the sensor of flash lies on its
 /// controller, which cools within seconds from its own heat to that of the board. Chosen.
@@ -65,7 +71,7 @@ pub const PATIENCE: Duration = Duration::from_mins(30);
 /// What a drive names as its own limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Named {
-    /// Highest operating temperatures and trip temperatures: ATA SCT status, SCSI log page 0x0d.
+    /// Highest operating temperatures: see [`Snapshot::heat_limits`].
     pub limits: Vec<Celsius>,
     /// NVMe warning composite temperature threshold.
     pub warning: Option<Celsius>,
@@ -101,7 +107,7 @@ pub struct Limits {
 
 impl Limits {
     /// The lowest of: each limit that the drive names less [`MARGIN`]; [`PLATTERS`] for a disk; for flash its warning
-    /// temperature less [`WARNING_MARGIN`], or [`FLASH`] when it names none.
+    /// temperature less [`WARNING_MARGIN`], or [`FLASH`] when it names none. Never below [`COOL`].
     ///
     /// A drive of which nobody knows whether it rotates counts as a disk.
     pub fn of(rotation: Rotation, named: &Named) -> Self {
@@ -114,7 +120,10 @@ impl Limits {
             },
         };
         let own = named.limits.iter().filter(|told| sane(**told));
-        let pause = own.map(|told| Celsius(told.0 - MARGIN)).fold(kind, Celsius::min);
+        let pause = own
+            .map(|told| Celsius(told.0 - MARGIN))
+            .fold(kind, Celsius::min)
+            .max(COOL);
         Self {
             pause,
             resume: Celsius(pause.0 - HYSTERESIS),
@@ -229,11 +238,12 @@ impl Heat {
             State::Paused { since, last, told } => {
                 let reading = reading.filter(|at| is_cooling(last, *at, now.saturating_sub(told)));
                 let (last, told) = reading.map_or((last, told), |at| (at, now));
-                if reading.is_some_and(|at| at <= self.limits.resume) {
+                let is_over = now.saturating_sub(since) >= PATIENCE;
+                if reading.is_some_and(|at| at <= self.limits.resume) || (is_over && last < COOL) {
                     self.state = State::Going;
                     return Some(Decision::Resume { at: last });
                 }
-                if now.saturating_sub(since) >= PATIENCE {
+                if is_over {
                     self.state = State::GaveUp;
                     return Some(Decision::GiveUp { at: last });
                 }
@@ -283,13 +293,16 @@ mod tests {
             // Bogus trip temperatures.
             (DISK, &[40], None, 60),
             (DISK, &[49, 0, -5], None, 60),
-            (DISK, &[50], None, 45),
+            (DISK, &[50], None, 50),
+            (DISK, &[54], None, 50),
+            (DISK, &[55], None, 50),
             (Rotation::Unknown, &[], None, 60),
             (Rotation::SolidState, &[], None, 75),
             (Rotation::SolidState, &[70], None, 65),
             (Rotation::SolidState, &[], Some(84), 82),
             (Rotation::SolidState, &[], Some(70), 68),
             (Rotation::SolidState, &[80], Some(84), 75),
+            (Rotation::SolidState, &[], Some(51), 50),
             (Rotation::SolidState, &[], Some(0), 75),
             (Rotation::SolidState, &[], Some(200), 75),
             (Rotation::SolidState, &[255], Some(118), 75),
@@ -370,6 +383,22 @@ mod tests {
         assert_eq!(at(3, 54), None);
         assert_eq!(at(4, 53), Some(Decision::Resume { at: Celsius(53) }));
         assert_eq!(at(5, 59), None);
+    }
+
+    /// An HGST HUH721010AL5200 names 50 °C, and stands at 46 in a warm shelf.
+    #[test]
+    fn a_drive_below_fifty_degrees_is_never_given_up() {
+        for (idle, ends) in [
+            (49, Decision::Resume { at: Celsius(49) }),
+            (50, Decision::GiveUp { at: Celsius(50) }),
+        ] {
+            let mut heat = Heat::new(Limits::of(DISK, &named(&[50], None)));
+            assert!(heat.step(Duration::ZERO, Some(Celsius(51))).is_some());
+            for minute in 1..30 {
+                assert_eq!(heat.step(Duration::from_mins(minute), Some(Celsius(idle))), None);
+            }
+            assert_eq!(heat.step(PATIENCE, Some(Celsius(idle))), Some(ends));
+        }
     }
 
     #[test]
@@ -564,12 +593,13 @@ mod tests {
                         paused = Some((now, at));
                     }
                     Some(Decision::Resume { at }) => {
-                        let (_, hot) = paused.take().expect("resumed without a pause");
-                        prop_assert!(at.0 <= hot.0 - HYSTERESIS && at <= limits.resume);
+                        let (since, hot) = paused.take().expect("resumed without a pause");
+                        let has_cooled = at.0 <= hot.0 - HYSTERESIS && at <= limits.resume;
+                        prop_assert!(has_cooled || (at < COOL && now - since >= PATIENCE));
                     }
-                    Some(Decision::GiveUp { .. }) => {
+                    Some(Decision::GiveUp { at }) => {
                         let (since, _) = paused.take().expect("gave up without a pause");
-                        prop_assert!(now - since >= PATIENCE);
+                        prop_assert!(now - since >= PATIENCE && at >= COOL);
                         over = true;
                     }
                     None => {

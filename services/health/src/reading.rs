@@ -276,14 +276,16 @@ fn warns_of_no_drive(told: &Snapshot) -> bool {
 /// Highest temperature in degrees Celsius that counts as a limit: no drive lives under more.
 const LIMIT_MAX: i64 = 120;
 
-/// The drive's own limit: recommended (SCT), warning (NVMe), and for SCSI 5 degrees below its trip point.
+/// The drive's own limit: the lower of what it recommends and what it allows (ATA), warning (NVMe), and 5 degrees below the reference
+/// temperature (SCSI).
 fn limit(told: &Snapshot) -> Option<i64> {
     let below = match told.protocol {
         Protocol::Scsi => 5,
         Protocol::Ata | Protocol::Nvme | Protocol::Unknown => 0,
     };
     let is_limit = |named: &i64| (i64::from(HEAT_LIMIT_MIN)..=LIMIT_MAX).contains(named);
-    let named = told.heat_limits.iter().copied().find(is_limit);
+    let named = told.heat_recommended.iter().chain(&told.heat_limits);
+    let named = named.copied().filter(is_limit).min();
     let named = named.map(|limit| limit - below);
     named.or(told.heat_warning.filter(is_limit))
 }

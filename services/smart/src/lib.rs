@@ -37,5 +37,5 @@ pub use snapshot::{
     ScsiHealth, SctTemperature, SelfTest, SelfTestAbility, SelfTestLog, Snapshot, SnapshotMessage, Statistic, Switch,
     WriteCounter,
 };
-pub use statistics::HEAT_LIMIT_MIN;
+pub use statistics::{HEAT_LIMIT_MAX, HEAT_LIMIT_MIN};
 pub use strange::HOURS_MAX;

@@ -77,6 +77,8 @@ pub fn read(json: &Value) -> Result<Snapshot, NotSmart> {
     let nvme = log.filter(|_| !silent).map(|_| nvme(json));
     let scsi = scsi(json);
     let attributes = attributes(json, model.as_deref().unwrap_or_default());
+    let seagate = made_by_seagate(json, model.as_deref().unwrap_or_default());
+    let statistics = statistics::all(json);
     // What stands beside a log of zeros was read out of it.
     let lived = |value: &Value| number(value).filter(|n| !(silent && *n == 0));
     let likely = |hours: &u64| *hours <= strange::HOURS_MAX;
@@ -128,10 +130,11 @@ pub fn read(json: &Value) -> Result<Snapshot, NotSmart> {
         pending_defects: strange::plausible(&json["ata_pending_defects_log"]["count"]),
         written: written::counter(json, &attributes, nvme.as_ref()),
         farm: farm::of(json),
-        seagate: made_by_seagate(json, model.as_deref().unwrap_or_default()),
-        statistics: statistics::all(json),
+        seagate,
         sct: statistics::sct(json),
-        heat_limits: statistics::heat_limits(json),
+        heat_limits: statistics::heat_limits(json, &statistics, seagate),
+        heat_recommended: statistics::heat_recommended(json),
+        statistics,
         heat_warning: statistics::heat_warning(json),
         password: json["ata_security"]["enabled"].as_bool(),
         trim: json["trim"]["supported"].as_bool(),

@@ -106,8 +106,10 @@ pub struct Snapshot {
     pub statistics: Vec<Statistic>,
     /// Temperatures by SCT (ATA): this life's lowest and highest, and the drive's own limit.
     pub sct: Option<SctTemperature>,
-    /// Temperatures that it names as its own limits, in degrees Celsius: highest in service (ATA SCT), trip (SCSI).
+    /// The highest temperature that it allows itself, in degrees Celsius: one at most; several of a snapshot that an older version kept.
     pub heat_limits: Vec<i64>,
+    /// The highest temperature that it recommends (ATA, SCT temperature history), in degrees Celsius: no limit.
+    pub heat_recommended: Option<i64>,
     /// NVMe's warning temperature (WCTEMP), where smartctl tells it (7.5); a burn-in takes it from the kernel else.
     pub heat_warning: Option<i64>,
     /// Whether an ATA password is set, with which it locks itself when it was without power.

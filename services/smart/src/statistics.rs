@@ -48,25 +48,42 @@ fn is_nvme(json: &Value) -> bool {
 }
 
 /// Limits in degrees Celsius that a drive names below this are none: mistakes of firmware, and what is only recommended. Source: drives
-/// with a "trip temperature" of 40 °C, nwipe issue 524; IronWolf Pro, which recommends 10 to 40 °C.
+/// with a "trip temperature" of 40 °C, nwipe issue 524; IronWolf Pro, which recommends 10 to 40 °C; a Toshiba KSG60 with 40 °C.
 pub const HEAT_LIMIT_MIN: i32 = 50;
 
-/// Limits that a drive names; 0 stands for none.
-pub(crate) fn heat_limits(json: &Value) -> Vec<i64> {
-    let highest = &json["temperature"]["op_limit_max"];
+/// And above this. Chosen: flash for industry is sold for 85 °C.
+pub const HEAT_LIMIT_MAX: i32 = 100;
+
+/// The limit that a drive names for its heat: one at most, the first of these that can be one.
+///
+/// | of | value | source |
+/// |---|---|---|
+/// | ATA | Specified Maximum Operating Temperature | ACS-4 §9.5.8 |
+/// | ATA | Max Operating Limit of the SCT temperature history | ACS-4 §8.6 |
+/// | ATA | its recommended maximum, where it tells no other | the same |
+/// | ATA, not Seagate's | that of SCT status, where some Seagates have an average of their life | ACS-4 §8.5 |
+/// | SCSI | reference temperature, which smartctl calls a trip: the highest at which it works for good | SPC-5, log page 0Dh |
+pub(crate) fn heat_limits(json: &Value, statistics: &[Statistic], is_seagate: bool) -> Vec<i64> {
+    let specified = statistics
+        .iter()
+        .find(|told| told.name == "Specified Maximum Operating Temperature" && !told.normalized);
+    let temperature = |name: &str| json["temperature"][name].as_i64();
+    let sct = || json["ata_sct_status"]["temperature"]["op_limit_max"].as_i64();
     let told = [
-        if is_nvme(json) { &Value::Null } else { highest },
-        &json["temperature"]["drive_trip"],
-        &json["ata_sct_status"]["temperature"]["op_limit_max"],
+        specified.map(|told| told.value),
+        temperature("limit_max"),
+        heat_recommended(json),
+        sct().filter(|_| !is_seagate),
+        temperature("drive_trip"),
     ];
-    let mut limits: Vec<i64> = told
-        .into_iter()
-        .filter_map(Value::as_i64)
-        .filter(|t| (1..=200).contains(t))
-        .collect();
-    limits.sort_unstable();
-    limits.dedup();
-    limits
+    let is_limit = |told: &i64| (i64::from(HEAT_LIMIT_MIN)..=i64::from(HEAT_LIMIT_MAX)).contains(told);
+    told.into_iter().flatten().find(is_limit).into_iter().collect()
+}
+
+/// The highest temperature that an ATA drive recommends.
+pub(crate) fn heat_recommended(json: &Value) -> Option<i64> {
+    let told = json["temperature"]["op_limit_max"].as_i64();
+    told.filter(|t| (1..=200).contains(t) && !is_nvme(json))
 }
 
 /// NVMe's warning temperature.
@@ -81,6 +98,42 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn the_highest_that_the_maker_allows_is_the_limit_and_not_what_is_recommended() {
+        let of = |specified: i64, limit: i64, recommended: i64, status: i64, is_seagate| {
+            let row = json!({"name": "Specified Maximum Operating Temperature", "size": 1, "value": specified,
+                "flags": {"valid": specified > 0, "normalized": false}});
+            let document = json!({
+                "device": {"protocol": "ATA"},
+                "ata_device_statistics": {"pages": [{"table": [row]}]},
+                "temperature": {"limit_max": limit, "op_limit_max": recommended},
+                "ata_sct_status": {"temperature": {"op_limit_max": status}},
+            });
+            heat_limits(&document, &all(&document), is_seagate)
+        };
+        for (told, limit) in [
+            (of(60, 60, 40, 0, true), vec![60]),
+            (of(55, 60, 55, 0, true), vec![55]),
+            (of(70, 80, 55, 0, false), vec![70]),
+            (of(70, 70, 25, 25, true), vec![70]),
+            (of(40, 80, 40, 40, false), vec![80]),
+            (of(0, 0, 60, 0, false), vec![60]),
+            (of(0, 0, 0, 65, false), vec![65]),
+            (of(0, 0, 0, 52, true), vec![]),
+            (of(0, 0, 40, 0, true), vec![]),
+            (of(0, 127, 0, 0, true), vec![]),
+        ] {
+            assert_eq!(told, limit);
+        }
+        let sas = |trip: i64| heat_limits(&json!({"temperature": {"current": 32, "drive_trip": trip}}), &[], false);
+        assert_eq!(
+            (sas(50), sas(68), sas(40), sas(0)),
+            (vec![50], vec![68], vec![], vec![])
+        );
+        let nvme = json!({"device": {"protocol": "NVMe"}, "temperature": {"op_limit_max": 70}});
+        assert_eq!(heat_limits(&nvme, &[], false), [0; 0]);
+    }
 
     #[test]
     fn a_statistic_of_all_ones_is_none() {

@@ -8,8 +8,9 @@ pub mod remembered;
 pub mod run;
 
 pub use ::smart::{
-    AtThreshold, Attribute, BackgroundScan, ErrorCounters, Farm, FarmErrors, HEAT_LIMIT_MIN, HOURS_MAX, NotSmart,
-    NvmeHealth, PENDING_LOG, Protocol, Row, ScsiException, ScsiHealth, SctTemperature, SelfTest, SelfTestAbility,
-    SelfTestLog, Snapshot, SnapshotMessage, Statistic, Switch, WriteCounter, delta, exit, known, parse, wear,
+    AtThreshold, Attribute, BackgroundScan, ErrorCounters, Farm, FarmErrors, HEAT_LIMIT_MAX, HEAT_LIMIT_MIN, HOURS_MAX,
+    NotSmart, NvmeHealth, PENDING_LOG, Protocol, Row, ScsiException, ScsiHealth, SctTemperature, SelfTest,
+    SelfTestAbility, SelfTestLog, Snapshot, SnapshotMessage, Statistic, Switch, WriteCounter, delta, exit, known,
+    parse, wear,
 };
 pub use run::{Answer, Smartctl, Unreadable, words};
