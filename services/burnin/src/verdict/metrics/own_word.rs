@@ -273,8 +273,21 @@ fn hours_beside(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics)
     }
 }
 
-/// Bytes from which on nearly all of Seagate's disks keep a field log. Source: rule `farm-absent`.
+/// Bytes from which on those of Seagate's models that keep a field log all do. Source: rule `farm-absent`.
 const KEEPS_FARM: u64 = 2_000_000_000_000;
+
+/// Their letters behind the capacity: those of servers, of network storage and of surveillance. Source: rule `farm-absent`.
+const FARM_MODELS: [&str; 6] = ["NM", "NE", "NT", "VN", "VX", "VE"];
+
+/// Whether a model of Seagate's is known to keep a field log: `ST16000NM000J-2TW103`, `SEAGATE ST4000NM0043`; `OOS12000G` is an Exos that
+/// was sold again.
+fn keeps_farm(model: &str) -> bool {
+    let name = model.rsplit(' ').next().unwrap_or_default();
+    let letters = name
+        .strip_prefix("ST")
+        .map(|rest| rest.trim_start_matches(|c: char| c.is_ascii_digit()));
+    name.starts_with("OOS") || letters.is_some_and(|of| FARM_MODELS.iter().any(|kept| of.starts_with(kept)))
+}
 
 /// Hours that Seagate's field log tells and SMART does not, and whether it is missing where it should be.
 fn farm(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
@@ -290,8 +303,9 @@ fn farm(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
         }
         Farm::Absent => {
             let small = snapshot.capacity.is_some_and(|bytes| bytes < KEEPS_FARM);
-            metrics.flag("farm.absent", expected && !small);
-            metrics.flag("farm.absent_small", expected && small);
+            let keeps = !small && snapshot.model.as_deref().is_some_and(keeps_farm);
+            metrics.flag("farm.absent", expected && keeps);
+            metrics.flag("farm.absent_small", expected && !keeps);
         }
         // Nobody could ask: an older smartctl, or the call failed.
         Farm::NotAsked => metrics.flag("farm.unknown", expected),
