@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use wire::meaning::Meaning;
 
 use crate::snapshot::{Attribute, ErrorCounters, Farm, FarmErrors, Snapshot};
+use crate::statistics::HEAT_LIMIT_MIN;
 
 /// One value before and after. `None` where the drive did not tell it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -41,6 +42,15 @@ impl From<Row> for wire::job::SmartRow {
 /// Name of the row of ATA's log of pending defects.
 pub const PENDING_LOG: &str = "ata_pending_defects_log";
 
+/// Name of the row of recordings above the limit of the SCT temperature history.
+const OVER_LIMIT: &str = "sct.over_limit";
+
+/// Whether a drive counts those from a limit on that no drive has, so that they tell nothing of heat.
+fn counts_cool(of: &Snapshot) -> bool {
+    let limit = of.heat_recommended.or(of.sct.and_then(|sct| sct.limit));
+    limit.is_some_and(|limit| limit < i64::from(HEAT_LIMIT_MIN))
+}
+
 /// All values of both snapshots: attributes by number, then the others in a fixed order. Values that neither tells are
 /// left out.
 pub fn delta(before: &Snapshot, after: &Snapshot) -> Vec<Row> {
@@ -71,8 +81,9 @@ pub fn delta(before: &Snapshot, after: &Snapshot) -> Vec<Row> {
             after: new.map(|a| clamp(a.count)),
         });
     }
+    let is_cool = [before, after].iter().any(|side| counts_cool(side));
     for ((name, old), (_, new)) in values(before).into_iter().zip(values(after)) {
-        if old.is_some() || new.is_some() {
+        if (old.is_some() || new.is_some()) && !(is_cool && name == OVER_LIMIT) {
             rows.push(Row {
                 id: None,
                 name: name.to_owned(),
@@ -174,6 +185,6 @@ fn values(of: &Snapshot) -> Vec<(&'static str, Option<i64>)> {
         ("farm.candidates", n(errors.candidates)),
         ("farm.unrecoverable", n(errors.unrecoverable)),
         ("sct.lifetime_max", of.sct.and_then(|sct| sct.lifetime_max)),
-        ("sct.over_limit", n(of.sct.and_then(|sct| sct.over_limit))),
+        (OVER_LIMIT, n(of.sct.and_then(|sct| sct.over_limit))),
     ]
 }

@@ -1,5 +1,6 @@
 //! Drives that were too hot, and what the evidence says of their limit.
 
+use drive::smart::SctTemperature;
 use wire::Celsius;
 use wire::drive::Rotation;
 use wire::job::TimePoint;
@@ -125,4 +126,35 @@ fn a_job_that_was_given_up_for_heat_is_inconclusive_whatever_was_read() {
         ..both(&evidence, &drive)
     };
     assert_eq!(judge(&case).outcome, Outcome::Inconclusive);
+}
+
+/// Toshiba KSG60, from linuxhw/SMART 525535F63897: recommends 40 °C, and counts from there on.
+#[test]
+fn recordings_above_a_limit_that_no_drive_has_tell_of_no_heat() {
+    let evidence = clean();
+    let counted = |recommended, limit, over_limit| Snapshot {
+        heat_recommended: recommended,
+        sct: Some(SctTemperature {
+            lifetime_min: None,
+            lifetime_max: None,
+            limit,
+            over_limit: Some(over_limit),
+        }),
+        ..at(Some(40))
+    };
+    for (recommended, limit, want) in [
+        (Some(60), None, WARN),
+        (None, Some(50), WARN),
+        (None, None, WARN),
+        (Some(40), Some(40), None),
+        (Some(25), Some(70), None),
+        (None, Some(40), None),
+    ] {
+        let (before, after) = (counted(recommended, limit, 0), counted(recommended, limit, 6));
+        let case = Case {
+            before: Some(&before),
+            ..both(&evidence, &after)
+        };
+        assert_eq!(fired(&case, "sct-over-limit"), want, "{recommended:?} {limit:?}");
+    }
 }
