@@ -130,10 +130,11 @@ fn rates(zones: &[Zone]) -> Vec<u64> {
         .collect()
 }
 
+/// Counters that tell of the drive itself: those of a link are its cable's, and of the box that it was in.
 fn counters(of: &Snapshot, spins: Option<bool>) -> BTreeMap<String, u64> {
     let ata = of.attributes.iter().filter_map(|attribute| {
         let meaning = case::meaning(attribute.id, &attribute.name, spins)
-            .filter(|meaning| !matches!(meaning, Meaning::Helium | Meaning::FlashFailures))?;
+            .filter(|meaning| !matches!(meaning, Meaning::Helium | Meaning::FlashFailures | Meaning::Crc))?;
         Some((format!("ata.{}", meaning.key()), attribute.count))
     });
     let nvme = of.nvme.as_ref().and_then(|nvme| nvme.media_errors);

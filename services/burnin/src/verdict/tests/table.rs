@@ -246,3 +246,21 @@ fn a_drive_unlike_its_kind_is_told_with_figures() {
         .is_none()
     );
 }
+
+/// A ST16000NE000 (linuxhw/SMART 91DBE8F60528) that was once on a bad cable, and counts none since.
+#[test]
+fn errors_of_an_old_cable_are_nothing_unlike_its_kind() {
+    let (evidence, drive) = (long(), snapshot());
+    let case = both(&evidence, &drive);
+    let others = peers(&case, 3);
+    for (id, want) in [(199, None), (5, WARN)] {
+        let mut once = drive.clone();
+        once.attributes.retain(|row| row.id != id);
+        once.attributes.push(attribute(id, 1212));
+        let case = Case {
+            peers: &others,
+            ..both(&evidence, &once)
+        };
+        assert_eq!(fired(&case, "population-smart"), want, "{id}");
+    }
+}
