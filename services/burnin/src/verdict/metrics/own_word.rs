@@ -250,6 +250,12 @@ const BESIDE: [(&str, &str); 4] = [
 /// Where hours of 16 bits end, as those of the self-test logs of ATA and SCSI, which tell it where they do not know them.
 const HOURS_16: u64 = 0xffff;
 
+/// Whether hours of a log, newest first, were written one after the other: once at most they begin again, by their 16 bits or because the
+/// drive's were set back. A Plextor M5M tells any.
+fn is_in_order(hours: &[u64]) -> bool {
+    hours.windows(2).filter(|pair| pair[0] < pair[1]).count() <= 1
+}
+
 /// Hours by other counts of the drive's own beyond those that it was on.
 fn hours_beside(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics) {
     let attributes = snapshot.attributes.iter().map(|a| (a.name.as_str(), a.count));
@@ -261,10 +267,13 @@ fn hours_beside(snapshot: &Snapshot, spins: Option<bool>, metrics: &mut Metrics)
     });
     // A log that rolls over tells fewer hours, never more than there were.
     let tests = snapshot.self_tests.iter().filter_map(|test| test.hours);
-    let tests = tests.filter(|hours| *hours < HOURS_16 || snapshot.nvme.is_some());
+    let tests: Vec<u64> = tests
+        .filter(|hours| *hours < HOURS_16 || snapshot.nvme.is_some())
+        .collect();
+    let tests = Some(tests).filter(|hours| is_in_order(hours)).unwrap_or_default();
     let most = of_disk
         .filter(|_| spins != Some(false))
-        .chain(tests.map(|hours| ("a self-test ended after", hours)))
+        .chain(tests.into_iter().map(|hours| ("a self-test ended after", hours)))
         .filter(|(_, hours)| *hours <= HOURS_MAX)
         .max_by_key(|(_, hours)| *hours);
     if let Some(((words, hours), on)) = most.zip(snapshot.power_on_hours) {

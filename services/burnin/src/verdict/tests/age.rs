@@ -118,14 +118,19 @@ fn hours_that_other_counts_tell_are_hours_too() {
         }],
         ..snapshot()
     };
+    let entry = |hours| SelfTest {
+        kind: "Extended offline".to_owned(),
+        status: "Completed without error".to_owned(),
+        passed: Some(true),
+        hours,
+        lba: None,
+    };
     let test = |hours| Snapshot {
-        self_tests: vec![SelfTest {
-            kind: "Extended offline".to_owned(),
-            status: "Completed without error".to_owned(),
-            passed: Some(true),
-            hours,
-            lba: None,
-        }],
+        self_tests: vec![entry(hours)],
+        ..snapshot()
+    };
+    let tests = |hours: &[u64]| Snapshot {
+        self_tests: hours.iter().map(|hours| entry(Some(*hours))).collect(),
         ..snapshot()
     };
     let flash = |drive| Snapshot { rpm: Some(0), ..drive };
@@ -156,6 +161,14 @@ fn hours_that_other_counts_tell_are_hours_too() {
         (test(Some(65_535)), false),
         (nvme(test(Some(70_000))), true),
         (nvme(test(Some(u64::MAX))), false),
+        // No hours at all, of a Plextor PX-128M5M (linuxhw/SMART A0DE81E53299).
+        (
+            tests(&[24_325, 60_161, 3_585, 47_616, 41_728, 33_792, 22_528, 12_800, 6_656, 0]),
+            false,
+        ),
+        // Set back, or rolled over, in between.
+        (tests(&[3, 2, 30_120, 30_000]), true),
+        (tests(&[30_120, 30_000, 65_535, 1]), true),
         // What rolled over is fewer.
         (
             Snapshot {
