@@ -371,6 +371,27 @@ fn a_sas_drives_logical_unit_is_read_where_one_name_is_told() {
     }
 }
 
+/// Intel SSDSA2BZ300G3S (710, linuxhw/SMART 06CDF7FF0C6C), which smartctl's database does not list: it calls 183 as any other flash's.
+#[test]
+fn what_intels_flash_counts_as_183_is_its_links() {
+    let of = |model: &str, name: &str| {
+        let document = json!({
+            "smartctl": { "version": [7, 4], "exit_status": 0 },
+            "device": { "name": "x", "type": "sat", "protocol": "ATA" },
+            "model_name": model,
+            "ata_smart_attributes": { "table": [{ "id": 183, "name": name, "value": 100, "thresh": 0, "raw": { "value": 3096, "string": "3096" } }] },
+        });
+        parse(document.to_string().as_bytes()).unwrap().attributes[0]
+            .name
+            .clone()
+    };
+    let (bad, slower) = ("Runtime_Bad_Block", "SATA_Downshift_Count");
+    assert_eq!(of("INTEL SSDSA2BZ300G3S", bad), slower);
+    assert_eq!(of("INTEL SSDSC2BB480G4", slower), slower);
+    assert_eq!(of("INTEL SSDSC2BB480G4", "Unknown_Attribute"), "Unknown_Attribute");
+    assert_eq!(of("Samsung SSD 850 EVO 500GB", bad), bad);
+}
+
 #[test]
 fn smart_that_is_off_is_read_as_off_of_ata_alone() {
     let of = |protocol: &str, available: bool, enabled: bool| {
