@@ -123,9 +123,9 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
             raise(metrics, &format!("{name}.before"), value);
         }
         if let Some(value) = row.after.filter(|_| after.is_some()) {
-            // Writing clears what waits for it; where nothing was written, waiting after is as waiting before.
+            // Writing clears what waits for it; what waits where not all was written says less.
             let waits = WAITING.contains(&name.as_str()) && !was_written(case);
-            let side = if waits { "before" } else { "after" };
+            let side = if waits { "unwritten" } else { "after" };
             let value = count(metrics, value, side);
             raise(metrics, &format!("{name}.{side}"), value);
         }
@@ -133,6 +133,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
             raise(metrics, &format!("{name}.delta"), change);
         }
     }
+    waiting_since(metrics);
     // A baseline may be what a former owner wrote where the drive alone told it, so the hours before are at least those after
     // less the job's own. Faults that rose are judged as growth.
     if let Some(hours) = before.and_then(hours_by_statistics) {
@@ -173,6 +174,21 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
             "scsi.rereads_per_tib",
             if tib > 0.0 { rereads / tib.max(1.0) } else { 0.0 },
         );
+    }
+}
+
+/// Sectors that wait after a job that did not write all, beyond those that are known to have waited before it.
+fn waiting_since(metrics: &mut Metrics) {
+    for name in WAITING {
+        let Some(now) = metrics.get(&format!("{name}.unwritten")) else {
+            continue;
+        };
+        let stood = metrics.get(&format!("{name}.before")).unwrap_or(0.0);
+        metrics.put(&format!("{name}.since"), (now - stood).max(0.0));
+    }
+    // Where their growth is known it has a rule of its own, whatever was written.
+    if metrics.get("ata.offline_uncorrectable.delta").is_some() {
+        metrics.put("ata.offline_uncorrectable.since", 0.0);
     }
 }
 

@@ -170,6 +170,9 @@ fn numbers() -> BTreeSet<String> {
         known.extend(metrics(&Case { before, after, ..case }).names().map(str::to_owned));
     }
     known.extend(metrics(&Case::new(&samples)).names().map(str::to_owned));
+    // Nothing was written.
+    let read = both(&samples, &all);
+    known.extend(metrics(&read).names().map(str::to_owned));
     let overlays = [Overlay::Nothing, Overlay::NotLooked("why".to_owned())];
     for overlay in &overlays {
         let overlay = Some(overlay);

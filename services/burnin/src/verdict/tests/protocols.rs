@@ -325,7 +325,9 @@ fn pending_defects_are_judged_as_pending_sectors_are() {
         (clean(), &waiting, &good, "pending-defects-after", None),
         (clean(), &good, &waiting, "pending-defects-after", FAILED),
         (scan.clone(), &good, &waiting, "pending-defects-after", None),
-        (scan, &good, &waiting, "pending-defects-before", WARN),
+        (scan.clone(), &good, &waiting, "pending-defects-before", None),
+        (scan.clone(), &good, &waiting, "pending-defects-grew", WARN),
+        (scan, &waiting, &waiting, "pending-defects-before", WARN),
         (clean(), &good, &untold, "smart-counters-gone", INCONCLUSIVE),
         (clean(), &untold, &good, "smart-counters-new", INCONCLUSIVE),
     ] {
