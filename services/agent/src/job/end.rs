@@ -49,10 +49,7 @@ impl JobTask {
                 }
             }
         }
-        let peers = self
-            .means
-            .jobs
-            .peers(verdict::model(&self.record), &self.record.job.drive);
+        let peers = self.means.jobs.peers(verdict::model(&self.record), &self.record);
         let peers = peers.unwrap_or_else(|cause| {
             warn!(error = %cause, "other drives of this model cannot be compared with");
             Vec::new()

@@ -142,19 +142,49 @@ pub fn certificate(store: &Store, job: JobId) -> store::Result<Option<Certificat
 }
 
 impl Jobs {
-    /// What is known of other drives of this model: the newest of each.
+    /// What is known of other drives of this model than that of a job: the newest of each, of those with rates where there are some. A
+    /// drive is one by whatever name it was tested: behind a dock it has another.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub fn peers(&self, model: &str, but: &DriveId) -> store::Result<Vec<Peer>> {
-        let all = self.store.read(|r| PEERS.all(r))?;
-        let mut newest = std::collections::BTreeMap::new();
-        for (_, peer) in all {
-            if peer.model == model && peer.drive != *but {
-                newest.insert(peer.drive.clone(), peer);
+    pub fn peers(&self, model: &str, but: &Record) -> store::Result<Vec<Peer>> {
+        let all = self.store.read(|r| {
+            let all = PEERS.all(r)?.into_iter().filter(|(_, peer)| peer.model == model);
+            let with_record = |(key, peer)| {
+                Ok(Known {
+                    of: JOBS.get(r, &key)?,
+                    peer,
+                })
+            };
+            all.map(with_record).collect::<store::Result<Vec<Known>>>()
+        })?;
+        let mut newest: Vec<Known> = Vec::new();
+        for known in all {
+            if known.is_of(Some(but), &but.job.drive) {
+                continue;
+            }
+            let same = |other: &&mut Known| known.is_of(other.of.as_ref(), &other.peer.drive);
+            match newest.iter_mut().find(same) {
+                Some(older) if older.peer.has_rates() && !known.peer.has_rates() => {}
+                Some(older) => *older = known,
+                None => newest.push(known),
             }
         }
-        Ok(newest.into_values().collect())
+        Ok(newest.into_iter().map(|known| known.peer).collect())
+    }
+}
+
+/// What is known of a drive, with the job that told it where that is still kept.
+struct Known {
+    of: Option<Record>,
+    peer: Peer,
+}
+
+impl Known {
+    /// Whether it is of the drive of that job, or at least of one with this name.
+    fn is_of(&self, job: Option<&Record>, drive: &DriveId) -> bool {
+        let both = self.of.as_ref().zip(job);
+        self.peer.drive == *drive || both.is_some_and(|(own, job)| own.is_of_the_drive_of(job))
     }
 }
 
@@ -266,9 +296,8 @@ mod tests {
             .expect("its certificate is lost")
             .text;
         assert_eq!(text, "the text of KC-5");
-        let others = DriveId::from_wwn("5000c500aaaaaaaa").unwrap();
         assert_eq!(
-            jobs.peers(&peer.as_ref().unwrap().model, &others).unwrap(),
+            jobs.peers(&peer.as_ref().unwrap().model, &another(1).0).unwrap(),
             Vec::from_iter(peer)
         );
         drop(jobs);
@@ -276,6 +305,47 @@ mod tests {
         let jobs = open(dir.path(), tempfile::tempdir().unwrap().path());
         assert_eq!(jobs.load().unwrap()[0].record.job.certificate, info);
         assert!(certificate(jobs.store(), id).unwrap().is_some());
+    }
+
+    /// The same of another drive of the model.
+    fn another(number: u32) -> (Record, Ended) {
+        let (mut record, mut end) = ended(Outcome::Passed, 5);
+        let serial = format!("ANOTHER{number}");
+        let drive = DriveId::from_serial(&record.job.model, &serial, record.job.capacity.0).unwrap();
+        (record.job.serial, record.identity.serial) = (serial.clone(), serial);
+        (record.job.drive, record.identity.id) = (drive.clone(), Some(drive.clone()));
+        end.peer.as_mut().unwrap().drive = drive;
+        (record, end)
+    }
+
+    #[test]
+    fn a_drive_is_held_against_others_and_not_against_its_own_run_behind_a_dock() {
+        let dir = tempfile::tempdir().unwrap();
+        let jobs = open(dir.path(), tempfile::tempdir().unwrap().path());
+        let put = |(mut record, end): (Record, Ended)| jobs.finish(&mut record, end).wait().unwrap();
+        let docked = |(mut record, mut end): (Record, Ended)| {
+            let wwn = DriveId::from_wwn("5000c500aaaaaaaa").unwrap();
+            (record.job.drive, record.identity.id) = (wwn.clone(), Some(wwn.clone()));
+            end.peer.as_mut().unwrap().drive = wwn;
+            (record, end)
+        };
+        let own = another(1);
+        put(docked(another(1)));
+        let model = own.0.job.model.clone();
+        assert_eq!(jobs.peers(&model, &own.0).unwrap(), [], "it is its own");
+        // Another one by both of its names is one, and what has no rates takes the place of none that has.
+        let (first, mut second) = (another(2), docked(another(2)));
+        let peer = second.1.peer.as_mut().unwrap();
+        (peer.write, peer.read, peer.temperature) = (vec![], vec![], Some(30.0));
+        let kept = first.1.peer.clone();
+        put(first);
+        put(second.clone());
+        assert_eq!(jobs.peers(&model, &own.0).unwrap(), Vec::from_iter(kept));
+        let peer = second.1.peer.as_mut().unwrap();
+        peer.write = vec![9];
+        let newest = second.1.peer.clone();
+        put(second);
+        assert_eq!(jobs.peers(&model, &own.0).unwrap(), Vec::from_iter(newest));
     }
 
     #[test]

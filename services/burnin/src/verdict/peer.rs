@@ -11,7 +11,7 @@ use wire::{Bytes, DriveId};
 use wire::meaning::Meaning;
 
 use super::{Case, case, figures};
-use crate::evidence::{Record, Zone};
+use crate::evidence::{Evidence, Record, Zone};
 
 /// Zones in which drives are compared: fine enough for a bad head's stretch, coarse enough to be no noise.
 pub const PEER_ZONES: usize = 16;
@@ -53,20 +53,22 @@ pub struct Peer {
 }
 
 impl Peer {
-    /// What is remembered of this case; `None` for a burn-in that did not run to its end, whose numbers are of a part.
+    /// What is remembered of this case; `None` for a burn-in that did not run to its end, whose numbers are of a part, and for one that
+    /// did not write and read back the whole drive with data: a minute's heat is no burn-in's, and it has no rates.
     pub fn of(case: &Case<'_>, drive: DriveId, model: &str, capacity: Bytes) -> Option<Self> {
-        (case.evidence.stopped.is_none() && super::unfinished(case.evidence) == 0)
-            .then(|| Self::measured(case, drive, model, capacity))
+        let has_ended = case.evidence.stopped.is_none() && super::unfinished(case.evidence) == 0;
+        let is_whole = [Phase::Write, Phase::Verify].map(|phase| keyed(case.evidence, phase).is_some());
+        (has_ended && is_whole == [true; 2]).then(|| Self::measured(case, drive, model, capacity))
+    }
+
+    /// Whether its rates are known: they are not where a limit of pace was in force, nor in what earlier versions kept of samples and
+    /// constants.
+    pub fn has_rates(&self) -> bool {
+        !self.write.is_empty() || !self.read.is_empty()
     }
 
     fn measured(case: &Case<'_>, drive: DriveId, model: &str, capacity: Bytes) -> Self {
-        // Flash may take constants by another way than data.
-        let of = |phase| {
-            let mut records = case.evidence.phases.iter();
-            records
-                .find(|record| record.phase == phase && record.work.fill.is_keyed())
-                .filter(|record| !record.allowed.limited)
-        };
+        let of = |phase| keyed(case.evidence, phase).filter(|record| !record.allowed.limited);
         let (write, read) = (of(Phase::Write), of(Phase::Verify));
         let p99 = |record: Option<&Record>| {
             let latency = &record?.latency;
@@ -112,6 +114,12 @@ impl Peer {
         let nobody = DriveId::from_serial("own", "own", 1).expect("a model and a serial make an identity");
         Self::measured(case, nobody, "", Bytes(case.evidence.geometry.bytes()))
     }
+}
+
+/// The first such step of data. Flash may take constants by another way.
+fn keyed(evidence: &Evidence, phase: Phase) -> Option<&Record> {
+    let mut records = evidence.phases.iter();
+    records.find(|record| record.phase == phase && record.work.fill.is_keyed())
 }
 
 /// Bytes a second in [`PEER_ZONES`] equal parts of the drive.

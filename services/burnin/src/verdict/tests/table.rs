@@ -233,6 +233,18 @@ fn a_drive_unlike_its_kind_is_told_with_figures() {
         .outcome,
         Outcome::Passed
     );
+    // One that neither wrote nor read back the whole drive with data tells of a minute's heat.
+    let id = || DriveId::from_serial("M", "S9", 1).unwrap();
+    for phases in [&[Phase::Sample][..], &[Phase::Scan], &[Phase::Write], &[Phase::Verify]] {
+        let mut part = Evidence::new(GEOMETRY, &plain(phases));
+        part.phases[0].status = PhaseStatus::Done;
+        assert_eq!(Peer::of(&both(&part, &drive), id(), "M", Bytes(1)), None, "{phases:?}");
+    }
+    let mut constants = long();
+    for record in &mut constants.phases {
+        record.work.fill = crate::playbook::Fill::Zeros;
+    }
+    assert_eq!(Peer::of(&both(&constants, &drive), id(), "M", Bytes(1)), None);
     // A run that did not end tells nothing of others.
     let mut stopped = long();
     stopped.stopped = Some(Stop::Disconnected);
