@@ -1,14 +1,17 @@
 //! Temperature, throughput and errors over the time of a job: bounded, evenly thinned out. Pure.
+//!
+//! Its hottest reading is on it, however short that was: rules and certificates ask the line how hot it got.
 
 use wire::job::{TIMELINE_EVERY, TIMELINE_MAX, TimePoint, gaps};
-use wire::{Bytes, Time};
+use wire::{Bytes, Celsius, Time};
 
-/// Adds a point where one is due; true if it did.
+/// Adds a point where one is due, or is hotter than all before it: at most one for each degree. True if it did.
 pub fn sample(line: &mut Vec<TimePoint>, point: TimePoint) -> bool {
     if let Some(last) = line.last() {
         let since = point.at.as_second() - last.at.as_second();
         // A clock that was set back begins anew from where it is.
-        if (0..spacing(line)).contains(&since) && last.step == point.step {
+        let is_soon = (0..spacing(line)).contains(&since) && last.step == point.step;
+        if is_soon && point.temperature <= hottest(line) {
             return false;
         }
     }
@@ -19,13 +22,26 @@ pub fn sample(line: &mut Vec<TimePoint>, point: TimePoint) -> bool {
 /// Adds a point whether one is due or not: something happened.
 pub fn mark(line: &mut Vec<TimePoint>, point: TimePoint) {
     if line.len() >= TIMELINE_MAX {
-        let mut at = 0_usize;
-        line.retain(|_| {
-            at += 1;
-            at % 2 == 1
-        });
+        thin(line);
     }
     line.push(point);
+}
+
+/// Leaves the first of every two points, and the hottest of all in the place of its neighbour.
+fn thin(line: &mut Vec<TimePoint>) {
+    let hottest = hottest(line);
+    let hottest = line.iter().position(|point| point.temperature == hottest);
+    let stays = |at: usize| match hottest {
+        Some(hot) if hot / 2 == at / 2 => hot == at,
+        Some(_) | None => at.is_multiple_of(2),
+    };
+    let mut at = 0..;
+    line.retain(|_| at.next().is_some_and(stays));
+}
+
+/// The highest temperature that stands on a line.
+fn hottest(line: &[TimePoint]) -> Option<Celsius> {
+    line.iter().filter_map(|point| point.temperature).max()
 }
 
 /// The last point of a line: what was found since the one before it stands on the drive's certificate, too. `step`: the last that moved
@@ -58,8 +74,6 @@ fn spacing(line: &[TimePoint]) -> i64 {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use wire::Celsius;
-
     use super::*;
 
     fn point(second: i64, step: u16) -> TimePoint {
@@ -91,6 +105,74 @@ mod tests {
         let gaps: Vec<i64> = at.windows(2).map(|w| w[1] - w[0]).collect();
         let (least, most) = (*gaps.iter().min().unwrap(), *gaps.iter().max().unwrap());
         assert!(most <= 4 * least, "{least} to {most}");
+    }
+
+    /// Of a job of a day, wherever in it: most readings are left out by the end of it, and most points dropped.
+    #[test]
+    fn the_hottest_reading_stays_on_the_line_however_short_it_was() {
+        let hot = |line: &[TimePoint]| {
+            line.iter()
+                .filter(|point| point.temperature >= Some(Celsius(85)))
+                .count()
+        };
+        for begins in (0..86_400).step_by(1_731) {
+            let mut line = Vec::new();
+            for second in (0..86_400).step_by(5) {
+                let degrees = match second - begins {
+                    0..10 => 86,
+                    10..20 => 88,
+                    20..45 => 87,
+                    _ => 60,
+                };
+                let temperature = Some(Celsius(degrees));
+                sample(
+                    &mut line,
+                    TimePoint {
+                        temperature,
+                        ..point(second, 2)
+                    },
+                );
+            }
+            assert!(line.len() <= TIMELINE_MAX, "{}", line.len());
+            assert_eq!(
+                hottest(&line),
+                Some(Celsius(88)),
+                "at {begins}: {} of it are left",
+                hot(&line)
+            );
+            let at = line
+                .iter()
+                .find(|point| point.temperature == Some(Celsius(88)))
+                .unwrap()
+                .at;
+            assert!((begins + 10..begins + 20).contains(&at.as_second()), "{begins}: {at}");
+            // A mean of the line is one of the job.
+            assert!(hot(&line) <= 9, "{}", hot(&line));
+        }
+    }
+
+    /// A drive that warms up tells a new highest reading all the time: it makes no points of every one.
+    #[test]
+    fn a_drive_that_warms_up_has_one_point_more_for_each_degree() {
+        let count = |degrees: &dyn Fn(i64) -> i32| {
+            let mut line = Vec::new();
+            for second in 0..500 {
+                let temperature = Some(Celsius(degrees(second)));
+                sample(
+                    &mut line,
+                    TimePoint {
+                        temperature,
+                        ..point(second, 2)
+                    },
+                );
+            }
+            line.len()
+        };
+        let (even, warming) = (
+            count(&|_| 30),
+            count(&|second| 30 + i32::try_from(second / 20).unwrap()),
+        );
+        assert!((even..=even + 25).contains(&warming), "{even}, {warming}");
     }
 
     #[test]
