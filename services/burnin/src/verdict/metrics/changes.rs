@@ -49,6 +49,15 @@ const BY_FARM: [(&str, [&str; 2], &str); 3] = [
     ),
 ];
 
+/// Counters that some drives begin anew, as with each power cut: that they stand lower is no alarm (see [`backwards`]), and what stands
+/// there was counted since.
+const ANEW: [&str; 4] = [
+    "ata.command_timeout",
+    "scsi.non_medium",
+    "scsi.phy_errors",
+    "smart.error_log",
+];
+
 /// Sectors that wait for being written.
 const WAITING: [&str; 4] = [
     "ata.pending",
@@ -130,6 +139,11 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
             raise(metrics, &format!("{name}.{side}"), value);
         }
         if both && row.change().is_some() {
+            let change = if ANEW.contains(&name.as_str()) {
+                since_anew(&row).unwrap_or(change)
+            } else {
+                change
+            };
             raise(metrics, &format!("{name}.delta"), change);
         }
     }
@@ -222,13 +236,20 @@ fn farm_beyond(side: &str, case: &Case<'_>, metrics: &mut Metrics) {
     }
 }
 
+/// What a counter that stands lower than before has counted since it began anew; `None` of one that did not.
+fn since_anew(row: &Row) -> Option<f64> {
+    let (from, to) = row.before.zip(row.after)?;
+    (to < from).then_some(to as f64)
+}
+
 /// Entries that the drive's error log has more of, without those of commands that it does not know: smartctl itself asks some (smartmontools
 /// issue 217, a Kingston that adds one at each reading). Of a list that is full, where all that is listed are such, those that fell out of
 /// it are told apart, since they are likeliest to be no others.
 fn errors(last: &Snapshot, row: &Row) -> (f64, f64) {
-    let Some((from, to)) = row.before.zip(row.after).filter(|(from, to)| from < to) else {
+    let Some((from, to)) = row.before.zip(row.after).filter(|(from, to)| from != to) else {
         return (0.0, 0.0);
     };
+    let from = if since_anew(row).is_some() { 0 } else { from };
     let listed = last.nvme.iter().flat_map(|nvme| &nvme.refused_commands);
     let listed: BTreeSet<i64> = listed.filter_map(|number| i64::try_from(*number).ok()).collect();
     let refused = listed.range(from.saturating_add(1)..=to).count() as f64;

@@ -27,7 +27,9 @@ fn commands_that_the_drive_does_not_know_are_no_errors() {
         (7, 9, &[9, 7, 6], WARN),
         (7, 9, &[], WARN),
         (0, 40, &[40, 39, 38], WARN),
-        (9, 7, &[7, 6], None),
+        // It began anew.
+        (9, 2, &[2, 1], None),
+        (9, 7, &[7, 6], WARN),
     ] {
         let (first, last) = (of(before, &[]), of(after, refused));
         let case = Case {
@@ -75,6 +77,44 @@ fn entries_that_fell_out_of_a_list_of_unknown_commands_are_told() {
         };
         let got = ["error-log-grew", "error-log-unlisted"].map(|rule| fired(&case, rule));
         assert_eq!(got, [grew, unlisted], "to {after}: {refused:?} from {oldest:?}");
+    }
+}
+
+/// Forty before a power cut and 25 after it are 25 at least that the job saw.
+#[test]
+fn a_counter_that_began_anew_has_counted_what_stands_there() {
+    let nvme = |entries: u64| Snapshot {
+        protocol: Protocol::Nvme,
+        attributes: Vec::new(),
+        nvme: Some(NvmeHealth {
+            num_err_log_entries: Some(entries),
+            ..NvmeHealth::default()
+        }),
+        ..snapshot()
+    };
+    let log = |entries: u64| Snapshot {
+        error_log_count: Some(entries),
+        ..snapshot()
+    };
+    let told: [(&str, &dyn Fn(u64) -> Snapshot); 5] = [
+        ("command-timeout-grew", &|count| with(188, count)),
+        ("phy-errors-grew", &|count| sas(&|told| told.phy_errors = Some(count))),
+        ("non-medium-grew", &|count| sas(&|told| told.non_medium = Some(count))),
+        ("error-log-grew", &nvme),
+        ("error-log-entries-added", &log),
+    ];
+    let evidence = clean();
+    for (rule, of) in told {
+        for (before, after, want) in [(40, 25, Some("25")), (40, 0, None), (40, 40, None), (40, 41, Some("1"))] {
+            let (first, last) = (of(before), of(after));
+            let verdict = judge(&Case {
+                before: Some(&first),
+                ..both(&evidence, &last)
+            });
+            let hit = verdict.rules.iter().find(|hit| hit.id == rule);
+            let grew = hit.and_then(|hit| hit.value.split(' ').next());
+            assert_eq!(grew, want, "{rule}: {before} to {after}");
+        }
     }
 }
 
