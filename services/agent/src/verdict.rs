@@ -79,6 +79,7 @@ fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers:
         wants_smart: job.phases.iter().any(smart),
         before: record.smart_before.as_ref(),
         after: record.smart_after.as_ref(),
+        meanwhile: record.meanwhile,
         profile: job.options.profile,
         self_tests_due: due,
         self_tests: &job.self_tests,

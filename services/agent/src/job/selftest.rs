@@ -10,6 +10,7 @@ use burnin::heat::celsius;
 use burnin::job::{TestAct, TestHeat, warmest};
 use burnin::timeline;
 use drive::selftest::{self, Kind, NotStarted, Step};
+use drive::smart::Meanwhile;
 use tokio::time::{Instant, sleep_until};
 use tracing::info;
 use wire::job::{JobState, Phase, PhaseStatus, Progress, SelfTest, SelfTestOutcome};
@@ -189,6 +190,7 @@ impl JobTask {
                 .await;
             test.running = running;
             self.record.self_test = Some(test.clone());
+            self.note_health(test.running.told());
             let percent = match looked {
                 Step::Ended(ended) => return Ok(Followed::Ended(ended)),
                 Step::Running { percent } => percent,
@@ -287,13 +289,30 @@ impl JobTask {
 
     /// The temperature of this moment: by the kernel's sensor, else by SMART, which wakes a drive in standby. What the list tells of a
     /// drive without a sensor may be ten minutes old. One whose sensor does not answer is not asked for more: smartctl would hang, too.
-    pub(super) async fn reading(&self, held: &Held) -> Option<Celsius> {
+    pub(super) async fn reading(&mut self, held: &Held) -> Option<Celsius> {
         let sensed = self.means.hands.sensed(held).await.ok()?;
         if sensed.is_some() {
             return sensed;
         }
         let (told, _) = self.means.hands.smart(held).await.ok()?;
+        let mut meanwhile = Meanwhile::default();
+        meanwhile.heed(&told);
+        self.note_health(meanwhile);
         celsius(told.temperature)
+    }
+
+    /// Takes note of what the drive said of its health meanwhile: it may take it back.
+    fn note_health(&mut self, told: Meanwhile) {
+        let before = self.record.meanwhile;
+        self.record.meanwhile.add(told);
+        if self.record.meanwhile != before {
+            self.log(
+                "warn",
+                "The drive said that it fails, or gave a critical warning".to_owned(),
+            );
+            head(&mut self.record);
+            self.keep(None, Vec::new());
+        }
     }
 
     /// Waits until then, and hears meanwhile what ends a self-test.

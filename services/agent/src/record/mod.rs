@@ -22,7 +22,7 @@ use drive::kernel_log::Account;
 use drive::medium::Medium;
 use drive::overlay::Overlay;
 use drive::selftest::Running;
-use drive::smart::Snapshot;
+use drive::smart::{Meanwhile, Snapshot};
 use serde::{Deserialize, Serialize};
 use wire::drive::{Content, Drive, Rotation};
 use wire::frame::LogLine;
@@ -56,6 +56,9 @@ pub struct Record {
     pub interrupted: Vec<String>,
     /// SMART before; `None` when it was not read yet or could not be.
     pub smart_before: Option<Snapshot>,
+    /// What the drive said of its health in readings beside those before and after: it may come and go.
+    #[serde(default)]
+    pub meanwhile: Meanwhile,
     /// What stood on the drive when it was armed; a drive that holds something else later is not gone on with.
     #[serde(default = "nothing_known")]
     pub content: Content,
@@ -225,6 +228,7 @@ impl Record {
             parked: false,
             interrupted: Vec::new(),
             smart_before: None,
+            meanwhile: Meanwhile::default(),
             content: Content::Empty,
             steps,
             lose: Vec::new(),

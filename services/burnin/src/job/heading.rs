@@ -24,6 +24,7 @@ pub fn heading(case: &Case<'_>) -> Vec<RuleHit> {
     let told = Case {
         before: case.before,
         self_tests: case.self_tests,
+        meanwhile: case.meanwhile,
         ..untold
     };
     let of_the_end = |rule: &&Rule| rule.metric.ends_with(".after");

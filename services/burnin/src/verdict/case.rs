@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use drive::kernel_log::Account;
 use drive::overlay::Overlay;
-use drive::smart::Snapshot;
+use drive::smart::{Meanwhile, Snapshot};
 use wire::Bytes;
 use wire::drive::{Bus, Rotation};
 use wire::job::{Finding, Phase, Resume, SelfTest, TimePoint};
@@ -27,6 +27,8 @@ pub struct Case<'a> {
     pub before: Option<&'a Snapshot>,
     /// SMART after.
     pub after: Option<&'a Snapshot>,
+    /// What it told of its health in readings between them.
+    pub meanwhile: Meanwhile,
     /// What the owner expects.
     pub profile: Profile,
     /// Self-tests that the playbook asks for, one entry a step ([`Phase::SelfTestShort`], [`Phase::SelfTestExtended`]).
@@ -99,6 +101,7 @@ impl<'a> Case<'a> {
             wants_smart: false,
             before: None,
             after: None,
+            meanwhile: Meanwhile::default(),
             profile: Profile::Used,
             self_tests_due: &[],
             self_tests: &[],

@@ -38,7 +38,7 @@ pub use own::{Own, own};
 pub use start::{NotStarted, start};
 
 use crate::identity::Identity;
-use crate::smart::{Protocol, SelfTest, SelfTestLog, Smartctl, Snapshot, Unreadable};
+use crate::smart::{Meanwhile, Protocol, SelfTest, SelfTestLog, Smartctl, Snapshot, Unreadable};
 use empty::Empty;
 use full::Full;
 use suspect::{Suspect, Whose};
@@ -140,6 +140,9 @@ pub struct Running {
     /// What the drive told of its temperature at the last look.
     #[serde(default)]
     temperature: Option<i64>,
+    /// The worst that it told of its health so far.
+    #[serde(default)]
+    told: Meanwhile,
 }
 
 /// What one look at a running test came to.
@@ -189,6 +192,8 @@ const SILENT: u64 = 600;
 impl Running {
     /// A test that was started after the drive had told `before`. `begun`: whether smartctl said that it began.
     pub fn new(kind: Kind, before: &Snapshot, begun: bool) -> Self {
+        let mut told = Meanwhile::default();
+        told.heed(before);
         Self {
             kind,
             protocol: before.protocol,
@@ -205,12 +210,18 @@ impl Running {
             silent_since: None,
             alone: false,
             temperature: before.temperature,
+            told,
         }
     }
 
     /// Degrees Celsius that the drive told at the last look; `None` where it told none.
     pub fn temperature(&self) -> Option<i64> {
         self.temperature
+    }
+
+    /// The worst that the drive told of its health, at its start and since.
+    pub fn told(&self) -> Meanwhile {
+        self.told
     }
 
     /// Notes that the drive is about to be ordered to end it, whatever comes of that: its end may leave no entry. Whether that is new.
@@ -230,6 +241,7 @@ impl Running {
         }
         self.silent_since = None;
         self.temperature = now.temperature;
+        self.told.heed(now);
         self.empty.look(now);
         self.full.look(self.kind, &self.before, second, now);
         let may_be_anothers = self.may_be_anothers(elapsed, now);

@@ -675,3 +675,18 @@ mod properties {
         }
     }
 }
+
+/// It may say so between SMART before and after the job, and never again.
+#[test]
+fn what_a_drive_says_of_its_health_while_it_tests_itself_is_kept() {
+    let told = |passed| Snapshot {
+        passed: Some(passed),
+        ..Snapshot::default()
+    };
+    let mut running = Running::new(Kind::Short, &told(true), true);
+    for (passed, failing) in [(true, false), (false, true), (true, true)] {
+        running.step(Duration::from_mins(1), &told(passed));
+        assert_eq!(running.told().failing, failing);
+    }
+    assert!(Running::new(Kind::Short, &told(false), true).told().failing);
+}

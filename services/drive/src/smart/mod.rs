@@ -4,6 +4,7 @@
 //! Tested with a smartctl that hangs, lies or is missing (`tests/smart_run.rs`).
 
 mod accept;
+mod meanwhile;
 pub mod remembered;
 pub mod run;
 
@@ -13,4 +14,5 @@ pub use ::smart::{
     SelfTestAbility, SelfTestLog, Snapshot, SnapshotMessage, Statistic, Switch, WriteCounter, delta, exit, known,
     parse, wear,
 };
+pub use meanwhile::Meanwhile;
 pub use run::{Answer, Smartctl, Unreadable, words};

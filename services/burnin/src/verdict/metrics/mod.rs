@@ -99,6 +99,7 @@ pub fn metrics(case: &Case<'_>) -> Metrics {
             own_word::before(first, last, case.spins(), &mut metrics);
         }
     }
+    own_word::meanwhile(case.meanwhile, &mut metrics);
     changes::one_sided(case, &mut metrics);
     changes::put(trusted, &mut metrics);
     written::put(case, &mut metrics);

@@ -1,6 +1,6 @@
 //! What the drive says of itself now.
 
-use drive::smart::{Attribute, Farm, HOURS_MAX, Snapshot, exit, known, wear};
+use drive::smart::{Attribute, Farm, HOURS_MAX, Meanwhile, Snapshot, exit, known, wear};
 
 use wire::meaning::Meaning;
 
@@ -180,6 +180,18 @@ pub(super) fn before(first: &Snapshot, last: &Snapshot, spins: Option<bool>, met
     // Spare blocks that were recorded before are not unrecorded after: both figures at 0 are then what is left.
     if gone_spare(first, last) {
         metrics.put("nvme.spare_margin", -1.0);
+    }
+}
+
+/// What it said in readings between the two, and took back before the second.
+pub(super) fn meanwhile(told: Meanwhile, metrics: &mut Metrics) {
+    for (name, value) in [
+        ("smart.failing", f64::from(u8::from(told.failing))),
+        ("nvme.critical", f64::from(told.critical)),
+    ] {
+        if value > metrics.get(name).unwrap_or(0.0) {
+            metrics.say(name, value, "in a reading during the job".to_owned());
+        }
     }
 }
 

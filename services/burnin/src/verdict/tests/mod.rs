@@ -5,7 +5,7 @@
     reason = "tests"
 )]
 
-use drive::smart::{Attribute, NvmeHealth, Protocol, Snapshot};
+use drive::smart::{Attribute, Meanwhile, NvmeHealth, Protocol, Snapshot};
 use wire::job::{FaultKind, Phase, Resume};
 use wire::{Lba, Time};
 

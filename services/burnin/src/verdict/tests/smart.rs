@@ -341,6 +341,37 @@ fn what_the_drive_said_before_is_not_taken_back_after() {
 }
 
 #[test]
+fn what_the_drive_said_between_the_readings_is_not_taken_back_either() {
+    let (evidence, well) = (clean(), snapshot());
+    let of = |failing, critical| {
+        let meanwhile = Meanwhile { failing, critical };
+        let verdict = judge(&Case {
+            before: Some(&well),
+            meanwhile,
+            ..both(&evidence, &well)
+        });
+        let hits = verdict.rules.iter().filter(|hit| hit.outcome == Outcome::Failed);
+        hits.map(|hit| (hit.id.clone(), hit.value.clone())).collect::<Vec<_>>()
+    };
+    let hit = |id: &str, value: &str| (id.to_owned(), value.to_owned());
+    assert_eq!(of(false, 0), []);
+    let failing = hit("smart-failing", "1 verdict (in a reading during the job)");
+    assert_eq!(of(true, 0), [failing]);
+    let critical = hit("nvme-critical", "2 bits (in a reading during the job)");
+    assert_eq!(of(false, 2), [critical]);
+    // Without a reading before or after it counts, too.
+    let meanwhile = Meanwhile {
+        failing: true,
+        critical: 0,
+    };
+    let alone = Case {
+        meanwhile,
+        ..Case::new(&evidence)
+    };
+    assert_eq!(fired(&alone, "smart-failing"), FAILED);
+}
+
+#[test]
 fn sectors_that_wait_fail_only_where_everything_was_written() {
     let waiting = with(197, 3);
     assert_eq!(fired(&both(&clean(), &waiting), "pending-after"), FAILED);
@@ -362,7 +393,9 @@ fn sectors_that_came_to_wait_during_a_scan_are_not_told_as_from_before_it() {
         });
         let of_waiting = |hit: &&RuleHit| hit.id.starts_with("pending") || hit.id.starts_with("uncorrectable");
         let hits = verdict.rules.iter().filter(of_waiting);
-        let mut told: Vec<_> = hits.map(|hit| (hit.id.clone(), hit.value.clone(), hit.outcome)).collect();
+        let mut told: Vec<_> = hits
+            .map(|hit| (hit.id.clone(), hit.value.clone(), hit.outcome))
+            .collect();
         told.sort();
         told
     };
