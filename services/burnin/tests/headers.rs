@@ -546,6 +546,67 @@ fn one_mark_of_the_end_is_enough_and_no_other_job_is_marked() {
     assert_eq!(header::find(&mut sim, GEOMETRY), None);
 }
 
+/// Number of the unit of each place that is not the job's.
+const STRANGER: u64 = 13;
+
+/// Writes a job's headers, and one unit of somebody's data into each of them.
+fn headers_with_a_stranger_in_each(sim: &mut Sim, order: &Order) {
+    let geometry = order.geometry;
+    let image = header::Image::new(&Header::of(order).unwrap()).unwrap();
+    for (first, long) in header::places(geometry) {
+        for lba in first..first + long {
+            let units = lba * geometry.units()..(lba + 1) * geometry.units();
+            for (unit, data) in units.zip(sim.buffer(0).chunks_mut(64)) {
+                data.copy_from_slice(&image.unit(unit, 1).unwrap());
+                if unit == first * geometry.units() + STRANGER {
+                    data.fill(0x5AFE_DA7A);
+                }
+            }
+            write_sector(sim, lba);
+        }
+    }
+}
+
+/// Who aborted a job behind a file system that was made since lost what this had put at the places.
+#[test]
+fn what_somebody_put_into_a_header_stays_when_that_is_marked() {
+    for (sector, physical) in [(512, 512), (512, 4096), (4096, 4096)] {
+        let geometry = Geometry {
+            sectors: 16_000,
+            sector,
+            physical,
+        };
+        let order = Order {
+            geometry,
+            ..order(surface(Fill::Keyed, Direction::Forward))
+        };
+        let mut sim = Sim::new(geometry, Plan::healthy(Content::Random), 3, 16 << 10, 7);
+        headers_with_a_stranger_in_each(&mut sim, &order);
+        let units = |sim: &mut Sim| -> Vec<Vec<u64>> {
+            let sectors = (0..geometry.sectors).map(|lba| read_sector(sim, lba, sector as usize / 8));
+            sectors
+                .flat_map(|data| data.chunks(64).map(<[u64]>::to_vec).collect::<Vec<_>>())
+                .collect()
+        };
+        let before = units(&mut sim);
+        assert_eq!(header::retire(&mut sim, geometry, order.key), 4);
+        assert!(header::ended_by(&mut sim, geometry, &[order.key]));
+        let after = units(&mut sim);
+        let changed: Vec<u64> = (0..)
+            .zip(before.iter().zip(&after))
+            .filter(|(_, (a, b))| a != b)
+            .map(|(n, _)| n)
+            .collect();
+        // What a drive stores as one is left as a whole.
+        let each = u64::from(physical / 512);
+        let own = header::places(geometry).into_iter().flat_map(|(lba, _)| {
+            let marked = (0..32).filter(|unit| unit / each != STRANGER / each);
+            marked.map(move |unit| lba * geometry.units() + unit)
+        });
+        assert_eq!(changed, own.collect::<Vec<u64>>(), "{sector} {physical}");
+    }
+}
+
 /// An older state of it that is put back goes on with nothing: who ended it was told so.
 #[test]
 fn what_was_ended_is_not_gone_on_with_from_an_older_checkpoint() {
@@ -602,6 +663,11 @@ fn in_the_end_no_header_is_left_and_every_place_was_tested() {
 }
 
 fn sector(sim: &mut Sim, lba: u64) -> Vec<u64> {
+    read_sector(sim, lba, 64)
+}
+
+/// One sector of so many words.
+fn read_sector(sim: &mut Sim, lba: u64, words: usize) -> Vec<u64> {
     let access = Access {
         slot: 0,
         op: Op::Read,
@@ -610,7 +676,7 @@ fn sector(sim: &mut Sim, lba: u64) -> Vec<u64> {
     };
     sim.submit(access).unwrap();
     sim.wait(Duration::from_secs(9)).unwrap().unwrap().result.unwrap();
-    sim.buffer(0)[..64].to_vec()
+    sim.buffer(0)[..words].to_vec()
 }
 
 /// Each sweep writes another number there, so that what an earlier one left is told.

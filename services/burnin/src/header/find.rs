@@ -111,16 +111,19 @@ pub(super) fn passes(device: &mut dyn Device, geometry: Geometry, key: JobKey) -
 }
 
 fn is_ours(units: &[Vec<u8>], first: u64, key: JobKey) -> bool {
-    units.iter().zip(first..).any(|(bytes, here)| {
-        let header = unit::read(bytes).map(|told| (told.unit, told.key));
-        header.or_else(|| unit::read_ended(bytes)) == Some((here, key))
-    })
+    units.iter().zip(first..).any(|(bytes, here)| is_own(bytes, here, key))
+}
+
+/// Whether the unit that stands at `here` is of this job's header, or the mark of its end.
+fn is_own(bytes: &[u8], here: u64, key: JobKey) -> bool {
+    let header = unit::read(bytes).map(|told| (told.unit, told.key));
+    header.or_else(|| unit::read_ended(bytes)) == Some((here, key))
 }
 
 /// Marks the headers of a job that ended before its end, so that nobody goes on with it; answers how many places were marked.
 ///
-/// It writes only where this very job's header stands: another drive that answers by the name stays as it is. One mark is
-/// enough for [`find`], so a place that takes no writes is no harm.
+/// It writes only where this very job's header stands: another drive that answers by the name stays as it is, and so does what somebody
+/// put over a part of a place since, as a file system does. One mark is enough for [`find`], so what takes no writes is no harm.
 pub fn retire(device: &mut dyn Device, geometry: Geometry, key: JobKey) -> usize {
     let mut marked = 0;
     let until = device.now() + RETIRE;
@@ -129,9 +132,8 @@ pub fn retire(device: &mut dyn Device, geometry: Geometry, key: JobKey) -> usize
             break;
         }
         let units = read(device, geometry, (lba, long), MARK);
-        if is_ours(&units, lba * geometry.units(), key) && mark(device, geometry, (lba, long), key) {
-            marked += 1;
-        }
+        let own = own_sectors(&units, geometry, lba, key);
+        marked += usize::from(mark(device, geometry, &own, key));
     }
     if marked > 0 {
         let flush = Access {
@@ -145,31 +147,62 @@ pub fn retire(device: &mut dyn Device, geometry: Geometry, key: JobKey) -> usize
     marked
 }
 
-fn mark(device: &mut dyn Device, geometry: Geometry, (lba, sectors): (u64, u64), key: JobKey) -> bool {
-    let each = (device.block() as u64 / u64::from(geometry.sector)).max(1);
-    let mut at = lba;
-    while at < lba + sectors {
-        let count = each.min(lba + sectors - at);
-        let first = at * geometry.units();
-        let words = geometry.words(count);
-        for (data, unit) in device.buffer(0)[..words].chunks_mut(UNIT / 8).zip(first..) {
-            let bytes = unit::ended(unit, key);
-            for (word, bytes) in data.iter_mut().zip(bytes.chunks_exact(8)) {
-                *word = u64::from_ne_bytes(bytes.try_into().expect("eight bytes"));
-            }
+/// First sector and sectors of each run, from `lba` on, that is this job's in each of its units. By whole physical sectors: a drive
+/// that is cut off while it writes a part of one may lose the rest.
+fn own_sectors(units: &[Vec<u8>], geometry: Geometry, lba: u64, key: JobKey) -> Vec<(u64, u64)> {
+    let grain = geometry.grain();
+    let each = grain * geometry.units();
+    let mut runs: Vec<(u64, u64)> = Vec::new();
+    let sectors = units.chunks(usize::try_from(each).unwrap_or(usize::MAX));
+    for (units, at) in sectors.zip((lba..).step_by(usize::try_from(grain).unwrap_or(usize::MAX))) {
+        if !(at * geometry.units()..)
+            .zip(units)
+            .all(|(here, bytes)| is_own(bytes, here, key))
+        {
+            continue;
         }
-        let access = Access {
-            slot: 0,
-            op: Op::Write,
-            lba: at,
-            sectors: count,
-        };
-        if once(device, access, MARK) != Some(words as u64 * 8) {
-            return false;
+        match runs.last_mut() {
+            Some((first, long)) if *first + *long == at => *long += grain,
+            _ => runs.push((at, grain)),
         }
-        at += count;
     }
-    true
+    runs
+}
+
+/// Whether some of these sectors took the mark. No more are asked behind one that did not.
+fn mark(device: &mut dyn Device, geometry: Geometry, own: &[(u64, u64)], key: JobKey) -> bool {
+    let each = (device.block() as u64 / u64::from(geometry.sector)).max(1);
+    let mut marked = false;
+    for (lba, sectors) in own {
+        let mut at = *lba;
+        while at < lba + sectors {
+            let count = each.min(lba + sectors - at);
+            if !mark_at(device, geometry, (at, count), key) {
+                return marked;
+            }
+            marked = true;
+            at += count;
+        }
+    }
+    marked
+}
+
+fn mark_at(device: &mut dyn Device, geometry: Geometry, (lba, sectors): (u64, u64), key: JobKey) -> bool {
+    let words = geometry.words(sectors);
+    let first = lba * geometry.units();
+    for (data, unit) in device.buffer(0)[..words].chunks_mut(UNIT / 8).zip(first..) {
+        let bytes = unit::ended(unit, key);
+        for (word, bytes) in data.iter_mut().zip(bytes.chunks_exact(8)) {
+            *word = u64::from_ne_bytes(bytes.try_into().expect("eight bytes"));
+        }
+    }
+    let access = Access {
+        slot: 0,
+        op: Op::Write,
+        lba,
+        sectors,
+    };
+    once(device, access, MARK) == Some(words as u64 * 8)
 }
 
 /// The 512-byte units of some sectors; none where they cannot be read.
