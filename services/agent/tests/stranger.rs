@@ -5,7 +5,9 @@ mod common;
 
 use agent::jobs::checkpoints;
 use agent::record::Record;
-use common::exchange::{foreign_data, held_smartctl, in_step, is_untouched, let_go, own_playbook, script, waiting};
+use common::exchange::{
+    abort, foreign_data, held_smartctl, in_step, is_untouched, let_go, own_playbook, script, waiting,
+};
 use common::{Bench, Loop, outcome};
 use wire::command::{Answer, Command};
 use wire::job::{Job, Outcome, Phase, PhaseStatus};
@@ -75,6 +77,25 @@ async fn a_job_that_has_written_nothing_does_not_begin_on_another_disk() {
     bench.restart();
     let job = bench.server.over(id).await;
     assert_eq!(job.verdict.as_ref().unwrap().verified, job.capacity, "{job:#?}");
+}
+
+/// It had been told that nothing of it is erased, and to abort the job.
+#[tokio::test]
+async fn a_job_that_waits_behind_somebodys_file_system_leaves_it_when_it_is_aborted() {
+    let Some(mut bench) = Bench::new(&[512]).await else {
+        return;
+    };
+    let id = bench.job_in_the_middle("surface").await;
+    bench.agent.kill();
+    bench.drives[0].mkfs_beside();
+    let data = std::fs::read(&bench.drives[0].file).unwrap();
+    bench.restart();
+    let why = waiting(&bench, id).await;
+    assert!(why.contains("ext4") && why.contains("nothing of it is erased"), "{why}");
+    abort(&bench, id).await;
+    let job = bench.server.over(id).await;
+    assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+    assert!(is_untouched(&bench.drives[0], &data), "it was marked");
 }
 
 /// Two blank disks of one size in one dock: neither name nor content tells them apart, the kernel's count of media does.

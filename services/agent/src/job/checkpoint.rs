@@ -305,6 +305,16 @@ impl JobTask {
         }
     }
 
+    /// The same on a drive that was let go of since: what somebody put on it was promised to stay, and the job to be aborted for it.
+    pub(super) async fn retire_what_is_its_own(&mut self, held: &Held) {
+        match self.taken_up(held).await {
+            Ok(Trace::Written) => self.retire(held).await,
+            // Of its own nothing is there that another box would go on with.
+            Ok(Trace::Armed | Trace::LetGo) => {}
+            Err(strange) => self.log("warn", format!("The mark of the end is not written: {}", strange.why)),
+        }
+    }
+
     /// What was told after the checkpoint was taken stays told: of another drive's nothing is taken.
     pub(super) fn keep_findings(&mut self) {
         if !self.record.job.findings.is_empty() {

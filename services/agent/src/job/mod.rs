@@ -285,8 +285,8 @@ impl JobTask {
         self.conclude(Some(evidence), None).await
     }
 
-    /// Ends a job that was aborted while nothing was under way. Its headers are marked, where its drive is there, so that no other box goes
-    /// on with it, and a self-test that an earlier session of it began is ended.
+    /// Ends a job that was aborted while nothing was under way. Its headers are marked, where its drive is there and still is as the job left
+    /// it, so that no other box goes on with it, and a self-test that an earlier session of it began is ended.
     async fn end_aborted(mut self: Box<Self>, held: Option<Held>) -> JobId {
         if held.is_some() {
             return self.conclude(None, held).await;
@@ -307,7 +307,7 @@ impl JobTask {
             if let Ok(held) = opened.await {
                 self.end_self_test(&held).await;
                 if self.record.erases() {
-                    self.retire(&held).await;
+                    self.retire_what_is_its_own(&held).await;
                 }
             }
         }

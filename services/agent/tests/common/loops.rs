@@ -92,10 +92,20 @@ impl Loop {
 
     /// Makes an ext4 signature without a file system behind it: the magic number and a plausible superblock come from mkfs.
     pub(crate) fn mkfs(&self) {
+        self.mkfs_with(&[]);
+    }
+
+    /// The same, with all else left that stands on the drive.
+    pub(crate) fn mkfs_beside(&self) {
+        self.mkfs_with(&["-E", "nodiscard"]);
+    }
+
+    fn mkfs_with(&self, more: &[&str]) {
         let begun = Instant::now();
         loop {
             let done = Process::new("mkfs.ext4")
                 .args(["-q", "-F"])
+                .args(more)
                 .arg(&self.node)
                 .output()
                 .unwrap();
