@@ -21,6 +21,9 @@ const PLANNED: Duration = Duration::from_secs(8);
 /// Longest look at the start, and as much for its last read. These places were told a moment ago.
 const STARTED: Duration = Duration::from_secs(5);
 
+/// Longest look before the first write of a job that was started a while ago, and as much for its last read: days are to come.
+const LATER: Duration = Duration::from_secs(30);
+
 /// Of these drives of the list.
 pub async fn of_listed(hands: &Hands, drives: &[Drive]) -> Fingerprints {
     let until = Instant::now() + PLANNED + Duration::from_secs(1);
@@ -46,6 +49,22 @@ pub async fn check(granted: &Granted, held: &[Held]) -> Result<(), Problem> {
         return Ok(());
     }
     not_written_since(granted, (&now, &of_held(granted, held).await?))
+}
+
+/// Whether something wrote to a held drive since `then`. Not where it gives other bytes at each read, nor by what it does not tell in
+/// time: such a drive may be the one that is to be tested.
+pub async fn was_written_since(then: &Fingerprint, held: &Held) -> bool {
+    let Some(now) = in_time(held).await else { return false };
+    then.was_written_since(&now, &now)
+        && in_time(held)
+            .await
+            .is_some_and(|again| then.was_written_since(&now, &again))
+}
+
+async fn in_time(held: &Held) -> Option<Fingerprint> {
+    let (file, geometry) = (held.file.try_clone().ok()?, held.geometry);
+    let read = spawn_blocking(move || Some(Fingerprint::in_time(open_plain(file).ok()?.as_mut(), geometry, LATER)));
+    read.await.ok()?
 }
 
 async fn of_held(granted: &Granted, held: &[Held]) -> Result<Fingerprints, Problem> {

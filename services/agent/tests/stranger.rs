@@ -6,7 +6,7 @@ mod common;
 use agent::jobs::checkpoints;
 use agent::record::Record;
 use common::exchange::{
-    abort, foreign_data, held_smartctl, in_step, is_untouched, let_go, own_playbook, script, waiting,
+    abort, foreign_data, held_smartctl, in_step, is_untouched, let_go, own_playbook, put_at, script, waiting,
 };
 use common::{Bench, Loop, outcome};
 use wire::command::{Answer, Command};
@@ -74,6 +74,68 @@ async fn a_job_that_has_written_nothing_does_not_begin_on_another_disk() {
     // The one that was armed comes back: that is the job's.
     bench.agent.kill();
     bench.drives[0].exchange_for(&armed);
+    bench.restart();
+    let job = bench.server.over(id).await;
+    assert_eq!(job.verdict.as_ref().unwrap().verified, job.capacity, "{job:#?}");
+}
+
+/// A job stands in SMART before on a drive with a file system; with the directory of its smartctl.
+async fn before_its_first_write() -> Option<(Bench, JobId, tempfile::TempDir)> {
+    let dir = tempfile::tempdir().unwrap();
+    let program = held_smartctl(dir.path());
+    let bench = Bench::with(&[64], true, &["--smartctl", program.to_str().unwrap()]).await?;
+    bench.drives[0].mkfs();
+    bench
+        .server
+        .until("the file system", |seen| {
+            let drive = seen.drive(&bench.drives[0].id())?;
+            matches!(drive.content, wire::drive::Content::Found { .. }).then_some(())
+        })
+        .await;
+    let id = bench.job("standard").await;
+    in_step(&bench, id, Phase::SmartBefore).await;
+    Some((bench, id, dir))
+}
+
+/// Where a file of a file system may lie: it changes no signature.
+const AMIDST: u64 = 40 << 20;
+
+/// What is compared at the start was forgotten until the first write, which comes minutes to days later.
+#[tokio::test]
+async fn what_was_put_on_a_drive_between_its_start_and_the_first_write_is_not_erased() {
+    let Some((bench, id, dir)) = before_its_first_write().await else {
+        return;
+    };
+    put_at(&bench.drives[0], AMIDST, &foreign_data(4 << 20));
+    let data = std::fs::read(&bench.drives[0].file).unwrap();
+    let_go(dir.path());
+    let job = bench.server.over(id).await;
+    assert!(is_untouched(&bench.drives[0], &data), "it was written");
+    assert_eq!(outcome(&job), Outcome::Inconclusive, "{:#?}", job.verdict);
+    let summary = job.verdict.unwrap().summary;
+    assert!(summary.contains("something wrote to Loop device"), "{summary}");
+}
+
+#[tokio::test]
+async fn what_was_put_on_a_drive_while_its_agent_was_away_before_the_first_write_is_not_erased() {
+    let Some((mut bench, id, dir)) = before_its_first_write().await else {
+        return;
+    };
+    bench.agent.kill();
+    let before = put_at(&bench.drives[0], AMIDST, &foreign_data(4 << 20));
+    let data = std::fs::read(&bench.drives[0].file).unwrap();
+    let_go(dir.path());
+    bench.restart();
+    let why = waiting(&bench, id).await;
+    assert!(
+        why.contains("something wrote to") && why.contains("arm it again"),
+        "{why}"
+    );
+    assert!(is_untouched(&bench.drives[0], &data), "it was written");
+
+    // As it was armed it is the job's.
+    bench.agent.kill();
+    put_at(&bench.drives[0], AMIDST, &before);
     bench.restart();
     let job = bench.server.over(id).await;
     assert_eq!(job.verdict.as_ref().unwrap().verified, job.capacity, "{job:#?}");

@@ -19,6 +19,7 @@ use wire::job::PhaseStatus;
 
 use super::{Halt, JobTask};
 use crate::events::{self, Happening};
+use crate::fingerprints;
 use crate::hands::{Hands, Held, PROOF};
 use crate::record::{Record, Strange, Trace};
 
@@ -60,14 +61,14 @@ impl JobTask {
     ///
     /// # Errors
     /// Why nothing may be written to it.
-    pub(super) async fn taken_up(&self, held: &Held) -> Result<Trace, Strange> {
-        let record = &self.record;
-        if !record.erases() {
+    pub(super) async fn taken_up(&mut self, held: &Held) -> Result<Trace, Strange> {
+        if !self.record.erases() {
             return Ok(Trace::LetGo);
         }
         let mut trace = Trace::Written;
-        if self.checkpoint.is_none() && !record.saved {
+        if self.checkpoint.is_none() && !self.record.saved {
             let told = self.told(held, None).await.map_err(|why| self.not_written(&why))?;
+            let record = &self.record;
             trace = match self.again(Kept::Begun).begins(told.answer(record)) {
                 Begin::Refused(why) => {
                     // What it holds says more than that it is another's, where that has a name.
@@ -75,10 +76,14 @@ impl JobTask {
                     let strange = strange.filter(|_| why == Why::Used);
                     return Err(strange.unwrap_or_else(|| self.not_written(&told.words(why, record))));
                 }
-                Begin::Anew { proven: false } => Trace::LetGo,
+                Begin::Anew { proven: false } => {
+                    self.not_as_planned(&told);
+                    Trace::LetGo
+                }
                 Begin::Anew { proven: true } | Begin::GoesOn | Begin::FromDrive => Trace::Written,
             };
         }
+        let record = &self.record;
         let recounted = record.recounted(&self.medium(held));
         let recounted = match trace {
             Trace::LetGo => recounted,
@@ -89,9 +94,26 @@ impl JobTask {
             }
             Trace::Armed | Trace::Written => None,
         };
-        recounted
-            .or_else(|| record.strange(&held.fresh.content, trace))
-            .map_or(Ok(trace), Err)
+        let strange = recounted.or_else(|| record.strange(&held.fresh.content, trace));
+        match strange {
+            None if trace != Trace::Written => self.written_since(held).await,
+            strange => strange,
+        }
+        .map_or(Ok(trace), Err)
+    }
+
+    /// Why nothing is written to a drive that shows no other signatures than it did when it was armed: something wrote to it since.
+    pub(super) async fn written_since(&self, held: &Held) -> Option<Strange> {
+        let then = self.record.fingerprint.as_ref()?;
+        let written = fingerprints::was_written_since(then, held).await;
+        written.then(|| self.record.written_since())
+    }
+
+    /// What the job itself has begun to write is no sign of somebody else, though its headers prove nothing after a reset.
+    fn not_as_planned(&mut self, told: &Told) {
+        if told.ours {
+            self.record.fingerprint = None;
+        }
     }
 
     /// The medium that is held, as the kernel counts it.
@@ -263,6 +285,7 @@ impl JobTask {
                 Begin::Anew { proven: false } => {
                     // Whatever stands there now, it must be what was armed.
                     self.trace = Trace::LetGo;
+                    self.not_as_planned(&told);
                     "The drive tells nothing of this job; it begins again"
                 }
             };

@@ -164,7 +164,11 @@ impl JobTask {
                 // Self-tests take hours, and a dock does not tell that its drive was exchanged.
                 match self.means.hands.look(drive).await {
                     Ok(content) => {
-                        if let Some(strange) = self.record.strange(&content, self.trace) {
+                        let strange = match self.record.strange(&content, self.trace) {
+                            None => self.written_since(drive).await,
+                            strange => strange,
+                        };
+                        if let Some(strange) = strange {
                             return Err(Halt::Refused(strange.why));
                         }
                     }

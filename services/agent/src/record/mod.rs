@@ -128,7 +128,8 @@ pub struct Record {
     /// What a setting of the drive hides on it; `None` where nobody looked.
     #[serde(default)]
     pub overlay: Option<Overlay>,
-    /// What stood on its drive when a job that only reads began: nothing else tells it from another one.
+    /// What stood on its drive when a job that only reads began: nothing else tells it from another one. Of a job that erases what stood
+    /// there when it was planned, until its first checkpoint: nothing else tells that somebody put something there which changes no signature.
     #[serde(default)]
     pub fingerprint: Option<Fingerprint>,
     /// What stood at the beginning of its drive before the first write of a job that erases.

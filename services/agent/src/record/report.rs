@@ -84,6 +84,10 @@ impl Record {
             }
             Report::Checkpoint { text, .. } => {
                 self.saved = true;
+                if self.erases() {
+                    // Its header proves the drive from here on, and this would be written with each later change.
+                    self.fingerprint = None;
+                }
                 effects.checkpoint = Some(text.clone());
             }
             Report::Findings { findings, bad_sectors } => {
@@ -219,6 +223,21 @@ mod tests {
             "{}",
             frame.message
         );
+    }
+
+    #[test]
+    fn what_stood_on_its_drive_is_kept_until_its_own_header_proves_the_drive() {
+        let mut record = record();
+        let stood = serde_json::from_value(serde_json::json!([{ "sum": 1, "blank": false }, null])).unwrap();
+        record.fingerprint = Some(stood);
+        let phase = Phase::Probe;
+        apply(&mut record, &Report::PhaseStarted { step: 1, phase });
+        let kept = serde_json::to_value(&record).unwrap();
+        let mut record: Record = serde_json::from_value(kept).unwrap();
+        assert!(record.fingerprint.is_some());
+        let (text, waits) = (String::new(), false);
+        apply(&mut record, &Report::Checkpoint { text, waits });
+        assert_eq!(record.fingerprint, None);
     }
 
     #[test]

@@ -85,6 +85,14 @@ impl Record {
         })
     }
 
+    /// Why nothing is written to a drive that holds the signatures which were armed, and elsewhere what it did not hold when it was planned.
+    pub fn written_since(&self) -> Strange {
+        let (model, serial) = (&self.job.model, &self.job.serial);
+        Strange::unarmed(format!(
+            "something wrote to {model} {serial} since it was armed; nothing is written"
+        ))
+    }
+
     fn other(&self, refusal: &Refusal) -> Strange {
         let (model, serial) = (&self.job.model, &self.job.serial);
         Strange::unarmed(format!("{model} {serial}: {refusal}; nothing is written"))

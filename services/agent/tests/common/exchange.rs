@@ -112,6 +112,22 @@ pub(crate) fn put_below(drive: &Loop, data: &[u8]) {
     write_below(drive, data).sync_all().unwrap();
 }
 
+/// Puts data at one place of a drive, from this byte on, by whatever way: what stood there.
+pub(crate) fn put_at(drive: &Loop, at: u64, data: &[u8]) -> Vec<u8> {
+    use std::os::unix::fs::FileExt;
+
+    let disk = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(&drive.file)
+        .unwrap();
+    let mut before = vec![0; data.len()];
+    disk.read_exact_at(&mut before, at).unwrap();
+    disk.write_all_at(data, at).unwrap();
+    disk.sync_all().unwrap();
+    before
+}
+
 /// The same, and does not wait for the disk below: what reads the file afterwards gets it all the same.
 pub(crate) fn write_below(drive: &Loop, data: &[u8]) -> std::fs::File {
     let mut disk = std::fs::File::options().write(true).open(&drive.file).unwrap();
