@@ -1,6 +1,6 @@
 //! What is left of a burn-in that is not gone on with: what was seen of its drive stays seen.
 
-use burnin::{Fingerprint, JobKey};
+use burnin::{Fingerprint, Front, JobKey};
 use drive::kernel_log::Account;
 use drive::overlay::Overlay;
 use serde::de::DeserializeOwned;
@@ -24,6 +24,8 @@ pub(super) struct Remains {
     pub kept: Option<Time>,
     /// What stood on its drive, where that is only read.
     pub fingerprint: Option<Fingerprint>,
+    /// What stood at its beginning before its first write, where that is erased.
+    pub front: Option<Front>,
     /// What stood on it when it was agreed to lose that, where it is known.
     pub agreed: Option<Content>,
     /// What it found.
@@ -55,6 +57,7 @@ impl Remains {
             started: Some(saved.started),
             kept: saved.kept,
             fingerprint: saved.fingerprint.clone(),
+            front: saved.front,
             agreed: saved.agreed.clone(),
             findings: saved.unkept(&[]),
             failed: failed(&saved.self_tests),
@@ -90,6 +93,7 @@ impl Remains {
             started: one(read("started")),
             kept: one(read("kept")),
             fingerprint: one(read("fingerprint")),
+            front: one(read("front")),
             agreed: one(read("agreed")),
             findings,
             failed: failed(&tests),

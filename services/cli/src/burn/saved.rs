@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use burnin::findings::keep_untold;
 use burnin::playbook::Step;
-use burnin::{Fingerprint, JobKey};
+use burnin::{Fingerprint, Front, JobKey};
 use drive::kernel_log::Account;
 use drive::medium::Medium;
 use drive::overlay::Overlay;
@@ -92,6 +92,9 @@ pub(super) struct Saved {
     /// What stood on a drive that is only read when it began.
     #[serde(default)]
     pub fingerprint: Option<Fingerprint>,
+    /// What stood at the beginning of one that is erased before its first write; `None` in files of older versions.
+    #[serde(default)]
+    pub front: Option<Front>,
     /// What stood on a drive that is written when it was agreed to lose that; `None` in files of older versions.
     #[serde(default)]
     pub agreed: Option<Content>,
@@ -244,6 +247,7 @@ pub(super) mod tests {
             findings: Vec::new(),
             findings_before_loss: Vec::new(),
             fingerprint: None,
+            front: None,
             agreed: None,
             resumes: Vec::new(),
             took_in: None,

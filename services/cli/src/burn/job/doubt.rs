@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use burnin::device::Device;
 use burnin::job::{self, Why};
 use burnin::pipeline::SILENCE;
-use burnin::{Checkpoint, Evidence, Fingerprint, Headers, JobKey, Look, Proof, Proves, Shown, Still, header};
+use burnin::{Checkpoint, Evidence, Fingerprint, Front, Headers, JobKey, Look, Proof, Proves, Shown, Still, header};
 use drive::guard::{LOOK_AGAIN, same_content};
 use drive::medium::{self, Medium};
 
@@ -240,6 +240,13 @@ impl Job {
     pub(super) fn fingerprint(&self) -> Option<Fingerprint> {
         let file = self.held.file.try_clone().ok().filter(|_| !self.choice.erases())?;
         Fingerprint::of_file(file, self.geometry())
+    }
+
+    /// What stands at the beginning of a drive that is going to be erased: what somebody puts there while that is interrupted is told
+    /// from it.
+    pub(super) fn front(&self) -> Option<Front> {
+        let file = self.held.file.try_clone().ok().filter(|_| self.choice.erases())?;
+        Front::of_file(file, self.geometry())
     }
 
     /// What a drive shows of which all was written and read back.

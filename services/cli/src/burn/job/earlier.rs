@@ -148,6 +148,7 @@ impl Job {
             key: left.key.unwrap_or(JobKey([0; 16])),
             started: left.started.unwrap_or(when),
             fingerprint: None,
+            front: None,
             agreed: None,
         };
         let nothing = Evidence::new(self.geometry(), &self.choice.steps);
@@ -381,6 +382,7 @@ impl Job {
             key: checkpoint.key,
             started: saved.started,
             fingerprint: saved.fingerprint.clone(),
+            front: saved.front,
             agreed: saved.agreed.clone(),
         };
         if let Some(told) = saved.told(Time::now()) {
@@ -413,6 +415,7 @@ impl Job {
             key: JobKey::random()?,
             started: Time::now(),
             fingerprint: self.fingerprint(),
+            front: self.front(),
             agreed: Some(self.drive.content.clone()),
         };
         let mut own = Own::new(&self.choice.steps);
@@ -467,9 +470,7 @@ impl Job {
         }
         // One that had a checkpoint had come to its first sector: what stood there before is no excuse.
         let begun = kept == Kept::Begun;
-        let then = left
-            .and_then(|left| left.fingerprint.as_ref()?.front())
-            .filter(|_| begun);
+        let then = left.and_then(|left| left.front).filter(|_| begun);
         let hang_ms = self.limits.hang_ms;
         // Of one that only began there may be no header yet.
         if let Some((key, then)) = key.zip(then) {
@@ -510,6 +511,7 @@ impl Job {
             key: header.key,
             started: Time::now(),
             fingerprint: None,
+            front: header.note.front,
             agreed: None,
         };
         let resumption = resumption(

@@ -260,6 +260,7 @@ impl Job {
             key: JobKey([0; 16]),
             started: Time::now(),
             fingerprint: None,
+            front: None,
             agreed: None,
         };
         let own = Own::new(&self.choice.steps);

@@ -82,6 +82,7 @@ impl Job {
             findings: own.told.clone(),
             findings_before_loss: own.findings_before_loss.clone(),
             fingerprint: birth.fingerprint.clone(),
+            front: birth.front,
             agreed: birth.agreed.clone(),
             resumes: own.resumes.clone(),
             took_in: None,

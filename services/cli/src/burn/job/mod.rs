@@ -26,7 +26,7 @@ use burnin::header::Note;
 use burnin::job::Left;
 use burnin::playbook::first_data;
 use burnin::worker::{Backend, Io, Limits, Order, Resumption};
-use burnin::{Fingerprint, Headers, JobKey, device};
+use burnin::{Fingerprint, Front, Headers, JobKey, device};
 use drive::guard::Guard;
 use drive::smart::Smartctl;
 use wire::drive::Content;
@@ -77,6 +77,8 @@ struct Birth {
     started: Time,
     /// What stood on the drive, where nothing is written to it.
     fingerprint: Option<Fingerprint>,
+    /// What stood at its beginning before its first write, where that is erased.
+    front: Option<Front>,
     /// What stood on it when it was agreed to lose that, where it is known.
     agreed: Option<Content>,
 }
@@ -263,7 +265,7 @@ impl Job {
                 .before
                 .as_ref()
                 .and_then(|before| serde_json::to_string(before).ok()),
-            front: birth.fingerprint.as_ref().and_then(Fingerprint::front),
+            front: birth.front,
         }
     }
 }
