@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs::File;
 use std::path::PathBuf;
 
-use burnin::format;
+use burnin::{Fingerprint, device, format};
 use drive::content::ContentKind;
 use drive::guard::{GivenUp, Guard, InUse, Refusal};
 use drive::identity::Identity;
@@ -15,7 +15,7 @@ use wire::gate::{PlanDrive, Told, labels};
 use super::again::quote;
 use super::choice::Choice;
 use super::target::Target;
-use super::{Args, Stop, print_refused};
+use super::{Args, Stop, fingerprints, print_refused};
 
 /// A target that passed the guard.
 pub(super) struct Ready {
@@ -34,6 +34,19 @@ pub(super) struct Held {
     pub lose: Vec<ContentKind>,
     /// Kinds of what stands where a first partition would, where it has no table.
     pub unlisted: BTreeSet<String>,
+    /// What stood at some places when it was told what would be erased; `None` where nothing is, or it could not be asked.
+    pub seen: Option<Fingerprint>,
+}
+
+impl Held {
+    pub(super) fn geometry(&self) -> device::Geometry {
+        let sector = self.identity.logical_sector;
+        device::Geometry {
+            sectors: self.identity.capacity.0 / u64::from(sector.max(1)),
+            sector,
+            physical: self.device.physical_sector.max(sector),
+        }
+    }
 }
 
 /// Guards every target.
@@ -61,6 +74,10 @@ pub(super) fn admit(args: &Args, guard: &Guard, choice: &Choice, targets: Vec<Ta
         refused = label(guard, &mut ready);
     }
     if refused.is_empty() {
+        // What is only told of is compared with nothing later.
+        if choice.erases() && !args.dry_run {
+            fingerprints::see(&mut ready);
+        }
         return Ok(ready);
     }
     let mut lines = Vec::new();
@@ -130,6 +147,7 @@ fn one(guard: &Guard, choice: &Choice, target: &Target, dry_run: bool) -> Result
             device: opened.device,
             lose: Vec::new(),
             unlisted: BTreeSet::new(),
+            seen: None,
         };
         let plan = plan(&held.identity, Content::Unknown, Vec::new()).ok_or(Refusal::NoIdentity)?;
         return Ok((held, plan));
@@ -152,6 +170,7 @@ fn one(guard: &Guard, choice: &Choice, target: &Target, dry_run: bool) -> Result
         device: opened.device,
         lose: given_up.kinds,
         unlisted: opened.look.unlisted,
+        seen: None,
     };
     Ok((held, plan))
 }

@@ -16,6 +16,7 @@ mod args;
 mod choice;
 mod consent;
 mod ended;
+mod fingerprints;
 mod flags;
 mod job;
 mod newest;

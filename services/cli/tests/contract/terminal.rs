@@ -75,6 +75,26 @@ fn what_came_while_the_prompt_stood_stays_and_is_refused() {
     assert!(fs::read(drive.file()).unwrap() == before, "it was written to");
 }
 
+/// An archive, or a volume that hides what it is: nothing that the guard knows.
+#[test]
+fn what_came_without_a_signature_while_the_prompt_stood_stays_and_is_refused() {
+    let Some(drive) = Loop::new(64 << 20) else { return };
+    let mut asked = Asked::of(&drive);
+    let mut below = File::options().write(true).open(drive.file()).unwrap();
+    below.write_all(&common::foreign_data(24 << 20)).unwrap();
+    below.sync_all().unwrap();
+    let before = fs::read(drive.file()).unwrap();
+    writeln!(asked.child.stdin.take().unwrap(), "{}", drive.node).unwrap();
+    let (code, shown) = asked.end();
+    assert!(fs::read(drive.file()).unwrap() == before, "it was written to: {shown}");
+    assert_eq!(code, Some(4), "{shown}");
+    assert!(
+        shown.contains("something wrote to") && shown.contains("nothing was written"),
+        "{shown}"
+    );
+    assert!(!shown.contains("--resume"), "{shown}");
+}
+
 #[test]
 fn what_was_not_confirmed_is_refused() {
     let Some(drive) = Loop::new(4 << 20) else { return };

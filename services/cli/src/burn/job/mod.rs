@@ -245,12 +245,7 @@ impl Job {
     }
 
     fn geometry(&self) -> device::Geometry {
-        let Held { device, .. } = &self.held;
-        device::Geometry {
-            sectors: self.drive.capacity.0 / u64::from(self.drive.sector.max(1)),
-            sector: self.drive.sector,
-            physical: device.physical_sector.max(self.drive.sector),
-        }
+        self.held.geometry()
     }
 
     /// What the drive itself keeps, so that the job can go on without this computer.

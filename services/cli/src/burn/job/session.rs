@@ -12,6 +12,7 @@ use super::kernel::Kernel;
 use super::own::Own;
 use super::watch::Watch;
 use super::{Birth, Job, SIGNAL, heard};
+use crate::burn::fingerprints;
 use crate::burn::pacing::Share;
 use crate::burn::screen::Line;
 
@@ -83,6 +84,7 @@ impl<'a> Session<'a> {
         if let Some(why) = resumed.and_then(|checkpoint| job.stranger_to(device.as_mut(), &checkpoint)) {
             return Err(why);
         }
+        fingerprints::check(&job.held, device.as_mut())?;
         self.doubted.set(own.doubted);
         let evidence = runner::run_asked(device.as_mut(), order, &way, &mut || self.ask(), &mut |report| {
             self.hear(report, own);

@@ -1,0 +1,50 @@
+//! What stands on the drives that are to be erased when that is told, and whether it stands there still on the descriptors that are
+//! going to be written.
+//!
+//! The guard knows what it finds by signatures, of which an archive or a file in a known file system changes none. Tested with a real
+//! question in `tests/contract/`.
+
+use std::time::Duration;
+
+use burnin::Fingerprint;
+use burnin::device::{Device, open_plain};
+
+use super::admit::{Held, Ready};
+
+/// Longest look, and as much for its last read: a disk that has to spin up first needs seven seconds, and then one or two. What is not
+/// told by then before anybody is asked is not compared: such a drive may be the one that is to be tested.
+const LONGEST: Duration = Duration::from_secs(8);
+
+/// Looks at all these drives at once: some may have to spin up.
+pub(super) fn see(ready: &mut [Ready]) {
+    std::thread::scope(|scope| {
+        for Ready { held, .. } in ready {
+            scope.spawn(|| held.seen = seen(held));
+        }
+    });
+}
+
+fn seen(held: &Held) -> Option<Fingerprint> {
+    let mut device = open_plain(held.file.try_clone().ok()?).ok()?;
+    Some(Fingerprint::in_time(device.as_mut(), held.geometry(), LONGEST))
+}
+
+/// Refuses a drive that something wrote to since what stands on it was told; reads only.
+///
+/// # Errors
+/// Why it may not be written; also where a read is still under way, which would be timed beside the job's own.
+pub(super) fn check(held: &Held, device: &mut dyn Device) -> Result<(), String> {
+    let Some(then) = &held.seen else { return Ok(()) };
+    let words = held.identity.words();
+    let mut look = || {
+        let now = then.again(device, held.geometry(), LONGEST);
+        now.map_err(|why| format!("nothing was written: {words}: {why}. Try again in some minutes"))
+    };
+    let now = look()?;
+    if !then.was_written_since(&now, &now) || !then.was_written_since(&now, &look()?) {
+        return Ok(());
+    }
+    Err(format!(
+        "nothing was written: something wrote to {words} since it was chosen. Begin again"
+    ))
+}
