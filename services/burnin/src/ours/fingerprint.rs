@@ -125,6 +125,11 @@ impl Fingerprint {
         Some(Self(marks))
     }
 
+    /// A sum of what stood at each place; `None` of one that could not be read.
+    pub fn sums(&self) -> impl Iterator<Item = Option<u64>> + '_ {
+        self.0.iter().map(|mark| mark.map(|mark| mark.sum))
+    }
+
     /// Whether each place that could be read held one word over and over, as of a drive that is blank, erased or zeroed; not where none
     /// could be.
     pub fn is_blank(&self) -> bool {

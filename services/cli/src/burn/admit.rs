@@ -74,8 +74,7 @@ pub(super) fn admit(args: &Args, guard: &Guard, choice: &Choice, targets: Vec<Ta
         refused = label(guard, &mut ready);
     }
     if refused.is_empty() {
-        // What is only told of is compared with nothing later.
-        if choice.erases() && !args.dry_run {
+        if choice.erases() {
             fingerprints::see(&mut ready);
         }
         return Ok(ready);

@@ -9,6 +9,8 @@ use burnin::worker::Backend;
 use clap::ValueEnum;
 use wire::options::{FileSystem, Table};
 
+use super::digest::Digest;
+
 /// What `kiln burn` takes.
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -74,8 +76,8 @@ pub struct Args {
     #[arg(long)]
     pub json: bool,
     /// Digest that --dry-run told: goes on only if that is still what would be erased, and asks nothing.
-    #[arg(long, value_name = "DIGEST", value_parser = digest)]
-    pub plan_digest: Option<String>,
+    #[arg(long, value_name = "DIGEST")]
+    pub plan_digest: Option<Digest>,
     /// Go on with a burn-in that was interrupted.
     #[arg(long)]
     pub resume: bool,
@@ -83,17 +85,6 @@ pub struct Args {
     /// home is named].
     #[arg(long, value_name = "DIR")]
     pub state: Option<PathBuf>,
-}
-
-/// Digits of a digest: SHA-256.
-const DIGITS: usize = 64;
-
-/// A digest as --dry-run tells it.
-fn digest(text: &str) -> Result<String, String> {
-    let is_one = text.len() == DIGITS && text.bytes().all(|digit| digit.is_ascii_hexdigit());
-    is_one
-        .then(|| text.to_ascii_lowercase())
-        .ok_or_else(|| format!("expected the {DIGITS} hexadecimal digits that --dry-run told"))
 }
 
 /// A share in whole per cents, as plans have it; more than any file system takes is told by the format.

@@ -29,6 +29,30 @@ fn seen(held: &Held) -> Option<Fingerprint> {
     Some(Fingerprint::in_time(device.as_mut(), held.geometry(), LONGEST))
 }
 
+/// What two looks see at the places of these drives, for [`super::digest::Digest::of`]: the first before, the second now.
+pub(super) fn twice<'a>(all: impl Iterator<Item = &'a Held>) -> (Vec<Option<u64>>, Vec<Option<u64>>) {
+    let looks = all.flat_map(|held| {
+        let mut again = sums(look_again(held).as_ref()).into_iter();
+        sums(held.seen.as_ref())
+            .into_iter()
+            .map(move |sum| (sum, again.next().flatten()))
+    });
+    looks.unzip()
+}
+
+/// What was seen at the places of this drive; one that told nothing has one, which tells nothing.
+pub(super) fn sums(seen: Option<&Fingerprint>) -> Vec<Option<u64>> {
+    seen.map_or_else(|| vec![None], |seen| seen.sums().collect())
+}
+
+fn look_again(held: &Held) -> Option<Fingerprint> {
+    let mut device = open_plain(held.file.try_clone().ok()?).ok()?;
+    held.seen
+        .as_ref()?
+        .again(device.as_mut(), held.geometry(), LONGEST)
+        .ok()
+}
+
 /// Refuses a drive that something wrote to since what stands on it was told; reads only.
 ///
 /// # Errors

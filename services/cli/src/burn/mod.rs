@@ -15,6 +15,7 @@ mod again;
 mod args;
 mod choice;
 mod consent;
+mod digest;
 mod ended;
 mod fingerprints;
 mod flags;
@@ -54,6 +55,7 @@ use crate::signing::Signing;
 use admit::{Ready, admit};
 pub use args::{Args, IoWay};
 use choice::Choice;
+use digest::Digest;
 use ended::Ended;
 use job::{GivenUp, Job};
 use pacing::Pacer;
@@ -131,7 +133,7 @@ fn run(args: &Args) -> Result<u8, Stop> {
     };
     let plans: Vec<PlanDrive> = jobs.iter().map(|job| job.drive.clone()).collect();
     let steps = burnin::playbook::steps_text(&choice.steps);
-    let digest = digest((&choice.playbook.name, &steps), &choice.options, &plans);
+    let plan = digest((&choice.playbook.name, &steps), &choice.options, &plans);
     let interrupted: Vec<_> = jobs.iter().map(Job::gives_up).collect();
     if choice.erases() {
         for job in &jobs {
@@ -155,7 +157,21 @@ fn run(args: &Args) -> Result<u8, Stop> {
             tell!("{}: {words}{}", job.node.display(), instead.unwrap_or_default());
         }
     }
-    let changed = args.plan_digest.as_ref().is_some_and(|given| *given != digest);
+    let seen: Vec<_> = match choice.erases() {
+        true => jobs
+            .iter()
+            .flat_map(|job| fingerprints::sums(job.held.seen.as_ref()))
+            .collect(),
+        false => Vec::new(),
+    };
+    let given = args.plan_digest.as_ref();
+    let changed = given.is_some_and(|given| !given.is_of(&plan, &seen));
+    // Of a drive that is only read nothing is lost.
+    let looks = match choice.erases() && (changed || args.dry_run) {
+        true => fingerprints::twice(jobs.iter().map(|job| &job.held)),
+        false => Default::default(),
+    };
+    let digest = Digest::of(plan, (&looks.0, &looks.1)).to_string();
     let changed =
         changed.then(|| format!("what would be erased has changed since --dry-run: its digest is now {digest}"));
     if args.dry_run {

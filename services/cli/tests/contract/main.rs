@@ -360,6 +360,37 @@ fn dry_run_tells_the_digest_that_goes_on() {
     assert_eq!(code(&output), 0, "{}", text(&output));
 }
 
+/// An archive, or a volume that hides what it is: nothing that the guard knows. A plan's digest alone, as older versions told it, does
+/// not tell.
+#[test]
+fn what_came_without_a_signature_since_the_dry_run_stays_and_is_refused() {
+    let Some(drive) = Loop::new(64 << 20) else { return };
+    let output = drive.burn(&["--dry-run", "--playbook", "surface"]);
+    let digest = object(&output)["digest"].as_str().unwrap().to_owned();
+    let mut below = File::options().write(true).open(drive.file()).unwrap();
+    std::io::Write::write_all(&mut below, &foreign_data(24 << 20)).unwrap();
+    below.sync_all().unwrap();
+    let before = fs::read(drive.file()).unwrap();
+    for more in [&["--dry-run"][..], &[]] {
+        let agreed = ["--playbook", "surface", "--plan-digest", &digest];
+        let output = drive.burn(&[&agreed[..], more].concat());
+        assert!(
+            fs::read(drive.file()).unwrap() == before,
+            "it was written to: {}",
+            text(&output)
+        );
+        assert_eq!(code(&output), 4, "{}", text(&output));
+        assert!(
+            text(&output).contains("has changed since --dry-run"),
+            "{}",
+            text(&output)
+        );
+    }
+    let (plan, _) = digest.split_once('-').unwrap();
+    let output = drive.burn(&["--playbook", "surface", "--plan-digest", plan]);
+    assert_eq!(code(&output), 0, "{}", text(&output));
+}
+
 /// The table may be chosen of what a playbook makes itself, and of nothing else.
 #[test]
 fn a_table_is_of_a_format_or_of_a_playbook_that_partitions() {
