@@ -7,7 +7,7 @@ use crate::error::{At, Error, Result};
 use std::{
     fs::{self, File, OpenOptions},
     io::{BufRead, Read, Seek, SeekFrom, Write},
-    os::{fd::AsRawFd, unix::fs::FileTypeExt, unix::fs::OpenOptionsExt},
+    os::{fd::AsRawFd, unix::fs::FileTypeExt, unix::fs::MetadataExt, unix::fs::OpenOptionsExt},
     path::{Path, PathBuf},
 };
 
@@ -31,6 +31,10 @@ pub struct Facts {
     pub whole: bool,
     /// What uses it: mount points, swap, holders.
     pub used_by: Vec<String>,
+    /// Its number as the kernel writes it, `8:16`.
+    pub number: String,
+    /// Which medium this is since the machine was started: two cards in one reader are alike in all else. `None` before Linux 5.15.
+    pub sequence: Option<u64>,
 }
 
 /// Why a device must not be written; `None` when it may.
@@ -97,8 +101,51 @@ impl Facts {
             removable: text("removable") == "1" || bus.contains("/usb") || bus.contains("/mmc_host/"),
             whole: !sys.join("partition").exists(),
             used_by,
+            number: text("dev"),
+            sequence: text("diskseq").parse().ok(),
         })
     }
+
+    /// Whether an open device is the one that these were read of, and its medium the same.
+    fn is_of(&self, open: &File) -> bool {
+        let number = open.metadata().map(|meta| {
+            let rdev = meta.rdev();
+            format!("{}:{}", libc::major(rdev), libc::minor(rdev))
+        });
+        number.is_ok_and(|number| number == self.number) && (self.sequence.is_none() || sequence(open) == self.sequence)
+    }
+}
+
+/// The count of the medium in an open device; `None` where the kernel does not tell.
+fn sequence(device: &File) -> Option<u64> {
+    /// `BLKGETDISKSEQ`, `_IOR(0x12, 128, __u64)` of linux/fs.h.
+    const BLKGETDISKSEQ: libc::c_ulong = 0x8008_1280;
+    let mut count = 0_u64;
+    // SAFETY: the kernel writes one `u64`, which outlives the call; the descriptor is open for all of it.
+    let done = unsafe { libc::ioctl(device.as_raw_fd(), BLKGETDISKSEQ as _, &raw mut count) };
+    (done == 0).then_some(count)
+}
+
+/// What stands on a device and its partitions, as `blkid` names it: a line each; empty where it finds nothing, or is not there.
+fn contents(device: &Path) -> Vec<String> {
+    let name = device.file_name().unwrap_or_default();
+    let mut nodes = vec![device.to_owned()];
+    let parts = fs::read_dir(Path::new("/sys/class/block").join(name));
+    nodes.extend(
+        parts
+            .into_iter()
+            .flatten()
+            .flatten()
+            .filter(|entry| entry.path().join("partition").exists())
+            .map(|entry| Path::new("/dev").join(entry.file_name())),
+    );
+    nodes.sort();
+    let told = |node: &PathBuf| {
+        let told = std::process::Command::new("blkid").arg("-p").arg(node).output().ok()?;
+        let told = String::from_utf8_lossy(&told.stdout).trim().to_owned();
+        (!told.is_empty()).then_some(told)
+    };
+    nodes.iter().filter_map(told).collect()
 }
 
 /// The device's own serial, or its USB bridge's.
@@ -169,6 +216,9 @@ pub fn flash(image: &Path, device: &Path, yes: Option<&str>) -> Result<()> {
         facts.size / 1_000_000,
         facts.serial
     );
+    for line in contents(&device.canonicalize().at("finding", device)?) {
+        println!("holds {}", wire::shown::line(&line));
+    }
     println!("everything on it will be erased");
     let typed = match yes {
         Some(s) => s.to_owned(),
@@ -191,7 +241,7 @@ pub fn flash(image: &Path, device: &Path, yes: Option<&str>) -> Result<()> {
             },
         })?;
     let again = Facts::of(device)?;
-    if again != facts {
+    if again != facts || !facts.is_of(&out) {
         return Err(refused(
             "it is no longer the device that was asked about; nothing was written".into(),
         ));
@@ -291,6 +341,8 @@ mod tests {
             removable: true,
             whole: true,
             used_by: vec![],
+            number: "8:16".into(),
+            sequence: Some(7),
         }
     }
 
@@ -311,6 +363,35 @@ mod tests {
         assert!(with(&|s| s.removable = false).contains("fixed disk"));
         assert!(with(&|s| s.size = 1 << 20).contains("the image has"));
         assert!(with(&|s| s.size = 16 << 40).contains("expected a stick"));
+    }
+
+    /// Two cards in one reader: the same name, number, model and size.
+    #[test]
+    fn another_medium_in_the_same_place_is_not_the_one_that_was_asked_about() {
+        let dir = tempfile::tempdir().unwrap();
+        let card = |name: &str| {
+            let path = dir.path().join(name);
+            File::create(&path).unwrap().set_len(1 << 20).unwrap();
+            path
+        };
+        let losetup =
+            |arguments: &[&std::ffi::OsStr]| std::process::Command::new("losetup").args(arguments).output().unwrap();
+        let (first, second) = (card("first"), card("second"));
+        let attached = losetup(&["--find".as_ref(), "--show".as_ref(), first.as_os_str()]);
+        if !attached.status.success() {
+            println!("NOT RUN: no loop device: {}", String::from_utf8_lossy(&attached.stderr));
+            return;
+        }
+        let node = PathBuf::from(String::from_utf8(attached.stdout).unwrap().trim());
+        let facts = Facts::of(&node).unwrap();
+        let is_of = || facts.is_of(&File::open(&node).unwrap());
+        let same = is_of();
+        losetup(&["--detach".as_ref(), node.as_os_str()]);
+        let again = losetup(&[node.as_os_str(), second.as_os_str()]);
+        let other = again.status.success().then(is_of);
+        losetup(&["--detach".as_ref(), node.as_os_str()]);
+        assert!(same);
+        assert_eq!(other, Some(false));
     }
 
     #[test]
