@@ -289,7 +289,7 @@ impl JobTask {
     /// it, so that no other box goes on with it, and a self-test that an earlier session of it began is ended.
     async fn end_aborted(mut self: Box<Self>, held: Option<Held>) -> JobId {
         if held.is_some() {
-            return self.conclude(None, held).await;
+            return Box::pin(self.conclude(None, held)).await;
         }
         let asks = self.record.erases() || self.record.self_test.is_some();
         let listed = match asks {
@@ -311,7 +311,7 @@ impl JobTask {
                 }
             }
         }
-        self.conclude(None, None).await
+        Box::pin(self.conclude(None, None)).await
     }
 
     /// The drive went away: the job ends with what is known.

@@ -337,8 +337,11 @@ fn a_dry_run_refuses_whom_the_real_run_refuses() {
         return rig::not_run(&format!("as another user: {tried:?}"));
     };
     assert_eq!((code(&dry), code(&real)), (4, 4), "{}", text(&dry));
-    assert_eq!(object(&dry), object(&real));
-    assert!(text(&dry).contains("Permission denied"), "{}", text(&dry));
+    for told in [&dry, &real] {
+        // Another test's loop device may lie on a file that only root can look at.
+        let why = ["Permission denied", "could not be found out"];
+        assert!(why.iter().any(|why| text(told).contains(why)), "{}", text(told));
+    }
 }
 
 #[test]
