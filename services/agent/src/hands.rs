@@ -422,7 +422,7 @@ impl Hands {
 fn seated(now: Place) -> Result<(), String> {
     let instead = match now {
         Place::Same => return Ok(()),
-        Place::Recounted => "the kernel counts another medium in its place, or it was reset",
+        Place::Recounted => drive::medium::RECOUNTED,
         Place::Another => "another drive is in its place",
         Place::Empty => "nothing is in its place any more",
     };

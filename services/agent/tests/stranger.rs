@@ -52,14 +52,7 @@ async fn a_job_that_has_written_nothing_does_not_begin_on_another_disk() {
     let Some(mut bench) = Bench::with(&[64], true, &arguments).await else {
         return;
     };
-    bench.drives[0].mkfs();
-    bench
-        .server
-        .until("the file system", |seen| {
-            let drive = seen.drive(&bench.drives[0].id())?;
-            matches!(drive.content, wire::drive::Content::Found { .. }).then_some(())
-        })
-        .await;
+    with_a_file_system(&bench).await;
     let armed = std::fs::read(&bench.drives[0].file).unwrap();
     let id = bench.job("standard").await;
     in_step(&bench, id, Phase::SmartBefore).await;
@@ -79,11 +72,8 @@ async fn a_job_that_has_written_nothing_does_not_begin_on_another_disk() {
     assert_eq!(job.verdict.as_ref().unwrap().verified, job.capacity, "{job:#?}");
 }
 
-/// A job stands in SMART before on a drive with a file system; with the directory of its smartctl.
-async fn before_its_first_write() -> Option<(Bench, JobId, tempfile::TempDir)> {
-    let dir = tempfile::tempdir().unwrap();
-    let program = held_smartctl(dir.path());
-    let bench = Bench::with(&[64], true, &["--smartctl", program.to_str().unwrap()]).await?;
+/// Makes one on the first drive, and waits until the agent has seen it.
+async fn with_a_file_system(bench: &Bench) {
     bench.drives[0].mkfs();
     bench
         .server
@@ -92,6 +82,14 @@ async fn before_its_first_write() -> Option<(Bench, JobId, tempfile::TempDir)> {
             matches!(drive.content, wire::drive::Content::Found { .. }).then_some(())
         })
         .await;
+}
+
+/// A job stands in SMART before on a drive with a file system; with the directory of its smartctl.
+async fn before_its_first_write() -> Option<(Bench, JobId, tempfile::TempDir)> {
+    let dir = tempfile::tempdir().unwrap();
+    let program = held_smartctl(dir.path());
+    let bench = Bench::with(&[64], true, &["--smartctl", program.to_str().unwrap()]).await?;
+    with_a_file_system(&bench).await;
     let id = bench.job("standard").await;
     in_step(&bench, id, Phase::SmartBefore).await;
     Some((bench, id, dir))
@@ -238,14 +236,7 @@ async fn a_job_whose_first_checkpoint_was_never_kept_goes_on_by_its_own_header_a
     let Some(mut bench) = Bench::new(&[512]).await else {
         return;
     };
-    bench.drives[0].mkfs();
-    bench
-        .server
-        .until("the file system", |seen| {
-            let drive = seen.drive(&bench.drives[0].id())?;
-            matches!(drive.content, wire::drive::Content::Found { .. }).then_some(())
-        })
-        .await;
+    with_a_file_system(&bench).await;
     let id = bench.job_in_the_middle("surface").await;
     bench.agent.kill();
     let never_kept = |record: &mut Record| {

@@ -6,10 +6,21 @@ mod common;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
 use common::{Loop, code, kiln, object, start, text, until};
+
+/// That nothing was formatted, since swap came while the drive was tested.
+fn is_left_for_its_swap(output: &Output) {
+    let told = object(output);
+    assert_eq!(code(output), 3, "{told}");
+    let problem = told["formatted"]["problem"].as_str().unwrap();
+    assert!(
+        problem.contains("swap") && problem.contains("while it was tested"),
+        "{problem}"
+    );
+}
 
 #[test]
 fn a_drive_that_came_through_is_formatted_and_certified() {
@@ -90,13 +101,7 @@ fn what_somebody_put_on_the_drive_while_it_was_tested_is_not_formatted_over() {
     let made = Command::new("mkswap").arg(drive.file()).output().unwrap();
     assert!(made.status.success(), "{made:?}");
     let output = burn.wait_with_output().unwrap();
-    let told = object(&output);
-    assert_eq!(code(&output), 3, "{told}");
-    let problem = told["formatted"]["problem"].as_str().unwrap();
-    assert!(
-        problem.contains("swap") && problem.contains("while it was tested"),
-        "{problem}"
-    );
+    is_left_for_its_swap(&output);
     let found = Command::new("blkid")
         .args(["-p", "-o", "value", "-s", "TYPE"])
         .arg(drive.file())
@@ -137,13 +142,7 @@ fn what_came_while_the_format_was_written_down_is_not_formatted_over() {
     let made = Command::new("mkswap").arg(drive.file()).output().unwrap();
     assert!(made.status.success(), "{made:?}");
     let output = child.wait_with_output().unwrap();
-    let told = object(&output);
-    assert_eq!(code(&output), 3, "{told}");
-    let problem = told["formatted"]["problem"].as_str().unwrap();
-    assert!(
-        problem.contains("swap") && problem.contains("while it was tested"),
-        "{problem}"
-    );
+    is_left_for_its_swap(&output);
     assert!(!drive.has_table());
     assert!(!is_written_down(), "it counts as half formatted");
 }

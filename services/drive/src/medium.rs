@@ -24,6 +24,9 @@ impl Medium {
     }
 }
 
+/// What is told where the kernel has counted another medium.
+pub const RECOUNTED: &str = "the kernel counts another medium in its place, or it was reset";
+
 /// The kernel's id of this boot; empty where there is no such file.
 pub fn boot_id() -> String {
     std::fs::read_to_string("/proc/sys/kernel/random/boot_id")

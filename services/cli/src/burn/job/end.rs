@@ -216,8 +216,7 @@ impl Job {
             expected.same_drive(&found.identity).map_err(|e| e.to_string())?;
             // Name and size are the reader's or the dock's, whatever is in it.
             let same = sequence == found.sequence;
-            same.then_some(())
-                .ok_or_else(|| "the kernel counts another medium in its place, or it was reset".to_owned())
+            same.then_some(()).ok_or_else(|| drive::medium::RECOUNTED.to_owned())
         };
         let mut tell = |said: &Said| match said {
             Said::Ready => {}
