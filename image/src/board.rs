@@ -63,7 +63,7 @@ impl Arch {
 pub struct Request {
     /// Package name, without architecture.
     pub name: String,
-    /// Architecture where it is not the board's (a BIOS boot loader for an ARM builder, a cross library).
+    /// Architecture where it is not the board's (a BIOS boot loader for an ARM builder, a cross library, `all` for firmware).
     pub arch: Option<String>,
     /// Its dependencies whose names begin so are fetched too: how `linux-image-amd64` leads to the kernel.
     #[serde(default)]

@@ -166,4 +166,19 @@ mod tests {
         let e = Lock::parse("zlib1g amd64 1 xyz zlib1g\n").unwrap_err();
         assert!(e.contains("line 1") && e.contains("SHA-256"), "{e}");
     }
+
+    /// apt finds a package of all architectures by no other name than `:all`, so such a request fails on a fresh machine.
+    #[test]
+    fn a_file_that_boards_of_two_architectures_share_is_asked_for_as_of_all() {
+        let boards = crate::workspace::Workspace::find().boards();
+        let locked = |name: &str| Lock::read(&boards.join(name).join("packages.lock")).unwrap().packages();
+        let (pc, arm) = (locked("x86-64"), locked("arm64"));
+        for one in &pc {
+            let other = arm
+                .iter()
+                .find(|same| same.sha256 == one.sha256 && same.arch != one.arch);
+            assert_eq!(other, None, "{one:?}: give it `arch = \"all\"` in the board files");
+        }
+        assert!(pc.iter().any(|one| one.arch == "all"), "there is such a package");
+    }
 }

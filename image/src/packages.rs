@@ -156,10 +156,16 @@ impl Packages {
                 let pinned = old.iter().find(|p| p.name == name);
                 let same = pinned.and_then(|p| offers.iter().find(|o| o.package.version == p.version));
                 let Some(offer) = same.or_else(|| offers.first()) else {
+                    // apt knows a package of all architectures by no other name.
+                    let every = (name.clone(), "all".to_owned());
+                    let hint = match self.apt.show(std::slice::from_ref(&every))?.remove(&every) {
+                        Some(offers) if !offers.is_empty() => "; it is of all architectures: give it `arch = \"all\"`",
+                        _ => "",
+                    };
                     return Err(Error::Package {
                         package: format!("{name}:{arch}"),
                         what: format!(
-                            "not in the archive (asked for by {:?} in the board files)",
+                            "not in the archive (asked for by {:?} in the board files){hint}",
                             request.name
                         ),
                     });
