@@ -24,7 +24,7 @@ use crate::boot::keeper;
 use crate::boot::kernel::mounts;
 use crate::boot::medium::found::{Found, PULLED, guard};
 use crate::boot::medium::said::{Said, progress};
-use crate::boot::medium::search::Search;
+use crate::boot::medium::search::{self, Search};
 use crate::crash;
 use crate::shell::helper::{Heard, Line};
 
@@ -68,6 +68,11 @@ pub(in crate::boot) fn wait(line: &Line, part: &str, mark: Option<&str>, same: O
     loop {
         match line.hear_within(LOOK_EVERY) {
             Heard::Closed => return 0,
+            // Services took their time to end: what is mended and written to now may be another card in the same reader.
+            Heard::Text(t) if t == "return" && !is_still(&found, part, mark, same) => {
+                Said::Gone(PULLED.to_owned()).over(line);
+                return 0;
+            }
             Heard::Text(t) if t == "return" => break,
             Heard::Text(_) | Heard::Nothing => {
                 if !found.present() {
@@ -87,6 +92,13 @@ pub(in crate::boot) fn wait(line: &Line, part: &str, mark: Option<&str>, same: O
             1
         }
     }
+}
+
+/// Whether what is in its place is what was found, by the kernel's count; where that has changed, as after a mere reset, too, by
+/// what it was known by.
+fn is_still(found: &Found, part: &str, mark: Option<&str>, same: Option<&str>) -> bool {
+    found.present()
+        && (!found.is_recounted() || same == Some(&found.identity()) && search::is_medium(found, part, mark))
 }
 
 /// What was brought from memory to the medium.

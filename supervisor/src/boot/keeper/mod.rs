@@ -42,7 +42,7 @@ pub fn watch(line: &Line, path: &str) -> i32 {
     let Some(disk) = sys.file_name().map(|n| n.to_string_lossy().into_owned()) else {
         return 1;
     };
-    probe(line, &Found { disk, sys })
+    probe(line, &Found::now(disk, sys))
 }
 
 /// Does all of it; returns only when the medium is gone or was never there.

@@ -162,7 +162,10 @@ impl Machine {
             Said::Unmarked(why) => self.unmarked(&why, desk),
             Said::Ram(why) => self.go_to_ram(&why, desk),
             Said::Alive => {}
-            Said::Gone(why) => self.medium_gone(now, &why, desk),
+            Said::Gone(why) => {
+                self.medium_gone(now, &why, desk);
+                self.left_again(&why, desk);
+            }
             Said::Faulty(why) => self.medium_faulty(now, &why, desk),
             Said::Same(text) => self.facts.same = Some(text),
             Said::Room(percent) => self.room(percent, desk),

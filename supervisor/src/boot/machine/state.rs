@@ -119,14 +119,35 @@ impl Machine {
 
     /// State stays in memory although the medium is there.
     pub(super) fn stays(&mut self, why: &str, desk: &mut Desk) {
-        desk.banner(
-            "ram",
-            Severity::Warning,
-            format!("The boot medium is there, and is not offered for erasing, but state stays in memory: {why}. A restart goes on with what is on the medium; what has happened since it left is lost then, so save a backup before."),
+        let text = format!(
+            "The boot medium is there, and is not offered for erasing, but state stays in memory: {why}. A restart goes on with what is on the medium; what has happened since it left is lost then, so save a backup before."
         );
-        if matches!(self.facts.moving.take(), Some(Moving::Leaving(_) | Moving::Carrying(_))) {
+        self.stays_in_memory(text, desk);
+    }
+
+    /// The medium left once more, says its keeper, before anything was written to it; another keeper waits for it then.
+    pub(super) fn left_again(&mut self, why: &str, desk: &mut Desk) {
+        if self.is_coming_back() {
+            let text = format!(
+                "{} before what memory holds was written to it: state stays in memory, and is lost with the power, unless the medium is put back.",
+                sentence(why)
+            );
+            self.stays_in_memory(text, desk);
+        }
+    }
+
+    fn stays_in_memory(&mut self, text: String, desk: &mut Desk) {
+        desk.banner("ram", Severity::Warning, text);
+        let came_back = self.is_coming_back();
+        self.facts.moving = None;
+        if came_back {
             self.settled("ram", desk);
         }
+    }
+
+    /// Whether services are stopped so that state can go back to the medium.
+    fn is_coming_back(&self) -> bool {
+        matches!(self.facts.moving, Some(Moving::Leaving(_) | Moving::Carrying(_)))
     }
 
     /// State is on the medium again; `told`: how many files, and how many backups found no room.
@@ -284,6 +305,7 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use super::super::tests::machine;
     use super::*;
+    use crate::boot::medium::found::PULLED;
     use crate::boot::medium::said::Said;
 
     /// Nobody is told that nothing was lost where something was.
@@ -323,5 +345,26 @@ mod tests {
             "{text}"
         );
         assert!(!text.contains("unless"), "{text}");
+    }
+
+    #[test]
+    fn a_medium_that_leaves_while_services_end_for_it_leaves_them_running_on_memory() {
+        for moving in [Moving::Leaving(0), Moving::Carrying(0)] {
+            let (mut m, mut desk) = (machine(), Desk::default());
+            (m.facts.data_settled, desk.boot.medium) = (true, Medium::Ram);
+            (m.facts.disk_path, m.facts.moving) = (Some("/devices/x".into()), Some(moving));
+            m.heard_medium(0, Said::Gone(PULLED.to_owned()), None, &mut desk);
+            let (_, banner) = desk.banners.iter().find(|(key, _)| key == "ram").unwrap();
+            let promise = "unless the medium is put back";
+            assert!(
+                banner.text.contains(promise) && banner.text.starts_with("The boot medium was pulled"),
+                "{}",
+                banner.text
+            );
+            assert!(
+                m.facts.moving.is_none() && m.facts.disk_path.is_none(),
+                "it is waited for"
+            );
+        }
     }
 }

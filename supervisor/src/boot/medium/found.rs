@@ -20,6 +20,8 @@ pub(in crate::boot) struct Found {
     pub(in crate::boot) disk: String,
     /// `/sys/devices/…/block/sda`
     pub(in crate::boot) sys: PathBuf,
+    /// The kernel's count of it (`diskseq`): a reader goes on under one name with whatever card is put into it.
+    pub(super) count: String,
 }
 
 /// Whether an error says that there is no disk any more: it was pulled, or its reader has no card.
@@ -31,6 +33,24 @@ pub(in crate::boot) fn is_gone(e: &io::Error) -> bool {
 }
 
 impl Found {
+    /// A disk as it is now.
+    pub(in crate::boot) fn now(disk: String, sys: PathBuf) -> Self {
+        let mut found = Self {
+            disk,
+            sys,
+            count: String::new(),
+        };
+        found.count = found.told("diskseq");
+        found
+    }
+
+    /// Whether the kernel counts another medium in its place by now, or it was reset; the kernel is made to look.
+    pub(in crate::boot) fn is_recounted(&self) -> bool {
+        // Opening it is what lets a reader's other card be counted before the kernel asks by itself.
+        drop(File::open(self.node()));
+        self.told("diskseq") != self.count
+    }
+
     pub(in crate::boot) fn node(&self) -> PathBuf {
         Path::new("/dev").join(&self.disk)
     }
@@ -111,7 +131,29 @@ pub(in crate::boot) fn guard(line: &Line, found: &Found) {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use rig::{Loop, not_run};
+
     use super::*;
+
+    #[test]
+    fn another_medium_under_the_same_name_is_counted_anew() {
+        let dir = tempfile::tempdir().unwrap();
+        let [one, copy] = ["one", "copy"].map(|name| dir.path().join(name));
+        for file in [&one, &copy] {
+            File::create(file).unwrap().set_len(1 << 20).unwrap();
+        }
+        let reader = match Loop::over(&one) {
+            Ok(reader) => reader,
+            Err(why) => return not_run(&why),
+        };
+        let disk = reader.node.file_name().unwrap().to_string_lossy().into_owned();
+        let sys = fs::canonicalize(Path::new("/sys/class/block").join(&disk)).unwrap();
+        let found = Found::now(disk, sys);
+        assert!(!found.is_recounted());
+        reader.exchange(&copy);
+        assert!(found.present() && found.is_recounted());
+    }
 
     #[test]
     fn a_reader_without_a_card_is_empty_and_not_faulty() {

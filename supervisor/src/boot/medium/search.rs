@@ -176,11 +176,14 @@ impl Search {
                 self.unmarked.extend(this.split(' ').next().map(str::to_owned));
                 self.others.insert(this);
             } else if said == Some(Is::Medium as u8)
-                && let Some((disk, _)) = this.split_once(' ').filter(|(disk, _)| numbered(disk) == this)
+                && let Some((disk, count)) = this.split_once(' ').filter(|(disk, _)| numbered(disk) == this)
                 && let Ok(sys) = fs::canonicalize(Path::new("/sys/class/block").join(disk))
             {
-                let disk = disk.to_owned();
-                return Some(Found { disk, sys });
+                return Some(Found {
+                    disk: disk.to_owned(),
+                    sys,
+                    count: count.to_owned(),
+                });
             }
         }
         None
@@ -190,6 +193,11 @@ impl Search {
     pub(in crate::boot) fn pass_over(&mut self, found: &Found) {
         self.others.insert(numbered(&found.disk));
     }
+}
+
+/// Whether what is in its place now has this partition and mark.
+pub(in crate::boot) fn is_medium(found: &Found, part: &str, marked: Option<&str>) -> bool {
+    is(&found.disk, &found.sys, part, marked) == Is::Medium
 }
 
 /// In a process of its own: reads a disk.
@@ -209,10 +217,7 @@ fn is(disk: &str, sys: &Path, part: &str, marked: Option<&str>) -> Is {
     match read() {
         Ok((g, Is::Medium)) => {
             // The kernel makes the disk's node first and the partitions' a moment later.
-            let found = Found {
-                disk: disk.to_owned(),
-                sys: sys.to_owned(),
-            };
+            let found = Found::now(disk.to_owned(), sys.to_owned());
             match g.partitions.iter().all(|p| found.partition(p.number).exists()) {
                 true => Is::Medium,
                 false => Is::Unclear,
