@@ -13,6 +13,8 @@ use wire::attribute::is_something_else;
 use wire::drive::Rotation;
 use wire::meaning::Meaning;
 
+use crate::alert::usual_limit;
+
 /// Most attributes that are kept of a document. Source: ATA has 30; the rest is room.
 const LIST_MAX: usize = 128;
 
@@ -246,7 +248,7 @@ fn of(device: String, told: Snapshot) -> Reading {
             false => told.passed.filter(|passed| *passed),
         },
         temperature: told.temperature,
-        temperature_limit: limit(&told),
+        temperature_limit: limit(&told, medium),
         power_on_hours: told.power_on_hours,
         power_cycles: told.power_cycles,
         written: told.bytes_written(),
@@ -277,17 +279,22 @@ fn warns_of_no_drive(told: &Snapshot) -> bool {
 const LIMIT_MAX: i64 = 120;
 
 /// The drive's own limit: the lower of what it recommends and what it allows (ATA), warning (NVMe), and 5 degrees below the reference
-/// temperature (SCSI).
-fn limit(told: &Snapshot) -> Option<i64> {
+/// temperature (SCSI). What an ATA drive merely allows is no more than what is usual for its kind.
+fn limit(told: &Snapshot, medium: Medium) -> Option<i64> {
     let below = match told.protocol {
         Protocol::Scsi => 5,
         Protocol::Ata | Protocol::Nvme | Protocol::Unknown => 0,
     };
     let is_limit = |named: &i64| (i64::from(HEAT_LIMIT_MIN)..=LIMIT_MAX).contains(named);
-    let named = told.heat_recommended.iter().chain(&told.heat_limits);
-    let named = named.copied().filter(is_limit).min();
-    let named = named.map(|limit| limit - below);
-    named.or(told.heat_warning.filter(is_limit))
+    let recommended = told.heat_recommended.filter(is_limit);
+    let allowed = told.heat_limits.iter().copied().filter(is_limit).min();
+    let allowed = match (told.protocol, recommended) {
+        // An Exos recommends 40 and allows 70, which an alert must not wait for.
+        (Protocol::Ata, None) => allowed.map(|limit| limit.min(usual_limit(medium))),
+        _ => allowed,
+    };
+    let named = recommended.into_iter().chain(allowed).min();
+    named.map(|limit| limit - below).or(told.heat_warning.filter(is_limit))
 }
 
 /// All values that the drive tells: attributes, then those that have words.

@@ -184,6 +184,27 @@ fn a_temperature_that_is_only_recommended_is_no_limit() {
     assert_eq!(at(49, 52), (55, false));
     assert_eq!(at(50, 52), (50, true));
     assert_eq!(at(70, 60), (70, false));
+    // What the maker allows besides is no excuse.
+    let allowing = |recommended: u64, allowed: u64, now: u64| {
+        let mut disk = document("smart-ata.json");
+        disk["rotation_rate"] = 7200.into();
+        disk["ata_sct_status"]["temperature"]["op_limit_max"] = recommended.into();
+        disk["temperature"] = serde_json::json!({ "current": now, "op_limit_max": recommended, "limit_max": allowed });
+        disk["ata_device_statistics"] = serde_json::json!({ "pages": [{ "table": [{
+            "name": "Specified Maximum Operating Temperature", "size": 1, "value": allowed,
+            "flags": { "valid": true, "normalized": false },
+        }] }] });
+        let reading = read(&disk).unwrap();
+        let (_, changes) = judge(&Alerts::new(), &reading, None, Time::UNIX_EPOCH);
+        (
+            limit(&reading),
+            changes.iter().any(|change| change.kind.word() == "temperature"),
+        )
+    };
+    assert_eq!(allowing(25, 70, 69), (55, true));
+    assert_eq!(allowing(40, 60, 58), (55, true));
+    assert_eq!(allowing(40, 52, 53), (52, true));
+    assert_eq!(allowing(65, 70, 60), (65, false));
     let mut sas = document("smart-scsi.json");
     for (trip, now) in [(40, None), (49, None), (50, Some(45)), (68, Some(63))] {
         sas["temperature"] = serde_json::json!({ "current": 38, "drive_trip": trip });
