@@ -16,7 +16,12 @@ use std::{
 };
 
 /// The archive that only test images carry.
-pub(crate) const TEST: &str = "kiln/test.cpio";
+const TEST: &str = "kiln/test.cpio";
+
+/// Whether GRUB, which goes by no case, finds what makes a test image of this one.
+pub(crate) fn is_test(entries: &[Entry]) -> bool {
+    entries.iter().any(|e| e.path.eq_ignore_ascii_case(TEST))
+}
 
 /// An open image.
 #[derive(Debug)]
@@ -99,13 +104,11 @@ impl<'a> Image<'a> {
         }
         let (reader, entries) = self.boot()?;
         for e in entries.iter().filter(|e| !e.is_dir) {
-            let _ = writeln!(
-                out,
-                "  {:>9} bytes at sector {:>7}  /{}",
-                e.size,
-                gpt::BOOT_FIRST + reader.sector(e),
-                e.path
+            let at = reader.sector(e).map_or_else(
+                || "of no sector".to_owned(),
+                |sector| format!("at sector {:>7}", gpt::BOOT_FIRST + sector),
             );
+            let _ = writeln!(out, "  {:>9} bytes {at:<17}  /{}", e.size, e.path);
         }
         let env = Env::parse(&self.content(&reader, &entries, "EFI/debian/grubenv")?).map_err(|e| self.wrong(e))?;
         let v = |n| env.get(n).unwrap_or("");
@@ -134,7 +137,7 @@ impl<'a> Image<'a> {
                 let _ = writeln!(out, "        {}", self.signed_by(&reader, &entries, slot)?);
             }
         }
-        if entries.iter().any(|e| e.path == TEST) {
+        if is_test(&entries) {
             let _ = writeln!(out, "a test image: its boot partition carries /{TEST}");
         }
         Ok(out)

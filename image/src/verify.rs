@@ -12,7 +12,7 @@ use crate::{
     fat32::{Entry, Reader, SECTOR},
     gpt::{self, Table},
     grub::{self, Env},
-    inspect::{Image, TEST},
+    inspect::{Image, is_test},
     key::Public,
     loader::Loader,
     signature::Signatures,
@@ -68,7 +68,9 @@ impl Image<'_> {
         let mut slots = Vec::new();
         for slot in ["a", "b"] {
             let prefix = format!("{slot}/");
-            if entries.iter().any(|e| !e.is_dir && e.path.starts_with(&prefix)) {
+            // GRUB starts what is in a folder `B`, too.
+            let is_below = |path: &str| path.get(..2).is_some_and(|p| p.eq_ignore_ascii_case(&prefix));
+            if entries.iter().any(|e| !e.is_dir && is_below(&e.path)) {
                 slots.push((slot, self.verify_slot(&reader, &entries, slot, board, trusted)?));
             } else if slot == "a" {
                 return Err(self.wrong("slot a is empty: there is no system to start"));
@@ -76,7 +78,7 @@ impl Image<'_> {
         }
         Ok(Verified {
             slots,
-            test: entries.iter().any(|e| e.path == TEST),
+            test: is_test(&entries),
             loader: loader.is_some(),
         })
     }

@@ -22,6 +22,7 @@ fn disk(path: &Path, manifest: &[u8]) {
     let files = [
         ("EFI/debian/grubenv", Env::fresh().bytes()),
         ("a/manifest.json", manifest.to_vec()),
+        ("kiln.toml", Vec::new()),
     ];
     let none = Path::new("/nonexistent").to_owned();
     let parts = Parts {
@@ -56,6 +57,7 @@ fn an_image_is_described() {
     for needed in [
         "boot",
         "/a/manifest.json",
+        "0 bytes of no sector",
         "prefer=a",
         "Kiln 1 for x86-64",
         "not signed",

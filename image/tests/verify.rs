@@ -67,6 +67,41 @@ fn bios() -> ([u8; 512], Vec<u8>) {
     (code, core)
 }
 
+/// GRUB and firmware find a file in whatever case it is written, and of two the first.
+#[test]
+fn what_another_case_hides_is_seen() {
+    let with = |more: &[(&str, Vec<u8>)]| {
+        let mut files = slot("a", &Key::development());
+        files.extend(more.iter().map(|(name, bytes)| ((*name).to_owned(), bytes.clone())));
+        verify(&files, &[])
+    };
+    let test = with(&[("KILN/TEST.CPIO", Archive::default().bytes())]).unwrap();
+    assert!(test.test, "{test:?}");
+    let told = with(&[
+        ("B/vmlinuz", vec![1]),
+        ("B/initrd", vec![1]),
+        ("B/system.erofs", vec![1]),
+    ])
+    .unwrap_err();
+    assert!(told.contains("slot b: it has no manifest.json"), "{told}");
+    // Our own writer makes no two such names, so one is changed behind it.
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("d.img");
+    let mut files = slot("a", &Key::development());
+    files.insert("C/vmlinuz".into(), vec![1]);
+    disk(&path, &files);
+    let mut bytes = std::fs::read(&path).unwrap();
+    let folder = bytes.windows(12).position(|entry| entry == b"C          \x10").unwrap();
+    bytes[folder] = b'A';
+    std::fs::write(&path, bytes).unwrap();
+    let told = Image::open(&path)
+        .unwrap()
+        .verify(&board(), &[], None)
+        .unwrap_err()
+        .to_string();
+    assert!(told.contains("two entries"), "{told}");
+}
+
 /// The head of an EFI program for this machine.
 fn program(machine: u16) -> Vec<u8> {
     let mut bytes = b"MZ".to_vec();

@@ -75,10 +75,10 @@ impl<'a> Reader<'a> {
         self.geometry
     }
 
-    /// Sector from the file system's start at which a file begins.
+    /// Sector from the file system's start at which a file begins; an empty one has none.
     #[must_use]
-    pub fn sector(&self, entry: &Entry) -> u64 {
-        self.geometry.offset(entry.cluster) / SECTOR
+    pub fn sector(&self, entry: &Entry) -> Option<u64> {
+        (entry.cluster >= 2).then(|| self.geometry.offset(entry.cluster) / SECTOR)
     }
 
     fn clusters(&self, first: u32) -> Result<Vec<u32>, String> {
@@ -131,7 +131,7 @@ impl<'a> Reader<'a> {
     /// All files and directories, in directory order.
     ///
     /// # Errors
-    /// A broken chain or a long name whose checksum is wrong.
+    /// A broken chain, a long name whose checksum is wrong, or two names of a directory that are one to who goes by no case.
     pub fn walk(&self) -> Result<Vec<Entry>, String> {
         let mut all = Vec::new();
         self.walk_into(2, "", 0, &mut all)?;
@@ -142,9 +142,17 @@ impl<'a> Reader<'a> {
         if depth > DEEPEST {
             return Err(format!("{prefix}: directories nest deeper than {DEEPEST}"));
         }
+        let mut names = HashSet::new();
         for n in named(&self.bytes(cluster)?) {
             if n.is_stale {
                 return Err(format!("{prefix}: a long name does not belong to its short one"));
+            }
+            // Firmware and GRUB take the first of them, whatever its case.
+            if !names.insert(n.name.to_lowercase()) {
+                return Err(format!(
+                    "/{prefix}{}: two entries have this name in upper or lower case",
+                    n.name
+                ));
             }
             let entry = Entry {
                 path: format!("{prefix}{}", n.name),
