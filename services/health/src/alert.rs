@@ -90,7 +90,13 @@ pub struct Active {
     pub severity: Severity,
     /// In words, without the drive's name.
     pub message: String,
+    /// What it is about one by one, as far as it has parts: bits, attributes, devices, and the count of each when last told of.
+    #[serde(default, skip_serializing_if = "Parts::is_empty")]
+    pub parts: Parts,
 }
+
+/// Parts of an alert by name; 1 where nothing is counted.
+pub type Parts = BTreeMap<String, f64>;
 
 /// All alerts of a drive that hold.
 pub type Alerts = BTreeMap<Kind, Active>;
@@ -124,6 +130,12 @@ struct Told {
     value: f64,
     /// Whether a greater value is news.
     rises: bool,
+    /// One of them that is new or greater is news, though another one has gone.
+    parts: Parts,
+}
+
+fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> Parts {
+    names.into_iter().map(|name| (name.to_owned(), 1.0)).collect()
 }
 
 /// The highest temperature that counts as well for a drive.
@@ -160,8 +172,8 @@ pub fn failing(reading: &Reading) -> (Vec<&str>, bool) {
     (names, prefail.contains(&true))
 }
 
-/// NVMe's critical warning in words. Source: NVM Express base specification 2.0, figure 208.
-fn warning_words(bits: u64) -> String {
+/// NVMe's critical warning in words, one a bit. Source: NVM Express base specification 2.0, figure 208.
+fn warning_words(bits: u64) -> Vec<&'static str> {
     let words = [
         "spare blocks are low",
         "too hot or too cold",
@@ -170,23 +182,27 @@ fn warning_words(bits: u64) -> String {
         "its backup power failed",
         "persistent memory is read-only",
     ];
-    let said: Vec<&str> = words
+    words
         .iter()
         .enumerate()
         .filter(|(bit, _)| bits >> bit & 1 == 1)
         .map(|(_, w)| *w)
-        .collect();
-    if said.is_empty() {
-        format!("unknown bits {bits:#x}")
-    } else {
-        said.join(", ")
-    }
+        .collect()
 }
 
 fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
     let mut all = Vec::new();
-    let mut told = |kind, value: f64, rises, on: Option<(Severity, String)>| all.push(Told { kind, on, value, rises });
+    let mut told = |kind, value: f64, rises, on: Option<(Severity, String)>, parts| {
+        all.push(Told {
+            kind,
+            on,
+            value,
+            rises,
+            parts,
+        });
+    };
     let (warning, critical) = (Severity::Warning, Severity::Critical);
+    let none = Parts::new;
     let of = |key: &str| reading.count(key);
     if let Some(passed) = reading.passed {
         let words = "the drive says itself that it is failing (SMART status FAILED)".to_owned();
@@ -195,6 +211,7 @@ fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
             f64::from(u8::from(!passed)),
             false,
             (!passed).then_some((critical, words)),
+            none(),
         );
     }
     let (names, prefail) = failing(reading);
@@ -208,6 +225,7 @@ fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
             names.len() as f64,
             true,
             (!names.is_empty()).then_some((severity, words)),
+            named(names),
         );
     }
     for kind in [Kind::Reallocated, Kind::Pending, Kind::Uncorrectable, Kind::MediaErrors] {
@@ -227,7 +245,14 @@ fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
             .map(|(row, count)| format!("{count} {}", row.name.to_lowercase()))
             .collect();
         let severity = if bad { critical } else { warning };
-        told(kind, sum as f64, true, (sum > 0).then(|| (severity, words.join(", "))));
+        let parts = counts.iter().map(|(row, count)| (row.key.clone(), *count as f64));
+        told(
+            kind,
+            sum as f64,
+            true,
+            (sum > 0).then(|| (severity, words.join(", "))),
+            parts.collect(),
+        );
     }
     if let Some(now) = reading.temperature {
         let limit = limit(reading);
@@ -238,27 +263,38 @@ fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
             now as f64,
             false,
             on.then(|| (severity, format!("{now} °C; its limit is {limit} °C"))),
+            none(),
         );
     }
     if let (Some(spare), Some(threshold)) = (of("available_spare"), of("available_spare_threshold")) {
         let on = spare < threshold;
         let words = format!("{spare} % spare blocks are left; its threshold is {threshold} %");
-        told(Kind::SpareLow, spare as f64, false, on.then_some((critical, words)));
+        told(
+            Kind::SpareLow,
+            spare as f64,
+            false,
+            on.then_some((critical, words)),
+            none(),
+        );
     }
     if let Some(bits) = of("critical_warning") {
-        let words = format!("the controller warns: {}", warning_words(bits));
+        let words = match warning_words(bits) {
+            known if known.is_empty() => format!("unknown bits {bits:#x}"),
+            known => known.join(", "),
+        };
         told(
             Kind::CriticalWarning,
             bits as f64,
             false,
-            (bits != 0).then_some((critical, words)),
+            (bits != 0).then(|| (critical, format!("the controller warns: {words}"))),
+            named(warning_words(bits)),
         );
     }
     let used = wear::view(reading, spec).percent_used;
     // A row of wear that tells none, as those zeros do that smartctl names so by default.
     let is_silent = |a: &Attribute| a.key.parse().is_ok_and(|id| smart::wear::tells(id, &a.name));
-    let none = reading.attributes.iter().any(is_silent).then_some(0.0);
-    if let Some(used) = used.or(none) {
+    let silent = reading.attributes.iter().any(is_silent).then_some(0.0);
+    if let Some(used) = used.or(silent) {
         let severity = if used >= 100.0 { critical } else { warning };
         let words = format!("{used:.0} % of its rated life is used");
         told(
@@ -266,6 +302,7 @@ fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
             used,
             false,
             (used >= wear::HIGH as f64).then_some((severity, words)),
+            none(),
         );
     }
     if let Some(failed) = reading.self_test_failed {
@@ -275,6 +312,7 @@ fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
             f64::from(u8::from(failed)),
             false,
             failed.then_some((critical, words)),
+            none(),
         );
     }
     all
@@ -318,6 +356,7 @@ fn of_host(
         value: if on.is_some() { value } else { 0.0 },
         on,
         rises: true,
+        parts: Parts::new(),
     };
     let changes = step(&mut after, told, now).into_iter().collect();
     (after, changes)
@@ -326,12 +365,13 @@ fn of_host(
 /// What holds and has changed of a ZFS pool.
 pub fn judge_pool(before: &Alerts, pool: &Pool, now: Time) -> (Alerts, Vec<Change>) {
     let (mut after, mut all) = (before.clone(), Vec::new());
-    let mut told = |kind, value: u64, rises, on: Option<(Severity, String)>| {
+    let mut told = |kind, value: u64, rises, on: Option<(Severity, String)>, parts| {
         all.push(Told {
             kind,
             on,
             value: value as f64,
             rises,
+            parts,
         });
     };
     let (warning, critical) = (Severity::Warning, Severity::Critical);
@@ -343,15 +383,16 @@ pub fn judge_pool(before: &Alerts, pool: &Pool, now: Time) -> (Alerts, Vec<Chang
             _ => format!(" ({})", pool.bad.iter().take(8).cloned().collect::<Vec<_>>().join(", ")),
         };
         let on = (health != "ONLINE").then(|| (severity, format!("it is {health}{bad}")));
-        told(Kind::PoolHealth, pool.bad.len() as u64, true, on);
+        let parts = named(pool.bad.iter().map(String::as_str));
+        told(Kind::PoolHealth, pool.bad.len() as u64, true, on, parts);
     }
     if let Some(errors) = pool.errors {
         let words = || (warning, format!("{errors} read, write and checksum errors"));
-        told(Kind::PoolErrors, errors, true, (errors > 0).then(words));
+        told(Kind::PoolErrors, errors, true, (errors > 0).then(words), Parts::new());
     }
     if let Some(errors) = pool.scan_errors {
         let words = || (critical, format!("its newest scrub or resilver found {errors} errors"));
-        told(Kind::PoolScan, errors, true, (errors > 0).then(words));
+        told(Kind::PoolScan, errors, true, (errors > 0).then(words), Parts::new());
     }
     if let Some(used) = pool.used {
         let on = match pool::fullness(used) {
@@ -364,6 +405,7 @@ pub fn judge_pool(before: &Alerts, pool: &Pool, now: Time) -> (Alerts, Vec<Chang
             used,
             false,
             on.map(|severity| (severity, format!("{used} % of it is in use"))),
+            Parts::new(),
         );
     }
     let changes = all.into_iter().filter_map(|told| step(&mut after, told, now)).collect();
@@ -371,7 +413,13 @@ pub fn judge_pool(before: &Alerts, pool: &Pool, now: Time) -> (Alerts, Vec<Chang
 }
 
 fn step(alerts: &mut Alerts, told: Told, now: Time) -> Option<Change> {
-    let Told { kind, on, value, rises } = told;
+    let Told {
+        kind,
+        on,
+        value,
+        rises,
+        parts,
+    } = told;
     let before = alerts.get(&kind).cloned();
     let was = before.as_ref().map(|active| active.value);
     let Some((severity, message)) = on else {
@@ -388,9 +436,12 @@ fn step(alerts: &mut Alerts, told: Told, now: Time) -> Option<Change> {
         });
     };
     let since = before.as_ref().map_or(now, |active| active.since);
-    let news = before
-        .as_ref()
-        .is_none_or(|b| rises && value > b.value || severity > b.severity);
+    let part = |b: &Active, name: &String| b.parts.get(name).copied().unwrap_or_default();
+    let news = before.as_ref().is_none_or(|b| {
+        // An alert of an earlier version has no parts yet.
+        let more = !b.parts.is_empty() && parts.iter().any(|(name, count)| *count > part(b, name));
+        rises && value > b.value || severity > b.severity || more
+    });
     // A counter that fell keeps its highest value only where a rise is news; then its return is no news.
     let kept = match &before {
         Some(b) if rises && !news => b.value.max(value),
@@ -398,6 +449,16 @@ fn step(alerts: &mut Alerts, told: Told, now: Time) -> Option<Change> {
     };
     // The worst that it was stays until it is over, so that a value at a border is not told again and again.
     let worst = before.as_ref().map_or(severity, |b| b.severity.max(severity));
+    // What has gone is new when it is there again; a count keeps its highest until then.
+    let highest = |(name, count): (String, f64)| {
+        let before = before.as_ref().map_or(0.0, |b| part(b, &name));
+        (name, count.max(before))
+    };
+    let parts = parts
+        .into_iter()
+        .filter(|(_, count)| *count > 0.0)
+        .map(highest)
+        .collect();
     alerts.insert(
         kind,
         Active {
@@ -405,6 +466,7 @@ fn step(alerts: &mut Alerts, told: Told, now: Time) -> Option<Change> {
             value: kept,
             severity: worst,
             message: message.clone(),
+            parts,
         },
     );
     news.then_some(Change {
@@ -420,6 +482,7 @@ fn step(alerts: &mut Alerts, told: Told, now: Time) -> Option<Change> {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
     use crate::reading::Protocol;
 
@@ -442,6 +505,82 @@ mod tests {
 
     fn kinds(changes: &[Change]) -> Vec<(Kind, bool)> {
         changes.iter().map(|c| (c.kind, c.resolved)).collect()
+    }
+
+    /// Each of what comes is told, whatever went meanwhile.
+    #[test]
+    fn a_second_fault_is_told_though_the_first_has_gone() {
+        let at = Time::UNIX_EPOCH;
+        let after = |told: Vec<Reading>, kind: Kind| -> Vec<bool> {
+            let mut alerts = Alerts::new();
+            let heard = told.iter().map(|reading| {
+                let (after, changes) = judge(&alerts, reading, None, at);
+                alerts = after;
+                changes.iter().any(|change| change.kind == kind && !change.resolved)
+            });
+            heard.collect()
+        };
+        // One sum of three rows.
+        let counts = [
+            &[("198", 40), ("187", 1)],
+            &[("198", 0), ("187", 20)],
+            &[("198", 0), ("187", 20)],
+        ];
+        let told = counts.map(|pairs| ata(pairs)).to_vec();
+        assert_eq!(after(told, Kind::Uncorrectable), [true, true, false]);
+        // Rows at their thresholds.
+        let at_threshold = |key: &str| {
+            let mut reading = ata(&[("5", 0), ("10", 0)]);
+            for row in reading.attributes.iter_mut().filter(|row| row.key == key) {
+                (row.value, row.threshold) = (Some(10), Some(36));
+            }
+            reading
+        };
+        let told = vec![at_threshold("10"), at_threshold("5"), at_threshold("5")];
+        assert_eq!(after(told, Kind::AttributeFailing), [true, true, false]);
+        let warns = |bits| Reading {
+            protocol: Protocol::Nvme,
+            ..ata(&[("critical_warning", bits)])
+        };
+        let told = vec![warns(0x01), warns(0x09), warns(0x08), warns(0x09)];
+        assert_eq!(after(told, Kind::CriticalWarning), [true, true, false, true]);
+    }
+
+    #[test]
+    fn each_device_that_a_pool_loses_is_told() {
+        let (mut alerts, mut told) = (Alerts::new(), Vec::new());
+        for bad in [
+            &["sda"][..],
+            &["sda", "sdb"],
+            &["sdb"],
+            &["sdb", "sdc"],
+            &["sdb", "sdc"],
+        ] {
+            let pool = Pool {
+                health: Some("DEGRADED".to_owned()),
+                bad: bad.iter().map(|name| (*name).to_owned()).collect(),
+                ..Pool::default()
+            };
+            let (after, changes) = judge_pool(&alerts, &pool, Time::UNIX_EPOCH);
+            alerts = after;
+            told.push(changes.len());
+        }
+        assert_eq!(told, [1, 1, 0, 1, 0]);
+    }
+
+    /// An update of the box tells nothing anew.
+    #[test]
+    fn an_alert_of_an_earlier_version_is_told_again_only_for_what_is_worse() {
+        let (mut alerts, _) = judge(&Alerts::new(), &ata(&[("197", 3)]), None, Time::UNIX_EPOCH);
+        let pending = alerts.get_mut(&Kind::Pending).unwrap();
+        pending.parts.clear();
+        let stored = serde_json::to_value(&alerts).unwrap();
+        assert!(stored["pending"].get("parts").is_none());
+        let alerts: Alerts = serde_json::from_value(stored).unwrap();
+        let (alerts, changes) = judge(&alerts, &ata(&[("197", 3)]), None, Time::UNIX_EPOCH);
+        assert!(changes.is_empty(), "{changes:?}");
+        let (_, changes) = judge(&alerts, &ata(&[("197", 4)]), None, Time::UNIX_EPOCH);
+        assert_eq!(changes.len(), 1);
     }
 
     #[test]
@@ -494,6 +633,7 @@ mod tests {
                 value,
                 severity: Severity::Critical,
                 message: "100 % of its rated life is used".to_owned(),
+                parts: Parts::new(),
             };
             (kind, active)
         };
