@@ -20,9 +20,17 @@ it("what mends a part of the reasons alone is no advice", () => {
 it("what is tested in part alone is no reason to send it back: it says what tests the rest", () => {
   const part = { next: "What was tested is good; run Standard for the whole drive", short: "run Standard for all of it" };
   expect(warned({ rules: [hit("not-whole-drive")] }, "sata")).toEqual(part);
-  // Whoever erased or cleared a drive is not sent to write over that.
-  for (const id of ["constant-pattern", "constant-pattern-probed"]) expect(warned({ rules: [hit(id)] }, "sata").next).toBe("All sectors are good; Standard would see exchanged ones, too, and writes over what is there now");
   expect(warned({ rules: [hit("step-unsupported")] }, "sata").next).toBe("All sectors are good; not every step of the playbook is possible on it");
+});
+
+it("a constant pattern that read back calls no sector good: a drive that lost the writes may answer the same", () => {
+  const more = "Standard would see exchanged, misdirected and lost sectors, too, and writes over what is there now";
+  // Whoever erased or cleared a drive is not sent to write over that.
+  for (const id of ["constant-pattern", "constant-pattern-probed"]) {
+    expect(warned({ rules: [hit(id)] }, "sata")).toEqual({ next: `What was written reads back; ${more}`, short: "Standard would tell more" });
+    expect(warned({ rules: [hit(id), hit("smart-unreadable")] }, "sata").next).toBe(`What was written reads back; its own record is not known; ${more}`);
+    expect(warned({ rules: [hit("not-whole-drive"), hit(id)] }, "sata").next).toBe(`What was written reads back; run Standard for the whole drive; ${more}`);
+  }
 });
 
 it("several reasons are told together, each with what mends it", () => {

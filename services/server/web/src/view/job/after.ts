@@ -6,6 +6,15 @@ export const AFTER: Record<Outcome, string> = { PASSED: "Passed its test", WARN:
 /** Rules that say that the sectors were not all written and compared. */
 const IN_PART: ReadonlySet<string> = new Set(["not-whole-drive"]);
 
+/** Rules that say that each sector was to hold the same: what reads back may be another's, or a drive's that stored nothing. */
+const CONSTANT: ReadonlySet<string> = new Set(["constant-pattern", "constant-pattern-probed"]);
+
+/** What a test that ended WARN by these rules alone says of the sectors; pure. */
+function proven(ids: readonly string[]): string {
+  if (ids.some((id) => CONSTANT.has(id))) return "What was written reads back";
+  return ids.some((id) => IN_PART.has(id)) ? "What was tested is good" : "All sectors are good";
+}
+
 /** Rules of WARN that say nothing against the drive's sectors, by what mends them; told in this order. */
 const MENDED: readonly { rules: ReadonlySet<string>; next: (bus: Bus | undefined) => string; short: string }[] = [
   { rules: new Set(["warm-disk", "warm-flash"]), next: () => "cool it better", short: "cool it better" },
@@ -18,8 +27,8 @@ const MENDED: readonly { rules: ReadonlySet<string>; next: (bus: Bus | undefined
   { rules: new Set(["step-unsupported", "selftest-unsupported"]), next: () => "not every step of the playbook is possible on it", short: "not every step is possible on it" },
   { rules: IN_PART, next: () => "run Standard for the whole drive", short: "run Standard for all of it" },
   {
-    rules: new Set(["constant-pattern", "constant-pattern-probed"]),
-    next: () => "Standard would see exchanged ones, too, and writes over what is there now", short: "Standard would tell more",
+    rules: CONSTANT,
+    next: () => "Standard would see exchanged, misdirected and lost sectors, too, and writes over what is there now", short: "Standard would tell more",
   },
 ];
 
@@ -28,8 +37,7 @@ export function warned({ rules }: Pick<Verdict, "rules">, bus: Bus | undefined):
   const ids = rules.filter(({ outcome }) => outcome === "WARN").map(({ id }) => id);
   const mended = MENDED.filter((one) => ids.some((id) => one.rules.has(id)));
   if (ids.length === 0 || !ids.every((id) => mended.some((one) => one.rules.has(id)))) return { next: AFTER.WARN, short: "keep it or send it back" };
-  const good = ids.some((id) => IN_PART.has(id)) ? "What was tested is good" : "All sectors are good";
-  return { next: [good, ...mended.map(({ next }) => next(bus))].join("; "), short: mended.map(({ short }) => short).join("; ") };
+  return { next: [proven(ids), ...mended.map(({ next }) => next(bus))].join("; "), short: mended.map(({ short }) => short).join("; ") };
 }
 
 /** The heading of a drive or of its last test; `seen`: who has decided, where there is nothing to it but to decide. Pure. */
