@@ -8,46 +8,30 @@
 
 use serde::{Deserialize, Serialize};
 use store::{Table, Write};
-use wire::job::{Acknowledged, Job, Outcome};
-use wire::{JobId, Time};
+use wire::JobId;
+use wire::job::{Acknowledged, Job, JobEnd};
 
 use crate::tables::JOBS;
 
 /// By job.
 pub const ACKNOWLEDGED: Table<String, Entry> = Table::new("acknowledged");
 
-/// How a job ended, as far as another end is told from it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct End {
-    outcome: Option<Outcome>,
-    ended: Option<Time>,
-}
-
 /// Who has seen which end.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
     acknowledged: Acknowledged,
-    end: End,
-}
-
-impl End {
-    /// `None` while the job is not over.
-    pub fn of(job: &Job) -> Option<Self> {
-        let outcome = job.verdict.as_ref().map(|verdict| verdict.outcome);
-        let ended = job.ended;
-        job.state.is_over().then_some(Self { outcome, ended })
-    }
+    end: JobEnd,
 }
 
 impl Entry {
     /// `None` while the job is not over.
     pub fn new(job: &Job, acknowledged: Acknowledged) -> Option<Self> {
-        End::of(job).map(|end| Self { acknowledged, end })
+        JobEnd::of(job).map(|end| Self { acknowledged, end })
     }
 
     /// What it says of the job as it stands now.
     pub fn of(&self, job: &Job) -> Option<Acknowledged> {
-        let same = End::of(job) == Some(self.end);
+        let same = JobEnd::of(job) == Some(self.end);
         same.then(|| self.acknowledged.clone())
     }
 }
@@ -82,8 +66,8 @@ pub(crate) fn keep(w: &mut Write<'_, '_>, job: JobId, entry: Option<&Entry>) -> 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use wire::job::{JobState, Verdict};
-    use wire::{Bytes, DriveId};
+    use wire::job::{JobState, Outcome, Verdict};
+    use wire::{Bytes, DriveId, Time};
 
     use super::*;
 

@@ -931,6 +931,16 @@ started: string,
  */
 ended: string | null, };
 
+export type JobEnd = { 
+/**
+ * The verdict's; `None` where it ended without one.
+ */
+outcome: Outcome | null, 
+/**
+ * When it ended, as [`Job::ended`] has it.
+ */
+ended: string | null, };
+
 export type JobId = string;
 
 export type JobLine = { 

@@ -92,6 +92,30 @@ pub struct Acknowledged {
     pub at: Time,
 }
 
+/// How a job ended, as far as another end is told from it: a job may go on after all, and what it comes to then has to be seen for itself.
+///
+/// `POST /api/v1/jobs/{id}/ack` names with it what was seen, both fields as the job has them; answered with an [`Acknowledged`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct JobEnd {
+    /// The verdict's; `None` where it ended without one.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(required = true)]
+    pub outcome: Option<Outcome>,
+    /// When it ended, as [`Job::ended`] has it.
+    #[serde(deserialize_with = "Option::deserialize")]
+    #[schema(value_type = Option<String>, format = DateTime, required = true)]
+    pub ended: Option<Time>,
+}
+
+impl JobEnd {
+    /// `None` while the job is not over.
+    pub fn of(job: &Job) -> Option<Self> {
+        let outcome = job.verdict.as_ref().map(|verdict| verdict.outcome);
+        let ended = job.ended;
+        job.state.is_over().then_some(Self { outcome, ended })
+    }
+}
+
 /// Where a job stands.
 ///
 /// ```text

@@ -34,6 +34,7 @@ fn generated() -> String {
         drive::Refused,
         job::Job,
         job::JobState,
+        job::JobEnd,
         job::Phase,
         job::PhaseState,
         job::PhaseStatus,

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 use wire::Frame;
-use wire::job::{Acknowledged, Job, JobState, Outcome};
+use wire::job::{Acknowledged, Job, JobEnd, JobState, Outcome};
 
 use crate::agent::Agent;
 use crate::box_::{Box_, PASSWORD};
@@ -13,6 +13,11 @@ fn ended(outcome: Outcome) -> Job {
     let mut job = finished(7);
     job.verdict.as_mut().unwrap().outcome = outcome;
     job
+}
+
+/// What a page sends that shows this end.
+fn seen(job: &Job) -> Value {
+    json!(JobEnd::of(job).unwrap())
 }
 
 /// Tells the job and waits until everybody has heard of it.
@@ -46,6 +51,8 @@ async fn who_has_seen_a_verdict_is_kept_and_told_and_can_be_taken_back() {
     let at = format!("/api/v1/jobs/{}", job.id);
     let ack = format!("{at}/ack");
 
+    let seen = seen(&job);
+
     // Nobody can see what has not come yet.
     let running = Job {
         state: JobState::Running,
@@ -54,7 +61,7 @@ async fn who_has_seen_a_verdict_is_kept_and_told_and_can_be_taken_back() {
         ..job.clone()
     };
     tell(&agent, &mut stream, &running).await;
-    for answer in [admin.post(&ack, &Value::Null).await, admin.delete(&ack).await] {
+    for answer in [admin.post(&ack, &seen).await, admin.delete(&ack).await] {
         assert_eq!((answer.status, answer.problem().as_str()), (409, "job-under-way"));
         assert!(
             answer.json()["detail"].as_str().unwrap().contains("when it has ended"),
@@ -72,13 +79,24 @@ async fn who_has_seen_a_verdict_is_kept_and_told_and_can_be_taken_back() {
     assert_eq!(tell(&agent, &mut stream, &claimed).await.acknowledged, None);
 
     // Like every write it is for who is logged in, and no other site's.
-    assert_eq!(made.client().post(&ack, &Value::Null).await.problem(), "not-logged-in");
+    assert_eq!(made.client().post(&ack, &seen).await.problem(), "not-logged-in");
     let mut forged = admin.clone();
     forged.headers.clear();
-    assert_eq!(forged.post(&ack, &Value::Null).await.status, 403);
+    assert_eq!(forged.post(&ack, &seen).await.status, 403);
     assert_eq!(kinds(&mut admin).await, [""; 0]);
 
-    let said = admin.post(&ack, &Value::Null).await;
+    // Nor does it go without a word on what was seen.
+    for odd in [
+        Value::Null,
+        json!({}),
+        json!({ "outcome": "WARN" }),
+        json!({ "ended": job.ended }),
+    ] {
+        let answer = admin.post(&ack, &odd).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (400, "bad-json"), "{odd}");
+    }
+
+    let said = admin.post(&ack, &seen).await;
     assert_eq!((said.status, &said.json()["by"]), (200, &json!("admin")), "{said:?}");
     let told = heard(&mut stream).await;
     assert_eq!(serde_json::to_value(&told.acknowledged).unwrap(), said.json());
@@ -91,7 +109,7 @@ async fn who_has_seen_a_verdict_is_kept_and_told_and_can_be_taken_back() {
         "nothing else of it has changed"
     );
     // Once more changes nothing.
-    assert_eq!(admin.post(&ack, &Value::Null).await.json(), said.json());
+    assert_eq!(admin.post(&ack, &seen).await.json(), said.json());
     assert_eq!(kinds(&mut admin).await, ["person.acknowledged_job"]);
     let events = admin.get("/api/v1/events").await.json();
     let event = events
@@ -135,7 +153,7 @@ async fn who_has_seen_a_verdict_is_kept_and_told_and_can_be_taken_back() {
         ["person.acknowledged_job", "person.unacknowledged_job"]
     );
     let unknown = "/api/v1/jobs/01990000-0000-7000-8000-000000000000/ack";
-    for answer in [admin.post(unknown, &Value::Null).await, admin.delete(unknown).await] {
+    for answer in [admin.post(unknown, &seen).await, admin.delete(unknown).await] {
         assert_eq!((answer.status, answer.problem().as_str()), (404, "job-unknown"));
     }
 }
@@ -154,7 +172,7 @@ async fn an_end_that_was_seen_stays_seen_where_memory_has_let_go_of_it_and_anoth
         format!("/api/v1/jobs/{}/ack", job.id),
     );
     tell(&agent, &mut stream, &job).await;
-    assert_eq!(admin.post(&ack, &Value::Null).await.status, 200);
+    assert_eq!(admin.post(&ack, &seen(&job)).await.status, 200);
     assert!(heard(&mut stream).await.acknowledged.is_some());
     for n in 0..200_u128 {
         let mut other = finished(100 + n);
@@ -181,7 +199,22 @@ async fn an_end_that_was_seen_stays_seen_where_memory_has_let_go_of_it_and_anoth
         .unwrap()
         .unwrap();
     assert_eq!(row.acknowledged, None);
-    assert_eq!(admin.post(&ack, &Value::Null).await.status, 200);
+    // Nor does a page that lost its stream see it: it shows the end of before.
+    let later = Job {
+        ended: Some(job.started),
+        ..failed.clone()
+    };
+    for old in [&job, &later] {
+        let answer = admin.post(&ack, &seen(old)).await;
+        assert_eq!((answer.status, answer.problem().as_str()), (409, "job-ended-again"));
+        let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+        assert!(
+            detail.contains("ended FAILED at ") && detail.contains(&job.serial),
+            "{detail}"
+        );
+    }
+    assert_eq!(admin.get(&at).await.json()["acknowledged"], Value::Null);
+    assert_eq!(admin.post(&ack, &seen(&failed)).await.status, 200);
     assert!(admin.get(&at).await.json()["acknowledged"].is_object());
 
     // What is forgotten takes it along.

@@ -46,19 +46,6 @@ export async function looks(browser, width, scheme, count) {
 
     await test("what is seen needs nobody: the line goes, the focus does not, the verdict stays, and it can be taken back", async () => {
       const [warn, fail] = [box.state.jobs[3], box.state.jobs[2]];
-      for (const of of [warn, fail]) {
-        const path = `/api/v1/jobs/${of.id}/ack`;
-        box.instead.set(`POST ${path}`, () => {
-          of.acknowledged = { by: "mara", at: new Date().toISOString() };
-          box.say("job", of);
-          return of.acknowledged;
-        });
-        box.instead.set(`DELETE ${path}`, () => {
-          delete of.acknowledged;
-          box.say("job", of);
-          return null;
-        });
-      }
       const four = (of) => of.serial.slice(-4);
       const line = (of) => page.locator(".needs li", { hasText: `…${four(of)}:` });
       const card = page.locator(".bay", { has: page.getByRole("link", { name: new RegExp(`^${four(warn)},`) }) });
@@ -92,12 +79,11 @@ export async function looks(browser, width, scheme, count) {
       await focused("the focus on the heading once more", ".needs h2");
       // A box that does not take it says why, and the line stays.
       const path = `POST /api/v1/jobs/${fail.id}/ack`;
-      const whole = box.instead.get(path);
       box.instead.set(path, 503);
       await page.getByRole("button", { name: `Noted: …${four(fail)}` }).click();
       await page.locator(".needs [role=alert]").getByText("The box answered 503").waitFor();
       assert("its line stays", (await line(fail).count()) === 1);
-      box.instead.set(path, whole);
+      box.instead.clear();
 
       await at(`/jobs/${fail.id}`);
       const button = page.locator(".seen button");
@@ -116,8 +102,29 @@ export async function looks(browser, width, scheme, count) {
       await at(`/jobs/${fail.id}`);
       await page.getByRole("button", { name: `Take it back: …${four(fail)}` }).click();
       await page.getByRole("button", { name: `Noted: …${four(fail)}` }).waitFor();
-      box.instead.clear();
       await page.setViewportSize({ width, height: width < 500 ? 780 : 900 });
+    });
+
+    await test("an end that the page has not heard of is not acknowledged with the one that it shows, and is shown then", async () => {
+      const warn = box.state.jobs[3];
+      const four = warn.serial.slice(-4);
+      const failed = { ...warn, ended: new Date().toISOString(), verdict: { ...warn.verdict, outcome: "FAILED", summary: "It ended once more." } };
+      for (const [path, shown] of [["/", page.locator(".needs li", { hasText: `…${four}: It ended once more.` })], [`/jobs/${warn.id}`, page.locator(".bigverdict").getByText("FAILED")]]) {
+        await at(path);
+        const more = page.getByRole("button", { name: /^\d+ more$/ });
+        const keep = page.getByRole("button", { name: `Keep it: …${four}` });
+        await keep.or(more).first().waitFor();
+        if (await more.count()) await more.click();
+        await keep.waitFor();
+        box.state.jobs[3] = failed;
+        await page.waitForTimeout(800);
+        await keep.press("Enter");
+        await page.getByRole("alert").getByText("This job has come to another end").waitFor();
+        await shown.waitFor();
+        await page.getByRole("button", { name: `Noted: …${four}` }).waitFor();
+        assert("nobody has seen it", failed.acknowledged === undefined);
+        box.state.jobs[3] = warn;
+      }
     });
 
     await test("a card: its reason is read whole, be it what a blank drive may hold, a verdict's, a wait's or a refusal's", async () => {

@@ -6,6 +6,7 @@
 import { readFileSync } from "node:fs";
 import { createServer } from "node:http";
 import { extname, join } from "node:path";
+import { json as sent } from "node:stream/consumers";
 
 const dist = join(import.meta.dirname, "../dist");
 const TYPES = { ".html": "text/html", ".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml" };
@@ -128,7 +129,7 @@ export class Played {
     if (!pathname.startsWith("/api/")) return this.#file(pathname, answer);
     const { box, drives, jobs, update, playbooks, events } = this.state;
     const path = pathname.replace(/^\/api\/v1/, "");
-    const one = /^\/jobs\/([^/]+)(\/timeline|\/log)?$/.exec(path);
+    const one = /^\/jobs\/([^/]+)(\/timeline|\/log|\/ack)?$/.exec(path);
     if (path === "/box") return json({ ...box, now: new Date().toISOString() });
     if (path === "/session" && request.method === "DELETE") this.session = null;
     if (path === "/session") return this.session ? json(this.session) : problem(401, "Nobody is logged in");
@@ -145,6 +146,7 @@ export class Played {
     if (path === "/jobs") return json(jobs.filter((of) => !searchParams.has("drive") || of.drive === searchParams.get("drive")));
     if (one) {
       const found = jobs.find(({ id }) => id === one[1]);
+      if (found && one[2] === "/ack") return this.#acknowledge(found, request, json);
       return found ? json(one[2] === "/timeline" ? found.timeline : one[2] === "/log" ? this.log : found) : problem(404, "No such job");
     }
     if (path === "/update") return json(update);
@@ -157,6 +159,18 @@ export class Played {
     if (path === "/api/smart/health/summary") return json({ drives: [], count: 0, total: 0, healthy: 0, warning: 0, critical: 0, unknown: 0 });
     if (path === "/api/wearout/drive" || path === "/api/smart/attributes/trend") return json({ drives: [], count: 0 });
     return problem(404, "This played box has no such thing", path);
+  }
+
+  /** That the end that a page shows was seen, and no other; taken back of any. */
+  async #acknowledge(of, request, json) {
+    if (request.method === "DELETE") delete of.acknowledged;
+    else {
+      const { ended, outcome } = await sent(request);
+      if (ended !== of.ended || outcome !== of.verdict?.outcome) return json({ type: "job-ended-again", status: 409, title: "This job has come to another end", detail: `${of.model} ${of.serial} ended ${of.verdict?.outcome}` }, 409);
+      of.acknowledged ??= { by: this.session.username, at: new Date().toISOString() };
+    }
+    this.say("job", of);
+    return json(of.acknowledged ?? null);
   }
 
   #file(pathname, answer) {

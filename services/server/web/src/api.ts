@@ -3,7 +3,7 @@
  * that carries a problem with a title and a detail, so that a page can show it beside its cause.
  */
 import type {
-  Acknowledged, Armed, ArmRequest, BayRequest, BoxView, CertificateCheck, CertificateEntry, CheckRequest, Claim, DriveId, Event, Job, JobId, LogLine, Login, Plan,
+  Acknowledged, Armed, ArmRequest, BayRequest, BoxView, CertificateCheck, CertificateEntry, CheckRequest, Claim, DriveId, Event, Job, JobEnd, JobId, LogLine, Login, Plan,
   PlanId, PlanOptions, PlanRequest, Problem, ScanRequest, Session, Started, TimePoint, Told,
 } from "@wire";
 
@@ -113,7 +113,7 @@ export const api = {
   abort: (id: JobId) => call<unknown>("POST", `/jobs/${segment(id)}/abort`),
   pause: (id: JobId) => call<Told>("POST", `/jobs/${segment(id)}/pause`),
   resume: (id: JobId) => call<Told>("POST", `/jobs/${segment(id)}/resume`),
-  acknowledge: (id: JobId) => call<Acknowledged>("POST", `/jobs/${segment(id)}/ack`),
+  acknowledge: (id: JobId, seen: JobEnd) => call<Acknowledged>("POST", `/jobs/${segment(id)}/ack`, seen),
   unacknowledge: (id: JobId) => call<unknown>("DELETE", `/jobs/${segment(id)}/ack`),
   locate: (id: DriveId, on: boolean) => call<Told>("POST", `/drives/${segment(id)}/locate`, { on }),
   nameBay: (id: DriveId, bay: string) => call<Told>("PUT", `/drives/${segment(id)}/bay`, { bay } satisfies BayRequest),

@@ -3,7 +3,7 @@
  * are applied in one go four times a second, so that sixty busy drives cost four redraws, not sixty.
  */
 import { computed, signal } from "@preact/signals";
-import type { Drive, Event, Job } from "@wire";
+import type { Drive, Event, Job, JobId } from "@wire";
 import type { BoxView, Credentials, DriveId, Problem, Session } from "./types";
 
 import { api, asProblem, onUnauthorized } from "../api";
@@ -243,6 +243,15 @@ export async function newestEvents(limit: number): Promise<readonly Event[]> {
   const events = await api.events(null, limit);
   known.value = { ...known.value, events: mergeEvents(known.value.events, events) };
   return events;
+}
+
+/** Asks for a job that stands otherwise than this page shows, since the stream that tells it may be lost. What is not answered, that brings when it is back. */
+export async function askAgain(id: JobId): Promise<void> {
+  try {
+    known.value = reduce(known.peek(), { type: "job", data: await api.job(id) }, monotonic());
+  } catch {
+    // What was asked for first says why.
+  }
 }
 
 /** Starts the page's clocks. */

@@ -52,7 +52,7 @@ describe("needs you", () => {
   it("an end that somebody has seen asks for nobody any more; what runs, waits or is hot still does", () => {
     const acknowledged = { by: "mara", at: "2026-11-20T07:00:00Z" };
     const ends = (["WARN", "FAILED", "INCONCLUSIVE"] as const).map((outcome) => over(`SEEN${outcome}`, outcome));
-    expect(told(ends).map(({ ack }) => ack)).toEqual([{ job: "j-SEENFAILED", word: "Noted" }, { job: "j-SEENINCONCLUSIVE", word: "Noted" }, { job: "j-SEENWARN", word: "Keep it" }]);
+    expect(told(ends).map(({ ack }) => [ack?.job.id, ack?.word])).toEqual([["j-SEENFAILED", "Noted"], ["j-SEENINCONCLUSIVE", "Noted"], ["j-SEENWARN", "Keep it"]]);
     expect(told(ends.map(([one, of]) => [one, { ...of, acknowledged }]))).toEqual([]);
     expect(told([pair("HOT00001", { state: { kind: "finished" }, verdict: verdict("WARN"), acknowledged }, { temperature: 60 })]).map(({ short }) => short)).toEqual(["cool it: 60\u00a0°C"]);
     const running = told([pair("RUN00001", { acknowledged, bad_sectors: 1 }), pair("WAIT0001", { acknowledged, state: { kind: "waiting", why: "paused by mara" } })]);

@@ -31,7 +31,7 @@ export interface Need {
   href: string;
   act: string;
   /** The test whose end it is about, and what a person says to that, once and for all. */
-  ack?: { job: JobId; word: string };
+  ack?: { job: Job; word: string };
 }
 
 /**
@@ -70,7 +70,7 @@ export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, 
     }
     const verdict = job.verdict;
     if (!verdict || !asks(job)) continue;
-    const ack = { job: job.id, word: ackWord(verdict.outcome) };
+    const ack = { job, word: ackWord(verdict.outcome) };
     const said = `…${four}: ${stopped(verdict.summary)}`;
     const shape = verdictShape(verdict.outcome) as Need["shape"];
     switch (verdict.outcome) {
@@ -106,9 +106,9 @@ export function Needs({ drives }: { drives: readonly Drive[] }) {
   const region = useRef<HTMLDivElement>(null);
   const said = useSignal<JobId | null>(null);
   const problem = useSignal<Problem | null>(null);
-  const say = async (job: JobId, seen: boolean) => {
+  const say = async (job: Job, seen: boolean) => {
     problem.value = null;
-    if (seen) said.value = job;
+    if (seen) said.value = job.id;
     problem.value = await ack(job, seen);
   };
   // A line takes the focus that was on it along, whoever noted it. Not to the next line's button: a second press would note that.
@@ -136,7 +136,7 @@ export function Needs({ drives }: { drives: readonly Drive[] }) {
       <div class="noted" role="status">
         {noted?.acknowledged && (
           <>…{lastFour(noted.serial)} is {ackedWord(noted.verdict?.outcome).toLowerCase()}; its verdict stays {noted.verdict?.outcome}.
-            <button class="btn plain" type="button" aria-label={`Take it back: …${lastFour(noted.serial)}`} onClick={() => void say(noted.id, false)}>Take it back</button></>
+            <button class="btn plain" type="button" aria-label={`Take it back: …${lastFour(noted.serial)}`} onClick={() => void say(noted, false)}>Take it back</button></>
         )}
       </div>
       <ProblemNote problem={problem.value} />

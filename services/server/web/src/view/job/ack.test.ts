@@ -1,10 +1,17 @@
-import { describe, expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 import type { Outcome, Verdict } from "@wire";
 
 import { job } from "../../fixtures";
-import { ackedWord, ackWord, asks } from "./ack";
+import { known } from "../../state/app";
+import { addJobs, NOTHING } from "../../state/store";
+import { ack, ackedWord, ackWord, asks } from "./ack";
 
 const ended = (outcome: Outcome) => job({ state: { kind: "finished" }, verdict: { outcome, rules: [], summary: "", verified: 0, engine: "" } satisfies Verdict });
+
+afterEach(() => {
+  vi.unstubAllGlobals();
+  known.value = NOTHING;
+});
 
 describe("that somebody has seen how a test ended", () => {
   it("is asked of all but PASSED, once, and of nothing that is under way", () => {
@@ -16,5 +23,19 @@ describe("that somebody has seen how a test ended", () => {
 
   it("is a decision after WARN, and no more than known of after the others", () => {
     expect((["WARN", "FAILED", "INCONCLUSIVE"] as const).map((outcome) => [ackWord(outcome), ackedWord(outcome)])).toEqual([["Keep it", "Kept"], ["Noted", "Noted"], ["Noted", "Noted"]]);
+  });
+
+  it("is said of the end that the page shows; where the job has come to another one, that is shown, be the stream lost or not", async () => {
+    const shown = { ...ended("WARN"), ended: "2026-11-20T06:00:00Z" };
+    const failed = { ...ended("FAILED"), ended: "2026-11-20T07:00:00Z" };
+    known.value = addJobs(NOTHING, [shown]);
+    const sent: unknown[] = [];
+    vi.stubGlobal("fetch", async (url: string, { method, body }: RequestInit) => {
+      sent.push(`${method} ${url}`, JSON.parse(String(body ?? null)));
+      return method === "POST" ? new Response(JSON.stringify({ type: "job-ended-again", title: "This job has come to another end", detail: "" }), { status: 409 }) : new Response(JSON.stringify(failed));
+    });
+    expect((await ack(shown, true))?.type).toBe("job-ended-again");
+    expect(sent).toEqual(["POST /api/v1/jobs/0199-1/ack", { outcome: "WARN", ended: shown.ended }, "GET /api/v1/jobs/0199-1", null]);
+    expect(known.value.jobs.get(shown.id)).toEqual(failed);
   });
 });

@@ -1,10 +1,10 @@
 /** "I have seen it": said of a test that is over and asks for somebody, and taken back. The verdict stays as it is. */
 import { useSignal } from "@preact/signals";
-import type { Job, JobId, Outcome, Problem } from "@wire";
+import type { Job, JobEnd, Outcome, Problem } from "@wire";
 
 import { api, asProblem } from "../../api";
 import { clock, lastFour } from "../../format";
-import { latest, now } from "../../state/app";
+import { askAgain, latest, now } from "../../state/app";
 import { isOver } from "../../state/store";
 import { ProblemNote } from "../bits";
 
@@ -17,9 +17,22 @@ export const ackedWord = (outcome: Outcome | undefined): string => (outcome === 
 /** Whether a test asks for somebody by how it ended; pure. */
 export const asks = (job: Job): boolean => isOver(job) && job.verdict !== null && job.verdict.outcome !== "PASSED" && !job.acknowledged;
 
-/** Says it, or takes it back; the stream tells the job's new state. Resolves to what was refused. */
-export function ack(job: JobId, seen: boolean): Promise<Problem | null> {
-  return (seen ? api.acknowledge(job) : api.unacknowledge(job)).then(() => null, asProblem);
+/** The end that this page shows of a job, and no other: the job may have come to one that the page has not heard of; pure. */
+export const endOf = ({ verdict, ended }: Job): JobEnd => ({ outcome: verdict?.outcome ?? null, ended });
+
+/**
+ * Says it of the end that is shown, or takes it back; the stream tells the job's new state. Resolves to what was refused; where that is because
+ * the job stands otherwise by now, the page shows how.
+ */
+export async function ack(job: Job, seen: boolean): Promise<Problem | null> {
+  try {
+    await (seen ? api.acknowledge(job.id, endOf(job)) : api.unacknowledge(job.id));
+    return null;
+  } catch (thrown) {
+    const problem = asProblem(thrown);
+    if (problem.status === 409) await askAgain(job.id);
+    return problem;
+  }
 }
 
 /** Beneath the verdict: who has seen it and when, or the button to say so where the bench asks for it. */
@@ -29,7 +42,7 @@ export function Seen({ job }: { job: Job }) {
   const outcome = job.verdict?.outcome;
   if (!outcome || !(by || (asks(job) && (latest.value.get(job.drive) ?? job).id === job.id))) return null;
   const word = by ? "Take it back" : ackWord(outcome);
-  const press = async () => (problem.value = await ack(job.id, !by));
+  const press = async () => (problem.value = await ack(job, !by));
   return (
     <div class={`seen ${by ? "" : "asks"}`}>
       <p role="status">{by ? `${ackedWord(outcome)} by ${by.by}, ${clock(by.at, now.value)}. The bench asks nobody for it any more.` : "The bench asks for somebody until one says that it is seen. The verdict stays."}</p>
