@@ -7,6 +7,9 @@ import { inspect, visit } from "./browser.mjs";
 import { Played } from "./played.mjs";
 import { assert, tester } from "./test.mjs";
 
+/** Longer than a button of the list takes no press after it came where it is. */
+const SETTLES_MS = 1000;
+
 export async function looks(browser, width, scheme, count) {
   const box = await new Played().open();
   let { page, context, complaints } = await visit(browser, box.url, width, scheme);
@@ -44,7 +47,7 @@ export async function looks(browser, width, scheme, count) {
       await page.getByText("Version 0.1.0 is written and waits for a restart").waitFor();
     });
 
-    await test("what is seen needs nobody: the line goes, the focus does not, the verdict stays, and it can be taken back", async () => {
+    await test("what is seen needs nobody: its line says so, keeps place and focus, and goes when one has left the list; the verdict stays", async () => {
       const [warn, fail] = [box.state.jobs[3], box.state.jobs[2]];
       const four = (of) => of.serial.slice(-4);
       const line = (of) => page.locator(".needs li", { hasText: `…${four(of)}:` });
@@ -68,15 +71,48 @@ export async function looks(browser, width, scheme, count) {
         return document.elementFromPoint(left + width / 2, top + height / 2) === one;
       }));
       await inspect(page, `needs-ack-${width}`);
+      const places = () => page.locator(".needs li").evaluateAll((all) => all.map((one) => one.offsetTop).join());
+      const before = await places();
+      await page.waitForTimeout(SETTLES_MS);
       await keep.press("Enter");
-      await until("the line to go", async () => (await line(warn).count()) === 0);
-      await focused("the focus on the list's heading", ".needs h2");
+      const back = page.getByRole("button", { name: `Take it back: …${four(warn)}` });
+      await back.waitFor();
+      // A key that is pressed twice is no second word.
+      await page.keyboard.press("Enter");
+      await focused("the focus where it was", `[aria-label="Take it back: …${four(warn)}"]`);
+      assert("no line has moved", (await places()) === before);
       await page.locator(".needs [role=status]").getByText(`…${four(warn)} is kept; its verdict stays WARN.`).waitFor();
+      await line(warn).getByText("Kept; its verdict stays WARN.").waitFor();
       await card.getByText("WARN", { exact: true }).waitFor();
       await inspect(page, `needs-acked-${width}`);
-      await page.getByRole("button", { name: `Take it back: …${four(warn)}` }).press("Enter");
+      assert("it is still kept", warn.acknowledged !== undefined);
+      await back.press("Enter");
+      await keep.waitFor();
+      await page.waitForTimeout(SETTLES_MS);
+      await keep.press("Enter");
+      await back.waitFor();
+      await page.locator("main .bay a").first().focus();
+      await until("the line to go", async () => (await line(warn).count()) === 0);
+      delete warn.acknowledged;
+      box.say("job", warn);
       await line(warn).waitFor();
-      await focused("the focus on the heading once more", ".needs h2");
+      await page.waitForTimeout(SETTLES_MS);
+      // A second press in the same place is no word on the next line, nor one that takes the first back.
+      await page.evaluate(() => scrollTo(0, 0));
+      const { x, y, width: across, height: tall } = await page.locator(".needs li button").first().boundingBox();
+      const press = () => page.mouse.click(x + across / 2, y + tall / 2);
+      await press();
+      await page.getByRole("button", { name: /^Take it back/ }).waitFor();
+      await press();
+      await page.waitForTimeout(SETTLES_MS);
+      const said = box.state.jobs.filter(({ acknowledged }) => acknowledged);
+      assert(`${said.length} are noted`, said.length === 1);
+      await page.mouse.move(1, 1);
+      await until("its line to go, too", async () => (await line(said[0]).count()) === 0);
+      delete said[0].acknowledged;
+      box.say("job", said[0]);
+      await line(said[0]).waitFor();
+      await page.waitForTimeout(SETTLES_MS);
       // A box that does not take it says why, and the line stays.
       const path = `POST /api/v1/jobs/${fail.id}/ack`;
       box.instead.set(path, 503);
@@ -117,7 +153,7 @@ export async function looks(browser, width, scheme, count) {
         if (await more.count()) await more.click();
         await keep.waitFor();
         box.state.jobs[3] = failed;
-        await page.waitForTimeout(800);
+        await page.waitForTimeout(SETTLES_MS);
         await keep.press("Enter");
         await page.getByRole("alert").getByText("This job has come to another end").waitFor();
         await shown.waitFor();

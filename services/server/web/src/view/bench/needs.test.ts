@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { BoxView, Drive, Job, Verdict } from "@wire";
 
 import { drive, job } from "../../fixtures";
-import { needs } from "./needs";
+import { needs, standing } from "./needs";
 
 const verdict = (outcome: Verdict["outcome"]): Verdict => ({ outcome, rules: [], summary: "It is said.", verified: 0, engine: "" });
 /** A drive of its own with a job of its own. */
@@ -55,6 +55,10 @@ describe("needs you", () => {
     expect(told(ends).map(({ ack }) => [ack?.job.id, ack?.word])).toEqual([["j-SEENFAILED", "Noted"], ["j-SEENINCONCLUSIVE", "Noted"], ["j-SEENWARN", "Keep it"]]);
     expect(told(ends.map(([one, of]) => [one, { ...of, acknowledged }]))).toEqual([]);
     expect(told([pair("HOT00001", { state: { kind: "finished" }, verdict: verdict("WARN"), acknowledged }, { temperature: 60 })]).map(({ short }) => short)).toEqual(["cool it: 60\u00a0°C"]);
+    // What was noted on this page keeps its place until one has left the list, and can be taken back there.
+    const stays = ends.map(([one, of]): [Drive, Job] => [one, { ...of, acknowledged }]);
+    const list = needs(stays.map(([one]) => one), new Map(stays.map(([one, of]) => [one.id ?? "", of])), null, [], new Map([["j-SEENFAILED", 44]]));
+    expect(list.map(({ next, ack }) => [next, ack?.word, ack?.seen])).toEqual([["Noted; its verdict stays FAILED.", "Take it back", true]]);
     const running = told([pair("RUN00001", { acknowledged, bad_sectors: 1 }), pair("WAIT0001", { acknowledged, state: { kind: "waiting", why: "paused by mara" } })]);
     expect(running.map(({ short, ack }) => [short, ack])).toEqual([["heads for FAILED", undefined], ["paused", undefined]]);
   });
@@ -70,4 +74,16 @@ describe("needs you", () => {
     expect(told([running(["host_memory", "lost_write"])])[0]?.what).toContain("heading for FAILED");
     expect(told([running(["bit_flip"])])[0]?.what).toContain("heading for FAILED");
   });
+});
+
+it("a button that came where it is a moment ago is known, be it by a line that went or by what it says itself", () => {
+  const [first, second] = told([over("FAIL0001", "FAILED"), over("FAIL0002", "FAILED")]);
+  let stands = standing(new Map(), [first!, second!], 1);
+  const since = () => [...stands.values()].map((one) => one.since);
+  stands = standing(stands, [first!, second!], 2);
+  expect(since()).toEqual([1, 1]);
+  stands = standing(stands, [{ ...first!, ack: { ...first!.ack!, word: "Take it back", seen: true } }, second!], 3);
+  expect(since()).toEqual([3, 1]);
+  stands = standing(stands, [second!], 4);
+  expect(since()).toEqual([4]);
 });

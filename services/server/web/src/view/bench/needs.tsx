@@ -1,10 +1,10 @@
 /** What needs a person, the most urgent first; long lists are folded, so that the bays stay in view. */
 import { useSignal } from "@preact/signals";
-import { useLayoutEffect, useRef } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { BoxView, Drive, Job, JobId, Problem } from "@wire";
 
 import { bytes, celsius, lastFour, plural, verdictShape } from "../../format";
-import { chosen, known, latest } from "../../state/app";
+import { chosen, known, latest, monotonic } from "../../state/app";
 import { drivePath, jobPath, settingsPath } from "../../route";
 import { printing } from "../../printing";
 import { headingOf, heatOf, isHosts, isOver, isPaused } from "../../state/store";
@@ -30,8 +30,8 @@ export interface Need {
   /** Where more is, and what the link is called. */
   href: string;
   act: string;
-  /** The test whose end it is about, and what a person says to that, once and for all. */
-  ack?: { job: Job; word: string };
+  /** The test whose end it is about, what a person says to that, and whether that is said and can be taken back. */
+  ack?: { job: Job; word: string; seen: boolean };
 }
 
 /**
@@ -43,8 +43,8 @@ type Kind = (typeof ORDER)[number];
 /** A sentence that may come with or without its stop. */
 const stopped = (text: string) => text.replace(/\.*$/, "");
 
-/** Everything that needs a person; pure. `picked`: drives that were chosen and wait for the gate. */
-export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, box: BoxView | null, picked: readonly string[] = []): Need[] {
+/** Everything that needs a person; pure. `picked`: drives that were chosen and wait for the gate; `noted`: tests whose line stays though somebody has seen their end. */
+export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, box: BoxView | null, picked: readonly string[] = [], noted: ReadonlyMap<JobId, unknown> = new Map()): Need[] {
   const list: (Need & { kind: Kind })[] = [];
   const add = (kind: Kind, need: Need) => list.push({ ...need, kind });
   for (const drive of drives) {
@@ -69,14 +69,17 @@ export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, 
       continue;
     }
     const verdict = job.verdict;
-    if (!verdict || !asks(job)) continue;
-    const ack = { job, word: ackWord(verdict.outcome) };
+    const seen = job.acknowledged !== undefined && noted.has(job.id);
+    if (!verdict || !(seen || asks(job))) continue;
+    const { outcome } = verdict;
+    const ack = { job, seen, word: seen ? "Take it back" : ackWord(outcome) };
+    const after = (next: string) => (seen ? `${ackedWord(outcome)}; its verdict stays ${outcome}.` : next);
     const said = `…${four}: ${stopped(verdict.summary)}`;
-    const shape = verdictShape(verdict.outcome) as Need["shape"];
-    switch (verdict.outcome) {
-      case "FAILED": add("failed", { ...of, ...link, ack, key: job.id, shape, what: said, next: "Take it out; do not put data on it.", short: "take it out" }); break;
-      case "INCONCLUSIVE": add("inconclusive", { ...of, ...link, ack, key: job.id, shape, what: said, next: "Test it again, or look at what stopped it.", short: "look at it" }); break;
-      case "WARN": { const { next, short } = warned(verdict, drive.bus); add("warn", { ...of, ...link, ack, key: job.id, shape, what: said, next: `${next}.`, short }); break; }
+    const shape = verdictShape(outcome) as Need["shape"];
+    switch (outcome) {
+      case "FAILED": add("failed", { ...of, ...link, ack, key: job.id, shape, what: said, next: after("Take it out; do not put data on it."), short: "take it out" }); break;
+      case "INCONCLUSIVE": add("inconclusive", { ...of, ...link, ack, key: job.id, shape, what: said, next: after("Test it again, or look at what stopped it."), short: "look at it" }); break;
+      case "WARN": { const { next, short } = warned(verdict, drive.bus); add("warn", { ...of, ...link, ack, key: job.id, shape, what: said, next: after(`${next}.`), short }); break; }
     }
   }
   const here = drives.filter((drive) => drive.id !== null && picked.includes(drive.id));
@@ -100,45 +103,75 @@ export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, 
 /** Lines that are shown before the rest is asked for. */
 const SHOWN = 4;
 
+/** Milliseconds in which a button takes no press after it came where it is, or began to say what it says: longer than a second press comes by itself. */
+const SETTLES_MS = 700;
+
+/** Milliseconds that a line stays after it was noted, where neither pointer nor focus leave the list: time to read what became of it, and to take it back. */
+const LINGERS_MS = 10_000;
+
+/** Where each line's button is and what it says, and since when, in milliseconds of this page's clock; by the line's key. */
+export type Standing = ReadonlyMap<string, { as: string; since: number }>;
+
+/** The same once the lines are these; pure. */
+export function standing(before: Standing, lines: readonly Pick<Need, "key" | "ack">[], at: number): Standing {
+  return new Map(lines.map(({ key, ack }, place) => {
+    const [as, was] = [`${place} ${ack?.word}`, before.get(key)];
+    return [key, was?.as === as ? was : { as, since: at }];
+  }));
+}
+
 /** The list above the bays. */
 export function Needs({ drives }: { drives: readonly Drive[] }) {
   const all = useSignal(false);
   const region = useRef<HTMLDivElement>(null);
   const said = useSignal<JobId | null>(null);
   const problem = useSignal<Problem | null>(null);
-  const say = async (job: Job, seen: boolean) => {
+  /** Tests that were noted here and how high their lines were: they stay as they are, so that no other comes under the finger. */
+  const noted = useSignal<ReadonlyMap<JobId, number>>(new Map());
+  const stands = useRef<Standing>(new Map());
+  const say = async (key: string, { job, seen }: NonNullable<Need["ack"]>, height: number) => {
+    // Whoever presses what came there a moment ago means what was there before.
+    if (monotonic() - (stands.current.get(key)?.since ?? 0) < SETTLES_MS) return;
     problem.value = null;
-    if (seen) said.value = job.id;
-    problem.value = await ack(job, seen);
+    if (!seen) {
+      said.value = job.id;
+      noted.value = new Map(noted.value).set(job.id, height);
+    }
+    problem.value = await ack(job, !seen);
   };
+  // A keyboard's focus keeps the lines: whoever goes through them by it leaves by it, too.
+  const leave = () => {
+    if (noted.peek().size > 0 && !region.current?.querySelector("li :focus-visible")) noted.value = new Map();
+  };
+  useEffect(() => {
+    const timer = setTimeout(leave, LINGERS_MS);
+    return () => clearTimeout(timer);
+  }, [noted.value]);
   // A line takes the focus that was on it along, whoever noted it. Not to the next line's button: a second press would note that.
   const inside = region.current?.contains(document.activeElement) ?? false;
   useLayoutEffect(() => {
-    if (inside && document.activeElement === document.body) region.current?.querySelector("h2")?.focus();
+    if (inside && document.activeElement === document.body) region.current?.querySelector("h2")?.focus({ preventScroll: true });
   });
-  const noted = said.value === null ? undefined : known.value.jobs.get(said.value);
-  const list = needs(drives, latest.value, known.value.box, chosen.value);
+  const last = said.value === null ? undefined : known.value.jobs.get(said.value);
+  const list = needs(drives, latest.value, known.value.box, chosen.value, noted.value);
+  const open = list.filter(({ ack }) => !ack?.seen).length;
   // What happens to a drive meanwhile nobody tells.
   const silent = unheard();
   const shown = all.value || printing.value || list.length <= SHOWN + 1 ? list : list.slice(0, SHOWN);
+  stands.current = standing(stands.current, shown, monotonic());
   return (
-    <div class="needs" ref={region}>
-      <h2 tabIndex={-1}>Needs you{list.length > 0 && <span class="sr">: {plural(list.length, "thing")}, the most urgent first</span>}</h2>
+    <div class="needs" ref={region} onPointerLeave={({ pointerType }) => pointerType === "mouse" && leave()} onFocusOut={({ relatedTarget }) => relatedTarget instanceof Node && !region.current?.contains(relatedTarget) && leave()}>
+      <h2 tabIndex={-1}>Needs you{open > 0 && <span class="sr">: {plural(open, "thing")}, the most urgent first</span>}</h2>
       <ul aria-live="polite" aria-relevant="additions">
         {list.length === 0 && <li class="calm"><span>{silent === null ? "Nothing. This line says so when that changes." : `Nothing up to when the drives were heard of. ${silent}.`}</span></li>}
         {shown.map(({ key, shape, what, next, href, act, four, ack }) => (
-          <li key={key} class={`is-${shape}`}>
+          <li key={key} class={`is-${shape} ${ack?.seen ? "noted" : ""}`} style={ack?.seen ? { minHeight: `${noted.value.get(ack.job.id)}px` } : {}}>
             <Mark of={shape} /><span><b>{what}.</b> {next}</span>
-            <span class="act">{ack && <button class="btn plain" type="button" aria-label={`${ack.word}: …${four}`} title="You have seen it: it asks for nobody any more. The verdict stays." onClick={() => void say(ack.job, true)}>{ack.word}</button>}<a href={href} aria-label={four ? `${act} of …${four}` : act}><span>{act}</span></a></span>
+            <span class="act">{ack && <button class="btn plain" type="button" aria-label={`${ack.word}: …${four}`} title={ack.seen ? "It asks for somebody again." : "You have seen it: it asks for nobody any more. The verdict stays."} onClick={({ currentTarget }) => void say(key, ack, currentTarget.closest("li")?.offsetHeight ?? 0)}>{ack.word}</button>}<a href={href} aria-label={four ? `${act} of …${four}` : act}><span>{act}</span></a></span>
           </li>
         ))}
       </ul>
-      <div class="noted" role="status">
-        {noted?.acknowledged && (
-          <>…{lastFour(noted.serial)} is {ackedWord(noted.verdict?.outcome).toLowerCase()}; its verdict stays {noted.verdict?.outcome}.
-            <button class="btn plain" type="button" aria-label={`Take it back: …${lastFour(noted.serial)}`} onClick={() => void say(noted, false)}>Take it back</button></>
-        )}
-      </div>
+      <p class="sr" role="status">{last?.acknowledged && `…${lastFour(last.serial)} is ${ackedWord(last.verdict?.outcome).toLowerCase()}; its verdict stays ${last.verdict?.outcome}.`}</p>
       <ProblemNote problem={problem.value} />
       {(shown.length < list.length || (all.value && list.length > SHOWN + 1)) && (
         <button class="btn plain rest" type="button" aria-expanded={all.value} onClick={() => (all.value = !all.value)}>{all.value ? "Fewer" : `${list.length - SHOWN} more`}</button>
