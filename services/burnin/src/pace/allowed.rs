@@ -2,7 +2,7 @@
 //!
 //! While an access waits for its turn no time is charged to the drive, and a disk reads ahead meanwhile: where the medium is faster than
 //! a limit, the speed of the interface is measured, and where it is slower its own. The mean of a paced step is held against no more than
-//! its first part was allowed (`verdict/metrics/pace.rs`), and between drives nothing paced is compared (`verdict/peer.rs`).
+//! its first part was allowed (`verdict/metrics/pace.rs`). What a drive does far below its limits is its own: `verdict/limit.rs`.
 
 use std::time::Duration;
 
@@ -24,18 +24,37 @@ pub struct Allowed {
     pub bytes: u64,
     /// Nanoseconds that those may take at least: by the limit in force at each, and without one what it took.
     pub nanos: u64,
+    /// The lowest limit that was in force, in bytes a second; `None` where there was none, and where an earlier version, which noted none,
+    /// moved some of it under one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lowest: Option<u64>,
+    /// Nanoseconds that all that was moved may take at least, by the limit in force at each; what had none adds nothing.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub least: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+fn is_zero(nanos: &u64) -> bool {
+    *nanos == 0
 }
 
 impl Allowed {
     /// Adds `bytes` from sector `lba` on, of a drive of `sectors`, that took `took` of its time; `limit`: bytes a second, above 0.
     pub fn add(&mut self, lba: u64, sectors: u64, bytes: u64, took: Duration, limit: Option<u64>) {
-        self.limited |= limit.is_some();
+        let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+        let least = limit.map(|limit| nanos(time(bytes, limit)));
+        if let Some(limit) = limit {
+            // Limits that nobody noted may have been lower.
+            self.lowest = match self.lowest {
+                None if self.limited => None,
+                lowest => Some(lowest.map_or(limit, |lowest| lowest.min(limit))),
+            };
+            self.limited = true;
+        }
+        self.least = self.least.saturating_add(least.unwrap_or(0));
         if lba < sectors / PARTS {
-            let least = limit.map_or(took, |limit| time(bytes, limit));
             self.bytes = self.bytes.saturating_add(bytes);
-            self.nanos = self
-                .nanos
-                .saturating_add(u64::try_from(least.as_nanos()).unwrap_or(u64::MAX));
+            self.nanos = self.nanos.saturating_add(least.unwrap_or_else(|| nanos(took)));
         }
     }
 
@@ -62,6 +81,7 @@ impl Allowed {
 
 #[cfg(test)]
 mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
 
     /// Moves the first twentieth in a hundred accesses, of which each takes 5 ms.
@@ -90,5 +110,32 @@ mod tests {
         assert_eq!((free.rate(), free.note().as_str()), (None, ""));
         free.add(1_999, 2_000, 1_000_000, Duration::from_millis(5), Some(1));
         assert_eq!(free.note(), "rate limited, 200 MB/s at its beginning");
+    }
+
+    #[test]
+    fn the_lowest_limit_counts_where_all_of_them_were_noted() {
+        let of = |mut allowed: Allowed, limits: &[Option<u64>]| {
+            for limit in limits {
+                allowed.add(1_999, 2_000, 1_000_000, Duration::from_millis(5), *limit);
+            }
+            (allowed.limited, allowed.lowest, allowed.least)
+        };
+        let (high, low) = (Some(50_000_000), Some(20_000_000));
+        assert_eq!(of(Allowed::default(), &[None]), (false, None, 0));
+        assert_eq!(
+            of(Allowed::default(), &[None, high, low, None, high]),
+            (true, low, 90_000_000)
+        );
+        let older: Allowed = serde_json::from_str(r#"{"limited": true, "bytes": 1, "nanos": 1}"#).unwrap();
+        assert_eq!(of(older, &[]), (true, None, 0));
+        assert_eq!(
+            of(older, &[None, high]),
+            (true, None, 20_000_000),
+            "it may have been lower"
+        );
+        let kept = |allowed: Allowed| serde_json::from_str(&serde_json::to_string(&allowed).unwrap()).unwrap();
+        let mut noted = Allowed::default();
+        noted.add(0, 2_000, 1_000_000, Duration::from_millis(5), low);
+        assert_eq!(of(kept(noted), &[high]), (true, low, 70_000_000));
     }
 }

@@ -50,6 +50,10 @@ pub struct Figures {
     pub company_least: Figure<f64>,
     /// How much less than its share a drive may get beside others.
     pub company_unfair: Figure<f64>,
+    /// Share of its limit from which on a drive counts as held by it.
+    pub limit_used: Figure<f64>,
+    /// Share of its limit from which on some accesses may have waited.
+    pub limit_near: Figure<f64>,
     /// Long accesses that are always told, however little was moved.
     pub outliers_always: Figure<u64>,
     /// Share of a tebibyte that counts as moved at least.

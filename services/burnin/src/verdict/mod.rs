@@ -9,6 +9,7 @@
 mod case;
 mod figures;
 mod heat;
+mod limit;
 mod metrics;
 mod peer;
 mod population;

@@ -10,7 +10,7 @@ use wire::{Bytes, DriveId};
 
 use wire::meaning::Meaning;
 
-use super::{Case, case, figures};
+use super::{Case, case, figures, limit};
 use crate::evidence::{Evidence, Record, Zone};
 
 /// Zones in which drives are compared: fine enough for a bad head's stretch, coarse enough to be no noise.
@@ -25,8 +25,8 @@ pub struct Peer {
     pub model: String,
     /// Its capacity.
     pub capacity: Bytes,
-    /// Bytes a second of writes in [`PEER_ZONES`] zones, 0 where nothing was measured; empty where nothing was written, and where a
-    /// limit of pace was in force: what is measured then is the interface's speed here and the medium's there.
+    /// Bytes a second of writes in [`PEER_ZONES`] zones, 0 where nothing was measured; empty where nothing was written, and where it
+    /// came near to a limit of pace: what is measured then is the interface's speed here and the medium's there.
     pub write: Vec<u64>,
     /// The same of the read-back.
     pub read: Vec<u64>,
@@ -61,14 +61,14 @@ impl Peer {
         (has_ended && is_whole == [true; 2]).then(|| Self::measured(case, drive, model, capacity))
     }
 
-    /// Whether its rates are known: they are not where a limit of pace was in force, nor in what earlier versions kept of samples and
+    /// Whether its rates are known: they are not where it came near to a limit of pace, nor in what earlier versions kept of samples and
     /// constants.
     pub fn has_rates(&self) -> bool {
         !self.write.is_empty() || !self.read.is_empty()
     }
 
     fn measured(case: &Case<'_>, drive: DriveId, model: &str, capacity: Bytes) -> Self {
-        let of = |phase| keyed(case.evidence, phase).filter(|record| !record.allowed.limited);
+        let of = |phase| keyed(case.evidence, phase).filter(|record| !limit::touched(record));
         let (write, read) = (of(Phase::Write), of(Phase::Verify));
         let p99 = |record: Option<&Record>| {
             let latency = &record?.latency;

@@ -3,7 +3,7 @@
 //! At least three others (its figures are in `rules.toml`), each counted once and only with the same capacity. Everything is held against the
 //! median of the others, so that one bad drive among them moves nothing. Throughput and latency are the link's as well:
 //! who shared its controller is compared with those that did with about as many, and who had it alone with those that had, each at a link of the same bus
-//! and speed. What ran under a limit of pace
+//! and speed. What came near to a limit of pace
 //! is in no comparison of them.
 
 use std::collections::BTreeMap;

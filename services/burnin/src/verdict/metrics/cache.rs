@@ -10,7 +10,7 @@ use wire::job::{Phase, PhaseStatus};
 use super::{Metrics, pace};
 use crate::evidence::{Record, Zone};
 use crate::playbook::Direction;
-use crate::verdict::{Case, figures};
+use crate::verdict::{Case, figures, limit};
 
 /// Fewest zones on each side of the step: one may be a stall.
 const SIDE: usize = 2;
@@ -44,7 +44,7 @@ fn tells(record: &Record) -> bool {
     record.status == PhaseStatus::Done
         && record.rounds <= 1
         && record.work.order == Direction::Forward
-        && !record.allowed.limited
+        && !limit::touched(record)
 }
 
 /// Where the rate falls for good.

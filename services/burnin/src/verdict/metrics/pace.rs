@@ -12,7 +12,7 @@ use crate::evidence::{Record, Round, Zone};
 use crate::heat::Limits;
 use crate::playbook::Direction;
 use crate::stretches::{PART, PARTS, STRETCH};
-use crate::verdict::{Case, figures};
+use crate::verdict::{Case, figures, limit};
 
 pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
     let keeps_house = shingles::keeps_house(metrics);
@@ -383,14 +383,14 @@ fn rounds(record: &Record) -> impl Iterator<Item = &Round> {
 }
 
 /// Mean throughput in MB/s of a large disk over its whole surface; `None` where something else may have set the pace: another
-/// interface than a controller's port, a limit, or a sweep that no disk reads ahead of.
+/// interface than a controller's port, a limit that held it, or a sweep that no disk reads ahead of.
 fn mean_of_large_disk(case: &Case<'_>, record: &Record) -> Option<f64> {
     // Virtual disks and parts of arrays turn as well, by the kernel's word, and tell no rate.
     let is_disk = matches!(case.rotation, Rotation::Spinning { rpm: Some(_) });
     let is_large = case.evidence.geometry.bytes() >= figures().large.value;
     let has_port = matches!(case.bus, Bus::Sata | Bus::Scsi);
     let is_whole = record.status == PhaseStatus::Done && record.seconds >= figures().mean_s.value;
-    let is_free = !record.allowed.limited && record.work.order == Direction::Forward;
+    let is_free = !limit::held(record) && record.work.order == Direction::Forward;
     let rate = rounds(record)
         .filter_map(Round::rate)
         .fold(rate(record.zones.zones())?, f64::min);

@@ -61,7 +61,7 @@ fn a_limit_makes_no_drive_slow_and_hides_none() {
 }
 
 #[test]
-fn what_ran_under_a_limit_is_compared_with_no_other_drive() {
+fn what_came_near_a_limit_is_compared_with_no_other_drive() {
     let drive = snapshot();
     let (free, paced) = (
         read([(160, None), (120, None)]),
@@ -82,4 +82,34 @@ fn what_ran_under_a_limit_is_compared_with_no_other_drive() {
             "{verdict:?}"
         );
     }
+}
+
+/// With a limit of all drives each has one, and most never come near it.
+#[test]
+fn what_stayed_far_below_its_limit_is_compared_as_if_there_were_none() {
+    let drive = snapshot();
+    let rates = |limits: [Option<u64>; 2]| {
+        let evidence = read([(160, limits[0]), (120, limits[1])]);
+        let told = &peers(&both(&evidence, &drive), 1)[0];
+        assert_eq!(told.read.is_empty(), told.read_p99_us.is_none());
+        told.read.clone()
+    };
+    let free = rates([None; 2]);
+    assert_eq!(free.len(), 16);
+    assert_eq!(rates([Some(5_000); 2]), free);
+    assert_eq!(rates([None, Some(330)]), free);
+    assert!(
+        rates([Some(5_000), Some(300)]).is_empty(),
+        "the lowest counts everywhere"
+    );
+    let (own, others) = (
+        read([(160, Some(5_000)), (30, Some(5_000))]),
+        read([(160, None), (120, None)]),
+    );
+    let others = peers(&both(&others, &drive), 5);
+    let case = Case {
+        peers: &others,
+        ..both(&own, &drive)
+    };
+    assert_eq!(fired(&case, "population-throughput"), WARN);
 }

@@ -73,7 +73,15 @@ fn up_to_where_flash_writes_fast_is_told_and_costs_it_nothing() {
     assert_eq!(but(&|_| {}), TOLD);
     assert_eq!(but(&|e| e.phases[0].work.order = Direction::Reverse), None);
     assert_eq!(but(&|e| e.phases[0].rounds = 2), None, "the rounds of a soak");
-    assert_eq!(but(&|e| e.phases[0].allowed.limited = true), None);
+    let limited = |mb: Option<u64>| {
+        but(&|e| {
+            let allowed = &mut e.phases[0].allowed;
+            (allowed.limited, allowed.lowest) = (true, mb.map(|mb| mb * 1_000_000));
+        })
+    };
+    assert_eq!(limited(Some(5_000)), TOLD, "it never came near");
+    assert_eq!(limited(Some(3_000)), None, "its fast cells may have waited");
+    assert_eq!(limited(None), None, "nobody noted which");
     assert_eq!(but(&|e| e.phases[0].status = PhaseStatus::Running), None);
     let resume = Resume {
         at: Time::UNIX_EPOCH,

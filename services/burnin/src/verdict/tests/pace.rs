@@ -196,7 +196,26 @@ fn a_large_disk_that_is_slow_throughout_is_told_where_nothing_else_sets_the_pace
     for (why, slow) in &others {
         assert_eq!(told(slow), None, "{why}");
     }
-    assert_eq!(told(&of(15, Some(200))), None, "a limit");
+    for (halves, want, why) in [
+        ([(15, Some(200)); 2], WARN, "far below its limit"),
+        ([(15, Some(5_000)); 2], WARN, "and below one of all drives"),
+        ([(15, Some(23)); 2], WARN, "what a governor leaves to who uses no more"),
+        ([(15, Some(16)); 2], None, "it used what it had"),
+        ([(40, Some(30)); 2], None, "it waited"),
+        ([(15, None), (15, Some(200))], WARN, "a limit came"),
+        (
+            [(900, Some(40)), (20, None)],
+            WARN,
+            "it was taken away, and the disk is slow without",
+        ),
+        ([(900, Some(5)), (20, None)], None, "the limit took most of the time"),
+        ([(100, Some(200)); 2], None, "a sound one"),
+    ] {
+        assert_eq!(told(&read(halves)), want, "{why}");
+    }
+    let mut older = of(15, Some(200));
+    older.phases[1].allowed.lowest = None;
+    assert_eq!(told(&older), None, "an earlier version noted no limits");
 }
 
 /// Nine good rounds of a soak do not hide a bad one.
