@@ -11,7 +11,7 @@ use crate::certificate::Certificate;
 use crate::key::groups;
 use crate::signed::Signed;
 
-/// SMART rows and rules shown in each table; more stand in the signed file.
+/// Steps, SMART rows and rules shown in each table; more stand in the signed file.
 const ROWS_MAX: usize = 40;
 
 /// Findings shown, some of each kind.
@@ -80,11 +80,11 @@ impl Report {
         let command = format!("kiln cert verify {id}.json");
         let sections = [
             ("What was done", done(c)),
-            ("What the verdict rests on", rules(c)),
-            ("The drive's own record (SMART)", smart(c)),
-            ("What was found", findings(c)),
-            ("Interruptions", resumes(c)),
-            ("Left on the drive", formatted(c)),
+            ("What the verdict rests on", cut(rules(c))),
+            ("The drive's own record (SMART)", cut(smart(c))),
+            ("What was found", cut(findings(c))),
+            ("Interruptions", cut(resumes(c))),
+            ("Left on the drive", cut(formatted(c))),
         ];
         Self {
             id,
@@ -99,7 +99,7 @@ impl Report {
             sections: sections
                 .into_iter()
                 .filter(|(_, rows)| !rows.is_empty())
-                .map(|(title, rows)| Section { title, rows: cut(rows) })
+                .map(|(title, rows)| Section { title, rows })
                 .collect(),
             fingerprint: signed.key().fingerprint().groups(),
             digest: groups(signed.digest()),
@@ -150,12 +150,11 @@ fn done(c: &Certificate) -> Vec<(String, String)> {
     if c.aborted {
         rows.push(("Ended by a person".to_owned(), "before its end".to_owned()));
     }
-    rows.extend(
-        c.phases
-            .iter()
-            .enumerate()
-            .map(|(step, phase)| (label(phase), phase_told(c, step, phase))),
-    );
+    let steps = c.phases.iter().enumerate();
+    // What they came to stands behind them, however many they are.
+    rows.extend(cut(steps
+        .map(|(step, phase)| (label(phase), phase_told(c, step, phase)))
+        .collect()));
     let asks = |phase: &PhaseState| matches!(phase.phase, Phase::SmartBefore | Phase::SmartAfter);
     if !c.phases.iter().any(asks) {
         rows.push(("SMART".to_owned(), "not asked: the playbook does not".to_owned()));

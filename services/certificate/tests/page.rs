@@ -170,6 +170,23 @@ fn each_self_test_has_its_own_word() {
     }
 }
 
+/// A playbook has up to 64 steps, and a table fewer rows.
+#[test]
+fn what_a_long_playbook_came_to_is_told() {
+    let short = passed();
+    let mut long = short.clone();
+    while long.phases.len() < 64 {
+        long.phases.insert(5, short.phases[4].clone());
+    }
+    for name in ["Verified, equal", "Slowest answer in the sweeps", "Hottest", "Engine"] {
+        let told = rows(&long, name);
+        assert_eq!(told.len(), 1, "{name}");
+        assert_eq!(told, rows(&short, name));
+    }
+    assert_eq!(rows(&long, "Read back and verify").len(), 36);
+    assert_eq!(rows(&long, "24 more"), ["in the signed file"]);
+}
+
 #[test]
 fn where_a_self_test_failed_is_told() {
     let mut job = tested_twice(&[(Some(1), SelfTestOutcome::Failed, "read failure")]);
