@@ -4,6 +4,7 @@
 //! job, the other drives of its plan, paths) is left out. Limits keep the text below [`TEXT_MAX`]: a
 //! certificate travels in one frame.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use jiff::ToSpan;
@@ -16,6 +17,7 @@ use wire::options::{FormatRequest, Formatted, Profile};
 use wire::{Bytes, DriveId, JobId, Time};
 
 use crate::key::PublicKey;
+use crate::report::is_drawn;
 
 /// What `format` says in every certificate.
 pub const FORMAT: &str = "kiln-certificate";
@@ -34,7 +36,8 @@ pub const TEXT_MAX: usize = 400 * 1024;
 /// Findings that are listed one by one, some of each kind; all are counted by kind.
 pub const FINDINGS_LISTED: usize = 50;
 
-/// Phases whose throughput over LBA is carried, the last ones; earlier ones keep their latencies.
+/// Phases whose throughput over LBA is carried: the last of each kind that is drawn, the others of these kinds, and the rest, the last
+/// ones first. Of what is beyond that the latencies are.
 pub const SURFACES_DRAWN: usize = 12;
 
 /// Who makes certificates.
@@ -258,7 +261,7 @@ fn findings(job: &Job) -> Findings {
         }
     };
     let mut kinds: Vec<KindCount> = of_kind.into_iter().map(count).collect();
-    kinds.sort_by_key(|k| (std::cmp::Reverse(k.findings), k.kind));
+    kinds.sort_by_key(|k| (Reverse(k.findings), k.kind));
     Findings {
         bad_sectors: job.bad_sectors,
         listed: wire::fair::at_most(FINDINGS_LISTED, job.findings.clone()),
@@ -267,16 +270,22 @@ fn findings(job: &Job) -> Findings {
 }
 
 fn surfaces(all: &[Surface]) -> Vec<Surface> {
-    let bare = all.len().saturating_sub(SURFACES_DRAWN);
-    all.iter()
-        .enumerate()
-        .map(|(index, surface)| Surface {
-            zones: if index < bare {
-                Vec::new()
-            } else {
-                surface.zones.clone()
-            },
-            ..surface.clone()
-        })
-        .collect()
+    let is_last = |at: usize| {
+        let mut later = all[at + 1..].iter().filter(|surface| !surface.zones.is_empty());
+        later.all(|surface| surface.phase != all[at].phase)
+    };
+    let mut wanted: Vec<usize> = (0..all.len()).filter(|at| !all[*at].zones.is_empty()).collect();
+    wanted.sort_by_key(|at| match is_drawn(all[*at].phase) {
+        true if is_last(*at) => (0, Reverse(*at)),
+        true => (1, Reverse(*at)),
+        false => (2, Reverse(*at)),
+    });
+    wanted.truncate(SURFACES_DRAWN);
+    let mut surfaces = all.to_vec();
+    for (at, surface) in surfaces.iter_mut().enumerate() {
+        if !wanted.contains(&at) {
+            surface.zones.clear();
+        }
+    }
+    surfaces
 }

@@ -187,6 +187,42 @@ fn what_a_long_playbook_came_to_is_told() {
     assert_eq!(rows(&long, "24 more"), ["in the signed file"]);
 }
 
+/// A certificate carries the zones of twelve steps, of which the page draws a write and a read-back.
+#[test]
+fn steps_that_are_not_drawn_take_no_room_from_those_that_are() {
+    let charts = |job: &Job| {
+        let html = page::html(&sign(job));
+        ["Speed over the surface", "How long answers took"].map(|title| html.contains(title))
+    };
+    let carried = |job: &Job| {
+        let signed = sign(job);
+        let with_zones = |surface: &&wire::job::Surface| !surface.zones.is_empty();
+        let steps = signed.certificate().surface.iter().filter(with_zones);
+        steps.map(|surface| surface.step).collect::<Vec<u16>>()
+    };
+    let mut job = passed();
+    let add = |job: &mut Job, phase| {
+        let step = job.surface.last().unwrap().step + 1;
+        let surface = job.surface[0].clone();
+        job.surface.push(wire::job::Surface { phase, step, ..surface });
+    };
+    for _ in 0..12 {
+        add(&mut job, wire::job::Phase::Seek);
+    }
+    assert_eq!(charts(&job), [true; 2]);
+    assert_eq!(carried(&job), [3, 4].into_iter().chain(7..=16).collect::<Vec<_>>());
+    // Reads that come later neither take the write's place nor come behind seeks.
+    for _ in 0..12 {
+        add(&mut job, wire::job::Phase::Verify);
+    }
+    assert_eq!(charts(&job), [true; 2]);
+    assert_eq!(carried(&job), std::iter::once(3).chain(18..=28).collect::<Vec<_>>());
+    // A step that was cut off before it measured anything is none to draw.
+    add(&mut job, wire::job::Phase::Write);
+    job.surface.last_mut().unwrap().zones.clear();
+    assert_eq!(carried(&job)[0], 3);
+}
+
 #[test]
 fn where_a_self_test_failed_is_told() {
     let mut job = tested_twice(&[(Some(1), SelfTestOutcome::Failed, "read failure")]);
