@@ -15,6 +15,8 @@ struct Args {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Writes every sector of a drive, reads it back and gives a verdict. Everything on the drive is lost.
+    ///
+    /// Unlike a box, it holds no drive against others of its model, and does not count how many were at work behind a controller.
     Burn(cli::burn::Args),
     /// Checks certificates and draws them.
     Cert(cli::cert::Args),
