@@ -5,9 +5,9 @@ import type { FileSystem, FormatRequest, PlanOptions, PlaybookInfo, Profile, Tab
 /** Nothing chosen. */
 export const PLAIN: PlanOptions = { profile: "used", format: null, give_up: [], soak_hours: null };
 
-/** File systems as people call them, with how long a label each takes. Source: mke2fs(8), mkfs.xfs(8), mkfs.btrfs(8), exFAT specification §7.3, mkswap(8), whose 16 include a NUL. */
+/** File systems as people call them, with how long a label each takes; sources stand where the engine asks (`burnin/src/format/request.rs`). */
 export const FILE_SYSTEMS: Record<FileSystem, { name: string; label: number }> = {
-  ext4: { name: "ext4", label: 16 }, xfs: { name: "XFS", label: 12 }, btrfs: { name: "Btrfs", label: 255 }, exfat: { name: "exFAT", label: 11 },
+  ext4: { name: "ext4", label: 16 }, xfs: { name: "XFS", label: 12 }, btrfs: { name: "Btrfs", label: 254 }, exfat: { name: "exFAT", label: 11 },
   swap: { name: "swap", label: 15 }, raw: { name: "no file system", label: 0 },
 };
 
