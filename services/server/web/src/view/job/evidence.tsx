@@ -55,10 +55,14 @@ export function SelfTests({ job }: { job: Job }) {
   );
 }
 
+/** Whether a partition is made on the drive in the end: a person chose it, or the playbook does by itself. Pure. */
+export const formats = (job: Pick<Job, "phases" | "options" | "formatted">) =>
+  job.formatted !== null || job.options.format !== null || job.phases.some(({ phase }) => phase === "partition" || phase === "format");
+
 /** What partitioning and formatting came to. */
 export function FormattedPanel({ job }: { job: Job }) {
   const made = job.formatted;
-  if (!made && !job.options.format) return null;
+  if (!formats(job)) return null;
   return (
     <Panel title="Formatted" span={job.certificate ? "c5" : "c12"}>
       {!made ? <p class="mute">{isOver(job) ? "Not done: it is only done after PASSED or WARN." : "Comes last, and only after PASSED or WARN."}</p> : (
@@ -91,7 +95,7 @@ export function CertificatePanel({ job }: { job: Job }) {
   const info = job.certificate;
   if (!info) return null;
   return (
-    <Panel title="Certificate" span={job.formatted || job.options.format ? "c7" : "c12"} note={info.id}>
+    <Panel title="Certificate" span={formats(job) ? "c7" : "c12"} note={info.id}>
       {info.revoked ? (
         <Revoked what="Revoked" by={info.revoked} />
       ) : outOfDate(info, now.value) ? <p class="v is-warn"><Shape of="warn" />out of date: what it says is more than {VALID_DAYS} days old</p>
