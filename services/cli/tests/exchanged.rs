@@ -12,8 +12,8 @@ use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use common::{
-    Loop, PATIENCE, TEST_FIRST, code, foreign_data, interrupted_in, object, resize, text, until_called,
-    waiting_smartctl,
+    Loop, PATIENCE, TEST_FIRST, code, foreign_data, interrupted_in, object, resize, slow_medium, text, until_called,
+    until_written_down, waiting_smartctl,
 };
 
 const TWO_WRITES: &str = r#"
@@ -248,6 +248,28 @@ fn a_drive_that_is_counted_anew_in_the_midst_of_a_format_gets_no_more_of_it() {
         assert_eq!(drive.has_table(), before, "{}", text(&output));
         drive.no_partitions();
     }
+}
+
+/// That it is formatted is written down before it is; a stick that is reset while that medium takes its time proves itself once more.
+#[test]
+fn a_drive_that_is_counted_anew_while_its_format_is_written_down_is_formatted() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        return rig::not_run("a state folder that is slow: no strace");
+    }
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let count = dir.path().join("diskseq");
+    fs::write(&count, "1000001\n").unwrap();
+    let slow = slow_medium(&drive.command(&["--playbook", "surface", "--format", "raw"]));
+    let mut burn = counted(&slow, &drive, &count);
+    let mut burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    assert!(until_written_down(&drive, &mut burn), "it ended before");
+    fs::write(&count, "1000002\n").unwrap();
+    let output = burn.wait_with_output().unwrap();
+    let told = object(&output);
+    assert_eq!(told["formatted"]["problem"], serde_json::Value::Null, "{told}");
+    assert!(drive.has_table(), "{}", text(&output));
+    drive.no_partitions();
 }
 
 /// The drive's first partition as somebody holds it, once it is there.

@@ -9,7 +9,7 @@ use std::io::{BufRead, BufReader};
 use std::process::{Command, Output, Stdio};
 use std::time::Duration;
 
-use common::{Loop, code, kiln, object, start, text, until};
+use common::{Loop, code, is_written_down, kiln, object, slow_medium, start, text, until, until_written_down};
 
 /// That nothing was formatted, since swap came while the drive was tested.
 fn is_left_for_its_swap(output: &Output) {
@@ -115,36 +115,18 @@ fn what_somebody_put_on_the_drive_while_it_was_tested_is_not_formatted_over() {
 fn what_came_while_the_format_was_written_down_is_not_formatted_over() {
     let Some(drive) = Loop::new(48 << 20) else { return };
     let burn = drive.command(&["--playbook", "surface", "--format", "raw"]);
-    let mut slow = Command::new("strace");
-    slow.args([
-        "-fqqo",
-        "/dev/null",
-        "-e",
-        "trace=fsync",
-        "-e",
-        "inject=fsync:delay_enter=700000",
-    ]);
-    slow.arg(burn.get_program()).args(burn.get_args()).stdin(Stdio::null());
+    let mut slow = slow_medium(&burn);
     let mut child = match slow.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn() {
         Ok(child) => child,
         Err(error) => return rig::not_run(&format!("a state folder that is slow: strace: {error}")),
     };
-    let is_written_down = || {
-        let files = fs::read_dir(drive.state()).into_iter().flatten().flatten();
-        let texts = files.filter_map(|file| fs::read_to_string(file.path()).ok());
-        texts
-            .into_iter()
-            .any(|text| text.contains("while the drive was formatted"))
-    };
-    while !is_written_down() && child.try_wait().unwrap().is_none() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until_written_down(&drive, &mut child);
     let made = Command::new("mkswap").arg(drive.file()).output().unwrap();
     assert!(made.status.success(), "{made:?}");
     let output = child.wait_with_output().unwrap();
     is_left_for_its_swap(&output);
     assert!(!drive.has_table());
-    assert!(!is_written_down(), "it counts as half formatted");
+    assert!(!is_written_down(&drive), "it counts as half formatted");
 }
 
 #[test]

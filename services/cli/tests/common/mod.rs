@@ -98,6 +98,34 @@ pub(crate) fn kiln(args: &[&str]) -> Command {
     command
 }
 
+/// The same command where each file that is written down takes seconds, as on a slow medium.
+pub(crate) fn slow_medium(command: &Command) -> Command {
+    let mut slow = Command::new("strace");
+    let calls = ["-e", "trace=fsync", "-e", "inject=fsync:delay_enter=700000"];
+    slow.args(["-fqqo", "/dev/null"]).args(calls);
+    slow.arg(command.get_program())
+        .args(command.get_args())
+        .stdin(Stdio::null());
+    slow
+}
+
+/// Waits until it is written down that this drive is formatted, or the burn-in ends; whether it is.
+pub(crate) fn until_written_down(drive: &Loop, child: &mut Child) -> bool {
+    while !is_written_down(drive) && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    is_written_down(drive)
+}
+
+/// Whether it is written down that this drive is being formatted.
+pub(crate) fn is_written_down(drive: &Loop) -> bool {
+    let files = std::fs::read_dir(drive.state()).into_iter().flatten().flatten();
+    let texts = files.filter_map(|file| std::fs::read_to_string(file.path()).ok());
+    texts
+        .into_iter()
+        .any(|text| text.contains("while the drive was formatted"))
+}
+
 /// What a command comes to that might wait without an end.
 pub(crate) fn in_time(command: &mut Command) -> Output {
     let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();

@@ -68,6 +68,9 @@ impl Job {
             let whole = facts.whole(&parts, (&evidence, &own, &seen), states, Some(cut_off), false);
             let cut = Ended::new(parts.node, whole, notes.clone());
             since = self.begin_format(birth, (&mut evidence, &own, &seen), &cut, kernel, line);
+            if let Some(kernel) = kernel {
+                kernel.tell(&mut seen);
+            }
             heed(&since, &mut evidence, line);
             good = facts.is_good(&evidence, &own, &seen);
             if !good || since != Since::Ours {
