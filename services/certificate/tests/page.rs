@@ -92,6 +92,33 @@ fn it_carries_the_signed_file_and_any_change_is_told() {
     assert!(carrier::text(&[0xff, 0xfe, 0]).is_err());
 }
 
+/// Another version renames a row: nothing that such a page or PDF shows is believed, and whose it is stays known.
+#[test]
+fn whose_it_is_can_be_told_of_what_another_version_made() {
+    let signed = sign(&passed());
+    let (html, pdf) = (page::html(&signed), certificate::pdf::pdf(&signed));
+    let changed = |bytes: &[u8], from: &str, to: &str| {
+        let at = bytes.windows(from.len()).position(|part| part == from.as_bytes());
+        let (before, rest) = bytes.split_at(at.unwrap());
+        [before, to.as_bytes(), &rest[from.len()..]].concat()
+    };
+    let inside = |bytes: &[u8]| carrier::inside(bytes).map(|inside| inside.text().to_owned());
+    assert_eq!(inside(signed.text().as_bytes()).as_deref(), Some(signed.text()));
+    for (bytes, row, title) in [
+        (html.as_bytes(), ">The signed file<", "<title>Certificate "),
+        (&pdf[..], "/Creator (Kiln)", "(Burn-in certificate "),
+    ] {
+        let renamed = changed(bytes, row, "");
+        assert!(carrier::text(&renamed).is_err(), "{row}");
+        for bytes in [bytes, &renamed] {
+            assert_eq!(inside(bytes).as_deref(), Some(signed.text()), "{row}");
+        }
+        assert_eq!(inside(&changed(bytes, title, "(My thesis on ")), None, "{title}");
+    }
+    let damaged = changed(html.as_bytes(), "base64,", "base64,e30=\"");
+    assert_eq!(inside(&damaged), None);
+}
+
 /// The code's modules as a picture, read by a decoder that shares nothing with the encoder.
 #[test]
 fn the_code_is_read_by_another_decoder_and_checked_without_the_file() {

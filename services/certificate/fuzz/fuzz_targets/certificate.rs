@@ -8,6 +8,7 @@ use certificate::{Certificate, Key, Revocations, Signed, Trust, carrier, check, 
 use wire::certificate::Standing;
 
 libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    drop(carrier::inside(bytes));
     if let Ok(text) = carrier::text(bytes) {
         let now = wire::Time::UNIX_EPOCH;
         let result = check(&text, &Trust::none(), now, Revocations::Unknown);

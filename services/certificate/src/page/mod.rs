@@ -31,6 +31,11 @@ pub fn csp() -> String {
     )
 }
 
+/// The title of the page of the certificate with this id.
+pub(crate) fn title(id: &str) -> String {
+    format!("<title>Certificate {}</title>", text(id))
+}
+
 /// The page.
 pub fn html(signed: &Signed) -> String {
     let r = Report::of(signed);
@@ -43,10 +48,7 @@ pub fn html(signed: &Signed) -> String {
     let mut out = String::with_capacity(signed.text().len() * 2 + 64 * 1024);
     out += "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">";
     out += "<meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">";
-    out += &format!(
-        "<title>Certificate {}</title><style>{STYLE}</style></head>\n",
-        text(&r.id)
-    );
+    out += &format!("{}<style>{STYLE}</style></head>\n", title(&r.id));
     out += &format!(
         "<body><main class=\"a4 is-{kind}\">\n<header class=\"hd\">{}<div><h1>Burn-in certificate</h1>",
         svg::KILN

@@ -25,6 +25,11 @@ pub(crate) const ATTACHED: &[u8] = b"{\"certificate\":{";
 const WIDTH: f32 = 595.276;
 const HEIGHT: f32 = 841.89;
 
+/// The title of the PDF of the certificate with this id, of ASCII, as it stands in it.
+pub(crate) fn title(id: &str) -> String {
+    format!("Burn-in certificate {id}")
+}
+
 /// The PDF.
 pub fn pdf(signed: &Signed) -> Vec<u8> {
     let report = Report::of(signed);
@@ -54,7 +59,7 @@ pub fn pdf(signed: &Signed) -> Vec<u8> {
     root.names().embedded_files().names().insert(Str(name.as_bytes()), spec);
     root.insert(Name(b"AF")).array().item(spec);
     root.finish();
-    let title = format!("Burn-in certificate {}", report.id);
+    let title = title(&report.id);
     let made = date(signed.certificate().made);
     let mut about = pdf.document_info(info);
     about

@@ -21,10 +21,10 @@ pub(super) struct Place {
 /// Longest certificate that is looked for in a file, in bytes: a PDF or page of the longest one is below it.
 const LONGEST: u64 = 8 << 20;
 
-/// The certificate in a file, in any of its forms.
+/// The certificate in a file, in any of its forms; also as an earlier version made it, whose page and PDF are other ones.
 fn signed(path: &Path) -> Option<Signed> {
     let bytes = file::up_to(file::regular(path).ok()?, LONGEST).ok()?;
-    Signed::parse(&carrier::text(&bytes).ok()?).ok()
+    carrier::inside(&bytes)
 }
 
 /// Why what has this name gives way to no certificate of one of these drives; `None` where it does, or nothing has it.
@@ -33,7 +33,7 @@ fn taken(path: &Path, drives: &[&DriveId]) -> Option<String> {
         return None;
     }
     let Some(signed) = signed(path) else {
-        return Some("what is there is no certificate that this version of Kiln makes, and is not replaced".to_owned());
+        return Some("what is there is no certificate of Kiln's, and is not replaced".to_owned());
     };
     let of = &signed.certificate().drive;
     (!drives.contains(&&of.id)).then(|| {
@@ -178,6 +178,15 @@ mod tests {
             assert_eq!(fs::read(&path).unwrap(), bytes, "{name}");
             put(&path, b"new", &job.drive).unwrap();
             assert_eq!(fs::read(&path).unwrap(), b"new", "{name}");
+            // As another version made it; a JSON file is the same in each.
+            if name != "c.json" {
+                let theirs = [&bytes[..], b"\n%\n"].concat();
+                fs::write(&path, &theirs).unwrap();
+                let why = put(&path, b"new", &other).unwrap_err();
+                assert!(why.contains("another drive"), "{name}: {why}");
+                put(&path, b"new", &job.drive).unwrap();
+                assert_eq!(fs::read(&path).unwrap(), b"new", "{name}");
+            }
         }
         std::os::unix::fs::symlink("nowhere", dir.path().join("link.json")).unwrap();
         assert!(put(&dir.path().join("link.json"), b"new", &job.drive).is_err());
