@@ -463,13 +463,14 @@ fn another_type_that_tells_counters_takes_over_once_the_known_one_fails_for_good
 }
 
 /// A smartctl of a drive whose SMART is off: it takes the order to switch that on, if the file `takes` is there, and notes each in `asked`.
+/// Then so many readings fail as the file `loses` has lines.
 fn off(dir: &Path) -> Smartctl {
     let off = r#"{"smartctl":{"exit_status":0},"device":{"name":"x","type":"sat","protocol":"ATA"},"serial_number":"ABC","rotation_rate":7200,"smart_support":{"available":true,"enabled":false}}"#;
     let script = format!(
         r#"cd '{}'; echo "$*" >>asked
 case "$*" in
   *"-s on"*) test ! -e takes || touch on ;;
-  *) if test -e on; then printf '%s' '{on}'; else printf '%s' '{off}'; fi ;;
+  *) if test -e on; then test -s loses && sed -i 1d loses && exit 2; printf '%s' '{on}'; else printf '%s' '{off}'; fi ;;
 esac"#,
         dir.display(),
         on = document("ABC"),
@@ -511,6 +512,22 @@ fn a_job_that_may_erase_switches_smart_on_once_and_says_so() {
         assert_eq!((told.switch, told.passed), (switch, takes.then_some(true)));
         let asked = std::fs::read_to_string(dir.path().join("asked")).unwrap();
         assert_eq!(asked.matches("-s on").count(), 1, "{asked}");
+    }
+}
+
+/// The reading behind the order may be the one that a bridge loses; each is tried as two types.
+#[test]
+fn an_order_whose_own_reading_is_lost_is_told_by_the_next_one_of_a_job_that_erases_and_once() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in [("takes", ""), ("loses", "1\n2\n")] {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let (tool, drive) = (off(dir.path()), expected("ABC", Bus::Sata));
+    let read = |may_set| tool.read_for_job(Path::new(NODE), &drive, may_set);
+    let lost = read(true).unwrap_err();
+    assert!(matches!(lost, Unreadable::Nothing(_)), "{lost}");
+    for (may_set, switch) in [(false, Switch::On), (true, Switch::SwitchedOn), (true, Switch::On)] {
+        assert_eq!(read(may_set).unwrap().0.switch, switch, "{may_set}");
     }
 }
 

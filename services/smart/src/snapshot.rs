@@ -32,6 +32,17 @@ pub enum Switch {
     SwitchedOn,
 }
 
+impl Switch {
+    /// What is told of it where an `earlier` reading of the same job told that: that it was switched on stays so.
+    #[must_use]
+    pub fn after(self, earlier: Self) -> Self {
+        match (self, earlier) {
+            (Self::On, Self::SwitchedOn) => Self::SwitchedOn,
+            (now, Self::On | Self::Off | Self::SwitchedOn) => now,
+        }
+    }
+}
+
 /// How documents are read now: raised when a value is read that was not before, or otherwise than before.
 pub(crate) const READING: u16 = 7;
 

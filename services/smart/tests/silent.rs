@@ -407,3 +407,18 @@ fn smart_that_is_off_is_read_as_off_of_ata_alone() {
     assert_eq!(of("ATA", false, false), Switch::On);
     assert_eq!(of("SCSI", true, false), Switch::On);
 }
+
+/// A reading in part is replaced by the next one, and not that its drive was switched on for it.
+#[test]
+fn an_order_stays_told_by_a_job_that_asks_once_more() {
+    use Switch::{Off, On, SwitchedOn};
+    for (now, earlier, told) in [
+        (On, SwitchedOn, SwitchedOn),
+        (On, On, On),
+        (On, Off, On),
+        (Off, SwitchedOn, Off),
+        (SwitchedOn, Off, SwitchedOn),
+    ] {
+        assert_eq!(now.after(earlier), told, "{now:?} after {earlier:?}");
+    }
+}

@@ -6,6 +6,7 @@ use burnin::job::switched;
 use burnin::verdict::lacks;
 use burnin::{Checkpoint, timeline};
 use drive::selftest::Kind;
+use drive::smart::Snapshot;
 use drive::smart::run::again;
 use tokio::time::Instant;
 use wire::job::{Phase, PhaseStatus};
@@ -62,7 +63,7 @@ impl JobTask {
         self.set_step(step, PhaseStatus::Running, 0.0);
         let told = phase != Phase::SmartBefore && self.record.smart_before.is_some();
         let mut pauses = again(held.identity.bus, told).iter();
-        let mut short = None;
+        let mut short: Option<(Snapshot, _)> = None;
         let result = loop {
             let result = tokio::select! {
                 result = self.means.hands.smart(held) => result,
@@ -74,6 +75,10 @@ impl JobTask {
             let result = match (result, short.take()) {
                 // What was told in part is more than nothing.
                 (Err(NoSmart::Unreadable(_)), Some(short)) => Ok(short),
+                (Ok((mut whole, document)), Some((short, _))) => {
+                    whole.switch = whole.switch.after(short.switch);
+                    Ok((whole, document))
+                }
                 (result, _) => result,
             };
             let before = self.record.smart_before.as_ref().filter(|_| told);

@@ -5,7 +5,7 @@
 //!
 //! Tested in `tests/smart_run.rs`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -15,7 +15,11 @@ use crate::identity::Identity;
 
 /// The `-d` type that worked for each drive (by what its identity says), in this process; clones share it.
 #[derive(Debug, Clone, Default)]
-pub struct Remembered(Arc<Mutex<BTreeMap<String, Worked>>>);
+pub struct Remembered {
+    worked: Arc<Mutex<BTreeMap<String, Worked>>>,
+    /// Drives that were given the order to switch their SMART on and have told nothing since.
+    ordered: Arc<Mutex<BTreeSet<String>>>,
+}
 
 /// What is known of one drive.
 #[derive(Debug, Clone)]
@@ -117,7 +121,21 @@ impl Remembered {
         }
     }
 
+    /// Its SMART is off, and it is given the order to switch that on.
+    pub(super) fn order(&self, drive: &Identity) {
+        self.ordered().insert(Self::key(drive));
+    }
+
+    /// Whether it was given that order and has told nothing since; it tells now.
+    pub(super) fn take_order(&self, drive: &Identity) -> bool {
+        self.ordered().remove(&Self::key(drive))
+    }
+
+    fn ordered(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.ordered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn all(&self) -> MutexGuard<'_, BTreeMap<String, Worked>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.worked.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

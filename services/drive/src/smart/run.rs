@@ -181,8 +181,8 @@ impl Smartctl {
 
     /// The same for a job, to which a drive whose SMART is off tells that as well: [`Switch::Off`].
     ///
-    /// `may_set`: it is switched on first, once, and read again ([`Switch::SwitchedOn`]); the drive keeps that setting. Only a job that
-    /// may erase its drive may: what a drive whose data stay is set to is its owner's.
+    /// `may_set`: it is switched on first, once, and read again ([`Switch::SwitchedOn`]); the drive keeps that setting. Where that
+    /// reading fails, the next one tells it. Only a job that may erase its drive may: what a drive whose data stay is set to is its owner's.
     ///
     /// # Errors
     /// As [`Self::read`].
@@ -194,19 +194,37 @@ impl Smartctl {
     ) -> Result<(Snapshot, Value), Unreadable> {
         let (kind, off) = match self.read_whole(node, expected) {
             Err(Unreadable::SwitchedOff { kind, told }) => (kind, told),
+            read if may_set => return self.ordered(expected, read),
             read => return read,
         };
+        if !may_set {
+            return Ok(*off);
+        }
         // Whatever it says to the order: what it tells then is the proof.
-        if !may_set || self.call(node, kind.as_deref(), "--json=c", &["-s", "on"]).is_err() {
+        self.remembered.order(expected);
+        if self.call(node, kind.as_deref(), "--json=c", &["-s", "on"]).is_err() {
             return Ok(*off);
         }
         match self.read_whole(node, expected) {
-            Err(Unreadable::SwitchedOff { told, .. }) => Ok(*told),
-            read => read.map(|(mut snapshot, document)| {
-                snapshot.switch = Switch::SwitchedOn;
-                (snapshot, document)
-            }),
+            Err(Unreadable::SwitchedOff { told, .. }) => {
+                self.remembered.take_order(expected);
+                Ok(*told)
+            }
+            read => self.ordered(expected, read),
         }
+    }
+
+    /// What a drive whose SMART is on told, and whether it was switched on for that.
+    fn ordered(
+        &self,
+        drive: &Identity,
+        read: Result<(Snapshot, Value), Unreadable>,
+    ) -> Result<(Snapshot, Value), Unreadable> {
+        let (mut snapshot, document) = read?;
+        if self.remembered.take_order(drive) {
+            snapshot.switch = Switch::SwitchedOn;
+        }
+        Ok((snapshot, document))
     }
 
     /// The document of a drive that nobody is at work on; one in standby is left asleep.

@@ -303,6 +303,10 @@ impl Own {
             result = match (read(), result) {
                 // What was told in part is more than nothing.
                 (Err(why), Ok(short)) if !matches!(why, Unreadable::OtherDrive { certain: true, .. }) => Ok(short),
+                (Ok(mut whole), Ok(short)) => {
+                    whole.switch = whole.switch.after(short.switch);
+                    Ok(whole)
+                }
                 (result, _) => result,
             };
         }
