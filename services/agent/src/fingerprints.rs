@@ -54,16 +54,18 @@ pub async fn check(granted: &Granted, held: &[Held]) -> Result<(), Problem> {
 /// Whether something wrote to a held drive since `then`. Not where it gives other bytes at each read, nor by what it does not tell in
 /// time: such a drive may be the one that is to be tested.
 pub async fn was_written_since(then: &Fingerprint, held: &Held) -> bool {
-    let Some(now) = in_time(held).await else { return false };
+    let Some(now) = later(then, held).await else {
+        return false;
+    };
     then.was_written_since(&now, &now)
-        && in_time(held)
+        && later(then, held)
             .await
             .is_some_and(|again| then.was_written_since(&now, &again))
 }
 
-async fn in_time(held: &Held) -> Option<Fingerprint> {
-    let (file, geometry) = (held.file.try_clone().ok()?, held.geometry);
-    let read = spawn_blocking(move || Some(Fingerprint::in_time(open_plain(file).ok()?.as_mut(), geometry, LATER)));
+async fn later(then: &Fingerprint, held: &Held) -> Option<Fingerprint> {
+    let (then, file, geometry) = (then.clone(), held.file.try_clone().ok()?, held.geometry);
+    let read = spawn_blocking(move || Some(then.again_in_time(open_plain(file).ok()?.as_mut(), geometry, LATER)));
     read.await.ok()?
 }
 

@@ -100,6 +100,11 @@ fn a_look_has_an_end_and_takes_no_place_again_that_it_did_not_know() {
         Ok(part.clone()),
         "what hangs is not asked"
     );
+    // Who is about to write waits for it once, and has what it told before that.
+    let mut slow = hangs();
+    let until = slow.now() + 2 * limit;
+    assert_eq!(whole.again_in_time(&mut slow, GEOMETRY, limit), part);
+    assert!(slow.now() <= until, "{:?}", slow.now());
     let outlives = whole.again(&mut hangs(), GEOMETRY, limit).unwrap_err();
     assert!(outlives.contains("did not come back"), "{outlives}");
 }

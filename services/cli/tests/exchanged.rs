@@ -272,6 +272,39 @@ fn a_drive_that_is_counted_anew_while_its_format_is_written_down_is_formatted() 
     drive.no_partitions();
 }
 
+/// A sick drive that is silent for seconds now and then is what a test is to tell of.
+#[test]
+fn a_drive_that_is_silent_for_seconds_right_before_the_first_write_is_tested() {
+    if Command::new("strace").arg("-V").output().is_err() {
+        return rig::not_run("a drive that is silent for seconds: no strace");
+    }
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    waiting_smartctl(dir.path());
+    let burn = of(&drive, dir.path(), TEST_FIRST)
+        .args(["--io", "sync"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    until_called(dir.path());
+    // The first read of the drive by each of its threads.
+    let mut silent = Command::new("strace");
+    silent.args(["-fqqo", "/dev/null", "-P", &drive.node, "-p", &burn.id().to_string()]);
+    silent.args(["-e", "trace=pread64", "-e", "inject=pread64:delay_enter=9000000:when=1"]);
+    let mut silent = silent.spawn().unwrap();
+    let status = format!("/proc/{}/status", burn.id());
+    while fs::read_to_string(&status).unwrap().contains("TracerPid:\t0\n") {
+        assert!(silent.try_wait().unwrap().is_none(), "strace ended");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    File::create(dir.path().join("go")).unwrap();
+    let output = burn.wait_with_output().unwrap();
+    silent.wait().unwrap();
+    let told = object(&output);
+    assert_eq!(told["verdict"]["verified"], 48 << 20, "{told} {}", text(&output));
+}
+
 /// The drive's first partition as somebody holds it, once it is there.
 fn held_partition(drive: &Loop) -> File {
     let part = format!("{}p1", drive.node);

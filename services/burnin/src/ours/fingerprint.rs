@@ -87,13 +87,7 @@ impl Fingerprint {
     /// Blocks twice as long as `limit` at most; a read that does not come back may outlive that.
     pub fn in_time(device: &mut dyn Device, geometry: Geometry, limit: Duration) -> Self {
         let reads = Reads::within(geometry, limit, device.now());
-        let mut answers = true;
-        let marks = places(geometry).into_iter().map(|place| {
-            let mark = answers.then(|| mark(&reads, device, place)).transpose();
-            answers &= mark.is_ok();
-            mark.ok().flatten().flatten()
-        });
-        Self(marks.collect())
+        Self::told(&reads, device, places(geometry).into_iter().map(Some))
     }
 
     /// The same places of the same drive now, but for those that were not known then.
@@ -108,6 +102,28 @@ impl Fingerprint {
             None => Ok(None),
         });
         marks.collect::<Result<_, String>>().map(Self)
+    }
+
+    /// The same, as far as it tells that in time, as [`Self::in_time`] does.
+    #[must_use]
+    pub fn again_in_time(&self, device: &mut dyn Device, geometry: Geometry, limit: Duration) -> Self {
+        let reads = Reads::within(geometry, limit, device.now());
+        let places = places(geometry).into_iter().zip(&self.0);
+        Self::told(&reads, device, places.map(|(place, then)| then.map(|_| place)))
+    }
+
+    /// What stands at these places; behind one that does not come back none is asked.
+    fn told(reads: &Reads, device: &mut dyn Device, places: impl Iterator<Item = Option<(u64, u64)>>) -> Self {
+        let mut answers = true;
+        let marks = places.map(|place| {
+            let mark = place
+                .filter(|_| answers)
+                .map(|place| mark(reads, device, place))
+                .transpose();
+            answers &= mark.is_ok();
+            mark.ok().flatten().flatten()
+        });
+        Self(marks.collect())
     }
 
     /// The same, and what could not be read.

@@ -7,13 +7,16 @@
 use std::time::Duration;
 
 use burnin::Fingerprint;
-use burnin::device::{Device, open_plain};
+use burnin::device::open_plain;
 
 use super::admit::{Held, Ready};
 
 /// Longest look, and as much for its last read: a disk that has to spin up first needs seven seconds, and then one or two. What is not
 /// told by then before anybody is asked is not compared: such a drive may be the one that is to be tested.
 const LONGEST: Duration = Duration::from_secs(8);
+
+/// Longest look right before the first write, and as much for its last read: days are to come.
+const LATER: Duration = Duration::from_secs(30);
 
 /// Looks at all these drives at once: some may have to spin up.
 pub(super) fn see(ready: &mut [Ready]) {
@@ -53,16 +56,19 @@ fn look_again(held: &Held) -> Option<Fingerprint> {
         .ok()
 }
 
-/// Refuses a drive that something wrote to since what stands on it was told; reads only.
+/// Refuses a drive that something wrote to since what stands on it was told; reads only. Not one that gives other bytes at each read, nor
+/// by what it does not tell in time: such a drive may be the one that is to be tested.
 ///
 /// # Errors
-/// Why it may not be written; also where a read is still under way, which would be timed beside the job's own.
-pub(super) fn check(held: &Held, device: &mut dyn Device) -> Result<(), String> {
+/// Why it may not be written.
+pub(super) fn check(held: &Held) -> Result<(), String> {
     let Some(then) = &held.seen else { return Ok(()) };
     let words = held.identity.words();
-    let mut look = || {
-        let now = then.again(device, held.geometry(), LONGEST);
-        now.map_err(|why| format!("nothing was written: {words}: {why}. Try again in some minutes"))
+    // Each on a device of its own: a read that does not come back keeps its buffer.
+    let look = || {
+        let opened = held.file.try_clone().and_then(open_plain);
+        let mut device = opened.map_err(|error| format!("nothing was written: {words}: {error}"))?;
+        Ok::<_, String>(then.again_in_time(device.as_mut(), held.geometry(), LATER))
     };
     let now = look()?;
     if !then.was_written_since(&now, &now) || !then.was_written_since(&now, &look()?) {

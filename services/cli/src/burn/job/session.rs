@@ -84,7 +84,7 @@ impl<'a> Session<'a> {
         if let Some(why) = resumed.and_then(|checkpoint| job.stranger_to(device.as_mut(), &checkpoint)) {
             return Err(why);
         }
-        fingerprints::check(&job.held, device.as_mut())?;
+        fingerprints::check(&job.held)?;
         self.doubted.set(own.doubted);
         let evidence = runner::run_asked(device.as_mut(), order, &way, &mut || self.ask(), &mut |report| {
             self.hear(report, own);
