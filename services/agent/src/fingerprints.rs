@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use wire::Problem;
 use wire::drive::Drive;
 
-use crate::gate::{Fingerprints, Granted, not_written_since};
+use crate::gate::{Fingerprints, Granted, Unread, not_written_since};
 use crate::hands::{Hands, Held};
 
 /// Longest look for a plan, beside that at the contents: a disk that has to spin up first needs seven seconds, and then one or two. What is
@@ -24,19 +24,23 @@ const STARTED: Duration = Duration::from_secs(5);
 /// Longest look before the first write of a job that was started a while ago, and as much for its last read: days are to come.
 const LATER: Duration = Duration::from_secs(30);
 
-/// Of these drives of the list.
-pub async fn of_listed(hands: &Hands, drives: &[Drive]) -> Fingerprints {
+/// Of these drives of the list, and the word of those that could not be read at some place.
+pub async fn of_listed(hands: &Hands, drives: &[Drive]) -> (Fingerprints, Unread) {
     let until = Instant::now() + PLANNED + Duration::from_secs(1);
     let mut looks = JoinSet::new();
     for listed in drives {
         let (hands, listed) = (hands.clone(), listed.clone());
         looks.spawn_blocking(move || Some((listed.id.clone()?, hands.glance(&listed, PLANNED)?)));
     }
-    let mut found = Fingerprints::new();
+    let (mut found, mut unread) = (Fingerprints::new(), Unread::new());
     while let Ok(Some(look)) = timeout_at(until, looks.join_next()).await {
-        found.extend(look.ok().flatten());
+        let Some((id, (seen, why))) = look.ok().flatten() else {
+            continue;
+        };
+        unread.extend(why.map(|why| (id.clone(), why)));
+        found.insert(id, seen);
     }
-    found
+    (found, unread)
 }
 
 /// Refuses drives that something wrote to since they were planned.

@@ -155,7 +155,7 @@ impl Hands {
     }
 
     /// What stands at some places of a listed drive that nobody has to hold for it, as far as it tells that in time ([`Fingerprint::in_time`]).
-    pub fn glance(&self, listed: &Drive, limit: Duration) -> Option<Fingerprint> {
+    pub fn glance(&self, listed: &Drive, limit: Duration) -> Option<(Fingerprint, Option<String>)> {
         let node = sysfs::node(&self.guard.system, &listed.kernel_name);
         let file = File::options()
             .read(true)

@@ -94,7 +94,7 @@ fn case<'a>(record: &'a Record, evidence: &'a Evidence, due: &'a [Phase], peers:
         paused_for_heat: record.was_hot,
         shared: record.shared,
         company: record.company.mean(),
-        unreadable: record.content.unreadable(),
+        unreadable: record.content.unreadable().or(record.unreadable.as_deref()),
         kernel: &record.kernel,
         overlay: record.overlay.as_ref(),
         beside: record.beside,
@@ -224,12 +224,17 @@ mod tests {
     #[test]
     fn a_drive_that_could_not_be_read_before_is_never_passed() {
         let why = || "Input/output error (os error 5)".to_owned();
-        let record = Record {
+        let whole = Record {
             content: Content::Unreadable { why: why() },
             ..surface()
         };
-        let kept = serde_json::to_vec(&record).unwrap();
-        for mut record in [record, serde_json::from_slice(&kept).unwrap()] {
+        let place = Record {
+            unreadable: Some(why()),
+            ..surface()
+        };
+        let kept = [&whole, &place].map(|record| serde_json::to_vec(record).unwrap());
+        let kept = kept.map(|kept| serde_json::from_slice(&kept).unwrap());
+        for mut record in [whole, place].into_iter().chain(kept) {
             let evidence = clean(&record);
             conclude(&mut record, &evidence, &[], false, Time::UNIX_EPOCH);
             let verdict = record.job.verdict.unwrap();

@@ -82,7 +82,7 @@ fn what_was_written_since_is_told_from_what_a_faulty_drive_shows() {
 #[test]
 fn a_look_has_an_end_and_takes_no_place_again_that_it_did_not_know() {
     let limit = Duration::from_secs(5);
-    let in_time = |sim: &mut Sim| Fingerprint::in_time(sim, GEOMETRY, limit);
+    let in_time = |sim: &mut Sim| Fingerprint::in_time(sim, GEOMETRY, limit).0;
     let mut healthy = drive(Plan::healthy(Content::Random));
     let whole = in_time(&mut healthy);
     assert_eq!(whole, of(drive(Plan::healthy(Content::Random))));
@@ -107,4 +107,19 @@ fn a_look_has_an_end_and_takes_no_place_again_that_it_did_not_know() {
     assert!(slow.now() <= until, "{:?}", slow.now());
     let outlives = whole.again(&mut hangs(), GEOMETRY, limit).unwrap_err();
     assert!(outlives.contains("did not come back"), "{outlives}");
+}
+
+/// The job writes over it, and reads that back equal: nothing else keeps what the drive said before.
+#[test]
+fn a_look_tells_a_place_that_cannot_be_read_by_the_drives_own_word() {
+    let limit = Duration::from_secs(5);
+    let look = |faults| Fingerprint::in_time(&mut drive(Plan::with(faults)), GEOMETRY, limit).1;
+    assert_eq!(look(Vec::new()), None);
+    let half = GEOMETRY.sectors / 2..GEOMETRY.sectors;
+    assert_eq!(
+        look(half.map(|lba| Fault::ReadError { lba }).collect()).as_deref(),
+        Some("LBA 1512: I/O error")
+    );
+    // Silence is no word on its medium.
+    assert_eq!(look(vec![Fault::Hang { lba: 0 }]), None);
 }

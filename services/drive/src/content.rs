@@ -161,7 +161,7 @@ fn salvaged(
 /// Whether a read failed by the drive or the way to it, and not by this computer's want of something.
 ///
 /// Source: `blk_errors` in block/blk-core.c. A read that ended early has no number: libblkid and `read_exact` tell it so.
-pub(crate) fn is_the_drives(error: &io::Error) -> bool {
+pub fn is_the_drives(error: &io::Error) -> bool {
     match error.raw_os_error() {
         Some(errno) => matches!(
             errno,

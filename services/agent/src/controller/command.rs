@@ -161,7 +161,7 @@ impl Controller {
         });
         tokio::spawn(async move {
             let look = async || tokio::join!(registry.look_now(&drives), fingerprints::of_listed(&hands, &idle));
-            let (((list, members), fingerprints), media) = counted(|| registry.media(&drives), look).await;
+            let (((list, members), (fingerprints, unread)), media) = counted(|| registry.media(&drives), look).await;
             // The controller is gone only when the agent stops.
             let _stopped = back
                 .send(Back::Looked {
@@ -170,7 +170,11 @@ impl Controller {
                     options,
                     list,
                     members,
-                    seen: Seen { media, fingerprints },
+                    seen: Seen {
+                        media,
+                        fingerprints,
+                        unread,
+                    },
                     reply,
                 })
                 .await;

@@ -157,8 +157,10 @@ impl Controller {
             let record = Record::new(&held.fresh, identity, held.geometry, begin, key, Time::now());
             let mut record = record.ok_or_else(|| fault("A drive without identity", held.identity.words()))?;
             record.boot_id.clone_from(&self.means.boot_id);
-            let planned = beginning.granted.as_ref().map(|granted| &granted.seen.fingerprints);
-            record.fingerprint = planned.and_then(|planned| planned.get(&record.job.drive)).cloned();
+            if let Some(Granted { seen, .. }) = &beginning.granted {
+                record.fingerprint = seen.fingerprints.get(&record.job.drive).cloned();
+                record.unreadable = seen.unread.get(&record.job.drive).cloned();
+            }
             record.medium = Some(Medium {
                 boot_id: self.means.boot_id.clone(),
                 sequence: held.media,

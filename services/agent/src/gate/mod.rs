@@ -80,6 +80,9 @@ pub type Media = BTreeMap<DriveId, u64>;
 /// What stood at some places over each drive, of those that told it in time.
 pub type Fingerprints = BTreeMap<DriveId, Fingerprint>;
 
+/// By its own word, why a drive could not be read at one of these places.
+pub type Unread = BTreeMap<DriveId, String>;
+
 /// What a plan rests on beside the list of drives.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Seen {
@@ -87,6 +90,8 @@ pub struct Seen {
     pub media: Media,
     /// What stood on them, signature or not.
     pub fingerprints: Fingerprints,
+    /// What could not be read at that.
+    pub unread: Unread,
 }
 
 /// Who the agent obeys: what its server said in `hello`, against what was pinned.

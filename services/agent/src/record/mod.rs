@@ -62,6 +62,9 @@ pub struct Record {
     /// What stood on the drive when it was armed; a drive that holds something else later is not gone on with.
     #[serde(default = "nothing_known")]
     pub content: Content,
+    /// Why it could not be read then at a place that tells nothing of its content, by its own word.
+    #[serde(default)]
+    pub unreadable: Option<String>,
     /// The playbook's steps as they were planned; empty in records of older agents, which knew phases alone.
     #[serde(default)]
     pub steps: Vec<Step>,
@@ -231,6 +234,7 @@ impl Record {
             smart_before: None,
             meanwhile: Meanwhile::default(),
             content: Content::Empty,
+            unreadable: None,
             steps,
             lose: Vec::new(),
             rotation: Rotation::Unknown,

@@ -6,14 +6,17 @@
 //! and a copy like what it was copied from: nothing is proved by them.
 
 use std::fs::File;
+use std::io;
 use std::time::Duration;
 
+use drive::content::is_the_drives;
 use drive::first;
 use serde::{Deserialize, Serialize};
+use wire::Lba;
 
 use super::reads::Reads;
 use super::{Shown, Unread};
-use crate::device::{self, Device, Geometry};
+use crate::device::{self, Device, Geometry, errno_text};
 use crate::pattern::mix64;
 use crate::worker::Limits;
 
@@ -83,11 +86,13 @@ impl Fingerprint {
         Self::by(&reads, device, geometry)
     }
 
-    /// Of this drive, as far as it tells that in time; reads only. A place for which no time was left is like one that cannot be read.
-    /// Blocks twice as long as `limit` at most; a read that does not come back may outlive that.
-    pub fn in_time(device: &mut dyn Device, geometry: Geometry, limit: Duration) -> Self {
+    /// Of this drive, as far as it tells that in time, and the drive's own word on one that it could not read; reads only. A place for
+    /// which no time was left is like one that cannot be read. Blocks twice as long as `limit` at most; a read that does not come back
+    /// may outlive that.
+    pub fn in_time(device: &mut dyn Device, geometry: Geometry, limit: Duration) -> (Self, Option<String>) {
         let reads = Reads::within(geometry, limit, device.now());
-        Self::told(&reads, device, places(geometry).into_iter().map(Some))
+        let all = places(geometry).into_iter().map(Some);
+        (Self::told(&reads, device, all), failed(&reads))
     }
 
     /// The same places of the same drive now, but for those that were not known then.
@@ -199,6 +204,15 @@ impl Mark {
 fn mark(reads: &Reads, device: &mut dyn Device, (lba, count): (u64, u64)) -> Result<Option<Mark>, String> {
     let read = !reads.is_late(device) && reads.read(device, lba, count)?;
     Ok(read.then(|| Mark::of(&device.buffer(0)[..reads.geometry.words(count)])))
+}
+
+/// The first of these reads that failed by the drive's own word, and that word.
+fn failed(reads: &Reads) -> Option<String> {
+    let failures = reads.failures.borrow();
+    failures.iter().find_map(|(lba, _, errno)| {
+        let errno = (*errno)?;
+        is_the_drives(&io::Error::from_raw_os_error(errno)).then(|| format!("{}: {}", Lba(*lba), errno_text(errno)))
+    })
 }
 
 /// First sector and sectors of the place at the beginning.

@@ -36,6 +36,8 @@ pub(super) struct Held {
     pub unlisted: BTreeSet<String>,
     /// What stood at some places when it was told what would be erased; `None` where nothing is, or it could not be asked.
     pub seen: Option<Fingerprint>,
+    /// Why it could not be read at one of them, by its own word.
+    pub unread: Option<String>,
 }
 
 impl Held {
@@ -147,6 +149,7 @@ fn one(guard: &Guard, choice: &Choice, target: &Target, dry_run: bool) -> Result
             lose: Vec::new(),
             unlisted: BTreeSet::new(),
             seen: None,
+            unread: None,
         };
         let plan = plan(&held.identity, Content::Unknown, Vec::new()).ok_or(Refusal::NoIdentity)?;
         return Ok((held, plan));
@@ -170,6 +173,7 @@ fn one(guard: &Guard, choice: &Choice, target: &Target, dry_run: bool) -> Result
         lose: given_up.kinds,
         unlisted: opened.look.unlisted,
         seen: None,
+        unread: None,
     };
     Ok((held, plan))
 }

@@ -22,12 +22,15 @@ const LATER: Duration = Duration::from_secs(30);
 pub(super) fn see(ready: &mut [Ready]) {
     std::thread::scope(|scope| {
         for Ready { held, .. } in ready {
-            scope.spawn(|| held.seen = seen(held));
+            scope.spawn(|| {
+                let (seen, why) = seen(held).unzip();
+                (held.seen, held.unread) = (seen, why.flatten());
+            });
         }
     });
 }
 
-fn seen(held: &Held) -> Option<Fingerprint> {
+fn seen(held: &Held) -> Option<(Fingerprint, Option<String>)> {
     let mut device = open_plain(held.file.try_clone().ok()?).ok()?;
     Some(Fingerprint::in_time(device.as_mut(), held.geometry(), LONGEST))
 }

@@ -73,6 +73,23 @@ fn what_could_not_be_read_before_is_warn_and_1_however_well_it_went_since() {
     assert_eq!(told["verdict"]["verified"], 32 << 20);
 }
 
+/// What stands at its start can be read, and a place in the middle cannot: nothing else keeps that, once it is written over.
+#[test]
+fn a_place_that_could_not_be_read_before_is_warn_and_1_whatever_stood_at_the_start() {
+    let Some(drive) = Loop::new(32 << 20) else { return };
+    let made = Command::new("mkswap").arg(drive.file()).output().unwrap();
+    assert!(made.status.success(), "{made:?}");
+    let half = File::options().write(true).open(drive.file()).unwrap();
+    half.set_len(16 << 20).unwrap();
+    let output = drive.burn(&["--playbook", "surface", "--give-up", &drive.node]);
+    let told = object(&output);
+    assert_eq!(code(&output), 1, "{told} {}", text(&output));
+    let rule = &told["verdict"]["rules"][0];
+    assert_eq!(rule["id"], "unreadable-before", "{told}");
+    assert!(rule["value"].as_str().unwrap().contains("LBA "), "{told}");
+    assert_eq!(told["verdict"]["verified"], 32 << 20);
+}
+
 #[test]
 fn usage_is_64_and_nothing_is_written() {
     let Some(drive) = Loop::new(1 << 20) else { return };

@@ -104,7 +104,8 @@ impl Job {
         };
         own.unreadable = own
             .unreadable
-            .or_else(|| self.drive.content.unreadable().map(str::to_owned));
+            .or_else(|| self.drive.content.unreadable().map(str::to_owned))
+            .or_else(|| self.held.unread.clone());
         // Link resets during self-tests tell as much of drive and cable as those during the engine's work.
         let kernel = Kernel::start(&self.guard.system, &self.held.device, &own.earlier);
         // From here on what is found is kept, whatever becomes of this process.
