@@ -2,6 +2,7 @@
 //!
 //! It is part of every checkpoint, so all of it serialises and all of it is bounded.
 
+mod ahead;
 mod latency;
 mod rounds;
 pub(crate) mod stalls;
@@ -22,6 +23,7 @@ use crate::pace::Allowed;
 use crate::playbook::{Direction, Soak, Step, moves_data};
 use crate::stretches::Stretches;
 
+pub(crate) use ahead::{Ahead, percent_by_time};
 pub use latency::Latency;
 pub use rounds::{Round, Rounds};
 pub use stalls::Stalls;
@@ -409,8 +411,7 @@ impl Record {
     pub fn moved(&self) -> u64 {
         // What ends by time has no total.
         if self.total.0 == 0 && self.rounds > 1 {
-            let seen: u64 = self.zones.zones().iter().map(|zone| zone.0).sum();
-            return seen.max(self.done.0);
+            return self.measured().max(self.done.0);
         }
         // What is done of the last round stands in `done`.
         let last = u32::from(self.status == PhaseStatus::Done);

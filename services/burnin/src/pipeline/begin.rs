@@ -94,6 +94,7 @@ impl Pipeline {
             untold_findings: true,
             findings_told_at: None,
             told_at: now,
+            told_percent: 0.0,
             moved: 0,
             rates: VecDeque::new(),
         };

@@ -192,6 +192,8 @@ pub struct Pipeline {
     /// When findings were told last; `None` before the first.
     findings_told_at: Option<Duration>,
     told_at: Duration,
+    /// Percent of the whole that were told last: a later estimate takes none of them back.
+    told_percent: f64,
     moved: u64,
     rates: VecDeque<(Duration, u64)>,
 }

@@ -8,8 +8,7 @@ use wire::job::{Phase, PhaseStatus, Progress};
 use super::Pipeline;
 use super::leg::Area;
 use crate::checkpoint::{self, Checkpoint};
-use crate::evidence::{Record, Stop};
-use crate::playbook::Soak;
+use crate::evidence::{Ahead, Record, Stop, percent_by_time};
 use crate::worker::Report;
 
 /// How often progress is told.
@@ -127,6 +126,7 @@ impl Pipeline {
             self.rates.pop_front();
         }
         if let Some(progress) = self.progress() {
+            self.told_percent = progress.percent;
             self.reports.push(Report::Progress(progress));
         }
     }
@@ -157,58 +157,38 @@ impl Pipeline {
     )]
     fn progress(&self) -> Option<Progress> {
         let record = self.evidence.phases.get(self.at)?;
-        let timed = record.work.seconds > 0;
         let share = |r: &Record| match r.status {
             PhaseStatus::Done | PhaseStatus::Skipped => 1.0,
-            PhaseStatus::Pending | PhaseStatus::Running | PhaseStatus::Interrupted => {
-                if r.work.seconds > 0 {
-                    (r.seconds / r.work.seconds as f64).min(1.0)
-                } else if r.total.0 == 0 {
-                    0.0
-                } else {
-                    (r.done.0 as f64 / r.total.0 as f64).min(1.0)
-                }
-            }
+            PhaseStatus::Pending | PhaseStatus::Running | PhaseStatus::Interrupted => match r.timed_left() {
+                Some(left) => 1.0 - left / r.work.seconds as f64,
+                None if r.total.0 == 0 => 0.0,
+                None => (r.done.0 as f64 / r.total.0 as f64).min(1.0),
+            },
         };
-        // What ends by its time counts like an eighth of a sweep, so that it shows and weighs little.
-        let weight = |r: &Record| if r.work.seconds > 0 { self.geometry.bytes() / 8 } else { r.total.0 } as f64;
-        let records = &self.evidence.phases;
-        let all: f64 = records.iter().map(weight).sum();
-        let done: f64 = records.iter().map(|r| weight(r) * share(r)).sum();
-        let left = |r: &Record| r.total.0.saturating_sub(r.done.0);
         let rate = self.rate();
-        let eta = |left: u64| rate.filter(|r| *r > 0.0).map(|r| left as f64 / r);
-        // A block that is repeated for a time takes that time, however often its steps come again.
-        let to_come = || records.iter().filter(|r| r.status != PhaseStatus::Done);
-        let once = || to_come().filter(|r| r.work.soak.is_none());
-        let timed_left: f64 = once().map(|r| (r.work.seconds as f64 - r.seconds).max(0.0)).sum();
-        let mut soaks: Vec<Soak> = to_come().filter_map(|r| r.work.soak).collect();
-        soaks.dedup();
-        let soaks_left: f64 = soaks.iter().map(|soak| self.evidence.soak_left(*soak)).sum();
-        let moves = match once().filter(|r| r.work.seconds == 0).map(left).sum() {
-            0 => Some(0.0),
-            bytes => eta(bytes),
+        let ahead = Ahead::new(&self.evidence, self.at, rate);
+        let eta_job = ahead.of_job();
+        let percent = if ahead.has_soak() {
+            let spent = self.evidence.phases.iter().map(|record| record.seconds).sum();
+            eta_job.map(|left| percent_by_time(spent, left))
+        } else {
+            // What ends by its time counts like an eighth of a sweep, so that it shows and weighs little.
+            let weight = |r: &Record| if r.work.seconds > 0 { self.geometry.bytes() / 8 } else { r.total.0 } as f64;
+            let records = &self.evidence.phases;
+            let all: f64 = records.iter().map(weight).sum();
+            let done: f64 = records.iter().map(|r| weight(r) * share(r)).sum();
+            (all > 0.0).then(|| 100.0 * done / all)
         };
-        let eta_job = moves.map(|seconds| seconds + timed_left + soaks_left);
         Some(Progress {
             step: record.step,
-            phase_percent: timed.then(|| 100.0 * share(record)),
+            phase_percent: record.timed_left().map(|_| 100.0 * share(record)),
             phase: record.phase,
             done: record.done,
             total: record.total,
             rate: Bytes(rate.unwrap_or(0.0) as u64),
-            eta: if timed {
-                Some((record.work.seconds as f64 - record.seconds).max(0.0))
-            } else {
-                eta(left(record))
-            },
+            eta: ahead.of_step(),
             eta_job,
-            percent: match record.work.soak {
-                Some(soak) => 100.0 * (1.0 - self.evidence.soak_left(soak) / (soak.seconds.max(1)) as f64),
-                None if all > 0.0 => 100.0 * done / all,
-                None => 0.0,
-            }
-            .clamp(0.0, 100.0),
+            percent: percent.unwrap_or(0.0).max(self.told_percent).min(100.0),
             temperature: None,
         })
     }
