@@ -268,7 +268,7 @@ fn hanging_dying_killed_and_stopped_ones_change_nothing_for_the_others() {
     // Each of the others is in the middle of it before anything happens.
     let moving = |worker: &Worker| {
         let told = worker.reports.recv_timeout(until - began);
-        matches!(told, Ok(Report::Progress(progress)) if progress.done.0 > 0)
+        matches!(told, Ok(Report::Progress { progress, .. }) if progress.done.0 > 0)
     };
     for (n, worker) in workers.iter().enumerate() {
         while ![HANGS_AND_IS_TOLD, HANGS].contains(&n) && !moving(worker) {

@@ -71,7 +71,7 @@ fn run(order: &Order, trim: Trim) -> Vec<(Progress, f64)> {
     let mut told = Vec::new();
     while !session.is_over() {
         for report in session.step(&mut drive) {
-            if let Report::Progress(progress) = report {
+            if let Report::Progress { progress, .. } = report {
                 told.push((progress, drive.now()));
             }
         }

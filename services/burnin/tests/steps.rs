@@ -347,7 +347,7 @@ fn what_is_left_of_a_job_holds_what_comes_after_its_soak() {
     let mut sim = Sim::new(geometry, Plan::healthy(Content::Zeros), 2, order.io.block as usize, 6);
     let mut left = Vec::new();
     let mut keep = |report| {
-        if let Report::Progress(progress) = report
+        if let Report::Progress { progress, .. } = report
             && progress.step < 2
         {
             left.push(progress.eta_job);

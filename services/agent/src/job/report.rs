@@ -46,7 +46,7 @@ impl JobTask {
                 }
             }
             Report::PhaseStarted { .. }
-            | Report::Progress(_)
+            | Report::Progress { .. }
             | Report::Log { .. }
             | Report::Yield { .. }
             | Report::Findings { .. }
@@ -98,7 +98,7 @@ impl JobTask {
         // The first checkpoint and that there is one stand in one commit.
         let first = !self.record.saved;
         let effects = self.record.apply(report, why, temperature, Time::now());
-        if let Report::Progress(progress) = report {
+        if let Report::Progress { progress, .. } = report {
             if let Some(share) = &self.share {
                 self.record.company.add(share.measured(progress.rate.0));
                 self.record.shared |= self.record.company.is_any();

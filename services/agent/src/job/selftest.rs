@@ -404,7 +404,7 @@ impl JobTask {
         let temperature = reading.or(self.temperature());
         let elapsed = elapsed.as_secs_f64();
         let left = (test.running.limits.announced.as_secs_f64() - elapsed).max(0.0);
-        let (eta_job, whole) = self.record.with_test(elapsed, left);
+        let (eta_job, whole) = self.record.whole().with_test(elapsed, left);
         let progress = Progress {
             phase,
             step: test.step,

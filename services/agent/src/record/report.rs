@@ -69,10 +69,10 @@ impl Record {
                 self.unbegin(step.saturating_add(1));
                 effects.log = Some(format!("Phase {} begins", phase.label()));
             }
-            Report::Progress(progress) => {
+            Report::Progress { progress, spent } => {
                 let progress = Progress {
                     temperature,
-                    ..self.of_the_whole(progress)
+                    ..self.whole().of_steps(progress, *spent)
                 };
                 // It counts the round under way alone.
                 if let Some(state) = self.step_mut(progress.step).filter(|state| state.rounds == 0) {
@@ -210,7 +210,7 @@ mod tests {
             percent: 25.0,
             temperature: None,
         };
-        let effects = apply(&mut record, &Report::Progress(progress));
+        let effects = apply(&mut record, &Report::Progress { progress, spent: 10.0 });
         assert!(!effects.changed, "progress alone is not written down");
         let frame = effects.progress.unwrap();
         assert_eq!(

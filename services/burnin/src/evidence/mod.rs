@@ -305,6 +305,11 @@ impl Evidence {
         (soak.seconds as f64 - self.block(soak).map(|record| record.seconds).sum::<f64>()).max(0.0)
     }
 
+    /// Seconds that it was at work on its steps, in all sessions, without interruptions.
+    pub(crate) fn spent(&self) -> f64 {
+        self.phases.iter().map(|record| record.seconds).sum()
+    }
+
     /// Bytes written and then read back without a difference, by the verify that read most.
     pub fn verified(&self) -> Bytes {
         let verifies = self.known_verifies();

@@ -4,7 +4,7 @@
 //! [`Again`]: whether one that was interrupted goes on, begins anew, or must not touch its drive. [`Whose`]: whether the burn-in
 //! that a drive's header tells of is the one that is to be gone on with. [`take_again`], [`Left`]: which steps that are not the engine's
 //! are done again, and which still; [`switched`]: what is told where SMART was off. [`TestHeat`]: a self-test that grows too hot.
-//! [`Since`]: whether a drive that was tested is still that one. [`heading`]: what the verdict is heading for. [`End`]: what a burn-in came to, as it is told.
+//! [`Whole`]: how far it is. [`Since`]: whether a drive that was tested is still that one. [`heading`]: what the verdict is heading for. [`End`]: what a burn-in came to, as it is told.
 
 mod begin;
 mod chosen;
@@ -13,6 +13,7 @@ mod heading;
 mod own;
 mod selftest;
 mod since;
+mod whole;
 mod whose;
 
 pub use begin::{Again, Asks, Begin, Kept, Told, Why};
@@ -22,4 +23,5 @@ pub use heading::heading;
 pub use own::{Left, switched, take_again};
 pub use selftest::{TestAct, TestHeat, warmest};
 pub use since::{EXCHANGE, Since};
+pub use whole::Whole;
 pub use whose::{Asker, Whose};

@@ -127,7 +127,8 @@ impl Pipeline {
         }
         if let Some(progress) = self.progress() {
             self.told_percent = progress.percent;
-            self.reports.push(Report::Progress(progress));
+            let spent = self.evidence.spent();
+            self.reports.push(Report::Progress { progress, spent });
         }
     }
 
@@ -169,8 +170,7 @@ impl Pipeline {
         let ahead = Ahead::new(&self.evidence, self.at, rate);
         let eta_job = ahead.of_job();
         let percent = if ahead.has_soak() {
-            let spent = self.evidence.phases.iter().map(|record| record.seconds).sum();
-            eta_job.map(|left| percent_by_time(spent, left))
+            eta_job.map(|left| percent_by_time(self.evidence.spent(), left))
         } else {
             // What ends by its time counts like an eighth of a sweep, so that it shows and weighs little.
             let weight = |r: &Record| if r.work.seconds > 0 { self.geometry.bytes() / 8 } else { r.total.0 } as f64;

@@ -253,7 +253,12 @@ pub enum Report {
         step: u16,
     },
     /// About once a second. Job-wide figures are over the phases that move data; `temperature` is the agent's to fill.
-    Progress(Progress),
+    Progress {
+        /// How far it is.
+        progress: Progress,
+        /// Seconds that it was at work on its steps, in all sessions.
+        spent: f64,
+    },
     /// Keep this: everything before it is on stable storage.
     Checkpoint {
         /// Opaque; goes into [`Resumption::checkpoint`] as it is.

@@ -203,7 +203,7 @@ impl<'a> Session<'a> {
                 }
             }
             Report::PhaseStarted { phase, .. } => line.phase(phase),
-            Report::Progress(mut progress) => {
+            Report::Progress { mut progress, .. } => {
                 progress.temperature = self.watch.saw(&progress);
                 if let Some(share) = self.share {
                     share.measured(progress.rate.0);
