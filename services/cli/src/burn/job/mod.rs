@@ -7,6 +7,7 @@
 mod doubt;
 mod earlier;
 mod end;
+mod far;
 mod foreign;
 mod kept;
 mod kernel;
@@ -191,6 +192,7 @@ impl Job {
         line: &Line,
     ) -> Result<Evidence, String> {
         if let Some(whole) = own.whole.take() {
+            own.far.take(&whole);
             return Ok(*whole);
         }
         watch.engine(self.heat_limits(own.before.as_ref()));

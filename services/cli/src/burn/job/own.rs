@@ -18,6 +18,7 @@ use wire::job::{Finding, Phase, PhaseState, PhaseStatus, Resume, SelfTest};
 use wire::{Bytes, job::SelfTestOutcome};
 
 use super::Job;
+use super::far::Far;
 use super::watch::{Seen, Watch};
 use crate::burn::remains::Remains;
 use crate::burn::screen::Line;
@@ -68,18 +69,24 @@ pub(super) struct Own {
     pub whole: Option<Box<Evidence>>,
     /// Why another drive answers in this one's place: nothing more is done to it.
     pub stranger: Option<String>,
+    /// How far the job is.
+    pub far: Far,
+}
+
+/// A step that has not begun.
+pub(super) fn pending(step: &Step) -> PhaseState {
+    PhaseState {
+        phase: step.phase,
+        note: step.note(),
+        rounds: 0,
+        status: PhaseStatus::Pending,
+        seconds: 0.0,
+        bytes: Bytes(0),
+    }
 }
 
 impl Own {
     pub(super) fn new(steps: &[Step]) -> Self {
-        let pending = |step: &Step| PhaseState {
-            phase: step.phase,
-            note: step.note(),
-            rounds: 0,
-            status: PhaseStatus::Pending,
-            seconds: 0.0,
-            bytes: Bytes(0),
-        };
         Self {
             states: (0..)
                 .zip(steps)
@@ -105,6 +112,7 @@ impl Own {
             medium: None,
             whole: None,
             stranger: None,
+            far: Far::new(steps),
         }
     }
 
@@ -205,6 +213,9 @@ impl Own {
             }
             line.phase(phase);
             watch.begins(step);
+            if let Some(state) = self.states.get_mut(&step) {
+                state.status = PhaseStatus::Running;
+            }
             let began = Instant::now();
             let status = match phase {
                 Phase::SmartBefore => {

@@ -119,7 +119,7 @@ impl Own {
                     return self.tested(step, why.told(kind), line);
                 }
             };
-            let at = match test.follow(&mut running, since) {
+            let at = match test.follow(self, &mut running, since) {
                 // By our order, which came late.
                 Followed::Ended(ended)
                     if ended.outcome == SelfTestOutcome::Aborted && std::mem::take(&mut is_to_end) =>
@@ -180,7 +180,7 @@ impl Own {
 
 impl Test<'_> {
     /// Looks at a running test until it ends.
-    fn follow(&mut self, running: &mut Running, since: Instant) -> Followed {
+    fn follow(&mut self, own: &mut Own, running: &mut Running, since: Instant) -> Followed {
         let Job {
             smartctl, node, held, ..
         } = self.job;
@@ -188,21 +188,24 @@ impl Test<'_> {
             if self.waits(running.limits.every) {
                 return Followed::Asked;
             }
-            let percent = match selftest::poll(smartctl, node, &held.identity, running, since.elapsed()) {
+            let elapsed = since.elapsed();
+            let percent = match selftest::poll(smartctl, node, &held.identity, running, elapsed) {
                 Step::Running { percent } => percent,
                 Step::Ended(test) => return Followed::Ended(test),
             };
             let temperature = warmest(self.sensed().ok().flatten(), running);
             self.watch.beside(self.step, temperature);
+            let left = running.limits.announced.saturating_sub(elapsed).as_secs_f64();
+            let (eta_job, whole) = own.with_test(elapsed.as_secs_f64(), left);
             self.line.progress(&Progress {
                 phase: self.kind.phase(),
                 step: self.step,
                 done: Bytes(0),
                 total: Bytes(0),
                 rate: Bytes(0),
-                eta: None,
-                eta_job: None,
-                percent: 0.0,
+                eta: Some(left),
+                eta_job,
+                percent: whole,
                 temperature,
                 phase_percent: Some(percent),
             });

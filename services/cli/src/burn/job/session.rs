@@ -81,8 +81,11 @@ impl<'a> Session<'a> {
         // The runner asks this once more; as long as nothing is begun it is a refusal.
         let resumed = order.resume.as_ref();
         let resumed = resumed.and_then(|resume| Checkpoint::decode(&resume.checkpoint).ok());
-        if let Some(why) = resumed.and_then(|checkpoint| job.stranger_to(device.as_mut(), &checkpoint)) {
-            return Err(why);
+        if let Some(checkpoint) = resumed {
+            own.far.take(&checkpoint.evidence);
+            if let Some(why) = job.stranger_to(device.as_mut(), &checkpoint) {
+                return Err(why);
+            }
         }
         fingerprints::check(&job.held)?;
         self.doubted.set(own.doubted);
@@ -202,8 +205,12 @@ impl<'a> Session<'a> {
                     line.say(&format!("goes on at {from}"));
                 }
             }
-            Report::PhaseStarted { phase, .. } => line.phase(phase),
-            Report::Progress { mut progress, .. } => {
+            Report::PhaseStarted { step, phase } => {
+                own.far.begins(step);
+                line.phase(phase);
+            }
+            Report::Progress { progress, spent } => {
+                let mut progress = own.of_steps(&progress, spent);
                 progress.temperature = self.watch.saw(&progress);
                 if let Some(share) = self.share {
                     share.measured(progress.rate.0);
@@ -251,7 +258,8 @@ impl<'a> Session<'a> {
                     self.keep(own);
                 }
             }
-            Report::PhaseDone { .. } | Report::Done { .. } => {}
+            Report::PhaseDone { step, state, .. } => own.far.ended(step, state),
+            Report::Done { evidence } => own.far.take(&evidence),
         }
     }
 
