@@ -108,7 +108,7 @@ impl Incoming {
     }
 
     /// So many bytes will come in all, where that is known: what cannot be whole is refused before the other slot is emptied.
-    pub(super) fn will_be(&mut self, size: Option<u64>) {
+    pub(crate) fn will_be(&mut self, size: Option<u64>) {
         self.size = size;
     }
 

@@ -83,10 +83,14 @@ const LINGER: Duration = Duration::from_secs(10);
 /// Silence after which nothing more is sent.
 const LINGERS: Duration = Duration::from_millis(500);
 
+/// How many bytes a request says that its body has.
+pub(super) fn announced(request: &Request) -> Option<u64> {
+    request.headers().get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 /// A backup that is a request's body.
 pub(super) async fn arrived(app: &App, request: Request) -> Result<Held, Refusal> {
-    let announced = request.headers().get(CONTENT_LENGTH);
-    let announced = announced.and_then(|length| length.to_str().ok()?.parse().ok());
+    let announced = announced(&request);
     let mut body = std::pin::pin!(steadily(request.into_body()));
     let read = async {
         let mut arriving = Arriving::new(app, announced)?;

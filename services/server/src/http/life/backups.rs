@@ -8,7 +8,7 @@ use axum::extract::{Path, Request, State};
 use axum::response::Response;
 use bytes::Bytes;
 use http::StatusCode;
-use http::header::{CONTENT_LENGTH, CONTENT_TYPE};
+use http::header::CONTENT_TYPE;
 use multer::{Constraints, Multipart, SizeLimit};
 use serde::Serialize;
 use serde_json::json;
@@ -16,7 +16,7 @@ use utoipa::ToSchema;
 use wire::Time;
 use wire::event::{NewEvent, Severity};
 
-use super::arriving::{ARRIVAL, Arriving, broke_off, seat, slow, stopped};
+use super::arriving::{ARRIVAL, Arriving, announced, broke_off, seat, slow, stopped};
 use super::backup::{MakeBackup, sealed};
 use super::file::held_file;
 use super::restore::{Restore, may_put_back, put_back};
@@ -218,9 +218,7 @@ async fn brought(app: &App, request: Request) -> Result<(Option<Held>, BTreeMap<
         .allowed_fields(vec!["backup", "password", "passphrase"])
         .size_limit(words);
     // The few bytes of the form beside the file are of no weight.
-    let announced = request.headers().get(CONTENT_LENGTH);
-    let announced = announced.and_then(|length| length.to_str().ok()?.parse().ok());
-    drop(Arriving::new(app, announced)?);
+    drop(Arriving::new(app, announced(&request))?);
     let mut form = Multipart::with_constraints(steadily(request.into_body()), boundary, limits);
     let read = async {
         let (mut file, mut fields) = (None, BTreeMap::new());

@@ -18,6 +18,7 @@ use wire::event::{NewEvent, Severity};
 use wire::supervisor::Request as Order;
 use wire::update::{Answer, HEAD_MAX, SlotState, UpdateFetch, UpdateNeeds, UpdateState, UpdateView, UpdateWritten};
 
+use super::arriving::announced;
 use super::end::nothing_runs;
 use crate::app::App;
 use crate::auth::secret;
@@ -142,6 +143,7 @@ async fn whole(
     request: Request,
 ) -> Result<Answer, Refusal> {
     let mut incoming = Incoming::new(downgrade, &person.name, owner.clone());
+    incoming.will_be(announced(&request));
     let mut body = request.into_body();
     let mut pace = Pace::new(Instant::now());
     loop {
