@@ -269,6 +269,23 @@ fn while_state_is_in_memory_no_update_is_taken_and_none_is_switched_to() {
     assert_eq!(slot(), before, "the other slot is as it was");
     state("disk");
     let needs = talk.needs(&head);
+    talk.chunks(&all, &needs, 2);
+    // Between two chunks it was pulled; what is put in its place gets none.
+    let boot = || std::fs::read(init.path("dev/boot")).unwrap();
+    let written = boot();
+    state("ram");
+    let next = &needs.need[2];
+    let ask = Ask::Chunk {
+        number: next.number,
+        len: next.len,
+    };
+    let bytes = &all[next.offset as usize..][..next.len as usize];
+    refused(talk.ask(&ask, bytes), "medium");
+    assert!(boot() == written, "the partition is as it was");
+    state("disk");
+    assert!(matches!(talk.ask(&ask, bytes), Answer::Refused { kind, .. } if kind == "not-begun"));
+    let needs = talk.needs(&head);
+    assert_eq!(needs.found, 3, "with the kernel, which the running system has");
     talk.chunks(&all, &needs, usize::MAX);
     // The medium has turned read-only meanwhile, say.
     state("ram");

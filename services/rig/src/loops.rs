@@ -2,6 +2,10 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+/// How long a device that was detached may still be held by who has it open.
+const FREE_WITHIN: Duration = Duration::from_secs(5);
 
 /// How a file is attached; by default for writing, whole, through the file's cache.
 #[derive(Debug, Clone, Default)]
@@ -76,13 +80,17 @@ impl Loop {
         Loops::default().over(file)
     }
 
-    /// Puts another file into the same place: another drive on the same port.
+    /// Puts another file into the same place: another drive on the same port. Who has it open for a moment is waited for.
     ///
     /// # Panics
-    /// It is refused, as where another test has taken the number meanwhile.
+    /// It is refused for seconds, as where another test has taken the number meanwhile.
     pub fn exchange(&self, file: &Path) {
         self.detach();
-        losetup(Command::new("losetup").arg(&self.node).arg(file)).unwrap();
+        let begun = Instant::now();
+        while let Err(why) = losetup(Command::new("losetup").arg(&self.node).arg(file)) {
+            assert!(begun.elapsed() < FREE_WITHIN, "{why}");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     fn detach(&self) {

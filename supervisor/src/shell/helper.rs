@@ -72,8 +72,14 @@ impl Line {
     /// A helper's end that nobody listens to.
     #[cfg(test)]
     pub(crate) fn unheard() -> io::Result<Line> {
-        let (_, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
-        Ok(Line(theirs))
+        Line::pair().map(|(_, line)| line)
+    }
+
+    /// A helper's end, and that of who started it: a thread here.
+    #[cfg(test)]
+    pub(crate) fn pair() -> io::Result<(Helper, Line)> {
+        let (ours, theirs) = socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)?;
+        Ok((Helper::of(Task::Medium, 0, ours), Line(theirs)))
     }
 
     /// Tells PID 1 one thing.

@@ -151,10 +151,10 @@ impl Here {
 
     /// Opens the boot partition, for this process alone.
     fn open(&self) -> Result<partition::Partition, String> {
-        let node = match &self.part {
-            Some(part) => partition::find(part)?,
-            None => self.root.at(Path::new("/dev/boot")),
+        let (node, disk) = match &self.part {
+            Some(part) => partition::find(part).map(|(node, disk)| (node, Some(disk)))?,
+            None => (self.root.at(Path::new("/dev/boot")), None),
         };
-        partition::Partition::open(&node)
+        partition::Partition::open(&node, disk)
     }
 }

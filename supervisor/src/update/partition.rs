@@ -1,7 +1,8 @@
 //! The boot partition's bytes: read and written past the cache, and by nobody else meanwhile.
 //!
 //! It is opened `O_EXCL`, which fails while it is mounted and keeps it from being mounted; and `O_DIRECT`, so that what is read
-//! back comes from the medium and not from memory.
+//! back comes from the medium and not from memory. While it is open the kernel keeps its place, whatever card is put into the reader:
+//! so nothing is written once the disk was counted anew.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -11,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use bundle::fat::{Read, SECTOR};
 
+use crate::boot::medium::found::Found;
 use crate::boot::table::gpt::{Gpt, guid_text};
 
 /// What a medium must be able to do.
@@ -39,14 +41,16 @@ const FREE_WITHIN: Duration = Duration::from_secs(20);
 #[derive(Debug)]
 pub struct Partition {
     file: File,
+    /// The disk that it is on; a file in tests is on none.
+    disk: Option<Found>,
 }
 
 impl Partition {
-    /// Opens it for this process alone; a file (in tests) is opened as it is.
+    /// Opens it for this process alone; a file (in tests) is opened as it is. `disk`: what it is on, from before its place was read.
     ///
     /// # Errors
     /// It is mounted, or cannot be opened.
-    pub fn open(node: &Path) -> Result<Self, String> {
+    pub(super) fn open(node: &Path, disk: Option<Found>) -> Result<Self, String> {
         let begun = Instant::now();
         loop {
             let is_device = fs::metadata(node).is_ok_and(|m| m.file_type().is_block_device());
@@ -58,7 +62,7 @@ impl Partition {
                 other => other,
             };
             match opened {
-                Ok(file) => return Ok(Self { file }),
+                Ok(file) => return Ok(Self { file, disk }),
                 Err(e) if e.raw_os_error() == Some(libc::EBUSY) && begun.elapsed() < FREE_WITHIN => {
                     std::thread::sleep(Duration::from_millis(100));
                 }
@@ -96,6 +100,11 @@ impl Read for Partition {
 
 impl Medium for Partition {
     fn write_at(&mut self, offset: u64, bytes: &[u8]) -> io::Result<()> {
+        if self.disk.as_ref().is_some_and(Found::is_recounted) {
+            return Err(io::Error::other(
+                "its medium was exchanged or reset meanwhile, and nothing is written to what is there now; put the boot medium back, and begin again",
+            ));
+        }
         let mut memory = Vec::new();
         for (n, part) in bytes.chunks(PIECE).enumerate() {
             let piece = aligned(&mut memory, part.len());
@@ -110,11 +119,11 @@ impl Medium for Partition {
     }
 }
 
-/// The node of the boot partition: on the disk that the medium's keeper has found, the partition with this GUID.
+/// The node of the boot partition, and the disk: the one that the medium's keeper has found; on it the partition with this GUID.
 ///
 /// # Errors
 /// The medium is not there.
-pub fn find(part: &str) -> Result<PathBuf, String> {
+pub(super) fn find(part: &str) -> Result<(PathBuf, Found), String> {
     let number = fs::read_to_string("/run/kiln/boot-disk").map_err(|_| "the boot medium is not there".to_owned())?;
     let sys = fs::canonicalize(Path::new("/sys/dev/block").join(number.trim()))
         .map_err(|_| "the boot medium is not there any more".to_owned())?;
@@ -125,6 +134,9 @@ pub fn find(part: &str) -> Result<PathBuf, String> {
             .trim()
             .parse::<u64>()
     };
+    let name = sys.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    // Counted before anything on it is believed.
+    let found = Found::now(name, sys.clone());
     let disk = node(&sys);
     let table = File::open(&disk)
         .and_then(|f| Gpt::read(&f, read("size").unwrap_or(0)))
@@ -141,6 +153,7 @@ pub fn find(part: &str) -> Result<PathBuf, String> {
         .find(|e| fs::read_to_string(e.path().join("partition")).is_ok_and(|t| t.trim() == p.number.to_string()))
         .map(|e| node(&e.path()))
         .filter(|n| fs::metadata(n).is_ok_and(|m| m.rdev() != 0))
+        .map(|node| (node, found))
         .ok_or_else(|| format!("the kernel does not show partition {} of {}", p.number, disk.display()))
 }
 
@@ -151,13 +164,15 @@ mod tests {
         clippy::cast_possible_truncation,
         reason = "a failed unwrap is a failed test"
     )]
+    use rig::{Loop, not_run};
+
     use super::*;
 
     #[test]
     fn bytes_come_back_from_any_place() {
         let f = tempfile::NamedTempFile::new().unwrap();
         f.as_file().set_len(4 << 20).unwrap();
-        let mut p = Partition::open(f.path()).unwrap();
+        let mut p = Partition::open(f.path(), None).unwrap();
         let bytes: Vec<u8> = (0..3 * 512 * 1000_u32).map(|n| (n / 7) as u8).collect();
         p.write_at(1024, &bytes).unwrap();
         p.flush().unwrap();
@@ -167,5 +182,27 @@ mod tests {
             assert_eq!(got, bytes[at..at + len]);
         }
         assert!(p.read_at(4 << 20, &mut [0]).is_err(), "past the end");
+    }
+
+    #[test]
+    fn nothing_is_written_to_the_card_that_was_put_in_the_mediums_place() {
+        let dir = tempfile::tempdir().unwrap();
+        let [ours, other, partition] = ["ours", "other", "partition"].map(|name| dir.path().join(name));
+        for file in [&ours, &other, &partition] {
+            File::create(file).unwrap().set_len(1 << 20).unwrap();
+        }
+        let reader = match Loop::over(&ours) {
+            Ok(reader) => reader,
+            Err(why) => return not_run(&why),
+        };
+        let name = reader.node.file_name().unwrap().to_string_lossy().into_owned();
+        let sys = fs::canonicalize(Path::new("/sys/class/block").join(&name)).unwrap();
+        // Where the kernel keeps a partition open it keeps its place; a loop device that is open keeps its file, so this is one.
+        let mut p = Partition::open(&partition, Some(Found::now(name, sys))).unwrap();
+        p.write_at(0, &[1; 512]).unwrap();
+        reader.exchange(&other);
+        let told = p.write_at(512, &[1; 512]).unwrap_err().to_string();
+        assert!(told.contains("exchanged") && told.contains("begin again"), "{told}");
+        assert_eq!(fs::read(&partition).unwrap()[510..514], [1, 1, 0, 0]);
     }
 }

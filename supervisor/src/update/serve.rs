@@ -140,7 +140,9 @@ fn client(line: &Line, here: &Here, stream: UnixStream) -> io::Result<()> {
                 match &mut open {
                     None => Err(Refusal::new("not-begun", "no update has begun: send its head first")),
                     Some(o) => {
-                        let done = o.writer.chunk(&mut o.partition, number, &bytes);
+                        // The medium may have left, and hold somebody else's card up to now.
+                        let lasts = here.lasts().map_err(Refusal::from);
+                        let done = lasts.and_then(|()| o.writer.chunk(&mut o.partition, number, &bytes));
                         if told.elapsed() >= TOLD_EVERY {
                             tell(line, &o.writer.writing());
                             told = Instant::now();
@@ -157,6 +159,10 @@ fn client(line: &Line, here: &Here, stream: UnixStream) -> io::Result<()> {
         let answer = answer.unwrap_or_else(|Refusal { kind, text }| {
             // What a hostile bundle names may be longer than a line that the server takes.
             let text: String = text.chars().take(1000).collect();
+            if kind == "medium" {
+                // Whatever lies there now is not kept open; what was written is found again.
+                open = None;
+            }
             if matches!(kind, "medium" | "incomplete") {
                 note(
                     line,

@@ -22,9 +22,10 @@ use crate::boot::data::{filesystem, journals};
 use crate::boot::end::record;
 use crate::boot::keeper;
 use crate::boot::kernel::mounts;
-use crate::boot::medium::found::{Found, PULLED, guard};
+use crate::boot::medium::found::{EXCHANGED, Found, PULLED, guard};
+use crate::boot::medium::known::{Known, Lies};
 use crate::boot::medium::said::{Said, progress};
-use crate::boot::medium::search::{self, Search};
+use crate::boot::medium::search::Search;
 use crate::crash;
 use crate::shell::helper::{Heard, Line};
 
@@ -46,7 +47,7 @@ const CARRIED: &str = ".carried";
 /// In a helper: waits for the medium, guards it, and carries state back when PID 1 says so; then it is the keeper.
 pub(in crate::boot) fn wait(line: &Line, part: &str, mark: Option<&str>, same: Option<&str>) -> i32 {
     let mut search = Search::default();
-    let found = loop {
+    let mut found = loop {
         // What it is known by tells it from a copy; where that is not known, its mark has to, or that there is no other.
         let fits = match same {
             Some(_) => search.look(part, mark),
@@ -63,17 +64,26 @@ pub(in crate::boot) fn wait(line: &Line, part: &str, mark: Option<&str>, same: O
             Heard::Text(_) | Heard::Nothing => {}
         }
     };
+    let known = Known {
+        part: part.to_owned(),
+        mark: mark.map(str::to_owned),
+        same: Some(found.identity()),
+    };
     guard(line, &found);
     Said::Back.over(line);
     loop {
         match line.hear_within(LOOK_EVERY) {
             Heard::Closed => return 0,
             // Services took their time to end: what is mended and written to now may be another card in the same reader.
-            Heard::Text(t) if t == "return" && !is_still(&found, part, mark, same) => {
-                Said::Gone(PULLED.to_owned()).over(line);
+            Heard::Text(t) if t == "return" => {
+                let gone = match known.lies(&mut found) {
+                    Lies::Same if found.present() => break,
+                    Lies::Same | Lies::Unclear => PULLED,
+                    Lies::Another => EXCHANGED,
+                };
+                Said::Gone(gone.to_owned()).over(line);
                 return 0;
             }
-            Heard::Text(t) if t == "return" => break,
             Heard::Text(_) | Heard::Nothing => {
                 if !found.present() {
                     Said::Gone(PULLED.to_owned()).over(line);
@@ -85,20 +95,13 @@ pub(in crate::boot) fn wait(line: &Line, part: &str, mark: Option<&str>, same: O
     match come_back(line, &found) {
         Ok(Carried { files, left }) => {
             Said::Mounted(format!("returned {files} {left}")).over(line);
-            keeper::probe(line, &found)
+            keeper::probe(line, found, &known)
         }
         Err(e) => {
             Said::Stays(e).over(line);
             1
         }
     }
-}
-
-/// Whether what is in its place is what was found, by the kernel's count; where that has changed, as after a mere reset, too, by
-/// what it was known by.
-fn is_still(found: &Found, part: &str, mark: Option<&str>, same: Option<&str>) -> bool {
-    found.present()
-        && (!found.is_recounted() || same == Some(&found.identity()) && search::is_medium(found, part, mark))
 }
 
 /// What was brought from memory to the medium.

@@ -1,8 +1,8 @@
 //! The boot medium's keeper: one helper that finds it (`medium::search`), has it made ready (`ready`), and then probes it for ever.
 //!
 //! DATA is mounted, else repaired, else made and grown: first boot and repair are the same path. While it is there, `mirror`
-//! holds the state's files, and puts them into memory should the medium leave; `comeback` waits for it then, and carries them
-//! back. The keeper may hang on a bad stick; PID 1 only hears its lines ([`Said`]).
+//! holds the state's files, and puts them into memory should the medium leave, or another one lie in its place; `comeback` waits for
+//! it then, and carries them back. The keeper may hang on a bad stick; PID 1 only hears its lines ([`Said`]).
 
 pub(super) mod comeback;
 pub mod mirror;
@@ -17,10 +17,11 @@ use std::time::{Duration, Instant};
 
 use crate::boot::data::place::{self, STATE};
 use crate::boot::data::proof::Proof;
-use crate::boot::data::reset;
+use crate::boot::data::{reset, shut};
 use crate::boot::end::{pstore, record};
 use crate::boot::kernel::mounts;
-use crate::boot::medium::found::{Found, PULLED, is_gone};
+use crate::boot::medium::found::{EXCHANGED, Fence, Found, PULLED, is_gone};
+use crate::boot::medium::known::{Known, Lies};
 use crate::boot::medium::said::Said;
 use crate::boot::medium::search::{PATIENCE, find};
 use crate::shell::helper::{Heard, Line};
@@ -33,16 +34,19 @@ const TURN: Duration = Duration::from_secs(1);
 const LEAVES_WITHIN: Duration = Duration::from_secs(2);
 /// Looks between two probes of the medium.
 const PROBE_TURNS: u64 = 5;
+/// Looks at what has been counted anew and cannot be read, until it counts as another medium: one that was reset answers sooner.
+const UNCLEAR_TURNS: u64 = 10;
 /// Files that memory does not hold: so many are named.
 const LOST_TOLD: usize = 16;
 
-/// Goes on probing and holding copies after an earlier keeper of the disk at `path`, `/devices/…/block/sda`, has died.
-pub fn watch(line: &Line, path: &str) -> i32 {
+/// Goes on probing and holding copies after an earlier keeper of the disk at `path`, `/devices/…/block/sda`, has died. What lies there
+/// is asked first.
+pub(super) fn watch(line: &Line, path: &str, known: &Known) -> i32 {
     let sys = Path::new("/sys").join(path.trim_start_matches('/'));
     let Some(disk) = sys.file_name().map(|n| n.to_string_lossy().into_owned()) else {
         return 1;
     };
-    probe(line, &Found::now(disk, sys))
+    probe(line, Found::before(disk, sys), known)
 }
 
 /// Does all of it; returns only when the medium is gone or was never there.
@@ -54,16 +58,21 @@ pub fn keep(line: &Line, part: &str, mark: Option<&str>, reset: bool) -> i32 {
             return 1;
         }
     };
-    match ready::settle(line, &found, part, reset) {
+    let mut known = Known {
+        part: part.to_owned(),
+        mark: mark.map(str::to_owned),
+        same: Some(found.identity()),
+    };
+    match ready::settle(line, &found, &mut known, reset) {
         Ok(()) => {}
         Err(e) => Said::Ram(e).over(line),
     }
-    probe(line, &found)
+    probe(line, found, &known)
 }
 
-/// Reads a block past the cache, for ever, keeps the state folder's files in memory, and proves that DATA takes writes. An
-/// answer is an answer, even an error; silence is what PID 1 worries about.
-pub(super) fn probe(line: &Line, found: &Found) -> i32 {
+/// Reads a block past the cache, for ever, keeps the state folder's files in memory, and proves that DATA takes writes, where it is
+/// still the medium that lies there. An answer is an answer, even an error; silence is what PID 1 worries about.
+pub(super) fn probe(line: &Line, mut found: Found, known: &Known) -> i32 {
     #[repr(align(4096))]
     struct Block([u8; 4096]);
     let mut block = Box::new(Block([0; 4096]));
@@ -73,8 +82,22 @@ pub(super) fn probe(line: &Line, found: &Found) -> i32 {
     // A keeper without DATA (write-protected, damaged) only watches the disk.
     let on_disk = mounts::source(STATE).is_ok_and(|d| d.starts_with("/dev"));
     let (mut gone, mut faulty, mut room) = (false, false, None);
+    // Stands until memory lies in DATA's place.
+    let mut fence = None;
+    let mut unclear = 0;
     loop {
-        if !gone && !faulty && on_disk {
+        let mut left = None;
+        if !gone {
+            unclear = match known.lies(&mut found) {
+                Lies::Same => 0,
+                Lies::Unclear => unclear + 1,
+                Lies::Another => UNCLEAR_TURNS,
+            };
+            left = (unclear >= UNCLEAR_TURNS).then_some(EXCHANGED);
+        }
+        // What cannot be asked is neither written to nor copied from.
+        let is_ours = !gone && unclear == 0;
+        if is_ours && !faulty && on_disk {
             // Before files are looked at: what cannot be read any more must not push out what is held.
             match proof.look() {
                 Ok(share) if room != Some(share) => {
@@ -92,31 +115,36 @@ pub(super) fn probe(line: &Line, found: &Found) -> i32 {
                 }
             }
         }
-        if !gone {
-            if !faulty {
-                // A medium that is slow, and reads on, is not a silent one.
-                let said = Cell::new(Instant::now());
-                mirror.refresh(Path::new(STATE), &|| {
-                    if said.get().elapsed() >= TURN {
-                        said.set(Instant::now());
-                        Said::Alive.over(line);
-                    }
-                });
-            }
-            if turn.is_multiple_of(PROBE_TURNS) {
-                // Opened afresh each time, so that a disk that has left is never held.
-                let file = OpenOptions::new()
-                    .read(true)
-                    .custom_flags(libc::O_DIRECT)
-                    .open(found.node());
-                let result = file.and_then(|f| f.read_at(&mut block.0, (turn % 64) * 4096));
-                gone = !found.sys.exists() || result.is_err_and(|e| is_gone(&e));
-                match gone {
-                    true => Said::Gone(PULLED.to_owned()).over(line),
-                    false => Said::Alive.over(line),
+        if is_ours && !faulty {
+            // A medium that is slow, and reads on, is not a silent one.
+            let said = Cell::new(Instant::now());
+            mirror.refresh(Path::new(STATE), &|| {
+                if said.get().elapsed() >= TURN {
+                    said.set(Instant::now());
+                    Said::Alive.over(line);
                 }
+            });
+        }
+        if !gone && left.is_none() && turn.is_multiple_of(PROBE_TURNS) {
+            // Opened afresh each time, so that a disk that has left is never held.
+            let file = OpenOptions::new()
+                .read(true)
+                .custom_flags(libc::O_DIRECT)
+                .open(found.node());
+            let result = file.and_then(|f| f.read_at(&mut block.0, (turn % 64) * 4096));
+            if !found.sys.exists() || result.is_err_and(|e| is_gone(&e)) {
+                left = Some(PULLED);
+            } else {
+                Said::Alive.over(line);
             }
-            turn += 1;
+        }
+        turn += 1;
+        if let Some(why) = left {
+            gone = true;
+            if on_disk {
+                fence = give_up(&found);
+            }
+            Said::Gone(why.to_owned()).over(line);
         }
         match line.hear_within(TURN) {
             Heard::Text(t) if t == "save" => {
@@ -124,6 +152,7 @@ pub(super) fn probe(line: &Line, found: &Found) -> i32 {
                     Said::Failed(e.to_string()).over(line);
                     return 1;
                 }
+                drop(fence);
                 let (saved, lost) = mirror.save(Path::new(STATE));
                 let told = if lost.is_empty() {
                     format!("whole {saved} files")
@@ -144,7 +173,7 @@ pub(super) fn probe(line: &Line, found: &Found) -> i32 {
                     Said::Dumps(serde_json::to_string(&found).unwrap_or_default()).over(line);
                 }
                 if t == reset::MARK_IT {
-                    match mark_data() {
+                    match mark_data(!gone && known.lies(&mut found) == Lies::Same) {
                         Ok(()) => Said::Marked.over(line),
                         Err(e) => Said::Unmarked(e.to_string()).over(line),
                     }
@@ -156,10 +185,19 @@ pub(super) fn probe(line: &Line, found: &Found) -> i32 {
     }
 }
 
-/// Marks DATA to be made anew at the next start.
-fn mark_data() -> io::Result<()> {
+/// Gives DATA up, so that nothing of it is written to what is put in the medium's place; the fence has to stand until it is unmounted.
+fn give_up(found: &Found) -> Option<Fence> {
+    let fence = found.fence();
+    if let Err(e) = shut::shut(Path::new(STATE)) {
+        log::warn(&format!("giving DATA up: {e}"));
+    }
+    fence
+}
+
+/// Marks DATA to be made anew at the next start, where it `is_there`.
+fn mark_data(is_there: bool) -> io::Result<()> {
     let part = mounts::source(STATE)?;
-    match part.starts_with("/dev") {
+    match is_there && part.starts_with("/dev") {
         true => reset::ask(&part),
         false => Err(io::Error::new(io::ErrorKind::NotFound, "DATA is not in use")),
     }
@@ -172,5 +210,85 @@ fn keep_row(json: &str) {
         .and_then(|row| row.keep(Path::new(record::FOLDER)));
     if let Err(e) = kept {
         log::warn(&format!("counting reboots in a row: {e}"));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use std::fs::{self, File};
+
+    use nix::mount::{MsFlags, mount};
+    use rig::not_run;
+
+    use super::*;
+    use crate::boot::medium::search::tests::{disks, done};
+    use crate::boot::table::gpt::{Gpt, SECTOR, guid_text};
+    use crate::shell::helper::Helper;
+
+    /// Waits until the keeper says something that begins so.
+    fn told(keeper: &Helper, begins: &str) {
+        let begun = Instant::now();
+        loop {
+            let (said, _) = keeper.next().unwrap();
+            if said.starts_with(begins) {
+                return;
+            }
+            assert!(begun.elapsed() < Duration::from_mins(1), "{begins:?} does not come");
+            assert!(said.starts_with("room") || said == "alive", "{said}");
+        }
+    }
+
+    #[test]
+    fn another_card_in_the_reader_ends_what_is_written_to_data_and_state_goes_on_from_memory() {
+        // A thread of its own: other tests keep the `/dev` and the `/var/lib` that they have.
+        std::thread::spawn(exchanged).join().unwrap();
+    }
+
+    fn exchanged() {
+        let dir = tempfile::tempdir().unwrap();
+        let [ours, other, data] = ["ours", "other", "data"].map(|name| dir.path().join(name));
+        for file in [&ours, &other] {
+            File::create(file).unwrap().set_len(8 << 20).unwrap();
+            done("sgdisk", &["-n", "1:2048:4095", &file.to_string_lossy()]).unwrap();
+        }
+        File::create(&data).unwrap().set_len(32 << 20).unwrap();
+        done("mke2fs", &["-q", "-F", "-t", "ext4", &data.to_string_lossy()]).unwrap();
+        let gpt = Gpt::read(&File::open(&ours).unwrap(), (8 << 20) / SECTOR).unwrap();
+        let mounted = disks(&[ours.clone(), data]).and_then(|loops| {
+            let none = None::<&str>;
+            mount(Some("none"), "/var/lib", Some("tmpfs"), MsFlags::empty(), none).map_err(|e| e.to_string())?;
+            fs::create_dir(STATE).map_err(|e| e.to_string())?;
+            // DATA is a device of its own here: a loop device that is open keeps its file, where a card's partition keeps its place.
+            mount(Some(&loops[1].node), STATE, Some("ext4"), MsFlags::empty(), none).map_err(|e| e.to_string())?;
+            Ok(loops)
+        });
+        let loops = match mounted {
+            Ok(loops) => loops,
+            Err(why) => return not_run(&why),
+        };
+        let file = Path::new(STATE).join("settings");
+        fs::write(&file, "of the owner's").unwrap();
+        let disk = loops[0].node.file_name().unwrap().to_string_lossy().into_owned();
+        let sys = fs::canonicalize(Path::new("/sys/class/block").join(&disk)).unwrap();
+        let found = Found::now(disk, sys);
+        let known = Known {
+            part: guid_text(&gpt.partitions[0].guid),
+            mark: None,
+            same: Some(found.identity()),
+        };
+        let (keeper, line) = Line::pair().unwrap();
+        let probes = std::thread::spawn(move || probe(&line, found, &known));
+        told(&keeper, "alive");
+        loops[0].exchange(&ours);
+        told(&keeper, "alive");
+        fs::write(&file, "after a reset").unwrap();
+        loops[0].exchange(&other);
+        told(&keeper, &format!("gone {EXCHANGED}"));
+        assert_eq!(fs::write(&file, "lost").unwrap_err().raw_os_error(), Some(libc::EIO));
+        assert!(keeper.tell("save"));
+        told(&keeper, "saved whole");
+        assert_eq!(probes.join().unwrap(), 0);
+        assert_eq!(fs::read_to_string(&file).unwrap(), "after a reset");
     }
 }

@@ -13,6 +13,7 @@ use crate::boot::data::{reset, superblock, tool};
 use crate::boot::end::{pstore, record};
 use crate::boot::kernel::modules::Modules;
 use crate::boot::medium::found::{Found, guard};
+use crate::boot::medium::known::Known;
 use crate::boot::medium::mark;
 use crate::boot::medium::said::{Said, progress};
 use crate::boot::table::gpt::{Gpt, SECTOR, guid_text};
@@ -29,11 +30,11 @@ const BLKPG_RESIZE: libc::c_int = 3;
 
 nix::ioctl_read!(blk_size64, 0x12, 114, u64);
 
-/// Does all of that.
+/// Does all of that; `known` is what it is known by from then on.
 ///
 /// # Errors
 /// In words, why nothing can be kept on it.
-pub(super) fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Result<(), String> {
+pub(super) fn settle(line: &Line, found: &Found, known: &mut Known, reset: bool) -> Result<(), String> {
     let node = found.node();
     let read_only = fs::read_to_string(found.sys.join("ro")).is_ok_and(|t| t.trim() == "1");
     let disk = OpenOptions::new()
@@ -57,13 +58,13 @@ pub(super) fn settle(line: &Line, found: &Found, part: &str, reset: bool) -> Res
     let boot = gpt
         .partitions
         .iter()
-        .find(|p| guid_text(&p.guid) == part)
+        .find(|p| guid_text(&p.guid) == known.part)
         .map(|p| (p.first, p.number));
     let gpt = grow_partition(line, &disk, &gpt, bytes).unwrap_or(gpt);
     note_new(line, found, &gpt);
-    let gpt = own_names(line, &disk, gpt, bytes, part);
+    let gpt = own_names(line, &disk, gpt, bytes, &mut known.part);
     if let Some((first, _)) = boot {
-        new_mark(line, &disk, first);
+        new_mark(line, &disk, first, &mut known.mark);
     }
     let Some(data) = gpt.data() else {
         return Err("DATA is gone".into());
@@ -132,18 +133,19 @@ fn note_new(line: &Line, found: &Found, gpt: &Gpt) {
 /// Makes the table the medium's own, or mends it; DATA lies where it lay in either case.
 ///
 /// It comes after growing, which puts the backup where the kernel looks for it: into the last sector.
-fn own_names(line: &Line, disk: &File, gpt: Gpt, bytes: u64, part: &str) -> Gpt {
+fn own_names(line: &Line, disk: &File, gpt: Gpt, bytes: u64, part: &mut String) -> Gpt {
     let number = gpt
         .partitions
         .iter()
-        .find(|p| guid_text(&p.guid) == part)
+        .find(|p| guid_text(&p.guid) == *part)
         .map(|p| p.number);
     match guid::settle(disk, bytes / SECTOR) {
         Ok(None) => gpt,
         Ok(Some((need, new))) => {
             let named = new.partitions.iter().find(|p| Some(p.number) == number);
             if let (Need::Names, Some(p)) = (need, named) {
-                Said::Part(guid_text(&p.guid)).over(line);
+                *part = guid_text(&p.guid);
+                Said::Part(part.clone()).over(line);
             } else {
                 progress(
                     line,
@@ -163,12 +165,15 @@ fn own_names(line: &Line, disk: &File, gpt: Gpt, bytes: u64, part: &str) -> Gpt 
 }
 
 /// Makes the mark another one than that of a copy made before this start.
-fn new_mark(line: &Line, disk: &File, first: u64) {
+fn new_mark(line: &Line, disk: &File, first: u64, known: &mut Option<String>) {
     let mut word = [0u8; 8];
     let drawn = File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut word));
     let who = format!("{:016x}", u64::from_le_bytes(word));
     match drawn.and_then(|()| mark::renew(disk, first, &who)) {
-        Ok(Some(mark)) => Said::Mark(mark).over(line),
+        Ok(Some(mark)) => {
+            *known = Some(mark.clone());
+            Said::Mark(mark).over(line);
+        }
         Ok(None) => {}
         Err(e) => progress(line, format_args!("giving the boot medium a mark of its own: {e}")),
     }

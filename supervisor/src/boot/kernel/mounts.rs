@@ -133,7 +133,8 @@ pub fn flush(at: &Path) -> io::Result<()> {
 /// # Errors
 /// Nothing is, or the kernel's list cannot be read.
 pub fn source(at: &str) -> io::Result<std::path::PathBuf> {
-    let mounts = std::fs::read_to_string("/proc/self/mounts")?;
+    // Of this thread: in tests one has mounts of its own.
+    let mounts = std::fs::read_to_string("/proc/thread-self/mounts")?;
     let mut found = mounts.lines().filter_map(|l| {
         let mut words = l.split(' ');
         let device = words.next()?;

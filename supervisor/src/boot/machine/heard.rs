@@ -7,9 +7,9 @@ use wire::event::Severity;
 use wire::supervisor::Medium;
 
 use super::{Facts, Machine, name};
+use crate::boot::bundle;
 use crate::boot::config::site;
 use crate::boot::medium::said::Said;
-use crate::boot::{bundle, keeper};
 use crate::core::{Ending, Exit, Input, Milestone, Millis};
 use crate::shell::desk::Desk;
 use crate::shell::helper::Task;
@@ -137,9 +137,7 @@ impl Machine {
             {
                 // It ends by itself only when PID 1 wants it to; this was a mishap.
                 self.facts.heard_at = Some(now);
-                if let Some(path) = self.facts.disk_path.clone() {
-                    desk.start(Task::Medium, move |line| keeper::watch(line, &path));
-                }
+                self.watch_on(desk);
             }
             Task::Console => self.start_console(desk),
             Task::Bundle => self.facts.bundled = Some(now),

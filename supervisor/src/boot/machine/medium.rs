@@ -8,6 +8,7 @@ use wire::supervisor::Medium;
 
 use super::reset::not_done;
 use super::{Facts, Machine, Moving};
+use crate::boot::medium::known::Known;
 use crate::boot::medium::said::Said;
 use crate::boot::{bundle, keeper};
 use crate::core::Millis;
@@ -57,6 +58,19 @@ impl Machine {
             Some(_) => self.go_to_ram("without the system image there are no tools for the boot medium", desk),
             None => self.go_to_ram("the box was started without a boot medium of its own", desk),
         }
+    }
+
+    /// Has another keeper go on with a medium that is in use.
+    pub(super) fn watch_on(&self, desk: &mut Desk) {
+        let (Some(path), Some(part)) = (self.facts.disk_path.clone(), self.cmdline.part.clone()) else {
+            return;
+        };
+        let known = Known {
+            part,
+            mark: self.cmdline.mark.clone(),
+            same: self.facts.same.clone(),
+        };
+        desk.start(Task::Medium, move |line| keeper::watch(line, &path, &known));
     }
 
     /// What the boot loader told of the medium is no longer so: it has a name or a mark of its own by now.

@@ -55,6 +55,14 @@ impl Machine {
         let _ = fs::remove_file(BOOT_DISK);
         self.held = None;
         desk.unbanner("held");
+        // Neither what is sent nor what is judged goes to what is put in its place; the server begins again, and is refused.
+        for h in desk
+            .helpers
+            .iter()
+            .filter(|h| matches!(h.task, Task::Update | Task::Slots))
+        {
+            h.kill();
+        }
         let text = format!(
             "{}: state is kept in memory from now on. Jobs go on; everything since this start is lost with the power, unless the medium is put back.",
             sentence(why)
@@ -303,10 +311,35 @@ fn begun_without(lost: &str, desk: &mut Desk) {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use std::os::unix::process::ExitStatusExt;
+    use std::process::Command;
+
     use super::super::tests::machine;
     use super::*;
     use crate::boot::medium::found::PULLED;
     use crate::boot::medium::said::Said;
+    use crate::shell::helper::Helper;
+
+    /// Whoever holds the partition open would write to the next card in the reader.
+    #[test]
+    fn who_writes_to_the_boot_partition_ends_with_the_medium_and_nobody_else() {
+        let (mut m, mut desk) = (machine(), Desk::default());
+        m.facts.disk_path = Some("/devices/x".into());
+        let mut begun = [Task::Update, Task::Slots, Task::Console].map(|task| {
+            let child = Command::new("sleep").arg("60").spawn().unwrap();
+            let (ours, _) = std::os::unix::net::UnixDatagram::pair().unwrap();
+            let pid = i32::try_from(child.id()).unwrap();
+            desk.helpers.push(Helper::of(task, pid, ours.into()));
+            child
+        });
+        m.medium_gone(0, PULLED, &mut desk);
+        for child in &mut begun[..2] {
+            assert_eq!(child.wait().unwrap().signal(), Some(9));
+        }
+        assert!(begun[2].try_wait().unwrap().is_none());
+        begun[2].kill().unwrap();
+        begun[2].wait().unwrap();
+    }
 
     /// Nobody is told that nothing was lost where something was.
     #[test]

@@ -10,7 +10,6 @@ use wire::supervisor::Medium;
 use super::medium::{BOOT_DISK, BOOT_NAMES};
 use super::work;
 use super::{Facts, LISTEN_EVERY, Machine, safe};
-use crate::boot::keeper;
 use crate::boot::kernel::net;
 use crate::boot::kernel::uevents::Uevents;
 use crate::core::{Input, Milestone, Millis};
@@ -129,9 +128,7 @@ impl Machine {
             let path = fs::canonicalize(Path::new("/sys/dev/block").join(number.trim())).ok();
             m.facts.disk_path = path.and_then(|p| Some(p.to_str()?.strip_prefix("/sys")?.to_owned()));
             m.facts.heard_at = Some(now);
-            if let Some(path) = m.facts.disk_path.clone() {
-                desk.start(Task::Medium, move |line| keeper::watch(line, &path));
-            }
+            m.watch_on(desk);
         }
         m.facts.data_settled = true;
         desk.inputs.push_back(Input::Milestone {

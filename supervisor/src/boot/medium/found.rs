@@ -1,4 +1,4 @@
-//! The boot medium once it is found: its nodes, what it is known by, and what keeps others off it.
+//! The boot medium once it is found: its nodes, what the kernel tells of it, and what keeps others off it.
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
@@ -12,16 +12,29 @@ use crate::shell::helper::Line;
 
 /// Why it is gone, as a person would say it.
 pub(in crate::boot) const PULLED: &str = "the boot medium was pulled";
+/// Why it is gone where a reader goes on under its name.
+pub(in crate::boot) const EXCHANGED: &str = "another medium was put in the boot medium's place";
 
 /// The medium's nodes.
 #[derive(Debug)]
-pub(in crate::boot) struct Found {
+pub(crate) struct Found {
     /// Whole disk, e.g. `sda`.
     pub(in crate::boot) disk: String,
     /// `/sys/devices/…/block/sda`
     pub(in crate::boot) sys: PathBuf,
     /// The kernel's count of it (`diskseq`): a reader goes on under one name with whatever card is put into it.
     pub(super) count: String,
+}
+
+/// A disk that takes no command, so that nothing which a file system still has to write reaches what lies there now; it takes them
+/// again when this is dropped.
+#[derive(Debug)]
+pub(in crate::boot) struct Fence(PathBuf);
+
+impl Drop for Fence {
+    fn drop(&mut self) {
+        let _ = fs::write(&self.0, "running");
+    }
 }
 
 /// Whether an error says that there is no disk any more: it was pulled, or its reader has no card.
@@ -34,21 +47,38 @@ pub(in crate::boot) fn is_gone(e: &io::Error) -> bool {
 
 impl Found {
     /// A disk as it is now.
-    pub(in crate::boot) fn now(disk: String, sys: PathBuf) -> Self {
-        let mut found = Self {
-            disk,
-            sys,
-            count: String::new(),
-        };
+    pub(crate) fn now(disk: String, sys: PathBuf) -> Self {
+        let mut found = Self::before(disk, sys);
         found.count = found.told("diskseq");
         found
     }
 
+    /// A disk that somebody else has found, in whose place anything may lie by now: it counts as counted anew.
+    pub(in crate::boot) fn before(disk: String, sys: PathBuf) -> Self {
+        Self {
+            disk,
+            sys,
+            count: String::new(),
+        }
+    }
+
     /// Whether the kernel counts another medium in its place by now, or it was reset; the kernel is made to look.
-    pub(in crate::boot) fn is_recounted(&self) -> bool {
+    pub(crate) fn is_recounted(&self) -> bool {
+        self.counted() != self.count
+    }
+
+    /// The kernel's count of what is in its place now.
+    pub(super) fn counted(&self) -> String {
         // Opening it is what lets a reader's other card be counted before the kernel asks by itself.
         drop(File::open(self.node()));
-        self.told("diskseq") != self.count
+        self.told("diskseq")
+    }
+
+    /// Has it take no command for as long as the fence stands. `None` where the kernel cannot: only a reader on a SCSI bus, as USB is
+    /// one, goes on under one name.
+    pub(in crate::boot) fn fence(&self) -> Option<Fence> {
+        let state = self.sys.join("device/state");
+        fs::write(&state, "offline").ok().map(|()| Fence(state))
     }
 
     pub(in crate::boot) fn node(&self) -> PathBuf {
@@ -153,6 +183,20 @@ mod tests {
         assert!(!found.is_recounted());
         reader.exchange(&copy);
         assert!(found.present() && found.is_recounted());
+    }
+
+    #[test]
+    fn a_fence_stands_until_it_is_dropped_and_nowhere_but_on_a_scsi_bus() {
+        let sys = tempfile::tempdir().unwrap();
+        let found = Found::now("sdx".into(), sys.path().to_owned());
+        assert!(found.fence().is_none());
+        fs::create_dir(sys.path().join("device")).unwrap();
+        let state = sys.path().join("device/state");
+        fs::write(&state, "running").unwrap();
+        let fence = found.fence();
+        assert_eq!(fs::read_to_string(&state).unwrap(), "offline");
+        drop(fence);
+        assert_eq!(fs::read_to_string(&state).unwrap(), "running");
     }
 
     #[test]

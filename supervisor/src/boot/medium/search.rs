@@ -108,7 +108,7 @@ pub(in crate::boot) struct Search {
 
 /// What a disk is, as the process that read it tells.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Is {
+pub(super) enum Is {
     Medium = 1,
     Other = 2,
     /// It could not be read, or its partitions have no nodes yet.
@@ -195,13 +195,8 @@ impl Search {
     }
 }
 
-/// Whether what is in its place now has this partition and mark.
-pub(in crate::boot) fn is_medium(found: &Found, part: &str, marked: Option<&str>) -> bool {
-    is(&found.disk, &found.sys, part, marked) == Is::Medium
-}
-
-/// In a process of its own: reads a disk.
-fn is(disk: &str, sys: &Path, part: &str, marked: Option<&str>) -> Is {
+/// Reads a disk; where it may hang, in a process of its own.
+pub(super) fn is(disk: &str, sys: &Path, part: &str, marked: Option<&str>) -> Is {
     let sectors = fs::read_to_string(sys.join("size")).unwrap_or_default();
     let read = || {
         let f = File::open(Path::new("/dev").join(disk))?;
@@ -230,7 +225,7 @@ fn is(disk: &str, sys: &Path, part: &str, marked: Option<&str>) -> Is {
 }
 
 #[cfg(test)]
-mod tests {
+pub(in crate::boot) mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use std::process::Command;
 
@@ -241,7 +236,7 @@ mod tests {
     use super::*;
     use crate::boot::table::gpt::SECTOR;
 
-    fn done(program: &str, arguments: &[&str]) -> Result<String, String> {
+    pub(in crate::boot) fn done(program: &str, arguments: &[&str]) -> Result<String, String> {
         let out = Command::new(program).args(arguments).output();
         let out = out.map_err(|e| format!("{program}: {e}"))?;
         match out.status.success() {
@@ -251,7 +246,7 @@ mod tests {
     }
 
     /// Gives this thread a `/dev` of its own, with loop devices over these files alone and a node for each partition.
-    fn disks(files: &[PathBuf]) -> Result<Vec<Loop>, String> {
+    pub(in crate::boot) fn disks(files: &[PathBuf]) -> Result<Vec<Loop>, String> {
         let told = |e: nix::Error| format!("mounts of its own: {e}");
         let loops: Result<Vec<Loop>, String> = files.iter().map(|f| Loop::over(f)).collect();
         let loops = loops?;
