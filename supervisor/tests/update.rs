@@ -297,6 +297,45 @@ fn while_state_is_in_memory_no_update_is_taken_and_none_is_switched_to() {
     assert_eq!(slot(), (Some("b".into()), Some("trying".into())));
 }
 
+/// What cannot be noted is never switched to; the system to fall back to would be gone for nothing, again with each try.
+#[test]
+fn where_data_is_full_the_other_slot_stays_as_it_is() {
+    let dir = root();
+    let notes = dir.path().join("var/lib/kiln/supervisor/update");
+    std::fs::create_dir_all(&notes).unwrap();
+    let init = Init::start_in(dir, &[]);
+    let (head, all) = update();
+    let mut talk = Talk::begin(&init);
+    let boot = || std::fs::read(init.path("dev/boot")).unwrap();
+    let before = boot();
+    // A medium without room.
+    let full = || std::os::unix::fs::symlink("/dev/full", notes.join("trial.json.new")).unwrap();
+    full();
+    let ask = |downgrade| Ask::Begin {
+        len: u32::try_from(head.len()).unwrap(),
+        downgrade,
+    };
+    match talk.ask(&ask(false), &head) {
+        Answer::Refused { kind, text } => {
+            assert!(
+                kind == "medium" && text.starts_with("DATA is full") && text.contains("Remove"),
+                "{kind}: {text}"
+            );
+        }
+        other => panic!("{other:?}"),
+    }
+    assert!(boot() == before, "the other slot is as it was");
+    // One who goes back notes that, too.
+    std::os::unix::fs::symlink("/dev/full", notes.join("floor.json.new")).unwrap();
+    assert!(matches!(talk.ask(&ask(true), &head), Answer::Refused { kind, .. } if kind == "medium"));
+    assert!(boot() == before, "the other slot is as it was");
+    let needs = talk.needs(&head);
+    assert!(notes.join("trial.json.new").exists(), "the room is taken");
+    talk.chunks(&all, &needs, usize::MAX);
+    assert!(matches!(talk.ask(&Ask::Finish {}, &[]), Answer::Finished { .. }));
+    assert!(notes.join("trial.json").exists() && !notes.join("trial.json.new").exists());
+}
+
 #[test]
 fn keys_that_a_bundle_brought_are_told_as_the_ones_that_count_from_then_on() {
     let dir = root();

@@ -64,6 +64,25 @@ impl Floor {
         }
     }
 
+    /// Takes the room on DATA for all that is noted of a bundle with this head of so many bytes: before a slot is given away for what
+    /// could never be switched to.
+    ///
+    /// # Errors
+    /// DATA is full, or does not take it.
+    pub(super) fn reserve(&self, dir: &Path, head: &Head, len: usize, downgrade: bool) -> Result<(), Refusal> {
+        // What it has, and as much of the head as it may be given.
+        let grows = downgrade || !head.rotations().is_empty();
+        let own = serde_json::to_vec(self).map_or(0, |own| own.len());
+        notes::reserve(dir, if grows { own + len } else { 0 }).map_err(|e| {
+            Refusal::from(match e.kind() == io::ErrorKind::StorageFull {
+                true => "DATA is full: there is no room to note the update, without which it could not be switched \
+                    to, so the other system was left as it is. Remove old history or backups, or use a larger stick, and send it again"
+                    .to_owned(),
+                false => format!("taking the room for the update's note on DATA: {e}"),
+            })
+        })
+    }
+
     /// A bundle was admitted: the keys that it brought are the ones that count from now on, whatever becomes of its system.
     ///
     /// # Errors

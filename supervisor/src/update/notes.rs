@@ -51,6 +51,22 @@ pub(super) fn set_trial(dir: &Path, note: Option<&TrialNote>) -> io::Result<()> 
     }
 }
 
+/// Bytes of a trial's note, with what each of its three starts failed by.
+const TRIAL_MAX: usize = 1024;
+
+/// Takes the room for what is noted once an update is written: for the trial, and for `floor` bytes of what must not be gone behind.
+///
+/// # Errors
+/// The medium has no room ([`io::ErrorKind::StorageFull`]), or does not take it.
+pub(super) fn reserve(dir: &Path, floor: usize) -> io::Result<()> {
+    fs::create_dir_all(dir)?;
+    whole::reserve(&dir.join(TRIAL), TRIAL_MAX)?;
+    match floor {
+        0 => Ok(()),
+        bytes => whole::reserve(&dir.join(FLOOR), bytes),
+    }
+}
+
 /// What must not be gone behind.
 pub(super) fn floor(dir: &Path) -> Option<Floor> {
     read(&dir.join(FLOOR))

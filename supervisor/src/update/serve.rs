@@ -225,6 +225,8 @@ fn begin(line: &Line, here: &Here, head: &[u8], downgrade: bool) -> Result<(Open
     let manifest = bundle::accept(head, &target)?;
     let built = u64::try_from(board.built).unwrap_or(0);
     floor.admit(&manifest, (&target.running, built), downgrade)?;
+    let signed = Head::parse(head)?;
+    floor.reserve(&here.notes(), &signed, head.len(), downgrade)?;
     let mut told = Instant::now();
     let mut progress = |w: Writing| {
         if told.elapsed() >= TOLD_EVERY {
@@ -243,7 +245,7 @@ fn begin(line: &Line, here: &Here, head: &[u8], downgrade: bool) -> Result<(Open
     let (writer, needs) = begun?;
     // What was signed holds whatever becomes of this system.
     floor
-        .admitted(&here.notes(), &own, &Head::parse(head)?)
+        .admitted(&here.notes(), &own, &signed)
         .map_err(|e| format!("noting the update's keys on DATA: {e}"))?;
     tell(line, &writer.writing());
     let open = Open {

@@ -2,7 +2,7 @@
 //!
 //! DATA is ext4, where a rename is one step; the new bytes are on the medium before it, and the folder's entry after it. What
 //! PID 1 knows of its own past (why the last boot ended, how many reboots in a row, what was told) is kept in no other way, but for
-//! a medium without room ([`over`]).
+//! a medium without room ([`over`]). For what must be kept whatever happens, the room is taken before ([`reserve`]).
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
@@ -17,20 +17,17 @@ fn beside(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-/// Replaces a file, or makes it; root's, and its folder's group's to read (0640). What an earlier try has left beside it is overwritten.
+/// Replaces a file, or makes it; root's, and its folder's group's to read (0640). What an earlier try has left beside it, or was put
+/// there to have the room, is written over.
 ///
 /// # Errors
 /// The medium does not take it; the old file stands then.
 pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     let new = beside(path);
     let write = || {
-        let mut f = OpenOptions::new()
-            .write(true)
-            .create(true)
-            .truncate(true)
-            .mode(0o640)
-            .open(&new)?;
-        f.write_all(bytes)?;
+        let f = put(&new, bytes)?;
+        // Not before: what the medium gives back it may give to somebody else.
+        f.set_len(bytes.len() as u64)?;
         f.sync_all()?;
         fs::rename(&new, path)
     };
@@ -39,6 +36,29 @@ pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
         Some(dir) => File::open(dir)?.sync_all(),
         None => Ok(()),
     }
+}
+
+/// Takes the room for what [`replace`] is to write there later: `bytes` of it, on a medium that may be full by then.
+///
+/// # Errors
+/// The medium has no room ([`io::ErrorKind::StorageFull`]), or does not take it; nothing is left beside the file then.
+pub fn reserve(path: &Path, bytes: usize) -> io::Result<()> {
+    let new = beside(path);
+    put(&new, &vec![b' '; bytes])
+        .and_then(|f| f.sync_all())
+        .inspect_err(|_| drop(fs::remove_file(&new)))
+}
+
+/// Writes over what a file begins with.
+fn put(path: &Path, bytes: &[u8]) -> io::Result<File> {
+    let mut f = OpenOptions::new()
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o640)
+        .open(path)?;
+    f.write_all(bytes)?;
+    Ok(f)
 }
 
 /// Most bytes that are written over others: a file that holds any has the place for them.
@@ -61,6 +81,8 @@ pub fn over(path: &Path, bytes: &[u8]) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use nix::mount::{MsFlags, mount};
+
     use super::*;
     use std::os::unix::fs::PermissionsExt;
 
@@ -83,5 +105,39 @@ mod tests {
         );
         replace(&file, b"again").unwrap();
         assert_eq!(fs::read(&file).unwrap(), b"again");
+    }
+
+    #[test]
+    fn what_the_room_was_taken_for_is_kept_on_a_medium_that_is_full_by_then() {
+        // In a thread of its own: other tests see nothing of what it mounts.
+        std::thread::spawn(|| {
+            let dir = tempfile::tempdir().unwrap();
+            let (file, none) = (dir.path().join("note"), None::<&str>);
+            let mounted = nix::sched::unshare(nix::sched::CloneFlags::CLONE_NEWNS)
+                .and_then(|()| mount(none, "/", none, MsFlags::MS_REC | MsFlags::MS_PRIVATE, none))
+                .and_then(|()| {
+                    mount(
+                        Some("none"),
+                        dir.path(),
+                        Some("tmpfs"),
+                        MsFlags::empty(),
+                        Some("size=64k"),
+                    )
+                });
+            if let Err(e) = mounted {
+                return rig::not_run(&format!("a small file system: {e}"));
+            }
+            reserve(&file, 1000).unwrap();
+            fs::write(dir.path().join("history"), vec![1; 128 << 10]).unwrap_err();
+            assert_eq!(
+                reserve(&dir.path().join("other"), 1000).unwrap_err().kind(),
+                io::ErrorKind::StorageFull
+            );
+            replace(&file, b"kept").unwrap();
+            assert_eq!(fs::read(&file).unwrap(), b"kept");
+            assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 2);
+        })
+        .join()
+        .unwrap();
     }
 }
