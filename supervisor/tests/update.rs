@@ -20,7 +20,7 @@ use bundle::env::Env;
 use bundle::{Head, Key, KeySet, Manifest, Rotation};
 use image::fat32::{self, SECTOR, Source};
 use lab::{Init, PATIENCE};
-use wire::update::{Answer, Ask, SlotState, UpdateNeeds, UpdateOutcome};
+use wire::update::{Answer, Ask, LastUpdate, SlotState, UpdateNeeds, UpdateOutcome};
 
 /// Sectors of the smallest FAT32 of ours.
 const SECTORS: u64 = 540_672;
@@ -68,9 +68,13 @@ fn root() -> tempfile::TempDir {
 
 /// A bundle of version 2.0 for this machine.
 fn update() -> (Vec<u8>, Vec<u8>) {
-    let files = system("2.0", 2);
+    update_to("2.0")
+}
+
+fn update_to(version: &str) -> (Vec<u8>, Vec<u8>) {
+    let files = system(version, 2);
     let named: Vec<(&str, &[u8])> = files.iter().map(|(n, b)| (*n, b.as_slice())).collect();
-    let m = Manifest::new(("x86-64", std::env::consts::ARCH), ("2.0", "0"), 1, &named).unwrap();
+    let m = Manifest::new(("x86-64", std::env::consts::ARCH), (version, "0"), 1, &named).unwrap();
     let head = Head::sign(m, Vec::new(), &[&key()]).bytes();
     let all = head
         .iter()
@@ -334,6 +338,50 @@ fn where_data_is_full_the_other_slot_stays_as_it_is() {
     talk.chunks(&all, &needs, usize::MAX);
     assert!(matches!(talk.ask(&Ask::Finish {}, &[]), Answer::Finished { .. }));
     assert!(notes.join("trial.json").exists() && !notes.join("trial.json.new").exists());
+}
+
+/// Who waits for the restart into 2.0 would take the end of another for its.
+#[test]
+fn an_update_that_is_refused_says_nothing_of_the_one_that_waits() {
+    let dir = root();
+    let notes = dir.path().join("var/lib/kiln/supervisor/update");
+    std::fs::create_dir_all(&notes).unwrap();
+    let mut init = Init::start_in(dir, &[]);
+    let full = || std::os::unix::fs::symlink("/dev/full", notes.join("trial.json.new")).unwrap();
+    let last = || -> LastUpdate { serde_json::from_slice(&std::fs::read(notes.join("last.json")).unwrap()).unwrap() };
+    let mut talk = Talk::begin(&init);
+    let refused = |talk: &mut Talk, head: &[u8]| {
+        full();
+        let len = u32::try_from(head.len()).unwrap();
+        let answer = talk.ask(&Ask::Begin { len, downgrade: false }, head);
+        assert!(
+            matches!(&answer, Answer::Refused { kind, .. } if kind == "medium"),
+            "{answer:?}"
+        );
+    };
+    let (head, all) = update();
+    refused(&mut talk, &head);
+    assert_eq!(
+        (last().outcome, last().version.as_deref()),
+        (UpdateOutcome::Failed, Some("2.0"))
+    );
+    let needs = talk.needs(&head);
+    talk.chunks(&all, &needs, usize::MAX);
+    assert!(matches!(talk.ask(&Ask::Finish {}, &[]), Answer::Finished { .. }));
+    assert_eq!(
+        (last().outcome, last().version.as_deref()),
+        (UpdateOutcome::Written, Some("2.0"))
+    );
+    refused(&mut talk, &update_to("2.1").0);
+    assert_eq!(
+        (last().outcome, last().version.as_deref()),
+        (UpdateOutcome::Written, Some("2.0"))
+    );
+    drop(talk);
+    let status = init.wait("the new system as the next", |s| {
+        s.update.slots.iter().any(|s| s.name == "b" && s.next)
+    });
+    assert_eq!(status.update.last.unwrap().outcome, UpdateOutcome::Written);
 }
 
 #[test]

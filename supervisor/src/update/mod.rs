@@ -126,6 +126,16 @@ impl Here {
         ));
     }
 
+    /// Whether a system in the other slot waits for its trial: how that ends is told of it, and of nothing that was refused meanwhile.
+    /// Nobody here may have the partition open.
+    fn waits(&self) -> bool {
+        let other = slots::other(&self.slot);
+        match self.open().and_then(|p| slots::Slots::read(&p)) {
+            Ok(slots) => slots.state(other) == wire::update::SlotState::Trying,
+            Err(_) => notes::trial(&self.notes()).is_some_and(|note| note.slot == other),
+        }
+    }
+
     fn board(&self) -> PathBuf {
         self.root.at(Path::new("/kiln/board.toml"))
     }

@@ -108,6 +108,8 @@ fn client(line: &Line, here: &Here, stream: UnixStream) -> io::Result<()> {
     let mut reader = BufReader::with_capacity(64 * 1024, stream.try_clone()?);
     let mut stream = stream;
     let mut open: Option<Open> = None;
+    // What was begun last, as far as its head says so.
+    let mut version = None;
     let mut told = Instant::now();
     loop {
         let mut text = String::new();
@@ -130,6 +132,7 @@ fn client(line: &Line, here: &Here, stream: UnixStream) -> io::Result<()> {
             Ok(Ask::Begin { len, downgrade }) => {
                 let head = bytes(&mut reader, len)?;
                 open = None;
+                version = named(&head);
                 begin(line, here, &head, downgrade).map(|(o, needs)| {
                     open = Some(o);
                     Answer::Begun(needs)
@@ -163,11 +166,11 @@ fn client(line: &Line, here: &Here, stream: UnixStream) -> io::Result<()> {
                 // Whatever lies there now is not kept open; what was written is found again.
                 open = None;
             }
-            if matches!(kind, "medium" | "incomplete") {
+            if matches!(kind, "medium" | "incomplete") && !here.waits() {
                 note(
                     line,
                     here,
-                    None,
+                    version.clone(),
                     other(&here.slot).to_owned(),
                     UpdateOutcome::Failed,
                     format!("the update was not written: {text}"),
@@ -187,6 +190,12 @@ fn client(line: &Line, here: &Here, stream: UnixStream) -> io::Result<()> {
             return Ok(());
         }
     }
+}
+
+/// The version that a head names; it may be anybody's.
+fn named(head: &[u8]) -> Option<String> {
+    let head = Head::parse(head).ok()?;
+    Some(head.manifest.version.chars().take(32).collect())
 }
 
 fn bytes(reader: &mut impl Read, len: u32) -> io::Result<Vec<u8>> {
