@@ -116,7 +116,7 @@ const ROADS: [(&str, &str); 17] = [
     ),
     (
         "Being the server to the agent, or the agent to the server (`/run/kiln/server.sock`, `/run/kiln/credentials/…/agent-token`), or taking the note of the boot disk away (`/run/kiln/boot-disk`)",
-        "Root's folder and files. The network sees of `/run` its own folder, dhcpcd's, chrony's socket and PID 1's notify socket; the other units besides the agent are not root.",
+        "Root's folder and files. The agent takes no server that it reaches by TCP for its own, whatever that says. The network sees of `/run` its own folder, dhcpcd's, chrony's socket and PID 1's notify socket; the other units besides the agent are not root.",
     ),
     (
         "Asking the agent",

@@ -1,13 +1,14 @@
 //! The connection to the server: connect, greet, tell what the [`Outbox`] holds, hand commands on, come back.
 //!
-//! A server of ours says `hello` first. One that does not within [`HELLO`] is a foreign Vigil server: it gets the frames
-//! that every implementation understands ([`crate::vigil::frames`]) and nothing else, and what it asks is answered with a
-//! reason why it is not done, unless the foreign gate is switched on: there the agent only reads.
+//! A server of ours is on this machine, behind its Unix socket, and says `hello` first. Any other is a foreign Vigil server: it gets
+//! the frames that every implementation understands ([`crate::vigil::frames`]) and nothing else, and what it asks is answered with
+//! a reason why it is not done, unless the foreign gate is switched on: there the agent only reads. A `hello` over the network
+//! changes nothing of that, whenever it comes: anybody can say it, and nothing here could tell whose gate key is in it.
 //!
 //! ```text
-//!  connect ─► manifest, heartbeat ─► hello within 5 s? ─┬─ yes: everything, events until `hello` has seen them
-//!     ▲                                                 └─ no:  Vigil's frames, events until a ping behind them
-//!     └── back-off with jitter ◄── lost                         was answered (then the server has read them)
+//!  connect ─► manifest, heartbeat ─► hello over the socket? ─┬─ yes:          everything, events until `hello` has seen them
+//!     ▲                                                      └─ none in 5 s:  Vigil's frames, events until a ping behind
+//!     └── back-off with jitter ◄── lost                                       them was answered (the server has read them)
 //! ```
 //!
 //! Some servers answer no ping. To one that never did, events count as read when it was still talking [`UNANSWERED`] after
@@ -21,7 +22,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
 use tracing::{debug, info, warn};
 use wire::Frame;
 use wire::Problem;
-use wire::command::{Call, CallOutcome, Command, Reply};
+use wire::command::{Call, CallOutcome, Reply};
 use wire::frame::Hello;
 
 use crate::enrol;
@@ -33,7 +34,8 @@ use crate::vigil::{Who, frames};
 /// Heartbeat: the existing add-ons' interval; the server expects one each 60 s at least.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 
-/// Longest wait for the server's `hello`; ours sends it at once.
+/// Longest wait for the server's `hello`; ours sends it at once. A foreign one is told nothing before: a connection that does not
+/// stand that long is of a server that does not work.
 const HELLO: Duration = Duration::from_secs(5);
 
 /// How long after its mark a foreign server that has never answered a ping must have said something for what was sent to count as
@@ -46,8 +48,10 @@ pub const CALLS_MAX: usize = 32;
 /// What the server sent, for the controller.
 #[derive(Debug)]
 pub enum FromServer {
-    /// Its greeting, also when it changed; the answer is whether this is the server whose key is pinned.
+    /// The greeting of the server on this machine, also when it changed; the answer is whether this is the one whose key is pinned.
     Hello(Hello, oneshot::Sender<bool>),
+    /// A server over the network greeted as that one does: which.
+    Posed(String),
     /// A command and where its outcome goes.
     Call(Call, oneshot::Sender<CallOutcome>),
     /// What a foreign server wants, who it is, and where the answer goes.
@@ -172,7 +176,7 @@ struct Session {
     receiver: Receiver,
     /// The server in words, for whoever is told who asked.
     name: String,
-    /// Whether it is on this machine.
+    /// Whether it is on this machine: no other is ever ours.
     local: bool,
     to: To,
     /// Whether the manifest goes as a frame; by enrolment it is there already.
@@ -279,6 +283,10 @@ impl Session {
 
     async fn take(&mut self, received: Received, outbox: &Outbox, to_controller: &mpsc::Sender<FromServer>) {
         match received.frame() {
+            Ok(Frame::Hello(_)) if !self.local => {
+                // A full queue is full of what it asked before; it is told at its next greeting.
+                let _busy = to_controller.try_send(FromServer::Posed(self.name.clone()));
+            }
             Ok(Frame::Hello(hello)) => {
                 let (tell, told) = oneshot::channel();
                 // The controller's queue is full only when it hangs; the watchdog then deals with us.
@@ -340,14 +348,7 @@ impl Session {
         let id = call.id.clone();
         let sender = self.sender.clone();
         let (answer, outcome) = oneshot::channel();
-        let private = matches!(call.command, Command::Backup { .. } | Command::Restore { .. });
-        let refused = if private && !self.local {
-            // What the agent keeps, the key that signs certificates among it, leaves this machine in no other way.
-            let problem = Problem::new("not-local", 403, "The agent's records are for its own box alone");
-            answer.send(CallOutcome::Error(problem)).is_err()
-        } else {
-            to_controller.try_send(FromServer::Call(call, answer)).is_err()
-        };
+        let refused = to_controller.try_send(FromServer::Call(call, answer)).is_err();
         tokio::spawn(async move {
             let busy = || Problem::new("agent-busy", 503, "The agent is busy").with("Try again in a moment.");
             let outcome = match refused {

@@ -246,6 +246,7 @@ const TITLES: &[(&str, &str)] = &[
     ("addon.token_revoked", "Add-on token was revoked"),
     ("addon.token_rotated", "Add-on token was replaced"),
     ("agent.events_lost", "Events were lost"),
+    ("agent.false_greeting", "Another server greets as the box's own"),
     ("agent.gate_key_changed", "Gate key has changed"),
     ("agent.restored", "Burn-in agent was restored"),
     ("agent.said", "Burn-in agent tells something"),

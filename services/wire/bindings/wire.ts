@@ -807,7 +807,8 @@ export type Hello = {
  */
 box_id: string, 
 /**
- * Public half of the gate key, 64 hexadecimal digits; the agent pins the first that it sees.
+ * Public half of the gate key, 64 hexadecimal digits; the agent pins the first that it sees over its
+ * machine's own socket.
  */
 gate_key: string, 
 /**

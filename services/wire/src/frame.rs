@@ -152,7 +152,8 @@ pub struct Notification {
 pub struct Hello {
     /// Id of the box, made once.
     pub box_id: String,
-    /// Public half of the gate key, 64 hexadecimal digits; the agent pins the first that it sees.
+    /// Public half of the gate key, 64 hexadecimal digits; the agent pins the first that it sees over its
+    /// machine's own socket.
     pub gate_key: String,
     /// Whether somebody has claimed the box; nothing destructive before that.
     pub claimed: bool,

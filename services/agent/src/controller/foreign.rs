@@ -113,8 +113,10 @@ impl Controller {
         }
         let problem = Problem::new("foreign-server", 403, "On this server the agent only reads");
         Err(problem.with(
-            "A Vigil server verifies no confirmation, so nothing is done at its word. Burn-ins are started at a Kiln server, \
-             or with KILN_ALLOW_FOREIGN_GATE=1 in the agent's environment, which makes it ask for a code from its own console.",
+            "A Vigil server verifies no confirmation, and nothing that is said over the network proves another, so nothing is done at \
+             its word. Burn-ins are started at the Kiln server of the agent's own machine, which it is given by its socket \
+             (VIGIL_SERVER_URL=unix:/PATH), or with KILN_ALLOW_FOREIGN_GATE=1 in the agent's environment, which makes it ask for a \
+             code from its own console.",
         ))
     }
 

@@ -120,6 +120,8 @@ pub struct Controller {
     books: Books,
     trust: Option<Trust>,
     distrusted: bool,
+    /// Whether it was told that another server greets as ours does.
+    posed: bool,
     /// Whether a foreign server may ask for burn-ins.
     foreign_gate: bool,
     /// When a code was shown last.
@@ -172,6 +174,7 @@ impl Controller {
             books,
             trust: None,
             distrusted: false,
+            posed: false,
             foreign_gate,
             coded: None,
             refusals: Refusals::new(Instant::now()),
@@ -247,6 +250,7 @@ impl Controller {
                         // The connection may have ended meanwhile.
                         let _gone = known.send(self.trust.is_some());
                     }
+                    FromServer::Posed(server) => self.posed(&server),
                     FromServer::Call(call, reply) => self.call(call.command, reply),
                     FromServer::Asked(wanted, from, reply) => self.asked(wanted, &from, reply),
                 },

@@ -1,4 +1,5 @@
-//! Whom the agent obeys: the first gate key that it met.
+//! Whom the agent obeys: the server on this machine, by the first gate key that it met there. One over the network is never obeyed,
+//! whatever key it names ([`crate::uplink`]): a Vigil server verifies nothing, and whoever is between needs no more than a word.
 
 use ed25519_dalek::VerifyingKey;
 use tracing::{error, info, warn};
@@ -60,18 +61,29 @@ impl Controller {
         self.trust = None;
         if !std::mem::replace(&mut self.distrusted, true) {
             let message = "The server's gate key is not the one that the agent pinned when they first met; nothing will be \
-                           erased. If the server was set up anew, reset the box to factory settings, or delete the agent's state."
-                .to_owned();
+                           erased. If the server was set up anew, reset the box to factory settings, or delete the agent's state.";
             error!(message, "gate key changed");
-            let data = serde_json::Value::Null;
-            self.means.outbox.event(Happening::new(
-                "agent.gate_key_changed",
-                Severity::Critical,
-                None,
-                message,
-                data,
-            ));
+            self.alarm("agent.gate_key_changed", message.to_owned());
         }
+    }
+
+    /// Tells, once, that a server over the network greets as ours does; nothing is pinned, and nothing done at its word.
+    pub(super) fn posed(&mut self, server: &str) {
+        if !std::mem::replace(&mut self.posed, true) {
+            let message = format!(
+                "The server at {server} greets as this box's own. Only the one behind this machine's Unix socket is that; nothing will \
+                 be erased at the word of another. If it is a Kiln server on this machine, name the socket that it was given with --unix: \
+                 VIGIL_SERVER_URL=unix:/PATH. If it is a Vigil server, it was tampered with, or somebody is between: reach it by https."
+            );
+            error!(message, "another server greets as this box's own");
+            self.alarm("agent.false_greeting", message);
+        }
+    }
+
+    fn alarm(&self, kind: &str, message: String) {
+        let data = serde_json::Value::Null;
+        let happening = Happening::new(kind, Severity::Critical, None, message, data);
+        self.means.outbox.event(happening);
     }
 }
 

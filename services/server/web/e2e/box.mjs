@@ -51,6 +51,8 @@ export class Box {
   output = "";
   loops = new Map();
   children = new Set();
+  /** The agent obeys the server behind it and none over the network. */
+  #socket = join(this.dir, "server.sock");
 
   async open() {
     this.port = await freePort();
@@ -71,7 +73,7 @@ export class Box {
 
   /** `control`: the supervisor's socket; none listens on the one that is taken without it. */
   async startServer() {
-    this.server = this.#spawn("kiln-server", ["--listen", `127.0.0.1:${this.port}`, "--data", join(this.dir, "server"), "--control", this.control ?? join(this.dir, "nobody.sock")], { KILN_AGENT_TOKEN: this.token, ADMIN_PASSWORD: this.admin ?? "" });
+    this.server = this.#spawn("kiln-server", ["--listen", `127.0.0.1:${this.port}`, "--data", join(this.dir, "server"), "--unix", this.#socket, "--control", this.control ?? join(this.dir, "nobody.sock")], { KILN_AGENT_TOKEN: this.token, ADMIN_PASSWORD: this.admin ?? "" });
     await until("the server's health", async () => (await fetch(`${this.url}/api/v1/health`).catch(() => null))?.ok);
   }
 
@@ -79,7 +81,7 @@ export class Box {
     for (const name of ["agent", "run"]) mkdirSync(join(this.dir, name), { recursive: true });
     this.agent = this.#spawn(
       "kiln-agent",
-      ["--server", this.url, "--addon-id", "1", "--data", join(this.dir, "agent"), "--run", join(this.dir, "run"), "--allow-loop"],
+      ["--server", `unix:${this.#socket}`, "--addon-id", "1", "--data", join(this.dir, "agent"), "--run", join(this.dir, "run"), "--allow-loop"],
       { VIGIL_ADDON_TOKEN: this.token },
     );
   }
