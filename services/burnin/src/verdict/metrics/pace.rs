@@ -5,10 +5,10 @@ use std::time::Duration;
 use wire::drive::{Bus, Rotation};
 use wire::job::{FaultKind, Phase, PhaseStatus};
 
-use super::excuse::{Excuse, alone, had_company};
+use super::excuse::{Company, Excuse};
 use super::{Metrics, TIB, broad, shingles};
 use crate::device::Geometry;
-use crate::evidence::{Record, Round, Zone};
+use crate::evidence::{Record, Zone};
 use crate::heat::Limits;
 use crate::playbook::Direction;
 use crate::stretches::{PART, PARTS, STRETCH};
@@ -60,23 +60,26 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         if meets_holes(case, record) {
             continue;
         }
-        let is_disturbed = link_was_disturbed(case, record);
-        match mean_of_large_disk(case, record) {
-            Some(mean) if is_disturbed || had_company(case) => {
-                lower(metrics, "pace.mean_mb_s_disturbed", tenths(alone(case, mean)));
+        let (is_disturbed, tells_mean) = (link_was_disturbed(case, record), tells_mean(case, record));
+        for pass in passes(record, Company::of(case)) {
+            if tells_mean {
+                let (name, rate) = match is_disturbed || pass.others.is_some() {
+                    true => ("pace.mean_mb_s_disturbed", pass.alone()),
+                    false => ("pace.mean_mb_s", pass.rate),
+                };
+                // Bytes a nanosecond are a thousand MB/s.
+                lower(metrics, name, tenths(rate * 1000.0));
             }
-            Some(mean) => lower(metrics, "pace.mean_mb_s", tenths(mean)),
-            None => {}
+            let Some(share) = pass.of_first_part() else { continue };
+            let name = if warm || is_disturbed {
+                "pace.percent_of_first_disturbed"
+            } else if pass.others.is_some() {
+                "pace.percent_of_first_shared"
+            } else {
+                "pace.percent_of_first"
+            };
+            lower(metrics, name, share);
         }
-        let Some(share) = of_first_part(record) else { continue };
-        let name = if warm || is_disturbed {
-            "pace.percent_of_first_disturbed"
-        } else if had_company(case) {
-            "pace.percent_of_first_shared"
-        } else {
-            "pace.percent_of_first"
-        };
-        lower(metrics, name, share);
     }
 }
 
@@ -358,44 +361,66 @@ fn outliers(record: &Record, long: Duration) -> Option<f64> {
         .then(|| (count as f64 / moved.max(least)).round())
 }
 
-/// Mean throughput in percent of that of the first twentieth of the drive, or of what that was allowed where it is less.
-fn of_first_part(record: &Record) -> Option<f64> {
-    let zones = record.zones.zones();
-    if zones.len() < 20 || record.seconds < figures().mean_s.value {
-        return None;
+/// A read that is judged by itself: all that a step read, or a round of a soak.
+#[derive(Clone, Copy, Debug)]
+struct Pass {
+    /// Bytes a nanosecond.
+    rate: f64,
+    /// Those of the first twentieth of the drive, or what that was allowed where it is less; `None` where it says nothing.
+    first: Option<f64>,
+    /// How many others there were behind its controller on the mean; `None` where they weigh nothing.
+    others: Option<f64>,
+}
+
+impl Pass {
+    /// Mean throughput in percent of that of its first part.
+    fn of_first_part(self) -> Option<f64> {
+        self.first.map(|first| tenths(self.rate / first * 100.0))
     }
-    let share = |rate: f64, first: f64| {
-        let first = record.allowed.rate().map_or(first, |allowed| first.min(allowed));
-        tenths(rate / first * 100.0)
+
+    /// What the controller would give the drive alone, in bytes a nanosecond.
+    fn alone(self) -> f64 {
+        self.rate * (1.0 + self.others.unwrap_or(0.0))
+    }
+}
+
+/// All that a step read, and the worst rounds of a soak that read for long enough: beside nine good ones a bad one does not show in what
+/// they took together. Whoever came for a while may have come in that one alone.
+fn passes(record: &Record, company: Option<Company>) -> Vec<Pass> {
+    let zones = record.zones.zones();
+    let Some(whole) = rate(zones) else { return Vec::new() };
+    let beside = |seconds| company.filter(|company| company.weighs(seconds));
+    let tells = zones.len() >= 20 && record.seconds >= figures().mean_s.value;
+    let first = tells.then(|| rate(&zones[..zones.len() / 20])).flatten();
+    let allowed = |first| record.allowed.rate().map_or(first, |allowed| allowed.min(first));
+    let whole = Pass {
+        rate: whole,
+        first: first.map(allowed),
+        // A step is much of its job.
+        others: beside(record.seconds).map(|company| company.mean),
     };
-    let of_all = share(rate(zones)?, rate(&zones[..zones.len() / 20])?);
-    let of_rounds = rounds(record).filter_map(|round| Some(share(round.rate()?, round.first_rate()?)));
-    Some(of_rounds.fold(of_all, f64::min))
+    let rounds = record.by_round.worst().filter_map(|round| {
+        let seconds = Duration::from_nanos(round.nanos).as_secs_f64();
+        let pass = Pass {
+            rate: round.rate()?,
+            first: round.first_rate().map(allowed),
+            others: beside(seconds).map(|company| company.within(seconds)),
+        };
+        (seconds >= figures().mean_s.value).then_some(pass)
+    });
+    std::iter::once(whole).chain(rounds).collect()
 }
 
-/// The worst rounds of a soak that read for long enough: beside nine good ones a bad one does not show in what they took together.
-fn rounds(record: &Record) -> impl Iterator<Item = &Round> {
-    let least = Duration::from_secs_f64(figures().mean_s.value).as_nanos();
-    record
-        .by_round
-        .worst()
-        .filter(move |round| u128::from(round.nanos) >= least)
-}
-
-/// Mean throughput in MB/s of a large disk over its whole surface; `None` where something else may have set the pace: another
-/// interface than a controller's port, a limit that held it, or a sweep that no disk reads ahead of.
-fn mean_of_large_disk(case: &Case<'_>, record: &Record) -> Option<f64> {
+/// Whether the mean throughput of a step is that of a large disk over its whole surface; not where something else may have set the
+/// pace: another interface than a controller's port, a limit that held it, or a sweep that no disk reads ahead of.
+fn tells_mean(case: &Case<'_>, record: &Record) -> bool {
     // Virtual disks and parts of arrays turn as well, by the kernel's word, and tell no rate.
     let is_disk = matches!(case.rotation, Rotation::Spinning { rpm: Some(_) });
     let is_large = case.evidence.geometry.bytes() >= figures().large.value;
     let has_port = matches!(case.bus, Bus::Sata | Bus::Scsi);
     let is_whole = record.status == PhaseStatus::Done && record.seconds >= figures().mean_s.value;
     let is_free = !limit::held(record) && record.work.order == Direction::Forward;
-    let rate = rounds(record)
-        .filter_map(Round::rate)
-        .fold(rate(record.zones.zones())?, f64::min);
-    // Bytes a nanosecond are a thousand MB/s.
-    (is_disk && is_large && has_port && is_whole && is_free).then_some(rate * 1000.0)
+    is_disk && is_large && has_port && is_whole && is_free
 }
 
 /// Bytes a nanosecond; `None` where nothing was measured.

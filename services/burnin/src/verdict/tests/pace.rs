@@ -218,28 +218,72 @@ fn a_large_disk_that_is_slow_throughout_is_told_where_nothing_else_sets_the_pace
     assert_eq!(told(&older), None, "an earlier version noted no limits");
 }
 
+/// A soak of a week: three rounds, of which the second reads so many MB/s in the drive's first half and behind it.
+fn soak(slow: [u64; 2]) -> Evidence {
+    let mut evidence = read([(200, None), (200, None)]);
+    let (sectors, drive_bytes) = (evidence.geometry.sectors, evidence.geometry.bytes());
+    let verify = &mut evidence.phases[1];
+    verify.seconds = 168.0 * 3600.0;
+    for rates in [[200, 200], slow, [200, 200]] {
+        for zone in 0..1024 {
+            let bytes = 2_u64 << 30;
+            let took = Duration::from_nanos(bytes * 1_000 / rates[zone as usize / 512]);
+            verify.by_round.add(zone << 22, sectors, bytes, took);
+        }
+        verify.by_round.end(drive_bytes);
+    }
+    evidence
+}
+
 /// Nine good rounds of a soak do not hide a bad one.
 #[test]
 fn the_slowest_round_of_a_soak_is_judged_by_itself() {
     let drive = snapshot();
-    let of = |slow: [u64; 2]| {
-        let mut evidence = read([(200, None), (200, None)]);
-        let (sectors, drive_bytes) = (evidence.geometry.sectors, evidence.geometry.bytes());
-        let verify = &mut evidence.phases[1];
-        for rates in [[200, 200], slow, [200, 200]] {
-            for zone in 0..1024 {
-                let bytes = 2_u64 << 30;
-                let took = Duration::from_nanos(bytes * 1_000 / rates[zone as usize / 512]);
-                verify.by_round.add(zone << 22, sectors, bytes, took);
-            }
-            verify.by_round.end(drive_bytes);
-        }
-        ["slow-throughout", "throughput"].map(|rule| fired(&disk(&evidence, &drive), rule))
-    };
+    let of = |slow| ["slow-throughout", "throughput"].map(|rule| fired(&disk(&soak(slow), &drive), rule));
     assert_eq!(of([200, 200]), [None; 2]);
     assert_eq!(of([15, 15]), [WARN, None]);
     assert_eq!(of([200, 80]), [None, WARN]);
     assert_eq!(of([200, 20]), [WARN, FAILED]);
+}
+
+/// Half an hour of others in a week is nothing on the mean, and may all have been in the one round.
+#[test]
+fn who_came_in_one_round_of_a_soak_alone_is_an_excuse_of_that_round() {
+    let drive = snapshot();
+    let rules = [
+        "throughput",
+        "throughput-shared",
+        "slow-throughout",
+        "slow-throughout-disturbed",
+    ];
+    for (slow, company, due) in [
+        ([200, 30], Some(0.0001), [FAILED, None, WARN, None]),
+        ([200, 30], Some(0.009), [None, WARN, None, None]),
+        ([200, 30], Some(0.02), [None, WARN, None, None]),
+        ([200, 30], None, [None, WARN, None, None]),
+        ([15, 15], Some(0.0001), [None, None, WARN, None]),
+        ([15, 15], Some(0.009), [None, None, None, WARN]),
+        // Each of these hours beside three.
+        ([15, 15], Some(0.7), [None; 4]),
+    ] {
+        let evidence = soak(slow);
+        let case = Case {
+            shared: true,
+            company,
+            ..disk(&evidence, &drive)
+        };
+        assert_eq!(rules.map(|rule| fired(&case, rule)), due, "{slow:?}, {company:?}");
+    }
+    // Nor is one read behind a week of writes most of its job.
+    let mut evidence = read([(200, None), (20, None)]);
+    evidence.phases[0].seconds = 168.0 * 3600.0;
+    let case = Case {
+        shared: true,
+        company: Some(0.009),
+        ..both(&evidence, &drive)
+    };
+    let told = ["throughput", "throughput-shared"].map(|rule| fired(&case, rule));
+    assert_eq!(told, [None, WARN]);
 }
 
 /// One reset or one second of company takes no warning away; what they explain is none.
