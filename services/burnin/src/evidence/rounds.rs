@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::pace::Allowed;
+
 /// The first of so many parts of a drive is what a round's mean is held against.
 const PARTS: u64 = 20;
 
@@ -21,6 +23,9 @@ pub struct Round {
     pub first_bytes: u64,
     /// Nanoseconds of the drive's time there.
     pub first_nanos: u64,
+    /// How fast it was allowed to go: limits come and go from round to round.
+    #[serde(default, skip_serializing_if = "Allowed::is_untold")]
+    pub allowed: Allowed,
 }
 
 /// The round under way, and the worst of those that ended.
@@ -42,9 +47,10 @@ impl Round {
         rate(self.bytes, self.nanos)
     }
 
-    /// The same of the first twentieth.
+    /// The same of the first twentieth, or what that was allowed where it is less.
     pub fn first_rate(&self) -> Option<f64> {
-        rate(self.first_bytes, self.first_nanos)
+        let own = rate(self.first_bytes, self.first_nanos)?;
+        Some(self.allowed.rate().map_or(own, |allowed| allowed.min(own)))
     }
 
     fn share(&self) -> Option<f64> {
@@ -59,10 +65,11 @@ impl Round {
 }
 
 impl Rounds {
-    /// Adds `bytes` from sector `lba` on, of a drive of `sectors`, that took `time` of its time.
-    pub fn add(&mut self, lba: u64, sectors: u64, bytes: u64, time: Duration) {
+    /// Adds `bytes` from sector `lba` on, of a drive of `sectors`, that took `time` of its time; `limit` as of [`Allowed::add`].
+    pub fn add(&mut self, lba: u64, sectors: u64, bytes: u64, time: Duration, limit: Option<u64>) {
         let nanos = u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
         let now = &mut self.now;
+        now.allowed.add(lba, sectors, bytes, time, limit);
         now.bytes = now.bytes.saturating_add(bytes);
         now.nanos = now.nanos.saturating_add(nanos);
         if lba < sectors / PARTS {
@@ -116,9 +123,28 @@ mod tests {
     fn round(rounds: &mut Rounds, parts: u64, (first, behind): (u64, u64)) {
         for at in 0..parts {
             let ms = if at < 5 { first } else { behind };
-            rounds.add(at, 100, 1_000_000, Duration::from_millis(ms));
+            rounds.add(at, 100, 1_000_000, Duration::from_millis(ms), None);
         }
         rounds.end(100_000_000);
+    }
+
+    /// While its worker waits a disk reads ahead, and is then measured at the interface's speed.
+    #[test]
+    fn the_beginning_of_a_round_counts_as_what_it_was_allowed_in_that_round() {
+        let first = |limits: [Option<u64>; 2]| {
+            let mut rounds = Rounds::default();
+            for limit in limits {
+                for at in 0..100 {
+                    rounds.add(at, 100, 1_000_000, Duration::from_millis(1), limit);
+                }
+                rounds.end(100_000_000);
+            }
+            let least = rounds.worst().filter_map(Round::first_rate).reduce(f64::max);
+            least.map(|rate| (rate * 1000.0).round())
+        };
+        assert_eq!(first([Some(50_000_000), Some(50_000_000)]), Some(50.0));
+        assert_eq!(first([Some(5_000_000_000), Some(5_000_000_000)]), Some(1000.0));
+        assert_eq!(first([None, Some(50_000_000)]), Some(1000.0), "another round's limit");
     }
 
     #[test]

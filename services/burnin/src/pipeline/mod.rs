@@ -660,7 +660,7 @@ impl Pipeline {
                 .add((access.lba, access.sectors), sectors, bytes, since, took);
             record.stretches.add(at, bytes, since, took);
             if record.work.soak.is_some() {
-                record.by_round.add(access.lba, sectors, bytes, since);
+                record.by_round.add(access.lba, sectors, bytes, since, limit);
             }
             record.timed(now, took, alone);
         }

@@ -392,10 +392,10 @@ fn passes(record: &Record, company: Option<Company>) -> Vec<Pass> {
     let beside = |seconds| company.filter(|company| company.weighs(seconds));
     let tells = zones.len() >= 20 && record.seconds >= figures().mean_s.value;
     let first = tells.then(|| rate(&zones[..zones.len() / 20])).flatten();
-    let allowed = |first| record.allowed.rate().map_or(first, |allowed| allowed.min(first));
+    let first = first.map(|first| record.allowed.rate().map_or(first, |allowed| allowed.min(first)));
     let whole = Pass {
         rate: whole,
-        first: first.map(allowed),
+        first,
         // A step is much of its job.
         others: beside(record.seconds).map(|company| company.mean),
     };
@@ -403,7 +403,7 @@ fn passes(record: &Record, company: Option<Company>) -> Vec<Pass> {
         let seconds = Duration::from_nanos(round.nanos).as_secs_f64();
         let pass = Pass {
             rate: round.rate()?,
-            first: round.first_rate().map(allowed),
+            first: round.first_rate(),
             others: beside(seconds).map(|company| company.within(seconds)),
         };
         (seconds >= figures().mean_s.value).then_some(pass)

@@ -60,6 +60,47 @@ fn a_limit_makes_no_drive_slow_and_hides_none() {
     }
 }
 
+/// One limit is for all drives together, and 29 others may end in the midst of a round: of thirty that counts for the one alone.
+#[test]
+fn the_limit_of_one_round_of_a_soak_is_held_against_no_other() {
+    let drive = snapshot();
+    let throughput = |first: (u64, Option<u64>), behind: (u64, Option<u64>)| {
+        let mut evidence = read([(200, Some(1500)); 2]);
+        let (sectors, drive_bytes) = (evidence.geometry.sectors, evidence.geometry.bytes());
+        let verify = &mut evidence.phases[1];
+        for round in 0..30 {
+            for zone in 0..1024 {
+                let slow = if zone < 51 { first } else { behind };
+                let (rate, limit) = if round == 9 { slow } else { (200, Some(1500)) };
+                let bytes = 2_u64 << 30;
+                let (took, limit) = (Duration::from_nanos(bytes * 1_000 / rate), limit.map(|mb| mb * MB));
+                verify.allowed.add(zone << 22, sectors, bytes, took, limit);
+                verify.by_round.add(zone << 22, sectors, bytes, took, limit);
+            }
+            verify.by_round.end(drive_bytes);
+        }
+        fired(&both(&evidence, &drive), "throughput")
+    };
+    assert_eq!(throughput((909, Some(50)), (160, Some(1500))), None, "the others ended");
+    assert_eq!(
+        throughput((909, Some(50)), (160, None)),
+        None,
+        "the limit was taken away"
+    );
+    assert_eq!(
+        throughput((909, Some(50)), (909, Some(50))),
+        None,
+        "all of it beside others"
+    );
+    assert_eq!(throughput((909, Some(50)), (20, Some(50))), WARN, "slow beside others");
+    assert_eq!(throughput((909, Some(200)), (40, Some(200))), FAILED, "slow");
+    assert_eq!(
+        throughput((200, Some(1500)), (40, Some(1500))),
+        FAILED,
+        "no limit held it back"
+    );
+}
+
 #[test]
 fn what_came_near_a_limit_is_compared_with_no_other_drive() {
     let drive = snapshot();

@@ -228,7 +228,7 @@ fn soak(slow: [u64; 2]) -> Evidence {
         for zone in 0..1024 {
             let bytes = 2_u64 << 30;
             let took = Duration::from_nanos(bytes * 1_000 / rates[zone as usize / 512]);
-            verify.by_round.add(zone << 22, sectors, bytes, took);
+            verify.by_round.add(zone << 22, sectors, bytes, took, None);
         }
         verify.by_round.end(drive_bytes);
     }
