@@ -138,7 +138,7 @@ fn talk(
         if let Some(Said::Done(formatted)) = said {
             // Refused, it wrote nothing since it was asked last.
             let whose = if may_write { (ties.identity)() } else { Ok(()) };
-            return whose.map(|()| formatted).map_err(exchanged);
+            return ended(formatted, whose);
         }
         // What it has done by now stays, but nothing more is begun.
         if let Some(why) = (ties.cancel)() {
@@ -158,6 +158,19 @@ fn talk(
             may_write = heard == Heard::Go;
             send(serde_json::to_vec(&heard).map_err(json)?).map_err(|e| told("answering it", e))?;
         }
+    }
+}
+
+/// What the child came to, by whose drive it is then. Whoever fails on a drive that is dying finds no identity either: what failed first is
+/// the reason.
+fn ended(formatted: Formatted, whose: Result<(), String>) -> Result<Formatted, String> {
+    match (whose, formatted.problem.as_deref()) {
+        (Ok(()), _) => Ok(formatted),
+        (Err(why), None) => Err(exchanged(why)),
+        (Err(why), Some(problem)) => Ok(Formatted {
+            problem: Some(format!("{problem}; and {}", exchanged(why))),
+            ..formatted
+        }),
     }
 }
 
@@ -186,4 +199,42 @@ fn silent(access: Duration) -> String {
         "the drive answered nothing for {} s while it was formatted; check its power and cable, and burn it in again",
         access.as_secs()
     )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use wire::Bytes;
+    use wire::options::{FileSystem, Table};
+
+    use super::*;
+
+    #[test]
+    fn what_failed_first_stays_the_reason_where_the_identity_fails_behind_it() {
+        let formatted = |problem: Option<&str>| Formatted {
+            table: Table::Auto,
+            filesystem: FileSystem::Ext4,
+            label: "photos".to_owned(),
+            uuid: None,
+            size: Bytes(0),
+            checks: vec!["end of the drive blanked".to_owned()],
+            problem: problem.map(str::to_owned),
+        };
+        let (made, failed) = (formatted(None), formatted(Some("mkfs.ext4 failed: Input/output error")));
+        for formatted in [&made, &failed] {
+            assert_eq!(ended(formatted.clone(), Ok(())).as_ref(), Ok(formatted));
+        }
+        let gone = || Err("it is not there".to_owned());
+        let why = ended(made, gone()).unwrap_err();
+        assert!(
+            why.starts_with("the drive's identity was not confirmed when all was done: it is not there"),
+            "{why}"
+        );
+        let told = ended(failed.clone(), gone()).unwrap();
+        assert_eq!(told.checks, failed.checks);
+        assert_eq!(
+            told.problem,
+            Some(format!("mkfs.ext4 failed: Input/output error; and {why}"))
+        );
+    }
 }
