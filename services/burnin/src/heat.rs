@@ -8,7 +8,7 @@
 //!                                GaveUp ──► the job ends INCONCLUSIVE
 //! ```
 //!
-//! One that is below [`COOL`] by then is not hot, and goes on.
+//! One that is below [`COOL`] by then is not hot, and goes on, where its last reading is no older than [`FRESH`].
 //!
 //! A pure state machine: whoever reads the thermometer hands in each reading with the time, and carries the decision to
 //! the worker. Between a pause and the next resume lie [`HYSTERESIS`] degrees, so a reading that trembles around a limit
@@ -67,6 +67,11 @@ pub const COOLING: i32 = 4;
 
 /// How long a drive may stay paused before the job gives up.
 pub const PATIENCE: Duration = Duration::from_mins(30);
+
+/// How old a reading may be by which a drive is not hot when [`PATIENCE`] is over: a thermometer that fails once costs no job, and one
+/// that fell silent tells nothing. Source: a drive without a sensor is asked once in five minutes, or in ten behind USB
+/// (`drive::temperature`).
+pub const FRESH: Duration = Duration::from_mins(10);
 
 /// What a drive names as its own limits.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -239,7 +244,8 @@ impl Heat {
                 let reading = reading.filter(|at| is_cooling(last, *at, now.saturating_sub(told)));
                 let (last, told) = reading.map_or((last, told), |at| (at, now));
                 let is_over = now.saturating_sub(since) >= PATIENCE;
-                if reading.is_some_and(|at| at <= self.limits.resume) || (is_over && last < COOL) {
+                let is_cool = last < COOL && now.saturating_sub(told) <= FRESH;
+                if reading.is_some_and(|at| at <= self.limits.resume) || (is_over && is_cool) {
                     self.state = State::Going;
                     return Some(Decision::Resume { at: last });
                 }
@@ -398,6 +404,25 @@ mod tests {
                 assert_eq!(heat.step(Duration::from_mins(minute), Some(Celsius(idle))), None);
             }
             assert_eq!(heat.step(PATIENCE, Some(Celsius(idle))), Some(ends));
+        }
+    }
+
+    /// It may be as hot as ever; and of a thermometer that fails once the reading before counts.
+    #[test]
+    fn a_drive_whose_thermometer_fell_silent_does_not_go_on_by_what_it_told_before() {
+        for (silent_from, ends) in [
+            (3, Decision::GiveUp { at: Celsius(49) }),
+            (20, Decision::GiveUp { at: Celsius(49) }),
+            (21, Decision::Resume { at: Celsius(49) }),
+            (30, Decision::Resume { at: Celsius(49) }),
+        ] {
+            let mut heat = Heat::new(Limits::of(DISK, &named(&[50], None)));
+            assert!(heat.step(Duration::ZERO, Some(Celsius(51))).is_some());
+            let readings = (1..=30).map(|minute| (minute, (minute < silent_from).then_some(Celsius(49))));
+            let decisions: Vec<_> = readings
+                .filter_map(|(minute, reading)| heat.step(Duration::from_mins(minute), reading))
+                .collect();
+            assert_eq!(decisions, [ends], "silent from minute {silent_from} on");
         }
     }
 
@@ -580,6 +605,7 @@ mod tests {
             let mut heat = Heat::new(limits);
             let (mut now, mut at) = (Duration::ZERO, start);
             let mut paused: Option<(Duration, Celsius)> = None;
+            let mut told = now;
             let mut over = false;
             for (seconds, step) in walk {
                 now += Duration::from_secs(seconds);
@@ -587,6 +613,7 @@ mod tests {
                     at = (at + step).clamp(0, 120);
                 }
                 let reading = step.map(|_| Celsius(at));
+                told = reading.map_or(told, |_| now);
                 match heat.step(now, reading) {
                     Some(Decision::Pause { at }) => {
                         prop_assert!(paused.is_none() && !over && at >= limits.pause);
@@ -595,11 +622,11 @@ mod tests {
                     Some(Decision::Resume { at }) => {
                         let (since, hot) = paused.take().expect("resumed without a pause");
                         let has_cooled = at.0 <= hot.0 - HYSTERESIS && at <= limits.resume;
-                        prop_assert!(has_cooled || (at < COOL && now - since >= PATIENCE));
+                        prop_assert!(has_cooled || (at < COOL && now - told <= FRESH && now - since >= PATIENCE));
                     }
                     Some(Decision::GiveUp { at }) => {
                         let (since, _) = paused.take().expect("gave up without a pause");
-                        prop_assert!(now - since >= PATIENCE && at >= COOL);
+                        prop_assert!(now - since >= PATIENCE && (at >= COOL || now - told > FRESH));
                         over = true;
                     }
                     None => {
