@@ -83,10 +83,12 @@ impl Thermometer {
             // reading: where it fails the bridge may be busy.
             let late = matches!(answer, Err(Unreadable::Run(Failed::Late(_) | Failed::Held)));
             let asleep = matches!(answer, Err(Unreadable::Asleep));
+            // A job may switch it on at any time.
+            let off = matches!(answer, Err(Unreadable::SwitchedOff { .. }));
             // One that spins up, or is busy, answers nothing at first; one that has no SMART never will.
-            let nothing = answer.is_err() && !matches!(answer, Err(Unreadable::OtherDrive { .. }));
+            let nothing = answer.is_err() && !off && !matches!(answer, Err(Unreadable::OtherDrive { .. }));
             self.unanswered += u32::from(nothing);
-            let later = late || asleep || (usb && answer.is_err()) || (nothing && self.unanswered <= TRIES);
+            let later = late || asleep || off || (usb && answer.is_err()) || (nothing && self.unanswered <= TRIES);
             self.told = answer
                 .ok()
                 .and_then(|snapshot| snapshot.temperature)
@@ -320,6 +322,33 @@ mod tests {
         }
         std::fs::remove_file(&busy).unwrap();
         assert_eq!(silent.read(&guard, &smartctl, when), None, "it is taken to have none");
+    }
+
+    /// It waits in the box for hours, and the job that switches its SMART on is to hold it for heat.
+    #[test]
+    fn a_drive_whose_smart_is_off_is_asked_until_it_is_switched_on() {
+        let root = tempfile::tempdir().unwrap();
+        let [program, on] = ["smartctl", "on"].map(|name| root.path().join(name));
+        let script = format!(
+            "[ -e {} ] && echo '{}' || echo '{}'\n",
+            on.display(),
+            r#"{"smartctl":{"exit_status":0},"device":{"type":"sat","protocol":"ATA"},"serial_number":"S1","smart_status":{"passed":true},"temperature":{"current":41}}"#,
+            r#"{"smartctl":{"exit_status":0},"device":{"type":"sat","protocol":"ATA"},"serial_number":"S1","smart_support":{"available":true,"enabled":false}}"#
+        );
+        crate::common::script(&program, &script);
+        let guard = guard(System::at(root.path()));
+        let smartctl = Smartctl {
+            program,
+            ..Smartctl::default()
+        };
+        let mut when = Instant::now();
+        let mut thermometer = Thermometer::new(device(Bus::Sata), when);
+        for _ in 0..TRIES + 3 {
+            assert_eq!(thermometer.read(&guard, &smartctl, when), None);
+            when += ASK_PERIOD;
+        }
+        std::fs::write(&on, "").unwrap();
+        assert_eq!(thermometer.read(&guard, &smartctl, when), Some(Celsius(41)));
     }
 
     fn guard(system: System) -> Guard {
