@@ -4,7 +4,7 @@ use burnin::verdict::Peer;
 use serde::{Deserialize, Serialize};
 use store::{Store, Table, Write};
 use wire::certificate::{CertificateText, Revocation};
-use wire::job::{Job, Outcome, Verdict};
+use wire::job::{Job, Outcome, Phase, Verdict};
 use wire::{DriveId, JobId, Time};
 
 use super::{JOBS, Jobs};
@@ -150,12 +150,7 @@ impl Jobs {
     pub fn peers(&self, model: &str, but: &Record) -> store::Result<Vec<Peer>> {
         let all = self.store.read(|r| {
             let all = PEERS.all(r)?.into_iter().filter(|(_, peer)| peer.model == model);
-            let with_record = |(key, peer)| {
-                Ok(Known {
-                    of: JOBS.get(r, &key)?,
-                    peer,
-                })
-            };
+            let with_record = |(key, peer)| Ok(Known::new(JOBS.get(r, &key)?, peer));
             all.map(with_record).collect::<store::Result<Vec<Known>>>()
         })?;
         let mut newest: Vec<Known> = Vec::new();
@@ -181,11 +176,28 @@ struct Known {
 }
 
 impl Known {
+    /// Of what no burn-in told there is no heat to compare with: earlier versions kept the few minutes of `quick` on cold drives, too.
+    fn new(of: Option<Record>, mut peer: Peer) -> Self {
+        if !peer.has_rates() && !of.as_ref().is_some_and(burns_in) {
+            peer.temperature = None;
+        }
+        Self { of, peer }
+    }
+
     /// Whether it is of the drive of that job, or at least of one with this name.
     fn is_of(&self, job: Option<&Record>, drive: &DriveId) -> bool {
         let both = self.of.as_ref().zip(job);
         self.peer.drive == *drive || both.is_some_and(|(own, job)| own.is_of_the_drive_of(job))
     }
+}
+
+/// Whether a job wrote data and read them back, as far as it went.
+fn burns_in(record: &Record) -> bool {
+    let has = |phase| {
+        let mut steps = record.steps.iter();
+        steps.any(|step| step.phase == phase && step.fill.is_keyed())
+    };
+    has(Phase::Write) && has(Phase::Verify)
 }
 
 #[cfg(test)]
@@ -346,6 +358,33 @@ mod tests {
         let newest = second.1.peer.clone();
         put(second);
         assert_eq!(jobs.peers(&model, &own.0).unwrap(), Vec::from_iter(newest));
+    }
+
+    /// Twelve minutes of `quick` leave a cold drive's 30 degrees, and no rates; so does a limit of pace, but of a burn-in.
+    #[test]
+    fn of_what_earlier_versions_kept_of_no_burn_in_no_temperature_is_compared() {
+        let dir = tempfile::tempdir().unwrap();
+        let jobs = open(dir.path(), tempfile::tempdir().unwrap().path());
+        let put = |number, name: &str, rates: Vec<u64>, is_kept: bool| {
+            let (mut record, mut end) = another(number);
+            record.steps = burnin::Playbook::named(name).unwrap().steps().to_vec();
+            let peer = end.peer.as_mut().unwrap();
+            (peer.write, peer.read, peer.temperature) = (rates.clone(), rates, Some(30.0));
+            let key = record.job.id.to_string();
+            jobs.finish(&mut record, end).wait().unwrap();
+            if !is_kept {
+                jobs.store().write(move |w| JOBS.delete(w, &key)).wait().unwrap();
+            }
+        };
+        put(1, "quick", vec![], true);
+        put(2, "standard", vec![], true);
+        put(3, "standard", vec![], false);
+        put(4, "standard", vec![7], false);
+        let own = another(9).0;
+        let mut told = jobs.peers(&own.job.model, &own).unwrap();
+        told.sort_by_key(|peer| peer.drive.clone());
+        let degrees: Vec<_> = told.iter().map(|peer| peer.temperature).collect();
+        assert_eq!(degrees, [None, Some(30.0), None, Some(30.0)]);
     }
 
     #[test]
