@@ -6,9 +6,9 @@ mod common;
 use agent::jobs::checkpoints;
 use agent::record::Record;
 use common::exchange::{
-    abort, foreign_data, held_smartctl, in_step, is_untouched, let_go, own_playbook, put_at, script, waiting,
+    abort, foreign_data, held_smartctl, in_step, is_untouched, let_go, own_playbook, pause, put_at, script, waiting,
 };
-use common::{Bench, Loop, outcome};
+use common::{Bench, LARGE, Loop, outcome};
 use wire::command::{Answer, Command};
 use wire::job::{Job, Outcome, Phase, PhaseStatus};
 use wire::{Bytes, JobId};
@@ -231,6 +231,42 @@ do = "partition"
     }
 }
 
+/// A record as it is before the first checkpoint.
+fn never_kept(record: &mut Record) {
+    record.saved = false;
+    for state in &mut record.job.phases {
+        state.status = PhaseStatus::Pending;
+        state.bytes = Bytes(0);
+    }
+}
+
+/// Its headers prove nothing where the drive was reset while they were written, and are marked all the same: another box would offer to
+/// go on with them.
+#[tokio::test]
+async fn a_job_in_doubt_that_is_aborted_after_a_restart_is_marked_on_its_drive() {
+    let Some(mut bench) = Bench::new(&[LARGE]).await else {
+        return;
+    };
+    let id = bench.job_in_the_middle("surface").await;
+    pause(&bench, id).await;
+    bench.agent.kill();
+    let in_doubt = |record: &mut Record| {
+        never_kept(record);
+        record.doubted = true;
+    };
+    change(&bench, id, |_| None, in_doubt);
+    bench.restart_and_wait().await;
+    abort(&bench, id).await;
+    bench.server.over(id).await;
+    let geometry = burnin::device::Geometry {
+        sectors: (LARGE << 20) / 512,
+        sector: 512,
+        physical: 512,
+    };
+    let drive = std::fs::File::open(&bench.drives[0].file).unwrap();
+    assert_eq!(agent::job::read_header(drive, geometry), None, "it is offered");
+}
+
 #[tokio::test]
 async fn a_job_whose_first_checkpoint_was_never_kept_goes_on_by_its_own_header_alone() {
     let Some(mut bench) = Bench::new(&[512]).await else {
@@ -239,13 +275,6 @@ async fn a_job_whose_first_checkpoint_was_never_kept_goes_on_by_its_own_header_a
     with_a_file_system(&bench).await;
     let id = bench.job_in_the_middle("surface").await;
     bench.agent.kill();
-    let never_kept = |record: &mut Record| {
-        record.saved = false;
-        for state in &mut record.job.phases {
-            state.status = PhaseStatus::Pending;
-            state.bytes = Bytes(0);
-        }
-    };
     change(&bench, id, |_| None, never_kept);
     bench.restart();
     let job = bench.server.over(id).await;
@@ -303,7 +332,7 @@ async fn a_drive_that_smartctl_calls_another_one_is_not_written() {
 /// with its own name.
 #[tokio::test]
 async fn a_disk_that_comes_into_its_place_during_a_pause_is_not_written() {
-    let Some(bench) = Bench::new(&[common::LARGE]).await else {
+    let Some(bench) = Bench::new(&[LARGE]).await else {
         return;
     };
     let id = bench.job_in_the_middle("surface").await;

@@ -331,9 +331,8 @@ impl JobTask {
     /// The same on a drive that was let go of since: what somebody put on it was promised to stay, and the job to be aborted for it.
     pub(super) async fn retire_what_is_its_own(&mut self, held: &Held) {
         match self.taken_up(held).await {
-            Ok(Trace::Written) => self.retire(held).await,
-            // Of its own nothing is there that another box would go on with.
-            Ok(Trace::Armed | Trace::LetGo) => {}
+            // Also where they prove nothing, since they were written in doubt: only what is its own header is written to.
+            Ok(_) => self.retire(held).await,
             Err(strange) => self.log("warn", format!("The mark of the end is not written: {}", strange.why)),
         }
     }
