@@ -178,6 +178,11 @@ impl Hands {
         held.seat.sequence()
     }
 
+    /// The same, where it tells whether another medium came.
+    pub fn counted(held: &Held) -> Option<u64> {
+        held.seat.counted()
+    }
+
     /// Whether a drive that was counted anew proves to be the job's; it is held under its new count then. `checkpoint`: the job's last.
     pub async fn take_up(held: &Held, proof: Proof, checkpoint: Option<String>) -> bool {
         let seat = Arc::clone(&held.seat);

@@ -112,6 +112,11 @@ impl Worker {
         }
     }
 
+    /// Lets it write to the medium of this count.
+    pub async fn medium(&mut self, count: u64) {
+        self.ask(&Input::Medium { count }).await;
+    }
+
     /// Tells it how fast it may go, in bytes a second; `None` for as fast as the drive goes, 0 to wait.
     pub async fn pace(&mut self, bytes_per_s: Option<u64>) {
         self.ask(&Input::Pace { bytes_per_s }).await;

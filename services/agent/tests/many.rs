@@ -186,6 +186,7 @@ impl Worker {
             io: Io::default(),
             resume: None,
             pace: Some(PACE),
+            medium: None,
         };
         writeln!(
             input,

@@ -25,6 +25,7 @@ pub mod hand_over;
 pub mod header;
 pub mod heat;
 pub mod job;
+mod medium;
 pub mod memory;
 mod ours;
 pub mod pace;

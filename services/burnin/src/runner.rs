@@ -9,6 +9,7 @@ use crate::device::{Access, Device, Done, Geometry, Op};
 use crate::evidence::{Evidence, Stop};
 use crate::findings::Fault;
 use crate::header;
+use crate::medium::Medium;
 use crate::memory::{self, Tested};
 use crate::ours;
 use crate::pace::Bucket;
@@ -16,6 +17,7 @@ use crate::pattern::Kernel;
 use crate::pipeline::{self, Outcome, Pipeline, Request};
 use crate::sheet::Sheet;
 use crate::worker::{Order, Report};
+use drive::medium::RECOUNTED;
 
 /// Longest wait for the drive before listening to the caller again.
 const WAIT: Duration = Duration::from_millis(250);
@@ -40,6 +42,8 @@ pub enum Ask {
     Hold(String),
     /// Go on after [`Ask::Hold`].
     Release,
+    /// The drive has proved itself under this count of the kernel's; after [`Report::Recounted`].
+    Medium(u64),
     /// Begin this step: what stands before it and is not the worker's was done.
     Go(u16),
 }
@@ -54,6 +58,9 @@ pub struct Session {
     geometry: Geometry,
     pipeline: Pipeline,
     flying: Vec<Option<Request>>,
+    medium: Medium,
+    /// Of writes that wait for a read in their slot: the failures that it answers for.
+    asking: Vec<Option<u64>>,
     /// Where the data in each buffer belongs.
     holds: Vec<Option<u64>>,
     bucket: Bucket,
@@ -98,6 +105,8 @@ impl Session {
             geometry: order.geometry,
             pipeline,
             flying: vec![None; device.slots()],
+            medium: Medium::of(order.medium),
+            asking: vec![None; device.slots()],
             holds: vec![None; device.slots()],
             bucket: Bucket::new(None),
             held: false,
@@ -121,18 +130,20 @@ impl Session {
                 self.pipeline.hold(now, &why);
             }
             Ask::Release => self.held = false,
+            Ask::Medium(count) => self.medium.proves(count),
             Ask::Go(step) => self.pipeline.go(now, step),
         }
         if self.bucket.rate() == Some(0) {
             self.pipeline.hold(now, "its turn has not come yet");
-        } else if !self.held {
+        } else if !self.held && !self.medium.is_recounted() {
             self.pipeline.release(now);
         }
     }
 
     /// Whether nothing may be begun now.
     fn waits(&self) -> bool {
-        (self.held || self.bucket.rate() == Some(0)) && !self.pipeline.is_stopping()
+        let holds = self.held || self.medium.is_recounted() || self.bucket.rate() == Some(0);
+        holds && !self.pipeline.is_stopping()
     }
 
     /// Fills every free slot, waits for one access, hands its result over; returns what there is to tell.
@@ -140,7 +151,11 @@ impl Session {
         if let Err(error) = self.turn(device) {
             self.pipeline.broke(error.to_string());
         }
-        self.pipeline.reports()
+        let mut reports = self.pipeline.reports();
+        if self.medium.tells() {
+            reports.push(Report::Recounted);
+        }
+        reports
     }
 
     /// Asks for a checkpoint and the end.
@@ -164,6 +179,9 @@ impl Session {
             self.pipeline.memory_tested(device.now(), &told);
         }
         let now = device.now();
+        if self.is_recounted(device) {
+            self.pipeline.hold(now, RECOUNTED);
+        }
         let mut wait = WAIT;
         for slot in 0..self.flying.len() {
             // On hold and at the end only flushes are begun, which no pace holds back.
@@ -178,23 +196,11 @@ impl Session {
             if self.flying[slot].is_none()
                 && let Some(request) = self.pipeline.next(now, slot)
             {
-                let Request { access, content } = request;
-                if matches!(access.op, Op::Read | Op::Write) {
-                    self.bucket.take(now, access.sectors * u64::from(self.geometry.sector));
+                if matches!(request.access.op, Op::Read | Op::Write) {
+                    let bytes = request.access.sectors * u64::from(self.geometry.sector);
+                    self.bucket.take(now, bytes);
                 }
-                if access.op == Op::Write {
-                    let words = self.geometry.words(access.sectors);
-                    self.sheet.fill(&mut device.buffer(slot)[..words], access.lba, content);
-                }
-                // What the buffer still has of before may be what is expected: a read that brings nothing must not look right.
-                if access.op == Op::Read && (content.is_constant() || self.holds[slot] == Some(access.lba)) {
-                    spoil(&mut device.buffer(slot)[..self.geometry.words(access.sectors)]);
-                }
-                if matches!(access.op, Op::Read | Op::Write) {
-                    self.holds[slot] = Some(access.lba);
-                }
-                self.flying[slot] = Some(request);
-                device.submit(access)?;
+                self.begin(device, request)?;
             }
         }
         self.pipeline.tick(device.now());
@@ -204,8 +210,19 @@ impl Session {
         let Some(done) = device.wait(wait)? else { return Ok(()) };
         let now = device.now();
         if let Some(request) = self.flying.get_mut(done.slot).and_then(Option::take) {
+            let done = match self.asking[done.slot].take() {
+                Some(failures) => match self.refused(device, done, failures) {
+                    Some(errno) => Done {
+                        result: Err(errno),
+                        ..done
+                    },
+                    None => return self.begin(device, request),
+                },
+                None => done,
+            };
             let sized = self.is_sized(now, request);
             let outcome = inspect(device, &self.sheet, self.geometry, request, done, sized);
+            self.heard(request.access, &outcome);
             let steady = match &outcome {
                 Outcome::Gone => false,
                 Outcome::Differs(bad) => self.is_steady(device, request, bad),
@@ -218,6 +235,59 @@ impl Session {
             self.pipeline.complete(now, done.slot, outcome);
         }
         Ok(())
+    }
+
+    /// Begins an access; a write behind a failure with the read that it waits for.
+    fn begin(&mut self, device: &mut dyn Device, request: Request) -> io::Result<()> {
+        let Request { access, content } = request;
+        let slot = access.slot;
+        self.flying[slot] = Some(request);
+        if let Some((read, failures)) = self.medium.asks(access, self.geometry) {
+            self.asking[slot] = Some(failures);
+            self.holds[slot] = Some(read.lba);
+            return device.submit(read);
+        }
+        if access.op == Op::Write {
+            let words = self.geometry.words(access.sectors);
+            self.sheet.fill(&mut device.buffer(slot)[..words], access.lba, content);
+        }
+        // What the buffer still has of before may be what is expected: a read that brings nothing must not look right.
+        if access.op == Op::Read && (content.is_constant() || self.holds[slot] == Some(access.lba)) {
+            spoil(&mut device.buffer(slot)[..self.geometry.words(access.sectors)]);
+        }
+        if matches!(access.op, Op::Read | Op::Write) {
+            self.holds[slot] = Some(access.lba);
+        }
+        device.submit(access)
+    }
+
+    /// Whether the kernel counts another medium than the one that may be written.
+    fn is_recounted(&mut self, device: &mut dyn Device) -> bool {
+        if self.medium.is_counted() {
+            self.medium.counts(device.medium());
+        }
+        self.medium.is_recounted()
+    }
+
+    /// With which error a write fails that waited for this read; `None` where it may begin.
+    fn refused(&mut self, device: &mut dyn Device, done: Done, failures: u64) -> Option<i32> {
+        let failed = match done.result {
+            Ok(bytes) => (bytes != u64::from(self.geometry.sector)).then_some(libc::EIO),
+            Err(errno) => Some(errno),
+        };
+        if !self.medium.asked(failures, failed) {
+            return failed;
+        }
+        // As the kernel refused it until it had counted it.
+        self.is_recounted(device).then_some(libc::EIO)
+    }
+
+    fn heard(&mut self, access: Access, outcome: &Outcome) {
+        match outcome {
+            Outcome::Failed { errno } => self.medium.heard(access, Some(*errno)),
+            Outcome::Done | Outcome::Differs(_) | Outcome::Gone | Outcome::Kept(_) => self.medium.heard(access, None),
+            Outcome::Changed { .. } => {}
+        }
     }
 
     /// Whether the drive is asked for its size though the access went well: now and then, before what a flush made durable

@@ -42,6 +42,7 @@ fn order(phases: &[Phase], io: Io) -> Order {
         io,
         resume: None,
         pace: None,
+        medium: None,
     }
 }
 

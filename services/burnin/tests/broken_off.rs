@@ -44,6 +44,7 @@ fn order(geometry: Geometry) -> Order {
         },
         resume: None,
         pace: None,
+        medium: None,
     }
 }
 

@@ -142,6 +142,7 @@ fn burn(trick: Trick, steps: Vec<Step>) -> (Cheat, Evidence, Verdict) {
         },
         resume: None,
         pace: None,
+        medium: None,
     };
     let mut drive = Cheat::new(trick, &order);
     let evidence = runner::run(&mut drive, &order, "cheat", &mut || None, &mut |_| {}).unwrap();

@@ -53,6 +53,7 @@ fn order(steps: Vec<Step>) -> Order {
         },
         resume: None,
         pace: None,
+        medium: None,
     }
 }
 

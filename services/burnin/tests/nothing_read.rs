@@ -79,6 +79,7 @@ fn burn(steps: &[Step], depth: u8, nth: Option<usize>) -> (usize, bool) {
         },
         resume: None,
         pace: None,
+        medium: None,
     };
     let sim = Sim::new(GEOMETRY, Plan::healthy(Content::Random), depth.into(), 64 << 10, 1);
     let mut device = Quiet {

@@ -86,6 +86,7 @@ fn order(pace: Option<u64>) -> Order {
         },
         resume: None,
         pace,
+        medium: None,
     }
 }
 

@@ -56,6 +56,7 @@ impl<F: FnMut(Access, u64) -> Duration> Queue<F> {
             io,
             resume: None,
             pace: None,
+            medium: None,
         };
         let (mut now, mut free, mut written) = (Duration::ZERO, Duration::ZERO, 0);
         let mut pipeline = Pipeline::new(&order, "x", now).unwrap();

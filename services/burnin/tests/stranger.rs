@@ -45,6 +45,7 @@ fn order(phases: &[Phase]) -> Order {
         },
         resume: None,
         pace: None,
+        medium: None,
     }
 }
 

@@ -41,6 +41,7 @@ fn order(limits: Limits) -> Order {
         },
         resume: None,
         pace: None,
+        medium: None,
     }
 }
 

@@ -29,6 +29,7 @@ impl JobTask {
         }
         let temperature = self.newest_temperature(&course.holds);
         self.take(&report, why, temperature);
+        let recounted = report == Report::Recounted;
         match report {
             Report::Started { .. } => {
                 // Its worker found it to be the job's, by more than a constant.
@@ -49,6 +50,7 @@ impl JobTask {
             | Report::Progress { .. }
             | Report::Log { .. }
             | Report::Yield { .. }
+            | Report::Recounted
             | Report::Findings { .. }
             | Report::PhaseDone { .. }
             | Report::Done { .. } => {}
@@ -57,7 +59,7 @@ impl JobTask {
             return;
         }
         course.live();
-        if self.record.doubted && self.record.saved {
+        if recounted || (self.record.doubted && self.record.saved) {
             let doubt = self.whose(held, true, &course.holds, worker).await;
             course.end_if(doubt);
         }

@@ -56,6 +56,7 @@ impl JobTask {
             io: Io::for_drive(held.identity.bus, self.record.rotation),
             resume,
             pace: self.share.as_ref().and_then(crate::pacing::Share::rate),
+            medium: Hands::counted(held).filter(|_| self.record.erases()),
         }
     }
 
@@ -208,7 +209,12 @@ impl JobTask {
         let doubt = self.doubt(held).await;
         match doubt {
             Some(_) => worker.stop(DOUBT).await,
-            None => self.apply_holds(holds, worker).await,
+            None => {
+                if let Some(count) = Hands::counted(held) {
+                    worker.medium(count).await;
+                }
+                self.apply_holds(holds, worker).await;
+            }
         }
         doubt
     }

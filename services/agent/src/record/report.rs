@@ -94,7 +94,7 @@ impl Record {
                 self.job.findings.clone_from(findings);
                 self.job.bad_sectors = *bad_sectors;
             }
-            Report::Yield { .. } => effects.changed = false,
+            Report::Yield { .. } | Report::Recounted => effects.changed = false,
             Report::PhaseDone { step, state, surface } => {
                 // A session that goes on from before an end comes to it again.
                 let mut told = false;

@@ -80,8 +80,8 @@ const ALLOWED: &[libc::c_long] = &[
     libc::SYS_exit_group,
 ];
 
-/// The ioctls of its drive: size, sector sizes, discard. Source: linux/fs.h.
-const IOCTLS: [u32; 4] = [0x8008_1272, 0x1268, 0x127b, 0x1277];
+/// The ioctls of its drive: size, sector sizes, discard, the count of its medium. Source: linux/fs.h.
+const IOCTLS: [u32; 5] = [0x8008_1272, 0x1268, 0x127b, 0x1277, 0x8008_1280];
 
 /// Source: linux/audit.h.
 #[cfg(target_arch = "x86_64")]

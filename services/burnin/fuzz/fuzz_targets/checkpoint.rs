@@ -22,6 +22,7 @@ fn go_on(text: &str) {
         io: Io { block: checkpoint.geometry.physical, ..Io::default() },
         resume: Some(Resumption { checkpoint: text.to_owned(), why: String::new(), at: wire::Time::UNIX_EPOCH }),
         pace: None,
+        medium: None,
     };
     let evidence = match Pipeline::new(&order, "fuzz", Duration::ZERO) {
         Ok(mut pipeline) => {

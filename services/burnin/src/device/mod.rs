@@ -176,6 +176,10 @@ pub trait Device: std::fmt::Debug {
     fn wait(&mut self, at_most: Duration) -> io::Result<Option<Done>>;
     /// Capacity in bytes as the kernel tells it now; 0 when the drive is gone.
     fn size(&mut self) -> u64;
+    /// The kernel's count of the medium as it is now; `None` where it tells none.
+    fn medium(&mut self) -> Option<u64> {
+        None
+    }
 }
 
 #[cfg(test)]

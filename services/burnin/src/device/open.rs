@@ -20,6 +20,10 @@ nix::ioctl_read_bad!(
     /// Physical sector of a block device in bytes. Source: linux/fs.h.
     blkpbszget, nix::request_code_none!(0x12, 123), u32
 );
+nix::ioctl_read!(
+    /// The kernel's count of media, as of the one in a block device now; Linux 5.15. Source: linux/fs.h.
+    blkgetdiskseq, 0x12, 128, u64
+);
 
 nix::ioctl_write_ptr_bad!(
     /// Discards a range of a block device: first byte and length. Source: linux/fs.h.
@@ -61,6 +65,14 @@ pub(super) fn size(file: &File) -> u64 {
             _ => 0,
         },
     }
+}
+
+/// The kernel's count of the medium in a block device; `None` where it tells none.
+pub(super) fn medium(file: &File) -> Option<u64> {
+    let mut count = 0;
+    // SAFETY: the descriptor is open, the kernel writes one u64.
+    unsafe { blkgetdiskseq(file.as_raw_fd(), &raw mut count) }.ok()?;
+    Some(count)
 }
 
 /// Size and sectors of an open block device; a regular file counts as 512-byte sectors.

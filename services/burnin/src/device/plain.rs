@@ -158,4 +158,8 @@ impl Device for Plain {
     fn size(&mut self) -> u64 {
         super::open::size(&self.file)
     }
+
+    fn medium(&mut self) -> Option<u64> {
+        super::open::medium(&self.file)
+    }
 }

@@ -247,6 +247,10 @@ impl Device for Uring {
     fn size(&mut self) -> u64 {
         super::open::size(&self.file)
     }
+
+    fn medium(&mut self) -> Option<u64> {
+        super::open::medium(&self.file)
+    }
 }
 
 impl Drop for Uring {

@@ -61,6 +61,7 @@ pub use leg::{Content, PROBE_PASS, SAMPLE_PASS, WRITE_PASS};
 pub(crate) use probe::places as probe_places;
 pub use request::{Error, Outcome, Request};
 pub use silence::SILENCE;
+pub(crate) use silence::is_answer;
 
 /// Longest time between two calls that is not taken for a pause of this process.
 ///

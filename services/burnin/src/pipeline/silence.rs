@@ -106,7 +106,7 @@ impl Silence {
 
 /// Whether an error is the drive's own answer, and not its link's: what its medium cannot do, and what it refuses or its hardware fails
 /// at, or has no room for. Source: `block/blk-core.c`, `BLK_STS_MEDIUM`, `BLK_STS_TARGET`, `BLK_STS_NOTSUPP`, `BLK_STS_PROTECTION`, `BLK_STS_NOSPC`.
-fn is_answer(errno: i32) -> bool {
+pub(crate) fn is_answer(errno: i32) -> bool {
     matches!(
         errno,
         libc::ENODATA | libc::EREMOTEIO | libc::EOPNOTSUPP | libc::EILSEQ | libc::ENOSPC

@@ -82,6 +82,8 @@ pub struct Sim {
     gone: Option<Duration>,
     /// When it began to fail everything for a while, by the place of the fault in the plan.
     absent: std::collections::BTreeMap<usize, Duration>,
+    /// Writes and trims that went through, by the kernel's count of its medium.
+    written: std::collections::BTreeMap<u64, u64>,
     /// Whether the kernel answers for it that it is offline.
     offline: bool,
     /// Whether another computer has reserved it.
@@ -145,6 +147,7 @@ impl Sim {
             moved: 0,
             gone: None,
             absent: std::collections::BTreeMap::new(),
+            written: std::collections::BTreeMap::new(),
             offline: false,
             reserved: false,
             no_trims: false,
@@ -197,6 +200,32 @@ impl Sim {
     /// Bytes that reads and writes have moved so far.
     pub fn moved(&self) -> u64 {
         self.moved
+    }
+
+    /// How many writes and trims went through while the kernel counted its medium so; from 1 on.
+    pub fn written_under(&self, count: u64) -> u64 {
+        self.written.get(&count).copied().unwrap_or(0)
+    }
+
+    /// The kernel's count of its medium now.
+    fn counted(&self) -> u64 {
+        let ended = |(at, fault): (usize, &Fault)| match fault {
+            Fault::Recounted { millis, .. } => self.is_over(at, *millis),
+            _ => false,
+        };
+        1 + self
+            .plan
+            .faults
+            .iter()
+            .enumerate()
+            .filter(|fault| ended(*fault))
+            .count() as u64
+    }
+
+    /// Whether it failed everything for so long, from when the fault at this place in the plan began.
+    fn is_over(&self, at: usize, millis: u64) -> bool {
+        let over = |from: &Duration| self.clock.saturating_sub(*from) >= Duration::from_millis(millis);
+        self.absent.get(&at).is_some_and(over)
     }
 
     /// How often a fault that shows only once was shown.
@@ -304,9 +333,16 @@ impl Sim {
                     if access.op != Op::Flush && touches(access, lba) {
                         self.absent.entry(index).or_insert(self.clock);
                     }
-                    let gone = |from: &Duration| self.clock.saturating_sub(*from) < Duration::from_millis(millis);
-                    if self.absent.get(&index).is_some_and(gone) {
+                    if self.absent.contains_key(&index) && !self.is_over(index, millis) {
                         return Err(errno);
+                    }
+                }
+                Fault::Recounted { lba, millis } => {
+                    if access.op != Op::Flush && touches(access, lba) {
+                        self.absent.entry(index).or_insert(self.clock);
+                    }
+                    if self.absent.contains_key(&index) && !self.is_over(index, millis) {
+                        return Err(libc::EIO);
                     }
                 }
                 Fault::Stuck { from, errno, .. } if access.lba + access.sectors > from => return Err(errno),
@@ -318,6 +354,9 @@ impl Sim {
                 }
                 _ => {}
             }
+        }
+        if matches!(access.op, Op::Write | Op::Trim) {
+            *self.written.entry(self.counted()).or_default() += 1;
         }
         match access.op {
             Op::Flush => {
@@ -638,5 +677,9 @@ impl Device for Sim {
             Some(since) if self.clock >= since + UNNOTICED => 0,
             Some(_) | None => self.geometry.bytes(),
         }
+    }
+
+    fn medium(&mut self) -> Option<u64> {
+        Some(self.counted())
     }
 }

@@ -117,6 +117,9 @@ pub enum Fault {
     Stuck { from: u64, millis: u64, errno: i32 },
     /// Everything fails so for so long, from when the sector is first accessed; the kernel keeps it.
     Absent { lba: u64, millis: u64, errno: i32 },
+    /// Everything fails for so long, from when the sector is first accessed; then the kernel has counted another medium: another card of this
+    /// size in its reader, or a removable drive that was reset.
+    Recounted { lba: u64, millis: u64 },
     /// Goes away when the sector is accessed.
     Disconnect { lba: u64 },
     /// So many flushes fail.

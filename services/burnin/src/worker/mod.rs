@@ -45,6 +45,11 @@ pub enum Input {
     },
     /// Go on after [`Input::Hold`].
     Release,
+    /// The drive has proved itself under this count of the kernel's: it may be written; the answer to [`Report::Recounted`].
+    Medium {
+        /// As [`Order::medium`].
+        count: u64,
+    },
     /// The parent has done its own steps before this one; the answer to [`Report::Yield`].
     Go {
         /// The step that waited.
@@ -76,6 +81,9 @@ pub struct Order {
     /// Pace to begin with, in bytes a second, as in [`Input::Pace`]; 0: wait until another is told.
     #[serde(default)]
     pub pace: Option<u64>,
+    /// The kernel's count (`diskseq`) of the medium that may be written, of a removable drive: under another nothing is begun.
+    #[serde(default)]
+    pub medium: Option<u64>,
 }
 
 /// Where and why a job goes on.
@@ -252,6 +260,9 @@ pub enum Report {
         /// Which.
         step: u16,
     },
+    /// The kernel counts another medium than the one that may be written, or counted it anew as after a reset: nothing is begun before
+    /// [`Input::Medium`].
+    Recounted,
     /// About once a second. Job-wide figures are over the phases that move data; `temperature` is the agent's to fill.
     Progress {
         /// How far it is.

@@ -46,7 +46,14 @@ pub fn run(drive: File, input: impl Read + Send + 'static, mut output: impl Writ
     let mut input = BufReader::new(input);
     let order = match read(&mut input).map_err(Error::NoOrder)? {
         Ok(Input::Order(order)) => order,
-        Ok(Input::Stop { .. } | Input::Pace { .. } | Input::Hold { .. } | Input::Release | Input::Go { .. }) => {
+        Ok(
+            Input::Stop { .. }
+            | Input::Pace { .. }
+            | Input::Hold { .. }
+            | Input::Release
+            | Input::Medium { .. }
+            | Input::Go { .. },
+        ) => {
             return Err(Error::Order(
                 "expected an order, got what is told to a running job".to_owned(),
             ));
@@ -110,6 +117,7 @@ fn listen(mut input: impl BufRead + Send + 'static) -> io::Result<Receiver<Ask>>
                     Ok(Ok(Input::Pace { bytes_per_s })) => Ask::Pace(bytes_per_s),
                     Ok(Ok(Input::Hold { why })) => Ask::Hold(why),
                     Ok(Ok(Input::Release)) => Ask::Release,
+                    Ok(Ok(Input::Medium { count })) => Ask::Medium(count),
                     Ok(Ok(Input::Go { step })) => Ask::Go(step),
                     Ok(Ok(Input::Order(_))) => Ask::Stop("a second order came".to_owned()),
                     Ok(Err(why)) => Ask::Stop(format!("input that is nothing known: {why}")),

@@ -82,6 +82,7 @@ pub(crate) fn order(geometry: Geometry, steps: Vec<Step>, dice: &mut Dice) -> Or
         },
         resume: None,
         pace: None,
+        medium: None,
     }
 }
 

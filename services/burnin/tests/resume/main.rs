@@ -56,6 +56,7 @@ fn order(steps: Vec<Step>, seed: u64) -> Order {
         },
         resume: None,
         pace: None,
+        medium: None,
     }
 }
 

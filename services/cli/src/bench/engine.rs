@@ -83,6 +83,7 @@ pub fn run(args: &RunArgs) -> Result<u8> {
         io,
         resume: None,
         pace: None,
+        medium: None,
     };
     let kernel = args.kernel.map_or_else(Kernel::best, Kernel::from);
     if !kernel.is_here() {

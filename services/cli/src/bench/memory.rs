@@ -166,6 +166,7 @@ impl Family {
             io: Io::default(),
             resume: None,
             pace: Some(PACE),
+            medium: None,
         };
         let line = serde_json::to_string(&Input::Order(Box::new(order))).context("writing an order")?;
         let input = child.stdin.as_mut().context("a worker without standard input")?;

@@ -38,6 +38,7 @@ pub struct Seat {
     name: String,
     syspath: String,
     identity: Identity,
+    removable: bool,
     sequence: AtomicU64,
 }
 
@@ -76,6 +77,7 @@ impl Seat {
             name: device.name.clone(),
             syspath: device.syspath.clone(),
             identity: device.identity.clone(),
+            removable: device.removable,
             sequence: AtomicU64::new(device.sequence),
         }
     }
@@ -83,6 +85,11 @@ impl Seat {
     /// The kernel's count of the medium that is held, or was taken up since.
     pub fn sequence(&self) -> u64 {
         self.sequence.load(Ordering::Relaxed)
+    }
+
+    /// The same, where it tells whether another medium came: of a removable drive, by kernels that count at all.
+    pub fn counted(&self) -> Option<u64> {
+        Some(self.sequence()).filter(|sequence| self.removable && *sequence > 0)
     }
 
     /// What is there now.

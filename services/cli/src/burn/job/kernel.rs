@@ -127,6 +127,11 @@ impl Kernel {
         ours
     }
 
+    /// The count of the medium that is held, where it tells whether another one came.
+    pub(super) fn counted(&self) -> Option<u64> {
+        self.lock().seat.counted()
+    }
+
     /// How often it was.
     pub(super) fn recounts(&self) -> u32 {
         self.lock().recounts

@@ -209,6 +209,7 @@ impl Job {
             },
             resume,
             pace: share.as_ref().map(|_| 0),
+            medium: kernel.counted().filter(|_| self.choice.erases()),
         };
         let session = Session::new(self, (&order, share.as_ref()), birth, (watch, kernel), line);
         let ran = session.run(own);

@@ -33,6 +33,8 @@ pub(super) struct Session<'a> {
     stand: Cell<bool>,
     /// Whether something happened before they stood, and is to be asked of all of them.
     doubted: Cell<bool>,
+    /// Whether the engine waits because the kernel counts its drive anew.
+    recounted: Cell<bool>,
     /// Whether another drive is in the place of the job's: what the engine saw of that counts for nothing.
     strange: Cell<bool>,
     /// Why it must not go on with its drive.
@@ -61,6 +63,7 @@ impl<'a> Session<'a> {
             stopping: Cell::new(false),
             stand: Cell::new(order.resume.is_some()),
             doubted: Cell::new(false),
+            recounted: Cell::new(false),
             strange: Cell::new(false),
             why: RefCell::new(None),
             resets: Cell::new(kernel.resets()),
@@ -121,26 +124,36 @@ impl<'a> Session<'a> {
         if pace.is_some() {
             return pace;
         }
+        if self.recounted.take() {
+            // Before its headers stand nothing can prove it.
+            return match self.job.doubt(self.birth, self.kernel, self.headers()) {
+                None => self.kernel.counted().map(Ask::Medium),
+                Some(why) => Some(self.ends(why)),
+            };
+        }
         let ask = self.watch.next();
         match &ask {
             Some(Ask::Hold(_)) => self.rests(true),
             Some(Ask::Release) => self.rests(false),
-            Some(Ask::Stop(_) | Ask::Pace(_) | Ask::Go(_)) | None => {}
+            Some(Ask::Stop(_) | Ask::Pace(_) | Ask::Medium(_) | Ask::Go(_)) | None => {}
         }
         match self.doubt(ask == Some(Ask::Release)) {
             None => ask,
-            Some(why) => {
-                self.stopping.set(true);
-                self.strange
-                    .set(self.strange.get() || self.job.is_another(self.birth, self.headers()));
-                // Who does not wait for a drive that says nothing ends it like any other; the doubt stays for who goes on.
-                if self.is_only_asked() {
-                    return Some(Ask::Stop(SIGNAL.to_owned()));
-                }
-                self.why.replace(Some(why.clone()));
-                Some(Ask::Stop(why))
-            }
+            Some(why) => Some(self.ends(why)),
         }
+    }
+
+    /// How it is ended with the drive that it has.
+    fn ends(&self, why: String) -> Ask {
+        self.stopping.set(true);
+        self.strange
+            .set(self.strange.get() || self.job.is_another(self.birth, self.headers()));
+        // Who does not wait for a drive that says nothing ends it like any other; the doubt stays for who goes on.
+        if self.is_only_asked() {
+            return Ask::Stop(SIGNAL.to_owned());
+        }
+        self.why.replace(Some(why.clone()));
+        Ask::Stop(why)
     }
 
     /// Why it must not go on with the drive that it has, where there is reason to ask: a reset, an exchange, or that it `stood` still.
@@ -224,6 +237,7 @@ impl<'a> Session<'a> {
                 }
             }
             Report::Log { text } => line.say(&text),
+            Report::Recounted => self.recounted.set(true),
             Report::Yield { step } => {
                 self.rests(true);
                 own.until(self.job, step, self.watch, line, &mut |own| self.keep(own));
