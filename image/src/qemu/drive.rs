@@ -67,6 +67,8 @@ pub struct Drive {
     pub defects: Vec<Defect>,
     /// Write-protected.
     pub read_only: bool,
+    /// A card in a reader: USB only.
+    pub removable: bool,
     /// Position in the firmware's boot order, lowest first.
     pub boot_index: Option<u32>,
 }
@@ -86,6 +88,7 @@ impl Drive {
             write_speed: None,
             defects: Vec::new(),
             read_only: false,
+            removable: false,
             boot_index: None,
         }
     }
@@ -115,6 +118,13 @@ impl Drive {
     #[must_use]
     pub fn read_only(mut self) -> Self {
         self.read_only = true;
+        self
+    }
+
+    /// The drive as a card in a reader, where another one can be put in its place ([`super::Vm::take_out`], [`super::Vm::put_in`]).
+    #[must_use]
+    pub fn removable(mut self) -> Self {
+        self.removable = true;
         self
     }
 
@@ -199,6 +209,9 @@ impl Drive {
             (Bus::Sata, Some(model)) => device["model"] = json!(model),
             (Bus::Scsi, Some(model)) => device["product"] = json!(model),
             _ => {}
+        }
+        if self.removable {
+            device["removable"] = json!(true);
         }
         if let Some(index) = self.boot_index {
             device["bootindex"] = json!(index);

@@ -7,10 +7,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::Error;
-use super::drive::{Bus, Drive};
+use super::drive::{Bus, Drive, Source};
 use super::http::Request;
 use super::ports::Ports;
 use super::probe::Probe;
@@ -234,6 +234,49 @@ impl Vm {
         Ok(())
     }
 
+    /// Takes the card out of a reader; the reader stays.
+    pub fn take_out(&mut self, id: &str) -> Result<(), Error> {
+        let slot = self.slot(id)?;
+        self.qmp
+            .execute("blockdev-open-tray", json!({ "id": slot, "force": true }))?;
+        self.qmp.execute("blockdev-remove-medium", json!({ "id": slot }))?;
+        Ok(())
+    }
+
+    /// Puts another card into an empty reader: these bytes, at the speed of the one before.
+    pub fn put_in(&mut self, id: &str, source: Source) -> Result<(), Error> {
+        let slot = self.slot(id)?;
+        let before = self.drives.iter().find(|d| d.id == id);
+        let mut card = before
+            .cloned()
+            .ok_or_else(|| Error::Impossible(format!("no reader {id}")))?;
+        let group = card.throttle_group();
+        card.source = source;
+        card.id = format!("{id}-next");
+        let mut node = card.blockdev();
+        node["throttle-group"] = json!(group);
+        self.qmp.execute("blockdev-add", node)?;
+        self.qmp.execute(
+            "blockdev-insert-medium",
+            json!({ "id": slot, "node-name": card.node() }),
+        )?;
+        self.qmp.execute("blockdev-close-tray", json!({ "id": slot }))?;
+        Ok(())
+    }
+
+    /// A reader's place for a card, which has a path and no name.
+    fn slot(&mut self, id: &str) -> Result<Value, Error> {
+        let all = self.qmp.execute("query-block", json!({}))?;
+        let is_of = |told: &&Value| {
+            told["qdev"]
+                .as_str()
+                .is_some_and(|path| path.split('/').any(|part| part == id))
+        };
+        let slot = all.as_array().and_then(|list| list.iter().find(is_of));
+        slot.map(|told| told["qdev"].clone())
+            .ok_or_else(|| Error::Impossible(format!("QEMU knows no reader {id}")))
+    }
+
     /// Changes a drive's speed in bytes a second; 0: as fast as it goes.
     pub fn set_speed(&mut self, id: &str, bytes: u64) -> Result<(), Error> {
         let path = format!("/objects/speed-{id}");
@@ -265,7 +308,7 @@ impl Vm {
     }
 
     /// Waits for an event of QEMU, e.g. `WATCHDOG` or `RESET`.
-    pub fn wait_event(&mut self, name: &str, limit: Duration) -> Result<serde_json::Value, Error> {
+    pub fn wait_event(&mut self, name: &str, limit: Duration) -> Result<Value, Error> {
         self.qmp.event(name, |_| true, limit)
     }
 

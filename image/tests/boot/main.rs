@@ -21,6 +21,7 @@
 mod bench;
 mod boot;
 mod calm;
+mod cards;
 mod command_line;
 mod console;
 mod controllers;
