@@ -86,6 +86,7 @@ export async function looks(browser, width, scheme, count) {
       await card.getByText("WARN", { exact: true }).waitFor();
       await inspect(page, `needs-acked-${width}`);
       assert("it is still kept", warn.acknowledged !== undefined);
+      await page.waitForTimeout(SETTLES_MS);
       await back.press("Enter");
       await keep.waitFor();
       await page.waitForTimeout(SETTLES_MS);
