@@ -167,6 +167,7 @@ mod tests {
     use rig::{Loop, not_run};
 
     use super::*;
+    use crate::boot::medium::found;
 
     #[test]
     fn bytes_come_back_from_any_place() {
@@ -195,10 +196,8 @@ mod tests {
             Ok(reader) => reader,
             Err(why) => return not_run(&why),
         };
-        let name = reader.node.file_name().unwrap().to_string_lossy().into_owned();
-        let sys = fs::canonicalize(Path::new("/sys/class/block").join(&name)).unwrap();
         // Where the kernel keeps a partition open it keeps its place; a loop device that is open keeps its file, so this is one.
-        let mut p = Partition::open(&partition, Some(Found::now(name, sys))).unwrap();
+        let mut p = Partition::open(&partition, Some(found::tests::of(&reader))).unwrap();
         p.write_at(0, &[1; 512]).unwrap();
         reader.exchange(&other);
         let told = p.write_at(512, &[1; 512]).unwrap_err().to_string();

@@ -222,6 +222,7 @@ mod tests {
     use rig::not_run;
 
     use super::*;
+    use crate::boot::medium::found;
     use crate::boot::medium::search::tests::{disks, done};
     use crate::boot::table::gpt::{Gpt, SECTOR, guid_text};
     use crate::shell::helper::Helper;
@@ -269,9 +270,7 @@ mod tests {
         };
         let file = Path::new(STATE).join("settings");
         fs::write(&file, "of the owner's").unwrap();
-        let disk = loops[0].node.file_name().unwrap().to_string_lossy().into_owned();
-        let sys = fs::canonicalize(Path::new("/sys/class/block").join(&disk)).unwrap();
-        let found = Found::now(disk, sys);
+        let found = found::tests::of(&loops[0]);
         let known = Known {
             part: guid_text(&gpt.partitions[0].guid),
             mark: None,

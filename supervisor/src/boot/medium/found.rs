@@ -160,11 +160,18 @@ pub(in crate::boot) fn guard(line: &Line, found: &Found) {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use rig::{Loop, not_run};
 
     use super::*;
+
+    /// A loop device as a reader: the disk as it is now.
+    pub(crate) fn of(reader: &Loop) -> Found {
+        let disk = reader.node.file_name().unwrap().to_string_lossy().into_owned();
+        let sys = fs::canonicalize(Path::new("/sys/class/block").join(&disk)).unwrap();
+        Found::now(disk, sys)
+    }
 
     #[test]
     fn another_medium_under_the_same_name_is_counted_anew() {
@@ -177,9 +184,7 @@ mod tests {
             Ok(reader) => reader,
             Err(why) => return not_run(&why),
         };
-        let disk = reader.node.file_name().unwrap().to_string_lossy().into_owned();
-        let sys = fs::canonicalize(Path::new("/sys/class/block").join(&disk)).unwrap();
-        let found = Found::now(disk, sys);
+        let found = of(&reader);
         assert!(!found.is_recounted());
         reader.exchange(&copy);
         assert!(found.present() && found.is_recounted());

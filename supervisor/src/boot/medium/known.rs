@@ -49,11 +49,11 @@ impl Known {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
-    use std::fs::{self, File};
-    use std::path::Path;
+    use std::fs::File;
 
     use rig::not_run;
 
+    use super::super::found;
     use super::super::search::tests::{disks, done};
     use super::*;
     use crate::boot::table::gpt::{Gpt, SECTOR, guid_text};
@@ -78,9 +78,7 @@ mod tests {
             Err(why) => return not_run(&why),
         };
         let reader = &loops[0];
-        let disk = reader.node.file_name().unwrap().to_string_lossy().into_owned();
-        let sys = fs::canonicalize(Path::new("/sys/class/block").join(&disk)).unwrap();
-        let mut found = Found::now(disk, sys);
+        let mut found = found::tests::of(reader);
         let mut known = Known {
             part: guid_text(&gpt.partitions[0].guid),
             mark: None,
