@@ -28,6 +28,7 @@ mod ahead;
 mod begin;
 mod course;
 mod detour;
+mod flight;
 mod flush;
 mod incident;
 mod leg;
@@ -52,7 +53,8 @@ use crate::pattern::JobKey;
 use crate::playbook::Step;
 use crate::worker::{Limits, Report};
 use detour::{Detour, Group};
-use flush::{Balked, Flush};
+use flight::{Flight, Kind};
+use flush::Balked;
 use incident::{is_own_word, verb};
 use leg::{Area, Leg};
 use silence::Silence;
@@ -69,13 +71,6 @@ pub(crate) use silence::is_answer;
 /// machine stood still, and must not be charged to the drive.
 const PAUSE: Duration = Duration::from_secs(2);
 
-/// How long a read or write may be under way where somebody asked for the end: from then on it is told as held by the drive, and waited
-/// for no more. Less than the twenty seconds after which the agent kills a worker, which then tells nothing.
-const HELD_AT_END: Duration = Duration::from_secs(10);
-
-/// How many times longer than other accesses a trim may take: some drives erase while they do it.
-const TRIM_PATIENCE: u32 = 4;
-
 /// How much time of accesses may be spent on failing ones without one between them that brings something. A drive that is "becoming
 /// ready" for ever fails each after three minutes, so none of them hangs, and 20,000 errors would take weeks. Chosen.
 const BARREN: Duration = Duration::from_hours(1);
@@ -91,25 +86,6 @@ const READ_ONLY: &str = "this computer was told meanwhile to let nothing be writ
 
 /// Failing or differing blocks under examination at once; the sweep waits for the rest.
 const DETOURS_MAX: usize = 32;
-
-struct Flight {
-    request: Request,
-    began: Duration,
-    /// Since when the drive may be at work on it: it waits for what was asked before it, and for a flush, which drives do by itself.
-    served: Duration,
-    /// How long a flush that was asked before it was under way beside it.
-    flushed: Duration,
-    kind: Kind,
-}
-
-enum Kind {
-    /// Next piece of the leg.
-    Sweep,
-    /// A second look at a piece.
-    Detour(Detour),
-    /// A flush.
-    Flush(Flush),
-}
 
 /// One burn-in under way.
 pub struct Pipeline {
@@ -267,52 +243,6 @@ impl Pipeline {
         Some(self.fly(now, Request { access, content }, Kind::Sweep))
     }
 
-    fn fly(&mut self, now: Duration, request: Request, kind: Kind) -> Request {
-        if request.access.op == Op::Write {
-            self.unflushed += self.bytes(request.access);
-        }
-        self.flights.insert(
-            request.access.slot,
-            Flight {
-                request,
-                began: now,
-                served: now,
-                flushed: Duration::ZERO,
-                kind,
-            },
-        );
-        request
-    }
-
-    /// How long an access that comes back now waited for flushes, and how long the drive was at work on it, without what was asked before
-    /// it either; those behind it wait no longer.
-    fn waited(&mut self, now: Duration, flight: &Flight) -> (Duration, Duration) {
-        let flushes = |flight: &Flight| matches!(flight.kind, Kind::Flush(_));
-        // Only what was asked behind a flush waits for it: a drive that hangs is told, whatever is flushed meanwhile.
-        let behind = |other: &Flight| flushes(other) && other.began <= flight.began;
-        // One that comes back before that flush did not wait for its answer, though maybe for the drive: so long that it would be a fault
-        // of its own, the time stays the flush's. They cannot both be excused by the other.
-        let froze = now.saturating_sub(flight.served) >= Duration::from_millis(self.limits.slow_ms);
-        let mut waits = false;
-        for flush in self.flights.values_mut().filter(|other| behind(other)) {
-            waits = true;
-            if !froze {
-                // Nor is what the drive did before it the flush's own time.
-                flush.served = now;
-            }
-        }
-        if waits {
-            return (now.saturating_sub(flight.began), Duration::ZERO);
-        }
-        for other in self.flights.values_mut().filter(|other| other.began >= flight.began) {
-            other.served = now;
-            if flushes(flight) {
-                other.flushed += now.saturating_sub(other.began);
-            }
-        }
-        (flight.flushed, now.saturating_sub(flight.served))
-    }
-
     /// Takes what came of the request in `slot`.
     pub fn complete(&mut self, now: Duration, slot: usize, outcome: Outcome) {
         self.turn(now);
@@ -421,15 +351,8 @@ impl Pipeline {
         if self.over {
             return;
         }
-        let limit = Duration::from_millis(self.limits.hang_ms);
-        let patience = |op| if op == Op::Trim { limit * TRIM_PATIENCE } else { limit };
-        let hung = self
-            .flights
-            .values()
-            .find(|f| now.saturating_sub(f.began) >= patience(f.request.access.op))
-            .map(|f| f.request.access);
-        if let Some(access) = hung {
-            let waited = patience(access.op).as_secs();
+        if let Some((access, patience)) = self.hung(now) {
+            let waited = patience.as_secs();
             let text = format!("{} has not come back for {waited} s", verb(access.op));
             self.incident(
                 FaultKind::Hang,
@@ -454,15 +377,6 @@ impl Pipeline {
         }
         self.proceed(now);
         self.tell(now);
-    }
-
-    /// The read or write that is under way for longest, and how long, where that is too long for an end in order. A flush empties
-    /// a whole cache and a trim may erase: they are given their time.
-    fn held_at_end(&self, now: Duration) -> Option<(Access, Duration)> {
-        let moves = |f: &&Flight| matches!(f.request.access.op, Op::Read | Op::Write);
-        let oldest = self.flights.values().filter(moves).min_by_key(|f| f.began)?;
-        let held = now.saturating_sub(oldest.began);
-        (held >= HELD_AT_END).then_some((oldest.request.access, held))
     }
 
     /// Asks for a checkpoint and the end; accesses under way are waited for, but for those that the drive holds for too long.
@@ -590,11 +504,6 @@ impl Pipeline {
     fn swept(&self) -> bool {
         let examined = self.detours.is_empty() && self.groups.is_empty() && !self.memory_doubted;
         self.awaiting.is_none() && self.at_end() && examined && !self.busy()
-    }
-
-    /// Whether an access other than a flush is under way.
-    fn busy(&self) -> bool {
-        self.flights.values().any(|f| !matches!(f.kind, Kind::Flush(_)))
     }
 
     /// Sectors of the running step that are done, in the order of its sweep.
