@@ -5,9 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::pace::Allowed;
-
-/// The first of so many parts of a drive is what a round's mean is held against.
-const PARTS: u64 = 20;
+use crate::pace::allowed::is_first;
 
 /// What a round must have moved of its drive to be judged, in percent: of less an earlier session may have had the rest.
 const WHOLE: u128 = 90;
@@ -49,8 +47,7 @@ impl Round {
 
     /// The same of the first twentieth, or what that was allowed where it is less.
     pub fn first_rate(&self) -> Option<f64> {
-        let own = rate(self.first_bytes, self.first_nanos)?;
-        Some(self.allowed.rate().map_or(own, |allowed| allowed.min(own)))
+        rate(self.first_bytes, self.first_nanos).map(|own| self.allowed.at_most(own))
     }
 
     fn share(&self) -> Option<f64> {
@@ -72,7 +69,7 @@ impl Rounds {
         now.allowed.add(lba, sectors, bytes, time, limit);
         now.bytes = now.bytes.saturating_add(bytes);
         now.nanos = now.nanos.saturating_add(nanos);
-        if lba < sectors / PARTS {
+        if is_first(lba, sectors) {
             now.first_bytes = now.first_bytes.saturating_add(bytes);
             now.first_nanos = now.first_nanos.saturating_add(nanos);
         }

@@ -11,8 +11,10 @@ use wire::Bytes;
 
 use super::bucket::time;
 
-/// The first of so many parts of a drive is what the mean is held against.
-const PARTS: u64 = 20;
+/// Whether a sector lies in the first twentieth of a drive: its speed is what the mean is held against.
+pub(crate) fn is_first(lba: u64, sectors: u64) -> bool {
+    lba < sectors / 20
+}
 
 /// What a step was allowed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,7 +54,7 @@ impl Allowed {
             self.limited = true;
         }
         self.least = self.least.saturating_add(least.unwrap_or(0));
-        if lba < sectors / PARTS {
+        if is_first(lba, sectors) {
             self.bytes = self.bytes.saturating_add(bytes);
             self.nanos = self.nanos.saturating_add(least.unwrap_or_else(|| nanos(took)));
         }
@@ -61,6 +63,11 @@ impl Allowed {
     /// Bytes a nanosecond that the first twentieth was allowed; `None` where nothing held the step back.
     pub fn rate(&self) -> Option<f64> {
         (self.limited && self.nanos > 0).then(|| self.bytes as f64 / self.nanos as f64)
+    }
+
+    /// What the first twentieth counts as that went at this rate, in bytes a nanosecond: that, or what it was allowed where it is less.
+    pub fn at_most(&self, own: f64) -> f64 {
+        self.rate().map_or(own, |allowed| allowed.min(own))
     }
 
     /// In words for people, who would take what was held back for a slow drive; empty where nothing was.

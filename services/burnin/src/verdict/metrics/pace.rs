@@ -392,7 +392,7 @@ fn passes(record: &Record, company: Option<Company>) -> Vec<Pass> {
     let beside = |seconds| company.filter(|company| company.weighs(seconds));
     let tells = zones.len() >= 20 && record.seconds >= figures().mean_s.value;
     let first = tells.then(|| rate(&zones[..zones.len() / 20])).flatten();
-    let first = first.map(|first| record.allowed.rate().map_or(first, |allowed| allowed.min(first)));
+    let first = first.map(|own| record.allowed.at_most(own));
     let whole = Pass {
         rate: whole,
         first,
