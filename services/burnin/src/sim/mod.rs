@@ -18,7 +18,10 @@
     reason = "each place shows its own few of the many faults"
 )]
 
+mod medium;
+mod memory;
 mod plan;
+mod trim;
 mod truth;
 
 use std::io;
@@ -155,11 +158,6 @@ impl Sim {
         }
     }
 
-    /// Takes a trim as `trim` from now on: as a drive does that was put behind another bridge.
-    pub fn rehung(&mut self, trim: Trim) {
-        self.plan.trim = trim;
-    }
-
     /// Loses the accesses under way, each after having happened or not, and keeps the cache: a killed worker.
     pub fn kill(&mut self) {
         self.doomed.clear();
@@ -200,26 +198,6 @@ impl Sim {
     /// Bytes that reads and writes have moved so far.
     pub fn moved(&self) -> u64 {
         self.moved
-    }
-
-    /// How many writes and trims went through while the kernel counted its medium so; from 1 on.
-    pub fn written_under(&self, count: u64) -> u64 {
-        self.written.get(&count).copied().unwrap_or(0)
-    }
-
-    /// The kernel's count of its medium now.
-    fn counted(&self) -> u64 {
-        let ended = |(at, fault): (usize, &Fault)| match fault {
-            Fault::Recounted { millis, .. } => self.is_over(at, *millis),
-            _ => false,
-        };
-        1 + self
-            .plan
-            .faults
-            .iter()
-            .enumerate()
-            .filter(|fault| ended(*fault))
-            .count() as u64
     }
 
     /// Whether it failed everything for so long, from when the fault at this place in the plan began.
@@ -400,44 +378,6 @@ impl Sim {
         }
     }
 
-    /// Forgets sectors: they read as zeros, and that is what is due; or keeps them, where the plan says so.
-    fn trim(&mut self, access: Access) -> Result<u64, i32> {
-        let beyond = match self.plan.trim {
-            Trim::Refused => return Err(libc::EOPNOTSUPP),
-            Trim::RefusedByDrive | Trim::RefusedUntold => {
-                // What was passed on already comes back like the first.
-                let passed_on = !self.no_trims || next_random(&mut self.random) & 1 == 0;
-                self.no_trims = true;
-                return match passed_on {
-                    true if self.plan.trim == Trim::RefusedUntold => Ok(0),
-                    true => Err(libc::EREMOTEIO),
-                    false => Err(libc::EOPNOTSUPP),
-                };
-            }
-            Trim::Fails => return Err(libc::EIO),
-            Trim::Ignored => return Ok(0),
-            Trim::Zeros => 0,
-            Trim::Beyond(sectors) => sectors,
-        };
-        let words = self.geometry.sector as usize / 8;
-        for lba in access.lba..access.lba + access.sectors {
-            let data: Box<[u64]> = vec![0; words].into();
-            let origin = Origin::Write { lba, sum: sum(&data) };
-            self.due[lba as usize] = origin;
-            self.trimmed[lba as usize] = true;
-            let cell = self.cell(lba);
-            self.write_cell(cell, Cell { data, origin });
-        }
-        let end = access.lba + access.sectors;
-        for lba in end..(end + beyond).min(self.geometry.sectors) {
-            let data: Box<[u64]> = vec![0; words].into();
-            let origin = Origin::Write { lba, sum: sum(&data) };
-            let cell = self.cell(lba);
-            self.write_cell(cell, Cell { data, origin });
-        }
-        Ok(0)
-    }
-
     fn write(&mut self, access: Access) -> Result<u64, i32> {
         self.spoil(access.slot);
         for index in 0..self.plan.faults.len() {
@@ -532,36 +472,6 @@ impl Sim {
         let (reads, looks) = &mut self.looks[access.slot];
         (*reads, *looks) = (*reads + 1, 0);
         Ok(access.sectors * u64::from(self.geometry.sector))
-    }
-
-    /// Inverts the bits of a buffer that are wrong for the first look alone: before it, and again before the second.
-    fn flicker(&mut self, slot: usize) {
-        let (reads, looks) = &mut self.looks[slot];
-        *looks += 1;
-        if *reads == 0 || *looks > 2 {
-            return;
-        }
-        for fleeting in self
-            .plan
-            .fleeting
-            .iter()
-            .filter(|f| (f.slot, f.read + 1) == (slot, *reads))
-        {
-            if let Some(word) = self.buffers[slot].get_mut(fleeting.bit as usize / 64) {
-                *word ^= 1 << (fleeting.bit % 64);
-            }
-        }
-    }
-
-    /// What bad memory of the host makes of a buffer.
-    fn spoil(&mut self, slot: usize) {
-        for stuck in self.plan.memory.iter().filter(|stuck| stuck.slot == slot) {
-            let Some(word) = self.buffers[slot].get_mut(stuck.bit as usize / 64) else {
-                continue;
-            };
-            let mask = 1 << (stuck.bit % 64);
-            *word = if stuck.one { *word | mask } else { *word & !mask };
-        }
     }
 
     /// Where a read really reads.
