@@ -27,7 +27,7 @@
 //! identity before anything is written, before each `mkfs`, before the table, and when all is done. What waits comes before the
 //! question, since it may last as long as an exchange; behind the answer the drive itself must begin with the mark of this format, as a
 //! dock's next drive does not. A check that could not be done is a problem, never a silent pass. Tested on loop
-//! devices with `sfdisk`, `sgdisk` and the tools themselves in `tests/format.rs`.
+//! devices with `sfdisk`, `sgdisk` and the tools themselves in `tests/format/`.
 
 mod confine;
 mod disk;
