@@ -1,16 +1,19 @@
 //! Alerts: from a reading and what was known before to what has changed. Each change is told once.
 //!
 //! A condition is on, off, or **not told**: a drive that was asleep and gave no attributes has not been cured, so what
-//! is not told leaves an alert as it was. A counter that rises is told again; one that stays is not.
+//! is not told leaves an alert as it was. A counter that rises is told again; one that stays is not. What an alert is about one by one
+//! is kept as [`crate::fault`] says.
 
 use std::collections::BTreeMap;
 
+use jiff::SignedDuration;
 use serde::{Deserialize, Serialize};
 use smart::exit;
 use utoipa::ToSchema;
 use wire::Time;
 use wire::event::Severity;
 
+use crate::fault::{self, Bad, Faults, named};
 use crate::known::{Spec, known};
 use crate::pool::{self, Pool};
 use crate::reading::{Attribute, Medium, Reading};
@@ -90,13 +93,10 @@ pub struct Active {
     pub severity: Severity,
     /// In words, without the drive's name.
     pub message: String,
-    /// What it is about one by one, as far as it has parts: bits, attributes, devices, and the count of each when last told of.
-    #[serde(default, skip_serializing_if = "Parts::is_empty")]
-    pub parts: Parts,
+    /// What it is about one by one; `None` where it is about one thing, or an earlier version kept it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub faults: Option<Faults>,
 }
-
-/// Parts of an alert by name; 1 where nothing is counted.
-pub type Parts = BTreeMap<String, f64>;
 
 /// All alerts of a drive that hold.
 pub type Alerts = BTreeMap<Kind, Active>;
@@ -128,14 +128,16 @@ struct Told {
     /// `None`: it does not hold.
     on: Option<(Severity, String)>,
     value: f64,
-    /// Whether a greater value is news.
+    /// Whether a greater value is news, where no faults are known.
     rises: bool,
-    /// One of them that is new or greater is news, though another one has gone.
-    parts: Parts,
+    /// All that is bad, with what stands and is not told of now, and how long one must be well before its return is news.
+    faults: Option<(Bad, SignedDuration)>,
 }
 
-fn named<'a>(names: impl IntoIterator<Item = &'a str>) -> Parts {
-    names.into_iter().map(|name| (name.to_owned(), 1.0)).collect()
+/// Faults of an alert that stand, and the highest count of each.
+fn standing(before: &Alerts, kind: Kind) -> impl Iterator<Item = (&str, f64)> {
+    let faults = before.get(&kind).and_then(|active| active.faults.as_ref());
+    faults.into_iter().flat_map(fault::standing)
 }
 
 /// The highest temperature that counts as well for a drive.
@@ -155,8 +157,18 @@ pub fn usual_limit(medium: Medium) -> i64 {
 /// A value that smartctl's exit status alone tells of.
 const UNNAMED: &str = "one that only smartctl's exit status tells of";
 
+/// An attribute's name beside its number: several of a drive may be an `Unknown_Attribute`.
+fn called(row: &Attribute) -> String {
+    format!("{} ({})", row.name, row.key)
+}
+
+/// Whether an attribute says if it is at its threshold.
+fn is_judged(row: &Attribute) -> bool {
+    !row.when_failed.is_empty() || row.value.is_some() && row.threshold.is_some()
+}
+
 /// Names of the attributes at or below their thresholds, and whether one of them announces the end.
-pub fn failing(reading: &Reading) -> (Vec<&str>, bool) {
+pub fn failing(reading: &Reading) -> (Vec<String>, bool) {
     let those = reading.attributes.iter().filter(|a| {
         let below = a
             .value
@@ -164,16 +176,16 @@ pub fn failing(reading: &Reading) -> (Vec<&str>, bool) {
             .is_some_and(|(value, threshold)| threshold > 0 && value <= threshold);
         a.when_failed == "now" || below
     });
-    let (mut names, mut prefail): (Vec<&str>, Vec<bool>) = those.map(|a| (a.name.as_str(), a.prefail)).unzip();
+    let (mut names, mut prefail): (Vec<String>, Vec<bool>) = those.map(|a| (called(a), a.prefail)).unzip();
     if names.is_empty() && reading.exited_with(exit::THRESHOLD_NOW) {
-        names.push(UNNAMED);
+        names.push(UNNAMED.to_owned());
         prefail.push(true);
     }
     (names, prefail.contains(&true))
 }
 
 /// NVMe's critical warning in words, one a bit. Source: NVM Express base specification 2.0, figure 208.
-fn warning_words(bits: u64) -> Vec<&'static str> {
+fn warning_words(bits: u64) -> Vec<String> {
     let words = [
         "spare blocks are low",
         "too hot or too cold",
@@ -182,27 +194,27 @@ fn warning_words(bits: u64) -> Vec<&'static str> {
         "its backup power failed",
         "persistent memory is read-only",
     ];
-    words
-        .iter()
-        .enumerate()
-        .filter(|(bit, _)| bits >> bit & 1 == 1)
-        .map(|(_, w)| *w)
-        .collect()
+    let set = (0..64_usize).filter(|bit| bits >> bit & 1 == 1);
+    set.map(|bit| {
+        words
+            .get(bit)
+            .map_or_else(|| format!("unknown bit {bit}"), |word| (*word).to_owned())
+    })
+    .collect()
 }
 
-fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
+fn conditions(before: &Alerts, reading: &Reading, spec: Option<&Spec>) -> Vec<Told> {
     let mut all = Vec::new();
-    let mut told = |kind, value: f64, rises, on: Option<(Severity, String)>, parts| {
+    let mut told = |kind, value: f64, rises, on: Option<(Severity, String)>, faults| {
         all.push(Told {
             kind,
             on,
             value,
             rises,
-            parts,
+            faults,
         });
     };
     let (warning, critical) = (Severity::Warning, Severity::Critical);
-    let none = Parts::new;
     let of = |key: &str| reading.count(key);
     if let Some(passed) = reading.passed {
         let words = "the drive says itself that it is failing (SMART status FAILED)".to_owned();
@@ -211,13 +223,27 @@ fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
             f64::from(u8::from(!passed)),
             false,
             (!passed).then_some((critical, words)),
-            none(),
+            None,
         );
     }
     let (names, prefail) = failing(reading);
     // What a table of attributes has no row of does not hold, though an earlier version took another row for it.
     let has_attributes = reading.attributes.iter().any(|a| a.value.is_some());
     if !names.is_empty() || has_attributes {
+        let mute = |name: &str| {
+            reading
+                .attributes
+                .iter()
+                .any(|row| !is_judged(row) && called(row) == name)
+        };
+        let mut rows = fault::with_untold(named(names), standing(before, Kind::AttributeFailing), |name| {
+            !has_attributes || mute(name)
+        });
+        // The exit status alone may well tell of another one that stands.
+        if rows.len() > 1 {
+            rows.remove(UNNAMED);
+        }
+        let names: Vec<&str> = rows.keys().map(String::as_str).collect();
         let words = format!("at or below the drive's own threshold: {}", names.join(", "));
         let severity = if prefail { critical } else { warning };
         told(
@@ -225,37 +251,41 @@ fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
             names.len() as f64,
             true,
             (!names.is_empty()).then_some((severity, words)),
-            named(names),
+            Some((rows, fault::REST)),
         );
     }
     for kind in [Kind::Reallocated, Kind::Pending, Kind::Uncorrectable, Kind::MediaErrors] {
-        let rows = known()
-            .critical
-            .iter()
-            .filter(|row| row.alert == Some(kind) && row.protocol == reading.protocol);
-        let counts: Vec<_> = rows.filter_map(|row| Some((row, of(&row.key)?))).collect();
+        let rows = || known().critical.iter().filter(|row| row.alert == Some(kind));
+        let counts = rows().filter(|row| row.protocol == reading.protocol);
+        let counts: Bad = counts
+            .filter_map(|row| Some((row.key.clone(), of(&row.key)? as f64)))
+            .collect();
         if counts.is_empty() && !has_attributes {
             continue;
         }
-        let sum = counts.iter().fold(0_u64, |sum, (_, count)| sum.saturating_add(*count));
-        let bad = counts.iter().any(|(row, count)| *count >= row.critical_at);
+        let counts = fault::with_untold(counts, standing(before, kind), |_| !has_attributes);
+        let counts: Vec<_> = rows().filter_map(|row| Some((row, *counts.get(&row.key)?))).collect();
+        let sum: f64 = counts.iter().map(|(_, count)| count).sum();
+        let is_critical = counts.iter().any(|(row, count)| *count >= row.critical_at as f64);
         let words: Vec<String> = counts
             .iter()
-            .filter(|(_, count)| *count > 0)
+            .filter(|(_, count)| *count > 0.0)
             .map(|(row, count)| format!("{count} {}", row.name.to_lowercase()))
             .collect();
-        let severity = if bad { critical } else { warning };
-        let parts = counts.iter().map(|(row, count)| (row.key.clone(), *count as f64));
+        let severity = if is_critical { critical } else { warning };
+        let bad = counts.iter().map(|(row, count)| (row.key.clone(), *count));
         told(
             kind,
-            sum as f64,
+            sum,
             true,
-            (sum > 0).then(|| (severity, words.join(", "))),
-            parts.collect(),
+            (sum > 0.0).then(|| (severity, words.join(", "))),
+            // A count of none says by itself that it was cured.
+            Some((bad.collect(), SignedDuration::ZERO)),
         );
     }
     if let Some(now) = reading.temperature {
         let limit = limit(reading);
+        let hot = before.contains_key(&Kind::Temperature);
         let on = now > limit || hot && now > limit - HYSTERESIS;
         let severity = if now > limit + 10 { critical } else { warning };
         told(
@@ -263,7 +293,7 @@ fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
             now as f64,
             false,
             on.then(|| (severity, format!("{now} °C; its limit is {limit} °C"))),
-            none(),
+            None,
         );
     }
     if let (Some(spare), Some(threshold)) = (of("available_spare"), of("available_spare_threshold")) {
@@ -274,20 +304,18 @@ fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
             spare as f64,
             false,
             on.then_some((critical, words)),
-            none(),
+            None,
         );
     }
     if let Some(bits) = of("critical_warning") {
-        let words = match warning_words(bits) {
-            known if known.is_empty() => format!("unknown bits {bits:#x}"),
-            known => known.join(", "),
-        };
+        let words = warning_words(bits);
+        let all = words.join(", ");
         told(
             Kind::CriticalWarning,
             bits as f64,
             false,
-            (bits != 0).then(|| (critical, format!("the controller warns: {words}"))),
-            named(warning_words(bits)),
+            (bits != 0).then(|| (critical, format!("the controller warns: {all}"))),
+            Some((named(words), fault::REST)),
         );
     }
     let used = wear::view(reading, spec).percent_used;
@@ -302,7 +330,7 @@ fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
             used,
             false,
             (used >= wear::HIGH as f64).then_some((severity, words)),
-            none(),
+            None,
         );
     }
     if let Some(failed) = reading.self_test_failed {
@@ -312,7 +340,7 @@ fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
             f64::from(u8::from(failed)),
             false,
             failed.then_some((critical, words)),
-            none(),
+            None,
         );
     }
     all
@@ -322,7 +350,7 @@ fn conditions(reading: &Reading, hot: bool, spec: Option<&Spec>) -> Vec<Told> {
 pub fn judge(before: &Alerts, reading: &Reading, spec: Option<&Spec>, now: Time) -> (Alerts, Vec<Change>) {
     let mut after = before.clone();
     let mut changes = Vec::new();
-    for told in conditions(reading, before.contains_key(&Kind::Temperature), spec) {
+    for told in conditions(before, reading, spec) {
         changes.extend(step(&mut after, told, now));
     }
     (after, changes)
@@ -356,7 +384,7 @@ fn of_host(
         value: if on.is_some() { value } else { 0.0 },
         on,
         rises: true,
-        parts: Parts::new(),
+        faults: None,
     };
     let changes = step(&mut after, told, now).into_iter().collect();
     (after, changes)
@@ -365,34 +393,44 @@ fn of_host(
 /// What holds and has changed of a ZFS pool.
 pub fn judge_pool(before: &Alerts, pool: &Pool, now: Time) -> (Alerts, Vec<Change>) {
     let (mut after, mut all) = (before.clone(), Vec::new());
-    let mut told = |kind, value: u64, rises, on: Option<(Severity, String)>, parts| {
+    let mut told = |kind, value: u64, rises, on: Option<(Severity, String)>, faults| {
         all.push(Told {
             kind,
             on,
             value: value as f64,
             rises,
-            parts,
+            faults,
         });
     };
     let (warning, critical) = (Severity::Warning, Severity::Critical);
     if let Some(health) = &pool.health {
         // Degraded it still has all data, and not for long where another device fails.
         let severity = if health == "DEGRADED" { warning } else { critical };
-        let bad = match pool.bad.len() {
-            0 => String::new(),
-            _ => format!(" ({})", pool.bad.iter().take(8).cloned().collect::<Vec<_>>().join(", ")),
+        let lost = pool.devices.iter().filter(|device| device.lost() > 0);
+        let words: Vec<String> = lost.take(8).map(ToString::to_string).collect();
+        let words = match words.as_slice() {
+            [] => String::new(),
+            words => format!(" ({})", words.join(", ")),
         };
-        let on = (health != "ONLINE").then(|| (severity, format!("it is {health}{bad}")));
-        let parts = named(pool.bad.iter().map(String::as_str));
-        told(Kind::PoolHealth, pool.bad.len() as u64, true, on, parts);
+        let on = (health != "ONLINE").then(|| (severity, format!("it is {health}{words}")));
+        // By its name alone: it is the same device in each state. One that went from the pool has no trouble in it.
+        let devices = pool.named();
+        let bad = devices.iter().map(|(name, d)| (name.clone(), f64::from(d.lost())));
+        let bad: Bad = bad.filter(|(_, lost)| *lost > 0.0).collect();
+        let mute = |name: &str| devices.get(name).is_some_and(|device| device.state.is_empty());
+        let bad = fault::with_untold(bad, standing(before, Kind::PoolHealth), |name| {
+            devices.is_empty() || mute(name)
+        });
+        let count = bad.len() as u64;
+        told(Kind::PoolHealth, count, true, on, Some((bad, fault::REST)));
     }
     if let Some(errors) = pool.errors {
         let words = || (warning, format!("{errors} read, write and checksum errors"));
-        told(Kind::PoolErrors, errors, true, (errors > 0).then(words), Parts::new());
+        told(Kind::PoolErrors, errors, true, (errors > 0).then(words), None);
     }
     if let Some(errors) = pool.scan_errors {
         let words = || (critical, format!("its newest scrub or resilver found {errors} errors"));
-        told(Kind::PoolScan, errors, true, (errors > 0).then(words), Parts::new());
+        told(Kind::PoolScan, errors, true, (errors > 0).then(words), None);
     }
     if let Some(used) = pool.used {
         let on = match pool::fullness(used) {
@@ -405,7 +443,7 @@ pub fn judge_pool(before: &Alerts, pool: &Pool, now: Time) -> (Alerts, Vec<Chang
             used,
             false,
             on.map(|severity| (severity, format!("{used} % of it is in use"))),
-            Parts::new(),
+            None,
         );
     }
     let changes = all.into_iter().filter_map(|told| step(&mut after, told, now)).collect();
@@ -418,7 +456,7 @@ fn step(alerts: &mut Alerts, told: Told, now: Time) -> Option<Change> {
         on,
         value,
         rises,
-        parts,
+        faults,
     } = told;
     let before = alerts.get(&kind).cloned();
     let was = before.as_ref().map(|active| active.value);
@@ -436,12 +474,15 @@ fn step(alerts: &mut Alerts, told: Told, now: Time) -> Option<Change> {
         });
     };
     let since = before.as_ref().map_or(now, |active| active.since);
-    let part = |b: &Active, name: &String| b.parts.get(name).copied().unwrap_or_default();
-    let news = before.as_ref().is_none_or(|b| {
-        // An alert of an earlier version has no parts yet.
-        let more = !b.parts.is_empty() && parts.iter().any(|(name, count)| *count > part(b, name));
-        rises && value > b.value || severity > b.severity || more
-    });
+    let known = before.as_ref().and_then(|active| active.faults.clone());
+    // Where none are known (an earlier version, or an alert about one thing) the value alone tells what is news.
+    let are_known = known.is_some();
+    let judged = faults.map(|(bad, rest)| fault::step(known.unwrap_or_default(), bad, rest, now));
+    let (faults, joined) = judged.unzip();
+    let joined = joined.filter(|_| are_known);
+    let news = before
+        .as_ref()
+        .is_none_or(|b| severity > b.severity || joined.unwrap_or(rises && value > b.value));
     // A counter that fell keeps its highest value only where a rise is news; then its return is no news.
     let kept = match &before {
         Some(b) if rises && !news => b.value.max(value),
@@ -449,16 +490,6 @@ fn step(alerts: &mut Alerts, told: Told, now: Time) -> Option<Change> {
     };
     // The worst that it was stays until it is over, so that a value at a border is not told again and again.
     let worst = before.as_ref().map_or(severity, |b| b.severity.max(severity));
-    // What has gone is new when it is there again; a count keeps its highest until then.
-    let highest = |(name, count): (String, f64)| {
-        let before = before.as_ref().map_or(0.0, |b| part(b, &name));
-        (name, count.max(before))
-    };
-    let parts = parts
-        .into_iter()
-        .filter(|(_, count)| *count > 0.0)
-        .map(highest)
-        .collect();
     alerts.insert(
         kind,
         Active {
@@ -466,7 +497,7 @@ fn step(alerts: &mut Alerts, told: Told, now: Time) -> Option<Change> {
             value: kept,
             severity: worst,
             message: message.clone(),
-            parts,
+            faults,
         },
     );
     news.then_some(Change {
@@ -507,75 +538,166 @@ mod tests {
         changes.iter().map(|c| (c.kind, c.resolved)).collect()
     }
 
+    /// Which of these readings, each so many hours behind the one before, tell of a fault.
+    fn told(kind: Kind, readings: Vec<(i64, Reading)>) -> Vec<bool> {
+        let (mut alerts, mut at) = (Alerts::new(), Time::UNIX_EPOCH);
+        let told = readings.iter().map(|(hours, reading)| {
+            at += SignedDuration::from_hours(*hours);
+            let (after, changes) = judge(&alerts, reading, None, at);
+            alerts = after;
+            changes.iter().any(|change| change.kind == kind && !change.resolved)
+        });
+        told.collect()
+    }
+
+    fn warns(bits: u64) -> Reading {
+        Reading {
+            protocol: Protocol::Nvme,
+            ..ata(&[("critical_warning", bits)])
+        }
+    }
+
+    /// Rows with these keys at their thresholds, of rows that bear one name.
+    fn at_threshold(keys: &[&str]) -> Reading {
+        let mut reading = ata(&[("170", 0), ("180", 0), ("190", 0)]);
+        for row in &mut reading.attributes {
+            let value = if keys.contains(&row.key.as_str()) { 10 } else { 100 };
+            (row.value, row.threshold) = (Some(value), Some(36));
+            "Unknown_Attribute".clone_into(&mut row.name);
+        }
+        reading
+    }
+
     /// Each of what comes is told, whatever went meanwhile.
     #[test]
     fn a_second_fault_is_told_though_the_first_has_gone() {
-        let at = Time::UNIX_EPOCH;
-        let after = |told: Vec<Reading>, kind: Kind| -> Vec<bool> {
-            let mut alerts = Alerts::new();
-            let heard = told.iter().map(|reading| {
-                let (after, changes) = judge(&alerts, reading, None, at);
-                alerts = after;
-                changes.iter().any(|change| change.kind == kind && !change.resolved)
-            });
-            heard.collect()
-        };
         // One sum of three rows.
         let counts = [
             &[("198", 40), ("187", 1)],
             &[("198", 0), ("187", 20)],
             &[("198", 0), ("187", 20)],
         ];
-        let told = counts.map(|pairs| ata(pairs)).to_vec();
-        assert_eq!(after(told, Kind::Uncorrectable), [true, true, false]);
-        // Rows at their thresholds.
-        let at_threshold = |key: &str| {
-            let mut reading = ata(&[("5", 0), ("10", 0)]);
-            for row in reading.attributes.iter_mut().filter(|row| row.key == key) {
-                (row.value, row.threshold) = (Some(10), Some(36));
+        let readings = counts.map(|pairs| (1, ata(pairs))).to_vec();
+        assert_eq!(told(Kind::Uncorrectable, readings), [true, true, false]);
+        let rows = [&["180"][..], &["170"], &["170"]];
+        let readings = rows.map(|keys| (1, at_threshold(keys))).to_vec();
+        assert_eq!(told(Kind::AttributeFailing, readings), [true, true, false]);
+        let bits = [(0, 0x01), (1, 0x09), (1, 0x08), (24, 0x09)];
+        let readings = bits.map(|(hours, bits)| (hours, warns(bits))).to_vec();
+        assert_eq!(told(Kind::CriticalWarning, readings), [true, true, false, true]);
+        let bits = [0x40, 0x48, 0xC8].map(|bits| (1, warns(bits))).to_vec();
+        assert_eq!(told(Kind::CriticalWarning, bits), [true, true, true], "unknown bits");
+    }
+
+    /// A bit of heat beside one that stands, a value at its threshold beside another one.
+    #[test]
+    fn what_comes_and_goes_is_told_once() {
+        let bits = [0x01, 0x03, 0x01, 0x03, 0x01, 0x03]
+            .map(|bits| (1, warns(bits)))
+            .to_vec();
+        assert_eq!(
+            told(Kind::CriticalWarning, bits),
+            [true, true, false, false, false, false]
+        );
+        let rows = [&["170", "190"][..], &["170"], &["170", "190"], &["170"]];
+        let readings = rows.map(|keys| (1, at_threshold(keys))).to_vec();
+        assert_eq!(told(Kind::AttributeFailing, readings), [true, false, false, false]);
+    }
+
+    /// A page of errors that is not read each time.
+    #[test]
+    fn what_a_reading_leaves_out_is_neither_over_nor_new() {
+        let sas = |pairs: &[(&str, u64)]| {
+            let mut reading = ata(pairs);
+            reading.protocol = Protocol::Scsi;
+            for row in &mut reading.attributes {
+                row.value = None;
             }
             reading
         };
-        let told = vec![at_threshold("10"), at_threshold("5"), at_threshold("5")];
-        assert_eq!(after(told, Kind::AttributeFailing), [true, true, false]);
-        let warns = |bits| Reading {
-            protocol: Protocol::Nvme,
-            ..ata(&[("critical_warning", bits)])
+        let whole = sas(&[("read_uncorrected", 3), ("write_uncorrected", 1)]);
+        let part = sas(&[("write_uncorrected", 1)]);
+        let readings = [&whole, &part, &whole, &part, &whole].map(|reading| (1, reading.clone()));
+        assert_eq!(
+            told(Kind::Uncorrectable, readings.to_vec()),
+            [true, false, false, false, false]
+        );
+        let (alerts, _) = judge(&Alerts::new(), &whole, None, Time::UNIX_EPOCH);
+        let (alerts, changes) = judge(&alerts, &sas(&[("write_uncorrected", 0)]), None, Time::UNIX_EPOCH);
+        assert!(changes.is_empty(), "{changes:?}");
+        assert_eq!(alerts[&Kind::Uncorrectable].message, "3 uncorrected read errors");
+        let well = sas(&[("read_uncorrected", 0), ("write_uncorrected", 0)]);
+        let (_, changes) = judge(&alerts, &well, None, Time::UNIX_EPOCH);
+        assert_eq!(kinds(&changes), [(Kind::Uncorrectable, true)]);
+    }
+
+    /// Where the table was not read, the exit status tells of no other row.
+    #[test]
+    fn the_exit_status_alone_names_nothing_new() {
+        let mut row = at_threshold(&["170"]);
+        for row in &mut row.attributes {
+            row.prefail = true;
+        }
+        let alone = Reading {
+            exit_status: Some(exit::THRESHOLD_NOW),
+            protocol: Protocol::Ata,
+            ..Reading::default()
         };
-        let told = vec![warns(0x01), warns(0x09), warns(0x08), warns(0x09)];
-        assert_eq!(after(told, Kind::CriticalWarning), [true, true, false, true]);
+        let readings = [&row, &alone, &row, &alone].map(|reading| (48, reading.clone()));
+        assert_eq!(
+            told(Kind::AttributeFailing, readings.to_vec()),
+            [true, false, false, false]
+        );
     }
 
     #[test]
     fn each_device_that_a_pool_loses_is_told() {
         let (mut alerts, mut told) = (Alerts::new(), Vec::new());
         for bad in [
-            &["sda"][..],
-            &["sda", "sdb"],
-            &["sdb"],
-            &["sdb", "sdc"],
-            &["sdb", "sdc"],
+            &["sda FAULTED"][..],
+            // Its owner mends it, and is not alarmed at each step.
+            &["sda OFFLINE"],
+            &["sda REMOVED"],
+            // Nothing is told of devices.
+            &[],
+            &["sda UNAVAIL", "sdb DEGRADED"],
+            &["sda ONLINE", "sdb DEGRADED"],
+            &["sdb FAULTED"],
+            &["sdb UNAVAIL", "sdc OFFLINE"],
+            &["sdb UNAVAIL", "sdc OFFLINE"],
+            // The same number, another one.
+            &["sdc OFFLINE", "sdd OFFLINE"],
         ] {
+            let devices = bad.iter().filter_map(|words| words.split_once(' '));
             let pool = Pool {
                 health: Some("DEGRADED".to_owned()),
-                bad: bad.iter().map(|name| (*name).to_owned()).collect(),
+                devices: devices
+                    .map(|(name, state)| pool::Device {
+                        name: name.to_owned(),
+                        state: state.to_owned(),
+                    })
+                    .collect(),
                 ..Pool::default()
             };
             let (after, changes) = judge_pool(&alerts, &pool, Time::UNIX_EPOCH);
             alerts = after;
             told.push(changes.len());
         }
-        assert_eq!(told, [1, 1, 0, 1, 0]);
+        assert_eq!(told, [1, 0, 0, 0, 1, 0, 1, 1, 0, 1]);
+        assert_eq!(
+            alerts[&Kind::PoolHealth].message,
+            "it is DEGRADED (sdc OFFLINE, sdd OFFLINE)"
+        );
     }
 
     /// An update of the box tells nothing anew.
     #[test]
     fn an_alert_of_an_earlier_version_is_told_again_only_for_what_is_worse() {
-        let (mut alerts, _) = judge(&Alerts::new(), &ata(&[("197", 3)]), None, Time::UNIX_EPOCH);
-        let pending = alerts.get_mut(&Kind::Pending).unwrap();
-        pending.parts.clear();
-        let stored = serde_json::to_value(&alerts).unwrap();
-        assert!(stored["pending"].get("parts").is_none());
+        let (alerts, _) = judge(&Alerts::new(), &ata(&[("197", 3)]), None, Time::UNIX_EPOCH);
+        let mut stored = serde_json::to_value(&alerts).unwrap();
+        // One version kept them under other names.
+        stored["pending"]["parts"] = serde_json::json!({ "attribute 197": 3.0 });
+        assert!(stored["pending"].as_object_mut().unwrap().remove("faults").is_some());
         let alerts: Alerts = serde_json::from_value(stored).unwrap();
         let (alerts, changes) = judge(&alerts, &ata(&[("197", 3)]), None, Time::UNIX_EPOCH);
         assert!(changes.is_empty(), "{changes:?}");
@@ -633,7 +755,7 @@ mod tests {
                 value,
                 severity: Severity::Critical,
                 message: "100 % of its rated life is used".to_owned(),
-                parts: Parts::new(),
+                faults: None,
             };
             (kind, active)
         };

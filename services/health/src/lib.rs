@@ -12,7 +12,7 @@
 //! a burn-in; what that makes of them is `burnin`'s.
 //!
 //! Tested beside the code, over recorded documents of real drives with the expected score and alerts beside each
-//! (`tests/golden.rs`), with properties (`tests/properties.rs`), and fuzzed (`fuzz/`). What no drive here has ever
+//! (`tests/golden.rs`), with properties (`tests/properties.rs`, `tests/alerts.rs`), and fuzzed (`fuzz/`). What no drive here has ever
 //! shown it is a real change of a counter: those are made by editing recorded documents.
 
 #![warn(unreachable_pub)]
@@ -21,6 +21,7 @@ pub mod alert;
 pub mod book;
 mod document;
 pub mod enrol;
+pub mod fault;
 pub mod known;
 pub mod pool;
 pub mod reading;

@@ -3,6 +3,9 @@
 //! The report's `zfs` part is `{"zfs_available", "pools": [{"name", "health", "read_errors", …, "scan", "devices": […]}]}`, with
 //! devices in devices (mirrors, raidz). A pool that a report does not name is not told of: its alerts stay as they were.
 
+use std::collections::BTreeMap;
+use std::fmt;
+
 use serde_json::Value;
 
 /// Most pools of a host that are judged.
@@ -26,14 +29,57 @@ pub struct Pool {
     pub name: String,
     /// `ONLINE`, `DEGRADED`, `FAULTED`, `UNAVAIL` and so on.
     pub health: Option<String>,
-    /// Names of devices that are not in service, with their states.
-    pub bad: Vec<String>,
+    /// Its devices, and those that they are made of; none where it tells of none.
+    pub devices: Vec<Device>,
     /// Read, write and checksum errors of the pool and its devices.
     pub errors: Option<u64>,
     /// Errors that the newest scrub or resilver found.
     pub scan_errors: Option<u64>,
     /// Percent of it in use.
     pub used: Option<u64>,
+}
+
+/// A device of a pool.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Device {
+    /// Its name.
+    pub name: String,
+    /// `ONLINE`, `DEGRADED`, `FAULTED` and so on; empty where the report does not say.
+    pub state: String,
+}
+
+impl Device {
+    /// How much of it is lost: 0 nothing, 1 it serves in part, 2 it is out of service, whatever ZFS or its owner calls that.
+    pub fn lost(&self) -> u8 {
+        match self.state.as_str() {
+            "DEGRADED" => 1,
+            "FAULTED" | "OFFLINE" | "REMOVED" | "UNAVAIL" => 2,
+            _ => 0,
+        }
+    }
+}
+
+impl Pool {
+    /// Its devices, each under a name of its own: there may be a `replacing-0` in each mirror.
+    pub fn named(&self) -> BTreeMap<String, &Device> {
+        let mut times: BTreeMap<&str, usize> = BTreeMap::new();
+        let named = self.devices.iter().map(|device| {
+            let time = times.entry(&device.name).or_default();
+            *time += 1;
+            let name = match *time {
+                1 => device.name.clone(),
+                more => format!("{} ({more})", device.name),
+            };
+            (name, device)
+        });
+        named.collect()
+    }
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.name, self.state)
+    }
 }
 
 fn text(value: &Value) -> Option<String> {
@@ -70,11 +116,10 @@ fn pool(value: &Value) -> Option<Pool> {
     };
     let mut of_devices = None;
     each_device(value, |device, _| {
-        let state = text(&device["state"]).unwrap_or_default();
-        if ["DEGRADED", "FAULTED", "OFFLINE", "REMOVED", "UNAVAIL"].contains(&state.as_str()) {
-            pool.bad
-                .push(format!("{} {state}", text(&device["name"]).unwrap_or_default()));
-        }
+        pool.devices.push(Device {
+            name: text(&device["name"]).unwrap_or_default(),
+            state: text(&device["state"]).unwrap_or_default(),
+        });
         of_devices = of_devices.into_iter().chain(errors(device)).reduce(u64::saturating_add);
     });
     // A pool's own counters are those of its top; what a device counted may be lower down.
@@ -129,7 +174,9 @@ mod tests {
         ] });
         let all = pools(&zfs);
         assert_eq!(all.len(), 2);
-        assert_eq!(all[0].bad, ["raidz1-0 DEGRADED", "sdb FAULTED"]);
+        let told: Vec<_> = all[0].devices.iter().map(|d| (d.to_string(), d.lost())).collect();
+        let want = [("raidz1-0 DEGRADED", 1), ("sda ONLINE", 0), ("sdb FAULTED", 2)];
+        assert_eq!(told, want.map(|(words, lost)| (words.to_owned(), lost)));
         assert_eq!(
             (all[0].errors, all[0].scan_errors, all[0].used),
             (Some(7), Some(2), Some(91))
