@@ -12,15 +12,16 @@
 //! The numbers survive a lost store: they are at least the clock's microseconds, and [`Outbox::acknowledge`] numbers
 //! anew when the server has seen more than this store ever gave out.
 
+mod spool;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use store::{Pending, Store, Table, Write};
+use store::{Pending, Store};
 use tokio::sync::{Notify, oneshot};
 use tracing::{error, warn};
 use wire::drive::Drive;
-use wire::event::Severity;
 use wire::frame::{FRAME_MAX_SENT, LogLine, ProgressFrame};
 use wire::job::{Job, JobState};
 use wire::playbook::PlaybookInfo;
@@ -33,15 +34,7 @@ use crate::vigil::frames;
 use crate::vigil::window::{Reading, Window};
 use crate::vigil::{Who, inventory, manifest};
 
-/// Events waiting for the server, by number.
-pub const SPOOL: Table<u64, Happening> = Table::new("spool");
-
-/// The last number given out, under `last`; how many events were given up and not told of, under `lost`; the greatest id of a job
-/// that was dropped, under `job` (milliseconds).
-pub const NUMBERS: Table<String, u64> = Table::new("numbers");
-
-/// Most events kept: a day of a box with a hundred drives.
-pub const SPOOL_MAX: u64 = 5_000;
+pub use spool::{NUMBERS, SPOOL, SPOOL_MAX, spool};
 
 /// Most log lines kept while the server is away.
 pub const LOGS_MAX: usize = 1_000;
@@ -54,9 +47,6 @@ const READINGS_MAX: usize = 64;
 
 /// Most certificates taken at once: each may have 400 KiB.
 const CERTIFICATES_AT_ONCE: usize = 4;
-
-/// Most events taken at once, so that a full spool does not hold up a heartbeat.
-const BATCH: usize = 64;
 
 /// The outbox; clones share it.
 #[derive(Clone, Debug)]
@@ -124,40 +114,6 @@ struct Once {
     told: Option<oneshot::Sender<()>>,
 }
 
-/// Writes events down with the next numbers, as part of a change that they belong to.
-///
-/// # Errors
-/// When the store does not take them; nothing of the change is kept then.
-pub fn spool(w: &mut Write<'_, '_>, told: &[Happening]) -> store::Result<()> {
-    for happening in told {
-        put(w, happening)?;
-    }
-    if !told.is_empty() {
-        let lost = SPOOL.keep_last(w, SPOOL_MAX)? as u64;
-        if lost > 0 {
-            let before = NUMBERS.get(w, "lost")?.unwrap_or(0);
-            NUMBERS.put(w, "lost", &before.saturating_add(lost))?;
-            if before == 0 {
-                warn!("the spool is full: {SPOOL_MAX} events wait for a server, and the oldest are given up now");
-            }
-        }
-    }
-    Ok(())
-}
-
-/// Under the next number.
-fn put(w: &mut Write<'_, '_>, happening: &Happening) -> store::Result<()> {
-    let now = Time::now();
-    let clock = u64::try_from(now.as_microsecond()).unwrap_or(0);
-    let number = NUMBERS.get(w, "last")?.unwrap_or(0).saturating_add(1).max(clock);
-    NUMBERS.put(w, "last", &number)?;
-    let happening = Happening {
-        at: happening.at.or(Some(now)),
-        ..happening.clone()
-    };
-    SPOOL.put(w, &number, &happening)
-}
-
 /// To whom it is told.
 #[derive(Clone, Debug)]
 pub struct To {
@@ -177,10 +133,6 @@ impl Drop for Hold {
         self.0.inner.wake.notify_one();
     }
 }
-
-/// Highest number of an event that a server may name: numbers are microseconds since 1970 or what follows the last one, and
-/// this is the year 2255. A server is that far ahead of a store that was lost, whatever this box's clock says.
-const HIGHEST: u64 = 1 << 53;
 
 impl Outbox {
     /// An outbox over `store`.
@@ -384,62 +336,6 @@ impl Outbox {
         Hold(self.clone())
     }
 
-    /// The server has all events up to `seen`: forgets them, and renumbers the rest where it has seen more than
-    /// this store ever gave out.
-    ///
-    /// # Errors
-    /// When the store does not take it.
-    pub async fn acknowledge(&self, seen: u64) -> store::Result<()> {
-        self.inner
-            .store
-            .write(move |w| {
-                let waiting = SPOOL.all(w)?;
-                let last = NUMBERS.get(w, "last")?.unwrap_or(0);
-                if seen > HIGHEST {
-                    tracing::warn!(seen, last, "the server names an event that no agent has ever reached");
-                    return Ok(());
-                }
-                if seen > last {
-                    SPOOL.clear(w)?;
-                    let mut number = seen;
-                    for (_, happening) in waiting {
-                        number = number.saturating_add(1);
-                        SPOOL.put(w, &number, &happening)?;
-                    }
-                    NUMBERS.put(w, "last", &number)?;
-                } else {
-                    for (number, _) in waiting.into_iter().take_while(|(number, _)| *number <= seen) {
-                        SPOOL.delete(w, &number)?;
-                    }
-                }
-                Ok(())
-            })
-            .await
-    }
-
-    /// Writes down, as an event, how many events were given up while no server took them; once for each loss.
-    ///
-    /// # Errors
-    /// When the store does not take it; it is told at the next connection then.
-    pub async fn own_up(&self) -> store::Result<()> {
-        self.inner
-            .store
-            .write(|w| {
-                let lost = NUMBERS.get(w, "lost")?.unwrap_or(0);
-                if lost == 0 {
-                    return Ok(());
-                }
-                NUMBERS.delete(w, "lost")?;
-                let message = format!(
-                    "No server took the agent's events for so long that the spool of {SPOOL_MAX} was full: the oldest {lost} \
-                     are lost. Jobs and certificates are not among what was lost."
-                );
-                let data = serde_json::json!({ "lost": lost, "spool": SPOOL_MAX });
-                put(w, &Happening::new("agent.events_lost", Severity::Warning, None, message, data))
-            })
-            .await
-    }
-
     /// Takes the drives' temperatures, for a chart and for who asks later.
     pub fn glance(&self, now: Time) {
         let mut guard = self.state();
@@ -565,17 +461,9 @@ impl Outbox {
                 return frames;
             }
         }
-        match self.inner.store.read(|r| SPOOL.after(r, cursor, BATCH)) {
-            Ok(events) => {
-                if events.len() == BATCH {
-                    self.inner.wake.notify_one();
-                }
-                for (number, happening) in events {
-                    *cursor = number;
-                    push(&mut frames, happening, Some(number), to, now);
-                }
-            }
-            Err(cause) => error!(error = %cause, "the spool of events could not be read"),
+        for (number, happening) in self.spooled(*cursor) {
+            *cursor = number;
+            push(&mut frames, happening, Some(number), to, now);
         }
         frames
     }

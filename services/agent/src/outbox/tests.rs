@@ -1,6 +1,6 @@
 //! The outbox over a store of its own.
 #![allow(clippy::unwrap_used, clippy::wildcard_enum_match_arm, reason = "tests")]
-use store::{Check, Options};
+use store::{Check, Options, Table};
 use wire::event::Severity;
 
 use super::*;
