@@ -40,16 +40,38 @@ enum Cooled {
     Over,
 }
 
+/// A step that is a self-test, from its first start on.
+struct Turn {
+    step: u16,
+    kind: Kind,
+    began: Instant,
+    /// Seconds that the step took before.
+    before: f64,
+    heat: TestHeat,
+    /// What another's self-test was last said to have left: it is asked for a day and more.
+    said: String,
+}
+
+impl Turn {
+    /// Seconds of the step so far.
+    fn seconds(&self) -> f64 {
+        self.before + self.began.elapsed().as_secs_f64()
+    }
+}
+
 impl JobTask {
     /// Runs the self-test that is this step, or goes on following it.
     pub(super) async fn self_test(&mut self, held: &Held, step: u16, kind: Kind) -> Own {
-        let began = Instant::now();
+        let mut turn = Turn {
+            step,
+            kind,
+            began: Instant::now(),
+            before: self.record.step_mut(step).map_or(0.0, |state| state.seconds),
+            heat: TestHeat::new(self.heat_limits()),
+            said: String::new(),
+        };
         let phase = kind.phase();
-        let before = self.record.step_mut(step).map_or(0.0, |state| state.seconds);
-        self.set_step(step, PhaseStatus::Running, before);
-        let mut heat = TestHeat::new(self.heat_limits());
-        // What another's self-test was last said to have left: it is asked for a day and more.
-        let mut said = String::new();
+        self.set_step(step, PhaseStatus::Running, turn.before);
         let mut taken_up = self.record.self_test.as_ref().is_some_and(|test| test.step == step);
         loop {
             let under_way = self.record.self_test.clone().filter(|test| test.step == step);
@@ -63,57 +85,16 @@ impl JobTask {
             let told = self.record.job.self_tests.len();
             let mut test = match under_way {
                 Some(test) => test,
-                None => match self.means.hands.start_self_test(held, kind).await {
-                    Ok(running) => {
-                        let since = Time::now();
-                        let spent = Spent::default();
-                        let mut test = SelfTestUnderWay {
-                            step,
-                            running,
-                            since,
-                            spent,
-                        };
-                        self.spent(&mut test);
-                        self.record.self_test = Some(test.clone());
-                        self.keep(None, Vec::new());
-                        test
-                    }
-                    Err(not) if let Some(pause) = not.again(began.elapsed()) => {
-                        let text = not.waits();
-                        if said != text {
-                            self.log("info", text.clone());
-                            said = text;
-                        }
-                        match self.others(held, &mut heat, pause, kind.phase()).await {
-                            Ok(Cooled::Yes | Cooled::Over) => continue,
-                            Ok(Cooled::No(why)) => {
-                                let told = format!("not started for heat: {why}");
-                                self.record.too_hot = Some(why);
-                                let told = SelfTest { told, ..not.told(kind) };
-                                self.self_test_ended(step, told, before + began.elapsed().as_secs_f64());
-                                return Own::Done;
-                            }
-                            Err(Own::Parked) => return Own::Parked,
-                            Err(other) => {
-                                self.set_step(step, PhaseStatus::Interrupted, before + began.elapsed().as_secs_f64());
-                                return other;
-                            }
-                        }
-                    }
-                    Err(NotStarted::OtherDrive(why)) => {
-                        self.set_step(step, PhaseStatus::Interrupted, before + began.elapsed().as_secs_f64());
-                        return self.other_drive(&why);
-                    }
-                    Err(not) => {
-                        self.self_test_ended(step, not.told(kind), before + began.elapsed().as_secs_f64());
-                        return Own::Done;
-                    }
+                None => match self.start(held, &mut turn).await {
+                    Ok(Some(test)) => test,
+                    Ok(None) => continue,
+                    Err(end) => return end,
                 },
             };
             info!(job = %self.record.job.id, ?phase, "self-test under way");
-            let ended = match self.follow(held, &mut test, phase, &mut heat).await {
+            let ended = match self.follow(held, &mut test, phase, &mut turn.heat).await {
                 Ok(Followed::Ended(ended)) => ended,
-                Ok(Followed::Hot(at)) => match self.cool(held, &mut heat, at, phase).await {
+                Ok(Followed::Hot(at)) => match self.cool(held, &mut turn.heat, at, phase).await {
                     Ok(Cooled::Yes) => {
                         // One that would not end is followed on, and its late end by our order is none of its own.
                         taken_up |= self.record.self_test.is_some();
@@ -127,14 +108,14 @@ impl JobTask {
                             None => "ended for heat",
                         };
                         let told = test.running.ended_by(&format!("{how}: {why}"));
-                        self.self_test_ended(step, told, before + began.elapsed().as_secs_f64());
+                        self.self_test_ended(step, told, turn.seconds());
                         return Own::Done;
                     }
                     Err(Own::Parked) => return Own::Parked,
                     Err(other) if self.record.job.self_tests.len() > told => return other,
                     Err(other) => {
                         let told = test.running.ended_by(&format!("ended for heat at {at}"));
-                        self.self_test_ended(step, told, before + began.elapsed().as_secs_f64());
+                        self.self_test_ended(step, told, turn.seconds());
                         return other;
                     }
                 },
@@ -146,11 +127,7 @@ impl JobTask {
                         Some(actor) => format!("aborted by {actor}"),
                         None => "the drive went away".to_owned(),
                     };
-                    self.self_test_ended(
-                        step,
-                        test.running.ended_by(&why),
-                        before + began.elapsed().as_secs_f64(),
-                    );
+                    self.self_test_ended(step, test.running.ended_by(&why), turn.seconds());
                     return other;
                 }
             };
@@ -168,8 +145,62 @@ impl JobTask {
                 self.keep(None, Vec::new());
                 continue;
             }
-            self.self_test_ended(step, ended, before + began.elapsed().as_secs_f64());
+            self.self_test_ended(step, ended, turn.seconds());
             return Own::Done;
+        }
+    }
+
+    /// Starts the self-test; `None` where it is to be tried again.
+    ///
+    /// # Errors
+    /// How the step ended without one.
+    async fn start(&mut self, held: &Held, turn: &mut Turn) -> Result<Option<SelfTestUnderWay>, Own> {
+        let (step, kind) = (turn.step, turn.kind);
+        match self.means.hands.start_self_test(held, kind).await {
+            Ok(running) => {
+                let since = Time::now();
+                let spent = Spent::default();
+                let mut test = SelfTestUnderWay {
+                    step,
+                    running,
+                    since,
+                    spent,
+                };
+                self.spent(&mut test);
+                self.record.self_test = Some(test.clone());
+                self.keep(None, Vec::new());
+                Ok(Some(test))
+            }
+            Err(not) if let Some(pause) = not.again(turn.began.elapsed()) => {
+                let text = not.waits();
+                if turn.said != text {
+                    self.log("info", text.clone());
+                    turn.said = text;
+                }
+                match self.others(held, &mut turn.heat, pause, kind.phase()).await {
+                    Ok(Cooled::Yes | Cooled::Over) => Ok(None),
+                    Ok(Cooled::No(why)) => {
+                        let told = format!("not started for heat: {why}");
+                        self.record.too_hot = Some(why);
+                        let told = SelfTest { told, ..not.told(kind) };
+                        self.self_test_ended(step, told, turn.seconds());
+                        Err(Own::Done)
+                    }
+                    Err(Own::Parked) => Err(Own::Parked),
+                    Err(other) => {
+                        self.set_step(step, PhaseStatus::Interrupted, turn.seconds());
+                        Err(other)
+                    }
+                }
+            }
+            Err(NotStarted::OtherDrive(why)) => {
+                self.set_step(step, PhaseStatus::Interrupted, turn.seconds());
+                Err(self.other_drive(&why))
+            }
+            Err(not) => {
+                self.self_test_ended(step, not.told(kind), turn.seconds());
+                Err(Own::Done)
+            }
         }
     }
 
