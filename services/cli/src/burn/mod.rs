@@ -135,28 +135,7 @@ fn run(args: &Args) -> Result<u8, Stop> {
     let steps = burnin::playbook::steps_text(&choice.steps);
     let plan = digest((&choice.playbook.name, &steps), &choice.options, &plans);
     let interrupted: Vec<_> = jobs.iter().map(Job::gives_up).collect();
-    if choice.erases() {
-        for job in &jobs {
-            let given_up = match job.drive.given_up.as_slice() {
-                [] => String::new(),
-                words => format!("; given up: {}", words.join(", ")),
-            };
-            tell!(
-                "will be erased: {} at {}: {}{given_up}",
-                job.held.identity.words(),
-                job.node.display(),
-                job.drive.content.words()
-            );
-        }
-    }
-    for (job, interrupted) in jobs.iter().zip(&interrupted) {
-        if let Some(GivenUp { words, resume }) = interrupted {
-            let instead = resume
-                .as_ref()
-                .map(|flags| format!("; to go on with it instead: {flags}"));
-            tell!("{}: {words}{}", job.node.display(), instead.unwrap_or_default());
-        }
-    }
+    tell_losses(&choice, &jobs, &interrupted);
     let seen: Vec<_> = match choice.erases() {
         true => jobs
             .iter()
@@ -175,34 +154,8 @@ fn run(args: &Args) -> Result<u8, Stop> {
     let changed =
         changed.then(|| format!("what would be erased has changed since --dry-run: its digest is now {digest}"));
     if args.dry_run {
-        let steps: Vec<String> = choice.steps.iter().map(burnin::playbook::Step::words).collect();
-        tell!("{}: {}", choice.playbook.name, steps.join(", "));
-        if let Some(request) = choice.request() {
-            for job in &jobs {
-                let made = ended::of_request(&request, job.drive.capacity, job.drive.sector);
-                tell!("behind it, on {}: {made}", job.node.display());
-            }
-        }
-        let agree: String = match choice.erases() {
-            true => {
-                let id = |job: &Job| again::quote(job.names.id.as_ref());
-                jobs.iter().map(|job| format!(" --yes-erase {}", id(job))).collect()
-            }
-            false => String::new(),
-        };
-        tell!("nothing was written; to do it: --plan-digest {digest}{agree}");
-        if args.json {
-            let name = &choice.playbook.name;
-            let told = print_json(
-                &serde_json::json!({
-                    "playbook": name, "options": choice.options, "steps": steps, "digest": digest, "drives": plans,
-                    "interrupted": interrupted
-                }),
-                "",
-            );
-            if !told {
-                return Ok(code(Outcome::Inconclusive));
-            }
+        if !tell_plan(args, &choice, &jobs, &digest, (&plans, &interrupted)) {
+            return Ok(code(Outcome::Inconclusive));
         }
         return match changed {
             Some(reason) => Err(Stop::Refused(format!("--plan-digest: {reason}; nothing was written"))),
@@ -217,6 +170,67 @@ fn run(args: &Args) -> Result<u8, Stop> {
         consent::ask(&plans).map_err(|reason| refuse(args, &jobs, "not-confirmed", &reason))?;
     }
     burn_all(args, place.as_ref(), &state, &signals, (over, jobs))
+}
+
+/// What is going to be lost: what stands on the drives, and what was begun on them.
+fn tell_losses(choice: &Choice, jobs: &[Job], interrupted: &[Option<GivenUp>]) {
+    if choice.erases() {
+        for job in jobs {
+            let given_up = match job.drive.given_up.as_slice() {
+                [] => String::new(),
+                words => format!("; given up: {}", words.join(", ")),
+            };
+            tell!(
+                "will be erased: {} at {}: {}{given_up}",
+                job.held.identity.words(),
+                job.node.display(),
+                job.drive.content.words()
+            );
+        }
+    }
+    for (job, interrupted) in jobs.iter().zip(interrupted) {
+        if let Some(GivenUp { words, resume }) = interrupted {
+            let instead = resume
+                .as_ref()
+                .map(|flags| format!("; to go on with it instead: {flags}"));
+            tell!("{}: {words}{}", job.node.display(), instead.unwrap_or_default());
+        }
+    }
+}
+
+/// What would be done, and how to agree to it; whether all of that could be told.
+fn tell_plan(
+    args: &Args,
+    choice: &Choice,
+    jobs: &[Job],
+    digest: &str,
+    (plans, interrupted): (&[PlanDrive], &[Option<GivenUp>]),
+) -> bool {
+    let steps: Vec<String> = choice.steps.iter().map(burnin::playbook::Step::words).collect();
+    tell!("{}: {}", choice.playbook.name, steps.join(", "));
+    if let Some(request) = choice.request() {
+        for job in jobs {
+            let made = ended::of_request(&request, job.drive.capacity, job.drive.sector);
+            tell!("behind it, on {}: {made}", job.node.display());
+        }
+    }
+    let agree: String = match choice.erases() {
+        true => {
+            let id = |job: &Job| again::quote(job.names.id.as_ref());
+            jobs.iter().map(|job| format!(" --yes-erase {}", id(job))).collect()
+        }
+        false => String::new(),
+    };
+    tell!("nothing was written; to do it: --plan-digest {digest}{agree}");
+    let name = &choice.playbook.name;
+    !args.json
+        || print_json(
+            &serde_json::json!({
+                "playbook": name, "options": choice.options, "steps": steps, "digest": digest, "drives": plans,
+                "interrupted": interrupted
+            }),
+            "",
+        )
 }
 
 /// What signs certificates, tried to the last file that this takes: nobody is to learn after hours that there is none.
