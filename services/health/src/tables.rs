@@ -97,6 +97,9 @@ pub struct Host {
     pub last_seen: Time,
     /// When the drives of the last report were read, by the host's clock.
     pub last_report: Time,
+    /// Seconds until its next report, as it was told in answer to the last one; `None` where an earlier version took that.
+    #[serde(default)]
+    pub told_interval: Option<u64>,
     /// Reports taken.
     pub reports: u64,
     /// Why drives of the last report were not taken.

@@ -120,7 +120,7 @@ async fn send(book: &Book, agent: u64, host: &str, drives: Vec<Value>, hour: i64
         .map(|host| host.last_seen)
         .max()
         .unwrap_or(at(0));
-    match book.take(agent, read, None, at(hour).max(now)).await {
+    match book.take(agent, read, None, 3600, at(hour).max(now)).await {
         Ok(taken) => Ok(taken.drives),
         Err(Failure::Refused(problem)) => Err(problem.kind),
         Err(Failure::Store(error)) => panic!("{error}"),
@@ -494,7 +494,7 @@ async fn fault_8_a_pool_that_loses_a_device_counts_errors_or_fills_up_is_told_on
         (7, state("ONLINE", 0, 50), vec!["info null", "info null"]),
     ] {
         let body = json!({ "hostname": "nas", "timestamp": at(hour), "drives": [], "zfs": zfs });
-        book.take(agent, report(&body, at(hour)).unwrap(), None, at(hour))
+        book.take(agent, report(&body, at(hour)).unwrap(), None, 3600, at(hour))
             .await
             .unwrap();
         let told = book.outbox().unwrap();

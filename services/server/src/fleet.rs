@@ -46,7 +46,7 @@ pub const INTERVAL: u64 = 3600;
 /// Key in the state table: the chosen interval.
 const INTERVAL_KEY: &str = "hosts.report-interval";
 
-/// A host is silent after so many intervals, but not before ten minutes.
+/// A host is silent after so many of the intervals that it was told, but not before ten minutes.
 const MISSED: u32 = 3;
 const LEAST_SILENCE: Duration = Duration::from_mins(10);
 
@@ -182,15 +182,16 @@ impl Fleet {
         heard.insert(hostname.to_owned(), now.mono);
     }
 
-    /// Hosts that have said nothing for too long, with words. One that has not spoken since this process started is
-    /// given the whole time from then.
+    /// Hosts that have said nothing for too long, with words: each by the interval that it was told, since it learns another with
+    /// its next report, else by `interval`. One that has not spoken since this process started is given the whole time from then.
     fn silent(&self, now: Now, interval: u64) -> store::Result<BTreeMap<String, String>> {
         let hosts = self.book.hosts()?;
         let mut heard = self.heard.lock().unwrap_or_else(PoisonError::into_inner);
         heard.retain(|name, _| hosts.iter().any(|host| host.hostname == *name));
-        let patience = (Duration::from_secs(interval) * MISSED).max(LEAST_SILENCE);
         let quiet = hosts.into_iter().filter(|host| {
             let last = heard.get(&host.hostname).copied().unwrap_or(Duration::ZERO);
+            let told = host.told_interval.filter(|seconds| INTERVALS.contains(seconds));
+            let patience = (Duration::from_secs(told.unwrap_or(interval)) * MISSED).max(LEAST_SILENCE);
             now.mono.saturating_sub(last) > patience
         });
         Ok(quiet

@@ -151,6 +151,7 @@ impl Book {
             first_seen: own.iter().map(|drive| drive.first_seen).min().unwrap_or(newest),
             last_seen: newest,
             last_report: newest,
+            told_interval: None,
             reports: own.iter().map(|drive| drive.reports).sum(),
             rejected: Vec::new(),
             led_identify: false,

@@ -53,11 +53,18 @@ pub struct Own {
 }
 
 impl Book {
-    /// Takes a report of an agent.
+    /// Takes a report of an agent, which is told to report again in `told_interval` seconds.
     ///
     /// # Errors
     /// `host-taken` 409, `full` 409; the medium.
-    pub async fn take(&self, agent_id: u64, report: Report, address: Option<IpAddr>, now: Time) -> Done<Taken> {
+    pub async fn take(
+        &self,
+        agent_id: u64,
+        report: Report,
+        address: Option<IpAddr>,
+        told_interval: u64,
+        now: Time,
+    ) -> Done<Taken> {
         self.change(move |w| {
             let Some(mut agent) = AGENTS.get(w, &agent_id)? else {
                 return Ok(Err(unknown_agent()));
@@ -114,6 +121,7 @@ impl Book {
                 first_seen: known.as_ref().map_or(now, |host| host.first_seen),
                 last_seen: now,
                 last_report: before.map_or(report.at, |before| before.max(report.at)),
+                told_interval: Some(told_interval),
                 reports: known.as_ref().map_or(0, |host| host.reports) + 1,
                 rejected: rejected.chain(taken.full.iter().cloned()).take(32).collect(),
                 led_identify: report.led_identify,

@@ -297,6 +297,58 @@ async fn a_host_that_falls_silent_is_told_of_and_sessions_end_after_an_hour() {
     assert_eq!(nas.report("nas", vec![]).await.problem(), "session-wrong");
 }
 
+async fn choose(admin: &mut Client, seconds: u64) {
+    let body = json!({ "value": seconds }).to_string();
+    let path = "/api/settings/agents/report_interval";
+    let answer = admin
+        .raw(http::Method::PUT, path, Some(("application/json", body.into())))
+        .await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_host_is_held_to_the_interval_that_it_was_told_and_not_to_one_that_was_chosen_since() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let mut nas = Host::enrol(&made, &mut admin, "nas", 1).await;
+    assert_eq!(nas.report("nas", vec![]).await.json()["report_interval_seconds"], 3600);
+    made.clock.advance(Duration::from_mins(20));
+    choose(&mut admin, 60).await;
+    made.clock.advance(Duration::from_secs(30));
+    made.app.look_for_silence().await.unwrap();
+    assert_eq!(alerts(&mut admin).await, [""; 0], "it comes when it was told to");
+    made.clock.advance(Duration::from_mins(39));
+    assert_eq!(nas.report("nas", vec![]).await.json()["report_interval_seconds"], 60);
+    // Nor does it get longer for one that has died meanwhile.
+    choose(&mut admin, 86_400).await;
+    made.clock.advance(Duration::from_mins(11));
+    made.app.look_for_silence().await.unwrap();
+    assert_eq!(alerts(&mut admin).await, ["drive.alert host_silent critical"]);
+}
+
+#[tokio::test]
+async fn what_a_host_was_told_counts_after_a_restart_of_the_server() {
+    let dir = tempfile::tempdir().unwrap();
+    {
+        let made = Box_::at(dir.path(), Some(("admin".into(), PASSWORD.into()))).await;
+        let mut admin = made.admin().await;
+        Host::enrol(&made, &mut admin, "nas", 1)
+            .await
+            .report("nas", vec![])
+            .await;
+        choose(&mut admin, 60).await;
+        made.app.shut_down().await;
+    }
+    let made = Box_::at_once_free(dir.path()).await;
+    let mut admin = made.admin().await;
+    made.clock.advance(Duration::from_mins(20));
+    made.app.look_for_silence().await.unwrap();
+    assert_eq!(alerts(&mut admin).await, [""; 0]);
+    made.clock.advance(Duration::from_hours(3));
+    made.app.look_for_silence().await.unwrap();
+    assert_eq!(alerts(&mut admin).await, ["drive.alert host_silent critical"]);
+}
+
 #[tokio::test]
 async fn secrets_of_agents_are_kept_as_hashes_only() {
     let dir = tempfile::tempdir().unwrap();

@@ -300,7 +300,10 @@ pub(super) async fn report(
         report.rejected.clone(),
         report.warnings.clone(),
     );
-    let taken = app.fleet.book.take(agent.id, report, address, now.wall).await?;
+    // One number for the answer and for how long it is waited for, whatever is chosen meanwhile.
+    let interval = app.report_interval();
+    let taken = app.fleet.book.take(agent.id, report, address, interval, now.wall);
+    let taken = taken.await?;
     // A copy for who reads whole reports: the report itself is taken. To pack a megabyte takes longer than a request may hold a
     // thread.
     let whole = blocking(move || Packed::of(&body.to_string())).await.unwrap_or(None);
@@ -316,7 +319,7 @@ pub(super) async fn report(
     let warnings: Vec<String> = warnings.into_iter().chain(taken.full).collect();
     Ok(Answered(HostReportTaken {
         status: "ok",
-        report_interval_seconds: app.report_interval(),
+        report_interval_seconds: interval,
         drives: taken.drives,
         rejected,
         warnings,
