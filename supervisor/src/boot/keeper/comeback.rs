@@ -202,7 +202,7 @@ fn add_backups(from: &Path, to: &Path, fits: impl Fn(u64) -> bool, tell: impl Fn
         carried.left = backups.len();
         return carried;
     }
-    // Their names begin with their time: where room is short, it is the newest one's.
+    // Their names begin with their number: where room is short, it is the newest one's.
     backups.sort_by_key(|entry| std::cmp::Reverse(entry.file_name()));
     for entry in backups {
         let done = match entry.metadata() {

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use wire::Time;
 
 use super::{Error, Full, Held};
+use crate::note::Note;
 
 /// Backups kept. Source: Vigil, `max_backups`.
 const MOST: usize = 7;
@@ -88,6 +89,12 @@ impl Shelf {
         |error| Error::File(self.0.clone(), error)
     }
 
+    /// The greatest number that was given. It lies beside the folder: a box that goes on in memory after its medium was pulled has
+    /// that note and no backup, and what is made there is brought back among those of the medium, as the newest.
+    fn last(&self) -> Note {
+        Note(self.0.with_extension("last"))
+    }
+
     /// What is kept, the newest first.
     ///
     /// # Errors
@@ -140,10 +147,11 @@ impl Shelf {
             }));
         }
         let newest = earlier.first().map_or(0, |kept| number(&kept.filename));
-        let next = newest.saturating_add(1);
+        let next = newest.max(self.last().read().unwrap_or(0)).saturating_add(1);
         let filename = format!("kiln-{next:06}-{}{END}", now.strftime("%Y%m%d-%H%M%S-%3f"));
         let half = self.0.join("half");
         let written = File::create(&half).and_then(|mut file| {
+            self.last().write(&next)?;
             std::io::copy(&mut backup.reader(), &mut file)?;
             file.sync_all()?;
             fs::rename(&half, self.0.join(&filename))?;
@@ -303,6 +311,34 @@ mod tests {
         assert_eq!(newest_first.pop().as_deref(), Some("kiln-20271120-101500-000.backup"));
         newest_first.reverse();
         assert_eq!(newest_first, made);
+    }
+
+    /// Memory goes on with the files of the state but not with the shelf, which stays with the medium.
+    #[test]
+    fn one_made_while_the_medium_was_away_is_the_newest_when_it_is_back() {
+        let (medium, memory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let files = |from: &Path, to: &Path| {
+            for entry in fs::read_dir(from).unwrap().flatten() {
+                if entry.metadata().unwrap().is_file() {
+                    fs::copy(entry.path(), to.join(entry.file_name())).unwrap();
+                }
+            }
+        };
+        let put = |at: &Path, second| {
+            let at = on_roomy(at);
+            at.put(&abc(), Time::from_second(second).unwrap()).unwrap().filename
+        };
+        for n in 0..MOST as i64 {
+            put(medium.path(), n);
+        }
+        files(medium.path(), memory.path());
+        let meanwhile = put(memory.path(), 864_000);
+        files(memory.path(), medium.path());
+        files(&memory.path().join("backups"), &medium.path().join("backups"));
+        let after = put(medium.path(), 864_060);
+        let kept = on_roomy(medium.path()).list().unwrap();
+        assert_eq!(kept.len(), MOST);
+        assert_eq!([&kept[0].filename, &kept[1].filename], [&after, &meanwhile], "{kept:?}");
     }
 
     #[test]
