@@ -137,8 +137,12 @@ impl Life {
         self.last_seen
     }
 
-    /// Whether it is expected to beat.
-    pub fn enable(&mut self, enabled: bool) {
+    /// Whether it is expected to beat. One that is so again has its whole time to come, since nobody could connect meanwhile.
+    pub fn enable(&mut self, now: Now, enabled: bool) {
+        if enabled && !self.enabled {
+            self.announced &= !self.is_late(now);
+            self.last_beat = now.mono;
+        }
         self.enabled = enabled;
     }
 
@@ -254,8 +258,30 @@ mod tests {
         life.connected(now(130), 2);
         assert_eq!(life.news(now(130)), Some((Liveness::Degraded, Liveness::Online)));
         life.closed(now(131), 2);
-        life.enable(false);
+        life.enable(now(132), false);
         assert_eq!(life.status(now(900)), Liveness::Offline);
+    }
+
+    /// Its client comes again within a minute or so.
+    #[test]
+    fn one_that_is_enabled_again_has_the_whole_time_to_come() {
+        for over_http in [false, true] {
+            let mut life = Life::new(now(0), None, Watch::default());
+            life.connected(now(0), 1);
+            life.closed(now(1), 1);
+            if over_http {
+                life.met(now(2));
+            }
+            life.enable(now(3), false);
+            life.news(now(20));
+            life.enable(now(4000), true);
+            assert_eq!(
+                (life.status(now(4000)), life.news(now(4000))),
+                (Liveness::Offline, None)
+            );
+            assert_eq!(life.status(now(4179)), Liveness::Offline);
+            assert_eq!(life.status(now(4180)), Liveness::Degraded, "it has not come");
+        }
     }
 
     #[test]

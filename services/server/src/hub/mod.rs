@@ -344,7 +344,7 @@ impl Hub {
                     .entry(addon)
                     .or_insert_with(|| Peer::new(now, last_seen, watch));
                 peer.name = name;
-                peer.life.enable(enabled);
+                peer.life.enable(now, enabled);
             }
             Input::Forgotten { addon } => {
                 if let Some(peer) = self.peers.remove(&addon) {
