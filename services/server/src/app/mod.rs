@@ -205,8 +205,9 @@ impl App {
         };
         let opened = open().await.map_err(|_| store::Error::Closed)??;
         let (mut store, mut aside) = (opened.store, opened.set_aside);
-        // Before anything has read what would be replaced.
-        let restored = life::backup::take_up(&setup.data, &options).await;
+        // Before anything else has read what would be replaced.
+        let stays = life::backup::Stays::of(&store);
+        let restored = life::backup::take_up(&setup.data, &options, stays).await;
         if matches!(restored, Ok(true)) {
             drop(store);
             let opened = open().await.map_err(|_| store::Error::Closed)??;

@@ -617,12 +617,48 @@ async fn a_reset_wants_the_name_the_password_and_a_supervisor() {
 
 /// PID 1 says that the agent's unit is in this state.
 async fn supervised(made: &Box_, agent: &str) {
+    in_boot(made, "1", agent).await;
+}
+
+/// The same in this boot.
+async fn in_boot(made: &Box_, boot: &str, agent: &str) {
     let status = json!({ "host": "kiln", "addresses": [], "banners": [],
-        "boot": { "slot": "", "why": "", "via": "", "kernel": "", "medium": "disk", "reason": "power on", "boot_id": "1" },
+        "boot": { "slot": "", "why": "", "via": "", "kernel": "", "medium": "disk", "reason": "power on", "boot_id": boot },
         "units": [{ "name": "agent", "state": agent, "rung": null, "reason": "", "status": "", "restarts": 3, "pid": null,
             "since": "2026-11-20T15:00:00Z" }] });
     let status = serde_json::from_value(status).unwrap();
     made.app.feed(Input::Supervisor(Some(status))).await;
+}
+
+/// Days after they were told, by mail and pager.
+#[tokio::test]
+async fn a_restore_tells_nothing_of_this_boot_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let made = Box_::at(dir.path(), Some(("admin".into(), PASSWORD.into()))).await;
+    let mut admin = made.admin().await;
+    let ask = json!({ "password": PASSWORD, "passphrase": PHRASE });
+    in_boot(&made, "1", "stopped").await;
+    made.clock.advance(std::time::Duration::from_mins(1));
+    let (status, file) = bytes(&admin, Method::POST, "/api/v1/backup", Some(ask.clone())).await;
+    assert_eq!(status, 200);
+    in_boot(&made, "2", "stopped").await;
+    assert_eq!(put(&mut admin, &file).await.status, 200);
+    assert_eq!(admin.post("/api/v1/restore", &ask).await.status, 202);
+    made.app.shut_down().await;
+    drop(made);
+
+    let made = Box_::at_once_free(dir.path()).await;
+    let mut admin = made.admin().await;
+    told(&mut admin, "box.restored").await;
+    for boot in ["2", "3"] {
+        in_boot(&made, boot, "stopped").await;
+    }
+    made.app.scribe.kept(Vec::new()).await.unwrap();
+    let events = admin.get("/api/v1/events?limit=1000").await.json();
+    let boots: Vec<&str> = (events.as_array().unwrap().iter())
+        .filter_map(|event| event["data"]["boot_id"].as_str())
+        .collect();
+    assert_eq!(boots, ["1", "3"], "{events}");
 }
 
 /// What the banner of safe mode tells people to do.

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! The file holds password hashes and the secrets of alert channels, so it is encrypted with a passphrase
-//! ([`seal`]). Not in it: the box's id, its gate key and its TLS key, which are this very box's; sessions. The
-//! agent's part travels as rows of tables `agent/…` ([`agent`]) and goes back to it first. Nor are there jobs that are not over:
+//! ([`seal`]). Not in it: the box's id, its gate key and its TLS key, which are this very box's, and what was last heard of its boot
+//! and its agent ([`Stays`]); sessions. The agent's part travels as rows of tables `agent/…` ([`agent`]) and goes back to it first. Nor are there jobs that are not over:
 //! the agent leaves them out, and what nobody is at would count as running for ever. Putting it back replaces
 //! everything or nothing of each: the rows become a store of their own at the next start, which takes the place of the old one
 //! before anything has read that, and a power cut in between leaves the one or the other. In one store there would have to be
@@ -18,6 +18,7 @@ mod row;
 pub mod seal;
 pub mod shelf;
 pub mod spool;
+mod stays;
 mod waiting;
 
 use std::fs::{self, File};
@@ -35,6 +36,7 @@ use wire::Time;
 use wire::job::JobState;
 
 pub use self::spool::{Full, Held, Spool};
+pub use self::stays::Stays;
 pub use self::waiting::take_up;
 use self::waiting::{NEW, discard};
 use crate::tables;
@@ -171,7 +173,7 @@ pub fn take(store: &Store, agent: &Held, head: &Head, passphrase: &str, dir: &Pa
     let mut sealed = DeflateEncoder::new(sealer, Compression::default());
     store.export(&passing(), |row| {
         let is_session = row.table == crate::auth::credential::CREDENTIALS.name() && row.key.starts_with(b"session:");
-        if is_session || goes_on(&row) {
+        if is_session || stays::is_its(&row) || goes_on(&row) {
             return Ok(());
         }
         row::write(&mut sealed, &row).map_err(Error::of(dir))
@@ -244,7 +246,7 @@ pub fn open(file: &Held, passphrase: &str, dir: &Path) -> Result<Opened, Error> 
                 version: head.version,
                 table: row.table,
             });
-        } else if !passing().contains(&row.table.as_str()) && !goes_on(&row) {
+        } else if !passing().contains(&row.table.as_str()) && !stays::is_its(&row) && !goes_on(&row) {
             // Backups of earlier versions have more of it.
             row.check().map_err(|why| Error::Damaged {
                 table: row.table.clone(),
@@ -322,6 +324,10 @@ mod tests {
             schema: tables::SCHEMA,
             ..Options::new(tables::NAMES)
         }
+    }
+
+    async fn taken_up(dir: &Path) -> Result<bool, Error> {
+        take_up(dir, &options(), Stays::default()).await
     }
 
     fn open_store(dir: &Path) -> Store {
@@ -418,8 +424,8 @@ mod tests {
             .await
             .unwrap();
         opened.lay_down().unwrap();
-        assert!(take_up(other.path(), &options()).await.unwrap());
-        assert!(!take_up(other.path(), &options()).await.unwrap(), "once only");
+        assert!(taken_up(other.path()).await.unwrap());
+        assert!(!taken_up(other.path()).await.unwrap(), "once only");
         drop(target);
         assert!(!other.path().join(MAKING).exists());
         let target = open_store(other.path());
@@ -427,6 +433,43 @@ mod tests {
             .read(|r| Ok((CREDENTIALS.get(r, "user:ada")?, state.get(r, "was here")?)))
             .unwrap();
         assert!(user.is_some() && old.is_none());
+    }
+
+    #[tokio::test]
+    async fn what_was_heard_of_this_boot_and_agent_is_in_no_backup_and_stays() {
+        use crate::scribe::{EVENTS_SEEN, SUPERVISOR};
+        let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let state = Table::<String, serde_json::Value>::new("state");
+        let known = |store: &Store, told: u64| {
+            let put = store.write(move |w| {
+                state.put(w, EVENTS_SEEN, &told.into())?;
+                state.put(w, SUPERVISOR, &told.into())
+            });
+            put.wait().unwrap();
+        };
+        let (store, target) = (open_store(one.path()), open_store(other.path()));
+        known(&store, 1);
+        known(&target, 2);
+        let mut of = Vec::new();
+        store
+            .export(&[], |row| {
+                of.push(row);
+                Ok::<_, Error>(())
+            })
+            .unwrap();
+        // The other as an earlier version made it.
+        let empty = tempfile::tempdir().unwrap();
+        for file in [taken(&store, &[]), taken(&open_store(empty.path()), &of)] {
+            let opened = open(&file, "a long passphrase", other.path()).unwrap();
+            assert!(laid(&opened).is_empty());
+            opened.lay_down().unwrap();
+            let stays = Stays::of(&target);
+            assert!(take_up(other.path(), &options(), stays).await.unwrap());
+        }
+        drop(target);
+        let both = |r: &store::Read<'_>| Ok([state.get(r, EVENTS_SEEN)?, state.get(r, SUPERVISOR)?]);
+        let kept = open_store(other.path()).read(both).unwrap();
+        assert_eq!(kept, [2, 2].map(|told| Some(told.into())));
     }
 
     #[tokio::test]
@@ -521,7 +564,7 @@ mod tests {
         // One that is as full itself.
         drop(store);
         fs::copy(one.path().join(store::FILE_NAME), other.path().join(store::FILE_NAME)).unwrap();
-        assert!(take_up(other.path(), &options()).await.unwrap());
+        assert!(taken_up(other.path()).await.unwrap());
         let target = open_store(other.path());
         let last = target.read(|r| state.get(r, &32)).unwrap().unwrap();
         assert_eq!(last.len(), long.len());
@@ -564,16 +607,16 @@ mod tests {
         fs::write(&waiting, b"\x05\0stat").unwrap();
         // A second name shows what became of the bytes.
         fs::hard_link(&waiting, &kept).unwrap();
-        assert!(take_up(dir.path(), &options()).await.is_err());
+        assert!(taken_up(dir.path()).await.is_err());
         assert!(!dir.path().join(REFUSED).exists() && !waiting.exists());
         assert_eq!(fs::read(&kept).unwrap(), [0; 6]);
         assert!(store.read(|r| state.get(r, "x")).unwrap().is_some());
-        assert!(!take_up(dir.path(), &options()).await.unwrap());
+        assert!(!taken_up(dir.path()).await.unwrap());
         // As after a power cut in the middle.
         fs::write(dir.path().join(TRYING), b"rows").unwrap();
         fs::write(dir.path().join(NEW), b"rows").unwrap();
-        assert!(matches!(take_up(dir.path(), &options()).await, Err(Error::Ended)));
-        assert!(!take_up(dir.path(), &options()).await.unwrap(), "told once");
+        assert!(matches!(taken_up(dir.path()).await, Err(Error::Ended)));
+        assert!(!taken_up(dir.path()).await.unwrap(), "told once");
         let left = fs::read_dir(dir.path()).unwrap().flatten();
         let left = left.filter(|entry| entry.file_name().to_string_lossy().starts_with("restore"));
         assert_eq!(left.count(), 0);
