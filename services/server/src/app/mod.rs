@@ -383,6 +383,7 @@ impl App {
                 let Some(app) = app.upgrade() else { return };
                 app.feed(Input::Tick).await;
                 ticks += 1;
+                app.life.brought.drop_late(app.clock.now().mono);
                 if ticks.is_multiple_of(60) {
                     app.keep_seen().await;
                 }

@@ -4,6 +4,7 @@
 //! What only PID 1 can do (reset, reboot) is ordered over its control socket, which [`crate::supervisor::control`] holds.
 
 pub mod backup;
+mod brought;
 pub mod debug;
 mod recovery;
 
@@ -21,6 +22,7 @@ use crate::auth::secret;
 use crate::hub::Input;
 use crate::note::Note;
 use crate::tls::Shown;
+use brought::Brought;
 use recovery::Recovery;
 
 /// Orders that may wait for the supervisor to listen.
@@ -39,8 +41,8 @@ pub struct Life {
     pub(crate) ordered: Mutex<mpsc::Receiver<Request>>,
     /// Told when the server has to start again, because what it would read has changed.
     pub restart: Notify,
-    /// A backup that was sent and waits for its passphrase: whose, and the file.
-    pub(crate) brought: std::sync::Mutex<Option<(String, backup::Held)>>,
+    /// A backup that was sent and waits for its passphrase.
+    pub(crate) brought: Brought,
     /// Held while a backup is being made, brought or put back.
     pub(crate) bringing: Arc<Mutex<()>>,
     /// Held together by those who arm and start, until that is recorded, and alone by who puts a backup back: what would be
@@ -63,7 +65,7 @@ impl Life {
             orders,
             ordered: Mutex::new(ordered),
             restart: Notify::new(),
-            brought: std::sync::Mutex::default(),
+            brought: Brought::default(),
             bringing: Arc::default(),
             starting: Arc::default(),
             laid_down: OnceLock::new(),

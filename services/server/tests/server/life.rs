@@ -661,6 +661,39 @@ async fn a_restore_tells_nothing_of_this_boot_again() {
     assert_eq!(boots, ["1", "3"], "{events}");
 }
 
+/// Without a name on the medium it stands in no listing, and takes as much of it as it has.
+#[tokio::test]
+async fn a_backup_that_nobody_puts_back_gives_its_room_back() {
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    let dir = made.app.life.data.clone();
+    let nameless = || {
+        let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+        let files = open.filter_map(|fd| std::fs::read_link(fd.path()).ok());
+        files
+            .filter(|file| file.starts_with(&dir) && file.to_string_lossy().ends_with("(deleted)"))
+            .count()
+    };
+    let head =
+        json!({ "made": "2026-11-20T10:00:00Z", "name": "kiln", "version": "0.1.0", "schema": server::tables::SCHEMA });
+    let mut file = format!("KILN-BACKUP 1\n{head}\n").into_bytes();
+    file.resize(8 << 20, 7);
+    let before = nameless();
+    assert_eq!(put(&mut admin, &file).await.status, 200);
+    assert_eq!(nameless(), before + 1);
+    let ask = json!({ "password": PASSWORD, "passphrase": PHRASE });
+    made.clock.advance(std::time::Duration::from_mins(59));
+    assert_eq!(admin.post("/api/v1/restore", &ask).await.problem(), "backup-closed");
+    made.clock.advance(std::time::Duration::from_mins(2));
+    assert_eq!(admin.post("/api/v1/restore", &ask).await.problem(), "nothing-brought");
+    let given_back = async {
+        while nameless() > before {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    };
+    tokio::time::timeout(crate::client::PATIENCE, given_back).await.unwrap();
+}
+
 /// What the banner of safe mode tells people to do.
 #[tokio::test]
 async fn where_the_agent_does_not_run_the_servers_part_is_saved_and_no_job_bars_the_way_out() {

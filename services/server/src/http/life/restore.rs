@@ -1,6 +1,6 @@
 //! Restore: a backup is brought, then put back with its passphrase. It asks for the password once more.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 
 use axum::Json as Answered;
 use axum::extract::{Request, State};
@@ -67,7 +67,7 @@ pub(super) struct Brought {
     agent: bool,
 }
 
-/// Brings a backup; nothing of it is used before its passphrase comes with `POST /restore`.
+/// Brings a backup; nothing of it is used before its passphrase comes with `POST /restore`, for which it waits an hour.
 #[utoipa::path(put, path = "/restore", operation_id = "restore_bring", tag = "box",
     request_body(content = Vec<u8>, content_type = "application/octet-stream"),
     responses((status = 200, body = Brought), LoggedIn,
@@ -83,7 +83,7 @@ pub(super) async fn bring(
     request: Request,
 ) -> Result<Answered<Brought>, Refusal> {
     let _seat = seat(&app)?;
-    *app.life.brought.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    app.life.brought.drop_it();
     let held = arrived(&app, request).await?;
     let head = backup::look(&held)?;
     let brought = Brought {
@@ -93,7 +93,7 @@ pub(super) async fn bring(
         bytes: held.len(),
         agent: head.agent,
     };
-    *app.life.brought.lock().unwrap_or_else(PoisonError::into_inner) = Some((person.name, held));
+    app.life.brought.keep(person.name, held, app.clock.now().mono);
     Ok(Answered(brought))
 }
 
@@ -119,9 +119,9 @@ pub(super) async fn restore(
 ) -> Result<StatusCode, Refusal> {
     let seat = seat(&app)?;
     let alone = may_put_back(&app, &person, form.password).await?;
-    let brought = app.life.brought.lock().unwrap_or_else(PoisonError::into_inner).clone();
-    let Some((_, held)) = brought.filter(|(whose, _)| *whose == person.name) else {
-        return Err(Refusal::new("nothing-brought", 409, "There is no backup to put back").with("PUT the file first"));
+    let Some(held) = app.life.brought.of(&person.name, app.clock.now().mono) else {
+        let problem = Refusal::new("nothing-brought", 409, "There is no backup to put back");
+        return Err(problem.with("PUT the file first; it waits for an hour"));
     };
     put_back(&app, person, held, form.passphrase, (seat, alone)).await
 }
@@ -175,6 +175,6 @@ async fn arm(app: &Arc<App>, person: &Person, held: Held, passphrase: String) ->
     )
     .await;
     app.life.restart.notify_one();
-    *app.life.brought.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    app.life.brought.drop_it();
     Ok(of_agent)
 }
