@@ -690,6 +690,43 @@ mod tests {
         );
     }
 
+    /// What each of these pools, as reports tell them a day apart, changes; and what stands at the end.
+    fn told_of_pools(pools: &[serde_json::Value]) -> (Vec<Vec<(bool, Severity)>>, Alerts) {
+        let (mut alerts, mut at) = (Alerts::new(), Time::UNIX_EPOCH);
+        let told = pools.iter().map(|value| {
+            at += SignedDuration::from_hours(24);
+            let zfs = serde_json::json!({ "pools": [value] });
+            let (after, changes) = judge_pool(&alerts, &pool::pools(&zfs)[0], at);
+            alerts = after;
+            changes.iter().map(|c| (c.resolved, c.severity)).collect()
+        });
+        (told.collect(), alerts)
+    }
+
+    #[test]
+    fn only_a_scan_that_is_through_takes_back_what_the_one_before_found() {
+        let scan = |state: &str, errors: u64| serde_json::json!({ "name": "tank", "scan": { "state": state, "errors_found": errors } });
+        let scans = [
+            ("finished", 5),
+            ("scanning", 0),
+            ("canceled", 0),
+            ("scanning", 2),
+            ("finished", 5),
+            ("scanning", 9),
+            ("finished", 0),
+            ("scanning", 0),
+        ];
+        let (told, _) = told_of_pools(&scans.map(|(state, errors)| scan(state, errors)));
+        let (found, over) = (vec![(false, Severity::Critical)], vec![(true, Severity::Info)]);
+        assert_eq!(
+            told,
+            [found.clone(), vec![], vec![], vec![], vec![], found, over, vec![]]
+        );
+        // Who tells no state tells of its end.
+        let bare = [1, 0].map(|errors| serde_json::json!({ "name": "tank", "scan": { "errors_found": errors } }));
+        assert_eq!(told_of_pools(&bare).0[1], [(true, Severity::Info)]);
+    }
+
     /// An update of the box tells nothing anew.
     #[test]
     fn an_alert_of_an_earlier_version_is_told_again_only_for_what_is_worse() {

@@ -33,7 +33,7 @@ pub struct Pool {
     pub devices: Vec<Device>,
     /// Read, write and checksum errors of the pool and its devices.
     pub errors: Option<u64>,
-    /// Errors that the newest scrub or resilver found.
+    /// Errors that the newest scrub or resilver found; `None` also while one has found none and is not through.
     pub scan_errors: Option<u64>,
     /// Percent of it in use.
     pub used: Option<u64>,
@@ -110,7 +110,7 @@ fn pool(value: &Value) -> Option<Pool> {
         name: name(value)?,
         health: text(&value["health"]).or_else(|| text(&value["status"])),
         errors: errors(value),
-        scan_errors: value["scan"]["errors_found"].as_u64(),
+        scan_errors: scan_errors(&value["scan"]),
         used: value["capacity_pct"].as_u64().filter(|percent| *percent <= 100),
         ..Pool::default()
     };
@@ -125,6 +125,12 @@ fn pool(value: &Value) -> Option<Pool> {
     // A pool's own counters are those of its top; what a device counted may be lower down.
     pool.errors = pool.errors.into_iter().chain(of_devices).max();
     Some(pool)
+}
+
+/// Errors that a scan found. One that goes on, or was stopped, has not looked everywhere: that it found none says nothing.
+fn scan_errors(scan: &Value) -> Option<u64> {
+    let is_through = !matches!(scan["state"].as_str(), Some("scanning" | "canceled"));
+    scan["errors_found"].as_u64().filter(|errors| *errors > 0 || is_through)
 }
 
 /// Hands out each device of a pool with the one that it is a part of, those of others behind them.
