@@ -405,14 +405,16 @@ pub fn judge_pool(before: &Alerts, pool: &Pool, now: Time) -> (Alerts, Vec<Chang
     let (warning, critical) = (Severity::Warning, Severity::Critical);
     if let Some(health) = &pool.health {
         // Degraded it still has all data, and not for long where another device fails.
-        let severity = if health == "DEGRADED" { warning } else { critical };
+        let severity = match health.as_str() {
+            "DEGRADED" | "ONLINE" => warning,
+            _ => critical,
+        };
         let lost = pool.devices.iter().filter(|device| device.lost() > 0);
         let words: Vec<String> = lost.take(8).map(ToString::to_string).collect();
         let words = match words.as_slice() {
             [] => String::new(),
             words => format!(" ({})", words.join(", ")),
         };
-        let on = (health != "ONLINE").then(|| (severity, format!("it is {health}{words}")));
         // By its name alone: it is the same device in each state. One that went from the pool has no trouble in it.
         let devices = pool.named();
         let bad = devices.iter().map(|(name, d)| (name.clone(), f64::from(d.lost())));
@@ -422,6 +424,12 @@ pub fn judge_pool(before: &Alerts, pool: &Pool, now: Time) -> (Alerts, Vec<Chang
             devices.is_empty() || mute(name)
         });
         let count = bad.len() as u64;
+        // Online it has all its data, and may be without spares, caches and logs.
+        let state = match health.as_str() {
+            "ONLINE" => "ONLINE, but not all of its devices are",
+            state => state,
+        };
+        let on = (health != "ONLINE" || count > 0).then(|| (severity, format!("it is {state}{words}")));
         told(Kind::PoolHealth, count, true, on, Some((bad, fault::REST)));
     }
     if let Some(errors) = pool.errors {
@@ -725,6 +733,31 @@ mod tests {
         // Who tells no state tells of its end.
         let bare = [1, 0].map(|errors| serde_json::json!({ "name": "tank", "scan": { "errors_found": errors } }));
         assert_eq!(told_of_pools(&bare).0[1], [(true, Severity::Info)]);
+    }
+
+    /// ZFS calls a pool online that has all its data, whatever became of its spares, caches and logs.
+    #[test]
+    fn a_spare_or_a_cache_that_an_online_pool_loses_is_told() {
+        let pool = |spare: &str, cache: &str| {
+            serde_json::json!({ "name": "tank", "health": "ONLINE", "devices": [{ "name": "sda", "state": "ONLINE" },
+                { "name": "sdb", "state": spare }, { "name": "nvme0n1", "state": cache }] })
+        };
+        let pools = [
+            pool("AVAIL", "ONLINE"),
+            pool("UNAVAIL", "ONLINE"),
+            pool("UNAVAIL", "ONLINE"),
+            pool("UNAVAIL", "FAULTED"),
+        ];
+        let (told, alerts) = told_of_pools(&pools);
+        let warned = [(false, Severity::Warning)];
+        assert_eq!(told, [&[][..], &warned, &[], &warned]);
+        let words = &alerts[&Kind::PoolHealth].message;
+        assert!(
+            words.contains("ONLINE") && words.contains("sdb UNAVAIL, nvme0n1 FAULTED"),
+            "{words}"
+        );
+        let mended = [pool("UNAVAIL", "ONLINE"), pool("AVAIL", "ONLINE")];
+        assert_eq!(told_of_pools(&mended).0[1], [(true, Severity::Info)]);
     }
 
     /// An update of the box tells nothing anew.
