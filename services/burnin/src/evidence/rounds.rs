@@ -50,6 +50,11 @@ impl Round {
         rate(self.first_bytes, self.first_nanos).map(|own| self.allowed.at_most(own))
     }
 
+    /// Whether it knows the limits of all of its first twentieth: an earlier version kept them of all rounds together.
+    pub fn knows_limits(&self) -> bool {
+        self.allowed.bytes >= self.first_bytes
+    }
+
     fn share(&self) -> Option<f64> {
         Some(self.rate()? / self.first_rate()?)
     }

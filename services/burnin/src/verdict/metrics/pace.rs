@@ -401,9 +401,11 @@ fn passes(record: &Record, company: Option<Company>) -> Vec<Pass> {
     };
     let rounds = record.by_round.worst().filter_map(|round| {
         let seconds = Duration::from_nanos(round.nanos).as_secs_f64();
+        let allowed = (!round.knows_limits()).then_some(&record.allowed);
+        let first = round.first_rate();
         let pass = Pass {
             rate: round.rate()?,
-            first: round.first_rate(),
+            first: first.map(|own| allowed.map_or(own, |allowed| allowed.at_most(own))),
             others: beside(seconds).map(|company| company.within(seconds)),
         };
         (seconds >= figures().mean_s.value).then_some(pass)

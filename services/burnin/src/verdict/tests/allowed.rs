@@ -60,26 +60,34 @@ fn a_limit_makes_no_drive_slow_and_hides_none() {
     }
 }
 
+/// The same, of rounds: MB/s in the first twentieth of the drive and behind it, and the limit of each.
+pub(super) fn soak(rounds: &[[(u64, Option<u64>); 2]]) -> Evidence {
+    let mut evidence = read([(200, None); 2]);
+    let (sectors, drive_bytes) = (evidence.geometry.sectors, evidence.geometry.bytes());
+    let verify = &mut evidence.phases[1];
+    (verify.zones, verify.allowed) = Default::default();
+    for parts in rounds {
+        for zone in 0..1024 {
+            let (rate, limit) = parts[usize::from(zone >= 51)];
+            let (at, bytes) = ((zone << 22, 1 << 22), 2_u64 << 30);
+            let (took, limit) = (Duration::from_nanos(bytes * 1_000 / rate), limit.map(|mb| mb * MB));
+            verify.zones.add(at, sectors, bytes, took, Duration::from_millis(8));
+            verify.allowed.add(at.0, sectors, bytes, took, limit);
+            verify.by_round.add(at.0, sectors, bytes, took, limit);
+        }
+        verify.by_round.end(drive_bytes);
+    }
+    evidence
+}
+
 /// One limit is for all drives together, and 29 others may end in the midst of a round: of thirty that counts for the one alone.
 #[test]
 fn the_limit_of_one_round_of_a_soak_is_held_against_no_other() {
     let drive = snapshot();
     let throughput = |first: (u64, Option<u64>), behind: (u64, Option<u64>)| {
-        let mut evidence = read([(200, Some(1500)); 2]);
-        let (sectors, drive_bytes) = (evidence.geometry.sectors, evidence.geometry.bytes());
-        let verify = &mut evidence.phases[1];
-        for round in 0..30 {
-            for zone in 0..1024 {
-                let slow = if zone < 51 { first } else { behind };
-                let (rate, limit) = if round == 9 { slow } else { (200, Some(1500)) };
-                let bytes = 2_u64 << 30;
-                let (took, limit) = (Duration::from_nanos(bytes * 1_000 / rate), limit.map(|mb| mb * MB));
-                verify.allowed.add(zone << 22, sectors, bytes, took, limit);
-                verify.by_round.add(zone << 22, sectors, bytes, took, limit);
-            }
-            verify.by_round.end(drive_bytes);
-        }
-        fired(&both(&evidence, &drive), "throughput")
+        let mut rounds = [[(200, Some(1500)); 2]; 30];
+        rounds[9] = [first, behind];
+        fired(&both(&soak(&rounds), &drive), "throughput")
     };
     assert_eq!(throughput((909, Some(50)), (160, Some(1500))), None, "the others ended");
     assert_eq!(
@@ -99,6 +107,36 @@ fn the_limit_of_one_round_of_a_soak_is_held_against_no_other() {
         FAILED,
         "no limit held it back"
     );
+}
+
+/// What the version before kept of limits was of all rounds together.
+pub(super) fn as_the_version_before_kept(mut evidence: Evidence) -> Evidence {
+    let verify = &mut evidence.phases[1];
+    let mut rounds = serde_json::to_value(verify.by_round).unwrap();
+    for round in ["slowest", "steepest"] {
+        assert!(rounds[round].as_object_mut().unwrap().remove("allowed").is_some());
+    }
+    verify.by_round = serde_json::from_value(rounds).unwrap();
+    (verify.allowed.lowest, verify.allowed.least) = (None, 0);
+    evidence
+}
+
+#[test]
+fn rounds_of_which_no_limit_was_kept_are_held_against_what_their_step_was_allowed() {
+    let drive = snapshot();
+    let throughput = |evidence: &Evidence| fired(&both(evidence, &drive), "throughput");
+    for (first, behind, limit, due) in [
+        (909, 160, 200, None),
+        (550, 135, 150, None),
+        (909, 20, 200, FAILED),
+        (150, 135, 900, None),
+        (150, 15, 900, FAILED),
+    ] {
+        let rounds = soak(&[[(first, Some(limit)), (behind, Some(limit))]; 3]);
+        assert_eq!(throughput(&rounds), due, "{first} MB/s, then {behind}, limit {limit}");
+        let older = as_the_version_before_kept(rounds);
+        assert_eq!(throughput(&older), due, "the same, of the version before");
+    }
 }
 
 #[test]
