@@ -123,3 +123,38 @@ fn a_look_tells_a_place_that_cannot_be_read_by_the_drives_own_word() {
     // Silence is no word on its medium.
     assert_eq!(look(vec![Fault::Hang { lba: 0 }]), None);
 }
+
+/// All that is asked in the midst of a reset fails within milliseconds.
+#[test]
+fn a_look_takes_no_link_that_is_reset_for_the_drives_own_word() {
+    let limit = Duration::from_secs(5);
+    let look = |sim: &mut Sim| Fingerprint::in_time(sim, GEOMETRY, limit);
+    let whole = of(drive(Plan::healthy(Content::Random)));
+    for (lba, millis) in [(0, 1), (0, 500), (GEOMETRY.sectors / 2 / 8 * 8, 500)] {
+        let errno = libc::EIO;
+        let reset = Fault::Absent { lba, millis, errno };
+        let told = look(&mut drive(Plan::with(vec![reset])));
+        assert_eq!(told, (whole.clone(), None), "{lba} {millis}");
+    }
+    let once = Fault::ReadErrorOnce { lba: 0 };
+    assert_eq!(look(&mut drive(Plan::with(vec![once]))), (whole.clone(), None));
+    // What fails each time stays told, with every place that was read since.
+    let bad = Fault::ReadError { lba: 0 };
+    let (mut seen, mut sim) = (
+        look(&mut drive(Plan::with(vec![bad, once]))),
+        drive(Plan::with(vec![bad])),
+    );
+    assert_eq!(seen.1.take().as_deref(), Some("LBA 0: I/O error"));
+    assert_eq!(seen.0, of(sim));
+    // One that answers nothing is not waited for any longer.
+    let errno = libc::EIO;
+    let (lba, millis) = (0, 100_000);
+    sim = drive(Plan::with(vec![Fault::Absent { lba, millis, errno }]));
+    assert_eq!(look(&mut sim).1.as_deref(), Some("LBA 0: I/O error"));
+    assert!(sim.now() <= limit, "{:?}", sim.now());
+    // Nor is a buffer used again of which a read has not come back.
+    let hangs = (GEOMETRY.sectors - 8..GEOMETRY.sectors).map(|lba| Fault::Hang { lba });
+    sim = drive(Plan::with(hangs.chain([bad]).collect()));
+    assert_eq!(look(&mut sim).1.as_deref(), Some("LBA 0: I/O error"));
+    assert!(sim.now() <= 2 * limit, "{:?}", sim.now());
+}

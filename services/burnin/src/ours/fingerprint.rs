@@ -26,6 +26,12 @@ const PLACES: u64 = 64;
 /// Bytes that are read at each: a partition table and the header behind it, or the beginning of a file system.
 const LONG: u64 = 4096;
 
+/// Further looks at places that could not be read, before that is believed.
+const AGAIN: usize = 2;
+
+/// How long is waited before each of them: the reset of a link fails all that is asked meanwhile within milliseconds.
+const PAUSE: Duration = Duration::from_secs(1);
+
 /// What stood at some places of a drive; `None` for one that could not be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fingerprint(Vec<Option<Mark>>);
@@ -86,13 +92,32 @@ impl Fingerprint {
         Self::by(&reads, device, geometry)
     }
 
-    /// Of this drive, as far as it tells that in time, and the drive's own word on one that it could not read; reads only. A place for
-    /// which no time was left is like one that cannot be read. Blocks twice as long as `limit` at most; a read that does not come back
-    /// may outlive that.
+    /// Of this drive, as far as it tells that in time, and the drive's own word on a place that it could not read, also when tried again;
+    /// reads only. A place for which no time was left is like one that cannot be read. Blocks twice as long as `limit` at most; a read
+    /// that does not come back may outlive that.
     pub fn in_time(device: &mut dyn Device, geometry: Geometry, limit: Duration) -> (Self, Option<String>) {
         let reads = Reads::within(geometry, limit, device.now());
-        let all = places(geometry).into_iter().map(Some);
-        (Self::told(&reads, device, all), failed(&reads))
+        let places = places(geometry);
+        let mut seen = Self::told(&reads, device, places.iter().copied().map(Some));
+        for _ in 0..AGAIN {
+            if seen.0.iter().all(Option::is_some) || !reads.pause(device, PAUSE) {
+                break;
+            }
+            seen.read_again(&reads, device, &places);
+        }
+        let unread = places.iter().zip(&seen.0).filter(|(_, mark)| mark.is_none());
+        let unread: Vec<u64> = unread.map(|((lba, _), _)| *lba).collect();
+        (seen, failed(&reads, &unread))
+    }
+
+    /// Takes what stands at those of these places, which are all, that could not be read before.
+    fn read_again(&mut self, reads: &Reads, device: &mut dyn Device, places: &[(u64, u64)]) {
+        let left = places.iter().zip(&self.0);
+        let left: Vec<_> = left.map(|(place, mark)| mark.is_none().then_some(*place)).collect();
+        let again = Self::told(reads, device, left.into_iter());
+        for (mark, again) in self.0.iter_mut().zip(again.0) {
+            *mark = mark.or(again);
+        }
     }
 
     /// The same places of the same drive now, but for those that were not known then.
@@ -206,11 +231,11 @@ fn mark(reads: &Reads, device: &mut dyn Device, (lba, count): (u64, u64)) -> Res
     Ok(read.then(|| Mark::of(&device.buffer(0)[..reads.geometry.words(count)])))
 }
 
-/// The first of these reads that failed by the drive's own word, and that word.
-fn failed(reads: &Reads) -> Option<String> {
+/// The first read of these places that failed by the drive's own word, and that word.
+fn failed(reads: &Reads, places: &[u64]) -> Option<String> {
     let failures = reads.failures.borrow();
     failures.iter().find_map(|(lba, _, errno)| {
-        let errno = (*errno)?;
+        let errno = (*errno).filter(|_| places.contains(lba))?;
         is_the_drives(&io::Error::from_raw_os_error(errno)).then(|| format!("{}: {}", Lba(*lba), errno_text(errno)))
     })
 }

@@ -188,8 +188,8 @@ impl Asks {
 impl super::reads::Reads {
     /// What failed so far, each place once and tried again.
     pub(super) fn failed(&self, device: &mut dyn Device) -> Vec<Unread> {
+        let hung = self.is_hung();
         let failures = self.failures.take();
-        let hung = failures.iter().any(|(_, _, errno)| errno.is_none());
         let mut all: Vec<Unread> = Vec::new();
         for (lba, sectors, errno) in failures {
             if all.iter().any(|known| known.lba == lba) {

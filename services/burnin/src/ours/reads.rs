@@ -47,6 +47,22 @@ impl Reads {
         device.now() >= self.until
     }
 
+    /// Whether one of them did not come back.
+    pub(super) fn is_hung(&self) -> bool {
+        self.failures.borrow().iter().any(|(_, _, errno)| errno.is_none())
+    }
+
+    /// Waits for so long before a further read; false where none may be begun then: the time for all is over, the way to the drive is
+    /// broken, or one that did not come back holds the only buffer.
+    pub(super) fn pause(&self, device: &mut dyn Device, time: Duration) -> bool {
+        let until = (device.now() + time).min(self.until);
+        let mut goes = !self.is_hung();
+        while goes && device.now() < until {
+            goes = device.wait(until.saturating_sub(device.now())).is_ok();
+        }
+        goes && !self.is_late(device)
+    }
+
     /// Reads sectors into slot 0; false where they cannot be read.
     ///
     /// # Errors
