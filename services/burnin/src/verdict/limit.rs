@@ -5,12 +5,12 @@
 
 use super::figures;
 use crate::evidence::{Record, Zone};
+use crate::pace::Allowed;
 
-/// Whether limits took so much of a step's time that its mean may not be the drive's own.
-pub(super) fn held(record: &Record) -> bool {
-    let took: f64 = record.zones.zones().iter().map(|zone| zone.1 as f64).sum();
-    let used = || record.allowed.least as f64 >= took * figures().limit_used.value;
-    record.allowed.limited && record.allowed.lowest.is_none_or(|_| used())
+/// Whether limits took so much of the time that the mean may not be the drive's own; `took`: nanoseconds that it was at work.
+pub(super) fn held(allowed: &Allowed, took: f64) -> bool {
+    let used = || allowed.least as f64 >= took * figures().limit_used.value;
+    allowed.limited && allowed.lowest.is_none_or(|_| used())
 }
 
 /// Whether some zone came so near to the lowest limit that its accesses may have waited, which changes rates and latencies alike.

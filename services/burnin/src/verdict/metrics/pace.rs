@@ -62,7 +62,7 @@ pub(super) fn put(case: &Case<'_>, metrics: &mut Metrics) {
         }
         let (is_disturbed, tells_mean) = (link_was_disturbed(case, record), tells_mean(case, record));
         for pass in passes(record, Company::of(case)) {
-            if tells_mean {
+            if tells_mean && !pass.held {
                 let (name, rate) = match is_disturbed || pass.others.is_some() {
                     true => ("pace.mean_mb_s_disturbed", pass.alone()),
                     false => ("pace.mean_mb_s", pass.rate),
@@ -370,6 +370,8 @@ struct Pass {
     first: Option<f64>,
     /// How many others there were behind its controller on the mean; `None` where they weigh nothing.
     others: Option<f64>,
+    /// Whether a limit may have set its pace.
+    held: bool,
 }
 
 impl Pass {
@@ -393,11 +395,13 @@ fn passes(record: &Record, company: Option<Company>) -> Vec<Pass> {
     let tells = zones.len() >= 20 && record.seconds >= figures().mean_s.value;
     let first = tells.then(|| rate(&zones[..zones.len() / 20])).flatten();
     let first = first.map(|own| record.allowed.at_most(own));
+    let took = zones.iter().map(|zone| zone.1 as f64).sum();
     let whole = Pass {
         rate: whole,
         first,
         // A step is much of its job.
         others: beside(record.seconds).map(|company| company.mean),
+        held: limit::held(&record.allowed, took),
     };
     let rounds = record.by_round.worst().filter_map(|round| {
         let seconds = Duration::from_nanos(round.nanos).as_secs_f64();
@@ -407,6 +411,7 @@ fn passes(record: &Record, company: Option<Company>) -> Vec<Pass> {
             rate: round.rate()?,
             first: first.map(|own| allowed.map_or(own, |allowed| allowed.at_most(own))),
             others: beside(seconds).map(|company| company.within(seconds)),
+            held: allowed.map_or_else(|| limit::held(&round.allowed, round.nanos as f64), |_| whole.held),
         };
         (seconds >= figures().mean_s.value).then_some(pass)
     });
@@ -414,15 +419,14 @@ fn passes(record: &Record, company: Option<Company>) -> Vec<Pass> {
 }
 
 /// Whether the mean throughput of a step is that of a large disk over its whole surface; not where something else may have set the
-/// pace: another interface than a controller's port, a limit that held it, or a sweep that no disk reads ahead of.
+/// pace: another interface than a controller's port, or a sweep that no disk reads ahead of.
 fn tells_mean(case: &Case<'_>, record: &Record) -> bool {
     // Virtual disks and parts of arrays turn as well, by the kernel's word, and tell no rate.
     let is_disk = matches!(case.rotation, Rotation::Spinning { rpm: Some(_) });
     let is_large = case.evidence.geometry.bytes() >= figures().large.value;
     let has_port = matches!(case.bus, Bus::Sata | Bus::Scsi);
     let is_whole = record.status == PhaseStatus::Done && record.seconds >= figures().mean_s.value;
-    let is_free = !limit::held(record) && record.work.order == Direction::Forward;
-    is_disk && is_large && has_port && is_whole && is_free
+    is_disk && is_large && has_port && is_whole && record.work.order == Direction::Forward
 }
 
 /// Bytes a nanosecond; `None` where nothing was measured.

@@ -7,7 +7,7 @@ use wire::Celsius;
 use wire::drive::{Bus, Rotation};
 use wire::job::TimePoint;
 
-use super::allowed::read;
+use super::allowed::{as_the_version_before_kept, read, soak as limited_soak};
 use super::complete::long;
 use super::*;
 use crate::evidence::{Record, Zones};
@@ -216,6 +216,32 @@ fn a_large_disk_that_is_slow_throughout_is_told_where_nothing_else_sets_the_pace
     let mut older = of(15, Some(200));
     older.phases[1].allowed.lowest = None;
     assert_eq!(told(&older), None, "an earlier version noted no limits");
+}
+
+/// Of ten rounds one has a limit of its own, or none.
+#[test]
+fn the_limits_of_other_rounds_of_a_soak_excuse_none_that_was_slow_throughout() {
+    let drive = snapshot();
+    let told = |evidence: &Evidence| fired(&disk(evidence, &drive), "slow-throughout");
+    let soak = |round, others| {
+        let mut rounds = [[others; 2]; 10];
+        rounds[6] = [round; 2];
+        limited_soak(&rounds)
+    };
+    for (round, others, want, why) in [
+        ((15, None), (200, None), WARN, "no limit at all"),
+        ((15, None), (550, Some(50)), WARN, "nine beside others, and one alone"),
+        ((15, Some(200)), (550, Some(50)), WARN, "one far below its limit"),
+        ((15, Some(16)), (200, None), None, "it used what it had"),
+        ((550, Some(15)), (200, None), None, "it waited"),
+        ((100, None), (550, Some(50)), None, "a sound one"),
+    ] {
+        assert_eq!(told(&soak(round, others)), want, "{why}");
+    }
+    for round in [None, Some(16)] {
+        let older = as_the_version_before_kept(soak((15, round), (550, Some(50))));
+        assert_eq!(told(&older), None, "whose limit was which nobody kept");
+    }
 }
 
 /// A soak of a week: three rounds, of which the second reads so many MB/s in the drive's first half and behind it.
