@@ -105,14 +105,19 @@ fn what_another_drive_says_in_its_self_test_is_nobodys_verdict() {
 
 /// A burn-in whose drive cannot be read since it tested itself, what lies below that, and what was on it.
 fn silent_after_a_self_test(drive: &Loop, dir: &Path) -> (Child, File, Vec<u8>) {
+    silent_in(of(drive, dir, TWO_WRITES), drive, dir, || {})
+}
+
+/// The same of this command; `silent`: what is done as soon as it cannot be read.
+fn silent_in(mut burn: Command, drive: &Loop, dir: &Path, silent: impl FnOnce()) -> (Child, File, Vec<u8>) {
     waiting_smartctl(dir);
-    let mut burn = of(drive, dir, TWO_WRITES);
     let burn = burn.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     until_called(dir);
     let data = fs::read(drive.file()).unwrap();
     // Reads past the end of what lies below a loop device fail, and a write would make it longer.
     let below = File::options().write(true).open(drive.file()).unwrap();
     below.set_len(0).unwrap();
+    silent();
     File::create(dir.join("go")).unwrap();
     (burn, below, data)
 }
@@ -217,6 +222,35 @@ fn a_drive_that_is_counted_anew_is_gone_on_with_where_it_holds_the_jobs_header_a
         let noted = text(&output) + &told["notes"].to_string();
         assert_eq!(noted.contains("counted the drive anew"), !exchange, "{noted}");
     }
+}
+
+/// On a weak port resets come in twos: the drive is counted anew while it cannot be read, and once more before it can.
+#[test]
+fn a_drive_that_is_counted_anew_and_silent_for_seconds_is_gone_on_with() {
+    let Some(drive) = Loop::new(48 << 20) else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let count = dir.path().join("diskseq");
+    let counts = |times: u32| fs::write(&count, format!("{times}\n")).unwrap();
+    counts(1_000_001);
+    let burn = counted(&of(&drive, dir.path(), TWO_WRITES), &drive, &count);
+    let (burn, mut below, data) = silent_in(burn, &drive, dir.path(), || counts(1_000_002));
+    std::thread::sleep(Duration::from_secs(2));
+    counts(1_000_003);
+    std::thread::sleep(Duration::from_secs(2));
+    below.write_all(&data).unwrap();
+    let output = burn.wait_with_output().unwrap();
+    let told = object(&output);
+    let summary = told["verdict"]["summary"].as_str().unwrap();
+    assert!(!summary.contains("came into its place"), "{summary}");
+    assert_eq!(told["findings"], serde_json::json!([]), "{}", text(&output));
+    assert!(
+        told["notes"].to_string().contains("counted the drive anew"),
+        "{}",
+        told["notes"]
+    );
+    let phases = told["phases"].as_array().unwrap();
+    let moved = phases.iter().filter(|phase| phase["status"] == "done").count();
+    assert_eq!(moved, 4, "{}", text(&output));
 }
 
 /// A card that is exchanged in the midst of a format, where somebody holds the new partition for a moment, is not told as formatted.

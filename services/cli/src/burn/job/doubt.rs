@@ -112,30 +112,41 @@ impl Job {
                 .map(|why| format!("{why}; what was read so far proves nothing of it"));
             return gone.or_else(|| (self.known(birth) == Shown::Not).then(|| Why::Exchanged.words().to_owned()));
         }
-        if let Some(why) = kernel.gone() {
-            let taken = self.takes_up(birth, kernel, false);
-            return (!taken).then(|| format!("{why}; nothing more is written to it"));
-        }
-        let proof = self.proof(birth.key, false);
-        match self.still_asked(&proof, proof.proves(headers), kernel) {
-            Still::Ours => None,
-            Still::Another => Some(ANOTHER.to_owned()),
-            Still::HalfWritten => Some(Why::HalfWritten.words().to_owned()),
-            Still::Unknown => Some(match kernel.gone() {
-                Some(why) => format!("{why}; nothing more is written to it"),
-                None => unshown(),
-            }),
+        let still = kernel.gone().is_none().then(|| {
+            let proof = self.proof(birth.key, false);
+            self.still_asked(&proof, proof.proves(headers), kernel)
+        });
+        match still {
+            Some(Still::Ours) => None,
+            Some(Still::Another) => Some(ANOTHER.to_owned()),
+            Some(Still::HalfWritten) => Some(Why::HalfWritten.words().to_owned()),
+            // It may have been counted anew in the midst of that.
+            Some(Still::Unknown) | None => match kernel.gone() {
+                None => Some(unshown()),
+                Some(why) => {
+                    let taken = self.takes_up(birth, kernel, false);
+                    (!taken).then(|| format!("{why}; nothing more is written to it"))
+                }
+            },
         }
     }
 
-    /// What it shows. One that cannot be read is asked again for as long as a silence may last: behind a reset comes more of it.
+    /// What it shows. One that cannot be read is asked again: behind a reset comes more of it.
     fn still_asked(&self, proof: &Proof, proves: Proves, kernel: &Kernel) -> Still {
+        let ask = || {
+            let file = self.held.file.try_clone();
+            file.map_or(Still::Unknown, |file| proof.still_file(file, proves))
+        };
+        self.asked_again(ask, |still| *still == Still::Unknown && kernel.gone().is_none())
+    }
+
+    /// The answer, asked for again while it is none, for as long as a silence may last, or until somebody ends the burn-in.
+    fn asked_again<T>(&self, mut ask: impl FnMut() -> T, is_none: impl Fn(&T) -> bool) -> T {
         let until = Instant::now() + SILENCE;
         loop {
-            let file = self.held.file.try_clone();
-            let still = file.map_or(Still::Unknown, |file| proof.still_file(file, proves));
-            if still != Still::Unknown || Instant::now() >= until || self.is_asked() || kernel.gone().is_some() {
-                return still;
+            let told = ask();
+            if !is_none(&told) || Instant::now() >= until || self.is_asked() {
+                return told;
             }
             std::thread::sleep(LOOK);
         }
@@ -255,14 +266,22 @@ impl Job {
         file.map_or_else(|_| Look::late(), |file| self.proof(birth.key, true).look_file(file))
     }
 
-    /// Whether a drive that was counted anew proves to be the job's.
+    /// Whether a drive that was counted anew proves to be the job's. One that cannot be read, or is counted once more meanwhile, is asked
+    /// again: on a weak port resets come in twos.
     fn takes_up(&self, birth: &Birth, kernel: &Kernel, ended: bool) -> bool {
-        self.choice.erases()
-            && kernel.takes_up(|file, text| {
+        let ask = || {
+            let mut shown = Shown::Unknown;
+            let taken = kernel.takes_up(|file, text| {
                 let checkpoint = Checkpoint::decode(text).ok();
-                let proof = self.proof(birth.key, ended);
-                proof.of_recounted_file(file, checkpoint.as_ref()) == Shown::Ours
-            })
+                shown = self
+                    .proof(birth.key, ended)
+                    .of_recounted_file(file, checkpoint.as_ref());
+                shown == Shown::Ours
+            });
+            (taken, shown)
+        };
+        let is_none = |(taken, shown): &(bool, Shown)| !taken && *shown != Shown::Not && kernel.is_provable();
+        self.choice.erases() && self.asked_again(ask, is_none).0
     }
 
     pub(super) fn proof(&self, key: JobKey, ended: bool) -> Proof {

@@ -113,6 +113,12 @@ impl Kernel {
         self.lock().provable.is_some()
     }
 
+    /// Whether what is in its place was counted anew and may yet prove to be the one that is held.
+    pub(super) fn is_provable(&self) -> bool {
+        let heard = self.lock();
+        heard.provable.is_some() && heard.seat.now() == Place::Recounted
+    }
+
     /// Whether a drive that was counted anew, as a removable one is after a reset, proves to be the one that is held; `proves` is given
     /// a descriptor of it and the last checkpoint. It counts as held from then on.
     pub(super) fn takes_up(&self, proves: impl FnOnce(File, &str) -> bool) -> bool {
