@@ -61,11 +61,24 @@ pub enum Decision {
         /// What it measured.
         at: Celsius,
     },
-    /// End the job: it did not cool in [`PATIENCE`]. `at` is the last reading.
-    GiveUp {
-        /// What it measured last.
-        at: Celsius,
-    },
+    /// End the job: it did not show in [`PATIENCE`] that it cooled.
+    GiveUp(Uncooled),
+}
+
+/// What a drive told last that did not show that it cooled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Uncooled {
+    /// The last reading.
+    pub at: Celsius,
+    /// How old that is.
+    pub age: Duration,
+}
+
+impl Uncooled {
+    /// Whether it is too old to tell anything of now.
+    pub fn is_silent(&self) -> bool {
+        self.age > FRESH
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -134,14 +147,18 @@ impl Heat {
                 let reading = reading.filter(|at| is_cooling(last, *at, now.saturating_sub(told)));
                 let (last, told) = reading.map_or((last, told), |at| (at, now));
                 let is_over = now.saturating_sub(since) >= PATIENCE;
-                let is_cool = last < COOL && now.saturating_sub(told) <= FRESH;
+                let uncooled = Uncooled {
+                    at: last,
+                    age: now.saturating_sub(told),
+                };
+                let is_cool = last < COOL && !uncooled.is_silent();
                 if reading.is_some_and(|at| at <= self.limits.resume) || (is_over && is_cool) {
                     self.state = State::Going;
                     return Some(Decision::Resume { at: last });
                 }
                 if is_over {
                     self.state = State::GaveUp;
-                    return Some(Decision::GiveUp { at: last });
+                    return Some(Decision::GiveUp(uncooled));
                 }
                 self.state = State::Paused { since, last, told };
                 None
@@ -170,6 +187,14 @@ mod tests {
 
     const DISK: Rotation = Rotation::Spinning { rpm: Some(7200) };
 
+    /// By a reading that is so many minutes old.
+    fn gives_up(at: i32, minutes: u64) -> Decision {
+        Decision::GiveUp(Uncooled {
+            at: Celsius(at),
+            age: Duration::from_mins(minutes),
+        })
+    }
+
     #[test]
     fn a_hot_drive_pauses_and_goes_on_when_it_has_cooled() {
         let mut heat = Heat::new(Limits::of(DISK, &Named::default()));
@@ -186,10 +211,7 @@ mod tests {
     /// An HGST HUH721010AL5200 names 50 °C, and stands at 46 in a warm shelf.
     #[test]
     fn a_drive_below_fifty_degrees_is_never_given_up() {
-        for (idle, ends) in [
-            (49, Decision::Resume { at: Celsius(49) }),
-            (50, Decision::GiveUp { at: Celsius(50) }),
-        ] {
+        for (idle, ends) in [(49, Decision::Resume { at: Celsius(49) }), (50, gives_up(50, 0))] {
             let mut heat = Heat::new(Limits::of(DISK, &named(&[50], None)));
             assert!(heat.step(Duration::ZERO, Some(Celsius(51))).is_some());
             for minute in 1..30 {
@@ -203,8 +225,8 @@ mod tests {
     #[test]
     fn a_drive_whose_thermometer_fell_silent_does_not_go_on_by_what_it_told_before() {
         for (silent_from, ends) in [
-            (3, Decision::GiveUp { at: Celsius(49) }),
-            (20, Decision::GiveUp { at: Celsius(49) }),
+            (3, gives_up(49, 28)),
+            (20, gives_up(49, 11)),
             (21, Decision::Resume { at: Celsius(49) }),
             (30, Decision::Resume { at: Celsius(49) }),
         ] {
@@ -226,7 +248,7 @@ mod tests {
             assert_eq!(heat.step(Duration::from_secs(s), Some(Celsius(58))), None, "{s}");
         }
         let end = heat.step(Duration::from_secs(1900), Some(Celsius(58)));
-        assert_eq!(end, Some(Decision::GiveUp { at: Celsius(58) }));
+        assert_eq!(end, Some(gives_up(58, 0)));
         assert_eq!(heat.step(Duration::from_secs(2000), Some(Celsius(20))), None);
     }
 
@@ -279,7 +301,7 @@ mod tests {
         }
         assert_eq!(heat.step(now + PATIENCE / 2, Some(Celsius(66))), None);
         let end = heat.step(now + PATIENCE, Some(Celsius(66)));
-        assert_eq!(end, Some(Decision::GiveUp { at: Celsius(66) }));
+        assert_eq!(end, Some(gives_up(66, 0)));
         heat.restart_patience(now + PATIENCE);
         assert_eq!(heat.paused(), None, "what was given up stays so");
     }
@@ -291,7 +313,7 @@ mod tests {
         assert!(heat.step(Duration::from_secs(1), Some(Celsius(70))).is_some());
         assert_eq!(heat.step(Duration::from_mins(1), None), None);
         let end = heat.step(Duration::from_secs(1801), None);
-        assert_eq!(end, Some(Decision::GiveUp { at: Celsius(70) }));
+        assert_eq!(end, Some(gives_up(70, 30)));
     }
 
     /// A thermometer that is lost tells -1 °C, 0 or nothing, and the drive is as hot as before.
@@ -314,7 +336,7 @@ mod tests {
         let decisions: Vec<_> = (1..40)
             .filter_map(|n| heat.step(Duration::from_mins(n), Some(Celsius(-2))))
             .collect();
-        assert_eq!(decisions, [Decision::GiveUp { at: Celsius(66) }]);
+        assert_eq!(decisions, [gives_up(66, 30)]);
     }
 
     /// A cold room, flash that cools fast, a drive of which nothing was told for long, and one that was never hot.
@@ -416,9 +438,10 @@ mod tests {
                         let has_cooled = at.0 <= hot.0 - HYSTERESIS && at <= limits.resume;
                         prop_assert!(has_cooled || (at < COOL && now - told <= FRESH && now - since >= PATIENCE));
                     }
-                    Some(Decision::GiveUp { at }) => {
+                    Some(Decision::GiveUp(last)) => {
                         let (since, _) = paused.take().expect("gave up without a pause");
-                        prop_assert!(now - since >= PATIENCE && (at >= COOL || now - told > FRESH));
+                        prop_assert!(now - since >= PATIENCE && (last.at >= COOL || last.is_silent()));
+                        prop_assert_eq!(last.age, now - told);
                         over = true;
                     }
                     None => {

@@ -105,8 +105,8 @@ impl JobTask {
                 self.set_state(self.held_state(holds), told);
                 None
             }
-            Decision::GiveUp { at } => {
-                let why = heat.limits().gave_up(at);
+            Decision::GiveUp(last) => {
+                let why = heat.limits().gave_up(last);
                 self.log("error", format!("Giving up: {why}"));
                 worker.stop(&format!("too hot: {why}")).await;
                 self.record.too_hot = Some(why);

@@ -4,7 +4,7 @@ use drive::smart::{HEAT_LIMIT_MAX, HEAT_LIMIT_MIN, Snapshot};
 use wire::Celsius;
 use wire::drive::Rotation;
 
-use super::PATIENCE;
+use super::{PATIENCE, Uncooled};
 use crate::platters::spins;
 
 /// Where a drive with platters pauses at the latest. Source: makers state 60 °C as the highest operating temperature of
@@ -107,13 +107,28 @@ impl Limits {
         Self::of(rotation, &smart.map(Named::of).unwrap_or_default())
     }
 
-    /// Why a job is given up whose drive did not cool from `at`.
-    pub fn gave_up(&self, at: Celsius) -> String {
-        format!(
-            "it stayed at {at} for {} minutes without work and did not cool to {}",
-            PATIENCE.as_secs() / 60,
-            self.resume
-        )
+    /// Why a job is given up whose drive did not show that it cooled.
+    pub fn gave_up(&self, last: Uncooled) -> String {
+        self.silent(last).unwrap_or_else(|| {
+            format!(
+                "it stayed at {} for {} minutes without work and did not cool to {}",
+                last.at,
+                PATIENCE.as_secs() / 60,
+                self.resume
+            )
+        })
+    }
+
+    /// The same where nobody knows whether it cooled: its sensor, or the bridge before it, tells nothing any more.
+    pub fn silent(&self, last: Uncooled) -> Option<String> {
+        last.is_silent().then(|| {
+            format!(
+                "its thermometer told nothing for {} minutes, after {}: nobody knows whether it cooled to {}",
+                last.age.as_secs() / 60,
+                last.at,
+                self.resume
+            )
+        })
     }
 }
 

@@ -93,7 +93,7 @@ impl TestHeat {
                 self.anothers = true;
                 Some(at)
             }
-            Decision::Resume { .. } | Decision::GiveUp { .. } => None,
+            Decision::Resume { .. } | Decision::GiveUp(_) => None,
         }
     }
 
@@ -109,12 +109,16 @@ impl TestHeat {
             Decision::Resume { .. } => {
                 TestAct::GiveUp(format!("the drive grew too hot in each of {} tries", self.ended))
             }
-            Decision::GiveUp { at } if self.anothers => TestAct::GiveUp(format!(
-                "another self-test runs on the drive, which was at {at} after {} minutes and had not cooled to {}",
-                PATIENCE.as_secs() / 60,
-                self.limits().resume
-            )),
-            Decision::GiveUp { at } => TestAct::GiveUp(self.limits().gave_up(at)),
+            Decision::GiveUp(last) if self.anothers => TestAct::GiveUp(match self.limits().silent(last) {
+                Some(why) => format!("another self-test runs on the drive; {why}"),
+                None => format!(
+                    "another self-test runs on the drive, which was at {} after {} minutes and had not cooled to {}",
+                    last.at,
+                    PATIENCE.as_secs() / 60,
+                    self.limits().resume
+                ),
+            }),
+            Decision::GiveUp(last) => TestAct::GiveUp(self.limits().gave_up(last)),
         })
     }
 }
@@ -198,5 +202,25 @@ mod tests {
             "{given_up:?}"
         );
         assert_eq!(heat.step(PATIENCE * 2, Some(hot)), None);
+    }
+
+    /// A bridge that answers nothing any more says nothing of the drive's heat.
+    #[test]
+    fn a_drive_whose_thermometer_fell_silent_is_not_told_to_have_stayed_as_hot() {
+        for anothers in [false, true] {
+            let mut heat = disk();
+            let hot = heat.limits().pause;
+            match anothers {
+                true => assert_eq!(heat.anothers(Duration::ZERO, Some(hot)), Some(hot)),
+                false => assert_eq!(heat.step(Duration::ZERO, Some(hot)), Some(TestAct::End { at: hot })),
+            }
+            assert_eq!(heat.step(Duration::from_mins(1), Some(Celsius(hot.0 - 5))), None);
+            let Some(TestAct::GiveUp(why)) = heat.step(PATIENCE, None) else {
+                panic!("it was not given up")
+            };
+            assert_eq!(why.contains("another self-test runs"), anothers, "{why}");
+            let at = format!("told nothing for 29 minutes, after {}", Celsius(hot.0 - 5));
+            assert!(why.contains(&at) && !why.contains("after 30 minutes"), "{why}");
+        }
     }
 }

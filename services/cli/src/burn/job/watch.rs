@@ -220,7 +220,7 @@ impl Seen {
                     self.asks.push_back(Ask::Hold(why));
                 }
                 Some(Decision::Resume { .. }) => self.asks.push_back(Ask::Release),
-                Some(Decision::GiveUp { at }) => self.too_hot = Some(limits.gave_up(at)),
+                Some(Decision::GiveUp(last)) => self.too_hot = Some(limits.gave_up(last)),
                 None => {}
             }
         }
