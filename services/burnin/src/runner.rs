@@ -216,7 +216,10 @@ impl Session {
                         result: Err(errno),
                         ..done
                     },
-                    None => return self.begin(device, request),
+                    None => {
+                        self.pipeline.begins_late(now, done.slot);
+                        return self.begin(device, request);
+                    }
                 },
                 None => done,
             };

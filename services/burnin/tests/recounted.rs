@@ -13,7 +13,7 @@ use burnin::sim::{Fault, Plan, Sim};
 use burnin::verdict::{Case, judge};
 use burnin::worker::{Order, Report};
 use common::{Dice, STANDARD, SURFACE, bad_lbas, bare, geometry, seeds};
-use wire::job::{Outcome, Phase};
+use wire::job::{FaultKind, Outcome, Phase};
 
 const GEOMETRY: Geometry = Geometry {
     sectors: 500,
@@ -183,6 +183,28 @@ fn what_is_bad_on_a_removable_drive_is_what_would_be_on_any() {
             (bad_lbas(&evidence), judge(&Case::new(&evidence)).outcome)
         };
         assert_eq!(found(Some(1)), found(None), "{seed}: {bad:?}");
+    }
+}
+
+/// Behind a flush that failed a write waits for a read of its own first sector, which is the one that is slow, once.
+#[test]
+fn a_write_is_not_told_as_slow_for_the_read_that_it_waited_for() {
+    let order = order(&[Phase::Write], 2);
+    let slow_writes = |medium, lba| {
+        let faults = vec![Fault::FlushError { times: 1 }, Fault::SlowOnce { lba, millis: 20_000 }];
+        let order = Order {
+            medium,
+            ..order.clone()
+        };
+        let (evidence, _) = run(&mut drive(&order, faults), &order, stop);
+        evidence.incidents_of(FaultKind::Slow)
+    };
+    let lbas: Vec<u64> = (0..GEOMETRY.sectors)
+        .filter(|lba| slow_writes(Some(1), *lba) == 0)
+        .collect();
+    assert!(!lbas.is_empty());
+    for lba in lbas {
+        assert_eq!(slow_writes(None, lba), 1, "{lba}");
     }
 }
 

@@ -58,6 +58,14 @@ impl Pipeline {
         request
     }
 
+    /// Notes that the access in `slot` is under way from now on alone: until now it waited for another one, which is no time of its own.
+    pub(crate) fn begins_late(&mut self, now: Duration, slot: usize) {
+        self.turn(now);
+        if let Some(flight) = self.flights.get_mut(&slot) {
+            (flight.began, flight.served, flight.flushed) = (now, now, Duration::ZERO);
+        }
+    }
+
     /// How long an access that comes back now waited for flushes, and how long the drive was at work on it, without what was asked before
     /// it either; those behind it wait no longer.
     pub(super) fn waited(&mut self, now: Duration, flight: &Flight) -> (Duration, Duration) {
