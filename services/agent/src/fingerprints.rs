@@ -5,7 +5,6 @@
 use std::time::Duration;
 
 use burnin::Fingerprint;
-use burnin::device::open_plain;
 use tokio::task::{JoinSet, spawn_blocking};
 use tokio::time::{Instant, timeout_at};
 use wire::Problem;
@@ -14,23 +13,16 @@ use wire::drive::Drive;
 use crate::gate::{Fingerprints, Granted, Unread, not_written_since};
 use crate::hands::{Hands, Held};
 
-/// Longest look for a plan, beside that at the contents: a disk that has to spin up first needs seven seconds, and then one or two. What is
-/// not told by then is not compared: such a drive may be the one that is to be tested.
-const PLANNED: Duration = Duration::from_secs(8);
-
 /// Longest look at the start, and as much for its last read. These places were told a moment ago.
 const STARTED: Duration = Duration::from_secs(5);
 
-/// Longest look before the first write of a job that was started a while ago, and as much for its last read: days are to come.
-const LATER: Duration = Duration::from_secs(30);
-
-/// Of these drives of the list, and the word of those that could not be read at some place.
+/// Of these drives of the list, beside the look at their contents, and the word of those that could not be read at some place.
 pub async fn of_listed(hands: &Hands, drives: &[Drive]) -> (Fingerprints, Unread) {
-    let until = Instant::now() + PLANNED + Duration::from_secs(1);
+    let until = Instant::now() + Fingerprint::PLANNED + Duration::from_secs(1);
     let mut looks = JoinSet::new();
     for listed in drives {
         let (hands, listed) = (hands.clone(), listed.clone());
-        looks.spawn_blocking(move || Some((listed.id.clone()?, hands.glance(&listed, PLANNED)?)));
+        looks.spawn_blocking(move || Some((listed.id.clone()?, hands.glance(&listed)?)));
     }
     let (mut found, mut unread) = (Fingerprints::new(), Unread::new());
     while let Ok(Some(look)) = timeout_at(until, looks.join_next()).await {
@@ -55,22 +47,11 @@ pub async fn check(granted: &Granted, held: &[Held]) -> Result<(), Problem> {
     not_written_since(granted, (&now, &of_held(granted, held).await?))
 }
 
-/// Whether something wrote to a held drive since `then`. Not where it gives other bytes at each read, nor by what it does not tell in
-/// time: such a drive may be the one that is to be tested.
+/// Whether something wrote to a held drive since `then` ([`Fingerprint::was_written`]); not where it cannot be asked.
 pub async fn was_written_since(then: &Fingerprint, held: &Held) -> bool {
-    let Some(now) = later(then, held).await else {
-        return false;
-    };
-    then.was_written_since(&now, &now)
-        && later(then, held)
-            .await
-            .is_some_and(|again| then.was_written_since(&now, &again))
-}
-
-async fn later(then: &Fingerprint, held: &Held) -> Option<Fingerprint> {
-    let (then, file, geometry) = (then.clone(), held.file.try_clone().ok()?, held.geometry);
-    let read = spawn_blocking(move || Some(then.again_in_time(open_plain(file).ok()?.as_mut(), geometry, LATER)));
-    read.await.ok()?
+    let (then, file, geometry) = (then.clone(), held.file.try_clone(), held.geometry);
+    let looks = spawn_blocking(move || then.was_written(&file?, geometry, Fingerprint::LATER));
+    matches!(looks.await, Ok(Ok(true)))
 }
 
 async fn of_held(granted: &Granted, held: &[Held]) -> Result<Fingerprints, Problem> {
@@ -91,10 +72,7 @@ async fn of_held(granted: &Granted, held: &[Held]) -> Result<Fingerprints, Probl
 /// Begun at once, so that all drives look at the same time.
 fn again(then: Fingerprint, held: &Held) -> impl Future<Output = Result<Fingerprint, String>> + use<> {
     let (file, geometry) = (held.file.try_clone(), held.geometry);
-    let read = spawn_blocking(move || {
-        let opened = file.and_then(open_plain).map_err(|error| error.to_string());
-        then.again(opened?.as_mut(), geometry, STARTED)
-    });
+    let read = spawn_blocking(move || then.again_of_file(file, geometry, STARTED));
     async move { read.await.map_err(|error| error.to_string())? }
 }
 

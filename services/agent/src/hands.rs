@@ -9,7 +9,7 @@ use std::process::Command;
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
-use burnin::device::{self, Geometry};
+use burnin::device::Geometry;
 use burnin::{Checkpoint, Fingerprint, JobKey, Proof, Shown, format};
 use drive::child::Failed;
 use drive::content::{ContentKind, Member};
@@ -154,8 +154,8 @@ impl Hands {
         }
     }
 
-    /// What stands at some places of a listed drive that nobody has to hold for it, as far as it tells that in time ([`Fingerprint::in_time`]).
-    pub fn glance(&self, listed: &Drive, limit: Duration) -> Option<(Fingerprint, Option<String>)> {
+    /// What stands at some places of a listed drive that nobody has to hold for it, as far as it tells that for a plan ([`Fingerprint::in_time`]).
+    pub fn glance(&self, listed: &Drive) -> Option<(Fingerprint, Option<String>)> {
         let node = sysfs::node(&self.guard.system, &listed.kernel_name);
         let file = File::options()
             .read(true)
@@ -163,9 +163,7 @@ impl Hands {
             .open(node)
             .ok()?;
         let device = self.guard.identified(&file, &identity(listed)).ok()?;
-        let geometry = geometry(&device);
-        let mut device = device::open_plain(file).ok()?;
-        Some(Fingerprint::in_time(device.as_mut(), geometry, limit))
+        Fingerprint::in_time_of_file(file, geometry(&device), Fingerprint::PLANNED)
     }
 
     /// What is in a held drive's place now; asks the kernel alone.

@@ -74,6 +74,13 @@ impl Front {
 }
 
 impl Fingerprint {
+    /// Longest look before anybody is asked, and as much for its last read: a disk that has to spin up first needs seven seconds, and then
+    /// one or two. What is not told by then is not compared: such a drive may be the one that is to be tested.
+    pub const PLANNED: Duration = Duration::from_secs(8);
+
+    /// Longest look before the first write of a job that was begun a while ago, and as much for its last read: days are to come.
+    pub const LATER: Duration = Duration::from_secs(30);
+
     /// What stood at the beginning.
     pub fn front(&self) -> Option<Front> {
         self.0.first().copied().flatten().map(Front)
@@ -120,6 +127,12 @@ impl Fingerprint {
         }
     }
 
+    /// [`Self::in_time`] of the drive behind this descriptor; `None` where it cannot be asked at all.
+    pub fn in_time_of_file(file: File, geometry: Geometry, limit: Duration) -> Option<(Self, Option<String>)> {
+        let mut device = device::open_plain(file).ok()?;
+        Some(Self::in_time(device.as_mut(), geometry, limit))
+    }
+
     /// The same places of the same drive now, but for those that were not known then.
     ///
     /// # Errors
@@ -134,7 +147,16 @@ impl Fingerprint {
         marks.collect::<Result<_, String>>().map(Self)
     }
 
-    /// The same, as far as it tells that in time, as [`Self::in_time`] does.
+    /// [`Self::again`] of the drive behind this descriptor.
+    ///
+    /// # Errors
+    /// The same, and where it cannot be asked at all.
+    pub fn again_of_file(&self, file: io::Result<File>, geometry: Geometry, limit: Duration) -> Result<Self, String> {
+        let mut device = file.and_then(device::open_plain).map_err(|error| error.to_string())?;
+        self.again(device.as_mut(), geometry, limit)
+    }
+
+    /// [`Self::again`], as far as it tells that in time, as [`Self::in_time`] does.
     #[must_use]
     pub fn again_in_time(&self, device: &mut dyn Device, geometry: Geometry, limit: Duration) -> Self {
         let reads = Reads::within(geometry, limit, device.now());
@@ -191,6 +213,22 @@ impl Fingerprint {
             then.is_some() && now.is_some() && now == again && now != then
         };
         self.0.iter().zip(later).any(differs)
+    }
+
+    /// Whether something wrote to the drive behind this descriptor since this was taken, by two looks of now, the second only where the
+    /// first says so; reads only. Not by what the drive does not tell in time: such a drive may be the one that is to be tested. Each look
+    /// blocks twice as long as `limit` at most.
+    ///
+    /// # Errors
+    /// When the drive cannot be asked at all.
+    pub fn was_written(&self, file: &File, geometry: Geometry, limit: Duration) -> io::Result<bool> {
+        // Each on a device of its own: a read that does not come back keeps its buffer.
+        let look = || -> io::Result<Self> {
+            let mut device = device::open_plain(file.try_clone()?)?;
+            Ok(self.again_in_time(device.as_mut(), geometry, limit))
+        };
+        let now = look()?;
+        Ok(self.was_written_since(&now, &now) && self.was_written_since(&now, &look()?))
     }
 
     /// What the drive of which `now` was taken shows of the one of which this was.

@@ -4,19 +4,9 @@
 //! The guard knows what it finds by signatures, of which an archive or a file in a known file system changes none. Tested with a real
 //! question in `tests/contract/`.
 
-use std::time::Duration;
-
 use burnin::Fingerprint;
-use burnin::device::open_plain;
 
 use super::admit::{Held, Ready};
-
-/// Longest look, and as much for its last read: a disk that has to spin up first needs seven seconds, and then one or two. What is not
-/// told by then before anybody is asked is not compared: such a drive may be the one that is to be tested.
-const LONGEST: Duration = Duration::from_secs(8);
-
-/// Longest look right before the first write, and as much for its last read: days are to come.
-const LATER: Duration = Duration::from_secs(30);
 
 /// Looks at all these drives at once: some may have to spin up.
 pub(super) fn see(ready: &mut [Ready]) {
@@ -31,8 +21,7 @@ pub(super) fn see(ready: &mut [Ready]) {
 }
 
 fn seen(held: &Held) -> Option<(Fingerprint, Option<String>)> {
-    let mut device = open_plain(held.file.try_clone().ok()?).ok()?;
-    Some(Fingerprint::in_time(device.as_mut(), held.geometry(), LONGEST))
+    Fingerprint::in_time_of_file(held.file.try_clone().ok()?, held.geometry(), Fingerprint::PLANNED)
 }
 
 /// What two looks see at the places of these drives, for [`super::digest::Digest::of`]: the first before, the second now.
@@ -52,32 +41,23 @@ pub(super) fn sums(seen: Option<&Fingerprint>) -> Vec<Option<u64>> {
 }
 
 fn look_again(held: &Held) -> Option<Fingerprint> {
-    let mut device = open_plain(held.file.try_clone().ok()?).ok()?;
-    held.seen
-        .as_ref()?
-        .again(device.as_mut(), held.geometry(), LONGEST)
+    let then = held.seen.as_ref()?;
+    then.again_of_file(held.file.try_clone(), held.geometry(), Fingerprint::PLANNED)
         .ok()
 }
 
-/// Refuses a drive that something wrote to since what stands on it was told; reads only. Not one that gives other bytes at each read, nor
-/// by what it does not tell in time: such a drive may be the one that is to be tested.
+/// Refuses a drive that something wrote to since what stands on it was told ([`Fingerprint::was_written`]).
 ///
 /// # Errors
 /// Why it may not be written.
 pub(super) fn check(held: &Held) -> Result<(), String> {
     let Some(then) = &held.seen else { return Ok(()) };
     let words = held.identity.words();
-    // Each on a device of its own: a read that does not come back keeps its buffer.
-    let look = || {
-        let opened = held.file.try_clone().and_then(open_plain);
-        let mut device = opened.map_err(|error| format!("nothing was written: {words}: {error}"))?;
-        Ok::<_, String>(then.again_in_time(device.as_mut(), held.geometry(), LATER))
-    };
-    let now = look()?;
-    if !then.was_written_since(&now, &now) || !then.was_written_since(&now, &look()?) {
-        return Ok(());
+    match then.was_written(&held.file, held.geometry(), Fingerprint::LATER) {
+        Ok(false) => Ok(()),
+        Ok(true) => Err(format!(
+            "nothing was written: something wrote to {words} since it was chosen. Begin again"
+        )),
+        Err(error) => Err(format!("nothing was written: {words}: {error}")),
     }
-    Err(format!(
-        "nothing was written: something wrote to {words} since it was chosen. Begin again"
-    ))
 }
