@@ -173,6 +173,18 @@ impl Service {
         self.digest.as_ref().map_or(Ok(()), Digest::check)
     }
 
+    /// Switched on: that it failed is forgotten.
+    #[must_use]
+    pub fn switched_on(self) -> Self {
+        Self {
+            enabled: true,
+            failing_since: None,
+            disabled_why: None,
+            lost: 0,
+            ..self
+        }
+    }
+
     /// What a service answered, without the channel's secrets.
     pub(crate) fn scrubbed(&self, mut attempt: Attempt) -> Attempt {
         if let Some(provider) = provider(&self.service_type) {

@@ -150,6 +150,22 @@ pub(super) fn settle(w: &mut Write<'_, '_>, id: u64, mut waiting: Waiting, outco
     }
 }
 
+/// Has the criticals of these messages tried at once, with their waits anew, since their channel was mended; which they are.
+fn renew(w: &mut Write<'_, '_>, messages: &[u64], now: Time) -> store::Result<Vec<u64>> {
+    let mut anew = Vec::new();
+    for id in messages {
+        let waiting = QUEUE.get(w, id)?;
+        let Some(mut waiting) = waiting.filter(|waiting| waiting.message.severity == Severity::Critical) else {
+            continue;
+        };
+        (waiting.before, waiting.redirects, waiting.next) = (waiting.attempts, 0, now);
+        change_line(w, waiting.history, |line| line.next_at = Some(now))?;
+        QUEUE.put(w, id, &waiting)?;
+        anew.push(*id);
+    }
+    Ok(anew)
+}
+
 /// Keeps the memory of cool-downs within its bound: the oldest fifth goes.
 pub(super) fn forget(w: &mut Write<'_, '_>) -> store::Result<()> {
     if TOLD.len(w)? <= TOLD_MAX {
@@ -277,9 +293,17 @@ impl Engine {
     /// wait for a channel that was mended are tried at once.
     ///
     /// # Errors
-    /// When the channel is gone or the environment's, or the medium fails.
+    /// When the channel is gone, or the environment's and this is more than [`Service::switched_on`], or the medium fails.
     pub async fn replace(&self, service: Service, now: Time) -> Result<(), Refused> {
-        let old = self.own(service.id)?;
+        let old = self.known(service.id)?;
+        let back = Service {
+            updated_at: service.updated_at,
+            ..old.clone().switched_on()
+        };
+        // That it switched itself off is not what its owner has written down.
+        if old.disabled_why.is_none() || service != back {
+            changeable(&old)?;
+        }
         let timing = old.digest != service.digest || old.quiet_hours != service.quiet_hours;
         let mended = service.enabled && (!old.enabled || old.fields != service.fields);
         let own = if mended {
@@ -291,18 +315,7 @@ impl Engine {
         let anew = self
             .store
             .write(move |w| {
-                let mut anew = Vec::new();
-                for id in &own {
-                    let waiting = QUEUE.get(w, id)?;
-                    let Some(mut waiting) = waiting.filter(|waiting| waiting.message.severity == Severity::Critical)
-                    else {
-                        continue;
-                    };
-                    (waiting.before, waiting.redirects, waiting.next) = (waiting.attempts, 0, now);
-                    change_line(w, waiting.history, |line| line.next_at = Some(now))?;
-                    QUEUE.put(w, id, &waiting)?;
-                    anew.push(*id);
-                }
+                let anew = renew(w, &own, now)?;
                 if timing && !COLLECTED.last_n_of(w, &id.to_string(), 1)?.is_empty() {
                     let digest = kept
                         .digest
@@ -312,7 +325,11 @@ impl Engine {
                     let due = digest.unwrap_or(now);
                     STATE.put(w, due_key(id).as_str(), &due.to_string().into())?;
                 }
-                SERVICES.put(w, &id, &kept)?;
+                if kept.locked {
+                    keep_health(w, &kept)?;
+                } else {
+                    SERVICES.put(w, &id, &kept)?;
+                }
                 Ok(anew)
             })
             .await?;
@@ -322,11 +339,7 @@ impl Engine {
             }
         });
         // After the settings: an attempt that is settled meanwhile sees those, or what it has put off is put on here.
-        for (id, waiting) in lock(&self.index).iter_mut() {
-            if anew.contains(id) {
-                waiting.1 = now;
-            }
-        }
+        self.put_on(&anew, now);
         if mended {
             lock(&self.quiet).remove(&id);
         }
@@ -339,7 +352,7 @@ impl Engine {
     /// # Errors
     /// When the channel is gone or the environment's, or the medium fails.
     pub async fn remove(&self, id: u64) -> Result<(), Refused> {
-        self.own(id)?;
+        changeable(&self.known(id)?)?;
         let own = self.waiting_for(id);
         let doomed = own.clone();
         self.store
@@ -376,15 +389,36 @@ impl Engine {
         own.map(|(id, _)| *id).collect()
     }
 
-    fn own(&self, id: u64) -> Result<Service, Problem> {
-        let service = self.service(id).ok_or_else(|| {
-            Problem::new("service-unknown", 404, "There is no such alert channel").with(format!("id: {id}"))
-        })?;
-        if service.locked {
-            let problem = Problem::new("locked", 409, "This channel is set in kiln.toml or the environment");
-            return Err(problem.with("change [alerts] or KILN_ALERT_URLS there; it is shown here, not kept here"));
+    /// Makes these messages due.
+    fn put_on(&self, messages: &[u64], now: Time) {
+        for (id, waiting) in lock(&self.index).iter_mut() {
+            if messages.contains(id) {
+                waiting.1 = now;
+            }
         }
-        Ok(service)
+    }
+
+    /// Has a locked channel, which is on again with this start, try at once what it held. A store that does not take that keeps no box
+    /// from starting: what waits goes when it is due.
+    pub(super) async fn begin_anew(&self, service: Service) {
+        let (own, now) = (self.waiting_for(service.id), service.updated_at);
+        let begun = self.store.write(move |w| {
+            keep_health(w, &service)?;
+            renew(w, &own, now)
+        });
+        match begun.await {
+            Ok(anew) => self.put_on(&anew, now),
+            Err(error) => tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "what a channel held was not put on"
+            ),
+        }
+    }
+
+    fn known(&self, id: u64) -> Result<Service, Problem> {
+        self.service(id).ok_or_else(|| {
+            Problem::new("service-unknown", 404, "There is no such alert channel").with(format!("id: {id}"))
+        })
     }
 
     /// Changes what is known of a channel's health.
@@ -418,6 +452,16 @@ impl Engine {
         Ok(lines)
     }
 }
+
+/// Refuses what its owner has written down elsewhere.
+fn changeable(service: &Service) -> Result<(), Problem> {
+    if service.locked {
+        let problem = Problem::new("locked", 409, "This channel is set in kiln.toml or the environment");
+        return Err(problem.with("change [alerts] or KILN_ALERT_URLS there; it is shown here, not kept here"));
+    }
+    Ok(())
+}
+
 /// The names of those that switched themselves off.
 pub(super) fn off(services: &[Service]) -> Vec<String> {
     let off = services.iter().filter(|service| service.disabled_why.is_some());

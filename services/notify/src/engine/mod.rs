@@ -147,14 +147,15 @@ impl Engine {
             Ok((services, waiting, STATE.get(r, CURSOR)?.is_some(), last))
         })?;
         let open = store.read(|r| escalation::read(r))?;
+        let mut anew = Vec::new();
         for mut service in locked {
             if let Some(health) = store.read(|r| book::health(r, service.id))? {
-                service.failing_since = health.failing_since;
                 service.lost = health.lost;
-                // One that the owner has switched off did not do so itself.
-                if service.enabled && health.disabled_why.is_some() {
-                    service.enabled = false;
-                    service.disabled_why = health.disabled_why;
+                // One that had switched itself off begins anew: nothing else tells that its owner has mended it in the file.
+                match health.disabled_why {
+                    None => service.failing_since = health.failing_since,
+                    Some(_) if service.enabled => anew.push(service.clone()),
+                    Some(_) => {}
                 }
             }
             services.push(service);
@@ -163,7 +164,7 @@ impl Engine {
             // What happened before there were alerts is no news.
             store.write(move |w| STATE.put(w, CURSOR, &last.into())).await?;
         }
-        Ok(Self {
+        let engine = Self {
             store,
             events,
             sender,
@@ -177,7 +178,11 @@ impl Engine {
             wake: Notify::new(),
             unsettled: Mutex::default(),
             looked: Mutex::default(),
-        })
+        };
+        for service in anew {
+            engine.begin_anew(service).await;
+        }
+        Ok(engine)
     }
 
     /// Says that there may be something new in the event log.

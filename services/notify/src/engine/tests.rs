@@ -219,6 +219,91 @@ async fn a_channel_that_is_mended_while_an_attempt_is_under_way_is_tried_at_once
 }
 
 #[tokio::test]
+async fn a_channel_of_the_file_that_switched_itself_off_is_tried_anew_at_each_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |second| Time::from_second(second).unwrap();
+    let why = Some("nothing reached it since then: 410".to_owned());
+    let (store, engine) = opened(dir.path(), bench()).await;
+    queue(&store, &engine, &Played::default(), &bench(), Severity::Critical).await;
+    let id = *lock(&engine.index).keys().next().unwrap();
+    let put_off = store.write(move |w| {
+        let waiting = QUEUE.get(w, &id)?.unwrap();
+        let waiting = Waiting {
+            attempts: 9,
+            next: at(36_000),
+            ..waiting
+        };
+        QUEUE.put(w, &id, &waiting)
+    });
+    put_off.await.unwrap();
+    let off = |service: &mut Service| {
+        service.enabled = false;
+        (service.failing_since, service.disabled_why, service.lost) = (Some(at(1)), why, 2);
+    };
+    engine.change(7, off).await.unwrap();
+
+    let again = async |change: &dyn Fn(&mut Service)| {
+        let mut service = Service {
+            updated_at: at(60),
+            ..bench()
+        };
+        change(&mut service);
+        let sender = Sender::new(Roots::new(None).unwrap());
+        Engine::open(store.clone(), Table::new("events"), sender, vec![service])
+            .await
+            .unwrap()
+    };
+    let kept_off = again(&|service| service.enabled = false).await;
+    let left = kept_off.service(7).unwrap();
+    assert_eq!((left.enabled, &left.disabled_why), (false, &None), "its owner's word");
+    assert_eq!(lock(&kept_off.index)[&id].1, at(36_000));
+    for _ in 0..2 {
+        let engine = again(&|_| ()).await;
+        let back = engine.service(7).unwrap();
+        assert_eq!(
+            (back.enabled, &back.disabled_why, back.failing_since),
+            (true, &None, None)
+        );
+        assert_eq!((back.lost, engine.lost().borrow().len()), (2, 1), "that is still told");
+        assert!(engine.off().borrow().is_empty());
+        let waiting = store.read(|r| QUEUE.get(r, &id)).unwrap().unwrap();
+        assert_eq!((waiting.before, waiting.next), (9, at(60)), "the waits begin anew");
+        assert_eq!(lock(&engine.index)[&id].1, at(60));
+    }
+}
+
+#[tokio::test]
+async fn a_person_may_switch_a_channel_of_the_file_on_again_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, engine) = opened(dir.path(), bench()).await;
+    let now = Time::from_second(9).unwrap();
+    let on = |service: Service| Service {
+        updated_at: now,
+        ..service.switched_on()
+    };
+    let refused = engine.replace(on(engine.service(7).unwrap()), now).await;
+    assert!(matches!(refused, Err(Refused::Problem(problem)) if problem.kind == "locked"));
+    let off = |service: &mut Service| {
+        service.enabled = false;
+        (service.failing_since, service.disabled_why, service.lost) = (Some(now), Some("410".to_owned()), 1);
+    };
+    engine.change(7, off).await.unwrap();
+    let renamed = Service {
+        name: "door".to_owned(),
+        ..on(engine.service(7).unwrap())
+    };
+    let refused = engine.replace(renamed, now).await;
+    assert!(matches!(refused, Err(Refused::Problem(problem)) if problem.kind == "locked"));
+    let back = on(engine.service(7).unwrap());
+    engine.replace(back.clone(), now).await.unwrap();
+    assert_eq!(engine.service(7), Some(back));
+    assert!(engine.off().borrow().is_empty() && engine.lost().borrow().is_empty());
+    assert!(store.read(|r| SERVICES.all(r)).unwrap().is_empty(), "it is the file's");
+    let health = store.read(|r| book::health(r, 7)).unwrap().unwrap();
+    assert_eq!((health.disabled_why, health.lost), (None, 0));
+}
+
+#[tokio::test]
 async fn what_a_service_asked_to_wait_for_holds_no_channel_that_was_mended_since() {
     let dir = tempfile::tempdir().unwrap();
     let (_, engine) = opened(dir.path(), bench()).await;

@@ -841,6 +841,23 @@ async fn channels_of_the_owners_file_tell_and_its_mistakes_are_shown() {
     let wrong = json!({ "username": "admin", "password": "not this one" });
     assert_eq!(admin.post("/api/v1/session", &wrong).await.status, 401);
     receiver.wait(1).await;
+
+    // It switches itself off, and a person switches it on again, which is all that is taken of it here.
+    receiver.answers(410);
+    assert_eq!(admin.post("/api/v1/session", &wrong).await.status, 401);
+    let until = std::time::Instant::now() + PATIENCE;
+    while admin.get(&path).await.json()["service"]["disabled_why"].is_null() {
+        assert!(std::time::Instant::now() < until, "it stays on");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let renamed = json!({ "enabled": true, "name": "door" });
+    assert_eq!(admin.put(&path, &renamed).await.problem(), "locked");
+    assert_eq!(admin.put(&path, &json!({ "enabled": true })).await.status, 200);
+    let back = admin.get(&path).await.json();
+    assert_eq!(
+        (&back["service"]["enabled"], &back["service"]["disabled_why"]),
+        (&json!(true), &Value::Null)
+    );
     drop(server);
     let logged = std::fs::read_to_string(log).unwrap();
     assert!(logged.contains("a setting of alerts is not used"), "{logged}");

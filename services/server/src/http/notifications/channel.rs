@@ -155,7 +155,8 @@ pub(super) async fn service(
     }))
 }
 
-/// Changes a channel; switching it on again forgets that it failed, and switching off one that did so itself that it did.
+/// Changes a channel; switching it on again forgets that it failed, and switching off one that did so itself that it did. One that is
+/// set in kiln.toml can be switched on where it switched itself off, and nothing else.
 #[utoipa::path(put, path = "/api/notifications/services/{id}", tag = "alerts", params(("id" = u64, Path, description = "Channel")),
     request_body = ServiceRequest, responses((status = 200, body = Done), LoggedIn, Body, OfChannel, Stored))]
 pub(super) async fn change(
@@ -172,9 +173,7 @@ pub(super) async fn change(
     }
     request.apply(&mut service, form)?;
     if service.enabled && (!old.enabled || old.fields != service.fields) {
-        service.failing_since = None;
-        service.disabled_why = None;
-        service.lost = 0;
+        service = service.switched_on();
     }
     keep(&app, &person, service).await
 }

@@ -11,7 +11,7 @@ import { known, now } from "../../state/app";
 import { Panel, ProblemNote, Shape } from "../bits";
 import { useSort } from "../sort";
 import { ChannelSettings } from "./alerts/channel";
-import { alerts, destination, fateOf, filled, toldOf, type Alert, type Delivery, type Draft, type Kind, type Provider, type Service, type Tried } from "./alerts/data";
+import { alerts, destination, fateOf, filled, isSwitched, toldOf, type Alert, type Delivery, type Draft, type Kind, type Provider, type Service, type Tried } from "./alerts/data";
 import { ServiceForm } from "./alerts/form";
 import { OpenAlerts } from "./alerts/open";
 
@@ -57,7 +57,7 @@ function Channel(props: { service: Service; providers: Record<string, Provider>;
         </div>
         <div class="do">
           <button class="btn" type="button" disabled={busy.value} onClick={() => void run(async () => { tried.value = await alerts.test(service.id); })}>{busy.value ? "One moment" : "Send a test"}<span class="sr"> to {service.name}</span></button>
-          {!service.locked && <button class="btn" type="button" disabled={busy.value} onClick={() => void run(() => alerts.change(service.id, { enabled: !service.enabled }))}>{service.enabled ? "Switch off" : "Switch on"}<span class="sr"> {service.name}</span></button>}
+          {isSwitched(service) && <button class="btn" type="button" disabled={busy.value} onClick={() => void run(() => alerts.change(service.id, { enabled: !service.enabled }))}>{service.enabled ? "Switch off" : "Switch on"}<span class="sr"> {service.name}</span></button>}
           {!service.locked && !service.enabled && service.disabled_why && <button class="btn" type="button" disabled={busy.value} onClick={() => void run(() => alerts.change(service.id, { enabled: false }))}>Leave it off<span class="sr">: {service.name}</span></button>}
           {!service.locked && <button class="btn" type="button" aria-expanded={open.value} onClick={() => (open.value = !open.value)}>Settings<span class="sr"> of {service.name}</span></button>}
         </div>

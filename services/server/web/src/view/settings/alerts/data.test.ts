@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { destination, divided, fateOf, filled, offset, toldOf, type Delivery, type Service } from "./data";
+import { destination, divided, fateOf, filled, isSwitched, offset, toldOf, type Delivery, type Service } from "./data";
 
 test("a browser's time zone becomes an offset east of Greenwich", () => {
   expect([0, -60, 300, -330, 570].map(offset)).toEqual(["UTC", "+01:00", "-05:00", "+05:30", "-09:30"]);
@@ -39,6 +39,13 @@ test("what a channel holds that has switched itself off is not tried again, and 
   expect(fate("retrying", {})).toEqual({ shape: "warn", words: "tried again, 2 attempts", next: "again at 06:00" });
   expect(fate("retrying", off)).toEqual({ shape: "warn", words: "held: the channel is off, 2 attempts", next: "Mend the channel and switch it on: then this is sent. Left off, it is given up." });
   expect(fate("pending", off).words).toMatch(/^held/);
-  expect(fate("retrying", { ...off, locked: true }).next).toMatch(/^Mend the channel in kiln.toml/);
+  expect(fate("retrying", { ...off, locked: true }).next).toBe("Mend the channel in kiln.toml, where it is set, and restart the box, or switch it on here: then this is sent.");
   expect([fate("sent", off), fate("failed", off)].map(({ words, next }) => [words, next])).toEqual([["taken, 2 attempts", ""], ["given up, 2 attempts", ""]]);
+});
+
+test("a channel of kiln.toml is switched on where it switched itself off, and never otherwise", () => {
+  const failed = { disabled_why: "answered 410", failing_since: "2026-11-20T06:00:00Z" };
+  const works = { disabled_why: null, failing_since: null };
+  const cases = [{ locked: false, ...works }, { locked: true, ...failed }, { locked: true, ...works }, { locked: true, ...works, disabled_why: "path: expected ID/TOKEN" }, { locked: true, ...failed, disabled_why: null }];
+  expect(cases.map(isSwitched)).toEqual([true, true, false, false, false]);
 });

@@ -107,12 +107,17 @@ export function toldOf({ notify_on_critical: critical, notify_on_warning: warnin
 
 const FATE = { sent: ["pass", "taken"], failed: ["fail", "given up"], retrying: ["warn", "tried again"], pending: ["inc", "waits"] } as const;
 
+/** Whether a person may switch a channel on or off: one of kiln.toml only on, after it has failed and switched itself off. One that cannot be used has never failed. Pure. */
+export function isSwitched({ locked, disabled_why, failing_since }: Pick<Service, "locked" | "disabled_why" | "failing_since">): boolean {
+  return !locked || (Boolean(disabled_why) && Boolean(failing_since));
+}
+
 /** What became of a message, in words and with a shape, and what comes next. What waits for a channel that has switched itself off is held until a person decides; pure. */
 export function fateOf(line: Delivery, services: readonly Service[], when: (iso: string) => string): { shape: (typeof FATE)[keyof typeof FATE][0]; words: string; next: string } {
   const channel = services.find(({ id }) => id === line.setting_id);
   const isHeld = (line.status === "retrying" || line.status === "pending") && channel !== undefined && !channel.enabled;
   const [shape, words] = isHeld ? (["warn", "held: the channel is off"] as const) : FATE[line.status];
-  const mend = channel?.locked ? "Mend the channel in kiln.toml, where it is set." : "Mend the channel and switch it on: then this is sent. Left off, it is given up.";
+  const mend = channel?.locked ? "Mend the channel in kiln.toml, where it is set, and restart the box, or switch it on here: then this is sent." : "Mend the channel and switch it on: then this is sent. Left off, it is given up.";
   const again = line.status === "retrying" && line.next_at ? `again at ${when(line.next_at)}` : "";
   return { shape, words: `${words}${line.attempts > 1 ? `, ${line.attempts} attempts` : ""}`, next: isHeld ? mend : again };
 }
