@@ -9,7 +9,7 @@ use wire::Time;
 use wire::event::{Event, Severity};
 
 use crate::kinds;
-use crate::message::{Facts, place};
+use crate::message::{Facts, place, severity_word};
 use crate::rule::Rule;
 use crate::service::Service;
 
@@ -176,7 +176,10 @@ fn matches(rule: &Rule, event: &Event, facts: &Facts, names: &[&str]) -> bool {
         })
 }
 
-/// `channel:event:host:drive`, by the drive's identity where that is known: several may tell one serial number, or none.
+/// What of an event's data says what it is about, where that is no drive.
+const SUBJECTS: [&str; 3] = ["pool", "unit", "service_id"];
+
+/// `channel:event:severity:host:drive`, by the drive's identity where that is known: several may tell one serial number, or none.
 fn key(event: &Event, facts: &Facts, service: u64) -> String {
     let (host, serial) = place(event, facts);
     // The name that an add-on gave says more than that it was an add-on's.
@@ -200,11 +203,18 @@ fn key(event: &Event, facts: &Facts, service: u64) -> String {
     if let Some(addon) = event.data.get("addon_id").and_then(serde_json::Value::as_u64) {
         alert.push_str(&format!("/add-on {addon}"));
     }
+    for subject in SUBJECTS {
+        if let Some(about) = event.data.get(subject) {
+            alert.push_str(&format!("/{subject} {about}"));
+        }
+    }
     let drive = event.drive.as_ref().map_or(serial, ToString::to_string);
+    // By severity: a warning that was told must not swallow the critical that comes of it.
     format!(
-        "{service}:{}{}:{}:{}",
+        "{service}:{}{}:{}:{}:{}",
         part(name.copied().unwrap_or("")),
         part(&alert),
+        severity_word(event.severity),
         part(&host),
         part(&drive)
     )
@@ -265,6 +275,61 @@ mod tests {
         let (one, other) = ("5000c500a1b2c3d4", "5000c500a1b2c3d5");
         assert_eq!(of(one), of(one));
         assert_ne!(of(one), of(other), "neither tells a serial number");
+    }
+
+    #[test]
+    fn a_cool_down_swallows_neither_what_is_worse_nor_what_is_about_another() {
+        let tell = |kind: &str, severity, data: serde_json::Value| Event {
+            data,
+            ..event(kind, severity)
+        };
+        let pool = |severity, pool: &str| {
+            let data = serde_json::json!({ "alert": "pool_health", "host": "nas", "pool": pool });
+            tell("drive.alert", severity, data)
+        };
+        let of = |kind: &str, about: serde_json::Value| tell(kind, Severity::Warning, about);
+        let disk = |severity| {
+            tell(
+                "drive.alert",
+                severity,
+                serde_json::json!({ "alert": "temperature", "serial": "S1" }),
+            )
+        };
+        let pairs = [
+            (pool(Severity::Warning, "tank"), pool(Severity::Critical, "tank")),
+            (pool(Severity::Critical, "tank"), pool(Severity::Critical, "dozer")),
+            (disk(Severity::Warning), disk(Severity::Critical)),
+            (
+                of("unit.restarted", serde_json::json!({ "unit": "agent" })),
+                of("unit.restarted", serde_json::json!({ "unit": "server" })),
+            ),
+            (
+                of("alerts.given_up", serde_json::json!({ "service_id": 1 })),
+                of("alerts.given_up", serde_json::json!({ "service_id": 2 })),
+            ),
+        ];
+        let mut service = service();
+        service.cooldown_secs = -1;
+        for (first, second) in pairs {
+            let decide = |event: &Event, told: Option<&str>| {
+                let told = |key: &str| (told == Some(key)).then(|| at(0));
+                route(event, &Facts::default(), std::slice::from_ref(&service), told, at(1)).remove(0)
+            };
+            let key = decide(&first, None).remember;
+            let again = decide(&first, key.as_deref()).decision;
+            assert_eq!(again, Decision::Keep(Why::CoolDown), "{first:?}");
+            let other = decide(&second, key.as_deref()).decision;
+            assert_eq!(other, Decision::Send, "{second:?} after {first:?}");
+        }
+    }
+
+    #[test]
+    fn a_cool_downs_key_fits_the_store_whatever_it_names() {
+        let long = "ä".repeat(400);
+        let mut event = event(&long, Severity::Critical);
+        event.data =
+            serde_json::json!({ "alert": long, "host": long, "serial": long, "pool": long, "addon_id": u64::MAX });
+        assert!(key(&event, &Facts::default(), u64::MAX).len() <= 511);
     }
 
     #[test]
