@@ -352,6 +352,21 @@ mod tests {
     }
 
     #[test]
+    fn a_rule_by_the_word_that_an_alert_of_a_pool_bears_is_for_it() {
+        let mut event = event("drive.alert", Severity::Critical);
+        event.data = serde_json::json!({ "pool": "tank", "event_type": "zfs_pool_faulted" });
+        let mut service = service();
+        for told in [true, false] {
+            service.notify_on_critical = !told;
+            service.rules = vec![rule("zfs_pool_faulted", told, 0)];
+            assert_eq!(decide(&event, &service) == Decision::Send, told);
+        }
+        // Who acknowledges an alert says of which kind it was.
+        event.kind = "person.acknowledged_alert".into();
+        assert_eq!(kinds::names(&event), ["person.acknowledged_alert"]);
+    }
+
+    #[test]
     fn a_rule_for_a_drive_a_job_a_workspace_or_a_severity_is_for_nothing_else() {
         let mut failed = event("job.failed", Severity::Critical);
         failed.drive = wire::DriveId::parse("wwn-5000c500a1b2c3d4").ok();

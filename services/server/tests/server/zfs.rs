@@ -1,6 +1,10 @@
 //! ZFS of the hosts that report, as clients of existing Vigil servers read it: shapes, what is not known, one taken away.
 
+use std::collections::BTreeMap;
+
+use notify::kinds::{self, KINDS};
 use serde_json::{Value, json};
+use wire::event::Event;
 
 use crate::box_::Box_;
 use crate::client::Client;
@@ -235,6 +239,45 @@ async fn a_pool_that_is_taken_away_is_forgotten_until_it_is_told_again() {
     let body = json!({ "hostname": "nas", "drives": [], "zfs": ill() });
     assert_eq!(nas.client.post("/api/report", &body).await.status, 200);
     assert_eq!(admin.get("/api/zfs/pools").await.json().as_array().unwrap().len(), 2);
+}
+
+/// Rules, and dashboards that exist, say these names, and the page offers them.
+#[tokio::test]
+async fn a_rule_by_the_name_of_a_pools_trouble_is_for_it_and_for_no_other() {
+    let pool = |name: &str, health: &str, used: u64, errors: u64, found: u64| json!({ "name": name, "health": health, "capacity_pct": used, "read_errors": errors, "scan": { "errors_found": found } });
+    let pools = json!({ "zfs_available": true, "pools": [
+        pool("worn", "DEGRADED", 10, 0, 0), pool("dead", "FAULTED", 10, 0, 0), pool("wide", "ONLINE", 92, 0, 0),
+        pool("full", "ONLINE", 99, 0, 0), pool("torn", "ONLINE", 10, 3, 0), pool("scrubbed", "ONLINE", 10, 0, 5)] });
+    let made = Box_::claimed().await;
+    let mut admin = made.admin().await;
+    with_zfs(&made, &mut admin, "nas", pools).await;
+    let events: Vec<Event> = serde_json::from_value(admin.get("/api/v1/events?limit=1000").await.json()).unwrap();
+    let told = events.iter().filter(|event| event.kind == "drive.alert").map(|event| {
+        let name = event.data["event_type"].as_str().unwrap();
+        let listed = KINDS.iter().find(|kind| kind.name == name).unwrap();
+        assert_eq!(kinds::label(&event.kind, &event.data), listed.label);
+        assert_eq!(kinds::names(event), ["drive.alert", name]);
+        (event.data["pool"].as_str().unwrap(), name)
+    });
+    let told: BTreeMap<_, _> = told.collect();
+    let want = [
+        ("dead", "zfs_pool_faulted"),
+        ("full", "zfs_capacity_critical"),
+        ("scrubbed", "zfs_vdev_errors"),
+        ("torn", "zfs_vdev_errors"),
+        ("wide", "zfs_capacity_warning"),
+        ("worn", "zfs_pool_degraded"),
+    ];
+    assert_eq!(told, BTreeMap::from(want));
+    let names = KINDS
+        .iter()
+        .map(|kind| kind.name)
+        .filter(|name| name.starts_with("zfs_"));
+    assert!(
+        names.clone().all(|name| want.iter().any(|(_, told)| *told == name)),
+        "{:?}",
+        names.collect::<Vec<_>>()
+    );
 }
 
 /// Whatever an agent writes there is answered, never a panic.
