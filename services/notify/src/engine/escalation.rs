@@ -105,12 +105,15 @@ pub(super) fn steps(event: &Event, routed: &[Routed], services: &[Service], now:
         .map(|service| Step {
             service_id: service.id,
             service_name: service.name.clone(),
-            due_at: now
-                .checked_add(SignedDuration::from_secs(service.escalate_after_secs))
-                .unwrap_or(now),
+            due_at: after(now, service.escalate_after_secs),
             told_at: None,
         })
         .collect()
+}
+
+/// When a wait of so many seconds that begins now is over.
+pub(super) fn after(now: Time, seconds: i64) -> Time {
+    now.checked_add(SignedDuration::from_secs(seconds)).unwrap_or(now)
 }
 
 /// A time in words: whole minutes, else seconds.
@@ -216,15 +219,19 @@ pub(super) fn read(view: &impl View) -> store::Result<Open> {
         .collect())
 }
 
-/// Moves the turns of the second line with a clock that was set by so much; when each alert goes on now.
-pub(super) fn move_steps(w: &mut Write<'_, '_>, set: SignedDuration) -> store::Result<Open> {
+/// Gives the turns of the second line that wait the times that `due` says; when each alert of which one has changed goes on now.
+pub(super) fn redate(w: &mut Write<'_, '_>, due: impl Fn(&Step) -> Time) -> store::Result<Open> {
     let mut moved = Open::new();
     for (id, mut kept) in ALERTS.all(w)? {
+        if kept.alert.acknowledged_at.is_some() {
+            continue;
+        }
+        let before = kept.clone();
         let steps = kept.alert.steps.iter_mut().filter(|step| step.told_at.is_none());
         for step in steps {
-            step.due_at = step.due_at.checked_add(set).unwrap_or(step.due_at);
+            step.due_at = due(step);
         }
-        if kept.alert.acknowledged_at.is_none() && kept.alert.next().is_some() {
+        if kept != before {
             ALERTS.put(w, &id, &kept)?;
             moved.insert(id, kept.alert.next());
         }

@@ -34,7 +34,7 @@ use wire::{Problem, Time};
 
 use crate::message::{Facts, Message};
 use crate::send::Sender;
-use crate::service::Service;
+use crate::service::{ESCALATE, Service};
 use attempt::Tried;
 use due::{Index, Quiet};
 pub use escalation::{Alert, Step};
@@ -264,32 +264,53 @@ impl Engine {
     }
 
     /// Moves with a clock that was set what counts from a moment: a channel has not failed for years, nor has somebody had an hour to
-    /// acknowledge an alert, because the time came late.
+    /// acknowledge an alert, because the time came late. At the first look nobody knows by how much it was set: what was written under
+    /// a later clock counts from now.
     async fn see_clock(&self, host: &dyn Host) -> store::Result<()> {
         let (now, uptime) = (host.now(), host.uptime());
         let looked = *lock(&self.looked);
-        let Some((then, before)) = looked else {
-            *lock(&self.looked) = Some((now, uptime));
-            return Ok(());
-        };
-        let passed = jiff::SignedDuration::try_from(uptime.saturating_sub(before)).unwrap_or_default();
-        let set = now.duration_since(then).saturating_sub(passed);
-        if set.unsigned_abs() >= SET_BY {
-            self.move_by(set).await?;
+        if let Some((then, before)) = looked {
+            let passed = jiff::SignedDuration::try_from(uptime.saturating_sub(before)).unwrap_or_default();
+            let set = now.duration_since(then).saturating_sub(passed);
+            if set.unsigned_abs() >= SET_BY {
+                let moved = move |at: Time| at.checked_add(set).unwrap_or(at);
+                self.redate(moved, move |step| moved(step.due_at)).await?;
+            }
+        } else {
+            let second = self
+                .services()
+                .into_iter()
+                .filter(|service| service.escalate_after_secs > 0);
+            let waits: BTreeMap<u64, i64> = second
+                .map(|service| (service.id, service.escalate_after_secs))
+                .collect();
+            let latest = move |step: &Step| {
+                // One that is of the second line no more goes on when it was told that it would.
+                let wait = waits.get(&step.service_id).unwrap_or(ESCALATE.end());
+                escalation::after(now, *wait)
+            };
+            self.redate(move |at| at.min(now), move |step| step.due_at.min(latest(step)))
+                .await?;
         }
         // Only now: where the store did not take it, the clock is still to be followed.
         *lock(&self.looked) = Some((now, uptime));
         Ok(())
     }
 
-    /// Moves all of it, or, where the store does not take that, nothing.
-    async fn move_by(&self, set: jiff::SignedDuration) -> store::Result<()> {
+    /// Gives the channels that fail another beginning of that, and the turns of the second line another time: all of them, or, where
+    /// the store does not take that, none.
+    async fn redate(
+        &self,
+        since: impl Fn(Time) -> Time,
+        due: impl Fn(&Step) -> Time + Send + 'static,
+    ) -> store::Result<()> {
         let services = self.services().into_iter();
         let moved: Vec<Service> = services
             .filter_map(|service| {
-                let since = service.failing_since?.checked_add(set).ok()?;
+                let since = service.failing_since.map(|at| (at, since(at)));
+                let (_, failing_since) = since.filter(|(was, is)| was != is)?;
                 Some(Service {
-                    failing_since: Some(since),
+                    failing_since: Some(failing_since),
                     ..service
                 })
             })
@@ -301,7 +322,7 @@ impl Engine {
                 for service in &kept {
                     book::keep_health(w, service)?;
                 }
-                escalation::move_steps(w, set)
+                escalation::redate(w, due)
             })
             .await?;
         self.with_services(|services| {

@@ -352,9 +352,10 @@ async fn a_clock_that_was_set_while_the_store_was_full_moves_what_counts_by_it_o
             .filter_map(|service| service.failing_since)
             .collect()
     };
+    *lock(&host.now) = at(9);
     engine.see_clock(&host).await.unwrap();
     let full = fill(&store).await;
-    *lock(&host.now) = at(day);
+    *lock(&host.now) = at(day + 9);
     engine.see_clock(&host).await.unwrap_err();
     assert_eq!(since(), [at(5), at(5)], "kept or not, never in part");
     full.end(&store).await;
@@ -367,6 +368,59 @@ async fn a_clock_that_was_set_while_the_store_was_full_moves_what_counts_by_it_o
         kept.iter()
             .all(|(_, service)| service.failing_since == Some(at(day + 5)))
     );
+}
+
+/// An empty battery, a board without a clock: the box starts on the day it was built, and knows the time a little later.
+#[tokio::test]
+async fn a_box_that_starts_with_an_early_clock_takes_from_nobody_the_time_to_acknowledge() {
+    let dir = tempfile::tempdir().unwrap();
+    let boss = Service {
+        escalate_after_secs: 3600,
+        ..bench()
+    };
+    let days = |days: i64| Time::from_second(days * 86_400).unwrap();
+    let hour_after = |time: Time| time.checked_add(jiff::SignedDuration::from_hours(1)).unwrap();
+    let (store, engine) = opened(dir.path(), boss.clone()).await;
+    let failed = NewEvent::new("job.failed", Severity::Critical, "m".into(), serde_json::Value::Null);
+    let actor = wire::event::Actor::new("agent", "agent");
+    let event = Event::seal(failed, 1, days(60), actor, wire::event::FIRST_PREV_HASH);
+    let routed = crate::route::route(
+        &event,
+        &Facts::default(),
+        std::slice::from_ref(&boss),
+        |_| None,
+        days(60),
+    );
+    let steps = escalation::steps(&event, &routed, std::slice::from_ref(&boss), days(60));
+    let opening = store.write(move |w| {
+        let mut changed = Changed::default();
+        escalation::open(w, &mut changed, &event, &Facts::default(), steps)
+    });
+    opening.await.unwrap();
+    engine
+        .change(7, |service| service.failing_since = Some(days(60)))
+        .await
+        .unwrap();
+    drop(engine);
+
+    let sender = Sender::new(Roots::new(None).unwrap());
+    let engine = Engine::open(store, Table::new("events"), sender, vec![boss])
+        .await
+        .unwrap();
+    let host = Played::default();
+    for now in [days(30), days(61)] {
+        *lock(&host.now) = now;
+        engine.see_clock(&host).await.unwrap();
+        engine.escalate(&host).await.unwrap();
+        let step = engine.alerts().unwrap().remove(0).steps.remove(0);
+        assert_eq!((step.told_at, step.due_at), (None, hour_after(now)));
+        assert_eq!(engine.next_escalation(), Some(hour_after(now)));
+        assert_eq!(engine.service(7).unwrap().failing_since, Some(now));
+    }
+    *lock(&host.now) = hour_after(days(61));
+    engine.escalate(&host).await.unwrap();
+    let told = engine.alerts().unwrap()[0].steps[0].told_at;
+    assert_eq!(told, Some(hour_after(days(61))));
 }
 
 #[tokio::test]
