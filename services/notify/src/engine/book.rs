@@ -264,6 +264,7 @@ impl Engine {
     /// # Errors
     /// When there are too many, or the medium fails.
     pub async fn add(&self, mut service: Service) -> Result<Service, Refused> {
+        let _one_at_a_time = self.changing.lock().await;
         if self.services().len() >= SERVICES_MAX {
             let problem = Problem::new("too-many", 409, "There are too many alert channels");
             return Err(problem.with(format!("at most {SERVICES_MAX}; remove one first")).into());
@@ -289,21 +290,41 @@ impl Engine {
         Ok(service)
     }
 
-    /// Replaces the settings of a channel, which were checked. What a digest had collected is told by the new ones; criticals that
-    /// wait for a channel that was mended are tried at once.
+    /// Changes the settings of a channel as they are at this moment, and no other change comes in between. `change` checks them, and
+    /// may refuse; what stays the same is not written. `updated_at` is another with each change, also where the clock stands.
     ///
     /// # Errors
     /// When the channel is gone, or the environment's and this is more than [`Service::switched_on`], or the medium fails.
-    pub async fn replace(&self, service: Service, now: Time) -> Result<(), Refused> {
-        let old = self.known(service.id)?;
-        let back = Service {
-            updated_at: service.updated_at,
-            ..old.clone().switched_on()
-        };
+    pub async fn update<E: From<Refused>>(
+        &self,
+        id: u64,
+        now: Time,
+        change: impl FnOnce(&mut Service) -> Result<(), E>,
+    ) -> Result<Service, E> {
+        let _one_at_a_time = self.changing.lock().await;
+        let old = self.known(id).map_err(Refused::from)?;
+        let mut service = old.clone();
+        change(&mut service)?;
+        service.updated_at = old.updated_at;
         // That it switched itself off is not what its owner has written down.
-        if old.disabled_why.is_none() || service != back {
-            changeable(&old)?;
+        let is_back = old.disabled_why.is_some() && service == old.clone().switched_on();
+        if !is_back {
+            changeable(&old).map_err(Refused::from)?;
         }
+        if service == old {
+            return Ok(old);
+        }
+        service.updated_at = match old.updated_at == now {
+            true => now.checked_add(jiff::SignedDuration::from_nanos(1)).unwrap_or(now),
+            false => now,
+        };
+        self.replace(&old, service.clone(), now).await?;
+        Ok(service)
+    }
+
+    /// Replaces the settings of a channel. What a digest had collected is told by the new ones; criticals that wait for a channel that
+    /// was mended are tried at once.
+    async fn replace(&self, old: &Service, service: Service, now: Time) -> Result<(), Refused> {
         let timing = old.digest != service.digest || old.quiet_hours != service.quiet_hours;
         let mended = service.enabled && (!old.enabled || old.fields != service.fields);
         let own = if mended {
@@ -352,6 +373,7 @@ impl Engine {
     /// # Errors
     /// When the channel is gone or the environment's, or the medium fails.
     pub async fn remove(&self, id: u64) -> Result<(), Refused> {
+        let _one_at_a_time = self.changing.lock().await;
         changeable(&self.known(id)?)?;
         let own = self.waiting_for(id);
         let doomed = own.clone();

@@ -90,6 +90,8 @@ pub struct Engine {
     events: Table<u64, Event>,
     sender: Sender,
     services: RwLock<Vec<Service>>,
+    /// Held by who adds, changes or removes a channel: what one has set no other loses.
+    changing: tokio::sync::Mutex<()>,
     index: Mutex<Index>,
     quiet: Mutex<Quiet>,
     open: Mutex<escalation::Open>,
@@ -171,6 +173,7 @@ impl Engine {
             off: watch::channel(book::off(&services)).0,
             lost: watch::channel(book::lost(&services)).0,
             services: RwLock::new(services),
+            changing: tokio::sync::Mutex::default(),
             index: Mutex::new(waiting),
             quiet: Mutex::default(),
             unacknowledged: watch::channel(open.len()).0,

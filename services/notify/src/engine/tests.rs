@@ -142,6 +142,15 @@ async fn queue(store: &Store, engine: &Engine, host: &Played, service: &Service,
     engine.take(host, queued.await.unwrap()).await.unwrap();
 }
 
+async fn set(engine: &Engine, service: Service, now: Time) -> Result<Service, Refused> {
+    let id = service.id;
+    let change = |place: &mut Service| {
+        *place = service;
+        Ok(())
+    };
+    engine.update(id, now, change).await
+}
+
 #[tokio::test]
 async fn a_critical_that_a_full_queue_drives_out_is_told_as_given_up() {
     let dir = tempfile::tempdir().unwrap();
@@ -197,7 +206,7 @@ async fn a_channel_that_is_mended_while_an_attempt_is_under_way_is_tried_at_once
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         *lock(&host.now) = now;
-        engine.replace(mended.clone(), now).await.unwrap();
+        set(&engine, mended.clone(), now).await.unwrap();
         may.notify_one();
     });
     assert_eq!(
@@ -281,7 +290,7 @@ async fn a_person_may_switch_a_channel_of_the_file_on_again_and_nothing_else() {
         updated_at: now,
         ..service.switched_on()
     };
-    let refused = engine.replace(on(engine.service(7).unwrap()), now).await;
+    let refused = set(&engine, on(engine.service(7).unwrap()), now).await;
     assert!(matches!(refused, Err(Refused::Problem(problem)) if problem.kind == "locked"));
     let off = |service: &mut Service| {
         service.enabled = false;
@@ -292,10 +301,10 @@ async fn a_person_may_switch_a_channel_of_the_file_on_again_and_nothing_else() {
         name: "door".to_owned(),
         ..on(engine.service(7).unwrap())
     };
-    let refused = engine.replace(renamed, now).await;
+    let refused = set(&engine, renamed, now).await;
     assert!(matches!(refused, Err(Refused::Problem(problem)) if problem.kind == "locked"));
     let back = on(engine.service(7).unwrap());
-    engine.replace(back.clone(), now).await.unwrap();
+    set(&engine, back.clone(), now).await.unwrap();
     assert_eq!(engine.service(7), Some(back));
     assert!(engine.off().borrow().is_empty() && engine.lost().borrow().is_empty());
     assert!(store.read(|r| SERVICES.all(r)).unwrap().is_empty(), "it is the file's");
@@ -319,13 +328,10 @@ async fn what_a_service_asked_to_wait_for_holds_no_channel_that_was_mended_since
         name: "door".to_owned(),
         ..service
     };
-    engine.replace(renamed.clone(), Still.now()).await.unwrap();
+    set(&engine, renamed.clone(), Still.now()).await.unwrap();
     assert_eq!(lock(&engine.quiet).len(), 1);
     let fields = Fields::from([("to".to_owned(), "a@b.c".into())]);
-    engine
-        .replace(Service { fields, ..renamed }, Still.now())
-        .await
-        .unwrap();
+    set(&engine, Service { fields, ..renamed }, Still.now()).await.unwrap();
     assert!(lock(&engine.quiet).is_empty());
 }
 
@@ -368,6 +374,39 @@ async fn a_clock_that_was_set_while_the_store_was_full_moves_what_counts_by_it_o
         kept.iter()
             .all(|(_, service)| service.failing_since == Some(at(day + 5)))
     );
+}
+
+#[tokio::test]
+async fn of_two_who_change_a_channel_at_once_neither_loses_what_he_set() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, engine) = opened(dir.path(), bench()).await;
+    let door = Service {
+        locked: false,
+        fields: Fields::from([("to".to_owned(), "a@b.c".into())]),
+        ..bench()
+    };
+    let before = engine.add(door).await.unwrap();
+    let update = |change: fn(&mut Service)| {
+        engine.update::<Refused>(before.id, Still.now(), move |service| {
+            change(service);
+            Ok(())
+        })
+    };
+    let (one, other) = tokio::join!(
+        update(|service| service.cooldown_secs = 60),
+        update(|service| service.notify_on_healthy = true)
+    );
+    let (one, other) = (one.unwrap(), other.unwrap());
+    assert_ne!(one.updated_at, other.updated_at, "also where the clock stands");
+    let now = engine.service(before.id).unwrap();
+    assert_eq!((now.cooldown_secs, now.notify_on_healthy), (60, true));
+    assert_eq!(store.read(|r| SERVICES.get(r, &before.id)).unwrap(), Some(now.clone()));
+    let same = update(|_| ()).await.unwrap();
+    assert_eq!(same, now, "what stays the same is no change");
+    let (removed, late) = tokio::join!(engine.remove(before.id), update(|service| service.cooldown_secs = 5));
+    removed.unwrap();
+    assert!(matches!(late, Err(Refused::Problem(problem)) if problem.kind == "service-unknown"));
+    assert!(store.read(|r| SERVICES.all(r)).unwrap().is_empty());
 }
 
 /// An empty battery, a board without a clock: the box starts on the day it was built, and knows the time a little later.

@@ -194,6 +194,54 @@ async fn a_channel_is_made_shown_without_secrets_changed_and_removed() {
 }
 
 #[tokio::test]
+async fn a_form_that_is_older_than_its_channel_changes_nothing_and_a_newer_one_all_at_once() {
+    let box_ = Box_::claimed().await;
+    let receiver = Receiver::start().await;
+    let mut admin = box_.admin().await;
+    let path = format!("/api/notifications/services/{}", channel(&box_, &receiver).await);
+    let opened = admin.get(&path).await.json();
+    let rule = |kind: &str| json!([{ "event_type": kind, "enabled": true, "cooldown_secs": 0 }]);
+    // Somebody else adds a rule meanwhile; the clock need not have moved.
+    let set = admin.put(&format!("{path}/rules"), &rule("job.failed")).await;
+    assert_eq!(set.status, 200, "{set:?}");
+    let mut form = json!({ "name": "door", "config_fields": opened["service"]["config_fields"], "event_rules": [],
+        "quiet_hours": { "enabled": true, "start_time": "22:00", "end_time": "07:00" }, "digest": { "enabled": true, "send_at": "08:00" },
+        "updated_at": opened["service"]["updated_at"] });
+    let refused = admin.put(&path, &form).await;
+    assert_eq!((refused.status, refused.problem().as_str()), (409, "changed-since"));
+    let now = admin.get(&path).await.json();
+    assert_eq!(
+        (
+            &now["service"]["name"],
+            &now["event_rules"][0]["event_type"],
+            &now["quiet_hours"]
+        ),
+        (&json!("hook"), &json!("job.failed"), &Value::Null)
+    );
+    form["updated_at"] = now["service"]["updated_at"].clone();
+    form["event_rules"] = rule("job.passed");
+    form["digest"]["send_at"] = json!("8 o'clock");
+    assert_eq!(admin.put(&path, &form).await.problem(), "bad-setting");
+    assert_eq!(admin.get(&path).await.json(), now, "nothing of it");
+    form["digest"]["send_at"] = json!("08:00");
+    assert_eq!(admin.put(&path, &form).await.status, 200);
+    let now = admin.get(&path).await.json();
+    assert_eq!(
+        (&now["service"]["name"], &now["event_rules"][0]["event_type"]),
+        (&json!("door"), &json!("job.passed"))
+    );
+    assert_eq!(
+        (&now["quiet_hours"]["enabled"], &now["digest"]["enabled"]),
+        (&json!(true), &json!(true))
+    );
+    assert_eq!(
+        admin.put(&path, &form).await.problem(),
+        "changed-since",
+        "by the form itself"
+    );
+}
+
+#[tokio::test]
 async fn a_url_is_tried_before_it_is_kept_and_errors_are_in_the_services_words() {
     let box_ = Box_::claimed().await;
     let receiver = Receiver::start().await;

@@ -152,6 +152,21 @@ export async function alerts(browser, width, scheme, count) {
       await channel("Webhook").getByRole("button", { name: /^Switch off/ }).waitFor();
     });
 
+    await test("alerts: a form that somebody else has overtaken says so, and takes nothing back", async () => {
+      const [{ id }] = await (await page.request.get("/api/notifications/services")).json();
+      await channel("Webhook").getByRole("button", { name: /^Settings/ }).click();
+      await page.getByLabel("Name", { exact: true }).fill("door");
+      const rules = [{ event_type: "job.failed", enabled: true, cooldown_secs: 0 }];
+      const set = await page.request.put(`/api/notifications/services/${id}/rules`, { headers: { "X-Requested-With": "XMLHttpRequest" }, data: rules });
+      assert(`the rules answered ${set.status()}`, set.ok());
+      await page.getByRole("button", { name: "Save" }).click();
+      await page.getByText("This channel has been changed since the form was opened").waitFor();
+      await inspect(page, `alerts-overtaken-${width}`);
+      const kept = await (await page.request.get(`/api/notifications/services/${id}`)).json();
+      assert("nothing is taken back", kept.service.name === "Webhook" && kept.event_rules[0]?.event_type === "job.failed");
+      await page.getByRole("button", { name: "Close" }).click();
+    });
+
     await test("alerts: a channel is removed", async () => {
       await channel("Webhook").getByRole("button", { name: /^Settings/ }).click();
       await page.getByRole("button", { name: "Remove…" }).click();

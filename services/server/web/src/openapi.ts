@@ -635,15 +635,21 @@ export type ServiceRequest = {
   /** Instead of it, as Vigil's clients send it: `{"fields": {…}}` or `{"shoutrrr_url": "…"}`. */
   config_json?: string | null;
   cooldown_secs?: number | null;
+  digest?: AlertDigest | null;
   enabled?: boolean | null;
   escalate_after_secs?: number | null;
+  /** All rules of a channel; the first that matches decides. */
+  event_rules?: AlertRule[] | null;
   /** 1 to 64 characters; without it the service's name. */
   name?: string | null;
   notify_on_critical?: boolean | null;
   notify_on_healthy?: boolean | null;
   notify_on_warning?: boolean | null;
+  quiet_hours?: AlertQuietHours | null;
   /** One of the providers; not needed with a URL. */
   service_type?: string | null;
+  /** When the settings were changed last that this was made from: where they have been changed since, nothing is kept. */
+  updated_at?: string | null;
   /** Instead of it: an Apprise or shoutrrr URL. */
   url?: string | null;
 };

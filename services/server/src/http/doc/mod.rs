@@ -97,7 +97,7 @@ problems! {
     /// The path names an alert channel.
     OfChannel {
         "404": "`service-unknown`, `group-unknown`: there is no such alert channel or group",
-        "409": "`locked`: the channel is set in kiln.toml, and can only be switched on again where it switched itself off; `too-many`: there are as many as there may be",
+        "409": "`locked`: the channel is set in kiln.toml, and can only be switched on again where it switched itself off; `changed-since`: it has been changed since `updated_at`; `too-many`: there are as many as there may be",
         "422": "`bad-setting`, `bad-url`: the detail names the field or the part of the URL, and what is expected",
     }
     /// The path names an add-on.

@@ -60,11 +60,10 @@ fn number(id: &str) -> Result<u64, Refusal> {
 
 /// The rules of alert channels for these groups follow their names and drives.
 async fn follow(app: &App, changed: &[Group]) -> Result<(), Refusal> {
-    let now = app.clock.now().wall;
-    for mut service in app.alerts.engine.services() {
-        let before = service.groups.clone();
-        for group in &mut service.groups {
-            if let Some(changed) = changed.iter().find(|changed| changed.id == group.id) {
+    let place = |known: &notify::service::Group| changed.iter().find(|changed| changed.id == known.id);
+    of_channels(app, |groups| {
+        for group in groups {
+            if let Some(changed) = place(group) {
                 group.name.clone_from(&changed.name);
                 group.drives = changed
                     .members
@@ -73,9 +72,20 @@ async fn follow(app: &App, changed: &[Group]) -> Result<(), Refusal> {
                     .collect();
             }
         }
-        if service.groups != before {
-            service.updated_at = now;
-            app.alerts.engine.replace(service, now).await?;
+    })
+    .await
+}
+
+/// Changes the groups of every alert channel that has rules for any.
+async fn of_channels(app: &App, change: impl Fn(&mut Vec<notify::service::Group>)) -> Result<(), Refusal> {
+    let now = app.clock.now().wall;
+    for service in app.alerts.engine.services() {
+        if !service.groups.is_empty() {
+            let changed = |service: &mut notify::Service| {
+                change(&mut service.groups);
+                Ok::<_, Refusal>(())
+            };
+            app.alerts.engine.update(service.id, now, changed).await?;
         }
     }
     Ok(())
@@ -182,15 +192,7 @@ pub(super) async fn remove(
 ) -> Result<Answered<Done>, Refusal> {
     let group = groups::one(&app.store, number(&id)?)?;
     groups::remove(&app.store, group.id).await?;
-    let now = app.clock.now().wall;
-    for mut service in app.alerts.engine.services() {
-        let before = service.groups.len();
-        service.groups.retain(|known| known.id != group.id);
-        if service.groups.len() < before {
-            service.updated_at = now;
-            app.alerts.engine.replace(service, now).await?;
-        }
-    }
+    of_channels(&app, |groups| groups.retain(|known| known.id != group.id)).await?;
     told(
         &app,
         &person,

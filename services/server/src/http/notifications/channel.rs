@@ -156,7 +156,7 @@ pub(super) async fn service(
 }
 
 /// Changes a channel; switching it on again forgets that it failed, and switching off one that did so itself that it did. One that is
-/// set in kiln.toml can be switched on where it switched itself off, and nothing else.
+/// set in kiln.toml can be switched on where it switched itself off, and nothing else. All of it is kept, or nothing.
 #[utoipa::path(put, path = "/api/notifications/services/{id}", tag = "alerts", params(("id" = u64, Path, description = "Channel")),
     request_body = ServiceRequest, responses((status = 200, body = Done), LoggedIn, Body, OfChannel, Stored))]
 pub(super) async fn change(
@@ -165,17 +165,27 @@ pub(super) async fn change(
     Path(id): Path<String>,
     Json(request): Json<ServiceRequest>,
 ) -> Result<Answered<Done>, Refusal> {
-    let old = find(&app, &id)?;
-    let form = request.form(Some(&old))?;
-    let mut service = old.clone();
-    if request.enabled == Some(false) {
-        service.disabled_why = None;
-    }
-    request.apply(&mut service, form)?;
-    if service.enabled && (!old.enabled || old.fields != service.fields) {
-        service = service.switched_on();
-    }
-    keep(&app, &person, service).await
+    let change = |service: &mut Service| {
+        if request.updated_at.is_some_and(|seen| seen != service.updated_at) {
+            return Err(Refusal::new(
+                "changed-since",
+                409,
+                "This channel has been changed since the form was opened",
+            )
+            .with("nothing of it was kept; open the form again, look at what is set now, and change that"));
+        }
+        let old = service.clone();
+        let form = request.form(Some(&old))?;
+        if request.enabled == Some(false) {
+            service.disabled_why = None;
+        }
+        request.apply(service, form)?;
+        if service.enabled && (!old.enabled || old.fields != service.fields) {
+            *service = service.clone().switched_on();
+        }
+        Ok(())
+    };
+    keep(&app, &person, &id, change).await
 }
 
 /// Removes a channel with what waits for it; the history stays.

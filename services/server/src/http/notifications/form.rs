@@ -4,9 +4,11 @@ use std::collections::BTreeMap;
 
 use notify::Service;
 use notify::provider::{Fields, provider};
+use notify::rule::{Digest, QuietHours, Rule};
 use serde::Deserialize;
 use serde_json::Value;
 use utoipa::ToSchema;
+use wire::Time;
 
 use super::bad;
 use crate::http::Refusal;
@@ -30,6 +32,15 @@ pub(super) struct ServiceRequest {
     pub(super) notify_on_healthy: Option<bool>,
     pub(super) cooldown_secs: Option<i64>,
     pub(super) escalate_after_secs: Option<i64>,
+    /// All rules of a channel; the first that matches decides.
+    pub(super) event_rules: Option<Vec<Rule>>,
+    /// Its quiet hours.
+    pub(super) quiet_hours: Option<QuietHours>,
+    /// Its digest.
+    pub(super) digest: Option<Digest>,
+    /// When the settings were changed last that this was made from: where they have been changed since, nothing is kept.
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub(super) updated_at: Option<Time>,
 }
 
 /// Values as forms send them: text, and now and then a number or a yes.
@@ -118,6 +129,9 @@ impl ServiceRequest {
         }
         service.cooldown_secs = self.cooldown_secs.unwrap_or(service.cooldown_secs);
         service.escalate_after_secs = self.escalate_after_secs.unwrap_or(service.escalate_after_secs);
+        service.rules = self.event_rules.unwrap_or_else(|| std::mem::take(&mut service.rules));
+        service.quiet_hours = self.quiet_hours.or_else(|| service.quiet_hours.take());
+        service.digest = self.digest.or_else(|| service.digest.take());
         service.check().map_err(bad)
     }
 }

@@ -1,7 +1,8 @@
 //! Alerts over HTTP, under Vigil's paths: channels with their rules, tests, what became of each message, and what nobody
 //! has acknowledged yet.
 //!
-//! A secret that is kept is never shown again: its field says `********`, and sending that back keeps it.
+//! A secret that is kept is never shown again: its field says `********`, and sending that back keeps it. A form is kept whole, or not
+//! at all where its channel has been changed since it was opened: of two persons neither loses what he has set.
 
 mod channel;
 mod escalation;
@@ -88,11 +89,19 @@ async fn told(app: &App, person: &Person, kind: &str, words: &str, service: &Ser
         .await;
 }
 
-async fn keep(app: &App, person: &Person, mut service: Service) -> Result<Answered<Done>, Refusal> {
-    let now = app.clock.now().wall;
-    service.updated_at = now;
-    service.check().map_err(bad)?;
-    app.alerts.engine.replace(service.clone(), now).await?;
+/// Changes a channel as it is at this moment; no other change comes in between.
+async fn keep(
+    app: &App,
+    person: &Person,
+    id: &str,
+    change: impl FnOnce(&mut Service) -> Result<(), Refusal>,
+) -> Result<Answered<Done>, Refusal> {
+    let id = find(app, id)?.id;
+    let changed = |service: &mut Service| {
+        change(service)?;
+        service.check().map_err(bad)
+    };
+    let service = app.alerts.engine.update(id, app.clock.now().wall, changed).await?;
     told(app, person, "person.changed_alert_channel", "changed", &service).await;
     Ok(done("updated"))
 }

@@ -27,11 +27,11 @@ pub(super) async fn rules(
     Path(id): Path<String>,
     Json(rules): Json<Vec<Rule>>,
 ) -> Result<Answered<Done>, Refusal> {
-    let service = Service {
-        rules,
-        ..find(&app, &id)?
+    let change = |service: &mut Service| {
+        service.rules = rules;
+        Ok(())
     };
-    keep(&app, &person, service).await
+    keep(&app, &person, &id, change).await
 }
 
 /// Sets the quiet hours of a channel; what comes in them is told at their end, criticals at once.
@@ -43,11 +43,11 @@ pub(super) async fn quiet_hours(
     Path(id): Path<String>,
     Json(quiet): Json<QuietHours>,
 ) -> Result<Answered<Done>, Refusal> {
-    let service = Service {
-        quiet_hours: Some(quiet),
-        ..find(&app, &id)?
+    let change = |service: &mut Service| {
+        service.quiet_hours = Some(quiet);
+        Ok(())
     };
-    keep(&app, &person, service).await
+    keep(&app, &person, &id, change).await
 }
 
 /// Sets the digest of a channel.
@@ -59,11 +59,11 @@ pub(super) async fn digest(
     Path(id): Path<String>,
     Json(digest): Json<Digest>,
 ) -> Result<Answered<Done>, Refusal> {
-    let service = Service {
-        digest: Some(digest),
-        ..find(&app, &id)?
+    let change = |service: &mut Service| {
+        service.digest = Some(digest);
+        Ok(())
     };
-    keep(&app, &person, service).await
+    keep(&app, &person, &id, change).await
 }
 
 /// Rules of the groups of drives, by the group's number.
@@ -118,37 +118,41 @@ pub(super) async fn set_group_rules(
     Path((id, group)): Path<(String, String)>,
     Json(request): Json<GroupRequest>,
 ) -> Result<Answered<Done>, Refusal> {
-    let mut service = find(&app, &id)?;
     let group = group_id(&group)?;
-    let known = service.groups.iter().position(|known| known.id == group);
-    if known.is_none() && service.groups.len() >= GROUPS_MAX {
-        return Err(Refusal::new("too-many", 409, "There are too many groups").with(format!("at most {GROUPS_MAX}")));
-    }
-    let place = known.unwrap_or_else(|| {
-        let known = crate::groups::one(&app.store, group).ok();
-        service.groups.push(Group {
-            id: group,
-            name: known.as_ref().map_or_else(String::new, |known| known.name.clone()),
-            drives: known.map_or_else(Vec::new, |known| {
-                known.members.into_iter().map(|member| member.serial_number).collect()
-            }),
-            ..Group::default()
-        });
-        service.groups.len() - 1
-    });
-    let place = &mut service.groups[place];
-    match request {
-        GroupRequest::Rules(rules) => place.rules = rules,
-        GroupRequest::Group { name, drives, rules } => {
-            *place = Group {
-                id: group,
-                name,
-                drives,
-                rules,
-            };
+    let change = |service: &mut Service| {
+        let known = service.groups.iter().position(|known| known.id == group);
+        if known.is_none() && service.groups.len() >= GROUPS_MAX {
+            return Err(
+                Refusal::new("too-many", 409, "There are too many groups").with(format!("at most {GROUPS_MAX}"))
+            );
         }
-    }
-    keep(&app, &person, service).await
+        let place = known.unwrap_or_else(|| {
+            let known = crate::groups::one(&app.store, group).ok();
+            service.groups.push(Group {
+                id: group,
+                name: known.as_ref().map_or_else(String::new, |known| known.name.clone()),
+                drives: known.map_or_else(Vec::new, |known| {
+                    known.members.into_iter().map(|member| member.serial_number).collect()
+                }),
+                ..Group::default()
+            });
+            service.groups.len() - 1
+        });
+        let place = &mut service.groups[place];
+        match request {
+            GroupRequest::Rules(rules) => place.rules = rules,
+            GroupRequest::Group { name, drives, rules } => {
+                *place = Group {
+                    id: group,
+                    name,
+                    drives,
+                    rules,
+                };
+            }
+        }
+        Ok(())
+    };
+    keep(&app, &person, &id, change).await
 }
 
 /// Removes the rules of one group of drives.
@@ -160,12 +164,14 @@ pub(super) async fn drop_group_rules(
     person: Person,
     Path((id, group)): Path<(String, String)>,
 ) -> Result<Answered<Done>, Refusal> {
-    let mut service = find(&app, &id)?;
     let group = group_id(&group)?;
-    let before = service.groups.len();
-    service.groups.retain(|known| known.id != group);
-    if service.groups.len() == before {
-        return Err(Refusal::new("group-unknown", 404, "There is no such group").with(format!("id: {group}")));
-    }
-    keep(&app, &person, service).await.map(|_| done("deleted"))
+    let change = |service: &mut Service| {
+        let before = service.groups.len();
+        service.groups.retain(|known| known.id != group);
+        if service.groups.len() == before {
+            return Err(Refusal::new("group-unknown", 404, "There is no such group").with(format!("id: {group}")));
+        }
+        Ok(())
+    };
+    keep(&app, &person, &id, change).await.map(|_| done("deleted"))
 }

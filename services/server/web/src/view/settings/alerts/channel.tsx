@@ -56,10 +56,9 @@ export function ChannelSettings(props: { id: number; providers: Record<string, P
     await alerts.change(props.id, {
       name: service.name, notify_on_critical: service.notify_on_critical, notify_on_warning: service.notify_on_warning,
       notify_on_healthy: service.notify_on_healthy, escalate_after_secs, ...(provider ? { config_fields: filled(provider, values.value) } : {}),
+      event_rules: rules.value.map(sent), ...(found.quiet_hours || quiet.value.enabled ? { quiet_hours: quiet.value } : {}),
+      ...(found.digest || digest.value.enabled ? { digest: digest.value } : {}), updated_at: service.updated_at,
     });
-    await alerts.rules(props.id, rules.value.map(sent));
-    if (found.quiet_hours || quiet.value.enabled) await alerts.quiet(props.id, quiet.value);
-    if (found.digest || digest.value.enabled) await alerts.digest(props.id, digest.value);
   });
   return (
     <form onSubmit={(event) => { event.preventDefault(); void save(); }}>

@@ -1,6 +1,6 @@
 /** Alerts as the box tells them: what `/api/notifications` sends and takes (its document is at `/api/v1/openapi.json`). */
 import { call, segment } from "../../../api";
-import type { AlertDelivery, AlertDigest, AlertKind, AlertOpen, AlertProvider, AlertQuietHours, AlertRule, ServiceDetail, ServiceView } from "../../../openapi";
+import type { AlertDelivery, AlertDigest, AlertKind, AlertOpen, AlertProvider, AlertQuietHours, AlertRule, ServiceDetail, ServiceRequest, ServiceView } from "../../../openapi";
 
 const ROOT = "/api/notifications";
 
@@ -44,11 +44,8 @@ export const alerts = {
   list: () => call<Service[]>("GET", `${ROOT}/services`),
   detail: (id: number) => call<Detail>("GET", of(id)),
   add: (draft: Draft) => call<Service>("POST", `${ROOT}/services`, draft),
-  change: (id: number, change: Partial<Service> & Draft) => call<unknown>("PUT", of(id), change),
+  change: (id: number, change: ServiceRequest) => call<unknown>("PUT", of(id), change),
   remove: (id: number) => call<unknown>("DELETE", of(id)),
-  rules: (id: number, rules: Rule[]) => call<unknown>("PUT", `${of(id)}/rules`, rules),
-  quiet: (id: number, hours: QuietHours) => call<unknown>("PUT", `${of(id)}/quiet-hours`, hours),
-  digest: (id: number, digest: Digest) => call<unknown>("PUT", `${of(id)}/digest`, digest),
   test: (id: number) => call<Tried>("POST", `${ROOT}/test`, { service_id: id }, TEST_MS),
   tryOut: (draft: Draft, id?: number) => call<Tried>("POST", `${ROOT}/test-url`, { ...draft, service_id: id }, TEST_MS),
   open: () => call<Alert[]>("GET", `${ROOT}/alerts?open=true`),
