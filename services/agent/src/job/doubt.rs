@@ -20,11 +20,11 @@ use super::{Halt, JobTask, Own, Reason};
 use crate::hands::{Hands, Held, MayUse, PROOF};
 
 /// Why a worker is ended in doubt, for the log and the resumption.
-pub(super) const DOUBT: &str =
-    "the drive was reset or stood still and did not show that it is this job's; it is asked again whose it is";
+pub(super) const DOUBT: &str = "the drive was reset, told that it has changed or stood still, and did not show that it is this job's; it \
+                                is asked again whose it is";
 
 /// Why a worker waits while that is asked.
-pub(super) const DOUBTED: &str = "the drive was reset; it is asked whose it is";
+pub(super) const DOUBTED: &str = "the drive was reset or told that it has changed; it is asked whose it is";
 
 /// How long is waited before a drive that could not be read is asked again.
 const ASK_AGAIN: Duration = Duration::from_secs(2);

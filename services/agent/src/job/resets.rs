@@ -3,6 +3,7 @@
 
 use std::time::Duration;
 
+use drive::System;
 use drive::kernel_log::{Follower, Unheard};
 use tokio::task::spawn_blocking;
 use tokio::time::Instant;
@@ -24,14 +25,14 @@ impl JobTask {
     /// Begins to count, or goes on with it.
     pub(super) fn count_resets(&mut self, held: &Held) {
         let resets = self.resets.get_or_insert_with(|| Resets {
-            follower: Follower::reading(&held.syspath, self.means.kernel_log.as_deref()),
+            follower: Follower::reading(&System::default(), &held.syspath, self.means.kernel_log.as_deref()),
             looked: Instant::now(),
         });
         self.record.kernel.begin(&resets.follower);
     }
 
     /// Takes note of resets since the last look, where one is due; `now`: whether it is in any case. True if any line told of one,
-    /// be it one that is counted: the drive may have been exchanged between the lines of one reset.
+    /// be it one that is counted, or that the drive is not as it was: it may have been exchanged between two lines.
     pub(super) async fn note_resets(&mut self, now: bool) -> bool {
         let Some(mut resets) = self.resets.take() else {
             return false;

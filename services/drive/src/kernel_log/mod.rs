@@ -40,6 +40,9 @@ const WORDS: [&str; 9] = [
 /// `drivers/scsi/scsi_error.c`, `scsi_report_sense`.
 const RESIZED: &str = "Capacity data has changed";
 
+/// Words by which it tells that a drive announced to be another one, or to call itself so; from there, too.
+const RENAMED: &str = "Inquiry data has changed";
+
 /// The names that the kernel's log has for the way to one drive.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Way(Vec<String>);
@@ -85,6 +88,11 @@ impl Way {
     /// Whether by this line of the log that drive announced another capacity.
     fn is_resized(&self, text: &str) -> bool {
         self.behind(text).is_some_and(|(_, rest)| rest.contains(RESIZED))
+    }
+
+    /// Whether by this line of the log that drive announced not to be as it was, by which an array or a dock tells that it has another.
+    fn is_changed(&self, text: &str) -> bool {
+        self.is_resized(text) || self.behind(text).is_some_and(|(_, rest)| rest.contains(RENAMED))
     }
 
     /// What this line of the log resets, and by which words it tells it. That is the NVMe controller, of which a drive may have
@@ -134,11 +142,11 @@ fn is_usb(part: &str) -> bool {
     number(bus) && ports.split('.').all(number)
 }
 
-/// The lines about resets and capacities in the kernel's log after `since`, in its own words and time; one reset may have several.
+/// The lines about resets and changes in the kernel's log after `since`, in its own words and time; one reset may have several.
 fn news(log: &str, way: &Way, since: Duration) -> Vec<(Duration, String)> {
     log.lines()
         .filter_map(stamped)
-        .filter(|(at, text)| *at > since && (way.is_reset(text) || way.is_resized(text)))
+        .filter(|(at, text)| *at > since && (way.is_reset(text) || way.is_changed(text)))
         .map(|(at, text)| (at, text.to_owned()))
         .collect()
 }

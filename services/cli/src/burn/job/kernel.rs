@@ -42,7 +42,7 @@ struct Heard {
 impl Kernel {
     /// Begins to listen; `earlier` is what sessions before heard.
     pub(super) fn start(system: &System, device: &Device, earlier: &Seen) -> Self {
-        let follower = Follower::new(&device.syspath);
+        let follower = Follower::new(system, &device.syspath);
         let mut account = earlier.kernel.clone();
         account.begin(&follower);
         let heard = Arc::new(Mutex::new(Heard {
@@ -81,7 +81,7 @@ impl Kernel {
         self.lock().account.resets
     }
 
-    /// Whether there was a reset or an exchange since this was asked last.
+    /// Whether there was a reset, a change or an exchange since this was asked last.
     pub(super) fn doubts(&self) -> bool {
         let mut heard = self.lock();
         std::mem::take(&mut heard.doubt)
