@@ -24,6 +24,7 @@ pub fn entry(job: &Job) -> Option<CertificateEntry> {
         drive: job.drive.clone(),
         model: job.model.clone(),
         serial: job.serial.clone(),
+        own_serial: job.own_serial.clone(),
         capacity: job.capacity,
         playbook: job.playbook.clone(),
         outcome: job.verdict.as_ref().map(|verdict| verdict.outcome),
@@ -89,6 +90,7 @@ fn taken_back(entry: &CertificateEntry, failed: &Job, again: bool) -> Option<Rev
         drive: &entry.drive,
         model: &entry.model,
         serial: &entry.serial,
+        own_serial: entry.own_serial.as_deref(),
         capacity: entry.capacity,
     };
     let by = || Revocation::by(failed, entry.info.made);
@@ -163,6 +165,7 @@ pub fn is_refuted(job: &Job, failed: &Job, again: bool) -> bool {
         drive: &job.drive,
         model: &job.model,
         serial: &job.serial,
+        own_serial: job.own_serial.as_deref(),
         capacity: job.capacity,
     };
     word.is_refuted(failed, again)
@@ -176,6 +179,7 @@ struct Word<'a> {
     drive: &'a DriveId,
     model: &'a str,
     serial: &'a str,
+    own_serial: Option<&'a str>,
     capacity: Bytes,
 }
 
@@ -196,15 +200,22 @@ impl Word<'_> {
 
     /// Whether it is of a job's drive: by its id, or, behind a bridge that hides the world wide name, by its serial number. A
     /// bridge may leave the maker out of the model or cut it, and the kernel splits it at SCSI's eight characters for the maker; a dock's
-    /// own serial is that of many drives.
+    /// own serial is that of many drives, and no name of one that has told another.
     fn is_of_the_drive_of(&self, job: &Job) -> bool {
         let named = |serial: &str| DriveId::from_serial("", &serial.to_ascii_uppercase(), job.capacity.0);
-        let serial = named(&job.serial).filter(|own| named(self.serial).as_ref() == Some(own));
+        let own = job.own_serial.as_deref();
+        let (mine, theirs) = (self.own_serial.unwrap_or(self.serial), own.unwrap_or(&job.serial));
+        let serial = named(mine).is_some_and(|mine| named(theirs) == Some(mine));
+        // Bridges that put a name of their own before the drive's leave it its serial; a dock has one for both of its bays.
+        let told = self.own_serial.is_some() && own.is_some();
         let (one, other) = (plain(self.model), plain(&job.model));
         let part_of = |part: &str, whole: &str| whole.ends_with(part) || whole.starts_with(part);
         let model = !one.is_empty() && !other.is_empty() && (part_of(&one, &other) || part_of(&other, &one));
         *self.drive == job.drive
-            || serial.is_some() && model && (self.may_have_been_cut(job) || self.may_have_shrunk_to(job))
+            || serial
+                && model
+                && (told || !have_two_names(self.drive, &job.drive))
+                && (self.may_have_been_cut(job) || self.may_have_shrunk_to(job))
     }
 
     /// Whether one of the two, and no more, was named by its world wide name, and the other may be it behind an old bridge, which hides
@@ -238,6 +249,11 @@ const BRIDGES: u64 = 512 << 32;
 fn plain(model: &str) -> String {
     let written = model.chars().filter(|c| !c.is_whitespace());
     written.map(|c| c.to_ascii_uppercase()).collect()
+}
+
+/// Whether both are named by a world wide name, and by two: such are two drives unless they say themselves that they are one.
+pub fn have_two_names(one: &DriveId, other: &DriveId) -> bool {
+    is_by_wwn(one) && is_by_wwn(other) && one != other
 }
 
 fn is_by_wwn(drive: &DriveId) -> bool {
@@ -322,6 +338,30 @@ mod tests {
         );
     }
 
+    /// The kernel knows the dock's serial of each.
+    #[test]
+    fn a_drive_that_fails_takes_nothing_back_of_another_one_in_its_dock() {
+        let (one, other) = (Some("5000c500a1b2c3d4"), Some("5000c500a1b2c3d5"));
+        for ((then, told), (now, tells), is_taken) in [
+            ((one, None), (other, None), false),
+            ((one, Some("WX1")), (other, None), false),
+            ((one, Some("WX1")), (other, Some("WX2")), false),
+            // A bridge has a name of its own for it.
+            ((one, Some("WX1")), (other, Some("wx1")), true),
+            ((one, Some("WX1")), (one, None), true),
+            ((None, Some("WX1")), (one, Some("WX2")), false),
+            ((None, Some("WX1")), (one, Some("WX1")), true),
+        ] {
+            let mut passed = ended(1, Outcome::Passed, (then, TB), Some("KC-1"));
+            passed.own_serial = told.map(str::to_owned);
+            let mut failed = ended(2, Outcome::Failed, (now, TB), None);
+            failed.own_serial = tells.map(str::to_owned);
+            let taken = take_back(&mut entry(&passed).unwrap(), &failed, false);
+            assert_eq!(taken, is_taken, "{then:?} {told:?}, then {now:?} {tells:?}");
+            assert_eq!(is_refuted(&passed, &failed, false), is_taken);
+        }
+    }
+
     #[test]
     fn a_drive_that_shrank_before_it_failed_keeps_no_good_certificate() {
         let (one, other) = (Some("5000c500a1b2c3d4"), Some("5000c500a1b2c3d5"));
@@ -343,7 +383,7 @@ mod tests {
             ((None, TB - (1 << 20)), (one, TB), true),
             // By the name alone.
             ((one, TB), (one, 0), true),
-            ((one, TB), (other, TB), true),
+            ((one, TB), (other, TB), false),
             ((one, TB), (other, TB / 2), false),
         ] {
             let mut good = entry(&ended(1, Outcome::Passed, then, Some("KC-1"))).unwrap();

@@ -279,6 +279,10 @@ model: string,
  */
 serial: string, 
 /**
+ * Serial that the drive itself told, as its job has it; `None` in lists of earlier versions, too.
+ */
+own_serial?: string, 
+/**
  * Capacity.
  */
 capacity: Bytes, 
@@ -839,9 +843,13 @@ drive: DriveId,
  */
 model: string, 
 /**
- * Serial, as it was at the start.
+ * Serial, as it was at the start: behind some docks their own, whatever drive is in them.
  */
 serial: string, 
+/**
+ * Serial that the drive itself told with its SMART data, once there is a verdict; `None` where it told none.
+ */
+own_serial?: string, 
 /**
  * Capacity that the drive claims.
  */

@@ -225,6 +225,10 @@ pub struct CertificateEntry {
     pub model: String,
     /// Serial.
     pub serial: String,
+    /// Serial that the drive itself told, as its job has it; `None` in lists of earlier versions, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub own_serial: Option<String>,
     /// Capacity.
     pub capacity: crate::Bytes,
     /// Playbook.

@@ -17,8 +17,12 @@ pub struct Job {
     pub drive: DriveId,
     /// Model, as it was at the start.
     pub model: String,
-    /// Serial, as it was at the start.
+    /// Serial, as it was at the start: behind some docks their own, whatever drive is in them.
     pub serial: String,
+    /// Serial that the drive itself told with its SMART data, once there is a verdict; `None` where it told none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub own_serial: Option<String>,
     /// Capacity that the drive claims.
     pub capacity: Bytes,
     /// Logical sector size in bytes; LBAs of the findings count these.
@@ -193,6 +197,7 @@ impl Job {
             drive,
             model: String::new(),
             serial: String::new(),
+            own_serial: None,
             capacity: Bytes(0),
             sector: 0,
             playbook: playbook.to_owned(),

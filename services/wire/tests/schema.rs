@@ -154,6 +154,7 @@ fn job() -> Job {
         drive: DriveId::parse("sn-M-WD_1234-1000").unwrap(),
         model: "M".into(),
         serial: "WD 1234".into(),
+        own_serial: Some("WD-1234".into()),
         capacity: Bytes(1000),
         sector: 512,
         playbook: "thorough".into(),

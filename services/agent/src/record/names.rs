@@ -4,17 +4,21 @@
 
 use std::collections::BTreeSet;
 
+use certificate::revoke::have_two_names;
 use wire::DriveId;
 
 use super::Record;
 
 impl Record {
-    /// Whether both jobs are of one drive, by any name that both know.
+    /// Whether both jobs are of one drive, by any name that both know. Of two world wide names the serial that the kernel knows is the
+    /// dock's, as with [`have_two_names`] in the lists of certificates.
     pub fn is_of_the_drive_of(&self, other: &Record) -> bool {
-        !self.names().is_disjoint(&other.names())
+        let by_kernel = !have_two_names(&self.job.drive, &other.job.drive);
+        !self.names(by_kernel).is_disjoint(&other.names(by_kernel))
     }
 
-    fn names(&self) -> BTreeSet<DriveId> {
+    /// `by_kernel`: also by the serial that the kernel was told.
+    fn names(&self, by_kernel: bool) -> BTreeSet<DriveId> {
         let snapshots = || [&self.smart_before, &self.smart_after].into_iter().flatten();
         let mut names = BTreeSet::from([self.job.drive.clone()]);
         names.extend(self.identity.id.clone());
@@ -30,7 +34,7 @@ impl Record {
         let kernel = [self.identity.serial.as_str(), self.job.serial.as_str()];
         let kernel = kernel.into_iter().filter(|serial| {
             let same = |other: &&str| other.trim().eq_ignore_ascii_case(serial.trim());
-            told.is_empty() || told.iter().any(same)
+            by_kernel && told.is_empty() || told.iter().any(same)
         });
         for serial in told.iter().copied().chain(kernel) {
             // Bridges tell models of their own. A serial that says nothing is no name.
@@ -93,6 +97,16 @@ mod tests {
         let (one, other) = (docked("WD", "WX11A1"), docked("ST", "ZCT0ABCE"));
         assert!(!one.is_of_the_drive_of(&other), "a dock's serial is no drive's name");
         assert!(one.is_of_the_drive_of(&docked("WD", "wx11a1")));
+        let named = |wwn: &str, serial: Option<&str>| {
+            let mut record = bridged("DOCK12345678", serial.and_then(|serial| told(None, Some(serial))));
+            record.job.drive = DriveId::from_wwn(wwn).unwrap();
+            record.identity.id = Some(record.job.drive.clone());
+            record
+        };
+        let (one, other) = ("5000c500a1b2c3d4", "5000c500a1b2c3d5");
+        assert!(!named(one, None).is_of_the_drive_of(&named(other, None)));
+        assert!(!named(one, Some("WX11A1")).is_of_the_drive_of(&named(other, Some("WX11A2"))));
+        assert!(named(one, Some("WX11A1")).is_of_the_drive_of(&named(other, Some("WX11A1"))));
         let mut smaller = bridged("ZCT0ABCD", None);
         smaller.job.capacity.0 += 1;
         assert!(!direct.is_of_the_drive_of(&smaller), "makers count their serials anew");

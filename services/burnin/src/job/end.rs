@@ -27,6 +27,7 @@ pub struct End {
     bad_sectors: u64,
     surface: Vec<Surface>,
     smart: Vec<SmartRow>,
+    own_serial: Option<String>,
 }
 
 impl End {
@@ -49,6 +50,10 @@ impl End {
             bad_sectors,
             surface: evidence.surfaces(),
             smart: rows(case.before, case.after),
+            own_serial: case
+                .after
+                .and_then(own_serial)
+                .or_else(|| case.before.and_then(own_serial)),
         }
     }
 
@@ -67,12 +72,19 @@ impl End {
         timeline::close(&mut job.timeline, now, self.bad_sectors, step);
         job.surface = self.surface;
         job.smart = self.smart;
+        job.own_serial = self.own_serial;
         job.verdict = Some(self.verdict);
         job.heading = Vec::new();
         job.progress = None;
         job.state = if aborted { JobState::Aborted } else { JobState::Finished };
         job.ended = Some(now);
     }
+}
+
+/// The serial by which a drive names itself.
+fn own_serial(told: &Snapshot) -> Option<String> {
+    let serial = told.serial.as_deref().map(str::trim);
+    serial.filter(|serial| !serial.is_empty()).map(str::to_owned)
 }
 
 /// What becomes of a phase's state at the end of its job.

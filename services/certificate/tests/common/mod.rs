@@ -80,6 +80,7 @@ pub(crate) fn passed() -> Job {
         drive: DriveId::from_wwn("5000c500a1b2c3d4").unwrap(),
         model: "ST12000NM000J-2TY103".into(),
         serial: "ZRT10W3P".into(),
+        own_serial: None,
         capacity: Bytes(capacity),
         sector: 512,
         playbook: "standard".into(),

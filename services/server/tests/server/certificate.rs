@@ -37,6 +37,7 @@ pub(crate) fn finished(number: u128) -> Job {
         drive: drive("WD-1234"),
         model: "M".into(),
         serial: "WD-1234".into(),
+        own_serial: None,
         capacity: Bytes(1_000),
         sector: 512,
         playbook: "surface".into(),
