@@ -124,7 +124,7 @@ pub(super) fn resolve(system: &System, names: &[String]) -> Result<Vec<Target>, 
     let mut all = None;
     let mut targets: Vec<Target> = Vec::new();
     for name in names {
-        let target = if name.contains('/') {
+        let target = if is_path(name) {
             by_path(system, name)?
         } else {
             by_name(system, name, all.get_or_insert_with(|| sysfs::walk(system)))?
@@ -139,6 +139,11 @@ pub(super) fn resolve(system: &System, names: &[String]) -> Result<Vec<Target>, 
         targets.push(target);
     }
     Ok(targets)
+}
+
+/// Whether this word is a path and no name: card readers call themselves `SD/MMC`.
+fn is_path(name: &str) -> bool {
+    name.contains('/') && (name.starts_with(['/', '.']) || Path::new(name).exists())
 }
 
 fn by_path(system: &System, name: &str) -> Result<Target, Stop> {
@@ -288,6 +293,28 @@ mod tests {
             );
         }
         assert!(named(" ", &all).is_err_and(|why| why.contains("empty")));
+    }
+
+    #[test]
+    fn a_model_with_a_slash_is_no_path() {
+        for (word, want) in [
+            ("Generic- SD/MMC", false),
+            ("sm/xd-picture", false),
+            ("ST4000VN008", false),
+            // Also where nothing is there: it tells so.
+            ("/dev/no-such-disk", true),
+            ("./no/such/image", true),
+            ("../no/such/image", true),
+            ("src/burn", true),
+        ] {
+            assert_eq!(is_path(word), want, "{word}");
+        }
+        let all = [
+            drive("Generic- SD/MMC", "058F63666485", "5000c500aaaaaaa1", 0),
+            drive("Generic- MS/MS-Pro", "058F63666486", "5000c500aaaaaaa2", 1),
+        ];
+        assert_eq!(named("Generic- SD/MMC", &all), Ok("058F63666485".to_owned()));
+        assert_eq!(named("ms/ms-pro", &all), Ok("058F63666486".to_owned()));
     }
 
     /// Two paths to one drive, or a forged twin: whoever guards them says so, with all that it knows of them.
