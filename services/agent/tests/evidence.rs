@@ -8,10 +8,11 @@ use std::os::unix::fs::FileExt;
 use agent::jobs::checkpoints;
 use burnin::device::Geometry;
 use common::exchange::in_step;
-use common::{Bench, LARGE, Seen, outcome};
+use common::{Bench, LARGE, Loop, Seen, outcome};
 use wire::command::{Answer, Command};
 use wire::event::NewEvent;
 use wire::job::{Outcome, Phase, PhaseStatus};
+use wire::options::PlanOptions;
 
 /// Of a loop device of [`LARGE`].
 const GEOMETRY: Geometry = Geometry {
@@ -132,6 +133,16 @@ async fn a_lost_checkpoint_is_made_anew_from_what_the_drive_tells() {
     assert!(job.resumes[0].from.0 > 0 || job.resumes[0].phase == Phase::Verify);
 }
 
+/// Waits until the first drive's burn-in is offered.
+async fn offered(bench: &Bench) -> NewEvent {
+    let drive = bench.drives[0].id();
+    let offer = |event: &&NewEvent| event.kind == "job.offered" && event.drive.as_ref() == Some(&drive);
+    bench
+        .server
+        .until("the offer", |seen| seen.events.values().find(offer).cloned())
+        .await
+}
+
 #[tokio::test]
 async fn a_burn_in_of_a_lost_store_is_offered_and_goes_on_only_when_it_is_armed_again() {
     let Some(mut bench) = Bench::new(&[LARGE]).await else {
@@ -143,14 +154,7 @@ async fn a_burn_in_of_a_lost_store_is_offered_and_goes_on_only_when_it_is_armed_
         std::fs::remove_dir_all(bench.path().join(lost)).unwrap();
     }
     bench.restart();
-    let offered: NewEvent = bench
-        .server
-        .until("the offer", |seen| {
-            let mut events = seen.events.values();
-            let ours = |event: &&NewEvent| event.kind == "job.offered" && event.drive == Some(bench.drives[0].id());
-            events.find(ours).cloned()
-        })
-        .await;
+    let offered = offered(&bench).await;
     assert_eq!(offered.drive, Some(bench.drives[0].id()));
     assert_eq!(offered.data["job"], id.to_string());
     assert!(offered.message.contains("does not go on by itself"), "{offered:?}");
@@ -179,6 +183,67 @@ async fn a_burn_in_of_a_lost_store_is_offered_and_goes_on_only_when_it_is_armed_
         job.resumes[0].from.0 > 0 || job.resumes[0].phase == Phase::Verify,
         "it went on where the drive says: {:?}",
         job.resumes
+    );
+}
+
+/// An md superblock of version 0.90 at the drive's end, where the first write comes last. Source: Linux `include/uapi/linux/raid/md_p.h`.
+fn join_an_array(drive: &Loop) {
+    let file = std::fs::File::options().write(true).open(&drive.file).unwrap();
+    let bytes = file.metadata().unwrap().len();
+    let mut words = [0_u32; 1024];
+    words[..4].copy_from_slice(&[0xa92b_4efc, 0, 90, 0]);
+    // UUID, level, size in KiB, disks.
+    (words[5], words[7], words[8]) = (0x1111_1111, 1, u32::try_from(bytes >> 10).unwrap() - 64);
+    words[9..11].copy_from_slice(&[2, 2]);
+    let sum: u64 = words.iter().map(|word| u64::from(*word)).sum();
+    words[38] = u32::try_from(sum).unwrap();
+    let superblock: Vec<u8> = words.iter().flat_map(|word| word.to_le_bytes()).collect();
+    file.write_all_at(&superblock, (bytes & !0xffff) - (64 << 10)).unwrap();
+}
+
+/// Its membership was given up, and stands at its end until the first write comes there.
+#[tokio::test]
+async fn a_lost_burn_in_of_an_arrays_former_disk_is_offered_and_goes_on() {
+    let Some(mut bench) = Bench::new(&[LARGE]).await else {
+        return;
+    };
+    join_an_array(&bench.drives[0]);
+    let member = async |bench: &Bench| {
+        bench
+            .server
+            .until("the membership", |seen| {
+                let refused = seen.drive(&bench.drives[0].id())?.refused.as_ref()?;
+                (refused.kind == "md-member").then_some(())
+            })
+            .await;
+    };
+    member(&bench).await;
+    let options = PlanOptions {
+        give_up: bench.ids(),
+        ..PlanOptions::default()
+    };
+    let start = async |bench: &Bench| {
+        bench
+            .server
+            .start_jobs_with(&bench.ids(), "surface", options.clone())
+            .await[0]
+    };
+    let id = start(&bench).await;
+    bench.in_the_middle(id).await;
+    bench.agent.kill();
+    for lost in ["data", "run"] {
+        std::fs::remove_dir_all(bench.path().join(lost)).unwrap();
+    }
+    bench.restart();
+    assert_eq!(offered(&bench).await.data["job"], id.to_string());
+    member(&bench).await;
+    let again = start(&bench).await;
+    let job = bench.server.over(again).await;
+    assert_eq!(
+        rules(&job),
+        (Outcome::Warn, vec!["evidence-lost", "resumed"]),
+        "{:#?}",
+        job.verdict
     );
 }
 

@@ -14,12 +14,13 @@ use burnin::playbook::moves_data;
 use tokio::time::timeout;
 use tracing::{info, warn};
 use wire::DriveId;
-use wire::drive::{Content, Drive};
+use wire::drive::Drive;
 use wire::event::Severity;
 use wire::job::PhaseStatus;
 
 use super::{Back, Controller};
 use crate::events::Happening;
+use crate::gate;
 use crate::hands::{Access, Hands, Held, identity};
 use crate::job::read_header;
 use crate::record::Record;
@@ -28,8 +29,7 @@ use crate::record::Record;
 const LOOK: Duration = Duration::from_mins(2);
 
 impl Controller {
-    /// Looks at drives that came, one after the other, for the header of a burn-in. A drive with content of its own, or
-    /// one that a job works on, is left alone.
+    /// Looks at drives that came, one after the other, for the header of a burn-in. One that a job works on is left alone.
     pub(super) fn look_for_offers(&mut self, list: &[Drive]) {
         let present: BTreeSet<DriveId> = list
             .iter()
@@ -41,7 +41,7 @@ impl Controller {
         let busy = self.busy();
         let due: Vec<(DriveId, Drive)> = list
             .iter()
-            .filter(|drive| drive.present && drive.content == Content::Empty && drive.refused.is_none())
+            .filter(|drive| gate::may_carry_a_burn_in(drive))
             .filter_map(|drive| Some((drive.id.clone()?, drive.clone())))
             .filter(|(id, _)| !busy.contains(id) && !self.looked_at.contains(id))
             .collect();

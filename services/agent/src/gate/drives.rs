@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use burnin::playbook::Playbook;
 use drive::content::ContentKind;
 use drive::guard::GivenUp;
-use wire::drive::{Content, Drive};
+use wire::drive::{Content, Drive, Refused};
 use wire::gate::{PLAN_DRIVES_MAX, Plan, PlanDrive, digest, is_by_wwn, same_serial};
 use wire::options::PlanOptions;
 use wire::{DriveId, Problem, Time};
@@ -16,6 +16,18 @@ use super::{Fingerprints, Granted, Media, Members};
 pub fn has_twin(drive: &Drive) -> bool {
     let why = drive.refused.as_ref();
     why.is_some_and(|refused| refused.kind == "same-identity")
+}
+
+/// Whether a drive is refused for nothing, or for what stands on it alone, which belongs to something that does not run.
+fn may_be_given_up(drive: &Drive) -> bool {
+    let membership = |refused: &Refused| ContentKind::ALL.iter().any(|kind| kind.refusal() == refused.kind);
+    drive.refused.as_ref().is_none_or(membership)
+}
+
+/// Whether a drive may carry a burn-in to go on with: it is there, was looked at, and nothing uses it. What stands on it is no reason
+/// against that: an array has its mark at the drive's end, which the first write reaches last.
+pub fn may_carry_a_burn_in(drive: &Drive) -> bool {
+    drive.present && drive.content != Content::Unknown && may_be_given_up(drive)
 }
 
 /// The one present drive with this identity, if no job runs on it.
@@ -49,8 +61,7 @@ pub(super) fn offered<'a>(
 ) -> Result<&'a Drive, Problem> {
     let drive = one(id, drives, busy)?;
     if let Some(refused) = &drive.refused {
-        // What stands on it belongs to something that does not run.
-        let membership = ContentKind::ALL.iter().any(|kind| kind.refusal() == refused.kind);
+        let membership = may_be_given_up(drive);
         if !(membership && give_up.contains(id)) {
             let problem = Problem::new("drive-refused", 409, "This drive is in use or must not be erased");
             let how = match membership {

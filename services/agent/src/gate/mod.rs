@@ -33,7 +33,7 @@ use wire::options::PlanOptions;
 use wire::{DriveId, PlanId, Problem, Time};
 
 use drives::{came_anew, changed, changed_problem, given_up, offered, plan_drive};
-pub use drives::{fresh_matches, has_twin, may_read, not_written_since, same_media};
+pub use drives::{fresh_matches, has_twin, may_carry_a_burn_in, may_read, not_written_since, same_media};
 pub use foreign::code;
 use ticket::verify;
 

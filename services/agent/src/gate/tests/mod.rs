@@ -157,6 +157,39 @@ fn kind(result: Result<Granted, Problem>) -> String {
 }
 
 #[test]
+fn a_burn_in_is_looked_for_on_every_drive_that_nothing_uses() {
+    let found = || Content::Found {
+        signatures: vec![],
+        summary: "md array member".into(),
+    };
+    let unreadable = || Content::Unreadable {
+        why: "Input/output error".into(),
+    };
+    for (content, refused, want) in [
+        (Content::Empty, None, true),
+        (found(), None, true),
+        (unreadable(), None, true),
+        (found(), Some("md-member"), true),
+        (found(), Some("zfs-member"), true),
+        (Content::Unknown, None, false),
+        (found(), Some("mounted"), false),
+        (found(), Some("md-active"), false),
+        (Content::Empty, Some("boot-disk"), false),
+        (Content::Empty, Some("same-identity"), false),
+        (unreadable(), Some("drive-locked"), false),
+    ] {
+        let mut drive = drive("WD-1", content);
+        drive.refused = refused.map(|kind| Refused {
+            kind: kind.to_owned(),
+            reason: String::new(),
+        });
+        assert_eq!(may_carry_a_burn_in(&drive), want, "{drive:?}");
+        drive.present = false;
+        assert!(!may_carry_a_burn_in(&drive));
+    }
+}
+
+#[test]
 fn a_plan_armed_in_time_starts_exactly_once() {
     let mut bench = Bench::new();
     let plan = bench.plan(&[0, 1]);
