@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use burnin::device::Geometry;
 use burnin::header::Header;
+use burnin::job::Whose;
 use burnin::playbook::moves_data;
 use tokio::time::timeout;
 use tracing::{info, warn};
@@ -53,9 +54,7 @@ impl Controller {
         tokio::spawn(async move {
             for (id, listed) in due {
                 let _one_at_a_time = turn.lock().await;
-                if let Some(header) = look(&hands, listed).await
-                    && header.note.drive == id
-                {
+                if let Some(header) = look(&hands, listed).await {
                     let _stopped = back
                         .send(Back::Found {
                             drive: id,
@@ -80,15 +79,19 @@ impl Controller {
             .seen()
             .get(&drive)
             .map_or_else(|| drive.to_string(), |known| known.words.clone());
-        let message = format!(
-            "{words} tells of a burn-in that this box does not know, begun {}, playbook {}. It does not go on by itself: arm \
-             the playbook {} with the same options for this drive to go on from where the drive tells; any other start \
-             begins anew",
-            header.note.started.strftime("%Y-%m-%d %H:%M UTC"),
-            header.note.playbook,
-            header.note.playbook
-        );
-        info!(%drive, job = header.note.job, "a drive tells of an unknown burn-in");
+        let is_own = header.note.drive == drive;
+        let message = match Whose::OtherDrive.words(&header, header.geometry).filter(|_| !is_own) {
+            Some(why) => format!("{words}: {why}. Any start here begins anew, and writes over it"),
+            None => format!(
+                "{words} tells of a burn-in that this box does not know, begun {}, playbook {}. It does not go on by itself: arm \
+                 the playbook {} with the same options for this drive to go on from where the drive tells; any other start \
+                 begins anew",
+                header.note.started.strftime("%Y-%m-%d %H:%M UTC"),
+                header.note.playbook,
+                header.note.playbook
+            ),
+        };
+        info!(%drive, job = header.note.job, is_own, "a drive tells of an unknown burn-in");
         let data = serde_json::json!({
             "job": header.note.job,
             "playbook": header.note.playbook,
@@ -97,7 +100,9 @@ impl Controller {
         });
         let happening = Happening::new("job.offered", Severity::Warning, Some(drive.clone()), message, data);
         self.means.outbox.event(happening);
-        self.offers.insert(drive, header);
+        if is_own {
+            self.offers.insert(drive, header);
+        }
     }
 
     /// Lets a new job go on where the drive's own header says, if a person armed just that. True if so.

@@ -11,7 +11,7 @@
 //! | that it began | the headers | its own header, and tags that tell where | else | another drive's or a later header, its own mark of its end or of a format, another's data where others stood |
 //! | any of these, of a job that only reads | what stands on it | the same, with a checkpoint | nothing tells, or no checkpoint | something else |
 
-use super::whose::{ENDED, FORMATTED, Whose};
+use super::whose::{ENDED, FOREIGN, FORMATTED, Whose};
 use crate::ours::{Shown, USED};
 
 /// What is kept of a burn-in.
@@ -101,7 +101,7 @@ pub enum Why {
     Ended,
     /// What is kept cannot be read.
     Unreadable,
-    /// The drive carries the burn-in of another drive, a later one, or this one's mark of its end or of a format.
+    /// The drive carries the burn-in of a drive by another name, a later one, or this one's mark of its end or of a format.
     Foreign(Whose),
     /// Nothing on the drive is this job's, which had written to its drive.
     NoTrace,
@@ -124,7 +124,7 @@ impl Why {
             Self::Foreign(Whose::Ended) => ENDED,
             Self::Foreign(Whose::Formatted) => FORMATTED,
             Self::Foreign(Whose::Later) => "another burn-in was begun on it since",
-            Self::Foreign(_) => "it carries the burn-in of another drive",
+            Self::Foreign(_) => FOREIGN,
             Self::NoTrace => {
                 "it carries no header of this job, and its checkpoint is lost or damaged: this is another drive with the same name, \
                  or one that lost everything"

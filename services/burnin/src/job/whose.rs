@@ -29,7 +29,7 @@ pub enum Whose {
     Mine,
     /// Its own by all that is known, of other steps or another size.
     OtherSteps,
-    /// Of another drive: two behind one bridge, or a copy.
+    /// Of a drive by another name: of two behind one bridge the other, a copy, or this very one where a dock tells another name of it.
     OtherDrive,
     /// Of another burn-in of this drive, as an aborted one leaves it.
     Earlier,
@@ -48,6 +48,10 @@ pub(super) const ENDED: &str = "it was ended, as the marks tell that it then lef
 /// That what is kept of a burn-in is older than its format.
 pub(super) const FORMATTED: &str = "its test had come to its end, and the drive was being formatted: what is kept of it is older than that, \
                                     or lies elsewhere";
+
+/// That a drive is called otherwise in its header. Whether it is another one the names do not tell.
+pub(super) const FOREIGN: &str = "it carries the burn-in of another drive, or its own by the name that it has elsewhere, as without a dock: \
+                                  there that goes on";
 
 impl Whose {
     /// Of this header.
@@ -82,7 +86,7 @@ impl Whose {
                 };
                 Some(format!("the burn-in on it was `{}` {of}", theirs.playbook))
             }
-            Self::OtherDrive => Some(format!("it carries the burn-in of another drive, {}", theirs.drive)),
+            Self::OtherDrive => Some(format!("{FOREIGN} ({})", theirs.drive)),
             Self::Earlier => Some(format!("it carries an earlier burn-in, begun {}", theirs.started)),
             Self::Later => Some(format!("another burn-in was begun on it {}", theirs.started)),
             Self::Ended => Some(ENDED.to_owned()),
@@ -162,7 +166,11 @@ mod tests {
                 Whose::OtherSteps,
                 "in sectors of 512 bytes (512 physical)",
             ),
-            (Asker { drive: &other, ..mine }, Whose::OtherDrive, "another drive"),
+            (
+                Asker { drive: &other, ..mine },
+                Whose::OtherDrive,
+                "of another drive, or its own by the name that it has elsewhere",
+            ),
             (Asker { key: strange, ..mine }, Whose::Earlier, "an earlier burn-in"),
             (
                 Asker {
