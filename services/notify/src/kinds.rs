@@ -1,8 +1,8 @@
 //! The kinds of events that can be told, by their native names and by Vigil's.
 //!
 //! The native name is the event log's (`job.failed`), the Vigil name is what existing add-ons and rules say
-//! (`job_failed`). A rule may use either. Names that are not listed are told like any other; the list is for forms, and has only
-//! those that some event bears: of Vigil's own monitoring the pools', while what a drive's own alert is about its data says.
+//! (`job_failed`). A rule may use either. Names that are not listed are told like any other; the list is for forms, and has
+//! all of Vigil's, also those of what only an add-on tells.
 
 use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
@@ -107,8 +107,13 @@ pub const KINDS: &[Kind] = &[
         Info,
         0,
     ),
+    kind("smart_warning", MONITORING, "SMART warning", Warning, 300),
+    kind("smart_critical", MONITORING, "SMART critical", Critical, 86_400),
+    kind("temp_alert", MONITORING, "Temperature alert", Warning, 600),
+    kind("temp_critical", MONITORING, "Temperature critical", Critical, 3600),
     kind("zfs_pool_degraded", MONITORING, "ZFS pool degraded", Warning, 300),
     kind("zfs_pool_faulted", MONITORING, "ZFS pool faulted", Critical, 86_400),
+    kind("zfs_device_failed", MONITORING, "ZFS device failed", Critical, 86_400),
     kind(
         "zfs_capacity_warning",
         MONITORING,
@@ -117,9 +122,37 @@ pub const KINDS: &[Kind] = &[
         3600,
     ),
     kind("zfs_capacity_critical", MONITORING, "ZFS pool full", Critical, 86_400),
+    kind(
+        "zfs_fragmentation_warning",
+        MONITORING,
+        "ZFS pool fragmented",
+        Warning,
+        86_400,
+    ),
     kind("zfs_vdev_errors", MONITORING, "ZFS device errors", Warning, 3600),
+    kind("zfs_scrub_overdue", MONITORING, "ZFS scrub overdue", Warning, 86_400),
+    kind("zfs_resilver_started", MONITORING, "ZFS resilver started", Warning, 0),
+    kind("zfs_scrub_completed", MONITORING, "ZFS scrub completed", Info, 0),
+    kind("zfs_resilver_completed", MONITORING, "ZFS resilver completed", Info, 0),
+    kind(
+        "zfs_dataset_quota_warning",
+        MONITORING,
+        "ZFS quota nearly reached",
+        Warning,
+        3600,
+    ),
     kind("drive_appeared", MONITORING, "Drive appeared", Info, 0),
     kind("drive_disappeared", MONITORING, "Drive disappeared", Warning, 0),
+    kind(
+        "reallocated_sectors",
+        MONITORING,
+        "Reallocated sectors",
+        Warning,
+        86_400,
+    ),
+    kind("wearout_warning", MONITORING, "Wear-out warning", Warning, 86_400),
+    kind("wearout_critical", MONITORING, "Wear-out critical", Critical, 86_400),
+    kind("wearout_predicted", MONITORING, "Failure predicted", Warning, 604_800),
     kind("job_started", JOB, "Job started", Info, 0),
     kind("phase_complete", JOB, "Phase complete", Info, 60),
     kind("burnin_passed", JOB, "Burn-in passed", Info, 0),
@@ -175,6 +208,7 @@ pub fn names(event: &Event) -> Vec<&str> {
         "addon.online" => &["addon_online"],
         "drive.added" => &["drive_appeared"],
         "drive.removed" => &["drive_disappeared"],
+        "drive.alert" => of_drive(event),
         _ => &[],
     };
     names.extend_from_slice(vigil);
@@ -185,6 +219,32 @@ pub fn names(event: &Event) -> Vec<&str> {
     }
     names
 }
+
+/// Vigil's name of what is wrong with a drive, by the word of our own alert; a pool's alert bears it itself ([`own_word`]).
+fn of_drive(event: &Event) -> &'static [&'static str] {
+    let critical = event.severity == Critical;
+    match (event.data.get("alert").and_then(serde_json::Value::as_str), critical) {
+        (Some("temperature"), true) => &["temp_critical"],
+        (Some("temperature"), false) => &["temp_alert"],
+        (Some("reallocated"), _) => &["reallocated_sectors"],
+        (Some("wear" | "spare_low"), true) => &["wearout_critical"],
+        (Some("wear" | "spare_low"), false) => &["wearout_warning"],
+        (Some(word), true) if SMART.contains(&word) => &["smart_critical"],
+        (Some(word), false) if SMART.contains(&word) => &["smart_warning"],
+        _ => &[],
+    }
+}
+
+/// Alerts of what a drive says of itself that has no name of its own in Vigil.
+const SMART: [&str; 7] = [
+    "smart_failed",
+    "attribute_failing",
+    "pending",
+    "uncorrectable",
+    "media_errors",
+    "critical_warning",
+    "self_test_failed",
+];
 
 /// The word that an add-on has for what it told, or existing clients for what is wrong with a pool. Other events may tell of one in
 /// the same words, as who acknowledged an alert does.
@@ -304,10 +364,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_kind_is_listed_once_and_vigils_32_that_something_bears_are_there() {
+    fn every_kind_is_listed_once_and_vigils_47_are_there() {
         let names: BTreeSet<&str> = KINDS.iter().map(|kind| kind.name).collect();
         assert_eq!(names.len(), KINDS.len());
-        assert_eq!(KINDS.iter().filter(|kind| !kind.name.contains('.')).count(), 32);
+        assert_eq!(KINDS.iter().filter(|kind| !kind.name.contains('.')).count(), 47);
     }
 
     #[test]

@@ -8,8 +8,9 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, Full};
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use notify::kinds::{self, KINDS};
 use serde_json::{Value, json};
-use wire::event::Severity;
+use wire::event::{Actor, Event, FIRST_PREV_HASH, NewEvent, Severity};
 
 use crate::box_::{Box_, PASSWORD};
 use crate::client::{Client, PATIENCE};
@@ -911,5 +912,44 @@ async fn channels_of_the_owners_file_tell_and_its_mistakes_are_shown() {
     assert!(logged.contains("a setting of alerts is not used"), "{logged}");
     for text in [logged, shown.text, banners.text] {
         assert!(!text.contains("geheim"), "{text}");
+    }
+}
+
+/// Rules, and dashboards that exist, say these names: each alert of a drive has one that is listed.
+#[test]
+fn a_rule_by_vigils_name_of_a_drives_trouble_is_for_it() {
+    use health::alert::Kind::{
+        AttributeFailing, CriticalWarning, MediaErrors, Pending, Reallocated, SelfTestFailed, SmartFailed, SpareLow,
+        Temperature, Uncorrectable, Wear,
+    };
+    let smart = [
+        AttributeFailing,
+        CriticalWarning,
+        MediaErrors,
+        Pending,
+        SelfTestFailed,
+        SmartFailed,
+        Uncorrectable,
+    ];
+    let names = smart.map(|kind| (kind, "smart_warning", "smart_critical"));
+    let others = [
+        (Reallocated, "reallocated_sectors", "reallocated_sectors"),
+        (SpareLow, "wearout_warning", "wearout_critical"),
+        (Temperature, "temp_alert", "temp_critical"),
+        (Wear, "wearout_warning", "wearout_critical"),
+    ];
+    for (kind, warning, critical) in names.into_iter().chain(others) {
+        for (severity, want) in [(Severity::Warning, warning), (Severity::Critical, critical)] {
+            let told = NewEvent::new("drive.alert", severity, "m".into(), json!({ "alert": kind }));
+            let event = Event::seal(
+                told,
+                1,
+                wire::Time::UNIX_EPOCH,
+                Actor::new("server", "server"),
+                FIRST_PREV_HASH,
+            );
+            assert_eq!(kinds::names(&event), ["drive.alert", want]);
+            assert!(KINDS.iter().any(|kind| kind.name == want), "{want}");
+        }
     }
 }
