@@ -24,10 +24,18 @@ fn may_be_given_up(drive: &Drive) -> bool {
     drive.refused.as_ref().is_none_or(membership)
 }
 
-/// Whether a drive may carry a burn-in to go on with: it is there, was looked at, and nothing uses it. What stands on it is no reason
-/// against that: an array has its mark at the drive's end, which the first write reaches last.
+/// Whether a drive may carry a burn-in to go on with: it is there, was looked at, nothing uses it, and nobody put it to use since. A
+/// member's mark on the whole of it is no reason against that: an array has its own at the drive's end, which the first write reaches last.
+/// A partition table or a file system stands at the beginning, which that write took first.
 pub fn may_carry_a_burn_in(drive: &Drive) -> bool {
-    drive.present && drive.content != Content::Unknown && may_be_given_up(drive)
+    let is_left_over = match &drive.content {
+        Content::Unknown => false,
+        Content::Empty | Content::Unreadable { .. } => true,
+        Content::Found { signatures, .. } => {
+            drive.refused.is_some() && signatures.iter().all(|signature| signature.partition == 0)
+        }
+    };
+    drive.present && is_left_over && may_be_given_up(drive)
 }
 
 /// The one present drive with this identity, if no job runs on it.

@@ -157,9 +157,15 @@ fn kind(result: Result<Granted, Problem>) -> String {
 }
 
 #[test]
-fn a_burn_in_is_looked_for_on_every_drive_that_nothing_uses() {
-    let found = || Content::Found {
-        signatures: vec![],
+fn a_burn_in_is_looked_for_on_every_drive_that_nothing_uses_and_nobody_put_to_use() {
+    let found = |partition| Content::Found {
+        signatures: vec![wire::drive::Signature {
+            partition,
+            kind: "linux_raid_member".into(),
+            label: None,
+            uuid: None,
+            name: None,
+        }],
         summary: "md array member".into(),
     };
     let unreadable = || Content::Unreadable {
@@ -167,13 +173,14 @@ fn a_burn_in_is_looked_for_on_every_drive_that_nothing_uses() {
     };
     for (content, refused, want) in [
         (Content::Empty, None, true),
-        (found(), None, true),
+        (found(0), None, false),
         (unreadable(), None, true),
-        (found(), Some("md-member"), true),
-        (found(), Some("zfs-member"), true),
+        (found(0), Some("md-member"), true),
+        (found(0), Some("zfs-member"), true),
+        (found(1), Some("md-member"), false),
         (Content::Unknown, None, false),
-        (found(), Some("mounted"), false),
-        (found(), Some("md-active"), false),
+        (found(0), Some("mounted"), false),
+        (found(0), Some("md-active"), false),
         (Content::Empty, Some("boot-disk"), false),
         (Content::Empty, Some("same-identity"), false),
         (unreadable(), Some("drive-locked"), false),
