@@ -1,5 +1,6 @@
 //! The medium under a box that works: pulled and put back, full, made read-only. Burn-ins go on each time, and it is told.
 
+use std::os::unix::fs::MetadataExt;
 use std::time::Duration;
 
 use image::qemu::{Bus, Drive, Machine, Source, Vm};
@@ -9,7 +10,7 @@ use wire::boxes::BoxView;
 use wire::job::{Outcome, Phase};
 use wire::supervisor::Medium;
 
-use crate::bench::Bench;
+use crate::bench::{Bench, PASSWORD};
 use crate::lab::{BOOT, Lab, SOON};
 
 /// Far enough into writing, and far from its end.
@@ -17,6 +18,13 @@ const SOME: u64 = 8 << 20;
 
 /// What is told of a DATA that takes no more; of one that is only nearly full other words are told.
 const FULL: &str = "The DATA partition is full";
+
+/// How long a quick hand takes to put another card in: less than the kernel waits between two looks.
+const QUICK: Duration = Duration::from_millis(300);
+/// A slow one's time: the pull is noticed, and services still end because of it.
+const SLOW: Duration = Duration::from_secs(6);
+/// Longer than the kernel keeps in memory what is to be written (30 s), and than the journal keeps its file open.
+const WRITTEN_OUT: Duration = Duration::from_secs(45);
 
 /// How long the stick is away, in the ordinary run and with `KILN_LONG`.
 fn away() -> Duration {
@@ -136,6 +144,55 @@ fn a_stick_pulled_under_load_and_put_back_is_written_to_again_and_nothing_is_los
     assert_eq!(after[..before.len()], before[..]);
     let outcome = bench.job(&it.job).verdict.map(|v| v.outcome);
     assert_eq!(outcome, Some(Outcome::Passed));
+}
+
+/// Starts from a card in a reader and puts another one in its place, `away` after the card was taken out: what had been written to that one
+/// when the box gave DATA up, and nothing more may be after that, in sectors.
+fn another_card_is_not_written(away: Duration) -> u64 {
+    let lab = Lab::new();
+    let mut card = Drive::new(Bus::Usb, "KILNBOOT", Source::Qcow2(lab.medium())).removable();
+    card.id = "boot".into();
+    card.boot_index = Some(0);
+    let machine = lab.bare().drive(card).fw_cfg("opt/kiln/env/ADMIN_PASSWORD", PASSWORD);
+    let (mut vm, _) = lab.start(machine);
+    let bench = kept_on(&mut vm, Medium::Disk);
+    let own = bench.drive("KILNBOOT", "there", |drive| drive.present);
+    // As large as ours, so that there is a place for all that DATA could write: a file of holes, of which each write takes one.
+    let stranger = lab.path().join("stranger");
+    let file = std::fs::File::create_new(&stranger).unwrap();
+    file.set_len(own.capacity.0).unwrap();
+    vm.take_out("boot").unwrap();
+    std::thread::sleep(away);
+    vm.put_in("boot", Source::Raw(stranger)).unwrap();
+    vm.wait_console("state is kept in memory from now on", SOON).unwrap();
+    let written = || {
+        // What the host has not written out it counts otherwise.
+        file.sync_all().unwrap();
+        file.metadata().unwrap().blocks()
+    };
+    let given_up = written();
+    let bench = kept_on(&mut vm, Medium::Ram);
+    println!("{}", told(&bench, "memory"));
+    std::thread::sleep(WRITTEN_OUT);
+    // The reader takes commands again, and what lies in it is a drive like any other.
+    bench.drive("KILNBOOT", "offered", |drive| drive.present && drive.refused.is_none());
+    println!("{}", vm.console());
+    drop(vm);
+    assert_eq!(written(), given_up, "the other card was written to behind the fence");
+    given_up
+}
+
+#[test]
+fn a_card_that_is_put_in_the_boot_mediums_place_at_once_is_not_written_once_that_is_noticed() {
+    // Until the keeper has asked what lies there, DATA may write; a box that has its time is quick at that.
+    let sectors = another_card_is_not_written(QUICK);
+    println!("{sectors} sectors before it was noticed");
+}
+
+#[test]
+fn a_card_that_is_put_in_the_boot_mediums_place_while_services_end_is_not_written() {
+    let sectors = another_card_is_not_written(SLOW);
+    assert_eq!(sectors, 0, "the other card was written to");
 }
 
 #[test]

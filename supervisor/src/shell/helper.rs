@@ -34,6 +34,8 @@ pub enum Task {
     Medium,
     /// Moves state into RAM.
     ToRam,
+    /// Has a disk take commands again that was in the boot medium's place.
+    Fence,
     /// Draws the console.
     Console,
     /// Listens to the power button.

@@ -116,8 +116,14 @@ impl Facts {
                 }
             }
             Task::Slots => {}
-            Task::Early | Task::Coldplug | Task::Hotplug | Task::Late | Task::Medium | Task::ToRam | Task::Console => {}
-            Task::Button | Task::Network | Task::Addresses | Task::Bundle | Task::Faults | Task::Farewell => {}
+            Task::Early | Task::Coldplug | Task::Hotplug | Task::Late | Task::Medium | Task::ToRam | Task::Fence => {}
+            Task::Console
+            | Task::Button
+            | Task::Network
+            | Task::Addresses
+            | Task::Bundle
+            | Task::Faults
+            | Task::Farewell => {}
         }
     }
 

@@ -4,7 +4,7 @@
 //! superblock is first looked for by `lost`. A factory reset is a mark beside it (`reset`), after which `wipe` writes over what
 //! was there. `place` is where it is mounted, or where a RAM file system takes its place; there `journals` gives the journal its
 //! part, `proof` tells whether it still takes writes, and `whole` replaces files on it; `shut` gives it up where another medium
-//! lies in its place.
+//! lies in its place, or may.
 
 pub(super) mod filesystem;
 pub(crate) mod journals;

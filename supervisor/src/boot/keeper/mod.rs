@@ -20,7 +20,8 @@ use crate::boot::data::proof::Proof;
 use crate::boot::data::{reset, shut};
 use crate::boot::end::{pstore, record};
 use crate::boot::kernel::mounts;
-use crate::boot::medium::found::{EXCHANGED, Fence, Found, PULLED, is_gone};
+use crate::boot::medium::fence;
+use crate::boot::medium::found::{EXCHANGED, Found, PULLED, is_gone};
 use crate::boot::medium::known::{Known, Lies};
 use crate::boot::medium::said::Said;
 use crate::boot::medium::search::{PATIENCE, find};
@@ -34,8 +35,8 @@ const TURN: Duration = Duration::from_secs(1);
 const LEAVES_WITHIN: Duration = Duration::from_secs(2);
 /// Looks between two probes of the medium.
 const PROBE_TURNS: u64 = 5;
-/// Looks at what has been counted anew and cannot be read, until it counts as another medium: one that was reset answers sooner.
-const UNCLEAR_TURNS: u64 = 10;
+/// How long what has been counted anew cannot be read, until it counts as another medium: one that was reset answers sooner.
+const UNCLEAR_WITHIN: Duration = Duration::from_secs(10);
 /// Files that memory does not hold: so many are named.
 const LOST_TOLD: usize = 16;
 
@@ -82,21 +83,21 @@ pub(super) fn probe(line: &Line, mut found: Found, known: &Known) -> i32 {
     // A keeper without DATA (write-protected, damaged) only watches the disk.
     let on_disk = mounts::source(STATE).is_ok_and(|d| d.starts_with("/dev"));
     let (mut gone, mut faulty, mut room) = (false, false, None);
-    // Stands until memory lies in DATA's place.
-    let mut fence = None;
-    let mut unclear = 0;
+    // Since when nobody can tell what lies there.
+    let mut unclear = None;
     loop {
         let mut left = None;
         if !gone {
-            unclear = match known.lies(&mut found) {
-                Lies::Same => 0,
-                Lies::Unclear => unclear + 1,
-                Lies::Another => UNCLEAR_TURNS,
+            let lies = known.lies(&mut found);
+            unclear = match lies {
+                Lies::Same => None,
+                Lies::Unclear | Lies::Another => unclear.or_else(|| Some(Instant::now())),
             };
-            left = (unclear >= UNCLEAR_TURNS).then_some(EXCHANGED);
+            let is_over = unclear.is_some_and(|since: Instant| since.elapsed() >= UNCLEAR_WITHIN);
+            left = (is_over || lies == Lies::Another).then_some(EXCHANGED);
         }
         // What cannot be asked is neither written to nor copied from.
-        let is_ours = !gone && unclear == 0;
+        let is_ours = !gone && unclear.is_none();
         if is_ours && !faulty && on_disk {
             // Before files are looked at: what cannot be read any more must not push out what is held.
             match proof.look() {
@@ -141,9 +142,7 @@ pub(super) fn probe(line: &Line, mut found: Found, known: &Known) -> i32 {
         turn += 1;
         if let Some(why) = left {
             gone = true;
-            if on_disk {
-                fence = give_up(&found);
-            }
+            give_up(line, &found, on_disk);
             Said::Gone(why.to_owned()).over(line);
         }
         match line.hear_within(TURN) {
@@ -152,7 +151,6 @@ pub(super) fn probe(line: &Line, mut found: Found, known: &Known) -> i32 {
                     Said::Failed(e.to_string()).over(line);
                     return 1;
                 }
-                drop(fence);
                 let (saved, lost) = mirror.save(Path::new(STATE));
                 let told = if lost.is_empty() {
                     format!("whole {saved} files")
@@ -185,13 +183,14 @@ pub(super) fn probe(line: &Line, mut found: Found, known: &Known) -> i32 {
     }
 }
 
-/// Gives DATA up, so that nothing of it is written to what is put in the medium's place; the fence has to stand until it is unmounted.
-fn give_up(found: &Found) -> Option<Fence> {
-    let fence = found.fence();
-    if let Err(e) = shut::shut(Path::new(STATE)) {
+/// Gives the medium up, so that nothing is written to what is put in its place: DATA, where it is in use, and what else is open there.
+fn give_up(line: &Line, found: &Found, on_disk: bool) {
+    if let Err(why) = fence::raise(found) {
+        Said::Unfenced(why).over(line);
+    }
+    if on_disk && let Err(e) = shut::shut(Path::new(STATE)) {
         log::warn(&format!("giving DATA up: {e}"));
     }
-    fence
 }
 
 /// Marks DATA to be made anew at the next start, where it `is_there`.

@@ -64,6 +64,15 @@ impl Machine {
                         (Action::Remove, _) if self.facts.disk_path.as_deref() == Some(e.devpath.as_str()) => {
                             self.medium_gone(now, PULLED, desk);
                         }
+                        // At once, and not at its next look: until it has looked, DATA writes to whatever lies there.
+                        (Action::Change, _)
+                            if self.facts.disk_path.as_deref() == Some(e.devpath.as_str())
+                                && e.get("DISK_MEDIA_CHANGE") == Some("1") =>
+                        {
+                            for h in desk.helpers.iter().filter(|h| h.task == Task::Medium) {
+                                h.tell("look");
+                            }
+                        }
                         _ => {}
                     }
                 }

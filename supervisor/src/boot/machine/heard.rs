@@ -73,6 +73,11 @@ impl Machine {
                 desk.start(Task::Bundle, move |line| bundle::save(line, part.as_deref(), &secrets));
             }
             (Task::Bundle, "said") => desk.banner("bundle", Severity::Info, rest.to_owned()),
+            (Task::Fence, "stands") => desk.banner(
+                "fence",
+                Severity::Warning,
+                format!("The reader that the boot medium was in stays switched off: {rest}. A card in it is not seen; restart the box once its jobs have ended."),
+            ),
             (Task::Addresses, "are") => {
                 let found: Vec<String> = rest.split_whitespace().map(str::to_owned).collect();
                 if found != desk.addresses {
@@ -141,8 +146,10 @@ impl Machine {
             }
             Task::Console => self.start_console(desk),
             Task::Bundle => self.facts.bundled = Some(now),
+            Task::Fence if exit == Exit::Code(0) => desk.unbanner("fence"),
             Task::Early
             | Task::Medium
+            | Task::Fence
             | Task::Button
             | Task::Hotplug
             | Task::Network

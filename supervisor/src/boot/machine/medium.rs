@@ -180,6 +180,14 @@ impl Machine {
                 self.medium_gone(now, &why, desk);
                 self.left_again(&why, desk);
             }
+            Said::Unfenced(why) => {
+                log::error(&format!("the boot medium's place could not be fenced: {why}"));
+                desk.banner(
+                    "unfenced",
+                    Severity::Warning,
+                    format!("The reader that the boot medium was in could not be switched off ({why}): what DATA still had to write may have gone to a card that was put in its place. Check that card before its content is used."),
+                );
+            }
             Said::Faulty(why) => self.medium_faulty(now, &why, desk),
             Said::Same(text) => self.facts.same = Some(text),
             Said::Room(percent) => self.room(percent, desk),

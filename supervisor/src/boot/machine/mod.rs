@@ -34,6 +34,7 @@ use crate::boot::end::farewell::Last;
 use crate::boot::end::record::{Record, Traces};
 use crate::boot::kernel::uevents::Uevents;
 use crate::boot::kernel::{grace, net};
+use crate::boot::medium::fence;
 use crate::console;
 use crate::core::{Input, Milestone, Millis};
 use crate::shell::desk::Desk;
@@ -269,6 +270,7 @@ impl Machine {
             self.load_modules(now, desk);
         }
         self.look_at_name(now, desk);
+        self.look_at_fence(Path::new(fence::NOTE), desk);
         self.move_state(now, desk);
         self.keep_row(desk);
         self.look_at_dumps(desk);

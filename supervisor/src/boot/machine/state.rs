@@ -1,6 +1,7 @@
 //! Where the services' state is: on the medium, in RAM, or on its way from one to the other.
 
 use std::fs;
+use std::path::Path;
 
 use wire::event::Severity;
 use wire::supervisor::Medium;
@@ -9,6 +10,7 @@ use super::medium::BOOT_DISK;
 use super::{Machine, Moving};
 use crate::boot::data::{place, proof};
 use crate::boot::keeper::comeback;
+use crate::boot::medium::fence;
 use crate::core::{Input, Milestone, Millis};
 use crate::shell::desk::Desk;
 use crate::shell::helper::Task;
@@ -72,6 +74,15 @@ impl Machine {
             for h in desk.helpers.iter().filter(|h| h.task == Task::Medium) {
                 h.kill();
             }
+        }
+    }
+
+    /// Has the disk that the medium was take commands again, when nothing of ours can be written to what lies there now. `note` says
+    /// that there is one ([`fence::NOTE`]): its keeper may have been killed, and PID 1 may have lost its notes.
+    pub(super) fn look_at_fence(&self, note: &Path, desk: &mut Desk) {
+        let is_left = self.facts.disk_path.is_none() && !self.facts.ending;
+        if is_left && !desk.runs(Task::Fence) && note.exists() {
+            desk.start(Task::Fence, fence::lift);
         }
     }
 
@@ -339,6 +350,25 @@ mod tests {
         assert!(begun[2].try_wait().unwrap().is_none());
         begun[2].kill().unwrap();
         begun[2].wait().unwrap();
+    }
+
+    #[test]
+    fn a_fence_is_lifted_however_its_keeper_has_ended_but_not_before_the_medium_counts_as_gone() {
+        let note = tempfile::NamedTempFile::new().unwrap();
+        let (mut m, mut desk) = (machine(), Desk::default());
+        m.facts.disk_path = Some("/devices/x".into());
+        m.look_at_fence(note.path(), &mut desk);
+        assert!(desk.helpers.is_empty());
+        m.medium_gone(0, PULLED, &mut desk);
+        m.look_at_fence(Path::new("/nonexistent"), &mut desk);
+        assert!(desk.helpers.is_empty(), "there is none");
+        for _ in 0..2 {
+            m.look_at_fence(note.path(), &mut desk);
+            assert!(desk.helpers.len() == 1 && desk.runs(Task::Fence), "one at a time");
+        }
+        let helper = desk.helpers.remove(0);
+        helper.kill();
+        nix::sys::wait::waitpid(nix::unistd::Pid::from_raw(helper.pid), None).unwrap();
     }
 
     /// Nobody is told that nothing was lost where something was.

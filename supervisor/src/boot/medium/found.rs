@@ -26,17 +26,6 @@ pub(crate) struct Found {
     pub(super) count: String,
 }
 
-/// A disk that takes no command, so that nothing which a file system still has to write reaches what lies there now; it takes them
-/// again when this is dropped.
-#[derive(Debug)]
-pub(in crate::boot) struct Fence(PathBuf);
-
-impl Drop for Fence {
-    fn drop(&mut self) {
-        let _ = fs::write(&self.0, "running");
-    }
-}
-
 /// Whether an error says that there is no disk any more: it was pulled, or its reader has no card.
 pub(in crate::boot) fn is_gone(e: &io::Error) -> bool {
     matches!(
@@ -72,13 +61,6 @@ impl Found {
         // Opening it is what lets a reader's other card be counted before the kernel asks by itself.
         drop(File::open(self.node()));
         self.told("diskseq")
-    }
-
-    /// Has it take no command for as long as the fence stands. `None` where the kernel cannot: only a reader on a SCSI bus, as USB is
-    /// one, goes on under one name.
-    pub(in crate::boot) fn fence(&self) -> Option<Fence> {
-        let state = self.sys.join("device/state");
-        fs::write(&state, "offline").ok().map(|()| Fence(state))
     }
 
     pub(in crate::boot) fn node(&self) -> PathBuf {
@@ -188,20 +170,6 @@ pub(crate) mod tests {
         assert!(!found.is_recounted());
         reader.exchange(&copy);
         assert!(found.present() && found.is_recounted());
-    }
-
-    #[test]
-    fn a_fence_stands_until_it_is_dropped_and_nowhere_but_on_a_scsi_bus() {
-        let sys = tempfile::tempdir().unwrap();
-        let found = Found::now("sdx".into(), sys.path().to_owned());
-        assert!(found.fence().is_none());
-        fs::create_dir(sys.path().join("device")).unwrap();
-        let state = sys.path().join("device/state");
-        fs::write(&state, "running").unwrap();
-        let fence = found.fence();
-        assert_eq!(fs::read_to_string(&state).unwrap(), "offline");
-        drop(fence);
-        assert_eq!(fs::read_to_string(&state).unwrap(), "running");
     }
 
     #[test]

@@ -27,6 +27,7 @@ use crate::shell::helper::Line;
 /// | `same TEXT` | what the medium is known by when it comes back |
 /// | `room PERCENT` | how much of DATA is used |
 /// | `gone WHY` | the medium has left |
+/// | `unfenced WHY` | it leaves, and what is put in its place could not be kept from being written to (`fence`) |
 /// | `faulty WHY` | it is there, and nothing can be kept on it any more |
 /// | `saved whole TEXT`, `saved part TEXT` | what was in memory of the state folder is in RAM now, all of it or not (answer to PID 1's `save`) |
 /// | `failed WHY` | no RAM could be mounted for it (the other answer); the keeper ends |
@@ -52,6 +53,7 @@ pub(in crate::boot) enum Said {
     Same(String),
     Room(u8),
     Gone(String),
+    Unfenced(String),
     Faulty(String),
     Saved(String),
     Failed(String),
@@ -83,6 +85,7 @@ impl Said {
             "same" => Said::Same(rest),
             "room" => Said::Room(rest.parse().ok()?),
             "gone" => Said::Gone(rest),
+            "unfenced" => Said::Unfenced(rest),
             "faulty" => Said::Faulty(rest),
             "saved" => Said::Saved(rest),
             "failed" => Said::Failed(rest),
@@ -122,6 +125,7 @@ impl Display for Said {
             Said::Ram(rest) => ("ram", rest),
             Said::Same(rest) => ("same", rest),
             Said::Gone(rest) => ("gone", rest),
+            Said::Unfenced(rest) => ("unfenced", rest),
             Said::Faulty(rest) => ("faulty", rest),
             Said::Saved(rest) => ("saved", rest),
             Said::Failed(rest) => ("failed", rest),
@@ -142,7 +146,7 @@ mod tests {
     use super::*;
 
     /// Each once, as it comes over the line.
-    const LINES: [&str; 23] = [
+    const LINES: [&str; 24] = [
         "progress making DATA",
         "part 0b1d",
         "mark 2beef",
@@ -159,6 +163,7 @@ mod tests {
         "same 1|2|3",
         "room 85",
         "gone the boot medium was pulled",
+        "unfenced its state is running and not offline",
         "faulty it takes no writes",
         "saved whole 4 files",
         "failed ENOMEM: Out of memory",
