@@ -12,7 +12,7 @@ use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::Path;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::mount::{MntFlags, umount2};
 use nix::sys::statvfs::statvfs;
@@ -22,6 +22,7 @@ use crate::boot::data::{filesystem, journals};
 use crate::boot::end::record;
 use crate::boot::keeper;
 use crate::boot::kernel::mounts;
+use crate::boot::medium::fence;
 use crate::boot::medium::found::{EXCHANGED, Found, PULLED, guard};
 use crate::boot::medium::known::{Known, Lies};
 use crate::boot::medium::said::{Said, progress};
@@ -31,6 +32,8 @@ use crate::shell::helper::{Heard, Line};
 
 /// Between two looks for the medium.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// Longest wait for who holds a file of the DATA that was given up: the journal, for 5 s.
+const LETS_GO_WITHIN: Duration = Duration::from_secs(15);
 /// Deepest folder that is carried.
 const DEPTH_MAX: usize = 8;
 /// What the medium's own copy keeps: other writers', PID 1's notes (but for [`CRASHES`]), what LMDB makes anew.
@@ -116,6 +119,7 @@ pub(super) struct Carried {
 /// Carries memory back to DATA and mounts it in memory's place; returns what that was.
 fn come_back(line: &Line, found: &Found) -> Result<Carried, String> {
     let part = found.data()?;
+    let_go(&part)?;
     filesystem::check(line, &part)?;
     let told = |what: &'static str| move |e: io::Error| format!("{what}: {e}");
     fs::create_dir_all(ASIDE).map_err(told("making a place for DATA"))?;
@@ -136,6 +140,18 @@ fn come_back(line: &Line, found: &Found) -> Result<Carried, String> {
     journals::give(Path::new(STATE));
     clear(Path::new(&format!("/proc/self/fd/{}", memory.as_raw_fd())));
     Ok(carried)
+}
+
+/// Waits until nobody holds DATA as it was when it left: under its old name that is mended by no tool, and takes no write.
+fn let_go(part: &Path) -> Result<(), String> {
+    let begun = Instant::now();
+    while fence::is_held(part) {
+        if begun.elapsed() >= LETS_GO_WITHIN {
+            return Err("a process still holds a file of DATA as it was when it left".into());
+        }
+        std::thread::sleep(LOOK_EVERY);
+    }
+    Ok(())
 }
 
 /// Gives the memory back; what it held is on DATA.
@@ -301,6 +317,8 @@ fn give(path: &Path, meta: &fs::Metadata) -> io::Result<()> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
+    use std::os::unix::fs::OpenOptionsExt;
+
     use super::*;
 
     fn all_fits(_: u64) -> bool {
@@ -349,6 +367,28 @@ mod tests {
         assert!(d("server/db/lock.mdb").exists());
         let report = d(CRASHES).join("000000000007-agent-1.txt");
         assert_eq!(fs::read_to_string(report).unwrap(), "agent crashed\n");
+    }
+
+    #[test]
+    fn who_still_holds_the_data_that_was_given_up_is_waited_for() {
+        let image = tempfile::NamedTempFile::new().unwrap();
+        image.as_file().set_len(1 << 20).unwrap();
+        let disk = match rig::Loop::over(image.path()) {
+            Ok(disk) => disk,
+            Err(why) => return rig::not_run(&why),
+        };
+        let held = fs::OpenOptions::new()
+            .read(true)
+            .custom_flags(libc::O_EXCL)
+            .open(&disk.node)
+            .unwrap();
+        let lets_go = std::thread::spawn(move || {
+            std::thread::sleep(LOOK_EVERY / 2);
+            drop(held);
+        });
+        assert!(fence::is_held(&disk.node));
+        let_go(&disk.node).unwrap();
+        assert!(lets_go.is_finished() && !fence::is_held(&disk.node));
     }
 
     #[test]
