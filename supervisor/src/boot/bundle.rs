@@ -163,6 +163,11 @@ fn with(node: &Path, work: impl FnOnce(&Path) -> io::Result<()>) -> io::Result<(
     done.and(flushed).and(left)
 }
 
+/// The boot medium leaves: its partition is unmounted as soon as whoever is at the archive has met the error that there is now.
+pub(super) fn let_go() {
+    let _ = umount2(AT, MntFlags::MNT_DETACH);
+}
+
 /// Names and contents.
 fn collect(secrets: &[String]) -> Vec<(String, Vec<u8>)> {
     let mut files: Vec<(String, Vec<u8>)> = Vec::new();

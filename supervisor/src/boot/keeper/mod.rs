@@ -15,6 +15,7 @@ use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use crate::boot::bundle;
 use crate::boot::data::place::{self, STATE};
 use crate::boot::data::proof::Proof;
 use crate::boot::data::{reset, shut};
@@ -188,6 +189,7 @@ fn give_up(line: &Line, found: &Found, on_disk: bool) {
     if let Err(why) = fence::raise(found) {
         Said::Unfenced(why).over(line);
     }
+    bundle::let_go();
     if on_disk && let Err(e) = shut::shut(Path::new(STATE)) {
         log::warn(&format!("giving DATA up: {e}"));
     }
