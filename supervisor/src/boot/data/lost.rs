@@ -10,12 +10,12 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::AsRawFd;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
 use super::reset;
+use crate::boot::medium::found;
 
 /// What stands at the beginning of a DATA partition that never had a file system.
 const NEW: &[u8; 15] = b"KILN-NEW-DATA/1";
@@ -34,9 +34,6 @@ const OTHER_SIZES: [u64; 4] = [8192, 16_384, 32_768, 65_536];
 
 /// Between two looks.
 const AGAIN: Duration = Duration::from_secs(1);
-
-// `BLKFLSBUF` (linux/fs.h).
-nix::ioctl_none!(give_up_cache, 0x12, 97);
 
 /// Signatures of what else a partition may hold. Sources: the formats' own descriptions, and libblkid's list.
 const OTHERS: [(usize, &[u8], &str); 10] = [
@@ -174,8 +171,7 @@ fn look(part: &Path) -> io::Result<Holds> {
 pub(super) fn ask_again(part: &Path) {
     std::thread::sleep(AGAIN);
     if let Ok(file) = File::open(part) {
-        // SAFETY: the request takes no argument. What is no block device does not know it.
-        let _ = unsafe { give_up_cache(file.as_raw_fd()) };
+        found::forget_cache(&file);
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
@@ -24,6 +24,15 @@ pub(crate) struct Found {
     pub(in crate::boot) sys: PathBuf,
     /// The kernel's count of it (`diskseq`): a reader goes on under one name with whatever card is put into it.
     pub(super) count: String,
+}
+
+// `BLKFLSBUF` (linux/fs.h).
+nix::ioctl_none!(give_up_cache, 0x12, 97);
+
+/// Has what was read of a block device come from it once more; of what is none, nothing is forgotten.
+pub(in crate::boot) fn forget_cache(device: &File) {
+    // SAFETY: the request takes no argument. What is no block device does not know it.
+    let _ = unsafe { give_up_cache(device.as_raw_fd()) };
 }
 
 /// Whether an error says that there is no disk any more: it was pulled, or its reader has no card.

@@ -15,6 +15,7 @@ use std::os::unix::fs::FileExt;
 use bundle::env::Env;
 
 use super::fat::Fat;
+use super::found;
 
 /// The path, as the short names of FAT store it.
 const PATH: [&[u8; 11]; 3] = [b"EFI        ", b"DEBIAN     ", b"GRUBMARK   "];
@@ -40,16 +41,34 @@ pub fn read(disk: &File, first: u64) -> io::Result<Option<String>> {
 /// where there is none. `who`: letters and digits, 16 at most.
 ///
 /// # Errors
-/// The disk cannot be read or written.
+/// The disk cannot be read, or the mark is as it was.
 pub fn renew(disk: &File, first: u64, who: &str) -> io::Result<Option<String>> {
+    renew_by(disk, first, who, |sector, at| {
+        disk.write_all_at(sector, at)?;
+        disk.sync_data()
+    })
+}
+
+/// The same, with who writes a sector to its place in bytes.
+fn renew_by(
+    disk: &File,
+    first: u64,
+    who: &str,
+    write: impl FnOnce(&[u8], u64) -> io::Result<()>,
+) -> io::Result<Option<String>> {
     let Some(found) = find(disk, first)? else {
         return Ok(None);
     };
     let mark = if found.mark.is_empty() { "1" } else { &found.mark };
     let block = Env::marked(mark, who).bytes();
     // The other half of the file is filling, and may lie in another cluster.
-    disk.write_all_at(&block[..512], found.at)?;
-    disk.sync_data()?;
+    if let Err(e) = write(&block[..512], found.at) {
+        // A flush that failed does not say what it was of. The medium is known by what is on it, not by what was to be.
+        found::forget_cache(disk);
+        if find(disk, first)?.is_none_or(|now| now.who != who) {
+            return Err(e);
+        }
+    }
     Ok(Some(format!("{mark}{who}")))
 }
 
@@ -135,6 +154,22 @@ mod tests {
             assert!(block.starts_with(b"# GRUB Environment Block\n") && block.ends_with(b"\n####"[1..].into()));
         }
         assert_eq!(renew(&disk("x"), 0, "beef").unwrap(), None, "no FAT");
+    }
+
+    #[test]
+    fn a_mark_whose_flush_fails_is_the_one_that_is_on_the_medium() {
+        let block = "# GRUB Environment Block\nmark=2\nwho=0af9\n####";
+        for (reached, now) in [(true, "2beef"), (false, "20af9")] {
+            let f = disk(block);
+            let renewed = renew_by(&f, 8, "beef", |sector, at| {
+                if reached {
+                    f.write_all_at(sector, at)?;
+                }
+                Err(io::Error::from_raw_os_error(libc::EIO))
+            });
+            assert_eq!(renewed.ok().flatten().as_deref(), reached.then_some(now));
+            assert_eq!(read(&f, 8).unwrap().as_deref(), Some(now));
+        }
     }
 
     #[test]
