@@ -23,6 +23,9 @@ pub(super) struct Back {
     done: Option<String>,
     /// It was not done, and why.
     refused: Option<String>,
+    /// A helper is at it, and has not said yet what came of it.
+    #[serde(default)]
+    ordered: bool,
 }
 
 /// What a helper is to do.
@@ -60,14 +63,29 @@ fn may(view: &UpdateView, medium: Medium, writing: bool) -> Result<(), String> {
 impl Back {
     /// A helper has done it, or not.
     pub(super) fn heard(&mut self, word: &str, rest: &str) {
+        self.ordered = false;
         match word {
             "back" => self.done = Some(rest.to_owned()),
             _ => self.refused = Some(rest.to_owned()),
         }
     }
 
+    /// The helper has ended, or could not be started. One that was killed, as when the boot medium leaves, has not said what came of it.
+    pub(super) fn ended(&mut self) {
+        if std::mem::take(&mut self.ordered) {
+            let why = "who wrote that has ended before it was done, as when the boot medium leaves. The next start may be of the other system all the same";
+            self.refused = Some(why.to_owned());
+        }
+    }
+
     /// Looks at what is asked for, and says what a helper is to do. `in_a_row`: reboots by the ladder of this slot.
     pub(super) fn turn(desk: &mut Desk, in_a_row: u32) -> Option<Order> {
+        let order = Self::due(desk, in_a_row);
+        desk.update.back.ordered |= order.is_some();
+        order
+    }
+
+    fn due(desk: &mut Desk, in_a_row: u32) -> Option<Order> {
         if let Some(why) = desk.update.back.done.take() {
             let ending = Ending::Reboot;
             desk.inputs.push_back(Input::Shutdown { ending, why });
@@ -163,6 +181,34 @@ mod tests {
         let mut unknown = Desk::default();
         unknown.boot.medium = Medium::Disk;
         assert_eq!(asked(&mut unknown), None);
+    }
+
+    #[test]
+    fn an_order_whose_helper_ends_without_a_word_is_told() {
+        let mut desk = desk(SlotState::Good);
+        for said in [None, Some("back"), Some("noback")] {
+            desk.back = Some("asked for by ada".into());
+            assert!(Back::turn(&mut desk, 0).is_some());
+            if let Some(word) = said {
+                desk.update.back.heard(word, "so");
+            }
+            desk.update.ended(Task::Slots, true);
+            assert_eq!(Back::turn(&mut desk, 0), None);
+            let told = std::mem::take(&mut desk.banners).pop().map(|(_, banner)| banner.text);
+            let text = told.unwrap_or_default();
+            let word = match said {
+                None => "as when the boot medium leaves",
+                Some("back") => "",
+                Some(_) => ": so.",
+            };
+            assert!(
+                text.contains(word) && text.is_empty() == word.is_empty(),
+                "{said:?}: {text}"
+            );
+        }
+        desk.update.ended(Task::Slots, false);
+        assert_eq!(Back::turn(&mut desk, 0), None);
+        assert_eq!(told(&desk), "", "a look that failed is no order");
     }
 
     #[test]

@@ -104,6 +104,9 @@ impl Facts {
 
     /// A helper has ended.
     pub fn ended(&mut self, task: Task, well: bool) {
+        if task == Task::Slots {
+            self.back.ended();
+        }
         match task {
             Task::Update => self.view.writing = None,
             // What it was to write is not written: the verdict is given again.
@@ -139,7 +142,7 @@ impl Facts {
         block::tell(desk, known.is_some_and(|k| k.unread));
         if let Some(order) = Back::turn(desk, known.map_or(0, |k| k.in_a_row)) {
             let (here, start) = (here(desk, paths, known), start(desk, known));
-            desk.start(Task::Slots, move |line| {
+            let begun = desk.start(Task::Slots, move |line| {
                 let done = here
                     .open()
                     .and_then(|mut p| settle::back(&mut p, &here.notes(), &start, &order));
@@ -150,6 +153,9 @@ impl Facts {
                 // Not done is an answer, too: nobody looks again because of it.
                 0
             });
+            if !begun {
+                desk.update.back.ended();
+            }
             return;
         }
         let lost = desk.boot.medium != Medium::Disk && known.is_some_and(|k| k.lost);
