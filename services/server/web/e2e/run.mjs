@@ -98,7 +98,7 @@ async function round(browser, width, scheme) {
 
     const loops = noLoops();
     if (loops) {
-      count.skipped += 20;
+      count.skipped += 21;
       console.log(`NOT RUN: ${width} px: everything with drives: ${loops}`);
       return;
     }
@@ -250,6 +250,37 @@ async function round(browser, width, scheme) {
       await page.locator(".problem").getByText(/mounted|in use|refused/i).first().waitFor();
       await shot("refused");
       assert("nothing was started", (await (await page.request.get("/api/v1/jobs")).json()).length === 0);
+    });
+
+    await test("gate: who leaves while the password is checked has nothing started, as the way out says", async () => {
+      await pick("photos");
+      await typeAll("photos");
+      await page.getByLabel("Your password").fill(PASSWORD);
+      const started = [];
+      const see = (request) => request.method() === "POST" && request.url().endsWith("/start") && started.push(request.url());
+      page.on("request", see);
+      let answer;
+      const asked = new Promise((done) => (answer = done));
+      let release;
+      const held = new Promise((done) => (release = done));
+      await page.route("**/arm", async (route) => {
+        answer();
+        await held;
+        await route.continue();
+      });
+      await button("Erase and test 1 drive").click();
+      await asked;
+      const armed = page.waitForResponse((response) => response.url().endsWith("/arm"));
+      await page.getByRole("link", { name: "Back to the bench; nothing has been written" }).click();
+      await card("photos").waitFor();
+      release();
+      assert("the password was right", (await armed).ok());
+      await page.waitForTimeout(1000);
+      assert("the box is not told to start", started.length === 0);
+      assert("nobody is taken away from the bench", new URL(page.url()).pathname === "/");
+      assert("nothing was started", (await (await page.request.get("/api/v1/jobs")).json()).length === 0);
+      page.off("request", see);
+      await page.unroute("**/arm");
     });
 
     const jobs = {};

@@ -100,11 +100,11 @@ export function enterGate(wish: Wish): void {
   go("/burn", "main", { wish });
 }
 
-/** These drives were taken: the wish is fulfilled, and whoever comes back to it starts nothing twice. */
-export function fulfil(drives: readonly DriveId[]): void {
+/** These drives were taken: the wish is fulfilled, and whoever comes back to it starts nothing twice. `here`: the gate that wished it is still shown; else another page's entry of the history stands there. */
+export function fulfil(drives: readonly DriveId[], here: boolean): void {
   choose(chosen.peek().filter((id) => !drives.includes(id)));
   prefer(null);
-  keepWish(NOTHING);
+  if (here) keepWish(NOTHING);
 }
 
 function forgetCopy(): void {

@@ -1,6 +1,6 @@
 /** The certificates that this box signed, those that it revoked among them. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import type { CertificateEntry, Problem } from "@wire";
 
 import "../../style/lists.css";
@@ -10,6 +10,7 @@ import { bytes, dated, plural } from "../../format";
 import { drivePath, jobPath } from "../../route";
 import { known, now } from "../../state/app";
 import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
+import { useHere } from "../here";
 import { grouped4, outOfDate } from "../job/evidence";
 import { file, save } from "../settings/deed";
 import { useSort } from "../sort";
@@ -50,8 +51,7 @@ function Bundle({ found, chosen, onChoose }: { found: readonly CertificateEntry[
   const step = useSignal<string | null>(null);
   const told = useSignal<{ saved: boolean; missing: readonly Missing[] } | null>(null);
   const failed = useSignal<Problem | null>(null);
-  const here = useRef(true);
-  useEffect(() => () => void (here.current = false), []);
+  const here = useHere();
   const run = async () => {
     told.value = null;
     failed.value = null;
@@ -59,7 +59,7 @@ function Bundle({ found, chosen, onChoose }: { found: readonly CertificateEntry[
     try {
       const { zip, missing } = await bundle(chosen, get, (done, all) => {
         step.value = `Asking for file ${done + 1} of ${all}`;
-        return here.current;
+        return here();
       }, now.value);
       if (zip) save({ name: `kiln-certificates-${new Date(now.value).toISOString().slice(0, 10)}.zip`, blob: new Blob([zip], { type: "application/zip" }) });
       told.value = { saved: zip !== null, missing };
@@ -90,6 +90,7 @@ function Bundle({ found, chosen, onChoose }: { found: readonly CertificateEntry[
 export function CertificatesPage({ id }: { id: string | null }) {
   const list = useSignal<CertificateEntry[] | null>(null);
   const problem = useSignal<Problem | null>(null);
+  const here = useHere();
   const text = useSignal(id ?? "");
   const chosen = useSignal<ReadonlySet<string>>(new Set());
   // A job that gets its certificate, or loses it, is told by the stream; then the list is asked for again.
@@ -97,7 +98,7 @@ export function CertificatesPage({ id }: { id: string | null }) {
   useEffect(() => {
     api.certificates().then((entries) => {
       const one = id === null ? undefined : opened(entries, id);
-      if (one) location.replace(certificateUrl(one.job, ".html"));
+      if (one && here()) location.replace(certificateUrl(one.job, ".html"));
       list.value = entries;
     }, (thrown: unknown) => (problem.value = asProblem(thrown)));
   }, [told]);

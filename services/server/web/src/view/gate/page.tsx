@@ -17,6 +17,7 @@ import { complete, CUT, cutAt, remaining, step, type Gate, type Input } from "..
 import { fulfil, keepWish, wished, type Wish } from "../../state/wish";
 import { ProblemNote, Shape } from "../bits";
 import { Banners, unheard } from "../box";
+import { useHere } from "../here";
 import { Arm, Brief } from "./arm";
 import { PlaybookChoice } from "./choice";
 import { OptionsForm, PLAIN } from "./options";
@@ -78,6 +79,7 @@ export function GatePage() {
   const playbook = useSignal(wish.playbook ?? (readOnly ? "scan" : "standard"));
   const options = useSignal<PlanOptions>({ ...PLAIN, ...wish.options });
   const password = useSignal("");
+  const here = useHere();
   const time = useSignal(monotonic());
   const dispatch = (input: Input) => (gate.value = step(gate.peek(), input));
   const book = known.value.playbooks?.find((one) => one.name === playbook.value);
@@ -155,11 +157,13 @@ export function GatePage() {
     try {
       const confirm = Object.fromEntries(before.plan.drives.map((drive) => [drive.id, before.typed[drive.id] ?? ""]));
       const armed = await api.arm(before.plan.id, { password: password.peek(), confirm });
+      // Who has left was told that nothing has been written; the box lets the ticket die by itself.
+      if (!here()) return;
       dispatch({ type: "starting" });
       const { jobs } = await api.start(before.plan.id, armed);
       dispatch({ type: "started", jobs });
-      fulfil(drives.peek());
-      go(jobs.length === 1 && jobs[0] ? jobPath(jobs[0]) : "/");
+      fulfil(drives.peek(), here());
+      if (here()) go(jobs.length === 1 && jobs[0] ? jobPath(jobs[0]) : "/");
     } catch (thrown) {
       dispatch({ type: "refused", problem: asProblem(thrown), now: monotonic() });
     }

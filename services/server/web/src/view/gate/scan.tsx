@@ -13,12 +13,14 @@ import { fulfil } from "../../state/wish";
 import { Icon, ProblemNote, Serial, Shape } from "../bits";
 import { title } from "../bench/card";
 import { Banners, unheard } from "../box";
+import { useHere } from "../here";
 import { Plate } from "./bay";
 
 /** What will be read, and the button. `left`: told of what was chosen and is missing. */
 export function ScanDoor({ drives, left, playbook, children }: { drives: readonly Drive[]; left: string | null; playbook: string; children: ComponentChildren }) {
   const busy = useSignal(false);
   const problem = useSignal<Problem | null>(null);
+  const here = useHere();
   const heard = unheard() === null;
   useEffect(() => {
     // What was refused can be asked again; whether a scan has started stays as unknown as it was.
@@ -30,8 +32,8 @@ export function ScanDoor({ drives, left, playbook, children }: { drives: readonl
     try {
       const ids = drives.flatMap((drive) => (drive.id === null ? [] : [drive.id]));
       const { jobs } = await api.scan(ids, playbook);
-      fulfil(ids);
-      go(jobs.length === 1 && jobs[0] ? jobPath(jobs[0]) : "/");
+      fulfil(ids, here());
+      if (here()) go(jobs.length === 1 && jobs[0] ? jobPath(jobs[0]) : "/");
     } catch (thrown) {
       problem.value = asProblem(thrown);
     }

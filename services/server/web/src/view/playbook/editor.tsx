@@ -12,6 +12,7 @@ import { known } from "../../state/app";
 import { draftOf, keepDraft } from "../../state/drafts";
 import { Dialog, Icon, ProblemNote, Shape } from "../bits";
 import { Effect, Steps } from "../gate/choice";
+import { useHere } from "../here";
 
 const BEGIN = `name = "my-soak"
 about = "Write and verify, over and over, for a day."
@@ -46,6 +47,7 @@ function Editor({ id, book, fresh }: { id: string; book: PlaybookInfo | undefine
   const saved = useSignal(fresh ? "" : (book?.text ?? ""));
   const begun = fresh ? BEGIN : saved.value;
   useSignalEffect(() => keepDraft(id, text.value === (fresh ? BEGIN : saved.value) ? null : text.value));
+  const here = useHere();
   const busy = useSignal(false);
   const asking = useSignal(false);
   const told = useSignal("");
@@ -81,7 +83,7 @@ function Editor({ id, book, fresh }: { id: string; book: PlaybookInfo | undefine
         keepDraft(id, null);
         // What stands there now is what was saved, whatever was begun under that name.
         keepDraft(name, null);
-        if (name !== book?.name) go(playbookPath(name));
+        if (name !== book?.name && here()) go(playbookPath(name));
       }
     } catch (thrown) {
       problem.value = asProblem(thrown);
@@ -93,7 +95,8 @@ function Editor({ id, book, fresh }: { id: string; book: PlaybookInfo | undefine
     try {
       await api.forgetPlaybook(book?.name ?? "");
       keepDraft(id, null);
-      go("/playbooks");
+      // The stream may have taken this editor away by then; its address stays.
+      if (location.pathname === playbookPath(id)) go("/playbooks");
     } catch (thrown) {
       problem.value = asProblem(thrown);
       asking.value = false;
