@@ -915,6 +915,64 @@ export async function looks(browser, width, scheme, count) {
       [box.state.jobs[0], box.state.jobs[1]] = [ended, running];
     });
 
+    await test("nine tabs: those that nobody looks at give their stream back, and say what they show of before until they have it again", async () => {
+      // Headless pages are all shown: what a browser says of a tab behind another one is said here.
+      const own = await visit(browser, box.url, width, scheme);
+      await own.context.addInitScript(() => {
+        let hidden = false;
+        Object.defineProperties(Document.prototype, { hidden: { get: () => hidden }, visibilityState: { get: () => (hidden ? "hidden" : "visible") } });
+        globalThis.look = (is) => {
+          hidden = !is;
+          document.dispatchEvent(new Event("visibilitychange", { bubbles: true }));
+        };
+      });
+      const look = (tab, is) => tab.evaluate((shown) => globalThis.look(shown), is);
+      const tabs = [own.page];
+      const bay = (tab) => tab.locator(".bay").first();
+      await own.page.goto("/");
+      await bay(own.page).waitFor();
+      // More than a browser opens connections to one host.
+      while (tabs.length < 9) {
+        await look(tabs.at(-1), false);
+        const tab = await own.context.newPage();
+        tabs.push(tab);
+        await tab.goto("/", { timeout: 15_000 });
+        await bay(tab).waitFor({ timeout: 15_000 });
+      }
+      await look(tabs.at(-1), false);
+      const first = tabs[0];
+      await first.getByText(/^What you see is from \d\d:\d\d/).waitFor();
+      const of = box.state.drives[0];
+      const before = of.bay;
+      of.bay = "moved";
+      box.say("drives", box.state.drives);
+      await first.waitForTimeout(1000);
+      assert("a tab that nobody looks at hears nothing", (await first.getByText("moved", { exact: true }).count()) === 0);
+      await look(first, true);
+      await first.getByText("moved", { exact: true }).first().waitFor();
+      await first.getByText(/^What you see is from/).waitFor({ state: "detached" });
+      // Who logged in elsewhere in this browser meanwhile is who looks.
+      await look(first, false);
+      await first.getByText(/^What you see is from/).waitFor();
+      const { username } = box.session;
+      box.session = { ...box.session, username: "lena" };
+      await look(first, true);
+      await until("the other one's name", async () => (await first.locator(".who").textContent()) === "lena");
+      await bay(first).waitFor();
+      await first.goto("/wall");
+      await first.locator(".w").first().waitFor();
+      await look(first, false);
+      await first.waitForTimeout(3000);
+      of.bay = "again";
+      box.say("drives", box.state.drives);
+      await first.getByText("again", { exact: true }).first().waitFor();
+      assert("a wall listens on", (await first.locator(".wall.lost").count()) === 0);
+      assert(`the console is clean: ${own.complaints}`, own.complaints.length === 0);
+      box.session = { ...box.session, username };
+      of.bay = before;
+      await own.context.close();
+    });
+
     await test("session over and box away: each says what to do", async () => {
       await at("/certificates");
       await page.getByRole("link", { name: "Events", exact: true }).filter({ visible: true }).click();

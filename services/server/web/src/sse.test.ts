@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { backoff, listen, parser } from "./sse";
 
@@ -56,5 +56,88 @@ describe("a listener that pauses", () => {
     open();
     await vi.waitFor(() => expect(heard).toEqual(["first", "second", "third"]));
     stop();
+  });
+});
+
+describe("a stream that nobody looks at", () => {
+  const page = new EventTarget();
+  let hidden = false;
+  const look = (is: boolean) => {
+    hidden = !is;
+    page.dispatchEvent(new Event("visibilitychange"));
+  };
+  /** A listener whose box answers each time; what was asked with, and each loss. */
+  const listening = () => {
+    const asked: (string | undefined)[] = [];
+    const lost: boolean[] = [];
+    let open = 0;
+    vi.stubGlobal("fetch", async (_: string, { headers, signal }: { headers: Record<string, string>; signal: AbortSignal }) => {
+      asked.push(headers["Last-Event-ID"]);
+      open += 1;
+      return new Response(new ReadableStream<Uint8Array>({ start: (controller) => {
+        controller.enqueue(new TextEncoder().encode("id: 7\ndata: x\n\n"));
+        signal.addEventListener("abort", () => {
+          open -= 1;
+          controller.error(signal.reason);
+        });
+      } }));
+    });
+    const stop = listen("/stream", { message: () => {}, live: () => {}, lost: (_, rests) => lost.push(rests), unauthorized: () => {}, rests: () => hidden });
+    return { asked, lost, stop, open: () => open };
+  };
+  beforeEach(() => {
+    vi.useFakeTimers();
+    hidden = false;
+    vi.stubGlobal("addEventListener", page.addEventListener.bind(page));
+    vi.stubGlobal("removeEventListener", page.removeEventListener.bind(page));
+  });
+  afterEach(() => {
+    vi.useRealTimers();
+    vi.unstubAllGlobals();
+  });
+
+  it("is given back after a moment, which is told, and goes on behind its last event with the next look", async () => {
+    const { asked, lost, stop, open } = listening();
+    await vi.advanceTimersByTimeAsync(1);
+    look(false);
+    await vi.advanceTimersByTimeAsync(1000);
+    expect([open(), lost]).toEqual([1, []]);
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect([open(), lost, asked.length]).toEqual([0, [true], 1]);
+    look(true);
+    await vi.advanceTimersByTimeAsync(1);
+    expect([open(), asked]).toEqual([1, [undefined, "7"]]);
+    stop();
+  });
+  it("stays where somebody looks again at once", async () => {
+    const { asked, lost, stop } = listening();
+    await vi.advanceTimersByTimeAsync(1);
+    look(false);
+    await vi.advanceTimersByTimeAsync(1000);
+    look(true);
+    await vi.advanceTimersByTimeAsync(10_000);
+    expect([lost, asked.length]).toEqual([[], 1]);
+    stop();
+  });
+  it("is not taken up by a tab that is opened behind the one that is shown", async () => {
+    hidden = true;
+    const { asked, stop } = listening();
+    page.dispatchEvent(new Event("online"));
+    await vi.advanceTimersByTimeAsync(60_000);
+    expect(asked).toEqual([]);
+    look(true);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(asked.length).toBe(1);
+    stop();
+  });
+  it("ends for good while it rests", async () => {
+    const { asked, stop } = listening();
+    await vi.advanceTimersByTimeAsync(1);
+    look(false);
+    await vi.advanceTimersByTimeAsync(3000);
+    stop();
+    look(true);
+    await vi.advanceTimersByTimeAsync(3000);
+    expect(asked.length).toBe(1);
   });
 });

@@ -1,7 +1,8 @@
 /**
  * Server-sent events over `fetch`: unlike `EventSource` it tells a 401 from a lost network, can send
  * `Last-Event-ID` on a new connection, and sees the server's keep-alive comments, so that a silent
- * connection is noticed. The parser is pure and tested in `sse.test.ts`.
+ * connection is noticed. A browser opens six connections to one host, over all of its tabs: a stream that
+ * nobody looks at is given back, and taken up again by the next look. Tested in `sse.test.ts`.
  */
 
 /** One message of the stream. */
@@ -55,8 +56,8 @@ export interface Listener {
   message(message: Message): void;
   /** The stream answers (again). */
   live(): void;
-  /** The stream is gone; the time of the last sign of life in milliseconds. */
-  lost(lastHeard: number): void;
+  /** The stream is gone; the time of the last sign of life in milliseconds. `rests`: it was given back, and comes again with the next look. */
+  lost(lastHeard: number, rests: boolean): void;
   /** The session is over. */
   unauthorized(): void;
   /**
@@ -64,12 +65,17 @@ export interface Listener {
    * browser's network process and comes in one piece, so that a busy page is not woken by each message.
    */
   pause?(): Promise<void> | null;
+  /** Whether nobody looks. Asked at each `visibilitychange`. */
+  rests?(): boolean;
 }
 
 /** A stream that says nothing for so long, not even a keep-alive comment, is dead. In milliseconds. */
 const SILENCE_MS = 45_000;
 /** How often that is looked at, in milliseconds: one timer costs a slow processor less than one for each piece. */
 const LOOK_MS = 5000;
+
+/** Milliseconds until a stream that nobody looks at is given back: whoever leafs through tabs has each of them as it was, and not seven of them open at once. */
+const REST_MS = 2000;
 
 /** Keeps one stream open until the function that it returns is called. */
 export function listen(url: string, listener: Listener): () => void {
@@ -78,6 +84,8 @@ export function listen(url: string, listener: Listener): () => void {
   let lastHeard = Date.now();
   let wake: (() => void) | null = null;
   let current: AbortController | null = null;
+  let leaving: ReturnType<typeof setTimeout> | undefined;
+  const rests = () => listener.rests?.() ?? false;
 
   const once = async (): Promise<boolean> => {
     const abort = new AbortController();
@@ -118,12 +126,15 @@ export function listen(url: string, listener: Listener): () => void {
 
   const run = async () => {
     let attempt = 0;
-    while (!stopped) {
+    for (;;) {
+      while (!stopped && rests()) await new Promise<void>((resolve) => (wake = resolve));
+      if (stopped) return;
       const before = lastHeard;
       await once();
       if (stopped) return;
       attempt = lastHeard > before ? 0 : attempt + 1;
-      listener.lost(lastHeard);
+      listener.lost(lastHeard, rests());
+      if (rests()) continue;
       await new Promise<void>((resolve) => {
         wake = resolve;
         setTimeout(resolve, backoff(attempt) * 1000);
@@ -132,17 +143,21 @@ export function listen(url: string, listener: Listener): () => void {
   };
 
   const hurry = () => wake?.();
-  // A phone that wakes up does not wait out a pause that began in its sleep.
-  const awake = () => document.visibilityState === "visible" && hurry();
+  const looked = () => {
+    clearTimeout(leaving);
+    if (rests()) leaving = setTimeout(() => rests() && current?.abort(), REST_MS);
+    // A phone that wakes up does not wait out a pause that began in its sleep.
+    else hurry();
+  };
   addEventListener("online", hurry);
-  // A thread has no document: it is told by its page.
-  const seen = typeof document === "undefined" ? null : document;
-  seen?.addEventListener("visibilitychange", awake);
+  // Where it comes from the document; a thread has none, and is told by its page.
+  addEventListener("visibilitychange", looked);
   void run();
   return () => {
     stopped = true;
     removeEventListener("online", hurry);
-    seen?.removeEventListener("visibilitychange", awake);
+    removeEventListener("visibilitychange", looked);
+    clearTimeout(leaving);
     current?.abort();
     wake?.();
   };

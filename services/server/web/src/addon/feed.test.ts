@@ -82,6 +82,30 @@ describe("the frames of an add-on", () => {
   });
 });
 
+it("a stream of frames is given back while nobody looks, and that is told", async () => {
+  feed.close();
+  afresh();
+  const [told, looked]: [boolean[], (() => void)[]] = [[], []];
+  vi.stubGlobal("addEventListener", (name: string, turned: () => void) => name === "visibilitychange" && looked.push(turned));
+  vi.stubGlobal("fetch", async (_: string, { signal }: { signal: AbortSignal }) => {
+    signal.addEventListener("abort", () => stream?.error(signal.reason));
+    return new Response(new ReadableStream<Uint8Array>({ start: (controller) => (stream = controller) }));
+  });
+  const reading = new Reading("/stream", { hidden: () => page.hidden, frames: () => true, live: (live) => told.push(live), pauses: true });
+  const look = async (is: boolean) => {
+    page.hidden = !is;
+    reading.turned();
+    looked[0]?.();
+    await vi.advanceTimersByTimeAsync(3000);
+  };
+  await vi.advanceTimersByTimeAsync(1);
+  await look(false);
+  expect(told).toEqual([true, false]);
+  await look(true);
+  expect(told).toEqual([true, false, true]);
+  reading.close();
+});
+
 describe("a thread that reads", () => {
   /** A browser's worker, as far as the page sees it. */
   class Thread {

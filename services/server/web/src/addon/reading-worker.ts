@@ -31,6 +31,6 @@ page.onmessage = ({ data }) => {
     return;
   }
   reading?.turned();
-  // A phone that wakes up does not wait out a pause that began in its sleep; a thread sees no visibility by itself.
-  if (!hidden) dispatchEvent(new Event("online"));
+  // A thread sees no visibility by itself.
+  dispatchEvent(new Event("visibilitychange"));
 };

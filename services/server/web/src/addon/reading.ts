@@ -3,7 +3,7 @@
  *
  * Sixty drives a second and a thousand log lines a second come as single messages. While nothing is told nothing more is
  * read either: what comes meanwhile waits in the browser's network process. A hidden page draws nothing, so there the
- * frames are told by a slow timer, and the oldest are let go when too many wait.
+ * frames are told by a slow timer, and the oldest are let go when too many wait, until the stream is given back (`sse.ts`).
  */
 import { listen } from "../sse";
 import { at, obj, str } from "./manifest";
@@ -68,6 +68,7 @@ export class Reading {
       // The box's own stream finds out too, and shows the door.
       unauthorized: () => listener.live(false),
       pause: () => this.#heard(),
+      rests: () => listener.hidden(),
     });
   }
 

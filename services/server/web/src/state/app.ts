@@ -9,6 +9,8 @@ import type { BoxView, Credentials, DriveId, Problem, Session } from "./types";
 import { api, asProblem, onUnauthorized } from "../api";
 import { ahead, LATE_MS, mayBeLate } from "./clock";
 import { listen } from "../sse";
+import { printing } from "../printing";
+import { place, type Place } from "../route";
 import { silence, STEP_MS } from "./heard";
 import { canChoose, decode, lastWords, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
 
@@ -26,6 +28,8 @@ export const visit = signal<Visit>({ kind: "opening" });
 export const known = signal<Known>(NOTHING);
 /** Since when the box does not answer, in milliseconds; `null` while it does. */
 export const lostSince = signal<number | null>(null);
+/** Whether that is so because nobody looked at this page, which gave its stream back. */
+export const rested = signal(false);
 /** How often the box has told all of its present state: on each connection, and where this page read too slowly. What the stream alone does not bring again, log lines say, is asked for anew then. */
 export const connections = signal(0);
 /** The box's clock as far as the page knows it, in milliseconds; turns once a second. */
@@ -135,14 +139,30 @@ let earlier: ReturnType<typeof setTimeout> | undefined;
 /** After so long the box has told all, in milliseconds: one that went back to an earlier version does not say `ready`. */
 const EARLIER_MS = 15_000;
 
+/** Places that listen on where nobody looks: a screen across the room may count as hidden, and at the gate whoever fetches a password would have all drives read anew. */
+const LISTENS: ReadonlySet<Place["name"]> = new Set(["wall", "gate"]);
+
+/** Asks whether it is still the same person who looks: a page that heard nothing for a while does not know who logged in elsewhere in this browser. */
+async function askWho(): Promise<void> {
+  try {
+    const session = await api.session();
+    const who = visit.peek();
+    if (who.kind === "in" && who.session.username !== session.username) enter(session);
+  } catch {
+    // That nobody is logged in is told to `onUnauthorized`, and by the stream.
+  }
+}
+
 /** The box has told all that is. */
 function ready(): void {
+  if (lostSince.peek() !== null) void askWho();
   clearTimeout(earlier);
   clearTimeout(flushing);
   flush();
   clearTimeout(lostTimer);
   lostTimer = undefined;
   lostSince.value = null;
+  rested.value = false;
   connections.value += 1;
 }
 
@@ -166,11 +186,23 @@ function connect(): void {
     },
     // An answer is only the beginning: until the box is ready, what is shown is of before.
     live: () => (earlier = setTimeout(ready, EARLIER_MS)),
-    lost: (lastHeard) => {
+    lost: (lastHeard, rests) => {
       clearTimeout(earlier);
+      if (rests) {
+        clearTimeout(lostTimer);
+        lostTimer = undefined;
+        // Told at once: what is seen first by whoever looks again is of before.
+        lostSince.value = lastHeard + skew;
+        rested.value = true;
+        return;
+      }
       // A server that restarts under its supervisor is back before anybody needs to know.
-      lostTimer ??= setTimeout(() => (lostSince.value = lastHeard + skew), 1500);
+      lostTimer ??= setTimeout(() => {
+        lostSince.value = lastHeard + skew;
+        rested.value = false;
+      }, 1500);
     },
+    rests: () => document.hidden && !printing.peek() && !LISTENS.has(place.peek().name),
     unauthorized: () => void open(true),
   });
 }

@@ -4,7 +4,7 @@ import type { Session } from "@wire";
 
 import { clock } from "../format";
 import { place, type Place } from "../route";
-import { helpOpen, known, lostSince, logout, now, search } from "../state/app";
+import { helpOpen, known, lostSince, logout, now, rested, search } from "../state/app";
 import { forgetDrafts } from "../state/drafts";
 import { forgetWish } from "../state/wish";
 import { Dialog, Icon, Shape } from "./bits";
@@ -30,7 +30,9 @@ function Lost() {
       {since !== null && (
         <>
           <Shape of="inc" />
-          <span><b>The box does not answer since {clock(new Date(since).toISOString(), now.value)}.</b> What you see is from then. What runs on it goes on; this page connects again by itself.</span>
+          {rested.value
+            ? <span><b>What you see is from {clock(new Date(since).toISOString(), now.value)}.</b> Nobody looked at this page since; it asks the box anew.</span>
+            : <span><b>The box does not answer since {clock(new Date(since).toISOString(), now.value)}.</b> What you see is from then. What runs on it goes on; this page connects again by itself.</span>}
         </>
       )}
     </div>
