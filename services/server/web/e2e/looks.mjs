@@ -958,7 +958,18 @@ export async function looks(browser, width, scheme, count) {
       box.session = { ...box.session, username: "lena" };
       await look(first, true);
       await until("the other one's name", async () => (await first.locator(".who").textContent()) === "lena");
+      // So is a box that was reset and claimed anew there: what it does not know is not shown.
+      const verdict = first.locator(".bay", { hasText: of.serial.slice(-4) }).getByText("PASSED");
+      await verdict.waitFor();
+      await look(first, false);
+      await first.getByText(/^What you see is from/).waitFor();
+      const [jobs, session] = [box.state.jobs, box.session];
+      box.state.jobs = jobs.slice(1);
+      box.session = { ...session, expires: new Date(Date.parse(session.expires) + 3_600_000).toISOString() };
+      await look(first, true);
+      await verdict.waitFor({ state: "detached" });
       await bay(first).waitFor();
+      [box.state.jobs, box.session] = [jobs, session];
       await first.goto("/wall");
       await first.locator(".w").first().waitFor();
       await look(first, false);

@@ -1,7 +1,8 @@
-import { expect, it } from "vitest";
+import { afterEach, describe, expect, it, vi } from "vitest";
 
-import { drive } from "../fixtures";
-import { choose, pulled } from "./app";
+import { drive, job } from "../fixtures";
+import { choose, chosen, claim, known, login, pulled } from "./app";
+import { NOTHING } from "./store";
 
 it("a drive that was pulled and is chosen again is not told as pulled, and another one stays so", () => {
   const [back, gone] = [drive(), drive({ serial: "ZRT09F2K" })];
@@ -10,4 +11,45 @@ it("a drive that was pulled and is chosen again is not told as pulled, and anoth
   expect(pulled.value).toEqual([gone]);
   choose([]);
   expect(pulled.value).toEqual([]);
+});
+
+describe("whoever logs in", () => {
+  let username = "mara";
+  const enters = (by: (name: string) => Promise<void>) => async (name: string) => {
+    username = name;
+    const stream = new Promise<Response>(() => {});
+    vi.stubGlobal("addEventListener", () => {});
+    vi.stubGlobal("removeEventListener", () => {});
+    vi.stubGlobal("document", { hidden: false });
+    vi.stubGlobal("fetch", (url: string) => (url.endsWith("/stream") ? stream : Promise.resolve(new Response(JSON.stringify({ username, expires: "2026-12-01T12:00:00Z" })))));
+    await by(name);
+  };
+  const logsIn = enters((name) => login({ username: name, password: "a password" }));
+  const claims = enters((name) => claim("AAAA0000", { username: name, password: "a password" }));
+  const told = () => {
+    known.value = { ...NOTHING, drives: [drive()], jobs: new Map([[job().id, job()]]) };
+    choose([drive().id!]);
+  };
+  afterEach(() => vi.unstubAllGlobals());
+
+  it("sees nothing of before: the box may have been reset meanwhile, or a backup put back", async () => {
+    await logsIn("mara");
+    told();
+    await logsIn("mara");
+    expect(known.value).toEqual(NOTHING);
+  });
+  it("finds what was chosen if it is the same person, and nothing chosen by another one", async () => {
+    await logsIn("mara");
+    told();
+    await logsIn("mara");
+    expect(chosen.value).toEqual([drive().id]);
+    await logsIn("lena");
+    expect(chosen.value).toEqual([]);
+  });
+  it("finds nothing chosen on a box that is claimed", async () => {
+    await logsIn("mara");
+    told();
+    await claims("mara");
+    expect([known.value, chosen.value]).toEqual([NOTHING, []]);
+  });
 });

@@ -142,12 +142,17 @@ const EARLIER_MS = 15_000;
 /** Places that listen on where nobody looks: a screen across the room may count as hidden, and at the gate whoever fetches a password would have all drives read anew. */
 const LISTENS: ReadonlySet<Place["name"]> = new Set(["wall", "gate"]);
 
-/** Asks whether it is still the same person who looks: a page that heard nothing for a while does not know who logged in elsewhere in this browser. */
+/** Two ends so close together, in milliseconds, are of one session: the box reckons an end anew each time it tells it. */
+const SAME_MS = 60_000;
+
+/** Asks whether it is still the same session: a page that heard nothing for a while does not know who logged in elsewhere in this browser, nor to a box in which state. */
 async function askWho(): Promise<void> {
   try {
     const session = await api.session();
     const who = visit.peek();
-    if (who.kind === "in" && who.session.username !== session.username) enter(session);
+    if (who.kind !== "in") return;
+    const apart = Math.abs(Date.parse(who.session.expires) - Date.parse(session.expires));
+    if (who.session.username !== session.username || apart > SAME_MS) enter(session);
   } catch {
     // That nobody is logged in is told to `onUnauthorized`, and by the stream.
   }
@@ -234,7 +239,20 @@ export async function open(expired = false): Promise<void> {
   }
 }
 
+/** Who looked last at this page. */
+let last: string | null = null;
+
+/** Forgets what was told: the stream tells all that is. */
+function forget(): void {
+  queue.length = 0;
+  known.value = NOTHING;
+}
+
 function enter(session: Session): void {
+  // It may be of before a reset or a backup, which end every session, or of what another person was shown.
+  forget();
+  if (last !== null && last !== session.username) choose([]);
+  last = session.username;
   visit.value = { kind: "in", session };
   connect();
 }
@@ -248,6 +266,7 @@ export async function login(credentials: Credentials): Promise<void> {
 /** Claims the box with the code on its console, and logs in. */
 export async function claim(code: string, credentials: Credentials): Promise<void> {
   await api.claim({ code, ...credentials });
+  choose([]);
   try {
     enter(await api.session());
   } catch {
@@ -265,7 +284,7 @@ export async function logout(): Promise<void> {
     connect();
     throw thrown;
   }
-  known.value = NOTHING;
+  forget();
   choose([]);
   await open();
 }
