@@ -915,6 +915,43 @@ export async function looks(browser, width, scheme, count) {
       [box.state.jobs[0], box.state.jobs[1]] = [ended, running];
     });
 
+    await test("a second press in the same place does nothing to the row that came there: alerts, sessions, tokens", async () => {
+      const none = new Map([["services", []], ["history", []], ["providers", {}], ["event-types", []]]);
+      for (const [name, answer] of none) box.instead.set(`GET /api/notifications/${name}`, () => answer);
+      const later = new Date(Date.now() + 900_000).toISOString();
+      const lists = [
+        { path: "/settings/alerts", rows: ".chan", get: "/api/notifications/alerts", wrap: (rows) => rows, end: (id) => `POST /api/notifications/alerts/${id}/ack`,
+          row: (id) => ({ id, title: `alert ${id}`, message: `alert ${id}`, severity: "critical", at: later, steps: [{ service_name: "boss", told_at: null, due_at: later }] }) },
+        { path: "/settings/people", rows: ".tbl tbody tr:has(button)", get: "/api/v1/sessions", wrap: (rows) => rows, end: (id) => `DELETE /api/v1/sessions/${id}`,
+          row: (id) => ({ id: `${id}`, program: `Program ${id}`, address: "192.168.1.9", created: later, expires: later, own: false }) },
+        { path: "/settings/hosts", rows: ".plain li:has(button)", get: "/api/v1/tokens", wrap: (tokens) => ({ tokens }), end: (id) => `DELETE /api/v1/tokens/${id}`,
+          row: (id) => ({ id, name: `host ${id}`, created_at: later, used_at: null }) },
+      ];
+      for (const { path, rows, get, wrap, end, row } of lists) {
+        let left = [1, 2, 3].map(row);
+        box.instead.set(`GET ${get}`, () => wrap(left));
+        for (const one of left) box.instead.set(end(one.id), () => ((left = left.filter(({ id }) => id !== one.id)), {}));
+        await page.goto(path);
+        const lines = page.locator(rows);
+        await until(`three rows at ${path}`, async () => (await lines.count()) === 3);
+        await page.waitForTimeout(SETTLES_MS);
+        const press = lines.first().getByRole("button");
+        await press.scrollIntoViewIfNeeded();
+        const { x, y, width: across, height: tall } = await press.boundingBox();
+        const twice = async () => {
+          await page.mouse.click(x + across / 2, y + tall / 2);
+          await until("one row less", async () => (await lines.count()) === 2);
+          await page.mouse.click(x + across / 2, y + tall / 2);
+        };
+        await twice();
+        await page.waitForTimeout(SETTLES_MS);
+        assert(`${path}: ${left.length} are left`, left.length === 2);
+        await press.click();
+        await until("the next one is taken when it is meant", () => left.length === 1);
+      }
+      box.instead.clear();
+    });
+
     await test("nine tabs: those that nobody looks at give their stream back, and say what they show of before until they have it again", async () => {
       // Headless pages are all shown: what a browser says of a tab behind another one is said here.
       const own = await visit(browser, box.url, width, scheme);

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { BoxView, Drive, Job, Verdict } from "@wire";
 
 import { drive, job } from "../../fixtures";
-import { needs, standing } from "./needs";
+import { needs } from "./needs";
 
 const verdict = (outcome: Verdict["outcome"]): Verdict => ({ outcome, rules: [], summary: "It is said.", verified: 0, engine: "" });
 /** A drive of its own with a job of its own. */
@@ -74,16 +74,4 @@ describe("needs you", () => {
     expect(told([running(["host_memory", "lost_write"])])[0]?.what).toContain("heading for FAILED");
     expect(told([running(["bit_flip"])])[0]?.what).toContain("heading for FAILED");
   });
-});
-
-it("a button that came where it is a moment ago is known, be it by a line that went or by what it says itself", () => {
-  const [first, second] = told([over("FAIL0001", "FAILED"), over("FAIL0002", "FAILED")]);
-  let stands = standing(new Map(), [first!, second!], 1);
-  const since = () => [...stands.values()].map((one) => one.since);
-  stands = standing(stands, [first!, second!], 2);
-  expect(since()).toEqual([1, 1]);
-  stands = standing(stands, [{ ...first!, ack: { ...first!.ack!, word: "Take it back", seen: true } }, second!], 3);
-  expect(since()).toEqual([3, 1]);
-  stands = standing(stands, [second!], 4);
-  expect(since()).toEqual([4]);
 });

@@ -4,12 +4,13 @@ import { useEffect, useLayoutEffect, useRef } from "preact/hooks";
 import type { BoxView, Drive, Job, JobId, Problem } from "@wire";
 
 import { bytes, celsius, lastFour, plural, verdictShape } from "../../format";
-import { chosen, known, latest, monotonic } from "../../state/app";
+import { chosen, known, latest } from "../../state/app";
 import { drivePath, jobPath, settingsPath } from "../../route";
 import { printing } from "../../printing";
 import { headingOf, heatOf, isHosts, isOver, isPaused } from "../../state/store";
 import { Mark, ProblemNote } from "../bits";
 import { unheard } from "../box";
+import { useSettled } from "../settle";
 import { ack, ackedWord, ackWord, asks } from "../job/ack";
 import { warned } from "../job/after";
 
@@ -103,22 +104,8 @@ export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, 
 /** Lines that are shown before the rest is asked for. */
 const SHOWN = 4;
 
-/** Milliseconds in which a button takes no press after it came where it is, or began to say what it says: longer than a second press comes by itself. */
-const SETTLES_MS = 700;
-
 /** Milliseconds that a line stays after it was noted, where neither pointer nor focus leave the list: time to read what became of it, and to take it back. */
 const LINGERS_MS = 10_000;
-
-/** Where each line's button is and what it says, and since when, in milliseconds of this page's clock; by the line's key. */
-export type Standing = ReadonlyMap<string, { as: string; since: number }>;
-
-/** The same once the lines are these; pure. */
-export function standing(before: Standing, lines: readonly Pick<Need, "key" | "ack">[], at: number): Standing {
-  return new Map(lines.map(({ key, ack }, place) => {
-    const [as, was] = [`${place} ${ack?.word}`, before.get(key)];
-    return [key, was?.as === as ? was : { as, since: at }];
-  }));
-}
 
 /** The list above the bays. */
 export function Needs({ drives }: { drives: readonly Drive[] }) {
@@ -128,10 +115,8 @@ export function Needs({ drives }: { drives: readonly Drive[] }) {
   const problem = useSignal<Problem | null>(null);
   /** Tests that were noted here and how high their lines were: they stay as they are, so that no other comes under the finger. */
   const noted = useSignal<ReadonlyMap<JobId, number>>(new Map());
-  const stands = useRef<Standing>(new Map());
   const say = async (key: string, { job, seen }: NonNullable<Need["ack"]>, height: number) => {
-    // Whoever presses what came there a moment ago means what was there before.
-    if (monotonic() - (stands.current.get(key)?.since ?? 0) < SETTLES_MS) return;
+    if (!settled(key)) return;
     problem.value = null;
     if (!seen) {
       said.value = job.id;
@@ -158,7 +143,7 @@ export function Needs({ drives }: { drives: readonly Drive[] }) {
   // What happens to a drive meanwhile nobody tells.
   const silent = unheard();
   const shown = all.value || printing.value || list.length <= SHOWN + 1 ? list : list.slice(0, SHOWN);
-  stands.current = standing(stands.current, shown, monotonic());
+  const settled = useSettled(shown.map(({ key, ack }) => ({ key, says: ack?.word })));
   return (
     <div class="needs" ref={region} onPointerLeave={({ pointerType }) => pointerType === "mouse" && leave()} onFocusOut={({ relatedTarget }) => relatedTarget instanceof Node && !region.current?.contains(relatedTarget) && leave()}>
       <h2 tabIndex={-1}>Needs you{open > 0 && <span class="sr">: {plural(open, "thing")}, the most urgent first</span>}</h2>

@@ -10,6 +10,7 @@ import type { HostDrive, HostDrives, Hosts, HostToken, HostTokenMade, HostTokens
 import { drivePath } from "../../route";
 import { known, now as boxNow } from "../../state/app";
 import { Dialog, Panel, ProblemNote, Shape } from "../bits";
+import { useSettled } from "../settle";
 import { AlertLine, DriveRow, nameOf } from "./hosts/drive";
 import { plain } from "./hosts/line";
 
@@ -165,6 +166,7 @@ function Enrol() {
     }
     await look();
   };
+  const settled = useSettled(tokens.value.map(({ id }) => ({ key: id })));
   const make = () => work(async () => {
     fresh.value = await call<HostTokenMade>("POST", "/tokens", { name: name.value.trim(), expires_in: 86_400 });
     name.value = "";
@@ -188,7 +190,7 @@ function Enrol() {
         <ul class="plain">
           {tokens.value.map((token) => (
             <li key={token.id}>{token.name || `Token ${token.id}`} <span class="mute">waits for its agent, made {ago(token.created_at, boxNow.value)}</span>{" "}
-              <button class="btn plain" type="button" aria-label={`Take away ${token.name || `token ${token.id}`}`} onClick={() => void work(async () => { await call("DELETE", `/tokens/${token.id}`); })}>Take away</button></li>
+              <button class="btn plain" type="button" aria-label={`Take away ${token.name || `token ${token.id}`}`} onClick={() => settled(token.id) && void work(async () => { await call("DELETE", `/tokens/${token.id}`); })}>Take away</button></li>
           ))}
         </ul>
       )}

@@ -9,6 +9,7 @@ import { clock, programWords, zone } from "../../format";
 import type { SessionView } from "../../openapi";
 import { now, visit } from "../../state/app";
 import { Panel, ProblemNote, Shape } from "../bits";
+import { useSettled } from "../settle";
 import { useSort } from "../sort";
 import { useDeed } from "./deed";
 
@@ -63,6 +64,7 @@ function Sessions() {
   const look = async () => (list.value = await call<SessionView[]>("GET", "/sessions"));
   useEffect(() => void run(async () => { await look(); return ""; }), []);
   const { list: order, head } = useSort(list.value, null, { program: ({ program }) => programWords(program), from: ({ address }) => address, since: ({ created }) => created, ends: ({ expires }) => expires });
+  const settled = useSettled(order.map(({ id }) => ({ key: id })));
   const end = (path: string, words: string) => void run(async () => { await call("DELETE", path); await look(); return words; });
   return (
     <Panel title="Where you are logged in" note={`A session ends by itself after 24 hours; times in ${zone(now.value)}.`} end={list.value.length > 1 && <button class="btn plain" type="button" disabled={busy.value} onClick={() => end("/session/others", "Only this browser is logged in now.")}>Log out everywhere else</button>}>
@@ -73,7 +75,7 @@ function Sessions() {
             <tr key={one.id}>
               <td class="nm"><b>{programWords(one.program)}</b>{one.own && <span class="mute"> this one</span>}</td>
               <td class="mono" data-k="From">{one.address || "not kept"}</td><td data-k="Since">{clock(one.created, now.value)}</td><td data-k="Ends">{clock(one.expires, now.value)}</td>
-              <td>{!one.own && <button class="btn plain" type="button" disabled={busy.value} onClick={() => end(`/sessions/${segment(one.id)}`, "It is logged out.")}>Log out<span class="sr"> {programWords(one.program)} from {one.address}</span></button>}</td>
+              <td>{!one.own && <button class="btn plain" type="button" disabled={busy.value} onClick={() => settled(one.id) && end(`/sessions/${segment(one.id)}`, "It is logged out.")}>Log out<span class="sr"> {programWords(one.program)} from {one.address}</span></button>}</td>
             </tr>
           ))}
         </tbody>

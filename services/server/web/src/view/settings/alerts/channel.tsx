@@ -5,6 +5,7 @@ import type { Problem } from "@wire";
 
 import { asProblem } from "../../../api";
 import { ProblemNote, Shape } from "../../bits";
+import { useSettled } from "../../settle";
 import { alerts, filled, offset, type Detail, type Digest, type Kind, type Provider, type QuietHours, type Rule } from "./data";
 import { ServiceForm } from "./form";
 
@@ -145,6 +146,9 @@ function Text(props: { id: string; label: string; value: string; time?: boolean;
 }
 
 function Rules(props: { id: string; rules: Rule[]; kinds: readonly Kind[]; onChange: (rules: Rule[]) => void }) {
+  // A rule has no name of its own: where their number changes, any of them may have come where another was.
+  const keyOf = (at: number) => `${at} of ${props.rules.length}`;
+  const settled = useSettled(props.rules.map((_, i) => ({ key: keyOf(i) })));
   const put = (at: number, change: Partial<Rule>) => props.onChange(props.rules.map((rule, i) => (i === at ? { ...rule, ...change } : rule)));
   return (
     <div class="alert-rules">
@@ -157,7 +161,7 @@ function Rules(props: { id: string; rules: Rule[]; kinds: readonly Kind[]; onCha
           <label>At least<select value={rule.min_severity ?? ""} onChange={(event) => put(i, { min_severity: (event.currentTarget.value || null) as NonNullable<Rule["min_severity"]> | null })}><option value="">any severity</option><option value="warning">warning</option><option value="critical">critical</option></select></label>
           <label>Only drive<input value={rule.drive ?? ""} placeholder="any" onInput={(event) => put(i, { drive: event.currentTarget.value })} /></label>
           <label>Only workspace<input value={rule.workspace ?? ""} placeholder="any" onInput={(event) => put(i, { workspace: event.currentTarget.value })} /></label>
-          <button class="btn" type="button" onClick={() => props.onChange(props.rules.filter((_, other) => other !== i))} aria-label={`Remove rule ${i + 1}`}>Remove</button>
+          <button class="btn" type="button" onClick={() => settled(keyOf(i)) && props.onChange(props.rules.filter((_, other) => other !== i))} aria-label={`Remove rule ${i + 1}`}>Remove</button>
         </div>
       ))}
       <div class="alert-do">

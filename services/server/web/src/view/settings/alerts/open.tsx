@@ -6,6 +6,7 @@ import { asProblem } from "../../../api";
 import { clock } from "../../../format";
 import { now } from "../../../state/app";
 import { Panel, ProblemNote, Shape } from "../../bits";
+import { useSettled } from "../../settle";
 import { alerts, goesOn, type Alert } from "./data";
 
 /** See the file. `onChange` is called when the box has taken an acknowledgement, or has refused it. */
@@ -23,9 +24,11 @@ export function OpenAlerts(props: { alerts: readonly Alert[]; onChange: () => vo
     busy.value = false;
     props.onChange();
   };
+  const ids = props.alerts.map(({ id }) => id);
+  const settled = useSettled([...ids.map((key) => ({ key })), { key: "all", says: ids.join() }]);
   const when = (iso: string) => clock(iso, now.value);
   return (
-    <Panel title="Not acknowledged" note="Whoever acknowledges an alert looks after it; it goes on to nobody else." end={props.alerts.length > 1 && <button class="btn plain" type="button" disabled={busy.value} onClick={() => void take(props.alerts)}>Acknowledge all</button>}>
+    <Panel title="Not acknowledged" note="Whoever acknowledges an alert looks after it; it goes on to nobody else." end={props.alerts.length > 1 && <button class="btn plain" type="button" disabled={busy.value} onClick={() => settled("all") && void take(props.alerts)}>Acknowledge all</button>}>
       <ProblemNote problem={problem.value} />
       {props.alerts.length === 0 && <p class="mute">No alert is waiting.</p>}
       <ul>
@@ -37,7 +40,7 @@ export function OpenAlerts(props: { alerts: readonly Alert[]; onChange: () => vo
                 {alert.message !== alert.title && <p>{alert.message}</p>}
                 <p class="mute">{when(alert.at)}. {goesOn(alert, when)}</p>
               </div>
-              <div class="do"><button class="btn" type="button" disabled={busy.value} onClick={() => void take([alert])}>Acknowledge<span class="sr"> {alert.title}</span></button></div>
+              <div class="do"><button class="btn" type="button" disabled={busy.value} onClick={() => settled(alert.id) && void take([alert])}>Acknowledge<span class="sr"> {alert.title}</span></button></div>
             </div>
           </li>
         ))}
