@@ -5,6 +5,7 @@
 import { Box, missing, noLoops, until } from "./box.mjs";
 import { addons } from "./addons.mjs";
 import { alerts } from "./alerts.mjs";
+import { awry } from "./awry.mjs";
 import { batch } from "./batch.mjs";
 import { inspect, launch, visit } from "./browser.mjs";
 import { evidence } from "./evidence.mjs";
@@ -497,6 +498,7 @@ for (const [width, scheme] of [[360, "dark"], [1440, "light"]]) {
     await settings(browser, width, scheme, count);
     await looks(browser, width, scheme, count);
     await batch(browser, width, scheme, count);
+    await awry(browser, width, scheme, count);
   } catch (error) {
     count.failed += 1;
     console.log(`not ok ${width} px  ${error.stack ?? error}`);

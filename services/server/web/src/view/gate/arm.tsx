@@ -1,7 +1,7 @@
 /** Step two: what was read in brief, two minutes on a clock, and one button that names the act. */
 import type { Signal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
-import type { Plan } from "@wire";
+import type { Plan, Problem } from "@wire";
 
 import { bytes, contentWords, countdown, plural, titleOf } from "../../format";
 import { visit } from "../../state/app";
@@ -52,8 +52,8 @@ export function Brief({ plan }: { plan: Plan }) {
 /** What is read out of the clock, by the seconds that are left. */
 const SPOKEN = [{ within: 10, words: "Ten seconds left to arm." }, { within: 30, words: "Half a minute left to arm." }, { within: 60, words: "One minute left to arm." }] as const;
 
-/** The button, and what still keeps it shut. */
-export function Arm(props: { gate: Gate; password: Signal<string>; left: number; onArm: () => void }) {
+/** The button, and what still keeps it shut. `pulled`: told of a drive that is out; where the box has been asked already, its answer is what is told. */
+export function Arm(props: { gate: Gate; pulled: Problem | null; password: Signal<string>; left: number; onArm: () => void }) {
   const { gate } = props;
   const open = gate.step === "arming";
   const plan = "plan" in gate ? gate.plan : null;
@@ -63,6 +63,7 @@ export function Arm(props: { gate: Gate; password: Signal<string>; left: number;
   const act = plan ? `Erase and test ${plural(plan.drives.length, "drive")}` : "Erase and test";
   const busy = gate.step === "arming" && gate.busy;
   const starting = gate.step === "arming" && gate.starting;
+  const pulled = open && !busy ? props.pulled : null;
   const beside = starting
     ? "The box opens the drives, which can take a minute. From here on they may be written."
     : open
@@ -88,8 +89,8 @@ export function Arm(props: { gate: Gate; password: Signal<string>; left: number;
             aria-describedby="arm-hint" onInput={(event) => (props.password.value = event.currentTarget.value)} />
           <p class="h" id="arm-hint">{gate.step === "checking" ? "Asking the box whether anything has changed." : open ? "It confirms what you have read; the button then begins to erase at once." : missing > 0 ? `${plural(missing, "label")} to go.` : ""}</p>
         </div>
-        <ProblemNote problem={gate.step === "arming" ? gate.problem : null} />
-        <button class="btn hot" type="button" disabled={!open || busy || props.password.value === ""} onClick={props.onArm}>{starting ? "Starting" : busy ? "Asking the box" : act}</button>
+        <ProblemNote problem={pulled ?? (gate.step === "arming" ? gate.problem : null)} />
+        <button class="btn hot" type="button" disabled={!open || busy || pulled !== null || props.password.value === ""} onClick={props.onArm}>{starting ? "Starting" : busy ? "Asking the box" : act}</button>
       </form>
       <div class="sum">Enter in the field does not press this button.</div>
     </aside>

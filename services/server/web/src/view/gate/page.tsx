@@ -21,7 +21,7 @@ import { useHere } from "../here";
 import { Arm, Brief } from "./arm";
 import { PlaybookChoice } from "./choice";
 import { OptionsForm, PLAIN } from "./options";
-import { leftWords, namedOf, StepOne } from "./reading";
+import { leftWords, namedOf, pulledWords, StepOne } from "./reading";
 import { ScanDoor } from "./scan";
 
 /** What leaving comes to. What was refused may be so because a job writes to the drive. */
@@ -213,7 +213,7 @@ export function GatePage() {
           <Banners />
           <div class="gate">
             {state.step === "arming" ? <Brief plan={state.plan} /> : <StepOne gate={state} drives={named} left={left} dispatch={dispatch} onAgain={() => { dispatch({ type: "reset" }); void ask(); }}>{choice}</StepOne>}
-            <Arm gate={state} password={password} left={state.step === "arming" ? Math.max(0, (state.deadline - time.value) / 1000) : 0} onArm={() => void arm()} />
+            <Arm gate={state} pulled={pulledWords(named)} password={password} left={state.step === "arming" ? Math.max(0, (state.deadline - time.value) / 1000) : 0} onArm={() => void arm()} />
           </div>
           <p class="leave"><a href="/">{leaves(state)}</a></p>
         </main>
