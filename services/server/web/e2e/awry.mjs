@@ -37,6 +37,23 @@ export async function awry(browser, width, scheme, count) {
       await page.getByText("Left to arm.").waitFor();
       await until("the button to be open", () => button.isEnabled(), 10);
     });
+
+    await test("a file that is brought again is asked for anew: its field holds none while one chooses", async () => {
+      for (const path of ["/settings/update", "/settings/backup", "/verify", "/playbooks/+"]) {
+        await at(path);
+        const field = page.locator("main input[type=file]");
+        const held = () => field.evaluate((one) => one.files.length);
+        const choose = async () => {
+          const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.locator("main label:has(input[type=file])").click()]);
+          // The browser tells a change only where what is chosen differs from what the field holds.
+          assert(`${path}: its field holds a file`, (await held()) === 0);
+          await chooser.setFiles({ name: "brought.txt", mimeType: "text/plain", buffer: Buffer.from("brought") });
+        };
+        await choose();
+        await until(`${path} to have taken it`, async () => (await held()) === 1 && (await field.isEnabled()), 10);
+        await choose();
+      }
+    });
   } finally {
     await context.close();
     await box.close();

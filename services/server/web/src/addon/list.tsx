@@ -11,6 +11,7 @@ import { ago, plural, stamp } from "../format";
 import { addonPath } from "../route";
 import { now } from "../state/app";
 import { Dialog, Icon, Panel, ProblemNote, Shape } from "../view/bits";
+import { FileInput } from "../view/file";
 import type { AddonToken, AddonView } from "../openapi";
 import { useSort } from "../view/sort";
 import { addons, BUILT_IN } from "./ask";
@@ -104,7 +105,7 @@ function Add({ done, close }: { done: () => void; close: () => void }) {
         <div class="field"><label for="add-name">Name</label><input id="add-name" value={name.value} maxLength={128} autocomplete="off" onInput={(e) => (name.value = e.currentTarget.value)} /><p class="h">As it will stand in the list.</p></div>
         <div class="field"><label for="add-url">Address<span class="opt"> optional</span></label><input id="add-url" inputMode="url" value={url.value} maxLength={512} placeholder="http://192.168.1.20:9100" autocomplete="off" spellcheck={false} onInput={(e) => (url.value = e.currentTarget.value)} />
           <p class="h">Only if it listens itself. Without one, commands go down its own connection.</p></div>
-        <div class="field"><label for="add-file">Manifest<span class="opt"> optional</span></label><input id="add-file" type="file" accept="application/json,.json" aria-describedby="add-file-h" onClick={(e) => (e.currentTarget.value = "")} onChange={(e) => void take(e.currentTarget.files?.[0])} />
+        <div class="field"><label for="add-file">Manifest<span class="opt"> optional</span></label><FileInput id="add-file" accept="application/json,.json" aria-describedby="add-file-h" onFile={(file) => void take(file)} />
           <p class={`h ${wrong.value ? "bad" : ""}`} id="add-file-h">{wrong.value ?? (manifest.value ? `${manifest.value.name} is read; the box checks it.` : "Its pages. Without a file it sends them when it connects.")}</p></div>
         <ProblemNote problem={problem.value} />
         <div class="do"><button class="btn prime" type="submit" disabled={busy.value || name.value.trim() === "" || wrong.value !== null}>{busy.value ? "Registering" : "Register it"}</button><button class="btn" type="button" onClick={close}>Leave it</button></div>

@@ -9,7 +9,8 @@ import "../../style/lists.css";
 import "../../style/playbook.css";
 import { api, asProblem } from "../../api";
 import { bytes, dated, verdictShape } from "../../format";
-import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
+import { Panel, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
+import { FileDrop } from "../file";
 import { grouped4 } from "../job/evidence";
 
 const STANDING: Record<Standing, string> = {
@@ -148,10 +149,7 @@ export function VerifyPage() {
       <div class="cols">
         <Panel title="What you have" span="c7">
           <form onSubmit={(event) => { event.preventDefault(); void check(); }}>
-            <label class="drop" onDragOver={(event) => event.preventDefault()} onDrop={(event) => { event.preventDefault(); void take(event.dataTransfer?.files[0]); }}>
-              <Icon name="file" /><span><b>Choose its file</b>, or drop it here: the signed JSON, its page or its PDF</span>
-              <input class="sr" type="file" accept=".json,.html,.pdf,application/json,text/html,application/pdf,text/plain" onChange={(event) => void take(event.currentTarget.files?.[0])} />
-            </label>
+            <FileDrop accept=".json,.html,.pdf,application/json,text/html,application/pdf,text/plain" onFile={(file) => void take(file)}><b>Choose its file</b>, or drop it here: the signed JSON, its page or its PDF</FileDrop>
             <div class="field"><label for="c-text">Or its text, or that of its QR code</label>
               <textarea id="c-text" rows={6} spellcheck={false} autocomplete="off" value={text.value} onInput={(event) => { text.value = event.currentTarget.value; result.value = null; problem.value = null; }} /></div>
             <details class="help"><summary>Keys that you know</summary>

@@ -11,6 +11,7 @@ import { FRESH, go, playbookPath } from "../../route";
 import { known } from "../../state/app";
 import { draftOf, keepDraft } from "../../state/drafts";
 import { Dialog, Icon, ProblemNote, Shape } from "../bits";
+import { FileInput } from "../file";
 import { Effect, Steps } from "../gate/choice";
 import { useHere } from "../here";
 
@@ -112,7 +113,7 @@ function Editor({ id, book, fresh }: { id: string; book: PlaybookInfo | undefine
     <div class="edit">
       <section class="panel" aria-labelledby="ed">
         <header><h2 id="ed">Text</h2><p>{fixed ? "part of the box; save it under another name to change it" : "TOML"}</p>
-          <label class="btn r filebtn"><Icon name="file" />From a file<input class="sr" type="file" accept=".toml,text/plain" onChange={(event) => void take(event.currentTarget.files?.[0])} /></label></header>
+          <label class="btn r filebtn"><Icon name="file" />From a file<FileInput class="sr" accept=".toml,text/plain" onFile={(file) => void take(file)} /></label></header>
         <div class={`code ${wrong !== null ? "bad" : ""}`} onDragOver={(event) => event.preventDefault()} onDrop={(event) => { event.preventDefault(); void take(event.dataTransfer?.files[0]); }}>
           <pre ref={gutter} aria-hidden="true">{lines.map((_, i) => <span key={i} class={wrong === i + 1 ? "hit" : ""}>{i + 1}{"\n"}</span>)}</pre>
           <textarea

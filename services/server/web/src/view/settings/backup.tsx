@@ -6,7 +6,8 @@ import "../../style/playbook.css";
 import { call } from "../../api";
 import { bytes, clock } from "../../format";
 import { now } from "../../state/app";
-import { Icon, Panel } from "../bits";
+import { Panel } from "../bits";
+import { FileDrop } from "../file";
 import { Field, file, save, useDeed } from "./deed";
 
 /** Shortest passphrase, as the box says it. */
@@ -74,10 +75,7 @@ function Bring() {
   const ready = was !== null && password.value !== "" && phrase.value !== "";
   return (
     <Panel title="Put a backup back" note="Of this box or another.">
-      <label class="drop" onDragOver={(event) => event.preventDefault()} onDrop={(event) => { event.preventDefault(); take(event.dataTransfer?.files[0]); }}>
-        <Icon name="file" /><span><b>Choose the file</b>, or drop it here. Nothing happens yet.</span>
-        <input class="sr" type="file" onChange={(event) => take(event.currentTarget.files?.[0])} />
-      </label>
+      <FileDrop onFile={take}><b>Choose the file</b>, or drop it here. Nothing happens yet.</FileDrop>
       {was && (
         <form onSubmit={(event) => {
           event.preventDefault();

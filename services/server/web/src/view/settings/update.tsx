@@ -13,6 +13,7 @@ import { asProblem, call, readProblem, Refusal, unreachable } from "../../api";
 import { bytes, clock } from "../../format";
 import { now } from "../../state/app";
 import { Icon, Panel, ProblemNote, Shape } from "../bits";
+import { FileDrop } from "../file";
 import { useSort } from "../sort";
 import { Back, wayBack } from "./back";
 import { useDeed } from "./deed";
@@ -198,10 +199,7 @@ export default function Page() {
       )}
       {known && (
         <Panel title="New system" note="Signed by a key that this box trusts.">
-          <label class="drop" onDragOver={(event) => event.preventDefault()} onDrop={(event) => { event.preventDefault(); take(event.dataTransfer?.files[0]); }}>
-            <Icon name="file" /><span><b>Choose the update</b>, or drop it here. What runs goes on running; only what the box lacks is sent.</span>
-            <input class="sr" type="file" disabled={busy} onChange={(event) => take(event.currentTarget.files?.[0])} />
-          </label>
+          <FileDrop disabled={busy} onFile={take}><b>Choose the update</b>, or drop it here. What runs goes on running; only what the box lacks is sent.</FileDrop>
           {sending.value && <Progress label="Sent" done={sending.value.done} all={sending.value.all} unit={`${bytes(sending.value.done)} of ${bytes(sending.value.all)}`} />}
           <form onSubmit={(event) => {
             event.preventDefault();
