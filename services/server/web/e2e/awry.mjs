@@ -54,6 +54,33 @@ export async function awry(browser, width, scheme, count) {
         await choose();
       }
     });
+
+    await test("playbooks: one of one's own is replaced only after a question, and its page tells that it was kept", async () => {
+      const mine = { ...box.state.playbooks[0], name: "my-soak", own: true, text: "name = \"my-soak\"\n# 72 hours\n" };
+      box.state.playbooks.push(mine);
+      let sent = 0;
+      box.instead.set("PUT /api/v1/playbooks/my-soak", () => (sent += 1, { told: "Kept." }));
+      await at("/playbooks/+");
+      const text = page.getByRole("textbox", { name: "Text of the playbook" });
+      const save = page.getByRole("button", { name: "Check and save as “my-soak”…" });
+      await save.click();
+      await page.getByRole("dialog", { name: "Replace “My soak”?" }).waitFor();
+      await inspect(page, `playbook-replace-${width}`);
+      await page.getByRole("button", { name: "Keep it" }).click();
+      // The question gives the focus back to the button.
+      await until("the focus to be back", () => save.evaluate((one) => one === document.activeElement), 10);
+      await text.press("Control+s");
+      await page.getByRole("dialog").waitFor();
+      assert("nothing was sent", sent === 0);
+      const written = await text.inputValue();
+      await page.getByRole("button", { name: "Replace it" }).click();
+      await page.waitForURL((url) => url.pathname === "/playbooks/my-soak");
+      await page.getByRole("status").getByText("Kept.").waitFor();
+      assert("its text is what was saved, though the box tells the earlier one yet", (await text.inputValue()) === written && sent === 1);
+      await at("/playbooks/my-soak");
+      assert("a later visit has what the box tells", (await text.inputValue()) === mine.text);
+      box.instead.clear();
+    });
   } finally {
     await context.close();
     await box.close();

@@ -40,18 +40,28 @@ export function lineIn(detail: string): number | null {
   return told === undefined ? null : Number(told);
 }
 
+/** The playbook of one's own that is gone once a text is saved under `name`, other than the one that is looked at; pure. */
+export function replaced(name: string, book: PlaybookInfo | undefined, playbooks: readonly PlaybookInfo[]): PlaybookInfo | undefined {
+  return name === book?.name ? undefined : playbooks.find((one) => one.own && one.name === name);
+}
+
+/** What was saved under a name that has a page of its own, for that page: the box may not have told it by then. */
+let carried: { name: string; text: string; told: string } | null = null;
+
 /** Longest file that is read; the box takes no longer text. */
 const FILE_MAX = 65_536;
 
 function Editor({ id, book, fresh }: { id: string; book: PlaybookInfo | undefined; fresh: boolean }) {
-  const text = useSignal(draftOf(id) ?? (fresh ? BEGIN : (book?.text ?? "")));
-  const saved = useSignal(fresh ? "" : (book?.text ?? ""));
+  const brought = carried?.name === id ? carried : null;
+  const stands = brought?.text ?? book?.text ?? "";
+  const text = useSignal(draftOf(id) ?? (fresh ? BEGIN : stands));
+  const saved = useSignal(fresh ? "" : stands);
   const begun = fresh ? BEGIN : saved.value;
   useSignalEffect(() => keepDraft(id, text.value === (fresh ? BEGIN : saved.value) ? null : text.value));
   const here = useHere();
   const busy = useSignal(false);
-  const asking = useSignal(false);
-  const told = useSignal("");
+  const asking = useSignal<"forget" | "replace" | null>(null);
+  const told = useSignal(brought?.told ?? "");
   const problem = useSignal<Problem | null>(null);
   const area = useRef<HTMLTextAreaElement>(null);
   const gutter = useRef<HTMLPreElement>(null);
@@ -59,6 +69,7 @@ function Editor({ id, book, fresh }: { id: string; book: PlaybookInfo | undefine
   const wrong = problem.value ? lineIn(`${problem.value.title} ${problem.value.detail}`) : null;
   const lines = text.value.split("\n");
   const name = nameIn(text.value);
+  const over = replaced(name, book, known.value.playbooks ?? []);
 
   useEffect(() => {
     const field = area.current;
@@ -84,12 +95,20 @@ function Editor({ id, book, fresh }: { id: string; book: PlaybookInfo | undefine
         keepDraft(id, null);
         // What stands there now is what was saved, whatever was begun under that name.
         keepDraft(name, null);
-        if (name !== book?.name && here()) go(playbookPath(name));
+        if (name !== book?.name && here()) {
+          carried = { name, text: text.value, told: told.value };
+          go(playbookPath(name));
+        }
       }
     } catch (thrown) {
       problem.value = asProblem(thrown);
     }
+    asking.value = null;
     busy.value = false;
+  };
+  const press = () => {
+    if (over) asking.value = "replace";
+    else void save();
   };
   const forget = async () => {
     busy.value = true;
@@ -100,7 +119,7 @@ function Editor({ id, book, fresh }: { id: string; book: PlaybookInfo | undefine
       if (location.pathname === playbookPath(id)) go("/playbooks");
     } catch (thrown) {
       problem.value = asProblem(thrown);
-      asking.value = false;
+      asking.value = null;
     }
     busy.value = false;
   };
@@ -120,14 +139,14 @@ function Editor({ id, book, fresh }: { id: string; book: PlaybookInfo | undefine
             ref={area} value={text.value} spellcheck={false} autocapitalize="off" autocomplete="off" wrap="off" aria-label="Text of the playbook" aria-invalid={problem.value !== null} aria-describedby="ed-problem"
             onInput={(event) => { text.value = event.currentTarget.value; problem.value = null; told.value = ""; }}
             onScroll={(event) => { if (gutter.current) gutter.current.scrollTop = event.currentTarget.scrollTop; }}
-            onKeyDown={(event) => { if ((event.ctrlKey || event.metaKey) && event.key === "s") { event.preventDefault(); void save(); } }}
+            onKeyDown={(event) => { if ((event.ctrlKey || event.metaKey) && event.key === "s") { event.preventDefault(); press(); } }}
           />
         </div>
         <ProblemNote problem={problem.value} id="ed-problem" />
         <div class="do">
-          <button class="btn prime" type="button" disabled={busy.value || text.value === saved.value} onClick={() => void save()}>{busy.value ? "The box checks it" : name && name !== book?.name ? `Check and save as “${name}”` : "Check and save"}</button>
+          <button class="btn prime" type="button" disabled={busy.value || text.value === saved.value} onClick={press}>{busy.value ? "The box checks it" : name && name !== book?.name ? `Check and save as “${name}”${over ? "…" : ""}` : "Check and save"}</button>
           {text.value !== begun && text.value !== saved.value && <button class="btn" type="button" disabled={busy.value} onClick={() => { text.value = begun; problem.value = null; told.value = ""; }}>Undo the changes</button>}
-          {book?.own && <button class="btn danger" type="button" disabled={busy.value} onClick={() => (asking.value = true)}>Take it away…</button>}
+          {book?.own && <button class="btn danger" type="button" disabled={busy.value} onClick={() => (asking.value = "forget")}>Take it away…</button>}
           <span class="told" role="status">{told.value && <span class="v is-pass"><Shape of="pass" />{told.value}</span>}</span>
         </div>
       </section>
@@ -150,10 +169,16 @@ function Editor({ id, book, fresh }: { id: string; book: PlaybookInfo | undefine
           </dl>
         </details>
       </aside>
-      {asking.value && book && (
-        <Dialog title={`Take “${titleOf(book.name)}” away?`} onClose={() => (asking.value = false)}>
+      {asking.value === "replace" && over && (
+        <Dialog title={`Replace “${titleOf(over.name)}”?`} onClose={() => (asking.value = null)}>
+          <p>You have a playbook of this name. Its text is gone unless you keep a copy; to keep both, give this one another name in its first line. Jobs that run go on.</p>
+          <div class="do"><button class="btn" type="button" onClick={() => (asking.value = null)}>Keep it</button><button class="btn danger" type="button" disabled={busy.value} onClick={() => void save()}>Replace it</button></div>
+        </Dialog>
+      )}
+      {asking.value === "forget" && book && (
+        <Dialog title={`Take “${titleOf(book.name)}” away?`} onClose={() => (asking.value = null)}>
           <p>Jobs that run go on; those that ended keep what they did. The text is gone unless you keep a copy.</p>
-          <div class="do"><button class="btn" type="button" onClick={() => (asking.value = false)}>Keep it</button><button class="btn danger" type="button" disabled={busy.value} onClick={() => void forget()}>Take it away</button></div>
+          <div class="do"><button class="btn" type="button" onClick={() => (asking.value = null)}>Keep it</button><button class="btn danger" type="button" disabled={busy.value} onClick={() => void forget()}>Take it away</button></div>
         </Dialog>
       )}
     </div>
@@ -165,6 +190,9 @@ export function PlaybookPage({ id }: { id: string }) {
   const { playbooks } = known.value;
   const fresh = id === FRESH;
   const book = playbooks?.find((one) => one.name === id);
+  useEffect(() => () => {
+    if (carried?.name === id) carried = null;
+  }, []);
   if (!fresh && !book) {
     return (
       <main id="main" class="door" tabIndex={-1}>
