@@ -81,6 +81,38 @@ export async function awry(browser, width, scheme, count) {
       assert("a later visit has what the box tells", (await text.inputValue()) === mine.text);
       box.instead.clear();
     });
+
+    await test("an error is what it says, and goes when the box answers: a test, a drive, the certificates, what was told", async () => {
+      for (const [path, asked, says] of [
+        ["/jobs/0199a-old", "GET /api/v1/jobs/0199a-old", "This test could not be asked for"], ["/drives/unknown", "GET /api/v1/jobs", "This drive could not be asked for"], ["/certificates", "GET /api/v1/certificates", "Certificates"],
+      ]) {
+        box.instead.set(asked, 503);
+        await at(path);
+        await page.getByRole("heading", { name: says }).first().waitFor();
+        await page.getByRole("alert").getByText("The box answered 503").waitFor();
+        box.instead.clear();
+        box.cut();
+        await page.getByText("The box answered 503").waitFor({ state: "detached" });
+      }
+      await at("/jobs/0199a-old");
+      await page.getByRole("heading", { name: "No such test" }).waitFor();
+      // Of what the box does not tell nobody knows that it is nothing.
+      await at("/settings/alerts");
+      await page.getByText("The box has not told it.").waitFor();
+      assert("nothing is not told", (await page.getByText("Nothing yet.").count()) === 0);
+    });
+
+    await test("log out: a box that does not take it says so, until one goes elsewhere or is out", async () => {
+      await at("/");
+      box.instead.set("DELETE /api/v1/session", 503);
+      await page.getByRole("button", { name: "Log out" }).click();
+      const note = page.getByRole("alert").getByText("You are still logged in");
+      await note.waitFor();
+      await inspect(page, `stayed-${width}`);
+      await page.getByRole("link", { name: "Events" }).filter({ visible: true }).click();
+      await note.waitFor({ state: "detached" });
+      box.instead.clear();
+    });
   } finally {
     await context.close();
     await box.close();

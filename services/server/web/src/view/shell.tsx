@@ -1,13 +1,16 @@
 /** The frame round every place: name of the box, places, search, lost connection, help. */
+import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import type { Session } from "@wire";
+import { useEffect } from "preact/hooks";
+import type { Problem, Session } from "@wire";
 
+import { asProblem } from "../api";
 import { clock } from "../format";
-import { place, type Place } from "../route";
+import { arrivals, place, type Place } from "../route";
 import { helpOpen, known, lostSince, logout, now, rested, search } from "../state/app";
 import { forgetDrafts } from "../state/drafts";
 import { forgetWish } from "../state/wish";
-import { Dialog, Icon, Shape } from "./bits";
+import { Dialog, Icon, ProblemNote, Shape } from "./bits";
 
 const PLACES: [name: Place["name"], path: string, label: string, icon: string][] = [
   ["bench", "/", "Bench", "bay"],
@@ -61,11 +64,32 @@ function Help() {
   );
 }
 
+/** What a person is told who wanted to log out and may not be; where the answer alone is lost, nobody knows. Pure. */
+export function stayedWords({ status, title, detail }: Problem): Problem {
+  return {
+    type: "logged-in", status, title: status === 0 ? "It is not known whether you are logged out" : "You are still logged in",
+    detail: `${[title, detail ?? ""].filter((words) => words !== "").map((words) => words.replace(/\.?$/, ".")).join(" ")} Log out again before you leave this screen.`,
+  };
+}
+
 /** The frame. */
 export function Shell({ session, children }: { session: Session; children: ComponentChildren }) {
   const box = known.value.box;
   const here = place.value.name;
   const under: Partial<Record<Place["name"], Place["name"]>> = { playbook: "playbooks", verify: "certificates", addon: "addons" };
+  const stayed = useSignal<Problem | null>(null);
+  // Whoever goes on to another place has read it.
+  useEffect(() => void (stayed.value = null), [arrivals.value]);
+  const leave = async () => {
+    stayed.value = null;
+    try {
+      await logout();
+      forgetWish();
+      forgetDrafts();
+    } catch (thrown) {
+      stayed.value = stayedWords(asProblem(thrown));
+    }
+  };
   const current = (name: string) => (name === (under[here] ?? here) ? ("page" as const) : undefined);
   return (
     <div class={`app ${lostSince.value !== null ? "lost" : ""}`}>
@@ -84,10 +108,11 @@ export function Shell({ session, children }: { session: Session; children: Compo
           )}
           <span class="who">{session.username}</span>
           <button class="btn plain" type="button" onClick={() => (helpOpen.value = true)}><span aria-hidden="true">?</span><span class="sr">Help</span></button>
-          <button class="btn plain" type="button" onClick={() => void logout().then(() => { forgetWish(); forgetDrafts(); })}>Log out</button>
+          <button class="btn plain" type="button" onClick={() => void leave()}>Log out</button>
         </div>
       </header>
       <Lost />
+      <ProblemNote problem={stayed.value} />
       {children}
       <nav class="tabs" aria-label="Places, below">
         {AT_FOOT.map(([name, path, label, icon]) => <a key={path} href={path} aria-current={current(name)}><Icon name={icon} />{label}</a>)}

@@ -9,6 +9,7 @@ import { api, asProblem, certificateUrl } from "../../api";
 import { bytes, dated, plural } from "../../format";
 import { drivePath, jobPath } from "../../route";
 import { known, now } from "../../state/app";
+import { useAgain } from "../again";
 import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
 import { useHere } from "../here";
 import { grouped4, outOfDate } from "../job/evidence";
@@ -95,13 +96,16 @@ export function CertificatesPage({ id }: { id: string | null }) {
   const chosen = useSignal<ReadonlySet<string>>(new Set());
   // A job that gets its certificate, or loses it, is told by the stream; then the list is asked for again.
   const told = [...known.value.jobs.values()].map((job) => `${job.certificate?.id ?? ""}${job.certificate?.revoked ? "!" : ""}`).join();
-  useEffect(() => {
+  const ask = () => {
     api.certificates().then((entries) => {
+      problem.value = null;
       const one = id === null ? undefined : opened(entries, id);
       if (one && here()) location.replace(certificateUrl(one.job, ".html"));
       list.value = entries;
     }, (thrown: unknown) => (problem.value = asProblem(thrown)));
-  }, [told]);
+  };
+  useEffect(ask, [told]);
+  useAgain(() => problem.peek() !== null, ask);
   const shown = (list.value ?? []).filter((entry) => answers(entry, text.value));
   const { list: order, head } = useSort(shown, "signed", {
     number: ({ info }) => info.id, drive: ({ model, serial }) => `${model} ${serial}`, outcome: ({ outcome }) => outcome, signed: ({ info }) => info.made, holds: ({ info }) => (info.revoked ? 2 : outOfDate(info, now.value) ? 1 : 0),

@@ -13,6 +13,7 @@ import { siblings, telling } from "../../siblings";
 import { known, latest, now } from "../../state/app";
 import { addJobs, canChoose, canGiveUp, hasFailed, isOver, isPaused } from "../../state/store";
 import { enterGate } from "../../state/wish";
+import { useAgain } from "../again";
 import { Icon, Panel, ProblemNote, Serial, Shape, VerdictMark } from "../bits";
 import { Banners, unheardOf } from "../box";
 import { Health } from "./health";
@@ -168,7 +169,7 @@ export function DrivePage({ id }: { id: string }) {
   const { drives, jobs: all } = known.value;
   // The stream brings the newest jobs of the box; those of a drive that was here long ago are asked for.
   const asked = useSignal<{ of: string; problem: Problem | null } | null>(null);
-  useEffect(() => {
+  const ask = () => {
     api.jobsOf(id).then(
       (told) => {
         known.value = addJobs(known.peek(), told);
@@ -176,7 +177,9 @@ export function DrivePage({ id }: { id: string }) {
       },
       (thrown: unknown) => (asked.value = { of: id, problem: asProblem(thrown) }),
     );
-  }, [id]);
+  };
+  useEffect(ask, [id]);
+  useAgain(() => (asked.peek()?.problem ?? null) !== null, ask);
   const answer = asked.value?.of === id ? asked.value : null;
   if (drives === null) return <main id="main" tabIndex={-1}><p class="mute" role="status">Waiting for the box to tell its drives.</p></main>;
   const drive = drives.find((d) => d.id === id) ?? drives.find((d) => d.key === id);

@@ -8,6 +8,7 @@ import "../../style/lists.css";
 import { api, asProblem } from "../../api";
 import { known } from "../../state/app";
 import { addJobs, isOver } from "../../state/store";
+import { useAgain } from "../again";
 import { Panel, ProblemNote } from "../bits";
 import { Banners, unheardOf } from "../box";
 import { SurfacePlot } from "./plot";
@@ -26,18 +27,23 @@ export function JobPage({ id }: { id: string }) {
   const job = known.value.jobs.get(id);
   const problem = useSignal<Problem | null>(null);
   const missing = !job && known.value.drives !== null;
-  useEffect(() => {
+  const ask = () => {
     if (!missing) return;
     api.job(id).then(
-      (told) => (known.value = addJobs(known.peek(), [told])),
+      (told) => {
+        problem.value = null;
+        known.value = addJobs(known.peek(), [told]);
+      },
       (thrown: unknown) => (problem.value = asProblem(thrown)),
     );
-  }, [id, missing]);
+  };
+  useEffect(ask, [id, missing]);
+  useAgain(() => problem.peek() !== null, ask);
   if (!job) {
     return (
       <main id="main" class="door" tabIndex={-1}>
         {problem.value ? (
-          <div class="panel"><h1>No such test</h1><ProblemNote problem={problem.value} /><a class="btn" href="/">To the bench</a></div>
+          <div class="panel"><h1>{problem.value.status === 404 ? "No such test" : "This test could not be asked for"}</h1><ProblemNote problem={problem.value} /><a class="btn" href="/">To the bench</a></div>
         ) : <p class="mute" role="status">Asking the box for this test.</p>}
       </main>
     );

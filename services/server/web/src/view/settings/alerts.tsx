@@ -8,6 +8,7 @@ import "../../style/alerts.css";
 import { asProblem } from "../../api";
 import { clock, duration } from "../../format";
 import { known, now } from "../../state/app";
+import { useAgain } from "../again";
 import { Panel, ProblemNote, Shape } from "../bits";
 import { useSort } from "../sort";
 import { ChannelSettings } from "./alerts/channel";
@@ -130,12 +131,13 @@ function NewChannel(props: { providers: Record<string, Provider>; onAdded: () =>
   );
 }
 
-function Past({ lines, services }: { lines: readonly Delivery[]; services: readonly Service[] }) {
+/** `lines`: `null` until the box has told them; `failed`: it did not. */
+function Past({ lines, failed, services }: { lines: readonly Delivery[] | null; failed: boolean; services: readonly Service[] }) {
   const fate = (line: Delivery) => fateOf(line, services, when);
-  const { list, head } = useSort(lines, "when", { when: ({ created_at }) => created_at, channel: ({ service_name }) => service_name, message: ({ message }) => message, fate: (line) => fate(line).words }, true);
+  const { list, head } = useSort(lines ?? [], "when", { when: ({ created_at }) => created_at, channel: ({ service_name }) => service_name, message: ({ message }) => message, fate: (line) => fate(line).words }, true);
   return (
     <Panel title="What was told" note="The newest fifty.">
-      {lines.length === 0 ? <p class="mute">Nothing yet.</p> : (
+      {lines === null || lines.length === 0 ? <p class="mute">{lines ? "Nothing yet." : failed ? "The box has not told it." : "Asking the box."}</p> : (
         <table class="tbl alert-past">
           <thead><tr>{head("when", "When")}{head("channel", "Channel")}{head("message", "Message")}{head("fate", "What became of it")}</tr></thead>
           <tbody>
@@ -166,7 +168,7 @@ export default function Page() {
   const providers = useSignal<Record<string, Provider>>({});
   const kinds = useSignal<Kind[]>([]);
   const list = useSignal<Service[] | null>(null);
-  const past = useSignal<Delivery[]>([]);
+  const past = useSignal<Delivery[] | null>(null);
   const open = useSignal<Alert[]>([]);
   const problem = useSignal<Problem | null>(null);
   const load = async () => {
@@ -185,17 +187,16 @@ export default function Page() {
   useEffect(() => {
     if (list.value) void load();
   }, [said]);
-  useEffect(() => {
-    const words = async () => {
-      try {
-        [providers.value, kinds.value] = await Promise.all([alerts.providers(), alerts.kinds()]);
-      } catch (thrown) {
-        problem.value = asProblem(thrown);
-      }
-      await load();
-    };
-    void words();
-  }, []);
+  const words = async () => {
+    try {
+      [providers.value, kinds.value] = await Promise.all([alerts.providers(), alerts.kinds()]);
+    } catch (thrown) {
+      problem.value = asProblem(thrown);
+    }
+    await load();
+  };
+  useEffect(() => void words(), []);
+  useAgain(() => problem.peek() !== null, () => void words());
   return (
     <>
       {(open.value.length > 0 || list.value?.some((service) => service.escalate_after_secs > 0)) && <OpenAlerts alerts={open.value} onChange={() => void load()} />}
@@ -207,7 +208,7 @@ export default function Page() {
         </ul>
       </Panel>
       <NewChannel providers={providers.value} onAdded={() => void load()} />
-      <Past lines={past.value} services={list.value ?? []} />
+      <Past lines={past.value} failed={problem.value !== null} services={list.value ?? []} />
     </>
   );
 }
