@@ -113,6 +113,45 @@ export async function awry(browser, width, scheme, count) {
       await note.waitFor({ state: "detached" });
       box.instead.clear();
     });
+
+    await test("the way back in: told at the door, which takes the code as soon as the box does; whoever has a session keeps it", async () => {
+      const { session } = box;
+      const refused = () => box.instead.set("POST /api/v1/session", 401);
+      const attempt = async () => {
+        await page.getByLabel("Name").fill("mara");
+        await page.getByLabel("Password").fill("what was it");
+        await page.getByRole("button", { name: "Log in" }).click();
+      };
+      box.session = null;
+      await at("/events");
+      await page.getByText("press c and type RECOVER").waitFor();
+      await inspect(page, `door-${width}`);
+      refused();
+      await attempt();
+      await page.getByRole("alert").getByText("The box answered 401").waitFor();
+      // Somebody at the console asks for a code: the next refusal finds it out, and so does a look at this page.
+      box.state.box.claimed = false;
+      await attempt();
+      await page.getByRole("heading", { name: "Claim this box" }).waitFor();
+      await inspect(page, `door-code-${width}`);
+      await page.getByRole("button", { name: "Log in instead" }).click();
+      await attempt();
+      await page.getByRole("alert").getByText("The box answered 401").waitFor();
+      await page.waitForTimeout(300);
+      await page.getByRole("button", { name: "Use the code on its console" }).click();
+      await page.getByRole("heading", { name: "Claim this box" }).waitFor();
+      box.state.box.claimed = true;
+      await at("/events");
+      await page.getByRole("heading", { name: "Log in" }).waitFor();
+      box.state.box.claimed = false;
+      await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange")));
+      await page.getByRole("heading", { name: "Claim this box" }).waitFor();
+      box.session = session;
+      await page.reload();
+      await page.getByRole("heading", { name: "Events", exact: true }).first().waitFor();
+      box.state.box.claimed = true;
+      box.instead.clear();
+    });
   } finally {
     await context.close();
     await box.close();

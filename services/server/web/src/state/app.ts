@@ -226,16 +226,25 @@ export async function open(expired = false): Promise<void> {
     return;
   }
   goBy(box.now);
-  if (!box.claimed) {
-    visit.value = { kind: "unclaimed", box };
-    return;
-  }
   try {
+    // Before the claim: one that was opened again at the console ends no session, and whoever has one can look and pause.
     enter(await api.session());
   } catch (thrown) {
     const problem = asProblem(thrown);
-    visit.value = problem.status === 401 ? { kind: "login", box, expired } : { kind: "unreachable", problem };
+    visit.value = problem.status !== 401 ? { kind: "unreachable", problem } : box.claimed ? { kind: "login", box, expired } : { kind: "unclaimed", box };
     if (problem.status !== 401) setTimeout(() => void open(expired), 3000);
+  }
+}
+
+/** Looks at the login whether the box takes a claim code by now: somebody who lost the password may have asked for one at its console. */
+export async function lookForClaim(): Promise<void> {
+  const before = visit.peek();
+  try {
+    const box = await api.box();
+    // Whoever chose the login beside an open claim stays there.
+    if (before.kind === "login" && before.box.claimed && !box.claimed && visit.peek() === before) visit.value = { kind: "unclaimed", box };
+  } catch {
+    // That the box does not answer is told to who logs in.
   }
 }
 

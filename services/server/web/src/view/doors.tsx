@@ -1,10 +1,11 @@
 /** Before the bench: opening, no answer, claim, login. */
 import { useSignal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { useEffect } from "preact/hooks";
 import type { BoxView, Problem } from "@wire";
 
 import { asProblem } from "../api";
-import { claim, login, open } from "../state/app";
+import { claim, login, lookForClaim, open, visit } from "../state/app";
 import { Icon, ProblemNote } from "./bits";
 
 function Door(props: { name: string; title: string; lead: ComponentChildren; children?: ComponentChildren }) {
@@ -42,6 +43,11 @@ function Field(props: { id: string; label: string; secret?: boolean; hint?: stri
       {props.hint && <p class="h" id={`${props.id}-h`}>{props.hint}</p>}
     </div>
   );
+}
+
+/** The way back in for who has lost the password. */
+export function WayBack() {
+  return <>At the box itself, on its screen and keyboard or its serial line, press <b>c</b> and type <b>RECOVER</b>: it shows a new code, and the login page asks for it. Nothing is lost, and drives that are being tested go on.</>;
 }
 
 /** First visit, or the way back in: the code on the console makes its reader the owner. */
@@ -82,6 +88,7 @@ export function ClaimDoor({ box }: { box: BoxView }) {
         <ProblemNote problem={problem.value} />
         <button class="btn prime" type="submit" disabled={busy.value}>{busy.value ? "Claiming" : "Claim this box"}</button>
       </form>
+      <p class="mute foot">It has an owner, and you know the password? <button class="btn plain" type="button" onClick={() => (visit.value = { kind: "login", box, expired: false })}>Log in instead</button></p>
     </Door>
   );
 }
@@ -100,9 +107,16 @@ export function LoginDoor({ box, expired }: { box: BoxView; expired: boolean }) 
       await login({ username: username.value.trim(), password: password.value });
     } catch (thrown) {
       problem.value = asProblem(thrown);
+      void lookForClaim();
     }
     busy.value = false;
   };
+  useEffect(() => {
+    // Whoever comes back from the console finds this page as it was left.
+    const look = () => document.visibilityState === "visible" && void lookForClaim();
+    document.addEventListener("visibilitychange", look);
+    return () => document.removeEventListener("visibilitychange", look);
+  }, []);
   return (
     <Door name={box.name} title="Log in" lead={expired ? "Your session has ended. What runs on the box goes on." : "To see the bench of this box."}>
       {box.banners.length > 0 && <p class="note"><Icon name="info" />The box has something to tell; log in to read it.</p>}
@@ -112,6 +126,9 @@ export function LoginDoor({ box, expired }: { box: BoxView; expired: boolean }) 
         <ProblemNote problem={problem.value} />
         <button class="btn prime" type="submit" disabled={busy.value}>{busy.value ? "Checking" : "Log in"}</button>
       </form>
+      {box.claimed
+        ? <p class="mute foot"><b>If the password is lost:</b> <WayBack /></p>
+        : <p class="mute foot">The box takes a claim code, too. <button class="btn plain" type="button" onClick={() => (visit.value = { kind: "unclaimed", box })}>Use the code on its console</button></p>}
     </Door>
   );
 }

@@ -9,6 +9,7 @@ import { clock, programWords, zone } from "../../format";
 import type { SessionView } from "../../openapi";
 import { now, visit } from "../../state/app";
 import { Panel, ProblemNote, Shape } from "../bits";
+import { WayBack } from "../doors";
 import { useSettled } from "../settle";
 import { useSort } from "../sort";
 import { useDeed } from "./deed";
@@ -92,7 +93,7 @@ export default function Page() {
       <Password />
       <Sessions />
       <Panel title="If the password is lost">
-        <p>Go to the box itself. On its screen and keyboard, or its serial line, choose <b>recovery</b>: it shows a new code, and this page asks for it. Nothing is lost, and drives that are being tested go on.</p>
+        <p><WayBack /> Who is logged in logs out for that.</p>
       </Panel>
     </>
   );
