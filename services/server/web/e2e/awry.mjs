@@ -38,6 +38,28 @@ export async function awry(browser, width, scheme, count) {
       await until("the button to be open", () => button.isEnabled(), 10);
     });
 
+    await test("gate: a label from elsewhere turns no sentence that it stands in", async () => {
+      const { drives } = box.state;
+      const [plain, turned] = [drives[7], { ...drives[7], content: { ...drives[7].content, summary: "ext4 \"\u202esotohp\"", signatures: [{ ...drives[7].content.signatures[0], label: "\u202esotohp" }] } }];
+      drives[7] = turned;
+      await at("/");
+      for (const of of [drives[6], turned]) await page.locator(`[data-bay="${of.id}"]`).getByRole("checkbox").check();
+      await page.getByRole("link", { name: "Burn in…" }).click();
+      for (const [index, of] of [drives[6], turned].entries()) await page.locator(`#label-${index}`).fill(of.serial.slice(-4));
+      await page.getByText("Left to arm.").waitFor();
+      const places = await page.locator(".lose.brief li", { hasText: "sotohp" }).evaluate((line) => {
+        const at = (node) => {
+          const range = document.createRange();
+          range.selectNodeContents(node);
+          return [...range.getClientRects()].map(({ left, right, top }) => ({ left, right, top }));
+        };
+        const head = line.querySelector("b");
+        return { head: at(head), rest: at(head.nextSibling) };
+      });
+      assert(`what follows the label stands behind it: ${JSON.stringify(places)}`, places.rest.every(({ left, top }) => places.head.every((of) => of.right <= left + 1 || of.top < top)));
+      drives[7] = plain;
+    });
+
     await test("a file that is brought again is asked for anew: its field holds none while one chooses", async () => {
       for (const path of ["/settings/update", "/settings/backup", "/verify", "/playbooks/+"]) {
         await at(path);

@@ -97,6 +97,14 @@ describe("words", () => {
     expect(contentWords({ state: "found", signatures: [signature, { ...signature, label: "old" }], summary: "GPT, 2 partitions: ext4 \"photos\", ext4 \"old\"" }).detail).toBe("GPT, 2 partitions: ext4, ext4 “old”");
     expect(contentWords({ state: "found", signatures: [{ ...signature, label: null }], summary: "GPT" }).head).toBe("GPT");
   });
+  it("lets no label turn the sentence that it stands in", () => {
+    const found = (...labels: string[]) => contentWords({ state: "found", signatures: labels.map((label) => ({ partition: 1, kind: "ext4", label, uuid: null, name: null })), summary: labels.map((label) => `ext4 "${label}"`).join(", ") });
+    // Also one that closes what it is put into.
+    expect(found("\u202esotohp").head).toBe("“\u2068\ufffdsotohp\u2069”");
+    expect(found("\u2069\u202esotohp", "\u202edlo")).toEqual({ head: "“\u2068\ufffd\ufffdsotohp\u2069”", detail: "ext4, ext4 “\u2068\ufffddlo\u2069”" });
+    expect(found("תמונות").head).toBe("“\u2068תמונות\u2069”");
+    expect(found("photos (old)").head).toBe("“photos (old)”");
+  });
   it("calls no drive blank, and blames no end of one for what cannot be read anywhere", () => {
     expect(contentWords({ state: "empty" })).toEqual({ head: "No known content", detail: "may still hold data" });
     expect(contentWords({ state: "unreadable", why: "Input/output error" })).toEqual({ head: "Content unreadable", detail: "Input/output error" });

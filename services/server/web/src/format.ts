@@ -180,6 +180,14 @@ export function rotationName(rotation: Rotation): string {
   }
 }
 
+/** Signs that turn the direction of what follows them, also beyond the words that they stand in. Source: Unicode UAX #9, section 2. */
+const TURNS = /[\u202a-\u202e\u2066-\u2069]/g;
+
+/** A text that somebody else wrote, for a sentence of ours: it is written in its own direction, and the sentence round it stays as it is. */
+export function foreign(text: string): string {
+  return /^[ -~]*$/.test(text) ? text : `\u2068${text.replaceAll(TURNS, "\ufffd")}\u2069`;
+}
+
 /** What is on a drive: a headline and a line beneath it. */
 export function contentWords(content: Drive["content"]): { head: string; detail: string } {
   switch (content.state) {
@@ -192,8 +200,8 @@ export function contentWords(content: Drive["content"]): { head: string; detail:
     case "found": {
       const label = content.signatures.find((s) => s.label)?.label;
       // The box tells labels between straight quotes, the head's among them.
-      const words = content.summary.replace(label ? ` "${label}"` : "", "").replaceAll(/"([^"]*)"/g, "“$1”");
-      return label ? { head: `“${label}”`, detail: words } : { head: words, detail: "" };
+      const words = content.summary.replace(label ? ` "${label}"` : "", "").replaceAll(/"([^"]*)"/g, (_, inner: string) => `“${foreign(inner)}”`);
+      return label ? { head: `“${foreign(label)}”`, detail: words } : { head: words, detail: "" };
     }
   }
 }
