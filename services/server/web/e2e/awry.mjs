@@ -174,6 +174,43 @@ export async function awry(browser, width, scheme, count) {
       box.state.box.claimed = true;
       box.instead.clear();
     });
+
+    await test("an update: a page of before says so and offers to be loaded anew, a wall is, and what cannot be drawn is no blank page", async () => {
+      await at("/");
+      let loads = 0;
+      page.on("load", () => (loads += 1));
+      box.state.box.version = "0.2.0";
+      box.cut();
+      const line = page.getByRole("status").getByText("The box runs version 0.2.0 now.");
+      await line.waitFor();
+      await inspect(page, `updated-${width}`);
+      // A word of the new version that this page does not know.
+      const { drives } = box.state;
+      box.say("drives", [{ ...drives[8], content: { state: "encrypted", summary: "x" } }]);
+      await page.getByRole("heading", { name: "This page cannot be drawn" }).waitFor();
+      await page.getByText("What runs on the box goes on.").waitFor();
+      await inspect(page, `broken-${width}`);
+      await page.getByRole("link", { name: "Events" }).filter({ visible: true }).click();
+      await page.getByRole("heading", { name: "Events", exact: true }).first().waitFor();
+      box.say("drives", drives);
+      await page.waitForTimeout(500);
+      await page.getByRole("link", { name: "Bench", exact: true }).filter({ visible: true }).click();
+      await page.locator(".bay").first().waitFor();
+      assert("it has not loaded by itself", loads === 0);
+      await page.getByRole("button", { name: "Load it anew" }).click();
+      await until("it to be loaded", () => loads === 1, 10);
+      await page.locator(".bay").first().waitFor();
+      assert("and is the one of now", (await line.count()) === 0);
+      await page.goto("/wall");
+      await page.locator(".w").first().waitFor();
+      box.state.box.version = "0.3.0";
+      await Promise.all([page.waitForEvent("load"), box.cut()]);
+      await page.locator(".w").first().waitFor();
+      const walls = loads;
+      await page.waitForTimeout(1000);
+      assert("a wall is loaded once", loads === walls);
+      page.removeAllListeners("load");
+    });
   } finally {
     await context.close();
     await box.close();

@@ -1,18 +1,21 @@
 /** The dashboard: one page, one stream. Places are in `view/`, what is known in `state/`. */
+import { useSignalEffect } from "@preact/signals";
 import { render } from "preact";
 import { useEffect } from "preact/hooks";
 
 import { startFocus } from "./focus";
 import { startKeys } from "./keys";
 import { arrivals, land, place, startRouting, type Place } from "./route";
-import { open, startClock, visit } from "./state/app";
+import { open, startClock, updated, visit } from "./state/app";
 import { startWish } from "./state/wish";
 import { startPrinting } from "./printing";
 import { startTheme } from "./theme";
 import { Bench } from "./view/bench/page";
 import { ClaimDoor, LoginDoor, Opening } from "./view/doors";
+import { Fence } from "./view/fence";
 import { lazy } from "./view/lazy";
 import { Shell } from "./view/shell";
+import { Broken } from "./view/updated";
 
 const DrivePage = lazy(() => import("./view/drive/page").then((m) => m.DrivePage));
 const EventsPage = lazy(() => import("./view/events/page").then((m) => m.EventsPage));
@@ -49,6 +52,8 @@ function Here({ at }: { at: Exclude<Place, { name: "wall" }> }) {
   }
 }
 
+const broken = (fault: string) => <Broken fault={fault} />;
+
 const TITLES: Record<Place["name"], string> = {
   bench: "Bench", gate: "Erase and test", events: "Events", playbooks: "Playbooks", playbook: "Playbook", certificates: "Certificates", verify: "Check a certificate", drive: "Drive", job: "Test", nowhere: "Nothing here",
   addons: "Add-ons", addon: "Add-on", settings: "Settings", wall: "Wall",
@@ -63,13 +68,17 @@ function App() {
   useEffect(() => {
     if (arrived > 0) land();
   }, [arrived]);
+  useSignalEffect(() => {
+    // Nobody touches a screen across the room, and nothing is typed on it.
+    if (updated.value !== null && place.value.name === "wall" && visit.value.kind === "in") location.reload();
+  });
   switch (who.kind) {
     case "opening": return <Opening problem={null} />;
     case "unreachable": return <Opening problem={who.problem} />;
     case "unclaimed": return <ClaimDoor box={who.box} />;
     case "login": return <LoginDoor box={who.box} expired={who.expired} />;
     // A screen across the room has nothing to press: no frame.
-    case "in": return at.name === "wall" ? <WallPage /> : <Shell session={who.session}><Here at={at} /></Shell>;
+    case "in": return at.name === "wall" ? <Fence instead={broken}><WallPage /></Fence> : <Shell session={who.session}><Fence at={arrived} instead={broken}><Here at={at} /></Fence></Shell>;
   }
 }
 
@@ -81,5 +90,5 @@ startFocus();
 startPrinting();
 startClock();
 const root = document.getElementById("app");
-if (root) render(<App />, root);
+if (root) render(<Fence instead={broken}><App /></Fence>, root);
 void open();

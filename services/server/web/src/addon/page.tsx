@@ -6,7 +6,7 @@
  * or that fails, is a card that says so; the rest of the page goes on.
  */
 import { signal, useSignal } from "@preact/signals";
-import { Component, type ComponentChildren, type ComponentType } from "preact";
+import type { ComponentType } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import type { Problem } from "@wire";
 
@@ -19,6 +19,7 @@ import { ago } from "../format";
 import { addonPath } from "../route";
 import { now } from "../state/app";
 import { Icon, Panel, ProblemNote, Shape } from "../view/bits";
+import { Fence } from "../view/fence";
 import type { AddonView } from "../openapi";
 import { addons, BUILT_IN } from "./ask";
 import { ConfigPart, DiscoveryPart, DisksPart } from "./cards";
@@ -50,18 +51,8 @@ const ICONS: ReadonlyMap<string, string> = new Map([
   ["folder-tree", "book"], ["book", "book"], ["shield", "lock"], ["shield-check", "cert"], ["plus-circle", "go"], ["play", "go"], ["settings", "gear"], ["sliders", "gear"], ["search", "find"], ["camera", "file"], ["bar-chart", "bar"],
 ]);
 
-/** Keeps a fault of one component to itself. */
-class Fence extends Component<{ part: Part; children: ComponentChildren }, { fault: string | null }> {
-  override state = { fault: null as string | null };
-  static override getDerivedStateFromError(thrown: unknown) {
-    return { fault: thrown instanceof Error ? thrown.message : String(thrown) };
-  }
-  override render() {
-    if (this.state.fault === null) return this.props.children;
-    return (
-      <Panel id={`t-${this.props.part.id}`} title={this.props.part.title}><p class="v is-warn wrap"><Shape of="warn" />This part cannot be drawn from what the add-on says: {this.state.fault.slice(0, 200)}</p></Panel>
-    );
-  }
+function Failed({ part, fault }: { part: Part; fault: string }) {
+  return <Panel id={`t-${part.id}`} title={part.title}><p class="v is-warn wrap"><Shape of="warn" />This part cannot be drawn from what the add-on says: {fault}</p></Panel>;
 }
 
 function Unknown({ part }: PartProps) {
@@ -123,7 +114,7 @@ function Place({ part, around, width }: { part: Part; around: Around; width: str
     return () => element?.removeEventListener("contentvisibilityautostatechange", turned);
   }, []);
   const Here = PARTS.get(part.type) ?? Unknown;
-  return <div ref={place} id={part.id} class={`${width} of-${PARTS.has(part.type) ? part.type : "none"}`}><Fence part={part}><Here part={part} around={around} seen={seen} /></Fence></div>;
+  return <div ref={place} id={part.id} class={`${width} of-${PARTS.has(part.type) ? part.type : "none"}`}><Fence instead={(fault) => <Failed part={part} fault={fault} />}><Here part={part} around={around} seen={seen} /></Fence></div>;
 }
 
 function Parts({ page, around }: { page: Page; around: Around }) {

@@ -1,7 +1,7 @@
 import { afterEach, describe, expect, it, vi } from "vitest";
 
 import { drive, job } from "../fixtures";
-import { choose, chosen, claim, known, login, pulled } from "./app";
+import { choose, chosen, claim, goesBy, known, login, pulled, updated } from "./app";
 import { NOTHING } from "./store";
 
 it("a drive that was pulled and is chosen again is not told as pulled, and another one stays so", () => {
@@ -52,4 +52,13 @@ describe("whoever logs in", () => {
     await claims("mara");
     expect([known.value, chosen.value]).toEqual([NOTHING, []]);
   });
+});
+
+it("a page is the one of before while the box has another version than it told first", () => {
+  const said = ["0.1.0", "0.1.0", "0.2.0", "0.1.0"].map((version) => {
+    goesBy(version);
+    return updated.value;
+  });
+  // An update that does not prove itself is taken back.
+  expect(said).toEqual([null, null, "0.2.0", null]);
 });

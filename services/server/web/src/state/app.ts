@@ -32,6 +32,8 @@ export const lostSince = signal<number | null>(null);
 export const rested = signal(false);
 /** How often the box has told all of its present state: on each connection, and where this page read too slowly. What the stream alone does not bring again, log lines say, is asked for anew then. */
 export const connections = signal(0);
+/** The box's version where it is another than when this page was loaded: then the page's own program is that of before. `null` while it is the same. */
+export const updated = signal<string | null>(null);
 /** The box's clock as far as the page knows it, in milliseconds; turns once a second. */
 export const now = signal(Date.now());
 /** This page's monotonic clock, in milliseconds; turns with each {@link STEP_MS}. */
@@ -88,6 +90,15 @@ function goBy(told: string): void {
   now.value = Date.now() + skew;
 }
 
+/** The version that the box told first, from which this page was loaded. */
+let first: string | null = null;
+
+/** Compares the box's version with the one that this page was loaded from. */
+export function goesBy(version: string): void {
+  first ??= version;
+  updated.value = version === first ? null : version;
+}
+
 /** Asks the box what time it is; an answer that is read late, too, tells nothing, and the next word is asked about again. */
 async function askTime(): Promise<void> {
   const asked = monotonic();
@@ -113,6 +124,7 @@ function flush(): void {
   let next = known.value;
   for (const { news, at } of queue.splice(0)) next = reduce(next, news, at);
   if (next.box && next.box !== known.value.box) {
+    goesBy(next.box.version);
     if (mayBeLate(skew, ahead(next.box.now, Date.now()))) void askTime();
     else goBy(next.box.now);
   }
@@ -226,6 +238,7 @@ export async function open(expired = false): Promise<void> {
     return;
   }
   goBy(box.now);
+  goesBy(box.version);
   try {
     // Before the claim: one that was opened again at the console ends no session, and whoever has one can look and pause.
     enter(await api.session());

@@ -10,7 +10,11 @@ import { arrivals, place, type Place } from "../route";
 import { helpOpen, known, lostSince, logout, now, rested, search } from "../state/app";
 import { forgetDrafts } from "../state/drafts";
 import { forgetWish } from "../state/wish";
-import { Dialog, Icon, ProblemNote, Shape } from "./bits";
+import { Icon, ProblemNote, Shape } from "./bits";
+import { lazy } from "./lazy";
+import { Updated } from "./updated";
+
+const Help = lazy(() => import("./help").then((m) => m.Help), "One moment.", "div");
 
 const PLACES: [name: Place["name"], path: string, label: string, icon: string][] = [
   ["bench", "/", "Bench", "bay"],
@@ -39,28 +43,6 @@ function Lost() {
         </>
       )}
     </div>
-  );
-}
-
-function Help() {
-  return (
-    <Dialog title="Help" onClose={() => (helpOpen.value = false)}>
-      <p class="sr">Keys that work on the bench</p>
-      <dl class="keylist">
-        <dt><kbd>/</kbd></dt><dd>search drives by model, serial, place, content, state, verdict</dd>
-        <dt><kbd>← → ↑ ↓</kbd></dt><dd>move over the bays</dd>
-        <dt><kbd>Enter</kbd></dt><dd>open the drive or its test</dd>
-        <dt><kbd>x</kbd></dt><dd>choose the drive, or let it go</dd>
-        <dt><kbd>b</kbd></dt><dd>burn in the chosen drives, once you have confirmed</dd>
-        <dt><kbd>Esc</kbd></dt><dd>close, or clear the search</dd>
-        <dt><kbd>?</kbd></dt><dd>this list</dd>
-      </dl>
-      <ul class="more" onClick={() => (helpOpen.value = false)}>
-        <li><a href="/wall">Wall</a><span class="mute"> the bench for a screen across the room</span></li>
-        <li><a href="/docs">Guides</a><span class="mute"> what this box can do and how it is told to</span></li>
-      </ul>
-      <form method="dialog"><button class="btn" type="submit">Close</button></form>
-    </Dialog>
   );
 }
 
@@ -112,6 +94,7 @@ export function Shell({ session, children }: { session: Session; children: Compo
         </div>
       </header>
       <Lost />
+      <Updated />
       <ProblemNote problem={stayed.value} />
       {children}
       <nav class="tabs" aria-label="Places, below">
