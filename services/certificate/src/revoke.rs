@@ -207,7 +207,8 @@ impl Word<'_> {
         let (mine, theirs) = (self.own_serial.unwrap_or(self.serial), own.unwrap_or(&job.serial));
         let serial = named(mine).is_some_and(|mine| named(theirs) == Some(mine));
         // Bridges that put a name of their own before the drive's leave it its serial; a dock has one for both of its bays.
-        let told = self.own_serial.is_some() && own.is_some();
+        // What one told itself, and the other's name repeats, is no dock's either: what was signed before drives were asked has no word.
+        let told = self.own_serial.is_some() || own.is_some();
         let (one, other) = (plain(self.model), plain(&job.model));
         let part_of = |part: &str, whole: &str| whole.ends_with(part) || whole.starts_with(part);
         let model = !one.is_empty() && !other.is_empty() && (part_of(&one, &other) || part_of(&other, &one));
@@ -349,6 +350,9 @@ mod tests {
             // A bridge has a name of its own for it.
             ((one, Some("WX1")), (other, Some("wx1")), true),
             ((one, Some("WX1")), (one, None), true),
+            // Said before drives were asked for their own, which the kernel had from the drive; and the other way round.
+            ((one, None), (other, Some("WD-1234")), true),
+            ((one, Some("WD-1234")), (other, None), true),
             ((None, Some("WX1")), (one, Some("WX2")), false),
             ((None, Some("WX1")), (one, Some("WX1")), true),
         ] {
