@@ -420,9 +420,9 @@ pub fn judge_pool(before: &Alerts, pool: &Pool, now: Time) -> (Alerts, Vec<Chang
         let bad = devices.iter().map(|(name, d)| (name.clone(), f64::from(d.lost())));
         let bad: Bad = bad.filter(|(_, lost)| *lost > 0.0).collect();
         let mute = |name: &str| devices.get(name).is_some_and(|device| device.state.is_empty());
-        let bad = fault::with_untold(bad, standing(before, Kind::PoolHealth), |name| {
-            devices.is_empty() || mute(name)
-        });
+        // One that is online says of all that hold its data that they are well, also where it names none.
+        let names_none = devices.is_empty() && health != "ONLINE";
+        let bad = fault::with_untold(bad, standing(before, Kind::PoolHealth), |name| names_none || mute(name));
         let count = bad.len() as u64;
         // Online it has all its data, and may be without spares, caches and logs.
         let state = match health.as_str() {
@@ -709,6 +709,16 @@ mod tests {
             changes.iter().map(|c| (c.resolved, c.severity)).collect()
         });
         (told.collect(), alerts)
+    }
+
+    #[test]
+    fn a_pool_that_is_online_again_is_well_also_where_the_report_names_no_device() {
+        let degraded = serde_json::json!({ "name": "tank", "health": "DEGRADED", "devices": [{ "name": "sdb", "state": "FAULTED" }] });
+        let bare = |health: &str| serde_json::json!({ "name": "tank", "health": health });
+        let (told, alerts) = told_of_pools(&[degraded, bare("DEGRADED"), bare("ONLINE")]);
+        let over = vec![(true, Severity::Info)];
+        assert_eq!(told, [vec![(false, Severity::Warning)], vec![], over]);
+        assert!(!alerts.contains_key(&Kind::PoolHealth), "{alerts:?}");
     }
 
     #[test]
