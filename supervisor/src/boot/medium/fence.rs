@@ -51,10 +51,11 @@ pub(in crate::boot) fn raise(found: &Found) -> Result<(), String> {
     }
 }
 
-/// In a helper: has the disk that the note tells of take commands again, once nobody holds a partition of it.
+/// In a helper: has the disk that the note tells of take commands again, once nobody holds a partition of it; and the next, where another
+/// one was fenced meanwhile.
 pub(in crate::boot) fn lift(line: &Line) -> i32 {
     let (begun, mut told) = (Instant::now(), false);
-    let Ok(sys) = fs::read_to_string(NOTE).map(PathBuf::from) else {
+    let Some(mut sys) = noted(Path::new(NOTE)) else {
         return 0;
     };
     loop {
@@ -65,8 +66,10 @@ pub(in crate::boot) fn lift(line: &Line) -> i32 {
         match done {
             Ok(()) => {
                 log::info(&format!("the fence around {} is lifted", sys.display()));
-                let _ = fs::remove_file(NOTE);
-                return 0;
+                match done_with(&sys, Path::new(NOTE)) {
+                    Some(other) => sys = other,
+                    None => return 0,
+                }
             }
             Err(why) if !told && begun.elapsed() >= STANDS_FOR => {
                 told = true;
@@ -79,6 +82,20 @@ pub(in crate::boot) fn lift(line: &Line) -> i32 {
             Heard::Text(_) | Heard::Nothing => {}
         }
     }
+}
+
+/// The folder of the disk that a note tells of.
+fn noted(note: &Path) -> Option<PathBuf> {
+    fs::read_to_string(note).ok().map(PathBuf::from)
+}
+
+/// Takes away the note of a disk whose fence is lifted; of another one, whose fence was raised meanwhile, it stays, and that is told.
+fn done_with(sys: &Path, note: &Path) -> Option<PathBuf> {
+    let other = noted(note).filter(|noted| noted != sys);
+    if other.is_none() {
+        let _ = fs::remove_file(note);
+    }
+    other
 }
 
 /// Whether a partition is held by somebody: by a file system, too, which outlives its mount until its last file is closed.
@@ -205,6 +222,18 @@ mod tests {
         }
         // Nothing of this machine is touched: it has no note.
         raise(&Found::before("sdx".into(), sys.path().to_owned())).unwrap();
+    }
+
+    #[test]
+    fn a_second_disk_that_is_fenced_meanwhile_is_not_forgotten() {
+        let dir = tempfile::tempdir().unwrap();
+        let note = dir.path().join("fence");
+        let [one, other] = ["/sys/block/sda", "/sys/block/sdb"].map(Path::new);
+        fs::write(&note, "/sys/block/sdb").unwrap();
+        assert_eq!(done_with(one, &note).as_deref(), Some(other));
+        assert_eq!(done_with(other, &note), None);
+        assert!(!note.exists());
+        assert_eq!(done_with(other, &note), None);
     }
 
     #[test]
