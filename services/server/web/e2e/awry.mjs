@@ -75,6 +75,8 @@ export async function awry(browser, width, scheme, count) {
         await until(`${path} to have taken it`, async () => (await held()) === 1 && (await field.isEnabled()), 10);
         await choose();
       }
+      // What was brought to the editor is a draft there.
+      await page.getByRole("button", { name: "Undo the changes" }).click();
     });
 
     await test("playbooks: one of one's own is replaced only after a question, and its page tells that it was kept", async () => {
@@ -176,6 +178,8 @@ export async function awry(browser, width, scheme, count) {
     });
 
     await test("an update: a page of before says so and offers to be loaded anew, a wall is, and what cannot be drawn is no blank page", async () => {
+      // What was chosen before would stand over the foot of the bench.
+      await page.evaluate(() => sessionStorage.clear());
       await at("/");
       let loads = 0;
       page.on("load", () => (loads += 1));
