@@ -8,9 +8,12 @@ import { byGroup, canChoose, hottestOf, isOver, matches } from "../../state/stor
 import { prefer, preferred } from "../../state/wish";
 import { Icon } from "../bits";
 import { Card } from "./card";
-import { Banners, TheBox, unheard } from "../box";
+import { Banners, unheard } from "../box";
+import { lazy } from "../lazy";
 import { Needs } from "./needs";
 import { asList, MANY, showAs } from "./view";
+
+const TheBox = lazy(() => import("../units").then((m) => m.TheBox), "", "div");
 
 const minute = computed(() => Math.floor(now.value / 60_000) * 60_000);
 const tens = computed(() => Math.floor(now.value / 10_000) * 10_000);
