@@ -158,3 +158,26 @@ fn a_look_takes_no_link_that_is_reset_for_the_drives_own_word() {
     assert_eq!(look(&mut sim).1.as_deref(), Some("LBA 0: I/O error"));
     assert!(sim.now() <= 2 * limit, "{:?}", sim.now());
 }
+
+/// Whoever plans waits a second longer than a look may take, and loses all of one that takes more.
+#[test]
+fn a_look_is_not_taken_again_where_it_would_outlast_its_time() {
+    let limit = Duration::from_secs(5);
+    let of_slow = |places: &[u64], millis| {
+        let bad = |lba: &u64| [Fault::ReadError { lba: *lba }, Fault::Slow { lba: *lba, millis }];
+        let mut sim = drive(Plan::with(places.iter().flat_map(bad).collect()));
+        let told = Fingerprint::in_time(&mut sim, GEOMETRY, limit).1;
+        (told, sim.now())
+    };
+    let half = GEOMETRY.sectors / 2 / 8 * 8;
+    for (places, millis) in [(&[0][..], 3_000), (&[0, half], 1_500), (&[0], 1_300), (&[0, half], 700)] {
+        let (told, took) = of_slow(places, millis);
+        assert_eq!(told.as_deref(), Some("LBA 0: I/O error"));
+        assert!(took < limit, "{places:?} {millis}: {took:?}");
+    }
+    // A disk that has to spin up first is, though its first place took long.
+    let millis = 2_500;
+    let spins_up = vec![Fault::SlowOnce { lba: 0, millis }, Fault::ReadErrorOnce { lba: half }];
+    let told = Fingerprint::in_time(&mut drive(Plan::with(spins_up)), GEOMETRY, limit);
+    assert_eq!(told, (of(drive(Plan::healthy(Content::Random))), None));
+}

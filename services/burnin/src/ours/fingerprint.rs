@@ -99,15 +99,17 @@ impl Fingerprint {
         Self::by(&reads, device, geometry)
     }
 
-    /// Of this drive, as far as it tells that in time, and the drive's own word on a place that it could not read, also when tried again;
-    /// reads only. A place for which no time was left is like one that cannot be read. Blocks twice as long as `limit` at most; a read
-    /// that does not come back may outlive that.
+    /// Of this drive, as far as it tells that in time, and the drive's own word on a place that it could not read, also when tried again
+    /// where time was left for that; reads only. A place for which no time was left is like one that cannot be read. Blocks twice as
+    /// long as `limit` at most; a read that does not come back may outlive that.
     pub fn in_time(device: &mut dyn Device, geometry: Geometry, limit: Duration) -> (Self, Option<String>) {
         let reads = Reads::within(geometry, limit, device.now());
         let places = places(geometry);
         let mut seen = Self::told(&reads, device, places.iter().copied().map(Some));
         for _ in 0..AGAIN {
-            if seen.0.iter().all(Option::is_some) || !reads.pause(device, PAUSE) {
+            let is_whole = seen.0.iter().all(Option::is_some);
+            // A look that outlasts its time is lost, with all that was read before.
+            if is_whole || !reads.may_repeat(device, PAUSE) || !reads.pause(device, PAUSE) {
                 break;
             }
             seen.read_again(&reads, device, &places);

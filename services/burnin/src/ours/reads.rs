@@ -1,6 +1,6 @@
 //! Single reads of a drive, each with an end.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::time::Duration;
 
 use crate::device::{Access, Device, Geometry, Op};
@@ -20,6 +20,8 @@ pub(super) struct Reads {
     until: Duration,
     /// First sector and sectors of those that failed, with the kernel's error, or none where one did not come back.
     pub(super) failures: RefCell<Vec<(u64, u64, Option<i32>)>>,
+    /// How long those took.
+    failing: Cell<Duration>,
 }
 
 impl Reads {
@@ -29,6 +31,7 @@ impl Reads {
             hang: Duration::from_millis(hang_ms),
             until: now + PATIENCE,
             failures: RefCell::default(),
+            failing: Cell::default(),
         }
     }
 
@@ -39,12 +42,18 @@ impl Reads {
             hang: limit,
             until: now + limit,
             failures: RefCell::default(),
+            failing: Cell::default(),
         }
     }
 
     /// Whether the time for all of them is over.
     pub(super) fn is_late(&self, device: &dyn Device) -> bool {
         device.now() >= self.until
+    }
+
+    /// Whether the time for all of them leaves so much, and then as much as those took that failed.
+    pub(super) fn may_repeat(&self, device: &dyn Device, pause: Duration) -> bool {
+        device.now() + pause + self.failing.get() < self.until
     }
 
     /// Whether one of them did not come back.
@@ -83,6 +92,7 @@ impl Reads {
             lba,
             sectors,
         };
+        let begun = device.now();
         device.submit(access).map_err(broken)?;
         let until = device.now() + self.hang;
         loop {
@@ -96,6 +106,8 @@ impl Reads {
                         Err(errno) => Some(errno),
                     };
                     self.failures.borrow_mut().push((lba, sectors, failed));
+                    let took = device.now().saturating_sub(begun);
+                    self.failing.set(self.failing.get() + took);
                     return Ok(failed);
                 }
                 None if device.now() >= until => {
