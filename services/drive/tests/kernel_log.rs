@@ -4,6 +4,9 @@
 #[path = "common/tree.rs"]
 mod tree;
 
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
 use drive::kernel_log::{Follower, Told, Unheard};
 use drive::sysfs;
 use tree::{SATA, Tree};
@@ -57,6 +60,30 @@ fn a_drive_that_announces_another_capacity_is_asked_for_it_and_whose_it_is() {
         }
         assert_eq!(other, (Told::default(), None));
     }
+}
+
+/// The kernel asks within the write, and a bridge that was reset a moment ago may let it wait for minutes.
+#[test]
+fn a_drive_that_does_not_tell_its_capacity_keeps_nobody_who_follows_the_log() {
+    let tree = two_disks();
+    let rescan = tree.root.path().join(RESCAN);
+    tree.put(RESCAN, "");
+    std::fs::remove_file(&rescan).unwrap();
+    nix::unistd::mkfifo(&rescan, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let (tell, heard) = channel();
+    let line = "sd 2:0:0:0: Capacity data has changed";
+    std::thread::spawn(move || {
+        let looked = hear(&tree, &format!("{line}\n[ 9.1] {line}\n[ 9.2] {line}"));
+        tell.send((looked, tree)).is_ok()
+    });
+    let looked = heard.recv_timeout(Duration::from_secs(20));
+    // What was asked for comes in the end, and once for all lines of a look; whoever waits still is let go.
+    assert_eq!(std::fs::read_to_string(&rescan).unwrap(), "1");
+    let ([(told, unheard), other], _tree) = looked.expect("the look came back");
+    let resized = told.resized.unwrap();
+    assert!(resized.contains("the kernel is asking for it"), "{resized}");
+    assert_eq!((told.heard, unheard), (true, None));
+    assert_eq!(other, (Told::default(), None));
 }
 
 #[test]

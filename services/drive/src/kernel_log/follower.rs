@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -12,6 +13,10 @@ use super::records::{News, Records};
 use super::{Way, hidden, newest, news, oldest, read};
 use crate::multipath;
 use crate::system::System;
+
+/// How long is waited for the kernel to ask a drive for its capacity: a healthy one tells it at once, and one that was reset a moment ago
+/// may keep the kernel for minutes.
+const RESCANNED: Duration = Duration::from_secs(2);
 
 /// Why resets of a drive, or some of them, cannot be known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -120,13 +125,20 @@ impl Follower {
         self.unheard.as_ref()
     }
 
-    /// Has the kernel ask the drive for its capacity again, so that whoever holds it sees another one; what came of it, in words. Where
-    /// it cannot, [`Follower::unheard`] says so.
+    /// Has the kernel ask the drive for its capacity again, so that whoever holds it sees another one; what came of it in
+    /// [`RESCANNED`], in words. Where it cannot, [`Follower::unheard`] says so.
     fn remeasure(&mut self) -> String {
         const ANNOUNCED: &str = "the drive announces another capacity";
-        match std::fs::write(&self.rescan, "1") {
-            Ok(()) => format!("{ANNOUNCED}; the kernel has asked for it"),
-            Err(cause) => {
+        let (tell, told) = channel();
+        let rescan = self.rescan.clone();
+        // The kernel asks within the write, which nothing ends but the drive.
+        let begun = std::thread::Builder::new()
+            .name("rescan".to_owned())
+            .spawn(move || drop(tell.send(std::fs::write(rescan, "1"))));
+        match begun.map(|_| told.recv_timeout(RESCANNED)) {
+            Ok(Ok(Ok(()))) => format!("{ANNOUNCED}; the kernel has asked for it"),
+            Ok(Err(_)) => format!("{ANNOUNCED}; the kernel is asking for it"),
+            Ok(Ok(Err(cause))) | Err(cause) => {
                 let why = format!("{ANNOUNCED}, and the kernel could not be made to ask for it: {cause}");
                 self.miss(why.clone());
                 why
@@ -166,10 +178,9 @@ impl Follower {
     /// What these lines tell.
     fn told(&mut self, lines: Vec<(Duration, String)>) -> Told {
         let mut told = Told::default();
+        let mut is_resized = false;
         for (at, text) in lines {
-            if self.way.is_resized(&text) {
-                told.resized = Some(self.remeasure());
-            }
+            is_resized |= self.way.is_resized(&text);
             told.heard |= self.way.is_changed(&text);
             let Some((of, words)) = self.way.reset(&text) else {
                 continue;
@@ -179,6 +190,8 @@ impl Follower {
                 told.resets.push(text);
             }
         }
+        // Once for all lines, and behind the last of them.
+        told.resized = is_resized.then(|| self.remeasure());
         told
     }
 
