@@ -734,6 +734,30 @@ fn a_drive_that_was_counted_anew_shows_more_than_its_headers() {
     }
 }
 
+/// Whoever asks a drive again that could not be read knows by it where that is in vain.
+#[test]
+fn what_leaves_nothing_that_would_prove_a_drive_counted_anew_is_told_without_a_read() {
+    let trimmed = plain(&[Phase::Write, Phase::Verify, Phase::Trim]);
+    let small = Geometry { sectors: 8, ..WIDE };
+    for (steps, geometry, middle, end) in [
+        (plain(&[Phase::Write, Phase::Verify]), WIDE, true, true),
+        (zeros(), WIDE, true, false),
+        (trimmed, WIDE, true, false),
+        (plain(&[Phase::Scan]), WIDE, false, false),
+        (plain(&[Phase::Write, Phase::Verify]), small, false, true),
+    ] {
+        for (ended, can) in [(false, middle), (true, end)] {
+            let proof = Proof {
+                key: JobKey([7; 16]),
+                geometry,
+                steps: steps.clone(),
+                ended,
+            };
+            assert_eq!(proof.can_be_recounted(), can, "{proof:?}");
+        }
+    }
+}
+
 fn one_sector(sim: &mut Sim, op: Op, lba: u64) {
     let access = Access {
         slot: 0,

@@ -116,21 +116,32 @@ impl Proof {
         self.recounted(device, &asks, checkpoint).unwrap_or(Shown::Unknown)
     }
 
+    /// Whether anything could prove a drive that was counted anew: else no read of it does.
+    pub fn can_be_recounted(&self) -> bool {
+        match self.ended {
+            true => self.is_keyed() && self.steps.iter().any(|step| step.phase == Phase::Write),
+            false => header::kept_by(&self.steps, self.geometry),
+        }
+    }
+
+    /// Whether all that the job leaves on its drive is the pattern.
+    fn is_keyed(&self) -> bool {
+        self.steps
+            .iter()
+            .all(|step| step.phase != Phase::Trim && (step.phase != Phase::Write || step.fill.is_keyed()))
+    }
+
     fn recounted(
         &self,
         device: &mut dyn Device,
         asks: &Asks,
         checkpoint: Option<&Checkpoint>,
     ) -> Result<Shown, String> {
-        let keyed = self
-            .steps
-            .iter()
-            .all(|step| step.phase != Phase::Trim && (step.phase != Phase::Write || step.fill.is_keyed()));
+        if !self.can_be_recounted() {
+            return Ok(Shown::Unknown);
+        }
         let most = |told: &Told| told.ours * 4 >= told.read * 3;
         if self.ended {
-            if !keyed || !self.steps.iter().any(|step| step.phase == Phase::Write) {
-                return Ok(Shown::Unknown);
-            }
             let told = asks.at(device, marks(self.geometry))?;
             return Ok(match told.read {
                 0 => Shown::Unknown,
@@ -138,7 +149,7 @@ impl Proof {
                 _ => Shown::Not,
             });
         }
-        let Some(checkpoint) = checkpoint.filter(|_| header::kept_by(&self.steps, self.geometry)) else {
+        let Some(checkpoint) = checkpoint else {
             return Ok(Shown::Unknown);
         };
         let headers = asks.at_headers(device)?;
@@ -146,7 +157,11 @@ impl Proof {
             return Ok(if headers.read > 0 { Shown::Not } else { Shown::Unknown });
         }
         // What a constant or a trim left tells nothing.
-        let written = if keyed { places(checkpoint) } else { Vec::new() };
+        let written = if self.is_keyed() {
+            places(checkpoint)
+        } else {
+            Vec::new()
+        };
         let told = asks.at(device, written)?;
         Ok(if most(&told) { Shown::Ours } else { Shown::Not })
     }

@@ -267,21 +267,20 @@ impl Job {
     }
 
     /// Whether a drive that was counted anew proves to be the job's. One that cannot be read, or is counted once more meanwhile, is asked
-    /// again: on a weak port resets come in twos.
+    /// again: on a weak port resets come in twos. Not one on which nothing could prove it.
     fn takes_up(&self, birth: &Birth, kernel: &Kernel, ended: bool) -> bool {
+        let proof = self.proof(birth.key, ended);
         let ask = || {
             let mut shown = Shown::Unknown;
             let taken = kernel.takes_up(|file, text| {
                 let checkpoint = Checkpoint::decode(text).ok();
-                shown = self
-                    .proof(birth.key, ended)
-                    .of_recounted_file(file, checkpoint.as_ref());
+                shown = proof.of_recounted_file(file, checkpoint.as_ref());
                 shown == Shown::Ours
             });
             (taken, shown)
         };
         let is_none = |(taken, shown): &(bool, Shown)| !taken && *shown != Shown::Not && kernel.is_provable();
-        self.choice.erases() && self.asked_again(ask, is_none).0
+        self.choice.erases() && proof.can_be_recounted() && self.asked_again(ask, is_none).0
     }
 
     pub(super) fn proof(&self, key: JobKey, ended: bool) -> Proof {
