@@ -3,7 +3,7 @@ import { createServer } from "node:http";
 
 import { Box, until } from "./box.mjs";
 import { inspect, launch, visit } from "./browser.mjs";
-import { assert, tester } from "./test.mjs";
+import { assert, SETTLES_MS, tester } from "./test.mjs";
 
 const PASSWORD = "correct horse battery";
 
@@ -120,6 +120,7 @@ export async function alerts(browser, width, scheme, count) {
       // The list follows by itself.
       await page.getByText(/Goes on to boss at .*\d\d:\d\d/).waitFor();
       await inspect(page, `alerts-open-${width}`);
+      await page.waitForTimeout(SETTLES_MS);
       await page.getByRole("button", { name: /^Acknowledge/ }).click();
       await page.getByText("No alert is waiting.").waitFor();
       assert("the second line was not told", !hook.got.some(({ path }) => path === "/boss"));

@@ -5,10 +5,8 @@
 import { until } from "./box.mjs";
 import { inspect, visit } from "./browser.mjs";
 import { Played } from "./played.mjs";
-import { assert, tester } from "./test.mjs";
+import { assert, SETTLES_MS, tester } from "./test.mjs";
 
-/** Longer than a button of the list takes no press after it came where it is. */
-const SETTLES_MS = 1000;
 
 export async function looks(browser, width, scheme, count) {
   const box = await new Played().open();
@@ -738,8 +736,12 @@ export async function looks(browser, width, scheme, count) {
       await page.unroute("**/api/v1/update");
       box.instead.clear();
       await at("/");
-      box.say("box", { ...box.state.box, banners: [{ severity: "warning", text: "The burn-in agent does not answer in time" }], now: new Date().toISOString() });
-      await page.locator(".banners").getByText("The burn-in agent does not answer in time.", { exact: true }).waitFor();
+      // It is told until the page's stream stands.
+      const told = page.locator(".banners").getByText("The burn-in agent does not answer in time.", { exact: true });
+      await until("the banner", async () => {
+        box.say("box", { ...box.state.box, banners: [{ severity: "warning", text: "The burn-in agent does not answer in time" }], now: new Date().toISOString() });
+        return told.isVisible();
+      });
       box.say("box", { ...box.state.box, now: new Date().toISOString() });
     });
 

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { Appliance, bundle, noAppliance, STRANGER } from "./appliance.mjs";
 import { Box, until } from "./box.mjs";
 import { inspect, launch, visit } from "./browser.mjs";
-import { assert, tester } from "./test.mjs";
+import { assert, SETTLES_MS, tester } from "./test.mjs";
 
 const PASSWORD = "correct horse battery";
 const XHR = { headers: { "X-Requested-With": "XMLHttpRequest" } };
@@ -83,6 +83,7 @@ export async function settings(browser, width, scheme, count) {
       await page.goto("/settings/people");
       await page.getByText("this one").waitFor();
       await shot("settings-people");
+      await page.waitForTimeout(SETTLES_MS);
       await page.getByRole("button", { name: "Log out Chrome on Android from 127.0.0.1" }).click();
       await page.getByText("It is logged out.").waitFor();
       await lost.page.getByText("Your session has ended").waitFor({ timeout: 10_000 });

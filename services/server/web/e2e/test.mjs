@@ -3,6 +3,9 @@ import { join } from "node:path";
 
 import { out } from "./browser.mjs";
 
+/** Longer than a button of a list takes no press after it came where it is, in milliseconds. */
+export const SETTLES_MS = 1000;
+
 export function assert(what, fact) {
   if (!fact) throw new Error(what);
 }
