@@ -571,6 +571,8 @@ export async function looks(browser, width, scheme, count) {
         await page.setViewportSize(size);
         await page.goto("/wall");
         await page.locator(".w", { hasText: "Extended self-test" }).first().waitFor();
+        // It may be measured while the tiles still find their size.
+        await page.waitForTimeout(500);
         const wrong = await page.evaluate(() => [...document.querySelectorAll(".w")].flatMap((tile) => {
           const parts = [...tile.querySelectorAll(".id, .cp, .ph, .bg, .bg > span, .tm")].filter((one) => one.textContent);
           const cut = parts.filter((one) => one.scrollWidth > one.clientWidth + 1);
