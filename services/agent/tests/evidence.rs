@@ -93,6 +93,12 @@ fn rules(job: &wire::job::Job) -> (Outcome, Vec<&str>) {
     )
 }
 
+/// Nobody remembers the first half of a job that goes on from its drive alone.
+fn went_on_unremembered(job: &wire::job::Job) {
+    let told = (Outcome::Warn, vec!["evidence-lost", "resumed"]);
+    assert_eq!(rules(job), told, "{:#?}", job.verdict);
+}
+
 /// What so many connections told of jobs that were not over.
 async fn unfinished(bench: &Bench, connections: usize) -> Vec<Vec<wire::JobId>> {
     let told = |seen: &Seen| (seen.unfinished.len() >= connections).then(|| seen.unfinished.clone());
@@ -123,12 +129,7 @@ async fn a_lost_checkpoint_is_made_anew_from_what_the_drive_tells() {
     let job = bench.server.over(id).await;
     assert_eq!(unfinished(&bench, 2).await, [vec![], vec![id]]);
     // What the lost checkpoint knew beside the findings that were told is not known again.
-    assert_eq!(
-        rules(&job),
-        (Outcome::Warn, vec!["evidence-lost", "resumed"]),
-        "{:#?}",
-        job.verdict
-    );
+    went_on_unremembered(&job);
     assert_eq!(job.resumes.len(), 1, "{:?}", job.resumes);
     assert!(job.resumes[0].from.0 > 0 || job.resumes[0].phase == Phase::Verify);
 }
@@ -171,13 +172,7 @@ async fn a_burn_in_of_a_lost_store_is_offered_and_goes_on_only_when_it_is_armed_
     let again = bench.job("surface").await;
     assert_ne!(again, id);
     let job = bench.server.over(again).await;
-    // Nobody remembers its first half.
-    assert_eq!(
-        rules(&job),
-        (Outcome::Warn, vec!["evidence-lost", "resumed"]),
-        "{:#?}",
-        job.verdict
-    );
+    went_on_unremembered(&job);
     assert_eq!(job.resumes.len(), 1, "{:?}", job.resumes);
     assert!(
         job.resumes[0].from.0 > 0 || job.resumes[0].phase == Phase::Verify,
@@ -239,12 +234,7 @@ async fn a_lost_burn_in_of_an_arrays_former_disk_is_offered_and_goes_on() {
     member(&bench).await;
     let again = start(&bench).await;
     let job = bench.server.over(again).await;
-    assert_eq!(
-        rules(&job),
-        (Outcome::Warn, vec!["evidence-lost", "resumed"]),
-        "{:#?}",
-        job.verdict
-    );
+    went_on_unremembered(&job);
 }
 
 /// A verdict is an end: no other box, and not this one after the loss of its store, goes on with an aborted burn-in.

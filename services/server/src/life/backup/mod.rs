@@ -362,6 +362,16 @@ mod tests {
         spool.finish()
     }
 
+    fn exported(store: &Store) -> Vec<Row> {
+        let mut all = Vec::new();
+        let row = |row| {
+            all.push(row);
+            Ok::<_, Error>(())
+        };
+        store.export(&[], row).unwrap();
+        all
+    }
+
     fn taken(store: &Store, agent: &[Row]) -> Held {
         let dir = tempfile::tempdir().unwrap();
         take(store, &rows(agent), &head(), "a long passphrase", dir.path()).unwrap()
@@ -450,13 +460,7 @@ mod tests {
         let (store, target) = (open_store(one.path()), open_store(other.path()));
         known(&store, 1);
         known(&target, 2);
-        let mut of = Vec::new();
-        store
-            .export(&[], |row| {
-                of.push(row);
-                Ok::<_, Error>(())
-            })
-            .unwrap();
+        let of = exported(&store);
         // The other as an earlier version made it.
         let empty = tempfile::tempdir().unwrap();
         for file in [taken(&store, &[]), taken(&open_store(empty.path()), &of)] {
@@ -527,13 +531,7 @@ mod tests {
             let row = serde_json::json!({ "state": state });
             store.write(move |w| jobs.put(w, id, &row)).await.unwrap();
         }
-        let mut of = Vec::new();
-        store
-            .export(&[], |row| {
-                of.push(row);
-                Ok::<_, Error>(())
-            })
-            .unwrap();
+        let of = exported(&store);
         let keys = |file: &Held| -> Vec<Vec<u8>> {
             let rows = laid(&open(file, "a long passphrase", dir.path()).unwrap());
             rows.into_iter().map(|row| row.key).collect()
