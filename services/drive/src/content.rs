@@ -17,9 +17,10 @@ use crate::lock::Lock;
 pub use crate::member::{ContentKind, Member};
 use crate::places::{self, Mbr, SECTORS};
 use crate::salvage::{BEGIN, Salvage, Source};
+use crate::summary::summary;
 use crate::system::System;
 use crate::window::Window;
-use crate::{chance, first, partition_type, siblings, unlisted};
+use crate::{chance, first, partition_type, siblings, unlisted, usage};
 
 /// Everything one look at a drive tells.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -87,7 +88,10 @@ pub fn look(file: &File, size: u64, sector: u32) -> io::Result<Look> {
     let kept = places::kernels(&System::default(), file)?;
     match start.and_then(|()| try_look(file, (size, sector), Mbr::Counts, &kept)) {
         Err(error) if is_the_drives(&error) => salvaged(file, (size, sector), &kept, is_start_bad, began, &error),
-        looked => looked,
+        looked => looked.map(|look| Look {
+            content: usage::told(look.content, file, (size, sector)),
+            ..look
+        }),
     }
 }
 
@@ -397,103 +401,15 @@ fn signature(partition: u32, values: &Values, name: Option<String>) -> Signature
         label: value("LABEL"),
         uuid: if superblock { value("UUID") } else { value("PTUUID") },
         name,
+        used: None,
+        mounted: None,
     }
-}
-
-/// Partitions that the summary names before it only counts.
-const SUMMARY_PARTITIONS: usize = 6;
-
-/// All signatures in one line: `GPT, 2 partitions: ext4 "photos", swap`.
-pub fn summary(signatures: &[Signature]) -> String {
-    let one = |signature: &Signature| {
-        let words = kind_in_words(&signature.kind);
-        match &signature.label {
-            Some(label) => format!("{words} \"{label}\""),
-            None => words,
-        }
-    };
-    let whole: Vec<String> = signatures.iter().filter(|s| s.partition == 0).map(one).collect();
-    let mut parts: Vec<(u32, Vec<String>)> = Vec::new();
-    for signature in signatures.iter().filter(|s| s.partition != 0) {
-        match parts.last_mut() {
-            Some((number, words)) if *number == signature.partition => words.push(one(signature)),
-            Some(_) | None => parts.push((signature.partition, vec![one(signature)])),
-        }
-    }
-    let mut text = whole.join(" + ");
-    if !parts.is_empty() {
-        let count = parts.len();
-        let named: Vec<String> = parts
-            .iter()
-            .take(SUMMARY_PARTITIONS)
-            .map(|(_, words)| words.join(" + "))
-            .collect();
-        let more = if count > SUMMARY_PARTITIONS {
-            format!(" and {} more", count - SUMMARY_PARTITIONS)
-        } else {
-            String::new()
-        };
-        let plural = if count == 1 { "partition" } else { "partitions" };
-        let table = if text.is_empty() {
-            String::new()
-        } else {
-            format!("{text}, ")
-        };
-        text = format!("{table}{count} {plural}: {}{more}", named.join(", "));
-    }
-    text
-}
-
-fn kind_in_words(kind: &str) -> String {
-    match kind {
-        "gpt" => "GPT",
-        "dos" => "MBR",
-        "PMBR" => "protective MBR",
-        "linux_raid_member" => "RAID member (md)",
-        "LVM2_member" => "LVM physical volume",
-        "crypto_LUKS" => "LUKS",
-        "zfs_member" => "ZFS",
-        "vfat" => "FAT",
-        other => other,
-    }
-    .to_owned()
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
     use super::*;
-
-    fn of(partition: u32, kind: &str, label: Option<&str>) -> Signature {
-        Signature {
-            partition,
-            kind: kind.into(),
-            label: label.map(Into::into),
-            uuid: None,
-            name: None,
-        }
-    }
-
-    #[test]
-    fn a_summary_reads_like_a_sentence() {
-        assert_eq!(summary(&[of(0, "ext4", Some("photos"))]), "ext4 \"photos\"");
-        assert_eq!(
-            summary(&[of(0, "gpt", None), of(1, "vfat", None), of(2, "ext4", Some("root"))]),
-            "GPT, 2 partitions: FAT, ext4 \"root\""
-        );
-        assert_eq!(
-            summary(&[of(0, "dos", None), of(1, "unknown", None)]),
-            "MBR, 1 partition: unknown"
-        );
-        let many: Vec<Signature> = std::iter::once(of(0, "gpt", None))
-            .chain((1..=9).map(|n| of(n, "xfs", None)))
-            .collect();
-        assert_eq!(
-            summary(&many),
-            "GPT, 9 partitions: xfs, xfs, xfs, xfs, xfs, xfs and 3 more"
-        );
-        assert_eq!(summary(&[of(0, "zfs_member", None), of(0, "ext4", None)]), "ZFS + ext4");
-    }
 
     #[test]
     fn only_the_drives_own_errors_make_it_unreadable() {

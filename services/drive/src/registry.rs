@@ -122,6 +122,13 @@ impl Registry {
                     return false;
                 }
                 entry.looked = Some(began);
+                let look = match &entry.look {
+                    Some(before) => Look {
+                        content: look.content.counting(&before.content),
+                        ..look
+                    },
+                    None => look,
+                };
                 replace(&mut entry.look, Some(look))
             }),
             Input::Used(plug, refused) => self.set(&plug, &mut changes, |entry| replace(&mut entry.refused, refused)),

@@ -604,10 +604,15 @@ fn a_filled_partition_table_reads_as_a_sentence_with_its_labels() {
     assert!(make(image, dir.path(), &path));
     let file = File::open(&path).unwrap();
     let seen = look(&file, file.metadata().unwrap().len(), 512).unwrap();
-    assert_eq!(seen.content.words(), "GPT, 2 partitions: FAT \"ESP\", ext4 \"root\"");
+    let words = seen.content.words();
     let Content::Found { signatures, .. } = seen.content else {
         panic!("{:?}", seen.content)
     };
+    let root = signatures[2].used.unwrap();
+    assert_eq!(
+        words,
+        format!("GPT, 2 partitions: FAT \"ESP\" (0 B used), ext4 \"root\" ({root} used)")
+    );
     assert_eq!(signatures[2].name.as_deref(), Some("root"));
     assert!(signatures.iter().all(|s| s.uuid.is_some()));
 }

@@ -1581,7 +1581,15 @@ uuid: string | null,
 /**
  * Partition's name (GPT), where it has one.
  */
-name: string | null, };
+name: string | null, 
+/**
+ * Bytes that files take in it, as a file system itself counts them; `None` where that is not known.
+ */
+used?: Bytes, 
+/**
+ * When it was last mounted, as it says itself by the clock of that computer; `None` where it does not.
+ */
+mounted?: string, };
 
 export type SlotState = "good" | "trying" | "bad" | "empty";
 

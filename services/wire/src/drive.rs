@@ -170,6 +170,27 @@ pub struct Signature {
     pub uuid: Option<String>,
     /// Partition's name (GPT), where it has one.
     pub name: Option<String>,
+    /// Bytes that files take in it, as a file system itself counts them; `None` where that is not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub used: Option<Bytes>,
+    /// When it was last mounted, as it says itself by the clock of that computer; `None` where it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    #[schema(value_type = Option<String>, format = DateTime)]
+    pub mounted: Option<Time>,
+}
+
+impl Signature {
+    /// Whether it is the same one, however full either is: what a job has begun to write over counts otherwise than before.
+    pub fn is_same(&self, other: &Self) -> bool {
+        let name = |it: &Self| Self {
+            used: None,
+            mounted: None,
+            ..it.clone()
+        };
+        name(self) == name(other)
+    }
 }
 
 /// Why a drive is not offered.
@@ -182,6 +203,30 @@ pub struct Refused {
 }
 
 impl Content {
+    /// Whether the same stands there, however full it is.
+    pub fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Found { signatures: one, .. }, Self::Found { signatures: two, .. }) => {
+                one.len() == two.len() && one.iter().zip(two).all(|(one, two)| one.is_same(two))
+            }
+            _ => self == other,
+        }
+    }
+
+    /// This, with what was counted `before` where nothing could be counted now: that a busy drive left no time for it is no change.
+    #[must_use]
+    pub fn counting(self, before: &Self) -> Self {
+        let (Self::Found { signatures: now, .. }, Self::Found { signatures: then, .. }) = (&self, before) else {
+            return self;
+        };
+        let counts = |it: &Signature| (it.used, it.mounted);
+        let is_kept = |(now, then)| counts(now) == (None, None) || counts(now) == counts(then);
+        match self.is_same(before) && now.iter().zip(then).all(is_kept) {
+            true => before.clone(),
+            false => self,
+        }
+    }
+
     /// In words, for a plan, a log line or a label.
     pub fn words(&self) -> String {
         match self {
@@ -198,5 +243,50 @@ impl Content {
             Self::Unreadable { why } => Some(why),
             Self::Unknown | Self::Empty | Self::Found { .. } => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn photos(used: Option<u64>, mounted: Option<i64>, uuid: &str) -> Content {
+        let signature = Signature {
+            partition: 1,
+            kind: "ext4".into(),
+            label: Some("photos".into()),
+            uuid: Some(uuid.into()),
+            name: None,
+            used: used.map(Bytes),
+            mounted: mounted.and_then(|at| Time::from_second(at).ok()),
+        };
+        Content::Found {
+            summary: format!("{used:?}"),
+            signatures: vec![signature],
+        }
+    }
+
+    #[test]
+    fn what_was_not_counted_now_is_what_it_was_and_other_counts_are_a_change() {
+        let before = photos(Some(7), Some(1), "a");
+        assert_eq!(photos(None, None, "a").counting(&before), before);
+        assert_eq!(before.clone().counting(&before), before);
+        for other in [
+            photos(Some(8), Some(1), "a"),
+            photos(Some(7), Some(2), "a"),
+            photos(None, None, "b"),
+            Content::Empty,
+        ] {
+            assert_eq!(other.clone().counting(&before), other);
+        }
+        assert_eq!(before.clone().counting(&Content::Empty), before);
+    }
+
+    #[test]
+    fn how_full_it_is_makes_nothing_another() {
+        assert!(photos(Some(7), Some(1), "a").is_same(&photos(None, None, "a")));
+        assert!(!photos(Some(7), Some(1), "a").is_same(&photos(Some(7), Some(1), "b")));
+        assert!(Content::Empty.is_same(&Content::Empty));
+        assert!(!Content::Empty.is_same(&photos(None, None, "a")));
     }
 }

@@ -140,6 +140,8 @@ mod tests {
             label: None,
             uuid: uuid.map(Into::into),
             name: None,
+            used: None,
+            mounted: None,
         }
     }
 
@@ -193,6 +195,11 @@ mod tests {
             old,
             found(std::slice::from_ref(&table)),
             found(&[table, signature(1, "unknown", None)]),
+            // Its own first writes took what it counts by.
+            found(&[Signature {
+                used: Some(wire::Bytes(4096)),
+                ..system.clone()
+            }]),
             found(&[system]),
         ] {
             assert_eq!(

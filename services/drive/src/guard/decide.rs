@@ -134,7 +134,7 @@ pub fn decide(facts: &Facts, expected: &Identity, allow_loop: bool, lose: &[Cont
 /// # Errors
 /// [`Refusal::OtherContent`].
 pub fn same_content(agreed: &Content, now: &Content) -> Result<(), Refusal> {
-    if agreed == now {
+    if agreed.is_same(now) {
         return Ok(());
     }
     Err(Refusal::OtherContent {
@@ -155,8 +155,9 @@ pub fn added<'a>(agreed: &Content, now: &'a Content) -> Option<&'a str> {
     };
     // A partition whose file system is overwritten and whose table is not is still the old one.
     let known = |new: &Signature| {
-        old.iter()
-            .any(|old| old == new || (old.partition == new.partition && new.partition != 0 && new.kind == "unknown"))
+        old.iter().any(|old| {
+            old.is_same(new) || (old.partition == new.partition && new.partition != 0 && new.kind == "unknown")
+        })
     };
     (!signatures.iter().all(known)).then_some(summary)
 }

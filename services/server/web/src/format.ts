@@ -105,6 +105,12 @@ export function happenedAt({ ts, data }: { ts: string; data?: unknown }): string
 const DATE = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "long", year: "numeric", timeZone: "UTC" });
 const UTC = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit", timeZone: "UTC" });
 
+/** The day of a time, by no zone of the reader's: `12 March 2026`. */
+export function day(iso: string): string {
+  const at = new Date(iso);
+  return Number.isNaN(at.getTime()) ? iso : DATE.format(at);
+}
+
 /** A time as it stands on a certificate, whoever reads it where and when: `20 November 2026, 06:41 UTC`. */
 export function dated(iso: string): string {
   const at = new Date(iso);

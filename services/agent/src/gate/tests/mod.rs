@@ -165,6 +165,8 @@ fn a_burn_in_is_looked_for_on_every_drive_that_nothing_uses_and_nobody_put_to_us
             label: None,
             uuid: None,
             name: None,
+            used: None,
+            mounted: None,
         }],
         summary: "md array member".into(),
     };
@@ -541,6 +543,32 @@ fn what_the_descriptor_shows_must_be_what_was_planned() {
             .kind,
         "plan-changed"
     );
+}
+
+/// A drive that others keep busy leaves no time to count, and a start of twenty drives is not refused for that.
+#[test]
+fn what_could_not_be_counted_in_time_is_no_change_and_another_count_is() {
+    let mut bench = Bench::new();
+    let holds = |used: Option<u64>| Content::Found {
+        signatures: vec![wire::drive::Signature {
+            partition: 0,
+            kind: "ntfs".into(),
+            label: None,
+            uuid: Some("1".into()),
+            name: None,
+            used: used.map(Bytes),
+            mounted: None,
+        }],
+        summary: format!("ntfs {used:?}"),
+    };
+    bench.drives[1].content = holds(Some(7));
+    let plan = bench.plan(&[1, 0]);
+    let mut fresh = bench.drives.clone();
+    fresh[1].content = holds(None);
+    assert_eq!(fresh_matches((&plan, &book()), &fresh, &Members::new()), Ok(()));
+    fresh[1].content = holds(Some(8));
+    let refused = fresh_matches((&plan, &book()), &fresh, &Members::new()).unwrap_err();
+    assert_eq!(refused.kind, "plan-changed");
 }
 
 #[test]

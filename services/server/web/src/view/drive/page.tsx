@@ -7,7 +7,7 @@ import "../../style/job.css";
 import "../../style/lists.css";
 import { api, asProblem, certificateUrl } from "../../api";
 import { curves, line, placeOfFinding, thin } from "../../curve";
-import { attachment, bytes, capacityWords, celsius, clock, contentWords, grouped, lastFour, rotationName } from "../../format";
+import { attachment, bytes, capacityWords, celsius, clock, contentWords, day, grouped, lastFour, rotationName } from "../../format";
 import { jobPath } from "../../route";
 import { siblings, telling } from "../../siblings";
 import { known, latest, now } from "../../state/app";
@@ -27,7 +27,7 @@ import { SurfaceMap } from "./surface-map";
 function Content({ drive }: { drive: Drive }) {
   const { head, detail } = contentWords(drive.content);
   const { list, head: column } = useSort(drive.content.state === "found" ? drive.content.signatures : [], null, {
-    where: ({ partition }) => partition, kind: ({ kind }) => kind, label: ({ label, name }) => label ?? name, uuid: ({ uuid }) => uuid,
+    where: ({ partition }) => partition, kind: ({ kind }) => kind, label: ({ label, name }) => label ?? name, used: ({ used }) => used ?? null, mounted: ({ mounted }) => mounted ?? null, uuid: ({ uuid }) => uuid,
   });
   return (
     <Panel title="What is on it" span="c7">
@@ -35,10 +35,10 @@ function Content({ drive }: { drive: Drive }) {
       {detail && <p class="mute">{detail}</p>}
       {drive.content.state === "found" && (
         <table class="tbl sigs">
-          <thead><tr>{column("where", "Where")}{column("kind", "Kind")}{column("label", "Label")}{column("uuid", "UUID")}</tr></thead>
+          <thead><tr>{column("where", "Where")}{column("kind", "Kind")}{column("label", "Label")}{column("used", "Used", "num")}{column("mounted", "Last mounted")}{column("uuid", "UUID")}</tr></thead>
           <tbody>
             {list.map((s, i) => (
-              <tr key={i}><td data-k="Where">{s.partition === 0 ? "whole disk" : `partition ${s.partition}`}</td><td data-k="Kind" class="mono">{s.kind}</td><td data-k="Label">{s.label ?? s.name ?? "–"}</td><td data-k="UUID" class="mono uuid">{s.uuid ?? "–"}</td></tr>
+              <tr key={i}><td data-k="Where">{s.partition === 0 ? "whole disk" : `partition ${s.partition}`}</td><td data-k="Kind" class="mono">{s.kind}</td><td data-k="Label">{s.label ?? s.name ?? "–"}</td><td data-k="Used" class="num">{s.used === undefined ? "–" : bytes(s.used)}</td><td data-k="Last mounted">{s.mounted ? day(s.mounted) : "–"}</td><td data-k="UUID" class="mono uuid">{s.uuid ?? "–"}</td></tr>
             ))}
           </tbody>
         </table>
