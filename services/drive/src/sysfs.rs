@@ -182,7 +182,7 @@ fn describe(system: &System, name: &str) -> Option<Device> {
     Some(Device {
         name: name.to_owned(),
         number: DevNum::parse(&text(&attribute("dev"))?)?,
-        sequence: number(&attribute("diskseq")).unwrap_or(0),
+        sequence: count(&dir),
         identity: Identity {
             id,
             model: told.model,
@@ -470,6 +470,15 @@ fn bay(dir: &Path) -> Option<String> {
         .iter()
         .find_map(|entry| entry.strip_prefix("enclosure_device:"))?;
     Some(bay.trim().to_owned()).filter(|bay| !bay.is_empty())
+}
+
+/// Kernel's count of the disk called `name` now; 0 where it tells none, or has no such disk.
+pub(crate) fn sequence(system: &System, name: &str) -> u64 {
+    disk(system, name).map_or(0, |dir| count(&dir))
+}
+
+fn count(disk: &Path) -> u64 {
+    number(&disk.join("diskseq")).unwrap_or(0)
 }
 
 /// The device's node: `/dev/sda`.

@@ -397,7 +397,7 @@ fn an_nvme_drive_with_several_controllers_sits_at_the_first_of_them() {
 }
 
 #[test]
-fn without_an_enclosure_ledctl_is_tried_and_then_the_rhythm() {
+fn without_an_enclosure_ledctl_is_tried_with_the_rhythm_beside_it_or_the_rhythm_alone() {
     let root = tempfile::tempdir().unwrap();
     let device = disk(
         root.path(),
@@ -415,7 +415,12 @@ fn without_an_enclosure_ledctl_is_tried_and_then_the_rhythm() {
     let good = tools(root.path(), 0);
     let locating = start(&system, &good, &device, LONG).unwrap();
     assert!(matches!(locating.means(), Means::Ledctl { .. }), "{locating:?}");
-    locating.stop();
+    // It says so of a backplane without a light, too.
+    let told = locating.words();
+    assert!(told.contains("ledctl") && told.contains("three times"), "{told}");
+    let begun = Instant::now();
+    assert!(locating.stop());
+    assert!(begun.elapsed() < LONG / 2);
     let calls = std::fs::read_to_string(root.path().join("calls")).unwrap();
     let node = root.path().join("dev/sda");
     assert_eq!(
@@ -699,6 +704,13 @@ fn a_drive_that_is_tested_is_not_read() {
     // A light of its bay is for all.
     let lit = start(&tools(root.path(), 0), &Leave::new(false)).unwrap();
     assert!(matches!(lit.means(), Means::Ledctl { .. }), "{lit:?}");
+    assert!(!lit.words().contains("three times"), "{}", lit.words());
+    // It stays on when a test begins.
+    let leave = Leave::new(true);
+    let lit = start(&tools(root.path(), 0), &leave).unwrap();
+    leave.take_back();
+    assert!(!lit.is_over());
+    drop(lit);
     // A test that begins ends the rhythm.
     let leave = Leave::new(true);
     let locating = start(&tools(root.path(), 1), &leave).unwrap();
@@ -733,7 +745,8 @@ fn a_drive_that_cannot_be_read_is_not_said_to_flicker() {
     let told = start(&system, &none, &device, LONG).unwrap_err().to_string();
     assert!(told.contains("reading from it"), "{told}");
     // A light of its bay needs no answer from the drive.
-    assert!(start(&system, &tools(root.path(), 0), &device, LONG).is_ok());
+    let lit = start(&system, &tools(root.path(), 0), &device, LONG).unwrap();
+    assert!(!lit.words().contains("three times"), "{}", lit.words());
 }
 
 #[test]

@@ -14,6 +14,9 @@ use crate::system::{System, names, number, text};
 const READ_BACK: u32 = 10;
 const READ_BACK_EACH: Duration = Duration::from_millis(100);
 
+/// What a rhythm shows.
+pub(super) const FLICKERS: &str = "its own activity light flickers three times, then rests, over and over";
+
 /// One means of showing a drive.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Means {
@@ -56,10 +59,15 @@ impl Means {
             Self::Slot { bay, .. } | Self::Ses { bay, .. } => format!("the enclosure's light of bay {bay} is on"),
             Self::PciSlot { .. } => "the light of its PCI slot is on".to_owned(),
             Self::Ledctl { .. } => "the light of its bay is on, if the backplane has one (ledctl)".to_owned(),
-            Self::Rhythm => {
-                "no bay light is known: its own activity light flickers three times, then rests, over and over"
-                    .to_owned()
-            }
+            Self::Rhythm => format!("no bay light is known: {FLICKERS}"),
+        }
+    }
+
+    /// Whether a light that took its order may not be there: nothing reads it back.
+    pub(super) fn may_be_dark(&self) -> bool {
+        match self {
+            Self::Ledctl { attribute, .. } => attribute.is_none(),
+            Self::Slot { .. } | Self::Ses { .. } | Self::PciSlot { .. } | Self::Rhythm => false,
         }
     }
 

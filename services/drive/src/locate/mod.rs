@@ -7,7 +7,8 @@
 //! | controller | `ledctl --listed-only locate=…` (it needs a folder `/var/log`) for what ledmon drives (AHCI SGPIO, VMD, IBPI) |
 //! | rhythm | three short bursts of reads and a pause, over and over; reads alone, on a descriptor that cannot write, of a drive that is not being tested ([`Leave`]) |
 //!
-//! [`how`] says which there are, best first, from `/sys` alone; [`start`] takes the first that works. Whatever was begun
+//! [`how`] says which there are, best first, from `/sys` alone; [`start`] takes the first that works. `ledctl` calls an order done also where
+//! there is no light (boards' own SATA ports, cages with an activity light alone): where nothing reads that back, the rhythm is played beside it. Whatever was begun
 //! ends by [`Locating::stop`], by dropping it, or by itself after [`LONGEST`]; what a process left on that was killed, by
 //! [`Slot::put_out`] where an enclosure tells which slot it was, else by [`put_out`].
 //!
@@ -83,6 +84,8 @@ impl Default for Tools {
 #[derive(Debug)]
 pub struct Locating {
     means: Means,
+    /// The rhythm that is played beside a light that may be none.
+    beside: Option<Box<Locating>>,
     slot: Option<Slot>,
     until: Time,
     stop: Option<Sender<()>>,
@@ -108,7 +111,10 @@ impl Locating {
 
     /// What a person looks for, in a sentence.
     pub fn words(&self) -> String {
-        self.means.words()
+        match &self.beside {
+            Some(_) => format!("{}; {}", self.means.words(), means::FLICKERS),
+            None => self.means.words(),
+        }
     }
 
     /// Whether it ended by itself.
@@ -123,6 +129,7 @@ impl Locating {
 
     fn end(&mut self) -> bool {
         drop(self.stop.take());
+        drop(self.beside.take());
         let begun = Instant::now();
         // A read of a dying drive may hold the rhythm up for half a minute: then it ends without us.
         while !self.is_over() && begun.elapsed() < TOOL {
@@ -151,14 +158,22 @@ pub fn start(
     longest: Duration,
     leave: &Leave,
 ) -> Result<Locating, Failed> {
+    let longest = longest.min(LONGEST);
     let mut last = String::new();
     for means in how(system, device) {
         if means == Means::Rhythm && !leave.stands() {
             return Err(Failed::Tested);
         }
         match means.light(tools, true) {
-            Ok(()) => match run(system, tools.clone(), device, means, (longest.min(LONGEST), leave))? {
-                Ok(locating) => return Ok(locating),
+            Ok(()) => match run(system, tools, device, means, (longest, leave))? {
+                Ok(mut locating) => {
+                    if locating.means.may_be_dark() && leave.stands() {
+                        // Where it cannot be played the light is there, maybe.
+                        let rhythm = run(system, tools, device, Means::Rhythm, (longest, leave));
+                        locating.beside = rhythm.ok().and_then(Result::ok).map(Box::new);
+                    }
+                    return Ok(locating);
+                }
                 Err(why) => last = why,
             },
             Err(why) => {
@@ -182,7 +197,7 @@ pub fn put_out(system: &System, tools: &Tools, device: &Device) -> bool {
 /// Begins what `means` asks for; the reason in words where the drive does not answer to it.
 fn run(
     system: &System,
-    tools: Tools,
+    tools: &Tools,
     device: &Device,
     means: Means,
     (longest, leave): (Duration, &Leave),
@@ -190,13 +205,21 @@ fn run(
     let (stop, stopped) = channel();
     let (began, heard) = channel();
     let (shown, leave) = (means.clone(), leave.clone());
-    let (system, name) = (system.clone(), device.name.clone());
+    let (system, tools, name) = (system.clone(), tools.clone(), device.name.clone());
     let slot = Slot::of(&system, &name);
     let lit = slot.clone();
     let (node, bytes) = (sysfs::node(&system, &name), device.identity.capacity.0);
+    let sequence = device.sequence;
     let work = move || {
         match &shown {
-            Means::Rhythm => rhythm::play(&node, bytes, longest, &leave, (&began, &stopped)),
+            Means::Rhythm => {
+                let player = rhythm::Player {
+                    node: &node,
+                    bytes,
+                    is_same: || sysfs::sequence(&system, &name) == sequence,
+                };
+                player.play(longest, &leave, (&began, &stopped));
+            }
             Means::Slot { .. } | Means::Ses { .. } | Means::PciSlot { .. } | Means::Ledctl { .. } => {
                 if began.send(Ok(())).is_ok() {
                     wait(&stopped, longest);
@@ -218,6 +241,7 @@ fn run(
     Ok(match heard.recv_timeout(TOOL) {
         Ok(Ok(())) => Ok(Locating {
             means,
+            beside: None,
             slot,
             until: Time::now().saturating_add(longest).unwrap_or(Time::MAX),
             stop: Some(stop),

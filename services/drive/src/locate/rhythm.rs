@@ -74,43 +74,68 @@ pub fn beat(elapsed: Duration) -> Beat {
     }
 }
 
-/// Plays the rhythm on the drive at `node` of `bytes` bytes until stopped, `longest` is over or the leave is taken back. Tells `began` first whether the
-/// drive answers at all; from then on a read that fails is no reason to end: its light may flicker all the same.
-pub(super) fn play(
-    node: &Path,
-    bytes: u64,
-    longest: Duration,
-    leave: &Leave,
-    (began, stopped): (&Sender<io::Result<()>>, &Receiver<()>),
-) {
-    let (drive, mut buffer) = match ready(node, bytes, leave) {
-        Ok(ready) => ready,
-        Err(error) => return drop(began.send(Err(error))),
-    };
-    if began.send(Ok(())).is_err() {
-        return;
-    }
-    let begun = Instant::now();
-    let mut place = 0x9E37_79B9_7F4A_7C15_u64;
-    while leave.stands() && elapsed(begun) < longest {
-        match beat(elapsed(begun)) {
-            Beat::Rest(time) => {
-                if wait(stopped, time) {
-                    return;
+/// The drive that a rhythm is played on.
+pub(super) struct Player<'n, S> {
+    pub(super) node: &'n Path,
+    /// Its size.
+    pub(super) bytes: u64,
+    /// Whether the node is still that drive's.
+    pub(super) is_same: S,
+}
+
+impl<S: Fn() -> bool> Player<'_, S> {
+    /// Plays until stopped, `longest` is over, the leave is taken back or the drive is gone. Tells `began` first whether the drive answers
+    /// at all; from then on a read that fails is no reason to end: its light may flicker all the same.
+    ///
+    /// Through the pause the drive is closed: what is taken away goes, also where the kernel waits for the last one to let go.
+    pub(super) fn play(
+        &self,
+        longest: Duration,
+        leave: &Leave,
+        (began, stopped): (&Sender<io::Result<()>>, &Receiver<()>),
+    ) {
+        let (drive, mut buffer) = match ready(self.node, self.bytes, leave) {
+            Ok(ready) => ready,
+            Err(error) => return drop(began.send(Err(error))),
+        };
+        if began.send(Ok(())).is_err() {
+            return;
+        }
+        let mut drive = Some(drive);
+        let begun = Instant::now();
+        let mut place = 0x9E37_79B9_7F4A_7C15_u64;
+        while leave.stands() && elapsed(begun) < longest {
+            match beat(elapsed(begun)) {
+                Beat::Rest(time) => {
+                    if time > BURST {
+                        drive = None;
+                    }
+                    if wait(stopped, time) {
+                        return;
+                    }
                 }
-            }
-            Beat::Read(_) => {
-                // A stop in the middle of a burst is seen at its end.
-                place = place
-                    .wrapping_mul(6_364_136_223_846_793_005)
-                    .wrapping_add(1_442_695_040_888_963_407);
-                let blocks = (bytes / READ as u64).max(1);
-                let at = ((u128::from(place) * u128::from(blocks)) >> 64) as u64 * READ as u64;
-                if buffer.read(&drive, at).is_err() && wait(stopped, BURST) {
-                    return;
+                Beat::Read(_) => {
+                    if drive.is_none() && !(self.is_same)() {
+                        return;
+                    }
+                    drive = drive.or_else(|| open(self.node).ok());
+                    // A stop in the middle of a burst is seen at its end.
+                    place = place
+                        .wrapping_mul(6_364_136_223_846_793_005)
+                        .wrapping_add(1_442_695_040_888_963_407);
+                    let read = drive.as_ref().map(|drive| buffer.read(drive, self.at(place)));
+                    if !matches!(read, Some(Ok(_))) && wait(stopped, BURST) {
+                        return;
+                    }
                 }
             }
         }
+    }
+
+    /// The byte of a block that a number means.
+    fn at(&self, place: u64) -> u64 {
+        let blocks = (self.bytes / READ as u64).max(1);
+        ((u128::from(place) * u128::from(blocks)) >> 64) as u64 * READ as u64
     }
 }
 
