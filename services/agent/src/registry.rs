@@ -271,6 +271,7 @@ fn loop_drive(guard: &Guard, system: &System, name: &str) -> Option<Drive> {
         as_of: None,
         bay: None,
         heat_limit: None,
+        ill: None,
         shown_until: None,
     })
 }

@@ -342,6 +342,7 @@ fn view(entry: &Present, id: Option<DriveId>, against: Option<Refused>) -> Drive
         as_of: None,
         bay: None,
         heat_limit: None,
+        ill: None,
         shown_until: None,
     }
 }

@@ -198,7 +198,7 @@ fn describe(system: &System, name: &str) -> Option<Device> {
         host_managed: text(&attribute("queue/zoned")).as_deref() == Some("host-managed"),
         rotation,
         location: match (bay(&dir), location(&seat(system, &syspath))) {
-            (Some(bay), location) => format!("{location}, bay {bay}"),
+            (Some(Bay { enclosure, name }), location) => format!("{location}{enclosure}, bay {name}"),
             (None, location) => location,
         },
         removable: number::<u8>(&attribute("removable")) == Some(1),
@@ -463,13 +463,29 @@ fn location(syspath: &str) -> String {
     words.join(", ")
 }
 
-/// The bay by its enclosure's own name; see [`crate::locate`].
-fn bay(dir: &Path) -> Option<String> {
-    let entries = names(&dir.join("device"));
-    let bay = entries
+/// A bay by its enclosure's own name; see [`crate::locate`].
+struct Bay {
+    /// Which of several shelves, as `, enclosure 7:0:24:0` by its SCSI address in this boot; empty where that is not told.
+    enclosure: String,
+    name: String,
+}
+
+fn bay(dir: &Path) -> Option<Bay> {
+    let device = dir.join("device");
+    let entries = names(&device);
+    let (entry, name) = entries
         .iter()
-        .find_map(|entry| entry.strip_prefix("enclosure_device:"))?;
-    Some(bay.trim().to_owned()).filter(|bay| !bay.is_empty())
+        .find_map(|entry| Some((entry, entry.strip_prefix("enclosure_device:")?.trim())))
+        .filter(|(_, name)| !name.is_empty())?;
+    let slot = std::fs::canonicalize(device.join(entry)).ok();
+    let enclosure = slot.and_then(|slot| {
+        let of = slot.parent()?.file_name()?.to_str()?.to_owned();
+        (of.split(':').count() == 4).then(|| format!(", enclosure {of}"))
+    });
+    Some(Bay {
+        enclosure: enclosure.unwrap_or_default(),
+        name: name.to_owned(),
+    })
 }
 
 /// Kernel's count of the disk called `name` now; 0 where it tells none, or has no such disk.

@@ -101,6 +101,39 @@ pub struct Active {
 /// All alerts of a drive that hold.
 pub type Alerts = BTreeMap<Kind, Active>;
 
+/// What a person should know of a drive before it is given hours of work: its alerts that hold, the gravest first, and how grave that is.
+/// How hot it is passes.
+pub fn ill(alerts: &Alerts) -> Option<(Severity, String)> {
+    let of_drive = |kind: Kind| match kind {
+        Kind::SmartFailed
+        | Kind::AttributeFailing
+        | Kind::Reallocated
+        | Kind::Pending
+        | Kind::Uncorrectable
+        | Kind::MediaErrors
+        | Kind::SpareLow
+        | Kind::CriticalWarning
+        | Kind::Wear
+        | Kind::SelfTestFailed => true,
+        Kind::Temperature
+        | Kind::HostSilent
+        | Kind::NoRoom
+        | Kind::PoolHealth
+        | Kind::PoolErrors
+        | Kind::PoolScan
+        | Kind::PoolFull => false,
+    };
+    let mut holding: Vec<&Active> = alerts
+        .iter()
+        .filter(|(kind, _)| of_drive(**kind))
+        .map(|(_, active)| active)
+        .collect();
+    holding.sort_by_key(|active| std::cmp::Reverse(active.severity));
+    let gravest = holding.first()?.severity;
+    let words: Vec<&str> = holding.iter().map(|active| active.message.as_str()).collect();
+    Some((gravest, words.join("; ")))
+}
+
 /// A change to tell.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Change {
@@ -574,6 +607,31 @@ mod tests {
             "Unknown_Attribute".clone_into(&mut row.name);
         }
         reading
+    }
+
+    /// Heat passes; what a computer or a pool suffers from is no drive's.
+    #[test]
+    fn what_speaks_against_a_drive_is_told_gravest_first() {
+        let active = |severity, message: &str| Active {
+            since: Time::UNIX_EPOCH,
+            value: 1.0,
+            severity,
+            message: message.to_owned(),
+            faults: None,
+        };
+        assert_eq!(ill(&Alerts::new()), None);
+        let hot = Alerts::from([(Kind::Temperature, active(Severity::Critical, "70 °C"))]);
+        assert_eq!(ill(&hot), None);
+        let both = Alerts::from([
+            (Kind::Reallocated, active(Severity::Warning, "3 reallocated")),
+            (Kind::Pending, active(Severity::Critical, "200 pending")),
+            (Kind::Temperature, active(Severity::Critical, "70 °C")),
+            (Kind::PoolFull, active(Severity::Critical, "full")),
+        ]);
+        assert_eq!(
+            ill(&both),
+            Some((Severity::Critical, "200 pending; 3 reallocated".to_owned()))
+        );
     }
 
     /// Each of what comes is told, whatever went meanwhile.

@@ -1,13 +1,15 @@
 //! SMART of the box's own drives: what the built-in agent read of them goes into the same book as the reports of other
 //! computers, so that histories, trends, wear, scores and alerts are the same for both.
 
+use health::reading::plain_serial;
 use health::{Book, Own, THIS_BOX, alert};
 use serde::Deserialize;
 use serde_json::Value;
-use wire::{DriveId, Time};
+use wire::drive::Ill;
+use wire::{Celsius, DriveId, Time};
 
 use crate::app::App;
-use crate::hub::{HeatLimits, Input};
+use crate::hub::{Input, SmartWord, SmartWords};
 
 /// Type of the agent's frame.
 pub const KIND: &str = "smart_report";
@@ -20,16 +22,23 @@ struct Report {
     document: Value,
 }
 
-/// How hot the box's own drives may be, as their newest SMART in the book has it.
+/// What the newest SMART of the box's own drives says of them, as it stands in the book.
 ///
 /// # Errors
 /// The medium.
-pub fn heat_limits(book: &Book) -> store::Result<HeatLimits> {
-    let mut limits = HeatLimits::default();
+pub fn smart_words(book: &Book) -> store::Result<SmartWords> {
+    let mut words = SmartWords::default();
     for drive in book.drives(|drive| drive.hostname == THIS_BOX)? {
-        limits.note(&drive.reading.serial, alert::limit(&drive.reading));
+        words.note(&drive.reading.serial, word(alert::limit(&drive.reading), &drive.alerts));
     }
-    Ok(limits)
+    Ok(words)
+}
+
+fn word(limit: i64, alerts: &alert::Alerts) -> SmartWord {
+    SmartWord {
+        limit: i32::try_from(limit).ok().map(Celsius),
+        ill: alert::ill(alerts).map(|(severity, says)| Ill { severity, says }),
+    }
 }
 
 impl App {
@@ -49,7 +58,6 @@ impl App {
             here.map(|drive| drive.serial.clone()).collect()
         });
         let (serial, limit) = (reading.serial.clone(), alert::limit(&reading));
-        self.feed(Input::HeatLimit { serial, limit }).await;
         let now = self.clock.now().wall;
         let own = Own {
             reading,
@@ -62,6 +70,7 @@ impl App {
             Ok(taken) => self.tell_of_drives().await.map(|()| taken),
             Err(error) => Err(error),
         };
+        self.tell_of_smart(serial, limit).await;
         match taken {
             Ok(true) => {}
             Ok(false) => tracing::warn!(%drive, "there is no room for one more drive's history"),
@@ -69,5 +78,18 @@ impl App {
                 tracing::error!(%drive, error = &error as &dyn std::error::Error, "a drive's history was not kept");
             }
         }
+    }
+
+    /// Shows what the drive with this serial says of itself; of one for which the book has no room, how hot it may be.
+    async fn tell_of_smart(&self, serial: String, limit: i64) {
+        let plain = plain_serial(&serial);
+        let is_it =
+            |drive: &health::tables::Drive| drive.hostname == THIS_BOX && plain_serial(&drive.reading.serial) == plain;
+        let alerts = match self.fleet.book.drives(is_it) {
+            Ok(mut drives) => drives.pop().map(|drive| drive.alerts).unwrap_or_default(),
+            Err(error) => return tracing::error!(%error, "what a drive's SMART says of it could not be read"),
+        };
+        let word = word(limit, &alerts);
+        self.feed(Input::Smart { serial, word }).await;
     }
 }

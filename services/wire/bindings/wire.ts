@@ -642,6 +642,10 @@ as_of?: string,
  */
 heat_limit?: Celsius, 
 /**
+ * What its own SMART says against it; `None` while nothing does, or nobody has read it. The server alone sets it.
+ */
+ill?: Ill, 
+/**
  * Until when it is made findable for the eye; `None` while nobody looks for it.
  */
 shown_until?: string, };
@@ -828,6 +832,16 @@ known_jobs: Array<JobId>,
  * sends no event again.
  */
 events_seen: number, };
+
+export type Ill = { 
+/**
+ * That of its gravest alert.
+ */
+severity: Severity, 
+/**
+ * In words, the gravest first: `300 reallocated sectors; it says itself that it fails`.
+ */
+says: string, };
 
 export type Job = { 
 /**

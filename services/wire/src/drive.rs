@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 use ts_rs::TS;
 use utoipa::ToSchema;
 
+use crate::event::Severity;
 use crate::{Bytes, Celsius, DriveId, Time};
 
 /// One drive that is, or was, plugged into the box.
@@ -64,6 +65,10 @@ pub struct Drive {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
     pub heat_limit: Option<Celsius>,
+    /// What its own SMART says against it; `None` while nothing does, or nobody has read it. The server alone sets it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[ts(optional)]
+    pub ill: Option<Ill>,
     /// Until when it is made findable for the eye; `None` while nobody looks for it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[ts(optional)]
@@ -118,6 +123,15 @@ impl Bus {
             Self::Other => "",
         }
     }
+}
+
+/// What a drive's SMART says against it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, TS, ToSchema)]
+pub struct Ill {
+    /// That of its gravest alert.
+    pub severity: Severity,
+    /// In words, the gravest first: `300 reallocated sectors; it says itself that it fails`.
+    pub says: String,
 }
 
 /// How a drive stores: on spinning platters or in flash.

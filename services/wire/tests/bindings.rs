@@ -28,6 +28,7 @@ fn generated() -> String {
         problem::Problem,
         drive::Drive,
         drive::Bus,
+        drive::Ill,
         drive::Rotation,
         drive::Content,
         drive::Signature,

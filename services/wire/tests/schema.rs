@@ -232,6 +232,7 @@ fn frames() -> Vec<Frame> {
         as_of: None,
         bay: None,
         heat_limit: None,
+        ill: None,
         shown_until: None,
     };
     let call = |command| {

@@ -206,6 +206,7 @@ pub(crate) mod tests {
             as_of: None,
             bay: None,
             heat_limit: None,
+            ill: None,
             shown_until: None,
         };
         (0..count).map(one).collect()

@@ -308,7 +308,7 @@ impl App {
             setup.agent_token.is_some(),
             Past {
                 watch: setup.watch,
-                heat_limits: own::heat_limits(&fleet.book)?,
+                smart_words: own::smart_words(&fleet.book)?,
                 heard: addons
                     .list()
                     .into_iter()

@@ -2,7 +2,8 @@
 //!
 //! After a start of the server, and while the agent is not connected, the list is what was told last: a drive in it may be
 //! gone or be under another kernel name. Each of them says so (`as_of`) until the agent has told them again. How hot each
-//! may be (`heat_limit`) is said here, too: the limit at which its alert comes, [`health::alert::limit`] of its newest SMART.
+//! may be (`heat_limit`) is said here, too: the limit at which its alert comes, [`health::alert::limit`] of its newest SMART; and
+//! what that says against it (`ill`), so that nobody gives hours to a drive that is broken already.
 //! A burn-in pauses at a limit of its own (`burnin::heat`), which is no alert's.
 
 use std::collections::BTreeMap;
@@ -10,7 +11,7 @@ use std::time::Duration;
 
 use health::alert::usual_limit;
 use health::reading::{Medium, plain_serial};
-use wire::drive::Drive;
+use wire::drive::{Drive, Ill};
 use wire::{Celsius, Time};
 
 use super::{Effect, Hub, Now, Stream};
@@ -19,48 +20,52 @@ use super::{Effect, Hub, Now, Stream};
 /// they are shown again only until the agent has told them anew.
 const LAG: Duration = Duration::from_mins(10);
 
-/// Most limits that are remembered; past it those of drives that are not listed go. The book of SMART has 256 drives of this box.
-const LIMITS: usize = 1024;
+/// Most drives whose SMART is remembered; past it those that are not listed go. The book of SMART has 256 drives of this box.
+const WORDS: usize = 1024;
 
-/// Above which temperature each drive has its alert, by the SMART that it told last.
+/// What a drive's newest SMART says of it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SmartWord {
+    /// Above which temperature it has its alert; `None` where that is no temperature.
+    pub limit: Option<Celsius>,
+    /// What speaks against it.
+    pub ill: Option<Ill>,
+}
+
+/// The same of all drives, by their serials.
 #[derive(Clone, Debug, Default)]
-pub struct HeatLimits(BTreeMap<String, Celsius>);
+pub struct SmartWords(BTreeMap<String, SmartWord>);
 
-impl HeatLimits {
-    /// Notes the limit of the drive with this serial; false where it is known already, or the drive has no serial.
-    pub fn note(&mut self, serial: &str, limit: i64) -> bool {
-        let (serial, Ok(limit)) = (plain_serial(serial), i32::try_from(limit).map(Celsius)) else {
-            return false;
-        };
-        if serial.is_empty() || self.0.get(&serial) == Some(&limit) {
+impl SmartWords {
+    /// Notes the word of the drive with this serial; false where it is known already, or the drive has no serial.
+    pub fn note(&mut self, serial: &str, word: SmartWord) -> bool {
+        let serial = plain_serial(serial);
+        if serial.is_empty() || self.0.get(&serial) == Some(&word) {
             return false;
         }
-        self.0.insert(serial, limit);
+        self.0.insert(serial, word);
         true
-    }
-
-    /// The limit of a drive; of one that has told no SMART, that of its kind.
-    fn of(&self, drive: &Drive) -> Option<Celsius> {
-        let usual = || {
-            i32::try_from(usual_limit(Medium::from(drive.rotation)))
-                .ok()
-                .map(Celsius)
-        };
-        self.0.get(&plain_serial(&drive.serial)).copied().or_else(usual)
     }
 
     /// Lets those go that are of none of these drives, where there are too many.
     fn make_room(&mut self, drives: &[Drive]) {
-        if self.0.len() > LIMITS {
+        if self.0.len() > WORDS {
             let listed: Vec<String> = drives.iter().map(|drive| plain_serial(&drive.serial)).collect();
             self.0.retain(|serial, _| listed.contains(serial));
         }
     }
 
-    /// Says of each drive how hot it may be.
+    /// Says of each drive how hot it may be, by its kind where it has told no SMART, and what speaks against it.
     pub(super) fn tell(&self, drives: &mut [Drive]) {
         for drive in drives {
-            drive.heat_limit = self.of(drive);
+            let word = self.0.get(&plain_serial(&drive.serial));
+            let usual = || {
+                i32::try_from(usual_limit(Medium::from(drive.rotation)))
+                    .ok()
+                    .map(Celsius)
+            };
+            drive.heat_limit = word.and_then(|word| word.limit).or_else(usual);
+            drive.ill = word.and_then(|word| word.ill.clone());
         }
     }
 }
@@ -99,7 +104,7 @@ impl Hub {
         for drive in &mut drives {
             drive.as_of = None;
         }
-        self.heat_limits.tell(&mut drives);
+        self.smart_words.tell(&mut drives);
         if self.drives == drives {
             return;
         }
@@ -115,14 +120,14 @@ impl Hub {
         self.recall(out);
     }
 
-    /// Takes the limit that a drive's SMART names.
-    pub(super) fn heat_limit(&mut self, serial: &str, limit: i64, out: &mut Vec<Effect>) {
-        if !self.heat_limits.note(serial, limit) {
+    /// Takes what a drive's SMART says of it.
+    pub(super) fn smart_word(&mut self, serial: &str, word: SmartWord, out: &mut Vec<Effect>) {
+        if !self.smart_words.note(serial, word) {
             return;
         }
-        self.heat_limits.make_room(&self.drives);
+        self.smart_words.make_room(&self.drives);
         let mut drives = self.drives.clone();
-        self.heat_limits.tell(&mut drives);
+        self.smart_words.tell(&mut drives);
         if self.drives != drives {
             out.push(Effect::SaveDrives(drives.clone()));
             out.push(Effect::Stream(Stream::Drives(drives.clone())));

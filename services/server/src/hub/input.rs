@@ -8,6 +8,8 @@ use wire::frame::Frame;
 use wire::job::Job;
 use wire::supervisor::Status;
 
+use super::SmartWord;
+
 /// Something that happened.
 #[derive(Clone, Debug)]
 pub enum Input {
@@ -79,12 +81,12 @@ pub enum Input {
     Amended(Box<Job>),
     /// What the medium has of drives that [`super::Effect::Recall`] names: the jobs with the last word on each.
     Recalled(Vec<Job>),
-    /// A drive here told by its SMART how hot it may be before its alert comes.
-    HeatLimit {
+    /// A drive here told its SMART.
+    Smart {
         /// Its serial, however it is written.
         serial: String,
-        /// Degrees Celsius, [`health::alert::limit`].
-        limit: i64,
+        /// What that says of it.
+        word: SmartWord,
     },
     /// A banner of the server's own came or went.
     Banner {

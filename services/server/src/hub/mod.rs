@@ -38,7 +38,7 @@ use wire::{DriveId, JobId};
 
 use crate::clock::Now;
 use bucket::Bucket;
-pub use drives::HeatLimits;
+pub use drives::{SmartWord, SmartWords};
 pub use effect::{Effect, Stream, Telemetry};
 use effect::{cut, server_event};
 use history::{History, Unkept};
@@ -184,7 +184,7 @@ impl Whom {
             | Input::JobGone(_)
             | Input::Amended(_)
             | Input::Recalled(_)
-            | Input::HeatLimit { .. }
+            | Input::Smart { .. }
             | Input::Banner { .. }
             | Input::Tick => Self::Everybody,
         }
@@ -201,7 +201,7 @@ pub struct Hub {
     started: Duration,
     peers: BTreeMap<u64, Peer>,
     drives: Vec<Drive>,
-    heat_limits: HeatLimits,
+    smart_words: SmartWords,
     /// When they were written down last since this start.
     drives_saved: Option<Duration>,
     playbooks: Vec<PlaybookInfo>,
@@ -225,8 +225,8 @@ pub struct Hub {
 pub struct Past {
     /// The drives as they were told last.
     pub drives: Vec<Drive>,
-    /// How hot drives may be by what they told.
-    pub heat_limits: HeatLimits,
+    /// What the SMART of drives said of them.
+    pub smart_words: SmartWords,
     /// When the agent was heard last.
     pub heard: Option<wire::Time>,
     /// The playbooks as they were told last.
@@ -248,7 +248,7 @@ impl Hub {
         let jobs = past.jobs.into_iter().map(|job| (job.id, Held::new(job))).collect();
         let mut drives = past.drives;
         drives::recalled(&mut drives, past.heard);
-        past.heat_limits.tell(&mut drives);
+        past.smart_words.tell(&mut drives);
         let here = drives.iter().filter(|drive| drive.present);
         let looked_up = here.filter_map(|drive| drive.id.clone()).collect();
         Self {
@@ -259,7 +259,7 @@ impl Hub {
             started: now.mono,
             peers: BTreeMap::new(),
             drives,
-            heat_limits: past.heat_limits,
+            smart_words: past.smart_words,
             drives_saved: None,
             told: past.told,
             playbooks: past.playbooks,
@@ -322,7 +322,7 @@ impl Hub {
             }
             Input::JobGone(job) => self.job_gone(now, *job, &mut out),
             Input::Amended(job) => self.amended(*job, &mut out),
-            Input::HeatLimit { serial, limit } => self.heat_limit(&serial, limit, &mut out),
+            Input::Smart { serial, word } => self.smart_word(&serial, word, &mut out),
             Input::Recalled(jobs) => self.recalled(jobs, &mut out),
             Input::Banner { key, banner } => {
                 match banner {

@@ -367,11 +367,15 @@ fn temperatures_are_shown_at_once_and_written_down_seldom() {
 #[test]
 fn a_drive_shows_the_limit_at_which_its_alert_comes() {
     let (addon, connection) = (AGENT, 1);
-    let mut heat_limits = HeatLimits::default();
-    heat_limits.note("wd 1234", 60);
+    let of = |limit| SmartWord {
+        limit: Some(wire::Celsius(limit)),
+        ill: None,
+    };
+    let mut smart_words = SmartWords::default();
+    smart_words.note("wd 1234", of(60));
     let past = Past {
         drives: vec![drive(DriveId::from_serial("M", "WD-1234", 1).unwrap())],
-        heat_limits,
+        smart_words,
         ..Past::default()
     };
     let mut hub = Hub::new(now(0), "kiln", true, true, past);
@@ -391,9 +395,9 @@ fn a_drive_shows_the_limit_at_which_its_alert_comes() {
     hub.step(now(1), frame(AGENT, 1, Frame::Drives(list)));
     assert_eq!(limit(&hub), Some(60));
     let says = |hub: &mut Hub, serial: &str, limit| {
-        let input = Input::HeatLimit {
+        let input = Input::Smart {
             serial: serial.into(),
-            limit,
+            word: of(limit),
         };
         hub.step(now(2), input)
             .iter()
@@ -404,6 +408,46 @@ fn a_drive_shows_the_limit_at_which_its_alert_comes() {
     assert!(!says(&mut hub, "WD-1234", 70), "told once");
     assert!(!says(&mut hub, "", 30) && !says(&mut hub, "other", 30));
     assert_eq!(limit(&hub), Some(70));
+}
+
+/// A drive that is broken already was offered like a good one, and its owner learnt that seconds after the erasing began.
+#[test]
+fn a_drive_shows_what_its_smart_says_against_it_until_that_says_so_no_more() {
+    let (addon, connection) = (AGENT, 1);
+    let mut hub = Hub::new(now(0), "kiln", true, true, Past::default());
+    hub.step(
+        now(0),
+        Input::Known {
+            addon,
+            name: "agent".into(),
+            last_seen: None,
+            enabled: true,
+        },
+    );
+    hub.step(now(1), Input::Connected { addon, connection });
+    let mut list = vec![drive(DriveId::from_serial("M", "WD-1234", 1).unwrap())];
+    let ill = wire::drive::Ill {
+        severity: Severity::Critical,
+        says: "300 reallocated sectors".into(),
+    };
+    // Nobody but this server says so.
+    list[0].ill = Some(ill.clone());
+    hub.step(now(1), frame(AGENT, 1, Frame::Drives(list.clone())));
+    assert_eq!(hub.drives()[0].ill, None);
+    for told in [Some(ill), None] {
+        let word = SmartWord {
+            limit: None,
+            ill: told.clone(),
+        };
+        let serial = "WD-1234".into();
+        let out = hub.step(now(2), Input::Smart { serial, word });
+        assert!(
+            out.iter()
+                .any(|effect| matches!(effect, Effect::Stream(Stream::Drives(_))))
+        );
+        assert_eq!(hub.drives()[0].ill, told);
+        assert!(hub.drives()[0].heat_limit.is_some(), "that of its kind");
+    }
 }
 
 /// What is kept lags behind in temperatures, so after a start one would be dated too late.

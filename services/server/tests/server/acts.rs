@@ -34,6 +34,7 @@ pub(crate) fn there(serial: &str) -> Drive {
         as_of: None,
         bay: None,
         heat_limit: None,
+        ill: None,
         shown_until: None,
     }
 }

@@ -212,6 +212,12 @@ export function contentWords(content: Drive["content"]): { head: string; detail:
   }
 }
 
+/** Bytes that files take on a drive, as far as its file systems count them; `null` where none does. */
+export function usedOf(content: Drive["content"]): number | null {
+  const counts = content.state === "found" ? content.signatures.flatMap(({ used }) => used ?? []) : [];
+  return counts.length > 0 ? counts.reduce((sum, used) => sum + used, 0) : null;
+}
+
 /** A phase as its track and ring name it. */
 export function phaseName(phase: Phase): string {
   switch (phase) {

@@ -38,6 +38,7 @@ fn drive(serial: &str, content: Content) -> Drive {
         as_of: None,
         bay: None,
         heat_limit: None,
+        ill: None,
         shown_until: None,
     }
 }

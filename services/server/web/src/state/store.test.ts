@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import type { Bus, Event, Job, Outcome, Phase, Progress } from "@wire";
 
 import { drive, job } from "../fixtures";
-import { addJobs, bayOf, byGroup, canChoose, canGiveUp, decode, hottestOf, lastWords, LOG_LINES, matches, mergeEvents, NOTHING, reduce, type Known, type News } from "./store";
+import { addJobs, bayOf, byGroup, canChoose, canGiveUp, decode, hottestOf, lastWords, LOG_LINES, matches, mergeEvents, NOTHING, plateOf, reduce, type Known, type News } from "./store";
 
 const after = (...news: News[]): Known => news.reduce(reduce, NOTHING);
 const progress = (done: number, change: Partial<Progress> = {}): Progress => ({
@@ -124,6 +124,15 @@ describe("what follows from what is known", () => {
     expect(groups.map((g) => [g.name, g.note, g.drives.map((d) => bayOf(d).place)])).toEqual([
       ["SATA", "PCI 00:1f.2", ["2", "10"]], ["SATA", "PCI 03:00.0", ["1"]], ["SAS and SCSI", "PCI 00:03.0", ["0:1:3", "1"]], ["NVMe", "", ["nvme0", "nvme1"]], ["USB", "", ["2-1"]], ["Virtual disks", "", [""]],
     ]);
+  });
+  it("a shelf's own name of a bay is its place, and two shelves behind one controller are two groups", () => {
+    const at = (shelf: number, slot: string, bay?: string) => drive({ serial: `${shelf}${slot}`, key: `${shelf}${slot}`, bus: "scsi", location: `PCI 03:00.0, SAS 0:0:${slot}, enclosure 7:0:${shelf}:0, bay Slot ${slot}`, ...(bay ? { bay } : {}) });
+    const groups = byGroup([at(24, "02"), at(25, "01"), at(24, "01"), at(25, "02")]);
+    expect(groups.map((g) => [g.note, g.drives.map((d) => plateOf(d))])).toEqual([
+      ["PCI 03:00.0, enclosure 7:0:24:0", ["Slot 01", "Slot 02"]], ["PCI 03:00.0, enclosure 7:0:25:0", ["Slot 01", "Slot 02"]],
+    ]);
+    const named = byGroup([at(24, "01", "2"), at(24, "02", "1")]);
+    expect(named[0]?.drives.map(({ bay }) => bay)).toEqual(["1", "2"]);
   });
   it("the hottest drive is told by what its job measured last; none that is out or that nobody watches", () => {
     const [a, b, gone, unseen] = [drive({ serial: "A", temperature: 38 }), drive({ serial: "B", temperature: 34 }), drive({ serial: "C", temperature: 80, present: false }), drive({ serial: "D", temperature: 80, as_of: "2026-11-20T06:00:00Z" })];

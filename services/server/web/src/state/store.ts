@@ -211,19 +211,21 @@ export function isHosts(job: Job): boolean {
 export function bayOf(drive: Drive): { group: string; note: string; told: string; place: string } {
   const parts = drive.location.split(", ");
   const pci = parts.find((part) => part.startsWith("PCI ")) ?? "";
-  const told = parts.findLast((part) => part !== pci) ?? "";
+  const enclosure = parts.find((part) => part.startsWith("enclosure ")) ?? "";
+  const note = [pci, enclosure].filter(Boolean).join(", ");
+  const told = parts.findLast((part) => part !== pci && part !== enclosure) ?? "";
   // A SCSI address is host:channel:target:lun; where channel and lun are 0, as on a backplane, the target says it all.
-  const place = told.replace(/^(SATA port|SAS|SCSI|USB|card slot) /, "").replace(/^\d+:0:(\d+):0$/, "$1").replace(/^\d+:(\d+:\d+:\d+)$/, "$1");
+  const place = told.replace(/^(SATA port|SAS|SCSI|USB|card slot|bay) /, "").replace(/^\d+:0:(\d+):0$/, "$1").replace(/^\d+:(\d+:\d+:\d+)$/, "$1");
   switch (drive.bus) {
     // One controller with many ports is one enclosure; each NVMe drive is a controller of its own.
-    case "sata": return { group: "SATA", note: pci, told, place };
-    case "scsi": return { group: "SAS and SCSI", note: pci, told, place };
+    case "sata": return { group: "SATA", note, told, place };
+    case "scsi": return { group: "SAS and SCSI", note, told, place };
     case "nvme": return { group: "NVMe", note: "", told, place: place || drive.kernel_name.replace(/n\d+$/, "") };
     case "usb": return { group: "USB", note: "", told, place };
     case "mmc": return { group: "Card slots", note: "", told, place };
     case "virtio": return { group: "Virtual disks", note: "", told, place };
     case "loop": return { group: "Loop devices", note: "for tests", told, place };
-    case "other": return { group: "Others", note: pci, told, place };
+    case "other": return { group: "Others", note, told, place };
   }
 }
 
@@ -241,7 +243,9 @@ export function byGroup(drives: readonly Drive[]): { name: string; note: string;
   const rank = ["sata", "scsi", "nvme", "usb", "mmc", "virtio", "other", "loop"];
   const first = (group: { drives: Drive[] }) => rank.indexOf(group.drives[0]?.bus ?? "other");
   for (const { drives: list } of groups.values()) {
-    list.sort((a, b) => order(bayOf(a).place, bayOf(b).place) || order(a.kernel_name, b.kernel_name) || order(a.key, b.key));
+    // As a person named the bays, else as the box names them.
+    const at = (drive: Drive) => drive.bay ?? bayOf(drive).place;
+    list.sort((a, b) => order(at(a), at(b)) || order(a.kernel_name, b.kernel_name) || order(a.key, b.key));
   }
   return [...groups.values()].sort((a, b) => first(a) - first(b) || order(a.note, b.note));
 }

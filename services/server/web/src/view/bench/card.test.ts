@@ -45,6 +45,9 @@ describe("a card", () => {
     const [short, long] = [drive({ bay: "front 2" }), drive({ bay: "front, second from left" })];
     expect([plateOf(short), title(short)]).toEqual(["front 2", "Exos X18"]);
     expect([plateOf(long), title(long)]).toEqual(["1", "front, second from left: Exos X18"]);
+    const shelf = (name: string) => drive({ bus: "scsi", location: `PCI 03:00.0, SAS 0:0:0, bay ${name}` });
+    expect([plateOf(shelf("Slot 03")), title(shelf("Slot 03"))]).toEqual(["Slot 03", "Exos X18"]);
+    expect(title(shelf("ArrayDevice07"))).toBe("ArrayDevice07: Exos X18");
     expect(title(drive({ model: "" }))).toBe("no model told");
   });
   it("a failed drive shows where, as the wall does", () => {

@@ -2,11 +2,11 @@
 import type { Drive, Job } from "@wire";
 
 import { area, ceiling, curves, line, placeOfFinding, thin } from "../../curve";
-import { ago, bytes, capacityWords, celsius, clock, contentWords, lastFour, phaseName, plural, rate, timeLeft, verdictShape } from "../../format";
+import { ago, bytes, capacityWords, celsius, clock, contentWords, lastFour, phaseName, plural, rate, timeLeft, usedOf, verdictShape } from "../../format";
 import { drivePath, jobPath } from "../../route";
 import { toggle } from "../../state/app";
 import { silenceWords } from "../../state/heard";
-import { canChoose, firstFault, hasFailed, headingOf, heatOf, isOver, isPaused, plateOf, shareOf, type Trail } from "../../state/store";
+import { bayOf, canChoose, firstFault, hasFailed, headingOf, heatOf, isOver, isPaused, plateOf, shareOf, type Trail } from "../../state/store";
 import { Icon, Shape, Still } from "../bits";
 
 /** What a card says in its second and third row and at its foot. */
@@ -53,13 +53,17 @@ function sayNow(drive: Drive, job: Job | undefined, now: number): Say {
     };
   }
   const content = contentWords(drive.content);
-  return { kind: "idle", word: content.head, line: content.detail, foot: [temperature, "", "idle"] };
+  const ill = drive.ill && (drive.ill.severity === "critical" ? "SMART: bad" : "SMART: look");
+  return { kind: "idle", word: content.head, line: content.detail, foot: [temperature, "", ill ?? "idle"] };
 }
 
 /** A card's first row: the bay's name where the plate has no room for it, and the model; pure. */
 export function title(drive: Drive): string {
   const model = drive.model || "no model told";
-  return drive.bay && plateOf(drive) !== drive.bay ? `${drive.bay}: ${model}` : model;
+  const { told, place } = bayOf(drive);
+  // A shelf's own name of a bay, where its plate has no room for it, is what stands on the shelf.
+  const bay = drive.bay ?? (told.startsWith("bay ") ? place : "");
+  return bay && plateOf(drive) !== bay ? `${bay}: ${model}` : model;
 }
 
 function Ring({ job }: { job: Job }) {
@@ -97,6 +101,14 @@ function Spark({ job, trail }: { job: Job; trail: Trail | undefined }) {
   );
 }
 
+/** How full a drive is where nothing ran on it: what its file systems count, of all of it; nothing where none does. */
+function Fill({ drive }: { drive: Drive }) {
+  const used = usedOf(drive.content);
+  if (used === null) return <span class="spark blank" />;
+  const share = Math.min(1, used / Math.max(1, drive.capacity));
+  return <span class="spark blank fill" role="img" aria-label={`${bytes(used)} used`}><i style={{ width: `${(share * 100).toFixed(1)}%` }} /></span>;
+}
+
 interface CardProps { drive: Drive; job: Job | undefined; trail: Trail | undefined; selected: boolean; at: number; silent: number | null }
 
 /** One bay's card. `at` is the present moment in milliseconds, as finely as ages on it need; `silent` as {@link say} has it. */
@@ -127,7 +139,7 @@ export class Card extends Still<CardProps> {
         </span>
         <Place drive={drive} job={job} />
         <span class="why" title={words.line}>{words.line}</span>
-        {job ? <Spark job={job} trail={trail} /> : <span class="spark blank" />}
+        {job ? <Spark job={job} trail={trail} /> : <Fill drive={drive} />}
         <span class="ft">
           {typeof words.foot === "string" ? <span class="wide">{words.foot}</span> : words.foot.map((text, i) => <span key={i}>{text}</span>)}
         </span>

@@ -49,6 +49,23 @@ describe("needs you", () => {
     expect(told([pair("P0000001", { state: { kind: "waiting", why: "it is busy." } })])[0]).toMatchObject({ what: "…0001 waits: it is busy", next: expect.stringMatching(/by itself/) as string });
   });
 
+  it("a drive that is out is named by its bay, with how far it was and how many others are not held up", () => {
+    const progress = { phase: "write", step: 0, done: 1, total: 2, rate: 1, phase_percent: null, percent: 41.7, eta: null, eta_job: null, temperature: 31 } as Job["progress"];
+    const gone = (change: Partial<Drive>) => pair("WD9F2K", { state: { kind: "waiting", why: "the drive is out" }, progress }, { present: false, ...change });
+    expect(told([gone({ bay: "7" })])[0]).toMatchObject({ what: "Bay 7 (…9F2K) was taken out at 41 % of its test", next: "Put it back: the test goes on where it was." });
+    const shelf = gone({ location: "PCI 03:00.0, SAS 0:0:0, enclosure 7:0:24:0, bay Slot 03" });
+    expect(told([shelf, pair("FINE0001", {}), pair("FINE0002", {})])[0]).toMatchObject({ what: "Slot 03 (…9F2K) was taken out at 41 % of its test", next: "Put it back: the test goes on where it was. The other 2 drives go on." });
+    expect(told([gone({ location: "" }), pair("FINE0001", {})])[0]).toMatchObject({ what: "…9F2K was taken out at 41 % of its test", next: expect.stringMatching(/The other drive goes on\.$/) as string });
+  });
+
+  it("a drive that is broken already is told before hours are given to it, and no longer once a test has its word", () => {
+    const ill = { severity: "critical", says: "300 reallocated sectors" } as const;
+    expect(needs([drive({ ill })], new Map(), null)).toMatchObject([{ shape: "fail", what: "…2B7H tells of itself: 300 reallocated sectors", next: "Look at it before you give it hours.", act: "The drive" }]);
+    expect(needs([drive({ ill: { ...ill, severity: "warning" } })], new Map(), null)[0]?.shape).toBe("warn");
+    expect(needs([drive({ ill, present: false })], new Map(), null)).toEqual([]);
+    expect(told([pair("BAD00001", {}, { ill })])).toEqual([]);
+  });
+
   it("an end that somebody has seen asks for nobody any more; what runs, waits or is hot still does", () => {
     const acknowledged = { by: "mara", at: "2026-11-20T07:00:00Z" };
     const ends = (["WARN", "FAILED", "INCONCLUSIVE"] as const).map((outcome) => over(`SEEN${outcome}`, outcome));

@@ -7,7 +7,7 @@ import { bytes, celsius, lastFour, plural, verdictShape } from "../../format";
 import { chosen, known, latest } from "../../state/app";
 import { drivePath, jobPath, settingsPath } from "../../route";
 import { printing } from "../../printing";
-import { headingOf, heatOf, isHosts, isOver, isPaused } from "../../state/store";
+import { bayOf, headingOf, heatOf, isHosts, isOver, isPaused } from "../../state/store";
 import { Mark, ProblemNote } from "../bits";
 import { unheard } from "../box";
 import { useSettled } from "../settle";
@@ -38,8 +38,23 @@ export interface Need {
 /**
  * Urgency, the first first: what gets worse by the minute, then what a person is waited for, then what stays as it is.
  */
-const ORDER = ["hot", "failing", "gone", "gate", "failed", "trial", "inconclusive", "update", "waiting", "paused", "warn"] as const;
+const ORDER = ["hot", "failing", "gone", "gate", "failed", "ill", "trial", "inconclusive", "update", "waiting", "paused", "warn"] as const;
 type Kind = (typeof ORDER)[number];
+
+/** Where a drive sits, before its last four: a person who is to put it back looks for that. Empty where only the kernel has a name for it. */
+function seatOf(drive: Drive): string {
+  const bay = drive.bay ?? bayOf(drive).place;
+  return bay && `${/^(bay|slot|disk)\b/i.test(bay) ? bay : `Bay ${bay}`} (`;
+}
+
+/** That others are not held up, and how many they are. */
+function othersGoOn(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, own: Job): string {
+  const others = drives.filter(({ id, present }) => {
+    const job = id === null || !present ? undefined : jobs.get(id);
+    return job !== undefined && job.id !== own.id && job.state.kind === "running";
+  }).length;
+  return others === 0 ? "" : others === 1 ? " The other drive goes on." : ` The other ${others} drives go on.`;
+}
 
 /** A sentence that may come with or without its stop. */
 const stopped = (text: string) => text.replace(/\.*$/, "");
@@ -57,13 +72,15 @@ export function needs(drives: readonly Drive[], jobs: ReadonlyMap<string, Job>, 
     if (drive.present && !drive.as_of && heat !== null && drive.heat_limit !== undefined && heat > drive.heat_limit) {
       add("hot", { ...of, key: `hot ${drive.id}`, shape: "warn", what: `…${four} is at ${celsius(heat)}; above ${celsius(drive.heat_limit)} it is too hot`, next: job && !isOver(job) ? "Give it air, or pause it. At a limit of its own the test pauses by itself." : "Give it air before it is tested.", short: `cool it: ${celsius(heat)}`, href: job && !isOver(job) ? jobPath(job.id) : drivePath(drive.id), act: job && !isOver(job) ? "Its test" : "The drive" });
     }
+    // Before hours are given to it; its verdict says the rest.
+    if (!job && drive.present && drive.ill) add("ill", { ...of, key: `ill ${drive.id}`, shape: drive.ill.severity === "critical" ? "fail" : "warn", what: `…${four} tells of itself: ${stopped(drive.ill.says)}`, next: "Look at it before you give it hours.", short: "look first", href: drivePath(drive.id), act: "The drive" });
     if (!job) continue;
     const link = { href: jobPath(job.id), act: isOver(job) ? "Evidence" : "Its test" };
     if (!isOver(job)) {
-      if (!drive.present) add("gone", { ...of, ...link, key: `gone ${job.id}`, shape: "info", what: `…${four} was taken out in the middle of its test`, next: "Put it back: the test goes on where it was. The others go on meanwhile.", short: "put it back" });
+      if (!drive.present) add("gone", { ...of, ...link, key: `gone ${job.id}`, shape: "info", what: `${seatOf(drive)}…${four}${seatOf(drive) && ")"} was taken out ${job.progress ? `at ${Math.floor(job.progress.percent)} %` : "in the middle"} of its test`, next: `Put it back: the test goes on where it was.${othersGoOn(drives, jobs, job)}`, short: "put it back" });
       else if (job.state.kind === "waiting" && isPaused(job)) add("paused", { ...of, ...link, key: `waits ${job.id}`, shape: "info", what: `…${four} is ${stopped(job.state.why)}`, next: "It goes on when somebody presses Go on.", short: "paused" });
       else if (job.state.kind === "waiting" && list.some(({ key }) => key === `hot ${drive.id}`)) continue;
-      else if (job.state.kind === "waiting") add("waiting", { ...of, ...link, key: `waits ${job.id}`, shape: "info", what: `…${four} waits: ${stopped(job.state.why)}`, next: "It goes on by itself; the others go on meanwhile.", short: "waits" });
+      else if (job.state.kind === "waiting") add("waiting", { ...of, ...link, key: `waits ${job.id}`, shape: "info", what: `…${four} waits: ${stopped(job.state.why)}`, next: `It goes on by itself.${othersGoOn(drives, jobs, job)}`, short: "waits" });
       else if (isHosts(job)) add("failing", { ...of, ...link, key: `bad ${job.id}`, shape: "inc", what: `The box's own memory is bad: the test of …${four} can tell nothing of the drive`, next: "Test the drive in another computer.", short: "the box's memory is bad" });
       else if (job.bad_sectors > 0) add("failing", { ...of, ...link, key: `bad ${job.id}`, shape: "fail", what: `…${four} is heading for FAILED: ${plural(job.bad_sectors, "bad sector")} so far`, next: "It goes on to tell how many there are. End it if that is of no use.", short: "heads for FAILED" });
       else if (headingOf(job)?.outcome === "FAILED") add("failing", { ...of, ...link, key: `bad ${job.id}`, shape: "fail", what: `…${four} is heading for FAILED: ${headingOf(job)!.words}`, next: "It goes on to test the rest. End it if that is of no use.", short: "heads for FAILED" });

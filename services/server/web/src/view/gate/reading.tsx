@@ -64,13 +64,14 @@ export function refusedWords(problem: Problem, drives: readonly Drive[]): { head
   return { head, lead: `It holds up that drive alone: leave it out on the bench and go on with the other ${drives.length === 2 ? "one" : drives.length - 1}, or choose another format.` };
 }
 
-function Loss({ drive, model }: { drive: PlanDrive; model: string }) {
+function Loss({ drive, model, ill }: { drive: PlanDrive; model: string; ill: Drive["ill"] }) {
   const { head, detail } = contentWords(drive.content);
   return (
     <div class="loss">
       <div class="what">{drive.content.state === "empty" ? head : <em>{head}</em>}</div>
       {detail && <div class="how">{detail}</div>}
       <div class="drv">{model}, {bytes(drive.capacity)}<br /><Serial serial={drive.serial} /></div>
+      {ill && <p class={`v is-${ill.severity === "critical" ? "fail" : "warn"} ill`}><Shape of={ill.severity === "critical" ? "fail" : "warn"} />It tells of itself: {ill.says}</p>}
     </div>
   );
 }
@@ -173,7 +174,7 @@ function Reading(props: { gate: Gate & { step: "reading" | "checking" }; dispatc
           return (
             <li key={drive.id}>
               <Plate drive={here} index={index} />
-              <Loss drive={drive} model={modelWords(drive, here)} />
+              <Loss drive={drive} model={modelWords(drive, here)} ill={here?.ill} />
               <LabelField
                 drive={drive} index={index} which={which} text={typed[drive.id] ?? ""}
                 onInput={(text) => props.dispatch({ type: "typed", drive: drive.id, text })}
