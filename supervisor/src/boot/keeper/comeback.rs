@@ -17,6 +17,7 @@ use std::time::{Duration, Instant};
 use nix::mount::{MntFlags, umount2};
 use nix::sys::statvfs::statvfs;
 
+use super::watched::watched;
 use crate::boot::data::place::{ASIDE, SHELF, STATE};
 use crate::boot::data::{filesystem, journals};
 use crate::boot::end::record;
@@ -77,16 +78,7 @@ pub(in crate::boot) fn wait(line: &Line, part: &str, mark: Option<&str>, same: O
     loop {
         match line.hear_within(LOOK_EVERY) {
             Heard::Closed => return 0,
-            // Services took their time to end: what is mended and written to now may be another card in the same reader.
-            Heard::Text(t) if t == "return" => {
-                let gone = match known.lies(&mut found) {
-                    Lies::Same if found.present() => break,
-                    Lies::Same | Lies::Unclear => PULLED,
-                    Lies::Another => EXCHANGED,
-                };
-                Said::Gone(gone.to_owned()).over(line);
-                return 0;
-            }
+            Heard::Text(t) if t == "return" => break,
             Heard::Text(_) | Heard::Nothing => {
                 if !found.present() {
                     Said::Gone(PULLED.to_owned()).over(line);
@@ -95,16 +87,44 @@ pub(in crate::boot) fn wait(line: &Line, part: &str, mark: Option<&str>, same: O
             }
         }
     }
-    match come_back(line, &found) {
+    match come_back(line, &mut found, &known) {
         Ok(Carried { files, left }) => {
             Said::Mounted(format!("returned {files} {left}")).over(line);
             keeper::probe(line, found, &known)
         }
-        Err(e) => {
-            Said::Stays(e).over(line);
+        Err(Memory::Waits(why)) => {
+            Said::Gone(why.to_owned()).over(line);
+            0
+        }
+        Err(Memory::Stays(why)) => {
+            Said::Stays(why).over(line);
             1
         }
     }
+}
+
+/// Why state stays in memory.
+enum Memory {
+    /// The medium has left, and is waited for.
+    Waits(&'static str),
+    /// It is there, and cannot take it.
+    Stays(String),
+}
+
+impl From<String> for Memory {
+    fn from(why: String) -> Self {
+        Memory::Stays(why)
+    }
+}
+
+/// Whether it is still the medium that lies there.
+fn is_there(found: &mut Found, known: &Known) -> Result<(), Memory> {
+    let gone = match known.lies(found) {
+        Lies::Same if found.present() => return Ok(()),
+        Lies::Same | Lies::Unclear => PULLED,
+        Lies::Another => EXCHANGED,
+    };
+    Err(Memory::Waits(gone))
 }
 
 /// What was brought from memory to the medium.
@@ -117,13 +137,31 @@ pub(super) struct Carried {
 }
 
 /// Carries memory back to DATA and mounts it in memory's place; returns what that was.
-fn come_back(line: &Line, found: &Found) -> Result<Carried, String> {
+fn come_back(line: &Line, found: &mut Found, known: &Known) -> Result<Carried, Memory> {
+    // Services took their time to end, and who holds DATA may, too: what is mended and written to then may be another card in the
+    // same reader.
+    is_there(found, known)?;
     let part = found.data()?;
     let_go(&part)?;
-    filesystem::check(line, &part)?;
+    is_there(found, known)?;
+    let carried = watched(line, found, known, || bring(line, &part)).map_err(Memory::Waits)?;
+    // Before memory is given back: it may be another one that has taken its last files, or the medium has left with the error.
+    is_there(found, known)?;
+    let carried = carried?;
+    // Over what is in memory, which is there until this has succeeded.
+    let memory = File::open(STATE).map_err(|e| format!("opening the state in memory: {e}"))?;
+    filesystem::mount_at(&part, STATE).map_err(|e| format!("mounting DATA: {e}"))?;
+    journals::give(Path::new(STATE));
+    clear(Path::new(&format!("/proc/self/fd/{}", memory.as_raw_fd())));
+    Ok(carried)
+}
+
+/// Checks DATA, and brings to it what is in memory; it is mounted no longer than that takes.
+fn bring(line: &Line, part: &Path) -> Result<Carried, String> {
+    filesystem::check(line, part)?;
     let told = |what: &'static str| move |e: io::Error| format!("{what}: {e}");
     fs::create_dir_all(ASIDE).map_err(told("making a place for DATA"))?;
-    filesystem::mount_at(&part, ASIDE).map_err(|e| format!("mounting DATA: {e}"))?;
+    filesystem::mount_at(part, ASIDE).map_err(|e| format!("mounting DATA: {e}"))?;
     let tell = |text: &str| progress(line, text);
     let fits = |size| leaves_room(Path::new(ASIDE), size);
     let carried = carry(Path::new(STATE), Path::new(ASIDE), fits, tell).and_then(|n| {
@@ -134,11 +172,6 @@ fn come_back(line: &Line, found: &Found) -> Result<Carried, String> {
     let left = umount2(ASIDE, MntFlags::empty());
     let carried = carried.map_err(told("writing state to DATA"))?;
     left.map_err(|e| format!("unmounting DATA: {e}"))?;
-    // Over what is in memory, which is there until this has succeeded.
-    let memory = File::open(STATE).map_err(told("opening the state in memory"))?;
-    filesystem::mount_at(&part, STATE).map_err(|e| format!("mounting DATA: {e}"))?;
-    journals::give(Path::new(STATE));
-    clear(Path::new(&format!("/proc/self/fd/{}", memory.as_raw_fd())));
     Ok(carried)
 }
 
@@ -319,7 +352,13 @@ mod tests {
     #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
     use std::os::unix::fs::OpenOptionsExt;
 
+    use nix::mount::{MsFlags, mount};
+    use nix::sys::stat::{Mode, SFlag, mknod, stat};
+
     use super::*;
+    use crate::boot::medium::found;
+    use crate::boot::medium::search::tests::{disks, done};
+    use crate::boot::table::gpt::{Gpt, SECTOR, guid_text};
 
     fn all_fits(_: u64) -> bool {
         true
@@ -389,6 +428,69 @@ mod tests {
         assert!(fence::is_held(&disk.node));
         let_go(&disk.node).unwrap();
         assert!(lets_go.is_finished() && !fence::is_held(&disk.node));
+    }
+
+    #[test]
+    fn nothing_is_carried_to_the_card_that_was_put_in_its_place_while_data_was_let_go() {
+        // A thread of its own: other tests keep the `/dev` and the `/var/lib` that they have.
+        std::thread::spawn(exchanged).join().unwrap();
+    }
+
+    fn exchanged() {
+        let dir = tempfile::tempdir().unwrap();
+        let [ours, other, data] = ["ours", "other", "data"].map(|name| dir.path().join(name));
+        for file in [&ours, &other] {
+            File::create(file).unwrap().set_len(8 << 20).unwrap();
+            let parts = ["-n", "1:2048:4095", "-n", "3:4096:8191", &file.to_string_lossy()];
+            done("sgdisk", &parts).unwrap();
+        }
+        File::create(&data).unwrap().set_len(32 << 20).unwrap();
+        done("mke2fs", &["-q", "-F", "-t", "ext4", &data.to_string_lossy()]).unwrap();
+        let gpt = Gpt::read(&File::open(&ours).unwrap(), (8 << 20) / SECTOR).unwrap();
+        let part = guid_text(&gpt.partitions[0].guid);
+        // DATA is a device of its own here: a loop device that is open keeps its file, where a card's partition keeps its place.
+        let placed = disks(&[ours, data]).and_then(|loops| {
+            let (none, told) = (None::<&str>, |e: nix::Error| e.to_string());
+            for own in ["/var/lib", "/run"] {
+                mount(Some("none"), own, Some("tmpfs"), MsFlags::empty(), none).map_err(told)?;
+            }
+            let node = found::tests::of(&loops[0]).partition(3);
+            fs::create_dir(STATE)
+                .and_then(|()| fs::remove_file(&node))
+                .map_err(|e| e.to_string())?;
+            let number = stat(&loops[1].node).map_err(told)?.st_rdev;
+            mknod(&node, SFlag::S_IFBLK, Mode::S_IRUSR | Mode::S_IWUSR, number).map_err(told)?;
+            Ok((loops, node))
+        });
+        let (loops, node) = match placed {
+            Ok(placed) => placed,
+            Err(why) => return rig::not_run(&why),
+        };
+        fs::write(Path::new(STATE).join("settings"), "of the owner's").unwrap();
+        let mut exclusive = fs::OpenOptions::new();
+        let held = exclusive.read(true).custom_flags(libc::O_EXCL).open(&node).unwrap();
+        let same = found::tests::of(&loops[0]).identity();
+        let (keeper, line) = Line::pair().unwrap();
+        let waits = std::thread::spawn(move || wait(&line, &part, None, Some(&same)));
+        let told = |words: &[&str]| {
+            while let Some((said, _)) = keeper.next() {
+                if words.iter().any(|word| said.starts_with(word)) {
+                    return said;
+                }
+            }
+            panic!("the keeper has ended");
+        };
+        told(&["back"]);
+        assert!(keeper.tell("return"));
+        std::thread::sleep(LOOK_EVERY * 2);
+        loops[0].exchange(&other);
+        drop(held);
+        assert_eq!(told(&["gone", "mounted", "stays"]), format!("gone {EXCHANGED}"));
+        assert_eq!(waits.join().unwrap(), 0);
+        assert_eq!(
+            fs::read_to_string(Path::new(STATE).join("settings")).unwrap(),
+            "of the owner's"
+        );
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Drop for Held {
 }
 
 impl Held {
-    fn map(path: &Path, alive: &dyn Fn()) -> io::Result<Held> {
+    fn map(path: &Path, alive: &mut dyn FnMut()) -> io::Result<Held> {
         let file = File::open(path)?;
         let meta = file.metadata()?;
         let length = usize::try_from(meta.len() + SLACK)
@@ -100,7 +100,7 @@ impl Held {
     }
 
     /// Brings the file's pages in, `alive` after each step; an unreadable one is an error here, not a signal.
-    fn populate(&self, size: u64, alive: &dyn Fn()) {
+    fn populate(&self, size: u64, alive: &mut dyn FnMut()) {
         let bytes = usize::try_from(size)
             .unwrap_or(0)
             .next_multiple_of(PAGE)
@@ -160,7 +160,7 @@ impl Mirror {
 
     /// Looks at every file below `state`: takes new ones in, follows those that have grown, lets go of those that are gone.
     /// Calls `alive` again and again while a slow medium is read.
-    pub fn refresh(&mut self, state: &Path, alive: &dyn Fn()) {
+    pub fn refresh(&mut self, state: &Path, alive: &mut dyn FnMut()) {
         let mut seen = Seen::default();
         if seen.walk(state, Path::new(""), 0).is_err() && !self.files.is_empty() {
             // The medium is going, or gone: what is held is all there is.
@@ -319,11 +319,11 @@ mod tests {
         let mut data = File::create(dir.join("data.mdb")).unwrap();
         data.write_all(&[1; 10_000]).unwrap();
         let mut m = Mirror::new(*ROOM.start());
-        m.refresh(state.path(), &|| {});
+        m.refresh(state.path(), &mut || {});
         // It grows and changes after the last look, within the slack.
         data.write_all(&[2; 50_000]).unwrap();
         fs::remove_dir_all(state.path()).unwrap();
-        m.refresh(state.path(), &|| {});
+        m.refresh(state.path(), &mut || {});
         let (saved, lost) = m.save(ram.path());
         assert_eq!((saved, lost), (1, vec![]));
         let got = fs::read(ram.path().join("server/db/data.mdb")).unwrap();
@@ -341,7 +341,7 @@ mod tests {
             .set_len(ROOM.start() + 1)
             .unwrap();
         let mut m = Mirror::new(*ROOM.start());
-        m.refresh(state.path(), &|| {});
+        m.refresh(state.path(), &mut || {});
         let (saved, lost) = m.save(ram.path());
         assert_eq!(saved, 1);
         assert!(lost.len() == 1 && lost[0].starts_with("large"), "{lost:?}");
@@ -359,7 +359,7 @@ mod tests {
         }
         fs::write(state.path().join("server/kiln.mdb"), "history").unwrap();
         let mut m = Mirror::new(*ROOM.start());
-        m.refresh(state.path(), &|| {});
+        m.refresh(state.path(), &mut || {});
         assert_eq!(m.save(ram.path()), (1, vec![]));
         assert_eq!(
             fs::read_to_string(ram.path().join("server/kiln.mdb")).unwrap(),
@@ -388,7 +388,7 @@ mod tests {
                 fs::write(p(other), "x").unwrap();
             }
             let mut m = Mirror::new(*ROOM.start());
-            m.refresh(state.path(), &|| {});
+            m.refresh(state.path(), &mut || {});
             let (saved, lost) = m.save(ram.path());
             assert_eq!(saved + lost.len(), books + others.len());
             assert_eq!(lost.is_empty(), all, "{} are lost", lost.len());
@@ -403,7 +403,7 @@ mod tests {
         fs::create_dir_all(&deep).unwrap();
         fs::write(deep.join("file"), "x").unwrap();
         let mut m = Mirror::new(*ROOM.start());
-        m.refresh(state.path(), &|| {});
+        m.refresh(state.path(), &mut || {});
         assert_eq!(
             m.save(ram.path()),
             (0, vec!["a/b/c/d/e (not held in memory)".to_owned()])
@@ -430,12 +430,12 @@ mod tests {
             fs::write(short.join(folder).join("kiln.mdb"), folder).unwrap();
         }
         let mut m = Mirror::new(*ROOM.start());
-        m.refresh(&short, &|| {});
+        m.refresh(&short, &mut || {});
         assert_eq!(
             fs::read_dir(long.join(&server)).unwrap_err().raw_os_error(),
             Some(libc::ENAMETOOLONG)
         );
-        m.refresh(&long, &|| {});
+        m.refresh(&long, &mut || {});
         assert_eq!(m.save(ram.path()), (2, vec![]));
         assert_eq!(
             fs::read_to_string(ram.path().join(&server).join("kiln.mdb")).unwrap(),
@@ -452,7 +452,7 @@ mod tests {
         }
         fs::write(state.path().join("small"), "s").unwrap();
         let mut m = Mirror::new(*ROOM.start());
-        m.refresh(state.path(), &|| {});
+        m.refresh(state.path(), &mut || {});
         let (saved, lost) = m.save(ram.path());
         assert_eq!((saved, lost.len()), (1, 3), "{lost:?}");
         assert!(ram.path().join("small").exists());
@@ -469,7 +469,7 @@ mod tests {
             File::create(state.path().join(name)).unwrap().set_len(size).unwrap();
         }
         let mut m = Mirror::new(1 << 20);
-        m.refresh(state.path(), &|| {});
+        m.refresh(state.path(), &mut || {});
         let (saved, lost) = m.save(ram.path());
         assert_eq!((saved, lost.len()), (2, 1), "{lost:?}");
         assert_eq!(ram.path().join("kiln.mdb").metadata().unwrap().len(), 800 << 10);
@@ -485,7 +485,7 @@ mod tests {
             file.set_len(size).unwrap();
         }
         let mut m = Mirror::new(1 << 20);
-        m.refresh(state.path(), &|| {});
+        m.refresh(state.path(), &mut || {});
         let (saved, lost) = m.save(ram.path());
         assert_eq!((saved, lost.len()), (1, 1), "{lost:?}");
         assert!(ram.path().join("server/kiln.mdb").exists() && lost[0].starts_with("agent/"));
@@ -497,7 +497,7 @@ mod tests {
         let file = File::create(state.path().join("kiln.mdb")).unwrap();
         file.set_len(5 * STEP as u64 + 1).unwrap();
         let signs = std::cell::Cell::new(0);
-        Mirror::new(*ROOM.start()).refresh(state.path(), &|| signs.set(signs.get() + 1));
+        Mirror::new(*ROOM.start()).refresh(state.path(), &mut || signs.set(signs.get() + 1));
         assert_eq!(signs.get(), 6);
     }
 
@@ -508,11 +508,11 @@ mod tests {
         fs::write(p("a"), "old").unwrap();
         fs::write(p("b"), "gone soon").unwrap();
         let mut m = Mirror::new(*ROOM.start());
-        m.refresh(state.path(), &|| {});
+        m.refresh(state.path(), &mut || {});
         fs::write(p("new"), "new").unwrap();
         fs::rename(p("new"), p("a")).unwrap();
         fs::remove_file(p("b")).unwrap();
-        m.refresh(state.path(), &|| {});
+        m.refresh(state.path(), &mut || {});
         assert_eq!(m.save(ram.path()), (1, vec![]));
         assert_eq!(fs::read_to_string(ram.path().join("a")).unwrap(), "new");
     }

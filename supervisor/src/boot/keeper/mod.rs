@@ -2,33 +2,32 @@
 //!
 //! DATA is mounted, else repaired, else made and grown: first boot and repair are the same path. While it is there, `mirror`
 //! holds the state's files, and puts them into memory should the medium leave, or another one lie in its place; `comeback` waits for
-//! it then, and carries them back. The keeper may hang on a bad stick; PID 1 only hears its lines ([`Said`]).
+//! it then, and carries them back. What takes long is `watched`. The keeper may hang on a bad stick; PID 1 only hears its lines ([`Said`]).
 
 pub(super) mod comeback;
 pub mod mirror;
 mod ready;
+mod watched;
 
-use std::cell::Cell;
 use std::fs::OpenOptions;
 use std::io;
 use std::os::unix::fs::{FileExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use crate::boot::bundle;
 use crate::boot::data::place::{self, STATE};
 use crate::boot::data::proof::Proof;
-use crate::boot::data::{reset, shut};
+use crate::boot::data::reset;
 use crate::boot::end::{pstore, record};
 use crate::boot::kernel::mounts;
-use crate::boot::medium::fence;
 use crate::boot::medium::found::{EXCHANGED, Found, PULLED, is_gone};
-use crate::boot::medium::known::{Known, Lies};
+use crate::boot::medium::known::{Known, Lies, Looks};
 use crate::boot::medium::said::Said;
 use crate::boot::medium::search::{PATIENCE, find};
 use crate::shell::helper::{Heard, Line};
 use crate::shell::log;
 use mirror::Mirror;
+use watched::give_up;
 
 /// Between two looks at the state folder.
 const TURN: Duration = Duration::from_secs(1);
@@ -36,8 +35,6 @@ const TURN: Duration = Duration::from_secs(1);
 const LEAVES_WITHIN: Duration = Duration::from_secs(2);
 /// Looks between two probes of the medium.
 const PROBE_TURNS: u64 = 5;
-/// How long what has been counted anew cannot be read, until it counts as another medium: one that was reset answers sooner.
-const UNCLEAR_WITHIN: Duration = Duration::from_secs(10);
 /// Files that memory does not hold: so many are named.
 const LOST_TOLD: usize = 16;
 
@@ -53,7 +50,7 @@ pub(super) fn watch(line: &Line, path: &str, known: &Known) -> i32 {
 
 /// Does all of it; returns only when the medium is gone or was never there.
 pub fn keep(line: &Line, part: &str, mark: Option<&str>, reset: bool) -> i32 {
-    let found = match find(line, part, mark, PATIENCE) {
+    let mut found = match find(line, part, mark, PATIENCE) {
         Ok(found) => found,
         Err(why) => {
             Said::Ram(why).over(line);
@@ -65,7 +62,7 @@ pub fn keep(line: &Line, part: &str, mark: Option<&str>, reset: bool) -> i32 {
         mark: mark.map(str::to_owned),
         same: Some(found.identity()),
     };
-    match ready::settle(line, &found, &mut known, reset) {
+    match ready::settle(line, &mut found, &mut known, reset) {
         Ok(()) => {}
         Err(e) => Said::Ram(e).over(line),
     }
@@ -84,21 +81,16 @@ pub(super) fn probe(line: &Line, mut found: Found, known: &Known) -> i32 {
     // A keeper without DATA (write-protected, damaged) only watches the disk.
     let on_disk = mounts::source(STATE).is_ok_and(|d| d.starts_with("/dev"));
     let (mut gone, mut faulty, mut room) = (false, false, None);
-    // Since when nobody can tell what lies there.
-    let mut unclear = None;
+    let mut looks = Looks::default();
     loop {
         let mut left = None;
-        if !gone {
-            let lies = known.lies(&mut found);
-            unclear = match lies {
-                Lies::Same => None,
-                Lies::Unclear | Lies::Another => unclear.or_else(|| Some(Instant::now())),
-            };
-            let is_over = unclear.is_some_and(|since: Instant| since.elapsed() >= UNCLEAR_WITHIN);
-            left = (is_over || lies == Lies::Another).then_some(EXCHANGED);
-        }
         // What cannot be asked is neither written to nor copied from.
-        let is_ours = !gone && unclear.is_none();
+        let mut is_ours = false;
+        if !gone {
+            let lies = looks.lies(known, &mut found);
+            is_ours = lies == Lies::Same;
+            left = (lies == Lies::Another).then_some(EXCHANGED);
+        }
         if is_ours && !faulty && on_disk {
             // Before files are looked at: what cannot be read any more must not push out what is held.
             match proof.look() {
@@ -118,12 +110,16 @@ pub(super) fn probe(line: &Line, mut found: Found, known: &Known) -> i32 {
             }
         }
         if is_ours && !faulty {
-            // A medium that is slow, and reads on, is not a silent one.
-            let said = Cell::new(Instant::now());
-            mirror.refresh(Path::new(STATE), &|| {
-                if said.get().elapsed() >= TURN {
-                    said.set(Instant::now());
+            // A medium that is slow, and reads on, is not a silent one; and it may be exchanged meanwhile.
+            let mut said = Instant::now();
+            mirror.refresh(Path::new(STATE), &mut || {
+                if said.elapsed() >= TURN {
+                    said = Instant::now();
                     Said::Alive.over(line);
+                    if looks.lies(known, &mut found) == Lies::Another {
+                        left = Some(EXCHANGED);
+                        give_up(line, &found);
+                    }
                 }
             });
         }
@@ -143,7 +139,7 @@ pub(super) fn probe(line: &Line, mut found: Found, known: &Known) -> i32 {
         turn += 1;
         if let Some(why) = left {
             gone = true;
-            give_up(line, &found, on_disk);
+            give_up(line, &found);
             Said::Gone(why.to_owned()).over(line);
         }
         match line.hear_within(TURN) {
@@ -181,17 +177,6 @@ pub(super) fn probe(line: &Line, mut found: Found, known: &Known) -> i32 {
             Heard::Nothing => {}
             Heard::Closed => return 0,
         }
-    }
-}
-
-/// Gives the medium up, so that nothing is written to what is put in its place: DATA, where it is in use, and what else is open there.
-fn give_up(line: &Line, found: &Found, on_disk: bool) {
-    if let Err(why) = fence::raise(found) {
-        Said::Unfenced(why).over(line);
-    }
-    bundle::let_go();
-    if on_disk && let Err(e) = shut::shut(Path::new(STATE)) {
-        log::warn(&format!("giving DATA up: {e}"));
     }
 }
 

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::os::fd::AsRawFd;
 use std::path::Path;
 
+use super::watched::watched;
 use crate::boot::bundle;
 use crate::boot::data::place::STATE;
 use crate::boot::data::{filesystem, journals, lost};
@@ -34,7 +35,7 @@ nix::ioctl_read!(blk_size64, 0x12, 114, u64);
 ///
 /// # Errors
 /// In words, why nothing can be kept on it.
-pub(super) fn settle(line: &Line, found: &Found, known: &mut Known, reset: bool) -> Result<(), String> {
+pub(super) fn settle(line: &Line, found: &mut Found, known: &mut Known, reset: bool) -> Result<(), String> {
     let node = found.node();
     let read_only = fs::read_to_string(found.sys.join("ro")).is_ok_and(|t| t.trim() == "1");
     let disk = OpenOptions::new()
@@ -75,20 +76,11 @@ pub(super) fn settle(line: &Line, found: &Found, known: &mut Known, reset: bool)
     {
         Said::NoReset(e.clone()).over(line);
     }
-    load(line, &["ext4"]);
-    if let (true, Some((_, number))) = (reset::asked(&part), boot) {
-        // Before DATA loses its mark: should the power go, it is done again.
-        load(line, &FAT);
-        if let Err(e) = bundle::forget(&found.partition(number)) {
-            Said::Bundle(e.to_string()).over(line);
-        }
-    }
-    let how = filesystem::mount(line, &part)?;
     let part_bytes = (data.last - data.first + 1) * SECTOR;
-    if how == "plain" && superblock::file_system_bytes(&part).is_some_and(|fs| fs + (16 << 20) < part_bytes) {
-        progress(line, "growing DATA");
-        let _ = tool::run(line, "/usr/sbin/resize2fs", &[&part.to_string_lossy()], "growing DATA");
-    }
+    let boot_part = boot.map(|(_, number)| found.partition(number));
+    let how = watched(line, found, known, || {
+        mounted(line, &part, part_bytes, boot_part.as_deref())
+    })??;
     let _ = fs::set_permissions(STATE, std::os::unix::fs::PermissionsExt::from_mode(0o755));
     journals::give(Path::new(STATE));
     let dir = Path::new(record::FOLDER);
@@ -103,6 +95,24 @@ pub(super) fn settle(line: &Line, found: &Found, known: &mut Known, reset: bool)
     }
     Said::Mounted(how.to_owned()).over(line);
     Ok(())
+}
+
+/// Makes DATA ready and mounts it; `boot` is the boot partition. Says how.
+fn mounted(line: &Line, part: &Path, part_bytes: u64, boot: Option<&Path>) -> Result<&'static str, String> {
+    load(line, &["ext4"]);
+    if let (true, Some(boot)) = (reset::asked(part), boot) {
+        // Before DATA loses its mark: should the power go, it is done again.
+        load(line, &FAT);
+        if let Err(e) = bundle::forget(boot) {
+            Said::Bundle(e.to_string()).over(line);
+        }
+    }
+    let how = filesystem::mount(line, part)?;
+    if how == "plain" && superblock::file_system_bytes(part).is_some_and(|fs| fs + (16 << 20) < part_bytes) {
+        progress(line, "growing DATA");
+        let _ = tool::run(line, "/usr/sbin/resize2fs", &[&part.to_string_lossy()], "growing DATA");
+    }
+    Ok(how)
 }
 
 fn load(line: &Line, modules: &[&str]) {

@@ -1,8 +1,14 @@
 //! What the boot medium is known by, and whether that is what lies in its place: a reader goes on under one name with whatever is put
 //! into it. Tested: here, over a loop device.
 
+use std::time::{Duration, Instant};
+
 use super::found::Found;
 use super::search::{Is, is};
+
+/// How long what was counted anew, or did not take a write, cannot be read, until it counts as another medium: one that was reset
+/// answers sooner.
+pub(super) const UNCLEAR_WITHIN: Duration = Duration::from_secs(10);
 
 /// What the medium is known by.
 #[derive(Debug, Clone)]
@@ -42,6 +48,28 @@ impl Known {
                 Lies::Same
             }
             Is::Medium | Is::Other | Is::Unmarked => Lies::Another,
+        }
+    }
+}
+
+/// Looks at it, one after the other.
+#[derive(Debug, Default)]
+pub(in crate::boot) struct Looks {
+    /// Since when nobody can tell what lies there.
+    unclear: Option<Instant>,
+}
+
+impl Looks {
+    /// What lies there now; what stays unclear counts as another one.
+    pub(in crate::boot) fn lies(&mut self, known: &Known, found: &mut Found) -> Lies {
+        let lies = known.lies(found);
+        self.unclear = match lies {
+            Lies::Same => None,
+            Lies::Unclear | Lies::Another => self.unclear.or_else(|| Some(Instant::now())),
+        };
+        match self.unclear {
+            Some(since) if since.elapsed() >= UNCLEAR_WITHIN => Lies::Another,
+            Some(_) | None => lies,
         }
     }
 }
