@@ -40,6 +40,7 @@ use crate::hub::liveness::Watch;
 use crate::hub::throttle::Room;
 use crate::hub::{AGENT, Effect, Hub, Input, Past};
 use crate::key::Keys;
+use crate::life::backup::shelf::Shelf;
 use crate::life::{self, Life};
 use crate::message::Message;
 use crate::own;
@@ -235,8 +236,20 @@ impl App {
         app.tell_what_was_taken_out(&setup.data, taken_out).await;
         app.tell_what_is_not_used(&setup.wrong).await;
         app.tell_what_was_put_back(restored).await;
+        app.note_what_is_kept().await;
         app.spawn_tasks(asked);
         Ok(app)
+    }
+
+    /// Has the number of the newest backup noted where memory finds it, should the medium be pulled.
+    async fn note_what_is_kept(&self) {
+        let shelf = Shelf::below(&self.life.data);
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || shelf.note()).await {
+            tracing::warn!(
+                error = &error as &dyn std::error::Error,
+                "the newest backup's number was not noted"
+            );
+        }
     }
 
     /// Tells what became of a backup that waited for this start: whoever ordered it was answered before.

@@ -68,6 +68,11 @@ fn number(filename: &str) -> u64 {
     }
 }
 
+/// The greatest number of the backups that are kept, the newest first; 0 where there is none.
+fn newest(kept: &[Kept]) -> u64 {
+    kept.first().map_or(0, |kept| number(&kept.filename))
+}
+
 /// A backup that is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Kept {
@@ -93,6 +98,18 @@ impl Shelf {
     /// that note and no backup, and what is made there is brought back among those of the medium, as the newest.
     fn last(&self) -> Note {
         Note(self.0.with_extension("last"))
+    }
+
+    /// Notes the greatest number of what is kept, where that is not noted: an earlier version gave numbers and kept no note of them.
+    ///
+    /// # Errors
+    /// When the medium fails, or does not take it.
+    pub fn note(&self) -> Result<(), Error> {
+        let newest = newest(&self.list()?);
+        match newest > self.last().read().unwrap_or(0) {
+            true => self.last().write(&newest).map_err(self.failed()),
+            false => Ok(()),
+        }
     }
 
     /// What is kept, the newest first.
@@ -146,8 +163,7 @@ impl Shelf {
                 kept: all / FREE_SHARE,
             }));
         }
-        let newest = earlier.first().map_or(0, |kept| number(&kept.filename));
-        let next = newest.max(self.last().read().unwrap_or(0)).saturating_add(1);
+        let next = newest(&earlier).max(self.last().read().unwrap_or(0)).saturating_add(1);
         let filename = format!("kiln-{next:06}-{}{END}", now.strftime("%Y%m%d-%H%M%S-%3f"));
         let half = self.0.join("half");
         let written = File::create(&half).and_then(|mut file| {
@@ -316,6 +332,13 @@ mod tests {
     /// Memory goes on with the files of the state but not with the shelf, which stays with the medium.
     #[test]
     fn one_made_while_the_medium_was_away_is_the_newest_when_it_is_back() {
+        // The medium's were made by this version, or by an earlier one, which noted no number.
+        for noted in [true, false] {
+            away(noted);
+        }
+    }
+
+    fn away(noted: bool) {
         let (medium, memory) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
         let files = |from: &Path, to: &Path| {
             for entry in fs::read_dir(from).unwrap().flatten() {
@@ -331,7 +354,12 @@ mod tests {
         for n in 0..MOST as i64 {
             put(medium.path(), n);
         }
+        if !noted {
+            fs::remove_file(medium.path().join("backups.last")).unwrap();
+        }
+        on_roomy(medium.path()).note().unwrap();
         files(medium.path(), memory.path());
+        on_roomy(memory.path()).note().unwrap();
         let meanwhile = put(memory.path(), 864_000);
         files(memory.path(), medium.path());
         files(&memory.path().join("backups"), &medium.path().join("backups"));
