@@ -179,13 +179,12 @@ fn new_mark(line: &Line, disk: &File, first: u64, known: &mut Option<String>) {
     let mut word = [0u8; 8];
     let drawn = File::open("/dev/urandom").and_then(|mut f| f.read_exact(&mut word));
     let who = format!("{:016x}", u64::from_le_bytes(word));
-    match drawn.and_then(|()| mark::renew(disk, first, &who)) {
-        Ok(Some(mark)) => {
-            *known = Some(mark.clone());
-            Said::Mark(mark).over(line);
-        }
-        Ok(None) => {}
-        Err(e) => progress(line, format_args!("giving the boot medium a mark of its own: {e}")),
+    let before = known.clone();
+    if let Err(e) = drawn.and_then(|()| mark::renew(disk, first, &who, known)) {
+        progress(line, format_args!("giving the boot medium a mark of its own: {e}"));
+    }
+    if *known != before {
+        Said::Mark(known.clone().unwrap_or_default()).over(line);
     }
 }
 

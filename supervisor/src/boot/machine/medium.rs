@@ -79,8 +79,8 @@ impl Machine {
             (&mut self.cmdline.part, &self.facts.part),
             (&mut self.cmdline.mark, &self.facts.mark),
         ] {
-            if now.is_some() {
-                told.clone_from(now);
+            if let Some(now) = now {
+                *told = Some(now.clone()).filter(|name| !name.is_empty());
             }
         }
     }
@@ -240,6 +240,11 @@ mod tests {
             (new.cmdline.part.as_deref(), new.cmdline.mark.as_deref()),
             (Some("bb"), Some("2beef"))
         );
+        // A mark that nobody can tell.
+        m.heard_medium(0, Said::Mark(String::new()), None, &mut desk);
+        new.facts.renamed_at(&m.facts.names());
+        new.renamed();
+        assert_eq!((m.cmdline.mark, new.cmdline.mark), (None, None));
     }
 
     #[test]

@@ -96,7 +96,7 @@ pub struct Facts {
     /// A reset that was asked for, until the medium has taken its mark.
     #[serde(default)]
     marking: Option<Marking>,
-    /// The boot partition's name and mark, since the medium was given its own.
+    /// The boot partition's name and mark, since the medium was given its own; the mark is empty where nobody can tell it.
     #[serde(default)]
     part: Option<String>,
     #[serde(default)]

@@ -15,7 +15,7 @@ pub(super) const UNCLEAR_WITHIN: Duration = Duration::from_secs(10);
 pub(in crate::boot) struct Known {
     /// GUID of the boot partition.
     pub(in crate::boot) part: String,
-    /// The mark on it; `None` where there is none.
+    /// The mark on it; `None` where there is none, or nobody can tell which.
     pub(in crate::boot) mark: Option<String>,
     /// Size, model and serial number ([`Found::identity`]); `None` where nobody knows them any more.
     pub(in crate::boot) same: Option<String>,

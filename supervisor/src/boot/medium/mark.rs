@@ -11,11 +11,16 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::time::{Duration, Instant};
 
 use bundle::env::Env;
 
 use super::fat::Fat;
 use super::found;
+use super::known::UNCLEAR_WITHIN;
+
+/// Between two tries to read what a write that failed has left.
+const READ_EVERY: Duration = Duration::from_millis(200);
 
 /// The path, as the short names of FAT store it.
 const PATH: [&[u8; 11]; 3] = [b"EFI        ", b"DEBIAN     ", b"GRUBMARK   "];
@@ -37,39 +42,59 @@ pub fn read(disk: &File, first: u64) -> io::Result<Option<String>> {
     Ok(find(disk, first)?.map(|m| m.mark + &m.who))
 }
 
-/// Writes another word beside the mark, in place and past the cache, and returns the mark as it is read from now on; `None`
-/// where there is none. `who`: letters and digits, 16 at most.
+/// Writes another word beside the mark, in place and past the cache; `mark` is what it is known by from then on: the new one, the one
+/// that it was where there is none or it was not written, and `None` where nobody can tell. `who`: letters and digits, 16 at most.
 ///
 /// # Errors
-/// The disk cannot be read, or the mark is as it was.
-pub fn renew(disk: &File, first: u64, who: &str) -> io::Result<Option<String>> {
-    renew_by(disk, first, who, |sector, at| {
+/// The disk cannot be read, or the mark was not written, or nobody can tell.
+pub fn renew(disk: &File, first: u64, who: &str, mark: &mut Option<String>) -> io::Result<()> {
+    let write = |sector: &[u8], at| {
         disk.write_all_at(sector, at)?;
         disk.sync_data()
-    })
+    };
+    renew_by(disk, first, who, mark, write, UNCLEAR_WITHIN)
 }
 
-/// The same, with who writes a sector to its place in bytes.
+/// The same, with who writes a sector to its place in bytes, and how long that may be unreadable where it fails.
 fn renew_by(
     disk: &File,
     first: u64,
     who: &str,
+    known: &mut Option<String>,
     write: impl FnOnce(&[u8], u64) -> io::Result<()>,
-) -> io::Result<Option<String>> {
+    patience: Duration,
+) -> io::Result<()> {
     let Some(found) = find(disk, first)? else {
-        return Ok(None);
+        return Ok(());
     };
     let mark = if found.mark.is_empty() { "1" } else { &found.mark };
     let block = Env::marked(mark, who).bytes();
     // The other half of the file is filling, and may lie in another cluster.
     if let Err(e) = write(&block[..512], found.at) {
         // A flush that failed does not say what it was of. The medium is known by what is on it, not by what was to be.
-        found::forget_cache(disk);
-        if find(disk, first)?.is_none_or(|now| now.who != who) {
-            return Err(e);
+        match find_again(disk, first, patience) {
+            Ok(Some(now)) if now.who == who => {}
+            Ok(_) => return Err(e),
+            Err(unread) => {
+                *known = None;
+                return Err(unread);
+            }
         }
     }
-    Ok(Some(format!("{mark}{who}")))
+    *known = Some(format!("{mark}{who}"));
+    Ok(())
+}
+
+/// What is on the medium, once it can be read again: a reset takes a moment.
+fn find_again(disk: &File, first: u64, patience: Duration) -> io::Result<Option<Mark>> {
+    let begun = Instant::now();
+    loop {
+        found::forget_cache(disk);
+        match find(disk, first) {
+            Err(_) if begun.elapsed() < patience => std::thread::sleep(READ_EVERY),
+            found => return found,
+        }
+    }
 }
 
 fn find(disk: &File, first: u64) -> io::Result<Option<Mark>> {
@@ -140,6 +165,12 @@ mod tests {
         assert_eq!(read(&f, 8).unwrap().as_deref(), Some("30af9"));
     }
 
+    /// What a medium is known by whose mark was told.
+    fn renewed(disk: &File, first: u64) -> io::Result<Option<String>> {
+        let mut mark = Some("told".to_owned());
+        renew(disk, first, "beef", &mut mark).map(|()| mark)
+    }
+
     #[test]
     fn a_renewed_mark_is_another_one_and_a_damaged_one_is_whole_again() {
         for (before, after) in [
@@ -147,28 +178,54 @@ mod tests {
             ("garbage", "1beef"),
         ] {
             let f = disk(before);
-            assert_eq!(renew(&f, 8, "beef").unwrap().as_deref(), Some(after));
+            assert_eq!(renewed(&f, 8).unwrap().as_deref(), Some(after));
             assert_eq!(read(&f, 8).unwrap().as_deref(), Some(after));
             let mut block = [0u8; 512];
             f.read_exact_at(&mut block, 13 * SECTOR).unwrap();
             assert!(block.starts_with(b"# GRUB Environment Block\n") && block.ends_with(b"\n####"[1..].into()));
         }
-        assert_eq!(renew(&disk("x"), 0, "beef").unwrap(), None, "no FAT");
+        assert_eq!(renewed(&disk("x"), 0).unwrap().as_deref(), Some("told"), "no FAT");
     }
 
     #[test]
     fn a_mark_whose_flush_fails_is_the_one_that_is_on_the_medium() {
         let block = "# GRUB Environment Block\nmark=2\nwho=0af9\n####";
-        for (reached, now) in [(true, "2beef"), (false, "20af9")] {
+        let sector = |f: &File| {
+            let mut sector = [0u8; 512];
+            f.read_exact_at(&mut sector, 13 * SECTOR).unwrap();
+            sector
+        };
+        let (at_once, soon) = (Some(Duration::ZERO), Some(READ_EVERY / 2));
+        // Whether the word has reached the medium, after how long that can be read, and what the medium is known by.
+        for (reached, readable, known) in [
+            (true, at_once, Some("2beef")),
+            (false, at_once, Some("20af9")),
+            (true, soon, Some("2beef")),
+            (false, soon, Some("20af9")),
+            (true, None, None),
+            (false, None, None),
+        ] {
             let f = disk(block);
-            let renewed = renew_by(&f, 8, "beef", |sector, at| {
-                if reached {
-                    f.write_all_at(sector, at)?;
+            let mut mark = Some("20af9".to_owned());
+            let write = |new: &[u8], at: u64| {
+                let kept = if reached { new.to_vec() } else { sector(&f).to_vec() };
+                let later = f.try_clone().unwrap();
+                f.set_len(at).unwrap();
+                if let Some(after) = readable {
+                    std::thread::spawn(move || {
+                        std::thread::sleep(after);
+                        later.write_all_at(&kept, at).unwrap();
+                    });
                 }
                 Err(io::Error::from_raw_os_error(libc::EIO))
-            });
-            assert_eq!(renewed.ok().flatten().as_deref(), reached.then_some(now));
-            assert_eq!(read(&f, 8).unwrap().as_deref(), Some(now));
+            };
+            let patience = readable.map_or(READ_EVERY, |_| UNCLEAR_WITHIN);
+            let told = renew_by(&f, 8, "beef", &mut mark, write, patience);
+            assert_eq!(mark.as_deref(), known, "{reached} {readable:?}");
+            assert_eq!(told.is_ok(), known == Some("2beef"));
+            if known.is_some() {
+                assert_eq!(read(&f, 8).unwrap(), mark);
+            }
         }
     }
 

@@ -13,7 +13,7 @@ use crate::shell::helper::Line;
 /// |---|---|
 /// | `progress TEXT` | what takes time, for the console |
 /// | `part PARTUUID` | the boot partition has this name from now on: the image's were made the medium's own |
-/// | `mark TEXT` | the boot partition carries this mark from now on (`mark`) |
+/// | `mark TEXT` | the boot partition carries this mark from now on (`mark`); without one: nobody can tell which |
 /// | `disk MAJ:MIN SYSPATH` | found; carries the descriptor that keeps the whole disk from being opened exclusively |
 /// | `mounted HOW` | state is on disk; `HOW` is plain, repaired, made, remade, reset, or `returned FILES LEFT` |
 /// | `noreset WHY` | a factory reset was asked for and not done |
