@@ -8,7 +8,7 @@
 use std::fs;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use flate2::{Compression, write::GzEncoder};
@@ -17,10 +17,10 @@ use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use super::data::wipe;
 use super::end::record;
 use super::kernel::mounts;
-use super::table::gpt::{Gpt, guid_text};
 use crate::console::pages;
 use crate::journal;
 use crate::shell::helper::Line;
+use crate::update::partition;
 use crate::words::text_of;
 use crate::{remains, tar};
 
@@ -52,10 +52,7 @@ const LINES_MAX: usize = 20_000;
 
 /// In a helper: makes it and puts it on the boot partition `part`. Tells how that went in a sentence.
 pub(super) fn save(line: &Line, part: Option<&str>, secrets: &[String]) -> i32 {
-    let done = part
-        .ok_or_else(|| io::Error::other("the box was started without a boot medium of its own"))
-        .and_then(boot_partition)
-        .and_then(|node| put(&node, &archive(&collect(secrets))?));
+    let done = put(part, || archive(&collect(secrets)));
     match done {
         Ok(()) => {
             line.say(&format!(
@@ -70,30 +67,16 @@ pub(super) fn save(line: &Line, part: Option<&str>, secrets: &[String]) -> i32 {
     }
 }
 
-/// Node of the boot partition, on the disk that the keeper has found.
-fn boot_partition(guid: &str) -> io::Result<PathBuf> {
-    let absent = || io::Error::new(io::ErrorKind::NotFound, "the boot medium is not there");
-    let number = fs::read_to_string("/run/kiln/boot-disk").map_err(|_| absent())?;
-    let sys = fs::canonicalize(Path::new("/sys/dev/block").join(number.trim()))?;
-    let disk = Path::new("/dev").join(sys.file_name().ok_or_else(absent)?);
-    let sectors = fs::read_to_string(sys.join("size"))?;
-    let gpt = Gpt::read(&fs::File::open(&disk)?, sectors.trim().parse().unwrap_or(0))?;
-    let wanted = gpt
-        .partitions
-        .iter()
-        .find(|p| guid_text(&p.guid) == guid)
-        .ok_or_else(absent)?;
-    for e in fs::read_dir(&sys)?.flatten() {
-        let number = fs::read_to_string(e.path().join("partition")).unwrap_or_default();
-        if number.trim().parse() == Ok(wanted.number) {
-            return Ok(Path::new("/dev").join(e.file_name()));
-        }
-    }
-    Err(absent())
-}
-
-fn put(node: &Path, bytes: &[u8]) -> io::Result<()> {
-    with(node, |file| write(file, bytes))
+/// Puts an archive on the boot partition. It is made first, which takes seconds: whatever is found before may be another card by then.
+fn put(part: Option<&str>, made: impl FnOnce() -> io::Result<Vec<u8>>) -> io::Result<()> {
+    let part = part.ok_or_else(|| io::Error::other("the box was started without a boot medium of its own"))?;
+    let bytes = made()?;
+    let (node, disk) = partition::find(part).map_err(io::Error::other)?;
+    with(&node, |file| match disk.is_recounted() {
+        // From here on its keeper lets the mount go with the medium.
+        false => write(file, &bytes),
+        true => Err(io::Error::other("the boot medium was exchanged or reset meanwhile")),
+    })
 }
 
 /// Writes the file anew, in an order in which a power cut leaves no entry whose clusters the table calls free: vfat's own `fsync` of
@@ -272,8 +255,47 @@ fn archive(files: &[(String, Vec<u8>)]) -> io::Result<Vec<u8>> {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
+    use rig::not_run;
+
     use super::*;
+    use crate::boot::medium::found;
+    use crate::boot::medium::search::tests::{disks, done};
+    use crate::boot::table::gpt::{Gpt, SECTOR, guid_text};
     use crate::journal::entry::{self, Entry, Sender};
+
+    #[test]
+    fn the_partition_is_looked_for_once_there_is_something_to_put_there() {
+        // A thread of its own: other tests keep the `/dev` and the `/run` that they have.
+        std::thread::spawn(leaves_meanwhile).join().unwrap();
+    }
+
+    fn leaves_meanwhile() {
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("disk");
+        fs::File::create(&file).unwrap().set_len(8 << 20).unwrap();
+        done("sgdisk", &["-n", "1:2048:4095", &file.to_string_lossy()]).unwrap();
+        let gpt = Gpt::read(&fs::File::open(&file).unwrap(), (8 << 20) / SECTOR).unwrap();
+        let part = guid_text(&gpt.partitions[0].guid);
+        let placed = disks(&[file]).and_then(|loops| {
+            let none = None::<&str>;
+            mount(Some("none"), "/run", Some("tmpfs"), MsFlags::empty(), none).map_err(|e| e.to_string())?;
+            Ok(loops)
+        });
+        let loops = match placed {
+            Ok(loops) => loops,
+            Err(why) => return not_run(&why),
+        };
+        let number = fs::read(found::tests::of(&loops[0]).sys.join("dev")).unwrap();
+        fs::create_dir("/run/kiln").unwrap();
+        fs::write("/run/kiln/boot-disk", number).unwrap();
+        // A loop device's partition, which the kernel has not looked for, is as far as it comes.
+        let stays = put(Some(&part), || Ok(Vec::new())).unwrap_err().to_string();
+        assert!(stays.contains("partition 1"), "{stays}");
+        // As PID 1 does when the medium leaves; the disk is there.
+        let leaves = || fs::remove_file("/run/kiln/boot-disk").map(|()| Vec::new());
+        let told = put(Some(&part), leaves).unwrap_err().to_string();
+        assert_eq!(told, "the boot medium is not there");
+    }
 
     #[test]
     fn an_archive_takes_the_place_of_the_one_before() {

@@ -123,7 +123,7 @@ impl Medium for Partition {
 ///
 /// # Errors
 /// The medium is not there.
-pub(super) fn find(part: &str) -> Result<(PathBuf, Found), String> {
+pub(crate) fn find(part: &str) -> Result<(PathBuf, Found), String> {
     let number = fs::read_to_string("/run/kiln/boot-disk").map_err(|_| "the boot medium is not there".to_owned())?;
     let sys = fs::canonicalize(Path::new("/sys/dev/block").join(number.trim()))
         .map_err(|_| "the boot medium is not there any more".to_owned())?;
