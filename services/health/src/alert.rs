@@ -463,7 +463,7 @@ pub fn judge_pool(before: &Alerts, pool: &Pool, now: Time) -> (Alerts, Vec<Chang
             state => state,
         };
         let on = (health != "ONLINE" || count > 0).then(|| (severity, format!("it is {state}{words}")));
-        told(Kind::PoolHealth, count, true, on, Some((bad, fault::REST)));
+        told(Kind::PoolHealth, count, true, on, Some((bad, fault::DEVICE_REST)));
     }
     if let Some(errors) = pool.errors {
         let words = || (warning, format!("{errors} read, write and checksum errors"));
@@ -826,6 +826,30 @@ mod tests {
         );
         let mended = [pool("UNAVAIL", "ONLINE"), pool("AVAIL", "ONLINE")];
         assert_eq!(told_of_pools(&mended).0[1], [(true, Severity::Info)]);
+    }
+
+    /// A bay's name stays, whichever drive is in it; one that is out twice within hours is the same one on a loose cable.
+    #[test]
+    fn a_device_that_is_lost_some_hours_after_its_return_is_told_beside_another_one() {
+        let pool = |third: &str| {
+            let devices = [("slot3", third), ("slot4", "FAULTED")];
+            let devices = devices.map(|(name, state)| serde_json::json!({ "name": name, "state": state }));
+            serde_json::json!({ "pools": [{ "name": "tank", "health": "DEGRADED", "devices": devices }] })
+        };
+        let (mut alerts, mut at, mut told) = (Alerts::new(), Time::UNIX_EPOCH, Vec::new());
+        for (hours, third) in [
+            (0, "FAULTED"),
+            (1, "ONLINE"),
+            (1, "UNAVAIL"),
+            (1, "ONLINE"),
+            (10, "FAULTED"),
+        ] {
+            at += SignedDuration::from_hours(hours);
+            let (after, changes) = judge_pool(&alerts, &pool::pools(&pool(third))[0], at);
+            alerts = after;
+            told.push(changes.len());
+        }
+        assert_eq!(told, [1, 0, 0, 0, 1]);
     }
 
     /// An update of the box tells nothing anew.

@@ -17,8 +17,12 @@ use serde::{Deserialize, Serialize};
 use wire::Time;
 
 /// How long a state must be well before its return is news: a bit of heat comes and goes with the time of day, and a value at its
-/// threshold, or a device with a loose cable, does so from report to report.
+/// threshold from report to report.
 pub const REST: SignedDuration = SignedDuration::from_hours(24);
+
+/// The same of a pool's device: three reports as agents are told to send them where nobody chose. One with a loose cable comes and goes
+/// from report to report; one that is out again behind that is another loss, and may be a new drive in the old one's bay.
+pub const DEVICE_REST: SignedDuration = SignedDuration::from_hours(3);
 
 /// Most faults that rest; of more the longest well are let go. A host may call its devices by another name in each report.
 const RESTING_MAX: usize = 64;

@@ -22,9 +22,10 @@ enum Heard {
 }
 
 const DAY: i64 = 24 * 60;
+const THREE_HOURS: i64 = 3 * 60;
 
 fn steps(worst: u64) -> impl Strategy<Value = Vec<Step>> {
-    let minutes = prop_oneof![Just(0_i64), 1..DAY, Just(DAY), DAY..3 * DAY];
+    let minutes = prop_oneof![Just(0_i64), 1..DAY, Just(THREE_HOURS), Just(DAY), DAY..3 * DAY];
     let part = prop::option::weighted(0.75, prop_oneof![2 => Just(0), 3 => 1..=worst]);
     prop::collection::vec((minutes, [part.clone(), part.clone(), part]), 1..24)
 }
@@ -201,7 +202,7 @@ proptest! {
     }
 
     #[test]
-    fn a_device_is_told_again_only_behind_a_day_in_service(mut steps in steps(2)) {
+    fn a_device_is_told_again_only_behind_three_hours_in_service(mut steps in steps(2)) {
         // The pool's alert begins with the first report, and its own word keeps it.
         steps.insert(0, (0, [Some(2), None, None]));
         for (_, parts) in &mut steps {
@@ -212,6 +213,6 @@ proptest! {
             turn += 1;
             judge_pool(alerts, &pools(&pool(parts, turn))[0], now)
         });
-        prop_assert_eq!(told, due(&steps, DAY));
+        prop_assert_eq!(told, due(&steps, THREE_HOURS));
     }
 }
