@@ -423,6 +423,9 @@ fn of_host(
     (after, changes)
 }
 
+/// The state of a pool that has all its data, and lost a spare, a cache or a log.
+const ONLINE_WITHOUT: &str = "ONLINE, but not all of its devices are";
+
 /// What holds and has changed of a ZFS pool.
 pub fn judge_pool(before: &Alerts, pool: &Pool, now: Time) -> (Alerts, Vec<Change>) {
     let (mut after, mut all) = (before.clone(), Vec::new());
@@ -453,13 +456,15 @@ pub fn judge_pool(before: &Alerts, pool: &Pool, now: Time) -> (Alerts, Vec<Chang
         let bad = devices.iter().map(|(name, d)| (name.clone(), f64::from(d.lost())));
         let bad: Bad = bad.filter(|(_, lost)| *lost > 0.0).collect();
         let mute = |name: &str| devices.get(name).is_some_and(|device| device.state.is_empty());
-        // One that is online says of all that hold its data that they are well, also where it names none.
-        let names_none = devices.is_empty() && health != "ONLINE";
+        // One that is online says of all that hold its data that they are well, also where it names none; not of those without
+        // which it was online before.
+        let said = before.get(&Kind::PoolHealth).map_or("", |active| &active.message);
+        let names_none = devices.is_empty() && (health != "ONLINE" || said.contains(ONLINE_WITHOUT));
         let bad = fault::with_untold(bad, standing(before, Kind::PoolHealth), |name| names_none || mute(name));
         let count = bad.len() as u64;
         // Online it has all its data, and may be without spares, caches and logs.
         let state = match health.as_str() {
-            "ONLINE" => "ONLINE, but not all of its devices are",
+            "ONLINE" => ONLINE_WITHOUT,
             state => state,
         };
         let on = (health != "ONLINE" || count > 0).then(|| (severity, format!("it is {state}{words}")));
@@ -850,6 +855,18 @@ mod tests {
             told.push(changes.len());
         }
         assert_eq!(told, [1, 0, 0, 0, 1]);
+    }
+
+    /// `zpool status` may have timed out beside a `zpool list` that did not.
+    #[test]
+    fn a_spare_that_an_online_pool_lost_is_told_once_though_a_report_names_no_device() {
+        let pool = |state: &str| serde_json::json!({ "name": "tank", "health": "ONLINE", "devices": [{ "name": "sdb", "state": state }] });
+        let bare = serde_json::json!({ "name": "tank", "health": "ONLINE" });
+        let (lost, well) = (pool("UNAVAIL"), pool("AVAIL"));
+        let pools = [&lost, &bare, &bare, &lost, &bare, &well, &bare].map(Clone::clone);
+        let (told, _) = told_of_pools(&pools);
+        let (warned, over) = ([(false, Severity::Warning)], [(true, Severity::Info)]);
+        assert_eq!(told, [&warned[..], &[], &[], &[], &[], &over, &[]]);
     }
 
     /// An update of the box tells nothing anew.
