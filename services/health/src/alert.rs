@@ -151,6 +151,9 @@ pub struct Change {
     pub was: Option<f64>,
     /// Since when it held.
     pub since: Time,
+    /// Of what it is about one by one, or of its count, that which is new or worse, with how often or how bad; empty where it is over,
+    /// or its severity alone has risen.
+    pub news: Bad,
 }
 
 /// What a reading says of one condition. Conditions that it says nothing of are not there; a table of attributes says of each that it has no
@@ -401,7 +404,12 @@ pub fn no_room(before: &Alerts, left_out: Option<(Severity, String)>, fresh: boo
     // How often it was told.
     let times = before.get(&Kind::NoRoom).map_or(0.0, |active| active.value);
     let times = if fresh { times + 1.0 } else { times.max(1.0) };
-    of_host(before, Kind::NoRoom, left_out, times, now)
+    let (after, mut changes) = of_host(before, Kind::NoRoom, left_out, times, now);
+    for change in changes.iter_mut().filter(|change| !change.resolved) {
+        // Each time is about another drive.
+        change.news = named(vec![format!("time {times}")]);
+    }
+    (after, changes)
 }
 
 fn of_host(
@@ -517,6 +525,7 @@ fn step(alerts: &mut Alerts, told: Told, now: Time) -> Option<Change> {
             value,
             was,
             since: over.since,
+            news: Bad::new(),
         });
     };
     let since = before.as_ref().map_or(now, |active| active.since);
@@ -525,13 +534,13 @@ fn step(alerts: &mut Alerts, told: Told, now: Time) -> Option<Change> {
     let are_known = known.is_some();
     let judged = faults.map(|(bad, rest)| fault::step(known.unwrap_or_default(), bad, rest, now));
     let (faults, joined) = judged.unzip();
-    let joined = joined.filter(|_| are_known);
-    let news = before
+    let known_joined = joined.as_ref().filter(|_| are_known).map(|joined| !joined.is_empty());
+    let is_news = before
         .as_ref()
-        .is_none_or(|b| severity > b.severity || joined.unwrap_or(rises && value > b.value));
+        .is_none_or(|b| severity > b.severity || known_joined.unwrap_or(rises && value > b.value));
     // A counter that fell keeps its highest value only where a rise is news; then its return is no news.
     let kept = match &before {
-        Some(b) if rises && !news => b.value.max(value),
+        Some(b) if rises && !is_news => b.value.max(value),
         _ => value,
     };
     // The worst that it was stays until it is over, so that a value at a border is not told again and again.
@@ -546,7 +555,8 @@ fn step(alerts: &mut Alerts, told: Told, now: Time) -> Option<Change> {
             faults,
         },
     );
-    news.then_some(Change {
+    let counted = || rises.then(|| (kind.word(), value));
+    is_news.then(|| Change {
         kind,
         resolved: false,
         severity,
@@ -554,6 +564,7 @@ fn step(alerts: &mut Alerts, told: Told, now: Time) -> Option<Change> {
         value,
         was,
         since,
+        news: joined.unwrap_or_else(|| counted().into_iter().collect()),
     })
 }
 
@@ -723,7 +734,7 @@ mod tests {
 
     #[test]
     fn each_device_that_a_pool_loses_is_told() {
-        let (mut alerts, mut told) = (Alerts::new(), Vec::new());
+        let (mut alerts, mut told, mut news) = (Alerts::new(), Vec::new(), Vec::new());
         for bad in [
             &["sda FAULTED"][..],
             // Its owner mends it, and is not alarmed at each step.
@@ -753,8 +764,17 @@ mod tests {
             let (after, changes) = judge_pool(&alerts, &pool, Time::UNIX_EPOCH);
             alerts = after;
             told.push(changes.len());
+            let new = |change: &Change| {
+                change
+                    .news
+                    .iter()
+                    .map(|(name, lost)| format!("{name} {lost}"))
+                    .collect::<Vec<_>>()
+            };
+            news.extend(changes.iter().flat_map(new));
         }
         assert_eq!(told, [1, 0, 0, 0, 1, 0, 1, 1, 0, 1]);
+        assert_eq!(news, ["sda 2", "sdb 1", "sdb 2", "sdc 2", "sdd 2"]);
         assert_eq!(
             alerts[&Kind::PoolHealth].message,
             "it is DEGRADED (sdc OFFLINE, sdd OFFLINE)"

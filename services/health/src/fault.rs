@@ -70,9 +70,9 @@ pub fn with_untold<'f>(
     bad
 }
 
-/// What is known when all that is `bad` is so at `now`, and all else well; and whether one of these is new or worse. What is well for
+/// What is known when all that is `bad` is so at `now`, and all else well; and those of these that are new or worse. What is well for
 /// `rest` is forgotten, so that its return is news.
-pub fn step(mut faults: Faults, mut bad: Bad, rest: SignedDuration, now: Time) -> (Faults, bool) {
+pub fn step(mut faults: Faults, mut bad: Bad, rest: SignedDuration, now: Time) -> (Faults, Bad) {
     bad.retain(|_, count| *count > 0.0);
     for (_, fault) in faults.iter_mut().filter(|(name, _)| !bad.contains_key(*name)) {
         fault.well.get_or_insert(now);
@@ -82,10 +82,12 @@ pub fn step(mut faults: Faults, mut bad: Bad, rest: SignedDuration, now: Time) -
         fault.well = fault.well.map(|since| since.min(now));
         fault.well.is_none_or(|since| now.duration_since(since) < rest)
     });
-    let mut is_news = false;
+    let mut news = Bad::new();
     for (name, count) in bad {
         let known = faults.get(&name).map_or(0.0, |fault| fault.count);
-        is_news |= count > known;
+        if count > known {
+            news.insert(name.clone(), count);
+        }
         let count = count.max(known);
         faults.insert(name, Fault { count, well: None });
     }
@@ -97,7 +99,7 @@ pub fn step(mut faults: Faults, mut bad: Bad, rest: SignedDuration, now: Time) -
     for (_, name) in resting.iter().rev().skip(RESTING_MAX) {
         faults.remove(name);
     }
-    (faults, is_news)
+    (faults, news)
 }
 
 #[cfg(test)]
@@ -113,12 +115,12 @@ mod tests {
     fn a_clock_that_was_ahead_silences_nothing_for_longer() {
         let bad = || named(vec!["a bit".to_owned()]);
         let (faults, news) = step(Faults::new(), bad(), REST, at(0));
-        assert!(news);
+        assert_eq!(news, bad());
         let (faults, _) = step(faults, Bad::new(), REST, at(24 * 365));
         let (faults, _) = step(faults, Bad::new(), REST, at(1));
         let (_, news) = step(faults.clone(), bad(), REST, at(24));
-        assert!(!news, "well for 23 hours");
-        assert!(step(faults, bad(), REST, at(25)).1);
+        assert!(news.is_empty(), "well for 23 hours");
+        assert_eq!(step(faults, bad(), REST, at(25)).1, bad());
     }
 
     #[test]
@@ -126,7 +128,7 @@ mod tests {
         let mut faults = Faults::new();
         for number in 0..1000 {
             let (after, news) = step(faults, named(vec![format!("disk {number}")]), REST, Time::UNIX_EPOCH);
-            assert!(news);
+            assert_eq!(news.len(), 1);
             faults = after;
         }
         assert_eq!(faults.len(), RESTING_MAX + 1);

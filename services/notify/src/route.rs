@@ -5,6 +5,8 @@
 //! the severities decide. Then the cool-down. Criticals go at once; the rest is collected while quiet hours hold or
 //! where a digest is asked for.
 
+use std::collections::BTreeMap;
+
 use wire::Time;
 use wire::event::{Event, Severity};
 
@@ -48,8 +50,8 @@ pub struct Routed {
     pub remember: Option<String>,
 }
 
-/// Longest part of a cool-down's key in bytes.
-const KEY_PART: usize = 120;
+/// Longest part of a cool-down's key in bytes: four of them and what stands between them are no more than the store's 511.
+const KEY_PART: usize = 110;
 
 /// Decides for every channel. `told` gives the time at which a key was told last.
 pub fn route(
@@ -179,7 +181,22 @@ fn matches(rule: &Rule, event: &Event, facts: &Facts, names: &[&str]) -> bool {
 /// What of an event's data says what it is about, where that is no drive.
 const SUBJECTS: [&str; 3] = ["pool", "unit", "service_id"];
 
-/// `channel:event:severity:host:drive`, by the drive's identity where that is known: several may tell one serial number, or none.
+/// What of an alert is new or worse, as `health` tells it, in few bytes, where it does. A count is another one where it has passed a power of
+/// two, so that one that rises with each report cools down.
+fn news(event: &Event) -> String {
+    let Some(news) = event.data.get("news").and_then(serde_json::Value::as_object) else {
+        return String::new();
+    };
+    let counts = news
+        .iter()
+        .map(|(name, count)| (name, count.as_f64().unwrap_or_default().log2().floor()));
+    let all = format!("{:?}", counts.collect::<BTreeMap<_, _>>());
+    let hash = ring::digest::digest(&ring::digest::SHA256, all.as_bytes());
+    let hash: String = hash.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    format!(":{hash}")
+}
+
+/// `channel:event:severity:host:drive:news`, by the drive's identity where that is known: several may tell one serial number, or none.
 fn key(event: &Event, facts: &Facts, service: u64) -> String {
     let (host, serial) = place(event, facts);
     // The name that an add-on gave says more than that it was an add-on's.
@@ -211,19 +228,20 @@ fn key(event: &Event, facts: &Facts, service: u64) -> String {
     let drive = event.drive.as_ref().map_or(serial, ToString::to_string);
     // By severity: a warning that was told must not swallow the critical that comes of it.
     format!(
-        "{service}:{}{}:{}:{}:{}",
+        "{service}:{}{}:{}:{}:{}{}",
         part(name.copied().unwrap_or("")),
         part(&alert),
         severity_word(event.severity),
         part(&host),
-        part(&drive)
+        part(&drive),
+        news(event)
     )
 }
 
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use std::collections::BTreeMap;
+    use std::collections::BTreeSet;
 
     use proptest::prelude::*;
     use wire::event::{Actor, FIRST_PREV_HASH, NewEvent};
@@ -308,9 +326,24 @@ mod tests {
                 of("alerts.given_up", serde_json::json!({ "service_id": 2 })),
             ),
         ];
+        let news = |about: serde_json::Value, news: serde_json::Value| {
+            let data = serde_json::json!({ "alert": about, "host": "nas", "news": news });
+            tell("drive.alert", Severity::Critical, data)
+        };
+        let joins = [
+            ("pool_health", "sda", "sdb"),
+            ("critical_warning", "spare blocks are low", "the medium is read-only"),
+        ];
+        let joins = joins.map(|(about, first, second)| {
+            let of = |name: &str| news(about.into(), serde_json::json!({ name: 1.0 }));
+            (of(first), of(second))
+        });
+        let pending = |count: f64| news("pending".into(), serde_json::json!({ "197": count }));
+        // Out of service, where it was degraded; and a count that has doubled.
+        let worse = [(1.0, 2.0), (10.0, 4000.0)].map(|(first, second)| (pending(first), pending(second)));
         let mut service = service();
         service.cooldown_secs = -1;
-        for (first, second) in pairs {
+        for (first, second) in pairs.into_iter().chain(joins).chain(worse) {
             let decide = |event: &Event, told: Option<&str>| {
                 let told = |key: &str| (told == Some(key)).then(|| at(0));
                 route(event, &Facts::default(), std::slice::from_ref(&service), told, at(1)).remove(0)
@@ -324,11 +357,21 @@ mod tests {
     }
 
     #[test]
+    fn a_count_that_rises_with_each_report_cools_down() {
+        let of = |count: f64| {
+            let mut event = event("drive.alert", Severity::Critical);
+            event.data = serde_json::json!({ "alert": "pending", "serial": "S1", "news": { "197": count } });
+            key(&event, &Facts::default(), 1)
+        };
+        let keys: BTreeSet<String> = (1..=1000).map(|count| of(f64::from(count))).collect();
+        assert_eq!(keys.len(), 10);
+    }
+
+    #[test]
     fn a_cool_downs_key_fits_the_store_whatever_it_names() {
         let long = "ä".repeat(400);
         let mut event = event(&long, Severity::Critical);
-        event.data =
-            serde_json::json!({ "alert": long, "host": long, "serial": long, "pool": long, "addon_id": u64::MAX });
+        event.data = serde_json::json!({ "alert": long, "host": long, "serial": long, "pool": long, "addon_id": u64::MAX, "news": { long: 1.0 } });
         assert!(key(&event, &Facts::default(), u64::MAX).len() <= 511);
     }
 

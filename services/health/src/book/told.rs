@@ -1,5 +1,7 @@
 //! The events that follow from reports. They are written in the report's own commit and wait until they are logged.
 
+use std::collections::BTreeMap;
+
 use serde_json::json;
 use wire::event::{NewEvent, Severity};
 
@@ -33,6 +35,9 @@ impl Book {
             .await
     }
 }
+
+/// Most parts of what is news that an event names: an event is kept for years.
+const NEWS_MAX: usize = 32;
 
 /// The event of a pool's change, with the name that existing clients know it by.
 pub(super) fn of_pool(change: &Change, hostname: &str, pool: &str) -> NewEvent {
@@ -73,6 +78,7 @@ pub fn event(change: &Change, hostname: &str, drive: Option<&Drive>) -> NewEvent
         None => hostname.to_owned(),
     };
     let reading = drive.map(|drive| &drive.reading);
+    let news: BTreeMap<_, _> = change.news.iter().take(NEWS_MAX).collect();
     let data = json!({
         "alert": change.kind,
         "hostname": hostname,
@@ -84,6 +90,33 @@ pub fn event(change: &Change, hostname: &str, drive: Option<&Drive>) -> NewEvent
         "value": change.value,
         "was": change.was,
         "since": change.since,
+        "news": news,
     });
     NewEvent::new(kind, change.severity, format!("{what}: {}", change.message), data)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+    use wire::Time;
+
+    use super::*;
+    use crate::alert::{Alerts, judge_pool};
+    use crate::pool::pools;
+
+    /// Whoever is told of alerts with a cool-down goes by it.
+    #[test]
+    fn an_event_names_what_is_new_of_an_alert_and_no_more_than_some() {
+        let mut alerts = Alerts::new();
+        let told = [1, 2, 100].map(|lost| {
+            let devices = (0..lost).map(|number| json!({ "name": format!("sd{number}"), "state": "FAULTED" }));
+            let zfs =
+                json!({ "pools": [{ "name": "tank", "health": "DEGRADED", "devices": devices.collect::<Vec<_>>() }] });
+            let (after, changes) = judge_pool(&alerts, &pools(&zfs)[0], Time::UNIX_EPOCH);
+            alerts = after;
+            of_pool(&changes[0], "nas", "tank").data["news"].clone()
+        });
+        assert_eq!(told[..2], [json!({ "sd0": 2.0 }), json!({ "sd1": 2.0 })]);
+        assert_eq!(told[2].as_object().unwrap().len(), NEWS_MAX);
+    }
 }
