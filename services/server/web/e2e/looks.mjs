@@ -282,13 +282,16 @@ export async function looks(browser, width, scheme, count) {
       await harmless("after a reload");
       await page.goto("/burn");
       await harmless("the address entered again");
-      box.session = null;
-      await page.reload();
-      await page.getByRole("heading", { name: "Log in" }).waitFor();
-      box.session = { username: "mara", expires: "2099-01-01T00:00:00Z" };
-      await page.getByLabel("Name").fill("mara");
-      await page.getByLabel("Password").fill("any");
-      await page.getByRole("button", { name: "Log in" }).click();
+      const logsIn = async (username) => {
+        box.session = null;
+        await page.reload();
+        await page.getByRole("heading", { name: "Log in" }).waitFor();
+        box.session = { username, expires: "2099-01-01T00:00:00Z" };
+        await page.getByLabel("Name").fill(username);
+        await page.getByLabel("Password").fill("any");
+        await page.getByRole("button", { name: "Log in" }).click();
+      };
+      await logsIn("mara");
       await harmless("after a new login");
       await page.goBack();
       await page.getByRole("heading", { name: "Identity" }).waitFor();
@@ -315,8 +318,14 @@ export async function looks(browser, width, scheme, count) {
       await page.locator(".options > summary").getByText("soak for 24 h").waitFor();
       await page.locator(".lose > li").nth(1).waitFor();
       assert("with both drives", (await page.locator(".lose > li").count()) === 2);
-      await page.getByRole("link", { name: /^Back to the bench/ }).click();
-      await page.getByRole("button", { name: "Clear" }).click();
+      // Whoever logs in next wished and chose nothing of that.
+      await logsIn("lena");
+      await page.getByRole("heading", { name: "No drive is chosen" }).waitFor();
+      await page.getByRole("link", { name: "To the bench" }).click();
+      await page.locator(".bay").first().waitFor();
+      assert("nothing is chosen", (await page.getByText("drives chosen").count()) === 0);
+      await logsIn("mara");
+      await page.locator(".bay").first().waitFor();
       box.state.playbooks.pop();
     });
 

@@ -77,8 +77,8 @@ function App() {
     case "unreachable": return <Opening problem={who.problem} />;
     case "unclaimed": return <ClaimDoor box={who.box} />;
     case "login": return <LoginDoor box={who.box} expired={who.expired} />;
-    // A screen across the room has nothing to press: no frame.
-    case "in": return at.name === "wall" ? <Fence instead={broken}><WallPage /></Fence> : <Shell session={who.session}><Fence at={arrived} instead={broken}><Here at={at} /></Fence></Shell>;
+    // A screen across the room has nothing to press: no frame. Drawn anew for another one: what is typed stands in the page itself.
+    case "in": return at.name === "wall" ? <Fence instead={broken}><WallPage /></Fence> : <Shell key={who.session.username} session={who.session}><Fence at={arrived} instead={broken}><Here at={at} /></Fence></Shell>;
   }
 }
 

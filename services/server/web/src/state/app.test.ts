@@ -1,8 +1,10 @@
-import { afterEach, describe, expect, it, vi } from "vitest";
+import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
 
 import { drive, job } from "../fixtures";
 import { choose, chosen, claim, goesBy, known, login, pulled, updated } from "./app";
+import { draftOf, keepDraft } from "./drafts";
 import { NOTHING } from "./store";
+import { keepWish, prefer, preferred, startWish, wished } from "./wish";
 
 it("a drive that was pulled and is chosen again is not told as pulled, and another one stays so", () => {
   const [back, gone] = [drive(), drive({ serial: "ZRT09F2K" })];
@@ -30,6 +32,10 @@ describe("whoever logs in", () => {
     known.value = { ...NOTHING, drives: [drive()], jobs: new Map([[job().id, job()]]) };
     choose([drive().id!]);
   };
+  beforeEach(() => {
+    const entry = { state: null as unknown, replaceState: (state: unknown) => (entry.state = state) };
+    vi.stubGlobal("history", entry);
+  });
   afterEach(() => vi.unstubAllGlobals());
 
   it("sees nothing of before: the box may have been reset meanwhile, or a backup put back", async () => {
@@ -45,6 +51,44 @@ describe("whoever logs in", () => {
     expect(chosen.value).toEqual([drive().id]);
     await logsIn("lena");
     expect(chosen.value).toEqual([]);
+  });
+  const kept = new Map<string, string>();
+  /** A browser's tab, in which the gate was asked for something and a playbook was written. */
+  const wishes = () => {
+    kept.clear();
+    vi.stubGlobal("sessionStorage", new Proxy({}, {
+      get: (_, key: string) => ({ getItem: (name: string) => kept.get(name) ?? null, setItem: (name: string, text: string) => kept.set(name, text), removeItem: (name: string) => kept.delete(name) })[key],
+      ownKeys: () => [...kept.keys()],
+      getOwnPropertyDescriptor: () => ({ enumerable: true, configurable: true }),
+    }));
+    keepWish({ drives: [drive().id!], playbook: "thorough" });
+    prefer({ playbook: "thorough", reads: false });
+    keepDraft("thorough", "name = 1");
+    choose([drive().id!]);
+  };
+  const asked = () => [wished().drives.length, preferred.value?.playbook, draftOf("thorough"), chosen.value.length];
+  it("finds what the same person wished and wrote before the session ended, and nothing of another one's", async () => {
+    startWish();
+    for (const [by, found] of [["mara", [1, "thorough", "name = 1", 1]], ["lena", [0, undefined, null, 0]]] as const) {
+      await logsIn("mara");
+      wishes();
+      await logsIn(by);
+      expect(asked()).toEqual(found);
+    }
+    await logsIn("mara");
+    wishes();
+    await claims("mara");
+    expect(asked()).toEqual([0, undefined, null, 0]);
+  });
+  it("finds nothing of another one's also where the page was loaded anew at the login", async () => {
+    await logsIn("mara");
+    wishes();
+    await logsIn("mara");
+    vi.resetModules();
+    const page = await import("./app");
+    expect(page.chosen.value).toEqual([drive().id]);
+    await enters((name) => page.login({ username: name, password: "a password" }))("lena");
+    expect(page.chosen.value).toEqual([]);
   });
   it("finds nothing chosen on a box that is claimed", async () => {
     await logsIn("mara");

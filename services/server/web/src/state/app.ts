@@ -8,6 +8,7 @@ import type { BoxView, Credentials, DriveId, Problem, Session } from "./types";
 
 import { api, asProblem, onUnauthorized } from "../api";
 import { ahead, LATE_MS, mayBeLate } from "./clock";
+import { forgetDrafts } from "./drafts";
 import { listen } from "../sse";
 import { printing } from "../printing";
 import { place, type Place } from "../route";
@@ -261,8 +262,36 @@ export async function lookForClaim(): Promise<void> {
   }
 }
 
-/** Who looked last at this page. */
-let last: string | null = null;
+const LAST = "kiln-last";
+/** Who looked last at this page; survives a reload of this tab, as does what he chose. */
+let last: string | null = readLast();
+
+function readLast(): string | null {
+  try {
+    return sessionStorage.getItem(LAST);
+  } catch {
+    return null;
+  }
+}
+
+function keepLast(name: string): void {
+  last = name;
+  try {
+    sessionStorage.setItem(LAST, name);
+  } catch {
+    // A browser without storage has forgotten at a reload what was chosen, too.
+  }
+}
+
+/** What else goes with what was chosen, where whoever looks next is another one. */
+export const onLeft = { call: () => {} };
+
+/** Forgets what a person chose, wished and wrote: it is nothing for whoever looks next. */
+function forgetOwn(): void {
+  choose([]);
+  forgetDrafts();
+  onLeft.call();
+}
 
 /** Forgets what was told: the stream tells all that is. */
 function forget(): void {
@@ -273,8 +302,8 @@ function forget(): void {
 function enter(session: Session): void {
   // It may be of before a reset or a backup, which end every session, or of what another person was shown.
   forget();
-  if (last !== null && last !== session.username) choose([]);
-  last = session.username;
+  if (last !== null && last !== session.username) forgetOwn();
+  keepLast(session.username);
   visit.value = { kind: "in", session };
   connect();
 }
@@ -288,7 +317,7 @@ export async function login(credentials: Credentials): Promise<void> {
 /** Claims the box with the code on its console, and logs in. */
 export async function claim(code: string, credentials: Credentials): Promise<void> {
   await api.claim({ code, ...credentials });
-  choose([]);
+  forgetOwn();
   try {
     enter(await api.session());
   } catch {
@@ -307,8 +336,9 @@ export async function logout(): Promise<void> {
     throw thrown;
   }
   forget();
-  choose([]);
   await open();
+  // Once the gate has gone: it keeps its wish.
+  forgetOwn();
 }
 
 /** Fetches the newest events, of which the stream brings only those since it began. */

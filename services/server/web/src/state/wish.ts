@@ -10,7 +10,7 @@ import { effect, signal, type ReadonlySignal } from "@preact/signals";
 import type { DriveId, PlanOptions } from "@wire";
 
 import { go, place } from "../route";
-import { choose, chosen } from "./app";
+import { choose, chosen, onLeft } from "./app";
 import type { Cut } from "./gate";
 
 /** What the gate is asked for: these drives, a playbook to begin with, options beside it. */
@@ -116,14 +116,15 @@ function forgetCopy(): void {
 }
 
 /** Forgets the wish: whoever logs in next has made none. */
-export function forgetWish(): void {
+function forgetWish(): void {
   prefer(null);
   history.replaceState(null, "");
   forgetCopy();
 }
 
-/** Forgets the tab's copy at every other place. Called once the address has been read. */
+/** Forgets the tab's copy at every other place, and the wish with whose it was. Called once the address has been read. */
 export function startWish(): void {
+  onLeft.call = forgetWish;
   effect(() => {
     if (place.value.name !== "gate") forgetCopy();
   });

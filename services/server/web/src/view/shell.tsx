@@ -8,8 +8,6 @@ import { asProblem } from "../api";
 import { clock } from "../format";
 import { arrivals, place, type Place } from "../route";
 import { helpOpen, known, lostSince, logout, now, rested, search } from "../state/app";
-import { forgetDrafts } from "../state/drafts";
-import { forgetWish } from "../state/wish";
 import { Icon, ProblemNote, Shape } from "./bits";
 import { lazy } from "./lazy";
 import { Updated } from "./updated";
@@ -66,8 +64,6 @@ export function Shell({ session, children }: { session: Session; children: Compo
     stayed.value = null;
     try {
       await logout();
-      forgetWish();
-      forgetDrafts();
     } catch (thrown) {
       stayed.value = stayedWords(asProblem(thrown));
     }
