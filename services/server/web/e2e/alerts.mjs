@@ -126,6 +126,7 @@ export async function alerts(browser, width, scheme, count) {
       assert("the second line was not told", !hook.got.some(({ path }) => path === "/boss"));
       await channel("boss").getByRole("button", { name: /^Settings/ }).click();
       await page.getByRole("button", { name: "Remove…" }).click();
+      await page.waitForTimeout(SETTLES_MS);
       await page.getByRole("button", { name: "Yes, remove it" }).click();
       await until("one channel", async () => (await page.locator(".chan").count()) === 1);
     });
@@ -149,6 +150,18 @@ export async function alerts(browser, width, scheme, count) {
       const { banners } = await (await page.request.get("/api/v1/box")).json();
       assert("the banner is gone", !banners.some(({ text }) => text.includes("switched itself off")));
       hook.status = 204;
+      await page.waitForTimeout(SETTLES_MS);
+      await channel("Webhook").getByRole("button", { name: /^Switch on/ }).press("Enter");
+      await channel("Webhook").getByRole("button", { name: /^Switch off/ }).waitFor();
+      // Whoever presses twice wants it on.
+      await page.keyboard.press("Enter");
+      await page.waitForTimeout(SETTLES_MS);
+      const isOn = async () => (await (await page.request.get("/api/notifications/services")).json())[0].enabled;
+      assert("it is on", await isOn());
+      await channel("Webhook").getByRole("button", { name: /^Switch off/ }).press("Enter");
+      await until("it to be off when that is meant", async () => !(await isOn()));
+      await channel("Webhook").getByRole("button", { name: /^Switch on/ }).waitFor();
+      await page.waitForTimeout(SETTLES_MS);
       await channel("Webhook").getByRole("button", { name: /^Switch on/ }).press("Enter");
       await channel("Webhook").getByRole("button", { name: /^Switch off/ }).waitFor();
     });
@@ -168,10 +181,14 @@ export async function alerts(browser, width, scheme, count) {
       await page.getByRole("button", { name: "Close" }).click();
     });
 
-    await test("alerts: a channel is removed", async () => {
+    await test("alerts: a channel is removed, and a press that comes twice asks alone", async () => {
       await channel("Webhook").getByRole("button", { name: /^Settings/ }).click();
-      await page.getByRole("button", { name: "Remove…" }).click();
-      await page.getByRole("button", { name: "Yes, remove it" }).click();
+      const sure = page.getByRole("button", { name: "Yes, remove it" });
+      await page.getByRole("button", { name: "Remove…" }).dblclick();
+      await sure.waitFor();
+      await page.waitForTimeout(SETTLES_MS);
+      assert("it is still there", await sure.isVisible());
+      await sure.click();
       await page.getByText("Nobody is told yet").waitFor();
     });
   } finally {

@@ -122,8 +122,14 @@ export async function looks(browser, width, scheme, count) {
 
       await at(`/jobs/${fail.id}`);
       const button = page.locator(".seen button");
+      await button.waitFor();
+      await page.waitForTimeout(SETTLES_MS);
       await button.press("Enter");
       await page.locator(".seen").getByText(/^Noted by mara, \d\d:\d\d\./).waitFor();
+      // Nor here does a second press take it back.
+      await page.keyboard.press("Enter");
+      await page.waitForTimeout(SETTLES_MS);
+      assert("it stays noted", fail.acknowledged !== undefined);
       await focused("the focus on the button that takes it back", ".seen button");
       await page.locator(".bigverdict").getByText("FAILED").waitFor();
       await inspect(page, `job-acked-${width}`);
@@ -135,6 +141,8 @@ export async function looks(browser, width, scheme, count) {
       await page.locator(".w", { hasText: four(fail) }).getByText("FAILED").waitFor({ timeout: 90_000 });
       assert("the foot does not name it", !(await page.locator(".say").textContent()).includes(`…${four(fail)}`));
       await at(`/jobs/${fail.id}`);
+      await button.waitFor();
+      await page.waitForTimeout(SETTLES_MS);
       await page.getByRole("button", { name: `Take it back: …${four(fail)}` }).click();
       await page.getByRole("button", { name: `Noted: …${four(fail)}` }).waitFor();
       await page.setViewportSize({ width, height: width < 500 ? 780 : 900 });

@@ -7,6 +7,7 @@ import { clock, lastFour } from "../../format";
 import { askAgain, latest, now } from "../../state/app";
 import { isOver } from "../../state/store";
 import { ProblemNote } from "../bits";
+import { useSettled } from "../settle";
 
 /** What a person says to a verdict: WARN asks for a decision, FAILED and INCONCLUSIVE to be known of; pure. */
 export const ackWord = (outcome: Outcome): string => (outcome === "WARN" ? "Keep it" : "Noted");
@@ -40,14 +41,15 @@ export function Seen({ job }: { job: Job }) {
   const problem = useSignal<Problem | null>(null);
   const by = job.acknowledged;
   const outcome = job.verdict?.outcome;
-  if (!outcome || !(by || (asks(job) && (latest.value.get(job.drive) ?? job).id === job.id))) return null;
-  const word = by ? "Take it back" : ackWord(outcome);
+  const word = !outcome ? undefined : by ? "Take it back" : asks(job) && (latest.value.get(job.drive) ?? job).id === job.id ? ackWord(outcome) : undefined;
+  const settled = useSettled(word ? [{ key: job.id, says: word }] : []);
+  if (!word) return null;
   const press = async () => (problem.value = await ack(job, !by));
   return (
     <div class={`seen ${by ? "" : "asks"}`}>
       <p role="status">{by ? `${ackedWord(outcome)} by ${by.by}, ${clock(by.at, now.value)}. The bench asks nobody for it any more.` : "The bench asks for somebody until one says that it is seen. The verdict stays."}</p>
       {/* One button for both, so that the focus stays on it. */}
-      <button class="btn" type="button" aria-label={`${word}: …${lastFour(job.serial)}`} onClick={() => void press()}>{word}</button>
+      <button class="btn" type="button" aria-label={`${word}: …${lastFour(job.serial)}`} onClick={() => settled(job.id) && void press()}>{word}</button>
       <ProblemNote problem={problem.value} />
     </div>
   );

@@ -10,6 +10,7 @@ import { clock, duration } from "../../format";
 import { known, now } from "../../state/app";
 import { useAgain } from "../again";
 import { Panel, ProblemNote, Shape } from "../bits";
+import { useSettled } from "../settle";
 import { useSort } from "../sort";
 import { ChannelSettings } from "./alerts/channel";
 import { alerts, destination, fateOf, filled, isSwitched, toldOf, type Alert, type Delivery, type Draft, type Kind, type Provider, type Service, type Tried } from "./alerts/data";
@@ -34,6 +35,8 @@ function Channel(props: { service: Service; providers: Record<string, Provider>;
   const busy = useSignal(false);
   const tried = useSignal<Tried | null>(null);
   const problem = useSignal<Problem | null>(null);
+  const toggle = service.enabled ? "Switch off" : "Switch on";
+  const settled = useSettled([{ key: service.id, says: toggle }]);
   const run = async (work: () => Promise<unknown>) => {
     busy.value = true;
     problem.value = null;
@@ -58,7 +61,7 @@ function Channel(props: { service: Service; providers: Record<string, Provider>;
         </div>
         <div class="do">
           <button class="btn" type="button" disabled={busy.value} onClick={() => void run(async () => { tried.value = await alerts.test(service.id); })}>{busy.value ? "One moment" : "Send a test"}<span class="sr"> to {service.name}</span></button>
-          {isSwitched(service) && <button class="btn" type="button" disabled={busy.value} onClick={() => void run(() => alerts.change(service.id, { enabled: !service.enabled }))}>{service.enabled ? "Switch off" : "Switch on"}<span class="sr"> {service.name}</span></button>}
+          {isSwitched(service) && <button class="btn" type="button" disabled={busy.value} onClick={() => settled(service.id) && void run(() => alerts.change(service.id, { enabled: !service.enabled }))}>{toggle}<span class="sr"> {service.name}</span></button>}
           {!service.locked && !service.enabled && service.disabled_why && <button class="btn" type="button" disabled={busy.value} onClick={() => void run(() => alerts.change(service.id, { enabled: false }))}>Leave it off<span class="sr">: {service.name}</span></button>}
           {!service.locked && <button class="btn" type="button" aria-expanded={open.value} onClick={() => (open.value = !open.value)}>Settings<span class="sr"> of {service.name}</span></button>}
         </div>

@@ -21,6 +21,7 @@ export function ChannelSettings(props: { id: number; providers: Record<string, P
   const problem = useSignal<Problem | null>(null);
   const busy = useSignal(false);
   const sure = useSignal(false);
+  const settled = useSettled([{ key: "remove", says: String(sure.value) }]);
   // As typed: whoever draws the page again while somebody types must find it, a whole number or not.
   const minutes = useSignal("15");
   useEffect(() => {
@@ -118,7 +119,7 @@ export function ChannelSettings(props: { id: number; providers: Record<string, P
         <button class="btn prime" type="submit" disabled={busy.value}>Save</button>
         <button class="btn plain" type="button" onClick={props.onClose}>Close</button>
         {sure.value
-          ? <button class="btn danger" type="button" disabled={busy.value} onClick={() => void run(() => alerts.remove(props.id))}><Shape of="fail" />Yes, remove it</button>
+          ? <button class="btn danger" type="button" disabled={busy.value} onClick={() => settled("remove") && void run(() => alerts.remove(props.id))}><Shape of="fail" />Yes, remove it</button>
           : <button class="btn danger" type="button" onClick={() => (sure.value = true)}>Remove…</button>}
       </div>
     </form>
