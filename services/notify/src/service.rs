@@ -74,8 +74,11 @@ pub struct Service {
     pub digest: Option<Digest>,
     /// When it was made.
     pub created_at: Time,
-    /// When its settings were changed last.
+    /// When anything of it was changed last by a person.
     pub updated_at: Time,
+    /// When a change was made last to what a form sets of it; `None` where that is [`Self::updated_at`], as an earlier version kept it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub set_at: Option<Time>,
     /// Set by the environment: it cannot be changed here.
     pub locked: bool,
     /// Since when nothing has reached it; `None` while it works.
@@ -125,11 +128,33 @@ impl Service {
             digest: None,
             created_at: now,
             updated_at: now,
+            set_at: None,
             locked: false,
             failing_since: None,
             disabled_why: None,
             lost: 0,
         }
+    }
+
+    /// When a change was made last to what a form sets of it. That it was switched on or off, and whom its groups hold, stands in no form:
+    /// one that was open meanwhile takes nothing of it back.
+    pub fn set_at(&self) -> Time {
+        self.set_at.unwrap_or(self.updated_at)
+    }
+
+    /// Whether a form would set the same as in `other`.
+    pub(crate) fn is_set_as(&self, other: &Self) -> bool {
+        let apart = Self {
+            enabled: other.enabled,
+            groups: other.groups.clone(),
+            updated_at: other.updated_at,
+            set_at: other.set_at,
+            failing_since: other.failing_since,
+            disabled_why: other.disabled_why.clone(),
+            lost: other.lost,
+            ..self.clone()
+        };
+        apart == *other
     }
 
     /// The way to it.

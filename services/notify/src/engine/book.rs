@@ -305,7 +305,7 @@ impl Engine {
         let old = self.known(id).map_err(Refused::from)?;
         let mut service = old.clone();
         change(&mut service)?;
-        service.updated_at = old.updated_at;
+        (service.updated_at, service.set_at) = (old.updated_at, old.set_at);
         // That it switched itself off is not what its owner has written down.
         let is_back = old.disabled_why.is_some() && service == old.clone().switched_on();
         if !is_back {
@@ -318,6 +318,8 @@ impl Engine {
             true => now.checked_add(jiff::SignedDuration::from_nanos(1)).unwrap_or(now),
             false => now,
         };
+        let is_set_anew = !service.is_set_as(&old);
+        service.set_at = Some(if is_set_anew { service.updated_at } else { old.set_at() });
         self.replace(&old, service.clone(), now).await?;
         Ok(service)
     }

@@ -199,6 +199,7 @@ async fn a_channel_that_is_mended_while_an_attempt_is_under_way_is_tried_at_once
     let mended = Service {
         fields: other.fields,
         updated_at: now,
+        set_at: Some(now),
         ..service.clone()
     };
     tokio::join!(engine.attempt(&host, id), async {
@@ -288,6 +289,7 @@ async fn a_person_may_switch_a_channel_of_the_file_on_again_and_nothing_else() {
     let now = Time::from_second(9).unwrap();
     let on = |service: Service| Service {
         updated_at: now,
+        set_at: Some(service.set_at()),
         ..service.switched_on()
     };
     let refused = set(&engine, on(engine.service(7).unwrap()), now).await;
@@ -401,8 +403,11 @@ async fn of_two_who_change_a_channel_at_once_neither_loses_what_he_set() {
     let now = engine.service(before.id).unwrap();
     assert_eq!((now.cooldown_secs, now.notify_on_healthy), (60, true));
     assert_eq!(store.read(|r| SERVICES.get(r, &before.id)).unwrap(), Some(now.clone()));
+    assert_eq!(now.set_at(), now.updated_at);
     let same = update(|_| ()).await.unwrap();
     assert_eq!(same, now, "what stays the same is no change");
+    let off = update(|service| service.enabled = false).await.unwrap();
+    assert_eq!(off.set_at(), now.set_at(), "no form sets that");
     let (removed, late) = tokio::join!(engine.remove(before.id), update(|service| service.cooldown_secs = 5));
     removed.unwrap();
     assert!(matches!(late, Err(Refused::Problem(problem)) if problem.kind == "service-unknown"));

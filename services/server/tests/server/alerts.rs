@@ -243,6 +243,40 @@ async fn a_form_that_is_older_than_its_channel_changes_nothing_and_a_newer_one_a
 }
 
 #[tokio::test]
+async fn a_form_that_is_open_is_kept_though_its_channel_was_switched_and_a_group_renamed_meanwhile() {
+    let box_ = Box_::claimed().await;
+    let receiver = Receiver::start().await;
+    let mut admin = box_.admin().await;
+    let path = format!("/api/notifications/services/{}", channel(&box_, &receiver).await);
+    let group = admin.post("/api/drive-groups", &json!({ "name": "spares" })).await;
+    assert!(group.status < 300, "{group:?}");
+    let group = format!("{}", group.json()["id"]);
+    let rules = json!([{ "event_type": "*", "enabled": false, "cooldown_secs": 0 }]);
+    assert_eq!(
+        admin.put(&format!("{path}/group-rules/{group}"), &rules).await.status,
+        200
+    );
+    let opened = admin.get(&path).await.json();
+    for enabled in [false, true] {
+        assert_eq!(admin.put(&path, &json!({ "enabled": enabled })).await.status, 200);
+    }
+    let renamed = admin
+        .put(&format!("/api/drive-groups/{group}"), &json!({ "name": "old" }))
+        .await;
+    assert_eq!(renamed.status, 200, "{renamed:?}");
+    let form = json!({ "name": "door", "event_rules": [], "updated_at": opened["service"]["updated_at"] });
+    let kept = admin.put(&path, &form).await;
+    assert_eq!(kept.status, 200, "{kept:?}");
+    let now = admin.get(&path).await.json();
+    assert_eq!(
+        (&now["service"]["name"], &now["service"]["enabled"]),
+        (&json!("door"), &json!(true))
+    );
+    assert_eq!(now["groups"][0]["name"], "old");
+    assert_eq!(admin.put(&path, &form).await.problem(), "changed-since");
+}
+
+#[tokio::test]
 async fn a_url_is_tried_before_it_is_kept_and_errors_are_in_the_services_words() {
     let box_ = Box_::claimed().await;
     let receiver = Receiver::start().await;

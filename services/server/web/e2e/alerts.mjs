@@ -166,6 +166,21 @@ export async function alerts(browser, width, scheme, count) {
       await channel("Webhook").getByRole("button", { name: /^Switch off/ }).waitFor();
     });
 
+    await test("alerts: a form is saved though the channel was switched beside it", async () => {
+      const [{ id }] = await (await page.request.get("/api/notifications/services")).json();
+      await channel("Webhook").getByRole("button", { name: /^Settings/ }).click();
+      await page.getByRole("checkbox", { name: "Everything else, too" }).uncheck();
+      for (const [press, then] of [[/^Switch off/, /^Switch on/], [/^Switch on/, /^Switch off/]]) {
+        await page.waitForTimeout(SETTLES_MS);
+        await channel("Webhook").getByRole("button", { name: press }).click();
+        await channel("Webhook").getByRole("button", { name: then }).waitFor();
+      }
+      await page.getByRole("button", { name: "Save" }).click();
+      await page.getByRole("button", { name: "Save" }).waitFor({ state: "detached" });
+      const { service } = await (await page.request.get(`/api/notifications/services/${id}`)).json();
+      assert("it is on, and tells what was set", service.enabled && !service.notify_on_healthy);
+    });
+
     await test("alerts: a form that somebody else has overtaken says so, and takes nothing back", async () => {
       const [{ id }] = await (await page.request.get("/api/notifications/services")).json();
       await channel("Webhook").getByRole("button", { name: /^Settings/ }).click();

@@ -686,7 +686,7 @@ export type ServiceView = {
   notify_on_warning: boolean;
   /** Which service. */
   service_type: string;
-  /** When its settings were changed. */
+  /** When what a form sets of it was changed: all but `enabled` and the groups. */
   updated_at: string;
   /** Messages that wait for it. */
   waiting: number;

@@ -60,7 +60,7 @@ pub(super) struct ServiceView {
     /// When it was made.
     #[schema(value_type = String, format = DateTime)]
     created_at: Time,
-    /// When its settings were changed.
+    /// When what a form sets of it was changed: all but `enabled` and the groups.
     #[schema(value_type = String, format = DateTime)]
     updated_at: Time,
 }
@@ -86,7 +86,7 @@ impl ServiceView {
             failing_since: service.failing_since,
             waiting: waiting.get(&service.id).copied().unwrap_or(0),
             created_at: service.created_at,
-            updated_at: service.updated_at,
+            updated_at: service.set_at(),
         }
     }
 }
@@ -166,7 +166,7 @@ pub(super) async fn change(
     Json(request): Json<ServiceRequest>,
 ) -> Result<Answered<Done>, Refusal> {
     let change = |service: &mut Service| {
-        if request.updated_at.is_some_and(|seen| seen != service.updated_at) {
+        if request.updated_at.is_some_and(|seen| seen != service.set_at()) {
             return Err(Refusal::new(
                 "changed-since",
                 409,
