@@ -44,8 +44,8 @@ pub mod worker;
 pub use checkpoint::Checkpoint;
 pub use evidence::Evidence;
 pub use ours::{
-    Fingerprint, Front, Headers, Look, Proof, Proves, Shown, Still, Unread, begins_with_others, rests_on_a_constant,
-    stranger_to,
+    Blank, Fingerprint, Front, Headers, Look, Proof, Proves, Shown, Still, Unread, begins_with_others, is_as_left,
+    rests_on_a_constant, stranger_to, written_over, wrote_the_beginning,
 };
 pub use pattern::{JobKey, Pattern};
 pub use playbook::Playbook;

@@ -64,6 +64,13 @@ pub fn find(device: &mut dyn Device, geometry: Geometry) -> Option<Header> {
     Header::unpack(&payload).filter(|header| header.key == JobKey(key))
 }
 
+/// Whether some place of a header can be read, so that [`find`] tells of the drive; also on one without room for any.
+pub fn is_readable(device: &mut dyn Device, geometry: Geometry) -> bool {
+    let places = places(geometry);
+    let mut read = places.iter().map(|place| read(device, geometry, *place, PATIENCE));
+    places.is_empty() || read.any(|units| !units.is_empty())
+}
+
 /// Whether some header unit of this job, or the mark of its end, stands where it belongs; `None` where no place could be
 /// read.
 pub fn holds_ours(device: &mut dyn Device, geometry: Geometry, key: JobKey) -> Option<bool> {

@@ -28,7 +28,7 @@ use wire::options::PlanOptions;
 use wire::{DriveId, Time};
 
 pub(crate) use find::ours_at;
-pub use find::{ended_by, find, formatted_by, holds_ours, retire};
+pub use find::{ended_by, find, formatted_by, holds_ours, is_readable, retire};
 pub use frontier::recover;
 pub use unit::{Image, UNITS};
 pub(crate) use unit::{ends, looks_like_one, own};

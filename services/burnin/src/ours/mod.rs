@@ -10,7 +10,7 @@
 //! Tested over simulated drives in `tests/stranger.rs`.
 //!
 //! [`still`](Still) asks whether a drive is the job's in the middle of it, [`proof`](Proof) at its end too, [`resume`] before an interrupted
-//! one goes on, [`front`] whether it was put to use meanwhile, [`headless`] what that drive lost of it, [`left`] whether somebody used it behind its end, [`fingerprint`](Fingerprint) where nothing is written, [`look`](Look) what went wrong at the last time; [`asks`] and [`reads`] are how.
+//! one goes on, [`front`] and [`over`] whether it was put to use meanwhile, [`headless`] what that drive lost of it, [`left`] whether somebody used it behind its end, [`fingerprint`](Fingerprint) where nothing is written, [`look`](Look) what went wrong at the last time; [`asks`] and [`reads`] are how.
 
 mod asks;
 mod fingerprint;
@@ -18,6 +18,7 @@ mod front;
 mod headless;
 mod left;
 mod look;
+mod over;
 mod proof;
 mod reads;
 mod resume;
@@ -34,6 +35,7 @@ pub(crate) use front::USED;
 pub use front::begins_with_others;
 pub(crate) use headless::{Headless, headless};
 pub use look::{Look, Unread};
+pub use over::{Blank, is_as_left, written_over, wrote_the_beginning};
 pub use proof::Proof;
 pub(crate) use resume::stranger;
 pub use resume::{rests_on_a_constant, stranger_to};

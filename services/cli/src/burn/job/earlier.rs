@@ -5,7 +5,7 @@ use burnin::header::{self, Header};
 use burnin::job::{Again, Asker, Asks, Begin, Kept, Told, Whose, Why};
 use burnin::playbook::is_of_formatter;
 use burnin::worker::Resumption;
-use burnin::{Checkpoint, Evidence, Fingerprint, JobKey, Shown, device};
+use burnin::{Blank, Checkpoint, Evidence, Fingerprint, JobKey, Shown, device};
 use drive::smart::Snapshot;
 use wire::drive::Content;
 use wire::job::Resume;
@@ -239,7 +239,7 @@ impl Job {
                     let mut device = device(&self.held).ok()?;
                     let device = device.as_mut();
                     let stranger = self.stranger_to(device, &found.1);
-                    stranger.or_else(|| self.written_over(device, found.0.agreed.as_ref(), &found.1))
+                    stranger.or_else(|| self.written_over(device, found.0.agreed.as_ref(), (&found.1, Blank::Nobodys)))
                 })
             }
             (Begin::Anew { .. }, _, from_drive) if again.erases && left.is_none() && somebodys() => {
@@ -263,7 +263,7 @@ impl Job {
             }
             (Begin::FromDrive, _, Ok((_, checkpoint))) if again.erases && holds_known => {
                 let mut device = device(&self.held).ok()?;
-                let over = self.written_over(device.as_mut(), agreed, &checkpoint)?;
+                let over = self.written_over(device.as_mut(), agreed, (&checkpoint, Blank::Others))?;
                 Some(format!("{lost}, and {over}"))
             }
             (Begin::GoesOn | Begin::FromDrive | Begin::Anew { .. }, ..) => None,
