@@ -5,7 +5,7 @@
 //! | `job.started` | `job_started` info |
 //! | `job.phase_finished` | `phase_complete` info |
 //! | `job.resumed`, `job.waiting`, `job.paused`, `job.continued`, `job.too_hot`, `job.cooled` | – |
-//! | `job.place_recovered`, `job.offered`, `certificate.revoked` | – |
+//! | `job.place_recovered`, `job.offered`, `job.not_gone_on`, `certificate.revoked` | – |
 //! | `job.passed` | `burnin_passed` info and `job_complete` info |
 //! | `job.warned` | `job_complete` warning |
 //! | `job.inconclusive` | `job_complete` warning |

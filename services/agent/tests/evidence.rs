@@ -7,9 +7,10 @@ use std::os::unix::fs::FileExt;
 
 use agent::jobs::checkpoints;
 use burnin::device::Geometry;
-use common::exchange::in_step;
+use common::exchange::{foreign_data, in_step, pause, put_at};
 use common::{Bench, LARGE, Loop, Seen, outcome};
 use wire::command::{Answer, Command};
+use wire::drive::Content;
 use wire::event::NewEvent;
 use wire::job::{Outcome, Phase, PhaseStatus};
 use wire::options::PlanOptions;
@@ -196,6 +197,71 @@ fn join_an_array(drive: &Loop) {
     file.write_all_at(&superblock, (bytes & !0xffff) - (64 << 10)).unwrap();
 }
 
+/// An md superblock of version 1.2, 4 KiB behind the drive's beginning, where `mdadm --create` puts it by default and leaves what stands
+/// before it. Source: Linux `include/uapi/linux/raid/md_p.h`.
+fn join_a_new_array(drive: &Loop) {
+    let file = std::fs::File::options().write(true).open(&drive.file).unwrap();
+    let sectors = file.metadata().unwrap().len() >> 9;
+    let mut block = vec![0_u8; 4096];
+    let mut put = |at: usize, bytes: &[u8]| block[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, &0xa92b_4efc_u32.to_le_bytes());
+    put(4, &1_u32.to_le_bytes());
+    put(16, &[0x22; 16]);
+    // Level, sectors of each disk, disks; where data begin, how long, and where this stands.
+    put(72, &1_u32.to_le_bytes());
+    put(80, &(sectors - 2048).to_le_bytes());
+    put(92, &2_u32.to_le_bytes());
+    put(128, &2048_u64.to_le_bytes());
+    put(136, &(sectors - 2048).to_le_bytes());
+    put(144, &8_u64.to_le_bytes());
+    let words = block[..256].as_chunks::<4>().0;
+    let sum: u64 = words.iter().map(|word| u64::from(u32::from_le_bytes(*word))).sum();
+    let sum = (sum & 0xffff_ffff) + (sum >> 32);
+    block[216..220].copy_from_slice(&u32::try_from(sum).unwrap().to_le_bytes());
+    file.write_all_at(&block, 4096).unwrap();
+}
+
+/// Waits until the first drive is told as a member of an array.
+async fn member(bench: &Bench) {
+    bench
+        .server
+        .until("the membership", |seen| {
+            let refused = seen.drive(&bench.drives[0].id())?.refused.as_ref()?;
+            (refused.kind == "md-member").then_some(())
+        })
+        .await;
+}
+
+/// What a person chooses who gives the memberships of all drives up.
+fn giving_up(bench: &Bench) -> PlanOptions {
+    PlanOptions {
+        give_up: bench.ids(),
+        ..PlanOptions::default()
+    }
+}
+
+async fn surface(bench: &Bench, options: PlanOptions) -> wire::JobId {
+    let drive = [bench.drives[0].id()];
+    bench.server.start_jobs_with(&drive, "surface", options).await[0]
+}
+
+/// A burn-in of the first drive, as member of an array, whose box or store is lost in the middle.
+async fn lost_of_a_member(bench: &mut Bench) -> wire::JobId {
+    member(bench).await;
+    let id = surface(bench, giving_up(bench)).await;
+    bench.in_the_middle(id).await;
+    lose(bench);
+    id
+}
+
+/// Ends the agent and takes all that it kept.
+fn lose(bench: &mut Bench) {
+    bench.agent.kill();
+    for lost in ["data", "run"] {
+        std::fs::remove_dir_all(bench.path().join(lost)).unwrap();
+    }
+}
+
 /// Its membership was given up, and stands at its end until the first write comes there.
 #[tokio::test]
 async fn a_lost_burn_in_of_an_arrays_former_disk_is_offered_and_goes_on() {
@@ -203,38 +269,118 @@ async fn a_lost_burn_in_of_an_arrays_former_disk_is_offered_and_goes_on() {
         return;
     };
     join_an_array(&bench.drives[0]);
-    let member = async |bench: &Bench| {
-        bench
-            .server
-            .until("the membership", |seen| {
-                let refused = seen.drive(&bench.drives[0].id())?.refused.as_ref()?;
-                (refused.kind == "md-member").then_some(())
-            })
-            .await;
-    };
-    member(&bench).await;
-    let options = PlanOptions {
-        give_up: bench.ids(),
-        ..PlanOptions::default()
-    };
-    let start = async |bench: &Bench| {
-        bench
-            .server
-            .start_jobs_with(&bench.ids(), "surface", options.clone())
-            .await[0]
-    };
-    let id = start(&bench).await;
-    bench.in_the_middle(id).await;
-    bench.agent.kill();
-    for lost in ["data", "run"] {
-        std::fs::remove_dir_all(bench.path().join(lost)).unwrap();
-    }
+    let id = lost_of_a_member(&mut bench).await;
     bench.restart();
     assert_eq!(offered(&bench).await.data["job"], id.to_string());
     member(&bench).await;
-    let again = start(&bench).await;
+    let again = surface(&bench, giving_up(&bench)).await;
     let job = bench.server.over(again).await;
     went_on_unremembered(&job);
+}
+
+/// The mark stood where the first write began: nothing is left to be given up.
+#[tokio::test]
+async fn a_lost_burn_in_whose_first_write_took_the_mark_goes_on_with_nothing_given_up() {
+    let Some(mut bench) = Bench::new(&[LARGE]).await else {
+        return;
+    };
+    join_a_new_array(&bench.drives[0]);
+    let id = lost_of_a_member(&mut bench).await;
+    bench.restart();
+    assert_eq!(offered(&bench).await.data["job"], id.to_string());
+    let again = surface(&bench, PlanOptions::default()).await;
+    let job = bench.server.over(again).await;
+    went_on_unremembered(&job);
+}
+
+/// It came after the first write, and what the array wrote would be read back as faults of the drive.
+#[tokio::test]
+async fn a_lost_burn_in_begins_anew_over_a_new_arrays_mark_at_the_drives_beginning() {
+    let Some(mut bench) = Bench::new(&[LARGE]).await else {
+        return;
+    };
+    join_an_array(&bench.drives[0]);
+    let id = lost_of_a_member(&mut bench).await;
+    join_a_new_array(&bench.drives[0]);
+    put_at(&bench.drives[0], 2 << 20, &foreign_data(64 << 10));
+    bench.restart();
+    assert_eq!(offered(&bench).await.data["job"], id.to_string());
+    member(&bench).await;
+    let again = surface(&bench, giving_up(&bench)).await;
+    bench.server.event(again, "job.not_gone_on").await;
+    let job = bench.server.over(again).await;
+    assert_eq!(rules(&job), (Outcome::Passed, vec![]), "{:#?}", job.verdict);
+    assert!(job.resumes.is_empty(), "{:?}", job.resumes);
+}
+
+/// Whoever armed it agreed to erase that.
+#[tokio::test]
+async fn a_lost_burn_in_begins_anew_on_a_drive_that_was_put_to_use_since_it_was_offered() {
+    let Some(mut bench) = Bench::new(&[LARGE]).await else {
+        return;
+    };
+    bench.job_in_the_middle("surface").await;
+    lose(&mut bench);
+    bench.restart();
+    offered(&bench).await;
+    let mut table = [0; 512];
+    table[440..444].copy_from_slice(&[1, 2, 3, 4]);
+    table[446..462].copy_from_slice(&[0, 0x20, 0x21, 0, 0x83, 0x29, 0x28, 8, 0, 8, 0, 0, 0, 0x40, 0, 0]);
+    table[510..].copy_from_slice(&[0x55, 0xaa]);
+    put_at(&bench.drives[0], 0, &table);
+    let again = bench.job("surface").await;
+    bench.server.event(again, "job.not_gone_on").await;
+    let job = bench.server.over(again).await;
+    assert_eq!(rules(&job), (Outcome::Passed, vec![]), "{:#?}", job.verdict);
+}
+
+/// The reset of a link, or a drive that spins up.
+#[tokio::test]
+async fn a_lost_burn_in_is_offered_once_its_drive_can_be_read() {
+    let Some(mut bench) = Bench::new(&[LARGE]).await else {
+        return;
+    };
+    let id = bench.job_in_the_middle("surface").await;
+    lose(&mut bench);
+    let file = std::fs::File::options()
+        .read(true)
+        .write(true)
+        .open(&bench.drives[0].file)
+        .unwrap();
+    let ids = bench.ids();
+    let mut data = vec![0; usize::try_from(LARGE << 20).unwrap()];
+    file.read_exact_at(&mut data, 0).unwrap();
+    file.set_len(0).unwrap();
+    bench.restart();
+    let unreadable = |seen: &Seen| matches!(seen.drive(&ids[0])?.content, Content::Unreadable { .. }).then_some(());
+    bench.server.until("the drive to be unreadable", unreadable).await;
+    // It is looked at once the agent has settled.
+    tokio::time::sleep(std::time::Duration::from_secs(22)).await;
+    file.write_all_at(&data, 0).unwrap();
+    bench.server.plan(&ids, "surface").await;
+    assert_eq!(offered(&bench).await.data["job"], id.to_string());
+}
+
+/// A dock that hides the drive's name: its own burn-in waits for it in vain.
+#[tokio::test]
+async fn a_drive_that_carries_a_waiting_burn_in_by_another_name_is_told() {
+    let Some(mut bench) = Bench::new(&[LARGE, LARGE]).await else {
+        return;
+    };
+    let id = bench.job_in_the_middle("surface").await;
+    pause(&bench, id).await;
+    bench.agent.kill();
+    let data = std::fs::read(&bench.drives[0].file).unwrap();
+    bench.drives[1].exchange_for(&data);
+    bench.restart();
+    let other = bench.drives[1].id();
+    let told = |event: &&NewEvent| event.kind == "job.offered" && event.drive.as_ref() == Some(&other);
+    let event = bench
+        .server
+        .until("the other name", |seen| seen.events.values().find(told).cloned())
+        .await;
+    assert_eq!(event.data["job"], id.to_string());
+    assert!(event.message.contains("by the name that it has elsewhere"), "{event:?}");
 }
 
 /// A verdict is an end: no other box, and not this one after the loss of its store, goes on with an aborted burn-in.

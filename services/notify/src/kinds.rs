@@ -320,6 +320,7 @@ const TITLES: &[(&str, &str)] = &[
     ("host.token_removed", "Host token was revoked"),
     ("job.continued", "Burn-in goes on"),
     ("job.cooled", "Drive has cooled down"),
+    ("job.not_gone_on", "Unknown burn-in begins anew"),
     ("job.offered", "Unknown burn-in found on a drive"),
     ("job.paused", "Burn-in was paused"),
     ("person.acknowledged_alert", "Alert was acknowledged"),

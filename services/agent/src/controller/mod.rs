@@ -27,7 +27,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::JoinSet;
 use tracing::{error, info};
 use wire::command::{Answer, CallOutcome};
-use wire::drive::Drive;
+use wire::drive::{Content, Drive};
 use wire::options::PlanOptions;
 use wire::{DriveId, JobId, Problem};
 
@@ -92,10 +92,14 @@ enum Back {
     Opened {
         beginning: Box<Beginning>,
         held: Result<Vec<Held>, Problem>,
+        /// Drives that are as the burn-ins left them that were offered.
+        as_left: BTreeSet<DriveId>,
         reply: oneshot::Sender<CallOutcome>,
     },
     /// A drive tells of a burn-in.
     Found { drive: DriveId, header: Box<Header> },
+    /// A drive could not be asked for one, while this was told of it.
+    NotAsked { drive: DriveId, content: Content },
     /// What a foreign server asked for came to something.
     Answered {
         outcome: CallOutcome,
@@ -143,8 +147,8 @@ pub struct Controller {
     leaves: BTreeMap<DriveId, Leave>,
     /// Drives that tell of burn-ins which this box does not know.
     offers: BTreeMap<DriveId, Header>,
-    /// Drives that were looked at for that since they came.
-    looked_at: BTreeSet<DriveId>,
+    /// Drives that were looked at for that since they came; what was told of one that could not be read then.
+    looked_at: BTreeMap<DriveId, Option<Content>>,
     /// Held by the one who looks.
     looking: Arc<tokio::sync::Mutex<()>>,
     epoch: Instant,
@@ -187,7 +191,7 @@ impl Controller {
             lit,
             leaves: BTreeMap::new(),
             offers: BTreeMap::new(),
-            looked_at: BTreeSet::new(),
+            looked_at: BTreeMap::new(),
             looking: Arc::default(),
             epoch: Instant::now(),
             tasks: JoinSet::new(),
@@ -353,8 +357,14 @@ impl Controller {
                 seen,
                 reply,
             } => self.looked((drives, *book, options), &list, (&members, &seen), reply),
-            Back::Opened { beginning, held, reply } => self.opened(*beginning, held, reply).await,
+            Back::Opened {
+                beginning,
+                held,
+                as_left,
+                reply,
+            } => self.opened((*beginning, &as_left), held, reply).await,
             Back::Found { drive, header } => self.found(drive, *header),
+            Back::NotAsked { drive, content } => self.not_asked(&drive, content),
             Back::Answered { outcome, reply } => self.answered(outcome, reply),
             Back::Located { drive, lit, out } => self.located(drive, lit, &out),
             Back::Darkened { slot, out } => self.lit.darkened(&slot, out),

@@ -1,6 +1,6 @@
 //! From a granted start, or an asked-for scan, to running jobs: all drives are opened at once, all of them or none.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use burnin::{JobKey, Playbook};
@@ -16,7 +16,7 @@ use wire::gate::Armed;
 use wire::options::PlanOptions;
 use wire::{DriveId, JobId, Problem, Time};
 
-use super::{Back, Controller, answer};
+use super::{Back, Controller, answer, offer};
 use crate::events;
 use crate::fingerprints;
 use crate::gate::{self, Granted, Members};
@@ -101,16 +101,24 @@ impl Controller {
             self.tell_drives_again();
         }
         let (hands, back, list) = (self.means.hands.clone(), self.back.clone(), Arc::clone(list));
+        let (offers, limits) = (self.offers_of(&beginning), self.means.limits);
         tokio::spawn(async move {
             let held = open_all(&hands, &beginning, &list).await;
-            let beginning = Box::new(beginning);
-            let _stopped = back.send(Back::Opened { beginning, held, reply }).await;
+            let opened = held.as_deref().unwrap_or_default();
+            let as_left = offer::as_left(opened, offers, limits).await;
+            let opened = Back::Opened {
+                beginning: Box::new(beginning),
+                held,
+                as_left,
+                reply,
+            };
+            let _stopped = back.send(opened).await;
         });
     }
 
     pub(super) async fn opened(
         &mut self,
-        beginning: Beginning,
+        (beginning, as_left): (Beginning, &BTreeSet<DriveId>),
         held: Result<Vec<Held>, Problem>,
         reply: oneshot::Sender<CallOutcome>,
     ) {
@@ -118,7 +126,7 @@ impl Controller {
             self.opening.remove(drive);
         }
         let started = match held {
-            Ok(held) => self.begin(&beginning, held).await,
+            Ok(held) => self.begin(&beginning, held, as_left).await,
             Err(problem) => Err(problem),
         };
         if let Err(problem) = &started {
@@ -128,7 +136,12 @@ impl Controller {
     }
 
     /// Writes the jobs down, then starts them.
-    async fn begin(&mut self, beginning: &Beginning, held: Vec<Held>) -> Result<Vec<JobId>, Problem> {
+    async fn begin(
+        &mut self,
+        beginning: &Beginning,
+        held: Vec<Held>,
+        as_left: &BTreeSet<DriveId>,
+    ) -> Result<Vec<JobId>, Problem> {
         let fault = |title: &str, detail: String| Problem::new("agent-fault", 500, title).with(detail);
         let plain = PlanOptions::default();
         let options = beginning
@@ -165,7 +178,7 @@ impl Controller {
                 boot_id: self.means.boot_id.clone(),
                 sequence: held.media,
             });
-            let offered = beginning.granted.is_some() && self.take_offer(&mut record);
+            let offered = beginning.granted.is_some() && self.take_offer(&mut record, as_left);
             let why = offered.then(|| "its box or its store was lost; armed again".to_owned());
             jobs.push((record, held, why));
         }

@@ -438,8 +438,29 @@ fn asker(record: &Record) -> Asker<'_> {
 
 /// The header of the job that wrote a drive while that had this size. Blocks as long as the drive does.
 pub fn read_header(file: std::fs::File, geometry: device::Geometry) -> Option<Header> {
-    let mut device = device::open_plain(file).ok()?;
-    header::find(device.as_mut(), geometry).filter(|header| header.geometry == geometry)
+    sought_header(file, geometry).ok().flatten()
+}
+
+/// The same.
+///
+/// # Errors
+/// When the drive cannot be read anywhere that a header may stand: what it carries is not known.
+pub fn sought_header(file: std::fs::File, geometry: device::Geometry) -> Result<Option<Header>, String> {
+    let mut device = device::open_plain(file).map_err(|error| error.to_string())?;
+    let found = header::find(device.as_mut(), geometry);
+    match found.is_some() || header::is_readable(device.as_mut(), geometry) {
+        true => Ok(found.filter(|header| header.geometry == geometry)),
+        false => Err("it cannot be read where a header may stand".to_owned()),
+    }
+}
+
+/// [`burnin::is_as_left`] of the drive behind this descriptor.
+///
+/// # Errors
+/// The same, and where it cannot be asked at all.
+pub fn is_as_left(file: std::fs::File, header: &Header, limits: &Limits) -> Result<bool, String> {
+    let mut device = device::open_plain(file).map_err(|error| error.to_string())?;
+    burnin::is_as_left(device.as_mut(), header, limits)
 }
 
 #[cfg(test)]

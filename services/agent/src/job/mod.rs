@@ -56,7 +56,7 @@ use crate::stop::Stop;
 use format::NoFormat;
 use round::{End, Halt, Rounds};
 
-pub use checkpoint::read_header;
+pub use checkpoint::{is_as_left, read_header, sought_header};
 
 /// What a job needs of the agent.
 #[derive(Clone, Debug)]
