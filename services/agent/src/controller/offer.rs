@@ -279,6 +279,8 @@ mod tests {
                 label: None,
                 uuid: None,
                 name: None,
+                used: None,
+                mounted: None,
             }],
             summary: "md array member".into(),
         };
