@@ -3,20 +3,19 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use super::event::Event;
 use super::records::{News, Records};
+use super::rescan::Rescan;
 use super::{Way, hidden, newest, news, oldest, read};
 use crate::multipath;
 use crate::system::System;
 
-/// How long is waited for the kernel to ask a drive for its capacity: a healthy one tells it at once, and one that was reset a moment ago
-/// may keep the kernel for minutes.
-const RESCANNED: Duration = Duration::from_secs(2);
+/// What the log tells by the line that [`Way::is_resized`] knows.
+const ANNOUNCED: &str = "the drive announces another capacity";
 
 /// Why resets of a drive, or some of them, cannot be known.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -44,7 +43,7 @@ impl Unheard {
 pub struct Told {
     /// Resets that none of the lines before told, each in the kernel's first words of it: these count.
     pub resets: Vec<String>,
-    /// That the drive announced another capacity, and whether the kernel, which knows none by itself, has asked for it; in words.
+    /// That the drive announced another capacity, which the kernel is made to ask for, or that it could not be made to; in words.
     pub resized: Option<String>,
     /// Whether any line told of a reset, be it one that counts already, or that the drive is not as it was: it may have been exchanged.
     pub heard: bool,
@@ -69,8 +68,7 @@ pub struct Follower {
     source: Source,
     /// Time of the newest line that was read; `None` while none could be.
     seen: Option<Duration>,
-    /// The file by which the kernel is told to look at the drive anew (`Documentation/ABI`, `scsi_sysfs.c`).
-    rescan: PathBuf,
+    rescan: Rescan,
     hidden: u64,
     unheard: Option<Unheard>,
     /// The last reset of each that has resets of its own, of which a later look may bring further lines.
@@ -93,7 +91,7 @@ impl Follower {
         };
         let mut follower = Self::begin(way, has_link(syspath), file.map_or_else(read, std::fs::read_to_string));
         follower.source = source;
-        follower.rescan = system.path("sys").join(syspath).join("device/rescan");
+        follower.rescan.file = system.path("sys").join(syspath).join("device/rescan");
         follower
     }
 
@@ -103,7 +101,7 @@ impl Follower {
             link,
             source: Source::Ring,
             seen: None,
-            rescan: PathBuf::new(),
+            rescan: Rescan::default(),
             hidden: 0,
             unheard: None,
             events: BTreeMap::new(),
@@ -125,30 +123,25 @@ impl Follower {
         self.unheard.as_ref()
     }
 
-    /// Has the kernel ask the drive for its capacity again, so that whoever holds it sees another one; what came of it in
-    /// [`RESCANNED`], in words. Where it cannot, [`Follower::unheard`] says so.
+    /// Has the kernel ask the drive for its capacity again, so that whoever holds it sees another one; nobody waits for it, since until it
+    /// is known whose drive it is nothing more is to be written. In words; where it cannot, [`Follower::unheard`] says so.
     fn remeasure(&mut self) -> String {
-        const ANNOUNCED: &str = "the drive announces another capacity";
-        let (tell, told) = channel();
-        let rescan = self.rescan.clone();
-        // The kernel asks within the write, which nothing ends but the drive.
-        let begun = std::thread::Builder::new()
-            .name("rescan".to_owned())
-            .spawn(move || drop(tell.send(std::fs::write(rescan, "1"))));
-        match begun.map(|_| told.recv_timeout(RESCANNED)) {
-            Ok(Ok(Ok(()))) => format!("{ANNOUNCED}; the kernel has asked for it"),
-            Ok(Err(_)) => format!("{ANNOUNCED}; the kernel is asking for it"),
-            Ok(Ok(Err(cause))) | Err(cause) => {
-                let why = format!("{ANNOUNCED}, and the kernel could not be made to ask for it: {cause}");
-                self.miss(why.clone());
-                why
-            }
+        match self.rescan.ask() {
+            Ok(()) => format!("{ANNOUNCED}; the kernel is asking for it"),
+            Err(cause) => self.could_not_ask(&cause),
         }
+    }
+
+    fn could_not_ask(&mut self, cause: &io::Error) -> String {
+        let why = format!("{ANNOUNCED}, and the kernel could not be made to ask for it: {cause}");
+        self.miss(why.clone());
+        why
     }
 
     /// What the kernel told of resets since the last look. Where nothing can be told, [`Follower::unheard`] says why.
     pub fn look(&mut self) -> Told {
-        match &mut self.source {
+        let late = self.rescan.heed().map_err(|cause| self.could_not_ask(&cause)).err();
+        let mut told = match &mut self.source {
             Source::Records(records) => {
                 let news = records.look();
                 self.take(news)
@@ -158,7 +151,9 @@ impl Follower {
                 let log = std::fs::read_to_string(file);
                 self.heed(log)
             }
-        }
+        };
+        told.resized = told.resized.or(late);
+        told
     }
 
     /// Takes what is new.

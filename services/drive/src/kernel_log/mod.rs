@@ -7,6 +7,7 @@ mod account;
 mod event;
 mod follower;
 mod records;
+mod rescan;
 
 use std::ffi::{c_char, c_int};
 use std::io;
