@@ -13,6 +13,9 @@ const GEOMETRY: Geometry = Geometry {
     physical: 4096,
 };
 
+/// The beginning of a place in the middle.
+const MIDDLE: u64 = 1512;
+
 fn drive(plan: Plan) -> Sim {
     Sim::new(GEOMETRY, plan, 2, 8 << 10, 1)
 }
@@ -130,7 +133,7 @@ fn a_look_takes_no_link_that_is_reset_for_the_drives_own_word() {
     let limit = Duration::from_secs(5);
     let look = |sim: &mut Sim| Fingerprint::in_time(sim, GEOMETRY, limit);
     let whole = of(drive(Plan::healthy(Content::Random)));
-    for (lba, millis) in [(0, 1), (0, 500), (GEOMETRY.sectors / 2 / 8 * 8, 500)] {
+    for (lba, millis) in [(0, 1), (0, 500), (MIDDLE, 500)] {
         let errno = libc::EIO;
         let reset = Fault::Absent { lba, millis, errno };
         let told = look(&mut drive(Plan::with(vec![reset])));
@@ -169,15 +172,33 @@ fn a_look_is_not_taken_again_where_it_would_outlast_its_time() {
         let told = Fingerprint::in_time(&mut sim, GEOMETRY, limit).1;
         (told, sim.now())
     };
-    let half = GEOMETRY.sectors / 2 / 8 * 8;
-    for (places, millis) in [(&[0][..], 3_000), (&[0, half], 1_500), (&[0], 1_300), (&[0, half], 700)] {
+    for (places, millis) in [
+        (&[0][..], 3_000),
+        (&[0, MIDDLE], 1_500),
+        (&[0], 1_300),
+        (&[0, MIDDLE], 700),
+    ] {
         let (told, took) = of_slow(places, millis);
         assert_eq!(told.as_deref(), Some("LBA 0: I/O error"));
         assert!(took < limit, "{places:?} {millis}: {took:?}");
     }
     // A disk that has to spin up first is, though its first place took long.
     let millis = 2_500;
-    let spins_up = vec![Fault::SlowOnce { lba: 0, millis }, Fault::ReadErrorOnce { lba: half }];
+    let spins_up = vec![Fault::SlowOnce { lba: 0, millis }, Fault::ReadErrorOnce { lba: MIDDLE }];
     let told = Fingerprint::in_time(&mut drive(Plan::with(spins_up)), GEOMETRY, limit);
     assert_eq!(told, (of(drive(Plan::healthy(Content::Random))), None));
+}
+
+/// As a link that is reset once more, or a drive that the kernel has in its hands by then.
+#[test]
+fn a_place_that_does_not_come_back_when_it_is_read_again_takes_nothing_from_what_was_told() {
+    let limit = Duration::from_secs(5);
+    let lba = MIDDLE;
+    let bad = of(drive(Plan::with(vec![Fault::ReadError { lba }])));
+    let fails = [Fault::ReadErrorOnce { lba }, Fault::HangAgain { lba }];
+    let mut sim = drive(Plan::with(fails.to_vec()));
+    let told = Fingerprint::in_time(&mut sim, GEOMETRY, limit);
+    assert_eq!(told, (bad, Some(format!("LBA {lba}: I/O error"))));
+    // A second longer is what whoever plans waits.
+    assert!(sim.now() < limit + Duration::from_secs(1), "{:?}", sim.now());
 }

@@ -112,6 +112,7 @@ impl Fingerprint {
             if is_whole || !reads.may_repeat(device, PAUSE) || !reads.pause(device, PAUSE) {
                 break;
             }
+            reads.end_in_time();
             seen.read_again(&reads, device, &places);
         }
         let unread = places.iter().zip(&seen.0).filter(|(_, mark)| mark.is_none());

@@ -22,6 +22,8 @@ pub(super) struct Reads {
     pub(super) failures: RefCell<Vec<(u64, u64, Option<i32>)>>,
     /// How long those took.
     failing: Cell<Duration>,
+    /// Whether none is waited for any longer when the time for all is over.
+    ends: Cell<bool>,
 }
 
 impl Reads {
@@ -32,6 +34,7 @@ impl Reads {
             until: now + PATIENCE,
             failures: RefCell::default(),
             failing: Cell::default(),
+            ends: Cell::default(),
         }
     }
 
@@ -43,7 +46,13 @@ impl Reads {
             until: now + limit,
             failures: RefCell::default(),
             failing: Cell::default(),
+            ends: Cell::default(),
         }
+    }
+
+    /// From now on none is waited for any longer when the time for all of them is over.
+    pub(super) fn end_in_time(&self) {
+        self.ends.set(true);
     }
 
     /// Whether the time for all of them is over.
@@ -94,7 +103,8 @@ impl Reads {
         };
         let begun = device.now();
         device.submit(access).map_err(broken)?;
-        let until = device.now() + self.hang;
+        let hangs = device.now() + self.hang;
+        let until = if self.ends.get() { hangs.min(self.until) } else { hangs };
         loop {
             match device.wait(WAIT).map_err(broken)? {
                 Some(done) => {

@@ -263,6 +263,7 @@ impl Sim {
             }
             match &fault {
                 Fault::Hang { lba } if touches(access, *lba) => return None,
+                Fault::HangAgain { lba } if touches(access, *lba) && !self.once(index) => return None,
                 Fault::Stuck { from, millis, .. } if access.lba + access.sectors > *from => {
                     return Some(Duration::from_millis(*millis));
                 }

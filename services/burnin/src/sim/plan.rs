@@ -109,6 +109,8 @@ pub enum Fault {
     Fades { lba: u64 },
     /// Accesses of the sector never come back.
     Hang { lba: u64 },
+    /// Accesses of the sector after the first never come back.
+    HangAgain { lba: u64 },
     /// Accesses of the sector take so much longer.
     Slow { lba: u64, millis: u64 },
     /// The first access of the sector takes so much longer.
