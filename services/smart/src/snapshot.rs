@@ -62,7 +62,7 @@ pub struct Snapshot {
     pub model: Option<String>,
     /// Model family, from smartctl's database.
     pub family: Option<String>,
-    /// Serial number as the drive itself (not a bridge) tells it.
+    /// Serial number as the drive itself tells it; a bridge that is asked as SCSI may tell its own.
     pub serial: Option<String>,
     /// Firmware version.
     pub firmware: Option<String>,

@@ -5,6 +5,7 @@
 use std::collections::BTreeSet;
 
 use certificate::revoke::have_two_names;
+use drive::smart::own_serial;
 use wire::DriveId;
 
 use super::Record;
@@ -28,7 +29,7 @@ impl Record {
             .filter_map(|told| told.capacity)
             .chain([self.job.capacity.0])
             .collect();
-        let serials = snapshots().filter_map(|told| told.serial.as_deref());
+        let serials = snapshots().filter_map(|told| own_serial(told, self.identity.bus));
         // What a dock tells by its own number is no name of the drive in it, once the drive has told another one.
         let told: Vec<&str> = serials.collect();
         let kernel = [self.identity.serial.as_str(), self.job.serial.as_str()];
@@ -48,7 +49,8 @@ impl Record {
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used, reason = "tests")]
-    use drive::smart::Snapshot;
+    use drive::smart::{Protocol, Snapshot};
+    use wire::drive::Bus;
 
     use super::*;
     use crate::record::tests::record;
@@ -107,6 +109,18 @@ mod tests {
         assert!(!named(one, None).is_of_the_drive_of(&named(other, None)));
         assert!(!named(one, Some("WX11A1")).is_of_the_drive_of(&named(other, Some("WX11A2"))));
         assert!(named(one, Some("WX11A1")).is_of_the_drive_of(&named(other, Some("WX11A1"))));
+        // As smartctl prints it where the dock translates no SMART: its own, of both bays.
+        let translated = |wwn: &str, bus: Bus| {
+            let mut record = named(wwn, Some("DOCK12345678"));
+            record.identity.bus = bus;
+            record.smart_after = record.smart_before.take().map(|told| Snapshot {
+                protocol: Protocol::Scsi,
+                ..told
+            });
+            record
+        };
+        assert!(!translated(one, Bus::Usb).is_of_the_drive_of(&translated(other, Bus::Usb)));
+        assert!(translated(one, Bus::Scsi).is_of_the_drive_of(&translated(other, Bus::Scsi)));
         let mut smaller = bridged("ZCT0ABCD", None);
         smaller.job.capacity.0 += 1;
         assert!(!direct.is_of_the_drive_of(&smaller), "makers count their serials anew");

@@ -1,6 +1,6 @@
 //! What a burn-in came to, as it is told: verdict, findings, surface, SMART.
 
-use drive::smart::{Snapshot, delta};
+use drive::smart::{Snapshot, delta, own_serial};
 use wire::Time;
 use wire::job::{FINDINGS_MAX, Finding, Job, JobState, PhaseStatus, SmartRow, Surface, Verdict};
 
@@ -37,6 +37,7 @@ impl End {
         let met = evidence.all_findings();
         let lost = not_met_again(case.findings_before_loss, &met);
         let more = more_bad_sectors(&lost, &met);
+        let own = |told| own_serial(told, case.bus).map(str::to_owned);
         let bad_sectors = evidence.bad_sectors().saturating_add(more);
         let mut findings = evidence.findings();
         for finding in lost {
@@ -50,10 +51,7 @@ impl End {
             bad_sectors,
             surface: evidence.surfaces(),
             smart: rows(case.before, case.after),
-            own_serial: case
-                .after
-                .and_then(own_serial)
-                .or_else(|| case.before.and_then(own_serial)),
+            own_serial: case.after.and_then(own).or_else(|| case.before.and_then(own)),
         }
     }
 
@@ -79,12 +77,6 @@ impl End {
         job.state = if aborted { JobState::Aborted } else { JobState::Finished };
         job.ended = Some(now);
     }
-}
-
-/// The serial by which a drive names itself.
-fn own_serial(told: &Snapshot) -> Option<String> {
-    let serial = told.serial.as_deref().map(str::trim);
-    serial.filter(|serial| !serial.is_empty()).map(str::to_owned)
 }
 
 /// What becomes of a phase's state at the end of its job.
@@ -113,4 +105,47 @@ fn rows(before: Option<&Snapshot>, after: Option<&Snapshot>) -> Vec<SmartRow> {
         (Some(_), Some(_)) | (None, None) => row,
     };
     rows.into_iter().map(SmartRow::from).map(side).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use drive::smart::Protocol;
+    use wire::drive::Bus;
+
+    use super::*;
+    use crate::Evidence;
+    use crate::device::Geometry;
+
+    /// Of both of its bays, which made two drives one.
+    #[test]
+    fn a_docks_serial_is_not_told_as_its_drives_own() {
+        let geometry = Geometry {
+            sectors: 8,
+            sector: 512,
+            physical: 512,
+        };
+        let evidence = Evidence::new(geometry, &[]);
+        for (bus, protocol, own) in [
+            (Bus::Usb, Protocol::Scsi, None),
+            (Bus::Usb, Protocol::Ata, Some("WX1")),
+            (Bus::Usb, Protocol::Nvme, Some("WX1")),
+            (Bus::Scsi, Protocol::Scsi, Some("WX1")),
+            (Bus::Other, Protocol::Scsi, Some("WX1")),
+        ] {
+            let told = Snapshot {
+                protocol,
+                serial: Some(" WX1 ".to_owned()),
+                ..Snapshot::default()
+            };
+            for (before, after) in [(Some(&told), None), (None, Some(&told))] {
+                let case = Case {
+                    before,
+                    after,
+                    bus,
+                    ..Case::new(&evidence)
+                };
+                assert_eq!(End::of(&case).own_serial.as_deref(), own, "{bus:?} {protocol:?}");
+            }
+        }
+    }
 }

@@ -5,6 +5,7 @@
 
 mod accept;
 mod meanwhile;
+mod own_serial;
 pub mod remembered;
 pub mod run;
 
@@ -15,4 +16,5 @@ pub use ::smart::{
     parse, wear,
 };
 pub use meanwhile::Meanwhile;
+pub use own_serial::own_serial;
 pub use run::{Answer, Smartctl, Unreadable, words};
