@@ -11,11 +11,14 @@ use wire::DriveId;
 use super::Record;
 
 impl Record {
-    /// Whether both jobs are of one drive, by any name that both know. Of two world wide names the serial that the kernel knows is the
-    /// dock's, as with [`have_two_names`] in the lists of certificates.
+    /// Whether both jobs are of one drive, by any name that both know. Of two world wide names the serial that the kernel knows may be the
+    /// dock's, unless the other drive told the same itself: as in the lists of certificates ([`have_two_names`]).
     pub fn is_of_the_drive_of(&self, other: &Record) -> bool {
-        let by_kernel = !have_two_names(&self.job.drive, &other.job.drive);
-        !self.names(by_kernel).is_disjoint(&other.names(by_kernel))
+        let share = |mine, theirs| !self.names(mine).is_disjoint(&other.names(theirs));
+        match have_two_names(&self.job.drive, &other.job.drive) {
+            true => share(false, true) || share(true, false),
+            false => share(true, true),
+        }
     }
 
     /// `by_kernel`: also by the serial that the kernel was told.
@@ -121,6 +124,13 @@ mod tests {
         };
         assert!(!translated(one, Bus::Usb).is_of_the_drive_of(&translated(other, Bus::Usb)));
         assert!(translated(one, Bus::Scsi).is_of_the_drive_of(&translated(other, Bus::Scsi)));
+        // A bridge with a name of its own that tells no SMART, and repeats the serial that the drive told elsewhere.
+        let mut bridge = named(other, None);
+        (bridge.identity.serial, bridge.job.serial) = ("WX11A1".into(), "WX11A1".into());
+        for (one, want) in [(named(one, Some("wx11a1")), true), (named(one, Some("WX11A2")), false)] {
+            assert_eq!(one.is_of_the_drive_of(&bridge), want, "{:?}", one.smart_before);
+            assert_eq!(bridge.is_of_the_drive_of(&one), want, "{:?}", one.smart_before);
+        }
         let mut smaller = bridged("ZCT0ABCD", None);
         smaller.job.capacity.0 += 1;
         assert!(!direct.is_of_the_drive_of(&smaller), "makers count their serials anew");
