@@ -503,7 +503,7 @@ impl Names {
         Self {
             words: std::iter::once(target.word.clone()).chain(ids).collect(),
             id: target.id(),
-            lasts: target.word.contains('/') || target.is_named(&target.word),
+            lasts: target::is_path(&target.word) || target.is_named(&target.word),
         }
     }
 
@@ -588,14 +588,16 @@ mod tests {
 
     #[test]
     fn a_word_that_may_name_another_drive_later_is_replaced() {
-        let instead = |word: &str| {
-            let target = target::made_up(word, "HGST HUS726040", "V6H", "5000c500a1b2c3d4");
+        let of = |word: &str, model: &str| {
+            let target = target::made_up(word, model, "V6H", "5000c500a1b2c3d4");
             Names::of(&target, &["v6h".to_owned(), "OTHER".to_owned()]).instead()
         };
-        let serial = Some(("hgst".to_owned(), "V6H".to_owned()));
-        assert_eq!(instead("hgst"), serial, "a part of its model");
-        for word in ["/dev/disk/by-id/x", "V6H", "v6h", "5000c500a1b2c3d4"] {
-            assert_eq!(instead(word), None, "{word}");
+        for (word, model) in [("hgst", "HGST HUS726040"), ("SD/MMC", "Generic- SD/MMC")] {
+            let serial = Some((word.to_owned(), "V6H".to_owned()));
+            assert_eq!(of(word, model), serial, "a part of its model");
+        }
+        for word in ["/dev/disk/by-id/x", "./x", "V6H", "v6h", "5000c500a1b2c3d4"] {
+            assert_eq!(of(word, "HGST HUS726040"), None, "{word}");
         }
     }
 }

@@ -142,7 +142,7 @@ pub(super) fn resolve(system: &System, names: &[String]) -> Result<Vec<Target>, 
 }
 
 /// Whether this word is a path and no name: card readers call themselves `SD/MMC`.
-fn is_path(name: &str) -> bool {
+pub(super) fn is_path(name: &str) -> bool {
     name.contains('/') && (name.starts_with(['/', '.']) || Path::new(name).exists())
 }
 
